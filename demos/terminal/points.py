@@ -1,0 +1,86 @@
+"""Decimal text to integer points and steps and back, exactly; and what a position earns."""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_UP, Context, Decimal
+from fractions import Fraction
+
+from demos.terminal.ports import Position, SymbolSpec, Tick
+
+# Wide enough for the whole range of a double: quantize must never overflow the precision.
+_WIDE = Context(prec=700)
+
+# A volume that comes through a double may miss its step by the double's own error, not by more.
+_VOLUME_TOLERANCE = Decimal("1e-8")
+
+
+def price_text(points: int, digits: int) -> str:
+    """Points as a price with all its digits: 107160, 5 → ``1.07160``."""
+    return f"{Decimal(points).scaleb(-digits, _WIDE):f}"
+
+
+def price_float(points: int, digits: int) -> float:
+    """Points as the double nearest to the price."""
+    return float(Fraction(points, 10**digits))
+
+
+def volume_digits(spec: SymbolSpec) -> int:
+    """Digits after the point of a volume in lots: at least two, as MetaTrader shows it."""
+    exponent = spec.volume_step.as_tuple().exponent
+    assert isinstance(exponent, int)
+    return max(2, -exponent)
+
+
+def volume_text(steps: int, spec: SymbolSpec) -> str:
+    """Steps as lots, signed when negative: ``0.25``, ``-0.10``."""
+    return f"{steps * spec.volume_step:.{volume_digits(spec)}f}"
+
+
+def volume_float(steps: int, spec: SymbolSpec) -> float:
+    """Steps as lots in a double."""
+    return float(steps * spec.volume_step)
+
+
+def volume_steps(lots: Decimal, spec: SymbolSpec) -> int | None:
+    """Lots as steps; None when they lie between two steps."""
+    if not lots.is_finite():
+        return None
+    steps = int((lots / spec.volume_step).to_integral_value(ROUND_HALF_UP))
+    return steps if abs(steps * spec.volume_step - lots) <= _VOLUME_TOLERANCE else None
+
+
+def volume_problem(lots: Decimal, spec: SymbolSpec) -> str | None:
+    """Why no order of this many lots can be given, or None when it can."""
+    steps = volume_steps(lots, spec)
+    if steps is None:
+        return f"volume {lots} is not a multiple of the step {spec.volume_step}"
+    if steps < spec.volume_min:
+        return f"volume {lots} is below the minimum {volume_text(spec.volume_min, spec)}"
+    if steps > spec.volume_max:
+        return f"volume {lots} is above the maximum {volume_text(spec.volume_max, spec)}"
+    return None
+
+
+def rounded(value: float, digits: int) -> Decimal:
+    """A double, as its shortest decimal form, rounded half away from zero: 1.005, 2 → 1.01."""
+    return Decimal(repr(value)).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP, _WIDE)
+
+
+def open_price(position: Position) -> Fraction:
+    """The average price in points."""
+    return Fraction(position.cost, position.volume)
+
+
+def closing_price(position: Position, quote: Tick) -> int:
+    """The price in points at which the position would be closed now."""
+    return quote.bid if position.volume > 0 else quote.ask
+
+
+def open_profit(position: Position, quote: Tick) -> int:
+    """What closing would bring now, in point-steps."""
+    return closing_price(position, quote) * position.volume - position.cost
+
+
+def money(point_steps: int, spec: SymbolSpec) -> Fraction:
+    """Point-steps in the currency that the symbol is quoted in."""
+    return Fraction(point_steps * spec.contract_size, 10**spec.digits) * Fraction(spec.volume_step)
