@@ -50,7 +50,8 @@ def mql_text(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        return f"{value:.16g}"
+        text = f"{value:.16g}"
+        return f"{text}.0" if text.removeprefix("-").isdigit() else text
     if isinstance(value, datetime):
         return TimeToString(value, TIME_DATE | TIME_SECONDS)
     return str(value)

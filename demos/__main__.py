@@ -1,0 +1,61 @@
+"""``python -m demos``: the demos' command line. Each subcommand is a module, imported only when it is asked for."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import io
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Subcommand(NamedTuple):
+    """A module with ``add_parser(subparsers)`` and ``main(args) -> int``, and what it is for."""
+
+    module: str
+    help: str
+
+
+SUBCOMMANDS = {
+    "list": Subcommand("demos.cli_list", "name the programs"),
+    "run": Subcommand("demos.cli_run", "attach one program to a chart and drive it"),
+    "signal": Subcommand("demos.signal_job", "copy trades from a signal server to its clients"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a subcommand and return its exit code: 0, 1 positions unequal, 2 options, 3 network, 4 data or account.
+
+    Errors: SystemExit as argparse has it, with 2 after a bad option.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        # A symbol or a path may hold what the terminal's code page lacks: show it escaped rather than fail.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    parser = argparse.ArgumentParser(
+        prog="python -m demos",
+        description="Run the article's programs from a checkout.",
+        epilog="`python -m demos run PROGRAM --help` shows a program's inputs.",
+        allow_abbrev=False,
+    )
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
+    chosen = next((argument for argument in arguments if not argument.startswith("-")), None)
+    for name, subcommand in SUBCOMMANDS.items():
+        if importlib.util.find_spec(subcommand.module) is None:
+            continue
+        if name == chosen:
+            module = importlib.import_module(subcommand.module)
+            module.add_parser(subparsers)
+            subparsers.choices[name].set_defaults(main=module.main)
+        else:
+            subparsers.add_parser(name, help=subcommand.help)
+    args = parser.parse_args(arguments)
+    code: int = args.main(args)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,164 @@
+"""``python -m demos run PROGRAM``: a terminal with one program on one chart, in the foreground."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, TypeAlias
+
+from demos.cli_options import Lots, add_options, given_inputs
+from demos.terminal.account import PaperAccount
+from demos.terminal.clock import RealClock
+from demos.terminal.commands import start_reading
+from demos.terminal.constants import PERIOD_H1
+from demos.terminal.export_file import check_export, ticks_of
+from demos.terminal.host import Host
+from demos.terminal.log import EventFile, Log, escaped
+from demos.terminal.market import ReplayMarket, Speed, random_walk, symbol_and_period
+from demos.terminal.ports import OutputError, ProgramError, SymbolSpec, TerminalError
+from demos.terminal.programs import Program, find_program, forget_program, input_variables, load_program, set_inputs
+
+if TYPE_CHECKING:
+    SubParsers: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
+
+_INTERRUPTED = 130
+
+
+def add_parser(subparsers: SubParsers) -> None:
+    """Declare the subcommand; its options depend on the program and are read by main()."""
+    parser = subparsers.add_parser(
+        "run",
+        help="attach one program to a chart and drive it",
+        description="Attach one program to a chart and drive it. Its options follow its name; "
+        "`python -m demos run PROGRAM --help` shows them.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("program", metavar="PROGRAM", help="a name that `python -m demos list` shows, or a .py file")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="the program's options")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run the program until Ctrl-C, SIGTERM, Ctrl-Break, `quit` or its own end; return the exit code.
+
+    Errors: SystemExit with 2, after one clear line, for bad options.
+    """
+    parser = argparse.ArgumentParser(
+        prog=f"python -m demos run {args.program}",
+        usage="%(prog)s [options]",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    try:
+        program = find_program(args.program)
+        if program.path.parent != Path(__file__).resolve().parent:
+            # A file's neighbours can be imported, as when Python runs it.
+            sys.path.append(str(program.path.parent))
+        module = load_program(program)
+        try:
+            add_options(parser, program, input_variables(module))
+            options = parser.parse_args(args.arguments)
+            inputs = given_inputs(options)
+            set_inputs(module, inputs)
+        finally:
+            forget_program(module)
+        return _run(program, inputs, options)
+    except ImportError as error:
+        parser.error(f"{args.program} cannot be imported: {error}")
+    except ProgramError as error:
+        parser.error(escaped(str(error)))
+    except OutputError as error:
+        _give_up_broken_streams()
+        print(f"{parser.prog}: error: {escaped(str(error))}", file=sys.stderr)
+        return error.code
+    except TerminalError as error:
+        print(f"{parser.prog}: error: {escaped(str(error))}", file=sys.stderr)
+        return error.code
+    except KeyboardInterrupt:
+        # The second Ctrl-C: the first one waited in vain for the program's event function to return.
+        return _INTERRUPTED
+
+
+def _run(program: Program, inputs: dict[str, object], options: argparse.Namespace) -> int:
+    clock = RealClock()
+    log = Log(clock, sys.stderr)
+    with ExitStack() as stack:
+        market, symbol, period, description = _market(options)
+        account = stack.enter_context(closing(PaperAccount(options.account)))
+        account.check(market.symbols()[symbol])
+        events = stack.enter_context(closing(EventFile(clock, options.events))) if options.events else None
+        host = Host(clock, market, account, log, events=events, timer_ms=options.timer_ms, answer=_answer)
+        host.attach(program, symbol, period, inputs)
+        stack.enter_context(_stopped_by_signals(host.stop))
+        log.write("terminal", "info", "market", description)
+        start_reading(host.post)
+        return host.run(options.duration)
+
+
+def _market(options: argparse.Namespace) -> tuple[ReplayMarket, str, int, str]:
+    """The market that the options ask for, the chart's symbol and period, and a line about it."""
+    path: Path | None = options.bars or options.ticks
+    speed: Speed = options.speed
+    lots: Lots = options.lots
+    if path is None:
+        seed = random.SystemRandom().randrange(1_000_000) if options.seed is None else options.seed
+        spec = _spec(options.Symbol or "EURUSD", 5 if options.digits is None else options.digits, lots)
+        walk = ReplayMarket([spec], random_walk([spec], seed), speed)
+        return walk, spec.name, PERIOD_H1, f"random walk of {spec.name}, --seed {seed}"
+    symbol, period = symbol_and_period(path)
+    export = check_export(path, "bar" if options.bars else "tick", options.digits)
+    spec = _spec(options.Symbol or symbol, export.digits, lots)
+    market = ReplayMarket([spec], ticks_of(export, spec.name), speed)
+    return market, spec.name, period, f"{path}: {export.rows} {export.kind}s of {spec.name}, {spec.digits} digits"
+
+
+def _spec(symbol: str, digits: int, lots: Lots) -> SymbolSpec:
+    return SymbolSpec(symbol, digits, lots.step, lots.minimum, lots.maximum)
+
+
+def _answer(line: str) -> None:
+    try:
+        print(line, flush=True)
+    except OSError as error:
+        raise OutputError(f"standard output cannot be written: {error.strerror}") from error
+
+
+def _give_up_broken_streams() -> None:
+    """Point a stream that nobody reads at the null device, so that Python's own last flush does not fail as well."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, stream.fileno())
+            os.close(null)
+
+
+@contextmanager
+def _stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Call ``stop`` at the first Ctrl-C, SIGTERM or Ctrl-Break; the next one does what it did before."""
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if sys.platform == "win32":
+        numbers.append(signal.SIGBREAK)
+    previous = {number: signal.getsignal(number) for number in numbers}
+
+    def restore() -> None:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+    def stop_once(number: int, frame: FrameType | None) -> None:
+        restore()
+        stop()
+
+    for number in numbers:
+        signal.signal(number, stop_once)
+    try:
+        yield
+    finally:
+        restore()
