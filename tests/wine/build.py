@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import fcntl
+import importlib.util
 import json
 import os
 import shutil
@@ -49,7 +50,9 @@ SETTINGS = (
 GREETING = """\
 import ctypes, platform, pytest, hypothesis, rich, coverage
 ctypes.WinDLL("Ws2_32.dll")
-print("Python", platform.python_version(), "on", platform.platform())
+version = ctypes.CDLL("ntdll").wine_get_version
+version.restype = ctypes.c_char_p
+print("Python", platform.python_version(), "on Wine", version().decode())
 """
 
 
@@ -62,7 +65,11 @@ def step(title: str, make: Callable[[Path], None], target: Path) -> None:
     partial = target.with_name(target.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    make(partial)
+    try:
+        make(partial)
+    except RuntimeError:
+        print(" failed", flush=True)
+        raise
     partial.rename(target)
     print(f" {time.monotonic() - begin:.0f} s", flush=True)
 
@@ -106,7 +113,7 @@ def may_enter() -> bool:
 
 
 def make_debian(folder: Path) -> None:
-    unpack("trixie", ["wine", "wine64"], folder, dependencies=True)
+    unpack("trixie", ["wine", "wine64", "libc-bin"], folder, dependencies=True)
     # What the package's installation script does: copy zlib beside Wine's own libraries, marked as one of them.
     dll = (folder / "usr/x86_64-w64-mingw32/lib/zlib1.dll").read_bytes()
     marked = dll[:64] + b"Wine builtin DLL".ljust(32, b"\0") + dll[96:]
@@ -175,29 +182,39 @@ def make_prefix(folder: Path, debian: bool) -> None:
     call(server, "--wait")
 
 
+def record(which: str) -> None:
+    wine.RECORD.write_text(json.dumps({"recipe": wine.recipe(), "wine": which}))
+
+
 def build(system: bool) -> None:
+    if wine.recorded().get("recipe") != wine.recipe():
+        for folder in (wine.DEBIAN, wine.PYTHON, wine.CACHE / "pycache"):
+            shutil.rmtree(folder, ignore_errors=True)
+    # A prefix belongs to the Wine that made it.
+    shutil.rmtree(wine.PREFIX, ignore_errors=True)
+    record("")
     missing = [package for program, package in COMPILERS.items() if not shutil.which(program)]
     if missing:
         install(missing)
-    if run([sys.executable, "-c", "import importlib.util; print(importlib.util.find_spec('pip') is None)"]) == "True\n":
+    if importlib.util.find_spec("pip") is None:
         raise RuntimeError(f"{sys.executable} has no pip; install python3-pip, or run this with a venv's python")
-    if not system and not may_enter():
-        print("tests/wine: no mount namespace is to be had here, so the machine's own Wine is taken", flush=True)
-        system = True
     if not system:
-        step("fetching Wine 10 from Debian 13", make_debian, wine.DEBIAN)
-    elif not all(wine.programs(debian=False)):
+        try:
+            if not may_enter():
+                raise RuntimeError("this user may have no mount namespace here")
+            step("fetching Wine 10 from Debian 13", make_debian, wine.DEBIAN)
+        except RuntimeError as error:
+            print(f"tests/wine: {error}; going on with the machine's own Wine", flush=True)
+            system = True
+    if system and not all(wine.programs(debian=False)):
         install(["wine", "wine64"])
     step("fetching CPython 3.11 for Windows and what the tests import", make_python, wine.PYTHON)
     step("starting Windows for the first time", lambda folder: make_prefix(folder, not system), wine.PREFIX)
-    wine.READY.write_text(json.dumps({"wine": "system" if system else "debian", "recipe": wine.recipe()}))
-
-
-def greet() -> None:
+    record("system" if system else "debian")
     try:
         print(f"tests/wine: {run([HERE / 'run', 'python', '-c', GREETING]).strip()}", flush=True)
     except RuntimeError:
-        wine.READY.unlink()
+        record("")
         raise
 
 
@@ -211,12 +228,7 @@ def main() -> int:
             fcntl.flock(lock, fcntl.LOCK_EX)
             built = wine.built()
             if not built or (system and built != "system"):
-                if wine.READY.exists():
-                    for folder in (wine.DEBIAN, wine.PYTHON, wine.PREFIX, wine.CACHE / "pycache"):
-                        shutil.rmtree(folder, ignore_errors=True)
-                    wine.READY.unlink()
                 build(system)
-                greet()
     except (OSError, RuntimeError) as error:
         wine.fail(str(error))
     print(f"tests/wine: {wine.CACHE} is ready for tests/wine/run")

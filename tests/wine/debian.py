@@ -52,9 +52,9 @@ def source_entries(path: Path) -> list[tuple[str, str, str, str]]:
         for line in path.read_text().splitlines():
             if line.startswith("deb "):
                 options, _, rest = line.removeprefix("deb ").rpartition("]")
-                address, suite, *components = rest.split()
+                address, suite, *parts = rest.split()
                 option = dict(pair.split("=", 1) for pair in options.strip(" [").split())
-                entries.append((address, suite, " ".join(components), option.get("signed-by", "")))
+                entries.append((address, suite, " ".join(parts), option.get("signed-by", "")))
     return entries
 
 

@@ -18,7 +18,7 @@ CACHE = CACHE.expanduser().absolute()
 DEBIAN = CACHE / "debian"
 PYTHON = CACHE / "python"
 PREFIX = CACHE / "prefix"
-READY = CACHE / "ready.json"
+RECORD = CACHE / "build.json"
 PINNED = [Path(__file__).with_name(name) for name in ("python.txt", "packages.txt")]
 # Raised with every other change to what is built.
 RECIPE = 1
@@ -55,13 +55,18 @@ def recipe() -> str:
     return hashlib.sha256(b"".join([str(RECIPE).encode(), *(path.read_bytes() for path in PINNED)])).hexdigest()
 
 
+def recorded() -> dict[str, str]:
+    """What the last build that began in CACHE wrote down about itself: its recipe and, once complete, its Wine."""
+    try:
+        return dict(json.loads(RECORD.read_text()))
+    except FileNotFoundError:
+        return {}
+
+
 def built() -> str:
     """Which Wine the complete and current build in CACHE runs on, 'debian' or 'system'; '' if there is none."""
-    try:
-        record = json.loads(READY.read_text())
-    except FileNotFoundError:
-        return ""
-    return str(record["wine"]) if record["recipe"] == recipe() else ""
+    record = recorded()
+    return record.get("wine", "") if record.get("recipe") == recipe() else ""
 
 
 def windows_path(path: str | os.PathLike[str]) -> str:
