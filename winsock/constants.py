@@ -9,7 +9,7 @@ from ctypes import c_void_p, sizeof
 NO_ERROR = 0
 
 # winsock2.h: handles, results, start-up
-INVALID_SOCKET = 2 ** (8 * sizeof(c_void_p)) - 1
+INVALID_SOCKET: int = 2 ** (8 * sizeof(c_void_p)) - 1
 SOCKET_ERROR = -1
 WSADESCRIPTION_LEN = 256
 WSASYS_STATUS_LEN = 128

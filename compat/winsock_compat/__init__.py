@@ -1,0 +1,48 @@
+"""The POSIX backend: the calls of `winsock.api` on BSD sockets, with Winsock's values, errors and answers."""
+
+from .connecting import accept, bind, connect, getpeername, getsockname, listen
+from .errnos import WSAGetLastError, WSASetLastError
+from .lifetime import WSACleanup, WSAStartup, closesocket, ioctlsocket, shutdown, socket
+from .names import gethostname, htonl, htons, inet_addr, inet_ntoa, inet_ntop, inet_pton, ntohl, ntohs
+from .options import getsockopt, setsockopt
+from .resolving import freeaddrinfo, getaddrinfo, gethostbyname, getnameinfo
+from .transfer import recv, recvfrom, send, sendto
+from .waiting import WSAPoll, select
+
+__all__ = [
+    "WSACleanup",
+    "WSAGetLastError",
+    "WSAPoll",
+    "WSASetLastError",
+    "WSAStartup",
+    "accept",
+    "bind",
+    "closesocket",
+    "connect",
+    "freeaddrinfo",
+    "getaddrinfo",
+    "gethostbyname",
+    "gethostname",
+    "getnameinfo",
+    "getpeername",
+    "getsockname",
+    "getsockopt",
+    "htonl",
+    "htons",
+    "inet_addr",
+    "inet_ntoa",
+    "inet_ntop",
+    "inet_pton",
+    "ioctlsocket",
+    "listen",
+    "ntohl",
+    "ntohs",
+    "recv",
+    "recvfrom",
+    "select",
+    "send",
+    "sendto",
+    "setsockopt",
+    "shutdown",
+    "socket",
+]

@@ -1,0 +1,296 @@
+"""The table of SOCKETs: what Winsock remembers about each, the start-up count, and who waits on what.
+
+A handle is a number of our own, never a descriptor, and is not given out twice: a closed one never reaches a newer
+socket.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from winsock.arguments import socket_handle
+from winsock.constants import SOCK_STREAM
+from winsock.errors import WSAENOTSOCK, WSANOTINITIALISED
+
+from . import libc
+from .errnos import translated
+from .libc import ffi, lib
+
+# What a socket went through. A datagram socket is FRESH or, with a default peer, CONNECTED.
+FRESH, CONNECTING, CONNECTED, LISTENING, FAILED = range(5)
+
+
+class Socket:
+    """A descriptor and the state that Winsock's answers depend on. Call update() after a change of state."""
+
+    __slots__ = (
+        "bound",
+        "broken",
+        "can_recv",
+        "can_send",
+        "closed",
+        "connect_error",
+        "connected_at",
+        "family",
+        "fd",
+        "handle",
+        "holders",
+        "local",
+        "nonblocking",
+        "options",
+        "peer",
+        "port_reset",
+        "protocol",
+        "receive_off",
+        "recv_flags",
+        "refused",
+        "send_off",
+        "stage",
+        "stream",
+        "type",
+    )
+
+    def __init__(self, fd: int, family: int, type: int, protocol: int) -> None:
+        self.handle = next(_numbers)
+        self.fd = fd
+        self.family, self.type, self.protocol = family, type, protocol
+        self.stream = type == SOCK_STREAM
+        self.recv_flags = 0 if self.stream else libc.MSG_TRUNC
+        self.nonblocking = False
+        self.bound = False
+        self.stage = FRESH
+        self.receive_off = self.send_off = False
+        self.broken = 0  # the error that a stream met: WSAECONNRESET, WSAECONNABORTED …
+        self.connect_error = 0  # what SO_ERROR says of a failed connect
+        self.connected_at = 0.0
+        self.peer: bytes | None = None  # Winsock's sockaddr
+        self.local: bytes | None = None  # kept when the kernel may forget it
+        self.refused = False  # an earlier datagram met a closed port, and a send was told instead of recv
+        self.port_reset = True  # SIO_UDP_CONNRESET
+        self.options: dict[tuple[int, int], Any] = {}
+        self.closed = False
+        self.holders = 0  # waiting calls that still use the descriptor of a closed socket
+        self.update()
+
+    def update(self) -> None:
+        """Decides whether recv and send may go straight to the system call."""
+        if self.stream:
+            connected = self.stage == CONNECTED and not self.broken
+            self.can_recv = connected and not self.receive_off
+            self.can_send = connected and not self.send_off
+        else:
+            self.can_recv = self.bound and not self.receive_off and not self.refused
+            self.can_send = self.stage == CONNECTED and not self.send_off
+
+    def errno_of_descriptor(self) -> int:
+        """The host's SO_ERROR, which reading clears."""
+        value, length = ffi.new("int *"), ffi.new("unsigned int *", 4)
+        lib.getsockopt(self.fd, libc.SOL_SOCKET, libc.SO_ERROR, value, length)
+        number: int = value[0]
+        return number
+
+    def settle(self) -> None:
+        """Finishes a connect that was under way, if the host has."""
+        if self.stage != CONNECTING or not poll_once(self.fd, libc.POLLOUT):
+            return
+        number = self.errno_of_descriptor()
+        if number:
+            self.connect_failed(translated(number))
+        else:
+            self.connect_succeeded()
+
+    def connect_succeeded(self) -> None:
+        self.stage, self.connect_error, self.connected_at = CONNECTED, 0, time.monotonic()
+        self.update()
+
+    def connect_failed(self, error: int) -> None:
+        self.stage, self.connect_error, self.peer = FAILED, error, None
+        self.update()
+
+    def break_off(self, error: int) -> int:
+        """Remembers that the connection is gone; Winsock says so each time, the host only once."""
+        self.broken = error
+        self.update()
+        return error
+
+
+class Waiter:
+    """A descriptor that ends a wait in another thread, and the sockets that the wait is for."""
+
+    __slots__ = ("gone", "read_end", "sockets", "write_end")
+
+    def __init__(self) -> None:
+        if libc.LINUX:
+            self.read_end = self.write_end = lib.eventfd(0, libc.EFD_FLAGS)
+        else:
+            ends = ffi.new("int[2]")
+            lib.pipe(ends)
+            self.read_end, self.write_end = ends[0], ends[1]
+            for end in ends:
+                lib.ioctl(end, libc.FIONBIO, ffi.new("int *", 1))
+                lib.ioctl(end, libc.FIOCLEX, ffi.NULL)
+        self.sockets: tuple[Socket, ...] = ()
+        self.gone: list[Socket] = []  # those of them that were closed during the wait
+
+    def wake(self) -> None:
+        lib.write(self.write_end, b"\1\0\0\0\0\0\0\0", 8)
+
+    def drain(self) -> None:
+        """Takes back what wake wrote; it was non-blocking from the start."""
+        lib.read(self.read_end, ffi.new("char[8]"), 8)
+
+    def close(self) -> None:
+        for end in {self.read_end, self.write_end}:
+            lib.close(end)
+
+
+_numbers = itertools.count(0x100, 4)
+table: dict[int, Socket] = {}
+lock = threading.RLock()
+_startups = 0
+_idle: list[Waiter] = []
+_waiting: list[Waiter] = []
+
+
+def find(s: int) -> Socket | int:
+    """The socket of a handle, or the error: WSANOTINITIALISED or WSAENOTSOCK."""
+    return table.get(socket_handle(s)) or (WSAENOTSOCK if _startups else WSANOTINITIALISED)
+
+
+def started() -> bool:
+    return _startups > 0
+
+
+def start() -> None:
+    global _startups
+    with lock:
+        _startups += 1
+
+
+def stop() -> bool:
+    """Counts one WSACleanup; the last one closes every socket. False where there was nothing to stop."""
+    global _startups
+    with lock:
+        if not _startups:
+            return False
+        _startups -= 1
+        if _startups:
+            return True
+        sockets = list(table.values())
+    for sock in sockets:
+        close(sock)
+    with lock:
+        while _idle:
+            _idle.pop().close()
+    return True
+
+
+def close(sock: Socket) -> bool:
+    """Takes the socket out of the table and ends its waits; the last of them closes the descriptor.
+
+    False where another thread was faster.
+    """
+    with lock:
+        if table.pop(sock.handle, None) is None:
+            return False
+        sock.closed = True
+        sock.can_recv = sock.can_send = False
+        holders = [waiter for waiter in _waiting if sock in waiter.sockets]
+        sock.holders = len(holders)
+        for waiter in holders:
+            waiter.gone.append(sock)
+            waiter.wake()
+    if not holders:
+        lib.close(sock.fd)
+    return True
+
+
+def changed(sock: Socket) -> None:
+    """Makes the calls that wait on the socket look at its state again."""
+    if _waiting:
+        with lock:
+            for waiter in _waiting:
+                if sock in waiter.sockets:
+                    waiter.wake()
+
+
+def begin_wait(sockets: Iterable[Socket]) -> Waiter:
+    """Registers a wait: until end_wait the descriptors of these sockets stay open."""
+    with lock:
+        waiter = _idle.pop() if _idle else Waiter()
+        waiter.sockets = tuple(sock for sock in sockets if not sock.closed)
+        _waiting.append(waiter)
+    return waiter
+
+
+def end_wait(waiter: Waiter) -> None:
+    left = []
+    with lock:
+        _waiting.remove(waiter)
+        for sock in waiter.gone:
+            sock.holders -= 1
+            if not sock.holders:
+                left.append(sock.fd)
+        waiter.sockets = ()
+        waiter.gone.clear()
+        waiter.drain()
+        if _startups:
+            _idle.append(waiter)
+        else:
+            waiter.close()
+    for fd in left:
+        lib.close(fd)
+
+
+def poll_once(fd: int, events: int) -> int:
+    """The host's revents for one descriptor, without waiting."""
+    entry = ffi.new("struct pollfd *", (fd, events, 0))
+    return entry.revents if lib.poll(entry, 1, 0) > 0 else 0
+
+
+def milliseconds_left(deadline: float | None) -> int:
+    """What is left for poll, rounded up; -1 is for ever."""
+    if deadline is None:
+        return -1
+    return min(max(0, -int(-(deadline - time.monotonic()) * 1000 // 1)), 0x7FFFFFFF)
+
+
+def wait_ready(waiter: Waiter, fd: int, events: int, deadline: float | None) -> bool:
+    """Waits for one socket of `waiter`; False when the deadline has passed. Its state may have changed too."""
+    entries = ffi.new("struct pollfd[2]", [(fd, events, 0), (waiter.read_end, libc.POLLIN, 0)])
+    while True:
+        left = milliseconds_left(deadline)
+        # A negative answer is EINTR: signal handlers have run by now, and the wait goes on with what is left.
+        if lib.poll(entries, 2, left) > 0:
+            if entries[1].revents:
+                waiter.drain()
+            return True
+        if left == 0:
+            return False
+
+
+def open_socket(fd: int, family: int, type: int, protocol: int) -> Socket:
+    """A new entry of the table."""
+    sock = Socket(fd, family, type, protocol)
+    table[sock.handle] = sock
+    return sock
+
+
+def _forget_parent() -> None:
+    """After fork: the wake-up descriptors are the parent's, and its waiting threads are not here."""
+    global lock
+    lock = threading.RLock()
+    for waiter in _idle + _waiting:
+        waiter.close()
+    _idle.clear()
+    _waiting.clear()
+
+
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=_forget_parent)

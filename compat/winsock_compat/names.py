@@ -1,0 +1,116 @@
+"""Byte order, addresses as text, and the host's name: htons … inet_ntop, inet_pton, gethostname."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+
+from winsock.arguments import as_int, as_uint, as_word, readable, socket_handle, text, writable
+from winsock.constants import AF_INET, AF_INET6, INADDR_NONE
+from winsock.errors import WSAEAFNOSUPPORT, WSAEFAULT, WSAEINVAL, WSANOTINITIALISED
+from winsock.structures import Buffer, ConstBuffer, in_addr
+
+from . import handles
+from .addresses import HOST_FAMILY
+from .errnos import fail
+from .libc import ffi, lib
+
+_ADDRESS_SIZE = {AF_INET: 4, AF_INET6: 16}
+
+
+def htons(hostshort: int) -> int:
+    value = as_word(hostshort)
+    return value >> 8 | (value & 0xFF) << 8
+
+
+def ntohs(netshort: int) -> int:
+    return htons(netshort)
+
+
+def htonl(hostlong: int) -> int:
+    return int.from_bytes(as_uint(hostlong).to_bytes(4, "little"), "big")
+
+
+def ntohl(netlong: int) -> int:
+    return htonl(netlong)
+
+
+def inet_addr(cp: str | bytes | None) -> int:
+    if cp is None:
+        fail(WSAEFAULT)
+        return INADDR_NONE
+    raw = text(cp)
+    if raw == b" ":
+        return 0
+    address: int = lib.inet_addr(raw)
+    return address
+
+
+def inet_ntoa(in_: in_addr | int) -> str:
+    address = in_.s_addr if isinstance(in_, in_addr) else as_uint(in_)
+    return ".".join(map(str, address.to_bytes(4, "little")))
+
+
+def inet_ntop(Family: int, pAddr: ConstBuffer | None, pStringBuf: Buffer | None, StringBufSize: int) -> str | None:
+    family, address = as_int(Family), None if pAddr is None else readable(pAddr)
+    string, room = None if pStringBuf is None else writable(pStringBuf), socket_handle(StringBufSize)
+    if family not in HOST_FAMILY:
+        fail(WSAEAFNOSUPPORT)
+        return None
+    if address is None or address.nbytes < _ADDRESS_SIZE[family] or (string is not None and room > len(string)):
+        fail(WSAEFAULT)
+        return None
+    shown = _text_of(family, address.tobytes()[: _ADDRESS_SIZE[family]])
+    if string is None or len(shown) >= room:
+        # Windows leaves an NTSTATUS here, which is no Winsock error.
+        fail(WSAEINVAL)
+        return None
+    ctypes.memmove(string, shown + b"\0", len(shown) + 1)
+    return shown.decode("ascii")
+
+
+# ISATAP and translated addresses end in an IPv4 address, which Windows shows as one.
+_ENDS_IN_IPV4 = re.compile(rb"\0{8}\xff\xff\0\0|.{8}[\0\2]\0\x5e\xfe", re.DOTALL)
+
+
+def _text_of(family: int, address: bytes) -> bytes:
+    room = ffi.new("char[64]")
+    lib.inet_ntop(HOST_FAMILY[family], address, room, 64)
+    shown: bytes = ffi.string(room)
+    if family == AF_INET6 and b"." not in shown and _ENDS_IN_IPV4.match(address):
+        lib.inet_ntop(HOST_FAMILY[family], address[:12] + b"\xff\xff\xff\xff", room, 64)
+        dotted = b".".join(b"%d" % byte for byte in address[12:])
+        return bytes(ffi.string(room)).removesuffix(b"ffff:ffff") + dotted
+    return shown
+
+
+def inet_pton(Family: int, pszAddrString: str | bytes | None, pAddrBuf: Buffer | None) -> int:
+    family, address = as_int(Family), None if pAddrBuf is None else writable(pAddrBuf)
+    raw = None if pszAddrString is None else text(pszAddrString)
+    if family not in HOST_FAMILY:
+        return fail(WSAEAFNOSUPPORT)
+    if raw is None or address is None or len(address) < _ADDRESS_SIZE[family]:
+        return fail(WSAEFAULT)
+    packed = ffi.new("char[16]")
+    if lib.inet_pton(HOST_FAMILY[family], raw, packed) != 1:
+        return 0
+    ctypes.memmove(address, ffi.buffer(packed)[: _ADDRESS_SIZE[family]], _ADDRESS_SIZE[family])
+    return 1
+
+
+def host_name() -> bytes:
+    room = ffi.new("char[256]")
+    lib.gethostname(room, 255)
+    name: bytes = ffi.string(room)
+    return name
+
+
+def gethostname(name: Buffer | None, namelen: int) -> int:
+    string, room = None if name is None else writable(name), as_int(namelen)
+    if not handles.started():
+        return fail(WSANOTINITIALISED)
+    known = host_name() + b"\0"
+    if string is None or not len(known) <= room <= len(string):
+        return fail(WSAEFAULT)
+    ctypes.memmove(string, known, len(known))
+    return 0

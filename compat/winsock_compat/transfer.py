@@ -1,0 +1,342 @@
+"""send, recv, sendto, recvfrom.
+
+Each begins with the short way: a socket in good state, no flags, a buffer that fits, and the system call. Whatever is
+out of the ordinary takes the long way, which decides as Winsock does.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import Any
+
+from winsock.arguments import as_int, integer_ref, readable, socket_handle, writable
+from winsock.constants import (
+    MSG_DONTROUTE,
+    MSG_OOB,
+    MSG_PARTIAL,
+    MSG_PEEK,
+    MSG_WAITALL,
+    SO_OOBINLINE,
+    SO_RCVTIMEO,
+    SO_SNDTIMEO,
+    SOCKET_ERROR,
+    SOL_SOCKET,
+)
+from winsock.errors import (
+    WSAEADDRNOTAVAIL,
+    WSAEAFNOSUPPORT,
+    WSAECONNABORTED,
+    WSAECONNRESET,
+    WSAEFAULT,
+    WSAEINTR,
+    WSAEINVAL,
+    WSAEMSGSIZE,
+    WSAENOTCONN,
+    WSAEOPNOTSUPP,
+    WSAESHUTDOWN,
+    WSAETIMEDOUT,
+    WSAEWOULDBLOCK,
+)
+from winsock.structures import Buffer, ConstBuffer, IntRef
+
+from . import handles, libc
+from .addresses import SIZE, family_of, from_host, is_wildcard, port_of, to_host
+from .connecting import name_given, put_name
+from .errnos import fail, last_error, translated
+from .handles import CONNECTED, Socket, find, table
+from .libc import MSG_NOSIGNAL, MSG_TRUNC, ffi, get_errno, lib
+from .options import timeout_of
+
+_from_buffer = libc.from_buffer
+_size = len  # the calls have a parameter of that name
+_EAGAIN = errno.EAGAIN
+
+_KNOWN_FLAGS = MSG_OOB | MSG_PEEK | MSG_DONTROUTE | MSG_WAITALL | MSG_PARTIAL
+_SEND_FLAGS = MSG_OOB | MSG_DONTROUTE
+_RECV_FLAGS = MSG_OOB | MSG_PEEK
+
+
+def recv(s: int, buf: Buffer | None, len: int, flags: int) -> int:
+    sock = table.get(s) if type(s) is int else None
+    if sock is not None and sock.can_recv and not flags and buf is not None:
+        try:
+            view = _from_buffer(buf)
+        except BufferError:
+            raise TypeError("recv writes to its buffer, and this one is read-only or not contiguous") from None
+        if 0 < len <= _size(view):
+            count: int = lib.recv(sock.fd, view, len, sock.recv_flags | flags)
+            if 0 < count <= len:
+                return count
+            if count < 0 and sock.nonblocking and get_errno() == _EAGAIN:
+                last_error.code = WSAEWOULDBLOCK
+                return SOCKET_ERROR
+            return _receive(sock, view, len, 0, None, WSAECONNABORTED, count)
+    return _recv(s, buf, len, flags, None, None, WSAECONNABORTED)
+
+
+def recvfrom(s: int, buf: Buffer | None, len: int, flags: int, from_: Buffer | None, fromlen: IntRef | None) -> int:
+    return _recv(s, buf, len, flags, from_, fromlen, WSAEINTR)
+
+
+def _recv(
+    s: int,
+    buf: Buffer | None,
+    len: int,
+    flags: int,
+    from_: Buffer | None,
+    fromlen: IntRef | None,
+    closed: int,
+) -> int:
+    """The long way of recv and recvfrom; `closed` is their answer when another thread closes the socket meanwhile."""
+    handle, length, bits = socket_handle(s), as_int(len), as_int(flags)
+    data = None if buf is None else writable(buf)
+    address, ref = None if from_ is None else writable(from_), None if fromlen is None else integer_ref(fromlen)
+    sock = find(handle)
+    if isinstance(sock, int):
+        return fail(sock)
+    if not 0 <= length <= (0 if data is None else _size(data)):
+        return fail(WSAEFAULT)
+    # A stream leaves the address alone.
+    target = None if address is None or ref is None or sock.stream else (address, ref)
+    if target and not SIZE[sock.family] <= target[1].value <= _size(target[0]):
+        return fail(WSAEFAULT)
+    if bits & ~_KNOWN_FLAGS:
+        return fail(WSAEOPNOTSUPP)
+    name = ffi.new("char[28]") if target else None
+    view = ffi.NULL if data is None else ffi.from_buffer(data)
+    count = _receive(sock, view, length, bits, name, closed)
+    if target and (count >= 0 or last_error.code == WSAEMSGSIZE):
+        put_name(from_host(sock.family, ffi.buffer(name)[:]), *target)
+    return count
+
+
+def _cannot_receive(sock: Socket) -> int:
+    """The error that the socket's state gives to recv, or 0."""
+    sock.settle()
+    if sock.stream:
+        if sock.stage != CONNECTED:
+            return WSAENOTCONN
+    elif not sock.bound:
+        return WSAEINVAL
+    return WSAESHUTDOWN if sock.receive_off else sock.broken
+
+
+def _receive(sock: Socket, view: Any, length: int, flags: int, name: Any, closed: int, count: int | None = None) -> int:
+    """Receives, waiting where the socket is blocking. `count` is the result of a system call already made."""
+    if flags & MSG_WAITALL and (sock.nonblocking or not sock.stream or flags & (MSG_PEEK | MSG_OOB)):
+        return fail(WSAEOPNOTSUPP)
+    if flags & MSG_OOB:
+        if not sock.stream:
+            return fail(WSAEOPNOTSUPP)
+        if sock.options.get((SOL_SOCKET, SO_OOBINLINE)):
+            return fail(WSAEINVAL)
+    take = _take_stream if sock.stream else _take_datagram
+    waiter, deadline, filled = None, None, 0
+    try:
+        while True:
+            if count is None:
+                error = _cannot_receive(sock)
+                if error:
+                    return fail(error)
+            count, error = take(sock, view + filled, length - filled, flags & _RECV_FLAGS, name, count)
+            if error == 0:
+                filled += count
+                if not flags & MSG_WAITALL or filled == length or count == 0:
+                    return filled
+            elif error != WSAEWOULDBLOCK or sock.nonblocking or flags & MSG_OOB:
+                return fail(error)
+            elif waiter is None:
+                # Once more after registering: a change of state before that would not have woken this wait.
+                waiter, deadline = handles.begin_wait((sock,)), timeout_of(sock, SO_RCVTIMEO)
+            elif not handles.wait_ready(waiter, sock.fd, libc.POLLIN, deadline):
+                return fail(WSAETIMEDOUT)
+            if sock.closed:
+                return fail(closed)
+            count = None
+    finally:
+        if waiter is not None:
+            handles.end_wait(waiter)
+
+
+def _take_stream(sock: Socket, view: Any, length: int, flags: int, name: Any, count: int | None) -> tuple[int, int]:
+    """One system call's worth of a stream: the bytes, or an error."""
+    if count is None:
+        count = lib.recv(sock.fd, view, length, flags)
+    if count > 0 or (count == 0 and length == 0):
+        return count, 0
+    number = sock.errno_of_descriptor() if count == 0 else get_errno()
+    if number == 0:
+        return 0, 0
+    if number == errno.EINTR or number == _EAGAIN:
+        return 0, WSAEWOULDBLOCK
+    if flags & MSG_OOB and number == errno.EINVAL:
+        return 0, WSAEWOULDBLOCK
+    # EPIPE: the peer had closed, and refused what was sent after that.
+    return 0, sock.break_off(WSAECONNABORTED if number == errno.EPIPE else translated(number))
+
+
+def _take_datagram(sock: Socket, view: Any, length: int, flags: int, name: Any, count: int | None) -> tuple[int, int]:
+    """One datagram, or an error; what did not fit is lost, and so said."""
+    if sock.refused:
+        forget_refusals(sock)
+        if sock.port_reset:
+            return 0, WSAECONNRESET
+    while True:
+        if count is None:
+            if name is None:
+                count = lib.recv(sock.fd, view, length, flags | MSG_TRUNC)
+            else:
+                count = lib.recvfrom(sock.fd, view, length, flags | MSG_TRUNC, name, ffi.new("unsigned int *", 28))
+        if count > length:
+            return 0, WSAEMSGSIZE
+        if count >= 0:
+            return count, 0
+        number, count = get_errno(), None
+        if number == _EAGAIN or number == errno.EINTR:
+            return 0, WSAEWOULDBLOCK
+        if number not in _ICMP:
+            return 0, translated(number)
+        # Winsock tells of a closed port only, and as a reset.
+        forget_refusals(sock)
+        if number == errno.ECONNREFUSED and sock.port_reset:
+            return 0, WSAECONNRESET
+
+
+_ICMP = {errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EPROTO, errno.EACCES, errno.EOPNOTSUPP}
+
+
+def forget_refusals(sock: Socket) -> None:
+    """Empties the host's queue of ICMP errors, which would keep the socket readable."""
+    sock.refused = False
+    sock.update()
+    if libc.LINUX:
+        while lib.recv(sock.fd, ffi.new("char[1]"), 1, libc.MSG_ERRQUEUE) >= 0:
+            pass
+
+
+def send(s: int, buf: ConstBuffer | None, len: int, flags: int) -> int:
+    sock = table.get(s) if type(s) is int else None
+    if sock is not None and sock.can_send and not flags and buf is not None:
+        view = buf if type(buf) is bytes else ffi.from_buffer(buf)
+        if 0 < len <= _size(view):
+            count: int = lib.send(sock.fd, view, len, MSG_NOSIGNAL | flags)
+            if count == len or (count > 0 and sock.nonblocking):
+                return count
+            return _transmit(sock, view, len, 0, None, count)
+    return _send(s, buf, len, flags, None, 0)
+
+
+def sendto(s: int, buf: ConstBuffer | None, len: int, flags: int, to: ConstBuffer | None, tolen: int) -> int:
+    return _send(s, buf, len, flags, to, tolen)
+
+
+def _send(s: int, buf: ConstBuffer | None, len: int, flags: int, to: ConstBuffer | None, tolen: int) -> int:
+    """The long way of send and sendto."""
+    handle, length, bits = socket_handle(s), as_int(len), as_int(flags)
+    data, address = None if buf is None else readable(buf), None if to is None else readable(to)
+    address_length = as_int(tolen)
+    sock = find(handle)
+    if isinstance(sock, int):
+        return fail(sock)
+    if not 0 <= length <= (0 if data is None else data.nbytes):
+        return fail(WSAEFAULT)
+    name = None
+    if address is not None and not sock.stream:
+        name = name_given(sock, address, address_length)
+        if name is None:
+            return fail(WSAEFAULT)
+    if bits & ~_KNOWN_FLAGS or (bits & MSG_OOB and not sock.stream):
+        return fail(WSAEOPNOTSUPP)
+    error = _cannot_send(sock, name)
+    if error:
+        return fail(error)
+    if name is not None and not port_of(name):
+        return _send_to_port_0(sock, length)
+    view = ffi.NULL if buf is None else ffi.from_buffer(buf)
+    return _transmit(sock, view, length, bits & _SEND_FLAGS, None if name is None else to_host(name))
+
+
+def _cannot_send(sock: Socket, name: bytes | None) -> int:
+    """The error that the socket's state, or the destination, gives to send; or 0."""
+    sock.settle()
+    if (sock.stream or name is None) and sock.stage != CONNECTED:
+        return WSAENOTCONN
+    if sock.send_off:
+        return WSAESHUTDOWN
+    if name is not None:
+        if family_of(name) != sock.family:
+            return WSAEAFNOSUPPORT
+        if is_wildcard(name):
+            return WSAEADDRNOTAVAIL
+    return sock.broken
+
+
+def _send_to_port_0(sock: Socket, length: int) -> int:
+    """Winsock takes such a datagram, which reaches nobody; the host would refuse it."""
+    if length > 65507:
+        return fail(WSAEMSGSIZE)
+    if not sock.bound:
+        anywhere = to_host(sock.family.to_bytes(2, "little") + bytes(26))
+        lib.bind(sock.fd, anywhere, _size(anywhere))
+        sock.bound = True
+        sock.update()
+    return length
+
+
+def _transmit(sock: Socket, view: Any, length: int, flags: int, host: bytes | None, count: int | None = None) -> int:
+    """Sends all of it where the socket is blocking, else what fits. `count` is a system call's result already had."""
+    waiter, deadline, sent = None, None, 0
+    if isinstance(view, bytes):
+        view = ffi.from_buffer(view)
+    try:
+        while True:
+            if count is None:
+                error = _cannot_send(sock, host)
+                if error:
+                    return fail(error)
+                if host is None:
+                    count = lib.send(sock.fd, view + sent, length - sent, MSG_NOSIGNAL | flags)
+                else:
+                    count = lib.sendto(sock.fd, view, length, MSG_NOSIGNAL | flags, host, _size(host))
+            if count >= 0:
+                sent += count
+                if not sock.bound:
+                    sock.bound = True
+                    sock.update()
+                    handles.changed(sock)
+                if sent == length or sock.nonblocking or not sock.stream:
+                    return sent
+            else:
+                error = _send_error(sock, get_errno())
+                if error:
+                    if error != WSAEWOULDBLOCK:
+                        return fail(error)
+                    if sock.nonblocking:
+                        return sent or fail(error)
+                    if waiter is None:
+                        waiter, deadline = handles.begin_wait((sock,)), timeout_of(sock, SO_SNDTIMEO)
+                    elif not handles.wait_ready(waiter, sock.fd, libc.POLLOUT, deadline):
+                        return fail(WSAETIMEDOUT)
+            if sock.closed:
+                return fail(WSAEINTR)
+            count = None
+    finally:
+        if waiter is not None:
+            handles.end_wait(waiter)
+
+
+def _send_error(sock: Socket, number: int) -> int:
+    """The Winsock error of a send that failed; 0 where it is simply to be repeated."""
+    if number == _EAGAIN:
+        return WSAEWOULDBLOCK
+    if number == errno.EINTR:
+        return 0
+    if sock.stream:
+        # EPIPE: the peer had closed before.
+        return sock.break_off(WSAECONNABORTED if number == errno.EPIPE else translated(number))
+    if number == errno.ECONNREFUSED:
+        # An earlier datagram met a closed port: Winsock tells the next recv, not the next send.
+        sock.refused = True
+        sock.update()
+        return 0
+    return translated(number)

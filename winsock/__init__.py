@@ -1,0 +1,132 @@
+"""Winsock for Python: one flat, C-style API, the same on every platform.
+
+On Windows the calls are Ws2_32.dll's; elsewhere winsock_compat gives the same calls, values and errors on BSD sockets.
+`from winsock import *` gives what a C program has after `#include <winsock2.h>` and `<ws2tcpip.h>`. Each call's
+prototype, errors and source are in `help(winsock.recv)` and in `winsock.api`.
+"""
+
+import sys
+
+from . import api, constants, errors
+from .api import CALLS, Winsock
+from .constants import *  # noqa: F403 - the names of Microsoft's headers, listed in constants.__all__
+from .errors import *  # noqa: F403
+from .structures import (
+    FD_CLR,
+    FD_ISSET,
+    FD_SET,
+    FD_ZERO,
+    HIBYTE,
+    LOBYTE,
+    MAKEWORD,
+    SOCKET,
+    WSADATA,
+    WSAPOLLFD,
+    WSAData,
+    addrinfo,
+    fd_set,
+    fd_set_sized,
+    hostent,
+    in6_addr,
+    in_addr,
+    ip_mreq,
+    ipv6_mreq,
+    linger,
+    sockaddr,
+    sockaddr_in,
+    sockaddr_in6,
+    sockaddr_storage,
+    timeval,
+    u_long,
+    u_short,
+)
+from .version import __version__
+
+if sys.platform == "win32":
+    from . import ws2_32 as _backend
+
+    BACKEND = "ws2_32"
+else:
+    import winsock_compat as _backend
+
+    BACKEND = "compat"
+
+# All calls come from this one object: what satisfies the Protocol can be put in its place.
+calls: Winsock = _backend
+
+WSAStartup = calls.WSAStartup
+WSACleanup = calls.WSACleanup
+WSAGetLastError = calls.WSAGetLastError
+WSASetLastError = calls.WSASetLastError
+socket = calls.socket
+ioctlsocket = calls.ioctlsocket
+bind = calls.bind
+connect = calls.connect
+listen = calls.listen
+accept = calls.accept
+send = calls.send
+recv = calls.recv
+sendto = calls.sendto
+recvfrom = calls.recvfrom
+shutdown = calls.shutdown
+closesocket = calls.closesocket
+getsockname = calls.getsockname
+getpeername = calls.getpeername
+setsockopt = calls.setsockopt
+getsockopt = calls.getsockopt
+select = calls.select
+WSAPoll = calls.WSAPoll
+htons = calls.htons
+ntohs = calls.ntohs
+htonl = calls.htonl
+ntohl = calls.ntohl
+inet_addr = calls.inet_addr
+inet_ntoa = calls.inet_ntoa
+inet_ntop = calls.inet_ntop
+inet_pton = calls.inet_pton
+gethostname = calls.gethostname
+getaddrinfo = calls.getaddrinfo
+freeaddrinfo = calls.freeaddrinfo
+getnameinfo = calls.getnameinfo
+gethostbyname = calls.gethostbyname
+
+for _name in CALLS:
+    getattr(_backend, _name).__doc__ = getattr(Winsock, _name).__doc__
+del _name
+
+__all__ = [
+    "BACKEND",
+    "CALLS",
+    "FD_CLR",
+    "FD_ISSET",
+    "FD_SET",
+    "FD_ZERO",
+    "HIBYTE",
+    "LOBYTE",
+    "MAKEWORD",
+    "SOCKET",
+    "WSADATA",
+    "WSAPOLLFD",
+    "WSAData",
+    "Winsock",
+    "__version__",
+    "addrinfo",
+    "fd_set",
+    "fd_set_sized",
+    "hostent",
+    "in6_addr",
+    "in_addr",
+    "ip_mreq",
+    "ipv6_mreq",
+    "linger",
+    "sockaddr",
+    "sockaddr_in",
+    "sockaddr_in6",
+    "sockaddr_storage",
+    "timeval",
+    "u_long",
+    "u_short",
+]
+__all__ += api.CALLS
+__all__ += constants.__all__
+__all__ += errors.__all__
