@@ -97,7 +97,8 @@ def _run(program: Program, inputs: dict[str, object], options: argparse.Namespac
         host.attach(program, symbol, period, inputs)
         stack.enter_context(_stopped_by_signals(host.stop))
         log.write("terminal", "info", "market", description)
-        start_reading(host.post)
+        if sys.stdin is not None:
+            start_reading(host.post)
         return host.run(options.duration)
 
 
@@ -131,7 +132,7 @@ def _answer(line: str) -> None:
 
 def _give_up_broken_streams() -> None:
     """Point a stream that nobody reads at the null device, so that Python's own last flush does not fail as well."""
-    for stream in (sys.stdout, sys.stderr):
+    for stream in filter(None, (sys.stdout, sys.stderr)):
         try:
             stream.flush()
         except OSError:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
@@ -12,6 +14,9 @@ from demos.terminal.constants import ACCOUNT_MARGIN_MODE_RETAIL_NETTING, TRADE_R
 from demos.terminal.ports import AccountError, Deal, Position, SymbolSpec, Tick, TradeResult
 
 VERSION = 1
+
+# Seconds: the system may take a moment to give back the lock of a process that was killed.
+_PATIENCE = 1.0
 
 # "WSPA" in the file's header tells an account from any other database.
 _APPLICATION = 0x57535041
@@ -89,13 +94,20 @@ class PaperAccount:
         self._deals: list[Deal] = []
         # Nobody else can change the file, so what was read stays true until our own next trade.
         self._positions: tuple[Position, ...] | None = None
+        end = time.monotonic() + _PATIENCE
         with self._one_clear_line():
-            self._db = sqlite3.connect(str(path) if path else ":memory:", timeout=1.0, isolation_level=None)
-            try:
-                self._open()
-            except BaseException:
-                self._db.close()
-                raise
+            while True:
+                self._db = sqlite3.connect(str(path) if path else ":memory:", timeout=0.0, isolation_level=None)
+                try:
+                    self._open()
+                    return
+                except BaseException as error:
+                    self._db.close()
+                    if "locked" not in str(error) or time.monotonic() >= end:
+                        raise
+                # Of two processes that start together each may stand in the other's way; SQLite's own retries, in
+                # equal steps, would keep them in step.
+                time.sleep(random.uniform(0.01, 0.05))
 
     def close(self) -> None:
         """Give the file back."""

@@ -52,8 +52,8 @@ class Export:
 class _Malformed(Exception):
     """What was expected and what was found instead."""
 
-    def __init__(self, expected: str, found: str) -> None:
-        super().__init__(f"expected {expected}, found '{escaped(found[:60])}'")
+    def __init__(self, expected: str, found: str, hint: str = "") -> None:
+        super().__init__(f"expected {expected}, found '{escaped(found[:60])}'{hint}")
 
 
 def check_export(path: Path, kind: str, digits: int | None = None) -> Export:
@@ -170,7 +170,7 @@ def _parser(kind: str, headers: list[str]) -> Callable[[int, list[str]], _Row]:
     if missing or len(set(headers)) != len(headers):
         other = "tick" if kind == "bar" else "bar"
         hint = f" (a {other} export: --{other}s reads it)" if set(_REQUIRED[other]) <= set(headers) else ""
-        raise _Malformed(f"the tab-separated columns {' '.join(names)} of a {kind} export", " ".join(headers) + hint)
+        raise _Malformed(f"the tab-separated columns {' '.join(names)} of a {kind} export", " ".join(headers), hint)
     at = {name: headers.index(name) for name in headers}
     prices_at = [at[name] for name in names if name not in ("<DATE>", "<TIME>")]
     others = [(name, at[name]) for name in headers if name not in (*names, "<TIME>", "<SPREAD>")]

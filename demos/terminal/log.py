@@ -27,9 +27,9 @@ def _code(point: int) -> str:
 class Log:
     """Writes ``2026-01-31T12:00:00.123+01:00 PROGRAM[SYMBOL,H1] level event text``, one flushed line at a time."""
 
-    def __init__(self, clock: Clock, stream: TextIO) -> None:
+    def __init__(self, clock: Clock, stream: TextIO | None) -> None:
         self._clock = clock
-        self._stream: TextIO | None = stream
+        self._stream = stream
 
     def write(self, program: str, level: str, event: str, text: str) -> None:
         """Write one line.

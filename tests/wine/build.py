@@ -41,7 +41,10 @@ int wmain(int argc, wchar_t **argv) {
 }
 """
 PYTHON_DEF = "LIBRARY python311.dll\nEXPORTS\nPy_Main\n"
-LEFT_OUT = shutil.ignore_patterns("site-packages", "dist-packages", "lib-dynload", "test", "config-3*", "*.so")
+# Of a Linux Python's library: what is not for Windows, or is a distribution's own.
+LEFT_OUT = shutil.ignore_patterns("*-packages", "lib-dynload", "test", "config-3*", "sitecustomize.py")
+    "*-packages", "lib-dynload", "test", "config-3*", "sitecustomize.py", "EXTERNALLY-MANAGED"
+)
 SETTINGS = (
     (r"HKCU\Software\Wine", "Version", "win10"),
     # No window is ever shown, also on a developer's desktop.
