@@ -43,8 +43,6 @@ int wmain(int argc, wchar_t **argv) {
 PYTHON_DEF = "LIBRARY python311.dll\nEXPORTS\nPy_Main\n"
 # Of a Linux Python's library: what is not for Windows, or is a distribution's own.
 LEFT_OUT = shutil.ignore_patterns("*-packages", "lib-dynload", "test", "config-3*", "sitecustomize.py")
-    "*-packages", "lib-dynload", "test", "config-3*", "sitecustomize.py", "EXTERNALLY-MANAGED"
-)
 SETTINGS = (
     (r"HKCU\Software\Wine", "Version", "win10"),
     # No window is ever shown, also on a developer's desktop.
@@ -138,7 +136,7 @@ def standard_library(scratch: Path) -> Path:
 
 
 def make_python(folder: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=wine.CACHE) as name:
+    with tempfile.TemporaryDirectory(dir=folder) as name:
         scratch = Path(name)
         wheels_for_windows("download", "--dest", scratch, "--requirement", HERE / "python.txt")
         (wheel,) = scratch.glob("*.whl")
@@ -196,6 +194,9 @@ def build(system: bool) -> None:
     # A prefix belongs to the Wine that made it.
     shutil.rmtree(wine.PREFIX, ignore_errors=True)
     record("")
+    for program in ("apt-get", "dpkg-deb"):
+        if not shutil.which(program):
+            raise RuntimeError(f"there is no {program} here; this needs Debian, or a system made from it")
     missing = [package for program, package in COMPILERS.items() if not shutil.which(program)]
     if missing:
         install(missing)
