@@ -73,12 +73,8 @@ def main(args: argparse.Namespace) -> int:
         parser.error(f"{args.program} cannot be imported: {error}")
     except ProgramError as error:
         parser.error(escaped(str(error)))
-    except OutputError as error:
-        _give_up_broken_streams()
-        print(f"{parser.prog}: error: {escaped(str(error))}", file=sys.stderr)
-        return error.code
     except TerminalError as error:
-        print(f"{parser.prog}: error: {escaped(str(error))}", file=sys.stderr)
+        _last_words(f"{parser.prog}: error: {escaped(str(error))}\n")
         return error.code
     except KeyboardInterrupt:
         # The second Ctrl-C: the first one waited in vain for the program's event function to return.
@@ -130,10 +126,16 @@ def _answer(line: str) -> None:
         raise OutputError(f"standard output cannot be written: {error.strerror}") from error
 
 
-def _give_up_broken_streams() -> None:
-    """Point a stream that nobody reads at the null device, so that Python's own last flush does not fail as well."""
-    for stream in filter(None, (sys.stdout, sys.stderr)):
+def _last_words(line: str) -> None:
+    """Write a line to standard error, and point a stream that nobody reads at the null device.
+
+    Else Python's own last flush of such a stream would fail as well, with a message and an exit code of its own.
+    """
+    for stream, text in ((sys.stdout, ""), (sys.stderr, line)):
+        if stream is None:
+            continue
         try:
+            stream.write(text)
             stream.flush()
         except OSError:
             null = os.open(os.devnull, os.O_WRONLY)

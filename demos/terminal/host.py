@@ -113,19 +113,16 @@ class Host:
         first = self.market.poll(now)
         for tick in first:
             self._take_quote(tick)
-        try:
+        # Whatever ends this, an error in another program or in another OnDeinit included: each OnDeinit runs.
+        with ExitStack() as stack:
             for chart in self._attached:
                 if not self.stopping:
+                    stack.callback(self._remove, chart, c.REASON_CLOSE)
                     self._init(chart)
             for tick in first:
                 self._tick(tick)
             while self._live and not self.stopping and self.clock.monotonic() < end:
                 self._step(end)
-        finally:
-            # An OnDeinit that raises must not keep the others from running.
-            with ExitStack() as stack:
-                for chart in self._live.copy():
-                    stack.callback(self._deinit, chart, c.REASON_CLOSE)
         return self._exit_code
 
     def trade(self, symbol: str, volume: int, ticket: int = 0) -> TradeResult:
@@ -146,14 +143,16 @@ class Host:
         if code and not chart.removed:
             chart.exit_code = _EXIT_OF_INIT.get(code, 4)
             self.log.write(chart.label, "error", "OnInit", f"initialisation failed with code {code}")
-            self._deinit(chart, c.REASON_INITFAILED)
+            self._remove(chart, c.REASON_INITFAILED)
             return
         if not chart.removed and hasattr(chart.module, "OnStart"):
             self._call(chart, "OnStart")
             chart.removed = True
         self._reap(chart)
 
-    def _deinit(self, chart: Chart, reason: int) -> None:
+    def _remove(self, chart: Chart, reason: int) -> None:
+        if chart not in self._live:
+            return
         self._live.remove(chart)
         self._exit_code = self._exit_code or chart.exit_code
         self._call(chart, "OnDeinit", reason)
@@ -162,8 +161,8 @@ class Host:
         forget_program(chart.module)
 
     def _reap(self, chart: Chart) -> None:
-        if chart.removed and chart in self._live:
-            self._deinit(chart, c.REASON_PROGRAM)
+        if chart.removed:
+            self._remove(chart, c.REASON_PROGRAM)
 
     def _call(self, chart: Chart, event: str, *args: object) -> int | None:
         function = getattr(chart.module, event, None)

@@ -57,9 +57,10 @@ def find_program(name: str | Path) -> Program:
 
     Errors: ProgramError when there is no such program, or when the module has none of the event functions.
     """
-    path = Path(name) if str(name).endswith(".py") else _HOME / f"{name}.py"
-    if not path.is_file() or (path.parent == _HOME and not path.stem.isidentifier()):
-        raise ProgramError(f"no program {str(name)!r}: give a name that `python -m demos list` shows, or a .py file")
+    text = str(name)
+    path = Path(name) if text.endswith(".py") else _HOME / f"{name}.py"
+    if not path.is_file() or not (text.endswith(".py") or text.isidentifier()):
+        raise ProgramError(f"no program {text!r}: give a name that `python -m demos list` shows, or a .py file")
     program = _look(path.resolve())
     if program is None:
         raise ProgramError(f"{name} is not a program: it has none of the functions {', '.join(EVENTS)}")
