@@ -7,7 +7,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterable
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from demos.terminal.account import PaperAccount
@@ -16,7 +16,7 @@ from demos.terminal.clock import ManualClock
 from demos.terminal.host import Host
 from demos.terminal.log import EventFile, Log
 from demos.terminal.market import ReplayMarket, Speed
-from demos.terminal.ports import Account, SymbolSpec, Tick
+from demos.terminal.ports import SymbolSpec, Tick
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / "tests" / "data"
@@ -43,7 +43,7 @@ class Bench:
         symbols: Iterable[SymbolSpec] = (EURUSD, GBPUSD),
         speed: Speed | None = None,
         timer_ms: int | None = None,
-        account: Account | None = None,
+        account: PaperAccount | None = None,
         events: EventFile | None = None,
     ) -> None:
         self.folder = folder
@@ -62,6 +62,11 @@ class Bench:
         path = self.folder / f"{name}.py"
         path.write_text("from demos.terminal import *\n" + textwrap.dedent(source), encoding="utf-8")
         return self.host.attach(path, symbol, inputs=inputs)
+
+    def run(self, duration: float | None = None) -> int:
+        """Run the host once, and give the account back."""
+        with closing(self.account):
+            return self.host.run(duration)
 
     @property
     def log(self) -> list[str]:

@@ -20,12 +20,17 @@ from demos.terminal.points import money, open_price, open_profit
 from demos.terminal.ports import AccountError, SymbolSpec, Tick
 
 
+@pytest.fixture
+def account():
+    with closing(PaperAccount()) as account:
+        yield account
+
+
 def quote(bid: int, symbol: str = "EURUSD", time: int = 0) -> Tick:
     return Tick(symbol, time, bid, bid + 2)
 
 
-def test_a_trade_is_filled_at_the_quote_and_opens_a_position():
-    account = PaperAccount()
+def test_a_trade_is_filled_at_the_quote_and_opens_a_position(account):
     result = account.trade(EURUSD, 25, quote(100_000, time=7))
     assert result.retcode == TRADE_RETCODE_DONE
     (position,) = account.positions()
@@ -33,8 +38,7 @@ def test_a_trade_is_filled_at_the_quote_and_opens_a_position():
     assert position.ticket == result.deal.ticket == result.deal.position == 1
 
 
-def test_trades_in_one_symbol_are_netted_at_the_average_price():
-    account = PaperAccount()
+def test_trades_in_one_symbol_are_netted_at_the_average_price(account):
     account.trade(EURUSD, 10, quote(100_000))
     account.trade(EURUSD, 20, quote(100_030))
     (position,) = account.positions()
@@ -44,8 +48,7 @@ def test_trades_in_one_symbol_are_netted_at_the_average_price():
     assert open_price(account.positions()[0]) == 100_022
 
 
-def test_a_trade_beyond_the_position_turns_it_round_at_the_new_price():
-    account = PaperAccount()
+def test_a_trade_beyond_the_position_turns_it_round_at_the_new_price(account):
     account.trade(EURUSD, 10, quote(100_000))
     deal = account.trade(EURUSD, -30, quote(99_992)).deal
     assert (deal.profit, deal.position_volume) == (-100, -20)
@@ -53,31 +56,27 @@ def test_a_trade_beyond_the_position_turns_it_round_at_the_new_price():
     assert (position.ticket, position.volume, open_price(position)) == (1, -20, 99_992)
 
 
-def test_a_position_that_is_closed_is_gone_and_the_next_one_has_a_new_ticket():
-    account = PaperAccount()
+def test_a_position_that_is_closed_is_gone_and_the_next_one_has_a_new_ticket(account):
     account.trade(EURUSD, -10, quote(100_000))
     assert account.trade(EURUSD, 10, quote(99_898)).deal.profit == 1000
     assert account.positions() == ()
     assert account.trade(EURUSD, 10, quote(99_898)).deal.position == 3
 
 
-def test_each_symbol_has_a_position_of_its_own():
-    account = PaperAccount()
+def test_each_symbol_has_a_position_of_its_own(account):
     account.trade(EURUSD, 10, quote(100_000))
     account.trade(GBPUSD, -5, quote(130_000, "GBPUSD"))
     assert [(p.ticket, p.spec.name, p.volume) for p in account.positions()] == [(1, "EURUSD", 10), (2, "GBPUSD", -5)]
 
 
-def test_profit_is_in_the_currency_of_the_quote():
-    account = PaperAccount()
+def test_profit_is_in_the_currency_of_the_quote(account):
     account.trade(EURUSD, 25, quote(100_000))
     assert money(open_profit(account.positions()[0], quote(100_102)), EURUSD) == 25
     account.trade(GBPUSD, -100, quote(130_000, "GBPUSD"))
     assert money(open_profit(account.positions()[1], quote(129_988, "GBPUSD")), GBPUSD) == 10
 
 
-def test_new_deals_are_told_once():
-    account = PaperAccount()
+def test_new_deals_are_told_once(account):
     account.trade(EURUSD, 10, quote(100_000))
     assert [deal.volume for deal in account.new_deals()] == [10]
     assert account.new_deals() == []
@@ -182,8 +181,7 @@ def test_deals_and_positions_that_do_not_add_up_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("spec", [SymbolSpec("EURUSD", digits=4), SymbolSpec("EURUSD", volume_step=Decimal("0.1"))])
-def test_a_symbol_keeps_its_digits_and_volume_step(tmp_path, spec):
-    account = PaperAccount()
+def test_a_symbol_keeps_its_digits_and_volume_step(account, spec):
     account.trade(EURUSD, 25, quote(100_000))
     with pytest.raises(AccountError, match=r"EURUSD has 5 digits and volume step 0\.01 there"):
         account.trade(spec, 1, quote(10_000))

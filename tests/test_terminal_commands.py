@@ -17,7 +17,7 @@ def answers(tmp_path, *commands: str, quotes=None, **options) -> list[str]:
     bench.attach("def OnTick(): pass")
     for command in commands:
         bench.host.post(command)
-    bench.host.run(1)
+    bench.run(1)
     return bench.answers
 
 
@@ -47,7 +47,7 @@ def test_quit_ends_the_program(tmp_path):
     bench.attach("def OnDeinit(reason): Print('deinit ', reason)")
     bench.host.post("quit")
     bench.host.post("help")
-    assert bench.host.run() == 0
+    assert bench.run() == 0
     assert bench.texts() == ["deinit 9"]
     assert bench.answers == []
 

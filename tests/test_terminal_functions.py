@@ -24,7 +24,7 @@ def printed(tmp_path, *expressions: str, before: str = "pass", quotes=None, **op
         {before}
         {lines}
     """)
-    bench.host.run(0.5)
+    bench.run(0.5)
     return bench.texts()
 
 
@@ -203,7 +203,7 @@ def test_a_line_that_begins_with_a_minus_is_an_error_and_an_alert_has_its_own_le
         printf("%s", "fine")
         Alert("look ", 1)
     """)
-    bench.host.run(0.5)
+    bench.run(0.5)
     assert bench.log[:5] == [
         "probe[EURUSD,H1] error OnInit -failed 10035",
         "probe[EURUSD,H1] info OnInit fine",
@@ -216,7 +216,7 @@ def test_a_line_that_begins_with_a_minus_is_an_error_and_an_alert_has_its_own_le
 def test_Comment_is_shown_on_the_chart_and_not_in_the_log(tmp_path):
     bench = Bench(tmp_path)
     chart = bench.attach("def OnInit(): Comment('\\n', 'WAITING CLIENT')")
-    bench.host.run(0.5)
+    bench.run(0.5)
     assert bench.host.charts.view(chart.id).comment == "\nWAITING CLIENT"
     assert bench.texts() == []
 

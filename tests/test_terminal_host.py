@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 
 import pytest
 from terminal_kit import EURUSD, FOLLOWER, GBPUSD, Bench, ticks
 
 from demos.terminal import PERIOD_M15
+from demos.terminal.clock import ManualClock
 from demos.terminal.log import EventFile
 from demos.terminal.market import Speed
 from demos.terminal.ports import ProgramError, Tick
@@ -21,14 +23,14 @@ def OnDeinit(reason): Print("deinit ", reason)
 def test_OnInit_comes_first_and_OnDeinit_last(tmp_path):
     bench = Bench(tmp_path, ticks(1, 2))
     bench.attach(EVENTS + "def OnTick(): Print('tick ', SymbolInfoDouble(Symbol(), SYMBOL_BID))")
-    assert bench.host.run(5) == 0
+    assert bench.run(5) == 0
     assert bench.texts() == ["init", "tick 1e-05", "tick 2e-05", "deinit 9"]
 
 
 def test_the_symbol_is_quoted_before_OnInit(tmp_path):
     bench = Bench(tmp_path, [Tick("EURUSD", 1_500, 110_000, 110_010)])
     bench.attach("def OnInit(): Print(SymbolInfoDouble(Symbol(), SYMBOL_ASK), ' ', TimeCurrent())")
-    bench.host.run(1)
+    bench.run(1)
     assert bench.texts() == ["1.1001 1970.01.01 00:00:01"]
 
 
@@ -47,7 +49,7 @@ def test_two_charts_of_one_program_in_one_process_have_their_own_globals(tmp_pat
     first = bench.attach(source)
     second = bench.attach(source, "GBPUSD", Step=10)
     assert first.module is not second.module
-    bench.host.run(10)
+    bench.run(10)
     assert bench.log[-2:] == [
         "probe[GBPUSD,H1] info OnDeinit GBPUSD 10",
         "probe[EURUSD,H1] info OnDeinit EURUSD 3",
@@ -64,7 +66,7 @@ def test_a_timer_runs_at_its_period_for_hours_without_an_hour_s_wait(tmp_path):
         count += 1
     def OnDeinit(reason): Print(count)
     """)
-    bench.host.run(2 * 3600 + 0.5)
+    bench.run(2 * 3600 + 0.5)
     assert bench.texts() == ["7200"]
 
 
@@ -78,7 +80,7 @@ def test_each_chart_has_a_timer_of_its_own(tmp_path):
     """
     bench.attach(source)
     bench.attach(source, Period_=500)
-    bench.host.run(1)
+    bench.run(1)
     assert bench.texts() == ["250 1000250", "250 1000500", "500 1000500", "250 1000750"]
 
 
@@ -90,7 +92,7 @@ def test_timer_events_that_were_missed_are_merged_into_one_on_the_same_grid(tmp_
         Print(GetTickCount64())
         if GetTickCount64() == 1002000: Sleep(3500)
     """)
-    bench.host.run(8.5)
+    bench.run(8.5)
     assert bench.texts() == ["1001000", "1002000", "1006000", "1007000", "1008000"]
 
 
@@ -103,14 +105,14 @@ def test_a_timer_can_be_changed_and_killed_in_its_own_event(tmp_path):
         if GetTickCount64() == 1001000: EventSetMillisecondTimer(250)
         else: EventKillTimer()
     """)
-    bench.host.run(10)
+    bench.run(10)
     assert bench.texts() == ["1001000", "1001250"]
 
 
 def test_a_timer_without_a_period_is_refused(tmp_path):
     bench = Bench(tmp_path)
     bench.attach("def OnInit(): Print(EventSetTimer(0), EventSetMillisecondTimer(-1), EventSetMillisecondTimer(1))")
-    bench.host.run(0.5)
+    bench.run(0.5)
     assert bench.texts() == ["falsefalsetrue"]
 
 
@@ -120,7 +122,7 @@ def test_the_host_s_timer_period_replaces_the_program_s(tmp_path):
     def OnInit(): EventSetTimer(60)
     def OnTimer(): Print(GetTickCount64())
     """)
-    bench.host.run(0.5)
+    bench.run(0.5)
     assert bench.texts() == ["1000200", "1000400"]
 
 
@@ -136,7 +138,7 @@ def test_ticks_without_a_pause_do_not_starve_timers_and_commands(tmp_path):
     def OnTimer(): Print("timer after ", seen)
     """)
     bench.host.post("help")
-    bench.host.run(0.05)
+    bench.run(0.05)
     assert bench.texts()[:3] == ["timer after 1", "timer after 2", "timer after 3"]
     assert bench.answers
 
@@ -152,7 +154,7 @@ def test_OnTick_comes_only_for_the_chart_s_symbol_and_OnTrade_on_every_chart(tmp
     def OnTick(): Print("never")
     def OnTrade(): Print("trade there")
     """, "GBPUSD")
-    bench.host.run(3)
+    bench.run(3)
     assert bench.texts() == ["true", "trade here, 1", "trade there"]
 
 
@@ -166,7 +168,7 @@ def test_OnTrade_runs_after_the_function_that_traded_and_once_for_each_deal(tmp_
         Print("traded")
     def OnTrade(): Print("trade")
     """)
-    bench.host.run(1)
+    bench.run(1)
     assert bench.texts() == ["traded", "trade", "trade"]
 
 
@@ -179,7 +181,7 @@ def test_a_program_that_trades_in_OnTrade_does_not_stop_the_clock(tmp_path):
         Sleep(100)
         CTrade().Buy(0.01)
     """)
-    bench.host.run(2)
+    bench.run(2)
     assert bench.texts() == ["tick", "tick"]
 
 
@@ -187,7 +189,7 @@ def test_a_chart_event_reaches_its_chart_with_its_parameters(tmp_path):
     bench = Bench(tmp_path)
     chart = bench.attach("def OnChartEvent(id, lparam, dparam, sparam): Print(id, lparam, dparam, sparam)")
     bench.host.post_chart_event(chart, 1000, 2, 3.5, "text")
-    bench.host.run(1)
+    bench.run(1)
     assert bench.texts() == ["100023.5text"]
 
 
@@ -199,7 +201,7 @@ def test_a_program_whose_OnInit_fails_is_removed(tmp_path, returned, code):
     def OnTick(): Print("never")
     def OnDeinit(reason): Print("deinit ", reason)
     """)
-    assert bench.host.run(10) == code
+    assert bench.run(10) == code
     assert bench.texts()[1:] == ["deinit 8"]
     assert "probe[EURUSD,H1] error OnInit initialisation failed with code " in bench.log[0]
 
@@ -211,7 +213,7 @@ def test_Fail_ends_the_program_with_one_line_its_code_and_OnDeinit(tmp_path, eve
     functions[event] = "Fail(3, 'port 8081 is in use')"
     source = "\n".join(f"def {name}(): {body}" for name, body in functions.items())
     bench.attach(source + "\ndef OnDeinit(reason): Print('deinit ', reason)")
-    assert bench.host.run(10) == 3
+    assert bench.run(10) == 3
     assert bench.log[-2:] == [
         f"probe[EURUSD,H1] error {event} port 8081 is in use",
         "probe[EURUSD,H1] info OnDeinit deinit 0",
@@ -225,7 +227,7 @@ def test_the_first_failure_gives_the_exit_code_and_the_other_charts_go_on(tmp_pa
     def OnTick(): Print("still here")
     def OnDeinit(reason): Fail(4, "too late")
     """)
-    assert bench.host.run(10) == 3
+    assert bench.run(10) == 3
     assert bench.texts().count("still here") == 3
 
 
@@ -237,7 +239,7 @@ def test_ExpertRemove_ends_the_program_without_an_error(tmp_path):
         Print("the function goes on to its end, ", IsStopped())
     def OnDeinit(reason): Print("deinit ", reason)
     """)
-    assert bench.host.run() == 0
+    assert bench.run() == 0
     assert bench.texts() == ["the function goes on to its end, true", "deinit 0"]
 
 
@@ -249,7 +251,7 @@ def test_a_script_runs_once_and_is_removed(tmp_path):
         Sleep(1500)
         Print(GetTickCount64())
     """)
-    assert bench.host.run() == 0
+    assert bench.run() == 0
     assert bench.texts() == ["1000000", "1001500"]
 
 
@@ -265,7 +267,7 @@ def test_stop_ends_a_script_s_sleep_and_nothing_else_is_started(tmp_path):
     def current_host(): return current().host
     """)
     bench.attach("def OnInit(): Print('never')")
-    assert bench.host.run() == 0
+    assert bench.run() == 0
     assert bench.texts() == ["true", "deinit 0"]
 
 
@@ -282,7 +284,7 @@ def test_no_event_follows_a_stop_but_OnDeinit(tmp_path):
     def OnDeinit(reason): Print("deinit ", reason)
     """)
     bench.host.post("help")
-    bench.host.run()
+    bench.run()
     assert bench.texts() == ["deinit 9"]
     assert bench.answers == []
 
@@ -298,7 +300,7 @@ def test_an_error_in_one_program_leaves_no_OnDeinit_out(tmp_path):
     def OnDeinit(reason): raise ArithmeticError("another")
     """)
     with pytest.raises(ArithmeticError, match="another") as caught:
-        bench.host.run(5)
+        bench.run(5)
     assert isinstance(caught.value.__context__, LookupError)
     assert bench.texts() == ["init", "mine", "deinit 9"]
 
@@ -309,7 +311,7 @@ def test_the_end_of_the_market_is_logged_once_and_ends_nothing(tmp_path):
     def OnInit(): EventSetTimer(1)
     def OnTimer(): Print("timer")
     """)
-    bench.host.run(2.5)
+    bench.run(2.5)
     assert bench.log.count("terminal info market the last tick has been replayed") == 1
     assert bench.texts() == ["timer", "timer"]
 
@@ -318,20 +320,19 @@ def test_a_host_without_anything_to_wait_for_waits_for_a_wake(tmp_path):
     bench = Bench(tmp_path)
     bench.attach("def OnTick(): pass")
     with pytest.raises(RuntimeError, match="the wait would never end"):
-        bench.host.run()
+        bench.run()
 
 
 def test_deals_and_a_program_s_own_events_are_recorded_as_json_lines(tmp_path):
     path = tmp_path / "events.jsonl"
-    bench = Bench(tmp_path, ticks(100_000))
-    events = EventFile(bench.clock, path)
+    events = EventFile(ManualClock(), path)
     bench = Bench(tmp_path, ticks(100_000), events=events)
     bench.attach("""
     def OnTick():
         Event("mine", text="é", count=3)
         CTrade().Sell(0.25)
     """)
-    bench.host.run(1)
+    bench.run(1)
     events.close()
     first, second = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
     assert first == {"t": 1_000_000_000_000, "kind": "mine", "text": "é", "count": 3}
@@ -349,13 +350,14 @@ def test_deals_and_a_program_s_own_events_are_recorded_as_json_lines(tmp_path):
 def test_a_program_s_period_and_symbol_are_the_chart_s(tmp_path):
     bench = Bench(tmp_path)
     bench.host.attach(FOLLOWER, "GBPUSD", PERIOD_M15)
-    bench.host.run(0.5)
+    bench.run(0.5)
     assert "follower[GBPUSD,M15] info OnInit hello" in bench.log[0]
 
 
 def test_a_chart_needs_a_symbol_of_the_market(tmp_path):
-    with pytest.raises(ProgramError, match="the market has no symbol XAUUSD"):
-        Bench(tmp_path, symbols=[EURUSD, GBPUSD]).attach("def OnTick(): pass", "XAUUSD")
+    bench = Bench(tmp_path, symbols=[EURUSD, GBPUSD])
+    with closing(bench.account), pytest.raises(ProgramError, match="the market has no symbol XAUUSD"):
+        bench.attach("def OnTick(): pass", "XAUUSD")
 
 
 def test_functions_of_the_terminal_are_for_attached_programs_alone():
