@@ -90,13 +90,12 @@ def install(packages: list[str]) -> None:
     print(f" {time.monotonic() - begin:.0f} s", flush=True)
 
 
-def pip(*arguments: str | Path) -> None:
-    run([sys.executable, "-m", "pip", *arguments])
-
-
-def wheels_for_windows(*arguments: str | Path) -> None:
-    platform = ["--platform", "win_amd64", "--python-version", "3.11", "--only-binary=:all:", "--no-deps"]
-    pip(*arguments, "--quiet", "--disable-pip-version-check", *platform, "--require-hashes")
+def fetch_wheels(folder: Path) -> None:
+    """The wheels of both lists, for the Windows Python and not for the one that runs this."""
+    target = ["--platform", "win_amd64", "--python-version", "3.11", "--only-binary=:all:", "--no-deps"]
+    lists = [argument for path in wine.PINNED for argument in ("--requirement", path)]
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "download", "--require-hashes"]
+    run([*pip, *target, *lists, "--dest", folder])
 
 
 def may_enter() -> bool:
@@ -135,27 +134,32 @@ def standard_library(scratch: Path) -> Path:
     return scratch / "usr/lib/python3.11"
 
 
+def unpack_python(wheel: zipfile.ZipFile, folder: Path) -> None:
+    (folder / "DLLs").mkdir()
+    for member in wheel.namelist():
+        name = member.removeprefix("deploy_libs/")
+        # Those named api-ms-win-… are parts of Windows, and so of Wine.
+        if name != member and not name.startswith("api-ms-"):
+            beside_program = name.lower().startswith(("python", "vcruntime"))
+            (folder / ("" if beside_program else "DLLs") / name).write_bytes(wheel.read(member))
+
+
 def make_python(folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder) as name:
         scratch = Path(name)
-        wheels_for_windows("download", "--dest", scratch, "--requirement", HERE / "python.txt")
-        (wheel,) = scratch.glob("*.whl")
-        with zipfile.ZipFile(wheel) as archive:
-            for member in archive.namelist():
-                library = member.removeprefix("deploy_libs/")
-                # The api-ms-win-crt ones are parts of Windows, and so of Wine.
-                if library != member and not library.startswith("api-ms-"):
-                    shared = library.lower().startswith(("python", "vcruntime"))
-                    target = folder / ("" if shared else "DLLs") / library
-                    target.parent.mkdir(exist_ok=True)
-                    target.write_bytes(archive.read(member))
+        fetch_wheels(scratch)
         shutil.copytree(standard_library(scratch / "debian"), folder / "Lib", ignore=LEFT_OUT)
+        for path in scratch.glob("*.whl"):
+            with zipfile.ZipFile(path) as wheel:
+                if path.name.startswith("panda3d-"):
+                    unpack_python(wheel, folder)
+                else:
+                    wheel.extractall(folder / "Lib/site-packages")
         (scratch / "python.c").write_text(PYTHON_C)
         (scratch / "python.def").write_text(PYTHON_DEF)
         run(["x86_64-w64-mingw32-dlltool", "-d", "python.def", "-l", "libpython311.a"], folder=scratch)
         compiler = ["x86_64-w64-mingw32-gcc", "-O2", "-s", "-municode"]
         run([*compiler, "python.c", "-o", folder / "python.exe", "-L.", "-lpython311"], folder=scratch)
-    wheels_for_windows("install", "--target", folder / "Lib/site-packages", "--requirement", HERE / "packages.txt")
 
 
 def make_prefix(folder: Path, debian: bool) -> None:
