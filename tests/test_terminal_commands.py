@@ -82,34 +82,33 @@ def test_without_a_quote_there_is_no_trade(tmp_path):
     assert answers(tmp_path, "buy 1", quotes=[]) == ["error: no quotes to process the request: EURUSD"]
 
 
-def feed(data: bytes) -> list[str]:
-    """What is posted for these bytes on a pipe that is then closed."""
-    reader, writer = os.pipe()
-    os.write(writer, data)
-    os.close(writer)
+def feed(tmp_path, data: bytes) -> list[str]:
+    """What is posted for these bytes."""
+    path = tmp_path / "input"
+    path.write_bytes(data)
     posted: list[str] = []
-    read_commands(reader, posted.append)
-    os.close(reader)
+    with path.open("rb") as file:
+        read_commands(file.fileno(), posted.append)
     return posted
 
 
-def test_lines_are_read_with_either_end_and_the_last_one_needs_none():
-    assert feed(b"buy 1\r\nsell 2\n\nclose") == ["buy 1", "sell 2", "", "close"]
+def test_lines_are_read_with_either_end_and_the_last_one_needs_none(tmp_path):
+    assert feed(tmp_path, b"buy 1\r\nsell 2\n\nclose") == ["buy 1", "sell 2", "", "close"]
 
 
-def test_the_end_of_the_input_posts_nothing_of_its_own():
-    assert feed(b"") == [""]
-    assert feed(b"help\n") == ["help", ""]
+def test_the_end_of_the_input_posts_nothing_of_its_own(tmp_path):
+    assert feed(tmp_path, b"") == [""]
+    assert feed(tmp_path, b"help\n") == ["help", ""]
 
 
-def test_an_endless_line_takes_bounded_memory():
-    (line, *rest) = feed(b"x" * 60_000 + b"\nhelp\n")
+def test_an_endless_line_takes_bounded_memory(tmp_path):
+    (line, *rest) = feed(tmp_path, b"x" * 60_000 + b"\nhelp\n")
     assert 4096 < len(line) <= 8192
     assert rest == ["help", ""]
 
 
-def test_what_is_no_text_is_replaced():
-    assert feed(b"\xff\xfe\n")[0] == "\ufffd\ufffd"
+def test_what_is_no_text_is_replaced(tmp_path):
+    assert feed(tmp_path, b"\xff\xfe\n")[0] == "\ufffd\ufffd"
 
 
 def test_a_descriptor_that_cannot_be_read_is_at_its_end():

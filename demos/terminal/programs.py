@@ -69,7 +69,8 @@ def find_program(name: str | Path) -> Program:
 
 def list_programs() -> list[Program]:
     """The programs in demos/, by name."""
-    found = (_look(path) for path in sorted(_HOME.glob("*.py")) if not path.stem.startswith("_"))
+    paths = sorted(_HOME.glob("*.py"), key=lambda path: path.stem)
+    found = (_look(path) for path in paths if not path.stem.startswith("_"))
     return [program for program in found if program]
 
 
