@@ -1,0 +1,49 @@
+"""A small strategy, so that a signal server has trades to tell of: the same ticks give the same trades."""
+
+from __future__ import annotations
+
+import os
+
+from demos.terminal import (
+    SYMBOL_BID,
+    SYMBOL_POINT,
+    SYMBOL_VOLUME_MIN,
+    SYMBOL_VOLUME_STEP,
+    CTrade,
+    NormalizeDouble,
+    Print,
+    Symbol,
+    SymbolInfoDouble,
+)
+
+# How fast the average follows the price, how many points are worth one smallest volume, and the most of those.
+FOLLOW = 0.1
+POINTS = 10
+MOST_VOLUMES = 100
+
+
+class Strategy:
+    """Sells above a running average of the bid and buys below it, the more the further away."""
+
+    def __init__(self, every: int, pause: str) -> None:
+        """Trade at every so many ticks (0: never), and not while the file ``pause`` exists ("": no such file)."""
+        self._every = every
+        self._pause = pause
+        self._average = 0.0
+        self._ticks = 0
+
+    def tick(self, position: float) -> None:
+        """Take a tick of the chart's symbol, and trade so that the position becomes what the strategy wants."""
+        symbol = Symbol()
+        bid = SymbolInfoDouble(symbol, SYMBOL_BID)
+        self._average += (bid - self._average) * FOLLOW if self._ticks else bid
+        self._ticks += 1
+        if not self._every or self._ticks % self._every or (self._pause and os.path.exists(self._pause)):
+            return
+        volume = max(SymbolInfoDouble(symbol, SYMBOL_VOLUME_MIN), SymbolInfoDouble(symbol, SYMBOL_VOLUME_STEP))
+        volumes = round((self._average - bid) / SymbolInfoDouble(symbol, SYMBOL_POINT) / POINTS)
+        wanted = min(max(volumes, -MOST_VOLUMES), MOST_VOLUMES) * volume
+        dif = NormalizeDouble(wanted - position, 2)
+        trade = CTrade()
+        if dif and not (trade.Buy(dif) if dif > 0 else trade.Sell(-dif)):
+            Print("-Trade failed: ", trade.ResultRetcodeDescription())
