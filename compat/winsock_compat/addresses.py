@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from winsock.constants import AF_INET, AF_INET6
 
-from .libc import AF_INET6 as HOST_AF_INET6
-from .libc import LINUX, ffi
+from .declarations import AF_INET6 as HOST_AF_INET6
+from .declarations import LINUX
+from .libc import ffi
 
 SIZE = {AF_INET: 16, AF_INET6: 28}
 HOST_FAMILY = {AF_INET: AF_INET, AF_INET6: HOST_AF_INET6}

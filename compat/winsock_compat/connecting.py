@@ -148,7 +148,7 @@ _WAIT_FOR_NEXT = {errno.EAGAIN, errno.EINTR, errno.ECONNABORTED}
 
 def _accept(fd: int, name: Any, length: Any) -> int:
     if libc.LINUX:
-        accepted: int = lib.accept4(fd, name, length, libc.SOCK_FLAGS)
+        accepted: int = lib.accept4(fd, name, length, libc.SOCK_NONBLOCK | libc.SOCK_CLOEXEC)
         return accepted
     accepted = lib.accept(fd, name, length)
     if accepted >= 0:

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from winsock.arguments import socket_handle
-from winsock.constants import SOCK_STREAM
+from winsock.constants import AF_INET, SOCK_STREAM
 from winsock.errors import WSAENOTSOCK, WSANOTINITIALISED
 
 from . import libc
@@ -34,6 +34,7 @@ class Socket:
         "broken",
         "can_recv",
         "can_send",
+        "can_sendto",
         "closed",
         "connect_error",
         "connected_at",
@@ -50,6 +51,7 @@ class Socket:
         "receive_off",
         "recv_flags",
         "refused",
+        "same_names",
         "send_off",
         "stage",
         "stream",
@@ -62,6 +64,8 @@ class Socket:
         self.family, self.type, self.protocol = family, type, protocol
         self.stream = type == SOCK_STREAM
         self.recv_flags = 0 if self.stream else libc.MSG_TRUNC
+        self.same_names = libc.LINUX and family == AF_INET and not self.stream
+        self.can_sendto = False
         self.nonblocking = False
         self.bound = False
         self.stage = FRESH
@@ -87,6 +91,7 @@ class Socket:
         else:
             self.can_recv = self.bound and not self.receive_off and not self.refused
             self.can_send = self.stage == CONNECTED and not self.send_off
+            self.can_sendto = self.same_names and self.bound and not self.send_off
 
     def errno_of_descriptor(self) -> int:
         """The host's SO_ERROR, which reading clears."""
@@ -127,7 +132,7 @@ class Waiter:
 
     def __init__(self) -> None:
         if libc.LINUX:
-            self.read_end = self.write_end = lib.eventfd(0, libc.EFD_FLAGS)
+            self.read_end = self.write_end = lib.eventfd(0, libc.SOCK_NONBLOCK | libc.SOCK_CLOEXEC)
         else:
             ends = ffi.new("int[2]")
             lib.pipe(ends)
@@ -200,7 +205,7 @@ def close(sock: Socket) -> bool:
         if table.pop(sock.handle, None) is None:
             return False
         sock.closed = True
-        sock.can_recv = sock.can_send = False
+        sock.can_recv = sock.can_send = sock.can_sendto = False
         holders = [waiter for waiter in _waiting if sock in waiter.sockets]
         sock.holders = len(holders)
         for waiter in holders:

@@ -105,7 +105,7 @@ def _new_socket(family: int, kind: int, proto: int) -> Socket | int:
         if proto not in (0, _DEFAULT_PROTOCOL[kind]):
             return WSAEPROTONOSUPPORT
         proto = _DEFAULT_PROTOCOL[kind]
-    fd = lib.socket(HOST_FAMILY[family], kind | libc.SOCK_FLAGS, proto)
+    fd = lib.socket(HOST_FAMILY[family], kind | libc.SOCK_NONBLOCK | libc.SOCK_CLOEXEC, proto)
     if fd < 0:
         return translated(ffi.errno)
     prepare(fd, family, kind)

@@ -125,12 +125,12 @@ def _resolve(
             node, numeric = bracketed[1], c.AI_NUMERICHOST
         elif not node:
             node = host_name()
-    asked = ffi.new("struct host_addrinfo *")
+    asked = ffi.new("struct addrinfo *")
     asked.ai_flags = _host_flags(hints.ai_flags, _AI_FLAGS) | numeric
     asked.ai_family = _HOST_FAMILIES[hints.ai_family]
     # One type, so that each address comes once; the service decides where it is known for datagrams only.
     asked.ai_socktype = c.SOCK_DGRAM if hints.ai_socktype == c.SOCK_DGRAM else c.SOCK_STREAM
-    answers = ffi.new("struct host_addrinfo **")
+    answers = ffi.new("struct addrinfo **")
     arguments = (ffi.NULL if node is None else node, (service or b"0") if service is not None else ffi.NULL)
     code = lib.getaddrinfo(*arguments, asked, answers)
     if code == libc.EAI_SERVICE and hints.ai_socktype == 0:
