@@ -2,6 +2,7 @@
 
 from .connecting import accept, bind, connect, getpeername, getsockname, listen
 from .errnos import WSAGetLastError, WSASetLastError
+from .libc import MODE
 from .lifetime import WSACleanup, WSAStartup, closesocket, ioctlsocket, shutdown, socket
 from .names import gethostname, htonl, htons, inet_addr, inet_ntoa, inet_ntop, inet_pton, ntohl, ntohs
 from .options import getsockopt, setsockopt
@@ -10,6 +11,7 @@ from .transfer import recv, recvfrom, send, sendto
 from .waiting import WSAPoll, select
 
 __all__ = [
+    "MODE",
     "WSACleanup",
     "WSAGetLastError",
     "WSAPoll",
