@@ -1,0 +1,91 @@
+"""One message to every client of a server: non-blocking TCP sockets, one plain send after the other."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from time import perf_counter_ns
+
+from winsock import send
+
+from .connections import MESSAGE, SIZE, descriptors, standard_server, winsock_server, winsock_started
+from .measuring import Benchmark, Contestant, Contestants
+
+
+def _emptied(announce: Callable[[], int], clients: list[socket.socket]) -> Contestant:
+    """Times so many announcements; afterwards the clients take them, outside the time."""
+
+    def contestant(number: int) -> float:
+        failed = 0
+        start = perf_counter_ns()
+        for _ in range(number):
+            failed += announce()
+        cost = perf_counter_ns() - start
+        assert not failed
+        for client in clients:
+            received = client.recv(SIZE * number, socket.MSG_WAITALL)
+            assert len(received) == SIZE * number
+        return cost
+
+    return contestant
+
+
+def _asyncio(stack: ExitStack, count: int) -> Contestant:
+    """StreamWriter.write alone, which sends at once where it can; the drain that a program adds is not counted."""
+    sockets, clients = standard_server(stack, count)
+    loop = asyncio.new_event_loop()
+    stack.callback(loop.close)
+    writers = [loop.run_until_complete(asyncio.open_connection(sock=accepted))[1] for accepted in sockets]
+
+    def close() -> None:
+        for writer in writers:
+            writer.transport.abort()
+        loop.run_until_complete(asyncio.sleep(0))
+
+    stack.callback(close)
+
+    def announce() -> int:
+        for writer in writers:
+            writer.write(MESSAGE)
+        return 0
+
+    return _emptied(announce, clients)
+
+
+def fan_out(count: int) -> Callable[[], AbstractContextManager[Contestants]]:
+    @contextmanager
+    def prepare() -> Iterator[Contestants]:
+        with descriptors(6 * count), winsock_started() as stack:
+            handles, our_clients = winsock_server(stack, count)
+            sockets, their_clients = standard_server(stack, count)
+
+            def winsock() -> int:
+                failed = 0
+                for handle in handles:
+                    if send(handle, MESSAGE, SIZE, 0) != SIZE:
+                        failed += 1
+                return failed
+
+            def standard() -> int:
+                failed = 0
+                for accepted in sockets:
+                    if accepted.send(MESSAGE) != SIZE:
+                        failed += 1
+                return failed
+
+            contestants = {"winsock": _emptied(winsock, our_clients), "socket": _emptied(standard, their_clients)}
+            if sys.platform != "win32":
+                # On Windows the proactor's writes end in the loop, and its selector takes 512 sockets at most.
+                contestants["asyncio"] = _asyncio(stack, count)
+            yield contestants
+
+    return prepare
+
+
+BENCHMARKS = (
+    Benchmark("fan-out-100", fan_out(100), number=5, rounds=51),
+    Benchmark("fan-out-1000", fan_out(1000), number=1, rounds=51),
+)

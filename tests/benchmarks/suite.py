@@ -1,0 +1,5 @@
+"""All benchmarks, in the order of the table."""
+
+from . import fan_out, footprint, transfers, waiting
+
+BENCHMARKS = (*transfers.BENCHMARKS, *fan_out.BENCHMARKS, *waiting.BENCHMARKS, *footprint.BENCHMARKS)

@@ -1,0 +1,116 @@
+"""WSAPoll and select over many sockets of which one is ready, without waiting.
+
+The calls alone are timed: looking through the array for the one that is ready, which select.poll spares its caller, is
+left out.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from winsock import FD_ISSET, FD_SET, POLLRDNORM, WSAPOLLFD, WSAPoll, fd_set, fd_set_sized, timeval
+from winsock import select as winsock_select
+
+from .connections import (
+    HOST,
+    MESSAGE,
+    descriptors,
+    standard_datagram,
+    standard_server,
+    winsock_datagram,
+    winsock_port,
+    winsock_server,
+    winsock_started,
+)
+from .measuring import Benchmark, Contestants, NotHere, timed
+
+# The standard select takes 512 sockets on Windows; elsewhere only descriptors under 1,024.
+COUNT = 500 if sys.platform == "win32" else 1000
+CHOSEN = COUNT // 2
+HIGHEST_DESCRIPTOR = 1023
+
+
+def standard_poll(sockets: Sequence[socket.socket]) -> dict[str, Callable[[], int]]:
+    """The standard module's poll with the sockets registered in it; nothing on Windows, which has none."""
+    if sys.platform == "win32":
+        return {}
+    poller = select.poll()
+    for opened in sockets:
+        poller.register(opened, select.POLLIN)
+    return {"select.poll": lambda: len(poller.poll(0))}
+
+
+def one_ready(wait: Callable[[], int]) -> Callable[[int], None]:
+    def work(number: int) -> None:
+        ready = 0
+        for _ in range(number):
+            ready += wait()
+        assert ready == number
+
+    return work
+
+
+@contextmanager
+def poll() -> Iterator[Contestants]:
+    """Connected TCP sockets. The array is filled once, as select.poll's sockets are registered once."""
+    with descriptors(4 * COUNT), winsock_started() as stack:
+        sockets, their_clients = standard_server(stack, COUNT)
+        handles, our_clients = winsock_server(stack, COUNT)
+        array = (WSAPOLLFD * COUNT)(*[WSAPOLLFD(handle, POLLRDNORM, 0) for handle in handles])
+        # Nobody reads what these two say, so their peers stay ready.
+        their_clients[CHOSEN].send(MESSAGE)
+        our_clients[CHOSEN].send(MESSAGE)
+        select.select([sockets[CHOSEN]], [], [])
+        WSAPoll(array, COUNT, -1)
+        assert array[CHOSEN].revents == POLLRDNORM
+
+        others = standard_poll(sockets) or {"select.select": lambda: len(select.select(sockets, [], [], 0)[0])}
+        waits = {"winsock": lambda: WSAPoll(array, COUNT, 0), **others}
+        yield {name: timed(one_ready(wait)) for name, wait in waits.items()}
+
+
+@contextmanager
+def select_() -> Iterator[Contestants]:
+    """UDP sockets. The set is copied from a kept one for each call, which is how C programs do it.
+
+    The standard select is given socket objects, as it usually is.
+    """
+    with descriptors(2 * COUNT), winsock_started() as stack:
+        # The standard ones first: they must have low descriptors.
+        sockets = [standard_datagram(stack) for _ in range(COUNT)]
+        if sys.platform != "win32" and sockets[-1].fileno() > HIGHEST_DESCRIPTOR:
+            raise NotHere(f"this process has too many open files for select.select on {COUNT} sockets")
+        handles = [winsock_datagram(stack) for _ in range(COUNT)]
+        kind = fd_set_sized(COUNT)
+        kept = kind()
+        kept.fd_count = COUNT
+        kept.fd_array[:] = [*handles]
+        now = timeval(0, 0)
+        sender = standard_datagram(stack)
+        sender.sendto(MESSAGE, sockets[CHOSEN].getsockname())
+        sender.sendto(MESSAGE, (HOST, winsock_port(handles[CHOSEN])))
+        select.select([sockets[CHOSEN]], [], [])
+        alone = fd_set()
+        FD_SET(handles[CHOSEN], alone)
+        winsock_select(0, alone, None, None, None)
+        assert FD_ISSET(handles[CHOSEN], alone)
+
+        def winsock() -> int:
+            return winsock_select(0, kind.from_buffer_copy(kept), None, None, now)
+
+        waits = {
+            "winsock": winsock,
+            "select.select": lambda: len(select.select(sockets, [], [], 0)[0]),
+            **standard_poll(sockets),
+        }
+        yield {name: timed(one_ready(wait)) for name, wait in waits.items()}
+
+
+BENCHMARKS = (
+    Benchmark(f"poll-{COUNT}", poll, number=3, rounds=51),
+    Benchmark(f"select-{COUNT}", select_, number=3, rounds=51),
+)

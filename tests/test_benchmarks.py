@@ -1,0 +1,105 @@
+"""The benchmarks run and compare; how fast anything is decides no test."""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from benchmarks.connections import descriptors
+from benchmarks.measuring import Benchmark, Comparison, Contestants, NotHere, measured
+
+from winsock import BACKEND
+
+pytest.importorskip("_socket", reason="the benchmarks compare with Python's own socket module")
+from benchmarks import __main__ as command
+from benchmarks.suite import BENCHMARKS
+
+
+@pytest.mark.parametrize("benchmark_", BENCHMARKS, ids=lambda benchmark: benchmark.name)
+def test_every_benchmark_gives_positive_ratios(benchmark_: Benchmark) -> None:
+    try:
+        comparisons = measured(benchmark_, rounds=1)
+    except NotHere as reason:
+        pytest.skip(str(reason))
+    assert comparisons
+    for one in comparisons:
+        assert one.ratio > 0
+        assert one.cost > 0
+        assert one.other_cost > 0
+
+
+def test_the_contestants_take_turns_and_the_first_round_does_not_count() -> None:
+    turns: list[str] = []
+
+    @contextmanager
+    def prepare() -> Iterator[Contestants]:
+        def ours(number: int) -> float:
+            turns.append("ours")
+            return 3.0 * number * len(turns)
+
+        def other(number: int) -> float:
+            turns.append("other")
+            return 2.0 * number * len(turns)
+
+        yield {"winsock": ours, "other": other}
+
+    (compared,) = measured(Benchmark("any", prepare, number=10), rounds=3)
+    assert turns == ["ours", "other", "ours", "other", "other", "ours", "ours", "other"]
+    assert compared.costs == [9, 18, 21]
+    assert compared.other_costs == [8, 10, 16]
+
+
+def test_a_ratio_is_the_median_of_the_rounds_ratios_and_its_spread_their_quartiles() -> None:
+    one = Comparison("any", "other", "ns", 1, [1, 2, 30, 4, 5], [1, 1, 1, 1, 1])
+    assert (one.ratio, one.quartiles) == (4, (2, 5))
+    assert Comparison("any", "other", "ns", 1, [3], [2]).quartiles == (1.5, 1.5)
+
+
+def test_the_command_tells_where_it_ran_and_keeps_the_figures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "figures.json"
+    assert command.main(["--quick", "--only", "send-recv", "--json", str(file)]) == 0
+    head, columns, *rows = capsys.readouterr().out.splitlines()
+    kept = json.loads(file.read_text(encoding="utf-8"))
+    assert BACKEND in head
+    assert platform.python_version() in head
+    assert f"{kept['environment']['cpus']} CPUs" in head
+    assert "ratio" in columns
+    assert [line.split()[:2] for line in rows] == [["send-recv", "socket"]]
+    (result,) = kept["results"]
+    assert result["rounds"] == len(result["ratios"]) == 10
+    assert min(result["ratios"]) <= result["ratio"] <= max(result["ratios"])
+
+
+def test_an_unknown_benchmark_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        command.main(["--only", "nonsense"])
+    assert ended.value.code == 2
+    assert "nonsense" in capsys.readouterr().err
+
+
+def test_too_few_descriptors_are_reported_with_their_number(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if sys.platform == "win32":
+        pytest.skip("Windows has no limit of descriptors")
+    import resource
+
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard == resource.RLIM_INFINITY:
+        pytest.skip("nothing exceeds the limit of descriptors here")
+
+    @contextmanager
+    def prepare() -> Iterator[Contestants]:
+        with descriptors(hard):
+            yield {}
+
+    monkeypatch.setattr(command, "BENCHMARKS", [Benchmark("greedy", prepare, number=1)])
+    assert command.main([]) == 0
+    assert f"greedy           not run: needs {hard + 200} file descriptors" in capsys.readouterr().out
