@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from winsock import BACKEND, __version__
+from winsock import BACKEND, __version__, calls
 
 from . import __doc__ as explanation
 from .measuring import Benchmark, Comparison, NotHere, measured
@@ -26,8 +26,7 @@ COLUMNS = "{:16} {:13} {:>10} {:>10} {:>7}  {:13} {:>6}"
 
 def backend() -> str:
     """BACKEND, with the mode of cffi where that is to be had."""
-    libc = sys.modules.get("winsock_compat.libc")
-    mode = getattr(libc, "MODE", None)
+    mode = getattr(calls, "MODE", None)
     return f"{BACKEND}, cffi {mode}" if mode else BACKEND
 
 

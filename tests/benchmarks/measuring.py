@@ -26,8 +26,8 @@ class Benchmark:
 
     name: str
     prepare: Callable[[], AbstractContextManager[Contestants]]
-    number: int  # operations in one measurement: a few milliseconds' worth
-    rounds: int = 101
+    number: int  # operations in one measurement: about a millisecond's worth, so that few are interrupted
+    rounds: int = 301
     unit: str = "ns"  # or "B"
 
 

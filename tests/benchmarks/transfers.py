@@ -157,8 +157,8 @@ def accept_close() -> Iterator[Contestants]:
 
 
 BENCHMARKS = (
-    Benchmark("recv-nothing", recv_nothing, number=2000),
-    Benchmark("send-recv", send_recv, number=300),
-    Benchmark("sendto-recvfrom", sendto_recvfrom, number=300),
-    Benchmark("accept-close", accept_close, number=100, rounds=51),
+    Benchmark("recv-nothing", recv_nothing, number=500),
+    Benchmark("send-recv", send_recv, number=100),
+    Benchmark("sendto-recvfrom", sendto_recvfrom, number=100),
+    Benchmark("accept-close", accept_close, number=50, rounds=101),
 )
