@@ -6,16 +6,13 @@ from ctypes import c_int, sizeof
 from dataclasses import dataclass
 from typing import Annotated
 
+from demos.signal_positions import GetSymbolLot
 from demos.signal_protocol import Reader, Signal, Unreadable, codepage_problem
 from demos.terminal import (
     ACCOUNT_MARGIN_MODE,
     ACCOUNT_MARGIN_MODE_RETAIL_HEDGING,
     INIT_FAILED,
     INIT_SUCCEEDED,
-    POSITION_SYMBOL,
-    POSITION_TYPE,
-    POSITION_TYPE_SELL,
-    POSITION_VOLUME,
     AccountInfoInteger,
     Alert,
     CTrade,
@@ -27,12 +24,6 @@ from demos.terminal import (
     GetTickCount64,
     Input,
     NormalizeDouble,
-    PositionGetDouble,
-    PositionGetInteger,
-    PositionGetString,
-    PositionGetTicket,
-    PositionSelectByTicket,
-    PositionsTotal,
     Print,
     Symbol,
     printf,
@@ -164,7 +155,7 @@ def StartClient(addr: str, port: int) -> None:
         return
     started = True
     addrin = sockaddr_in(sin_family=AF_INET, sin_port=htons(port))
-    addrin.sin_addr.s_addr = inet_addr(addr)
+    addrin.sin_addr.s_addr = inet_addr(addr.encode("ascii", "replace"))
     if addrin.sin_addr.s_addr == INADDR_NONE:
         Fail(3, f"{addr} is not an address of the form 127.0.0.1")
         return
@@ -186,7 +177,9 @@ def StartClient(addr: str, port: int) -> None:
         ConnectFailed(WSAGetLastError())
         return
     local = sockaddr_in()
-    getsockname(client, local, c_int(sizeof(local)))
+    if getsockname(client, local, c_int(sizeof(local))) == SOCKET_ERROR:
+        ConnectFailed(WSAGetLastError())
+        return
     local_port = ntohs(local.sin_port)
     Event("connecting", port=local_port)
     Connected()
@@ -202,8 +195,8 @@ def Connected() -> bool:
         ConnectFailed(WSAGetLastError())
     elif FD_ISSET(client, exceptfds):
         error = c_int()
-        getsockopt(client, SOL_SOCKET, SO_ERROR, error, c_int(sizeof(error)))
-        ConnectFailed(error.value)
+        res = getsockopt(client, SOL_SOCKET, SO_ERROR, error, c_int(sizeof(error)))
+        ConnectFailed(WSAGetLastError() if res == SOCKET_ERROR else error.value)
     elif FD_ISSET(client, writefds):
         connecting = False
         for goal in goals.values():
@@ -231,7 +224,7 @@ def Receive() -> str:
         if res == SOCKET_ERROR:
             err = WSAGetLastError()
             return "" if err == WSAEWOULDBLOCK else "error: " + WSAErrorDescript(err)
-        msg.feed(rbuf[:res])
+        msg.feed(bytes(rbuf[:res]))
         left -= res
     return ""
 
@@ -240,7 +233,7 @@ def CloseClean() -> None:
     """Close the socket, forget half a message, and take back the start-up if there was one."""
     global started, client, connecting
     if client != INVALID_SOCKET:
-        # Nothing is to be shut down unless it was connected, nor does a reset connection need it: no error to tell.
+        # It can fail only where the peer is gone, which has been told already.
         if not connecting:
             shutdown(client, SD_BOTH)
         closesocket(client)
@@ -256,9 +249,16 @@ def CheckMessage() -> None:
     """Take the last message of each symbol as what its position is to be."""
     global connect_failures
     latest: dict[str, Signal] = {}
-    while (pos := FindNextPos()) is not None:
-        latest.pop(pos.symbol, None)
-        latest[pos.symbol] = pos
+    unreadable: list[Unreadable] = []
+    while pos := FindNextPos():
+        if isinstance(pos, Unreadable):
+            unreadable.append(pos)
+        else:
+            latest.pop(pos.symbol, None)
+            latest[pos.symbol] = pos
+    if unreadable:
+        text, reason = unreadable[0]
+        printf("-wrong pos info: %s (%s; %d such messages)", text, reason, len(unreadable))
     for smb, pos in latest.items():
         printf("server position: %s|%s", smb, pos.lots)
         connect_failures = 0
@@ -271,17 +271,11 @@ def CheckMessage() -> None:
         del goals[smb]
 
 
-def FindNextPos() -> Signal | None:
-    """The next message of what was received; something unreadable is told and skipped."""
+def FindNextPos() -> Signal | Unreadable | None:
+    """The next message of what was received, or something unreadable instead of one."""
     global messages
-    skipped = 0
-    while isinstance(pos := msg.next(), Unreadable):
-        skipped += 1
-        if skipped == 1:
-            printf("-wrong pos info: %s (%s)", pos.text, pos.reason)
-    if skipped > 1:
-        printf("-wrong pos info: %d more", skipped - 1)
-    if pos:
+    pos = msg.next()
+    if isinstance(pos, Signal):
         messages += 1
         Event("received", port=local_port, number=messages, symbol=pos.symbol, lots=str(pos.lots))
     return pos
@@ -324,16 +318,4 @@ def SyncSymbolLot(smb: str, nlot: float) -> bool:
 
 def Patience(failures: int) -> int:
     """How many timer events to wait after so many failures: 1, 2, 4 … up to a limit."""
-    return min(2 ** min(failures, 30), MOST_EVENTS)
-
-
-def GetSymbolLot(smb: str) -> float:
-    """The signed sum of the symbol's positions in lots."""
-    slot = 0.0
-    for i in range(PositionsTotal()):
-        PositionSelectByTicket(PositionGetTicket(i))
-        if PositionGetString(POSITION_SYMBOL) != smb:
-            continue
-        lot = PositionGetDouble(POSITION_VOLUME)
-        slot += -lot if PositionGetInteger(POSITION_TYPE) == POSITION_TYPE_SELL else lot
-    return NormalizeDouble(slot, 2)
+    return min(1 << min(failures, MOST_EVENTS), MOST_EVENTS)

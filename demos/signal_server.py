@@ -6,15 +6,12 @@ from ctypes import c_int, sizeof
 from dataclasses import dataclass
 from typing import Annotated
 
+from demos.signal_positions import GetSymbolLot
 from demos.signal_protocol import codepage_problem, encode, step_problem, symbol_problem
 from demos.signal_strategy import Strategy
 from demos.terminal import (
     INIT_FAILED,
     INIT_SUCCEEDED,
-    POSITION_SYMBOL,
-    POSITION_TYPE,
-    POSITION_TYPE_SELL,
-    POSITION_VOLUME,
     SYMBOL_VOLUME_STEP,
     Alert,
     Comment,
@@ -25,12 +22,6 @@ from demos.terminal import (
     Fail,
     GetTickCount64,
     Input,
-    PositionGetDouble,
-    PositionGetInteger,
-    PositionGetString,
-    PositionGetTicket,
-    PositionSelectByTicket,
-    PositionsTotal,
     Print,
     Symbol,
     SymbolInfoDouble,
@@ -178,7 +169,7 @@ def StartServer(addr: str, port: int) -> None:
         Fail(3, "WSAStartup failed error: " + WSAErrorDescript(res))
         return
     started = True
-    number = inet_addr(addr)
+    number = inet_addr(addr.encode("ascii", "replace"))
     if number == INADDR_NONE:
         Fail(3, f"{addr} is not an address of the form 127.0.0.1")
         return
@@ -299,19 +290,7 @@ def CloseClean() -> None:
 
 def Close(client: Connection) -> None:
     """Close one client and forget it."""
-    # The one error that is worth a line, a peer that is gone, was told by what found it.
+    # It can fail only where the peer is gone, which has been told already.
     shutdown(client.socket, SD_BOTH)
     closesocket(client.socket)
     conns.remove(client)
-
-
-def GetSymbolLot(smb: str) -> float:
-    """The signed sum of the symbol's positions in lots."""
-    slot = 0.0
-    for i in range(PositionsTotal()):
-        PositionSelectByTicket(PositionGetTicket(i))
-        if PositionGetString(POSITION_SYMBOL) != smb:
-            continue
-        lot = PositionGetDouble(POSITION_VOLUME)
-        slot += -lot if PositionGetInteger(POSITION_TYPE) == POSITION_TYPE_SELL else lot
-    return slot

@@ -1,0 +1,29 @@
+"""What the signal server and its client both ask of the account."""
+
+from __future__ import annotations
+
+from demos.terminal import (
+    POSITION_SYMBOL,
+    POSITION_TYPE,
+    POSITION_TYPE_SELL,
+    POSITION_VOLUME,
+    NormalizeDouble,
+    PositionGetDouble,
+    PositionGetInteger,
+    PositionGetString,
+    PositionGetTicket,
+    PositionSelectByTicket,
+    PositionsTotal,
+)
+
+
+def GetSymbolLot(smb: str) -> float:
+    """The signed sum of the symbol's positions, in lots of two digits."""
+    slot = 0.0
+    for i in range(PositionsTotal()):
+        PositionSelectByTicket(PositionGetTicket(i))
+        if PositionGetString(POSITION_SYMBOL) != smb:
+            continue
+        lot = PositionGetDouble(POSITION_VOLUME)
+        slot += -lot if PositionGetInteger(POSITION_TYPE) == POSITION_TYPE_SELL else lot
+    return NormalizeDouble(slot, 2)
