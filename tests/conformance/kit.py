@@ -1,0 +1,241 @@
+"""What scenarios need before they come to the point. A step here that fails ends the scenario as unfit."""
+
+from __future__ import annotations
+
+from ctypes import c_int, sizeof
+
+from winsock import (
+    AF_INET,
+    AF_INET6,
+    FD_ISSET,
+    FD_SET,
+    FIONBIO,
+    INVALID_SOCKET,
+    SD_SEND,
+    SO_LINGER,
+    SOCK_DGRAM,
+    SOCK_STREAM,
+    SOL_SOCKET,
+    WSAPOLLFD,
+    WSAGetLastError,
+    WSAPoll,
+    accept,
+    bind,
+    closesocket,
+    connect,
+    fd_set,
+    getsockname,
+    getsockopt,
+    htonl,
+    htons,
+    in6_addr,
+    in_addr,
+    ioctlsocket,
+    linger,
+    listen,
+    ntohs,
+    select,
+    setsockopt,
+    shutdown,
+    sockaddr_in,
+    sockaddr_in6,
+    socket,
+    timeval,
+    u_long,
+)
+
+from .recorder import poll_bits
+
+# Windows answers a closed port on loopback after two seconds; a wait ends as soon as there is something to see.
+LIMIT = 8
+ANY, LOOPBACK, OTHER_LOOPBACK = 0, 0x7F000001, 0x7F000002
+# RFC 5737's addresses for documentation: no interface has one, and nothing is ever sent there.
+FOREIGN = 0xCB007101
+LOOPBACK6 = bytes(15) + b"\1"
+IN, IN6 = sizeof(sockaddr_in), sizeof(sockaddr_in6)
+
+
+def inet(port: int = 0, address: int = LOOPBACK) -> sockaddr_in:
+    """An IPv4 address; both numbers in host order."""
+    return sockaddr_in(AF_INET, htons(port), in_addr(htonl(address)))
+
+
+def inet6(port: int = 0, address: bytes = LOOPBACK6) -> sockaddr_in6:
+    name = sockaddr_in6(AF_INET6, htons(port), 0, in6_addr())
+    name.sin6_addr.s6_addr = address
+    return name
+
+
+def mapped(address: int = LOOPBACK) -> bytes:
+    """An IPv4 address inside an IPv6 one."""
+    return bytes(10) + b"\xff\xff" + address.to_bytes(4, "big")
+
+
+def done(result: int) -> None:
+    assert result == 0, f"failed with {WSAGetLastError()}"
+
+
+def tcp(family: int = AF_INET) -> int:
+    s = socket(family, SOCK_STREAM, 0)
+    assert s != INVALID_SOCKET, f"failed with {WSAGetLastError()}"
+    return s
+
+
+def udp(family: int = AF_INET) -> int:
+    s = socket(family, SOCK_DGRAM, 0)
+    assert s != INVALID_SOCKET, f"failed with {WSAGetLastError()}"
+    return s
+
+
+def bound(s: int, port: int = 0, address: int = LOOPBACK) -> int:
+    done(bind(s, inet(port, address), IN))
+    return s
+
+
+def bound_udp() -> int:
+    return bound(udp())
+
+
+def bound6(s: int, port: int = 0, address: bytes = LOOPBACK6) -> int:
+    done(bind(s, inet6(port, address), IN6))
+    return s
+
+
+def listener(port: int = 0, address: int = LOOPBACK) -> int:
+    s = bound(tcp(), port, address)
+    done(listen(s, 8))
+    return s
+
+
+def name_of(s: int) -> sockaddr_in:
+    name = sockaddr_in()
+    done(getsockname(s, name, c_int(IN)))
+    return name
+
+
+def name6_of(s: int) -> sockaddr_in6:
+    name = sockaddr_in6()
+    done(getsockname(s, name, c_int(IN6)))
+    return name
+
+
+def port_of(s: int) -> int:
+    return ntohs(name_of(s).sin_port)
+
+
+def nonblocking(s: int) -> int:
+    done(ioctlsocket(s, FIONBIO, u_long(1)))
+    return s
+
+
+def blocking(s: int) -> int:
+    done(ioctlsocket(s, FIONBIO, u_long(0)))
+    return s
+
+
+def tcp_pair() -> tuple[int, int]:
+    """A connected client and the socket accepted for it; both blocking."""
+    queue = listener()
+    client = tcp()
+    done(connect(client, name_of(queue), IN))
+    server = accept(queue, None, None)
+    assert server != INVALID_SOCKET
+    done(closesocket(queue))
+    return client, server
+
+
+def udp_pair() -> tuple[int, int]:
+    """Two datagram sockets, each the default peer of the other."""
+    first, second = bound_udp(), bound_udp()
+    done(connect(first, name_of(second), IN))
+    done(connect(second, name_of(first), IN))
+    return first, second
+
+
+def closed_port() -> int:
+    """A port on which nobody listens."""
+    s = bound(tcp())
+    port = port_of(s)
+    done(closesocket(s))
+    return port
+
+
+def closed_udp_port() -> int:
+    s = bound_udp()
+    port = port_of(s)
+    done(closesocket(s))
+    return port
+
+
+def reset(s: int) -> None:
+    """Closes a connection so that the other side meets a reset."""
+    done(setsockopt(s, SOL_SOCKET, SO_LINGER, linger(1, 0), sizeof(linger)))
+    done(closesocket(s))
+
+
+def ended(s: int) -> None:
+    """The other side then meets the end of the stream."""
+    done(shutdown(s, SD_SEND))
+
+
+def set_of(*sockets: int) -> fd_set:
+    fds = fd_set()
+    for s in sockets:
+        FD_SET(s, fds)
+    return fds
+
+
+NOW = timeval(0, 0)
+
+
+def look(s: int, limit: int = 0) -> str:
+    """The sets in which select shows a socket: r, w, e; "-" is none. It waits for any of them up to `limit` seconds."""
+    sets = [set_of(s) for _ in "rwe"]
+    count = select(0, *sets, timeval(limit, 0))
+    assert count >= 0, f"select failed with {WSAGetLastError()}"
+    return "".join(letter for letter, fds in zip("rwe", sets, strict=True) if FD_ISSET(s, fds)) or "-"
+
+
+def wait_readable(s: int) -> int:
+    """Waits until there is something to receive or accept, or an end."""
+    assert select(0, set_of(s), None, None, timeval(LIMIT, 0)) == 1, "nothing came"
+    return s
+
+
+def wait_writable(s: int) -> int:
+    assert select(0, None, set_of(s), None, timeval(LIMIT, 0)) == 1, "no room to send"
+    return s
+
+
+def wait_except(s: int) -> int:
+    """Waits for a failed connect or an out-of-band byte."""
+    assert select(0, None, None, set_of(s), timeval(LIMIT, 0)) == 1, "nothing exceptional came"
+    return s
+
+
+def pause(milliseconds: int = 100) -> None:
+    """Lets some time go by, for a thing that no call can wait for."""
+    quiet = bound_udp()
+    assert select(0, set_of(quiet), None, None, timeval(0, milliseconds * 1000)) == 0
+    done(closesocket(quiet))
+
+
+def polled(s: int, events: int, limit: int = 0) -> str:
+    """The revents that WSAPoll shows for one socket."""
+    entry = (WSAPOLLFD * 1)(WSAPOLLFD(s, events))
+    count = WSAPoll(entry, 1, limit)
+    assert count >= 0, f"WSAPoll failed with {WSAGetLastError()}"
+    assert count == (entry[0].revents != 0)
+    return poll_bits(entry[0].revents)
+
+
+def option(s: int, level: int, name: int) -> int:
+    """An option's value, of whatever length."""
+    value = bytearray(4)
+    done(getsockopt(s, level, name, value, c_int(4)))
+    return int.from_bytes(value, "little")
+
+
+def switch(s: int, level: int, name: int, value: int = 1) -> int:
+    done(setsockopt(s, level, name, c_int(value), 4))
+    return s

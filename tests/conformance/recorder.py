@@ -1,0 +1,179 @@
+"""What a scenario tells of the calls it makes, in a form that is the same on every machine."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from winsock import (
+    CALLS,
+    INVALID_SOCKET,
+    POLLERR,
+    POLLHUP,
+    POLLNVAL,
+    POLLPRI,
+    POLLRDBAND,
+    POLLRDNORM,
+    POLLWRNORM,
+    SOCKET_ERROR,
+    WSAPOLLFD,
+    WSAError,
+    WSAGetLastError,
+    fd_set,
+    gethostname,
+    hostent,
+    in_addr,
+    linger,
+    ntohs,
+    sockaddr_in,
+    sockaddr_in6,
+)
+
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+Observation: TypeAlias = "list[Json]"
+
+_POLL_BITS = {
+    POLLERR: "ERR",
+    POLLHUP: "HUP",
+    POLLNVAL: "NVAL",
+    POLLWRNORM: "WRNORM",
+    POLLRDNORM: "RDNORM",
+    POLLRDBAND: "RDBAND",
+    POLLPRI: "PRI",
+}
+# These return the error itself.
+_CODES = {"WSAStartup", "getaddrinfo", "getnameinfo"}
+_HANDLES = {"socket", "accept"}
+
+
+def error_name(code: int) -> str:
+    return WSAError(code).name if code in list(WSAError) else str(code)
+
+
+def poll_bits(events: int) -> str:
+    return " ".join(name for bit, name in _POLL_BITS.items() if events & bit)
+
+
+class Recorder:
+    """Takes down observations: `see("recv again", recv(s, buf, 8, 0), buf)`.
+
+    A label begins with the call's name, which decides how its result is read, and is used once in a scenario. A failure
+    is told by its error's name; whatever else is passed is told as it is after the call.
+    """
+
+    def __init__(self) -> None:
+        self.seen: list[Observation] = []
+        self._sockets: dict[int, str] = {}
+        self._ports: dict[int, str] = {}
+        self._host = b""
+
+    def know(self, **sockets: int) -> None:
+        """Gives sockets names, to tell them in an fd_set."""
+        self._sockets.update({handle: name for name, handle in sockets.items()})
+
+    def know_port(self, **ports: int) -> None:
+        """Gives ports, in host order, names to be told by."""
+        self._ports.update({port: name for name, port in ports.items()})
+
+    def know_host(self) -> None:
+        """Asks for this machine's name, which is then told as HOST."""
+        name = bytearray(256)
+        assert gethostname(name, len(name)) == 0
+        self._host = bytes(name).partition(b"\0")[0]
+
+    def __call__(self, label: str, result: Any, *out: Any) -> Any:
+        """Takes down a call's result and what it wrote, and gives the result back."""
+        call = label.partition(" ")[0]
+        failed = WSAGetLastError() if _failed(call, result) else 0
+        assert all(label != seen for seen, *_ in self.seen), f"the label {label!r} is used twice"
+        assert call in CALLS or call.startswith(("FD_", "MAKE", "WSAError", "LO", "HI")), f"{label!r} names no call"
+        if failed or _failed(call, result):
+            answer: Json = error_name(failed)
+        elif call in _CODES:
+            answer = error_name(result) if result else 0
+        else:
+            answer = "a socket" if call in _HANDLES else self.told(result)
+        self.seen.append([label, answer, *map(self.told, out)])
+        return result
+
+    def raised(self, label: str, call: Callable[..., Any], *arguments: Any) -> None:
+        """Makes a call that is expected to raise, and takes down what."""
+        try:
+            result = call(*arguments)
+        except (TypeError, OverflowError) as error:
+            self.seen.append([label, type(error).__name__])
+        else:
+            self(label, result)
+
+    def told(self, value: Any) -> Json:
+        """A value as JSON has it."""
+        if value is None or isinstance(value, bool | int | float):
+            return value
+        if isinstance(value, str):
+            return self.told(value.encode("ascii"))
+        if isinstance(value, bytes | bytearray | memoryview):
+            return self._text(bytes(value))
+        if isinstance(value, list | tuple):
+            return [self.told(item) for item in value]
+        return self._structure(value)
+
+    def _structure(self, value: Any) -> Json:
+        if isinstance(value, ctypes._SimpleCData):
+            return self.told(value.value)
+        if isinstance(value, sockaddr_in):
+            rest = "" if not any(value.sin_zero) else f" {bytes(value.sin_zero)!r}"
+            return f"{value.sin_family} {self.told(value.sin_addr)}:{self._port(value.sin_port)}{rest}"
+        if isinstance(value, sockaddr_in6):
+            scope = f"%{value.sin6_scope_id}" if value.sin6_scope_id else ""
+            return f"{value.sin6_family} [{value.sin6_addr.s6_addr.hex(':', 2)}{scope}]:{self._port(value.sin6_port)}"
+        if isinstance(value, in_addr):
+            return ".".join(map(str, bytes(value)))
+        if isinstance(value, linger):
+            return [value.l_onoff, value.l_linger]
+        if isinstance(value, WSAPOLLFD):
+            return poll_bits(value.revents)
+        if isinstance(value, fd_set):
+            return [self._sockets.get(handle, "unknown") for handle in value.fd_array[: value.fd_count]]
+        if isinstance(value, hostent):
+            return self._host_entry(value)
+        if isinstance(value, ctypes.Array):
+            return [self.told(item) for item in value]
+        raise AssertionError(f"the recorder can't tell a {type(value).__name__}")
+
+    def _host_entry(self, entry: hostent) -> Json:
+        aliases, addresses = [], []
+        for name in entry.h_aliases:
+            if name is None:
+                break
+            aliases.append(self.told(name))
+        for address in entry.h_addr_list:
+            if not address:
+                break
+            addresses.append(".".join(str(byte[0]) for byte in address[: entry.h_length]))
+        return {
+            "name": self.told(entry.h_name),
+            "aliases": aliases,
+            "type": entry.h_addrtype,
+            "addresses": [*addresses],
+        }
+
+    def _port(self, number: int) -> str:
+        port = ntohs(number)
+        return self._ports.get(port, "a port") if port else "0"
+
+    def _text(self, raw: bytes) -> str:
+        if self._host:
+            raw = raw.replace(self._host, b"HOST")
+        return repr(raw)[2:-1].replace("\\'", "'")
+
+
+def _failed(call: str, result: Any) -> bool:
+    """Whether a call's result says that the last error tells more."""
+    if call in _HANDLES:
+        return bool(result == INVALID_SOCKET)
+    if call in ("gethostbyname", "inet_ntop"):
+        return result is None
+    if call in _CODES or call not in CALLS or call.startswith(("WSAGet", "hton", "ntoh", "inet_n", "inet_a")):
+        return False
+    return bool(result == SOCKET_ERROR)

@@ -1,0 +1,71 @@
+"""The kept answers: a JSON file for each concern, one observation a line.
+
+    {"wine": the version, "scenarios": {name: {"wine": [[label, result, …], …], "windows": [difference, …]}}}
+
+A difference is {"label", "answers": [[result, …], …], "source"}: what Windows says instead, and where that is written.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from .recorder import Json, Observation
+
+FOLDER = Path(__file__).with_name("recordings")
+Entry: TypeAlias = dict[str, list[Any]]
+Expected: TypeAlias = "list[tuple[str, list[Json]]]"
+
+
+def load() -> dict[str, Entry]:
+    """The entries of all concerns by their scenario's name."""
+    return {name: entry for path in sorted(FOLDER.glob("*.json")) for name, entry in _read(path)["scenarios"].items()}
+
+
+def version() -> str:
+    """The Wine that the recordings come from."""
+    versions = {_read(path)["wine"] for path in FOLDER.glob("*.json")}
+    assert len(versions) == 1, f"recordings from several versions: {versions}"
+    return str(versions.pop())
+
+
+def expected(entry: Entry, side: str) -> Expected:
+    """Each label with its accepted answers, on "wine" or "windows"."""
+    answers = {label: [answer] for label, *answer in entry["wine"]}
+    if side == "windows":
+        answers |= {difference["label"]: difference["answers"] for difference in entry.get("windows", ())}
+    return list(answers.items())
+
+
+def save(concern: str, wine: str, seen: dict[str, list[Observation]]) -> None:
+    """Keeps new answers of Wine for a concern's scenarios, in their order; what Windows says instead stays."""
+    path = FOLDER / f"{concern}.json"
+    before = _read(path)["scenarios"] if path.exists() else {}
+    entries = {}
+    for name, observations in seen.items():
+        entries[name] = {"wine": observations}
+        if before.get(name, {}).get("windows"):
+            entries[name]["windows"] = before[name]["windows"]
+    write(path, wine, entries)
+
+
+def write(path: Path, wine: str, entries: dict[str, Entry]) -> None:
+    """json.dump would give each number a line of its own, or all of them one."""
+    lines = ["{", f' "wine": {json.dumps(wine)},', ' "scenarios": {']
+    for name, entry in entries.items():
+        lines.append(f"  {json.dumps(name)}: {{")
+        for side, rows in entry.items():
+            lines.append(f"   {json.dumps(side)}: [")
+            lines += [f"    {json.dumps(row)}," for row in rows]
+            lines[-1] = lines[-1].removesuffix(",")
+            lines.append("   ],")
+        lines[-1] = "   ]"
+        lines.append("  },")
+    lines[-1] = "  }"
+    path.write_text("\n".join([*lines, " }", "}", ""]), encoding="ascii", newline="\n")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    kept: dict[str, Any] = json.loads(path.read_text(encoding="ascii"))
+    return kept

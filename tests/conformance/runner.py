@@ -1,0 +1,98 @@
+"""Runs scenarios, each on a fresh start of Winsock and bounded in time, and compares what they saw."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import threading
+from collections.abc import Callable, Iterator
+from types import CodeType, ModuleType
+from typing import NamedTuple
+
+from winsock import CALLS, MAKEWORD, WSADATA, WSACleanup, WSAStartup
+
+from . import scenarios
+from .recorder import Json, Observation, Recorder
+
+# Far more than any scenario needs; a call that never comes back is given up, and seen as "hangs".
+WATCHDOG_SECONDS = 20
+
+
+class Scenario(NamedTuple):
+    name: str
+    concern: str
+    procedure: Callable[[Recorder], None]
+    # The names of winsock's calls in its own body; what the kit does for it doesn't count.
+    calls: frozenset[str]
+
+
+def modules() -> list[ModuleType]:
+    """One module a concern."""
+    found = pkgutil.iter_modules(scenarios.__path__, f"{scenarios.__name__}.")
+    return [importlib.import_module(module.name) for module in found]
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names(constant)
+
+
+def collect() -> dict[str, Scenario]:
+    """Every scenario by its name: the functions of the concerns' modules that don't begin with an underscore."""
+    known: dict[str, Scenario] = {}
+    for module in modules():
+        concern = module.__name__.rpartition(".")[2]
+        for name, procedure in vars(module).items():
+            if name.startswith("_") or getattr(procedure, "__module__", "") != module.__name__:
+                continue
+            assert name not in known, f"two scenarios are called {name}"
+            calls = frozenset(CALLS) & frozenset(_names(procedure.__code__))
+            known[name] = Scenario(name, concern, procedure, calls)
+    return known
+
+
+def run(scenario: Scenario) -> list[Observation]:
+    """What the scenario sees. One that cannot be carried through says so in its last observation."""
+    see = Recorder()
+    assert WSAStartup(MAKEWORD(2, 2), WSADATA()) == 0
+    # A thread of its own: the last error is 0 at first, and a hang holds up nobody else.
+    thread = threading.Thread(target=_carry_out, args=(scenario, see), daemon=True)
+    thread.start()
+    thread.join(WATCHDOG_SECONDS)
+    seen = list(see.seen)
+    if thread.is_alive():
+        seen.append(["hangs"])
+    while WSACleanup() == 0:
+        pass
+    return seen
+
+
+def _carry_out(scenario: Scenario, see: Recorder) -> None:
+    try:
+        scenario.procedure(see)
+    except (AssertionError, TypeError, OverflowError, ValueError) as error:
+        see.seen.append(["stopped", f"{type(error).__name__}: {error}"])
+
+
+def differences(seen: list[Observation], expected: list[tuple[str, list[Json]]]) -> list[str]:
+    """Where observations are not what is expected, in words; `expected` has a label's accepted answers."""
+    found = []
+    answers = {str(label): list(answer) for label, *answer in seen}
+    for label, accepted in expected:
+        if label not in answers:
+            found.append(f"{label}: expected {_either(accepted)}, not seen at all")
+        elif answers[label] not in accepted:
+            found.append(f"{label}: expected {_either(accepted)}, got {_shown(answers[label])}")
+    known = {label for label, _ in expected}
+    found += [f"{label}: not expected, got {_shown(answers[label])}" for label in answers if label not in known]
+    return found
+
+
+def _shown(answer: Json) -> str:
+    return ", ".join(map(str, answer)) if isinstance(answer, list) else str(answer)
+
+
+def _either(accepted: list[Json]) -> str:
+    return " or ".join(map(_shown, accepted))

@@ -1,0 +1,1 @@
+"""One module a concern; each public function in one is a scenario."""
