@@ -162,7 +162,7 @@ def ioctlsocket(s: int, cmd: int, argp: IntRef | None) -> int:
 
 def bind(s: int, name: ConstBuffer | None, namelen: int) -> int:
     handle, (address, size), length = socket_handle(s), _input(name), as_int(namelen)
-    if length < 0 or (address is not None and length > size):
+    if address is None or not 0 <= length <= size:
         return _fault_of(handle)
     result: int = _bind(handle, address, length)
     return result
@@ -170,7 +170,7 @@ def bind(s: int, name: ConstBuffer | None, namelen: int) -> int:
 
 def connect(s: int, name: ConstBuffer | None, namelen: int) -> int:
     handle, (address, size), length = socket_handle(s), _input(name), as_int(namelen)
-    if length < 0 or (address is not None and length > size):
+    if address is None or not 0 <= length <= size:
         return _fault_of(handle)
     result: int = _connect(handle, address, length)
     return result
@@ -241,23 +241,25 @@ def closesocket(s: int) -> int:
     return result
 
 
-def _name(function: _Function, s: int, name: Buffer | None, namelen: IntRef | None) -> int:
+def getsockname(s: int, name: Buffer | None, namelen: IntRef | None) -> int:
     handle, (address, size), length = socket_handle(s), _output(name), _length(namelen)
     if address is not None and length is not None and not 0 <= length.value <= size:
-        # Winsock looks at the connection before it looks at the length.
-        length.value = 0
-    result: int = function(handle, address, None if length is None else byref(length))
+        return _fault_of(handle)
+    result: int = _getsockname(handle, address, None if length is None else byref(length))
     if result == 0 and namelen is not None and length is not None:
         namelen.value = length.value
     return result
 
 
-def getsockname(s: int, name: Buffer | None, namelen: IntRef | None) -> int:
-    return _name(_getsockname, s, name, namelen)
-
-
 def getpeername(s: int, name: Buffer | None, namelen: IntRef | None) -> int:
-    return _name(_getpeername, s, name, namelen)
+    handle, (address, size), length = socket_handle(s), _output(name), _length(namelen)
+    if address is not None and length is not None and not 0 <= length.value <= size:
+        # Winsock looks at the connection before it looks at the length, and finds this one too short.
+        length.value = 0
+    result: int = _getpeername(handle, address, None if length is None else byref(length))
+    if result == 0 and namelen is not None and length is not None:
+        namelen.value = length.value
+    return result
 
 
 def setsockopt(s: int, level: int, optname: int, optval: ConstBuffer | None, optlen: int) -> int:

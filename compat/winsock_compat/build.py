@@ -5,9 +5,12 @@ from pathlib import Path
 
 import cffi
 
-_declared = runpy.run_path(str(Path(__file__).with_name("declarations.py")))
+_here = Path(__file__).parent
+_declared = runpy.run_path(str(_here / "declarations.py"))
 
 ffibuilder = cffi.FFI()
-ffibuilder.cdef(_declared["CDEF"])
+ffibuilder.cdef(_declared["CDEF"] + _declared["QUICK"])
 # optional: without a C compiler the package installs all the same, and runs in-line.
-ffibuilder.set_source("winsock_compat._libc", _declared["HEADERS"], optional=True)
+ffibuilder.set_source(
+    "winsock_compat._libc", _declared["HEADERS"] + _here.joinpath("quick.h").read_text(), optional=True
+)

@@ -150,3 +150,21 @@ HEADERS = """
 """
 if LINUX:
     HEADERS += "#include <sys/eventfd.h>\n"
+
+# quick.h, which only the compiled mode has.
+QUICK = """
+struct quick_slot {
+    unsigned long long handle;
+    int fd;
+    int users;
+    unsigned char can_recv, can_send, can_sendto, nonblocking, datagram;
+};
+struct quick_slot *quick_slot_of(unsigned long long handle);
+int quick_close(struct quick_slot *slot);
+long long quick_recv(unsigned long long s, void *data, size_t room, int length, int flags);
+long long quick_recvfrom(unsigned long long s, void *data, size_t room, int length, int flags, void *name,
+                         size_t name_room, long long name_length);
+long long quick_send(unsigned long long s, const void *data, size_t size, int length, int flags);
+long long quick_sendto(unsigned long long s, const void *data, size_t size, int length, int flags, const void *to,
+                       size_t to_size, int to_length);
+"""

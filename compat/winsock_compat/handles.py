@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from winsock.arguments import socket_handle
-from winsock.constants import AF_INET, SOCK_STREAM
+from winsock.constants import AF_INET, INVALID_SOCKET, SOCK_STREAM
 from winsock.errors import WSAENOTSOCK, WSANOTINITIALISED
 
 from . import libc
@@ -53,13 +53,16 @@ class Socket:
         "refused",
         "same_names",
         "send_off",
+        "slot",
         "stage",
         "stream",
         "type",
     )
 
     def __init__(self, fd: int, family: int, type: int, protocol: int) -> None:
-        self.handle = next(_numbers)
+        place = _free_places.pop() if _free_places else next(_places)
+        _generations[place] = generation = _generations.get(place, -1) + 1
+        self.handle = (generation * _PLACES + place) << 2 & INVALID_SOCKET
         self.fd = fd
         self.family, self.type, self.protocol = family, type, protocol
         self.stream = type == SOCK_STREAM
@@ -80,6 +83,11 @@ class Socket:
         self.options: dict[tuple[int, int], Any] = {}
         self.closed = False
         self.holders = 0  # waiting calls that still use the descriptor of a closed socket
+        self.slot = None  # the compiled mode's view of all this, see quick.h
+        if libc.MODE == "compiled":
+            self.slot = lib.quick_slot_of(self.handle)
+            self.slot.fd, self.slot.datagram = fd, not self.stream
+            self.slot.handle = self.handle
         self.update()
 
     def update(self) -> None:
@@ -92,6 +100,9 @@ class Socket:
             self.can_recv = self.bound and not self.receive_off and not self.refused
             self.can_send = self.stage == CONNECTED and not self.send_off
             self.can_sendto = self.same_names and self.bound and not self.send_off
+        if self.slot is not None:
+            self.slot.can_recv, self.slot.can_send, self.slot.can_sendto = self.can_recv, self.can_send, self.can_sendto
+            self.slot.nonblocking = self.nonblocking
 
     def errno_of_descriptor(self) -> int:
         """The host's SO_ERROR, which reading clears."""
@@ -155,7 +166,11 @@ class Waiter:
             lib.close(end)
 
 
-_numbers = itertools.count(0x100, 4)
+# A handle is a place, which is used again, and how often it was used before; its two low bits are 0, as on Windows.
+_PLACES = 1 << 20
+_places = itertools.count(0x40)
+_free_places: list[int] = []
+_generations: dict[int, int] = {}
 table: dict[int, Socket] = {}
 lock = threading.RLock()
 _startups = 0
@@ -205,6 +220,9 @@ def close(sock: Socket) -> bool:
         if table.pop(sock.handle, None) is None:
             return False
         sock.closed = True
+        if sock.slot is not None:
+            while not lib.quick_close(sock.slot):
+                time.sleep(0)  # a call that does not block is inside, in another thread
         sock.can_recv = sock.can_send = sock.can_sendto = False
         holders = [waiter for waiter in _waiting if sock in waiter.sockets]
         sock.holders = len(holders)
@@ -212,8 +230,13 @@ def close(sock: Socket) -> bool:
             waiter.gone.append(sock)
             waiter.wake()
     if not holders:
-        lib.close(sock.fd)
+        _release(sock)
     return True
+
+
+def _release(sock: Socket) -> None:
+    lib.close(sock.fd)
+    _free_places.append(sock.handle >> 2 & _PLACES - 1)
 
 
 def changed(sock: Socket) -> None:
@@ -241,7 +264,7 @@ def end_wait(waiter: Waiter) -> None:
         for sock in waiter.gone:
             sock.holders -= 1
             if not sock.holders:
-                left.append(sock.fd)
+                left.append(sock)
         waiter.sockets = ()
         waiter.gone.clear()
         waiter.drain()
@@ -249,8 +272,8 @@ def end_wait(waiter: Waiter) -> None:
             _idle.append(waiter)
         else:
             waiter.close()
-    for fd in left:
-        lib.close(fd)
+    for sock in left:
+        _release(sock)
 
 
 def poll_once(fd: int, events: int) -> int:
@@ -295,6 +318,9 @@ def _forget_parent() -> None:
         waiter.close()
     _idle.clear()
     _waiting.clear()
+    for sock in table.values():
+        if sock.slot is not None:
+            sock.slot.users = 0
 
 
 if sys.platform != "win32":

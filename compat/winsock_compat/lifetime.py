@@ -169,6 +169,7 @@ def ioctlsocket(s: int, cmd: int, argp: IntRef | None) -> int:
         return fail(WSAEFAULT)
     if command == FIONBIO:
         sock.nonblocking = ref.value & 0xFFFFFFFF != 0
+        sock.update()
     elif command == FIONREAD:
         ref.value = _readable_bytes(sock)
     elif command == SIOCATMARK:

@@ -1,13 +1,11 @@
-"""send, recv, sendto, recvfrom.
+"""The long way of send, recv, sendto and recvfrom: every check, in Winsock's order, and the waiting.
 
-Each begins with the short way: a socket in good state, no flags, a buffer that fits, and the system call. Whatever is
-out of the ordinary takes the long way, which decides as Winsock does.
+The calls begin with a short way (quick.py, inline.py), which does the ordinary case and leaves the rest to this module.
 """
 
 from __future__ import annotations
 
 import errno
-from ctypes import c_int
 from typing import Any
 
 from winsock.arguments import as_int, integer_ref, readable, socket_handle, writable
@@ -20,7 +18,6 @@ from winsock.constants import (
     SO_OOBINLINE,
     SO_RCVTIMEO,
     SO_SNDTIMEO,
-    SOCKET_ERROR,
     SOL_SOCKET,
 )
 from winsock.errors import (
@@ -44,61 +41,20 @@ from . import handles, libc
 from .addresses import SIZE, family_of, from_host, is_wildcard, port_of, to_host
 from .connecting import name_given, put_name
 from .errnos import fail, last_error, translated
-from .handles import CONNECTED, Socket, find, table
-from .libc import BYTES, MSG_NOSIGNAL, MSG_TRUNC, ffi, from_buffer, get_errno, lib, view_to_fill, view_to_read
+from .handles import CONNECTED, Socket, find
+from .libc import MSG_NOSIGNAL, MSG_TRUNC, ffi, get_errno, lib, view_to_read
 from .options import timeout_of
 
 _size = len  # the calls have a parameter of that name
 _c_recv, _c_recvfrom, _c_send, _c_sendto = lib.recv, lib.recvfrom, lib.send, lib.sendto
 _EAGAIN = errno.EAGAIN
-# Written by the host with the number that it holds already.
-_SIXTEEN = ffi.new("unsigned int *", 16)
-# IPv4 names that were found to be good destinations, and are the same for the host.
-_destinations: dict[bytes, bytes] = {}
-_MOST_DESTINATIONS = 4096
 
 _KNOWN_FLAGS = MSG_OOB | MSG_PEEK | MSG_DONTROUTE | MSG_WAITALL | MSG_PARTIAL
 _SEND_FLAGS = MSG_OOB | MSG_DONTROUTE
 _RECV_FLAGS = MSG_OOB | MSG_PEEK
 
 
-def recv(s: int, buf: Buffer | None, len: int, flags: int) -> int:
-    if type(s) is int and not flags and buf is not None:
-        sock = table.get(s)
-        if sock is not None and sock.can_recv:
-            view = from_buffer(BYTES, buf, True) if type(buf) is bytearray else view_to_fill(buf)
-            if 0 < len <= _size(view):
-                count: int = _c_recv(sock.fd, view, len, sock.recv_flags | flags)
-                if 0 < count <= len:
-                    return count
-                if count < 0 and get_errno() == _EAGAIN and sock.nonblocking:
-                    last_error.code = WSAEWOULDBLOCK
-                    return SOCKET_ERROR
-                return _receive(sock, view, len, 0, None, WSAECONNABORTED, count)
-    return _recv(s, buf, len, flags, None, None, WSAECONNABORTED)
-
-
-def recvfrom(s: int, buf: Buffer | None, len: int, flags: int, from_: Buffer | None, fromlen: IntRef | None) -> int:
-    if type(s) is int and not flags and buf is not None and from_ is not None and type(fromlen) is c_int:
-        sock = table.get(s)
-        # IPv4 on Linux: the host's sockaddr is Winsock's, byte for byte, and can go straight into the caller's.
-        if sock is not None and sock.can_recv and sock.same_names:
-            view = from_buffer(BYTES, buf, True) if type(buf) is bytearray else view_to_fill(buf)
-            name = from_buffer(BYTES, from_, True) if type(from_) is bytearray else view_to_fill(from_)
-            if 0 < len <= _size(view) and 16 <= fromlen.value <= _size(name):
-                count: int = _c_recvfrom(sock.fd, view, len, MSG_TRUNC | flags, name, _SIXTEEN)
-                if not 0 <= count <= len:
-                    if count < 0 and get_errno() == _EAGAIN and sock.nonblocking:
-                        last_error.code = WSAEWOULDBLOCK
-                        return SOCKET_ERROR
-                    count = _receive(sock, view, len, 0, name, WSAEINTR, count)
-                if count >= 0 or last_error.code == WSAEMSGSIZE:
-                    fromlen.value = 16
-                return count
-    return _recv(s, buf, len, flags, from_, fromlen, WSAEINTR)
-
-
-def _recv(
+def receive_checked(
     s: int,
     buf: Buffer | None,
     len: int,
@@ -124,7 +80,7 @@ def _recv(
         return fail(WSAEOPNOTSUPP)
     name = ffi.new("char[28]") if target else None
     view = ffi.NULL if data is None else view_to_read(data)
-    count = _receive(sock, view, length, bits, name, closed)
+    count = receive(sock, view, length, bits, name, closed)
     if target and (count >= 0 or last_error.code == WSAEMSGSIZE):
         put_name(from_host(sock.family, ffi.buffer(name)[:]), *target)
     return count
@@ -141,7 +97,7 @@ def _cannot_receive(sock: Socket) -> int:
     return WSAESHUTDOWN if sock.receive_off else sock.broken
 
 
-def _receive(sock: Socket, view: Any, length: int, flags: int, name: Any, closed: int, count: int | None = None) -> int:
+def receive(sock: Socket, view: Any, length: int, flags: int, name: Any, closed: int, count: int | None = None) -> int:
     """Receives, waiting where the socket is blocking. `count` is the result of a system call already made."""
     if flags & MSG_WAITALL and (sock.nonblocking or not sock.stream or flags & (MSG_PEEK | MSG_OOB)):
         return fail(WSAEOPNOTSUPP)
@@ -234,32 +190,7 @@ def forget_refusals(sock: Socket) -> None:
             pass
 
 
-def send(s: int, buf: ConstBuffer | None, len: int, flags: int) -> int:
-    if type(s) is int and not flags and buf is not None:
-        sock = table.get(s)
-        if sock is not None and sock.can_send:
-            view = buf if type(buf) is bytes else view_to_read(buf)
-            if 0 < len <= _size(view):
-                count: int = _c_send(sock.fd, view, len, MSG_NOSIGNAL | flags)
-                if count == len or (count > 0 and sock.nonblocking):
-                    return count
-                return _transmit(sock, view, len, 0, None, count)
-    return _send(s, buf, len, flags, None, 0)
-
-
-def sendto(s: int, buf: ConstBuffer | None, len: int, flags: int, to: ConstBuffer | None, tolen: int) -> int:
-    if type(s) is int and not flags and buf is not None and to is not None and tolen == 16:
-        sock = table.get(s)
-        if sock is not None and sock.can_sendto:
-            name = _destinations.get(to if type(to) is bytes else bytes(to))
-            view = buf if type(buf) is bytes else view_to_read(buf)
-            if name is not None and 0 < len <= _size(view):
-                count: int = _c_sendto(sock.fd, view, len, MSG_NOSIGNAL | flags, name, tolen)
-                return count if count == len else _transmit(sock, view, len, 0, name, count)
-    return _send(s, buf, len, flags, to, tolen)
-
-
-def _send(s: int, buf: ConstBuffer | None, len: int, flags: int, to: ConstBuffer | None, tolen: int) -> int:
+def transmit_checked(s: int, buf: ConstBuffer | None, len: int, flags: int, to: ConstBuffer | None, tolen: int) -> int:
     """The long way of send and sendto."""
     handle, length, bits = socket_handle(s), as_int(len), as_int(flags)
     data, address = None if buf is None else readable(buf), None if to is None else readable(to)
@@ -282,12 +213,7 @@ def _send(s: int, buf: ConstBuffer | None, len: int, flags: int, to: ConstBuffer
     if name is not None and not port_of(name):
         return _send_to_port_0(sock, length)
     view = ffi.NULL if buf is None else view_to_read(buf)
-    host = None if name is None else to_host(name)
-    if host is not None and host == name:
-        if _size(_destinations) >= _MOST_DESTINATIONS:
-            _destinations.clear()
-        _destinations[name] = host
-    return _transmit(sock, view, length, bits & _SEND_FLAGS, host)
+    return transmit(sock, view, length, bits & _SEND_FLAGS, None if name is None else to_host(name))
 
 
 def _cannot_send(sock: Socket, name: bytes | None) -> int:
@@ -317,7 +243,7 @@ def _send_to_port_0(sock: Socket, length: int) -> int:
     return length
 
 
-def _transmit(sock: Socket, view: Any, length: int, flags: int, host: bytes | None, count: int | None = None) -> int:
+def transmit(sock: Socket, view: Any, length: int, flags: int, host: bytes | None, count: int | None = None) -> int:
     """Sends all of it where the socket is blocking, else what fits. `count` is a system call's result already had."""
     waiter, deadline, sent = None, None, 0
     if isinstance(view, bytes):

@@ -1,0 +1,40 @@
+"""Compares the two halves of a CI run by their JUnit reports: how much ran on each, and what only one of them has.
+
+Fails where the Windows half ran nothing, or where a test is skipped there for another reason than `posix_only`.
+"""
+
+import sys
+import xml.etree.ElementTree as ElementTree
+from collections import Counter
+
+
+def outcomes(report: str) -> dict[str, str]:
+    """Each test's id with "ran", or with the reason for which it was skipped (or expected to fail)."""
+    found = {}
+    for case in ElementTree.parse(report).iter("testcase"):
+        skipped = case.find("skipped")
+        name = f"{case.get('classname')}::{case.get('name')}"
+        found[name] = "ran" if skipped is None else skipped.get("message") or "skipped"
+    return found
+
+
+def main(linux: str, windows: str) -> int:
+    halves = {"compat on Linux": outcomes(linux), "ws2_32 under Wine": outcomes(windows)}
+    for half, tests in halves.items():
+        reasons = Counter(reason.split(":")[0].split("(")[0].strip() for reason in tests.values() if reason != "ran")
+        ran = sum(reason == "ran" for reason in tests.values())
+        print(f"{half}: {len(tests)} tests collected, {ran} ran")
+        for reason, count in reasons.most_common():
+            print(f"    {count:4} not: {reason}")
+    first, second = halves.values()
+    for name, here, there in (("Linux", first, second), ("Windows", second, first)):
+        for test in sorted(set(here) - set(there)):
+            print(f"only on {name}: {test}")
+    if not any(reason == "ran" for reason in second.values()):
+        print("the Windows half ran no test", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
