@@ -21,8 +21,10 @@ from winsock import (
     INADDR_LOOPBACK,
     INVALID_SOCKET,
     IPPROTO_TCP,
+    SO_LINGER,
     SOCK_STREAM,
     SOCKET_ERROR,
+    SOL_SOCKET,
     WSAGetLastError,
     accept,
     bind,
@@ -33,11 +35,13 @@ from winsock import (
     htonl,
     htons,
     ioctlsocket,
+    linger,
     listen,
     ntohs,
     recv,
     select,
     send,
+    setsockopt,
     sockaddr_in,
     socket,
     timeval,
@@ -109,6 +113,8 @@ class Record:
 
 class Stage:
     """A terminal with one program, whose seconds pass in no time."""
+
+    peer = INVALID_SOCKET
 
     def __init__(
         self,
@@ -251,3 +257,38 @@ def fill(s: int) -> int:
 def close(*sockets: int) -> None:
     for s in sockets:
         closesocket(s)
+
+
+def reset(s: int) -> None:
+    """Close with a reset, as a program that crashed does with unread data."""
+    assert setsockopt(s, SOL_SOCKET, SO_LINGER, linger(1, 0), sizeof(linger)) == 0
+    closesocket(s)
+
+
+def successes(stage: Stage) -> list[str]:
+    """The program's successful start-ups and clean-ups, as they come."""
+    seen: list[str] = []
+
+    def count(name: str) -> None:
+        call = getattr(stage.program, name)
+
+        def counted(*arguments: object) -> int:
+            result: int = call(*arguments)
+            assert result == 0
+            seen.append(name)
+            return result
+
+        setattr(stage.program, name, counted)
+
+    count("WSAStartup")
+    count("WSACleanup")
+    return seen
+
+
+def one_event() -> Script:
+    yield
+
+
+def forever() -> Script:
+    while True:
+        yield

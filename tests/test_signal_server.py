@@ -14,11 +14,15 @@ from signal_kit import (
     close,
     dial,
     fill,
+    forever,
     listener,
+    one_event,
     port_of,
     read,
     read_all,
     ready,
+    reset,
+    successes,
 )
 
 from demos.terminal.account import PaperAccount
@@ -27,7 +31,6 @@ from winsock import (
     INVALID_SOCKET,
     MAKEWORD,
     SOCKET_ERROR,
-    SOL_SOCKET,
     WSADATA,
     WSAECONNRESET,
     WSAEMFILE,
@@ -38,10 +41,7 @@ from winsock import (
     WSASetLastError,
     WSAStartup,
     closesocket,
-    linger,
-    setsockopt,
 )
-from winsock import SO_LINGER as SO_LINGER
 
 FLAT = b"<<EURUSD|0.00>>\0"
 
@@ -289,12 +289,6 @@ def test_s17_a_partial_send_is_continued_before_anything_newer():
     assert [fields["trades"] for fields in stage.record.of("sent")] == [0, 3]
 
 
-def reset(s: int) -> None:
-    """Close with a reset, as a program that crashed does with unread data."""
-    assert setsockopt(s, SOL_SOCKET, SO_LINGER, linger(1, 0), 4) == 0
-    closesocket(s)
-
-
 @pytest.mark.parametrize("leave", [closesocket, reset])
 def test_s16_a_client_that_left_is_noticed_at_the_next_event_and_forgotten(leave):
     stage = serve()
@@ -442,34 +436,10 @@ def test_a_client_without_nodelay_is_told_of_and_served():
     assert "setsockopt" in stage.errors()[0]
 
 
-def counts(stage: Stage) -> list[str]:
-    """The program's successful start-ups and clean-ups, as they come."""
-    seen: list[str] = []
-
-    def count(name: str) -> None:
-        call = getattr(stage.program, name)
-
-        def counted(*arguments: object) -> int:
-            result: int = call(*arguments)
-            assert result == 0
-            seen.append(name)
-            return result
-
-        setattr(stage.program, name, counted)
-
-    count("WSAStartup")
-    count("WSACleanup")
-    return seen
-
-
-def one_event() -> Script:
-    yield
-
-
 def test_s13_it_cleans_up_exactly_what_it_started():
     for script, calls in ((iter(()), []), (one_event(), ["WSAStartup", "WSACleanup"])):
         stage = serve()
-        seen = counts(stage)
+        seen = successes(stage)
         stage.play(script)
         assert seen == calls
 
@@ -499,11 +469,6 @@ def test_s21_a_port_in_use_is_one_clear_line_and_exit_code_3():
     [error] = stage.errors()
     assert f"127.0.0.1:{stage.program.Port} failed error: " in error
     assert "10048" in error
-
-
-def forever() -> Script:
-    while True:
-        yield
 
 
 @pytest.mark.parametrize("host", ["localhost", "", "127.0.0.1.1", "255.255.255.255", "é"])
