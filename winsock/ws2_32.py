@@ -152,10 +152,9 @@ def socket(af: int, type: int, protocol: int) -> int:
 def ioctlsocket(s: int, cmd: int, argp: IntRef | None) -> int:
     handle, command = socket_handle(s), as_int(cmd)
     if argp is None:
-        result: int = _ioctlsocket(handle, command, None)
-        return result
+        return _fault_of(handle)
     value = c_uint32(integer_ref(argp).value)
-    result = _ioctlsocket(handle, command, byref(value))
+    result: int = _ioctlsocket(handle, command, byref(value))
     argp.value = value.value
     return result
 
@@ -194,7 +193,7 @@ def accept(s: int, addr: Buffer | None, addrlen: IntRef | None) -> int:
 
 def send(s: int, buf: ConstBuffer | None, len: int, flags: int) -> int:
     handle, (data, size), length, bits = socket_handle(s), _input(buf), as_int(len), as_int(flags)
-    if length < 0 or (data is not None and length > size):
+    if not 0 <= length <= size:
         return _fault_of(handle)
     sent: int = _send(handle, data, length, bits)
     return sent
@@ -202,7 +201,7 @@ def send(s: int, buf: ConstBuffer | None, len: int, flags: int) -> int:
 
 def recv(s: int, buf: Buffer | None, len: int, flags: int) -> int:
     handle, (data, size), length, bits = socket_handle(s), _output(buf), as_int(len), as_int(flags)
-    if length < 0 or (data is not None and length > size):
+    if not 0 <= length <= size:
         return _fault_of(handle)
     received: int = _recv(handle, data, length, bits)
     return received
@@ -211,7 +210,7 @@ def recv(s: int, buf: Buffer | None, len: int, flags: int) -> int:
 def sendto(s: int, buf: ConstBuffer | None, len: int, flags: int, to: ConstBuffer | None, tolen: int) -> int:
     handle, (data, size), length, bits = socket_handle(s), _input(buf), as_int(len), as_int(flags)
     (address, room), address_length = _input(to), as_int(tolen)
-    if length < 0 or (data is not None and length > size) or (address is not None and not 0 <= address_length <= room):
+    if not 0 <= length <= size or (address is not None and not 0 <= address_length <= room):
         return _fault_of(handle)
     sent: int = _sendto(handle, data, length, bits, address, address_length)
     return sent
@@ -220,7 +219,7 @@ def sendto(s: int, buf: ConstBuffer | None, len: int, flags: int, to: ConstBuffe
 def recvfrom(s: int, buf: Buffer | None, len: int, flags: int, from_: Buffer | None, fromlen: IntRef | None) -> int:
     handle, (data, size), length, bits = socket_handle(s), _output(buf), as_int(len), as_int(flags)
     (address, room), address_length = _output(from_), _length(fromlen)
-    if length < 0 or (data is not None and length > size):
+    if not 0 <= length <= size:
         return _fault_of(handle)
     if address is not None and address_length is not None and not 0 <= address_length.value <= room:
         return _fault_of(handle)
@@ -243,10 +242,10 @@ def closesocket(s: int) -> int:
 
 def getsockname(s: int, name: Buffer | None, namelen: IntRef | None) -> int:
     handle, (address, size), length = socket_handle(s), _output(name), _length(namelen)
-    if address is not None and length is not None and not 0 <= length.value <= size:
+    if address is None or namelen is None or length is None or not 0 <= length.value <= size:
         return _fault_of(handle)
-    result: int = _getsockname(handle, address, None if length is None else byref(length))
-    if result == 0 and namelen is not None and length is not None:
+    result: int = _getsockname(handle, address, byref(length))
+    if result == 0:
         namelen.value = length.value
     return result
 
@@ -265,7 +264,7 @@ def getpeername(s: int, name: Buffer | None, namelen: IntRef | None) -> int:
 def setsockopt(s: int, level: int, optname: int, optval: ConstBuffer | None, optlen: int) -> int:
     handle, option = socket_handle(s), (as_int(level), as_int(optname))
     (value, size), length = _input(optval), as_int(optlen)
-    if length < 0 or (value is not None and length > size):
+    if value is None or not 0 <= length <= size:
         return _fault_of(handle)
     result: int = _setsockopt(handle, *option, value, length)
     return result
@@ -274,11 +273,10 @@ def setsockopt(s: int, level: int, optname: int, optval: ConstBuffer | None, opt
 def getsockopt(s: int, level: int, optname: int, optval: Buffer | None, optlen: IntRef | None) -> int:
     handle, option = socket_handle(s), (as_int(level), as_int(optname))
     (value, size), length = _output(optval), _length(optlen)
-    if length is not None and value is not None and length.value > size:
+    if value is None or optlen is None or length is None or length.value > size:
         return _fault_of(handle)
-    result: int = _getsockopt(handle, *option, value, None if length is None else byref(length))
-    if optlen is not None and length is not None:
-        optlen.value = length.value
+    result: int = _getsockopt(handle, *option, value, byref(length))
+    optlen.value = length.value
     return result
 
 

@@ -190,7 +190,8 @@ def _connect_stream(sock: Socket, raw: bytes) -> int:
         sock.bound = True
         sock.connect_failed(error if sock.nonblocking else 0)
         return fail(error)
-    sock.bound = True
+    if not sock.bound:
+        sock.bound, sock.local = True, asked(lib.getsockname, sock.fd, sock.family)
     sock.peer, sock.stage = raw, CONNECTING
     sock.update()
     handles.changed(sock)
