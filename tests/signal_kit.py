@@ -292,3 +292,30 @@ def one_event() -> Script:
 def forever() -> Script:
     while True:
         yield
+
+
+def follow(server: int, **options: object) -> Stage:
+    return Stage("signal_client", **{"Port": port_of(server), **options})
+
+
+def connected(stage: Stage, server: int) -> Iterator[None]:
+    """Let the terminal go on until the client has connected; leaves the server's end in `peer`."""
+    yield
+    stage.peer = take(server)
+    while stage.program.connecting:
+        yield
+
+
+def after(*pieces: bytes, server: int, **options: object) -> Stage:
+    """A client that has received these pieces, one before each of its timer events."""
+    stage = follow(server, **options)
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        for piece in pieces:
+            arrive(stage.peer, piece, stage.program.client)
+            yield
+        close(stage.peer)
+
+    assert stage.play(script()) == 0
+    return stage
