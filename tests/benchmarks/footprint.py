@@ -73,7 +73,10 @@ def remembered(port: int, take: Callable[[], Any], close: Callable[[Any], Any]) 
 
 @contextmanager
 def memory() -> Iterator[Contestants]:
-    """An accepted TCP socket: what Python's allocators gave out for it. What the kernel holds is the same for both."""
+    """An accepted TCP socket: what Python's allocators gave out for it.
+
+    The kernel's part is the same for both; what a library's C code takes by itself is not seen.
+    """
     with winsock_started() as stack:
         ours, theirs = winsock_listener(stack), standard_listener(stack)
         source, length = sockaddr_in(), ctypes.c_int(ADDRESS_SIZE)
