@@ -1,0 +1,71 @@
+"""What all tests share: Winsock started and stopped around a test, sockets that are closed after it, and two marks."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from winsock_kit import connected_pair, udp_pair
+
+from winsock import MAKEWORD, SOCKET_ERROR, WSADATA, WSACleanup, WSAGetLastError, WSAStartup
+
+
+def _on_wine() -> bool:
+    windll: Any = getattr(ctypes, "windll", None)
+    return windll is not None and hasattr(windll.ntdll, "wine_get_version")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    wine = _on_wine()
+    for item in items:
+        posix_only = item.get_closest_marker("posix_only")
+        if posix_only and sys.platform == "win32":
+            item.add_marker(pytest.mark.skip(reason=f"POSIX only: {_reason(posix_only)}"))
+        wine_differs = item.get_closest_marker("wine_differs")
+        if wine_differs and wine:
+            # Not strict: releases of Wine differ among themselves.
+            reason, run = f"Wine differs: {_reason(wine_differs)}", wine_differs.kwargs.get("run", True)
+            item.add_marker(pytest.mark.xfail(reason=reason, run=run))
+
+
+def _reason(mark: pytest.Mark) -> str:
+    """The mark's reason, without which nobody could tell whether it still holds."""
+    reason = mark.kwargs.get("reason") or (mark.args[0] if mark.args else "")
+    if not reason:
+        raise pytest.UsageError(f"{mark.name} needs a reason")
+    return str(reason)
+
+
+@pytest.fixture
+def unstarted() -> Iterator[None]:
+    """Winsock is not started: on Windows the standard library's socket module, which pytest imports, had done so."""
+    starts = 0
+    while WSACleanup() == 0:
+        starts += 1
+    yield
+    assert WSACleanup() == SOCKET_ERROR, "the test has left Winsock started"
+    for _ in range(starts):
+        assert WSAStartup(MAKEWORD(2, 2), WSADATA()) == 0
+
+
+@pytest.fixture
+def started(unstarted: None) -> Iterator[None]:
+    """Winsock is started once; the clean-up at the end closes every socket that the test has left open."""
+    assert WSAStartup(MAKEWORD(2, 2), WSADATA()) == 0
+    yield
+    assert WSACleanup() == 0, WSAGetLastError()
+
+
+@pytest.fixture
+def pair(started: None) -> tuple[int, int]:
+    """Two connected stream sockets: the client's and the accepted one."""
+    return connected_pair()
+
+
+@pytest.fixture
+def udp(started: None) -> tuple[int, int]:
+    """Two datagram sockets, bound to loopback, not connected."""
+    return udp_pair()

@@ -1,0 +1,402 @@
+"""How the calls read their Python arguments: what is a TypeError or an OverflowError comes before all other checks."""
+
+from __future__ import annotations
+
+import ctypes
+import inspect
+from collections.abc import Callable
+from ctypes import POINTER, c_double, c_int, c_int16, c_int64, c_uint64, c_void_p, sizeof
+from typing import Any
+
+import pytest
+from winsock_kit import bound, error_of, fd_set_of, loopback, new, port_of, readable
+
+import winsock
+from winsock import (
+    AF_INET,
+    CALLS,
+    FD_SET,
+    FIONBIO,
+    FIONREAD,
+    INADDR_LOOPBACK,
+    INVALID_SOCKET,
+    MSG_WAITALL,
+    SO_DONTLINGER,
+    SO_KEEPALIVE,
+    SOL_SOCKET,
+    WSAEFAULT,
+    WSAENOTCONN,
+    WSAENOTSOCK,
+    WSANOTINITIALISED,
+    accept,
+    addrinfo,
+    bind,
+    closesocket,
+    connect,
+    fd_set,
+    freeaddrinfo,
+    getaddrinfo,
+    gethostbyname,
+    getpeername,
+    getsockname,
+    getsockopt,
+    htonl,
+    htons,
+    inet_addr,
+    inet_pton,
+    ioctlsocket,
+    recv,
+    recvfrom,
+    select,
+    send,
+    sendto,
+    setsockopt,
+    sockaddr,
+    sockaddr_in,
+    sockaddr_storage,
+    timeval,
+    u_long,
+)
+
+BITS = 8 * sizeof(c_void_p)
+
+# What each kind of argument may be, what is a TypeError, and what is an OverflowError.
+KINDS: dict[str, tuple[Callable[[], Any], list[Any], list[int]]] = {
+    "word": (lambda: 1, [None, "1", 1.0, b"1"], [1 << 16, -(1 << 15) - 1]),
+    "int": (lambda: 1, [None, "1", 1.0, b"1"], [1 << 32, -(1 << 31) - 1]),
+    "socket": (lambda: 1, [None, "1", 1.0, b"1"], [1 << BITS, -(1 << BITS - 1) - 1]),
+    "size": (lambda: 1, [None, "1", 1.0, b"1"], [1 << BITS, -(1 << BITS - 1) - 1]),
+    "input": (lambda: b"\0" * 64, ["text", 1, [1], memoryview(bytes(8))[::2], ctypes.pointer(c_int())], []),
+    "output": (
+        lambda: bytearray(1024),
+        ["text", 1, [1], bytes(64), memoryview(bytes(64)), memoryview(bytearray(64))[::2], ctypes.pointer(c_int())],
+        [],
+    ),
+    "set": (
+        lambda: fd_set_of(1),
+        ["text", 1, [1], bytes(sizeof(fd_set)), memoryview(bytearray(2 * sizeof(fd_set)))[::2]],
+        [],
+    ),
+    "integer": (lambda: c_int(), [1, "1", bytearray(4), c_int16(), c_double(), c_void_p(), ctypes.byref(c_int())], []),
+    "text": (lambda: "127.0.0.1", [1, 1.0, "é", ["a"]], []),
+    "in_addr": (lambda: 1, [None, "1", 1.0, b"1234"], [1 << 32, -(1 << 31) - 1]),
+    "list": (lambda: POINTER(addrinfo)(), [1, "1", bytearray(8), ctypes.pointer(c_int()), c_void_p()], []),
+}
+PARAMETERS = {
+    "WSAStartup": ["word", "output"],
+    "WSASetLastError": ["int"],
+    "socket": ["int", "int", "int"],
+    "ioctlsocket": ["socket", "int", "integer"],
+    "bind": ["socket", "input", "int"],
+    "connect": ["socket", "input", "int"],
+    "listen": ["socket", "int"],
+    "accept": ["socket", "output", "integer"],
+    "send": ["socket", "input", "int", "int"],
+    "recv": ["socket", "output", "int", "int"],
+    "sendto": ["socket", "input", "int", "int", "input", "int"],
+    "recvfrom": ["socket", "output", "int", "int", "output", "integer"],
+    "shutdown": ["socket", "int"],
+    "closesocket": ["socket"],
+    "getsockname": ["socket", "output", "integer"],
+    "getpeername": ["socket", "output", "integer"],
+    "setsockopt": ["socket", "int", "int", "input", "int"],
+    "getsockopt": ["socket", "int", "int", "output", "integer"],
+    "select": ["int", "set", "set", "set", "input"],
+    "WSAPoll": ["output", "int", "int"],
+    "htons": ["word"],
+    "ntohs": ["word"],
+    "htonl": ["int"],
+    "ntohl": ["int"],
+    "inet_addr": ["text"],
+    "inet_ntoa": ["in_addr"],
+    "inet_ntop": ["int", "input", "output", "size"],
+    "inet_pton": ["int", "text", "output"],
+    "gethostname": ["output", "int"],
+    "getaddrinfo": ["text", "text", "input", "list"],
+    "freeaddrinfo": ["list"],
+    "getnameinfo": ["input", "int", "output", "int", "output", "int", "int"],
+    "gethostbyname": ["text"],
+}
+EACH = [(call, place) for call, kinds in PARAMETERS.items() for place in range(len(kinds))]
+
+
+def arguments(call: str, s: int = 1) -> list[Any]:
+    """Arguments of the right kinds, though they may be absurd; `s` for every SOCKET."""
+    return [s if kind == "socket" else KINDS[kind][0]() for kind in PARAMETERS[call]]
+
+
+def wrong(call: str, place: int) -> list[Any]:
+    kind = PARAMETERS[call][place]
+    if call == "freeaddrinfo" or kind != "list":
+        return KINDS[kind][1]
+    return [*KINDS[kind][1], addrinfo()]  # getaddrinfo writes the pointer: an entry alone will not do
+
+
+def test_every_call_with_parameters_is_looked_at() -> None:
+    counts = {call: len(inspect.signature(getattr(winsock, call)).parameters) for call in CALLS}
+    assert {call: len(kinds) for call, kinds in PARAMETERS.items()} == {c: n for c, n in counts.items() if n}
+
+
+@pytest.mark.parametrize(("call", "place"), EACH)
+def test_an_argument_of_the_wrong_kind_is_a_type_error_before_startup_too(
+    unstarted: None, call: str, place: int
+) -> None:
+    for value in wrong(call, place):
+        given = arguments(call)
+        given[place] = value
+        with pytest.raises(TypeError):
+            getattr(winsock, call)(*given)
+
+
+@pytest.mark.parametrize(("call", "place"), EACH)
+def test_an_argument_of_the_wrong_kind_is_a_type_error_with_a_good_handle_or_a_bad_one(
+    pair: tuple[int, int], call: str, place: int
+) -> None:
+    for s in (pair[0], 1, INVALID_SOCKET):
+        for value in wrong(call, place):
+            given = arguments(call, s)
+            given[place] = value
+            with pytest.raises(TypeError):
+                getattr(winsock, call)(*given)
+
+
+@pytest.mark.parametrize(
+    ("call", "place"), [(call, place) for call, place in EACH if KINDS[PARAMETERS[call][place]][2]]
+)
+def test_a_number_beyond_both_ranges_of_its_type_is_an_overflow_error(
+    pair: tuple[int, int], call: str, place: int
+) -> None:
+    for s in (pair[0], 1):
+        for value in KINDS[PARAMETERS[call][place]][2]:
+            given = arguments(call, s)
+            given[place] = value
+            with pytest.raises(OverflowError):
+                getattr(winsock, call)(*given)
+
+
+def test_a_type_error_leaves_the_data_there(pair: tuple[int, int]) -> None:
+    client, server = pair
+    assert send(client, b"data", 4, 0) == 4
+    assert readable(server)
+    with pytest.raises(TypeError):
+        recv(server, bytes(4), 4, 0)  # type: ignore[arg-type]
+    with pytest.raises(OverflowError):
+        recv(server, bytearray(4), 4, 1 << 32)
+    data = bytearray(4)
+    assert recv(server, data, 4, 0) == 4
+    assert data == b"data"
+
+
+# Integers
+
+
+def test_the_two_forms_of_a_number_are_the_same(started: None) -> None:
+    s = new()
+    for command in (0x8004667E, 0x8004667E - (1 << 32), FIONBIO):
+        assert ioctlsocket(s, command, u_long(1)) == 0
+    for option in (SO_DONTLINGER, SO_DONTLINGER - (1 << 32) if SO_DONTLINGER > 0 else SO_DONTLINGER + (1 << 32)):
+        assert setsockopt(s, SOL_SOCKET, option, c_int(1), 4) == 0
+
+
+def test_minus_1_is_invalid_socket(started: None) -> None:
+    assert error_of(closesocket(-1)) == WSAENOTSOCK
+    assert error_of(closesocket(INVALID_SOCKET)) == WSAENOTSOCK
+
+
+def test_invalid_socket_is_all_ones_in_the_width_of_a_pointer() -> None:
+    assert (1 << BITS) - 1 == INVALID_SOCKET
+
+
+def test_sockets_are_not_negative(started: None) -> None:
+    assert 0 <= new() < INVALID_SOCKET
+
+
+def test_whatever_is_an_integer_to_python_is_one_to_the_calls(started: None) -> None:
+    class Port:
+        def __index__(self) -> int:
+            return 4711
+
+    assert htons(Port()) == htons(4711)  # type: ignore[arg-type]
+    assert htons(True) == htons(1)
+
+
+# Buffers
+
+
+def buffers(size: int) -> list[Any]:
+    """Writable contiguous memory of `size` bytes in every form."""
+    return [
+        bytearray(size),
+        memoryview(bytearray(size)),
+        memoryview(bytearray(3 * size))[size : 2 * size],
+        memoryview(bytearray(size)).cast("H"),
+        (ctypes.c_char * size)(),
+        (ctypes.c_uint32 * (size // 4))(),
+        sockaddr.from_buffer(bytearray(size)),
+    ]
+
+
+@pytest.mark.parametrize("form", range(len(buffers(16))))
+def test_any_writable_contiguous_memory_is_a_buffer(pair: tuple[int, int], form: int) -> None:
+    client, server = pair
+    data = buffers(16)[form]
+    assert send(client, b"sixteen bytes...", 16, 0) == 16
+    assert recv(server, data, 16, MSG_WAITALL) == 16
+    assert bytes(memoryview(data).cast("B")) == b"sixteen bytes..."
+    assert send(server, data, 16, 0) == 16
+    back = bytearray(16)
+    assert recv(client, back, 16, MSG_WAITALL) == 16
+    assert back == b"sixteen bytes..."
+
+
+@pytest.mark.parametrize("form", range(len(buffers(16))))
+def test_a_buffer_in_any_form_has_room_for_its_bytes_and_no_more(pair: tuple[int, int], form: int) -> None:
+    assert error_of(recv(pair[0], buffers(16)[form], 17, 0)) == WSAEFAULT
+    assert error_of(send(pair[0], buffers(16)[form], 17, 0)) == WSAEFAULT
+
+
+def test_what_c_only_reads_may_be_read_only(pair: tuple[int, int]) -> None:
+    for data in (b"12", memoryview(b"12"), memoryview(b"0120")[1:3]):
+        assert send(pair[0], data, 2, 0) == 2  # type: ignore[arg-type]
+    back = bytearray(6)
+    assert recv(pair[1], back, 6, MSG_WAITALL) == 6
+    assert back == b"121212"
+
+
+@pytest.mark.parametrize(
+    "form", [bytes, bytearray, lambda address: address, lambda address: memoryview(bytes(address))]
+)
+def test_an_address_is_a_structure_or_its_bytes(started: None, form: Callable[[Any], Any]) -> None:
+    s = new()
+    assert bind(s, form(loopback()), 16) == 0
+    assert port_of(s) != 0
+
+
+def test_an_address_is_written_into_a_structure_or_a_byte_array(udp: tuple[int, int]) -> None:
+    structure, array, storage = sockaddr_in(), bytearray(16), sockaddr_storage()
+    for room in (structure, array, storage):
+        assert getsockname(udp[0], room, c_int(sizeof(room) if room is storage else 16)) == 0
+    assert bytes(structure) == bytes(array) == bytes(storage)[:16]
+
+
+def test_a_buffer_can_be_resized_and_freed_after_the_call(pair: tuple[int, int]) -> None:
+    data = bytearray(b"1234")
+    assert send(pair[0], data, 4, 0) == 4
+    data.clear()
+    room = bytearray(4)
+    assert recv(pair[1], room, 4, MSG_WAITALL) == 4
+    room.clear()
+    array = bytearray(sizeof(fd_set))
+    FD_SET(pair[0], array)
+    assert select(0, None, array, None, timeval()) == 1
+    array.clear()
+
+
+# Pointers to integers
+
+
+@pytest.mark.parametrize("type", [c_int, ctypes.c_uint, u_long, ctypes.c_long, ctypes.c_ulong, c_int64, c_uint64])
+def test_a_pointer_to_an_integer_is_a_ctypes_integer_of_4_bytes_or_more(pair: tuple[int, int], type: Any) -> None:
+    client, server = pair
+    length = type(64)
+    assert getsockname(client, bytearray(64), length) == 0
+    assert length.value == 16
+    length.value = 4
+    assert getsockopt(client, SOL_SOCKET, SO_KEEPALIVE, bytearray(4), length) == 0
+    assert length.value == 1
+    assert send(server, b"12", 2, 0) == 2
+    assert readable(client)
+    waiting = type(-1)
+    assert ioctlsocket(client, FIONREAD, waiting) == 0
+    assert waiting.value == 2
+
+
+def test_a_length_in_a_wide_integer_counts_with_its_low_32_bits_or_is_a_fault(pair: tuple[int, int]) -> None:
+    # An int lies at the address that C is given; what is above its 4 bytes can only make the length wrong.
+    length = c_int64(-(1 << 32))
+    assert error_of(getsockname(pair[0], bytearray(64), length)) == WSAEFAULT
+
+
+# Text
+
+
+@pytest.mark.parametrize(
+    "given", ["127.0.0.1", b"127.0.0.1", b"127.0.0.1\0.9", bytearray(b"127.0.0.1\0"), "127.0.0.1\0x"]
+)
+def test_text_is_ascii_str_or_bytes_up_to_the_first_nul(started: None, given: Any) -> None:
+    assert inet_addr(given) == htonl(INADDR_LOOPBACK)
+    address = bytearray(4)
+    assert inet_pton(AF_INET, given, address) == 1
+    assert address == b"\x7f\0\0\1"
+    result = POINTER(addrinfo)()
+    assert getaddrinfo(given, None, None, result) == 0
+    assert bytes(result.contents.ai_addr.contents.sa_data)[2:6] == address
+    freeaddrinfo(result)
+    host = gethostbyname(given)
+    assert host is not None
+    assert host.h_addr[:4] == address
+
+
+# The order of checks
+
+
+def test_winsocks_start_is_checked_before_the_handle(unstarted: None) -> None:
+    assert error_of(closesocket(1)) == WSANOTINITIALISED
+
+
+@pytest.mark.parametrize("s", [0, 1, 0x7FFFFFFF, INVALID_SOCKET, "closed"])
+def test_the_handle_is_checked_before_lengths_and_null(started: None, s: int | str) -> None:
+    if isinstance(s, str):
+        s = new()
+        assert closesocket(s) == 0
+    short, length = bytearray(1), c_int(2)
+    for result in (
+        bind(s, short, 2),
+        bind(s, None, 16),
+        connect(s, short, 2),
+        connect(s, None, 16),
+        accept(s, short, length),
+        send(s, short, 2, 0),
+        send(s, short, -1, 0),
+        send(s, None, 1, 0),
+        recv(s, short, 2, 0),
+        recv(s, short, -1, 0),
+        sendto(s, short, 2, 0, None, 0),
+        sendto(s, short, 1, 0, short, 2),
+        recvfrom(s, short, 2, 0, None, None),
+        recvfrom(s, short, 1, 0, short, length),
+        getsockname(s, short, length),
+        getpeername(s, short, length),
+        setsockopt(s, SOL_SOCKET, SO_KEEPALIVE, short, 2),
+        getsockopt(s, SOL_SOCKET, SO_KEEPALIVE, short, length),
+        ioctlsocket(s, FIONBIO, None),
+    ):
+        assert error_of(result) == WSAENOTSOCK
+
+
+def test_lengths_beyond_the_buffer_are_checked_before_the_sockets_state(started: None) -> None:
+    s, short, length = new(), bytearray(1), c_int(2)
+    assert error_of(send(s, short, 2, 0)) == WSAEFAULT  # not WSAENOTCONN
+    assert error_of(recv(s, short, 2, 0)) == WSAEFAULT
+    assert error_of(accept(s, short, length)) == WSAEFAULT
+    assert error_of(bind(bound(), short, 2)) == WSAEFAULT
+
+
+def test_getsockname_checks_a_length_beyond_its_buffer_before_the_sockets_state(started: None) -> None:
+    assert error_of(getsockname(new(), bytearray(1), c_int(16))) == WSAEFAULT  # not WSAEINVAL
+
+
+def test_getpeername_alone_looks_at_the_connection_before_its_arguments(started: None) -> None:
+    assert error_of(getpeername(new(), None, None)) == WSAENOTCONN
+    assert error_of(getpeername(new(), bytearray(1), c_int(16))) == WSAENOTCONN
+
+
+# Keywords
+
+
+def test_arguments_may_be_given_by_their_names(pair: tuple[int, int]) -> None:
+    client, server = pair
+    assert send(s=client, buf=b"1", len=1, flags=0) == 1
+    assert recvfrom(s=server, buf=bytearray(1), len=1, flags=0, from_=None, fromlen=None) == 1
+    assert select(nfds=0, readfds=None, writefds=fd_set_of(client), exceptfds=None, timeout=timeval()) == 1
+    assert getsockname(s=client, name=bytearray(16), namelen=c_int(16)) == 0
