@@ -24,13 +24,14 @@ from winsock.errors import (
 )
 from winsock.structures import Buffer, ConstBuffer, IntRef
 
-from . import handles, libc
+from . import libc
 from .addresses import SIZE, UNSPEC, asked, family_of, from_host, is_wildcard, port_of, to_host
 from .errnos import fail, fail_by_errno, invalid, last_error, translated
 from .handles import CONNECTED, CONNECTING, FAILED, FRESH, LISTENING, Socket, find, open_socket
 from .libc import ffi, lib
 from .options import inherited
 from .ports import clash
+from .waits import begin_wait, changed, end_wait, wait_ready
 
 
 def name_given(sock: Socket, name: memoryview | None, namelen: int) -> bytes | None:
@@ -68,7 +69,7 @@ def bind(s: int, name: ConstBuffer | None, namelen: int) -> int:
     sock.bound = True
     sock.local = asked(lib.getsockname, sock.fd, sock.family)
     sock.update()
-    handles.changed(sock)
+    changed(sock)
     return 0
 
 
@@ -85,11 +86,11 @@ def listen(s: int, backlog: int) -> int:
     if not sock.bound or sock.stage == CONNECTING:
         return fail(WSAEINVAL)
     if sock.stage == FAILED:
-        lib.connect(sock.fd, UNSPEC, len(UNSPEC))
+        dissolve(sock)
     if lib.listen(sock.fd, queue if queue >= 0 else 0x7FFFFFFF) != 0:
         return fail_by_errno()
     sock.stage = LISTENING
-    handles.changed(sock)
+    changed(sock)
     return 0
 
 
@@ -116,15 +117,15 @@ def _next_client(sock: Socket) -> Socket | None:
     name, length = ffi.new("char[28]"), ffi.new("unsigned int *", 28)
     fd = _accept(sock.fd, name, length)
     if fd < 0 and not sock.nonblocking and ffi.errno in _WAIT_FOR_NEXT:
-        waiter = handles.begin_wait((sock,))
+        waiter = begin_wait((sock,))
         try:
             while fd < 0 and not sock.closed and ffi.errno in _WAIT_FOR_NEXT:
                 # SO_RCVTIMEO has no effect on accept.
-                handles.wait_ready(waiter, sock.fd, libc.POLLIN, None)
+                wait_ready(waiter, sock.fd, libc.POLLIN, None)
                 length[0] = 28
                 fd = _accept(sock.fd, name, length)
         finally:
-            handles.end_wait(waiter)
+            end_wait(waiter)
         if sock.closed:
             if fd >= 0:
                 lib.close(fd)
@@ -183,7 +184,7 @@ def _connect_stream(sock: Socket, raw: bytes) -> int:
         return fail(WSAEADDRNOTAVAIL)
     if sock.stage == FAILED:
         # The host reports the last failure once more, unless the association is dissolved first.
-        lib.connect(sock.fd, UNSPEC, len(UNSPEC))
+        dissolve(sock)
     host = to_host(raw)
     if lib.connect(sock.fd, host, len(host)) != 0 and ffi.errno not in (errno.EINPROGRESS, errno.EINTR):
         error = translated(ffi.errno)
@@ -194,25 +195,33 @@ def _connect_stream(sock: Socket, raw: bytes) -> int:
         sock.bound, sock.local = True, asked(lib.getsockname, sock.fd, sock.family)
     sock.peer, sock.stage = raw, CONNECTING
     sock.update()
-    handles.changed(sock)
+    changed(sock)
     if sock.nonblocking:
         # Also where the host has connected at once, as it may on loopback.
         return fail(WSAEWOULDBLOCK)
-    waiter = handles.begin_wait((sock,))
+    waiter = begin_wait((sock,))
     try:
         while sock.stage == CONNECTING and not sock.closed:
             # SO_SNDTIMEO has no effect on connect.
-            handles.wait_ready(waiter, sock.fd, libc.POLLOUT, None)
+            wait_ready(waiter, sock.fd, libc.POLLOUT, None)
             sock.settle()
         if sock.closed:
             return fail(WSAEINTR)
     finally:
-        handles.end_wait(waiter)
+        end_wait(waiter)
     if sock.stage == FAILED:
         # A blocking caller is told here, and not again by SO_ERROR.
         error, sock.connect_error = sock.connect_error, 0
         return fail(error)
     return 0
+
+
+def dissolve(sock: Socket) -> None:
+    """Ends a failed connect. The socket keeps its port, which the host may take from it."""
+    lib.connect(sock.fd, UNSPEC, len(UNSPEC))
+    if sock.local is not None:
+        host = to_host(sock.local)
+        lib.bind(sock.fd, host, len(host))  # fails where the host has left it bound
 
 
 def _connect_datagram(sock: Socket, raw: bytes) -> int:
@@ -231,7 +240,7 @@ def _connect_datagram(sock: Socket, raw: bytes) -> int:
         return fail_by_errno()
     sock.bound, sock.stage, sock.peer = True, CONNECTED, raw
     sock.update()
-    handles.changed(sock)
+    changed(sock)
     return 0
 
 

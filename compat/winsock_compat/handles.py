@@ -1,4 +1,4 @@
-"""The table of SOCKETs: what Winsock remembers about each, the start-up count, and who waits on what.
+"""The table of SOCKETs, what Winsock remembers about each, and the start-up count.
 
 A handle is a number of our own, never a descriptor, and is not given out twice: a closed one never reaches a newer
 socket.
@@ -9,18 +9,17 @@ from __future__ import annotations
 import itertools
 import os
 import sys
-import threading
 import time
-from collections.abc import Iterable
 from typing import Any
 
 from winsock.arguments import socket_handle
 from winsock.constants import AF_INET, INVALID_SOCKET, SOCK_STREAM
 from winsock.errors import WSAENOTSOCK, WSANOTINITIALISED
 
-from . import libc
+from . import libc, waits
 from .errnos import translated
 from .libc import ffi, lib
+from .waits import lock, poll_once
 
 # What a socket went through. A datagram socket is FRESH or, with a default peer, CONNECTED.
 FRESH, CONNECTING, CONNECTED, LISTENING, FAILED = range(5)
@@ -129,41 +128,16 @@ class Socket:
         self.stage, self.connect_error, self.peer = FAILED, error, None
         self.update()
 
+    def release(self) -> None:
+        """Closes the descriptor, once nothing uses it any more."""
+        lib.close(self.fd)
+        _free_places.append(self.handle >> 2 & _PLACES - 1)
+
     def break_off(self, error: int) -> int:
         """Remembers that the connection is gone; Winsock says so each time, the host only once."""
         self.broken = error
         self.update()
         return error
-
-
-class Waiter:
-    """A descriptor that ends a wait in another thread, and the sockets that the wait is for."""
-
-    __slots__ = ("gone", "read_end", "sockets", "write_end")
-
-    def __init__(self) -> None:
-        if libc.LINUX:
-            self.read_end = self.write_end = lib.eventfd(0, libc.SOCK_NONBLOCK | libc.SOCK_CLOEXEC)
-        else:
-            ends = ffi.new("int[2]")
-            lib.pipe(ends)
-            self.read_end, self.write_end = ends[0], ends[1]
-            for end in ends:
-                lib.ioctl(end, libc.FIONBIO, ffi.new("int *", 1))
-                lib.ioctl(end, libc.FIOCLEX, ffi.NULL)
-        self.sockets: tuple[Socket, ...] = ()
-        self.gone: list[Socket] = []  # those of them that were closed during the wait
-
-    def wake(self) -> None:
-        lib.write(self.write_end, b"\1\0\0\0\0\0\0\0", 8)
-
-    def drain(self) -> None:
-        """Takes back what wake wrote; it was non-blocking from the start."""
-        lib.read(self.read_end, ffi.new("char[8]"), 8)
-
-    def close(self) -> None:
-        for end in {self.read_end, self.write_end}:
-            lib.close(end)
 
 
 # A handle is a place, which is used again, and how often it was used before; its two low bits are 0, as on Windows.
@@ -172,10 +146,7 @@ _places = itertools.count(0x40)
 _free_places: list[int] = []
 _generations: dict[int, int] = {}
 table: dict[int, Socket] = {}
-lock = threading.RLock()
 _startups = 0
-_idle: list[Waiter] = []
-_waiting: list[Waiter] = []
 
 
 def find(s: int) -> Socket | int:
@@ -191,6 +162,7 @@ def start() -> None:
     global _startups
     with lock:
         _startups += 1
+        waits.keep_waiters(True)
 
 
 def stop() -> bool:
@@ -205,9 +177,7 @@ def stop() -> bool:
         sockets = list(table.values())
     for sock in sockets:
         close(sock)
-    with lock:
-        while _idle:
-            _idle.pop().close()
+    waits.keep_waiters(False)
     return True
 
 
@@ -224,83 +194,10 @@ def close(sock: Socket) -> bool:
             while not lib.quick_close(sock.slot):
                 time.sleep(0)  # a call that does not block is inside, in another thread
         sock.can_recv = sock.can_send = sock.can_sendto = False
-        holders = [waiter for waiter in _waiting if sock in waiter.sockets]
-        sock.holders = len(holders)
-        for waiter in holders:
-            waiter.gone.append(sock)
-            waiter.wake()
-    if not holders:
-        _release(sock)
+        held = waits.part_with(sock)
+    if not held:
+        sock.release()
     return True
-
-
-def _release(sock: Socket) -> None:
-    lib.close(sock.fd)
-    _free_places.append(sock.handle >> 2 & _PLACES - 1)
-
-
-def changed(sock: Socket) -> None:
-    """Makes the calls that wait on the socket look at its state again."""
-    if _waiting:
-        with lock:
-            for waiter in _waiting:
-                if sock in waiter.sockets:
-                    waiter.wake()
-
-
-def begin_wait(sockets: Iterable[Socket]) -> Waiter:
-    """Registers a wait: until end_wait the descriptors of these sockets stay open."""
-    with lock:
-        waiter = _idle.pop() if _idle else Waiter()
-        waiter.sockets = tuple(sock for sock in sockets if not sock.closed)
-        _waiting.append(waiter)
-    return waiter
-
-
-def end_wait(waiter: Waiter) -> None:
-    left = []
-    with lock:
-        _waiting.remove(waiter)
-        for sock in waiter.gone:
-            sock.holders -= 1
-            if not sock.holders:
-                left.append(sock)
-        waiter.sockets = ()
-        waiter.gone.clear()
-        waiter.drain()
-        if _startups:
-            _idle.append(waiter)
-        else:
-            waiter.close()
-    for sock in left:
-        _release(sock)
-
-
-def poll_once(fd: int, events: int) -> int:
-    """The host's revents for one descriptor, without waiting."""
-    entry = ffi.new("struct pollfd *", (fd, events, 0))
-    return entry.revents if lib.poll(entry, 1, 0) > 0 else 0
-
-
-def milliseconds_left(deadline: float | None) -> int:
-    """What is left for poll, rounded up; -1 is for ever."""
-    if deadline is None:
-        return -1
-    return min(max(0, -int(-(deadline - time.monotonic()) * 1000 // 1)), 0x7FFFFFFF)
-
-
-def wait_ready(waiter: Waiter, fd: int, events: int, deadline: float | None) -> bool:
-    """Waits for one socket of `waiter`; False when the deadline has passed. Its state may have changed too."""
-    entries = ffi.new("struct pollfd[2]", [(fd, events, 0), (waiter.read_end, libc.POLLIN, 0)])
-    while True:
-        left = milliseconds_left(deadline)
-        # A negative answer is EINTR: signal handlers have run by now, and the wait goes on with what is left.
-        if lib.poll(entries, 2, left) > 0:
-            if entries[1].revents:
-                waiter.drain()
-            return True
-        if left == 0:
-            return False
 
 
 def open_socket(fd: int, family: int, type: int, protocol: int) -> Socket:
@@ -311,13 +208,9 @@ def open_socket(fd: int, family: int, type: int, protocol: int) -> Socket:
 
 
 def _forget_parent() -> None:
-    """After fork: the wake-up descriptors are the parent's, and its waiting threads are not here."""
+    """After fork: the parent's other threads, and so the calls that they were in, are not here."""
     global lock
-    lock = threading.RLock()
-    for waiter in _idle + _waiting:
-        waiter.close()
-    _idle.clear()
-    _waiting.clear()
+    lock = waits.forget_parent()
     for sock in table.values():
         if sock.slot is not None:
             sock.slot.users = 0

@@ -43,8 +43,9 @@ from winsock.structures import HIBYTE, LOBYTE, MAKEWORD, WSADATA, Buffer, IntRef
 from . import handles, libc
 from .addresses import HOST_FAMILY
 from .errnos import fail, invalid, translated
-from .handles import CONNECTED, LISTENING, Socket, find, open_socket, poll_once
+from .handles import CONNECTED, LISTENING, Socket, find, open_socket
 from .libc import ffi, lib
+from .waits import changed, poll_once
 
 _VERSIONS = {(1, 0), (1, 1), (2, 0), (2, 1), (2, 2)}
 _DEFAULT_PROTOCOL = {SOCK_STREAM: IPPROTO_TCP, SOCK_DGRAM: IPPROTO_UDP}
@@ -155,7 +156,7 @@ def shutdown(s: int, how: int) -> int:
         if sock.stream:
             lib.shutdown(sock.fd, 1)
     sock.update()
-    handles.changed(sock)
+    changed(sock)
     return 0
 
 

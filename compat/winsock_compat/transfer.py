@@ -37,13 +37,14 @@ from winsock.errors import (
 )
 from winsock.structures import Buffer, ConstBuffer, IntRef
 
-from . import handles, libc
+from . import libc
 from .addresses import SIZE, family_of, from_host, is_wildcard, port_of, to_host
 from .connecting import name_given, put_name
 from .errnos import fail, last_error, translated
 from .handles import CONNECTED, Socket, find
 from .libc import MSG_NOSIGNAL, MSG_TRUNC, ffi, get_errno, lib, view_to_read
 from .options import timeout_of
+from .waits import begin_wait, changed, end_wait, wait_ready
 
 _size = len  # the calls have a parameter of that name
 _c_recv, _c_recvfrom, _c_send, _c_sendto = lib.recv, lib.recvfrom, lib.send, lib.sendto
@@ -123,15 +124,15 @@ def receive(sock: Socket, view: Any, length: int, flags: int, name: Any, closed:
                 return fail(error)
             elif waiter is None:
                 # Once more after registering: a change of state before that would not have woken this wait.
-                waiter, deadline = handles.begin_wait((sock,)), timeout_of(sock, SO_RCVTIMEO)
-            elif not handles.wait_ready(waiter, sock.fd, libc.POLLIN, deadline):
+                waiter, deadline = begin_wait((sock,)), timeout_of(sock, SO_RCVTIMEO)
+            elif not wait_ready(waiter, sock.fd, libc.POLLIN, deadline):
                 return fail(WSAETIMEDOUT)
             if sock.closed:
                 return fail(closed)
             count = None
     finally:
         if waiter is not None:
-            handles.end_wait(waiter)
+            end_wait(waiter)
 
 
 def _take_stream(sock: Socket, view: Any, length: int, flags: int, name: Any, count: int | None) -> tuple[int, int]:
@@ -263,7 +264,7 @@ def transmit(sock: Socket, view: Any, length: int, flags: int, host: bytes | Non
                 if not sock.bound:
                     sock.bound = True
                     sock.update()
-                    handles.changed(sock)
+                    changed(sock)
                 if sent == length or sock.nonblocking or not sock.stream:
                     return sent
             else:
@@ -274,15 +275,15 @@ def transmit(sock: Socket, view: Any, length: int, flags: int, host: bytes | Non
                     if sock.nonblocking:
                         return sent or fail(error)
                     if waiter is None:
-                        waiter, deadline = handles.begin_wait((sock,)), timeout_of(sock, SO_SNDTIMEO)
-                    elif not handles.wait_ready(waiter, sock.fd, libc.POLLOUT, deadline):
+                        waiter, deadline = begin_wait((sock,)), timeout_of(sock, SO_SNDTIMEO)
+                    elif not wait_ready(waiter, sock.fd, libc.POLLOUT, deadline):
                         return fail(WSAETIMEDOUT)
             if sock.closed:
                 return fail(WSAEINTR)
             count = None
     finally:
         if waiter is not None:
-            handles.end_wait(waiter)
+            end_wait(waiter)
 
 
 def _send_error(sock: Socket, number: int) -> int:

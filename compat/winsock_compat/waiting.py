@@ -27,9 +27,10 @@ from winsock.structures import WSAPOLLFD, Buffer, ConstBuffer, fd_set_over, time
 
 from . import handles, libc
 from .errnos import fail, translated
-from .handles import CONNECTED, CONNECTING, FAILED, LISTENING, Socket, milliseconds_left, table
+from .handles import CONNECTED, CONNECTING, FAILED, LISTENING, Socket, table
 from .libc import ffi, lib
 from .transfer import forget_refusals
+from .waits import begin_wait, end_wait, milliseconds_left
 
 _READ, _WRITE, _EXCEPT = 1, 2, 4
 
@@ -239,7 +240,7 @@ def _wait(
         look.by_host(results)
     if any(results) or milliseconds_left(deadline) == 0:
         return results
-    waiter = handles.begin_wait(sockets)
+    waiter = begin_wait(sockets)
     try:
         look.entries[count].fd, look.entries[count].events = waiter.read_end, libc.POLLIN
         while True:
@@ -256,4 +257,4 @@ def _wait(
             if any(results) or left == 0:
                 return results
     finally:
-        handles.end_wait(waiter)
+        end_wait(waiter)
