@@ -8,7 +8,17 @@ import ctypes
 from operator import index
 from typing import Any
 
-__all__ = ["as_int", "as_uint", "as_word", "integer_ref", "readable", "socket_handle", "text", "writable"]
+__all__ = [
+    "as_int",
+    "as_uint",
+    "as_word",
+    "integer_ref",
+    "readable",
+    "refuse_pointer",
+    "socket_handle",
+    "text",
+    "writable",
+]
 
 _POINTER_BITS = 8 * ctypes.sizeof(ctypes.c_void_p)
 _SimpleCData: Any = ctypes.c_int.__mro__[1]
@@ -44,10 +54,15 @@ def socket_handle(value: int) -> int:
     return _number(value, _POINTER_BITS)
 
 
-def readable(buffer: Any) -> memoryview:
-    """A view of a const buffer; its nbytes is the room that a length may not exceed."""
+def refuse_pointer(buffer: Any) -> None:
+    """A ctypes pointer is a buffer too, but of the pointer itself: nobody means that."""
     if isinstance(buffer, _Pointer):
         raise TypeError("a buffer is needed, not a ctypes pointer: pass its contents")
+
+
+def readable(buffer: Any) -> memoryview:
+    """A view of a const buffer; its nbytes is the room that a length may not exceed."""
+    refuse_pointer(buffer)
     view = memoryview(buffer)
     if not view.c_contiguous:
         raise TypeError("the buffer is not contiguous")
@@ -56,8 +71,7 @@ def readable(buffer: Any) -> memoryview:
 
 def writable(buffer: Any) -> "ctypes.Array[ctypes.c_char]":
     """The bytes of a buffer that C writes to, as a ctypes array over the same memory."""
-    if isinstance(buffer, _Pointer):
-        raise TypeError("a buffer is needed, not a ctypes pointer: pass its contents")
+    refuse_pointer(buffer)
     return (ctypes.c_char * memoryview(buffer).nbytes).from_buffer(buffer)
 
 

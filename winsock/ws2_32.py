@@ -379,7 +379,10 @@ def getaddrinfo(
     node = None if pNodeName is None else text(pNodeName)
     service = None if pServiceName is None else text(pServiceName)
     hints, size = _input(pHints)
-    result = None if ppResult is None else byref(addrinfo_pointer(ppResult))
+    result = None
+    if ppResult is not None:
+        result = byref(addrinfo_pointer(ppResult))
+        ctypes.memset(result, 0, sizeof(c_void_p))
     if hints is not None and size < sizeof(addrinfo):
         _fault()
         return ctypes.get_last_error()
@@ -408,8 +411,8 @@ def getnameinfo(
     (service, service_room), service_size = _output(pServiceBuffer), as_uint(ServiceBufferSize)
     flags = as_int(Flags)
     if (
-        length < 0
-        or (address is not None and length > size)
+        address is None
+        or not 0 <= length <= size
         or (node is not None and node_size > node_room)
         or (service is not None and service_size > service_room)
     ):

@@ -7,7 +7,7 @@ from typing import Any
 import _cffi_backend
 import cffi
 
-from winsock.arguments import readable, writable
+from winsock.arguments import refuse_pointer
 
 from .declarations import *  # noqa: F403 - the host's numbers, under the host's names
 from .declarations import CDEF, NUMBERS
@@ -32,16 +32,22 @@ get_errno = _cffi_backend.get_errno
 # from_buffer(BYTES, buffer, True) is the bytes of a bytearray as the functions of `lib` take them; the hot calls use it
 # as it is, because any wrapper would double its time.
 BYTES = ffi.typeof("char[]")
-from_buffer = _cffi_backend.from_buffer
+from_buffer: Any = _cffi_backend.from_buffer
 
 
 def view_to_fill(buffer: Any) -> Any:
     """The bytes of any buffer that the host writes to; TypeError where that can't be."""
-    writable(buffer)
-    return from_buffer(BYTES, buffer, True)
+    return _view(buffer, True)
 
 
 def view_to_read(buffer: Any) -> Any:
     """The bytes of any buffer that the host reads; TypeError where there is none."""
-    readable(buffer)
-    return from_buffer(BYTES, buffer, False)
+    return _view(buffer, False)
+
+
+def _view(buffer: Any, fill: bool) -> Any:
+    refuse_pointer(buffer)
+    try:
+        return from_buffer(BYTES, buffer, fill)
+    except BufferError as error:
+        raise TypeError(str(error)) from None
