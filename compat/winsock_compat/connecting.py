@@ -217,17 +217,18 @@ def _connect_stream(sock: Socket, raw: bytes) -> int:
 
 
 def dissolve(sock: Socket) -> None:
-    """Ends a failed connect. The socket keeps its port, which the host may take from it."""
+    """Ends an association or a failed connect. The socket keeps its port, which the host may take from it."""
+    local = sock.local or (asked(lib.getsockname, sock.fd, sock.family) if sock.bound else None)
     lib.connect(sock.fd, UNSPEC, len(UNSPEC))
-    if sock.local is not None:
-        host = to_host(sock.local)
+    if local is not None:
+        host = to_host(local)
         lib.bind(sock.fd, host, len(host))  # fails where the host has left it bound
 
 
 def _connect_datagram(sock: Socket, raw: bytes) -> int:
     family = family_of(raw)
     if family == AF_UNSPEC or (family == sock.family and not any(raw[2:])):
-        lib.connect(sock.fd, UNSPEC, len(UNSPEC))
+        dissolve(sock)
         sock.stage, sock.peer = FRESH, None
         sock.update()
         return 0
