@@ -18,7 +18,7 @@ from demos.terminal import (
 
 # How fast the average follows the price, how many points are worth one smallest volume, and the most of those.
 FOLLOW = 0.1
-POINTS = 10
+POINTS = 5
 MOST_VOLUMES = 100
 
 
