@@ -208,7 +208,7 @@ def transmit_checked(s: int, buf: ConstBuffer | None, len: int, flags: int, to: 
             return fail(WSAEFAULT)
     if bits & ~_KNOWN_FLAGS or (bits & MSG_OOB and not sock.stream):
         return fail(WSAEOPNOTSUPP)
-    error = _cannot_send(sock, name)
+    error = _cannot_send(sock, name is not None) or (0 if name is None else _bad_destination(sock, name))
     if error:
         return fail(error)
     if name is not None and not port_of(name):
@@ -217,19 +217,18 @@ def transmit_checked(s: int, buf: ConstBuffer | None, len: int, flags: int, to: 
     return transmit(sock, view, length, bits & _SEND_FLAGS, None if name is None else to_host(name))
 
 
-def _cannot_send(sock: Socket, name: bytes | None) -> int:
-    """The error that the socket's state, or the destination, gives to send; or 0."""
+def _cannot_send(sock: Socket, addressed: bool) -> int:
+    """The error that the socket's state gives to send, or 0."""
     sock.settle()
-    if (sock.stream or name is None) and sock.stage != CONNECTED:
+    if (sock.stream or not addressed) and sock.stage != CONNECTED:
         return WSAENOTCONN
-    if sock.send_off:
-        return WSAESHUTDOWN
-    if name is not None:
-        if family_of(name) != sock.family:
-            return WSAEAFNOSUPPORT
-        if is_wildcard(name):
-            return WSAEADDRNOTAVAIL
-    return sock.broken
+    return WSAESHUTDOWN if sock.send_off else sock.broken
+
+
+def _bad_destination(sock: Socket, name: bytes) -> int:
+    if family_of(name) != sock.family:
+        return WSAEAFNOSUPPORT
+    return WSAEADDRNOTAVAIL if is_wildcard(name) else 0
 
 
 def _send_to_port_0(sock: Socket, length: int) -> int:
@@ -252,7 +251,7 @@ def transmit(sock: Socket, view: Any, length: int, flags: int, host: bytes | Non
     try:
         while True:
             if count is None:
-                error = _cannot_send(sock, host)
+                error = _cannot_send(sock, host is not None)
                 if error:
                     return fail(error)
                 if host is None:
