@@ -174,6 +174,8 @@ def ioctlsocket(s: int, cmd: int, argp: IntRef | None) -> int:
     elif command == FIONREAD:
         ref.value = _readable_bytes(sock)
     elif command == SIOCATMARK:
+        if not sock.stream:
+            return fail(WSAEINVAL)
         ref.value = int(not _urgent_waits(sock))
     elif command == SIO_UDP_CONNRESET and not sock.stream:
         sock.port_reset = ref.value & 0xFFFFFFFF != 0

@@ -74,6 +74,8 @@ def receive_checked(
     if not 0 <= length <= (0 if data is None else _size(data)):
         return fail(WSAEFAULT)
     # A stream leaves the address alone.
+    if address is not None and ref is None and not sock.stream:
+        return fail(WSAEFAULT)
     target = None if address is None or ref is None or sock.stream else (address, ref)
     if target and not SIZE[sock.family] <= target[1].value <= _size(target[0]):
         return fail(WSAEFAULT)
