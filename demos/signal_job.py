@@ -149,7 +149,7 @@ def _trade(job: Job) -> None:
 def _start(job: Job, name: str, program: Sequence[str]) -> None:
     options = job.options
     arguments = ["run", *program, f"--timer-ms={options.timer_ms}", f"--speed={options.speed}"]
-    if name == SERVER and options.Port:
+    if name == SERVER:
         arguments.append(f"--Port={options.Port}")
     for option in ("bars", "ticks"):
         if getattr(options, option):

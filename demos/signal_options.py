@@ -38,8 +38,12 @@ def add_parser(subparsers: SubParsers) -> None:
         metavar="SPEED",
         help="20: twenty ticks a second; 60x: sixty times as fast as in the file; max (default: %(default)s)",
     )
-    parser.add_argument("--every", type=_positive, default=3, metavar="N", help="trade at every N ticks (default: %(default)s)")
-    parser.add_argument("--timer-ms", type=_positive, default=200, metavar="MS", help="timer period (default: %(default)s)")
+    parser.add_argument(
+        "--every", type=_positive, default=3, metavar="N", help="trade at every N ticks (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--timer-ms", type=_positive, default=200, metavar="MS", help="timer period (default: %(default)s)"
+    )
     parser.add_argument("--Port", type=_port, default=0, metavar="N", help="the server's port (default: any free one)")
     parser.add_argument("--accounts", type=Path, metavar="DIR", help="keep the accounts there (default: nowhere)")
     parser.add_argument(

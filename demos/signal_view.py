@@ -68,15 +68,19 @@ class LiveView:
 
         self._console = console or Console()
         self._logs: dict[str, deque[str]] = {name: deque(maxlen=_LINES) for name in names}
+        self._news = ""
         self._live = Live(console=self._console, screen=True, auto_refresh=False)
         self._live.start()
 
     def line(self, child: str, text: str) -> None:
         """See View."""
-        # A log line's date, offset and program are the same all the time.
+        if child not in self._logs:
+            self._news = text
+            return
+        # A log line's date, offset, program and level are the same all the time.
         words = text.split(" ", 4)
         is_log = len(words) == 5 and words[0][4:5] == "-"
-        self._logs.setdefault(child, deque(maxlen=_LINES)).append(f"{words[0][11:23]} {words[4]}" if is_log else text)
+        self._logs[child].append(f"{words[0][11:23]} {words[4]}" if is_log else text)
 
     def update(self, tally: Tally, children: Sequence[Child], state: str) -> None:
         """See View."""
@@ -92,27 +96,29 @@ class LiveView:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(expand=True, title=f"signal: {state}; {tally.trades} trades, {tally.merged} merged")
+        table = Table(
+            expand=True, title=f"signal: {state}; {tally.trades} trades, {tally.merged} merged", caption=self._news
+        )
         for heading in ("", "process", "position", "messages", "lag"):
             table.add_column(heading)
         for child in children:
             position = positions_text(tally.positions[child.name])
-            state = str(child.pid) if child.ended() is None else "ended"
+            process = str(child.pid) if child.ended() is None else "ended"
             if child.name == SERVER:
-                table.add_row(child.name, state, position, f"{tally.sent} sent", "")
+                table.add_row(child.name, process, position, f"{tally.sent} sent", "")
             else:
                 client = tally.clients[child.name]
                 color = "green" if tally.positions[child.name] == tally.positions[SERVER] else "yellow"
                 table.add_row(
                     child.name,
-                    state,
+                    process,
                     Text(position, color),
                     f"{client.received} of {client.sent} received",
                     lag_text(lag_summary(client.lags)),
                 )
         layout = Layout()
-        layout.split_column(Layout(table, size=len(children) + 5), Layout(name="logs"))
-        height = max(self._console.height - len(children) - 7, 1)
+        layout.split_column(Layout(table, size=len(children) + 6), Layout(name="logs"))
+        height = max(self._console.height - len(children) - 8, 1)
         layout["logs"].split_row(
             *(
                 Layout(Panel(Text("\n".join(list(log)[-height:]), no_wrap=True, overflow="ellipsis"), title=name))
