@@ -9,7 +9,7 @@ from ctypes import POINTER, c_double, c_int, c_int16, c_int64, c_uint64, c_void_
 from typing import Any
 
 import pytest
-from winsock_kit import bound, error_of, fd_set_of, loopback, new, port_of, readable
+from winsock_kit import bound, error_of, fd_set_of, loopback, new, port_of, readable, receive_all
 
 import winsock
 from winsock import (
@@ -20,7 +20,6 @@ from winsock import (
     FIONREAD,
     INADDR_LOOPBACK,
     INVALID_SOCKET,
-    MSG_WAITALL,
     SO_DONTLINGER,
     SO_KEEPALIVE,
     SOL_SOCKET,
@@ -241,12 +240,11 @@ def test_any_writable_contiguous_memory_is_a_buffer(pair: tuple[int, int], form:
     client, server = pair
     data = buffers(16)[form]
     assert send(client, b"sixteen bytes...", 16, 0) == 16
-    assert recv(server, data, 16, MSG_WAITALL) == 16
+    assert readable(server)
+    assert recv(server, data, 16, 0) == 16
     assert bytes(memoryview(data).cast("B")) == b"sixteen bytes..."
     assert send(server, data, 16, 0) == 16
-    back = bytearray(16)
-    assert recv(client, back, 16, MSG_WAITALL) == 16
-    assert back == b"sixteen bytes..."
+    assert receive_all(client, 16) == b"sixteen bytes..."
 
 
 @pytest.mark.parametrize("form", range(len(buffers(16))))
@@ -258,9 +256,7 @@ def test_a_buffer_in_any_form_has_room_for_its_bytes_and_no_more(pair: tuple[int
 def test_what_c_only_reads_may_be_read_only(pair: tuple[int, int]) -> None:
     for data in (b"12", memoryview(b"12"), memoryview(b"0120")[1:3]):
         assert send(pair[0], data, 2, 0) == 2  # type: ignore[arg-type]
-    back = bytearray(6)
-    assert recv(pair[1], back, 6, MSG_WAITALL) == 6
-    assert back == b"121212"
+    assert receive_all(pair[1], 6) == b"121212"
 
 
 @pytest.mark.parametrize(
@@ -284,7 +280,7 @@ def test_a_buffer_can_be_resized_and_freed_after_the_call(pair: tuple[int, int])
     assert send(pair[0], data, 4, 0) == 4
     data.clear()
     room = bytearray(4)
-    assert recv(pair[1], room, 4, MSG_WAITALL) == 4
+    assert recv(pair[1], room, 4, 0) == 4
     room.clear()
     array = bytearray(sizeof(fd_set))
     FD_SET(pair[0], array)

@@ -7,7 +7,7 @@ from ctypes import POINTER, c_int, c_uint32, sizeof
 from typing import Any
 
 import pytest
-from winsock_kit import connect_to, error_of, fd_set_of, listener, loopback, name_of, new, option, readable
+from winsock_kit import connect_to, error_of, fd_set_of, listener, loopback, name_of, new, option, readable, receive_all
 
 from winsock import (
     AF_INET,
@@ -15,7 +15,6 @@ from winsock import (
     FIONBIO,
     FIONREAD,
     INVALID_SOCKET,
-    MSG_WAITALL,
     NI_NUMERICHOST,
     NI_NUMERICSERV,
     POLLIN,
@@ -74,9 +73,7 @@ def test_recv_beyond_its_buffer_leaves_the_data_and_the_buffer(pair: tuple[int, 
     assert readable(server)
     assert error_of(recv(server, data, length, 0)) == WSAEFAULT
     assert data == b"...."
-    rest = bytearray(8)
-    assert recv(server, rest, 8, MSG_WAITALL) == 8
-    assert rest == b"12345678"
+    assert receive_all(server, 8) == b"12345678"
 
 
 @TOO_LONG
@@ -225,9 +222,7 @@ def test_data_is_needed_where_its_length_is_not_0(pair: tuple[int, int]) -> None
     assert readable(server)
     assert error_of(send(client, None, 1, 0)) == WSAEFAULT
     assert error_of(recv(server, None, 1, 0)) == WSAEFAULT
-    data = bytearray(4)
-    assert recv(server, data, 4, MSG_WAITALL) == 4
-    assert data == b"data"
+    assert receive_all(server, 4) == b"data"
 
 
 def test_no_data_may_be_null(udp: tuple[int, int]) -> None:
@@ -240,7 +235,8 @@ def test_no_data_may_be_null(udp: tuple[int, int]) -> None:
 def test_recv_writes_no_more_than_its_length(pair: tuple[int, int]) -> None:
     assert send(pair[0], b"12345678", 8, 0) == 8
     data = bytearray(b"........")
-    assert recv(pair[1], data, 4, MSG_WAITALL) == 4
+    assert readable(pair[1])
+    assert recv(pair[1], data, 4, 0) == 4
     assert data == b"1234...."
 
 

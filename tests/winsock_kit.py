@@ -33,6 +33,7 @@ from winsock import (
     ioctlsocket,
     listen,
     ntohs,
+    recv,
     select,
     setsockopt,
     sockaddr_in,
@@ -43,7 +44,7 @@ from winsock import (
 )
 
 # Far more than anything on loopback takes: it ends what would otherwise hang.
-LIMIT_SECONDS = 10
+LIMIT_SECONDS = 5
 
 T = TypeVar("T")
 
@@ -143,6 +144,19 @@ def connected_pair() -> tuple[int, int]:
 
 def udp_pair() -> tuple[int, int]:
     return bound(SOCK_DGRAM), bound(SOCK_DGRAM)
+
+
+def receive_all(s: int, count: int) -> bytes:
+    """The next `count` bytes of a stream, or those up to its end."""
+    data = bytearray(count)
+    filled = 0
+    while filled < count:
+        here = recv(s, memoryview(data)[filled:], count - filled, 0)
+        assert here >= 0, error_of(here)
+        if here == 0:
+            break
+        filled += here
+    return bytes(data[:filled])
 
 
 def fd_set_of(*sockets: int) -> fd_set:
