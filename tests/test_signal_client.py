@@ -36,15 +36,11 @@ from winsock import (
     FD_ZERO,
     FIONBIO,
     INVALID_SOCKET,
-    MAKEWORD,
     SO_ERROR,
     SOCKET_ERROR,
     SOL_SOCKET,
-    WSADATA,
     WSAEINVAL,
-    WSACleanup,
     WSASetLastError,
-    WSAStartup,
     accept,
     closesocket,
     fd_set,
@@ -52,16 +48,11 @@ from winsock import (
     u_long,
 )
 
-
-@pytest.fixture(autouse=True)
-def winsock() -> Iterator[None]:
-    assert WSAStartup(MAKEWORD(2, 2), WSADATA()) == 0
-    yield
-    assert WSACleanup() == 0
+pytestmark = pytest.mark.usefixtures("started")
 
 
 @pytest.fixture
-def server() -> Iterator[int]:
+def server(started: None) -> Iterator[int]:
     s = listener()
     yield s
     closesocket(s)

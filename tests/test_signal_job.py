@@ -21,7 +21,6 @@ from signal_kit import close, dial, listener, port_of, read_all
 from demos.children import Child, Line
 from demos.terminal.account import PaperAccount
 from demos.terminal.ports import AccountError
-from winsock import MAKEWORD, WSADATA, WSACleanup, WSAStartup
 
 ROOT = Path(__file__).resolve().parents[1]
 BARS = ROOT / "tests" / "data" / "EURUSD_H1.tsv"
@@ -165,8 +164,7 @@ def assert_released(account: Path) -> None:
     raise AssertionError(problem)
 
 
-def test_nothing_is_left_behind_when_the_job_itself_is_killed(tmp_path):
-    assert WSAStartup(MAKEWORD(2, 2), WSADATA()) == 0
+def test_nothing_is_left_behind_when_the_job_itself_is_killed(started, tmp_path):
     with job("--accounts", tmp_path, *QUICK) as process:
         peer = dial(listening_port(process))
         wait_for(process, "client2 | ")
@@ -175,13 +173,11 @@ def test_nothing_is_left_behind_when_the_job_itself_is_killed(tmp_path):
         # The server closes its connections in order.
         assert b"<<EURUSD|" in read_all(peer)
     close(peer)
-    assert WSACleanup() == 0
     for name in NAMES:
         assert_released(tmp_path / f"{name}.sqlite")
 
 
 @pytest.mark.posix_only(reason="Ctrl-C cannot be sent to one process on Windows")
-@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to one process on Windows")
 def test_ctrl_c_ends_it_with_a_summary():
     with job("--timer-ms", 50, "--speed", 100) as process:
         wait_for(process, "client2 | ")
@@ -194,7 +190,6 @@ def test_ctrl_c_ends_it_with_a_summary():
 
 
 @pytest.mark.posix_only(reason="Ctrl-C cannot be sent to one process on Windows")
-@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to one process on Windows")
 def test_a_second_ctrl_c_ends_it_at_once(tmp_path):
     with job("--timer-ms", 20_000, "--accounts", tmp_path) as process:
         wait_for(process, "server is process")
@@ -213,12 +208,10 @@ def last_line(done: subprocess.CompletedProcess[str]) -> str:
     return done.stderr.splitlines()[-1]
 
 
-def test_a_port_in_use_is_one_clear_line_and_exit_code_3():
-    assert WSAStartup(MAKEWORD(2, 2), WSADATA()) == 0
+def test_a_port_in_use_is_one_clear_line_and_exit_code_3(started):
     other = listener()
     done = run("--Port", port_of(other), *QUICK)
     close(other)
-    assert WSACleanup() == 0
     assert done.returncode == 3
     assert last_line(done).startswith("python -m demos signal: error: server ended with exit code 3: ")
     assert f"127.0.0.1:{port_of_line(last_line(done))} failed error: (#10048)" in last_line(done)

@@ -60,16 +60,11 @@ from winsock import (
     u_long,
 )
 
-
-@pytest.fixture(autouse=True)
-def winsock() -> Iterator[None]:
-    assert WSAStartup(MAKEWORD(2, 2), WSADATA()) == 0
-    yield
-    assert WSACleanup() == 0
+pytestmark = pytest.mark.usefixtures("started")
 
 
 @pytest.fixture
-def server() -> Iterator[int]:
+def server(started: None) -> Iterator[int]:
     s = listener()
     yield s
     close(s)
@@ -164,7 +159,7 @@ class OriginalServer:
 
 
 @pytest.fixture
-def original() -> Iterator[OriginalServer]:
+def original(started: None) -> Iterator[OriginalServer]:
     model = OriginalServer()
     yield model
     model.close()
@@ -397,7 +392,7 @@ def test_s13_a_clean_up_without_its_start_up_fails_or_takes_another_ones_count()
     assert WSAStartup(MAKEWORD(2, 2), WSADATA()) == 0
     assert WSACleanup() == 0
     assert WSACleanup() == 0
-    # That was the count of this test's own fixture: Winsock is gone for it.
+    # That was the count of another, here this test's fixture: Winsock is gone for it.
     assert calls.socket(2, 1, 6) == INVALID_SOCKET
     assert WSAGetLastError() == WSANOTINITIALISED
     assert WSACleanup() == SOCKET_ERROR

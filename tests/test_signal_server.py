@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
@@ -43,14 +43,9 @@ from winsock import (
     closesocket,
 )
 
+pytestmark = pytest.mark.usefixtures("started")
+
 FLAT = b"<<EURUSD|0.00>>\0"
-
-
-@pytest.fixture(autouse=True)
-def winsock() -> Iterator[None]:
-    assert WSAStartup(MAKEWORD(2, 2), WSADATA()) == 0
-    yield
-    assert WSACleanup() == 0
 
 
 def serve(**inputs: object) -> Stage:
@@ -606,7 +601,7 @@ def test_an_order_of_the_strategy_that_fails_is_told():
     quotes = (Tick("EURUSD", 0, 110_000, 110_002), Tick("EURUSD", 1, 110_300, 110_302))
     stage = serve(symbols=[small], quotes=quotes, strategy=1)
     stage.play(one_event())
-    assert stage.errors() == ["-Trade failed: invalid volume in the request: volume 0.27 is above the maximum 0.01"]
+    assert stage.errors() == ["-Trade failed: invalid volume in the request: volume 0.54 is above the maximum 0.01"]
 
 
 def test_a_thousand_and_more_clients_are_not_all_taken_in_one_event():
