@@ -13,6 +13,8 @@ from winsock import (
     INVALID_SOCKET,
     SD_SEND,
     SO_LINGER,
+    SO_RCVBUF,
+    SO_SNDBUF,
     SOCK_DGRAM,
     SOCK_STREAM,
     SOL_SOCKET,
@@ -35,6 +37,7 @@ from winsock import (
     listen,
     ntohs,
     select,
+    send,
     setsockopt,
     shutdown,
     sockaddr_in,
@@ -141,6 +144,26 @@ def tcp_pair() -> tuple[int, int]:
     server = accept(queue, None, None)
     assert server != INVALID_SOCKET
     done(closesocket(queue))
+    return client, server
+
+
+def full_pair() -> tuple[int, int]:
+    """A connected pair whose first socket, nonblocking, has no room to send: its peer reads nothing."""
+    queue = switch(tcp(), SOL_SOCKET, SO_RCVBUF, 1 << 16)
+    done(listen(bound(queue), 1))
+    client = switch(tcp(), SOL_SOCKET, SO_SNDBUF, 1 << 16)
+    done(connect(client, name_of(queue), IN))
+    server = accept(queue, None, None)
+    assert server != INVALID_SOCKET
+    block, refused = bytes(1 << 16), 0
+    # The host may take some more for a while, also after it said no.
+    nonblocking(client)
+    while refused < 4:
+        if send(client, block, len(block), 0) < 0:
+            refused += 1
+            pause(20)
+        else:
+            refused = 0
     return client, server
 
 

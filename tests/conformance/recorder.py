@@ -92,16 +92,19 @@ class Recorder:
             answer: Json = error_name(failed)
         elif call in _CODES:
             answer = error_name(result) if result else 0
+        elif call in _HANDLES and type(result) is int:
+            answer = "a socket"
         else:
-            answer = "a socket" if call in _HANDLES else self.told(result)
+            answer = self.told(result)
         self.seen.append([label, answer, *map(self.told, out)])
         return result
 
-    def raised(self, label: str, call: Callable[..., Any], *arguments: Any) -> None:
-        """Makes a call that is expected to raise, and takes down what."""
+    def trial(self, label: str, call: Callable[..., Any], *arguments: Any) -> None:
+        """Makes a call that may raise, and takes down its answer or what it raised."""
         try:
             result = call(*arguments)
-        except (TypeError, OverflowError) as error:
+        except (TypeError, OverflowError, OSError) as error:
+            # ctypes turns an access violation into an OSError.
             self.seen.append([label, type(error).__name__])
         else:
             self(label, result)
@@ -142,7 +145,8 @@ class Recorder:
         raise AssertionError(f"the recorder can't tell a {type(value).__name__}")
 
     def _host_entry(self, entry: hostent) -> Json:
-        aliases, addresses = [], []
+        aliases: list[Json] = []
+        addresses: list[Json] = []
         for name in entry.h_aliases:
             if name is None:
                 break
@@ -150,12 +154,12 @@ class Recorder:
         for address in entry.h_addr_list:
             if not address:
                 break
-            addresses.append(".".join(str(byte[0]) for byte in address[: entry.h_length]))
+            addresses.append(".".join(map(str, address[: entry.h_length])))
         return {
             "name": self.told(entry.h_name),
             "aliases": aliases,
             "type": entry.h_addrtype,
-            "addresses": [*addresses],
+            "addresses": addresses,
         }
 
     def _port(self, number: int) -> str:

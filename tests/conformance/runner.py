@@ -15,7 +15,7 @@ from . import scenarios
 from .recorder import Json, Observation, Recorder
 
 # Far more than any scenario needs; a call that never comes back is given up, and seen as "hangs".
-WATCHDOG_SECONDS = 20
+WATCHDOG_SECONDS = 10
 
 
 class Scenario(NamedTuple):
@@ -72,7 +72,7 @@ def run(scenario: Scenario) -> list[Observation]:
 def _carry_out(scenario: Scenario, see: Recorder) -> None:
     try:
         scenario.procedure(see)
-    except (AssertionError, TypeError, OverflowError, ValueError) as error:
+    except (AssertionError, TypeError, OverflowError, ValueError, OSError) as error:
         see.seen.append(["stopped", f"{type(error).__name__}: {error}"])
 
 

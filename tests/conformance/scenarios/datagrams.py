@@ -1,0 +1,457 @@
+"""sendto and recvfrom, send and recv, on UDP."""
+
+from __future__ import annotations
+
+from ctypes import c_int
+
+from winsock import (
+    AF_INET6,
+    INADDR_ANY,
+    IPPROTO_IPV6,
+    IPV6_V6ONLY,
+    MSG_PEEK,
+    MSG_WAITALL,
+    POLLRDNORM,
+    SIO_UDP_CONNRESET,
+    SO_BROADCAST,
+    SO_ERROR,
+    SO_RCVTIMEO,
+    SOL_SOCKET,
+    closesocket,
+    connect,
+    getsockname,
+    ioctlsocket,
+    ntohs,
+    recv,
+    recvfrom,
+    send,
+    sendto,
+    sockaddr_in,
+    sockaddr_in6,
+    u_long,
+)
+
+from ..kit import (
+    IN,
+    IN6,
+    bound,
+    bound6,
+    bound_udp,
+    closed_udp_port,
+    done,
+    inet,
+    inet6,
+    look,
+    name6_of,
+    name_of,
+    nonblocking,
+    option,
+    pause,
+    polled,
+    port_of,
+    switch,
+    udp,
+    udp_pair,
+    wait_readable,
+)
+from ..recorder import Recorder
+
+_ROOM = 8
+
+
+def a_datagram_and_its_sender(see: Recorder) -> None:
+    sender, receiver = bound_udp(), bound_udp()
+    see.know_port(sender=port_of(sender))
+    see("sendto", sendto(sender, b"hello", 5, 0, name_of(receiver), IN))
+    buffer, name, length = bytearray(b"." * _ROOM), sockaddr_in(), c_int(IN)
+    see("recvfrom", recvfrom(wait_readable(receiver), buffer, _ROOM, 0, name, length), buffer, name, length)
+
+
+def a_datagram_over_ipv6(see: Recorder) -> None:
+    sender, receiver = bound6(udp(AF_INET6)), bound6(udp(AF_INET6))
+    see.know_port(sender=ntohs(name6_of(sender).sin6_port))
+    see("sendto", sendto(sender, b"six", 3, 0, name6_of(receiver), IN6))
+    buffer, name, length = bytearray(b"." * _ROOM), sockaddr_in6(), c_int(IN6)
+    see("recvfrom", recvfrom(wait_readable(receiver), buffer, _ROOM, 0, name, length), buffer, name, length)
+
+
+def a_datagram_without_asking_for_its_sender(see: Recorder) -> None:
+    receiver = bound_udp()
+    see("sendto", sendto(udp(), b"hello", 5, 0, name_of(receiver), IN))
+    buffer = bytearray(_ROOM)
+    see("recvfrom", recvfrom(wait_readable(receiver), buffer, _ROOM, 0, None, None), buffer)
+
+
+def recv_takes_a_datagram_too(see: Recorder) -> None:
+    receiver = bound_udp()
+    see("sendto", sendto(udp(), b"hello", 5, 0, name_of(receiver), IN))
+    buffer = bytearray(_ROOM)
+    see("recv", recv(wait_readable(receiver), buffer, _ROOM, 0), buffer)
+
+
+def datagrams_stay_apart(see: Recorder) -> None:
+    receiver, sender = bound_udp(), udp()
+    for text in (b"one", b"two", b"three"):
+        sendto(sender, text, len(text), 0, name_of(receiver), IN)
+    for number in (1, 2, 3):
+        buffer = bytearray(b"." * _ROOM)
+        see(f"recv {number}", recv(wait_readable(receiver), buffer, _ROOM, 0), buffer)
+
+
+def sendto_binds(see: Recorder) -> None:
+    receiver, sender = bound_udp(), udp()
+    see("getsockname before", getsockname(sender, sockaddr_in(), c_int(IN)))
+    see("sendto", sendto(sender, b"x", 1, 0, name_of(receiver), IN))
+    see("getsockname", 0, name_of(sender))
+    see("recv", recv(nonblocking(sender), bytearray(1), 1, 0))
+
+
+def an_unbound_socket_receives_nothing(see: Recorder) -> None:
+    s, buffer = switch(udp(), SOL_SOCKET, SO_RCVTIMEO, 30), bytearray(_ROOM)
+    see("recv", recv(s, buffer, _ROOM, 0))
+    see("recvfrom", recvfrom(s, buffer, _ROOM, 0, sockaddr_in(), c_int(IN)))
+    see("recvfrom nonblocking", recvfrom(nonblocking(s), buffer, _ROOM, 0, None, None))
+    see("recv peeking", recv(s, buffer, _ROOM, MSG_PEEK))
+
+
+def nothing_there(see: Recorder) -> None:
+    s, buffer, name, length = nonblocking(bound_udp()), bytearray(b"." * _ROOM), bytearray(b"." * IN), c_int(IN)
+    see("recv", recv(s, buffer, _ROOM, 0), buffer)
+    see("recvfrom", recvfrom(s, buffer, _ROOM, 0, name, length), buffer, name, length)
+
+
+def a_receive_timeout_on_datagrams(see: Recorder) -> None:
+    s = switch(bound_udp(), SOL_SOCKET, SO_RCVTIMEO, 40)
+    see("recv", recv(s, bytearray(_ROOM), _ROOM, 0))
+    name, length = bytearray(b"." * IN), c_int(IN)
+    see("recvfrom", recvfrom(s, bytearray(_ROOM), _ROOM, 0, name, length), name, length)
+
+
+def _five_bytes() -> int:
+    """A socket with the datagrams "hello" and "next" waiting."""
+    receiver, sender = bound_udp(), udp()
+    for text in (b"hello", b"next"):
+        assert sendto(sender, text, len(text), 0, name_of(receiver), IN) == len(text)
+    return nonblocking(wait_readable(receiver))
+
+
+def a_datagram_larger_than_the_buffer(see: Recorder) -> None:
+    s, buffer = _five_bytes(), bytearray(b"." * _ROOM)
+    see("recv", recv(s, buffer, 3, 0), buffer)
+    see("recv next", recv(s, buffer, _ROOM, 0), buffer)
+
+
+def a_larger_datagrams_sender(see: Recorder) -> None:
+    sender, receiver = bound_udp(), bound_udp()
+    see.know_port(sender=port_of(sender))
+    sendto(sender, b"hello", 5, 0, name_of(receiver), IN)
+    buffer, name, length = bytearray(b"." * _ROOM), sockaddr_in(), c_int(IN)
+    see("recvfrom", recvfrom(wait_readable(receiver), buffer, 2, 0, name, length), buffer, name, length)
+    see("recv next", recv(nonblocking(receiver), buffer, _ROOM, 0))
+
+
+def a_larger_datagram_peeked(see: Recorder) -> None:
+    s, buffer = _five_bytes(), bytearray(b"." * _ROOM)
+    see("recv peeking", recv(s, buffer, 3, MSG_PEEK), buffer)
+    see("recv", recv(s, buffer, _ROOM, 0), buffer)
+
+
+def a_datagram_into_no_room(see: Recorder) -> None:
+    s, buffer = _five_bytes(), bytearray(b"." * _ROOM)
+    see("recv length 0", recv(s, buffer, 0, 0), buffer)
+    see("recv next", recv(s, buffer, _ROOM, 0), buffer)
+
+
+def a_datagram_that_just_fits(see: Recorder) -> None:
+    s, buffer = _five_bytes(), bytearray(b"." * _ROOM)
+    see("recv", recv(s, buffer, 5, 0), buffer)
+
+
+def a_datagram_peeked_whole(see: Recorder) -> None:
+    sender, receiver = bound_udp(), bound_udp()
+    see.know_port(sender=port_of(sender))
+    sendto(sender, b"hello", 5, 0, name_of(receiver), IN)
+    buffer, name, length = bytearray(_ROOM), sockaddr_in(), c_int(IN)
+    see("recvfrom peeking", recvfrom(wait_readable(receiver), buffer, _ROOM, MSG_PEEK, name, length), buffer, name)
+    see("recvfrom", recvfrom(receiver, buffer, _ROOM, 0, name, length), buffer, name)
+
+
+def an_address_too_short_leaves_the_datagram(see: Recorder) -> None:
+    s, buffer, name, length = _five_bytes(), bytearray(b"." * _ROOM), bytearray(b"." * IN), c_int(IN - 1)
+    see("recvfrom", recvfrom(s, buffer, _ROOM, 0, name, length), buffer, name, length)
+    see("recv", recv(s, buffer, _ROOM, 0), buffer)
+
+
+def an_address_of_length_0_leaves_the_datagram(see: Recorder) -> None:
+    s, buffer, name, length = _five_bytes(), bytearray(b"." * _ROOM), bytearray(b"." * IN), c_int(0)
+    see("recvfrom", recvfrom(s, buffer, _ROOM, 0, name, length), name, length)
+    see("recv", recv(s, buffer, _ROOM, 0), buffer)
+
+
+def an_address_longer_than_needed(see: Recorder) -> None:
+    s, buffer, name, length = _five_bytes(), bytearray(_ROOM), bytearray(b"." * 32), c_int(32)
+    see("recvfrom", recvfrom(s, buffer, _ROOM, 0, name, length), name[IN:], length)
+
+
+def an_address_without_a_length(see: Recorder) -> None:
+    s, name = _five_bytes(), bytearray(b"." * IN)
+    see("recvfrom", recvfrom(s, bytearray(_ROOM), _ROOM, 0, name, None), name)
+
+
+def a_length_without_an_address(see: Recorder) -> None:
+    s, length = _five_bytes(), c_int(IN)
+    see("recvfrom", recvfrom(s, bytearray(_ROOM), _ROOM, 0, None, length), length)
+
+
+def a_null_buffer_leaves_the_datagram(see: Recorder) -> None:
+    s, buffer = _five_bytes(), bytearray(_ROOM)
+    see("recv", recv(s, None, _ROOM, 0))
+    see("recvfrom", recvfrom(s, None, _ROOM, 0, None, None))
+    see("recv again", recv(s, buffer, _ROOM, 0), buffer)
+
+
+def an_empty_datagram(see: Recorder) -> None:
+    sender, receiver = bound_udp(), bound_udp()
+    see.know_port(sender=port_of(sender))
+    see("sendto", sendto(sender, b"", 0, 0, name_of(receiver), IN))
+    see("select", look(wait_readable(receiver)))
+    name = sockaddr_in()
+    see("recvfrom", recvfrom(receiver, bytearray(_ROOM), _ROOM, 0, name, c_int(IN)), name)
+    see("select afterwards", look(receiver))
+
+
+def an_empty_datagram_from_null(see: Recorder) -> None:
+    receiver = bound_udp()
+    see("sendto", sendto(udp(), None, 0, 0, name_of(receiver), IN))
+    see("recv", recv(wait_readable(receiver), bytearray(_ROOM), _ROOM, 0))
+
+
+def an_empty_datagram_to_a_default_peer(see: Recorder) -> None:
+    first, second = udp_pair()
+    see("send", send(first, b"", 0, 0))
+    see("recv", recv(wait_readable(second), bytearray(_ROOM), _ROOM, 0))
+
+
+def the_largest_datagram(see: Recorder) -> None:
+    receiver = bound_udp()
+    see("sendto", sendto(udp(), bytes(65507), 65507, 0, name_of(receiver), IN))
+    buffer = bytearray(65507)
+    see("recv", recv(wait_readable(receiver), buffer, len(buffer), 0))
+
+
+def a_datagram_too_large(see: Recorder) -> None:
+    receiver = bound_udp()
+    see("sendto", sendto(udp(), bytes(65508), 65508, 0, name_of(receiver), IN))
+    first, _ = udp_pair()
+    see("send", send(first, bytes(70000), 70000, 0))
+    see("select", look(receiver))
+
+
+def no_destination(see: Recorder) -> None:
+    s = bound_udp()
+    see("send", send(s, b"x", 1, 0))
+    see("sendto NULL", sendto(s, b"x", 1, 0, None, 0))
+    see("sendto NULL with a length", sendto(s, b"x", 1, 0, None, IN))
+    see("send unbound", send(udp(), b"x", 1, 0))
+
+
+def sendto_null_goes_to_the_default_peer(see: Recorder) -> None:
+    first, second = udp_pair()
+    see("sendto", sendto(first, b"x", 1, 0, None, 0))
+    buffer = bytearray(1)
+    see("recv", recv(wait_readable(second), buffer, 1, 0), buffer)
+
+
+def sendto_elsewhere_from_a_connected_socket(see: Recorder) -> None:
+    first, second = udp_pair()
+    other = bound_udp()
+    see("sendto", sendto(first, b"elsewhere", 9, 0, name_of(other), IN))
+    see("select other", look(wait_readable(other)))
+    see("select peer", look(second))
+    see("send", send(first, b"back", 4, 0))
+
+
+def bad_destinations(see: Recorder) -> None:
+    s = bound_udp()
+    see("sendto short", sendto(s, b"x", 1, 0, inet(9), IN - 1))
+    see("sendto length 0", sendto(s, b"x", 1, 0, inet(9), 0))
+    name = inet(9)
+    name.sin_family = 0xBAD
+    see("sendto unknown family", sendto(s, b"x", 1, 0, name, IN))
+
+
+def destinations_of_the_other_family(see: Recorder) -> None:
+    see("sendto IPv6", sendto(bound_udp(), b"x", 1, 0, inet6(9), IN6))
+    see("sendto IPv4", sendto(bound6(udp(AF_INET6)), b"x", 1, 0, inet(9), IN))
+
+
+def sendto_with_a_longer_length(see: Recorder) -> None:
+    receiver = bound_udp()
+    see("sendto", sendto(udp(), b"x", 1, 0, bytes(name_of(receiver)) + bytes(16), 32))
+    see("recv", recv(wait_readable(receiver), bytearray(1), 1, 0))
+
+
+def sendto_null_data(see: Recorder) -> None:
+    receiver = bound_udp()
+    see("sendto", sendto(udp(), None, 4, 0, name_of(receiver), IN))
+    see("select", look(receiver))
+
+
+def sendto_port_0(see: Recorder) -> None:
+    s = udp()
+    see("sendto", sendto(s, b"x", 1, 0, inet(0), IN))
+    see("getsockname", getsockname(s, sockaddr_in(), c_int(IN)))
+    see("select", look(s))
+
+
+def sendto_the_wildcard(see: Recorder) -> None:
+    receiver = bound(udp(), 0, INADDR_ANY)
+    see("sendto", sendto(udp(), b"x", 1, 0, inet(port_of(receiver), INADDR_ANY), IN))
+    six = bound6(udp(AF_INET6), 0, bytes(16))
+    see("sendto IPv6", sendto(udp(AF_INET6), b"x", 1, 0, name6_of(six), IN6))
+
+
+def broadcast_without_leave(see: Recorder) -> None:
+    see("sendto", sendto(bound(udp(), 0, INADDR_ANY), b"x", 1, 0, inet(9, 0x7FFFFFFF), IN))
+
+
+def broadcast_with_leave(see: Recorder) -> None:
+    s = switch(bound(udp(), 0, INADDR_ANY), SOL_SOCKET, SO_BROADCAST)
+    see("sendto", sendto(s, b"x", 1, 0, inet(9, 0x7FFFFFFF), IN))
+
+
+def _refused(s: int) -> int:
+    """`s`, after a datagram of its met a closed port and the host had the time to hear of it; nonblocking."""
+    assert sendto(s, b"x", 1, 0, inet(closed_udp_port()), IN) == 1
+    pause(50)
+    return nonblocking(s)
+
+
+def a_closed_port_is_told_to_the_next_recv(see: Recorder) -> None:
+    s = nonblocking(udp())
+    done(connect(s, inet(closed_udp_port()), IN))
+    see("send", send(s, b"x", 1, 0))
+    pause(50)
+    see("select", look(s))
+    see("recv", recv(s, bytearray(1), 1, 0))
+    see("recv again", recv(s, bytearray(1), 1, 0))
+
+
+def a_closed_port_is_told_to_unconnected_sockets(see: Recorder) -> None:
+    s = _refused(bound_udp())
+    see("select", look(s))
+    see("recvfrom", recvfrom(s, bytearray(1), 1, 0, None, None))
+    see("recvfrom again", recvfrom(s, bytearray(1), 1, 0, None, None))
+
+
+def a_closed_port_over_ipv6(see: Recorder) -> None:
+    other = bound6(udp(AF_INET6))
+    name = name6_of(other)
+    closesocket(other)
+    s = nonblocking(udp(AF_INET6))
+    see("sendto", sendto(s, b"x", 1, 0, name, IN6))
+    pause(50)
+    see("recv", recv(s, bytearray(1), 1, 0))
+    see("recv again", recv(s, bytearray(1), 1, 0))
+
+
+def a_closed_port_is_not_told_to_send(see: Recorder) -> None:
+    s = nonblocking(udp())
+    done(connect(s, inet(closed_udp_port()), IN))
+    for number in ("first", "second", "third"):
+        see(f"send {number}", send(s, b"x", 1, 0))
+        pause(30)
+
+
+def a_closed_port_is_not_told_to_sendto(see: Recorder) -> None:
+    s = _refused(bound_udp())
+    receiver = bound_udp()
+    see("sendto", sendto(s, b"x", 1, 0, name_of(receiver), IN))
+    see("select", look(wait_readable(receiver)))
+
+
+def a_closed_port_and_a_datagram(see: Recorder) -> None:
+    s = _refused(bound_udp())
+    sendto(udp(), b"data", 4, 0, name_of(s), IN)
+    wait_readable(s)
+    buffer = bytearray(4)
+    see("recv", recv(s, buffer, 4, 0), buffer)
+    see("recv again", recv(s, buffer, 4, 0), buffer)
+
+
+def a_closed_port_in_poll(see: Recorder) -> None:
+    s = _refused(bound_udp())
+    see("WSAPoll", polled(s, POLLRDNORM))
+    see("recv", recv(s, bytearray(1), 1, 0))
+    see("WSAPoll afterwards", polled(s, POLLRDNORM))
+
+
+def a_closed_port_leaves_no_so_error(see: Recorder) -> None:
+    s = _refused(bound_udp())
+    see("getsockopt", option(s, SOL_SOCKET, SO_ERROR))
+
+
+def connreset_can_be_turned_off(see: Recorder) -> None:
+    s = bound_udp()
+    see("ioctlsocket", ioctlsocket(s, SIO_UDP_CONNRESET, u_long(0)))
+    _refused(s)
+    see("select", look(s))
+    see("recv", recv(s, bytearray(1), 1, 0))
+
+
+def connreset_can_be_turned_on_again(see: Recorder) -> None:
+    s = bound_udp()
+    see("ioctlsocket off", ioctlsocket(s, SIO_UDP_CONNRESET, u_long(0)))
+    see("ioctlsocket on", ioctlsocket(s, SIO_UDP_CONNRESET, u_long(1)))
+    _refused(s)
+    see("recv", recv(s, bytearray(1), 1, 0))
+
+
+def unknown_flags_on_datagrams(see: Recorder) -> None:
+    s, receiver = udp(), bound_udp()
+    see("sendto", sendto(s, b"x", 1, 0x4000, name_of(receiver), IN))
+    sendto(s, b"x", 1, 0, name_of(receiver), IN)
+    wait_readable(receiver)
+    see("recvfrom", recvfrom(nonblocking(receiver), bytearray(1), 1, 0x4000, None, None))
+
+
+def waitall_on_datagrams(see: Recorder) -> None:
+    see("recv", recv(_five_bytes(), bytearray(_ROOM), _ROOM, MSG_WAITALL))
+
+
+def a_datagram_waits_for_its_reader(see: Recorder) -> None:
+    sender, receiver = udp(), bound_udp()
+    sendto(sender, b"posted", 6, 0, name_of(receiver), IN)
+    see("closesocket", closesocket(sender))
+    buffer = bytearray(_ROOM)
+    see("recv", recv(wait_readable(receiver), buffer, _ROOM, 0), buffer)
+
+
+def a_socket_sends_to_itself(see: Recorder) -> None:
+    s = bound_udp()
+    see.know_port(own=port_of(s))
+    see("sendto", sendto(s, b"me", 2, 0, name_of(s), IN))
+    name = sockaddr_in()
+    see("recvfrom", recvfrom(wait_readable(s), bytearray(2), 2, 0, name, c_int(IN)), name)
+
+
+def a_wildcard_receiver_hears_loopback(see: Recorder) -> None:
+    receiver = bound(udp(), 0, INADDR_ANY)
+    see("sendto", sendto(bound_udp(), b"x", 1, 0, inet(port_of(receiver)), IN))
+    name = sockaddr_in()
+    see("recvfrom", recvfrom(wait_readable(receiver), bytearray(1), 1, 0, name, c_int(IN)), name)
+
+
+def an_ipv4_datagram_on_a_socket_of_both_families(see: Recorder) -> None:
+    receiver = bound6(switch(udp(AF_INET6), IPPROTO_IPV6, IPV6_V6ONLY, 0), 0, bytes(16))
+    see("sendto", sendto(udp(), b"four", 4, 0, inet(ntohs(name6_of(receiver).sin6_port)), IN))
+    name, length = sockaddr_in6(), c_int(IN6)
+    see("recvfrom", recvfrom(wait_readable(receiver), bytearray(_ROOM), _ROOM, 0, name, length), name, length)
+
+
+def an_ipv6_socket_does_not_hear_ipv4(see: Recorder) -> None:
+    receiver = bound6(udp(AF_INET6), 0, bytes(16))
+    sender = nonblocking(udp())
+    see("sendto", sendto(sender, b"four", 4, 0, inet(ntohs(name6_of(receiver).sin6_port)), IN))
+    pause(50)
+    see("select", look(receiver))

@@ -1,0 +1,218 @@
+"""Two sockets on one port: SO_REUSEADDR, SO_EXCLUSIVEADDRUSE, and neither."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ctypes import c_int
+
+from winsock import (
+    AF_INET6,
+    INADDR_ANY,
+    IPPROTO_IPV6,
+    IPV6_V6ONLY,
+    SO_EXCLUSIVEADDRUSE,
+    SO_REUSEADDR,
+    SOL_SOCKET,
+    accept,
+    bind,
+    closesocket,
+    connect,
+    listen,
+    ntohs,
+    setsockopt,
+)
+
+from ..kit import (
+    IN,
+    IN6,
+    LOOPBACK,
+    OTHER_LOOPBACK,
+    bound,
+    bound6,
+    inet,
+    inet6,
+    listener,
+    name6_of,
+    name_of,
+    option,
+    port_of,
+    switch,
+    tcp,
+    udp,
+    wait_readable,
+)
+from ..recorder import Recorder
+
+_DEFAULT, _REUSE, _EXCLUSIVE = "default", "reuse", "exclusive"
+_SECOND = [(mode, place) for mode in (_DEFAULT, _REUSE, _EXCLUSIVE) for place in ("any", "one")]
+_ADDRESS = {"any": INADDR_ANY, "one": LOOPBACK}
+
+
+def _set(s: int, mode: str) -> int:
+    if mode == _REUSE:
+        switch(s, SOL_SOCKET, SO_REUSEADDR)
+    elif mode == _EXCLUSIVE:
+        switch(s, SOL_SOCKET, SO_EXCLUSIVEADDRUSE)
+    return s
+
+
+def _row(see: Recorder, kind: Callable[[], int], mode: str, place: str) -> None:
+    """One row of Microsoft's table: a second socket of each mode beside a bound one."""
+    for second_mode, second_place in _SECOND:
+        first = bound(_set(kind(), mode), 0, _ADDRESS[place])
+        second = _set(kind(), second_mode)
+        result = bind(second, inet(port_of(first), _ADDRESS[second_place]), IN)
+        see(f"bind {second_mode} {second_place}", result)
+        closesocket(first)
+        closesocket(second)
+
+
+def tcp_beside_a_default_wildcard(see: Recorder) -> None:
+    _row(see, tcp, _DEFAULT, "any")
+
+
+def tcp_beside_a_default_address(see: Recorder) -> None:
+    _row(see, tcp, _DEFAULT, "one")
+
+
+def tcp_beside_a_reusing_wildcard(see: Recorder) -> None:
+    _row(see, tcp, _REUSE, "any")
+
+
+def tcp_beside_a_reusing_address(see: Recorder) -> None:
+    _row(see, tcp, _REUSE, "one")
+
+
+def tcp_beside_an_exclusive_wildcard(see: Recorder) -> None:
+    _row(see, tcp, _EXCLUSIVE, "any")
+
+
+def tcp_beside_an_exclusive_address(see: Recorder) -> None:
+    _row(see, tcp, _EXCLUSIVE, "one")
+
+
+def udp_beside_a_default_wildcard(see: Recorder) -> None:
+    _row(see, udp, _DEFAULT, "any")
+
+
+def udp_beside_a_default_address(see: Recorder) -> None:
+    _row(see, udp, _DEFAULT, "one")
+
+
+def udp_beside_a_reusing_wildcard(see: Recorder) -> None:
+    _row(see, udp, _REUSE, "any")
+
+
+def udp_beside_a_reusing_address(see: Recorder) -> None:
+    _row(see, udp, _REUSE, "one")
+
+
+def udp_beside_an_exclusive_wildcard(see: Recorder) -> None:
+    _row(see, udp, _EXCLUSIVE, "any")
+
+
+def udp_beside_an_exclusive_address(see: Recorder) -> None:
+    _row(see, udp, _EXCLUSIVE, "one")
+
+
+def two_reusing_listeners(see: Recorder) -> None:
+    first = _set(tcp(), _REUSE)
+    see("bind first", bind(first, inet(), IN))
+    second = _set(tcp(), _REUSE)
+    see("bind second", bind(second, name_of(first), IN))
+    see("listen first", listen(first, 5))
+    see("listen second", listen(second, 5))
+
+
+def a_specific_address_beside_a_listening_wildcard(see: Recorder) -> None:
+    queue = listener(0, INADDR_ANY)
+    see("bind", bind(tcp(), inet(port_of(queue)), IN))
+
+
+def a_wildcard_beside_a_listening_address(see: Recorder) -> None:
+    queue = listener()
+    see("bind", bind(tcp(), inet(port_of(queue), INADDR_ANY), IN))
+
+
+def the_specific_address_gets_the_connection(see: Recorder) -> None:
+    wildcard = bound(tcp(), 0, INADDR_ANY)
+    specific = tcp()
+    see("bind", bind(specific, inet(port_of(wildcard)), IN))
+    see("listen", listen(specific, 5))
+    see("connect", connect(tcp(), inet(port_of(wildcard)), IN))
+    see("accept", accept(wait_readable(specific), None, None))
+
+
+def reuse_and_exclusive_exclude_each_other(see: Recorder) -> None:
+    s = _set(tcp(), _REUSE)
+    see("setsockopt exclusive", setsockopt(s, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, c_int(1), 4))
+    see("getsockopt exclusive", option(s, SOL_SOCKET, SO_EXCLUSIVEADDRUSE))
+    s = _set(tcp(), _EXCLUSIVE)
+    see("setsockopt reuse", setsockopt(s, SOL_SOCKET, SO_REUSEADDR, c_int(1), 4))
+    see("getsockopt reuse", option(s, SOL_SOCKET, SO_REUSEADDR))
+
+
+def reuse_can_give_way_to_exclusive(see: Recorder) -> None:
+    s = _set(tcp(), _REUSE)
+    see("setsockopt reuse off", setsockopt(s, SOL_SOCKET, SO_REUSEADDR, c_int(0), 4))
+    see("setsockopt exclusive", setsockopt(s, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, c_int(1), 4))
+    see("getsockopt", option(s, SOL_SOCKET, SO_EXCLUSIVEADDRUSE))
+
+
+def a_mode_taken_back_before_bind_does_not_count(see: Recorder) -> None:
+    first = bound(tcp())
+    second = switch(_set(tcp(), _REUSE), SOL_SOCKET, SO_REUSEADDR, 0)
+    see("bind", bind(second, name_of(first), IN))
+
+
+def the_second_socket_alone_cannot_share(see: Recorder) -> None:
+    queue = listener()
+    second = _set(tcp(), _REUSE)
+    see("bind", bind(second, name_of(queue), IN))
+    see("bind elsewhere", bind(second, inet(), IN))
+
+
+def an_exclusive_port_is_free_after_closing(see: Recorder) -> None:
+    first = bound(_set(tcp(), _EXCLUSIVE))
+    name = name_of(first)
+    closesocket(first)
+    see("bind", bind(tcp(), name, IN))
+
+
+def exclusive_sockets_at_two_addresses(see: Recorder) -> None:
+    first = bound(_set(tcp(), _EXCLUSIVE))
+    see("bind", bind(_set(tcp(), _EXCLUSIVE), inet(port_of(first), OTHER_LOOPBACK), IN))
+
+
+def _both_families(mode: str) -> int:
+    """A stream that takes IPv4 too, on the wildcard."""
+    return bound6(_set(switch(tcp(AF_INET6), IPPROTO_IPV6, IPV6_V6ONLY, 0), mode), 0, bytes(16))
+
+
+def ipv4_beside_a_wildcard_of_both_families(see: Recorder) -> None:
+    port = ntohs(name6_of(_both_families(_DEFAULT)).sin6_port)
+    see("bind wildcard", bind(tcp(), inet(port, INADDR_ANY), IN))
+
+
+def an_ipv4_address_beside_a_wildcard_of_both_families(see: Recorder) -> None:
+    port = ntohs(name6_of(_both_families(_DEFAULT)).sin6_port)
+    see("bind", bind(tcp(), inet(port), IN))
+
+
+def ipv4_beside_an_exclusive_wildcard_of_both_families(see: Recorder) -> None:
+    port = ntohs(name6_of(_both_families(_EXCLUSIVE)).sin6_port)
+    see("bind wildcard", bind(tcp(), inet(port, INADDR_ANY), IN))
+    see("bind address", bind(tcp(), inet(port), IN))
+
+
+def ipv4_beside_a_wildcard_of_ipv6_only(see: Recorder) -> None:
+    s = bound6(_set(tcp(AF_INET6), _EXCLUSIVE), 0, bytes(16))
+    port = ntohs(name6_of(s).sin6_port)
+    see("bind wildcard", bind(tcp(), inet(port, INADDR_ANY), IN))
+
+
+def two_ipv6_wildcards(see: Recorder) -> None:
+    first = bound6(tcp(AF_INET6), 0, bytes(16))
+    port = ntohs(name6_of(first).sin6_port)
+    see("bind", bind(tcp(AF_INET6), inet6(port, bytes(16)), IN6))
+    see("bind address", bind(tcp(AF_INET6), inet6(port), IN6))
