@@ -19,6 +19,7 @@ __all__ = [
     "FD_CLR",
     "FD_ISSET",
     "FD_SET",
+    "FD_SETS",
     "FD_ZERO",
     "HIBYTE",
     "LOBYTE",
@@ -266,6 +267,10 @@ class _other_fd_set(Structure):
 
     fd_count: int
     fd_array: ctypes.Array[c_size_t]
+
+
+# Every size of fd_set, for isinstance.
+FD_SETS = (fd_set, _other_fd_set)
 
 
 @cache

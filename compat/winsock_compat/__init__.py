@@ -7,12 +7,12 @@ from .lifetime import WSACleanup, WSAStartup, closesocket, ioctlsocket, shutdown
 from .names import gethostname, htonl, htons, inet_addr, inet_ntoa, inet_ntop, inet_pton, ntohl, ntohs
 from .options import getsockopt, setsockopt
 from .resolving import freeaddrinfo, getaddrinfo, gethostbyname, getnameinfo
-from .waiting import WSAPoll, select
 
 if MODE == "compiled":
-    from .quick import recv, recvfrom, send, sendto
+    from .quick import WSAPoll, recv, recvfrom, select, send, sendto
 else:
     from .inline import recv, recvfrom, send, sendto
+    from .waiting import WSAPoll, select
 
 __all__ = [
     "MODE",

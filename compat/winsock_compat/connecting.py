@@ -90,6 +90,7 @@ def listen(s: int, backlog: int) -> int:
     if lib.listen(sock.fd, queue if queue >= 0 else 0x7FFFFFFF) != 0:
         return fail_by_errno()
     sock.stage = LISTENING
+    sock.update()
     changed(sock)
     return 0
 

@@ -158,6 +158,7 @@ struct quick_slot {
     int fd;
     int users;
     unsigned char can_recv, can_send, can_sendto, nonblocking, datagram;
+    unsigned char watch;
 };
 struct quick_slot *quick_slot_of(unsigned long long handle);
 int quick_close(struct quick_slot *slot);
@@ -167,4 +168,7 @@ long long quick_recvfrom(unsigned long long s, void *data, size_t room, int leng
 long long quick_send(unsigned long long s, const void *data, size_t size, int length, int flags);
 long long quick_sendto(unsigned long long s, const void *data, size_t size, int length, int flags, const void *to,
                        size_t to_size, int to_length);
+int quick_poll(void *array, unsigned count, struct pollfd *entries, int wake, int milliseconds);
+int quick_select(void *readfds, void *writefds, void *exceptfds, struct pollfd *entries, unsigned room, int wake,
+                 int milliseconds, int final);
 """

@@ -102,6 +102,15 @@ class Socket:
         if self.slot is not None:
             self.slot.can_recv, self.slot.can_send, self.slot.can_sendto = self.can_recv, self.can_send, self.can_sendto
             self.slot.nonblocking = self.nonblocking
+            self.slot.watch = self._watch()
+
+    def _watch(self) -> int:
+        """How select and WSAPoll see the socket: the QUICK_ numbers of quick.h."""
+        if not self.stream:
+            return 4 if self.receive_off or self.refused else 3
+        if self.stage == CONNECTED:
+            return 4 if self.receive_off or self.broken else 2
+        return {FRESH: 0, LISTENING: 1}.get(self.stage, 4)
 
     def errno_of_descriptor(self) -> int:
         """The host's SO_ERROR, which reading clears."""

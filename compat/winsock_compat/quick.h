@@ -1,10 +1,12 @@
 /* The short way of the hot calls, for the compiled mode: the look-up of a handle with the flags that the call needs, and
  * the system call. What is out of the ordinary is left to Python, which is told so by a negative result.
  *
- * Python writes the slots with the GIL held; these functions read them without it. `users` counts the calls inside, so
- * that closing can wait until the last of them (which never block) has left: a number never reaches a newer descriptor.
+ * Python writes the slots with the GIL held; these functions read them without it. `users` and `quick_lookers` count the
+ * calls inside, so that closing can wait until the last of them has left (they never block): a number never reaches a
+ * newer descriptor. A wait that does block is known to Python, which keeps the descriptors open for it.
  */
 #include <errno.h>
+#include <stdint.h>
 #include <string.h>
 
 #define QUICK_SLOTS (1 << 20)
@@ -12,6 +14,8 @@
 #define QUICK_LONG_WAY (-2) /* nothing was done */
 #define QUICK_ERROR (-3)    /* of a system call that was made; errno says which */
 #define QUICK_CUT (-4)      /* a datagram larger than the buffer, which is filled */
+#define QUICK_INTERRUPTED (-5) /* by a signal, while waiting */
+#define QUICK_WOKEN (-6)       /* by another thread, while waiting */
 #define QUICK_PART (-16)    /* minus the bytes sent, of a blocking send that is to go on */
 
 struct quick_slot {
@@ -19,9 +23,17 @@ struct quick_slot {
     int fd;
     int users;
     unsigned char can_recv, can_send, can_sendto, nonblocking, datagram;
+    unsigned char watch; /* how select and WSAPoll see the socket */
 };
 
+#define QUICK_NEVER 0  /* ready for nothing, whatever the host says: a fresh stream */
+#define QUICK_LISTENS 1
+#define QUICK_FLOWS 2  /* a connected stream */
+#define QUICK_PACKETS 3
+#define QUICK_LOOK 4   /* Python has to look */
+
 static struct quick_slot quick_slots[QUICK_SLOTS];
+static int quick_lookers;
 
 static struct quick_slot *quick_slot_of(unsigned long long handle)
 {
@@ -48,7 +60,7 @@ static long long quick_leave(struct quick_slot *slot, long long result)
 static int quick_close(struct quick_slot *slot)
 {
     __atomic_store_n(&slot->handle, 0, __ATOMIC_SEQ_CST);
-    return __atomic_load_n(&slot->users, __ATOMIC_SEQ_CST) == 0;
+    return __atomic_load_n(&slot->users, __ATOMIC_SEQ_CST) + __atomic_load_n(&quick_lookers, __ATOMIC_SEQ_CST) == 0;
 }
 
 static long long quick_failed(const struct quick_slot *slot)
@@ -123,4 +135,140 @@ static long long quick_sendto(unsigned long long s, const void *data, size_t siz
         return quick_leave(slot, QUICK_LONG_WAY);
     ssize_t count = sendto(slot->fd, data, length, MSG_NOSIGNAL, (struct sockaddr *)&name, sizeof name);
     return quick_leave(slot, quick_sent(slot, count, length));
+}
+
+/* WSAPOLLFD, and Winsock's bits. */
+struct quick_pollfd {
+    uintptr_t fd;
+    short events, revents;
+};
+
+#define QUICK_RDNORM 0x100
+#define QUICK_WRNORM 0x10
+
+#ifdef POLLRDHUP
+#define QUICK_ENDED POLLRDHUP
+#else
+#define QUICK_ENDED 0
+#endif
+
+/* poll over entries that were filled in, and one more for the descriptor that ends the wait. */
+static int quick_ask(struct pollfd *entries, unsigned count, int wake, int milliseconds)
+{
+    int ready;
+    entries[count].fd = wake;
+    entries[count].events = POLLIN;
+    entries[count].revents = 0;
+    ready = poll(entries, count + (wake >= 0), milliseconds);
+    if (ready < 0)
+        return errno == EINTR ? QUICK_INTERRUPTED : QUICK_LONG_WAY;
+    return entries[count].revents ? QUICK_WOKEN : ready;
+}
+
+static int quick_watch(struct pollfd *entry, uintptr_t handle, short events, short always)
+{
+    const struct quick_slot *slot = quick_slot_of(handle);
+    if (slot->handle != handle || slot->watch == QUICK_LOOK)
+        return 0;
+    entry->fd = slot->watch == QUICK_NEVER ? -1 : slot->fd;
+    entry->events = slot->watch == QUICK_LISTENS ? events & POLLIN : slot->watch == QUICK_FLOWS ? events | always : events;
+    entry->revents = 0;
+    return 1;
+}
+
+static int quick_poll_entries(struct quick_pollfd *array, unsigned count, struct pollfd *entries, int wake,
+                              int milliseconds)
+{
+    unsigned i;
+    int ready;
+    for (i = 0; i < count; i++) {
+        short asked = array[i].events;
+        short events = (asked & QUICK_RDNORM ? POLLIN : 0) | (asked & QUICK_WRNORM ? POLLOUT : 0);
+        if (asked & ~(QUICK_RDNORM | QUICK_WRNORM) || !quick_watch(&entries[i], array[i].fd, events, QUICK_ENDED))
+            return QUICK_LONG_WAY;
+    }
+    ready = quick_ask(entries, count, wake, milliseconds);
+    if (ready < 0)
+        return ready;
+    for (i = 0; i < count; i++)
+        if (entries[i].revents & ~(POLLIN | POLLOUT))
+            return QUICK_LONG_WAY;
+    for (i = 0; i < count; i++) {
+        short revents = entries[i].revents;
+        array[i].revents = (revents & POLLIN ? QUICK_RDNORM : 0) | (revents & POLLOUT ? QUICK_WRNORM : 0);
+    }
+    return ready;
+}
+
+/* A call that does not wait counts as being inside; one that waits (wake >= 0) is known to Python. */
+static int quick_poll(void *array, unsigned count, struct pollfd *entries, int wake, int milliseconds)
+{
+    int ready;
+    if (wake >= 0)
+        return quick_poll_entries(array, count, entries, wake, milliseconds);
+    __atomic_add_fetch(&quick_lookers, 1, __ATOMIC_SEQ_CST);
+    ready = quick_poll_entries(array, count, entries, wake, 0);
+    __atomic_sub_fetch(&quick_lookers, 1, __ATOMIC_SEQ_CST);
+    return ready;
+}
+
+/* fd_set: u_int fd_count; SOCKET fd_array[]; */
+struct quick_fd_set {
+    unsigned fd_count;
+    uintptr_t fd_array[];
+};
+
+static int quick_keep(struct quick_fd_set *set, const struct pollfd *entries)
+{
+    unsigned i, kept = 0, j;
+    for (i = 0; i < set->fd_count; i++) {
+        if (!entries[i].revents)
+            continue;
+        for (j = 0; j < kept && set->fd_array[j] != set->fd_array[i]; j++)
+            ;
+        if (j == kept)
+            set->fd_array[kept++] = set->fd_array[i];
+    }
+    set->fd_count = kept;
+    return (int)kept;
+}
+
+static int quick_select_sets(struct quick_fd_set **sets, struct pollfd *entries, unsigned room, int wake,
+                             int milliseconds, int final)
+{
+    static const short events[] = {POLLIN, POLLOUT, POLLPRI};
+    unsigned i, k, count = 0, begin[3] = {0, 0, 0};
+    int ready;
+    for (k = 0; k < 3; k++) {
+        begin[k] = count;
+        for (i = 0; sets[k] != NULL && i < sets[k]->fd_count; i++, count++)
+            if (count >= room || !quick_watch(&entries[count], sets[k]->fd_array[i], events[k], 0))
+                return QUICK_LONG_WAY;
+    }
+    ready = quick_ask(entries, count, wake, milliseconds);
+    if (ready < 0)
+        return ready;
+    for (i = 0; i < count; i++)
+        if (entries[i].revents & ~(POLLIN | POLLOUT))
+            return QUICK_LONG_WAY;
+    if (ready == 0 && !final)
+        return 0;
+    for (ready = 0, k = 0; k < 3; k++)
+        if (sets[k] != NULL)
+            ready += quick_keep(sets[k], entries + begin[k]);
+    return ready;
+}
+
+/* The look that comes before a wait (not final) leaves the sets alone when it finds nothing. */
+static int quick_select(void *readfds, void *writefds, void *exceptfds, struct pollfd *entries, unsigned room, int wake,
+                        int milliseconds, int final)
+{
+    struct quick_fd_set *sets[3] = {readfds, writefds, exceptfds};
+    int ready;
+    if (wake >= 0)
+        return quick_select_sets(sets, entries, room, wake, milliseconds, final);
+    __atomic_add_fetch(&quick_lookers, 1, __ATOMIC_SEQ_CST);
+    ready = quick_select_sets(sets, entries, room, wake, 0, final);
+    __atomic_sub_fetch(&quick_lookers, 1, __ATOMIC_SEQ_CST);
+    return ready;
 }

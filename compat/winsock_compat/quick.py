@@ -1,23 +1,31 @@
-"""send, recv, sendto, recvfrom in the compiled mode: the short way is one call into C (quick.h)."""
+"""send, recv, sendto, recvfrom, select and WSAPoll in the compiled mode: the short way is a call into C (quick.h)."""
 
 from __future__ import annotations
 
-from ctypes import c_int
+import time
+from collections.abc import Callable, Iterable
+from ctypes import c_int, sizeof
 from typing import Any
 
 from winsock.constants import SOCKET_ERROR
 from winsock.errors import WSAECONNABORTED, WSAEINTR, WSAEMSGSIZE, WSAEWOULDBLOCK
-from winsock.structures import Buffer, ConstBuffer, IntRef
+from winsock.structures import FD_SETS, WSAPOLLFD, Buffer, ConstBuffer, IntRef, timeval
 
 from .errnos import fail, last_error
-from .handles import table
+from .handles import Socket, table
 from .libc import BYTES, ffi, from_buffer, lib, view_to_fill, view_to_read
 from .transfer import receive, receive_checked, transmit, transmit_checked
+from .waiting import poll_checked, select_checked
+from .waits import begin_wait, end_wait, milliseconds_left
 
-_WOULD_BLOCK, _LONG_WAY, _ERROR, _CUT, _PART = -1, -2, -3, -4, -16
+_WOULD_BLOCK, _LONG_WAY, _CUT, _INTERRUPTED, _PART = -1, -2, -4, -5, -16
 _quick_recv, _quick_recvfrom = lib.quick_recv, lib.quick_recvfrom
 _quick_send, _quick_sendto = lib.quick_send, lib.quick_sendto
+_quick_poll, _quick_select = lib.quick_poll, lib.quick_select
 _size = len  # the calls have a parameter of that name
+_ENTRY_SIZE = sizeof(WSAPOLLFD)
+_INT_MAX = 0x7FFFFFFF
+_arrays: list[Any] = []  # for reuse: taken and given back whole, so that two threads never share one
 
 
 def recv(s: int, buf: Buffer | None, len: int, flags: int) -> int:
@@ -102,3 +110,77 @@ def _sent(s: int, view: Any, length: int, name: bytes | None, count: int) -> int
     if sock is None:
         return fail(WSAEINTR)
     return transmit(sock, view, length, 0, name, _PART - count if count <= _PART else -1)
+
+
+def WSAPoll(fdArray: Buffer | None, fds: int, timeout: int) -> int:
+    if fdArray is not None and type(fds) is int and type(timeout) is int and fds > 0:
+        view = view_to_fill(fdArray)
+        if fds * _ENTRY_SIZE <= _size(view) and -_INT_MAX <= timeout <= _INT_MAX:
+            deadline = None if timeout < 0 else time.monotonic() + timeout / 1000
+
+            def ask(entries: Any, wake: int, left: int) -> int:
+                return int(_quick_poll(view, fds, entries, wake, left))
+
+            ready, gone = _look_and_wait(ask, fds, timeout == 0, deadline)
+            return ready if ready >= 0 else poll_checked(fdArray, fds, timeout, gone, deadline)
+    return poll_checked(fdArray, fds, timeout)
+
+
+def select(
+    nfds: int,
+    readfds: Buffer | None,
+    writefds: Buffer | None,
+    exceptfds: Buffer | None,
+    timeout: ConstBuffer | None,
+) -> int:
+    sets = (readfds, writefds, exceptfds)
+    room = _members(sets)
+    limit = timeout if type(timeout) is timeval else None
+    if room and type(nfds) is int and -_INT_MAX <= nfds <= _INT_MAX and (limit or timeout is None):
+        seconds = 1.0 if limit is None else limit.tv_sec + limit.tv_usec / 1e6
+        if limit is None or (limit.tv_sec >= 0 and limit.tv_usec >= 0):
+            deadline = None if limit is None else time.monotonic() + seconds
+            views = [ffi.NULL if fds is None else from_buffer(BYTES, fds, True) for fds in sets]
+
+            def ask(entries: Any, wake: int, left: int) -> int:
+                return int(_quick_select(*views, entries, room, wake, left, seconds == 0 or wake >= 0))
+
+            ready, gone = _look_and_wait(ask, room, seconds == 0, deadline)
+            return ready if ready >= 0 else select_checked(nfds, *sets, timeout, gone, deadline)
+    return select_checked(nfds, *sets, timeout)
+
+
+def _members(sets: Iterable[Any]) -> int:
+    """How many sockets the fd_sets hold together; 0 where one of them needs a closer look."""
+    total = 0
+    seen: list[Any] = []
+    for fds in sets:
+        if fds is not None:
+            if not isinstance(fds, FD_SETS) or fds.fd_count > _size(fds.fd_array) or fds in seen:
+                return 0
+            seen.append(fds)
+            total += fds.fd_count
+    return total
+
+
+def _look_and_wait(
+    ask: Callable[[Any, int, int], int], count: int, at_once: bool, deadline: float | None
+) -> tuple[int, dict[int, Socket]]:
+    """Looks without waiting, then waits. A negative result is for the long way, with the sockets closed meanwhile."""
+    entries = _arrays.pop() if _arrays else None
+    if entries is None or _size(entries) <= count:
+        entries = ffi.new("struct pollfd[]", max(count + 1, 64))
+    try:
+        ready = ask(entries, -1, 0)
+        if ready or at_once:
+            return ready, {}
+        waiter = begin_wait(None)
+        try:
+            ready = _INTERRUPTED
+            while ready == _INTERRUPTED:
+                ready = ask(entries, waiter.read_end, milliseconds_left(deadline))
+            return ready, {sock.handle: sock for sock in waiter.gone}
+        finally:
+            end_wait(waiter)
+    finally:
+        _arrays.append(entries)

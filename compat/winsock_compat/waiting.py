@@ -9,7 +9,7 @@ import ctypes
 import errno
 import struct
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from winsock.arguments import as_int, as_uint, readable, writable
 from winsock.constants import (
@@ -33,6 +33,7 @@ from .transfer import forget_refusals
 from .waits import begin_wait, end_wait, milliseconds_left
 
 _READ, _WRITE, _EXCEPT = 1, 2, 4
+_NONE: Mapping[int, Socket] = {}
 
 # What is asked about each socket, and how the host's revents are read: the call's own result bits, 0 when not ready.
 _Reading = Callable[[Socket, int, int], int]
@@ -45,6 +46,19 @@ def select(
     exceptfds: Buffer | None,
     timeout: ConstBuffer | None,
 ) -> int:
+    return select_checked(nfds, readfds, writefds, exceptfds, timeout)
+
+
+def select_checked(
+    nfds: int,
+    readfds: Buffer | None,
+    writefds: Buffer | None,
+    exceptfds: Buffer | None,
+    timeout: ConstBuffer | None,
+    gone: Mapping[int, Socket] = _NONE,
+    until: float | None = None,
+) -> int:
+    """The long way of select. `gone` are sockets closed since the call began, `until` the end of its time."""
     as_int(nfds)
     sets = [None if fds is None else fd_set_over(fds) for fds in (readfds, writefds, exceptfds)]
     limit = None if timeout is None else readable(timeout)
@@ -62,9 +76,9 @@ def select(
             wants[handle] = wants.get(handle, 0) | bit
     if not wants:
         return fail(WSAEINVAL)
-    sockets = [table.get(handle) for handle in wants]
-    deadline = None
-    if limit is not None:
+    sockets = [table.get(handle) or gone.get(handle) for handle in wants]
+    deadline = until
+    if limit is not None and until is None:
         seconds = timeval.from_buffer_copy(limit.tobytes())
         if seconds.tv_sec < 0 or seconds.tv_usec < 0:
             return fail(WSAEINVAL)
@@ -110,6 +124,13 @@ _ENTRY = struct.Struct("=QhhI" if ctypes.sizeof(WSAPOLLFD) == 16 else "=Ihh")
 
 
 def WSAPoll(fdArray: Buffer | None, fds: int, timeout: int) -> int:
+    return poll_checked(fdArray, fds, timeout)
+
+
+def poll_checked(
+    fdArray: Buffer | None, fds: int, timeout: int, gone: Mapping[int, Socket] = _NONE, until: float | None = None
+) -> int:
+    """The long way of WSAPoll. `gone` are sockets closed since the call began, `until` the end of its time."""
     array, count, limit = None if fdArray is None else writable(fdArray), as_uint(fds), as_int(timeout)
     if not handles.started():
         return fail(WSANOTINITIALISED)
@@ -121,7 +142,7 @@ def WSAPoll(fdArray: Buffer | None, fds: int, timeout: int) -> int:
     sockets, wants, places = [], [], []
     revents = [0] * count
     for place, (handle, events) in enumerate(entries):
-        sock = table.get(handle)
+        sock = table.get(handle) or gone.get(handle)
         if sock is None:
             revents[place] = POLLNVAL
             continue
@@ -132,7 +153,9 @@ def WSAPoll(fdArray: Buffer | None, fds: int, timeout: int) -> int:
         places.append(place)
     result = 0
     if sockets:
-        deadline = None if limit < 0 else time.monotonic() + limit / 1000
+        deadline = until
+        if until is None and limit >= 0:
+            deadline = time.monotonic() + limit / 1000
         for place, bits in zip(places, _wait(sockets, wants, _poll_reading, libc.POLLRDHUP, deadline), strict=True):
             revents[place] = bits
             result += bits != 0

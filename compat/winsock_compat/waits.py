@@ -35,7 +35,7 @@ class Waiter:
             for end in ends:
                 lib.ioctl(end, libc.FIONBIO, ffi.new("int *", 1))
                 lib.ioctl(end, libc.FIOCLEX, ffi.NULL)
-        self.sockets: tuple[Socket, ...] = ()
+        self.sockets: tuple[Socket, ...] | None = ()
         self.gone: list[Socket] = []  # those of them that were closed during the wait
 
     def wake(self) -> None:
@@ -61,7 +61,7 @@ def keep_waiters(keep: bool) -> None:
 
 def part_with(sock: Socket) -> bool:
     """Wakes those who wait on a socket that is being closed; the last of them releases it. False where nobody does."""
-    holders = [waiter for waiter in _waiting if sock in waiter.sockets]
+    holders = [waiter for waiter in _waiting if waiter.sockets is None or sock in waiter.sockets]
     sock.holders = len(holders)
     for waiter in holders:
         waiter.gone.append(sock)
@@ -74,15 +74,15 @@ def changed(sock: Socket) -> None:
     if _waiting:
         with lock:
             for waiter in _waiting:
-                if sock in waiter.sockets:
+                if waiter.sockets is None or sock in waiter.sockets:
                     waiter.wake()
 
 
-def begin_wait(sockets: Iterable[Socket]) -> Waiter:
-    """Registers a wait: until end_wait the descriptors of these sockets stay open."""
+def begin_wait(sockets: Iterable[Socket] | None) -> Waiter:
+    """Registers a wait: until end_wait the descriptors of these sockets stay open. None is any socket."""
     with lock:
         waiter = _idle.pop() if _idle else Waiter()
-        waiter.sockets = tuple(sock for sock in sockets if not sock.closed)
+        waiter.sockets = None if sockets is None else tuple(sock for sock in sockets if not sock.closed)
         _waiting.append(waiter)
     return waiter
 
