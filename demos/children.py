@@ -16,12 +16,15 @@ _HOME = Path(__file__).resolve().parents[1]
 
 # The terminal's own reasons to end, which a new start would only repeat: options, network, data or account.
 FATAL = (2, 3, 4)
+
+# So often in all, and so often in a row without having come to life, a child is started again.
 MOST_RESTARTS = 50
+MOST_FAILURES = 3
 
 _GRACE = 10.0
 
-# An error in a log line, or what the command line says of one.
-_ERROR = re.compile(r"(?:^\S+ \S+ error \S+ |: error: )-?(.*)")
+# An error in a log line, what the command line says of one, or a traceback's last line.
+_ERROR = re.compile(r"(?:^\S+ \S+ error \S+ -?|: error: |^(?=[\w.]*Error: ))(.*)")
 
 # Ctrl-C is for the parent, which ends its children in order.
 if sys.platform == "win32":
@@ -44,6 +47,7 @@ class Child:
         self.name = name
         self.arguments = list(arguments)
         self.restarts = 0
+        self.failures = 0
         self.last_error = ""
         self._lines = lines
         self._process: subprocess.Popen[str] | None = None

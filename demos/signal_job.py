@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from demos.children import FATAL, MOST_RESTARTS, Child, Line
+from demos.children import FATAL, MOST_FAILURES, MOST_RESTARTS, Child, Line
 from demos.cli_run import _stopped_by_signals as stopped_by_signals
 from demos.signal_options import add_parser
 from demos.signal_tally import ORDERING, SERVER, Tally, Timeline, lag_summary
@@ -58,6 +58,7 @@ class Job:
     clock: RealClock = field(default_factory=RealClock)
     lines: queue.SimpleQueue[Line] = field(default_factory=queue.SimpleQueue)
     children: dict[str, Child] = field(default_factory=dict)
+    alive: set[str] = field(default_factory=set)
     stopping: bool = False
     ticks_over: bool = False
     state: str = "starting"
@@ -163,6 +164,7 @@ def _start(job: Job, name: str, program: Sequence[str]) -> None:
 
 
 def _launch(job: Job, child: Child) -> None:
+    job.alive.discard(child.name)
     child.start()
     job.view.line("job", f"{child.name} is process {child.pid}")
 
@@ -193,6 +195,8 @@ def _take_line(job: Job, line: Line) -> None:
 
 def _take_events(job: Job, until: float) -> None:
     for name, event in job.timeline.until(until):
+        if event["kind"] == "started":
+            job.alive.add(name)
         job.tally.take(name, event)
 
 
@@ -204,7 +208,8 @@ def _look_after(job: Job, child: Child) -> None:
     code = child.ended()
     if code is None:
         return
-    if code in FATAL or child.restarts >= MOST_RESTARTS:
+    child.failures = 0 if child.name in job.alive else child.failures + 1
+    if code in FATAL or child.restarts >= MOST_RESTARTS or child.failures >= MOST_FAILURES:
         child.end()
         raise JobError(code if code in FATAL else 1, f"{child.name} ended with exit code {code}: {child.last_error}")
     child.restarts += 1

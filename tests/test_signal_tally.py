@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from demos.children import MOST_RESTARTS, Child
+from demos.children import MOST_FAILURES, MOST_RESTARTS, Child
 from demos.signal_job import Job, JobError, _look_after, _problem
 from demos.signal_tally import SERVER, Tally, Timeline, lag_summary
 from demos.signal_view import LiveView, PlainView, choose_view, lag_text
@@ -226,7 +226,8 @@ class Standing:
     """A child as a view or the job sees it."""
 
     def __init__(self, name: str, code: int | None = None) -> None:
-        self.name, self.code, self.pid, self.restarts, self.last_error, self.starts = name, code, 4711, 0, "why", 0
+        self.name, self.code, self.pid, self.restarts = name, code, 4711, 0
+        self.last_error, self.starts, self.failures = "why", 0, 0
 
     def ended(self) -> int | None:
         return self.code
@@ -329,10 +330,20 @@ def test_a_child_that_had_a_reason_to_end_ends_the_job_with_its_code(job, code):
 
 def test_a_child_that_dies_again_and_again_ends_the_job(job):
     child: Any = Standing("client1", 1)
-    child.restarts = MOST_RESTARTS
+    for _ in range(MOST_RESTARTS):
+        job.alive.add("client1")
+        _look_after(job, child)
     with pytest.raises(JobError) as caught:
         _look_after(job, child)
     assert caught.value.code == 1
+
+
+def test_a_child_that_never_comes_to_life_ends_the_job_soon(job):
+    child: Any = Standing("client1", 1)
+    for _ in range(MOST_FAILURES - 1):
+        _look_after(job, child)
+    with pytest.raises(JobError, match="client1 ended with exit code 1: why"):
+        _look_after(job, child)
 
 
 def test_what_keeps_a_run_from_showing_anything_is_named(job, story):
@@ -370,3 +381,5 @@ def test_a_childs_last_error_is_remembered_without_its_mark():
     assert child.last_error == "Accept failed"
     child._read(io.StringIO("python -m demos run signal_server: error: no such file\n"))
     assert child.last_error == "no such file"
+    child._read(io.StringIO("  File x\nModuleNotFoundError: No module named 'winsock'\n"))
+    assert child.last_error == "ModuleNotFoundError: No module named 'winsock'"
