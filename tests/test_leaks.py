@@ -264,7 +264,7 @@ FEW_HANDLES = 10
 FEW_OBJECTS = 100
 SLACK_BYTES = 256 * 1024
 # The system may still be at the end of a thread that has been joined, and its stack.
-STACK_BYTES = {waits: 2 * 1024 * 1024}
+STACK_BYTES: dict[object, int] = {waits: 2 * 1024 * 1024}
 
 
 def measures() -> tuple[int, int, int]:

@@ -1,0 +1,77 @@
+"""What a Windows programmer looks at first in calls through ctypes: the width of handles, and the last error."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from abi_headers import compiler, needs_compiler
+from winsock_kit import error_of
+
+from winsock import WSAENOTSOCK, WSAGetLastError, closesocket
+
+TESTS = Path(__file__).resolve().parent
+NOT_BUILT = 125
+ON_WINDOWS = pytest.mark.skipif(sys.platform != "win32", reason="Ws2_32.dll is on Windows; tests/wine/run runs it")
+
+# A socket is as wide as a pointer. Windows itself gives small even numbers, other providers give what they like.
+HANDLES = [
+    4,
+    2**31 - 4,
+    2**31,
+    2**31 + 4,
+    2**32 - 4,
+    2**32,
+    2**32 + 8,
+    0x1234_5678_9ABC_DEF0,
+    2**63 - 4,
+    2**63,
+    2**63 + 8,
+    2**64 - 8,
+    2**64 - 1,
+]
+
+
+def on_windows(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a Python program on Windows: this one, or the one under Wine."""
+    python = [sys.executable] if sys.platform == "win32" else [TESTS / "wine" / "run", "python"]
+    done = subprocess.run(
+        [*python, *arguments],
+        cwd=folder,
+        env=os.environ | ({"PYTHONPATH": str(TESTS.parent)} if sys.platform == "win32" else {}),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode == NOT_BUILT:
+        pytest.skip(done.stderr.strip())
+    return done
+
+
+def test_a_handle_of_any_width_comes_through_every_call(tmp_path: Path) -> None:
+    needs_compiler(64)
+    built = compiler(
+        64,
+        *("-DWINSOCK_API_LINKAGE=", "-Wall", "-Werror", "-shared", "-Wl,--export-all-symbols"),
+        *(TESTS / "abi_stand_in.c", "-o", tmp_path / "stand_in.dll"),
+    )
+    assert built.returncode == 0, built.stderr
+    done = on_windows(TESTS / "abi_stand_in.py", "stand_in.dll", *map(str, HANDLES), folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [int(line) for line in done.stdout.split()] == HANDLES
+
+
+@ON_WINDOWS
+@pytest.mark.usefixtures("started")
+def test_the_last_error_is_the_calls_own_though_the_interpreter_has_overwritten_windowss() -> None:
+    assert error_of(closesocket(1)) == WSAENOTSOCK
+    with pytest.raises(FileNotFoundError):
+        os.stat("no such file")
+    raw = ctypes.GetLastError()  # type: ignore[attr-defined]
+    assert raw not in (0, WSAENOTSOCK)
+    assert WSAGetLastError() == WSAENOTSOCK
