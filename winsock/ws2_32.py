@@ -383,7 +383,7 @@ def getaddrinfo(
     if ppResult is not None:
         result = byref(addrinfo_pointer(ppResult))
         ctypes.memset(result, 0, sizeof(c_void_p))
-    if hints is not None and size < sizeof(addrinfo):
+    if result is None or (hints is not None and size < sizeof(addrinfo)):
         _fault()
         return ctypes.get_last_error()
     code: int = _getaddrinfo(node, service, hints, result)

@@ -87,9 +87,11 @@ def _text_of(family: int, address: bytes) -> bytes:
 def inet_pton(Family: int, pszAddrString: str | bytes | None, pAddrBuf: Buffer | None) -> int:
     family, address = as_int(Family), None if pAddrBuf is None else writable(pAddrBuf)
     raw = None if pszAddrString is None else text(pszAddrString)
+    if raw is None or address is None:
+        return fail(WSAEFAULT)
     if family not in HOST_FAMILY:
         return fail(WSAEAFNOSUPPORT)
-    if raw is None or address is None or len(address) < _ADDRESS_SIZE[family]:
+    if len(address) < _ADDRESS_SIZE[family]:
         return fail(WSAEFAULT)
     packed = ffi.new("char[16]")
     if lib.inet_pton(HOST_FAMILY[family], raw, packed) != 1:

@@ -168,7 +168,7 @@ static int quick_ask(struct pollfd *entries, unsigned count, int wake, int milli
 static int quick_watch(struct pollfd *entry, uintptr_t handle, short events, short always)
 {
     const struct quick_slot *slot = quick_slot_of(handle);
-    if (slot->handle != handle || slot->watch == QUICK_LOOK)
+    if (handle == 0 || slot->handle != handle || slot->watch == QUICK_LOOK)
         return 0;
     entry->fd = slot->watch == QUICK_NEVER ? -1 : slot->fd;
     entry->events = slot->watch == QUICK_LISTENS ? events & POLLIN : slot->watch == QUICK_FLOWS ? events | always : events;
