@@ -10,6 +10,7 @@ import pytest
 from winsock_kit import (
     Running,
     accept_from,
+    await_events,
     bound,
     closed_port,
     connect_to,
@@ -44,7 +45,6 @@ from winsock import (
     MSG_PEEK,
     MSG_WAITALL,
     POLLERR,
-    POLLOUT,
     SD_BOTH,
     SD_RECEIVE,
     SD_SEND,
@@ -78,9 +78,7 @@ from winsock import (
     WSAESOCKTNOSUPPORT,
     WSAETIMEDOUT,
     WSAEWOULDBLOCK,
-    WSAPOLLFD,
     WSAGetLastError,
-    WSAPoll,
     accept,
     bind,
     closesocket,
@@ -649,10 +647,7 @@ def test_data_sent_to_a_peer_that_has_closed_breaks_the_connection_off(pair: tup
     assert closesocket(server) == 0
     assert readable(client)
     assert send(client, b"too late", 8, 0) == 8
-    # The refusal shows as the end of the writing side: it is awaited with a receive that does not take the end itself.
-    entry = WSAPOLLFD(client, POLLOUT)
-    while not entry.revents & POLLERR:
-        assert WSAPoll(entry, 1, 10_000) == 1
+    await_events(client, POLLERR)
     assert error_of(recv(client, bytearray(1), 1, 0)) in (WSAECONNABORTED, WSAECONNRESET)
     assert error_of(send(client, b"1", 1, 0)) in (WSAECONNABORTED, WSAECONNRESET)
 

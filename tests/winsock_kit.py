@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from ctypes import c_int, sizeof
 from typing import Generic, TypeVar
@@ -14,14 +15,18 @@ from winsock import (
     FIONBIO,
     INADDR_LOOPBACK,
     INVALID_SOCKET,
+    POLLIN,
+    POLLOUT,
     SO_RCVTIMEO,
     SO_SNDTIMEO,
     SOCK_DGRAM,
     SOCK_STREAM,
     SOCKET_ERROR,
     SOL_SOCKET,
+    WSAPOLLFD,
     WSAError,
     WSAGetLastError,
+    WSAPoll,
     accept,
     bind,
     connect,
@@ -181,6 +186,23 @@ def excepted(s: int, seconds: int = LIMIT_SECONDS) -> bool:
 def _ready(count: int) -> bool:
     assert count in (0, 1), error_of(count)
     return count == 1
+
+
+def events_of(s: int, asked: int = POLLIN | POLLOUT, milliseconds: int = 0) -> int:
+    """What WSAPoll shows of a socket."""
+    entry = WSAPOLLFD(s, asked, -1)
+    count = WSAPoll(entry, 1, milliseconds)
+    assert count == (entry.revents != 0), error_of(count)
+    events: int = entry.revents
+    return events
+
+
+def await_events(s: int, wanted: int, asked: int = POLLIN | POLLOUT) -> int:
+    """The same, once one of the wanted events is there."""
+    limit = time.monotonic() + LIMIT_SECONDS
+    while not (events := events_of(s, asked, 1000 * LIMIT_SECONDS)) & wanted:
+        assert time.monotonic() < limit, f"no more than {events:#x} comes"
+    return events
 
 
 def closed_port() -> sockaddr_in:

@@ -1,0 +1,351 @@
+"""Socket options: what is read back, in which length; their defaults, and what is refused."""
+
+from __future__ import annotations
+
+from ctypes import c_int, c_uint16, sizeof
+
+import pytest
+from winsock_kit import (
+    LIMIT_SECONDS,
+    Running,
+    bound,
+    error_of,
+    listener,
+    loopback,
+    loopback6,
+    new,
+    option,
+    port_of,
+    readable,
+    receive_all,
+    set_option,
+)
+
+from winsock import (
+    AF_INET6,
+    INADDR_ANY,
+    INADDR_LOOPBACK,
+    INVALID_SOCKET,
+    IP_ADD_MEMBERSHIP,
+    IP_DONTFRAGMENT,
+    IP_DROP_MEMBERSHIP,
+    IP_MULTICAST_IF,
+    IP_MULTICAST_LOOP,
+    IP_MULTICAST_TTL,
+    IP_TOS,
+    IP_TTL,
+    IPPROTO_IP,
+    IPPROTO_IPV6,
+    IPPROTO_TCP,
+    IPV6_V6ONLY,
+    SO_ACCEPTCONN,
+    SO_BROADCAST,
+    SO_CONNECT_TIME,
+    SO_DONTLINGER,
+    SO_DONTROUTE,
+    SO_ERROR,
+    SO_EXCLUSIVEADDRUSE,
+    SO_KEEPALIVE,
+    SO_LINGER,
+    SO_MAX_MSG_SIZE,
+    SO_OOBINLINE,
+    SO_RCVBUF,
+    SO_RCVLOWAT,
+    SO_RCVTIMEO,
+    SO_REUSEADDR,
+    SO_SNDBUF,
+    SO_SNDLOWAT,
+    SO_SNDTIMEO,
+    SO_TYPE,
+    SOCK_DGRAM,
+    SOCK_STREAM,
+    SOL_SOCKET,
+    TCP_KEEPALIVE,
+    TCP_KEEPCNT,
+    TCP_KEEPINTVL,
+    TCP_NODELAY,
+    WSAEFAULT,
+    WSAEINVAL,
+    WSAENOPROTOOPT,
+    accept,
+    bind,
+    connect,
+    getsockname,
+    getsockopt,
+    htonl,
+    ip_mreq,
+    linger,
+    listen,
+    ntohs,
+    recv,
+    send,
+    sendto,
+    setsockopt,
+    sockaddr_in6,
+    u_long,
+)
+
+TCP, UDP = SOCK_STREAM, SOCK_DGRAM
+
+
+def got(s: int, level: int, number: int, room: int = 4) -> tuple[int, bytes, int]:
+    """What getsockopt returns, writes into a buffer of dots, and leaves as the length."""
+    value, length = bytearray(b"." * room), c_int(room)
+    result = getsockopt(s, level, number, value, length)
+    return result, bytes(value), length.value
+
+
+FLAGS = [
+    (UDP, SOL_SOCKET, SO_BROADCAST),
+    (TCP, SOL_SOCKET, SO_OOBINLINE),
+    (TCP, SOL_SOCKET, SO_REUSEADDR),
+    (TCP, SOL_SOCKET, SO_EXCLUSIVEADDRUSE),
+]
+BYTES = [
+    (TCP, SOL_SOCKET, SO_KEEPALIVE),
+    (TCP, SOL_SOCKET, SO_DONTROUTE),
+    (TCP, IPPROTO_TCP, TCP_NODELAY),
+]
+NUMBERS = [
+    (TCP, SOL_SOCKET, SO_RCVBUF, 4711),
+    (TCP, SOL_SOCKET, SO_SNDBUF, 1),
+    (TCP, SOL_SOCKET, SO_RCVTIMEO, 123),
+    (UDP, SOL_SOCKET, SO_SNDTIMEO, 1),
+    (TCP, IPPROTO_TCP, TCP_KEEPALIVE, 7),
+    (TCP, IPPROTO_TCP, TCP_KEEPCNT, 7),
+    (TCP, IPPROTO_TCP, TCP_KEEPINTVL, 7),
+    (UDP, IPPROTO_IP, IP_TTL, 7),
+    (UDP, IPPROTO_IP, IP_TOS, 8),
+    (UDP, IPPROTO_IP, IP_MULTICAST_TTL, 7),
+    (UDP, IPPROTO_IP, IP_MULTICAST_LOOP, 0),
+]
+
+
+@pytest.mark.parametrize(("type", "level", "number"), FLAGS)
+def test_a_bool_is_on_or_off_in_four_bytes(started: None, type: int, level: int, number: int) -> None:
+    s = new(type)
+    assert got(s, level, number) == (0, bytes(4), 4)
+    for value in (1, 0x100, 0):
+        set_option(s, number, value, level)
+        assert got(s, level, number) == (0, bytes([value != 0, 0, 0, 0]), 4)
+
+
+@pytest.mark.parametrize(
+    ("type", "level", "number"),
+    [BYTES[0], pytest.param(*BYTES[1], marks=pytest.mark.wine_differs("any value sets SO_DONTROUTE")), BYTES[2]],
+)
+def test_some_options_are_one_byte_whatever_the_room(started: None, type: int, level: int, number: int) -> None:
+    s = new(type)
+    set_option(s, number, 1, level)
+    assert got(s, level, number) == (0, b"\1...", 1)
+    set_option(s, number, 0x100, level)
+    assert got(s, level, number) == (0, b"\0...", 1)
+
+
+@pytest.mark.parametrize(
+    "number", [SO_KEEPALIVE, pytest.param(SO_DONTROUTE, marks=pytest.mark.wine_differs("SO_DONTROUTE is on at first"))]
+)
+def test_keeping_alive_and_bypassing_routes_are_off_at_first(started: None, number: int) -> None:
+    assert option(new(), number) == 0
+
+
+@pytest.mark.parametrize(("type", "level", "number"), [*FLAGS, *BYTES])
+def test_what_is_on_or_off_can_be_set_by_one_byte(started: None, type: int, level: int, number: int) -> None:
+    s = new(type)
+    assert setsockopt(s, level, number, b"\1", 1) == 0
+    assert option(s, number, level) == 1
+
+
+@pytest.mark.parametrize(("type", "level", "number", "value"), NUMBERS)
+def test_a_number_is_read_back_as_it_was_set(started: None, type: int, level: int, number: int, value: int) -> None:
+    s = new(type)
+    set_option(s, number, value, level)
+    assert got(s, level, number) == (0, value.to_bytes(4, "little"), 4)
+
+
+@pytest.mark.parametrize(("type", "level", "number", "value"), NUMBERS[:7])
+@pytest.mark.parametrize("length", [0, 1, 2])
+def test_a_number_needs_four_bytes(started: None, type: int, level: int, number: int, value: int, length: int) -> None:
+    s = new(type)
+    before = option(s, number, level)
+    assert error_of(setsockopt(s, level, number, bytes(4), length)) == WSAEFAULT
+    assert option(s, number, level) == before
+    result, _, _ = got(s, level, number, length)
+    assert error_of(result) == WSAEFAULT
+
+
+@pytest.mark.parametrize("number", [IP_TTL, IP_TOS, IP_MULTICAST_TTL])
+def test_a_byte_of_the_ip_header_has_no_more_than_255(started: None, number: int) -> None:
+    s = new(UDP)
+    set_option(s, number, 8, IPPROTO_IP)
+    assert error_of(setsockopt(s, IPPROTO_IP, number, c_int(256), 4)) == WSAEINVAL
+    assert option(s, number, IPPROTO_IP) == 8
+    assert got(s, IPPROTO_IP, number, 1) == (0, b"\x08", 1)
+
+
+def test_data_flows_through_the_smallest_buffers(pair: tuple[int, int]) -> None:
+    client, server = pair
+    for s in pair:
+        set_option(s, SO_RCVBUF, 0)
+        set_option(s, SO_SNDBUF, 1)
+    sending = Running(lambda: send(client, bytes(100_000), 100_000, 0))
+    assert receive_all(server, 100_000) == bytes(100_000)
+    assert sending.result() == 100_000
+
+
+# Single options
+
+
+@pytest.mark.parametrize("type", [TCP, UDP])
+def test_so_type_is_the_sockets_type(started: None, type: int) -> None:
+    s = new(type)
+    assert option(s, SO_TYPE) == type
+    assert error_of(setsockopt(s, SOL_SOCKET, SO_TYPE, c_int(type), 4)) in (WSAENOPROTOOPT, WSAEINVAL)
+
+
+def test_so_acceptconn_tells_whether_a_socket_listens(started: None) -> None:
+    server = listener()
+    assert option(bound(), SO_ACCEPTCONN) == 0
+    assert option(server, SO_ACCEPTCONN) == 1
+    assert error_of(setsockopt(server, SOL_SOCKET, SO_ACCEPTCONN, c_int(0), 4)) == WSAENOPROTOOPT
+
+
+def test_so_error_is_0_without_a_failed_connect(pair: tuple[int, int], udp: tuple[int, int]) -> None:
+    assert [option(s, SO_ERROR) for s in (new(), *pair, *udp)] == [0] * 5
+
+
+@pytest.mark.wine_differs("SO_ERROR cannot be set")
+def test_so_error_can_be_set(started: None) -> None:
+    s = new()
+    set_option(s, SO_ERROR, 4711)
+    assert option(s, SO_ERROR) == 4711
+
+
+def test_so_connect_time_counts_seconds_while_connected(pair: tuple[int, int]) -> None:
+    for s in pair:
+        assert option(s, SO_CONNECT_TIME) < LIMIT_SECONDS
+    assert option(new(), SO_CONNECT_TIME) == 0xFFFFFFFF
+    assert option(new(UDP), SO_CONNECT_TIME) == 0xFFFFFFFF
+
+
+def test_so_max_msg_size_is_the_largest_datagrams(started: None) -> None:
+    assert option(new(UDP), SO_MAX_MSG_SIZE) == 65507
+
+
+@pytest.mark.parametrize("on", [1, pytest.param(0x100, marks=pytest.mark.wine_differs("l_onoff becomes 1"))])
+def test_so_linger_is_two_words_which_stay_as_they_were_set(started: None, on: int) -> None:
+    s = new()
+    assert setsockopt(s, SOL_SOCKET, SO_LINGER, linger(on, 7), sizeof(linger)) == 0
+    value = linger()
+    assert getsockopt(s, SOL_SOCKET, SO_LINGER, value, c_int(sizeof(linger))) == 0
+    assert (value.l_onoff, value.l_linger) == (on, 7)
+
+
+def test_so_dontlinger_is_the_opposite_of_so_linger(started: None) -> None:
+    s = new()
+    assert option(s, SO_DONTLINGER) == 1
+    assert setsockopt(s, SOL_SOCKET, SO_LINGER, linger(1, 7), sizeof(linger)) == 0
+    assert option(s, SO_DONTLINGER) == 0
+    set_option(s, SO_DONTLINGER, 1)
+    assert option(s, SO_LINGER) & 0xFFFF == 0
+    set_option(s, SO_DONTLINGER, 0)
+    assert option(s, SO_LINGER) == 1
+
+
+@pytest.mark.wine_differs("datagram sockets have it too")
+def test_lingering_is_for_streams(started: None) -> None:
+    s = new(UDP)
+    assert error_of(setsockopt(s, SOL_SOCKET, SO_LINGER, linger(1, 0), sizeof(linger))) == WSAENOPROTOOPT
+    assert error_of(setsockopt(s, SOL_SOCKET, SO_DONTLINGER, c_int(1), 4)) == WSAENOPROTOOPT
+
+
+def test_reuse_and_exclusive_use_exclude_each_other(started: None) -> None:
+    for first, second in ((SO_REUSEADDR, SO_EXCLUSIVEADDRUSE), (SO_EXCLUSIVEADDRUSE, SO_REUSEADDR)):
+        s = new()
+        set_option(s, first, 1)
+        assert error_of(setsockopt(s, SOL_SOCKET, second, c_int(1), 4)) == WSAEINVAL
+
+
+def test_ip_dontfragment_is_on_for_streams_and_off_for_datagrams_at_first(started: None) -> None:
+    assert option(new(TCP), IP_DONTFRAGMENT, IPPROTO_IP) == 1
+    s = new(UDP)
+    assert option(s, IP_DONTFRAGMENT, IPPROTO_IP) == 0
+    set_option(s, IP_DONTFRAGMENT, 5, IPPROTO_IP)
+    assert option(s, IP_DONTFRAGMENT, IPPROTO_IP) == 1
+
+
+def test_ipv6_v6only_is_on_at_first_and_is_settled_by_bind(started: None) -> None:
+    s = new(UDP, AF_INET6)
+    assert got(s, IPPROTO_IPV6, IPV6_V6ONLY) == (0, b"\1...", 1)
+    set_option(s, IPV6_V6ONLY, 0, IPPROTO_IPV6)
+    assert bind(s, loopback6(), 28) == 0
+    assert error_of(setsockopt(s, IPPROTO_IPV6, IPV6_V6ONLY, c_int(1), 4)) == WSAEINVAL
+
+
+def test_a_dual_stack_socket_takes_ipv4_connections(started: None) -> None:
+    server = new(TCP, AF_INET6)
+    set_option(server, IPV6_V6ONLY, 0, IPPROTO_IPV6)
+    name, length = sockaddr_in6(sin6_family=AF_INET6), c_int(28)
+    assert bind(server, name, 28) == 0
+    assert listen(server, 1) == 0
+    assert getsockname(server, name, length) == 0
+    client = new()
+    assert connect(client, loopback(ntohs(name.sin6_port)), 16) == 0
+    assert readable(server)
+    peer = sockaddr_in6()
+    assert accept(server, peer, c_int(28)) != INVALID_SOCKET
+    assert peer.sin6_addr.s6_addr == bytes(10) + b"\xff\xff\x7f\0\0\1"
+
+
+@pytest.mark.parametrize("number", [IP_ADD_MEMBERSHIP, IP_DROP_MEMBERSHIP])
+def test_memberships_cannot_be_read(started: None, number: int) -> None:
+    result, _, _ = got(new(UDP), IPPROTO_IP, number, 8)
+    assert error_of(result) == WSAENOPROTOOPT
+
+
+def test_a_member_of_a_group_receives_what_is_sent_to_it(started: None) -> None:
+    group, port_holder = 0xEFFFFF12, new(UDP)
+    assert bind(port_holder, loopback(0, INADDR_ANY), 16) == 0
+    membership = ip_mreq()
+    membership.imr_multiaddr.s_addr = htonl(group)
+    membership.imr_interface.s_addr = htonl(INADDR_LOOPBACK)
+    assert setsockopt(port_holder, IPPROTO_IP, IP_ADD_MEMBERSHIP, membership, sizeof(membership)) == 0
+    sender = bound(UDP)
+    interface = u_long(htonl(INADDR_LOOPBACK))
+    assert setsockopt(sender, IPPROTO_IP, IP_MULTICAST_IF, interface, 4) == 0
+    assert option(sender, IP_MULTICAST_IF, IPPROTO_IP) == interface.value
+    assert sendto(sender, b"all", 3, 0, loopback(port_of(port_holder), group), 16) == 3
+    data = bytearray(3)
+    assert recv(port_holder, data, 3, 0) == 3
+    assert data == b"all"
+    assert setsockopt(port_holder, IPPROTO_IP, IP_DROP_MEMBERSHIP, membership, sizeof(membership)) == 0
+
+
+# Refusals
+
+
+@pytest.mark.parametrize("level", [1, 0x800, 0x8000, 0xFFFFFFFF, -1])
+def test_an_unknown_level_is_wsaeinval(started: None, level: int) -> None:
+    s = new()
+    assert error_of(setsockopt(s, level, SO_KEEPALIVE, c_int(1), 4)) == WSAEINVAL
+    assert error_of(getsockopt(s, level, SO_KEEPALIVE, c_int(), c_int(4))) == WSAEINVAL
+
+
+@pytest.mark.parametrize("level", [SOL_SOCKET, IPPROTO_TCP, IPPROTO_IP])
+def test_an_unknown_option_is_wsaenoprotoopt(started: None, level: int) -> None:
+    s = new()
+    assert error_of(setsockopt(s, level, 0x7EEE, c_int(1), 4)) == WSAENOPROTOOPT
+    assert error_of(getsockopt(s, level, 0x7EEE, c_int(), c_int(4))) == WSAENOPROTOOPT
+
+
+@pytest.mark.parametrize("number", [SO_RCVLOWAT, SO_SNDLOWAT])
+def test_low_water_marks_do_not_exist(started: None, number: int) -> None:
+    s = new()
+    assert error_of(setsockopt(s, SOL_SOCKET, number, c_int(1), 4)) == WSAENOPROTOOPT
+    assert error_of(getsockopt(s, SOL_SOCKET, number, c_int(), c_int(4))) == WSAENOPROTOOPT
+
+
+def test_a_value_is_never_more_than_its_length(started: None) -> None:
+    s = new()
+    assert setsockopt(s, SOL_SOCKET, SO_OOBINLINE, c_uint16(1), 2) == 0
+    assert got(s, SOL_SOCKET, SO_OOBINLINE, 2)[:2] == (0, b"\1\0")

@@ -1,0 +1,211 @@
+"""WSAPoll: which events a socket shows in each state, what is counted, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ctypes import sizeof
+
+import pytest
+from winsock_kit import (
+    await_events,
+    bound,
+    closed_port,
+    connect_to,
+    error_of,
+    events_of,
+    listener,
+    name_of,
+    new,
+    readable,
+    set_nonblocking,
+    set_option,
+)
+
+from winsock import (
+    INVALID_SOCKET,
+    MSG_OOB,
+    POLLERR,
+    POLLHUP,
+    POLLIN,
+    POLLNVAL,
+    POLLOUT,
+    POLLPRI,
+    POLLRDBAND,
+    POLLRDNORM,
+    POLLWRNORM,
+    SD_RECEIVE,
+    SD_SEND,
+    SO_LINGER,
+    SO_OOBINLINE,
+    SOL_SOCKET,
+    WSAECONNREFUSED,
+    WSAECONNRESET,
+    WSAEINVAL,
+    WSAENOTSOCK,
+    WSAEWOULDBLOCK,
+    WSAPOLLFD,
+    WSAPoll,
+    closesocket,
+    connect,
+    linger,
+    recv,
+    send,
+    sendto,
+    setsockopt,
+    shutdown,
+)
+
+
+def test_the_names_of_the_header_are_sums_of_these_bits() -> None:
+    assert POLLRDNORM | POLLRDBAND == POLLIN
+    assert POLLOUT == POLLWRNORM
+
+
+def test_a_connected_stream_can_be_written_and_with_data_read(pair: tuple[int, int]) -> None:
+    client, server = pair
+    assert events_of(server) == POLLWRNORM
+    assert send(client, b"1", 1, 0) == 1
+    assert await_events(server, POLLRDNORM) == POLLRDNORM | POLLWRNORM
+
+
+def test_a_listener_with_a_connection_can_be_read(started: None) -> None:
+    server = listener()
+    assert events_of(server) == 0
+    connect_to(server)
+    assert await_events(server, POLLRDNORM) == POLLRDNORM
+
+
+@pytest.mark.parametrize("make", [new, bound])
+def test_a_stream_that_is_not_connected_shows_nothing(started: None, make: Callable[[], int]) -> None:
+    assert events_of(make()) == 0
+
+
+def test_a_datagram_socket_can_be_written_and_with_a_datagram_read(udp: tuple[int, int]) -> None:
+    here, there = udp
+    assert events_of(there) == POLLWRNORM
+    assert sendto(here, b"", 0, 0, name_of(there), 16) == 0
+    assert await_events(there, POLLRDNORM) == POLLRDNORM | POLLWRNORM
+
+
+def test_the_peers_end_is_a_hang_up_and_nothing_to_read(pair: tuple[int, int]) -> None:
+    client, server = pair
+    assert shutdown(client, SD_SEND) == 0
+    assert await_events(server, POLLHUP) == POLLHUP | POLLWRNORM
+
+
+@pytest.mark.wine_differs("the end does not show before the data is read")
+def test_data_before_the_peers_end_can_still_be_read(pair: tuple[int, int]) -> None:
+    client, server = pair
+    assert send(client, b"1", 1, 0) == 1
+    assert shutdown(client, SD_SEND) == 0
+    assert await_events(server, POLLHUP) == POLLRDNORM | POLLHUP | POLLWRNORM
+    assert recv(server, bytearray(1), 1, 0) == 1
+    assert events_of(server) == POLLHUP | POLLWRNORM
+
+
+def test_the_peers_end_is_told_unasked(pair: tuple[int, int]) -> None:
+    assert shutdown(pair[0], SD_SEND) == 0
+    assert await_events(pair[1], POLLHUP, asked=0) == POLLHUP
+
+
+@pytest.mark.wine_differs("a stream stays readable after SD_RECEIVE")
+def test_a_stream_shut_down_for_receiving_can_only_be_written(pair: tuple[int, int]) -> None:
+    client, server = pair
+    assert send(server, b"1", 1, 0) == 1
+    assert readable(client)
+    assert shutdown(client, SD_RECEIVE) == 0
+    assert events_of(client) == POLLWRNORM
+
+
+def test_a_reset_is_an_error_and_a_hang_up_before_and_after_recv(pair: tuple[int, int]) -> None:
+    client, server = pair
+    assert setsockopt(server, SOL_SOCKET, SO_LINGER, linger(1, 0), sizeof(linger)) == 0
+    assert closesocket(server) == 0
+    assert await_events(client, POLLERR) == POLLERR | POLLHUP | POLLWRNORM
+    assert error_of(recv(client, bytearray(1), 1, 0)) == WSAECONNRESET
+    assert events_of(client) == POLLERR | POLLHUP | POLLWRNORM
+
+
+@pytest.mark.wine_differs("a failed connect shows POLLERR alone, or as readable")
+@pytest.mark.parametrize("blocking", [0, 1])
+def test_a_failed_connect_is_an_error_and_a_hang_up_each_time_asked(started: None, blocking: int) -> None:
+    s = new()
+    set_nonblocking(s, not blocking)
+    assert error_of(connect(s, closed_port(), 16)) in (WSAEWOULDBLOCK, WSAECONNREFUSED)
+    assert await_events(s, POLLERR) == events_of(s) == POLLERR | POLLHUP | POLLWRNORM
+
+
+def test_an_urgent_byte_is_of_the_other_band_unless_it_is_inline(pair: tuple[int, int]) -> None:
+    client, server = pair
+    assert send(client, b"!", 1, MSG_OOB) == 1
+    assert await_events(server, POLLRDBAND) == POLLRDBAND | POLLWRNORM
+    set_option(client, SO_OOBINLINE, 1)
+    assert send(server, b"!", 1, MSG_OOB) == 1
+    assert await_events(client, POLLRDNORM) == POLLRDNORM | POLLWRNORM
+
+
+def test_only_what_was_asked_is_shown(pair: tuple[int, int]) -> None:
+    client, server = pair
+    assert send(client, b"1", 1, 0) == 1
+    assert readable(server)
+    assert events_of(server, POLLRDNORM) == POLLRDNORM
+    assert events_of(server, POLLWRNORM) == POLLWRNORM
+    assert events_of(server, POLLRDBAND) == 0
+
+
+# Counting
+
+
+def test_the_count_is_that_of_the_sockets_with_events(udp: tuple[int, int]) -> None:
+    array = (WSAPOLLFD * 3)(
+        WSAPOLLFD(udp[0], POLLIN, -1), WSAPOLLFD(udp[1], POLLIN | POLLOUT, -1), WSAPOLLFD(udp[0], POLLOUT, -1)
+    )
+    assert WSAPoll(array, 3, 0) == 2
+    assert [entry.revents for entry in array] == [0, POLLWRNORM, POLLWRNORM]
+
+
+def test_entries_beyond_the_count_are_left_alone(udp: tuple[int, int]) -> None:
+    array = (WSAPOLLFD * 2)(WSAPOLLFD(udp[0], POLLOUT, -1), WSAPOLLFD(udp[1], POLLOUT, -1))
+    assert WSAPoll(array, 1, 0) == 1
+    assert [entry.revents for entry in array] == [POLLWRNORM, -1]
+
+
+def test_the_entries_may_be_a_byte_array(udp: tuple[int, int]) -> None:
+    array = bytearray(WSAPOLLFD(udp[0], POLLOUT, -1))  # type: ignore[arg-type]
+    assert WSAPoll(array, 1, 0) == 1
+    assert WSAPOLLFD.from_buffer_copy(array).revents == POLLWRNORM
+
+
+@pytest.mark.parametrize("bad", [1, INVALID_SOCKET, "closed"])
+def test_a_bad_handle_beside_a_good_one_is_pollnval_and_not_counted(udp: tuple[int, int], bad: int | str) -> None:
+    if isinstance(bad, str):
+        bad = new()
+        assert closesocket(bad) == 0
+    array = (WSAPOLLFD * 2)(WSAPOLLFD(bad, POLLOUT, -1), WSAPOLLFD(udp[1], POLLOUT, -1))
+    assert WSAPoll(array, 2, 0) == 1
+    assert [entry.revents for entry in array] == [POLLNVAL, POLLWRNORM]
+
+
+def test_the_time_is_in_milliseconds_and_0_only_looks(udp: tuple[int, int]) -> None:
+    for milliseconds in (0, 1, 20):
+        assert WSAPoll(WSAPOLLFD(udp[0], POLLIN), 1, milliseconds) == 0
+
+
+# Refusals
+
+
+def test_only_bad_handles_are_wsaenotsock_whatever_their_events(started: None) -> None:
+    array = (WSAPOLLFD * 2)(WSAPOLLFD(1, POLLIN), WSAPOLLFD(INVALID_SOCKET, 0x4000))
+    assert error_of(WSAPoll(array, 2, 0)) == WSAENOTSOCK
+    assert [entry.revents for entry in array] == [POLLNVAL, POLLNVAL]
+
+
+@pytest.mark.wine_differs("any events can be asked for")
+@pytest.mark.parametrize("events", [POLLPRI, POLLERR, POLLHUP, POLLNVAL, POLLIN | POLLPRI, 0x4000, -1])
+def test_other_events_cannot_be_asked_for(udp: tuple[int, int], events: int) -> None:
+    assert error_of(WSAPoll(WSAPOLLFD(udp[0], events), 1, 0)) == WSAEINVAL
+
+
+def test_no_entries_are_wsaeinval_with_or_without_an_array(started: None) -> None:
+    assert error_of(WSAPoll(WSAPOLLFD(), 0, 0)) == WSAEINVAL
+    assert error_of(WSAPoll(None, 0, 0)) == WSAEINVAL

@@ -1,0 +1,165 @@
+"""Two stream sockets on one port: who may bind after whom, by their options and addresses."""
+
+from __future__ import annotations
+
+from ctypes import c_int
+
+import pytest
+from winsock_kit import (
+    accept_from,
+    bound,
+    connect_to,
+    error_of,
+    listener,
+    loopback,
+    loopback6,
+    name_of,
+    new,
+    port_of,
+    readable,
+)
+
+from winsock import (
+    AF_INET6,
+    INADDR_ANY,
+    INADDR_LOOPBACK,
+    IPPROTO_IPV6,
+    IPV6_V6ONLY,
+    SO_EXCLUSIVEADDRUSE,
+    SO_REUSEADDR,
+    SOCK_DGRAM,
+    SOCK_STREAM,
+    SOL_SOCKET,
+    WSAEACCES,
+    WSAEADDRINUSE,
+    bind,
+    closesocket,
+    getsockname,
+    listen,
+    ntohs,
+    setsockopt,
+    sockaddr_in6,
+)
+
+USES = {"default": None, "reuse": SO_REUSEADDR, "exclusive": SO_EXCLUSIVEADDRUSE}
+HOSTS = {"any": INADDR_ANY, "one": INADDR_LOOPBACK}
+
+# The second socket's result by row of the first: 0, U for WSAEADDRINUSE, A for WSAEACCES. The columns are the second's:
+# default any, default one, reuse any, reuse one, exclusive any, exclusive one.
+RESULTS = {
+    "default any": "U0A0U0",
+    "default one": "0U0AUU",
+    "reuse any": "U000U0",
+    "reuse one": "0U00UU",
+    "exclusive any": "UAAAUA",
+    "exclusive one": "0U0AUU",
+}
+ERRORS = {"U": WSAEADDRINUSE, "A": WSAEACCES}
+CASES = [
+    pytest.param(
+        first,
+        f"{use} {host}",
+        result,
+        marks=pytest.mark.wine_differs("WSAEACCES beside an exclusive wildcard")
+        if first == "exclusive any" and result == "U"
+        else (),
+    )
+    for first, results in RESULTS.items()
+    for (use, host), result in zip([(use, host) for use in USES for host in HOSTS], results, strict=True)
+]
+
+
+def made(kind: str) -> tuple[int, int]:
+    """A socket with the options of its kind, and the host that it will be bound to."""
+    use, host = kind.split()
+    s = new()
+    option = USES[use]
+    if option is not None:
+        assert setsockopt(s, SOL_SOCKET, option, c_int(1), 4) == 0
+    return s, HOSTS[host]
+
+
+@pytest.mark.parametrize(("first", "second", "result"), CASES)
+def test_who_may_bind_after_whom(started: None, first: str, second: str, result: str) -> None:
+    (holder, host), (other, other_host) = made(first), made(second)
+    assert bind(holder, loopback(0, host), 16) == 0
+    bound = bind(other, loopback(port_of(holder), other_host), 16)
+    if result == "0":
+        assert bound == 0, error_of(bound)
+    else:
+        assert error_of(bound) == ERRORS[result]
+
+
+def test_a_refused_socket_can_be_bound_elsewhere(started: None) -> None:
+    holder, s = bound(), new()
+    assert error_of(bind(s, name_of(holder), 16)) == WSAEADDRINUSE
+    assert bind(s, loopback(), 16) == 0
+
+
+def test_a_port_is_free_again_once_its_socket_is_closed(started: None) -> None:
+    holder = bound()
+    name = name_of(holder)
+    assert closesocket(holder) == 0
+    assert bind(new(), name, 16) == 0
+
+
+def test_streams_and_datagrams_have_their_own_ports(started: None) -> None:
+    assert bind(new(SOCK_DGRAM), name_of(bound()), 16) == 0
+
+
+def test_a_server_that_restarts_gets_its_port_while_old_connections_live_on(started: None) -> None:
+    server = listener()
+    name = name_of(server)
+    connect_to(server)
+    accepted = accept_from(server)
+    assert closesocket(server) == 0
+    again = new()
+    assert bind(again, name, 16) == 0
+    assert listen(again, 1) == 0
+    connect_to(again)
+    accept_from(again)
+    assert bytes(name_of(accepted)) == bytes(name)
+
+
+def test_a_server_that_restarts_gets_its_port_after_it_closed_its_connections(started: None) -> None:
+    server = listener()
+    name = name_of(server)
+    client = connect_to(server)
+    assert closesocket(accept_from(server)) == 0
+    assert closesocket(server) == 0
+    assert readable(client)
+    assert closesocket(client) == 0
+    again = new()
+    assert bind(again, name, 16) == 0
+    assert listen(again, 1) == 0
+
+
+def dual_stack(use: int | None) -> tuple[int, int]:
+    """A socket bound to both wildcards, and its port."""
+    s = new(SOCK_STREAM, AF_INET6)
+    assert setsockopt(s, IPPROTO_IPV6, IPV6_V6ONLY, c_int(0), 4) == 0
+    if use is not None:
+        assert setsockopt(s, SOL_SOCKET, use, c_int(1), 4) == 0
+    name = sockaddr_in6(sin6_family=AF_INET6)
+    assert bind(s, name, 28) == 0
+    assert getsockname(s, name, c_int(28)) == 0
+    return s, ntohs(name.sin6_port)
+
+
+@pytest.mark.parametrize("host", [INADDR_ANY, INADDR_LOOPBACK])
+def test_an_exclusive_dual_stack_socket_holds_the_ipv4_port_too(started: None, host: int) -> None:
+    _, port = dual_stack(SO_EXCLUSIVEADDRUSE)
+    assert error_of(bind(new(), loopback(port, host), 16)) == WSAEACCES
+
+
+def test_a_dual_stack_socket_shares_the_ipv4_wildcard(started: None) -> None:
+    _, port = dual_stack(None)
+    assert bind(new(), loopback(port, INADDR_ANY), 16) == 0
+
+
+def test_an_ipv6_socket_leaves_the_ipv4_port_alone(started: None) -> None:
+    s = new(SOCK_STREAM, AF_INET6)
+    assert bind(s, loopback6(), 28) == 0
+    name = sockaddr_in6()
+    assert getsockname(s, name, c_int(28)) == 0
+    assert bind(new(), loopback(ntohs(name.sin6_port)), 16) == 0
