@@ -624,3 +624,8 @@ def test_s1_s5_a_client_that_comes_back_is_in_step_with_an_original_server(origi
         assert stage.position() == Decimal("-0.75")
 
     assert stage.play(script()) == 0
+
+
+def test_h2_what_the_listings_use_and_their_header_lacks_is_there():
+    names = ["SOCK_DGRAM", "IPPROTO_UDP", "sendto", "recvfrom", "WSAErrorDescript", "WSAEWOULDBLOCK", "WSAEISCONN"]
+    assert set(names) <= set(calls.__all__)
