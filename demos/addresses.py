@@ -1,0 +1,92 @@
+"""A host's name to the address that the calls take, and an address to the text that people read."""
+
+from __future__ import annotations
+
+import ctypes
+from ctypes import POINTER
+from typing import TypeAlias
+
+from winsock import (
+    AF_INET,
+    AF_INET6,
+    INET6_ADDRSTRLEN,
+    WSAErrorDescript,
+    addrinfo,
+    freeaddrinfo,
+    getaddrinfo,
+    inet_ntop,
+    ntohs,
+    sockaddr_in,
+    sockaddr_in6,
+)
+
+Address: TypeAlias = "sockaddr_in | sockaddr_in6"
+
+_STRUCTURES: dict[int, type[sockaddr_in] | type[sockaddr_in6]] = {AF_INET: sockaddr_in, AF_INET6: sockaddr_in6}
+
+
+class AddressError(Exception):
+    """A host that has no address; the text says why."""
+
+
+def find_address(host: str, port: int, kind: int) -> Address:
+    """The address of a host given by its name or number, for a SOCK_* ``kind``; Winsock must have been started.
+
+    A name that has both gives its IPv4 address: the original programs know no other. It waits for the resolver.
+
+    Errors: AddressError when the name is none, is not known, or cannot be looked up now.
+    """
+    try:
+        name = host.encode("ascii" if host.isascii() else "idna")
+    except UnicodeError as error:
+        raise AddressError(f"{host!r} is no host's name: {error}") from None
+    if not name or b"\0" in name:
+        raise AddressError(f"{host!r} is no host's name")
+    found = POINTER(addrinfo)()
+    code = getaddrinfo(name, str(port), addrinfo(ai_socktype=kind), found)
+    if code != 0:
+        raise AddressError(f"{host} cannot be found: {WSAErrorDescript(code)}")
+    try:
+        addresses = []
+        entry = found
+        while entry:
+            structure = _STRUCTURES.get(entry.contents.ai_family)
+            if structure:
+                data = ctypes.string_at(entry.contents.ai_addr, ctypes.sizeof(structure))
+                addresses.append(structure.from_buffer_copy(data))
+            entry = entry.contents.ai_next
+    finally:
+        freeaddrinfo(found)
+    if not addresses:
+        raise AddressError(f"{host} has neither an IPv4 nor an IPv6 address")
+    return next((address for address in addresses if isinstance(address, sockaddr_in)), addresses[0])
+
+
+def family_of(address: Address) -> int:
+    """The address's AF_*."""
+    return AF_INET if isinstance(address, sockaddr_in) else AF_INET6
+
+
+def port_of(address: Address) -> int:
+    """The address's port."""
+    return ntohs(address.sin_port if isinstance(address, sockaddr_in) else address.sin6_port)
+
+
+def empty_address(family: int) -> Address:
+    """A structure of this family for a call to fill in: AF_INET or AF_INET6."""
+    return _STRUCTURES[family]()
+
+
+def is_any(address: Address) -> bool:
+    """Whether it stands for every network of this machine: 0.0.0.0 or ::."""
+    return not any(bytes(address.sin_addr if isinstance(address, sockaddr_in) else address.sin6_addr))
+
+
+def address_text(address: Address) -> str:
+    """``127.0.0.1:8082`` or ``[::1]:8082``, with the scope where there is one: ``[fe80::1%2]:8082``."""
+    number = address.sin_addr if isinstance(address, sockaddr_in) else address.sin6_addr
+    text = inet_ntop(family_of(address), number, bytearray(INET6_ADDRSTRLEN), INET6_ADDRSTRLEN)
+    if isinstance(address, sockaddr_in):
+        return f"{text}:{port_of(address)}"
+    scope = f"%{address.sin6_scope_id}" if address.sin6_scope_id else ""
+    return f"[{text}{scope}]:{port_of(address)}"
