@@ -190,7 +190,7 @@ def test_ctrl_c_ends_it_with_a_summary():
 
 
 @pytest.mark.posix_only(reason="Ctrl-C cannot be sent to one process on Windows")
-def test_a_second_ctrl_c_ends_it_at_once(tmp_path):
+def test_two_quick_ctrl_c_leave_no_traceback_and_no_process_behind(tmp_path):
     with job("--timer-ms", 20_000, "--accounts", tmp_path) as process:
         wait_for(process, "server is process")
         wait_for(process, "random walk")
