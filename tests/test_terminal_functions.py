@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
@@ -11,6 +11,7 @@ from terminal_kit import Bench, ticks
 from demos import terminal
 from demos.terminal import constants
 from demos.terminal.account import PaperAccount
+from demos.terminal.clock import ManualClock
 from demos.terminal.ports import SymbolSpec, Tick
 
 
@@ -50,6 +51,13 @@ def test_TimeCurrent_is_the_last_tick_s_time_zoneless_as_in_the_file(tmp_path):
     quotes = [Tick("GBPUSD", 1_492_592_400_123, 100_000, 100_007)]
     (seen,) = printed(tmp_path, "repr(TimeCurrent())", quotes=quotes)
     assert seen == repr(datetime(2017, 4, 19, 9, 0, 0, 123000))
+
+
+def test_TimeGMT_is_the_computer_s_time_without_its_zone(tmp_path, monkeypatch):
+    time = datetime(2026, 1, 31, 12, 0, 0, 123_000, timezone(timedelta(hours=1)))
+    monkeypatch.setattr(ManualClock, "now", lambda self: time)
+    (seen,) = printed(tmp_path, "repr(TimeGMT())")
+    assert seen == repr(datetime(2026, 1, 31, 11, 0, 0, 123_000))
 
 
 def test_before_the_first_tick_prices_and_times_are_zero(tmp_path):

@@ -115,6 +115,7 @@ from demos.terminal.functions import (
     SymbolInfoDouble,
     SymbolInfoInteger,
     TimeCurrent,
+    TimeGMT,
     printf,
 )
 from demos.terminal.programs import Input
@@ -234,6 +235,7 @@ __all__ = [
     "SymbolInfoDouble",
     "SymbolInfoInteger",
     "TimeCurrent",
+    "TimeGMT",
     "TimeToString",
     "printf",
 ]

@@ -8,7 +8,7 @@ https://www.mql5.com/en/docs for each. CTrade is in trade.py, conversions are in
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timezone
 
 from demos.terminal import constants as c
 from demos.terminal.chart import Timer, current
@@ -200,6 +200,11 @@ def TimeCurrent() -> datetime:
     """The last tick's time, of whatever symbol, zoneless as the market gave it; 1970 before the first tick."""
     last = current().host.last_tick
     return time_of(last.time) if last else EPOCH
+
+
+def TimeGMT() -> datetime:
+    """The computer's time at Greenwich, zoneless, to the millisecond; it jumps when somebody sets the clock."""
+    return current().host.clock.now().astimezone(timezone.utc).replace(tzinfo=None)
 
 
 def GetTickCount64() -> int:

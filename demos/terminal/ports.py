@@ -123,7 +123,7 @@ class Clock(Protocol):
         ...
 
     def now(self) -> datetime:
-        """Local time with its offset, for log lines alone."""
+        """Local time with its offset, for log lines and TimeGMT; durations are taken from monotonic()."""
         ...
 
 
