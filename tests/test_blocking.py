@@ -1,186 +1,373 @@
-"""A call that waits stops nobody but its own thread, holds on to its buffers, and has an error of its own."""
+"""Waits: what ends them — data, a time-out, a socket closed by another thread, a signal — and with which answer."""
 
 from __future__ import annotations
 
-import ctypes
-import gc
-import os
+import signal
 import threading
-import time
-import weakref
-from collections.abc import Callable
-from ctypes import c_char, c_int, sizeof
+from collections.abc import Callable, Iterator
+from ctypes import c_int
+from types import FrameType
 
 import pytest
 from winsock_kit import (
     LIMIT_SECONDS,
     Running,
+    bound,
     connect_to,
     connected_pair,
     error_of,
     fd_set_of,
     listener,
     name_of,
-    set_nonblocking,
+    new,
+    readable,
+    set_option,
     udp_pair,
 )
 
 from winsock import (
     INVALID_SOCKET,
     POLLIN,
+    POLLNVAL,
+    SD_SEND,
+    SO_RCVTIMEO,
+    SO_SNDTIMEO,
+    SOCK_DGRAM,
     SOCKET_ERROR,
+    WSAECONNABORTED,
+    WSAEINTR,
     WSAENOTSOCK,
-    WSAEWOULDBLOCK,
+    WSAETIMEDOUT,
     WSAPOLLFD,
     WSAGetLastError,
     WSAPoll,
     accept,
     closesocket,
+    connect,
+    getpeername,
     recv,
     recvfrom,
     select,
     send,
     sendto,
+    shutdown,
     sockaddr_in,
     timeval,
 )
 
 pytestmark = pytest.mark.usefixtures("started")
 
-
-def pinned(buffer: bytearray) -> bool:
-    try:
-        buffer.append(0)
-    except BufferError:
-        return True
-    buffer.pop()
-    return False
+# Time-outs
 
 
-def wait_until_pinned(buffer: bytearray) -> None:
-    """Return once a call in another thread holds the buffer; were it to keep the interpreter, nobody could see it."""
-    end = time.monotonic() + LIMIT_SECONDS / 2
-    while not pinned(buffer):
-        assert time.monotonic() < end, "no call holds the buffer while others run"
+@pytest.mark.parametrize("call", ["recv", "recvfrom"])
+def test_so_rcvtimeo_ends_a_wait_with_wsaetimedout(call: str, pair: tuple[int, int], udp: tuple[int, int]) -> None:
+    for s in (pair[0], udp[0]):
+        set_option(s, SO_RCVTIMEO, 20)
+        for _ in range(2):
+            if call == "recv":
+                assert error_of(recv(s, bytearray(1), 1, 0)) == WSAETIMEDOUT
+            else:
+                assert error_of(recvfrom(s, bytearray(1), 1, 0, sockaddr_in(), c_int(16))) == WSAETIMEDOUT
 
 
-# Each makes a call that waits, the buffer that it holds, and what lets it go on.
-Wait = tuple[Callable[[], int], bytearray, Callable[[], object]]
+def test_after_a_timed_out_recv_data_still_comes(pair: tuple[int, int]) -> None:
+    set_option(pair[0], SO_RCVTIMEO, 1)
+    assert error_of(recv(pair[0], bytearray(1), 1, 0)) == WSAETIMEDOUT
+    assert send(pair[1], b"1", 1, 0) == 1
+    assert readable(pair[0])
+    assert recv(pair[0], bytearray(1), 1, 0) == 1
 
 
-def waiting_recv() -> Wait:
-    client, accepted = connected_pair()
-    buffer = bytearray(1)
-    return lambda: recv(accepted, buffer, 1, 0), buffer, lambda: send(client, b"x", 1, 0)
+def test_so_sndtimeo_ends_a_send_that_finds_no_room_with_wsaetimedout(pair: tuple[int, int]) -> None:
+    set_option(pair[0], SO_SNDTIMEO, 20)
+    data, results = bytes(1 << 20), [0]
+    while results[-1] >= 0 and len(results) < 200:
+        results.append(send(pair[0], data, len(data), 0))
+    assert error_of(results[-1]) == WSAETIMEDOUT
 
 
-def waiting_recvfrom() -> Wait:
-    one, other = udp_pair()
-    buffer, address = bytearray(1), name_of(other)
-    receive = lambda: recvfrom(other, buffer, 1, 0, sockaddr_in(), c_int(16))  # noqa: E731
-    return receive, buffer, lambda: sendto(one, b"x", 1, 0, address, sizeof(address))
-
-
-def waiting_accept() -> Wait:
+def test_so_rcvtimeo_has_no_effect_on_accept() -> None:
     server = listener()
-    address = bytearray(16)
-    taken = lambda: int(accept(server, address, c_int(16)) != INVALID_SOCKET)  # noqa: E731
-    return taken, address, lambda: connect_to(server)
+    set_option(server, SO_RCVTIMEO, 1)
+    accepting = Running(lambda: accept(server, None, None))
+    # Twice the time-out goes by, counted by a wait of its own.
+    idle = bound(SOCK_DGRAM)
+    assert WSAPoll(WSAPOLLFD(idle, POLLIN), 1, 30) == 0
+    connect_to(server)
+    assert accepting.result() != INVALID_SOCKET
 
 
-def waiting_select() -> Wait:
-    client, accepted = connected_pair()
-    fds = bytearray(fd_set_of(accepted))
-    return lambda: select(0, fds, None, None, timeval(LIMIT_SECONDS, 0)), fds, lambda: send(client, b"x", 1, 0)
+def test_so_sndtimeo_has_no_effect_on_connect() -> None:
+    s = new()
+    set_option(s, SO_SNDTIMEO, 1)
+    assert connect(s, name_of(listener()), 16) == 0
 
 
-def waiting_poll() -> Wait:
-    client, accepted = connected_pair()
-    polled = bytearray(WSAPOLLFD(accepted, POLLIN))
-    return lambda: WSAPoll(polled, 1, 1000 * LIMIT_SECONDS), polled, lambda: send(client, b"x", 1, 0)
+def test_a_time_out_of_0_waits_for_data(pair: tuple[int, int]) -> None:
+    set_option(pair[0], SO_RCVTIMEO, 0)
+    receiving = Running(lambda: recv(pair[0], bytearray(1), 1, 0))
+    assert send(pair[1], b"1", 1, 0) == 1
+    assert receiving.result() == 1
 
 
-def waiting_send() -> Wait:
-    client, accepted = connected_pair()
-    message = bytearray(1 << 20)
-    set_nonblocking(client)
-    while send(client, message, len(message), 0) > 0:
-        pass
-    assert WSAGetLastError() == WSAEWOULDBLOCK
-    set_nonblocking(client, 0)
-    room = bytearray(1 << 20)
-
-    def drain() -> None:
-        while recv(accepted, room, len(room), 0) > 0 and pinned(message):
-            pass
-
-    return lambda: send(client, message, len(message), 0) // len(message), message, drain
+def test_select_and_wsapoll_end_when_their_time_is_over(udp: tuple[int, int]) -> None:
+    fds = fd_set_of(udp[0])
+    assert select(0, fds, None, None, timeval(0, 20_000)) == 0
+    assert fds.fd_count == 0
+    entry = WSAPOLLFD(udp[0], POLLIN, -1)
+    assert WSAPoll(entry, 1, 20) == 0
+    assert entry.revents == 0
 
 
-@pytest.mark.parametrize(
-    "make", [waiting_recv, waiting_recvfrom, waiting_accept, waiting_select, waiting_poll, waiting_send]
-)
-def test_while_a_call_waits_other_threads_run_and_its_buffer_keeps_its_size(make: Callable[[], Wait]) -> None:
-    call, buffer, release = make()
-    blocked = Running(call)
-    wait_until_pinned(buffer)
-    with pytest.raises(BufferError):
-        del buffer[:]
-    release()
-    assert blocked.result() == 1, WSAGetLastError()
-    del buffer[:]
+# What is waited for comes
 
 
-def test_a_buffer_that_nobody_else_holds_lives_as_long_as_the_call() -> None:
-    client, accepted = connected_pair()
-    made: list[weakref.ref[ctypes.Array[c_char]]] = []
-    sign = bytearray(16)
-
-    def buffer() -> ctypes.Array[c_char]:
-        array = (c_char * 1000)()
-        made.append(weakref.ref(array))
-        return array
-
-    blocked = Running(lambda: recvfrom(accepted, buffer(), 1000, 0, sign, c_int(16)))
-    wait_until_pinned(sign)
-    gc.collect()
-    assert made[0]() is not None
-    assert send(client, bytes(1000), 1000, 0) == 1000
-    assert 0 < blocked.result() <= 1000
-    del blocked
-    gc.collect()
-    assert made[0]() is None
+def test_a_blocking_recv_ends_with_data_with_the_end_and_with_a_reset() -> None:
+    endings: dict[str, Callable[[int], object]] = {
+        "data": lambda s: send(s, b"1", 1, 0),
+        "end": lambda s: shutdown(s, SD_SEND),
+        "close": closesocket,
+    }
+    for result, end in zip((1, 0, 0), endings.values(), strict=True):
+        client, server = connected_pair()
+        receiving = Running(lambda s=client: recv(s, bytearray(1), 1, 0))  # type: ignore[misc]
+        end(server)
+        assert receiving.result() == result
 
 
-def test_the_last_error_outlives_the_interpreters_own_system_calls() -> None:
-    assert error_of(closesocket(1)) == WSAENOTSOCK
-    with pytest.raises(FileNotFoundError):
-        os.stat("no such file")
-    with pytest.raises(FileNotFoundError):
-        os.listdir("no such folder")
-    gc.collect()
-    thread = threading.Thread(target=os.getcwd)
-    thread.start()
-    thread.join()
-    assert WSAGetLastError() == WSAENOTSOCK
+def test_a_blocking_accept_ends_with_a_connection() -> None:
+    server = listener()
+    accepting = Running(lambda: accept(server, None, None))
+    client = connect_to(server)
+    accepted = accepting.result()
+    assert bytes(name_of(accepted, getpeername)) == bytes(name_of(client))
 
 
-def test_threads_that_fail_at_once_have_each_their_own_last_error() -> None:
-    idle, _ = udp_pair()
-    set_nonblocking(idle)
-    failures: list[tuple[Callable[[], int], int]] = [
-        (lambda: closesocket(1), WSAENOTSOCK),
-        (lambda: recv(idle, bytearray(1), 1, 0), WSAEWOULDBLOCK),
+def test_select_and_wsapoll_without_a_limit_end_with_an_event(udp: tuple[int, int]) -> None:
+    here, there = udp
+    selecting = Running(lambda: select(0, fd_set_of(there), None, None, None))
+    polling = Running(lambda: WSAPoll(WSAPOLLFD(there, POLLIN), 1, -1))
+    assert sendto(here, b"1", 1, 0, name_of(there), 16) == 1
+    assert (selecting.result(), polling.result()) == (1, 1)
+
+
+def test_a_thread_that_waits_leaves_the_others_running(pair: tuple[int, int]) -> None:
+    receiving = Running(lambda: recv(pair[0], bytearray(1), 1, 0))
+    assert sum(range(100_000)) == 4_999_950_000
+    assert send(pair[1], b"1", 1, 0) == 1
+    assert receiving.result() == 1
+
+
+# The socket is closed by another thread
+
+
+def closed_meanwhile(make: Callable[[], int], wait: Callable[[int], tuple[int, int]]) -> tuple[int, int]:
+    """What a waiting call gives, with the last error, when another thread closes its socket.
+
+    Nothing tells from outside that a call has begun to wait: where the socket was closed before, it is done again with
+    more time.
+    """
+    idle = bound(SOCK_DGRAM)
+    for milliseconds in (20, 100, 500, 2000):
+        s = make()
+        waiting = Running(lambda s=s: wait(s))  # type: ignore[misc]
+        assert WSAPoll(WSAPOLLFD(idle, POLLIN), 1, milliseconds) == 0
+        assert closesocket(s) == 0
+        result, error = waiting.result()
+        if not (result in (SOCKET_ERROR, INVALID_SOCKET) and error == WSAENOTSOCK):
+            break
+    return result, error
+
+
+def without_limit(s: int) -> int:
+    set_option(s, SO_RCVTIMEO, 0)
+    return s
+
+
+WAITS: dict[str, tuple[Callable[[], int], Callable[[int], int], int]] = {
+    "accept": (listener, lambda s: accept(s, None, None), WSAEINTR),
+    "recv": (lambda: without_limit(connected_pair()[0]), lambda s: recv(s, bytearray(1), 1, 0), WSAECONNABORTED),
+    "recvfrom": (
+        lambda: without_limit(bound(SOCK_DGRAM)),
+        lambda s: recvfrom(s, bytearray(1), 1, 0, None, None),
+        WSAEINTR,
+    ),
+}
+
+
+@pytest.mark.parametrize("call", WAITS)
+def test_closing_ends_a_wait_in_another_thread(call: str) -> None:
+    make, wait, _ = WAITS[call]
+    result, error = closed_meanwhile(make, lambda s: (wait(s), WSAGetLastError()))
+    assert result in (SOCKET_ERROR, INVALID_SOCKET)
+    assert error not in (WSAENOTSOCK, WSAETIMEDOUT)
+
+
+@pytest.mark.wine_differs("the calls end with codes of Windows's kernel")
+@pytest.mark.parametrize("call", WAITS)
+def test_the_call_whose_socket_was_closed_says_so(call: str) -> None:
+    make, wait, error = WAITS[call]
+    assert closed_meanwhile(make, lambda s: (wait(s), WSAGetLastError()))[1] == error
+
+
+def test_closing_shows_to_select_as_readable() -> None:
+    left: list[int] = []
+
+    def wait(s: int) -> tuple[int, int]:
+        fds = fd_set_of(s)
+        result = select(0, fds, None, None, timeval(LIMIT_SECONDS, 0))
+        left.append(fds.fd_count)
+        return result, WSAGetLastError()
+
+    assert closed_meanwhile(lambda: bound(SOCK_DGRAM), wait)[0] == 1
+    assert left[-1] == 1
+
+
+def test_closing_ends_select_for_exceptions_with_wsaenotsock() -> None:
+    ended: list[int] = []
+
+    def wait(s: int) -> tuple[int, int]:
+        result = select(0, None, None, fd_set_of(s), timeval(LIMIT_SECONDS, 0))
+        ended.append(WSAGetLastError())
+        return result, 0
+
+    assert closed_meanwhile(lambda: bound(SOCK_DGRAM), wait)[0] == SOCKET_ERROR
+    assert ended[-1] == WSAENOTSOCK
+
+
+def test_closing_shows_to_wsapoll_as_pollnval() -> None:
+    shown: list[int] = []
+
+    def wait(s: int) -> tuple[int, int]:
+        entry = WSAPOLLFD(s, POLLIN)
+        result = WSAPoll(entry, 1, 1000 * LIMIT_SECONDS)
+        shown.append(entry.revents)
+        return result, WSAGetLastError()
+
+    assert closed_meanwhile(lambda: bound(SOCK_DGRAM), wait)[0] == 1
+    assert shown[-1] == POLLNVAL
+
+
+def test_closing_ends_connect_or_it_was_faster(pair: tuple[int, int]) -> None:
+    # Loopback connects or refuses at once: what can be had is that no close, however early, leaves the call waiting.
+    s, name = new(), name_of(listener())
+    connecting = Running(lambda: connect(s, name, 16))
+    assert closesocket(s) == 0
+    assert connecting.result() in (0, SOCKET_ERROR)
+
+
+def test_a_number_that_was_closed_during_a_wait_does_not_reach_a_newer_socket() -> None:
+    s = without_limit(bound(SOCK_DGRAM))
+    waiting = Running(lambda: (recv(s, bytearray(8), 8, 0), WSAGetLastError()))
+    assert closesocket(s) == 0
+    here, there = udp_pair()
+    assert sendto(here, b"for them", 8, 0, name_of(there), 16) == 8
+    assert waiting.result()[0] == SOCKET_ERROR
+    data = bytearray(8)
+    assert recv(there, data, 8, 0) == 8
+    assert data == b"for them"
+
+
+# Signals
+
+SIGNALS = pytest.mark.posix_only("a signal interrupts a waiting call on POSIX alone")
+
+
+@pytest.fixture
+def handled() -> Iterator[list[Callable[[], None]]]:
+    """What a signal's handler does: the functions that a test puts into this list."""
+    actions: list[Callable[[], None]] = []
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        for action in actions:
+            action()
+
+    before = signal.signal(signal.SIGUSR1, handle)
+    yield actions
+    signal.signal(signal.SIGUSR1, before)
+
+
+class Signals:
+    """Sends SIGUSR1 to this thread every few milliseconds, until it is told to stop."""
+
+    def __init__(self) -> None:
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(threading.get_ident(),))
+
+    def _run(self, target: int) -> None:
+        while not self._done.wait(0.01):
+            signal.pthread_kill(target, signal.SIGUSR1)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+
+@SIGNALS
+def test_control_c_ends_a_waiting_call(handled: list[Callable[[], None]], pair: tuple[int, int]) -> None:
+    def interrupt() -> None:
+        handled.clear()
+        raise KeyboardInterrupt
+
+    calls: list[Callable[[], int]] = [
+        lambda: recv(pair[0], bytearray(1), 1, 0),
+        lambda: recvfrom(pair[0], bytearray(1), 1, 0, None, None),
+        lambda: accept(listener(), None, None),
+        lambda: select(0, fd_set_of(pair[0]), None, None, None),
+        lambda: WSAPoll(WSAPOLLFD(pair[0], POLLIN), 1, -1),
     ]
-    both = threading.Barrier(len(failures), timeout=LIMIT_SECONDS)
+    for call in calls:
+        handled.append(interrupt)
+        with Signals(), pytest.raises(KeyboardInterrupt):
+            call()
+    # Nothing of the waits is left behind: the socket still works.
+    assert send(pair[1], b"1", 1, 0) == 1
+    assert recv(pair[0], bytearray(1), 1, 0) == 1
 
-    def fail_often(call: Callable[[], int]) -> set[int]:
-        seen = set()
-        for _ in range(500):
-            assert call() == SOCKET_ERROR
-            both.wait()
-            seen.add(WSAGetLastError())
-        return seen
 
-    threads = [Running(lambda call=call: fail_often(call)) for call, _ in failures]  # type: ignore[misc]
-    assert [thread.result() for thread in threads] == [{error} for _, error in failures]
+@SIGNALS
+def test_a_signals_handler_runs_during_a_wait_which_then_goes_on(
+    handled: list[Callable[[], None]], pair: tuple[int, int]
+) -> None:
+    sent: list[int] = []
+
+    def handle() -> None:
+        handled.clear()
+        sent.append(send(pair[1], b"from the handler", 16, 0))
+
+    data = bytearray(16)
+    handled.append(handle)
+    with Signals():
+        assert recv(pair[0], data, 16, 0) == 16
+    assert sent == [16]
+    assert data == b"from the handler"
+
+
+@SIGNALS
+def test_signals_do_not_prolong_a_time_out(handled: list[Callable[[], None]], udp: tuple[int, int]) -> None:
+    # They come faster than the time-out, so that a wait begun anew after each would never end.
+    set_option(udp[0], SO_RCVTIMEO, 100)
+    with Signals():
+        assert error_of(recv(udp[0], bytearray(1), 1, 0)) == WSAETIMEDOUT
+        assert select(0, fd_set_of(udp[0]), None, None, timeval(0, 100_000)) == 0
+        assert WSAPoll(WSAPOLLFD(udp[0], POLLIN), 1, 100) == 0
+
+
+@SIGNALS
+def test_a_signal_does_not_shorten_a_time_out(handled: list[Callable[[], None]], udp: tuple[int, int]) -> None:
+    here, there = udp
+    count: list[None] = []
+
+    def handle() -> None:
+        count.append(None)
+        if len(count) == 5:
+            assert sendto(here, b"1", 1, 0, name_of(there), 16) == 1
+
+    handled.append(handle)
+    with Signals():
+        assert recv(there, bytearray(1), 1, 0) == 1
+    assert len(count) >= 5
