@@ -21,6 +21,7 @@ from winsock.errors import (
     WSAENOTCONN,
     WSAEOPNOTSUPP,
     WSAEWOULDBLOCK,
+    WSANOTINITIALISED,
 )
 from winsock.structures import Buffer, ConstBuffer, IntRef
 
@@ -136,6 +137,9 @@ def _next_client(sock: Socket) -> Socket | None:
         fail(WSAEWOULDBLOCK if ffi.errno in _WAIT_FOR_NEXT else translated(ffi.errno))
         return None
     client = open_socket(fd, sock.family, sock.type, sock.protocol)
+    if client is None:
+        fail(WSANOTINITIALISED)
+        return None
     client.bound = True
     client.nonblocking = sock.nonblocking
     client.peer = from_host(sock.family, ffi.buffer(name)[:])

@@ -183,9 +183,10 @@ def stop() -> bool:
         _startups -= 1
         if _startups:
             return True
-        sockets = list(table.values())
-    for sock in sockets:
-        close(sock)
+        # All are invalid before the first is closed: what waits on one must not see the end of another.
+        left = [sock for sock in list(table.values()) if not _take_out(sock)]
+    for sock in left:
+        sock.release()
     waits.keep_waiters(False)
     return True
 
@@ -196,23 +197,32 @@ def close(sock: Socket) -> bool:
     False where another thread was faster.
     """
     with lock:
-        if table.pop(sock.handle, None) is None:
+        if sock.closed:
             return False
-        sock.closed = True
-        if sock.slot is not None:
-            while not lib.quick_close(sock.slot):
-                time.sleep(0)  # a call that does not block is inside, in another thread
-        sock.can_recv = sock.can_send = sock.can_sendto = False
-        held = waits.part_with(sock)
+        held = _take_out(sock)
     if not held:
         sock.release()
     return True
 
 
-def open_socket(fd: int, family: int, type: int, protocol: int) -> Socket:
-    """A new entry of the table."""
+def _take_out(sock: Socket) -> bool:
+    """Makes the handle invalid; whether a waiting call still holds the descriptor."""
+    del table[sock.handle]
+    sock.closed = True
+    if sock.slot is not None:
+        while not lib.quick_close(sock.slot):
+            time.sleep(0)  # a call that does not block is inside, in another thread
+    sock.can_recv = sock.can_send = sock.can_sendto = False
+    return waits.part_with(sock)
+
+
+def open_socket(fd: int, family: int, type: int, protocol: int) -> Socket | None:
+    """A new entry of the table; None where the last WSACleanup was faster."""
     sock = Socket(fd, family, type, protocol)
     table[sock.handle] = sock
+    if not _startups:
+        close(sock)
+        return None
     return sock
 
 

@@ -110,7 +110,7 @@ def _new_socket(family: int, kind: int, proto: int) -> Socket | int:
     if fd < 0:
         return translated(ffi.errno)
     prepare(fd, family, kind)
-    return open_socket(fd, family, kind, proto)
+    return open_socket(fd, family, kind, proto) or WSANOTINITIALISED
 
 
 def prepare(fd: int, family: int, kind: int) -> None:
