@@ -51,6 +51,7 @@ from ..kit import (
     nonblocking,
     option,
     port_of,
+    reset,
     switch,
     tcp,
     tcp_pair,
@@ -261,3 +262,11 @@ def a_client_that_left_in_the_queue(see: Recorder) -> None:
     buffer = bytearray(8)
     see("recv", recv(blocking(s), buffer, 8, 0), buffer)
     see("recv end", recv(s, buffer, 8, 0))
+
+
+def a_client_that_reset_in_the_queue(see: Recorder) -> None:
+    queue, client = nonblocking(listener()), tcp()
+    connect(client, name_of(queue), IN)
+    wait_readable(queue)
+    reset(client)
+    see("accept", accept(queue, None, None))

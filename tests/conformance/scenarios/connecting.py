@@ -13,6 +13,7 @@ from winsock import (
     SD_BOTH,
     SD_RECEIVE,
     SO_ERROR,
+    SO_REUSEADDR,
     SO_SNDTIMEO,
     SOL_SOCKET,
     accept,
@@ -375,3 +376,18 @@ def a_bound_socket_takes_no_connections(see: Recorder) -> None:
     first, second = bound(tcp()), listener()
     see("connect to a socket that is bound only", connect(tcp(), name_of(first), IN))
     see("connect to one that listens", connect(tcp(), name_of(second), IN))
+
+
+def a_datagram_connect_to_a_broadcast_address(see: Recorder) -> None:
+    s = udp()
+    see("connect", connect(s, inet(9, 0x7FFFFFFF), IN))
+    see("send", send(s, b"x", 1, 0))
+
+
+def two_connections_between_the_same_ports(see: Recorder) -> None:
+    queue, first = listener(), switch(tcp(), SOL_SOCKET, SO_REUSEADDR)
+    second = switch(tcp(), SOL_SOCKET, SO_REUSEADDR)
+    bound(first)
+    see("bind", bind(second, name_of(first), IN))
+    see("connect", connect(first, name_of(queue), IN))
+    see("connect second", connect(second, name_of(queue), IN))

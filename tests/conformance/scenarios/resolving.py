@@ -270,3 +270,10 @@ def a_wrong_name_after_a_good_one(see: Recorder) -> None:
     see("gethostbyname", gethostbyname("127.0.0.1"))
     see("gethostbyname bad", gethostbyname("::1"))
     see("gethostbyname again", gethostbyname("127.0.0.3"))
+
+
+def a_buffer_of_size_0_for_a_name(see: Recorder) -> None:
+    node, service, flags = bytearray(16), bytearray(8), NI_NUMERICHOST | NI_NUMERICSERV
+    see("getnameinfo host", getnameinfo(inet(80), IN, node, 0, service, 8, flags), node)
+    see("getnameinfo service", getnameinfo(inet(80), IN, node, 16, service, 0, flags), node)
+    see("getnameinfo both", getnameinfo(inet(80), IN, node, 0, service, 0, flags), node)

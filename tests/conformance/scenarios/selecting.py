@@ -179,8 +179,8 @@ def a_connect_in_progress_and_its_success(see: Recorder) -> None:
 def a_connect_that_fails(see: Recorder) -> None:
     s = nonblocking(tcp())
     see("connect", connect(s, inet(closed_port()), IN))
-    sets = [set_of(s) for _ in range(3)]
-    see("select", select(0, *sets, timeval(5, 0)), *[FD_ISSET(s, fds) for fds in sets])
+    writing, exceptional = set_of(s), set_of(s)
+    see("select", select(0, None, writing, exceptional, timeval(5, 0)), FD_ISSET(s, writing), FD_ISSET(s, exceptional))
 
 
 def another_thread_ends_the_wait(see: Recorder) -> None:

@@ -43,7 +43,23 @@ from winsock import (
     u_long,
 )
 
-from ..kit import IN, IN6, inet, inet6, listener, name_of, nonblocking, option, tcp, tcp_pair, udp, wait_readable
+from ..kit import (
+    IN,
+    IN6,
+    done,
+    full_pair,
+    inet,
+    inet6,
+    listener,
+    name_of,
+    nonblocking,
+    option,
+    pause,
+    tcp,
+    tcp_pair,
+    udp,
+    wait_readable,
+)
 from ..recorder import Recorder
 
 
@@ -234,6 +250,7 @@ def closing_with_unread_data_resets(see: Recorder) -> None:
     send(client, b"unread", 6, 0)
     wait_readable(server)
     see("closesocket", closesocket(server))
+    pause(30)
     see("recv", recv(client, bytearray(8), 8, 0))
 
 
@@ -270,3 +287,16 @@ def a_failed_socket_call_leaves_nothing_open(see: Recorder) -> None:
     closesocket(first)
     see("socket", socket(AF_INET, SOCK_STREAM, 0xDEAD))
     see("closesocket", closesocket(first))
+
+
+def closing_lingers_only_while_something_is_unsent(see: Recorder) -> None:
+    client, server = tcp_pair()
+    done(setsockopt(client, SOL_SOCKET, SO_LINGER, linger(1, 5), 4))
+    see("closesocket", closesocket(nonblocking(client)))
+    see("recv", recv(server, bytearray(1), 1, 0))
+
+
+def a_nonblocking_socket_that_would_linger(see: Recorder) -> None:
+    client, _ = full_pair()
+    done(setsockopt(client, SOL_SOCKET, SO_LINGER, linger(1, 5), 4))
+    see("closesocket", closesocket(client))

@@ -463,3 +463,33 @@ def a_nonblocking_socket_can_block_again(see: Recorder) -> None:
     blocking(server)
     switch(server, SOL_SOCKET, SO_RCVTIMEO, 30)
     see("recv blocking", recv(server, bytearray(1), 1, 0))
+
+
+def sendto_on_a_stream_that_broke(see: Recorder) -> None:
+    client, server = tcp_pair()
+    reset(server)
+    wait_readable(client)
+    see("sendto", sendto(client, b"x", 1, 0, None, 0))
+    see("recvfrom", recvfrom(client, bytearray(1), 1, 0, None, None))
+
+
+def sendto_on_a_stream_whose_peer_closed(see: Recorder) -> None:
+    client = _answered_by_a_reset()
+    see("recvfrom", recvfrom(client, bytearray(1), 1, 0, None, None))
+    see("sendto", sendto(client, b"x", 1, 0, None, 0))
+
+
+def sendto_on_a_stream_with_no_room(see: Recorder) -> None:
+    client, _ = full_pair()
+    block = bytes(1 << 20)
+    see("sendto", sendto(client, block, len(block), 0, None, 0))
+    blocking(client)
+    switch(client, SOL_SOCKET, SO_SNDTIMEO, 50)
+    see("sendto blocking", sendto(client, block, len(block), 0, None, 0))
+
+
+def the_end_can_be_sent_with_no_room(see: Recorder) -> None:
+    client, server = full_pair()
+    see("shutdown", shutdown(client, SD_SEND))
+    see("send", send(client, b"x", 1, 0))
+    see("recv", recv(server, bytearray(4), 4, 0))
