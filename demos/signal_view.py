@@ -30,8 +30,8 @@ class View(Protocol):
 
 
 def positions_text(positions: dict[str, str]) -> str:
-    """``EURUSD 0.25``, each symbol in its turn."""
-    return ", ".join(f"{symbol} {lots}" for symbol, lots in positions.items()) or "-"
+    """``EURUSD 0.25``, each symbol in its turn; ``no position`` without any."""
+    return ", ".join(f"{symbol} {lots}" for symbol, lots in positions.items()) or "no position"
 
 
 def lag_text(summary: Mapping[str, float | None]) -> str:

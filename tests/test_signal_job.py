@@ -6,6 +6,7 @@ import json
 import os
 import queue
 import random
+import re
 import signal
 import sqlite3
 import subprocess
@@ -90,7 +91,8 @@ def test_without_a_file_it_says_what_came_of_a_random_walk():
     assert done.returncode == 0, done.stderr
     first, server, *clients, last = done.stdout.splitlines()
     assert "messages sent" in first
-    assert server.startswith("server   EURUSD ")
+    # Where the walk stands when time is up is the machine's doing: it may be nowhere.
+    assert re.fullmatch(r"server   (EURUSD -?\d+\.\d\d|no position)", server)
     assert [line.split()[0] for line in clients] == ["client1", "client2"]
     assert all(", equal; lag median " in line for line in clients)
     assert last.startswith("lag from trade to copy: median ")
