@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from demos.terminal.constants import TIMEFRAMES
 from demos.terminal.ports import Position
@@ -34,6 +34,7 @@ class Chart:
     timer: Timer | None = None
     selected: Position | None = None
     event: str = ""
+    files: dict[int, BinaryIO] = field(default_factory=dict)
     removed: bool = False
     exit_code: int = 0
 

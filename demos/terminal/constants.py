@@ -56,6 +56,35 @@ CHARTEVENT_CLICK = 4
 CHARTEVENT_CHART_CHANGE = 9
 CHARTEVENT_CUSTOM = 1000
 
+# https://www.mql5.com/en/docs/constants/objectconstants/enum_object_property
+OBJPROP_COLOR = 6
+OBJPROP_STYLE = 7
+OBJPROP_WIDTH = 8
+OBJPROP_BACK = 9
+OBJPROP_TIME = 19
+OBJPROP_PRICE = 20
+OBJPROP_FONTSIZE = 100
+OBJPROP_CORNER = 101
+OBJPROP_XDISTANCE = 102
+OBJPROP_YDISTANCE = 103
+OBJPROP_TEXT = 999
+OBJPROP_FONT = 1001
+OBJPROP_RAY_LEFT = 1003
+OBJPROP_RAY_RIGHT = 1004
+
+# https://www.mql5.com/en/docs/constants/io_constants/fileflags
+FILE_READ = 1
+FILE_WRITE = 2
+FILE_BIN = 4
+FILE_SHARE_READ = 128
+FILE_SHARE_WRITE = 256
+FILE_REWRITE = 512
+INVALID_HANDLE = -1
+
+# https://www.mql5.com/en/docs/constants/environment_state/terminalstatus
+TERMINAL_PATH = 2
+TERMINAL_DATA_PATH = 3
+
 # https://www.mql5.com/en/docs/constants/environment_state/marketinfoconstants
 SYMBOL_BID = 1
 SYMBOL_ASK = 4

@@ -113,11 +113,12 @@ def IsStopped() -> bool:
 
 
 def Sleep(milliseconds: int) -> None:
-    """Wait that long, or until the program is asked to end. Nothing else happens meanwhile, not even a tick."""
-    clock = current().host.clock
-    end = clock.monotonic() + milliseconds / 1000
-    while not IsStopped() and (left := end - clock.monotonic()) > 0:
-        clock.wait(left)
+    """Wait that long, or until the program is asked to end. Only commands are carried out meanwhile."""
+    host = current().host
+    end = host.clock.monotonic() + milliseconds / 1000
+    while not IsStopped() and (left := end - host.clock.monotonic()) > 0:
+        host.clock.wait(left)
+        host.run_commands()
 
 
 def MQLInfoString(property_id: int) -> str:

@@ -13,12 +13,18 @@ from demos.terminal import constants as c
 from demos.terminal.chart import Chart, running
 from demos.terminal.charts import EmbeddedCharts
 from demos.terminal.commands import execute
+from demos.terminal.files import DataFolder
+from demos.terminal.history import History
 from demos.terminal.log import EventFile, Log
 from demos.terminal.points import price_text, volume_text
 from demos.terminal.ports import Account, Charts, Clock, Market, ProgramError, Tick, TradeResult
 from demos.terminal.programs import Program, find_program, forget_program, load_program, set_inputs
 
 _MOST_COMMANDS = 1000
+
+# OnDeinit and OnInit, in the queue of events.
+_AGAIN = "begin again"
+
 _EXIT_OF_INIT = {c.INIT_PARAMETERS_INCORRECT: 2}
 
 
@@ -38,18 +44,22 @@ class Host:
         *,
         charts: Charts | None = None,
         events: EventFile | None = None,
+        data: DataFolder | None = None,
         timer_ms: int | None = None,
         answer: Callable[[str], None] = print,
     ) -> None:
         """Put the terminal together.
 
         ``timer_ms`` replaces the period of every timer; ``answer`` takes the answers to commands, line by line.
+        Without a ``data`` folder the programs' file functions fail.
         """
         self.clock = clock
         self.market = market
         self.account = account
         self.log = log
         self.charts = charts or EmbeddedCharts()
+        self.data = data
+        self.history = History()
         self.timer_ms = timer_ms
         self.quotes: dict[str, Tick] = {}
         self.last_tick: Tick | None = None
@@ -93,6 +103,25 @@ class Host:
         """Queue an OnChartEvent for a chart; to be called in the host's thread."""
         self._queue.append((chart, "OnChartEvent", (id, lparam, dparam, sparam)))
 
+    @property
+    def first_chart(self) -> Chart:
+        """The chart that commands are about."""
+        return self._attached[0]
+
+    def chart_changed(self, chart: int, id: int, name: str = "") -> None:
+        """Tell the chart's program of a change by a CHARTEVENT_*; ``name`` is that of a graphical object."""
+        for each in self._live:
+            if each.id == chart:
+                self.post_chart_event(each, id, sparam=name)
+
+    def experts(self, chart: int) -> list[Chart]:
+        """The Expert Advisors that run on a chart."""
+        return [each for each in self._live if each.id == chart and hasattr(each.module, "OnInit")]
+
+    def restart_experts(self, chart: int) -> None:
+        """Have a chart's Expert Advisors begin again, with all their globals: its symbol or period has changed."""
+        self._queue.extend((each, _AGAIN, ()) for each in self.experts(chart))
+
     def stop(self) -> None:
         """End run() after the event function that is running; every program's OnDeinit is called."""
         self.stopping = True
@@ -112,7 +141,7 @@ class Host:
         end = math.inf if duration is None else now + duration
         first = self.market.poll(now)
         for tick in first:
-            self._take_quote(tick)
+            self.take_quote(tick)
         # Whatever ends this, an error in another program or in another OnDeinit included: each OnDeinit runs.
         with ExitStack() as stack:
             for chart in self._attached:
@@ -150,6 +179,12 @@ class Host:
             chart.removed = True
         self._reap(chart)
 
+    def _begin_again(self, chart: Chart) -> None:
+        if chart in self._live and not self.stopping:
+            self._call(chart, "OnDeinit", c.REASON_CHARTCHANGE)
+            self._live.remove(chart)
+            self._init(chart)
+
     def _remove(self, chart: Chart, reason: int) -> None:
         if chart not in self._live:
             return
@@ -158,6 +193,8 @@ class Host:
         self._call(chart, "OnDeinit", reason)
         chart.timer = None
         chart.removed = True
+        for file in chart.files.values():
+            file.close()
         forget_program(chart.module)
 
     def _reap(self, chart: Chart) -> None:
@@ -179,14 +216,17 @@ class Host:
 
     def _step(self, end: float) -> None:
         """Do what is due, each kind in its turn, so that none can starve another; then wait for what comes next."""
-        self._run_commands()
+        self.run_commands()
         self._announce_deals()
         for _ in range(len(self._queue)):
             chart, event, args = self._queue.popleft()
-            self._deliver(chart, event, *args)
+            if event == _AGAIN:
+                self._begin_again(chart)
+            else:
+                self._deliver(chart, event, *args)
         self._run_timers()
         for tick in self.market.poll(self.clock.monotonic()):
-            self._take_quote(tick)
+            self.take_quote(tick)
             self._tick(tick)
         if self._queue or self.stopping:
             return
@@ -203,11 +243,12 @@ class Host:
         timers = [chart.timer.due for chart in self._live if chart.timer]
         return min([math.inf if due is None else due, *timers])
 
-    def _run_commands(self) -> None:
+    def run_commands(self) -> None:
+        """Carry out the commands that wait; also while a program sleeps."""
         for _ in range(self._commands.qsize()):
             if self.stopping:
                 return
-            symbol = self.charts.view(self._attached[0].id).symbol
+            symbol = self.charts.view(self.first_chart.id).symbol
             for line in execute(self, symbol, self._commands.get()):
                 self._answer(line)
 
@@ -221,9 +262,11 @@ class Host:
             late = max(self.clock.monotonic() - timer.due, 0.0)
             timer.due += timer.period * (late // timer.period + 1)
 
-    def _take_quote(self, tick: Tick) -> None:
+    def take_quote(self, tick: Tick) -> None:
+        """Remember a quote; no program hears of it by this."""
         self.quotes[tick.symbol] = tick
         self.last_tick = tick
+        self.history.take(tick)
 
     def _tick(self, tick: Tick) -> None:
         for chart in self._live.copy():

@@ -10,7 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from demos.terminal.template import Section
 
 
 class TerminalError(Exception):
@@ -177,4 +180,16 @@ class Charts(Protocol):
 
     def comment(self, chart: int, text: str) -> None:
         """Show a text in the chart's corner in place of the last one."""
+        ...
+
+    def show(self, chart: int, symbol: str, period: int) -> None:
+        """Have the chart show another symbol or period."""
+        ...
+
+    def template(self, chart: int) -> Section:
+        """What is on the chart, to look at and to change."""
+        ...
+
+    def apply(self, chart: int, template: Section) -> None:
+        """Put a template onto the chart in place of what is there; symbol and period stay."""
         ...
