@@ -5,6 +5,7 @@ On Windows the calls are Ws2_32.dll's; elsewhere winsock_compat gives the same c
 prototype, errors and source are in `help(winsock.recv)` and in `winsock.api`.
 """
 
+import os
 import sys
 
 from . import api, constants, errors
@@ -90,6 +91,19 @@ freeaddrinfo = calls.freeaddrinfo
 getnameinfo = calls.getnameinfo
 gethostbyname = calls.gethostbyname
 
+
+
+def replace_calls(by: Winsock) -> None:
+    """Let all calls of this package be those of `by`: a tracer's, or another network's.
+
+    A program that is imported afterwards gets them; what has been imported already keeps what it has.
+    """
+    global calls
+    calls = by
+    for name in CALLS:
+        globals()[name] = getattr(by, name)
+
+
 for _name in CALLS:
     getattr(_backend, _name).__doc__ = getattr(Winsock, _name).__doc__
 del _name
@@ -130,3 +144,8 @@ __all__ = [
 __all__ += api.CALLS
 __all__ += constants.__all__
 __all__ += errors.__all__
+
+if os.environ.get("WINSOCK_TRACE"):
+    from .trace import start_by_environment
+
+    start_by_environment(os.environ)

@@ -1,6 +1,6 @@
 """The POSIX backend: the calls of `winsock.api` on BSD sockets, with Winsock's values, errors and answers."""
 
-from .connecting import accept, bind, connect, getpeername, getsockname, listen
+from .connecting import bind, connect, getpeername, getsockname, listen
 from .errnos import WSAGetLastError, WSASetLastError
 from .libc import MODE
 from .lifetime import WSACleanup, WSAStartup, closesocket, ioctlsocket, shutdown, socket
@@ -9,8 +9,9 @@ from .options import getsockopt, setsockopt
 from .resolving import freeaddrinfo, getaddrinfo, gethostbyname, getnameinfo
 
 if MODE == "compiled":
-    from .quick import WSAPoll, recv, recvfrom, select, send, sendto
+    from .quick import WSAPoll, accept, recv, recvfrom, select, send, sendto
 else:
+    from .connecting import accept
     from .inline import recv, recvfrom, send, sendto
     from .waiting import WSAPoll, select
 

@@ -28,7 +28,7 @@ from winsock.structures import Buffer, ConstBuffer, IntRef
 from . import libc
 from .addresses import SIZE, UNSPEC, asked, family_of, from_host, is_wildcard, port_of, to_host
 from .errnos import fail, fail_by_errno, invalid, last_error, translated
-from .handles import CONNECTED, CONNECTING, FAILED, FRESH, LISTENING, Socket, find, open_socket
+from .handles import CONNECTED, CONNECTING, FAILED, FRESH, LISTENING, Socket, find, open_accepted
 from .libc import ffi, lib
 from .options import inherited
 from .ports import clash
@@ -136,15 +136,9 @@ def _next_client(sock: Socket) -> Socket | None:
     if fd < 0:
         fail(WSAEWOULDBLOCK if ffi.errno in _WAIT_FOR_NEXT else translated(ffi.errno))
         return None
-    client = open_socket(fd, sock.family, sock.type, sock.protocol)
+    client = open_accepted(sock, fd, from_host(sock.family, ffi.buffer(name)[:]), inherited(sock))
     if client is None:
         fail(WSANOTINITIALISED)
-        return None
-    client.bound = True
-    client.nonblocking = sock.nonblocking
-    client.peer = from_host(sock.family, ffi.buffer(name)[:])
-    client.options = inherited(sock)
-    client.connect_succeeded()
     return client
 
 

@@ -137,7 +137,9 @@ int accept4(int fd, void *address, unsigned int *length, int flags);
 """
 
 HEADERS = """
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -160,7 +162,9 @@ struct quick_slot {
     unsigned char can_recv, can_send, can_sendto, nonblocking, datagram;
     unsigned char watch;
 };
-struct quick_slot *quick_slot_of(unsigned long long handle);
+int quick_accept(int fd, void *name);
+struct quick_slot *quick_open(unsigned long long handle, int fd, int datagram);
+void quick_update(struct quick_slot *slot, int ways, int watch);
 int quick_close(struct quick_slot *slot);
 long long quick_recv(unsigned long long s, void *data, size_t room, int length, int flags);
 long long quick_recvfrom(unsigned long long s, void *data, size_t room, int length, int flags, void *name,

@@ -10,6 +10,8 @@ import itertools
 import os
 import sys
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from winsock.arguments import socket_handle
@@ -28,35 +30,23 @@ FRESH, CONNECTING, CONNECTED, LISTENING, FAILED = range(5)
 class Socket:
     """A descriptor and the state that Winsock's answers depend on. Call update() after a change of state."""
 
-    __slots__ = (
-        "bound",
-        "broken",
-        "can_recv",
-        "can_send",
-        "can_sendto",
-        "closed",
-        "connect_error",
-        "connected_at",
-        "family",
-        "fd",
-        "handle",
-        "holders",
-        "local",
-        "nonblocking",
-        "options",
-        "peer",
-        "port_reset",
-        "protocol",
-        "receive_off",
-        "recv_flags",
-        "refused",
-        "same_names",
-        "send_off",
-        "slot",
-        "stage",
-        "stream",
-        "type",
-    )
+    # What most sockets have is here, so that accept does not set it anew for each.
+    nonblocking = False
+    bound = False
+    stage = FRESH
+    receive_off = send_off = False
+    broken = 0  # the error that a stream met: WSAECONNRESET, WSAECONNABORTED …
+    connect_error = 0  # what SO_ERROR says of a failed connect
+    connected_at = 0.0
+    peer: bytes | None = None  # Winsock's sockaddr
+    local: bytes | None = None  # the name that it was bound to
+    refused = False  # an earlier datagram met a closed port, and a send was told instead of recv
+    port_reset = True  # SIO_UDP_CONNRESET
+    options: Mapping[tuple[int, int], Any] = MappingProxyType({})  # as given; replaced, never changed
+    closed = False
+    holders = 0  # waiting calls that still use the descriptor of a closed socket
+    can_recv = can_send = can_sendto = False  # the call may go straight to the system call
+    slot: Any = None  # the compiled mode's view of all this, see quick.h
 
     def __init__(self, fd: int, family: int, type: int, protocol: int) -> None:
         place = _free_places.pop() if _free_places else next(_places)
@@ -65,29 +55,18 @@ class Socket:
         self.fd = fd
         self.family, self.type, self.protocol = family, type, protocol
         self.stream = type == SOCK_STREAM
-        self.recv_flags = 0 if self.stream else libc.MSG_TRUNC
-        self.same_names = libc.LINUX and family == AF_INET and not self.stream
-        self.can_sendto = False
-        self.nonblocking = False
-        self.bound = False
-        self.stage = FRESH
-        self.receive_off = self.send_off = False
-        self.broken = 0  # the error that a stream met: WSAECONNRESET, WSAECONNABORTED …
-        self.connect_error = 0  # what SO_ERROR says of a failed connect
-        self.connected_at = 0.0
-        self.peer: bytes | None = None  # Winsock's sockaddr
-        self.local: bytes | None = None  # kept when the kernel may forget it
-        self.refused = False  # an earlier datagram met a closed port, and a send was told instead of recv
-        self.port_reset = True  # SIO_UDP_CONNRESET
-        self.options: dict[tuple[int, int], Any] = {}
-        self.closed = False
-        self.holders = 0  # waiting calls that still use the descriptor of a closed socket
-        self.slot = None  # the compiled mode's view of all this, see quick.h
         if libc.MODE == "compiled":
-            self.slot = lib.quick_slot_of(self.handle)
-            self.slot.fd, self.slot.datagram = fd, not self.stream
-            self.slot.handle = self.handle
-        self.update()
+            self.slot = lib.quick_open(self.handle, fd, not self.stream)
+
+    @property
+    def recv_flags(self) -> int:
+        """What the host needs to tell of a datagram that was cut."""
+        return 0 if self.stream else libc.MSG_TRUNC
+
+    @property
+    def same_names(self) -> bool:
+        """IPv4 on Linux: the host takes and gives Winsock's sockaddr as it is."""
+        return libc.LINUX and self.family == AF_INET and not self.stream
 
     def update(self) -> None:
         """Decides whether recv and send may go straight to the system call."""
@@ -100,17 +79,12 @@ class Socket:
             self.can_send = self.stage == CONNECTED and not self.send_off
             self.can_sendto = self.same_names and self.bound and not self.send_off
         if self.slot is not None:
-            self.slot.can_recv, self.slot.can_send, self.slot.can_sendto = self.can_recv, self.can_send, self.can_sendto
-            self.slot.nonblocking = self.nonblocking
-            self.slot.watch = self._watch()
-
-    def _watch(self) -> int:
-        """How select and WSAPoll see the socket: the QUICK_ numbers of quick.h."""
-        if not self.stream:
-            return 4 if self.receive_off or self.refused else 3
-        if self.stage == CONNECTED:
-            return 4 if self.receive_off or self.broken else 2
-        return {FRESH: 0, LISTENING: 1}.get(self.stage, 4)
+            ways = self.can_recv | self.can_send << 1 | self.can_sendto << 2 | self.nonblocking << 3
+            if self.stream and self.stage != CONNECTED:
+                watch = _WATCH[self.stage]
+            else:
+                watch = 4 if self.receive_off or self.broken or self.refused else 2 if self.stream else 3
+            lib.quick_update(self.slot, ways, watch)
 
     def errno_of_descriptor(self) -> int:
         """The host's SO_ERROR, which reading clears."""
@@ -138,8 +112,12 @@ class Socket:
         self.update()
 
     def release(self) -> None:
-        """Closes the descriptor, once nothing uses it any more."""
-        lib.close(self.fd)
+        """Closes the descriptor, once no call uses it any more."""
+        if self.slot is None:
+            lib.close(self.fd)
+        else:
+            while not lib.quick_close(self.slot):
+                time.sleep(0)  # a call that does not block is inside, in another thread
         _free_places.append(self.handle >> 2 & _PLACES - 1)
 
     def break_off(self, error: int) -> int:
@@ -148,6 +126,9 @@ class Socket:
         self.update()
         return error
 
+
+# How select and WSAPoll see a stream before and after its connection: the QUICK_ numbers of quick.h.
+_WATCH = {FRESH: 0, LISTENING: 1, CONNECTING: 4, FAILED: 4}
 
 # A handle is a place, which is used again, and how often it was used before; its two low bits are 0, as on Windows.
 _PLACES = 1 << 20
@@ -160,7 +141,8 @@ _startups = 0
 
 def find(s: int) -> Socket | int:
     """The socket of a handle, or the error: WSANOTINITIALISED or WSAENOTSOCK."""
-    return table.get(socket_handle(s)) or (WSAENOTSOCK if _startups else WSANOTINITIALISED)
+    known = table.get(s) if type(s) is int else None
+    return known or table.get(socket_handle(s)) or (WSAENOTSOCK if _startups else WSANOTINITIALISED)
 
 
 def started() -> bool:
@@ -210,15 +192,26 @@ def _take_out(sock: Socket) -> bool:
     del table[sock.handle]
     sock.closed = True
     if sock.slot is not None:
-        while not lib.quick_close(sock.slot):
-            time.sleep(0)  # a call that does not block is inside, in another thread
+        sock.slot.handle = 0
     sock.can_recv = sock.can_send = sock.can_sendto = False
     return waits.part_with(sock)
 
 
 def open_socket(fd: int, family: int, type: int, protocol: int) -> Socket | None:
     """A new entry of the table; None where the last WSACleanup was faster."""
-    sock = Socket(fd, family, type, protocol)
+    return _enter(Socket(fd, family, type, protocol))
+
+
+def open_accepted(listener: Socket, fd: int, peer: bytes, options: Mapping[tuple[int, int], Any]) -> Socket | None:
+    """As open_socket, for a connection of a listener's queue."""
+    sock = Socket(fd, listener.family, listener.type, listener.protocol)
+    sock.bound, sock.stage, sock.connected_at = True, CONNECTED, time.monotonic()
+    sock.nonblocking, sock.peer, sock.options = listener.nonblocking, peer, options
+    return _enter(sock)
+
+
+def _enter(sock: Socket) -> Socket | None:
+    sock.update()
     table[sock.handle] = sock
     if not _startups:
         close(sock)

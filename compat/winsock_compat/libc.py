@@ -1,5 +1,6 @@
 """The host's C library through cffi: compiled where that was built, else in-line from the same declarations."""
 
+import ctypes
 import importlib
 import importlib.util
 from typing import Any
@@ -35,9 +36,16 @@ BYTES = ffi.typeof("char[]")
 from_buffer: Any = _cffi_backend.from_buffer
 
 
+# Types all of whose objects are writable, contiguous buffers; ctypes structures and arrays join them when they are met.
+WRITABLE: set[type] = {bytearray}
+
+
 def view_to_fill(buffer: Any) -> Any:
     """The bytes of any buffer that the host writes to; TypeError where that can't be."""
-    return _view(buffer, True)
+    view = _view(buffer, True)
+    if isinstance(buffer, (ctypes.Structure, ctypes.Array)):
+        WRITABLE.add(type(buffer))
+    return view
 
 
 def view_to_read(buffer: Any) -> Any:

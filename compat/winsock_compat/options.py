@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from winsock import constants as c
@@ -126,10 +126,10 @@ _SMALLEST_BUFFER = 65536
 _open_type = 0
 
 
-def inherited(listener: Socket) -> dict[tuple[int, int], Any]:
+def inherited(listener: Socket) -> Mapping[tuple[int, int], Any]:
     """What an accepted socket takes over of its listener's options."""
     if not listener.options:
-        return {}
+        return listener.options
     return {key: listener.options[key] for key in _ACCEPTED_INHERIT if key in listener.options}
 
 
@@ -212,7 +212,7 @@ def _set(sock: Socket, key: tuple[int, int], option: Option, value: int) -> int:
         return fail(WSAEINVAL)
     if not _set_on_host(sock, key, option, value):
         return fail_by_errno()
-    sock.options[key] = value
+    sock.options = {**sock.options, key: value}
     return 0
 
 

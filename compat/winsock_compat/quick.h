@@ -56,11 +56,44 @@ static long long quick_leave(struct quick_slot *slot, long long result)
     return result;
 }
 
-/* Takes the slot from all calls; 1 once none is inside any more. */
+/* For IPv4, whose sockaddr is the host's byte for byte. */
+static int quick_accept(int fd, void *name)
+{
+    unsigned int size = 16;
+#ifdef SOCK_CLOEXEC
+    return accept4(fd, name, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+#else
+    errno = EINTR; /* the long way knows */
+    return -1;
+#endif
+}
+
+static struct quick_slot *quick_open(unsigned long long handle, int fd, int datagram)
+{
+    struct quick_slot *slot = quick_slot_of(handle);
+    slot->fd = fd;
+    slot->datagram = datagram;
+    __atomic_store_n(&slot->handle, handle, __ATOMIC_SEQ_CST);
+    return slot;
+}
+
+static void quick_update(struct quick_slot *slot, int ways, int watch)
+{
+    slot->can_recv = ways & 1;
+    slot->can_send = ways >> 1 & 1;
+    slot->can_sendto = ways >> 2 & 1;
+    slot->nonblocking = ways >> 3 & 1;
+    slot->watch = watch;
+}
+
+/* Takes the slot from all calls, and closes the descriptor once none is inside any more: 1, else 0. */
 static int quick_close(struct quick_slot *slot)
 {
     __atomic_store_n(&slot->handle, 0, __ATOMIC_SEQ_CST);
-    return __atomic_load_n(&slot->users, __ATOMIC_SEQ_CST) + __atomic_load_n(&quick_lookers, __ATOMIC_SEQ_CST) == 0;
+    if (__atomic_load_n(&slot->users, __ATOMIC_SEQ_CST) + __atomic_load_n(&quick_lookers, __ATOMIC_SEQ_CST))
+        return 0;
+    close(slot->fd);
+    return 1;
 }
 
 static long long quick_failed(const struct quick_slot *slot)

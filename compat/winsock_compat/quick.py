@@ -5,15 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from ctypes import c_int, sizeof
+from errno import EAGAIN
 from typing import Any
 
-from winsock.constants import SOCKET_ERROR
-from winsock.errors import WSAECONNABORTED, WSAEINTR, WSAEMSGSIZE, WSAEWOULDBLOCK
+from winsock.constants import AF_INET, SOCKET_ERROR
+from winsock.errors import WSAECONNABORTED, WSAEINTR, WSAEMSGSIZE, WSAEWOULDBLOCK, WSANOTINITIALISED
 from winsock.structures import FD_SETS, WSAPOLLFD, Buffer, ConstBuffer, IntRef, timeval
 
-from .errnos import fail, last_error
-from .handles import Socket, table
-from .libc import BYTES, ffi, from_buffer, lib, view_to_fill, view_to_read
+from .connecting import accept as accept_checked
+from .errnos import fail, invalid, last_error
+from .handles import LISTENING, Socket, open_accepted, table
+from .libc import BYTES, WRITABLE, ffi, from_buffer, get_errno, lib, view_to_fill, view_to_read
+from .options import inherited
 from .transfer import receive, receive_checked, transmit, transmit_checked
 from .waiting import poll_checked, select_checked
 from .waits import begin_wait, end_wait, milliseconds_left
@@ -21,25 +24,45 @@ from .waits import begin_wait, end_wait, milliseconds_left
 _WOULD_BLOCK, _LONG_WAY, _CUT, _INTERRUPTED, _PART = -1, -2, -4, -5, -16
 _quick_recv, _quick_recvfrom = lib.quick_recv, lib.quick_recvfrom
 _quick_send, _quick_sendto = lib.quick_send, lib.quick_sendto
+_quick_accept = lib.quick_accept
 _quick_poll, _quick_select = lib.quick_poll, lib.quick_select
 _size = len  # the calls have a parameter of that name
+_SCRATCH = 8192
+_scratches: list[Any] = []
+_memmove = ffi.memmove
 _ENTRY_SIZE = sizeof(WSAPOLLFD)
 _INT_MAX = 0x7FFFFFFF
 _arrays: list[Any] = []  # for reuse: taken and given back whole, so that two threads never share one
 
 
 def recv(s: int, buf: Buffer | None, len: int, flags: int) -> int:
-    if buf is not None:
-        view = from_buffer(BYTES, buf, True) if type(buf) is bytearray else view_to_fill(buf)
+    if type(buf) is bytearray and type(len) is int and 0 < len <= _SCRATCH and len <= _size(buf):
+        # Borrowed, and copied from where something came: most often nothing does, and a view of `buf` costs more.
+        scratch = _scratches.pop() if _scratches else ffi.new("char[]", _SCRATCH)
         try:
-            count: int = _quick_recv(s, view, _size(view), len, flags)
+            count: int = _quick_recv(s, scratch, len, len, flags)
         except OverflowError:
             count = _LONG_WAY
+        if count > 0:
+            _memmove(buf, scratch, count)
+        _scratches.append(scratch)
         if count >= 0:
             return count
         if count == _WOULD_BLOCK:
             last_error.code = WSAEWOULDBLOCK
             return SOCKET_ERROR
+        if count == _CUT:
+            _memmove(buf, scratch, len)
+        if count != _LONG_WAY:
+            return _received(s, view_to_fill(buf), len, None, WSAECONNABORTED, count)
+    elif buf is not None:
+        view = from_buffer(BYTES, buf, True) if type(buf) in WRITABLE else view_to_fill(buf)
+        try:
+            count = _quick_recv(s, view, _size(view), len, flags)
+        except OverflowError:
+            count = _LONG_WAY
+        if count >= 0:
+            return count
         if count != _LONG_WAY:
             return _received(s, view, len, None, WSAECONNABORTED, count)
     return receive_checked(s, buf, len, flags, None, None, WSAECONNABORTED)
@@ -47,8 +70,8 @@ def recv(s: int, buf: Buffer | None, len: int, flags: int) -> int:
 
 def recvfrom(s: int, buf: Buffer | None, len: int, flags: int, from_: Buffer | None, fromlen: IntRef | None) -> int:
     if buf is not None and from_ is not None and type(fromlen) is c_int:
-        view = from_buffer(BYTES, buf, True) if type(buf) is bytearray else view_to_fill(buf)
-        name = from_buffer(BYTES, from_, True) if type(from_) is bytearray else view_to_fill(from_)
+        view = from_buffer(BYTES, buf, True) if type(buf) in WRITABLE else view_to_fill(buf)
+        name = from_buffer(BYTES, from_, True) if type(from_) in WRITABLE else view_to_fill(from_)
         try:
             count: int = _quick_recvfrom(s, view, _size(view), len, flags, name, _size(name), fromlen.value)
         except OverflowError:
@@ -69,6 +92,8 @@ def _received(s: int, view: Any, length: int, name: Any, closed: int, count: int
     """Goes on after a system call that did not simply succeed."""
     if count == _CUT:
         return fail(WSAEMSGSIZE)
+    if count == _WOULD_BLOCK:
+        return fail(WSAEWOULDBLOCK)
     sock = table.get(s)
     return fail(closed) if sock is None else receive(sock, view, length, 0, name, closed, -1)
 
@@ -90,7 +115,7 @@ def send(s: int, buf: ConstBuffer | None, len: int, flags: int) -> int:
 def sendto(s: int, buf: ConstBuffer | None, len: int, flags: int, to: ConstBuffer | None, tolen: int) -> int:
     if buf is not None and to is not None:
         view = buf if type(buf) is bytes else view_to_read(buf)
-        name = from_buffer(BYTES, to, False) if type(to) is bytearray else view_to_read(to)
+        name = from_buffer(BYTES, to, False) if type(to) in WRITABLE else view_to_read(to)
         try:
             count: int = _quick_sendto(s, view, _size(view), len, flags, name, _size(name), tolen)
         except OverflowError:
@@ -112,9 +137,28 @@ def _sent(s: int, view: Any, length: int, name: bytes | None, count: int) -> int
     return transmit(sock, view, length, 0, name, _PART - count if count <= _PART else -1)
 
 
+def accept(s: int, addr: Buffer | None, addrlen: IntRef | None) -> int:
+    sock = table.get(s) if type(s) is int else None
+    if sock is not None and sock.stage == LISTENING and sock.family == AF_INET:
+        if addr is None:
+            name = ffi.new(BYTES, 16)
+        else:
+            name = from_buffer(BYTES, addr, True) if type(addr) in WRITABLE else view_to_fill(addr)
+        if addr is None or (type(addrlen) is c_int and 16 <= addrlen.value <= _size(name)):
+            fd: int = _quick_accept(sock.fd, name)
+            if fd >= 0:
+                client = open_accepted(sock, fd, ffi.buffer(name, 16)[:], inherited(sock))
+                if addrlen is not None and addr is not None:
+                    addrlen.value = 16
+                return invalid(WSANOTINITIALISED) if client is None else client.handle
+            if get_errno() == EAGAIN and sock.nonblocking:
+                return invalid(WSAEWOULDBLOCK)
+    return accept_checked(s, addr, addrlen)
+
+
 def WSAPoll(fdArray: Buffer | None, fds: int, timeout: int) -> int:
     if fdArray is not None and type(fds) is int and type(timeout) is int and fds > 0:
-        view = view_to_fill(fdArray)
+        view = from_buffer(BYTES, fdArray, True) if type(fdArray) in WRITABLE else view_to_fill(fdArray)
         if fds * _ENTRY_SIZE <= _size(view) and -_INT_MAX <= timeout <= _INT_MAX:
             deadline = None if timeout < 0 else time.monotonic() + timeout / 1000
 

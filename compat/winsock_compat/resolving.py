@@ -204,8 +204,10 @@ def getnameinfo(
         return _code(WSAEAFNOSUPPORT)
     if length < SIZE[family]:
         return _code(WSAEFAULT)
-    if (node is None or not node_size) and (service is None or not service_size):
+    if node is None and service is None:
         return _code(WSAHOST_NOT_FOUND)
+    if (node is not None and not node_size) or (service is not None and not service_size):
+        return _code(WSAEINVAL)
     host, node_text, service_text = to_host(raw), ffi.new("char[1025]"), ffi.new("char[64]")
     code = lib.getnameinfo(host, len(host), node_text, 1025, service_text, 64, _host_flags(flags, _NI_FLAGS))
     if code:
