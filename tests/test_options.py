@@ -29,14 +29,17 @@ from winsock import (
     IP_ADD_MEMBERSHIP,
     IP_DONTFRAGMENT,
     IP_DROP_MEMBERSHIP,
+    IP_HDRINCL,
     IP_MULTICAST_IF,
     IP_MULTICAST_LOOP,
     IP_MULTICAST_TTL,
+    IP_PKTINFO,
     IP_TOS,
     IP_TTL,
     IPPROTO_IP,
     IPPROTO_IPV6,
     IPPROTO_TCP,
+    IPV6_UNICAST_HOPS,
     IPV6_V6ONLY,
     SO_ACCEPTCONN,
     SO_BROADCAST,
@@ -49,6 +52,7 @@ from winsock import (
     SO_LINGER,
     SO_MAX_MSG_SIZE,
     SO_OOBINLINE,
+    SO_OPENTYPE,
     SO_RCVBUF,
     SO_RCVLOWAT,
     SO_RCVTIMEO,
@@ -321,7 +325,53 @@ def test_a_member_of_a_group_receives_what_is_sent_to_it(started: None) -> None:
     assert setsockopt(port_holder, IPPROTO_IP, IP_DROP_MEMBERSHIP, membership, sizeof(membership)) == 0
 
 
+def test_large_buffers_are_read_back_as_they_were_set(started: None) -> None:
+    s = new()
+    for number in (SO_RCVBUF, SO_SNDBUF):
+        set_option(s, number, 1 << 20)
+        assert option(s, number) == 1 << 20
+
+
+def test_so_opentype_works_without_any_socket(started: None) -> None:
+    before = option(INVALID_SOCKET, SO_OPENTYPE)
+    set_option(INVALID_SOCKET, SO_OPENTYPE, 0x20)
+    assert option(INVALID_SOCKET, SO_OPENTYPE) == 0x20
+    set_option(INVALID_SOCKET, SO_OPENTYPE, before)
+    assert error_of(setsockopt(INVALID_SOCKET, SOL_SOCKET, SO_OPENTYPE, bytes(4), 2)) == WSAEFAULT
+
+
 # Refusals
+
+
+@pytest.mark.parametrize("number", [IP_MULTICAST_IF, IP_MULTICAST_TTL, IP_MULTICAST_LOOP, IP_PKTINFO])
+def test_streams_have_no_options_of_datagrams(started: None, number: int) -> None:
+    result, _, _ = got(new(), IPPROTO_IP, number)
+    assert error_of(result) == WSAEINVAL
+
+
+@pytest.mark.parametrize("type", [TCP, UDP])
+def test_ip_hdrincl_is_for_raw_sockets(started: None, type: int) -> None:
+    s = new(type)
+    assert error_of(setsockopt(s, IPPROTO_IP, IP_HDRINCL, c_int(1), 4)) == WSAEINVAL
+    result, _, _ = got(s, IPPROTO_IP, IP_HDRINCL)
+    assert error_of(result) == WSAEINVAL
+
+
+def test_an_ipv4_socket_has_no_options_of_ipv6(started: None) -> None:
+    s = new(UDP)
+    assert error_of(setsockopt(s, IPPROTO_IPV6, IPV6_UNICAST_HOPS, c_int(7), 4)) in (WSAEINVAL, WSAENOPROTOOPT)
+
+
+@pytest.mark.wine_differs("getsockopt says WSAEOPNOTSUPP")
+def test_ipv6_v6only_alone_can_be_read_of_an_ipv4_socket(started: None) -> None:
+    s = new(UDP)
+    assert option(s, IPV6_V6ONLY, IPPROTO_IPV6) & 1 == 1
+
+
+@pytest.mark.wine_differs("a short membership is WSAEINVAL")
+@pytest.mark.parametrize("number", [IP_ADD_MEMBERSHIP, IP_DROP_MEMBERSHIP])
+def test_a_membership_needs_both_its_addresses(started: None, number: int) -> None:
+    assert error_of(setsockopt(new(UDP), IPPROTO_IP, number, bytes(8), 7)) == WSAEFAULT
 
 
 @pytest.mark.parametrize("level", [1, 0x800, 0x8000, 0xFFFFFFFF, -1])

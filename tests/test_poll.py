@@ -11,6 +11,7 @@ from winsock_kit import (
     bound,
     closed_port,
     connect_to,
+    connecting,
     error_of,
     events_of,
     listener,
@@ -78,6 +79,10 @@ def test_a_listener_with_a_connection_can_be_read(started: None) -> None:
 @pytest.mark.parametrize("make", [new, bound])
 def test_a_stream_that_is_not_connected_shows_nothing(started: None, make: Callable[[], int]) -> None:
     assert events_of(make()) == 0
+
+
+def test_a_stream_that_connects_shows_nothing(started: None) -> None:
+    assert events_of(connecting()) == 0
 
 
 def test_a_datagram_socket_can_be_written_and_with_a_datagram_read(udp: tuple[int, int]) -> None:

@@ -32,9 +32,11 @@ from winsock import (
     SOL_SOCKET,
     WSAEACCES,
     WSAEADDRINUSE,
+    WSAGetLastError,
     bind,
     closesocket,
     getsockname,
+    htons,
     listen,
     ntohs,
     setsockopt,
@@ -69,10 +71,10 @@ CASES = [
 ]
 
 
-def made(kind: str) -> tuple[int, int]:
+def made(kind: str, type: int = SOCK_STREAM) -> tuple[int, int]:
     """A socket with the options of its kind, and the host that it will be bound to."""
     use, host = kind.split()
-    s = new()
+    s = new(type)
     option = USES[use]
     if option is not None:
         assert setsockopt(s, SOL_SOCKET, option, c_int(1), 4) == 0
@@ -105,6 +107,33 @@ def test_a_port_is_free_again_once_its_socket_is_closed(started: None) -> None:
 
 def test_streams_and_datagrams_have_their_own_ports(started: None) -> None:
     assert bind(new(SOCK_DGRAM), name_of(bound()), 16) == 0
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "errors"),
+    [
+        ("default", "default", {WSAEADDRINUSE}),
+        ("default", "reuse", {WSAEACCES}),
+        ("reuse", "default", {WSAEADDRINUSE}),
+        ("reuse", "reuse", {0}),
+        ("exclusive", "reuse", {WSAEACCES}),
+    ],
+)
+def test_datagram_sockets_share_a_port_where_both_say_so(
+    started: None, first: str, second: str, errors: set[int]
+) -> None:
+    holder, s = made(f"{first} one", SOCK_DGRAM)[0], made(f"{second} one", SOCK_DGRAM)[0]
+    assert bind(holder, loopback(), 16) == 0
+    result = bind(s, name_of(holder), 16)
+    assert (error_of(result) if result else 0) in errors
+
+
+def test_two_listeners_on_one_port_either_both_listen_or_the_second_is_told(started: None) -> None:
+    first, second = made("reuse one")[0], made("reuse one")[0]
+    assert bind(first, loopback(), 16) == 0
+    assert bind(second, name_of(first), 16) == 0
+    assert listen(first, 1) == 0
+    assert listen(second, 1) == 0 or WSAGetLastError() == WSAEADDRINUSE
 
 
 def test_a_server_that_restarts_gets_its_port_while_old_connections_live_on(started: None) -> None:
@@ -155,6 +184,26 @@ def test_an_exclusive_dual_stack_socket_holds_the_ipv4_port_too(started: None, h
 def test_a_dual_stack_socket_shares_the_ipv4_wildcard(started: None) -> None:
     _, port = dual_stack(None)
     assert bind(new(), loopback(port, INADDR_ANY), 16) == 0
+
+
+def test_an_ipv4_address_clashes_with_itself_written_as_an_ipv6_one(started: None) -> None:
+    mapped = sockaddr_in6(sin6_family=AF_INET6)
+    mapped.sin6_addr.s6_addr = bytes(10) + b"\xff\xff\x7f\0\0\1"
+    first, second = new(SOCK_STREAM, AF_INET6), new(SOCK_STREAM, AF_INET6)
+    for s in (first, second):
+        assert setsockopt(s, IPPROTO_IPV6, IPV6_V6ONLY, c_int(0), 4) == 0
+    assert bind(first, mapped, 28) == 0
+    assert getsockname(first, mapped, c_int(28)) == 0
+    assert error_of(bind(new(), loopback(ntohs(mapped.sin6_port)), 16)) == WSAEADDRINUSE
+    mapped.sin6_port = htons(port_of(bound()))
+    assert error_of(bind(second, mapped, 28)) == WSAEADDRINUSE
+
+
+def test_the_ipv6_wildcard_alone_leaves_ipv4s_alone(started: None) -> None:
+    s, name = new(SOCK_STREAM, AF_INET6), sockaddr_in6(sin6_family=AF_INET6)
+    assert bind(s, name, 28) == 0
+    assert getsockname(s, name, c_int(28)) == 0
+    assert bind(new(), loopback(ntohs(name.sin6_port), INADDR_ANY), 16) == 0
 
 
 def test_an_ipv6_socket_leaves_the_ipv4_port_alone(started: None) -> None:

@@ -22,6 +22,7 @@ from winsock import (
     IPPROTO_UDP,
     NI_MAXHOST,
     NI_MAXSERV,
+    NI_NAMEREQD,
     NI_NUMERICHOST,
     NI_NUMERICSERV,
     SOCK_DGRAM,
@@ -116,6 +117,11 @@ def test_without_a_node_the_address_is_loopback_or_with_ai_passive_the_wildcard(
     (active,) = answers(None, "80", ai_family=AF_INET)
     (passive,) = answers(None, "80", ai_family=AF_INET, ai_flags=AI_PASSIVE)
     assert (active.name, passive.name) == (bytes(loopback(80)), bytes(loopback(80, INADDR_ANY)))
+
+
+def test_without_a_family_both_families_are_in_one_list() -> None:
+    found = answers(None, "4711", ai_socktype=SOCK_STREAM)
+    assert {answer.name for answer in found} == {bytes(loopback(4711)), bytes(loopback6(4711))}
 
 
 def test_without_a_service_the_port_is_0() -> None:
@@ -242,6 +248,11 @@ def test_an_unknown_family_has_no_name() -> None:
 def test_what_getnameinfo_returns_is_the_last_error_too() -> None:
     assert getnameinfo(b"\xad\xde" + bytes(26), 28, bytearray(64), 64, None, 0, NI_NUMERICHOST) == WSAEAFNOSUPPORT
     assert WSAGetLastError() == WSAEAFNOSUPPORT
+
+
+def test_a_name_may_be_insisted_on() -> None:
+    code = getnameinfo(loopback(1, 0x7F4D4E4F), 16, bytearray(64), 64, None, 0, NI_NAMEREQD)
+    assert code in (WSAHOST_NOT_FOUND, WSATRY_AGAIN)
 
 
 def test_a_name_that_does_not_fit_is_an_error() -> None:

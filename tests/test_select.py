@@ -7,10 +7,13 @@ from ctypes import sizeof
 
 import pytest
 from winsock_kit import (
+    LIMIT_SECONDS,
+    Running,
     accept_from,
     bound,
     closed_port,
     connect_to,
+    connecting,
     error_of,
     excepted,
     fd_set_of,
@@ -134,6 +137,17 @@ def test_a_failed_connect_is_an_exception_and_nothing_else(started: None, blocki
     assert sets_of(s) == sets_of(s) == "e"
 
 
+def test_a_stream_that_connects_is_in_no_set(started: None) -> None:
+    assert sets_of(connecting()) == ""
+
+
+def test_a_socket_that_connects_while_another_thread_waits_for_it_shows_there(started: None) -> None:
+    s, server = new(), listener()
+    waiting = Running(lambda: select(0, None, fd_set_of(s), None, timeval(LIMIT_SECONDS, 0)))
+    assert connect(s, name_of(server), 16) == 0
+    assert waiting.result() == 1
+
+
 def test_an_urgent_byte_is_an_exception_unless_it_is_inline(pair: tuple[int, int]) -> None:
     client, server = pair
     assert send(client, b"!", 1, MSG_OOB) == 1
@@ -222,6 +236,12 @@ def test_sets_of_any_size_can_be_mixed(started: None) -> None:
 def test_nothing_to_wait_for_is_wsaeinval_whatever_the_time(started: None, time: timeval | None) -> None:
     assert error_of(select(0, None, None, None, time)) == WSAEINVAL
     assert error_of(select(0, fd_set(), fd_set(), fd_set(), time)) == WSAEINVAL
+
+
+@pytest.mark.wine_differs("a negative time is 0")
+@pytest.mark.parametrize("time", [timeval(-1, 0), timeval(0, -1)])
+def test_a_negative_time_is_wsaeinval(udp: tuple[int, int], time: timeval) -> None:
+    assert error_of(select(0, fd_set_of(udp[0]), None, None, time)) == WSAEINVAL
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])

@@ -14,6 +14,7 @@ from winsock_kit import (
     bound,
     closed_port,
     connect_to,
+    connecting,
     error_of,
     excepted,
     listener,
@@ -39,8 +40,10 @@ from winsock import (
     INADDR_ANY,
     INADDR_LOOPBACK,
     INVALID_SOCKET,
+    IPPROTO_IPV6,
     IPPROTO_TCP,
     IPPROTO_UDP,
+    IPV6_V6ONLY,
     MSG_OOB,
     MSG_PEEK,
     MSG_WAITALL,
@@ -57,19 +60,26 @@ from winsock import (
     SO_RCVTIMEO,
     SO_TYPE,
     SOCK_DGRAM,
+    SOCK_RAW,
     SOCK_RDM,
     SOCK_SEQPACKET,
     SOCK_STREAM,
+    SOCKET_ERROR,
     SOL_SOCKET,
     SOMAXCONN,
     TCP_NODELAY,
+    WSAEACCES,
     WSAEADDRNOTAVAIL,
     WSAEAFNOSUPPORT,
+    WSAEALREADY,
     WSAECONNABORTED,
     WSAECONNREFUSED,
     WSAECONNRESET,
+    WSAEHOSTUNREACH,
     WSAEINVAL,
     WSAEISCONN,
+    WSAEMFILE,
+    WSAENETUNREACH,
     WSAENOTCONN,
     WSAENOTSOCK,
     WSAEOPNOTSUPP,
@@ -330,6 +340,57 @@ def test_an_ipv6_stream_works_as_an_ipv4_one(started: None) -> None:
     assert receive_all(s, 3) == b"six"
 
 
+def test_while_connecting_the_socket_has_its_names_and_no_connection_yet(started: None) -> None:
+    s = connecting()
+    peer = name_of(s, getpeername)
+    assert error_of(connect(s, peer, 16)) == WSAEALREADY
+    assert error_of(connect(s, loopback(1), 16)) == WSAEALREADY
+    assert error_of(bind(s, loopback(), 16)) == WSAEINVAL
+    assert port_of(s) != 0
+    assert error_of(shutdown(s, SD_SEND)) == WSAENOTCONN
+
+
+@pytest.mark.wine_differs("send says WSAECONNRESET while connecting")
+def test_while_connecting_nothing_can_be_sent_or_received(started: None) -> None:
+    assert transfers(connecting()) == [WSAENOTCONN] * 4
+
+
+def test_an_ipv6_socket_reaches_no_ipv4_address_unless_it_is_dual_stack(started: None) -> None:
+    server = listener()
+    name = loopback6(port_of(server))
+    name.sin6_addr.s6_addr = bytes(10) + b"\xff\xff\x7f\0\0\1"
+    s = new(SOCK_STREAM, AF_INET6)
+    assert error_of(connect(s, name, 28)) in (WSAENETUNREACH, WSAEADDRNOTAVAIL, WSAEHOSTUNREACH, WSAEAFNOSUPPORT)
+    dual = new(SOCK_STREAM, AF_INET6)
+    set_option(dual, IPV6_V6ONLY, 0, IPPROTO_IPV6)
+    assert connect(dual, name, 28) == 0
+
+
+def test_a_raw_socket_is_made_or_needs_a_privilege(started: None) -> None:
+    s = socket(AF_INET, SOCK_RAW, 1)
+    assert s != INVALID_SOCKET or WSAGetLastError() == WSAEACCES
+
+
+@pytest.mark.posix_only("Windows has no limit that a test could lower")
+def test_too_many_open_sockets_are_wsaemfile_and_a_connection_then_waits(started: None) -> None:
+    import resource
+
+    server = listener()
+    set_nonblocking(server)
+    connect_to(server)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 256), hard))
+    try:
+        sockets = [socket(AF_INET, SOCK_DGRAM, 0) for _ in range(256)]
+        error = WSAGetLastError()
+        accepted = error_of(accept(server, None, None))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert sockets[-1] == INVALID_SOCKET
+    assert error == accepted == WSAEMFILE
+    accept_from(server)
+
+
 # accept
 
 
@@ -371,6 +432,15 @@ def test_an_accepted_socket_inherits_the_listeners_options_as_they_were_given(st
     s = accept_from(server)
     assert [option(s, number) for number in (SO_KEEPALIVE, SO_RCVBUF, SO_RCVTIMEO, SO_OOBINLINE)] == [1, 4711, 123, 1]
     assert option(s, TCP_NODELAY, IPPROTO_TCP) == 1
+
+
+def test_an_accepted_socket_of_a_listener_without_options_has_the_defaults(started: None) -> None:
+    server = socket(AF_INET, SOCK_STREAM, 0)
+    assert bind(server, loopback(), 16) == 0
+    assert listen(server, 1) == 0
+    connect_to(server)
+    s = accept_from(server)
+    assert [option(s, number) for number in (SO_KEEPALIVE, SO_RCVTIMEO, SO_OOBINLINE)] == [0, 0, 0]
 
 
 def test_a_closed_listener_resets_who_was_not_accepted(started: None) -> None:
@@ -623,6 +693,24 @@ def test_after_a_reset_every_call_says_so_each_time(pair: tuple[int, int]) -> No
     for _ in range(2):
         assert transfers(client) == [WSAECONNRESET] * 4
     assert option(client, SO_ERROR) == 0
+
+
+@pytest.mark.parametrize("mode", [0, 1])
+def test_recv_itself_finds_a_reset_before_anyone_has_asked(pair: tuple[int, int], mode: int) -> None:
+    client, server = pair
+    reset(server)
+    if mode:
+        assert readable(client)
+        set_nonblocking(client)
+    assert error_of(recv(client, bytearray(1), 1, 0)) == WSAECONNRESET
+
+
+def test_send_itself_finds_a_reset_before_anyone_has_asked(pair: tuple[int, int]) -> None:
+    client, server = pair
+    reset(server)
+    results = [send(client, b"1", 1, 0) for _ in range(100)]
+    assert results[-1] == SOCKET_ERROR
+    assert WSAGetLastError() == WSAECONNRESET
 
 
 def test_after_a_reset_shutdown_succeeds_or_says_so_and_the_socket_can_be_closed(pair: tuple[int, int]) -> None:

@@ -26,6 +26,7 @@ from winsock import (
     WSAEADDRNOTAVAIL,
     WSAEAFNOSUPPORT,
     WSAECONNRESET,
+    WSAEFAULT,
     WSAEINVAL,
     WSAEMSGSIZE,
     WSAENOTCONN,
@@ -85,6 +86,13 @@ def test_the_sender_need_not_be_asked_for(udp: tuple[int, int]) -> None:
     for address, length in ((None, None), (None, c_int(16))):
         send_to(here, there, b"1")
         assert recvfrom(there, bytearray(1), 1, 0, address, length) == 1
+
+
+@pytest.mark.wine_differs("the datagram is lost")
+def test_an_address_without_its_length_is_a_fault_and_the_datagram_stays(udp: tuple[int, int]) -> None:
+    send_to(*udp, b"1")
+    assert error_of(recvfrom(udp[1], bytearray(1), 1, 0, bytearray(16), None)) == WSAEFAULT
+    assert readable(udp[1], 0)
 
 
 @pytest.mark.parametrize("room", [0, 1, 4])
@@ -203,10 +211,11 @@ def test_an_address_of_zeros_takes_the_peer_away(udp: tuple[int, int], nobody: b
     send_to(here, there, b"2")
 
 
-def test_a_datagram_to_port_0_is_taken_and_reaches_nobody(started: None) -> None:
-    s = new(SOCK_DGRAM)
-    assert sendto(s, b"1", 1, 0, loopback(0), 16) == 1
-    assert port_of(s) != 0 or name_of(s).sin_addr.s_addr == 0
+def test_a_datagram_to_port_0_is_taken_and_reaches_nobody(udp: tuple[int, int]) -> None:
+    for s in (new(SOCK_DGRAM), udp[0]):
+        assert sendto(s, b"1", 1, 0, loopback(0), 16) == 1
+        assert port_of(s) != 0
+    assert error_of(sendto(udp[0], bytes(65508), 65508, 0, loopback(0), 16)) == WSAEMSGSIZE
 
 
 @WINE_CONNECTS
@@ -288,6 +297,32 @@ def test_after_a_closed_port_the_next_send_succeeds_and_recv_still_says_so(start
     assert sendto(s, b"2", 1, 0, name, 16) == 1
     assert readable(s)
     assert error_of(recvfrom(s, bytearray(1), 1, 0, None, None)) == WSAECONNRESET
+
+
+@NO_ICMP_ON_WINE
+@pytest.mark.parametrize("connected", [True, False])
+def test_recv_itself_finds_the_closed_port_before_anyone_has_asked(started: None, connected: bool) -> None:
+    s, name = bound(SOCK_DGRAM), closed_udp_port()
+    if connected:
+        assert connect(s, name, 16) == 0
+    assert sendto(s, b"1", 1, 0, name, 16) == 1
+    assert error_of(recv(s, bytearray(1), 1, 0)) == WSAECONNRESET
+
+
+@NO_ICMP_ON_WINE
+@pytest.mark.parametrize("connected", [True, False])
+def test_several_sends_to_a_closed_port_succeed_before_anyone_has_asked(started: None, connected: bool) -> None:
+    s, name = bound(SOCK_DGRAM), closed_udp_port()
+    if connected:
+        assert connect(s, name, 16) == 0
+    assert [sendto(s, b"1", 1, 0, name, 16) for _ in range(10)] == [1] * 10
+    assert readable(s)
+    assert error_of(recv(s, bytearray(1), 1, 0)) == WSAECONNRESET
+
+
+@pytest.mark.wine_differs("connect says WSAEADDRNOTAVAIL of an unknown family")
+def test_a_peer_must_be_of_the_sockets_family(started: None) -> None:
+    assert error_of(connect(new(SOCK_DGRAM), b"\xad\xde" + bytes(14), 16)) == WSAEAFNOSUPPORT
 
 
 @NO_ICMP_ON_WINE

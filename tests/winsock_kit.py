@@ -23,6 +23,7 @@ from winsock import (
     SOCK_STREAM,
     SOCKET_ERROR,
     SOL_SOCKET,
+    WSAEWOULDBLOCK,
     WSAPOLLFD,
     WSAError,
     WSAGetLastError,
@@ -130,6 +131,18 @@ def connect_to(server: int) -> int:
     client = new()
     assert connect(client, name_of(server), sizeof(sockaddr_in)) == 0, error_of(SOCKET_ERROR)
     return client
+
+
+def connecting() -> int:
+    """A nonblocking socket whose connect is under way, because the listener's queue is full."""
+    server = listener(0)
+    for _ in range(300):
+        s = new()
+        set_nonblocking(s)
+        assert error_of(connect(s, name_of(server), sizeof(sockaddr_in))) == WSAEWOULDBLOCK
+        if not events_of(s, POLLOUT, 100):
+            return s
+    raise AssertionError("the listener's queue has no end")
 
 
 def accept_from(server: int) -> int:
