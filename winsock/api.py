@@ -111,6 +111,7 @@ class Winsock(Protocol):
             WSANOTINITIALISED: no WSAStartup.
             WSAENOTSOCK: `s` is not an open socket.
             WSAEFAULT: `argp` is None.
+            WSAEINVAL: SIOCATMARK on a datagram socket.
             WSAEOPNOTSUPP: any other command.
         Source: https://learn.microsoft.com/en-us/windows/win32/api/winsock2/nf-winsock2-ioctlsocket
         """

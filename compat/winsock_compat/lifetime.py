@@ -45,6 +45,7 @@ from .addresses import HOST_FAMILY
 from .errnos import fail, invalid, translated
 from .handles import CONNECTED, LISTENING, Socket, find, open_socket
 from .libc import ffi, lib
+from .options import linger_in_background
 from .waits import changed, poll_once
 
 _VERSIONS = {(1, 0), (1, 1), (2, 0), (2, 1), (2, 2)}
@@ -94,7 +95,7 @@ def _new_socket(family: int, kind: int, proto: int) -> Socket | int:
         family = AF_INET
     if kind == 0:
         if family not in HOST_FAMILY:
-            return WSAEAFNOSUPPORT
+            return WSAESOCKTNOSUPPORT
         if proto not in _DEFAULT_TYPE:
             return WSAEPROTONOSUPPORT
         kind = _DEFAULT_TYPE[proto]
@@ -135,6 +136,8 @@ def closesocket(s: int) -> int:
     sock = find(s)
     if isinstance(sock, int):
         return fail(sock)
+    if sock.nonblocking:
+        linger_in_background(sock)
     return 0 if handles.close(sock) else fail(WSAENOTSOCK)
 
 

@@ -252,6 +252,12 @@ def _set_on_host(sock: Socket, key: tuple[int, int], option: Option, value: int)
     return bool(lib.setsockopt(sock.fd, *host, signed, 4) == 0)
 
 
+def linger_in_background(sock: Socket) -> None:
+    """Lets close return at once. The host would wait for the time of SO_LINGER even on a non-blocking descriptor."""
+    if sock.options.get((_SOL, c.SO_LINGER), 0) >> 16:
+        lib.setsockopt(sock.fd, libc.SOL_SOCKET, libc.SO_LINGER, ffi.new("struct linger *"), 8)
+
+
 def getsockopt(s: int, level: int, optname: int, optval: Buffer | None, optlen: IntRef | None) -> int:
     handle, key = socket_handle(s), (_level(as_int(level)), as_int(optname))
     array, ref = None if optval is None else writable(optval), None if optlen is None else integer_ref(optlen)
