@@ -91,7 +91,7 @@ def _run(program: Program, inputs: dict[str, object], options: argparse.Namespac
         events = stack.enter_context(closing(EventFile(clock, options.events))) if options.events else None
         host = Host(clock, market, account, log, events=events, timer_ms=options.timer_ms, answer=_answer)
         host.attach(program, symbol, period, inputs)
-        stack.enter_context(_stopped_by_signals(host.stop))
+        stack.enter_context(stopped_by_signals(host.stop))
         log.write("terminal", "info", "market", description)
         if sys.stdin is not None:
             start_reading(host.post)
@@ -144,7 +144,7 @@ def _last_words(line: str) -> None:
 
 
 @contextmanager
-def _stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
+def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
     """Call ``stop`` at the first Ctrl-C, SIGTERM or Ctrl-Break; the next one does what it did before."""
     numbers = [signal.SIGINT, signal.SIGTERM]
     if sys.platform == "win32":

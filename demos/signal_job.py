@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from demos.children import FATAL, MOST_FAILURES, MOST_RESTARTS, Child, Line
-from demos.cli_run import _stopped_by_signals as stopped_by_signals
+from demos.cli_run import stopped_by_signals
 from demos.signal_options import add_parser
 from demos.signal_tally import ORDERING, SERVER, Tally, Timeline, lag_summary
 from demos.signal_view import View, choose_view, lag_text, positions_text
