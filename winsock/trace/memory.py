@@ -1,0 +1,83 @@
+"""A look at an argument's bytes and numbers which never raises and never changes anything.
+
+The calls are given whatever the program gives them: what is no buffer or no number is None here, and the call itself
+says what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any
+
+from winsock.arguments import integer_ref, refuse_pointer, text
+from winsock.constants import AF_INET, AF_INET6
+from winsock.structures import fd_set_over
+
+from .symbols import FAMILIES, symbol
+
+__all__ = ["address", "handles", "number", "peek", "room", "string"]
+
+
+def room(buffer: Any) -> int | None:
+    """The size of a buffer in bytes."""
+    try:
+        refuse_pointer(buffer)
+        return memoryview(buffer).nbytes
+    except (TypeError, ValueError):  # no buffer, or a memoryview that was released
+        return None
+
+
+def peek(buffer: Any, count: int) -> bytes | None:
+    """The first `count` bytes of a buffer, or as many as it has."""
+    count = max(count, 0)
+    try:
+        refuse_pointer(buffer)
+        if isinstance(buffer, bytes | bytearray):
+            return bytes(buffer[:count])
+        view = memoryview(buffer)
+        if view.readonly or not view.c_contiguous:
+            return view.tobytes()[:count]
+        array = (ctypes.c_char * view.nbytes).from_buffer(buffer)
+        return ctypes.string_at(array, min(count, view.nbytes))
+    except (TypeError, ValueError):
+        return None
+
+
+def number(value: Any) -> int | None:
+    """An int, or the one behind a pointer to an integer."""
+    if isinstance(value, int):
+        return int(value)
+    try:
+        return int(integer_ref(value).value)
+    except TypeError:
+        return None
+
+
+def string(value: Any) -> bytes | None:
+    """A C string up to its NUL."""
+    try:
+        return text(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def handles(set: Any) -> list[int] | None:
+    """The sockets in an fd_set."""
+    try:
+        fds = fd_set_over(set)
+    except (TypeError, ValueError):
+        return None
+    return None if fds is None else [int(handle) for handle in fds.fd_array[: min(fds.fd_count, len(fds.fd_array))]]
+
+
+def address(raw: bytes) -> str:
+    """A sockaddr's bytes as 127.0.0.1:8081 or [::1]:8081; the family's name where there is no more to it."""
+    family = int.from_bytes(raw[:2], "little")
+    port = int.from_bytes(raw[2:4], "big")
+    if family == AF_INET and len(raw) >= 8:
+        return f"{IPv4Address(raw[4:8])}:{port}"
+    if family == AF_INET6 and len(raw) >= 24:
+        scope = int.from_bytes(raw[24:28], "little")
+        return f"[{IPv6Address(raw[8:24])}{f'%{scope}' if scope else ''}]:{port}"
+    return str(symbol(family, FAMILIES))

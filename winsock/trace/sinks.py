@@ -1,0 +1,194 @@
+"""Where a trace goes: text for people, JSON lines for programs, to a file or to standard error."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from typing import Any, Protocol
+
+from winsock.version import __version__
+
+from .calls import Call
+from .parameters import PARAMETERS, When
+from .rendering import arguments, json_result, quoted, result, value
+from .symbols import error_name
+
+__all__ = ["CLOCK", "JsonSink", "Output", "Sink", "TextSink"]
+
+# One clock for all processes of a machine, which nothing sets: CLOCK_MONOTONIC, or Windows' performance counter.
+CLOCK = time.perf_counter_ns
+
+# The calls that may wait: their line begins when they do.
+_MAY_WAIT = (
+    "connect", "accept", "send", "recv", "sendto", "recvfrom", "select", "WSAPoll", "closesocket",
+    "getaddrinfo", "getnameinfo", "gethostbyname",
+)  # fmt: skip
+
+
+class Sink(Protocol):
+    """What hears of each call when it begins and when it has ended; `names` has the socket's addresses if known."""
+
+    def begin(self, call: Call, start: int) -> None: ...
+
+    def end(self, call: Call, number: int, start: int, duration: int, names: dict[str, str]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Output:
+    """Bytes to a file or to standard error. What can't be written ends the output, never the program.
+
+    Each line is one write to a file that is open for appending, so that the lines of several threads, and of processes
+    that share the file, stay whole.
+    """
+
+    def __init__(self, path: str, append: bool) -> None:
+        self._own = path != "-"
+        self._fd = 2
+        if self._own:
+            mode = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0) | (0 if append else os.O_TRUNC)
+            self._fd = os.open(path.replace("%p", str(os.getpid())), mode, 0o666)
+
+    def write(self, text: str) -> None:
+        if self._fd < 0:
+            return
+        try:
+            os.write(self._fd, text.encode("ascii", "backslashreplace"))
+        except OSError as error:
+            own, self._fd = self._own, -1
+            # Standard error is the only place left to say so; where that is what failed, nobody can be told.
+            if own and sys.stderr is not None:
+                sys.stderr.write(f"winsock.trace: the trace ends here: {error.strerror}\n")
+
+    def close(self) -> None:
+        if self._own and self._fd >= 0:
+            os.close(self._fd)
+        self._fd = -1
+
+
+def raised_text(call: Call) -> str:
+    return f"raised {type(call.raised).__name__}: {call.raised}" if call.raised else ""
+
+
+class TextSink:
+    """A line a call: time of day, thread, the call, its result, and the seconds that it took.
+
+    A call that may wait begins its line at once, so that the last line of a program that hangs tells where; when
+    another thread's line comes between, the two halves are marked as strace marks them.
+    """
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        # Reentrant: a signal handler may call Winsock while its own thread writes a line.
+        self._lock = threading.RLock()
+        self._open = 0
+        self._begun: set[int] = set()
+        self._wall = time.time_ns() - CLOCK()
+
+    def begin(self, call: Call, start: int) -> None:
+        if call.name not in _MAY_WAIT:
+            return
+        thread = threading.get_ident()
+        with self._lock:
+            self._interrupt()
+            self._output.write(f"{self._head(start)}{call.name}({_beginning(call)}")
+            self._open = thread
+            self._begun.add(thread)
+
+    def end(self, call: Call, number: int, start: int, duration: int, names: dict[str, str]) -> None:
+        thread = threading.get_ident()
+        outcome = f" {raised_text(call)}" if call.raised else f" = {result(call)}"
+        took = f" <{duration / 1e9:.6f}>\n"
+        line = f"{arguments(call.shown)}){outcome}{took}"
+        with self._lock:
+            if call.name in _MAY_WAIT and thread in self._begun:
+                self._begun.discard(thread)
+                if self._open == thread:
+                    self._open = 0
+                    self._output.write(line.removeprefix(_beginning(call)))
+                    return
+                head = f"{self._head(start + duration)}<... {call.name} resumed> "
+            else:
+                head = f"{self._head(start)}{call.name}("
+            self._interrupt()
+            self._output.write(head + line)
+
+    def close(self) -> None:
+        with self._lock:
+            self._interrupt()
+            self._output.close()
+
+    def _interrupt(self) -> None:
+        if self._open:
+            self._open = 0
+            self._output.write(" <unfinished ...>\n")
+
+    def _head(self, clock: int) -> str:
+        seconds, nanoseconds = divmod(self._wall + clock, 10**9)
+        clock_time = time.strftime("%H:%M:%S", time.localtime(seconds))
+        return f"{clock_time}.{nanoseconds // 1000:06} [{quoted(_thread().encode('utf-8', 'replace'))[1:-1]}] "
+
+
+def _beginning(call: Call) -> str:
+    """The arguments that are known before the call, up to the first that is not."""
+    known = []
+    for name in call.args:
+        parameter = PARAMETERS[call.name].get(name)
+        if parameter is None or parameter.when is not When.IN:
+            break
+        known.append(value(call.shown[name]) + ", ")
+    return "".join(known) if len(known) < len(call.args) else "".join(known)[:-2]
+
+
+def _thread() -> str:
+    return threading.current_thread().name
+
+
+class JsonSink:
+    """A JSON object a line: first one about the program, then one for each call, written when it has returned."""
+
+    def __init__(self, output: Output, backend: str, argv: list[str]) -> None:
+        self._output = output
+        self._write(
+            {
+                "trace": 1,
+                "winsock": __version__,
+                "backend": backend,
+                "pid": os.getpid(),
+                "argv": argv,
+                "t": CLOCK(),
+                "wall": time.time_ns(),
+            }
+        )
+
+    def begin(self, call: Call, start: int) -> None:
+        pass
+
+    def end(self, call: Call, number: int, start: int, duration: int, names: dict[str, str]) -> None:
+        record: dict[str, Any] = {
+            "n": number,
+            "t": start,
+            "d": duration,
+            "pid": os.getpid(),
+            "thread": _thread(),
+            "call": call.name,
+            "args": call.shown,
+        }
+        if call.raised:
+            record["raised"] = f"{type(call.raised).__name__}: {call.raised}"
+            outcome = raised_text(call)
+        else:
+            record["result"] = json_result(call)
+            outcome = f"= {result(call)}"
+        if call.error:
+            record["error"] = {"code": call.error, "name": error_name(call.error)}
+        self._write(record | names | {"text": f"{call.name}({arguments(call.shown)}) {outcome}"})
+
+    def close(self) -> None:
+        self._output.close()
+
+    def _write(self, record: dict[str, Any]) -> None:
+        self._output.write(json.dumps(record, separators=(",", ":")) + "\n")
