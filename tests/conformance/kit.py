@@ -12,8 +12,12 @@ from winsock import (
     FIONBIO,
     INVALID_SOCKET,
     SD_SEND,
+    SO_BROADCAST,
+    SO_EXCLUSIVEADDRUSE,
     SO_LINGER,
+    SO_OOBINLINE,
     SO_RCVBUF,
+    SO_REUSEADDR,
     SO_SNDBUF,
     SOCK_DGRAM,
     SOCK_STREAM,
@@ -56,6 +60,14 @@ ANY, LOOPBACK, OTHER_LOOPBACK = 0, 0x7F000001, 0x7F000002
 FOREIGN = 0xCB007101
 LOOPBACK6 = bytes(15) + b"\1"
 IN, IN6 = sizeof(sockaddr_in), sizeof(sockaddr_in6)
+
+# Options at SOL_SOCKET that are on or off and have the length of an int.
+SWITCHES = {
+    "SO_BROADCAST": SO_BROADCAST,
+    "SO_OOBINLINE": SO_OOBINLINE,
+    "SO_REUSEADDR": SO_REUSEADDR,
+    "SO_EXCLUSIVEADDRUSE": SO_EXCLUSIVEADDRUSE,
+}
 
 
 def inet(port: int = 0, address: int = LOOPBACK) -> sockaddr_in:
@@ -213,10 +225,11 @@ NOW = timeval(0, 0)
 
 def look(s: int, limit: int = 0) -> str:
     """The sets in which select shows a socket: r, w, e; "-" is none. It waits for any of them up to `limit` seconds."""
-    sets = [set_of(s) for _ in "rwe"]
-    count = select(0, *sets, timeval(limit, 0))
+    reading, writing, exceptional = set_of(s), set_of(s), set_of(s)
+    count = select(0, reading, writing, exceptional, timeval(limit, 0))
     assert count >= 0, f"select failed with {WSAGetLastError()}"
-    return "".join(letter for letter, fds in zip("rwe", sets, strict=True) if FD_ISSET(s, fds)) or "-"
+    shown = "r" * FD_ISSET(s, reading) + "w" * FD_ISSET(s, writing) + "e" * FD_ISSET(s, exceptional)
+    return shown or "-"
 
 
 def wait_readable(s: int) -> int:
@@ -257,6 +270,11 @@ def option(s: int, level: int, name: int) -> int:
     value = bytearray(4)
     done(getsockopt(s, level, name, value, c_int(4)))
     return int.from_bytes(value, "little")
+
+
+def of_its_kind(name: int) -> int:
+    """A socket that has the option."""
+    return udp() if name == SO_BROADCAST else tcp()
 
 
 def switch(s: int, level: int, name: int, value: int = 1) -> int:

@@ -109,6 +109,11 @@ class Recorder:
         else:
             self(label, result)
 
+    def option(self, label: str, getsockopt: Callable[..., int], s: int, level: int, name: int, size: int) -> None:
+        """Asks for an option with a length, into a buffer that shows what was written."""
+        value, length = bytearray(b"........"), ctypes.c_int(size)
+        self(f"getsockopt {label}", getsockopt(s, level, name, value, length), value, length)
+
     def told(self, value: Any) -> Json:
         """A value as JSON has it."""
         if value is None or isinstance(value, bool | int | float):

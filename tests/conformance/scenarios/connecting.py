@@ -5,9 +5,7 @@ from __future__ import annotations
 from ctypes import c_int
 
 from winsock import (
-    AF_INET,
     AF_INET6,
-    AF_UNSPEC,
     FIONREAD,
     INADDR_ANY,
     SD_BOTH,
@@ -39,9 +37,7 @@ from ..kit import (
     IN6,
     bound,
     bound6,
-    bound_udp,
     closed_port,
-    closed_udp_port,
     done,
     inet,
     inet6,
@@ -56,12 +52,10 @@ from ..kit import (
     tcp,
     tcp_pair,
     udp,
-    udp_pair,
-    wait_except,
     wait_readable,
     wait_writable,
 )
-from ..recorder import Recorder, error_name
+from ..recorder import Recorder
 
 
 def a_blocking_connect(see: Recorder) -> None:
@@ -181,65 +175,6 @@ def a_connecting_socket_closes_at_once(see: Recorder) -> None:
     see("closesocket again", closesocket(clients[-1]))
 
 
-def a_blocking_connect_is_refused(see: Recorder) -> None:
-    s = tcp()
-    see("connect", connect(s, inet(closed_port()), IN))
-    see("getsockopt", option(s, SOL_SOCKET, SO_ERROR))
-    see("select", look(s))
-    see("getpeername", getpeername(s, sockaddr_in(), c_int(IN)))
-
-
-def a_nonblocking_connect_is_refused(see: Recorder) -> None:
-    s = nonblocking(tcp())
-    see("connect", connect(s, inet(closed_port()), IN))
-    see("select", look(wait_except(s)))
-    see("getsockopt", error_name(option(s, SOL_SOCKET, SO_ERROR)))
-    see("getsockopt again", error_name(option(s, SOL_SOCKET, SO_ERROR)))
-    see("select again", look(s))
-    see("getpeername", getpeername(s, sockaddr_in(), c_int(IN)))
-
-
-def a_connect_over_ipv6_is_refused(see: Recorder) -> None:
-    s = bound6(tcp(AF_INET6))
-    name = name6_of(s)
-    closesocket(s)
-    see("connect", connect(tcp(AF_INET6), name, IN6))
-
-
-def connect_again_after_a_refusal(see: Recorder) -> None:
-    queue, s = listener(), tcp()
-    see("connect refused", connect(s, inet(closed_port()), IN))
-    see("connect refused again", connect(s, inet(closed_port()), IN))
-    see("connect", connect(s, name_of(queue), IN))
-    see("send", send(s, b"x", 1, 0))
-
-
-def connect_again_after_a_nonblocking_refusal(see: Recorder) -> None:
-    queue, s = listener(), nonblocking(tcp())
-    see("connect refused", connect(s, inet(closed_port()), IN))
-    wait_except(s)
-    see("connect", connect(s, name_of(queue), IN))
-    see("select", look(wait_writable(s)))
-    see("getsockopt", option(s, SOL_SOCKET, SO_ERROR))
-    see("send", send(s, b"x", 1, 0))
-
-
-def a_refused_socket_transfers_nothing(see: Recorder) -> None:
-    s = tcp()
-    see("connect", connect(s, inet(closed_port()), IN))
-    see("send", send(s, b"x", 1, 0))
-    see("recv", recv(s, bytearray(1), 1, 0))
-    see("shutdown", shutdown(s, SD_BOTH))
-
-
-def a_refused_socket_keeps_its_name(see: Recorder) -> None:
-    s = bound(tcp())
-    see.know_port(own=port_of(s))
-    see("connect", connect(s, inet(closed_port()), IN))
-    see("getsockname", 0, name_of(s))
-    see("bind", bind(s, inet(), IN))
-
-
 def connect_to_port_0(see: Recorder) -> None:
     see("connect", connect(tcp(), inet(0), IN))
     see("connect nonblocking", connect(nonblocking(tcp()), inet(0), IN))
@@ -286,81 +221,6 @@ def a_send_timeout_does_not_end_connect(see: Recorder) -> None:
     see("connect", connect(s, name_of(queue), IN))
 
 
-def a_datagram_socket_gets_a_default_peer(see: Recorder) -> None:
-    receiver, s = bound_udp(), udp()
-    see.know_port(receiver=port_of(receiver))
-    see("connect", connect(s, name_of(receiver), IN))
-    name, length = sockaddr_in(), c_int(IN)
-    see("getpeername", getpeername(s, name, length), name, length)
-    see("getsockname", 0, name_of(s))
-    see("send", send(s, b"hello", 5, 0))
-    buffer = bytearray(8)
-    see("recv", recv(wait_readable(receiver), buffer, 8, 0), buffer)
-
-
-def a_datagram_socket_can_change_its_peer(see: Recorder) -> None:
-    first, second, s = bound_udp(), bound_udp(), udp()
-    see.know_port(second=port_of(second))
-    see("connect", connect(s, name_of(first), IN))
-    see("connect again", connect(s, name_of(second), IN))
-    name = sockaddr_in()
-    see("getpeername", getpeername(s, name, c_int(IN)), name)
-    see("send", send(s, b"x", 1, 0))
-    see("select second", look(wait_readable(second)))
-    see("select first", look(first))
-
-
-def a_connected_datagram_socket_hears_its_peer_only(see: Recorder) -> None:
-    peer, stranger, s = bound_udp(), bound_udp(), bound_udp()
-    see("connect", connect(s, name_of(peer), IN))
-    see("sendto stranger", sendto(stranger, b"stranger", 8, 0, name_of(s), IN))
-    see("sendto peer", sendto(peer, b"peer", 4, 0, name_of(s), IN))
-    buffer = bytearray(8)
-    see("recv", recv(wait_readable(s), buffer, 8, 0), buffer)
-    see("select", look(s))
-
-
-def an_address_of_zeros_takes_the_peer_away(see: Recorder) -> None:
-    first, second = udp_pair()
-    see("connect", connect(first, sockaddr_in(AF_INET), IN))
-    see("getpeername", getpeername(first, sockaddr_in(), c_int(IN)))
-    see("send", send(first, b"x", 1, 0))
-    see("sendto", sendto(first, b"x", 1, 0, name_of(second), IN))
-
-
-def no_family_takes_the_peer_away(see: Recorder) -> None:
-    first, second = udp_pair()
-    see("connect", connect(first, sockaddr_in(AF_UNSPEC), IN))
-    see("getpeername", getpeername(first, sockaddr_in(), c_int(IN)))
-    see("send", send(first, b"x", 1, 0))
-    see("sendto", sendto(first, b"x", 1, 0, name_of(second), IN))
-
-
-def a_disconnected_datagram_socket_hears_all_again(see: Recorder) -> None:
-    first, _ = udp_pair()
-    stranger = bound_udp()
-    see.know_port(first=port_of(first))
-    to = name_of(first)
-    see("connect", connect(first, sockaddr_in(AF_UNSPEC), IN))
-    see("sendto", sendto(stranger, b"x", 1, 0, to, IN))
-    see("select", look(first))
-    see("getsockname", 0, name_of(first))
-
-
-def a_datagram_connect_to_a_closed_port_succeeds(see: Recorder) -> None:
-    s = udp()
-    see("connect", connect(s, inet(closed_udp_port()), IN))
-    see("select", look(s))
-
-
-def a_datagram_connect_with_bad_addresses(see: Recorder) -> None:
-    s = udp()
-    see.trial("connect NULL", connect, s, None, IN)
-    see("connect short", connect(s, inet(9), IN - 1))
-    see("connect IPv6 address", connect(s, inet6(9), IN6))
-    see("getpeername", getpeername(s, sockaddr_in(), c_int(IN)))
-
-
 def a_blocking_connect_makes_both_ends_usable_at_once(see: Recorder) -> None:
     queue, s = listener(), tcp()
     see("connect", connect(s, name_of(queue), IN))
@@ -376,12 +236,6 @@ def a_bound_socket_takes_no_connections(see: Recorder) -> None:
     first, second = bound(tcp()), listener()
     see("connect to a socket that is bound only", connect(tcp(), name_of(first), IN))
     see("connect to one that listens", connect(tcp(), name_of(second), IN))
-
-
-def a_datagram_connect_to_a_broadcast_address(see: Recorder) -> None:
-    s = udp()
-    see("connect", connect(s, inet(9, 0x7FFFFFFF), IN))
-    see("send", send(s, b"x", 1, 0))
 
 
 def two_connections_between_the_same_ports(see: Recorder) -> None:

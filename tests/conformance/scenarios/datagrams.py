@@ -11,16 +11,10 @@ from winsock import (
     IPV6_V6ONLY,
     MSG_PEEK,
     MSG_WAITALL,
-    POLLRDNORM,
-    SIO_UDP_CONNRESET,
-    SO_BROADCAST,
-    SO_ERROR,
     SO_RCVTIMEO,
     SOL_SOCKET,
     closesocket,
-    connect,
     getsockname,
-    ioctlsocket,
     ntohs,
     recv,
     recvfrom,
@@ -28,7 +22,6 @@ from winsock import (
     sendto,
     sockaddr_in,
     sockaddr_in6,
-    u_long,
 )
 
 from ..kit import (
@@ -37,17 +30,12 @@ from ..kit import (
     bound,
     bound6,
     bound_udp,
-    closed_udp_port,
-    done,
     inet,
-    inet6,
     look,
     name6_of,
     name_of,
     nonblocking,
-    option,
     pause,
-    polled,
     port_of,
     switch,
     udp,
@@ -245,166 +233,6 @@ def a_datagram_too_large(see: Recorder) -> None:
     first, _ = udp_pair()
     see("send", send(first, bytes(70000), 70000, 0))
     see("select", look(receiver))
-
-
-def no_destination(see: Recorder) -> None:
-    s = bound_udp()
-    see("send", send(s, b"x", 1, 0))
-    see("sendto NULL", sendto(s, b"x", 1, 0, None, 0))
-    see("sendto NULL with a length", sendto(s, b"x", 1, 0, None, IN))
-    see("send unbound", send(udp(), b"x", 1, 0))
-
-
-def sendto_null_goes_to_the_default_peer(see: Recorder) -> None:
-    first, second = udp_pair()
-    see("sendto", sendto(first, b"x", 1, 0, None, 0))
-    buffer = bytearray(1)
-    see("recv", recv(wait_readable(second), buffer, 1, 0), buffer)
-
-
-def sendto_elsewhere_from_a_connected_socket(see: Recorder) -> None:
-    first, second = udp_pair()
-    other = bound_udp()
-    see("sendto", sendto(first, b"elsewhere", 9, 0, name_of(other), IN))
-    see("select other", look(wait_readable(other)))
-    see("select peer", look(second))
-    see("send", send(first, b"back", 4, 0))
-
-
-def bad_destinations(see: Recorder) -> None:
-    s = bound_udp()
-    see("sendto short", sendto(s, b"x", 1, 0, inet(9), IN - 1))
-    see("sendto length 0", sendto(s, b"x", 1, 0, inet(9), 0))
-    name = inet(9)
-    name.sin_family = 0xBAD
-    see("sendto unknown family", sendto(s, b"x", 1, 0, name, IN))
-
-
-def destinations_of_the_other_family(see: Recorder) -> None:
-    see("sendto IPv6", sendto(bound_udp(), b"x", 1, 0, inet6(9), IN6))
-    see("sendto IPv4", sendto(bound6(udp(AF_INET6)), b"x", 1, 0, inet(9), IN))
-
-
-def sendto_with_a_longer_length(see: Recorder) -> None:
-    receiver = bound_udp()
-    see("sendto", sendto(udp(), b"x", 1, 0, bytes(name_of(receiver)) + bytes(16), 32))
-    see("recv", recv(wait_readable(receiver), bytearray(1), 1, 0))
-
-
-def sendto_null_data(see: Recorder) -> None:
-    receiver = bound_udp()
-    see("sendto", sendto(udp(), None, 4, 0, name_of(receiver), IN))
-    see("select", look(receiver))
-
-
-def sendto_port_0(see: Recorder) -> None:
-    s = udp()
-    see("sendto", sendto(s, b"x", 1, 0, inet(0), IN))
-    see("getsockname", getsockname(s, sockaddr_in(), c_int(IN)))
-    see("select", look(s))
-
-
-def sendto_the_wildcard(see: Recorder) -> None:
-    receiver = bound(udp(), 0, INADDR_ANY)
-    see("sendto", sendto(udp(), b"x", 1, 0, inet(port_of(receiver), INADDR_ANY), IN))
-    six = bound6(udp(AF_INET6), 0, bytes(16))
-    see("sendto IPv6", sendto(udp(AF_INET6), b"x", 1, 0, name6_of(six), IN6))
-
-
-def broadcast_without_leave(see: Recorder) -> None:
-    see("sendto", sendto(bound(udp(), 0, INADDR_ANY), b"x", 1, 0, inet(9, 0x7FFFFFFF), IN))
-
-
-def broadcast_with_leave(see: Recorder) -> None:
-    s = switch(bound(udp(), 0, INADDR_ANY), SOL_SOCKET, SO_BROADCAST)
-    see("sendto", sendto(s, b"x", 1, 0, inet(9, 0x7FFFFFFF), IN))
-
-
-def _refused(s: int) -> int:
-    """`s`, after a datagram of its met a closed port and the host had the time to hear of it; nonblocking."""
-    assert sendto(s, b"x", 1, 0, inet(closed_udp_port()), IN) == 1
-    pause(50)
-    return nonblocking(s)
-
-
-def a_closed_port_is_told_to_the_next_recv(see: Recorder) -> None:
-    s = nonblocking(udp())
-    done(connect(s, inet(closed_udp_port()), IN))
-    see("send", send(s, b"x", 1, 0))
-    pause(50)
-    see("select", look(s))
-    see("recv", recv(s, bytearray(1), 1, 0))
-    see("recv again", recv(s, bytearray(1), 1, 0))
-
-
-def a_closed_port_is_told_to_unconnected_sockets(see: Recorder) -> None:
-    s = _refused(bound_udp())
-    see("select", look(s))
-    see("recvfrom", recvfrom(s, bytearray(1), 1, 0, None, None))
-    see("recvfrom again", recvfrom(s, bytearray(1), 1, 0, None, None))
-
-
-def a_closed_port_over_ipv6(see: Recorder) -> None:
-    other = bound6(udp(AF_INET6))
-    name = name6_of(other)
-    closesocket(other)
-    s = nonblocking(udp(AF_INET6))
-    see("sendto", sendto(s, b"x", 1, 0, name, IN6))
-    pause(50)
-    see("recv", recv(s, bytearray(1), 1, 0))
-    see("recv again", recv(s, bytearray(1), 1, 0))
-
-
-def a_closed_port_is_not_told_to_send(see: Recorder) -> None:
-    s = nonblocking(udp())
-    done(connect(s, inet(closed_udp_port()), IN))
-    for number in ("first", "second", "third"):
-        see(f"send {number}", send(s, b"x", 1, 0))
-        pause(30)
-
-
-def a_closed_port_is_not_told_to_sendto(see: Recorder) -> None:
-    s = _refused(bound_udp())
-    receiver = bound_udp()
-    see("sendto", sendto(s, b"x", 1, 0, name_of(receiver), IN))
-    see("select", look(wait_readable(receiver)))
-
-
-def a_closed_port_and_a_datagram(see: Recorder) -> None:
-    s = _refused(bound_udp())
-    sendto(udp(), b"data", 4, 0, name_of(s), IN)
-    wait_readable(s)
-    buffer = bytearray(4)
-    see("recv", recv(s, buffer, 4, 0), buffer)
-    see("recv again", recv(s, buffer, 4, 0), buffer)
-
-
-def a_closed_port_in_poll(see: Recorder) -> None:
-    s = _refused(bound_udp())
-    see("WSAPoll", polled(s, POLLRDNORM))
-    see("recv", recv(s, bytearray(1), 1, 0))
-    see("WSAPoll afterwards", polled(s, POLLRDNORM))
-
-
-def a_closed_port_leaves_no_so_error(see: Recorder) -> None:
-    s = _refused(bound_udp())
-    see("getsockopt", option(s, SOL_SOCKET, SO_ERROR))
-
-
-def connreset_can_be_turned_off(see: Recorder) -> None:
-    s = bound_udp()
-    see("ioctlsocket", ioctlsocket(s, SIO_UDP_CONNRESET, u_long(0)))
-    _refused(s)
-    see("select", look(s))
-    see("recv", recv(s, bytearray(1), 1, 0))
-
-
-def connreset_can_be_turned_on_again(see: Recorder) -> None:
-    s = bound_udp()
-    see("ioctlsocket off", ioctlsocket(s, SIO_UDP_CONNRESET, u_long(0)))
-    see("ioctlsocket on", ioctlsocket(s, SIO_UDP_CONNRESET, u_long(1)))
-    _refused(s)
-    see("recv", recv(s, bytearray(1), 1, 0))
 
 
 def unknown_flags_on_datagrams(see: Recorder) -> None:

@@ -138,9 +138,9 @@ def a_bad_handle_beside_a_good_one(see: Recorder) -> None:
 
 
 def a_closed_socket_beside_a_quiet_one(see: Recorder) -> None:
-    gone = tcp()
+    quiet, gone = bound_udp(), tcp()
     closesocket(gone)
-    fds = _array((bound_udp(), POLLRDNORM), (gone, POLLRDNORM))
+    fds = _array((quiet, POLLRDNORM), (gone, POLLRDNORM))
     see("WSAPoll", WSAPoll(fds, 2, 20), fds)
 
 

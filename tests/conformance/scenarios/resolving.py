@@ -274,6 +274,6 @@ def a_wrong_name_after_a_good_one(see: Recorder) -> None:
 
 def a_buffer_of_size_0_for_a_name(see: Recorder) -> None:
     node, service, flags = bytearray(16), bytearray(8), NI_NUMERICHOST | NI_NUMERICSERV
-    see("getnameinfo host", getnameinfo(inet(80), IN, node, 0, service, 8, flags), node)
-    see("getnameinfo service", getnameinfo(inet(80), IN, node, 16, service, 0, flags), node)
-    see("getnameinfo both", getnameinfo(inet(80), IN, node, 0, service, 0, flags), node)
+    see("getnameinfo host", getnameinfo(inet(80), IN, node, 0, service, 8, flags))
+    see("getnameinfo service", getnameinfo(inet(80), IN, node, 16, service, 0, flags))
+    see("getnameinfo both", getnameinfo(inet(80), IN, node, 0, service, 0, flags))

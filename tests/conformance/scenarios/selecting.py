@@ -85,8 +85,9 @@ def a_closed_socket_in_a_set(see: Recorder) -> None:
     see.know(good=good, gone=gone)
     closesocket(gone)
     for place in range(3):
-        sets = [set_of(good, gone) if place == at else set_of(good) for at in range(3)]
-        see(f"select {place}", select(0, *sets, NOW), *sets)
+        reading, writing, exceptional = (set_of(good, gone) if place == at else set_of(good) for at in range(3))
+        result = select(0, reading, writing, exceptional, NOW)
+        see(f"select {place}", result, reading, writing, exceptional)
 
 
 def invalid_socket_in_a_set(see: Recorder) -> None:

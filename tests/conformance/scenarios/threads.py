@@ -62,7 +62,7 @@ def _meanwhile(call: Callable[[], int], then: Callable[[], object]) -> str | int
     # That it waits by now cannot be asked for.
     pause(100)
     then()
-    thread.join(2)
+    thread.join(1)
     return answer[0] if answer else "still waits"
 
 
