@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from demos.terminal.commands import HELP
+from demos.terminal.constants import TIMEFRAMES
 from demos.terminal.export_file import MOST_DIGITS
 from demos.terminal.log import escaped
 from demos.terminal.market import speed_from_text
@@ -54,6 +55,7 @@ def add_options(parser: argparse.ArgumentParser, program: Program, variables: Ma
     )
     terminal.add_argument("--duration", type=_typed(_positive), metavar="SECONDS", help="end after so many seconds")
     terminal.add_argument("--events", type=Path, metavar="FILE", help="append deals and the like as JSON lines there")
+    _add_chart_options(parser.add_argument_group("the chart"))
     group = parser.add_argument_group(f"inputs of {program.name}")
     for variable in variables.values():
         _add_input(group, variable)
@@ -106,6 +108,28 @@ def _add_market_options(group: argparse._ArgumentGroup) -> None:
         metavar="SPEED",
         help="10: ten ticks a second; 60x: sixty times as fast as in the file; max: without a pause "
         "(default: %(default)s)",
+    )
+
+
+def _add_chart_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--chart",
+        type=_typed(chart_from_text),
+        metavar="SYMBOL,PERIOD",
+        help="what the chart shows at first, as in GBPUSD,M15 (default: the market's symbol, the file's period)",
+    )
+    group.add_argument(
+        "--history",
+        type=_typed(_positive_whole),
+        default=0,
+        metavar="N",
+        help="take the first N bars, or ticks, as past: the chart shows them, the program does not see them",
+    )
+    group.add_argument("--template", type=Path, metavar="FILE", help="apply this template to the chart at first")
+    group.add_argument("--save-template", type=Path, metavar="FILE", help="save the chart's template there at the end")
+    group.add_argument("--picture", type=Path, metavar="FILE", help="draw the chart as a PNG there at the end")
+    group.add_argument(
+        "--data", type=Path, metavar="DIR", help="the terminal's folder for templates and files (default: nowhere)"
     )
 
 
@@ -179,6 +203,17 @@ def _symbol(text: str) -> str:
     if not text or not text.isprintable() or " " in text:
         raise ValueError(f"{escaped(text)!r} is no symbol")
     return text
+
+
+def chart_from_text(text: str) -> tuple[str, int]:
+    """``GBPUSD,M15``: a symbol and a PERIOD_*.
+
+    Errors: ValueError with what was expected.
+    """
+    symbol, _, period = text.partition(",")
+    if period not in TIMEFRAMES:
+        raise ValueError(f"{escaped(text)!r} is not SYMBOL,PERIOD; periods: {', '.join(TIMEFRAMES)}")
+    return _symbol(symbol), TIMEFRAMES[period]
 
 
 def lots_from_text(text: str) -> Lots:

@@ -9,21 +9,26 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import TYPE_CHECKING, TypeAlias
 
 from demos.cli_options import Lots, add_options, given_inputs
+from demos.terminal import drawing, views
 from demos.terminal.account import PaperAccount
 from demos.terminal.clock import RealClock
 from demos.terminal.commands import start_reading
 from demos.terminal.constants import PERIOD_H1
-from demos.terminal.export_file import check_export, ticks_of
+from demos.terminal.export_file import TICKS_OF_A_BAR, check_export, ticks_of
+from demos.terminal.files import DataFolder, write_whole
 from demos.terminal.host import Host
 from demos.terminal.log import EventFile, Log, escaped
-from demos.terminal.market import ReplayMarket, Speed, random_walk, symbol_and_period
-from demos.terminal.ports import OutputError, ProgramError, SymbolSpec, TerminalError
+from demos.terminal.market import ReplayMarket, random_walk, symbol_and_period
+from demos.terminal.ports import OutputError, ProgramError, SymbolSpec, TerminalError, Tick
 from demos.terminal.programs import Program, find_program, forget_program, input_variables, load_program, set_inputs
+from demos.terminal.template import Section, TemplateError, parse, to_bytes
 
 if TYPE_CHECKING:
     SubParsers: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -84,35 +89,90 @@ def main(args: argparse.Namespace) -> int:
 def _run(program: Program, inputs: dict[str, object], options: argparse.Namespace) -> int:
     clock = RealClock()
     log = Log(clock, sys.stderr)
+    trouble = drawing.problem() if options.picture else None
+    if trouble:
+        raise ProgramError(trouble)
     with ExitStack() as stack:
-        market, symbol, period, description = _market(options)
+        market, past, description = _market(options)
+        symbol, period = _chart(options)
         account = stack.enter_context(closing(PaperAccount(options.account)))
         account.check(market.symbols()[symbol])
         events = stack.enter_context(closing(EventFile(clock, options.events))) if options.events else None
-        host = Host(clock, market, account, log, events=events, timer_ms=options.timer_ms, answer=_answer)
-        host.attach(program, symbol, period, inputs)
+        # On Windows a file may still be held for a moment by whoever reads it.
+        data = options.data or stack.enter_context(TemporaryDirectory(prefix="terminal-", ignore_cleanup_errors=True))
+        host = Host(
+            clock,
+            market,
+            account,
+            log,
+            events=events,
+            data=DataFolder(Path(data)),
+            timer_ms=options.timer_ms,
+            answer=_answer,
+        )
+        chart = host.attach(program, symbol, period, inputs)
+        for tick in past:
+            host.take_quote(tick)
+        if options.template:
+            views.apply_template(host, chart.id, _template(options.template))
         stack.enter_context(stopped_by_signals(host.stop))
         log.write("terminal", "info", "market", description)
         if sys.stdin is not None:
             start_reading(host.post)
-        return host.run(options.duration)
+        code = host.run(options.duration)
+        _keep(host, chart.id, options)
+        return code
 
 
-def _market(options: argparse.Namespace) -> tuple[ReplayMarket, str, int, str]:
-    """The market that the options ask for, the chart's symbol and period, and a line about it."""
+def _market(options: argparse.Namespace) -> tuple[ReplayMarket, Iterator[Tick], str]:
+    """The market that the options ask for, its ticks that are past already, and a line about it."""
     path: Path | None = options.bars or options.ticks
-    speed: Speed = options.speed
     lots: Lots = options.lots
+    ticks: Iterator[Tick]
     if path is None:
         seed = random.SystemRandom().randrange(1_000_000) if options.seed is None else options.seed
         spec = _spec(options.Symbol or "EURUSD", 5 if options.digits is None else options.digits, lots)
-        walk = ReplayMarket([spec], random_walk([spec], seed), speed)
-        return walk, spec.name, PERIOD_H1, f"random walk of {spec.name}, --seed {seed}"
-    symbol, period = symbol_and_period(path)
-    export = check_export(path, "bar" if options.bars else "tick", options.digits)
-    spec = _spec(options.Symbol or symbol, export.digits, lots)
-    market = ReplayMarket([spec], ticks_of(export, spec.name), speed)
-    return market, spec.name, period, f"{path}: {export.rows} {export.kind}s of {spec.name}, {spec.digits} digits"
+        ticks = random_walk([spec], seed)
+        past = islice(ticks, options.history)
+        description = f"random walk of {spec.name}, --seed {seed}"
+    else:
+        export = check_export(path, "bar" if options.bars else "tick", options.digits)
+        spec = _spec(options.Symbol or symbol_and_period(path)[0], export.digits, lots)
+        ticks = ticks_of(export, spec.name)
+        past = islice(ticks, options.history * (TICKS_OF_A_BAR if options.bars else 1))
+        description = f"{path}: {export.rows} {export.kind}s of {spec.name}, {spec.digits} digits"
+    specs = [spec]
+    if options.chart and options.chart[0] != spec.name:
+        # The terminal knows the symbol, and the market is silent about it.
+        specs.append(_spec(options.chart[0], spec.digits, lots))
+    return ReplayMarket(specs, ticks, options.speed), past, description
+
+
+def _chart(options: argparse.Namespace) -> tuple[str, int]:
+    """The symbol and the period that the chart shows at first."""
+    path: Path | None = options.bars or options.ticks
+    symbol, period = symbol_and_period(path) if path else ("EURUSD", PERIOD_H1)
+    return options.chart or (options.Symbol or symbol, period)
+
+
+def _template(path: Path) -> Section:
+    try:
+        return parse(path.read_bytes())
+    except OSError as error:
+        raise TemplateError(f"{path}: {error.strerror}") from error
+    except TemplateError as error:
+        raise TemplateError(f"{path}: {error}") from error
+
+
+def _keep(host: Host, chart: int, options: argparse.Namespace) -> None:
+    """What is to be left of the chart when the program has ended."""
+    if options.save_template:
+        try:
+            write_whole(options.save_template, to_bytes(views.template_of(host, chart)))
+        except OSError as error:
+            raise OutputError(f"{options.save_template}: {error.strerror}") from error
+    if options.picture:
+        drawing.draw_chart(host, chart, options.picture)
 
 
 def _spec(symbol: str, digits: int, lots: Lots) -> SymbolSpec:

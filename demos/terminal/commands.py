@@ -1,4 +1,4 @@
-"""Commands on standard input: trades by hand, positions, help and quit."""
+"""Commands on standard input: trades by hand, positions, what is on the chart, help and quit."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from demos.terminal import chart_commands
 from demos.terminal.constants import TRADE_RETCODE_DONE, TRADE_RETCODES
 from demos.terminal.log import escaped
 from demos.terminal.points import price_text, volume_problem, volume_steps, volume_text
@@ -16,13 +17,14 @@ from demos.terminal.points import price_text, volume_problem, volume_steps, volu
 if TYPE_CHECKING:
     from demos.terminal.host import Host
 
-HELP = """\
-buy LOTS    buy at the market, as in: buy 0.25
-sell LOTS   sell at the market, as in: sell 0.10
-close       close the position in the chart's symbol
-positions   show each position, as in: EURUSD -0.10
-help        show this
-quit        end the program"""
+HELP = f"""\
+buy LOTS                         buy at the market, as in: buy 0.25
+sell LOTS                        sell at the market, as in: sell 0.10
+close                            close the position in the chart's symbol
+positions                        show each position, as in: EURUSD -0.10
+{chart_commands.HELP}
+help                             show this
+quit                             end the program"""
 
 _LOTS = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
 _LONGEST_LINE = 4096
@@ -34,6 +36,8 @@ def execute(host: Host, symbol: str, line: str) -> list[str]:
     if not words:
         return []
     name, arguments = words[0].lower(), words[1:]
+    if name in chart_commands.COMMANDS:
+        return [chart_commands.execute(host, name, arguments)]
     if name in ("buy", "sell"):
         return [_order(host, symbol, name, arguments)]
     known: dict[str, Callable[[Host, str], list[str]]] = {

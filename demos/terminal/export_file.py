@@ -13,6 +13,7 @@ from demos.terminal.log import escaped
 from demos.terminal.ports import MarketError, Tick
 
 MOST_DIGITS = 8
+TICKS_OF_A_BAR = 4
 
 _LONGEST_LINE = 4096
 _DAY = 86_400_000
@@ -114,7 +115,7 @@ def ticks_of(export: Export, symbol: str) -> Iterator[Tick]:
         first, high, low, close = (point for point in points if point is not None)
         path = (first, low, high, close) if close >= first else (first, high, low, close)
         for quarter, price in enumerate(path):
-            yield Tick(symbol, row.time + quarter * export.bar_length // 4, price, price + row.spread)
+            yield Tick(symbol, row.time + quarter * export.bar_length // TICKS_OF_A_BAR, price, price + row.spread)
 
 
 def _rows(path: Path, kind: str) -> Iterator[_Row]:
