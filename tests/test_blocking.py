@@ -144,7 +144,7 @@ def test_a_blocking_recv_ends_with_data_with_the_end_and_with_a_reset() -> None:
     results = {}
     for name, end in endings.items():
         client, server = connected_pair()
-        receiving = Running(lambda s=client: (recv(s, bytearray(1), 1, 0), WSAGetLastError()))  # type: ignore[misc]
+        receiving = Running(lambda s=client: (recv(s, bytearray(1), 1, 0), WSAGetLastError()))
         end(server)
         count, error = receiving.result()
         results[name] = count if count >= 0 else error
@@ -186,7 +186,7 @@ def closed_meanwhile(make: Callable[[], int], wait: Callable[[int], tuple[int, i
     idle = bound(SOCK_DGRAM)
     for milliseconds in (20, 100, 500, 2000):
         s = make()
-        waiting = Running(lambda s=s: wait(s))  # type: ignore[misc]
+        waiting = Running(lambda s=s: wait(s))
         assert WSAPoll(WSAPOLLFD(idle, POLLIN), 1, milliseconds) == 0
         assert closesocket(s) == 0
         result, error = waiting.result()

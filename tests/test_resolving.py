@@ -215,7 +215,7 @@ def named(name: Any, length: int, flags: int, node: int = NI_MAXHOST, service: i
     nodes, services = bytearray(node), bytearray(service)
     code = getnameinfo(name, length, nodes, node, services, service, flags)
     assert code == 0, code
-    return nodes.partition(b"\0")[0], services.partition(b"\0")[0]
+    return bytes(nodes).partition(b"\0")[0], bytes(services).partition(b"\0")[0]
 
 
 def test_an_address_is_told_in_numbers() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from ctypes import POINTER, alignment, c_int, c_size_t, sizeof
+from typing import Any
 
 import pytest
 from winsock_kit import fd_set_of, loopback, loopback6
@@ -147,7 +148,7 @@ def test_a_long_has_4_bytes_and_a_socket_a_pointers_width() -> None:
 
 def test_an_address_goes_through_a_byte_array_and_back() -> None:
     address = loopback(4711)
-    array = bytearray(address)  # type: ignore[arg-type]
+    array = bytearray(address)
     assert array == bytes.fromhex("0200 1267 7f000001 0000000000000000")
     back = sockaddr_in.from_buffer_copy(array)
     assert (back.sin_family, ntohs(back.sin_port), back.sin_addr.s_addr) == (AF_INET, 4711, htonl(INADDR_LOOPBACK))
@@ -231,8 +232,8 @@ def test_a_full_set_ignores_one_socket_more() -> None:
 @pytest.mark.parametrize("size", [1, 2, 63, 64, 65, 1000])
 def test_a_set_of_another_size_has_the_same_layout_and_its_own_capacity(size: int) -> None:
     sized = fd_set_sized(size)
-    assert sized.fd_count.offset == fd_set.fd_count.offset  # type: ignore[attr-defined]
-    assert sized.fd_array.offset == fd_set.fd_array.offset  # type: ignore[attr-defined]
+    assert sized.fd_count.offset == fd_set.fd_count.offset
+    assert sized.fd_array.offset == fd_set.fd_array.offset
     assert sizeof(sized) == sizeof(SOCKET) * (size + 1)
     fds = sized()
     for s in range(1, size + 2):
@@ -265,25 +266,25 @@ def test_the_macros_take_a_byte_array_that_holds_a_set() -> None:
 
 
 @pytest.mark.parametrize("wrong", [None, 4, bytes(sizeof(fd_set)), bytearray(sizeof(fd_set) - 1), c_int(), "set"])
-def test_what_is_no_set_is_a_type_error(wrong: object) -> None:
+def test_what_is_no_set_is_a_type_error(wrong: Any) -> None:
     for macro in (FD_SET, FD_CLR, FD_ISSET):
         with pytest.raises(TypeError):
-            macro(4, wrong)  # type: ignore[operator]
+            macro(4, wrong)
     with pytest.raises(TypeError):
-        FD_ZERO(wrong)  # type: ignore[arg-type]
+        FD_ZERO(wrong)
 
 
 @pytest.mark.parametrize("wrong", [None, "4", 4.0])
-def test_what_is_no_socket_is_a_type_error_to_the_macros(wrong: object) -> None:
+def test_what_is_no_socket_is_a_type_error_to_the_macros(wrong: Any) -> None:
     for macro in (FD_SET, FD_CLR, FD_ISSET):
         with pytest.raises(TypeError):
-            macro(wrong, fd_set())  # type: ignore[operator]
+            macro(wrong, fd_set())
 
 
 def test_a_socket_wider_than_a_pointer_is_an_overflow_error_to_the_macros() -> None:
     for macro in (FD_SET, FD_CLR, FD_ISSET):
         with pytest.raises(OverflowError):
-            macro(1 << 8 * sizeof(SOCKET), fd_set())  # type: ignore[operator]
+            macro(1 << 8 * sizeof(SOCKET), fd_set())
 
 
 # MAKEWORD and its inverses
@@ -311,7 +312,7 @@ def test_a_word_has_16_bits(word: int) -> None:
 
 
 @pytest.mark.parametrize("word", [None, "2", 2.0])
-def test_a_word_is_an_int(word: object) -> None:
+def test_a_word_is_an_int(word: Any) -> None:
     for macro in (LOBYTE, HIBYTE, lambda w: MAKEWORD(w, 0), lambda w: MAKEWORD(0, w)):
         with pytest.raises(TypeError):
-            macro(word)  # type: ignore[operator]
+            macro(word)

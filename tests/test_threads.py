@@ -56,7 +56,7 @@ def test_two_threads_that_fail_at_once_each_see_their_own_error() -> None:
         barrier.wait(LIMIT_SECONDS)
         return {error_of(send(s, b"1", 1, 0)) for _ in range(2000)}
 
-    running = [Running(lambda s=s: fail_often(s)) for s in (1, new(SOCK_DGRAM))]  # type: ignore[misc]
+    running = [Running(lambda s=s: fail_often(s)) for s in (1, new(SOCK_DGRAM))]
     assert [each.result() for each in running] == [{WSAENOTSOCK}, {WSAENOTCONN}]
 
 
