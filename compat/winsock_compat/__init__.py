@@ -10,6 +10,7 @@ from .resolving import freeaddrinfo, getaddrinfo, gethostbyname, getnameinfo
 
 if MODE == "compiled":
     from .quick import WSAPoll, accept, recv, recvfrom, select, send, sendto
+    from .quick import send_many as send_many  # winsock.batch finds it here
 else:
     from .connecting import accept
     from .inline import recv, recvfrom, send, sendto

@@ -170,6 +170,8 @@ long long quick_recv(unsigned long long s, void *data, size_t room, int length, 
 long long quick_recvfrom(unsigned long long s, void *data, size_t room, int length, int flags, void *name,
                          size_t name_room, long long name_length);
 long long quick_send(unsigned long long s, const void *data, size_t size, int length, int flags);
+void quick_send_many(const unsigned long long *sockets, unsigned count, const void *data, size_t size, int length,
+                     int flags, long long *results);
 long long quick_sendto(unsigned long long s, const void *data, size_t size, int length, int flags, const void *to,
                        size_t to_size, int to_length);
 int quick_poll(void *array, unsigned count, struct pollfd *entries, int wake, int milliseconds);

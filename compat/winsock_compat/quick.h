@@ -16,6 +16,7 @@
 #define QUICK_CUT (-4)      /* a datagram larger than the buffer, which is filled */
 #define QUICK_INTERRUPTED (-5) /* by a signal, while waiting */
 #define QUICK_WOKEN (-6)       /* by another thread, while waiting */
+#define QUICK_ERRNO (-0x10000000000LL)
 #define QUICK_PART (-16)    /* minus the bytes sent, of a blocking send that is to go on */
 
 struct quick_slot {
@@ -152,6 +153,18 @@ static long long quick_send(unsigned long long s, const void *data, size_t size,
     if (!slot->can_send || flags || length <= 0 || (size_t)length > size)
         return quick_leave(slot, QUICK_LONG_WAY);
     return quick_leave(slot, quick_sent(slot, send(slot->fd, data, length, MSG_NOSIGNAL), length));
+}
+
+/* The same bytes to many: a result of quick_send for each, an error as QUICK_ERRNO minus errno. */
+static void quick_send_many(const unsigned long long *sockets, unsigned count, const void *data, size_t size, int length,
+                            int flags, long long *results)
+{
+    unsigned i;
+    for (i = 0; i < count; i++) {
+        results[i] = quick_send(sockets[i], data, size, length, flags);
+        if (results[i] == QUICK_ERROR)
+            results[i] = QUICK_ERRNO - errno;
+    }
 }
 
 static long long quick_sendto(unsigned long long s, const void *data, size_t size, int length, int flags, const void *to,

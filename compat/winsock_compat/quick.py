@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from ctypes import c_int, sizeof
 from errno import EAGAIN
 from typing import Any
 
+from winsock.arguments import socket_handle
 from winsock.constants import AF_INET, SOCKET_ERROR
 from winsock.errors import WSAECONNABORTED, WSAEINTR, WSAEMSGSIZE, WSAEWOULDBLOCK, WSANOTINITIALISED
 from winsock.structures import FD_SETS, WSAPOLLFD, Buffer, ConstBuffer, IntRef, timeval
@@ -21,10 +22,11 @@ from .transfer import receive, receive_checked, transmit, transmit_checked
 from .waiting import poll_checked, select_checked
 from .waits import begin_wait, end_wait, milliseconds_left
 
-_WOULD_BLOCK, _LONG_WAY, _CUT, _INTERRUPTED, _PART = -1, -2, -4, -5, -16
+_WOULD_BLOCK, _LONG_WAY, _ERROR, _CUT, _INTERRUPTED, _PART, _ERRNO = -1, -2, -3, -4, -5, -16, -0x10000000000
 _quick_recv, _quick_recvfrom = lib.quick_recv, lib.quick_recvfrom
 _quick_send, _quick_sendto = lib.quick_send, lib.quick_sendto
-_quick_accept = lib.quick_accept
+_quick_accept, _quick_send_many = lib.quick_accept, lib.quick_send_many
+_HANDLES, _COUNTS = ffi.typeof("unsigned long long[]"), ffi.typeof("long long[]")
 _quick_poll, _quick_select = lib.quick_poll, lib.quick_select
 _size = len  # the calls have a parameter of that name
 _SCRATCH = 8192
@@ -110,6 +112,41 @@ def send(s: int, buf: ConstBuffer | None, len: int, flags: int) -> int:
         if count != _LONG_WAY:
             return _sent(s, view, len, None, count)
     return transmit_checked(s, buf, len, flags, None, 0)
+
+
+def send_many(sockets: Sequence[int], buf: ConstBuffer | None, len: int, flags: int) -> list[int]:
+    """What winsock.batch asks for: send's result for each socket, or minus its error."""
+    count = _size(sockets)
+    if buf is None or type(len) is not int or not 0 < len <= _INT_MAX or flags:
+        results = [_LONG_WAY] * count
+        view = None
+    else:
+        view = buf if type(buf) is bytes else view_to_read(buf)
+        counts = ffi.new(_COUNTS, count)
+        try:
+            handles = ffi.new(_HANDLES, list(sockets))
+        except OverflowError:
+            handles = ffi.new(_HANDLES, [socket_handle(s) for s in sockets])
+        _quick_send_many(handles, count, view, _size(view), len, flags, counts)
+        results = ffi.unpack(counts, count)
+    for place, result in enumerate(results) if count and min(results) < 0 else ():
+        if result < 0:
+            results[place] = _sent_one(sockets[place], buf, view, len, flags, result)
+    return results
+
+
+def _sent_one(s: int, buf: ConstBuffer | None, view: Any, length: int, flags: int, result: int) -> int:
+    """What became of one socket of send_many that did not simply take all."""
+    if result == _WOULD_BLOCK:
+        return -WSAEWOULDBLOCK
+    if result == _LONG_WAY:
+        count = transmit_checked(s, buf, length, flags, None, 0)
+    else:
+        if result <= _ERRNO:
+            ffi.errno = _ERRNO - result
+            result = _ERROR
+        count = _sent(s, view, length, None, result)
+    return -last_error.code if count == SOCKET_ERROR else count
 
 
 def sendto(s: int, buf: ConstBuffer | None, len: int, flags: int, to: ConstBuffer | None, tolen: int) -> int:

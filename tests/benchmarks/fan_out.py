@@ -1,15 +1,21 @@
-"""One message to every client of a server: non-blocking TCP sockets, one plain send after the other."""
+"""One message to every client of a server: non-blocking TCP sockets, plain sends in a loop, or all in one call."""
 
 from __future__ import annotations
 
 import asyncio
+import ctypes
+import shutil
 import socket
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import perf_counter_ns
 
 from winsock import send
+from winsock.batch import send_many
 
 from .connections import MESSAGE, SIZE, descriptors, standard_server, winsock_server, winsock_started
 from .measuring import Benchmark, Contestant, Contestants
@@ -55,6 +61,52 @@ def _asyncio(stack: ExitStack, count: int) -> Contestant:
     return _emptied(announce, clients)
 
 
+def _c_loop(stack: ExitStack, descriptors: list[int]) -> Callable[[], int] | None:
+    """The same sends from a loop in C, which is as little as they can cost; None without a C compiler."""
+    compiler = shutil.which("cc")
+    if compiler is None or sys.platform == "win32":
+        return None
+    folder = Path(stack.enter_context(TemporaryDirectory()))
+    (folder / "loop.c").write_text(
+        "#include <sys/socket.h>\n"
+        "int announce(const int *fds, int count, const char *data, int size) {\n"
+        "    int failed = 0;\n"
+        "    for (int i = 0; i < count; i++) failed += send(fds[i], data, size, MSG_NOSIGNAL) != size;\n"
+        "    return failed;\n"
+        "}\n"
+    )
+    subprocess.run([compiler, "-O2", "-shared", "-fPIC", "-o", "loop.so", "loop.c"], cwd=folder, check=True)
+    loop = ctypes.CDLL(str(folder / "loop.so")).announce
+    fds = (ctypes.c_int * len(descriptors))(*descriptors)
+    return lambda: int(loop(fds, len(fds), MESSAGE, SIZE))
+
+
+def batch(count: int) -> Callable[[], AbstractContextManager[Contestants]]:
+    @contextmanager
+    def prepare() -> Iterator[Contestants]:
+        with descriptors(6 * count), winsock_started() as stack:
+            handles, our_clients = winsock_server(stack, count)
+            sockets, their_clients = standard_server(stack, count)
+
+            def winsock() -> int:
+                return count - send_many(handles, MESSAGE, SIZE, 0).count(SIZE)
+
+            def standard() -> int:
+                failed = 0
+                for accepted in sockets:
+                    if accepted.send(MESSAGE) != SIZE:
+                        failed += 1
+                return failed
+
+            contestants = {"winsock": _emptied(winsock, our_clients), "socket": _emptied(standard, their_clients)}
+            loop = _c_loop(stack, [accepted.fileno() for accepted in sockets])
+            if loop:
+                contestants["C loop"] = _emptied(loop, their_clients)
+            yield contestants
+
+    return prepare
+
+
 def fan_out(count: int) -> Callable[[], AbstractContextManager[Contestants]]:
     @contextmanager
     def prepare() -> Iterator[Contestants]:
@@ -88,4 +140,6 @@ def fan_out(count: int) -> Callable[[], AbstractContextManager[Contestants]]:
 BENCHMARKS = (
     Benchmark("fan-out-100", fan_out(100), number=2),
     Benchmark("fan-out-1000", fan_out(1000), number=1, rounds=101),
+    Benchmark("batch-100", batch(100), number=2),
+    Benchmark("batch-1000", batch(1000), number=1, rounds=101),
 )

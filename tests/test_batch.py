@@ -1,0 +1,105 @@
+"""winsock.batch: one buffer to many sockets, a result for each."""
+
+from __future__ import annotations
+
+import pytest
+from winsock_kit import connected_pair, new, set_nonblocking
+
+import winsock
+from winsock import (
+    SD_SEND,
+    SOCKET_ERROR,
+    WSAENOTCONN,
+    WSAENOTSOCK,
+    WSAESHUTDOWN,
+    WSAETIMEDOUT,
+    WSAEWOULDBLOCK,
+    WSANOTINITIALISED,
+    Winsock,
+    closesocket,
+    recv,
+    send,
+    setsockopt,
+    shutdown,
+    u_long,
+)
+from winsock.batch import send_many
+
+
+@pytest.fixture(params=["the backend's own", "a loop, as under a tracer"], autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param != "the backend's own":
+
+        class Front:
+            def __getattr__(self, name: str) -> object:
+                return getattr(backend, name)
+
+        backend: Winsock = winsock.calls
+        monkeypatch.setattr(winsock, "calls", Front())
+
+
+def fill(s: int) -> None:
+    """Sends until there is no room; the socket is non-blocking."""
+    while send(s, bytes(65536), 65536, 0) != SOCKET_ERROR:
+        pass
+
+
+def test_each_socket_gets_all_of_it(started: None) -> None:
+    pairs = [connected_pair() for _ in range(5)]
+    assert send_many([client for client, _ in pairs], bytearray(b"hello!"), 5, 0) == [5] * 5
+    for _, server in pairs:
+        buf = bytearray(9)
+        assert recv(server, buf, 9, 0) == 5
+        assert buf[:5] == b"hello"
+
+
+def test_no_socket_hides_another(started: None) -> None:
+    full, _full_peer = connected_pair()
+    set_nonblocking(full)
+    fill(full)
+    shut, _shut_peer = connected_pair()
+    assert shutdown(shut, SD_SEND) == 0
+    closed, _closed_peer = connected_pair()
+    assert closesocket(closed) == 0
+    good, good_peer = connected_pair()
+    assert send_many([closed, full, new(), shut, good], b"x", 1, 0) == [
+        -WSAENOTSOCK,
+        -WSAEWOULDBLOCK,
+        -WSAENOTCONN,
+        -WSAESHUTDOWN,
+        1,
+    ]
+    assert recv(good_peer, bytearray(1), 1, 0) == 1
+
+
+def test_a_nonblocking_socket_takes_what_fits_and_a_blocking_one_waits_its_time(started: None) -> None:
+    much = bytes(32 * 1024 * 1024)
+    patient, _peer = connected_pair()
+    assert setsockopt(patient, winsock.SOL_SOCKET, winsock.SO_SNDTIMEO, u_long(50), 4) == 0
+    assert send_many([patient], much, len(much), 0) == [-WSAETIMEDOUT]
+
+
+def test_nothing_to_send_and_nobody_to_send_to(started: None) -> None:
+    client, _server = connected_pair()
+    assert send_many([], b"x", 1, 0) == []
+    assert send_many([client, 1], b"", 0, 0) == [0, -WSAENOTSOCK]
+
+
+def test_before_start_up_each_says_so(unstarted: None) -> None:
+    assert send_many([4, 8], b"x", 1, 0) == [-WSANOTINITIALISED] * 2
+
+
+def test_a_wrong_argument_raises_as_in_send(started: None) -> None:
+    client, _server = connected_pair()
+    with pytest.raises(TypeError):
+        send_many([client], "text", 1, 0)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        send_many([client], b"x", 1.0, 0)  # type: ignore[arg-type]
+    with pytest.raises(OverflowError):
+        send_many([client], b"x", 1, 1 << 40)
+    with pytest.raises(TypeError):
+        send_many([1.5], b"x", 1, 0)  # type: ignore[list-item]
+
+
+def test_invalid_socket_is_no_socket(started: None) -> None:
+    assert send_many([winsock.INVALID_SOCKET, -1], b"x", 1, 0) == [-WSAENOTSOCK] * 2
