@@ -20,7 +20,7 @@ from winsock import (
     sockaddr_in6,
 )
 
-Address: TypeAlias = "sockaddr_in | sockaddr_in6"
+Address: TypeAlias = sockaddr_in | sockaddr_in6
 
 _STRUCTURES: dict[int, type[sockaddr_in] | type[sockaddr_in6]] = {AF_INET: sockaddr_in, AF_INET6: sockaddr_in6}
 

@@ -35,7 +35,7 @@ from demos.terminal.points import price_text
 from demos.terminal.text import milliseconds_of
 from demos.tick_collector import Collector
 from demos.tick_protocol import LONGEST, Refused
-from demos.tick_store import Batch, StoreError, TickStore
+from demos.tick_store import StoreError, TickStore
 from winsock import (
     AF_INET,
     FIONBIO,
@@ -93,14 +93,15 @@ MOST_NAMES = 4096
 
 started = False
 server = INVALID_SOCKET
+listening = False
 name: Address = empty_address(AF_INET)
 port = 0
 total = 0
 names: dict[bytes, str] = {}
 complaints: dict[str, tuple[int, str]] = {}
 complained_at = -REPORT_MS
-store = TickStore()
-collector = Collector(store, codepage)
+store: TickStore | None = None
+collector: Collector
 
 
 def OnInit() -> int:
@@ -118,13 +119,16 @@ def OnInit() -> int:
 
 def OnDeinit(reason: int) -> None:
     EventKillTimer()
-    if server != INVALID_SOCKET:
-        # What has arrived is kept.
-        ReceiveTicks()
-        Keep()
-    Complain(GetTickCount64() + REPORT_MS)
-    CloseClean()
-    store.close()
+    try:
+        if listening:
+            # What has arrived is kept.
+            ReceiveTicks()
+            Keep()
+        Complain(complained_at + REPORT_MS)
+    finally:
+        CloseClean()
+        if store:
+            store.close()
 
 
 def OnTimer() -> None:
@@ -132,7 +136,12 @@ def OnTimer() -> None:
         StartServer(Host, port)
         return
     problem = ReceiveTicks()
-    Keep()
+    try:
+        Keep()
+    except StoreError as error:
+        Fail(4, str(error))
+        CloseClean()
+        return
     Complain(GetTickCount64())
     if problem:
         Print(f"-receive failed error: {problem}. Cleanup socket")
@@ -141,7 +150,7 @@ def OnTimer() -> None:
 
 def StartServer(addr: str, number: int) -> None:
     """Bind the socket. Whatever is in the way will still be there a moment later: say so once and end."""
-    global started, server, name, port
+    global started, server, listening, name, port
     res = WSAStartup(MAKEWORD(2, 2), WSADATA())
     if res != 0:
         Fail(3, "WSAStartup failed error: " + WSAErrorDescript(res))
@@ -171,6 +180,7 @@ def StartServer(addr: str, number: int) -> None:
         Alert(f"{addr} is open to every network: there is no password, and whoever reaches the port can feed ticks")
     # Made anew after an error, it is to be found where it was.
     port = port_of(name)
+    listening = True
     Event("listening", port=port)
     Print(f"start server ok, {address_text(name)}")
 
@@ -185,7 +195,7 @@ def ReceiveTicks() -> str:
         if res != SOCKET_ERROR:
             said = collector.take(bytes(buf[:res]), Sender())
             if isinstance(said, Refused):
-                Note("no ticks", f"{said.text[:MOST_SHOWN]!r} ({said.reason}) from {Sender()}")
+                Note("that are no ticks", f"'{said.text[:MOST_SHOWN]}' ({said.reason}) from {Sender()}")
             continue
         err = WSAGetLastError()
         if err == WSAEWOULDBLOCK:
@@ -213,13 +223,9 @@ def Sender() -> str:
 def Keep() -> None:
     """Keep what was received, and show the last of it."""
     global total
-    try:
-        batch: Batch = collector.keep(milliseconds_of(TimeGMT()))
-    except StoreError as error:
-        Fail(4, str(error))
-        return
+    batch = collector.keep(milliseconds_of(TimeGMT()))
     if batch.lost > 0:
-        Note("lost, as the numbers of others tell", f"{batch.lost} in this event", batch.lost)
+        Note("lost, as the numbers of others tell", f"{batch.lost} in one event", batch.lost)
     if not batch.ticks:
         return
     total += len(batch.ticks)
@@ -244,15 +250,16 @@ def Complain(now: int) -> None:
     global complained_at
     if complaints and now - complained_at >= REPORT_MS:
         for kind, (count, example) in complaints.items():
-            Print(f"-{count} datagrams {kind}: {example}")
+            Print(f"-datagrams {kind}: {count}, at first {example}")
         complaints.clear()
         complained_at = now
 
 
 def CloseClean() -> None:
     """Close the socket, and take back the start-up if there was one."""
-    global started, server
+    global started, server, listening
     Print("Shutdown server")
+    listening = False
     if server != INVALID_SOCKET:
         closesocket(server)
         server = INVALID_SOCKET

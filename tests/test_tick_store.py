@@ -21,7 +21,7 @@ ONE, OTHER = "127.0.0.1:5001", "[::1]:5002"
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return tmp_path / "what is 50% of #1?.sqlite"
+    return tmp_path / "what is 50% of #1.sqlite"
 
 
 @pytest.fixture
