@@ -22,6 +22,7 @@ from winsock_kit import (
     name_of,
     new,
     readable,
+    reset,
     set_nonblocking,
     set_option,
     udp_pair,
@@ -32,7 +33,6 @@ from winsock import (
     POLLIN,
     POLLNVAL,
     SD_SEND,
-    SO_LINGER,
     SO_RCVTIMEO,
     SO_SNDTIMEO,
     SOCK_DGRAM,
@@ -60,12 +60,6 @@ from winsock import (
 )
 
 pytestmark = pytest.mark.usefixtures("started")
-
-
-def reset(s: int) -> int:
-    """Closes a stream so that its peer is reset."""
-    set_option(s, SO_LINGER, 1)
-    return closesocket(s)
 
 
 # Time-outs

@@ -17,6 +17,7 @@ from winsock import (
     INVALID_SOCKET,
     POLLIN,
     POLLOUT,
+    SO_LINGER,
     SO_RCVTIMEO,
     SO_SNDTIMEO,
     SOCK_DGRAM,
@@ -30,6 +31,7 @@ from winsock import (
     WSAPoll,
     accept,
     bind,
+    closesocket,
     connect,
     fd_set,
     getsockname,
@@ -37,10 +39,14 @@ from winsock import (
     htonl,
     htons,
     ioctlsocket,
+    linger,
     listen,
     ntohs,
     recv,
+    recvfrom,
     select,
+    send,
+    sendto,
     setsockopt,
     sockaddr_in,
     sockaddr_in6,
@@ -175,6 +181,23 @@ def receive_all(s: int, count: int) -> bytes:
             break
         filled += here
     return bytes(data[:filled])
+
+
+def transfers(s: int) -> list[int]:
+    """What each call that moves bytes answers, at once."""
+    set_nonblocking(s)
+    return [
+        error_of(send(s, b"1", 1, 0)),
+        error_of(recv(s, bytearray(1), 1, 0)),
+        error_of(sendto(s, b"1", 1, 0, loopback(1), 16)),
+        error_of(recvfrom(s, bytearray(1), 1, 0, None, None)),
+    ]
+
+
+def reset(s: int) -> None:
+    """Closes a stream so that its peer is reset."""
+    assert setsockopt(s, SOL_SOCKET, SO_LINGER, linger(1, 0), sizeof(linger)) == 0
+    assert closesocket(s) == 0
 
 
 def fd_set_of(*sockets: int) -> fd_set:

@@ -1,0 +1,301 @@
+"""connect and accept: succeeding, refused and under way, and what the accepted socket inherits."""
+
+from __future__ import annotations
+
+from ctypes import c_int, sizeof
+
+import pytest
+from winsock_kit import (
+    accept_from,
+    bound,
+    closed_port,
+    connect_to,
+    connecting,
+    error_of,
+    excepted,
+    listener,
+    loopback,
+    loopback6,
+    name_of,
+    new,
+    option,
+    port_of,
+    readable,
+    receive_all,
+    set_nonblocking,
+    set_option,
+    transfers,
+    writable,
+)
+
+from winsock import (
+    AF_INET,
+    AF_INET6,
+    INADDR_ANY,
+    INVALID_SOCKET,
+    IPPROTO_IPV6,
+    IPPROTO_TCP,
+    IPV6_V6ONLY,
+    SD_SEND,
+    SO_ERROR,
+    SO_KEEPALIVE,
+    SO_OOBINLINE,
+    SO_RCVBUF,
+    SO_RCVTIMEO,
+    SOCK_DGRAM,
+    SOCK_RAW,
+    SOCK_STREAM,
+    TCP_NODELAY,
+    WSAEACCES,
+    WSAEADDRNOTAVAIL,
+    WSAEAFNOSUPPORT,
+    WSAEALREADY,
+    WSAECONNREFUSED,
+    WSAECONNRESET,
+    WSAEHOSTUNREACH,
+    WSAEINVAL,
+    WSAEISCONN,
+    WSAEMFILE,
+    WSAENETUNREACH,
+    WSAENOTCONN,
+    WSAEOPNOTSUPP,
+    WSAEWOULDBLOCK,
+    WSAGetLastError,
+    accept,
+    bind,
+    closesocket,
+    connect,
+    getpeername,
+    getsockname,
+    listen,
+    recv,
+    send,
+    shutdown,
+    sockaddr_in,
+    sockaddr_in6,
+    socket,
+)
+
+# connect
+
+
+def test_connect_and_accept_know_each_others_names(started: None) -> None:
+    server = listener()
+    client = connect_to(server)
+    assert readable(server)
+    address, length = sockaddr_in(), c_int(sizeof(sockaddr_in))
+    s = accept(server, address, length)
+    assert length.value == 16
+    assert bytes(address) == bytes(name_of(client)) == bytes(name_of(s, getpeername))
+    assert bytes(name_of(server)) == bytes(name_of(s)) == bytes(name_of(client, getpeername))
+
+
+@pytest.mark.wine_differs("SO_ERROR repeats what a blocking connect has said")
+def test_a_refused_blocking_connect_says_so_once(started: None) -> None:
+    s = new()
+    assert error_of(connect(s, closed_port(), 16)) == WSAECONNREFUSED
+    assert option(s, SO_ERROR) == 0
+
+
+def test_a_refused_blocking_connect_can_be_tried_again(started: None) -> None:
+    s = new()
+    assert error_of(connect(s, closed_port(), 16)) == WSAECONNREFUSED
+    assert error_of(getpeername(s, sockaddr_in(), c_int(16))) == WSAENOTCONN
+    assert connect(s, name_of(listener()), 16) == 0
+
+
+def test_a_nonblocking_connect_is_wsaewouldblock_and_then_writable(started: None) -> None:
+    server, s = listener(), new()
+    set_nonblocking(s)
+    assert error_of(connect(s, name_of(server), 16)) == WSAEWOULDBLOCK
+    assert writable(s)
+    assert option(s, SO_ERROR) == 0
+    assert error_of(connect(s, name_of(server), 16)) == WSAEISCONN
+    assert send(s, b"1", 1, 0) == 1
+
+
+def test_a_refused_nonblocking_connect_shows_in_exceptfds_and_keeps_its_reason(started: None) -> None:
+    s = new()
+    set_nonblocking(s)
+    assert error_of(connect(s, closed_port(), 16)) == WSAEWOULDBLOCK
+    assert excepted(s)
+    assert not writable(s, 0)
+    assert option(s, SO_ERROR) == option(s, SO_ERROR) == WSAECONNREFUSED
+
+
+def test_after_a_refused_nonblocking_connect_the_next_can_succeed_and_clears_the_reason(started: None) -> None:
+    s = new()
+    set_nonblocking(s)
+    assert error_of(connect(s, closed_port(), 16)) == WSAEWOULDBLOCK
+    assert excepted(s)
+    assert error_of(connect(s, name_of(listener()), 16)) == WSAEWOULDBLOCK
+    assert writable(s)
+    assert option(s, SO_ERROR) == 0
+
+
+@pytest.mark.wine_differs("listen fails after a failed connect")
+def test_a_bound_socket_can_listen_after_its_connect_failed(started: None) -> None:
+    s = bound()
+    set_nonblocking(s)
+    assert error_of(connect(s, closed_port(), 16)) == WSAEWOULDBLOCK
+    assert excepted(s)
+    assert listen(s, 1) == 0
+    connect_to(s)
+
+
+def test_connect_again_is_wsaeisconn_whichever_side_ended(pair: tuple[int, int]) -> None:
+    client, server = pair
+    name = name_of(client, getpeername)
+    for s in pair:
+        assert error_of(connect(s, name, 16)) == WSAEISCONN
+    assert shutdown(client, SD_SEND) == 0
+    assert error_of(connect(client, name, 16)) == WSAEISCONN
+    assert readable(server)
+    assert error_of(connect(server, name, 16)) == WSAEISCONN
+
+
+def test_connect_on_a_listener_is_wsaeinval(started: None) -> None:
+    server = listener()
+    assert error_of(connect(server, name_of(server), 16)) == WSAEINVAL
+
+
+@pytest.mark.wine_differs("it tries to connect there")
+@pytest.mark.parametrize("name", [loopback(0), loopback(80, INADDR_ANY)])
+def test_nobody_can_connect_to_port_0_or_to_no_address(started: None, name: sockaddr_in) -> None:
+    s = new()
+    assert error_of(connect(s, name, 16)) == WSAEADDRNOTAVAIL
+    assert connect(s, name_of(listener()), 16) == 0
+
+
+@pytest.mark.wine_differs("connect says WSAEADDRNOTAVAIL of an unknown family")
+def test_connect_refuses_an_unknown_family(started: None) -> None:
+    assert error_of(connect(new(), b"\xad\xde" + bytes(14), 16)) == WSAEAFNOSUPPORT
+
+
+def test_connect_binds(pair: tuple[int, int]) -> None:
+    for s in pair:
+        assert error_of(bind(s, loopback(), 16)) == WSAEINVAL
+
+
+def test_an_ipv6_stream_works_as_an_ipv4_one(started: None) -> None:
+    server = bound(SOCK_STREAM, loopback6())
+    name, length = sockaddr_in6(), c_int(28)
+    assert getsockname(server, name, length) == 0
+    assert (length.value, name.sin6_family) == (28, AF_INET6)
+    assert listen(server, 1) == 0
+    client = new(SOCK_STREAM, AF_INET6)
+    assert connect(client, name, 28) == 0
+    s = accept_from(server)
+    assert send(client, b"six", 3, 0) == 3
+    assert receive_all(s, 3) == b"six"
+
+
+def test_while_connecting_the_socket_has_its_names_and_no_connection_yet(started: None) -> None:
+    s = connecting()
+    peer = name_of(s, getpeername)
+    assert error_of(connect(s, peer, 16)) == WSAEALREADY
+    assert error_of(connect(s, loopback(1), 16)) == WSAEALREADY
+    assert error_of(bind(s, loopback(), 16)) == WSAEINVAL
+    assert port_of(s) != 0
+    assert error_of(shutdown(s, SD_SEND)) == WSAENOTCONN
+
+
+@pytest.mark.wine_differs("send says WSAECONNRESET while connecting")
+def test_while_connecting_nothing_can_be_sent_or_received(started: None) -> None:
+    assert transfers(connecting()) == [WSAENOTCONN] * 4
+
+
+def test_an_ipv6_socket_reaches_no_ipv4_address_unless_it_is_dual_stack(started: None) -> None:
+    server = listener()
+    name = loopback6(port_of(server))
+    name.sin6_addr.s6_addr = bytes(10) + b"\xff\xff\x7f\0\0\1"
+    s = new(SOCK_STREAM, AF_INET6)
+    assert error_of(connect(s, name, 28)) in (WSAENETUNREACH, WSAEADDRNOTAVAIL, WSAEHOSTUNREACH, WSAEAFNOSUPPORT)
+    dual = new(SOCK_STREAM, AF_INET6)
+    set_option(dual, IPV6_V6ONLY, 0, IPPROTO_IPV6)
+    assert connect(dual, name, 28) == 0
+
+
+def test_a_raw_socket_is_made_or_needs_a_privilege(started: None) -> None:
+    s = socket(AF_INET, SOCK_RAW, 1)
+    assert s != INVALID_SOCKET or WSAGetLastError() == WSAEACCES
+
+
+@pytest.mark.posix_only("Windows has no limit that a test could lower")
+def test_too_many_open_sockets_are_wsaemfile_and_a_connection_then_waits(started: None) -> None:
+    import resource
+
+    server = listener()
+    set_nonblocking(server)
+    connect_to(server)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 256), hard))
+    try:
+        sockets = [socket(AF_INET, SOCK_DGRAM, 0) for _ in range(256)]
+        error = WSAGetLastError()
+        accepted = error_of(accept(server, None, None))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert sockets[-1] == INVALID_SOCKET
+    assert error == accepted == WSAEMFILE
+    accept_from(server)
+
+
+# accept
+
+
+def test_accept_needs_a_listening_stream(started: None) -> None:
+    assert error_of(accept(new(), None, None)) == WSAEINVAL
+    assert error_of(accept(bound(), None, None)) == WSAEINVAL
+    assert error_of(accept(bound(SOCK_DGRAM), None, None)) == WSAEOPNOTSUPP
+
+
+def test_a_nonblocking_accept_without_a_connection_is_wsaewouldblock(started: None) -> None:
+    server = listener()
+    set_nonblocking(server)
+    assert error_of(accept(server, None, None)) == WSAEWOULDBLOCK
+
+
+@pytest.mark.parametrize("given", [(True, False), (False, True)])
+def test_accept_tells_no_address_where_either_argument_is_null(started: None, given: tuple[bool, bool]) -> None:
+    server = listener()
+    connect_to(server)
+    assert readable(server)
+    address, length = bytearray(b"." * 16), c_int(16)
+    assert accept(server, address if given[0] else None, length if given[1] else None) != INVALID_SOCKET
+    assert address == b"." * 16
+
+
+def test_an_accepted_socket_inherits_the_listeners_mode(started: None) -> None:
+    server = listener()
+    set_nonblocking(server)
+    connect_to(server)
+    assert error_of(recv(accept_from(server), bytearray(1), 1, 0)) == WSAEWOULDBLOCK
+
+
+def test_an_accepted_socket_inherits_the_listeners_options_as_they_were_given(started: None) -> None:
+    server = listener()
+    for number, value in ((SO_KEEPALIVE, 1), (SO_RCVBUF, 4711), (SO_RCVTIMEO, 123), (SO_OOBINLINE, 1)):
+        set_option(server, number, value)
+    set_option(server, TCP_NODELAY, 1, IPPROTO_TCP)
+    connect_to(server)
+    s = accept_from(server)
+    assert [option(s, number) for number in (SO_KEEPALIVE, SO_RCVBUF, SO_RCVTIMEO, SO_OOBINLINE)] == [1, 4711, 123, 1]
+    assert option(s, TCP_NODELAY, IPPROTO_TCP) == 1
+
+
+def test_an_accepted_socket_of_a_listener_without_options_has_the_defaults(started: None) -> None:
+    server = socket(AF_INET, SOCK_STREAM, 0)
+    assert bind(server, loopback(), 16) == 0
+    assert listen(server, 1) == 0
+    connect_to(server)
+    s = accept_from(server)
+    assert [option(s, number) for number in (SO_KEEPALIVE, SO_RCVTIMEO, SO_OOBINLINE)] == [0, 0, 0]
+
+
+def test_a_closed_listener_resets_who_was_not_accepted(started: None) -> None:
+    server = listener()
+    client = connect_to(server)
+    assert closesocket(server) == 0
+    assert readable(client)
+    assert error_of(recv(client, bytearray(1), 1, 0)) == WSAECONNRESET

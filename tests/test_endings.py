@@ -1,0 +1,146 @@
+"""How streams end: shutdown, the peer's end, a reset, and data that comes too late."""
+
+from __future__ import annotations
+
+import pytest
+from winsock_kit import (
+    await_events,
+    error_of,
+    name_of,
+    option,
+    readable,
+    receive_all,
+    reset,
+    set_nonblocking,
+    transfers,
+    writable,
+)
+
+from winsock import (
+    POLLERR,
+    SD_BOTH,
+    SD_RECEIVE,
+    SD_SEND,
+    SO_ERROR,
+    SOCKET_ERROR,
+    WSAECONNABORTED,
+    WSAECONNRESET,
+    WSAEINVAL,
+    WSAESHUTDOWN,
+    WSAGetLastError,
+    closesocket,
+    getpeername,
+    recv,
+    send,
+    sendto,
+    shutdown,
+)
+
+
+@pytest.mark.parametrize("how", [SD_SEND, SD_BOTH])
+def test_after_shutting_down_sending_send_is_wsaeshutdown_and_the_peer_reads_the_end(
+    pair: tuple[int, int], how: int
+) -> None:
+    client, server = pair
+    assert send(client, b"last", 4, 0) == 4
+    assert shutdown(client, how) == 0
+    assert error_of(send(client, b"1", 1, 0)) == WSAESHUTDOWN
+    assert error_of(sendto(client, b"1", 1, 0, None, 0)) == WSAESHUTDOWN
+    assert receive_all(server, 8) == b"last"
+    assert [recv(server, bytearray(8), 8, 0) for _ in range(3)] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("how", [SD_RECEIVE, SD_BOTH])
+def test_after_shutting_down_receiving_recv_is_wsaeshutdown_whatever_waits_or_comes(
+    pair: tuple[int, int], how: int
+) -> None:
+    client, server = pair
+    assert send(server, b"before", 6, 0) == 6
+    assert readable(client)
+    assert shutdown(client, how) == 0
+    assert error_of(recv(client, bytearray(6), 6, 0)) == WSAESHUTDOWN
+    assert send(server, b"after", 5, 0) == 5
+    assert error_of(recv(client, bytearray(6), 6, 0)) == WSAESHUTDOWN
+
+
+def test_one_direction_goes_on_when_the_other_is_shut_down(pair: tuple[int, int]) -> None:
+    client, server = pair
+    assert shutdown(client, SD_SEND) == 0
+    assert send(server, b"1", 1, 0) == 1
+    assert recv(client, bytearray(1), 1, 0) == 1
+
+
+def test_shutdown_may_be_repeated_also_after_the_peers_end(pair: tuple[int, int]) -> None:
+    client, server = pair
+    for how in (SD_SEND, SD_SEND, SD_RECEIVE, SD_BOTH, SD_BOTH):
+        assert shutdown(client, how) == 0
+    assert readable(server)
+    assert shutdown(server, SD_BOTH) == 0
+
+
+@pytest.mark.parametrize("how", [-1, 3, 0x7FFFFFFF])
+def test_shutdown_knows_three_directions(pair: tuple[int, int], how: int) -> None:
+    assert error_of(shutdown(pair[0], how)) == WSAEINVAL
+
+
+def test_both_names_are_known_after_both_sides_have_ended(pair: tuple[int, int]) -> None:
+    client, server = pair
+    names = bytes(name_of(client)), bytes(name_of(client, getpeername))
+    assert shutdown(client, SD_BOTH) == 0
+    assert closesocket(server) == 0
+    assert writable(client)
+    assert (bytes(name_of(client)), bytes(name_of(client, getpeername))) == names
+
+
+def test_after_a_reset_every_call_says_so_each_time(pair: tuple[int, int]) -> None:
+    client, server = pair
+    reset(server)
+    assert readable(client)
+    for _ in range(2):
+        assert transfers(client) == [WSAECONNRESET] * 4
+    assert option(client, SO_ERROR) == 0
+
+
+@pytest.mark.parametrize("mode", [0, 1])
+def test_recv_itself_finds_a_reset_before_anyone_has_asked(pair: tuple[int, int], mode: int) -> None:
+    client, server = pair
+    reset(server)
+    if mode:
+        assert readable(client)
+        set_nonblocking(client)
+    assert error_of(recv(client, bytearray(1), 1, 0)) == WSAECONNRESET
+
+
+def test_send_itself_finds_a_reset_before_anyone_has_asked(pair: tuple[int, int]) -> None:
+    client, server = pair
+    reset(server)
+    results = [send(client, b"1", 1, 0) for _ in range(100)]
+    assert results[-1] == SOCKET_ERROR
+    assert WSAGetLastError() == WSAECONNRESET
+
+
+def test_after_a_reset_shutdown_succeeds_or_says_so_and_the_socket_can_be_closed(pair: tuple[int, int]) -> None:
+    client, server = pair
+    reset(server)
+    assert readable(client)
+    assert shutdown(client, SD_SEND) == 0 or WSAGetLastError() in (WSAECONNRESET, WSAECONNABORTED)
+    assert closesocket(client) == 0
+
+
+def test_closing_with_unread_data_resets_the_peer(pair: tuple[int, int]) -> None:
+    client, server = pair
+    assert send(client, b"unread", 6, 0) == 6
+    assert readable(server)
+    assert closesocket(server) == 0
+    assert readable(client)
+    assert error_of(recv(client, bytearray(1), 1, 0)) == WSAECONNRESET
+
+
+def test_data_sent_to_a_peer_that_has_closed_breaks_the_connection_off(pair: tuple[int, int]) -> None:
+    client, server = pair
+    assert closesocket(server) == 0
+    assert readable(client)
+    assert send(client, b"too late", 8, 0) == 8
+    await_events(client, POLLERR)
+    assert error_of(recv(client, bytearray(1), 1, 0)) in (WSAECONNABORTED, WSAECONNRESET)
+    assert error_of(send(client, b"1", 1, 0)) in (WSAECONNABORTED, WSAECONNRESET)
