@@ -73,12 +73,16 @@ def receive_checked(
         return fail(sock)
     if not 0 <= length <= (0 if data is None else _size(data)):
         return fail(WSAEFAULT)
-    # A stream leaves the address alone.
-    if address is not None and ref is None and not sock.stream:
-        return fail(WSAEFAULT)
-    target = None if address is None or ref is None or sock.stream else (address, ref)
-    if target and not SIZE[sock.family] <= target[1].value <= _size(target[0]):
-        return fail(WSAEFAULT)
+    # A stream leaves the address alone, but a length beyond its buffer is an error even there.
+    target = None
+    if address is not None:
+        if ref is None:
+            if not sock.stream:
+                return fail(WSAEFAULT)
+        elif not (0 if sock.stream else SIZE[sock.family]) <= ref.value <= _size(address):
+            return fail(WSAEFAULT)
+        elif not sock.stream:
+            target = (address, ref)
     if bits & ~_KNOWN_FLAGS:
         return fail(WSAEOPNOTSUPP)
     name = ffi.new("char[28]") if target else None
@@ -92,12 +96,11 @@ def receive_checked(
 def _cannot_receive(sock: Socket) -> int:
     """The error that the socket's state gives to recv, or 0."""
     sock.settle()
-    if sock.stream:
-        if sock.stage != CONNECTED:
-            return WSAENOTCONN
-    elif not sock.bound:
-        return WSAEINVAL
-    return WSAESHUTDOWN if sock.receive_off else sock.broken
+    if sock.stream and sock.stage != CONNECTED:
+        return WSAENOTCONN
+    if sock.receive_off:
+        return WSAESHUTDOWN
+    return sock.broken if sock.bound else WSAEINVAL
 
 
 def receive(sock: Socket, view: Any, length: int, flags: int, name: Any, closed: int, count: int | None = None) -> int:
@@ -204,10 +207,14 @@ def transmit_checked(s: int, buf: ConstBuffer | None, len: int, flags: int, to: 
     if not 0 <= length <= (0 if data is None else data.nbytes):
         return fail(WSAEFAULT)
     name = None
-    if address is not None and not sock.stream:
-        name = name_given(sock, address, address_length)
-        if name is None:
+    if address is not None:
+        # A stream takes any address, but no length beyond its buffer.
+        if not 0 <= address_length <= address.nbytes:
             return fail(WSAEFAULT)
+        if not sock.stream:
+            name = name_given(sock, address, address_length)
+            if name is None:
+                return fail(WSAEFAULT)
     if bits & ~_KNOWN_FLAGS or (bits & MSG_OOB and not sock.stream):
         return fail(WSAEOPNOTSUPP)
     error = _cannot_send(sock, name is not None) or (0 if name is None else _bad_destination(sock, name))
@@ -222,9 +229,11 @@ def transmit_checked(s: int, buf: ConstBuffer | None, len: int, flags: int, to: 
 def _cannot_send(sock: Socket, addressed: bool) -> int:
     """The error that the socket's state gives to send, or 0."""
     sock.settle()
-    if (sock.stream or not addressed) and sock.stage != CONNECTED:
+    if sock.stream and sock.stage != CONNECTED:
         return WSAENOTCONN
-    return WSAESHUTDOWN if sock.send_off else sock.broken
+    if sock.send_off:
+        return WSAESHUTDOWN
+    return sock.broken if addressed or sock.stage == CONNECTED else WSAENOTCONN
 
 
 def _bad_destination(sock: Socket, name: bytes) -> int:
