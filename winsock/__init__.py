@@ -92,7 +92,6 @@ getnameinfo = calls.getnameinfo
 gethostbyname = calls.gethostbyname
 
 
-
 def replace_calls(by: Winsock) -> None:
     """Let all calls of this package be those of `by`: a tracer's, or another network's.
 
