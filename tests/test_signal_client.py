@@ -97,7 +97,10 @@ def test_it_connects_at_its_first_event_and_follows_from_the_next(server):
     kinds = [kind for kind, _ in stage.record.events]
     assert kinds == ["started", "connecting", "received", "deal", "synced"]
     assert stage.record.of("received")[0] == {
-        "port": stage.record.of("connecting")[0]["port"], "number": 1, "symbol": "EURUSD", "lots": "0.25"
+        "port": stage.record.of("connecting")[0]["port"],
+        "number": 1,
+        "symbol": "EURUSD",
+        "lots": "0.25",
     }
 
 

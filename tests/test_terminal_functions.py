@@ -121,11 +121,24 @@ def test_a_position_s_properties(tmp_path):
     quotes = [Tick("EURUSD", 5_250, 100_000, 100_007)]
     bought = "trade.Buy(0.25); PositionSelect(Symbol())"
     assert printed(tmp_path, *doubles, *integers, before=bought, quotes=quotes) == [
-        "0.25", "1.00007", "1.0", "-1.75", "0", "1", "1", "0", "5", "5250",
+        "0.25",
+        "1.00007",
+        "1.0",
+        "-1.75",
+        "0",
+        "1",
+        "1",
+        "0",
+        "5",
+        "5250",
     ]
     sold = "trade.Sell(0.25); PositionSelect(Symbol())"
     assert printed(tmp_path, *doubles, integers[0], before=sold, quotes=quotes) == [
-        "0.25", "1.0", "1.00007", "-1.75", "1",
+        "0.25",
+        "1.0",
+        "1.00007",
+        "-1.75",
+        "1",
     ]
 
 
@@ -151,8 +164,15 @@ def test_the_account_is_a_netting_one(tmp_path):
 
 def test_CTrade_buys_at_the_ask_and_sells_at_the_bid_and_remembers_the_answer(tmp_path):
     answer = "trade.ResultRetcode(), ' ', trade.ResultDeal(), ' ', trade.ResultVolume(), ' ', trade.ResultPrice()"
-    seen = printed(tmp_path, answer, "trade.Buy(0.25)", answer, "trade.Sell(0.1, 'EURUSD')", answer,
-                   "trade.ResultRetcodeDescription()")
+    seen = printed(
+        tmp_path,
+        answer,
+        "trade.Buy(0.25)",
+        answer,
+        "trade.Sell(0.1, 'EURUSD')",
+        answer,
+        "trade.ResultRetcodeDescription()",
+    )
     assert seen == [
         "0 0 0.0 0.0",
         "true",
@@ -164,8 +184,12 @@ def test_CTrade_buys_at_the_ask_and_sells_at_the_bid_and_remembers_the_answer(tm
 
 
 def test_a_volume_that_is_the_sum_of_doubles_is_still_a_volume(tmp_path):
-    seen = printed(tmp_path, "trade.Buy(0.1 + 0.2)", "PositionGetDouble(POSITION_VOLUME)",
-                   before="trade.Buy(0.01); trade.Sell(0.01); trade.Buy(0.01); PositionSelect(Symbol())")
+    seen = printed(
+        tmp_path,
+        "trade.Buy(0.1 + 0.2)",
+        "PositionGetDouble(POSITION_VOLUME)",
+        before="trade.Buy(0.01); trade.Sell(0.01); trade.Buy(0.01); PositionSelect(Symbol())",
+    )
     assert seen == ["true", "0.01"]
 
 

@@ -150,10 +150,13 @@ def test_OnTick_comes_only_for_the_chart_s_symbol_and_OnTrade_on_every_chart(tmp
         if not PositionsTotal(): Print(CTrade().Buy(0.25))
     def OnTrade(): Print("trade here, ", PositionsTotal())
     """)
-    bench.attach("""
+    bench.attach(
+        """
     def OnTick(): Print("never")
     def OnTrade(): Print("trade there")
-    """, "GBPUSD")
+    """,
+        "GBPUSD",
+    )
     bench.run(3)
     assert bench.texts() == ["true", "trade here, 1", "trade there"]
 

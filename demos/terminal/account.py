@@ -218,4 +218,3 @@ class PaperAccount:
             if "locked" in text:
                 raise AccountError(f"{self._name} is in use by another program") from error
             raise AccountError(f"{self._name}: {text}") from error
-
