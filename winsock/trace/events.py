@@ -54,7 +54,7 @@ class Event:
     @property
     def label(self) -> str:
         """The call with its result on one short line."""
-        text = re.sub(r" \(#\d+\) (\w+): .*", r" \1", self.text, flags=re.DOTALL)
+        text = re.sub(r"(?:SOCKET_ERROR|INVALID_SOCKET|NULL) \(#\d+\) (\w+): .*", r"\1", self.text, flags=re.DOTALL)
         return text if len(text) <= 72 else f"{text[:48]} \u2026 {text[-22:]}"
 
 

@@ -147,7 +147,7 @@ def _pair(taken: _End, ends: list[_End], arrows: list[Arrow]) -> None:
             found = end
     if found:
         found.other, taken.other = taken, found
-        arrows.append(Arrow(found.made, taken.made, "connection", f"{taken.peer} connects to {taken.local}"))
+        arrows.append(Arrow(found.made, taken.made, "connection", f"{taken.peer} to {taken.local}"))
 
 
 def _stream(end: _End, other: _End, arrows: list[Arrow]) -> None:

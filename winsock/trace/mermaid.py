@@ -22,23 +22,24 @@ def sequence_diagram(timeline: Timeline, everything: bool = False) -> str:
     arrows: dict[int, list[Arrow]] = {}
     for arrow in timeline.arrows:
         arrows.setdefault(id(arrow.target), []).append(arrow)
-    waiting: dict[int, list[str]] = {index: [] for index in range(len(timeline.lanes))}
+    waiting: dict[int, list[str]] = {}
 
-    def flush(*lanes: int) -> None:
-        for lane in lanes:
-            notes, waiting[lane] = waiting[lane], []
+    def flush() -> None:
+        # A dict keeps its order: the program whose calls began first comes first.
+        for lane, notes in waiting.items():
             for start in range(0, len(notes), _MOST_IN_A_NOTE):
                 lines.append(f"    Note over P{lane}: {'<br/>'.join(notes[start : start + _MOST_IN_A_NOTE])}")
+        waiting.clear()
 
     for event in timeline.events:
         if id(event) in arrows:
+            flush()
             for arrow in arrows[id(event)]:
-                source, target = arrow.source.lane, arrow.target.lane
-                flush(*dict.fromkeys((source, target)))
-                lines.append(f"    P{source}{_LINES[arrow.kind]}P{target}: {_escaped(_message(arrow))}")
+                ends = f"P{arrow.source.lane}{_LINES[arrow.kind]}P{arrow.target.lane}"
+                lines.append(f"    {ends}: {_escaped(_message(arrow))}")
         elif id(event) not in told and (everything or (event.group != "names" and not event.idle)):
-            waiting[event.lane].append(_escaped(event.label))
-    flush(*waiting)
+            waiting.setdefault(event.lane, []).append(_escaped(event.label))
+    flush()
     return "\n".join(lines) + "\n"
 
 
@@ -54,5 +55,5 @@ def _short(event: Event) -> str:
 
 def _escaped(text: str) -> str:
     """Text that means nothing to Mermaid: '#' begins an entity, ';' ends a statement, '<' a tag, '%%' a comment."""
-    special = {character: f"#{ord(character)};" for character in '#;<>%{}"\\'}
+    special = {character: f"#{ord(character)};" for character in "#;<>%"}
     return "".join(special.get(character, character) for character in text)

@@ -147,7 +147,7 @@ def _folded(events: list[Event]) -> list[Event]:
             counts[f"{event.call} = {found}"] = counts.get(f"{event.call} = {found}", 0) + 1
         first = idle[0]
         first.count, first.end = len(idle), idle[-1].end
-        first.text = "nothing to do: " + ", ".join(f"{what} \u00d7{number}" for what, number in counts.items())
+        first.text = ", ".join(f"{what} \u00d7{number}" for what, number in counts.items())
         kept.append(first)
 
     for event in events:
