@@ -19,6 +19,7 @@ class Subcommand(NamedTuple):
 
 
 SUBCOMMANDS = {
+    "collected": Subcommand("demos.tick_collected", "show, export and draw what a tick server has collected"),
     "list": Subcommand("demos.cli_list", "name the programs"),
     "run": Subcommand("demos.cli_run", "attach one program to a chart and drive it"),
     "signal": Subcommand("demos.signal_job", "copy trades from a signal server to its clients"),

@@ -216,6 +216,20 @@ class TickStore:
                 )
             )
 
+    def rates(self, most: int) -> tuple[int, list[tuple[int, int]]]:
+        """The width of an interval in milliseconds, and its start and number of ticks for each interval that has any.
+
+        The whole time is cut into at most so many intervals.
+        """
+        with self._one_clear_line():
+            begin, end = self._db.execute("SELECT coalesce(min(time), 0), coalesce(max(time), 0) FROM ticks").fetchone()
+            width = (end - begin) // most + 1
+            rows = self._db.execute(
+                "SELECT ?1 + (time - ?1) / ?2 * ?2 AS start, count(*) FROM ticks GROUP BY start ORDER BY start",
+                (begin, width),
+            )
+            return width, list(rows)
+
     def _id(self, table: str, column: str, value: str) -> int:
         known = self._ids.get((table, value))
         if known is None:
