@@ -1,11 +1,9 @@
-"""A call that waits stops nobody but its own thread, holds on to its buffers, and has an error of its own."""
+"""A call that waits stops nobody but its own thread, and holds on to its buffers: they stay alive, at their size."""
 
 from __future__ import annotations
 
 import ctypes
 import gc
-import os
-import threading
 import time
 import weakref
 from collections.abc import Callable
@@ -17,7 +15,6 @@ from winsock_kit import (
     Running,
     connect_to,
     connected_pair,
-    error_of,
     fd_set_of,
     listener,
     name_of,
@@ -28,14 +25,11 @@ from winsock_kit import (
 from winsock import (
     INVALID_SOCKET,
     POLLIN,
-    SOCKET_ERROR,
-    WSAENOTSOCK,
     WSAEWOULDBLOCK,
     WSAPOLLFD,
     WSAGetLastError,
     WSAPoll,
     accept,
-    closesocket,
     recv,
     recvfrom,
     select,
@@ -150,37 +144,3 @@ def test_a_buffer_that_nobody_else_holds_lives_as_long_as_the_call() -> None:
     del blocked
     gc.collect()
     assert made[0]() is None
-
-
-def test_the_last_error_outlives_the_interpreters_own_system_calls() -> None:
-    assert error_of(closesocket(1)) == WSAENOTSOCK
-    with pytest.raises(FileNotFoundError):
-        os.stat("no such file")
-    with pytest.raises(FileNotFoundError):
-        os.listdir("no such folder")
-    gc.collect()
-    thread = threading.Thread(target=os.getcwd)
-    thread.start()
-    thread.join()
-    assert WSAGetLastError() == WSAENOTSOCK
-
-
-def test_threads_that_fail_at_once_have_each_their_own_last_error() -> None:
-    idle, _ = udp_pair()
-    set_nonblocking(idle)
-    failures: list[tuple[Callable[[], int], int]] = [
-        (lambda: closesocket(1), WSAENOTSOCK),
-        (lambda: recv(idle, bytearray(1), 1, 0), WSAEWOULDBLOCK),
-    ]
-    both = threading.Barrier(len(failures), timeout=LIMIT_SECONDS)
-
-    def fail_often(call: Callable[[], int]) -> set[int]:
-        seen = set()
-        for _ in range(500):
-            assert call() == SOCKET_ERROR
-            both.wait()
-            seen.add(WSAGetLastError())
-        return seen
-
-    threads = [Running(lambda call=call: fail_often(call)) for call, _ in failures]  # type: ignore[misc]
-    assert [thread.result() for thread in threads] == [{error} for _, error in failures]

@@ -6,13 +6,15 @@ import ctypes
 import os
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from abi_headers import compiler, needs_compiler
-from winsock_kit import error_of
+from winsock_kit import LIMIT_SECONDS, Running, error_of, set_nonblocking, udp_pair
 
-from winsock import WSAENOTSOCK, WSAGetLastError, closesocket
+from winsock import SOCKET_ERROR, WSAENOTSOCK, WSAEWOULDBLOCK, WSAGetLastError, closesocket, recv
 
 TESTS = Path(__file__).resolve().parent
 NOT_BUILT = 125
@@ -64,6 +66,28 @@ def test_a_handle_of_any_width_comes_through_every_call(tmp_path: Path) -> None:
     done = on_windows(TESTS / "abi_stand_in.py", "stand_in.dll", *map(str, HANDLES), folder=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert [int(line) for line in done.stdout.split()] == HANDLES
+
+
+@pytest.mark.usefixtures("started")
+def test_threads_that_ask_after_both_have_failed_get_each_their_own_last_error() -> None:
+    idle, _ = udp_pair()
+    set_nonblocking(idle)
+    failures: list[tuple[Callable[[], int], int]] = [
+        (lambda: closesocket(1), WSAENOTSOCK),
+        (lambda: recv(idle, bytearray(1), 1, 0), WSAEWOULDBLOCK),
+    ]
+    both = threading.Barrier(len(failures), timeout=LIMIT_SECONDS)
+
+    def fail_often(call: Callable[[], int]) -> set[int]:
+        seen = set()
+        for _ in range(500):
+            assert call() == SOCKET_ERROR
+            both.wait()
+            seen.add(WSAGetLastError())
+        return seen
+
+    threads = [Running(lambda call=call: fail_often(call)) for call, _ in failures]  # type: ignore[misc]
+    assert [thread.result() for thread in threads] == [{error} for _, error in failures]
 
 
 @ON_WINDOWS
