@@ -12,7 +12,7 @@ from demos import terminal
 from demos.terminal import constants
 from demos.terminal.account import PaperAccount
 from demos.terminal.clock import ManualClock
-from demos.terminal.ports import SymbolSpec, Tick
+from demos.terminal.ports import SymbolSpec, Tick, TradeResult
 
 
 def printed(tmp_path, *expressions: str, before: str = "pass", quotes=None, **options) -> list[str]:
@@ -256,3 +256,28 @@ def test_Comment_is_shown_on_the_chart_and_not_in_the_log(tmp_path):
 def test_the_terminal_exports_every_constant():
     names = {name for name in vars(constants) if name.isupper()} - {"TIMEFRAMES", "TRADE_RETCODES"}
     assert names <= set(terminal.__all__)
+
+
+def test_a_part_of_a_position_is_closed_by_symbol_or_ticket(tmp_path):
+    seen = printed(
+        tmp_path,
+        "trade.PositionClosePartial('EURUSD', 0.05)",
+        "PositionGetDouble(POSITION_VOLUME)",
+        "trade.PositionClosePartial(1, 0.001), ' ', trade.ResultRetcode()",
+        "trade.PositionClosePartial(7, 0.05), ' ', trade.ResultRetcodeDescription()",
+        "trade.PositionClosePartial(1, 50), ' ', trade.ResultVolume(), ' ', PositionsTotal()",
+        before="trade.Sell(0.25); PositionSelect('EURUSD')",
+    )
+    assert seen == ["true", "0.25", "false 10014", "false request rejected: no position 7", "true 0.2 0"]
+
+
+def test_a_symbol_can_be_selected_when_the_market_has_it(tmp_path):
+    seen = printed(tmp_path, "SymbolSelect('GBPUSD', True), SymbolSelect('X', True), SymbolSelect('X', False)")
+    assert seen == ["truefalsetrue"]
+
+
+def test_an_answer_that_nobody_knows_is_shown_by_its_number(tmp_path):
+    account = PaperAccount()
+    account.trade = lambda *_: TradeResult(10999, text="why")
+    seen = printed(tmp_path, "trade.Buy(0.25), ' ', trade.ResultRetcodeDescription()", account=account)
+    assert seen == ["false return code 10999: why"]

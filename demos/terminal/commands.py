@@ -68,8 +68,10 @@ def _order(host: Host, symbol: str, name: str, arguments: Sequence[str]) -> str:
 def _trade(host: Host, symbol: str, steps: int, ticket: int) -> str:
     result = host.trade(symbol, steps, ticket)
     deal = result.deal
+    if result.retcode == TRADE_RETCODE_DONE and deal is None:
+        return f"done: {result.text}"
     if result.retcode != TRADE_RETCODE_DONE or deal is None:
-        return f"error: {TRADE_RETCODES[result.retcode]}: {result.text}"
+        return f"error: {TRADE_RETCODES.get(result.retcode, result.retcode)}: {result.text}"
     action = "buy" if deal.volume > 0 else "sell"
     volume = volume_text(abs(deal.volume), deal.spec)
     return f"done: {action} {volume} {symbol} at {price_text(deal.price, deal.spec.digits)}, deal {deal.ticket}"

@@ -128,17 +128,89 @@ TIME_MINUTES = 2
 TIME_SECONDS = 4
 
 # https://www.mql5.com/en/docs/constants/errorswarnings/enum_trade_return_codes
+TRADE_RETCODE_REQUOTE = 10004
 TRADE_RETCODE_REJECT = 10006
+TRADE_RETCODE_CANCEL = 10007
+TRADE_RETCODE_PLACED = 10008
 TRADE_RETCODE_DONE = 10009
+TRADE_RETCODE_DONE_PARTIAL = 10010
+TRADE_RETCODE_ERROR = 10011
+TRADE_RETCODE_TIMEOUT = 10012
 TRADE_RETCODE_INVALID = 10013
 TRADE_RETCODE_INVALID_VOLUME = 10014
+TRADE_RETCODE_INVALID_PRICE = 10015
+TRADE_RETCODE_INVALID_STOPS = 10016
+TRADE_RETCODE_TRADE_DISABLED = 10017
+TRADE_RETCODE_MARKET_CLOSED = 10018
+TRADE_RETCODE_NO_MONEY = 10019
+TRADE_RETCODE_PRICE_CHANGED = 10020
 TRADE_RETCODE_PRICE_OFF = 10021
+TRADE_RETCODE_INVALID_EXPIRATION = 10022
+TRADE_RETCODE_ORDER_CHANGED = 10023
+TRADE_RETCODE_TOO_MANY_REQUESTS = 10024
+TRADE_RETCODE_NO_CHANGES = 10025
+TRADE_RETCODE_SERVER_DISABLES_AT = 10026
+TRADE_RETCODE_CLIENT_DISABLES_AT = 10027
+TRADE_RETCODE_LOCKED = 10028
+TRADE_RETCODE_FROZEN = 10029
+TRADE_RETCODE_INVALID_FILL = 10030
+TRADE_RETCODE_CONNECTION = 10031
+TRADE_RETCODE_ONLY_REAL = 10032
+TRADE_RETCODE_LIMIT_ORDERS = 10033
+TRADE_RETCODE_LIMIT_VOLUME = 10034
+TRADE_RETCODE_INVALID_ORDER = 10035
+TRADE_RETCODE_POSITION_CLOSED = 10036
+TRADE_RETCODE_INVALID_CLOSE_VOLUME = 10038
+TRADE_RETCODE_CLOSE_ORDER_EXIST = 10039
+TRADE_RETCODE_LIMIT_POSITIONS = 10040
+TRADE_RETCODE_REJECT_CANCEL = 10041
+TRADE_RETCODE_LONG_ONLY = 10042
+TRADE_RETCODE_SHORT_ONLY = 10043
+TRADE_RETCODE_CLOSE_ONLY = 10044
+TRADE_RETCODE_FIFO_CLOSE = 10045
+TRADE_RETCODE_HEDGE_PROHIBITED = 10046
 
 TRADE_RETCODES = {
     0: "no request yet",
+    TRADE_RETCODE_REQUOTE: "requote",
     TRADE_RETCODE_REJECT: "request rejected",
+    TRADE_RETCODE_CANCEL: "request canceled by the trader",
+    TRADE_RETCODE_PLACED: "order placed",
     TRADE_RETCODE_DONE: "request completed",
+    TRADE_RETCODE_DONE_PARTIAL: "only a part of the request was completed",
+    TRADE_RETCODE_ERROR: "request processing error",
+    TRADE_RETCODE_TIMEOUT: "request canceled after its time",
     TRADE_RETCODE_INVALID: "invalid request",
     TRADE_RETCODE_INVALID_VOLUME: "invalid volume in the request",
+    TRADE_RETCODE_INVALID_PRICE: "invalid price in the request",
+    TRADE_RETCODE_INVALID_STOPS: "invalid stops in the request",
+    TRADE_RETCODE_TRADE_DISABLED: "trade is disabled",
+    TRADE_RETCODE_MARKET_CLOSED: "the market is closed",
+    TRADE_RETCODE_NO_MONEY: "not enough money for the request",
+    TRADE_RETCODE_PRICE_CHANGED: "prices have changed",
     TRADE_RETCODE_PRICE_OFF: "no quotes to process the request",
+    TRADE_RETCODE_INVALID_EXPIRATION: "invalid expiration date in the request",
+    TRADE_RETCODE_ORDER_CHANGED: "the order's state has changed",
+    TRADE_RETCODE_TOO_MANY_REQUESTS: "too many requests",
+    TRADE_RETCODE_NO_CHANGES: "nothing to change in the request",
+    TRADE_RETCODE_SERVER_DISABLES_AT: "the server does not allow automatic trading",
+    TRADE_RETCODE_CLIENT_DISABLES_AT: "the terminal does not allow automatic trading",
+    TRADE_RETCODE_LOCKED: "the request is locked for processing",
+    TRADE_RETCODE_FROZEN: "the order or position is frozen",
+    TRADE_RETCODE_INVALID_FILL: "invalid filling mode of the order",
+    TRADE_RETCODE_CONNECTION: "no connection with the trade server",
+    TRADE_RETCODE_ONLY_REAL: "only for real accounts",
+    TRADE_RETCODE_LIMIT_ORDERS: "the limit of pending orders is reached",
+    TRADE_RETCODE_LIMIT_VOLUME: "the limit of the symbol's volume is reached",
+    TRADE_RETCODE_INVALID_ORDER: "wrong or prohibited type of order",
+    TRADE_RETCODE_POSITION_CLOSED: "the position is already closed",
+    TRADE_RETCODE_INVALID_CLOSE_VOLUME: "the volume to close exceeds the position",
+    TRADE_RETCODE_CLOSE_ORDER_EXIST: "an order to close the position exists already",
+    TRADE_RETCODE_LIMIT_POSITIONS: "the limit of open positions is reached",
+    TRADE_RETCODE_REJECT_CANCEL: "the pending order was rejected and canceled",
+    TRADE_RETCODE_LONG_ONLY: "only long positions are allowed",
+    TRADE_RETCODE_SHORT_ONLY: "only short positions are allowed",
+    TRADE_RETCODE_CLOSE_ONLY: "positions may only be closed",
+    TRADE_RETCODE_FIFO_CLOSE: "positions may only be closed in the order of their opening",
+    TRADE_RETCODE_HEDGE_PROHIBITED: "opposite positions in one symbol are not allowed",
 }

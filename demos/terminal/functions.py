@@ -158,6 +158,11 @@ def _quote(symbol: str) -> Tick | None:
     return current().host.quotes.get(symbol)
 
 
+def SymbolSelect(name: str, select: bool) -> bool:
+    """Have the market quote a symbol from now on; False when it does not know it. No symbol is taken out again."""
+    return not select or _spec(name) is not None
+
+
 def SymbolInfoDouble(symbol: str, property_id: int) -> float:
     """A SYMBOL_* property; prices in the quote currency, volumes in lots; 0 for an unknown symbol or before a tick."""
     spec = _spec(symbol)
@@ -293,7 +298,7 @@ def PositionGetInteger(property_id: int) -> int:
         c.POSITION_TYPE: c.POSITION_TYPE_BUY if position.volume > 0 else c.POSITION_TYPE_SELL,
         c.POSITION_TICKET: position.ticket,
         c.POSITION_IDENTIFIER: position.ticket,
-        c.POSITION_MAGIC: 0,
+        c.POSITION_MAGIC: position.magic,
         c.POSITION_TIME: position.time // 1000,
         c.POSITION_TIME_MSC: position.time,
     }

@@ -76,6 +76,7 @@ class Position:
     volume: int
     cost: int
     time: int
+    magic: int = 0
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,7 @@ class Account(Protocol):
         ...
 
     def trade(self, spec: SymbolSpec, volume: int, quote: Tick, ticket: int = 0) -> TradeResult:
-        """Buy (volume > 0) or sell (volume < 0) that many steps ; ``ticket`` names a position to reduce."""
+        """Buy (volume > 0) or sell (volume < 0) that many steps; ``ticket`` names a position to reduce."""
         ...
 
     def new_deals(self) -> Sequence[Deal]:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from demos.terminal import constants as c
 from demos.terminal.chart import current
 from demos.terminal.points import price_float, volume_float, volume_problem, volume_steps
-from demos.terminal.ports import Position, TradeResult
+from demos.terminal.ports import Position, SymbolSpec, TradeResult
 
 
 class CTrade:
@@ -52,13 +52,27 @@ class CTrade:
         self._result = TradeResult(c.TRADE_RETCODE_REJECT, text=f"no position {symbol}")
         return False
 
+    def PositionClosePartial(self, symbol: str | int, volume: float, deviation: int = 0) -> bool:
+        """Close so many lots of the position of a symbol, or with a ticket; all of it when it has no more."""
+        host = current().host
+        for position in host.account.positions():
+            if symbol not in (position.spec.name, position.ticket):
+                continue
+            steps = self._steps(volume, position.spec)
+            if steps is None:
+                return False
+            steps = min(steps, abs(position.volume))
+            return self._send(position.spec.name, -steps if position.volume > 0 else steps, position)
+        self._result = TradeResult(c.TRADE_RETCODE_REJECT, text=f"no position {symbol}")
+        return False
+
     def ResultRetcode(self) -> int:
         """The last answer, a TRADE_RETCODE_*; 0 before the first request."""
         return self._result.retcode
 
     def ResultRetcodeDescription(self) -> str:
         """The last answer in words."""
-        meaning = c.TRADE_RETCODES[self._result.retcode]
+        meaning = c.TRADE_RETCODES.get(self._result.retcode, f"return code {self._result.retcode}")
         return f"{meaning}: {self._result.text}" if self._result.text else meaning
 
     def ResultDeal(self) -> int:
@@ -82,14 +96,17 @@ class CTrade:
         if spec is None:
             self._result = TradeResult(c.TRADE_RETCODE_INVALID, text=f"the market has no symbol {name}")
             return False
+        steps = self._steps(volume, spec)
+        return steps is not None and self._send(name, direction * steps, None)
+
+    def _steps(self, volume: float, spec: SymbolSpec) -> int | None:
+        """Lots as steps; None, and the answer says why, when no order can have this volume."""
         lots = Decimal(repr(float(volume)))
         problem = volume_problem(lots, spec)
         if problem:
             self._result = TradeResult(c.TRADE_RETCODE_INVALID_VOLUME, text=problem)
-            return False
-        steps = volume_steps(lots, spec)
-        assert steps is not None
-        return self._send(name, direction * steps, None)
+            return None
+        return volume_steps(lots, spec)
 
     def _send(self, symbol: str, steps: int, position: Position | None) -> bool:
         self._result = current().host.trade(symbol, steps, position.ticket if position else 0)
