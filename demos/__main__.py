@@ -23,6 +23,7 @@ SUBCOMMANDS = {
     "list": Subcommand("demos.cli_list", "name the programs"),
     "run": Subcommand("demos.cli_run", "attach one program to a chart and drive it"),
     "signal": Subcommand("demos.signal_job", "copy trades from a signal server to its clients"),
+    "tpl": Subcommand("demos.tpl_job", "send a chart's template to a subscriber and compare both charts"),
 }
 
 

@@ -1,4 +1,4 @@
-"""The template server's answers to HTTP clients, by the sans-I/O library h11 (the extra ``demos``): no sockets here.
+"""The template server's answers to HTTP clients, by the sans-I/O library h11 (the extra ``http``): no sockets here.
 
 ``/`` is the plain message, what MetaTrader's WebRequest gives to a program in place of the socket's bytes; and
 ``/chart.tpl`` is the template file alone. Each connection is for one request.

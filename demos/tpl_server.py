@@ -174,7 +174,7 @@ def StartServer(addr: str, port: int) -> None:
     if is_any(name):
         Alert(f"{addr} is open to every network: there is no password, and whoever connects gets the chart")
     if not tpl_http.available():
-        Print('HTTP is not answered: it needs h11, python -m pip install -e ".[demos]"')
+        Print('HTTP is not answered: it needs h11, python -m pip install -e ".[http]"')
     Event("listening", port=port_of(name))
     Print(f"start server ok, {address_text(name)}")
 

@@ -43,5 +43,7 @@ def template_of(host: Host, chart: int) -> Section:
 def apply_template(host: Host, chart: int, template: Section) -> None:
     """Put a template onto a chart. Symbol, period and program stay: no program is ever started from a template."""
     set_expert(template, "", {})
+    # The file that a template server sends ends with a NUL, which is not the chart's.
+    template.items = [item for item in template.items if isinstance(item, Section) or "\0" not in item.text]
     host.charts.apply(chart, template)
     host.chart_changed(chart, CHARTEVENT_CHART_CHANGE)
