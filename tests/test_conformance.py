@@ -20,10 +20,10 @@ ENTRIES = recordings.load()
 WINE = host.wine_version()
 
 
-@pytest.fixture(autouse=True)
-def _recorded_version() -> None:
-    if WINE not in (None, recordings.version()):
-        pytest.skip(f"recorded from Wine {recordings.version()}, and this is Wine {WINE}")
+pytestmark = pytest.mark.skipif(
+    WINE not in (None, recordings.version()),
+    reason=f"recorded from Wine {recordings.version()}, and this is Wine {WINE}",
+)
 
 
 def disagreements(name: str) -> list[str]:

@@ -45,6 +45,10 @@ _POLL_BITS = {
 # These return the error itself.
 _CODES = {"WSAStartup", "getaddrinfo", "getnameinfo"}
 _HANDLES = {"socket", "accept"}
+# What labels may name besides the calls.
+_HELPERS = {"FD_ZERO", "FD_SET", "FD_CLR", "FD_ISSET", "MAKEWORD", "LOBYTE", "HIBYTE", "WSAErrorDescript"}
+# These never set the last error, or return what is no SOCKET_ERROR when they do.
+_NUMBERS = {"WSAGetLastError", "WSASetLastError", "htons", "ntohs", "htonl", "ntohl", "inet_addr", "inet_ntoa"}
 
 
 def error_name(code: int) -> str:
@@ -87,7 +91,7 @@ class Recorder:
         call = label.partition(" ")[0]
         failed = WSAGetLastError() if _failed(call, result) else 0
         assert all(label != seen for seen, *_ in self.seen), f"the label {label!r} is used twice"
-        assert call in CALLS or call.startswith(("FD_", "MAKE", "WSAError", "LO", "HI")), f"{label!r} names no call"
+        assert call in CALLS or call in _HELPERS, f"{label!r} names no call"
         if failed or _failed(call, result):
             answer: Json = error_name(failed)
         elif call in _CODES:
@@ -183,6 +187,6 @@ def _failed(call: str, result: Any) -> bool:
         return bool(result == INVALID_SOCKET)
     if call in ("gethostbyname", "inet_ntop"):
         return result is None
-    if call in _CODES or call not in CALLS or call.startswith(("WSAGet", "hton", "ntoh", "inet_n", "inet_a")):
+    if call in _CODES or call in _HELPERS or call in _NUMBERS:
         return False
     return bool(result == SOCKET_ERROR)
