@@ -310,5 +310,7 @@ def test_calls_leave_nothing_behind(kind: Callable[[], AbstractContextManager[Ro
             round()
         handles_after, used_after, objects_after = measures()
     assert handles_after - handles < FEW_HANDLES
-    assert objects_after - objects < FEW_OBJECTS
+    # A measurement of coverage keeps a tracer for each thread that there ever was.
+    of_tracers = 10 * rounds if kind is waits and sys.gettrace() else 0
+    assert objects_after - objects < FEW_OBJECTS + of_tracers
     assert used_after - used < SLACK_BYTES + STACK_BYTES.get(kind, 0)

@@ -117,7 +117,7 @@ def programs(debian: bool) -> tuple[str, str]:
 def wine_environment(debian: bool) -> dict[str, str]:
     """This process's environment as a program under Wine is to see it."""
     environment = dict(os.environ)
-    for name in LINUX_ONLY:
+    for name in [*LINUX_ONLY, *(name for name in environment if name.startswith("COVERAGE_"))]:
         environment.pop(name, None)
     environment["WINEPREFIX"] = str(PREFIX)
     # Neither .NET nor HTML, whose absence would be asked about, nor entries in a desktop's menu.
