@@ -1,0 +1,184 @@
+"""An MQL program's structures beside Winsock's: sizes, offsets, and what is wrong."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import Any
+
+from .findings import Finding
+from .mql import MQL_TYPES, Field, Layout, MqlError, Place, Struct, lay_out, parse
+
+__all__ = ["compare", "winsock_structures"]
+
+# Winsock's structures in MQL's notation, padded as C pads. `pointer` and SOCKET are as wide as the process's pointers;
+# the order of WSADATA's fields is that of 64-bit Windows, below that of 32-bit Windows.
+_WINSOCK = """
+struct WSADATA pack(8) { ushort wVersion; ushort wHighVersion; ushort iMaxSockets; ushort iMaxUdpDg;
+  pointer lpVendorInfo; uchar szDescription[257]; uchar szSystemStatus[129]; };
+struct in_addr pack(8) { uint s_addr; };
+struct in6_addr pack(8) { ushort s6_words[8]; };
+struct sockaddr pack(8) { ushort sa_family; uchar sa_data[14]; };
+struct sockaddr_in pack(8) { ushort sin_family; ushort sin_port; uint sin_addr; uchar sin_zero[8]; };
+struct sockaddr_in6 pack(8) { ushort sin6_family; ushort sin6_port; uint sin6_flowinfo; uchar sin6_addr[16];
+  uint sin6_scope_id; };
+struct sockaddr_storage pack(8) { ushort ss_family; uchar __ss_pad1[6]; long __ss_align; uchar __ss_pad2[112]; };
+struct timeval pack(8) { int tv_sec; int tv_usec; };
+struct fd_set pack(8) { uint fd_count; SOCKET fd_array[64]; };
+struct WSAPOLLFD pack(8) { SOCKET fd; short events; short revents; };
+struct linger pack(8) { ushort l_onoff; ushort l_linger; };
+struct ip_mreq pack(8) { uint imr_multiaddr; uint imr_interface; };
+struct ipv6_mreq pack(8) { ushort ipv6mr_multiaddr[8]; uint ipv6mr_interface; };
+struct addrinfo pack(8) { int ai_flags; int ai_family; int ai_socktype; int ai_protocol; size_t ai_addrlen;
+  pointer ai_canonname; pointer ai_addr; pointer ai_next; };
+struct hostent pack(8) { pointer h_name; pointer h_aliases; short h_addrtype; short h_length; pointer h_addr_list; };
+"""
+_WSADATA_32 = """
+struct WSADATA pack(8) { ushort wVersion; ushort wHighVersion; uchar szDescription[257]; uchar szSystemStatus[129];
+  ushort iMaxSockets; ushort iMaxUdpDg; pointer lpVendorInfo; };
+"""
+
+
+def _types(bits: int) -> dict[str, int]:
+    return MQL_TYPES | dict.fromkeys(("pointer", "SOCKET", "size_t"), bits // 8)
+
+
+def winsock_structures(bits: int) -> dict[str, Struct]:
+    """Winsock's structures in a process of that width."""
+    return parse(_WINSOCK) | (parse(_WSADATA_32) if bits == 32 else {})
+
+
+def compare(text: str, source: str, bits: int = 64, only: str | None = None) -> list[Finding]:
+    """A finding for each structure of the source: its layout, and what is wrong with it for Winsock."""
+    try:
+        structs = parse(text)
+        names = [name for name, struct in structs.items() if struct.base != "enum" and "::" not in name]
+        if only is not None:
+            names = [name for name in names if name == only]
+        if not names:
+            return [Finding(False, source, f"no struct {only}" if only else "no struct NAME { ... } in it")]
+        return [_compare(name, structs, bits) for name in names]
+    except MqlError as error:
+        return [Finding(False, f"{source}:{error.line}", str(error), "Only whole declarations can be compared.")]
+
+
+def _compare(name: str, structs: dict[str, Struct], bits: int) -> Finding:
+    types = _types(bits)
+    mine = lay_out(name, structs, types)
+    reference = winsock_structures(bits)
+    same = closest(name, structs[name], reference)
+    facts: dict[str, Any] = {
+        "struct": name,
+        "size": mine.size,
+        "fields": [{"field": str(place.field), "offset": place.offset, "size": place.size} for place in mine.places],
+    }
+    if same is None:
+        found = f"{mine.size} bytes; Winsock has no structure like it\n{_table(mine, None)}"
+        return Finding(None, f"struct {name}", found, facts=facts)
+    theirs = lay_out(same, reference, types)
+    facts |= {"winsock": same, "winsock_size": theirs.size}
+    head = f"{mine.size} bytes; Winsock's {same} has {theirs.size} in {bits} bits\n{_table(mine, theirs)}"
+    wrong = _wrong(name, same, structs, mine, theirs, bits)
+    if not wrong:
+        return Finding(True, f"struct {name}", head, facts=facts)
+    right = "Declare it like this:\n" + _declaration(same, reference[same], bits)
+    return Finding(False, f"struct {name}", head + "\n" + "\n".join(wrong), right, facts | {"wrong": wrong})
+
+
+def closest(name: str, struct: Struct, reference: dict[str, Struct]) -> str | None:
+    """The structure of Winsock that this one stands for: by its name, or by the names of its fields."""
+    plain = {known.lower(): known for known in reference}
+    bare = re.sub(r"^_+|^(tag|ref|my|lp|p)_?(?=[a-z]*_?[a-z])", "", name.lower())
+    for candidate in (name.lower(), bare):
+        if candidate in plain:
+            return plain[candidate]
+    fields = {member.name.lower() for member in struct.fields}
+    for known, theirs in reference.items():
+        shared = fields & {member.name.lower() for member in theirs.fields}
+        if 2 * len(shared) > len(theirs.fields):
+            return known
+    near = difflib.get_close_matches(bare, plain, 1, 0.8)
+    return plain[near[0]] if near else None
+
+
+def _wrong(name: str, same: str, structs: dict[str, Struct], mine: Layout, theirs: Layout, bits: int) -> list[str]:
+    """What differs in a way that Winsock would notice, in sentences."""
+    types = _types(bits)
+    wrong = []
+    own = {place.field.name.lower(): place for place in mine.places}
+    expected = {place.field.name.lower(): place for place in theirs.places}
+    for key, place in own.items():
+        there = expected.get(key)
+        if place.size < 0:
+            wrong.append(_dynamic(place.field, there))
+        elif there and place.size != there.size:
+            wrong.append(f"{place.field.name} has {place.size} bytes, Winsock's {there.size}{_why(place, there)}.")
+    order = [key for key in own if key in expected]
+    if order != sorted(order, key=lambda key: expected[key].offset):
+        other = lay_out("WSADATA", winsock_structures(32), _types(32)) if same == "WSADATA" and bits == 64 else None
+        in_32 = [place.field.name.lower() for place in other.places] if other else []
+        of_32 = " It is that of 32-bit Windows." if order == [key for key in in_32 if key in order] else ""
+        wrong.append(f"The order of the fields is not that of {bits}-bit Windows.{of_32}")
+    if not wrong:
+        moved = [place for key, place in own.items() if key in expected and place.offset != expected[key].offset]
+        for place in moved:
+            at = expected[place.field.name.lower()].offset
+            wrong.append(f"{place.field.name} is at {place.offset}, Winsock's at {at}.")
+    if mine.size != theirs.size:
+        by = mine.size - theirs.size
+        wrong.insert(0, f"{abs(by)} bytes too {'long' if by > 0 else 'short'}: {_effect(same, by)}")
+        padded = lay_out(name, structs, types, 8)
+        if padded.size == theirs.size:
+            wrong.append("C leaves gaps so that fields are aligned, MQL does not: write pack(8) behind the name.")
+    return wrong
+
+
+def _dynamic(member: Field, there: Place | None) -> str:
+    text = f"{member.name}[] is an array that MQL keeps elsewhere: it has no bytes for Winsock here"
+    return (
+        f"{text}, where {there.size} bytes for a pointer are."
+        if there and there.field.type == "pointer"
+        else f"{text}."
+    )
+
+
+def _why(place: Place, there: Place) -> str:
+    kind = place.field.type
+    if kind in ("long", "ulong") and there.field.type in ("int", "uint"):
+        return f": C's long has 4 bytes on Windows and MQL's {kind} 8, so take {kind.replace('long', 'int')}"
+    if there.field.type in ("SOCKET", "pointer", "size_t") and place.size == 4:
+        return ": it is as wide as a pointer, so take ulong"
+    return ""
+
+
+def _effect(same: str, by: int) -> str:
+    if by < 0:
+        return "Winsock writes or reads past its end, or fails with WSAEFAULT."
+    if same.startswith("sockaddr"):
+        return "the fields behind are out of place, and sizeof is no longer the length that Winsock expects."
+    return "Winsock fills in less than the program takes for its own."
+
+
+def _table(mine: Layout, theirs: Layout | None) -> str:
+    """Offsets and sizes in columns; an arrow marks what is elsewhere in Winsock."""
+    expected = {place.field.name.lower(): place for place in theirs.places} if theirs else {}
+    lines = ["offset  size  field" + (" " * 32 + "Winsock" if theirs else "")]
+    for place in mine.places:
+        size = "-" if place.size < 0 else str(place.size)
+        line = f"{place.offset:>6} {size:>5}  {place.field!s:<35}"
+        there = expected.get(place.field.name.lower())
+        if there:
+            same = (there.offset, there.size) == (place.offset, place.size)
+            line += f"  {there.offset:>4} {there.size:>4}{'' if same else '  <-'}"
+        lines.append(line.rstrip())
+    return "\n".join(lines)
+
+
+def _declaration(name: str, struct: Struct, bits: int) -> str:
+    """Winsock's structure as an MQL program declares it."""
+    wide = "ulong" if bits == 64 else "uint"
+    lines = []
+    for member in struct.fields:
+        kind = wide if member.type in ("pointer", "SOCKET", "size_t") else member.type
+        lines.append(f"   {member._replace(type=kind)};")
+    return "\n".join([f"struct {name} pack(8)", "  {", *lines, "  };"])

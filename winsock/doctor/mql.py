@@ -1,0 +1,328 @@
+"""Structures as MQL5 source declares them, and where MQL puts their fields in memory.
+
+Read are struct and union with their fields, pack(n), nested and inherited ones, enum, and #define of names. Methods,
+functions, #import and all else are passed over.
+Source: https://www.mql5.com/en/docs/basis/types/classes
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+__all__ = ["MQL_TYPES", "Field", "Layout", "MqlError", "Place", "Struct", "lay_out", "parse"]
+
+# Bytes of MQL5's own types; an enum has 4.
+MQL_TYPES = {
+    "char": 1, "uchar": 1, "bool": 1, "short": 2, "ushort": 2, "int": 4, "uint": 4, "color": 4, "float": 4,
+    "long": 8, "ulong": 8, "double": 8, "datetime": 8,
+}  # fmt: skip
+_WORDS = {"const", "struct", "union", "class", "public", "private", "protected"}
+
+
+class MqlError(Exception):
+    """Source that is not understood, with its line."""
+
+    def __init__(self, line: int, text: str) -> None:
+        super().__init__(text)
+        self.line = line
+
+
+class Token(NamedTuple):
+    text: str
+    line: int
+
+
+class Field(NamedTuple):
+    """A field: its type's name, its own, and its array's sizes; -1 is an array without a size."""
+
+    type: str
+    name: str
+    sizes: tuple[int, ...]
+    line: int
+
+    def __str__(self) -> str:
+        kind = "{...}" if "::" in self.type else self.type
+        return f"{kind} {self.name}" + "".join(f"[{'' if size < 0 else size}]" for size in self.sizes)
+
+
+@dataclass
+class Struct:
+    """A struct or union; `pack` is the greatest alignment of a field, MQL's own is 1."""
+
+    name: str
+    line: int
+    union: bool = False
+    pack: int = 1
+    base: str = ""
+    fields: list[Field] = field(default_factory=list)
+
+
+class Place(NamedTuple):
+    """Where a field lies, and its size; -1 is one that has no bytes of its own, as an array without a size."""
+
+    field: Field
+    offset: int
+    size: int
+
+
+class Layout(NamedTuple):
+    size: int
+    align: int
+    places: list[Place]
+
+
+class _Source:
+    """Tokens one after the other, with names of #define replaced by what they stand for."""
+
+    def __init__(self, text: str) -> None:
+        self.defines: dict[str, list[Token]] = {}
+        self._tokens = list(self._read(text))
+        self._at = 0
+        self.structs: dict[str, Struct] = {}
+        self.enums: set[str] = set()
+
+    def _read(self, text: str) -> Iterable[Token]:
+        # What a comment takes away leaves its line ends, so that the lines keep their numbers.
+        plain = re.sub(
+            r'"(?:\\.|[^"\\\n])*"|//[^\n]*|/\*.*?\*/',
+            lambda match: match[0] if match[0][0] == '"' else re.sub(r"[^\n]+", " ", match[0]),
+            text,
+            flags=re.DOTALL,
+        )
+        plain = re.sub(r"\\\r?\n", " \v", plain)
+        line = 1
+        for row in plain.split("\n"):
+            directive = re.match(r"\s*#\s*(\w*)\s*(.*)", row, re.DOTALL)
+            if not directive:
+                yield from self._split(row, line)
+            elif directive[1] == "define" and (named := re.match(r"(\w+)(?!\w|\()(.*)", directive[2], re.DOTALL)):
+                self.defines[named[1]] = list(self._split(named[2], line))
+            line += 1 + row.count("\v")
+
+    def _split(self, row: str, line: int) -> Iterable[Token]:
+        for word in re.findall(r'0[xX][0-9a-fA-F]+|\d+|[A-Za-z_]\w*|"(?:\\.|[^"\\])*"|<<|>>|\S', row):
+            yield Token(word, line)
+
+    def peek(self, ahead: int = 0) -> str:
+        at = self._at + ahead
+        return self._tokens[at].text if at < len(self._tokens) else ""
+
+    @property
+    def line(self) -> int:
+        return self._tokens[min(self._at, len(self._tokens) - 1)].line if self._tokens else 1
+
+    def next(self) -> Token:
+        if self._at >= len(self._tokens):
+            raise MqlError(self.line, "the source ends inside a structure")
+        self._at += 1
+        return self._tokens[self._at - 1]
+
+    def expect(self, text: str) -> None:
+        token = self.next()
+        if token.text != text:
+            raise MqlError(token.line, f"{text!r} is needed, not {token.text!r}")
+
+    def skip(self, opening: str, closing: str) -> None:
+        """Pass over what stands between two brackets, of which the first comes next."""
+        self.expect(opening)
+        depth = 1
+        while depth:
+            depth += {opening: 1, closing: -1}.get(self.next().text, 0)
+
+    def until(self, closing: str) -> list[Token]:
+        tokens = []
+        while self.peek() != closing:
+            tokens.append(self.next())
+        self.next()
+        return tokens
+
+    def expanded(self, tokens: Iterable[Token], inside: frozenset[str] = frozenset()) -> list[Token]:
+        out: list[Token] = []
+        for token in tokens:
+            if token.text in self.defines and token.text not in inside:
+                out += self.expanded(self.defines[token.text], inside | {token.text})
+            else:
+                out.append(token)
+        return out
+
+
+def parse(text: str) -> dict[str, Struct]:
+    """The structures of the source by their names, in their order.
+
+    Errors: MqlError for a structure that is not understood.
+    """
+    source = _Source(text)
+    while source.peek():
+        if source.peek() in ("struct", "union") and _begins_structure(source):
+            _structure(source)
+        elif source.peek() == "enum" and re.match(r"\w", source.peek(1)) and source.peek(2) == "{":
+            source.enums.add(source.peek(1))
+            source.next(), source.next()
+            source.skip("{", "}")
+        else:
+            source.next()
+    for name in source.enums:
+        source.structs[name] = Struct(name, 0, fields=[Field("int", "value", (), 0)], base="enum")
+    return source.structs
+
+
+def _begins_structure(source: _Source) -> bool:
+    """Whether this is struct NAME {, pack(n) or a base between; C's `struct NAME variable` is none."""
+    return source.peek(1) == "{" or source.peek(2) in ("{", ":", "pack")
+
+
+def _structure(source: _Source, outer: str = "") -> str:
+    """Read from struct or union up to its closing bracket; the name that it is known by."""
+    union, line = source.next().text == "union", source.line
+    name = source.next().text if source.peek() != "{" else f"{outer}::{line}"
+    made = Struct(name, line, union)
+    if source.peek() == "pack":
+        source.next()
+        source.expect("(")
+        made.pack = _number(source, source.until(")"), line) or 1
+    if source.peek() == ":":
+        source.next()
+        bases = [token.text for token in source.until("{") if token.text not in _WORDS]
+        made.base = bases[0] if bases else ""
+    else:
+        source.expect("{")
+    while source.peek() != "}":
+        _member(source, made)
+    source.next()
+    source.structs[name] = made
+    return name
+
+
+def _member(source: _Source, made: Struct) -> None:
+    if source.peek() == ";":
+        source.next()
+    elif source.peek() in ("public", "private", "protected") and source.peek(1) == ":":
+        source.next(), source.next()
+    elif source.peek() in ("struct", "union") and _begins_structure(source):
+        kind = _structure(source, made.name)
+        _declared(source, made, kind)
+    else:
+        words: list[Token] = []
+        # The last word before a bracket, a comma or the end is the field's name.
+        while source.peek() not in ("[", ",", ";", "(", "{", "}", ""):
+            words.append(source.next())
+        if source.peek() == "(":
+            _pass_over_method(source)
+            return
+        if source.peek() not in ("[", ",", ";") or len(words) < 2:
+            raise MqlError(source.line, f"not understood: {' '.join(word.text for word in words)} {source.peek()}")
+        *kinds, name = words
+        texts = [word.text for word in source.expanded(kinds) if word.text not in _WORDS]
+        if "static" in texts:
+            source.until(";")
+            return
+        if not texts:
+            raise MqlError(name.line, f"{name.text} has no type")
+        _declared(source, made, " ".join(texts), name)
+
+
+def _declared(source: _Source, made: Struct, kind: str, name: Token | None = None) -> None:
+    """The names that a declaration gives: `name[2], other;`. Only a union or struct of its own may have none."""
+    while True:
+        if name is None and source.peek() != ";":
+            name = source.next()
+        sizes = []
+        while source.peek() == "[":
+            line = source.next().line
+            size = source.until("]")
+            sizes.append(_number(source, size, line) if size else -1)
+        if name:
+            made.fields.append(Field(kind, name.text, tuple(sizes), name.line))
+        token = source.next()
+        if token.text == ";":
+            return
+        if token.text != ",":
+            raise MqlError(token.line, f"';' is needed, not {token.text!r}")
+        name = None
+
+
+def _pass_over_method(source: _Source) -> None:
+    source.skip("(", ")")
+    while source.peek() not in (";", "{"):
+        source.next()
+    if source.peek() == "{":
+        source.skip("{", "}")
+    else:
+        source.next()
+
+
+_OPERATORS: dict[type[ast.AST], Callable[[int, int], int]] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.floordiv,
+    ast.Mod: operator.mod, ast.BitOr: operator.or_, ast.BitAnd: operator.and_, ast.BitXor: operator.xor,
+    ast.LShift: lambda a, b: a << min(b, 64), ast.RShift: operator.rshift,
+}  # fmt: skip
+
+
+def _number(source: _Source, tokens: list[Token], line: int) -> int:
+    """A constant expression of whole numbers, with sizeof of the simple types."""
+    text = " ".join(token.text for token in source.expanded(tokens))
+    text = re.sub(r"\bsizeof \( (\w+) \)", lambda match: str(MQL_TYPES.get(match[1], match[1])), text)
+    try:
+        return _value(ast.parse(text, mode="eval").body)
+    except (SyntaxError, ValueError, ZeroDivisionError) as error:
+        raise MqlError(line, f"not a number: {' '.join(token.text for token in tokens)}") from error
+
+
+def _value(node: ast.expr) -> int:
+    if isinstance(node, ast.Constant) and type(node.value) is int:
+        return node.value
+    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
+        return _OPERATORS[type(node.op)](_value(node.left), _value(node.right))
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
+        return -_value(node.operand) if isinstance(node.op, ast.USub) else _value(node.operand)
+    raise ValueError("not a whole number")
+
+
+def lay_out(name: str, structs: dict[str, Struct], types: dict[str, int], pack: int | None = None) -> Layout:
+    """Where the fields of a structure lie. `types` are the simple types' sizes; `pack` stands in for the source's.
+
+    Errors: MqlError for a type that nobody has declared, or a structure that holds itself.
+    """
+    return _lay_out(name, structs, types, pack, ())
+
+
+def _lay_out(
+    name: str, structs: dict[str, Struct], types: dict[str, int], pack: int | None, outer: tuple[str, ...]
+) -> Layout:
+    struct = structs[name]
+    if name in outer:
+        raise MqlError(struct.line, f"{name} holds itself")
+    limit = pack or struct.pack
+    offset, size, greatest = 0, 0, 1
+    places: list[Place] = []
+    if struct.base and struct.base != "enum":
+        if struct.base not in structs:
+            raise MqlError(struct.line, f"{struct.base}, which {name} is made from, is not declared in this source")
+        size, greatest, places = _lay_out(struct.base, structs, types, pack, (*outer, name))
+        offset = size
+    for member in struct.fields:
+        if member.type.endswith(("*", "&")):
+            one = natural = types["pointer"]
+        elif member.type in types:
+            one = natural = types[member.type]
+        elif member.type in structs:
+            inner = _lay_out(member.type, structs, types, pack, (*outer, name))
+            one, natural = inner.size, inner.align
+        else:
+            raise MqlError(member.line, f"{member.type} is neither a type of MQL nor declared in this source")
+        if -1 in member.sizes:
+            places.append(Place(member, offset, -1))
+            continue
+        align = min(limit, natural)
+        for count in member.sizes:
+            one *= count
+        here = 0 if struct.union else -(-offset // align) * align
+        places.append(Place(member, here, one))
+        offset = here + one
+        size, greatest = max(size, offset), max(greatest, align)
+    return Layout(-(-size // greatest) * greatest, greatest, places)
