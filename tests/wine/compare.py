@@ -27,12 +27,12 @@ def main(linux: str, windows: str) -> int:
         for reason, count in reasons.most_common():
             print(f"    {count:4} not: {reason}")
     first, second = halves.values()
-    for name, here, there in (("Linux", first, second), ("Windows", second, first)):
-        for test in sorted(set(here) - set(there)):
+    for name, one, other in (("Linux", first, second), ("Windows", second, first)):
+        for test in sorted(set(one) - set(other)):
             print(f"only on {name}: {test}")
-    linux, windows = (sum(reason == "ran" for reason in tests.values()) for tests in (first, second))
-    if not windows or windows < linux / 2:
-        print(f"the Windows half ran {windows} tests, and Linux {linux}: too few", file=sys.stderr)
+    here, there = (sum(reason == "ran" for reason in tests.values()) for tests in (first, second))
+    if not there or there < here / 2:
+        print(f"the Windows half ran {there} tests, and Linux {here}: too few", file=sys.stderr)
         return 1
     return 0
 
