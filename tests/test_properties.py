@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.properties.comparing import Program, shown
 from tests.properties.generating import smallest
 from tests.properties.interpreter import run
+from tests.properties.known import known
+from tests.properties.wine import Wine, examined
 from winsock import BACKEND
 
 # Batches of ten programs. Where a moment is waited for what one socket does to another, time allows fewer.
 BATCHES = {"compat": 220, "ws2_32": 20}[BACKEND]
+COMPARED_BATCHES = 32
 
 
 @pytest.mark.wine_differs(reason="getnameinfo and getaddrinfo give some of Linux' own codes")
@@ -27,3 +32,31 @@ def test_no_program_crashes_hangs_leaks_raises_or_leaves_a_strange_error(unstart
         broken = smallest(breach, number)
         assert broken is None, f"{broken[0]}\n{shown(broken[1], run(broken[1]).trace)}"
     assert count >= 9 * BATCHES
+
+
+@pytest.fixture(scope="module")
+def wine() -> Iterator[Wine]:
+    with Wine() as started:
+        if not started.available():
+            pytest.skip("there is no Wine to compare with: tests/wine/build.py makes one")
+        yield started
+
+
+@pytest.mark.posix_only("it runs each program here, on compat, and in a Wine beside it")
+def test_programs_end_as_they_do_under_wine_but_for_known_differences(unstarted: None, wine: Wine) -> None:
+    agreed = compared = 0
+
+    def differs(program: Program) -> str | None:
+        nonlocal agreed, compared
+        found, _ = examined(wine, program)
+        compared += 1
+        agreed += found is None
+        return None if found is None or known(found) else found.kind()
+
+    for number in range(COMPARED_BATCHES):
+        different = smallest(differs, number)
+        if different is not None:
+            _, (ours, theirs) = examined(wine, different[1])
+            pytest.fail(f"{different[0]}\n{shown(different[1], ours.trace, theirs.trace)}")
+    assert compared >= 300
+    assert agreed > compared / 2, "too many programs come to an early end at a known difference"

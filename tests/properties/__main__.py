@@ -11,9 +11,10 @@ from typing import Any
 
 from winsock import BACKEND
 
-from .comparing import Difference, Program, difference, known, shown
-from .interpreter import Outcome, run
-from .wine import Wine, serve, stop_all
+from .comparing import Program, difference, shown
+from .interpreter import run
+from .known import known
+from .wine import Wine, examined, serve, stop_all
 
 
 def export(count: int, path: Path) -> int:
@@ -89,16 +90,6 @@ def hunt(seconds: float, number: int) -> int:
             print(f"\n{kind}\n{shown(program, ours.trace, theirs.trace)}", flush=True)
     print(f"{counts}, {len(reported)} unknown kinds, up to batch {number}")
     return 1 if reported else 0
-
-
-def examined(wine: Wine, program: Program) -> tuple[Difference | None, tuple[Outcome, Outcome]]:
-    """A difference that stays: Wine is asked once more, for its answers may come late."""
-    ours, theirs = run(program), wine.run(program)
-    found = difference(program, ours.trace, theirs.trace)
-    if found is not None and known(found) is None:
-        ours, theirs = run(program), wine.run(program)
-        found = difference(program, ours.trace, theirs.trace)
-    return found, (ours, theirs)
 
 
 def main(arguments: list[str]) -> int:

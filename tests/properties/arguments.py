@@ -118,5 +118,5 @@ def told(spec: Any, given: Any, names: Names) -> Json:
     if kind == "set":
         return [names.slot_of(handle) for handle in given.fd_array[: given.fd_count]]
     if kind == "poll":
-        return [poll_bits(entry.revents) for entry in given]
+        return [f"{names.slot_of(entry.fd)}: {poll_bits(entry.revents)}" for entry in given]
     return None

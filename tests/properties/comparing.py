@@ -1,52 +1,44 @@
-"""Where the traces of a program differ between compat and Wine, and which differences are known."""
+"""Where the traces of a program differ between compat and Wine."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from .interpreter import Trace
+from .known import Difference, fails, known
 
 Program = dict[str, Any]
 
 
-class Difference(NamedTuple):
-    place: int
-    step: list[Any]
-    compat: list[Any]
-    wine: list[Any]
-    before: list[list[Any]]
-
-    def kind(self) -> str:
-        """What makes two differences the same."""
-        call = self.step[0]
-        detail = f" {self.step[2]} {self.step[3]}" if call.endswith("sockopt") else ""
-        return f"{call}{detail}: {self.compat} / {self.wine}"
-
-
 def difference(program: Program, compat: Trace, wine: Trace) -> Difference | None:
-    """The first step with different answers. What comes after it may only follow from it."""
+    """The first difference that counts: an unknown one, or one after which the sockets themselves may differ."""
     steps = program["steps"]
-    for place, (ours, theirs) in enumerate(zip(compat, wine, strict=False)):
-        if ours != theirs:
-            return Difference(place, steps[place], ours, theirs, steps[:place])
-    if len(compat) != len(wine):
-        place = min(len(compat), len(wine))
-        return Difference(place, steps[place], compat[place:][:1], wine[place:][:1], steps[:place])
+    for place, step in enumerate(steps):
+        ours, theirs = (trace[place] if place < len(trace) else ["nothing"] for trace in (compat, wine))
+        if ours == theirs:
+            continue
+        found = Difference(program["start"], step, ours, theirs, steps[:place])
+        if not known(found) or not (step[0] in _HARMLESS or _nothing_happened(ours[0], theirs[0])):
+            return found
     return None
 
 
-class Known(NamedTuple):
-    reason: str
-    fits: Callable[[Difference], bool]
+def _nothing_happened(*results: Any) -> bool:
+    # With WSAEMSGSIZE a datagram has gone.
+    return all(fails(result) and result != "WSAEMSGSIZE" for result in results)
 
 
-KNOWN: list[Known] = []
-
-
-def known(found: Difference) -> str | None:
-    """Why a difference is accepted."""
-    return next((entry.reason for entry in KNOWN if entry.fits(found)), None)
+# What they answer changes nothing.
+_HARMLESS = {
+    "WSAGetLastError",
+    "gethostname",
+    "getsockopt",
+    "WSAPoll",
+    "getaddrinfo",
+    "getnameinfo",
+    "inet_pton",
+    "ioctlsocket",
+}
 
 
 def shown(program: Program, compat: Trace, wine: Trace | None = None) -> str:

@@ -120,7 +120,7 @@ class _Program:
         return handle if self.live.get(handle, slot) == slot else 0xDEAD0000
 
     def slot_of(self, handle: int) -> str:
-        return f"slot {self.slots.index(handle)}" if handle in self.slots else "no slot"
+        return f"slot {self.live[handle]}" if handle in self.live else "no slot"
 
     def port(self, port: Any) -> int:
         if isinstance(port, int):
@@ -219,7 +219,8 @@ def _answered(program: _Program, step: list[Any], given: list[Any], result: Any)
     outs = []
     for place, (spec, object_) in enumerate(zip(specs, given, strict=False)):
         if isinstance(spec, list) and spec[0] in ("room", "ref", "set", "poll"):
-            outs.append(_out(program, call, place, spec, object_, failed))
+            # A datagram that doesn't fit is told as any other, as far as it goes.
+            outs.append(_out(program, call, place, spec, object_, failed and answer != "WSAEMSGSIZE"))
     if call == "getaddrinfo":
         outs.append(_address_list(given[-1]))
     program.trace.append([answer, *outs])
@@ -261,7 +262,8 @@ def _out(program: _Program, call: str, place: int, spec: Any, given: Any, failed
         if call == "gethostname":
             return "a name"
         if call == "getnameinfo":
-            return raw.partition(b"\0")[0].hex()
+            shown = raw.partition(b"\0")[0].decode("latin-1")
+            return program.port_name(int(shown)) if shown.isdecimal() else shown
     return told(spec, given, program)
 
 

@@ -25,7 +25,7 @@ def specs(kind: str, *parts: Pool) -> Pool:
 _slots = specs("slot", [0, 1, 2, 3])
 # Neither 0 nor INVALID_SOCKET, nor a descriptor of the host, nor a number that nobody gave out, is a socket.
 HANDLES = mostly(_slots, [w.INVALID_SOCKET, 0, 4, 0x7FFFFFF0], 20)
-FLAGS = mostly([0, 0, 0, w.MSG_PEEK], [w.MSG_OOB, w.MSG_DONTROUTE, w.MSG_WAITALL, w.MSG_PEEK | w.MSG_OOB, 0x40, -1])
+FLAGS = mostly([0, 0, 0, w.MSG_PEEK], [w.MSG_OOB, w.MSG_DONTROUTE, w.MSG_WAITALL, 0x40, -1])
 ROOMS = specs("room", [8, 64, 1, 0])
 LENGTHS = mostly([["size"], ["size"], 1, 0], [3, 8, 65, 1000, -1, 0x7FFFFFFF])
 DATA = specs("bytes", ["6162636465666768", "61", "", "00" * 64])

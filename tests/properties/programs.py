@@ -97,7 +97,7 @@ _CONNECTING = [
     _call("getpeername", HANDLES, NAME_ROOMS, NAME_REFS),
 ]
 _COMMANDS = mostly(
-    [w.FIONBIO, w.FIONREAD, w.SIOCATMARK, w.SIO_UDP_CONNRESET], [0, 1, w.FIONBIO - (1 << 32), 0x98000004]
+    [w.FIONBIO, w.FIONREAD, w.SIOCATMARK, w.SIO_UDP_CONNRESET], [0, 1, w.FIONBIO - (1 << 32), 0x98000099]
 )
 _ENDS = [
     _call("shutdown", HANDLES, mostly([0, 1, 2], [3, -1])),

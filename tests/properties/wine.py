@@ -9,11 +9,12 @@ import selectors
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 from winsock import WSACleanup
 
+from .comparing import Program, difference
 from .interpreter import WATCHDOG_SECONDS, Outcome, run
+from .known import Difference, known
 
 _RUN = Path(__file__).parents[1] / "wine" / "run"
 # tests/wine/run ends with it where nothing has been built.
@@ -41,6 +42,16 @@ def serve() -> int:
     return 0
 
 
+def examined(wine: Wine, program: Program) -> tuple[Difference | None, tuple[Outcome, Outcome]]:
+    """A difference between the backends that stays: Wine is asked once more, for its answers may come late."""
+    ours, theirs = run(program), wine.run(program)
+    found = difference(program, ours.trace, theirs.trace)
+    if found is not None and known(found) is None:
+        ours, theirs = run(program), wine.run(program)
+        found = difference(program, ours.trace, theirs.trace)
+    return found, (ours, theirs)
+
+
 class Wine:
     """The child, started at the first program, and again after a program that took it along."""
 
@@ -57,7 +68,7 @@ class Wine:
         """Whether there is a Windows Python to be had here."""
         return self._started() is not None
 
-    def run(self, data: dict[str, Any]) -> Outcome:
+    def run(self, data: Program) -> Outcome:
         process = self._started()
         assert process is not None, "there is no Wine here: tests/wine/build.py"
         assert process.stdin is not None

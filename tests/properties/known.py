@@ -1,0 +1,404 @@
+"""The differences between compat and Wine 10 that are no faults of compat: what fits, and why.
+
+Where Microsoft's reference or the tests that Wine runs on Windows say something, compat follows that. Most of the rest
+are calls that fail either way: Wine has an order of its own in which it sees two errors, and on their way through its
+server several errors become one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import winsock as w
+
+
+class Difference(NamedTuple):
+    """The first step of a program with different answers: each begins with the result, or the error's name."""
+
+    start: str
+    step: list[Any]
+    compat: list[Any]
+    wine: list[Any]
+    before: list[list[Any]]
+
+    def turned(self) -> Difference:
+        return self._replace(compat=self.wine, wine=self.compat)
+
+    def kind(self) -> str:
+        """What makes two differences the same."""
+        call = self.step[0]
+        detail = f" {self.step[2]} {self.step[3]}" if call.endswith("sockopt") else ""
+        shown = slice(None) if self.compat[:1] == self.wine[:1] else slice(1)
+        return f"{call}{detail}: {self.compat[shown]} / {self.wine[shown]}"
+
+
+class Known(NamedTuple):
+    reason: str
+    fits: Callable[[Difference, Any, Any], bool]  # the difference, and the two results
+
+
+_FIRST = ("WSANOTINITIALISED", "WSAENOTSOCK", "WSAEFAULT")
+_SENDS, _RECEIVES = ("send", "sendto"), ("recv", "recvfrom")
+_FAMILIES = ("WSAEAFNOSUPPORT", "WSAEFAULT")
+_ONE_DATAGRAM_OPTION = {w.SO_LINGER, w.SO_DONTLINGER}
+
+
+def fails(result: Any) -> bool:
+    return isinstance(result, str) and (result.startswith("WSA") or result.lstrip("-").isdigit())
+
+
+def _flags(found: Difference) -> int:
+    return found.step[4] if found.step[0] in _SENDS + _RECEIVES else 0
+
+
+def _names(found: Difference) -> list[list[Any]]:
+    return [spec for spec in found.step if isinstance(spec, list) and spec[0] in ("name", "bytes")]
+
+
+def _to_wildcard(found: Difference) -> bool:
+    return any(spec[0] == "name" and not int(spec[2], 16) for spec in _names(found))
+
+
+def _option(found: Difference) -> tuple[int, int]:
+    return (found.step[2], found.step[3]) if found.step[0].endswith("sockopt") else (0, 0)
+
+
+def _has_sent(found: Difference) -> bool:
+    return found.start.startswith("udp unanswered") or any(step[0] in _SENDS for step in found.before)
+
+
+def _same_but(found: Difference, place: int) -> bool:
+    return all(
+        ours == theirs for at, (ours, theirs) in enumerate(zip(found.compat, found.wine, strict=True)) if at != place
+    )
+
+
+_DEFAULTS = {
+    (w.SOL_SOCKET, w.SO_SNDBUF),
+    (w.SOL_SOCKET, w.SO_RCVBUF),
+    (w.SOL_SOCKET, w.SO_DONTROUTE),
+    (w.IPPROTO_IP, w.IP_TTL),
+    (w.IPPROTO_IP, w.IP_DONTFRAGMENT),
+    (w.IPPROTO_IPV6, w.IPV6_UNICAST_HOPS),
+    (w.IPPROTO_TCP, w.TCP_KEEPCNT),
+    (w.IPPROTO_TCP, w.TCP_KEEPINTVL),
+}
+
+_UNKNOWN_LENGTHS = {
+    (w.SOL_SOCKET, w.SO_ERROR),
+    (w.IPPROTO_IP, w.IP_PKTINFO),
+    (w.IPPROTO_IP, w.IP_DONTFRAGMENT),
+    (w.IPPROTO_IP, w.IP_MULTICAST_IF),
+}
+
+KNOWN = [
+    Known(
+        "the contract's order of checks: start-up, handle, lengths, and only then the state",
+        lambda d, ours, theirs: (
+            ours in _FIRST and fails(theirs) and not (d.step[0] == "getpeername" and theirs == "WSAENOTCONN")
+        ),
+    ),
+    Known(
+        "Wine does not look at the handle for options that it only pretends to have",
+        lambda d, ours, theirs: ours in _FIRST[:2] and d.step[0] == "setsockopt" and theirs == 0,
+    ),
+    Known(
+        "Wine lets the host send without a connection, and takes its EPIPE for a reset",
+        lambda d, ours, theirs: d.step[0] in _SENDS and (ours, theirs) == ("WSAENOTCONN", "WSAECONNRESET"),
+    ),
+    Known(
+        "the reference: a connected socket can't listen, WSAEISCONN",
+        lambda d, ours, theirs: d.step[0] == "listen" and (ours, theirs) == ("WSAEISCONN", "WSAEINVAL"),
+    ),
+    Known(
+        "listen after a failed connect: Windows allows it on a bound socket, and connect has bound this one",
+        lambda d, ours, theirs: d.step[0] == "listen" and (ours, theirs) == (0, "WSAEINVAL"),
+    ),
+    Known(
+        "SIO_UDP_CONNRESET is for datagram sockets",
+        lambda d, ours, theirs: d.step[0] == "ioctlsocket" and (ours, theirs) == ("WSAEOPNOTSUPP", 0),
+    ),
+    Known(
+        "SIOCATMARK is 0 while an urgent byte waits, wherever it stands",
+        lambda d, ours, theirs: d.step[0] == "ioctlsocket" and (d.step[2], ours, theirs) == (w.SIOCATMARK, 0, 0),
+    ),
+    Known(
+        "Wine loses count, and events, of a socket that is in the array twice",
+        lambda d, ours, theirs: d.step[0] == "WSAPoll" and _twice(d.compat[1]),
+    ),
+    Known(
+        "the reference: WSAPoll refuses events that can't be asked for",
+        lambda d, ours, theirs: (
+            d.step[0] == "WSAPoll"
+            and ours == "WSAEINVAL"
+            and any(entry[1] & ~(w.POLLRDNORM | w.POLLRDBAND | w.POLLWRNORM) for entry in d.step[1][1:])
+        ),
+    ),
+    Known(
+        "Windows shows a failed connect as POLLERR, POLLHUP and POLLWRNORM, however it failed",
+        lambda d, ours, theirs: d.step[0] == "WSAPoll" and d.start.startswith("refused"),
+    ),
+    Known(
+        "the reference: WSAECONNRESET after a datagram that met a closed port, also on unconnected sockets",
+        lambda d, ours, theirs: d.step[0] in _RECEIVES and ours == "WSAECONNRESET" and _has_sent(d),
+    ),
+    Known(
+        "the same, as readiness, and as the last error",
+        lambda d, ours, theirs: (
+            d.start.startswith("udp unanswered")
+            and (d.step[0] in ("select", "WSAPoll", "WSAGetLastError") or _option(d)[1] == w.SO_ERROR)
+        ),
+    ),
+    Known(
+        "the same on sockets that the program has made",
+        lambda d, ours, theirs: (
+            d.step[0] == "select" and any(step[0] == "sendto" for step in d.before) and _less_to_read(d.turned())
+        ),
+    ),
+    Known(
+        "the last error of a call whose own difference is known",
+        lambda d, ours, theirs: d.step[0] == "WSAGetLastError",
+    ),
+    Known(
+        "the reference: WSAENOTCONN while connecting, listening, or after a refusal, whatever there is to wait for",
+        lambda d, ours, theirs: d.step[0] in _SENDS + _RECEIVES and ours == "WSAENOTCONN" and _waits(theirs),
+    ),
+    Known(
+        "select shows nothing to read after SD_RECEIVE; of data and ends that came before Wine tells all the same",
+        lambda d, ours, theirs: (
+            _has_shut_down(d) and (d.step[0] == "WSAPoll" or (d.step[0] == "select" and _less_to_read(d)))
+        ),
+    ),
+    Known(
+        "WSAPoll shows a peer's end as POLLHUP whatever is asked; Wine only beside what is there to see",
+        lambda d, ours, theirs: d.step[0] == "WSAPoll" and _without_hup(d.compat[1]) == _without_hup(d.wine[1]),
+    ),
+    Known(
+        "whether a connect that fails at once counts as a failed connect is not known",
+        lambda d, ours, theirs: d.step[0] in ("select", "WSAPoll") and any(step[0] == "connect" for step in d.before),
+    ),
+    Known(
+        "a reset takes an urgent byte with it, or nothing is known of that; for select there are tests on Windows",
+        lambda d, ours, theirs: d.step[0] in ("select", "WSAPoll") and d.start == "urgent",
+    ),
+    Known(
+        "the reference: getnameinfo with a buffer of size 0 is WSAEINVAL",
+        lambda d, ours, theirs: d.step[0] == "getnameinfo" and ours == "WSAEINVAL",
+    ),
+    Known(
+        "tests on Windows: too little room for the sender's address is WSAEFAULT, and the datagram stays",
+        lambda d, ours, theirs: d.step[0] == "recvfrom" and ours == "WSAEFAULT",
+    ),
+    Known(
+        "Wine binds a datagram socket also where its send or connect fails",
+        lambda d, ours, theirs: (
+            d.step[0] in ("bind", "getsockname", "getpeername", "WSAPoll")
+            and any(step[0] in (*_SENDS, "connect") for step in d.before)
+        ),
+    ),
+    Known(
+        "an address that another socket's connect has chosen is in use; Wine leaves that to Linux",
+        lambda d, ours, theirs: d.step[0] == "bind" and (ours, theirs) == ("WSAEADDRINUSE", 0),
+    ),
+    Known(
+        "accept with too little room fails before it takes the connection; Wine drops it",
+        lambda d, ours, theirs: theirs == "WSAECONNRESET" and any(step[0] == "accept" for step in d.before),
+    ),
+    Known(
+        "recv of an out-of-band byte never waits; Wine's goes on for ever, or ends",
+        lambda d, ours, theirs: ours == "WSAEWOULDBLOCK" and bool(_flags(d) & w.MSG_OOB),
+    ),
+    Known(
+        "a reset takes what was not yet read with it; compat does not ask for resets before it hands that out",
+        lambda d, ours, theirs: d.step[0] in _RECEIVES and theirs == "WSAECONNRESET" and not fails(ours),
+    ),
+    Known(
+        "a datagram socket that isn't connected: WSAENOTCONN",
+        lambda d, ours, theirs: d.step[0] in _SENDS and (ours, theirs) == ("WSAENOTCONN", "WSAEINVAL"),
+    ),
+    Known(
+        "a socket of no protocol of its type; Wine finds a raw one",
+        lambda d, ours, theirs: d.step[0] == "socket" and (ours, theirs) == ("WSAEPROTONOSUPPORT", "a socket"),
+    ),
+    Known(
+        "more than 255 is WSAEINVAL; Linux takes -1 for the default",
+        lambda d, ours, theirs: d.step[0] == "setsockopt" and d.step[4] == ["bytes", "ffffffff"] and theirs == 0,
+    ),
+    Known(
+        "lengths that nothing is known of",
+        lambda d, ours, theirs: _option(d) in _UNKNOWN_LENGTHS,
+    ),
+    Known(
+        "an IPv4 address inside an IPv6 one, to a socket that is for IPv6 only: not known",
+        lambda d, ours, theirs: d.step[0] == "sendto" and theirs == "WSAENETUNREACH",
+    ),
+    Known(
+        "a refused socket that connects to its own port meets itself, if it still has that port",
+        lambda d, ours, theirs: (
+            d.start.startswith("refused") and "connect" in [step[0] for step in [*d.before, d.step]]
+        ),
+    ),
+    Known(
+        "the reference: a connect to the family and nothing but zeros takes the peer away, and binds nothing",
+        lambda d, ours, theirs: d.step[0] == "getsockname" and (ours, theirs) == ("WSAEINVAL", 0),
+    ),
+    Known(
+        "the reference: before WSAStartup the calls for names fail",
+        lambda d, ours, theirs: d.step[0].startswith("get") and ours == "WSANOTINITIALISED",
+    ),
+    Known(
+        "tests on Windows: after a refused blocking connect SO_ERROR is 0",
+        lambda d, ours, theirs: _option(d)[1] == w.SO_ERROR and ours == 0 and _has_connected(d),
+    ),
+    Known(
+        "SO_DEBUG is kept on Windows; Wine only takes it",
+        lambda d, ours, theirs: _option(d) == (w.SOL_SOCKET, w.SO_DEBUG),
+    ),
+    Known(
+        "an urgent byte that finds no room: not known",
+        lambda d, ours, theirs: d.step[0] in _RECEIVES and bool(_flags(d) & w.MSG_OOB) and theirs == "WSAEMSGSIZE",
+    ),
+    Known(
+        "Wine does not know MSG_WAITALL",
+        lambda d, ours, theirs: d.step[0] in _RECEIVES and bool(_flags(d) & w.MSG_WAITALL),
+    ),
+    Known(
+        "the reference: a name without its length is WSAEFAULT",
+        lambda d, ours, theirs: d.step[0] == "connect" and (ours, theirs) == ("WSAEFAULT", 0) and _short(d),
+    ),
+    Known(
+        "AF_UNSPEC takes nothing away from a stream",
+        lambda d, ours, theirs: d.step[0] == "connect" and (ours, theirs) == ("WSAEAFNOSUPPORT", 0),
+    ),
+    Known(
+        "a closed port is a reset to Winsock; Wine tells a refusal where the host tells it first",
+        lambda d, ours, theirs: d.step[0] in _RECEIVES and (ours, theirs) == ("WSAECONNRESET", "WSAECONNREFUSED"),
+    ),
+    Known(
+        "less room than IP_MULTICAST_IF takes: nothing is known of Windows",
+        lambda d, ours, theirs: _option(d) == (w.IPPROTO_IP, w.IP_MULTICAST_IF) and (ours, theirs) == ("WSAEFAULT", 0),
+    ),
+    Known(
+        "a socket that isn't bound receives nothing: Windows has WSAEINVAL, Wine waits",
+        lambda d, ours, theirs: d.step[0] in _RECEIVES and ours == "WSAEINVAL" and _waits(theirs),
+    ),
+    Known(
+        "MSG_WAITALL and flags that nobody knows; Wine ignores them",
+        lambda d, ours, theirs: ours == "WSAEOPNOTSUPP" and _flags(d) not in (0, 1, 2, 4),
+    ),
+    Known(
+        "MSG_OOB on a datagram socket; Wine ignores it in recv, and looks at the rest first in send",
+        lambda d, ours, theirs: ours == "WSAEOPNOTSUPP" and bool(_flags(d) & w.MSG_OOB),
+    ),
+    Known(
+        "after a refused connect the socket isn't connected, and says so",
+        lambda d, ours, theirs: d.step[0] in _RECEIVES and (ours, theirs) == ("WSAENOTCONN", 0) and _has_connected(d),
+    ),
+    Known(
+        "an address of the wrong family: sources disagree, and Wine's server makes one error of several",
+        lambda d, ours, theirs: ours in _FAMILIES and fails(theirs) and bool(_names(d)),
+    ),
+    Known(
+        "a bad address for a socket that is bound or connected already: which is seen first is not known",
+        lambda d, ours, theirs: d.step[0] in ("bind", "connect") and fails(ours) and fails(theirs),
+    ),
+    Known(
+        "the reference: the wildcard is no destination",
+        lambda d, ours, theirs: d.step[0] in ("connect", "sendto") and ours == "WSAEADDRNOTAVAIL" and _to_wildcard(d),
+    ),
+    Known(
+        "the reference: select refuses a negative time",
+        lambda d, ours, theirs: d.step[0] == "select" and ours == "WSAEINVAL" and d.step[5] == ["time", -1, 0],
+    ),
+    Known(
+        "after our own WSAECONNABORTED or the peer's reset: either is documented",
+        lambda d, ours, theirs: (
+            d.step[0] in _SENDS + _RECEIVES and {ours, theirs} == {"WSAECONNABORTED", "WSAECONNRESET"}
+        ),
+    ),
+    Known(
+        "Windows has other defaults than Linux, which Wine shows",
+        lambda d, ours, theirs: _option(d) in _DEFAULTS and (ours, theirs) == (0, 0) and _same_but(d, 1),
+    ),
+    Known(
+        "getsockopt leaves the length 4 where there is more room; Wine doesn't, for some",
+        lambda d, ours, theirs: d.step[0] == "getsockopt" and (ours, theirs) == (0, 0) and _same_but(d, 2),
+    ),
+    Known(
+        "options of another kind of socket: several errors become one in Wine's server",
+        lambda d, ours, theirs: d.step[0].endswith("sockopt") and fails(ours) and fails(theirs),
+    ),
+    Known(
+        "SO_LINGER and SO_DONTLINGER are for streams",
+        lambda d, ours, theirs: _option(d)[1] in _ONE_DATAGRAM_OPTION and (ours, theirs) == ("WSAENOPROTOOPT", 0),
+    ),
+    Known(
+        "IPV6_V6ONLY can be read on an IPv4 socket",
+        lambda d, ours, theirs: _option(d)[1] == w.IPV6_V6ONLY and (ours, theirs) == (0, "WSAEOPNOTSUPP"),
+    ),
+    Known(
+        "a value of no bytes is WSAEFAULT; Wine takes it for some",
+        lambda d, ours, theirs: d.step[0] == "setsockopt" and (d.step[5], ours, theirs) == (0, "WSAEFAULT", 0),
+    ),
+    Known(
+        "Wine gives some of Linux' own EAI codes, and copies the hints' flags",
+        lambda d, ours, theirs: d.step[0] in ("getaddrinfo", "getnameinfo") and (fails(theirs) or _flags_only(d)),
+    ),
+    Known(
+        "inet_pton leaves the buffer alone when the text is bad",
+        lambda d, ours, theirs: d.step[0] == "inet_pton" and (ours, theirs) == (0, 0),
+    ),
+    Known(
+        "socket: type before family before protocol, as the tests on Windows have it",
+        lambda d, ours, theirs: d.step[0] == "socket" and fails(ours) and fails(theirs),
+    ),
+    Known(
+        "getpeername: not connected comes before everything else",
+        lambda d, ours, theirs: d.step[0] == "getpeername" and ours == "WSAENOTCONN" and fails(theirs),
+    ),
+]
+
+
+def _twice(entries: list[str]) -> bool:
+    sockets = [entry.partition(":")[0] for entry in entries]
+    return len(set(sockets)) < len(sockets)
+
+
+def _has_shut_down(found: Difference) -> bool:
+    return any(step[0] == "shutdown" and step[2] != w.SD_SEND for step in found.before)
+
+
+def _has_connected(found: Difference) -> bool:
+    return found.start.startswith("refused") or any(step[0] == "connect" for step in found.before)
+
+
+def _less_to_read(found: Difference) -> bool:
+    """Whether all sets but the first are equal, or there are no others to tell apart."""
+    ours, theirs = found.compat[1:], found.wine[1:]
+    return ours[1:] == theirs[1:] and set(ours[0]) < set(theirs[0])
+
+
+def _without_hup(entries: list[str]) -> list[str]:
+    return [entry.replace("HUP", "").replace("  ", " ").rstrip() for entry in entries]
+
+
+def _short(found: Difference) -> bool:
+    return bool(found.step[3] == 0 or found.step[2] == ["bytes", ""])
+
+
+def _waits(result: Any) -> bool:
+    return result in ("WSAEWOULDBLOCK", "WSAETIMEDOUT")
+
+
+def _flags_only(found: Difference) -> bool:
+    ours, theirs = found.compat[1:], found.wine[1:]
+    return [[entry[1:] for entry in entries] for entries in ours] == [
+        [entry[1:] for entry in entries] for entries in theirs
+    ]
+
+
+def known(found: Difference) -> str | None:
+    """Why a difference is accepted."""
+    ours, theirs = found.compat[0], found.wine[0]
+    return next((entry.reason for entry in KNOWN if entry.fits(found, ours, theirs)), None)
