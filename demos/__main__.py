@@ -23,6 +23,8 @@ SUBCOMMANDS = {
     "list": Subcommand("demos.cli_list", "name the programs"),
     "run": Subcommand("demos.cli_run", "attach one program to a chart and drive it"),
     "signal": Subcommand("demos.signal_job", "copy trades from a signal server to its clients"),
+    "tick_clients": Subcommand("demos.tick_terminal", "attach a tick client to each of several charts"),
+    "ticks": Subcommand("demos.tick_job", "collect the ticks of several clients in a tick server"),
     "tpl": Subcommand("demos.tpl_job", "send a chart's template to a subscriber and compare both charts"),
 }
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from demos.terminal import drawing
 from demos.terminal.log import escaped
 from demos.terminal.points import price_float
 from demos.terminal.ports import OutputError, ProgramError
@@ -28,12 +30,14 @@ def draw_ticks(store: TickStore, path: Path, symbols: Sequence[SymbolRow]) -> No
     Errors: ProgramError without matplotlib; OutputError when there is nothing to draw, or no file to be written;
     StoreError when the ticks cannot be read.
     """
-    try:
-        from matplotlib import rc_context
-    except ImportError:
-        raise ProgramError('the picture needs matplotlib: python -m pip install -e ".[charts]"') from None
-    # A symbol's name is no mathematical formula.
-    with rc_context({"text.parse_math": False}):
+    trouble = drawing.problem()
+    if trouble:
+        raise ProgramError(trouble)
+    from matplotlib import rc_context
+
+    # A symbol's name is no mathematical formula, and may have letters that the font lacks.
+    with rc_context({"text.parse_math": False}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")
         figure = figure_of(store, symbols)
         try:
             figure.savefig(path, format="png")

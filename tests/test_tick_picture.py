@@ -94,7 +94,7 @@ def test_the_rate_is_ticks_a_second(store):
 
 def test_a_name_is_shown_as_it_is_whatever_it_holds(store, tmp_path):
     pytest.importorskip("matplotlib")
-    collect(store, ("_$x^", "1"), ("$\\frac$", "2"))
+    collect(store, ("_$x^", "1"), ("$\\frac$", "2"), ("\x80\x8e", "3"))
     draw_ticks(store, tmp_path / "picture.png", store.symbols())
     assert (tmp_path / "picture.png").is_file()
 
@@ -110,5 +110,6 @@ def test_nothing_to_draw_and_nowhere_to_draw_it_are_errors(store, tmp_path):
 
 def test_without_matplotlib_it_says_what_is_missing(store, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(ProgramError, match="needs matplotlib"):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ProgramError, match="need matplotlib"):
         draw_ticks(store, tmp_path / "picture.png", [])
