@@ -81,7 +81,7 @@ class Connection:
 
 
 class _Lost(Exception):
-    """The connection is over; the text says why, or is empty when that is in order."""
+    """The connection is over; the text says why, is empty when that is in order, and begins with "-" for an error."""
 
 
 def serve(client: Connection, offer: Offer) -> bool:
@@ -91,7 +91,8 @@ def serve(client: Connection, offer: Offer) -> bool:
         _STEPS[client.state](client, offer)
     except _Lost as lost:
         if str(lost):
-            Print(f"client {client.name}: {lost}")
+            mark = "-" if str(lost).startswith("-") else ""
+            Print(f"{mark}client {client.name}: {str(lost).removeprefix('-')}")
         close(client)
         return False
     return True

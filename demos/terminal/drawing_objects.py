@@ -70,7 +70,7 @@ def _draw_rectangle(view: View, each: Section, points: _Points) -> None:
 
 
 def _draw_text(view: View, each: Section, points: _Points) -> None:
-    _write(view, each, *points[0])
+    _write(view, each, *points[0], va="top")
 
 
 def _draw_label(view: View, each: Section, points: _Points) -> None:
@@ -78,7 +78,7 @@ def _draw_label(view: View, each: Section, points: _Points) -> None:
     corner = int(number(each.get("refpoint"), 0))
     x, y = number(each.get("pos_x"), 0) / WIDTH, number(each.get("pos_y"), 0) / HEIGHT
     x, y = (x if corner in (0, 1) else 1 - x), (y if corner in (1, 2) else 1 - y)
-    _write(view, each, x, y, transform=view.axes.transAxes)
+    _write(view, each, x, y, transform=view.axes.transAxes, va="top")
 
 
 _DRAWERS = {
