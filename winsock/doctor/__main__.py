@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -30,6 +31,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Errors: SystemExit, as argparse has it.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A name may hold what the terminal's code page lacks: show it escaped rather than fail.
+        sys.stdout.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(argv)
     check: Callable[[argparse.Namespace], list[Finding]] = options.check
     findings = check(options)

@@ -86,7 +86,7 @@ def check_port(port: int, protocol: str = "TCP") -> Finding:
         if rows is None:
             who = "Who holds it can't be known here: ask lsof -i, or netstat."
         else:
-            who = f"Held: {held_by(known)}" if known else "No socket of this system holds it."
+            who = f"Held: {held_by(known)}" if known else "The system's tables name no socket on it."
         advice = advice_for(failed.code)
         pids = sorted({row.pid for row in known if row.pid is not None})
         if failed.code == WSAEADDRINUSE and pids:

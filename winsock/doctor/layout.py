@@ -7,7 +7,8 @@ import re
 from typing import Any
 
 from .findings import Finding
-from .mql import MQL_TYPES, Field, Layout, MqlError, Place, Struct, lay_out, parse
+from .mql import MQL_TYPES, Field, MqlError, Struct, parse
+from .places import Layout, Place, lay_out
 
 __all__ = ["compare", "winsock_structures"]
 

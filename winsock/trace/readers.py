@@ -43,6 +43,10 @@ def version(value: Any, call: Call) -> Shown:
     return f"MAKEWORD({value & 0xFF}, {value >> 8 & 0xFF})" if isinstance(value, int) else _other(value)
 
 
+def error(value: Any, call: Call) -> Shown:
+    return symbols.error_name(value) if isinstance(value, int) and value else plain(value, call)
+
+
 def backlog(value: Any, call: Call) -> Shown:
     return "SOMAXCONN" if isinstance(value, int) and value == SOMAXCONN else plain(value, call)
 
