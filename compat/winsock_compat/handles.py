@@ -219,6 +219,12 @@ def _enter(sock: Socket) -> Socket | None:
     return sock
 
 
+def known_to(waiter: waits.Waiter) -> dict[int, Socket]:
+    """The sockets by their handles, with those that were closed during the wait."""
+    with lock:
+        return {**table, **{sock.handle: sock for sock in waiter.gone}}
+
+
 def _forget_parent() -> None:
     """After fork: the parent's other threads, and so the calls that they were in, are not here."""
     global lock

@@ -15,7 +15,7 @@ from winsock.structures import FD_SETS, WSAPOLLFD, Buffer, ConstBuffer, IntRef, 
 
 from .connecting import accept as accept_checked
 from .errnos import fail, invalid, last_error
-from .handles import LISTENING, Socket, open_accepted, table
+from .handles import LISTENING, Socket, known_to, open_accepted, table
 from .libc import BYTES, WRITABLE, ffi, from_buffer, get_errno, lib, view_to_fill, view_to_read
 from .options import inherited
 from .transfer import receive, receive_checked, transmit, transmit_checked
@@ -247,7 +247,7 @@ def _members(sets: Iterable[Any]) -> int:
 def _look_and_wait(
     ask: Callable[[Any, int, int], int], count: int, at_once: bool, deadline: float | None
 ) -> tuple[int, dict[int, Socket]]:
-    """Looks without waiting, then waits. A negative result is for the long way, with the sockets closed meanwhile."""
+    """Looks without waiting, then waits. A negative result is for the long way, with the sockets that there were."""
     entries = _arrays.pop() if _arrays else None
     if entries is None or _size(entries) <= count:
         entries = ffi.new("struct pollfd[]", max(count + 1, 64))
@@ -260,7 +260,8 @@ def _look_and_wait(
             ready = _INTERRUPTED
             while ready == _INTERRUPTED:
                 ready = ask(entries, waiter.read_end, milliseconds_left(deadline))
-            return ready, {sock.handle: sock for sock in waiter.gone}
+            # What was closed since the call began is no bad handle; nor is what is closed before the long way looks.
+            return ready, {} if ready >= 0 else known_to(waiter)
         finally:
             end_wait(waiter)
     finally:
