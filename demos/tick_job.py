@@ -154,6 +154,7 @@ def _collect(job: Job, symbol: str | None) -> None:
         job.children[name].release()
     for name in clients:
         job.children[name].end()
+        _check(job.children[name], {0})
     job.stopping = False
     settling = max(PERIODS * job.options.timer_ms / 1000, _LEAST_SETTLING)
     _until(job, lambda: job.tally.received >= job.tally.ticks, settling, clients=False)
@@ -189,11 +190,16 @@ def _until(job: Job, done: Callable[[], bool], seconds: float, clients: bool = T
             _take_line(job, job.lines.get(timeout=_TURN))
         _drain(job)
         for name, child in job.children.items():
-            code = child.ended()
-            if code is not None and (clients or name == SERVER):
-                child.end()
-                raise JobError(code if code in FATAL else 1, f"{name} ended with exit code {code}: {child.last_error}")
+            _check(child, {None} if clients or name == SERVER else {0})
         _look(job, job.clock.monotonic())
+
+
+def _check(child: Child, expected: set[int | None]) -> None:
+    """Errors: JobError when the child is in no state that is expected: None while it runs, else its exit code."""
+    code = child.ended()
+    if code not in expected:
+        child.end()
+        raise JobError(code if code in FATAL else 1, f"{child.name} ended with exit code {code}: {child.last_error}")
 
 
 def _drain(job: Job) -> None:
@@ -262,8 +268,8 @@ def _text(summary: dict[str, Any]) -> str:
     rate = summary["received"] / summary["seconds"] if summary["seconds"] else 0.0
     lines = [
         f"{summary['received']} of {summary['ticks']} ticks of {summary['symbols']} symbols collected in "
-        f"{summary['seconds']:.1f} s, {rate:.0f} a second; {summary['lost']} lost, of which {summary['lost_by_number']} "
-        f"were noticed by their numbers; {summary['refused']} datagrams refused"
+        f"{summary['seconds']:.1f} s, {rate:.0f} a second; {summary['lost']} lost, {summary['lost_by_number']} of them "
+        f"missed by their numbers; {summary['refused']} datagrams refused"
     ]
     for client in summary["per_client"]:
         lines.append(

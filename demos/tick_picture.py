@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,11 +73,10 @@ def figure_of(store: TickStore, symbols: Sequence[SymbolRow]) -> Figure:
     several = f"{len(shown)} of {len(symbols)} symbols, change of the bid since its first tick"
     bids.set_title(several if len(shown) > 1 else f"bid of {escaped(shown[0].name)}")
     bids.set_ylabel("%" if len(shown) > 1 else "price")
-    width, counts = store.rates(_INTERVALS)
-    starts = [time_of(start) for start, _ in counts]
-    rate.step(starts, [count * 1000 / width for _, count in counts], where="post")
+    begin, width, counts = store.rates(_INTERVALS)
+    starts = [time_of(begin + number * width) for number in range(len(counts))]
+    rate.bar(starts, [count * 1000 / width for count in counts], timedelta(milliseconds=width), align="edge")
     rate.set_ylabel("ticks a second")
-    rate.set_ylim(bottom=0)
     senders = store.senders()
     lost = sum(sender.lost for sender in senders)
     rate.set_xlabel(

@@ -216,19 +216,21 @@ class TickStore:
                 )
             )
 
-    def rates(self, most: int) -> tuple[int, list[tuple[int, int]]]:
-        """The width of an interval in milliseconds, and its start and number of ticks for each interval that has any.
+    def rates(self, most: int) -> tuple[int, int, list[int]]:
+        """When the first tick came, an interval's milliseconds, and how many ticks came in each interval from then.
 
-        The whole time is cut into at most so many intervals.
+        There are at most so many, and none is shorter than a second.
         """
         with self._one_clear_line():
             begin, end = self._db.execute("SELECT coalesce(min(time), 0), coalesce(max(time), 0) FROM ticks").fetchone()
-            width = (end - begin) // most + 1
+            width = max((end - begin) // most + 1, 1000)
+            counts = [0] * ((end - begin) // width + 1)
             rows = self._db.execute(
-                "SELECT ?1 + (time - ?1) / ?2 * ?2 AS start, count(*) FROM ticks GROUP BY start ORDER BY start",
-                (begin, width),
+                "SELECT (time - ?) / ? AS number, count(*) FROM ticks GROUP BY number", (begin, width)
             )
-            return width, list(rows)
+            for number, count in rows:
+                counts[number] = count
+            return begin, width, counts
 
     def _id(self, table: str, column: str, value: str) -> int:
         known = self._ids.get((table, value))

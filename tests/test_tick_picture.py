@@ -27,9 +27,9 @@ def store(tmp_path: Path) -> Iterator[TickStore]:
 
 def collect(store: TickStore, *quotes: tuple[str, str]) -> None:
     """So many quotes, a tenth of a second apart."""
-    collector = Collector(store, 1252)
+    collector = Collector(store, 65001)
     for number, (symbol, bid) in enumerate(quotes):
-        collector.take(f"{symbol} {bid}\0".encode("cp1252"), "127.0.0.1:5001")
+        collector.take(f"{symbol} {bid}\0".encode(), "127.0.0.1:5001")
         collector.keep(TIME + 100 * number)
 
 
@@ -83,18 +83,29 @@ def test_of_very_many_ticks_some_stand_for_all(store, monkeypatch):
     assert len(bids.lines[0].get_ydata()) == 10
 
 
-def test_the_rate_is_ticks_a_second(store):
+def test_the_rate_is_ticks_a_second_and_zero_where_none_came(store):
     pytest.importorskip("matplotlib")
-    collect(store, *(("EURUSD", "1.1") for _ in range(50)))
+    collector = Collector(store, 1252)
+    for milliseconds, count in ((0, 1), (500, 2), (999, 1), (3000, 5)):
+        for _ in range(count):
+            collector.take(b"EURUSD 1.1\0", "127.0.0.1:5001")
+        collector.keep(TIME + milliseconds)
     _, rate = figure_of(store, store.symbols()).axes
-    [line] = rate.lines
-    # A tick each tenth of a second, in intervals of 25 ms.
-    assert set(line.get_ydata()) == {1000 / 25}
+    assert [bar.get_height() for bar in rate.patches] == [4, 0, 0, 5]
+
+
+def test_the_intervals_of_a_long_time_are_longer(store):
+    collector = Collector(store, 1252)
+    for milliseconds in (0, 1000, 100_000):
+        collector.take(b"EURUSD 1.1\0", "127.0.0.1:5001")
+        collector.keep(TIME + milliseconds)
+    assert store.rates(10) == (TIME, 10_001, [2, 0, 0, 0, 0, 0, 0, 0, 0, 1])
+    assert store.rates(1000)[1] == 1000
 
 
 def test_a_name_is_shown_as_it_is_whatever_it_holds(store, tmp_path):
     pytest.importorskip("matplotlib")
-    collect(store, ("_$x^", "1"), ("$\\frac$", "2"), ("\x80\x8e", "3"))
+    collect(store, ("_$x^", "1"), ("$\\frac$", "2"), ("円", "3"))
     draw_ticks(store, tmp_path / "picture.png", store.symbols())
     assert (tmp_path / "picture.png").is_file()
 
