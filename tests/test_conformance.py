@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conformance import coverage, host, kit, recordings, runner
+from conformance import coverage, host, kit, recordings, report, runner
 from conformance.recorder import Recorder
 from conformance.runner import Scenario, collect, differences, run
 
@@ -228,3 +228,8 @@ def test_a_subtle_mistake_is_noticed(monkeypatch: pytest.MonkeyPatch, call: str,
     assert disagreements(scenario) == []
     stand_in(monkeypatch, call, broken)
     assert disagreements(scenario) != []
+
+
+def test_the_notes_say_what_the_recordings_say() -> None:
+    """Otherwise: python -m tests.conformance notes"""
+    assert report.in_notes() == report.generated()

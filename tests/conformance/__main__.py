@@ -1,4 +1,4 @@
-"""python -m tests.conformance [record] [SCENARIO or CONCERN …]"""
+"""python -m tests.conformance [record] [SCENARIO or CONCERN …], or notes"""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from winsock import BACKEND
 
-from . import recordings
+from . import recordings, report
 from .host import side, wine_version
 from .recorder import Observation
 from .runner import Scenario, collect, differences, run
@@ -58,8 +58,11 @@ def compare(scenarios: list[Scenario]) -> int:
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.conformance")
-    parser.add_argument("words", nargs="*", metavar="record | SCENARIO | CONCERN")
+    parser.add_argument("words", nargs="*", metavar="record | notes | SCENARIO | CONCERN")
     words: list[str] = parser.parse_args(arguments).words
+    if words == ["notes"]:
+        report.write()
+        return 0
     recording = words[:1] == ["record"]
     scenarios = chosen(collect(), words[recording:])
     return record(scenarios) if recording else compare(scenarios)

@@ -1,0 +1,73 @@
+"""The generated part of notes/differences.md, so that it says what the recordings say."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+from . import recordings
+from .runner import collect
+
+TESTS = Path(__file__).parent.parent
+NOTES = TESTS.parent / "notes" / "differences.md"
+BEGIN, END = "<!-- generated: python -m tests.conformance notes -->", "<!-- end of the generated part -->"
+
+
+def _shown(answer: list[Any]) -> str:
+    return ", ".join(str(part) for part in answer).replace("|", "\\|") or "(nothing)"
+
+
+def _source(text: str) -> str:
+    return f"[page]({text})" if text.startswith("https://") else text
+
+
+def _marked() -> dict[str, list[str]]:
+    """The reasons of wine_differs in the tests, each with the files that give it."""
+    found: dict[str, list[str]] = {}
+    for path in sorted(TESTS.glob("test_*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Call(ast.Attribute(attr="wine_differs"), [ast.Constant(str(reason)), *_]):
+                    files = found.setdefault(reason, [])
+                    if path.name not in files:
+                        files.append(path.name)
+    return found
+
+
+def generated() -> str:
+    entries = recordings.load()
+    differing = {name: entry for name, entry in entries.items() if entry.get("windows")}
+    observations = sum(len(entry["wine"]) for entry in entries.values())
+    lines = [
+        BEGIN,
+        "",
+        f"{len(entries)} scenarios with {observations} observations, recorded from Wine {recordings.version()}; in",
+        f"{len(differing)} of them Windows is known to answer otherwise, and compat answers as Windows.",
+        "",
+        "| scenario | seen | Wine | Windows, and so compat | source |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    concerns = {scenario.name: scenario.concern for scenario in collect().values()}
+    for name, entry in differing.items():
+        wine = {label: answer for label, *answer in entry["wine"]}
+        for difference in entry["windows"]:
+            label = difference["label"]
+            answers = " or ".join(_shown(answer) for answer in difference["answers"])
+            seen = _shown(wine[label]) if label in wine else "(not reached)"
+            source = _source(difference["source"])
+            lines.append(f"| {concerns[name]}/{name} | {label} | {seen} | {answers} | {source} |")
+    lines += ["", "Tests that Wine fails for a defect of its own (`wine_differs`), by reason:", ""]
+    lines += [f"- {reason} ({', '.join(files)})" for reason, files in sorted(_marked().items())]
+    return "\n".join([*lines, "", END])
+
+
+def in_notes() -> str:
+    """The generated part as it stands in the notes now."""
+    text = NOTES.read_text(encoding="utf-8")
+    return text[text.index(BEGIN) : text.index(END) + len(END)]
+
+
+def write() -> None:
+    text = NOTES.read_text(encoding="utf-8")
+    NOTES.write_text(text.replace(in_notes(), generated()), encoding="utf-8", newline="\n")
