@@ -19,7 +19,8 @@ def _shown(answer: list[Any]) -> str:
 
 
 def _source(text: str) -> str:
-    return f"[page]({text})" if text.startswith("https://") else text
+    page, _, words = text.partition(": ")
+    return f"[{words or 'page'}]({page})" if page.startswith("https://") else text
 
 
 def _marked() -> dict[str, list[str]]:
