@@ -1,0 +1,119 @@
+"""A tick server at work: ticks of a hundred symbols, from a socket each, read, checked and kept in SQLite.
+
+At a thousand ticks a second the cost of one tick is so many millionths of the time that there is. Nothing may be lost:
+each contestant counts what it has kept. The same with processes, in real time:
+
+    python -m demos ticks --clients 4 --symbols 100 --speed 250 --duration 10
+"""
+
+from __future__ import annotations
+
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from time import perf_counter_ns
+
+from demos.terminal.account import PaperAccount
+from demos.terminal.chart import running
+from demos.terminal.clock import ManualClock
+from demos.terminal.host import Host
+from demos.terminal.log import Log
+from demos.terminal.market import ReplayMarket, Speed
+from demos.terminal.ports import SymbolSpec
+from demos.tick_collector import Collector
+from demos.tick_protocol import LONGEST, encode
+from demos.tick_store import TickStore
+
+from .connections import HOST, standard_datagram, standard_port
+from .measuring import Benchmark, Contestant, Contestants
+
+SYMBOLS = 100
+# What arrives between two of the server's events at a thousand ticks a second, and fits into any socket's buffer.
+BURST = 100
+
+
+def _program(stack: ExitStack, database: Path) -> tuple[int, Callable[[], int]]:
+    """Our tick server's port, and a function that is one of its timer events and tells how many ticks it has kept."""
+    account = stack.enter_context(closing(PaperAccount()))
+    clock = ManualClock()
+    market = ReplayMarket([SymbolSpec("EURUSD")], iter(()), Speed())
+    host = Host(clock, market, account, Log(clock, None))
+    chart = host.attach("tick_server", "EURUSD", inputs={"Port": 0, "database": str(database)})
+    with running(chart, "OnInit"):
+        chart.module.OnInit()
+        chart.module.OnTimer()
+
+    def end() -> None:
+        with running(chart, "OnDeinit"):
+            chart.module.OnDeinit(0)
+
+    stack.callback(end)
+
+    def event() -> int:
+        with running(chart, "OnTimer"):
+            chart.module.OnTimer()
+        total: int = chart.module.total
+        return total
+
+    return chart.module.port, event
+
+
+def _standard(stack: ExitStack, database: Path) -> tuple[int, Callable[[], int]]:
+    """The same with Python's own socket."""
+    server = standard_datagram(stack)
+    server.setblocking(False)
+    collector = Collector(stack.enter_context(closing(TickStore(database))), 1252)
+    total = 0
+
+    def event() -> int:
+        nonlocal total
+        while True:
+            try:
+                datagram, (host, port) = server.recvfrom(LONGEST)
+            except BlockingIOError:
+                break
+            collector.take(datagram, f"{host}:{port}")
+        total += len(collector.keep(total).ticks)
+        return total
+
+    return standard_port(server), event
+
+
+def _fed(stack: ExitStack, port: int, event: Callable[[], int], run: str) -> Contestant:
+    """Times the events; what they collect is sent outside the time."""
+    clients = [stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(SYMBOLS)]
+    runs = [f"{run}{number:08x}" for number in range(SYMBOLS)]
+    sent = 0
+
+    def contestant(number: int) -> float:
+        nonlocal sent
+        cost = 0
+        for begin in range(0, number, BURST):
+            for _ in range(min(BURST, number - begin)):
+                turn, client = divmod(sent, SYMBOLS)
+                tick = encode(f"SYMBOL{client}", 1.1 + turn / 1e5, 5, 1252, runs[client], turn + 1)
+                clients[client].sendto(tick, (HOST, port))
+                sent += 1
+            start = perf_counter_ns()
+            total = event()
+            cost += perf_counter_ns() - start
+            assert total == sent, "ticks were lost"
+        return cost
+
+    return contestant
+
+
+@contextmanager
+def collected() -> Iterator[Contestants]:
+    with tempfile.TemporaryDirectory(prefix="ticks-", ignore_cleanup_errors=True) as folder, ExitStack() as stack:
+        ours, our_event = _program(stack, Path(folder) / "ours.sqlite")
+        theirs, their_event = _standard(stack, Path(folder) / "theirs.sqlite")
+        yield {
+            "winsock": _fed(stack, ours, our_event, "0" * 8),
+            "socket": _fed(stack, theirs, their_event, "f" * 8),
+        }
+
+
+BENCHMARKS = (Benchmark("ticks-100", collected, number=1000, rounds=31),)
