@@ -54,10 +54,13 @@ def inet_ntoa(in_: in_addr | int) -> str:
 def inet_ntop(Family: int, pAddr: ConstBuffer | None, pStringBuf: Buffer | None, StringBufSize: int) -> str | None:
     family, address = as_int(Family), None if pAddr is None else readable(pAddr)
     string, room = None if pStringBuf is None else writable(pStringBuf), socket_handle(StringBufSize)
+    if address is None:
+        fail(WSAEFAULT)
+        return None
     if family not in HOST_FAMILY:
         fail(WSAEAFNOSUPPORT)
         return None
-    if address is None or address.nbytes < _ADDRESS_SIZE[family] or (string is not None and room > len(string)):
+    if address.nbytes < _ADDRESS_SIZE[family] or (string is not None and room > len(string)):
         fail(WSAEFAULT)
         return None
     shown = _text_of(family, address.tobytes()[: _ADDRESS_SIZE[family]])
