@@ -8,13 +8,13 @@ import pytest
 
 from tests.properties.comparing import Program, shown
 from tests.properties.generating import smallest
-from tests.properties.interpreter import run
 from tests.properties.known import known
+from tests.properties.running import run
 from tests.properties.wine import Wine, examined
 from winsock import BACKEND
 
 # Batches of ten programs. Where a moment is waited for what one socket does to another, time allows fewer.
-BATCHES = {"compat": 220, "ws2_32": 20}[BACKEND]
+BATCHES = {"compat": 210, "ws2_32": 20}[BACKEND]
 COMPARED_BATCHES = 32
 
 
@@ -31,7 +31,7 @@ def test_no_program_crashes_hangs_leaks_raises_or_leaves_a_strange_error(unstart
     for number in range(BATCHES):
         broken = smallest(breach, number)
         assert broken is None, f"{broken[0]}\n{shown(broken[1], run(broken[1]).trace)}"
-    assert count >= 9 * BATCHES
+    assert count >= 2000 or BACKEND != "compat"
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,6 @@
 
 A program is data: {"start": a situation of situations.py, "nonblocking": bool, "steps": [[call, argument, …], …]}. An
 argument is a number, None, or a list that begins with its kind, see arguments.py. Slots number a program's sockets in
-the order in which they came about. programs.py makes programs, interpreter.py runs them to a trace, comparing.py says
-where two traces differ and which differences are known.
+the order in which they came about. programs.py makes programs, generating.py has hypothesis try them, running.py and
+interpreter.py run them to a trace, comparing.py says where two traces differ, and known.py which differences are known.
 """

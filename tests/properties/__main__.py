@@ -12,8 +12,8 @@ from typing import Any
 from winsock import BACKEND
 
 from .comparing import Program, difference, shown
-from .interpreter import run
 from .known import known
+from .running import run
 from .wine import Wine, examined, serve, stop_all
 
 

@@ -116,7 +116,8 @@ def told(spec: Any, given: Any, names: Names) -> Json:
     if kind == "ref":
         return int(given.value)
     if kind == "set":
-        return [names.slot_of(handle) for handle in given.fd_array[: given.fd_count]]
+        # In which order a set comes back is nobody's promise.
+        return [*sorted(names.slot_of(handle) for handle in given.fd_array[: given.fd_count])]
     if kind == "poll":
         return [f"{names.slot_of(entry.fd)}: {poll_bits(entry.revents)}" for entry in given]
     return None

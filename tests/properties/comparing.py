@@ -18,14 +18,17 @@ def difference(program: Program, compat: Trace, wine: Trace) -> Difference | Non
         if ours == theirs:
             continue
         found = Difference(program["start"], step, ours, theirs, steps[:place])
-        if not known(found) or not (step[0] in _HARMLESS or _nothing_happened(ours[0], theirs[0])):
+        if not known(found) or not (step[0] in _HARMLESS or _nothing_happened(found)):
             return found
     return None
 
 
-def _nothing_happened(*results: Any) -> bool:
-    # With WSAEMSGSIZE a datagram has gone.
-    return all(fails(result) and result != "WSAEMSGSIZE" for result in results)
+def _nothing_happened(found: Difference) -> bool:
+    """Whether both have failed and left everything as it was."""
+    results = {found.compat[0], found.wine[0]}
+    # With WSAEMSGSIZE a datagram has gone, with the other a connect is on its way.
+    started = "WSAEMSGSIZE" in results or (found.step[0] == "connect" and "WSAEWOULDBLOCK" in results)
+    return all(map(fails, results)) and not started and found.compat[1:] == found.wine[1:]
 
 
 # What they answer changes nothing.

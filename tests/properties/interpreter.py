@@ -1,4 +1,4 @@
-"""Runs a program on the backend at hand.
+"""Carries out the steps of a program on the backend at hand.
 
 The trace tells each step's answer and what the call wrote, in a form that is the same on every machine: errors by name,
 sockets by slot, ports numbered in the order in which they were seen. What breaks the contract is told beside it.
@@ -7,11 +7,8 @@ sockets by slot, ports numbered in the order in which they were seen. What break
 from __future__ import annotations
 
 import ctypes
-import os
-import sys
-import threading
 from ctypes import POINTER, c_int
-from typing import Any, NamedTuple
+from typing import Any
 
 import winsock
 from tests.conformance.recorder import Json, error_name
@@ -20,20 +17,16 @@ from winsock import (
     FD_SET,
     FIONBIO,
     INVALID_SOCKET,
-    MAKEWORD,
     SO_ACCEPTCONN,
     SO_RCVTIMEO,
     SO_SNDTIMEO,
     SOCK_DGRAM,
     SOCKET_ERROR,
     SOL_SOCKET,
-    WSADATA,
     WSAEINVAL,
-    WSACleanup,
     WSAError,
     WSAGetLastError,
     WSASetLastError,
-    WSAStartup,
     addrinfo,
     closesocket,
     fd_set,
@@ -51,8 +44,7 @@ from winsock import (
 from .arguments import told, value
 from .situations import SITUATIONS
 
-# Far more than any program needs: each of its waits ends by itself after LIMIT_MILLISECONDS.
-WATCHDOG_SECONDS = 20
+# What waits ends by itself after that.
 LIMIT_MILLISECONDS = 5
 # What a call does to another socket shows there at once on Linux' loopback; elsewhere it may take its time.
 SETTLE_MICROSECONDS = {"compat": 0, "ws2_32": 2000}[BACKEND]
@@ -80,12 +72,7 @@ _WINSOCK_CODES = {0, *map(int, WSAError)}
 Trace = list[list[Json]]
 
 
-class Outcome(NamedTuple):
-    trace: Trace
-    breaches: list[str]
-
-
-class _Program:
+class RunningProgram:
     """A program under way: its sockets, and what its trace calls things."""
 
     def __init__(self, nonblocking: bool) -> None:
@@ -136,7 +123,7 @@ class _Program:
         return self.ports.setdefault(number, f"port {len(self.ports) + 1}" if number else "port 0")
 
 
-def _waits_without_limit(program: _Program, handle: int) -> bool:
+def _waits_without_limit(program: RunningProgram, handle: int) -> bool:
     """Whether accept would wait here: nothing limits that on Winsock."""
     listening, length = c_int(), c_int(4)
     if getsockopt(handle, SOL_SOCKET, SO_ACCEPTCONN, listening, length) != 0 or not listening.value:
@@ -172,7 +159,7 @@ def _broken(step: list[Any]) -> bool:
     return any(isinstance(spec, list) and spec[0] == "broken" for spec in step)
 
 
-def _step(program: _Program, step: list[Any]) -> None:
+def _step(program: RunningProgram, step: list[Any]) -> None:
     call, *specs = step
     if call == "accept" and not _broken(step) and _waits_without_limit(program, value(specs[0], program)):
         program.trace.append(["would wait"])
@@ -201,7 +188,7 @@ def _step(program: _Program, step: list[Any]) -> None:
         _settle()
 
 
-def _answered(program: _Program, step: list[Any], given: list[Any], result: Any) -> None:
+def _answered(program: RunningProgram, step: list[Any], given: list[Any], result: Any) -> None:
     """Takes down a call's answer, and what it means for the program's sockets."""
     call, *specs = step
     error = WSAGetLastError()
@@ -229,7 +216,7 @@ def _answered(program: _Program, step: list[Any], given: list[Any], result: Any)
     _follow(program, call, given, result, failed)
 
 
-def _result(program: _Program, call: str, result: Any) -> Json:
+def _result(program: RunningProgram, call: str, result: Any) -> Json:
     if call in _HANDLES:
         return "a socket"
     if call in _CODES:
@@ -254,7 +241,7 @@ def _until_null(pointers: Any) -> list[Any]:
     return found
 
 
-def _out(program: _Program, call: str, place: int, spec: Any, given: Any, failed: bool) -> Json:
+def _out(program: RunningProgram, call: str, place: int, spec: Any, given: Any, failed: bool) -> Json:
     if spec[0] == "room" and not failed:
         raw = bytes(given)
         if _ADDRESSES.get(call) == place and len(raw) >= 4 and raw[:2] in (b"\2\0", b"\x17\0"):
@@ -279,7 +266,7 @@ def _address_list(pointer: Any) -> Json:
     return entries
 
 
-def _follow(program: _Program, call: str, given: list[Any], result: Any, failed: bool) -> None:
+def _follow(program: RunningProgram, call: str, given: list[Any], result: Any, failed: bool) -> None:
     """Keeps up with what a call has done to the program's sockets."""
     if call == "accept" and not failed:
         program.add(result, False)
@@ -300,7 +287,7 @@ def _follow(program: _Program, call: str, given: list[Any], result: Any, failed:
         freeaddrinfo(given[-1])
 
 
-def _carry_out(program: _Program, data: dict[str, Any], raised: list[BaseException]) -> None:
+def carry_out(program: RunningProgram, data: dict[str, Any], raised: list[BaseException]) -> None:
     try:
         for handle in SITUATIONS[data["start"]]():
             program.add(handle, True)
@@ -309,35 +296,3 @@ def _carry_out(program: _Program, data: dict[str, Any], raised: list[BaseExcepti
             _step(program, step)
     except BaseException as error:  # handed to the thread that waits
         raised.append(error)
-
-
-def _handles() -> int | list[str]:
-    """What the process holds of the system."""
-    if sys.platform != "win32":
-        return os.listdir("/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd")
-    count = ctypes.c_uint32()
-    process = ctypes.c_void_p(-1)
-    ctypes.windll.kernel32.GetProcessHandleCount(process, ctypes.byref(count))
-    return count.value
-
-
-def run(data: dict[str, Any]) -> Outcome:
-    """Runs a program on a start of Winsock of its own, which must not be started yet."""
-    before = _handles()
-    program, raised = _Program(data["nonblocking"]), list[BaseException]()
-    assert WSAStartup(MAKEWORD(2, 2), WSADATA()) == 0
-    # A thread of its own: the last error is 0 at first, and a hang holds up nobody else.
-    thread = threading.Thread(target=_carry_out, args=(program, data, raised), daemon=True)
-    thread.start()
-    thread.join(WATCHDOG_SECONDS)
-    hangs = thread.is_alive()
-    if hangs:
-        program.breaches.append(f"{data['steps'][len(program.trace)]}: hangs")
-    trace = list(program.trace)
-    while WSACleanup() == 0:
-        pass
-    if raised:
-        raise raised[0]
-    if not hangs and _handles() != before:
-        program.breaches.append(f"leaks: {before} before, {_handles()} after")
-    return Outcome(trace, program.breaches)

@@ -57,7 +57,7 @@ def _names(found: Difference) -> list[list[Any]]:
 
 
 def _to_wildcard(found: Difference) -> bool:
-    return any(spec[0] == "name" and not int(spec[2], 16) for spec in _names(found))
+    return any(not int(spec[2] if spec[0] == "name" else spec[1][4:] or "0", 16) for spec in _names(found))
 
 
 def _option(found: Difference) -> tuple[int, int]:
@@ -193,7 +193,7 @@ KNOWN = [
     Known(
         "Wine binds a datagram socket also where its send or connect fails",
         lambda d, ours, theirs: (
-            d.step[0] in ("bind", "getsockname", "getpeername", "WSAPoll")
+            (d.step[0] in ("bind", "getsockname", "getpeername", "WSAPoll") or _option(d)[1] == w.IPV6_V6ONLY)
             and any(step[0] in (*_SENDS, "connect") for step in d.before)
         ),
     ),
@@ -241,7 +241,14 @@ KNOWN = [
     ),
     Known(
         "the reference: a connect to the family and nothing but zeros takes the peer away, and binds nothing",
-        lambda d, ours, theirs: d.step[0] == "getsockname" and (ours, theirs) == ("WSAEINVAL", 0),
+        lambda d, ours, theirs: (
+            (d.step[0] == "getsockname" and (ours, theirs) == ("WSAEINVAL", 0))
+            or (d.step[0] in _SENDS and ours == "WSAENOTCONN" and not fails(theirs) and _has_connected(d))
+        ),
+    ),
+    Known(
+        "inet_ntop with neither a family nor an address: not known",
+        lambda d, ours, theirs: d.step[0] == "inet_ntop" and (ours, theirs) == ("WSAEAFNOSUPPORT", "WSAEFAULT"),
     ),
     Known(
         "the reference: before WSAStartup the calls for names fail",
@@ -265,7 +272,9 @@ KNOWN = [
     ),
     Known(
         "the reference: a name without its length is WSAEFAULT",
-        lambda d, ours, theirs: d.step[0] == "connect" and (ours, theirs) == ("WSAEFAULT", 0) and _short(d),
+        lambda d, ours, theirs: (
+            d.step[0] in ("connect", "sendto") and ours == "WSAEFAULT" and not fails(theirs) and _short(d)
+        ),
     ),
     Known(
         "AF_UNSPEC takes nothing away from a stream",
@@ -273,7 +282,7 @@ KNOWN = [
     ),
     Known(
         "a closed port is a reset to Winsock; Wine tells a refusal where the host tells it first",
-        lambda d, ours, theirs: d.step[0] in _RECEIVES and (ours, theirs) == ("WSAECONNRESET", "WSAECONNREFUSED"),
+        lambda d, ours, theirs: d.step[0] in _RECEIVES and theirs == "WSAECONNREFUSED",
     ),
     Known(
         "less room than IP_MULTICAST_IF takes: nothing is known of Windows",
@@ -384,7 +393,7 @@ def _without_hup(entries: list[str]) -> list[str]:
 
 
 def _short(found: Difference) -> bool:
-    return bool(found.step[3] == 0 or found.step[2] == ["bytes", ""])
+    return bool(found.step[-1] == 0) or found.step[-2] == ["bytes", ""]
 
 
 def _waits(result: Any) -> bool:

@@ -13,8 +13,8 @@ from pathlib import Path
 from winsock import WSACleanup
 
 from .comparing import Program, difference
-from .interpreter import WATCHDOG_SECONDS, Outcome, run
 from .known import Difference, known
+from .running import WATCHDOG_SECONDS, Outcome, run
 
 _RUN = Path(__file__).parents[1] / "wine" / "run"
 # tests/wine/run ends with it where nothing has been built.
