@@ -83,7 +83,9 @@ def test_without_a_trace_the_calls_are_the_backends_own() -> None:
 
 
 def test_without_a_trace_its_modules_are_not_imported(tmp_path: Path) -> None:
-    done = python("-c", "import sys, winsock; print([m for m in sys.modules if 'trace' in m or 'json' in m])", cwd=tmp_path)
+    done = python(
+        "-c", "import sys, winsock; print([m for m in sys.modules if 'trace' in m or 'json' in m])", cwd=tmp_path
+    )
     assert done.stdout.split() == ["[]"], done.stderr
 
 
@@ -113,15 +115,16 @@ def test_a_second_trace_ends_the_first(started: None, tmp_path: Path) -> None:
 
 def test_every_parameter_of_the_contract_is_known() -> None:
     assert {name: list(parameters) for name, parameters in PARAMETERS.items()} == {
-        name: [each for each in inspect.signature(getattr(Winsock, name)).parameters if each != "self"] for name in CALLS
+        name: [each for each in inspect.signature(getattr(Winsock, name)).parameters if each != "self"]
+        for name in CALLS
     }
 
 
 def test_a_line_has_the_time_the_thread_and_the_seconds_that_the_call_took(text: Tracing) -> None:
     text.calls.htonl(1)
-    assert re.fullmatch(
-        r"\d\d:\d\d:\d\d\.\d{6} \[MainThread\] htonl\(1\) = 0x01000000 <\d+\.\d{6}>\n", text.text()
-    ), text.text()
+    assert re.fullmatch(r"\d\d:\d\d:\d\d\.\d{6} \[MainThread\] htonl\(1\) = 0x01000000 <\d+\.\d{6}>\n", text.text()), (
+        text.text()
+    )
 
 
 def test_the_ways_of_a_stream(text: Tracing) -> None:
@@ -297,7 +300,9 @@ def test_look_ups(text: Tracing) -> None:
     hinted = "{ai_flags=AI_PASSIVE|AI_NUMERICHOST, ai_family=AF_INET, ai_socktype=SOCK_STREAM, ai_protocol=0}"
     assert lines[0] == f'getaddrinfo("127.0.0.1", "80", {hinted}, {{127.0.0.1:80}}) = 0'
     assert lines[1] == "freeaddrinfo(<LP_addrinfo>) = void"
-    assert lines[2].startswith(f'getaddrinfo("no address", NULL, {hinted}, <LP_addrinfo>) = WSAHOST_NOT_FOUND (#11001) ')
+    assert lines[2].startswith(
+        f'getaddrinfo("no address", NULL, {hinted}, <LP_addrinfo>) = WSAHOST_NOT_FOUND (#11001) '
+    )
     assert lines[4] == 'getnameinfo([::1]:80, 28, "::1", 64, "80", 64, NI_NUMERICHOST|NI_NUMERICSERV) = 0'
     assert re.fullmatch(r'gethostname\("[^"]+", 256\) = 0', lines[5])
     assert lines[6].startswith("gethostname(<1 bytes>, 1) = SOCKET_ERROR (#10014) WSAEFAULT: ")
@@ -324,7 +329,7 @@ def test_unknown_numbers_stay_numbers(text: Tracing) -> None:
 
 
 def test_keywords_are_shown_in_the_order_of_c(text: Tracing) -> None:
-    one, other = connected_pair()
+    one, _ = connected_pair()
     text.calls.send(flags=0, len=1, s=one, buf=b"x")
     assert text.lines() == [f'send({one}, "x", 1, 0) = 1']
 

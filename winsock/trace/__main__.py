@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import runpy
 import sys
 from collections.abc import Sequence
@@ -70,15 +71,21 @@ def run(program: str, arguments: Sequence[str], module: bool) -> None:
     sys.argv = [program, *arguments]
     if module:
         sys.path[0] = str(Path.cwd())
-        try:
-            runpy.run_module(program, run_name="__main__", alter_sys=True)
-        except ImportError as error:
-            if error.name is None or not program.startswith(error.name):
-                raise
-            sys.exit(f"python -m winsock.trace: {error}")
+        if not _exists(program):
+            sys.exit(f"python -m winsock.trace: No module named {program}")
+        runpy.run_module(program, run_name="__main__", alter_sys=True)
     else:
         sys.path[0] = str(Path(program).resolve().parent)
         runpy.run_path(program, run_name="__main__")
+
+
+def _exists(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise  # a package on the way is there, and lacks what it imports
+        return False
 
 
 def _calls(text: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from itertools import takewhile
 from pathlib import Path, PureWindowsPath
 from typing import Any, NamedTuple
 
@@ -78,16 +79,12 @@ def program_name(argv: list[str]) -> str:
     words = list(argv)
     if words and PureWindowsPath(words[0]).stem.lower().startswith("python"):
         words = words[1:]
-    module = words[:1] == ["-m"]
-    if module:
-        names = words[1:2]
-        for word in words[2:]:
-            if word.startswith("-"):
-                break
-            names.append(word)
-        return " ".join(names[-1:]) or "python"
-    script = next((word for word in words if not word.startswith("-")), "python")
-    return PureWindowsPath(script).stem
+    while words and words[0].startswith("-") and words[0] != "-m":
+        words = words[2 if words[0] in ("-X", "-W") else 1 :]
+    if words[:1] == ["-m"]:
+        names = list(takewhile(lambda word: not word.startswith("-"), words[1:]))
+        return names[-1] if names else "python"
+    return PureWindowsPath(words[0]).stem if words else "python"
 
 
 def _distinct(lanes: list[Lane]) -> None:

@@ -1,0 +1,214 @@
+"""python -m winsock.trace and WINSOCK_TRACE: a program runs as it does without them, and its calls are told."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from trace_kit import Tracing, python
+
+import winsock
+from winsock import trace
+from winsock.trace import start_by_environment
+from winsock.trace.__main__ import main
+from winsock.trace.sinks import Output
+
+PROGRAM = """\
+import sys
+from winsock import *
+print(htons(1), sys.argv[1:], __name__, "beside" in sys.modules or __import__("beside").WHO)
+htonl(2)
+if "fail" in sys.argv: sys.exit(7)
+if "raise" in sys.argv: raise ValueError("of the program")
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "program.py").write_text(PROGRAM, encoding="ascii")
+    (tmp_path / "beside.py").write_text('WHO = "a neighbour"', encoding="ascii")
+    return tmp_path
+
+
+@pytest.fixture
+def stopped() -> object:
+    yield
+    trace.stop()
+
+
+def test_a_script_runs_with_its_arguments_and_neighbours(folder: Path) -> None:
+    done = python("-m", "winsock.trace", str(folder / "program.py"), "--json", "-o", "x", cwd=folder.parent)
+    assert done.stdout.split("\n")[0] == "256 ['--json', '-o', 'x'] __main__ a neighbour"
+    assert [line.split()[2] for line in done.stderr.splitlines()] == ["htons(1)", "htonl(2)"]
+    assert done.returncode == 0
+
+
+def test_a_module_runs_as_with_m(folder: Path) -> None:
+    done = python("-m", "winsock.trace", "-o", "trace.txt", "-m", "program", "1", cwd=folder)
+    assert done.stdout.startswith("256 ['1'] __main__ a neighbour")
+    assert done.stderr == ""
+    assert "htons(1) = 256" in (folder / "trace.txt").read_text(encoding="ascii")
+
+
+def test_the_exit_code_is_the_programs(folder: Path) -> None:
+    assert python("-m", "winsock.trace", "program.py", "fail", cwd=folder).returncode == 7
+    raised = python("-m", "winsock.trace", "program.py", "raise", cwd=folder)
+    assert raised.returncode == 1
+    assert raised.stderr.splitlines()[-1] == "ValueError: of the program"
+
+
+def test_options_choose_the_calls_the_bytes_and_the_form(folder: Path) -> None:
+    done = python("-m", "winsock.trace", "--json", "--calls", "htonl", "--bytes", "5", "program.py", cwd=folder)
+    head, call = (json.loads(line) for line in done.stderr.splitlines())
+    assert (head["trace"], head["argv"], head["backend"]) == (1, ["program.py"], winsock.BACKEND)
+    assert call["call"] == "htonl"
+
+
+def test_a_new_trace_replaces_the_file(folder: Path) -> None:
+    for _ in range(2):
+        python("-m", "winsock.trace", "-o", "a.jsonl", "program.py", cwd=folder, check=True)
+    lines = (folder / "a.jsonl").read_text(encoding="ascii").splitlines()
+    assert [json.loads(line).get("call") for line in lines] == [None, "htons", "htonl"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "required: PROGRAM"),
+        (["nothing.py"], "there is no program nothing.py"),
+        (["-m", "no_such_module"], "No module named no_such_module"),
+        (["--calls", "send,sned", "program.py"], "there is no call 'sned'"),
+        (["--bytes", "-1", "program.py"], "'-1' is not a number of bytes"),
+        (["-o", "missing/trace", "program.py"], "missing/trace: No such file or directory"),
+    ],
+)
+def test_a_mistake_is_told_in_one_line(folder: Path, arguments: list[str], message: str) -> None:
+    done = python("-m", "winsock.trace", *arguments, cwd=folder)
+    assert done.returncode in (1, 2)
+    assert message in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_a_missing_import_of_the_program_is_its_own(folder: Path) -> None:
+    (folder / "broken.py").write_text("import no_such_module", encoding="ascii")
+    done = python("-m", "winsock.trace", "-m", "broken", cwd=folder)
+    assert "Traceback" in done.stderr
+    assert done.stderr.splitlines()[-1] == "ModuleNotFoundError: No module named 'no_such_module'"
+
+
+def test_the_help_teaches(folder: Path) -> None:
+    for arguments in (["--help"], ["picture", "--help"]):
+        done = python("-m", "winsock.trace", *arguments, cwd=folder, check=True)
+        assert "example" in done.stdout
+
+
+def test_the_command_in_this_process(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], stopped: None
+) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "argv", ["winsock.trace"])
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    main(["-o", "1.txt", "program.py", "a"])
+    main(["-o", "2.txt", "--calls", "htons", "-m", "program"])
+    assert capsys.readouterr().out.startswith("256 ['a'] __main__ ")
+    trace.stop()
+    assert [len(Path(name).read_text(encoding="ascii").splitlines()) for name in ("1.txt", "2.txt")] == [2, 1]
+    for arguments in (["-m", "no_such_module"], ["nothing.py"], ["-o", "missing/x", "program.py"], ["--bytes", "x"]):
+        with pytest.raises(SystemExit):
+            main(arguments)
+    with pytest.raises(SystemExit) as ended:
+        main(["picture", "nothing.jsonl"])
+    assert ended.value.code == 2
+
+
+# ---- the environment variable
+
+
+def test_a_variable_traces_any_program(folder: Path) -> None:
+    done = python("program.py", cwd=folder, environment={"WINSOCK_TRACE": "-"})
+    assert [line.split()[2] for line in done.stderr.splitlines()] == ["htons(1)", "htonl(2)"]
+
+
+def test_a_file_is_appended_to_and_its_ending_chooses_json(folder: Path) -> None:
+    for _ in range(2):
+        python("program.py", cwd=folder, environment={"WINSOCK_TRACE": "a.jsonl"}, check=True)
+    lines = (folder / "a.jsonl").read_text(encoding="ascii").splitlines()
+    assert [json.loads(line).get("call") for line in lines] == [None, "htons", "htonl"] * 2
+    assert json.loads(lines[0])["argv"][1:] == ["program.py"]
+
+
+def test_the_format_can_be_said(folder: Path) -> None:
+    python(
+        "program.py", cwd=folder, environment={"WINSOCK_TRACE": "a.jsonl", "WINSOCK_TRACE_FORMAT": "text"}, check=True
+    )
+    assert "htons(1) = 256" in (folder / "a.jsonl").read_text(encoding="ascii")
+    done = python("program.py", cwd=folder, environment={"WINSOCK_TRACE": "-", "WINSOCK_TRACE_FORMAT": "json"})
+    assert json.loads(done.stderr.splitlines()[1])["call"] == "htons"
+
+
+def test_percent_p_is_the_processs_number(folder: Path) -> None:
+    python("program.py", cwd=folder, environment={"WINSOCK_TRACE": "%p.jsonl"}, check=True)
+    (found,) = folder.glob("*.jsonl")
+    assert json.loads(found.read_text(encoding="ascii").splitlines()[0])["pid"] == int(found.stem)
+
+
+def test_a_trace_that_cannot_be_does_not_stop_the_program(folder: Path) -> None:
+    done = python("program.py", cwd=folder, environment={"WINSOCK_TRACE": "missing/trace"})
+    assert done.returncode == 0
+    assert done.stdout.startswith("256")
+    assert done.stderr.splitlines() == ["winsock.trace: no trace: missing/trace: No such file or directory"]
+
+
+def test_the_variables_in_this_process(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], stopped: None
+) -> None:
+    monkeypatch.chdir(folder)
+    start_by_environment({"WINSOCK_TRACE": "a.json", "WINSOCK_TRACE_FORMAT": "xml"})
+    winsock.calls.htons(1)
+    start_by_environment({"WINSOCK_TRACE": "missing/trace"})
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == "winsock.trace: WINSOCK_TRACE_FORMAT is text or json, not 'xml'"
+    assert second == "winsock.trace: no trace: missing/trace: No such file or directory"
+    assert json.loads(Path("a.json").read_text(encoding="ascii").splitlines()[1])["call"] == "htons"
+
+
+# ---- what can't be written
+
+
+def test_where_the_trace_cannot_be_written_the_program_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], stopped: None
+) -> None:
+    before = set(_descriptors())
+    tracing = Tracing(tmp_path / "trace.txt", json=False)
+    (opened,) = set(_descriptors()) - before
+    os.close(opened)
+    assert tracing.calls.htons(1) == 256
+    assert tracing.calls.htons(2) == 512
+    assert capsys.readouterr().err == "winsock.trace: the trace ends here: Bad file descriptor\n"
+
+
+def _descriptors() -> list[int]:
+    found = []
+    for descriptor in range(64):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            continue
+        found.append(descriptor)
+    return found
+
+
+def test_a_program_without_standard_error_goes_on(tmp_path: Path) -> None:
+    program = "import os, sys; os.close(2); sys.stderr = None; import winsock; print(winsock.htons(1))"
+    done = python("-c", program, cwd=tmp_path, environment={"WINSOCK_TRACE": "-"})
+    assert (done.stdout.strip(), done.returncode) == ("256", 0)
+
+
+def test_standard_error_is_not_closed() -> None:
+    output = Output("-", append=False)
+    output.close()
+    output.write("to nobody")
+    os.fstat(2)

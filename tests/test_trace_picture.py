@@ -1,0 +1,407 @@
+"""Traces of programs that talked to each other become one timeline: lanes, marks in order, arrows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from trace_kit import drawn, python, talk
+
+import winsock
+from winsock.trace.mermaid import sequence_diagram
+from winsock.trace.page import page
+from winsock.trace.picture import main
+from winsock.trace.timeline import Lane, Timeline, TraceError, program_name, read_lanes, timeline
+
+__all__ = ["drawn", "talk"]
+
+
+def arrows(drawn: Timeline) -> list[tuple[str, str, str, str, str]]:
+    names = [lane.name for lane in drawn.lanes]
+    return [
+        (
+            arrow.kind,
+            names[arrow.source.lane],
+            names[arrow.target.lane],
+            f"{arrow.source.call} {arrow.target.call}",
+            arrow.text,
+        )
+        for arrow in drawn.arrows
+    ]
+
+
+# ---- a real run
+
+
+def test_the_arrows_of_a_real_run(drawn: Timeline) -> None:
+    (kind, *ends, text), *others = arrows(drawn)
+    assert (kind, ends) == ("connection", ["client", "server", "connect accept"])
+    assert text.startswith("127.0.0.1:")
+    assert sorted(others) == [
+        ("data", "client", "server", "send recv", '6 bytes "hello\\0"'),
+        ("data", "server", "client", "send recv", '4 of 12 bytes "/scr"'),
+        ("data", "server", "client", "send recv", '4 of 12 bytes "bye<"'),
+        ("data", "server", "client", "send recv", '4 of 12 bytes "ipt>"'),
+        ("datagram", "client", "server", "sendto recvfrom", '4 bytes "tick"'),
+        ("end", "client", "server", "shutdown recv", "end of stream"),
+        ("end", "server", "client", "closesocket recv", "end of stream"),
+    ]
+
+
+def test_time_goes_downwards(drawn: Timeline) -> None:
+    assert [event.at for event in drawn.events] == sorted(event.at for event in drawn.events)
+    for arrow in drawn.arrows:
+        assert arrow.source.index < arrow.target.index, arrow
+
+
+def test_the_diagram_of_a_real_run(drawn: Timeline) -> None:
+    lines = sequence_diagram(drawn).splitlines()
+    assert lines[:3] == ["sequenceDiagram", "    participant P0 as server", "    participant P1 as client"]
+    assert any(line.startswith("    Note over P0: WSAStartup(") and "<br/>bind(" in line for line in lines)
+    assert any(line.startswith("    P1-->>P0: connect \u2192 accept: 127.0.0.1:") for line in lines)
+    assert '    P1->>P0: send = 6 \u2192 recv = 6: 6 bytes "hello\\0"' in lines
+    assert '    P0->>P1: send = 12 \u2192 recv = 4: 4 of 12 bytes "bye#60;"' in lines
+    assert "    P1--)P0: shutdown \u2192 recv = 0: end of stream" in lines
+    assert not any("htons" in line for line in lines)
+    assert any("htons" in line for line in sequence_diagram(drawn, everything=True).splitlines())
+
+
+def test_the_page_needs_nothing_from_elsewhere(drawn: Timeline) -> None:
+    text = page(drawn, "a <talk>")
+    assert "<title>a &lt;talk&gt;</title>" in text
+    assert "default-src 'none'" in text
+    assert text.count("</script>") == 2
+    for outside in ("src=", "@import", "url(http", "<link", "fetch("):
+        assert outside not in text
+    data = json.loads(text.split('id="json">')[1].split("</script>")[0])
+    assert [lane["name"] for lane in data["lanes"]] == ["server", "client"]
+    assert len(data["events"]) == len(drawn.events)
+    assert len(data["arrows"]) == len(drawn.arrows)
+
+
+def test_the_command_draws_both(talk: Path, tmp_path: Path) -> None:
+    traces = [f"the server={talk / 'server.jsonl'}", str(talk / "client.jsonl")]
+    html, diagram = tmp_path / "talk.html", tmp_path / "talk.md"
+    done = python(
+        "-m",
+        "winsock.trace",
+        "picture",
+        *traces,
+        "--html",
+        str(html),
+        "--mermaid",
+        str(diagram),
+        cwd=tmp_path,
+        check=True,
+    )
+    assert done.stderr.startswith("2 programs, ")
+    assert ", 8 arrows: " in done.stderr
+    assert "<title>the server and client</title>" in html.read_text(encoding="utf-8")
+    text = diagram.read_text(encoding="utf-8")
+    assert text.startswith("```mermaid\nsequenceDiagram\n    participant P0 as the server\n")
+    assert text.endswith("\n```\n")
+
+
+def test_without_a_file_the_diagram_is_the_output(talk: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert main([str(talk / "client.jsonl")]) == 0
+    out = capfdbinary.readouterr().out
+    assert out.startswith(b"sequenceDiagram\n")
+    assert "\u00d7".encode() not in out
+
+
+def test_a_page_with_a_title_of_its_own(talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target, diagram = tmp_path / "a.html", tmp_path / "a.mmd"
+    arguments = [
+        str(talk / "client.jsonl"),
+        "--html",
+        str(target),
+        "--mermaid",
+        str(diagram),
+        "--title",
+        "mine",
+        "--all",
+    ]
+    assert main(arguments) == 0
+    assert "<h1>mine</h1>" in target.read_text(encoding="utf-8")
+    assert diagram.read_text(encoding="utf-8").startswith("sequenceDiagram")
+    assert capsys.readouterr().err.startswith("1 programs, ")
+
+
+# ---- what a real run seldom shows
+
+
+class Story:
+    """Records as programs would have written them, one call after the other."""
+
+    def __init__(self, *names: str) -> None:
+        self.lanes = [Lane(name, pid, [name], "compat", 0) for pid, name in enumerate(names)]
+        self.clock = 0
+
+    def call(self, lane: int, call: str, result: Any = 0, *, t: int | None = None, d: int = 1, **args: Any) -> None:
+        self.clock += 10
+        record = {"n": self.clock, "t": self.clock if t is None else t, "d": d, "pid": lane, "thread": "", "call": call}
+        record |= {key: args.pop(key) for key in ("local", "peer", "raised") if key in args}
+        if error := args.pop("error", None):
+            record["error"] = {"code": 1, "name": error}
+        record |= {"args": args, "result": result, "text": f"{call}() = {result}"}
+        self.lanes[lane].records.append(record)
+
+    def stream(self, lane: int, s: int, local: str, peer: str, error: str | None = None) -> None:
+        self.call(lane, "socket", s, af="AF_INET", type="SOCK_STREAM", protocol=0)
+        self.call(lane, "connect", -1 if error else 0, s=s, name=peer, local=local, peer=peer, error=error)
+
+    def accept(self, lane: int, s: int, local: str, peer: str) -> None:
+        self.call(lane, "accept", s, s=1, local=local, peer=peer)
+
+    def move(self, lane: int, call: str, s: int, data: bytes, flags: Any = 0, **args: Any) -> None:
+        shown = {"bytes": len(data), "hex": data.hex()}
+        self.call(lane, call, len(data), s=s, buf=shown, len=512, flags=flags, **args)
+
+    def draw(self) -> Timeline:
+        return timeline(self.lanes)
+
+    def arrows(self) -> list[tuple[str, str, str, str, str]]:
+        return arrows(self.draw())
+
+
+A, B, C = "127.0.0.1:1000", "127.0.0.1:2000", "127.0.0.1:3000"
+
+
+def test_a_stream_is_matched_byte_by_byte() -> None:
+    story = Story("a", "b")
+    story.stream(0, 5, A, B, error="WSAEWOULDBLOCK")
+    story.accept(1, 7, B, A)
+    story.move(0, "send", 5, b"abc")
+    story.move(0, "send", 5, b"de")
+    story.move(0, "send", 5, b"!", "MSG_OOB")
+    story.move(0, "send", 5, b"fgh")
+    story.move(1, "recv", 7, b"ab", "MSG_PEEK")
+    story.move(1, "recv", 7, b"abcd")
+    story.move(1, "recv", 7, b"e")
+    story.move(1, "recv", 7, b"fgh")
+    assert [arrow[4] for arrow in story.arrows()] == [
+        f"{A} to {B}", '3 bytes "abc"', '1 of 2 bytes "d"', '1 of 2 bytes "e"', '3 bytes "fgh"',
+    ]  # fmt: skip
+
+
+def test_a_connection_goes_to_the_last_that_asked_with_these_addresses() -> None:
+    story = Story("a", "b")
+    for _ in range(2):
+        story.stream(0, 5, A, B)
+        story.accept(1, 7, "127.0.0.1:2000", A)
+        story.move(0, "send", 5, b"x")
+        story.move(1, "recv", 7, b"x")
+    drawn = story.draw()
+    connections = [arrow for arrow in drawn.arrows if arrow.kind == "connection"]
+    assert [arrow.source.index < arrow.target.index for arrow in connections] == [True, True]
+    assert len({arrow.source.index for arrow in connections}) == 2
+    assert len([arrow for arrow in drawn.arrows if arrow.kind == "data"]) == 2
+
+
+def test_a_refused_connection_has_no_arrow() -> None:
+    story = Story("a", "b")
+    story.stream(0, 5, A, B, error="WSAECONNREFUSED")
+    story.accept(1, 7, B, A)
+    assert story.arrows() == []
+
+
+def test_addresses_of_a_wildcard_are_matched_by_port() -> None:
+    story = Story("a", "b")
+    story.stream(0, 5, "0.0.0.0:1000", B)
+    story.accept(1, 7, B, A)
+    story.stream(0, 6, "", B)
+    story.accept(1, 8, B, "127.0.0.1:0")
+    assert len(story.arrows()) == 1
+
+
+def test_a_reset_is_an_arrow_of_its_own() -> None:
+    story = Story("a", "b")
+    story.stream(0, 5, A, B)
+    story.accept(1, 7, B, A)
+    story.call(1, "shutdown", s=7, how="SD_RECEIVE")
+    story.call(1, "WSACleanup")
+    story.call(0, "recv", -1, s=5, buf={"room": 9}, len=9, flags=0, error="WSAECONNRESET")
+    assert story.arrows()[1] == ("reset", "b", "a", "WSACleanup recv", "WSAECONNRESET")
+    assert "P1--xP0: WSACleanup \u2192 recv WSAECONNRESET: WSAECONNRESET" in sequence_diagram(story.draw())
+
+
+def test_lost_datagrams_leave_no_arrow_and_mislead_none() -> None:
+    story = Story("a", "b")
+    for lane, s in ((0, 5), (1, 7)):
+        story.call(lane, "socket", s, af="AF_INET", type="SOCK_DGRAM", protocol=0)
+    for data in (b"one", b"two", b"three"):
+        story.move(0, "sendto", 5, data, to=B, local="0.0.0.0:1000")
+    story.move(1, "recvfrom", 7, b"two", "MSG_PEEK", from_=A, local=B)
+    story.move(1, "recvfrom", 7, b"two", from_=A, local=B)
+    story.move(1, "recvfrom", 7, b"three", from_=C, local=B)
+    story.move(1, "recvfrom", 7, b"th", from_=A, local=B, error="WSAEMSGSIZE")
+    found = story.arrows()
+    assert [arrow[4] for arrow in found] == ['3 bytes "two"', '2 bytes "th"']
+
+
+def test_a_datagram_may_have_several_receivers_and_a_peer() -> None:
+    story = Story("a", "b", "c")
+    story.call(0, "socket", 5, af="AF_INET", type="SOCK_DGRAM", protocol=0)
+    story.call(0, "connect", s=5, name="255.255.255.255:9")
+    story.move(0, "send", 5, b"x", local=A, peer="255.255.255.255:9")
+    for lane in (1, 2):
+        story.call(lane, "socket", 7, af="AF_INET", type=0, protocol="IPPROTO_UDP")
+        story.move(lane, "recvfrom", 7, b"x", from_=None, local="0.0.0.0:9")
+    assert [arrow[:3] for arrow in story.arrows()] == [("datagram", "a", "b"), ("datagram", "a", "c")]
+
+
+def test_one_program_may_talk_to_itself() -> None:
+    story = Story("a")
+    story.stream(0, 5, A, B)
+    story.accept(0, 7, B, A)
+    story.move(0, "send", 7, b"x")
+    story.move(0, "recv", 5, b"x")
+    assert [arrow[1:3] for arrow in story.arrows()] == [("a", "a")] * 2
+    assert "P0->>P0: send" in sequence_diagram(story.draw())
+
+
+def test_calls_in_a_row_that_found_nothing_are_one_mark() -> None:
+    story = Story("a", "b")
+    for _ in range(3):
+        story.call(0, "recv", -1, s=5, buf={"room": 9}, len=9, flags=0, error="WSAEWOULDBLOCK")
+        story.call(0, "WSAGetLastError", 10035)
+        story.call(1, "select", 0)
+    story.call(0, "WSAPoll", 0)
+    story.call(0, "closesocket", s=5)
+    story.call(0, "recv", -1, s=5, buf={"room": 9}, len=9, flags=0, error="WSAEWOULDBLOCK")
+    story.call(0, "WSAGetLastError", 10035)
+    drawn = story.draw()
+    assert [(event.lane, event.count, event.text) for event in drawn.events] == [
+        (0, 4, "recv = WSAEWOULDBLOCK \u00d73, WSAPoll = 0 \u00d71"),
+        (1, 3, "select = 0 \u00d73"),
+        (0, 1, "closesocket() = 0"),
+        (0, 1, "recv() = -1"),
+        (0, 1, "WSAGetLastError() = 10035"),
+    ]
+    assert "recv" not in sequence_diagram(drawn)
+    assert len(timeline(story.lanes, fold=False).events) == 13
+
+
+def test_what_has_been_received_is_told_when_the_call_returned() -> None:
+    story = Story("a", "b")
+    story.stream(0, 5, A, B)
+    story.call(1, "accept", 7, t=1, d=1000, s=1, local=B, peer=A)
+    drawn = story.draw()
+    assert [event.call for event in drawn.events] == ["socket", "connect", "accept"]
+    assert len(drawn.arrows) == 1
+
+
+def test_clocks_of_two_machines_are_set_by_the_time_of_day() -> None:
+    story = Story("a", "b")
+    story.call(0, "htons")
+    story.call(1, "htons")
+    story.lanes[1].offset = -(10**10)
+    assert [event.lane for event in story.draw().events] == [1, 0]
+    story.lanes[1].offset = -(10**8)  # one machine's: the difference is only in when the time of day was read
+    assert [event.lane for event in story.draw().events] == [0, 1]
+
+
+def test_long_labels_and_diagrams_are_cut_or_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    story = Story("a;#<b>", "a;#<b>")
+    for _ in range(900):
+        story.call(0, "socket")
+        story.lanes[0].records[-1]["text"] = (
+            "socket(" + "x" * 90 + ") = INVALID_SOCKET (#10024) WSAEMFILE: Too many open files."
+        )
+    drawn = story.draw()
+    assert len(drawn.events[0].label) == 73
+    assert drawn.events[0].label.endswith(") = WSAEMFILE")
+    text = sequence_diagram(drawn)
+    assert "participant P0 as a#59;#35;#60;b#62;\n    participant P1 as a#59;#35;#60;b#62; 2" in text
+    trace = tmp_path / "long.jsonl"
+    head = {"trace": 1, "winsock": "1", "backend": "compat", "pid": 0, "argv": ["x.py"], "t": 0, "wall": 0}
+    trace.write_text("\n".join(map(json.dumps, [head, *story.lanes[0].records])), encoding="ascii")
+    assert main([str(trace), "--mermaid", str(tmp_path / "long.md")]) == 0
+    assert "most viewers draw no more than 50000" in capsys.readouterr().err
+
+
+# ---- files
+
+
+HEAD = {
+    "trace": 1,
+    "winsock": "1",
+    "backend": "compat",
+    "pid": 1,
+    "argv": ["python", "-m", "demos", "run", "x"],
+    "t": 5,
+    "wall": 7,
+}
+CALL = {"n": 1, "t": 1, "d": 1, "pid": 1, "thread": "", "call": "htons", "args": {}, "result": 1, "text": "htons() = 1"}
+
+
+def written(tmp_path: Path, *lines: Any) -> Path:
+    path = tmp_path / "trace.jsonl"
+    path.write_text("\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines), encoding="utf-8")
+    return path
+
+
+def test_a_file_may_hold_several_programs_and_their_forks(tmp_path: Path) -> None:
+    path = written(
+        tmp_path, HEAD, CALL, HEAD | {"pid": 2, "argv": ["y.py"]}, CALL, CALL | {"pid": 2}, CALL | {"pid": 3}
+    )
+    lanes = read_lanes(path)
+    assert [(lane.name, len(lane.records)) for lane in lanes] == [("x", 2), ("y", 1), ("x (pid 3)", 1)]
+    assert [lane.name for lane in read_lanes(path, "mine")] == ["mine", "mine", "mine (pid 3)"]
+    assert lanes[0].offset == 2
+
+
+def test_a_last_line_that_was_cut_is_left_out(tmp_path: Path) -> None:
+    (lane,) = read_lanes(written(tmp_path, HEAD, CALL, '{"n":2,"t"'))
+    assert len(lane.records) == 1
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ([], "is empty"),
+        (["12:00:00 [MainThread] htons(1) = 256"], "line 1 is not of a trace"),
+        ([CALL, CALL], "line 1 is not of a trace"),
+        ([HEAD, {"pid": 1}, CALL], "line 2 is not of a trace"),
+        ([HEAD, "[]", CALL], "line 2 is not of a trace"),
+    ],
+)
+def test_a_file_that_is_no_trace_is_told(tmp_path: Path, lines: list[Any], message: str) -> None:
+    with pytest.raises(TraceError, match=message):
+        read_lanes(written(tmp_path, *lines))
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(TraceError, match="No such file"):
+        read_lanes(tmp_path / "missing.jsonl")
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(TraceError, match="not a trace"):
+        read_lanes(tmp_path / "binary")
+    for lines, message in (([HEAD], "there is no call in"), ([HEAD, CALL], "No such file or directory")):
+        with pytest.raises(SystemExit) as ended:
+            main([str(written(tmp_path, *lines)), "--html", str(tmp_path / "no" / "x.html")])
+        assert ended.value.code == 2
+        assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("argv", "name"),
+    [
+        (["/usr/bin/python3", "-m", "demos", "run", "signal_server", "--Port", "0"], "signal_server"),
+        (["C:\\Python\\python.exe", "C:\\My Programs\\server.py", "-x"], "server"),
+        (["python", "-X", "dev", "-u", "a/b/client.py"], "client"),
+        (["client.py"], "client"),
+        (["-m", "winsock"], "winsock"),
+        (["python", "-m"], "python"),
+        (["python"], "python"),
+        ([], "python"),
+    ],
+)
+def test_a_lane_goes_by_its_programs_name(argv: list[str], name: str) -> None:
+    assert program_name(argv) == name
+
+
+def test_this_backend_is_named(talk: Path) -> None:
+    assert read_lanes(talk / "server.jsonl")[0].backend == winsock.BACKEND
