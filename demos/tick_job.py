@@ -138,8 +138,10 @@ def _collect(job: Job, symbol: str | None) -> None:
     server = ["run", "tick_server", f"--database={job.database}", timer, f"--speed={_SLOW}"]
     _start(job, SERVER, [*server, f"--Port={job.options.Port}"])
     _until(job, lambda: job.tally.port != 0, _STARTING)
-    if not job.tally.port:
+    if job.stopping:
         return
+    if not job.tally.port:
+        raise JobError(3, f"the server has not begun to listen within {_STARTING:.0f} s")
     clients = list(job.tally.clients)
     symbols = symbols_for(max(job.options.symbols, len(clients)), symbol)
     began = job.clock.monotonic()

@@ -22,6 +22,7 @@ from terminal_kit import BARS, child, demos, wait_for
 from tick_kit import peer
 from winsock_kit import name_of
 
+from demos.__main__ import main
 from demos.terminal.export_file import check_export
 from demos.tick_job import Job, _summary
 from demos.tick_store import SenderRow, SymbolRow, TickStore
@@ -258,6 +259,12 @@ def test_a_server_that_is_killed_loses_at_most_the_event_in_progress(tmp_path):
         [sender] = store.senders()
     assert sender.lost == sent_before - len(kept)
     close(s)
+
+
+def test_a_server_that_does_not_come_to_listen_is_one_clear_line_and_exit_code_3(monkeypatch, capsys):
+    monkeypatch.setattr("demos.tick_job._STARTING", 0.0)
+    assert main(["ticks", "--json", "--duration", "1"]) == 3
+    assert capsys.readouterr().err.endswith("ticks: error: the server has not begun to listen within 0 s\n")
 
 
 def test_symbols_have_names_without_end_and_their_digits():
