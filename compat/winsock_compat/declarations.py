@@ -165,6 +165,7 @@ struct quick_slot {
 int quick_accept(int fd, void *name);
 struct quick_slot *quick_open(unsigned long long handle, int fd, int datagram);
 void quick_update(struct quick_slot *slot, int ways, int watch);
+void quick_forget_lookers(void);
 int quick_close(struct quick_slot *slot);
 long long quick_recv(unsigned long long s, void *data, size_t room, int length, int flags);
 long long quick_recvfrom(unsigned long long s, void *data, size_t room, int length, int flags, void *name,

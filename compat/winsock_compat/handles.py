@@ -229,8 +229,9 @@ def _forget_parent() -> None:
     """After fork: the parent's other threads, and so the calls that they were in, are not here."""
     global lock
     lock = waits.forget_parent()
-    for sock in table.values():
-        if sock.slot is not None:
+    if libc.MODE == "compiled":
+        lib.quick_forget_lookers()
+        for sock in table.values():
             sock.slot.users = 0
 
 

@@ -87,6 +87,12 @@ static void quick_update(struct quick_slot *slot, int ways, int watch)
     slot->watch = watch;
 }
 
+/* In a forked child: the calls that were inside are the parent's. */
+static void quick_forget_lookers(void)
+{
+    quick_lookers = 0;
+}
+
 /* Takes the slot from all calls, and closes the descriptor once none is inside any more: 1, else 0. */
 static int quick_close(struct quick_slot *slot)
 {
