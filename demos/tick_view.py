@@ -83,8 +83,8 @@ class LiveView:
         from rich.table import Table
         from rich.text import Text
 
-        processes = Table(expand=True, title=f"ticks: {state}; {tally.received} of {tally.sent} collected")
-        for heading in ("", "process", "symbols", "ticks sent", "collected"):
+        processes = Table(expand=True, title=f"ticks: {state}; {tally.received} collected")
+        for heading in ("", "process", "symbols", "sent, as told each second", "collected"):
             processes.add_column(heading)
         for child in children:
             process = str(child.pid) if child.ended() is None else "ended"

@@ -330,7 +330,7 @@ def test_the_live_view_shows_clients_symbols_and_the_log(tally):
     view.close()
     picture = stream.getvalue()
     for text in (
-        "ticks: collecting; 9 of 10 collected",
+        "ticks: collecting; 9 collected",
         "1 lost, 5 refused",
         "4711",
         "ended",
