@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     check: Callable[[argparse.Namespace], list[Finding]] = options.check
     findings = check(options)
-    print(as_json(findings) if options.json else as_text(findings))
+    print(as_json(findings) if "json" in options else as_text(findings))
     return 0 if all_well(findings) else 1
 
 
@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
         parents=[common],
         allow_abbrev=False,
     )
-    parser.set_defaults(check=_machine, json=False)
+    parser.set_defaults(check=_machine)
     commands = parser.add_subparsers(metavar="COMMAND")
 
     def command(name: str, check: Callable[[argparse.Namespace], list[Finding]], text: str) -> argparse.ArgumentParser:
@@ -159,10 +159,13 @@ def _layout(options: argparse.Namespace) -> list[Finding]:
 
 
 def _decoded(source: bytes) -> str:
-    """MetaEditor saves UTF-16 with a mark, or the machine's code page; names and types are ASCII in either."""
+    """MetaEditor saves UTF-16 with a mark, UTF-8, or the machine's code page; names and types are ASCII in each."""
     if source[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return source.decode("utf-16", "replace")
-    return source.decode("utf-8-sig", "replace")
+    try:
+        return source.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return source.decode("latin-1")
 
 
 if __name__ == "__main__":

@@ -135,12 +135,9 @@ def _wrong(name: str, same: str, structs: dict[str, Struct], mine: Layout, their
 
 
 def _dynamic(member: Field, there: Place | None) -> str:
-    text = f"{member.name}[] is an array that MQL keeps elsewhere: it has no bytes for Winsock here"
-    return (
-        f"{text}, where {there.size} bytes for a pointer are."
-        if there and there.field.type == "pointer"
-        else f"{text}."
-    )
+    pointer = there is not None and there.field.type == "pointer"
+    instead = f", where Winsock has a pointer of {there.size} bytes" if there and pointer else ""
+    return f"{member.name}[] is an array that MQL keeps elsewhere: it has no bytes for Winsock here{instead}."
 
 
 def _why(place: Place, there: Place) -> str:

@@ -113,12 +113,14 @@ class _Source:
         if token.text != text:
             raise MqlError(token.line, f"{text!r} is needed, not {token.text!r}")
 
-    def skip(self, opening: str, closing: str) -> None:
-        """Pass over what stands between two brackets, of which the first comes next."""
+    def between(self, opening: str, closing: str) -> list[Token]:
+        """What stands between two brackets, of which the first comes next."""
         self.expect(opening)
+        tokens = [self.next()]
         depth = 1
-        while depth:
-            depth += {opening: 1, closing: -1}.get(self.next().text, 0)
+        while depth := depth + {opening: 1, closing: -1}.get(tokens[-1].text, 0):
+            tokens.append(self.next())
+        return tokens[:-1]
 
     def until(self, closing: str) -> list[Token]:
         tokens = []
@@ -149,7 +151,7 @@ def parse(text: str) -> dict[str, Struct]:
         elif source.peek() == "enum" and re.match(r"\w", source.peek(1)) and source.peek(2) == "{":
             source.enums.add(source.peek(1))
             source.next(), source.next()
-            source.skip("{", "}")
+            source.between("{", "}")
         else:
             source.next()
     for name in source.enums:
@@ -169,8 +171,7 @@ def _structure(source: _Source, outer: str = "") -> str:
     made = Struct(name, line, union)
     if source.peek() == "pack":
         source.next()
-        source.expect("(")
-        made.pack = _number(source, source.until(")"), line) or 1
+        made.pack = _number(source, source.between("(", ")"), line) or 1
     if source.peek() == ":":
         source.next()
         bases = [token.text for token in source.until("{") if token.text not in _WORDS]
@@ -233,11 +234,11 @@ def _declared(source: _Source, made: Struct, kind: str, name: Token | None = Non
 
 
 def _pass_over_method(source: _Source) -> None:
-    source.skip("(", ")")
+    source.between("(", ")")
     while source.peek() not in (";", "{"):
         source.next()
     if source.peek() == "{":
-        source.skip("{", "}")
+        source.between("{", "}")
     else:
         source.next()
 
