@@ -215,6 +215,25 @@ def test_fd_isset_tells_whether_a_socket_is_in_the_set() -> None:
     assert FD_ISSET(4, fds) is False
 
 
+def test_a_socket_whose_bytes_begin_in_one_place_and_end_in_the_next_is_not_in_the_set() -> None:
+    # 0x400 in the high half of its own place, 0x1 in the low half of the next.
+    half = 4 * sizeof(SOCKET)
+    across = 0x400 | 1 << half
+    fds = fd_set_of(0x400 << half, 1, 0x400 << half, 1)
+    assert fds.fd_count == 2
+    assert not FD_ISSET(across, fds)
+    FD_CLR(across, fds)
+    FD_SET(across, fds)
+    assert handles_in(fds) == [0x400 << half, 1, across]
+
+
+def test_fd_clr_takes_out_the_first_of_equal_sockets_that_a_program_put_in_itself() -> None:
+    fds = fd_set_of(4, 8, 12)
+    fds.fd_array[2] = 4
+    FD_CLR(4, fds)
+    assert handles_in(fds) == [8, 4]
+
+
 def test_fd_zero_empties_the_set() -> None:
     fds = fd_set_of(4, 8)
     FD_ZERO(fds)
