@@ -61,13 +61,13 @@ from winsock import (
     listen,
     ntohs,
     recv,
-    send,
     setsockopt,
     shutdown,
     sockaddr_in,
     socket,
     u_long,
 )
+from winsock.batch import send_many
 
 
 def _port_problem(value: int) -> str | None:
@@ -111,6 +111,7 @@ class Connection:
     told_at: int = 0
     repeated: bool = False
     messages: int = 0
+    failed: int = 0
 
 
 started = False
@@ -249,29 +250,37 @@ def DiscardInput() -> None:
 def Send() -> None:
     """Tell each client the latest state where it is due, and go on with a message that was sent in part."""
     now = GetTickCount64()
-    for client in conns.copy():
+    due = []
+    for client in conns:
         news = client.told != trades
         quiet = now - client.told_at if client.messages else QUIET_MS
         repeat = not (news or fast or client.repeated) and quiet >= QUIET_MS
-        if not client.rest and not repeat and not (news and (fast or quiet >= EVERY_MS)):
-            continue
-        if not client.rest:
+        if client.rest:
+            Sent(client, client.rest, send_many([client.socket], client.rest, len(client.rest), 0)[0], now)
+        elif repeat or (news and (fast or quiet >= EVERY_MS)):
             client.telling = trades
-        message = client.rest or data
-        res = send(client.socket, message, len(message), 0)
-        if res == SOCKET_ERROR:
-            # A full buffer is a slow client: what is newest when there is room again is what it will get.
-            if WSAGetLastError() != WSAEWOULDBLOCK:
-                Print(f"-Send to {client.name} failed error: " + WSAErrorDescript(WSAGetLastError()))
-                Close(client)
-            continue
-        client.rest = message[res:]
-        if not client.rest:
-            client.repeated = client.told == client.telling
-            client.told = client.telling
-            client.told_at = now
-            client.messages += 1
-            Event("sent", client=client.port, number=client.messages, trades=client.told)
+            due.append(client)
+    results = send_many([client.socket for client in due], data, len(data), 0)
+    for client, res in zip(due, results, strict=True):
+        Sent(client, data, res, now)
+    for client in [client for client in conns if client.failed]:
+        Print(f"-Send to {client.name} failed error: " + WSAErrorDescript(client.failed))
+        Close(client)
+
+
+def Sent(client: Connection, message: bytes, res: int, now: int) -> None:
+    """Take note of how much of a message a client took; `res` is minus an error."""
+    if res < 0:
+        # A full buffer is a slow client: what is newest when there is room again is what it will get.
+        client.failed = 0 if -res == WSAEWOULDBLOCK else -res
+        return
+    client.rest = message[res:]
+    if not client.rest:
+        client.repeated = client.told == client.telling
+        client.told = client.telling
+        client.told_at = now
+        client.messages += 1
+        Event("sent", client=client.port, number=client.messages, trades=client.told)
 
 
 def CloseClean() -> None:

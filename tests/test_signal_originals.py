@@ -194,14 +194,14 @@ def told(seconds: int, **inputs: object) -> list[tuple[float, bytes]]:
         yield
         peers.append(dial(port(stage)))
         yield
-        real = stage.program.send
+        real = stage.program.send_many
 
-        def send(s: int, buf: bytes, length: int, flags: int) -> int:
-            sent.append((stage.clock.time, bytes(buf)))
-            size: int = real(s, buf, length, flags)
-            return size
+        def send_many(sockets: list[int], buf: bytes, length: int, flags: int) -> list[int]:
+            sent.extend([(stage.clock.time, bytes(buf))] * len(sockets))
+            sizes: list[int] = real(sockets, buf, length, flags)
+            return sizes
 
-        stage.program.send = send
+        stage.program.send_many = send_many
         for _ in range(10 * seconds):
             stage.host.post("buy 0.01")
             yield
