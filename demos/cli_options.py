@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from demos.cli_mt5 import add_mt5_options
 from demos.terminal.commands import HELP
 from demos.terminal.constants import TIMEFRAMES
 from demos.terminal.export_file import MOST_DIGITS
@@ -56,6 +57,7 @@ def add_options(parser: argparse.ArgumentParser, program: Program, variables: Ma
     terminal.add_argument("--duration", type=_typed(_positive), metavar="SECONDS", help="end after so many seconds")
     terminal.add_argument("--events", type=Path, metavar="FILE", help="append deals and the like as JSON lines there")
     _add_chart_options(parser.add_argument_group("the chart"))
+    add_mt5_options(parser.add_argument_group("a real MetaTrader 5 on this machine, on Windows"))
     group = parser.add_argument_group(f"inputs of {program.name}")
     for variable in variables.values():
         _add_input(group, variable)

@@ -13,10 +13,11 @@ from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from demos.cli_mt5 import mt5_settings, terminal_problem
 from demos.cli_options import Lots, add_options, given_inputs
-from demos.terminal import drawing, views
+from demos.terminal import drawing, mt5, views
 from demos.terminal.account import PaperAccount
 from demos.terminal.clock import RealClock
 from demos.terminal.commands import start_reading
@@ -26,7 +27,16 @@ from demos.terminal.files import DataFolder, write_whole
 from demos.terminal.host import Host
 from demos.terminal.log import EventFile, Log, escaped
 from demos.terminal.market import ReplayMarket, random_walk, symbol_and_period
-from demos.terminal.ports import OutputError, ProgramError, SymbolSpec, TerminalError, Tick
+from demos.terminal.ports import (
+    Account,
+    Clock,
+    Market,
+    OutputError,
+    ProgramError,
+    SymbolSpec,
+    TerminalError,
+    Tick,
+)
 from demos.terminal.programs import Program, find_program, forget_program, input_variables, load_program, set_inputs
 from demos.terminal.template import Section, TemplateError, parse, to_bytes
 
@@ -93,10 +103,9 @@ def _run(program: Program, inputs: dict[str, object], options: argparse.Namespac
     if trouble:
         raise ProgramError(trouble)
     with ExitStack() as stack:
-        market, past, description = _market(options)
+        terminal = _terminal(options, stack, clock, log)
+        market, account = terminal.market, terminal.account
         symbol, period = _chart(options)
-        account = stack.enter_context(closing(PaperAccount(options.account)))
-        account.check(market.symbols()[symbol])
         events = stack.enter_context(closing(EventFile(clock, options.events))) if options.events else None
         # On Windows a file may still be held for a moment by whoever reads it.
         data = options.data or stack.enter_context(TemporaryDirectory(prefix="terminal-", ignore_cleanup_errors=True))
@@ -111,17 +120,43 @@ def _run(program: Program, inputs: dict[str, object], options: argparse.Namespac
             answer=_answer,
         )
         chart = host.attach(program, symbol, period, inputs)
-        for tick in past:
+        for tick in terminal.past:
             host.take_quote(tick)
         if options.template:
             views.apply_template(host, chart.id, _template(options.template))
         stack.enter_context(stopped_by_signals(host.stop))
-        log.write("terminal", "info", "market", description)
+        log.write("terminal", "alert" if options.live else "info", "market", terminal.description)
         if sys.stdin is not None:
             start_reading(host.post)
         code = host.run(options.duration)
         _keep(host, chart.id, options)
         return code
+
+
+class _Terminal(NamedTuple):
+    """A market and an account, the ticks that are past already, and a line about them."""
+
+    market: Market
+    account: Account
+    past: Iterator[Tick]
+    description: str
+
+
+def _terminal(options: argparse.Namespace, stack: ExitStack, clock: Clock, log: Log) -> _Terminal:
+    """What the options ask for; ``stack`` closes it.
+
+    Errors: ProgramError for options that do not go together; MarketError, AccountError or Mt5Error.
+    """
+    problem = terminal_problem(options)
+    if problem:
+        raise ProgramError(problem)
+    if options.terminal == "mt5":
+        market, account, description = stack.enter_context(mt5.connected(mt5_settings(options), clock, log))
+        return _Terminal(market, account, iter(()), description)
+    replay, past, description = _market(options)
+    paper = stack.enter_context(closing(PaperAccount(options.account)))
+    paper.check(replay.symbols()[_chart(options)[0]])
+    return _Terminal(replay, paper, past, description)
 
 
 def _market(options: argparse.Namespace) -> tuple[ReplayMarket, Iterator[Tick], str]:

@@ -49,7 +49,7 @@ SETTINGS = (
     (r"HKCU\Software\Wine\Drivers", "Graphics", "null"),
 )
 GREETING = """\
-import ctypes, platform, pytest, hypothesis, rich, coverage
+import ctypes, platform, pytest, hypothesis, rich, coverage, MetaTrader5
 ctypes.WinDLL("Ws2_32.dll")
 version = ctypes.CDLL("ntdll").wine_get_version
 version.restype = ctypes.c_char_p

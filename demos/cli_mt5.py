@@ -1,0 +1,80 @@
+"""The options of ``python -m demos run`` for a real MetaTrader 5."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+from demos.terminal.mt5 import Settings
+
+# What --magic gives for all positions, whatever their number.
+ANY_MAGIC = -1
+
+_WHOLE = re.compile(r"\d{1,18}", re.ASCII)
+
+# What makes no sense beside a real market and account, and beside the embedded ones.
+_EMBEDDED_ONLY = ("bars", "ticks", "seed", "digits", "account", "history")
+_MT5_ONLY = ("mt5_path", "magic", "deviation", "live")
+
+
+def add_mt5_options(group: argparse._ArgumentGroup) -> None:
+    """Declare the options."""
+    group.add_argument(
+        "--terminal",
+        choices=("embedded", "mt5"),
+        default="embedded",
+        help="mt5: ticks, positions and orders are those of the MetaTrader 5 on this machine (default: %(default)s)",
+    )
+    group.add_argument("--mt5-path", type=Path, metavar="FILE", help="its terminal64.exe, where there are several")
+    group.add_argument(
+        "--magic",
+        type=_magic,
+        metavar="N|any",
+        help="the magic number of the program's own positions, 0 for those opened by hand; others are neither shown "
+        "nor touched (default: any)",
+    )
+    group.add_argument(
+        "--deviation",
+        type=_whole,
+        metavar="POINTS",
+        help=f"by how much an order's price may differ (default: {Settings.deviation})",
+    )
+    group.add_argument(
+        "--live",
+        action="store_true",
+        help="send orders; needs --magic. Without it an order is checked by the terminal and logged, and not sent",
+    )
+
+
+def terminal_problem(options: argparse.Namespace) -> str | None:
+    """Why these options do not go together with the terminal that was chosen, or None when they do."""
+    given = {name for name, value in vars(options).items() if value is not None and value is not False}
+    if not options.history:
+        given.discard("history")
+    for name in _EMBEDDED_ONLY if options.terminal == "mt5" else _MT5_ONLY:
+        if name in given:
+            return f"--{name.replace('_', '-')} is not for --terminal {options.terminal}"
+    if options.live and options.magic is None:
+        return "--live needs --magic: the number of the program's own positions, or any for all of the account's"
+    return None
+
+
+def mt5_settings(options: argparse.Namespace) -> Settings:
+    """How the real terminal is to be used."""
+    return Settings(
+        path=options.mt5_path,
+        magic=None if options.magic in (None, ANY_MAGIC) else options.magic,
+        deviation=Settings.deviation if options.deviation is None else options.deviation,
+        live=options.live,
+    )
+
+
+def _whole(text: str) -> int:
+    if not _WHOLE.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
+    return int(text)
+
+
+def _magic(text: str) -> int:
+    return ANY_MAGIC if text == "any" else _whole(text)

@@ -1,0 +1,304 @@
+"""A stand-in for the package MetaTrader5 5.0: its calls, structures, fields and codes, with a small broker behind them.
+
+The names are the package's own; test_mt5_package.py compares them with the real one where that can be imported.
+"""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from typing import Any
+
+ACCOUNT_MARGIN_MODE_RETAIL_NETTING = 0
+ACCOUNT_MARGIN_MODE_EXCHANGE = 1
+ACCOUNT_MARGIN_MODE_RETAIL_HEDGING = 2
+TRADE_RETCODE_DONE = 10009
+TRADE_RETCODE_DONE_PARTIAL = 10010
+TRADE_RETCODE_PLACED = 10008
+TRADE_RETCODE_INVALID_FILL = 10030
+TRADE_RETCODE_POSITION_CLOSED = 10036
+RES_S_OK = 1
+RES_E_FAIL = -1
+RES_E_INVALID_PARAMS = -2
+RES_E_NOT_FOUND = -4
+RES_E_INTERNAL_FAIL_INIT = -10003
+RES_E_INTERNAL_FAIL_CONNECT = -10004
+
+AccountInfo = namedtuple(
+    "AccountInfo",
+    "login trade_mode leverage limit_orders margin_so_mode trade_allowed trade_expert margin_mode currency_digits "
+    "fifo_close balance credit profit equity margin margin_free margin_level margin_so_call margin_so_so "
+    "margin_initial margin_maintenance assets liabilities commission_blocked name server currency company",
+)
+TerminalInfo = namedtuple(
+    "TerminalInfo",
+    "community_account community_connection connected dlls_allowed trade_allowed tradeapi_disabled email_enabled "
+    "ftp_enabled notifications_enabled mqid build maxbars codepage ping_last community_balance retransmission company "
+    "name language path data_path commondata_path",
+)
+SymbolInfo = namedtuple(
+    "SymbolInfo",
+    "custom chart_mode select visible session_deals session_buy_orders session_sell_orders volume volumehigh volumelow "
+    "time digits spread spread_float ticks_bookdepth trade_calc_mode trade_mode start_time expiration_time "
+    "trade_stops_level trade_freeze_level trade_exemode swap_mode swap_rollover3days margin_hedged_use_leg "
+    "expiration_mode filling_mode order_mode order_gtc_mode option_mode option_right bid bidhigh bidlow ask askhigh "
+    "asklow last lasthigh lastlow volume_real volumehigh_real volumelow_real option_strike point trade_tick_value "
+    "trade_tick_value_profit trade_tick_value_loss trade_tick_size trade_contract_size trade_accrued_interest "
+    "trade_face_value trade_liquidity_rate volume_min volume_max volume_step volume_limit swap_long swap_short "
+    "margin_initial margin_maintenance session_volume session_turnover session_interest session_buy_orders_volume "
+    "session_sell_orders_volume session_open session_close session_aw session_price_settlement "
+    "session_price_limit_min session_price_limit_max margin_hedged price_change price_volatility price_theoretical "
+    "price_greeks_delta price_greeks_theta price_greeks_gamma price_greeks_vega price_greeks_rho price_greeks_omega "
+    "price_sensitivity basis category currency_base currency_profit currency_margin bank description exchange formula "
+    "isin name page path",
+)
+Tick = namedtuple("Tick", "time bid ask last volume time_msc flags volume_real")
+TradePosition = namedtuple(
+    "TradePosition",
+    "ticket time time_msc time_update time_update_msc type magic identifier reason volume price_open sl tp "
+    "price_current swap profit symbol comment external_id",
+)
+TradeOrder = namedtuple(
+    "TradeOrder",
+    "ticket time_setup time_setup_msc time_done time_done_msc time_expiration type type_time type_filling state magic "
+    "position_id position_by_id reason volume_initial volume_current price_open sl tp price_current price_stoplimit "
+    "symbol comment external_id",
+)
+TradeDeal = namedtuple(
+    "TradeDeal",
+    "ticket order time time_msc type entry magic position_id reason volume price commission swap profit fee symbol "
+    "comment external_id",
+)
+TradeRequest = namedtuple(
+    "TradeRequest",
+    "action magic order symbol volume price stoplimit sl tp deviation type type_filling type_time expiration comment "
+    "position position_by",
+)
+OrderCheckResult = namedtuple(
+    "OrderCheckResult", "retcode balance equity profit margin margin_free margin_level comment request"
+)
+OrderSendResult = namedtuple(
+    "OrderSendResult",
+    "retcode deal order volume price bid ask comment request_id retcode_external request",
+)
+
+STRUCTURES = (
+    AccountInfo, TerminalInfo, SymbolInfo, Tick, TradePosition, TradeOrder, TradeDeal, TradeRequest,
+    OrderCheckResult, OrderSendResult,
+)  # fmt: skip
+_TEXT = ("name", "server", "currency", "company", "symbol", "comment", "path", "description", "external_id")
+
+
+def structure(kind: Any, **fields: object) -> Any:
+    """A structure with these fields; the others are empty."""
+    return kind(**{name: "" if name in _TEXT else 0 for name in kind._fields} | fields)
+
+
+class StandIn:
+    """What ``import MetaTrader5`` gives, and behind it a terminal whose broker does what a test asks for."""
+
+    def __init__(self, margin_mode: int = ACCOUNT_MARGIN_MODE_RETAIL_NETTING) -> None:
+        self._account = structure(
+            AccountInfo,
+            login=1234,
+            server="Broker-Demo",
+            margin_mode=margin_mode,
+            trade_allowed=True,
+            trade_expert=True,
+        )
+        self._terminal = structure(TerminalInfo, build=5200, connected=True, trade_allowed=True)
+        self._running = True
+        self._initialized: list[tuple[object, ...]] = []
+        self._error = (RES_S_OK, "Success")
+        self._symbols: dict[str, Any] = {}
+        self._selected: set[str] = set()
+        self._quotes: dict[str, list[Any]] = {}
+        self._held: dict[int, Any] = {}
+        self._deals: list[Any] = []
+        self._orders: list[Any] = []
+        self._sent: list[dict[str, Any]] = []
+        self._checked: list[dict[str, Any]] = []
+        # What the next checks and orders are answered with, in place of what the broker would say.
+        self._check_answers: list[Any] = []
+        self._answers: list[Any] = []
+        # How many looks at the positions an order that was done takes to show.
+        self._delay = 0
+        self._pending: list[tuple[int, dict[str, Any]]] = []
+        self._history = True
+        self._next = 100
+
+    # What a test arranges.
+
+    def _add(self, name: str = "EURUSD", bid: float = 1.1, ask: float = 1.10002, **fields: object) -> None:
+        """Let the broker offer a symbol and quote it."""
+        settings = {
+            "name": name, "digits": 5, "volume_min": 0.01, "volume_max": 100.0, "volume_step": 0.01,
+            "trade_contract_size": 100000.0, "filling_mode": 1, "trade_exemode": 2,
+        }  # fmt: skip
+        self._symbols[name] = structure(SymbolInfo, **settings | fields)
+        self._quote(name, bid, ask, 1_700_000_000_000)
+
+    def _quote(self, name: str, bid: float, ask: float, time_msc: int) -> None:
+        tick = structure(Tick, time=time_msc // 1000, bid=bid, ask=ask, time_msc=time_msc, flags=6)
+        self._quotes.setdefault(name, []).append(tick)
+
+    def _hold(self, volume: float, symbol: str = "EURUSD", magic: int = 0, price: float = 1.1) -> int:
+        """Open a position by somebody else's hand; its ticket."""
+        request = {"symbol": symbol, "volume": abs(volume), "type": int(volume < 0), "magic": magic, "price": price}
+        return self._execute(request)
+
+    def _fail(self, code: int, text: str) -> None:
+        self._error = (code, text)
+
+    def _call(self) -> bool:
+        """Whether a call reaches the terminal."""
+        self._error = (RES_S_OK, "Success") if self._running else (RES_E_INTERNAL_FAIL_CONNECT, "No IPC connection")
+        return self._running
+
+    def _execute(self, request: dict[str, Any]) -> int:
+        """Carry a request out: its deal's ticket."""
+        ticket = self._next = self._next + 1
+        symbol, price = request["symbol"], request["price"]
+        volume = request["volume"] * (-1 if request["type"] else 1)
+        hedging = self._account.margin_mode == ACCOUNT_MARGIN_MODE_RETAIL_HEDGING
+        known = request.get("position", 0)
+        if not known and not hedging:
+            known = next((held.ticket for held in self._held.values() if held.symbol == symbol), 0)
+        held = self._held.pop(known, None)
+        if held:
+            total = round(volume + held.volume * (-1 if held.type else 1), 8)
+            if total:
+                self._held[known] = held._replace(volume=abs(total), type=int(total < 0), magic=request["magic"])
+        else:
+            known = ticket
+            self._held[ticket] = structure(
+                TradePosition, ticket=ticket, identifier=ticket, time_msc=1_700_000_000_000 + ticket, symbol=symbol,
+                volume=abs(volume), type=int(volume < 0), magic=request["magic"], price_open=price, price_current=price,
+            )  # fmt: skip
+        self._deals.append(
+            structure(
+                TradeDeal,
+                ticket=ticket,
+                position_id=known,
+                type=request["type"],
+                volume=request["volume"],
+                price=price,
+                symbol=symbol,
+                magic=request["magic"],
+                time_msc=1_700_000_000_000 + ticket,
+            )
+        )
+        return ticket
+
+    def _expects(self, request: dict[str, Any]) -> int:
+        """The return code that the broker's own rules give a request."""
+        info = self._symbols[request["symbol"]]
+        flags = {0: info.filling_mode & 1, 1: info.filling_mode & 2, 2: info.trade_exemode == 3}
+        if info.trade_exemode in (2, 3) and not flags[request["type_filling"]]:
+            return TRADE_RETCODE_INVALID_FILL
+        if request.get("position", 0) and request["position"] not in self._held:
+            return TRADE_RETCODE_POSITION_CLOSED
+        return 0
+
+    # The package's calls.
+
+    def initialize(self, *path: str) -> bool:
+        self._initialized.append(path)
+        if not self._running:
+            self._error = (RES_E_INTERNAL_FAIL_INIT, "IPC initialize failed, MetaTrader 5 x64 not found")
+        return self._running
+
+    def shutdown(self) -> bool:
+        self._initialized.clear()
+        return True
+
+    def last_error(self) -> tuple[int, str]:
+        return self._error
+
+    def account_info(self) -> Any:
+        return self._account if self._call() else None
+
+    def terminal_info(self) -> Any:
+        return self._terminal if self._call() else None
+
+    def symbol_select(self, symbol: str, enable: bool = True) -> bool:
+        if not self._call():
+            return False
+        if symbol not in self._symbols:
+            self._error = (RES_E_NOT_FOUND, "Terminal: Not found")
+            return False
+        self._selected.add(symbol)
+        return True
+
+    def symbol_info(self, symbol: str) -> Any:
+        return self._symbols.get(symbol) if self._call() else None
+
+    def symbol_info_tick(self, symbol: str) -> Any:
+        if not self._call():
+            return None
+        if symbol not in self._selected or not self._quotes.get(symbol):
+            self._error = (RES_E_NOT_FOUND, "Terminal: Not found")
+            return None
+        return self._quotes[symbol][-1]
+
+    def copy_ticks_from(self, symbol: str, date_from: int, count: int, flags: int) -> Any:
+        if not self._call():
+            return None
+        ticks = [tick._asdict() for tick in self._quotes[symbol] if tick.time >= date_from]
+        return ticks[:count]
+
+    def positions_get(self, *unnamed: object, symbol: str = "", ticket: int = 0, group: str = "") -> Any:
+        if unnamed:
+            self._error = (RES_E_INVALID_PARAMS, "Unnamed arguments not allowed")
+            return None
+        if not self._call():
+            return None
+        self._pending = [(looks - 1, request) for looks, request in self._pending]
+        for looks, request in self._pending.copy():
+            if looks < 0:
+                self._pending.remove((looks, request))
+                self._execute(request)
+        return tuple(held for held in self._held.values() if symbol in ("", held.symbol))
+
+    def orders_get(self, *, symbol: str = "", ticket: int = 0, group: str = "") -> Any:
+        return tuple(order for order in self._orders if order.symbol == symbol) if self._call() else None
+
+    def history_deals_get(self, *dates: object, position: int = 0, ticket: int = 0, group: str = "") -> Any:
+        if not self._call() or not self._history:
+            return None
+        return tuple(deal for deal in self._deals if deal.position_id == position)
+
+    def order_check(self, request: dict[str, Any]) -> Any:
+        if not self._call():
+            return None
+        self._checked.append(request)
+        if self._check_answers:
+            answer = self._check_answers.pop(0)
+            if answer is None:
+                self._error = (RES_E_INVALID_PARAMS, 'Invalid "volume" argument')
+                return None
+            return structure(OrderCheckResult, retcode=answer, comment="checked")
+        code = self._expects(request)
+        return structure(OrderCheckResult, retcode=code, comment="Unsupported filling mode" if code else "Done")
+
+    def order_send(self, request: dict[str, Any]) -> Any:
+        if not self._call():
+            return None
+        self._sent.append(request)
+        answer = self._answers.pop(0) if self._answers else {}
+        if answer is None:
+            return None
+        if isinstance(answer, int):
+            return structure(OrderSendResult, retcode=answer, comment="as told")
+        filled = request | answer.get("filled", {})
+        retcode = answer.get("retcode", TRADE_RETCODE_DONE)
+        deal = 0
+        if answer.get("never"):
+            pass
+        elif self._delay:
+            self._pending.append((self._delay, filled))
+        else:
+            deal = self._execute(filled)
+        return structure(
+            OrderSendResult, retcode=retcode, deal=deal, order=self._next, volume=filled["volume"],
+            price=answer.get("price", filled["price"]), comment="Request executed",
+        )  # fmt: skip
