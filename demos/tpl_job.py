@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import queue
 import random
 import sys
@@ -62,8 +63,8 @@ class Told(Child):
         assert self._process is not None
         assert self._process.stdin is not None
         with suppress(OSError):
-            self._process.stdin.write(command + "\n")
-            self._process.stdin.flush()
+            # Past the stream's buffer, which would fail once more when it is closed.
+            os.write(self._process.stdin.fileno(), f"{command}\n".encode())
 
 
 @dataclass
