@@ -247,10 +247,6 @@ KNOWN = [
         ),
     ),
     Known(
-        "inet_ntop with neither a family nor an address: not known",
-        lambda d, ours, theirs: d.step[0] == "inet_ntop" and (ours, theirs) == ("WSAEAFNOSUPPORT", "WSAEFAULT"),
-    ),
-    Known(
         "the reference: before WSAStartup the calls for names fail",
         lambda d, ours, theirs: d.step[0].startswith("get") and ours == "WSANOTINITIALISED",
     ),
