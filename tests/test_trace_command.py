@@ -116,7 +116,11 @@ def test_the_command_in_this_process(
     assert capsys.readouterr().out.startswith("256 ['a'] __main__ ")
     trace.stop()
     assert [len(Path(name).read_text(encoding="ascii").splitlines()) for name in ("1.txt", "2.txt")] == [2, 1]
-    for arguments in (["-m", "no_such_module"], ["nothing.py"], ["-o", "missing/x", "program.py"], ["--bytes", "x"]):
+    (folder / "package").mkdir()
+    (folder / "package" / "__init__.py").write_text("import no_such_module", encoding="ascii")
+    with pytest.raises(ModuleNotFoundError):
+        main(["-m", "package.module"])
+    for arguments in (["-m", "no_such_package.module"], ["-m", "no_such_module"], ["nothing.py"], ["--bytes", "x"]):
         with pytest.raises(SystemExit):
             main(arguments)
     with pytest.raises(SystemExit) as ended:

@@ -207,6 +207,17 @@ def test_a_refused_connection_has_no_arrow() -> None:
     assert story.arrows() == []
 
 
+def test_a_call_that_raised_is_shown_and_moves_nothing(tmp_path: Path) -> None:
+    story = Story("a", "b")
+    story.stream(0, 5, A, B)
+    story.accept(1, 7, B, A)
+    story.call(0, "send", s=5, buf={"type": "str"}, len=4, flags=0, raised="TypeError: not bytes")
+    story.call(1, "closesocket", s=99)
+    drawn = story.draw()
+    assert [arrow.kind for arrow in drawn.arrows] == ["connection"]
+    assert '"error":"TypeError"' in page(drawn, "x")
+
+
 def test_addresses_of_a_wildcard_are_matched_by_port() -> None:
     story = Story("a", "b")
     story.stream(0, 5, "0.0.0.0:1000", B)

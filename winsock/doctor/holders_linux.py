@@ -54,10 +54,14 @@ def _owners(proc: Path) -> Iterator[tuple[str, tuple[int, str]]]:
     """The inode of each socket that a process of this user has open, and that process."""
     for process in proc.glob("[0-9]*"):
         try:
-            links = [os.readlink(link) for link in (process / "fd").iterdir()]
+            descriptors = list((process / "fd").iterdir())
             program = (process / "comm").read_text(encoding="utf-8", errors="replace").strip()
         except OSError:
             continue  # another user's, or one that has just ended
-        for link in links:
-            if found := re.fullmatch(r"socket:\[(\d+)\]", link):
+        for descriptor in descriptors:
+            try:
+                target = os.readlink(descriptor)
+            except OSError:
+                continue  # closed meanwhile, as that of the folder itself
+            if found := re.fullmatch(r"socket:\[(\d+)\]", target):
                 yield found[1], (int(process.name), program)
