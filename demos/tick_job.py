@@ -71,7 +71,6 @@ class Job:
     finished: set[str] = field(default_factory=set)
     stopping: bool = False
     look_at: float = 0.0
-    seconds: float = 0.0
     state: str = "starting"
 
     def __post_init__(self) -> None:
@@ -144,13 +143,13 @@ def _collect(job: Job, symbol: str | None) -> None:
         raise JobError(3, f"the server has not begun to listen within {_STARTING:.0f} s")
     clients = list(job.tally.clients)
     symbols = symbols_for(max(job.options.symbols, len(clients)), symbol)
-    began = job.clock.monotonic()
     for number, name in enumerate(clients):
         _start(job, name, _client(job, number, symbols[number :: len(clients)]))
+    # The time begins when all clients send, however long their processes take to start.
+    _until(job, lambda: all(client.ports for client in job.tally.clients.values()), _STARTING)
     job.state = "collecting"
     duration = math.inf if job.options.duration is None else job.options.duration
     _until(job, lambda: job.finished >= set(clients), duration)
-    job.seconds = job.clock.monotonic() - began
     job.state = "catching up"
     for name in clients:
         job.children[name].release()
@@ -248,7 +247,6 @@ def _summary(job: Job) -> dict[str, Any]:
         "lost_by_number": tally.lost_by_number,
         "refused": tally.refused,
         "symbols": len(tally.symbols),
-        "seconds": round(job.seconds, 3),
         "per_client": [
             {
                 "name": client.name,
@@ -267,11 +265,10 @@ def _summary(job: Job) -> dict[str, Any]:
 
 
 def _text(summary: dict[str, Any]) -> str:
-    rate = summary["received"] / summary["seconds"] if summary["seconds"] else 0.0
     lines = [
-        f"{summary['received']} of {summary['ticks']} ticks of {summary['symbols']} symbols collected in "
-        f"{summary['seconds']:.1f} s, {rate:.0f} a second; {summary['lost']} lost, {summary['lost_by_number']} of them "
-        f"missed by their numbers; {summary['refused']} datagrams refused"
+        f"{summary['received']} of {summary['ticks']} ticks of {summary['symbols']} symbols collected; "
+        f"{summary['lost']} lost, {summary['lost_by_number']} of them missed by their numbers; "
+        f"{summary['refused']} datagrams refused"
     ]
     for client in summary["per_client"]:
         lines.append(
