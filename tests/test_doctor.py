@@ -282,8 +282,8 @@ def test_nobody_who_answers_is_a_time_that_runs_out(started: None, monkeypatch: 
 def test_a_connection_that_succeeds_or_fails_at_once(started: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trips, "connect", lambda s, name, length: 0)
     assert checks.reach("127.0.0.1", 80)[-1].ok
-    monkeypatch.setattr(trips, "connect", lambda s, name, length: winsock.connect(s, name, 1))
-    assert checks.reach("127.0.0.1", 80)[-1].found.startswith("connect: (#10014) WSAEFAULT")
+    monkeypatch.setattr(trips, "connect", lambda s, name, length: winsock.connect(1 << 30, name, 1))
+    assert checks.reach("127.0.0.1", 80)[-1].found.startswith("connect: (#10038) WSAENOTSOCK")
 
 
 def test_one_address_of_a_name_is_enough(started: None, monkeypatch: pytest.MonkeyPatch) -> None:
