@@ -47,7 +47,12 @@ def get(stage: TplStage, said: bytes = b"") -> Iterator[None]:
         write(peer, said)
         yield from until(lambda: len(stage.program.conns) > 0)
     yield from served(stage, count + 1)
-    stage.got = read_all(peer)
+    stage.got, ended = b"", None
+    while ended is None:
+        more, ended = drain(peer)
+        stage.got += more
+        yield
+    assert ended == 0
     close(peer)
 
 

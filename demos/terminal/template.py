@@ -106,11 +106,8 @@ def parse(data: bytes) -> Section:
         raise TemplateError("a template begins with the byte order mark FF FE")
     if len(data) % 2:
         raise TemplateError("a template has two bytes for each character, and this one has half a character")
-    try:
-        # A lone surrogate is no text, but it is to come out as it went in.
-        text = data[len(BOM) :].decode("utf-16-le", "surrogatepass")
-    except UnicodeDecodeError as error:
-        raise TemplateError(f"a template is UTF-16LE, and this is not: {error.reason}") from None
+    # A lone surrogate is no text, but it is to come out as it went in; so nothing is left that cannot be read.
+    text = data[len(BOM) :].decode("utf-16-le", "surrogatepass")
     document = Section("")
     stack = [document]
     for number, raw in enumerate(text.split("\n"), 1):
