@@ -7,6 +7,7 @@ import json
 import os
 import struct
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -111,12 +112,20 @@ def test_a_family_that_is_not_there_is_a_failure(started: None) -> None:
 # ---- who holds a port
 
 
+def closed_ports() -> Iterator[int]:
+    """Ports that were free a moment ago; others on this machine may take one meanwhile."""
+    for _ in range(20):
+        s = bound()
+        port = port_of(s)
+        winsock.closesocket(s)
+        yield port
+
+
 def test_a_free_port_is_free(started: None, capsys: pytest.CaptureFixture[str]) -> None:
-    s = bound()
-    port = port_of(s)
-    winsock.closesocket(s)
-    code, report = run(capsys, "port", str(port))
-    assert (code, last(report)["found"], last(report)["holders"]) == (0, "free", [])
+    found = (run(capsys, "port", str(port)) for port in closed_ports())
+    assert any(
+        code == 0 and last(report)["found"] == "free" and last(report)["holders"] == [] for code, report in found
+    )
 
 
 def test_a_held_port_is_told_with_its_holder(started: None, capsys: pytest.CaptureFixture[str]) -> None:
@@ -131,9 +140,9 @@ def test_a_held_port_is_told_with_its_holder(started: None, capsys: pytest.Captu
 
 
 def test_a_udp_port_is_another_one(started: None, capsys: pytest.CaptureFixture[str]) -> None:
-    port = port_of(bound(SOCK_DGRAM))
-    assert run(capsys, "port", str(port), "--udp")[0] == 1
-    assert run(capsys, "port", str(port))[0] == 0
+    ports = [port_of(bound(SOCK_DGRAM)) for _ in range(20)]
+    assert {run(capsys, "port", str(port), "--udp")[0] for port in ports} == {1}
+    assert 0 in {run(capsys, "port", str(port))[0] for port in ports}
 
 
 def test_where_nobody_can_tell_who_holds_it_it_is_said(started: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,11 +155,8 @@ def test_where_nobody_can_tell_who_holds_it_it_is_said(started: None, monkeypatc
 
 def test_a_port_with_old_connections_is_free(started: None, monkeypatch: pytest.MonkeyPatch) -> None:
     left = Holder("TCP", "127.0.0.1:1", "127.0.0.1:2", "TIME_WAIT", None, "")
-    port = port_of(s := bound())
-    winsock.closesocket(s)
     monkeypatch.setattr(holders, "holders", lambda port, protocol: [left])
-    told = check_port(port)
-    assert told.ok
+    told = next(told for told in map(check_port, closed_ports()) if told.ok)
     assert told.found == (
         "free for a server, beside 127.0.0.1:1 TIME_WAIT with 127.0.0.1:2, by the system, after a close"
     )
