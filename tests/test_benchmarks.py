@@ -6,7 +6,7 @@ import json
 import platform
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from winsock import BACKEND
 
 pytest.importorskip("_socket", reason="the benchmarks compare with Python's own socket module")
 from benchmarks import __main__ as command
+from benchmarks import crowd
 from benchmarks.suite import BENCHMARKS
 
 
@@ -31,6 +32,20 @@ def test_every_benchmark_gives_positive_ratios(benchmark_: Benchmark) -> None:
         assert one.ratio > 0
         assert one.cost > 0
         assert one.other_cost > 0
+
+
+@pytest.mark.posix_only("Windows has no select.poll, which the crowd is compared with")
+def test_the_standard_server_of_a_crowd_measures_in_a_process_of_its_own() -> None:
+    with crowd.poll(150)() as contestants:
+        assert set(contestants) == {"winsock", "select.poll"}
+        assert all(contestant(2) > 0 for contestant in contestants.values())
+
+
+def test_another_process_of_a_benchmark_that_fails_is_no_result() -> None:
+    with ExitStack() as stack:
+        clients = crowd.Elsewhere(stack, "clients", "0")
+        with pytest.raises(RuntimeError, match="has failed"):
+            clients("connect 1")  # to no port at all
 
 
 def test_the_contestants_take_turns_and_the_first_round_does_not_count() -> None:

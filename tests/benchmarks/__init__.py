@@ -1,6 +1,6 @@
 """What winsock's calls cost, beside the same work done with Python's own modules in the same run.
 
-    python -m tests.benchmarks                  everything, in some 20 seconds (minutes under Wine)
+    python -m tests.benchmarks                  everything, in about a minute (minutes under Wine)
     python -m tests.benchmarks --quick          a tenth of the rounds
     python -m tests.benchmarks --only fan-out-1000 --json fan-out.json
 

@@ -41,6 +41,8 @@ def environment() -> dict[str, Any]:
 
 
 def shown(amount: float, unit: str) -> str:
+    if unit == "%":
+        return f"{amount:.2f} %"
     if unit != "ns":
         return f"{amount:.0f} {unit}"
     if amount < 1e4:

@@ -164,11 +164,13 @@ def standard_port(opened: socket.socket) -> int:
     return port
 
 
-def standard_client(stack: ExitStack, port: int) -> socket.socket:
+def standard_client(stack: ExitStack, port: int, source: str = HOST) -> socket.socket:
     """The far end of a connection, of either kind. Closed, it leaves no TIME_WAIT behind."""
     client = stack.enter_context(socket.socket())
     on_for_0_seconds = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, on_for_0_seconds)
+    if source != HOST:
+        client.bind((source, 0))
     client.connect((HOST, port))
     return client
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+import importlib
 import subprocess
 import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any
 
-from winsock import accept, closesocket, sockaddr_in
+from winsock import accept, calls, closesocket, sockaddr_in
 
 from .connections import (
     ADDRESS_SIZE,
@@ -23,9 +23,8 @@ from .connections import (
     winsock_port,
     winsock_started,
 )
-from .measuring import Benchmark, Contestant, Contestants
+from .measuring import CHECKOUT, Benchmark, Contestant, Contestants
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 # What winsock can't do without.
 FOUNDATION = "ctypes" if sys.platform == "win32" else "ctypes, cffi"
 
@@ -48,8 +47,17 @@ def import_time() -> Iterator[Contestants]:
     yield {"winsock": imported("winsock"), FOUNDATION: imported(FOUNDATION)}
 
 
-def remembered(port: int, take: Callable[[], Any], close: Callable[[Any], Any]) -> Contestant:
-    """The bytes that taking a client leaves allocated."""
+def slot_size() -> int:
+    """The bytes behind each socket in a table of C's, which Python's allocators don't see: compat's, compiled."""
+    if getattr(calls, "MODE", None) != "compiled":
+        return 0
+    ffi = importlib.import_module("winsock_compat.libc").ffi
+    size: int = ffi.sizeof("struct quick_slot")
+    return size
+
+
+def remembered(port: int, take: Callable[[], Any], close: Callable[[Any], Any], unseen: int = 0) -> Contestant:
+    """The bytes that taking a client leaves allocated, and those that are not seen."""
 
     def contestant(number: int) -> float:
         with ExitStack() as stack:
@@ -66,14 +74,14 @@ def remembered(port: int, take: Callable[[], Any], close: Callable[[Any], Any]) 
                 tracemalloc.stop()
             for one in taken:
                 close(one)
-        return total
+        return total + number * unseen
 
     return contestant
 
 
 @contextmanager
 def memory() -> Iterator[Contestants]:
-    """An accepted TCP socket: what Python's allocators gave out for it.
+    """An accepted TCP socket: what Python's allocators gave out for it, and compat's own table in C.
 
     The kernel's part is the same for both; what a library's C code takes by itself is not seen.
     """
@@ -82,7 +90,10 @@ def memory() -> Iterator[Contestants]:
         source, length = sockaddr_in(), ctypes.c_int(ADDRESS_SIZE)
         yield {
             "winsock": remembered(
-                winsock_port(ours), lambda: sure(accept(ours, source, length)), lambda handle: sure(closesocket(handle))
+                winsock_port(ours),
+                lambda: sure(accept(ours, source, length)),
+                lambda handle: sure(closesocket(handle)),
+                slot_size(),
             ),
             "socket": remembered(standard_port(theirs), lambda: theirs.accept()[0], lambda accepted: accepted.close()),
         }

@@ -7,8 +7,12 @@ import statistics
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from time import perf_counter_ns
 from typing import Any, TypeAlias
+
+# Where a process that a benchmark starts finds all of this.
+CHECKOUT = Path(__file__).resolve().parents[2]
 
 # Does the work so many times, and tells what all of that cost, in the benchmark's unit.
 Contestant: TypeAlias = Callable[[int], float]
@@ -28,7 +32,7 @@ class Benchmark:
     prepare: Callable[[], AbstractContextManager[Contestants]]
     number: int  # operations in one measurement: about a millisecond's worth, so that few are interrupted
     rounds: int = 301
-    unit: str = "ns"  # or "B"
+    unit: str = "ns"  # or "B", or "%" of a core
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import select
 import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
-from winsock import FD_ISSET, FD_SET, POLLRDNORM, WSAPOLLFD, WSAPoll, fd_set, fd_set_sized, timeval
+from winsock import FD_ISSET, FD_SET, FD_ZERO, POLLRDNORM, WSAPOLLFD, WSAPoll, fd_set, fd_set_sized, timeval
 from winsock import select as winsock_select
 
 from .connections import (
@@ -30,7 +30,6 @@ from .measuring import Benchmark, Contestants, NotHere, timed
 
 # The standard select takes 512 sockets on Windows; elsewhere only descriptors under 1,024.
 COUNT = 500 if sys.platform == "win32" else 1000
-CHOSEN = COUNT // 2
 HIGHEST_DESCRIPTOR = 1023
 
 
@@ -54,23 +53,47 @@ def one_ready(wait: Callable[[], int]) -> Callable[[int], None]:
     return work
 
 
-@contextmanager
-def poll() -> Iterator[Contestants]:
+def poll(count: int) -> Callable[[], AbstractContextManager[Contestants]]:
     """Connected TCP sockets. The array is filled once, as select.poll's sockets are registered once."""
-    with descriptors(4 * COUNT), winsock_started() as stack:
-        sockets, their_clients = standard_server(stack, COUNT)
-        handles, our_clients = winsock_server(stack, COUNT)
-        array = (WSAPOLLFD * COUNT)(*[WSAPOLLFD(handle, POLLRDNORM, 0) for handle in handles])
-        # Nobody reads what these two say, so their peers stay ready.
-        their_clients[CHOSEN].send(MESSAGE)
-        our_clients[CHOSEN].send(MESSAGE)
-        select.select([sockets[CHOSEN]], [], [])
-        WSAPoll(array, COUNT, -1)
-        assert array[CHOSEN].revents == POLLRDNORM
 
-        others = standard_poll(sockets) or {"select.select": lambda: len(select.select(sockets, [], [], 0)[0])}
-        waits = {"winsock": lambda: WSAPoll(array, COUNT, 0), **others}
-        yield {name: timed(one_ready(wait)) for name, wait in waits.items()}
+    @contextmanager
+    def prepare() -> Iterator[Contestants]:
+        chosen = count // 2
+        with descriptors(4 * count), winsock_started() as stack:
+            sockets, their_clients = standard_server(stack, count)
+            handles, our_clients = winsock_server(stack, count)
+            array = (WSAPOLLFD * count)(*[WSAPOLLFD(handle, POLLRDNORM, 0) for handle in handles])
+            # Nobody reads what these two say, so their peers stay ready.
+            their_clients[chosen].send(MESSAGE)
+            our_clients[chosen].send(MESSAGE)
+            select.select([sockets[chosen]], [], [])
+            WSAPoll(array, count, -1)
+            assert array[chosen].revents == POLLRDNORM
+
+            others = standard_poll(sockets) or {"select.select": lambda: len(select.select(sockets, [], [], 0)[0])}
+            waits = {"winsock": lambda: WSAPoll(array, count, 0), **others}
+            yield {name: timed(one_ready(wait)) for name, wait in waits.items()}
+
+    return prepare
+
+
+def datagram_sockets(stack: ExitStack, count: int) -> tuple[list[socket.socket], list[int]]:
+    """So many of either kind, of which the one in the middle has received something."""
+    chosen = count // 2
+    # The standard ones first: they must have low descriptors.
+    sockets = [standard_datagram(stack) for _ in range(count)]
+    if sys.platform != "win32" and sockets[-1].fileno() > HIGHEST_DESCRIPTOR:
+        raise NotHere(f"this process has too many open files for select.select on {count} sockets")
+    handles = [winsock_datagram(stack) for _ in range(count)]
+    sender = standard_datagram(stack)
+    sender.sendto(MESSAGE, sockets[chosen].getsockname())
+    sender.sendto(MESSAGE, (HOST, winsock_port(handles[chosen])))
+    select.select([sockets[chosen]], [], [])
+    alone = fd_set()
+    FD_SET(handles[chosen], alone)
+    winsock_select(0, alone, None, None, None)
+    assert FD_ISSET(handles[chosen], alone)
+    return sockets, handles
 
 
 @contextmanager
@@ -80,24 +103,12 @@ def select_() -> Iterator[Contestants]:
     The standard select is given socket objects, as it usually is.
     """
     with descriptors(2 * COUNT), winsock_started() as stack:
-        # The standard ones first: they must have low descriptors.
-        sockets = [standard_datagram(stack) for _ in range(COUNT)]
-        if sys.platform != "win32" and sockets[-1].fileno() > HIGHEST_DESCRIPTOR:
-            raise NotHere(f"this process has too many open files for select.select on {COUNT} sockets")
-        handles = [winsock_datagram(stack) for _ in range(COUNT)]
+        sockets, handles = datagram_sockets(stack, COUNT)
         kind = fd_set_sized(COUNT)
         kept = kind()
         kept.fd_count = COUNT
         kept.fd_array[:] = [*handles]
         now = timeval(0, 0)
-        sender = standard_datagram(stack)
-        sender.sendto(MESSAGE, sockets[CHOSEN].getsockname())
-        sender.sendto(MESSAGE, (HOST, winsock_port(handles[CHOSEN])))
-        select.select([sockets[CHOSEN]], [], [])
-        alone = fd_set()
-        FD_SET(handles[CHOSEN], alone)
-        winsock_select(0, alone, None, None, None)
-        assert FD_ISSET(handles[CHOSEN], alone)
 
         def winsock() -> int:
             return winsock_select(0, kind.from_buffer_copy(kept), None, None, now)
@@ -110,7 +121,26 @@ def select_() -> Iterator[Contestants]:
         yield {name: timed(one_ready(wait)) for name, wait in waits.items()}
 
 
+@contextmanager
+def sets_made_anew() -> Iterator[Contestants]:
+    """The same with a set that FD_SET fills for each call, and a list that is made anew as well."""
+    with descriptors(2 * COUNT), winsock_started() as stack:
+        sockets, handles = datagram_sockets(stack, COUNT)
+        fds = fd_set_sized(COUNT)()
+        now = timeval(0, 0)
+
+        def winsock() -> int:
+            FD_ZERO(fds)
+            for handle in handles:
+                FD_SET(handle, fds)
+            return winsock_select(0, fds, None, None, now)
+
+        waits = {"winsock": winsock, "select.select": lambda: len(select.select([*sockets], [], [], 0)[0])}
+        yield {name: timed(one_ready(wait)) for name, wait in waits.items()}
+
+
 BENCHMARKS = (
-    Benchmark(f"poll-{COUNT}", poll, number=1),
+    Benchmark(f"poll-{COUNT}", poll(COUNT), number=1),
     Benchmark(f"select-{COUNT}", select_, number=1),
+    Benchmark(f"fd-set-{COUNT}", sets_made_anew, number=1, rounds=101),
 )

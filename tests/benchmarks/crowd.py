@@ -1,0 +1,218 @@
+"""A server with 10,000 clients, which live in another process: one WSAPoll over all, and a timer that finds nothing.
+
+No process may hold the descriptors of both sides, nor of two servers. So the standard server has a process of its own,
+which this module is when it is run: it measures there as this one does here, in turns with it. The clients have
+addresses 127.0.0.1 to 127.0.0.10.
+"""
+
+from __future__ import annotations
+
+import gc
+import select
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+
+from winsock import POLLRDNORM, SOCKET_ERROR, WSAPOLLFD, WSAPoll, accept, recv
+
+from .connections import (
+    MESSAGE,
+    SIZE,
+    descriptors,
+    standard_client,
+    standard_listener,
+    standard_port,
+    winsock_listener,
+    winsock_nonblocking,
+    winsock_opened,
+    winsock_port,
+    winsock_started,
+)
+from .measuring import CHECKOUT, Benchmark, Contestant, Contestants, NotHere, timed
+from .waiting import one_ready, standard_poll
+
+COUNT = 10_000
+ADDRESSES = 10
+# As many connections wait in a listener's queue anywhere.
+AT_ONCE = 100
+PERIOD = 0.1
+
+
+class Elsewhere:
+    """This module in a process of its own, which answers each line with one."""
+
+    def __init__(self, stack: ExitStack, *task: str) -> None:
+        command = [sys.executable, "-m", "tests.benchmarks.crowd", *task]
+        # Leaving the stack closes its standard input, which ends it.
+        self._process = stack.enter_context(
+            subprocess.Popen(command, cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+        )
+
+    def __call__(self, line: str) -> str:
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(line + "\n")
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise RuntimeError("the other process of the benchmark has failed; it says why above")
+        return answer
+
+
+def admitted(stack: ExitStack, port: int, count: int, take: Callable[[], None]) -> Elsewhere:
+    """The clients' process, once `take` was called for each of them."""
+    clients = Elsewhere(stack, "clients", str(port))
+    for begin in range(0, count, AT_ONCE):
+        some = min(AT_ONCE, count - begin)
+        clients(f"connect {some}")
+        for _ in range(some):
+            take()
+    return clients
+
+
+def winsock_crowd(stack: ExitStack, count: int) -> tuple[list[int], Elsewhere]:
+    listener = winsock_listener(stack)
+    handles = []
+
+    def take() -> None:
+        handle = winsock_opened(stack, accept(listener, None, None))
+        winsock_nonblocking(handle)
+        handles.append(handle)
+
+    return handles, admitted(stack, winsock_port(listener), count, take)
+
+
+def standard_crowd(stack: ExitStack, count: int) -> tuple[list[socket.socket], Elsewhere]:
+    listener = standard_listener(stack)
+    sockets = []
+
+    def take() -> None:
+        accepted = stack.enter_context(listener.accept()[0])
+        accepted.setblocking(False)
+        sockets.append(accepted)
+
+    return sockets, admitted(stack, standard_port(listener), count, take)
+
+
+def on_a_timer(event: Callable[[], int]) -> Contestant:
+    """So many events of a timer, each the share of a core that it takes: the CPU's time, not the clock's, in %."""
+
+    def contestant(number: int) -> float:
+        found = 0
+        spent = time.process_time()
+        due = time.perf_counter()
+        for _ in range(number):
+            due += PERIOD
+            time.sleep(max(0.0, due - time.perf_counter()))
+            found += event()
+        assert not found
+        return 100 * (time.process_time() - spent) / PERIOD
+
+    return contestant
+
+
+# What is done with a way to ask which of the sockets are ready.
+WORK = {"poll": lambda wait: timed(one_ready(wait)), "idle": on_a_timer}
+
+
+@contextmanager
+def sockets_of_winsock(count: int) -> Iterator[tuple[ExitStack, list[int], Elsewhere]]:
+    if not hasattr(select, "poll"):
+        raise NotHere("this system has no select.poll to compare with")
+    with descriptors(count), winsock_started() as stack:
+        yield stack, *winsock_crowd(stack, count)
+
+
+def standard_server_elsewhere(stack: ExitStack, work: str, count: int) -> Contestant:
+    server = Elsewhere(stack, work, str(count))
+    server("0")
+    return lambda number: float(server(str(number)))
+
+
+def polled(handles: list[int]) -> Callable[[], int]:
+    count = len(handles)
+    array = (WSAPOLLFD * count)(*[WSAPOLLFD(handle, POLLRDNORM, 0) for handle in handles])
+    return lambda: WSAPoll(array, count, 0)
+
+
+def poll(count: int) -> Callable[[], AbstractContextManager[Contestants]]:
+    @contextmanager
+    def prepare() -> Iterator[Contestants]:
+        with sockets_of_winsock(count) as (stack, handles, clients):
+            clients("speak")
+            wait = polled(handles)
+            while not wait():
+                pass
+            yield {
+                "winsock": WORK["poll"](wait),
+                "select.poll": standard_server_elsewhere(stack, "poll", count),
+            }
+
+    return prepare
+
+
+@contextmanager
+def idle_server() -> Iterator[Contestants]:
+    """Beside the two that ask once, one that tries to receive from each client at each event of its timer."""
+    with sockets_of_winsock(COUNT) as (stack, handles, _):
+        buffer = bytearray(SIZE)
+
+        def receive() -> int:
+            received = 0
+            for handle in handles:
+                if recv(handle, buffer, SIZE, 0) != SOCKET_ERROR:
+                    received += 1
+            return received
+
+        yield {
+            "winsock": on_a_timer(polled(handles)),
+            "select.poll": standard_server_elsewhere(stack, "idle", COUNT),
+            "recv of each": on_a_timer(receive),
+        }
+
+
+def be_clients(port: int) -> None:
+    with ExitStack() as stack:
+        clients: list[socket.socket] = []
+        for line in sys.stdin:
+            what, *number = line.split()
+            if what == "connect":
+                for place in range(len(clients), len(clients) + int(*number)):
+                    clients.append(standard_client(stack, port, f"127.0.0.{1 + place % ADDRESSES}"))
+            else:
+                clients[len(clients) // 2].send(MESSAGE)
+            print("done", flush=True)
+
+
+def be_standard_server(work: str, count: int) -> None:
+    with ExitStack() as stack:
+        sockets, clients = standard_crowd(stack, count)
+        (wait,) = standard_poll(sockets).values()
+        if work == "poll":
+            clients("speak")
+            while not wait():
+                pass
+        contestant = WORK[work](wait)
+        gc.disable()
+        for line in sys.stdin:
+            print(contestant(int(line)), flush=True)
+
+
+def main(task: str, number: int) -> None:
+    # Twice as many may be wanted: each process has only its own.
+    with descriptors(COUNT):
+        if task == "clients":
+            be_clients(number)
+        else:
+            be_standard_server(task, number)
+
+
+BENCHMARKS = (
+    Benchmark(f"poll-{COUNT}", poll(COUNT), number=1, rounds=101),
+    Benchmark("idle-server", idle_server, number=5, rounds=7, unit="%"),
+)
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))
