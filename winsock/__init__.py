@@ -145,6 +145,6 @@ __all__ += constants.__all__
 __all__ += errors.__all__
 
 if os.environ.get("WINSOCK_TRACE"):
-    from .trace import start_by_environment
+    from . import trace
 
-    start_by_environment(os.environ)
+    trace.start_by_environment(os.environ)
