@@ -228,7 +228,7 @@ class Host:
         for tick in self.market.poll(self.clock.monotonic()):
             self.take_quote(tick)
             self._tick(tick)
-        if self._queue or self.stopping:
+        if self._queue or self.stopping or not self._live:
             return
         due = min(end, self._next_due())
         left = due - self.clock.monotonic()
