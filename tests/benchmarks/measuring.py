@@ -16,7 +16,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 
 # Does the work so many times, and tells what all of that cost, in the benchmark's unit.
 Contestant: TypeAlias = Callable[[int], float]
-# By name, winsock first: it is compared with each of the others.
+# By name, winsock's first: it is compared with each of the others.
 Contestants: TypeAlias = dict[str, Contestant]
 
 
