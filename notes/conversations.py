@@ -183,6 +183,8 @@ def main() -> None:
     for pair in options.pairs:
         if pair not in PAIRS:
             parser.error(f"there is no pair {pair}: {', '.join(PAIRS)}")
+    if options.page:
+        options.page.mkdir(parents=True, exist_ok=True)
     for pair in options.pairs or PAIRS:
         page = options.page / f"{pair}.html" if options.page else None
         diagram = draw(pair, page)
