@@ -96,19 +96,18 @@ def test_the_command_tells_where_it_ran_and_keeps_the_figures(
 def test_a_picture_is_drawn_of_what_each_number_of_clients_costs(tmp_path: Path, ending: str) -> None:
     pytest.importorskip("matplotlib", reason="the picture needs matplotlib")
     file = tmp_path / f"costs.{ending}"
-    line = {1: 4000.0, 1000: 5e6}
-    lines = {"send_many": line, "socket": line, "C loop": {1: 3000.0}}
-    picture.draw(file, lines, {"WSAPoll": line, "select.poll": line})
+    some = {1: [4000.0], 1000: [5e6]}
+    picture.draw(file, {"send_many": some, "socket": some, "C loop": {1: [3000.0]}}, {"WSAPoll": some})
     drawn = file.read_bytes()
     assert drawn.startswith(b"\x89PNG" if ending == "png" else b"<?xml")
     assert b"send_many" in drawn
 
 
 def test_the_pictures_lines_have_a_cost_for_every_number_of_clients() -> None:
-    lines = picture.announcing((1, 2), rounds=1)
-    assert {"send", "send_many", "socket"} <= set(lines)
-    assert all(list(line) == [1, 2] for line in lines.values())
-    assert picture.ratios(lines, "socket")["socket"] == {1: 1, 2: 1}
+    costs = picture.announcing((1, 2), rounds=1)
+    assert {"send", "send_many", "socket"} <= set(costs)
+    assert all(list(line) == [1, 2] for line in picture.each(costs).values())
+    assert picture.ratios(costs, "socket")["socket"] == {1: 1, 2: 1}
 
 
 def test_an_unknown_benchmark_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

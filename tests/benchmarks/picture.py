@@ -11,7 +11,9 @@ import json
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from operator import truediv
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from . import crowd, fan_out, waiting
@@ -21,8 +23,10 @@ from .measuring import Benchmark, Contestants, NotHere, measured
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Nanoseconds of one call, or of one announcement, by the number of clients.
+# By the number of clients.
 Line: TypeAlias = "dict[int, float]"
+# Nanoseconds of one call, or of one announcement, in each round.
+Costs: TypeAlias = "dict[int, list[float]]"
 Prepared: TypeAlias = "Callable[[int], Callable[[], AbstractContextManager[Contestants]]]"
 
 ANNOUNCED = (1, 3, 10, 30, 100, 300, 1000, 3000)
@@ -32,9 +36,9 @@ CROWDS = (3000, 10_000)
 ROUNDS = 51
 
 
-def costs(prepared: Prepared, counts: tuple[int, ...], ours: str, rounds: int) -> dict[str, Line]:
-    """A line for each contestant; the first is called `ours`."""
-    lines: dict[str, Line] = {}
+def measure(prepared: Prepared, counts: tuple[int, ...], ours: str, rounds: int) -> dict[str, Costs]:
+    """What each contestant needed; the first is called `ours`."""
+    costs: dict[str, Costs] = {}
     for count in counts:
         number = max(1, 300 // count)
         try:
@@ -42,22 +46,22 @@ def costs(prepared: Prepared, counts: tuple[int, ...], ours: str, rounds: int) -
         except NotHere as reason:
             print(f"{ours}, {count} clients: not measured: {reason}", file=sys.stderr)
             continue
-        lines.setdefault(ours, {})[count] = compared[0].cost
+        costs.setdefault(ours, {})[count] = compared[0].costs
         for one in compared:
-            lines.setdefault(one.against, {})[count] = one.other_cost
-    return lines
+            costs.setdefault(one.against, {})[count] = one.other_costs
+    return costs
 
 
-def announcing(counts: tuple[int, ...], rounds: int) -> dict[str, Line]:
+def announcing(counts: tuple[int, ...], rounds: int) -> dict[str, Costs]:
     names = ("send_many", "send", "socket", "asyncio", "C loop")
-    return costs(lambda count: fan_out.announcing(count, *names), counts, "send_many", rounds)
+    return measure(lambda count: fan_out.announcing(count, *names), counts, "send_many", rounds)
 
 
-def looking(counts: tuple[int, ...], crowds: tuple[int, ...], rounds: int) -> dict[str, Line]:
-    lines = costs(waiting.poll, counts, "WSAPoll", rounds)
-    for name, line in costs(crowd.poll, crowds, "WSAPoll", rounds).items():
-        lines.setdefault(name, {}).update(line)
-    return lines
+def looking(counts: tuple[int, ...], crowds: tuple[int, ...], rounds: int) -> dict[str, Costs]:
+    costs = measure(waiting.poll, counts, "WSAPoll", rounds)
+    for name, more in measure(crowd.poll, crowds, "WSAPoll", rounds).items():
+        costs.setdefault(name, {}).update(more)
+    return costs
 
 
 STYLES = {
@@ -84,21 +88,28 @@ def draw_lines(axes: Axes, lines: dict[str, Line], title: str, legend: bool = Tr
         axes.legend()
 
 
-def each(lines: dict[str, Line]) -> dict[str, Line]:
+def each(costs: dict[str, Costs]) -> dict[str, Line]:
     """Microseconds for one client."""
-    return {name: {count: cost / count / 1000 for count, cost in line.items()} for name, line in lines.items()}
+    return {
+        name: {count: median(some) / count / 1000 for count, some in by_count.items()}
+        for name, by_count in costs.items()
+    }
 
 
-def ratios(lines: dict[str, Line], to: str) -> dict[str, Line]:
-    return {name: {count: cost / lines[to][count] for count, cost in line.items()} for name, line in lines.items()}
+def ratios(costs: dict[str, Costs], to: str) -> dict[str, Line]:
+    """The medians of the rounds' ratios."""
+    return {
+        name: {count: median(map(truediv, some, costs[to][count])) for count, some in by_count.items()}
+        for name, by_count in costs.items()
+    }
 
 
-def draw(file: Path, announced: dict[str, Line], looked: dict[str, Line]) -> None:
+def draw(file: Path, announced: dict[str, Costs], looked: dict[str, Costs]) -> None:
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     here = environment()
-    figures = {"environment": here, "announced": announced, "looked": looked}
+    figures = {"environment": here, "announced": each(announced), "looked": each(looked)}
     # Without a salt the names inside an SVG differ each time, and so the file.
     with rc_context({"svg.hashsalt": "winsock"}):
         figure = Figure(figsize=(14, 5), layout="constrained")
