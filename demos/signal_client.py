@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from ctypes import c_int, sizeof
-from dataclasses import dataclass
+from decimal import Decimal
 from typing import Annotated
 
+from demos.addresses import AddressError, address_text, empty_address, family_of, find_address, port_of
+from demos.signal_goals import Goals, Patience
 from demos.signal_positions import GetSymbolLot
 from demos.signal_protocol import Reader, Signal, Unreadable, codepage_problem
+from demos.signal_rules import Rules, factor_problem, list_from_text, names_from_text, names_problem
+from demos.signal_trading import BringSymbolLot
 from demos.terminal import (
     ACCOUNT_MARGIN_MODE,
     ACCOUNT_MARGIN_MODE_RETAIL_HEDGING,
@@ -15,7 +19,6 @@ from demos.terminal import (
     INIT_SUCCEEDED,
     AccountInfoInteger,
     Alert,
-    CTrade,
     DoubleToString,
     Event,
     EventKillTimer,
@@ -23,17 +26,15 @@ from demos.terminal import (
     Fail,
     GetTickCount64,
     Input,
-    NormalizeDouble,
     Print,
     Symbol,
+    SymbolSelect,
     printf,
 )
 from winsock import (
-    AF_INET,
     FD_ISSET,
     FD_SET,
     FIONBIO,
-    INADDR_NONE,
     INVALID_SOCKET,
     IPPROTO_TCP,
     MAKEWORD,
@@ -55,14 +56,10 @@ from winsock import (
     fd_set,
     getsockname,
     getsockopt,
-    htons,
-    inet_addr,
     ioctlsocket,
-    ntohs,
     recv,
     select,
     shutdown,
-    sockaddr_in,
     socket,
     timeval,
     u_long,
@@ -73,31 +70,24 @@ def _port_problem(value: int) -> str | None:
     return None if 0 < value <= 65535 else f"{value} is not a port"
 
 
-Host: Annotated[str, Input("address of the signal server")] = "127.0.0.1"
+Host: Annotated[str, Input("name or address of the signal server")] = "127.0.0.1"
 Port: Annotated[int, Input("port of the signal server", check=_port_problem)] = 8081
 
-# Not one of the article's inputs.
+# The inputs from here on are not the article's.
 codepage: Annotated[int, Input("code page of the messages' text", check=codepage_problem)] = 1252
+map: Annotated[str, Input("symbols' names here, as in EURUSD=EURUSD.m,GOLD=XAUUSD", check=names_problem)] = ""
+suffix: Annotated[str, Input("what the other symbols' names end with here, as in .m")] = ""
+only: Annotated[str, Input("the server's symbols to follow, as in EURUSD,GBPUSD; empty: all")] = ""
+factor: Annotated[float, Input("what the server's lots are multiplied by", check=factor_problem)] = 1.0
+reverse: Annotated[bool, Input("sell what the server buys, and buy what it sells")] = False
+hedging: Annotated[bool, Input("work on a hedging account too, closing and opening positions by ticket")] = False
+dry: Annotated[bool, Input("trade nothing, and tell what would be traded")] = False
 
 # How long a connect may take.
 CONNECT_MS = 10_000
 
-# What failed is tried again after 1, 2, 4 … timer events, and then after so many.
-MOST_EVENTS = 32
-
-# Bounds of one event and of what is remembered, so that no peer can keep the program busy or make it grow.
+# A bound of one event, so that no peer can keep the program busy.
 MOST_RECEIVED = 64 * 1024
-MOST_SYMBOLS = 256
-
-
-@dataclass
-class Goal:
-    """The volume that a symbol's position is to have; when the next attempt is due, and how many have failed."""
-
-    lots: float
-    due: int = 0
-    failures: int = 0
-
 
 started = False
 client = INVALID_SOCKET
@@ -109,13 +99,25 @@ local_port = 0
 events = 0
 messages = 0
 msg = Reader(codepage)
-goals: dict[str, Goal] = {}
+goals = Goals(Rules())
+peer = ""
+found = False
 
 
 def OnInit() -> int:
-    if AccountInfoInteger(ACCOUNT_MARGIN_MODE) == ACCOUNT_MARGIN_MODE_RETAIL_HEDGING:
-        Alert("the client works only with netting accounts")
+    global goals
+    if AccountInfoInteger(ACCOUNT_MARGIN_MODE) == ACCOUNT_MARGIN_MODE_RETAIL_HEDGING and not hedging:
+        Alert("the client works only with netting accounts; --hedging lets it close and open by ticket")
         return INIT_FAILED
+    rules = Rules(names_from_text(map), suffix, list_from_text(only), Decimal(repr(factor)), reverse)
+    goals = Goals(rules)
+    for line in rules.described():
+        Print(line)
+    if dry:
+        Print("dry run: nothing is traded")
+    for smb in rules.known():
+        if not SymbolSelect(smb, True):
+            Print(f"-the terminal has no symbol {smb}")
     Event("started", symbol=Symbol(), position=DoubleToString(GetSymbolLot(Symbol()), 2))
     EventSetTimer(1)
     return INIT_SUCCEEDED
@@ -140,12 +142,14 @@ def OnTimer() -> None:
         if problem:
             Print("-Receive. " + problem)
             CloseClean()
-    SyncGoals()
+    # An order that fails is tried again later and later, until a newer message replaces it.
+    goals.carry_out(events, SyncSymbolLot)
 
 
 def StartClient(addr: str, port: int) -> None:
     """Begin to connect. An attempt that fails is repeated later and later; a message received ends that."""
-    global started, client, connecting, connect_until, connect_due, connect_failures, local_port, messages, msg
+    global started, client, connecting, connect_until, connect_due, connect_failures
+    global local_port, messages, msg, peer, found
     wait = Patience(connect_failures)
     connect_due = events + wait
     connect_failures += 1
@@ -154,12 +158,16 @@ def StartClient(addr: str, port: int) -> None:
         Print("-WSAStartup failed error: " + WSAErrorDescript(res))
         return
     started = True
-    addrin = sockaddr_in(sin_family=AF_INET, sin_port=htons(port))
-    addrin.sin_addr.s_addr = inet_addr(addr.encode("ascii", "replace"))
-    if addrin.sin_addr.s_addr == INADDR_NONE:
-        Fail(3, f"{addr} is not an address of the form 127.0.0.1")
+    try:
+        addrin = find_address(addr, port, SOCK_STREAM)
+    except AddressError as error:
+        LookupFailed(str(error))
         return
-    client = socket(AF_INET, SOCK_STREAM, IPPROTO_TCP)
+    found = True
+    peer = address_text(addrin)
+    if not peer.startswith((f"{addr}:", f"[{addr}]:")):
+        peer = f"{addr} ({peer})"
+    client = socket(family_of(addrin), SOCK_STREAM, IPPROTO_TCP)
     if client == INVALID_SOCKET:
         Print("-Create failed error: " + WSAErrorDescript(WSAGetLastError()))
         CloseClean()
@@ -176,11 +184,11 @@ def StartClient(addr: str, port: int) -> None:
     if connect(client, addrin, sizeof(addrin)) == SOCKET_ERROR and WSAGetLastError() != WSAEWOULDBLOCK:
         ConnectFailed(WSAGetLastError())
         return
-    local = sockaddr_in()
+    local = empty_address(family_of(addrin))
     if getsockname(client, local, c_int(sizeof(local))) == SOCKET_ERROR:
         ConnectFailed(WSAGetLastError())
         return
-    local_port = ntohs(local.sin_port)
+    local_port = port_of(local)
     Event("connecting", port=local_port)
     Connected()
 
@@ -199,18 +207,29 @@ def Connected() -> bool:
         ConnectFailed(WSAGetLastError() if res == SOCKET_ERROR else error.value)
     elif FD_ISSET(client, writefds):
         connecting = False
-        for goal in goals.values():
-            goal.due = events
-        Print(f"connect OK, {Host}:{Port}")
+        goals.hurry(events)
+        Print(f"connect OK, {peer}")
     elif GetTickCount64() >= connect_until:
         ConnectFailed(WSAETIMEDOUT)
     return client != INVALID_SOCKET and not connecting
 
 
 def ConnectFailed(error: int) -> None:
-    wait = max(connect_due - events, 1)
-    Print(f"-Connect to {Host}:{Port} failed error: {WSAErrorDescript(error)} Next attempt in {wait} timer events.")
+    Print(f"-Connect to {peer} failed error: {WSAErrorDescript(error)} {NextAttempt()}")
     CloseClean()
+
+
+def LookupFailed(problem: str) -> None:
+    """A host that was never found is a mistake; one that was will be found again."""
+    if not found:
+        Fail(3, problem)
+        return
+    Print(f"-{problem} {NextAttempt()}")
+    CloseClean()
+
+
+def NextAttempt() -> str:
+    return f"Next attempt in {max(connect_due - events, 1)} timer events."
 
 
 def Receive() -> str:
@@ -262,13 +281,8 @@ def CheckMessage() -> None:
     for smb, pos in latest.items():
         printf("server position: %s|%s", smb, pos.lots)
         connect_failures = 0
-        old = goals.pop(smb, None)
-        # A repetition does not hurry the attempts.
-        goals[smb] = old if old and old.lots == float(pos.lots) else Goal(float(pos.lots), events)
-    while len(goals) > MOST_SYMBOLS:
-        smb = next(iter(goals))
-        Print(f"-Too many symbols fail, {smb} is given up")
-        del goals[smb]
+        goals.take(smb, pos.lots, events)
+    goals.limit()
 
 
 def FindNextPos() -> Signal | Unreadable | None:
@@ -281,41 +295,6 @@ def FindNextPos() -> Signal | Unreadable | None:
     return pos
 
 
-def SyncGoals() -> None:
-    """Carry out what is due. An order that fails is tried again later and later, until a newer message replaces it."""
-    for smb, goal in list(goals.items()):
-        if events < goal.due:
-            continue
-        if SyncSymbolLot(smb, goal.lots):
-            del goals[smb]
-            Event("synced", symbol=smb, lots=DoubleToString(goal.lots, 2))
-        else:
-            goal.due = events + Patience(goal.failures)
-            goal.failures += 1
-
-
-def SyncSymbolLot(smb: str, nlot: float) -> bool:
-    """Trade the difference between the server's volume and ours; False when the order failed."""
-    trade = CTrade()
-    clot = GetSymbolLot(smb)
-    dif = NormalizeDouble(nlot - clot, 2)
-    if dif == 0:
-        Print("nothing change")
-        return True
-    if nlot == 0:
-        Print("full close position")
-        done = trade.PositionClose(smb)
-    elif dif > 0:
-        Print("add Buy position")
-        done = trade.Buy(dif, smb)
-    else:
-        Print("add Sell position")
-        done = trade.Sell(-dif, smb)
-    if not done:
-        printf("-%s cannot be brought from %.2f to %.2f: %s", smb, clot, nlot, trade.ResultRetcodeDescription())
-    return done
-
-
-def Patience(failures: int) -> int:
-    """How many timer events to wait after so many failures: 1, 2, 4 … up to a limit."""
-    return min(1 << min(failures, MOST_EVENTS), MOST_EVENTS)
+def SyncSymbolLot(smb: str, nlot: Decimal) -> bool:
+    """Trade the difference between the volume that is wanted and ours; False when an order failed."""
+    return BringSymbolLot(smb, nlot, dry)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from demos.terminal import (
     POSITION_SYMBOL,
     POSITION_TYPE,
@@ -27,3 +29,16 @@ def GetSymbolLot(smb: str) -> float:
         lot = PositionGetDouble(POSITION_VOLUME)
         slot += -lot if PositionGetInteger(POSITION_TYPE) == POSITION_TYPE_SELL else lot
     return NormalizeDouble(slot, 2)
+
+
+def SymbolPositions(smb: str) -> list[tuple[int, Decimal]]:
+    """The symbol's positions: tickets, and exact signed volumes in lots."""
+    found = []
+    for i in range(PositionsTotal()):
+        ticket = PositionGetTicket(i)
+        PositionSelectByTicket(ticket)
+        if PositionGetString(POSITION_SYMBOL) == smb:
+            # The shortest decimal of a double is the one that the terminal means.
+            lots = Decimal(repr(PositionGetDouble(POSITION_VOLUME)))
+            found.append((ticket, -lots if PositionGetInteger(POSITION_TYPE) == POSITION_TYPE_SELL else lots))
+    return found

@@ -6,6 +6,7 @@ from ctypes import c_int, sizeof
 from dataclasses import dataclass
 from typing import Annotated
 
+from demos.addresses import AddressError, address_text, empty_address, family_of, find_address, is_any, port_of
 from demos.signal_positions import GetSymbolLot
 from demos.signal_protocol import codepage_problem, encode, step_problem, symbol_problem
 from demos.signal_strategy import Strategy
@@ -31,9 +32,6 @@ from demos.terminal import (
 from winsock import (
     AF_INET,
     FIONBIO,
-    INADDR_ANY,
-    INADDR_NONE,
-    INET_ADDRSTRLEN,
     INVALID_SOCKET,
     IPPROTO_TCP,
     MAKEWORD,
@@ -54,16 +52,11 @@ from winsock import (
     bind,
     closesocket,
     getsockname,
-    htons,
-    inet_addr,
-    inet_ntop,
     ioctlsocket,
     listen,
-    ntohs,
     recv,
     setsockopt,
     shutdown,
-    sockaddr_in,
     socket,
     u_long,
 )
@@ -78,7 +71,7 @@ def _negative(value: int) -> str | None:
     return f"{value} is negative" if value < 0 else None
 
 
-Host: Annotated[str, Input("address to listen on; 0.0.0.0: on every network")] = "127.0.0.1"
+Host: Annotated[str, Input("name or address to listen on; 0.0.0.0, or ::, is every network")] = "127.0.0.1"
 Port: Annotated[int, Input("port to listen on; 0: any free one", check=_port_problem)] = 8081
 
 # The inputs from here on are not the article's.
@@ -116,6 +109,7 @@ class Connection:
 
 started = False
 server = INVALID_SOCKET
+family = AF_INET
 conns: list[Connection] = []
 data = b""
 trades = -1
@@ -164,46 +158,46 @@ def OnTick() -> None:
 
 def StartServer(addr: str, port: int) -> None:
     """Listen. Whatever is in the way will still be there a second later: say so once and end."""
-    global started, server
+    global started, server, family
     res = WSAStartup(MAKEWORD(2, 2), WSADATA())
     if res != 0:
         Fail(3, "WSAStartup failed error: " + WSAErrorDescript(res))
         return
     started = True
-    number = inet_addr(addr.encode("ascii", "replace"))
-    if number == INADDR_NONE:
-        Fail(3, f"{addr} is not an address of the form 127.0.0.1")
+    try:
+        addrin = find_address(addr, port, SOCK_STREAM)
+    except AddressError as error:
+        Fail(3, str(error))
         return
-    server = socket(AF_INET, SOCK_STREAM, IPPROTO_TCP)
+    family = family_of(addrin)
+    server = socket(family, SOCK_STREAM, IPPROTO_TCP)
     if server == INVALID_SOCKET:
         Fail(3, "Create failed error: " + WSAErrorDescript(WSAGetLastError()))
         return
-    addrin = sockaddr_in(sin_family=AF_INET, sin_port=htons(port))
-    addrin.sin_addr.s_addr = number
     if bind(server, addrin, sizeof(addrin)) == SOCKET_ERROR:
-        Fail(3, f"Bind to {addr}:{port} failed error: " + WSAErrorDescript(WSAGetLastError()))
+        Fail(3, f"Bind to {address_text(addrin)} failed error: " + WSAErrorDescript(WSAGetLastError()))
         return
     if ioctlsocket(server, FIONBIO, u_long(1)) != NO_ERROR:
         Fail(3, "ioctlsocket failed error: " + WSAErrorDescript(WSAGetLastError()))
         return
     # A port that another process holds may show here only.
     if listen(server, SOMAXCONN) == SOCKET_ERROR:
-        Fail(3, f"Listen on {addr}:{port} failed error: " + WSAErrorDescript(WSAGetLastError()))
+        Fail(3, f"Listen on {address_text(addrin)} failed error: " + WSAErrorDescript(WSAGetLastError()))
         return
     if getsockname(server, addrin, c_int(sizeof(addrin))) == SOCKET_ERROR:
         Fail(3, "getsockname failed error: " + WSAErrorDescript(WSAGetLastError()))
         return
-    if number == INADDR_ANY:
+    if is_any(addrin):
         Alert(f"{addr} is open to every network: there is no password, and whoever connects can read the position")
-    Event("listening", port=ntohs(addrin.sin_port))
-    Print(f"start server ok, {addr}:{ntohs(addrin.sin_port)}")
+    Event("listening", port=port_of(addrin))
+    Print(f"start server ok, {address_text(addrin)}")
 
 
 def AcceptClients() -> None:
     """Take all clients that wait. An error concerns one of them, or this moment: the server goes on listening."""
     global accept_error
     for _ in range(MOST_ACCEPTED):
-        addrin = sockaddr_in()
+        addrin = empty_address(family)
         client = accept(server, addrin, c_int(sizeof(addrin)))
         if client == INVALID_SOCKET:
             err = WSAGetLastError()
@@ -223,11 +217,10 @@ def AcceptClients() -> None:
         # Without it a small message may wait for the peer to acknowledge the one before.
         if setsockopt(client, IPPROTO_TCP, TCP_NODELAY, c_int(1), sizeof(c_int)) != NO_ERROR:
             Print("-setsockopt failed error: " + WSAErrorDescript(WSAGetLastError()))
-        ipstr = inet_ntop(AF_INET, addrin.sin_addr, bytearray(INET_ADDRSTRLEN), INET_ADDRSTRLEN)
-        port = ntohs(addrin.sin_port)
-        conns.append(Connection(client, f"{ipstr}:{port}", port, told=trades - 1))
+        port = port_of(addrin)
+        conns.append(Connection(client, address_text(addrin), port, told=trades - 1))
         Event("accepted", client=port)
-        printf("Accept new client %s : %d", ipstr, port)
+        Print(f"Accept new client {address_text(addrin)}")
 
 
 def DiscardInput() -> None:

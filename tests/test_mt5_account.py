@@ -195,6 +195,20 @@ def test_without_a_quote_there_is_no_order(desk):
     assert desk.trade(-25).retcode == c.TRADE_RETCODE_DONE
 
 
+def test_a_symbol_that_was_never_quoted_is_not_traded(desk):
+    desk.mt5._quotes.clear()
+    assert desk.trade(25).retcode == c.TRADE_RETCODE_PRICE_OFF
+
+
+def test_a_terminal_that_goes_away_before_the_order_is_one_line(desk):
+    def gone(symbol):
+        desk.mt5._error = (-10004, "No IPC connection")
+
+    desk.mt5.symbol_info_tick = gone
+    with pytest.raises(Mt5Error, match="the quote of EURUSD: -10004 No IPC connection"):
+        desk.trade(25)
+
+
 def test_the_price_of_a_deal_is_the_broker_s_and_else_the_order_s(desk):
     desk.mt5._answers = [{"price": 1.10011}, {"price": 0.0}]
     assert [desk.trade(1).deal.price for _ in range(2)] == [110_011, 110_002]

@@ -25,6 +25,7 @@ from signal_kit import (
     follow,
     forever,
     listener,
+    one_event,
     port_of,
     read,
     read_all,
@@ -588,10 +589,14 @@ def test_s20_bytes_read_before_an_error_are_thrown_away_by_the_original_and_carr
     stage.play(script())
 
 
-def test_s22_a_name_is_taken_for_the_broadcast_address_by_the_original_and_refused_by_ours():
+def test_s22_a_name_is_taken_for_the_broadcast_address_by_the_original_and_looked_up_by_ours(server):
     assert inet_addr("localhost") == INADDR_NONE
-    for program in ("signal_server", "signal_client"):
-        assert Stage(program, Host="localhost").play(forever()) == 3
+    stage = after(b"<<EURUSD|0.25>>\0", server=server, Host="localhost")
+    assert stage.position() == Decimal("0.25")
+    assert f"connect OK, localhost (127.0.0.1:{port_of(server)})" in stage.texts
+    named = serve(Host="localhost")
+    assert named.play(one_event()) == 0
+    assert f"start server ok, 127.0.0.1:{port(named)}" in named.texts
 
 
 def test_s23_a_hedged_sum_below_zero_is_minus_zero_in_the_original_and_zero_in_ours(server):

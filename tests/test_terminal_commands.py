@@ -9,7 +9,8 @@ from terminal_kit import Bench, ticks
 
 from demos.terminal.account import PaperAccount
 from demos.terminal.commands import HELP, read_commands, start_reading
-from demos.terminal.ports import SymbolSpec, Tick
+from demos.terminal.constants import TRADE_RETCODE_DONE
+from demos.terminal.ports import SymbolSpec, Tick, TradeResult
 
 
 def answers(tmp_path, *commands: str, quotes=None, **options) -> list[str]:
@@ -80,6 +81,18 @@ def test_a_bad_command_gets_one_clear_line(tmp_path, command, answer):
 
 def test_without_a_quote_there_is_no_trade(tmp_path):
     assert answers(tmp_path, "buy 1", quotes=[]) == ["error: no quotes to process the request: EURUSD"]
+
+
+def test_an_order_that_was_done_without_a_deal_tells_why(tmp_path):
+    account = PaperAccount()
+    account.trade = lambda *_: TradeResult(TRADE_RETCODE_DONE, text="a dry run, nothing was sent")
+    assert answers(tmp_path, "buy 0.25", account=account) == ["done: a dry run, nothing was sent"]
+
+
+def test_a_code_that_nobody_knows_is_answered_by_its_number(tmp_path):
+    account = PaperAccount()
+    account.trade = lambda *_: TradeResult(10999, text="why")
+    assert answers(tmp_path, "buy 0.25", account=account) == ["error: 10999: why"]
 
 
 def feed(tmp_path, data: bytes) -> list[str]:

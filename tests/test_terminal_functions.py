@@ -259,16 +259,19 @@ def test_the_terminal_exports_every_constant():
 
 
 def test_a_part_of_a_position_is_closed_by_symbol_or_ticket(tmp_path):
+    account = PaperAccount()
+    account.trade(SymbolSpec("GBPUSD"), 10, Tick("GBPUSD", 0, 130_000, 130_002))
     seen = printed(
         tmp_path,
         "trade.PositionClosePartial('EURUSD', 0.05)",
         "PositionGetDouble(POSITION_VOLUME)",
         "trade.PositionClosePartial(1, 0.001), ' ', trade.ResultRetcode()",
         "trade.PositionClosePartial(7, 0.05), ' ', trade.ResultRetcodeDescription()",
-        "trade.PositionClosePartial(1, 50), ' ', trade.ResultVolume(), ' ', PositionsTotal()",
+        "trade.PositionClosePartial(2, 50), ' ', trade.ResultVolume(), ' ', PositionsTotal()",
         before="trade.Sell(0.25); PositionSelect('EURUSD')",
+        account=account,
     )
-    assert seen == ["true", "0.25", "false 10014", "false request rejected: no position 7", "true 0.2 0"]
+    assert seen == ["true", "0.25", "false 10014", "false request rejected: no position 7", "true 0.2 1"]
 
 
 def test_a_symbol_can_be_selected_when_the_market_has_it(tmp_path):

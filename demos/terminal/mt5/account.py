@@ -188,8 +188,10 @@ class Mt5Account:
 
     def _request(self, spec: SymbolSpec, volume: int, ticket: int) -> dict[str, Any] | TradeResult:
         info = answered(self._mt5, f"the symbol {spec.name}", self._mt5.symbol_info(spec.name))
-        tick = answered(self._mt5, f"the quote of {spec.name}", self._mt5.symbol_info_tick(spec.name))
-        price = tick.ask if volume > 0 else tick.bid
+        tick = self._mt5.symbol_info_tick(spec.name)
+        if tick is None and terminal_is_gone(self._mt5):
+            raise failure(self._mt5, f"the quote of {spec.name}")
+        price = (tick.ask if volume > 0 else tick.bid) if tick else 0.0
         if not price:
             return TradeResult(TRADE_RETCODE_PRICE_OFF, text=spec.name)
         filling = filling_mode(info)
