@@ -198,7 +198,7 @@ def test_options_become_settings(options, settings):
     assert mt5_settings(parser.parse_args(options)) == settings
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="here the package can be installed")
+@pytest.mark.posix_only(reason="on Windows the package can be installed")
 def test_on_other_systems_than_windows_it_is_one_line():
     done = demos("run", "signal_client", "--terminal", "mt5")
     assert (done.returncode, len(done.stderr.splitlines())) == (4, 1)

@@ -18,6 +18,7 @@ from signal_kit import (
     arrive,
     close,
     connected,
+    dial,
     follow,
     forever,
     listener,
@@ -221,6 +222,10 @@ class _RealAccount(Mt5Account):
         self._look()
         return super().positions()
 
+    def new_deals(self):
+        self._look()
+        return super().new_deals()
+
 
 @pytest.fixture
 def mt5() -> StandIn:
@@ -286,6 +291,30 @@ def test_on_a_netting_account_a_foreign_position_stops_the_copying_of_its_symbol
     stage = real(mt5, server, b"<<EURUSD|-0.30>>\0")
     assert "position 101 in EURUSD has magic number 0 and stays untouched" in stage.errors()[0]
     assert mt5._sent == []
+
+
+@pytest.mark.parametrize("mode", [0, ACCOUNT_MARGIN_MODE_RETAIL_HEDGING])
+def test_the_server_tells_what_somebody_trades_on_the_real_account(mode):
+    mt5 = StandIn(mode)
+    mt5._add("EURUSD")
+    mt5._hold(0.3, magic=0)
+    stage = Stage("signal_server", Port=0, account=_RealAccount(mt5))
+
+    def script() -> Script:
+        yield
+        port = stage.record.of("listening")[0]["port"]
+        assert isinstance(port, int)
+        peer = dial(port)
+        yield
+        assert read(peer, 16) == b"<<EURUSD|0.00>>\0"
+        mt5._hold(0.25, magic=7)
+        for _ in range(3):
+            yield
+        expected = b"<<EURUSD|0.25>>\0" if mode else b"<<EURUSD|0.55>>\0"
+        assert read(peer, 16) == expected
+        close(peer)
+
+    assert stage.play(script()) == 0
 
 
 # Hosts
