@@ -79,7 +79,10 @@ def test_a_wheel_holds_every_module_of_the_packages(built: Built) -> None:
 def test_a_wheel_built_from_the_source_distribution_has_all_that_it_needs(built: Built) -> None:
     headers = [path for folder in PACKAGES.values() for path in folder.rglob("*.h")]
     sources = [path.relative_to(CHECKOUT).as_posix() for path in [*SOURCES, *headers]]
-    assert {name.partition("/")[2] for name in built.sdist} >= {"pyproject.toml", "setup.py", "README.md", *sources}
+    archived = {name.partition("/")[2] for name in built.sdist}
+    assert archived >= {"pyproject.toml", "setup.py", "README.md", *sources}
+    # Tests without their kits and data could not run.
+    assert not any(name.startswith(("tests/", "demos/", "notes/")) for name in archived)
 
 
 def test_both_packages_say_that_they_are_typed(built: Built) -> None:

@@ -58,5 +58,10 @@ def test_every_link_leads_somewhere() -> None:
         assert (ROOT / link).exists(), link
 
 
+def test_it_is_finished() -> None:
+    assert "@@" not in README
+    assert "TODO" not in README
+
+
 def test_it_does_not_send_anyone_to_a_package_index() -> None:
     assert not re.search(r"pip install winsock", README)

@@ -59,3 +59,5 @@ def _view(buffer: Any, fill: bool) -> Any:
         return from_buffer(BYTES, buffer, fill)
     except BufferError as error:
         raise TypeError(str(error)) from None
+    except TypeError:
+        raise TypeError(f"a buffer is needed, not {type(buffer).__name__}") from None
