@@ -85,6 +85,7 @@ dry: Annotated[bool, Input("trade nothing, and tell what would be traded")] = Fa
 
 # How long a connect may take.
 CONNECT_MS = 10_000
+LONGEST_WAIT = 4
 
 # A bound of one event, so that no peer can keep the program busy.
 MOST_RECEIVED = 64 * 1024
@@ -102,6 +103,7 @@ msg = Reader(codepage)
 goals = Goals(Rules())
 peer = ""
 found = False
+reached = False
 
 
 def OnInit() -> int:
@@ -126,6 +128,8 @@ def OnInit() -> int:
 def OnDeinit(reason: int) -> None:
     EventKillTimer()
     CloseClean()
+    if found and connect_failures and not reached:
+        Fail(3, f"no server has answered at {Host}:{Port}")
 
 
 def OnTimer() -> None:
@@ -150,7 +154,8 @@ def StartClient(addr: str, port: int) -> None:
     """Begin to connect. An attempt that fails is repeated later and later; a message received ends that."""
     global started, client, connecting, connect_until, connect_due, connect_failures
     global local_port, messages, msg, peer, found
-    wait = Patience(connect_failures)
+    # A server that restarts is to be found again soon, whatever happened before.
+    wait = min(Patience(connect_failures), LONGEST_WAIT)
     connect_due = events + wait
     connect_failures += 1
     res = WSAStartup(MAKEWORD(2, 2), WSADATA())
@@ -195,7 +200,7 @@ def StartClient(addr: str, port: int) -> None:
 
 def Connected() -> bool:
     """Whether the connect has succeeded by now; closes the socket when it has failed."""
-    global connecting
+    global connecting, reached
     writefds, exceptfds = fd_set(), fd_set()
     FD_SET(client, writefds)
     FD_SET(client, exceptfds)
@@ -206,7 +211,7 @@ def Connected() -> bool:
         res = getsockopt(client, SOL_SOCKET, SO_ERROR, error, c_int(sizeof(error)))
         ConnectFailed(WSAGetLastError() if res == SOCKET_ERROR else error.value)
     elif FD_ISSET(client, writefds):
-        connecting = False
+        connecting, reached = False, True
         goals.hurry(events)
         Print(f"connect OK, {peer}")
     elif GetTickCount64() >= connect_until:
@@ -229,7 +234,7 @@ def LookupFailed(problem: str) -> None:
 
 
 def NextAttempt() -> str:
-    return f"Next attempt in {max(connect_due - events, 1)} timer events."
+    return f"Timer events until the next attempt: {max(connect_due - events, 1)}."
 
 
 def Receive() -> str:
@@ -255,10 +260,10 @@ def CloseClean() -> None:
         # It can fail only where the peer is gone, which has been told already.
         if not connecting:
             shutdown(client, SD_BOTH)
+            Print("close socket")
         closesocket(client)
         client = INVALID_SOCKET
         connecting = False
-        Print("close socket")
     if started:
         WSACleanup()
         started = False

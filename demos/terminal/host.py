@@ -189,8 +189,8 @@ class Host:
         if chart not in self._live:
             return
         self._live.remove(chart)
-        self._exit_code = self._exit_code or chart.exit_code
         self._call(chart, "OnDeinit", reason)
+        self._exit_code = self._exit_code or chart.exit_code
         chart.timer = None
         chart.removed = True
         for file in chart.files.values():
