@@ -26,7 +26,7 @@ from demos.terminal.export_file import TICKS_OF_A_BAR, check_export, ticks_of
 from demos.terminal.files import DataFolder, write_whole
 from demos.terminal.host import Host
 from demos.terminal.log import EventFile, Log, escaped
-from demos.terminal.market import ReplayMarket, random_walk, symbol_and_period
+from demos.terminal.market import HeldMarket, ReplayMarket, random_walk, symbol_and_period
 from demos.terminal.ports import (
     Account,
     Clock,
@@ -76,6 +76,7 @@ def main(args: argparse.Namespace) -> int:
             # A file's neighbours can be imported, as when Python runs it.
             sys.path.append(str(program.path.parent))
         module = load_program(program)
+        parser.add_argument("--hold", type=Path, metavar="FILE", help="a replay does not begin while this file exists")
         try:
             add_options(parser, program, input_variables(module))
             options = parser.parse_args(args.arguments)
@@ -156,7 +157,7 @@ def _terminal(options: argparse.Namespace, stack: ExitStack, clock: Clock, log: 
     replay, past, description = _market(options)
     paper = stack.enter_context(closing(PaperAccount(options.account)))
     paper.check(replay.symbols()[_chart(options)[0]])
-    return _Terminal(replay, paper, past, description)
+    return _Terminal(HeldMarket(replay, options.hold) if options.hold else replay, paper, past, description)
 
 
 def _market(options: argparse.Namespace) -> tuple[ReplayMarket, Iterator[Tick], str]:

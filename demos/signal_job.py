@@ -123,7 +123,9 @@ def _run(options: argparse.Namespace, files: Path, accounts: Path) -> dict[str, 
 def _trade(job: Job) -> None:
     """Start everything, let the server trade, and let the clients catch up."""
     job.pause.touch()
-    _start(job, SERVER, ["signal_server", "--fast", f"--strategy={job.options.every}", f"--pause={job.pause}"])
+    # Until somebody hears of the trades neither a tick nor a trade is to be lost.
+    holding = [f"--hold={job.pause}", f"--pause={job.pause}"]
+    _start(job, SERVER, ["signal_server", "--fast", f"--strategy={job.options.every}", *holding])
     _until(job, lambda: job.tally.port != 0, _STARTING)
     if not job.tally.port:
         return

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from signal_kit import close, dial, listener, port_of, read_all
 
 from demos.children import Child, Line
 from demos.terminal.account import PaperAccount
+from demos.terminal.export_file import check_export, ticks_of
 from demos.terminal.ports import AccountError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -272,10 +274,33 @@ def test_bad_options_of_the_terminal_are_exit_code_2_too():
 
 
 def test_a_run_without_any_trade_is_a_failure_that_says_why():
-    done = run("--bars", BARS, "--speed", "max", "--json", "--timer-ms", "50")
+    done = run("--bars", BARS, "--every", 1_000_000, "--speed", "max", "--json", "--timer-ms", "50")
     assert done.returncode == 1
     assert json.loads(done.stdout)["trades"] == 0
-    assert "nothing was traded: the ticks were over before the clients had connected" in last_line(done)
+    assert "nothing was traded" in last_line(done)
+
+
+def traded_from_end_to_end(bars: Path, folder: Path) -> None:
+    """Every tick of the file is traded on, however fast: what came of it does not depend on the clients' start."""
+    done = run("--bars", bars, "--speed", "max", "--every", 1, "--timer-ms", 50, "--json", "--accounts", folder)
+    assert done.returncode == 0, done.stderr[-2000:]
+    summary = json.loads(done.stdout)
+    assert summary["equal"] is True
+    assert summary["trades"] > 10
+    with closing(sqlite3.connect(folder / "server.sqlite")) as db:
+        [[first]] = db.execute("SELECT min(time) FROM deals")
+    export = check_export(bars, "bar")
+    early = [tick.time for tick in islice(ticks_of(export, "EURUSD"), 20)]
+    assert first in early
+
+
+def test_a_file_without_a_pause_is_traded_from_its_beginning(tmp_path):
+    traded_from_end_to_end(BARS, tmp_path)
+
+
+@pytest.mark.skipif("WINSOCK_SHARED" not in os.environ, reason="WINSOCK_SHARED names no folder with the full file")
+def test_the_full_file_without_a_pause_is_traded_from_its_beginning(tmp_path):
+    traded_from_end_to_end(Path(os.environ["WINSOCK_SHARED"]) / "data" / "EURUSD_H1.tsv", tmp_path)
 
 
 def child_of(*arguments: str) -> tuple[Child, queue.SimpleQueue[Line]]:

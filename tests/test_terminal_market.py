@@ -10,7 +10,7 @@ import pytest
 from terminal_kit import EURUSD, GBPUSD, ticks
 
 from demos.terminal import PERIOD_H1, PERIOD_M15
-from demos.terminal.market import ReplayMarket, Speed, random_walk, speed_from_text, symbol_and_period
+from demos.terminal.market import HeldMarket, ReplayMarket, Speed, random_walk, speed_from_text, symbol_and_period
 from demos.terminal.ports import Tick
 
 
@@ -102,3 +102,19 @@ def test_any_other_speed_is_refused(text):
 )
 def test_symbol_and_period_are_in_the_file_s_name(name, symbol, period):
     assert symbol_and_period(Path("somewhere") / name) == (symbol, period)
+
+
+def test_a_held_market_begins_when_the_file_is_gone_and_misses_nothing(tmp_path):
+    hold = tmp_path / "hold"
+    hold.touch()
+    market = HeldMarket(ReplayMarket([EURUSD], iter(ticks(1, 2)), Speed(per_second=1)), hold)
+    assert list(market.symbols()) == ["EURUSD"]
+    assert market.poll(100.0) == ()
+    assert 100.0 < market.next_due() < 101.0
+    hold.unlink()
+    assert [tick.bid for tick in market.poll(150.0)] == [1]
+    assert market.next_due() == 151.0
+    # Once begun it goes on.
+    hold.touch()
+    assert [tick.bid for tick in market.poll(151.0)] == [2]
+    assert market.next_due() is None

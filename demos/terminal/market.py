@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from demos.terminal.constants import PERIOD_H1, TIMEFRAMES
-from demos.terminal.ports import SymbolSpec, Tick
+from demos.terminal.ports import Market, SymbolSpec, Tick
 from demos.terminal.text import milliseconds_of
 
 # Where a random walk begins, in points: 1.10000 with five digits, 110.000 with three.
@@ -18,6 +18,9 @@ _WALK_START = 110_000
 _WALK_SPREAD = 10
 _WALK_STEP = 10
 _WALK_TIME = milliseconds_of(datetime(2024, 1, 1))
+
+# Seconds between two looks at the file that holds a market.
+_LOOK = 0.02
 
 
 @dataclass(frozen=True)
@@ -110,3 +113,28 @@ class ReplayMarket:
         self._next = next(self._ticks, None)
         self._count += 1
         return (tick,)
+
+
+class HeldMarket:
+    """Another market, which does not begin before a file is gone: no tick of it is missed meanwhile."""
+
+    def __init__(self, market: Market, hold: Path) -> None:
+        self._market = market
+        self._hold: Path | None = hold
+        self._look_at = -math.inf
+
+    def symbols(self) -> Mapping[str, SymbolSpec]:
+        """See ports.Market."""
+        return self._market.symbols()
+
+    def next_due(self) -> float | None:
+        """See ports.Market."""
+        return self._look_at if self._hold else self._market.next_due()
+
+    def poll(self, now: float) -> Sequence[Tick]:
+        """See ports.Market."""
+        if self._hold and self._hold.exists():
+            self._look_at = now + _LOOK
+            return ()
+        self._hold = None
+        return self._market.poll(now)
