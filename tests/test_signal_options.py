@@ -396,8 +396,8 @@ def test_a_host_that_was_found_once_is_looked_up_again_and_again(server):
     assert stage.play(script()) == 0
     assert len(lookups) == 4
     assert [text for text in stage.errors() if "cannot be found" in text] == [
-        "-localhost cannot be found: (#11002) Next attempt in 2 timer events.",
-        "-localhost cannot be found: (#11002) Next attempt in 4 timer events.",
+        "-localhost cannot be found: (#11002) Timer events until the next attempt: 2.",
+        "-localhost cannot be found: (#11002) Timer events until the next attempt: 4.",
     ]
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from ctypes import c_int
+from itertools import count
+from os import getpid
 
 from winsock import (
     AF_INET6,
@@ -27,8 +29,7 @@ from ..kit import (
     IN6,
     LOOPBACK,
     OTHER_LOOPBACK,
-    bound,
-    bound6,
+    done,
     inet,
     inet6,
     listener,
@@ -48,6 +49,30 @@ _SECOND = [(mode, place) for mode in (_DEFAULT, _REUSE, _EXCLUSIVE) for place in
 _ADDRESS = {"any": INADDR_ANY, "one": LOOPBACK}
 
 
+# Below the ports that systems give out: the wildcard would meet a connection of whichever program on one of those.
+_apart = count(20001 + getpid() % 9000)
+
+
+def _bound(s: int, port: int = 0, address: int = LOOPBACK) -> int:
+    """As kit.bound, with a port that nobody else has, on no address."""
+    done(bind(s, inet(port or _port_apart(), address), IN))
+    return s
+
+
+def _bound6(s: int, port: int, address: bytes) -> int:
+    done(bind(s, inet6(port or _port_apart(), address), IN6))
+    return s
+
+
+def _port_apart() -> int:
+    while True:
+        port, probe = next(_apart), tcp()
+        free = bind(probe, inet(port, INADDR_ANY), IN) == 0
+        closesocket(probe)
+        if free:
+            return port
+
+
 def _set(s: int, mode: str) -> int:
     if mode == _REUSE:
         switch(s, SOL_SOCKET, SO_REUSEADDR)
@@ -59,7 +84,7 @@ def _set(s: int, mode: str) -> int:
 def _row(see: Recorder, kind: Callable[[], int], mode: str, place: str) -> None:
     """One row of Microsoft's table: a second socket of each mode beside a bound one."""
     for second_mode, second_place in _SECOND:
-        first = bound(_set(kind(), mode), 0, _ADDRESS[place])
+        first = _bound(_set(kind(), mode), 0, _ADDRESS[place])
         second = _set(kind(), second_mode)
         result = bind(second, inet(port_of(first), _ADDRESS[second_place]), IN)
         see(f"bind {second_mode} {second_place}", result)
@@ -135,7 +160,7 @@ def a_wildcard_beside_a_listening_address(see: Recorder) -> None:
 
 
 def the_specific_address_gets_the_connection(see: Recorder) -> None:
-    wildcard = bound(tcp(), 0, INADDR_ANY)
+    wildcard = _bound(tcp(), 0, INADDR_ANY)
     specific = tcp()
     see("bind", bind(specific, inet(port_of(wildcard)), IN))
     see("listen", listen(specific, 5))
@@ -160,7 +185,7 @@ def reuse_can_give_way_to_exclusive(see: Recorder) -> None:
 
 
 def a_mode_taken_back_before_bind_does_not_count(see: Recorder) -> None:
-    first = bound(tcp())
+    first = _bound(tcp())
     second = switch(_set(tcp(), _REUSE), SOL_SOCKET, SO_REUSEADDR, 0)
     see("bind", bind(second, name_of(first), IN))
 
@@ -173,20 +198,20 @@ def the_second_socket_alone_cannot_share(see: Recorder) -> None:
 
 
 def an_exclusive_port_is_free_after_closing(see: Recorder) -> None:
-    first = bound(_set(tcp(), _EXCLUSIVE))
+    first = _bound(_set(tcp(), _EXCLUSIVE))
     name = name_of(first)
     closesocket(first)
     see("bind", bind(tcp(), name, IN))
 
 
 def exclusive_sockets_at_two_addresses(see: Recorder) -> None:
-    first = bound(_set(tcp(), _EXCLUSIVE))
+    first = _bound(_set(tcp(), _EXCLUSIVE))
     see("bind", bind(_set(tcp(), _EXCLUSIVE), inet(port_of(first), OTHER_LOOPBACK), IN))
 
 
 def _both_families(mode: str) -> int:
     """A stream that takes IPv4 too, on the wildcard."""
-    return bound6(_set(switch(tcp(AF_INET6), IPPROTO_IPV6, IPV6_V6ONLY, 0), mode), 0, bytes(16))
+    return _bound6(_set(switch(tcp(AF_INET6), IPPROTO_IPV6, IPV6_V6ONLY, 0), mode), 0, bytes(16))
 
 
 def ipv4_beside_a_wildcard_of_both_families(see: Recorder) -> None:
@@ -206,13 +231,13 @@ def ipv4_beside_an_exclusive_wildcard_of_both_families(see: Recorder) -> None:
 
 
 def ipv4_beside_a_wildcard_of_ipv6_only(see: Recorder) -> None:
-    s = bound6(_set(tcp(AF_INET6), _EXCLUSIVE), 0, bytes(16))
+    s = _bound6(_set(tcp(AF_INET6), _EXCLUSIVE), 0, bytes(16))
     port = ntohs(name6_of(s).sin6_port)
     see("bind wildcard", bind(tcp(), inet(port, INADDR_ANY), IN))
 
 
 def two_ipv6_wildcards(see: Recorder) -> None:
-    first = bound6(tcp(AF_INET6), 0, bytes(16))
+    first = _bound6(tcp(AF_INET6), 0, bytes(16))
     port = ntohs(name6_of(first).sin6_port)
     see("bind", bind(tcp(AF_INET6), inet6(port, bytes(16)), IN6))
     see("bind address", bind(tcp(AF_INET6), inet6(port), IN6))
