@@ -200,6 +200,25 @@ def test_a_trade_that_cannot_be_written_changes_nothing(tmp_path):
         assert account._db.execute("SELECT count(*) FROM deals").fetchone() == (1,)
 
 
+def test_a_trade_whose_numbers_are_too_large_is_an_account_error_and_changes_nothing(account):
+    account.trade(EURUSD, 10, quote(100_000))
+    with pytest.raises(AccountError, match="beyond the 64 bits"):
+        account.trade(EURUSD, 10_000, quote(10**15))
+    assert [p.volume for p in account.positions()] == [10]
+    assert len(account.new_deals()) == 1
+
+
+def test_the_largest_orders_of_all_end_the_terminal_with_one_clear_line_and_code_4(tmp_path):
+    bars = tmp_path / "EURUSD_H1.tsv"
+    prices = "\t999999.12345678" * 4
+    header = "<DATE>\t<TIME>\t<OPEN>\t<HIGH>\t<LOW>\t<CLOSE>"
+    bars.write_text(f"{header}\n2017.04.19\t09:00:00{prices}\n", encoding="utf-8")
+    done = demos("run", FOLLOWER, "--bars", bars, "--speed", "max", input="buy 100\n" * 12)
+    assert done.returncode == 4
+    assert "beyond the 64 bits" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
 def ledger(path: Path) -> tuple[int, int, int]:
     """Number of deals, their sum and the position, in steps."""
     with closing(PaperAccount(path)) as account:

@@ -118,12 +118,16 @@ def test_blank_lines_at_the_end_are_nothing(tmp_path):
         ([BAR_HEADER, UP.replace("1.0716", "0.0")], "in <OPEN>, found '0.0'"),
         ([BAR_HEADER, UP.replace("1.0716", "")], "in <OPEN>, found ''"),
         ([BAR_HEADER, UP.replace("1.0722", "1.07")], "line 2: expected <LOW> at most, and <HIGH> at least, <OPEN>"),
-        ([BAR_HEADER, UP[:-1] + "x"], "line 2: expected a whole number of points in <SPREAD>, found 'x'"),
+        (
+            [BAR_HEADER, UP[:-1] + "x"],
+            "expected a whole number of points, of at most 9 digits, in <SPREAD>, found 'x'",
+        ),
         ([BAR_HEADER, UP.replace("1413", "many")], "line 2: expected a number in <TICKVOL>, found 'many'"),
         ([BAR_HEADER, DOWN, UP], "line 3: expected a later time than on the line before"),
         ([BAR_HEADER, UP, UP], "line 3: expected a later time than on the line before"),
         ([BAR_HEADER, UP, "\x1b[31m" + DOWN], "found '\\x1b[31m2017"),
-        ([BAR_HEADER, UP + "0" * 5000], "line 2: expected a whole number of points in <SPREAD>"),
+        ([BAR_HEADER, UP + "0" * 9], "of at most 9 digits, in <SPREAD>, found '2000000000'"),
+        ([BAR_HEADER, UP + "0" * 5000], "line 2: expected a whole number of points, of at most 9 digits, in <SPREAD>"),
     ],
 )
 def test_a_malformed_bar_file_is_refused_with_its_line_and_what_was_expected(tmp_path, lines, said):
@@ -137,6 +141,18 @@ def test_a_malformed_tick_file_is_refused(tmp_path):
     )
     backwards = write(tmp_path, TICK_HEADER, TICKS[1], TICKS[0])
     assert refused(backwards, "tick") == "line 3: expected a later time than on the line before"
+
+
+def test_a_price_whose_points_an_account_could_not_hold_is_refused_with_its_line(tmp_path):
+    huge = "2017.04.19\t10:00:00" + "\t999999999.12345678" * 4 + "\t1\t0\t2"
+    assert refused(write(tmp_path, BAR_HEADER, UP, huge)) == (
+        "line 3: expected prices below 1000000 where they have 8 digits after the point, found a higher one"
+    )
+    largest = huge.replace("999999999.1", "999999.1")
+    assert check_export(write(tmp_path, BAR_HEADER, largest), "bar").digits == 8
+    whole = "2017.04.19\t10:00:00" + "\t999999999" * 4 + "\t1\t0\t2"
+    assert check_export(write(tmp_path, BAR_HEADER, whole), "bar").digits == 0
+    assert refused(write(tmp_path, BAR_HEADER, whole), digits=6).startswith("line 2: expected prices below 100000000 ")
 
 
 def test_what_is_no_text_is_refused_with_its_line(tmp_path):

@@ -135,7 +135,7 @@ class PaperAccount:
     def trade(self, spec: SymbolSpec, volume: int, quote: Tick, ticket: int = 0) -> TradeResult:
         """See ports.Account. The deal and its position are one transaction, on disk before this returns.
 
-        Errors: AccountError when it cannot be written; nothing is changed then.
+        Errors: AccountError when it cannot be written, or its numbers are too large; nothing is changed then.
         """
         price = quote.ask if volume > 0 else quote.bid
         self.check(spec)
@@ -211,6 +211,8 @@ class PaperAccount:
         """Turn SQLite's errors into ours."""
         try:
             yield
+        except OverflowError as error:
+            raise AccountError(f"{self._name}: a number is beyond the 64 bits that it has there") from error
         except sqlite3.Error as error:
             text = str(error)
             if "not a database" in text:

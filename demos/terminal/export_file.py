@@ -15,12 +15,15 @@ from demos.terminal.ports import MarketError, Tick
 MOST_DIGITS = 8
 TICKS_OF_A_BAR = 4
 
+# Of a price, those after the point included: the largest order at it is well within an account's 64 bits.
+_MOST_PLACES = 14
+
 _LONGEST_LINE = 4096
 _DAY = 86_400_000
 _DATE = re.compile(r"(\d{4})\.(\d\d)\.(\d\d)", re.ASCII)
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d)(?:\.(\d{3}))?)?", re.ASCII)
 _PRICE = re.compile(rf"(\d{{1,9}})(?:\.(\d{{1,{MOST_DIGITS}}}))?", re.ASCII)
-_COUNT = re.compile(r"\d{1,18}", re.ASCII)
+_COUNT = re.compile(r"\d{1,9}", re.ASCII)
 _NUMBER = re.compile(r"\d{1,18}(\.\d{1,18})?", re.ASCII)
 
 _REQUIRED = {
@@ -66,7 +69,7 @@ def check_export(path: Path, kind: str, digits: int | None = None) -> Export:
     """
     if path.exists() and not path.is_file():
         raise MarketError(f"{path} is not a regular file, and it must be read twice")
-    rows = longest = longest_line = 0
+    rows = longest = longest_line = highest = highest_line = 0
     shortest: int | None = None
     known = [False, False]
     last = -1
@@ -78,6 +81,9 @@ def check_export(path: Path, kind: str, digits: int | None = None) -> Export:
         known = [was or price is not None for was, price in zip(known, row.prices, strict=False)]
         if row.fraction > longest:
             longest, longest_line = row.fraction, row.line
+        top = max((price for price in row.prices if price is not None), default=0)
+        if top > highest:
+            highest, highest_line = top, row.line
         last = row.time
         rows += 1
     if not rows or not all(known):
@@ -87,7 +93,13 @@ def check_export(path: Path, kind: str, digits: int | None = None) -> Export:
         raise MarketError(
             f"{path}: line {longest_line}: expected prices with at most {digits} digits, found one with {longest}"
         )
-    return Export(path, kind, longest if digits is None else digits, rows, shortest or _DAY // 24)
+    digits = longest if digits is None else digits
+    if highest >= 10 ** (_MOST_PLACES + MOST_DIGITS - digits):
+        raise MarketError(
+            f"{path}: line {highest_line}: expected prices below 1{'0' * (_MOST_PLACES - digits)} "
+            f"where they have {digits} digits after the point, found a higher one"
+        )
+    return Export(path, kind, digits, rows, shortest or _DAY // 24)
 
 
 def ticks_of(export: Export, symbol: str) -> Iterator[Tick]:
@@ -190,7 +202,7 @@ def _parser(kind: str, headers: list[str]) -> Callable[[int, list[str]], _Row]:
             _check_bar(fields, prices, prices_at)
         spread = fields[at["<SPREAD>"]] if "<SPREAD>" in at else "0"
         if not _COUNT.fullmatch(spread):
-            raise _Malformed("a whole number of points in <SPREAD>", spread)
+            raise _Malformed("a whole number of points, of at most 9 digits, in <SPREAD>", spread)
         for name, column in others:
             if fields[column] and not _NUMBER.fullmatch(fields[column]):
                 raise _Malformed(f"a number in {name}", fields[column])
