@@ -10,6 +10,10 @@ import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from demos.last_words import last_words
+
+_UNWRITABLE = 4
+
 
 class Subcommand(NamedTuple):
     """A module with ``add_parser(subparsers)`` and ``main(args) -> int``, and what it is for."""
@@ -56,8 +60,20 @@ def main(argv: Sequence[str] | None = None) -> int:
             subparsers.choices[name].set_defaults(main=module.main)
         else:
             subparsers.add_parser(name, help=subcommand.help)
-    args = parser.parse_args(arguments)
-    code: int = args.main(args)
+    try:
+        try:
+            args = parser.parse_args(arguments)
+            code: int = args.main(args)
+        finally:
+            # What still waits, the text of --help included: later its failure would be Python's to tell.
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except OSError as error:
+        # An error of a file bears its name, one of a stream does not.
+        if error.filename is not None:
+            raise
+        last_words(f"{parser.prog}: error: standard output cannot be written: {error.strerror}\n")
+        return _UNWRITABLE
     return code
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import random
 import signal
 import sys
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from demos.cli_mt5 import mt5_settings, terminal_problem
 from demos.cli_options import Lots, add_options, given_inputs
+from demos.last_words import last_words
 from demos.terminal import drawing, mt5, views
 from demos.terminal.account import PaperAccount
 from demos.terminal.clock import RealClock
@@ -90,7 +90,7 @@ def main(args: argparse.Namespace) -> int:
     except ProgramError as error:
         parser.error(escaped(str(error)))
     except TerminalError as error:
-        _last_words(f"{parser.prog}: error: {escaped(str(error))}\n")
+        last_words(f"{parser.prog}: error: {escaped(str(error))}\n")
         return error.code
     except KeyboardInterrupt:
         # The second Ctrl-C: the first one waited in vain for the program's event function to return.
@@ -220,23 +220,6 @@ def _answer(line: str) -> None:
         print(line, flush=True)
     except OSError as error:
         raise OutputError(f"standard output cannot be written: {error.strerror}") from error
-
-
-def _last_words(line: str) -> None:
-    """Write a line to standard error, and point a stream that nobody reads at the null device.
-
-    Else Python's own last flush of such a stream would fail as well, with a message and an exit code of its own.
-    """
-    for stream, text in ((sys.stdout, ""), (sys.stderr, line)):
-        if stream is None:
-            continue
-        try:
-            stream.write(text)
-            stream.flush()
-        except OSError:
-            null = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(null, stream.fileno())
-            os.close(null)
 
 
 @contextmanager

@@ -305,6 +305,27 @@ def test_when_nobody_reads_the_answers_the_program_ends_with_code_4():
     assert "Traceback" not in rest
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has /dev/full")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("list",),
+        ("signal", "--bars", BARS, "--speed", "max", "--timer-ms", 20, "--json"),
+        ("ticks", "--bars", BARS, "--speed", "max", "--timer-ms", 20, "--duration", 1),
+        ("tpl", "--no-pictures", "--bars", BARS, "--out"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_standard_output_that_cannot_be_written_is_one_clear_line_and_code_4(arguments, tmp_path):
+    folder = [tmp_path] if arguments[-1] == "--out" else []
+    with open("/dev/full", "w", encoding="utf-8") as full, child(*arguments, *folder, stdout=full) as process:
+        process.stdin.close()
+        errors = process.stderr.read()
+        assert process.wait() == 4, errors
+    assert "standard output cannot be written: No space left on device" in errors.splitlines()[-1]
+    assert "Traceback" not in errors
+
+
 def test_when_nobody_reads_the_log_the_program_ends_with_code_4():
     with child("run", FOLLOWER, "--timer-ms", 20) as process:
         wait_for(process.stderr, "hello")
