@@ -40,6 +40,12 @@ class Line(NamedTuple):
     text: str
 
 
+def error_of(text: str) -> str | None:
+    """The error that a child's line tells of, or None."""
+    match = _ERROR.search(text)
+    return match[1] if match else None
+
+
 class Child:
     """One ``python -m demos`` with these arguments, whose output goes to ``lines``."""
 
@@ -111,7 +117,5 @@ class Child:
     def _read(self, stream: IO[str]) -> None:
         for line in stream:
             text = line.rstrip("\n")
-            error = _ERROR.search(text)
-            if error:
-                self.last_error = error[1]
+            self.last_error = error_of(text) or self.last_error
             self._lines.put(Line(self.name, text))

@@ -9,19 +9,21 @@ import queue
 import random
 import sys
 import tempfile
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from demos.children import FATAL, MOST_FAILURES, MOST_RESTARTS, Child, Line
+from demos.children import FATAL, MOST_FAILURES, MOST_RESTARTS, Child, Line, error_of
 from demos.cli_run import stopped_by_signals
 from demos.signal_options import add_parser
 from demos.signal_tally import ORDERING, SERVER, Tally, Timeline, lag_summary
-from demos.signal_view import View, choose_view, lag_text, positions_text
+from demos.signal_view import View, choose_view, summary_text
 from demos.terminal.account import PaperAccount
 from demos.terminal.clock import RealClock
+from demos.terminal.export_file import check_export
 from demos.terminal.log import escaped
 from demos.terminal.points import volume_text
 from demos.terminal.ports import TerminalError
@@ -33,6 +35,9 @@ PERIODS = 5
 
 _STARTING = 30.0
 _TURN = 0.05
+
+# So long a child's error is held back: when it was what ended the child, the job tells it, and nobody else.
+_LAST_WORDS = 1.0
 _INTERRUPTED = 130
 _NEVER = "never connected"
 _LAST_TICK = "the last tick has been replayed"
@@ -59,6 +64,8 @@ class Job:
     lines: queue.SimpleQueue[Line] = field(default_factory=queue.SimpleQueue)
     children: dict[str, Child] = field(default_factory=dict)
     alive: set[str] = field(default_factory=set)
+    held: deque[tuple[float, Line]] = field(default_factory=deque)
+    told: Line | None = None
     stopping: bool = False
     ticks_over: bool = False
     state: str = "starting"
@@ -78,24 +85,32 @@ def main(args: argparse.Namespace) -> int:
     if args.seed is None and not (args.bars or args.ticks):
         args.seed = random.SystemRandom().randrange(1_000_000)
     try:
+        path = args.bars or args.ticks
+        if path:
+            # Once, before anything is started, rather than by every child.
+            check_export(path, "bar" if args.bars else "tick", args.digits)
         # On Windows a file may still be held for a moment by a process that has ended; that is no failure.
         with tempfile.TemporaryDirectory(prefix="signal-", ignore_cleanup_errors=True) as folder:
             accounts = args.accounts or Path(folder)
             accounts.mkdir(parents=True, exist_ok=True)
             summary = _run(args, Path(folder), accounts)
     except TerminalError as error:
-        return _failed(error.code, str(error))
+        return _ended_early(args, error.code, str(error))
     except OSError as error:
-        return _failed(4, str(error))
+        where = f"{error.filename}: " if error.filename else ""
+        return _ended_early(args, 4, f"{where}{error.strerror}")
     except KeyboardInterrupt:
         return _INTERRUPTED
-    if args.json:
-        print(json.dumps(summary), flush=True)
-    else:
-        _print_summary(summary)
+    print(json.dumps(summary) if args.json else summary_text(summary), flush=True)
     if not summary["problem"]:
         return 0
     return _failed(3 if summary["problem"].endswith(_NEVER) else 1, summary["problem"])
+
+
+def _ended_early(args: argparse.Namespace, code: int, problem: str) -> int:
+    if args.json:
+        print(json.dumps({"equal": False, "problem": problem}), flush=True)
+    return _failed(code, problem)
 
 
 def _failed(code: int, text: str) -> int:
@@ -115,6 +130,7 @@ def _run(options: argparse.Namespace, files: Path, accounts: Path) -> dict[str, 
             for child in job.children.values():
                 child.end()
             _drain(job)
+            _show_held(job, math.inf)
             _take_events(job, math.inf)
             job.timeline.close()
     return _summary(job)
@@ -178,6 +194,7 @@ def _until(job: Job, done: Callable[[], bool], seconds: float) -> None:
         with suppress(queue.Empty):
             _take_line(job, job.lines.get(timeout=_TURN))
         _drain(job)
+        _show_held(job, job.clock.monotonic())
         for child in job.children.values():
             _look_after(job, child)
         _take_events(job, job.clock.monotonic() - ORDERING)
@@ -190,9 +207,20 @@ def _drain(job: Job) -> None:
 
 
 def _take_line(job: Job, line: Line) -> None:
-    job.view.line(*line)
+    if error_of(line.text):
+        job.held.append((job.clock.monotonic() + _LAST_WORDS, line))
+    else:
+        job.view.line(*line)
     if line.child == SERVER and line.text.endswith(_LAST_TICK):
         job.ticks_over = True
+
+
+def _show_held(job: Job, until: float) -> None:
+    """Show the errors that were held back up to then, but not the one that the job itself ends with."""
+    while job.held and job.held[0][0] <= until:
+        _, line = job.held.popleft()
+        if job.told != Line(line.child, error_of(line.text) or ""):
+            job.view.line(*line)
 
 
 def _take_events(job: Job, until: float) -> None:
@@ -213,6 +241,7 @@ def _look_after(job: Job, child: Child) -> None:
     child.failures = 0 if child.name in job.alive else child.failures + 1
     if code in FATAL or child.restarts >= MOST_RESTARTS or child.failures >= MOST_FAILURES:
         child.end()
+        job.told = Line(child.name, child.last_error)
         raise JobError(code if code in FATAL else 1, f"{child.name} ended with exit code {code}: {child.last_error}")
     child.restarts += 1
     job.view.line("job", f"{child.name} ended with code {code} and is started again")
@@ -267,15 +296,3 @@ def _account_positions(path: Path) -> dict[str, str]:
     """Errors: AccountError when the account cannot be read, or its deals and positions do not add up."""
     with closing(PaperAccount(path)) as account:
         return {p.spec.name: volume_text(p.volume, p.spec) for p in account.positions()}
-
-
-def _print_summary(summary: dict[str, Any]) -> None:
-    print(
-        f"{summary['trades']} trades; {summary['sent']} messages sent, {summary['received']} received, "
-        f"{summary['merged']} trades merged with a later one"
-    )
-    print(f"server   {positions_text(summary['positions'])}")
-    for client in summary["per_client"]:
-        equal = "equal" if client["equal"] else "NOT EQUAL"
-        print(f"{client['name']}  {positions_text(client['positions'])}, {equal}; lag {lag_text(client['lag_ms'])}")
-    print(f"lag from trade to copy: {lag_text(summary['lag_ms'])}", flush=True)

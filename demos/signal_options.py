@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from demos.terminal.export_file import MOST_DIGITS
+from demos.terminal.log import escaped
 from demos.terminal.market import speed_from_text
 
 if TYPE_CHECKING:
@@ -29,8 +31,13 @@ def add_parser(subparsers: SubParsers) -> None:
     source.add_argument("--bars", type=Path, metavar="FILE", help="replay a bar export of MetaTrader 5")
     source.add_argument("--ticks", type=Path, metavar="FILE", help="replay a tick export of MetaTrader 5")
     source.add_argument("--seed", type=int, metavar="N", help="without a file: the random walk of this number")
-    parser.add_argument("--Symbol", metavar="NAME", help="the symbol (default: as the file's name begins, else EURUSD)")
-    parser.add_argument("--digits", metavar="N", help="digits after the point of a price")
+    parser.add_argument(
+        "--Symbol",
+        type=_symbol,
+        metavar="NAME",
+        help="the symbol (default: as the file's name begins, else EURUSD)",
+    )
+    parser.add_argument("--digits", type=_digits, metavar="N", help="digits after the point of a price")
     parser.add_argument(
         "--speed",
         type=_checked(speed_from_text),
@@ -82,6 +89,16 @@ def _positive(text: str) -> int:
 
 def _port(text: str) -> int:
     return _whole(text, 0, 65535)
+
+
+def _digits(text: str) -> int:
+    return _whole(text, 0, MOST_DIGITS)
+
+
+def _symbol(text: str) -> str:
+    if not text or not text.isprintable() or " " in text:
+        raise argparse.ArgumentTypeError(f"{escaped(text)!r} is no symbol")
+    return text
 
 
 def _seconds(text: str) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from demos.children import Child
 from demos.signal_tally import SERVER, Tally, lag_summary
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 _LINES = 200
+
+# A panel with one line.
+_LEAST_LOG = 3
 
 
 class View(Protocol):
@@ -38,6 +41,20 @@ def lag_text(summary: Mapping[str, float | None]) -> str:
     """``median 203 ms, max 410 ms``."""
     middle, most = summary["median"], summary["max"]
     return "-" if middle is None or most is None else f"median {middle:.0f} ms, max {most:.0f} ms"
+
+
+def summary_text(summary: Mapping[str, Any]) -> str:
+    """What a job came to, in lines."""
+    lines = [
+        f"{summary['trades']} trades; {summary['sent']} messages sent, {summary['received']} received, "
+        f"{summary['merged']} trades merged with a later one",
+        f"server   {positions_text(summary['positions'])}",
+    ]
+    for client in summary["per_client"]:
+        equal = "equal" if client["equal"] else "NOT EQUAL"
+        lag = lag_text(client["lag_ms"])
+        lines.append(f"{client['name']}  {positions_text(client['positions'])}, {equal}; lag {lag}")
+    return "\n".join([*lines, f"lag from trade to copy: {lag_text(summary['lag_ms'])}"])
 
 
 class PlainView:
@@ -116,9 +133,13 @@ class LiveView:
                     f"{client.received} of {client.sent} received",
                     lag_text(lag_summary(client.lags)),
                 )
+        # On a small terminal the cells take several lines: the table stays whole, and the logs go.
+        rows = len(self._console.render_lines(table, pad=False))
+        if self._console.height - rows < _LEAST_LOG:
+            return table
         layout = Layout()
-        layout.split_column(Layout(table, size=len(children) + 6), Layout(name="logs"))
-        height = max(self._console.height - len(children) - 8, 1)
+        layout.split_column(Layout(table, size=rows), Layout(name="logs"))
+        height = self._console.height - rows - 2
         layout["logs"].split_row(
             *(
                 Layout(Panel(Text("\n".join(list(log)[-height:]), no_wrap=True, overflow="ellipsis"), title=name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import queue
@@ -21,6 +22,8 @@ import pytest
 from signal_kit import close, dial, listener, port_of, read_all
 
 from demos.children import Child, Line
+from demos.signal_tally import Tally
+from demos.signal_view import LiveView
 from demos.terminal.account import PaperAccount
 from demos.terminal.export_file import check_export, ticks_of
 from demos.terminal.ports import AccountError
@@ -219,7 +222,10 @@ def test_a_port_in_use_is_one_clear_line_and_exit_code_3(started):
     assert done.returncode == 3
     assert last_line(done).startswith("python -m demos signal: error: server ended with exit code 3: ")
     assert f"127.0.0.1:{port_of_line(last_line(done))} failed error: (#10048)" in last_line(done)
-    assert done.stdout == ""
+    [line] = done.stdout.splitlines()
+    assert json.loads(line)["problem"] == last_line(done).removeprefix("python -m demos signal: error: ")
+    # The reason stands there once: a line of the child's would only say it again.
+    assert done.stderr.count("failed error") == 1
 
 
 def port_of_line(line: str) -> str:
@@ -232,6 +238,9 @@ def test_a_malformed_file_is_one_clear_line_and_exit_code_4(tmp_path):
     done = run("--bars", bars, *QUICK)
     assert done.returncode == 4
     assert str(bars) in last_line(done)
+    # Nothing was started.
+    assert len(done.stderr.splitlines()) == 1
+    assert str(bars) in json.loads(done.stdout)["problem"]
 
 
 def test_an_account_in_use_is_one_clear_line_and_exit_code_4(tmp_path):
@@ -239,13 +248,16 @@ def test_an_account_in_use_is_one_clear_line_and_exit_code_4(tmp_path):
         done = run("--accounts", tmp_path, *QUICK)
     assert done.returncode == 4
     assert "in use by another program" in last_line(done)
+    assert done.stderr.count("in use by another program") == 1
+    assert "in use by another program" in json.loads(done.stdout)["problem"]
 
 
 def test_a_folder_that_cannot_be_made_is_exit_code_4(tmp_path):
     (tmp_path / "file").touch()
     done = run("--accounts", tmp_path / "file" / "folder", *QUICK)
     assert done.returncode == 4
-    assert last_line(done).startswith("python -m demos signal: error: ")
+    assert last_line(done).startswith(f"python -m demos signal: error: {tmp_path}")
+    assert "Errno" not in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -267,10 +279,35 @@ def test_bad_options_are_exit_code_2(arguments):
     assert "error: " in last_line(done)
 
 
-def test_bad_options_of_the_terminal_are_exit_code_2_too():
-    done = run("--digits", "x", *QUICK)
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--digits", "x"), "'x' is not a whole number from 0 to 8"),
+        (("--digits", "9"), "'9' is not a whole number from 0 to 8"),
+        (("--Symbol", "EUR USD"), "'EUR USD' is no symbol"),
+    ],
+)
+def test_bad_options_of_the_terminal_are_found_before_anything_is_started(arguments, said):
+    done = run(*arguments, *QUICK)
     assert done.returncode == 2
-    assert "'x' is not a whole number" in last_line(done)
+    assert said in last_line(done)
+    assert " is process " not in done.stderr
+
+
+@pytest.mark.posix_only(reason="TerminateProcess gives the exit code 1 of a failure, as no signal does")
+def test_a_server_killed_before_it_lives_three_times_is_a_problem_in_the_json_line_too():
+    with job(*QUICK) as process:
+        assert process.stderr is not None
+        errors = ""
+        for line in process.stderr:
+            errors += line
+            if "server is process" in line:
+                kill(int(line.rsplit(maxsplit=1)[1]))
+        assert process.stdout is not None
+        [output] = process.stdout.read().splitlines()
+        assert process.wait() == 1
+    assert json.loads(output)["problem"].startswith("server ended with exit code -9")
+    assert "Traceback" not in errors
 
 
 def test_a_run_without_any_trade_is_a_failure_that_says_why():
@@ -301,6 +338,22 @@ def test_a_file_without_a_pause_is_traded_from_its_beginning(tmp_path):
 @pytest.mark.skipif("WINSOCK_SHARED" not in os.environ, reason="WINSOCK_SHARED names no folder with the full file")
 def test_the_full_file_without_a_pause_is_traded_from_its_beginning(tmp_path):
     traded_from_end_to_end(Path(os.environ["WINSOCK_SHARED"]) / "data" / "EURUSD_H1.tsv", tmp_path)
+
+
+@pytest.mark.parametrize(("width", "height", "logs"), [(60, 14, False), (60, 10, False), (110, 30, True)])
+def test_a_small_terminal_shows_the_whole_table_and_drops_the_logs_first(width, height, logs):
+    console = pytest.importorskip("rich.console").Console(
+        file=io.StringIO(), width=width, height=height, force_terminal=True
+    )
+    children = [child_of("run")[0] for _ in NAMES]
+    for child, name in zip(children, NAMES, strict=True):
+        child.name = name
+    with closing(LiveView(NAMES, console)) as view:
+        view.line("client2", "a line of its log")
+        shown = console.render_lines(view._picture(Tally(NAMES[1:]), children, "trading"))
+    text = "\n".join("".join(segment.text for segment in line) for line in shown)
+    assert all(name in text for name in (*NAMES, "process", "position"))
+    assert ("a line of its log" in text) is logs
 
 
 def child_of(*arguments: str) -> tuple[Child, queue.SimpleQueue[Line]]:
