@@ -29,7 +29,8 @@ Line: TypeAlias = "dict[int, float]"
 Costs: TypeAlias = "dict[int, list[float]]"
 Prepared: TypeAlias = "Callable[[int], Callable[[], AbstractContextManager[Contestants]]]"
 
-ANNOUNCED = (1, 3, 10, 30, 100, 300, 1000, 3000)
+# With more, what one server leaves in the machine's caches decides how fast the next one is.
+ANNOUNCED = (1, 3, 10, 30, 100, 300, 1000)
 WAITED = (10, 30, 100, 300, 1000)
 # Beyond, the standard server must have a process of its own.
 CROWDS = (3000, 10_000)
