@@ -196,6 +196,7 @@ struct quick_pollfd {
 };
 
 #define QUICK_RDNORM 0x100
+#define QUICK_RDBAND 0x200 /* Winsock's POLLIN has it too; an urgent byte itself is for the long way */
 #define QUICK_WRNORM 0x10
 
 #ifdef POLLRDHUP
@@ -235,8 +236,9 @@ static int quick_poll_entries(struct quick_pollfd *array, unsigned count, struct
     int ready;
     for (i = 0; i < count; i++) {
         short asked = array[i].events;
-        short events = (asked & QUICK_RDNORM ? POLLIN : 0) | (asked & QUICK_WRNORM ? POLLOUT : 0);
-        if (asked & ~(QUICK_RDNORM | QUICK_WRNORM) || !quick_watch(&entries[i], array[i].fd, events, QUICK_ENDED))
+        short events = (asked & QUICK_RDNORM ? POLLIN : 0) | (asked & QUICK_WRNORM ? POLLOUT : 0) |
+                       (asked & QUICK_RDBAND ? POLLPRI : 0);
+        if (asked & ~(QUICK_RDNORM | QUICK_RDBAND | QUICK_WRNORM) || !quick_watch(&entries[i], array[i].fd, events, QUICK_ENDED))
             return QUICK_LONG_WAY;
     }
     ready = quick_ask(entries, count, wake, milliseconds);
