@@ -20,6 +20,8 @@ from benchmarks import __main__ as command
 from benchmarks import crowd, picture
 from benchmarks.suite import BENCHMARKS
 
+pytestmark = pytest.mark.many_sockets
+
 
 @pytest.mark.parametrize("benchmark_", BENCHMARKS, ids=lambda benchmark: benchmark.name)
 def test_every_benchmark_gives_positive_ratios(benchmark_: Benchmark) -> None:
