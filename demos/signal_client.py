@@ -282,7 +282,7 @@ def CheckMessage() -> None:
             latest[pos.symbol] = pos
     if unreadable:
         text, reason = unreadable[0]
-        printf("-wrong pos info: %s (%s; %d such messages)", text, reason, len(unreadable))
+        printf("-wrong pos info: %s (%s; such messages: %d)", text, reason, len(unreadable))
     for smb, pos in latest.items():
         printf("server position: %s|%s", smb, pos.lots)
         connect_failures = 0

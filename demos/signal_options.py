@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from demos.option_types import port, seconds, whole
 from demos.terminal.export_file import MOST_DIGITS
 from demos.terminal.log import escaped
 from demos.terminal.market import speed_from_text
@@ -46,16 +46,12 @@ def add_parser(subparsers: SubParsers) -> None:
         help="20: twenty ticks a second; 60x: sixty times as fast as in the file; max (default: %(default)s)",
     )
     parser.add_argument(
-        "--every", type=_positive, default=3, metavar="N", help="trade at every N ticks (default: %(default)s)"
+        "--every", type=whole, default=3, metavar="N", help="trade at every N ticks (default: %(default)s)"
     )
-    parser.add_argument(
-        "--timer-ms", type=_positive, default=200, metavar="MS", help="timer period (default: %(default)s)"
-    )
-    parser.add_argument("--Port", type=_port, default=0, metavar="N", help="the server's port (default: any free one)")
+    parser.add_argument("--timer-ms", type=whole, default=200, metavar="MS", help="timer period (default: %(default)s)")
+    parser.add_argument("--Port", type=port, default=0, metavar="N", help="the server's port (default: any free one)")
     parser.add_argument("--accounts", type=Path, metavar="DIR", help="keep the accounts there (default: nowhere)")
-    parser.add_argument(
-        "--duration", type=_seconds, metavar="SECONDS", help="trade for so long (default: until Ctrl-C)"
-    )
+    parser.add_argument("--duration", type=seconds, metavar="SECONDS", help="trade for so long (default: until Ctrl-C)")
     parser.add_argument("--json", action="store_true", help="print the summary as one JSON line")
 
 
@@ -72,40 +68,11 @@ def _checked(convert: Callable[[str], object]) -> Callable[[str], str]:
     return checked
 
 
-def _whole(text: str, least: int, most: float) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = least - 1
-    if not least <= value <= most:
-        limit = f" to {most}" if most < math.inf else ""
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least}{limit}")
-    return value
-
-
-def _positive(text: str) -> int:
-    return _whole(text, 1, math.inf)
-
-
-def _port(text: str) -> int:
-    return _whole(text, 0, 65535)
-
-
 def _digits(text: str) -> int:
-    return _whole(text, 0, MOST_DIGITS)
+    return whole(text, 0, MOST_DIGITS)
 
 
 def _symbol(text: str) -> str:
     if not text or not text.isprintable() or " " in text:
         raise argparse.ArgumentTypeError(f"{escaped(text)!r} is no symbol")
     return text
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
-    return value

@@ -130,7 +130,7 @@ def test_s4_an_end_mark_before_the_begin_mark_trades_nothing(server):
 def test_s7_an_unreadable_volume_closes_nothing_and_is_told_once_an_event(server):
     stage = after(b"<<EURUSD|0.10>>", b"<<EURUSD|abc>><<EURUSD|>>\0<<|1\x1b>>", server=server)
     assert stage.position() == Decimal("0.10")
-    assert stage.errors() == ["-wrong pos info: EURUSD|abc (no volume of two digits; 3 such messages)"]
+    assert stage.errors() == ["-wrong pos info: EURUSD|abc (no volume of two digits; such messages: 3)"]
 
 
 def test_what_the_network_sends_reaches_the_log_escaped(server):
