@@ -163,7 +163,7 @@ struct quick_slot {
     unsigned char watch;
 };
 int quick_accept(int fd, void *name);
-struct quick_slot *quick_open(unsigned long long handle, int fd, int datagram);
+struct quick_slot *quick_open(unsigned long long handle, int fd, int datagram, int ways, int watch);
 void quick_update(struct quick_slot *slot, int ways, int watch);
 void quick_forget_lookers(void);
 int quick_close(struct quick_slot *slot);

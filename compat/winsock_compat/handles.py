@@ -45,7 +45,7 @@ class Socket:
     options: Mapping[tuple[int, int], Any] = MappingProxyType({})  # as given; replaced, never changed
     closed = False
     holders = 0  # waiting calls that still use the descriptor of a closed socket
-    can_recv = can_send = can_sendto = False  # the call may go straight to the system call
+    can_recv = can_send = can_sendto = False  # the in-line mode may go straight to the system call
     slot: Any = None  # the compiled mode's view of all this, see quick.h
 
     def __init__(self, fd: int, family: int, type: int, protocol: int) -> None:
@@ -55,8 +55,6 @@ class Socket:
         self.fd = fd
         self.family, self.type, self.protocol = family, type, protocol
         self.stream = type == SOCK_STREAM
-        if libc.MODE == "compiled":
-            self.slot = lib.quick_open(self.handle, fd, not self.stream)
 
     @property
     def recv_flags(self) -> int:
@@ -70,20 +68,26 @@ class Socket:
 
     def update(self) -> None:
         """Decides whether recv and send may go straight to the system call."""
+        can_sendto = False
         if self.stream:
             connected = self.stage == CONNECTED and not self.broken
-            self.can_recv = connected and not self.receive_off
-            self.can_send = connected and not self.send_off
+            can_recv = connected and not self.receive_off
+            can_send = connected and not self.send_off
         else:
-            self.can_recv = self.bound and not self.receive_off and not self.refused
-            self.can_send = self.stage == CONNECTED and not self.send_off
-            self.can_sendto = self.same_names and self.bound and not self.send_off
-        if self.slot is not None:
-            ways = self.can_recv | self.can_send << 1 | self.can_sendto << 2 | self.nonblocking << 3
-            if self.stream and self.stage != CONNECTED:
-                watch = _WATCH[self.stage]
-            else:
-                watch = 4 if self.receive_off or self.broken or self.refused else 2 if self.stream else 3
+            can_recv = self.bound and not self.receive_off and not self.refused
+            can_send = self.stage == CONNECTED and not self.send_off
+            can_sendto = self.same_names and self.bound and not self.send_off
+        if libc.MODE != "compiled":
+            self.can_recv, self.can_send, self.can_sendto = can_recv, can_send, can_sendto
+            return
+        ways = can_recv | can_send << 1 | can_sendto << 2 | self.nonblocking << 3
+        if self.stream and self.stage != CONNECTED:
+            watch = _WATCH[self.stage]
+        else:
+            watch = 4 if self.receive_off or self.broken or self.refused else 2 if self.stream else 3
+        if self.slot is None:
+            self.slot = lib.quick_open(self.handle, self.fd, not self.stream, ways, watch)
+        else:
             lib.quick_update(self.slot, ways, watch)
 
     def errno_of_descriptor(self) -> int:
@@ -191,9 +195,10 @@ def _take_out(sock: Socket) -> bool:
     """Makes the handle invalid; whether a waiting call still holds the descriptor."""
     del table[sock.handle]
     sock.closed = True
-    if sock.slot is not None:
+    if sock.slot is None:
+        sock.can_recv = sock.can_send = sock.can_sendto = False
+    else:
         sock.slot.handle = 0
-    sock.can_recv = sock.can_send = sock.can_sendto = False
     return waits.part_with(sock)
 
 

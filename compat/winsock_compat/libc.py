@@ -42,10 +42,7 @@ WRITABLE: set[type] = {bytearray}
 
 def view_to_fill(buffer: Any) -> Any:
     """The bytes of any buffer that the host writes to; TypeError where that can't be."""
-    view = _view(buffer, True)
-    if isinstance(buffer, (ctypes.Structure, ctypes.Array)):
-        WRITABLE.add(type(buffer))
-    return view
+    return _view(buffer, True)
 
 
 def view_to_read(buffer: Any) -> Any:
@@ -56,8 +53,11 @@ def view_to_read(buffer: Any) -> Any:
 def _view(buffer: Any, fill: bool) -> Any:
     refuse_pointer(buffer)
     try:
-        return from_buffer(BYTES, buffer, fill)
+        view = from_buffer(BYTES, buffer, fill)
     except BufferError as error:
         raise TypeError(str(error)) from None
     except TypeError:
         raise TypeError(f"a buffer is needed, not {type(buffer).__name__}") from None
+    if isinstance(buffer, (ctypes.Structure, ctypes.Array)):
+        WRITABLE.add(type(buffer))
+    return view

@@ -136,7 +136,7 @@ def closesocket(s: int) -> int:
     sock = find(s)
     if isinstance(sock, int):
         return fail(sock)
-    if sock.nonblocking:
+    if sock.nonblocking and sock.options:
         linger_in_background(sock)
     return 0 if handles.close(sock) else fail(WSAENOTSOCK)
 

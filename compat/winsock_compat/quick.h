@@ -69,15 +69,6 @@ static int quick_accept(int fd, void *name)
 #endif
 }
 
-static struct quick_slot *quick_open(unsigned long long handle, int fd, int datagram)
-{
-    struct quick_slot *slot = quick_slot_of(handle);
-    slot->fd = fd;
-    slot->datagram = datagram;
-    __atomic_store_n(&slot->handle, handle, __ATOMIC_SEQ_CST);
-    return slot;
-}
-
 static void quick_update(struct quick_slot *slot, int ways, int watch)
 {
     slot->can_recv = ways & 1;
@@ -91,6 +82,16 @@ static void quick_update(struct quick_slot *slot, int ways, int watch)
 static void quick_forget_lookers(void)
 {
     quick_lookers = 0;
+}
+
+static struct quick_slot *quick_open(unsigned long long handle, int fd, int datagram, int ways, int watch)
+{
+    struct quick_slot *slot = quick_slot_of(handle);
+    slot->fd = fd;
+    slot->datagram = datagram;
+    quick_update(slot, ways, watch);
+    __atomic_store_n(&slot->handle, handle, __ATOMIC_SEQ_CST);
+    return slot;
 }
 
 /* Takes the slot from all calls, and closes the descriptor once none is inside any more: 1, else 0. */

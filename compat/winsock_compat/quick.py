@@ -31,7 +31,7 @@ _quick_poll, _quick_select = lib.quick_poll, lib.quick_select
 _size = len  # the calls have a parameter of that name
 _SCRATCH = 8192
 _scratches: list[Any] = []
-_memmove = ffi.memmove
+_memmove, _unpack = ffi.memmove, ffi.unpack
 _ENTRY_SIZE = sizeof(WSAPOLLFD)
 _INT_MAX = 0x7FFFFFFF
 _arrays: list[Any] = []  # for reuse: taken and given back whole, so that two threads never share one
@@ -152,7 +152,8 @@ def _sent_one(s: int, buf: ConstBuffer | None, view: Any, length: int, flags: in
 def sendto(s: int, buf: ConstBuffer | None, len: int, flags: int, to: ConstBuffer | None, tolen: int) -> int:
     if buf is not None and to is not None:
         view = buf if type(buf) is bytes else view_to_read(buf)
-        name = from_buffer(BYTES, to, False) if type(to) in WRITABLE else view_to_read(to)
+        # A copy costs less than a view of so few bytes.
+        name = bytes(to) if type(to) in WRITABLE else ffi.buffer(view_to_read(to))[:]
         try:
             count: int = _quick_sendto(s, view, _size(view), len, flags, name, _size(name), tolen)
         except OverflowError:
@@ -160,7 +161,7 @@ def sendto(s: int, buf: ConstBuffer | None, len: int, flags: int, to: ConstBuffe
         if count >= 0:
             return count
         if count != _LONG_WAY:
-            return _sent(s, view, len, ffi.buffer(name)[:], count)
+            return _sent(s, view, len, name, count)
     return transmit_checked(s, buf, len, flags, to, tolen)
 
 
@@ -184,7 +185,7 @@ def accept(s: int, addr: Buffer | None, addrlen: IntRef | None) -> int:
         if addr is None or (type(addrlen) is c_int and 16 <= addrlen.value <= _size(name)):
             fd: int = _quick_accept(sock.fd, name)
             if fd >= 0:
-                client = open_accepted(sock, fd, ffi.buffer(name, 16)[:], inherited(sock))
+                client = open_accepted(sock, fd, _unpack(name, 16), inherited(sock))
                 if addrlen is not None and addr is not None:
                     addrlen.value = 16
                 return invalid(WSANOTINITIALISED) if client is None else client.handle

@@ -61,6 +61,8 @@ def keep_waiters(keep: bool) -> None:
 
 def part_with(sock: Socket) -> bool:
     """Wakes those who wait on a socket that is being closed; the last of them releases it. False where nobody does."""
+    if not _waiting:
+        return False
     holders = [waiter for waiter in _waiting if waiter.sockets is None or sock in waiter.sockets]
     sock.holders = len(holders)
     for waiter in holders:
