@@ -151,7 +151,7 @@ HEADERS = """
 #include <unistd.h>
 """
 if LINUX:
-    HEADERS += "#include <sys/eventfd.h>\n"
+    HEADERS += "#include <sys/epoll.h>\n#include <sys/eventfd.h>\n"
 
 # quick.h, which only the compiled mode has.
 QUICK = """
@@ -160,12 +160,13 @@ struct quick_slot {
     int fd;
     int users;
     unsigned char can_recv, can_send, can_sendto, nonblocking, datagram;
-    unsigned char watch;
+    unsigned char watch, registered;
 };
 int quick_accept(int fd, void *name);
 struct quick_slot *quick_open(unsigned long long handle, int fd, int datagram, int ways, int watch);
 void quick_update(struct quick_slot *slot, int ways, int watch);
-void quick_forget_lookers(void);
+void quick_close_epoll(void);
+void quick_forget_parent(void);
 int quick_close(struct quick_slot *slot);
 long long quick_recv(unsigned long long s, void *data, size_t room, int length, int flags);
 long long quick_recvfrom(unsigned long long s, void *data, size_t room, int length, int flags, void *name,

@@ -173,6 +173,9 @@ def stop() -> bool:
         left = [sock for sock in list(table.values()) if not _take_out(sock)]
     for sock in left:
         sock.release()
+    with lock:
+        if libc.MODE == "compiled" and not _startups:
+            lib.quick_close_epoll()
     waits.keep_waiters(False)
     return True
 
@@ -235,9 +238,9 @@ def _forget_parent() -> None:
     global lock
     lock = waits.forget_parent()
     if libc.MODE == "compiled":
-        lib.quick_forget_lookers()
+        lib.quick_forget_parent()
         for sock in table.values():
-            sock.slot.users = 0
+            sock.slot.users = sock.slot.registered = 0
 
 
 if sys.platform != "win32":

@@ -24,7 +24,8 @@ struct quick_slot {
     int fd;
     int users;
     unsigned char can_recv, can_send, can_sendto, nonblocking, datagram;
-    unsigned char watch; /* how select and WSAPoll see the socket */
+    unsigned char watch;      /* how select and WSAPoll see the socket */
+    unsigned char registered; /* with quick_epoll */
 };
 
 #define QUICK_NEVER 0  /* ready for nothing, whatever the host says: a fresh stream */
@@ -35,6 +36,7 @@ struct quick_slot {
 
 static struct quick_slot quick_slots[QUICK_SLOTS];
 static int quick_lookers;
+static int quick_epoll = -1;
 
 static struct quick_slot *quick_slot_of(unsigned long long handle)
 {
@@ -78,10 +80,20 @@ static void quick_update(struct quick_slot *slot, int ways, int watch)
     slot->watch = watch;
 }
 
-/* In a forked child: the calls that were inside are the parent's. */
-static void quick_forget_lookers(void)
+/* When no socket is left. A call that is still inside may be about to use it: then it stays for the next sockets. */
+static void quick_close_epoll(void)
+{
+    if (quick_epoll < 0 || __atomic_load_n(&quick_lookers, __ATOMIC_SEQ_CST))
+        return;
+    close(quick_epoll);
+    quick_epoll = -1;
+}
+
+/* In a forked child: the calls that were inside are the parent's, and so is what the epoll knows. */
+static void quick_forget_parent(void)
 {
     quick_lookers = 0;
+    quick_close_epoll();
 }
 
 static struct quick_slot *quick_open(unsigned long long handle, int fd, int datagram, int ways, int watch)
@@ -89,6 +101,7 @@ static struct quick_slot *quick_open(unsigned long long handle, int fd, int data
     struct quick_slot *slot = quick_slot_of(handle);
     slot->fd = fd;
     slot->datagram = datagram;
+    slot->registered = 0;
     quick_update(slot, ways, watch);
     __atomic_store_n(&slot->handle, handle, __ATOMIC_SEQ_CST);
     return slot;
@@ -100,6 +113,11 @@ static int quick_close(struct quick_slot *slot)
     __atomic_store_n(&slot->handle, 0, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&slot->users, __ATOMIC_SEQ_CST) + __atomic_load_n(&quick_lookers, __ATOMIC_SEQ_CST))
         return 0;
+#ifdef __linux__
+    /* The host does this only when no forked child has the descriptor any more. */
+    if (slot->registered && quick_epoll >= 0)
+        epoll_ctl(quick_epoll, EPOLL_CTL_DEL, slot->fd, NULL);
+#endif
     close(slot->fd);
     return 1;
 }
@@ -230,6 +248,64 @@ static int quick_watch(struct pollfd *entry, uintptr_t handle, short events, sho
     return 1;
 }
 
+/* Where many sockets are asked for reading alone, poll costs most: it looks at each. These are registered with an epoll
+ * from the first such look until they are closed, which tells without that that none of them is ready, or which few are.
+ * It may know more sockets than are asked for now, never fewer. Nothing waits on it. */
+#define QUICK_MANY 64
+#define QUICK_FEW 16
+#define QUICK_EACH (-1) /* poll has to look */
+
+#ifdef __linux__
+static int quick_register(const struct quick_pollfd *array, unsigned count, const struct pollfd *entries)
+{
+    unsigned i;
+    for (i = 0; i < count; i++) {
+        struct quick_slot *slot = quick_slot_of(array[i].fd);
+        struct epoll_event event = {.events = EPOLLIN | EPOLLPRI | EPOLLRDHUP, .data.u64 = array[i].fd};
+        if (entries[i].events & ~(POLLIN | POLLPRI | POLLRDHUP))
+            return 0;
+        if (entries[i].fd < 0 || slot->registered)
+            continue;
+        if (quick_epoll < 0) {
+            int none = -1, made = epoll_create1(EPOLL_CLOEXEC);
+            if (made < 0)
+                return 0;
+            if (!__atomic_compare_exchange_n(&quick_epoll, &none, made, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+                close(made); /* another thread was faster, as it may be with EEXIST */
+        }
+        if (epoll_ctl(quick_epoll, EPOLL_CTL_ADD, slot->fd, &event) < 0 && errno != EEXIST)
+            return 0;
+        slot->registered = 1;
+    }
+    return 1;
+}
+
+/* As poll without waiting, or QUICK_EACH. */
+static int quick_few(const struct quick_pollfd *array, unsigned count, struct pollfd *entries)
+{
+    struct epoll_event found[QUICK_FEW];
+    int ready = 0, k, few;
+    unsigned i;
+    if (count < QUICK_MANY || !quick_register(array, count, entries))
+        return QUICK_EACH;
+    few = quick_epoll < 0 ? 0 : epoll_wait(quick_epoll, found, QUICK_FEW, 0);
+    if (few < 0 || few == QUICK_FEW)
+        return QUICK_EACH;
+    for (k = 0; k < few; k++)
+        for (i = 0; i < count; i++)
+            if (array[i].fd == found[k].data.u64 && entries[i].fd >= 0) {
+                entries[i].revents = found[k].events & (entries[i].events | POLLERR | POLLHUP);
+                ready += entries[i].revents != 0;
+            }
+    return ready;
+}
+#else
+static int quick_few(const struct quick_pollfd *array, unsigned count, struct pollfd *entries)
+{
+    return QUICK_EACH;
+}
+#endif
+
 static int quick_poll_entries(struct quick_pollfd *array, unsigned count, struct pollfd *entries, int wake,
                               int milliseconds)
 {
@@ -239,10 +315,13 @@ static int quick_poll_entries(struct quick_pollfd *array, unsigned count, struct
         short asked = array[i].events;
         short events = (asked & QUICK_RDNORM ? POLLIN : 0) | (asked & QUICK_WRNORM ? POLLOUT : 0) |
                        (asked & QUICK_RDBAND ? POLLPRI : 0);
-        if (asked & ~(QUICK_RDNORM | QUICK_RDBAND | QUICK_WRNORM) || !quick_watch(&entries[i], array[i].fd, events, QUICK_ENDED))
+        if (asked & ~(QUICK_RDNORM | QUICK_RDBAND | QUICK_WRNORM) ||
+            !quick_watch(&entries[i], array[i].fd, events, QUICK_ENDED))
             return QUICK_LONG_WAY;
     }
-    ready = quick_ask(entries, count, wake, milliseconds);
+    ready = wake >= 0 ? QUICK_EACH : quick_few(array, count, entries);
+    if (ready == QUICK_EACH)
+        ready = quick_ask(entries, count, wake, milliseconds);
     if (ready < 0)
         return ready;
     for (i = 0; i < count; i++)
