@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import subprocess
+import sys
 import time
 import weakref
 from collections.abc import Callable
 from ctypes import c_char, c_int, sizeof
+from pathlib import Path
 
 import pytest
 from winsock_kit import (
@@ -144,3 +147,52 @@ def test_a_buffer_that_nobody_else_holds_lives_as_long_as_the_call() -> None:
     del blocked
     gc.collect()
     assert made[0]() is None
+
+
+SHRINKING = """
+import sys, threading
+from ctypes import c_int
+from winsock import MAKEWORD, WSADATA, WSACleanup, WSAStartup, recv, recvfrom, send, sendto, sockaddr_in
+from winsock_kit import connected_pair, name_of, set_nonblocking, udp_pair
+
+assert WSAStartup(MAKEWORD(2, 2), WSADATA()) == 0
+sys.setswitchinterval(1e-6)
+(client, accepted), (one, other) = connected_pair(), udp_pair()
+for s in client, accepted, other:
+    set_nonblocking(s)
+data, buffer, address, done = bytes(range(256)) * 16, bytearray(4096), name_of(other), False
+
+def shrink():
+    while not done:
+        for change in buffer.clear, lambda: buffer.extend(bytes(4096)):
+            try:
+                change()
+            except BufferError:
+                pass
+
+def receive(call, *arguments):
+    try:
+        return call(*arguments) > 0
+    except BufferError:
+        return False
+
+thread = threading.Thread(target=shrink, daemon=True)
+thread.start()
+received = 0
+for _ in range(1000):
+    send(client, data, 4096, 0)
+    received += receive(recv, accepted, buffer, 4096, 0)
+    sendto(one, data, 4096, 0, address, 16)
+    received += receive(recvfrom, other, buffer, 4096, 0, sockaddr_in(), c_int(16))
+done = True
+thread.join()
+assert WSACleanup() == 0
+print("received some" if received else "received nothing")
+"""
+
+
+def test_a_buffer_that_another_thread_makes_smaller_is_not_overrun() -> None:
+    here = Path(__file__).parent
+    command = [sys.executable, "-X", "dev", "-c", f"import sys; sys.path[:0] = [{str(here)!r}]{SHRINKING}"]
+    done = subprocess.run(command, cwd=here.parent, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "received some"), done.stderr

@@ -148,8 +148,22 @@ static long long quick_recv(unsigned long long s, void *data, size_t room, int l
     return quick_leave(slot, quick_received(slot, count, length));
 }
 
-/* For IPv4 datagrams, whose sockaddr is the host's byte for byte. */
-static long long quick_recvfrom(unsigned long long s, void *data, size_t room, int length, int flags, void *name,
+/* recv into memory of the thread's own: where nothing comes, as most often, a view of the caller's is made in vain. */
+#define QUICK_SCRATCH 8192
+static __thread char quick_scratch[QUICK_SCRATCH];
+
+static long long quick_recv_apart(unsigned long long s, int length, int flags)
+{
+    return quick_recv(s, quick_scratch, QUICK_SCRATCH, length, flags);
+}
+
+static char *quick_received_apart(void)
+{
+    return quick_scratch;
+}
+
+/* For IPv4 datagrams, whose sockaddr is the host's byte for byte; it is written at `name`. */
+static long long quick_recvfrom(unsigned long long s, void *data, size_t room, int length, int flags, uintptr_t name,
                                 size_t name_room, long long name_length)
 {
     struct quick_slot *slot = quick_enter(s);
@@ -159,7 +173,7 @@ static long long quick_recvfrom(unsigned long long s, void *data, size_t room, i
     if (!slot->can_recv || !slot->can_sendto || flags || length <= 0 || (size_t)length > room || name_length < 16 ||
         name_length > (long long)name_room)
         return quick_leave(slot, QUICK_LONG_WAY);
-    ssize_t count = recvfrom(slot->fd, data, length, MSG_TRUNC, name, &size);
+    ssize_t count = recvfrom(slot->fd, data, length, MSG_TRUNC, (struct sockaddr *)name, &size);
     return quick_leave(slot, quick_received(slot, count, length));
 }
 
@@ -180,19 +194,22 @@ static long long quick_send(unsigned long long s, const void *data, size_t size,
     return quick_leave(slot, quick_sent(slot, send(slot->fd, data, length, MSG_NOSIGNAL), length));
 }
 
-/* The same bytes to many: a result of quick_send for each, an error as QUICK_ERRNO minus errno. */
-static void quick_send_many(const unsigned long long *sockets, unsigned count, const void *data, size_t size, int length,
-                            int flags, long long *results)
+/* The same bytes to many: a result of quick_send for each, an error as QUICK_ERRNO minus errno. How many are negative. */
+static unsigned quick_send_many(const unsigned long long *sockets, unsigned count, const void *data, size_t size,
+                                int length, int flags, long long *results)
 {
-    unsigned i;
+    unsigned i, negative = 0;
     for (i = 0; i < count; i++) {
+        __builtin_prefetch(quick_slot_of(sockets[i + 4 < count ? i + 4 : i]), 1); /* the sends push it out */
         results[i] = quick_send(sockets[i], data, size, length, flags);
         if (results[i] == QUICK_ERROR)
             results[i] = QUICK_ERRNO - errno;
+        negative += results[i] < 0;
     }
+    return negative;
 }
 
-static long long quick_sendto(unsigned long long s, const void *data, size_t size, int length, int flags, const void *to,
+static long long quick_sendto(unsigned long long s, const void *data, size_t size, int length, int flags, uintptr_t to,
                               size_t to_size, int to_length)
 {
     struct quick_slot *slot = quick_enter(s);
@@ -201,7 +218,7 @@ static long long quick_sendto(unsigned long long s, const void *data, size_t siz
         return QUICK_LONG_WAY;
     if (!slot->can_sendto || flags || length <= 0 || (size_t)length > size || to_length != 16 || to_size < 16)
         return quick_leave(slot, QUICK_LONG_WAY);
-    memcpy(&name, to, sizeof name);
+    memcpy(&name, (const void *)to, sizeof name);
     if (name.sin_family != AF_INET || !name.sin_port || !name.sin_addr.s_addr)
         return quick_leave(slot, QUICK_LONG_WAY);
     ssize_t count = sendto(slot->fd, data, length, MSG_NOSIGNAL, (struct sockaddr *)&name, sizeof name);

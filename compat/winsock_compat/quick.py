@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from array import array
 from collections.abc import Callable, Iterable, Sequence
-from ctypes import c_int, sizeof
+from ctypes import c_int
 from errno import EAGAIN
 from typing import Any
 
@@ -16,7 +18,7 @@ from winsock.structures import FD_SETS, WSAPOLLFD, Buffer, ConstBuffer, IntRef, 
 from .connecting import accept as accept_checked
 from .errnos import fail, invalid, last_error
 from .handles import LISTENING, Socket, known_to, open_accepted, table
-from .libc import BYTES, WRITABLE, ffi, from_buffer, get_errno, lib, view_to_fill, view_to_read
+from .libc import BYTES, CTYPES, addressof, ffi, from_buffer, get_errno, lib, sizeof, view_to_fill, view_to_read
 from .options import inherited
 from .transfer import receive, receive_checked, transmit, transmit_checked
 from .waiting import poll_checked, select_checked
@@ -24,41 +26,46 @@ from .waits import begin_wait, end_wait, milliseconds_left
 
 _WOULD_BLOCK, _LONG_WAY, _ERROR, _CUT, _INTERRUPTED, _PART, _ERRNO = -1, -2, -3, -4, -5, -16, -0x10000000000
 _quick_recv, _quick_recvfrom = lib.quick_recv, lib.quick_recvfrom
+_quick_recv_apart = lib.quick_recv_apart
+_ADDRESS = ffi.typeof("uintptr_t")
 _quick_send, _quick_sendto = lib.quick_send, lib.quick_sendto
 _quick_accept, _quick_send_many = lib.quick_accept, lib.quick_send_many
 _HANDLES, _COUNTS = ffi.typeof("unsigned long long[]"), ffi.typeof("long long[]")
 _quick_poll, _quick_select = lib.quick_poll, lib.quick_select
 _size = len  # the calls have a parameter of that name
 _SCRATCH = 8192
-_scratches: list[Any] = []
-_memmove, _unpack = ffi.memmove, ffi.unpack
+_unpack = ffi.unpack
 _ENTRY_SIZE = sizeof(WSAPOLLFD)
 _INT_MAX = 0x7FFFFFFF
 _arrays: list[Any] = []  # for reuse: taken and given back whole, so that two threads never share one
 
 
+class _Apart(threading.local):
+    """The thread's own memory in quick.h. A slice that is assigned fits whatever another thread does to the buffer."""
+
+    def __init__(self) -> None:
+        self.memory: Any = ffi.buffer(lib.quick_received_apart(), _SCRATCH)
+
+
+_apart = _Apart()
+
+
 def recv(s: int, buf: Buffer | None, len: int, flags: int) -> int:
-    if type(buf) is bytearray and type(len) is int and 0 < len <= _SCRATCH and len <= _size(buf):
-        # Borrowed, and copied from where something came: most often nothing does, and a view of `buf` costs more.
-        scratch = _scratches.pop() if _scratches else ffi.new("char[]", _SCRATCH)
+    if type(buf) is bytearray and type(len) is int and len <= _SCRATCH and len <= _size(buf):
         try:
-            count: int = _quick_recv(s, scratch, len, len, flags)
+            count: int = _quick_recv_apart(s, len, flags)
         except OverflowError:
             count = _LONG_WAY
-        if count > 0:
-            _memmove(buf, scratch, count)
-        _scratches.append(scratch)
-        if count >= 0:
-            return count
         if count == _WOULD_BLOCK:
             last_error.code = WSAEWOULDBLOCK
             return SOCKET_ERROR
-        if count == _CUT:
-            _memmove(buf, scratch, len)
+        if count >= 0:
+            buf[:count] = _apart.memory[:count]
+            return count
         if count != _LONG_WAY:
-            return _received(s, view_to_fill(buf), len, None, WSAECONNABORTED, count)
+            return _received(s, _view_again(buf, len, count), len, None, WSAECONNABORTED, count)
     elif buf is not None:
-        view = from_buffer(BYTES, buf, True) if type(buf) in WRITABLE else view_to_fill(buf)
+        view = from_buffer(BYTES, buf, True) if type(buf) in CTYPES else view_to_fill(buf)
         try:
             count = _quick_recv(s, view, _size(view), len, flags)
         except OverflowError:
@@ -72,22 +79,38 @@ def recv(s: int, buf: Buffer | None, len: int, flags: int) -> int:
 
 def recvfrom(s: int, buf: Buffer | None, len: int, flags: int, from_: Buffer | None, fromlen: IntRef | None) -> int:
     if buf is not None and from_ is not None and type(fromlen) is c_int:
-        view = from_buffer(BYTES, buf, True) if type(buf) in WRITABLE else view_to_fill(buf)
-        name = from_buffer(BYTES, from_, True) if type(from_) in WRITABLE else view_to_fill(from_)
+        if type(from_) in CTYPES:
+            name, room = addressof(from_), sizeof(from_)
+        else:
+            name_view = view_to_fill(from_)
+            name, room = int(ffi.cast(_ADDRESS, name_view)), _size(name_view)
+        view = from_buffer(BYTES, buf, True) if type(buf) is bytearray else view_to_fill(buf)
         try:
-            count: int = _quick_recvfrom(s, view, _size(view), len, flags, name, _size(name), fromlen.value)
+            count: int = _quick_recvfrom(s, view, _size(view), len, flags, name, room, fromlen.value)
         except OverflowError:
             count = _LONG_WAY
+        if count >= 0:
+            fromlen.value = 16
+            return count
         if count == _WOULD_BLOCK:
             last_error.code = WSAEWOULDBLOCK
             return SOCKET_ERROR
         if count != _LONG_WAY:
-            if count < 0:
-                count = _received(s, view, len, name, WSAEINTR, count)
+            count = _received(s, view, len, view_to_fill(from_), WSAEINTR, count)
             if count >= 0 or last_error.code == WSAEMSGSIZE:
                 fromlen.value = 16
             return count
     return receive_checked(s, buf, len, flags, from_, fromlen, WSAEINTR)
+
+
+def _view_again(buf: Buffer, length: int, count: int) -> Any:
+    """The view of a buffer after a call that received elsewhere, with as much of a larger datagram as it takes."""
+    view = view_to_fill(buf)
+    if _size(view) < length:
+        raise BufferError("the buffer was made smaller during the call")
+    if count == _CUT:
+        view[0:length] = _apart.memory[:length]
+    return view
 
 
 def _received(s: int, view: Any, length: int, name: Any, closed: int, count: int) -> int:
@@ -118,18 +141,18 @@ def send_many(sockets: Sequence[int], buf: ConstBuffer | None, len: int, flags: 
     """What winsock.batch asks for: send's result for each socket, or minus its error."""
     count = _size(sockets)
     if buf is None or type(len) is not int or not 0 < len <= _INT_MAX or flags:
-        results = [_LONG_WAY] * count
-        view = None
+        results, left, view = [_LONG_WAY] * count, count, None
     else:
         view = buf if type(buf) is bytes else view_to_read(buf)
         counts = ffi.new(_COUNTS, count)
         try:
-            handles = ffi.new(_HANDLES, list(sockets))
+            numbers = array("Q", list(sockets))
         except OverflowError:
-            handles = ffi.new(_HANDLES, [socket_handle(s) for s in sockets])
-        _quick_send_many(handles, count, view, _size(view), len, flags, counts)
+            numbers = array("Q", [socket_handle(s) for s in sockets])
+        handles = ffi.from_buffer(_HANDLES, numbers)
+        left = _quick_send_many(handles, count, view, _size(view), len, flags, counts)
         results = ffi.unpack(counts, count)
-    for place, result in enumerate(results) if count and min(results) < 0 else ():
+    for place, result in enumerate(results) if left else ():
         if result < 0:
             results[place] = _sent_one(sockets[place], buf, view, len, flags, result)
     return results
@@ -152,16 +175,19 @@ def _sent_one(s: int, buf: ConstBuffer | None, view: Any, length: int, flags: in
 def sendto(s: int, buf: ConstBuffer | None, len: int, flags: int, to: ConstBuffer | None, tolen: int) -> int:
     if buf is not None and to is not None:
         view = buf if type(buf) is bytes else view_to_read(buf)
-        # A copy costs less than a view of so few bytes.
-        name = bytes(to) if type(to) in WRITABLE else ffi.buffer(view_to_read(to))[:]
+        if type(to) in CTYPES:
+            name, size = addressof(to), sizeof(to)
+        else:
+            name_view = view_to_read(to)
+            name, size = int(ffi.cast(_ADDRESS, name_view)), _size(name_view)
         try:
-            count: int = _quick_sendto(s, view, _size(view), len, flags, name, _size(name), tolen)
+            count: int = _quick_sendto(s, view, _size(view), len, flags, name, size, tolen)
         except OverflowError:
             count = _LONG_WAY
         if count >= 0:
             return count
         if count != _LONG_WAY:
-            return _sent(s, view, len, name, count)
+            return _sent(s, view, len, bytes(to), count)
     return transmit_checked(s, buf, len, flags, to, tolen)
 
 
@@ -181,7 +207,7 @@ def accept(s: int, addr: Buffer | None, addrlen: IntRef | None) -> int:
         if addr is None:
             name = ffi.new(BYTES, 16)
         else:
-            name = from_buffer(BYTES, addr, True) if type(addr) in WRITABLE else view_to_fill(addr)
+            name = from_buffer(BYTES, addr, True) if type(addr) in CTYPES else view_to_fill(addr)
         if addr is None or (type(addrlen) is c_int and 16 <= addrlen.value <= _size(name)):
             fd: int = _quick_accept(sock.fd, name)
             if fd >= 0:
@@ -196,7 +222,7 @@ def accept(s: int, addr: Buffer | None, addrlen: IntRef | None) -> int:
 
 def WSAPoll(fdArray: Buffer | None, fds: int, timeout: int) -> int:
     if fdArray is not None and type(fds) is int and type(timeout) is int and fds > 0:
-        view = from_buffer(BYTES, fdArray, True) if type(fdArray) in WRITABLE else view_to_fill(fdArray)
+        view = from_buffer(BYTES, fdArray, True) if type(fdArray) in CTYPES else view_to_fill(fdArray)
         if fds * _ENTRY_SIZE <= _size(view) and -_INT_MAX <= timeout <= _INT_MAX:
             deadline = None if timeout < 0 else time.monotonic() + timeout / 1000
 
