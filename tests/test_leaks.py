@@ -272,6 +272,7 @@ def measures() -> tuple[int, int, int]:
     return open_handles(), memory(), sys.getallocatedblocks()
 
 
+@pytest.mark.many_sockets
 @pytest.mark.usefixtures("started")
 def test_the_measure_sees_a_socket() -> None:
     before = open_handles()

@@ -34,6 +34,8 @@ from winsock import (
     sendto,
 )
 
+pytestmark = pytest.mark.many_sockets
+
 MANY = 100
 
 
@@ -87,7 +89,7 @@ def test_what_is_not_asked_about_is_not_told(many: list[int]) -> None:
     assert shown(many, POLLRDBAND) == {}
 
 
-@pytest.mark.wine_differs("counts it four times")
+@pytest.mark.wine_differs("WSAPoll counts a socket that is in the array twice four times")
 def test_a_socket_that_is_in_the_array_twice_is_told_twice(many: list[int]) -> None:
     tell(many[7])
     assert shown([*many, many[7]]) == {7: POLLRDNORM, MANY: POLLRDNORM}

@@ -218,6 +218,7 @@ def test_a_set_may_be_a_byte_array(udp: tuple[int, int]) -> None:
     assert not FD_ISSET(udp[0], fds)
 
 
+@pytest.mark.many_sockets
 def test_sets_of_any_size_can_be_mixed(started: None) -> None:
     sockets = [new(SOCK_DGRAM) for _ in range(100)]
     write, read = fd_set_sized(100)(), fd_set_sized(1)()
