@@ -5,10 +5,10 @@
     python -m tests.benchmarks --only fan-out-1000 --json fan-out.json
 
 It is run from the checkout, with winsock installed; all sockets are on loopback. In every round each contestant does
-the same work once more, in turns (A B, B A, A B ...), so that whatever else the machine is doing falls on both. A row
-tells the median of the rounds' ratios and, as its spread, their quartiles; a ratio under 1 means that winsock is
-faster. The times beside it are medians of a single operation, the loop around it included; the cyclic garbage collector
-rests, as under timeit. Run it twice: figures whose spreads overlap do not differ.
+the same work twice, there and back (A B B A), so that it matters neither what else the machine is doing nor who comes
+after whom. A row tells the median of the rounds' ratios and, as its spread, their quartiles; a ratio under 1 means that
+winsock is faster. The times beside it are medians of a single operation, the loop around it included; the cyclic
+garbage collector rests, as under timeit. Run it twice: figures whose spreads overlap do not differ.
 
 What counts as the same work, where that is not plain, stands beside each benchmark.
 """

@@ -210,8 +210,8 @@ def main(task: str, number: int) -> None:
 
 
 BENCHMARKS = (
-    Benchmark(f"poll-{COUNT}", poll(COUNT), number=1, rounds=101),
-    Benchmark("idle-server", idle_server, number=5, rounds=7, unit="%"),
+    Benchmark(f"poll-{COUNT}", poll(COUNT), number=1, rounds=51),
+    Benchmark("idle-server", idle_server, number=5, rounds=4, unit="%"),
 )
 
 if __name__ == "__main__":

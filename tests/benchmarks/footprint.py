@@ -100,6 +100,6 @@ def memory() -> Iterator[Contestants]:
 
 
 BENCHMARKS = (
-    Benchmark("import", import_time, number=1, rounds=21),
-    Benchmark("memory", memory, number=200, rounds=5, unit="B"),
+    Benchmark("import", import_time, number=1, rounds=11),
+    Benchmark("memory", memory, number=200, rounds=3, unit="B"),
 )

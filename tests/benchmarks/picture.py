@@ -34,7 +34,7 @@ ANNOUNCED = (1, 3, 10, 30, 100, 300, 1000)
 WAITED = (10, 30, 100, 300, 1000)
 # Beyond, the standard server must have a process of its own.
 CROWDS = (3000, 10_000)
-ROUNDS = 51
+ROUNDS = 26
 
 
 def measure(prepared: Prepared, counts: tuple[int, ...], ours: str, rounds: int) -> dict[str, Costs]:

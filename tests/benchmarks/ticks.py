@@ -116,4 +116,4 @@ def collected() -> Iterator[Contestants]:
         }
 
 
-BENCHMARKS = (Benchmark("ticks-100", collected, number=1000, rounds=31),)
+BENCHMARKS = (Benchmark("ticks-100", collected, number=1000, rounds=16),)
