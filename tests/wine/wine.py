@@ -97,9 +97,14 @@ def enter(tree: Path) -> None:
 
 
 def become_wine(debian: bool) -> None:
-    """What a child process does between fork and exec: it also ends when its parent does."""
+    """What a child process does between fork and exec: it also ends when its parent does.
+
+    It stays on one processor, and what it starts with it. Wine asks wineserver about every call on a socket, and another
+    processor, which has fallen asleep in between, answers five times later than the same one.
+    """
     if debian:
         enter(DEBIAN)
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     checked(libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL))
 
 
