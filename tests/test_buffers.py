@@ -50,9 +50,9 @@ from winsock import (
 )
 
 
-def on_wine(reason: str, *values: int) -> list[Any]:
+def marked(mark: pytest.MarkDecorator, *values: int) -> list[Any]:
     """Parameters that Wine answers otherwise than Windows."""
-    return [pytest.param(value, marks=pytest.mark.wine_differs(reason)) for value in values]
+    return [pytest.param(value, marks=mark) for value in values]
 
 
 TOO_LONG = pytest.mark.parametrize("length", [5, 0x7FFFFFFF, -1, -0x80000000])
@@ -104,7 +104,8 @@ def test_recvfrom_beyond_its_buffer_leaves_the_datagram(udp: tuple[int, int], le
 
 
 @pytest.mark.parametrize(
-    "fromlen", [17, 0x7FFFFFFF, -1, *on_wine("recvfrom cuts the address instead of failing", 15, 0)]
+    "fromlen",
+    [17, 0x7FFFFFFF, -1, *marked(pytest.mark.wine_differs("recvfrom cuts the address instead of failing"), 15, 0)],
 )
 def test_recvfrom_with_a_wrong_room_for_the_sender_leaves_the_datagram(udp: tuple[int, int], fromlen: int) -> None:
     here, there = udp
@@ -125,7 +126,13 @@ def test_bind_with_a_wrong_length_leaves_the_socket_unbound(started: None, namel
 
 
 @pytest.mark.parametrize(
-    "namelen", [17, 0x7FFFFFFF, -1, *on_wine("connect takes what a short length leaves of the address", 15, 2, 0)]
+    "namelen",
+    [
+        17,
+        0x7FFFFFFF,
+        -1,
+        *marked(pytest.mark.wine_differs("connect takes what a short length leaves of the address"), 15, 2, 0),
+    ],
 )
 def test_connect_with_a_wrong_length_leaves_the_socket_unconnected(started: None, namelen: int) -> None:
     server, s = listener(), new()
@@ -147,7 +154,13 @@ def test_a_length_may_be_longer_than_an_address_needs(started: None, call: Calla
 
 
 @pytest.mark.parametrize(
-    "addrlen", [17, 0x7FFFFFFF, -1, *on_wine("accept drops the connection when its address does not fit", 15, 0)]
+    "addrlen",
+    [
+        17,
+        0x7FFFFFFF,
+        -1,
+        *marked(pytest.mark.wine_differs("accept drops the connection when its address does not fit"), 15, 0),
+    ],
 )
 def test_accept_with_a_wrong_room_for_the_address_leaves_the_connection(started: None, addrlen: int) -> None:
     server = listener()

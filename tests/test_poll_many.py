@@ -37,7 +37,6 @@ from winsock import (
 pytestmark = pytest.mark.many_sockets
 
 MANY = 100
-POLLED_AND_CLOSED = "closing a socket that another thread polls can end wineserver (assertion in set_fd_events)"
 
 
 @pytest.fixture
@@ -156,7 +155,7 @@ def test_a_wait_for_many_ends_with_the_first_that_has_something(many: list[int])
     assert WSAPoll(array, MANY, 20) == 0
 
 
-@pytest.mark.wine_differs(POLLED_AND_CLOSED, run=False)
+@pytest.mark.wine_differs("closing what another thread polls can end wineserver: assert in set_fd_events", run=False)
 def test_threads_that_look_are_not_disturbed_by_those_that_open_and_close(many: list[int]) -> None:
     tell(many[7])
     opened: list[int] = []
@@ -187,7 +186,7 @@ def test_threads_that_look_are_not_disturbed_by_those_that_open_and_close(many: 
     assert shown(many) == {7: POLLRDNORM}
 
 
-@pytest.mark.wine_differs(POLLED_AND_CLOSED, run=False)
+@pytest.mark.wine_differs("closing what another thread polls can end wineserver: assert in set_fd_events", run=False)
 def test_the_last_cleanup_may_come_while_many_are_looked_at(many: list[int]) -> None:
     """What a look says then is its own affair; nothing is left of it afterwards."""
 

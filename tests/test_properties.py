@@ -18,7 +18,7 @@ BATCHES = {"compat": 210, "ws2_32": 20}[BACKEND]
 COMPARED_BATCHES = 32
 
 
-@pytest.mark.wine_differs(reason="getnameinfo and getaddrinfo give some of Linux' own codes")
+@pytest.mark.wine_differs("getnameinfo and getaddrinfo give some of Linux' own codes")
 def test_no_program_crashes_hangs_leaks_raises_or_leaves_a_strange_error(unstarted: None) -> None:
     count = 0
 

@@ -319,7 +319,7 @@ def test_a_refusal_is_told_once_and_costs_no_tick(server):
     assert stage.record.of("refused") == [{"symbol": "USDJPY"}]
 
 
-@pytest.mark.wine_differs(reason="a datagram that meets a closed port leaves no error there")
+@pytest.mark.wine_differs("a datagram that meets a closed port leaves no error there")
 def test_a_closed_port_is_noticed_and_the_ticks_go_on_when_somebody_listens():
     s = peer()
     port = port_of(s)

@@ -264,7 +264,7 @@ def test_u5_the_original_never_notices_that_nobody_listens():
     assert original.log == ["create socket OK"] + ["send tick to server"] * 4
 
 
-@pytest.mark.wine_differs(reason="a datagram that meets a closed port leaves no error there")
+@pytest.mark.wine_differs("a datagram that meets a closed port leaves no error there")
 def test_u5_ours_says_it_once_where_the_network_tells():
     port = closed()
     stage = Sending(port, USDJPY)

@@ -33,6 +33,8 @@ def _marked() -> dict[str, list[str]]:
                     files = found.setdefault(reason, [])
                     if path.name not in files:
                         files.append(path.name)
+                case ast.Call(ast.Attribute(attr="wine_differs")):
+                    raise ValueError(f"{path.name}:{node.lineno}: wine_differs is to have its reason as a text there")
     return found
 
 

@@ -99,8 +99,8 @@ def enter(tree: Path) -> None:
 def become_wine(debian: bool) -> None:
     """What a child process does between fork and exec: it also ends when its parent does.
 
-    It stays on one processor, and what it starts with it. Wine asks wineserver about every call on a socket, and another
-    processor, which has fallen asleep in between, answers five times later than the same one.
+    It stays on one processor, and what it starts with it. Wine asks wineserver about every call on a socket, and a
+    processor that has fallen asleep in between answers five times later than the one that asks.
     """
     if debian:
         enter(DEBIAN)
