@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import signal
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +12,10 @@ import pytest
 from winsock_kit import connected_pair, udp_pair
 
 from winsock import MAKEWORD, SOCKET_ERROR, WSADATA, WSACleanup, WSAGetLastError, WSAStartup
+
+# What a shell runs in the background ignores Ctrl-C, and so does all that this starts; the tests are about other cases.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _on_wine() -> bool:

@@ -1,7 +1,5 @@
 """Waits for ever in its first event, even when it is asked to stop."""
 
-import time
-
 from demos.terminal import EventSetMillisecondTimer, IsStopped, Print, Sleep
 
 
@@ -15,8 +13,7 @@ def OnTimer() -> None:
         Sleep(10)
     Print("asked to stop")
     while True:
-        # In a loop that only computes, CPython 3.11 can overlook a signal that comes while a write just ends.
-        time.sleep(0.01)
+        pass
 
 
 def OnDeinit(reason: int) -> None:
