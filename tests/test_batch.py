@@ -100,5 +100,16 @@ def test_a_wrong_argument_raises_as_in_send(started: None) -> None:
         send_many([1.5], b"x", 1, 0)  # type: ignore[list-item]
 
 
+def test_a_list_that_seems_longer_than_it_is_has_results_for_what_is_there(started: None) -> None:
+    """As one does from which another thread takes a socket meanwhile."""
+
+    class Shrinking(list[int]):
+        def __len__(self) -> int:
+            return 10_000_000
+
+    client, _server = connected_pair()
+    assert send_many(Shrinking([client]), b"x", 1, 0) == [1]
+
+
 def test_invalid_socket_is_no_socket(started: None) -> None:
     assert send_many([winsock.INVALID_SOCKET, -1], b"x", 1, 0) == [-WSAENOTSOCK] * 2

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import threading
 
 import pytest
 from test_fork import in_child
-from winsock_kit import Running, accept_from, await_events, bound, connect_to, listener, name_of, new
+from winsock_kit import (
+    Running,
+    accept_from,
+    await_events,
+    bound,
+    connect_to,
+    connected_pair,
+    events_of,
+    listener,
+    name_of,
+    new,
+    set_option,
+)
 
 from winsock import (
     MAKEWORD,
@@ -20,6 +33,7 @@ from winsock import (
     POLLRDBAND,
     POLLRDNORM,
     POLLWRNORM,
+    SO_OOBINLINE,
     SOCK_DGRAM,
     SOCKET_ERROR,
     WSADATA,
@@ -147,6 +161,18 @@ def test_a_stream_that_connects_later_is_told_from_then_on(many: list[int]) -> N
     assert shown(many) == {MANY: POLLRDNORM}
 
 
+def test_an_urgent_byte_that_an_option_makes_readable_is_told(many: list[int]) -> None:
+    client, accepted = connected_pair()
+    many.append(accepted)
+    assert shown(many) == {}
+    assert send(client, b"!", 1, MSG_OOB) == 1
+    await_events(accepted, POLLRDBAND, POLLRDBAND)
+    assert recv(accepted, bytearray(1), 1, MSG_OOB) == 1
+    shown(many)
+    set_option(accepted, SO_OOBINLINE, 1)
+    assert shown(many).get(MANY, 0) == events_of(accepted, POLLIN)
+
+
 def test_a_wait_for_many_ends_with_the_first_that_has_something(many: list[int]) -> None:
     tell(many[7])
     array = (WSAPOLLFD * MANY)(*[WSAPOLLFD(s, POLLIN) for s in many])
@@ -174,7 +200,7 @@ def test_threads_that_look_are_not_disturbed_by_those_that_open_and_close(many: 
         return looks
 
     lookers = [Running(look_on) for _ in range(3)]
-    for _ in range(300):
+    for _ in range(100):
         opened.append(bound(SOCK_DGRAM))
         for s in opened[-4:-3]:
             tell(s)
@@ -231,6 +257,30 @@ def test_a_child_and_its_parent_ask_about_many_without_disturbing_each_other(man
     assert shown(many) == {}
     tell(many[7])
     assert shown(many) == {7: POLLRDNORM}
+
+
+# Hooks of fork run in the order of their registration: this one comes before any of compat's own.
+CLOSING_CHILD = """
+import os
+os.register_at_fork(after_in_child=lambda: [closesocket(s) for s in many])
+from test_poll_many import MAKEWORD, SOCK_DGRAM, WSADATA, WSAStartup, bound, closesocket, shown, tell
+assert WSAStartup(MAKEWORD(2, 2), WSADATA()) == 0
+many = [bound(SOCK_DGRAM) for _ in range(100)]
+assert shown(many) == {}
+child = os.fork()
+if child == 0:
+    os._exit(0)
+os.waitpid(child, 0)
+tell(many[7])
+print(shown(many))
+"""
+
+
+@pytest.mark.posix_only("Windows has no fork")
+def test_what_a_child_closes_in_a_hook_of_its_own_stays_known_to_its_parent() -> None:
+    command = [sys.executable, "-c", f"import sys; sys.path[:0] = [{os.path.dirname(__file__)!r}]{CLOSING_CHILD}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout == f"{ {7: int(POLLRDNORM)} }\n", done.stderr
 
 
 @pytest.mark.posix_only("Windows has no fork")

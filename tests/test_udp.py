@@ -333,6 +333,16 @@ def test_after_a_closed_port_other_datagrams_still_come(udp: tuple[int, int]) ->
     assert received(s) == b"1"
 
 
+@pytest.mark.parametrize("size", [16, 28, 128, 129, 1000])
+def test_after_a_closed_port_the_next_send_takes_an_address_in_a_larger_buffer(started: None, size: int) -> None:
+    s, other = bound(SOCK_DGRAM), bound(SOCK_DGRAM)
+    assert sendto(s, b"1", 1, 0, closed_udp_port(), 16) == 1
+    name = bytearray(size)
+    name[:16] = bytes(name_of(other))
+    assert sendto(s, b"2", 1, 0, name, 16) == 1
+    assert received(other) == b"2"
+
+
 def test_sio_udp_connreset_turns_that_off(udp: tuple[int, int]) -> None:
     s = udp[0]
     assert ioctlsocket(s, SIO_UDP_CONNRESET, u_long(0)) == 0

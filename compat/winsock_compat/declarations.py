@@ -160,13 +160,14 @@ struct quick_slot {
     int fd;
     int users;
     unsigned char can_recv, can_send, can_sendto, nonblocking, datagram;
-    unsigned char watch, registered;
+    unsigned char watch;
+    unsigned short registered;
 };
 int quick_accept(int fd, void *name);
 struct quick_slot *quick_open(unsigned long long handle, int fd, int datagram, int ways, int watch);
 void quick_update(struct quick_slot *slot, int ways, int watch);
 void quick_close_epoll(void);
-void quick_forget_parent(void);
+void quick_look_again(const struct quick_slot *slot);
 int quick_close(struct quick_slot *slot);
 long long quick_recv(unsigned long long s, void *data, size_t room, int length, int flags);
 long long quick_recv_apart(unsigned long long s, int length, int flags);

@@ -238,9 +238,8 @@ def _forget_parent() -> None:
     global lock
     lock = waits.forget_parent()
     if libc.MODE == "compiled":
-        lib.quick_forget_parent()
         for sock in table.values():
-            sock.slot.users = sock.slot.registered = 0
+            sock.slot.users = 0
 
 
 if sys.platform != "win32":

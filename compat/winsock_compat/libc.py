@@ -39,6 +39,7 @@ from_buffer: Any = _cffi_backend.from_buffer
 # The ctypes structures and arrays that were met: all their objects are writable, and addressof and sizeof, which tell
 # where one is and how large, cost a quarter of a view.
 CTYPES: set[type] = set()
+_MANY_TYPES = 256  # a program may make a type for each call: beyond, their objects get views
 addressof: Any = ctypes.addressof
 sizeof: Any = ctypes.sizeof
 
@@ -61,6 +62,6 @@ def _view(buffer: Any, fill: bool) -> Any:
         raise TypeError(str(error)) from None
     except TypeError:
         raise TypeError(f"a buffer is needed, not {type(buffer).__name__}") from None
-    if isinstance(buffer, (ctypes.Structure, ctypes.Array)):
+    if isinstance(buffer, (ctypes.Structure, ctypes.Array)) and len(CTYPES) < _MANY_TYPES:
         CTYPES.add(type(buffer))
     return view

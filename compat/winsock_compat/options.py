@@ -213,6 +213,8 @@ def _set(sock: Socket, key: tuple[int, int], option: Option, value: int) -> int:
     if not _set_on_host(sock, key, option, value):
         return fail_by_errno()
     sock.options = {**sock.options, key: value}
+    if key == (_SOL, c.SO_OOBINLINE) and sock.slot is not None:
+        lib.quick_look_again(sock.slot)
     return 0
 
 

@@ -6,6 +6,7 @@
  * newer descriptor. A wait that does block is known to Python, which keeps the descriptors open for it.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -24,8 +25,8 @@ struct quick_slot {
     int fd;
     int users;
     unsigned char can_recv, can_send, can_sendto, nonblocking, datagram;
-    unsigned char watch;      /* how select and WSAPoll see the socket */
-    unsigned char registered; /* with quick_epoll */
+    unsigned char watch;       /* how select and WSAPoll see the socket */
+    unsigned short registered; /* with which quick_epoll, by its number */
 };
 
 #define QUICK_NEVER 0  /* ready for nothing, whatever the host says: a fresh stream */
@@ -34,9 +35,12 @@ struct quick_slot {
 #define QUICK_PACKETS 3
 #define QUICK_LOOK 4   /* Python has to look */
 
+#define QUICK_READABLE (EPOLLIN | EPOLLPRI | EPOLLRDHUP)
+
 static struct quick_slot quick_slots[QUICK_SLOTS];
 static int quick_lookers;
 static int quick_epoll = -1;
+static unsigned short quick_epoll_number = 1;
 
 static struct quick_slot *quick_slot_of(unsigned long long handle)
 {
@@ -87,6 +91,7 @@ static void quick_close_epoll(void)
         return;
     close(quick_epoll);
     quick_epoll = -1;
+    quick_epoll_number += quick_epoll_number == 0xFFFF ? 2 : 1; /* 0 is none */
 }
 
 /* In a forked child: the calls that were inside are the parent's, and so is what the epoll knows. */
@@ -94,6 +99,12 @@ static void quick_forget_parent(void)
 {
     quick_lookers = 0;
     quick_close_epoll();
+}
+
+/* Before anything else in the child, whoever forks, may close a socket and so take it from the parent's epoll. */
+__attribute__((constructor)) static void quick_begin(void)
+{
+    pthread_atfork(NULL, NULL, quick_forget_parent);
 }
 
 static struct quick_slot *quick_open(unsigned long long handle, int fd, int datagram, int ways, int watch)
@@ -115,11 +126,21 @@ static int quick_close(struct quick_slot *slot)
         return 0;
 #ifdef __linux__
     /* The host does this only when no forked child has the descriptor any more. */
-    if (slot->registered && quick_epoll >= 0)
+    if (slot->registered == quick_epoll_number && quick_epoll >= 0)
         epoll_ctl(quick_epoll, EPOLL_CTL_DEL, slot->fd, NULL);
 #endif
     close(slot->fd);
     return 1;
+}
+
+/* After an option that makes a socket readable, of which the host tells nobody. */
+static void quick_look_again(const struct quick_slot *slot)
+{
+#ifdef __linux__
+    struct epoll_event event = {.events = QUICK_READABLE, .data.u64 = slot->handle};
+    if (slot->registered == quick_epoll_number && quick_epoll >= 0)
+        epoll_ctl(quick_epoll, EPOLL_CTL_MOD, slot->fd, &event);
+#endif
 }
 
 static long long quick_failed(const struct quick_slot *slot)
@@ -148,13 +169,19 @@ static long long quick_recv(unsigned long long s, void *data, size_t room, int l
     return quick_leave(slot, quick_received(slot, count, length));
 }
 
-/* recv into memory of the thread's own: where nothing comes, as most often, a view of the caller's is made in vain. */
+/* recv into memory of the thread's own: where nothing comes, as most often, a view of the caller's is made in vain. The
+ * byte behind it is 1 until Python has taken what is in there; a signal's handler may come first. */
 #define QUICK_SCRATCH 8192
-static __thread char quick_scratch[QUICK_SCRATCH];
+static __thread char quick_scratch[QUICK_SCRATCH + 1];
 
 static long long quick_recv_apart(unsigned long long s, int length, int flags)
 {
-    return quick_recv(s, quick_scratch, QUICK_SCRATCH, length, flags);
+    long long count;
+    if (quick_scratch[QUICK_SCRATCH])
+        return QUICK_LONG_WAY;
+    count = quick_recv(s, quick_scratch, QUICK_SCRATCH, length, flags);
+    quick_scratch[QUICK_SCRATCH] = count > 0 || count == QUICK_CUT;
+    return count;
 }
 
 static char *quick_received_apart(void)
@@ -277,12 +304,14 @@ static int quick_register(const struct quick_pollfd *array, unsigned count, cons
 {
     unsigned i;
     for (i = 0; i < count; i++) {
-        struct quick_slot *slot = quick_slot_of(array[i].fd);
-        struct epoll_event event = {.events = EPOLLIN | EPOLLPRI | EPOLLRDHUP, .data.u64 = array[i].fd};
-        if (entries[i].events & ~(POLLIN | POLLPRI | POLLRDHUP))
+        struct epoll_event event = {.events = QUICK_READABLE, .data.u64 = array[i].fd};
+        struct quick_slot *slot = quick_slot_of(event.data.u64);
+        if (entries[i].events & ~QUICK_READABLE)
             return 0;
-        if (entries[i].fd < 0 || slot->registered)
+        if (entries[i].fd < 0 || slot->registered == quick_epoll_number)
             continue;
+        if (slot->handle != event.data.u64 || slot->fd != entries[i].fd)
+            return 0; /* another thread writes into the array */
         if (quick_epoll < 0) {
             int none = -1, made = epoll_create1(EPOLL_CLOEXEC);
             if (made < 0)
@@ -292,7 +321,7 @@ static int quick_register(const struct quick_pollfd *array, unsigned count, cons
         }
         if (epoll_ctl(quick_epoll, EPOLL_CTL_ADD, slot->fd, &event) < 0 && errno != EEXIST)
             return 0;
-        slot->registered = 1;
+        slot->registered = quick_epoll_number;
     }
     return 1;
 }

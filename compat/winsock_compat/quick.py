@@ -41,10 +41,14 @@ _arrays: list[Any] = []  # for reuse: taken and given back whole, so that two th
 
 
 class _Apart(threading.local):
-    """The thread's own memory in quick.h. A slice that is assigned fits whatever another thread does to the buffer."""
+    """The thread's own memory in quick.h; behind it stands whether there is something in it.
+
+    While there is, a call in a signal's handler goes the long way. A slice is assigned from it, which fits whatever
+    another thread does to the buffer meanwhile.
+    """
 
     def __init__(self) -> None:
-        self.memory: Any = ffi.buffer(lib.quick_received_apart(), _SCRATCH)
+        self.memory: Any = ffi.buffer(lib.quick_received_apart(), _SCRATCH + 1)
 
 
 _apart = _Apart()
@@ -54,21 +58,28 @@ def recv(s: int, buf: Buffer | None, len: int, flags: int) -> int:
     if type(buf) is bytearray and type(len) is int and len <= _SCRATCH and len <= _size(buf):
         try:
             count: int = _quick_recv_apart(s, len, flags)
-        except OverflowError:
+        except (OverflowError, TypeError):
             count = _LONG_WAY
         if count == _WOULD_BLOCK:
             last_error.code = WSAEWOULDBLOCK
             return SOCKET_ERROR
-        if count >= 0:
-            buf[:count] = _apart.memory[:count]
-            return count
+        if count >= 0 or count == _CUT:
+            memory, size = _apart.memory, len if count == _CUT else count
+            try:
+                buf[:size] = memory[:size]
+            finally:
+                memory[_SCRATCH] = b"\0"
+            return count if count >= 0 else fail(WSAEMSGSIZE)
         if count != _LONG_WAY:
-            return _received(s, _view_again(buf, len, count), len, None, WSAECONNABORTED, count)
+            view = view_to_fill(buf)
+            if _size(view) < len:
+                raise BufferError("the buffer was made smaller during the call")
+            return _received(s, view, len, None, WSAECONNABORTED, count)
     elif buf is not None:
         view = from_buffer(BYTES, buf, True) if type(buf) in CTYPES else view_to_fill(buf)
         try:
             count = _quick_recv(s, view, _size(view), len, flags)
-        except OverflowError:
+        except (OverflowError, TypeError):
             count = _LONG_WAY
         if count >= 0:
             return count
@@ -87,7 +98,7 @@ def recvfrom(s: int, buf: Buffer | None, len: int, flags: int, from_: Buffer | N
         view = from_buffer(BYTES, buf, True) if type(buf) is bytearray else view_to_fill(buf)
         try:
             count: int = _quick_recvfrom(s, view, _size(view), len, flags, name, room, fromlen.value)
-        except OverflowError:
+        except (OverflowError, TypeError):
             count = _LONG_WAY
         if count >= 0:
             fromlen.value = 16
@@ -101,16 +112,6 @@ def recvfrom(s: int, buf: Buffer | None, len: int, flags: int, from_: Buffer | N
                 fromlen.value = 16
             return count
     return receive_checked(s, buf, len, flags, from_, fromlen, WSAEINTR)
-
-
-def _view_again(buf: Buffer, length: int, count: int) -> Any:
-    """The view of a buffer after a call that received elsewhere, with as much of a larger datagram as it takes."""
-    view = view_to_fill(buf)
-    if _size(view) < length:
-        raise BufferError("the buffer was made smaller during the call")
-    if count == _CUT:
-        view[0:length] = _apart.memory[:length]
-    return view
 
 
 def _received(s: int, view: Any, length: int, name: Any, closed: int, count: int) -> int:
@@ -128,7 +129,7 @@ def send(s: int, buf: ConstBuffer | None, len: int, flags: int) -> int:
         view = buf if type(buf) is bytes else view_to_read(buf)
         try:
             count: int = _quick_send(s, view, _size(view), len, flags)
-        except OverflowError:
+        except (OverflowError, TypeError):
             count = _LONG_WAY
         if count >= 0:
             return count
@@ -139,6 +140,7 @@ def send(s: int, buf: ConstBuffer | None, len: int, flags: int) -> int:
 
 def send_many(sockets: Sequence[int], buf: ConstBuffer | None, len: int, flags: int) -> list[int]:
     """What winsock.batch asks for: send's result for each socket, or minus its error."""
+    sockets = list(sockets)  # another thread may change it
     count = _size(sockets)
     if buf is None or type(len) is not int or not 0 < len <= _INT_MAX or flags:
         results, left, view = [_LONG_WAY] * count, count, None
@@ -146,7 +148,7 @@ def send_many(sockets: Sequence[int], buf: ConstBuffer | None, len: int, flags: 
         view = buf if type(buf) is bytes else view_to_read(buf)
         counts = ffi.new(_COUNTS, count)
         try:
-            numbers = array("Q", list(sockets))
+            numbers = array("Q", sockets)
         except OverflowError:
             numbers = array("Q", [socket_handle(s) for s in sockets])
         handles = ffi.from_buffer(_HANDLES, numbers)
@@ -182,12 +184,12 @@ def sendto(s: int, buf: ConstBuffer | None, len: int, flags: int, to: ConstBuffe
             name, size = int(ffi.cast(_ADDRESS, name_view)), _size(name_view)
         try:
             count: int = _quick_sendto(s, view, _size(view), len, flags, name, size, tolen)
-        except OverflowError:
+        except (OverflowError, TypeError):
             count = _LONG_WAY
         if count >= 0:
             return count
         if count != _LONG_WAY:
-            return _sent(s, view, len, bytes(to), count)
+            return _sent(s, view, len, bytes(to)[:16], count)
     return transmit_checked(s, buf, len, flags, to, tolen)
 
 
@@ -275,8 +277,11 @@ def _look_and_wait(
     ask: Callable[[Any, int, int], int], count: int, at_once: bool, deadline: float | None
 ) -> tuple[int, dict[int, Socket]]:
     """Looks without waiting, then waits. A negative result is for the long way, with the sockets that there were."""
-    entries = _arrays.pop() if _arrays else None
-    if entries is None or _size(entries) <= count:
+    try:
+        entries = _arrays.pop()
+    except IndexError:
+        entries = ()
+    if _size(entries) <= count:
         entries = ffi.new("struct pollfd[]", max(count + 1, 64))
     try:
         ready = ask(entries, -1, 0)

@@ -153,8 +153,7 @@ def _take_stream(sock: Socket, view: Any, length: int, flags: int, name: Any, co
         return 0, WSAEWOULDBLOCK
     if flags & MSG_OOB and number == errno.EINVAL:
         return 0, WSAEWOULDBLOCK
-    # EPIPE: the peer had closed, and refused what was sent after that.
-    return 0, sock.break_off(WSAECONNABORTED if number == errno.EPIPE else translated(number))
+    return 0, _broken(sock, number)
 
 
 def _take_datagram(sock: Socket, view: Any, length: int, flags: int, name: Any, count: int | None) -> tuple[int, int]:
@@ -184,6 +183,25 @@ def _take_datagram(sock: Socket, view: Any, length: int, flags: int, name: Any, 
             return 0, WSAECONNRESET
 
 
+def _broken(sock: Socket, number: int) -> int:
+    """The Winsock error of a stream, which is said again and again where the connection is gone."""
+    if number == errno.EPIPE:
+        # The peer had closed, and refused what was sent after that.
+        return sock.break_off(WSAECONNABORTED)
+    return sock.break_off(translated(number)) if number in _ENDS else translated(number)
+
+
+_ENDS = {
+    errno.ECONNRESET,
+    errno.ECONNABORTED,
+    errno.ECONNREFUSED,
+    errno.ETIMEDOUT,
+    errno.ENETRESET,
+    errno.ENETDOWN,
+    errno.ENETUNREACH,
+    errno.EHOSTDOWN,
+    errno.EHOSTUNREACH,
+}
 _ICMP = {errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EPROTO, errno.EACCES, errno.EOPNOTSUPP}
 
 
@@ -303,8 +321,7 @@ def _send_error(sock: Socket, number: int) -> int:
     if number == errno.EINTR:
         return 0
     if sock.stream:
-        # EPIPE: the peer had closed before.
-        return sock.break_off(WSAECONNABORTED if number == errno.EPIPE else translated(number))
+        return _broken(sock, number)
     if number == errno.ECONNREFUSED:
         # An earlier datagram met a closed port: Winsock tells the next recv, not the next send.
         sock.refused = True
