@@ -274,7 +274,7 @@ def _filled(sent: OrderSendResult, volume: int, spec: SymbolSpec) -> int:
     """The signed steps that an order is known to come to."""
     if sent.retcode != TRADE_RETCODE_DONE_PARTIAL:
         return volume
-    steps = int((exact(sent.volume) / spec.volume_step).to_integral_value(ROUND_HALF_EVEN))
+    steps = _steps(sent.volume, spec)
     return steps if volume > 0 else -steps
 
 
@@ -283,5 +283,10 @@ def _signed(position: TradePosition, spec: SymbolSpec) -> int:
 
     It lies between two only where the broker has changed the step since it was opened.
     """
-    steps = int((exact(position.volume) / spec.volume_step).to_integral_value(ROUND_HALF_EVEN))
+    steps = _steps(position.volume, spec)
     return steps if position.type == POSITION_TYPE_BUY else -steps
+
+
+def _steps(lots: float, spec: SymbolSpec) -> int:
+    """A volume in steps of the symbol, to the nearest one."""
+    return int((exact(lots) / spec.volume_step).to_integral_value(ROUND_HALF_EVEN))
