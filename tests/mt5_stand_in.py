@@ -302,3 +302,10 @@ class StandIn:
             OrderSendResult, retcode=retcode, deal=deal, order=self._next, volume=filled["volume"],
             price=answer.get("price", filled["price"]), comment="Request executed",
         )  # fmt: skip
+
+
+def broker(margin_mode: int = ACCOUNT_MARGIN_MODE_RETAIL_NETTING) -> StandIn:
+    """A stand-in whose broker offers EURUSD."""
+    stand_in = StandIn(margin_mode)
+    stand_in._add()
+    return stand_in

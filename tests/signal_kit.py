@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from ctypes import c_int, sizeof
 from decimal import Decimal
 
+import pytest
+
 from demos.terminal.account import PaperAccount
 from demos.terminal.chart import Chart
 from demos.terminal.clock import ManualClock
@@ -252,6 +254,13 @@ def fill(s: int) -> int:
     while (size := send(s, zeros, len(zeros), 0)) > 0:
         count += size
     return count
+
+
+@pytest.fixture
+def server(started: None) -> Iterator[int]:
+    s = listener()
+    yield s
+    close(s)
 
 
 def close(*sockets: int) -> None:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from types import SimpleNamespace
 
 import pytest
-from mt5_stand_in import ACCOUNT_MARGIN_MODE_RETAIL_HEDGING, StandIn, TradeOrder, structure
+from mt5_stand_in import ACCOUNT_MARGIN_MODE_RETAIL_HEDGING, StandIn, TradeOrder, broker, structure
 
 from demos.terminal import constants as c
 from demos.terminal.clock import ManualClock
@@ -49,9 +49,7 @@ class Desk:
 
 @pytest.fixture
 def mt5() -> StandIn:
-    stand_in = StandIn()
-    stand_in._add()
-    return stand_in
+    return broker()
 
 
 @pytest.fixture
@@ -61,9 +59,7 @@ def desk(mt5) -> Desk:
 
 @pytest.fixture
 def hedging() -> Desk:
-    stand_in = StandIn(ACCOUNT_MARGIN_MODE_RETAIL_HEDGING)
-    stand_in._add()
-    return Desk(stand_in)
+    return Desk(broker(ACCOUNT_MARGIN_MODE_RETAIL_HEDGING))
 
 
 def test_an_order_has_all_that_the_package_wants(desk):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from mt5_stand_in import StandIn
+from mt5_stand_in import StandIn, broker
 
 from demos.terminal.mt5.api import Mt5Error
 from demos.terminal.mt5.market import POLL, Mt5Market
@@ -16,9 +16,7 @@ T0 = 1_700_000_000_000
 
 @pytest.fixture
 def mt5() -> StandIn:
-    stand_in = StandIn()
-    stand_in._add()
-    return stand_in
+    return broker()
 
 
 @pytest.fixture

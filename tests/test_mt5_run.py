@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from mt5_stand_in import ACCOUNT_MARGIN_MODE_RETAIL_HEDGING, StandIn
+from mt5_stand_in import ACCOUNT_MARGIN_MODE_RETAIL_HEDGING, StandIn, broker
 from terminal_kit import demos
 
 from demos.__main__ import main
@@ -39,8 +39,7 @@ def OnTimer():
 @pytest.fixture
 def mt5(monkeypatch) -> StandIn:
     """The stand-in in the package's place; what comes on standard input is left alone."""
-    stand_in = StandIn()
-    stand_in._add()
+    stand_in = broker()
     monkeypatch.setitem(sys.modules, "MetaTrader5", stand_in)
     monkeypatch.setattr(sys, "stdin", None)
     return stand_in

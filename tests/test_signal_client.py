@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
@@ -24,6 +23,7 @@ from signal_kit import (
     read_all,
     ready,
     reset,
+    server,
     successes,
     take,
     write,
@@ -49,14 +49,9 @@ from winsock import (
     u_long,
 )
 
+__all__ = ["server"]
+
 pytestmark = pytest.mark.usefixtures("started")
-
-
-@pytest.fixture
-def server(started: None) -> Iterator[int]:
-    s = listener()
-    yield s
-    closesocket(s)
 
 
 @pytest.mark.parametrize(

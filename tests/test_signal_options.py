@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from ctypes import c_int
 from dataclasses import replace
 from decimal import Decimal
@@ -21,10 +20,10 @@ from signal_kit import (
     dial,
     follow,
     forever,
-    listener,
     one_event,
     read,
     ready,
+    server,
     take,
 )
 
@@ -41,7 +40,6 @@ from winsock import (
     IPPROTO_TCP,
     SOCK_STREAM,
     bind,
-    closesocket,
     connect,
     getsockname,
     htons,
@@ -51,14 +49,9 @@ from winsock import (
     socket,
 )
 
+__all__ = ["server"]
+
 pytestmark = pytest.mark.usefixtures("started")
-
-
-@pytest.fixture
-def server(started: None) -> Iterator[int]:
-    s = listener()
-    yield s
-    closesocket(s)
 
 
 def suffixed(*names: str, **limits: object) -> dict[str, object]:

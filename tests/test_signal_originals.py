@@ -24,12 +24,12 @@ from signal_kit import (
     fill,
     follow,
     forever,
-    listener,
     one_event,
     port_of,
     read,
     read_all,
     ready,
+    server,
     stream_socket,
     successes,
 )
@@ -61,14 +61,9 @@ from winsock import (
     u_long,
 )
 
+__all__ = ["server"]
+
 pytestmark = pytest.mark.usefixtures("started")
-
-
-@pytest.fixture
-def server(started: None) -> Iterator[int]:
-    s = listener()
-    yield s
-    close(s)
 
 
 class OriginalClient:
