@@ -8,29 +8,11 @@ import importlib.util
 import io
 import sys
 from collections.abc import Sequence
-from typing import NamedTuple
 
-from demos.last_words import last_words
+from demos.launcher.final_line import last_words
+from demos.registry import SUBCOMMANDS
 
 _UNWRITABLE = 4
-
-
-class Subcommand(NamedTuple):
-    """A module with ``add_parser(subparsers)`` and ``main(args) -> int``, and what it is for."""
-
-    module: str
-    help: str
-
-
-SUBCOMMANDS = {
-    "collected": Subcommand("demos.tick_collected", "show, export and draw what a tick server has collected"),
-    "list": Subcommand("demos.cli_list", "name the programs"),
-    "run": Subcommand("demos.cli_run", "attach one program to a chart and drive it"),
-    "signal": Subcommand("demos.signal_job", "copy trades from a signal server to its clients"),
-    "tick_clients": Subcommand("demos.tick_terminal", "attach a tick client to each of several charts"),
-    "ticks": Subcommand("demos.tick_job", "collect the ticks of several clients in a tick server"),
-    "tpl": Subcommand("demos.tpl_job", "send a chart's template to a subscriber and compare both charts"),
-}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

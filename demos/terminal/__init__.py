@@ -4,7 +4,16 @@ A program writes ``from demos.terminal import EventSetTimer, Print, Symbol``; a 
 and calls its event functions. Behind these functions stand four protocols (ports.py): market, account, charts, clock.
 """
 
-from demos.terminal.chart_functions import (
+from demos.terminal.charts.layout import (
+    OBJ_FIBO,
+    OBJ_HLINE,
+    OBJ_LABEL,
+    OBJ_RECTANGLE,
+    OBJ_TEXT,
+    OBJ_TREND,
+    OBJ_VLINE,
+)
+from demos.terminal.mql.chart_functions import (
     ChartApplyTemplate,
     ChartID,
     ChartPeriod,
@@ -20,7 +29,7 @@ from demos.terminal.chart_functions import (
     ObjectSetInteger,
     ObjectSetString,
 )
-from demos.terminal.constants import (
+from demos.terminal.mql.constants import (
     ACCOUNT_MARGIN_MODE,
     ACCOUNT_MARGIN_MODE_EXCHANGE,
     ACCOUNT_MARGIN_MODE_RETAIL_HEDGING,
@@ -160,7 +169,8 @@ from demos.terminal.constants import (
     TRADE_RETCODE_TOO_MANY_REQUESTS,
     TRADE_RETCODE_TRADE_DISABLED,
 )
-from demos.terminal.file_functions import (
+from demos.terminal.mql.conversion import DoubleToString, NormalizeDouble, TimeToString
+from demos.terminal.mql.file_functions import (
     FileClose,
     FileDelete,
     FileIsExist,
@@ -170,7 +180,7 @@ from demos.terminal.file_functions import (
     FileWriteArray,
     TerminalInfoString,
 )
-from demos.terminal.functions import (
+from demos.terminal.mql.functions import (
     AccountInfoInteger,
     Alert,
     Comment,
@@ -204,18 +214,8 @@ from demos.terminal.functions import (
     TimeGMT,
     printf,
 )
-from demos.terminal.layout import (
-    OBJ_FIBO,
-    OBJ_HLINE,
-    OBJ_LABEL,
-    OBJ_RECTANGLE,
-    OBJ_TEXT,
-    OBJ_TREND,
-    OBJ_VLINE,
-)
-from demos.terminal.programs import Input
-from demos.terminal.text import DoubleToString, NormalizeDouble, TimeToString
-from demos.terminal.trade import CTrade
+from demos.terminal.mql.trade import CTrade
+from demos.terminal.runtime.programs import Input
 
 __all__ = [
     "ACCOUNT_MARGIN_MODE",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import ROUND_HALF_UP, Context, Decimal
 from fractions import Fraction
 
-from demos.terminal.ports import Position, SymbolSpec, Tick
+from demos.terminal.interfaces import Position, SymbolSpec, Tick
 
 # Wide enough for the whole range of a double: quantize must never overflow the precision.
 _WIDE = Context(prec=700)

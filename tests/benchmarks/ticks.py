@@ -15,16 +15,17 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from time import perf_counter_ns
 
-from demos.terminal.account import PaperAccount
-from demos.terminal.chart import running
-from demos.terminal.clock import ManualClock
-from demos.terminal.host import Host
-from demos.terminal.log import Log
-from demos.terminal.market import ReplayMarket, Speed
-from demos.terminal.ports import SymbolSpec
-from demos.tick_collector import Collector
-from demos.tick_protocol import LONGEST, encode
-from demos.tick_store import TickStore
+from demos.collector.intake import Collector
+from demos.collector.store import TickStore
+from demos.registry import find_program
+from demos.terminal.interfaces import SymbolSpec
+from demos.terminal.paper.account import PaperAccount
+from demos.terminal.paper.market import ReplayMarket, Speed
+from demos.terminal.runtime.attachment import running
+from demos.terminal.runtime.clock import ManualClock
+from demos.terminal.runtime.host import Host
+from demos.terminal.runtime.log import Log
+from demos.ticks.protocol import LONGEST, encode
 
 from .connections import HOST, standard_datagram, standard_port
 from .measuring import Benchmark, Contestant, Contestants
@@ -40,7 +41,7 @@ def _program(stack: ExitStack, database: Path) -> tuple[int, Callable[[], int]]:
     clock = ManualClock()
     market = ReplayMarket([SymbolSpec("EURUSD")], iter(()), Speed())
     host = Host(clock, market, account, Log(clock, None))
-    chart = host.attach("tick_server", "EURUSD", inputs={"Port": 0, "database": str(database)})
+    chart = host.attach(find_program("tick_server"), "EURUSD", inputs={"Port": 0, "database": str(database)})
     with running(chart, "OnInit"):
         chart.module.OnInit()
         chart.module.OnTimer()

@@ -26,7 +26,7 @@ def _source(text: str) -> str:
 def _marked() -> dict[str, list[str]]:
     """The reasons of wine_differs in the tests, each with the files that give it."""
     found: dict[str, list[str]] = {}
-    for path in sorted(TESTS.glob("test_*.py")):
+    for path in sorted(TESTS.rglob("test_*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             match node:
                 case ast.Call(ast.Attribute(attr="wine_differs"), [ast.Constant(str(reason)), *_]):

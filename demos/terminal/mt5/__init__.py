@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from demos.terminal.constants import (
+from demos.terminal.interfaces import Clock
+from demos.terminal.mql.constants import (
     ACCOUNT_MARGIN_MODE_EXCHANGE,
     ACCOUNT_MARGIN_MODE_RETAIL_HEDGING,
     ACCOUNT_MARGIN_MODE_RETAIL_NETTING,
 )
-from demos.terminal.log import Log
 from demos.terminal.mt5.account import Mt5Account
 from demos.terminal.mt5.api import (
     ACCOUNT_TRADE_MODE_CONTEST,
@@ -26,7 +26,7 @@ from demos.terminal.mt5.api import (
     load,
 )
 from demos.terminal.mt5.market import Mt5Market
-from demos.terminal.ports import Clock
+from demos.terminal.runtime.log import Log
 
 _KINDS = {
     ACCOUNT_TRADE_MODE_DEMO: "demo",

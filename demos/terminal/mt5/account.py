@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
-from demos.terminal.constants import (
+from demos.terminal.interfaces import Clock, Deal, Position, SymbolSpec, Tick, TradeResult
+from demos.terminal.mql.constants import (
     ACCOUNT_MARGIN_MODE_RETAIL_HEDGING,
     TRADE_RETCODE_DONE,
     TRADE_RETCODE_DONE_PARTIAL,
@@ -37,7 +38,6 @@ from demos.terminal.mt5.api import (
 from demos.terminal.mt5.deals import deals_between
 from demos.terminal.mt5.requests import filling_mode, request_text, retcode_text, trade_request
 from demos.terminal.points import volume_float
-from demos.terminal.ports import Clock, Deal, Position, SymbolSpec, Tick, TradeResult
 
 # Seconds: how often somebody else's trades are looked for; how long an order that was done may take to show in the
 # positions before the program goes on; and how long after that no other order in the symbol is sent.

@@ -11,7 +11,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
-from demos.terminal.ports import TerminalError
+from demos.terminal.interfaces import TerminalError
 
 _T = TypeVar("_T")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
+from demos.terminal.interfaces import Deal, Position
 from demos.terminal.mt5.api import DEAL_TYPE_BUY, DEAL_TYPE_SELL, Mt5, TradeDeal, exact, points_of
 from demos.terminal.points import volume_steps
-from demos.terminal.ports import Deal, Position
 
 
 def deals_between(

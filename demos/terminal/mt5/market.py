@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR
 from typing import NamedTuple
 
+from demos.terminal.interfaces import SymbolSpec, Tick
 from demos.terminal.mt5.api import COPY_TICKS_INFO, Mt5, Mt5Error, exact, failure, points_of, terminal_is_gone
-from demos.terminal.ports import SymbolSpec, Tick
 
 # Seconds between two looks at the terminal: a call costs it well below a millisecond.
 POLL = 0.05

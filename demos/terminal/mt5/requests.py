@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from demos.terminal import constants
+from demos.terminal.mql import constants
 from demos.terminal.mt5.api import (
     ORDER_FILLING_FOK,
     ORDER_FILLING_IOC,

@@ -1,0 +1,34 @@
+"""Whether two charts are the same: their templates, and their pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from demos.terminal.charts import layout
+from demos.terminal.charts.template_file import parse, to_bytes
+
+
+def same_templates(first: Path, second: Path) -> bool:
+    """Whether two templates are equal but for the charts' identifiers and the programs that run there.
+
+    Errors: OSError; TemplateError when one is no template.
+    """
+    documents = [parse(path.read_bytes()) for path in (first, second)]
+    for document in documents:
+        layout.set_expert(document, "", {})
+        layout.root(document).set("id", 0)
+    return to_bytes(documents[0]) == to_bytes(documents[1])
+
+
+def unequal_pixels(first: Path, second: Path) -> int:
+    """How many pixels of two PNG files differ; all of them where the sizes do.
+
+    Errors: OSError; ImportError without matplotlib.
+    """
+    from matplotlib.image import imread
+
+    one, other = imread(first), imread(second)
+    if one.shape != other.shape:
+        return max(int(each.shape[0] * each.shape[1]) for each in (one, other))
+    count: int = (one != other).any(axis=2).sum()
+    return int(count)

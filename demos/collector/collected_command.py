@@ -1,0 +1,63 @@
+"""``python -m demos collected FILE``: what a tick server has collected, as text, export and picture."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from demos.collector.export import export_ticks
+from demos.collector.picture import draw_ticks
+from demos.collector.store import TickStore
+from demos.terminal.interfaces import OutputError, TerminalError
+from demos.terminal.points import price_text
+from demos.terminal.runtime.log import escaped
+
+if TYPE_CHECKING:
+    from demos.launcher.run_command import SubParsers
+
+
+def add_parser(subparsers: SubParsers) -> None:
+    """Declare the subcommand."""
+    parser = subparsers.add_parser(
+        "collected",
+        help="show, export and draw what a tick server has collected",
+        description="Show which symbols and senders a tick server's --database holds; it may go on collecting.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("database", type=Path, metavar="FILE", help="the tick server's --database")
+    parser.add_argument("--Symbol", metavar="NAME", help="this symbol alone (default: all)")
+    parser.add_argument(
+        "--export", type=Path, metavar="DIR", help="write a tick export as MetaTrader's of each symbol there"
+    )
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the ticks into this PNG file")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Carry it out; returns the exit code. What cannot be done is one line on standard error."""
+    try:
+        with closing(TickStore(args.database, reading=True)) as store:
+            symbols = [symbol for symbol in store.symbols() if args.Symbol in (None, symbol.name)]
+            if not symbols:
+                raise OutputError(f"{args.database} holds no ticks" + (f" of {args.Symbol}" if args.Symbol else ""))
+            for symbol in symbols:
+                last = price_text(symbol.bid, symbol.digits)
+                print(f"symbol {escaped(symbol.name)}: {symbol.ticks} ticks, the last {last}")
+            for sender in store.senders():
+                print(
+                    f"sender {sender.address}: {sender.ticks} ticks, {sender.lost} lost, {sender.repeated} repeated; "
+                    f"{sender.refused} datagrams were no ticks, {sender.oversized} too long"
+                )
+            if args.export:
+                for path in export_ticks(store, args.export, symbols):
+                    print(f"wrote {path}")
+            if args.picture:
+                draw_ticks(store, args.picture, symbols)
+                print(f"wrote {args.picture}")
+            sys.stdout.flush()
+    except TerminalError as error:
+        print(f"python -m demos collected: error: {escaped(str(error))}", file=sys.stderr)
+        return error.code
+    return 0

@@ -1,0 +1,1 @@
+"""Copying positions: `provider` publishes an account, `copier` follows it, and the job `signal` runs both."""

@@ -1,0 +1,1 @@
+"""The article's second pair: a signal server, its client, and their protocol."""

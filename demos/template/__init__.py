@@ -1,0 +1,1 @@
+"""The article's first pair: a template server, its client, and their protocol."""

@@ -1,0 +1,90 @@
+"""What a terminal remembers of the quotes it has seen: minutes, from which it builds the bars of any period."""
+
+from __future__ import annotations
+
+from collections import deque
+from datetime import timedelta
+from typing import NamedTuple
+
+from demos.terminal.interfaces import Tick
+from demos.terminal.mql.conversion import milliseconds_of, time_of
+
+MOST_MINUTES = 100_000
+
+_MINUTE = 60_000
+_DAY = 1440 * _MINUTE
+
+# A period's number is its unit in the two highest bits and its count below them: PERIOD_H4 is 0x4004.
+MINUTES, HOURS, WEEKS, MONTHS = range(4)
+
+
+class Bar(NamedTuple):
+    """``time`` is the bar's beginning in milliseconds since 1970, market time; prices are points of the bid."""
+
+    time: int
+    open: int
+    high: int
+    low: int
+    close: int
+    ticks: int
+
+
+class History:
+    """The last minutes of each symbol."""
+
+    def __init__(self, most: int = MOST_MINUTES) -> None:
+        self._most = most
+        self._minutes: dict[str, deque[Bar]] = {}
+
+    def take(self, tick: Tick) -> None:
+        """Remember a quote."""
+        minutes = self._minutes.setdefault(tick.symbol, deque(maxlen=self._most))
+        minute = Bar(tick.time - tick.time % _MINUTE, tick.bid, tick.bid, tick.bid, tick.bid, 1)
+        if minutes and minutes[-1].time == minute.time:
+            minute = _joined(minutes.pop(), minute)
+        minutes.append(minute)
+
+    def bars(self, symbol: str, period: int, count: int) -> list[Bar]:
+        """The last so many bars of the symbol, oldest first; the last one is not complete."""
+        bars: deque[Bar] = deque(maxlen=count)
+        for minute in self._minutes.get(symbol, ()):
+            begin = begin_of_bar(minute.time, period)
+            if bars and bars[-1].time == begin:
+                bars.append(_joined(bars.pop(), minute))
+            else:
+                bars.append(minute._replace(time=begin))
+        return list(bars)
+
+
+def unit_and_count(period: int) -> tuple[int, int]:
+    """A period as templates say it: minutes, hours, weeks or months, and how many of them."""
+    return period >> 14, period & 0x3FFF
+
+
+def begin_of_bar(time: int, period: int) -> int:
+    """When the bar of this moment begins, in milliseconds since 1970; a week begins on Sunday."""
+    unit, _ = unit_and_count(period)
+    if unit == MONTHS:
+        return milliseconds_of(time_of(time).replace(day=1, hour=0, minute=0, second=0, microsecond=0))
+    if unit == WEEKS:
+        day = time_of(time - time % _DAY)
+        return milliseconds_of(day - timedelta(days=day.isoweekday() % 7))
+    length = length_of(period)
+    return time - time % length
+
+
+def length_of(period: int) -> int:
+    """A bar's length in milliseconds; of a month it is thirty days."""
+    unit, count = unit_and_count(period)
+    return {MINUTES: _MINUTE, HOURS: 60 * _MINUTE, WEEKS: 7 * _DAY, MONTHS: 30 * _DAY}[unit] * count
+
+
+def _joined(first: Bar, second: Bar) -> Bar:
+    return Bar(
+        first.time,
+        first.open,
+        max(first.high, second.high),
+        min(first.low, second.low),
+        second.close,
+        first.ticks + second.ticks,
+    )

@@ -1,0 +1,1 @@
+"""The functions and constants that a program imports, as from an MQL header."""

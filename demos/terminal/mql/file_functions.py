@@ -1,0 +1,100 @@
+"""What MetaTrader offers a program for files, under MQL5's names. None of them leaves the folder MQL5\\Files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+from demos.terminal.mql import constants as c
+from demos.terminal.runtime.attachment import current
+from demos.terminal.runtime.files import DataFolder
+
+
+def TerminalInfoString(property_id: int) -> str:
+    """TERMINAL_PATH and TERMINAL_DATA_PATH: the terminal's one folder for both; "" when it has none."""
+    if property_id not in (c.TERMINAL_PATH, c.TERMINAL_DATA_PATH):
+        raise ValueError(f"no string property {property_id} of a terminal")
+    data = current().host.data
+    return str(data.root) if data else ""
+
+
+def FileOpen(file_name: str, open_flags: int) -> int:
+    """Open a binary file to read or, emptied, to write; the handle, or INVALID_HANDLE.
+
+    Errors: ValueError for flags other than FILE_BIN with FILE_READ or FILE_WRITE, and FILE_SHARE_*.
+    """
+    mode = open_flags & ~(c.FILE_SHARE_READ | c.FILE_SHARE_WRITE)
+    if mode not in (c.FILE_BIN | c.FILE_READ, c.FILE_BIN | c.FILE_WRITE):
+        raise ValueError("files are opened with FILE_BIN and one of FILE_READ and FILE_WRITE")
+    path = _path(file_name)
+    if path is None:
+        return c.INVALID_HANDLE
+    files = current().files
+    try:
+        if mode & c.FILE_WRITE:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        file: BinaryIO = path.open("wb" if mode & c.FILE_WRITE else "rb")
+    except OSError:
+        return c.INVALID_HANDLE
+    handle = max(files, default=0) + 1
+    files[handle] = file
+    return handle
+
+
+def FileWriteArray(file_handle: int, array: bytes, start: int = 0, count: int | None = None) -> int:
+    """Write the array from an index on, all of it or so many bytes; how many bytes were written."""
+    data = array[start:] if count is None else array[start : start + count]
+    try:
+        return current().files[file_handle].write(data)
+    except OSError:
+        return 0
+
+
+def FileReadArray(file_handle: int) -> bytes:
+    """What is left of the file."""
+    return current().files[file_handle].read()
+
+
+def FileClose(file_handle: int) -> bool:
+    """Close the file. Unlike MQL5's it says whether all that was written has reached the file."""
+    try:
+        current().files.pop(file_handle).close()
+    except OSError:
+        return False
+    return True
+
+
+def FileIsExist(file_name: str) -> bool:
+    """Whether there is a file of that name."""
+    path = _path(file_name)
+    return path is not None and path.is_file()
+
+
+def FileMove(src_file_name: str, common_flag: int, dst_file_name: str, mode_flags: int) -> bool:
+    """Rename a file; with FILE_REWRITE in one step over one that bears the name already."""
+    source, target = _path(src_file_name), _path(dst_file_name)
+    if source is None or target is None or (target.exists() and not mode_flags & c.FILE_REWRITE):
+        return False
+    try:
+        os.replace(source, target)
+    except OSError:
+        return False
+    return True
+
+
+def FileDelete(file_name: str) -> bool:
+    """Delete a file; False when that is not possible."""
+    path = _path(file_name)
+    try:
+        if path is None:
+            return False
+        path.unlink()
+    except OSError:
+        return False
+    return True
+
+
+def _path(name: str) -> Path | None:
+    data: DataFolder | None = current().host.data
+    return data.file(name) if data else None

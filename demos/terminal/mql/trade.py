@@ -1,0 +1,113 @@
+"""CTrade: a program's orders, as MQL5's standard library has them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from demos.terminal.interfaces import Position, SymbolSpec, TradeResult
+from demos.terminal.mql import constants as c
+from demos.terminal.points import price_float, volume_float, volume_problem, volume_steps
+from demos.terminal.runtime.attachment import current
+
+
+class CTrade:
+    """Sends orders and remembers the last answer, as https://www.mql5.com/en/docs/standardlibrary/tradeclasses/ctrade."""
+
+    def __init__(self) -> None:
+        self._result = TradeResult(0)
+
+    def Buy(
+        self,
+        volume: float,
+        symbol: str | None = None,
+        price: float = 0.0,
+        sl: float = 0.0,
+        tp: float = 0.0,
+        comment: str = "",
+    ) -> bool:
+        """Buy that many lots at the market, of the chart's symbol unless told another; True when it was done.
+
+        The paper account fills at the present ask; price, sl, tp and comment are accepted and not used.
+        """
+        return self._open(volume, symbol, 1)
+
+    def Sell(
+        self,
+        volume: float,
+        symbol: str | None = None,
+        price: float = 0.0,
+        sl: float = 0.0,
+        tp: float = 0.0,
+        comment: str = "",
+    ) -> bool:
+        """Sell that many lots at the market's bid; all else as Buy."""
+        return self._open(volume, symbol, -1)
+
+    def PositionClose(self, symbol: str | int, deviation: int = 0) -> bool:
+        """Close the position of a symbol, or with a ticket; False with TRADE_RETCODE_REJECT when there is none."""
+        host = current().host
+        for position in host.account.positions():
+            if symbol in (position.spec.name, position.ticket):
+                return self._send(position.spec.name, -position.volume, position)
+        self._result = TradeResult(c.TRADE_RETCODE_REJECT, text=f"no position {symbol}")
+        return False
+
+    def PositionClosePartial(self, symbol: str | int, volume: float, deviation: int = 0) -> bool:
+        """Close so many lots of the position of a symbol, or with a ticket; all of it when it has no more."""
+        host = current().host
+        for position in host.account.positions():
+            if symbol not in (position.spec.name, position.ticket):
+                continue
+            steps = self._steps(volume, position.spec)
+            if steps is None:
+                return False
+            steps = min(steps, abs(position.volume))
+            return self._send(position.spec.name, -steps if position.volume > 0 else steps, position)
+        self._result = TradeResult(c.TRADE_RETCODE_REJECT, text=f"no position {symbol}")
+        return False
+
+    def ResultRetcode(self) -> int:
+        """The last answer, a TRADE_RETCODE_*; 0 before the first request."""
+        return self._result.retcode
+
+    def ResultRetcodeDescription(self) -> str:
+        """The last answer in words."""
+        meaning = c.TRADE_RETCODES.get(self._result.retcode, f"return code {self._result.retcode}")
+        return f"{meaning}: {self._result.text}" if self._result.text else meaning
+
+    def ResultDeal(self) -> int:
+        """The last request's deal ticket, 0 when there was no deal."""
+        return self._result.deal.ticket if self._result.deal else 0
+
+    def ResultVolume(self) -> float:
+        """The last deal's volume in lots."""
+        deal = self._result.deal
+        return volume_float(abs(deal.volume), deal.spec) if deal else 0.0
+
+    def ResultPrice(self) -> float:
+        """The last deal's price."""
+        deal = self._result.deal
+        return price_float(deal.price, deal.spec.digits) if deal else 0.0
+
+    def _open(self, volume: float, symbol: str | None, direction: int) -> bool:
+        host = current().host
+        name = symbol or host.charts.view(current().id).symbol
+        spec = host.market.symbols().get(name)
+        if spec is None:
+            self._result = TradeResult(c.TRADE_RETCODE_INVALID, text=f"the market has no symbol {name}")
+            return False
+        steps = self._steps(volume, spec)
+        return steps is not None and self._send(name, direction * steps, None)
+
+    def _steps(self, volume: float, spec: SymbolSpec) -> int | None:
+        """Lots as steps; None, and the answer says why, when no order can have this volume."""
+        lots = Decimal(repr(float(volume)))
+        problem = volume_problem(lots, spec)
+        if problem:
+            self._result = TradeResult(c.TRADE_RETCODE_INVALID_VOLUME, text=problem)
+            return None
+        return volume_steps(lots, spec)
+
+    def _send(self, symbol: str, steps: int, position: Position | None) -> bool:
+        self._result = current().host.trade(symbol, steps, position.ticket if position else 0)
+        return self._result.retcode == c.TRADE_RETCODE_DONE

@@ -1,0 +1,1 @@
+"""The embedded market and account: replayed or random ticks, and positions in SQLite."""

@@ -1,0 +1,79 @@
+"""Log lines for people and event lines for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TextIO
+
+from demos.terminal.interfaces import Clock, OutputError
+
+
+def escaped(text: str) -> str:
+    """The text with every control or non-printable character as \\xNN, \\uNNNN or \\UNNNNNNNN.
+
+    So nothing that came from the network can move a terminal's cursor, recolour it or begin a line of its own.
+    """
+    return "".join(char if char.isprintable() else _code(ord(char)) for char in text)
+
+
+def _code(point: int) -> str:
+    if point < 0x100:
+        return f"\\x{point:02x}"
+    return f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"
+
+
+class Log:
+    """Writes ``2026-01-31T12:00:00.123+01:00 PROGRAM[SYMBOL,H1] level event text``, one flushed line at a time."""
+
+    def __init__(self, clock: Clock, stream: TextIO | None) -> None:
+        self._clock = clock
+        self._stream = stream
+
+    def write(self, program: str, level: str, event: str, text: str) -> None:
+        """Write one line.
+
+        Errors: OutputError once when the stream is gone; after that there is nobody to tell, so that a program's
+        OnDeinit can still run to its end.
+        """
+        if self._stream is None:
+            return
+        time = self._clock.now().isoformat(timespec="milliseconds")
+        try:
+            self._stream.write(f"{time} {program} {level} {event} {escaped(text)}\n")
+            self._stream.flush()
+        except OSError as error:
+            self._stream = None
+            raise OutputError(f"the log cannot be written: {error.strerror}") from error
+
+
+class EventFile:
+    """Appends JSON lines to a file, each with one write, so that a reader sees whole lines only."""
+
+    def __init__(self, clock: Clock, path: Path) -> None:
+        """Open the file, or create it.
+
+        Errors: OutputError when that is not possible.
+        """
+        self._clock = clock
+        try:
+            self._file = path.open("ab", buffering=0)
+        except OSError as error:
+            raise OutputError(f"{path}: {error.strerror}") from error
+        self._path = path
+
+    def record(self, kind: str, fields: Mapping[str, object]) -> None:
+        """Append {"t": nanoseconds of the clock, "kind": kind, ...fields}.
+
+        Errors: OutputError when the file cannot be written; TypeError for a value that JSON does not know.
+        """
+        line = {"t": round(self._clock.monotonic() * 1e9), "kind": kind, **fields}
+        try:
+            self._file.write(json.dumps(line).encode() + b"\n")
+        except OSError as error:
+            raise OutputError(f"{self._path}: {error.strerror}") from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()

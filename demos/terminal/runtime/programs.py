@@ -1,0 +1,156 @@
+"""Programs: where they are, what they say of themselves, their input variables, and a fresh copy for each chart."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import itertools
+import math
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+from demos.terminal.interfaces import ProgramError
+
+EVENTS = ("OnInit", "OnDeinit", "OnTimer", "OnTick", "OnTrade", "OnChartEvent", "OnStart")
+
+_copies = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Input:
+    """Marks a module variable as an input: ``Port: Annotated[int, Input("port to listen on")] = 8081``.
+
+    ``check`` gets the value and returns what is wrong with it, or None.
+    """
+
+    help: str
+    check: Callable[[Any], str | None] | None = None
+
+
+@dataclass(frozen=True)
+class InputVariable:
+    """An input as a module declares it: its name, type (str, int, float or bool), default and mark."""
+
+    name: str
+    type: type
+    default: Any
+    input: Input
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program that can be attached: its name, its file and the first line of its docstring."""
+
+    name: str
+    path: Path
+    summary: str
+
+
+def read_program(path: Path, name: str) -> Program | None:
+    """Read the file without running it; None when it has no event function.
+
+    Errors: ProgramError when it is not Python.
+    """
+    try:
+        tree = ast.parse(path.read_bytes(), str(path))
+    except (SyntaxError, ValueError) as error:
+        raise ProgramError(f"{path} is not Python: {error}") from error
+    if not any(isinstance(node, ast.FunctionDef) and node.name in EVENTS for node in tree.body):
+        return None
+    summary = (ast.get_docstring(tree) or "").partition("\n")[0]
+    return Program(name, path, summary)
+
+
+def load_program(program: Program) -> ModuleType:
+    """Run the program's module anew and return it: each copy has its own globals.
+
+    Errors: whatever the module's own top level raises.
+    """
+    name = f"{program.name}#{next(_copies)}"
+    spec = importlib.util.spec_from_file_location(name, program.path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    # dataclasses and typing look a class's module up by its name.
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def forget_program(module: ModuleType) -> None:
+    """Drop a copy that is no longer attached."""
+    sys.modules.pop(module.__name__, None)
+
+
+def input_variables(module: ModuleType) -> dict[str, InputVariable]:
+    """The inputs that a loaded program declares, in their order.
+
+    Errors: ProgramError for an input without a default or of a type that is not str, int, float or bool.
+    """
+    inputs = {}
+    for name, hint in get_type_hints(module, include_extras=True).items():
+        if get_origin(hint) is not Annotated:
+            continue
+        kind, *marks = get_args(hint)
+        for mark in marks:
+            if not isinstance(mark, Input):
+                continue
+            if kind not in (str, int, float, bool):
+                raise ProgramError(f"input {name} is none of str, int, float and bool")
+            if not hasattr(module, name):
+                raise ProgramError(f"input {name} has no default")
+            inputs[name] = InputVariable(name, kind, getattr(module, name), mark)
+    return inputs
+
+
+def set_inputs(module: ModuleType, values: Mapping[str, object]) -> None:
+    """Overwrite the program's inputs with these values, and check all of them.
+
+    Errors: ProgramError for a name that is no input, a value of another type, or one that its check refuses.
+    """
+    variables = input_variables(module)
+    for name, value in values.items():
+        if name not in variables:
+            raise ProgramError(f"there is no input {name}")
+        setattr(module, name, value)
+    for name, variable in variables.items():
+        value = getattr(module, name)
+        if type(value) is not variable.type:
+            raise ProgramError(f"input {name}: {value!r} is not of type {variable.type.__name__}")
+        problem = variable.input.check(value) if variable.input.check else None
+        if problem:
+            raise ProgramError(f"input {name}: {problem}")
+
+
+def input_from_text(variable: InputVariable, text: str) -> str | int | float | bool:
+    """A value as it is written on the command line.
+
+    Errors: ValueError with what was expected.
+    """
+    if variable.type is bool:
+        answer = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}.get(text.lower())
+        if answer is None:
+            raise ValueError(f"{text!r} is neither true nor false")
+        return answer
+    if variable.type is int:
+        try:
+            return int(text)
+        except ValueError:
+            raise ValueError(f"{text!r} is not a whole number") from None
+    if variable.type is float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            raise ValueError(f"{text!r} is not a number")
+        return number
+    return text

@@ -1,0 +1,1 @@
+"""What the protocols of all programs share: addresses and code pages."""

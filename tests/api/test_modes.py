@@ -1,0 +1,64 @@
+"""compat's two modes: compiled where the build left a module, in-line where not, and an error where it is broken."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+import winsock
+
+pytestmark = pytest.mark.posix_only("compat and its cffi module are for POSIX systems")
+
+ROOT = Path(__file__).parents[2]
+SHOW = "import winsock; print(winsock.calls.MODE, winsock.WSAStartup(0x202, winsock.WSADATA()))"
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The two packages, without a compiled module."""
+    for package in (ROOT / "winsock", ROOT / "compat" / "winsock_compat"):
+        shutil.copytree(package, tmp_path / package.name, ignore=shutil.ignore_patterns("_libc*", "__pycache__"))
+    return tmp_path
+
+
+def imported(folder: Path) -> subprocess.CompletedProcess[str]:
+    # -S: an editable install would help out with this checkout's own module.
+    paths = [str(folder), sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
+    program = f"import sys; sys.path[:0] = {paths!r}; {SHOW}"
+    return subprocess.run([sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, timeout=60)
+
+
+def test_without_a_compiled_module_the_same_declarations_are_read_in_line(copy: Path) -> None:
+    done = imported(copy)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "in-line 0\n", "")
+
+
+def test_a_broken_compiled_module_is_reported(copy: Path) -> None:
+    (copy / "winsock_compat" / "_libc.abi3.so").write_bytes(b"no module")
+    done = imported(copy)
+    assert done.returncode == 1
+    assert "ImportError" in done.stderr
+    assert "_libc.abi3.so" in done.stderr
+
+
+def test_a_compiled_module_of_another_host_is_reported(copy: Path) -> None:
+    """Its numbers are verified by the compiler when it is built, and looked at when it is loaded."""
+    modules = list((ROOT / "compat" / "winsock_compat").glob("_libc*.so"))
+    if not modules:
+        pytest.skip("this checkout runs in-line: there is no compiled module to spoil")
+    shutil.copy(modules[0], copy / "winsock_compat")
+    declarations = copy / "winsock_compat" / "declarations.py"
+    declarations.write_text(declarations.read_text().replace("NUMBERS = {", "SO_UNHEARD_OF = 99\nNUMBERS = {"))
+    done = imported(copy)
+    assert done.returncode == 1
+    assert "SO_UNHEARD_OF" in done.stderr
+
+
+def test_the_command_names_the_mode() -> None:
+    done = subprocess.run([sys.executable, "-m", "winsock"], capture_output=True, text=True, timeout=60, cwd=ROOT)
+    assert f"winsock {winsock.__version__}, backend compat ({winsock.calls.MODE} cffi)" in done.stdout  # type: ignore[attr-defined]

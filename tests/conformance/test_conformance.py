@@ -1,0 +1,235 @@
+"""The scenarios of tests/conformance on the backend at hand: on compat as on Windows, under Wine as recorded there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from ctypes import c_int
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import winsock
+from conformance import coverage, host, kit, recordings, report, runner
+from conformance.recorder import Recorder
+from conformance.runner import Scenario, collect, differences, run
+from winsock import CALLS, INVALID_SOCKET, SOCKET_ERROR, WSAECONNRESET, WSAEMSGSIZE, WSAESTALE, WSAGetLastError
+
+SCENARIOS = collect()
+ENTRIES = recordings.load()
+WINE = host.wine_version()
+
+
+pytestmark = pytest.mark.skipif(
+    WINE not in (None, recordings.version()),
+    reason=f"recorded from Wine {recordings.version()}, and this is Wine {WINE}",
+)
+
+
+def disagreements(name: str) -> list[str]:
+    return differences(run(SCENARIOS[name]), recordings.expected(ENTRIES[name], host.side()))
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_answers(name: str) -> None:
+    assert disagreements(name) == []
+
+
+def test_each_scenario_is_recorded_and_each_recording_has_its_scenario() -> None:
+    assert list(ENTRIES) == list(SCENARIOS)
+
+
+def test_each_recorded_scenario_came_to_its_end() -> None:
+    assert [name for name, entry in ENTRIES.items() if entry["wine"][-1][0] in ("stopped", "hangs")] == []
+
+
+def test_where_windows_differs_there_is_a_source() -> None:
+    for name, entry in ENTRIES.items():
+        wine = {label: answer for label, *answer in entry["wine"]}
+        for difference in entry.get("windows", ()):
+            where = f"{name}: {difference['label']}"
+            assert difference["answers"], where
+            assert difference["answers"] != [wine[difference["label"]]], where
+            assert difference["source"].startswith(("https://learn.microsoft.com/", "Wine test-suite")), where
+
+
+def test_there_are_enough_scenarios_and_each_call_is_in_five() -> None:
+    assert len(SCENARIOS) >= 500
+    uses = coverage.uses(SCENARIOS.values())
+    assert {call: uses[call] for call in CALLS if uses[call] < 5} == {}
+
+
+def test_each_error_of_the_contract_is_reached_or_cannot_be() -> None:
+    assert coverage.listed() - coverage.reached(ENTRIES) == set(coverage.UNPROVOKED)
+
+
+def test_a_wrong_a_missing_and_a_new_observation_are_told() -> None:
+    expected: recordings.Expected = [("recv", [[4], [0]]), ("send", [["WSAENOTCONN"]])]
+    assert differences([["recv", 0], ["send", "WSAENOTCONN"]], expected) == []
+    assert differences([["recv", 5], ["accept", "a socket"]], expected) == [
+        "recv: expected 4 or 0, got 5",
+        "send: expected WSAENOTCONN, not seen at all",
+        "accept: not expected, got a socket",
+    ]
+
+
+def test_a_call_that_never_comes_back_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    def waits_for_ever(see: Recorder) -> None:
+        see("recv", winsock.recv(kit.bound_udp(), bytearray(1), 1, 0))
+
+    monkeypatch.setattr(runner, "WATCHDOG_SECONDS", 0.2)
+    assert run(Scenario("waits_for_ever", "", waits_for_ever, frozenset()))[0] == ["hangs"]
+
+
+def test_a_scenario_that_cannot_go_on_says_so() -> None:
+    def unfit(see: Recorder) -> None:
+        kit.done(SOCKET_ERROR)
+
+    assert run(Scenario("unfit", "", unfit, frozenset())) == [["stopped", "AssertionError: failed with 0"]]
+
+
+def test_recording_anew_keeps_what_windows_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(recordings, "FOLDER", tmp_path)
+    windows = {"label": "recv", "answers": [["WSAENOTCONN"]], "source": "Wine test-suite"}
+    recordings.write(tmp_path / "streams.json", "9.0", {"a": {"wine": [["recv", 0]], "windows": [windows]}})
+    recordings.save("streams", "10.0", {"a": [["recv", 1, "x"]], "b": [["send", 2]]})
+    assert recordings.version() == "10.0"
+    assert recordings.load() == {
+        "a": {"wine": [["recv", 1, "x"]], "windows": [windows]},
+        "b": {"wine": [["send", 2]]},
+    }
+
+
+# A suite that never fails proves nothing: below, one answer at a time is broken on purpose.
+
+Call = Callable[..., Any]
+NUMBERS = {"htons", "ntohs", "htonl", "ntohl", "inet_addr", "WSAGetLastError"}
+CODES = {"WSAStartup", "getaddrinfo", "getnameinfo"}
+
+
+def stand_in(monkeypatch: pytest.MonkeyPatch, call: str, broken: Call) -> None:
+    """Puts another function in a call's place, in the scenarios alone; one that then hangs has noticed."""
+    monkeypatch.setattr(runner, "WATCHDOG_SECONDS", 2)
+    for module in runner.modules():
+        if hasattr(module, call):
+            monkeypatch.setattr(module, call, broken)
+
+
+def noticed(call: str) -> Iterator[str]:
+    """The scenarios that make the call and no longer see what they should."""
+    return (name for name, scenario in SCENARIOS.items() if call in scenario.calls and disagreements(name))
+
+
+def refusing(call: str) -> Call:
+    """The call as one that never does anything and always fails, or gives a wrong number."""
+    failure: Any = WSAESTALE if call in CODES | NUMBERS else SOCKET_ERROR
+    if call in ("socket", "accept"):
+        failure = INVALID_SOCKET
+    elif call in ("inet_ntop", "gethostbyname", "WSASetLastError"):
+        failure = None
+    elif call == "inet_ntoa":
+        failure = "0.0.0.1"
+
+    def broken(*arguments: Any, **named: Any) -> Any:
+        if call != "WSASetLastError":
+            winsock.WSASetLastError(WSAESTALE)
+        return failure
+
+    return broken
+
+
+def mistaken(call: str) -> Call:
+    """The call with another error whenever it fails."""
+    real: Call = getattr(winsock, call)
+
+    def broken(*arguments: Any, **named: Any) -> Any:
+        result = real(*arguments, **named)
+        if call in CODES:
+            return result and WSAESTALE
+        if result in (SOCKET_ERROR, INVALID_SOCKET, winsock.INADDR_NONE) or result is None:
+            winsock.WSASetLastError(WSAESTALE)
+        return result
+
+    return broken
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_call_that_does_nothing_is_noticed(monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    stand_in(monkeypatch, call, refusing(call))
+    assert next(noticed(call), None) is not None
+
+
+# The others cannot fail.
+@pytest.mark.parametrize("call", sorted({call for call, _ in coverage.listed()}))
+def test_a_wrong_error_is_noticed(monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    stand_in(monkeypatch, call, mistaken(call))
+    assert next(noticed(call), None) is not None
+
+
+def reset_as_end(s: int, buf: Any, len: int, flags: int) -> int:
+    result = winsock.recv(s, buf, len, flags)
+    return 0 if result == SOCKET_ERROR and WSAGetLastError() == WSAECONNRESET else result
+
+
+def cut_silently(s: int, buf: Any, len: int, flags: int) -> int:
+    result = winsock.recv(s, buf, len, flags)
+    return len if result == SOCKET_ERROR and WSAGetLastError() == WSAEMSGSIZE else result
+
+
+def without_mode(s: int, addr: Any, addrlen: Any) -> int:
+    client = winsock.accept(s, addr, addrlen)
+    if client != INVALID_SOCKET:
+        winsock.ioctlsocket(client, winsock.FIONBIO, winsock.u_long(0))
+        winsock.setsockopt(client, winsock.SOL_SOCKET, winsock.SO_RCVTIMEO, c_int(50), 4)
+    return client
+
+
+def without_exceptions(nfds: int, readfds: Any, writefds: Any, exceptfds: Any, timeout: Any) -> int:
+    result = winsock.select(nfds, readfds, writefds, exceptfds, timeout)
+    if exceptfds is not None:
+        winsock.FD_ZERO(exceptfds)
+    return result
+
+
+def with_four_bytes(s: int, level: int, optname: int, optval: Any, optlen: Any) -> int:
+    result = winsock.getsockopt(s, level, optname, optval, optlen)
+    if result == 0:
+        optlen.value = 4
+    return result
+
+
+def shared(s: int, name: Any, namelen: int) -> int:
+    winsock.setsockopt(s, winsock.SOL_SOCKET, winsock.SO_REUSEADDR, c_int(1), 4)
+    return winsock.bind(s, name, namelen)
+
+
+def half(s: int, buf: Any, len: int, flags: int) -> int:
+    return winsock.send(s, buf, len // 2, flags)
+
+
+def in_big_endian_order(hostshort: int) -> int:
+    return hostshort
+
+
+@pytest.mark.parametrize(
+    ("call", "broken", "scenario"),
+    [
+        ("recv", reset_as_end, "each_call_after_a_reset_says_so"),
+        ("recv", cut_silently, "a_datagram_larger_than_the_buffer"),
+        ("accept", without_mode, "the_mode_of_the_listener_is_inherited"),
+        ("select", without_exceptions, "a_connect_that_fails"),
+        ("getsockopt", with_four_bytes, "switches_of_one_byte"),
+        ("bind", shared, "tcp_beside_a_default_wildcard"),
+        ("send", half, "bytes_arrive_as_sent"),
+        ("htons", in_big_endian_order, "ports_in_network_order"),
+    ],
+)
+def test_a_subtle_mistake_is_noticed(monkeypatch: pytest.MonkeyPatch, call: str, broken: Call, scenario: str) -> None:
+    assert disagreements(scenario) == []
+    stand_in(monkeypatch, call, broken)
+    assert disagreements(scenario) != []
+
+
+def test_the_notes_say_what_the_recordings_say() -> None:
+    """Otherwise: python -m tests.conformance notes"""
+    assert report.in_notes() == report.generated()

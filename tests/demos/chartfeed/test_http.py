@@ -1,0 +1,247 @@
+"""The template server's answers to HTTP clients, through raw bytes and through clients that people have."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+from signal_kit import Script, close, dial, read_all, write
+from terminal_kit import child, wait_for
+from tpl_kit import get, serve, served, turns, until
+
+from demos.chartfeed import serving as tpl_serving
+from demos.template.protocol import decode
+from winsock import MAKEWORD, SD_SEND, WSADATA, WSACleanup, WSAStartup, shutdown
+
+pytest.importorskip("h11", reason="h11 is not installed: python -m pip install -e '.[http]'")
+
+HOST = b"Host: localhost\r\n"
+
+
+@pytest.fixture(autouse=True)
+def winsock() -> Iterator[None]:
+    assert WSAStartup(MAKEWORD(2, 2), WSADATA()) == 0
+    yield
+    assert WSACleanup() == 0
+
+
+def ask(folder, *pieces: bytes, begin: int = 1) -> bytes:
+    """What the server answers to a request that comes in these pieces."""
+    stage = serve(folder)
+
+    def script() -> Script:
+        yield from turns(begin)
+        peer = dial(stage.port)
+        for piece in pieces:
+            write(peer, piece)
+            yield from turns(3)
+        yield from served(stage)
+        stage.got = read_all(peer)
+        close(peer)
+        yield from until(lambda: not stage.program.conns)
+
+    assert stage.play(script()) == 0
+    return stage.got
+
+
+def parts(answer: bytes) -> tuple[int, dict[str, str], bytes]:
+    head, mark, body = answer.partition(b"\r\n\r\n")
+    assert mark
+    status, *lines = head.decode("ascii").split("\r\n")
+    assert re.fullmatch(r"HTTP/1\.1 \d{3} [A-Za-z ]+", status)
+    headers = dict(line.split(": ", 1) for line in lines)
+    assert headers["Connection"] == "close"
+    return int(status.split(" ")[1]), headers, body
+
+
+def test_get_gives_the_plain_message_as_webrequest_hands_it_to_a_program(tmp_path):
+    status, headers, body = parts(ask(tmp_path / "http", b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"))
+    assert status == 200
+    assert headers["Content-Type"] == "application/octet-stream"
+    assert int(headers["Content-Length"]) == len(body)
+    stage = serve(tmp_path / "plain")
+
+    def script() -> Script:
+        yield
+        yield from get(stage)
+
+    stage.play(script())
+    assert body == stage.got
+
+
+def test_the_file_alone_is_there_as_well(tmp_path):
+    status, headers, body = parts(ask(tmp_path, b"GET /chart.tpl?any=thing HTTP/1.1\r\n" + HOST + b"\r\n"))
+    assert status == 200
+    assert headers["Content-Disposition"] == 'attachment; filename="chart.tpl"'
+    assert body.startswith(b"\xff\xfe")
+    assert body.endswith(b"\r\0\n\0")
+
+
+def test_head_gives_the_headers_of_get_and_no_body(tmp_path):
+    get_status, get_headers, body = parts(ask(tmp_path / "1", b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"))
+    status, headers, nothing = parts(ask(tmp_path / "2", b"HEAD / HTTP/1.1\r\n" + HOST + b"\r\n"))
+    assert (status, headers, nothing) == (get_status, get_headers, b"")
+    assert headers["Content-Length"] == str(len(body))
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    [b"GET / HTTP/1.0\r\n", b"GET http://127.0.0.1:8080/ HTTP/1.1\r\n" + HOST, b"GET /# HTTP/1.1\r\n" + HOST],
+)
+def test_older_clients_and_whole_addresses_are_understood(tmp_path, request_line):
+    assert parts(ask(tmp_path, request_line + b"\r\n"))[0] == 200
+
+
+@pytest.mark.parametrize("cut", [1, 3, 10, 16, 30])
+def test_a_request_may_come_in_pieces(tmp_path, cut):
+    request = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
+    assert parts(ask(tmp_path, request[:cut], request[cut:]))[0] == 200
+
+
+@pytest.mark.parametrize("path", [b"/favicon.ico", b"/../etc/passwd", b"/chart.tpl/", b"//", b"*"])
+def test_another_path_is_404(tmp_path, path):
+    assert parts(ask(tmp_path, b"GET " + path + b" HTTP/1.1\r\n" + HOST + b"\r\n"))[0] == 404
+
+
+@pytest.mark.parametrize("method", [b"POST", b"PUT", b"DELETE", b"OPTIONS", b"BREW"])
+def test_another_method_is_405_and_says_which_there_are(tmp_path, method):
+    request = method + b" / HTTP/1.1\r\n" + HOST + b"Content-Length: 4\r\n\r\nbody"
+    status, headers, _ = parts(ask(tmp_path, request))
+    assert status == 405
+    assert headers["Allow"] == "GET, HEAD"
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"nonsense\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + HOST + b"Content-Length: x\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01",
+        b"GET / HTTP/1.1\r\nX Y: 1\r\n\r\n",
+        b"<<TPL|2>>\0\r\n\r\n",
+    ],
+)
+def test_what_is_no_request_is_400_and_is_not_repeated(tmp_path, request_bytes):
+    status, _, body = parts(ask(tmp_path, request_bytes))
+    assert status == 400
+    assert body == b"400 the request cannot be understood\n"
+
+
+def test_a_header_that_is_too_large_is_431(tmp_path):
+    request = b"GET / HTTP/1.1\r\n" + HOST + b"X: " + b"x" * 40_000
+    assert parts(ask(tmp_path, request))[0] == 431
+
+
+def test_a_request_that_does_not_come_to_its_end_is_408(tmp_path):
+    stage = serve(tmp_path)
+
+    def script() -> Script:
+        yield
+        peer = dial(stage.port)
+        begin = stage.clock.time
+        write(peer, b"GET / HTTP/1.1\r\n")
+        yield from served(stage)
+        assert stage.clock.time - begin == pytest.approx(tpl_serving.REQUEST_MS / 1000, abs=0.3)
+        stage.got = read_all(peer)
+        close(peer)
+
+    assert stage.play(script()) == 0
+    assert parts(stage.got)[0] == 408
+
+
+def test_a_client_that_leaves_in_the_middle_of_a_request_is_told_of(tmp_path):
+    stage = serve(tmp_path)
+
+    def script() -> Script:
+        yield
+        peer = dial(stage.port)
+        write(peer, b"GET / HTTP/1.1\r\n")
+        yield from turns(3)
+        shutdown(peer, SD_SEND)
+        yield from until(lambda: not stage.program.conns)
+        close(peer)
+
+    assert stage.play(script()) == 0
+    assert any("in the middle of a request" in text for text in stage.texts)
+
+
+def test_without_a_template_it_is_503(tmp_path):
+    stage = serve(tmp_path)
+    stage.program.ChartSaveTemplate = lambda *arguments: False
+
+    def script() -> Script:
+        yield
+        yield from get(stage, b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
+
+    assert stage.play(script()) == 0
+    status, headers, _ = parts(stage.got)
+    assert (status, headers["Retry-After"]) == (503, "1")
+
+
+def test_without_h11_it_says_so_and_who_speaks_gets_the_plain_message(tmp_path, monkeypatch):
+    monkeypatch.setattr(tpl_serving, "available", lambda: False)
+    monkeypatch.setattr("demos.chartfeed.http_answers.available", lambda: False)
+    stage = serve(tmp_path)
+
+    def script() -> Script:
+        yield
+        yield from get(stage, b"GET / HTTP/1.1\r\n" + HOST + b"\r\n")
+
+    assert stage.play(script()) == 0
+    assert decode(stage.got, 1252).symbol == "EURUSD"
+    assert any("it needs h11" in text for text in stage.texts)
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("data")
+    with child("run", "tpl_server", "--Port", 0, "--data", folder, "--seed", 1) as process:
+        line = wait_for(process.stderr, "start server ok")
+        yield "http://127.0.0.1:" + line.strip().rpartition(":")[2]
+        process.communicate("quit\n")
+
+
+def fetched(request: urllib.request.Request | str) -> tuple[int, dict[str, str], bytes]:
+    # No proxy of this machine's environment stands between.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=20) as answer:
+            return answer.status, dict(answer.headers), answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, dict(error.headers), error.read()
+
+
+def test_urllib_gets_the_template(url):
+    status, _, body = fetched(f"{url}/")
+    assert status == 200
+    assert decode(body, 1252)[:2] == ("EURUSD", 16385)
+    assert fetched(urllib.request.Request(f"{url}/chart.tpl"))[2] == body[20:-2]
+    assert fetched(urllib.request.Request(url, method="HEAD"))[2] == b""
+    assert fetched(f"{url}/nothing")[0] == 404
+    assert fetched(urllib.request.Request(url, data=b"x" * 100_000))[0] == 405
+
+
+@pytest.mark.skipif(not shutil.which("curl") or sys.platform == "win32", reason="there is no curl")
+def test_curl_gets_the_template(url, tmp_path):
+    def curl(*arguments: str) -> str:
+        command = ["curl", "--silent", "--show-error", "--noproxy", "*", "--max-time", "20", *arguments]
+        return subprocess.run(command, capture_output=True, check=True, text=True).stdout
+
+    file = tmp_path / "chart.bin"
+    assert curl("--output", str(file), "--write-out", "%{http_code} %{size_download}", url) == f"200 {size(url)}"
+    assert decode(file.read_bytes(), 1252).symbol == "EURUSD"
+    assert "Content-Length: " in curl("--head", url)
+    assert curl("--output", "/dev/null", "--write-out", "%{http_code}", "--data", "a=b", url) == "405"
+
+
+def size(url: str) -> int:
+    return len(fetched(url)[2])

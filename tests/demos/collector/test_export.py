@@ -1,0 +1,142 @@
+"""Collected ticks as MetaTrader's export, and `python -m demos collected`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from demos.__main__ import main
+from demos.collector.export import HEADER, export_ticks
+from demos.collector.intake import Collector
+from demos.collector.store import SymbolRow, TickStore
+from demos.terminal.interfaces import OutputError, Tick
+from demos.terminal.paper.export_file import check_export, ticks_of
+from demos.terminal.paper.market import symbol_and_period
+
+# 2026-01-31 23:59:59.900
+TIME = 1_769_903_999_900
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    return tmp_path / "ticks.sqlite"
+
+
+@pytest.fixture
+def store(database: Path) -> Iterator[TickStore]:
+    with closing(TickStore(database)) as opened:
+        yield opened
+
+
+def collect(store: TickStore, *events: tuple[int, bytes]) -> None:
+    collector = Collector(store, 1252)
+    for time, datagram in events:
+        collector.take(datagram, "127.0.0.1:5001")
+        collector.keep(time)
+
+
+def test_an_export_is_metatraders_tick_format_to_the_byte(store, tmp_path):
+    collect(store, (TIME, b"EURUSD 1.10000\0"), (TIME + 250, b"EURUSD 1.10001\0"))
+    [path] = export_ticks(store, tmp_path / "new" / "folder", store.symbols())
+    assert path.name == "EURUSD_202601312359_202602010000.csv"
+    assert path.read_bytes() == (
+        b"<DATE>\t<TIME>\t<BID>\t<ASK>\t<LAST>\t<VOLUME>\t<FLAGS>\r\n"
+        b"2026.01.31\t23:59:59.900\t1.10000\t1.10000\t\t\t6\r\n"
+        b"2026.02.01\t00:00:00.150\t1.10001\t1.10001\t\t\t6\r\n"
+    )
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+
+def test_the_terminal_replays_what_was_collected(store, tmp_path):
+    quotes = [b"EURUSD 1.10000\0", b"EURUSD 1.0999\0", b"USDJPY 110.500\0", b"EURUSD 12\0"]
+    collect(store, *((TIME + 100 * number, quote) for number, quote in enumerate(quotes)))
+    eurusd, usdjpy = export_ticks(store, tmp_path, store.symbols())
+    export = check_export(eurusd, "tick")
+    assert (export.rows, export.digits) == (3, 5)
+    assert symbol_and_period(eurusd)[0] == "EURUSD"
+    assert list(ticks_of(export, "EURUSD")) == [
+        Tick("EURUSD", TIME, 110_000, 110_000),
+        Tick("EURUSD", TIME + 100, 109_990, 109_990),
+        Tick("EURUSD", TIME + 300, 1_200_000, 1_200_000),
+    ]
+    assert check_export(usdjpy, "tick").digits == 3
+
+
+def test_times_stand_still_while_the_clock_was_set_back(store, tmp_path):
+    collect(store, *((TIME + later, b"EURUSD 1.1\0") for later in (0, -5000, 50)))
+    [path] = export_ticks(store, tmp_path, store.symbols())
+    assert [tick.time - TIME for tick in ticks_of(check_export(path, "tick"), "EURUSD")] == [0, 0, 50]
+
+
+@pytest.mark.parametrize(
+    ("symbol", "stem"),
+    [
+        ("EURUSD.m", "EURUSD.m"),
+        ("#AAPL", "#AAPL"),
+        ("../../x", "..%2F..%2Fx"),
+        ("C:\\x", "C%3A%5Cx"),
+        ("é*?", "%C3%A9%2A%3F"),
+    ],
+)
+def test_a_symbol_never_leads_out_of_the_folder(store, tmp_path, symbol, stem):
+    collect(store, (TIME, f"{symbol} 1.1\0".encode("cp1252")))
+    [path] = export_ticks(store, tmp_path / "folder", store.symbols())
+    assert path == tmp_path / "folder" / f"{stem}_202601312359_202601312359.csv"
+    assert path.is_file()
+
+
+def test_symbols_that_differ_in_case_alone_have_files_of_their_own(store, tmp_path):
+    collect(store, (TIME, b"EURUSD 1.1\0"), (TIME, b"eurusd 1.2\0"), (TIME, b"EurUsd 1.3\0"))
+    paths = export_ticks(store, tmp_path / "folder", store.symbols())
+    assert len({path.name.casefold() for path in paths}) == 3
+    assert len(list((tmp_path / "folder").iterdir())) == 3
+
+
+def test_an_earlier_export_is_replaced_and_an_unfinished_one_never_seen(store, tmp_path):
+    collect(store, (TIME, b"EURUSD 1.1\0"))
+    folder = tmp_path / "folder"
+    [path] = export_ticks(store, folder, store.symbols())
+    before = path.read_bytes()
+    assert export_ticks(store, folder, store.symbols()) == [path]
+    with pytest.raises(OutputError, match="there are no ticks of GBPUSD to export"):
+        export_ticks(store, folder, [SymbolRow("GBPUSD", 0, 0, 0, 0)])
+    assert [entry.name for entry in folder.iterdir()] == [path.name]
+    assert path.read_bytes() == before
+
+
+def test_collected_shows_symbols_and_senders(store, database, capsys):
+    collect(store, (TIME, b"EURUSD 1.10000\0"), (TIME, b"EURUSD 1.10001\0"), (TIME, b"nonsense"))
+    collect(store, (TIME, b"A\0#0123456789abcdef 1\0"), *((TIME, b"X 1\0#%016x %d\0" % (1, n)) for n in (1, 3)))
+    assert main(["collected", str(database)]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "symbol EURUSD: 2 ticks, the last 1.10001",
+        "symbol X: 2 ticks, the last 1",
+        "sender 127.0.0.1:5001: 4 ticks, 1 lost, 0 repeated; 2 datagrams were no ticks, 0 too long",
+    ]
+
+
+def test_collected_exports_one_symbol_or_all(store, database, tmp_path, capsys):
+    collect(store, (TIME, b"EURUSD 1.1\0"), (TIME, b"USDJPY 110.5\0"))
+    assert main(["collected", str(database), "--export", str(tmp_path / "one"), "--Symbol", "USDJPY"]) == 0
+    [path] = (tmp_path / "one").iterdir()
+    assert f"wrote {path}" in capsys.readouterr().out
+    assert path.read_text(encoding="utf-8").splitlines()[0] == HEADER
+    assert main(["collected", str(database), "--export", str(tmp_path / "all")]) == 0
+    assert len(list((tmp_path / "all").iterdir())) == 2
+
+
+def test_what_cannot_be_done_is_one_clear_line_and_exit_code_4(store, database, tmp_path, capsys):
+    def error(*arguments: object) -> str:
+        assert main(["collected", *map(str, arguments)]) == 4
+        [line] = capsys.readouterr().err.splitlines()
+        return line
+
+    assert error(database) == f"python -m demos collected: error: {database} holds no ticks"
+    assert "unable to open" in error(tmp_path / "nowhere.sqlite")
+    collect(store, (TIME, b"EURUSD 1.1\0"))
+    assert error(database, "--Symbol", "GBPUSD").endswith("holds no ticks of GBPUSD")
+    (tmp_path / "file").touch()
+    assert str(tmp_path / "file") in error(database, "--export", tmp_path / "file")

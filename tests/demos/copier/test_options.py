@@ -1,0 +1,403 @@
+"""The options of copying and of hosts, on the signal client and server over real TCP."""
+
+from __future__ import annotations
+
+from ctypes import c_int
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from mt5_stand_in import ACCOUNT_MARGIN_MODE_RETAIL_HEDGING, StandIn
+from signal_kit import (
+    EURUSD,
+    QUOTES,
+    Script,
+    Stage,
+    after,
+    arrive,
+    close,
+    connected,
+    dial,
+    follow,
+    forever,
+    one_event,
+    read,
+    ready,
+    server,
+    take,
+)
+
+from demos.copier import copier as original_client
+from demos.terminal.interfaces import ProgramError, SymbolSpec, Tick
+from demos.terminal.mt5.account import Mt5Account
+from demos.terminal.mt5.market import Mt5Market
+from demos.terminal.paper.account import PaperAccount
+from demos.terminal.runtime.clock import ManualClock
+from demos.wire.addresses import AddressError
+from winsock import (
+    AF_INET6,
+    INVALID_SOCKET,
+    IPPROTO_TCP,
+    SOCK_STREAM,
+    bind,
+    connect,
+    getsockname,
+    htons,
+    listen,
+    ntohs,
+    sockaddr_in6,
+    socket,
+)
+
+__all__ = ["server"]
+
+pytestmark = pytest.mark.usefixtures("started")
+
+
+def suffixed(*names: str, **limits: object) -> dict[str, object]:
+    """Symbols with these names, quoted."""
+    return {
+        "symbols": [SymbolSpec(name, **limits) for name in names],
+        "quotes": [Tick(name, 0, 110_000, 110_002) for name in names],
+    }
+
+
+def test_symbols_are_renamed_by_the_map_and_the_suffix(server):
+    both = b"<<EURUSD|0.25>>\0<<GOLD|-0.50>>\0"
+    stage = after(both, server=server, map="GOLD=XAUUSD", suffix=".m", **suffixed("EURUSD.m", "XAUUSD"))
+    assert (stage.position("EURUSD.m"), stage.position("XAUUSD")) == (Decimal("0.25"), Decimal("-0.50"))
+    assert "GOLD is XAUUSD here: orders from 0.01 to 100.00 lots in steps of 0.01" in stage.texts
+
+
+def test_every_rule_is_in_the_log_before_the_first_trade(server):
+    stage = after(b"<<EURUSD|0.10>>\0", server=server, only="EURUSD", factor=0.5, reverse=True)
+    told = [
+        "names: those of the server",
+        "symbols: only EURUSD",
+        "lots: the server's times 0.50, rounded toward zero to the symbol's step",
+        "direction: reversed",
+        "EURUSD is EURUSD here: orders from 0.01 to 100.00 lots in steps of 0.01",
+    ]
+    lines = [stage.texts.index(line) for line in told]
+    [deal] = [number for number, text in enumerate(stage.texts) if text.startswith("#")]
+    assert lines == sorted(lines)
+    assert lines[-1] < deal
+    assert stage.position() == Decimal("-0.05")
+
+
+def test_other_symbols_than_the_chosen_ones_are_left_alone_and_told_once(server):
+    pieces = [b"<<GBPUSD|0.10>>\0<<EURUSD|0.10>>\0", b"<<GBPUSD|0.20>>\0"]
+    stage = after(*pieces, server=server, only="EURUSD")
+    assert (stage.position(), stage.position("GBPUSD")) == (Decimal("0.10"), 0)
+    assert stage.texts.count("GBPUSD is not among the symbols to follow") == 1
+
+
+def test_two_symbols_of_the_server_are_never_one_here(server):
+    both = b"<<EURUSD|0.10>>\0<<E|0.30>>\0"
+    stage = after(both, server=server, map="E=EURUSD")
+    assert stage.position() == Decimal("0.10")
+    assert stage.errors() == ["-E would be EURUSD here, as EURUSD is: it is not followed"]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "lots", "position"),
+    [
+        ({"factor": 0.1}, "0.30", "0.03"),
+        ({"factor": 0.1}, "0.39", "0.03"),
+        ({"factor": 0.1}, "-0.39", "-0.03"),
+        ({"factor": 2.5}, "0.01", "0.02"),
+        ({"factor": 3.0}, "0.10", "0.30"),
+        ({"reverse": True}, "0.10", "-0.10"),
+        ({"factor": 0.5, "reverse": True}, "-0.25", "0.12"),
+    ],
+)
+def test_lots_are_multiplied_turned_and_rounded_toward_zero(server, inputs, lots, position):
+    stage = after(f"<<EURUSD|{lots}>>\0".encode(), server=server, **inputs)
+    assert stage.position() == Decimal(position)
+
+
+def test_a_rounded_volume_is_told(server):
+    stage = after(b"<<EURUSD|0.39>>\0", server=server, factor=0.1)
+    assert "EURUSD: 0.039 lots become 0.03, rounded toward zero" in stage.texts
+
+
+def test_below_the_minimum_nothing_is_traded_and_that_is_told(server):
+    stage = after(b"<<EURUSD|0.05>>\0", server=server, factor=0.1)
+    assert stage.record.of("deal") == []
+    assert "EURUSD: 0.005 lots become 0.00, less than the minimum 0.01" in stage.texts
+    assert stage.errors() == []
+    assert len(stage.record.of("synced")) == 1
+
+
+def test_a_difference_below_the_minimum_is_not_traded_and_is_told_once(server):
+    symbols = suffixed("EURUSD", volume_min=10)
+    stage = after(b"<<EURUSD|0.25>>\0", b"<<EURUSD|0.30>>\0", b"\0", server=server, **symbols)
+    assert stage.position() == Decimal("0.25")
+    assert stage.texts.count("EURUSD: 0.05 lots are less than the minimum 0.10: not traded") == 1
+
+
+def test_above_the_maximum_there_are_several_orders(server):
+    symbols = suffixed("EURUSD", volume_max=100)
+    stage = after(b"<<EURUSD|2.50>>\0", b"<<EURUSD|0.00>>\0", server=server, **symbols)
+    volumes = [fields["volume"] for fields in stage.record.of("deal")]
+    assert volumes == ["1.00", "1.00", "0.50", "-1.00", "-1.00", "-0.50"]
+    assert "EURUSD: 2.50 lots in 3 orders" in stage.texts
+
+
+def test_a_volume_beyond_all_reason_is_not_traded(server):
+    stage = after(b"<<EURUSD|999999.00>>\0", server=server)
+    assert stage.record.of("deal") == []
+    assert stage.errors() == [
+        "-EURUSD: from 0.00 to 999999.00 would take more than 100 orders of at most 100.00: not traded"
+    ]
+
+
+def test_volumes_finer_than_a_message_can_say_are_copied_all_the_same(server):
+    stage = after(b"<<EURUSD|0.25>>\0", server=server, factor=0.1, **suffixed("EURUSD", volume_step=Decimal("0.001")))
+    assert stage.position() == Decimal("0.025")
+
+
+def test_a_dry_run_trades_nothing_and_tells_what_it_would(server):
+    account = PaperAccount()
+    account.trade(EURUSD, 50, QUOTES[0])
+    account.new_deals()
+    stage = after(b"<<EURUSD|0.75>>\0", b"<<EURUSD|0.00>>\0", server=server, account=account, dry=True)
+    assert stage.record.of("deal") == []
+    assert stage.position() == Decimal("0.50")
+    assert "dry run: nothing is traded" in stage.texts
+    told = [text for text in stage.texts if text.startswith("dry run, not traded")]
+    assert told == ["dry run, not traded: buy 0.25 EURUSD", "dry run, not traded: sell 0.50 EURUSD, closing position 1"]
+
+
+def test_a_symbol_of_the_options_that_the_terminal_lacks_is_told_at_the_start(server):
+    stage = follow(server, only="EURUSD,NONE")
+    stage.play(one_event())
+    assert stage.errors() == ["-the terminal has no symbol NONE"]
+
+
+@pytest.mark.parametrize("inputs", [{"map": "A"}, {"factor": 0.0}, {"factor": -1.0}])
+def test_options_that_are_none_are_refused(inputs):
+    with pytest.raises(ProgramError):
+        Stage("signal_client", **inputs)
+
+
+def test_a_symbol_is_forgotten_when_too_many_have_come(server, monkeypatch):
+    stage = follow(server)
+    monkeypatch.setattr("demos.copier.targets.MOST_SYMBOLS", 2)
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        arrive(stage.peer, b"<<X1|0.10>>\0<<X2|0.10>>\0<<X3|0.10>>\0", stage.program.client)
+        yield
+        assert list(stage.program.goals._names) == ["X2", "X3"]
+        close(stage.peer)
+
+    stage.play(script())
+
+
+def test_the_defaults_copy_one_to_one():
+    assert (original_client.map, original_client.suffix, original_client.only) == ("", "", "")
+    assert (original_client.factor, original_client.reverse, original_client.dry) == (1.0, False, False)
+
+
+# Hedging accounts, on the stand-in for the real terminal
+
+
+class _RealAccount(Mt5Account):
+    """A live account on a stand-in; no look at it is too early."""
+
+    def __init__(self, mt5: StandIn) -> None:
+        symbols = Mt5Market(mt5).symbols()
+        assert "EURUSD" in symbols
+        super().__init__(mt5, symbols, ManualClock(), lambda text: None, magic=7, live=True)
+
+    def positions(self):
+        self._look()
+        return super().positions()
+
+    def new_deals(self):
+        self._look()
+        return super().new_deals()
+
+
+@pytest.fixture
+def mt5() -> StandIn:
+    stand_in = StandIn(ACCOUNT_MARGIN_MODE_RETAIL_HEDGING)
+    stand_in._add("EURUSD", volume_max=1.0)
+    return stand_in
+
+
+def real(mt5: StandIn, server: int, *messages: bytes, **inputs: object) -> Stage:
+    spec = replace(EURUSD, volume_max=100)
+    account = _RealAccount(mt5)
+    return after(*messages, server=server, account=account, symbols=[spec], quotes=QUOTES[:1], **inputs)
+
+
+def closings(mt5: StandIn) -> list[tuple[float, int]]:
+    """The orders that were sent: signed lots, and the position that each closes."""
+    return [(-r["volume"] if r["type"] else r["volume"], r.get("position", 0)) for r in mt5._sent]
+
+
+def test_a_hedging_account_is_refused_unless_it_is_asked_for(server, mt5):
+    stage = follow(server, account=_RealAccount(mt5))
+    assert stage.play(forever()) == 4
+    assert mt5._sent == []
+
+
+def test_on_a_hedging_account_positions_are_opened_and_closed_by_ticket(server, mt5):
+    messages = [f"<<EURUSD|{lots}>>\0".encode() for lots in ("0.30", "0.50", "0.10", "-0.20", "0.00")]
+    stage = real(mt5, server, *messages, hedging=True)
+    assert closings(mt5) == [
+        (0.3, 0), (0.2, 0), (-0.3, 101), (-0.1, 102), (-0.1, 102), (-0.2, 0), (0.2, 106),
+    ]  # fmt: skip
+    assert stage.errors() == []
+    assert mt5._held == {}
+
+
+def test_on_a_hedging_account_foreign_positions_are_neither_counted_nor_closed(server, mt5):
+    foreign = mt5._hold(0.5, magic=0)
+    real(mt5, server, b"<<EURUSD|-0.30>>\0", b"<<EURUSD|0.00>>\0", hedging=True)
+    assert closings(mt5) == [(-0.3, 0), (0.3, 102)]
+    assert mt5._held[foreign].volume == 0.5
+    assert len(mt5._held) == 1
+
+
+def test_on_a_hedging_account_large_positions_are_closed_in_parts(server, mt5):
+    mt5._hold(2.5, magic=7)
+    real(mt5, server, b"<<EURUSD|0.00>>\0", hedging=True)
+    assert closings(mt5) == [(-1.0, 101), (-1.0, 101), (-0.5, 101)]
+
+
+def test_a_refused_order_is_told_with_its_code_and_tried_again(server, mt5):
+    mt5._answers = [10018]
+    stage = real(mt5, server, b"<<EURUSD|0.25>>\0", b"\0", hedging=True)
+    assert stage.errors() == [
+        "-EURUSD cannot be brought from 0.00 to 0.25: the market is closed: TRADE_RETCODE_MARKET_CLOSED 10018 (as told)"
+    ]
+    assert stage.position() == Decimal("0.25")
+
+
+def test_on_a_netting_account_a_foreign_position_stops_the_copying_of_its_symbol(server):
+    mt5 = StandIn()
+    mt5._add("EURUSD")
+    mt5._hold(0.5, magic=0)
+    stage = real(mt5, server, b"<<EURUSD|-0.30>>\0")
+    assert "position 101 in EURUSD has magic number 0 and stays untouched" in stage.errors()[0]
+    assert mt5._sent == []
+
+
+@pytest.mark.parametrize("mode", [0, ACCOUNT_MARGIN_MODE_RETAIL_HEDGING])
+def test_the_server_tells_what_somebody_trades_on_the_real_account(mode):
+    mt5 = StandIn(mode)
+    mt5._add("EURUSD")
+    mt5._hold(0.3, magic=0)
+    stage = Stage("signal_server", Port=0, account=_RealAccount(mt5))
+
+    def script() -> Script:
+        yield
+        port = stage.record.of("listening")[0]["port"]
+        assert isinstance(port, int)
+        peer = dial(port)
+        yield
+        assert read(peer, 16) == b"<<EURUSD|0.00>>\0"
+        mt5._hold(0.25, magic=7)
+        for _ in range(3):
+            yield
+        expected = b"<<EURUSD|0.25>>\0" if mode else b"<<EURUSD|0.55>>\0"
+        assert read(peer, 16) == expected
+        close(peer)
+
+    assert stage.play(script()) == 0
+
+
+# Hosts
+
+
+def listener6() -> tuple[int, int]:
+    """A listener on ::1 and its port."""
+    s = socket(AF_INET6, SOCK_STREAM, IPPROTO_TCP)
+    name = sockaddr_in6(sin6_family=AF_INET6)
+    name.sin6_addr.s6_addr = bytes(15) + b"\1"
+    assert bind(s, name, 28) == 0
+    assert listen(s, 5) == 0
+    assert getsockname(s, name, c_int(28)) == 0
+    return s, ntohs(name.sin6_port)
+
+
+def test_the_client_follows_a_server_over_ipv6():
+    s, port = listener6()
+    stage = Stage("signal_client", Host="::1", Port=port)
+
+    def script() -> Script:
+        yield from connected(stage, s)
+        arrive(stage.peer, b"<<EURUSD|0.25>>\0", stage.program.client)
+        yield
+        assert stage.position() == Decimal("0.25")
+        close(stage.peer, s)
+
+    assert stage.play(script()) == 0
+    assert f"connect OK, [::1]:{port}" in stage.texts
+    assert stage.record.of("connecting")[0]["port"]
+
+
+@pytest.mark.parametrize(("host", "warnings"), [("::1", 0), ("::", 1)])
+def test_the_server_serves_over_ipv6(host, warnings):
+    stage = Stage("signal_server", Host=host, Port=0)
+
+    def script() -> Script:
+        yield
+        port = stage.record.of("listening")[0]["port"]
+        peer = socket(AF_INET6, SOCK_STREAM, IPPROTO_TCP)
+        assert peer != INVALID_SOCKET
+        name = sockaddr_in6(sin6_family=AF_INET6, sin6_port=htons(port))
+        name.sin6_addr.s6_addr = bytes(15) + b"\1"
+        assert connect(peer, name, 28) == 0
+        yield
+        assert read(peer, 16) == b"<<EURUSD|0.00>>\0"
+        close(peer)
+        yield
+
+    assert stage.play(script()) == 0
+    assert any(text.startswith("Accept new client [::1]:") for text in stage.texts)
+    assert sum(" alert " in line for line in stage.stream.getvalue().splitlines()) == warnings
+
+
+def test_a_host_that_was_found_once_is_looked_up_again_and_again(server):
+    stage = follow(server, Host="localhost")
+    real = stage.program.find_address
+    lookups: list[str] = []
+
+    def find_address(host: str, port: int, kind: int) -> object:
+        lookups.append(host)
+        if len(lookups) in (2, 3):
+            raise AddressError(f"{host} cannot be found: (#11002)")
+        return real(host, port, kind)
+
+    stage.program.find_address = find_address
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        handle = stage.program.client
+        close(stage.peer)
+        assert ready(handle)
+        while stage.program.client == handle:
+            yield
+        while stage.program.client == INVALID_SOCKET:
+            yield
+        close(take(server))
+
+    assert stage.play(script()) == 0
+    assert len(lookups) == 4
+    assert [text for text in stage.errors() if "cannot be found" in text] == [
+        "-localhost cannot be found: (#11002) Timer events until the next attempt: 2.",
+        "-localhost cannot be found: (#11002) Timer events until the next attempt: 4.",
+    ]
+
+
+def test_each_line_of_the_log_has_a_time_and_an_event(server):
+    stage = after(b"<<EURUSD|0.25>>\0", server=server)
+    for line in stage.stream.getvalue().splitlines():
+        time, program, level, event, text = line.split(" ", 4)
+        assert time.startswith("2026-01-01T")
+        assert (bool(program), bool(event), bool(text)) == (True, True, True)
+        assert level in ("info", "error", "alert")

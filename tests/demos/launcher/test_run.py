@@ -1,0 +1,349 @@
+"""``python -m demos``: what a user types, sees and gets back."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from contextlib import closing
+
+import pytest
+from terminal_kit import BARS, DATA, FOLLOWER, child, demos, wait_for
+
+from demos.__main__ import main
+from demos.registry import SUBCOMMANDS, Subcommand
+from demos.terminal.paper.account import PaperAccount
+
+STUBBORN = DATA / "programs" / "stubborn.py"
+ERROR = re.compile(r"usage: python -m demos run \S+ \[options\]\npython -m demos run \S+: error: ([^\n]+)\n")
+
+
+def refusal(*arguments: object) -> str:
+    """The one line that a bad option gets."""
+    done = demos("run", FOLLOWER, *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    match = ERROR.fullmatch(done.stderr)
+    assert match, done.stderr
+    return match[1]
+
+
+def test_help_names_the_subcommands():
+    done = demos("--help")
+    assert done.returncode == 0
+    assert "name the programs" in done.stdout
+    assert "attach one program to a chart" in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [(), ("nonsense",), ("--nonsense",), ("run",), ("run", "--Port", "1")])
+def test_a_bad_command_line_is_code_2_and_no_traceback(arguments):
+    done = demos(*arguments)
+    assert done.returncode == 2
+    assert "error: " in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_list_names_each_program_with_its_description(capsys, monkeypatch, tmp_path):
+    (tmp_path / "one.py").write_text('"""Does it.\n\nMore."""\ndef OnTick(): pass\n', encoding="utf-8")
+    (tmp_path / "two.py").write_text('"""Does more."""\ndef OnTimer(): pass\n', encoding="utf-8")
+    monkeypatch.setattr("demos.registry._DEMOS", tmp_path)
+    monkeypatch.setattr("demos.registry.PROGRAMS", {"my_program": "one.py", "longer_name_": "two.py"})
+    assert main(["list"]) == 0
+    assert capsys.readouterr().out == "longer_name_  Does more.\nmy_program    Does it.\n"
+
+
+def test_list_without_programs_prints_nothing(capsys, monkeypatch):
+    monkeypatch.setattr("demos.registry.PROGRAMS", {})
+    assert main(["list"]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_help_of_a_program_shows_its_inputs_with_defaults_the_commands_and_an_example():
+    done = demos("run", FOLLOWER, "--help")
+    assert done.returncode == 0
+    text = " ".join(done.stdout.split())
+    assert "Logs each event and trades when it is told to." in text
+    assert "--Host STR address of the server, 100% optional (default: 127.0.0.1)" in text
+    assert "--Port INT port of the server (default: 8081)" in text
+    assert "--Fast [true|false] send at once (default: false)" in text
+    assert "open, low, high and close" in text
+    assert "buy LOTS" in text
+    assert f"example: python -m demos run {FOLLOWER} --Host 127.0.0.1 --bars" in text
+
+
+def test_inputs_are_options_and_bars_are_replayed_with_commands_on_standard_input(tmp_path):
+    events = tmp_path / "events.jsonl"
+    done = demos(
+        "run", FOLLOWER, "--Port", 9000, "--Host=::1", "--Fast", "--Factor", 0.5, "--bars", BARS, "--speed", "max",
+        "--timer-ms", 20, "--duration", 0.5, "--events", events, "--account", tmp_path / "paper.db",
+        input="buy 0.25\nnonsense\npositions\n",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    answers = done.stdout.splitlines()
+    assert re.fullmatch(r"done: buy 0\.25 EURUSD at 1\.2\d{4}, deal 1", answers[0])
+    assert answers[1:] == ["error: unknown command 'nonsense'; help lists the commands", "EURUSD 0.25"]
+    assert "follower[EURUSD,H1] info OnInit hello from ::1:9000 0.5 true" in done.stderr
+    assert f"{BARS}: 200 bars of EURUSD, 5 digits" in done.stderr
+    assert "info OnTimer timer at 2021.03.11 07:45:00" in done.stderr
+    assert "info OnDeinit bye, reason 9 after 800 ticks" in done.stderr
+    kinds = [json.loads(line)["kind"] for line in events.read_text(encoding="utf-8").splitlines()]
+    assert kinds == ["ready", "deal"]
+    with closing(PaperAccount(tmp_path / "paper.db")) as account:
+        assert [position.volume for position in account.positions()] == [25]
+
+
+def test_a_tick_export_is_replayed(tmp_path):
+    path = tmp_path / "GBPUSD_202001020000.csv"
+    path.write_text(
+        "<DATE>\t<TIME>\t<BID>\t<ASK>\t<LAST>\t<VOLUME>\t<FLAGS>\n2020.01.02\t00:00:00.123\t1.5\t1.502\t\t\t6\n",
+        encoding="utf-16",
+    )
+    done = demos("run", FOLLOWER, "--ticks", path, "--digits", 4, "--speed", "60x", "--duration", 0.2, input="buy 1")
+    assert done.stdout == "done: buy 1.00 GBPUSD at 1.5020, deal 1\n"
+    assert f"{path}: 1 ticks of GBPUSD, 4 digits" in done.stderr
+
+
+def test_a_random_walk_can_be_repeated_by_its_seed_and_has_its_symbol_and_digits():
+    first = demos("run", FOLLOWER, "--duration", 0.1, "--Symbol", "USDJPY", "--digits", 3, input="buy 1")
+    seed = re.search(r"random walk of USDJPY, --seed (\d+)", first.stderr)
+    assert seed
+    again = ("run", FOLLOWER, "--duration", 0.1, "--Symbol", "USDJPY", "--digits", 3, "--seed", seed[1])
+    assert demos(*again, input="buy 1").stdout == first.stdout
+    assert re.fullmatch(r"done: buy 1\.00 USDJPY at 1\d\d\.\d{3}, deal 1\n", first.stdout)
+
+
+def test_lots_set_the_limits_of_an_order():
+    done = demos("run", FOLLOWER, "--lots", "0.1:2:0.1", "--duration", 0.1, input="buy 0.05\nbuy 2.1\nbuy 0.3\n")
+    assert done.stdout.splitlines()[:2] == [
+        "error: volume 0.05 is not a multiple of the step 0.1",
+        "error: volume 2.1 is above the maximum 2.00",
+    ]
+    assert done.stdout.splitlines()[2].startswith("done: buy 0.30 EURUSD")
+
+
+def test_quit_ends_with_code_0_while_the_input_stays_open():
+    with child("run", FOLLOWER) as process:
+        process.stdin.write("quit\n")
+        process.stdin.flush()
+        assert process.wait() == 0
+        assert "bye, reason 9" in process.stderr.read()
+
+
+def test_the_end_of_standard_input_is_not_quit(tmp_path):
+    with child("run", FOLLOWER, "--timer-ms", 50, stdin=subprocess.DEVNULL) as process:
+        wait_for(process.stderr, "timer at")
+        wait_for(process.stderr, "timer at")
+        assert process.poll() is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process starts without a standard input only on POSIX")
+def test_a_closed_standard_input_is_no_hindrance(tmp_path):
+    events = tmp_path / "events.jsonl"
+    # Descriptor 0 is free then, and the next file that is opened gets it: nothing must read commands from there.
+    options = f'--events "{events}" --bars "{BARS}" --duration 0.2'
+    command = f'exec "{sys.executable}" -m demos run "{FOLLOWER}" {options} <&-'
+    done = subprocess.run(["sh", "-c", command], cwd=BARS.parents[2], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "bye, reason 9" in done.stderr
+
+
+SIGNALS = ["SIGINT", "SIGTERM", *(["SIGBREAK"] if sys.platform == "win32" else [])]
+
+
+@pytest.mark.parametrize("name", SIGNALS)
+def test_a_signal_lets_the_event_function_return_and_runs_OnDeinit(tmp_path, name):
+    path = tmp_path / "signalled.py"
+    path.write_text(
+        f"import signal\nfrom demos.terminal import EventSetMillisecondTimer, Print\n"
+        f"def OnInit(): EventSetMillisecondTimer(1)\n"
+        f"def OnTimer():\n    signal.raise_signal(signal.{name})\n    Print('to its end')\n"
+        f"def OnDeinit(reason): Print('deinit ', reason)\n",
+        encoding="utf-8",
+    )
+    done = demos("run", path)
+    assert done.returncode == 0
+    texts = [line.split(" ", 4)[4] for line in done.stderr.splitlines() if " signalled[" in line]
+    assert texts == ["to its end", "deinit 9"]
+
+
+@pytest.mark.parametrize("name", ["CTRL_BREAK_EVENT"] if sys.platform == "win32" else ["SIGINT", "SIGTERM"])
+def test_a_signal_ends_the_wait_and_the_program_with_code_0(name):
+    options = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP} if sys.platform == "win32" else {}
+    with child("run", FOLLOWER, **options) as process:
+        wait_for(process.stderr, "hello")
+        try:
+            process.send_signal(getattr(signal, name))
+        except (OSError, SystemError) as error:
+            # SystemError is what CPython makes of a second error on top of the first.
+            pytest.skip(f"there is no console to send Ctrl-Break through: {error}")
+        assert process.wait() == 0
+        assert "follower[EURUSD,H1] info OnDeinit bye, reason 9" in process.stderr.read()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to one process on Windows")
+def test_a_second_ctrl_c_interrupts_a_program_that_does_not_return():
+    with child("run", STUBBORN) as process:
+        wait_for(process.stderr, "waiting")
+        process.send_signal(signal.SIGINT)
+        wait_for(process.stderr, "asked to stop")
+        process.send_signal(signal.SIGINT)
+        assert process.wait() == 130
+        rest = process.stderr.read()
+    assert "stubborn[EURUSD,H1] info OnDeinit deinit" in rest
+    assert "Traceback" not in rest
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--Port", "many"), "argument --Port: 'many' is not a whole number"),
+        (("--Port", "70000"), "input Port: 70000 is not a port"),
+        (("--Fast", "maybe"), "argument --Fast: 'maybe' is neither true nor false"),
+        (("--Prot", "1"), "unrecognized arguments: --Prot 1"),
+        (("--speed", "fast"), "argument --speed: 'fast' is none of a number of ticks a second (10), a factor (60x)"),
+        (("--digits", "9"), "argument --digits: '9' is not between 0 and 8"),
+        (("--seed", "x"), "argument --seed: 'x' is not a whole number"),
+        (("--seed", "1", "--bars", "x"), "argument --bars: not allowed with argument --seed"),
+        (("--timer-ms", "0"), "argument --timer-ms: '0' is not above 0"),
+        (("--duration", "-1"), "argument --duration: '-1' is not a number above 0"),
+        (("--duration", "long"), "argument --duration: 'long' is not a number above 0"),
+        (("--Symbol", "EUR USD"), "argument --Symbol: 'EUR USD' is no symbol"),
+        (("--Symbol", ""), "argument --Symbol: '' is no symbol"),
+        (("--lots", "1"), "argument --lots: '1' is not MIN:MAX:STEP in lots, as in 0.01:100:0.01"),
+        (("--lots", "0.1:1:0"), "argument --lots: '0.1:1:0' is not"),
+        (("--lots", "0.15:1:0.1"), "argument --lots: '0.15:1:0.1' is not"),
+        (("--lots", "2:1:0.1"), "argument --lots: '2:1:0.1' is not"),
+    ],
+)
+def test_a_bad_option_is_one_clear_line(arguments, said):
+    assert refusal(*arguments).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("import no_such_module\ndef OnTick(): pass", "cannot be imported: No module named 'no_such_module'"),
+        ("x = 1", "is not a program"),
+        ("def OnTick(: pass", "is not Python"),
+        (
+            "from typing import Annotated\nfrom demos.terminal import Input\ndef OnTick(): pass\n"
+            "account: Annotated[str, Input('name')] = ''",
+            "input account bears the name of one of the terminal's own options",
+        ),
+    ],
+)
+def test_a_program_that_cannot_be_used_is_one_clear_line(tmp_path, source, said):
+    path = tmp_path / "broken.py"
+    path.write_text(source, encoding="utf-8")
+    done = demos("run", path)
+    assert done.returncode == 2
+    match = ERROR.fullmatch(done.stderr)
+    assert match
+    assert said in match[1]
+
+
+def test_an_unknown_program_is_one_clear_line():
+    done = demos("run", "nothing")
+    assert done.returncode == 2
+    assert ERROR.fullmatch(done.stderr)
+
+
+def test_a_program_without_inputs_imports_its_neighbours(tmp_path):
+    (tmp_path / "neighbour.py").write_text("TEXT = 'from next door'\n", encoding="utf-8")
+    path = tmp_path / "simple.py"
+    path.write_text(
+        "from demos.terminal import Print\nfrom neighbour import TEXT\ndef OnStart(): Print(TEXT)\n", encoding="utf-8"
+    )
+    done = demos("run", path)
+    assert done.returncode == 0
+    assert "simple[EURUSD,H1] info OnStart from next door" in done.stderr
+    assert "--Host" not in demos("run", path, "--help").stdout
+
+
+def test_a_malformed_market_file_is_code_4_before_anything_runs(tmp_path):
+    path = tmp_path / "EURUSD_H1.tsv"
+    path.write_bytes(BARS.read_bytes() + b"2021.03.11\t08:00:00\t1.2\r\n")
+    done = demos("run", FOLLOWER, "--bars", path)
+    assert done.returncode == 4
+    expected = f"{path}: line 202: expected 9 tab-separated columns, found '3'"
+    assert done.stderr == f"python -m demos run {FOLLOWER}: error: {expected}\n"
+
+
+def test_a_file_that_is_no_account_is_code_4(tmp_path):
+    path = tmp_path / "paper.db"
+    path.write_bytes(BARS.read_bytes())
+    done = demos("run", FOLLOWER, "--account", path)
+    assert done.returncode == 4
+    assert done.stderr == f"python -m demos run {FOLLOWER}: error: {path} is not an account\n"
+
+
+def test_an_account_that_knows_the_symbol_with_other_digits_is_code_4(tmp_path):
+    path = tmp_path / "paper.db"
+    demos("run", FOLLOWER, "--account", path, "--duration", 0.1, input="buy 1")
+    done = demos("run", FOLLOWER, "--account", path, "--digits", 3)
+    assert done.returncode == 4
+    said = "EURUSD has 5 digits and volume step 0.01 there, 3 digits and step 0.01 in this market"
+    assert done.stderr == f"python -m demos run {FOLLOWER}: error: {path}: {said}\n"
+
+
+def test_an_event_file_that_cannot_be_opened_is_code_4(tmp_path):
+    done = demos("run", FOLLOWER, "--events", tmp_path / "missing" / "events")
+    assert done.returncode == 4
+    assert done.stderr.count("\n") == 1
+
+
+def test_when_nobody_reads_the_answers_the_program_ends_with_code_4():
+    with child("run", FOLLOWER) as process:
+        process.stdout.close()
+        process.stdin.write("help\n")
+        process.stdin.flush()
+        assert process.wait() == 4
+        rest = process.stderr.read()
+    assert "bye, reason 9" in rest
+    assert "error: standard output cannot be written: " in rest.splitlines()[-1]
+    assert "Traceback" not in rest
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has /dev/full")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("list",),
+        ("signal", "--bars", BARS, "--speed", "max", "--timer-ms", 20, "--json"),
+        ("ticks", "--bars", BARS, "--speed", "max", "--timer-ms", 20, "--duration", 1),
+        ("tpl", "--no-pictures", "--bars", BARS, "--out"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_standard_output_that_cannot_be_written_is_one_clear_line_and_code_4(arguments, tmp_path):
+    folder = [tmp_path] if arguments[-1] == "--out" else []
+    with open("/dev/full", "w", encoding="utf-8") as full, child(*arguments, *folder, stdout=full) as process:
+        process.stdin.close()
+        errors = process.stderr.read()
+        assert process.wait() == 4, errors
+    assert "standard output cannot be written: No space left on device" in errors.splitlines()[-1]
+    assert "Traceback" not in errors
+
+
+def test_when_nobody_reads_the_log_the_program_ends_with_code_4():
+    with child("run", FOLLOWER, "--timer-ms", 20) as process:
+        wait_for(process.stderr, "hello")
+        process.stderr.close()
+        assert process.wait() == 4
+
+
+def test_a_symbol_that_the_code_page_lacks_is_shown_escaped():
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = demos("run", FOLLOWER, "--Symbol", "ЖУК", "--duration", 0.1, input="positions", env=environment)
+    assert done.stdout == "\\u0416\\u0423\\u041a 0.00\n"
+
+
+def test_a_subcommand_that_is_not_there_is_not_offered(monkeypatch, capsys):
+    monkeypatch.setitem(SUBCOMMANDS, "later", Subcommand("demos.not_yet_written", "something"))
+    assert main(["list"]) == 0
+    with pytest.raises(SystemExit) as caught:
+        main(["later"])
+    assert caught.value.code == 2
+    assert "invalid choice: 'later'" in capsys.readouterr().err

@@ -1,0 +1,164 @@
+"""The template pair's messages, byte for byte as the article's programs were seen to send them."""
+
+from __future__ import annotations
+
+import pytest
+from tpl_kit import OriginalServer, file_of, message, small_template, text_of
+
+from demos.template.protocol import (
+    HELLO,
+    MOST_BYTES,
+    FrameReader,
+    LayoutError,
+    decode,
+    encode,
+    frame,
+    prepare,
+    symbol_problem,
+)
+from demos.terminal.charts.template_file import TemplateError
+
+
+def test_a_message_is_ten_bytes_of_symbol_ten_of_period_and_the_template_with_two_zeros():
+    template = prepare(file_of("<chart>\r\n</chart>\r\n"), "TplServer.ex5")
+    symbol, period = bytes.fromhex("45 55 52 55 53 44 00 00 00 00"), bytes.fromhex("31 36 33 38 35 00 00 00 00 00")
+    text = bytes.fromhex("ff fe 3c 00 63 00 68 00 61 00 72 00 74 00 3e 00 0d 00 0a 00")
+    text += bytes.fromhex("3c 00 2f 00 63 00 68 00 61 00 72 00 74 00 3e 00 0d 00 0a 00 00 00")
+    assert encode("EURUSD", 16385, template, 1252) == symbol + period + text
+
+
+@pytest.mark.parametrize(
+    ("period", "digits"),
+    [
+        (1, b"1"),
+        (5, b"5"),
+        (15, b"15"),
+        (30, b"30"),
+        (16388, b"16388"),
+        (16408, b"16408"),
+        (32769, b"32769"),
+        (49153, b"49153"),
+    ],
+)
+def test_a_period_is_the_number_of_its_enumeration_in_digits(period, digits):
+    assert encode("EURUSD", period, b"", 1252)[10:] == digits.ljust(10, b"\0")
+
+
+def test_each_mention_of_the_program_becomes_one_blank():
+    file = file_of("<chart>\r\npath=Experts\\TplServer.ex5\r\ntext=TplServer.ex5 TplServer.ex4\r\n</chart>\r\n")
+    assert (
+        text_of(prepare(file, "TplServer.ex5"))
+        == "<chart>\r\npath=Experts\\ \r\ntext=  TplServer.ex4\r\n</chart>\r\n\0"
+    )
+
+
+def test_the_message_is_the_original_server_s_first_one_but_for_the_padding():
+    file = file_of("<chart>\r\npath=Experts\\TplServer.ex5\r\ncomment=\u00e9\u0416\u6f22\r\n</chart>\r\n")
+    original = OriginalServer()
+    original.chart_event(file)
+    ours = encode("EURUSD", 16385, prepare(file, "TplServer.ex5"), 1252)
+    assert original.message[:20] == b"EURUSD\0\xcc\xcc\xcc16385\0\xcc\xcc\xcc\xcc"
+    assert ours[20:] == original.message[20:]
+    assert decode(original.message, 1252) == decode(ours, 1252) == ("EURUSD", 16385, ours[20:])
+
+
+def test_what_follows_a_nul_in_the_file_is_not_sent():
+    assert prepare(small_template() + b"\0\0", "x.ex5") == small_template() + b"\0\0"
+
+
+def test_a_file_that_is_no_template_is_not_sent():
+    with pytest.raises(TemplateError):
+        prepare(b"<chart>", "x.ex5")
+
+
+@pytest.mark.parametrize("symbol", ["EURUSD", "XAUUSD.ec", "\u20acSTOXX"])
+def test_a_symbol_of_nine_bytes_fits(symbol):
+    assert symbol_problem(symbol, 1252) is None
+    assert decode(encode(symbol, 1, prepare(small_template(), "x"), 1252), 1252).symbol == symbol
+
+
+@pytest.mark.parametrize("symbol", ["", "EURUSD.pro", "\u0416", "EUR\0USD"])
+def test_a_symbol_that_does_not_fit_is_refused(symbol):
+    assert "cannot carry the symbol" in str(symbol_problem(symbol, 1252))
+
+
+def test_ten_bytes_of_symbol_without_a_nul_are_a_symbol():
+    data = b"EURUSD.pro" + message()[10:]
+    assert decode(data, 1252).symbol == "EURUSD.pro"
+
+
+def test_the_newest_of_several_templates_is_the_last():
+    data = message("old") + message("new", "GBPUSD", 1)
+    assert decode(data, 1252) == ("GBPUSD", 1, message("new")[20:])
+
+
+def test_a_zero_byte_in_a_character_does_not_end_a_template():
+    # The second byte of one character and the first of the next are both zero here.
+    file = file_of("<chart>\r\na=\u0041\u0100\u0042\r\n</chart>\r\n")
+    assert b"A\0\0\x01" in file
+    data = encode("EURUSD", 1, prepare(file, "x"), 1252)
+    assert decode(data, 1252).template == file + b"\0\0"
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "nothing"),
+        (b"EURUS", "torn message: 5 bytes of a header"),
+        (message()[:20], "a header without a template"),
+        (message()[:-1], "torn message"),
+        (message()[:-2], "torn message"),
+        (message()[:40], "torn message"),
+        (message() + message()[:30], "torn message"),
+        (b"\0" * 20, "no header"),
+        (b"EURUSD\0\0\0\0H1\0\0\0\0\0\0\0\0" + message()[20:], "no header"),
+        (b"EUR\x81SD\0\0\0\0" + message()[10:], "no header"),
+        (b"EUR\x1bSD\0\0\0\0" + message()[10:], "no header"),
+        (message()[:20] + b"\xff\xfe<\0c\0\0\0", "no template"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabcd", "no header"),
+    ],
+)
+def test_what_is_no_whole_message_is_refused_with_a_reason(data, words):
+    with pytest.raises(LayoutError, match=words):
+        decode(data, 1252)
+
+
+def test_a_message_cut_anywhere_is_never_taken_for_a_whole_one():
+    data = message("a longer mark")
+    for end in range(len(data)):
+        with pytest.raises(LayoutError):
+            decode(data[:end], 1252)
+
+
+def test_an_original_s_header_alone_leaves_the_template_before_it():
+    assert decode(message("good") + message()[:20], 1252).template == message("good")[20:]
+
+
+def test_a_frame_is_a_length_in_network_order_and_a_message():
+    assert frame(b"abc") == b"\0\0\0\x03abc"
+    assert frame(b"") == b"\0\0\0\0"
+
+
+def test_frames_come_out_however_they_are_cut():
+    data = frame(b"one") + frame(b"") + frame(b"three")
+    for cut in range(len(data) + 1):
+        reader = FrameReader()
+        got = []
+        for piece in (data[:cut], data[cut:]):
+            reader.feed(piece)
+            while (each := reader.next()) is not None:
+                got.append(each)
+        assert got == [b"one", b"", b"three"]
+        assert reader.problem == ""
+
+
+def test_a_frame_that_is_larger_than_any_template_ends_the_reading():
+    reader = FrameReader()
+    reader.feed((MOST_BYTES + 1).to_bytes(4, "big") + frame(b"x"))
+    assert reader.next() is None
+    assert str(MOST_BYTES + 1) in reader.problem
+    assert reader.next() is None
+
+
+def test_what_a_client_that_stays_connected_says_begins_no_http_request():
+    assert HELLO == b"<<TPL|1>>\0"

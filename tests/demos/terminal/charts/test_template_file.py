@@ -1,0 +1,232 @@
+"""Template files: read and written back byte for byte, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tpl_kit import file_of, text_of
+
+from demos.terminal.charts import layout
+from demos.terminal.charts.template_file import Line, TemplateError, new_section, parse, to_bytes
+
+# As MetaTrader 5 writes one: an Expert Advisor, two windows, keys behind sections, blank lines in places.
+REAL = """\
+<chart>
+id=132799915187825285
+symbol=XAUUSD
+description=Gold, 1 lot = 100 ounces
+period_type=1
+period_size=1
+digits=2
+tick_size=0.010000
+scale=16
+mode=1
+floating_tbstate=
+background_color=0
+windows_total=2
+
+<expert>
+name=Some Expert
+path=Experts\\Some Expert.ex5
+expertmode=5
+<inputs>
+; a remark
+=== a title ====
+<not a section>
+Value=1=2
+</inputs>
+</expert>
+
+<window>
+height=137.432136
+objects=1
+
+<indicator>
+name=Main
+path=
+</indicator>
+
+<indicator>
+name=Moving Average
+apply=1
+
+<graph>
+name=
+draw=129
+color=16711680
+</graph>
+period=20
+method=1
+</indicator>
+<object>
+type=2
+name=autotrade #1 -> #2
+hidden=1
+descr=1.1 -> 1.2
+unknown key with blanks = value
+date1=1626793951
+</object>
+
+</window>
+
+<window>
+height=30.651081
+<indicator>
+name=Relative Strength Index
+
+<level>
+level=30.000000
+</level>
+period=10
+</indicator>
+</window>
+</chart>
+
+""".replace("\n", "\r\n")
+
+
+def test_a_template_comes_out_byte_for_byte_as_it_went_in():
+    data = file_of(REAL)
+    assert to_bytes(parse(data)) == data
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<chart>\n</chart>",
+        "\r\n<chart>\r\n</chart>\r\n\0",
+        "<chart>\r\n<future a=1>\r\nline\rwith a bare return\n</chart>\n\n\n",
+        "<chart>\r\n  <window>  \r\n\t</window>\r\n</chart>\r\n",
+        "<chart>\r\nname=\u00e9\u6f22\U0001f600\r\n</chart>\r\n",
+        "<chart>\r\n<a>\r\n<a>\r\n</a>\r\n</a>\r\n</chart>\r\n<chart>\r\n</chart>\r\n",
+    ],
+)
+def test_odd_line_ends_blanks_and_tails_pass_through(text):
+    assert to_bytes(parse(file_of(text))) == file_of(text)
+
+
+def test_a_lone_surrogate_passes_through():
+    data = file_of("<chart>\r\na=") + b"\x00\xd8" + file_of("\r\n</chart>\r\n")[2:]
+    assert to_bytes(parse(data)) == data
+
+
+values = st.text(st.characters(exclude_characters="\n", exclude_categories=("Cs",)), max_size=20)
+keys = st.text("abcdefgh_123 ", min_size=1, max_size=8)
+lines = st.builds(lambda key, value: f"{key}={value}\r\n", keys, values)
+sections = st.recursive(
+    st.lists(lines, max_size=4).map("".join),
+    lambda inner: st.tuples(st.lists(lines, max_size=2), st.sampled_from(["window", "object", "x1"]), inner).map(
+        lambda parts: f"{''.join(parts[0])}<{parts[1]}>\r\n{parts[2]}</{parts[1]}>\r\n\r\n"
+    ),
+    max_leaves=6,
+)
+
+
+@given(sections)
+def test_whatever_the_sections_hold_it_comes_out_as_it_went_in(inner):
+    data = file_of(f"<chart>\r\n{inner}</chart>\r\n")
+    assert to_bytes(parse(data)) == data
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"<chart>\r\n</chart>\r\n", "byte order mark"),
+        (b"\xfe\xff" + "<chart>\n</chart>".encode("utf-16-be"), "byte order mark"),
+        (file_of("<chart>\r\n</chart>\r\n") + b"x", "half a character"),
+        (file_of("<chart>\r\n<window>\r\n</chart>\r\n"), "line 3: expected </window>, found </chart>"),
+        (file_of("<chart>\r\n<window>\r\n"), "ends inside <window>"),
+        (file_of("</chart>\r\n"), "line 1: expected <chart>"),
+        (file_of("text\r\n<chart>\r\n</chart>"), "line 1: expected <chart>, found text"),
+        (file_of(""), "no <chart>"),
+        (file_of("<window>\r\n</window>\r\n"), "no <chart>"),
+        (file_of("<chart>\r\n" + "<a>\r\n" * 50), "nested deeper"),
+    ],
+)
+def test_what_is_no_template_is_refused_with_its_line(data, words):
+    with pytest.raises(TemplateError, match=words):
+        parse(data)
+
+
+def test_a_value_is_changed_in_its_place_and_nothing_else():
+    document = parse(file_of(REAL))
+    layout.root(document).set("scale", 8)
+    assert text_of(to_bytes(document)) == REAL.replace("scale=16", "scale=8")
+
+
+def test_a_key_behind_a_section_is_changed_there():
+    document = parse(file_of(REAL))
+    average = list(layout.main_window(document).sections("indicator"))[1]
+    assert average.get("period") == "20"
+    average.set("period", 21)
+    assert text_of(to_bytes(document)) == REAL.replace("period=20", "period=21")
+
+
+def test_a_new_key_comes_behind_the_last_key_before_the_sections():
+    document = parse(file_of(REAL))
+    layout.root(document).set("new", "x")
+    assert text_of(to_bytes(document)) == REAL.replace("windows_total=2\r\n", "windows_total=2\r\nnew=x\r\n")
+
+
+def test_the_first_of_two_equal_keys_counts():
+    assert new_section("a", ("k", 1), ("k", 2)).get("k") == "1"
+    assert new_section("a").get("k", "none") == "none"
+
+
+def test_a_copy_shares_nothing():
+    document = parse(file_of(REAL))
+    copy = document.copy()
+    layout.root(copy).set("scale", 1)
+    assert to_bytes(document) == file_of(REAL)
+
+
+def test_a_program_is_put_before_the_windows_and_taken_out_again():
+    document = parse(file_of(REAL))
+    layout.set_expert(document, "tpl_server", {"Host": "127.0.0.1", "text": "a\r\n</inputs>"})
+    text = text_of(to_bytes(document))
+    assert (
+        "windows_total=2\r\n\r\n<expert>\r\nname=tpl_server\r\npath=Experts\\tpl_server.ex5\r\nexpertmode=5\r\n"
+        "<inputs>\r\nHost=127.0.0.1\r\ntext=a  </inputs>\r\n</inputs>\r\n</expert>\r\n\r\n<window>" in text
+    )
+    assert text.count("<expert>") == 1
+    layout.set_expert(document, "", {})
+    begin, end = REAL.index("<expert>"), REAL.index("<window>")
+    assert text_of(to_bytes(document)) == REAL[:begin] + REAL[end:]
+
+
+def test_objects_are_counted_and_their_names_are_unique():
+    document = layout.new_chart()
+    assert layout.add_object(document, layout.OBJ_HLINE, "a", [(0, 1.5)], color=255)
+    assert not layout.add_object(document, layout.OBJ_HLINE, "a", [(0, 1.6)])
+    assert not layout.add_object(document, layout.OBJ_HLINE, "b\r\n</object>", [(0, 1.6)])
+    assert layout.main_window(document).get("objects") == "1"
+    assert "<object>\r\ntype=1\r\nname=a\r\ncolor=255\r\nvalue1=1.500000\r\n</object>\r\n" in text_of(
+        to_bytes(document)
+    )
+    assert layout.remove_object(document, "a")
+    assert not layout.remove_object(document, "a")
+    assert to_bytes(document) == to_bytes(layout.new_chart())
+
+
+def test_averages_come_behind_the_other_indicators_and_go_again():
+    document = layout.new_chart()
+    layout.add_object(document, layout.OBJ_VLINE, "v", [(7, 0.0)])
+    layout.add_moving_average(document, 20, 1, 255)
+    text = text_of(to_bytes(document))
+    assert text.index("name=Main") < text.index("name=Moving Average") < text.index("<object>")
+    assert text.index("</graph>") < text.index("period=20\r\nmethod=1")
+    assert layout.remove_moving_averages(document) == 1
+    assert "Moving Average" not in text_of(to_bytes(document))
+
+
+def test_a_template_without_a_window_gets_one_when_something_is_put_there():
+    document = parse(file_of("<chart>\r\n</chart>\r\n"))
+    layout.add_moving_average(document, 5, 0, 0)
+    assert to_bytes(parse(to_bytes(document))) == to_bytes(document)
+    assert layout.remove_moving_averages(document) == 1
+
+
+def test_a_line_without_a_key_has_none():
+    assert Line("no key").key() == ""
+    assert Line("k=a=b").value() == "a=b"

@@ -1,0 +1,331 @@
+"""What the tests of the signal pair share: a terminal that a script drives event by event, and peers on raw calls."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from ctypes import c_int, sizeof
+from decimal import Decimal
+
+import pytest
+
+from demos.registry import find_program
+from demos.terminal.interfaces import Account, SymbolSpec, Tick
+from demos.terminal.paper.account import PaperAccount
+from demos.terminal.runtime.attachment import Chart
+from demos.terminal.runtime.clock import ManualClock
+from demos.terminal.runtime.host import Host
+from demos.terminal.runtime.log import Log
+from winsock import (
+    AF_INET,
+    FD_ISSET,
+    FD_SET,
+    FIONBIO,
+    INADDR_LOOPBACK,
+    INVALID_SOCKET,
+    IPPROTO_TCP,
+    SO_LINGER,
+    SOCK_STREAM,
+    SOCKET_ERROR,
+    SOL_SOCKET,
+    WSAGetLastError,
+    accept,
+    bind,
+    closesocket,
+    connect,
+    fd_set,
+    getsockname,
+    htonl,
+    htons,
+    ioctlsocket,
+    linger,
+    listen,
+    ntohs,
+    recv,
+    select,
+    send,
+    setsockopt,
+    sockaddr_in,
+    socket,
+    timeval,
+    u_long,
+)
+
+EURUSD = SymbolSpec("EURUSD")
+GBPUSD = SymbolSpec("GBPUSD")
+QUOTES = (Tick("EURUSD", 0, 110_000, 110_002), Tick("GBPUSD", 0, 130_000, 130_002))
+
+Script = Iterator[None]
+
+# Long enough for any machine; a test that waits so long has failed.
+_PATIENCE = 20
+
+
+class _ScriptClock(ManualClock):
+    """Lets a script go on by one step each time that the terminal has nothing left to do; then time moves on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.script: Script = iter(())
+        self.ended: Callable[[], None] = list
+        self._stepped = False
+
+    def wait(self, seconds: float | None) -> None:
+        if not self._stepped:
+            self._stepped = True
+            try:
+                next(self.script)
+            except StopIteration:
+                self.ended()
+        if self._woken:
+            self._woken = False
+            return
+        self._stepped = False
+        super().wait(seconds)
+
+
+class _Market:
+    """Gives its quotes at once and is silent from then on, but never over."""
+
+    def __init__(self, symbols: Sequence[SymbolSpec], quotes: Sequence[Tick]) -> None:
+        self._symbols = {spec.name: spec for spec in symbols}
+        self._quotes = list(quotes)
+
+    def symbols(self) -> Mapping[str, SymbolSpec]:
+        return self._symbols
+
+    def next_due(self) -> float | None:
+        return 0.0 if self._quotes else 1e9
+
+    def poll(self, now: float) -> Sequence[Tick]:
+        return [self._quotes.pop(0)] if self._quotes else ()
+
+
+class Record:
+    """An event sink in memory."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, dict[str, object]]] = []
+
+    def record(self, kind: str, fields: dict[str, object]) -> None:
+        self.events.append((kind, dict(fields)))
+
+    def of(self, kind: str) -> list[dict[str, object]]:
+        return [fields for name, fields in self.events if name == kind]
+
+
+class Stage:
+    """A terminal with one program, whose seconds pass in no time."""
+
+    peer = INVALID_SOCKET
+
+    def __init__(
+        self,
+        program: str,
+        *,
+        symbols: Sequence[SymbolSpec] = (EURUSD, GBPUSD),
+        quotes: Sequence[Tick] = QUOTES,
+        account: Account | None = None,
+        timer_ms: int | None = None,
+        **inputs: object,
+    ) -> None:
+        self.clock = _ScriptClock()
+        self.stream = io.StringIO()
+        self.account = account or PaperAccount()
+        self.record = Record()
+        self.answers: list[str] = []
+        self.host = Host(
+            self.clock,
+            _Market(symbols, quotes),
+            self.account,
+            Log(self.clock, self.stream),
+            events=self.record,  # type: ignore[arg-type]
+            timer_ms=timer_ms,
+            answer=self.answers.append,
+        )
+        self.chart: Chart = self.host.attach(find_program(program), symbols[0].name, inputs=inputs)
+        self.program = self.chart.module
+
+    def play(self, script: Script) -> int:
+        """Run the terminal to the script's end. Each `yield` lets it go on to its next timer event."""
+        self.clock.script = script
+        self.clock.ended = self.host.stop
+        return self.host.run()
+
+    def position(self, symbol: str = "EURUSD") -> Decimal:
+        return sum(
+            (p.volume * p.spec.volume_step for p in self.account.positions() if p.spec.name == symbol), Decimal("0.00")
+        )
+
+    @property
+    def texts(self) -> list[str]:
+        """What the log says, without times, programs and levels."""
+        return [line.split(" ", 4)[4] for line in self.stream.getvalue().splitlines()]
+
+    def errors(self) -> list[str]:
+        lines = (line.split(" ", 4) for line in self.stream.getvalue().splitlines())
+        return [text for _, _, level, _, text in lines if level == "error"]
+
+
+def address(port: int) -> sockaddr_in:
+    name = sockaddr_in(sin_family=AF_INET, sin_port=htons(port))
+    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK)
+    return name
+
+
+def port_of(s: int) -> int:
+    name = sockaddr_in()
+    assert getsockname(s, name, c_int(sizeof(name))) == 0
+    return ntohs(name.sin_port)
+
+
+def stream_socket() -> int:
+    s = socket(AF_INET, SOCK_STREAM, IPPROTO_TCP)
+    assert s != INVALID_SOCKET
+    return s
+
+
+def dial(port: int) -> int:
+    """A blocking connection to 127.0.0.1."""
+    s = stream_socket()
+    assert connect(s, address(port), sizeof(sockaddr_in)) == 0, WSAGetLastError()
+    return s
+
+
+def listener(port: int = 0, backlog: int = 5) -> int:
+    s = stream_socket()
+    assert bind(s, address(port), sizeof(sockaddr_in)) == 0, WSAGetLastError()
+    assert listen(s, backlog) == 0, WSAGetLastError()
+    return s
+
+
+def ready(s: int, seconds: float = _PATIENCE) -> bool:
+    """Whether the socket becomes readable within so many seconds."""
+    readfds = fd_set()
+    FD_SET(s, readfds)
+    assert select(0, readfds, None, None, timeval(int(seconds), int(seconds % 1 * 1e6))) != SOCKET_ERROR
+    return FD_ISSET(s, readfds)
+
+
+def take(server: int) -> int:
+    """The next connection of a listener."""
+    assert ready(server)
+    s = accept(server, None, None)
+    assert s != INVALID_SOCKET
+    return s
+
+
+def read(s: int, count: int) -> bytes:
+    """Exactly so many bytes."""
+    got, buf = b"", bytearray(count)
+    while len(got) < count:
+        assert ready(s), got
+        size = recv(s, buf, count - len(got), 0)
+        assert size > 0, (got, WSAGetLastError())
+        got += bytes(buf[:size])
+    return got
+
+
+def read_all(s: int) -> bytes:
+    """Everything up to the peer's end."""
+    got, buf = b"", bytearray(4096)
+    while True:
+        assert ready(s), got
+        size = recv(s, buf, len(buf), 0)
+        assert size >= 0, (got, WSAGetLastError())
+        if size == 0:
+            return got
+        got += bytes(buf[:size])
+
+
+def write(s: int, data: bytes) -> None:
+    assert send(s, data, len(data), 0) == len(data)
+
+
+def arrive(s: int, data: bytes, program_socket: int) -> None:
+    """Send to the program, and wait until it has arrived there."""
+    write(s, data)
+    assert ready(program_socket)
+
+
+def fill(s: int) -> int:
+    """Send zeros until the socket takes no more; how many it took."""
+    assert ioctlsocket(s, FIONBIO, u_long(1)) == 0
+    count, zeros = 0, bytes(65536)
+    while (size := send(s, zeros, len(zeros), 0)) > 0:
+        count += size
+    return count
+
+
+@pytest.fixture
+def server(started: None) -> Iterator[int]:
+    s = listener()
+    yield s
+    close(s)
+
+
+def close(*sockets: int) -> None:
+    for s in sockets:
+        closesocket(s)
+
+
+def reset(s: int) -> None:
+    """Close with a reset, as a program that crashed does with unread data."""
+    assert setsockopt(s, SOL_SOCKET, SO_LINGER, linger(1, 0), sizeof(linger)) == 0
+    closesocket(s)
+
+
+def successes(stage: Stage) -> list[str]:
+    """The program's successful start-ups and clean-ups, as they come."""
+    seen: list[str] = []
+
+    def count(name: str) -> None:
+        call = getattr(stage.program, name)
+
+        def counted(*arguments: object) -> int:
+            result: int = call(*arguments)
+            assert result == 0
+            seen.append(name)
+            return result
+
+        setattr(stage.program, name, counted)
+
+    count("WSAStartup")
+    count("WSACleanup")
+    return seen
+
+
+def one_event() -> Script:
+    yield
+
+
+def forever() -> Script:
+    while True:
+        yield
+
+
+def follow(server: int, **options: object) -> Stage:
+    return Stage("signal_client", **{"Port": port_of(server), **options})
+
+
+def connected(stage: Stage, server: int) -> Iterator[None]:
+    """Let the terminal go on until the client has connected; leaves the server's end in `peer`."""
+    yield
+    stage.peer = take(server)
+    while stage.program.connecting:
+        yield
+
+
+def after(*pieces: bytes, server: int, **options: object) -> Stage:
+    """A client that has received these pieces, one before each of its timer events."""
+    stage = follow(server, **options)
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        for piece in pieces:
+            arrive(stage.peer, piece, stage.program.client)
+            yield
+        close(stage.peer)
+
+    assert stage.play(script()) == 0
+    return stage

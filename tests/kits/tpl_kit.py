@@ -1,0 +1,196 @@
+"""What the tests of the template pair share: a stage whose terminal has a data folder, and models of the originals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from signal_kit import Script, Stage, arrive, close, dial, forever, port_of, ready, take, write
+
+from demos.template.protocol import decode, encode, prepare
+from demos.terminal.charts import layout
+from demos.terminal.charts.template_file import Section, parse
+from demos.terminal.interfaces import SymbolSpec
+from demos.terminal.runtime.files import DataFolder
+from winsock import SOCKET_ERROR, WSAGetLastError, recv
+
+EURUSD = SymbolSpec("EURUSD")
+GBPUSD = SymbolSpec("GBPUSD", 4)
+
+# A bound for scripts that wait for something: so many turns of the terminal.
+TURNS = 5000
+
+
+class TplStage(Stage):
+    """A terminal with one of the template programs, and a folder for its templates and files."""
+
+    def __init__(
+        self, program: str, folder: Path, *, symbols: Sequence[SymbolSpec] = (EURUSD, GBPUSD), **inputs: object
+    ):
+        super().__init__(program, symbols=symbols, **inputs)
+        self.host.data = DataFolder(folder)
+
+    @property
+    def port(self) -> int:
+        return port_of(self.program.server)
+
+    @property
+    def template(self) -> Section:
+        return self.host.charts.template(self.chart.id)
+
+    @property
+    def shown(self) -> tuple[str, int]:
+        view = self.host.charts.view(self.chart.id)
+        return view.symbol, view.period
+
+    def change(self, text: str) -> None:
+        """What an owner does to the chart, and what the terminal then tells its program."""
+        layout.add_object(self.template, layout.OBJ_TEXT, text, [(0, 1.0)], descr=text)
+        self.host.chart_changed(self.chart.id, 7, text)
+
+
+def until(condition) -> Script:
+    """Let the terminal go on until something is so."""
+    for _ in range(TURNS):
+        if condition():
+            return
+        yield
+    raise AssertionError("it never came to be")
+
+
+def turns(count: int) -> Script:
+    for _ in range(count):
+        yield
+
+
+def served(stage: Stage, count: int = 1) -> Script:
+    return until(lambda: len(stage.record.of("served")) >= count)
+
+
+def drain(s: int) -> tuple[bytes, int | None]:
+    """All that has come by now; then None while more may come, 0 at the end, or the error."""
+    got, buf = b"", bytearray(65536)
+    while ready(s, 0):
+        size = recv(s, buf, len(buf), 0)
+        if size == SOCKET_ERROR:
+            return got, WSAGetLastError()
+        if size == 0:
+            return got, 0
+        got += bytes(buf[:size])
+    return got, None
+
+
+def text_of(data: bytes) -> str:
+    """A template's text without its mark."""
+    return data.decode("utf-16-le").removeprefix("\ufeff")
+
+
+def file_of(text: str) -> bytes:
+    """A template file of that text."""
+    return b"\xff\xfe" + text.encode("utf-16-le")
+
+
+def small_template(mark: str = "") -> bytes:
+    """As short as a template can be, as a file."""
+    return file_of(f"<chart>\r\nid=1\r\nmark={mark}\r\n</chart>\r\n")
+
+
+def message(mark: str = "", symbol: str = "EURUSD", period: int = 16385) -> bytes:
+    """A plain message of a small template."""
+    return encode(symbol, period, prepare(small_template(mark), "x.ex5"), 1252)
+
+
+def mark_of(document: Section) -> str:
+    return layout.root(document).get("mark")
+
+
+class OriginalServer:
+    """What the article's server has ready to be sent: only its way of making the message, no sockets."""
+
+    def __init__(self, symbol: str = "EURUSD", period: int = 16385, name: str = "TplServer.ex5") -> None:
+        self.symbol, self.period, self.name = symbol, period, name
+        self.saved = 0
+        self.message = b""
+
+    def timer(self) -> None:
+        self.saved = 0
+
+    def chart_event(self, file: bytes | None) -> None:
+        """The chart has changed, and this is what its template file holds; None when it cannot be read."""
+        self.saved += 1
+        if self.saved > 1:
+            return
+        for field in (self.symbol, str(self.period)):
+            # Ten bytes of an array that is not cleared.
+            self.message += (field.encode("cp1252") + b"\0").ljust(10, b"\xcc")[:10]
+        if file is not None:
+            text = file.decode("utf-16-le").partition("\0")[0].replace(self.name, " ")
+            self.message += (text + "\0").encode("utf-16-le")
+
+
+def original_receive(*segments: bytes) -> bytes:
+    """What the article's client takes of segments that arrive one after the other: up to a read below 512 bytes."""
+    got = b""
+    for segment in segments:
+        while segment:
+            piece, segment = segment[:512], segment[512:]
+            got += piece
+            if len(piece) < 512:
+                return got
+    return got
+
+
+def original_apply(data: bytes) -> tuple[str, int, bytes]:
+    """The symbol, the period and the file that the article's client makes of what it has received."""
+    symbol = data[:10].partition(b"\0")[0].decode("cp1252")
+    digits = data[10:20].partition(b"\0")[0].decode("cp1252")
+    return symbol, int(digits) if digits.isdigit() else 0, data[20:]
+
+
+def serve(folder, **options) -> TplStage:
+    return TplStage("tpl_server", folder, **{"Port": 0, **options})
+
+
+def get(stage: TplStage, said: bytes = b"") -> Iterator[None]:
+    """Connect, say something or nothing, and read all that comes; the answer is put into `stage.got`."""
+    count = len(stage.record.of("served"))
+    peer = dial(stage.port)
+    if said:
+        write(peer, said)
+        yield from until(lambda: len(stage.program.conns) > 0)
+    yield from served(stage, count + 1)
+    stage.got, ended = b"", None
+    while ended is None:
+        more, ended = drain(peer)
+        stage.got += more
+        yield
+    assert ended == 0
+    close(peer)
+
+
+def names(data: bytes) -> list[str]:
+    """The names of the objects in a message's template."""
+    return [each.get("name") for each in layout.objects(parse(decode(data, 1252).template))]
+
+
+def fetch(server: int, folder, **options) -> TplStage:
+    return TplStage("tpl_client", folder, **{"Port": port_of(server), **options})
+
+
+def sent(stage: TplStage, server: int, *pieces: bytes) -> Script:
+    """Accept the client, send it these pieces, each in a step of its own, and end."""
+    yield
+    peer = take(server)
+    for piece in pieces:
+        arrive(peer, piece, stage.program.client)
+        yield
+    close(peer)
+    yield from forever()
+
+
+def files(folder) -> list[str]:
+    return sorted(path.name for path in (folder / "MQL5" / "Files").iterdir())
+
+
+def untouched(stage: TplStage, folder) -> bool:
+    return stage.shown == ("EURUSD", 16385) and mark_of(stage.template) == "" and files(folder) == []

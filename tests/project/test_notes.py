@@ -1,0 +1,265 @@
+"""The notes hold: snippets and commands do what stands below them, names exist, links lead somewhere."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from trace_kit import ROOT, python
+
+import winsock
+from notes import conversations
+from winsock.doctor.__main__ import main as doctor
+from winsock.errors import WSAError
+
+NOTES = {path.name: path.read_text(encoding="utf-8") for path in sorted((ROOT / "notes").glob("*.md"))}
+
+# The names of the header that the article prints, in its order, and of two structures in its text.
+PRINTED = """
+BYTE WORD DWORD DWORD_PTR SOCKET MAKEWORD WSADESCRIPTION_LEN WSASYS_STATUS_LEN INVALID_SOCKET SOCKET_ERROR NO_ERROR
+SOMAXCONN AF_INET SOCK_STREAM IPPROTO_TCP SD_RECEIVE SD_SEND SD_BOTH IOCPARM_MASK IOC_IN _IOW FIONBIO WSAData LPWSADATA
+sockaddr_in in_addr sockaddr LPSOCKADDR ref_sockaddr WSAStartup WSACleanup WSAGetLastError htons inet_addr inet_ntop
+ntohs socket ioctlsocket shutdown closesocket bind listen accept connect send recv recvfrom sendto
+"""
+# What its programs use beyond that.
+USED = "SOCK_DGRAM IPPROTO_UDP WSAErrorDescript WSAEWOULDBLOCK WSAEISCONN"
+# What the library attached to it has beyond that.
+LIBRARY = (
+    "DWORD_PTR32 DWORD_PTR64 SOCKET32 SOCKET64 INVALID_SOCKET32 INVALID_SOCKET64 S_un_b S_un_w S_un ref_sockaddr_in"
+)
+# Its error codes, but for the prefix.
+LIBRARY_ERRORS = """
+_INVALID_HANDLE _NOT_ENOUGH_MEMORY _INVALID_PARAMETER _OPERATION_ABORTED _IO_INCOMPLETE _IO_PENDING EINTR EBADF EACCES
+EFAULT EINVAL EMFILE EWOULDBLOCK EINPROGRESS EALREADY ENOTSOCK EDESTADDRREQ EMSGSIZE EPROTOTYPE ENOPROTOOPT
+EPROTONOSUPPORT ESOCKTNOSUPPORT EOPNOTSUPP EPFNOSUPPORT EAFNOSUPPORT EADDRINUSE EADDRNOTAVAIL ENETDOWN ENETUNREACH
+ENETRESET ECONNABORTED ECONNRESET ENOBUFS EISCONN ENOTCONN ESHUTDOWN ETOOMANYREFS ETIMEDOUT ECONNREFUSED ELOOP
+ENAMETOOLONG EHOSTDOWN EHOSTUNREACH ENOTEMPTY EPROCLIM EUSERS EDQUOT ESTALE EREMOTE SYSNOTREADY VERNOTSUPPORTED
+NOTINITIALISED EDISCON ENOMORE ECANCELLED EINVALIDPROCTABLE EINVALIDPROVIDER EPROVIDERFAILEDINIT SYSCALLFAILURE
+SERVICE_NOT_FOUND TYPE_NOT_FOUND _E_NO_MORE _E_CANCELLED EREFUSED HOST_NOT_FOUND TRY_AGAIN NO_RECOVERY NO_DATA
+_QOS_RECEIVERS _QOS_SENDERS _QOS_NO_SENDERS _QOS_NO_RECEIVERS _QOS_REQUEST_CONFIRMED _QOS_ADMISSION_FAILURE
+_QOS_POLICY_FAILURE _QOS_BAD_STYLE _QOS_BAD_OBJECT _QOS_TRAFFIC_CTRL_ERROR _QOS_GENERIC_ERROR _QOS_ESERVICETYPE
+_QOS_EFLOWSPEC _QOS_EPROVSPECBUF _QOS_EFILTERSTYLE _QOS_EFILTERTYPE _QOS_EFILTERCOUNT _QOS_EOBJLENGTH _QOS_EFLOWCOUNT
+_QOS_EUNKOWNPSOBJ _QOS_EPOLICYOBJ _QOS_EFLOWDESC _QOS_EPSFLOWSPEC _QOS_EPSFILTERSPEC _QOS_ESDMODEOBJ
+_QOS_ESHAPERATEOBJ _QOS_RESERVED_PETYPE
+"""
+
+# The procedures of the article's programs, by the ports' modules.
+PROCEDURES = {
+    "chartfeed/server": "OnInit OnDeinit OnChartEvent OnTimer StartServer AcceptClient CloseClean CreateTpl",
+    "chartfeed/client": "OnStart CloseClean",
+    "copier/provider": "OnInit OnDeinit OnTrade OnTimer StartServer AcceptClients Send CloseClean Close GetSymbolLot",
+    "copier/copier": "OnInit OnDeinit OnTimer StartClient Receive CloseClean CheckMessage SyncSymbolLot FindNextPos "
+    "GetSymbolLot",
+    "collector/collector": "OnInit OnDeinit OnTimer CloseClean",
+    "collector/sender": "OnInit OnDeinit OnTick CloseClean",
+}
+
+
+class Block(NamedTuple):
+    """A fenced block, with the text block right behind it."""
+
+    place: str
+    kind: str
+    text: str
+    output: str
+
+
+def blocks(kind: str) -> list[Block]:
+    fence = re.compile(r"^```(\w+)\n(.*?)^```$(?:\n+```text\n(.*?)^```$)?", re.DOTALL | re.MULTILINE)
+    found = []
+    for page, note in NOTES.items():
+        for match in fence.finditer(note):
+            line = note.count("\n", 0, match.start()) + 1
+            found.append(Block(f"{page}:{line}", match[1], match[2], match[3] or ""))
+    return [block for block in found if block.kind == kind]
+
+
+def commands() -> list[Block]:
+    """The commands of the console blocks, each with the output that is shown."""
+    found = []
+    for block in blocks("console"):
+        for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
+            command, _, output = part.partition("\n")
+            found.append(block._replace(text=command, output=output))
+    return found
+
+
+def by_place(cases: list[Block]) -> list[object]:
+    return [pytest.param(case, id=f"{case.place}-{number}") for number, case in enumerate(cases)]
+
+
+@pytest.mark.parametrize("snippet", by_place(blocks("python")))
+def test_a_snippet_prints_what_stands_below_it(snippet: Block) -> None:
+    done = python("-X", "utf8", "-c", snippet.text, cwd=ROOT)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == snippet.output
+
+
+@pytest.mark.parametrize("command", by_place(commands()))
+def test_a_command_answers_what_stands_below_it(command: Block) -> None:
+    words = shlex.split(command.text.replace(" HOST ", " 127.0.0.1 "))
+    given = ""
+    if words[0] == "echo":
+        given, words = words[1], words[3:]
+    assert words[:3] == ["python", "-m", "winsock.doctor"]
+    done = subprocess.run(
+        [sys.executable, *words[1:]], input=given, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode in (0, 1), done.stderr
+    if command.output:
+        wanted = command.output
+        assert doctest.OutputChecker().check_output(wanted, done.stdout, doctest.ELLIPSIS), done.stdout
+
+
+def test_the_doctor_takes_every_command_that_the_text_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("FILE").write_text("struct linger { ushort l_onoff; ushort l_linger; };", encoding="ascii")
+    named = {words for note in NOTES.values() for words in re.findall(r"`python -m winsock\.doctor([^`]*)`", note)}
+    assert named
+    for words in sorted(named):
+        assert doctor(shlex.split(words.replace("HOST", "127.0.0.1").replace("PORT", "8081"))) in (0, 1), words
+        assert capsys.readouterr().out
+
+
+# ---- links, and what the pages name
+
+
+def anchors(note: str) -> set[str]:
+    """The marks that a page's headings get where Markdown is shown."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```$", "", note, flags=re.DOTALL | re.MULTILINE), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", NOTES)
+def test_every_link_leads_somewhere(page: str) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", NOTES[page]):
+        if link.startswith("https://"):
+            continue
+        name, _, anchor = link.partition("#")
+        target = ROOT / "notes" / (name or page)
+        assert target.exists(), link
+        if anchor:
+            assert anchor in anchors(target.read_text(encoding="utf-8")), link
+
+
+@pytest.mark.parametrize("page", NOTES)
+def test_every_file_that_is_named_exists(page: str) -> None:
+    for name in re.findall(r"`((?:demos|tests|winsock|compat|notes)/[\w/.]+\.(?:py|md))`", NOTES[page]):
+        assert (ROOT / name).exists(), name
+
+
+def test_the_index_has_every_page() -> None:
+    listed = re.findall(r"^\| \[([\w-]+\.md)\]\(\1\) \|", NOTES["README.md"], re.MULTILINE)
+    assert sorted(listed) == sorted(NOTES.keys() - {"README.md"})
+
+
+# ---- the header, name by name
+
+
+def rows(text: str) -> list[list[str]]:
+    """The cells of a page's tables, without their heads."""
+    lines = re.findall(r"^\| (.*) \|$", text.replace("|  |", "| - |"), re.MULTILINE)
+    cells = [[cell.strip() for cell in re.split(r" \|(?: |$)", line)] for line in lines]
+    heads = {index - 1 for index, row in enumerate(cells) if set(row[0]) == {"-"}}
+    return [row for index, row in enumerate(cells) if index not in heads and index - 1 not in heads]
+
+
+def names(cell: str) -> list[str]:
+    return re.findall(r"`(\w+)`", cell)
+
+
+def library_errors() -> set[str]:
+    return {"WSA" + name for name in LIBRARY_ERRORS.split()}
+
+
+LISTING = rows(NOTES["listing.md"])
+
+
+def test_every_name_of_the_articles_header_and_library_has_a_row_and_no_other() -> None:
+    listed = [name for row in LISTING for name in names(row[0])]
+    known = {*PRINTED.split(), *USED.split(), *LIBRARY.split(), *library_errors()}
+    assert sorted(listed) == sorted(known)
+
+
+def test_the_library_lacks_two_error_codes() -> None:
+    assert WSAError.__members__.keys() - library_errors() == {
+        "WSA_SECURE_HOST_NOT_FOUND",
+        "WSA_IPSEC_NAME_POLICY_ERROR",
+    }
+
+
+def test_every_name_of_ours_in_the_listing_exists() -> None:
+    ours = [name for row in LISTING for name in (names(row[0]) if row[1] == "the same names" else names(row[1]))]
+    assert ours
+    assert [name for name in ours if name not in winsock.__all__] == []
+
+
+def test_every_row_of_the_listing_says_what_differs() -> None:
+    assert all(len(row) == 3 and row[2] for row in LISTING)
+    assert all(names(row[1]) or row[1] in ("\N{EN DASH}", "the same names") for row in LISTING)
+
+
+# ---- the programs, procedure by procedure
+
+
+def sections() -> dict[str, str]:
+    """The part of each program, by its port's module."""
+    parts = re.split(r"^## \w+: `demos/([\w/]+)\.py`$", NOTES["programs.md"], flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def test_every_program_of_the_article_has_its_part() -> None:
+    assert sections().keys() == PROCEDURES.keys()
+
+
+@pytest.mark.parametrize("module", PROCEDURES)
+def test_every_procedure_of_the_article_stands_beside_ours(module: str) -> None:
+    table = rows(sections()[module])
+    assert sorted(name for row in table for name in names(row[0])) == sorted(PROCEDURES[module].split())
+    port = importlib.import_module(f"demos.{module.replace('/', '.')}")
+    for row in table:
+        assert names(row[2]), row
+        for name in names(row[2]):
+            assert callable(getattr(port, name)), name
+
+
+@pytest.mark.parametrize("module", PROCEDURES)
+def test_what_only_the_port_has_exists_too(module: str) -> None:
+    port = importlib.import_module(f"demos.{module.replace('/', '.')}")
+    prose = "\n".join(line for line in sections()[module].splitlines() if not line.startswith("|"))
+    for name in names(prose):
+        assert callable(getattr(port, name)), name
+
+
+# ---- the conversations
+
+
+def arrows(diagram: str) -> set[str]:
+    """A diagram's arrows without the ports, which differ from run to run."""
+    found = re.findall(r"^ +(P\d(?:-->>|->>|--\)|--x)P\d: .*)$", diagram, re.MULTILINE)
+    return {re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", arrow) for arrow in found}
+
+
+@pytest.mark.parametrize("pair", conversations.PAIRS)
+def test_a_conversation_goes_as_its_picture_shows(pair: str) -> None:
+    mark = rf"<!-- run: {pair} -->\n```mermaid\n(.*?)```"
+    shown = re.search(mark, NOTES["conversations.md"], re.DOTALL)
+    assert shown is not None
+    assert len(arrows(shown[1])) >= 3
+    assert arrows(conversations.draw(pair)) == arrows(shown[1])
+
+
+def test_a_picture_takes_the_place_of_the_last_one() -> None:
+    for pair in conversations.PAIRS:
+        changed = conversations.with_diagram(NOTES["conversations.md"], pair, "sequenceDiagram\n")
+        assert f"<!-- run: {pair} -->\n```mermaid\nsequenceDiagram\n```" in changed
+        assert changed.count("```mermaid") == len(conversations.PAIRS)
