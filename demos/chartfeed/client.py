@@ -6,7 +6,6 @@ from ctypes import c_int, sizeof
 from typing import Annotated
 from zlib import crc32
 
-from demos.signal.protocol import codepage_problem
 from demos.template.protocol import HELLO, MOST_BYTES, FrameReader, LayoutError, decode
 from demos.terminal import (
     FILE_BIN,
@@ -30,6 +29,7 @@ from demos.terminal import (
     printf,
 )
 from demos.wire.addresses import AddressError, address_text, family_of, find_address
+from demos.wire.codepages import codepage_problem
 from winsock import (
     FD_ISSET,
     FD_SET,

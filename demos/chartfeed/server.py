@@ -13,7 +13,6 @@ from zlib import crc32
 
 from demos.chartfeed import http_answers as tpl_http
 from demos.chartfeed.serving import Connection, Offer, close, serve
-from demos.signal.protocol import codepage_problem
 from demos.template.protocol import HEADER, MOST_BYTES, encode, prepare, symbol_problem
 from demos.terminal import (
     INIT_FAILED,
@@ -40,6 +39,7 @@ from demos.terminal import (
 )
 from demos.terminal.charts.template_file import TemplateError
 from demos.wire.addresses import AddressError, address_text, empty_address, family_of, find_address, is_any, port_of
+from demos.wire.codepages import codepage_problem
 from winsock import (
     AF_INET,
     FIONBIO,

@@ -8,7 +8,6 @@ from typing import Annotated
 
 from demos.collector.intake import Collector
 from demos.collector.store import StoreError, TickStore
-from demos.signal.protocol import codepage_problem
 from demos.terminal import (
     INIT_FAILED,
     INIT_SUCCEEDED,
@@ -36,6 +35,7 @@ from demos.wire.addresses import (
     is_any,
     port_of,
 )
+from demos.wire.codepages import codepage_problem
 from winsock import (
     AF_INET,
     FIONBIO,

@@ -7,7 +7,6 @@ from ctypes import c_int, sizeof
 from secrets import token_hex
 from typing import Annotated
 
-from demos.signal.protocol import codepage_problem
 from demos.terminal import (
     INIT_FAILED,
     INIT_SUCCEEDED,
@@ -25,6 +24,7 @@ from demos.terminal import (
 )
 from demos.ticks.protocol import LONGEST, encode, symbol_problem
 from demos.wire.addresses import Address, AddressError, address_text, empty_address, family_of, find_address, port_of
+from demos.wire.codepages import codepage_problem
 from winsock import (
     FIONBIO,
     INVALID_SOCKET,

@@ -10,7 +10,7 @@ from demos.copier.positions import GetSymbolLot
 from demos.copier.rules import Rules, factor_problem, list_from_text, names_from_text, names_problem
 from demos.copier.targets import Goals, Patience
 from demos.copier.trading import BringSymbolLot
-from demos.signal.protocol import Reader, Signal, Unreadable, codepage_problem
+from demos.signal.protocol import Reader, Signal, Unreadable
 from demos.terminal import (
     ACCOUNT_MARGIN_MODE,
     ACCOUNT_MARGIN_MODE_RETAIL_HEDGING,
@@ -31,6 +31,7 @@ from demos.terminal import (
     printf,
 )
 from demos.wire.addresses import AddressError, address_text, empty_address, family_of, find_address, port_of
+from demos.wire.codepages import codepage_problem
 from winsock import (
     FD_ISSET,
     FD_SET,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from demos.copier.positions import GetSymbolLot
 from demos.copier.strategy import Strategy
-from demos.signal.protocol import codepage_problem, encode, step_problem, symbol_problem
+from demos.signal.protocol import encode, step_problem, symbol_problem
 from demos.terminal import (
     INIT_FAILED,
     INIT_SUCCEEDED,
@@ -29,6 +29,7 @@ from demos.terminal import (
     printf,
 )
 from demos.wire.addresses import AddressError, address_text, empty_address, family_of, find_address, is_any, port_of
+from demos.wire.codepages import codepage_problem
 from winsock import (
     AF_INET,
     FIONBIO,

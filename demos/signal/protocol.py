@@ -6,10 +6,11 @@ signed and have two digits; the text is in an 8-bit code page. There is no numbe
 
 from __future__ import annotations
 
-import codecs
 import re
 from decimal import Decimal
 from typing import NamedTuple
+
+from demos.wire.codepages import codec_of
 
 BEGIN = b"<<"
 END = b">>"
@@ -37,22 +38,6 @@ class Unreadable(NamedTuple):
 
     text: str
     reason: str
-
-
-def codec_of(codepage: int) -> str:
-    """Python's name for a Windows code page."""
-    return "utf-8" if codepage == 65001 else f"cp{codepage}"
-
-
-def codepage_problem(codepage: int) -> str | None:
-    """Why messages cannot be written in this code page, or None when they can."""
-    try:
-        codecs.lookup(codec_of(codepage))
-    except LookupError:
-        return f"{codepage} is no code page that is known here"
-    if "<|>-.09\0".encode(codec_of(codepage)) != b"<|>-.09\0":
-        return f"code page {codepage} writes the marks otherwise than ASCII"
-    return None
 
 
 def symbol_problem(symbol: str, codepage: int) -> str | None:

@@ -15,8 +15,8 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-from demos.signal.protocol import codec_of
 from demos.terminal.charts.template_file import BOM, TemplateError, parse
+from demos.wire.codepages import codec_of
 
 FIELD = 10
 HEADER = 2 * FIELD

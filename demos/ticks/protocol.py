@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from demos.signal.protocol import codec_of
 from demos.terminal.mql.conversion import DoubleToString
+from demos.wire.codepages import codec_of
 
 # What the original server's buffer holds; a longer datagram is no tick.
 LONGEST = 1024

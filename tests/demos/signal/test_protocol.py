@@ -14,11 +14,11 @@ from demos.signal.protocol import (
     Reader,
     Signal,
     Unreadable,
-    codepage_problem,
     encode,
     step_problem,
     symbol_problem,
 )
+from demos.wire.codepages import codepage_problem
 
 
 def everything(reader: Reader) -> list[Signal | Unreadable]:
@@ -108,7 +108,7 @@ def test_s8_finer_steps_cannot(step):
 def test_only_code_pages_that_write_the_marks_as_ascii_does_are_taken():
     assert [codepage_problem(page) for page in (1252, 1251, 437, 932, 65001)] == [None] * 5
     assert "no code page" in (codepage_problem(12345) or "")
-    assert "otherwise than ASCII" in (codepage_problem(500) or "")
+    assert "does not encode the marks" in (codepage_problem(500) or "")
 
 
 def test_s1_messages_that_arrive_together_are_all_read():

@@ -1,0 +1,29 @@
+"""What a symbol's name may be: the one rule for options, maps, file names, charts and markets.
+
+A broker's names may hold blanks, dots, ``#`` and letters of either case: ``Volatility 75 Index``, ``EURUSD.m``. The
+article's wire formats carry all of them, except for their own marks. A program may limit a name further: the template
+pair has room for nine bytes, and a code page may lack a letter.
+"""
+
+from __future__ import annotations
+
+# MetaTrader's own limit is 31 characters.
+LONGEST_SYMBOL = 64
+
+
+def symbol_problem(name: str) -> str | None:
+    """Why this is not a symbol's name, or None when it is."""
+    if not name:
+        return "a symbol's name is empty"
+    if len(name) > LONGEST_SYMBOL:
+        return f"a symbol's name has at most {LONGEST_SYMBOL} characters, not {len(name)}"
+    if name != name.strip():
+        return f"a symbol's name neither begins nor ends with a blank: {name!r}"
+    if not name.isprintable():
+        return f"a symbol's name has no control characters: {name!r}"
+    for mark in ("|", "<<", ">>"):
+        if mark in name:
+            return f"a symbol's name cannot contain {mark!r}, which is a mark of the signal protocol: {name!r}"
+    if name.startswith("<"):
+        return f"a symbol's name cannot begin with '<', which would join a mark of the signal protocol: {name!r}"
+    return None
