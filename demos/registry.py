@@ -29,17 +29,17 @@ PROGRAMS = {
     "provider": "copier/provider.py",
     "signal_client": "copier/copier.py",
     "signal_server": "copier/provider.py",
-    "tick_client": "collector/sender.py",
+    "tick_client": "ticks/client.py",
     "tick_collector": "collector/collector.py",
     "tick_sender": "collector/sender.py",
-    "tick_server": "collector/collector.py",
+    "tick_server": "ticks/server.py",
     "tpl_client": "chartfeed/client.py",
     "tpl_server": "chartfeed/server.py",
 }
 
 SUBCOMMANDS = {
     "collected": Subcommand(
-        "demos.collector.collected_command", "show, export and draw what a tick server has collected"
+        "demos.collector.collected_command", "show, export and draw collected ticks"
     ),
     "list": Subcommand("demos.launcher.list_command", "name the programs"),
     "run": Subcommand("demos.launcher.run_command", "attach one program to a chart and drive it"),

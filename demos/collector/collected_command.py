@@ -1,4 +1,4 @@
-"""``python -m demos collected FILE``: what a tick server has collected, as text, export and picture."""
+"""``python -m demos collected FILE``: shows, exports and draws collected ticks."""
 
 from __future__ import annotations
 
@@ -23,32 +23,35 @@ def add_parser(subparsers: SubParsers) -> None:
     """Declare the subcommand."""
     parser = subparsers.add_parser(
         "collected",
-        help="show, export and draw what a tick server has collected",
-        description="Show which symbols and senders a tick server's --database holds; it may go on collecting.",
+        help="show, export and draw collected ticks",
+        description="Show the symbols and senders in the --database of tick_collector, also while it is running.",
         allow_abbrev=False,
     )
-    parser.add_argument("database", type=Path, metavar="FILE", help="the tick server's --database")
-    parser.add_argument("--Symbol", metavar="NAME", help="this symbol alone (default: all)")
+    parser.add_argument("database", type=Path, metavar="FILE", help="the --database of tick_collector")
+    parser.add_argument("--Symbol", metavar="NAME", help="only this symbol (default: all)")
     parser.add_argument(
-        "--export", type=Path, metavar="DIR", help="write a tick export as MetaTrader's of each symbol there"
+        "--export",
+        type=Path,
+        metavar="DIR",
+        help="write each symbol's ticks to this folder, in MetaTrader's tick format",
     )
     parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the ticks into this PNG file")
 
 
 def main(args: argparse.Namespace) -> int:
-    """Carry it out; returns the exit code. What cannot be done is one line on standard error."""
+    """Run the command; returns the exit code. An error is one line on standard error."""
     try:
         with closing(TickStore(args.database, reading=True)) as store:
             symbols = [symbol for symbol in store.symbols() if args.Symbol in (None, symbol.name)]
             if not symbols:
-                raise OutputError(f"{args.database} holds no ticks" + (f" of {args.Symbol}" if args.Symbol else ""))
+                raise OutputError(f"{args.database} has no ticks" + (f" of {args.Symbol}" if args.Symbol else ""))
             for symbol in symbols:
                 last = price_text(symbol.bid, symbol.digits)
                 print(f"symbol {escaped(symbol.name)}: {symbol.ticks} ticks, the last {last}")
             for sender in store.senders():
                 print(
                     f"sender {sender.address}: {sender.ticks} ticks, {sender.lost} lost, {sender.repeated} repeated; "
-                    f"{sender.refused} datagrams were no ticks, {sender.oversized} too long"
+                    f"{sender.refused} invalid datagrams, {sender.oversized} oversized"
                 )
             if args.export:
                 for path in export_ticks(store, args.export, symbols):

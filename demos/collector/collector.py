@@ -1,4 +1,4 @@
-"""Collects the ticks that clients send over UDP: shows, counts and keeps them."""
+"""Collects the ticks that clients send over UDP: shows, counts and stores them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from ctypes import c_int, sizeof
 from pathlib import Path
 from typing import Annotated
 
-from demos.collector.intake import Collector
+from demos.collector.recorder import TickRecorder
 from demos.collector.store import StoreError, TickStore
 from demos.terminal import (
     INIT_FAILED,
@@ -23,8 +23,7 @@ from demos.terminal import (
     TimeGMT,
 )
 from demos.terminal.mql.conversion import milliseconds_of
-from demos.terminal.points import price_text
-from demos.ticks.protocol import LONGEST, Refused
+from demos.ticks.protocol import CODEPAGE, MAX_DATAGRAM, InvalidDatagram, port_problem
 from demos.wire.addresses import (
     Address,
     AddressError,
@@ -66,30 +65,26 @@ from winsock import (
     u_long,
 )
 
+Host: Annotated[str, Input("host name or address to listen on; 0.0.0.0 or :: for all networks")] = "127.0.0.1"
+Port: Annotated[int, Input("port to listen on; 0: any free one", check=port_problem)] = 8082
 
-def _port_problem(value: int) -> str | None:
-    return None if 0 <= value <= 65535 else f"{value} is not a port"
+# The article's server does not have the following inputs.
+codepage: Annotated[int, Input("code page of the datagrams' text", check=codepage_problem)] = CODEPAGE
+database: Annotated[str, Input("SQLite file for the ticks; without a file they are only counted")] = ""
 
+# The datagrams that arrive between two events must fit into the socket's buffer. Linux gives it 208 KiB by default,
+# about 256 datagrams. The article's period of 300 ms is too long for a fast sender, so the period is shorter here, and
+# the program asks for a larger buffer.
+PERIOD_MS = 100
+RECEIVE_BUFFER = 4 * 1024 * 1024
 
-Host: Annotated[str, Input("name or address to listen on; 0.0.0.0 or ::, on every network")] = "127.0.0.1"
-Port: Annotated[int, Input("port to listen on; 0: any free one", check=_port_problem)] = 8082
+# The most datagrams that one event reads: a fast sender cannot keep the program in the event.
+MAX_READS = 4096
 
-# The inputs from here on are not the article's.
-codepage: Annotated[int, Input("code page of the datagrams' text", check=codepage_problem)] = 1252
-database: Annotated[str, Input("file that keeps the ticks; without one they are counted alone")] = ""
-
-# The article's 300 ms are long: what arrives between two events has to fit into the socket's buffer, which in the usual
-# 208 KiB of Linux holds some 256 datagrams. A third of the time, and a larger buffer where the system grants one.
-EVERY_MS = 100
-BUFFER = 4 * 1024 * 1024
-
-# The most of one event, so that no sender can keep the program in it; the rest waits for the next one.
-MOST_DATAGRAMS = 4096
-
-# What is wrong with datagrams is told at most so often, and counted meanwhile.
+# Problems with datagrams are counted, and reported at most once in this time.
 REPORT_MS = 1000
-MOST_SHOWN = 60
-MOST_NAMES = 4096
+MAX_TEXT = 60
+MAX_CACHED_NAMES = 4096
 
 started = False
 server = INVALID_SOCKET
@@ -98,22 +93,22 @@ name: Address = empty_address(AF_INET)
 port = 0
 total = 0
 names: dict[bytes, str] = {}
-complaints: dict[str, tuple[int, str]] = {}
-complained_at = -REPORT_MS
+problems: dict[str, tuple[int, str]] = {}
+reported_at = -REPORT_MS
 store: TickStore | None = None
-collector: Collector
+recorder: TickRecorder
 
 
 def OnInit() -> int:
-    global store, collector, port
+    global store, recorder, port
     port = Port
     try:
         store = TickStore(Path(database) if database else None)
     except StoreError as error:
         Fail(4, str(error))
         return INIT_FAILED
-    collector = Collector(store, codepage)
-    EventSetMillisecondTimer(EVERY_MS)
+    recorder = TickRecorder(store, codepage)
+    EventSetMillisecondTimer(PERIOD_MS)
     return INIT_SUCCEEDED
 
 
@@ -121,10 +116,10 @@ def OnDeinit(reason: int) -> None:
     EventKillTimer()
     try:
         if listening:
-            # What has arrived is kept.
+            # Store the datagrams that arrived since the last timer event.
             ReceiveTicks()
-            Keep()
-        Complain(complained_at + REPORT_MS)
+            StoreTicks()
+        ReportProblems(reported_at + REPORT_MS)
     finally:
         CloseClean()
         if store:
@@ -135,21 +130,21 @@ def OnTimer() -> None:
     if server == INVALID_SOCKET:
         StartServer(Host, port)
         return
-    problem = ReceiveTicks()
+    error = ReceiveTicks()
     try:
-        Keep()
-    except StoreError as error:
-        Fail(4, str(error))
+        StoreTicks()
+    except StoreError as store_error:
+        Fail(4, str(store_error))
         CloseClean()
         return
-    Complain(GetTickCount64())
-    if problem:
-        Print(f"-receive failed error: {problem}. Cleanup socket")
+    ReportProblems(GetTickCount64())
+    if error:
+        Print(f"-receive failed error: {error}. Cleanup socket")
         CloseClean()
 
 
-def StartServer(addr: str, number: int) -> None:
-    """Bind the socket. Whatever is in the way will still be there a moment later: say so once and end."""
+def StartServer(host: str, number: int) -> None:
+    """Create and bind the socket. An error is reported once and ends the program: a retry would meet it again."""
     global started, server, listening, name, port
     res = WSAStartup(MAKEWORD(2, 2), WSADATA())
     if res != 0:
@@ -157,7 +152,7 @@ def StartServer(addr: str, number: int) -> None:
         return
     started = True
     try:
-        name = find_address(addr, number, SOCK_DGRAM)
+        name = find_address(host, number, SOCK_DGRAM)
     except AddressError as error:
         Fail(3, str(error))
         return
@@ -165,7 +160,7 @@ def StartServer(addr: str, number: int) -> None:
     if server == INVALID_SOCKET:
         Fail(3, "Create failed error: " + WSAErrorDescript(WSAGetLastError()))
         return
-    if setsockopt(server, SOL_SOCKET, SO_RCVBUF, c_int(BUFFER), sizeof(c_int)) != NO_ERROR:
+    if setsockopt(server, SOL_SOCKET, SO_RCVBUF, c_int(RECEIVE_BUFFER), sizeof(c_int)) != NO_ERROR:
         Print("-setsockopt failed error: " + WSAErrorDescript(WSAGetLastError()))
     if bind(server, name, sizeof(name)) == SOCKET_ERROR:
         Fail(3, f"Bind to {address_text(name)} failed error: " + WSAErrorDescript(WSAGetLastError()))
@@ -177,8 +172,10 @@ def StartServer(addr: str, number: int) -> None:
         Fail(3, "getsockname failed error: " + WSAErrorDescript(WSAGetLastError()))
         return
     if is_any(name):
-        Alert(f"{addr} is open to every network: there is no password, and whoever reaches the port can feed ticks")
-    # Made anew after an error, it is to be found where it was.
+        Alert(
+            f"{host} accepts ticks from all networks; there is no password: anyone who reaches the port can send ticks"
+        )
+    # A socket that is created again after an error gets the same port.
     port = port_of(name)
     listening = True
     Event("listening", port=port)
@@ -186,77 +183,76 @@ def StartServer(addr: str, number: int) -> None:
 
 
 def ReceiveTicks() -> str:
-    """Take all datagrams that wait, up to a bound; returns what is wrong with the socket, or ""."""
-    buf = bytearray(LONGEST)
+    """Read the waiting datagrams, at most MAX_READS; returns the text of a socket error, or ""."""
+    buf = bytearray(MAX_DATAGRAM)
     length = c_int()
-    for _ in range(MOST_DATAGRAMS):
+    for _ in range(MAX_READS):
         length.value = sizeof(name)
-        res = recvfrom(server, buf, LONGEST, 0, name, length)
+        res = recvfrom(server, buf, MAX_DATAGRAM, 0, name, length)
         if res != SOCKET_ERROR:
-            said = collector.take(bytes(buf[:res]), Sender())
-            if isinstance(said, Refused):
-                Note("that are no ticks", f"'{said.text[:MOST_SHOWN]}' ({said.reason}) from {Sender()}")
+            tick = recorder.add(bytes(buf[:res]), SenderText())
+            if isinstance(tick, InvalidDatagram):
+                AddProblem("invalid", f"'{tick.text[:MAX_TEXT]}' ({tick.reason}) from {SenderText()}")
             continue
         err = WSAGetLastError()
         if err == WSAEWOULDBLOCK:
             break
         if err == WSAEMSGSIZE:
-            collector.oversized(Sender())
-            Note(f"longer than {LONGEST} bytes", f"from {Sender()}")
-        # These concern a datagram that was sent before, which is no reason to stop listening.
+            recorder.add_oversized(SenderText())
+            AddProblem(f"longer than {MAX_DATAGRAM} bytes", f"from {SenderText()}")
+        # These two errors are about a datagram that this socket sent; the socket still receives.
         elif err not in (WSAECONNRESET, WSAENETRESET):
             return WSAErrorDescript(err)
     return ""
 
 
-def Sender() -> str:
-    """The last datagram's sender, as text."""
+def SenderText() -> str:
+    """The address of the last datagram's sender."""
     raw = bytes(name)
     text = names.get(raw)
     if text is None:
-        if len(names) >= MOST_NAMES:
+        if len(names) >= MAX_CACHED_NAMES:
             names.clear()
         text = names[raw] = address_text(name)
     return text
 
 
-def Keep() -> None:
-    """Keep what was received, and show the last of it."""
+def StoreTicks() -> None:
+    """Store the ticks of this event and show the last one."""
     global total
-    batch = collector.keep(milliseconds_of(TimeGMT()))
+    batch = recorder.commit(milliseconds_of(TimeGMT()))
     if batch.lost > 0:
-        Note("lost, as the numbers of others tell", f"{batch.lost} in one event", batch.lost)
+        AddProblem("lost, by their numbers", f"{batch.lost} in one event", batch.lost)
     if not batch.ticks:
         return
     total += len(batch.ticks)
     quote, sender = batch.ticks[-1]
-    last = f"{quote.symbol} {price_text(quote.bid, quote.digits)}"
     if len(batch.ticks) == 1:
-        Print(f"receive tick from client {sender}: {last}")
+        Print(f"receive tick from client {sender}: {quote.text}")
     else:
         clients = len({sender for _, sender in batch.ticks})
-        Print(f"receive {len(batch.ticks)} ticks from {clients} clients, the last from {sender}: {last}")
-    Comment(total, " ticks, the last: ", last)
+        Print(f"receive {len(batch.ticks)} ticks from {clients} clients, the last from {sender}: {quote.text}")
+    Comment(total, " ticks, the last: ", quote.text)
 
 
-def Note(kind: str, example: str, count: int = 1) -> None:
-    """Remember something wrong, to be told by Complain()."""
-    before, first = complaints.get(kind, (0, example))
-    complaints[kind] = (before + count, first)
+def AddProblem(kind: str, example: str, count: int = 1) -> None:
+    """Count a problem with datagrams, for ReportProblems()."""
+    before, first = problems.get(kind, (0, example))
+    problems[kind] = (before + count, first)
 
 
-def Complain(now: int) -> None:
-    """Tell what was wrong since the last time, unless that is not long ago."""
-    global complained_at
-    if complaints and now - complained_at >= REPORT_MS:
-        for kind, (count, example) in complaints.items():
-            Print(f"-datagrams {kind}: {count}, at first {example}")
-        complaints.clear()
-        complained_at = now
+def ReportProblems(now: int) -> None:
+    """Log the problems since the last report, at most one report in REPORT_MS."""
+    global reported_at
+    if problems and now - reported_at >= REPORT_MS:
+        for kind, (count, example) in problems.items():
+            Print(f"-datagrams {kind}: {count}, the first: {example}")
+        problems.clear()
+        reported_at = now
 
 
 def CloseClean() -> None:
-    """Close the socket, and take back the start-up if there was one."""
+    """Close the socket; call WSACleanup only when WSAStartup succeeded."""
     global started, server, listening
     Print("Shutdown server")
     listening = False

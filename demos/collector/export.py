@@ -1,4 +1,7 @@
-"""Collected ticks as MetaTrader's own tick export: one tab-separated file a symbol, which this terminal replays too."""
+"""Exports collected ticks in MetaTrader's tick format: one tab-separated file for each symbol.
+
+The demos' terminal can replay these files (``--ticks``).
+"""
 
 from __future__ import annotations
 
@@ -16,18 +19,19 @@ from demos.terminal.points import price_text
 
 HEADER = "<DATE>\t<TIME>\t<BID>\t<ASK>\t<LAST>\t<VOLUME>\t<FLAGS>"
 
-# The bid and the ask have changed. A datagram brings no ask: the bid stands in its place, so that no line, and no blank
-# that means "as before", shows an ask below the bid.
-FLAGS = 2 | 4
+# MetaTrader's flags for a changed bid and a changed ask. A datagram has no ask; the file has the bid in its place. An
+# empty field would mean "unchanged", and an unchanged ask could be below the new bid.
+TICK_FLAG_BID = 2
+TICK_FLAG_ASK = 4
 
 
 def export_ticks(store: TickStore, folder: Path, symbols: Sequence[SymbolRow]) -> list[Path]:
-    """Write each symbol's ticks into a file of the folder, named as MetaTrader does, and return the files.
+    """Write each symbol's ticks to a file in the folder, with MetaTrader's file name, and return the files.
 
-    Times are those of receipt at Greenwich; where the computer's clock was set back they stand still until it has
-    caught up, since an export's times never go back.
+    Times are times of receipt in UTC. They never decrease: after the computer's clock was set back, ticks get the last
+    time until the clock has passed it.
 
-    Errors: OutputError when a file cannot be written; StoreError when the ticks cannot be read.
+    Errors: OutputError when a file cannot be written or a symbol has no ticks; StoreError when reading fails.
     """
     files: dict[str, Path] = {}
     try:
@@ -37,7 +41,7 @@ def export_ticks(store: TickStore, folder: Path, symbols: Sequence[SymbolRow]) -
             try:
                 first, last = _write(store, unfinished, symbol.name)
                 path = _path(folder, symbol.name, first, last)
-                # Names that differ in case alone are one on Windows.
+                # On Windows, names that differ only in case are the same file.
                 if path.name.casefold() in files:
                     path = path.with_stem(f"{path.stem}_{len(files)}")
                 unfinished.replace(path)
@@ -50,7 +54,7 @@ def export_ticks(store: TickStore, folder: Path, symbols: Sequence[SymbolRow]) -
 
 
 def _write(store: TickStore, path: Path, symbol: str) -> tuple[datetime, datetime]:
-    """Write one file; returns the first tick's time and the last one's."""
+    """Write one file; returns the times of the first and the last tick."""
     ticks = store.ticks(symbol)
     first = next(ticks, None)
     if first is None:
@@ -62,10 +66,10 @@ def _write(store: TickStore, path: Path, symbol: str) -> tuple[datetime, datetim
             last = max(last, tick.time)
             date, time = f"{time_of(last):%Y.%m.%d %H:%M:%S.%f}"[:-3].split()
             bid = price_text(tick.bid, tick.digits)
-            print(date, time, bid, bid, "", "", FLAGS, sep="\t", file=file)
+            print(date, time, bid, bid, "", "", TICK_FLAG_BID | TICK_FLAG_ASK, sep="\t", file=file)
     return time_of(first.time), time_of(last)
 
 
 def _path(folder: Path, symbol: str, first: datetime, last: datetime) -> Path:
-    """EURUSD_202401010900_202401011730.csv; what a file's name cannot hold is written as %XX."""
+    """EURUSD_202401010900_202401011730.csv; characters that a file name cannot contain are written as %XX."""
     return folder / f"{quote(symbol, safe=' #+!&()')}_{first:%Y%m%d%H%M}_{last:%Y%m%d%H%M}.csv"

@@ -134,7 +134,7 @@ def _run(job: Job) -> dict[str, Any]:
 def _collect(job: Job, symbol: str | None) -> None:
     """Start everything, let the clients send, and let the server catch up."""
     timer = f"--timer-ms={job.options.timer_ms}"
-    server = ["run", "tick_server", f"--database={job.database}", timer, f"--speed={_SLOW}"]
+    server = ["run", "tick_collector", f"--database={job.database}", timer, f"--speed={_SLOW}"]
     _start(job, SERVER, [*server, f"--Port={job.options.Port}"])
     _until(job, lambda: job.tally.port != 0, _STARTING)
     if job.stopping:

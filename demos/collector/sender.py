@@ -1,4 +1,4 @@
-"""Sends each tick of its chart's symbol to a tick server over UDP."""
+"""Sends each tick of its chart's symbol to a tick collector over UDP."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from demos.terminal import (
     Symbol,
     SymbolInfoDouble,
 )
-from demos.ticks.protocol import LONGEST, encode, symbol_problem
+from demos.ticks.protocol import CODEPAGE, MAX_DATAGRAM, encode, port_problem, tick_symbol_problem
 from demos.wire.addresses import Address, AddressError, address_text, empty_address, family_of, find_address, port_of
 from demos.wire.codepages import codepage_problem
 from winsock import (
@@ -51,24 +51,19 @@ from winsock import (
     u_long,
 )
 
+Host: Annotated[str, Input("host name or address of the server")] = "127.0.0.1"
+Port: Annotated[int, Input("port of the server", check=lambda port: port_problem(port, 1))] = 8082
 
-def _port_problem(value: int) -> str | None:
-    return None if 0 < value <= 65535 else f"{value} is not a port"
+# The article's client does not have the following inputs.
+codepage: Annotated[int, Input("code page of the datagrams' text", check=codepage_problem)] = CODEPAGE
+sequence: Annotated[bool, Input("number the ticks, so that tick_collector can count lost ones")] = False
 
-
-Host: Annotated[str, Input("name or address of the tick server")] = "127.0.0.1"
-Port: Annotated[int, Input("port of the tick server", check=_port_problem)] = 8082
-
-# The inputs from here on are not the article's.
-codepage: Annotated[int, Input("code page of the datagrams' text", check=codepage_problem)] = 1252
-sequence: Annotated[bool, Input("number the ticks behind their NUL, so that our server can tell what was lost")] = False
-
-# Ticks that could not be sent wait for the next attempt, but not more than so many: then the oldest are given up.
-MOST_WAITING = 1000
+# Ticks that could not be sent stay in a queue of this length; when it is full, the oldest tick is dropped.
+MAX_PENDING = 1000
 RETRY_MS = 1000
 
-# What comes in is discarded, so much at a time; and without a refusal for so long somebody listens again.
-MOST_DISCARDED = 64
+# The most datagrams that one event reads and discards. After QUIET_MS without a refusal the port counts as open again.
+MAX_READS = 64
 QUIET_MS = 10_000
 
 started = False
@@ -77,9 +72,9 @@ srvaddr: Address | None = None
 local_port = 0
 run = ""
 number = 0
-waiting: deque[bytes] = deque()
+pending: deque[bytes] = deque()
 sent = 0
-told = 0
+reported = 0
 given_up = 0
 retry_at = 0
 refused_at = -1
@@ -87,13 +82,13 @@ refused_at = -1
 
 def OnInit() -> int:
     global run
-    problem = symbol_problem(Symbol(), codepage)
+    problem = tick_symbol_problem(Symbol(), codepage)
     if problem:
         Fail(2, problem)
         return INIT_FAILED
     run = token_hex(8) if sequence else ""
     EventSetTimer(1)
-    # The socket is made at once; without one now, the first tick tries again.
+    # If this fails, the first tick tries again.
     StartClient()
     return INIT_SUCCEEDED
 
@@ -103,33 +98,33 @@ def OnDeinit(reason: int) -> None:
     EventKillTimer()
     retry_at = 0
     SendTicks()
-    if waiting:
-        Print(f"-{len(waiting)} ticks could not be sent and are given up")
-        given_up += len(waiting)
-        waiting.clear()
-    Report()
+    if pending:
+        Print(f"-{len(pending)} ticks could not be sent and are dropped")
+        given_up += len(pending)
+        pending.clear()
+    ReportSent()
     CloseClean()
 
 
 def OnTick() -> None:
     global number, given_up
     number += 1
-    if len(waiting) >= MOST_WAITING:
-        waiting.popleft()
+    if len(pending) >= MAX_PENDING:
+        pending.popleft()
         given_up += 1
-    waiting.append(encode(Symbol(), SymbolInfoDouble(Symbol(), SYMBOL_BID), Digits(), codepage, run, number))
-    ReadRefusals()
+    pending.append(encode(Symbol(), SymbolInfoDouble(Symbol(), SYMBOL_BID), Digits(), codepage, run, number))
+    CheckRefusals()
     SendTicks()
 
 
 def OnTimer() -> None:
-    ReadRefusals()
+    CheckRefusals()
     SendTicks()
-    Report()
+    ReportSent()
 
 
 def StartClient() -> bool:
-    """Make the socket; the system gives it a port when it first sends."""
+    """Create the socket; the system assigns its port at the first send."""
     global started, client, srvaddr
     res = WSAStartup(MAKEWORD(2, 2), WSADATA())
     if res != 0:
@@ -151,50 +146,50 @@ def StartClient() -> bool:
         Print("-ioctlsocket failed error: " + WSAErrorDescript(WSAGetLastError()))
         CloseClean()
         return False
-    Print("create socket OK, ticks go to " + address_text(srvaddr))
+    Print("create socket OK, send ticks to " + address_text(srvaddr))
     return True
 
 
 def SendTicks() -> None:
-    """Send what waits, the oldest first; what cannot be sent goes on waiting."""
+    """Send the pending ticks, the oldest first; a tick that cannot be sent stays pending."""
     global sent, retry_at
     if GetTickCount64() < retry_at:
         return
-    while waiting:
-        problem = SendTick(waiting[0])
-        if problem:
-            Print(f"-Send failed error: {problem} {len(waiting)} ticks wait.")
+    while pending:
+        error = SendTick(pending[0])
+        if error:
+            Print(f"-Send failed error: {error} {len(pending)} ticks pending")
             retry_at = GetTickCount64() + RETRY_MS
             return
-        waiting.popleft()
+        pending.popleft()
         sent += 1
 
 
 def SendTick(data: bytes) -> str:
-    """Send one datagram; after an error once more, on a new socket. Returns why it could not be sent, or ""."""
-    problem = "no socket."
+    """Send one datagram; after an error once more, on a new socket. Returns the text of the error, or ""."""
+    error = "no socket."
     for _ in range(2):
         if client == INVALID_SOCKET and not StartClient():
             break
         assert srvaddr is not None
         if sendto(client, data, len(data), 0, srvaddr, sizeof(srvaddr)) != SOCKET_ERROR:
             if not local_port:
-                LearnPort()
+                ReportPort()
             return ""
         err = WSAGetLastError()
-        problem = WSAErrorDescript(err)
+        error = WSAErrorDescript(err)
         if err == WSAEWOULDBLOCK:
             break
         if err == WSAECONNRESET:
-            # It speaks of a datagram before this one, which was not sent for it; the socket is as good as before.
-            Refused()
+            # The error is about an earlier datagram. This one was not sent, and the socket still works.
+            ReportRefusal()
         else:
             CloseClean()
-    return problem
+    return error
 
 
-def LearnPort() -> None:
-    """Tell from which port the ticks go out."""
+def ReportPort() -> None:
+    """Record the local port from which the ticks are sent."""
     global local_port
     assert srvaddr is not None
     local = empty_address(family_of(srvaddr))
@@ -205,17 +200,17 @@ def LearnPort() -> None:
     Event("sending", symbol=Symbol(), port=local_port)
 
 
-def ReadRefusals() -> None:
-    """Learn whether the server's port is closed, where the network tells; discard what anybody sends."""
+def CheckRefusals() -> None:
+    """Read from the socket: WSAECONNRESET means that the server's port is closed. Received data is discarded."""
     global refused_at
-    buf = bytearray(LONGEST)
-    # Before it has sent anything the socket has no port, and nothing can have come.
-    for _ in range(MOST_DISCARDED if local_port else 0):
-        if recvfrom(client, buf, LONGEST, 0, None, None) != SOCKET_ERROR:
+    buf = bytearray(MAX_DATAGRAM)
+    # Before the first send the socket has no port and cannot have received anything.
+    for _ in range(MAX_READS if local_port else 0):
+        if recvfrom(client, buf, MAX_DATAGRAM, 0, None, None) != SOCKET_ERROR:
             continue
         err = WSAGetLastError()
         if err == WSAECONNRESET:
-            Refused()
+            ReportRefusal()
         elif err == WSAEWOULDBLOCK:
             break
         elif err not in (WSAEMSGSIZE, WSAENETRESET):
@@ -224,11 +219,11 @@ def ReadRefusals() -> None:
             return
     if refused_at >= 0 and GetTickCount64() - refused_at >= QUIET_MS:
         refused_at = -1
-        Print("no more refusals: somebody listens again, or nothing tells of it")
+        Print(f"no refusals for {QUIET_MS // 1000} s: the server may be listening again")
 
 
-def Refused() -> None:
-    """Nobody listens. Say it once: the ticks go on, for whoever comes."""
+def ReportRefusal() -> None:
+    """Log once that nobody listens. The program continues to send, because a server may start later."""
     global refused_at
     if refused_at < 0:
         Print(f"-Nobody listens at {Host}:{Port}, ticks are lost: " + WSAErrorDescript(WSAECONNRESET))
@@ -236,19 +231,21 @@ def Refused() -> None:
     refused_at = GetTickCount64()
 
 
-def Report() -> None:
-    """Tell how many ticks were sent since the last time."""
-    global told
-    if sent > told:
+def ReportSent() -> None:
+    """Log how many ticks were sent since the last report."""
+    global reported
+    if sent > reported:
         Print(
-            f"send {Symbol()} tick to server" if sent == told + 1 else f"send {sent - told} {Symbol()} ticks to server"
+            f"send {Symbol()} tick to server"
+            if sent == reported + 1
+            else f"send {sent - reported} {Symbol()} ticks to server"
         )
-    told = sent
+    reported = sent
     Event("sent", symbol=Symbol(), ticks=number, sent=sent, given_up=given_up)
 
 
 def CloseClean() -> None:
-    """Close the socket, and take back the start-up if there was one."""
+    """Close the socket; call WSACleanup only when WSAStartup succeeded."""
     global started, client, local_port
     if client != INVALID_SOCKET:
         closesocket(client)

@@ -72,7 +72,7 @@ def _run(args: argparse.Namespace) -> int:
         host = Host(clock, _market(args), account, log, events=events, timer_ms=args.timer_ms)
         inputs = {"Host": args.Host, "Port": args.Port, "sequence": args.sequence}
         for symbol in args.symbols:
-            host.attach(find_program("tick_client"), symbol, inputs=inputs)
+            host.attach(find_program("tick_sender"), symbol, inputs=inputs)
         stack.enter_context(stopped_by_signals(host.stop))
         log.write("terminal", "info", "market", f"{len(args.symbols)} charts")
         if sys.stdin is not None:

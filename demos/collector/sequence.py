@@ -1,20 +1,20 @@
-"""What the numbers of one client's ticks tell: how many were lost, and which came twice. No sockets, no clock."""
+"""Counts lost and repeated ticks by the numbers that a sender gave them. No sockets, no clock."""
 
 from __future__ import annotations
 
-# How far behind the newest number a tick may come and still be known for late: memory for one client is bounded.
-MOST_LATE = 4096
+# A tick that arrives at most this many numbers late is recognized as late or repeated. The limit bounds the memory.
+MAX_LATE = 4096
 
 
-class Sequence:
-    """The numbers of one run of a client, from the first that was seen on.
+class SequenceTracker:
+    """The numbers of one run of a sender, from the first that was received to the last.
 
-    What the client sent before that is not counted: the server may have come later than the client. What it sent after
-    the last cannot be missed either.
+    Ticks before the first number are not counted as lost: the collector may have started after the sender. Ticks after
+    the last number cannot be known.
     """
 
     def __init__(self, first: int, last: int, lost: int, known_from: int) -> None:
-        """Continue with what is known. Whether a number below ``known_from`` has come is not remembered."""
+        """Continue a sequence. It is unknown which numbers below ``known_from`` were received."""
         self.first = first
         self.last = last
         self.lost = lost
@@ -22,17 +22,17 @@ class Sequence:
         self._missing: set[int] = set()
 
     @classmethod
-    def beginning(cls, number: int) -> Sequence:
-        """A run of which this is the first number to come."""
+    def starting_at(cls, number: int) -> SequenceTracker:
+        """A run whose first received number is this one."""
         return cls(number, number, 0, number)
 
-    def take(self, number: int) -> bool:
-        """A tick of this number has come; False when it is known to have come before."""
+    def add(self, number: int) -> bool:
+        """Count a received number; False when it is known to be repeated."""
         if number > self.last:
-            self._miss(self.last + 1, number)
+            self._add_missing(self.last + 1, number)
             self.last = number
         elif number < self.first:
-            self._miss(number + 1, self.first)
+            self._add_missing(number + 1, self.first)
             if self._known_from == self.first:
                 self._known_from = number
             self.first = number
@@ -43,9 +43,9 @@ class Sequence:
             return number < self._known_from
         return True
 
-    def _miss(self, begin: int, end: int) -> None:
+    def _add_missing(self, begin: int, end: int) -> None:
         self.lost += end - begin
-        self._missing.update(range(max(begin, end - MOST_LATE), end))
-        if end - begin > MOST_LATE or len(self._missing) > 2 * MOST_LATE:
-            self._missing = set(sorted(self._missing)[-MOST_LATE:])
+        self._missing.update(range(max(begin, end - MAX_LATE), end))
+        if end - begin > MAX_LATE or len(self._missing) > 2 * MAX_LATE:
+            self._missing = set(sorted(self._missing)[-MAX_LATE:])
             self._known_from = min(self._missing)

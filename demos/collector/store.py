@@ -1,6 +1,6 @@
-"""Collected ticks in SQLite: what was received in one event is one transaction.
+"""Collected ticks in an SQLite file. Each timer event of the collector is one transaction.
 
-Bids are integer points with their digits; times are those of receipt, in milliseconds since 1970 at Greenwich.
+Bids are integer points with their digits. Times are times of receipt, in milliseconds since 1970-01-01 UTC.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from demos.collector.sequence import Sequence
+from demos.collector.sequence import SequenceTracker
 from demos.terminal.interfaces import TerminalError
 from demos.ticks.protocol import Quote
 
 VERSION = 1
 
-# "WSTK" in the file's header tells collected ticks from any other database.
+# "WSTK" in the header marks the file as a database of collected ticks.
 _APPLICATION = 0x5753544B
 
-# Seconds to wait for another process that is writing.
-_PATIENCE = 5.0
+# Seconds to wait while another process writes.
+_LOCK_TIMEOUT = 5.0
 
-_MOST_REMEMBERED = 10_000
+_MAX_CACHED_IDS = 10_000
 
 _SCHEMA = f"""
 CREATE TABLE symbols (
@@ -66,14 +66,14 @@ FROM senders ORDER BY id
 
 
 class StoreError(TerminalError):
-    """A file that holds no collected ticks, is of a newer version, or cannot be read or written."""
+    """The file has no collected ticks, has a newer version, or cannot be read or written."""
 
     code = 4
 
 
 @dataclass
 class Counts:
-    """What came from one sender: ticks that were kept, and datagrams that were not."""
+    """The datagrams of one sender: stored ticks, invalid, oversized and repeated ones."""
 
     ticks: int = 0
     refused: int = 0
@@ -83,17 +83,17 @@ class Counts:
 
 @dataclass
 class Batch:
-    """What was received in one event; ``time`` is that of receipt, ``lost`` how many more numbers are missing."""
+    """The datagrams of one event. ``time`` is the time of receipt, ``lost`` the change of the number of lost ticks."""
 
     time: int
     lost: int = 0
     ticks: list[tuple[Quote, str]] = field(default_factory=list)
     senders: dict[str, Counts] = field(default_factory=dict)
-    runs: dict[str, tuple[Sequence, str]] = field(default_factory=dict)
+    runs: dict[str, tuple[SequenceTracker, str]] = field(default_factory=dict)
 
 
 class SymbolRow(NamedTuple):
-    """A symbol: how many ticks it has, and the last of them."""
+    """A symbol, the number of its ticks, and the last tick."""
 
     name: str
     ticks: int
@@ -103,7 +103,7 @@ class SymbolRow(NamedTuple):
 
 
 class SenderRow(NamedTuple):
-    """A sender: its address, what came from it, and how many numbered ticks are missing."""
+    """A sender: its address, its counts, and the number of its lost ticks."""
 
     address: str
     ticks: int
@@ -114,7 +114,7 @@ class SenderRow(NamedTuple):
 
 
 class TickRow(NamedTuple):
-    """A tick as it is kept."""
+    """A stored tick."""
 
     symbol: str
     bid: int
@@ -124,22 +124,23 @@ class TickRow(NamedTuple):
 
 
 class TickStore:
-    """The file of collected ticks, or, without a path, their counts alone in memory.
+    """The file of collected ticks. Without a path: only the counts, in memory.
 
-    Others may read the file meanwhile. What a killed process had committed stays; a power cut may take the last events.
+    Other processes can read the file at the same time. Committed events survive a kill of the process; a power failure
+    may lose the last events.
     """
 
     def __init__(self, path: Path | None = None, *, reading: bool = False) -> None:
-        """Open the file, made when it does not exist; with ``reading`` it must exist and is not changed.
+        """Open the file, and create it when it does not exist; with ``reading`` it must exist and is not changed.
 
-        Errors: StoreError when it is of no use.
+        Errors: StoreError when it is not a file of ticks or cannot be opened.
         """
         self._name = str(path) if path else "the ticks"
-        self._keeps = path is not None
+        self._stores_ticks = path is not None
         self._ids: dict[tuple[str, str], int] = {}
         uri = f"{path.absolute().as_uri()}?mode={'ro' if reading else 'rwc'}" if path else ":memory:"
-        with self._one_clear_line():
-            self._db = sqlite3.connect(uri, timeout=_PATIENCE, isolation_level=None, uri=True)
+        with self._store_errors():
+            self._db = sqlite3.connect(uri, timeout=_LOCK_TIMEOUT, isolation_level=None, uri=True)
             try:
                 self._open(reading)
             except BaseException:
@@ -147,28 +148,19 @@ class TickStore:
                 raise
 
     def close(self) -> None:
-        """Give the file back."""
+        """Close the file."""
         self._db.close()
 
     def add(self, batch: Batch) -> None:
-        """Keep all that came in one event; on return a kill cannot take it away.
+        """Store one event in one transaction; after the return it survives a kill of the process.
 
-        Errors: StoreError when that is not possible; nothing of it is kept then.
+        Errors: StoreError when the event cannot be written; then nothing of it is stored.
         """
-        last: dict[str, Quote] = {}
-        counts: dict[str, int] = {}
-        for quote, _ in batch.ticks:
-            last[quote.symbol] = quote
-            counts[quote.symbol] = counts.get(quote.symbol, 0) + 1
-        if len(self._ids) > _MOST_REMEMBERED:
+        if len(self._ids) > _MAX_CACHED_IDS:
             self._ids.clear()
-        with self._one_clear_line(), self._transaction():
-            for name, quote in last.items():
-                self._db.execute(_COUNT_SYMBOL, (name, counts[name], quote.bid, quote.digits, batch.time))
-            for address, count in batch.senders.items():
-                values = (count.ticks, count.refused, count.oversized, count.repeated, batch.time)
-                self._db.execute(_COUNT_SENDER, (address, *values))
-            if self._keeps:
+        with self._store_errors(), self._transaction():
+            self._add_counts(batch)
+            if self._stores_ticks:
                 rows = [
                     (self._id("symbols", "name", q.symbol), q.bid, q.digits, self._id("senders", "address", sender))
                     for q, sender in batch.ticks
@@ -176,36 +168,48 @@ class TickStore:
                 self._db.executemany(
                     f"INSERT INTO ticks (symbol, bid, digits, sender, time) VALUES (?, ?, ?, ?, {batch.time})", rows
                 )
-            for run, (sequence, sender) in batch.runs.items():
-                state = (sequence.first, sequence.last, sequence.lost)
+            for run, (tracker, sender) in batch.runs.items():
+                numbers = (tracker.first, tracker.last, tracker.lost)
                 self._db.execute(
                     "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?)",
-                    (run, self._id("senders", "address", sender), *state),
+                    (run, self._id("senders", "address", sender), *numbers),
                 )
 
-    def sequence(self, run: str) -> Sequence | None:
-        """What is known of a client's numbers, None for a new client."""
-        with self._one_clear_line():
+    def _add_counts(self, batch: Batch) -> None:
+        last: dict[str, Quote] = {}
+        counts: dict[str, int] = {}
+        for quote, _ in batch.ticks:
+            last[quote.symbol] = quote
+            counts[quote.symbol] = counts.get(quote.symbol, 0) + 1
+        for name, quote in last.items():
+            self._db.execute(_COUNT_SYMBOL, (name, counts[name], quote.bid, quote.digits, batch.time))
+        for address, count in batch.senders.items():
+            values = (count.ticks, count.refused, count.oversized, count.repeated, batch.time)
+            self._db.execute(_COUNT_SENDER, (address, *values))
+
+    def sequence(self, run: str) -> SequenceTracker | None:
+        """The numbers received from a run of a sender, or None for a new run."""
+        with self._store_errors():
             row = self._db.execute("SELECT first, last, lost FROM runs WHERE run = ?", (run,)).fetchone()
         if row is None:
             return None
         first, last, lost = row
-        return Sequence(first, last, lost, known_from=last + 1)
+        return SequenceTracker(first, last, lost, known_from=last + 1)
 
     def symbols(self) -> list[SymbolRow]:
         """All symbols by name."""
-        with self._one_clear_line():
+        with self._store_errors():
             rows = self._db.execute("SELECT name, ticks, bid, digits, time FROM symbols ORDER BY name")
             return [SymbolRow(*row) for row in rows]
 
     def senders(self) -> list[SenderRow]:
-        """All senders in the order in which they came."""
-        with self._one_clear_line():
+        """All senders, in the order of their first datagrams."""
+        with self._store_errors():
             return [SenderRow(*row) for row in self._db.execute(_SENDERS)]
 
     def ticks(self, symbol: str) -> Iterator[TickRow]:
-        """A symbol's ticks in the order of their receipt, a few at a time in memory."""
-        with self._one_clear_line():
+        """A symbol's ticks in the order of receipt, read from the file one by one."""
+        with self._store_errors():
             yield from (
                 TickRow(*row)
                 for row in self._db.execute(
@@ -216,14 +220,14 @@ class TickStore:
                 )
             )
 
-    def rates(self, most: int) -> tuple[int, int, list[int]]:
-        """When the first tick came, an interval's milliseconds, and how many ticks came in each interval from then.
+    def rates(self, max_intervals: int) -> tuple[int, int, list[int]]:
+        """The time of the first tick, the length of an interval in milliseconds, and the ticks in each interval.
 
-        There are at most so many, and none is shorter than a second.
+        There are at most ``max_intervals``; an interval is at least one second long.
         """
-        with self._one_clear_line():
+        with self._store_errors():
             begin, end = self._db.execute("SELECT coalesce(min(time), 0), coalesce(max(time), 0) FROM ticks").fetchone()
-            width = max((end - begin) // most + 1, 1000)
+            width = max((end - begin) // max_intervals + 1, 1000)
             counts = [0] * ((end - begin) // width + 1)
             rows = self._db.execute(
                 "SELECT (time - ?) / ? AS number, count(*) FROM ticks GROUP BY number", (begin, width)
@@ -245,15 +249,15 @@ class TickStore:
         version = db.execute("PRAGMA user_version").fetchone()[0]
         empty = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
         if application != _APPLICATION and not (empty and not reading and application == 0 and version == 0):
-            raise StoreError(f"{self._name} holds no collected ticks")
+            raise StoreError(f"not a file of collected ticks: {self._name}")
         if version > VERSION:
-            raise StoreError(f"{self._name} holds ticks of version {version}; this program knows {VERSION}")
+            raise StoreError(f"{self._name} has version {version}; this program reads versions up to {VERSION}")
         if reading:
             return
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
         with self._transaction():
-            # Another process may have made the tables meanwhile.
+            # Another process may have created the tables since the check above.
             if db.execute("PRAGMA user_version").fetchone()[0] == 0:
                 for statement in _SCHEMA.split(";"):
                     db.execute(statement)
@@ -265,11 +269,11 @@ class TickStore:
             yield
 
     @contextmanager
-    def _one_clear_line(self) -> Iterator[None]:
-        """Turn SQLite's errors into ours."""
+    def _store_errors(self) -> Iterator[None]:
+        """Raise StoreError for an error of SQLite."""
         try:
             yield
         except sqlite3.Error as error:
             if "not a database" in str(error):
-                raise StoreError(f"{self._name} holds no collected ticks") from error
+                raise StoreError(f"not a file of collected ticks: {self._name}") from error
             raise StoreError(f"{self._name}: {error}") from error

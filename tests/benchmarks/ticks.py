@@ -1,4 +1,4 @@
-"""A tick server at work: ticks of a hundred symbols, from a socket each, read, checked and kept in SQLite.
+"""The tick collector at work: ticks of a hundred symbols, from a socket each, read, checked and kept in SQLite.
 
 At a thousand ticks a second the cost of one tick is so many millionths of the time that there is. Nothing may be lost:
 each contestant counts what it has kept. The same with processes, in real time:
@@ -15,7 +15,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from time import perf_counter_ns
 
-from demos.collector.intake import Collector
+from demos.collector.recorder import TickRecorder
 from demos.collector.store import TickStore
 from demos.registry import find_program
 from demos.terminal.interfaces import SymbolSpec
@@ -25,7 +25,7 @@ from demos.terminal.runtime.attachment import running
 from demos.terminal.runtime.clock import ManualClock
 from demos.terminal.runtime.host import Host
 from demos.terminal.runtime.log import Log
-from demos.ticks.protocol import LONGEST, encode
+from demos.ticks.protocol import MAX_DATAGRAM, encode
 
 from .connections import HOST, standard_datagram, standard_port
 from .measuring import Benchmark, Contestant, Contestants
@@ -36,12 +36,12 @@ BURST = 100
 
 
 def _program(stack: ExitStack, database: Path) -> tuple[int, Callable[[], int]]:
-    """Our tick server's port, and a function that is one of its timer events and tells how many ticks it has kept."""
+    """The port of tick_collector, and a function that runs one timer event and returns the number of stored ticks."""
     account = stack.enter_context(closing(PaperAccount()))
     clock = ManualClock()
     market = ReplayMarket([SymbolSpec("EURUSD")], iter(()), Speed())
     host = Host(clock, market, account, Log(clock, None))
-    chart = host.attach(find_program("tick_server"), "EURUSD", inputs={"Port": 0, "database": str(database)})
+    chart = host.attach(find_program("tick_collector"), "EURUSD", inputs={"Port": 0, "database": str(database)})
     with running(chart, "OnInit"):
         chart.module.OnInit()
         chart.module.OnTimer()
@@ -65,18 +65,18 @@ def _standard(stack: ExitStack, database: Path) -> tuple[int, Callable[[], int]]
     """The same with Python's own socket."""
     server = standard_datagram(stack)
     server.setblocking(False)
-    collector = Collector(stack.enter_context(closing(TickStore(database))), 1252)
+    recorder = TickRecorder(stack.enter_context(closing(TickStore(database))), 1252)
     total = 0
 
     def event() -> int:
         nonlocal total
         while True:
             try:
-                datagram, (host, port) = server.recvfrom(LONGEST)
+                datagram, (host, port) = server.recvfrom(MAX_DATAGRAM)
             except BlockingIOError:
                 break
-            collector.take(datagram, f"{host}:{port}")
-        total += len(collector.keep(total).ticks)
+            recorder.add(datagram, f"{host}:{port}")
+        total += len(recorder.commit(total).ticks)
         return total
 
     return standard_port(server), event

@@ -1,20 +1,19 @@
-"""The tick server, event by event, on real sockets."""
+"""tick_collector, event by event, on real sockets."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from ctypes import c_int
 from pathlib import Path
 
 import pytest
 from signal_kit import Script, Stage, close, one_event, port_of, successes
-from tick_kit import address_of, nothing_to_receive, peer, send_to
+from tick_kit import address_of, bound_name, fail_calls, nothing_to_receive, peer, send_to
 from winsock_kit import bound, loopback6
 
 from demos.collector.store import SenderRow, SymbolRow, TickRow, TickStore
-from demos.ticks.protocol import LONGEST
+from demos.ticks.protocol import MAX_DATAGRAM
 from demos.wire.addresses import address_text
 from winsock import (
     INVALID_SOCKET,
@@ -33,16 +32,16 @@ from winsock import (
 
 pytestmark = pytest.mark.usefixtures("started")
 
-# What ManualClock says a second after its start, when the server reads for the first time.
+# The time of the first event in milliseconds: one second after the start of ManualClock.
 FIRST_EVENT = 1_767_225_600_000 + 1_000_000
 
 
 def listening(**options: object) -> Stage:
-    return Stage("tick_server", **{"Port": 0, **options})
+    return Stage("tick_collector", **{"Port": 0, **options})
 
 
 def after(*datagrams: bytes, **options: object) -> Stage:
-    """A server that has received these datagrams, all before its next event, from one sender."""
+    """A collector that has received these datagrams, all before its next event, from one sender."""
     stage = listening(**options)
 
     def script() -> Script:
@@ -55,21 +54,9 @@ def after(*datagrams: bytes, **options: object) -> Stage:
     return stage
 
 
-def kept(path: Path) -> list[TickRow]:
+def stored(path: Path) -> list[TickRow]:
     with closing(TickStore(path, reading=True)) as store:
         return [tick for symbol in store.symbols() for tick in store.ticks(symbol.name)]
-
-
-def failing(call: Callable[..., int], errors: list[int], result: int = SOCKET_ERROR) -> Callable[..., int]:
-    """The call, which fails with these errors first."""
-
-    def called(*arguments: object) -> int:
-        if errors:
-            WSASetLastError(errors.pop(0))
-            return result
-        return call(*arguments)
-
-    return called
 
 
 def test_a_tick_is_shown_with_its_sender():
@@ -78,7 +65,7 @@ def test_a_tick_is_shown_with_its_sender():
     assert stage.host.charts.view(stage.chart.id).comment == "1 ticks, the last: EURUSD 1.10000"
 
 
-def test_all_that_waits_is_read_at_one_event_and_told_in_one_line():
+def test_all_waiting_ticks_are_read_at_one_event_and_logged_in_one_line():
     stage = listening()
 
     def script() -> Script:
@@ -93,11 +80,11 @@ def test_all_that_waits_is_read_at_one_event_and_told_in_one_line():
     assert stage.play(script()) == 0
 
 
-def test_ticks_are_kept_with_symbol_bid_sender_and_time_of_receipt(tmp_path):
+def test_ticks_are_stored_with_symbol_bid_sender_and_time_of_receipt(tmp_path):
     database = tmp_path / "ticks.sqlite"
     stage = after(b"EURUSD 1.10000\0", b"USDJPY 110.500\0", b"EURUSD 12\0", database=str(database))
     sender = address_of(stage.peer)
-    [tick, second, third] = kept(database)
+    [tick, second, third] = stored(database)
     assert (tick, third) == (
         TickRow("EURUSD", 110_000, 5, sender, tick.time),
         TickRow("USDJPY", 110_500, 3, sender, tick.time),
@@ -106,7 +93,7 @@ def test_ticks_are_kept_with_symbol_bid_sender_and_time_of_receipt(tmp_path):
     assert FIRST_EVENT <= tick.time < FIRST_EVENT + 1000
 
 
-def test_without_a_database_the_ticks_are_counted_alone():
+def test_without_a_database_ticks_are_only_counted():
     stage = listening()
 
     def script() -> Script:
@@ -122,7 +109,7 @@ def test_without_a_database_the_ticks_are_counted_alone():
     assert stage.play(script()) == 0
 
 
-def test_what_has_arrived_before_the_end_is_kept(tmp_path):
+def test_ticks_that_arrived_before_the_end_are_stored(tmp_path):
     database = tmp_path / "ticks.sqlite"
     stage = listening(database=str(database))
 
@@ -131,15 +118,13 @@ def test_what_has_arrived_before_the_end_is_kept(tmp_path):
         send_to(stage, peer(), b"EURUSD 1.1\0", b"nonsense\0")
 
     assert stage.play(script()) == 0
-    assert [tick.bid for tick in kept(database)] == [11]
-    assert (
-        "-datagrams that are no ticks: 1, at first 'nonsense' (not of the form SYMBOL BID) from " in stage.errors()[0]
-    )
+    assert [tick.bid for tick in stored(database)] == [11]
+    assert "-datagrams invalid: 1, the first: 'nonsense' (not of the form SYMBOL BID) from " in stage.errors()[0]
 
 
-def test_one_event_reads_no_more_than_its_bound_and_the_next_goes_on():
+def test_one_event_reads_at_most_its_limit_and_the_next_continues():
     stage = listening()
-    stage.program.MOST_DATAGRAMS = 10
+    stage.program.MAX_READS = 10
 
     def script() -> Script:
         yield
@@ -151,20 +136,20 @@ def test_one_event_reads_no_more_than_its_bound_and_the_next_goes_on():
     assert stage.play(script()) == 0
 
 
-@pytest.mark.parametrize("size", [LONGEST + 1, 5000])
-def test_a_datagram_larger_than_the_buffer_is_reported_with_its_sender_and_the_rest_is_read(size):
+@pytest.mark.parametrize("size", [MAX_DATAGRAM + 1, 5000])
+def test_a_datagram_larger_than_the_buffer_is_reported_with_its_sender_and_reading_continues(size):
     stage = after(b"EURUSD 1.1\0", b"x" * size, b"EURUSD 1.2\0")
-    assert stage.errors() == [f"-datagrams longer than 1024 bytes: 1, at first from {address_of(stage.peer)}"]
+    assert stage.errors() == [f"-datagrams longer than 1024 bytes: 1, the first: from {address_of(stage.peer)}"]
     assert any("receive 2 ticks" in text and "EURUSD 1.2" in text for text in stage.texts)
 
 
 def test_a_datagram_that_fills_the_buffer_is_read():
-    stage = after(b"EURUSD 1.1".ljust(LONGEST, b"\0"))
+    stage = after(b"EURUSD 1.1".ljust(MAX_DATAGRAM, b"\0"))
     assert stage.errors() == []
     assert stage.program.total == 1
 
 
-def test_what_is_no_tick_is_escaped_counted_and_told_once_a_second(tmp_path):
+def test_invalid_datagrams_are_escaped_counted_and_reported_once_per_second(tmp_path):
     stage = listening(timer_ms=100, database=str(tmp_path / "ticks.sqlite"))
 
     def script() -> Script:
@@ -173,12 +158,10 @@ def test_what_is_no_tick_is_escaped_counted_and_told_once_a_second(tmp_path):
         for _ in range(25):
             send_to(stage, s, b"\x1b[2J\0", b"\0")
             yield
-        told = stage.errors()
-        assert len(told) == 3
-        assert told[0].startswith(
-            "-datagrams that are no ticks: 2, at first '\\x1b[2J' (not of the form SYMBOL BID) from "
-        )
-        assert "no ticks: 20, at first" in told[1]
+        reports = stage.errors()
+        assert len(reports) == 3
+        assert reports[0].startswith("-datagrams invalid: 2, the first: '\\x1b[2J' (not of the form SYMBOL BID) from ")
+        assert "invalid: 20, the first" in reports[1]
         assert stage.program.store.senders() == [SenderRow(address_of(s), 0, 50, 0, 0, 0)]
 
     assert stage.play(script()) == 0
@@ -186,20 +169,20 @@ def test_what_is_no_tick_is_escaped_counted_and_told_once_a_second(tmp_path):
     assert len(stage.errors()) == 4
 
 
-def test_a_long_text_is_not_shown_whole():
+def test_a_long_text_is_shortened():
     stage = after(b"x" * 1000)
     assert f"'{'x' * 60}' (" in stage.errors()[0]
 
 
-def test_lost_and_repeated_ticks_are_told_where_numbers_show_them():
+def test_lost_and_repeated_ticks_are_reported_when_ticks_are_numbered():
     mark = b"EURUSD 1.1\0#0123456789abcdef %d\0"
     stage = after(*(mark % number for number in (1, 2, 6, 2)))
     repeated, lost = stage.errors()
-    assert "at first 'EURUSD, number 2' (a tick that came before)" in repeated
-    assert lost == "-datagrams lost, as the numbers of others tell: 3, at first 3 in one event"
+    assert "the first: 'EURUSD, number 2' (repeated tick)" in repeated
+    assert lost == "-datagrams lost, by their numbers: 3, the first: 3 in one event"
 
 
-def test_the_first_timer_event_makes_the_socket():
+def test_the_first_timer_event_creates_the_socket():
     stage = listening(Port=0)
 
     def script() -> Script:
@@ -213,7 +196,7 @@ def test_the_first_timer_event_makes_the_socket():
     assert stage.texts[-1] == "Shutdown server"
 
 
-def test_it_asks_for_a_buffer_that_holds_more_than_one_period():
+def test_it_requests_a_larger_receive_buffer():
     stage = listening()
 
     def script() -> Script:
@@ -235,17 +218,9 @@ def test_it_listens_on_ipv6_too():
         s = bound(SOCK_DGRAM, loopback6())
         send_to(stage, s, b"EURUSD 1.1\0")
         yield
-        assert f"from client {address_text(name_of_six(s))}: EURUSD 1.1" in stage.texts[-1]
+        assert f"from client {address_text(bound_name(s))}: EURUSD 1.1" in stage.texts[-1]
 
     assert stage.play(script()) == 0
-
-
-def name_of_six(s: int):
-    from winsock import getsockname, sockaddr_in6
-
-    name = sockaddr_in6()
-    assert getsockname(s, name, c_int(28)) == 0
-    return name
 
 
 @pytest.mark.parametrize(("host", "shown"), [("localhost", "127.0.0.1"), ("127.0.0.1", "127.0.0.1")])
@@ -257,21 +232,21 @@ def test_a_host_may_be_a_name(host, shown):
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
-def test_listening_on_every_network_is_one_warning(host):
+def test_listening_on_all_networks_is_one_warning(host):
     stage = listening(Host=host)
     assert stage.play(one_event()) == 0
     [alert] = [line for line in stage.stream.getvalue().splitlines() if " alert " in line]
-    assert f"{host} is open to every network" in alert
+    assert f"{host} accepts ticks from all networks" in alert
 
 
-def test_a_host_that_nobody_knows_is_one_clear_line_and_exit_code_3():
+def test_an_unknown_host_is_one_line_and_exit_code_3():
     stage = listening(Host="a b")
     assert stage.play(one_event()) == 3
     [error] = stage.errors()
     assert error.startswith("a b cannot be found: (#11")
 
 
-def test_a_port_in_use_is_one_clear_line_and_exit_code_3():
+def test_a_port_in_use_is_one_line_and_exit_code_3():
     s = peer()
     stage = listening(Port=port_of(s))
     starts = successes(stage)
@@ -305,9 +280,9 @@ def test_a_start_that_fails_is_exit_code_3_and_is_cleaned_up(call, result, text)
     assert starts in ([], ["WSAStartup", "WSACleanup"])
 
 
-def test_without_a_larger_buffer_it_goes_on():
+def test_it_works_without_a_larger_buffer():
     stage = listening()
-    stage.program.setsockopt = failing(stage.program.setsockopt, [WSAENOBUFS])
+    fail_calls(stage, "setsockopt", WSAENOBUFS)
     assert stage.play(one_event()) == 0
     assert stage.errors()[0].startswith("-setsockopt failed error: (#10055)")
     assert any(text.startswith("start server ok") for text in stage.texts)
@@ -321,7 +296,7 @@ def test_an_error_of_an_earlier_datagram_does_not_stop_it(error):
         yield
         s = peer()
         send_to(stage, s, b"EURUSD 1.1\0")
-        stage.program.recvfrom = failing(stage.program.recvfrom, [error] * 3)
+        fail_calls(stage, "recvfrom", *[error] * 3)
         yield
         assert stage.texts[-1] == f"receive tick from client {address_of(s)}: EURUSD 1.1"
 
@@ -329,7 +304,7 @@ def test_an_error_of_an_earlier_datagram_does_not_stop_it(error):
     assert stage.errors() == []
 
 
-def test_any_other_error_makes_the_socket_anew_on_the_same_port_and_keeps_what_was_read():
+def test_any_other_error_creates_the_socket_again_on_the_same_port_and_loses_no_tick():
     stage = listening()
 
     def script() -> Script:
@@ -338,16 +313,7 @@ def test_any_other_error_makes_the_socket_anew_on_the_same_port_and_keeps_what_w
         assert port
         s = peer()
         send_to(stage, s, b"EURUSD 1.1\0")
-        works = stage.program.recvfrom
-        errors = [0, WSAENETDOWN]
-
-        def recvfrom(*arguments: object) -> int:
-            if errors and (error := errors.pop(0)):
-                WSASetLastError(error)
-                return SOCKET_ERROR
-            return works(*arguments)
-
-        stage.program.recvfrom = recvfrom
+        fail_calls(stage, "recvfrom", 0, WSAENETDOWN)
         yield
         assert stage.program.total == 1
         assert stage.program.server == INVALID_SOCKET
@@ -363,9 +329,9 @@ def test_any_other_error_makes_the_socket_anew_on_the_same_port_and_keeps_what_w
     assert starts == ["WSAStartup", "WSACleanup"] * 2
 
 
-def test_senders_without_number_need_no_more_memory():
+def test_many_senders_need_no_more_memory():
     stage = listening()
-    stage.program.MOST_NAMES = 2
+    stage.program.MAX_CACHED_NAMES = 2
 
     def script() -> Script:
         yield
@@ -380,15 +346,15 @@ def test_senders_without_number_need_no_more_memory():
     assert stage.play(script()) == 0
 
 
-def test_a_database_that_is_none_is_one_clear_line_and_exit_code_4(tmp_path):
+def test_a_file_that_is_not_a_database_is_one_line_and_exit_code_4(tmp_path):
     database = tmp_path / "ticks.sqlite"
     database.write_text("something else " * 100, encoding="utf-8")
     stage = listening(database=str(database))
     assert stage.play(one_event()) == 4
-    assert stage.errors() == [f"{database} holds no collected ticks"]
+    assert stage.errors() == [f"not a file of collected ticks: {database}"]
 
 
-def test_a_database_that_takes_no_more_is_one_clear_line_and_exit_code_4(tmp_path):
+def test_a_database_that_cannot_be_written_is_one_line_and_exit_code_4(tmp_path):
     database = tmp_path / "ticks.sqlite"
     stage = listening(database=str(database))
 
@@ -398,16 +364,16 @@ def test_a_database_that_takes_no_more_is_one_clear_line_and_exit_code_4(tmp_pat
             db.execute("CREATE TRIGGER full BEFORE INSERT ON ticks BEGIN SELECT RAISE(ABORT, 'no room'); END")
         send_to(stage, peer(), b"EURUSD 1.1\0")
         yield
-        raise AssertionError("it goes on")
+        raise AssertionError("the program continued")
 
     starts = successes(stage)
     assert stage.play(script()) == 4
     assert stage.errors() == [f"{database}: no room"]
     assert starts == ["WSAStartup", "WSACleanup"]
-    assert kept(database) == []
+    assert stored(database) == []
 
 
 @pytest.mark.parametrize("port", [-1, 65536])
-def test_a_port_that_is_none_is_refused(port):
-    with pytest.raises(Exception, match=f"{port} is not a port"):
+def test_an_invalid_port_is_refused(port):
+    with pytest.raises(Exception, match=f"invalid port: {port}; "):
         listening(Port=port)

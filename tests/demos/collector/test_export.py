@@ -10,7 +10,7 @@ import pytest
 
 from demos.__main__ import main
 from demos.collector.export import HEADER, export_ticks
-from demos.collector.intake import Collector
+from demos.collector.recorder import TickRecorder
 from demos.collector.store import SymbolRow, TickStore
 from demos.terminal.interfaces import OutputError, Tick
 from demos.terminal.paper.export_file import check_export, ticks_of
@@ -32,10 +32,10 @@ def store(database: Path) -> Iterator[TickStore]:
 
 
 def collect(store: TickStore, *events: tuple[int, bytes]) -> None:
-    collector = Collector(store, 1252)
+    recorder = TickRecorder(store, 1252)
     for time, datagram in events:
-        collector.take(datagram, "127.0.0.1:5001")
-        collector.keep(time)
+        recorder.add(datagram, "127.0.0.1:5001")
+        recorder.commit(time)
 
 
 def test_an_export_is_metatraders_tick_format_to_the_byte(store, tmp_path):
@@ -65,7 +65,7 @@ def test_the_terminal_replays_what_was_collected(store, tmp_path):
     assert check_export(usdjpy, "tick").digits == 3
 
 
-def test_times_stand_still_while_the_clock_was_set_back(store, tmp_path):
+def test_times_never_decrease_when_the_clock_was_set_back(store, tmp_path):
     collect(store, *((TIME + later, b"EURUSD 1.1\0") for later in (0, -5000, 50)))
     [path] = export_ticks(store, tmp_path, store.symbols())
     assert [tick.time - TIME for tick in ticks_of(check_export(path, "tick"), "EURUSD")] == [0, 0, 50]
@@ -75,27 +75,28 @@ def test_times_stand_still_while_the_clock_was_set_back(store, tmp_path):
     ("symbol", "stem"),
     [
         ("EURUSD.m", "EURUSD.m"),
+        ("Volatility 75 Index", "Volatility 75 Index"),
         ("#AAPL", "#AAPL"),
         ("../../x", "..%2F..%2Fx"),
         ("C:\\x", "C%3A%5Cx"),
         ("é*?", "%C3%A9%2A%3F"),
     ],
 )
-def test_a_symbol_never_leads_out_of_the_folder(store, tmp_path, symbol, stem):
+def test_no_symbol_leads_out_of_the_folder(store, tmp_path, symbol, stem):
     collect(store, (TIME, f"{symbol} 1.1\0".encode("cp1252")))
     [path] = export_ticks(store, tmp_path / "folder", store.symbols())
     assert path == tmp_path / "folder" / f"{stem}_202601312359_202601312359.csv"
     assert path.is_file()
 
 
-def test_symbols_that_differ_in_case_alone_have_files_of_their_own(store, tmp_path):
+def test_symbols_that_differ_only_in_case_get_separate_files(store, tmp_path):
     collect(store, (TIME, b"EURUSD 1.1\0"), (TIME, b"eurusd 1.2\0"), (TIME, b"EurUsd 1.3\0"))
     paths = export_ticks(store, tmp_path / "folder", store.symbols())
     assert len({path.name.casefold() for path in paths}) == 3
     assert len(list((tmp_path / "folder").iterdir())) == 3
 
 
-def test_an_earlier_export_is_replaced_and_an_unfinished_one_never_seen(store, tmp_path):
+def test_an_earlier_export_is_replaced_and_no_unfinished_file_remains(store, tmp_path):
     collect(store, (TIME, b"EURUSD 1.1\0"))
     folder = tmp_path / "folder"
     [path] = export_ticks(store, folder, store.symbols())
@@ -114,7 +115,7 @@ def test_collected_shows_symbols_and_senders(store, database, capsys):
     assert capsys.readouterr().out.splitlines() == [
         "symbol EURUSD: 2 ticks, the last 1.10001",
         "symbol X: 2 ticks, the last 1",
-        "sender 127.0.0.1:5001: 4 ticks, 1 lost, 0 repeated; 2 datagrams were no ticks, 0 too long",
+        "sender 127.0.0.1:5001: 4 ticks, 1 lost, 0 repeated; 2 invalid datagrams, 0 oversized",
     ]
 
 
@@ -128,15 +129,15 @@ def test_collected_exports_one_symbol_or_all(store, database, tmp_path, capsys):
     assert len(list((tmp_path / "all").iterdir())) == 2
 
 
-def test_what_cannot_be_done_is_one_clear_line_and_exit_code_4(store, database, tmp_path, capsys):
+def test_an_error_is_one_line_and_exit_code_4(store, database, tmp_path, capsys):
     def error(*arguments: object) -> str:
         assert main(["collected", *map(str, arguments)]) == 4
         [line] = capsys.readouterr().err.splitlines()
         return line
 
-    assert error(database) == f"python -m demos collected: error: {database} holds no ticks"
+    assert error(database) == f"python -m demos collected: error: {database} has no ticks"
     assert "unable to open" in error(tmp_path / "nowhere.sqlite")
     collect(store, (TIME, b"EURUSD 1.1\0"))
-    assert error(database, "--Symbol", "GBPUSD").endswith("holds no ticks of GBPUSD")
+    assert error(database, "--Symbol", "GBPUSD").endswith("has no ticks of GBPUSD")
     (tmp_path / "file").touch()
     assert str(tmp_path / "file") in error(database, "--export", tmp_path / "file")

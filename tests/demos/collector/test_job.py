@@ -198,7 +198,7 @@ def test_bad_options_are_exit_code_2(arguments):
 def test_the_clients_terminal_ends_with_its_commands_and_with_bad_files(tmp_path):
     done = demos("tick_clients", "--Port", 9, "EURUSD", input="quit\n")
     assert done.returncode == 0
-    assert "tick_client[EURUSD,H1] info OnDeinit" in done.stderr
+    assert "tick_sender[EURUSD,H1] info OnDeinit" in done.stderr
     done = demos("tick_clients", "--bars", tmp_path / "nowhere.tsv", "EURUSD")
     assert done.returncode == 4
     assert last_line(done).startswith("python -m demos tick_clients: error: ")
@@ -215,7 +215,7 @@ def received(line: str) -> int:
 @pytest.mark.usefixtures("started")
 def test_a_server_that_is_killed_loses_at_most_the_event_in_progress(tmp_path):
     database = tmp_path / "ticks.sqlite"
-    arguments = ("run", "tick_server", "--database", database, "--timer-ms", 20, "--speed", 0.001)
+    arguments = ("run", "tick_collector", "--database", database, "--timer-ms", 20, "--speed", 0.001)
     s, number = peer(), 0
 
     def send(count: int) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from demos.__main__ import main
-from demos.collector.intake import Collector
-from demos.collector.picture import MOST_SYMBOLS, draw_ticks, figure_of
+from demos.collector.picture import MAX_SYMBOLS, draw_ticks, figure_of
+from demos.collector.recorder import TickRecorder
 from demos.collector.store import TickStore
 from demos.terminal.interfaces import OutputError, ProgramError
 
@@ -26,14 +26,14 @@ def store(tmp_path: Path) -> Iterator[TickStore]:
 
 
 def collect(store: TickStore, *quotes: tuple[str, str]) -> None:
-    """So many quotes, a tenth of a second apart."""
-    collector = Collector(store, 65001)
+    """Store these quotes, a tenth of a second apart."""
+    recorder = TickRecorder(store, 65001)
     for number, (symbol, bid) in enumerate(quotes):
-        collector.take(f"{symbol} {bid}\0".encode(), "127.0.0.1:5001")
-        collector.keep(TIME + 100 * number)
+        recorder.add(f"{symbol} {bid}\0".encode(), "127.0.0.1:5001")
+        recorder.commit(TIME + 100 * number)
 
 
-def test_it_is_a_png_file_of_some_size(store, tmp_path):
+def test_the_picture_is_a_png_file_with_a_plausible_size(store, tmp_path):
     pytest.importorskip("matplotlib")
     collect(store, ("EURUSD", "1.1"), ("EURUSD", "1.2"), ("USDJPY", "110.5"))
     picture = tmp_path / "picture.png"
@@ -51,7 +51,7 @@ def test_one_symbol_is_drawn_with_its_prices(store):
     [line] = bids.lines
     assert list(line.get_ydata()) == [1.1, 1.2, 1.0]
     assert bids.get_title() == "bid of EURUSD"
-    assert "3 ticks of 1 senders, 0 known to be lost" in rate.get_xlabel()
+    assert "3 ticks from 1 senders, 0 known to be lost" in rate.get_xlabel()
 
 
 def test_several_symbols_are_drawn_as_change_since_the_first_tick(store):
@@ -65,52 +65,52 @@ def test_several_symbols_are_drawn_as_change_since_the_first_tick(store):
     assert [text.get_text() for text in bids.get_legend().get_texts()] == ["EURUSD: 3 ticks", "USDJPY: 2 ticks"]
 
 
-def test_of_many_symbols_those_with_most_ticks_are_drawn(store):
+def test_of_many_symbols_only_those_with_most_ticks_are_drawn(store):
     pytest.importorskip("matplotlib")
-    names = [f"S{number}" for number in range(MOST_SYMBOLS + 5)]
+    names = [f"S{number}" for number in range(MAX_SYMBOLS + 5)]
     collect(store, *((name, "1") for number, name in enumerate(names) for _ in range(number + 1)))
     bids, _ = figure_of(store, store.symbols()).axes
-    assert len(bids.lines) == MOST_SYMBOLS
+    assert len(bids.lines) == MAX_SYMBOLS
     assert bids.lines[0].get_label() == f"{names[-1]}: {len(names)} ticks"
     assert bids.get_title().startswith("10 of 15 symbols")
 
 
-def test_of_very_many_ticks_some_stand_for_all(store, monkeypatch):
+def test_of_very_many_ticks_only_some_are_drawn(store, monkeypatch):
     pytest.importorskip("matplotlib")
-    monkeypatch.setattr("demos.collector.picture.MOST_POINTS", 10)
+    monkeypatch.setattr("demos.collector.picture.MAX_POINTS", 10)
     collect(store, *(("EURUSD", "1.1") for _ in range(101)))
     bids, _ = figure_of(store, store.symbols()).axes
     assert len(bids.lines[0].get_ydata()) == 10
 
 
-def test_the_rate_is_ticks_a_second_and_zero_where_none_came(store):
+def test_the_rate_is_ticks_per_second_and_zero_in_an_empty_interval(store):
     pytest.importorskip("matplotlib")
-    collector = Collector(store, 1252)
+    recorder = TickRecorder(store, 1252)
     for milliseconds, count in ((0, 1), (500, 2), (999, 1), (3000, 5)):
         for _ in range(count):
-            collector.take(b"EURUSD 1.1\0", "127.0.0.1:5001")
-        collector.keep(TIME + milliseconds)
+            recorder.add(b"EURUSD 1.1\0", "127.0.0.1:5001")
+        recorder.commit(TIME + milliseconds)
     _, rate = figure_of(store, store.symbols()).axes
     assert [bar.get_height() for bar in rate.patches] == [4, 0, 0, 5]
 
 
-def test_the_intervals_of_a_long_time_are_longer(store):
-    collector = Collector(store, 1252)
+def test_a_long_time_has_longer_intervals(store):
+    recorder = TickRecorder(store, 1252)
     for milliseconds in (0, 1000, 100_000):
-        collector.take(b"EURUSD 1.1\0", "127.0.0.1:5001")
-        collector.keep(TIME + milliseconds)
+        recorder.add(b"EURUSD 1.1\0", "127.0.0.1:5001")
+        recorder.commit(TIME + milliseconds)
     assert store.rates(10) == (TIME, 10_001, [2, 0, 0, 0, 0, 0, 0, 0, 0, 1])
     assert store.rates(1000)[1] == 1000
 
 
-def test_a_name_is_shown_as_it_is_whatever_it_holds(store, tmp_path):
+def test_any_symbol_is_shown_literally(store, tmp_path):
     pytest.importorskip("matplotlib")
     collect(store, ("_$x^", "1"), ("$\\frac$", "2"), ("円", "3"))
     draw_ticks(store, tmp_path / "picture.png", store.symbols())
     assert (tmp_path / "picture.png").is_file()
 
 
-def test_nothing_to_draw_and_nowhere_to_draw_it_are_errors(store, tmp_path):
+def test_no_ticks_and_a_missing_folder_are_errors(store, tmp_path):
     pytest.importorskip("matplotlib")
     with pytest.raises(OutputError, match="no ticks to draw"):
         draw_ticks(store, tmp_path / "picture.png", [])
@@ -119,7 +119,7 @@ def test_nothing_to_draw_and_nowhere_to_draw_it_are_errors(store, tmp_path):
         draw_ticks(store, tmp_path / "nowhere" / "picture.png", store.symbols())
 
 
-def test_without_matplotlib_it_says_what_is_missing(store, tmp_path, monkeypatch):
+def test_without_matplotlib_the_error_names_it(store, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ProgramError, match="need matplotlib"):

@@ -1,12 +1,12 @@
-"""The tick client, event by event, on real sockets."""
+"""tick_sender, event by event, on real sockets."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from signal_kit import EURUSD, Script, close, one_event, port_of, successes
-from tick_kit import USDJPY, Sending, address_of, nothing_to_receive, peer, receive
+from tick_kit import USDJPY, TickStage, address_of, bound_name, fail_calls, nothing_to_receive, peer, receive
 from winsock_kit import bound, loopback6, readable
 
 from demos.terminal.interfaces import ProgramError, SymbolSpec
@@ -21,7 +21,7 @@ from winsock import (
     WSAENOBUFS,
     WSAEWOULDBLOCK,
     WSASYSNOTREADY,
-    WSASetLastError,
+    ntohs,
     sendto,
 )
 
@@ -35,21 +35,6 @@ def server(started: None) -> Iterator[int]:
     close(s)
 
 
-def failing(stage: Sending, call: str, *errors: int, result: int = SOCKET_ERROR) -> None:
-    """Have the program's next calls end with these errors; 0 lets one work."""
-    works: Callable[..., int] = getattr(stage.program, call)
-    left = list(errors)
-
-    def called(*arguments: object) -> int:
-        error = left.pop(0) if left else 0
-        if not error:
-            return works(*arguments)
-        WSASetLastError(error)
-        return result if call != "WSAStartup" else error
-
-    setattr(stage.program, call, called)
-
-
 @pytest.mark.parametrize(
     ("symbol", "bid", "datagram"),
     [
@@ -60,7 +45,7 @@ def failing(stage: Sending, call: str, *errors: int, result: int = SOCKET_ERROR)
     ],
 )
 def test_a_tick_is_one_datagram_with_the_symbols_digits(server, symbol, bid, datagram):
-    stage = Sending(port_of(server), symbol)
+    stage = TickStage(port_of(server), symbol)
 
     def script() -> Script:
         stage.tick(bid)
@@ -71,8 +56,8 @@ def test_a_tick_is_one_datagram_with_the_symbols_digits(server, symbol, bid, dat
     assert stage.play(script()) == 0
 
 
-def test_ticks_go_out_at_once_in_their_order_and_a_shorter_one_has_no_tail(server):
-    stage = Sending(port_of(server), USDJPY)
+def test_ticks_are_sent_at_once_and_in_order_and_a_shorter_one_has_no_extra_bytes(server):
+    stage = TickStage(port_of(server), USDJPY)
 
     def script() -> Script:
         stage.tick(110_500, 99_500, 110_501)
@@ -82,8 +67,8 @@ def test_ticks_go_out_at_once_in_their_order_and_a_shorter_one_has_no_tail(serve
     assert stage.play(script()) == 0
 
 
-def test_numbered_ticks_have_a_mark_behind_the_nul(server):
-    stage = Sending(port_of(server), USDJPY, sequence=True)
+def test_numbered_ticks_have_a_mark_after_the_nul(server):
+    stage = TickStage(port_of(server), USDJPY, sequence=True)
 
     def script() -> Script:
         stage.tick(110_500, 110_501)
@@ -94,13 +79,13 @@ def test_numbered_ticks_have_a_mark_behind_the_nul(server):
             assert receive(server) == f"USDJPY 110.50{number - 1}\0#{run} {number}\0".encode()
 
     assert stage.play(script()) == 0
-    other = Sending(port_of(server), USDJPY, sequence=True)
+    other = TickStage(port_of(server), USDJPY, sequence=True)
     other.play(one_event())
     assert other.program.run != stage.program.run
 
 
-def test_the_socket_is_made_in_OnInit_and_its_port_stays(server):
-    stage = Sending(port_of(server), USDJPY)
+def test_OnInit_creates_the_socket_and_its_port_stays(server):
+    stage = TickStage(port_of(server), USDJPY)
 
     def script() -> Script:
         made = stage.program.client
@@ -115,12 +100,12 @@ def test_the_socket_is_made_in_OnInit_and_its_port_stays(server):
     starts = successes(stage)
     assert stage.play(script()) == 0
     assert starts == ["WSAStartup", "WSACleanup"]
-    assert stage.texts[0] == f"create socket OK, ticks go to {address_of(server)}"
+    assert stage.texts[0] == f"create socket OK, send ticks to {address_of(server)}"
     assert stage.texts[-1] == "close socket"
 
 
-def test_what_was_sent_is_told_once_a_second(server):
-    stage = Sending(port_of(server), USDJPY)
+def test_the_number_of_sent_ticks_is_logged_once_per_second(server):
+    stage = TickStage(port_of(server), USDJPY)
 
     def script() -> Script:
         stage.tick(110_500)
@@ -132,17 +117,19 @@ def test_what_was_sent_is_told_once_a_second(server):
         yield
 
     assert stage.play(script()) == 0
-    told = [text for text in stage.texts if text.startswith("send ")]
-    assert told == ["send USDJPY tick to server", "send 2 USDJPY ticks to server", "send USDJPY tick to server"]
+    logged = [text for text in stage.texts if text.startswith("send ")]
+    assert logged == ["send USDJPY tick to server", "send 2 USDJPY ticks to server", "send USDJPY tick to server"]
     assert stage.record.of("sent")[-1] == {"symbol": "USDJPY", "ticks": 4, "sent": 4, "given_up": 0}
 
 
 def test_it_sends_to_ipv6_and_to_names_too(server):
     six = bound(SOCK_DGRAM, loopback6())
     for s, host in ((six, "::1"), (server, "localhost")):
-        stage = Sending(port_of(server) if s == server else port_of_six(six), USDJPY, Host=host)
+        stage = TickStage(
+            ntohs(bound_name(six).sin6_port if s == six else bound_name(server).sin_port), USDJPY, Host=host
+        )
 
-        def script(s: int = s, stage: Sending = stage) -> Script:
+        def script(s: int = s, stage: TickStage = stage) -> Script:
             stage.tick(110_500)
             yield
             assert receive(s) == b"USDJPY 110.500\0"
@@ -151,18 +138,8 @@ def test_it_sends_to_ipv6_and_to_names_too(server):
     close(six)
 
 
-def port_of_six(s: int) -> int:
-    from ctypes import c_int
-
-    from winsock import getsockname, ntohs, sockaddr_in6
-
-    name = sockaddr_in6()
-    assert getsockname(s, name, c_int(28)) == 0
-    return ntohs(name.sin6_port)
-
-
-def test_a_host_that_nobody_knows_is_one_clear_line_and_exit_code_3():
-    stage = Sending(1, USDJPY, Host="a b")
+def test_an_unknown_host_is_one_line_and_exit_code_3():
+    stage = TickStage(1, USDJPY, Host="a b")
     starts = successes(stage)
     assert stage.play(one_event()) == 3
     [error] = stage.errors()
@@ -171,16 +148,16 @@ def test_a_host_that_nobody_knows_is_one_clear_line_and_exit_code_3():
 
 
 def test_a_symbol_that_no_datagram_can_carry_is_exit_code_2(server):
-    stage = Sending(port_of(server), SymbolSpec("EURЖ"))
+    stage = TickStage(port_of(server), SymbolSpec("EURЖ"))
     assert stage.play(one_event()) == 2
-    assert stage.errors() == ["a datagram cannot carry the symbol EURЖ: code page 1252 lacks some of its letters"]
+    assert stage.errors() == ["invalid symbol: 'EURЖ' has characters that code page 1252 lacks"]
     assert stage.program.client == INVALID_SOCKET
 
 
 @pytest.mark.parametrize("port", [0, 65536])
-def test_a_port_that_is_none_is_refused(port):
-    with pytest.raises(ProgramError, match=f"{port} is not a port"):
-        Sending(port, USDJPY)
+def test_an_invalid_port_is_refused(port):
+    with pytest.raises(ProgramError, match=f"invalid port: {port}; "):
+        TickStage(port, USDJPY)
 
 
 @pytest.mark.parametrize(
@@ -191,10 +168,10 @@ def test_a_port_that_is_none_is_refused(port):
         ("ioctlsocket", SOCKET_ERROR, WSAENOBUFS, "-ioctlsocket failed error: (#10055)"),
     ],
 )
-def test_without_a_socket_the_first_tick_makes_one_and_is_sent(server, call, result, error, text):
-    stage = Sending(port_of(server), USDJPY)
+def test_without_a_socket_the_first_tick_creates_it_and_is_sent(server, call, result, error, text):
+    stage = TickStage(port_of(server), USDJPY)
     starts = successes(stage) if call != "WSAStartup" else []
-    failing(stage, call, error, result=result)
+    fail_calls(stage, call, error, result=result)
 
     def script() -> Script:
         assert stage.program.client == INVALID_SOCKET
@@ -207,9 +184,9 @@ def test_without_a_socket_the_first_tick_makes_one_and_is_sent(server, call, res
     assert starts in ([], ["WSAStartup", "WSACleanup"] * 2)
 
 
-def test_a_tick_that_finds_no_socket_to_be_had_waits_for_the_next_second(server):
-    stage = Sending(port_of(server), USDJPY)
-    failing(stage, "socket", *[WSAEMFILE] * 3, result=INVALID_SOCKET)
+def test_a_tick_without_a_socket_is_sent_in_the_next_second(server):
+    stage = TickStage(port_of(server), USDJPY)
+    fail_calls(stage, "socket", *[WSAEMFILE] * 3, result=INVALID_SOCKET)
 
     def script() -> Script:
         stage.tick(110_500, 110_501)
@@ -218,12 +195,12 @@ def test_a_tick_that_finds_no_socket_to_be_had_waits_for_the_next_second(server)
         assert [receive(server), receive(server)] == [b"USDJPY 110.500\0", b"USDJPY 110.501\0"]
 
     assert stage.play(script()) == 0
-    assert stage.errors()[2] == "-Send failed error: no socket. 1 ticks wait."
+    assert stage.errors()[2] == "-Send failed error: no socket. 1 ticks pending"
 
 
 def test_after_an_error_the_tick_is_sent_on_a_new_socket_in_the_same_call(server):
-    stage = Sending(port_of(server), USDJPY)
-    failing(stage, "sendto", 0, WSAENETDOWN)
+    stage = TickStage(port_of(server), USDJPY)
+    fail_calls(stage, "sendto", 0, WSAENETDOWN)
 
     def script() -> Script:
         stage.tick(110_500, 110_501)
@@ -237,9 +214,9 @@ def test_after_an_error_the_tick_is_sent_on_a_new_socket_in_the_same_call(server
     assert starts == ["WSAStartup", "WSACleanup"] * 2
 
 
-def test_what_cannot_be_sent_waits_and_goes_out_in_its_order(server):
-    stage = Sending(port_of(server), USDJPY)
-    failing(stage, "sendto", WSAENETDOWN, WSAENETDOWN)
+def test_ticks_that_cannot_be_sent_stay_pending_in_their_order(server):
+    stage = TickStage(port_of(server), USDJPY)
+    fail_calls(stage, "sendto", WSAENETDOWN, WSAENETDOWN)
 
     def script() -> Script:
         stage.tick(110_500, 110_501, 110_502)
@@ -247,12 +224,12 @@ def test_what_cannot_be_sent_waits_and_goes_out_in_its_order(server):
         assert [receive(server) for _ in range(3)] == [b"USDJPY 110.50%d\0" % n for n in range(3)]
 
     assert stage.play(script()) == 0
-    assert stage.errors() == ["-Send failed error: (#10050) WSAENETDOWN: Network is down. 1 ticks wait."]
+    assert stage.errors() == ["-Send failed error: (#10050) WSAENETDOWN: Network is down. 1 ticks pending"]
 
 
-def test_a_full_buffer_costs_no_tick_and_is_told(server):
-    stage = Sending(port_of(server), USDJPY)
-    failing(stage, "sendto", WSAEWOULDBLOCK)
+def test_a_full_send_buffer_loses_no_tick_and_is_logged(server):
+    stage = TickStage(port_of(server), USDJPY)
+    fail_calls(stage, "sendto", WSAEWOULDBLOCK)
 
     def script() -> Script:
         made = stage.program.client
@@ -267,10 +244,10 @@ def test_a_full_buffer_costs_no_tick_and_is_told(server):
     assert error.startswith("-Send failed error: (#10035)")
 
 
-def test_the_oldest_are_given_up_when_too_many_wait(server):
-    stage = Sending(port_of(server), USDJPY)
-    stage.program.MOST_WAITING = 2
-    failing(stage, "sendto", WSAEWOULDBLOCK)
+def test_the_oldest_ticks_are_dropped_when_too_many_are_pending(server):
+    stage = TickStage(port_of(server), USDJPY)
+    stage.program.MAX_PENDING = 2
+    fail_calls(stage, "sendto", WSAEWOULDBLOCK)
 
     def script() -> Script:
         stage.tick(110_500, 110_501, 110_502)
@@ -282,26 +259,26 @@ def test_the_oldest_are_given_up_when_too_many_wait(server):
     assert stage.record.of("sent")[-1] == {"symbol": "USDJPY", "ticks": 3, "sent": 2, "given_up": 1}
 
 
-def test_at_the_end_what_waits_is_tried_once_more_and_then_given_up(server):
+def test_at_the_end_pending_ticks_are_sent_once_more_and_then_dropped(server):
     for errors, given_up in (([WSAEWOULDBLOCK], 0), ([WSAEWOULDBLOCK] * 2, 1)):
-        stage = Sending(port_of(server), USDJPY)
-        failing(stage, "sendto", *errors)
+        stage = TickStage(port_of(server), USDJPY)
+        fail_calls(stage, "sendto", *errors)
 
-        def script(stage: Sending = stage) -> Script:
+        def script(stage: TickStage = stage) -> Script:
             stage.tick(110_500)
             yield
 
-        # The script ends before the second in which it would have been tried again.
+        # The script ends before the next attempt.
         stage.program.RETRY_MS = 10_000
         assert stage.play(script()) == 0
         assert stage.record.of("sent")[-1]["given_up"] == given_up
-        assert ("-1 ticks could not be sent and are given up" in stage.errors()) == bool(given_up)
+        assert ("-1 ticks could not be sent and are dropped" in stage.errors()) == bool(given_up)
     assert receive(server) == b"USDJPY 110.500\0"
 
 
-def test_a_refusal_is_told_once_and_costs_no_tick(server):
-    stage = Sending(port_of(server), USDJPY)
-    failing(stage, "sendto", WSAECONNRESET, 0, WSAECONNRESET, 0)
+def test_a_refusal_is_logged_once_and_loses_no_tick(server):
+    stage = TickStage(port_of(server), USDJPY)
+    fail_calls(stage, "sendto", WSAECONNRESET, 0, WSAECONNRESET, 0)
 
     def script() -> Script:
         made = stage.program.client
@@ -311,7 +288,7 @@ def test_a_refusal_is_told_once_and_costs_no_tick(server):
         assert stage.program.client == made
         for _ in range(11):
             yield
-        assert stage.texts[-1] == "no more refusals: somebody listens again, or nothing tells of it"
+        assert stage.texts[-1] == "no refusals for 10 s: the server may be listening again"
 
     assert stage.play(script()) == 0
     [error] = stage.errors()
@@ -320,16 +297,16 @@ def test_a_refusal_is_told_once_and_costs_no_tick(server):
 
 
 @pytest.mark.wine_differs("a datagram that meets a closed port leaves no error there")
-def test_a_closed_port_is_noticed_and_the_ticks_go_on_when_somebody_listens():
+def test_a_closed_port_is_noticed_and_ticks_arrive_when_a_server_starts():
     s = peer()
     port = port_of(s)
     close(s)
-    stage = Sending(port, USDJPY)
+    stage = TickStage(port, USDJPY)
 
     def script() -> Script:
         stage.tick(110_500)
         yield
-        # The refusal may take a moment to come.
+        # The refusal may arrive a moment later.
         if not stage.errors():
             assert readable(stage.program.client)
         yield
@@ -344,9 +321,9 @@ def test_a_closed_port_is_noticed_and_the_ticks_go_on_when_somebody_listens():
     assert error.startswith(f"-Nobody listens at 127.0.0.1:{port}, ")
 
 
-def test_what_anybody_sends_to_it_is_discarded(server):
-    stage = Sending(port_of(server), USDJPY)
-    stage.program.MOST_DISCARDED = 3
+def test_received_datagrams_are_discarded(server):
+    stage = TickStage(port_of(server), USDJPY)
+    stage.program.MAX_READS = 3
 
     def script() -> Script:
         stage.tick(110_500)
@@ -376,9 +353,9 @@ def server_sees(server: int):
     return name
 
 
-def test_an_error_while_listening_for_refusals_makes_the_socket_anew(server):
-    stage = Sending(port_of(server), USDJPY)
-    failing(stage, "recvfrom", WSAEMSGSIZE, WSAENETDOWN)
+def test_an_error_while_reading_refusals_creates_the_socket_again(server):
+    stage = TickStage(port_of(server), USDJPY)
+    fail_calls(stage, "recvfrom", WSAEMSGSIZE, WSAENETDOWN)
 
     def script() -> Script:
         stage.tick(110_500, 110_501)
@@ -389,9 +366,9 @@ def test_an_error_while_listening_for_refusals_makes_the_socket_anew(server):
     assert stage.errors() == ["-Receive failed error: (#10050) WSAENETDOWN: Network is down."]
 
 
-def test_a_port_that_cannot_be_told_is_an_error_line_alone(server):
-    stage = Sending(port_of(server), USDJPY)
-    failing(stage, "getsockname", WSAENOBUFS)
+def test_a_local_port_that_cannot_be_read_is_only_an_error_line(server):
+    stage = TickStage(port_of(server), USDJPY)
+    fail_calls(stage, "getsockname", WSAENOBUFS)
 
     def script() -> Script:
         stage.tick(110_500, 110_501)

@@ -1,4 +1,4 @@
-"""What numbered ticks tell of losses."""
+"""Lost and repeated ticks, counted by their numbers."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from demos.collector.sequence import MOST_LATE, Sequence
+from demos.collector.sequence import MAX_LATE, SequenceTracker
 
 
-def taken(*numbers: int) -> tuple[Sequence, list[bool]]:
-    sequence = Sequence.beginning(numbers[0])
-    return sequence, [sequence.take(number) for number in numbers[1:]]
+def added(*numbers: int) -> tuple[SequenceTracker, list[bool]]:
+    sequence = SequenceTracker.starting_at(numbers[0])
+    return sequence, [sequence.add(number) for number in numbers[1:]]
 
 
 @pytest.mark.parametrize(
@@ -24,59 +24,59 @@ def taken(*numbers: int) -> tuple[Sequence, list[bool]]:
         ((1, 3, 2), 0),
         ((1, 10), 8),
         ((1, 10, 5), 7),
-        # What came before the server did is not lost.
+        # Ticks before the first received one are not lost.
         ((500, 501), 0),
-        # The first two have changed places on their way.
+        # The first two ticks arrive in the other order.
         ((2, 1, 3), 0),
         ((5, 1), 3),
         ((5, 1, 3), 2),
     ],
 )
-def test_what_lies_between_the_first_number_and_the_last_is_lost(numbers, lost):
-    sequence, new = taken(*numbers)
+def test_numbers_missing_between_the_first_and_the_last_are_lost(numbers, lost):
+    sequence, new = added(*numbers)
     assert sequence.lost == lost
     assert all(new)
 
 
 @pytest.mark.parametrize("numbers", [(1, 1), (1, 2, 1), (1, 3, 2, 2), (5, 1, 3, 5), (5, 1, 1)])
-def test_a_number_that_comes_twice_is_known_and_changes_nothing(numbers):
-    sequence, new = taken(*numbers)
+def test_a_repeated_number_is_recognized_and_changes_nothing(numbers):
+    sequence, new = added(*numbers)
     assert new[-1] is False
-    assert sequence.lost == taken(*numbers[:-1])[0].lost
+    assert sequence.lost == added(*numbers[:-1])[0].lost
 
 
-def test_a_number_of_which_nothing_is_remembered_is_taken():
-    sequence = Sequence(first=1, last=100, lost=3, known_from=101)
-    assert sequence.take(50)
-    assert sequence.take(103)
+def test_a_number_whose_receipt_is_unknown_is_accepted():
+    sequence = SequenceTracker(first=1, last=100, lost=3, known_from=101)
+    assert sequence.add(50)
+    assert sequence.add(103)
     assert sequence.lost == 5
-    assert sequence.take(101)
-    assert not sequence.take(101)
+    assert sequence.add(101)
+    assert not sequence.add(101)
     assert (sequence.first, sequence.last, sequence.lost) == (1, 103, 4)
 
 
-def test_what_comes_before_the_first_leaves_the_rest_unknown():
-    sequence = Sequence(first=50, last=100, lost=0, known_from=101)
-    assert sequence.take(48)
+def test_an_earlier_first_number_leaves_the_unknown_range_unknown():
+    sequence = SequenceTracker(first=50, last=100, lost=0, known_from=101)
+    assert sequence.add(48)
     assert sequence.lost == 1
-    assert sequence.take(60)
+    assert sequence.add(60)
 
 
-def test_a_leap_costs_no_memory():
-    sequence, _ = taken(1, 10**15 - 1)
+def test_a_large_gap_needs_no_more_memory():
+    sequence, _ = added(1, 10**15 - 1)
     assert sequence.lost == 10**15 - 3
-    assert sequence.take(10**15 - 1 - MOST_LATE)
-    assert not sequence.take(10**15 - 1 - MOST_LATE)
-    # Further back nothing is remembered: such a tick is kept rather than taken for a repetition.
-    assert sequence.take(10**15 - 2 - MOST_LATE)
+    assert sequence.add(10**15 - 1 - MAX_LATE)
+    assert not sequence.add(10**15 - 1 - MAX_LATE)
+    # Older numbers are not in memory: such a tick is accepted and not treated as repeated.
+    assert sequence.add(10**15 - 2 - MAX_LATE)
     for leap in range(1, 10):
-        sequence.take(10**15 + leap * 2 * MOST_LATE)
-        assert len(sequence._missing) <= 2 * MOST_LATE
+        sequence.add(10**15 + leap * 2 * MAX_LATE)
+        assert len(sequence._missing) <= 2 * MAX_LATE
 
 
 @given(st.lists(st.integers(1, 60), min_size=1), st.randoms(use_true_random=False))
-def test_it_agrees_with_a_plain_count_in_whatever_order_they_come(numbers: list[int], chance: random.Random):
+def test_in_any_order_the_result_is_that_of_a_plain_count(numbers: list[int], chance: random.Random):
     chance.shuffle(numbers)
-    sequence, new = taken(*numbers)
+    sequence, new = added(*numbers)
     assert sequence.lost == max(numbers) - min(numbers) + 1 - len(set(numbers))
     assert sum(new) == len(set(numbers)) - 1

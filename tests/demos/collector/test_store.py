@@ -1,4 +1,4 @@
-"""The file of collected ticks, and what the collector puts into it."""
+"""The file of collected ticks, and the recorder that writes it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from demos.collector import intake as tick_collector
-from demos.collector.intake import Collector
+from demos.collector import recorder as recorder_module
+from demos.collector.recorder import TickRecorder
 from demos.collector.store import Batch, Counts, SenderRow, StoreError, SymbolRow, TickRow, TickStore
 from demos.terminal.paper.account import PaperAccount
-from demos.ticks.protocol import Quote, Refused, encode
+from demos.ticks.protocol import InvalidDatagram, Quote, encode
 
 RUN = "0123456789abcdef"
 ONE, OTHER = "127.0.0.1:5001", "[::1]:5002"
@@ -34,12 +34,12 @@ def numbered(number: int, symbol: str = "EURUSD", run: str = RUN) -> bytes:
     return encode(symbol, 1.1, 5, 1252, run, number)
 
 
-def test_a_tick_is_kept_with_symbol_bid_digits_sender_and_time_of_receipt(store):
-    collector = Collector(store, 1252)
-    assert collector.take(b"EURUSD 1.10000\0", ONE) == Quote("EURUSD", 110_000, 5)
-    assert collector.take(b"USDJPY 110.500\0", OTHER) == Quote("USDJPY", 110_500, 3)
-    assert collector.take(b"EURUSD 1.1001\0", OTHER) == Quote("EURUSD", 11_001, 4)
-    collector.keep(1_700_000_000_123)
+def test_a_tick_is_stored_with_symbol_bid_digits_sender_and_time_of_receipt(store):
+    recorder = TickRecorder(store, 1252)
+    assert recorder.add(b"EURUSD 1.10000\0", ONE) == Quote("EURUSD", 110_000, 5)
+    assert recorder.add(b"USDJPY 110.500\0", OTHER) == Quote("USDJPY", 110_500, 3)
+    assert recorder.add(b"EURUSD 1.1001\0", OTHER) == Quote("EURUSD", 11_001, 4)
+    recorder.commit(1_700_000_000_123)
     assert list(store.ticks("EURUSD")) == [
         TickRow("EURUSD", 110_000, 5, ONE, 1_700_000_000_123),
         TickRow("EURUSD", 11_001, 4, OTHER, 1_700_000_000_123),
@@ -52,7 +52,7 @@ def test_a_tick_is_kept_with_symbol_bid_digits_sender_and_time_of_receipt(store)
 
 
 def test_the_columns_are_integers(store, path):
-    Collector(store, 1252)
+    TickRecorder(store, 1252)
     store.add(Batch(5, 0, [(Quote("EURUSD", 110_000, 5), ONE)], {ONE: Counts(ticks=1)}))
     with closing(sqlite3.connect(path)) as db:
         [row] = db.execute(
@@ -62,91 +62,91 @@ def test_the_columns_are_integers(store, path):
         assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
-def test_what_is_kept_adds_up_over_events_and_restarts(path):
+def test_counts_add_up_over_events_and_restarts(path):
     for event in range(3):
         with closing(TickStore(path)) as store:
-            collector = Collector(store, 1252)
-            collector.take(b"EURUSD 1.1\0", ONE)
-            assert isinstance(collector.take(b"nonsense\0", ONE), Refused)
-            collector.oversized(ONE)
-            collector.keep(event)
+            recorder = TickRecorder(store, 1252)
+            recorder.add(b"EURUSD 1.1\0", ONE)
+            assert isinstance(recorder.add(b"nonsense\0", ONE), InvalidDatagram)
+            recorder.add_oversized(ONE)
+            recorder.commit(event)
     with closing(TickStore(path)) as store:
         assert store.senders() == [SenderRow(ONE, 3, 3, 3, 0, 0)]
         assert [tick.time for tick in store.ticks("EURUSD")] == [0, 1, 2]
 
 
 def test_an_event_without_datagrams_writes_nothing(store):
-    batch = Collector(store, 1252).keep(1)
+    batch = TickRecorder(store, 1252).commit(1)
     assert batch == Batch(1)
     assert store.senders() == []
 
 
-def test_numbers_tell_what_was_lost_and_what_came_twice(store):
-    collector = Collector(store, 1252)
+def test_lost_and_repeated_ticks_are_counted_by_their_numbers(store):
+    recorder = TickRecorder(store, 1252)
     for number in (1, 2, 5, 4, 5):
-        said = collector.take(numbered(number), ONE)
-    assert said == Refused("EURUSD, number 5", "a tick that came before")
-    assert collector.keep(1).lost == 1
+        tick = recorder.add(numbered(number), ONE)
+    assert tick == InvalidDatagram("EURUSD, number 5", "repeated tick")
+    assert recorder.commit(1).lost == 1
     assert store.senders() == [SenderRow(ONE, 4, 0, 0, 1, 1)]
     assert store.symbols()[0].ticks == 4
 
 
-def test_a_restarted_server_counts_what_was_lost_while_it_was_away(path):
+def test_a_restarted_collector_counts_the_ticks_lost_in_between(path):
     for numbers in ((1, 2), (5, 6)):
         with closing(TickStore(path)) as store:
-            collector = Collector(store, 1252)
+            recorder = TickRecorder(store, 1252)
             for number in numbers:
-                collector.take(numbered(number), ONE)
-            collector.keep(1)
+                recorder.add(numbered(number), ONE)
+            recorder.commit(1)
             assert store.senders()[0].lost == numbers[0] // 2
     with closing(TickStore(path)) as store:
         assert store.sequence("unknown") is None
 
 
-def test_the_numbers_of_each_run_are_for_themselves(store):
-    collector = Collector(store, 1252)
-    collector.take(numbered(7), ONE)
-    collector.take(numbered(1, run="f" * 16), ONE)
-    collector.take(numbered(4, run="f" * 16), OTHER)
-    collector.keep(1)
+def test_each_run_has_its_own_numbers(store):
+    recorder = TickRecorder(store, 1252)
+    recorder.add(numbered(7), ONE)
+    recorder.add(numbered(1, run="f" * 16), ONE)
+    recorder.add(numbered(4, run="f" * 16), OTHER)
+    recorder.commit(1)
     # A loss is told of the address that the run came from last.
     assert [sender.lost for sender in store.senders()] == [0, 2]
 
 
-def test_many_clients_need_no_more_memory_and_are_remembered_all_the_same(store, monkeypatch):
-    monkeypatch.setattr(tick_collector, "MOST_RUNS", 2)
-    collector = Collector(store, 1252)
+def test_many_runs_need_no_more_memory_and_none_is_forgotten(store, monkeypatch):
+    monkeypatch.setattr(recorder_module, "MAX_RUNS", 2)
+    recorder = TickRecorder(store, 1252)
     for number in (1, 3):
         for run in "abcd":
-            collector.take(numbered(number, run=run * 16), ONE)
-            assert len(collector._runs) <= 2
-    collector.keep(1)
+            recorder.add(numbered(number, run=run * 16), ONE)
+            assert len(recorder._runs) <= 2
+    recorder.commit(1)
     for run in "abcd":
-        collector.take(numbered(4, run=run * 16), ONE)
-    collector.keep(2)
+        recorder.add(numbered(4, run=run * 16), ONE)
+    recorder.commit(2)
     assert store.senders() == [SenderRow(ONE, 12, 0, 0, 0, 4)]
 
 
 def test_many_symbols_need_no_more_memory(store, monkeypatch):
-    monkeypatch.setattr("demos.collector.store._MOST_REMEMBERED", 3)
+    monkeypatch.setattr("demos.collector.store._MAX_CACHED_IDS", 3)
     for number in range(20):
         store.add(Batch(number, 0, [(Quote(f"S{number}", 1, 0), ONE)], {ONE: Counts(ticks=1)}))
         assert len(store._ids) <= 5
     assert [row.ticks for row in store.symbols()] == [1] * 20
 
 
-def test_without_a_file_only_the_counts_are_kept():
+def test_without_a_file_only_counts_are_stored():
     with closing(TickStore()) as store:
-        collector = Collector(store, 1252)
-        collector.take(numbered(1), ONE)
-        collector.take(numbered(3), ONE)
-        collector.keep(1)
+        recorder = TickRecorder(store, 1252)
+        recorder.add(numbered(1), ONE)
+        recorder.add(numbered(3), ONE)
+        recorder.commit(1)
         assert store.senders() == [SenderRow(ONE, 2, 0, 0, 0, 1)]
         assert store.symbols()[0].ticks == 2
         assert list(store.ticks("EURUSD")) == []
 
 
-def test_others_may_read_while_it_is_written(store, path):
+def test_other_processes_can_read_while_the_file_is_written(store, path):
     with closing(TickStore(path, reading=True)) as reader:
         for event in range(1, 4):
             store.add(Batch(event, 0, [(Quote("EURUSD", event, 0), ONE)], {ONE: Counts(ticks=1)}))
@@ -155,7 +155,7 @@ def test_others_may_read_while_it_is_written(store, path):
             reader.add(Batch(4, 0, [(Quote("EURUSD", 1, 0), ONE)], {ONE: Counts(ticks=1)}))
 
 
-def test_of_an_event_that_cannot_be_written_nothing_is_kept(store, path):
+def test_of_an_event_that_cannot_be_written_nothing_is_stored(store, path):
     with closing(sqlite3.connect(path)) as db:
         db.execute("CREATE TRIGGER full BEFORE INSERT ON ticks WHEN new.bid = 2 BEGIN SELECT RAISE(ABORT, 'full'); END")
     quotes = [(Quote("EURUSD", bid, 0), ONE) for bid in (1, 2, 3)]
@@ -173,21 +173,21 @@ def test_a_file_to_be_read_must_exist(tmp_path):
 
 
 @pytest.mark.parametrize("reading", [False, True])
-def test_another_kind_of_file_is_refused_and_left_alone(path, reading):
+def test_another_kind_of_file_is_refused_and_not_changed(path, reading):
     path.write_text("no database, whatever its name says; " * 100, encoding="utf-8")
-    with pytest.raises(StoreError, match="holds no collected ticks"):
+    with pytest.raises(StoreError, match="not a file of collected ticks: "):
         TickStore(path, reading=reading)
     path.unlink()
     PaperAccount(path).close()
     before = path.read_bytes()
-    with pytest.raises(StoreError, match="holds no collected ticks"):
+    with pytest.raises(StoreError, match="not a file of collected ticks: "):
         TickStore(path, reading=reading)
     assert path.read_bytes() == before
 
 
-def test_an_empty_file_can_be_filled_but_not_read(path):
+def test_an_empty_file_can_be_written_but_not_read(path):
     path.touch()
-    with pytest.raises(StoreError, match="holds no collected ticks"):
+    with pytest.raises(StoreError, match="not a file of collected ticks: "):
         TickStore(path, reading=True)
     TickStore(path).close()
     TickStore(path, reading=True).close()
@@ -197,5 +197,5 @@ def test_a_newer_version_is_refused(path):
     TickStore(path).close()
     with closing(sqlite3.connect(path)) as db:
         db.execute("PRAGMA user_version = 2")
-    with pytest.raises(StoreError, match="version 2; this program knows 1"):
+    with pytest.raises(StoreError, match="has version 2; this program reads versions up to 1"):
         TickStore(path)

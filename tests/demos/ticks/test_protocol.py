@@ -1,4 +1,4 @@
-"""The tick pair's datagrams, byte for byte as the article's programs send and read them."""
+"""The datagrams of the tick programs, byte for byte as the article's programs send and read them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from demos.ticks.protocol import LONGEST, Quote, Refused, decode, encode, symbol_problem
+from demos.terminal.symbols import symbol_problem
+from demos.ticks.protocol import (
+    MAX_DATAGRAM,
+    InvalidDatagram,
+    Quote,
+    decode,
+    encode,
+    port_problem,
+    tick_symbol_problem,
+)
 
 RUN = "0123456789abcdef"
 
@@ -20,14 +29,16 @@ RUN = "0123456789abcdef"
         ("EURUSD", 12.0, 0, b"EURUSD 12\0", 12),
         ("é€", 0.5, 1, b"\xe9\x80 0.5\0", 5),
         ("US Tech 100", 15000.25, 2, b"US Tech 100 15000.25\0", 1_500_025),
+        ("Volatility 75 Index", 123456.78, 2, b"Volatility 75 Index 123456.78\0", 12_345_678),
     ],
 )
 def test_a_tick_is_symbol_blank_bid_and_one_nul(symbol, bid, digits, datagram, points):
     assert encode(symbol, bid, digits, 1252) == datagram
     assert decode(datagram, 1252) == Quote(symbol, points, digits)
+    assert decode(datagram, 1252).text.encode("cp1252") + b"\0" == datagram
 
 
-def test_a_number_of_our_own_stands_behind_the_nul_where_the_original_does_not_look():
+def test_the_mark_follows_the_nul_where_the_article_s_server_does_not_read():
     datagram = encode("EURUSD", 1.1, 5, 1252, RUN, 17)
     assert datagram == b"EURUSD 1.10000\0#0123456789abcdef 17\0"
     assert datagram.partition(b"\0")[0] == b"EURUSD 1.10000"
@@ -47,73 +58,87 @@ def test_the_code_page_can_be_another():
 @pytest.mark.parametrize(
     ("datagram", "reason"),
     [
-        (b"", "an empty datagram"),
-        (b"\0", "an empty datagram"),
+        (b"", "empty datagram"),
+        (b"\0", "empty datagram"),
         (b"EURUSD", "not of the form SYMBOL BID"),
         (b" 1.1", "not of the form SYMBOL BID"),
         (b"EURUSD  1.1", "not of the form SYMBOL BID"),
         (b"EUR\nUSD 1.1", "not of the form SYMBOL BID"),
         (b"X" * 65 + b" 1.1", "not of the form SYMBOL BID"),
-        (b"EURUSD abc", "no price above 0 of at most 8 digits"),
-        (b"EURUSD ", "no price above 0 of at most 8 digits"),
-        (b"EURUSD 1,1", "no price above 0 of at most 8 digits"),
-        (b"EURUSD -1.1", "no price above 0 of at most 8 digits"),
-        (b"EURUSD 0.00", "no price above 0 of at most 8 digits"),
-        (b"EURUSD 1.", "no price above 0 of at most 8 digits"),
-        (b"EURUSD 1.123456789", "no price above 0 of at most 8 digits"),
-        (b"EURUSD 1e5", "no price above 0 of at most 8 digits"),
-        (b"EURUSD \xb2", "no price above 0 of at most 8 digits"),
-        (b"EURUSD 1.1\0rest", "more behind the text"),
-        (b"EURUSD 1.1\0#0123456789abcdef 0\0", "more behind the text"),
-        (b"EURUSD 1.1\0#0123456789abcdef 1", "more behind the text"),
-        (b"EURUSD 1.1\0#0123456789abcdef 1234567890123456\0", "more behind the text"),
-        (b"EURUSD 1.1\0#0123 1\0", "more behind the text"),
-        (b"EUR\x81 1.1", "bytes that the code page lacks"),
+        (b"EURUSD abc", "the price is not a positive number with at most 8 decimals"),
+        (b"EURUSD ", "the price is not a positive number with at most 8 decimals"),
+        (b"EURUSD 1,1", "the price is not a positive number with at most 8 decimals"),
+        (b"EURUSD -1.1", "the price is not a positive number with at most 8 decimals"),
+        (b"EURUSD 0.00", "the price is not a positive number with at most 8 decimals"),
+        (b"EURUSD 1.", "the price is not a positive number with at most 8 decimals"),
+        (b"EURUSD 1.123456789", "the price is not a positive number with at most 8 decimals"),
+        (b"EURUSD 1e5", "the price is not a positive number with at most 8 decimals"),
+        (b"EURUSD \xb2", "the price is not a positive number with at most 8 decimals"),
+        (b"EURUSD 1.1\0rest", "unexpected bytes after the NUL"),
+        (b"EURUSD 1.1\0#0123456789abcdef 0\0", "unexpected bytes after the NUL"),
+        (b"EURUSD 1.1\0#0123456789abcdef 1", "unexpected bytes after the NUL"),
+        (b"EURUSD 1.1\0#0123456789abcdef 1234567890123456\0", "unexpected bytes after the NUL"),
+        (b"EURUSD 1.1\0#0123 1\0", "unexpected bytes after the NUL"),
+        (b"EUR\x81 1.1", "bytes outside the code page"),
     ],
 )
-def test_what_is_no_tick_is_refused_with_its_reason(datagram, reason):
-    refused = decode(datagram, 1252)
-    assert isinstance(refused, Refused)
-    assert refused.reason == reason
+def test_an_invalid_datagram_is_reported_with_the_reason(datagram, reason):
+    invalid = decode(datagram, 1252)
+    assert isinstance(invalid, InvalidDatagram)
+    assert invalid.reason == reason
 
 
-def test_bytes_that_the_code_page_lacks_are_shown_as_such():
-    assert decode(b"EUR\x81 1.1", 1252) == Refused("EUR\\x81 1.1", "bytes that the code page lacks")
+def test_bytes_outside_the_code_page_are_shown_in_hexadecimal():
+    assert decode(b"EUR\x81 1.1", 1252) == InvalidDatagram("EUR\\x81 1.1", "bytes outside the code page")
 
 
-@pytest.mark.parametrize("symbol", ["EURUSD", "EURUSD.m", "#AAPL", "US Tech 100", "é€", "X" * 64])
+@pytest.mark.parametrize(
+    "symbol", ["EURUSD", "EURUSD.m", "#AAPL", "EURUSD_i", "eurusd", "Volatility 75 Index", "é€", "X" * 64]
+)
 def test_a_symbol_that_a_datagram_can_carry(symbol):
-    assert symbol_problem(symbol, 1252) is None
+    assert tick_symbol_problem(symbol, 1252) is None
     assert decode(encode(symbol, 1.5, 5, 1252), 1252) == Quote(symbol, 150_000, 5)
 
 
 @pytest.mark.parametrize(
     ("symbol", "reason"),
     [
-        ("", "1 to 64 letters"),
-        ("X" * 65, "1 to 64 letters"),
-        (" EURUSD", "begins or ends with a blank"),
-        ("EUR\0USD", "not printable"),
-        ("EURЖ", "code page 1252 lacks"),
+        ("", symbol_problem("")),
+        ("X" * 65, symbol_problem("X" * 65)),
+        (" EURUSD", symbol_problem(" EURUSD")),
+        ("EUR\0USD", symbol_problem("EUR\0USD")),
+        ("EUR|USD", symbol_problem("EUR|USD")),
+        ("EURЖ", "invalid symbol: 'EURЖ' has characters that code page 1252 lacks"),
     ],
 )
 def test_a_symbol_that_no_datagram_can_carry(symbol, reason):
-    assert reason in (symbol_problem(symbol, 1252) or "")
+    assert reason
+    assert tick_symbol_problem(symbol, 1252) == reason
 
 
 @given(
-    symbol=st.text(min_size=1, max_size=64).filter(lambda text: symbol_problem(text, 65001) is None),
+    symbol=st.text(min_size=1, max_size=64).filter(lambda text: tick_symbol_problem(text, 65001) is None),
     points=st.integers(1, 10**9 - 1),
     digits=st.integers(0, 8),
     number=st.integers(0, 10**15 - 1),
 )
-def test_what_is_written_is_read_again(symbol, points, digits, number):
+def test_decode_returns_what_encode_was_given(symbol, points, digits, number):
     run = RUN if number else ""
     datagram = encode(symbol, points / 10**digits, digits, 65001, run, number)
     assert decode(datagram, 65001) == Quote(symbol, points, digits, run, number)
 
 
-@given(st.binary(max_size=LONGEST))
-def test_whatever_comes_is_a_tick_or_refused(datagram):
+@given(st.binary(max_size=MAX_DATAGRAM))
+def test_any_datagram_is_a_tick_or_invalid(datagram):
     for codepage in (1252, 65001, 932):
-        assert isinstance(decode(datagram, codepage), (Quote, Refused))
+        assert isinstance(decode(datagram, codepage), (Quote, InvalidDatagram))
+
+
+@pytest.mark.parametrize(("port", "lowest"), [(0, 0), (1, 1), (8082, 0), (65535, 1)])
+def test_a_valid_port(port, lowest):
+    assert port_problem(port, lowest) is None
+
+
+@pytest.mark.parametrize(("port", "lowest"), [(-1, 0), (0, 1), (65536, 0)])
+def test_an_invalid_port_is_reported_with_the_valid_range(port, lowest):
+    assert port_problem(port, lowest) == f"invalid port: {port}; a port is a number from {lowest} to 65535"
