@@ -115,6 +115,7 @@ def ticks(start: Start, folder: Path) -> None:
     client.hear("the last tick has been replayed")
     client.say("quit")
     client.end()
+    server.hear("EURUSD 1.09998")
     server.say("quit")
     server.end()
 

@@ -57,8 +57,8 @@ PROCEDURES = {
     "copier/provider": "OnInit OnDeinit OnTrade OnTimer StartServer AcceptClients Send CloseClean Close GetSymbolLot",
     "copier/copier": "OnInit OnDeinit OnTimer StartClient Receive CloseClean CheckMessage SyncSymbolLot FindNextPos "
     "GetSymbolLot",
-    "collector/collector": "OnInit OnDeinit OnTimer CloseClean",
-    "collector/sender": "OnInit OnDeinit OnTick CloseClean",
+    "ticks/server": "OnInit OnDeinit OnTimer CloseClean",
+    "ticks/client": "OnInit OnDeinit OnTick CloseClean",
 }
 
 
