@@ -38,9 +38,7 @@ PROGRAMS = {
 }
 
 SUBCOMMANDS = {
-    "collected": Subcommand(
-        "demos.collector.collected_command", "show, export and draw collected ticks"
-    ),
+    "collected": Subcommand("demos.collector.collected_command", "show, export and draw collected ticks"),
     "list": Subcommand("demos.launcher.list_command", "name the programs"),
     "run": Subcommand("demos.launcher.run_command", "attach one program to a chart and drive it"),
     "signal": Subcommand("demos.copier.job", "copy trades from a signal server to its clients"),

@@ -1,7 +1,7 @@
-"""The tick collector at work: ticks of a hundred symbols, from a socket each, read, checked and kept in SQLite.
+"""The tick collector at work: ticks of a hundred symbols, each from its own socket, decoded, checked and stored.
 
-At a thousand ticks a second the cost of one tick is so many millionths of the time that there is. Nothing may be lost:
-each contestant counts what it has kept. The same with processes, in real time:
+At a thousand ticks per second, the cost of one tick in microseconds is also the load in thousandths. No tick may be
+lost: each contestant counts the ticks that it has stored. The same with processes, in real time:
 
     python -m demos ticks --clients 4 --symbols 100 --speed 250 --duration 10
 """

@@ -109,7 +109,7 @@ def test_each_run_has_its_own_numbers(store):
     recorder.add(numbered(1, run="f" * 16), ONE)
     recorder.add(numbered(4, run="f" * 16), OTHER)
     recorder.commit(1)
-    # A loss is told of the address that the run came from last.
+    # Lost ticks count for the last address of the run.
     assert [sender.lost for sender in store.senders()] == [0, 2]
 
 
