@@ -1,4 +1,4 @@
-"""What the tests of the signal pair share: a terminal that a script drives event by event, and peers on raw calls."""
+"""For the tests of the signal programs: a terminal that a script drives event by event, and peers on raw calls."""
 
 from __future__ import annotations
 
@@ -299,13 +299,30 @@ def one_event() -> Script:
     yield
 
 
+def serve(program: str = "provider", **inputs: object) -> Stage:
+    """A server on a port that the system chooses."""
+    return Stage(program, **{"Port": 0, **inputs})
+
+
+def listening_port(stage: Stage) -> int:
+    """The port that a server has printed."""
+    [number] = [text.rpartition(":")[2] for text in stage.texts if text.startswith("start server ok, ")]
+    return int(number)
+
+
+def sockets(stage: Stage) -> list[int]:
+    """A server's sockets of its clients."""
+    return [getattr(client, "socket", client) for client in stage.program.conns]
+
+
 def forever() -> Script:
     while True:
         yield
 
 
-def follow(server: int, **options: object) -> Stage:
-    return Stage("signal_client", **{"Port": port_of(server), **options})
+def follow(server: int, program: str = "copier", **options: object) -> Stage:
+    """A client of this listener; the program is given by its registered name."""
+    return Stage(program, **{"Port": port_of(server), **options})
 
 
 def connected(stage: Stage, server: int) -> Iterator[None]:
@@ -316,9 +333,9 @@ def connected(stage: Stage, server: int) -> Iterator[None]:
         yield
 
 
-def after(*pieces: bytes, server: int, **options: object) -> Stage:
+def after(*pieces: bytes, server: int, program: str = "copier", **options: object) -> Stage:
     """A client that has received these pieces, one before each of its timer events."""
-    stage = follow(server, **options)
+    stage = follow(server, program, **options)
 
     def script() -> Script:
         yield from connected(stage, server)

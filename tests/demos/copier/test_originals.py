@@ -162,7 +162,7 @@ def original(started: None) -> Iterator[OriginalServer]:
 
 
 def serve(**inputs: object) -> Stage:
-    return Stage("signal_server", **{"Port": 0, **inputs})
+    return Stage("provider", **{"Port": 0, **inputs})
 
 
 def port(stage: Stage) -> int:
@@ -261,7 +261,7 @@ def test_s3_the_original_sends_the_tail_of_an_older_message_ours_sends_the_messa
 
 
 def test_s3_our_client_ignores_the_tail_that_an_original_server_sends(original):
-    stage = Stage("signal_client", Port=original.port)
+    stage = Stage("copier", Port=original.port)
 
     def script() -> Script:
         yield
@@ -340,7 +340,7 @@ def test_s9_a_bar_in_the_symbol_makes_every_message_unreadable():
     client = OriginalClient()
     client.event(b"<<EUR|USD|0.25>>\0")
     assert client.log[-1] == "-wrong pos info: EUR|USD|0.25"
-    spec = Stage("signal_client").host.market.symbols()["EURUSD"].__class__("EUR|USD")
+    spec = Stage("copier").host.market.symbols()["EURUSD"].__class__("EUR|USD")
     stage = serve(symbols=[spec], quotes=())
     assert stage.play(forever()) == 2
 
@@ -393,7 +393,7 @@ def test_s13_a_clean_up_without_its_start_up_fails_or_takes_another_ones_count()
     assert WSAGetLastError() == WSANOTINITIALISED
     assert WSACleanup() == SOCKET_ERROR
     assert WSAStartup(MAKEWORD(2, 2), WSADATA()) == 0
-    for program in ("signal_server", "signal_client"):
+    for program in ("provider", "copier"):
         stage = Stage(program)
         seen = successes(stage)
         stage.play(iter(()))
@@ -602,7 +602,7 @@ def test_s23_a_hedged_sum_below_zero_is_minus_zero_in_the_original_and_zero_in_o
 
 
 def test_s1_s5_a_client_that_comes_back_is_in_step_with_an_original_server(original):
-    stage = Stage("signal_client", Port=original.port)
+    stage = Stage("copier", Port=original.port)
 
     def script() -> Script:
         yield
