@@ -194,16 +194,12 @@ def StartClient(addr: str, port: int) -> None:
 
 
 def FindServer(addr: str, port: int) -> Address | None:
-    """Resolve the host name; ends the program when the first attempt fails, since the name is wrong then."""
+    """Resolve the host name; None when that failed."""
     global peer, found
     try:
         addrin = find_address(addr, port, SOCK_STREAM)
     except AddressError as error:
-        if found:
-            Print(f"-{error} {NextAttempt()}")
-            CloseClean()
-        else:
-            Fail(3, str(error))
+        LookupFailed(str(error))
         return None
     found = True
     peer = address_text(addrin)
@@ -248,6 +244,15 @@ def Connected() -> bool:
 def ConnectFailed(error: int) -> None:
     Print(f"-Connect to {peer} failed error: {WSAErrorDescript(error)} {NextAttempt()}")
     CloseClean()
+
+
+def LookupFailed(problem: str) -> None:
+    """Retry a name that was resolved before; any other is an error of the user."""
+    if found:
+        Print(f"-{problem} {NextAttempt()}")
+        CloseClean()
+    else:
+        Fail(3, problem)
 
 
 def NextAttempt() -> str:

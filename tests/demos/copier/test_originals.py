@@ -332,7 +332,7 @@ def test_s7_an_unreadable_volume_closes_the_originals_position(server, message):
 
 def test_s8_a_volume_below_two_digits_is_sent_as_nothing_by_the_original_and_refused_by_ours():
     assert f"{0.004:.2f}" == "0.00"
-    with pytest.raises(ValueError, match="finer than a message can say"):
+    with pytest.raises(ValueError, match="two digits"):
         encode("EURUSD", 0.004, 1252)
 
 
