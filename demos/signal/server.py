@@ -144,10 +144,10 @@ def DiscardInput() -> None:  # S16 S18
     """Not in the listing: read and discard what clients send, 64 KiB of each, and notice those that have left."""
     buf = bytearray(4096)
     for client in conns.copy():
-        for _ in range(16):
+        res, left = 1, 64 * 1024
+        while res > 0 and left > 0:
             res = recv(client, buf, len(buf), 0)
-            if res <= 0:
-                break
+            left -= res
         if res == 0:
             Print("a client has closed its connection")
             Close(client)

@@ -166,7 +166,10 @@ def test_a_dry_run_trades_nothing_and_logs_the_orders(server):
     assert stage.position() == Decimal("0.50")
     assert "dry run: nothing is traded" in stage.texts
     logged = [text for text in stage.texts if text.startswith("dry run, not traded")]
-    assert logged == ["dry run, not traded: buy 0.25 EURUSD", "dry run, not traded: sell 0.50 EURUSD, closing position 1"]
+    assert logged == [
+        "dry run, not traded: buy 0.25 EURUSD",
+        "dry run, not traded: sell 0.50 EURUSD, closing position 1",
+    ]
 
 
 def test_a_symbol_of_the_options_that_the_terminal_lacks_is_reported_at_the_start(server):
