@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from ctypes import c_int, sizeof
 from decimal import Decimal
@@ -57,8 +58,11 @@ QUOTES = (Tick("EURUSD", 0, 110_000, 110_002), Tick("GBPUSD", 0, 130_000, 130_00
 
 Script = Iterator[None]
 
-# Long enough for any machine; a test that waits so long has failed.
-_PATIENCE = 20
+# Long enough for any machine; a test that waits this long has failed.
+_TIME_LIMIT = 20
+
+# A symbol may contain blanks.
+_LOG_LINE = re.compile(r"\S+ .+? (?P<level>info|error|alert) \S+ (?P<text>.*)")
 
 
 class _ScriptClock(ManualClock):
@@ -159,12 +163,12 @@ class Stage:
 
     @property
     def texts(self) -> list[str]:
-        """What the log says, without times, programs and levels."""
-        return [line.split(" ", 4)[4] for line in self.stream.getvalue().splitlines()]
+        """The texts of the log, without times, programs and levels."""
+        return [match["text"] for match in map(_LOG_LINE.match, self.stream.getvalue().splitlines()) if match]
 
     def errors(self) -> list[str]:
-        lines = (line.split(" ", 4) for line in self.stream.getvalue().splitlines())
-        return [text for _, _, level, _, text in lines if level == "error"]
+        lines = map(_LOG_LINE.match, self.stream.getvalue().splitlines())
+        return [match["text"] for match in lines if match and match["level"] == "error"]
 
 
 def address(port: int) -> sockaddr_in:
@@ -199,7 +203,7 @@ def listener(port: int = 0, backlog: int = 5) -> int:
     return s
 
 
-def ready(s: int, seconds: float = _PATIENCE) -> bool:
+def ready(s: int, seconds: float = _TIME_LIMIT) -> bool:
     """Whether the socket becomes readable within so many seconds."""
     readfds = fd_set()
     FD_SET(s, readfds)

@@ -61,7 +61,7 @@ def test_s23_a_hedged_sum_that_misses_zero_is_sent_as_zero_without_a_sign(lots):
 
 @pytest.mark.parametrize("lots", [0.004, 0.125, float("nan")])
 def test_s8_a_volume_finer_than_two_digits_is_refused_and_not_rounded(lots):
-    with pytest.raises(ValueError, match="a message cannot carry .* lots: it has two digits"):
+    with pytest.raises(ValueError, match=r"a message cannot carry .* lots: it has two digits"):
         encode("EURUSD", lots, 1252)
 
 
@@ -89,7 +89,9 @@ def test_s9_a_symbol_that_no_message_can_carry_is_reported(symbol, reason):
     assert reason in (symbol_problem(symbol, 1252) or "")
 
 
-@pytest.mark.parametrize("symbol", ["EURUSD", "EURUSD.m", "#AAPL", "A<B>C", "é", "X" * 64, "Volatility 75 Index", "eurusd_i"])
+@pytest.mark.parametrize(
+    "symbol", ["EURUSD", "EURUSD.m", "#AAPL", "A<B>C", "é", "X" * 64, "Volatility 75 Index", "eurusd_i"]
+)
 def test_every_valid_symbol_is_received_as_it_was_sent(symbol):
     assert symbol_problem(symbol, 1252) is None
     assert messages(encode(symbol, -0.5, 1252)) == [Signal(symbol, Decimal("-0.50"))]
