@@ -191,9 +191,7 @@ def StartServer(addr: str, port: int) -> None:
         Fail(3, "getsockname failed error: " + WSAErrorDescript(WSAGetLastError()))
         return
     if is_any(addrin):
-        Alert(
-            f"{addr} is open to every network: there is no password, and every client can read the position"
-        )
+        Alert(f"{addr} is open to every network: there is no password, and every client can read the position")
     Event("listening", port=port_of(addrin))
     Print(f"start server ok, {address_text(addrin)}")
 

@@ -1,8 +1,8 @@
 """Brings the position of a symbol to the volume that a signal server sends: a port of the SignalClient listing.
 
 The procedures are the article's, under their own names and in their own order. A mark such as ``# S12`` names the
-erratum that a line corrects; README.md in this folder puts both programs side by side. ``copier`` is the program for
-daily use.
+erratum that a line corrects; README.md in this folder puts the listing's procedures next to these. ``copier`` is the
+program for daily use.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def StartClient(addr: str, port: int) -> None:
 
 
 def Connected() -> bool:  # S12 A4
-    """Not in the listing: whether the connect has succeeded; one that fails or takes ten seconds is given up."""
+    """Not in the listing: whether the connect has succeeded. One that fails or takes ten seconds is given up."""
     global connecting
     if not connecting:
         return True
@@ -175,7 +175,7 @@ def CheckMessage() -> None:
     for smb, (pos, nlot) in latest.items():
         # S11: tried again at the 1st, 2nd, 4th ... 32nd event after the failure, and then at every 32nd
         n = before[pos] + 1 if pos in before else 0
-        due = n & (n - 1) == 0 or n % 32 == 0
+        due = n in (1, 2, 4, 8, 16) or n % 32 == 0
         if not due or not SyncSymbolLot(smb, nlot):
             msg = "<<" + pos + ">>" + msg
             failed[pos] = n
@@ -203,7 +203,7 @@ def SyncSymbolLot(smb: str, nlot: float) -> bool:
             done = trade.Sell(-dif, smb)
     if not done:
         # MQL's CTrade writes this line by itself
-        Print(f"-{smb} cannot be brought to {DoubleToString(nlot, 2)}: {trade.ResultRetcodeDescription()}")
+        Print(f"-cannot trade {smb} to {DoubleToString(nlot, 2)} lots: {trade.ResultRetcodeDescription()}")
     return done
 
 

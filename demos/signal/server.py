@@ -1,8 +1,8 @@
 """Sends the position of the chart's symbol to every client that connects over TCP: a port of the SignalServer listing.
 
 The procedures are the article's, under their own names and in their own order. A mark such as ``# S12`` names the
-erratum that a line corrects; README.md in this folder puts both programs side by side. ``provider`` is the program for
-daily use.
+erratum that a line corrects; README.md in this folder puts the listing's procedures next to these. ``provider`` is the
+program for daily use.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ data = b""
 server = INVALID_SOCKET  # H4
 conns: list[int] = []
 started = False  # S13
-behind: set[int] = set()  # S17: the clients that have not got the latest message yet
-unsent: dict[int, bytes] = {}  # S24: what is left of a message that a client took in part
+behind: set[int] = set()  # S17: the clients that lack the latest message
+unsent: dict[int, bytes] = {}  # S24: the rest of a message that was sent in part
 
 
 def OnInit() -> int:
@@ -190,7 +190,7 @@ def CloseClean() -> None:
 
 def Close(asock: int) -> None:
     """Close one client."""
-    shutdown(asock, SD_BOTH)  # S21: it fails only where the client is gone, which has been reported
+    shutdown(asock, SD_BOTH)  # S21: it fails only where the connection has ended, which has been reported
     closesocket(asock)
     conns.remove(asock)  # S16 A2
     behind.discard(asock)  # S17

@@ -350,7 +350,7 @@ def test_s11_a_failing_order_does_not_delay_another_symbol(server, monkeypatch):
         close(stage.peer)
 
     stage.play(script())
-    assert stage.errors()[0].startswith("-XYZ cannot be brought to 0.10: ")
+    assert stage.errors()[0].startswith("-cannot trade XYZ to 0.10 lots: ")
 
 
 def test_s11_the_retry_ends_with_the_connection(server, monkeypatch):

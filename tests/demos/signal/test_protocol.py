@@ -97,6 +97,11 @@ def test_every_valid_symbol_is_received_as_it_was_sent(symbol):
     assert messages(encode(symbol, -0.5, 1252)) == [Signal(symbol, Decimal("-0.50"))]
 
 
+def test_a_symbol_must_fit_into_a_message_in_its_code_page():
+    assert symbol_problem("é" * 64, 65001) is None
+    assert "is too long for a message" in (symbol_problem("\U0001d11e" * 64, 65001) or "")
+
+
 @pytest.mark.parametrize("step", [0.01, 0.1, 1.0, 0.25])
 def test_steps_of_two_digits_can_be_sent(step):
     assert step_problem(step) is None
