@@ -202,7 +202,7 @@ def SyncSymbolLot(smb: str, nlot: float) -> bool:
             Print("add Sell position")
             done = trade.Sell(-dif, smb)
     if not done:
-        # MQL's CTrade writes this line by itself
+        # in MQL5, CTrade logs this
         Print(f"-cannot trade {smb} to {DoubleToString(nlot, 2)} lots: {trade.ResultRetcodeDescription()}")
     return done
 

@@ -151,7 +151,7 @@ class Stage:
         self.program = self.chart.module
 
     def play(self, script: Script) -> int:
-        """Run the terminal to the script's end. Each `yield` lets it go on to its next timer event."""
+        """Run the terminal to the script's end. At each `yield` the terminal continues to its next timer event."""
         self.clock.script = script
         self.clock.ended = self.host.stop
         return self.host.run()
@@ -204,7 +204,7 @@ def listener(port: int = 0, backlog: int = 5) -> int:
 
 
 def ready(s: int, seconds: float = _TIME_LIMIT) -> bool:
-    """Whether the socket becomes readable within so many seconds."""
+    """Whether the socket becomes readable within this time."""
     readfds = fd_set()
     FD_SET(s, readfds)
     assert select(0, readfds, None, None, timeval(int(seconds), int(seconds % 1 * 1e6))) != SOCKET_ERROR
@@ -220,7 +220,7 @@ def take(server: int) -> int:
 
 
 def read(s: int, count: int) -> bytes:
-    """Exactly so many bytes."""
+    """Read exactly this number of bytes."""
     got, buf = b"", bytearray(count)
     while len(got) < count:
         assert ready(s), got

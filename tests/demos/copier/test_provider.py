@@ -203,7 +203,7 @@ def sent_at(stage: Stage, script: Callable[[list[int]], Script]) -> tuple[bytes,
 
 
 def trading(stage: Stage, events: int) -> Callable[[list[int]], Script]:
-    """A trade before each of so many timer events after the greeting, then thirty events of silence."""
+    """A trade before each of this number of timer events after the greeting, then thirty events without trades."""
 
     def script(peers: list[int]) -> Script:
         yield

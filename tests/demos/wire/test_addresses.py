@@ -42,7 +42,7 @@ def test_a_name_is_resolved():
 
 def test_the_first_ipv4_address_of_a_name_is_taken(monkeypatch):
     def chain(host, service, hints, found):
-        """Both families, the newer one first, as a system's resolver gives them, and one that nobody knows."""
+        """An unknown family, IPv6 and IPv4, in the order that a resolver may return them."""
         other = addrinfo(ai_family=77)
         four = addresses.POINTER(addrinfo)()
         assert real(b"127.0.0.7", service, hints, four) == 0
@@ -53,7 +53,7 @@ def test_the_first_ipv4_address_of_a_name_is_taken(monkeypatch):
 
     real = addresses.getaddrinfo
     monkeypatch.setattr(addresses, "getaddrinfo", chain)
-    # The lists are knotted together by hand, so nobody may free them.
+    # The list is assembled by this test, so it must not be freed.
     monkeypatch.setattr(addresses, "freeaddrinfo", lambda found: None)
     found = find_address("both", 80, SOCK_DGRAM)
     assert isinstance(found, sockaddr_in)
