@@ -94,14 +94,14 @@ Start = Callable[..., Program]
 
 def signal(start: Start, folder: Path) -> None:
     """A client connects and is greeted; the server's account buys; the client follows and leaves."""
-    server = start("signal_server", "--Port=0", "--timer-ms=200", "--fast")
+    server = start("signal_server", "--Port=0", "--timer-ms=200")
     client = start("signal_client", f"--Port={_port(server)}", "--timer-ms=200")
     client.hear("server position: EURUSD|0.00")
     server.say("buy 0.25")
     client.hear("server position: EURUSD|0.25")
     client.say("quit")
     client.end()
-    server.hear("has left")
+    server.hear("has closed")
     server.say("quit")
     server.end()
 

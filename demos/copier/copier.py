@@ -1,4 +1,9 @@
-"""Follows a signal server over TCP: brings each symbol's position to the volume that the server tells."""
+"""Copies the positions that a provider or an original signal server publishes over TCP.
+
+A message states the server's position in one symbol. The rules (rules.py) turn it into a target for the local symbol,
+targets.py keeps the targets until they are reached, and trading.py sends the orders. The connection is nonblocking;
+lost and failed connections are retried, with growing pauses until a message arrives.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +12,17 @@ from decimal import Decimal
 from typing import Annotated
 
 from demos.copier.positions import GetSymbolLot
-from demos.copier.rules import Rules, factor_problem, list_from_text, names_from_text, names_problem
-from demos.copier.targets import Goals, Patience
-from demos.copier.trading import BringSymbolLot
+from demos.copier.rules import (
+    Rules,
+    factor_problem,
+    list_from_text,
+    list_problem,
+    names_from_text,
+    names_problem,
+    suffix_problem,
+)
+from demos.copier.targets import Backoff, Targets
+from demos.copier.trading import TradeTo
 from demos.signal.protocol import Reader, Signal, Unreadable
 from demos.terminal import (
     ACCOUNT_MARGIN_MODE,
@@ -30,8 +43,9 @@ from demos.terminal import (
     SymbolSelect,
     printf,
 )
-from demos.wire.addresses import AddressError, address_text, empty_address, family_of, find_address, port_of
+from demos.wire.addresses import Address, AddressError, address_text, empty_address, family_of, find_address, port_of
 from demos.wire.codepages import codepage_problem
+from demos.wire.ports import port_problem
 from winsock import (
     FD_ISSET,
     FD_SET,
@@ -66,29 +80,24 @@ from winsock import (
     u_long,
 )
 
-
-def _port_problem(value: int) -> str | None:
-    return None if 0 < value <= 65535 else f"{value} is not a port"
-
-
-Host: Annotated[str, Input("name or address of the signal server")] = "127.0.0.1"
-Port: Annotated[int, Input("port of the signal server", check=_port_problem)] = 8081
+Host: Annotated[str, Input("name or address of the server")] = "127.0.0.1"
+Port: Annotated[int, Input("port of the server", check=port_problem)] = 8081
 
 # The inputs from here on are not the article's.
-codepage: Annotated[int, Input("code page of the messages' text", check=codepage_problem)] = 1252
-map: Annotated[str, Input("symbols' names here, as in EURUSD=EURUSD.m,GOLD=XAUUSD", check=names_problem)] = ""
-suffix: Annotated[str, Input("what the other symbols' names end with here, as in .m")] = ""
-only: Annotated[str, Input("the server's symbols to follow, as in EURUSD,GBPUSD; empty: all")] = ""
-factor: Annotated[float, Input("what the server's lots are multiplied by", check=factor_problem)] = 1.0
-reverse: Annotated[bool, Input("sell what the server buys, and buy what it sells")] = False
-hedging: Annotated[bool, Input("work on a hedging account too, closing and opening positions by ticket")] = False
-dry: Annotated[bool, Input("trade nothing, and tell what would be traded")] = False
+codepage: Annotated[int, Input("code page of the messages", check=codepage_problem)] = 1252
+map: Annotated[str, Input("local symbol names, as in EURUSD=EURUSD.m,GOLD=XAUUSD", check=names_problem)] = ""
+suffix: Annotated[str, Input("suffix of all other local symbol names, as in .m", check=suffix_problem)] = ""
+only: Annotated[str, Input("the server's symbols to copy, as in EURUSD,GBPUSD; empty: all", check=list_problem)] = ""
+factor: Annotated[float, Input("factor for the server's lots", check=factor_problem)] = 1.0
+reverse: Annotated[bool, Input("sell when the server buys, and buy when it sells")] = False
+hedging: Annotated[bool, Input("accept a hedging account; close and open positions by ticket")] = False
+dry: Annotated[bool, Input("do not trade; log the orders that would be sent")] = False
 
-# How long a connect may take.
+# The time limit of a connect, and the longest pause between two, in timer events.
 CONNECT_MS = 10_000
 LONGEST_WAIT = 4
 
-# A bound of one event, so that no peer can keep the program busy.
+# The bytes received in one event, so that no server can keep the program in it.
 MOST_RECEIVED = 64 * 1024
 
 started = False
@@ -101,19 +110,19 @@ local_port = 0
 events = 0
 messages = 0
 msg = Reader(codepage)
-goals = Goals(Rules())
+targets = Targets(Rules())
 peer = ""
 found = False
 reached = False
 
 
 def OnInit() -> int:
-    global goals
+    global targets
     if AccountInfoInteger(ACCOUNT_MARGIN_MODE) == ACCOUNT_MARGIN_MODE_RETAIL_HEDGING and not hedging:
-        Alert("the client works only with netting accounts; --hedging lets it close and open by ticket")
+        Alert("the account is a hedging account: add --hedging to close and open positions by ticket")
         return INIT_FAILED
     rules = Rules(names_from_text(map), suffix, list_from_text(only), Decimal(repr(factor)), reverse)
-    goals = Goals(rules)
+    targets = Targets(rules)
     for line in rules.described():
         Print(line)
     if dry:
@@ -130,7 +139,7 @@ def OnDeinit(reason: int) -> None:
     EventKillTimer()
     CloseClean()
     if found and connect_failures and not reached:
-        Fail(3, f"no server has answered at {Host}:{Port}")
+        Fail(3, f"no connection to {Host}:{Port} has succeeded")
 
 
 def OnTimer() -> None:
@@ -140,45 +149,36 @@ def OnTimer() -> None:
         if events >= connect_due:
             StartClient(Host, Port)
     elif not connecting or Connected():
-        # What came before an error or the end is a message all the same: look at it first.
+        # Messages that arrived before an error or the end of the stream are valid: process them first.
         problem = Receive()
         CheckMessage()
         problem = problem or msg.problem
         if problem:
             Print("-Receive. " + problem)
             CloseClean()
-    # An order that fails is tried again later and later, until a newer message replaces it.
-    goals.carry_out(events, SyncSymbolLot)
+    targets.run_due(events, SyncSymbolLot)
 
 
 def StartClient(addr: str, port: int) -> None:
-    """Begin to connect. An attempt that fails is repeated later and later; a message received ends that."""
-    global started, client, connecting, connect_until, connect_due, connect_failures
-    global local_port, messages, msg, peer, found
-    # A server that restarts is to be found again soon, whatever happened before.
-    wait = min(Patience(connect_failures), LONGEST_WAIT)
-    connect_due = events + wait
+    """Begin to connect. The pause before the next attempt grows until a message arrives."""
+    global started, client, connecting, connect_until, connect_due, connect_failures, messages, msg
+    # At most LONGEST_WAIT: a server that restarts is found again soon, however long it was away.
+    connect_due = events + min(Backoff(connect_failures), LONGEST_WAIT)
     connect_failures += 1
     res = WSAStartup(MAKEWORD(2, 2), WSADATA())
     if res != 0:
         Print("-WSAStartup failed error: " + WSAErrorDescript(res))
         return
     started = True
-    try:
-        addrin = find_address(addr, port, SOCK_STREAM)
-    except AddressError as error:
-        LookupFailed(str(error))
+    addrin = FindServer(addr, port)
+    if addrin is None:
         return
-    found = True
-    peer = address_text(addrin)
-    if not peer.startswith((f"{addr}:", f"[{addr}]:")):
-        peer = f"{addr} ({peer})"
     client = socket(family_of(addrin), SOCK_STREAM, IPPROTO_TCP)
     if client == INVALID_SOCKET:
         Print("-Create failed error: " + WSAErrorDescript(WSAGetLastError()))
         CloseClean()
         return
-    # Before the connect, which would keep the terminal waiting otherwise.
+    # Before the connect, which would block the terminal otherwise.
     if ioctlsocket(client, FIONBIO, u_long(1)) != NO_ERROR:
         Print("-ioctlsocket failed error: " + WSAErrorDescript(WSAGetLastError()))
         CloseClean()
@@ -189,18 +189,39 @@ def StartClient(addr: str, port: int) -> None:
     msg = Reader(codepage)
     if connect(client, addrin, sizeof(addrin)) == SOCKET_ERROR and WSAGetLastError() != WSAEWOULDBLOCK:
         ConnectFailed(WSAGetLastError())
-        return
-    local = empty_address(family_of(addrin))
+    elif RecordLocalPort(family_of(addrin)):
+        Connected()
+
+
+def FindServer(addr: str, port: int) -> Address | None:
+    """Resolve the host name; None when that failed."""
+    global peer, found
+    try:
+        addrin = find_address(addr, port, SOCK_STREAM)
+    except AddressError as error:
+        LookupFailed(str(error))
+        return None
+    found = True
+    peer = address_text(addrin)
+    if not peer.startswith((f"{addr}:", f"[{addr}]:")):
+        peer = f"{addr} ({peer})"
+    return addrin
+
+
+def RecordLocalPort(family: int) -> bool:
+    """Record the connection's local port, by which the job finds its messages; False when the connect failed."""
+    global local_port
+    local = empty_address(family)
     if getsockname(client, local, c_int(sizeof(local))) == SOCKET_ERROR:
         ConnectFailed(WSAGetLastError())
-        return
+        return False
     local_port = port_of(local)
     Event("connecting", port=local_port)
-    Connected()
+    return True
 
 
 def Connected() -> bool:
-    """Whether the connect has succeeded by now; closes the socket when it has failed."""
+    """Whether the connect has succeeded; closes the socket when it has failed."""
     global connecting, reached
     writefds, exceptfds = fd_set(), fd_set()
     FD_SET(client, writefds)
@@ -213,7 +234,7 @@ def Connected() -> bool:
         ConnectFailed(WSAGetLastError() if res == SOCKET_ERROR else error.value)
     elif FD_ISSET(client, writefds):
         connecting, reached = False, True
-        goals.hurry(events)
+        targets.retry_now(events)
         Print(f"connect OK, {peer}")
     elif GetTickCount64() >= connect_until:
         ConnectFailed(WSAETIMEDOUT)
@@ -226,20 +247,21 @@ def ConnectFailed(error: int) -> None:
 
 
 def LookupFailed(problem: str) -> None:
-    """A host that was never found is a mistake; one that was will be found again."""
-    if not found:
+    """Retry a name that was resolved before; any other is an error of the user."""
+    if found:
+        Print(f"-{problem} {NextAttempt()}")
+        CloseClean()
+    else:
         Fail(3, problem)
-        return
-    Print(f"-{problem} {NextAttempt()}")
-    CloseClean()
 
 
 def NextAttempt() -> str:
+    """When the next connect is tried, for the log."""
     return f"Timer events until the next attempt: {max(connect_due - events, 1)}."
 
 
 def Receive() -> str:
-    """Take what has arrived, up to a bound; returns why there will be no more, or ""."""
+    """Receive at most MOST_RECEIVED bytes; returns why the connection has ended, or ""."""
     rbuf = bytearray(4096)
     left = MOST_RECEIVED
     while left > 0:
@@ -255,10 +277,10 @@ def Receive() -> str:
 
 
 def CloseClean() -> None:
-    """Close the socket, forget half a message, and take back the start-up if there was one."""
+    """Close the socket, and call WSACleanup if WSAStartup has succeeded."""
     global started, client, connecting
     if client != INVALID_SOCKET:
-        # It can fail only where the peer is gone, which has been told already.
+        # shutdown fails only where the connection has ended, which the log already says.
         if not connecting:
             shutdown(client, SD_BOTH)
             Print("close socket")
@@ -271,7 +293,7 @@ def CloseClean() -> None:
 
 
 def CheckMessage() -> None:
-    """Take the last message of each symbol as what its position is to be."""
+    """Set the target of each symbol from its latest message."""
     global connect_failures
     latest: dict[str, Signal] = {}
     unreadable: list[Unreadable] = []
@@ -283,16 +305,16 @@ def CheckMessage() -> None:
             latest[pos.symbol] = pos
     if unreadable:
         text, reason = unreadable[0]
-        printf("-wrong pos info: %s (%s; such messages: %d)", text, reason, len(unreadable))
+        printf("-wrong pos info: %s (%s; number of such messages: %d)", text, reason, len(unreadable))
     for smb, pos in latest.items():
         printf("server position: %s|%s", smb, pos.lots)
         connect_failures = 0
-        goals.take(smb, pos.lots, events)
-    goals.limit()
+        targets.take(smb, pos.lots, events)
+    targets.limit()
 
 
 def FindNextPos() -> Signal | Unreadable | None:
-    """The next message of what was received, or something unreadable instead of one."""
+    """The next received message, readable or not; None when there is none."""
     global messages
     pos = msg.next()
     if isinstance(pos, Signal):
@@ -302,5 +324,5 @@ def FindNextPos() -> Signal | Unreadable | None:
 
 
 def SyncSymbolLot(smb: str, nlot: Decimal) -> bool:
-    """Trade the difference between the volume that is wanted and ours; False when an order failed."""
-    return BringSymbolLot(smb, nlot, dry)
+    """Trade the difference between the target and the present position; False when an order failed."""
+    return TradeTo(smb, nlot, dry)

@@ -141,14 +141,14 @@ def _trade(job: Job) -> None:
     job.pause.touch()
     # Until somebody hears of the trades neither a tick nor a trade is to be lost.
     holding = [f"--hold={job.pause}", f"--pause={job.pause}"]
-    _start(job, SERVER, ["signal_server", "--fast", f"--strategy={job.options.every}", *holding])
+    _start(job, SERVER, ["provider", "--fast", f"--strategy={job.options.every}", *holding])
     _until(job, lambda: job.tally.port != 0, _STARTING)
     if not job.tally.port:
         return
     # Started again, it is to be found where it was.
     job.children[SERVER].arguments.append(f"--Port={job.tally.port}")
     for name in CLIENTS:
-        _start(job, name, ["signal_client", f"--Port={job.tally.port}"])
+        _start(job, name, ["copier", f"--Port={job.tally.port}"])
     _until(job, lambda: all(client.connected for client in job.tally.clients.values()), _STARTING)
     # Trading begins when there is somebody to tell of it: a lag is not to hold the time of the start.
     if not job.stopping:

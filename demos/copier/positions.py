@@ -1,4 +1,4 @@
-"""What the signal server and its client both ask of the account."""
+"""The positions of a symbol, as the provider and the copier read them from the account."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def GetSymbolLot(smb: str) -> float:
 
 
 def SymbolPositions(smb: str) -> list[tuple[int, Decimal]]:
-    """The symbol's positions: tickets, and exact signed volumes in lots."""
+    """The positions in a symbol: tickets and exact signed volumes in lots."""
     found = []
     for i in range(PositionsTotal()):
         ticket = PositionGetTicket(i)
         PositionSelectByTicket(ticket)
         if PositionGetString(POSITION_SYMBOL) == smb:
-            # The shortest decimal of a double is the one that the terminal means.
+            # The shortest decimal of a double is the number that the terminal means.
             lots = Decimal(repr(PositionGetDouble(POSITION_VOLUME)))
             found.append((ticket, -lots if PositionGetInteger(POSITION_TYPE) == POSITION_TYPE_SELL else lots))
     return found

@@ -1,4 +1,9 @@
-"""Tells every client that connects over TCP which position the chart's symbol has."""
+"""Publishes the position of the chart's symbol over TCP, to copiers and to original signal clients.
+
+Each client has its own state: the number of the last trade it knows (sent_seq), a message that was sent in part
+(unsent), and whether the last message was repeated (resent). Send() compares that with the present trade number at each
+timer event. Nothing blocks: a client that does not read gets the latest message when it has room again.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +35,7 @@ from demos.terminal import (
 )
 from demos.wire.addresses import AddressError, address_text, empty_address, family_of, find_address, is_any, port_of
 from demos.wire.codepages import codepage_problem
+from demos.wire.ports import listening_port_problem
 from winsock import (
     AF_INET,
     FIONBIO,
@@ -64,46 +70,42 @@ from winsock import (
 from winsock.batch import send_many
 
 
-def _port_problem(value: int) -> str | None:
-    return None if 0 <= value <= 65535 else f"{value} is not a port"
-
-
 def _negative(value: int) -> str | None:
     return f"{value} is negative" if value < 0 else None
 
 
-Host: Annotated[str, Input("name or address to listen on; 0.0.0.0, or ::, is every network")] = "127.0.0.1"
-Port: Annotated[int, Input("port to listen on; 0: any free one", check=_port_problem)] = 8081
+Host: Annotated[str, Input("name or address to listen on; 0.0.0.0 or :: is every interface")] = "127.0.0.1"
+Port: Annotated[int, Input("port to listen on; 0: any free one", check=listening_port_problem)] = 8081
 
 # The inputs from here on are not the article's.
-codepage: Annotated[int, Input("code page of the messages' text", check=codepage_problem)] = 1252
-fast: Annotated[bool, Input("send each change at once, for clients of this project alone")] = False
-strategy: Annotated[int, Input("trade by a small strategy at every so many ticks; 0: do not", check=_negative)] = 0
+codepage: Annotated[int, Input("code page of the messages", check=codepage_problem)] = 1252
+fast: Annotated[bool, Input("send each change at once and only once; not for original clients")] = False
+strategy: Annotated[int, Input("trade a small strategy at every N-th tick; 0: never", check=_negative)] = 0
 pause: Annotated[str, Input("the strategy does not trade while this file exists")] = ""
 
-# An original client keeps the older of two messages that reach it within one of its periods of a second. So whatever
-# our own timer, each client gets at most one a second; and where the network brought two together all the same, the
-# repetition after two quiet seconds sets it right.
+# An original client keeps the older of two messages that arrive in one of its periods of one second. So each client
+# gets at most one message a second, whatever our own timer. The network may still deliver two together: the last
+# message is sent again after two seconds without a change. --fast turns both off.
 EVERY_MS = 1000
 QUIET_MS = 2000
 
-# Bounds of one event, so that no peer can keep the program in it.
+# The limits of one event, so that no client can keep the program in it.
 MOST_ACCEPTED = 1024
 MOST_DISCARDED = 64 * 1024
 
 
 @dataclass(eq=False)
 class Connection:
-    """A client: its socket, its address, and what it has been told of the position."""
+    """A client: its socket and address, and what it has received. Sequence numbers are numbers of trades."""
 
     socket: int
     name: str
     port: int
-    told: int = 0
-    telling: int = 0
-    rest: bytes = b""
-    told_at: int = 0
-    repeated: bool = False
+    sent_seq: int = 0
+    pending_seq: int = 0
+    unsent: bytes = b""
+    sent_at: int = 0
+    resent: bool = False
     messages: int = 0
     failed: int = 0
 
@@ -138,7 +140,7 @@ def OnDeinit(reason: int) -> None:
 
 
 def OnTrade() -> None:
-    """Write the message anew. OnInit's call is not counted as a trade."""
+    """Build the message from the present position. The call in OnInit is not counted as a trade."""
     global data, trades
     data = encode(Symbol(), GetSymbolLot(Symbol()), codepage)
     trades += 1
@@ -158,7 +160,7 @@ def OnTick() -> None:
 
 
 def StartServer(addr: str, port: int) -> None:
-    """Listen. Whatever is in the way will still be there a second later: say so once and end."""
+    """Listen. Any failure ends the program, since it would fail again one second later."""
     global started, server, family
     res = WSAStartup(MAKEWORD(2, 2), WSADATA())
     if res != 0:
@@ -189,13 +191,13 @@ def StartServer(addr: str, port: int) -> None:
         Fail(3, "getsockname failed error: " + WSAErrorDescript(WSAGetLastError()))
         return
     if is_any(addrin):
-        Alert(f"{addr} is open to every network: there is no password, and whoever connects can read the position")
+        Alert(f"{addr} is open to every network: there is no password, and every client can read the position")
     Event("listening", port=port_of(addrin))
     Print(f"start server ok, {address_text(addrin)}")
 
 
 def AcceptClients() -> None:
-    """Take all clients that wait. An error concerns one of them, or this moment: the server goes on listening."""
+    """Accept all clients that wait. An error concerns one client or is temporary: the server goes on listening."""
     global accept_error
     for _ in range(MOST_ACCEPTED):
         addrin = empty_address(family)
@@ -210,22 +212,22 @@ def AcceptClients() -> None:
                 Print("-Accept failed error: " + WSAErrorDescript(err))
             accept_error = err
             return
-        # It has the listener's mode already, but only on Winsock and by inheritance: say it.
+        # On Winsock the socket inherits the listener's mode; that is set explicitly here.
         if ioctlsocket(client, FIONBIO, u_long(1)) != NO_ERROR:
             Print("-ioctlsocket failed error: " + WSAErrorDescript(WSAGetLastError()))
             closesocket(client)
             continue
-        # Without it a small message may wait for the peer to acknowledge the one before.
+        # Without TCP_NODELAY a small message may wait until the client has acknowledged the message before.
         if setsockopt(client, IPPROTO_TCP, TCP_NODELAY, c_int(1), sizeof(c_int)) != NO_ERROR:
             Print("-setsockopt failed error: " + WSAErrorDescript(WSAGetLastError()))
         port = port_of(addrin)
-        conns.append(Connection(client, address_text(addrin), port, told=trades - 1))
+        conns.append(Connection(client, address_text(addrin), port, sent_seq=trades - 1))
         Event("accepted", client=port)
         Print(f"Accept new client {address_text(addrin)}")
 
 
 def DiscardInput() -> None:
-    """Read what clients send, which nobody asked for, and so notice those that have left."""
+    """Read and discard what clients send: this also shows which clients have closed their connection."""
     buf = bytearray(4096)
     for client in conns.copy():
         left = MOST_DISCARDED
@@ -234,7 +236,7 @@ def DiscardInput() -> None:
             res = recv(client.socket, buf, len(buf), 0)
             left -= res
         if res == 0:
-            Print(f"client {client.name} has left")
+            Print(f"client {client.name} has closed the connection")
             Close(client)
         elif res < 0 and WSAGetLastError() != WSAEWOULDBLOCK:
             Print(f"-Receive from {client.name} failed error: " + WSAErrorDescript(WSAGetLastError()))
@@ -242,17 +244,17 @@ def DiscardInput() -> None:
 
 
 def Send() -> None:
-    """Tell each client the latest state where it is due, and go on with a message that was sent in part."""
+    """Send the latest message to each client that is due, or the rest of a message that was sent in part."""
     now = GetTickCount64()
     due = []
     for client in conns:
-        news = client.told != trades
-        quiet = now - client.told_at if client.messages else QUIET_MS
-        repeat = not (news or fast or client.repeated) and quiet >= QUIET_MS
-        if client.rest:
-            Sent(client, client.rest, send_many([client.socket], client.rest, len(client.rest), 0)[0], now)
-        elif repeat or (news and (fast or quiet >= EVERY_MS)):
-            client.telling = trades
+        changed = client.sent_seq != trades
+        quiet = now - client.sent_at if client.messages else QUIET_MS
+        repeat = not (changed or fast or client.resent) and quiet >= QUIET_MS
+        if client.unsent:
+            Sent(client, client.unsent, send_many([client.socket], client.unsent, len(client.unsent), 0)[0], now)
+        elif repeat or (changed and (fast or quiet >= EVERY_MS)):
+            client.pending_seq = trades
             due.append(client)
     results = send_many([client.socket for client in due], data, len(data), 0)
     for client, res in zip(due, results, strict=True):
@@ -263,22 +265,22 @@ def Send() -> None:
 
 
 def Sent(client: Connection, message: bytes, res: int, now: int) -> None:
-    """Take note of how much of a message a client took; `res` is minus an error."""
+    """Record how much of a message was sent; a negative `res` is an error."""
     if res < 0:
-        # A full buffer is a slow client: what is newest when there is room again is what it will get.
+        # A full buffer is no failure: the client is slow, and gets the message that is the latest when it has room.
         client.failed = 0 if -res == WSAEWOULDBLOCK else -res
         return
-    client.rest = message[res:]
-    if not client.rest:
-        client.repeated = client.told == client.telling
-        client.told = client.telling
-        client.told_at = now
+    client.unsent = message[res:]
+    if not client.unsent:
+        client.resent = client.sent_seq == client.pending_seq
+        client.sent_seq = client.pending_seq
+        client.sent_at = now
         client.messages += 1
-        Event("sent", client=client.port, number=client.messages, trades=client.told)
+        Event("sent", client=client.port, number=client.messages, trades=client.sent_seq)
 
 
 def CloseClean() -> None:
-    """Close everything, the listening socket first, and take back the start-up if there was one."""
+    """Close the listening socket, then the clients; call WSACleanup if WSAStartup has succeeded."""
     global started, server
     printf("Shutdown server and %d connections", len(conns))
     if server != INVALID_SOCKET:
@@ -292,8 +294,8 @@ def CloseClean() -> None:
 
 
 def Close(client: Connection) -> None:
-    """Close one client and forget it."""
-    # It can fail only where the peer is gone, which has been told already.
+    """Close one client and remove it."""
+    # shutdown fails only where the connection has ended, which the log already says.
     shutdown(client.socket, SD_BOTH)
     closesocket(client.socket)
     conns.remove(client)

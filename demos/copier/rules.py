@@ -1,6 +1,6 @@
-"""How a client follows a server's positions: which symbols and under which names, how much, in which orders.
+"""The rules of copying: which symbols, under which local names, what volume, in which orders.
 
-No terminal, no sockets, no clock. Volumes are decimals and exact, and signed where they are positions or differences.
+Without terminal, sockets or clock. Volumes are exact decimals, signed where they are positions or differences.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
-# A difference that takes more orders is not traded: no server is worth so many.
+from demos.terminal.symbols import symbol_problem
+
+# A difference that takes more orders is not traded: it is more likely an error of the server than a position.
 MOST_ORDERS = 100
 
 
@@ -24,7 +26,7 @@ class Limits(NamedTuple):
 
 
 class Order(NamedTuple):
-    """An order: the lots to buy, or to sell when negative, and the ticket of the position that it closes, or 0."""
+    """An order: lots to buy, or to sell when negative, and the ticket of the position that it closes, or 0."""
 
     lots: Decimal
     ticket: int = 0
@@ -32,9 +34,10 @@ class Order(NamedTuple):
 
 @dataclass(frozen=True)
 class Rules:
-    """What becomes of the server's positions: ``names`` are ours by the server's, all others get ``suffix``.
+    """How the server's positions are copied.
 
-    ``only`` names the server's symbols that are followed; none: all.
+    ``names`` maps the server's symbols to local ones; every other symbol gets ``suffix``. ``only`` lists the server's
+    symbols that are copied; empty: all.
     """
 
     names: Mapping[str, str] = field(default_factory=dict)
@@ -44,57 +47,59 @@ class Rules:
     reverse: bool = False
 
     def follows(self, symbol: str) -> bool:
-        """Whether a symbol of the server's is followed."""
+        """Whether a symbol of the server is copied."""
         return not self.only or symbol in self.only
 
     def name(self, symbol: str) -> str:
-        """The subscriber's name of a symbol of the server's."""
+        """The local name of a symbol of the server."""
         return self.names.get(symbol, symbol + self.suffix)
 
     def lots(self, lots: Decimal) -> Decimal:
-        """The volume that a position is to have, not rounded yet."""
+        """The target for a position of the server, not rounded yet."""
         return lots * self.factor * (-1 if self.reverse else 1)
 
     def known(self) -> list[str]:
-        """The subscriber's names of the symbols that the rules themselves speak of."""
+        """The local names of the symbols in ``only`` or, when that is empty, in ``names``."""
         server = self.only or list(self.names)
         return [self.name(symbol) for symbol in server if self.follows(symbol)]
 
     def described(self) -> list[str]:
-        """The rules in words, one line each."""
+        """The rules as text, one line each."""
         names = [f"{server} is {own} here" for server, own in self.names.items()]
         names.append(f"{'other' if names else 'all'} names get the suffix {self.suffix}" if self.suffix else "")
         return [
-            "names: " + (", ".join(filter(None, names)) or "those of the server"),
-            "symbols: " + (f"only {', '.join(self.only)}" if self.only else "all that the server tells of"),
+            "names: " + (", ".join(filter(None, names)) or "as on the server"),
+            "symbols: " + (f"only {', '.join(self.only)}" if self.only else "all that the server sends"),
             f"lots: the server's times {lots_text(self.factor)}, rounded toward zero to the symbol's step",
-            "direction: " + ("reversed" if self.reverse else "the server's"),
+            "direction: " + ("reversed" if self.reverse else "as on the server"),
         ]
 
 
 def names_from_text(text: str) -> dict[str, str]:
-    """``EURUSD=EURUSD.m,GBPUSD=GBP``: the subscriber's names by the server's.
+    """``EURUSD=EURUSD.m,GBPUSD=GBP``: the local names by the server's; blanks around names are ignored.
 
     Errors: ValueError with what was expected.
     """
     names: dict[str, str] = {}
-    for pair in filter(None, text.split(",")):
-        server, equals, own = (part.strip() for part in pair.partition("="))
-        if not server or not equals or not own or "=" in own:
-            raise ValueError(f"{pair!r} is not SERVER=HERE, as in EURUSD=EURUSD.m")
-        if server in names or own in names.values():
-            raise ValueError(f"{pair!r} names a symbol twice")
-        names[server] = own
+    for pair in list_from_text(text):
+        server, equals, local = (part.strip() for part in pair.partition("="))
+        if not equals:
+            raise ValueError(f"invalid entry: {pair!r}; an entry is SERVER=LOCAL, as in EURUSD=EURUSD.m")
+        for name in (server, local):
+            _check_name(name, pair)
+        if server in names or local in names.values():
+            raise ValueError(f"invalid entry: {pair!r}; another entry has the same symbol")
+        names[server] = local
     return names
 
 
 def list_from_text(text: str) -> list[str]:
-    """``EURUSD,GBPUSD``: the names between the commas."""
+    """``EURUSD,Volatility 75 Index``: the names between the commas, without the blanks around them."""
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def names_problem(text: str) -> str | None:
-    """Why this is no map of symbols, or None when it is one."""
+    """Why this is not a map of symbols, or None when it is."""
     try:
         names_from_text(text)
     except ValueError as error:
@@ -102,19 +107,37 @@ def names_problem(text: str) -> str | None:
     return None
 
 
+def list_problem(text: str) -> str | None:
+    """Why this is not a list of symbols, or None when it is."""
+    return next(filter(None, map(symbol_problem, list_from_text(text))), None)
+
+
+def suffix_problem(suffix: str) -> str | None:
+    """Why symbols cannot end with this, or None when they can."""
+    return symbol_problem(f"X{suffix}") if suffix else None
+
+
+def _check_name(name: str, pair: str) -> None:
+    problem = symbol_problem(name)
+    if not problem and "=" in name:
+        problem = "a map cannot contain a symbol with '='"
+    if problem:
+        raise ValueError(f"invalid entry: {pair!r}; {problem}")
+
+
 def factor_problem(factor: float) -> str | None:
-    """Why volumes cannot be multiplied by this, or None when they can."""
-    return None if 0 < factor < math.inf else f"{factor} is not above 0; --reverse turns the direction"
+    """Why volumes cannot be multiplied by this factor, or None when they can."""
+    return None if 0 < factor < math.inf else f"the factor {factor} is not above 0; --reverse inverts the direction"
 
 
 def lots_text(lots: Decimal) -> str:
-    """Lots with two digits, or as many more as they have: ``0.50``, ``0.125``."""
+    """Lots with at least two digits after the point: ``0.50``, ``0.125``."""
     exponent = lots.normalize().as_tuple().exponent
     return f"{lots:.{max(2, -exponent if isinstance(exponent, int) else 2)}f}"
 
 
-def held(lots: Decimal, limits: Limits) -> Decimal:
-    """The position that a symbol can have, nearest to ``lots`` toward zero: less than the minimum is none."""
+def round_to_step(lots: Decimal, limits: Limits) -> Decimal:
+    """A position rounded toward zero to the volume step; below the minimum it is 0."""
     volume = abs(lots) // limits.step * limits.step
     if volume < limits.minimum:
         return Decimal(0)
@@ -122,16 +145,16 @@ def held(lots: Decimal, limits: Limits) -> Decimal:
 
 
 def orders(dif: Decimal, positions: Sequence[tuple[int, Decimal]], hedging: bool, limits: Limits) -> list[Order]:
-    """The orders that change the sum of a symbol's positions, given as tickets and signed volumes, by ``dif``.
+    """The orders that change the sum of a symbol's positions by ``dif``; positions are tickets and signed volumes.
 
-    A volume above the maximum becomes several orders; what is left below the minimum becomes none, unless it closes a
-    position whole. On a hedging account opposite positions are closed first, the oldest first, and the rest is opened.
+    A volume above the maximum is split into several orders. A remainder below the minimum is left out, unless it closes
+    a whole position. On a hedging account opposite positions are closed first, the oldest first; then new ones opened.
 
-    Errors: ValueError when that takes too many orders.
+    Errors: ValueError when that takes more than MOST_ORDERS orders.
     """
     sign = 1 if dif > 0 else -1
     if abs(dif) > MOST_ORDERS * limits.maximum:
-        raise ValueError(f"would take more than {MOST_ORDERS} orders of at most {lots_text(limits.maximum)}")
+        raise ValueError(f"that takes more than {MOST_ORDERS} orders of at most {lots_text(limits.maximum)} lots")
     if not hedging:
         whole = dif == -sum(volume for _, volume in positions)
         parts = _parts(abs(dif), limits, whole)
@@ -147,11 +170,11 @@ def orders(dif: Decimal, positions: Sequence[tuple[int, Decimal]], hedging: bool
 
 
 def _parts(volume: Decimal, limits: Limits, whole: bool) -> list[Decimal]:
-    """A volume in orders none of which is above the maximum, and none below the minimum where that is possible."""
+    """Split a volume into orders of at most the maximum and, where possible, at least the minimum."""
     most = limits.maximum // limits.step * limits.step
     parts = []
     while volume > most:
-        # A last one that would be too small gets what it lacks from the one before.
+        # When the last order would be below the minimum, the one before it is made smaller.
         part = volume - limits.minimum if volume - most < limits.minimum <= volume - limits.minimum else most
         parts.append(part)
         volume -= part

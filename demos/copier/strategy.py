@@ -1,4 +1,4 @@
-"""A small strategy, so that a signal server has trades to tell of: the same ticks give the same trades."""
+"""A small strategy that gives the provider trades to publish: the same ticks always give the same trades."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from demos.terminal import (
     SymbolInfoDouble,
 )
 
-# How fast the average follows the price, how many points are worth one smallest volume, and the most of those.
+# The weight of a new price in the average; the points that make one minimum volume; the largest number of volumes.
 FOLLOW = 0.1
 POINTS = 5
 MOST_VOLUMES = 100
 
 
 class Strategy:
-    """Sells above a running average of the bid and buys below it, the more the further away."""
+    """Sells above a moving average of the bid and buys below it; the volume grows with the distance."""
 
     def __init__(self, every: int, pause: str) -> None:
-        """Trade at every so many ticks (0: never), and not while the file ``pause`` exists ("": no such file)."""
+        """Trade at each tick number that is a multiple of ``every`` (0: never), not while the file ``pause`` exists."""
         self._every = every
         self._pause = pause
         self._average = 0.0
         self._ticks = 0
 
     def tick(self, position: float) -> None:
-        """Take a tick of the chart's symbol, and trade so that the position becomes what the strategy wants."""
+        """Take a tick of the chart's symbol, and trade to the position that the strategy wants."""
         symbol = Symbol()
         bid = SymbolInfoDouble(symbol, SYMBOL_BID)
         self._average += (bid - self._average) * FOLLOW if self._ticks else bid

@@ -1,4 +1,8 @@
-"""What a signal client's positions are to be: one goal a symbol, tried again later and later until it is reached."""
+"""The positions that the copier works towards: one target per symbol, retried with growing pauses until it is reached.
+
+A message replaces its symbol's target. run_due() trades at each timer event the targets that are due; one whose order
+failed becomes due again after 1, 2, 4 … and at most MOST_EVENTS timer events. Time is counted in timer events here.
+"""
 
 from __future__ import annotations
 
@@ -10,84 +14,84 @@ from demos.copier.rules import Rules, lots_text
 from demos.copier.trading import SymbolLimits
 from demos.terminal import Event, Print
 
-# What failed is tried again after 1, 2, 4 … timer events, and then after so many.
+# The longest pause between two attempts, in timer events.
 MOST_EVENTS = 32
 
-# A bound of what is remembered, so that no peer can make it grow.
+# The most symbols that are remembered, so that no server can use up the memory.
 MOST_SYMBOLS = 256
 
 
 @dataclass
-class Goal:
-    """A position's volume, not rounded yet; when the next attempt is due, and how many have failed."""
+class Target:
+    """A position in lots, not rounded yet; the timer event of its next attempt; the number of failed attempts."""
 
     lots: Decimal
     due: int = 0
     failures: int = 0
 
 
-class Goals:
-    """The goals by our names of the symbols. ``now`` counts timer events."""
+class Targets:
+    """The targets by local symbol name. ``now`` is the number of the present timer event."""
 
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
-        self.goals: dict[str, Goal] = {}
+        self.targets: dict[str, Target] = {}
         self._names: dict[str, str] = {}
 
     def take(self, smb: str, lots: Decimal, now: int) -> None:
-        """The server's position in its symbol is this from now on."""
-        own = self._follow(smb)
-        if not own:
+        """Set the target from the server's position in its symbol."""
+        local = self._local_name(smb)
+        if not local:
             return
-        old, lots = self.goals.pop(own, None), self.rules.lots(lots)
-        # A repetition does not hurry the attempts.
-        self.goals[own] = old if old and old.lots == lots else Goal(lots, now)
+        old, lots = self.targets.pop(local, None), self.rules.lots(lots)
+        # The same target again does not shorten the pause before the next attempt.
+        self.targets[local] = old if old and old.lots == lots else Target(lots, now)
 
     def limit(self) -> None:
-        """Give up the oldest goals where there are too many."""
-        while len(self.goals) > MOST_SYMBOLS:
-            smb = next(iter(self.goals))
-            Print(f"-Too many symbols fail, {smb} is given up")
-            del self.goals[smb]
+        """Drop the oldest targets when there are too many."""
+        while len(self.targets) > MOST_SYMBOLS:
+            smb = next(iter(self.targets))
+            Print(f"-more than {MOST_SYMBOLS} symbols fail: {smb} is dropped")
+            del self.targets[smb]
 
-    def hurry(self, now: int) -> None:
-        """Try all of them at once."""
-        for goal in self.goals.values():
-            goal.due = now
+    def retry_now(self, now: int) -> None:
+        """Make all targets due."""
+        for target in self.targets.values():
+            target.due = now
 
-    def carry_out(self, now: int, bring: Callable[[str, Decimal], bool]) -> None:
-        """Do what is due; ``bring`` answers whether the symbol now has the volume."""
-        for smb, goal in list(self.goals.items()):
-            if now < goal.due:
+    def run_due(self, now: int, trade_to: Callable[[str, Decimal], bool]) -> None:
+        """Trade the targets that are due; ``trade_to`` returns whether the symbol's position has become the target."""
+        for smb, target in list(self.targets.items()):
+            if now < target.due:
                 continue
-            if bring(smb, goal.lots):
-                del self.goals[smb]
-                Event("synced", symbol=smb, lots=lots_text(goal.lots))
+            if trade_to(smb, target.lots):
+                del self.targets[smb]
+                Event("synced", symbol=smb, lots=lots_text(target.lots))
             else:
-                goal.due = now + Patience(goal.failures)
-                goal.failures += 1
+                target.due = now + Backoff(target.failures)
+                target.failures += 1
 
-    def _follow(self, smb: str) -> str:
-        """Our name of a symbol of the server's, or "" when it is not followed; tells about a symbol when it is new."""
+    def _local_name(self, smb: str) -> str:
+        """The local name of a server's symbol, or "" when it is not copied; logs the decision for a new symbol."""
         if smb in self._names:
             return self._names[smb]
-        own = self.rules.name(smb)
-        other = next((server for server, name in self._names.items() if name == own), "")
+        local = self.rules.name(smb)
+        other = next((server for server, name in self._names.items() if name == local), "")
         if not self.rules.follows(smb):
-            Print(f"{smb} is not among the symbols to follow")
-            own = ""
+            Print(f"{smb} is not copied: it is not in the list of --only")
+            local = ""
         elif other:
-            Print(f"-{smb} would be {own} here, as {other} is: it is not followed")
-            own = ""
-        elif limits := SymbolLimits(own):
+            Print(f"-{smb} is not copied: its local name would be {local}, as that of {other}")
+            local = ""
+        elif limits := SymbolLimits(local):
             least, most, step = (lots_text(limit) for limit in limits)
-            Print(f"{smb} is {own} here: orders from {least} to {most} lots in steps of {step}")
+            Print(f"{smb} is {local} here: orders from {least} to {most} lots in steps of {step}")
         if len(self._names) >= MOST_SYMBOLS:
             del self._names[next(iter(self._names))]
-        self._names[smb] = own
-        return own
+        self._names[smb] = local
+        return local
 
 
-def Patience(failures: int) -> int:
-    """How many timer events to wait after so many failures: 1, 2, 4 … up to a limit."""
+def Backoff(failures: int) -> int:
+    """The pause in timer events after this number of failures: 1, 2, 4 … at most MOST_EVENTS."""
     return min(1 << min(failures, MOST_EVENTS), MOST_EVENTS)

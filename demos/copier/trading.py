@@ -1,11 +1,11 @@
-"""How the signal client brings a symbol's position to a volume, on a netting account and on a hedging one."""
+"""How the copier changes a symbol's position to a target volume, on netting and on hedging accounts."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 
 from demos.copier.positions import SymbolPositions
-from demos.copier.rules import Limits, Order, held, lots_text, orders
+from demos.copier.rules import Limits, Order, lots_text, orders, round_to_step
 from demos.terminal import (
     ACCOUNT_MARGIN_MODE,
     ACCOUNT_MARGIN_MODE_RETAIL_HEDGING,
@@ -20,67 +20,74 @@ from demos.terminal import (
 
 
 def SymbolLimits(smb: str) -> Limits | None:
-    """What volumes the symbol's orders can have; None where the terminal does not know the symbol."""
+    """The volumes that the symbol's orders can have; None when the terminal does not know the symbol."""
     properties = (SYMBOL_VOLUME_MIN, SYMBOL_VOLUME_MAX, SYMBOL_VOLUME_STEP)
-    # The shortest decimal of a double is the one that the terminal means.
+    # The shortest decimal of a double is the number that the terminal means.
     limits = Limits(*(Decimal(repr(SymbolInfoDouble(smb, property_id))) for property_id in properties))
     return limits if limits.step > 0 else None
 
 
-def BringSymbolLot(smb: str, nlot: Decimal, dry: bool) -> bool:
-    """Trade the difference between a volume and ours; False when an order failed, so that it is to be tried again.
+def TradeTo(smb: str, nlot: Decimal, dry: bool) -> bool:
+    """Trade the difference between the target volume and the present position; False when an order must be retried.
 
-    A volume between two steps is rounded toward zero, and what is below the minimum is not traded. With ``dry``
-    nothing is, and what would be is told.
+    A target between two steps is rounded toward zero; a volume below the minimum is not traded. With ``dry`` nothing
+    is traded: the log shows the orders.
     """
     limits = SymbolLimits(smb)
     if limits is None:
-        Print(f"-{smb} cannot be brought to {lots_text(nlot)}: the terminal has no symbol {smb}")
+        Print(f"-cannot trade {smb} to {lots_text(nlot)} lots: the terminal has no symbol {smb}")
         return False
     positions = SymbolPositions(smb)
     clot = sum((volume for _, volume in positions), Decimal(0))
-    wanted = held(nlot, limits)
+    wanted = round_to_step(nlot, limits)
     if wanted != nlot:
         why = f"less than the minimum {lots_text(limits.minimum)}" if wanted == 0 else "rounded toward zero"
         Print(f"{smb}: {lots_text(nlot)} lots become {lots_text(wanted)}, {why}")
-    dif = wanted - clot
-    if dif == 0:
+    if wanted == clot:
         Print("nothing change")
         return True
     hedging = AccountInfoInteger(ACCOUNT_MARGIN_MODE) == ACCOUNT_MARGIN_MODE_RETAIL_HEDGING
     try:
-        plan = orders(dif, positions, hedging, limits)
+        plan = orders(wanted - clot, positions, hedging, limits)
     except ValueError as error:
-        Print(f"-{smb}: from {lots_text(clot)} to {lots_text(wanted)} {error}: not traded")
+        Print(f"-{smb}: not traded from {lots_text(clot)} to {lots_text(wanted)} lots: {error}")
         return True
-    left = abs(dif) - sum(abs(order.lots) for order in plan)
-    if left:
-        Print(f"{smb}: {lots_text(left)} lots are less than the minimum {lots_text(limits.minimum)}: not traded")
-    if len(plan) > 1:
-        Print(f"{smb}: {lots_text(abs(dif) - left)} lots in {len(plan)} orders")
+    LogPlan(smb, abs(wanted - clot), plan, limits)
     for order in plan:
-        Print("full close position" if wanted == 0 else "add Buy position" if dif > 0 else "add Sell position")
+        Print("full close position" if wanted == 0 else "add Buy position" if order.lots > 0 else "add Sell position")
         if dry:
             Print(f"dry run, not traded: {OrderText(smb, order)}")
-            continue
-        trade = CTrade()
-        if not Send(trade, smb, order, hedging):
-            goal = f"from {lots_text(clot)} to {lots_text(wanted)}"
-            Print(f"-{smb} cannot be brought {goal}: {trade.ResultRetcodeDescription()}")
+        elif problem := Send(smb, order, hedging):
+            Print(f"-cannot trade {smb} from {lots_text(clot)} to {lots_text(wanted)} lots: {problem}")
             return False
     return True
 
 
-def Send(trade: CTrade, smb: str, order: Order, hedging: bool) -> bool:
-    """Send one order."""
+def LogPlan(smb: str, volume: Decimal, plan: list[Order], limits: Limits) -> None:
+    """Log what the orders leave out, and their number when there are several."""
+    traded = sum(abs(order.lots) for order in plan)
+    if volume != traded:
+        left = lots_text(volume - traded)
+        Print(f"{smb}: {left} lots are less than the minimum {lots_text(limits.minimum)}: not traded")
+    if len(plan) > 1:
+        Print(f"{smb}: {lots_text(Decimal(traded))} lots in {len(plan)} orders")
+
+
+def Send(smb: str, order: Order, hedging: bool) -> str:
+    """Send one order; returns why it failed, or ""."""
+    trade = CTrade()
     lots = float(abs(order.lots))
-    if order.ticket:
-        # In part is for hedging accounts alone; on a netting one a position is closed whole by its ticket.
-        return trade.PositionClosePartial(order.ticket, lots) if hedging else trade.PositionClose(order.ticket)
-    return trade.Buy(lots, smb) if order.lots > 0 else trade.Sell(lots, smb)
+    if not order.ticket:
+        done = trade.Buy(lots, smb) if order.lots > 0 else trade.Sell(lots, smb)
+    elif hedging:
+        done = trade.PositionClosePartial(order.ticket, lots)
+    else:
+        # A netting account does not close a position in part by its ticket.
+        done = trade.PositionClose(order.ticket)
+    return "" if done else trade.ResultRetcodeDescription()
 
 
 def OrderText(smb: str, order: Order) -> str:
-    """``buy 0.25 EURUSD``, and which position that closes."""
+    """``buy 0.25 EURUSD``, and the position that the order closes."""
     closing = f", closing position {order.ticket}" if order.ticket else ""
     return f"{'buy' if order.lots > 0 else 'sell'} {lots_text(abs(order.lots))} {smb}{closing}"

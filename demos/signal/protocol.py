@@ -1,7 +1,10 @@
-"""The signal server's messages to bytes and back: no sockets, no clock.
+"""The messages of the signal protocol, to bytes and back: no sockets, no clock.
 
-A message says which position a symbol has: ``<<SYMBOL|LOTS>>`` and a NUL, as in ``<<EURUSD|-0.25>>\\0``. LOTS are
-signed and have two digits; the text is in an 8-bit code page. There is no number, no time and no sender.
+A message states the position in one symbol: ``<<SYMBOL|LOTS>>`` and a NUL, as in ``<<EURUSD|-0.25>>\\0``. LOTS is
+signed and has two digits; the text is in an 8-bit code page. A message has no number, no time and no sender.
+
+The study programs server.py and client.py build and cut the text themselves, as the article does, and take the checks
+from here. The products `provider` and `copier` use encode() and Reader.
 """
 
 from __future__ import annotations
@@ -10,13 +13,35 @@ import re
 from decimal import Decimal
 from typing import NamedTuple
 
+from demos.terminal import symbols
 from demos.wire.codepages import codec_of
+from demos.wire.ports import listening_port_problem, port_problem
+
+__all__ = [
+    "CODEC",
+    "CODEPAGE",
+    "LONGEST",
+    "MOST_DROPPED",
+    "Reader",
+    "Signal",
+    "Unreadable",
+    "encode",
+    "listening_port_problem",
+    "parse_lots",
+    "port_problem",
+    "step_problem",
+    "symbol_problem",
+]
+
+# The code page of the study programs: the article's CP_ACP on a Western European Windows.
+CODEPAGE = 1252
+CODEC = codec_of(CODEPAGE)
 
 BEGIN = b"<<"
 END = b">>"
 SEPARATOR = "|"
 
-# What ends a connection: an unfinished message of more bytes, or so many bytes without any message.
+# Limits of what a reader accepts, in bytes: an unfinished message, and data without any message.
 LONGEST = 256
 MOST_DROPPED = 64 * 1024
 
@@ -27,58 +52,71 @@ _LOTS = re.compile(r" *([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,2})?) *", re.AS
 
 
 class Signal(NamedTuple):
-    """A message: the symbol's position is now ``lots``, negative when it was sold."""
+    """A message: the symbol's position is ``lots``, negative for a sell."""
 
     symbol: str
     lots: Decimal
 
 
 class Unreadable(NamedTuple):
-    """What stood between a begin mark and its end mark without being a message."""
+    """The text between a begin mark and an end mark that is not a message, and the reason."""
 
     text: str
     reason: str
 
 
 def symbol_problem(symbol: str, codepage: int) -> str | None:
-    """Why no message can carry this symbol, or None when it can."""
-    for mark, name in ((SEPARATOR, "|"), ("<<", "<<"), (">>", ">>"), ("\0", "NUL")):
-        if mark in symbol:
-            return f"a message cannot carry the symbol {symbol}: it holds {name}"
-    if not symbol or symbol.startswith("<"):
-        return f"a message cannot carry the symbol {symbol!r}: it is empty, or joins the begin mark"
+    """Why no message in this code page can carry the symbol, or None when one can."""
+    problem = symbols.symbol_problem(symbol)
+    if problem:
+        return problem
     try:
         longest = encode(symbol, -_MOST_LOTS + 1, codepage)
     except UnicodeEncodeError:
-        return f"a message cannot carry the symbol {symbol}: code page {codepage} lacks some of its letters"
-    return None if len(longest) <= LONGEST else "a message cannot carry a symbol as long as this"
+        return f"code page {codepage} cannot encode the symbol {symbol!r}"
+    if len(longest) > LONGEST:
+        return f"the symbol {symbol!r} is too long for a message of {LONGEST} bytes in code page {codepage}"
+    return None
 
 
 def step_problem(step: float) -> str | None:
-    """Why no message can carry volumes of this step, or None when it can."""
+    """Why no message can carry volumes of this step, or None when one can."""
     if step > 0 and Decimal(repr(step)) % _HUNDREDTH == 0:
         return None
     return f"a message cannot carry volumes in steps of {step:g} lots: it has two digits"
 
 
 def encode(symbol: str, lots: float, codepage: int) -> bytes:
-    """The message that the symbol's position is ``lots``, with its NUL.
+    """The message, with its NUL, that states the symbol's position.
 
-    Errors: ValueError when two digits cannot say the volume; UnicodeEncodeError when the code page lacks a letter.
+    Errors: ValueError when the volume has more than two digits; UnicodeEncodeError when the code page lacks a letter.
     """
     text = f"{lots:.2f}"
     if not abs(float(text) - lots) <= _ROUNDING:
-        raise ValueError(f"{lots} lots are finer than a message can say")
-    # A hedged sum may miss zero by the double's own error, from below as well.
+        raise ValueError(f"a message cannot carry {lots} lots: it has two digits")
+    # The rounding error of a hedged sum may turn zero into -0.00.
     text = "0.00" if text == "-0.00" else text
     return f"<<{symbol}{SEPARATOR}{text}>>".encode(codec_of(codepage)) + b"\0"
 
 
-class Reader:
-    """Takes the bytes of one connection, however they are cut, and gives the messages that are in them.
+def parse_lots(text: str) -> Decimal | None:
+    """The volume in a message, as the original client reads it; None for no number, or one of more than two digits."""
+    match = _LOTS.fullmatch(text)
+    if not match:
+        return None
+    value = Decimal(match[1])
+    if abs(value) >= _MOST_LOTS:
+        return None
+    rounded = value.quantize(_HUNDREDTH)
+    # Adding 0 removes the sign of -0.00.
+    return rounded + 0 if rounded == value else None
 
-    Whatever stands outside the marks is dropped: NULs, and the ends of older messages that the original server sends
-    behind a shorter one. A begin mark inside an unfinished message begins anew.
+
+class Reader:
+    """Finds the messages in the bytes of one connection, which may arrive in pieces of any size.
+
+    It drops everything outside the marks: NULs, and the remains of older messages that the original server sends after
+    a shorter one. A begin mark inside an unfinished message starts a new message.
     """
 
     def __init__(self, codepage: int) -> None:
@@ -88,13 +126,13 @@ class Reader:
         self._dropped = 0
 
     def feed(self, data: bytes) -> None:
-        """Take what was received; next() tells what it held."""
+        """Add received bytes; next() returns the messages in them."""
         self._buffer += data
 
     def next(self) -> Signal | Unreadable | None:
-        """The next message, something unreadable, or None until more bytes come.
+        """The next message, readable or not, or None when more bytes are needed.
 
-        When ``problem`` says why, the peer is no signal server and nothing more will come.
+        When ``problem`` is not empty the peer is not a signal server, and the reader returns no more messages.
         """
         while not self.problem:
             begin = self._buffer.find(BEGIN)
@@ -135,17 +173,5 @@ class Reader:
         symbol, *rest = text.split(SEPARATOR)
         if len(rest) != 1 or not symbol or "\0" in text:
             return Unreadable(text, "not of the form SYMBOL|LOTS")
-        lots = _lots(rest[0])
+        lots = parse_lots(rest[0])
         return Unreadable(text, "no volume of two digits") if lots is None else Signal(symbol, lots)
-
-
-def _lots(text: str) -> Decimal | None:
-    match = _LOTS.fullmatch(text)
-    if not match:
-        return None
-    value = Decimal(match[1])
-    if abs(value) >= _MOST_LOTS:
-        return None
-    rounded = value.quantize(_HUNDREDTH)
-    # The sum with 0 takes the sign from -0.00.
-    return rounded + 0 if rounded == value else None

@@ -1,1 +1,1 @@
-"""What the protocols of all programs share: addresses and code pages."""
+"""What the protocols of all programs share: addresses, ports and code pages."""

@@ -1,4 +1,4 @@
-"""A host's name to the address that the calls take, and an address to the text that people read."""
+"""Host names to the addresses that the calls take, and addresses to text."""
 
 from __future__ import annotations
 
@@ -26,22 +26,23 @@ _STRUCTURES: dict[int, type[sockaddr_in] | type[sockaddr_in6]] = {AF_INET: socka
 
 
 class AddressError(Exception):
-    """A host that has no address; the text says why."""
+    """A host has no address; the text is the reason."""
 
 
 def find_address(host: str, port: int, kind: int) -> Address:
-    """The address of a host given by its name or number, for a SOCK_* ``kind``; Winsock must have been started.
+    """The address of a host, given by name or address, for a SOCK_* ``kind``; Winsock must have been started.
 
-    A name that has both gives its IPv4 address: the original programs know no other. It waits for the resolver.
+    Of a name with IPv4 and IPv6 addresses it returns an IPv4 one, because the original programs use IPv4 only. It
+    blocks until the resolver has answered.
 
-    Errors: AddressError when the name is none, is not known, or cannot be looked up now.
+    Errors: AddressError when the name is invalid, unknown, or cannot be resolved at present.
     """
     try:
         name = host.encode("ascii" if host.isascii() else "idna")
     except UnicodeError as error:
-        raise AddressError(f"{host!r} is no host's name: {error}") from None
+        raise AddressError(f"invalid host name: {host!r} ({error})") from None
     if not name or b"\0" in name:
-        raise AddressError(f"{host!r} is no host's name")
+        raise AddressError(f"invalid host name: {host!r}")
     found = POINTER(addrinfo)()
     code = getaddrinfo(name, str(port), addrinfo(ai_socktype=kind), found)
     if code != 0:
@@ -63,22 +64,22 @@ def find_address(host: str, port: int, kind: int) -> Address:
 
 
 def family_of(address: Address) -> int:
-    """The address's AF_*."""
+    """The address family: AF_INET or AF_INET6."""
     return AF_INET if isinstance(address, sockaddr_in) else AF_INET6
 
 
 def port_of(address: Address) -> int:
-    """The address's port."""
+    """The port of the address."""
     return ntohs(address.sin_port if isinstance(address, sockaddr_in) else address.sin6_port)
 
 
 def empty_address(family: int) -> Address:
-    """A structure of this family for a call to fill in: AF_INET or AF_INET6."""
+    """An empty structure for a call to fill in; the family is AF_INET or AF_INET6."""
     return _STRUCTURES[family]()
 
 
 def is_any(address: Address) -> bool:
-    """Whether it stands for every network of this machine: 0.0.0.0 or ::."""
+    """Whether the address means every interface of this machine: 0.0.0.0 or ::."""
     return not any(bytes(address.sin_addr if isinstance(address, sockaddr_in) else address.sin6_addr))
 
 

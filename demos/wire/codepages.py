@@ -11,7 +11,7 @@ def codec_of(codepage: int) -> str:
 
 
 def codepage_problem(codepage: int) -> str | None:
-    """Why messages cannot be written in this code page, or None when they can."""
+    """Why text messages cannot use this code page, or None when they can."""
     try:
         codecs.lookup(codec_of(codepage))
     except LookupError:

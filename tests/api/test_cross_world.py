@@ -103,9 +103,9 @@ def tell(process: subprocess.Popen[str], command: str) -> None:
 def test_a_signal_client_follows_the_positions_of_a_server_in_the_other_world(server: str, client: str) -> None:
     run = ("-m", "demos", "run")
     common = ("--timer-ms", 50, "--Host", "127.0.0.1")
-    with running(server, *run, "signal_server", *common, "--Port", 0, "--fast") as serving:
+    with running(server, *run, "provider", *common, "--Port", 0, "--fast") as serving:
         port = wait_for(serving.stderr, r"start server ok, 127\.0\.0\.1:(\d+)$")[1]
-        with running(client, *run, "signal_client", *common, "--Port", port) as following:
+        with running(client, *run, "copier", *common, "--Port", port) as following:
             wait_for(serving.stderr, "Accept new client 127.0.0.1")
             for command, position in (("buy 0.25", "0.25"), ("close", "0.00"), ("sell 0.15", "-0.15")):
                 tell(serving, command)

@@ -1,8 +1,9 @@
-"""What the tests of the signal pair share: a terminal that a script drives event by event, and peers on raw calls."""
+"""For the tests of the signal programs: a terminal that a script drives event by event, and peers on raw calls."""
 
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from ctypes import c_int, sizeof
 from decimal import Decimal
@@ -57,8 +58,11 @@ QUOTES = (Tick("EURUSD", 0, 110_000, 110_002), Tick("GBPUSD", 0, 130_000, 130_00
 
 Script = Iterator[None]
 
-# Long enough for any machine; a test that waits so long has failed.
-_PATIENCE = 20
+# Long enough for any machine; a test that waits this long has failed.
+_TIME_LIMIT = 20
+
+# A symbol may contain blanks.
+_LOG_LINE = re.compile(r"\S+ .+? (?P<level>info|error|alert) \S+ (?P<text>.*)")
 
 
 class _ScriptClock(ManualClock):
@@ -147,7 +151,7 @@ class Stage:
         self.program = self.chart.module
 
     def play(self, script: Script) -> int:
-        """Run the terminal to the script's end. Each `yield` lets it go on to its next timer event."""
+        """Run the terminal to the script's end. At each `yield` the terminal continues to its next timer event."""
         self.clock.script = script
         self.clock.ended = self.host.stop
         return self.host.run()
@@ -159,12 +163,12 @@ class Stage:
 
     @property
     def texts(self) -> list[str]:
-        """What the log says, without times, programs and levels."""
-        return [line.split(" ", 4)[4] for line in self.stream.getvalue().splitlines()]
+        """The texts of the log, without times, programs and levels."""
+        return [match["text"] for match in map(_LOG_LINE.match, self.stream.getvalue().splitlines()) if match]
 
     def errors(self) -> list[str]:
-        lines = (line.split(" ", 4) for line in self.stream.getvalue().splitlines())
-        return [text for _, _, level, _, text in lines if level == "error"]
+        lines = map(_LOG_LINE.match, self.stream.getvalue().splitlines())
+        return [match["text"] for match in lines if match and match["level"] == "error"]
 
 
 def address(port: int) -> sockaddr_in:
@@ -199,8 +203,8 @@ def listener(port: int = 0, backlog: int = 5) -> int:
     return s
 
 
-def ready(s: int, seconds: float = _PATIENCE) -> bool:
-    """Whether the socket becomes readable within so many seconds."""
+def ready(s: int, seconds: float = _TIME_LIMIT) -> bool:
+    """Whether the socket becomes readable within this time."""
     readfds = fd_set()
     FD_SET(s, readfds)
     assert select(0, readfds, None, None, timeval(int(seconds), int(seconds % 1 * 1e6))) != SOCKET_ERROR
@@ -216,7 +220,7 @@ def take(server: int) -> int:
 
 
 def read(s: int, count: int) -> bytes:
-    """Exactly so many bytes."""
+    """Read exactly this number of bytes."""
     got, buf = b"", bytearray(count)
     while len(got) < count:
         assert ready(s), got
@@ -299,13 +303,30 @@ def one_event() -> Script:
     yield
 
 
+def serve(program: str = "provider", **inputs: object) -> Stage:
+    """A server on a port that the system chooses."""
+    return Stage(program, **{"Port": 0, **inputs})
+
+
+def listening_port(stage: Stage) -> int:
+    """The port that a server has printed."""
+    [number] = [text.rpartition(":")[2] for text in stage.texts if text.startswith("start server ok, ")]
+    return int(number)
+
+
+def sockets(stage: Stage) -> list[int]:
+    """A server's sockets of its clients."""
+    return [getattr(client, "socket", client) for client in stage.program.conns]
+
+
 def forever() -> Script:
     while True:
         yield
 
 
-def follow(server: int, **options: object) -> Stage:
-    return Stage("signal_client", **{"Port": port_of(server), **options})
+def follow(server: int, program: str = "copier", **options: object) -> Stage:
+    """A client of this listener; the program is given by its registered name."""
+    return Stage(program, **{"Port": port_of(server), **options})
 
 
 def connected(stage: Stage, server: int) -> Iterator[None]:
@@ -316,9 +337,9 @@ def connected(stage: Stage, server: int) -> Iterator[None]:
         yield
 
 
-def after(*pieces: bytes, server: int, **options: object) -> Stage:
+def after(*pieces: bytes, server: int, program: str = "copier", **options: object) -> Stage:
     """A client that has received these pieces, one before each of its timer events."""
-    stage = follow(server, **options)
+    stage = follow(server, program, **options)
 
     def script() -> Script:
         yield from connected(stage, server)

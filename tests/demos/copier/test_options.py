@@ -1,4 +1,4 @@
-"""The options of copying and of hosts, on the signal client and server over real TCP."""
+"""The options of copying and of hosts, in the copier and the provider over real TCP."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from signal_kit import (
     take,
 )
 
-from demos.copier import copier as original_client
+from demos.copier import copier
 from demos.terminal.interfaces import ProgramError, SymbolSpec, Tick
 from demos.terminal.mt5.account import Mt5Account
 from demos.terminal.mt5.market import Mt5Market
@@ -71,32 +71,32 @@ def test_symbols_are_renamed_by_the_map_and_the_suffix(server):
 
 def test_every_rule_is_in_the_log_before_the_first_trade(server):
     stage = after(b"<<EURUSD|0.10>>\0", server=server, only="EURUSD", factor=0.5, reverse=True)
-    told = [
-        "names: those of the server",
+    logged = [
+        "names: as on the server",
         "symbols: only EURUSD",
         "lots: the server's times 0.50, rounded toward zero to the symbol's step",
         "direction: reversed",
         "EURUSD is EURUSD here: orders from 0.01 to 100.00 lots in steps of 0.01",
     ]
-    lines = [stage.texts.index(line) for line in told]
+    lines = [stage.texts.index(line) for line in logged]
     [deal] = [number for number, text in enumerate(stage.texts) if text.startswith("#")]
     assert lines == sorted(lines)
     assert lines[-1] < deal
     assert stage.position() == Decimal("-0.05")
 
 
-def test_other_symbols_than_the_chosen_ones_are_left_alone_and_told_once(server):
+def test_symbols_outside_the_list_are_not_copied_and_reported_once(server):
     pieces = [b"<<GBPUSD|0.10>>\0<<EURUSD|0.10>>\0", b"<<GBPUSD|0.20>>\0"]
     stage = after(*pieces, server=server, only="EURUSD")
     assert (stage.position(), stage.position("GBPUSD")) == (Decimal("0.10"), 0)
-    assert stage.texts.count("GBPUSD is not among the symbols to follow") == 1
+    assert stage.texts.count("GBPUSD is not copied: it is not in the list of --only") == 1
 
 
-def test_two_symbols_of_the_server_are_never_one_here(server):
+def test_two_symbols_of_the_server_never_share_a_local_name(server):
     both = b"<<EURUSD|0.10>>\0<<E|0.30>>\0"
     stage = after(both, server=server, map="E=EURUSD")
     assert stage.position() == Decimal("0.10")
-    assert stage.errors() == ["-E would be EURUSD here, as EURUSD is: it is not followed"]
+    assert stage.errors() == ["-E is not copied: its local name would be EURUSD, as that of EURUSD"]
 
 
 @pytest.mark.parametrize(
@@ -111,17 +111,17 @@ def test_two_symbols_of_the_server_are_never_one_here(server):
         ({"factor": 0.5, "reverse": True}, "-0.25", "0.12"),
     ],
 )
-def test_lots_are_multiplied_turned_and_rounded_toward_zero(server, inputs, lots, position):
+def test_lots_are_multiplied_reversed_and_rounded_toward_zero(server, inputs, lots, position):
     stage = after(f"<<EURUSD|{lots}>>\0".encode(), server=server, **inputs)
     assert stage.position() == Decimal(position)
 
 
-def test_a_rounded_volume_is_told(server):
+def test_a_rounded_volume_is_logged(server):
     stage = after(b"<<EURUSD|0.39>>\0", server=server, factor=0.1)
     assert "EURUSD: 0.039 lots become 0.03, rounded toward zero" in stage.texts
 
 
-def test_below_the_minimum_nothing_is_traded_and_that_is_told(server):
+def test_a_volume_below_the_minimum_is_not_traded_and_is_logged(server):
     stage = after(b"<<EURUSD|0.05>>\0", server=server, factor=0.1)
     assert stage.record.of("deal") == []
     assert "EURUSD: 0.005 lots become 0.00, less than the minimum 0.01" in stage.texts
@@ -129,14 +129,14 @@ def test_below_the_minimum_nothing_is_traded_and_that_is_told(server):
     assert len(stage.record.of("synced")) == 1
 
 
-def test_a_difference_below_the_minimum_is_not_traded_and_is_told_once(server):
+def test_a_difference_below_the_minimum_is_not_traded_and_is_logged_once(server):
     symbols = suffixed("EURUSD", volume_min=10)
     stage = after(b"<<EURUSD|0.25>>\0", b"<<EURUSD|0.30>>\0", b"\0", server=server, **symbols)
     assert stage.position() == Decimal("0.25")
     assert stage.texts.count("EURUSD: 0.05 lots are less than the minimum 0.10: not traded") == 1
 
 
-def test_above_the_maximum_there_are_several_orders(server):
+def test_a_volume_above_the_maximum_takes_several_orders(server):
     symbols = suffixed("EURUSD", volume_max=100)
     stage = after(b"<<EURUSD|2.50>>\0", b"<<EURUSD|0.00>>\0", server=server, **symbols)
     volumes = [fields["volume"] for fields in stage.record.of("deal")]
@@ -144,20 +144,20 @@ def test_above_the_maximum_there_are_several_orders(server):
     assert "EURUSD: 2.50 lots in 3 orders" in stage.texts
 
 
-def test_a_volume_beyond_all_reason_is_not_traded(server):
+def test_a_volume_that_takes_too_many_orders_is_not_traded(server):
     stage = after(b"<<EURUSD|999999.00>>\0", server=server)
     assert stage.record.of("deal") == []
     assert stage.errors() == [
-        "-EURUSD: from 0.00 to 999999.00 would take more than 100 orders of at most 100.00: not traded"
+        "-EURUSD: not traded from 0.00 to 999999.00 lots: that takes more than 100 orders of at most 100.00 lots"
     ]
 
 
-def test_volumes_finer_than_a_message_can_say_are_copied_all_the_same(server):
+def test_a_product_with_more_digits_than_a_message_is_copied_exactly(server):
     stage = after(b"<<EURUSD|0.25>>\0", server=server, factor=0.1, **suffixed("EURUSD", volume_step=Decimal("0.001")))
     assert stage.position() == Decimal("0.025")
 
 
-def test_a_dry_run_trades_nothing_and_tells_what_it_would(server):
+def test_a_dry_run_trades_nothing_and_logs_the_orders(server):
     account = PaperAccount()
     account.trade(EURUSD, 50, QUOTES[0])
     account.new_deals()
@@ -165,23 +165,26 @@ def test_a_dry_run_trades_nothing_and_tells_what_it_would(server):
     assert stage.record.of("deal") == []
     assert stage.position() == Decimal("0.50")
     assert "dry run: nothing is traded" in stage.texts
-    told = [text for text in stage.texts if text.startswith("dry run, not traded")]
-    assert told == ["dry run, not traded: buy 0.25 EURUSD", "dry run, not traded: sell 0.50 EURUSD, closing position 1"]
+    logged = [text for text in stage.texts if text.startswith("dry run, not traded")]
+    assert logged == [
+        "dry run, not traded: buy 0.25 EURUSD",
+        "dry run, not traded: sell 0.50 EURUSD, closing position 1",
+    ]
 
 
-def test_a_symbol_of_the_options_that_the_terminal_lacks_is_told_at_the_start(server):
+def test_a_symbol_of_the_options_that_the_terminal_lacks_is_reported_at_the_start(server):
     stage = follow(server, only="EURUSD,NONE")
     stage.play(one_event())
     assert stage.errors() == ["-the terminal has no symbol NONE"]
 
 
-@pytest.mark.parametrize("inputs", [{"map": "A"}, {"factor": 0.0}, {"factor": -1.0}])
-def test_options_that_are_none_are_refused(inputs):
+@pytest.mark.parametrize("inputs", [{"map": "A"}, {"factor": 0.0}, {"factor": -1.0}, {"only": "A|B"}, {"suffix": "|"}])
+def test_invalid_options_are_refused(inputs):
     with pytest.raises(ProgramError):
-        Stage("signal_client", **inputs)
+        Stage("copier", **inputs)
 
 
-def test_a_symbol_is_forgotten_when_too_many_have_come(server, monkeypatch):
+def test_the_oldest_symbol_is_forgotten_when_there_are_too_many(server, monkeypatch):
     stage = follow(server)
     monkeypatch.setattr("demos.copier.targets.MOST_SYMBOLS", 2)
 
@@ -189,15 +192,15 @@ def test_a_symbol_is_forgotten_when_too_many_have_come(server, monkeypatch):
         yield from connected(stage, server)
         arrive(stage.peer, b"<<X1|0.10>>\0<<X2|0.10>>\0<<X3|0.10>>\0", stage.program.client)
         yield
-        assert list(stage.program.goals._names) == ["X2", "X3"]
+        assert list(stage.program.targets._names) == ["X2", "X3"]
         close(stage.peer)
 
     stage.play(script())
 
 
 def test_the_defaults_copy_one_to_one():
-    assert (original_client.map, original_client.suffix, original_client.only) == ("", "", "")
-    assert (original_client.factor, original_client.reverse, original_client.dry) == (1.0, False, False)
+    assert (copier.map, copier.suffix, copier.only) == ("", "", "")
+    assert (copier.factor, copier.reverse, copier.dry) == (1.0, False, False)
 
 
 # Hedging accounts, on the stand-in for the real terminal
@@ -238,7 +241,7 @@ def closings(mt5: StandIn) -> list[tuple[float, int]]:
     return [(-r["volume"] if r["type"] else r["volume"], r.get("position", 0)) for r in mt5._sent]
 
 
-def test_a_hedging_account_is_refused_unless_it_is_asked_for(server, mt5):
+def test_a_hedging_account_is_refused_without_the_option(server, mt5):
     stage = follow(server, account=_RealAccount(mt5))
     assert stage.play(forever()) == 4
     assert mt5._sent == []
@@ -268,11 +271,11 @@ def test_on_a_hedging_account_large_positions_are_closed_in_parts(server, mt5):
     assert closings(mt5) == [(-1.0, 101), (-1.0, 101), (-0.5, 101)]
 
 
-def test_a_refused_order_is_told_with_its_code_and_tried_again(server, mt5):
+def test_a_refused_order_is_logged_with_its_code_and_retried(server, mt5):
     mt5._answers = [10018]
     stage = real(mt5, server, b"<<EURUSD|0.25>>\0", b"\0", hedging=True)
     assert stage.errors() == [
-        "-EURUSD cannot be brought from 0.00 to 0.25: the market is closed: TRADE_RETCODE_MARKET_CLOSED 10018 (as told)"
+        "-cannot trade EURUSD from 0.00 to 0.25 lots: the market is closed: TRADE_RETCODE_MARKET_CLOSED 10018 (as told)"
     ]
     assert stage.position() == Decimal("0.25")
 
@@ -287,11 +290,11 @@ def test_on_a_netting_account_a_foreign_position_stops_the_copying_of_its_symbol
 
 
 @pytest.mark.parametrize("mode", [0, ACCOUNT_MARGIN_MODE_RETAIL_HEDGING])
-def test_the_server_tells_what_somebody_trades_on_the_real_account(mode):
+def test_the_provider_publishes_what_is_traded_on_a_real_account(mode):
     mt5 = StandIn(mode)
     mt5._add("EURUSD")
     mt5._hold(0.3, magic=0)
-    stage = Stage("signal_server", Port=0, account=_RealAccount(mt5))
+    stage = Stage("provider", Port=0, account=_RealAccount(mt5))
 
     def script() -> Script:
         yield
@@ -324,9 +327,9 @@ def listener6() -> tuple[int, int]:
     return s, ntohs(name.sin6_port)
 
 
-def test_the_client_follows_a_server_over_ipv6():
+def test_the_copier_connects_over_ipv6():
     s, port = listener6()
-    stage = Stage("signal_client", Host="::1", Port=port)
+    stage = Stage("copier", Host="::1", Port=port)
 
     def script() -> Script:
         yield from connected(stage, s)
@@ -341,8 +344,8 @@ def test_the_client_follows_a_server_over_ipv6():
 
 
 @pytest.mark.parametrize(("host", "warnings"), [("::1", 0), ("::", 1)])
-def test_the_server_serves_over_ipv6(host, warnings):
-    stage = Stage("signal_server", Host=host, Port=0)
+def test_the_provider_listens_on_ipv6(host, warnings):
+    stage = Stage("provider", Host=host, Port=0)
 
     def script() -> Script:
         yield
@@ -362,7 +365,7 @@ def test_the_server_serves_over_ipv6(host, warnings):
     assert sum(" alert " in line for line in stage.stream.getvalue().splitlines()) == warnings
 
 
-def test_a_host_that_was_found_once_is_looked_up_again_and_again(server):
+def test_a_host_that_was_resolved_once_is_resolved_again_after_failures(server):
     stage = follow(server, Host="localhost")
     real = stage.program.find_address
     lookups: list[str] = []

@@ -14,12 +14,14 @@ from demos.copier.rules import (
     Order,
     Rules,
     factor_problem,
-    held,
     list_from_text,
+    list_problem,
     lots_text,
     names_from_text,
     names_problem,
     orders,
+    round_to_step,
+    suffix_problem,
 )
 
 LIMITS = Limits(Decimal("0.01"), Decimal(100), Decimal("0.01"))
@@ -34,7 +36,7 @@ def sizes(plan: list[Order]) -> list[str]:
     return [f"{order.lots}{f'#{order.ticket}' if order.ticket else ''}" for order in plan]
 
 
-def test_a_symbol_has_its_name_from_the_map_and_else_the_suffix():
+def test_the_map_names_a_symbol_and_other_symbols_get_the_suffix():
     rules = Rules({"GOLD": "XAUUSD"}, ".m")
     assert [rules.name(symbol) for symbol in ("GOLD", "EURUSD")] == ["XAUUSD", "EURUSD.m"]
 
@@ -46,25 +48,47 @@ def test_a_symbol_has_its_name_from_the_map_and_else_the_suffix():
         ("EURUSD=EURUSD.m", {"EURUSD": "EURUSD.m"}),
         (" A = B , C = D ,", {"A": "B", "C": "D"}),
         ("A=B,B=A", {"A": "B", "B": "A"}),
+        ("Volatility 75 Index=#V75 Index.m", {"Volatility 75 Index": "#V75 Index.m"}),
+        ("eurusd_i = EURUSD.m , EURUSD_i=.eur-usd", {"eurusd_i": "EURUSD.m", "EURUSD_i": ".eur-usd"}),
     ],
 )
-def test_a_map_is_pairs_between_commas(text, names):
+def test_a_map_consists_of_pairs_separated_by_commas(text, names):
     assert names_from_text(text) == names
     assert names_problem(text) is None
 
 
 @pytest.mark.parametrize("text", ["A", "A=", "=B", "A=B=C", "A=B,A=C", "A=B,C=B", "A=B;C=D=E"])
-def test_a_map_that_is_none_is_told(text):
+def test_an_invalid_map_is_reported(text):
     assert names_problem(text)
+
+
+@pytest.mark.parametrize("text", ["A|B=C", "A=B|C", "A\x01=B", "<A=B", "A=B>>", f"A={'x' * 65}"])
+def test_a_map_of_invalid_symbols_is_reported(text):
+    assert "invalid entry" in (names_problem(text) or "")
+
+
+def test_every_valid_symbol_can_be_listed():
+    names = ["Volatility 75 Index", "EURUSD.m", "eurusd", "#AAPL", "EURUSD_i"]
+    text = " , ".join(names)
+    assert list_from_text(text) == names
+    assert list_problem(text) is None
+    assert list_problem("") is None
+    assert "'A|B'" in (list_problem("EURUSD,A|B") or "")
+
+
+def test_a_suffix_may_contain_blanks_but_not_end_with_one():
+    assert [suffix_problem(suffix) for suffix in ("", ".m", "_i", "#", " Index")] == [None] * 5
+    assert suffix_problem(".m ")
+    assert suffix_problem("|")
 
 
 @pytest.mark.parametrize("factor", [0.0, -1.0, float("inf"), float("nan")])
 def test_a_factor_is_above_zero_and_finite(factor):
-    assert "is not above 0; --reverse turns the direction" in (factor_problem(factor) or "")
+    assert "is not above 0; --reverse inverts the direction" in (factor_problem(factor) or "")
     assert factor_problem(0.001) is None
 
 
-def test_only_chosen_symbols_are_followed_by_the_server_s_names():
+def test_the_list_of_symbols_contains_names_of_the_server():
     rules = Rules({"EURUSD": "E"}, only=list_from_text("EURUSD, GBPUSD,"))
     assert [rules.follows(symbol) for symbol in ("EURUSD", "GBPUSD", "E", "USDJPY")] == [True, True, False, False]
     assert rules.known() == ["E", "GBPUSD"]
@@ -72,18 +96,18 @@ def test_only_chosen_symbols_are_followed_by_the_server_s_names():
     assert Rules().follows("anything")
 
 
-def test_lots_are_multiplied_exactly_and_turned_round():
+def test_lots_are_multiplied_exactly_and_reversed():
     assert Rules(factor=Decimal("0.1")).lots(Decimal("0.30")) == Decimal("0.03")
     assert Rules(factor=Decimal("3"), reverse=True).lots(Decimal("0.10")) == Decimal("-0.30")
     assert Rules(reverse=True).lots(Decimal("-0.10")) == Decimal("0.10")
 
 
-def test_the_rules_in_words():
+def test_the_rules_are_described_in_the_log():
     assert Rules().described() == [
-        "names: those of the server",
-        "symbols: all that the server tells of",
+        "names: as on the server",
+        "symbols: all that the server sends",
         "lots: the server's times 1.00, rounded toward zero to the symbol's step",
-        "direction: the server's",
+        "direction: as on the server",
     ]
     assert Rules({"A": "B", "C": "D"}, ".m", ["A", "C"], Decimal("0.125"), True).described() == [
         "names: A is B here, C is D here, other names get the suffix .m",
@@ -114,17 +138,17 @@ def test_lots_are_shown_with_two_digits_or_all_they_have(value, text):
     ],
 )
 def test_a_volume_is_rounded_toward_zero_to_the_step(wanted, volume):
-    assert held(Decimal(wanted), LIMITS) == Decimal(volume)
+    assert round_to_step(Decimal(wanted), LIMITS) == Decimal(volume)
 
 
 @pytest.mark.parametrize(("wanted", "volume"), [("0.49", "0"), ("0.5", "0.5"), ("0.59", "0.5"), ("-0.69", "-0.6")])
-def test_what_is_below_the_minimum_is_no_position(wanted, volume):
-    assert held(Decimal(wanted), COARSE) == Decimal(volume)
+def test_a_volume_below_the_minimum_becomes_no_position(wanted, volume):
+    assert round_to_step(Decimal(wanted), COARSE) == Decimal(volume)
 
 
 @given(st.decimals(-(10**9), 10**9, places=6), st.sampled_from([LIMITS, COARSE]))
 def test_a_rounded_volume_is_never_further_from_zero_nor_a_whole_step_nearer(wanted, limits):
-    volume = held(wanted, limits)
+    volume = round_to_step(wanted, limits)
     assert abs(volume) <= abs(wanted)
     assert volume * wanted >= 0
     assert volume % limits.step == 0
@@ -153,11 +177,11 @@ def test_on_a_netting_account_a_difference_is_one_order_or_several_of_the_maximu
     assert [order.ticket for order in found] == [int(p.partition("#")[2] or 0) for p in plan]
 
 
-def test_a_last_order_that_would_be_too_small_gets_what_it_lacks_from_the_one_before():
+def test_when_the_last_order_would_be_too_small_the_one_before_is_made_smaller():
     assert [order.lots for order in orders(Decimal("4.2"), [], False, COARSE)] == lots("2 1.7 0.5")
 
 
-def test_where_no_such_split_exists_the_rest_is_left_out():
+def test_where_no_such_split_exists_the_remainder_is_left_out():
     limits = Limits(Decimal(1), Decimal(1), Decimal("0.5"))
     assert [order.lots for order in orders(Decimal("1.5"), [], False, limits)] == [Decimal(1)]
 
@@ -219,5 +243,5 @@ def test_orders_never_exceed_the_difference_the_limits_or_the_positions(steps, v
 
 def test_a_difference_that_takes_too_many_orders_is_refused():
     assert len(orders(LIMITS.maximum * MOST_ORDERS, [], False, LIMITS)) == MOST_ORDERS
-    with pytest.raises(ValueError, match=r"would take more than 100 orders of at most 100\.00"):
+    with pytest.raises(ValueError, match=r"takes more than 100 orders of at most 100\.00 lots"):
         orders(LIMITS.maximum * MOST_ORDERS + LIMITS.step, [], False, LIMITS)

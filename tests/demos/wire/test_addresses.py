@@ -1,4 +1,4 @@
-"""Names and numbers of hosts to addresses and back."""
+"""Host names to addresses, and addresses to text."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("started")
         ("2001:db8::7", "[2001:db8::7]:8082", AF_INET6),
     ],
 )
-def test_a_number_of_either_family_is_an_address(host, text, family):
+def test_an_address_of_either_family_is_accepted(host, text, family):
     address = find_address(host, 8082, SOCK_DGRAM)
     assert address_text(address) == text
     assert family_of(address) == family
@@ -36,13 +36,13 @@ def test_a_scope_is_part_of_the_text():
     assert address_text(address) == "[fe80::1%2]:0"
 
 
-def test_a_name_is_looked_up():
+def test_a_name_is_resolved():
     assert address_text(find_address("localhost", 80, SOCK_STREAM)) == "127.0.0.1:80"
 
 
-def test_of_a_names_addresses_the_first_of_ipv4_is_taken(monkeypatch):
+def test_the_first_ipv4_address_of_a_name_is_taken(monkeypatch):
     def chain(host, service, hints, found):
-        """Both families, the newer one first, as a system's resolver gives them, and one that nobody knows."""
+        """An unknown family, IPv6 and IPv4, in the order that a resolver may return them."""
         other = addrinfo(ai_family=77)
         four = addresses.POINTER(addrinfo)()
         assert real(b"127.0.0.7", service, hints, four) == 0
@@ -53,14 +53,14 @@ def test_of_a_names_addresses_the_first_of_ipv4_is_taken(monkeypatch):
 
     real = addresses.getaddrinfo
     monkeypatch.setattr(addresses, "getaddrinfo", chain)
-    # The lists are knotted together by hand, so nobody may free them.
+    # The list is assembled by this test, so it must not be freed.
     monkeypatch.setattr(addresses, "freeaddrinfo", lambda found: None)
     found = find_address("both", 80, SOCK_DGRAM)
     assert isinstance(found, sockaddr_in)
     assert address_text(found) == "127.0.0.7:80"
 
 
-def test_a_name_without_an_address_of_the_internet_is_an_error(monkeypatch):
+def test_a_name_without_an_internet_address_is_an_error(monkeypatch):
     def unknown_family(host, service, hints, found):
         found.contents = addrinfo(ai_family=77)
         return 0
@@ -72,12 +72,12 @@ def test_a_name_without_an_address_of_the_internet_is_an_error(monkeypatch):
 
 
 @pytest.mark.parametrize("host", ["", "a\0b", "ä..b", "x" * 64 + "ä"])
-def test_what_cannot_be_a_hosts_name_is_an_error(host):
-    with pytest.raises(AddressError, match="is no host's name"):
+def test_an_invalid_host_name_is_an_error(host):
+    with pytest.raises(AddressError, match="invalid host name: "):
         find_address(host, 80, SOCK_DGRAM)
 
 
-def test_a_name_of_other_letters_than_asciis_is_asked_for_in_its_encoded_form(monkeypatch):
+def test_a_name_outside_ascii_is_resolved_in_its_encoded_form(monkeypatch):
     asked = []
 
     def ask(host, service, hints, found):
