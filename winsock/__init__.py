@@ -7,41 +7,47 @@ prototype, errors and source are in `help(winsock.recv)` and in `winsock.api`.
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from . import api, constants, errors
-from .api import CALLS, Winsock
+from .api import CALLS as CALLS
+from .api import Winsock as Winsock
 from .constants import *  # noqa: F403 - the names of Microsoft's headers, listed in constants.__all__
 from .errors import *  # noqa: F403
-from .structures import (
-    FD_CLR,
-    FD_ISSET,
-    FD_SET,
-    FD_ZERO,
-    HIBYTE,
-    LOBYTE,
-    MAKEWORD,
-    SOCKET,
-    WSADATA,
-    WSAPOLLFD,
-    WSAData,
-    addrinfo,
-    fd_set,
-    fd_set_sized,
-    hostent,
-    in6_addr,
-    in_addr,
-    ip_mreq,
-    ipv6_mreq,
-    linger,
-    sockaddr,
-    sockaddr_in,
-    sockaddr_in6,
-    sockaddr_storage,
-    timeval,
-    u_long,
-    u_short,
-)
-from .version import __version__
+from .version import __version__ as __version__
+
+if TYPE_CHECKING:
+    from .structures import *  # noqa: F403 - see __all__
+else:
+    from .structures import (
+        FD_CLR,
+        FD_ISSET,
+        FD_SET,
+        FD_ZERO,
+        HIBYTE,
+        LOBYTE,
+        MAKEWORD,
+        SOCKET,
+        WSADATA,
+        WSAPOLLFD,
+        WSAData,
+        addrinfo,
+        fd_set,
+        fd_set_sized,
+        hostent,
+        in6_addr,
+        in_addr,
+        ip_mreq,
+        ipv6_mreq,
+        linger,
+        sockaddr,
+        sockaddr_in,
+        sockaddr_in6,
+        sockaddr_storage,
+        timeval,
+        u_long,
+        u_short,
+    )
 
 if sys.platform == "win32":
     from . import ws2_32 as _backend
@@ -107,42 +113,44 @@ for _name in CALLS:
     getattr(_backend, _name).__doc__ = getattr(Winsock, _name).__doc__
 del _name
 
-__all__ = [
-    "BACKEND",
-    "CALLS",
-    "FD_CLR",
-    "FD_ISSET",
-    "FD_SET",
-    "FD_ZERO",
-    "HIBYTE",
-    "LOBYTE",
-    "MAKEWORD",
-    "SOCKET",
-    "WSADATA",
-    "WSAPOLLFD",
-    "WSAData",
-    "Winsock",
-    "__version__",
-    "addrinfo",
-    "fd_set",
-    "fd_set_sized",
-    "hostent",
-    "in6_addr",
-    "in_addr",
-    "ip_mreq",
-    "ipv6_mreq",
-    "linger",
-    "sockaddr",
-    "sockaddr_in",
-    "sockaddr_in6",
-    "sockaddr_storage",
-    "timeval",
-    "u_long",
-    "u_short",
-]
-__all__ += api.CALLS
-__all__ += constants.__all__
-__all__ += errors.__all__
+# mypy ignores a computed __all__. Without one it gives a star import every public name of this module.
+if not TYPE_CHECKING:
+    __all__ = [
+        "BACKEND",
+        "CALLS",
+        "FD_CLR",
+        "FD_ISSET",
+        "FD_SET",
+        "FD_ZERO",
+        "HIBYTE",
+        "LOBYTE",
+        "MAKEWORD",
+        "SOCKET",
+        "WSADATA",
+        "WSAPOLLFD",
+        "WSAData",
+        "Winsock",
+        "__version__",
+        "addrinfo",
+        "fd_set",
+        "fd_set_sized",
+        "hostent",
+        "in6_addr",
+        "in_addr",
+        "ip_mreq",
+        "ipv6_mreq",
+        "linger",
+        "sockaddr",
+        "sockaddr_in",
+        "sockaddr_in6",
+        "sockaddr_storage",
+        "timeval",
+        "u_long",
+        "u_short",
+    ]
+    __all__ += api.CALLS
+    __all__ += constants.__all__
+    __all__ += errors.__all__
 
 if os.environ.get("WINSOCK_TRACE"):
     from . import trace
