@@ -209,7 +209,7 @@ def CreateTpl(abuf: bytearray) -> bool:
         with open(path, "rb") as file:
             rbuf = file.read()
         # remove the EA name from the template
-        abuf[:] = prepare(rbuf, exname)  # T7, T9
+        abuf[:] = prepare(rbuf, exname)
     except (OSError, LayoutError) as error:
         PrintOnce(f"-{name} cannot be read: {error}")  # T7
         return False
