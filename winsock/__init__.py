@@ -7,7 +7,7 @@ prototype, errors and source are in `help(winsock.recv)` and in `winsock.api`.
 
 import os
 import sys
-from typing import TYPE_CHECKING
+import typing
 
 from . import api, constants, errors
 from .api import CALLS as CALLS
@@ -16,7 +16,7 @@ from .constants import *  # noqa: F403 - the names of Microsoft's headers, liste
 from .errors import *  # noqa: F403
 from .version import __version__ as __version__
 
-if TYPE_CHECKING:
+if typing.TYPE_CHECKING:
     from .structures import *  # noqa: F403 - see __all__
 else:
     from .structures import (
@@ -114,7 +114,7 @@ for _name in CALLS:
 del _name
 
 # mypy ignores a computed __all__. Without one it gives a star import every public name of this module.
-if not TYPE_CHECKING:
+if not typing.TYPE_CHECKING:
     __all__ = [
         "BACKEND",
         "CALLS",
