@@ -33,8 +33,8 @@ PROGRAMS = {
     "tick_collector": "collector/collector.py",
     "tick_sender": "collector/sender.py",
     "tick_server": "ticks/server.py",
-    "tpl_client": "chartfeed/client.py",
-    "tpl_server": "chartfeed/server.py",
+    "tpl_client": "template/client.py",
+    "tpl_server": "template/server.py",
 }
 
 SUBCOMMANDS = {

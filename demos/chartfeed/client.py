@@ -6,7 +6,8 @@ from ctypes import c_int, sizeof
 from typing import Annotated
 from zlib import crc32
 
-from demos.template.protocol import HELLO, MOST_BYTES, FrameReader, LayoutError, decode
+from demos.chartfeed.frames import HELLO, FrameReader
+from demos.template.protocol import MAX_BYTES, LayoutError, decode
 from demos.terminal import (
     FILE_BIN,
     FILE_REWRITE,
@@ -66,37 +67,37 @@ from winsock import (
 
 
 def _port_problem(value: int) -> str | None:
-    return None if 0 < value <= 65535 else f"{value} is not a port"
+    return None if 0 < value <= 65535 else f"invalid port: {value} is not from 1 to 65535"
 
 
-Host: Annotated[str, Input("name or address of the template server")] = "127.0.0.1"
+Host: Annotated[str, Input("host name or address of the template server")] = "127.0.0.1"
 Port: Annotated[int, Input("port of the template server", check=_port_problem)] = 8080
 
-# The inputs from here on are not the article's.
-codepage: Annotated[int, Input("code page of the symbol's name", check=codepage_problem)] = 1252
-follow: Annotated[bool, Input("stay connected and take each change, from a server of this project")] = False
+# The following inputs are not the article's.
+codepage: Annotated[int, Input("code page of the symbol", check=codepage_problem)] = 1252
+follow: Annotated[bool, Input("stay connected and apply each change, from a chart_server")] = False
 
 NAME = "tcprecv.tpl"
 
-# How often it looks; how long a connect may take, a download, and the silence of a server that stays connected.
-STEP_MS = 20
+# The pause while nothing arrives, and the limits: a connect, a download, a subscribed server without any frame.
+PAUSE_MS = 20
 CONNECT_MS = 10_000
 DOWNLOAD_MS = 60_000
 SILENCE_MS = 45_000
 
-# A connection that was lost is made anew after 1, 2, 4 … seconds, and then after so many.
-MOST_SECONDS = 32
+# The client reconnects after 1, 2, 4 … seconds, at most after this many.
+MAX_WAIT_SECONDS = 32
 
-# The bound of one turn.
-MOST_RECEIVED = 1024 * 1024
+# The limit of one Read, in bytes.
+MAX_RECEIVED = 1024 * 1024
 
 started = False
 client = INVALID_SOCKET
-received = 0
+applied = 0
 
 
-class Lost(Exception):
-    """A connection that was not made, or has ended too early; the text says why."""
+class Disconnected(Exception):
+    """A connection that was not made, or has ended too early; the text is the reason."""
 
 
 def OnStart() -> None:
@@ -109,66 +110,66 @@ def OnStart() -> None:
             rdata = Receive()
         finally:
             CloseClean()
-    except Lost as lost:
+    except Disconnected as error:
         if not IsStopped():
-            Fail(3, str(lost))
+            Fail(3, str(error))
         return
     printf("receive %d bytes", len(rdata))
-    TakeTpl(rdata)
+    ApplyMessage(rdata)
 
 
 def Follow() -> None:
-    """Take each change for as long as the program runs; what is lost is connected again, later and later."""
+    """Apply each change until the program ends; reconnect after growing pauses."""
     failures = 0
     while not IsStopped():
-        before = received
+        before = applied
         try:
             try:
                 StartClient(Host, Port)
-                Say(HELLO)
+                SendHello()
                 ReceiveFrames()
             finally:
                 CloseClean()
-        except Lost as lost:
-            failures = 0 if received > before else failures
-            wait = min(1 << failures, MOST_SECONDS)
-            failures = min(failures + 1, MOST_SECONDS)
+        except Disconnected as error:
+            failures = 0 if applied > before else failures
+            wait = min(1 << failures, MAX_WAIT_SECONDS)
+            failures = min(failures + 1, MAX_WAIT_SECONDS)
             if not IsStopped():
-                Print(f"-{lost}. Next attempt in {wait} seconds.")
+                Print(f"-{error}. Next attempt in {wait} seconds.")
                 Sleep(wait * 1000)
 
 
 def StartClient(addr: str, port: int) -> None:
-    """Connect, without blocking from the start on.
+    """Connect with a nonblocking socket.
 
-    Errors: Lost.
+    Errors: Disconnected.
     """
     global started, client
     res = WSAStartup(MAKEWORD(2, 2), WSADATA())
     if res != 0:
-        raise Lost("WSAStartup failed error: " + WSAErrorDescript(res))
+        raise Disconnected("WSAStartup failed error: " + WSAErrorDescript(res))
     started = True
     try:
         name = find_address(addr, port, SOCK_STREAM)
     except AddressError as error:
-        raise Lost(str(error)) from error
+        raise Disconnected(str(error)) from error
     client = socket(family_of(name), SOCK_STREAM, IPPROTO_TCP)
     if client == INVALID_SOCKET:
-        raise Lost("Create failed error: " + WSAErrorDescript(WSAGetLastError()))
+        raise Disconnected("Create failed error: " + WSAErrorDescript(WSAGetLastError()))
     if ioctlsocket(client, FIONBIO, u_long(1)) != NO_ERROR:
-        raise Lost("ioctlsocket failed error: " + WSAErrorDescript(WSAGetLastError()))
+        raise Disconnected("ioctlsocket failed error: " + WSAErrorDescript(WSAGetLastError()))
     err = NO_ERROR
     if connect(client, name, sizeof(name)) == SOCKET_ERROR:
         err = WSAGetLastError()
         if err == WSAEWOULDBLOCK:
-            err = Connected()
+            err = WaitForConnect()
     if err != NO_ERROR:
-        raise Lost(f"Connect to {address_text(name)} failed error: " + WSAErrorDescript(err))
+        raise Disconnected(f"Connect to {address_text(name)} failed error: " + WSAErrorDescript(err))
     Print(f"connect OK, {address_text(name)}")
 
 
-def Connected() -> int:
-    """Wait for the connect's end; its error, or 0."""
+def WaitForConnect() -> int:
+    """Wait until the connect has succeeded or failed; its error, or 0."""
     until = GetTickCount64() + CONNECT_MS
     while not IsStopped():
         writefds, exceptfds = fd_set(), fd_set()
@@ -184,14 +185,14 @@ def Connected() -> int:
             return NO_ERROR
         if GetTickCount64() >= until:
             break
-        Sleep(STEP_MS)
+        Sleep(PAUSE_MS)
     return WSAETIMEDOUT
 
 
 def Receive() -> bytes:
-    """Everything up to the end of the connection.
+    """All bytes up to the end of the stream.
 
-    Errors: Lost when it does not end in time or in order, or brings more than any template has.
+    Errors: Disconnected after an error, after DOWNLOAD_MS, or after more bytes than a template can have.
     """
     rdata = bytearray()
     until = GetTickCount64() + DOWNLOAD_MS
@@ -200,100 +201,100 @@ def Receive() -> bytes:
         rdata += data
         if ended:
             return bytes(rdata)
-        if len(rdata) > MOST_BYTES:
-            raise Lost(f"Receive. More than {MOST_BYTES} bytes: this is no template")
+        if len(rdata) > MAX_BYTES:
+            raise Disconnected(f"Receive failed: more than {MAX_BYTES} bytes are not a template")
         if GetTickCount64() >= until:
-            raise Lost(f"Receive. The server has not ended after {DOWNLOAD_MS // 1000} seconds, {len(rdata)} bytes")
+            raise Disconnected(f"Receive failed: no end of the stream in {DOWNLOAD_MS // 1000} s, {len(rdata)} bytes")
         if not data:
             Pause()
 
 
 def ReceiveFrames() -> None:
-    """Apply what comes, until the connection or the program ends.
+    """Apply each message until the connection or the program ends.
 
-    Errors: Lost.
+    Errors: Disconnected.
     """
     reader = FrameReader()
-    heard = GetTickCount64()
+    last_frame = GetTickCount64()
     while True:
         data, ended = Read()
         reader.feed(data)
         newest = b""
         while (message := reader.next()) is not None:
-            heard = GetTickCount64()
+            last_frame = GetTickCount64()
             newest = message or newest
         if newest:
-            # What has been replaced already is not shown any more.
-            TakeTpl(newest)
+            # A message that a newer one has replaced already is skipped.
+            ApplyMessage(newest)
         if ended or reader.problem:
-            raise Lost("Receive. " + (reader.problem or "connection closed"))
-        if GetTickCount64() - heard >= SILENCE_MS:
-            raise Lost(f"Receive. The server has said nothing for {SILENCE_MS // 1000} seconds")
+            raise Disconnected("Receive failed: " + (reader.problem or "the server has closed the connection"))
+        if GetTickCount64() - last_frame >= SILENCE_MS:
+            raise Disconnected(f"Receive failed: no frame in {SILENCE_MS // 1000} seconds")
         if not data:
             Pause()
 
 
 def Read() -> tuple[bytes, bool]:
-    """What has arrived, and whether the connection has ended.
+    """The bytes that have arrived, and whether the stream has ended.
 
-    Errors: Lost.
+    Errors: Disconnected.
     """
     rdata = bytearray()
     rbuf = bytearray(64 * 1024)
-    while len(rdata) < MOST_RECEIVED:
+    while len(rdata) < MAX_RECEIVED:
         res = recv(client, rbuf, len(rbuf), 0)
         if res == 0:
             return bytes(rdata), True
         if res == SOCKET_ERROR:
             err = WSAGetLastError()
             if err != WSAEWOULDBLOCK:
-                raise Lost("Receive failed error: " + WSAErrorDescript(err))
+                raise Disconnected("Receive failed error: " + WSAErrorDescript(err))
             break
         rdata += rbuf[:res]
     return bytes(rdata), False
 
 
-def Say(data: bytes) -> None:
-    """Send a few bytes, which fit into any socket's buffer.
+def SendHello() -> None:
+    """Become a subscriber. A new socket's send buffer has room for the few bytes.
 
-    Errors: Lost.
+    Errors: Disconnected.
     """
-    if send(client, data, len(data), 0) != len(data):
-        raise Lost("Send failed error: " + WSAErrorDescript(WSAGetLastError()))
+    if send(client, HELLO, len(HELLO), 0) != len(HELLO):
+        raise Disconnected("Send failed error: " + WSAErrorDescript(WSAGetLastError()))
 
 
 def Pause() -> None:
-    """Let a little time pass.
+    """Wait for PAUSE_MS.
 
-    Errors: Lost when the program is to end.
+    Errors: Disconnected when the program is asked to end.
     """
-    Sleep(STEP_MS)
+    Sleep(PAUSE_MS)
     if IsStopped():
-        raise Lost("stopped")
+        raise Disconnected("stopped")
 
 
-def TakeTpl(rdata: bytes) -> None:
-    """Store a template and apply it to the chart; the chart stays as it is unless all of it has come."""
-    global received
+def ApplyMessage(rdata: bytes) -> None:
+    """Store a template and apply it to the chart; an incomplete message changes nothing."""
+    global applied
     try:
         smb, tf, template = decode(rdata, codepage)
     except LayoutError as error:
-        Refuse(3, f"Receive. The server has sent {error}")
+        ReportFailure(3, f"Receive failed: the server has sent {error}")
         return
     if not SaveTpl(template):
-        Refuse(4, f"{NAME} cannot be written")
+        ReportFailure(4, f"{NAME} cannot be written")
     elif not ChartSetSymbolPeriod(0, smb, tf):
-        Refuse(4, f"this terminal does not know {smb}, period {tf}")
+        ReportFailure(4, f"this terminal has no symbol {smb!r} or no period {tf}")
     elif not ChartApplyTemplate(0, "\\Files\\" + NAME):
-        Refuse(4, f"{NAME} cannot be applied")
+        ReportFailure(4, f"{NAME} cannot be applied")
     else:
-        received += 1
-        Event("applied", number=received, symbol=smb, period=tf, bytes=len(rdata), crc=crc32(rdata))
+        applied += 1
+        Event("applied", number=applied, symbol=smb, period=tf, bytes=len(rdata), crc=crc32(rdata))
         Print(f"applied the template of {smb}, period {tf}")
 
 
-def Refuse(code: int, text: str) -> None:
-    """One template that fails is the end, unless more are to come."""
+def ReportFailure(code: int, text: str) -> None:
+    """Print a failure; it ends the program unless further messages are to follow."""
     if follow:
         Print("-" + text)
     else:
@@ -301,7 +302,7 @@ def Refuse(code: int, text: str) -> None:
 
 
 def SaveTpl(template: bytes) -> bool:
-    """Put the file in the place of the last one in one step: whoever opens it finds the one or the other."""
+    """Replace the file in one step: whoever opens it finds the old one or the new one."""
     h = FileOpen(NAME + ".part", FILE_WRITE | FILE_BIN)
     if h == INVALID_HANDLE:
         return False
@@ -313,10 +314,10 @@ def SaveTpl(template: bytes) -> bool:
 
 
 def CloseClean() -> None:
-    """Close the socket, and take back the start-up if there was one."""
+    """Close the socket and undo a successful WSAStartup."""
     global started, client
     if client != INVALID_SOCKET:
-        # It can fail only where the peer is gone.
+        # It fails only where the peer is gone.
         shutdown(client, SD_BOTH)
         closesocket(client)
         client = INVALID_SOCKET

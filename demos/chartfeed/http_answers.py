@@ -1,7 +1,7 @@
-"""The template server's answers to HTTP clients, by the sans-I/O library h11 (the extra ``http``): no sockets here.
+"""The chart server's answers to HTTP clients, by the sans-I/O library h11 (the extra ``http``): no sockets here.
 
-``/`` is the plain message, what MetaTrader's WebRequest gives to a program in place of the socket's bytes; and
-``/chart.tpl`` is the template file alone. Each connection is for one request.
+``/`` is the article's message, so that a program can call MetaTrader's WebRequest in place of connect and recv.
+``/chart.tpl`` is the template file alone. Each connection serves one request.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import NamedTuple
 
 from demos.template.protocol import HEADER
 
-MOST_HEADER = 16 * 1024
+MAX_HEADER = 16 * 1024
 
 _BYTES = "application/octet-stream"
 
 
 class Resource(NamedTuple):
-    """What a path stands for."""
+    """The answer to a GET of one path."""
 
     content_type: str
     body: bytes
@@ -31,49 +31,49 @@ def available() -> bool:
 
 
 def resources(message: bytes) -> dict[str, Resource]:
-    """What there is to have: the plain message, and the template file in it, which ends without zero bytes."""
+    """The resources by path: the message, and the template file in it without the two zero bytes at its end."""
     file = message[HEADER:].removesuffix(b"\0\0")
     attachment = {"Content-Disposition": 'attachment; filename="chart.tpl"'}
     return {"/": Resource(_BYTES, message, {}), "/chart.tpl": Resource(_BYTES, file, attachment)}
 
 
 class Exchange:
-    """One connection's request and its answer."""
+    """The request of one connection and its answer."""
 
     def __init__(self) -> None:
         import h11
 
         self._h11 = h11
         self._head = False
-        self._connection = h11.Connection(h11.SERVER, max_incomplete_event_size=MOST_HEADER)
+        self._connection = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEADER)
 
     def feed(self, data: bytes, found: Mapping[str, Resource]) -> tuple[int, bytes] | None:
-        """Take what was received; the status and the whole answer once the request's header is whole, or wrong.
+        """Take received bytes; return the status and the whole answer once the request's header is whole or invalid.
 
-        ``found`` is what there is to have at this moment; empty while there is no template.
+        ``found`` holds the resources of this moment; it is empty while there is no template.
         """
         h11 = self._h11
         try:
             self._connection.receive_data(data)
             event = self._connection.next_event()
         except h11.RemoteProtocolError as error:
-            # What the client sent is not repeated to it.
-            return self._refuse(error.error_status_hint, "the request cannot be understood")
+            # The answer does not echo bytes of the client.
+            return self._refuse(error.error_status_hint, "the request is not valid HTTP")
         if not isinstance(event, h11.Request):
             return None
         self._head = event.method == b"HEAD"
         if event.method not in (b"GET", b"HEAD"):
-            return self._refuse(405, "only GET and HEAD", {"Allow": "GET, HEAD"})
+            return self._refuse(405, "the server answers only GET and HEAD", {"Allow": "GET, HEAD"})
         path = _path_of(event.target)
         if path not in ("/", "/chart.tpl"):
-            return self._refuse(404, "there is / and /chart.tpl")
+            return self._refuse(404, "the server has only / and /chart.tpl")
         if path not in found:
             return self._refuse(503, "there is no template yet", {"Retry-After": "1"})
         return self._answer(200, found[path])
 
     def expire(self) -> tuple[int, bytes]:
-        """The answer to a request that does not come to its end."""
-        return self._refuse(408, "the request takes too long")
+        """The answer to a request whose header is not whole after the time limit."""
+        return self._refuse(408, "the header was not whole in time")
 
     def _refuse(self, status: int, text: str, headers: Mapping[str, str] | None = None) -> tuple[int, bytes]:
         resource = Resource("text/plain; charset=utf-8", f"{status} {text}\n".encode(), headers or {})
@@ -92,7 +92,7 @@ class Exchange:
         head = h11.Response(status_code=status, headers=list(headers.items()), reason=_REASONS.get(status, b""))
         parts = [self._connection.send(head)]
         if not self._head:
-            # A HEAD's answer has the length of a body that is not there.
+            # The answer to HEAD states the length of the body that GET would have.
             parts.append(self._connection.send(h11.Data(data=resource.body)))
         return status, b"".join(part for part in parts if part)
 
@@ -110,9 +110,9 @@ _REASONS = {
 
 
 def _path_of(target: bytes) -> str:
-    """The path in a request's target, which may be a whole address; without a query."""
+    """The path in a request's target, which may be an absolute URL; without query and fragment."""
     text = target.decode("latin-1")
-    _, mark, rest = text.partition("://")
-    if mark and not text.startswith("/"):
-        text = "/" + rest.partition("/")[2]
+    _, separator, location = text.partition("://")
+    if separator and not text.startswith("/"):
+        text = "/" + location.partition("/")[2]
     return text.partition("?")[0].partition("#")[0]

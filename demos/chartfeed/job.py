@@ -18,7 +18,7 @@ from typing import Any
 
 from demos.chartfeed.compare import same_templates, unequal_pixels
 from demos.chartfeed.job_options import add_parser
-from demos.chartfeed.lesson import changes_raised, first_commands, random_bars, step
+from demos.chartfeed.provider_commands import changes_raised, first_commands, random_bars, step
 from demos.copier.tally import Timeline
 from demos.launcher.children import FATAL, Child, Line
 from demos.launcher.run_command import stopped_by_signals
@@ -157,7 +157,7 @@ def _show(job: Job) -> None:
     for tick in ticks_of(export, job.symbol):
         history.take(tick)
     bars = history.bars(job.symbol, TIMEFRAMES[job.period], 120)
-    _start(job, PROVIDER, "tpl_server", [f"--Port={job.options.Port}"])
+    _start(job, PROVIDER, "chart_server", [f"--Port={job.options.Port}"])
     for command in first_commands(bars, export.digits):
         _tell(job, command)
     _until(job, lambda: job.port != 0 and _is_made(job), _STARTING, "the provider has not made its template")
@@ -165,7 +165,7 @@ def _show(job: Job) -> None:
     lasting = job.options.duration is not None
     # The subscriber looks at something else when it starts.
     arguments = [f"--Port={job.port}", f"--chart={other},M15", f"--follow={str(lasting).lower()}"]
-    _start(job, SUBSCRIBER, "tpl_client", arguments)
+    _start(job, SUBSCRIBER, "chart_client", arguments)
     if not lasting:
         _until(job, lambda: job.children[SUBSCRIBER].ended() is not None, _STARTING, "the subscriber does not end")
         return

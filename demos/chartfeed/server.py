@@ -1,7 +1,8 @@
-"""Serves its chart's template, symbol and period over TCP, to the article's client, to HTTP and to who stays connected.
+"""Serves its chart's template, symbol and period over TCP: to the article's client, to HTTP, and to subscribers.
 
-All three come to one port. A client that sends nothing gets the article's message; one that begins with HELLO (see
-tpl_protocol) stays connected and gets each change; anything else is HTTP, as MetaTrader's WebRequest speaks it.
+One port serves all three. A client that sends nothing receives the article's message; a client that begins with HELLO
+(see frames.py) is a subscriber, stays connected and receives each change; other bytes are taken for an HTTP request,
+such as one by MetaTrader's WebRequest.
 """
 
 from __future__ import annotations
@@ -11,9 +12,17 @@ from pathlib import Path
 from typing import Annotated
 from zlib import crc32
 
-from demos.chartfeed import http_answers as tpl_http
-from demos.chartfeed.serving import Connection, Offer, close, serve
-from demos.template.protocol import HEADER, MOST_BYTES, encode, prepare, symbol_problem
+from demos.chartfeed import http_answers
+from demos.chartfeed.serving import Connection, Message, close, serve
+from demos.template.protocol import (
+    HEADER,
+    MAX_BYTES,
+    LayoutError,
+    encode,
+    port_problem,
+    prepare,
+    symbol_problem,
+)
 from demos.terminal import (
     INIT_FAILED,
     INIT_SUCCEEDED,
@@ -37,7 +46,6 @@ from demos.terminal import (
     TimeCurrent,
     printf,
 )
-from demos.terminal.charts.template_file import TemplateError
 from demos.wire.addresses import AddressError, address_text, empty_address, family_of, find_address, is_any, port_of
 from demos.wire.codepages import codepage_problem
 from winsock import (
@@ -67,25 +75,20 @@ from winsock import (
     u_long,
 )
 
+Host: Annotated[str, Input("host name or address to listen on; 0.0.0.0 or ::, on every network")] = "127.0.0.1"
+Port: Annotated[int, Input("port to listen on; 0: any free one", check=port_problem)] = 8080
 
-def _port_problem(value: int) -> str | None:
-    return None if 0 <= value <= 65535 else f"{value} is not a port"
+# Not an input of the article's program.
+codepage: Annotated[int, Input("code page of the symbol", check=codepage_problem)] = 1252
 
-
-Host: Annotated[str, Input("name or address to listen on; 0.0.0.0 or ::, on every network")] = "127.0.0.1"
-Port: Annotated[int, Input("port to listen on; 0: any free one", check=_port_problem)] = 8080
-
-# Not one of the article's inputs.
-codepage: Annotated[int, Input("code page of the symbol's name", check=codepage_problem)] = 1252
-
-# The article looks once a second; who speaks HTTP does not want to wait so long. A template is made at most once a
-# second, as there.
-EVERY_MS = 100
+# The article's timer has a period of 1 s, which is long for an HTTP client. As in the article a template is created at
+# most once a second.
+TIMER_MS = 100
 CREATE_MS = 1000
 NAME = "tcpsend.tpl"
 
-# What is open at once; more wait until one of these has gone.
-MOST_CONNECTIONS = 256
+# The most connections at the same time; further clients wait in the listener's queue.
+MAX_CONNECTIONS = 256
 
 
 started = False
@@ -98,20 +101,20 @@ changes = 0
 created = 0
 created_changes = -1
 created_at = -CREATE_MS
-problem = ""
+last_problem = ""
 accept_error = 0
 
 
 def OnInit() -> int:
-    """Begin, or begin again where the chart shows another symbol or period: then what is open stays open."""
+    """Start the timer. After a change of the chart's symbol or period OnInit runs again, with all connections open."""
     global exname, changes
     exname = MQLInfoString(MQL_PROGRAM_NAME) + ".ex5"
-    trouble = symbol_problem(Symbol(), codepage)
-    if trouble and not started:
-        Fail(2, trouble)
+    problem = symbol_problem(Symbol(), codepage)
+    if problem and not started:
+        Fail(2, problem)
         return INIT_FAILED
     changes += 1
-    EventSetMillisecondTimer(EVERY_MS)
+    EventSetMillisecondTimer(TIMER_MS)
     return INIT_SUCCEEDED
 
 
@@ -122,7 +125,7 @@ def OnDeinit(reason: int) -> None:
 
 
 def OnChartEvent(id: int, lparam: int, dparam: float, sparam: str) -> None:
-    """Only note the change: the template is made at a timer event, so that the last change is in it."""
+    """Count the change. A timer event creates the template, so that it contains the last change."""
     global changes
     changes += 1
 
@@ -136,12 +139,12 @@ def OnTimer() -> None:
     while client := AcceptClient():
         conns.append(client)
     for client in conns.copy():
-        if not serve(client, Offer(tpl, created)):
+        if not serve(client, Message(tpl, created)):
             conns.remove(client)
 
 
 def StartServer(addr: str, port: int) -> None:
-    """Listen. Whatever is in the way will still be there a second later: say so once and end."""
+    """Listen on the address and the port. A failure is reported once and ends the program."""
     global started, server, family
     res = WSAStartup(MAKEWORD(2, 2), WSADATA())
     if res != 0:
@@ -164,7 +167,7 @@ def StartServer(addr: str, port: int) -> None:
     if ioctlsocket(server, FIONBIO, u_long(1)) != NO_ERROR:
         Fail(3, "ioctlsocket failed error: " + WSAErrorDescript(WSAGetLastError()))
         return
-    # A port that another process holds may show here only.
+    # On some systems a port in use is reported by listen and not by bind.
     if listen(server, SOMAXCONN) == SOCKET_ERROR:
         Fail(3, f"Listen on {address_text(name)} failed error: " + WSAErrorDescript(WSAGetLastError()))
         return
@@ -172,17 +175,17 @@ def StartServer(addr: str, port: int) -> None:
         Fail(3, "getsockname failed error: " + WSAErrorDescript(WSAGetLastError()))
         return
     if is_any(name):
-        Alert(f"{addr} is open to every network: there is no password, and whoever connects gets the chart")
-    if not tpl_http.available():
-        Print('HTTP is not answered: it needs h11, python -m pip install -e ".[http]"')
+        Alert(f"{addr} is open to every network: there is no password, and every client receives the chart")
+    if not http_answers.available():
+        Print('HTTP requests are not answered: install h11 with python -m pip install -e ".[http]"')
     Event("listening", port=port_of(name))
     Print(f"start server ok, {address_text(name)}")
 
 
 def AcceptClient() -> Connection | None:
-    """The next client that waits. An error concerns that client, or this moment: the server goes on listening."""
+    """The next client that waits, or None. The server goes on listening after an error."""
     global accept_error
-    while len(conns) < MOST_CONNECTIONS:
+    while len(conns) < MAX_CONNECTIONS:
         name = empty_address(family)
         client = accept(server, name, c_int(sizeof(name)))
         if client == INVALID_SOCKET:
@@ -195,7 +198,7 @@ def AcceptClient() -> Connection | None:
                 Print("-Accept failed error: " + WSAErrorDescript(err))
             accept_error = err
             return None
-        # It has the listener's mode already, but only on Winsock and by inheritance: say it.
+        # Winsock alone gives an accepted socket the listener's mode; the mode is set explicitly for every system.
         if ioctlsocket(client, FIONBIO, u_long(1)) != NO_ERROR:
             Print("-ioctlsocket failed error: " + WSAErrorDescript(WSAGetLastError()))
             closesocket(client)
@@ -205,7 +208,7 @@ def AcceptClient() -> Connection | None:
 
 
 def CloseClean() -> None:
-    """Close everything, the listening socket first, and take back the start-up if there was one."""
+    """Close all sockets, the listening one first, and undo a successful WSAStartup."""
     global started, server
     printf("stop server, %d connections", len(conns))
     if server != INVALID_SOCKET:
@@ -220,27 +223,27 @@ def CloseClean() -> None:
 
 
 def CreateTpl() -> None:
-    """Save the chart's template and make the message of it. What fails leaves the last message as it was."""
-    global tpl, created, created_at, created_changes, problem
+    """Save the chart's template and build the message. After a failure the last message stays in use."""
+    global tpl, created, created_at, created_changes, last_problem
     seen, created_at = changes, GetTickCount64()
-    trouble = symbol_problem(Symbol(), codepage)
-    if not trouble and not ChartSaveTemplate(0, NAME):
-        trouble = f"{NAME} cannot be saved"
-    if not trouble:
+    problem = symbol_problem(Symbol(), codepage)
+    if not problem and not ChartSaveTemplate(0, NAME):
+        problem = f"{NAME} cannot be saved"
+    if not problem:
         try:
             text = LoadTpl()
-        except (OSError, TemplateError) as error:
-            trouble = f"{NAME} cannot be read: {error}"
+        except (OSError, LayoutError) as error:
+            problem = f"{NAME} cannot be read: {error}"
         else:
-            if HEADER + len(text) > MOST_BYTES:
-                trouble = f"the template has {len(text)} bytes, more than a client takes"
-    if trouble:
-        # It is tried again at the next event, and told once.
-        if trouble != problem:
-            Print("-" + trouble)
-        problem = trouble
+            if HEADER + len(text) > MAX_BYTES:
+                problem = f"the template has {len(text)} bytes, above the limit of {MAX_BYTES - HEADER}"
+    if problem:
+        # It is tried again after CREATE_MS, and reported once.
+        if problem != last_problem:
+            Print("-" + problem)
+        last_problem = problem
         return
-    problem = ""
+    last_problem = ""
     tpl = encode(Symbol(), Period(), text, codepage)
     created += 1
     created_changes = seen
@@ -249,6 +252,9 @@ def CreateTpl() -> None:
 
 
 def LoadTpl() -> bytes:
-    """The saved template without this program's name. Its folder is not one that the file functions reach."""
+    """The saved template without this program's name. The file functions cannot open its folder.
+
+    Errors: OSError; LayoutError when it is not a template.
+    """
     path = Path(TerminalInfoString(TERMINAL_PATH), "Profiles", "Templates", NAME)
     return prepare(path.read_bytes(), exname)

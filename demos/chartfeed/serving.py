@@ -1,8 +1,9 @@
-"""How the template server serves one client: what it waits for, and what it does at each timer event.
+"""How the chart server serves one client: what the connection waits for, and what each timer event does.
 
-An answer is sent whole, however many events that takes; then only the sending side is shut down, and what the client
-still sends is read and dropped up to its end: closing over unread bytes would reset the connection, and take with it
-what is still under way.
+A connection begins in FIRST_BYTES: its first bytes, or their absence, decide between the article's client, an HTTP
+client and a subscriber. An answer is sent whole, over as many timer events as that takes. Then only the sending side is
+shut down, and what the client still sends is read and discarded up to its end: closing a socket with unread bytes
+resets the connection, and the client would lose the data that is still under way.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
+from demos.chartfeed.frames import HELLO, frame
 from demos.chartfeed.http_answers import Exchange, available, resources
-from demos.template.protocol import HELLO, frame
 from demos.terminal import Event, GetTickCount64, Print, printf
 from winsock import (
     SD_SEND,
@@ -27,72 +28,73 @@ from winsock import (
     shutdown,
 )
 
-# A client that has said nothing for so long is the article's, which never does.
+# A client that has sent nothing for this long is the article's, which never sends.
 QUIET_MS = 300
 
-# How long a request may take, a send may make no progress, and a client may go on after its answer.
+# Limits: a whole request, a send without progress, the client's end after its answer.
 REQUEST_MS = 10_000
-STUCK_MS = 30_000
+STALLED_MS = 30_000
 DRAIN_MS = 2000
 
-# So often one that stays connected hears that the server is still there.
-ALIVE_MS = 15_000
+# The period of a subscriber's keep-alives.
+KEEP_ALIVE_MS = 15_000
 
-# Bounds of one event.
-MOST_RECEIVED = 64 * 1024
-MOST_SENT = 4 * 1024 * 1024
+# Limits of one timer event, in bytes.
+MAX_RECEIVED = 64 * 1024
+MAX_SENT = 4 * 1024 * 1024
 
 
 class State(Enum):
     """What a connection waits for."""
 
-    SPEECH = "its first bytes"
-    REQUEST = "the rest of a request"
-    SENDING = "room for what is left of the answer"
+    FIRST_BYTES = "the client's first bytes"
+    REQUEST = "the rest of an HTTP request"
+    SENDING = "buffer space for the unsent part of the answer"
     DRAINING = "the client's end"
-    FOLLOWING = "changes of the chart"
+    SUBSCRIBED = "changes of the chart"
 
 
-class Offer(NamedTuple):
-    """What there is to serve: the plain message and its number; an empty one when there is no template yet."""
+class Message(NamedTuple):
+    """The article's message and its number; empty, with number 0, before the first template."""
 
-    message: bytes
+    data: bytes
     number: int
 
 
 @dataclass(eq=False)
 class Connection:
-    """A client: what it waits for since when, what it has said, and what is still to be sent to it.
+    """A client: its state since a time, what it has sent, and what is unsent.
 
-    ``ended`` says that it will send nothing more, ``told`` is the last message's number.
+    ``ended``: the client has shut down its sending side. ``sent_number``: the number of the last Message that was sent
+    to a subscriber.
     """
 
     socket: int
     name: str
     port: int
     since: int
-    state: State = State.SPEECH
+    state: State = State.FIRST_BYTES
     input: bytes = b""
     ended: bool = False
     http: Exchange | None = None
     output: bytes = b""
     sent: int = 0
-    told: int = 0
+    sent_number: int = 0
 
 
-class _Lost(Exception):
-    """The connection is over; the text says why, is empty when that is in order, and begins with "-" for an error."""
+class _Ended(Exception):
+    """The connection is over. The text is the reason, empty after an orderly end; "-" at its start marks an error."""
 
 
-def serve(client: Connection, offer: Offer) -> bool:
-    """Do what can be done now; False when the client has been served, or lost, and is closed."""
+def serve(client: Connection, message: Message) -> bool:
+    """Do what is possible without waiting; False when the client has been closed."""
     try:
         _receive(client)
-        _STEPS[client.state](client, offer)
-    except _Lost as lost:
-        if str(lost):
-            mark = "-" if str(lost).startswith("-") else ""
-            Print(f"{mark}client {client.name}: {str(lost).removeprefix('-')}")
+        _STEPS[client.state](client, message)
+    except _Ended as ended:
+        if str(ended):
+            mark = "-" if str(ended).startswith("-") else ""
+            Print(f"{mark}client {client.name}: {str(ended).removeprefix('-')}")
         close(client)
         return False
     return True
@@ -104,132 +106,134 @@ def close(client: Connection) -> None:
 
 
 def _receive(client: Connection) -> None:
-    """Read what has come. It is kept only while it can still be a request."""
+    """Read what has arrived. It is kept only while it can be part of a request."""
     buf = bytearray(16 * 1024)
-    left = MOST_RECEIVED
+    left = MAX_RECEIVED
     while left > 0 and not client.ended:
         res = recv(client.socket, buf, len(buf), 0)
         if res == SOCKET_ERROR:
             err = WSAGetLastError()
             if err == WSAEWOULDBLOCK:
                 return
-            # Who has got the answer may leave as abruptly as it likes.
-            raise _Lost("" if client.state is State.DRAINING else "-Receive failed error: " + WSAErrorDescript(err))
+            # A client that has its answer may also reset the connection.
+            raise _Ended("" if client.state is State.DRAINING else "-Receive failed error: " + WSAErrorDescript(err))
         client.ended = res == 0
         left -= res
-        if client.state in (State.SPEECH, State.REQUEST):
+        if client.state in (State.FIRST_BYTES, State.REQUEST):
             client.input += buf[:res]
 
 
-def _hear(client: Connection, offer: Offer) -> None:
+def _identify(client: Connection, message: Message) -> None:
     """Find out what kind of client this is."""
-    said = client.input
-    if said.startswith(HELLO):
+    received = client.input
+    undecided = HELLO.startswith(received)
+    if received.startswith(HELLO):
         Event("follows", client=client.port)
-        printf("client %s stays connected", client.name)
-        _wait(client, State.FOLLOWING)
-        _follow(client, offer)
-    elif said and not HELLO.startswith(said) and available():
+        printf("client %s is a subscriber", client.name)
+        _enter(client, State.SUBSCRIBED)
+        _publish(client, message)
+    elif received and not undecided and available():
         client.http = Exchange()
         client.state = State.REQUEST
-        _request(client, offer)
-    elif client.ended or _waited(client) >= (REQUEST_MS if said else QUIET_MS) or (said and not HELLO.startswith(said)):
-        _answer(client, offer.message, "plain")
+        _request(client, message)
+    elif client.ended or not undecided or _elapsed(client) >= (REQUEST_MS if received else QUIET_MS):
+        _answer(client, message.data, "plain")
 
 
-def _request(client: Connection, offer: Offer) -> None:
-    """Take an HTTP request, and answer it when it is whole, wrong, or too slow."""
+def _request(client: Connection, message: Message) -> None:
+    """Take an HTTP request; answer it when it is whole, invalid or late."""
     assert client.http is not None
-    found = resources(offer.message) if offer.message else {}
+    found = resources(message.data) if message.data else {}
     answer = client.http.feed(client.input, found) if client.input else None
     client.input = b""
-    if answer is None and _waited(client) >= REQUEST_MS:
+    if answer is None and _elapsed(client) >= REQUEST_MS:
         answer = client.http.expire()
     if answer is not None:
         status, data = answer
         _answer(client, data, f"HTTP {status}")
     elif client.ended:
-        raise _Lost("left in the middle of a request")
+        raise _Ended("disconnected in the middle of a request")
 
 
 def _answer(client: Connection, data: bytes, how: str) -> None:
     Event("served", client=client.port, how=how, bytes=len(data))
     printf("client %s gets %d bytes, %s", client.name, len(data), how)
     client.output = data
-    _wait(client, State.SENDING)
+    _enter(client, State.SENDING)
     _send_answer(client)
 
 
-def _send_answer(client: Connection, offer: Offer | None = None) -> None:
+def _send_answer(client: Connection, message: Message | None = None) -> None:
     if not _send(client):
         return
-    # It can fail only where the peer is gone, which the next read tells.
+    # It fails only where the peer is gone; the next recv reports that.
     shutdown(client.socket, SD_SEND)
-    _wait(client, State.DRAINING)
+    _enter(client, State.DRAINING)
     _drain(client)
 
 
-def _drain(client: Connection, offer: Offer | None = None) -> None:
-    if client.ended or _waited(client) >= DRAIN_MS:
-        raise _Lost("")
+def _drain(client: Connection, message: Message | None = None) -> None:
+    if client.ended or _elapsed(client) >= DRAIN_MS:
+        raise _Ended("")
 
 
-def _follow(client: Connection, offer: Offer) -> None:
-    """Send the newest message when it is not the one that was sent last; what is under way goes out first."""
+def _publish(client: Connection, message: Message) -> None:
+    """Send a subscriber the newest message unless it has it; an unfinished frame is finished first."""
     if client.ended:
-        raise _Lost("has left")
+        raise _Ended("disconnected")
     if not _send(client):
         return
-    if client.told != offer.number:
-        client.told = offer.number
-        client.output = frame(offer.message)
-        Event("served", client=client.port, how="follow", bytes=len(offer.message))
-    elif _waited(client) >= ALIVE_MS:
+    if client.sent_number != message.number:
+        client.sent_number = message.number
+        client.output = frame(message.data)
+        Event("served", client=client.port, how="follow", bytes=len(message.data))
+    elif _elapsed(client) >= KEEP_ALIVE_MS:
         client.output = frame(b"")
     else:
         return
-    _wait(client, State.FOLLOWING)
+    _enter(client, State.SUBSCRIBED)
     _send(client)
 
 
 def _send(client: Connection) -> bool:
-    """Send what is left of the output; whether all of it has gone."""
+    """Send the unsent part of the output; True when none is left."""
     output = memoryview(client.output)
     before = client.sent
     while client.sent < len(output):
-        rest = output[client.sent : before + MOST_SENT]
-        res = send(client.socket, rest, len(rest), 0) if rest else 0
+        unsent = output[client.sent : before + MAX_SENT]
+        res = send(client.socket, unsent, len(unsent), 0) if unsent else 0
         if res == SOCKET_ERROR:
             err = WSAGetLastError()
             if err != WSAEWOULDBLOCK:
-                raise _Lost(f"-Send failed error at {client.sent} bytes of {len(output)}: " + WSAErrorDescript(err))
+                raise _Ended(f"-Send failed error at {client.sent} bytes of {len(output)}: " + WSAErrorDescript(err))
             res = 0
         if res == 0:
             break
         client.sent += res
     if client.sent < len(output):
         if client.sent > before:
-            _wait(client, client.state)
-        elif _waited(client) >= STUCK_MS:
-            raise _Lost(f"-takes nothing any more at {client.sent} bytes of {len(output)}")
+            _enter(client, client.state)
+        elif _elapsed(client) >= STALLED_MS:
+            raise _Ended(f"-has read nothing for {STALLED_MS // 1000} s, at {client.sent} bytes of {len(output)}")
         return False
     client.output, client.sent = b"", 0
     return True
 
 
-def _wait(client: Connection, state: State) -> None:
+def _enter(client: Connection, state: State) -> None:
     client.state = state
     client.since = GetTickCount64()
 
 
-def _waited(client: Connection) -> int:
+def _elapsed(client: Connection) -> int:
+    """Milliseconds in this state, or since the last progress."""
     return GetTickCount64() - client.since
 
 
-_STEPS: dict[State, Callable[[Connection, Offer], None]] = {
-    State.SPEECH: _hear,
+_STEPS: dict[State, Callable[[Connection, Message], None]] = {
+    State.FIRST_BYTES: _identify,
     State.REQUEST: _request,
     State.SENDING: _send_answer,
     State.DRAINING: _drain,
-    State.FOLLOWING: _follow,
+    State.SUBSCRIBED: _publish,
 }

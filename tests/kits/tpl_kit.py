@@ -1,4 +1,7 @@
-"""What the tests of the template pair share: a stage whose terminal has a data folder, and models of the originals."""
+"""Shared by the tests of the template programs: a stage whose terminal has a data folder, and models of the originals.
+
+`tpl_server` and `tpl_client` are the study programs, `chart_server` and `chart_client` the products.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,12 @@ from demos.terminal.charts import layout
 from demos.terminal.charts.template_file import Section, parse
 from demos.terminal.interfaces import SymbolSpec
 from demos.terminal.runtime.files import DataFolder
-from winsock import SOCKET_ERROR, WSAGetLastError, recv
+from winsock import INVALID_SOCKET, SOCKET_ERROR, WSAGetLastError, recv
 
 EURUSD = SymbolSpec("EURUSD")
 GBPUSD = SymbolSpec("GBPUSD", 4)
 
-# A bound for scripts that wait for something: so many turns of the terminal.
+# The most turns of the terminal for which a script waits.
 TURNS = 5000
 
 
@@ -44,18 +47,18 @@ class TplStage(Stage):
         return view.symbol, view.period
 
     def change(self, text: str) -> None:
-        """What an owner does to the chart, and what the terminal then tells its program."""
+        """Add an object to the chart as its owner does; the terminal calls the program's OnChartEvent."""
         layout.add_object(self.template, layout.OBJ_TEXT, text, [(0, 1.0)], descr=text)
         self.host.chart_changed(self.chart.id, 7, text)
 
 
 def until(condition) -> Script:
-    """Let the terminal go on until something is so."""
+    """Let the terminal run until the condition is true."""
     for _ in range(TURNS):
         if condition():
             return
         yield
-    raise AssertionError("it never came to be")
+    raise AssertionError("the condition never became true")
 
 
 def turns(count: int) -> Script:
@@ -68,7 +71,7 @@ def served(stage: Stage, count: int = 1) -> Script:
 
 
 def drain(s: int) -> tuple[bytes, int | None]:
-    """All that has come by now; then None while more may come, 0 at the end, or the error."""
+    """All bytes that have arrived; then None while the stream is open, 0 at its end, or the error."""
     got, buf = b"", bytearray(65536)
     while ready(s, 0):
         size = recv(s, buf, len(buf), 0)
@@ -91,7 +94,7 @@ def file_of(text: str) -> bytes:
 
 
 def small_template(mark: str = "") -> bytes:
-    """As short as a template can be, as a file."""
+    """The file of a minimal template."""
     return file_of(f"<chart>\r\nid=1\r\nmark={mark}\r\n</chart>\r\n")
 
 
@@ -105,7 +108,7 @@ def mark_of(document: Section) -> str:
 
 
 class OriginalServer:
-    """What the article's server has ready to be sent: only its way of making the message, no sockets."""
+    """How the article's server builds the message that it sends; no sockets."""
 
     def __init__(self, symbol: str = "EURUSD", period: int = 16385, name: str = "TplServer.ex5") -> None:
         self.symbol, self.period, self.name = symbol, period, name
@@ -129,7 +132,7 @@ class OriginalServer:
 
 
 def original_receive(*segments: bytes) -> bytes:
-    """What the article's client takes of segments that arrive one after the other: up to a read below 512 bytes."""
+    """The bytes that the article's client takes from consecutive segments: up to a read of less than 512."""
     got = b""
     for segment in segments:
         while segment:
@@ -147,12 +150,43 @@ def original_apply(data: bytes) -> tuple[str, int, bytes]:
     return symbol, int(digits) if digits.isdigit() else 0, data[20:]
 
 
-def serve(folder, **options) -> TplStage:
-    return TplStage("tpl_server", folder, **{"Port": 0, **options})
+def serve(folder, program: str = "chart_server", **options) -> TplStage:
+    return TplStage(program, folder, **{"Port": 0, **options})
+
+
+def listening(stage: TplStage) -> Script:
+    """Let the terminal run until the server listens."""
+    yield from until(lambda: stage.program.server != INVALID_SOCKET)
+
+
+def open_sockets(stage: TplStage) -> list[int]:
+    """The accepted sockets of either server."""
+    return [each if isinstance(each, int) else each.socket for each in stage.program.conns]
+
+
+def download(stage: TplStage, said: bytes = b"") -> Script:
+    """Connect to either server, send some bytes or none, and read into `stage.got` up to an orderly end."""
+    peer = dial(stage.port)
+    if said:
+        write(peer, said)
+    yield from read_to_end(stage, peer)
+
+
+def read_to_end(stage: TplStage, peer: int) -> Script:
+    """Read into `stage.got` up to an orderly end, and close."""
+    stage.got = b""
+    for _ in range(TURNS):
+        more, ended = drain(peer)
+        stage.got += more
+        if ended is not None:
+            break
+        yield
+    assert ended == 0
+    close(peer)
 
 
 def get(stage: TplStage, said: bytes = b"") -> Iterator[None]:
-    """Connect, say something or nothing, and read all that comes; the answer is put into `stage.got`."""
+    """Download from a chart_server once it has served this client; the answer is put into `stage.got`."""
     count = len(stage.record.of("served"))
     peer = dial(stage.port)
     if said:
@@ -173,12 +207,12 @@ def names(data: bytes) -> list[str]:
     return [each.get("name") for each in layout.objects(parse(decode(data, 1252).template))]
 
 
-def fetch(server: int, folder, **options) -> TplStage:
-    return TplStage("tpl_client", folder, **{"Port": port_of(server), **options})
+def fetch(server: int, folder, program: str = "chart_client", **options) -> TplStage:
+    return TplStage(program, folder, **{"Port": port_of(server), **options})
 
 
 def sent(stage: TplStage, server: int, *pieces: bytes) -> Script:
-    """Accept the client, send it these pieces, each in a step of its own, and end."""
+    """Accept the client, send it these pieces, each in a turn of its own, and close."""
     yield
     peer = take(server)
     for piece in pieces:

@@ -52,8 +52,8 @@ _QOS_ESHAPERATEOBJ _QOS_RESERVED_PETYPE
 
 # The procedures of the article's programs, by the ports' modules.
 PROCEDURES = {
-    "chartfeed/server": "OnInit OnDeinit OnChartEvent OnTimer StartServer AcceptClient CloseClean CreateTpl",
-    "chartfeed/client": "OnStart CloseClean",
+    "template/server": "OnInit OnDeinit OnChartEvent OnTimer StartServer AcceptClient CloseClean CreateTpl",
+    "template/client": "OnStart CloseClean",
     "copier/provider": "OnInit OnDeinit OnTrade OnTimer StartServer AcceptClients Send CloseClean Close GetSymbolLot",
     "copier/copier": "OnInit OnDeinit OnTimer StartClient Receive CloseClean CheckMessage SyncSymbolLot FindNextPos "
     "GetSymbolLot",

@@ -1,4 +1,4 @@
-"""The template client by itself: what it takes, what it refuses, and that a refused one leaves the chart alone."""
+"""The chart client alone: what it accepts, what it refuses, and that a refused message leaves the chart unchanged."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import pytest
 from signal_kit import Script, arrive, close, forever, listener, port_of, read, ready, reset, take, write
 from tpl_kit import TplStage, fetch, files, mark_of, message, sent, until, untouched
 
-from demos.template.protocol import HELLO, MOST_BYTES, encode, frame, prepare
+from demos.chartfeed.frames import HELLO, frame
+from demos.template.protocol import MAX_BYTES, encode, prepare
 from winsock import (
     INVALID_SOCKET,
     MAKEWORD,
@@ -48,7 +49,7 @@ def test_it_stores_the_file_shows_symbol_and_period_and_applies_the_template(ser
 
 
 @pytest.mark.parametrize("size", [1, 7, 100, 512])
-def test_it_takes_the_whole_however_it_is_cut(server, tmp_path, size):
+def test_a_message_is_received_whole_wherever_it_is_cut(server, tmp_path, size):
     stage = fetch(server, tmp_path)
     data = message("a mark", "GBPUSD", 1)
     assert stage.play(sent(stage, server, *(data[at : at + size] for at in range(0, len(data), size)))) == 0
@@ -85,14 +86,14 @@ def test_an_older_file_is_replaced_whole(server, tmp_path):
     [b"", message()[:15], message()[:20], message()[:-2], b"\0" * 40, b"HTTP/1.1 400 Bad Request\r\n\r\n"],
     ids=["nothing", "half a header", "a header", "torn", "zeros", "HTTP"],
 )
-def test_what_is_no_whole_message_leaves_chart_and_folder_as_they_were(server, tmp_path, data):
+def test_bytes_that_are_not_a_whole_message_leave_chart_and_folder_unchanged(server, tmp_path, data):
     stage = fetch(server, tmp_path)
     assert stage.play(sent(stage, server, *([data] if data else []))) == 3
     assert untouched(stage, tmp_path)
     assert len(stage.errors()) == 1
 
 
-def test_a_reset_in_the_middle_is_no_end(server, tmp_path):
+def test_a_reset_in_the_middle_is_not_the_end_of_the_stream(server, tmp_path):
     stage = fetch(server, tmp_path)
 
     def script() -> Script:
@@ -109,14 +110,14 @@ def test_a_reset_in_the_middle_is_no_end(server, tmp_path):
     assert code == 0 or untouched(stage, tmp_path)
 
 
-def test_a_symbol_that_the_terminal_does_not_know_leaves_the_chart(server, tmp_path):
+def test_a_symbol_unknown_to_the_terminal_leaves_the_chart_unchanged(server, tmp_path):
     stage = fetch(server, tmp_path)
     assert stage.play(sent(stage, server, message(symbol="XAUUSD"))) == 4
     assert stage.shown == ("EURUSD", 16385)
     assert mark_of(stage.template) == ""
 
 
-def test_a_period_that_there_is_not_leaves_the_chart(server, tmp_path):
+def test_an_invalid_period_leaves_the_chart_unchanged(server, tmp_path):
     stage = fetch(server, tmp_path)
     assert stage.play(sent(stage, server, message(symbol="GBPUSD", period=7))) == 4
     assert stage.shown == ("EURUSD", 16385)
@@ -129,7 +130,7 @@ def test_a_folder_that_cannot_be_written_is_an_error_of_files(server, tmp_path):
     assert stage.shown == ("EURUSD", 16385)
 
 
-def test_a_file_that_cannot_take_its_name_is_removed(server, tmp_path):
+def test_a_file_that_cannot_be_renamed_is_removed(server, tmp_path):
     stage = fetch(server, tmp_path)
     (tmp_path / "MQL5" / "Files" / "tcprecv.tpl").mkdir()
     assert stage.play(sent(stage, server, message(symbol="GBPUSD"))) == 4
@@ -137,21 +138,21 @@ def test_a_file_that_cannot_take_its_name_is_removed(server, tmp_path):
     assert stage.shown == ("EURUSD", 16385)
 
 
-def test_without_a_template_that_can_be_applied_it_says_so(server, tmp_path):
+def test_a_template_that_cannot_be_applied_is_reported(server, tmp_path):
     stage = fetch(server, tmp_path)
     stage.program.ChartApplyTemplate = lambda *arguments: False
     assert stage.play(sent(stage, server, message())) == 4
     assert "tcprecv.tpl cannot be applied" in stage.errors()[0]
 
 
-def test_more_than_any_template_has_is_no_template(server, tmp_path):
+def test_more_bytes_than_a_template_can_have_are_refused(server, tmp_path):
     stage = fetch(server, tmp_path)
-    stage.program.MOST_BYTES = 1000
+    stage.program.MAX_BYTES = 1000
     assert stage.play(sent(stage, server, bytes(1001))) == 3
-    assert "this is no template" in stage.errors()[0]
+    assert "are not a template" in stage.errors()[0]
 
 
-def test_a_server_that_does_not_end_is_left_after_a_minute(server, tmp_path):
+def test_a_download_ends_after_a_minute_at_the_latest(server, tmp_path):
     stage = fetch(server, tmp_path)
 
     def script() -> Script:
@@ -166,17 +167,17 @@ def test_a_server_that_does_not_end_is_left_after_a_minute(server, tmp_path):
     assert untouched(stage, tmp_path)
 
 
-def test_a_connect_that_is_refused_is_told_once(tmp_path):
-    unheard = listener()
-    port = port_of(unheard)
-    close(unheard)
-    stage = TplStage("tpl_client", tmp_path, Port=port)
+def test_a_refused_connect_is_reported_once(tmp_path):
+    closed = listener()
+    port = port_of(closed)
+    close(closed)
+    stage = TplStage("chart_client", tmp_path, Port=port)
     assert stage.play(forever()) == 3
     [error] = stage.errors()
     assert f"Connect to 127.0.0.1:{port} failed error" in error
 
 
-def test_a_connect_that_gets_no_answer_is_left_after_ten_seconds(server, tmp_path):
+def test_a_connect_without_an_answer_ends_after_ten_seconds(server, tmp_path):
     stage = fetch(server, tmp_path)
     stage.program.select = lambda *arguments: 0
     stage.program.FD_ISSET = lambda *arguments: False
@@ -186,7 +187,7 @@ def test_a_connect_that_gets_no_answer_is_left_after_ten_seconds(server, tmp_pat
     assert "10060" in stage.errors()[0]
 
 
-def test_a_host_s_name_is_looked_up_and_an_unknown_one_is_told(server, tmp_path):
+def test_a_host_name_is_resolved_and_an_unknown_one_is_reported(server, tmp_path):
     assert fetch(server, tmp_path, Host="localhost").play(sent_to_localhost(server)) == 3
     assert fetch(server, tmp_path, Host="no such host.invalid").play(forever()) == 3
 
@@ -200,7 +201,7 @@ def sent_to_localhost(server: int) -> Script:
 @pytest.mark.parametrize(
     ("call", "failure"), [("socket", INVALID_SOCKET), ("ioctlsocket", SOCKET_ERROR), ("connect", SOCKET_ERROR)]
 )
-def test_each_call_that_fails_is_told_and_nothing_is_left_open(server, tmp_path, call, failure):
+def test_each_call_that_fails_is_reported_and_nothing_is_left_open(server, tmp_path, call, failure):
     stage = fetch(server, tmp_path)
 
     def fail(*arguments: object) -> int:
@@ -232,14 +233,14 @@ def test_an_error_of_select_or_getsockopt_ends_the_connect(server, tmp_path):
     assert str(WSAENETDOWN) in stage.errors()[0]
 
 
-def test_winsock_that_does_not_start_is_told(server, tmp_path):
+def test_a_failing_wsastartup_is_reported(server, tmp_path):
     stage = fetch(server, tmp_path)
     stage.program.WSAStartup = lambda *arguments: 10091
     assert stage.play(forever()) == 3
     assert "10091" in stage.errors()[0]
 
 
-def test_it_can_be_ended_while_it_waits(server, tmp_path):
+def test_it_can_be_stopped_while_it_waits(server, tmp_path):
     for follow in (False, True):
         stage = fetch(server, tmp_path, follow=follow)
 
@@ -256,7 +257,7 @@ def test_it_can_be_ended_while_it_waits(server, tmp_path):
         assert stage.program.client == INVALID_SOCKET
 
 
-def test_staying_connected_it_says_hello_and_takes_each_change(server, tmp_path):
+def test_a_subscriber_sends_hello_and_applies_each_change(server, tmp_path):
     stage = fetch(server, tmp_path, follow=True)
 
     def script() -> Script:
@@ -279,7 +280,7 @@ def test_staying_connected_it_says_hello_and_takes_each_change(server, tmp_path)
     assert "Next attempt in 1 seconds" in stage.errors()[0]
 
 
-def test_of_changes_that_come_together_it_shows_the_last(server, tmp_path):
+def test_of_changes_that_arrive_together_the_last_is_applied(server, tmp_path):
     stage = fetch(server, tmp_path, follow=True)
 
     def script() -> Script:
@@ -294,7 +295,7 @@ def test_of_changes_that_come_together_it_shows_the_last(server, tmp_path):
     assert len(stage.record.of("applied")) == 1
 
 
-def test_a_change_that_is_no_message_is_told_and_the_next_one_counts(server, tmp_path):
+def test_a_frame_that_is_not_a_message_is_reported_and_the_next_one_is_applied(server, tmp_path):
     stage = fetch(server, tmp_path, follow=True)
 
     def script() -> Script:
@@ -310,11 +311,11 @@ def test_a_change_that_is_no_message_is_told_and_the_next_one_counts(server, tmp
     assert mark_of(stage.template) == "good"
 
 
-def test_a_server_that_is_gone_is_tried_again_later_and_later_and_found(tmp_path):
+def test_it_reconnects_after_growing_pauses_until_the_server_is_back(tmp_path):
     port = listener()
     number = port_of(port)
     close(port)
-    stage = TplStage("tpl_client", tmp_path, Port=number, follow=True)
+    stage = TplStage("chart_client", tmp_path, Port=number, follow=True)
 
     def script() -> Script:
         yield from until(lambda: len(stage.errors()) == 4)
@@ -332,7 +333,7 @@ def test_a_server_that_is_gone_is_tried_again_later_and_later_and_found(tmp_path
     assert waits == [1, 2, 4, 8, 1]
 
 
-def test_a_silent_server_is_taken_for_gone(server, tmp_path):
+def test_a_server_without_keep_alives_is_disconnected(server, tmp_path):
     stage = fetch(server, tmp_path, follow=True)
 
     def script() -> Script:
@@ -344,10 +345,10 @@ def test_a_silent_server_is_taken_for_gone(server, tmp_path):
         close(peer)
 
     assert stage.play(script()) == 0
-    assert "said nothing for 45 seconds" in stage.errors()[0]
+    assert "no frame in 45 seconds" in stage.errors()[0]
 
 
-def test_a_peer_that_is_no_template_server_is_left(server, tmp_path):
+def test_a_peer_that_is_not_a_template_server_is_disconnected(server, tmp_path):
     stage = fetch(server, tmp_path, follow=True)
 
     def script() -> Script:
@@ -358,17 +359,17 @@ def test_a_peer_that_is_no_template_server_is_left(server, tmp_path):
         close(peer)
 
     assert stage.play(script()) == 0
-    assert "is announced" in stage.errors()[0]
+    assert "the peer announces a message of" in stage.errors()[0]
 
 
-def test_a_hello_that_cannot_be_sent_is_told(server, tmp_path):
+def test_a_hello_that_cannot_be_sent_is_reported(server, tmp_path):
     stage = fetch(server, tmp_path, follow=True)
     stage.program.send = lambda *arguments: WSASetLastError(WSAENETDOWN) or SOCKET_ERROR
     assert stage.play(until(lambda: stage.errors())) == 0
     assert "Send failed error" in stage.errors()[0]
 
 
-def test_the_newest_of_the_original_server_s_templates_is_applied(server, tmp_path):
+def test_the_newest_template_of_the_original_server_is_applied(server, tmp_path):
     stage = fetch(server, tmp_path)
     data = message("old") + message("new", "GBPUSD", 1)
     assert stage.play(sent(stage, server, data)) == 0
@@ -376,7 +377,7 @@ def test_the_newest_of_the_original_server_s_templates_is_applied(server, tmp_pa
     assert (tmp_path / "MQL5" / "Files" / "tcprecv.tpl").read_bytes() == message("new")[20:]
 
 
-def test_a_large_template_comes_whole(server, tmp_path):
+def test_a_large_template_is_received_whole(server, tmp_path):
     text = "<chart>\r\nmark=large\r\na=" + "x" * 1_000_000 + "\r\n</chart>\r\n"
     data = encode("EURUSD", 1, prepare(b"\xff\xfe" + text.encode("utf-16-le"), "x"), 1252)
     stage = fetch(server, tmp_path)
@@ -391,5 +392,5 @@ def test_a_large_template_comes_whole(server, tmp_path):
         yield from forever()
 
     assert stage.play(script()) == 0
-    assert len(data) < MOST_BYTES
+    assert len(data) < MAX_BYTES
     assert mark_of(stage.template) == "large"

@@ -1,4 +1,4 @@
-"""The template server's answers to HTTP clients, through raw bytes and through clients that people have."""
+"""The chart server's answers to HTTP clients: to raw bytes, to urllib and to curl."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from signal_kit import Script, close, dial, read_all, write
 from terminal_kit import child, wait_for
 from tpl_kit import get, serve, served, turns, until
 
-from demos.chartfeed import serving as tpl_serving
+from demos.chartfeed import serving
 from demos.template.protocol import decode
 from winsock import MAKEWORD, SD_SEND, WSADATA, WSACleanup, WSAStartup, shutdown
 
@@ -32,7 +32,7 @@ def winsock() -> Iterator[None]:
 
 
 def ask(folder, *pieces: bytes, begin: int = 1) -> bytes:
-    """What the server answers to a request that comes in these pieces."""
+    """The server's answer to a request that arrives in these pieces."""
     stage = serve(folder)
 
     def script() -> Script:
@@ -60,7 +60,7 @@ def parts(answer: bytes) -> tuple[int, dict[str, str], bytes]:
     return int(status.split(" ")[1]), headers, body
 
 
-def test_get_gives_the_plain_message_as_webrequest_hands_it_to_a_program(tmp_path):
+def test_get_returns_the_articles_message_as_webrequest_passes_it_to_a_program(tmp_path):
     status, headers, body = parts(ask(tmp_path / "http", b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"))
     assert status == 200
     assert headers["Content-Type"] == "application/octet-stream"
@@ -75,7 +75,7 @@ def test_get_gives_the_plain_message_as_webrequest_hands_it_to_a_program(tmp_pat
     assert body == stage.got
 
 
-def test_the_file_alone_is_there_as_well(tmp_path):
+def test_chart_tpl_is_the_template_file_alone(tmp_path):
     status, headers, body = parts(ask(tmp_path, b"GET /chart.tpl?any=thing HTTP/1.1\r\n" + HOST + b"\r\n"))
     assert status == 200
     assert headers["Content-Disposition"] == 'attachment; filename="chart.tpl"'
@@ -83,7 +83,7 @@ def test_the_file_alone_is_there_as_well(tmp_path):
     assert body.endswith(b"\r\0\n\0")
 
 
-def test_head_gives_the_headers_of_get_and_no_body(tmp_path):
+def test_head_returns_the_headers_of_get_and_no_body(tmp_path):
     get_status, get_headers, body = parts(ask(tmp_path / "1", b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"))
     status, headers, nothing = parts(ask(tmp_path / "2", b"HEAD / HTTP/1.1\r\n" + HOST + b"\r\n"))
     assert (status, headers, nothing) == (get_status, get_headers, b"")
@@ -94,12 +94,12 @@ def test_head_gives_the_headers_of_get_and_no_body(tmp_path):
     "request_line",
     [b"GET / HTTP/1.0\r\n", b"GET http://127.0.0.1:8080/ HTTP/1.1\r\n" + HOST, b"GET /# HTTP/1.1\r\n" + HOST],
 )
-def test_older_clients_and_whole_addresses_are_understood(tmp_path, request_line):
+def test_http_1_0_absolute_urls_and_fragments_are_accepted(tmp_path, request_line):
     assert parts(ask(tmp_path, request_line + b"\r\n"))[0] == 200
 
 
 @pytest.mark.parametrize("cut", [1, 3, 10, 16, 30])
-def test_a_request_may_come_in_pieces(tmp_path, cut):
+def test_a_request_may_arrive_in_pieces(tmp_path, cut):
     request = b"GET / HTTP/1.1\r\n" + HOST + b"\r\n"
     assert parts(ask(tmp_path, request[:cut], request[cut:]))[0] == 200
 
@@ -110,7 +110,7 @@ def test_another_path_is_404(tmp_path, path):
 
 
 @pytest.mark.parametrize("method", [b"POST", b"PUT", b"DELETE", b"OPTIONS", b"BREW"])
-def test_another_method_is_405_and_says_which_there_are(tmp_path, method):
+def test_another_method_is_405_and_the_answer_lists_the_allowed_ones(tmp_path, method):
     request = method + b" / HTTP/1.1\r\n" + HOST + b"Content-Length: 4\r\n\r\nbody"
     status, headers, _ = parts(ask(tmp_path, request))
     assert status == 405
@@ -129,10 +129,10 @@ def test_another_method_is_405_and_says_which_there_are(tmp_path, method):
         b"<<TPL|2>>\0\r\n\r\n",
     ],
 )
-def test_what_is_no_request_is_400_and_is_not_repeated(tmp_path, request_bytes):
+def test_bytes_that_are_not_a_request_are_400_and_are_not_echoed(tmp_path, request_bytes):
     status, _, body = parts(ask(tmp_path, request_bytes))
     assert status == 400
-    assert body == b"400 the request cannot be understood\n"
+    assert body == b"400 the request is not valid HTTP\n"
 
 
 def test_a_header_that_is_too_large_is_431(tmp_path):
@@ -140,7 +140,7 @@ def test_a_header_that_is_too_large_is_431(tmp_path):
     assert parts(ask(tmp_path, request))[0] == 431
 
 
-def test_a_request_that_does_not_come_to_its_end_is_408(tmp_path):
+def test_a_request_that_is_not_whole_in_time_is_408(tmp_path):
     stage = serve(tmp_path)
 
     def script() -> Script:
@@ -149,7 +149,7 @@ def test_a_request_that_does_not_come_to_its_end_is_408(tmp_path):
         begin = stage.clock.time
         write(peer, b"GET / HTTP/1.1\r\n")
         yield from served(stage)
-        assert stage.clock.time - begin == pytest.approx(tpl_serving.REQUEST_MS / 1000, abs=0.3)
+        assert stage.clock.time - begin == pytest.approx(serving.REQUEST_MS / 1000, abs=0.3)
         stage.got = read_all(peer)
         close(peer)
 
@@ -157,7 +157,7 @@ def test_a_request_that_does_not_come_to_its_end_is_408(tmp_path):
     assert parts(stage.got)[0] == 408
 
 
-def test_a_client_that_leaves_in_the_middle_of_a_request_is_told_of(tmp_path):
+def test_a_client_that_disconnects_in_the_middle_of_a_request_is_reported(tmp_path):
     stage = serve(tmp_path)
 
     def script() -> Script:
@@ -186,8 +186,8 @@ def test_without_a_template_it_is_503(tmp_path):
     assert (status, headers["Retry-After"]) == (503, "1")
 
 
-def test_without_h11_it_says_so_and_who_speaks_gets_the_plain_message(tmp_path, monkeypatch):
-    monkeypatch.setattr(tpl_serving, "available", lambda: False)
+def test_without_h11_the_server_reports_it_and_every_client_gets_the_articles_message(tmp_path, monkeypatch):
+    monkeypatch.setattr(serving, "available", lambda: False)
     monkeypatch.setattr("demos.chartfeed.http_answers.available", lambda: False)
     stage = serve(tmp_path)
 
@@ -197,13 +197,13 @@ def test_without_h11_it_says_so_and_who_speaks_gets_the_plain_message(tmp_path, 
 
     assert stage.play(script()) == 0
     assert decode(stage.got, 1252).symbol == "EURUSD"
-    assert any("it needs h11" in text for text in stage.texts)
+    assert any("install h11" in text for text in stage.texts)
 
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("data")
-    with child("run", "tpl_server", "--Port", 0, "--data", folder, "--seed", 1) as process:
+    with child("run", "chart_server", "--Port", 0, "--data", folder, "--seed", 1) as process:
         line = wait_for(process.stderr, "start server ok")
         yield "http://127.0.0.1:" + line.strip().rpartition(":")[2]
         process.communicate("quit\n")

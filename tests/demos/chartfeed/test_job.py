@@ -17,10 +17,10 @@ from tpl_kit import message
 
 from demos.__main__ import main
 from demos.chartfeed import job as tpl_job
+from demos.chartfeed.frames import HELLO, frame
 from demos.chartfeed.job import JobError, Told
-from demos.chartfeed.lesson import changes_raised, random_bars, step
+from demos.chartfeed.provider_commands import changes_raised, random_bars, step
 from demos.launcher.option_types import port, seconds, whole
-from demos.template.protocol import HELLO, frame
 from demos.terminal.charts.template_file import parse
 from demos.terminal.paper.export_file import check_export
 from winsock import MAKEWORD, WSADATA, WSACleanup, WSAStartup
@@ -155,7 +155,7 @@ def test_the_client_as_a_process_leaves_its_chart(tmp_path):
 def test_a_client_that_stays_connected_ends_by_a_command(tmp_path):
     with started():
         server = listener()
-        with child("run", "tpl_client", "--Port", port_of(server), "--follow", "--seed", 1) as process:
+        with child("run", "chart_client", "--Port", port_of(server), "--follow", "--seed", 1) as process:
             peer = take(server)
             assert read(peer, len(HELLO)) == HELLO
             write(peer, frame(message("it")))

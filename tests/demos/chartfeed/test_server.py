@@ -1,4 +1,4 @@
-"""The template server by itself: what it makes, whom it answers, and how it bears bad clients."""
+"""The chart server alone: what it creates, which clients it answers, and how it treats faulty clients."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from signal_kit import Script, close, dial, fill, forever, listener, port_of, re
 from tpl_kit import drain, get, names, serve, served, text_of, turns, until
 
 import demos.chartfeed.server as reference
-from demos.chartfeed import serving as tpl_serving
-from demos.template.protocol import HELLO, decode, frame
+from demos.chartfeed import serving
+from demos.chartfeed.frames import HELLO, frame
+from demos.template.protocol import decode
 from demos.terminal.charts import layout, views
 from demos.terminal.interfaces import SymbolSpec
 from winsock import (
@@ -34,7 +35,7 @@ def winsock() -> Iterator[None]:
     assert WSACleanup() == 0
 
 
-def test_a_client_that_says_nothing_gets_symbol_period_and_template_and_the_end(tmp_path):
+def test_a_client_that_sends_nothing_gets_symbol_period_and_template_and_the_end(tmp_path):
     stage = serve(tmp_path)
 
     def script() -> Script:
@@ -50,7 +51,7 @@ def test_a_client_that_says_nothing_gets_symbol_period_and_template_and_the_end(
     assert (event["how"], event["bytes"]) == ("plain", len(stage.got))
 
 
-def test_the_template_is_the_chart_s_with_this_program_s_name_taken_out(tmp_path):
+def test_the_template_is_the_charts_without_the_name_of_this_program(tmp_path):
     stage = serve(tmp_path)
 
     def script() -> Script:
@@ -60,13 +61,13 @@ def test_the_template_is_the_chart_s_with_this_program_s_name_taken_out(tmp_path
     stage.play(script())
     text = text_of(decode(stage.got, 1252).template)
     assert "symbol=EURUSD\r\nperiod_type=1\r\nperiod_size=1\r\ndigits=5\r\n" in text
-    assert "<expert>\r\nname=tpl_server\r\npath=Experts\\ \r\nexpertmode=5\r\n<inputs>\r\nHost=127.0.0.1\r\n" in text
-    assert "tpl_server.ex5" not in text
+    assert "<expert>\r\nname=chart_server\r\npath=Experts\\ \r\nexpertmode=5\r\n<inputs>\r\nHost=127.0.0.1\r\n" in text
+    assert "chart_server.ex5" not in text
     saved = (tmp_path / "Profiles" / "Templates" / "tcpsend.tpl").read_bytes()
-    assert text_of(saved) + "\0" == text.replace("path=Experts\\ ", "path=Experts\\tpl_server.ex5")
+    assert text_of(saved) + "\0" == text.replace("path=Experts\\ ", "path=Experts\\chart_server.ex5")
 
 
-def test_it_answers_only_when_a_client_has_been_quiet_for_a_while(tmp_path):
+def test_a_client_that_sends_nothing_is_answered_after_the_quiet_time(tmp_path):
     stage = serve(tmp_path)
     times = []
 
@@ -80,10 +81,10 @@ def test_it_answers_only_when_a_client_has_been_quiet_for_a_while(tmp_path):
         close(peer)
 
     stage.play(script())
-    assert times[1] - times[0] == pytest.approx(tpl_serving.QUIET_MS / 1000, abs=0.11)
+    assert times[1] - times[0] == pytest.approx(serving.QUIET_MS / 1000, abs=0.11)
 
 
-def test_a_template_is_made_once_a_second_at_most_and_the_last_change_is_in_it(tmp_path):
+def test_a_template_is_created_once_a_second_at_most_and_contains_the_last_change(tmp_path):
     stage = serve(tmp_path)
 
     def script() -> Script:
@@ -100,7 +101,7 @@ def test_a_template_is_made_once_a_second_at_most_and_the_last_change_is_in_it(t
     assert names(stage.got) == [f"change {number}" for number in range(25)]
 
 
-def test_nothing_is_made_while_nothing_changes(tmp_path):
+def test_no_template_is_created_while_nothing_changes(tmp_path):
     stage = serve(tmp_path)
     stage.play(turns(100))
     assert len(stage.record.of("created")) == 1
@@ -159,9 +160,9 @@ def test_many_clients_are_served_at_the_same_time(tmp_path):
     assert len(got) == 5
 
 
-def test_more_clients_than_it_has_room_for_wait(tmp_path):
+def test_clients_beyond_the_limit_wait_until_another_is_closed(tmp_path):
     stage = serve(tmp_path)
-    stage.program.MOST_CONNECTIONS = 2
+    stage.program.MAX_CONNECTIONS = 2
 
     def script() -> Script:
         yield
@@ -180,7 +181,7 @@ def test_more_clients_than_it_has_room_for_wait(tmp_path):
     stage.play(script())
 
 
-def test_a_client_that_stays_connected_gets_each_change_and_signs_of_life(tmp_path):
+def test_a_subscriber_gets_each_change_and_keep_alives(tmp_path):
     stage = serve(tmp_path)
 
     def script() -> Script:
@@ -197,16 +198,16 @@ def test_a_client_that_stays_connected_gets_each_change_and_signs_of_life(tmp_pa
         yield from served(stage, 2)
         second = read(peer, int.from_bytes(read(peer, 4), "big"))
         assert names(second) == ["news"]
-        yield from turns(tpl_serving.ALIVE_MS // 100 + 2)
+        yield from turns(serving.KEEP_ALIVE_MS // 100 + 2)
         assert read(peer, 4) == frame(b"")
         close(peer)
         yield from until(lambda: not stage.program.conns)
 
     assert stage.play(script()) == 0
-    assert any("has left" in text for text in stage.texts)
+    assert any("disconnected" in text for text in stage.texts)
 
 
-def test_a_slow_one_that_stays_connected_gets_the_newest_state_and_not_every_one(tmp_path):
+def test_a_slow_subscriber_gets_the_newest_template_and_not_every_one(tmp_path):
     stage = serve(tmp_path)
     layout.root(stage.template).set("description", "x" * 2_000_000)
 
@@ -238,7 +239,7 @@ def test_a_slow_one_that_stays_connected_gets_the_newest_state_and_not_every_one
     assert stage.play(script()) == 0
 
 
-def test_a_client_that_reads_nothing_is_given_up_and_harms_nobody(tmp_path):
+def test_a_client_that_reads_nothing_is_closed_and_the_next_one_is_served(tmp_path):
     stage = serve(tmp_path)
     layout.root(stage.template).set("description", "x" * 5_000_000)
 
@@ -247,7 +248,7 @@ def test_a_client_that_reads_nothing_is_given_up_and_harms_nobody(tmp_path):
         peer = dial(stage.port)
         yield from served(stage)
         yield from until(lambda: not stage.program.conns)
-        assert any("takes nothing any more" in text for text in stage.errors())
+        assert any("has read nothing for 30 s" in text for text in stage.errors())
         close(peer)
         layout.root(stage.template).set("description", "short")
         stage.change("news")
@@ -267,7 +268,7 @@ def test_a_client_that_does_not_end_its_side_is_closed_after_a_while(tmp_path):
         yield from served(stage)
         begin = stage.clock.time
         yield from until(lambda: not stage.program.conns)
-        assert stage.clock.time - begin == pytest.approx(tpl_serving.DRAIN_MS / 1000, abs=0.2)
+        assert stage.clock.time - begin == pytest.approx(serving.DRAIN_MS / 1000, abs=0.2)
         close(peer)
 
     stage.play(script())
@@ -288,7 +289,7 @@ def test_a_client_that_has_ended_its_side_at_once_is_answered_at_once(tmp_path):
     stage.play(script())
 
 
-def test_a_reset_concerns_that_client_alone(tmp_path):
+def test_a_reset_closes_that_client_alone(tmp_path):
     stage = serve(tmp_path)
 
     def script() -> Script:
@@ -323,7 +324,7 @@ def test_an_error_of_ioctlsocket_closes_that_client(tmp_path):
     assert any("ioctlsocket failed" in text for text in stage.errors())
 
 
-def test_a_connection_that_was_reset_before_it_was_accepted_is_passed_over(tmp_path):
+def test_a_connection_that_was_reset_before_accept_is_skipped(tmp_path):
     stage = serve(tmp_path)
 
     def script() -> Script:
@@ -353,7 +354,7 @@ def test_a_host_that_cannot_be_found_is_an_error_of_the_network(tmp_path, host):
     assert len(stage.errors()) == 1
 
 
-def test_a_name_is_looked_up(tmp_path):
+def test_a_host_name_is_resolved(tmp_path):
     stage = serve(tmp_path, Host="localhost")
 
     def script() -> Script:
@@ -363,7 +364,7 @@ def test_a_name_is_looked_up(tmp_path):
     assert stage.play(script()) == 0
 
 
-def test_a_port_in_use_is_told_once_and_ends_the_program(tmp_path):
+def test_a_port_in_use_is_reported_once_and_ends_the_program(tmp_path):
     other = listener()
     stage = serve(tmp_path, Port=port_of(other))
     assert stage.play(forever()) == 3
@@ -372,14 +373,14 @@ def test_a_port_in_use_is_told_once_and_ends_the_program(tmp_path):
     close(other)
 
 
-def test_every_network_is_told_of(tmp_path):
+def test_a_warning_is_printed_when_it_listens_on_every_network(tmp_path):
     stage = serve(tmp_path, Host="0.0.0.0")
     assert stage.play(turns(1)) == 0
     assert sum("open to every network" in text for text in stage.texts) == 1
 
 
 @pytest.mark.parametrize("call", ["socket", "bind", "ioctlsocket", "listen", "getsockname"])
-def test_each_call_that_fails_at_the_start_is_told_and_ends_the_program(tmp_path, call):
+def test_each_call_that_fails_at_the_start_is_reported_and_ends_the_program(tmp_path, call):
     stage = serve(tmp_path)
     failure = reference.INVALID_SOCKET if call == "socket" else SOCKET_ERROR
     setattr(stage.program, call, lambda *arguments: failure)
@@ -416,7 +417,7 @@ def test_a_symbol_that_no_message_can_carry_leaves_the_last_template(tmp_path):
 
 def test_a_template_that_is_too_large_leaves_the_last_one(tmp_path):
     stage = serve(tmp_path)
-    stage.program.MOST_BYTES = 8000
+    stage.program.MAX_BYTES = 8000
 
     def script() -> Script:
         yield
@@ -427,7 +428,7 @@ def test_a_template_that_is_too_large_leaves_the_last_one(tmp_path):
 
     assert stage.play(script()) == 0
     assert names(stage.got) == []
-    assert sum("more than a client takes" in text for text in stage.errors()) == 1
+    assert sum("above the limit of" in text for text in stage.errors()) == 1
 
 
 def test_start_ups_and_clean_ups_are_paired(tmp_path):
@@ -455,7 +456,7 @@ def test_a_client_that_is_still_connected_when_the_server_ends_sees_the_end(tmp_
     close(*peers)
 
 
-def test_whoever_only_sends_does_not_keep_the_server_from_others(tmp_path):
+def test_a_client_that_only_sends_does_not_block_the_others(tmp_path):
     stage = serve(tmp_path)
 
     def script() -> Script:

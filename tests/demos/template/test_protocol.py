@@ -5,18 +5,8 @@ from __future__ import annotations
 import pytest
 from tpl_kit import OriginalServer, file_of, message, small_template, text_of
 
-from demos.template.protocol import (
-    HELLO,
-    MOST_BYTES,
-    FrameReader,
-    LayoutError,
-    decode,
-    encode,
-    frame,
-    prepare,
-    symbol_problem,
-)
-from demos.terminal.charts.template_file import TemplateError
+from demos.template.protocol import LayoutError, decode, encode, port_problem, prepare, symbol_problem
+from demos.terminal import symbols
 
 
 def test_a_message_is_ten_bytes_of_symbol_ten_of_period_and_the_template_with_two_zeros():
@@ -66,8 +56,8 @@ def test_what_follows_a_nul_in_the_file_is_not_sent():
     assert prepare(small_template() + b"\0\0", "x.ex5") == small_template() + b"\0\0"
 
 
-def test_a_file_that_is_no_template_is_not_sent():
-    with pytest.raises(TemplateError):
+def test_a_file_that_is_not_a_template_is_not_sent():
+    with pytest.raises(LayoutError, match=r"not a template: .*FF FE"):
         prepare(b"<chart>", "x.ex5")
 
 
@@ -77,9 +67,26 @@ def test_a_symbol_of_nine_bytes_fits(symbol):
     assert decode(encode(symbol, 1, prepare(small_template(), "x"), 1252), 1252).symbol == symbol
 
 
-@pytest.mark.parametrize("symbol", ["", "EURUSD.pro", "\u0416", "EUR\0USD"])
+@pytest.mark.parametrize("symbol", ["EURUSD.pro", "\u20acSTOXX 50E", "\u0416"])
 def test_a_symbol_that_does_not_fit_is_refused(symbol):
+    assert symbols.symbol_problem(symbol) is None
     assert "cannot carry the symbol" in str(symbol_problem(symbol, 1252))
+
+
+@pytest.mark.parametrize("symbol", ["", "EUR\0USD", " EURUSD", "EUR|USD"])
+def test_a_name_that_is_not_a_symbol_is_refused_as_everywhere(symbol):
+    assert symbol_problem(symbol, 1252) == symbols.symbol_problem(symbol) is not None
+
+
+def test_a_symbol_is_measured_in_bytes_of_the_code_page():
+    assert symbol_problem("\u0416" * 5, 1251) is None
+    assert "has 10 bytes" in str(symbol_problem("\u0416" * 5, 65001))
+
+
+def test_a_port_has_sixteen_bits():
+    assert (port_problem(0), port_problem(65535)) == (None, None)
+    assert "invalid port: -1" in str(port_problem(-1))
+    assert "invalid port: 65536" in str(port_problem(65536))
 
 
 def test_ten_bytes_of_symbol_without_a_nul_are_a_symbol():
@@ -103,22 +110,22 @@ def test_a_zero_byte_in_a_character_does_not_end_a_template():
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"", "nothing"),
-        (b"EURUS", "torn message: 5 bytes of a header"),
+        (b"", "0 bytes"),
+        (b"EURUS", "incomplete message: 5 of the 20 bytes"),
         (message()[:20], "a header without a template"),
-        (message()[:-1], "torn message"),
-        (message()[:-2], "torn message"),
-        (message()[:40], "torn message"),
-        (message() + message()[:30], "torn message"),
-        (b"\0" * 20, "no header"),
-        (b"EURUSD\0\0\0\0H1\0\0\0\0\0\0\0\0" + message()[20:], "no header"),
-        (b"EUR\x81SD\0\0\0\0" + message()[10:], "no header"),
-        (b"EUR\x1bSD\0\0\0\0" + message()[10:], "no header"),
-        (message()[:20] + b"\xff\xfe<\0c\0\0\0", "no template"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabcd", "no header"),
+        (message()[:-1], "incomplete message"),
+        (message()[:-2], "incomplete message"),
+        (message()[:40], "incomplete message"),
+        (message() + message()[:30], "incomplete message"),
+        (b"\0" * 20, "invalid header"),
+        (b"EURUSD\0\0\0\0H1\0\0\0\0\0\0\0\0" + message()[20:], "invalid header"),
+        (b"EUR\x81SD\0\0\0\0" + message()[10:], "invalid header"),
+        (b"EUR\x1bSD\0\0\0\0" + message()[10:], "invalid header"),
+        (message()[:20] + b"\xff\xfe<\0c\0\0\0", "not a template"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabcd", "invalid header"),
     ],
 )
-def test_what_is_no_whole_message_is_refused_with_a_reason(data, words):
+def test_bytes_that_are_not_a_whole_message_are_refused_with_a_reason(data, words):
     with pytest.raises(LayoutError, match=words):
         decode(data, 1252)
 
@@ -132,33 +139,3 @@ def test_a_message_cut_anywhere_is_never_taken_for_a_whole_one():
 
 def test_an_original_s_header_alone_leaves_the_template_before_it():
     assert decode(message("good") + message()[:20], 1252).template == message("good")[20:]
-
-
-def test_a_frame_is_a_length_in_network_order_and_a_message():
-    assert frame(b"abc") == b"\0\0\0\x03abc"
-    assert frame(b"") == b"\0\0\0\0"
-
-
-def test_frames_come_out_however_they_are_cut():
-    data = frame(b"one") + frame(b"") + frame(b"three")
-    for cut in range(len(data) + 1):
-        reader = FrameReader()
-        got = []
-        for piece in (data[:cut], data[cut:]):
-            reader.feed(piece)
-            while (each := reader.next()) is not None:
-                got.append(each)
-        assert got == [b"one", b"", b"three"]
-        assert reader.problem == ""
-
-
-def test_a_frame_that_is_larger_than_any_template_ends_the_reading():
-    reader = FrameReader()
-    reader.feed((MOST_BYTES + 1).to_bytes(4, "big") + frame(b"x"))
-    assert reader.next() is None
-    assert str(MOST_BYTES + 1) in reader.problem
-    assert reader.next() is None
-
-
-def test_what_a_client_that_stays_connected_says_begins_no_http_request():
-    assert HELLO == b"<<TPL|1>>\0"

@@ -1,4 +1,4 @@
-"""What the provider of ``python -m demos tpl`` does to its chart: the lesson that the subscriber follows."""
+"""The commands that change the provider's chart in ``python -m demos tpl``, and a bar export to show on it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _HEADERS = "<DATE>\t<TIME>\t<OPEN>\t<HIGH>\t<LOW>\t<CLOSE>\t<TICKVOL>\t<VOL>\t<S
 
 
 def random_bars(folder: Path, seed: int) -> Path:
-    """Write a bar export of a random walk, sixty ticks an hour, for those who have no real one."""
+    """Write a bar export of a random walk, sixty ticks an hour, for a job without ``--bars``."""
     spec = SymbolSpec("EURUSD")
     path = folder / "EURUSD_H1.tsv"
     lines = [_HEADERS]
@@ -52,7 +52,7 @@ def first_commands(bars: Sequence[Bar], digits: int) -> list[str]:
 
 
 def step(number: int, symbol: str, period: str, price: str) -> str:
-    """The provider's change with this number, from 1 on."""
+    """The command with this number, counted from 1, that changes the provider's chart."""
     if number % 4 == 0:
         other = "H4" if period != "H4" else "D1"
         return f"chart {symbol} {other if number % 8 == 4 else period}"
@@ -62,5 +62,5 @@ def step(number: int, symbol: str, period: str, price: str) -> str:
 
 
 def changes_raised(command: str) -> int:
-    """How many changes a program on the chart hears of: another symbol or period also has it begin again."""
+    """How many changes a program on the chart counts: after another symbol or period its OnInit runs as well."""
     return 2 if command.startswith("chart ") else 1
