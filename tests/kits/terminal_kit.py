@@ -13,11 +13,10 @@ from pathlib import Path
 from demos.terminal.interfaces import SymbolSpec, Tick
 from demos.terminal.paper.account import PaperAccount
 from demos.terminal.paper.market import ReplayMarket, Speed
-from demos.terminal.runtime.attachment import Chart
 from demos.terminal.runtime.clock import ManualClock
-from demos.terminal.runtime.host import Host
 from demos.terminal.runtime.log import EventFile, Log
 from demos.terminal.runtime.programs import read_program
+from demos.terminal.terminal import ProgramOnChart, Terminal
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data"
@@ -54,22 +53,22 @@ class Bench:
         self.answers: list[str] = []
         market = ReplayMarket(list(symbols), iter(quotes), speed or Speed(per_second=1))
         log = Log(self.clock, self.stream)
-        self.host = Host(
+        self.terminal = Terminal(
             self.clock, market, self.account, log, events=events, timer_ms=timer_ms, answer=self.answers.append
         )
 
-    def attach(self, source: str, symbol: str = "EURUSD", name: str = "probe", **inputs: object) -> Chart:
+    def attach(self, source: str, symbol: str = "EURUSD", name: str = "probe", **inputs: object) -> ProgramOnChart:
         """Attach a program that imports all of the terminal's names."""
         path = self.folder / f"{name}.py"
         path.write_text("from demos.terminal import *\n" + textwrap.dedent(source), encoding="utf-8")
         program = read_program(path, name)
         assert program is not None
-        return self.host.attach(program, symbol, inputs=inputs)
+        return self.terminal.attach(program, symbol, inputs=inputs)
 
     def run(self, duration: float | None = None) -> int:
-        """Run the host once, and give the account back."""
+        """Run the terminal once, and give the account back."""
         with closing(self.account):
-            return self.host.run(duration)
+            return self.terminal.run(duration)
 
     @property
     def log(self) -> list[str]:

@@ -11,6 +11,7 @@ from demos.template.protocol import decode, encode, prepare
 from demos.terminal.charts import layout
 from demos.terminal.charts.template_file import Section, parse
 from demos.terminal.interfaces import SymbolSpec
+from demos.terminal.mql import constants as c
 from demos.terminal.runtime.files import DataFolder
 from winsock import SOCKET_ERROR, WSAGetLastError, recv
 
@@ -45,7 +46,7 @@ class TplStage(Stage):
 
     def change(self, text: str) -> None:
         """What an owner does to the chart, and what the terminal then tells its program."""
-        layout.add_object(self.template, layout.OBJ_TEXT, text, [(0, 1.0)], descr=text)
+        layout.add_object(self.template, c.OBJ_TEXT, text, [(0, 1.0)], descr=text)
         self.host.chart_changed(self.chart.id, 7, text)
 
 

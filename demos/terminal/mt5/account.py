@@ -90,11 +90,11 @@ class Mt5Account:
 
     @property
     def margin_mode(self) -> int:
-        """See ports.Account."""
+        """See interfaces.Account."""
         return self._margin_mode
 
     def positions(self) -> Sequence[Position]:
-        """See ports.Account. As they were at the last look, which is at most a twentieth of a second ago.
+        """See interfaces.Account. As they were at the last look, which is at most a twentieth of a second ago.
 
         Errors: Mt5Error when the terminal does not answer.
         """
@@ -102,7 +102,7 @@ class Mt5Account:
         return sorted(self._positions.values(), key=lambda position: position.ticket)
 
     def new_deals(self) -> Sequence[Deal]:
-        """See ports.Account.
+        """See interfaces.Account.
 
         Errors: Mt5Error when the terminal does not answer.
         """
@@ -111,7 +111,7 @@ class Mt5Account:
         return deals
 
     def trade(self, spec: SymbolSpec, volume: int, quote: Tick, ticket: int = 0) -> TradeResult:
-        """See ports.Account. With a ``ticket`` the order closes that position or a part of it.
+        """See interfaces.Account. With a ``ticket`` the order closes that position or a part of it.
 
         On a netting account it is refused where the symbol's position is foreign, for it would change that. It waits
         until the positions show what was done, so that the next difference is not computed from the old ones.

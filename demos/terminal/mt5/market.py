@@ -71,15 +71,15 @@ class Mt5Market:
         self._next = 0.0
 
     def symbols(self) -> Symbols:
-        """See ports.Market."""
+        """See interfaces.Market."""
         return self._symbols
 
     def next_due(self) -> float:
-        """See ports.Market. A real market has always more to give."""
+        """See interfaces.Market. A real market has always more to give."""
         return self._next
 
     def poll(self, now: float) -> Sequence[Tick]:
-        """See ports.Market. Of a symbol that was not quoted before, the last tick alone.
+        """See interfaces.Market. Of a symbol that was not quoted before, the last tick alone.
 
         Errors: Mt5Error when the terminal does not answer.
         """

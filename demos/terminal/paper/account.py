@@ -124,7 +124,7 @@ class PaperAccount:
             )
 
     def positions(self) -> Sequence[Position]:
-        """See ports.Account."""
+        """See interfaces.Account."""
         if self._positions is None:
             with self._one_clear_line():
                 specs = self._specs()
@@ -133,7 +133,7 @@ class PaperAccount:
         return self._positions
 
     def trade(self, spec: SymbolSpec, volume: int, quote: Tick, ticket: int = 0) -> TradeResult:
-        """See ports.Account. The deal and its position are one transaction, on disk before this returns.
+        """See interfaces.Account. The deal and its position are one transaction, on disk before this returns.
 
         Errors: AccountError when it cannot be written, or its numbers are too large; nothing is changed then.
         """
@@ -168,7 +168,7 @@ class PaperAccount:
         return TradeResult(TRADE_RETCODE_DONE, done)
 
     def new_deals(self) -> Sequence[Deal]:
-        """See ports.Account."""
+        """See interfaces.Account."""
         deals, self._deals = self._deals, []
         return deals
 

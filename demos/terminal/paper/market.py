@@ -86,11 +86,11 @@ class ReplayMarket:
         self._first_time = 0
 
     def symbols(self) -> Mapping[str, SymbolSpec]:
-        """See ports.Market."""
+        """See interfaces.Market."""
         return self._symbols
 
     def next_due(self) -> float | None:
-        """See ports.Market."""
+        """See interfaces.Market."""
         if self._next is None:
             return None if self._started is not None else -math.inf
         assert self._started is not None
@@ -101,7 +101,7 @@ class ReplayMarket:
         return -math.inf
 
     def poll(self, now: float) -> Sequence[Tick]:
-        """See ports.Market. The first call begins the replay."""
+        """See interfaces.Market. The first call begins the replay."""
         if self._started is None:
             self._started = now
             self._next = next(self._ticks, None)
@@ -124,15 +124,15 @@ class HeldMarket:
         self._look_at = -math.inf
 
     def symbols(self) -> Mapping[str, SymbolSpec]:
-        """See ports.Market."""
+        """See interfaces.Market."""
         return self._market.symbols()
 
     def next_due(self) -> float | None:
-        """See ports.Market."""
+        """See interfaces.Market."""
         return self._look_at if self._hold else self._market.next_due()
 
     def poll(self, now: float) -> Sequence[Tick]:
-        """See ports.Market."""
+        """See interfaces.Market."""
         if self._hold and self._hold.exists():
             self._look_at = now + _LOOK
             return ()

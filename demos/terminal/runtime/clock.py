@@ -24,11 +24,11 @@ class RealClock:
         self._wakes: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     def monotonic(self) -> float:
-        """See ports.Clock."""
+        """See interfaces.Clock."""
         return time.perf_counter()
 
     def wait(self, seconds: float | None) -> None:
-        """See ports.Clock."""
+        """See interfaces.Clock."""
         end = None if seconds is None else time.perf_counter() + seconds
         while True:
             left = _SLICE if end is None else min(end - time.perf_counter(), _SLICE)
@@ -41,13 +41,13 @@ class RealClock:
             return
 
     def wake(self) -> None:
-        """See ports.Clock."""
+        """See interfaces.Clock."""
         # One is enough: what woke us is looked at after the wait, and a host that never waits must not pile them up.
         if self._wakes.empty():
             self._wakes.put(None)
 
     def now(self) -> datetime:
-        """See ports.Clock."""
+        """See interfaces.Clock."""
         return datetime.now().astimezone()
 
 
@@ -60,7 +60,7 @@ class ManualClock:
         self._woken = False
 
     def monotonic(self) -> float:
-        """See ports.Clock."""
+        """See interfaces.Clock."""
         return self.time
 
     def wait(self, seconds: float | None) -> None:
@@ -77,7 +77,7 @@ class ManualClock:
         self.time += max(seconds, 0.0)
 
     def wake(self) -> None:
-        """See ports.Clock."""
+        """See interfaces.Clock."""
         self._woken = True
 
     def now(self) -> datetime:

@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 from terminal_kit import Bench, ticks
 
-from demos.terminal.charts import layout, views
+from demos.terminal.charts import layout, operations
 from demos.terminal.charts.averages import EXPONENTIAL, PRICES, SIMPLE, SMOOTHED, WEIGHTED, moving_average
 from demos.terminal.charts.history import Bar, History, begin_of_bar, length_of
 from demos.terminal.charts.template_file import parse, to_bytes
@@ -19,7 +19,7 @@ from demos.terminal.runtime.files import DataFolder
 
 def bench(folder, quotes=()) -> Bench:
     made = Bench(folder, quotes)
-    made.host.data = DataFolder(folder / "data")
+    made.terminal.data = DataFolder(folder / "data")
     return made
 
 
@@ -164,7 +164,7 @@ def test_a_template_is_saved_and_applied_and_takes_no_program_with_it(tmp_path):
     assert made.texts() == ["truetruefalse", "falsefalse", "false"]
     saved = (tmp_path / "data" / "Profiles" / "Templates" / "one.tpl").read_bytes().decode("utf-16")
     assert "<expert>\r\nname=probe\r\npath=Experts\\probe.ex5\r\nexpertmode=5\r\n<inputs>\r\ntext=a value\r\n" in saved
-    assert not list(layout.root(made.host.charts.template(1)).sections("expert"))
+    assert not list(layout.root(made.terminal.charts.template(1)).sections("expert"))
 
 
 def test_a_file_that_is_no_template_leaves_the_chart(tmp_path):
@@ -272,8 +272,8 @@ def test_the_terminal_s_charts_keep_what_they_do_not_know(tmp_path):
     made = bench(tmp_path)
     chart = made.attach("def OnInit(): pass")
     text = "<chart>\r\nid=7\r\nunknown=value\r\n<future>\r\nx\r\n</future>\r\n</chart>\r\n\0"
-    views.apply_template(made.host, chart.id, parse(b"\xff\xfe" + text.encode("utf-16-le")))
-    saved = to_bytes(views.template_of(made.host, chart.id)).decode("utf-16")
+    operations.apply_template(made.terminal, chart.id, parse(b"\xff\xfe" + text.encode("utf-16-le")))
+    saved = to_bytes(operations.template_of(made.terminal, chart.id)).decode("utf-16")
     assert "unknown=value\r\n" in saved
     assert "<future>\r\nx\r\n</future>\r\n" in saved
     assert "\0" not in saved
@@ -287,9 +287,9 @@ def commands(folder, *lines: str, quotes=None) -> Bench:
     def OnChartEvent(id, lparam, dparam, sparam): Print(id, sparam)
     """)
     for tick in ticks(109_000, 109_500) if quotes is None else ():
-        made.host.take_quote(tick)
+        made.terminal.take_quote(tick)
     for line in lines:
-        made.host.post(line)
+        made.terminal.post(line)
     made.run(2.5)
     return made
 
@@ -318,7 +318,7 @@ def test_the_owner_s_commands_change_the_chart_and_the_program_is_told(tmp_path)
     assert answers[2:7] == [f"done: {name}" for name in made_objects]
     assert chart == "done: GBPUSD M1"
     assert made.texts()[:8] == ["9", "9", *(f"7{name}" for name in made_objects), "6Horizontal Line 1"]
-    template = made.host.charts.template(1)
+    template = made.terminal.charts.template(1)
     assert [each.get("name") for each in layout.objects(template)] == made_objects[1:]
     assert len([each for each in layout.main_window(template).sections("indicator") if each.get("period")]) == 2
     assert "average COUNT" in "\n".join(made.answers)
@@ -327,31 +327,31 @@ def test_the_owner_s_commands_change_the_chart_and_the_program_is_told(tmp_path)
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("chart XAUUSD M1", "does not know XAUUSD M1"),
-        ("chart EURUSD M7", "does not know EURUSD M7"),
+        ("chart XAUUSD M1", "the market has no symbol XAUUSD"),
+        ("chart EURUSD M7", "unknown period 'M7'; periods: M1, M2"),
         ("chart EURUSD", "chart needs"),
         ("average", "average needs"),
         ("average x", "average needs"),
         ("average 20 quick", "average needs"),
-        ("average 0", "over 1 to"),
+        ("average 0", "a count from 1 to 1000, not 0"),
         ("line", "line needs"),
         ("line 1.1 pink", "line needs"),
-        ("line x", "x is no price"),
-        ("line -1", "-1 is no price"),
-        ("line nan", "nan is no price"),
+        ("line x", "invalid price: 'x'"),
+        ("line -1", "invalid price: '-1'"),
+        ("line nan", "invalid price: 'nan'"),
         ("trend 1 1.1", "trend needs"),
-        ("trend x 1.1 0 1.2", "x is no number of bars"),
+        ("trend x 1.1 0 1.2", "invalid number of bars: 'x'"),
         ("fibo 1", "fibo needs"),
         ("text 0 1.1", "text needs"),
-        ("text 0 1.1 a\0b", "on one line"),
+        ("text 0 1.1 a\0b", "without line ends and NUL"),
         ("erase nothing", "there is no nothing"),
         ("erase", "object without a name"),
         ("erase averages", "there is no averages"),
-        ("template", "name is missing"),
+        ("template", "the name of a file is missing"),
         ("template /nowhere/at/all.tpl", "No such file"),
         ("save /nowhere/at/all.tpl", "No such file"),
-        ("save a\0b", "name is missing"),
-        ("picture", "name is missing"),
+        ("save a\0b", "the name of a file is missing"),
+        ("picture", "the name of a file is missing"),
     ],
 )
 def test_a_command_that_cannot_be_carried_out_says_why_and_changes_nothing(tmp_path, line, words):
@@ -370,7 +370,7 @@ def test_a_file_that_is_no_template_is_refused_with_its_reason(tmp_path):
 
 def test_a_point_before_the_first_bar_is_found_by_the_period_s_length(tmp_path):
     made = commands(tmp_path, "text 3 1.1 early")
-    [text] = layout.objects(made.host.charts.template(1))
+    [text] = layout.objects(made.terminal.charts.template(1))
     assert int(text.get("date1")) == -3 * 3600
 
 
@@ -449,8 +449,8 @@ def test_a_script_that_sleeps_lets_commands_through(tmp_path):
         Sleep(10**9)
         Print("awake")
     """)
-    made.host.post("line 1.1")
-    made.host.post("quit")
+    made.terminal.post("line 1.1")
+    made.terminal.post("quit")
     made.run()
     assert made.answers == ["done: Horizontal Line 1"]
     assert made.texts() == ["awake"]

@@ -15,6 +15,7 @@ from demos.terminal.charts import canvas, drawing, layout
 from demos.terminal.charts.drawing import PictureError, draw, draw_chart
 from demos.terminal.charts.history import Bar
 from demos.terminal.charts.template_file import Section, new_section, parse, to_bytes
+from demos.terminal.mql import constants as c
 from demos.terminal.mql.constants import PERIOD_H1
 
 image = pytest.importorskip(
@@ -75,7 +76,7 @@ def test_the_same_template_and_bars_give_the_same_file(tmp_path):
         picture(tmp_path / name, document)
     assert (tmp_path / "1" / "chart.png").read_bytes() == (tmp_path / "2" / "chart.png").read_bytes()
     assert unequal_pixels(tmp_path / "1" / "chart.png", tmp_path / "2" / "chart.png") == 0
-    layout.add_object(document, layout.OBJ_HLINE, "a", [(0, 1.1)])
+    layout.add_object(document, c.OBJ_HLINE, "a", [(0, 1.1)])
     picture(tmp_path / "2", document)
     assert unequal_pixels(tmp_path / "1" / "chart.png", tmp_path / "2" / "chart.png") > 500
 
@@ -109,7 +110,7 @@ def test_a_horizontal_line_is_as_high_as_its_price(tmp_path):
     heights = []
     for price in (1.095, 1.105):
         document = plain()
-        layout.add_object(document, layout.OBJ_HLINE, "a", [(0, price)], color=0xFF00FF, descr="level")
+        layout.add_object(document, c.OBJ_HLINE, "a", [(0, price)], color=0xFF00FF, descr="level")
         rows, columns = has(picture(tmp_path, document)[0], MAGENTA)
         assert columns.max() - columns.min() > 1000
         heights.append(sorted(rows)[len(rows) // 2])
@@ -121,7 +122,7 @@ def test_a_vertical_line_stands_at_its_time(tmp_path):
     places = []
     for hour in (100, 140):
         document = plain()
-        layout.add_object(document, layout.OBJ_VLINE, "a", [(hour * 3600, 0.0)], color=0xFF00FF)
+        layout.add_object(document, c.OBJ_VLINE, "a", [(hour * 3600, 0.0)], color=0xFF00FF)
         rows, columns = has(picture(tmp_path, document)[0], MAGENTA)
         assert rows.max() - rows.min() > 600
         assert columns.max() - columns.min() <= 2
@@ -134,7 +135,7 @@ def test_a_trend_line_ends_at_its_points_unless_it_is_a_ray(tmp_path):
     for ray in ({}, {"ray2": 1}, {"ray1": 1}):
         document = plain()
         points = [(60 * 3600, 1.0995), (90 * 3600, 1.1005)]
-        layout.add_object(document, layout.OBJ_TREND, "a", points, color=0xFF00FF, width=2, **ray)
+        layout.add_object(document, c.OBJ_TREND, "a", points, color=0xFF00FF, width=2, **ray)
         columns = has(picture(tmp_path, document)[0], MAGENTA)[1]
         widths.append((columns.min(), columns.max()))
     plain_line, right, left = widths
@@ -171,10 +172,10 @@ def test_an_average_over_more_bars_than_there_are_is_not_seen(tmp_path):
 def test_levels_rectangles_texts_and_labels_are_drawn(tmp_path):
     points = [(60 * 3600, 1.095), (100 * 3600, 1.105)]
     for kind, keys in (
-        (layout.OBJ_FIBO, {}),
-        (layout.OBJ_RECTANGLE, {}),
-        (layout.OBJ_TEXT, {"descr": "TEXT $x_1$ {", "fontsz": 20}),
-        (layout.OBJ_LABEL, {"descr": "LABEL", "fontsz": 20, "pos_x": 300, "pos_y": 300, "refpoint": 3}),
+        (c.OBJ_FIBO, {}),
+        (c.OBJ_RECTANGLE, {}),
+        (c.OBJ_TEXT, {"descr": "TEXT $x_1$ {", "fontsz": 20}),
+        (c.OBJ_LABEL, {"descr": "LABEL", "fontsz": 20, "pos_x": 300, "pos_y": 300, "refpoint": 3}),
     ):
         document = plain()
         layout.add_object(document, kind, "a", points, color=0xFF00FF, **keys)
@@ -185,7 +186,7 @@ def test_levels_rectangles_texts_and_labels_are_drawn(tmp_path):
 
 def test_fibonacci_levels_of_its_own_replace_the_usual_ones(tmp_path):
     document = plain()
-    layout.add_object(document, layout.OBJ_FIBO, "a", [(60 * 3600, 1.095), (60 * 3600, 1.105)], color=0xFF00FF)
+    layout.add_object(document, c.OBJ_FIBO, "a", [(60 * 3600, 1.095), (60 * 3600, 1.105)], color=0xFF00FF)
     usual = len(set(has(picture(tmp_path, document)[0], MAGENTA)[0]))
     [fibo] = layout.objects(document)
     fibo.items += [new_section("level", ("level", "0.5")), new_section("level", ("level", "what"))]
@@ -196,7 +197,7 @@ def test_a_fixed_scale_is_kept_to(tmp_path):
     document = plain()
     for key, value in {"scale_fix": 1, "scale_fixed_min": "1.2", "scale_fixed_max": "1.3"}.items():
         layout.root(document).set(key, value)
-    layout.add_object(document, layout.OBJ_HLINE, "a", [(0, 1.25)], color=0xFF00FF)
+    layout.add_object(document, c.OBJ_HLINE, "a", [(0, 1.25)], color=0xFF00FF)
     rows, _ = has(picture(tmp_path, document)[0], MAGENTA)
     assert sorted(rows)[len(rows) // 2] == pytest.approx(14 + 644 / 2, abs=4)
 
@@ -221,11 +222,11 @@ def test_what_is_not_drawn_is_named(tmp_path):
 
 
 def test_of_very_many_objects_the_first_are_drawn(tmp_path, monkeypatch):
-    monkeypatch.setattr("demos.terminal.charts.drawing_objects._MOST_OBJECTS", 2)
+    monkeypatch.setattr("demos.terminal.charts.drawing_objects._MAX_OBJECTS", 2)
     document = plain()
     for number in range(5):
-        layout.add_object(document, layout.OBJ_HLINE, f"{number}", [(0, 1.1)])
-    assert picture(tmp_path, document)[1] == {"3 objects more"}
+        layout.add_object(document, c.OBJ_HLINE, f"{number}", [(0, 1.1)])
+    assert picture(tmp_path, document)[1] == {"3 more objects"}
 
 
 HOSTILE = """\
@@ -310,13 +311,13 @@ def test_a_picture_that_cannot_be_written_is_told(tmp_path):
 def test_a_terminal_draws_what_its_chart_shows_and_logs_what_it_does_not(tmp_path):
     bench = Bench(tmp_path, ticks(110_000, 110_100))
     chart = bench.attach("def OnInit(): EventSetTimer(1)")
-    layout.add_object(bench.host.charts.template(chart.id), 31, "arrow", [(0, 1.1)])
-    bench.host.post("picture /nowhere/at/all.png")
-    bench.host.post(f"picture {tmp_path / 'a.png'}")
+    layout.add_object(bench.terminal.charts.template(chart.id), 31, "arrow", [(0, 1.1)])
+    bench.terminal.post("picture /nowhere/at/all.png")
+    bench.terminal.post(f"picture {tmp_path / 'a.png'}")
     bench.run(3)
     assert bench.answers[0].startswith("error: ")
     assert bench.answers[1] == f"done: drew {tmp_path / 'a.png'}"
-    draw_chart(bench.host, chart.id, tmp_path / "b.png")
+    draw_chart(bench.terminal, chart.id, tmp_path / "b.png")
     assert unequal_pixels(tmp_path / "a.png", tmp_path / "b.png") > 0
     assert any("b.png: EURUSD,H1, 1 bars" in line for line in bench.log)
     assert any("not drawn: objects of type 31" in line for line in bench.log)

@@ -9,6 +9,7 @@ from tpl_kit import file_of, text_of
 
 from demos.terminal.charts import layout
 from demos.terminal.charts.template_file import Line, TemplateError, new_section, parse, to_bytes
+from demos.terminal.mql import constants as c
 
 # As MetaTrader 5 writes one: an Expert Advisor, two windows, keys behind sections, blank lines in places.
 REAL = """\
@@ -134,7 +135,7 @@ def test_whatever_the_sections_hold_it_comes_out_as_it_went_in(inner):
     [
         (b"<chart>\r\n</chart>\r\n", "byte order mark"),
         (b"\xfe\xff" + "<chart>\n</chart>".encode("utf-16-be"), "byte order mark"),
-        (file_of("<chart>\r\n</chart>\r\n") + b"x", "half a character"),
+        (file_of("<chart>\r\n</chart>\r\n") + b"x", "the last character has one"),
         (file_of("<chart>\r\n<window>\r\n</chart>\r\n"), "line 3: expected </window>, found </chart>"),
         (file_of("<chart>\r\n<window>\r\n"), "ends inside <window>"),
         (file_of("</chart>\r\n"), "line 1: expected <chart>"),
@@ -197,9 +198,9 @@ def test_a_program_is_put_before_the_windows_and_taken_out_again():
 
 def test_objects_are_counted_and_their_names_are_unique():
     document = layout.new_chart()
-    assert layout.add_object(document, layout.OBJ_HLINE, "a", [(0, 1.5)], color=255)
-    assert not layout.add_object(document, layout.OBJ_HLINE, "a", [(0, 1.6)])
-    assert not layout.add_object(document, layout.OBJ_HLINE, "b\r\n</object>", [(0, 1.6)])
+    assert layout.add_object(document, c.OBJ_HLINE, "a", [(0, 1.5)], color=255)
+    assert not layout.add_object(document, c.OBJ_HLINE, "a", [(0, 1.6)])
+    assert not layout.add_object(document, c.OBJ_HLINE, "b\r\n</object>", [(0, 1.6)])
     assert layout.main_window(document).get("objects") == "1"
     assert "<object>\r\ntype=1\r\nname=a\r\ncolor=255\r\nvalue1=1.500000\r\n</object>\r\n" in text_of(
         to_bytes(document)
@@ -211,7 +212,7 @@ def test_objects_are_counted_and_their_names_are_unique():
 
 def test_averages_come_behind_the_other_indicators_and_go_again():
     document = layout.new_chart()
-    layout.add_object(document, layout.OBJ_VLINE, "v", [(7, 0.0)])
+    layout.add_object(document, c.OBJ_VLINE, "v", [(7, 0.0)])
     layout.add_moving_average(document, 20, 1, 255)
     text = text_of(to_bytes(document))
     assert text.index("name=Main") < text.index("name=Moving Average") < text.index("<object>")

@@ -249,7 +249,7 @@ def test_Comment_is_shown_on_the_chart_and_not_in_the_log(tmp_path):
     bench = Bench(tmp_path)
     chart = bench.attach("def OnInit(): Comment('\\n', 'WAITING CLIENT')")
     bench.run(0.5)
-    assert bench.host.charts.view(chart.id).comment == "\nWAITING CLIENT"
+    assert bench.terminal.charts.view(chart.id).comment == "\nWAITING CLIENT"
     assert bench.texts() == []
 
 

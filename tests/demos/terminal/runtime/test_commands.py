@@ -7,17 +7,19 @@ import os
 import pytest
 from terminal_kit import Bench, ticks
 
+from demos.terminal.charts.commands import CHART_COMMANDS
 from demos.terminal.interfaces import SymbolSpec, Tick, TradeResult
 from demos.terminal.mql.constants import TRADE_RETCODE_DONE
 from demos.terminal.paper.account import PaperAccount
-from demos.terminal.runtime.commands import HELP, read_commands, start_reading
+from demos.terminal.runtime.commands import help_lines, read_commands, start_reading
+from demos.terminal.trade_commands import TRADE_COMMANDS
 
 
 def answers(tmp_path, *commands: str, quotes=None, **options) -> list[str]:
     bench = Bench(tmp_path, ticks(100_000) if quotes is None else quotes, **options)
     bench.attach("def OnTick(): pass")
     for command in commands:
-        bench.host.post(command)
+        bench.terminal.post(command)
     bench.run(1)
     return bench.answers
 
@@ -39,15 +41,18 @@ def test_positions_shows_each_symbol_s_signed_volume_a_line(tmp_path):
 
 
 def test_help_names_every_command(tmp_path):
-    assert answers(tmp_path, "help") == HELP.splitlines()
-    assert all(name in HELP for name in ("buy", "sell", "close", "positions", "help", "quit"))
+    lines = answers(tmp_path, "help")
+    assert lines == help_lines([*TRADE_COMMANDS, *CHART_COMMANDS])
+    names = [line.split()[0] for line in lines]
+    assert names[:5] == ["buy", "sell", "close", "positions", "chart"]
+    assert names[-3:] == ["picture", "help", "quit"]
 
 
 def test_quit_ends_the_program(tmp_path):
     bench = Bench(tmp_path)
     bench.attach("def OnDeinit(reason): Print('deinit ', reason)")
-    bench.host.post("quit")
-    bench.host.post("help")
+    bench.terminal.post("quit")
+    bench.terminal.post("help")
     assert bench.run() == 0
     assert bench.texts() == ["deinit 9"]
     assert bench.answers == []
@@ -72,7 +77,7 @@ def test_case_and_blanks_do_not_matter_and_an_empty_line_is_nothing(tmp_path):
         ("buy 0", "error: volume 0 is below the minimum 0.01"),
         ("buy 100.01", "error: volume 100.01 is above the maximum 100.00"),
         ("close", "error: there is no position in EURUSD"),
-        ("close EURUSD", "error: close stands alone on its line"),
+        ("close EURUSD", "error: close takes no arguments, not 'EURUSD'"),
     ],
 )
 def test_a_bad_command_gets_one_clear_line(tmp_path, command, answer):

@@ -138,7 +138,7 @@ def test_ticks_without_a_pause_do_not_starve_timers_and_commands(tmp_path):
         Sleep(1)
     def OnTimer(): Print("timer after ", seen)
     """)
-    bench.host.post("help")
+    bench.terminal.post("help")
     bench.run(0.05)
     assert bench.texts()[:3] == ["timer after 1", "timer after 2", "timer after 3"]
     assert bench.answers
@@ -192,7 +192,7 @@ def test_a_program_that_trades_in_OnTrade_does_not_stop_the_clock(tmp_path):
 def test_a_chart_event_reaches_its_chart_with_its_parameters(tmp_path):
     bench = Bench(tmp_path)
     chart = bench.attach("def OnChartEvent(id, lparam, dparam, sparam): Print(id, lparam, dparam, sparam)")
-    bench.host.post_chart_event(chart, 1000, 2, 3.5, "text")
+    bench.terminal.post_chart_event(chart, 1000, 2, 3.5, "text")
     bench.run(1)
     assert bench.texts() == ["100023.5text"]
 
@@ -267,8 +267,8 @@ def test_stop_ends_a_script_s_sleep_and_nothing_else_is_started(tmp_path):
         Sleep(10**9)
         Print(IsStopped())
     def OnDeinit(reason): Print("deinit ", reason)
-    from demos.terminal.runtime.attachment import current
-    def current_host(): return current().host
+    from demos.terminal.terminal import current_terminal
+    def current_host(): return current_terminal()
     """)
     bench.attach("def OnInit(): Print('never')")
     assert bench.run() == 0
@@ -278,16 +278,16 @@ def test_stop_ends_a_script_s_sleep_and_nothing_else_is_started(tmp_path):
 def test_no_event_follows_a_stop_but_OnDeinit(tmp_path):
     bench = Bench(tmp_path, ticks(1))
     bench.attach("""
-    from demos.terminal.runtime.attachment import current
+    from demos.terminal.terminal import current_terminal
     def OnInit(): EventSetMillisecondTimer(1)
     def OnTick():
         CTrade().Buy(0.01)
-        current().host.stop()
+        current_terminal().stop()
     def OnTrade(): Print("never")
     def OnTimer(): Print("never")
     def OnDeinit(reason): Print("deinit ", reason)
     """)
-    bench.host.post("help")
+    bench.terminal.post("help")
     bench.run()
     assert bench.texts() == ["deinit 9"]
     assert bench.answers == []
@@ -353,7 +353,7 @@ def test_deals_and_a_program_s_own_events_are_recorded_as_json_lines(tmp_path):
 
 def test_a_program_s_period_and_symbol_are_the_chart_s(tmp_path):
     bench = Bench(tmp_path)
-    bench.host.attach(find_program(FOLLOWER), "GBPUSD", PERIOD_M15)
+    bench.terminal.attach(find_program(FOLLOWER), "GBPUSD", PERIOD_M15)
     bench.run(0.5)
     assert "follower[GBPUSD,M15] info OnInit hello" in bench.log[0]
 
