@@ -34,7 +34,8 @@ from demos.terminal.interfaces import (
 from demos.terminal.mql.constants import PERIOD_H1
 from demos.terminal.paper.account import PaperAccount
 from demos.terminal.paper.export_file import TICKS_OF_A_BAR, check_export, ticks_of
-from demos.terminal.paper.market import HeldMarket, ReplayMarket, random_walk, symbol_and_period
+from demos.terminal.paper.export_names import symbol_and_period
+from demos.terminal.paper.market import HeldMarket, ReplayMarket, random_walk
 from demos.terminal.runtime.clock import RealClock
 from demos.terminal.runtime.commands import start_reading
 from demos.terminal.runtime.files import DataFolder, write_whole
