@@ -59,7 +59,7 @@ def has(pixels, color: tuple[int, int, int]):
     return (abs(pixels - list(color)).max(axis=2) < 60).nonzero()
 
 
-def test_a_picture_has_its_size_and_the_template_s_background(tmp_path):
+def test_a_picture_has_its_size_and_the_background_of_the_template(tmp_path):
     document = plain()
     layout.root(document).set("background_color", 0x400020)
     pixels, missing = picture(tmp_path, document)
@@ -90,7 +90,7 @@ def test_pictures_of_other_sizes_differ_in_all_their_pixels(tmp_path):
 
 
 @pytest.mark.parametrize("mode", [0, 1, 2])
-def test_bars_candles_and_a_line_are_drawn_in_the_template_s_colours(tmp_path, mode):
+def test_bars_candles_and_a_line_have_the_colors_of_the_template(tmp_path, mode):
     document = plain()
     layout.root(document).set("mode", mode)
     for key in ("barup_color", "bullcandle_color", "chartline_color"):
@@ -100,13 +100,13 @@ def test_bars_candles_and_a_line_are_drawn_in_the_template_s_colours(tmp_path, m
     assert columns.max() - columns.min() > 600
 
 
-def test_a_falling_bar_has_colours_of_its_own(tmp_path):
+def test_a_falling_bar_has_its_own_colors(tmp_path):
     document = plain()
     layout.root(document).set("bearcandle_color", 0x0000FF)
     assert len(has(picture(tmp_path, document)[0], RED)[0]) > 1000
 
 
-def test_a_horizontal_line_is_as_high_as_its_price(tmp_path):
+def test_a_horizontal_line_is_at_its_price(tmp_path):
     heights = []
     for price in (1.095, 1.105):
         document = plain()
@@ -118,7 +118,7 @@ def test_a_horizontal_line_is_as_high_as_its_price(tmp_path):
     assert heights[0] - heights[1] == pytest.approx(0.01 / (0.0211 * 1.1) * 644, rel=0.05)
 
 
-def test_a_vertical_line_stands_at_its_time(tmp_path):
+def test_a_vertical_line_is_at_its_time(tmp_path):
     places = []
     for hour in (100, 140):
         document = plain()
@@ -162,7 +162,7 @@ def test_a_moving_average_is_drawn_with_its_shift_style_and_price(tmp_path):
     assert len(dotted) < len(first) < len(wide)
 
 
-def test_an_average_over_more_bars_than_there_are_is_not_seen(tmp_path):
+def test_an_average_over_more_bars_than_exist_is_not_drawn(tmp_path):
     for count in (0, 500, 10**9):
         document = plain()
         layout.add_moving_average(document, count, 0, 0xFF00FF)
@@ -184,7 +184,7 @@ def test_levels_rectangles_texts_and_labels_are_drawn(tmp_path):
         assert missing == set()
 
 
-def test_fibonacci_levels_of_its_own_replace_the_usual_ones(tmp_path):
+def test_an_objects_own_fibonacci_levels_replace_the_default_levels(tmp_path):
     document = plain()
     layout.add_object(document, c.OBJ_FIBO, "a", [(60 * 3600, 1.095), (60 * 3600, 1.105)], color=0xFF00FF)
     usual = len(set(has(picture(tmp_path, document)[0], MAGENTA)[0]))
@@ -193,7 +193,7 @@ def test_fibonacci_levels_of_its_own_replace_the_usual_ones(tmp_path):
     assert len(set(has(picture(tmp_path, document)[0], MAGENTA)[0])) != usual
 
 
-def test_a_fixed_scale_is_kept_to(tmp_path):
+def test_a_fixed_scale_is_used(tmp_path):
     document = plain()
     for key, value in {"scale_fix": 1, "scale_fixed_min": "1.2", "scale_fixed_max": "1.3"}.items():
         layout.root(document).set(key, value)
@@ -202,7 +202,7 @@ def test_a_fixed_scale_is_kept_to(tmp_path):
     assert sorted(rows)[len(rows) // 2] == pytest.approx(14 + 644 / 2, abs=4)
 
 
-def test_grid_and_bid_line_are_seen_when_they_are_wanted(tmp_path):
+def test_grid_and_bid_line_are_drawn_when_the_template_has_them(tmp_path):
     document = plain()
     for key, value in {"grid": 1, "grid_color": 0xFF00FF, "bidline": 1, "bidline_color": 0x0000FF}.items():
         layout.root(document).set(key, value)
@@ -212,7 +212,7 @@ def test_grid_and_bid_line_are_seen_when_they_are_wanted(tmp_path):
     assert ((pixels[:, :, 0] > 40) & (pixels[:, :, 2] > 40) & (pixels[:, :, 1] < 20)).sum() > 500
 
 
-def test_what_is_not_drawn_is_named(tmp_path):
+def test_parts_that_are_not_drawn_are_named(tmp_path):
     document = plain()
     window = layout.main_window(document)
     window.items.append(new_section("indicator", ("name", "Ichimoku")))
@@ -221,7 +221,7 @@ def test_what_is_not_drawn_is_named(tmp_path):
     assert picture(tmp_path, document)[1] == {"indicator Ichimoku", "objects of type 31", "windows below the main one"}
 
 
-def test_of_very_many_objects_the_first_are_drawn(tmp_path, monkeypatch):
+def test_only_the_first_of_very_many_objects_are_drawn(tmp_path, monkeypatch):
     monkeypatch.setattr("demos.terminal.charts.drawing_objects._MAX_OBJECTS", 2)
     document = plain()
     for number in range(5):
@@ -281,12 +281,12 @@ width=-1
 """
 
 
-def test_nothing_that_a_template_says_breaks_the_drawing(tmp_path):
+def test_no_value_of_a_template_breaks_the_drawing(tmp_path):
     pixels, _ = picture(tmp_path, parse(file_of(HOSTILE.replace("\n", "\r\n"))))
     assert pixels.shape == (canvas.HEIGHT, canvas.WIDTH, 3)
 
 
-def test_one_flat_bar_is_a_picture(tmp_path):
+def test_one_flat_bar_can_be_drawn(tmp_path):
     pixels, _ = picture(tmp_path, plain(), [Bar(0, 5, 5, 5, 5, 1)])
     assert len(has(pixels, (128, 128, 128))[0]) > 100
 
@@ -296,19 +296,19 @@ def test_without_bars_there_is_no_picture(tmp_path):
         picture(tmp_path, plain(), [])
 
 
-def test_without_matplotlib_it_is_said_how_to_get_it(tmp_path, monkeypatch):
+def test_without_matplotlib_the_error_says_how_to_install_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     assert "[charts]" in str(drawing.problem())
     with pytest.raises(PictureError, match="matplotlib"):
         picture(tmp_path, plain())
 
 
-def test_a_picture_that_cannot_be_written_is_told(tmp_path):
+def test_a_picture_that_cannot_be_written_is_a_PictureError(tmp_path):
     with pytest.raises(PictureError, match="nowhere"):
         draw(plain(), wave(), 5, PERIOD_H1, "EURUSD,H1", tmp_path / "nowhere" / "chart.png")
 
 
-def test_a_terminal_draws_what_its_chart_shows_and_logs_what_it_does_not(tmp_path):
+def test_the_log_names_the_parts_of_a_chart_that_are_not_drawn(tmp_path):
     bench = Bench(tmp_path, ticks(110_000, 110_100))
     chart = bench.attach("def OnInit(): EventSetTimer(1)")
     layout.add_object(bench.terminal.charts.template(chart.id), 31, "arrow", [(0, 1.1)])

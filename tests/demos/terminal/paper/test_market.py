@@ -84,7 +84,7 @@ def test_a_speed_is_ticks_per_second_or_a_factor_or_max(text, speed):
 
 
 @pytest.mark.parametrize("text", ["", "x", "0", "-1", "nan", "inf", "fast", "10 x x"])
-def test_any_other_speed_is_refused(text):
+def test_any_other_speed_is_rejected(text):
     with pytest.raises(ValueError, match="none of a number of ticks a second"):
         speed_from_text(text)
 
