@@ -1,7 +1,7 @@
 """The file names of MetaTrader's exports: SYMBOL_PERIOD_FROM_TO.csv for bars, SYMBOL_FROM_TO.csv for ticks.
 
 A symbol may itself contain underscores and blanks, so a name is split from the right. FROM and TO are times of twelve
-digits. Each part after the symbol may be missing.
+digits, or shorter dates in names that a user made: 20170419, 201704 or 2017. Each part after the symbol may be missing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from demos.terminal.mql.constants import PERIOD_D1, PERIOD_H1, PERIOD_MN1, PERIO
 _PERIODS = {**TIMEFRAMES, "Daily": PERIOD_D1, "Weekly": PERIOD_W1, "Monthly": PERIOD_MN1}
 
 _NAME = re.compile(
-    rf"(?P<symbol>.+?)(?:_(?P<period>{'|'.join(_PERIODS)}))?(?:_\d{{12}}){{0,2}}",
+    rf"(?P<symbol>.+?)(?:_(?P<period>{'|'.join(_PERIODS)}))?(?:_(?:\d{{12}}|\d{{8}}|\d{{6}}|\d{{4}})){{0,2}}",
     re.ASCII | re.DOTALL,
 )
 
