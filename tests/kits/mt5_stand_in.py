@@ -252,10 +252,10 @@ class StandIn:
             return None
         if not self._call():
             return None
-        self._pending = [(looks - 1, request) for looks, request in self._pending]
-        for looks, request in self._pending.copy():
-            if looks < 0:
-                self._pending.remove((looks, request))
+        self._pending = [(reads - 1, request) for reads, request in self._pending]
+        for reads, request in self._pending.copy():
+            if reads < 0:
+                self._pending.remove((reads, request))
                 self._execute(request)
         return tuple(held for held in self._held.values() if symbol in ("", held.symbol))
 

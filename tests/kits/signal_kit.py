@@ -133,7 +133,7 @@ class Stage:
         self.account = account or PaperAccount()
         self.record = Record()
         self.answers: list[str] = []
-        self.host = Terminal(
+        self.terminal = self.host = Terminal(
             self.clock,
             _Market(symbols, quotes),
             self.account,

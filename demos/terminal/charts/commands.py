@@ -95,7 +95,8 @@ def _erase(terminal: ChartTerminal, arguments: str) -> Sequence[str]:
     elif layout.remove_object(template, name):
         operations.chart_changed(terminal, chart, c.CHARTEVENT_OBJECT_DELETE, name)
     else:
-        raise CommandError(f"there is no {escaped(name[:60]) or 'object without a name'}")
+        what = "moving average" if name == "averages" else f"object '{escaped(name[:60])}'"
+        raise CommandError(f"the chart has no {what}")
     return [f"done: erased {escaped(name)}"]
 
 

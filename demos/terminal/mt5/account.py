@@ -30,10 +30,10 @@ from demos.terminal.mt5.api import (
     OrderSendResult,
     TradePosition,
     answered,
+    connection_lost,
     exact,
     failure,
     points_of,
-    terminal_is_gone,
 )
 from demos.terminal.mt5.deals import deals_between
 from demos.terminal.mt5.requests import filling_mode, request_text, retcode_text, trade_request
@@ -193,7 +193,7 @@ class Mt5Account:
         """The request for the terminal, or the answer when there can be none."""
         info = answered(self._mt5, f"the symbol {spec.name}", self._mt5.symbol_info(spec.name))
         tick = self._mt5.symbol_info_tick(spec.name)
-        if tick is None and terminal_is_gone(self._mt5):
+        if tick is None and connection_lost(self._mt5):
             raise failure(self._mt5, f"the quote of {spec.name}")
         price = (tick.ask if volume > 0 else tick.bid) if tick else 0.0
         if not price:
@@ -231,7 +231,7 @@ class Mt5Account:
 
     def _unanswered(self, call: str) -> TradeResult:
         """The answer to a call that failed. Errors: Mt5Error when the connection to the terminal is lost."""
-        if terminal_is_gone(self._mt5):
+        if connection_lost(self._mt5):
             raise failure(self._mt5, call)
         code, text = self._mt5.last_error()
         return TradeResult(TRADE_RETCODE_ERROR, text=f"{call}: {code} {text}")

@@ -195,7 +195,7 @@ def answered(mt5: Mt5, what: str, answer: _T | None) -> _T:
     return answer
 
 
-def terminal_is_gone(mt5: Mt5) -> bool:
+def connection_lost(mt5: Mt5) -> bool:
     """Whether the last call failed because the connection to the terminal is lost."""
     return mt5.last_error()[0] <= _NO_TERMINAL
 

@@ -7,7 +7,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR
 from typing import NamedTuple
 
 from demos.terminal.interfaces import SymbolSpec, Tick
-from demos.terminal.mt5.api import COPY_TICKS_INFO, Mt5, Mt5Error, exact, failure, points_of, terminal_is_gone
+from demos.terminal.mt5.api import COPY_TICKS_INFO, Mt5, Mt5Error, connection_lost, exact, failure, points_of
 
 # The interval in seconds between two polls. A call takes the terminal far less than a millisecond.
 POLL_INTERVAL = 0.05
@@ -35,7 +35,7 @@ class Symbols(Mapping[str, SymbolSpec]):
         if name not in self._known:
             info = self._mt5.symbol_info(name) if self._mt5.symbol_select(name, True) else None
             if info is None:
-                if terminal_is_gone(self._mt5):
+                if connection_lost(self._mt5):
                     raise failure(self._mt5, f"the symbol {name}")
                 raise KeyError(name)
             if info.name != name:
@@ -94,7 +94,7 @@ class Mt5Market:
     def _new_ticks(self, spec: SymbolSpec) -> list[Tick]:
         last = self._mt5.symbol_info_tick(spec.name)
         if last is None:
-            if terminal_is_gone(self._mt5):
+            if connection_lost(self._mt5):
                 raise failure(self._mt5, f"the quote of {spec.name}")
             return []
         newest = _Quote(int(last.time_msc), float(last.bid), float(last.ask))

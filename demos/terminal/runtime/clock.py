@@ -42,7 +42,7 @@ class RealClock:
 
     def wake(self) -> None:
         """See interfaces.Clock."""
-        # One entry is enough to end the wait, and the queue must not grow while nobody waits.
+        # One entry is enough to end the wait, and the queue must not grow while no thread waits.
         if self._wakes.empty():
             self._wakes.put(None)
 

@@ -1,4 +1,4 @@
-"""Pictures of charts: what a template says is seen in the pixels, and nothing in it breaks the drawing."""
+"""Pictures of charts: the pixels show the template's contents, and no template breaks the drawing."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def wave(count: int = 150) -> list[Bar]:
 
 
 def plain() -> Section:
-    """A chart without grid, bid line and margin, in grey, so that what is added stands out."""
+    """A chart without grid, bid line and margin, in grey, so that added objects are visible."""
     document = layout.new_chart()
     grey = 0x808080
     keys = {"grid": 0, "bidline": 0, "shift": 0, "foreground_color": grey, "barup_color": grey, "bardown_color": grey}
@@ -47,7 +47,7 @@ def plain() -> Section:
 
 
 def picture(folder: Path, document: Section, bars: list[Bar] | None = None):
-    """The pixels, and what was not drawn."""
+    """The pixels, and the names of the parts that were not drawn."""
     path = folder / "chart.png"
     missing = draw(document, wave() if bars is None else bars, 5, PERIOD_H1, "EURUSD,H1", path)
     pixels = image.imread(path)
@@ -55,7 +55,7 @@ def picture(folder: Path, document: Section, bars: list[Bar] | None = None):
 
 
 def has(pixels, color: tuple[int, int, int]):
-    """Where the picture has about this colour: edges are softened."""
+    """The places where the picture has approximately this color; edges are smoothed."""
     return (abs(pixels - list(color)).max(axis=2) < 60).nonzero()
 
 

@@ -1,4 +1,4 @@
-"""Template files: read and written back byte for byte, and what is refused."""
+"""Template files: reading, writing back byte for byte, and errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MQL's functions for market, positions, trading and log, as a program sees them."""
+"""MQL's functions for market, positions, trading and log, called by a program."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from demos.terminal.runtime.clock import ManualClock
 
 
 def printed(tmp_path, *expressions: str, before: str = "pass", quotes=None, **options) -> list[str]:
-    """What a program sees at its first tick, printed one expression a line."""
+    """The values of these expressions in OnInit, printed one per line."""
     bench = Bench(tmp_path, ticks(100_000) if quotes is None else quotes, **options)
     lines = "\n        ".join(f"Print({expression})" for expression in expressions)
     bench.attach(f"""
@@ -206,9 +206,9 @@ def test_a_volume_with_the_rounding_error_of_a_sum_is_accepted(tmp_path):
     ],
 )
 def test_CTrade_reports_why_a_request_failed(tmp_path, call, answer):
-    result, said = printed(tmp_path, call, "trade.ResultRetcode(), ' ', trade.ResultRetcodeDescription()")
+    result, message = printed(tmp_path, call, "trade.ResultRetcode(), ' ', trade.ResultRetcodeDescription()")
     assert result == "false"
-    assert said.startswith(answer)
+    assert message.startswith(answer)
 
 
 @pytest.mark.parametrize("which", ["'EURUSD'", "1"])

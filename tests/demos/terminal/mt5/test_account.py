@@ -1,4 +1,4 @@
-"""A real terminal's account on the stand-in: what is its own, how orders are sent, and what becomes of each answer."""
+"""The account of a real terminal, on the stand-in: own positions, orders, and the answers to them."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class Desk:
     def __init__(self, mt5: StandIn, **options: object) -> None:
         self.mt5 = mt5
         self.clock = ManualClock()
-        self.said: list[str] = []
+        self.messages: list[str] = []
         self.market = Mt5Market(mt5)
         settings = {"magic": MAGIC, "live": True, **options}
-        self.account = Mt5Account(mt5, self.market.symbols(), self.clock, self.said.append, **settings)
+        self.account = Mt5Account(mt5, self.market.symbols(), self.clock, self.messages.append, **settings)
         self.spec = self.market.symbols()["EURUSD"]
         self.quote = next(tick for tick in self.market.poll(self.clock.monotonic()) if tick.symbol == "EURUSD")
 
@@ -81,7 +81,7 @@ def test_an_order_has_all_fields_that_the_package_needs(desk):
     assert result.retcode == c.TRADE_RETCODE_DONE
     deal = result.deal
     assert (deal.ticket, deal.volume, deal.price, deal.position_volume) == (101, 25, 110_002, 25)
-    assert desk.said == [
+    assert desk.messages == [
         "order: buy 0.25 EURUSD at 1.10002, deviation 10, filling FOK, magic 7",
         "answer: TRADE_RETCODE_DONE 10009 (Request executed), order 101, deal 101, 0.25 lots at 1.10002",
     ]
@@ -137,7 +137,7 @@ def test_without_live_an_order_is_checked_and_logged_and_not_sent(mt5):
     desk = Desk(mt5, live=False)
     result = desk.trade(25)
     assert (result.retcode, result.deal, result.text) == (10009, None, "a dry run, nothing was sent")
-    assert desk.said == ["dry run, not sent: buy 0.25 EURUSD at 1.10002, deviation 10, filling FOK, magic 7"]
+    assert desk.messages == ["dry run, not sent: buy 0.25 EURUSD at 1.10002, deviation 10, filling FOK, magic 7"]
     assert len(mt5._checked) == 1
     assert mt5._sent == []
 
@@ -260,7 +260,7 @@ def test_a_position_is_closed_by_its_ticket_whole_or_in_part(hedging):
     assert hedging.volumes() == [10, 5]
     hedging.trade(-10, ticket=101)
     assert hedging.volumes() == [5]
-    assert hedging.said[-2] == (
+    assert hedging.messages[-2] == (
         "order: sell 0.1 EURUSD at 1.1, deviation 10, filling FOK, magic 7, closing position 101"
     )
 
@@ -301,7 +301,7 @@ def test_the_margin_mode_is_that_of_the_account(mode):
     assert Desk(mt5).account.margin_mode == mode
 
 
-# What is under way
+# Orders that are not confirmed yet
 
 
 def test_a_trade_waits_until_the_positions_show_it(desk):
@@ -432,12 +432,12 @@ def test_positions_and_deals_agree_after_any_trades():
         mt5 = StandIn(mode)
         mt5._add()
         desk = Desk(mt5)
-        total = told = 0
+        total = reported = 0
         for _ in range(60):
             steps = chance.choice((-1, 1)) * chance.randrange(1, 50)
             desk.trade(steps)
             total += steps
             for _, volume, position in desk.deals():
-                told += volume
-                assert position == told
-            assert sum(desk.volumes()) == total == told
+                reported += volume
+                assert position == reported
+            assert sum(desk.volumes()) == total == reported

@@ -1,4 +1,4 @@
-"""A real terminal's symbols and ticks, on the stand-in."""
+"""The symbols and ticks of a real terminal, on the stand-in."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def market(mt5) -> Mt5Market:
 
 
 def polled(market: Mt5Market) -> list[tuple[int, int, int]]:
-    """What the next look gives: milliseconds since T0, bid, ask."""
+    """The ticks of the next poll: milliseconds since T0, bid, ask."""
     return [(tick.time - T0, tick.bid, tick.ask) for tick in market.poll(market.next_due())]
 
 

@@ -67,7 +67,7 @@ def test_quit_stops_the_event_loop():
 
 
 def feed(tmp_path, data: bytes) -> list[str]:
-    """What is posted for these bytes."""
+    """The lines that are posted for these bytes."""
     path = tmp_path / "input"
     path.write_bytes(data)
     posted: list[str] = []

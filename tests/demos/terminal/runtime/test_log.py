@@ -18,7 +18,7 @@ from demos.terminal.runtime.log import EventFile, Log, escaped
 
 
 class BrokenStream(io.StringIO):
-    """A pipe that nobody reads any more."""
+    """A pipe whose reading end is closed."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -109,7 +109,7 @@ def test_other_annotations_are_not_inputs(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("source", "said"),
+    ("source", "message"),
     [
         (
             "Names: Annotated[list, Input('names')] = []",
@@ -118,15 +118,15 @@ def test_other_annotations_are_not_inputs(tmp_path):
         ("Port: Annotated[int, Input('port')]", "input Port has no default"),
     ],
 )
-def test_an_input_of_another_type_or_without_a_default_is_rejected(tmp_path, source, said):
+def test_an_input_of_another_type_or_without_a_default_is_rejected(tmp_path, source, message):
     module = load(tmp_path, source)
     forget_program(module)
-    with pytest.raises(ProgramError, match=said):
+    with pytest.raises(ProgramError, match=message):
         input_variables(module)
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         ({"Prot": 1}, "there is no input Prot"),
         ({"Port": "8081"}, "input Port: '8081' is not of type int"),
@@ -134,10 +134,10 @@ def test_an_input_of_another_type_or_without_a_default_is_rejected(tmp_path, sou
         ({"Port": 70000}, "input Port: 70000 is not a port"),
     ],
 )
-def test_input_names_types_and_values_are_checked(values, said):
+def test_input_names_types_and_values_are_checked(values, message):
     module = load_program(find_program(FOLLOWER))
     forget_program(module)
-    with pytest.raises(ProgramError, match=said):
+    with pytest.raises(ProgramError, match=message):
         set_inputs(module, values)
 
 
@@ -159,7 +159,7 @@ def test_an_input_is_converted_from_text(name, text, value):
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "said"),
+    ("name", "text", "message"),
     [
         ("Port", "8081.5", "'8081.5' is not a whole number"),
         ("Factor", "much", "'much' is not a number"),
@@ -167,8 +167,8 @@ def test_an_input_is_converted_from_text(name, text, value):
         ("Fast", "maybe", "'maybe' is neither true nor false"),
     ],
 )
-def test_text_that_is_not_a_value_of_the_inputs_type_is_rejected(name, text, said):
+def test_text_that_is_not_a_value_of_the_inputs_type_is_rejected(name, text, message):
     module = load_program(find_program(FOLLOWER))
     forget_program(module)
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         input_from_text(input_variables(module)[name], text)
