@@ -27,7 +27,7 @@ from demos.terminal.charts.history import History
 from demos.terminal.interfaces import TerminalError
 from demos.terminal.mql.constants import TIMEFRAMES
 from demos.terminal.paper.export_file import check_export, ticks_of
-from demos.terminal.paper.market import symbol_and_period
+from demos.terminal.paper.export_names import symbol_and_period
 from demos.terminal.points import price_text
 from demos.terminal.runtime.clock import RealClock
 from demos.terminal.runtime.log import escaped

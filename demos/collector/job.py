@@ -28,7 +28,7 @@ from demos.launcher.run_command import stopped_by_signals
 from demos.terminal.charts import drawing
 from demos.terminal.interfaces import TerminalError
 from demos.terminal.paper.export_file import check_export
-from demos.terminal.paper.market import symbol_and_period
+from demos.terminal.paper.export_names import symbol_and_period
 from demos.terminal.runtime.clock import RealClock
 from demos.terminal.runtime.log import escaped
 

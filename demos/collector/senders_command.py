@@ -19,8 +19,8 @@ from demos.terminal.paper.export_file import check_export, ticks_of
 from demos.terminal.paper.market import ReplayMarket, random_walk, speed_from_text
 from demos.terminal.runtime.clock import RealClock
 from demos.terminal.runtime.commands import start_reading
-from demos.terminal.runtime.host import Host
 from demos.terminal.runtime.log import EventFile, Log, escaped
+from demos.terminal.terminal import Terminal
 
 if TYPE_CHECKING:
     from demos.launcher.run_command import SubParsers
@@ -69,7 +69,7 @@ def _run(args: argparse.Namespace) -> int:
         account = stack.enter_context(closing(PaperAccount()))
         events = stack.enter_context(closing(EventFile(clock, args.events))) if args.events else None
         log = Log(clock, sys.stderr)
-        host = Host(clock, _market(args), account, log, events=events, timer_ms=args.timer_ms)
+        host = Terminal(clock, _market(args), account, log, events=events, timer_ms=args.timer_ms)
         inputs = {"Host": args.Host, "Port": args.Port, "sequence": args.sequence}
         for symbol in args.symbols:
             host.attach(find_program("tick_sender"), symbol, inputs=inputs)

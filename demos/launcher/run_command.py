@@ -19,7 +19,7 @@ from demos.launcher.mt5_options import mt5_settings, terminal_problem
 from demos.launcher.run_options import Lots, add_options, given_inputs
 from demos.registry import PROGRAMS, find_program
 from demos.terminal import mt5
-from demos.terminal.charts import drawing, views
+from demos.terminal.charts import drawing, operations
 from demos.terminal.charts.template_file import Section, TemplateError, parse, to_bytes
 from demos.terminal.interfaces import (
     Account,
@@ -34,11 +34,11 @@ from demos.terminal.interfaces import (
 from demos.terminal.mql.constants import PERIOD_H1
 from demos.terminal.paper.account import PaperAccount
 from demos.terminal.paper.export_file import TICKS_OF_A_BAR, check_export, ticks_of
-from demos.terminal.paper.market import HeldMarket, ReplayMarket, random_walk, symbol_and_period
+from demos.terminal.paper.export_names import symbol_and_period
+from demos.terminal.paper.market import HeldMarket, ReplayMarket, random_walk
 from demos.terminal.runtime.clock import RealClock
 from demos.terminal.runtime.commands import start_reading
 from demos.terminal.runtime.files import DataFolder, write_whole
-from demos.terminal.runtime.host import Host
 from demos.terminal.runtime.log import EventFile, Log, escaped
 from demos.terminal.runtime.programs import (
     Program,
@@ -47,6 +47,7 @@ from demos.terminal.runtime.programs import (
     load_program,
     set_inputs,
 )
+from demos.terminal.terminal import Terminal
 
 if TYPE_CHECKING:
     SubParsers: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -118,7 +119,7 @@ def _run(program: Program, inputs: dict[str, object], options: argparse.Namespac
         events = stack.enter_context(closing(EventFile(clock, options.events))) if options.events else None
         # On Windows a file may still be held for a moment by whoever reads it.
         data = options.data or stack.enter_context(TemporaryDirectory(prefix="terminal-", ignore_cleanup_errors=True))
-        host = Host(
+        host = Terminal(
             clock,
             market,
             account,
@@ -132,7 +133,7 @@ def _run(program: Program, inputs: dict[str, object], options: argparse.Namespac
         for tick in terminal.past:
             host.take_quote(tick)
         if options.template:
-            views.apply_template(host, chart.id, _template(options.template))
+            operations.apply_template(host, chart.id, _template(options.template))
         stack.enter_context(stopped_by_signals(host.stop))
         log.write("terminal", "alert" if options.live else "info", "market", terminal.description)
         if sys.stdin is not None:
@@ -208,11 +209,11 @@ def _template(path: Path) -> Section:
         raise TemplateError(f"{path}: {error}") from error
 
 
-def _keep(host: Host, chart: int, options: argparse.Namespace) -> None:
+def _keep(host: Terminal, chart: int, options: argparse.Namespace) -> None:
     """What is to be left of the chart when the program has ended."""
     if options.save_template:
         try:
-            write_whole(options.save_template, to_bytes(views.template_of(host, chart)))
+            write_whole(options.save_template, to_bytes(operations.template_of(host, chart)))
         except OSError as error:
             raise OutputError(f"{options.save_template}: {error.strerror}") from error
     if options.picture:

@@ -5,20 +5,22 @@ from __future__ import annotations
 import argparse
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from demos.launcher.mt5_options import add_mt5_options
+from demos.terminal.charts.commands import CHART_COMMANDS
 from demos.terminal.interfaces import ProgramError, SymbolSpec
 from demos.terminal.mql.constants import TIMEFRAMES
 from demos.terminal.paper.export_file import MOST_DIGITS
 from demos.terminal.paper.market import speed_from_text
 from demos.terminal.points import volume_steps
-from demos.terminal.runtime.commands import HELP
+from demos.terminal.runtime.commands import help_lines
 from demos.terminal.runtime.log import escaped
 from demos.terminal.runtime.programs import InputVariable, Program, input_from_text
+from demos.terminal.trade_commands import TRADE_COMMANDS
 
 _T = TypeVar("_T")
 _INPUT = "input:"
@@ -64,8 +66,9 @@ def add_options(parser: argparse.ArgumentParser, program: Program, variables: Ma
     first = next(iter(variables.values()), None)
     example = f" --{first.name} {first.default}" if first else ""
     parser.description = program.summary.replace("%", "%%")
+    commands = _indented(help_lines([*TRADE_COMMANDS, *CHART_COMMANDS]))
     parser.epilog = (
-        f"commands on standard input, one a line:\n{_indented(HELP)}\n\nexample:\n"
+        f"commands on standard input, one a line:\n{commands}\n\nexample:\n"
         f"  {parser.prog}{example} --bars tests/data/EURUSD_H1.tsv --speed 100"
     ).replace("%", "%%")
 
@@ -169,8 +172,8 @@ def _typed(convert: Callable[[str], _T]) -> Callable[[str], _T]:
     return converted
 
 
-def _indented(text: str) -> str:
-    return "\n".join(f"  {line}" for line in text.splitlines())
+def _indented(lines: Sequence[str]) -> str:
+    return "\n".join(f"  {line}" for line in lines)
 
 
 def _whole(text: str) -> int:

@@ -1,7 +1,10 @@
-"""What stands behind the terminal's functions: four small protocols and the structures that pass through them.
+"""The interfaces behind the functions that a program calls: Clock, Market, Account and Charts, and their structures.
 
-The embedded terminal implements them with files and SQLite; a real MetaTrader 5 can stand in their place without a
-change to a program. Prices are integer points and volumes integer steps here; floats exist only at MQL's functions.
+Programs call one common set of functions (the modules in mql/). Those functions reach prices, positions and charts
+only through the four protocols of this module. Two terminals implement them: the embedded one (paper/ and charts/,
+with files and SQLite) and a real MetaTrader 5 (mt5/). So a program runs on either one without a change.
+
+Prices are integer points and volumes integer steps of the symbol here; floats exist only in MQL's functions.
 """
 
 from __future__ import annotations
@@ -10,20 +13,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-if TYPE_CHECKING:
-    from demos.terminal.charts.template_file import Section
+from demos.terminal.template_tree import Section
 
 
 class TerminalError(Exception):
-    """A reason to end, told in one line; ``code`` is the process's exit code."""
+    """An error that ends the process; its text is one line, ``code`` is the exit code."""
 
     code = 2
 
 
 class ProgramError(TerminalError):
-    """A program or an input that cannot be used as asked."""
+    """A program or an input that cannot be used."""
 
     code = 2
 
@@ -35,13 +37,13 @@ class OutputError(TerminalError):
 
 
 class MarketError(TerminalError):
-    """A market file that cannot be read, or says what no market file says."""
+    """A market file that cannot be read or is malformed."""
 
     code = 4
 
 
 class AccountError(TerminalError):
-    """An account file that is no account, is in use, of a newer version, or cannot be written."""
+    """An account file that is not an account, is in use, has a newer version, or cannot be written."""
 
     code = 4
 
@@ -59,7 +61,7 @@ class SymbolSpec:
 
 
 class Tick(NamedTuple):
-    """A quote. ``time`` counts milliseconds since 1970 in the market's own, zoneless time; prices are points."""
+    """A quote. ``time`` is milliseconds since 1970 in the market's own time zone; prices are points."""
 
     symbol: str
     time: int
@@ -69,7 +71,7 @@ class Tick(NamedTuple):
 
 @dataclass(frozen=True)
 class Position:
-    """An open position. ``volume`` is signed steps, ``cost`` their price in point-steps, of the same sign."""
+    """An open position. ``volume`` is signed steps; ``cost`` is price times volume in point-steps, of the same sign."""
 
     ticket: int
     spec: SymbolSpec
@@ -81,7 +83,7 @@ class Position:
 
 @dataclass(frozen=True)
 class Deal:
-    """A trade that happened. ``position_volume`` is the position's signed volume after it; profit is in point-steps."""
+    """An executed trade. ``position_volume`` is the position's signed volume after it; profit is in point-steps."""
 
     ticket: int
     position: int
@@ -95,7 +97,7 @@ class Deal:
 
 @dataclass(frozen=True)
 class TradeResult:
-    """An answer to a trade request: a TRADE_RETCODE_*, the deal when there was one, and what was wrong otherwise."""
+    """The answer to a trade request: a TRADE_RETCODE_*, the deal if there was one, and a text about the outcome."""
 
     retcode: int
     deal: Deal | None = None
@@ -104,7 +106,7 @@ class TradeResult:
 
 @dataclass
 class ChartView:
-    """What a chart shows."""
+    """What a chart shows: symbol, period (PERIOD_*) and the text in its corner."""
 
     symbol: str
     period: int
@@ -112,34 +114,34 @@ class ChartView:
 
 
 class Clock(Protocol):
-    """Time as a host sees it. Only ``wake`` may be called from another thread or from a signal handler."""
+    """The terminal's time. Only ``wake`` may be called from another thread or from a signal handler."""
 
     def monotonic(self) -> float:
         """Seconds from an arbitrary start that all processes of this machine share; never goes back."""
         ...
 
     def wait(self, seconds: float | None) -> None:
-        """Return after this many seconds (None: no limit), or at once when somebody calls, or has called, wake()."""
+        """Return after this many seconds (None: no limit), or at once when wake() is called or was called before."""
         ...
 
     def wake(self) -> None:
-        """End the present or the next wait()."""
+        """End the current wait(), or the next one."""
         ...
 
     def now(self) -> datetime:
-        """Local time with its offset, for log lines and TimeGMT; durations are taken from monotonic()."""
+        """Local time with its offset, for log lines and TimeGMT; durations are measured with monotonic()."""
         ...
 
 
 class Market(Protocol):
-    """Where ticks come from."""
+    """The source of ticks."""
 
     def symbols(self) -> Mapping[str, SymbolSpec]:
-        """The symbols that can be traded."""
+        """The symbols that can be traded, by their exact names."""
         ...
 
     def next_due(self) -> float | None:
-        """When poll() has more to give, on the clock's monotonic time; None: never again."""
+        """The clock's monotonic time at which poll() returns more ticks; None after the last tick."""
         ...
 
     def poll(self, now: float) -> Sequence[Tick]:
@@ -148,7 +150,7 @@ class Market(Protocol):
 
 
 class Account(Protocol):
-    """Where positions are kept."""
+    """The positions, and the way to change them."""
 
     @property
     def margin_mode(self) -> int:
@@ -156,7 +158,7 @@ class Account(Protocol):
         ...
 
     def positions(self) -> Sequence[Position]:
-        """Open positions in the order of their tickets."""
+        """The open positions, sorted by ticket."""
         ...
 
     def trade(self, spec: SymbolSpec, volume: int, quote: Tick, ticket: int = 0) -> TradeResult:
@@ -164,12 +166,12 @@ class Account(Protocol):
         ...
 
     def new_deals(self) -> Sequence[Deal]:
-        """The deals since the last call, whoever made them."""
+        """The deals since the last call, also those of other programs and of the trader."""
         ...
 
 
 class Charts(Protocol):
-    """Where programs are attached and what is shown there."""
+    """The charts that programs are attached to, and what each shows."""
 
     def open(self, symbol: str, period: int) -> int:
         """Open a chart and return its identifier."""
@@ -180,7 +182,7 @@ class Charts(Protocol):
         ...
 
     def comment(self, chart: int, text: str) -> None:
-        """Show a text in the chart's corner in place of the last one."""
+        """Replace the text in the chart's corner."""
         ...
 
     def show(self, chart: int, symbol: str, period: int) -> None:
@@ -188,9 +190,9 @@ class Charts(Protocol):
         ...
 
     def template(self, chart: int) -> Section:
-        """What is on the chart, to look at and to change."""
+        """The chart's template as a tree; a change to the tree changes the chart."""
         ...
 
     def apply(self, chart: int, template: Section) -> None:
-        """Put a template onto the chart in place of what is there; symbol and period stay."""
+        """Replace the chart's template; symbol and period stay."""
         ...

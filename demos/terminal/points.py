@@ -1,4 +1,4 @@
-"""Decimal text to integer points and steps and back, exactly; and what a position earns."""
+"""Exact conversions between decimal text, integer points and integer steps; and the profit of a position."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from fractions import Fraction
 
 from demos.terminal.interfaces import Position, SymbolSpec, Tick
 
-# Wide enough for the whole range of a double: quantize must never overflow the precision.
+# Enough digits for the whole range of a double, so that quantize never exceeds the precision.
 _WIDE = Context(prec=700)
 
-# A volume that comes through a double may miss its step by the double's own error, not by more.
+# A volume that was a double may differ from its step by the rounding error of a double, not by more.
 _VOLUME_TOLERANCE = Decimal("1e-8")
 
 
@@ -20,12 +20,12 @@ def price_text(points: int, digits: int) -> str:
 
 
 def price_float(points: int, digits: int) -> float:
-    """Points as the double nearest to the price."""
+    """Points as a price, the nearest double."""
     return float(Fraction(points, 10**digits))
 
 
 def volume_digits(spec: SymbolSpec) -> int:
-    """Digits after the point of a volume in lots: at least two, as MetaTrader shows it."""
+    """The number of decimal places of a volume in lots: at least two, as MetaTrader shows it."""
     exponent = spec.volume_step.as_tuple().exponent
     assert isinstance(exponent, int)
     return max(2, -exponent)
@@ -42,7 +42,7 @@ def volume_float(steps: int, spec: SymbolSpec) -> float:
 
 
 def volume_steps(lots: Decimal, spec: SymbolSpec) -> int | None:
-    """Lots as steps; None when they lie between two steps."""
+    """Lots as steps; None when they are not a multiple of the step."""
     if not lots.is_finite():
         return None
     steps = int((lots / spec.volume_step).to_integral_value(ROUND_HALF_UP))
@@ -50,7 +50,7 @@ def volume_steps(lots: Decimal, spec: SymbolSpec) -> int | None:
 
 
 def volume_problem(lots: Decimal, spec: SymbolSpec) -> str | None:
-    """Why no order of this many lots can be given, or None when it can."""
+    """Why an order cannot have this many lots, or None when it can."""
     steps = volume_steps(lots, spec)
     if steps is None:
         return f"volume {lots} is not a multiple of the step {spec.volume_step}"
@@ -62,22 +62,22 @@ def volume_problem(lots: Decimal, spec: SymbolSpec) -> str | None:
 
 
 def rounded(value: float, digits: int) -> Decimal:
-    """A double, as its shortest decimal form, rounded half away from zero: 1.005, 2 → 1.01."""
+    """The shortest decimal form of a double, rounded half away from zero: 1.005, 2 → 1.01."""
     return Decimal(repr(value)).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP, _WIDE)
 
 
 def open_price(position: Position) -> Fraction:
-    """The average price in points."""
+    """The position's average price in points."""
     return Fraction(position.cost, position.volume)
 
 
 def closing_price(position: Position, quote: Tick) -> int:
-    """The price in points at which the position would be closed now."""
+    """The price in points at which this quote closes the position."""
     return quote.bid if position.volume > 0 else quote.ask
 
 
 def open_profit(position: Position, quote: Tick) -> int:
-    """What closing would bring now, in point-steps."""
+    """The profit of closing the position at this quote, in point-steps."""
     return closing_price(position, quote) * position.volume - position.cost
 
 

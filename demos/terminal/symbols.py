@@ -1,8 +1,8 @@
-"""What a symbol's name may be: the one rule for options, maps, file names, charts and markets.
+"""The one definition of a valid symbol name, for options, maps, file names, charts and markets.
 
-A broker's names may hold blanks, dots, ``#`` and letters of either case: ``Volatility 75 Index``, ``EURUSD.m``. The
-article's wire formats carry all of them, except for their own marks. A program may limit a name further: the template
-pair has room for nine bytes, and a code page may lack a letter.
+A broker's names may contain blanks, dots, ``#`` and letters of either case: ``Volatility 75 Index``, ``EURUSD.m``. Case
+and blanks count. The article's wire formats carry all names except those that contain the formats' own marks. A program
+may have further limits: the template pair has room for nine bytes, and a code page may lack a letter.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ LONGEST_SYMBOL = 64
 
 
 def symbol_problem(name: str) -> str | None:
-    """Why this is not a symbol's name, or None when it is."""
+    """Why this is not a valid symbol name, or None when it is one."""
     if not name:
         return "a symbol's name is empty"
     if len(name) > LONGEST_SYMBOL:

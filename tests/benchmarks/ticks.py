@@ -23,8 +23,8 @@ from demos.terminal.paper.account import PaperAccount
 from demos.terminal.paper.market import ReplayMarket, Speed
 from demos.terminal.runtime.attachment import running
 from demos.terminal.runtime.clock import ManualClock
-from demos.terminal.runtime.host import Host
 from demos.terminal.runtime.log import Log
+from demos.terminal.terminal import Terminal
 from demos.ticks.protocol import MAX_DATAGRAM, encode
 
 from .connections import HOST, standard_datagram, standard_port
@@ -40,8 +40,8 @@ def _program(stack: ExitStack, database: Path) -> tuple[int, Callable[[], int]]:
     account = stack.enter_context(closing(PaperAccount()))
     clock = ManualClock()
     market = ReplayMarket([SymbolSpec("EURUSD")], iter(()), Speed())
-    host = Host(clock, market, account, Log(clock, None))
-    chart = host.attach(find_program("tick_collector"), "EURUSD", inputs={"Port": 0, "database": str(database)})
+    terminal = Terminal(clock, market, account, Log(clock, None))
+    chart = terminal.attach(find_program("tick_collector"), "EURUSD", inputs={"Port": 0, "database": str(database)})
     with running(chart, "OnInit"):
         chart.module.OnInit()
         chart.module.OnTimer()

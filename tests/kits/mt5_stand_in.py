@@ -1,6 +1,6 @@
-"""A stand-in for the package MetaTrader5 5.0: its calls, structures, fields and codes, with a small broker behind them.
+"""A stand-in for the package MetaTrader5 5.0: its calls, structures, fields and codes, with a simulated broker.
 
-The names are the package's own; test_mt5_package.py compares them with the real one where that can be imported.
+All names are those of the package; mt5/test_package.py compares them with the real package where it can be imported.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def structure(kind: Any, **fields: object) -> Any:
 
 
 class StandIn:
-    """What ``import MetaTrader5`` gives, and behind it a terminal whose broker does what a test asks for."""
+    """Replaces the module MetaTrader5; behind it is a terminal whose broker behaves as a test configures it."""
 
     def __init__(self, margin_mode: int = ACCOUNT_MARGIN_MODE_RETAIL_NETTING) -> None:
         self._account = structure(
@@ -117,19 +117,19 @@ class StandIn:
         self._orders: list[Any] = []
         self._sent: list[dict[str, Any]] = []
         self._checked: list[dict[str, Any]] = []
-        # What the next checks and orders are answered with, in place of what the broker would say.
+        # The answers to the next checks and orders; when empty, the broker's rules decide.
         self._check_answers: list[Any] = []
         self._answers: list[Any] = []
-        # How many looks at the positions an order that was done takes to show.
+        # The number of reads of the positions before they show an executed order.
         self._delay = 0
         self._pending: list[tuple[int, dict[str, Any]]] = []
         self._history = True
         self._next = 100
 
-    # What a test arranges.
+    # Methods for tests.
 
     def _add(self, name: str = "EURUSD", bid: float = 1.1, ask: float = 1.10002, **fields: object) -> None:
-        """Let the broker offer a symbol and quote it."""
+        """Add a symbol with one quote."""
         settings = {
             "name": name, "digits": 5, "volume_min": 0.01, "volume_max": 100.0, "volume_step": 0.01,
             "trade_contract_size": 100000.0, "filling_mode": 1, "trade_exemode": 2,
@@ -142,7 +142,7 @@ class StandIn:
         self._quotes.setdefault(name, []).append(tick)
 
     def _hold(self, volume: float, symbol: str = "EURUSD", magic: int = 0, price: float = 1.1) -> int:
-        """Open a position by somebody else's hand; its ticket."""
+        """Open a position that is not the program's own; returns its ticket."""
         request = {"symbol": symbol, "volume": abs(volume), "type": int(volume < 0), "magic": magic, "price": price}
         return self._execute(request)
 
@@ -150,12 +150,12 @@ class StandIn:
         self._error = (code, text)
 
     def _call(self) -> bool:
-        """Whether a call reaches the terminal."""
+        """Whether the connection to the terminal works; sets the last error."""
         self._error = (RES_S_OK, "Success") if self._running else (RES_E_INTERNAL_FAIL_CONNECT, "No IPC connection")
         return self._running
 
     def _execute(self, request: dict[str, Any]) -> int:
-        """Carry a request out: its deal's ticket."""
+        """Execute a request; returns the deal's ticket."""
         ticket = self._next = self._next + 1
         symbol, price = request["symbol"], request["price"]
         volume = request["volume"] * (-1 if request["type"] else 1)
@@ -189,8 +189,8 @@ class StandIn:
         )
         return ticket
 
-    def _expects(self, request: dict[str, Any]) -> int:
-        """The return code that the broker's own rules give a request."""
+    def _return_code(self, request: dict[str, Any]) -> int:
+        """The return code for a request by the broker's rules."""
         info = self._symbols[request["symbol"]]
         flags = {0: info.filling_mode & 1, 1: info.filling_mode & 2, 2: info.trade_exemode == 3}
         if info.trade_exemode in (2, 3) and not flags[request["type_filling"]]:
@@ -199,7 +199,7 @@ class StandIn:
             return TRADE_RETCODE_POSITION_CLOSED
         return 0
 
-    # The package's calls.
+    # The calls of the package.
 
     def initialize(self, *path: str) -> bool:
         self._initialized.append(path)
@@ -252,10 +252,10 @@ class StandIn:
             return None
         if not self._call():
             return None
-        self._pending = [(looks - 1, request) for looks, request in self._pending]
-        for looks, request in self._pending.copy():
-            if looks < 0:
-                self._pending.remove((looks, request))
+        self._pending = [(reads - 1, request) for reads, request in self._pending]
+        for reads, request in self._pending.copy():
+            if reads < 0:
+                self._pending.remove((reads, request))
                 self._execute(request)
         return tuple(held for held in self._held.values() if symbol in ("", held.symbol))
 
@@ -277,7 +277,7 @@ class StandIn:
                 self._error = (RES_E_INVALID_PARAMS, 'Invalid "volume" argument')
                 return None
             return structure(OrderCheckResult, retcode=answer, comment="checked")
-        code = self._expects(request)
+        code = self._return_code(request)
         return structure(OrderCheckResult, retcode=code, comment="Unsupported filling mode" if code else "Done")
 
     def order_send(self, request: dict[str, Any]) -> Any:
@@ -305,7 +305,7 @@ class StandIn:
 
 
 def broker(margin_mode: int = ACCOUNT_MARGIN_MODE_RETAIL_NETTING) -> StandIn:
-    """A stand-in whose broker offers EURUSD."""
+    """A stand-in whose broker has the symbol EURUSD."""
     stand_in = StandIn(margin_mode)
     stand_in._add()
     return stand_in

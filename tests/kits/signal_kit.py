@@ -13,10 +13,9 @@ import pytest
 from demos.registry import find_program
 from demos.terminal.interfaces import Account, SymbolSpec, Tick
 from demos.terminal.paper.account import PaperAccount
-from demos.terminal.runtime.attachment import Chart
 from demos.terminal.runtime.clock import ManualClock
-from demos.terminal.runtime.host import Host
 from demos.terminal.runtime.log import Log
+from demos.terminal.terminal import ProgramOnChart, Terminal
 from winsock import (
     AF_INET,
     FD_ISSET,
@@ -138,7 +137,7 @@ class Stage:
         self.account = account or PaperAccount()
         self.record = Record()
         self.answers: list[str] = []
-        self.host = Host(
+        self.terminal = self.host = Terminal(
             self.clock,
             _Market(symbols, quotes),
             self.account,
@@ -147,7 +146,7 @@ class Stage:
             timer_ms=timer_ms,
             answer=self.answers.append,
         )
-        self.chart: Chart = self.host.attach(find_program(program), symbols[0].name, inputs=inputs)
+        self.chart: ProgramOnChart = self.host.attach(find_program(program), symbols[0].name, inputs=inputs)
         self.program = self.chart.module
 
     def play(self, script: Script) -> int:

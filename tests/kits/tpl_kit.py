@@ -14,6 +14,7 @@ from demos.template.protocol import decode, encode, prepare
 from demos.terminal.charts import layout
 from demos.terminal.charts.template_file import Section, parse
 from demos.terminal.interfaces import SymbolSpec
+from demos.terminal.mql import constants as c
 from demos.terminal.runtime.files import DataFolder
 from winsock import INVALID_SOCKET, SOCKET_ERROR, WSAGetLastError, recv
 
@@ -48,7 +49,7 @@ class TplStage(Stage):
 
     def change(self, text: str) -> None:
         """Add an object to the chart as its owner does; the terminal calls the program's OnChartEvent."""
-        layout.add_object(self.template, layout.OBJ_TEXT, text, [(0, 1.0)], descr=text)
+        layout.add_object(self.template, c.OBJ_TEXT, text, [(0, 1.0)], descr=text)
         self.host.chart_changed(self.chart.id, 7, text)
 
 

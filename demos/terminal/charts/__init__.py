@@ -1,1 +1,1 @@
-"""Charts in memory: what each shows, its template, its history of bars, and pictures of it."""
+"""Charts in memory: their symbols and periods, templates, bars, commands and pictures."""

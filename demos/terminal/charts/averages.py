@@ -1,4 +1,4 @@
-"""Moving averages over bars, as MetaTrader 5's indicator of that name has them."""
+"""Moving averages over bars, as MetaTrader 5's indicator Moving Average computes them."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ PRICES: dict[int, Callable[[Bar], float]] = {
 
 
 def moving_average(values: Sequence[float], count: int, method: int) -> list[float | None]:
-    """The average at each value of the last so many; None while there are fewer. An unknown method is the simple one.
+    """The average of the last ``count`` values at each value; None while there are fewer values.
 
-    The exponential and the smoothed one begin with the simple average of the first values. MetaTrader's exponential
-    one begins with the first value; after some four times ``count`` bars nothing is left of the difference.
+    An unknown method gives the simple average. The exponential and the smoothed average start with the simple average
+    of the first values. MetaTrader's exponential average starts with the first value; the difference disappears after
+    about four times ``count`` bars.
     """
     if not 1 <= count <= len(values):
         return [None] * len(values)

@@ -1,4 +1,4 @@
-"""What the parts of a picture share: the axes, what is shown, and a template's values as matplotlib wants them."""
+"""The state that the drawing functions share, and a template's values converted for matplotlib."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from demos.terminal.charts.history import Bar, length_of
-from demos.terminal.charts.template_file import Section
+from demos.terminal.template_tree import Section
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# In pixels, and pixels an inch.
+# Width and height in pixels, and pixels per inch.
 WIDTH, HEIGHT, DPI = 1200, 700, 100
 
 _STYLES = ("solid", "dashed", "dotted", "dashdot", (0, (3, 1, 1, 1, 1, 1)))
 
 
 @dataclass
-class View:
-    """A picture in the making. A bar's place is its number among the bars shown; prices are not points here."""
+class Picture:
+    """A picture that is being drawn. A bar's place is its index among the visible bars; prices are not in points."""
 
     axes: Axes
     chart: Section
@@ -31,10 +31,11 @@ class View:
     period: int
 
     def color(self, key: str, default: int) -> str:
+        """The color of a key of the chart."""
         return color_text(number(self.chart.get(key), default))
 
     def place(self, seconds: float) -> float:
-        """Where a moment is: between bars, and beyond the last one, by the period's length."""
+        """The place of a time; between bars and after the last one it is interpolated with the period's length."""
         time = seconds * 1000
         times = [bar.time for bar in self.bars]
         index = bisect_right(times, time) - 1
@@ -46,6 +47,7 @@ class View:
 
 
 def stroke(section: Section, default: int) -> dict[str, Any]:
+    """Color, width and style of a line, as matplotlib's arguments."""
     style = int(number(section.get("style"), 0))
     return {
         "color": color_text(number(section.get("color"), default)),
@@ -55,7 +57,7 @@ def stroke(section: Section, default: int) -> dict[str, Any]:
 
 
 def number(text: str, default: float) -> float:
-    """A value that stands in a template; far too large ones are none."""
+    """A number of a template; the default for text that is not a number, and for numbers that are far too large."""
     try:
         value = float(text)
     except ValueError:
@@ -64,5 +66,6 @@ def number(text: str, default: float) -> float:
 
 
 def color_text(value: float) -> str:
+    """MQL5's color number as matplotlib's ``#rrggbb``."""
     number = int(value)
     return f"#{number & 0xFF:02x}{number >> 8 & 0xFF:02x}{number >> 16 & 0xFF:02x}"

@@ -1,7 +1,7 @@
-"""A chart drawn from its template and its bars into a PNG: candles, moving averages, lines, levels and texts.
+"""Draws a chart from its template and its bars into a PNG: candles, moving averages, lines, levels and texts.
 
-matplotlib is wanted (the extra ``charts``), and imported only here. The same template and the same bars give the same
-pixels on one machine. What a template holds and is not drawn is named in the log: other indicators, other objects.
+It needs matplotlib (the extra ``charts``), which is imported only here. The same template and the same bars give the
+same pixels on one machine. Parts of a template that are not drawn are named in the log: other indicators and objects.
 """
 
 from __future__ import annotations
@@ -9,26 +9,22 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from demos.terminal.charts import layout
 from demos.terminal.charts.averages import PRICES, moving_average
-from demos.terminal.charts.canvas import DPI, HEIGHT, WIDTH, View, number, stroke
-from demos.terminal.charts.drawing_objects import LONGEST_TEXT, draw_objects
+from demos.terminal.charts.canvas import DPI, HEIGHT, WIDTH, Picture, number, stroke
+from demos.terminal.charts.drawing_objects import MAX_TEXT, draw_objects
 from demos.terminal.charts.history import Bar
-from demos.terminal.charts.template_file import Section
+from demos.terminal.charts.operations import ChartTerminal, chart_title
 from demos.terminal.interfaces import TerminalError
-from demos.terminal.mql.constants import TIMEFRAMES
 from demos.terminal.mql.conversion import TimeToString, time_of
+from demos.terminal.template_tree import Section
 
-if TYPE_CHECKING:
-    from demos.terminal.runtime.host import Host
-
-# An average needs bars before the first that is shown.
+# An average needs bars before the first one that is shown.
 _WARM_UP = 1000
 
-# What comes from the network is bounded before it is drawn.
-_LONGEST_AVERAGE = 1000
+# Values from the network are limited before they are drawn.
+_MAX_AVERAGE_LENGTH = 1000
 
 _BARS, _CANDLES = 0, 1
 
@@ -40,7 +36,7 @@ class PictureError(TerminalError):
 
 
 def problem() -> str | None:
-    """Why no picture can be drawn here, or None."""
+    """Why no picture can be drawn on this machine, or None."""
     try:
         import matplotlib.figure  # noqa: F401  # only whether it is there
     except ImportError:
@@ -48,24 +44,24 @@ def problem() -> str | None:
     return None
 
 
-def draw_chart(host: Host, chart: int, path: Path) -> None:
-    """Draw what a chart shows now.
+def draw_chart(terminal: ChartTerminal, chart: int, path: Path) -> None:
+    """Draw the current state of a chart.
 
     Errors: PictureError when there are no bars, no matplotlib, or the file cannot be written.
     """
-    view = host.charts.view(chart)
-    template = host.charts.template(chart)
-    bars = host.history.bars(view.symbol, view.period, WIDTH + _WARM_UP)
-    digits = host.market.symbols()[view.symbol].digits
-    period = next(name for name, value in TIMEFRAMES.items() if value == view.period)
-    missing = draw(template, bars, digits, view.period, f"{view.symbol},{period}", path)
-    host.log.write("terminal", "info", "picture", f"{path}: {view.symbol},{period}, {len(bars)} bars")
+    view = terminal.charts.view(chart)
+    template = terminal.charts.template(chart)
+    bars = terminal.history.bars(view.symbol, view.period, WIDTH + _WARM_UP)
+    digits = terminal.market.symbols()[view.symbol].digits
+    title = chart_title(terminal, chart)
+    missing = draw(template, bars, digits, view.period, title, path)
+    terminal.log.write("terminal", "info", "picture", f"{path}: {title}, {len(bars)} bars")
     if missing:
-        host.log.write("terminal", "info", "picture", f"not drawn: {', '.join(sorted(missing))}")
+        terminal.log.write("terminal", "info", "picture", f"not drawn: {', '.join(sorted(missing))}")
 
 
 def draw(template: Section, bars: Sequence[Bar], digits: int, period: int, title: str, path: Path) -> set[str]:
-    """Draw a template over bars and write the PNG; returns what it holds that is not drawn.
+    """Draw a template over bars and write the PNG; returns the names of the template's parts that are not drawn.
 
     Errors: PictureError when there are no bars, no matplotlib, or the file cannot be written.
     """
@@ -82,33 +78,35 @@ def draw(template: Section, bars: Sequence[Bar], digits: int, period: int, title
     width = min(max(number(chart.get("scale"), 8), 1), 64)
     margin = min(max(number(chart.get("shift_size"), 0), 0), 50) / 100 if chart.get("shift") == "1" else 0.0
     shown = max(int(WIDTH * 0.91 * (1 - margin) / width), 1)
-    view = View(axes, chart, bars, max(len(bars) - shown, 0), 10**-digits, period)
-    _draw_frame(view, digits, title, shown / (1 - margin))
-    _draw_bars(view)
-    missing = _draw_indicators(view, layout.main_window(template))
-    missing |= draw_objects(view, list(layout.objects(template)))
+    picture = Picture(axes, chart, bars, max(len(bars) - shown, 0), 10**-digits, period)
+    _draw_frame(picture, digits, title, shown / (1 - margin))
+    _draw_bars(picture)
+    missing = _draw_indicators(picture, layout.main_window(template))
+    missing |= draw_objects(picture, list(layout.objects(template)))
     missing |= {"windows below the main one" for _ in list(chart.sections("window"))[1:]}
     with warnings.catch_warnings():
-        # A letter that the font lacks is shown as a box: no reason to stop.
+        # A letter that the font lacks is shown as a box, which is good enough.
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         try:
-            # Without the version of the software, files of equal pixels are equal.
-            figure.savefig(path, format="png", facecolor=view.color("background_color", 0), metadata={"Software": None})
+            # Without the version of the software, equal pixels give equal files.
+            figure.savefig(
+                path, format="png", facecolor=picture.color("background_color", 0), metadata={"Software": None}
+            )
         except OSError as error:
             raise PictureError(f"{path}: {error.strerror}") from error
     return missing
 
 
-def _draw_frame(view: View, digits: int, title: str, places: float) -> None:
-    """Axes, grid, title and the range that is shown."""
-    axes, foreground = view.axes, view.color("foreground_color", 0xFFFFFF)
-    visible = view.bars[view.first :]
-    axes.set_facecolor(view.color("background_color", 0))
-    low, high = min(bar.low for bar in visible) * view.point, max(bar.high for bar in visible) * view.point
-    margin = (high - low) * 0.05 or view.point * 10
+def _draw_frame(picture: Picture, digits: int, title: str, places: float) -> None:
+    """Draw axes, grid and title, and set the range of prices."""
+    axes, foreground = picture.axes, picture.color("foreground_color", 0xFFFFFF)
+    visible = picture.bars[picture.first :]
+    axes.set_facecolor(picture.color("background_color", 0))
+    low, high = min(bar.low for bar in visible) * picture.point, max(bar.high for bar in visible) * picture.point
+    margin = (high - low) * 0.05 or picture.point * 10
     low, high = low - margin, high + margin
-    fixed = number(view.chart.get("scale_fixed_min"), 0), number(view.chart.get("scale_fixed_max"), 0)
-    if view.chart.get("scale_fix") == "1" and fixed[0] < fixed[1]:
+    fixed = number(picture.chart.get("scale_fixed_min"), 0), number(picture.chart.get("scale_fixed_max"), 0)
+    if picture.chart.get("scale_fix") == "1" and fixed[0] < fixed[1]:
         low, high = fixed
     axes.set_xlim(-1, max(places, len(visible)))
     axes.set_ylim(low, high)
@@ -121,36 +119,37 @@ def _draw_frame(view: View, digits: int, title: str, places: float) -> None:
     axes.tick_params(colors=foreground, labelsize=8)
     for spine in axes.spines.values():
         spine.set_color(foreground)
-    if view.chart.get("grid") == "1":
-        axes.grid(True, color=view.color("grid_color", 0x997060), linestyle="dotted", linewidth=0.6)
+    if picture.chart.get("grid") == "1":
+        axes.grid(True, color=picture.color("grid_color", 0x997060), linestyle="dotted", linewidth=0.6)
         axes.set_axisbelow(True)
-    axes.text(
-        0.008, 0.985, title[:LONGEST_TEXT], color=foreground, transform=axes.transAxes, va="top", parse_math=False
-    )
-    if view.chart.get("bidline") == "1":
-        axes.axhline(view.bars[-1].close * view.point, color=view.color("bidline_color", 0x997060), linewidth=0.8)
+    axes.text(0.008, 0.985, title[:MAX_TEXT], color=foreground, transform=axes.transAxes, va="top", parse_math=False)
+    if picture.chart.get("bidline") == "1":
+        axes.axhline(
+            picture.bars[-1].close * picture.point, color=picture.color("bidline_color", 0x997060), linewidth=0.8
+        )
 
 
-def _draw_bars(view: View) -> None:
+def _draw_bars(picture: Picture) -> None:
     from matplotlib.collections import LineCollection, PolyCollection
 
     visible = [
-        (place, *(price * view.point for price in bar[1:5])) for place, bar in enumerate(view.bars[view.first :])
+        (place, *(price * picture.point for price in bar[1:5]))
+        for place, bar in enumerate(picture.bars[picture.first :])
     ]
-    mode = number(view.chart.get("mode"), _CANDLES)
+    mode = number(picture.chart.get("mode"), _CANDLES)
     if mode not in (_BARS, _CANDLES):
-        line = view.color("chartline_color", 0x00FF00)
-        view.axes.plot([bar[0] for bar in visible], [bar[4] for bar in visible], color=line, linewidth=1)
+        line = picture.color("chartline_color", 0x00FF00)
+        picture.axes.plot([bar[0] for bar in visible], [bar[4] for bar in visible], color=line, linewidth=1)
         return
-    up, down = view.color("barup_color", 0x00FF00), view.color("bardown_color", 0x00FF00)
-    bull, bear = view.color("bullcandle_color", 0), view.color("bearcandle_color", 0xFFFFFF)
+    up, down = picture.color("barup_color", 0x00FF00), picture.color("bardown_color", 0x00FF00)
+    bull, bear = picture.color("bullcandle_color", 0), picture.color("bearcandle_color", 0xFFFFFF)
     edges = [up if close >= first else down for _, first, _, _, close in visible]
     strokes = [[(place, low), (place, high)] for place, _, high, low, _ in visible]
-    view.axes.add_collection(LineCollection(strokes, colors=edges, linewidths=0.9, zorder=2), autolim=False)
+    picture.axes.add_collection(LineCollection(strokes, colors=edges, linewidths=0.9, zorder=2), autolim=False)
     if mode == _BARS:
         ticks = [[(place - 0.35, first), (place, first)] for place, first, _, _, _ in visible]
         ticks += [[(place, close), (place + 0.35, close)] for place, _, _, _, close in visible]
-        view.axes.add_collection(LineCollection(ticks, colors=edges * 2, linewidths=0.9, zorder=2), autolim=False)
+        picture.axes.add_collection(LineCollection(ticks, colors=edges * 2, linewidths=0.9, zorder=2), autolim=False)
         return
     bodies = [
         [(place - 0.35, first), (place + 0.35, first), (place + 0.35, close), (place - 0.35, close)]
@@ -158,29 +157,32 @@ def _draw_bars(view: View) -> None:
     ]
     faces = [bull if close >= first else bear for _, first, _, _, close in visible]
     candles = PolyCollection(bodies, facecolors=faces, edgecolors=edges, linewidths=0.9, zorder=3)
-    view.axes.add_collection(candles, autolim=False)
+    picture.axes.add_collection(candles, autolim=False)
 
 
-def _draw_indicators(view: View, window: Section) -> set[str]:
+def _draw_indicators(picture: Picture, window: Section) -> set[str]:
     missing = set()
     for indicator in window.sections("indicator"):
         name = indicator.get("name")
         if name == layout.MOVING_AVERAGE:
-            _draw_average(view, indicator)
+            _draw_average(picture, indicator)
         elif name.lower() != "main":
-            missing.add(f"indicator {name[:LONGEST_TEXT]}")
+            missing.add(f"indicator {name[:MAX_TEXT]}")
     return missing
 
 
-def _draw_average(view: View, indicator: Section) -> None:
+def _draw_average(picture: Picture, indicator: Section) -> None:
     graph = next(indicator.sections("graph"), indicator)
     count = int(number(indicator.get("period"), 14))
     price = PRICES.get(int(number(indicator.get("apply"), 1)), PRICES[1])
     method, shift = int(number(indicator.get("method"), 0)), int(number(graph.get("shift"), 0))
-    if not 1 <= count <= _LONGEST_AVERAGE:
+    if not 1 <= count <= _MAX_AVERAGE_LENGTH:
         return
-    averages = moving_average([price(bar) for bar in view.bars], count, method)
-    points = [(index - view.first + shift, each) for index, each in enumerate(averages) if each is not None]
-    view.axes.plot(
-        [place for place, _ in points], [each * view.point for _, each in points], **stroke(graph, 0x0000FF), zorder=4
+    averages = moving_average([price(bar) for bar in picture.bars], count, method)
+    points = [(index - picture.first + shift, each) for index, each in enumerate(averages) if each is not None]
+    picture.axes.plot(
+        [place for place, _ in points],
+        [each * picture.point for _, each in points],
+        **stroke(graph, 0x0000FF),
+        zorder=4,
     )

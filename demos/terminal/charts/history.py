@@ -1,4 +1,4 @@
-"""What a terminal remembers of the quotes it has seen: minutes, from which it builds the bars of any period."""
+"""The quotes of the past: stored as bars of one minute, from which the bars of any period are built."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import NamedTuple
 from demos.terminal.interfaces import Tick
 from demos.terminal.mql.conversion import milliseconds_of, time_of
 
-MOST_MINUTES = 100_000
+MAX_MINUTES = 100_000
 
 _MINUTE = 60_000
 _DAY = 1440 * _MINUTE
 
-# A period's number is its unit in the two highest bits and its count below them: PERIOD_H4 is 0x4004.
+# The two highest of a period's 16 bits are its unit, the others its count: PERIOD_H4 is 0x4004.
 MINUTES, HOURS, WEEKS, MONTHS = range(4)
 
 
 class Bar(NamedTuple):
-    """``time`` is the bar's beginning in milliseconds since 1970, market time; prices are points of the bid."""
+    """``time`` is the beginning of the bar in milliseconds since 1970, market time; prices are bids in points."""
 
     time: int
     open: int
@@ -30,22 +30,22 @@ class Bar(NamedTuple):
 
 
 class History:
-    """The last minutes of each symbol."""
+    """The last minutes of each symbol, at most ``max_minutes``."""
 
-    def __init__(self, most: int = MOST_MINUTES) -> None:
-        self._most = most
+    def __init__(self, max_minutes: int = MAX_MINUTES) -> None:
+        self._max_minutes = max_minutes
         self._minutes: dict[str, deque[Bar]] = {}
 
     def take(self, tick: Tick) -> None:
-        """Remember a quote."""
-        minutes = self._minutes.setdefault(tick.symbol, deque(maxlen=self._most))
+        """Add a quote."""
+        minutes = self._minutes.setdefault(tick.symbol, deque(maxlen=self._max_minutes))
         minute = Bar(tick.time - tick.time % _MINUTE, tick.bid, tick.bid, tick.bid, tick.bid, 1)
         if minutes and minutes[-1].time == minute.time:
             minute = _joined(minutes.pop(), minute)
         minutes.append(minute)
 
     def bars(self, symbol: str, period: int, count: int) -> list[Bar]:
-        """The last so many bars of the symbol, oldest first; the last one is not complete."""
+        """The last ``count`` bars of the symbol, oldest first; the last one is not complete."""
         bars: deque[Bar] = deque(maxlen=count)
         for minute in self._minutes.get(symbol, ()):
             begin = begin_of_bar(minute.time, period)
@@ -57,12 +57,12 @@ class History:
 
 
 def unit_and_count(period: int) -> tuple[int, int]:
-    """A period as templates say it: minutes, hours, weeks or months, and how many of them."""
+    """A period as templates write it: MINUTES, HOURS, WEEKS or MONTHS, and their number."""
     return period >> 14, period & 0x3FFF
 
 
 def begin_of_bar(time: int, period: int) -> int:
-    """When the bar of this moment begins, in milliseconds since 1970; a week begins on Sunday."""
+    """The beginning of the bar that contains ``time``, in milliseconds since 1970; a week begins on Sunday."""
     unit, _ = unit_and_count(period)
     if unit == MONTHS:
         return milliseconds_of(time_of(time).replace(day=1, hour=0, minute=0, second=0, microsecond=0))
@@ -74,7 +74,7 @@ def begin_of_bar(time: int, period: int) -> int:
 
 
 def length_of(period: int) -> int:
-    """A bar's length in milliseconds; of a month it is thirty days."""
+    """A bar's length in milliseconds; a month counts as thirty days."""
     unit, count = unit_and_count(period)
     return {MINUTES: _MINUTE, HOURS: 60 * _MINUTE, WEEKS: 7 * _DAY, MONTHS: 30 * _DAY}[unit] * count
 

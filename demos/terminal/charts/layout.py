@@ -1,20 +1,13 @@
-"""What is on a chart, as its template says it: a new chart's template, moving averages and graphical objects."""
+"""The contents of a chart's template: a new chart, moving averages, graphical objects, the Expert Advisor."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
 from demos.terminal.charts.history import unit_and_count
-from demos.terminal.charts.template_file import ROOT, Line, Section, new_section, parse
-
-# https://www.mql5.com/en/docs/constants/objectconstants/enum_object, as the key `type` has it.
-OBJ_VLINE = 0
-OBJ_HLINE = 1
-OBJ_TREND = 2
-OBJ_FIBO = 12
-OBJ_RECTANGLE = 20
-OBJ_TEXT = 101
-OBJ_LABEL = 102
+from demos.terminal.charts.template_file import ROOT, parse
+from demos.terminal.mql.constants import OBJ_HLINE, OBJ_VLINE
+from demos.terminal.template_tree import Line, Section, new_section
 
 # A colour is red + 256 * green + 65536 * blue, as in MQL5.
 COLORS = {
@@ -33,7 +26,7 @@ COLORS = {
 AVERAGING = {"simple": 0, "exponential": 1, "smoothed": 2, "weighted": 3}
 MOVING_AVERAGE = "Moving Average"
 
-# The Fibonacci levels of an object that brings none of its own.
+# The levels of a Fibonacci object that has no levels of its own.
 FIBO_LEVELS = (0.0, 0.236, 0.382, 0.5, 0.618, 1.0, 1.618, 2.618, 4.236)
 
 # The values are those of a chart that MetaTrader 5 opens with its own settings, drawn as candles.
@@ -115,7 +108,7 @@ fixed_height=-1
 
 
 def new_chart() -> Section:
-    """The template of a chart that nobody has touched."""
+    """The template of a new chart."""
     return parse(b"\xff\xfe" + _NEW_CHART.replace("\n", "\r\n").encode("utf-16-le"))
 
 
@@ -135,7 +128,7 @@ def main_window(document: Section) -> Section:
 
 
 def set_view(document: Section, chart: int, symbol: str, period: int, digits: int) -> None:
-    """Write down what the chart shows."""
+    """Set the keys that say what the chart shows."""
     unit, count = unit_and_count(period)
     values = {"id": chart, "symbol": symbol, "period_type": unit, "period_size": count, "digits": digits}
     for key, value in values.items():
@@ -143,7 +136,7 @@ def set_view(document: Section, chart: int, symbol: str, period: int, digits: in
 
 
 def set_expert(document: Section, name: str, inputs: Mapping[str, object]) -> None:
-    """Put an Expert Advisor onto the chart in place of the last one; none where the name is empty."""
+    """Replace the Expert Advisor of the chart; an empty name removes it."""
     chart = root(document)
     for expert in list(chart.sections("expert")):
         chart.remove(expert)
@@ -151,7 +144,7 @@ def set_expert(document: Section, name: str, inputs: Mapping[str, object]) -> No
         return
     path = f"Experts\\{name}.ex5"
     expert = new_section("expert", ("name", name), ("path", path), ("expertmode", 5))
-    # A line end in a value would begin a line of its own.
+    # A line end inside a value would begin a new line of the template.
     values = [(key, str(value).replace("\r", " ").replace("\n", " ")) for key, value in inputs.items()]
     expert.items.append(new_section("inputs", *values))
     place = next((i for i, item in enumerate(chart.items) if isinstance(item, Section)), len(chart.items))
@@ -159,7 +152,7 @@ def set_expert(document: Section, name: str, inputs: Mapping[str, object]) -> No
 
 
 def add_moving_average(document: Section, period: int, method: int, color: int) -> None:
-    """Put a moving average of the closing prices onto the main window."""
+    """Add a moving average of the closing prices to the main window."""
     indicator = new_section(
         "indicator",
         ("name", MOVING_AVERAGE),
@@ -188,7 +181,7 @@ def add_moving_average(document: Section, period: int, method: int, color: int) 
 
 
 def remove_moving_averages(document: Section) -> int:
-    """Take them off the main window; returns how many there were."""
+    """Remove all moving averages from the main window; returns their number."""
     window = main_window(document)
     found = [each for each in window.sections("indicator") if each.get("name") == MOVING_AVERAGE]
     for indicator in found:
@@ -202,12 +195,12 @@ def objects(document: Section) -> Iterator[Section]:
 
 
 def find_object(document: Section, name: str) -> Section | None:
-    """The object of that name."""
+    """The object with this name, or None."""
     return next((each for each in objects(document) if each.get("name") == name), None)
 
 
 def add_object(document: Section, kind: int, name: str, points: Sequence[tuple[int, float]], **keys: object) -> bool:
-    """Put an object onto the main window, at points of seconds since 1970 and prices; False when the name is taken."""
+    """Add an object to the main window; a point is seconds since 1970 and a price. False when the name is taken."""
     if not one_line(name) or find_object(document, name):
         return False
     pairs: list[tuple[str, object]] = [("type", kind), ("name", name), *keys.items()]
@@ -221,7 +214,7 @@ def add_object(document: Section, kind: int, name: str, points: Sequence[tuple[i
 
 
 def remove_object(document: Section, name: str) -> bool:
-    """Take the object of that name off the chart; False when there is none."""
+    """Remove the object with this name; False when there is none."""
     found = find_object(document, name)
     if found is None:
         return False
@@ -231,7 +224,7 @@ def remove_object(document: Section, name: str) -> bool:
 
 
 def one_line(text: str) -> bool:
-    """Whether a text can be a value: not empty, and on one line."""
+    """Whether a text can be the value of a key: not empty, without line ends and NUL."""
     return bool(text) and not any(char in text for char in "\r\n\0")
 
 

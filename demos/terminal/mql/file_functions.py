@@ -1,4 +1,4 @@
-"""What MetaTrader offers a program for files, under MQL5's names. None of them leaves the folder MQL5\\Files."""
+"""File functions. No file name leads out of the folder MQL5\\Files. https://www.mql5.com/en/docs/files"""
 
 from __future__ import annotations
 
@@ -7,20 +7,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from demos.terminal.mql import constants as c
-from demos.terminal.runtime.attachment import current
-from demos.terminal.runtime.files import DataFolder
+from demos.terminal.terminal import current_program, current_terminal
 
-
-def TerminalInfoString(property_id: int) -> str:
-    """TERMINAL_PATH and TERMINAL_DATA_PATH: the terminal's one folder for both; "" when it has none."""
-    if property_id not in (c.TERMINAL_PATH, c.TERMINAL_DATA_PATH):
-        raise ValueError(f"no string property {property_id} of a terminal")
-    data = current().host.data
-    return str(data.root) if data else ""
+__all__ = ["FileClose", "FileDelete", "FileIsExist", "FileMove", "FileOpen", "FileReadArray", "FileWriteArray"]
 
 
 def FileOpen(file_name: str, open_flags: int) -> int:
-    """Open a binary file to read or, emptied, to write; the handle, or INVALID_HANDLE.
+    """Open a binary file to read, or to write from empty; returns the handle, or INVALID_HANDLE.
 
     Errors: ValueError for flags other than FILE_BIN with FILE_READ or FILE_WRITE, and FILE_SHARE_*.
     """
@@ -30,7 +23,7 @@ def FileOpen(file_name: str, open_flags: int) -> int:
     path = _path(file_name)
     if path is None:
         return c.INVALID_HANDLE
-    files = current().files
+    files = current_program().files
     try:
         if mode & c.FILE_WRITE:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -43,36 +36,36 @@ def FileOpen(file_name: str, open_flags: int) -> int:
 
 
 def FileWriteArray(file_handle: int, array: bytes, start: int = 0, count: int | None = None) -> int:
-    """Write the array from an index on, all of it or so many bytes; how many bytes were written."""
+    """Write the array from ``start``, ``count`` bytes or all of them; returns the number of bytes written."""
     data = array[start:] if count is None else array[start : start + count]
     try:
-        return current().files[file_handle].write(data)
+        return current_program().files[file_handle].write(data)
     except OSError:
         return 0
 
 
 def FileReadArray(file_handle: int) -> bytes:
-    """What is left of the file."""
-    return current().files[file_handle].read()
+    """The bytes from the current position to the end of the file."""
+    return current_program().files[file_handle].read()
 
 
 def FileClose(file_handle: int) -> bool:
-    """Close the file. Unlike MQL5's it says whether all that was written has reached the file."""
+    """Close the file. Unlike MQL5's function it returns whether all bytes were written to the file."""
     try:
-        current().files.pop(file_handle).close()
+        current_program().files.pop(file_handle).close()
     except OSError:
         return False
     return True
 
 
 def FileIsExist(file_name: str) -> bool:
-    """Whether there is a file of that name."""
+    """Whether the file exists."""
     path = _path(file_name)
     return path is not None and path.is_file()
 
 
 def FileMove(src_file_name: str, common_flag: int, dst_file_name: str, mode_flags: int) -> bool:
-    """Rename a file; with FILE_REWRITE in one step over one that bears the name already."""
+    """Rename a file; with FILE_REWRITE it atomically replaces an existing file."""
     source, target = _path(src_file_name), _path(dst_file_name)
     if source is None or target is None or (target.exists() and not mode_flags & c.FILE_REWRITE):
         return False
@@ -96,5 +89,5 @@ def FileDelete(file_name: str) -> bool:
 
 
 def _path(name: str) -> Path | None:
-    data: DataFolder | None = current().host.data
+    data = current_terminal().data
     return data.file(name) if data else None

@@ -1,4 +1,4 @@
-"""CTrade: a program's orders, as MQL5's standard library has them."""
+"""CTrade, the class of MQL5's standard library that sends a program's orders."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from decimal import Decimal
 from demos.terminal.interfaces import Position, SymbolSpec, TradeResult
 from demos.terminal.mql import constants as c
 from demos.terminal.points import price_float, volume_float, volume_problem, volume_steps
-from demos.terminal.runtime.attachment import current
+from demos.terminal.terminal import current_program, current_terminal
+
+__all__ = ["CTrade"]
 
 
 class CTrade:
-    """Sends orders and remembers the last answer, as https://www.mql5.com/en/docs/standardlibrary/tradeclasses/ctrade."""
+    """Sends orders and keeps the last answer. https://www.mql5.com/en/docs/standardlibrary/tradeclasses/ctrade"""
 
     def __init__(self) -> None:
         self._result = TradeResult(0)
@@ -25,9 +27,9 @@ class CTrade:
         tp: float = 0.0,
         comment: str = "",
     ) -> bool:
-        """Buy that many lots at the market, of the chart's symbol unless told another; True when it was done.
+        """Buy ``volume`` lots at the market, of the chart's symbol by default; True when the order was executed.
 
-        The paper account fills at the present ask; price, sl, tp and comment are accepted and not used.
+        The paper account fills at the current ask; price, sl, tp and comment are accepted and ignored.
         """
         return self._open(volume, symbol, 1)
 
@@ -40,22 +42,20 @@ class CTrade:
         tp: float = 0.0,
         comment: str = "",
     ) -> bool:
-        """Sell that many lots at the market's bid; all else as Buy."""
+        """Sell ``volume`` lots at the current bid; otherwise as Buy."""
         return self._open(volume, symbol, -1)
 
     def PositionClose(self, symbol: str | int, deviation: int = 0) -> bool:
-        """Close the position of a symbol, or with a ticket; False with TRADE_RETCODE_REJECT when there is none."""
-        host = current().host
-        for position in host.account.positions():
+        """Close a position given by symbol or ticket; False with TRADE_RETCODE_REJECT when there is none."""
+        for position in current_terminal().account.positions():
             if symbol in (position.spec.name, position.ticket):
                 return self._send(position.spec.name, -position.volume, position)
         self._result = TradeResult(c.TRADE_RETCODE_REJECT, text=f"no position {symbol}")
         return False
 
     def PositionClosePartial(self, symbol: str | int, volume: float, deviation: int = 0) -> bool:
-        """Close so many lots of the position of a symbol, or with a ticket; all of it when it has no more."""
-        host = current().host
-        for position in host.account.positions():
+        """Close ``volume`` lots of a position given by symbol or ticket, or the whole position when it is smaller."""
+        for position in current_terminal().account.positions():
             if symbol not in (position.spec.name, position.ticket):
                 continue
             steps = self._steps(volume, position.spec)
@@ -90,9 +90,9 @@ class CTrade:
         return price_float(deal.price, deal.spec.digits) if deal else 0.0
 
     def _open(self, volume: float, symbol: str | None, direction: int) -> bool:
-        host = current().host
-        name = symbol or host.charts.view(current().id).symbol
-        spec = host.market.symbols().get(name)
+        terminal = current_terminal()
+        name = symbol or terminal.charts.view(current_program().id).symbol
+        spec = terminal.market.symbols().get(name)
         if spec is None:
             self._result = TradeResult(c.TRADE_RETCODE_INVALID, text=f"the market has no symbol {name}")
             return False
@@ -100,7 +100,7 @@ class CTrade:
         return steps is not None and self._send(name, direction * steps, None)
 
     def _steps(self, volume: float, spec: SymbolSpec) -> int | None:
-        """Lots as steps; None, and the answer says why, when no order can have this volume."""
+        """Lots as steps; None, with the reason in the answer, when an order cannot have this volume."""
         lots = Decimal(repr(float(volume)))
         problem = volume_problem(lots, spec)
         if problem:
@@ -109,5 +109,5 @@ class CTrade:
         return volume_steps(lots, spec)
 
     def _send(self, symbol: str, steps: int, position: Position | None) -> bool:
-        self._result = current().host.trade(symbol, steps, position.ticket if position else 0)
+        self._result = current_terminal().trade(symbol, steps, position.ticket if position else 0)
         return self._result.retcode == c.TRADE_RETCODE_DONE

@@ -1,4 +1,4 @@
-"""A real MetaTrader 5 behind the terminal's functions, through the package MetaTrader5, which exists for Windows."""
+"""A real MetaTrader 5 as market and account, through the package MetaTrader5, which exists only for Windows."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ _MARGINS = {
 class Settings:
     """How a real terminal is used.
 
-    ``path`` is its terminal64.exe (None: the one that the package finds), ``magic`` the number of the positions that
-    are the program's own (None: all are), ``deviation`` the points by which a price may differ; without ``live`` no
-    order is sent.
+    ``path`` is its terminal64.exe (None: the package finds it). ``magic`` is the magic number of the program's own
+    positions (None: all positions are its own). ``deviation`` is the largest accepted change of an order's price, in
+    points. Orders are sent only when ``live`` is true.
     """
 
     path: Path | None = None
@@ -56,7 +56,7 @@ class Settings:
 
 
 class Connection(NamedTuple):
-    """A terminal that answers."""
+    """A connected terminal: its market, its account, and one line that describes them."""
 
     market: Mt5Market
     account: Mt5Account
@@ -65,14 +65,14 @@ class Connection(NamedTuple):
 
 @contextmanager
 def connected(settings: Settings, clock: Clock, log: Log) -> Iterator[Connection]:
-    """Reach the terminal, and let it go at the end; it goes on running by itself.
+    """Connect to the terminal, and disconnect at the end; the terminal itself keeps running.
 
-    Errors: Mt5Error, in one line, when the package is missing, no terminal answers, or ``live`` is not allowed there.
+    Errors: Mt5Error when the package is missing, no terminal answers, or the terminal does not allow ``live``.
     """
     mt5 = load()
     connect(mt5, settings.path)
     try:
-        description = _described(mt5, settings)
+        description = _describe(mt5, settings)
         market = Mt5Market(mt5)
         account = Mt5Account(
             mt5,
@@ -88,22 +88,22 @@ def connected(settings: Settings, clock: Clock, log: Log) -> Iterator[Connection
         mt5.shutdown()
 
 
-def _described(mt5: Mt5, settings: Settings) -> str:
-    """A line about the terminal and its account.
+def _describe(mt5: Mt5, settings: Settings) -> str:
+    """One line that describes the terminal and its account.
 
-    Errors: Mt5Error when orders are to be sent and the terminal or the account does not allow it.
+    Errors: Mt5Error when ``live`` is set and the terminal or the account does not allow orders.
     """
     terminal = answered(mt5, "the terminal", mt5.terminal_info())
     account = answered(mt5, "the account", mt5.account_info())
     obstacles = {
-        "the terminal has no connection to its trade server": not terminal.connected,
-        "the terminal does not let programs trade: AutoTrading is off": not terminal.trade_allowed,
-        "the terminal does not let Python trade: see its options, Expert Advisors": terminal.tradeapi_disabled,
-        f"account {account.login} may not trade": not account.trade_allowed,
-        f"account {account.login} may not be traded by programs": not account.trade_expert,
+        "the terminal is not connected to its trade server": not terminal.connected,
+        "the terminal does not allow programs to trade: turn AutoTrading on": not terminal.trade_allowed,
+        "the terminal does not allow Python to trade: see its options, Expert Advisors": terminal.tradeapi_disabled,
+        f"account {account.login} does not allow trading": not account.trade_allowed,
+        f"account {account.login} does not allow programs to trade": not account.trade_expert,
     }
-    for text, stands in obstacles.items():
-        if stands and settings.live:
+    for text, applies in obstacles.items():
+        if applies and settings.live:
             raise Mt5Error(text)
     kind = _KINDS.get(account.trade_mode, f"kind {account.trade_mode}")
     margin = _MARGINS.get(account.margin_mode, f"margin mode {account.margin_mode}")

@@ -1,4 +1,4 @@
-"""A real terminal's account: positions with a magic number, and orders, whose every answer is looked at."""
+"""The account of a real MetaTrader 5: the positions with one magic number, and orders whose answers are all checked."""
 
 from __future__ import annotations
 
@@ -30,31 +30,32 @@ from demos.terminal.mt5.api import (
     OrderSendResult,
     TradePosition,
     answered,
+    connection_lost,
     exact,
     failure,
     points_of,
-    terminal_is_gone,
 )
 from demos.terminal.mt5.deals import deals_between
 from demos.terminal.mt5.requests import filling_mode, request_text, retcode_text, trade_request
 from demos.terminal.points import volume_float
 
-# Seconds: how often somebody else's trades are looked for; how long an order that was done may take to show in the
-# positions before the program goes on; and how long after that no other order in the symbol is sent.
-LOOK = 0.05
-SETTLING = 3.0
-LOCKED = 60.0
+# Times in seconds. The interval at which the positions are read; how long to wait until the positions show an executed
+# order; and how long the symbol is locked for further orders when they do not show it.
+READ_INTERVAL = 0.05
+CONFIRM_TIMEOUT = 3.0
+LOCK_TIME = 60.0
 
-_TURN = 0.02
+# The interval in seconds at which the positions are read while an order is being confirmed.
+_CONFIRM_INTERVAL = 0.02
 
-# The answers after which the order may have been carried out, or still be.
+# After these answers the order was executed, or may still be executed.
 _UNDER_WAY = (TRADE_RETCODE_DONE, TRADE_RETCODE_DONE_PARTIAL, TRADE_RETCODE_PLACED, TRADE_RETCODE_TIMEOUT)
 
 
 class Mt5Account:
-    """The positions with the magic number, and orders that bear it; others are neither shown nor touched.
+    """The positions and orders with one magic number; all others are neither shown nor changed.
 
-    A deal's profit is told as 0: the terminal counts it in the account's currency.
+    The profit of a deal is reported as 0, because the terminal counts it in the account's currency.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class Mt5Account:
         mt5: Mt5,
         symbols: Mapping[str, SymbolSpec],
         clock: Clock,
-        say: Callable[[str], None],
+        report: Callable[[str], None],
         *,
         magic: int | None = None,
         deviation: int = 10,
@@ -70,15 +71,16 @@ class Mt5Account:
     ) -> None:
         """Read the positions.
 
-        ``magic`` None: all positions count as the program's own, and orders bear 0. ``deviation`` is in points. Unless
-        ``live``, an order is checked by the terminal, told to ``say``, and not sent.
+        ``magic`` None: all positions are the program's own, and orders have the magic number 0. ``deviation`` is in
+        points. ``report`` gets a line for each order and answer. Unless ``live`` is true, the terminal only checks an
+        order, and it is not sent.
 
         Errors: Mt5Error when the terminal does not answer.
         """
         self._mt5 = mt5
         self._symbols = symbols
         self._clock = clock
-        self._say = say
+        self._report = report
         self._magic = magic
         self._deviation = deviation
         self._live = live
@@ -90,33 +92,34 @@ class Mt5Account:
 
     @property
     def margin_mode(self) -> int:
-        """See ports.Account."""
+        """See interfaces.Account."""
         return self._margin_mode
 
     def positions(self) -> Sequence[Position]:
-        """See ports.Account. As they were at the last look, which is at most a twentieth of a second ago.
+        """See interfaces.Account. They were read at most READ_INTERVAL seconds ago.
 
         Errors: Mt5Error when the terminal does not answer.
         """
-        self._look_when_due()
+        self._read_when_due()
         return sorted(self._positions.values(), key=lambda position: position.ticket)
 
     def new_deals(self) -> Sequence[Deal]:
-        """See ports.Account.
+        """See interfaces.Account.
 
         Errors: Mt5Error when the terminal does not answer.
         """
-        self._look_when_due()
+        self._read_when_due()
         deals, self._deals = self._deals, []
         return deals
 
     def trade(self, spec: SymbolSpec, volume: int, quote: Tick, ticket: int = 0) -> TradeResult:
-        """See ports.Account. With a ``ticket`` the order closes that position or a part of it.
+        """See interfaces.Account. With a ``ticket`` the order closes that position or a part of it.
 
-        On a netting account it is refused where the symbol's position is foreign, for it would change that. It waits
-        until the positions show what was done, so that the next difference is not computed from the old ones.
+        On a netting account the order is rejected when the symbol's position has another magic number, because it
+        would change that position. The call waits until the positions show the executed order, so that the program
+        does not compute its next order from old positions.
 
-        Errors: Mt5Error when the terminal does not answer; whether the order was carried out is not known then.
+        Errors: Mt5Error when the terminal does not answer; then it is unknown whether the order was executed.
         """
         present = self._raw(spec.name)
         own = [position for position in present if self._is_own(position)]
@@ -127,7 +130,7 @@ class Mt5Account:
         request = self._request(spec, volume, ticket)
         if isinstance(request, TradeResult):
             return request
-        self._say(f"{'order' if self._live else 'dry run, not sent'}: {request_text(request)}")
+        self._report(f"{'order' if self._live else 'dry run, not sent'}: {request_text(request)}")
         check = self._mt5.order_check(request)
         if check is None:
             return self._unanswered("order_check")
@@ -139,10 +142,10 @@ class Mt5Account:
         if sent is None:
             return self._unanswered("order_send")
         text = retcode_text(sent.retcode, sent.comment)
-        self._say(f"answer: {text}, order {sent.order}, deal {sent.deal}, {sent.volume} lots at {sent.price}")
+        self._report(f"answer: {text}, order {sent.order}, deal {sent.deal}, {sent.volume} lots at {sent.price}")
         if sent.retcode not in _UNDER_WAY:
             return TradeResult(sent.retcode, text=text)
-        now = self._settled(spec, before, _filled(sent, volume, spec))
+        now = self._confirmed(spec, before, _filled(sent, volume, spec))
         if sent.retcode != TRADE_RETCODE_DONE and now != before + volume:
             return TradeResult(sent.retcode, text=text)
         price = points_of(sent.price or request["price"], spec.digits)
@@ -151,7 +154,7 @@ class Mt5Account:
     def _problem(
         self, spec: SymbolSpec, volume: int, ticket: int, present: Sequence[TradePosition], before: int
     ) -> TradeResult | None:
-        """Why the order must not be sent now."""
+        """Why the order must not be sent now, or None."""
         symbol = spec.name
         if self._margin_mode != ACCOUNT_MARGIN_MODE_RETAIL_HEDGING:
             foreign = next((position for position in present if not self._is_own(position)), None)
@@ -181,24 +184,23 @@ class Mt5Account:
         return None
 
     def _waiting(self, symbol: str) -> int:
-        """The ticket of an own market order that the terminal has not carried out yet, or 0."""
+        """The ticket of an own market order that the terminal has not executed yet, or 0."""
         orders = answered(self._mt5, "the orders", self._mt5.orders_get(symbol=symbol))
         own = (order for order in orders if self._magic is None or order.magic == self._magic)
         return next((order.ticket for order in own if order.type in (ORDER_TYPE_BUY, ORDER_TYPE_SELL)), 0)
 
     def _request(self, spec: SymbolSpec, volume: int, ticket: int) -> dict[str, Any] | TradeResult:
+        """The request for the terminal, or the answer when there can be none."""
         info = answered(self._mt5, f"the symbol {spec.name}", self._mt5.symbol_info(spec.name))
         tick = self._mt5.symbol_info_tick(spec.name)
-        if tick is None and terminal_is_gone(self._mt5):
+        if tick is None and connection_lost(self._mt5):
             raise failure(self._mt5, f"the quote of {spec.name}")
         price = (tick.ask if volume > 0 else tick.bid) if tick else 0.0
         if not price:
             return TradeResult(TRADE_RETCODE_PRICE_OFF, text=spec.name)
         filling = filling_mode(info)
         if filling is None:
-            return TradeResult(
-                TRADE_RETCODE_INVALID_FILL, text=f"{spec.name} can be filled neither at once nor in part"
-            )
+            return TradeResult(TRADE_RETCODE_INVALID_FILL, text=f"{spec.name} has no filling mode for market orders")
         return trade_request(
             symbol=spec.name,
             buy=volume > 0,
@@ -210,26 +212,26 @@ class Mt5Account:
             position=ticket,
         )
 
-    def _settled(self, spec: SymbolSpec, before: int, volume: int) -> int:
-        """Wait until the positions show an order of so many steps; returns what they show, in steps.
+    def _confirmed(self, spec: SymbolSpec, before: int, volume: int) -> int:
+        """Wait until the positions show an order of ``volume`` steps; returns the steps that they show.
 
-        Where they still are what they were before, the symbol is locked for a while.
+        When they still show the steps ``before``, the symbol is locked for LOCK_TIME seconds.
         """
-        end = self._clock.monotonic() + SETTLING
+        end = self._clock.monotonic() + CONFIRM_TIMEOUT
         while True:
             own = [position for position in self._raw(spec.name) if self._is_own(position)]
             now = sum(_signed(position, spec) for position in own)
             if now == before + volume or self._clock.monotonic() >= end:
                 break
-            self._clock.wait(_TURN)
+            self._clock.wait(_CONFIRM_INTERVAL)
         if now == before:
-            self._locked[spec.name] = (before, self._clock.monotonic() + LOCKED)
-        self._look()
+            self._locked[spec.name] = (before, self._clock.monotonic() + LOCK_TIME)
+        self.refresh()
         return now
 
     def _unanswered(self, call: str) -> TradeResult:
-        """What becomes of a call that has failed."""
-        if terminal_is_gone(self._mt5):
+        """The answer to a call that failed. Errors: Mt5Error when the connection to the terminal is lost."""
+        if connection_lost(self._mt5):
             raise failure(self._mt5, call)
         code, text = self._mt5.last_error()
         return TradeResult(TRADE_RETCODE_ERROR, text=f"{call}: {code} {text}")
@@ -240,20 +242,20 @@ class Mt5Account:
     def _is_own(self, position: TradePosition) -> bool:
         return self._magic is None or position.magic == self._magic
 
-    def _look_when_due(self) -> None:
+    def _read_when_due(self) -> None:
         if self._clock.monotonic() >= self._next:
-            self._look()
+            self.refresh()
 
-    def _look(self) -> None:
-        """Read the positions, and find the deals that made them what they are now."""
-        self._next = self._clock.monotonic() + LOOK
+    def refresh(self) -> None:
+        """Read the positions, and find the deals that changed them since the last time."""
+        self._next = self._clock.monotonic() + READ_INTERVAL
         old = self._positions
         self._positions, prices = self._read()
         self._deals += deals_between(self._mt5, old, self._positions, self._prices | prices)
         self._prices = prices
 
     def _read(self) -> tuple[dict[int, Position], dict[int, Decimal]]:
-        """The own positions and their present prices, by identifier."""
+        """The own positions and their current prices, by identifier."""
         raw = answered(self._mt5, "the positions", self._mt5.positions_get())
         own = [position for position in raw if self._is_own(position)]
         found = [(position.identifier, self._position(position)) for position in own]
@@ -264,14 +266,14 @@ class Mt5Account:
         try:
             spec = self._symbols[position.symbol]
         except KeyError:
-            raise Mt5Error(f"position {position.ticket} is in {position.symbol}, which is no symbol") from None
+            raise Mt5Error(f"position {position.ticket} has an unknown symbol: {position.symbol}") from None
         volume = _signed(position, spec)
         cost = (exact(position.price_open).scaleb(spec.digits) * volume).to_integral_value(ROUND_HALF_EVEN)
         return Position(position.ticket, spec, volume, int(cost), position.time_msc, position.magic)
 
 
 def _filled(sent: OrderSendResult, volume: int, spec: SymbolSpec) -> int:
-    """The signed steps that an order is known to come to."""
+    """The signed steps that the terminal executed of an order."""
     if sent.retcode != TRADE_RETCODE_DONE_PARTIAL:
         return volume
     steps = _steps(sent.volume, spec)
@@ -279,14 +281,14 @@ def _filled(sent: OrderSendResult, volume: int, spec: SymbolSpec) -> int:
 
 
 def _signed(position: TradePosition, spec: SymbolSpec) -> int:
-    """A position's volume in steps of the symbol, to the nearest one, negative when it was sold.
+    """A position's volume in steps of the symbol, negative when it was sold; rounded to the nearest step.
 
-    It lies between two only where the broker has changed the step since it was opened.
+    It is not a whole number of steps only when the broker changed the step after the position was opened.
     """
     steps = _steps(position.volume, spec)
     return steps if position.type == POSITION_TYPE_BUY else -steps
 
 
 def _steps(lots: float, spec: SymbolSpec) -> int:
-    """A volume in steps of the symbol, to the nearest one."""
+    """A volume in steps of the symbol, rounded to the nearest step."""
     return int((exact(lots) / spec.volume_step).to_integral_value(ROUND_HALF_EVEN))

@@ -1,6 +1,6 @@
-"""The MetaTrader5 package as it is used here: its calls and structures, how it is loaded, and what its errors become.
+"""The MetaTrader5 package: the calls and structures that are used here, loading, and the conversion of its errors.
 
-https://www.mql5.com/en/docs/python_metatrader5. A call answers None, or False, when it fails; last_error() says why.
+https://www.mql5.com/en/docs/python_metatrader5. A call that fails returns None or False; last_error() has the reason.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from demos.terminal.interfaces import TerminalError
 
 _T = TypeVar("_T")
 
-# Failures of the pipe to the terminal, RES_E_INTERNAL_FAIL and below: whatever is asked next will fail as well.
+# RES_E_INTERNAL_FAIL; this code and lower ones are failures of the pipe to the terminal. Every later call fails too.
 _NO_TERMINAL = -10000
 
-NO_PACKAGE = "the package MetaTrader5 is not installed; it exists for Windows alone: python -m pip install .[mt5]"
+NO_PACKAGE = "the package MetaTrader5 is not installed; it exists only for Windows: python -m pip install .[mt5]"
 
 
 class Mt5Error(TerminalError):
-    """The terminal does not answer, or not as it should."""
+    """The terminal does not answer, or its answer is invalid."""
 
     code = 4
 
@@ -119,7 +119,7 @@ class OrderSendResult(Protocol):
 
 
 class Mt5(Protocol):
-    """The calls of the package that are used here."""
+    """The calls of the package that are used here; see its documentation for each."""
 
     def initialize(self, path: str = ..., /) -> bool: ...
     def shutdown(self) -> bool: ...
@@ -139,7 +139,7 @@ class Mt5(Protocol):
     def order_send(self, request: dict[str, Any], /) -> OrderSendResult | None: ...
 
 
-# The package's constants, under its own names; SYMBOL_FILLING_* are MQL5's, the package has none.
+# The package's constants under their own names; the package lacks SYMBOL_FILLING_*, which are MQL5's.
 COPY_TICKS_INFO = 1
 POSITION_TYPE_BUY = 0
 ORDER_TYPE_BUY = 0
@@ -163,9 +163,9 @@ SYMBOL_FILLING_IOC = 2
 
 
 def load() -> Mt5:
-    """The package itself.
+    """Import the package.
 
-    Errors: Mt5Error where it is not installed.
+    Errors: Mt5Error when it is not installed.
     """
     try:
         return cast(Mt5, importlib.import_module("MetaTrader5"))
@@ -174,40 +174,37 @@ def load() -> Mt5:
 
 
 def connect(mt5: Mt5, path: Path | None) -> None:
-    """Reach the terminal, the one in ``path`` or the one that the package finds; it is started where it does not run.
+    """Connect to the terminal in ``path``, or to the one that the package finds; it is started if it does not run.
 
     Errors: Mt5Error with the package's code and text.
     """
     if not mt5.initialize(str(path)) if path else not mt5.initialize():
-        raise failure(mt5, "no MetaTrader 5 answers")
+        raise failure(mt5, "cannot connect to MetaTrader 5")
 
 
 def failure(mt5: Mt5, what: str) -> Mt5Error:
-    """An error with the code and the text of the call that has just failed."""
+    """An error with the code and the text of the last call, which failed."""
     code, text = mt5.last_error()
     return Mt5Error(f"{what}: {code} {text}")
 
 
 def answered(mt5: Mt5, what: str, answer: _T | None) -> _T:
-    """The answer itself.
-
-    Errors: Mt5Error when the call has failed.
-    """
+    """Return the answer of a call. Errors: Mt5Error when the call failed, which means that it returned None."""
     if answer is None:
         raise failure(mt5, what)
     return answer
 
 
-def terminal_is_gone(mt5: Mt5) -> bool:
-    """Whether the call that has just failed did so because there is no terminal any more."""
+def connection_lost(mt5: Mt5) -> bool:
+    """Whether the last call failed because the connection to the terminal is lost."""
     return mt5.last_error()[0] <= _NO_TERMINAL
 
 
 def exact(value: float) -> Decimal:
-    """The shortest decimal that is this double: what the terminal shows, for it has no more digits than that."""
+    """The shortest decimal form of a double, which is the number that the terminal shows."""
     return Decimal(repr(float(value)))
 
 
 def points_of(price: float, digits: int) -> int:
-    """A price in points, to the nearest one."""
+    """A price in points, rounded to the nearest point."""
     return int(exact(price).scaleb(digits).to_integral_value(ROUND_HALF_EVEN))

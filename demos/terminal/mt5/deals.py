@@ -1,4 +1,4 @@
-"""Which deals have changed a real account's positions between two looks at them."""
+"""Finds the deals that changed a real account's positions between two reads."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from demos.terminal.points import volume_steps
 def deals_between(
     mt5: Mt5, old: Mapping[int, Position], new: Mapping[int, Position], prices: Mapping[int, Decimal]
 ) -> list[Deal]:
-    """The deals that lead from the old positions to the new ones, both by identifier.
+    """The deals that changed the old positions to the new ones; positions and prices are keyed by identifier.
 
-    They are the last ones of the terminal's history that add up to the change. While the history lags behind the
-    positions, one deal without a ticket stands for them, at the present price: what matters is that none is missed.
+    They are the last deals of the terminal's history that add up to the change. When the history does not contain them
+    yet, one deal with ticket 0 at the current price replaces them, so that no change is missed.
     """
     totals: dict[str, int] = {}
     for held in old.values():
@@ -30,7 +30,7 @@ def deals_between(
         if change == 0:
             continue
         spec, symbol = position.spec, position.spec.name
-        for deal in _explained(mt5, identifier, change, position):
+        for deal in _deals_of_change(mt5, identifier, change, position):
             volume = _steps(deal, position)
             totals[symbol] = totals.get(symbol, 0) + volume
             price = points_of(deal.price, spec.digits)
@@ -43,8 +43,8 @@ def deals_between(
     return deals
 
 
-def _explained(mt5: Mt5, identifier: int, change: int, position: Position) -> list[TradeDeal]:
-    """The last deals of a position that add up to the change, oldest first; none when there are no such ones."""
+def _deals_of_change(mt5: Mt5, identifier: int, change: int, position: Position) -> list[TradeDeal]:
+    """The last deals of a position that add up to the change, oldest first; empty when there are none."""
     history = mt5.history_deals_get(position=identifier) or ()
     trades = [deal for deal in history if deal.type in (DEAL_TYPE_BUY, DEAL_TYPE_SELL)]
     trades.sort(key=lambda deal: deal.ticket, reverse=True)

@@ -1,4 +1,4 @@
-"""Trade requests of the MetaTrader5 package, and their answers in words."""
+"""Trade requests for the MetaTrader5 package, and the text of their answers."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _FILLINGS = {ORDER_FILLING_FOK: "FOK", ORDER_FILLING_IOC: "IOC", ORDER_FILLING_R
 
 
 def filling_mode(info: SymbolInfo) -> int | None:
-    """The ORDER_FILLING_* for a market order in this symbol: all or nothing where that is allowed, None when none is.
+    """The ORDER_FILLING_* for a market order in this symbol; fill-or-kill is preferred. None when none is allowed.
 
-    https://www.mql5.com/en/docs/constants/environment_state/marketinfoconstants#symbol_filling_mode: where orders
-    are executed at the requested or the streamed price all or nothing always holds; elsewhere the symbol's flags tell,
-    and an order's rest can stay in the book everywhere but with execution by the market.
+    https://www.mql5.com/en/docs/constants/environment_state/marketinfoconstants#symbol_filling_mode: fill-or-kill is
+    always allowed in the execution modes Request and Instant. In the other modes the symbol's flags decide, and
+    ORDER_FILLING_RETURN is allowed in all modes except Market.
     """
     if info.trade_exemode in (SYMBOL_TRADE_EXECUTION_REQUEST, SYMBOL_TRADE_EXECUTION_INSTANT):
         return ORDER_FILLING_FOK
@@ -45,7 +45,7 @@ def filling_mode(info: SymbolInfo) -> int | None:
 def trade_request(
     *, symbol: str, buy: bool, lots: float, price: float, deviation: int, magic: int, filling: int, position: int
 ) -> dict[str, Any]:
-    """A market order; with a ``position`` it closes that one, or a part of it."""
+    """A market order; with a ``position`` it closes that position or a part of it."""
     request: dict[str, Any] = {
         "action": TRADE_ACTION_DEAL,
         "symbol": symbol,
@@ -63,7 +63,7 @@ def trade_request(
 
 
 def request_text(request: Mapping[str, Any]) -> str:
-    """``buy 0.25 EURUSD at 1.0716, deviation 10, filling FOK, magic 7``, and which position is closed."""
+    """``buy 0.25 EURUSD at 1.0716, deviation 10, filling FOK, magic 7``, and the position to close, if any."""
     action = "buy" if request["type"] == ORDER_TYPE_BUY else "sell"
     filling = next(name for value, name in _FILLINGS.items() if value == request["type_filling"])
     closing = f", closing position {request['position']}" if "position" in request else ""
@@ -74,6 +74,6 @@ def request_text(request: Mapping[str, Any]) -> str:
 
 
 def retcode_text(code: int, comment: str) -> str:
-    """``TRADE_RETCODE_NO_MONEY 10019 (No money)``: a return code's name and number, and the terminal's comment."""
+    """``TRADE_RETCODE_NO_MONEY 10019 (No money)``: name and number of a return code, and the terminal's comment."""
     name = _NAMES.get(code, "return code")
     return f"{name} {code} ({comment})" if comment else f"{name} {code}"

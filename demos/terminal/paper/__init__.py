@@ -1,1 +1,1 @@
-"""The embedded market and account: replayed or random ticks, and positions in SQLite."""
+"""The embedded market and account: replayed or random ticks, and positions in an SQLite file."""

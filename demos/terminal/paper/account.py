@@ -1,4 +1,4 @@
-"""A netting paper account in SQLite: what was dealt survives the process that dealt it."""
+"""A netting paper account in an SQLite file. A deal is on disk before its request is answered."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from demos.terminal.mql.constants import ACCOUNT_MARGIN_MODE_RETAIL_NETTING, TRA
 
 VERSION = 1
 
-# Seconds: the system may take a moment to give back the lock of a process that was killed.
-_PATIENCE = 1.0
+# Seconds to wait for the file's lock: the system may need a moment to release the lock of a killed process.
+_LOCK_TIMEOUT = 1.0
 
-# "WSPA" in the file's header tells an account from any other database.
+# "WSPA" in the file's header distinguishes an account from other databases.
 _APPLICATION = 0x57535041
 
-# A position is known by its ticket alone, never by its symbol, so that a hedging account needs no other schema.
+# A position is identified by its ticket, not by its symbol, so that the schema also fits a hedging account.
 _SCHEMA = f"""
 CREATE TABLE symbols (
     symbol TEXT PRIMARY KEY, digits INTEGER NOT NULL, volume_step TEXT NOT NULL,
@@ -39,7 +39,7 @@ PRAGMA application_id = {_APPLICATION};
 PRAGMA user_version = {VERSION};
 """
 
-_KEEP_SYMBOL = """
+_UPSERT_SYMBOL = """
 INSERT INTO symbols VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (symbol) DO UPDATE
 SET volume_min = excluded.volume_min, volume_max = excluded.volume_max, contract_size = excluded.contract_size
 """
@@ -52,10 +52,10 @@ SELECT symbol FROM (
 
 
 def netted(volume: int, cost: int, traded: int, price: int) -> tuple[int, int, int]:
-    """Volume, cost and realised profit after trading on a netted position; all signed, in steps and point-steps.
+    """Volume, cost and realised profit of a netted position after a trade; all signed, in steps and point-steps.
 
-    What is closed takes its share of the cost along, rounded to a whole point-step; the rest stays with the
-    position, so that profits and costs always add up to what was paid.
+    The closed volume takes its share of the cost, rounded to a whole point-step. The remainder stays with the position,
+    so that profits and costs always add up to the sum that was paid.
     """
     if volume * traded >= 0:
         return volume + traded, cost + price * traded, 0
@@ -69,7 +69,7 @@ def netted(volume: int, cost: int, traded: int, price: int) -> tuple[int, int, i
 
 
 def round_half_even(numerator: int, denominator: int) -> int:
-    """The whole number nearest to a quotient, the even one of two that are equally near."""
+    """The integer nearest to a quotient; of two equally near integers, the even one."""
     if denominator < 0:
         numerator, denominator = -numerator, -denominator
     quotient, rest = divmod(numerator, denominator)
@@ -77,25 +77,26 @@ def round_half_even(numerator: int, denominator: int) -> int:
 
 
 class PaperAccount:
-    """Fills every order at once at the quote, and keeps one position a symbol.
+    """Fills every order immediately at the quote, and has at most one position per symbol.
 
-    The database's exclusive lock is held until close() or the end of the process, however that comes about: the
-    operating system gives it back, on Windows as well.
+    It holds an exclusive lock on the file until close() or the end of the process. The operating system releases the
+    lock of a process that was killed.
     """
 
     margin_mode = ACCOUNT_MARGIN_MODE_RETAIL_NETTING
 
     def __init__(self, path: Path | None = None) -> None:
-        """Open the account in a file, made when it does not exist; without a path the account lives in memory.
+        """Open the account's file, or create it; without a path the account exists only in memory.
 
-        Errors: AccountError when the file is no account, of a newer version, in use, out of balance or unwritable.
+        Errors: AccountError when the file is not an account, has a newer version, is in use, is inconsistent, or
+        cannot be written.
         """
         self._name = str(path) if path else "the account"
         self._deals: list[Deal] = []
-        # Nobody else can change the file, so what was read stays true until our own next trade.
+        # No other process can change the file, so the positions stay valid until the next trade here.
         self._positions: tuple[Position, ...] | None = None
-        end = time.monotonic() + _PATIENCE
-        with self._one_clear_line():
+        end = time.monotonic() + _LOCK_TIMEOUT
+        with self._account_errors():
             while True:
                 self._db = sqlite3.connect(str(path) if path else ":memory:", timeout=0.0, isolation_level=None)
                 try:
@@ -105,17 +106,17 @@ class PaperAccount:
                     self._db.close()
                     if "locked" not in str(error) or time.monotonic() >= end:
                         raise
-                # Of two processes that start together each may stand in the other's way; SQLite's own retries, in
-                # equal steps, would keep them in step.
+                # Two processes that start at the same time may block each other. A random delay separates them;
+                # SQLite's own retries have equal delays.
                 time.sleep(random.uniform(0.01, 0.05))
 
     def close(self) -> None:
-        """Give the file back."""
+        """Close the file and release its lock."""
         self._db.close()
 
     def check(self, spec: SymbolSpec) -> None:
-        """Errors: AccountError when the account knows the symbol with other digits or another volume step."""
-        with self._one_clear_line():
+        """Errors: AccountError when the account has the symbol with different digits or another volume step."""
+        with self._account_errors():
             known = self._specs().get(spec.name)
         if known and (known.digits, known.volume_step) != (spec.digits, spec.volume_step):
             raise AccountError(
@@ -124,24 +125,24 @@ class PaperAccount:
             )
 
     def positions(self) -> Sequence[Position]:
-        """See ports.Account."""
+        """See interfaces.Account."""
         if self._positions is None:
-            with self._one_clear_line():
+            with self._account_errors():
                 specs = self._specs()
                 rows = self._db.execute("SELECT ticket, symbol, volume, cost, time FROM positions ORDER BY ticket")
                 self._positions = tuple(Position(ticket, specs[symbol], *rest) for ticket, symbol, *rest in rows)
         return self._positions
 
     def trade(self, spec: SymbolSpec, volume: int, quote: Tick, ticket: int = 0) -> TradeResult:
-        """See ports.Account. The deal and its position are one transaction, on disk before this returns.
+        """See interfaces.Account. The deal and its position are one transaction, which is on disk on return.
 
-        Errors: AccountError when it cannot be written, or its numbers are too large; nothing is changed then.
+        Errors: AccountError when it cannot be written, or a number is too large; then the account is unchanged.
         """
         price = quote.ask if volume > 0 else quote.bid
         self.check(spec)
-        with self._one_clear_line(), self._transaction():
+        with self._account_errors(), self._transaction():
             limits = (str(spec.volume_step), spec.volume_min, spec.volume_max, spec.contract_size)
-            self._db.execute(_KEEP_SYMBOL, (spec.name, spec.digits, *limits))
+            self._db.execute(_UPSERT_SYMBOL, (spec.name, spec.digits, *limits))
             old = self._db.execute(
                 "SELECT ticket, volume, cost, time FROM positions WHERE symbol = ?", (spec.name,)
             ).fetchone()
@@ -153,7 +154,7 @@ class PaperAccount:
             ).lastrowid
             assert deal is not None
             if not position:
-                # A position bears the ticket of the deal that opened it.
+                # A position has the ticket of the deal that opened it.
                 position = deal
                 self._db.execute("UPDATE deals SET position = ticket WHERE ticket = ?", (deal,))
             if held:
@@ -168,13 +169,13 @@ class PaperAccount:
         return TradeResult(TRADE_RETCODE_DONE, done)
 
     def new_deals(self) -> Sequence[Deal]:
-        """See ports.Account."""
+        """See interfaces.Account."""
         deals, self._deals = self._deals, []
         return deals
 
     def _open(self) -> None:
         db = self._db
-        # Before the first access: then the lock that this access takes is kept.
+        # This must precede the first access; then the lock that the access takes is kept.
         db.execute("PRAGMA locking_mode = EXCLUSIVE")
         application = db.execute("PRAGMA application_id").fetchone()[0]
         version = db.execute("PRAGMA user_version").fetchone()[0]
@@ -182,7 +183,9 @@ class PaperAccount:
         if application != _APPLICATION and not (empty and application == 0 and version == 0):
             raise AccountError(f"{self._name} is not an account")
         if version > VERSION:
-            raise AccountError(f"{self._name} is an account of version {version}; this program knows {VERSION}")
+            raise AccountError(
+                f"{self._name} is an account of version {version}; this program supports version {VERSION}"
+            )
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
@@ -207,12 +210,12 @@ class PaperAccount:
             yield
 
     @contextmanager
-    def _one_clear_line(self) -> Iterator[None]:
-        """Turn SQLite's errors into ours."""
+    def _account_errors(self) -> Iterator[None]:
+        """Turn SQLite's errors into AccountError with one line."""
         try:
             yield
         except OverflowError as error:
-            raise AccountError(f"{self._name}: a number is beyond the 64 bits that it has there") from error
+            raise AccountError(f"{self._name}: a number does not fit into 64 bits") from error
         except sqlite3.Error as error:
             text = str(error)
             if "not a database" in text:

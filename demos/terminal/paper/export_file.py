@@ -1,4 +1,4 @@
-"""Bar and tick exports of MetaTrader 5: checked from end to end first, then streamed as ticks."""
+"""Bar and tick exports of MetaTrader 5: the whole file is checked first, then read as a stream of ticks."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from demos.terminal.runtime.log import escaped
 MOST_DIGITS = 8
 TICKS_OF_A_BAR = 4
 
-# Of a price, those after the point included: the largest order at it is well within an account's 64 bits.
-_MOST_PLACES = 14
+# The digits of a price, decimal places included: the largest order at such a price fits into an account's 64 bits.
+_MAX_PRICE_DIGITS = 14
 
-_LONGEST_LINE = 4096
+_MAX_LINE = 4096
 _DAY = 86_400_000
 _DATE = re.compile(r"(\d{4})\.(\d\d)\.(\d\d)", re.ASCII)
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d)(?:\.(\d{3}))?)?", re.ASCII)
@@ -33,7 +33,7 @@ _REQUIRED = {
 
 
 class _Row(NamedTuple):
-    """A line of the file: prices in 10**-8, None where a tick export is blank; a bar's are open, high, low, close."""
+    """A line of the file: prices in 10**-8, None for a blank of a tick export; a bar has open, high, low, close."""
 
     line: int
     time: int
@@ -44,7 +44,7 @@ class _Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Export:
-    """A file that was checked: ``kind`` is "bar" or "tick"; ``bar_length`` is in milliseconds, of the shortest bar."""
+    """A checked file: ``kind`` is "bar" or "tick"; ``bar_length`` is the length of the shortest bar in milliseconds."""
 
     path: Path
     kind: str
@@ -54,18 +54,18 @@ class Export:
 
 
 class _Malformed(Exception):
-    """What was expected and what was found instead."""
+    """A malformed line: what was expected and what was found."""
 
     def __init__(self, expected: str, found: str, hint: str = "") -> None:
         super().__init__(f"expected {expected}, found '{escaped(found[:60])}'{hint}")
 
 
 def check_export(path: Path, kind: str, digits: int | None = None) -> Export:
-    """Read the whole file and find what ticks_of needs to know; only one line is in memory at a time.
+    """Check the whole file and collect what ticks_of() needs; only one line is in memory at a time.
 
-    ``digits`` is the number of digits after the point; None takes that of the longest fraction.
+    ``digits`` is the number of decimal places of a price; None takes that of the longest fraction in the file.
 
-    Errors: MarketError with the line number and what was expected there.
+    Errors: MarketError with the line number, what was expected there and what was found.
     """
     if path.exists() and not path.is_file():
         raise MarketError(f"{path} is not a regular file, and it must be read twice")
@@ -94,19 +94,19 @@ def check_export(path: Path, kind: str, digits: int | None = None) -> Export:
             f"{path}: line {longest_line}: expected prices with at most {digits} digits, found one with {longest}"
         )
     digits = longest if digits is None else digits
-    if highest >= 10 ** (_MOST_PLACES + MOST_DIGITS - digits):
+    if highest >= 10 ** (_MAX_PRICE_DIGITS + MOST_DIGITS - digits):
         raise MarketError(
-            f"{path}: line {highest_line}: expected prices below 1{'0' * (_MOST_PLACES - digits)} "
+            f"{path}: line {highest_line}: expected prices below 1{'0' * (_MAX_PRICE_DIGITS - digits)} "
             f"where they have {digits} digits after the point, found a higher one"
         )
     return Export(path, kind, digits, rows, shortest or _DAY // 24)
 
 
 def ticks_of(export: Export, symbol: str) -> Iterator[Tick]:
-    """The file's ticks. A bar gives four, a quarter of its length apart, in this order:
+    """The file's ticks. A bar gives four ticks, a quarter of its length apart:
 
     open, low, high, close when it closed at or above its open; open, high, low, close when it closed below.
-    The ask is the bid plus the bar's spread. In a tick export a blank bid or ask is the last one; a line before
+    The ask is the bid plus the bar's spread. In a tick export a blank bid or ask means the previous one; a line before
     both are known gives no tick.
 
     Errors: MarketError when the file has changed since it was checked.
@@ -133,7 +133,7 @@ def ticks_of(export: Export, symbol: str) -> Iterator[Tick]:
 def _rows(path: Path, kind: str) -> Iterator[_Row]:
     number = 0
     try:
-        # What is no text becomes U+FFFD, which no column accepts, and so is refused with its line number.
+        # Invalid bytes become U+FFFD, which no column accepts, so that the error names their line.
         with path.open(encoding=_encoding(path), errors="replace") as file:
             parse: Callable[[int, list[str]], _Row] | None = None
             for number, line in _lines(file):
@@ -152,7 +152,7 @@ def _rows(path: Path, kind: str) -> Iterator[_Row]:
 
 
 def _encoding(path: Path) -> str:
-    """UTF-16 by its byte order mark, or by the NUL beside the header's first character; else UTF-8."""
+    """UTF-16, recognised by its byte order mark or by the NUL in the header's first character; otherwise UTF-8."""
     with path.open("rb") as file:
         start = file.read(2)
     return {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"<\0": "utf-16-le", b"\0<": "utf-16-be"}.get(
@@ -161,23 +161,23 @@ def _encoding(path: Path) -> str:
 
 
 def _lines(file: TextIO) -> Iterator[tuple[int, str]]:
-    """Numbered lines without their ends; blank ones only where nothing follows."""
+    """Numbered lines without their ends; blank lines are skipped at the end of the file."""
     blank = 0
     number = 0
-    while line := file.readline(_LONGEST_LINE + 1):
+    while line := file.readline(_MAX_LINE + 1):
         number += 1
         text = line.rstrip("\n")
         if not text:
             blank = blank or number
             continue
-        # Something follows the blank line, so it goes to the parser, which refuses it.
+        # The blank line is not at the end of the file: the parser rejects it.
         if blank:
             yield blank, ""
         yield number, text
 
 
 def _parser(kind: str, headers: list[str]) -> Callable[[int, list[str]], _Row]:
-    """A function that reads one line's columns."""
+    """A function that parses the columns of one line."""
     names = _REQUIRED[kind]
     missing = [name for name in names if name not in headers]
     if missing or len(set(headers)) != len(headers):
@@ -232,7 +232,7 @@ def _time_of_day(text: str) -> int:
 def _prices(
     headers: Sequence[str], fields: Sequence[str], columns: Sequence[int], *, blank: bool
 ) -> tuple[tuple[int | None, ...], int]:
-    """Prices in 10**-8, and the longest fraction among them."""
+    """The prices in 10**-8, and the number of decimal places of the longest fraction."""
     prices: list[int | None] = []
     longest = 0
     for column in columns:

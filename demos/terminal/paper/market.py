@@ -1,4 +1,4 @@
-"""Where the embedded terminal's ticks come from: an export that is replayed, or a random walk."""
+"""The embedded market: replays the ticks of an export, or of a random walk."""
 
 from __future__ import annotations
 
@@ -10,24 +10,23 @@ from datetime import datetime
 from pathlib import Path
 
 from demos.terminal.interfaces import Market, SymbolSpec, Tick
-from demos.terminal.mql.constants import PERIOD_H1, TIMEFRAMES
 from demos.terminal.mql.conversion import milliseconds_of
 
-# Where a random walk begins, in points: 1.10000 with five digits, 110.000 with three.
+# The first bid of a random walk, in points: 1.10000 with five digits, 110.000 with three.
 _WALK_START = 110_000
 _WALK_SPREAD = 10
 _WALK_STEP = 10
 _WALK_TIME = milliseconds_of(datetime(2024, 1, 1))
 
-# Seconds between two looks at the file that holds a market.
-_LOOK = 0.02
+# The interval in seconds at which HeldMarket tests whether the file still exists.
+_POLL_INTERVAL = 0.02
 
 
 @dataclass(frozen=True)
 class Speed:
-    """How fast ticks are replayed: so many a second, or the file's own time made faster by a factor.
+    """How fast ticks are replayed: a number per second, or the file's own times accelerated by a factor.
 
-    Both None: as fast as the programs take them.
+    Both None: as fast as the programs process them.
     """
 
     per_second: float | None = None
@@ -35,9 +34,9 @@ class Speed:
 
 
 def speed_from_text(text: str) -> Speed:
-    """``10`` is ten ticks a second, ``60x`` an hour of the file in a minute, ``max`` no wait at all.
+    """``10`` is ten ticks per second, ``60x`` an hour of the file in a minute, ``max`` without waiting.
 
-    Errors: ValueError with what was expected.
+    Errors: ValueError for any other text.
     """
     if text == "max":
         return Speed()
@@ -50,15 +49,9 @@ def speed_from_text(text: str) -> Speed:
     return Speed(factor=value) if text.endswith("x") else Speed(per_second=value)
 
 
-def symbol_and_period(path: Path) -> tuple[str, int]:
-    """What the file's name says as MetaTrader makes it: EURUSD_H1_201704190900_….csv; H1 when it names no period."""
-    symbol, *rest = path.stem.split("_")
-    return symbol, TIMEFRAMES.get(rest[0] if rest else "", PERIOD_H1)
-
-
 def random_walk(symbols: Sequence[SymbolSpec], seed: int) -> Iterator[Tick]:
-    """Ticks without end, one a second of market time, of each symbol in its turn; the same for the same seed."""
-    # Of a seeded Random only random() is promised to give the same on every version of Python.
+    """Endless ticks, one per second of market time, for each symbol in turn. The same seed gives the same ticks."""
+    # Only random() of a seeded Random is guaranteed to give the same numbers on every version of Python.
     chance = random.Random(seed)
     bids = dict.fromkeys((spec.name for spec in symbols), _WALK_START)
     time = _WALK_TIME
@@ -71,9 +64,9 @@ def random_walk(symbols: Sequence[SymbolSpec], seed: int) -> Iterator[Tick]:
 
 
 class ReplayMarket:
-    """Gives ticks at a speed, one at each poll() so that nothing else in the host has to wait for many.
+    """Replays ticks at a given speed. Each poll() returns at most one tick, so that other events are not delayed.
 
-    A host that is late gets all of them all the same, later: what a program sees does not depend on the machine.
+    When the terminal is late, it still gets every tick, later: a program sees the same ticks on any machine.
     """
 
     def __init__(self, symbols: Sequence[SymbolSpec], ticks: Iterator[Tick], speed: Speed) -> None:
@@ -86,11 +79,11 @@ class ReplayMarket:
         self._first_time = 0
 
     def symbols(self) -> Mapping[str, SymbolSpec]:
-        """See ports.Market."""
+        """See interfaces.Market."""
         return self._symbols
 
     def next_due(self) -> float | None:
-        """See ports.Market."""
+        """See interfaces.Market."""
         if self._next is None:
             return None if self._started is not None else -math.inf
         assert self._started is not None
@@ -101,7 +94,7 @@ class ReplayMarket:
         return -math.inf
 
     def poll(self, now: float) -> Sequence[Tick]:
-        """See ports.Market. The first call begins the replay."""
+        """See interfaces.Market. The first call starts the replay."""
         if self._started is None:
             self._started = now
             self._next = next(self._ticks, None)
@@ -116,25 +109,25 @@ class ReplayMarket:
 
 
 class HeldMarket:
-    """Another market, which does not begin before a file is gone: no tick of it is missed meanwhile."""
+    """Delays the start of another market while a file exists; no tick is lost."""
 
     def __init__(self, market: Market, hold: Path) -> None:
         self._market = market
         self._hold: Path | None = hold
-        self._look_at = -math.inf
+        self._next_poll = -math.inf
 
     def symbols(self) -> Mapping[str, SymbolSpec]:
-        """See ports.Market."""
+        """See interfaces.Market."""
         return self._market.symbols()
 
     def next_due(self) -> float | None:
-        """See ports.Market."""
-        return self._look_at if self._hold else self._market.next_due()
+        """See interfaces.Market."""
+        return self._next_poll if self._hold else self._market.next_due()
 
     def poll(self, now: float) -> Sequence[Tick]:
-        """See ports.Market."""
+        """See interfaces.Market."""
         if self._hold and self._hold.exists():
-            self._look_at = now + _LOOK
+            self._next_poll = now + _POLL_INTERVAL
             return ()
         self._hold = None
         return self._market.poll(now)

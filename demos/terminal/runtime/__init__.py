@@ -1,1 +1,1 @@
-"""The event loop, its clock, programs, commands and log. It knows nothing about charts or accounts."""
+"""The event loop, its clock, programs, commands, files and log. It knows nothing about charts, accounts or markets."""

@@ -1,4 +1,4 @@
-"""A program attached to a chart, and which of them is running: MQL's functions act on that one."""
+"""A program attached to a chart, and the attachment whose event function is running: MQL's functions act on it."""
 
 from __future__ import annotations
 
@@ -6,33 +6,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import TYPE_CHECKING, BinaryIO
-
-from demos.terminal.interfaces import Position
-from demos.terminal.mql.constants import TIMEFRAMES
-
-if TYPE_CHECKING:
-    from demos.terminal.runtime.host import Host
+from typing import BinaryIO
 
 
 @dataclass
 class Timer:
-    """A chart's timer: its period and the next event's time, both in seconds of the host's monotonic clock."""
+    """An attachment's timer: its period and the time of its next event, both in seconds of the clock's monotonic()."""
 
     period: float
     due: float
 
 
 @dataclass(eq=False)
-class Chart:
-    """One attachment: the program's own copy of its module, and what the terminal remembers for it."""
+class Attachment:
+    """One program on one chart: the program's own copy of its module, and the state that the event loop keeps for it.
 
-    host: Host
+    ``id`` is the chart's identifier. ``event`` names the event function that is running. ``files`` are the program's
+    open files by handle. ``removed`` asks the event loop to remove the program after the running event function;
+    ``exit_code`` is then the program's own.
+    """
+
     id: int
     program: str
     module: ModuleType
     timer: Timer | None = None
-    selected: Position | None = None
     event: str = ""
     files: dict[int, BinaryIO] = field(default_factory=dict)
     removed: bool = False
@@ -40,19 +37,22 @@ class Chart:
 
     @property
     def label(self) -> str:
-        """Program, symbol and period, as log lines name the chart."""
-        view = self.host.charts.view(self.id)
-        period = next((name for name, value in TIMEFRAMES.items() if value == view.period), str(view.period))
-        return f"{self.program}[{view.symbol},{period}]"
+        """The name of the attachment in log lines."""
+        return self.program
+
+    @property
+    def is_expert(self) -> bool:
+        """Whether the program is an Expert Advisor; a script has OnStart instead of OnInit."""
+        return hasattr(self.module, "OnInit")
 
 
-_running: list[Chart] = []
+_running: list[Attachment] = []
 
 
-def current() -> Chart:
-    """The chart whose event function is running.
+def current() -> Attachment:
+    """The attachment whose event function is running.
 
-    Errors: RuntimeError when none is: MQL's functions have a meaning only inside an event function.
+    Errors: RuntimeError when no event function is running: MQL's functions work only inside one.
     """
     if not _running:
         raise RuntimeError("a terminal function was called outside an event function of an attached program")
@@ -60,12 +60,12 @@ def current() -> Chart:
 
 
 @contextmanager
-def running(chart: Chart, event: str) -> Iterator[None]:
-    """Make ``chart`` the current one while its function ``event`` runs."""
-    chart.event = event
-    _running.append(chart)
+def running(attachment: Attachment, event: str) -> Iterator[None]:
+    """Make ``attachment`` the current one while its function ``event`` runs."""
+    attachment.event = event
+    _running.append(attachment)
     try:
         yield
     finally:
         _running.pop()
-        chart.event = ""
+        attachment.event = ""

@@ -1,4 +1,4 @@
-"""The terminal's data folder: where templates are, and the folder that programs' file functions cannot leave."""
+"""The terminal's data folder: the folder of templates, and the folder to which programs' file functions are limited."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from demos.terminal.interfaces import OutputError
 
-# Names that Windows takes for devices, whatever their suffix.
+# Windows treats these names as devices, with any suffix.
 _DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.ASCII | re.IGNORECASE)
 
 
@@ -16,7 +16,7 @@ class DataFolder:
     """``Profiles/Templates`` for templates and ``MQL5/Files`` for programs, below one folder."""
 
     def __init__(self, root: Path) -> None:
-        """Make the folders.
+        """Create the folders.
 
         Errors: OutputError when that is not possible.
         """
@@ -31,25 +31,24 @@ class DataFolder:
                 raise OutputError(f"{folder}: {error.strerror}") from error
 
     def file(self, name: str) -> Path | None:
-        """A file of the programs' folder; None for a name that leads out of it."""
+        """The path of a program's file; None for a name that leads out of the folder."""
         return _inside(self.files, name)
 
     def template_to_save(self, name: str) -> Path | None:
-        """Where a chart's template of that name is saved."""
+        """The path for saving a template with this name; None for a name that leads out of the folder."""
         return _inside(self.templates, _with_suffix(name))
 
     def template_to_apply(self, name: str) -> Path | None:
-        """The template of that name; one that begins with a backslash is looked for below MQL5.
+        """The path of the template with this name; a name that begins with a backslash is relative to MQL5.
 
-        In MetaTrader a name without it is looked for beside the program first; programs here have no folder of
-        their own.
+        MetaTrader searches other names in the program's folder first; programs have no such folder here.
         """
         rooted = name.startswith(("\\", "/"))
         return _inside(self.mql5 if rooted else self.templates, _with_suffix(name.lstrip("\\/")))
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that a reader sees either the old one or the new one, never a part.
+    """Write a file so that a reader sees either the old file or the whole new one.
 
     Errors: OSError.
     """
@@ -63,10 +62,10 @@ def _with_suffix(name: str) -> str:
 
 
 def _inside(folder: Path, name: str) -> Path | None:
-    """The path below a folder: MQL5 separates with backslashes on every system."""
+    """The path below a folder, or None; MQL5 separates folders by backslashes on every system."""
     parts = name.replace("\\", "/").split("/")
     if any(part in ("", ".", "..") or _DEVICE.fullmatch(part) or set(part) & set('<>:"|?*\0') for part in parts):
         return None
     path = folder.joinpath(*parts)
-    # A link may still lead elsewhere.
+    # A symbolic link may still lead out of the folder.
     return path if path.resolve().is_relative_to(folder.resolve()) else None

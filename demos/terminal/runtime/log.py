@@ -13,7 +13,7 @@ from demos.terminal.interfaces import Clock, OutputError
 def escaped(text: str) -> str:
     """The text with every control or non-printable character as \\xNN, \\uNNNN or \\UNNNNNNNN.
 
-    So nothing that came from the network can move a terminal's cursor, recolour it or begin a line of its own.
+    So text from the network cannot move the cursor of a console, change its colors or start a new line.
     """
     return "".join(char if char.isprintable() else _code(ord(char)) for char in text)
 
@@ -34,8 +34,8 @@ class Log:
     def write(self, program: str, level: str, event: str, text: str) -> None:
         """Write one line.
 
-        Errors: OutputError once when the stream is gone; after that there is nobody to tell, so that a program's
-        OnDeinit can still run to its end.
+        Errors: OutputError when the stream was closed. It is raised once, and later lines are dropped, so that the
+        programs' OnDeinit can still run.
         """
         if self._stream is None:
             return
@@ -49,10 +49,10 @@ class Log:
 
 
 class EventFile:
-    """Appends JSON lines to a file, each with one write, so that a reader sees whole lines only."""
+    """Appends JSON lines to a file, each with one write(), so that a reader sees only whole lines."""
 
     def __init__(self, clock: Clock, path: Path) -> None:
-        """Open the file, or create it.
+        """Open or create the file.
 
         Errors: OutputError when that is not possible.
         """
@@ -66,7 +66,7 @@ class EventFile:
     def record(self, kind: str, fields: Mapping[str, object]) -> None:
         """Append {"t": nanoseconds of the clock, "kind": kind, ...fields}.
 
-        Errors: OutputError when the file cannot be written; TypeError for a value that JSON does not know.
+        Errors: OutputError when the file cannot be written; TypeError for a value that JSON cannot represent.
         """
         line = {"t": round(self._clock.monotonic() * 1e9), "kind": kind, **fields}
         try:

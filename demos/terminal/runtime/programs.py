@@ -1,4 +1,4 @@
-"""Programs: where they are, what they say of themselves, their input variables, and a fresh copy for each chart."""
+"""Programs: their summary, their input variables, and the loading of a separate copy for each chart."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _copies = itertools.count(1)
 class Input:
     """Marks a module variable as an input: ``Port: Annotated[int, Input("port to listen on")] = 8081``.
 
-    ``check`` gets the value and returns what is wrong with it, or None.
+    ``help`` is shown by --help. ``check`` gets the value and returns why it is invalid, or None. Not part of MQL5.
     """
 
     help: str
@@ -33,7 +33,7 @@ class Input:
 
 @dataclass(frozen=True)
 class InputVariable:
-    """An input as a module declares it: its name, type (str, int, float or bool), default and mark."""
+    """An input that a module declares: its name, type (str, int, float or bool), default value and Input."""
 
     name: str
     type: type
@@ -43,7 +43,7 @@ class InputVariable:
 
 @dataclass(frozen=True)
 class Program:
-    """A program that can be attached: its name, its file and the first line of its docstring."""
+    """A program that can be attached: its name, its file, and the first line of its docstring."""
 
     name: str
     path: Path
@@ -51,7 +51,7 @@ class Program:
 
 
 def read_program(path: Path, name: str) -> Program | None:
-    """Read the file without running it; None when it has no event function.
+    """Read the file without running it; None when the module has no event function.
 
     Errors: ProgramError when it is not Python.
     """
@@ -66,16 +66,16 @@ def read_program(path: Path, name: str) -> Program | None:
 
 
 def load_program(program: Program) -> ModuleType:
-    """Run the program's module anew and return it: each copy has its own globals.
+    """Load a new copy of the program's module; each copy has its own globals.
 
-    Errors: whatever the module's own top level raises.
+    Errors: any exception that the module raises while it is loaded.
     """
     name = f"{program.name}#{next(_copies)}"
     spec = importlib.util.spec_from_file_location(name, program.path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    # dataclasses and typing look a class's module up by its name.
+    # dataclasses and typing find the module of a class by its name.
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
@@ -86,12 +86,12 @@ def load_program(program: Program) -> ModuleType:
 
 
 def forget_program(module: ModuleType) -> None:
-    """Drop a copy that is no longer attached."""
+    """Remove a copy that is no longer attached from sys.modules."""
     sys.modules.pop(module.__name__, None)
 
 
 def input_variables(module: ModuleType) -> dict[str, InputVariable]:
-    """The inputs that a loaded program declares, in their order.
+    """The inputs of a loaded program, in the order of their declaration.
 
     Errors: ProgramError for an input without a default or of a type that is not str, int, float or bool.
     """
@@ -104,17 +104,17 @@ def input_variables(module: ModuleType) -> dict[str, InputVariable]:
             if not isinstance(mark, Input):
                 continue
             if kind not in (str, int, float, bool):
-                raise ProgramError(f"input {name} is none of str, int, float and bool")
+                raise ProgramError(f"input {name} has an unsupported type; inputs are str, int, float or bool")
             if not hasattr(module, name):
-                raise ProgramError(f"input {name} has no default")
+                raise ProgramError(f"input {name} has no default value")
             inputs[name] = InputVariable(name, kind, getattr(module, name), mark)
     return inputs
 
 
 def set_inputs(module: ModuleType, values: Mapping[str, object]) -> None:
-    """Overwrite the program's inputs with these values, and check all of them.
+    """Set the program's inputs to these values, and check all inputs.
 
-    Errors: ProgramError for a name that is no input, a value of another type, or one that its check refuses.
+    Errors: ProgramError for an unknown name, a value of another type, or a value that the input's check rejects.
     """
     variables = input_variables(module)
     for name, value in values.items():
@@ -131,9 +131,9 @@ def set_inputs(module: ModuleType, values: Mapping[str, object]) -> None:
 
 
 def input_from_text(variable: InputVariable, text: str) -> str | int | float | bool:
-    """A value as it is written on the command line.
+    """The value of an input, from the text of a command line option.
 
-    Errors: ValueError with what was expected.
+    Errors: ValueError for a text that is not a value of the input's type.
     """
     if variable.type is bool:
         answer = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}.get(text.lower())

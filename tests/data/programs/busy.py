@@ -1,4 +1,4 @@
-"""Never comes back from its first timer event."""
+"""Never returns from its first timer event."""
 
 from demos.terminal import EventSetMillisecondTimer, Print
 

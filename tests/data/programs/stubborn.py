@@ -1,4 +1,4 @@
-"""Waits for ever in its first event, even when it is asked to stop."""
+"""Never returns from its first timer event, not even when it is asked to stop."""
 
 from demos.terminal import EventSetMillisecondTimer, IsStopped, Print, Sleep
 

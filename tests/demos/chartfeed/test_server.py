@@ -12,7 +12,7 @@ import demos.chartfeed.server as reference
 from demos.chartfeed import serving
 from demos.chartfeed.frames import HELLO, frame
 from demos.template.protocol import decode
-from demos.terminal.charts import layout, views
+from demos.terminal.charts import layout, operations
 from demos.terminal.interfaces import SymbolSpec
 from winsock import (
     MAKEWORD,
@@ -132,7 +132,7 @@ def test_another_period_is_served_and_the_connections_stay_open(tmp_path):
     def script() -> Script:
         yield
         opened.append(stage.port)
-        assert views.show(stage.host, stage.chart.id, "GBPUSD", 1)
+        assert operations.set_symbol_period(stage.host, stage.chart.id, "GBPUSD", 1) is None
         yield from turns(12)
         opened.append(stage.port)
         yield from get(stage)
@@ -406,7 +406,7 @@ def test_a_symbol_that_no_message_can_carry_leaves_the_last_template(tmp_path):
 
     def script() -> Script:
         yield
-        views.show(stage.host, stage.chart.id, "EURUSD.pro", 1)
+        operations.set_symbol_period(stage.host, stage.chart.id, "EURUSD.pro", 1)
         yield from turns(40)
         yield from get(stage)
 

@@ -14,7 +14,7 @@ from demos.collector.recorder import TickRecorder
 from demos.collector.store import SymbolRow, TickStore
 from demos.terminal.interfaces import OutputError, Tick
 from demos.terminal.paper.export_file import check_export, ticks_of
-from demos.terminal.paper.market import symbol_and_period
+from demos.terminal.paper.export_names import symbol_and_period
 
 # 2026-01-31 23:59:59.900
 TIME = 1_769_903_999_900

@@ -215,11 +215,11 @@ class _RealAccount(Mt5Account):
         super().__init__(mt5, symbols, ManualClock(), lambda text: None, magic=7, live=True)
 
     def positions(self):
-        self._look()
+        self.refresh()
         return super().positions()
 
     def new_deals(self):
-        self._look()
+        self.refresh()
         return super().new_deals()
 
 

@@ -21,7 +21,7 @@ from tpl_kit import (
 )
 
 from demos.template.protocol import decode
-from demos.terminal.charts import layout, views
+from demos.terminal.charts import layout, operations
 from winsock import (
     AF_INET,
     INADDR_LOOPBACK,
@@ -184,7 +184,7 @@ def test_another_symbol_restarts_the_server_with_a_template_of_that_symbol(tmp_p
 
     def script() -> Script:
         yield from listening(stage)
-        assert views.show(stage.host, stage.chart.id, "GBPUSD", 1)
+        assert operations.set_symbol_period(stage.terminal, stage.chart.id, "GBPUSD", 1) is None
         yield
         yield from listening(stage)
         yield from download(stage)

@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 from terminal_kit import Bench, ticks
 
-from demos.terminal.charts import layout, views
+from demos.terminal.charts import layout, operations
 from demos.terminal.charts.averages import EXPONENTIAL, PRICES, SIMPLE, SMOOTHED, WEIGHTED, moving_average
 from demos.terminal.charts.history import Bar, History, begin_of_bar, length_of
 from demos.terminal.charts.template_file import parse, to_bytes
@@ -19,7 +19,7 @@ from demos.terminal.runtime.files import DataFolder
 
 def bench(folder, quotes=()) -> Bench:
     made = Bench(folder, quotes)
-    made.host.data = DataFolder(folder / "data")
+    made.terminal.data = DataFolder(folder / "data")
     return made
 
 
@@ -45,7 +45,7 @@ def test_a_chart_shows_another_symbol_and_period(tmp_path):
     assert made.texts() == ["EURUSD163851", "trueGBPUSD1", "trueGBPUSD1", "falsefalseGBPUSD"]
 
 
-def test_another_period_lets_an_expert_begin_again_with_all_its_globals(tmp_path):
+def test_another_period_restarts_an_expert_which_keeps_its_globals(tmp_path):
     made = run(
         tmp_path,
         """
@@ -65,7 +65,7 @@ def test_another_period_lets_an_expert_begin_again_with_all_its_globals(tmp_path
     assert made.texts() == ["init 1 16385", "deinit 3", "init 2 5", "event 9", "deinit 9"]
 
 
-def test_an_expert_that_fails_to_begin_again_is_removed(tmp_path):
+def test_an_expert_whose_restart_fails_is_removed(tmp_path):
     made = run(
         tmp_path,
         """
@@ -80,7 +80,7 @@ def test_an_expert_that_fails_to_begin_again_is_removed(tmp_path):
     assert made.texts()[-1] == "deinit 8"
 
 
-def test_objects_are_made_changed_and_deleted_and_each_is_told(tmp_path):
+def test_creating_changing_and_deleting_objects_queues_chart_events(tmp_path):
     made = run(
         tmp_path,
         """
@@ -128,14 +128,14 @@ def test_objects_are_made_changed_and_deleted_and_each_is_told(tmp_path):
         "FileOpen('a', FILE_READ)",
     ],
 )
-def test_what_these_functions_do_not_know_is_a_mistake_of_the_program(tmp_path, call):
+def test_unsupported_arguments_raise_ValueError(tmp_path, call):
     made = bench(tmp_path)
     made.attach(f"def OnStart(): {call}")
     with pytest.raises(ValueError, match=r"property|own chart|FILE_BIN"):
         made.run()
 
 
-def test_a_program_can_raise_an_event_of_its_own(tmp_path):
+def test_EventChartCustom_queues_an_event_for_the_program(tmp_path):
     made = run(
         tmp_path,
         """
@@ -147,7 +147,7 @@ def test_a_program_can_raise_an_event_of_its_own(tmp_path):
     assert made.texts() == ["5 7 0.5 hello"]
 
 
-def test_a_template_is_saved_and_applied_and_takes_no_program_with_it(tmp_path):
+def test_a_template_is_saved_and_applied_without_starting_its_program(tmp_path):
     made = run(
         tmp_path,
         """
@@ -164,10 +164,10 @@ def test_a_template_is_saved_and_applied_and_takes_no_program_with_it(tmp_path):
     assert made.texts() == ["truetruefalse", "falsefalse", "false"]
     saved = (tmp_path / "data" / "Profiles" / "Templates" / "one.tpl").read_bytes().decode("utf-16")
     assert "<expert>\r\nname=probe\r\npath=Experts\\probe.ex5\r\nexpertmode=5\r\n<inputs>\r\ntext=a value\r\n" in saved
-    assert not list(layout.root(made.host.charts.template(1)).sections("expert"))
+    assert not list(layout.root(made.terminal.charts.template(1)).sections("expert"))
 
 
-def test_a_file_that_is_no_template_leaves_the_chart(tmp_path):
+def test_a_file_that_is_not_a_template_is_not_applied(tmp_path):
     folder = DataFolder(tmp_path / "data")
     (folder.templates / "bad.tpl").write_bytes(b"<chart>")
     made = run(tmp_path, "def OnStart(): Print(ChartApplyTemplate(0, 'bad'))")
@@ -185,13 +185,13 @@ def test_without_a_data_folder_nothing_is_saved_or_opened(tmp_path):
     assert made.texts() == ["falsefalse-1", "[]falsefalsefalse"]
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path):
+def test_a_data_folder_that_cannot_be_created_is_an_OutputError(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(OutputError, match="file"):
         DataFolder(tmp_path / "file")
 
 
-def test_files_are_written_read_moved_and_deleted_in_their_folder(tmp_path):
+def test_files_are_written_read_moved_and_deleted_in_the_data_folder(tmp_path):
     made = run(
         tmp_path,
         """
@@ -245,7 +245,7 @@ def test_no_link_leads_out_of_the_folder(tmp_path):
     assert folder.file("link\\file") is None
 
 
-def test_what_is_left_of_a_write_that_fails_is_told(tmp_path):
+def test_a_failed_write_is_reported_by_FileWriteArray_and_FileClose(tmp_path):
     class Full:
         def write(self, data: bytes) -> int:
             raise OSError("full")
@@ -268,12 +268,12 @@ def test_a_template_that_cannot_be_written_is_not_saved(tmp_path):
     assert made.texts() == ["false"]
 
 
-def test_the_terminal_s_charts_keep_what_they_do_not_know(tmp_path):
+def test_unknown_parts_of_a_template_are_kept(tmp_path):
     made = bench(tmp_path)
     chart = made.attach("def OnInit(): pass")
     text = "<chart>\r\nid=7\r\nunknown=value\r\n<future>\r\nx\r\n</future>\r\n</chart>\r\n\0"
-    views.apply_template(made.host, chart.id, parse(b"\xff\xfe" + text.encode("utf-16-le")))
-    saved = to_bytes(views.template_of(made.host, chart.id)).decode("utf-16")
+    operations.apply_template(made.terminal, chart.id, parse(b"\xff\xfe" + text.encode("utf-16-le")))
+    saved = to_bytes(operations.template_of(made.terminal, chart.id)).decode("utf-16")
     assert "unknown=value\r\n" in saved
     assert "<future>\r\nx\r\n</future>\r\n" in saved
     assert "\0" not in saved
@@ -287,14 +287,14 @@ def commands(folder, *lines: str, quotes=None) -> Bench:
     def OnChartEvent(id, lparam, dparam, sparam): Print(id, sparam)
     """)
     for tick in ticks(109_000, 109_500) if quotes is None else ():
-        made.host.take_quote(tick)
+        made.terminal.take_quote(tick)
     for line in lines:
-        made.host.post(line)
+        made.terminal.post(line)
     made.run(2.5)
     return made
 
 
-def test_the_owner_s_commands_change_the_chart_and_the_program_is_told(tmp_path):
+def test_commands_change_the_chart_and_queue_chart_events(tmp_path):
     file = tmp_path / "a chart.tpl"
     made = commands(
         tmp_path,
@@ -318,7 +318,7 @@ def test_the_owner_s_commands_change_the_chart_and_the_program_is_told(tmp_path)
     assert answers[2:7] == [f"done: {name}" for name in made_objects]
     assert chart == "done: GBPUSD M1"
     assert made.texts()[:8] == ["9", "9", *(f"7{name}" for name in made_objects), "6Horizontal Line 1"]
-    template = made.host.charts.template(1)
+    template = made.terminal.charts.template(1)
     assert [each.get("name") for each in layout.objects(template)] == made_objects[1:]
     assert len([each for each in layout.main_window(template).sections("indicator") if each.get("period")]) == 2
     assert "average COUNT" in "\n".join(made.answers)
@@ -327,34 +327,34 @@ def test_the_owner_s_commands_change_the_chart_and_the_program_is_told(tmp_path)
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("chart XAUUSD M1", "does not know XAUUSD M1"),
-        ("chart EURUSD M7", "does not know EURUSD M7"),
+        ("chart XAUUSD M1", "the market has no symbol XAUUSD"),
+        ("chart EURUSD M7", "unknown period 'M7'; periods: M1, M2"),
         ("chart EURUSD", "chart needs"),
         ("average", "average needs"),
         ("average x", "average needs"),
         ("average 20 quick", "average needs"),
-        ("average 0", "over 1 to"),
+        ("average 0", "a count from 1 to 1000, not 0"),
         ("line", "line needs"),
         ("line 1.1 pink", "line needs"),
-        ("line x", "x is no price"),
-        ("line -1", "-1 is no price"),
-        ("line nan", "nan is no price"),
+        ("line x", "invalid price: 'x'"),
+        ("line -1", "invalid price: '-1'"),
+        ("line nan", "invalid price: 'nan'"),
         ("trend 1 1.1", "trend needs"),
-        ("trend x 1.1 0 1.2", "x is no number of bars"),
+        ("trend x 1.1 0 1.2", "invalid number of bars: 'x'"),
         ("fibo 1", "fibo needs"),
         ("text 0 1.1", "text needs"),
-        ("text 0 1.1 a\0b", "on one line"),
-        ("erase nothing", "there is no nothing"),
-        ("erase", "object without a name"),
-        ("erase averages", "there is no averages"),
-        ("template", "name is missing"),
+        ("text 0 1.1 a\0b", "without line ends and NUL"),
+        ("erase nothing", "the chart has no object 'nothing'"),
+        ("erase", "the chart has no object ''"),
+        ("erase averages", "the chart has no moving average"),
+        ("template", "the name of a file is missing"),
         ("template /nowhere/at/all.tpl", "No such file"),
         ("save /nowhere/at/all.tpl", "No such file"),
-        ("save a\0b", "name is missing"),
-        ("picture", "name is missing"),
+        ("save a\0b", "the name of a file is missing"),
+        ("picture", "the name of a file is missing"),
     ],
 )
-def test_a_command_that_cannot_be_carried_out_says_why_and_changes_nothing(tmp_path, line, words):
+def test_an_invalid_command_is_answered_with_its_error_and_changes_nothing(tmp_path, line, words):
     made = commands(tmp_path, line)
     [answer] = made.answers
     assert answer.startswith("error: ")
@@ -362,24 +362,24 @@ def test_a_command_that_cannot_be_carried_out_says_why_and_changes_nothing(tmp_p
     assert made.texts() == []
 
 
-def test_a_file_that_is_no_template_is_refused_with_its_reason(tmp_path):
+def test_a_file_that_is_not_a_template_is_rejected_with_the_reason(tmp_path):
     (tmp_path / "bad.tpl").write_bytes(b"\xff\xfe")
     made = commands(tmp_path, f"template {tmp_path / 'bad.tpl'}")
     assert "has no <chart>" in made.answers[0]
 
 
-def test_a_point_before_the_first_bar_is_found_by_the_period_s_length(tmp_path):
+def test_a_point_before_the_first_bar_is_computed_with_the_period(tmp_path):
     made = commands(tmp_path, "text 3 1.1 early")
-    [text] = layout.objects(made.host.charts.template(1))
+    [text] = layout.objects(made.terminal.charts.template(1))
     assert int(text.get("date1")) == -3 * 3600
 
 
-def test_without_bars_there_is_no_point(tmp_path):
+def test_a_point_needs_bars(tmp_path):
     made = commands(tmp_path, "text 0 1.1 words", quotes=[Tick("GBPUSD", 0, 1, 2)])
     assert made.answers == ["error: there are no bars of EURUSD yet"]
 
 
-def test_minutes_become_the_bars_of_any_period():
+def test_bars_of_any_period_are_built_from_minutes():
     history = History()
     for minute, bid in enumerate((10, 30, 20, 5, 15, 40)):
         for second, step in ((0, 0), (30, 1)):
@@ -406,7 +406,7 @@ def test_the_history_is_bounded():
         (PERIOD_MN1, datetime(2017, 4, 1)),
     ],
 )
-def test_a_bar_begins_where_its_period_does(period, begin):
+def test_a_bar_begins_at_the_start_of_its_period(period, begin):
     moment = milliseconds_of(datetime(2017, 4, 19, 13, 37, 42))
     assert begin_of_bar(moment, period) == milliseconds_of(begin)
     assert begin_of_bar(milliseconds_of(begin), period) == milliseconds_of(begin)
@@ -427,30 +427,30 @@ def test_periods_have_lengths():
         (99, [None, None, 2.0, 3.0, 4.0]),
     ],
 )
-def test_a_moving_average_is_what_its_method_says(method, expected):
+def test_each_method_gives_its_moving_average(method, expected):
     assert moving_average([1, 2, 3, 4, 5], 3, method) == [each and pytest.approx(each) for each in expected]
 
 
-def test_a_moving_average_of_too_many_values_is_none():
+def test_a_moving_average_of_more_values_than_exist_is_None():
     assert moving_average([1, 2], 3, SIMPLE) == [None, None]
     assert moving_average([1, 2], 0, SIMPLE) == [None, None]
     assert moving_average([5, 7], 1, WEIGHTED) == [5, 7]
 
 
-def test_an_applied_price_is_what_its_number_says():
+def test_each_number_of_an_applied_price_selects_its_price():
     bar = Bar(0, 10, 40, 20, 30, 1)
     assert [PRICES[number](bar) for number in range(1, 8)] == [30, 10, 40, 20, 30, 30, 30]
 
 
-def test_a_script_that_sleeps_lets_commands_through(tmp_path):
+def test_commands_are_executed_while_a_script_sleeps(tmp_path):
     made = bench(tmp_path)
     made.attach("""
     def OnStart():
         Sleep(10**9)
         Print("awake")
     """)
-    made.host.post("line 1.1")
-    made.host.post("quit")
+    made.terminal.post("line 1.1")
+    made.terminal.post("quit")
     made.run()
     assert made.answers == ["done: Horizontal Line 1"]
     assert made.texts() == ["awake"]

@@ -1,4 +1,4 @@
-"""Pictures of charts: what a template says is seen in the pixels, and nothing in it breaks the drawing."""
+"""Pictures of charts: the pixels show the template's contents, and no template breaks the drawing."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from demos.terminal.charts import canvas, drawing, layout
 from demos.terminal.charts.drawing import PictureError, draw, draw_chart
 from demos.terminal.charts.history import Bar
 from demos.terminal.charts.template_file import Section, new_section, parse, to_bytes
+from demos.terminal.mql import constants as c
 from demos.terminal.mql.constants import PERIOD_H1
 
 image = pytest.importorskip(
@@ -36,7 +37,7 @@ def wave(count: int = 150) -> list[Bar]:
 
 
 def plain() -> Section:
-    """A chart without grid, bid line and margin, in grey, so that what is added stands out."""
+    """A chart without grid, bid line and margin, in grey, so that added objects are visible."""
     document = layout.new_chart()
     grey = 0x808080
     keys = {"grid": 0, "bidline": 0, "shift": 0, "foreground_color": grey, "barup_color": grey, "bardown_color": grey}
@@ -46,7 +47,7 @@ def plain() -> Section:
 
 
 def picture(folder: Path, document: Section, bars: list[Bar] | None = None):
-    """The pixels, and what was not drawn."""
+    """The pixels, and the names of the parts that were not drawn."""
     path = folder / "chart.png"
     missing = draw(document, wave() if bars is None else bars, 5, PERIOD_H1, "EURUSD,H1", path)
     pixels = image.imread(path)
@@ -54,11 +55,11 @@ def picture(folder: Path, document: Section, bars: list[Bar] | None = None):
 
 
 def has(pixels, color: tuple[int, int, int]):
-    """Where the picture has about this colour: edges are softened."""
+    """The places where the picture has approximately this color; edges are smoothed."""
     return (abs(pixels - list(color)).max(axis=2) < 60).nonzero()
 
 
-def test_a_picture_has_its_size_and_the_template_s_background(tmp_path):
+def test_a_picture_has_its_size_and_the_background_of_the_template(tmp_path):
     document = plain()
     layout.root(document).set("background_color", 0x400020)
     pixels, missing = picture(tmp_path, document)
@@ -75,7 +76,7 @@ def test_the_same_template_and_bars_give_the_same_file(tmp_path):
         picture(tmp_path / name, document)
     assert (tmp_path / "1" / "chart.png").read_bytes() == (tmp_path / "2" / "chart.png").read_bytes()
     assert unequal_pixels(tmp_path / "1" / "chart.png", tmp_path / "2" / "chart.png") == 0
-    layout.add_object(document, layout.OBJ_HLINE, "a", [(0, 1.1)])
+    layout.add_object(document, c.OBJ_HLINE, "a", [(0, 1.1)])
     picture(tmp_path / "2", document)
     assert unequal_pixels(tmp_path / "1" / "chart.png", tmp_path / "2" / "chart.png") > 500
 
@@ -89,7 +90,7 @@ def test_pictures_of_other_sizes_differ_in_all_their_pixels(tmp_path):
 
 
 @pytest.mark.parametrize("mode", [0, 1, 2])
-def test_bars_candles_and_a_line_are_drawn_in_the_template_s_colours(tmp_path, mode):
+def test_bars_candles_and_a_line_have_the_colors_of_the_template(tmp_path, mode):
     document = plain()
     layout.root(document).set("mode", mode)
     for key in ("barup_color", "bullcandle_color", "chartline_color"):
@@ -99,17 +100,17 @@ def test_bars_candles_and_a_line_are_drawn_in_the_template_s_colours(tmp_path, m
     assert columns.max() - columns.min() > 600
 
 
-def test_a_falling_bar_has_colours_of_its_own(tmp_path):
+def test_a_falling_bar_has_its_own_colors(tmp_path):
     document = plain()
     layout.root(document).set("bearcandle_color", 0x0000FF)
     assert len(has(picture(tmp_path, document)[0], RED)[0]) > 1000
 
 
-def test_a_horizontal_line_is_as_high_as_its_price(tmp_path):
+def test_a_horizontal_line_is_at_its_price(tmp_path):
     heights = []
     for price in (1.095, 1.105):
         document = plain()
-        layout.add_object(document, layout.OBJ_HLINE, "a", [(0, price)], color=0xFF00FF, descr="level")
+        layout.add_object(document, c.OBJ_HLINE, "a", [(0, price)], color=0xFF00FF, descr="level")
         rows, columns = has(picture(tmp_path, document)[0], MAGENTA)
         assert columns.max() - columns.min() > 1000
         heights.append(sorted(rows)[len(rows) // 2])
@@ -117,11 +118,11 @@ def test_a_horizontal_line_is_as_high_as_its_price(tmp_path):
     assert heights[0] - heights[1] == pytest.approx(0.01 / (0.0211 * 1.1) * 644, rel=0.05)
 
 
-def test_a_vertical_line_stands_at_its_time(tmp_path):
+def test_a_vertical_line_is_at_its_time(tmp_path):
     places = []
     for hour in (100, 140):
         document = plain()
-        layout.add_object(document, layout.OBJ_VLINE, "a", [(hour * 3600, 0.0)], color=0xFF00FF)
+        layout.add_object(document, c.OBJ_VLINE, "a", [(hour * 3600, 0.0)], color=0xFF00FF)
         rows, columns = has(picture(tmp_path, document)[0], MAGENTA)
         assert rows.max() - rows.min() > 600
         assert columns.max() - columns.min() <= 2
@@ -134,7 +135,7 @@ def test_a_trend_line_ends_at_its_points_unless_it_is_a_ray(tmp_path):
     for ray in ({}, {"ray2": 1}, {"ray1": 1}):
         document = plain()
         points = [(60 * 3600, 1.0995), (90 * 3600, 1.1005)]
-        layout.add_object(document, layout.OBJ_TREND, "a", points, color=0xFF00FF, width=2, **ray)
+        layout.add_object(document, c.OBJ_TREND, "a", points, color=0xFF00FF, width=2, **ray)
         columns = has(picture(tmp_path, document)[0], MAGENTA)[1]
         widths.append((columns.min(), columns.max()))
     plain_line, right, left = widths
@@ -161,7 +162,7 @@ def test_a_moving_average_is_drawn_with_its_shift_style_and_price(tmp_path):
     assert len(dotted) < len(first) < len(wide)
 
 
-def test_an_average_over_more_bars_than_there_are_is_not_seen(tmp_path):
+def test_an_average_over_more_bars_than_exist_is_not_drawn(tmp_path):
     for count in (0, 500, 10**9):
         document = plain()
         layout.add_moving_average(document, count, 0, 0xFF00FF)
@@ -171,10 +172,10 @@ def test_an_average_over_more_bars_than_there_are_is_not_seen(tmp_path):
 def test_levels_rectangles_texts_and_labels_are_drawn(tmp_path):
     points = [(60 * 3600, 1.095), (100 * 3600, 1.105)]
     for kind, keys in (
-        (layout.OBJ_FIBO, {}),
-        (layout.OBJ_RECTANGLE, {}),
-        (layout.OBJ_TEXT, {"descr": "TEXT $x_1$ {", "fontsz": 20}),
-        (layout.OBJ_LABEL, {"descr": "LABEL", "fontsz": 20, "pos_x": 300, "pos_y": 300, "refpoint": 3}),
+        (c.OBJ_FIBO, {}),
+        (c.OBJ_RECTANGLE, {}),
+        (c.OBJ_TEXT, {"descr": "TEXT $x_1$ {", "fontsz": 20}),
+        (c.OBJ_LABEL, {"descr": "LABEL", "fontsz": 20, "pos_x": 300, "pos_y": 300, "refpoint": 3}),
     ):
         document = plain()
         layout.add_object(document, kind, "a", points, color=0xFF00FF, **keys)
@@ -183,25 +184,25 @@ def test_levels_rectangles_texts_and_labels_are_drawn(tmp_path):
         assert missing == set()
 
 
-def test_fibonacci_levels_of_its_own_replace_the_usual_ones(tmp_path):
+def test_an_objects_own_fibonacci_levels_replace_the_default_levels(tmp_path):
     document = plain()
-    layout.add_object(document, layout.OBJ_FIBO, "a", [(60 * 3600, 1.095), (60 * 3600, 1.105)], color=0xFF00FF)
+    layout.add_object(document, c.OBJ_FIBO, "a", [(60 * 3600, 1.095), (60 * 3600, 1.105)], color=0xFF00FF)
     usual = len(set(has(picture(tmp_path, document)[0], MAGENTA)[0]))
     [fibo] = layout.objects(document)
     fibo.items += [new_section("level", ("level", "0.5")), new_section("level", ("level", "what"))]
     assert len(set(has(picture(tmp_path, document)[0], MAGENTA)[0])) != usual
 
 
-def test_a_fixed_scale_is_kept_to(tmp_path):
+def test_a_fixed_scale_is_used(tmp_path):
     document = plain()
     for key, value in {"scale_fix": 1, "scale_fixed_min": "1.2", "scale_fixed_max": "1.3"}.items():
         layout.root(document).set(key, value)
-    layout.add_object(document, layout.OBJ_HLINE, "a", [(0, 1.25)], color=0xFF00FF)
+    layout.add_object(document, c.OBJ_HLINE, "a", [(0, 1.25)], color=0xFF00FF)
     rows, _ = has(picture(tmp_path, document)[0], MAGENTA)
     assert sorted(rows)[len(rows) // 2] == pytest.approx(14 + 644 / 2, abs=4)
 
 
-def test_grid_and_bid_line_are_seen_when_they_are_wanted(tmp_path):
+def test_grid_and_bid_line_are_drawn_when_the_template_has_them(tmp_path):
     document = plain()
     for key, value in {"grid": 1, "grid_color": 0xFF00FF, "bidline": 1, "bidline_color": 0x0000FF}.items():
         layout.root(document).set(key, value)
@@ -211,7 +212,7 @@ def test_grid_and_bid_line_are_seen_when_they_are_wanted(tmp_path):
     assert ((pixels[:, :, 0] > 40) & (pixels[:, :, 2] > 40) & (pixels[:, :, 1] < 20)).sum() > 500
 
 
-def test_what_is_not_drawn_is_named(tmp_path):
+def test_parts_that_are_not_drawn_are_named(tmp_path):
     document = plain()
     window = layout.main_window(document)
     window.items.append(new_section("indicator", ("name", "Ichimoku")))
@@ -220,12 +221,12 @@ def test_what_is_not_drawn_is_named(tmp_path):
     assert picture(tmp_path, document)[1] == {"indicator Ichimoku", "objects of type 31", "windows below the main one"}
 
 
-def test_of_very_many_objects_the_first_are_drawn(tmp_path, monkeypatch):
-    monkeypatch.setattr("demos.terminal.charts.drawing_objects._MOST_OBJECTS", 2)
+def test_only_the_first_of_very_many_objects_are_drawn(tmp_path, monkeypatch):
+    monkeypatch.setattr("demos.terminal.charts.drawing_objects._MAX_OBJECTS", 2)
     document = plain()
     for number in range(5):
-        layout.add_object(document, layout.OBJ_HLINE, f"{number}", [(0, 1.1)])
-    assert picture(tmp_path, document)[1] == {"3 objects more"}
+        layout.add_object(document, c.OBJ_HLINE, f"{number}", [(0, 1.1)])
+    assert picture(tmp_path, document)[1] == {"3 more objects"}
 
 
 HOSTILE = """\
@@ -280,12 +281,12 @@ width=-1
 """
 
 
-def test_nothing_that_a_template_says_breaks_the_drawing(tmp_path):
+def test_no_value_of_a_template_breaks_the_drawing(tmp_path):
     pixels, _ = picture(tmp_path, parse(file_of(HOSTILE.replace("\n", "\r\n"))))
     assert pixels.shape == (canvas.HEIGHT, canvas.WIDTH, 3)
 
 
-def test_one_flat_bar_is_a_picture(tmp_path):
+def test_one_flat_bar_can_be_drawn(tmp_path):
     pixels, _ = picture(tmp_path, plain(), [Bar(0, 5, 5, 5, 5, 1)])
     assert len(has(pixels, (128, 128, 128))[0]) > 100
 
@@ -295,28 +296,28 @@ def test_without_bars_there_is_no_picture(tmp_path):
         picture(tmp_path, plain(), [])
 
 
-def test_without_matplotlib_it_is_said_how_to_get_it(tmp_path, monkeypatch):
+def test_without_matplotlib_the_error_says_how_to_install_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     assert "[charts]" in str(drawing.problem())
     with pytest.raises(PictureError, match="matplotlib"):
         picture(tmp_path, plain())
 
 
-def test_a_picture_that_cannot_be_written_is_told(tmp_path):
+def test_a_picture_that_cannot_be_written_is_a_PictureError(tmp_path):
     with pytest.raises(PictureError, match="nowhere"):
         draw(plain(), wave(), 5, PERIOD_H1, "EURUSD,H1", tmp_path / "nowhere" / "chart.png")
 
 
-def test_a_terminal_draws_what_its_chart_shows_and_logs_what_it_does_not(tmp_path):
+def test_the_log_names_the_parts_of_a_chart_that_are_not_drawn(tmp_path):
     bench = Bench(tmp_path, ticks(110_000, 110_100))
     chart = bench.attach("def OnInit(): EventSetTimer(1)")
-    layout.add_object(bench.host.charts.template(chart.id), 31, "arrow", [(0, 1.1)])
-    bench.host.post("picture /nowhere/at/all.png")
-    bench.host.post(f"picture {tmp_path / 'a.png'}")
+    layout.add_object(bench.terminal.charts.template(chart.id), 31, "arrow", [(0, 1.1)])
+    bench.terminal.post("picture /nowhere/at/all.png")
+    bench.terminal.post(f"picture {tmp_path / 'a.png'}")
     bench.run(3)
     assert bench.answers[0].startswith("error: ")
     assert bench.answers[1] == f"done: drew {tmp_path / 'a.png'}"
-    draw_chart(bench.host, chart.id, tmp_path / "b.png")
+    draw_chart(bench.terminal, chart.id, tmp_path / "b.png")
     assert unequal_pixels(tmp_path / "a.png", tmp_path / "b.png") > 0
     assert any("b.png: EURUSD,H1, 1 bars" in line for line in bench.log)
     assert any("not drawn: objects of type 31" in line for line in bench.log)

@@ -1,4 +1,4 @@
-"""Template files: read and written back byte for byte, and what is refused."""
+"""Template files: reading, writing back byte for byte, and errors."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from tpl_kit import file_of, text_of
 
 from demos.terminal.charts import layout
 from demos.terminal.charts.template_file import Line, TemplateError, new_section, parse, to_bytes
+from demos.terminal.mql import constants as c
 
 # As MetaTrader 5 writes one: an Expert Advisor, two windows, keys behind sections, blank lines in places.
 REAL = """\
@@ -86,7 +87,7 @@ period=10
 """.replace("\n", "\r\n")
 
 
-def test_a_template_comes_out_byte_for_byte_as_it_went_in():
+def test_a_template_is_written_back_byte_for_byte():
     data = file_of(REAL)
     assert to_bytes(parse(data)) == data
 
@@ -102,11 +103,11 @@ def test_a_template_comes_out_byte_for_byte_as_it_went_in():
         "<chart>\r\n<a>\r\n<a>\r\n</a>\r\n</a>\r\n</chart>\r\n<chart>\r\n</chart>\r\n",
     ],
 )
-def test_odd_line_ends_blanks_and_tails_pass_through(text):
+def test_unusual_line_ends_blanks_and_trailing_data_are_kept(text):
     assert to_bytes(parse(file_of(text))) == file_of(text)
 
 
-def test_a_lone_surrogate_passes_through():
+def test_a_lone_surrogate_is_kept():
     data = file_of("<chart>\r\na=") + b"\x00\xd8" + file_of("\r\n</chart>\r\n")[2:]
     assert to_bytes(parse(data)) == data
 
@@ -124,7 +125,7 @@ sections = st.recursive(
 
 
 @given(sections)
-def test_whatever_the_sections_hold_it_comes_out_as_it_went_in(inner):
+def test_any_content_of_a_section_is_written_back_unchanged(inner):
     data = file_of(f"<chart>\r\n{inner}</chart>\r\n")
     assert to_bytes(parse(data)) == data
 
@@ -134,7 +135,7 @@ def test_whatever_the_sections_hold_it_comes_out_as_it_went_in(inner):
     [
         (b"<chart>\r\n</chart>\r\n", "byte order mark"),
         (b"\xfe\xff" + "<chart>\n</chart>".encode("utf-16-be"), "byte order mark"),
-        (file_of("<chart>\r\n</chart>\r\n") + b"x", "half a character"),
+        (file_of("<chart>\r\n</chart>\r\n") + b"x", "the last character has one"),
         (file_of("<chart>\r\n<window>\r\n</chart>\r\n"), "line 3: expected </window>, found </chart>"),
         (file_of("<chart>\r\n<window>\r\n"), "ends inside <window>"),
         (file_of("</chart>\r\n"), "line 1: expected <chart>"),
@@ -144,18 +145,18 @@ def test_whatever_the_sections_hold_it_comes_out_as_it_went_in(inner):
         (file_of("<chart>\r\n" + "<a>\r\n" * 50), "nested deeper"),
     ],
 )
-def test_what_is_no_template_is_refused_with_its_line(data, words):
+def test_bytes_that_are_not_a_template_are_rejected_with_the_line(data, words):
     with pytest.raises(TemplateError, match=words):
         parse(data)
 
 
-def test_a_value_is_changed_in_its_place_and_nothing_else():
+def test_setting_a_value_changes_only_its_line():
     document = parse(file_of(REAL))
     layout.root(document).set("scale", 8)
     assert text_of(to_bytes(document)) == REAL.replace("scale=16", "scale=8")
 
 
-def test_a_key_behind_a_section_is_changed_there():
+def test_a_key_after_a_section_is_changed_there():
     document = parse(file_of(REAL))
     average = list(layout.main_window(document).sections("indicator"))[1]
     assert average.get("period") == "20"
@@ -163,25 +164,25 @@ def test_a_key_behind_a_section_is_changed_there():
     assert text_of(to_bytes(document)) == REAL.replace("period=20", "period=21")
 
 
-def test_a_new_key_comes_behind_the_last_key_before_the_sections():
+def test_a_new_key_is_inserted_after_the_last_key_before_the_sections():
     document = parse(file_of(REAL))
     layout.root(document).set("new", "x")
     assert text_of(to_bytes(document)) == REAL.replace("windows_total=2\r\n", "windows_total=2\r\nnew=x\r\n")
 
 
-def test_the_first_of_two_equal_keys_counts():
+def test_get_and_set_use_the_first_of_two_equal_keys():
     assert new_section("a", ("k", 1), ("k", 2)).get("k") == "1"
     assert new_section("a").get("k", "none") == "none"
 
 
-def test_a_copy_shares_nothing():
+def test_a_copy_is_independent():
     document = parse(file_of(REAL))
     copy = document.copy()
     layout.root(copy).set("scale", 1)
     assert to_bytes(document) == file_of(REAL)
 
 
-def test_a_program_is_put_before_the_windows_and_taken_out_again():
+def test_an_expert_is_inserted_before_the_windows_and_removed_again():
     document = parse(file_of(REAL))
     layout.set_expert(document, "tpl_server", {"Host": "127.0.0.1", "text": "a\r\n</inputs>"})
     text = text_of(to_bytes(document))
@@ -195,11 +196,11 @@ def test_a_program_is_put_before_the_windows_and_taken_out_again():
     assert text_of(to_bytes(document)) == REAL[:begin] + REAL[end:]
 
 
-def test_objects_are_counted_and_their_names_are_unique():
+def test_objects_are_counted_and_have_unique_names():
     document = layout.new_chart()
-    assert layout.add_object(document, layout.OBJ_HLINE, "a", [(0, 1.5)], color=255)
-    assert not layout.add_object(document, layout.OBJ_HLINE, "a", [(0, 1.6)])
-    assert not layout.add_object(document, layout.OBJ_HLINE, "b\r\n</object>", [(0, 1.6)])
+    assert layout.add_object(document, c.OBJ_HLINE, "a", [(0, 1.5)], color=255)
+    assert not layout.add_object(document, c.OBJ_HLINE, "a", [(0, 1.6)])
+    assert not layout.add_object(document, c.OBJ_HLINE, "b\r\n</object>", [(0, 1.6)])
     assert layout.main_window(document).get("objects") == "1"
     assert "<object>\r\ntype=1\r\nname=a\r\ncolor=255\r\nvalue1=1.500000\r\n</object>\r\n" in text_of(
         to_bytes(document)
@@ -209,9 +210,9 @@ def test_objects_are_counted_and_their_names_are_unique():
     assert to_bytes(document) == to_bytes(layout.new_chart())
 
 
-def test_averages_come_behind_the_other_indicators_and_go_again():
+def test_averages_are_added_after_the_other_indicators_and_removed_again():
     document = layout.new_chart()
-    layout.add_object(document, layout.OBJ_VLINE, "v", [(7, 0.0)])
+    layout.add_object(document, c.OBJ_VLINE, "v", [(7, 0.0)])
     layout.add_moving_average(document, 20, 1, 255)
     text = text_of(to_bytes(document))
     assert text.index("name=Main") < text.index("name=Moving Average") < text.index("<object>")
@@ -220,13 +221,13 @@ def test_averages_come_behind_the_other_indicators_and_go_again():
     assert "Moving Average" not in text_of(to_bytes(document))
 
 
-def test_a_template_without_a_window_gets_one_when_something_is_put_there():
+def test_a_template_without_a_window_gets_one_when_an_object_is_added():
     document = parse(file_of("<chart>\r\n</chart>\r\n"))
     layout.add_moving_average(document, 5, 0, 0)
     assert to_bytes(parse(to_bytes(document))) == to_bytes(document)
     assert layout.remove_moving_averages(document) == 1
 
 
-def test_a_line_without_a_key_has_none():
+def test_a_line_without_an_equals_sign_has_no_key():
     assert Line("no key").key() == ""
     assert Line("k=a=b").value() == "a=b"

@@ -39,7 +39,7 @@ def test_NormalizeDouble_gives_the_nearest_double():
     assert NormalizeDouble(float("-inf"), 2) == float("-inf")
 
 
-def test_TimeToString_shows_the_parts_asked_for():
+def test_TimeToString_shows_the_selected_parts():
     time = datetime(2017, 4, 19, 9, 5, 7)
     assert TimeToString(time) == "2017.04.19 09:05"
     assert TimeToString(time, TIME_DATE) == "2017.04.19"
@@ -76,11 +76,11 @@ def test_Print_shows_values_as_mql_does(value, text):
         ("%x %c %e", (255, "z", 1.0), "ff z 1.000000e+00"),
     ],
 )
-def test_printf_knows_the_formats_of_C(format, args, text):
+def test_printf_supports_the_formats_of_C(format, args, text):
     assert mql_format(format, args) == text
 
 
-def test_printf_refuses_arguments_that_do_not_fit():
+def test_printf_rejects_arguments_that_do_not_fit_the_format():
     with pytest.raises(TypeError):
         mql_format("%d", ("text",))
 
@@ -92,7 +92,7 @@ def test_prices_keep_every_digit():
     assert price_float(107219, 5) == 1.07219
 
 
-def test_volumes_are_shown_with_the_digits_of_the_step_and_at_least_two():
+def test_volumes_have_the_decimal_places_of_the_step_but_at_least_two():
     assert volume_text(25, SPEC) == "0.25"
     assert volume_text(-10, SPEC) == "-0.10"
     assert volume_text(0, SPEC) == "0.00"
@@ -104,7 +104,7 @@ def test_volumes_are_shown_with_the_digits_of_the_step_and_at_least_two():
     ("lots", "steps"),
     [("0.25", 25), ("0.30000000000000004", 30), ("0.255", None), ("nan", None), ("inf", None), ("1e300", 10**302)],
 )
-def test_a_volume_is_a_whole_number_of_steps_up_to_the_error_of_a_double(lots, steps):
+def test_a_volume_is_a_whole_number_of_steps_within_the_error_of_a_double(lots, steps):
     assert volume_steps(Decimal(lots), SPEC) == steps
 
 

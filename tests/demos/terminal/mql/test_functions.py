@@ -1,4 +1,4 @@
-"""MQL's functions for market, positions, trading and log, as a program sees them."""
+"""MQL's functions for market, positions, trading and log, called by a program."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ from decimal import Decimal
 import pytest
 from terminal_kit import Bench, ticks
 
-from demos import terminal
 from demos.terminal.interfaces import SymbolSpec, Tick, TradeResult
-from demos.terminal.mql import constants
 from demos.terminal.paper.account import PaperAccount
 from demos.terminal.runtime.clock import ManualClock
 
 
 def printed(tmp_path, *expressions: str, before: str = "pass", quotes=None, **options) -> list[str]:
-    """What a program sees at its first tick, printed one expression a line."""
+    """The values of these expressions in OnInit, printed one per line."""
     bench = Bench(tmp_path, ticks(100_000) if quotes is None else quotes, **options)
     lines = "\n        ".join(f"Print({expression})" for expression in expressions)
     bench.attach(f"""
@@ -29,31 +27,31 @@ def printed(tmp_path, *expressions: str, before: str = "pass", quotes=None, **op
     return bench.texts()
 
 
-def test_the_chart_tells_symbol_period_digits_and_point(tmp_path):
+def test_symbol_period_digits_and_point_are_those_of_the_chart(tmp_path):
     seen = printed(tmp_path, "Symbol()", "Period()", "Digits()", "Point()", "MQLInfoString(MQL_PROGRAM_NAME)")
     assert seen == ["EURUSD", "16385", "5", "1e-05", "probe"]
 
 
-def test_a_symbol_s_double_properties(tmp_path):
+def test_the_double_properties_of_a_symbol(tmp_path):
     names = ("BID", "ASK", "POINT", "TRADE_CONTRACT_SIZE", "VOLUME_MIN", "VOLUME_MAX", "VOLUME_STEP")
     seen = printed(tmp_path, *(f"SymbolInfoDouble(Symbol(), SYMBOL_{name})" for name in names))
     assert seen == ["1.0", "1.00002", "1e-05", "100000.0", "0.01", "100.0", "0.01"]
 
 
-def test_a_symbol_s_integer_properties(tmp_path):
+def test_the_integer_properties_of_a_symbol(tmp_path):
     quotes = [Tick("EURUSD", 1_492_592_400_123, 100_000, 100_007)]
     names = ("DIGITS", "SPREAD", "TIME", "TIME_MSC")
     seen = printed(tmp_path, *(f"SymbolInfoInteger(Symbol(), SYMBOL_{name})" for name in names), quotes=quotes)
     assert seen == ["5", "7", "1492592400", "1492592400123"]
 
 
-def test_TimeCurrent_is_the_last_tick_s_time_zoneless_as_in_the_file(tmp_path):
+def test_TimeCurrent_is_the_time_of_the_last_tick_as_in_the_file(tmp_path):
     quotes = [Tick("GBPUSD", 1_492_592_400_123, 100_000, 100_007)]
     (seen,) = printed(tmp_path, "repr(TimeCurrent())", quotes=quotes)
     assert seen == repr(datetime(2017, 4, 19, 9, 0, 0, 123000))
 
 
-def test_TimeGMT_is_the_computer_s_time_without_its_zone(tmp_path, monkeypatch):
+def test_TimeGMT_is_the_computers_time_in_GMT_without_a_time_zone(tmp_path, monkeypatch):
     time = datetime(2026, 1, 31, 12, 0, 0, 123_000, timezone(timedelta(hours=1)))
     monkeypatch.setattr(ManualClock, "now", lambda self: time)
     (seen,) = printed(tmp_path, "repr(TimeGMT())")
@@ -90,7 +88,7 @@ def test_an_unknown_symbol_has_no_properties(tmp_path):
         "PositionGetInteger(999)",
     ],
 )
-def test_an_unknown_property_is_a_mistake(tmp_path, call):
+def test_an_unknown_property_raises_ValueError(tmp_path, call):
     with pytest.raises(ValueError, match="property 999"):
         printed(tmp_path, call, before="trade.Buy(1); PositionSelect(Symbol())")
 
@@ -109,12 +107,12 @@ def test_a_position_is_selected_by_index_ticket_or_symbol(tmp_path):
     assert seen == ["1", "1EURUSD", "00", "truefalse", "truefalse", "EURUSD"]
 
 
-def test_without_a_selected_position_its_properties_are_a_mistake(tmp_path):
+def test_position_properties_without_a_selected_position_raise_RuntimeError(tmp_path):
     with pytest.raises(RuntimeError, match="no position was selected"):
         printed(tmp_path, "PositionGetString(POSITION_SYMBOL)")
 
 
-def test_a_position_s_properties(tmp_path):
+def test_the_properties_of_a_position(tmp_path):
     doubles = [f"PositionGetDouble(POSITION_{name})" for name in ("VOLUME", "PRICE_OPEN", "PRICE_CURRENT", "PROFIT")]
     names = ("TYPE", "TICKET", "IDENTIFIER", "MAGIC", "TIME", "TIME_MSC")
     integers = [f"PositionGetInteger(POSITION_{name})" for name in names]
@@ -157,12 +155,12 @@ def test_a_position_in_a_symbol_without_a_quote_has_no_current_price(tmp_path):
     assert seen == ["1900.3", "0.0", "0.0", "false invalid request: the market has no symbol XAUUSD"]
 
 
-def test_the_account_is_a_netting_one(tmp_path):
+def test_the_paper_account_is_a_netting_account(tmp_path):
     seen = printed(tmp_path, "AccountInfoInteger(ACCOUNT_MARGIN_MODE) == ACCOUNT_MARGIN_MODE_RETAIL_NETTING")
     assert seen == ["true"]
 
 
-def test_CTrade_buys_at_the_ask_and_sells_at_the_bid_and_remembers_the_answer(tmp_path):
+def test_CTrade_buys_at_the_ask_sells_at_the_bid_and_keeps_the_answer(tmp_path):
     answer = "trade.ResultRetcode(), ' ', trade.ResultDeal(), ' ', trade.ResultVolume(), ' ', trade.ResultPrice()"
     seen = printed(
         tmp_path,
@@ -183,7 +181,7 @@ def test_CTrade_buys_at_the_ask_and_sells_at_the_bid_and_remembers_the_answer(tm
     ]
 
 
-def test_a_volume_that_is_the_sum_of_doubles_is_still_a_volume(tmp_path):
+def test_a_volume_with_the_rounding_error_of_a_sum_is_accepted(tmp_path):
     seen = printed(
         tmp_path,
         "trade.Buy(0.1 + 0.2)",
@@ -207,10 +205,10 @@ def test_a_volume_that_is_the_sum_of_doubles_is_still_a_volume(tmp_path):
         ("trade.PositionClose(7)", "10006 request rejected: no position 7"),
     ],
 )
-def test_CTrade_says_why_a_request_failed(tmp_path, call, answer):
-    result, said = printed(tmp_path, call, "trade.ResultRetcode(), ' ', trade.ResultRetcodeDescription()")
+def test_CTrade_reports_why_a_request_failed(tmp_path, call, answer):
+    result, message = printed(tmp_path, call, "trade.ResultRetcode(), ' ', trade.ResultRetcodeDescription()")
     assert result == "false"
-    assert said.startswith(answer)
+    assert message.startswith(answer)
 
 
 @pytest.mark.parametrize("which", ["'EURUSD'", "1"])
@@ -219,13 +217,13 @@ def test_PositionClose_takes_a_symbol_or_a_ticket(tmp_path, which):
     assert seen == ["true", "0"]
 
 
-def test_finer_volumes_work_where_the_symbol_allows_them(tmp_path):
+def test_a_symbol_can_have_a_finer_volume_step(tmp_path):
     spec = SymbolSpec("EURUSD", volume_step=Decimal("0.001"))
     seen = printed(tmp_path, "trade.Buy(0.004)", "SymbolInfoDouble(Symbol(), SYMBOL_VOLUME_STEP)", symbols=[spec])
     assert seen == ["true", "0.001"]
 
 
-def test_a_line_that_begins_with_a_minus_is_an_error_and_an_alert_has_its_own_level(tmp_path):
+def test_a_text_that_begins_with_a_minus_has_level_error_and_Alert_has_level_alert(tmp_path):
     bench = Bench(tmp_path)
     bench.attach("""
     def OnInit():
@@ -249,16 +247,11 @@ def test_Comment_is_shown_on_the_chart_and_not_in_the_log(tmp_path):
     bench = Bench(tmp_path)
     chart = bench.attach("def OnInit(): Comment('\\n', 'WAITING CLIENT')")
     bench.run(0.5)
-    assert bench.host.charts.view(chart.id).comment == "\nWAITING CLIENT"
+    assert bench.terminal.charts.view(chart.id).comment == "\nWAITING CLIENT"
     assert bench.texts() == []
 
 
-def test_the_terminal_exports_every_constant():
-    names = {name for name in vars(constants) if name.isupper()} - {"TIMEFRAMES", "TRADE_RETCODES"}
-    assert names <= set(terminal.__all__)
-
-
-def test_a_part_of_a_position_is_closed_by_symbol_or_ticket(tmp_path):
+def test_PositionClosePartial_takes_a_symbol_or_a_ticket(tmp_path):
     account = PaperAccount()
     account.trade(SymbolSpec("GBPUSD"), 10, Tick("GBPUSD", 0, 130_000, 130_002))
     seen = printed(
@@ -279,7 +272,7 @@ def test_a_symbol_can_be_selected_when_the_market_has_it(tmp_path):
     assert seen == ["truefalsetrue"]
 
 
-def test_an_answer_that_nobody_knows_is_shown_by_its_number(tmp_path):
+def test_an_unknown_return_code_is_shown_as_its_number(tmp_path):
     account = PaperAccount()
     account.trade = lambda *_: TradeResult(10999, text="why")
     seen = printed(tmp_path, "trade.Buy(0.25), ' ', trade.ResultRetcodeDescription()", account=account)

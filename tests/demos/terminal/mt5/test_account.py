@@ -1,4 +1,4 @@
-"""A real terminal's account on the stand-in: what is its own, how orders are sent, and what becomes of each answer."""
+"""The account of a real terminal, on the stand-in: own positions, orders, and the answers to them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mt5_stand_in import ACCOUNT_MARGIN_MODE_RETAIL_HEDGING, StandIn, TradeOrder
 
 from demos.terminal.interfaces import TradeResult
 from demos.terminal.mql import constants as c
-from demos.terminal.mt5.account import LOCKED, LOOK, SETTLING, Mt5Account
+from demos.terminal.mt5.account import CONFIRM_TIMEOUT, LOCK_TIME, READ_INTERVAL, Mt5Account
 from demos.terminal.mt5.api import Mt5Error, exact, points_of
 from demos.terminal.mt5.market import Mt5Market
 from demos.terminal.mt5.requests import filling_mode, retcode_text
@@ -27,10 +27,10 @@ class Desk:
     def __init__(self, mt5: StandIn, **options: object) -> None:
         self.mt5 = mt5
         self.clock = ManualClock()
-        self.said: list[str] = []
+        self.messages: list[str] = []
         self.market = Mt5Market(mt5)
         settings = {"magic": MAGIC, "live": True, **options}
-        self.account = Mt5Account(mt5, self.market.symbols(), self.clock, self.said.append, **settings)
+        self.account = Mt5Account(mt5, self.market.symbols(), self.clock, self.messages.append, **settings)
         self.spec = self.market.symbols()["EURUSD"]
         self.quote = next(tick for tick in self.market.poll(self.clock.monotonic()) if tick.symbol == "EURUSD")
 
@@ -38,12 +38,12 @@ class Desk:
         return self.account.trade(self.spec, steps, self.quote, ticket)
 
     def volumes(self) -> list[int]:
-        self.clock.time += LOOK
+        self.clock.time += READ_INTERVAL
         return [position.volume for position in self.account.positions()]
 
     def deals(self) -> list[tuple[int, int, int]]:
         """The new deals: ticket, volume, position after it."""
-        self.clock.time += LOOK
+        self.clock.time += READ_INTERVAL
         return [(deal.ticket, deal.volume, deal.position_volume) for deal in self.account.new_deals()]
 
 
@@ -62,7 +62,7 @@ def hedging() -> Desk:
     return Desk(broker(ACCOUNT_MARGIN_MODE_RETAIL_HEDGING))
 
 
-def test_an_order_has_all_that_the_package_wants(desk):
+def test_an_order_has_all_fields_that_the_package_needs(desk):
     result = desk.trade(25)
     assert desk.mt5._sent == [
         {
@@ -81,7 +81,7 @@ def test_an_order_has_all_that_the_package_wants(desk):
     assert result.retcode == c.TRADE_RETCODE_DONE
     deal = result.deal
     assert (deal.ticket, deal.volume, deal.price, deal.position_volume) == (101, 25, 110_002, 25)
-    assert desk.said == [
+    assert desk.messages == [
         "order: buy 0.25 EURUSD at 1.10002, deviation 10, filling FOK, magic 7",
         "answer: TRADE_RETCODE_DONE 10009 (Request executed), order 101, deal 101, 0.25 lots at 1.10002",
     ]
@@ -93,7 +93,7 @@ def test_a_sale_is_at_the_bid(desk):
     assert desk.volumes() == [-5]
 
 
-def test_the_deviation_is_the_one_that_was_asked_for(mt5):
+def test_the_deviation_is_that_of_the_settings(mt5):
     desk = Desk(mt5, deviation=33)
     desk.trade(1)
     assert mt5._sent[0]["deviation"] == 33
@@ -114,12 +114,12 @@ def test_the_deviation_is_the_one_that_was_asked_for(mt5):
         (3, 3, 0),
     ],
 )
-def test_the_filling_mode_is_all_or_nothing_where_the_symbol_allows_it(execution, flags, filling):
+def test_the_filling_mode_is_fill_or_kill_where_the_symbol_allows_it(execution, flags, filling):
     assert filling_mode(SimpleNamespace(trade_exemode=execution, filling_mode=flags)) == filling
 
 
 @pytest.mark.parametrize(("execution", "flags"), [(0, 0), (1, 0), (2, 1), (2, 2), (3, 0), (3, 3)])
-def test_every_symbol_is_traded_in_a_mode_that_the_broker_takes(execution, flags):
+def test_every_symbol_is_traded_in_a_filling_mode_that_the_broker_accepts(execution, flags):
     mt5 = StandIn()
     mt5._add(trade_exemode=execution, filling_mode=flags)
     assert Desk(mt5).trade(1).retcode == c.TRADE_RETCODE_DONE
@@ -137,19 +137,19 @@ def test_without_live_an_order_is_checked_and_logged_and_not_sent(mt5):
     desk = Desk(mt5, live=False)
     result = desk.trade(25)
     assert (result.retcode, result.deal, result.text) == (10009, None, "a dry run, nothing was sent")
-    assert desk.said == ["dry run, not sent: buy 0.25 EURUSD at 1.10002, deviation 10, filling FOK, magic 7"]
+    assert desk.messages == ["dry run, not sent: buy 0.25 EURUSD at 1.10002, deviation 10, filling FOK, magic 7"]
     assert len(mt5._checked) == 1
     assert mt5._sent == []
 
 
-def test_an_order_that_the_check_refuses_is_not_sent_and_its_code_has_its_name(desk):
+def test_an_order_that_fails_the_check_is_not_sent_and_its_code_is_named(desk):
     desk.mt5._check_answers = [10019]
     result = desk.trade(25)
     assert (result.retcode, result.text) == (10019, "order_check: TRADE_RETCODE_NO_MONEY 10019 (checked)")
     assert desk.mt5._sent == []
 
 
-def test_an_order_that_the_broker_refuses_has_its_code(desk):
+def test_an_order_that_the_broker_rejects_has_the_brokers_code(desk):
     desk.mt5._answers = [10004, 10018, 10027, 12345]
     assert [desk.trade(25).text for _ in range(4)] == [
         "TRADE_RETCODE_REQUOTE 10004 (as told)",
@@ -164,19 +164,19 @@ def test_a_code_without_a_comment_is_its_name_and_number():
     assert retcode_text(10030, "") == "TRADE_RETCODE_INVALID_FILL 10030"
 
 
-def test_a_check_that_fails_has_the_package_s_own_error(desk):
+def test_a_failed_order_check_has_the_packages_error(desk):
     desk.mt5._check_answers = [None]
     result = desk.trade(25)
     assert (result.retcode, result.text) == (10011, 'order_check: -2 Invalid "volume" argument')
 
 
-def test_a_send_that_fails_has_the_package_s_own_error(desk):
+def test_a_failed_order_send_has_the_packages_error(desk):
     desk.mt5._answers = [None]
     assert desk.trade(25).text == "order_send: 1 Success"
 
 
 @pytest.mark.parametrize("call", ["order_check", "order_send"])
-def test_a_terminal_that_goes_away_ends_the_program_with_one_line(desk, call):
+def test_a_connection_lost_during_an_order_is_an_Mt5Error(desk, call):
     def gone(request):
         desk.mt5._error = (-10005, "IPC timeout")
 
@@ -196,7 +196,7 @@ def test_a_symbol_that_was_never_quoted_is_not_traded(desk):
     assert desk.trade(25).retcode == c.TRADE_RETCODE_PRICE_OFF
 
 
-def test_a_terminal_that_goes_away_before_the_order_is_one_line(desk):
+def test_a_connection_lost_before_the_order_is_an_Mt5Error(desk):
     def gone(symbol):
         desk.mt5._error = (-10004, "No IPC connection")
 
@@ -205,7 +205,7 @@ def test_a_terminal_that_goes_away_before_the_order_is_one_line(desk):
         desk.trade(25)
 
 
-def test_the_price_of_a_deal_is_the_broker_s_and_else_the_order_s(desk):
+def test_the_price_of_a_deal_is_the_brokers_or_else_that_of_the_order(desk):
     desk.mt5._answers = [{"price": 1.10011}, {"price": 0.0}]
     assert [desk.trade(1).deal.price for _ in range(2)] == [110_011, 110_002]
 
@@ -215,7 +215,7 @@ def test_the_price_of_a_deal_is_the_broker_s_and_else_the_order_s(desk):
 
 def test_positions_are_exact_and_have_their_magic_number(desk):
     desk.mt5._hold(0.07, magic=MAGIC, price=1.12345)
-    desk.clock.time += LOOK
+    desk.clock.time += READ_INTERVAL
     [position] = desk.account.positions()
     assert (position.volume, position.magic, position.ticket) == (7, MAGIC, 101)
     assert open_price(position) == 112_345
@@ -228,7 +228,7 @@ def test_foreign_positions_are_not_shown(hedging):
     assert hedging.volumes() == [25]
 
 
-def test_with_any_magic_all_positions_are_shown_and_orders_bear_0(mt5):
+def test_with_any_magic_number_all_positions_are_shown_and_orders_have_0(mt5):
     mt5._hold(0.5, magic=0)
     desk = Desk(mt5, magic=None)
     assert desk.volumes() == [50]
@@ -237,7 +237,7 @@ def test_with_any_magic_all_positions_are_shown_and_orders_bear_0(mt5):
     assert desk.volumes() == [51]
 
 
-def test_on_a_netting_account_a_foreign_position_stays_untouched(desk):
+def test_on_a_netting_account_an_order_never_changes_a_foreign_position(desk):
     desk.mt5._hold(0.5, magic=0)
     result = desk.trade(-10)
     assert result.retcode == c.TRADE_RETCODE_REJECT
@@ -245,7 +245,7 @@ def test_on_a_netting_account_a_foreign_position_stays_untouched(desk):
     assert desk.mt5._sent == []
 
 
-def test_on_a_hedging_account_an_order_beside_a_foreign_position_leaves_it_alone(hedging):
+def test_on_a_hedging_account_an_order_does_not_change_a_foreign_position(hedging):
     hedging.mt5._hold(0.5, magic=0)
     assert hedging.trade(-10).retcode == c.TRADE_RETCODE_DONE
     assert hedging.mt5._held[101].volume == 0.5
@@ -260,7 +260,7 @@ def test_a_position_is_closed_by_its_ticket_whole_or_in_part(hedging):
     assert hedging.volumes() == [10, 5]
     hedging.trade(-10, ticket=101)
     assert hedging.volumes() == [5]
-    assert hedging.said[-2] == (
+    assert hedging.messages[-2] == (
         "order: sell 0.1 EURUSD at 1.1, deviation 10, filling FOK, magic 7, closing position 101"
     )
 
@@ -271,53 +271,53 @@ def test_a_foreign_position_is_not_closed_by_its_ticket(hedging):
     assert hedging.mt5._sent == []
 
 
-def test_a_position_that_is_gone_is_not_closed(hedging):
+def test_a_position_that_no_longer_exists_is_not_closed(hedging):
     assert hedging.trade(-50, ticket=999).retcode == c.TRADE_RETCODE_POSITION_CLOSED
 
 
 @pytest.mark.parametrize("steps", [-11, 1])
-def test_what_does_not_close_a_position_is_refused(hedging, steps):
+def test_a_volume_that_does_not_reduce_the_position_is_rejected(hedging, steps):
     hedging.trade(10)
     assert hedging.trade(steps, ticket=101).retcode == c.TRADE_RETCODE_INVALID_CLOSE_VOLUME
 
 
-def test_a_position_finer_than_the_step_is_shown_to_the_nearest_one_and_less_than_half_of_one_not_at_all(mt5):
+def test_a_position_finer_than_the_step_is_rounded_and_hidden_when_it_rounds_to_0(mt5):
     mt5._add("GBPUSD")
     mt5._hold(0.004, magic=MAGIC)
     mt5._hold(-0.017, "GBPUSD", magic=MAGIC)
     assert Desk(mt5).volumes() == [-2]
 
 
-def test_a_position_in_a_symbol_that_the_terminal_does_not_know_is_an_error(mt5):
+def test_a_position_in_an_unknown_symbol_is_an_Mt5Error(mt5):
     mt5._hold(0.1, "GONE", magic=MAGIC)
-    with pytest.raises(Mt5Error, match="position 101 is in GONE"):
+    with pytest.raises(Mt5Error, match="position 101 has an unknown symbol: GONE"):
         Desk(mt5)
 
 
 @pytest.mark.parametrize("mode", [0, 1, 2])
-def test_the_margin_mode_is_the_account_s(mode):
+def test_the_margin_mode_is_that_of_the_account(mode):
     mt5 = StandIn(mode)
     mt5._add()
     assert Desk(mt5).account.margin_mode == mode
 
 
-# What is under way
+# Orders that are not confirmed yet
 
 
 def test_a_trade_waits_until_the_positions_show_it(desk):
     desk.mt5._delay = 3
     assert desk.trade(25).deal.position_volume == 25
     assert desk.volumes() == [25]
-    assert 0 < desk.clock.time - 1000 < SETTLING
+    assert 0 < desk.clock.time - 1000 < CONFIRM_TIMEOUT
 
 
-def test_an_order_that_does_not_show_locks_its_symbol_for_a_while(desk):
+def test_an_order_that_the_positions_do_not_show_locks_its_symbol_for_a_time(desk):
     desk.mt5._answers = [{"retcode": c.TRADE_RETCODE_PLACED, "never": True}]
     result = desk.trade(25)
     assert (result.retcode, result.deal) == (c.TRADE_RETCODE_PLACED, None)
     assert desk.trade(25).retcode == c.TRADE_RETCODE_LOCKED
     assert len(desk.mt5._sent) == 1
-    desk.clock.time += LOCKED
+    desk.clock.time += LOCK_TIME
     assert desk.trade(25).retcode == c.TRADE_RETCODE_DONE
 
 
@@ -329,14 +329,14 @@ def test_the_lock_ends_when_the_positions_change(desk):
 
 
 @pytest.mark.parametrize("code", [c.TRADE_RETCODE_PLACED, c.TRADE_RETCODE_TIMEOUT])
-def test_an_order_that_shows_in_time_is_done_whatever_its_answer_was(desk, code):
+def test_an_order_that_the_positions_show_in_time_is_done_whatever_its_answer(desk, code):
     desk.mt5._answers = [{"retcode": code}]
     result = desk.trade(25)
     assert (result.retcode, result.deal.position_volume) == (c.TRADE_RETCODE_DONE, 25)
 
 
 @pytest.mark.parametrize("direction", [1, -1])
-def test_an_order_that_is_filled_in_part_is_not_done_and_does_not_wait_for_the_rest(desk, direction):
+def test_a_partially_filled_order_is_not_done_and_does_not_wait_for_the_remainder(desk, direction):
     desk.mt5._answers = [{"retcode": c.TRADE_RETCODE_DONE_PARTIAL, "filled": {"volume": 0.1}}]
     before = desk.clock.time
     result = desk.trade(25 * direction)
@@ -345,7 +345,7 @@ def test_an_order_that_is_filled_in_part_is_not_done_and_does_not_wait_for_the_r
     assert desk.volumes() == [10 * direction]
 
 
-def test_while_an_own_order_waits_at_the_broker_no_other_is_sent(desk):
+def test_no_order_is_sent_while_an_own_order_waits_at_the_broker(desk):
     desk.mt5._orders = [
         structure(TradeOrder, ticket=55, symbol="EURUSD", type=2, magic=MAGIC),
         structure(TradeOrder, ticket=56, symbol="EURUSD", type=0, magic=0),
@@ -359,7 +359,7 @@ def test_while_an_own_order_waits_at_the_broker_no_other_is_sent(desk):
 # Deals
 
 
-def test_own_deals_and_somebody_else_s_are_told_once(desk):
+def test_own_and_foreign_deals_are_returned_once(desk):
     desk.trade(25)
     assert desk.deals() == [(101, 25, 25)]
     desk.mt5._hold(-0.05, magic=MAGIC)
@@ -368,19 +368,19 @@ def test_own_deals_and_somebody_else_s_are_told_once(desk):
     assert desk.deals() == []
 
 
-def test_deals_before_the_start_are_not_told(mt5):
+def test_deals_before_the_start_are_not_returned(mt5):
     mt5._hold(0.5, magic=MAGIC)
     assert Desk(mt5).deals() == []
 
 
-def test_a_position_that_is_closed_is_told_with_its_deal(desk):
+def test_a_closed_position_gives_its_deal(desk):
     desk.trade(25)
     desk.deals()
     desk.trade(-25)
     assert desk.deals() == [(102, -25, 0)]
 
 
-def test_on_a_hedging_account_a_deal_tells_the_symbol_s_sum(hedging):
+def test_on_a_hedging_account_a_deal_has_the_sum_of_the_symbols_positions(hedging):
     hedging.trade(25)
     hedging.trade(-10)
     assert hedging.deals() == [(101, 25, 25), (102, -10, 15)]
@@ -388,7 +388,7 @@ def test_on_a_hedging_account_a_deal_tells_the_symbol_s_sum(hedging):
     assert hedging.deals() == [(103, -5, 10)]
 
 
-def test_while_the_history_lags_a_change_is_told_without_a_ticket(desk):
+def test_while_the_history_lags_a_change_gives_a_deal_with_ticket_0(desk):
     desk.trade(10)
     desk.deals()
     desk.mt5._history = False
@@ -399,26 +399,26 @@ def test_while_the_history_lags_a_change_is_told_without_a_ticket(desk):
     assert desk.deals() == [(103, -35, 0)]
 
 
-def test_deals_that_do_not_add_up_to_the_change_are_told_as_one_without_a_ticket(desk):
+def test_deals_that_do_not_add_up_to_the_change_are_replaced_by_one_with_ticket_0(desk):
     desk.mt5._hold(0.1, magic=MAGIC)
     desk.mt5._deals[0] = desk.mt5._deals[0]._replace(volume=0.07)
     assert desk.deals() == [(0, 10, 10)]
 
 
-def test_the_positions_are_read_at_most_twenty_times_a_second(desk):
+def test_the_positions_are_read_at_most_twenty_times_per_second(desk):
     desk.volumes()
     desk.mt5._hold(0.25, magic=MAGIC)
     assert desk.account.positions() == []
     assert desk.volumes() == [25]
 
 
-def test_a_terminal_that_does_not_answer_for_positions_is_one_line(desk):
+def test_a_terminal_that_does_not_return_positions_is_an_Mt5Error(desk):
     desk.mt5._running = False
     with pytest.raises(Mt5Error, match="the positions: -10004 No IPC connection"):
         desk.volumes()
 
 
-def test_doubles_become_the_decimals_that_they_stand_for():
+def test_doubles_become_their_shortest_decimals():
     chance = random.Random(5)
     for _ in range(1000):
         points = chance.randrange(1, 10**7)
@@ -426,18 +426,18 @@ def test_doubles_become_the_decimals_that_they_stand_for():
         assert exact(points / 100) == Decimal(points).scaleb(-2)
 
 
-def test_whatever_is_traded_the_positions_and_the_deals_agree():
+def test_positions_and_deals_agree_after_any_trades():
     chance = random.Random(11)
     for mode in (0, ACCOUNT_MARGIN_MODE_RETAIL_HEDGING):
         mt5 = StandIn(mode)
         mt5._add()
         desk = Desk(mt5)
-        total = told = 0
+        total = reported = 0
         for _ in range(60):
             steps = chance.choice((-1, 1)) * chance.randrange(1, 50)
             desk.trade(steps)
             total += steps
             for _, volume, position in desk.deals():
-                told += volume
-                assert position == told
-            assert sum(desk.volumes()) == total == told
+                reported += volume
+                assert position == reported
+            assert sum(desk.volumes()) == total == reported

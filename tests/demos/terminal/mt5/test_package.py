@@ -32,12 +32,12 @@ TYPED = {
 
 
 @pytest.mark.parametrize("structure", mt5_stand_in.STRUCTURES, ids=lambda structure: structure.__name__)
-def test_the_stand_in_has_the_fields_of_each_structure_in_their_order(structure):
+def test_the_stand_in_has_the_fields_of_each_structure_in_order(structure):
     assert getattr(real, structure.__name__).__match_args__ == structure._fields
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_each_call_that_is_used_exists_in_both(name):
+def test_each_used_call_exists_in_the_package_and_the_stand_in(name):
     assert callable(getattr(real, name))
     assert callable(getattr(mt5_stand_in.StandIn, name))
 
@@ -47,7 +47,7 @@ def test_the_stand_in_has_no_call_that_the_package_lacks():
 
 
 @pytest.mark.parametrize("module", [api, mt5_stand_in])
-def test_constants_have_the_package_s_values(module):
+def test_constants_have_the_packages_values(module):
     ours = {name: value for name, value in vars(module).items() if name.isupper() and isinstance(value, int)}
     # The package has no names for a symbol's filling flags.
     theirs = {name: getattr(real, name) for name in ours if name[0] != "_" and not name.startswith("SYMBOL_FILLING_")}
@@ -63,7 +63,7 @@ def test_every_return_code_of_the_package_has_a_text():
 
 
 @pytest.mark.parametrize(("protocol", "name"), TYPED.items(), ids=TYPED.values())
-def test_the_fields_that_are_used_exist(protocol, name):
+def test_the_used_fields_exist(protocol, name):
     assert typing.get_type_hints(protocol).keys() <= set(getattr(real, name).__match_args__)
 
 
@@ -74,7 +74,7 @@ def test_a_request_has_no_field_that_the_package_lacks():
     assert request.keys() <= set(real.TradeRequest.__match_args__)
 
 
-def test_without_a_terminal_the_package_and_the_stand_in_answer_alike():
+def test_without_a_terminal_the_package_and_the_stand_in_answer_the_same():
     stand_in = mt5_stand_in.StandIn()
     stand_in._running = False
     calls = {
@@ -97,23 +97,23 @@ def test_without_a_terminal_the_package_and_the_stand_in_answer_alike():
         assert answers[0][1] == (-10004, "No IPC connection")
 
 
-def test_where_no_terminal_answers_it_is_one_line_with_its_code_and_exit_code_4():
+def test_without_a_terminal_there_is_one_line_with_its_code_and_exit_code_4():
     done = demos("run", "signal_client", "--terminal", "mt5")
     assert (done.returncode, done.stdout) == (4, "")
     assert done.stderr == (
         "python -m demos run signal_client: error: "
-        "no MetaTrader 5 answers: -10003 IPC initialize failed, MetaTrader 5 x64 not found\n"
+        "cannot connect to MetaTrader 5: -10003 IPC initialize failed, MetaTrader 5 x64 not found\n"
     )
 
 
-def test_a_terminal_that_cannot_be_started_is_one_line_too():
+def test_a_terminal_that_cannot_be_started_is_one_line():
     done = demos("run", "signal_client", "--terminal", "mt5", "--mt5-path", "missing.exe")
     assert done.returncode == 4
     assert len(done.stderr.splitlines()) == 1
     assert "-10003 IPC initialize failed" in done.stderr
 
 
-def test_the_package_is_not_imported_unless_it_is_asked_for():
+def test_the_package_is_imported_only_for_a_real_terminal():
     command = [sys.executable, "-c", "import demos.launcher.run_command, sys; print('MetaTrader5' in sys.modules)"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

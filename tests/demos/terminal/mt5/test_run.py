@@ -73,7 +73,7 @@ def test_without_live_a_program_runs_on_the_real_market_and_its_orders_are_only_
     assert mt5._sent == []
 
 
-def test_live_orders_are_sent_with_the_magic_number_and_deals_are_told(run, mt5):
+def test_live_orders_are_sent_with_the_magic_number_and_deals_are_logged(run, mt5):
     code, log = run("--live", "--magic", "7", "--deviation", "5")
     assert code == 0
     assert log[0].startswith("terminal alert market MetaTrader 5 build 5200, demo account 1234 at Broker-Demo, netting")
@@ -84,12 +84,12 @@ def test_live_orders_are_sent_with_the_magic_number_and_deals_are_told(run, mt5)
     assert [(request["magic"], request["deviation"]) for request in mt5._sent] == [(7, 5)]
 
 
-def test_the_connection_is_let_go_at_the_end(run, mt5):
+def test_the_connection_is_closed_at_the_end(run, mt5):
     run()
     assert mt5._initialized == []
 
 
-def test_the_terminal_s_path_is_handed_on(run, mt5, monkeypatch):
+def test_the_terminals_path_is_passed_to_the_package(run, mt5, monkeypatch):
     seen: list[tuple[str, ...]] = []
     real = mt5.initialize
     monkeypatch.setattr(mt5, "initialize", lambda *path: seen.append(path) or real(*path))
@@ -97,22 +97,22 @@ def test_the_terminal_s_path_is_handed_on(run, mt5, monkeypatch):
     assert seen == [("terminal64.exe",)]
 
 
-def test_a_symbol_that_the_terminal_lacks_is_a_bad_option(run):
+def test_a_symbol_that_the_terminal_lacks_is_an_invalid_option(run):
     with pytest.raises(SystemExit) as caught:
         run("--Symbol", "NOTHING")
     assert caught.value.code == 2
 
 
-def test_where_no_terminal_answers_it_is_one_line_with_its_code_and_exit_code_4(run, mt5):
+def test_without_a_terminal_there_is_one_line_with_its_code_and_exit_code_4(run, mt5):
     mt5._running = False
     code, log = run()
     assert code == 4
     assert [line.partition("error: ")[2] for line in log] == [
-        "no MetaTrader 5 answers: -10003 IPC initialize failed, MetaTrader 5 x64 not found"
+        "cannot connect to MetaTrader 5: -10003 IPC initialize failed, MetaTrader 5 x64 not found"
     ]
 
 
-def test_a_terminal_that_goes_away_ends_the_program_with_one_line_and_exit_code_4(run, mt5, monkeypatch):
+def test_a_lost_connection_ends_the_program_with_one_line_and_exit_code_4(run, mt5, monkeypatch):
     real = mt5.positions_get
 
     def positions_get(**filters: object) -> object:
@@ -129,14 +129,14 @@ def test_a_terminal_that_goes_away_ends_the_program_with_one_line_and_exit_code_
 @pytest.mark.parametrize(
     ("structure", "field", "value", "text"),
     [
-        ("_terminal", "connected", False, "the terminal has no connection to its trade server"),
-        ("_terminal", "trade_allowed", False, "the terminal does not let programs trade: AutoTrading is off"),
-        ("_terminal", "tradeapi_disabled", True, "the terminal does not let Python trade"),
-        ("_account", "trade_allowed", False, "account 1234 may not trade"),
-        ("_account", "trade_expert", False, "account 1234 may not be traded by programs"),
+        ("_terminal", "connected", False, "the terminal is not connected to its trade server"),
+        ("_terminal", "trade_allowed", False, "the terminal does not allow programs to trade: turn AutoTrading on"),
+        ("_terminal", "tradeapi_disabled", True, "the terminal does not allow Python to trade"),
+        ("_account", "trade_allowed", False, "account 1234 does not allow trading"),
+        ("_account", "trade_expert", False, "account 1234 does not allow programs to trade"),
     ],
 )
-def test_where_trading_is_not_allowed_live_ends_at_once_and_a_dry_run_goes_on(run, mt5, structure, field, value, text):
+def test_where_trading_is_not_allowed_live_is_an_error_and_a_dry_run_works(run, mt5, structure, field, value, text):
     setattr(mt5, structure, getattr(mt5, structure)._replace(**{field: value}))
     code, log = run("--live", "--magic", "7")
     assert code == 4
@@ -146,12 +146,12 @@ def test_where_trading_is_not_allowed_live_ends_at_once_and_a_dry_run_goes_on(ru
 
 
 @pytest.mark.parametrize(("mode", "kind"), [(1, "contest account"), (2, "REAL account"), (9, "kind 9 account")])
-def test_the_first_line_tells_what_kind_of_account_it_is(run, mt5, mode, kind):
+def test_the_first_line_names_the_kind_of_account(run, mt5, mode, kind):
     mt5._account = mt5._account._replace(trade_mode=mode, margin_mode=mode)
     assert kind in run()[1][0]
 
 
-def test_without_the_package_it_is_one_line_and_exit_code_4(run, monkeypatch):
+def test_without_the_package_there_is_one_line_and_exit_code_4(run, monkeypatch):
     monkeypatch.setitem(sys.modules, "MetaTrader5", None)
     code, log = run()
     assert code == 4
@@ -175,7 +175,7 @@ def test_without_the_package_it_is_one_line_and_exit_code_4(run, monkeypatch):
         (["--terminal", "other"], "argument --terminal: invalid choice"),
     ],
 )
-def test_options_that_do_not_go_together_are_refused(capsys, options, text):
+def test_incompatible_options_are_rejected(capsys, options, text):
     with pytest.raises(SystemExit) as caught:
         main(["run", "signal_client", *options])
     assert caught.value.code == 2
@@ -198,11 +198,11 @@ def test_options_become_settings(options, settings):
 
 
 @pytest.mark.posix_only(reason="on Windows the package can be installed")
-def test_on_other_systems_than_windows_it_is_one_line():
+def test_on_other_systems_than_windows_there_is_one_line():
     done = demos("run", "signal_client", "--terminal", "mt5")
     assert (done.returncode, len(done.stderr.splitlines())) == (4, 1)
 
 
-def test_a_hedging_account_is_named_so(run, mt5):
+def test_the_first_line_names_a_hedging_account(run, mt5):
     mt5._account = mt5._account._replace(margin_mode=ACCOUNT_MARGIN_MODE_RETAIL_HEDGING)
     assert "hedging; dry run" in run()[1][0]

@@ -48,7 +48,7 @@ def test_trades_in_one_symbol_are_netted_at_the_average_price(account):
     assert open_price(account.positions()[0]) == 100_022
 
 
-def test_a_trade_beyond_the_position_turns_it_round_at_the_new_price(account):
+def test_a_trade_larger_than_the_position_reverses_it_at_the_new_price(account):
     account.trade(EURUSD, 10, quote(100_000))
     deal = account.trade(EURUSD, -30, quote(99_992)).deal
     assert (deal.profit, deal.position_volume) == (-100, -20)
@@ -56,34 +56,34 @@ def test_a_trade_beyond_the_position_turns_it_round_at_the_new_price(account):
     assert (position.ticket, position.volume, open_price(position)) == (1, -20, 99_992)
 
 
-def test_a_position_that_is_closed_is_gone_and_the_next_one_has_a_new_ticket(account):
+def test_a_closed_position_is_removed_and_the_next_one_has_a_new_ticket(account):
     account.trade(EURUSD, -10, quote(100_000))
     assert account.trade(EURUSD, 10, quote(99_898)).deal.profit == 1000
     assert account.positions() == ()
     assert account.trade(EURUSD, 10, quote(99_898)).deal.position == 3
 
 
-def test_each_symbol_has_a_position_of_its_own(account):
+def test_each_symbol_has_its_own_position(account):
     account.trade(EURUSD, 10, quote(100_000))
     account.trade(GBPUSD, -5, quote(130_000, "GBPUSD"))
     assert [(p.ticket, p.spec.name, p.volume) for p in account.positions()] == [(1, "EURUSD", 10), (2, "GBPUSD", -5)]
 
 
-def test_profit_is_in_the_currency_of_the_quote(account):
+def test_profit_is_in_the_quote_currency(account):
     account.trade(EURUSD, 25, quote(100_000))
     assert money(open_profit(account.positions()[0], quote(100_102)), EURUSD) == 25
     account.trade(GBPUSD, -100, quote(130_000, "GBPUSD"))
     assert money(open_profit(account.positions()[1], quote(129_988, "GBPUSD")), GBPUSD) == 10
 
 
-def test_new_deals_are_told_once(account):
+def test_new_deals_are_returned_once(account):
     account.trade(EURUSD, 10, quote(100_000))
     assert [deal.volume for deal in account.new_deals()] == [10]
     assert account.new_deals() == []
 
 
 @given(st.lists(st.tuples(st.integers(-50, 50).filter(bool), st.integers(1, 200_000)), max_size=30))
-def test_profits_and_costs_always_add_up_to_what_was_paid(trades):
+def test_profits_and_costs_always_add_up_to_the_sum_paid(trades):
     volume = cost = realised = 0
     for traded, price in trades:
         volume, cost, profit = netted(volume, cost, traded, price)
@@ -110,7 +110,7 @@ def test_positions_and_deals_survive_in_the_file(tmp_path):
         assert account.new_deals() == []
 
 
-def test_the_ledger_has_each_deal_in_integers(tmp_path):
+def test_the_file_stores_each_deal_in_integers(tmp_path):
     path = tmp_path / "paper.db"
     with closing(PaperAccount(path)) as account:
         account.trade(EURUSD, 25, quote(100_000, time=9))
@@ -122,13 +122,13 @@ def test_the_ledger_has_each_deal_in_integers(tmp_path):
     assert rows == [(1, 1, "EURUSD", 25, 100_002, 0, 9), (2, 1, "EURUSD", -25, 100_010, 200, 11)]
 
 
-def test_what_is_written_is_on_disk_before_a_trade_returns(tmp_path):
+def test_a_deal_is_on_disk_before_trade_returns(tmp_path):
     with closing(PaperAccount(tmp_path / "paper.db")) as account:
         # 2 is FULL: with a write-ahead log each commit waits for the disk.
         assert account._db.execute("PRAGMA synchronous").fetchone() == (2,)
 
 
-def test_a_second_user_of_the_file_gets_one_clear_line(tmp_path):
+def test_a_second_user_of_the_file_gets_an_AccountError(tmp_path):
     path = tmp_path / "paper.db"
     with closing(PaperAccount(path)), pytest.raises(AccountError) as caught:
         PaperAccount(path)
@@ -136,7 +136,7 @@ def test_a_second_user_of_the_file_gets_one_clear_line(tmp_path):
     PaperAccount(path).close()
 
 
-def test_a_file_that_is_no_account_is_refused_and_left_alone(tmp_path):
+def test_a_file_that_is_not_an_account_is_rejected_and_unchanged(tmp_path):
     text = tmp_path / "text.db"
     text.write_text("this is no database, but it is long enough to be looked at as one" * 20, encoding="utf-8")
     other = tmp_path / "other.db"
@@ -149,12 +149,12 @@ def test_a_file_that_is_no_account_is_refused_and_left_alone(tmp_path):
         assert path.read_bytes() == before
 
 
-def test_an_account_of_a_newer_version_is_refused(tmp_path):
+def test_an_account_of_a_newer_version_is_rejected(tmp_path):
     path = tmp_path / "paper.db"
     PaperAccount(path).close()
     with closing(sqlite3.connect(path)) as db:
         db.execute(f"PRAGMA user_version = {VERSION + 1}")
-    with pytest.raises(AccountError, match=f"version {VERSION + 1}; this program knows {VERSION}$"):
+    with pytest.raises(AccountError, match=f"version {VERSION + 1}; this program supports version {VERSION}$"):
         PaperAccount(path)
 
 
@@ -165,12 +165,12 @@ def test_an_empty_file_becomes_an_account(tmp_path):
         assert account.positions() == ()
 
 
-def test_a_path_that_cannot_be_opened_gets_one_clear_line(tmp_path):
+def test_a_path_that_cannot_be_opened_is_an_AccountError(tmp_path):
     with pytest.raises(AccountError, match="unable to open database file"):
         PaperAccount(tmp_path / "missing" / "paper.db")
 
 
-def test_deals_and_positions_that_do_not_add_up_are_refused(tmp_path):
+def test_an_account_whose_deals_and_positions_do_not_add_up_is_rejected(tmp_path):
     path = tmp_path / "paper.db"
     with closing(PaperAccount(path)) as account:
         account.trade(EURUSD, 25, quote(100_000))
@@ -200,22 +200,22 @@ def test_a_trade_that_cannot_be_written_changes_nothing(tmp_path):
         assert account._db.execute("SELECT count(*) FROM deals").fetchone() == (1,)
 
 
-def test_a_trade_whose_numbers_are_too_large_is_an_account_error_and_changes_nothing(account):
+def test_a_trade_with_too_large_numbers_is_an_AccountError_and_changes_nothing(account):
     account.trade(EURUSD, 10, quote(100_000))
-    with pytest.raises(AccountError, match="beyond the 64 bits"):
+    with pytest.raises(AccountError, match="does not fit into 64 bits"):
         account.trade(EURUSD, 10_000, quote(10**15))
     assert [p.volume for p in account.positions()] == [10]
     assert len(account.new_deals()) == 1
 
 
-def test_the_largest_orders_of_all_end_the_terminal_with_one_clear_line_and_code_4(tmp_path):
+def test_orders_beyond_64_bits_end_the_terminal_with_one_line_and_exit_code_4(tmp_path):
     bars = tmp_path / "EURUSD_H1.tsv"
     prices = "\t999999.12345678" * 4
     header = "<DATE>\t<TIME>\t<OPEN>\t<HIGH>\t<LOW>\t<CLOSE>"
     bars.write_text(f"{header}\n2017.04.19\t09:00:00{prices}\n", encoding="utf-8")
     done = demos("run", FOLLOWER, "--bars", bars, "--speed", "max", input="buy 100\n" * 12)
     assert done.returncode == 4
-    assert "beyond the 64 bits" in done.stderr.splitlines()[-1]
+    assert "does not fit into 64 bits" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
 
 
@@ -227,7 +227,7 @@ def ledger(path: Path) -> tuple[int, int, int]:
         return count, total, held
 
 
-def test_a_killed_process_loses_nothing_that_it_has_answered(tmp_path):
+def test_a_killed_process_loses_no_answered_trade(tmp_path):
     path = tmp_path / "paper.db"
     chance = random.Random(3)
     answered = 0
@@ -245,7 +245,7 @@ def test_a_killed_process_loses_nothing_that_it_has_answered(tmp_path):
         answered = count
 
 
-def test_a_second_process_on_the_same_account_gets_one_clear_line_and_code_4(tmp_path):
+def test_a_second_process_on_the_same_account_ends_with_one_line_and_exit_code_4(tmp_path):
     path = tmp_path / "paper.db"
     with child("run", FOLLOWER, "--account", path) as process:
         wait_for(process.stderr, "hello")

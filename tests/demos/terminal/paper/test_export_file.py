@@ -1,4 +1,4 @@
-"""MetaTrader 5's exports: what is read, and what is refused before anything is replayed."""
+"""Exports of MetaTrader 5: the ticks that are read, and the errors that are found before a replay."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def write(folder: Path, *lines: str, end: str = "\r\n", encoding: str = "utf-8")
     return path
 
 
-def refused(path: Path, kind: str = "bar", digits: int | None = None) -> str:
+def error_of(path: Path, kind: str = "bar", digits: int | None = None) -> str:
     with pytest.raises(MarketError) as caught:
         check_export(path, kind, digits)
     assert "\n" not in str(caught.value)
@@ -46,7 +46,7 @@ def test_a_rising_bar_gives_open_low_high_close_and_a_falling_one_open_high_low_
     assert [tick.ask - tick.bid for tick in quotes] == [2] * 4 + [3] * 4
 
 
-def test_a_bar_s_ticks_are_a_quarter_of_its_length_apart_and_have_the_file_s_zoneless_time(tmp_path):
+def test_the_ticks_of_a_bar_are_a_quarter_of_its_length_apart_in_the_files_time(tmp_path):
     quotes = list(ticks_of(check_export(write(tmp_path, BAR_HEADER, UP, DOWN), "bar"), "EURUSD"))
     assert [time_of(tick.time) for tick in quotes[:5]] == [
         datetime(2017, 4, 19, 9, 0),
@@ -57,7 +57,7 @@ def test_a_bar_s_ticks_are_a_quarter_of_its_length_apart_and_have_the_file_s_zon
     ]
 
 
-def test_a_blank_bid_or_ask_is_unchanged_and_nothing_is_quoted_before_both_are_known(tmp_path):
+def test_a_blank_bid_or_ask_repeats_the_last_one_and_there_is_no_tick_before_both_are_known(tmp_path):
     export = check_export(write(tmp_path, TICK_HEADER, *TICKS), "tick")
     start = milliseconds_of(datetime(2020, 1, 2))
     assert list(ticks_of(export, "EURUSD")) == [
@@ -75,7 +75,7 @@ def test_line_ends_and_encodings_make_no_difference(tmp_path, end, encoding):
     assert list(ticks_of(other, "X")) == plain
 
 
-def test_a_big_endian_byte_order_mark_is_understood(tmp_path):
+def test_a_big_endian_byte_order_mark_is_recognised(tmp_path):
     path = write(tmp_path, "\ufeff" + BAR_HEADER, UP, encoding="utf-16-be")
     assert check_export(path, "bar").rows == 1
 
@@ -85,7 +85,7 @@ def test_digits_come_from_the_longest_fraction_or_from_the_caller(tmp_path):
     assert check_export(path, "bar").digits == 5
     wider = check_export(path, "bar", 6)
     assert next(ticks_of(wider, "X")) == Tick("X", milliseconds_of(datetime(2017, 4, 19, 9)), 1071600, 1071602)
-    assert refused(path, digits=4) == "line 2: expected prices with at most 4 digits, found one with 5"
+    assert error_of(path, digits=4) == "line 2: expected prices with at most 4 digits, found one with 5"
 
 
 def test_columns_are_found_by_name_and_a_daily_export_has_no_time(tmp_path):
@@ -96,12 +96,12 @@ def test_columns_are_found_by_name_and_a_daily_export_has_no_time(tmp_path):
     assert {tick.ask - tick.bid for tick in ticks_of(export, "X")} == {0}
 
 
-def test_blank_lines_at_the_end_are_nothing(tmp_path):
+def test_blank_lines_at_the_end_are_ignored(tmp_path):
     assert check_export(write(tmp_path, BAR_HEADER, UP, "", ""), "bar").rows == 1
 
 
 @pytest.mark.parametrize(
-    ("lines", "said"),
+    ("lines", "message"),
     [
         ([], "line 1: expected the column headers of a bar export, found ''"),
         ([BAR_HEADER], "line 2: expected at least one bar, found the end"),
@@ -130,40 +130,40 @@ def test_blank_lines_at_the_end_are_nothing(tmp_path):
         ([BAR_HEADER, UP + "0" * 5000], "line 2: expected a whole number of points, of at most 9 digits, in <SPREAD>"),
     ],
 )
-def test_a_malformed_bar_file_is_refused_with_its_line_and_what_was_expected(tmp_path, lines, said):
-    assert said in refused(write(tmp_path, *lines))
+def test_a_malformed_bar_file_is_rejected_with_line_number_and_expectation(tmp_path, lines, message):
+    assert message in error_of(write(tmp_path, *lines))
 
 
-def test_a_malformed_tick_file_is_refused(tmp_path):
-    assert "line 1: expected the tab-separated columns <DATE> <TIME> <BID> <ASK> of a tick" in refused(BARS, "tick")
-    assert refused(write(tmp_path, TICK_HEADER, TICKS[0]), "tick") == (
+def test_a_malformed_tick_file_is_rejected(tmp_path):
+    assert "line 1: expected the tab-separated columns <DATE> <TIME> <BID> <ASK> of a tick" in error_of(BARS, "tick")
+    assert error_of(write(tmp_path, TICK_HEADER, TICKS[0]), "tick") == (
         "line 2: expected at least one tick with a bid and an ask, found the end"
     )
     backwards = write(tmp_path, TICK_HEADER, TICKS[1], TICKS[0])
-    assert refused(backwards, "tick") == "line 3: expected a later time than on the line before"
+    assert error_of(backwards, "tick") == "line 3: expected a later time than on the line before"
 
 
-def test_a_price_whose_points_an_account_could_not_hold_is_refused_with_its_line(tmp_path):
+def test_a_price_too_large_for_an_account_is_rejected_with_its_line(tmp_path):
     huge = "2017.04.19\t10:00:00" + "\t999999999.12345678" * 4 + "\t1\t0\t2"
-    assert refused(write(tmp_path, BAR_HEADER, UP, huge)) == (
+    assert error_of(write(tmp_path, BAR_HEADER, UP, huge)) == (
         "line 3: expected prices below 1000000 where they have 8 digits after the point, found a higher one"
     )
     largest = huge.replace("999999999.1", "999999.1")
     assert check_export(write(tmp_path, BAR_HEADER, largest), "bar").digits == 8
     whole = "2017.04.19\t10:00:00" + "\t999999999" * 4 + "\t1\t0\t2"
     assert check_export(write(tmp_path, BAR_HEADER, whole), "bar").digits == 0
-    assert refused(write(tmp_path, BAR_HEADER, whole), digits=6).startswith("line 2: expected prices below 100000000 ")
+    assert error_of(write(tmp_path, BAR_HEADER, whole), digits=6).startswith("line 2: expected prices below 100000000 ")
 
 
-def test_what_is_no_text_is_refused_with_its_line(tmp_path):
+def test_invalid_bytes_are_rejected_with_their_line(tmp_path):
     path = write(tmp_path, BAR_HEADER, UP)
     path.write_bytes(path.read_bytes() + b"\x80\x81\xff\r\n")
-    assert refused(path).startswith("line 3: expected 9 tab-separated columns")
+    assert error_of(path).startswith("line 3: expected 9 tab-separated columns")
 
 
-def test_a_file_that_is_missing_or_cannot_be_read_twice_is_refused(tmp_path):
-    assert refused(tmp_path / "none.tsv") == "No such file or directory"
-    assert refused(tmp_path) == f"{tmp_path} is not a regular file, and it must be read twice"
+def test_a_missing_file_and_a_file_that_is_not_regular_are_rejected(tmp_path):
+    assert error_of(tmp_path / "none.tsv") == "No such file or directory"
+    assert error_of(tmp_path) == f"{tmp_path} is not a regular file, and it must be read twice"
 
 
 def test_a_file_that_changed_since_it_was_checked_ends_the_replay(tmp_path):
@@ -173,7 +173,7 @@ def test_a_file_that_changed_since_it_was_checked_ends_the_replay(tmp_path):
         list(ticks_of(export, "X"))
 
 
-def test_the_project_s_own_bars_are_what_metatrader_writes():
+def test_the_projects_own_bar_file_has_the_format_of_MetaTrader():
     raw = BARS.read_bytes()
     assert raw.count(b"\r\n") == raw.count(b"\n") == 201
     export = check_export(BARS, "bar")
@@ -181,7 +181,7 @@ def test_the_project_s_own_bars_are_what_metatrader_writes():
     assert len(list(ticks_of(export, "EURUSD"))) == 800
 
 
-def test_a_real_export_is_read_whole():
+def test_a_real_export_is_read_completely():
     folder = os.environ.get("WINSOCK_SHARED")
     if not folder:
         pytest.skip("WINSOCK_SHARED names no folder with real market data")

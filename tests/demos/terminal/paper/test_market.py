@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 from itertools import islice, pairwise
-from pathlib import Path
 
 import pytest
 from terminal_kit import EURUSD, GBPUSD, ticks
 
-from demos.terminal import PERIOD_H1, PERIOD_M15
 from demos.terminal.interfaces import Tick
-from demos.terminal.paper.market import HeldMarket, ReplayMarket, Speed, random_walk, speed_from_text, symbol_and_period
+from demos.terminal.paper.market import HeldMarket, ReplayMarket, Speed, random_walk, speed_from_text
 
 
 def replay(quotes: list[Tick], speed: Speed, start: float = 100.0) -> list[tuple[float, int]]:
@@ -26,20 +24,20 @@ def replay(quotes: list[Tick], speed: Speed, start: float = 100.0) -> list[tuple
         now = max(now, due)
 
 
-def test_ticks_come_at_so_many_a_second():
+def test_a_number_as_speed_replays_that_many_ticks_per_second():
     assert replay(ticks(1, 2, 3), Speed(per_second=4)) == [(0.0, 1), (0.25, 2), (0.5, 3)]
 
 
-def test_ticks_come_as_in_the_file_made_faster_by_a_factor():
+def test_a_factor_as_speed_accelerates_the_times_of_the_file():
     quotes = [Tick("EURUSD", 5000, 1, 1), Tick("EURUSD", 65_000, 2, 2), Tick("EURUSD", 65_000, 3, 3)]
     assert replay(quotes, Speed(factor=60)) == [(0.0, 1), (1.0, 2), (1.0, 3)]
 
 
-def test_ticks_come_without_a_pause_when_the_speed_has_no_limit():
+def test_without_a_speed_limit_every_tick_is_due_at_once():
     assert replay(ticks(1, 2, 3), Speed()) == [(0.0, 1), (0.0, 2), (0.0, 3)]
 
 
-def test_a_late_host_gets_every_tick_one_at_each_poll():
+def test_a_late_terminal_gets_every_tick_one_per_poll():
     market = ReplayMarket([EURUSD], iter(ticks(1, 2, 3)), Speed(per_second=1))
     market.poll(0.0)
     assert [tick.bid for tick in market.poll(50.0)] == [2]
@@ -47,7 +45,7 @@ def test_a_late_host_gets_every_tick_one_at_each_poll():
     assert market.poll(50.0) == ()
 
 
-def test_nothing_is_due_before_its_time_and_never_again_after_the_end():
+def test_next_due_is_the_next_ticks_time_and_None_after_the_last_tick():
     market = ReplayMarket([EURUSD], iter(ticks(1, 2)), Speed(per_second=1))
     assert market.next_due() == -math.inf
     assert len(market.poll(10.0)) == 1
@@ -57,14 +55,14 @@ def test_nothing_is_due_before_its_time_and_never_again_after_the_end():
     assert market.next_due() is None
 
 
-def test_a_market_without_ticks_is_over_at_once():
+def test_a_market_without_ticks_ends_at_once():
     market = ReplayMarket([EURUSD], iter(()), Speed())
     assert market.poll(0.0) == ()
     assert market.next_due() is None
     assert market.symbols() == {"EURUSD": EURUSD}
 
 
-def test_a_random_walk_is_the_same_for_the_same_seed_on_every_python():
+def test_a_seed_gives_the_same_random_walk_on_every_python():
     walk = list(islice(random_walk([EURUSD], 1), 1000))
     assert walk == list(islice(random_walk([EURUSD], 1), 1000))
     assert walk != list(islice(random_walk([EURUSD], 2), 1000))
@@ -81,30 +79,17 @@ def test_a_random_walk_quotes_its_symbols_in_turn():
     ("text", "speed"),
     [("10", Speed(per_second=10)), ("0.5", Speed(per_second=0.5)), ("60x", Speed(factor=60)), ("max", Speed())],
 )
-def test_a_speed_is_ticks_a_second_or_a_factor_or_max(text, speed):
+def test_a_speed_is_ticks_per_second_or_a_factor_or_max(text, speed):
     assert speed_from_text(text) == speed
 
 
 @pytest.mark.parametrize("text", ["", "x", "0", "-1", "nan", "inf", "fast", "10 x x"])
-def test_any_other_speed_is_refused(text):
+def test_any_other_speed_is_rejected(text):
     with pytest.raises(ValueError, match="none of a number of ticks a second"):
         speed_from_text(text)
 
 
-@pytest.mark.parametrize(
-    ("name", "symbol", "period"),
-    [
-        ("EURUSD_H1.tsv", "EURUSD", PERIOD_H1),
-        ("EURUSD_M15_201704190900_201802081200.csv", "EURUSD", PERIOD_M15),
-        ("GBPUSD.m_202001020000_202001312359.csv", "GBPUSD.m", PERIOD_H1),
-        ("XAUUSD.csv", "XAUUSD", PERIOD_H1),
-    ],
-)
-def test_symbol_and_period_are_in_the_file_s_name(name, symbol, period):
-    assert symbol_and_period(Path("somewhere") / name) == (symbol, period)
-
-
-def test_a_held_market_begins_when_the_file_is_gone_and_misses_nothing(tmp_path):
+def test_a_held_market_starts_when_the_file_is_deleted_and_loses_no_tick(tmp_path):
     hold = tmp_path / "hold"
     hold.touch()
     market = HeldMarket(ReplayMarket([EURUSD], iter(ticks(1, 2)), Speed(per_second=1)), hold)
@@ -114,7 +99,7 @@ def test_a_held_market_begins_when_the_file_is_gone_and_misses_nothing(tmp_path)
     hold.unlink()
     assert [tick.bid for tick in market.poll(150.0)] == [1]
     assert market.next_due() == 151.0
-    # Once begun it goes on.
+    # A started market does not stop when the file appears again.
     hold.touch()
     assert [tick.bid for tick in market.poll(151.0)] == [2]
     assert market.next_due() is None

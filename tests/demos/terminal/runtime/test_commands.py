@@ -1,102 +1,73 @@
-"""Commands on standard input."""
+"""The registry of commands, and the thread that reads them from standard input."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
-import pytest
-from terminal_kit import Bench, ticks
-
-from demos.terminal.interfaces import SymbolSpec, Tick, TradeResult
-from demos.terminal.mql.constants import TRADE_RETCODE_DONE
-from demos.terminal.paper.account import PaperAccount
-from demos.terminal.runtime.commands import HELP, read_commands, start_reading
-
-
-def answers(tmp_path, *commands: str, quotes=None, **options) -> list[str]:
-    bench = Bench(tmp_path, ticks(100_000) if quotes is None else quotes, **options)
-    bench.attach("def OnTick(): pass")
-    for command in commands:
-        bench.host.post(command)
-    bench.run(1)
-    return bench.answers
-
-
-def test_buy_sell_and_close_answer_with_the_deal(tmp_path):
-    assert answers(tmp_path, "buy 0.25", "sell 0.10", "close") == [
-        "done: buy 0.25 EURUSD at 1.00002, deal 1",
-        "done: sell 0.10 EURUSD at 1.00000, deal 2",
-        "done: sell 0.15 EURUSD at 1.00000, deal 3",
-    ]
-
-
-def test_positions_shows_each_symbol_s_signed_volume_a_line(tmp_path):
-    account = PaperAccount()
-    account.trade(SymbolSpec("XAUUSD", digits=2), -10, Tick("XAUUSD", 0, 190_000, 190_030))
-    seen = answers(tmp_path, "positions", "sell 0.10", "positions", account=account)
-    assert seen[:2] == ["EURUSD 0.00", "XAUUSD -0.10"]
-    assert seen[3:] == ["EURUSD -0.10", "XAUUSD -0.10"]
-
-
-def test_help_names_every_command(tmp_path):
-    assert answers(tmp_path, "help") == HELP.splitlines()
-    assert all(name in HELP for name in ("buy", "sell", "close", "positions", "help", "quit"))
-
-
-def test_quit_ends_the_program(tmp_path):
-    bench = Bench(tmp_path)
-    bench.attach("def OnDeinit(reason): Print('deinit ', reason)")
-    bench.host.post("quit")
-    bench.host.post("help")
-    assert bench.run() == 0
-    assert bench.texts() == ["deinit 9"]
-    assert bench.answers == []
-
-
-def test_case_and_blanks_do_not_matter_and_an_empty_line_is_nothing(tmp_path):
-    assert answers(tmp_path, "  BUY   0.25 ", "", "   ") == ["done: buy 0.25 EURUSD at 1.00002, deal 1"]
-
-
-@pytest.mark.parametrize(
-    ("command", "answer"),
-    [
-        ("bye", "error: unknown command 'bye'; help lists the commands"),
-        ("\x1b[2Jx", "error: unknown command '\\x1b[2Jx'; help lists the commands"),
-        ("x" * 5000, f"error: unknown command '{'x' * 40}'; help lists the commands"),
-        ("buy", "error: buy needs one volume in lots, as in: buy 0.25"),
-        ("buy 1 2", "error: buy needs one volume in lots, as in: buy 0.25"),
-        ("sell -1", "error: sell needs one volume in lots, as in: sell 0.25"),
-        ("sell 1e2", "error: sell needs one volume in lots, as in: sell 0.25"),
-        ("buy nan", "error: buy needs one volume in lots, as in: buy 0.25"),
-        ("buy 0.001", "error: volume 0.001 is not a multiple of the step 0.01"),
-        ("buy 0", "error: volume 0 is below the minimum 0.01"),
-        ("buy 100.01", "error: volume 100.01 is above the maximum 100.00"),
-        ("close", "error: there is no position in EURUSD"),
-        ("close EURUSD", "error: close stands alone on its line"),
-    ],
+from demos.terminal.runtime.commands import (
+    Command,
+    CommandError,
+    CommandRegistry,
+    help_lines,
+    read_commands,
+    start_reading,
 )
-def test_a_bad_command_gets_one_clear_line(tmp_path, command, answer):
-    assert answers(tmp_path, command) == [answer]
 
 
-def test_without_a_quote_there_is_no_trade(tmp_path):
-    assert answers(tmp_path, "buy 1", quotes=[]) == ["error: no quotes to process the request: EURUSD"]
+def _double(context: list[str], arguments: str) -> Sequence[str]:
+    if not arguments.isdigit():
+        raise CommandError("double needs a number")
+    context.append(arguments)
+    return [f"done: {2 * int(arguments)}"]
 
 
-def test_an_order_that_was_done_without_a_deal_tells_why(tmp_path):
-    account = PaperAccount()
-    account.trade = lambda *_: TradeResult(TRADE_RETCODE_DONE, text="a dry run, nothing was sent")
-    assert answers(tmp_path, "buy 0.25", account=account) == ["done: a dry run, nothing was sent"]
+COMMANDS = (
+    Command("double", "NUMBER", "twice a number, as in: double 7", _double),
+    Command("show", "", "show all numbers", lambda context, arguments: list(context)),
+)
 
 
-def test_a_code_that_nobody_knows_is_answered_by_its_number(tmp_path):
-    account = PaperAccount()
-    account.trade = lambda *_: TradeResult(10999, text="why")
-    assert answers(tmp_path, "buy 0.25", account=account) == ["error: 10999: why"]
+def registry(stopped: list[None] | None = None) -> CommandRegistry:
+    stopped = [] if stopped is None else stopped
+    made = CommandRegistry(lambda: stopped.append(None))
+    made.register(COMMANDS, ["first"])
+    return made
+
+
+def test_a_command_gets_its_context_and_the_text_after_its_name():
+    commands = registry()
+    assert commands.execute("  DOUBLE   21 ") == ["done: 42"]
+    assert commands.execute("show") == ["first", "21"]
+    assert commands.execute("  ") == ()
+
+
+def test_a_command_error_is_answered_after_the_word_error():
+    assert registry().execute("double x") == ["error: double needs a number"]
+    assert registry().execute("show x") == ["error: show takes no arguments, not 'x'"]
+    assert registry().execute("other") == ["error: unknown command 'other'; help lists the commands"]
+
+
+def test_help_lists_only_the_registered_commands_and_then_help_and_quit():
+    expected = [
+        "double NUMBER                    twice a number, as in: double 7",
+        "show                             show all numbers",
+        "help                             show this",
+        "quit                             end the program",
+    ]
+    assert registry().execute("help") == expected
+    assert help_lines(COMMANDS) == expected
+    assert CommandRegistry(list).execute("help") == expected[2:]
+
+
+def test_quit_stops_the_event_loop():
+    stopped: list[None] = []
+    assert registry(stopped).execute("quit") == ()
+    assert stopped == [None]
 
 
 def feed(tmp_path, data: bytes) -> list[str]:
-    """What is posted for these bytes."""
+    """The lines that are posted for these bytes."""
     path = tmp_path / "input"
     path.write_bytes(data)
     posted: list[str] = []
@@ -105,11 +76,11 @@ def feed(tmp_path, data: bytes) -> list[str]:
     return posted
 
 
-def test_lines_are_read_with_either_end_and_the_last_one_needs_none(tmp_path):
+def test_lines_end_with_LF_or_CRLF_and_the_last_line_needs_no_end(tmp_path):
     assert feed(tmp_path, b"buy 1\r\nsell 2\n\nclose") == ["buy 1", "sell 2", "", "close"]
 
 
-def test_the_end_of_the_input_posts_nothing_of_its_own(tmp_path):
+def test_the_end_of_the_input_posts_only_an_empty_line(tmp_path):
     assert feed(tmp_path, b"") == [""]
     assert feed(tmp_path, b"help\n") == ["help", ""]
 
@@ -120,11 +91,11 @@ def test_an_endless_line_takes_bounded_memory(tmp_path):
     assert rest == ["help", ""]
 
 
-def test_what_is_no_text_is_replaced(tmp_path):
+def test_invalid_utf_8_is_replaced(tmp_path):
     assert feed(tmp_path, b"\xff\xfe\n")[0] == "\ufffd\ufffd"
 
 
-def test_a_descriptor_that_cannot_be_read_is_at_its_end():
+def test_a_descriptor_that_cannot_be_read_counts_as_ended():
     reader, writer = os.pipe()
     os.close(reader)
     os.close(writer)
@@ -133,7 +104,7 @@ def test_a_descriptor_that_cannot_be_read_is_at_its_end():
     assert posted == [""]
 
 
-def test_commands_are_read_in_a_thread_of_their_own():
+def test_commands_are_read_in_a_separate_daemon_thread():
     reader, writer = os.pipe()
     posted: list[str] = []
     thread = start_reading(posted.append, reader)

@@ -1,371 +1,154 @@
-"""The host: which event function runs, when, and for which chart."""
+"""The event loop alone, without a terminal: programs, sources, commands and timers."""
 
 from __future__ import annotations
 
-import json
-from contextlib import closing
+import io
+from types import ModuleType
 
 import pytest
-from terminal_kit import EURUSD, FOLLOWER, GBPUSD, Bench, ticks
 
-from demos.registry import find_program
-from demos.terminal import PERIOD_M15
-from demos.terminal.interfaces import ProgramError, Tick
-from demos.terminal.paper.market import Speed
+from demos.terminal.mql.constants import INIT_FAILED, REASON_CHARTCHANGE, REASON_CLOSE, REASON_INITFAILED
+from demos.terminal.runtime.attachment import Attachment, current
 from demos.terminal.runtime.clock import ManualClock
-from demos.terminal.runtime.log import EventFile
-
-EVENTS = """
-def OnInit(): Print("init")
-def OnDeinit(reason): Print("deinit ", reason)
-"""
+from demos.terminal.runtime.event_loop import EventLoop
+from demos.terminal.runtime.log import Log
 
 
-def test_OnInit_comes_first_and_OnDeinit_last(tmp_path):
-    bench = Bench(tmp_path, ticks(1, 2))
-    bench.attach(EVENTS + "def OnTick(): Print('tick ', SymbolInfoDouble(Symbol(), SYMBOL_BID))")
-    assert bench.run(5) == 0
-    assert bench.texts() == ["init", "tick 1e-05", "tick 2e-05", "deinit 9"]
+class Recorder:
+    """An event loop with one program, whose calls are recorded in order."""
+
+    def __init__(self, **options: object) -> None:
+        self.calls: list[str] = []
+        self.clock = ManualClock(0.0)
+        self.loop = EventLoop(self.clock, Log(self.clock, io.StringIO()), answer=self.calls.append, **options)
+        self.program = self.attach("program")
+
+    def attach(self, name: str, *events: str) -> Attachment:
+        module = ModuleType(name)
+        for event in events or ("OnInit", "OnDeinit", "OnTimer", "OnTick", "OnTrade"):
+            setattr(module, event, self._function(name, event))
+        attachment = Attachment(len(self.loop.attached) + 1, name, module)
+        self.loop.attach(attachment)
+        return attachment
+
+    def _function(self, name: str, event: str):
+        def function(*args: object) -> None:
+            assert current().program == name
+            assert current().event == event
+            self.calls.append(" ".join([event, *map(str, args)]))
+
+        return function
 
 
-def test_the_symbol_is_quoted_before_OnInit(tmp_path):
-    bench = Bench(tmp_path, [Tick("EURUSD", 1_500, 110_000, 110_010)])
-    bench.attach("def OnInit(): Print(SymbolInfoDouble(Symbol(), SYMBOL_ASK), ' ', TimeCurrent())")
-    bench.run(1)
-    assert bench.texts() == ["1.1001 1970.01.01 00:00:01"]
+class Source:
+    """A source that queues or delivers one event at each of its times."""
+
+    def __init__(self, recorder: Recorder, event: str, *times: float, queue: bool = False) -> None:
+        self._recorder = recorder
+        self._event = event
+        self._times = list(times)
+        self._queue = queue
+
+    def start(self, now: float) -> None:
+        self._recorder.calls.append(f"start {self._event}")
+
+    def next_due(self) -> float | None:
+        return self._times[0] if self._times else None
+
+    def poll(self, now: float) -> None:
+        if self._times and self._times[0] <= now:
+            self._times.pop(0)
+            loop = self._recorder.loop
+            (loop.post_event if self._queue else loop.deliver)(self._recorder.program, self._event)
 
 
-def test_two_charts_of_one_program_in_one_process_have_their_own_globals(tmp_path):
-    quotes = [*ticks(1, 2, 3), *ticks(1, symbol="GBPUSD")]
-    bench = Bench(tmp_path, quotes)
-    source = """
-    from typing import Annotated
-    Step: Annotated[int, Input("step")] = 1
-    total = 0
-    def OnTick():
-        global total
-        total += Step
-    def OnDeinit(reason): Print(Symbol(), " ", total)
-    """
-    first = bench.attach(source)
-    second = bench.attach(source, "GBPUSD", Step=10)
-    assert first.module is not second.module
-    bench.run(10)
-    assert bench.log[-2:] == [
-        "probe[GBPUSD,H1] info OnDeinit GBPUSD 10",
-        "probe[EURUSD,H1] info OnDeinit EURUSD 3",
+def test_sources_start_before_OnInit_and_are_polled_after_it():
+    recorder = Recorder()
+    recorder.loop.add_source(Source(recorder, "OnTick", 0.0, 5.0))
+    assert recorder.loop.run(3.0) == 0
+    assert recorder.calls == ["start OnTick", "OnInit", "OnTick", f"OnDeinit {REASON_CLOSE}"]
+
+
+def test_a_turn_runs_commands_then_early_sources_then_queued_events_then_timers_then_sources():
+    recorder = Recorder()
+    recorder.loop.add_source(Source(recorder, "OnTick", 1.0))
+    recorder.loop.add_source(Source(recorder, "OnTrade", 1.0, queue=True), early=True)
+    recorder.loop.set_timer(recorder.program, 1000)
+    wait = recorder.clock.wait
+
+    def wait_and_post(seconds: float | None) -> None:
+        wait(seconds)
+        if recorder.clock.monotonic() == 1.0 and "OnTimer" not in recorder.calls:
+            recorder.loop.post_command("help")
+
+    recorder.clock.wait = wait_and_post
+    recorder.loop.run(1.5)
+    events = [call for call in recorder.calls if not call.startswith("start")]
+    assert events == [
+        "OnInit",
+        "help                             show this",
+        "quit                             end the program",
+        "OnTrade",
+        "OnTimer",
+        "OnTick",
+        f"OnDeinit {REASON_CLOSE}",
     ]
 
 
-def test_a_timer_runs_at_its_period_for_hours_without_an_hour_s_wait(tmp_path):
-    bench = Bench(tmp_path)
-    bench.attach("""
-    count = 0
-    def OnInit(): EventSetTimer(1)
-    def OnTimer():
-        global count
-        count += 1
-    def OnDeinit(reason): Print(count)
-    """)
-    bench.run(2 * 3600 + 0.5)
-    assert bench.texts() == ["7200"]
+def test_an_event_that_is_queued_by_a_queued_event_runs_in_the_next_turn_after_the_timers():
+    recorder = Recorder()
+    posts = iter([True, False])
+
+    def on_trade() -> None:
+        recorder.calls.append("OnTrade")
+        recorder.loop.sleep(recorder.program, 1.0)
+        if next(posts, False):
+            recorder.loop.post_event(recorder.program, "OnTrade")
+
+    recorder.program.module.OnTrade = on_trade
+    recorder.loop.set_timer(recorder.program, 1000)
+    recorder.loop.post_event(recorder.program, "OnTrade")
+    recorder.loop.run(2.0)
+    assert recorder.calls[1:4] == ["OnTrade", "OnTimer", "OnTrade"]
 
 
-def test_each_chart_has_a_timer_of_its_own(tmp_path):
-    bench = Bench(tmp_path)
-    source = """
-    from typing import Annotated
-    Period_: Annotated[int, Input("milliseconds")] = 250
-    def OnInit(): EventSetMillisecondTimer(Period_)
-    def OnTimer(): Print(Period_, " ", GetTickCount64())
-    """
-    bench.attach(source)
-    bench.attach(source, Period_=500)
-    bench.run(1)
-    assert bench.texts() == ["250 1000250", "250 1000500", "500 1000500", "250 1000750"]
-
-
-def test_timer_events_that_were_missed_are_merged_into_one_on_the_same_grid(tmp_path):
-    bench = Bench(tmp_path)
-    bench.attach("""
-    def OnInit(): EventSetTimer(1)
-    def OnTimer():
-        Print(GetTickCount64())
-        if GetTickCount64() == 1002000: Sleep(3500)
-    """)
-    bench.run(8.5)
-    assert bench.texts() == ["1001000", "1002000", "1006000", "1007000", "1008000"]
-
-
-def test_a_timer_can_be_changed_and_killed_in_its_own_event(tmp_path):
-    bench = Bench(tmp_path)
-    bench.attach("""
-    def OnInit(): EventSetTimer(1)
-    def OnTimer():
-        Print(GetTickCount64())
-        if GetTickCount64() == 1001000: EventSetMillisecondTimer(250)
-        else: EventKillTimer()
-    """)
-    bench.run(10)
-    assert bench.texts() == ["1001000", "1001250"]
-
-
-def test_a_timer_without_a_period_is_refused(tmp_path):
-    bench = Bench(tmp_path)
-    bench.attach("def OnInit(): Print(EventSetTimer(0), EventSetMillisecondTimer(-1), EventSetMillisecondTimer(1))")
-    bench.run(0.5)
-    assert bench.texts() == ["falsefalsetrue"]
-
-
-def test_the_host_s_timer_period_replaces_the_program_s(tmp_path):
-    bench = Bench(tmp_path, timer_ms=200)
-    bench.attach("""
-    def OnInit(): EventSetTimer(60)
-    def OnTimer(): Print(GetTickCount64())
-    """)
-    bench.run(0.5)
-    assert bench.texts() == ["1000200", "1000400"]
-
-
-def test_ticks_without_a_pause_do_not_starve_timers_and_commands(tmp_path):
-    bench = Bench(tmp_path, ticks(*range(1, 101)), speed=Speed())
-    bench.attach("""
-    seen = 0
-    def OnInit(): EventSetMillisecondTimer(1)
-    def OnTick():
-        global seen
-        seen += 1
-        Sleep(1)
-    def OnTimer(): Print("timer after ", seen)
-    """)
-    bench.host.post("help")
-    bench.run(0.05)
-    assert bench.texts()[:3] == ["timer after 1", "timer after 2", "timer after 3"]
-    assert bench.answers
-
-
-def test_OnTick_comes_only_for_the_chart_s_symbol_and_OnTrade_on_every_chart(tmp_path):
-    bench = Bench(tmp_path, ticks(100, 101))
-    bench.attach("""
-    def OnTick():
-        if not PositionsTotal(): Print(CTrade().Buy(0.25))
-    def OnTrade(): Print("trade here, ", PositionsTotal())
-    """)
-    bench.attach(
-        """
-    def OnTick(): Print("never")
-    def OnTrade(): Print("trade there")
-    """,
-        "GBPUSD",
-    )
-    bench.run(3)
-    assert bench.texts() == ["true", "trade here, 1", "trade there"]
-
-
-def test_OnTrade_runs_after_the_function_that_traded_and_once_for_each_deal(tmp_path):
-    bench = Bench(tmp_path, ticks(100))
-    bench.attach("""
-    def OnTick():
-        trade = CTrade()
-        trade.Buy(0.25)
-        trade.Sell(0.10)
-        Print("traded")
-    def OnTrade(): Print("trade")
-    """)
-    bench.run(1)
-    assert bench.texts() == ["traded", "trade", "trade"]
-
-
-def test_a_program_that_trades_in_OnTrade_does_not_stop_the_clock(tmp_path):
-    bench = Bench(tmp_path, ticks(100, 101))
-    bench.attach("""
-    def OnTick(): Print("tick")
-    def OnInit(): CTrade().Buy(0.01)
-    def OnTrade():
-        Sleep(100)
-        CTrade().Buy(0.01)
-    """)
-    bench.run(2)
-    assert bench.texts() == ["tick", "tick"]
-
-
-def test_a_chart_event_reaches_its_chart_with_its_parameters(tmp_path):
-    bench = Bench(tmp_path)
-    chart = bench.attach("def OnChartEvent(id, lparam, dparam, sparam): Print(id, lparam, dparam, sparam)")
-    bench.host.post_chart_event(chart, 1000, 2, 3.5, "text")
-    bench.run(1)
-    assert bench.texts() == ["100023.5text"]
-
-
-@pytest.mark.parametrize(("returned", "code"), [("INIT_FAILED", 4), ("INIT_PARAMETERS_INCORRECT", 2), ("7", 4)])
-def test_a_program_whose_OnInit_fails_is_removed(tmp_path, returned, code):
-    bench = Bench(tmp_path, ticks(1, 2, 3))
-    bench.attach(f"""
-    def OnInit(): return {returned}
-    def OnTick(): Print("never")
-    def OnDeinit(reason): Print("deinit ", reason)
-    """)
-    assert bench.run(10) == code
-    assert bench.texts()[1:] == ["deinit 8"]
-    assert "probe[EURUSD,H1] error OnInit initialisation failed with code " in bench.log[0]
-
-
-@pytest.mark.parametrize("event", ["OnInit", "OnTick", "OnTimer"])
-def test_Fail_ends_the_program_with_one_line_its_code_and_OnDeinit(tmp_path, event):
-    bench = Bench(tmp_path, ticks(1, 2, 3))
-    functions = {"OnInit": "EventSetTimer(1)", "OnTick": "pass", "OnTimer": "pass"}
-    functions[event] = "Fail(3, 'port 8081 is in use')"
-    source = "\n".join(f"def {name}(): {body}" for name, body in functions.items())
-    bench.attach(source + "\ndef OnDeinit(reason): Print('deinit ', reason)")
-    assert bench.run(10) == 3
-    assert bench.log[-2:] == [
-        f"probe[EURUSD,H1] error {event} port 8081 is in use",
-        "probe[EURUSD,H1] info OnDeinit deinit 0",
-    ]
-
-
-def test_the_first_failure_gives_the_exit_code_and_the_other_charts_go_on(tmp_path):
-    bench = Bench(tmp_path, ticks(1, 2, 3))
-    bench.attach("def OnTick(): Fail(3, 'first')")
-    bench.attach("""
-    def OnTick(): Print("still here")
-    def OnDeinit(reason): Fail(4, "too late")
-    """)
-    assert bench.run(10) == 3
-    assert bench.texts().count("still here") == 3
-
-
-def test_ExpertRemove_ends_the_program_without_an_error(tmp_path):
-    bench = Bench(tmp_path, ticks(1, 2, 3))
-    bench.attach("""
-    def OnTick():
-        ExpertRemove()
-        Print("the function goes on to its end, ", IsStopped())
-    def OnDeinit(reason): Print("deinit ", reason)
-    """)
-    assert bench.run() == 0
-    assert bench.texts() == ["the function goes on to its end, true", "deinit 0"]
-
-
-def test_a_script_runs_once_and_is_removed(tmp_path):
-    bench = Bench(tmp_path, ticks(1, 2, 3))
-    bench.attach("""
-    def OnStart():
-        Print(GetTickCount64())
-        Sleep(1500)
-        Print(GetTickCount64())
-    """)
-    assert bench.run() == 0
-    assert bench.texts() == ["1000000", "1001500"]
-
-
-def test_stop_ends_a_script_s_sleep_and_nothing_else_is_started(tmp_path):
-    bench = Bench(tmp_path)
-    bench.attach("""
-    def OnInit(): current_host().stop()
-    def OnStart():
-        Sleep(10**9)
-        Print(IsStopped())
-    def OnDeinit(reason): Print("deinit ", reason)
-    from demos.terminal.runtime.attachment import current
-    def current_host(): return current().host
-    """)
-    bench.attach("def OnInit(): Print('never')")
-    assert bench.run() == 0
-    assert bench.texts() == ["true", "deinit 0"]
-
-
-def test_no_event_follows_a_stop_but_OnDeinit(tmp_path):
-    bench = Bench(tmp_path, ticks(1))
-    bench.attach("""
-    from demos.terminal.runtime.attachment import current
-    def OnInit(): EventSetMillisecondTimer(1)
-    def OnTick():
-        CTrade().Buy(0.01)
-        current().host.stop()
-    def OnTrade(): Print("never")
-    def OnTimer(): Print("never")
-    def OnDeinit(reason): Print("deinit ", reason)
-    """)
-    bench.host.post("help")
-    bench.run()
-    assert bench.texts() == ["deinit 9"]
-    assert bench.answers == []
-
-
-def test_an_error_in_one_program_leaves_no_OnDeinit_out(tmp_path):
-    bench = Bench(tmp_path, ticks(1))
-    bench.attach(EVENTS)
-    bench.attach("""
-    def OnTick(): raise LookupError("a bug")
-    def OnDeinit(reason): Print("mine")
-    """)
-    bench.attach("""
-    def OnDeinit(reason): raise ArithmeticError("another")
-    """)
-    with pytest.raises(ArithmeticError, match="another") as caught:
-        bench.run(5)
-    assert isinstance(caught.value.__context__, LookupError)
-    assert bench.texts() == ["init", "mine", "deinit 9"]
-
-
-def test_the_end_of_the_market_is_logged_once_and_ends_nothing(tmp_path):
-    bench = Bench(tmp_path, ticks(1))
-    bench.attach("""
-    def OnInit(): EventSetTimer(1)
-    def OnTimer(): Print("timer")
-    """)
-    bench.run(2.5)
-    assert bench.log.count("terminal info market the last tick has been replayed") == 1
-    assert bench.texts() == ["timer", "timer"]
-
-
-def test_a_host_without_anything_to_wait_for_waits_for_a_wake(tmp_path):
-    bench = Bench(tmp_path)
-    bench.attach("def OnTick(): pass")
+def test_a_source_without_a_next_event_does_not_end_the_wait():
+    recorder = Recorder()
+    recorder.loop.add_source(Source(recorder, "OnTick"))
     with pytest.raises(RuntimeError, match="the wait would never end"):
-        bench.run()
+        recorder.loop.run()
 
 
-def test_deals_and_a_program_s_own_events_are_recorded_as_json_lines(tmp_path):
-    path = tmp_path / "events.jsonl"
-    events = EventFile(ManualClock(), path)
-    bench = Bench(tmp_path, ticks(100_000), events=events)
-    bench.attach("""
-    def OnTick():
-        Event("mine", text="é", count=3)
-        CTrade().Sell(0.25)
-    """)
-    bench.run(1)
-    events.close()
-    first, second = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
-    assert first == {"t": 1_000_000_000_000, "kind": "mine", "text": "é", "count": 3}
-    assert second == {
-        "t": 1_000_000_000_000,
-        "kind": "deal",
-        "symbol": "EURUSD",
-        "volume": "-0.25",
-        "position": "-0.25",
-        "price": "1.00000",
-    }
-    assert "terminal info deal #1 EURUSD -0.25 at 1.00000 -> -0.25" in bench.log
+def test_a_restart_calls_OnDeinit_with_its_reason_and_OnInit():
+    recorder = Recorder()
+    recorder.loop.post_restart(recorder.program, REASON_CHARTCHANGE)
+    recorder.loop.run(1.0)
+    assert recorder.calls == ["OnInit", f"OnDeinit {REASON_CHARTCHANGE}", "OnInit", f"OnDeinit {REASON_CLOSE}"]
 
 
-def test_a_program_s_period_and_symbol_are_the_chart_s(tmp_path):
-    bench = Bench(tmp_path)
-    bench.host.attach(find_program(FOLLOWER), "GBPUSD", PERIOD_M15)
-    bench.run(0.5)
-    assert "follower[GBPUSD,M15] info OnInit hello" in bench.log[0]
+def test_a_program_whose_restart_fails_is_removed():
+    recorder = Recorder()
+    codes = iter([0, INIT_FAILED])
+    recorder.program.module.OnInit = lambda: next(codes)
+    recorder.loop.post_restart(recorder.program, REASON_CHARTCHANGE)
+    assert recorder.loop.run(1.0) == 4
+    assert recorder.calls == [f"OnDeinit {REASON_CHARTCHANGE}", f"OnDeinit {REASON_INITFAILED}"]
+    assert list(recorder.loop.live) == []
+    assert list(recorder.loop.attached) == [recorder.program]
 
 
-def test_a_chart_needs_a_symbol_of_the_market(tmp_path):
-    bench = Bench(tmp_path, symbols=[EURUSD, GBPUSD])
-    with closing(bench.account), pytest.raises(ProgramError, match="the market has no symbol XAUUSD"):
-        bench.attach("def OnTick(): pass", "XAUUSD")
+def test_an_event_for_a_removed_program_is_dropped():
+    recorder = Recorder()
+    script = recorder.attach("script", "OnStart", "OnTrade")
+    recorder.loop.post_event(script, "OnTrade")
+    recorder.loop.run(1.0)
+    assert recorder.calls == ["OnInit", "OnStart", f"OnDeinit {REASON_CLOSE}"]
+    assert recorder.program.is_expert
+    assert not script.is_expert
 
 
-def test_functions_of_the_terminal_are_for_attached_programs_alone():
-    from demos.terminal import Symbol
-
-    with pytest.raises(RuntimeError, match="outside an event function"):
-        Symbol()
+def test_the_loops_timer_period_replaces_every_period():
+    recorder = Recorder(timer_ms=250)
+    recorder.loop.set_timer(recorder.program, 60_000)
+    recorder.loop.run(1.1)
+    assert recorder.calls.count("OnTimer") == 4

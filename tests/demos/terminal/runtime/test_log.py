@@ -18,7 +18,7 @@ from demos.terminal.runtime.log import EventFile, Log, escaped
 
 
 class BrokenStream(io.StringIO):
-    """A pipe that nobody reads any more."""
+    """A pipe whose reading end is closed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class BrokenStream(io.StringIO):
         raise BrokenPipeError(32, "Broken pipe")
 
 
-def test_a_line_has_local_time_with_its_offset_program_level_event_and_text():
+def test_a_log_line_has_local_time_with_its_offset_program_level_event_and_text():
     stream = io.StringIO()
     Log(RealClock(), stream).write("probe[EURUSD,H1]", "info", "OnTimer", "hello world")
     form = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d probe\[EURUSD,H1\] info OnTimer hello world\n"
@@ -46,15 +46,15 @@ def test_a_line_has_local_time_with_its_offset_program_level_event_and_text():
         ("é Ж 日本 €", "é Ж 日本 €"),
     ],
 )
-def test_nothing_unprintable_reaches_the_terminal(text, shown):
+def test_non_printable_characters_are_escaped(text, shown):
     assert escaped(text) == shown
 
 
-def test_a_log_without_a_stream_is_silent():
+def test_a_log_without_a_stream_writes_nothing():
     Log(ManualClock(), None).write("probe", "info", "OnInit", "text")
 
 
-def test_a_broken_stream_is_reported_once():
+def test_a_closed_stream_is_reported_once():
     stream = BrokenStream()
     log = Log(ManualClock(), stream)
     with pytest.raises(OutputError, match="the log cannot be written: Broken pipe"):
@@ -78,13 +78,13 @@ def test_events_are_appended_one_whole_line_at_a_time(tmp_path):
     ]
 
 
-def test_an_event_file_that_cannot_be_written_is_one_clear_line(tmp_path):
+def test_an_event_file_that_cannot_be_opened_is_an_OutputError(tmp_path):
     with pytest.raises(OutputError, match=re.escape(str(tmp_path / "missing" / "events"))):
         EventFile(ManualClock(), tmp_path / "missing" / "events")
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has /dev/full")
-def test_a_full_disk_is_one_clear_line():
+def test_a_full_disk_is_an_OutputError():
     full = Path("/dev/full")
     events = EventFile(ManualClock(), full)
     with pytest.raises(OutputError, match="/dev/full: No space left"):
@@ -92,7 +92,7 @@ def test_a_full_disk_is_one_clear_line():
     events.close()
 
 
-def test_a_manual_clock_moves_only_when_it_is_waited_for():
+def test_a_manual_clock_moves_only_in_wait():
     clock = ManualClock(5)
     before = clock.now()
     clock.wait(3600)
@@ -104,7 +104,7 @@ def test_a_manual_clock_moves_only_when_it_is_waited_for():
     assert clock.monotonic() == 3605
 
 
-def test_a_wait_of_the_real_clock_ends_by_itself_or_by_a_wake():
+def test_a_wait_of_the_real_clock_ends_at_its_limit_or_by_wake():
     clock = RealClock()
     start = clock.monotonic()
     clock.wait(0.01)
@@ -118,8 +118,8 @@ def test_a_wait_of_the_real_clock_ends_by_itself_or_by_a_wake():
     clock.wait(None)
 
 
-def test_a_long_wait_is_made_of_slices(monkeypatch):
-    monkeypatch.setattr("demos.terminal.runtime.clock._SLICE", 0.001)
+def test_a_long_wait_continues_after_each_slice(monkeypatch):
+    monkeypatch.setattr("demos.terminal.runtime.clock._MAX_WAIT", 0.001)
     clock = RealClock()
     start = clock.monotonic()
     clock.wait(0.01)

@@ -1,0 +1,33 @@
+"""Additions of this project, not part of MQL5: Input, Event and Fail.
+
+MQL declares an input with the keyword ``input``; a Python module annotates a variable with Input instead. Event and
+Fail report to other processes: a line in the events file, and the exit code.
+"""
+
+from __future__ import annotations
+
+from demos.terminal.mql.common_functions import write_log
+from demos.terminal.runtime.programs import Input
+from demos.terminal.terminal import current_program, current_terminal
+
+__all__ = ["Event", "Fail", "Input"]
+
+
+def Event(kind: str, **fields: object) -> None:
+    """Record an event for other programs, if the terminal has a file for them (``--events``). Not part of MQL5.
+
+    Writes one JSON line {"t": nanoseconds of the terminal's monotonic clock, "kind": kind, ...fields}.
+    """
+    current_terminal().record(kind, fields)
+
+
+def Fail(code: int, text: str) -> None:
+    """End the program with an error: log one line and set the process's exit code. Not part of MQL5.
+
+    Codes: 2 options, 3 network, 4 data or account. Like ExpertRemove it returns; the program is removed after the
+    running event function, and OnDeinit runs.
+    """
+    write_log("error", text)
+    program = current_program()
+    program.removed = True
+    program.exit_code = code

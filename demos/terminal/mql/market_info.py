@@ -1,0 +1,62 @@
+"""Market information: symbols and their properties. https://www.mql5.com/en/docs/marketinformation"""
+
+from __future__ import annotations
+
+from demos.terminal.interfaces import SymbolSpec, Tick
+from demos.terminal.mql import constants as c
+from demos.terminal.points import price_float, volume_float
+from demos.terminal.terminal import current_terminal
+
+__all__ = ["SymbolInfoDouble", "SymbolInfoInteger", "SymbolSelect"]
+
+
+def SymbolSelect(name: str, select: bool) -> bool:
+    """Have the market quote a symbol; False when the market lacks it. ``select`` False has no effect."""
+    return not select or _spec(name) is not None
+
+
+def SymbolInfoDouble(symbol: str, property_id: int) -> float:
+    """A SYMBOL_* property; prices in the quote currency, volumes in lots; 0 for an unknown symbol or before a tick."""
+    spec = _spec(symbol)
+    if spec is None:
+        return 0.0
+    if property_id in (c.SYMBOL_BID, c.SYMBOL_ASK):
+        quote = _quote(symbol)
+        if quote is None:
+            return 0.0
+        return price_float(quote.bid if property_id == c.SYMBOL_BID else quote.ask, spec.digits)
+    fixed = {
+        c.SYMBOL_POINT: price_float(1, spec.digits),
+        c.SYMBOL_TRADE_CONTRACT_SIZE: float(spec.contract_size),
+        c.SYMBOL_VOLUME_MIN: volume_float(spec.volume_min, spec),
+        c.SYMBOL_VOLUME_MAX: volume_float(spec.volume_max, spec),
+        c.SYMBOL_VOLUME_STEP: volume_float(1, spec),
+    }
+    if property_id not in fixed:
+        raise ValueError(f"no double property {property_id} of a symbol")
+    return fixed[property_id]
+
+
+def SymbolInfoInteger(symbol: str, property_id: int) -> int:
+    """A SYMBOL_* property; the spread in points, times in (milli)seconds since 1970; 0 for an unknown symbol."""
+    spec = _spec(symbol)
+    if spec is None:
+        return 0
+    if property_id == c.SYMBOL_DIGITS:
+        return spec.digits
+    quote = _quote(symbol)
+    if property_id == c.SYMBOL_SPREAD:
+        return quote.ask - quote.bid if quote else 0
+    if property_id == c.SYMBOL_TIME:
+        return quote.time // 1000 if quote else 0
+    if property_id == c.SYMBOL_TIME_MSC:
+        return quote.time if quote else 0
+    raise ValueError(f"no integer property {property_id} of a symbol")
+
+
+def _spec(symbol: str) -> SymbolSpec | None:
+    return current_terminal().market.symbols().get(symbol)
+
+
+def _quote(symbol: str) -> Tick | None:
+    return current_terminal().quotes.get(symbol)

@@ -1,0 +1,242 @@
+"""The event loop: runs the event functions of all attached programs in one thread.
+
+How it works
+============
+
+An attachment is a program on a chart. Its events are calls of its module's functions: OnInit first, OnDeinit last,
+OnTimer, OnTick, OnTrade and OnChartEvent in between. Only one event function runs at a time, so programs need no locks.
+The loop runs in turns. Each turn does the following, in this order:
+
+1. Commands: all lines that were posted before the turn.
+2. Early sources: they are polled, and they queue events. The account's new deals become OnTrade events here.
+3. Queued events: all events that were queued before this step. Events that they queue run in the next turn.
+4. Timers: OnTimer of each attachment whose timer is due, once.
+5. Sources: they are polled, and they deliver events directly. The market's next tick becomes OnTick here.
+6. If no event is queued, the loop waits until the first timer or source is due, or until clock.wake() is called.
+
+Nothing starves, because each step is bounded: a step runs only the work that existed when it began, a timer gives at
+most one event, and a source gives a small number of events at each poll.
+
+The life of one timer event: EventSetMillisecondTimer calls set_timer(), which stores the period and the time when the
+first event is due. The wait of step 6 ends at that time at the latest. Step 4 finds the timer due and calls OnTimer.
+When it has returned, the next event is planned on the same grid of periods; events that were missed meanwhile, because
+a function took longer than the period, are merged into the next one. EventKillTimer, or another EventSetTimer inside
+OnTimer, replaces the timer object; the old one is planned again without effect.
+
+Only post_command() and stop() may be called from another thread, and stop() also from a signal handler. Both wake the
+clock, so that the wait of step 6 ends.
+"""
+
+from __future__ import annotations
+
+import math
+import queue
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import partial
+from typing import Protocol
+
+from demos.terminal.interfaces import Clock
+from demos.terminal.mql import constants as c
+from demos.terminal.runtime.attachment import Attachment, Timer, running
+from demos.terminal.runtime.commands import CommandRegistry
+from demos.terminal.runtime.log import Log
+from demos.terminal.runtime.programs import forget_program
+
+_MAX_COMMANDS = 1000
+
+_EXIT_CODE_OF_INIT = {c.INIT_PARAMETERS_INCORRECT: 2}
+
+
+class EventSource(Protocol):
+    """Something that the event loop polls, such as a market."""
+
+    def start(self, now: float) -> None:
+        """Called once, before the first OnInit. The first poll() follows after the last OnInit."""
+        ...
+
+    def next_due(self) -> float | None:
+        """The time of the next event on the clock's monotonic time; None when there will be none, or none is known."""
+        ...
+
+    def poll(self, now: float) -> None:
+        """Deliver or queue the events that are due at ``now``."""
+        ...
+
+
+class EventLoop:
+    """Runs attached programs; see the head of this module."""
+
+    def __init__(
+        self, clock: Clock, log: Log, *, timer_ms: int | None = None, answer: Callable[[str], None] = print
+    ) -> None:
+        """``timer_ms`` replaces the period of every timer; ``answer`` gets the answers to commands, line by line."""
+        self.clock = clock
+        self.log = log
+        self.commands = CommandRegistry(self.stop)
+        self.stopping = False
+        self._timer_ms = timer_ms
+        self._answer = answer
+        self._posted: queue.Queue[str] = queue.Queue(_MAX_COMMANDS)
+        self._early_sources: list[EventSource] = []
+        self._sources: list[EventSource] = []
+        self._attached: list[Attachment] = []
+        self._live: list[Attachment] = []
+        self._queue: deque[Callable[[], None]] = deque()
+        self._exit_code = 0
+
+    @property
+    def attached(self) -> Sequence[Attachment]:
+        """All attachments in the order in which they were added, also those that were removed since."""
+        return self._attached
+
+    @property
+    def live(self) -> Sequence[Attachment]:
+        """The attachments that get events: their OnInit has begun, and they were not removed."""
+        return self._live
+
+    def attach(self, attachment: Attachment) -> None:
+        """Add a program; its OnInit runs when run() begins."""
+        self._attached.append(attachment)
+
+    def add_source(self, source: EventSource, *, early: bool = False) -> None:
+        """Poll this source once in each turn: after the timers, or, if ``early``, before the queued events."""
+        (self._early_sources if early else self._sources).append(source)
+
+    def post_command(self, line: str) -> None:
+        """Have a command executed in the loop's thread. Blocks while a thousand others wait."""
+        self._posted.put(line)
+        self.clock.wake()
+
+    def post_event(self, attachment: Attachment, event: str, *args: object) -> None:
+        """Queue a call of an event function; for the loop's own thread."""
+        self._queue.append(partial(self.deliver, attachment, event, *args))
+
+    def post_restart(self, attachment: Attachment, reason: int) -> None:
+        """Queue OnDeinit with this reason, followed by OnInit; the program keeps its globals."""
+        self._queue.append(partial(self._restart, attachment, reason))
+
+    def set_timer(self, attachment: Attachment, milliseconds: int) -> None:
+        """Start the attachment's timer, or replace it; the first OnTimer comes after one period."""
+        period = (self._timer_ms or milliseconds) / 1000
+        attachment.timer = Timer(period, self.clock.monotonic() + period)
+
+    def stop(self) -> None:
+        """End run() after the running event function; OnDeinit of every program is called."""
+        self.stopping = True
+        self.clock.wake()
+
+    def run(self, duration: float | None = None) -> int:
+        """Run the attached programs until stop(), until ``duration`` seconds have passed, or until none is left.
+
+        Returns the exit code: 0, or that of the first program that failed.
+        """
+        now = self.clock.monotonic()
+        end = math.inf if duration is None else now + duration
+        for source in (*self._early_sources, *self._sources):
+            source.start(now)
+        # The stack calls each OnDeinit, also after an error in another program or in another OnDeinit.
+        with ExitStack() as stack:
+            for attachment in self._attached:
+                if not self.stopping:
+                    stack.callback(self._remove, attachment, c.REASON_CLOSE)
+                    self._initialize(attachment)
+            for source in self._sources:
+                source.poll(now)
+            while self._live and not self.stopping and self.clock.monotonic() < end:
+                self._run_turn(end)
+        return self._exit_code
+
+    def sleep(self, attachment: Attachment, seconds: float) -> None:
+        """Wait inside an event function; only commands are executed. Ends early when the program is asked to end."""
+        end = self.clock.monotonic() + seconds
+        while not (self.stopping or attachment.removed) and (left := end - self.clock.monotonic()) > 0:
+            self.clock.wait(left)
+            self._run_commands()
+
+    def deliver(self, attachment: Attachment, event: str, *args: object) -> None:
+        """Call an event function now, unless the program was removed or the loop is stopping."""
+        if attachment in self._live and not self.stopping:
+            self._call(attachment, event, *args)
+            self._remove_if_asked(attachment)
+
+    def _run_turn(self, end: float) -> None:
+        self._run_commands()
+        for source in self._early_sources:
+            source.poll(self.clock.monotonic())
+        for _ in range(len(self._queue)):
+            self._queue.popleft()()
+        self._run_timers()
+        for source in self._sources:
+            source.poll(self.clock.monotonic())
+        if not (self._queue or self.stopping) and self._live:
+            self._wait(end)
+
+    def _run_commands(self) -> None:
+        for _ in range(self._posted.qsize()):
+            if self.stopping:
+                return
+            for line in self.commands.execute(self._posted.get()):
+                self._answer(line)
+
+    def _run_timers(self) -> None:
+        for attachment in self._live.copy():
+            timer = attachment.timer
+            if timer is None or timer.due > self.clock.monotonic():
+                continue
+            self.deliver(attachment, "OnTimer")
+            late = max(self.clock.monotonic() - timer.due, 0.0)
+            timer.due += timer.period * (late // timer.period + 1)
+
+    def _wait(self, end: float) -> None:
+        """Wait until the first timer or source is due, but not beyond ``end``."""
+        sources = [source.next_due() for source in (*self._early_sources, *self._sources)]
+        timers = [attachment.timer.due for attachment in self._live if attachment.timer]
+        due = min([end, *timers, *(time for time in sources if time is not None)])
+        left = due - self.clock.monotonic()
+        if left > 0:
+            self.clock.wait(None if left == math.inf else left)
+
+    def _initialize(self, attachment: Attachment) -> None:
+        self._live.append(attachment)
+        code = self._call(attachment, "OnInit")
+        if code and not attachment.removed:
+            attachment.exit_code = _EXIT_CODE_OF_INIT.get(code, 4)
+            self.log.write(attachment.label, "error", "OnInit", f"initialisation failed with code {code}")
+            self._remove(attachment, c.REASON_INITFAILED)
+            return
+        if not attachment.removed and hasattr(attachment.module, "OnStart"):
+            self._call(attachment, "OnStart")
+            attachment.removed = True
+        self._remove_if_asked(attachment)
+
+    def _restart(self, attachment: Attachment, reason: int) -> None:
+        if attachment in self._live and not self.stopping:
+            self._call(attachment, "OnDeinit", reason)
+            self._live.remove(attachment)
+            self._initialize(attachment)
+
+    def _remove_if_asked(self, attachment: Attachment) -> None:
+        if attachment.removed:
+            self._remove(attachment, c.REASON_PROGRAM)
+
+    def _remove(self, attachment: Attachment, reason: int) -> None:
+        if attachment not in self._live:
+            return
+        self._live.remove(attachment)
+        self._call(attachment, "OnDeinit", reason)
+        self._exit_code = self._exit_code or attachment.exit_code
+        attachment.timer = None
+        attachment.removed = True
+        for file in attachment.files.values():
+            file.close()
+        forget_program(attachment.module)
+
+    def _call(self, attachment: Attachment, event: str, *args: object) -> int | None:
+        function = getattr(attachment.module, event, None)
+        if function is None:
+            return None
+        with running(attachment, event):
+            result: int | None = function(*args)
+            return result

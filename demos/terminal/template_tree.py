@@ -1,0 +1,77 @@
+"""A chart template as a tree: sections with lines and further sections in them, in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass, field
+from itertools import takewhile
+
+
+@dataclass
+class Line:
+    """A line's text and its end: CRLF, LF, or nothing at the end of the file."""
+
+    text: str
+    end: str = "\r\n"
+
+    def key(self) -> str:
+        """The text before the first ``=``; "" for a line without ``=``."""
+        return self.text.partition("=")[0] if "=" in self.text else ""
+
+    def value(self) -> str:
+        """The text after the first ``=``."""
+        return self.text.partition("=")[2]
+
+
+@dataclass
+class Section:
+    """A section with its lines and subsections in their order. The document itself is a section without name and tags.
+
+    ``opening`` and ``closing`` are the lines with the tags, such as ``<chart>`` and ``</chart>``.
+    """
+
+    name: str
+    items: list[Line | Section] = field(default_factory=list)
+    opening: Line | None = None
+    closing: Line | None = None
+
+    def lines(self) -> Iterator[Line]:
+        """The section's own lines."""
+        return (item for item in self.items if isinstance(item, Line))
+
+    def sections(self, name: str) -> Iterator[Section]:
+        """The direct subsections with this name."""
+        return (item for item in self.items if isinstance(item, Section) and item.name == name)
+
+    def get(self, key: str, default: str = "") -> str:
+        """The first value of the key."""
+        return next((line.value() for line in self.lines() if line.key() == key), default)
+
+    def set(self, key: str, value: object) -> None:
+        """Set the key's value; a new key is inserted after the last key before the first subsection."""
+        line = next((line for line in self.lines() if line.key() == key), None)
+        if line:
+            line.text = f"{key}={value}"
+            return
+        head = list(takewhile(lambda item: isinstance(item, Line), self.items))
+        while head and head[-1] == Line(""):
+            head.pop()
+        self.items.insert(len(head), Line(f"{key}={value}"))
+
+    def remove(self, section: Section) -> None:
+        """Remove a direct subsection and the blank line after it."""
+        index = next(index for index, item in enumerate(self.items) if item is section)
+        del self.items[index]
+        if index < len(self.items) and self.items[index] == Line(""):
+            del self.items[index]
+
+    def copy(self) -> Section:
+        """A deep copy."""
+        return deepcopy(self)
+
+
+def new_section(name: str, *pairs: tuple[str, object]) -> Section:
+    """A section of these keys and values."""
+    lines: list[Line | Section] = [Line(f"{key}={value}") for key, value in pairs]
+    return Section(name, lines, Line(f"<{name}>"), Line(f"</{name}>"))
