@@ -6,9 +6,9 @@ from . import BACKEND, __version__, calls
 
 
 def main() -> None:
-    # compat alone has a mode: cffi's compiled one, or the in-line one where no compiler was at hand.
+    # compat alone has a mode: cffi's API mode, or its ABI mode where no compiler was available.
     mode = getattr(calls, "MODE", None)
-    backend = f"{BACKEND} ({mode} cffi)" if mode else BACKEND
+    backend = f"{BACKEND} (cffi {mode.upper()} mode)" if mode else BACKEND
     print(f"winsock {__version__}, backend {backend}, Python {platform.python_version()}")
 
 
