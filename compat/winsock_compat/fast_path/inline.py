@@ -37,7 +37,7 @@ def recv(s: int, buf: Buffer | None, len: int, flags: int) -> int:
         if sock is not None and sock.capabilities & _RECV:
             view = from_buffer(BYTES, buf, True) if type(buf) is bytearray else view_to_fill(buf)
             if 0 < len <= _size(view):
-                count: int = _c_recv(sock.fd, view, len, 0 if sock.stream else MSG_TRUNC)
+                count: int = _c_recv(sock.fd, view, len, (0 if sock.stream else MSG_TRUNC) | flags)
                 if 0 < count <= len:
                     return count
                 result = count if count >= 0 else -get_errno()
@@ -56,7 +56,7 @@ def recvfrom(s: int, buf: Buffer | None, len: int, flags: int, from_: Buffer | N
             view = from_buffer(BYTES, buf, True) if type(buf) is bytearray else view_to_fill(buf)
             name = from_buffer(BYTES, from_, True) if type(from_) is bytearray else view_to_fill(from_)
             if 0 < len <= _size(view) and 16 <= fromlen.value <= _size(name):
-                count: int = _c_recvfrom(sock.fd, view, len, MSG_TRUNC, name, _SIXTEEN)
+                count: int = _c_recvfrom(sock.fd, view, len, MSG_TRUNC | flags, name, _SIXTEEN)
                 if not 0 <= count <= len:
                     result = count if count >= 0 else -get_errno()
                     if result == -_EAGAIN and sock.nonblocking:
@@ -77,7 +77,7 @@ def send(s: int, buf: ConstBuffer | None, len: int, flags: int) -> int:
         if sock is not None and sock.capabilities & _SEND:
             view = buf if type(buf) is bytes else view_to_read(buf)
             if 0 < len <= _size(view):
-                count: int = _c_send(sock.fd, view, len, MSG_NOSIGNAL)
+                count: int = _c_send(sock.fd, view, len, MSG_NOSIGNAL | flags)
                 if count == len or (count > 0 and sock.nonblocking):
                     return count
                 result = count if count >= 0 else -get_errno()
@@ -92,7 +92,7 @@ def sendto(s: int, buf: ConstBuffer | None, len: int, flags: int, to: ConstBuffe
             name = _destination(to if type(to) is bytes else bytes(to))
             view = buf if type(buf) is bytes else view_to_read(buf)
             if name is not None and 0 < len <= _size(view):
-                count: int = _c_sendto(sock.fd, view, len, MSG_NOSIGNAL, name, tolen)
+                count: int = _c_sendto(sock.fd, view, len, MSG_NOSIGNAL | flags, name, tolen)
                 if count == len:
                     return count
                 result = count if count >= 0 else -get_errno()
