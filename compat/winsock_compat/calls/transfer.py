@@ -5,8 +5,8 @@ A call checks in this order, and the first check that fails decides the error:
 1. The Python types of all arguments (TypeError, OverflowError).
 2. The handle, then buffers and lengths (WSAEFAULT), then the flags (WSAEOPNOTSUPP).
 3. The socket's state: not connected, shut down, broken by an earlier error.
-4. The kernel. `_take_stream`, `_take_datagram` and `_send_error` each turn the result of one system call into bytes or
-   a Winsock error. WSAEWOULDBLOCK there means that nothing could be transferred yet.
+4. The kernel. The functions of single_transfer make one system call and turn its result into bytes or a Winsock error.
+   WSAEWOULDBLOCK there means that nothing could be transferred yet.
 
 Descriptors are always non-blocking. On a non-blocking socket the call returns WSAEWOULDBLOCK. On a blocking socket it
 waits in poll (SocketWait) and goes back to step 3, because another thread may shut down or close the socket while it
@@ -22,7 +22,6 @@ that call to them; they then start after it.
 from __future__ import annotations
 
 import ctypes
-import errno
 from typing import Any
 
 from winsock.arguments import as_int, integer_ref, socket_handle
@@ -43,7 +42,6 @@ from winsock.errors import (
     WSAEADDRNOTAVAIL,
     WSAEAFNOSUPPORT,
     WSAECONNABORTED,
-    WSAECONNRESET,
     WSAEFAULT,
     WSAEINTR,
     WSAEINVAL,
@@ -57,14 +55,13 @@ from winsock.errors import (
 from winsock.structures import Buffer, ConstBuffer, IntRef
 
 from ..posix import system
-from ..posix.declarations import MSG_TRUNC
-from ..posix.errnos import winsock_error
 from ..posix.sockaddr_layout import SIZE, family_of, is_wildcard, port_of
 from ..posix.waiting import POLLIN, POLLOUT
 from ..state.handles import find
 from ..state.last_error import fail
 from ..state.sockets import CONNECTED, Socket
 from ..state.waiters import SocketWait, notify_state_change
+from .single_transfer import receive_datagram, receive_stream, send_error, send_once
 from .sockaddr_arguments import checked_name, put_name
 
 _KNOWN_FLAGS = MSG_OOB | MSG_PEEK | MSG_DONTROUTE | MSG_WAITALL | MSG_PARTIAL
@@ -137,7 +134,7 @@ def receive(
     error = _flags_error(sock, flags)
     if error:
         return fail(error), b""
-    take, filled, name = _take_stream if sock.stream else _take_datagram, 0, b""
+    take, filled, name = receive_stream if sock.stream else receive_datagram, 0, b""
     with SocketWait(sock, POLLIN, sock.options.get((SOL_SOCKET, SO_RCVTIMEO), 0)) as wait:
         while True:
             error = _cannot_receive(sock) if result is None else 0
@@ -176,72 +173,6 @@ def _cannot_receive(sock: Socket) -> int:
     if sock.receive_off:
         return WSAESHUTDOWN
     return sock.broken if sock.bound else WSAEINVAL
-
-
-def _take_stream(
-    sock: Socket, data: memoryview, flags: int, with_name: bool, result: int | None
-) -> tuple[int, int, bytes]:
-    """One system call on a stream: the bytes, the error or 0, and no name."""
-    count = system.recv(sock.fd, data, flags) if result is None else result
-    if count > 0 or (count == 0 and not data):
-        return count, 0, b""
-    # At the end of a stream the kernel may keep an error that it has not reported.
-    number = -count if count else system.take_error(sock.fd)
-    if number == 0:
-        return 0, 0, b""
-    nothing_yet = number in _TRY_AGAIN or (flags & MSG_OOB and number == errno.EINVAL)
-    return 0, WSAEWOULDBLOCK if nothing_yet else _stream_error(sock, number), b""
-
-
-def _take_datagram(
-    sock: Socket, data: memoryview, flags: int, with_name: bool, result: int | None
-) -> tuple[int, int, bytes]:
-    """One datagram: the bytes, the error or 0, and the sender. The part that does not fit is lost (WSAEMSGSIZE)."""
-    if sock.refused:
-        sock.forget_refusals()
-        if sock.port_reset:
-            return 0, WSAECONNRESET, b""
-    while True:
-        name = b""
-        if result is not None:
-            count, result = result, None
-        elif with_name:
-            count, name = system.recvfrom(sock.fd, data, flags | MSG_TRUNC)
-        else:
-            count = system.recv(sock.fd, data, flags | MSG_TRUNC)
-        if count >= 0:
-            return (0, WSAEMSGSIZE, name) if count > len(data) else (count, 0, name)
-        if -count in _TRY_AGAIN:
-            return 0, WSAEWOULDBLOCK, b""
-        if -count not in _ICMP:
-            return 0, winsock_error(-count), b""
-        # Of ICMP errors Winsock reports only a closed port, and that as a reset.
-        sock.forget_refusals()
-        if count == -errno.ECONNREFUSED and sock.port_reset:
-            return 0, WSAECONNRESET, b""
-
-
-def _stream_error(sock: Socket, number: int) -> int:
-    """The Winsock error of a stream; it stays with the socket where the connection is gone."""
-    if number == errno.EPIPE:
-        # The peer had closed, and refused what was sent after that.
-        return sock.mark_broken(WSAECONNABORTED)
-    return sock.mark_broken(winsock_error(number)) if number in _CONNECTION_GONE else winsock_error(number)
-
-
-_TRY_AGAIN = {errno.EAGAIN, errno.EINTR}
-_CONNECTION_GONE = {
-    errno.ECONNRESET,
-    errno.ECONNABORTED,
-    errno.ECONNREFUSED,
-    errno.ETIMEDOUT,
-    errno.ENETRESET,
-    errno.ENETDOWN,
-    errno.ENETUNREACH,
-    errno.EHOSTDOWN,
-    errno.EHOSTUNREACH,
-}
-_ICMP = {errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EPROTO, errno.EACCES, errno.EOPNOTSUPP}
 
 
 def send(s: int, buf: ConstBuffer | None, len: int, flags: int) -> int:
@@ -323,7 +254,7 @@ def transmit(sock: Socket, data: memoryview, flags: int, name: bytes, result: in
             error = _cannot_send(sock, bool(name)) if result is None else 0
             if error:
                 return fail(error)
-            count = _send_once(sock, data[sent:], flags, name) if result is None else result
+            count = send_once(sock, data[sent:], flags, name) if result is None else result
             if count >= 0:
                 sent += count
                 if not sock.bound:
@@ -332,7 +263,7 @@ def transmit(sock: Socket, data: memoryview, flags: int, name: bytes, result: in
                 if sent == len(data) or sock.nonblocking or not sock.stream:
                     return sent
             else:
-                error = _send_error(sock, -count)
+                error = send_error(sock, -count)
                 if error == WSAEWOULDBLOCK and sock.nonblocking:
                     return sent or fail(error)
                 if error and error != WSAEWOULDBLOCK:
@@ -342,22 +273,3 @@ def transmit(sock: Socket, data: memoryview, flags: int, name: bytes, result: in
             if sock.closed:
                 return fail(WSAEINTR)
             result = None
-
-
-def _send_once(sock: Socket, data: memoryview, flags: int, name: bytes) -> int:
-    return system.sendto(sock.fd, data, flags, name) if name else system.send(sock.fd, data, flags)
-
-
-def _send_error(sock: Socket, number: int) -> int:
-    """The Winsock error of a send that failed; 0 where it must only be repeated."""
-    if number == errno.EAGAIN:
-        return WSAEWOULDBLOCK
-    if number == errno.EINTR:
-        return 0
-    if sock.stream:
-        return _stream_error(sock, number)
-    if number == errno.ECONNREFUSED:
-        # An earlier datagram met a closed port: Winsock reports it to the next recv, not to the next send.
-        sock.mark_refused()
-        return 0
-    return winsock_error(number)

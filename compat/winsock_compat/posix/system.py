@@ -13,8 +13,8 @@ from .kernel_options import INTEGER_OPTIONS, MEMBERSHIP_OPTIONS, kernel_value
 from .loading import BYTES, ffi, from_buffer, get_errno, lib
 from .sockaddr_layout import KERNEL_FAMILY, LARGEST, UNSPEC, from_kernel, to_kernel
 
-Readable: TypeAlias = "bytes | bytearray | memoryview"
-Writable: TypeAlias = "bytearray | memoryview"
+InputBuffer: TypeAlias = "bytes | bytearray | memoryview"
+OutputBuffer: TypeAlias = "bytearray | memoryview"
 _SHUT_WR = 1
 
 
@@ -30,7 +30,7 @@ def socket(family: int, type: int, protocol: int) -> int:
     if not LINUX:
         _set_up(fd)
     elif type == SOCK_DGRAM:
-        # Otherwise an unconnected socket is never told that a port did not answer.
+        # Without it the kernel reports a closed port to connected sockets only.
         _set_int(fd, c.IPPROTO_IP, kernel.IP_RECVERR, 1)
         if family == AF_INET6:
             _set_int(fd, c.IPPROTO_IPV6, kernel.IPV6_RECVERR, 1)
@@ -40,26 +40,24 @@ def socket(family: int, type: int, protocol: int) -> int:
 def accept(fd: int) -> tuple[int, bytes]:
     """The next connection of a listener's queue, with the properties of `socket`, and its peer's address."""
     name, length = ffi.new(BYTES, LARGEST), ffi.new("unsigned int *", LARGEST)
-    if LINUX:
-        accepted: int = lib.accept4(fd, name, length, kernel.SOCK_NONBLOCK | kernel.SOCK_CLOEXEC)
-    else:
-        accepted = lib.accept(fd, name, length)
-    if accepted < 0:
-        return -get_errno(), b""
+    accepted = _accept(fd, name, length)
+    return (accepted, from_kernel(ffi.buffer(name)[:])) if accepted >= 0 else (accepted, b"")
+
+
+def _accept(fd: int, name: Any, length: Any) -> int:
     if not LINUX:
-        _set_up(accepted)
-    return accepted, from_kernel(ffi.buffer(name)[:])
+        accepted = _checked(lib.accept(fd, name, length))
+        if accepted >= 0:
+            _set_up(accepted)
+        return accepted
+    return _checked(lib.accept4(fd, name, length, kernel.SOCK_NONBLOCK | kernel.SOCK_CLOEXEC))
 
 
 def _set_up(fd: int) -> None:
-    """What Linux does by flags of socket, accept4 and send."""
-    _set_descriptor_flags(fd)
-    _set_int(fd, kernel.SOL_SOCKET, kernel.SO_NOSIGPIPE, 1)
-
-
-def _set_descriptor_flags(fd: int) -> None:
+    """Does what Linux does by flags of socket, accept4 and send."""
     lib.ioctl(fd, kernel.FIONBIO, ffi.new("int *", 1))
     lib.ioctl(fd, kernel.FIOCLEX, ffi.NULL)
+    _set_int(fd, kernel.SOL_SOCKET, kernel.SO_NOSIGPIPE, 1)
 
 
 def close(fd: int) -> int:
@@ -98,12 +96,12 @@ def shutdown_send(fd: int) -> int:
     return _checked(lib.shutdown(fd, _SHUT_WR))
 
 
-def recv(fd: int, buffer: Writable, flags: int) -> int:
+def recv(fd: int, buffer: OutputBuffer, flags: int) -> int:
     """Receives into the buffer; the bytes, which with MSG_TRUNC may be more than its size."""
     return _checked(lib.recv(fd, from_buffer(BYTES, buffer, True), len(buffer), flags))
 
 
-def recvfrom(fd: int, buffer: Writable, flags: int) -> tuple[int, bytes]:
+def recvfrom(fd: int, buffer: OutputBuffer, flags: int) -> tuple[int, bytes]:
     """As recv, with the sender's address."""
     name, length = ffi.new(BYTES, LARGEST), ffi.new("unsigned int *", LARGEST)
     count: int = lib.recvfrom(fd, from_buffer(BYTES, buffer, True), len(buffer), flags, name, length)
@@ -112,12 +110,12 @@ def recvfrom(fd: int, buffer: Writable, flags: int) -> tuple[int, bytes]:
     return count, from_kernel(ffi.buffer(name)[:])
 
 
-def send(fd: int, buffer: Readable, flags: int) -> int:
+def send(fd: int, buffer: InputBuffer, flags: int) -> int:
     """Sends what fits; a stream that is broken returns -EPIPE and raises no signal."""
     return _checked(lib.send(fd, from_buffer(BYTES, buffer), len(buffer), flags | MSG_NOSIGNAL))
 
 
-def sendto(fd: int, buffer: Readable, flags: int, name: bytes) -> int:
+def sendto(fd: int, buffer: InputBuffer, flags: int, name: bytes) -> int:
     raw = to_kernel(name)
     return _checked(lib.sendto(fd, from_buffer(BYTES, buffer), len(buffer), flags | MSG_NOSIGNAL, raw, len(raw)))
 

@@ -37,15 +37,15 @@ def poll_now(fd: int, events: int) -> int:
 
 def open_wakeup() -> tuple[int, int]:
     """A pair of descriptors: `wake` on the second makes the first readable. On Linux both are the same eventfd."""
-    if kernel.LINUX:
-        fd: int = lib.eventfd(0, kernel.SOCK_NONBLOCK | kernel.SOCK_CLOEXEC)
-        return fd, fd
-    ends = ffi.new("int[2]")
-    lib.pipe(ends)
-    for end in ends:
-        lib.ioctl(end, kernel.FIONBIO, ffi.new("int *", 1))
-        lib.ioctl(end, kernel.FIOCLEX, ffi.NULL)
-    return ends[0], ends[1]
+    if not kernel.LINUX:
+        ends = ffi.new("int[2]")
+        lib.pipe(ends)
+        for end in ends:
+            lib.ioctl(end, kernel.FIONBIO, ffi.new("int *", 1))
+            lib.ioctl(end, kernel.FIOCLEX, ffi.NULL)
+        return ends[0], ends[1]
+    fd: int = lib.eventfd(0, kernel.SOCK_NONBLOCK | kernel.SOCK_CLOEXEC)
+    return fd, fd
 
 
 def wake(write_end: int) -> None:

@@ -67,13 +67,16 @@ _KIND_OF_UNCONNECTED_STREAM = {
 class SlotFunctions(NamedTuple):
     """The functions of a fast path in C, which keeps a slot for each socket: its `handle`, descriptor and flags."""
 
-    open: Callable[
-        [int, int, bool, int, int], Any
-    ]  # handle, descriptor, is datagram, capabilities, poll kind: the slot
-    update: Callable[[Any, int, int], object]  # the slot, capabilities, poll kind
-    close: Callable[[Any], int]  # closes the descriptor: 1, or 0 while a call is using it
-    look_again: Callable[[Any], object]  # an option has changed what poll says about the socket
-    last_closed: Callable[[], object]  # no socket is left
+    # From handle, descriptor, whether it is a datagram socket, capabilities and poll kind: the slot.
+    open: Callable[[int, int, bool, int, int], Any]
+    # To a slot: new capabilities and poll kind.
+    update: Callable[[Any, int, int], object]
+    # Closes a slot's descriptor and returns 1; returns 0 while a call is using it.
+    close: Callable[[Any], int]
+    # After a change of an option that decides what poll reports.
+    look_again: Callable[[Any], object]
+    # When no socket is left.
+    last_closed: Callable[[], object]
 
 
 slots: SlotFunctions | None = None
