@@ -25,9 +25,9 @@ COLUMNS = "{:16} {:13} {:>10} {:>10} {:>7}  {:13} {:>6}"
 
 
 def backend() -> str:
-    """BACKEND, with cffi's mode where there is one."""
+    """BACKEND, with the mode of cffi where that is to be had."""
     mode = getattr(calls, "MODE", None)
-    return f"{BACKEND}, cffi {mode.upper()} mode" if mode else BACKEND
+    return f"{BACKEND}, cffi {mode}" if mode else BACKEND
 
 
 def environment() -> dict[str, Any]:

@@ -48,7 +48,7 @@ def import_time() -> Iterator[Contestants]:
 
 
 def slot_size() -> int:
-    """The bytes behind each socket in a table of C's, which Python's allocators don't see: compat's, in API mode."""
+    """The bytes behind each socket in a table of C's, which Python's allocators don't see: compat's, compiled."""
     if getattr(calls, "MODE", None) != "api":
         return 0
     ffi = importlib.import_module("winsock_compat.posix.loading").ffi
