@@ -1,4 +1,4 @@
-"""The one part of the build that pyproject.toml can't say: compat's compiled module, where cffi is used at all."""
+"""The part of the build that pyproject.toml cannot declare: the compiled module of compat, except on Windows."""
 
 import sys
 

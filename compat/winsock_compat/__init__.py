@@ -1,20 +1,28 @@
-"""The POSIX backend: the calls of `winsock.api` on BSD sockets, with Winsock's values, errors and answers."""
+"""The POSIX backend: the calls of `winsock.api` on BSD sockets, with Winsock's values, errors and behaviour.
 
-from .connecting import bind, connect, getpeername, getsockname, listen
-from .errnos import WSAGetLastError, WSASetLastError
-from .libc import MODE
-from .lifetime import WSACleanup, WSAStartup, closesocket, ioctlsocket, shutdown, socket
-from .names import gethostname, htonl, htons, inet_addr, inet_ntoa, inet_ntop, inet_pton, ntohl, ntohs
-from .options import getsockopt, setsockopt
-from .resolving import freeaddrinfo, getaddrinfo, gethostbyname, getnameinfo
+- calls/: the reference, every call in plain Python
+- state/: what Winsock remembers of sockets
+- posix/: the operating system, through cffi
+- fast_path/: faster versions of some calls, which leave the rest to the reference
 
-if MODE == "compiled":
-    from .quick import WSAPoll, accept, recv, recvfrom, select, send, sendto
-    from .quick import send_many as send_many  # winsock.batch finds it here
+Imports run one way: calls -> state -> posix. fast_path imports all three, and only this module imports fast_path.
+"""
+
+from .calls.addresses import htonl, htons, inet_addr, inet_ntoa, inet_ntop, inet_pton, ntohl, ntohs
+from .calls.connections import bind, connect, getpeername, getsockname, listen
+from .calls.names import freeaddrinfo, getaddrinfo, gethostbyname, gethostname, getnameinfo
+from .calls.options import getsockopt, setsockopt
+from .calls.sockets import closesocket, ioctlsocket, shutdown, socket
+from .calls.startup import WSACleanup, WSAGetLastError, WSASetLastError, WSAStartup
+from .posix.loading import MODE
+
+if MODE == "api":
+    from .fast_path.quick import WSAPoll, accept, recv, recvfrom, select, send, sendto
+    from .fast_path.quick import send_many as send_many  # winsock.batch finds it here
 else:
-    from .connecting import accept
-    from .inline import recv, recvfrom, send, sendto
-    from .waiting import WSAPoll, select
+    from .calls.connections import accept
+    from .calls.polling import WSAPoll, select
+    from .fast_path.inline import recv, recvfrom, send, sendto
 
 __all__ = [
     "MODE",

@@ -1,4 +1,7 @@
-"""Builds the compiled mode: `winsock_compat._libc`, from the same declarations that the in-line mode reads."""
+"""Builds the compiled module of cffi's API mode, `winsock_compat.posix._libc`.
+
+It contains the C library's functions, from the declarations that ABI mode reads too, and the functions of quick.h.
+"""
 
 import runpy
 from pathlib import Path
@@ -6,11 +9,14 @@ from pathlib import Path
 import cffi
 
 _here = Path(__file__).parent
-_declared = runpy.run_path(str(_here / "declarations.py"))
+_system = runpy.run_path(str(_here / "posix" / "declarations.py"))
+_quick = runpy.run_path(str(_here / "fast_path" / "quick_declarations.py"))
 
 ffibuilder = cffi.FFI()
-ffibuilder.cdef(_declared["CDEF"] + _declared["QUICK"])
-# optional: without a C compiler the package installs all the same, and runs in-line.
+ffibuilder.cdef(_system["CDEF"] + _quick["QUICK"])
+# optional: without a C compiler the package installs too, and runs in ABI mode.
 ffibuilder.set_source(
-    "winsock_compat._libc", _declared["HEADERS"] + _here.joinpath("quick.h").read_text(), optional=True
+    "winsock_compat.posix._libc",
+    _system["HEADERS"] + _here.joinpath("fast_path", "quick.h").read_text(),
+    optional=True,
 )

@@ -1,4 +1,4 @@
-"""compat's two modes: compiled where the build left a module, in-line where not, and an error where it is broken."""
+"""compat's two modes: cffi API mode with a compiled module, ABI mode without one, an error if the module is broken."""
 
 from __future__ import annotations
 
@@ -33,32 +33,32 @@ def imported(folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, timeout=60)
 
 
-def test_without_a_compiled_module_the_same_declarations_are_read_in_line(copy: Path) -> None:
+def test_without_a_compiled_module_cffi_abi_mode_is_used(copy: Path) -> None:
     done = imported(copy)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "in-line 0\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "abi 0\n", "")
 
 
 def test_a_broken_compiled_module_is_reported(copy: Path) -> None:
-    (copy / "winsock_compat" / "_libc.abi3.so").write_bytes(b"no module")
+    (copy / "winsock_compat" / "posix" / "_libc.abi3.so").write_bytes(b"no module")
     done = imported(copy)
     assert done.returncode == 1
     assert "ImportError" in done.stderr
     assert "_libc.abi3.so" in done.stderr
 
 
-def test_a_compiled_module_of_another_host_is_reported(copy: Path) -> None:
-    """Its numbers are verified by the compiler when it is built, and looked at when it is loaded."""
-    modules = list((ROOT / "compat" / "winsock_compat").glob("_libc*.so"))
+def test_a_compiled_module_of_another_system_is_reported(copy: Path) -> None:
+    """The compiler checks its numbers when it is built; loading compares them with the declarations."""
+    modules = list((ROOT / "compat" / "winsock_compat" / "posix").glob("_libc*.so"))
     if not modules:
-        pytest.skip("this checkout runs in-line: there is no compiled module to spoil")
-    shutil.copy(modules[0], copy / "winsock_compat")
-    declarations = copy / "winsock_compat" / "declarations.py"
+        pytest.skip("this checkout runs in ABI mode: there is no compiled module to change")
+    shutil.copy(modules[0], copy / "winsock_compat" / "posix")
+    declarations = copy / "winsock_compat" / "posix" / "declarations.py"
     declarations.write_text(declarations.read_text().replace("NUMBERS = {", "SO_UNHEARD_OF = 99\nNUMBERS = {"))
     done = imported(copy)
     assert done.returncode == 1
     assert "SO_UNHEARD_OF" in done.stderr
 
 
-def test_the_command_names_the_mode() -> None:
+def test_the_command_prints_the_mode() -> None:
     done = subprocess.run([sys.executable, "-m", "winsock"], capture_output=True, text=True, timeout=60, cwd=ROOT)
-    assert f"winsock {winsock.__version__}, backend compat ({winsock.calls.MODE} cffi)" in done.stdout  # type: ignore[attr-defined]
+    assert f"winsock {winsock.__version__}, backend compat (cffi {winsock.calls.MODE.upper()} mode)" in done.stdout  # type: ignore[attr-defined]

@@ -49,9 +49,9 @@ def import_time() -> Iterator[Contestants]:
 
 def slot_size() -> int:
     """The bytes behind each socket in a table of C's, which Python's allocators don't see: compat's, compiled."""
-    if getattr(calls, "MODE", None) != "compiled":
+    if getattr(calls, "MODE", None) != "api":
         return 0
-    ffi = importlib.import_module("winsock_compat.libc").ffi
+    ffi = importlib.import_module("winsock_compat.posix.loading").ffi
     size: int = ffi.sizeof("struct quick_slot")
     return size
 

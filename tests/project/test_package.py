@@ -24,6 +24,8 @@ from winsock import api, constants, errors
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PACKAGES = {"winsock": CHECKOUT / "winsock", "winsock_compat": CHECKOUT / "compat/winsock_compat"}
+# Where each backend defines the calls.
+BACKENDS = {"winsock": PACKAGES["winsock"], "winsock_compat": PACKAGES["winsock_compat"] / "calls"}
 SOURCES = sorted(path for folder in PACKAGES.values() for path in folder.rglob("*.py"))
 
 
@@ -184,22 +186,34 @@ def imported(source: Path) -> set[str]:
     return names
 
 
-def functions(folder: Path) -> dict[str, list[str]]:
-    """The parameters of each function at the top of a package's modules."""
+def functions(folder: Path, modules: str = "*.py") -> dict[str, list[str]]:
+    """The parameters of each function at the top of a folder's modules."""
     return {
         node.name: [argument.arg for argument in node.args.args]
-        for source in folder.glob("*.py")
+        for source in folder.glob(modules)
         if source.name not in ("api.py", "structures.py", "arguments.py")
         for node in ast.parse(source.read_text(encoding="utf-8")).body
         if isinstance(node, ast.FunctionDef)
     }
 
 
-@pytest.mark.parametrize("package", PACKAGES)
+def contract() -> dict[str, list[str]]:
+    return {call: list(inspect.signature(getattr(api.Winsock, call)).parameters)[1:] for call in api.CALLS}
+
+
+@pytest.mark.parametrize("package", BACKENDS)
 def test_each_backend_has_every_call_with_the_contracts_parameter_names(package: str) -> None:
-    contract = {call: list(inspect.signature(getattr(api.Winsock, call)).parameters)[1:] for call in api.CALLS}
-    found = functions(PACKAGES[package])
-    assert {call: found.get(call) for call in api.CALLS} == contract
+    found = functions(BACKENDS[package])
+    assert {call: found.get(call) for call in api.CALLS} == contract()
+
+
+def test_a_fast_path_has_the_contracts_parameter_names() -> None:
+    parameters = contract()
+    for source in (PACKAGES["winsock_compat"] / "fast_path").glob("*.py"):
+        found = functions(source.parent, source.name)
+        assert {name: found[name] for name in found if name in parameters} == {
+            name: parameters[name] for name in found if name in parameters
+        }
 
 
 @pytest.mark.parametrize("call", api.CALLS)
@@ -211,7 +225,7 @@ def test_the_backend_in_use_takes_what_the_contract_takes(call: str) -> None:
     assert all(p.default is p.empty for p in here.parameters.values())
 
 
-def test_no_module_bears_the_name_of_a_call() -> None:
+def test_no_module_has_the_name_of_a_call() -> None:
     assert {path.stem for path in SOURCES} & set(winsock.__all__) == set()
     assert {path.name for folder in PACKAGES.values() for path in folder.iterdir() if path.is_dir()}.isdisjoint(
         winsock.__all__

@@ -1,7 +1,9 @@
-"""send, recv, sendto, recvfrom, select and WSAPoll in the compiled mode: the short way is a call into C (quick.h)."""
+"""The fast path of cffi API mode: the calls that transfer, accept and poll, as calls into C (quick.h)."""
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import time
 from array import array
@@ -12,19 +14,27 @@ from typing import Any
 
 from winsock.arguments import socket_handle
 from winsock.constants import AF_INET, SOCKET_ERROR
-from winsock.errors import WSAECONNABORTED, WSAEINTR, WSAEMSGSIZE, WSAEWOULDBLOCK, WSANOTINITIALISED
+from winsock.errors import WSAEINTR, WSAEMSGSIZE, WSAEWOULDBLOCK, WSANOTINITIALISED
 from winsock.structures import FD_SETS, WSAPOLLFD, Buffer, ConstBuffer, IntRef, timeval
 
-from .connecting import accept as accept_checked
-from .errnos import fail, invalid, last_error
-from .handles import LISTENING, Socket, known_to, open_accepted, table
-from .libc import BYTES, CTYPES, addressof, ffi, from_buffer, get_errno, lib, sizeof, view_to_fill, view_to_read
-from .options import inherited
-from .transfer import receive, receive_checked, transmit, transmit_checked
-from .waiting import poll_checked, select_checked
-from .waits import begin_wait, end_wait, milliseconds_left
+from ..calls.connections import accept as reference_accept
+from ..calls.options import inherited_options
+from ..calls.polling import resume_poll, resume_select
+from ..calls.transfer import RECV_CLOSED, RECVFROM_CLOSED, receive, transmit
+from ..calls.transfer import recv as reference_recv
+from ..calls.transfer import recvfrom as reference_recvfrom
+from ..calls.transfer import send as reference_send
+from ..calls.transfer import sendto as reference_sendto
+from ..posix.loading import BYTES, ffi, from_buffer, get_errno, lib
+from ..state import waiters
+from ..state.handles import open_accepted, table
+from ..state.last_error import fail, invalid, last_error
+from ..state.sockets import LISTENING, SlotFunctions, Socket, use_slots
+from ..state.waiters import Waiter, begin_wait, end_wait, milliseconds_left
+from .buffers import CTYPES, addressof, memory_of, sizeof, view_to_fill, view_to_read
 
-_WOULD_BLOCK, _LONG_WAY, _ERROR, _CUT, _INTERRUPTED, _PART, _ERRNO = -1, -2, -3, -4, -5, -16, -0x10000000000
+# The negative results of quick.h.
+_WOULD_BLOCK, _REFERENCE, _ERROR, _CUT, _INTERRUPTED, _PART, _ERRNO = -1, -2, -3, -4, -5, -16, -0x10000000000
 _quick_recv, _quick_recvfrom = lib.quick_recv, lib.quick_recvfrom
 _quick_recv_apart = lib.quick_recv_apart
 _ADDRESS = ffi.typeof("uintptr_t")
@@ -37,13 +47,25 @@ _SCRATCH = 8192
 _unpack = ffi.unpack
 _ENTRY_SIZE = sizeof(WSAPOLLFD)
 _INT_MAX = 0x7FFFFFFF
-_arrays: list[Any] = []  # for reuse: taken and given back whole, so that two threads never share one
+_arrays: list[Any] = []  # for reuse: a call takes one and puts it back, so that two threads never share one
+
+use_slots(SlotFunctions(lib.quick_open, lib.quick_update, lib.quick_close, lib.quick_look_again, lib.quick_close_epoll))
+
+
+def _forget_parent() -> None:
+    """After fork: the calls that other threads were in do not exist in the child."""
+    for sock in table.values():
+        sock.slot.users = 0
+
+
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=_forget_parent)
 
 
 class _Apart(threading.local):
-    """The thread's own memory in quick.h; behind it stands whether there is something in it.
+    """The thread's own memory in quick.h; the byte after it says whether it holds received bytes.
 
-    While there is, a call in a signal's handler goes the long way. A slice is assigned from it, which fits whatever
+    While it does, a call in a signal handler uses the reference. A slice is assigned from it, which fits whatever
     another thread does to the buffer meanwhile.
     """
 
@@ -54,12 +76,12 @@ class _Apart(threading.local):
 _apart = _Apart()
 
 
-def recv(s: int, buf: Buffer | None, len: int, flags: int) -> int:
+def recv(s: int, buf: Buffer | None, len: int, flags: int) -> int:  # noqa: C901, PLR0912 - a call costs its time
     if type(buf) is bytearray and type(len) is int and len <= _SCRATCH and len <= _size(buf):
         try:
             count: int = _quick_recv_apart(s, len, flags)
         except (OverflowError, TypeError):
-            count = _LONG_WAY
+            count = _REFERENCE
         if count == _WOULD_BLOCK:
             last_error.code = WSAEWOULDBLOCK
             return SOCKET_ERROR
@@ -70,22 +92,22 @@ def recv(s: int, buf: Buffer | None, len: int, flags: int) -> int:
             finally:
                 memory[_SCRATCH] = b"\0"
             return count if count >= 0 else fail(WSAEMSGSIZE)
-        if count != _LONG_WAY:
+        if count != _REFERENCE:
             view = view_to_fill(buf)
             if _size(view) < len:
                 raise BufferError("the buffer was made smaller during the call")
-            return _received(s, view, len, None, WSAECONNABORTED, count)
+            return _received(s, view, len, None, count)
     elif buf is not None:
         view = from_buffer(BYTES, buf, True) if type(buf) in CTYPES else view_to_fill(buf)
         try:
             count = _quick_recv(s, view, _size(view), len, flags)
         except (OverflowError, TypeError):
-            count = _LONG_WAY
+            count = _REFERENCE
         if count >= 0:
             return count
-        if count != _LONG_WAY:
-            return _received(s, view, len, None, WSAECONNABORTED, count)
-    return receive_checked(s, buf, len, flags, None, None, WSAECONNABORTED)
+        if count != _REFERENCE:
+            return _received(s, view, len, None, count)
+    return reference_recv(s, buf, len, flags)
 
 
 def recvfrom(s: int, buf: Buffer | None, len: int, flags: int, from_: Buffer | None, fromlen: IntRef | None) -> int:
@@ -99,29 +121,36 @@ def recvfrom(s: int, buf: Buffer | None, len: int, flags: int, from_: Buffer | N
         try:
             count: int = _quick_recvfrom(s, view, _size(view), len, flags, name, room, fromlen.value)
         except (OverflowError, TypeError):
-            count = _LONG_WAY
+            count = _REFERENCE
         if count >= 0:
             fromlen.value = 16
             return count
         if count == _WOULD_BLOCK:
             last_error.code = WSAEWOULDBLOCK
             return SOCKET_ERROR
-        if count != _LONG_WAY:
-            count = _received(s, view, len, view_to_fill(from_), WSAEINTR, count)
+        if count != _REFERENCE:
+            count = _received(s, view, len, view_to_fill(from_), count)
             if count >= 0 or last_error.code == WSAEMSGSIZE:
                 fromlen.value = 16
             return count
-    return receive_checked(s, buf, len, flags, from_, fromlen, WSAEINTR)
+    return reference_recvfrom(s, buf, len, flags, from_, fromlen)
 
 
-def _received(s: int, view: Any, length: int, name: Any, closed: int, count: int) -> int:
-    """Goes on after a system call that did not simply succeed."""
+def _received(s: int, view: Any, length: int, name: Any, count: int) -> int:
+    """Continues after a system call that did not simply succeed; `name` is recvfrom's address buffer."""
     if count == _CUT:
         return fail(WSAEMSGSIZE)
     if count == _WOULD_BLOCK:
         return fail(WSAEWOULDBLOCK)
+    result = -get_errno()
+    closed = RECV_CLOSED if name is None else RECVFROM_CLOSED
     sock = table.get(s)
-    return fail(closed) if sock is None else receive(sock, view, length, 0, name, closed, -1)
+    if sock is None:
+        return fail(closed)
+    count, source = receive(sock, memory_of(view)[:length], 0, closed, name is not None, result)
+    if source:
+        ffi.memmove(name, source, _size(source))
+    return count
 
 
 def send(s: int, buf: ConstBuffer | None, len: int, flags: int) -> int:
@@ -130,20 +159,20 @@ def send(s: int, buf: ConstBuffer | None, len: int, flags: int) -> int:
         try:
             count: int = _quick_send(s, view, _size(view), len, flags)
         except (OverflowError, TypeError):
-            count = _LONG_WAY
+            count = _REFERENCE
         if count >= 0:
             return count
-        if count != _LONG_WAY:
-            return _sent(s, view, len, None, count)
-    return transmit_checked(s, buf, len, flags, None, 0)
+        if count != _REFERENCE:
+            return _sent(s, view, len, b"", count)
+    return reference_send(s, buf, len, flags)
 
 
 def send_many(sockets: Sequence[int], buf: ConstBuffer | None, len: int, flags: int) -> list[int]:
-    """What winsock.batch asks for: send's result for each socket, or minus its error."""
+    """What winsock.batch calls: send's result for each socket, or minus its error."""
     sockets = list(sockets)  # another thread may change it
     count = _size(sockets)
     if buf is None or type(len) is not int or not 0 < len <= _INT_MAX or flags:
-        results, left, view = [_LONG_WAY] * count, count, None
+        results, left, view = [_REFERENCE] * count, count, None
     else:
         view = buf if type(buf) is bytes else view_to_read(buf)
         counts = ffi.new(_COUNTS, count)
@@ -161,16 +190,16 @@ def send_many(sockets: Sequence[int], buf: ConstBuffer | None, len: int, flags: 
 
 
 def _sent_one(s: int, buf: ConstBuffer | None, view: Any, length: int, flags: int, result: int) -> int:
-    """What became of one socket of send_many that did not simply take all."""
+    """The result of one socket of send_many that did not simply take everything."""
     if result == _WOULD_BLOCK:
         return -WSAEWOULDBLOCK
-    if result == _LONG_WAY:
-        count = transmit_checked(s, buf, length, flags, None, 0)
+    if result == _REFERENCE:
+        count = reference_send(s, buf, length, flags)
     else:
         if result <= _ERRNO:
             ffi.errno = _ERRNO - result
             result = _ERROR
-        count = _sent(s, view, length, None, result)
+        count = _sent(s, view, length, b"", result)
     return -last_error.code if count == SOCKET_ERROR else count
 
 
@@ -185,27 +214,26 @@ def sendto(s: int, buf: ConstBuffer | None, len: int, flags: int, to: ConstBuffe
         try:
             count: int = _quick_sendto(s, view, _size(view), len, flags, name, size, tolen)
         except (OverflowError, TypeError):
-            count = _LONG_WAY
+            count = _REFERENCE
         if count >= 0:
             return count
-        if count != _LONG_WAY:
+        if count != _REFERENCE:
             return _sent(s, view, len, bytes(to)[:16], count)
-    return transmit_checked(s, buf, len, flags, to, tolen)
+    return reference_sendto(s, buf, len, flags, to, tolen)
 
 
-def _sent(s: int, view: Any, length: int, name: bytes | None, count: int) -> int:
-    """Goes on after a system call that did not simply succeed."""
+def _sent(s: int, view: Any, length: int, name: bytes, count: int) -> int:
+    """Continues after a system call that did not simply succeed."""
     if count == _WOULD_BLOCK:
         return fail(WSAEWOULDBLOCK)
+    result = _PART - count if count <= _PART else -get_errno()
     sock = table.get(s)
-    if sock is None:
-        return fail(WSAEINTR)
-    return transmit(sock, view, length, 0, name, _PART - count if count <= _PART else -1)
+    return fail(WSAEINTR) if sock is None else transmit(sock, memory_of(view)[:length], 0, name, result)
 
 
 def accept(s: int, addr: Buffer | None, addrlen: IntRef | None) -> int:
     sock = table.get(s) if type(s) is int else None
-    if sock is not None and sock.stage == LISTENING and sock.family == AF_INET:
+    if sock is not None and sock.state is LISTENING and sock.family == AF_INET:
         if addr is None:
             name = ffi.new(BYTES, 16)
         else:
@@ -213,13 +241,13 @@ def accept(s: int, addr: Buffer | None, addrlen: IntRef | None) -> int:
         if addr is None or (type(addrlen) is c_int and 16 <= addrlen.value <= _size(name)):
             fd: int = _quick_accept(sock.fd, name)
             if fd >= 0:
-                client = open_accepted(sock, fd, _unpack(name, 16), inherited(sock))
+                client = open_accepted(sock, fd, _unpack(name, 16), inherited_options(sock))
                 if addrlen is not None and addr is not None:
                     addrlen.value = 16
                 return invalid(WSANOTINITIALISED) if client is None else client.handle
             if get_errno() == EAGAIN and sock.nonblocking:
                 return invalid(WSAEWOULDBLOCK)
-    return accept_checked(s, addr, addrlen)
+    return reference_accept(s, addr, addrlen)
 
 
 def WSAPoll(fdArray: Buffer | None, fds: int, timeout: int) -> int:
@@ -232,8 +260,8 @@ def WSAPoll(fdArray: Buffer | None, fds: int, timeout: int) -> int:
                 return int(_quick_poll(view, fds, entries, wake, left))
 
             ready, gone = _look_and_wait(ask, fds, timeout == 0, deadline)
-            return ready if ready >= 0 else poll_checked(fdArray, fds, timeout, gone, deadline)
-    return poll_checked(fdArray, fds, timeout)
+            return ready if ready >= 0 else resume_poll(fdArray, fds, timeout, gone, deadline)
+    return resume_poll(fdArray, fds, timeout)
 
 
 def select(
@@ -256,12 +284,12 @@ def select(
                 return int(_quick_select(*views, entries, room, wake, left, seconds == 0 or wake >= 0))
 
             ready, gone = _look_and_wait(ask, room, seconds == 0, deadline)
-            return ready if ready >= 0 else select_checked(nfds, *sets, timeout, gone, deadline)
-    return select_checked(nfds, *sets, timeout)
+            return ready if ready >= 0 else resume_select(nfds, *sets, timeout, gone, deadline)
+    return resume_select(nfds, *sets, timeout)
 
 
 def _members(sets: Iterable[Any]) -> int:
-    """How many sockets the fd_sets hold together; 0 where one of them needs a closer look."""
+    """How many sockets the fd_sets hold together; 0 where the reference must check one of them."""
     total = 0
     seen: list[Any] = []
     for fds in sets:
@@ -276,7 +304,7 @@ def _members(sets: Iterable[Any]) -> int:
 def _look_and_wait(
     ask: Callable[[Any, int, int], int], count: int, at_once: bool, deadline: float | None
 ) -> tuple[int, dict[int, Socket]]:
-    """Looks without waiting, then waits. A negative result is for the long way, with the sockets that there were."""
+    """Polls without waiting, then waits. After a negative result the reference continues with the sockets returned."""
     try:
         entries = _arrays.pop()
     except IndexError:
@@ -292,9 +320,15 @@ def _look_and_wait(
             ready = _INTERRUPTED
             while ready == _INTERRUPTED:
                 ready = ask(entries, waiter.read_end, milliseconds_left(deadline))
-            # What was closed since the call began is no bad handle; nor is what is closed before the long way looks.
-            return ready, {} if ready >= 0 else known_to(waiter)
+            # A handle that was valid when the call began stays valid for it, whenever the socket is closed.
+            return ready, {} if ready >= 0 else _known_to(waiter)
         finally:
             end_wait(waiter)
     finally:
         _arrays.append(entries)
+
+
+def _known_to(waiter: Waiter) -> dict[int, Socket]:
+    """The sockets by their handles, with those that were closed during the wait."""
+    with waiters.lock:
+        return {**table, **{sock.handle: sock for sock in waiter.closed_sockets}}

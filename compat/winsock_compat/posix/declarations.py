@@ -1,7 +1,7 @@
-"""What the host's C library has, as far as it is used here: numbers, structures and functions.
+"""What the package uses of the C library: numbers, structures and functions, as Linux and the BSD systems define them.
 
-One text for both modes of cffi. In-line it is taken at its word; compiled, the C compiler's headers verify it. This
-module imports nothing of the package, because the build reads it before there is one.
+Both cffi modes read this text. In ABI mode it is used unchecked; in API mode the C compiler checks it against the
+system's headers. The module imports nothing of the package, because the build runs it before the package is installed.
 """
 
 import sys
@@ -16,7 +16,7 @@ FIONREAD = 0x541B if LINUX else 0x4004667F
 FIOCLEX = 0x5451 if LINUX else 0x20006601
 
 MSG_NOSIGNAL = 0x4000 if LINUX else 0
-# Linux reports a datagram's whole size for this flag, also when it was cut.
+# With this flag Linux returns a datagram's full size, also when the buffer was too small for it.
 MSG_TRUNC = 0x20 if LINUX else 0
 MSG_ERRQUEUE = 0x2000 if LINUX else 0
 
@@ -83,7 +83,7 @@ EAI_NODATA = -5 if LINUX else 7
 EAI_ADDRFAMILY = -9 if LINUX else 1
 EAI_OVERFLOW = -12 if LINUX else 14
 
-# A number that is 0 is one that this host does not have.
+# 0 stands for a number that this system does not have.
 NUMBERS = {name: value for name, value in dict(globals()).items() if name.isupper() and value and name != "LINUX"}
 
 _LAST = "struct sockaddr *ai_addr; char *ai_canonname;" if LINUX else "char *ai_canonname; struct sockaddr *ai_addr;"
@@ -152,34 +152,3 @@ HEADERS = """
 """
 if LINUX:
     HEADERS += "#include <sys/epoll.h>\n#include <sys/eventfd.h>\n"
-
-# quick.h, which only the compiled mode has.
-QUICK = """
-struct quick_slot {
-    unsigned long long handle;
-    int fd;
-    int users;
-    unsigned char can_recv, can_send, can_sendto, nonblocking, datagram;
-    unsigned char watch;
-    unsigned short registered;
-};
-int quick_accept(int fd, void *name);
-struct quick_slot *quick_open(unsigned long long handle, int fd, int datagram, int ways, int watch);
-void quick_update(struct quick_slot *slot, int ways, int watch);
-void quick_close_epoll(void);
-void quick_look_again(const struct quick_slot *slot);
-int quick_close(struct quick_slot *slot);
-long long quick_recv(unsigned long long s, void *data, size_t room, int length, int flags);
-long long quick_recv_apart(unsigned long long s, int length, int flags);
-char *quick_received_apart(void);
-long long quick_recvfrom(unsigned long long s, void *data, size_t room, int length, int flags, uintptr_t name,
-                         size_t name_room, long long name_length);
-long long quick_send(unsigned long long s, const void *data, size_t size, int length, int flags);
-unsigned quick_send_many(const unsigned long long *sockets, unsigned count, const void *data, size_t size, int length,
-                     int flags, long long *results);
-long long quick_sendto(unsigned long long s, const void *data, size_t size, int length, int flags, uintptr_t to,
-                       size_t to_size, int to_length);
-int quick_poll(void *array, unsigned count, struct pollfd *entries, int wake, int milliseconds);
-int quick_select(void *readfds, void *writefds, void *exceptfds, struct pollfd *entries, unsigned room, int wake,
-                 int milliseconds, int final);
-"""

@@ -1,19 +1,19 @@
-"""Byte order, addresses as text, and the host's name: htons … inet_ntop, inet_pton, gethostname."""
+"""Byte order, and addresses as text: htons, htonl, ntohs, ntohl, inet_addr, inet_ntoa, inet_ntop, inet_pton."""
 
 from __future__ import annotations
 
 import ctypes
 import re
 
-from winsock.arguments import as_int, as_uint, as_word, readable, socket_handle, text, writable
+from winsock.arguments import as_int, as_uint, as_word, socket_handle, text
+from winsock.arguments import readable as as_input_buffer
+from winsock.arguments import writable as as_output_buffer
 from winsock.constants import AF_INET, AF_INET6, INADDR_NONE
-from winsock.errors import WSAEAFNOSUPPORT, WSAEFAULT, WSAEINVAL, WSANOTINITIALISED
+from winsock.errors import WSAEAFNOSUPPORT, WSAEFAULT, WSAEINVAL
 from winsock.structures import Buffer, ConstBuffer, in_addr
 
-from . import handles
-from .addresses import HOST_FAMILY
-from .errnos import fail
-from .libc import ffi, lib
+from ..posix import resolver
+from ..state.last_error import fail
 
 _ADDRESS_SIZE = {AF_INET: 4, AF_INET6: 16}
 
@@ -42,8 +42,7 @@ def inet_addr(cp: str | bytes | None) -> int:
     raw = text(cp)
     if raw == b" ":
         return 0
-    address: int = lib.inet_addr(raw)
-    return address
+    return resolver.inet_addr(raw)
 
 
 def inet_ntoa(in_: in_addr | int) -> str:
@@ -52,13 +51,10 @@ def inet_ntoa(in_: in_addr | int) -> str:
 
 
 def inet_ntop(Family: int, pAddr: ConstBuffer | None, pStringBuf: Buffer | None, StringBufSize: int) -> str | None:
-    family, address = as_int(Family), None if pAddr is None else readable(pAddr)
-    string, room = None if pStringBuf is None else writable(pStringBuf), socket_handle(StringBufSize)
-    if address is None:
-        fail(WSAEFAULT)
-        return None
-    if family not in HOST_FAMILY:
-        fail(WSAEAFNOSUPPORT)
+    family, address = as_int(Family), None if pAddr is None else as_input_buffer(pAddr)
+    string, room = None if pStringBuf is None else as_output_buffer(pStringBuf), socket_handle(StringBufSize)
+    if address is None or family not in _ADDRESS_SIZE:
+        fail(WSAEFAULT if address is None else WSAEAFNOSUPPORT)
         return None
     if address.nbytes < _ADDRESS_SIZE[family] or (string is not None and room > len(string)):
         fail(WSAEFAULT)
@@ -77,45 +73,25 @@ _ENDS_IN_IPV4 = re.compile(rb"\0{8}\xff\xff\0\0|.{8}[\0\2]\0\x5e\xfe", re.DOTALL
 
 
 def _text_of(family: int, address: bytes) -> bytes:
-    room = ffi.new("char[64]")
-    lib.inet_ntop(HOST_FAMILY[family], address, room, 64)
-    shown: bytes = ffi.string(room)
+    shown = resolver.inet_ntop(family, address)
     if family == AF_INET6 and b"." not in shown and _ENDS_IN_IPV4.match(address):
-        lib.inet_ntop(HOST_FAMILY[family], address[:12] + b"\xff\xff\xff\xff", room, 64)
+        head = resolver.inet_ntop(family, address[:12] + b"\xff\xff\xff\xff")
         dotted = b".".join(b"%d" % byte for byte in address[12:])
-        return bytes(ffi.string(room)).removesuffix(b"ffff:ffff") + dotted
+        return head.removesuffix(b"ffff:ffff") + dotted
     return shown
 
 
 def inet_pton(Family: int, pszAddrString: str | bytes | None, pAddrBuf: Buffer | None) -> int:
-    family, address = as_int(Family), None if pAddrBuf is None else writable(pAddrBuf)
+    family, address = as_int(Family), None if pAddrBuf is None else as_output_buffer(pAddrBuf)
     raw = None if pszAddrString is None else text(pszAddrString)
     if raw is None or address is None:
         return fail(WSAEFAULT)
-    if family not in HOST_FAMILY:
+    if family not in _ADDRESS_SIZE:
         return fail(WSAEAFNOSUPPORT)
     if len(address) < _ADDRESS_SIZE[family]:
         return fail(WSAEFAULT)
-    packed = ffi.new("char[16]")
-    if lib.inet_pton(HOST_FAMILY[family], raw, packed) != 1:
+    packed = resolver.inet_pton(family, raw)
+    if packed is None:
         return 0
-    ctypes.memmove(address, ffi.buffer(packed)[: _ADDRESS_SIZE[family]], _ADDRESS_SIZE[family])
+    ctypes.memmove(address, packed, len(packed))
     return 1
-
-
-def host_name() -> bytes:
-    room = ffi.new("char[256]")
-    lib.gethostname(room, 255)
-    name: bytes = ffi.string(room)
-    return name
-
-
-def gethostname(name: Buffer | None, namelen: int) -> int:
-    string, room = None if name is None else writable(name), as_int(namelen)
-    if not handles.started():
-        return fail(WSANOTINITIALISED)
-    known = host_name() + b"\0"
-    if string is None or not len(known) <= room <= len(string):
-        return fail(WSAEFAULT)
-    ctypes.memmove(string, known, len(known))
-    return 0

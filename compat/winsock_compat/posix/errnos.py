@@ -1,17 +1,12 @@
-"""The thread's last error, and the host's errno as a Winsock error (by the names of the standard library)."""
+"""The Winsock error for an errno, by the names of the standard module errno."""
 
 import errno
-import threading
 
 from winsock import errors
-from winsock.arguments import as_int
-from winsock.constants import INVALID_SOCKET, SOCKET_ERROR
 
-from .libc import ffi
-
-# Those whose answer depends on the call (EPIPE, ECONNREFUSED on a datagram socket, EADDRINUSE with SO_REUSEADDR …) are
-# decided by the call before it looks here.
-_WINSOCK = {
+# Where the answer depends on the call (EPIPE, ECONNREFUSED on a datagram socket, EADDRINUSE with SO_REUSEADDR …), the
+# call decides before it looks here.
+_BY_NAME = {
     "EINTR": errors.WSAEINTR,
     "EBADF": errors.WSAENOTSOCK,
     "EACCES": errors.WSAEACCES,
@@ -61,40 +56,9 @@ _WINSOCK = {
     "ESTALE": errors.WSAESTALE,
     "EREMOTE": errors.WSAEREMOTE,
 }
-_BY_ERRNO = {getattr(errno, name): int(code) for name, code in _WINSOCK.items() if hasattr(errno, name)}
+_BY_NUMBER = {getattr(errno, name): int(code) for name, code in _BY_NAME.items() if hasattr(errno, name)}
 
 
-class _LastError(threading.local):
-    code = 0
-
-
-last_error = _LastError()
-
-
-def fail(code: int) -> int:
-    """Sets the thread's last error; gives SOCKET_ERROR, for the call to return."""
-    last_error.code = code
-    return SOCKET_ERROR
-
-
-def invalid(code: int) -> int:
-    """As fail, for the calls that give a SOCKET: INVALID_SOCKET."""
-    last_error.code = code
-    return INVALID_SOCKET
-
-
-def translated(number: int) -> int:
-    """The Winsock error for an errno; WSAEINVAL for one that Winsock has no name for."""
-    return _BY_ERRNO.get(number, errors.WSAEINVAL)
-
-
-def fail_by_errno() -> int:
-    return fail(translated(ffi.errno))
-
-
-def WSAGetLastError() -> int:
-    return last_error.code
-
-
-def WSASetLastError(iError: int) -> None:
-    last_error.code = as_int(iError)
+def winsock_error(number: int) -> int:
+    """The Winsock error for an errno; WSAEINVAL for an errno that Winsock has no name for."""
+    return _BY_NUMBER.get(number, errors.WSAEINVAL)

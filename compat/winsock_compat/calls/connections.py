@@ -1,0 +1,287 @@
+"""bind, listen, accept, connect, getsockname, getpeername."""
+
+from __future__ import annotations
+
+import errno
+
+from winsock.arguments import as_int, integer_ref, socket_handle
+from winsock.arguments import readable as as_input_buffer
+from winsock.arguments import writable as as_output_buffer
+from winsock.constants import AF_UNSPEC, SO_REUSEADDR, SOL_SOCKET
+from winsock.errors import (
+    WSAEACCES,
+    WSAEADDRINUSE,
+    WSAEADDRNOTAVAIL,
+    WSAEAFNOSUPPORT,
+    WSAEALREADY,
+    WSAEFAULT,
+    WSAEINTR,
+    WSAEINVAL,
+    WSAEISCONN,
+    WSAENOTCONN,
+    WSAEOPNOTSUPP,
+    WSAEWOULDBLOCK,
+    WSANOTINITIALISED,
+)
+from winsock.structures import Buffer, ConstBuffer, IntRef
+
+from ..posix import system
+from ..posix.errnos import winsock_error
+from ..posix.sockaddr_layout import family_of, is_wildcard, port_of
+from ..posix.waiting import POLLIN, POLLOUT
+from ..state.bind_rules import bind_conflict
+from ..state.handles import find, open_accepted
+from ..state.last_error import fail, invalid
+from ..state.sockets import CONNECTED, CONNECTING, FAILED, FRESH, LISTENING, Socket
+from ..state.waiters import begin_wait, end_wait, notify_state_change, wait_ready
+from .options import inherited_options
+from .sockaddr_arguments import checked_name, has_room, put_name
+
+_LARGEST_BACKLOG = 0x7FFFFFFF
+
+
+def query_sockaddr(sock: Socket) -> bytes | None:
+    """The local address that the kernel has for the socket; None where it has none."""
+    result, name = system.getsockname(sock.fd)
+    return None if result < 0 else name
+
+
+def bind(s: int, name: ConstBuffer | None, namelen: int) -> int:
+    handle, view, length = socket_handle(s), None if name is None else as_input_buffer(name), as_int(namelen)
+    sock = find(handle)
+    if isinstance(sock, int):
+        return fail(sock)
+    raw = checked_name(sock, view, length)
+    if raw is None:
+        return fail(WSAEFAULT)
+    error = _bind_error(sock, raw)
+    if error:
+        return fail(error)
+    result = system.bind(sock.fd, raw)
+    if result < 0:
+        error = winsock_error(-result)
+        if error == WSAEADDRINUSE and sock.options.get((SOL_SOCKET, SO_REUSEADDR)):
+            error = WSAEACCES
+        return fail(error)
+    sock.local = query_sockaddr(sock)
+    sock.mark_bound()
+    notify_state_change(sock)
+    return 0
+
+
+def _bind_error(sock: Socket, name: bytes) -> int:
+    """The error of a bind that Winsock refuses before the kernel is asked, or 0."""
+    if sock.bound:
+        return WSAEINVAL
+    if family_of(name) != sock.family:
+        return WSAEAFNOSUPPORT
+    return bind_conflict(sock, name) if sock.stream else 0
+
+
+def listen(s: int, backlog: int) -> int:
+    handle, queue = socket_handle(s), as_int(backlog)
+    sock = find(handle)
+    if isinstance(sock, int):
+        return fail(sock)
+    if not sock.stream:
+        return fail(WSAEOPNOTSUPP)
+    sock.update_connect_state()
+    if sock.state is CONNECTED:
+        return fail(WSAEISCONN)
+    if not sock.bound or sock.state is CONNECTING:
+        return fail(WSAEINVAL)
+    if sock.state is FAILED:
+        disconnect(sock)
+    result = system.listen(sock.fd, queue if queue >= 0 else _LARGEST_BACKLOG)
+    if result < 0:
+        return fail(winsock_error(-result))
+    sock.state = LISTENING
+    sock.update_capabilities()
+    notify_state_change(sock)
+    return 0
+
+
+def accept(s: int, addr: Buffer | None, addrlen: IntRef | None) -> int:
+    handle, array = socket_handle(s), None if addr is None else as_output_buffer(addr)
+    length = None if addrlen is None else integer_ref(addrlen)
+    sock = find(handle)
+    if isinstance(sock, int):
+        return invalid(sock)
+    if array is not None and length is not None and not has_room(sock, array, length):
+        return invalid(WSAEFAULT)
+    if sock.state is not LISTENING:
+        return invalid(WSAEINVAL if sock.stream else WSAEOPNOTSUPP)
+    client = _next_client(sock)
+    if isinstance(client, int):
+        return invalid(client)
+    if array is not None and length is not None:
+        put_name(client.peer, array, length)
+    return client.handle
+
+
+# ECONNABORTED: that client has left already; Winsock goes on to the next one.
+_NO_CLIENT_YET = {-errno.EAGAIN, -errno.EINTR, -errno.ECONNABORTED}
+
+
+def _next_client(sock: Socket) -> Socket | int:
+    """The next connection of the queue, which a blocking listener waits for; or the error."""
+    fd, peer = system.accept(sock.fd)
+    if fd in _NO_CLIENT_YET:
+        if sock.nonblocking:
+            return WSAEWOULDBLOCK
+        fd, peer = _wait_for_client(sock)
+        if sock.closed:
+            if fd >= 0:
+                system.close(fd)
+            return WSAEINTR
+    if fd < 0:
+        return winsock_error(-fd)
+    return open_accepted(sock, fd, peer, inherited_options(sock)) or WSANOTINITIALISED
+
+
+def _wait_for_client(sock: Socket) -> tuple[int, bytes]:
+    """What the kernel's accept returns, once it has a client, fails, or the socket is closed."""
+    fd, peer = -errno.EAGAIN, b""
+    waiter = begin_wait((sock,))
+    try:
+        while fd in _NO_CLIENT_YET and not sock.closed:
+            # SO_RCVTIMEO has no effect on accept.
+            wait_ready(waiter, sock.fd, POLLIN, None)
+            fd, peer = system.accept(sock.fd)
+    finally:
+        end_wait(waiter)
+    return fd, peer
+
+
+def connect(s: int, name: ConstBuffer | None, namelen: int) -> int:
+    handle, view, length = socket_handle(s), None if name is None else as_input_buffer(name), as_int(namelen)
+    sock = find(handle)
+    if isinstance(sock, int):
+        return fail(sock)
+    raw = checked_name(sock, view, length)
+    if raw is None:
+        return fail(WSAEFAULT)
+    return _connect_stream(sock, raw) if sock.stream else _connect_datagram(sock, raw)
+
+
+def _connect_stream(sock: Socket, name: bytes) -> int:
+    error = _connect_error(sock, name) or _start_connect(sock, name)
+    if error:
+        return fail(error)
+    if sock.nonblocking:
+        # Also where the kernel has connected at once, as it may on loopback.
+        return fail(WSAEWOULDBLOCK)
+    error = _finish_connect(sock)
+    return fail(error) if error else 0
+
+
+def _connect_error(sock: Socket, name: bytes) -> int:
+    """The error of a connect that Winsock refuses before the kernel is asked, or 0."""
+    sock.update_connect_state()
+    if sock.state in _REFUSES_CONNECT:
+        return _REFUSES_CONNECT[sock.state]
+    if family_of(name) != sock.family:
+        return WSAEAFNOSUPPORT
+    return WSAEADDRNOTAVAIL if not port_of(name) or is_wildcard(name) else 0
+
+
+_REFUSES_CONNECT = {LISTENING: WSAEINVAL, CONNECTING: WSAEALREADY, CONNECTED: WSAEISCONN}
+
+
+def _start_connect(sock: Socket, name: bytes) -> int:
+    """Makes the system call; 0 once the connect is under way, else the error."""
+    if sock.state is FAILED:
+        # Otherwise the kernel reports the last failure again.
+        disconnect(sock)
+    result = system.connect(sock.fd, name)
+    if result not in (0, -errno.EINPROGRESS, -errno.EINTR):
+        error = winsock_error(-result)
+        sock.bound = True
+        sock.connect_failed(error if sock.nonblocking else 0)
+        return error
+    if not sock.bound:
+        sock.bound, sock.local = True, query_sockaddr(sock)
+    sock.peer, sock.state = name, CONNECTING
+    sock.update_capabilities()
+    notify_state_change(sock)
+    return 0
+
+
+def _finish_connect(sock: Socket) -> int:
+    """Waits until a blocking socket is connected: 0, or the error."""
+    waiter = begin_wait((sock,))
+    try:
+        while sock.state is CONNECTING and not sock.closed:
+            # SO_SNDTIMEO has no effect on connect.
+            wait_ready(waiter, sock.fd, POLLOUT, None)
+            sock.update_connect_state()
+        if sock.closed:
+            return WSAEINTR
+    finally:
+        end_wait(waiter)
+    # connect itself reports the failure of a blocking socket; SO_ERROR does not report it again.
+    if sock.state is not FAILED:
+        return 0
+    error, sock.connect_error = sock.connect_error, 0
+    return error
+
+
+def disconnect(sock: Socket) -> None:
+    """Ends an association or a failed connect. The socket keeps its port, which the kernel may have taken from it."""
+    local = sock.local or (query_sockaddr(sock) if sock.bound else None)
+    system.disconnect(sock.fd)
+    if local is not None:
+        system.bind(sock.fd, local)  # fails where the kernel has left it bound
+
+
+def _connect_datagram(sock: Socket, name: bytes) -> int:
+    family = family_of(name)
+    if family == AF_UNSPEC or (family == sock.family and not any(name[2:])):
+        disconnect(sock)
+        sock.state, sock.peer = FRESH, None
+        sock.update_capabilities()
+        return 0
+    if family != sock.family:
+        return fail(WSAEAFNOSUPPORT)
+    if is_wildcard(name):
+        return fail(WSAEADDRNOTAVAIL)
+    result = system.connect(sock.fd, name)
+    if result < 0:
+        return fail(winsock_error(-result))
+    sock.bound, sock.state, sock.peer = True, CONNECTED, name
+    sock.update_capabilities()
+    notify_state_change(sock)
+    return 0
+
+
+def getsockname(s: int, name: Buffer | None, namelen: IntRef | None) -> int:
+    handle, array = socket_handle(s), None if name is None else as_output_buffer(name)
+    length = None if namelen is None else integer_ref(namelen)
+    sock = find(handle)
+    if isinstance(sock, int):
+        return fail(sock)
+    if array is None or length is None or not has_room(sock, array, length):
+        return fail(WSAEFAULT)
+    if not sock.bound:
+        return fail(WSAEINVAL)
+    result, local = system.getsockname(sock.fd)
+    if result < 0:
+        return fail(winsock_error(-result))
+    put_name(local, array, length)
+    return 0
+
+
+def getpeername(s: int, name: Buffer | None, namelen: IntRef | None) -> int:
+    handle, array = socket_handle(s), None if name is None else as_output_buffer(name)
+    length = None if namelen is None else integer_ref(namelen)
+    sock = find(handle)
+    if isinstance(sock, int):
+        return fail(sock)
+    sock.update_connect_state()
+    # The only call that looks at the connection before it looks at its arguments.
+    if sock.state not in (CONNECTING, CONNECTED) or sock.peer is None:
+        return fail(WSAENOTCONN)
+    if array is None or length is None or not has_room(sock, array, length):
+        return fail(WSAEFAULT)
+    put_name(sock.peer, array, length)
+    return 0

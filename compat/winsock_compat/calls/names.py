@@ -1,0 +1,221 @@
+"""getaddrinfo, freeaddrinfo, getnameinfo, gethostbyname, gethostname."""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import re
+import threading
+from ctypes import POINTER, c_char, c_char_p, cast, pointer
+from typing import Any, TypeAlias
+
+from winsock import constants as c
+from winsock.arguments import as_int, as_uint, text
+from winsock.arguments import readable as as_input_buffer
+from winsock.arguments import writable as as_output_buffer
+from winsock.errors import (
+    WSAEAFNOSUPPORT,
+    WSAEFAULT,
+    WSAEINVAL,
+    WSAESOCKTNOSUPPORT,
+    WSAHOST_NOT_FOUND,
+    WSANOTINITIALISED,
+    WSATYPE_NOT_FOUND,
+)
+from winsock.structures import Buffer, ConstBuffer, addrinfo, addrinfo_pointer, hostent, sockaddr
+
+from ..posix import resolver
+from ..posix.resolver import Found
+from ..posix.sockaddr_layout import SIZE, address_of, family_of
+from ..state import handles
+from ..state.last_error import fail, fail_with_code
+
+_TYPES = (0, c.SOCK_STREAM, c.SOCK_DGRAM, c.SOCK_RAW, c.SOCK_RDM, c.SOCK_SEQPACKET)
+_BRACKETED = re.compile(rb"\[([0-9A-Fa-f:.]+(?:%[^\]]*)?)\](?::\d+)?")
+
+# The lists that getaddrinfo returned, by the address of their first entry, until freeaddrinfo.
+_lists: dict[int, list[Any]] = {}
+
+# The caller's buffers for the host and the service, each with its size.
+_Rooms: TypeAlias = "tuple[tuple[ctypes.Array[c_char] | None, int], ...]"
+
+
+def getaddrinfo(
+    pNodeName: str | bytes | None,
+    pServiceName: str | bytes | None,
+    pHints: ConstBuffer | None,
+    ppResult: ctypes._Pointer[addrinfo] | None,
+) -> int:
+    node, service = None if pNodeName is None else text(pNodeName), None if pServiceName is None else text(pServiceName)
+    view = None if pHints is None else as_input_buffer(pHints)
+    result = None if ppResult is None else ctypes.c_void_p.from_buffer(addrinfo_pointer(ppResult))
+    if result is not None:
+        result.value = None
+    if not handles.started():
+        return fail_with_code(WSANOTINITIALISED)
+    if result is None or (view is not None and view.nbytes < ctypes.sizeof(addrinfo)):
+        return fail_with_code(WSAEFAULT)
+    hints = addrinfo() if view is None else addrinfo.from_buffer_copy(view.tobytes())
+    found = _look_up(node, service, hints)
+    if found.error:
+        return fail_with_code(found.error)
+    result.value = _list(found, hints)
+    return 0
+
+
+def _look_up(node: bytes | None, service: bytes | None, hints: addrinfo) -> Found:
+    error = _hints_error(node, service, hints)
+    if error:
+        return Found(error, [], None)
+    flags = hints.ai_flags
+    if node is not None:
+        bracketed = _BRACKETED.fullmatch(node)
+        if bracketed:
+            node, flags = bracketed[1], flags | c.AI_NUMERICHOST
+        elif not node:
+            node = resolver.gethostname()
+    if service is not None:
+        service = service or b"0"
+    # One type, so that each address comes once. A service without a type may be known for datagrams only.
+    type = c.SOCK_DGRAM if hints.ai_socktype == c.SOCK_DGRAM else c.SOCK_STREAM
+    found = resolver.getaddrinfo(node, service, flags, hints.ai_family, type)
+    if found.error == WSATYPE_NOT_FOUND and hints.ai_socktype == 0:
+        found = resolver.getaddrinfo(node, service, flags, hints.ai_family, c.SOCK_DGRAM)
+    return found
+
+
+def _hints_error(node: bytes | None, service: bytes | None, hints: addrinfo) -> int:
+    """The error of arguments that Winsock refuses before it looks anything up, or 0."""
+    if node is None and service is None:
+        return WSAHOST_NOT_FOUND
+    if hints.ai_family != c.AF_UNSPEC and hints.ai_family not in SIZE:
+        return WSAEAFNOSUPPORT
+    if hints.ai_socktype not in _TYPES:
+        return WSAESOCKTNOSUPPORT
+    return WSAEINVAL if hints.ai_flags & c.AI_CANONNAME and node is None else 0
+
+
+def _list(found: Found, hints: addrinfo) -> int:
+    """Builds Winsock's linked list, with type and protocol from the hints; returns the address of its first entry."""
+    entries, keep = [], []
+    for name in dict.fromkeys(found.addresses):
+        address = ctypes.create_string_buffer(name, len(name))
+        entry = addrinfo(0, family_of(name), hints.ai_socktype, hints.ai_protocol, len(name))
+        entry.ai_addr = cast(address, POINTER(sockaddr))
+        entries.append(entry)
+        keep.append(address)
+    if hints.ai_flags & c.AI_CANONNAME:
+        entries[0].ai_canonname = found.canonical_name
+    for entry, following in itertools.pairwise(entries):
+        entry.ai_next = pointer(following)
+    first = ctypes.addressof(entries[0])
+    _lists[first] = [entries, keep]
+    return first
+
+
+def freeaddrinfo(pAddrInfo: ctypes._Pointer[addrinfo] | addrinfo | None) -> None:
+    if pAddrInfo is None:
+        return
+    entry = pAddrInfo if isinstance(pAddrInfo, addrinfo) else addrinfo_pointer(pAddrInfo)
+    if isinstance(entry, addrinfo):
+        _lists.pop(ctypes.addressof(entry), None)
+    elif entry:
+        _lists.pop(ctypes.addressof(entry.contents), None)
+
+
+def getnameinfo(
+    pSockaddr: ConstBuffer | None,
+    SockaddrLength: int,
+    pNodeBuffer: Buffer | None,
+    NodeBufferSize: int,
+    pServiceBuffer: Buffer | None,
+    ServiceBufferSize: int,
+    Flags: int,
+) -> int:
+    view, length = None if pSockaddr is None else as_input_buffer(pSockaddr), as_int(SockaddrLength)
+    node, node_size = None if pNodeBuffer is None else as_output_buffer(pNodeBuffer), as_uint(NodeBufferSize)
+    service = None if pServiceBuffer is None else as_output_buffer(pServiceBuffer)
+    service_size, flags = as_uint(ServiceBufferSize), as_int(Flags)
+    if not handles.started():
+        return fail_with_code(WSANOTINITIALISED)
+    if view is None or not 2 <= length <= view.nbytes:
+        return fail_with_code(WSAEFAULT)
+    name, rooms = view.tobytes()[:length], ((node, node_size), (service, service_size))
+    error = _room_error(rooms) or _name_error(name) or _request_error(rooms)
+    if error:
+        return fail_with_code(error)
+    error, *texts = resolver.getnameinfo(name, flags)
+    error = error or _put_texts(rooms, texts)
+    return fail_with_code(error) if error else 0
+
+
+def _room_error(rooms: _Rooms) -> int:
+    return WSAEFAULT if any(array is not None and size > len(array) for array, size in rooms) else 0
+
+
+def _name_error(name: bytes) -> int:
+    family = family_of(name)
+    if family not in SIZE:
+        return WSAEAFNOSUPPORT
+    return WSAEFAULT if len(name) < SIZE[family] else 0
+
+
+def _request_error(rooms: _Rooms) -> int:
+    """The error of a call that requests nothing, or has no room for what it requests; or 0."""
+    requested = [size for array, size in rooms if array is not None]
+    if not requested:
+        return WSAHOST_NOT_FOUND
+    return 0 if all(requested) else WSAEINVAL
+
+
+def _put_texts(rooms: _Rooms, texts: list[bytes]) -> int:
+    """Fills the caller's buffers up to the first that is too small; WSAEFAULT then, or 0."""
+    for (array, size), shown in zip(rooms, texts, strict=True):
+        if array is not None:
+            raw = shown + b"\0"
+            if len(raw) > size:
+                return WSAEFAULT
+            ctypes.memmove(array, raw, len(raw))
+    return 0
+
+
+class _HostEntry(threading.local):
+    """The thread's last hostent, which lives until its next gethostbyname or its end."""
+
+    kept: Any = None
+
+
+_entry = _HostEntry()
+
+
+def gethostbyname(name: str | bytes | None) -> hostent | None:
+    requested = b"" if name is None else text(name)
+    if not handles.started():
+        fail(WSANOTINITIALISED)
+        return None
+    hints = addrinfo(c.AI_CANONNAME, c.AF_INET, c.SOCK_STREAM)
+    found = _look_up(requested or resolver.gethostname(), None, hints)
+    if found.error:
+        fail(found.error)
+        return None
+    addresses = [ctypes.create_string_buffer(address_of(one), 4) for one in dict.fromkeys(found.addresses)]
+    pointers = (POINTER(c_char) * (len(addresses) + 1))(*(cast(address, POINTER(c_char)) for address in addresses))
+    aliases = (c_char_p * 1)()
+    entry = hostent()
+    entry.h_name = found.canonical_name or requested
+    entry.h_aliases = cast(aliases, POINTER(c_char_p))
+    entry.h_addrtype, entry.h_length = c.AF_INET, 4
+    entry.h_addr_list = cast(pointers, POINTER(POINTER(c_char)))
+    _entry.kept = (addresses, pointers, aliases, entry)
+    return entry
+
+
+def gethostname(name: Buffer | None, namelen: int) -> int:
+    string, room = None if name is None else as_output_buffer(name), as_int(namelen)
+    if not handles.started():
+        return fail(WSANOTINITIALISED)
+    known = resolver.gethostname() + b"\0"
+    if string is None or not len(known) <= room <= len(string):
+        return fail(WSAEFAULT)
+    ctypes.memmove(string, known, len(known))
+    return 0

@@ -1,0 +1,228 @@
+"""setsockopt, getsockopt, by the tables of option_table."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from winsock import constants as c
+from winsock.arguments import as_int, integer_ref, socket_handle
+from winsock.arguments import readable as as_input_buffer
+from winsock.arguments import writable as as_output_buffer
+from winsock.errors import WSAEFAULT, WSAEINVAL, WSAENOPROTOOPT, WSAENOTSOCK
+from winsock.structures import Buffer, ConstBuffer, IntRef
+
+from ..posix import system
+from ..posix.errnos import winsock_error
+from ..posix.waiting import monotonic
+from ..state import sockets
+from ..state.handles import find
+from ..state.last_error import fail
+from ..state.sockets import CONNECTED, LISTENING, Socket
+from .option_table import ACCEPTED_INHERIT, LEVELS, MEMBERSHIPS, OPTIONS, READ_ONLY, SMALL, Kind, Option, ShortRead
+
+_SOL, _IP, _IPV6 = c.SOL_SOCKET, c.IPPROTO_IP, c.IPPROTO_IPV6
+_open_type = 0
+
+
+def inherited_options(listener: Socket) -> Mapping[tuple[int, int], Any]:
+    """The options that an accepted socket takes over from its listener."""
+    if not listener.options:
+        return listener.options
+    return {key: listener.options[key] for key in ACCEPTED_INHERIT if key in listener.options}
+
+
+def _unknown(level: int) -> int:
+    return WSAENOPROTOOPT if level in LEVELS else WSAEINVAL
+
+
+def _level(level: int) -> int:
+    return level & 0xFFFFFFFF
+
+
+def _unsupported(sock: Socket, level: int, optname: int, option: Option) -> int:
+    """The error of an option that this type of socket does not have, or 0."""
+    if sock.type not in option.types:
+        return option.wrong_type
+    if level == _IPV6 and sock.family != c.AF_INET6 and optname != c.IPV6_V6ONLY:
+        return WSAEINVAL
+    return 0
+
+
+def setsockopt(s: int, level: int, optname: int, optval: ConstBuffer | None, optlen: int) -> int:
+    handle, key = socket_handle(s), (_level(as_int(level)), as_int(optname))
+    view, length = None if optval is None else as_input_buffer(optval), as_int(optlen)
+    sock = find(handle)
+    if isinstance(sock, int) and (key != (_SOL, c.SO_OPENTYPE) or sock != WSAENOTSOCK):
+        return fail(sock)
+    if view is None or not 0 <= length <= view.nbytes:
+        return fail(WSAEFAULT)
+    raw = view.tobytes()[:length]
+    # SO_OPENTYPE belongs to the process, and needs no socket.
+    error = _set_open_type(raw) if isinstance(sock, int) or key == (_SOL, c.SO_OPENTYPE) else _set(sock, key, raw)
+    return fail(error) if error else 0
+
+
+def _set_open_type(raw: bytes) -> int:
+    global _open_type
+    if len(raw) < 4:
+        return WSAEFAULT
+    _open_type = int.from_bytes(raw[:4], "little")
+    return 0
+
+
+def _set(sock: Socket, key: tuple[int, int], raw: bytes) -> int:
+    """Sets an option to the bytes of a caller; returns the error or 0."""
+    if key in MEMBERSHIPS:
+        return _set_membership(sock, key, raw)
+    option = OPTIONS.get(key)
+    if option is None:
+        return _unknown(key[0])
+    error = _unsupported(sock, *key, option)
+    if error:
+        return error
+    if len(raw) < option.kind.shortest:
+        return WSAEFAULT
+    value = option.kind.value(raw)
+    error = _refused(sock, key, option, value)
+    if error:
+        return error
+    if option.kind is READ_ONLY:
+        sock.connect_error = value  # SO_ERROR; _refused refuses the others
+        return 0
+    return _store(sock, key, value)
+
+
+def _set_membership(sock: Socket, key: tuple[int, int], raw: bytes) -> int:
+    size = MEMBERSHIPS[key]
+    if len(raw) < size:
+        return WSAEFAULT
+    if sock.stream:
+        return WSAEINVAL
+    result = system.set_membership(sock.fd, *key, raw[:size])
+    return winsock_error(-result) if result < 0 else 0
+
+
+_EXCLUDES = {
+    (_SOL, c.SO_REUSEADDR): (_SOL, c.SO_EXCLUSIVEADDRUSE),
+    (_SOL, c.SO_EXCLUSIVEADDRUSE): (_SOL, c.SO_REUSEADDR),
+}
+
+
+def _refused(sock: Socket, key: tuple[int, int], option: Option, value: int) -> int:
+    """The error of a value that Winsock refuses, or 0."""
+    if option.kind is READ_ONLY and key[1] != c.SO_ERROR:
+        return WSAEINVAL if key[1] == c.SO_TYPE and not sock.stream else WSAENOPROTOOPT
+    too_large = option.kind is SMALL and value > 255
+    excluded = key in _EXCLUDES and value and sock.options.get(_EXCLUDES[key])
+    too_late = key == (_IPV6, c.IPV6_V6ONLY) and sock.bound
+    return WSAEINVAL if too_large or excluded or too_late else 0
+
+
+def _store(sock: Socket, key: tuple[int, int], value: int) -> int:
+    """Remembers a value, and passes it on to the kernel where it must know it; returns the error or 0."""
+    if key == (_SOL, c.SO_DONTLINGER):
+        # In terms of SO_LINGER: on with the time 0, or off.
+        key = (_SOL, c.SO_LINGER)
+        value = sock.options.get(key, 0) & 0xFFFF0000 if value else 1
+    result = _set_in_kernel(sock, key, value)
+    if result < 0:
+        return winsock_error(-result)
+    sock.options = {**sock.options, key: value}
+    if key == (_SOL, c.SO_OOBINLINE) and sockets.slots is not None:
+        sockets.slots.look_again(sock.slot)
+    return 0
+
+
+def _set_in_kernel(sock: Socket, key: tuple[int, int], value: int) -> int:
+    """0 or minus the errno; 0 also for what the kernel need not know."""
+    if key == (_SOL, c.SO_LINGER):
+        return system.set_linger(sock.fd, value & 0xFFFF != 0, value >> 16)
+    if key == (_SOL, c.SO_REUSEADDR) and sock.stream:
+        return 0  # on in the kernel in any case, see bind_rules
+    if key == (_IPV6, c.IPV6_V6ONLY) and sock.family != c.AF_INET6:
+        return 0
+    return system.set_option(sock.fd, *key, value) if system.has_option(*key) else 0
+
+
+def linger_in_background(sock: Socket) -> None:
+    """Makes close return at once: the kernel waits for the time of SO_LINGER even on a non-blocking descriptor."""
+    if sock.options.get((_SOL, c.SO_LINGER), 0) >> 16:
+        system.set_linger(sock.fd, False, 0)
+
+
+def getsockopt(s: int, level: int, optname: int, optval: Buffer | None, optlen: IntRef | None) -> int:
+    handle, key = socket_handle(s), (_level(as_int(level)), as_int(optname))
+    array = None if optval is None else as_output_buffer(optval)
+    ref = None if optlen is None else integer_ref(optlen)
+    sock = find(handle)
+    if isinstance(sock, int) and (key != (_SOL, c.SO_OPENTYPE) or sock != WSAENOTSOCK):
+        return fail(sock)
+    if array is None or ref is None or ref.value > len(array):
+        return fail(WSAEFAULT)
+    if isinstance(sock, int) or key == (_SOL, c.SO_OPENTYPE):
+        return _put(array, ref, READ_ONLY, _open_type)
+    option = OPTIONS.get(key)
+    if option is None:
+        return fail(WSAENOPROTOOPT if key in MEMBERSHIPS else _unknown(key[0]))
+    error = _unsupported(sock, *key, option)
+    if error:
+        return fail(error)
+    return _put(array, ref, option.kind, _value(sock, key, option))
+
+
+def _put(array: ctypes.Array[ctypes.c_char], ref: Any, kind: Kind, value: int) -> int:
+    room = ref.value
+    raw = (value & 0xFFFFFFFF).to_bytes(4, "little")
+    if room >= kind.size or (room >= 1 and kind.size == 1):
+        ctypes.memmove(array, raw, kind.size)
+        ref.value = kind.size
+        return 0
+    if room < 1:
+        return fail(WSAEFAULT)
+    return _put_short(array, ref, kind, raw)
+
+
+def _put_short(array: ctypes.Array[ctypes.c_char], ref: Any, kind: Kind, raw: bytes) -> int:
+    """Fewer than 4 bytes for a value of 4, see ShortRead."""
+    room = ref.value
+    if kind.short in (ShortRead.FILL, ShortRead.ONE_BYTE):
+        ctypes.memmove(array, raw, room if kind.short is ShortRead.FILL else 1)
+        ref.value = 1
+        return 0
+    if kind.short is ShortRead.ZERO:
+        ctypes.memset(array, 0, room)
+    elif kind.short is ShortRead.LENGTH_0:
+        ref.value = 0
+    return fail(WSAEFAULT)
+
+
+def _value(sock: Socket, key: tuple[int, int], option: Option) -> int:
+    """An option's value: the socket's state, what the caller set, or the default."""
+    if key in _FROM_STATE:
+        return _FROM_STATE[key](sock)
+    if key in ((_IP, c.IP_DONTFRAGMENT), (_IPV6, c.IPV6_DONTFRAG)) and sock.stream:
+        return int(sock.options.get(key, 1))
+    return int(sock.options.get(key, option.default))
+
+
+def _error(sock: Socket) -> int:
+    sock.update_connect_state()
+    return sock.connect_error
+
+
+def _connect_time(sock: Socket) -> int:
+    """The seconds since the connect; 0xFFFFFFFF for a socket that is not connected."""
+    sock.update_connect_state()
+    connected = sock.stream and sock.state is CONNECTED
+    return int(monotonic() - sock.connected_at) if connected else 0xFFFFFFFF
+
+
+_FROM_STATE: dict[tuple[int, int], Callable[[Socket], int]] = {
+    (_SOL, c.SO_ERROR): _error,
+    (_SOL, c.SO_TYPE): lambda sock: sock.type,
+    (_SOL, c.SO_ACCEPTCONN): lambda sock: int(sock.state is LISTENING),
+    (_SOL, c.SO_CONNECT_TIME): _connect_time,
+    (_SOL, c.SO_DONTLINGER): lambda sock: int(sock.options.get((_SOL, c.SO_LINGER), 0) & 0xFFFF == 0),
+}

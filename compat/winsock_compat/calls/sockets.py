@@ -1,0 +1,156 @@
+"""socket, closesocket, shutdown, ioctlsocket."""
+
+from __future__ import annotations
+
+from winsock.arguments import as_int, integer_ref, socket_handle
+from winsock.constants import (
+    AF_INET,
+    AF_INET6,
+    AF_UNSPEC,
+    FIONBIO,
+    FIONREAD,
+    IPPROTO_IPV6,
+    IPPROTO_TCP,
+    IPPROTO_UDP,
+    IPV6_V6ONLY,
+    SD_BOTH,
+    SD_RECEIVE,
+    SD_SEND,
+    SIO_UDP_CONNRESET,
+    SIOCATMARK,
+    SO_OOBINLINE,
+    SO_REUSEADDR,
+    SOCK_DGRAM,
+    SOCK_RAW,
+    SOCK_STREAM,
+    SOL_SOCKET,
+)
+from winsock.errors import (
+    WSAEAFNOSUPPORT,
+    WSAEFAULT,
+    WSAEINVAL,
+    WSAENOTCONN,
+    WSAENOTSOCK,
+    WSAEOPNOTSUPP,
+    WSAEPROTONOSUPPORT,
+    WSAESOCKTNOSUPPORT,
+    WSANOTINITIALISED,
+)
+from winsock.structures import IntRef
+
+from ..posix import system
+from ..posix.errnos import winsock_error
+from ..posix.sockaddr_layout import SIZE
+from ..posix.waiting import POLLPRI, poll_now
+from ..state import handles
+from ..state.handles import find, open_socket
+from ..state.last_error import fail, invalid
+from ..state.sockets import CONNECTED, LISTENING, Socket
+from ..state.waiters import notify_state_change
+from .options import linger_in_background
+
+_DEFAULT_PROTOCOL = {SOCK_STREAM: IPPROTO_TCP, SOCK_DGRAM: IPPROTO_UDP}
+_DEFAULT_TYPE = {0: SOCK_STREAM, IPPROTO_TCP: SOCK_STREAM, IPPROTO_UDP: SOCK_DGRAM}
+
+
+def socket(af: int, type: int, protocol: int) -> int:
+    family, kind, proto = as_int(af), as_int(type), as_int(protocol)
+    if not handles.started():
+        return invalid(WSANOTINITIALISED)
+    if family == AF_UNSPEC:
+        if proto == 0:
+            return invalid(WSAEINVAL)
+        family = AF_INET
+    if kind == 0 and family in SIZE and proto in _DEFAULT_TYPE:
+        kind = _DEFAULT_TYPE[proto]
+    error = _socket_error(family, kind, proto)
+    if error:
+        return invalid(error)
+    sock = _new_socket(family, kind, _DEFAULT_PROTOCOL.get(kind, proto))
+    return invalid(sock) if isinstance(sock, int) else sock.handle
+
+
+def _socket_error(family: int, kind: int, proto: int) -> int:
+    """The error of unsupported arguments, or 0. Winsock checks the type first, then the family, then the protocol."""
+    if kind == 0:
+        # No default type for this family or protocol.
+        return WSAEPROTONOSUPPORT if family in SIZE else WSAESOCKTNOSUPPORT
+    if kind not in (SOCK_STREAM, SOCK_DGRAM, SOCK_RAW):
+        return WSAESOCKTNOSUPPORT
+    if family not in SIZE:
+        return WSAEAFNOSUPPORT
+    return 0 if kind == SOCK_RAW or proto in (0, _DEFAULT_PROTOCOL[kind]) else WSAEPROTONOSUPPORT
+
+
+def _new_socket(family: int, kind: int, proto: int) -> Socket | int:
+    """A new socket, with the defaults in which Winsock differs from the kernel; or the error."""
+    fd = system.socket(family, kind, proto)
+    if fd < 0:
+        return winsock_error(-fd)
+    if kind == SOCK_STREAM:
+        system.set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1)  # see bind_rules
+    if family == AF_INET6:
+        system.set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1)
+    return open_socket(fd, family, kind, proto) or WSANOTINITIALISED
+
+
+def closesocket(s: int) -> int:
+    sock = find(s)
+    if isinstance(sock, int):
+        return fail(sock)
+    if sock.nonblocking and sock.options:
+        linger_in_background(sock)
+    return 0 if handles.close(sock) else fail(WSAENOTSOCK)
+
+
+def shutdown(s: int, how: int) -> int:
+    handle, direction = socket_handle(s), as_int(how)
+    sock = find(handle)
+    if isinstance(sock, int):
+        return fail(sock)
+    if direction not in (SD_RECEIVE, SD_SEND, SD_BOTH):
+        return fail(WSAEINVAL)
+    sock.update_connect_state()
+    if sock.stream and sock.state is not CONNECTED:
+        return fail(WSAENOTCONN)
+    if direction != SD_SEND:
+        # A flag only: with the kernel's SHUT_RD the peer's later data would be accepted, or the peer could not send.
+        sock.receive_off = True
+    if direction != SD_RECEIVE and not sock.send_off:
+        sock.send_off = True
+        if sock.stream:
+            system.shutdown_send(sock.fd)
+    sock.update_capabilities()
+    notify_state_change(sock)
+    return 0
+
+
+def ioctlsocket(s: int, cmd: int, argp: IntRef | None) -> int:
+    handle, command = socket_handle(s), as_int(cmd) & 0xFFFFFFFF
+    ref = None if argp is None else integer_ref(argp)
+    sock = find(handle)
+    if isinstance(sock, int):
+        return fail(sock)
+    if ref is None:
+        return fail(WSAEFAULT)
+    if command == FIONBIO:
+        sock.nonblocking = ref.value & 0xFFFFFFFF != 0
+        sock.update_capabilities()
+    elif command == FIONREAD:
+        ref.value = 0 if sock.state is LISTENING else max(0, system.bytes_available(sock.fd))
+    elif command == SIOCATMARK:
+        if not sock.stream:
+            return fail(WSAEINVAL)
+        ref.value = int(not _has_urgent_byte(sock))
+    elif command == SIO_UDP_CONNRESET and not sock.stream:
+        sock.port_reset = ref.value & 0xFFFFFFFF != 0
+    else:
+        return fail(WSAEOPNOTSUPP)
+    return 0
+
+
+def _has_urgent_byte(sock: Socket) -> bool:
+    # Not the kernel's SIOCATMARK: that stays 1 after the urgent byte was read.
+    if sock.state is not CONNECTED or sock.options.get((SOL_SOCKET, SO_OOBINLINE)):
+        return False
+    return bool(poll_now(sock.fd, POLLPRI) & POLLPRI)

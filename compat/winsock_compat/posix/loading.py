@@ -1,0 +1,37 @@
+"""The C library through cffi: in API mode where the compiled module was built, else in ABI mode.
+
+API mode: a C compiler has built `_libc` from the declarations; a call goes through compiled wrappers, and the numbers
+were checked against the system's headers. ABI mode: cffi parses the same declarations at import and calls the loaded
+library through libffi.
+"""
+
+import importlib
+import importlib.util
+from typing import Any
+
+import _cffi_backend
+import cffi
+
+from .declarations import CDEF, NUMBERS
+
+try:
+    _libc = importlib.import_module("._libc", __package__)
+except ImportError:
+    # A compiled module that exists but does not load must be reported, not ignored.
+    if importlib.util.find_spec(f"{__package__}._libc"):
+        raise
+    MODE = "abi"
+    ffi: Any = cffi.FFI()
+    ffi.cdef(CDEF)
+    lib: Any = ffi.dlopen(None)
+else:
+    MODE = "api"
+    ffi, lib = _libc.ffi, _libc.lib
+    for _name in NUMBERS:
+        getattr(lib, _name)  # raises where this system's headers have another value
+
+# cffi stores errno right after each call into C; get_errno reads what it stored for this thread.
+get_errno = _cffi_backend.get_errno
+# from_buffer(BYTES, buffer, True) gives the bytes of a writable buffer as the functions of `lib` take them.
+BYTES = ffi.typeof("char[]")
+from_buffer: Any = _cffi_backend.from_buffer

@@ -1,0 +1,63 @@
+"""sockaddr: reading Winsock's bytes, and converting them to the kernel's and back.
+
+Winsock's and Linux's layouts differ only in the number of AF_INET6; BSD systems put a length before the family.
+"""
+
+from __future__ import annotations
+
+from winsock.constants import AF_INET, AF_INET6
+
+from .declarations import AF_INET6 as KERNEL_AF_INET6
+from .declarations import LINUX
+
+SIZE = {AF_INET: 16, AF_INET6: 28}
+KERNEL_FAMILY = {AF_INET: AF_INET, AF_INET6: KERNEL_AF_INET6}
+
+# How the kernel's sockaddr begins.
+_KERNEL_HEAD = {
+    AF_INET: AF_INET.to_bytes(2, "little") if LINUX else bytes([16, AF_INET]),
+    AF_INET6: KERNEL_AF_INET6.to_bytes(2, "little") if LINUX else bytes([28, KERNEL_AF_INET6]),
+}
+_WINSOCK_HEAD = {family: family.to_bytes(2, "little") for family in SIZE}
+_FAMILY_OF_HEAD = {head: family for family, head in _KERNEL_HEAD.items()}
+# The kernel's AF_UNSPEC, which ends an association.
+UNSPEC = bytes(16)
+LARGEST = 28
+
+
+def to_kernel(name: bytes) -> bytes:
+    """The kernel's sockaddr for Winsock's, of a family in SIZE."""
+    family = name[0] | name[1] << 8
+    return _KERNEL_HEAD[family] + name[2 : SIZE[family]]
+
+
+def from_kernel(name: bytes) -> bytes:
+    """Winsock's sockaddr for the kernel's, cut to its family's size; b"" for a family that is not in SIZE."""
+    family = _FAMILY_OF_HEAD.get(name[:2])
+    if family is None:
+        return b""
+    raw = _WINSOCK_HEAD[family] + name[2 : SIZE[family]]
+    # sin_zero is zero on Winsock; the kernel leaves it unchanged.
+    return raw[:8] + bytes(8) if family == AF_INET else raw
+
+
+def is_same_layout(family: int) -> bool:
+    """Whether the kernel's sockaddr of this family is Winsock's, byte for byte: IPv4 on Linux."""
+    return LINUX and family == AF_INET
+
+
+def family_of(name: bytes) -> int:
+    return name[0] | name[1] << 8
+
+
+def port_of(name: bytes) -> int:
+    return name[2] << 8 | name[3]
+
+
+def address_of(name: bytes) -> bytes:
+    """The 4 or 16 bytes of the address."""
+    return name[4:8] if family_of(name) == AF_INET else name[8:24]
+
+
+def is_wildcard(name: bytes) -> bool:
+    return not any(address_of(name))

@@ -1,0 +1,170 @@
+"""System calls on descriptors, as plain functions: each returns the call's result or minus the errno (see posix)."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+from winsock import constants as c
+from winsock.constants import AF_INET6, SOCK_DGRAM
+
+from . import declarations as kernel
+from .declarations import LINUX, MSG_NOSIGNAL
+from .kernel_options import INTEGER_OPTIONS, MEMBERSHIP_OPTIONS, kernel_value
+from .loading import BYTES, ffi, from_buffer, get_errno, lib
+from .sockaddr_layout import KERNEL_FAMILY, LARGEST, UNSPEC, from_kernel, to_kernel
+
+InputBuffer: TypeAlias = "bytes | bytearray | memoryview"
+OutputBuffer: TypeAlias = "bytearray | memoryview"
+_SHUT_WR = 1
+
+
+def _checked(result: int) -> int:
+    return result if result >= 0 else -get_errno()
+
+
+def socket(family: int, type: int, protocol: int) -> int:
+    """A new descriptor, non-blocking and close-on-exec; a datagram socket also reports that a port is closed."""
+    fd: int = lib.socket(KERNEL_FAMILY[family], type | kernel.SOCK_NONBLOCK | kernel.SOCK_CLOEXEC, protocol)
+    if fd < 0:
+        return -get_errno()
+    if not LINUX:
+        _set_up(fd)
+    elif type == SOCK_DGRAM:
+        # Without it the kernel reports a closed port to connected sockets only.
+        _set_int(fd, c.IPPROTO_IP, kernel.IP_RECVERR, 1)
+        if family == AF_INET6:
+            _set_int(fd, c.IPPROTO_IPV6, kernel.IPV6_RECVERR, 1)
+    return fd
+
+
+def accept(fd: int) -> tuple[int, bytes]:
+    """The next connection of a listener's queue, with the properties of `socket`, and its peer's address."""
+    name, length = ffi.new(BYTES, LARGEST), ffi.new("unsigned int *", LARGEST)
+    accepted = _accept(fd, name, length)
+    return (accepted, from_kernel(ffi.buffer(name)[:])) if accepted >= 0 else (accepted, b"")
+
+
+def _accept(fd: int, name: Any, length: Any) -> int:
+    if not LINUX:
+        accepted = _checked(lib.accept(fd, name, length))
+        if accepted >= 0:
+            _set_up(accepted)
+        return accepted
+    return _checked(lib.accept4(fd, name, length, kernel.SOCK_NONBLOCK | kernel.SOCK_CLOEXEC))
+
+
+def _set_up(fd: int) -> None:
+    """Does what Linux does by flags of socket, accept4 and send."""
+    lib.ioctl(fd, kernel.FIONBIO, ffi.new("int *", 1))
+    lib.ioctl(fd, kernel.FIOCLEX, ffi.NULL)
+    _set_int(fd, kernel.SOL_SOCKET, kernel.SO_NOSIGPIPE, 1)
+
+
+def close(fd: int) -> int:
+    return _checked(lib.close(fd))
+
+
+def bind(fd: int, name: bytes) -> int:
+    raw = to_kernel(name)
+    return _checked(lib.bind(fd, raw, len(raw)))
+
+
+def listen(fd: int, backlog: int) -> int:
+    return _checked(lib.listen(fd, backlog))
+
+
+def connect(fd: int, name: bytes) -> int:
+    raw = to_kernel(name)
+    return _checked(lib.connect(fd, raw, len(raw)))
+
+
+def disconnect(fd: int) -> int:
+    """Ends a datagram socket's association, or a stream's failed connect."""
+    return _checked(lib.connect(fd, UNSPEC, len(UNSPEC)))
+
+
+def getsockname(fd: int) -> tuple[int, bytes]:
+    """0 or minus the errno, and the local address."""
+    name, length = ffi.new(BYTES, LARGEST), ffi.new("unsigned int *", LARGEST)
+    if lib.getsockname(fd, name, length) < 0:
+        return -get_errno(), b""
+    return 0, from_kernel(ffi.buffer(name)[:])
+
+
+def shutdown_send(fd: int) -> int:
+    """Sends the end of the stream."""
+    return _checked(lib.shutdown(fd, _SHUT_WR))
+
+
+def recv(fd: int, buffer: OutputBuffer, flags: int) -> int:
+    """Receives into the buffer; the bytes, which with MSG_TRUNC may be more than its size."""
+    return _checked(lib.recv(fd, from_buffer(BYTES, buffer, True), len(buffer), flags))
+
+
+def recvfrom(fd: int, buffer: OutputBuffer, flags: int) -> tuple[int, bytes]:
+    """As recv, with the sender's address."""
+    name, length = ffi.new(BYTES, LARGEST), ffi.new("unsigned int *", LARGEST)
+    count: int = lib.recvfrom(fd, from_buffer(BYTES, buffer, True), len(buffer), flags, name, length)
+    if count < 0:
+        return -get_errno(), b""
+    return count, from_kernel(ffi.buffer(name)[:])
+
+
+def send(fd: int, buffer: InputBuffer, flags: int) -> int:
+    """Sends what fits; a stream that is broken returns -EPIPE and raises no signal."""
+    return _checked(lib.send(fd, from_buffer(BYTES, buffer), len(buffer), flags | MSG_NOSIGNAL))
+
+
+def sendto(fd: int, buffer: InputBuffer, flags: int, name: bytes) -> int:
+    raw = to_kernel(name)
+    return _checked(lib.sendto(fd, from_buffer(BYTES, buffer), len(buffer), flags | MSG_NOSIGNAL, raw, len(raw)))
+
+
+def bytes_available(fd: int) -> int:
+    """The bytes of a stream, or the size of the next datagram, that can be received now (FIONREAD)."""
+    count = ffi.new("int *")
+    if lib.ioctl(fd, kernel.FIONREAD, count) < 0:
+        return -get_errno()
+    available: int = count[0]
+    return available
+
+
+def take_error(fd: int) -> int:
+    """The errno that the kernel keeps for the descriptor (SO_ERROR), or 0; reading it clears it."""
+    value, length = ffi.new("int *"), ffi.new("unsigned int *", 4)
+    lib.getsockopt(fd, kernel.SOL_SOCKET, kernel.SO_ERROR, value, length)
+    number: int = value[0]
+    return number
+
+
+def clear_error_queue(fd: int) -> None:
+    """Discards the ICMP errors that Linux keeps for a datagram socket; while it has any, poll reports POLLERR."""
+    if LINUX:
+        while lib.recv(fd, ffi.new("char[1]"), 1, kernel.MSG_ERRQUEUE) >= 0:
+            pass
+
+
+def has_option(level: int, option: int) -> bool:
+    """Whether the kernel has a counterpart of one of Winsock's integer options."""
+    return (level, option) in INTEGER_OPTIONS
+
+
+def set_option(fd: int, level: int, option: int, value: int) -> int:
+    """Sets an integer option for which has_option is true; does nothing where the kernel keeps its own value."""
+    converted = kernel_value(level, option, value)
+    return 0 if converted is None else _set_int(fd, *INTEGER_OPTIONS[level, option], converted)
+
+
+def set_membership(fd: int, level: int, option: int, group: bytes) -> int:
+    """Joins or leaves a multicast group; `group` is an ip_mreq or ipv6_mreq, which have the same layout on Winsock."""
+    return _checked(lib.setsockopt(fd, level, MEMBERSHIP_OPTIONS[level, option], group, len(group)))
+
+
+def set_linger(fd: int, on: bool, seconds: int) -> int:
+    value = ffi.new("struct linger *", (int(on), seconds))
+    return _checked(lib.setsockopt(fd, kernel.SOL_SOCKET, kernel.SO_LINGER, value, ffi.sizeof("struct linger")))
+
+
+def _set_int(fd: int, level: int, option: int, value: int) -> int:
+    argument: Any = ffi.new("int *", value - (1 << 32) if value >> 31 else value)
+    return _checked(lib.setsockopt(fd, level, option, argument, 4))

@@ -1,0 +1,122 @@
+"""Which TCP socket may bind which port: Winsock's rules for SO_REUSEADDR, SO_EXCLUSIVEADDRUSE and the default.
+
+Every TCP descriptor has the kernel's SO_REUSEADDR, so that the port of a closed listener can be bound again, as on
+Windows. The kernel then permits more than Winsock does. For the sockets of this process the difference is refused here;
+a conflict with another process is found by the kernel, for listeners only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import Enum
+
+from winsock.constants import AF_INET, IPPROTO_IPV6, IPV6_V6ONLY, SO_EXCLUSIVEADDRUSE, SO_REUSEADDR, SOL_SOCKET
+from winsock.errors import WSAEACCES, WSAEADDRINUSE
+
+from ..posix.sockaddr_layout import address_of, family_of, is_wildcard, port_of
+from .handles import table
+from .sockets import Socket
+
+
+class Sharing(Enum):
+    """How a socket shares its port: as the options of the same names say."""
+
+    DEFAULT = "default"
+    REUSE = "reuse"
+    EXCLUSIVE = "exclusive"
+
+
+_DEFAULT, _REUSE, _EXCLUSIVE = Sharing
+_ANY, _ONE = True, False  # whether the address is the wildcard
+
+# Microsoft's table in "Using SO_REUSEADDR and SO_EXCLUSIVEADDRUSE": the first bind, then the second bind and its error.
+# A pair that is absent succeeds.
+_CONFLICTS = {
+    (_DEFAULT, _ANY): {
+        (_DEFAULT, _ANY): WSAEADDRINUSE,
+        (_REUSE, _ANY): WSAEACCES,
+        (_EXCLUSIVE, _ANY): WSAEADDRINUSE,
+    },
+    (_DEFAULT, _ONE): {
+        (_DEFAULT, _ONE): WSAEADDRINUSE,
+        (_REUSE, _ONE): WSAEACCES,
+        (_EXCLUSIVE, _ANY): WSAEADDRINUSE,
+        (_EXCLUSIVE, _ONE): WSAEADDRINUSE,
+    },
+    (_REUSE, _ANY): {
+        (_DEFAULT, _ANY): WSAEADDRINUSE,
+        (_EXCLUSIVE, _ANY): WSAEADDRINUSE,
+    },
+    (_REUSE, _ONE): {
+        (_DEFAULT, _ONE): WSAEADDRINUSE,
+        (_EXCLUSIVE, _ANY): WSAEADDRINUSE,
+        (_EXCLUSIVE, _ONE): WSAEADDRINUSE,
+    },
+    (_EXCLUSIVE, _ANY): {
+        (_DEFAULT, _ANY): WSAEADDRINUSE,
+        (_DEFAULT, _ONE): WSAEACCES,
+        (_REUSE, _ANY): WSAEACCES,
+        (_REUSE, _ONE): WSAEACCES,
+        (_EXCLUSIVE, _ANY): WSAEADDRINUSE,
+        (_EXCLUSIVE, _ONE): WSAEACCES,
+    },
+    (_EXCLUSIVE, _ONE): {
+        (_DEFAULT, _ONE): WSAEADDRINUSE,
+        (_REUSE, _ONE): WSAEACCES,
+        (_EXCLUSIVE, _ANY): WSAEADDRINUSE,
+        (_EXCLUSIVE, _ONE): WSAEADDRINUSE,
+    },
+}
+_MAPPED = bytes(10) + b"\xff\xff"
+
+
+def bind_conflict(sock: Socket, name: bytes) -> int:
+    """The error of binding `sock` to `name`, because of another TCP socket of this process; 0 where there is none."""
+    port = port_of(name)
+    if not port:
+        return 0
+    for other in list(table.values()):
+        if other.stream and other is not sock and other.local is not None and port_of(other.local) == port:
+            error = _conflict_between(other, other.local, sock, name)
+            if error:
+                return error
+    return 0
+
+
+def _conflict_between(first: Socket, first_name: bytes, second: Socket, name: bytes) -> int:
+    for space, address in _spaces(first, first_name):
+        for other_space, other_address in _spaces(second, name):
+            if space != other_space or (address and other_address and address != other_address):
+                continue
+            first_mode, second_mode = _sharing(first), _sharing(second)
+            if first.family != second.family and not address and not other_address:
+                # A dual-stack wildcard and IPv4's: exclusive refuses, everything else succeeds.
+                if first_mode is _EXCLUSIVE:
+                    return WSAEACCES
+                if second_mode is not _EXCLUSIVE:
+                    continue
+            error = _CONFLICTS[first_mode, not address].get((second_mode, not other_address))
+            if error:
+                return error
+    return 0
+
+
+def _spaces(sock: Socket, name: bytes) -> Iterator[tuple[int, bytes]]:
+    """The families that a name covers, each with its address; empty bytes are the wildcard."""
+    address = address_of(name)
+    if family_of(name) == AF_INET:
+        yield 4, b"" if is_wildcard(name) else address
+    elif address.startswith(_MAPPED):
+        yield 4, address[12:].strip(b"\0") and address[12:]
+    elif not is_wildcard(name):
+        yield 6, address
+    else:
+        yield 6, b""
+        if not sock.options.get((IPPROTO_IPV6, IPV6_V6ONLY), 1):
+            yield 4, b""
+
+
+def _sharing(sock: Socket) -> Sharing:
+    if sock.options.get((SOL_SOCKET, SO_EXCLUSIVEADDRUSE)):
+        return _EXCLUSIVE
+    return _REUSE if sock.options.get((SOL_SOCKET, SO_REUSEADDR)) else _DEFAULT
