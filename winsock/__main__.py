@@ -1,4 +1,4 @@
-"""python -m winsock: which version runs, on which backend."""
+"""python -m winsock: prints the version, the backend and the version of Python."""
 
 import platform
 
@@ -6,9 +6,9 @@ from . import BACKEND, __version__, calls
 
 
 def main() -> None:
-    # compat alone has a mode: cffi's compiled one, or the in-line one where no compiler was at hand.
-    mode = getattr(calls, "MODE", None)
-    backend = f"{BACKEND} ({mode} cffi)" if mode else BACKEND
+    # Only compat has a mode: cffi API mode (compiled), or cffi ABI mode if no compiler was available.
+    mode = getattr(calls, "MODE", "")
+    backend = f"{BACKEND} ({mode})" if mode else BACKEND
     print(f"winsock {__version__}, backend {backend}, Python {platform.python_version()}")
 
 

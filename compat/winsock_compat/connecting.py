@@ -6,7 +6,9 @@ import ctypes
 import errno
 from typing import Any
 
-from winsock.arguments import as_int, integer_ref, readable, socket_handle, writable
+from winsock.arguments import as_input_buffer as readable
+from winsock.arguments import as_int, integer_ref, socket_handle
+from winsock.arguments import as_output_buffer as writable
 from winsock.constants import AF_UNSPEC, SO_REUSEADDR, SOL_SOCKET
 from winsock.errors import (
     WSAEACCES,

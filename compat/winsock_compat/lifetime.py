@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ctypes
 
-from winsock.arguments import as_int, as_word, integer_ref, socket_handle, writable
+from winsock.arguments import as_int, as_word, integer_ref, socket_handle
+from winsock.arguments import as_output_buffer as writable
 from winsock.constants import (
     AF_INET,
     AF_INET6,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ctypes
 import re
 
-from winsock.arguments import as_int, as_uint, as_word, readable, socket_handle, text, writable
+from winsock.arguments import as_input_buffer as readable
+from winsock.arguments import as_int, as_uint, as_word, socket_handle, text
+from winsock.arguments import as_output_buffer as writable
 from winsock.constants import AF_INET, AF_INET6, INADDR_NONE
 from winsock.errors import WSAEAFNOSUPPORT, WSAEFAULT, WSAEINVAL, WSANOTINITIALISED
 from winsock.structures import Buffer, ConstBuffer, in_addr

@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from winsock import constants as c
-from winsock.arguments import as_int, integer_ref, readable, socket_handle, writable
+from winsock.arguments import as_input_buffer as readable
+from winsock.arguments import as_int, integer_ref, socket_handle
+from winsock.arguments import as_output_buffer as writable
 from winsock.errors import WSAEFAULT, WSAEINVAL, WSAENOPROTOOPT, WSAENOTSOCK
 from winsock.structures import Buffer, ConstBuffer, IntRef
 

@@ -10,7 +10,9 @@ from ctypes import POINTER, c_char, c_char_p, cast, pointer
 from typing import Any
 
 from winsock import constants as c
-from winsock.arguments import as_int, as_uint, readable, text, writable
+from winsock.arguments import as_input_buffer as readable
+from winsock.arguments import as_int, as_uint, text
+from winsock.arguments import as_output_buffer as writable
 from winsock.errors import (
     WSA_NOT_ENOUGH_MEMORY,
     WSAEAFNOSUPPORT,

@@ -8,7 +8,9 @@ from __future__ import annotations
 import errno
 from typing import Any
 
-from winsock.arguments import as_int, integer_ref, readable, socket_handle, writable
+from winsock.arguments import as_input_buffer as readable
+from winsock.arguments import as_int, integer_ref, socket_handle
+from winsock.arguments import as_output_buffer as writable
 from winsock.constants import (
     MSG_DONTROUTE,
     MSG_OOB,

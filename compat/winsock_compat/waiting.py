@@ -11,7 +11,9 @@ import struct
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from winsock.arguments import as_int, as_uint, readable, writable
+from winsock.arguments import as_input_buffer as readable
+from winsock.arguments import as_int, as_uint
+from winsock.arguments import as_output_buffer as writable
 from winsock.constants import (
     POLLERR,
     POLLHUP,
