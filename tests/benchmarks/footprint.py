@@ -49,7 +49,7 @@ def import_time() -> Iterator[Contestants]:
 
 def slot_size() -> int:
     """The bytes behind each socket in a table of C's, which Python's allocators don't see: compat's, compiled."""
-    if getattr(calls, "MODE", None) != "compiled":
+    if getattr(calls, "MODE", None) != "cffi API mode":
         return 0
     ffi = importlib.import_module("winsock_compat.libc").ffi
     size: int = ffi.sizeof("struct quick_slot")
