@@ -269,7 +269,7 @@ def test_the_same_size_gives_the_same_type_of_set() -> None:
 
 @pytest.mark.parametrize("size", [0, -1])
 def test_a_set_has_room_for_at_least_one_socket(size: int) -> None:
-    with pytest.raises(ValueError, match="at least one"):
+    with pytest.raises(ValueError, match="must be at least 1, not"):
         fd_set_sized(size)
 
 
