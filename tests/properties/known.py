@@ -1,8 +1,7 @@
-"""The differences between compat and Wine 10 that are no faults of compat: what fits, and why.
+"""The accepted differences between compat and Wine 10, each with a predicate and a reason.
 
-Where Microsoft's reference or the tests that Wine runs on Windows say something, compat follows that. Most of the rest
-are calls that fail either way: Wine has an order of its own in which it sees two errors, and on their way through its
-server several errors become one.
+compat follows Microsoft's reference, and the tests that Wine runs on Windows. Most of the other differences are calls
+that fail on both: Wine checks two errors in another order, and its server maps several errors to one.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import winsock as w
 
 
 class Difference(NamedTuple):
-    """The first step of a program with different answers: each begins with the result, or the error's name."""
+    """The first step of a program with different answers; an answer starts with the result or the name of the error."""
 
     start: str
     step: list[Any]
@@ -26,7 +25,7 @@ class Difference(NamedTuple):
         return self._replace(compat=self.wine, wine=self.compat)
 
     def kind(self) -> str:
-        """What makes two differences the same."""
+        """A text that is the same for equivalent differences."""
         call = self.step[0]
         detail = f" {self.step[2]} {self.step[3]}" if call.endswith("sockopt") else ""
         shown = slice(None) if self.compat[:1] == self.wine[:1] else slice(1)
@@ -379,7 +378,7 @@ def _has_connected(found: Difference) -> bool:
 
 
 def _less_to_read(found: Difference) -> bool:
-    """Whether all sets but the first are equal, or there are no others to tell apart."""
+    """Whether all sets except for the first one are equal."""
     ours, theirs = found.compat[1:], found.wine[1:]
     return ours[1:] == theirs[1:] and set(ours[0]) < set(theirs[0])
 
@@ -404,6 +403,6 @@ def _flags_only(found: Difference) -> bool:
 
 
 def known(found: Difference) -> str | None:
-    """Why a difference is accepted."""
+    """The reason why a difference is accepted; None if it is not."""
     ours, theirs = found.compat[0], found.wine[0]
     return next((entry.reason for entry in KNOWN if entry.fits(found, ours, theirs)), None)

@@ -53,7 +53,7 @@ def _asked(
         shape = sockaddr_in if one.ai_family == AF_INET else sockaddr_in6
         address = shape.from_buffer_copy(string_at(one.ai_addr, one.ai_addrlen))
         port = ntohs(address.sin_port if one.ai_family == AF_INET else address.sin6_port)
-        entries.append([one.ai_family, one.ai_socktype, one.ai_protocol, one.ai_addrlen, see.told(address), port])
+        entries.append([one.ai_family, one.ai_socktype, one.ai_protocol, one.ai_addrlen, see.as_json(address), port])
         entry = one.ai_next
     freeaddrinfo(found)
     see(f"getaddrinfo {label}".strip(), code, entries)
@@ -242,7 +242,7 @@ def a_dotted_host(see: Recorder) -> None:
 
 
 def this_host(see: Recorder) -> None:
-    see.know_host()
+    see.know_host_name()
     for word, name in (("NULL", None), ("empty", "")):
         entry = gethostbyname(name)
         see(f"gethostbyname {word}", entry is not None, entry and [entry.h_addrtype, entry.h_length, entry.h_name])
