@@ -6,9 +6,9 @@ from . import BACKEND, __version__, calls
 
 
 def main() -> None:
-    # Only compat has a mode: cffi API mode (compiled), or cffi ABI mode if no compiler was available.
+    # Only compat has a mode: "api" (cffi API mode, compiled), or "abi" (cffi ABI mode) without a compiler.
     mode = getattr(calls, "MODE", "")
-    backend = f"{BACKEND} ({mode})" if mode else BACKEND
+    backend = f"{BACKEND} (cffi {mode.upper()} mode)" if mode else BACKEND
     print(f"winsock {__version__}, backend {backend}, Python {platform.python_version()}")
 
 

@@ -8,7 +8,7 @@ from .names import gethostname, htonl, htons, inet_addr, inet_ntoa, inet_ntop, i
 from .options import getsockopt, setsockopt
 from .resolving import freeaddrinfo, getaddrinfo, gethostbyname, getnameinfo
 
-if MODE == "cffi API mode":
+if MODE == "api":
     from .quick import WSAPoll, accept, recv, recvfrom, select, send, sendto
     from .quick import send_many as send_many  # winsock.batch finds it here
 else:

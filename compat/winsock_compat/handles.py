@@ -77,7 +77,7 @@ class Socket:
             can_recv = self.bound and not self.receive_off and not self.refused
             can_send = self.stage == CONNECTED and not self.send_off
             can_sendto = self.same_names and self.bound and not self.send_off
-        if libc.MODE != "cffi API mode":
+        if libc.MODE != "api":
             self.can_recv, self.can_send, self.can_sendto = can_recv, can_send, can_sendto
             return
         ways = can_recv | can_send << 1 | can_sendto << 2 | self.nonblocking << 3
@@ -174,7 +174,7 @@ def stop() -> bool:
     for sock in left:
         sock.release()
     with lock:
-        if libc.MODE == "cffi API mode" and not _startups:
+        if libc.MODE == "api" and not _startups:
             lib.quick_close_epoll()
     waits.keep_waiters(False)
     return True
@@ -237,7 +237,7 @@ def _forget_parent() -> None:
     """After fork: the parent's other threads, and so the calls that they were in, are not here."""
     global lock
     lock = waits.forget_parent()
-    if libc.MODE == "cffi API mode":
+    if libc.MODE == "api":
         for sock in table.values():
             sock.slot.users = 0
 

@@ -19,12 +19,12 @@ except ImportError:
     # A compiled module that is there but does not load is a fault to report, not an absent one.
     if importlib.util.find_spec(f"{__package__}._libc"):
         raise
-    MODE = "cffi ABI mode"
+    MODE = "abi"
     ffi: Any = cffi.FFI()
     ffi.cdef(CDEF)
     lib: Any = ffi.dlopen(None)
 else:
-    MODE = "cffi API mode"
+    MODE = "api"
     ffi, lib = _libc.ffi, _libc.lib
     for _name in NUMBERS:
         getattr(lib, _name)  # raises where the headers of this host say something else

@@ -69,7 +69,7 @@ def conversation(server: str, client: str, kind: str) -> tuple[int, list[str], l
     return int(port), served.splitlines(), seen
 
 
-def test_a_megabyte_there_and_back_over_tcp_then_an_end_a_reset_and_a_refusal(server: str, client: str) -> None:
+def test_a_megabyte_is_echoed_over_tcp_followed_by_an_end_a_reset_and_a_refusal(server: str, client: str) -> None:
     port, served, seen = conversation(server, client, "tcp")
     assert served == ["from 127.0.0.1", f"turned {len(MESSAGE)}", "from 127.0.0.1", "WSAECONNRESET"]
     assert seen == [f"got {len(MESSAGE)} True", "got 255"]
@@ -77,7 +77,7 @@ def test_a_megabyte_there_and_back_over_tcp_then_an_end_a_reset_and_a_refusal(se
         assert asking.communicate() == (f"{client} -1 WSAECONNREFUSED\n", "")
 
 
-def test_datagrams_of_every_size_there_and_back_over_udp(server: str, client: str) -> None:
+def test_datagrams_of_every_size_are_echoed_over_udp(server: str, client: str) -> None:
     _, served, seen = conversation(server, client, "udp")
     assert served == [*map(str, SIZES), "10"]
     assert seen == [*(f"{size} True" for size in SIZES), "-1 WSAEMSGSIZE", "True"]
@@ -100,7 +100,7 @@ def tell(process: subprocess.Popen[str], command: str) -> None:
     process.stdin.flush()
 
 
-def test_a_signal_client_follows_the_positions_of_a_server_in_the_other_world(server: str, client: str) -> None:
+def test_a_signal_client_copies_the_positions_of_a_server_on_the_other_backend(server: str, client: str) -> None:
     run = ("-m", "demos", "run")
     common = ("--timer-ms", 50, "--Host", "127.0.0.1")
     with running(server, *run, "signal_server", *common, "--Port", 0, "--fast") as serving:

@@ -55,7 +55,7 @@ def on_windows(*arguments: str | Path, folder: Path) -> subprocess.CompletedProc
     return done
 
 
-def test_a_handle_of_any_width_comes_through_every_call(tmp_path: Path) -> None:
+def test_every_call_passes_handles_of_full_width(tmp_path: Path) -> None:
     needs_compiler(64)
     built = compiler(
         64,
@@ -69,7 +69,7 @@ def test_a_handle_of_any_width_comes_through_every_call(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("started")
-def test_threads_that_ask_after_both_have_failed_get_each_their_own_last_error() -> None:
+def test_each_thread_has_its_own_last_error_after_both_have_failed() -> None:
     idle, _ = udp_pair()
     set_nonblocking(idle)
     failures: list[tuple[Callable[[], int], int]] = [
@@ -92,7 +92,7 @@ def test_threads_that_ask_after_both_have_failed_get_each_their_own_last_error()
 
 @ON_WINDOWS
 @pytest.mark.usefixtures("started")
-def test_the_last_error_is_the_calls_own_though_the_interpreter_has_overwritten_windowss() -> None:
+def test_the_last_error_is_that_of_the_call_even_after_the_interpreter_has_overwritten_it() -> None:
     assert error_of(closesocket(1)) == WSAENOTSOCK
     with pytest.raises(FileNotFoundError):
         os.stat("no such file")

@@ -49,7 +49,7 @@ def import_time() -> Iterator[Variants]:
 
 def slot_size() -> int:
     """The size in bytes of a socket's entry in the C table of compat, which tracemalloc does not count."""
-    if getattr(calls, "MODE", None) != "cffi API mode":
+    if getattr(calls, "MODE", None) != "api":
         return 0
     ffi = importlib.import_module("winsock_compat.libc").ffi
     size: int = ffi.sizeof("struct quick_slot")
