@@ -1,4 +1,4 @@
-"""The binary interface: what winsock declares is what Microsoft's headers say, for Windows of 64 and of 32 bits."""
+"""The binary interface: winsock declares what Microsoft's headers declare, for 64-bit and for 32-bit Windows."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ from winsock import (
 RUN = Path(__file__).parents[1] / "wine" / "run"
 NOT_BUILT = 125
 
-# ctypes keeps the last error; Ws2_32.dll is not asked for it.
+# ctypes saves the last error; these two functions of the DLL are not called.
 KEPT_BY_CTYPES = {"WSAGetLastError", "WSASetLastError"}
 FOREIGN = [call for call in CALLS if call not in KEPT_BY_CTYPES]
 
-# The headers' names of the structures, where they are not the same.
+# The names of the structures in the headers, where they differ.
 TAGS = {"WSADATA": "WSADATA", "WSAData": "WSADATA", "WSAPOLLFD": "WSAPOLLFD", "fd_set": "fd_set"}
 
 # Names that some releases of mingw-w64 lack, with their values in Microsoft's headers.
@@ -85,10 +85,10 @@ NOT_IN_MINGW = {
 }
 # Microsoft's ws2tcpip.h defines EAI_NODATA as EAI_NONAME, mingw-w64's as WSANO_DATA.
 EAI_NODATA_IN_MINGW = 11004
-# Microsoft's winsock2.h has `const struct timeval *`; mingw-w64's has this, whose `const` is the pointer's own.
+# Microsoft's winsock2.h has `const struct timeval *`; in mingw-w64's, `const` belongs to the pointer.
 SELECT_IN_MINGW = ("const struct timeval *timeout", "const PTIMEVAL timeout")
 
-# Microsoft's headers have ADDRESS_FAMILY, a USHORT, since Windows Vista; mingw-w64's still have the short of before.
+# Microsoft's headers have used ADDRESS_FAMILY, a USHORT, since Windows Vista; mingw-w64's still use short.
 SIGNED_IN_MINGW = [
     f"(__typeof__(((struct {name} *)0)->{field}))-1 < 0"
     for name, field in (
@@ -132,7 +132,7 @@ MACROS = {
 
 @pytest.fixture(params=[64, 32])
 def bits(request: pytest.FixtureRequest) -> int:
-    """The width of Windows."""
+    """32 or 64, the width of Windows."""
     width: int = request.param
     abi_headers.needs_compiler(width)
     return width
@@ -150,7 +150,7 @@ def layouts(bits: int) -> dict[str, int]:
 
 
 def as_c(bits: int, value: int) -> int:
-    """A number as a C program has it in a `long long`."""
+    """A number as a C program stores it in a `long long`."""
     return ctypes.c_longlong(value).value if bits == 64 else value
 
 
@@ -253,7 +253,7 @@ def test_every_call_is_documented_with_the_prototype_of_the_headers(bits: int) -
 
 
 def test_the_declared_arguments_have_the_size_that_the_linker_name_requires() -> None:
-    # On 32 bits the name of a stdcall function, which is what WinDLL calls, tells them: _recv@16.
+    # On 32-bit Windows the linker name of a stdcall function contains the size: _recv@16.
     abi_headers.needs_compiler(32)
     declared = abi_layouts.declared(32)
     assert abi_headers.linked_bytes(32, declared) == {
@@ -309,13 +309,13 @@ def test_the_wsadata_of_mql_has_the_field_order_of_32_bit_windows_only() -> None
 
 
 def printed_address() -> bytes:
-    """What the printed listing's programs hand over: the first 16 of their address's 20 bytes."""
+    """What the programs of the printed listing pass: the first 16 of the 20 bytes of their address."""
     address = abi_layouts.printed_sockaddr_in(AF_INET, htons(0), inet_addr("127.0.0.1"))
     return bytes(address)[: sizeof(abi_layouts.printed_ref_sockaddr)]
 
 
 def attached_address() -> bytes:
-    """What the attached library's programs hand over."""
+    """What the programs of the attached library pass."""
     address = abi_layouts.attached_ref_sockaddr()
     address.in_.sin_family = AF_INET
     address.in_.sin_port = htons(0)
@@ -339,7 +339,7 @@ def test_the_calls_accept_an_address_with_the_layout_of_mql(address: object) -> 
 
 @pytest.mark.usefixtures("started")
 def test_the_length_20_of_the_printed_listing_exceeds_its_16_bytes() -> None:
-    # Its programs pass sizeof(addrin), and Windows reads four bytes of what stands behind the array in memory.
+    # These programs pass sizeof(addrin), so Windows reads four bytes after the end of the array.
     s = socket(AF_INET, SOCK_STREAM, 0)
     assert error_of(bind(s, printed_address(), sizeof(abi_layouts.printed_sockaddr_in))) == WSAEFAULT
     whole = bytes(abi_layouts.printed_sockaddr_in(AF_INET, htons(0), inet_addr("127.0.0.1")))

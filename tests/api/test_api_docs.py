@@ -1,4 +1,4 @@
-"""winsock.api documents every call the same way: C prototype, what it does, errors, source."""
+"""winsock.api documents every call in the same form: C prototype, description, errors, source."""
 
 import ast
 import inspect
@@ -81,7 +81,7 @@ def test_the_protocol_has_the_calls_in_the_order_of_the_contract() -> None:
 
 @pytest.mark.parametrize("call", CONTRACT)
 def test_the_documentation_of_a_call_starts_with_its_c_prototype(call: str) -> None:
-    # `from` and `in` are words of Python: the contract adds an underscore.
+    # `from` and `in` are Python keywords, so these parameters end in an underscore.
     assert prototype(call) == (call, [name.rstrip("_") for name in parameters(getattr(Winsock, call))])
 
 
@@ -110,7 +110,7 @@ def test_every_winsock_name_in_the_documentation_exists(call: str) -> None:
         assert name in CALLS or any(hasattr(module, name) for module in (constants, errors, structures)), name
 
 
-# The type checker compares a backend's types with the contract, but not the names of its parameters.
+# The type checker compares the types of a backend with the Protocol, but not the names of the parameters.
 
 
 @pytest.mark.parametrize("call", CONTRACT)

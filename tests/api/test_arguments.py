@@ -1,4 +1,4 @@
-"""How the calls read their Python arguments: what is a TypeError or an OverflowError comes before all other checks."""
+"""How the calls convert their Python arguments: TypeError and OverflowError come before all other errors."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ from winsock import (
 
 BITS = 8 * sizeof(c_void_p)
 
-# What each kind of argument may be, what is a TypeError, and what is an OverflowError.
+# For each kind of argument: valid values, values that are a TypeError, and values that are an OverflowError.
 KINDS: dict[str, tuple[Callable[[], Any], list[Any], list[int]]] = {
     "word": (lambda: 1, [None, "1", 1.0, b"1"], [1 << 16, -(1 << 15) - 1]),
     "int": (lambda: 1, [None, "1", 1.0, b"1"], [1 << 32, -(1 << 31) - 1]),
@@ -120,7 +120,7 @@ EACH = [(call, place) for call, kinds in PARAMETERS.items() for place in range(l
 
 
 def arguments(call: str, s: int = 1) -> list[Any]:
-    """Arguments of the right kinds, though they may be absurd; `s` for every SOCKET."""
+    """Arguments of the right types with any values; every SOCKET is `s`."""
     return [s if kind == "socket" else KINDS[kind][0]() for kind in PARAMETERS[call]]
 
 
@@ -308,7 +308,7 @@ def test_a_pointer_to_an_integer_is_a_ctypes_integer_of_4_bytes_or_more(pair: tu
 
 
 def test_a_length_in_a_wide_integer_uses_its_low_32_bits_or_is_wsaefault(pair: tuple[int, int]) -> None:
-    # An int lies at the address that C is given; what is above its 4 bytes can only make the length wrong.
+    # C reads an int at this address; the bytes above it are not part of the length.
     length = c_int64(-(1 << 32))
     assert error_of(getsockname(pair[0], bytearray(64), length)) == WSAEFAULT
 

@@ -1,4 +1,4 @@
-"""winsock.batch: one buffer to many sockets, a result for each."""
+"""winsock.batch sends one buffer to many sockets and returns one result per socket."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def fill(s: int) -> None:
-    """Sends until there is no room; the socket is non-blocking."""
+    """Sends on a non-blocking socket until its send buffer is full."""
     while send(s, bytes(65536), 65536, 0) != SOCKET_ERROR:
         pass
 
@@ -101,7 +101,7 @@ def test_a_wrong_argument_raises_the_exception_of_send(started: None) -> None:
 
 
 def test_a_sequence_that_reports_a_wrong_length_has_one_result_per_item(started: None) -> None:
-    """As one does from which another thread takes a socket meanwhile."""
+    """Another thread may remove a socket from the list during the call."""
 
     class Shrinking(list[int]):
         def __len__(self) -> int:

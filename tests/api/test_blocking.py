@@ -1,4 +1,4 @@
-"""Waits: what ends them — data, a time-out, a socket closed by another thread, a signal — and with which answer."""
+"""Blocking calls end with data, a timeout or a closed socket, and continue after a signal."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ from winsock import (
 pytestmark = pytest.mark.usefixtures("started")
 
 
-# Time-outs
+# Timeouts
 
 
 @pytest.mark.parametrize("call", ["recv", "recvfrom"])
@@ -96,7 +96,7 @@ def test_so_rcvtimeo_has_no_effect_on_accept() -> None:
     server = listener()
     set_option(server, SO_RCVTIMEO, 1)
     accepting = Running(lambda: accept(server, None, None))
-    # Twice the time-out goes by, counted by a wait of its own.
+    # Twice the timeout elapses, measured by another wait.
     idle = bound(SOCK_DGRAM)
     assert WSAPoll(WSAPOLLFD(idle, POLLIN), 1, 30) == 0
     connect_to(server)
@@ -125,7 +125,7 @@ def test_select_and_wsapoll_return_0_after_their_timeout(udp: tuple[int, int]) -
     assert entry.revents == 0
 
 
-# What is waited for comes
+# The event occurs
 
 
 def test_a_blocking_recv_returns_on_data_end_of_stream_and_reset() -> None:
@@ -172,7 +172,7 @@ def test_a_blocked_call_does_not_block_other_threads(pair: tuple[int, int]) -> N
 
 
 def closed_meanwhile(make: Callable[[], int], wait: Callable[[int], tuple[int, int]]) -> tuple[int, int]:
-    """What a waiting call gives, with the last error, when another thread closes its socket.
+    """The result and the last error of a blocked call after another thread has closed its socket.
 
     Nothing tells from outside that a call has begun to wait: where the socket was closed before, it is done again with
     more time.
@@ -310,7 +310,7 @@ SIGNALS = pytest.mark.posix_only("a signal interrupts a waiting call on POSIX al
 
 @pytest.fixture
 def handled() -> Iterator[list[Callable[[], None]]]:
-    """What a signal's handler does: the functions that a test puts into this list."""
+    """The functions that the signal handler calls; a test adds them to this list."""
     actions: list[Callable[[], None]] = []
 
     def handle(number: int, frame: FrameType | None) -> None:
@@ -323,7 +323,7 @@ def handled() -> Iterator[list[Callable[[], None]]]:
 
 
 class Signals:
-    """Sends SIGUSR1 to this thread every few milliseconds, until it is told to stop."""
+    """Sends SIGUSR1 to this thread every few milliseconds until the end of the block."""
 
     def __init__(self) -> None:
         self._done = threading.Event()
@@ -358,7 +358,7 @@ def test_control_c_ends_a_blocked_call(handled: list[Callable[[], None]], pair: 
         handled.append(interrupt)
         with Signals(), pytest.raises(KeyboardInterrupt):
             call()
-    # Nothing of the waits is left behind: the socket still works.
+    # The waits have left no trace: the socket still works.
     assert send(pair[1], b"1", 1, 0) == 1
     assert recv(pair[0], bytearray(1), 1, 0) == 1
 
@@ -383,7 +383,7 @@ def test_a_signal_handler_runs_during_a_blocked_call_which_then_continues(
 
 @SIGNALS
 def test_signals_do_not_extend_a_timeout(handled: list[Callable[[], None]], udp: tuple[int, int]) -> None:
-    # They come faster than the time-out, so that a wait begun anew after each would never end.
+    # They are faster than the timeout: a wait that restarted after each signal would never end.
     set_option(udp[0], SO_RCVTIMEO, 100)
     with Signals():
         assert error_of(recv(udp[0], bytearray(1), 1, 0)) == WSAETIMEDOUT

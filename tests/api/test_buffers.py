@@ -1,4 +1,4 @@
-"""A length beyond its buffer never reads or writes there: WSAEFAULT comes before any effect, and the data stays."""
+"""A length that exceeds its buffer is WSAEFAULT; nothing is read, written or lost."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ from winsock import (
 
 
 def marked(mark: pytest.MarkDecorator, *values: int) -> list[Any]:
-    """Parameters that Wine answers otherwise than Windows."""
+    """Parameters for which Wine differs from Windows."""
     return [pytest.param(value, marks=mark) for value in values]
 
 

@@ -1,4 +1,4 @@
-"""connect and accept: succeeding, refused and under way, and what the accepted socket inherits."""
+"""connect and accept: success, refusal, connect in progress, and what the accepted socket inherits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The constants have Winsock's values, whatever the host calls the same thing."""
+"""The constants have Winsock's values, whatever values the operating system has."""
 
 import ctypes
 

@@ -1,4 +1,4 @@
-"""A program on Ws2_32.dll and one on compat talk to each other over real loopback, whichever of them is the server."""
+"""A program on Ws2_32.dll and one on compat communicate over loopback, each as the server and as the client."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _environment() -> None:
 
 @contextmanager
 def running(world: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
-    """A Python program in one of the worlds, ended at the latest when the block is left."""
+    """A Python program on one of the backends; it is ended when the block is left."""
     command = [*WORLDS[world], *map(str, arguments)]
     with subprocess.Popen(
         command,
@@ -54,7 +54,7 @@ def running(world: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
 
 
 def conversation(server: str, client: str, kind: str) -> tuple[int, list[str], list[str]]:
-    """The server's port, and what the two ends have printed after it, once both have ended well."""
+    """The port of the server and the output of both programs, after both have ended with exit code 0."""
     with running(server, PEER, f"{kind}_server") as serving:
         assert serving.stdout
         backend, _, port = serving.stdout.readline().partition(" ")
@@ -84,7 +84,7 @@ def test_datagrams_of_every_size_are_echoed_over_udp(server: str, client: str) -
 
 
 def wait_for(stream: IO[str] | None, pattern: str) -> re.Match[str]:
-    """Read a program's log up to the line in which the pattern is found."""
+    """Reads the log of a program up to the line that matches the pattern."""
     assert stream
     lines = []
     for line in stream:

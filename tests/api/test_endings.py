@@ -1,4 +1,4 @@
-"""How streams end: shutdown, the peer's end, a reset, and data that comes too late."""
+"""How streams end: shutdown, the end of the peer's stream, a reset, and data that arrives after closing."""
 
 from __future__ import annotations
 

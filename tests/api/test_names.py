@@ -1,4 +1,4 @@
-"""Byte orders, addresses as text, and this machine's name."""
+"""Byte order, addresses as text, and the name of this machine."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def test_inet_ntop_terminates_its_text_with_a_nul_and_changes_nothing_after_it()
 )
 def test_inet_ntop_returns_none_if_the_text_and_its_nul_do_not_fit(room: bytearray | None, size: int) -> None:
     assert inet_ntop(AF_INET, bytes(4), room, size) is None
-    # Windows's own text functions answer with STATUS_INVALID_PARAMETER.
+    # The function of Windows sets STATUS_INVALID_PARAMETER.
     assert WSAGetLastError() in (WSAEINVAL, -1073741811)
 
 

@@ -1,4 +1,4 @@
-"""Socket options: what is read back, in which length; their defaults, and what is refused."""
+"""Socket options: values and lengths as they are read, defaults, and errors."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ TCP, UDP = SOCK_STREAM, SOCK_DGRAM
 
 
 def got(s: int, level: int, number: int, room: int = 4) -> tuple[int, bytes, int]:
-    """What getsockopt returns, writes into a buffer of dots, and leaves as the length."""
+    """The result of getsockopt, its buffer (initially dots), and the length after the call."""
     value, length = bytearray(b"." * room), c_int(room)
     result = getsockopt(s, level, number, value, length)
     return result, bytes(value), length.value
@@ -342,7 +342,7 @@ def test_so_opentype_works_without_any_socket(started: None) -> None:
     assert error_of(setsockopt(INVALID_SOCKET, SOL_SOCKET, SO_OPENTYPE, bytes(4), 2)) == WSAEFAULT
 
 
-# Refusals
+# Errors
 
 
 @pytest.mark.parametrize("number", [IP_MULTICAST_IF, IP_MULTICAST_TTL, IP_MULTICAST_LOOP, IP_PKTINFO])

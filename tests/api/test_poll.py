@@ -1,4 +1,4 @@
-"""WSAPoll: which events a socket shows in each state, what is counted, and what is refused."""
+"""WSAPoll: the events of a socket in each state, the count, and the errors."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def test_the_timeout_is_in_milliseconds_and_0_returns_immediately(udp: tuple[int
         assert WSAPoll(WSAPOLLFD(udp[0], POLLIN), 1, milliseconds) == 0
 
 
-# Refusals
+# Errors
 
 
 def test_an_array_of_invalid_handles_only_is_wsaenotsock(started: None) -> None:

@@ -1,4 +1,4 @@
-"""Two stream sockets on one port: who may bind after whom, by their options and addresses."""
+"""Two sockets on one port: which second bind succeeds, by the options and addresses of both."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ from winsock import (
 USES = {"default": None, "reuse": SO_REUSEADDR, "exclusive": SO_EXCLUSIVEADDRUSE}
 HOSTS = {"any": INADDR_ANY, "one": INADDR_LOOPBACK}
 
-# The second socket's result by row of the first: 0, U for WSAEADDRINUSE, A for WSAEACCES. The columns are the second's:
+# The result of the second bind: 0, U for WSAEADDRINUSE, A for WSAEACCES. Rows are the first socket, columns the second:
 # default any, default one, reuse any, reuse one, exclusive any, exclusive one.
 RESULTS = {
     "default any": "U0A0U0",
@@ -72,7 +72,7 @@ CASES = [
 
 
 def made(kind: str, type: int = SOCK_STREAM) -> tuple[int, int]:
-    """A socket with the options of its kind, and the host that it will be bound to."""
+    """A socket with the options of its kind, and the address to bind it to."""
     use, host = kind.split()
     s = new(type)
     option = USES[use]
@@ -166,7 +166,7 @@ def test_a_server_that_restarts_gets_its_port_after_it_closed_its_connections(st
 
 
 def dual_stack(use: int | None) -> tuple[int, int]:
-    """A socket bound to both wildcards, and its port."""
+    """A socket bound to the wildcard addresses of both families, and its port."""
     s = new(SOCK_STREAM, AF_INET6)
     assert setsockopt(s, IPPROTO_IPV6, IPV6_V6ONLY, c_int(0), 4) == 0
     if use is not None:

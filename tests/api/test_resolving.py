@@ -1,4 +1,4 @@
-"""getaddrinfo, getnameinfo, gethostbyname: answers in Winsock's layout, codes that are also the last error."""
+"""getaddrinfo, getnameinfo, gethostbyname: results in Winsock's layout, and codes that are also the last error."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ pytestmark = pytest.mark.usefixtures("started")
 
 
 class Answer:
-    """One entry of a list, copied out."""
+    """A copy of one entry of a list."""
 
     def __init__(self, entry: addrinfo) -> None:
         self.kind = entry.ai_family, entry.ai_socktype, entry.ai_protocol
@@ -59,7 +59,7 @@ class Answer:
 
 
 def answers(node: Any, service: Any, **hints: int) -> list[Answer]:
-    """What getaddrinfo finds; the list is given back."""
+    """The results of getaddrinfo; the list is freed."""
     result = POINTER(addrinfo)()
     code = getaddrinfo(node, service, addrinfo(**hints) if hints else None, result)
     assert code == 0, code
@@ -72,7 +72,7 @@ def answers(node: Any, service: Any, **hints: int) -> list[Answer]:
 
 
 def refusal(node: Any, service: Any, **hints: int) -> int:
-    """The code that getaddrinfo fails with, once it is the last error too and no list was made."""
+    """The error code of getaddrinfo; it must also be the last error, and the list must be NULL."""
     result = POINTER(addrinfo)(addrinfo())
     code = getaddrinfo(node, service, addrinfo(**hints) if hints else None, result)
     assert code == WSAGetLastError() != 0

@@ -1,4 +1,4 @@
-"""select: which socket is in which set, in each state; what it counts, and what it refuses."""
+"""select: the sets of a socket in each state, the count, and the errors."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ NOW = timeval()
 
 
 def sets_of(s: int) -> str:
-    """The sets that the socket is in now: some of r, w and e."""
+    """The sets in which select returns the socket now, as letters r, w, e."""
     read, write, exc = fd_set_of(s), fd_set_of(s), fd_set_of(s)
     count = select(0, read, write, exc, NOW)
     found = "".join(name for name, fds in zip("rwe", (read, write, exc), strict=True) if FD_ISSET(s, fds))
@@ -230,7 +230,7 @@ def test_sets_of_any_size_can_be_mixed(started: None) -> None:
     assert read.fd_count == 0
 
 
-# Refusals
+# Errors
 
 
 @pytest.mark.parametrize("time", [None, timeval(), timeval(1, 0)])

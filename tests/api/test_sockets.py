@@ -1,4 +1,4 @@
-"""Handles and names: socket, closesocket, bind, listen, and what ioctlsocket sets and tells."""
+"""Handles and local addresses: socket, closesocket, bind, listen, ioctlsocket."""
 
 from __future__ import annotations
 

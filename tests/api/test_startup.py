@@ -72,7 +72,7 @@ ADDRESS = bytes(loopback())
 
 
 def unstarted() -> dict[str, Callable[[], int]]:
-    """Each call that needs WSAStartup, on an absurd handle, with arguments that are otherwise good."""
+    """Each call that requires WSAStartup, with an invalid handle and otherwise valid arguments."""
     return {
         "socket": lambda: socket(AF_INET, SOCK_STREAM, 0),
         "ioctlsocket": lambda: ioctlsocket(1, FIONBIO, u_long(1)),
@@ -179,7 +179,7 @@ def test_the_last_cleanup_closes_every_socket_for_good(started: None) -> None:
 
 
 def test_the_last_wsacleanup_closes_the_connection_of_the_peer(pair: tuple[int, int]) -> None:
-    # Both ends are in this process: that they are gone shows in the port, which can be bound anew.
+    # Both ends are in this process. The port can be bound again, so they are closed.
     name = name_of(pair[1])
     assert WSACleanup() == 0
     assert WSAStartup(MAKEWORD(2, 2), WSADATA()) == 0

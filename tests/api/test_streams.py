@@ -1,4 +1,4 @@
-"""send, recv and urgent data on streams."""
+"""send, recv and out-of-band data on streams."""
 
 from __future__ import annotations
 

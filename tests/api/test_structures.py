@@ -1,4 +1,4 @@
-"""Structures have Windows's layout on every platform, and the macros of winsock2.h work on them."""
+"""Structures have the layout of Windows on every platform, and the macros of winsock2.h work on them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from winsock import (
 
 WIDE = sizeof(c_size_t) == 8
 
-# Name: size, alignment, then each field's offset; for pointers of 8 bytes, and of 4 where that differs.
+# Name: size, alignment, and the offset of each field, for pointers of 8 bytes and, if different, of 4 bytes.
 LAYOUTS: dict[str, tuple[int, int, dict[str, int]]] = {
     "in_addr": (4, 4, {"S_un": 0}),
     "sockaddr": (16, 2, {"sa_family": 0, "sa_data": 2}),
@@ -216,7 +216,7 @@ def test_fd_isset_is_true_for_a_socket_in_the_set() -> None:
 
 
 def test_a_handle_whose_bytes_span_two_entries_is_not_in_the_set() -> None:
-    # 0x400 in the high half of its own place, 0x1 in the low half of the next.
+    # 0x400 in the high half of one entry and 0x1 in the low half of the next one.
     half = 4 * sizeof(SOCKET)
     across = 0x400 | 1 << half
     fds = fd_set_of(0x400 << half, 1, 0x400 << half, 1)

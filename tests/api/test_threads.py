@@ -1,4 +1,4 @@
-"""Threads: each has its own last error, and sockets are the process's."""
+"""Threads: each has its own last error; sockets belong to the process."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_the_last_wsacleanup_ends_select_and_wsapoll_in_other_threads(udp: tuple
     assert WSACleanup() == 0
     results = [each.result() for each in waiting]
     assert WSAStartup(MAKEWORD(2, 2), WSADATA()) == 0
-    # Where the clean-up came first, Winsock was not started any more.
+    # If WSACleanup came first, Winsock was no longer started.
     assert all(result in (1, SOCKET_ERROR) for result in results)
 
 

@@ -1,4 +1,4 @@
-"""Datagrams: whole or not at all, with their sender; what a default peer, a closed port and a small buffer do."""
+"""Datagrams: boundaries, senders, default destination, closed ports, and small buffers."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ WINE_CONNECTS = pytest.mark.wine_differs("0.0.0.0 is loopback, as on Linux")
 
 
 def send_to(here: int, there: int, data: bytes) -> None:
-    """Sends a datagram, and waits until it has arrived."""
+    """Sends a datagram and waits until it has arrived."""
     assert sendto(here, data, len(data), 0, name_of(there), 16) == len(data)
     assert readable(there)
 
@@ -271,7 +271,7 @@ def closed_udp_port() -> sockaddr_in:
 
 
 def refused(connected: bool) -> tuple[int, Any]:
-    """A socket that has heard that nobody has the port it sent to."""
+    """A socket that has sent a datagram to a closed port, after the answer has arrived."""
     s, name = bound(SOCK_DGRAM), closed_udp_port()
     if connected:
         assert connect(s, name, 16) == 0

@@ -1,4 +1,4 @@
-"""What a Windows programmer looks at first in calls through ctypes: the width of handles, and the last error."""
+"""The ctypes declarations pass handles of full width and preserve the last error."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TESTS = Path(__file__).resolve().parents[1]
 NOT_BUILT = 125
 ON_WINDOWS = pytest.mark.skipif(sys.platform != "win32", reason="Ws2_32.dll is on Windows; tests/wine/run runs it")
 
-# A socket is as wide as a pointer. Windows itself gives small even numbers, other providers give what they like.
+# A SOCKET is as wide as a pointer. Windows returns small numbers, other service providers may return any number.
 HANDLES = [
     4,
     2**31 - 4,
@@ -39,7 +39,7 @@ HANDLES = [
 
 
 def on_windows(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run a Python program on Windows: this one, or the one under Wine."""
+    """Runs a Python program on Windows or on Wine."""
     python = [sys.executable] if sys.platform == "win32" else [TESTS / "wine" / "run", "python"]
     done = subprocess.run(
         [*python, *arguments],
