@@ -266,7 +266,7 @@ def polled(s: int, events: int, limit: int = 0) -> str:
 
 
 def option(s: int, level: int, name: int) -> int:
-    """An option's value, of whatever length."""
+    """The value of an option, of any length."""
     value = bytearray(4)
     done(getsockopt(s, level, name, value, c_int(4)))
     return int.from_bytes(value, "little")

@@ -47,14 +47,19 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print one JSON object")
     parser = argparse.ArgumentParser(
         prog="python -m winsock.doctor",
-        description="Diagnose why a client cannot reach its server. Without a command: check WSAStartup, the backend, "
-        "and TCP and UDP round trips on loopback.",
+        description="Diagnose why a client cannot reach its server. Without a command: check WSAStartup, the\n"
+        "backend, and TCP and UDP round trips on loopback.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         parents=[common],
         allow_abbrev=False,
     )
     parser.set_defaults(check=_machine)
+    _add_commands(parser, common)
+    return parser
+
+
+def _add_commands(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(metavar="COMMAND")
 
     def command(name: str, check: Callable[[argparse.Namespace], list[Finding]], text: str) -> argparse.ArgumentParser:
@@ -81,7 +86,6 @@ def _parser() -> argparse.ArgumentParser:
     layout.add_argument(
         "--bits", type=int, choices=(32, 64), default=64, help="width of the MetaTrader terminal; default: 64"
     )
-    return parser
 
 
 def _port_number(text: str) -> int:

@@ -36,10 +36,24 @@ def main(argv: Sequence[str] | None = None) -> None:
         from .picture import main as picture
 
         sys.exit(picture(arguments[1:]))
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if not options.module and not Path(options.program).exists():
+        parser.error(f"no such file: {options.program!r}")
+    as_json = options.json or options.output.endswith((".json", ".jsonl"))
+    program = [*(["-m"] if options.module else []), options.program, *options.arguments]
+    try:
+        start(options.output, json=as_json, preview=options.bytes, only=options.calls, argv=program)
+    except OSError as error:
+        parser.error(f"cannot write the trace to {options.output}: {error.strerror}")
+    run(options.program, options.arguments, options.module)
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m winsock.trace",
         usage="%(prog)s [options] (PROGRAM.py | -m MODULE) [ARGUMENT ...]\n       %(prog)s picture --help",
-        description="Run a program and print each of its Winsock calls in C notation, with the time of day, the "
+        description="Run a program and print each of its Winsock calls in C notation, with the time of day, the\n"
         "thread, the result or error, and the duration in seconds.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -60,16 +74,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("program", metavar="PROGRAM", help="a script, or a module after -m")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="ARGUMENT", help="arguments of the program")
-    options = parser.parse_args(arguments)
-    if not options.module and not Path(options.program).exists():
-        parser.error(f"no such file: {options.program!r}")
-    as_json = options.json or options.output.endswith((".json", ".jsonl"))
-    program = [*(["-m"] if options.module else []), options.program, *options.arguments]
-    try:
-        start(options.output, json=as_json, preview=options.bytes, only=options.calls, argv=program)
-    except OSError as error:
-        parser.error(f"cannot write the trace to {options.output}: {error.strerror}")
-    run(options.program, options.arguments, options.module)
+    return parser
 
 
 def run(program: str, arguments: Sequence[str], module: bool) -> None:

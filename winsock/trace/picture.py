@@ -52,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m winsock.trace picture",
-        description="Draw the communication of several programs, from their traces in JSON lines. Each program is a "
+        description="Draw the communication of several programs, from their traces in JSON lines. Each program is a\n"
         "lane, each call a mark with its result, and data that was sent and received an arrow; time goes down.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -1,4 +1,4 @@
-"""getaddrinfo, freeaddrinfo, getnameinfo and gethostbyname: numbers, this host, and what is refused."""
+"""getaddrinfo, freeaddrinfo, getnameinfo and gethostbyname: numeric addresses, this machine, and errors."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _hints(flags: int = 0, family: int = AF_UNSPEC, kind: int = 0, protocol: int
 def _asked(
     see: Recorder, label: str, node: str | bytes | None, service: str | bytes | None, hints: addrinfo | None
 ) -> list[Any]:
-    """Looks up and tells each entry: family, type, protocol and address."""
+    """Resolves a name and records each entry: family, type, protocol and address."""
     found = POINTER(addrinfo)()
     code = getaddrinfo(node, service, hints, found)
     entries, entry = [], found
