@@ -74,12 +74,8 @@ def refuse_pointer(buffer: Any) -> None:
         raise TypeError("a bytes-like object is required, not a ctypes pointer; pass its .contents")
 
 
-def _view(buffer: Any) -> memoryview:
-    refuse_pointer(buffer)
-    try:
-        return memoryview(buffer)
-    except TypeError:
-        raise TypeError(f"a bytes-like object is required, not '{type(buffer).__name__}'") from None
+def _not_a_buffer(value: Any) -> TypeError:
+    return TypeError(f"a bytes-like object is required, not '{type(value).__name__}'")
 
 
 def as_input_buffer(buffer: Any) -> memoryview:
@@ -87,7 +83,11 @@ def as_input_buffer(buffer: Any) -> memoryview:
 
     Errors: TypeError if the object has no buffer, or one that is not contiguous.
     """
-    view = _view(buffer)
+    refuse_pointer(buffer)
+    try:
+        view = memoryview(buffer)
+    except TypeError:
+        raise _not_a_buffer(buffer) from None
     if not view.c_contiguous:
         raise TypeError("a contiguous buffer is required")
     return view
@@ -98,7 +98,12 @@ def as_output_buffer(buffer: Any) -> "ctypes.Array[ctypes.c_char]":
 
     Errors: TypeError if the object has no buffer, or one that is read-only or not contiguous.
     """
-    return (ctypes.c_char * _view(buffer).nbytes).from_buffer(buffer)
+    refuse_pointer(buffer)
+    try:
+        size = memoryview(buffer).nbytes
+    except TypeError:
+        raise _not_a_buffer(buffer) from None
+    return (ctypes.c_char * size).from_buffer(buffer)
 
 
 def integer_ref(ref: Any) -> Any:

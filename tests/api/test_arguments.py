@@ -253,6 +253,13 @@ def test_the_size_of_a_buffer_is_its_number_of_bytes_in_every_form(pair: tuple[i
     assert error_of(send(pair[0], buffers(16)[form], 17, 0)) == WSAEFAULT
 
 
+def test_a_type_error_for_a_buffer_names_the_type_that_was_passed() -> None:
+    with pytest.raises(TypeError, match="a bytes-like object is required, not 'int'"):
+        winsock.inet_ntop(AF_INET, 5, bytearray(22), 22)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="a bytes-like object is required, not 'str'"):
+        winsock.gethostname("name", 4)  # type: ignore[arg-type]
+
+
 def test_a_const_buffer_may_be_read_only(pair: tuple[int, int]) -> None:
     for data in (b"12", memoryview(b"12"), memoryview(b"0120")[1:3]):
         assert send(pair[0], data, 2, 0) == 2
