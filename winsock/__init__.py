@@ -1,10 +1,17 @@
 """Winsock for Python: one flat, C-style API, the same on every platform.
 
-On Windows the calls are Ws2_32.dll's; elsewhere winsock_compat gives the same calls, values and errors on BSD sockets.
-`from winsock import *` gives what a C program has after `#include <winsock2.h>` and `<ws2tcpip.h>`. Each call's
-prototype, errors and source are in `help(winsock.recv)` and in `winsock.api`.
+On Windows the calls are those of Ws2_32.dll (`winsock.ws2_32`). On other systems the package winsock_compat provides
+the same calls, values and errors on BSD sockets. `from winsock import *` defines the names that a C program has after
+`#include <winsock2.h>` and `#include <ws2tcpip.h>`. `help(winsock.recv)`, or the module `winsock.api`, shows the C
+prototype, the errors and the reference page of a call.
+
+All calls are attributes of one object, `calls`, which satisfies the Protocol `winsock.api.Winsock`. The functions of
+this package are those of `calls`; there is no wrapper, so a call through the package costs nothing extra. To intercept
+every call of a program (tracer, simulated network), pass another such object to `replace_calls` before the program is
+imported.
 """
 
+import importlib
 import os
 import sys
 import typing
@@ -26,7 +33,7 @@ else:
 
     BACKEND = "compat"
 
-# All calls come from this one object: what satisfies the Protocol can be put in its place.
+# The type checker proves here that the backend has every call with the types of the Protocol.
 calls: Winsock = _backend
 
 WSAStartup = calls.WSAStartup
@@ -67,9 +74,10 @@ gethostbyname = calls.gethostbyname
 
 
 def replace_calls(by: Winsock) -> None:
-    """Let all calls of this package be those of `by`: a tracer's, or another network's.
+    """Replaces every call of this package with the method of the same name of `by`, such as a tracer.
 
-    A program that is imported afterwards gets them; what has been imported already keeps what it has.
+    Only modules that import from winsock afterwards get the new functions: a name that was imported earlier still
+    refers to the old function.
     """
     global calls
     calls = by
@@ -90,6 +98,5 @@ if not typing.TYPE_CHECKING:
     __all__ += structures.__all__
 
 if os.environ.get("WINSOCK_TRACE"):
-    from . import trace
-
-    trace.start_by_environment(os.environ)
+    # Imported by name: the tracer is built on this package, which does not depend on it.
+    importlib.import_module("winsock.trace").start_by_environment(os.environ)

@@ -1,7 +1,8 @@
-"""One buffer to many sockets in one call: an addition of ours, which Winsock does not have.
+"""Sends one buffer to many sockets with one call; Winsock has no such function.
 
-A server that tells the same to each of its clients spends most of its time on the way into the system and back; here
-compat's compiled mode goes there once for all of them. Elsewhere, and under a tracer, it is a loop over `send`.
+A server that sends the same message to each of its clients spends most of its time on the overhead of the calls. With
+cffi in API mode, compat makes all the system calls from one C function. In all other cases, and under a tracer,
+`send_many` is a loop over `send`.
 """
 
 from __future__ import annotations
@@ -19,21 +20,23 @@ __all__ = ["send_many"]
 
 
 def send_many(sockets: Sequence[int], buf: ConstBuffer | None, len: int, flags: int) -> list[int]:
-    """Sends the same `len` bytes of `buf` to each of `sockets`, as `send` would, one after the other.
+    """Sends the first `len` bytes of `buf` to each of `sockets`, in this order, like one `send` per socket.
 
-    The result has an entry for each socket, in their order: the bytes that it took, 0 or more, or its error as a
-    negative number: -WSAEWOULDBLOCK where a non-blocking socket has no room, -WSAENOTSOCK for a closed handle, and so
-    on. No entry depends on another. A blocking socket without room holds up those behind it.
+    Returns a list with one entry per socket: the number of bytes sent, or the error code as a negative number, such as
+    -WSAEWOULDBLOCK if the send buffer of a non-blocking socket is full, or -WSAENOTSOCK for a closed handle. An error
+    does not keep the message from the other sockets. A blocking socket whose send buffer is full delays the sockets
+    after it.
 
-    Errors: those of send, each in its entry. TypeError and OverflowError as send raises them, before or after others
-    were served; give `sockets` as handles that socket or accept returned.
-    Source: ours; each entry is https://learn.microsoft.com/en-us/windows/win32/api/winsock2/nf-winsock2-send
+    Errors: those of send, each in its socket's entry. TypeError and OverflowError are raised as by send; sockets
+    earlier in the list may have been served by then.
+    Source: an addition of this package, based on
+    https://learn.microsoft.com/en-us/windows/win32/api/winsock2/nf-winsock2-send
     """
     calls: Any = winsock.calls
-    # A tracer stands in front of send, and is to see each of them.
-    at_once = getattr(calls, "send_many", None) if isinstance(calls, ModuleType) else None
-    if at_once is not None:
-        counts: list[int] = at_once(sockets, buf, len, flags)
+    # A tracer is not a module: it must see each send.
+    backend_send_many = getattr(calls, "send_many", None) if isinstance(calls, ModuleType) else None
+    if backend_send_many is not None:
+        counts: list[int] = backend_send_many(sockets, buf, len, flags)
         return counts
     send, last_error = calls.send, calls.WSAGetLastError
     results = []

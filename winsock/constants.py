@@ -1,6 +1,7 @@
-"""Winsock's constants: the values of Microsoft's headers on every platform, never the host's.
+"""Winsock's constants: the values of Microsoft's headers on every platform, never the operating system's own.
 
-The error codes are in `winsock.errors`. AF_MAX and PF_MAX are absent: they change from one SDK to the next.
+The error codes are in `winsock.errors`. AF_MAX and PF_MAX are left out: each version of the
+SDK has other values.
 """
 
 from ctypes import c_void_p, sizeof
@@ -8,7 +9,7 @@ from ctypes import c_void_p, sizeof
 # winerror.h
 NO_ERROR = 0
 
-# winsock2.h: handles, results, start-up
+# winsock2.h: handles, results, WSAStartup
 INVALID_SOCKET: int = 2 ** (8 * sizeof(c_void_p)) - 1
 SOCKET_ERROR = -1
 WSADESCRIPTION_LEN = 256
@@ -55,12 +56,12 @@ MSG_PUSH_IMMEDIATE = 0x20
 MSG_PARTIAL = 0x8000
 MSG_MAXIOVLEN = 16
 
-# winsock2.h: shutdown's directions
+# winsock2.h: directions of shutdown
 SD_RECEIVE = 0
 SD_SEND = 1
 SD_BOTH = 2
 
-# winsock2.h: WSAPoll's events
+# winsock2.h: events of WSAPoll
 POLLRDNORM = 0x0100
 POLLRDBAND = 0x0200
 POLLIN = POLLRDNORM | POLLRDBAND
@@ -72,8 +73,8 @@ POLLERR = 0x0001
 POLLHUP = 0x0002
 POLLNVAL = 0x0004
 
-# winsock2.h: ioctlsocket's commands. The header's macros give them as unsigned numbers; as a C `long` FIONBIO and
-# FIOASYNC are negative, and the call takes either form.
+# winsock2.h: commands of ioctlsocket. The macros of the header have unsigned values; as a C `long` FIONBIO and FIOASYNC
+# are negative. The call accepts both forms.
 IOCPARM_MASK = 0x7F
 IOC_VOID = 0x20000000
 IOC_OUT = 0x40000000
@@ -166,8 +167,8 @@ IPPROTO_SCTP = 132
 IPPROTO_RAW = 255
 IPPROTO_MAX = 256
 
-# ws2def.h: options at SOL_SOCKET. SO_DONTLINGER and SO_EXCLUSIVEADDRUSE are complements, hence negative C ints;
-# the calls also take them as unsigned numbers.
+# ws2def.h: options at SOL_SOCKET. SO_DONTLINGER and SO_EXCLUSIVEADDRUSE are bitwise complements of other options, so
+# they are negative C ints; the calls also accept the same bits as an unsigned number.
 SOL_SOCKET = 0xFFFF
 SO_DEBUG = 0x0001
 SO_ACCEPTCONN = 0x0002
@@ -202,7 +203,7 @@ SO_PORT_SCALABILITY = 0x3006
 SO_REUSE_UNICASTPORT = 0x3007
 SO_REUSE_MULTICASTPORT = 0x3008
 
-# ws2def.h: IPv4 addresses, in host order as in C
+# ws2def.h: IPv4 addresses, in host byte order as in C
 INADDR_ANY = 0x00000000
 ADDR_ANY = INADDR_ANY
 INADDR_LOOPBACK = 0x7F000001
@@ -261,13 +262,13 @@ SIO_ADDRESS_LIST_CHANGE = IOC_VOID | IOC_WS2 | 23
 SIO_QUERY_TARGET_PNP_HANDLE = IOC_OUT | IOC_WS2 | 24
 SIO_ADDRESS_LIST_SORT = IOC_INOUT | IOC_WS2 | 25
 
-# ws2def.h: flags of received messages
+# ws2def.h: flags of received messages (WSARecvMsg)
 MSG_TRUNC = 0x0100
 MSG_CTRUNC = 0x0200
 MSG_BCAST = 0x0400
 MSG_MCAST = 0x0800
 
-# ws2def.h: getaddrinfo's hints
+# ws2def.h: flags of the hints of getaddrinfo
 AI_PASSIVE = 0x00000001
 AI_CANONNAME = 0x00000002
 AI_NUMERICHOST = 0x00000004
@@ -392,7 +393,7 @@ MCAST_UNBLOCK_SOURCE = 44
 MCAST_JOIN_SOURCE_GROUP = 45
 MCAST_LEAVE_SOURCE_GROUP = 46
 
-# ws2ipdef.h: longest texts of addresses with port (and scope), the closing NUL included
+# ws2ipdef.h: length of the longest address text with port (and scope id), including the terminating NUL
 INET_ADDRSTRLEN = 22
 INET6_ADDRSTRLEN = 65
 
@@ -404,8 +405,8 @@ SIO_GET_INTERFACE_LIST_EX = 0x4004747E
 UDP_NOCHECKSUM = 1
 UDP_CHECKSUM_COVERAGE = 20
 
-# ws2tcpip.h: getaddrinfo's and getnameinfo's errors, all of them Winsock error codes. EAI_NODATA is Microsoft's
-# value; other headers for Windows give WSANO_DATA.
+# ws2tcpip.h: errors of getaddrinfo and getnameinfo; each is a Winsock error code. EAI_NODATA is Microsoft's value;
+# the headers of mingw-w64 define it as WSANO_DATA.
 EAI_MEMORY = 8
 EAI_BADFLAGS = 10022
 EAI_SOCKTYPE = 10044

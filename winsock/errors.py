@@ -7,7 +7,7 @@ from enum import IntEnum
 
 
 class WSAError(IntEnum):
-    """Every error code of Winsock, with Microsoft's short text as `meaning`: `WSAError(10035).meaning`."""
+    """Every error code of Winsock; the attribute `meaning` is its text: `WSAError(10035).meaning`."""
 
     meaning: str
 
@@ -117,15 +117,15 @@ class WSAError(IntEnum):
 
 
 def WSAErrorDescript(code: int) -> str:
-    """Describe an error code: its number, name and Microsoft's meaning, on one line.
+    """Describes an error code in one line: its number, its name and Microsoft's one-line meaning.
 
-    A code that Winsock does not have, and 0 (no error), are said to be so.
+    The text for 0 is "(#0) No error.", and for a number that is no Winsock error "(#N) Unknown error code."
 
-    Errors: TypeError for anything but an int.
-    Source: the helper of the same name in the article's library, whose text has no name.
+    Errors: TypeError if `code` is not an int.
+    Source: the function of the same name in the article's library, which leaves the error's name out.
     """
     if not isinstance(code, int):
-        raise TypeError(f"an error code is an int, not {type(code).__name__}")
+        raise TypeError(f"an error code must be an int, not '{type(code).__name__}'")
     if code == 0:
         return "(#0) No error."
     error = _BY_CODE.get(code)
@@ -237,7 +237,7 @@ WSA_QOS_RESERVED_PETYPE = 11031
 WSA_SECURE_HOST_NOT_FOUND = 11032
 WSA_IPSEC_NAME_POLICY_ERROR = 11033
 
-# gethostbyname's errors under their BSD names
+# The errors of gethostbyname under their BSD names.
 HOST_NOT_FOUND = WSAHOST_NOT_FOUND
 TRY_AGAIN = WSATRY_AGAIN
 NO_RECOVERY = WSANO_RECOVERY

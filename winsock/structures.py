@@ -1,7 +1,8 @@
-"""Winsock's structures with Windows's layout on every platform, and the macros of winsock2.h that work on them.
+"""Winsock's structures with the layout of Windows on every platform, and the macros of winsock2.h that work on them.
 
-A structure here is a `ctypes.Structure`, and so is also the byte array that the calls take: `bytearray(addr)` copies a
-`sockaddr_in` out, `sockaddr_in.from_buffer_copy(array)` copies it back, and a call accepts either.
+Each structure is a `ctypes.Structure` and therefore also a buffer, which is what the calls take. `bytearray(addr)`
+copies a `sockaddr_in` to a byte array, and `sockaddr_in.from_buffer_copy(array)` copies it back. The calls accept both
+forms.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from functools import cache
 from operator import index
 from typing import Any, TypeAlias
 
-from .arguments import as_word, socket_handle, writable
+from .arguments import as_output_buffer, as_word, socket_handle
 from .constants import FD_SETSIZE, WSADESCRIPTION_LEN, WSASYS_STATUS_LEN
 
 __all__ = [
@@ -46,12 +47,12 @@ __all__ = [
     "u_short",
 ]
 
-# What the calls take: a buffer that is written, a buffer that is only read, and a pointer to an integer.
+# The pointer types of the calls: a buffer that C writes to, a buffer that C only reads, a pointer to an integer.
 Buffer: TypeAlias = "bytearray | memoryview | ctypes.Structure | ctypes.Array[Any] | ctypes._SimpleCData[Any]"
 ConstBuffer: TypeAlias = "bytes | Buffer"
 IntRef: TypeAlias = "ctypes._SimpleCData[int]"
 
-# A C long has 4 bytes on Windows, also where the host's has 8.
+# A C long has 4 bytes on Windows; on 64-bit Linux ctypes.c_long has 8.
 u_short = ctypes.c_uint16
 u_long = ctypes.c_uint32
 SOCKET = c_size_t
@@ -59,9 +60,9 @@ _SOCKET_SIZE = ctypes.sizeof(SOCKET)
 
 
 class WSADATA(Structure):
-    """What WSAStartup tells of the library: versions as MAKEWORD(major, minor), and texts."""
+    """The result of WSAStartup: the version to use and the highest version, as MAKEWORD(major, minor), and texts."""
 
-    # Windows moved the numbers before the texts when pointers grew to 8 bytes.
+    # The header orders the fields differently for 64-bit and for 32-bit programs.
     _fields_ = (
         [
             ("wVersion", u_short),
@@ -101,7 +102,7 @@ class _in_addr_union(Union):
 
 
 class in_addr(Structure):
-    """An IPv4 address; `s_addr` is its u_long in network order, as inet_addr returns it."""
+    """An IPv4 address; `s_addr` is its value as a u_long in network byte order, as inet_addr returns it."""
 
     _anonymous_ = ("S_un",)
     _fields_ = [("S_un", _in_addr_union)]
@@ -121,13 +122,13 @@ class in_addr(Structure):
 
 
 class sockaddr(Structure):
-    """The head that all addresses share: the family, then 14 bytes whose meaning it decides."""
+    """The generic address: the address family, then 14 bytes whose meaning depends on the family."""
 
     _fields_ = [("sa_family", u_short), ("sa_data", c_ubyte * 14)]
 
 
 class sockaddr_in(Structure):
-    """An IPv4 address and port (both in network order), 16 bytes."""
+    """An IPv4 address and port, both in network byte order; 16 bytes."""
 
     _fields_ = [("sin_family", u_short), ("sin_port", u_short), ("sin_addr", in_addr), ("sin_zero", c_ubyte * 8)]
 
@@ -137,7 +138,7 @@ class _in6_addr_union(Union):
 
 
 class in6_addr(Structure):
-    """An IPv6 address; `s6_addr` is its 16 bytes."""
+    """An IPv6 address; `s6_addr` is its 16 bytes in network byte order."""
 
     _anonymous_ = ("u",)
     _fields_ = [("u", _in6_addr_union)]
@@ -153,7 +154,7 @@ class in6_addr(Structure):
 
 
 class sockaddr_in6(Structure):
-    """An IPv6 address, port (network order), flow and scope, 28 bytes."""
+    """An IPv6 address and port in network byte order, flow information and scope id; 28 bytes."""
 
     _fields_ = [
         ("sin6_family", u_short),
@@ -165,7 +166,7 @@ class sockaddr_in6(Structure):
 
 
 class sockaddr_storage(Structure):
-    """Room for an address of any family, 128 bytes."""
+    """Large enough for an address of any family; 128 bytes."""
 
     _fields_ = [
         ("ss_family", u_short),
@@ -176,37 +177,37 @@ class sockaddr_storage(Structure):
 
 
 class timeval(Structure):
-    """A time in seconds and microseconds; both are 4-byte longs on Windows."""
+    """A duration in seconds and microseconds, each a 4-byte long as on Windows."""
 
     _fields_ = [("tv_sec", c_int32), ("tv_usec", c_int32)]
 
 
 class WSAPOLLFD(Structure):
-    """One entry of WSAPoll's array: a socket, the POLL events asked for and those that were found."""
+    """One entry of the array for WSAPoll: a socket, the requested events and the events that occurred (POLL flags)."""
 
     _fields_ = [("fd", SOCKET), ("events", c_int16), ("revents", c_int16)]
 
 
 class linger(Structure):
-    """SO_LINGER: whether closesocket waits for unsent data, and for how many seconds."""
+    """The value of SO_LINGER: whether closesocket waits until unsent data is sent, and for how many seconds."""
 
     _fields_ = [("l_onoff", u_short), ("l_linger", u_short)]
 
 
 class ip_mreq(Structure):
-    """IP_ADD_MEMBERSHIP: the group, and the address of the interface that joins it."""
+    """The value of IP_ADD_MEMBERSHIP: the multicast group and the address of the interface that joins it."""
 
     _fields_ = [("imr_multiaddr", in_addr), ("imr_interface", in_addr)]
 
 
 class ipv6_mreq(Structure):
-    """IPV6_ADD_MEMBERSHIP: the group, and the index of the interface that joins it."""
+    """The value of IPV6_ADD_MEMBERSHIP: the multicast group and the index of the interface that joins it."""
 
     _fields_ = [("ipv6mr_multiaddr", in6_addr), ("ipv6mr_interface", u_long)]
 
 
 class addrinfo(Structure):
-    """One answer of getaddrinfo, and its hints; a list linked by ai_next."""
+    """One result of getaddrinfo, linked to the next one by ai_next; also the hints that it takes."""
 
 
 addrinfo._fields_ = [
@@ -225,33 +226,36 @@ _addrinfo_pointer = POINTER(addrinfo)
 
 
 def addrinfo_pointer(value: Any) -> ctypes._Pointer[addrinfo]:
-    """`value`, a POINTER(addrinfo) instance; TypeError for anything else."""
+    """Returns `value` if it is an instance of POINTER(addrinfo).
+
+    Errors: TypeError for anything else.
+    """
     if not isinstance(value, _addrinfo_pointer):
-        raise TypeError(f"a POINTER(addrinfo) instance is needed, not {type(value).__name__}")
+        raise TypeError(f"a POINTER(addrinfo) instance is required, not '{type(value).__name__}'")
     return value
 
 
 class hostent(Structure):
-    """gethostbyname's answer: names, and a NULL-ended array of addresses of h_length bytes in network order."""
+    """The result of gethostbyname: names, and a NULL-terminated array of addresses, each of h_length bytes."""
 
     _fields_ = [
         ("h_name", c_char_p),
         ("h_aliases", POINTER(c_char_p)),
         ("h_addrtype", c_int16),
         ("h_length", c_int16),
-        # Not c_char_p: an address holds NUL bytes.
+        # Not c_char_p: an address may contain NUL bytes.
         ("h_addr_list", POINTER(POINTER(c_char))),
     ]
 
     @property
     def h_addr(self) -> ctypes._Pointer[c_char]:
-        """The first address, as the macro of winsock.h."""
+        """The first address, like the macro h_addr of winsock2.h."""
         first: ctypes._Pointer[c_char] = self.h_addr_list[0]
         return first
 
 
 class fd_set(Structure):
-    """A set of up to FD_SETSIZE (64) sockets: how many, and which; fd_set_sized makes other sizes."""
+    """A set of up to FD_SETSIZE (64) sockets: their number and their handles; fd_set_sized has other capacities."""
 
     _fields_ = [("fd_count", ctypes.c_uint32), ("fd_array", SOCKET * FD_SETSIZE)]
     fd_count: int
@@ -259,25 +263,25 @@ class fd_set(Structure):
 
 
 class _other_fd_set(Structure):
-    """What the types of fd_set_sized have in common."""
+    """The base class of the types that fd_set_sized returns."""
 
     fd_count: int
     fd_array: ctypes.Array[c_size_t]
 
 
-# Every size of fd_set, for isinstance.
+# The types of all fd_sets, for isinstance.
 FD_SETS = (fd_set, _other_fd_set)
 
 
 @cache
 def fd_set_sized(n: int) -> type[fd_set | _other_fd_set]:
-    """The type of an fd_set with room for `n` sockets, as C has it when FD_SETSIZE is defined before winsock2.h.
+    """The type of an fd_set for up to `n` sockets, as in C when FD_SETSIZE is defined before winsock2.h is included.
 
-    Errors: ValueError when n is not positive.
+    Errors: ValueError if `n` is less than 1.
     Source: https://learn.microsoft.com/en-us/windows/win32/winsock/maximum-number-of-sockets-supported-2
     """
     if n < 1:
-        raise ValueError(f"an fd_set needs room for at least one socket, not {n}")
+        raise ValueError(f"the capacity of an fd_set must be at least 1, not {n}")
     if n == FD_SETSIZE:
         return fd_set
     fields = [("fd_count", ctypes.c_uint32), ("fd_array", SOCKET * n)]
@@ -285,33 +289,34 @@ def fd_set_sized(n: int) -> type[fd_set | _other_fd_set]:
 
 
 def fd_set_over(set: Any) -> fd_set | _other_fd_set | None:
-    """`set` itself, or an fd_set over the byte array that holds one; None when that is shorter than an fd_set."""
+    """`set` itself if it is an fd_set, or an fd_set over the same memory; None if that is shorter than an fd_set."""
     if isinstance(set, FD_SETS):
         return set
-    array = writable(set)
+    array = as_output_buffer(set)
     if len(array) < ctypes.sizeof(fd_set):
         return None
-    room = len(array) // _SOCKET_SIZE - 1  # fd_count is as wide as a SOCKET with its padding
-    return fd_set_sized(room).from_buffer(array)
+    capacity = len(array) // _SOCKET_SIZE - 1  # fd_count and its padding are as wide as a SOCKET
+    return fd_set_sized(capacity).from_buffer(array)
 
 
 def _macro_set(set: Any) -> fd_set | _other_fd_set:
     fds = fd_set_over(set)
     if fds is None:
-        raise TypeError(f"an fd_set has {ctypes.sizeof(fd_set)} bytes; the buffer is shorter")
+        size = memoryview(set).nbytes
+        raise TypeError(f"an fd_set of at least {ctypes.sizeof(fd_set)} bytes is required, not one of {size} bytes")
     return fds
 
 
-def _place(fds: fd_set | _other_fd_set, handle: int, count: int) -> int:
-    """The last of the first `count` places that holds `handle`; -1 where none does."""
-    # Among bytes, and from the end: forwards costs twice as much, and a list of all the numbers ten times.
-    held, sought = bytes(fds), handle.to_bytes(_SOCKET_SIZE, sys.byteorder)
-    # fd_count is as wide as a SOCKET with its padding.
+def _last_index(fds: fd_set | _other_fd_set, handle: int, count: int) -> int:
+    """The highest index among the first `count` entries that contain `handle`; -1 if none does."""
+    # bytes.rfind is fastest: bytes.find takes twice as long here, and a list of the entries ten times.
+    memory, wanted = bytes(fds), handle.to_bytes(_SOCKET_SIZE, sys.byteorder)
+    # fd_count and its padding are as wide as a SOCKET.
     end = _SOCKET_SIZE * (count + 1)
-    at = held.rfind(sought, _SOCKET_SIZE, end)
+    at = memory.rfind(wanted, _SOCKET_SIZE, end)
     while at > 0 and at % _SOCKET_SIZE:
         end = at + _SOCKET_SIZE - 1
-        at = held.rfind(sought, _SOCKET_SIZE, end)
+        at = memory.rfind(wanted, _SOCKET_SIZE, end)
     return at // _SOCKET_SIZE - 1 if at > 0 else -1
 
 
@@ -324,48 +329,51 @@ def FD_ZERO(set: Buffer) -> None:
 
 
 def FD_SET(s: int, set: Buffer) -> None:
-    """void FD_SET(SOCKET s, fd_set *set): adds `s`, unless it is in the set already or the set is full.
+    """void FD_SET(SOCKET s, fd_set *set): adds `s`, unless the set already contains it or is full.
 
-    A full set ignores the call, as Winsock's macro does; fd_set_sized gives a larger one.
+    Like Winsock's macro it reports no error for a full set; fd_set_sized returns types with a larger capacity.
     Source: https://learn.microsoft.com/en-us/windows/win32/api/winsock2/nf-winsock2-select
     """
     handle = socket_handle(s)
     fds = _macro_set(set)
     count = fds.fd_count
-    if count < ctypes.sizeof(fds) // _SOCKET_SIZE - 1 and _place(fds, handle, count) < 0:
+    if count < ctypes.sizeof(fds) // _SOCKET_SIZE - 1 and _last_index(fds, handle, count) < 0:
         fds.fd_array[count] = handle
         fds.fd_count = count + 1
 
 
 def FD_CLR(s: int, set: Buffer) -> None:
-    """void FD_CLR(SOCKET s, fd_set *set): takes `s` out; those behind it move up.
+    """void FD_CLR(SOCKET s, fd_set *set): removes `s`; the entries after it move up by one.
 
     Source: https://learn.microsoft.com/en-us/windows/win32/api/winsock2/nf-winsock2-select
     """
     handle = socket_handle(s)
     fds = _macro_set(set)
     count = min(fds.fd_count, len(fds.fd_array))
-    place, earlier = -1, _place(fds, handle, count)
+    # Winsock's macro removes the first of several equal entries.
+    first, earlier = -1, _last_index(fds, handle, count)
     while earlier >= 0:
-        place, earlier = earlier, _place(fds, handle, earlier)
-    if place >= 0:
-        moved = ctypes.addressof(fds) + _SOCKET_SIZE * (place + 1)
-        ctypes.memmove(moved, moved + _SOCKET_SIZE, _SOCKET_SIZE * (count - place - 1))
+        first, earlier = earlier, _last_index(fds, handle, earlier)
+    if first >= 0:
+        entry = ctypes.addressof(fds) + _SOCKET_SIZE * (first + 1)
+        ctypes.memmove(entry, entry + _SOCKET_SIZE, _SOCKET_SIZE * (count - first - 1))
         fds.fd_count = count - 1
 
 
 def FD_ISSET(s: int, set: Buffer) -> bool:
-    """int FD_ISSET(SOCKET s, fd_set *set): whether `s` is in the set.
+    """int FD_ISSET(SOCKET s, fd_set *set): whether the set contains `s`.
 
     Source: https://learn.microsoft.com/en-us/windows/win32/api/winsock2/nf-winsock2-select
     """
     handle = socket_handle(s)
     fds = _macro_set(set)
-    return _place(fds, handle, fds.fd_count) >= 0
+    return _last_index(fds, handle, fds.fd_count) >= 0
 
 
 def MAKEWORD(a: int, b: int) -> int:
-    """WORD MAKEWORD(BYTE a, BYTE b): `a` in the low byte, `b` in the high one; MAKEWORD(2, 2) asks for Winsock 2.2.
+    """WORD MAKEWORD(BYTE a, BYTE b): a 16-bit number with `a` in the low byte, `b` in the high byte.
+
+    MAKEWORD(2, 2) is the version number of Winsock 2.2.
 
     Source: https://learn.microsoft.com/en-us/previous-versions/windows/desktop/legacy/ms632663(v=vs.85)
     """
@@ -373,7 +381,7 @@ def MAKEWORD(a: int, b: int) -> int:
 
 
 def LOBYTE(w: int) -> int:
-    """BYTE LOBYTE(WORD w): the low byte, the major version in WSADATA's words.
+    """BYTE LOBYTE(WORD w): the low byte; the major version in a version number of WSADATA.
 
     Source: https://learn.microsoft.com/en-us/previous-versions/windows/desktop/legacy/ms632658(v=vs.85)
     """
@@ -381,7 +389,7 @@ def LOBYTE(w: int) -> int:
 
 
 def HIBYTE(w: int) -> int:
-    """BYTE HIBYTE(WORD w): the high byte, the minor version in WSADATA's words.
+    """BYTE HIBYTE(WORD w): the high byte; the minor version in a version number of WSADATA.
 
     Source: https://learn.microsoft.com/en-us/previous-versions/windows/desktop/legacy/ms632656(v=vs.85)
     """

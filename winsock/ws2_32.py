@@ -1,6 +1,16 @@
-"""The Windows backend: every call of `winsock.api` declared against Ws2_32.dll through ctypes.
+"""The Windows backend: every call of `winsock.api`, declared against Ws2_32.dll through ctypes.
 
-What ctypes would take silently is checked here: arguments of the wrong kind, and lengths beyond a buffer's end.
+How it works:
+
+- One loader. `_dll` is loaded once, with use_last_error=True: after each call ctypes saves the thread's last error in
+  a variable of its own. WSAGetLastError returns that copy, because system calls of the interpreter may overwrite the
+  original before the program asks for it.
+- Nothing undeclared is called. `_declare` sets argtypes and restype of each function that is used below. Without them
+  ctypes would pass every argument as a 32-bit int and cut a 64-bit SOCKET or pointer in half.
+- Each public function converts its arguments with `winsock.arguments`, as compat does, and then calls the DLL.
+- Lengths are checked here. The DLL cannot know the size of a Python buffer; a length that exceeds it would read or
+  overwrite other memory. The call fails with WSAEFAULT instead, but only after Winsock itself was asked whether it is
+  started and the handle is a socket, because these errors take precedence (`_fault`).
 """
 
 from __future__ import annotations
@@ -10,7 +20,7 @@ import sys
 from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_uint16, c_uint32, c_void_p, sizeof
 from typing import Any, TypeAlias
 
-from .arguments import as_int, as_uint, as_word, integer_ref, readable, socket_handle, text, writable
+from .arguments import as_input_buffer, as_int, as_output_buffer, as_uint, as_word, integer_ref, socket_handle, text
 from .constants import AF_INET, AF_INET6, INVALID_SOCKET, SO_TYPE, SOCKET_ERROR, SOL_SOCKET
 from .errors import WSAEFAULT, WSAENOTSOCK, WSANOTINITIALISED, WSAVERNOTSUPPORTED
 from .structures import (
@@ -30,12 +40,9 @@ from .structures import timeval as _timeval
 
 assert sys.platform == "win32"
 
-# use_last_error: ctypes keeps the error of each call for its thread, because the interpreter's own system calls may
-# overwrite the raw one before WSAGetLastError is reached.
 _dll = ctypes.WinDLL("Ws2_32.dll", use_last_error=True)
 
-# How the functions below are called; argtypes make ctypes convert or refuse.
-_Function: TypeAlias = Any
+_Function: TypeAlias = Any  # ctypes checks the arguments at run time, by argtypes
 
 
 def _declare(name: str, restype: Any, *argtypes: Any) -> _Function:
@@ -81,25 +88,25 @@ _gethostbyname = _declare("gethostbyname", POINTER(hostent), c_char_p)
 
 
 def _input(buffer: ConstBuffer | None) -> tuple[Any, int]:
-    """What ctypes passes for a const buffer, and its size. It stays pinned while the result is alive."""
+    """A const buffer as ctypes passes it, and its size in bytes. The result keeps the memory in place."""
     if buffer is None:
         return None, 0
-    view = readable(buffer)
+    view = as_input_buffer(buffer)
     if isinstance(buffer, bytes):
         return buffer, view.nbytes
     return (view.tobytes() if view.readonly else (ctypes.c_char * view.nbytes).from_buffer(buffer)), view.nbytes
 
 
 def _output(buffer: Buffer | None) -> tuple[Any, int]:
-    """What ctypes passes for a buffer that is written, and its size."""
+    """A buffer that the DLL writes to, as ctypes passes it, and its size in bytes."""
     if buffer is None:
         return None, 0
-    array = writable(buffer)
+    array = as_output_buffer(buffer)
     return array, len(array)
 
 
 def _fault(s: int = INVALID_SOCKET) -> int:
-    """SOCKET_ERROR with WSAEFAULT, unless Winsock has a reason that comes first: not started, or no socket."""
+    """Returns SOCKET_ERROR with WSAEFAULT, or with WSANOTINITIALISED or WSAENOTSOCK, which take precedence."""
     value, length = c_int(), c_int(sizeof(c_int))
     if _getsockopt(s, SOL_SOCKET, SO_TYPE, byref(value), byref(length)) == SOCKET_ERROR:
         error = ctypes.get_last_error()
@@ -110,7 +117,7 @@ def _fault(s: int = INVALID_SOCKET) -> int:
 
 
 def _fault_of(s: int) -> int:
-    """As _fault, for a call on a socket: INVALID_SOCKET is WSAENOTSOCK too."""
+    """Like _fault for a call that has a socket: INVALID_SOCKET is WSAENOTSOCK too."""
     if s == INVALID_SOCKET:
         _closesocket(s)
         return SOCKET_ERROR
@@ -118,7 +125,7 @@ def _fault_of(s: int) -> int:
 
 
 def _length(ref: IntRef | None) -> c_int | None:
-    """The C int behind a pointer to one; a ctypes integer may be wider than that."""
+    """A copy of a pointer's integer as a C int; the caller's ctypes integer may be wider."""
     return None if ref is None else c_int(integer_ref(ref).value)
 
 
@@ -253,7 +260,7 @@ def getsockname(s: int, name: Buffer | None, namelen: IntRef | None) -> int:
 def getpeername(s: int, name: Buffer | None, namelen: IntRef | None) -> int:
     handle, (address, size), length = socket_handle(s), _output(name), _length(namelen)
     if address is not None and length is not None and not 0 <= length.value <= size:
-        # Winsock looks at the connection before it looks at the length, and finds this one too short.
+        # Winsock checks the connection before the length. Length 0 makes it report WSAEFAULT in its own order.
         length.value = 0
     result: int = _getpeername(handle, address, None if length is None else byref(length))
     if result == 0 and namelen is not None and length is not None:

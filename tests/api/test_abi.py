@@ -1,4 +1,4 @@
-"""The binary interface: what winsock declares is what Microsoft's headers say, for Windows of 64 and of 32 bits."""
+"""The binary interface: winsock declares what Microsoft's headers declare, for 64-bit and for 32-bit Windows."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ from winsock import (
 RUN = Path(__file__).parents[1] / "wine" / "run"
 NOT_BUILT = 125
 
-# ctypes keeps the last error; Ws2_32.dll is not asked for it.
+# ctypes saves the last error; these two functions of the DLL are not called.
 KEPT_BY_CTYPES = {"WSAGetLastError", "WSASetLastError"}
 FOREIGN = [call for call in CALLS if call not in KEPT_BY_CTYPES]
 
-# The headers' names of the structures, where they are not the same.
+# The names of the structures in the headers, where they differ.
 TAGS = {"WSADATA": "WSADATA", "WSAData": "WSADATA", "WSAPOLLFD": "WSAPOLLFD", "fd_set": "fd_set"}
 
 # Names that some releases of mingw-w64 lack, with their values in Microsoft's headers.
@@ -85,10 +85,10 @@ NOT_IN_MINGW = {
 }
 # Microsoft's ws2tcpip.h defines EAI_NODATA as EAI_NONAME, mingw-w64's as WSANO_DATA.
 EAI_NODATA_IN_MINGW = 11004
-# Microsoft's winsock2.h has `const struct timeval *`; mingw-w64's has this, whose `const` is the pointer's own.
+# Microsoft's winsock2.h has `const struct timeval *`; in mingw-w64's, `const` belongs to the pointer.
 SELECT_IN_MINGW = ("const struct timeval *timeout", "const PTIMEVAL timeout")
 
-# Microsoft's headers have ADDRESS_FAMILY, a USHORT, since Windows Vista; mingw-w64's still have the short of before.
+# Microsoft's headers have used ADDRESS_FAMILY, a USHORT, since Windows Vista; mingw-w64's still use short.
 SIGNED_IN_MINGW = [
     f"(__typeof__(((struct {name} *)0)->{field}))-1 < 0"
     for name, field in (
@@ -132,7 +132,7 @@ MACROS = {
 
 @pytest.fixture(params=[64, 32])
 def bits(request: pytest.FixtureRequest) -> int:
-    """The width of Windows."""
+    """32 or 64, the width of Windows."""
     width: int = request.param
     abi_headers.needs_compiler(width)
     return width
@@ -150,23 +150,23 @@ def layouts(bits: int) -> dict[str, int]:
 
 
 def as_c(bits: int, value: int) -> int:
-    """A number as a C program has it in a `long long`."""
+    """A number as a C program stores it in a `long long`."""
     return ctypes.c_longlong(value).value if bits == 64 else value
 
 
-def test_every_structure_has_the_headers_size_alignment_offsets_and_field_types(bits: int) -> None:
+def test_every_structure_has_the_size_alignment_offsets_and_field_types_of_the_headers(bits: int) -> None:
     expected = layouts(bits)
     assert abi_headers.values(bits, expected) == expected
 
 
-def test_the_check_of_structures_covers_them_all() -> None:
+def test_every_structure_is_checked_against_the_headers() -> None:
     assert set(abi_layouts.structures_of(64)) == {
         name for name in winsock.__all__ if isinstance(getattr(winsock, name), type(ctypes.Structure))
     }
 
 
 @pytest.mark.parametrize("size", [1, 63, 100, 1000])
-def test_an_fd_set_of_another_size_is_the_headers_with_fd_setsize_defined(bits: int, size: int) -> None:
+def test_fd_set_sized_has_the_layout_of_the_headers_with_fd_setsize_redefined(bits: int, size: int) -> None:
     expected = abi_layouts.layout(abi_layouts.module("structures", bits)["fd_set_sized"](size), "fd_set")
     assert abi_headers.values(bits, expected, "", f"-DFD_SETSIZE={size}") == expected
 
@@ -182,7 +182,7 @@ def test_every_constant_has_the_headers_value(bits: int) -> None:
     assert absent <= NOT_IN_MINGW.keys()
 
 
-def test_constants_that_mingw_lacks_or_has_otherwise_have_microsofts_value() -> None:
+def test_constants_that_mingw_lacks_or_defines_differently_have_the_value_of_microsoft() -> None:
     constants = abi_layouts.constants_of(64)
     assert {name: constants[name] for name in NOT_IN_MINGW} == NOT_IN_MINGW
     assert winsock.EAI_NODATA == winsock.EAI_NONAME == 11001
@@ -192,7 +192,7 @@ def test_the_macros_give_what_the_headers_do(bits: int) -> None:
     assert abi_headers.values(bits, MACROS) == MACROS
 
 
-def test_a_program_that_runs_on_windows_prints_the_same(tmp_path: Path) -> None:
+def test_a_c_program_on_windows_prints_the_same_constants(tmp_path: Path) -> None:
     abi_headers.needs_compiler(64)
     constants = {name: as_c(64, value) for name, value in abi_layouts.constants_of(64).items()}
     for name in abi_headers.undeclared(64, constants) | {"EAI_NODATA"}:
@@ -214,7 +214,7 @@ def test_a_program_that_runs_on_windows_prints_the_same(tmp_path: Path) -> None:
 # Prototypes
 
 
-def test_every_call_but_those_on_the_last_error_is_declared() -> None:
+def test_every_call_except_those_for_the_last_error_is_declared() -> None:
     assert sorted(abi_layouts.declared(64)) == sorted(FOREIGN)
 
 
@@ -227,7 +227,7 @@ def test_nothing_undeclared_is_called() -> None:
     assert [type(node.ctx) for node in uses if node not in inside] == [ast.Store]
 
 
-def test_every_call_is_declared_with_the_headers_result_and_parameters(bits: int) -> None:
+def test_every_call_is_declared_with_the_result_and_parameter_types_of_the_headers(bits: int) -> None:
     declared = abi_layouts.declared(bits)
     kinds = {
         call: (abi_layouts.kind_of(result), [*map(abi_layouts.kind_of, arguments)])
@@ -236,7 +236,7 @@ def test_every_call_is_declared_with_the_headers_result_and_parameters(bits: int
     assert kinds == {call: abi_headers.prototype(bits, call) for call in declared}
 
 
-def test_every_call_is_documented_with_the_headers_prototype(bits: int) -> None:
+def test_every_call_is_documented_with_the_prototype_of_the_headers(bits: int) -> None:
     source = abi_headers.HEADERS
     for call in CALLS:
         text = getdoc(getattr(Winsock, call))
@@ -252,8 +252,8 @@ def test_every_call_is_documented_with_the_headers_prototype(bits: int) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_linker_expects_as_many_bytes_of_arguments_as_are_declared() -> None:
-    # On 32 bits the name of a stdcall function, which is what WinDLL calls, tells them: _recv@16.
+def test_the_declared_arguments_have_the_size_that_the_linker_name_requires() -> None:
+    # On 32-bit Windows the linker name of a stdcall function contains the size: _recv@16.
     abi_headers.needs_compiler(32)
     declared = abi_layouts.declared(32)
     assert abi_headers.linked_bytes(32, declared) == {
@@ -262,7 +262,7 @@ def test_the_linker_expects_as_many_bytes_of_arguments_as_are_declared() -> None
 
 
 @pytest.mark.skipif(sys.platform != "win32", reason="Ws2_32.dll is on Windows; tests/wine/run runs it")
-def test_the_functions_in_use_have_the_declared_types_and_keep_the_last_error() -> None:
+def test_the_functions_of_the_dll_have_the_declared_types_and_save_the_last_error() -> None:
     dll = winsock.ws2_32._dll  # type: ignore[attr-defined]
     used = {call: getattr(dll, call) for call in FOREIGN}
     types = {call: (function.restype, list(function.argtypes)) for call, function in used.items()}
@@ -276,7 +276,7 @@ def test_the_functions_in_use_have_the_declared_types_and_keep_the_last_error() 
 # MQL programs
 
 
-def test_mqls_layouts_are_what_a_compiler_makes_of_them_without_padding(bits: int) -> None:
+def test_the_layouts_of_mql_are_those_of_a_c_compiler_without_padding(bits: int) -> None:
     expected: dict[str, int] = {}
     for kind in MQL_LAYOUTS:
         expected |= abi_layouts.layout(kind, kind.__name__)
@@ -287,21 +287,21 @@ def offsets(kind: type[ctypes.Structure | ctypes.Union]) -> dict[str, int]:
     return {field[0]: getattr(kind, field[0]).offset for field in kind._fields_}
 
 
-def test_the_printed_listings_address_has_20_bytes_of_which_16_are_passed() -> None:
+def test_the_address_of_the_printed_listing_has_20_bytes_of_which_16_are_passed() -> None:
     kind = abi_layouts.printed_sockaddr_in
     assert sizeof(kind) == 20
     assert offsets(kind) == {"sin_family": 0, "sin_port": 2, "sin_addr": 4, "sin_zero": 12}
     assert sizeof(abi_layouts.printed_ref_sockaddr) == sizeof(sockaddr_in) == 16
 
 
-def test_the_attached_librarys_address_has_winsocks_16_bytes() -> None:
+def test_the_address_of_the_attached_library_has_16_bytes_as_in_winsock() -> None:
     kind = abi_layouts.attached_sockaddr_in
     assert sizeof(kind) == sizeof(abi_layouts.attached_ref_sockaddr) == sizeof(sockaddr_in)
     assert offsets(kind) == offsets(sockaddr_in)
     assert sizeof(abi_layouts.attached_in_addr) == sizeof(winsock.in_addr)
 
 
-def test_mqls_wsadata_has_the_order_of_32_bit_windows_alone() -> None:
+def test_the_wsadata_of_mql_has_the_field_order_of_32_bit_windows_only() -> None:
     theirs = offsets(abi_layouts.mql_WSAData)
     on_32, on_64 = (offsets(abi_layouts.module("structures", bits)["WSADATA"]) for bits in (32, 64))
     assert theirs == {name: on_32[name] for name in theirs}
@@ -309,13 +309,13 @@ def test_mqls_wsadata_has_the_order_of_32_bit_windows_alone() -> None:
 
 
 def printed_address() -> bytes:
-    """What the printed listing's programs hand over: the first 16 of their address's 20 bytes."""
+    """What the programs of the printed listing pass: the first 16 of the 20 bytes of their address."""
     address = abi_layouts.printed_sockaddr_in(AF_INET, htons(0), inet_addr("127.0.0.1"))
     return bytes(address)[: sizeof(abi_layouts.printed_ref_sockaddr)]
 
 
 def attached_address() -> bytes:
-    """What the attached library's programs hand over."""
+    """What the programs of the attached library pass."""
     address = abi_layouts.attached_ref_sockaddr()
     address.in_.sin_family = AF_INET
     address.in_.sin_port = htons(0)
@@ -325,7 +325,7 @@ def attached_address() -> bytes:
 
 @pytest.mark.parametrize("address", [printed_address, attached_address])
 @pytest.mark.usefixtures("started")
-def test_an_address_of_mql_is_good_for_the_calls(address: object) -> None:
+def test_the_calls_accept_an_address_with_the_layout_of_mql(address: object) -> None:
     ref = bytearray(address())  # type: ignore[operator]
     assert ref == bytes(sockaddr_in(sin_family=AF_INET, sin_addr=winsock.in_addr(htonl(winsock.INADDR_LOOPBACK))))
     s = socket(AF_INET, SOCK_STREAM, 0)
@@ -338,8 +338,8 @@ def test_an_address_of_mql_is_good_for_the_calls(address: object) -> None:
 
 
 @pytest.mark.usefixtures("started")
-def test_the_printed_listings_length_of_20_is_beyond_its_16_bytes() -> None:
-    # Its programs pass sizeof(addrin), and Windows reads four bytes of what stands behind the array in memory.
+def test_the_length_20_of_the_printed_listing_exceeds_its_16_bytes() -> None:
+    # These programs pass sizeof(addrin), so Windows reads four bytes after the end of the array.
     s = socket(AF_INET, SOCK_STREAM, 0)
     assert error_of(bind(s, printed_address(), sizeof(abi_layouts.printed_sockaddr_in))) == WSAEFAULT
     whole = bytes(abi_layouts.printed_sockaddr_in(AF_INET, htons(0), inet_addr("127.0.0.1")))

@@ -1,4 +1,4 @@
-"""winsock.api documents every call the same way: C prototype, what it does, errors, source."""
+"""winsock.api documents every call in the same form: C prototype, description, errors, source."""
 
 import ast
 import inspect
@@ -75,18 +75,18 @@ def prototype(call: str) -> tuple[str, list[str]]:
     return name, [re.split(r"[ *]+", argument)[-1] for argument in arguments.split(",")]
 
 
-def test_the_calls_are_the_contracts_in_its_order() -> None:
+def test_the_protocol_has_the_calls_in_the_order_of_the_contract() -> None:
     assert list(CALLS) == CONTRACT
 
 
 @pytest.mark.parametrize("call", CONTRACT)
-def test_a_call_opens_with_its_c_prototype(call: str) -> None:
-    # `from` and `in` are words of Python: the contract adds an underscore.
+def test_the_documentation_of_a_call_starts_with_its_c_prototype(call: str) -> None:
+    # `from` and `in` are Python keywords, so these parameters end in an underscore.
     assert prototype(call) == (call, [name.rstrip("_") for name in parameters(getattr(Winsock, call))])
 
 
 @pytest.mark.parametrize("call", CONTRACT)
-def test_a_call_lists_its_errors_with_their_causes_or_says_that_it_has_none(call: str) -> None:
+def test_a_call_documents_its_errors_with_their_causes_or_says_that_it_has_none(call: str) -> None:
     match = re.search(r"^Errors:( none\.)?\n(.*?)^Source:", documentation(call), re.MULTILINE | re.DOTALL)
     assert match is not None
     none, listed = match.groups()
@@ -98,27 +98,27 @@ def test_a_call_lists_its_errors_with_their_causes_or_says_that_it_has_none(call
 
 
 @pytest.mark.parametrize("call", CONTRACT)
-def test_a_call_names_its_page_of_microsofts_reference(call: str) -> None:
+def test_a_call_documents_its_page_of_the_microsoft_reference(call: str) -> None:
     header = "ws2tcpip" if call in WS2TCPIP else "winsock2"
     page = f"https://learn.microsoft.com/en-us/windows/win32/api/{header}/nf-{header}-{call.lower()}"
     assert documentation(call).splitlines()[-1] == f"Source: {page}"
 
 
 @pytest.mark.parametrize("call", CONTRACT)
-def test_every_name_of_winsock_in_the_documentation_exists(call: str) -> None:
+def test_every_winsock_name_in_the_documentation_exists(call: str) -> None:
     for name in NAME.findall(documentation(call)):
         assert name in CALLS or any(hasattr(module, name) for module in (constants, errors, structures)), name
 
 
-# The type checker compares a backend's types with the contract, but not the names of its parameters.
+# The type checker compares the types of a backend with the Protocol, but not the names of the parameters.
 
 
 @pytest.mark.parametrize("call", CONTRACT)
-def test_the_backend_in_use_names_its_parameters_as_the_contract_does(call: str) -> None:
+def test_the_backend_has_the_parameter_names_of_the_protocol(call: str) -> None:
     assert parameters(getattr(winsock, call)) == parameters(getattr(Winsock, call))
 
 
-def test_the_windows_backend_seen_from_any_platform_names_its_parameters_as_the_contract_does() -> None:
+def test_the_source_of_the_windows_backend_has_the_parameter_names_of_the_protocol() -> None:
     source = Path(str(api.__file__)).with_name("ws2_32.py").read_text(encoding="utf-8")
     functions = {node.name: node.args for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)}
     assert {call: [argument.arg for argument in functions[call].args] for call in CONTRACT} == {

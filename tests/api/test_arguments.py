@@ -1,4 +1,4 @@
-"""How the calls read their Python arguments: what is a TypeError or an OverflowError comes before all other checks."""
+"""How the calls convert their Python arguments: TypeError and OverflowError come before all other errors."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ from winsock import (
 
 BITS = 8 * sizeof(c_void_p)
 
-# What each kind of argument may be, what is a TypeError, and what is an OverflowError.
+# For each kind of argument: valid values, values that are a TypeError, and values that are an OverflowError.
 KINDS: dict[str, tuple[Callable[[], Any], list[Any], list[int]]] = {
     "word": (lambda: 1, [None, "1", 1.0, b"1"], [1 << 16, -(1 << 15) - 1]),
     "int": (lambda: 1, [None, "1", 1.0, b"1"], [1 << 32, -(1 << 31) - 1]),
@@ -120,7 +120,7 @@ EACH = [(call, place) for call, kinds in PARAMETERS.items() for place in range(l
 
 
 def arguments(call: str, s: int = 1) -> list[Any]:
-    """Arguments of the right kinds, though they may be absurd; `s` for every SOCKET."""
+    """Arguments of the right types with any values; every SOCKET is `s`."""
     return [s if kind == "socket" else KINDS[kind][0]() for kind in PARAMETERS[call]]
 
 
@@ -131,13 +131,13 @@ def wrong(call: str, place: int) -> list[Any]:
     return [*KINDS[kind][1], addrinfo()]  # getaddrinfo writes the pointer: an entry alone will not do
 
 
-def test_every_call_with_parameters_is_looked_at() -> None:
+def test_every_call_with_parameters_is_tested() -> None:
     counts = {call: len(inspect.signature(getattr(winsock, call)).parameters) for call in CALLS}
     assert {call: len(kinds) for call, kinds in PARAMETERS.items()} == {c: n for c, n in counts.items() if n}
 
 
 @pytest.mark.parametrize(("call", "place"), EACH)
-def test_an_argument_of_the_wrong_kind_is_a_type_error_before_startup_too(
+def test_an_argument_of_the_wrong_type_is_a_type_error_even_before_wsastartup(
     unstarted: None, call: str, place: int
 ) -> None:
     for value in wrong(call, place):
@@ -148,7 +148,7 @@ def test_an_argument_of_the_wrong_kind_is_a_type_error_before_startup_too(
 
 
 @pytest.mark.parametrize(("call", "place"), EACH)
-def test_an_argument_of_the_wrong_kind_is_a_type_error_with_a_good_handle_or_a_bad_one(
+def test_an_argument_of_the_wrong_type_is_a_type_error_with_a_valid_or_an_invalid_handle(
     pair: tuple[int, int], call: str, place: int
 ) -> None:
     for s in (pair[0], 1, INVALID_SOCKET):
@@ -162,7 +162,7 @@ def test_an_argument_of_the_wrong_kind_is_a_type_error_with_a_good_handle_or_a_b
 @pytest.mark.parametrize(
     ("call", "place"), [(call, place) for call, place in EACH if KINDS[PARAMETERS[call][place]][2]]
 )
-def test_a_number_beyond_both_ranges_of_its_type_is_an_overflow_error(
+def test_a_number_outside_both_ranges_of_its_c_type_is_an_overflow_error(
     pair: tuple[int, int], call: str, place: int
 ) -> None:
     for s in (pair[0], 1):
@@ -173,7 +173,7 @@ def test_a_number_beyond_both_ranges_of_its_type_is_an_overflow_error(
                 getattr(winsock, call)(*given)
 
 
-def test_a_type_error_leaves_the_data_there(pair: tuple[int, int]) -> None:
+def test_after_a_type_error_the_data_can_still_be_received(pair: tuple[int, int]) -> None:
     client, server = pair
     assert send(client, b"data", 4, 0) == 4
     assert readable(server)
@@ -189,7 +189,7 @@ def test_a_type_error_leaves_the_data_there(pair: tuple[int, int]) -> None:
 # Integers
 
 
-def test_the_two_forms_of_a_number_are_the_same(started: None) -> None:
+def test_the_signed_and_the_unsigned_form_of_a_number_are_equivalent(started: None) -> None:
     s = new()
     for command in (0x8004667E, 0x8004667E - (1 << 32), FIONBIO):
         assert ioctlsocket(s, command, u_long(1)) == 0
@@ -210,7 +210,7 @@ def test_sockets_are_not_negative(started: None) -> None:
     assert 0 <= new() < INVALID_SOCKET
 
 
-def test_whatever_is_an_integer_to_python_is_one_to_the_calls(started: None) -> None:
+def test_calls_accept_every_object_with_an_index_method(started: None) -> None:
     class Port:
         def __index__(self) -> int:
             return 4711
@@ -248,12 +248,19 @@ def test_any_writable_contiguous_memory_is_a_buffer(pair: tuple[int, int], form:
 
 
 @pytest.mark.parametrize("form", range(len(buffers(16))))
-def test_a_buffer_in_any_form_has_room_for_its_bytes_and_no_more(pair: tuple[int, int], form: int) -> None:
+def test_the_size_of_a_buffer_is_its_number_of_bytes_in_every_form(pair: tuple[int, int], form: int) -> None:
     assert error_of(recv(pair[0], buffers(16)[form], 17, 0)) == WSAEFAULT
     assert error_of(send(pair[0], buffers(16)[form], 17, 0)) == WSAEFAULT
 
 
-def test_what_c_only_reads_may_be_read_only(pair: tuple[int, int]) -> None:
+def test_a_type_error_for_a_buffer_names_the_type_that_was_passed() -> None:
+    with pytest.raises(TypeError, match="a bytes-like object is required, not 'int'"):
+        winsock.inet_ntop(AF_INET, 5, bytearray(22), 22)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="a bytes-like object is required, not 'str'"):
+        winsock.gethostname("name", 4)  # type: ignore[arg-type]
+
+
+def test_a_const_buffer_may_be_read_only(pair: tuple[int, int]) -> None:
     for data in (b"12", memoryview(b"12"), memoryview(b"0120")[1:3]):
         assert send(pair[0], data, 2, 0) == 2
     assert receive_all(pair[1], 6) == b"121212"
@@ -307,8 +314,8 @@ def test_a_pointer_to_an_integer_is_a_ctypes_integer_of_4_bytes_or_more(pair: tu
     assert waiting.value == 2
 
 
-def test_a_length_in_a_wide_integer_counts_with_its_low_32_bits_or_is_a_fault(pair: tuple[int, int]) -> None:
-    # An int lies at the address that C is given; what is above its 4 bytes can only make the length wrong.
+def test_a_length_in_a_wide_integer_uses_its_low_32_bits_or_is_wsaefault(pair: tuple[int, int]) -> None:
+    # C reads an int at this address; the bytes above it are not part of the length.
     length = c_int64(-(1 << 32))
     assert error_of(getsockname(pair[0], bytearray(64), length)) == WSAEFAULT
 
@@ -336,7 +343,7 @@ def test_text_is_ascii_str_or_bytes_up_to_the_first_nul(started: None, given: An
 # The order of checks
 
 
-def test_winsocks_start_is_checked_before_the_handle(unstarted: None) -> None:
+def test_wsastartup_is_checked_before_the_handle(unstarted: None) -> None:
     assert error_of(closesocket(1)) == WSANOTINITIALISED
 
 
@@ -374,7 +381,7 @@ def test_the_handle_is_checked_before_lengths_and_null(started: None, number: in
         assert error_of(result) == WSAENOTSOCK
 
 
-def test_lengths_beyond_the_buffer_are_checked_before_the_sockets_state(started: None) -> None:
+def test_lengths_beyond_the_buffer_are_checked_before_the_state_of_the_socket(started: None) -> None:
     s, short, length = new(), bytearray(1), c_int(2)
     assert error_of(send(s, short, 2, 0)) == WSAEFAULT  # not WSAENOTCONN
     assert error_of(recv(s, short, 2, 0)) == WSAEFAULT
@@ -382,11 +389,11 @@ def test_lengths_beyond_the_buffer_are_checked_before_the_sockets_state(started:
     assert error_of(bind(bound(), short, 2)) == WSAEFAULT
 
 
-def test_getsockname_checks_a_length_beyond_its_buffer_before_the_sockets_state(started: None) -> None:
+def test_getsockname_checks_its_length_before_the_state_of_the_socket(started: None) -> None:
     assert error_of(getsockname(new(), bytearray(1), c_int(16))) == WSAEFAULT  # not WSAEINVAL
 
 
-def test_getpeername_alone_looks_at_the_connection_before_its_arguments(started: None) -> None:
+def test_only_getpeername_checks_the_connection_before_its_arguments(started: None) -> None:
     assert error_of(getpeername(new(), None, None)) == WSAENOTCONN
     assert error_of(getpeername(new(), bytearray(1), c_int(16))) == WSAENOTCONN
 
@@ -394,7 +401,7 @@ def test_getpeername_alone_looks_at_the_connection_before_its_arguments(started:
 # Keywords
 
 
-def test_arguments_may_be_given_by_their_names(pair: tuple[int, int]) -> None:
+def test_arguments_may_be_passed_by_name(pair: tuple[int, int]) -> None:
     client, server = pair
     assert send(s=client, buf=b"1", len=1, flags=0) == 1
     assert recvfrom(s=server, buf=bytearray(1), len=1, flags=0, from_=None, fromlen=None) == 1

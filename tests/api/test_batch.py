@@ -1,4 +1,4 @@
-"""winsock.batch: one buffer to many sockets, a result for each."""
+"""winsock.batch sends one buffer to many sockets and returns one result per socket."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def fill(s: int) -> None:
-    """Sends until there is no room; the socket is non-blocking."""
+    """Sends on a non-blocking socket until its send buffer is full."""
     while send(s, bytes(65536), 65536, 0) != SOCKET_ERROR:
         pass
 
 
-def test_each_socket_gets_all_of_it(started: None) -> None:
+def test_send_many_sends_the_whole_message_to_each_socket(started: None) -> None:
     pairs = [connected_pair() for _ in range(5)]
     assert send_many([client for client, _ in pairs], bytearray(b"hello!"), 5, 0) == [5] * 5
     for _, server in pairs:
@@ -52,7 +52,7 @@ def test_each_socket_gets_all_of_it(started: None) -> None:
         assert buf[:5] == b"hello"
 
 
-def test_no_socket_hides_another(started: None) -> None:
+def test_an_error_of_one_socket_does_not_affect_the_others(started: None) -> None:
     full, _full_peer = connected_pair()
     set_nonblocking(full)
     fill(full)
@@ -70,25 +70,25 @@ def test_no_socket_hides_another(started: None) -> None:
     assert recv(good_peer, bytearray(1), 1, 0) == 1
 
 
-def test_a_nonblocking_socket_takes_what_fits_and_a_blocking_one_waits_its_time(started: None) -> None:
+def test_a_nonblocking_socket_takes_what_fits_and_a_blocking_one_waits_until_its_timeout(started: None) -> None:
     much = bytes(32 * 1024 * 1024)
     patient, _peer = connected_pair()
     assert setsockopt(patient, winsock.SOL_SOCKET, winsock.SO_SNDTIMEO, u_long(50), 4) == 0
     assert send_many([patient], much, len(much), 0) == [-WSAETIMEDOUT]
 
 
-def test_nothing_to_send_and_nobody_to_send_to(started: None) -> None:
+def test_an_empty_message_and_an_empty_list_are_accepted(started: None) -> None:
     client, _server = connected_pair()
     assert send_many([], b"x", 1, 0) == []
     assert send_many([client, 1], b"", 0, 0) == [0, -WSAENOTSOCK]
 
 
 @pytest.mark.wine_differs("send looks for the handle first")
-def test_before_start_up_each_says_so(unstarted: None) -> None:
+def test_before_wsastartup_each_result_is_wsanotinitialised(unstarted: None) -> None:
     assert send_many([4, 8], b"x", 1, 0) == [-WSANOTINITIALISED] * 2
 
 
-def test_a_wrong_argument_raises_as_in_send(started: None) -> None:
+def test_a_wrong_argument_raises_the_exception_of_send(started: None) -> None:
     client, _server = connected_pair()
     with pytest.raises(TypeError):
         send_many([client], "text", 1, 0)  # type: ignore[arg-type]
@@ -100,8 +100,8 @@ def test_a_wrong_argument_raises_as_in_send(started: None) -> None:
         send_many([1.5], b"x", 1, 0)  # type: ignore[list-item]
 
 
-def test_a_list_that_seems_longer_than_it_is_has_results_for_what_is_there(started: None) -> None:
-    """As one does from which another thread takes a socket meanwhile."""
+def test_a_sequence_that_reports_a_wrong_length_has_one_result_per_item(started: None) -> None:
+    """Another thread may remove a socket from the list during the call."""
 
     class Shrinking(list[int]):
         def __len__(self) -> int:
@@ -111,5 +111,5 @@ def test_a_list_that_seems_longer_than_it_is_has_results_for_what_is_there(start
     assert send_many(Shrinking([client]), b"x", 1, 0) == [1]
 
 
-def test_invalid_socket_is_no_socket(started: None) -> None:
+def test_invalid_socket_is_wsaenotsock(started: None) -> None:
     assert send_many([winsock.INVALID_SOCKET, -1], b"x", 1, 0) == [-WSAENOTSOCK] * 2

@@ -1,4 +1,4 @@
-"""Waits: what ends them — data, a time-out, a socket closed by another thread, a signal — and with which answer."""
+"""Blocking calls end with data, a timeout or a closed socket, and continue after a signal."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ from winsock import (
 pytestmark = pytest.mark.usefixtures("started")
 
 
-# Time-outs
+# Timeouts
 
 
 @pytest.mark.parametrize("call", ["recv", "recvfrom"])
@@ -84,7 +84,7 @@ def test_after_a_timed_out_recv_data_still_comes(pair: tuple[int, int]) -> None:
     assert recv(pair[0], bytearray(1), 1, 0) == 1
 
 
-def test_so_sndtimeo_ends_a_send_that_finds_no_room_with_wsaetimedout(pair: tuple[int, int]) -> None:
+def test_so_sndtimeo_ends_a_blocked_send_with_wsaetimedout(pair: tuple[int, int]) -> None:
     set_option(pair[0], SO_SNDTIMEO, 20)
     data, results = bytes(1 << 20), [0]
     while results[-1] >= 0 and len(results) < 200:
@@ -96,7 +96,7 @@ def test_so_rcvtimeo_has_no_effect_on_accept() -> None:
     server = listener()
     set_option(server, SO_RCVTIMEO, 1)
     accepting = Running(lambda: accept(server, None, None))
-    # Twice the time-out goes by, counted by a wait of its own.
+    # Twice the timeout elapses, measured by another wait.
     idle = bound(SOCK_DGRAM)
     assert WSAPoll(WSAPOLLFD(idle, POLLIN), 1, 30) == 0
     connect_to(server)
@@ -109,14 +109,14 @@ def test_so_sndtimeo_has_no_effect_on_connect() -> None:
     assert connect(s, name_of(listener()), 16) == 0
 
 
-def test_a_time_out_of_0_waits_for_data(pair: tuple[int, int]) -> None:
+def test_a_timeout_of_0_means_no_limit(pair: tuple[int, int]) -> None:
     set_option(pair[0], SO_RCVTIMEO, 0)
     receiving = Running(lambda: recv(pair[0], bytearray(1), 1, 0))
     assert send(pair[1], b"1", 1, 0) == 1
     assert receiving.result() == 1
 
 
-def test_select_and_wsapoll_end_when_their_time_is_over(udp: tuple[int, int]) -> None:
+def test_select_and_wsapoll_return_0_after_their_timeout(udp: tuple[int, int]) -> None:
     fds = fd_set_of(udp[0])
     assert select(0, fds, None, None, timeval(0, 20_000)) == 0
     assert fds.fd_count == 0
@@ -125,10 +125,10 @@ def test_select_and_wsapoll_end_when_their_time_is_over(udp: tuple[int, int]) ->
     assert entry.revents == 0
 
 
-# What is waited for comes
+# The event occurs
 
 
-def test_a_blocking_recv_ends_with_data_with_the_end_and_with_a_reset() -> None:
+def test_a_blocking_recv_returns_on_data_end_of_stream_and_reset() -> None:
     endings: dict[str, Callable[[int], object]] = {
         "data": lambda s: send(s, b"1", 1, 0),
         "end": lambda s: shutdown(s, SD_SEND),
@@ -161,7 +161,7 @@ def test_select_and_wsapoll_without_a_limit_end_with_an_event(udp: tuple[int, in
     assert (selecting.result(), polling.result()) == (1, 1)
 
 
-def test_a_thread_that_waits_leaves_the_others_running(pair: tuple[int, int]) -> None:
+def test_a_blocked_call_does_not_block_other_threads(pair: tuple[int, int]) -> None:
     receiving = Running(lambda: recv(pair[0], bytearray(1), 1, 0))
     assert sum(range(100_000)) == 4_999_950_000
     assert send(pair[1], b"1", 1, 0) == 1
@@ -172,7 +172,7 @@ def test_a_thread_that_waits_leaves_the_others_running(pair: tuple[int, int]) ->
 
 
 def closed_meanwhile(make: Callable[[], int], wait: Callable[[int], tuple[int, int]]) -> tuple[int, int]:
-    """What a waiting call gives, with the last error, when another thread closes its socket.
+    """The result and the last error of a blocked call after another thread has closed its socket.
 
     Nothing tells from outside that a call has begun to wait: where the socket was closed before, it is done again with
     more time.
@@ -213,13 +213,13 @@ WAITS: dict[str, tuple[Callable[[], int], Callable[[int], int], int]] = {
 
 
 @pytest.mark.wine_differs("send waits on", run=False)
-def test_closing_ends_send() -> None:
+def test_closesocket_ends_a_blocked_send() -> None:
     result, error = closed_meanwhile(lambda: connected_pair()[0], lambda s: (send_until_it_fails(s), WSAGetLastError()))
     assert result == SOCKET_ERROR
     assert error not in (WSAENOTSOCK, WSAETIMEDOUT)
 
 
-def test_closing_ends_connect() -> None:
+def test_closesocket_ends_a_blocked_connect() -> None:
     def wait(s: int) -> tuple[int, int]:
         set_nonblocking(s, 0)
         return connect(s, full, 16), WSAGetLastError()
@@ -228,7 +228,7 @@ def test_closing_ends_connect() -> None:
     assert closed_meanwhile(new, wait)[0] == SOCKET_ERROR
 
 
-def test_closing_ends_every_wait_on_the_socket() -> None:
+def test_closesocket_ends_every_call_that_is_blocked_on_the_socket() -> None:
     idle, s = bound(SOCK_DGRAM), without_limit(bound(SOCK_DGRAM))
     waiting = [Running(lambda: recv(s, bytearray(1), 1, 0)) for _ in range(3)]
     waiting.append(Running(lambda: select(0, fd_set_of(s), None, None, None)))
@@ -239,7 +239,7 @@ def test_closing_ends_every_wait_on_the_socket() -> None:
 
 
 @pytest.mark.parametrize("call", WAITS)
-def test_closing_ends_a_wait_in_another_thread(call: str) -> None:
+def test_closesocket_ends_a_blocked_call_of_another_thread(call: str) -> None:
     make, wait, _ = WAITS[call]
     result, error = closed_meanwhile(make, lambda s: (wait(s), WSAGetLastError()))
     assert result in (SOCKET_ERROR, INVALID_SOCKET)
@@ -248,12 +248,12 @@ def test_closing_ends_a_wait_in_another_thread(call: str) -> None:
 
 @pytest.mark.wine_differs("the calls end with codes of Windows's kernel")
 @pytest.mark.parametrize("call", WAITS)
-def test_the_call_whose_socket_was_closed_says_so(call: str) -> None:
+def test_a_blocked_call_reports_that_its_socket_was_closed(call: str) -> None:
     make, wait, error = WAITS[call]
     assert closed_meanwhile(make, lambda s: (wait(s), WSAGetLastError()))[1] == error
 
 
-def test_closing_shows_to_select_as_readable() -> None:
+def test_select_reports_a_closed_socket_as_readable() -> None:
     left: list[int] = []
 
     def wait(s: int) -> tuple[int, int]:
@@ -266,7 +266,7 @@ def test_closing_shows_to_select_as_readable() -> None:
     assert left[-1] == 1
 
 
-def test_closing_ends_select_for_exceptions_with_wsaenotsock() -> None:
+def test_closesocket_ends_select_on_exceptfds_with_wsaenotsock() -> None:
     ended: list[int] = []
 
     def wait(s: int) -> tuple[int, int]:
@@ -278,7 +278,7 @@ def test_closing_ends_select_for_exceptions_with_wsaenotsock() -> None:
     assert ended[-1] == WSAENOTSOCK
 
 
-def test_closing_shows_to_wsapoll_as_pollnval() -> None:
+def test_wsapoll_reports_a_closed_socket_as_pollnval() -> None:
     shown: list[int] = []
 
     def wait(s: int) -> tuple[int, int]:
@@ -291,7 +291,7 @@ def test_closing_shows_to_wsapoll_as_pollnval() -> None:
     assert shown[-1] == POLLNVAL
 
 
-def test_a_number_that_was_closed_during_a_wait_does_not_reach_a_newer_socket() -> None:
+def test_a_handle_that_was_closed_during_a_wait_does_not_refer_to_a_newer_socket() -> None:
     s = without_limit(bound(SOCK_DGRAM))
     waiting = Running(lambda: (recv(s, bytearray(8), 8, 0), WSAGetLastError()))
     assert closesocket(s) == 0
@@ -310,7 +310,7 @@ SIGNALS = pytest.mark.posix_only("a signal interrupts a waiting call on POSIX al
 
 @pytest.fixture
 def handled() -> Iterator[list[Callable[[], None]]]:
-    """What a signal's handler does: the functions that a test puts into this list."""
+    """The functions that the signal handler calls; a test adds them to this list."""
     actions: list[Callable[[], None]] = []
 
     def handle(number: int, frame: FrameType | None) -> None:
@@ -323,7 +323,7 @@ def handled() -> Iterator[list[Callable[[], None]]]:
 
 
 class Signals:
-    """Sends SIGUSR1 to this thread every few milliseconds, until it is told to stop."""
+    """Sends SIGUSR1 to this thread every few milliseconds until the end of the block."""
 
     def __init__(self) -> None:
         self._done = threading.Event()
@@ -342,7 +342,7 @@ class Signals:
 
 
 @SIGNALS
-def test_control_c_ends_a_waiting_call(handled: list[Callable[[], None]], pair: tuple[int, int]) -> None:
+def test_control_c_ends_a_blocked_call(handled: list[Callable[[], None]], pair: tuple[int, int]) -> None:
     def interrupt() -> None:
         handled.clear()
         raise KeyboardInterrupt
@@ -358,13 +358,13 @@ def test_control_c_ends_a_waiting_call(handled: list[Callable[[], None]], pair: 
         handled.append(interrupt)
         with Signals(), pytest.raises(KeyboardInterrupt):
             call()
-    # Nothing of the waits is left behind: the socket still works.
+    # The waits have left no trace: the socket still works.
     assert send(pair[1], b"1", 1, 0) == 1
     assert recv(pair[0], bytearray(1), 1, 0) == 1
 
 
 @SIGNALS
-def test_a_signals_handler_runs_during_a_wait_which_then_goes_on(
+def test_a_signal_handler_runs_during_a_blocked_call_which_then_continues(
     handled: list[Callable[[], None]], pair: tuple[int, int]
 ) -> None:
     sent: list[int] = []
@@ -382,8 +382,8 @@ def test_a_signals_handler_runs_during_a_wait_which_then_goes_on(
 
 
 @SIGNALS
-def test_signals_do_not_prolong_a_time_out(handled: list[Callable[[], None]], udp: tuple[int, int]) -> None:
-    # They come faster than the time-out, so that a wait begun anew after each would never end.
+def test_signals_do_not_extend_a_timeout(handled: list[Callable[[], None]], udp: tuple[int, int]) -> None:
+    # They are faster than the timeout: a wait that restarted after each signal would never end.
     set_option(udp[0], SO_RCVTIMEO, 100)
     with Signals():
         assert error_of(recv(udp[0], bytearray(1), 1, 0)) == WSAETIMEDOUT
@@ -392,7 +392,7 @@ def test_signals_do_not_prolong_a_time_out(handled: list[Callable[[], None]], ud
 
 
 @SIGNALS
-def test_a_signal_does_not_shorten_a_time_out(handled: list[Callable[[], None]], udp: tuple[int, int]) -> None:
+def test_a_signal_does_not_shorten_a_timeout(handled: list[Callable[[], None]], udp: tuple[int, int]) -> None:
     here, there = udp
     count: list[None] = []
 

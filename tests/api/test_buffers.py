@@ -1,4 +1,4 @@
-"""A length beyond its buffer never reads or writes there: WSAEFAULT comes before any effect, and the data stays."""
+"""A length that exceeds its buffer is WSAEFAULT; nothing is read, written or lost."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ from winsock import (
 
 
 def marked(mark: pytest.MarkDecorator, *values: int) -> list[Any]:
-    """Parameters that Wine answers otherwise than Windows."""
+    """Parameters for which Wine differs from Windows."""
     return [pytest.param(value, marks=mark) for value in values]
 
 
@@ -66,7 +66,7 @@ def test_send_beyond_its_buffer_sends_nothing(pair: tuple[int, int], length: int
 
 
 @TOO_LONG
-def test_recv_beyond_its_buffer_leaves_the_data_and_the_buffer(pair: tuple[int, int], length: int) -> None:
+def test_recv_beyond_its_buffer_leaves_the_data_and_the_buffer_unchanged(pair: tuple[int, int], length: int) -> None:
     client, server = pair
     assert send(client, b"12345678", 8, 0) == 8
     data = bytearray(b"....")
@@ -91,7 +91,7 @@ def test_sendto_with_a_wrong_length_of_the_address_sends_nothing(udp: tuple[int,
 
 
 @TOO_LONG
-def test_recvfrom_beyond_its_buffer_leaves_the_datagram(udp: tuple[int, int], length: int) -> None:
+def test_recvfrom_beyond_its_buffer_leaves_the_datagram_in_the_queue(udp: tuple[int, int], length: int) -> None:
     here, there = udp
     assert sendto(here, b"datagram", 8, 0, name_of(there), 16) == 8
     assert readable(there)
@@ -107,7 +107,9 @@ def test_recvfrom_beyond_its_buffer_leaves_the_datagram(udp: tuple[int, int], le
     "fromlen",
     [17, 0x7FFFFFFF, -1, *marked(pytest.mark.wine_differs("recvfrom cuts the address instead of failing"), 15, 0)],
 )
-def test_recvfrom_with_a_wrong_room_for_the_sender_leaves_the_datagram(udp: tuple[int, int], fromlen: int) -> None:
+def test_recvfrom_with_a_wrong_address_size_leaves_the_datagram_in_the_queue(
+    udp: tuple[int, int], fromlen: int
+) -> None:
     here, there = udp
     assert sendto(here, b"datagram", 8, 0, name_of(there), 16) == 8
     assert readable(there)
@@ -142,7 +144,7 @@ def test_connect_with_a_wrong_length_leaves_the_socket_unconnected(started: None
 
 
 @pytest.mark.parametrize("call", [bind, connect])
-def test_an_address_is_needed(started: None, call: Callable[[int, Any, int], int]) -> None:
+def test_an_address_of_null_is_wsaefault(started: None, call: Callable[[int, Any, int], int]) -> None:
     assert error_of(call(new(), None, 16)) == WSAEFAULT
     assert error_of(call(new(), None, 0)) == WSAEFAULT
 
@@ -162,7 +164,7 @@ def test_a_length_may_be_longer_than_an_address_needs(started: None, call: Calla
         *marked(pytest.mark.wine_differs("accept drops the connection when its address does not fit"), 15, 0),
     ],
 )
-def test_accept_with_a_wrong_room_for_the_address_leaves_the_connection(started: None, addrlen: int) -> None:
+def test_accept_with_a_wrong_address_size_leaves_the_connection_waiting(started: None, addrlen: int) -> None:
     server = listener()
     client = connect_to(server)
     assert readable(server)
@@ -177,7 +179,7 @@ def test_accept_with_a_wrong_room_for_the_address_leaves_the_connection(started:
 
 @pytest.mark.parametrize("call", [getsockname, getpeername])
 @pytest.mark.parametrize("namelen", [17, 0x7FFFFFFF, -1, 15, 0])
-def test_a_name_with_a_wrong_room_is_not_written(
+def test_a_name_is_not_written_if_its_length_is_wrong(
     pair: tuple[int, int], call: Callable[[int, Any, Any], int], namelen: int
 ) -> None:
     name, length = bytearray(b"." * 16), c_int(namelen)
@@ -188,13 +190,13 @@ def test_a_name_with_a_wrong_room_is_not_written(
 @pytest.mark.parametrize(
     "call", [getsockname, pytest.param(getpeername, marks=pytest.mark.wine_differs("NULL is WSAEINVAL to getpeername"))]
 )
-def test_a_name_needs_its_buffer_and_its_length(pair: tuple[int, int], call: Callable[[int, Any, Any], int]) -> None:
+def test_a_name_requires_a_buffer_and_a_length(pair: tuple[int, int], call: Callable[[int, Any, Any], int]) -> None:
     assert error_of(call(pair[0], None, c_int(16))) == WSAEFAULT
     assert error_of(call(pair[0], bytearray(16), None)) == WSAEFAULT
 
 
 @pytest.mark.parametrize("call", [getsockname, getpeername])
-def test_a_name_in_a_larger_room_says_its_size_and_leaves_the_rest(
+def test_a_name_in_a_larger_buffer_reports_its_size_and_leaves_the_remaining_bytes(
     pair: tuple[int, int], call: Callable[[int, Any, Any], int]
 ) -> None:
     name, length = bytearray(b"." * 20), c_int(20)
@@ -217,19 +219,19 @@ def test_getsockopt_beyond_its_value_writes_nothing(started: None, optlen: int) 
     assert (value, length.value) == (b"....", optlen)
 
 
-def test_an_option_needs_its_value_and_its_length(started: None) -> None:
+def test_an_option_requires_a_value_and_a_length(started: None) -> None:
     s = new()
     assert error_of(setsockopt(s, SOL_SOCKET, SO_KEEPALIVE, None, 4)) == WSAEFAULT
     assert error_of(getsockopt(s, SOL_SOCKET, SO_TYPE, None, c_int(4))) == WSAEFAULT
     assert error_of(getsockopt(s, SOL_SOCKET, SO_TYPE, bytearray(4), None)) == WSAEFAULT
 
 
-def test_ioctlsocket_needs_its_argument(started: None) -> None:
+def test_ioctlsocket_requires_its_argument(started: None) -> None:
     for command in (FIONBIO, FIONREAD, SIOCATMARK):
         assert error_of(ioctlsocket(new(), command, None)) == WSAEFAULT
 
 
-def test_data_is_needed_where_its_length_is_not_0(pair: tuple[int, int]) -> None:
+def test_a_null_buffer_with_a_length_other_than_0_is_wsaefault(pair: tuple[int, int]) -> None:
     client, server = pair
     assert send(client, b"data", 4, 0) == 4
     assert readable(server)
@@ -238,7 +240,7 @@ def test_data_is_needed_where_its_length_is_not_0(pair: tuple[int, int]) -> None
     assert receive_all(server, 4) == b"data"
 
 
-def test_no_data_may_be_null(udp: tuple[int, int]) -> None:
+def test_a_null_buffer_with_length_0_is_accepted(udp: tuple[int, int]) -> None:
     here, there = udp
     assert sendto(here, None, 0, 0, name_of(there), 16) == 0
     assert readable(there)
@@ -253,7 +255,7 @@ def test_recv_writes_no_more_than_its_length(pair: tuple[int, int]) -> None:
     assert data == b"1234...."
 
 
-def test_gethostname_writes_nothing_where_the_name_does_not_fit(started: None) -> None:
+def test_gethostname_writes_nothing_if_the_name_does_not_fit(started: None) -> None:
     whole = bytearray(256)
     assert gethostname(whole, 256) == 0
     size = whole.index(0)
@@ -266,18 +268,18 @@ def test_gethostname_writes_nothing_where_the_name_does_not_fit(started: None) -
 
 
 @pytest.mark.parametrize("fds", [2, 0x7FFFFFFF, 0xFFFFFFFF, -1])
-def test_wsapoll_with_more_entries_than_its_array_changes_none(started: None, fds: int) -> None:
+def test_wsapoll_with_more_entries_than_its_array_changes_nothing(started: None, fds: int) -> None:
     array = (WSAPOLLFD * 1)(WSAPOLLFD(new(), POLLIN, -1))
     assert error_of(WSAPoll(array, fds, 0)) == WSAEFAULT
     assert array[0].revents == -1
 
 
-def test_wsapoll_needs_its_array(started: None) -> None:
+def test_wsapoll_requires_an_array(started: None) -> None:
     assert error_of(WSAPoll(None, 1, 0)) == WSAEFAULT
 
 
 @pytest.mark.parametrize("place", [1, 2, 3])
-def test_select_refuses_a_byte_array_shorter_than_an_fd_set(udp: tuple[int, int], place: int) -> None:
+def test_select_rejects_a_byte_array_shorter_than_an_fd_set(udp: tuple[int, int], place: int) -> None:
     given: list[Any] = [0, None, None, None, timeval()]
     given[place] = bytearray(sizeof(fd_set) - 1)
     assert error_of(select(*given)) == WSAEFAULT
@@ -286,21 +288,21 @@ def test_select_refuses_a_byte_array_shorter_than_an_fd_set(udp: tuple[int, int]
     assert fds.fd_count == 1
 
 
-def test_select_refuses_a_set_that_counts_more_sockets_than_it_has(udp: tuple[int, int]) -> None:
+def test_select_rejects_an_fd_count_beyond_the_capacity_of_the_set(udp: tuple[int, int]) -> None:
     fds = fd_set_of(udp[0])
     fds.fd_count = 65
     assert error_of(select(0, None, fds, None, timeval())) == WSAEFAULT
     assert fds.fd_count == 65
 
 
-def test_select_refuses_a_time_shorter_than_a_timeval(udp: tuple[int, int]) -> None:
+def test_select_rejects_a_timeout_shorter_than_a_timeval(udp: tuple[int, int]) -> None:
     fds = fd_set_of(udp[0])
     assert error_of(select(0, None, fds, None, bytes(7))) == WSAEFAULT
     assert fds.fd_count == 1
 
 
 @pytest.mark.parametrize(("family", "size"), [(AF_INET, 4), (AF_INET6, 16)])
-def test_inet_pton_refuses_less_room_than_an_address_needs(family: int, size: int) -> None:
+def test_inet_pton_rejects_a_buffer_shorter_than_an_address(family: int, size: int) -> None:
     text = "1.2.3.4" if family == AF_INET else "::1"
     room = bytearray(b"." * (size - 1))
     assert error_of(inet_pton(family, text, room)) == WSAEFAULT
@@ -310,26 +312,26 @@ def test_inet_pton_refuses_less_room_than_an_address_needs(family: int, size: in
 
 
 @pytest.mark.parametrize(("family", "size"), [(AF_INET, 4), (AF_INET6, 16)])
-def test_inet_ntop_refuses_an_address_that_is_too_short(family: int, size: int) -> None:
+def test_inet_ntop_rejects_an_address_that_is_too_short(family: int, size: int) -> None:
     room = bytearray(b"." * 64)
     assert error_of(inet_ntop(family, bytes(size - 1), room, 64)) == WSAEFAULT
     assert room == b"." * 64
 
 
-def test_inet_ntop_refuses_a_size_beyond_its_buffer() -> None:
+def test_inet_ntop_rejects_a_size_beyond_its_buffer() -> None:
     room = bytearray(b"." * 15)
     assert error_of(inet_ntop(AF_INET, bytes(4), room, 16)) == WSAEFAULT
     assert room == b"." * 15
 
 
-def test_getaddrinfo_refuses_short_hints_and_needs_room_for_its_result(started: None) -> None:
+def test_getaddrinfo_rejects_short_hints_and_a_null_result(started: None) -> None:
     result = POINTER(addrinfo)(addrinfo())
     assert getaddrinfo("127.0.0.1", None, bytes(sizeof(addrinfo) - 1), result) == WSAEFAULT
     assert not result
     assert getaddrinfo("127.0.0.1", None, None, None) == WSAEFAULT
 
 
-def test_getnameinfo_refuses_lengths_beyond_its_buffers(started: None) -> None:
+def test_getnameinfo_rejects_lengths_beyond_its_buffers(started: None) -> None:
     node, service = bytearray(b"." * 64), bytearray(b"." * 64)
     for length, node_size, service_size in (
         (17, 64, 64),
@@ -345,17 +347,17 @@ def test_getnameinfo_refuses_lengths_beyond_its_buffers(started: None) -> None:
     assert node == service == b"." * 64
 
 
-def test_getnameinfo_needs_an_address(started: None) -> None:
+def test_getnameinfo_requires_an_address(started: None) -> None:
     assert getnameinfo(None, 16, bytearray(64), 64, None, 0, NI_NUMERICHOST) == WSAEFAULT
 
 
 @pytest.mark.wine_differs("a short address is WSAEAFNOSUPPORT to getnameinfo")
 @pytest.mark.parametrize("length", [15, 2, 0])
-def test_getnameinfo_refuses_an_address_that_is_too_short_for_its_family(started: None, length: int) -> None:
+def test_getnameinfo_rejects_an_address_that_is_too_short_for_its_family(started: None, length: int) -> None:
     assert getnameinfo(loopback(80), length, bytearray(64), 64, None, 0, NI_NUMERICHOST) == WSAEFAULT
 
 
-def test_a_call_writes_nothing_behind_its_buffers_view(pair: tuple[int, int]) -> None:
+def test_a_call_writes_nothing_outside_its_memoryview(pair: tuple[int, int]) -> None:
     memory = bytearray(b"." * 32)
     view = memoryview(memory)[8:24]
     assert getpeername(pair[0], view, c_int(16)) == 0

@@ -1,4 +1,4 @@
-"""connect and accept: succeeding, refused and under way, and what the accepted socket inherits."""
+"""connect and accept: success, refusal, connect in progress, and what the accepted socket inherits."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ from winsock import (
 # connect
 
 
-def test_connect_and_accept_know_each_others_names(started: None) -> None:
+def test_connect_and_accept_have_each_others_address(started: None) -> None:
     server = listener()
     client = connect_to(server)
     assert readable(server)
@@ -91,7 +91,7 @@ def test_connect_and_accept_know_each_others_names(started: None) -> None:
 
 
 @pytest.mark.wine_differs("SO_ERROR repeats what a blocking connect has said")
-def test_a_refused_blocking_connect_says_so_once(started: None) -> None:
+def test_a_refused_blocking_connect_is_reported_once(started: None) -> None:
     s = new()
     assert error_of(connect(s, closed_port(), 16)) == WSAECONNREFUSED
     assert option(s, SO_ERROR) == 0
@@ -104,7 +104,7 @@ def test_a_refused_blocking_connect_can_be_tried_again(started: None) -> None:
     assert connect(s, name_of(listener()), 16) == 0
 
 
-def test_a_nonblocking_connect_is_wsaewouldblock_and_then_writable(started: None) -> None:
+def test_a_nonblocking_connect_is_wsaewouldblock_until_the_socket_is_writable(started: None) -> None:
     server, s = listener(), new()
     set_nonblocking(s)
     assert error_of(connect(s, name_of(server), 16)) == WSAEWOULDBLOCK
@@ -114,7 +114,7 @@ def test_a_nonblocking_connect_is_wsaewouldblock_and_then_writable(started: None
     assert send(s, b"1", 1, 0) == 1
 
 
-def test_a_refused_nonblocking_connect_shows_in_exceptfds_and_keeps_its_reason(started: None) -> None:
+def test_a_refused_nonblocking_connect_is_in_exceptfds_and_so_error_has_the_reason(started: None) -> None:
     s = new()
     set_nonblocking(s)
     assert error_of(connect(s, closed_port(), 16)) == WSAEWOULDBLOCK
@@ -143,7 +143,7 @@ def test_a_bound_socket_can_listen_after_its_connect_failed(started: None) -> No
     connect_to(s)
 
 
-def test_connect_again_is_wsaeisconn_whichever_side_ended(pair: tuple[int, int]) -> None:
+def test_a_second_connect_is_wsaeisconn_even_after_either_side_has_ended(pair: tuple[int, int]) -> None:
     client, server = pair
     name = name_of(client, getpeername)
     for s in pair:
@@ -161,23 +161,23 @@ def test_connect_on_a_listener_is_wsaeinval(started: None) -> None:
 
 @pytest.mark.wine_differs("it tries to connect there")
 @pytest.mark.parametrize("name", [loopback(0), loopback(80, INADDR_ANY)])
-def test_nobody_can_connect_to_port_0_or_to_no_address(started: None, name: sockaddr_in) -> None:
+def test_connect_to_port_0_or_to_an_address_of_zeros_is_wsaeaddrnotavail(started: None, name: sockaddr_in) -> None:
     s = new()
     assert error_of(connect(s, name, 16)) == WSAEADDRNOTAVAIL
     assert connect(s, name_of(listener()), 16) == 0
 
 
 @pytest.mark.wine_differs("connect says WSAEADDRNOTAVAIL of an unknown family")
-def test_connect_refuses_an_unknown_family(started: None) -> None:
+def test_connect_rejects_an_unknown_family(started: None) -> None:
     assert error_of(connect(new(), b"\xad\xde" + bytes(14), 16)) == WSAEAFNOSUPPORT
 
 
-def test_connect_binds(pair: tuple[int, int]) -> None:
+def test_connect_binds_an_unbound_socket(pair: tuple[int, int]) -> None:
     for s in pair:
         assert error_of(bind(s, loopback(), 16)) == WSAEINVAL
 
 
-def test_an_ipv6_stream_works_as_an_ipv4_one(started: None) -> None:
+def test_an_ipv6_stream_works_like_an_ipv4_stream(started: None) -> None:
     server = bound(SOCK_STREAM, loopback6())
     name, length = sockaddr_in6(), c_int(28)
     assert getsockname(server, name, length) == 0
@@ -190,7 +190,7 @@ def test_an_ipv6_stream_works_as_an_ipv4_one(started: None) -> None:
     assert receive_all(s, 3) == b"six"
 
 
-def test_while_connecting_the_socket_has_its_names_and_no_connection_yet(started: None) -> None:
+def test_while_connecting_the_socket_has_its_addresses_but_no_connection(started: None) -> None:
     s = connecting()
     peer = name_of(s, getpeername)
     assert error_of(connect(s, peer, 16)) == WSAEALREADY
@@ -205,7 +205,7 @@ def test_while_connecting_nothing_can_be_sent_or_received(started: None) -> None
     assert transfers(connecting()) == [WSAENOTCONN] * 4
 
 
-def test_an_ipv6_socket_reaches_no_ipv4_address_unless_it_is_dual_stack(started: None) -> None:
+def test_an_ipv6_socket_connects_to_ipv4_addresses_only_if_it_is_dual_stack(started: None) -> None:
     server = listener()
     name = loopback6(port_of(server))
     name.sin6_addr.s6_addr = bytes(10) + b"\xff\xff\x7f\0\0\1"
@@ -216,13 +216,13 @@ def test_an_ipv6_socket_reaches_no_ipv4_address_unless_it_is_dual_stack(started:
     assert connect(dual, name, 28) == 0
 
 
-def test_a_raw_socket_is_made_or_needs_a_privilege(started: None) -> None:
+def test_a_raw_socket_is_created_or_is_wsaeacces(started: None) -> None:
     s = socket(AF_INET, SOCK_RAW, 1)
     assert s != INVALID_SOCKET or WSAGetLastError() == WSAEACCES
 
 
 @pytest.mark.posix_only("Windows has no limit that a test could lower")
-def test_too_many_open_sockets_are_wsaemfile_and_a_connection_then_waits(started: None) -> None:
+def test_too_many_open_sockets_are_wsaemfile_and_the_connection_keeps_waiting(started: None) -> None:
     import resource
 
     server = listener()
@@ -244,7 +244,7 @@ def test_too_many_open_sockets_are_wsaemfile_and_a_connection_then_waits(started
 # accept
 
 
-def test_accept_needs_a_listening_stream(started: None) -> None:
+def test_accept_requires_a_listening_stream_socket(started: None) -> None:
     assert error_of(accept(new(), None, None)) == WSAEINVAL
     assert error_of(accept(bound(), None, None)) == WSAEINVAL
     assert error_of(accept(bound(SOCK_DGRAM), None, None)) == WSAEOPNOTSUPP
@@ -257,7 +257,7 @@ def test_a_nonblocking_accept_without_a_connection_is_wsaewouldblock(started: No
 
 
 @pytest.mark.parametrize("given", [(True, False), (False, True)])
-def test_accept_tells_no_address_where_either_argument_is_null(started: None, given: tuple[bool, bool]) -> None:
+def test_accept_returns_no_address_if_either_argument_is_null(started: None, given: tuple[bool, bool]) -> None:
     server = listener()
     connect_to(server)
     assert readable(server)
@@ -266,14 +266,14 @@ def test_accept_tells_no_address_where_either_argument_is_null(started: None, gi
     assert address == b"." * 16
 
 
-def test_an_accepted_socket_inherits_the_listeners_mode(started: None) -> None:
+def test_an_accepted_socket_inherits_the_mode_of_the_listener(started: None) -> None:
     server = listener()
     set_nonblocking(server)
     connect_to(server)
     assert error_of(recv(accept_from(server), bytearray(1), 1, 0)) == WSAEWOULDBLOCK
 
 
-def test_an_accepted_socket_inherits_the_listeners_options_as_they_were_given(started: None) -> None:
+def test_an_accepted_socket_inherits_the_options_of_the_listener_as_they_were_set(started: None) -> None:
     server = listener()
     for number, value in ((SO_KEEPALIVE, 1), (SO_RCVBUF, 4711), (SO_RCVTIMEO, 123), (SO_OOBINLINE, 1)):
         set_option(server, number, value)
@@ -293,7 +293,7 @@ def test_an_accepted_socket_of_a_listener_without_options_has_the_defaults(start
     assert [option(s, number) for number in (SO_KEEPALIVE, SO_RCVTIMEO, SO_OOBINLINE)] == [0, 0, 0]
 
 
-def test_a_closed_listener_resets_who_was_not_accepted(started: None) -> None:
+def test_closing_a_listener_resets_connections_that_were_not_accepted(started: None) -> None:
     server = listener()
     client = connect_to(server)
     assert closesocket(server) == 0

@@ -1,4 +1,4 @@
-"""The constants have Winsock's values, whatever the host calls the same thing."""
+"""The constants have Winsock's values, whatever values the operating system has."""
 
 import ctypes
 
@@ -61,7 +61,7 @@ def public_names(module: object) -> set[str]:
         ("IOC_IN", 0x80000000),
     ],
 )
-def test_the_articles_constants_have_its_values(name: str, value: int) -> None:
+def test_the_constants_of_the_article_have_its_values(name: str, value: int) -> None:
     assert getattr(constants, name) == value
 
 
@@ -92,7 +92,7 @@ def test_the_articles_constants_have_its_values(name: str, value: int) -> None:
         ("INADDR_NONE", 0xFFFFFFFF),
     ],
 )
-def test_values_that_differ_from_one_system_to_the_next_are_windows_values(name: str, value: int) -> None:
+def test_constants_that_differ_between_systems_have_the_values_of_windows(name: str, value: int) -> None:
     assert getattr(constants, name) == value
 
 
@@ -100,7 +100,7 @@ def test_af_inet6_and_sol_socket_are_winsocks_on_every_platform() -> None:
     assert (AF_INET6, SOL_SOCKET) == (23, 0xFFFF)
 
 
-def test_somaxconn_is_winsock_2s_and_not_the_articles_128() -> None:
+def test_somaxconn_has_the_value_of_winsock_2_and_not_128() -> None:
     assert SOMAXCONN == 0x7FFFFFFF
 
 
@@ -115,19 +115,19 @@ def test_fionbio_and_the_articles_negative_int_are_the_same_32_bits() -> None:
     assert articles % 2**32 == FIONBIO == 0x8004667E
 
 
-def test_ioctlsocket_commands_are_what_the_headers_macros_make_of_them() -> None:
+def test_the_commands_of_ioctlsocket_are_the_values_of_the_macros_in_the_headers() -> None:
     assert io_command(IOC_IN, "f", 126) == FIONBIO
     assert io_command(IOC_IN, "f", 125) == FIOASYNC
     assert io_command(IOC_OUT, "f", 127) == FIONREAD
     assert io_command(IOC_OUT, "s", 7) == SIOCATMARK
 
 
-def test_vendor_control_codes_are_those_of_the_reference() -> None:
+def test_vendor_control_codes_have_the_documented_values() -> None:
     assert SIO_UDP_CONNRESET == 0x9800000C
     assert SIO_KEEPALIVE_VALS == 0x98000004
 
 
-def test_options_that_are_complements_are_negative_c_ints() -> None:
+def test_options_that_are_bitwise_complements_are_negative_c_ints() -> None:
     assert (SO_DONTLINGER, SO_EXCLUSIVEADDRUSE) == (-129, -5)
     assert ctypes.c_int32(~SO_LINGER).value == SO_DONTLINGER
     assert ctypes.c_int32(~SO_REUSEADDR).value == SO_EXCLUSIVEADDRUSE
@@ -161,7 +161,7 @@ def test_every_protocol_family_is_its_address_family() -> None:
         ("EAI_IPSECPOLICY", "WSA_IPSEC_NAME_POLICY_ERROR"),
     ],
 )
-def test_an_eai_code_is_the_winsock_error_that_the_header_makes_it(name: str, error: str) -> None:
+def test_an_eai_code_equals_the_winsock_error_of_the_header(name: str, error: str) -> None:
     assert getattr(constants, name) == getattr(errors, error)
 
 

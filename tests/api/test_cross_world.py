@@ -1,4 +1,4 @@
-"""A program on Ws2_32.dll and one on compat talk to each other over real loopback, whichever of them is the server."""
+"""A program on Ws2_32.dll and one on compat communicate over loopback, each as the server and as the client."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _environment() -> None:
 
 @contextmanager
 def running(world: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
-    """A Python program in one of the worlds, ended at the latest when the block is left."""
+    """A Python program on one of the backends; it is ended when the block is left."""
     command = [*WORLDS[world], *map(str, arguments)]
     with subprocess.Popen(
         command,
@@ -54,7 +54,7 @@ def running(world: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
 
 
 def conversation(server: str, client: str, kind: str) -> tuple[int, list[str], list[str]]:
-    """The server's port, and what the two ends have printed after it, once both have ended well."""
+    """The port of the server and the output of both programs, after both have ended with exit code 0."""
     with running(server, PEER, f"{kind}_server") as serving:
         assert serving.stdout
         backend, _, port = serving.stdout.readline().partition(" ")
@@ -69,7 +69,7 @@ def conversation(server: str, client: str, kind: str) -> tuple[int, list[str], l
     return int(port), served.splitlines(), seen
 
 
-def test_a_megabyte_there_and_back_over_tcp_then_an_end_a_reset_and_a_refusal(server: str, client: str) -> None:
+def test_a_megabyte_is_echoed_over_tcp_followed_by_an_end_a_reset_and_a_refusal(server: str, client: str) -> None:
     port, served, seen = conversation(server, client, "tcp")
     assert served == ["from 127.0.0.1", f"turned {len(MESSAGE)}", "from 127.0.0.1", "WSAECONNRESET"]
     assert seen == [f"got {len(MESSAGE)} True", "got 255"]
@@ -77,14 +77,14 @@ def test_a_megabyte_there_and_back_over_tcp_then_an_end_a_reset_and_a_refusal(se
         assert asking.communicate() == (f"{client} -1 WSAECONNREFUSED\n", "")
 
 
-def test_datagrams_of_every_size_there_and_back_over_udp(server: str, client: str) -> None:
+def test_datagrams_of_every_size_are_echoed_over_udp(server: str, client: str) -> None:
     _, served, seen = conversation(server, client, "udp")
     assert served == [*map(str, SIZES), "10"]
     assert seen == [*(f"{size} True" for size in SIZES), "-1 WSAEMSGSIZE", "True"]
 
 
 def wait_for(stream: IO[str] | None, pattern: str) -> re.Match[str]:
-    """Read a program's log up to the line in which the pattern is found."""
+    """Reads the log of a program up to the line that matches the pattern."""
     assert stream
     lines = []
     for line in stream:
@@ -100,7 +100,7 @@ def tell(process: subprocess.Popen[str], command: str) -> None:
     process.stdin.flush()
 
 
-def test_a_signal_client_follows_the_positions_of_a_server_in_the_other_world(server: str, client: str) -> None:
+def test_a_signal_client_copies_the_positions_of_a_server_on_the_other_backend(server: str, client: str) -> None:
     run = ("-m", "demos", "run")
     common = ("--timer-ms", 50, "--Host", "127.0.0.1")
     with running(server, *run, "provider", *common, "--Port", 0, "--fast") as serving:

@@ -1,4 +1,4 @@
-"""How streams end: shutdown, the peer's end, a reset, and data that comes too late."""
+"""How streams end: shutdown, the end of the peer's stream, a reset, and data that arrives after closing."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from winsock import (
 
 
 @pytest.mark.parametrize("how", [SD_SEND, SD_BOTH])
-def test_after_shutting_down_sending_send_is_wsaeshutdown_and_the_peer_reads_the_end(
+def test_after_sd_send_send_is_wsaeshutdown_and_the_peer_receives_the_end_of_the_stream(
     pair: tuple[int, int], how: int
 ) -> None:
     client, server = pair
@@ -51,9 +51,7 @@ def test_after_shutting_down_sending_send_is_wsaeshutdown_and_the_peer_reads_the
 
 
 @pytest.mark.parametrize("how", [SD_RECEIVE, SD_BOTH])
-def test_after_shutting_down_receiving_recv_is_wsaeshutdown_whatever_waits_or_comes(
-    pair: tuple[int, int], how: int
-) -> None:
+def test_after_sd_receive_recv_is_wsaeshutdown_even_if_data_is_waiting(pair: tuple[int, int], how: int) -> None:
     client, server = pair
     assert send(server, b"before", 6, 0) == 6
     assert readable(client)
@@ -63,14 +61,14 @@ def test_after_shutting_down_receiving_recv_is_wsaeshutdown_whatever_waits_or_co
     assert error_of(recv(client, bytearray(6), 6, 0)) == WSAESHUTDOWN
 
 
-def test_one_direction_goes_on_when_the_other_is_shut_down(pair: tuple[int, int]) -> None:
+def test_shutdown_of_one_direction_does_not_affect_the_other(pair: tuple[int, int]) -> None:
     client, server = pair
     assert shutdown(client, SD_SEND) == 0
     assert send(server, b"1", 1, 0) == 1
     assert recv(client, bytearray(1), 1, 0) == 1
 
 
-def test_shutdown_may_be_repeated_also_after_the_peers_end(pair: tuple[int, int]) -> None:
+def test_shutdown_may_be_repeated_even_after_the_peer_has_closed(pair: tuple[int, int]) -> None:
     client, server = pair
     for how in (SD_SEND, SD_SEND, SD_RECEIVE, SD_BOTH, SD_BOTH):
         assert shutdown(client, how) == 0
@@ -79,11 +77,11 @@ def test_shutdown_may_be_repeated_also_after_the_peers_end(pair: tuple[int, int]
 
 
 @pytest.mark.parametrize("how", [-1, 3, 0x7FFFFFFF])
-def test_shutdown_knows_three_directions(pair: tuple[int, int], how: int) -> None:
+def test_shutdown_accepts_three_directions(pair: tuple[int, int], how: int) -> None:
     assert error_of(shutdown(pair[0], how)) == WSAEINVAL
 
 
-def test_both_names_are_known_after_both_sides_have_ended(pair: tuple[int, int]) -> None:
+def test_both_addresses_are_known_after_both_sides_have_shut_down(pair: tuple[int, int]) -> None:
     client, server = pair
     names = bytes(name_of(client)), bytes(name_of(client, getpeername))
     assert shutdown(client, SD_BOTH) == 0
@@ -92,7 +90,7 @@ def test_both_names_are_known_after_both_sides_have_ended(pair: tuple[int, int])
     assert (bytes(name_of(client)), bytes(name_of(client, getpeername))) == names
 
 
-def test_after_a_reset_every_call_says_so_each_time(pair: tuple[int, int]) -> None:
+def test_after_a_reset_every_call_reports_it_each_time(pair: tuple[int, int]) -> None:
     client, server = pair
     reset(server)
     assert readable(client)
@@ -102,7 +100,7 @@ def test_after_a_reset_every_call_says_so_each_time(pair: tuple[int, int]) -> No
 
 
 @pytest.mark.parametrize("mode", [0, 1])
-def test_recv_itself_finds_a_reset_before_anyone_has_asked(pair: tuple[int, int], mode: int) -> None:
+def test_recv_detects_a_reset_without_an_earlier_call(pair: tuple[int, int], mode: int) -> None:
     client, server = pair
     reset(server)
     if mode:
@@ -111,7 +109,7 @@ def test_recv_itself_finds_a_reset_before_anyone_has_asked(pair: tuple[int, int]
     assert error_of(recv(client, bytearray(1), 1, 0)) == WSAECONNRESET
 
 
-def test_send_itself_finds_a_reset_before_anyone_has_asked(pair: tuple[int, int]) -> None:
+def test_send_detects_a_reset_without_an_earlier_call(pair: tuple[int, int]) -> None:
     client, server = pair
     reset(server)
     results = [send(client, b"1", 1, 0) for _ in range(100)]
@@ -119,7 +117,7 @@ def test_send_itself_finds_a_reset_before_anyone_has_asked(pair: tuple[int, int]
     assert WSAGetLastError() == WSAECONNRESET
 
 
-def test_after_a_reset_shutdown_succeeds_or_says_so_and_the_socket_can_be_closed(pair: tuple[int, int]) -> None:
+def test_after_a_reset_shutdown_succeeds_or_reports_it_and_closesocket_succeeds(pair: tuple[int, int]) -> None:
     client, server = pair
     reset(server)
     assert readable(client)
@@ -136,7 +134,7 @@ def test_closing_with_unread_data_resets_the_peer(pair: tuple[int, int]) -> None
     assert error_of(recv(client, bytearray(1), 1, 0)) == WSAECONNRESET
 
 
-def test_data_sent_to_a_peer_that_has_closed_breaks_the_connection_off(pair: tuple[int, int]) -> None:
+def test_data_sent_to_a_peer_that_has_closed_aborts_the_connection(pair: tuple[int, int]) -> None:
     client, server = pair
     assert closesocket(server) == 0
     assert readable(client)

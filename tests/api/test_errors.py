@@ -35,7 +35,7 @@ ALIASES = {
         ("WSA_QOS_RESERVED_PETYPE", 11031, "Reserved policy QoS element type."),
     ],
 )
-def test_an_error_has_microsofts_code_and_meaning(name: str, code: int, meaning: str) -> None:
+def test_an_error_has_the_code_and_the_meaning_of_microsoft(name: str, code: int, meaning: str) -> None:
     assert WSAError[name] == code
     assert WSAError(code).name == name
     assert WSAError(code).meaning == meaning
@@ -59,7 +59,7 @@ def test_every_error_is_also_a_plain_int_of_its_own_name() -> None:
         assert constant == error, error.name
 
 
-def test_the_constants_are_the_errors_and_the_headers_other_names_for_them() -> None:
+def test_the_constants_are_the_errors_and_their_other_names_in_the_headers() -> None:
     plain = {name for name, value in vars(errors).items() if type(value) is int}
     assert plain == {error.name for error in WSAError} | set(ALIASES) | {"WSABASEERR"}
     for alias, name in ALIASES.items():
@@ -72,7 +72,7 @@ def test_a_description_gives_code_name_and_meaning() -> None:
     assert WSAErrorDescript(10035) == "(#10035) WSAEWOULDBLOCK: Resource temporarily unavailable."
 
 
-def test_a_description_takes_the_enum_too() -> None:
+def test_an_error_can_be_described_by_its_enum_member() -> None:
     assert WSAErrorDescript(WSAError.WSAEISCONN) == "(#10056) WSAEISCONN: Socket is already connected."
 
 
@@ -86,11 +86,11 @@ def test_0_is_described_as_no_error() -> None:
 
 
 @pytest.mark.parametrize("code", [1, 9999, 10005, 12345, -1, -1073741811])
-def test_an_unknown_code_is_said_to_be_unknown_with_its_number(code: int) -> None:
+def test_an_unknown_code_is_described_as_unknown_with_its_number(code: int) -> None:
     assert WSAErrorDescript(code) == f"(#{code}) Unknown error code."
 
 
 @pytest.mark.parametrize("code", [None, "10035", 10035.0, b"10035"])
-def test_what_is_no_int_is_a_type_error(code: object) -> None:
+def test_an_error_code_that_is_not_an_int_is_a_type_error(code: object) -> None:
     with pytest.raises(TypeError, match="int"):
         WSAErrorDescript(code)  # type: ignore[arg-type]

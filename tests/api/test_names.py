@@ -1,4 +1,4 @@
-"""Byte orders, addresses as text, and this machine's name."""
+"""Byte order, addresses as text, and the name of this machine."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ from winsock import (
 )
 
 
-def test_network_order_has_the_high_byte_first() -> None:
+def test_network_byte_order_has_the_high_byte_first() -> None:
     assert htons(0x1234).to_bytes(2, "little") == b"\x12\x34"
     assert htonl(0x12345678).to_bytes(4, "little") == b"\x12\x34\x56\x78"
 
 
 @pytest.mark.parametrize("number", [0, 1, 0xFF, 0x1234, 0xFFFF, 0x12345678, 0xFFFFFFFF])
-def test_there_and_back_is_the_same_number(number: int) -> None:
+def test_converting_to_network_order_and_back_gives_the_same_number(number: int) -> None:
     assert ntohl(htonl(number)) == number
     assert ntohs(htons(number & 0xFFFF)) == number & 0xFFFF
 
 
-def test_a_negative_number_is_its_unsigned_form() -> None:
+def test_a_negative_number_is_converted_like_its_unsigned_form() -> None:
     assert (htons(-1), ntohs(-1), htonl(-1), ntohl(-1)) == (0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF)
     assert htonl(-2) == 0xFEFFFFFF
 
@@ -70,7 +70,7 @@ def test_a_negative_number_is_its_unsigned_form() -> None:
         (" ", 0),
     ],
 )
-def test_inet_addr_reads_bsds_forms(text: str, address: int) -> None:
+def test_inet_addr_accepts_the_forms_of_bsd(text: str, address: int) -> None:
     assert inet_addr(text) == htonl(address)
     assert inet_addr(text.encode()) == htonl(address)
 
@@ -78,7 +78,7 @@ def test_inet_addr_reads_bsds_forms(text: str, address: int) -> None:
 @pytest.mark.parametrize(
     "text", ["", "  ", "\t", "localhost", "256.1.1.1", "1.2.3.4.5", "1.2.3.4x", "0x", "::1", "1..2"]
 )
-def test_inet_addr_of_any_other_text_is_inaddr_none_and_leaves_the_last_error(text: str) -> None:
+def test_inet_addr_of_any_other_text_is_inaddr_none_without_a_change_to_the_last_error(text: str) -> None:
     WSASetLastError(4711)
     assert inet_addr(text) == INADDR_NONE
     assert WSAGetLastError() == 4711
@@ -104,7 +104,7 @@ def test_inet_ntoa_writes_four_decimal_parts(started: None, text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["127.0.0.1", "0.0.0.0", "255.255.255.255"])
-def test_an_ipv4_address_goes_to_bytes_and_back(text: str) -> None:
+def test_an_ipv4_address_is_converted_to_bytes_and_back(text: str) -> None:
     address, written = bytearray(4), bytearray(INET_ADDRSTRLEN)
     assert inet_pton(AF_INET, text, address) == 1
     assert address == bytes(map(int, text.split(".")))
@@ -148,20 +148,20 @@ def test_an_ipv6_address_is_written_in_its_short_form(text: str, short: str) -> 
         ),
     ],
 )
-def test_inet_pton_of_any_other_text_is_0_and_leaves_the_last_error(family: int, text: str) -> None:
+def test_inet_pton_of_any_other_text_is_0_without_a_change_to_the_last_error(family: int, text: str) -> None:
     WSASetLastError(4711)
     assert inet_pton(family, text, bytearray(16)) == 0
     assert WSAGetLastError() == 4711
 
 
 @pytest.mark.parametrize("family", [AF_UNSPEC, 10, 30, -1, 0xDEAD])
-def test_other_families_have_no_text(family: int) -> None:
+def test_inet_pton_and_inet_ntop_reject_other_families(family: int) -> None:
     assert error_of(inet_pton(family, "1.2.3.4", bytearray(16))) == WSAEAFNOSUPPORT
     assert inet_ntop(family, bytes(16), bytearray(64), 64) is None
     assert WSAGetLastError() == WSAEAFNOSUPPORT
 
 
-def test_inet_ntop_takes_its_address_in_any_form() -> None:
+def test_inet_ntop_accepts_an_address_in_any_form() -> None:
     number = inet_addr("1.2.3.4")
     raw = number.to_bytes(4, "little")
     for address in (in_addr(number), c_uint32(number), u_long(number), raw, bytearray(raw), memoryview(raw)):
@@ -169,7 +169,7 @@ def test_inet_ntop_takes_its_address_in_any_form() -> None:
     assert inet_ntop(AF_INET, bytes(range(1, 9)), bytearray(16), 16) == "1.2.3.4"
 
 
-def test_inet_ntop_closes_its_text_with_a_nul_and_leaves_what_is_behind() -> None:
+def test_inet_ntop_terminates_its_text_with_a_nul_and_changes_nothing_after_it() -> None:
     room = bytearray(b"." * 16)
     assert inet_ntop(AF_INET, bytes(4), room, 16) == "0.0.0.0"
     assert room == b"0.0.0.0\0........"
@@ -178,13 +178,13 @@ def test_inet_ntop_closes_its_text_with_a_nul_and_leaves_what_is_behind() -> Non
 @pytest.mark.parametrize(
     ("room", "size"), [(None, 64), (None, 0), (bytearray(64), 0), (bytearray(64), 7), (bytearray(0), 0)]
 )
-def test_inet_ntop_without_room_for_the_text_and_its_nul_gives_none(room: bytearray | None, size: int) -> None:
+def test_inet_ntop_returns_none_if_the_text_and_its_nul_do_not_fit(room: bytearray | None, size: int) -> None:
     assert inet_ntop(AF_INET, bytes(4), room, size) is None
-    # Windows's own text functions answer with STATUS_INVALID_PARAMETER.
+    # The function of Windows sets STATUS_INVALID_PARAMETER.
     assert WSAGetLastError() in (WSAEINVAL, -1073741811)
 
 
-def test_inet_ntop_with_just_enough_room_succeeds() -> None:
+def test_inet_ntop_succeeds_if_the_text_and_its_nul_just_fit() -> None:
     assert inet_ntop(AF_INET, bytes(4), bytearray(8), 8) == "0.0.0.0"
 
 

@@ -1,4 +1,4 @@
-"""winsock needs none of Python's own network modules: an embedded Python often ships without them."""
+"""winsock does not need Python's own network modules, which embedded Pythons often lack."""
 
 from __future__ import annotations
 

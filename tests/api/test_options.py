@@ -1,4 +1,4 @@
-"""Socket options: what is read back, in which length; their defaults, and what is refused."""
+"""Socket options: values and lengths as they are read, defaults, and errors."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ TCP, UDP = SOCK_STREAM, SOCK_DGRAM
 
 
 def got(s: int, level: int, number: int, room: int = 4) -> tuple[int, bytes, int]:
-    """What getsockopt returns, writes into a buffer of dots, and leaves as the length."""
+    """The result of getsockopt, its buffer (initially dots), and the length after the call."""
     value, length = bytearray(b"." * room), c_int(room)
     result = getsockopt(s, level, number, value, length)
     return result, bytes(value), length.value
@@ -126,7 +126,7 @@ NUMBERS = [
 
 
 @pytest.mark.parametrize(("type", "level", "number"), FLAGS)
-def test_a_bool_is_on_or_off_in_four_bytes(started: None, type: int, level: int, number: int) -> None:
+def test_a_boolean_option_has_four_bytes(started: None, type: int, level: int, number: int) -> None:
     s = new(type)
     assert got(s, level, number) == (0, bytes(4), 4)
     for value in (1, 0x100, 0):
@@ -138,7 +138,7 @@ def test_a_bool_is_on_or_off_in_four_bytes(started: None, type: int, level: int,
     ("type", "level", "number"),
     [BYTES[0], pytest.param(*BYTES[1], marks=pytest.mark.wine_differs("any value sets SO_DONTROUTE")), BYTES[2]],
 )
-def test_some_options_are_one_byte_whatever_the_room(started: None, type: int, level: int, number: int) -> None:
+def test_some_options_have_one_byte_in_a_buffer_of_any_size(started: None, type: int, level: int, number: int) -> None:
     s = new(type)
     set_option(s, number, 1, level)
     assert got(s, level, number) == (0, b"\1...", 1)
@@ -149,19 +149,19 @@ def test_some_options_are_one_byte_whatever_the_room(started: None, type: int, l
 @pytest.mark.parametrize(
     "number", [SO_KEEPALIVE, pytest.param(SO_DONTROUTE, marks=pytest.mark.wine_differs("SO_DONTROUTE is on at first"))]
 )
-def test_keeping_alive_and_bypassing_routes_are_off_at_first(started: None, number: int) -> None:
+def test_so_keepalive_and_so_dontroute_are_off_by_default(started: None, number: int) -> None:
     assert option(new(), number) == 0
 
 
 @pytest.mark.parametrize(("type", "level", "number"), [*FLAGS, *BYTES])
-def test_what_is_on_or_off_can_be_set_by_one_byte(started: None, type: int, level: int, number: int) -> None:
+def test_a_boolean_option_can_be_set_with_one_byte(started: None, type: int, level: int, number: int) -> None:
     s = new(type)
     assert setsockopt(s, level, number, b"\1", 1) == 0
     assert option(s, number, level) == 1
 
 
 @pytest.mark.parametrize(("type", "level", "number", "value"), NUMBERS)
-def test_a_number_is_read_back_as_it_was_set(started: None, type: int, level: int, number: int, value: int) -> None:
+def test_a_numeric_option_is_read_as_it_was_set(started: None, type: int, level: int, number: int, value: int) -> None:
     s = new(type)
     set_option(s, number, value, level)
     assert got(s, level, number) == (0, value.to_bytes(4, "little"), 4)
@@ -169,7 +169,9 @@ def test_a_number_is_read_back_as_it_was_set(started: None, type: int, level: in
 
 @pytest.mark.parametrize(("type", "level", "number", "value"), NUMBERS[:7])
 @pytest.mark.parametrize("length", [0, 1, 2])
-def test_a_number_needs_four_bytes(started: None, type: int, level: int, number: int, value: int, length: int) -> None:
+def test_a_numeric_option_requires_four_bytes(
+    started: None, type: int, level: int, number: int, value: int, length: int
+) -> None:
     s = new(type)
     before = option(s, number, level)
     assert error_of(setsockopt(s, level, number, bytes(4), length)) == WSAEFAULT
@@ -179,7 +181,7 @@ def test_a_number_needs_four_bytes(started: None, type: int, level: int, number:
 
 
 @pytest.mark.parametrize("number", [IP_TTL, IP_TOS, IP_MULTICAST_TTL])
-def test_a_byte_of_the_ip_header_has_no_more_than_255(started: None, number: int) -> None:
+def test_options_for_a_byte_of_the_ip_header_are_limited_to_255(started: None, number: int) -> None:
     s = new(UDP)
     set_option(s, number, 8, IPPROTO_IP)
     assert error_of(setsockopt(s, IPPROTO_IP, number, c_int(256), 4)) == WSAEINVAL
@@ -201,13 +203,13 @@ def test_data_flows_through_the_smallest_buffers(pair: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("type", [TCP, UDP])
-def test_so_type_is_the_sockets_type(started: None, type: int) -> None:
+def test_so_type_is_the_type_of_the_socket(started: None, type: int) -> None:
     s = new(type)
     assert option(s, SO_TYPE) == type
     assert error_of(setsockopt(s, SOL_SOCKET, SO_TYPE, c_int(type), 4)) in (WSAENOPROTOOPT, WSAEINVAL)
 
 
-def test_so_acceptconn_tells_whether_a_socket_listens(started: None) -> None:
+def test_so_acceptconn_is_true_for_a_listening_socket(started: None) -> None:
     server = listener()
     assert option(bound(), SO_ACCEPTCONN) == 0
     assert option(server, SO_ACCEPTCONN) == 1
@@ -232,12 +234,12 @@ def test_so_connect_time_counts_seconds_while_connected(pair: tuple[int, int]) -
     assert option(new(UDP), SO_CONNECT_TIME) == 0xFFFFFFFF
 
 
-def test_so_max_msg_size_is_the_largest_datagrams(started: None) -> None:
+def test_so_max_msg_size_is_the_size_of_the_largest_datagram(started: None) -> None:
     assert option(new(UDP), SO_MAX_MSG_SIZE) == 65507
 
 
 @pytest.mark.parametrize("on", [1, pytest.param(0x100, marks=pytest.mark.wine_differs("l_onoff becomes 1"))])
-def test_so_linger_is_two_words_which_stay_as_they_were_set(started: None, on: int) -> None:
+def test_so_linger_is_read_as_it_was_set(started: None, on: int) -> None:
     s = new()
     assert setsockopt(s, SOL_SOCKET, SO_LINGER, linger(on, 7), sizeof(linger)) == 0
     value = linger()
@@ -257,20 +259,20 @@ def test_so_dontlinger_is_the_opposite_of_so_linger(started: None) -> None:
 
 
 @pytest.mark.wine_differs("datagram sockets have it too")
-def test_lingering_is_for_streams(started: None) -> None:
+def test_so_linger_is_an_option_of_stream_sockets(started: None) -> None:
     s = new(UDP)
     assert error_of(setsockopt(s, SOL_SOCKET, SO_LINGER, linger(1, 0), sizeof(linger))) == WSAENOPROTOOPT
     assert error_of(setsockopt(s, SOL_SOCKET, SO_DONTLINGER, c_int(1), 4)) == WSAENOPROTOOPT
 
 
-def test_reuse_and_exclusive_use_exclude_each_other(started: None) -> None:
+def test_so_reuseaddr_and_so_exclusiveaddruse_exclude_each_other(started: None) -> None:
     for first, second in ((SO_REUSEADDR, SO_EXCLUSIVEADDRUSE), (SO_EXCLUSIVEADDRUSE, SO_REUSEADDR)):
         s = new()
         set_option(s, first, 1)
         assert error_of(setsockopt(s, SOL_SOCKET, second, c_int(1), 4)) == WSAEINVAL
 
 
-def test_ip_dontfragment_is_on_for_streams_and_off_for_datagrams_at_first(started: None) -> None:
+def test_ip_dontfragment_is_by_default_on_for_streams_and_off_for_datagrams(started: None) -> None:
     assert option(new(TCP), IP_DONTFRAGMENT, IPPROTO_IP) == 1
     s = new(UDP)
     assert option(s, IP_DONTFRAGMENT, IPPROTO_IP) == 0
@@ -278,7 +280,7 @@ def test_ip_dontfragment_is_on_for_streams_and_off_for_datagrams_at_first(starte
     assert option(s, IP_DONTFRAGMENT, IPPROTO_IP) == 1
 
 
-def test_ipv6_v6only_is_on_at_first_and_is_settled_by_bind(started: None) -> None:
+def test_ipv6_v6only_is_on_by_default_and_cannot_change_after_bind(started: None) -> None:
     s = new(UDP, AF_INET6)
     assert got(s, IPPROTO_IPV6, IPV6_V6ONLY) == (0, b"\1...", 1)
     set_option(s, IPV6_V6ONLY, 0, IPPROTO_IPV6)
@@ -286,7 +288,7 @@ def test_ipv6_v6only_is_on_at_first_and_is_settled_by_bind(started: None) -> Non
     assert error_of(setsockopt(s, IPPROTO_IPV6, IPV6_V6ONLY, c_int(1), 4)) == WSAEINVAL
 
 
-def test_a_dual_stack_socket_takes_ipv4_connections(started: None) -> None:
+def test_a_dual_stack_socket_accepts_ipv4_connections(started: None) -> None:
     server = new(TCP, AF_INET6)
     set_option(server, IPV6_V6ONLY, 0, IPPROTO_IPV6)
     name, length = sockaddr_in6(sin6_family=AF_INET6), c_int(28)
@@ -325,7 +327,7 @@ def test_a_member_of_a_group_receives_what_is_sent_to_it(started: None) -> None:
     assert setsockopt(port_holder, IPPROTO_IP, IP_DROP_MEMBERSHIP, membership, sizeof(membership)) == 0
 
 
-def test_large_buffers_are_read_back_as_they_were_set(started: None) -> None:
+def test_large_buffer_sizes_are_read_as_they_were_set(started: None) -> None:
     s = new()
     for number in (SO_RCVBUF, SO_SNDBUF):
         set_option(s, number, 1 << 20)
@@ -340,37 +342,37 @@ def test_so_opentype_works_without_any_socket(started: None) -> None:
     assert error_of(setsockopt(INVALID_SOCKET, SOL_SOCKET, SO_OPENTYPE, bytes(4), 2)) == WSAEFAULT
 
 
-# Refusals
+# Errors
 
 
 @pytest.mark.parametrize("number", [IP_MULTICAST_IF, IP_MULTICAST_TTL, IP_MULTICAST_LOOP, IP_PKTINFO])
-def test_streams_have_no_options_of_datagrams(started: None, number: int) -> None:
+def test_streams_do_not_have_the_options_of_datagrams(started: None, number: int) -> None:
     result, _, _ = got(new(), IPPROTO_IP, number)
     assert error_of(result) == WSAEINVAL
 
 
 @pytest.mark.parametrize("type", [TCP, UDP])
-def test_ip_hdrincl_is_for_raw_sockets(started: None, type: int) -> None:
+def test_ip_hdrincl_is_an_option_of_raw_sockets(started: None, type: int) -> None:
     s = new(type)
     assert error_of(setsockopt(s, IPPROTO_IP, IP_HDRINCL, c_int(1), 4)) == WSAEINVAL
     result, _, _ = got(s, IPPROTO_IP, IP_HDRINCL)
     assert error_of(result) == WSAEINVAL
 
 
-def test_an_ipv4_socket_has_no_options_of_ipv6(started: None) -> None:
+def test_an_ipv4_socket_does_not_have_the_options_of_ipv6(started: None) -> None:
     s = new(UDP)
     assert error_of(setsockopt(s, IPPROTO_IPV6, IPV6_UNICAST_HOPS, c_int(7), 4)) in (WSAEINVAL, WSAENOPROTOOPT)
 
 
 @pytest.mark.wine_differs("getsockopt says WSAEOPNOTSUPP")
-def test_ipv6_v6only_alone_can_be_read_of_an_ipv4_socket(started: None) -> None:
+def test_only_ipv6_v6only_can_be_read_from_an_ipv4_socket(started: None) -> None:
     s = new(UDP)
     assert option(s, IPV6_V6ONLY, IPPROTO_IPV6) & 1 == 1
 
 
 @pytest.mark.wine_differs("a short membership is WSAEINVAL")
 @pytest.mark.parametrize("number", [IP_ADD_MEMBERSHIP, IP_DROP_MEMBERSHIP])
-def test_a_membership_needs_both_its_addresses(started: None, number: int) -> None:
+def test_a_membership_requires_both_addresses(started: None, number: int) -> None:
     assert error_of(setsockopt(new(UDP), IPPROTO_IP, number, bytes(8), 7)) == WSAEFAULT
 
 
@@ -395,7 +397,7 @@ def test_low_water_marks_do_not_exist(started: None, number: int) -> None:
     assert error_of(getsockopt(s, SOL_SOCKET, number, c_int(), c_int(4))) == WSAENOPROTOOPT
 
 
-def test_a_value_is_never_more_than_its_length(started: None) -> None:
+def test_getsockopt_writes_no_more_than_the_length(started: None) -> None:
     s = new()
     assert setsockopt(s, SOL_SOCKET, SO_OOBINLINE, c_uint16(1), 2) == 0
     assert got(s, SOL_SOCKET, SO_OOBINLINE, 2)[:2] == (0, b"\1\0")

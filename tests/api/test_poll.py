@@ -1,4 +1,4 @@
-"""WSAPoll: which events a socket shows in each state, what is counted, and what is refused."""
+"""WSAPoll: the events of a socket in each state, the count, and the errors."""
 
 from __future__ import annotations
 
@@ -57,19 +57,19 @@ from winsock import (
 )
 
 
-def test_the_names_of_the_header_are_sums_of_these_bits() -> None:
+def test_pollin_and_pollout_are_combinations_of_the_event_bits() -> None:
     assert POLLRDNORM | POLLRDBAND == POLLIN
     assert POLLOUT == POLLWRNORM
 
 
-def test_a_connected_stream_can_be_written_and_with_data_read(pair: tuple[int, int]) -> None:
+def test_a_connected_stream_is_pollwrnorm_and_with_data_pollrdnorm(pair: tuple[int, int]) -> None:
     client, server = pair
     assert events_of(server) == POLLWRNORM
     assert send(client, b"1", 1, 0) == 1
     assert await_events(server, POLLRDNORM) == POLLRDNORM | POLLWRNORM
 
 
-def test_a_listener_with_a_connection_can_be_read(started: None) -> None:
+def test_a_listener_with_a_waiting_connection_is_pollrdnorm(started: None) -> None:
     server = listener()
     assert events_of(server) == 0
     connect_to(server)
@@ -77,29 +77,29 @@ def test_a_listener_with_a_connection_can_be_read(started: None) -> None:
 
 
 @pytest.mark.parametrize("make", [new, bound])
-def test_a_stream_that_is_not_connected_shows_nothing(started: None, make: Callable[[], int]) -> None:
+def test_a_stream_that_is_not_connected_has_no_events(started: None, make: Callable[[], int]) -> None:
     assert events_of(make()) == 0
 
 
-def test_a_stream_that_connects_shows_nothing(started: None) -> None:
+def test_a_stream_that_is_connecting_has_no_events(started: None) -> None:
     assert events_of(connecting()) == 0
 
 
-def test_a_datagram_socket_can_be_written_and_with_a_datagram_read(udp: tuple[int, int]) -> None:
+def test_a_datagram_socket_is_pollwrnorm_and_with_a_datagram_pollrdnorm(udp: tuple[int, int]) -> None:
     here, there = udp
     assert events_of(there) == POLLWRNORM
     assert sendto(here, b"", 0, 0, name_of(there), 16) == 0
     assert await_events(there, POLLRDNORM) == POLLRDNORM | POLLWRNORM
 
 
-def test_the_peers_end_is_a_hang_up_and_nothing_to_read(pair: tuple[int, int]) -> None:
+def test_the_end_of_the_stream_is_pollhup_without_pollrdnorm(pair: tuple[int, int]) -> None:
     client, server = pair
     assert shutdown(client, SD_SEND) == 0
     assert await_events(server, POLLHUP) == POLLHUP | POLLWRNORM
 
 
 @pytest.mark.wine_differs("the end does not show before the data is read")
-def test_data_before_the_peers_end_can_still_be_read(pair: tuple[int, int]) -> None:
+def test_data_before_the_end_of_the_stream_is_still_pollrdnorm(pair: tuple[int, int]) -> None:
     client, server = pair
     assert send(client, b"1", 1, 0) == 1
     assert shutdown(client, SD_SEND) == 0
@@ -108,13 +108,13 @@ def test_data_before_the_peers_end_can_still_be_read(pair: tuple[int, int]) -> N
     assert events_of(server) == POLLHUP | POLLWRNORM
 
 
-def test_the_peers_end_is_told_unasked(pair: tuple[int, int]) -> None:
+def test_the_end_of_the_stream_is_reported_without_a_request(pair: tuple[int, int]) -> None:
     assert shutdown(pair[0], SD_SEND) == 0
     assert await_events(pair[1], POLLHUP, asked=0) == POLLHUP
 
 
 @pytest.mark.wine_differs("a stream stays readable after SD_RECEIVE")
-def test_a_stream_shut_down_for_receiving_can_only_be_written(pair: tuple[int, int]) -> None:
+def test_a_stream_after_sd_receive_is_only_pollwrnorm(pair: tuple[int, int]) -> None:
     client, server = pair
     assert send(server, b"1", 1, 0) == 1
     assert readable(client)
@@ -122,7 +122,7 @@ def test_a_stream_shut_down_for_receiving_can_only_be_written(pair: tuple[int, i
     assert events_of(client) == POLLWRNORM
 
 
-def test_a_reset_is_an_error_and_a_hang_up_before_and_after_recv(pair: tuple[int, int]) -> None:
+def test_a_reset_is_pollerr_and_pollhup_before_and_after_recv(pair: tuple[int, int]) -> None:
     client, server = pair
     assert setsockopt(server, SOL_SOCKET, SO_LINGER, linger(1, 0), sizeof(linger)) == 0
     assert closesocket(server) == 0
@@ -133,14 +133,14 @@ def test_a_reset_is_an_error_and_a_hang_up_before_and_after_recv(pair: tuple[int
 
 @pytest.mark.wine_differs("a failed connect shows POLLERR alone, or as readable")
 @pytest.mark.parametrize("blocking", [0, 1])
-def test_a_failed_connect_is_an_error_and_a_hang_up_each_time_asked(started: None, blocking: int) -> None:
+def test_a_failed_connect_is_pollerr_and_pollhup_each_time(started: None, blocking: int) -> None:
     s = new()
     set_nonblocking(s, not blocking)
     assert error_of(connect(s, closed_port(), 16)) in (WSAEWOULDBLOCK, WSAECONNREFUSED)
     assert await_events(s, POLLERR) == events_of(s) == POLLERR | POLLHUP | POLLWRNORM
 
 
-def test_an_urgent_byte_is_of_the_other_band_unless_it_is_inline(pair: tuple[int, int]) -> None:
+def test_out_of_band_data_is_pollrdband_unless_it_is_inline(pair: tuple[int, int]) -> None:
     client, server = pair
     assert send(client, b"!", 1, MSG_OOB) == 1
     assert await_events(server, POLLRDBAND) == POLLRDBAND | POLLWRNORM
@@ -149,7 +149,7 @@ def test_an_urgent_byte_is_of_the_other_band_unless_it_is_inline(pair: tuple[int
     assert await_events(client, POLLRDNORM) == POLLRDNORM | POLLWRNORM
 
 
-def test_only_what_was_asked_is_shown(pair: tuple[int, int]) -> None:
+def test_only_requested_events_are_reported(pair: tuple[int, int]) -> None:
     client, server = pair
     assert send(client, b"1", 1, 0) == 1
     assert readable(server)
@@ -169,7 +169,7 @@ def test_the_count_is_that_of_the_sockets_with_events(udp: tuple[int, int]) -> N
     assert [entry.revents for entry in array] == [0, POLLWRNORM, POLLWRNORM]
 
 
-def test_entries_beyond_the_count_are_left_alone(udp: tuple[int, int]) -> None:
+def test_entries_beyond_the_count_are_not_changed(udp: tuple[int, int]) -> None:
     array = (WSAPOLLFD * 2)(WSAPOLLFD(udp[0], POLLOUT, -1), WSAPOLLFD(udp[1], POLLOUT, -1))
     assert WSAPoll(array, 1, 0) == 1
     assert [entry.revents for entry in array] == [POLLWRNORM, -1]
@@ -182,7 +182,9 @@ def test_the_entries_may_be_a_byte_array(udp: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("bad", [1, INVALID_SOCKET, None])
-def test_a_bad_handle_beside_a_good_one_is_pollnval_and_not_counted(udp: tuple[int, int], bad: int | None) -> None:
+def test_an_invalid_handle_next_to_a_valid_one_is_pollnval_and_not_counted(
+    udp: tuple[int, int], bad: int | None
+) -> None:
     if bad is None:
         bad = new()
         assert closesocket(bad) == 0
@@ -191,15 +193,15 @@ def test_a_bad_handle_beside_a_good_one_is_pollnval_and_not_counted(udp: tuple[i
     assert [entry.revents for entry in array] == [POLLNVAL, POLLWRNORM]
 
 
-def test_the_time_is_in_milliseconds_and_0_only_looks(udp: tuple[int, int]) -> None:
+def test_the_timeout_is_in_milliseconds_and_0_returns_immediately(udp: tuple[int, int]) -> None:
     for milliseconds in (0, 1, 20):
         assert WSAPoll(WSAPOLLFD(udp[0], POLLIN), 1, milliseconds) == 0
 
 
-# Refusals
+# Errors
 
 
-def test_only_bad_handles_are_wsaenotsock_whatever_their_events(started: None) -> None:
+def test_an_array_of_invalid_handles_only_is_wsaenotsock(started: None) -> None:
     array = (WSAPOLLFD * 2)(WSAPOLLFD(1, POLLIN), WSAPOLLFD(INVALID_SOCKET, 0x4000))
     assert error_of(WSAPoll(array, 2, 0)) == WSAENOTSOCK
     assert [entry.revents for entry in array] == [POLLNVAL, POLLNVAL]
@@ -207,7 +209,7 @@ def test_only_bad_handles_are_wsaenotsock_whatever_their_events(started: None) -
 
 @pytest.mark.wine_differs("any events can be asked for")
 @pytest.mark.parametrize("events", [POLLPRI, POLLERR, POLLHUP, POLLNVAL, POLLIN | POLLPRI, 0x4000, -1])
-def test_other_events_cannot_be_asked_for(udp: tuple[int, int], events: int) -> None:
+def test_other_events_cannot_be_requested(udp: tuple[int, int], events: int) -> None:
     assert error_of(WSAPoll(WSAPOLLFD(udp[0], events), 1, 0)) == WSAEINVAL
 
 

@@ -1,4 +1,4 @@
-"""Two stream sockets on one port: who may bind after whom, by their options and addresses."""
+"""Two sockets on one port: which second bind succeeds, by the options and addresses of both."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ from winsock import (
 USES = {"default": None, "reuse": SO_REUSEADDR, "exclusive": SO_EXCLUSIVEADDRUSE}
 HOSTS = {"any": INADDR_ANY, "one": INADDR_LOOPBACK}
 
-# The second socket's result by row of the first: 0, U for WSAEADDRINUSE, A for WSAEACCES. The columns are the second's:
+# The result of the second bind: 0, U for WSAEADDRINUSE, A for WSAEACCES. Rows are the first socket, columns the second:
 # default any, default one, reuse any, reuse one, exclusive any, exclusive one.
 RESULTS = {
     "default any": "U0A0U0",
@@ -72,7 +72,7 @@ CASES = [
 
 
 def made(kind: str, type: int = SOCK_STREAM) -> tuple[int, int]:
-    """A socket with the options of its kind, and the host that it will be bound to."""
+    """A socket with the options of its kind, and the address to bind it to."""
     use, host = kind.split()
     s = new(type)
     option = USES[use]
@@ -82,7 +82,9 @@ def made(kind: str, type: int = SOCK_STREAM) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize(("first", "second", "result"), CASES)
-def test_who_may_bind_after_whom(started: None, first: str, second: str, result: str) -> None:
+def test_which_second_bind_succeeds_depends_on_the_options_of_both_sockets(
+    started: None, first: str, second: str, result: str
+) -> None:
     (holder, host), (other, other_host) = made(first), made(second)
     assert bind(holder, loopback(0, host), 16) == 0
     bound = bind(other, loopback(port_of(holder), other_host), 16)
@@ -92,7 +94,7 @@ def test_who_may_bind_after_whom(started: None, first: str, second: str, result:
         assert error_of(bound) == ERRORS[result]
 
 
-def test_a_refused_socket_can_be_bound_elsewhere(started: None) -> None:
+def test_a_socket_whose_bind_failed_can_be_bound_to_another_address(started: None) -> None:
     holder, s = bound(), new()
     assert error_of(bind(s, name_of(holder), 16)) == WSAEADDRINUSE
     assert bind(s, loopback(), 16) == 0
@@ -119,7 +121,7 @@ def test_streams_and_datagrams_have_their_own_ports(started: None) -> None:
         ("exclusive", "reuse", {WSAEACCES}),
     ],
 )
-def test_datagram_sockets_share_a_port_where_both_say_so(
+def test_datagram_sockets_share_a_port_if_both_allow_it(
     started: None, first: str, second: str, errors: set[int]
 ) -> None:
     holder, s = made(f"{first} one", SOCK_DGRAM)[0], made(f"{second} one", SOCK_DGRAM)[0]
@@ -128,7 +130,7 @@ def test_datagram_sockets_share_a_port_where_both_say_so(
     assert (error_of(result) if result else 0) in errors
 
 
-def test_two_listeners_on_one_port_either_both_listen_or_the_second_is_told(started: None) -> None:
+def test_two_listeners_on_one_port_both_listen_or_the_second_one_fails(started: None) -> None:
     first, second = made("reuse one")[0], made("reuse one")[0]
     assert bind(first, loopback(), 16) == 0
     assert bind(second, name_of(first), 16) == 0
@@ -136,7 +138,7 @@ def test_two_listeners_on_one_port_either_both_listen_or_the_second_is_told(star
     assert listen(second, 1) == 0 or WSAGetLastError() == WSAEADDRINUSE
 
 
-def test_a_server_that_restarts_gets_its_port_while_old_connections_live_on(started: None) -> None:
+def test_a_server_that_restarts_gets_its_port_while_old_connections_are_open(started: None) -> None:
     server = listener()
     name = name_of(server)
     connect_to(server)
@@ -164,7 +166,7 @@ def test_a_server_that_restarts_gets_its_port_after_it_closed_its_connections(st
 
 
 def dual_stack(use: int | None) -> tuple[int, int]:
-    """A socket bound to both wildcards, and its port."""
+    """A socket bound to the wildcard addresses of both families, and its port."""
     s = new(SOCK_STREAM, AF_INET6)
     assert setsockopt(s, IPPROTO_IPV6, IPV6_V6ONLY, c_int(0), 4) == 0
     if use is not None:
@@ -176,7 +178,7 @@ def dual_stack(use: int | None) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("host", [INADDR_ANY, INADDR_LOOPBACK])
-def test_an_exclusive_dual_stack_socket_holds_the_ipv4_port_too(started: None, host: int) -> None:
+def test_an_exclusive_dual_stack_socket_occupies_the_ipv4_port_too(started: None, host: int) -> None:
     _, port = dual_stack(SO_EXCLUSIVEADDRUSE)
     assert error_of(bind(new(), loopback(port, host), 16)) == WSAEACCES
 
@@ -186,7 +188,7 @@ def test_a_dual_stack_socket_shares_the_ipv4_wildcard(started: None) -> None:
     assert bind(new(), loopback(port, INADDR_ANY), 16) == 0
 
 
-def test_an_ipv4_address_clashes_with_itself_written_as_an_ipv6_one(started: None) -> None:
+def test_an_ipv4_address_conflicts_with_its_ipv4_mapped_address(started: None) -> None:
     mapped = sockaddr_in6(sin6_family=AF_INET6)
     mapped.sin6_addr.s6_addr = bytes(10) + b"\xff\xff\x7f\0\0\1"
     first, second = new(SOCK_STREAM, AF_INET6), new(SOCK_STREAM, AF_INET6)
@@ -199,14 +201,14 @@ def test_an_ipv4_address_clashes_with_itself_written_as_an_ipv6_one(started: Non
     assert error_of(bind(second, mapped, 28)) == WSAEADDRINUSE
 
 
-def test_the_ipv6_wildcard_alone_leaves_ipv4s_alone(started: None) -> None:
+def test_the_ipv6_wildcard_without_dual_stack_does_not_occupy_the_ipv4_port(started: None) -> None:
     s, name = new(SOCK_STREAM, AF_INET6), sockaddr_in6(sin6_family=AF_INET6)
     assert bind(s, name, 28) == 0
     assert getsockname(s, name, c_int(28)) == 0
     assert bind(new(), loopback(ntohs(name.sin6_port), INADDR_ANY), 16) == 0
 
 
-def test_an_ipv6_socket_leaves_the_ipv4_port_alone(started: None) -> None:
+def test_an_ipv6_socket_does_not_occupy_the_ipv4_port(started: None) -> None:
     s = new(SOCK_STREAM, AF_INET6)
     assert bind(s, loopback6(), 28) == 0
     name = sockaddr_in6()

@@ -1,4 +1,4 @@
-"""getaddrinfo, getnameinfo, gethostbyname: answers in Winsock's layout, codes that are also the last error."""
+"""getaddrinfo, getnameinfo, gethostbyname: results in Winsock's layout, and codes that are also the last error."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ pytestmark = pytest.mark.usefixtures("started")
 
 
 class Answer:
-    """One entry of a list, copied out."""
+    """A copy of one entry of a list."""
 
     def __init__(self, entry: addrinfo) -> None:
         self.kind = entry.ai_family, entry.ai_socktype, entry.ai_protocol
@@ -59,7 +59,7 @@ class Answer:
 
 
 def answers(node: Any, service: Any, **hints: int) -> list[Answer]:
-    """What getaddrinfo finds; the list is given back."""
+    """The results of getaddrinfo; the list is freed."""
     result = POINTER(addrinfo)()
     code = getaddrinfo(node, service, addrinfo(**hints) if hints else None, result)
     assert code == 0, code
@@ -72,7 +72,7 @@ def answers(node: Any, service: Any, **hints: int) -> list[Answer]:
 
 
 def refusal(node: Any, service: Any, **hints: int) -> int:
-    """The code that getaddrinfo fails with, once it is the last error too and no list was made."""
+    """The error code of getaddrinfo; it must also be the last error, and the list must be NULL."""
     result = POINTER(addrinfo)(addrinfo())
     code = getaddrinfo(node, service, addrinfo(**hints) if hints else None, result)
     assert code == WSAGetLastError() != 0
@@ -80,13 +80,13 @@ def refusal(node: Any, service: Any, **hints: int) -> int:
     return code
 
 
-def test_a_numeric_address_is_found_in_winsocks_layout() -> None:
+def test_a_numeric_address_is_returned_in_the_layout_of_winsock() -> None:
     (answer,) = answers("127.0.0.1", "4711", ai_socktype=SOCK_STREAM)
     assert answer.kind[0] == AF_INET
     assert answer.name == bytes(loopback(4711))
 
 
-def test_an_ipv6_address_has_winsocks_family_number() -> None:
+def test_an_ipv6_address_has_the_family_number_of_winsock() -> None:
     (answer,) = answers("::1", "4711", ai_socktype=SOCK_STREAM)
     assert answer.kind[0] == AF_INET6
     assert answer.name == bytes(loopback6(4711))
@@ -108,7 +108,7 @@ def test_localhost_is_loopback() -> None:
         (0, IPPROTO_UDP),
     ],
 )
-def test_each_address_comes_once_with_exactly_the_hints_type_and_protocol(type: int, protocol: int) -> None:
+def test_each_address_is_returned_once_with_the_type_and_protocol_of_the_hints(type: int, protocol: int) -> None:
     (answer,) = answers("127.0.0.1", "80", ai_socktype=type, ai_protocol=protocol)
     assert answer.kind == (AF_INET, type, protocol)
 
@@ -132,7 +132,7 @@ def test_a_service_is_known_by_its_name() -> None:
     assert answers("127.0.0.1", "http")[0].name == bytes(loopback(80))
 
 
-def test_the_empty_node_is_this_machine() -> None:
+def test_an_empty_node_name_is_this_machine() -> None:
     assert answers("", None, ai_family=AF_INET)
 
 
@@ -141,12 +141,12 @@ def test_an_ipv6_address_may_stand_in_brackets_with_a_port_that_is_ignored(node:
     assert answers(node, "80")[0].name == bytes(loopback6(80))
 
 
-def test_the_canonical_name_is_told_when_it_is_asked_for() -> None:
+def test_the_canonical_name_is_returned_on_request() -> None:
     assert answers("127.0.0.1", None, ai_flags=AI_CANONNAME)[0].canonical == b"127.0.0.1"
     assert answers("127.0.0.1", None)[0].canonical is None
 
 
-def test_the_answer_can_be_connected_to() -> None:
+def test_a_resolved_address_can_be_connected_to() -> None:
     result = POINTER(addrinfo)()
     server = listener()
     assert getaddrinfo("127.0.0.1", str(port_of(server)), addrinfo(ai_socktype=SOCK_STREAM), result) == 0
@@ -175,7 +175,9 @@ def test_the_answer_can_be_connected_to() -> None:
         (None, "80", {"ai_flags": AI_CANONNAME}, WSAEINVAL),
     ],
 )
-def test_a_look_up_that_cannot_succeed_says_why(node: Any, service: Any, hints: dict[str, int], code: int) -> None:
+def test_a_lookup_that_cannot_succeed_returns_the_reason(
+    node: Any, service: Any, hints: dict[str, int], code: int
+) -> None:
     assert refusal(node, service, **hints) == code
 
 
@@ -185,7 +187,7 @@ def test_the_hints_may_be_bytes() -> None:
     freeaddrinfo(result)
 
 
-def test_a_list_can_be_given_back_by_its_pointer_by_its_first_entry_or_not_at_all() -> None:
+def test_freeaddrinfo_accepts_the_pointer_the_first_entry_or_none() -> None:
     result = POINTER(addrinfo)()
     assert getaddrinfo("127.0.0.1", None, None, result) == 0
     freeaddrinfo(result)
@@ -195,7 +197,7 @@ def test_a_list_can_be_given_back_by_its_pointer_by_its_first_entry_or_not_at_al
     freeaddrinfo(POINTER(addrinfo)())
 
 
-def test_a_list_lives_until_it_is_given_back() -> None:
+def test_a_list_is_valid_until_freeaddrinfo() -> None:
     result = POINTER(addrinfo)()
     assert getaddrinfo("127.0.0.1", "4711", None, result) == 0
     address = ctypes.addressof(result.contents)
@@ -218,17 +220,17 @@ def named(name: Any, length: int, flags: int, node: int = NI_MAXHOST, service: i
     return bytes(nodes).partition(b"\0")[0], bytes(services).partition(b"\0")[0]
 
 
-def test_an_address_is_told_in_numbers() -> None:
+def test_getnameinfo_returns_numbers_on_request() -> None:
     flags = NI_NUMERICHOST | NI_NUMERICSERV
     assert named(loopback(4711), 16, flags) == (b"127.0.0.1", b"4711")
     assert named(loopback6(4711), 28, flags) == (b"::1", b"4711")
 
 
-def test_a_service_is_told_by_name() -> None:
+def test_getnameinfo_returns_the_name_of_a_service() -> None:
     assert named(loopback(80), 16, NI_NUMERICHOST)[1] == b"http"
 
 
-def test_one_of_the_two_can_be_left_out() -> None:
+def test_getnameinfo_can_skip_the_host_or_the_service() -> None:
     node, service = bytearray(64), bytearray(64)
     assert getnameinfo(loopback(4711), 16, node, 64, None, 0, NI_NUMERICHOST) == 0
     assert getnameinfo(loopback(4711), 16, None, 0, service, 64, NI_NUMERICSERV) == 0
@@ -236,7 +238,7 @@ def test_one_of_the_two_can_be_left_out() -> None:
 
 
 @pytest.mark.wine_differs("getnameinfo succeeds without any buffer")
-def test_neither_of_the_two_is_wsahost_not_found() -> None:
+def test_getnameinfo_without_host_and_service_is_wsahost_not_found() -> None:
     assert getnameinfo(loopback(4711), 16, None, 0, None, 0, 0) == WSAHOST_NOT_FOUND
 
 
@@ -250,7 +252,7 @@ def test_what_getnameinfo_returns_is_the_last_error_too() -> None:
     assert WSAGetLastError() == WSAEAFNOSUPPORT
 
 
-def test_a_name_may_be_insisted_on() -> None:
+def test_ni_namereqd_makes_a_missing_name_an_error() -> None:
     code = getnameinfo(loopback(1, 0x7F4D4E4F), 16, bytearray(64), 64, None, 0, NI_NAMEREQD)
     assert code in (WSAHOST_NOT_FOUND, WSATRY_AGAIN)
 
@@ -287,21 +289,21 @@ def test_a_dotted_address_is_its_own_name_without_aliases() -> None:
 
 
 @pytest.mark.parametrize("name", [None, ""])
-def test_no_name_is_this_machine(name: str | None) -> None:
+def test_gethostbyname_without_a_name_is_this_machine(name: str | None) -> None:
     assert addresses(gethostbyname(name))
 
 
-def test_an_unknown_host_is_none_with_its_reason() -> None:
+def test_an_unknown_host_is_none_and_the_last_error_has_the_reason() -> None:
     assert gethostbyname("no such host, as its blanks show") is None
     assert WSAGetLastError() in (WSAHOST_NOT_FOUND, WSATRY_AGAIN, WSANO_RECOVERY, WSANO_DATA)
 
 
-def test_an_ipv6_address_is_no_host_of_gethostbyname() -> None:
+def test_gethostbyname_does_not_accept_an_ipv6_address() -> None:
     assert gethostbyname("::1") is None
     assert WSAGetLastError() in (WSAHOST_NOT_FOUND, WSANO_DATA)
 
 
-def test_a_host_is_not_overwritten_by_another_threads_question() -> None:
+def test_a_hostent_is_not_overwritten_by_another_thread() -> None:
     host = gethostbyname("127.0.0.1")
     threads = [threading.Thread(target=gethostbyname, args=(f"127.0.0.{n}",)) for n in range(2, 12)]
     for thread in threads:

@@ -1,4 +1,4 @@
-"""select: which socket is in which set, in each state; what it counts, and what it refuses."""
+"""select: the sets of a socket in each state, the count, and the errors."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ NOW = timeval()
 
 
 def sets_of(s: int) -> str:
-    """The sets that the socket is in now: some of r, w and e."""
+    """The sets in which select returns the socket now, as letters r, w, e."""
     read, write, exc = fd_set_of(s), fd_set_of(s), fd_set_of(s)
     count = select(0, read, write, exc, NOW)
     found = "".join(name for name, fds in zip("rwe", (read, write, exc), strict=True) if FD_ISSET(s, fds))
@@ -100,7 +100,7 @@ def test_a_datagram_socket_is_writable_and_with_a_datagram_readable(udp: tuple[i
     assert sets_of(there) == "rw"
 
 
-def test_the_peers_end_is_readable(pair: tuple[int, int]) -> None:
+def test_the_end_of_the_stream_is_readable(pair: tuple[int, int]) -> None:
     client, server = pair
     assert shutdown(client, SD_SEND) == 0
     assert readable(server)
@@ -109,7 +109,7 @@ def test_the_peers_end_is_readable(pair: tuple[int, int]) -> None:
     assert sets_of(server) == "rw"
 
 
-def test_a_reset_is_readable_and_writable_but_no_exception_before_and_after_recv(pair: tuple[int, int]) -> None:
+def test_a_reset_is_readable_and_writable_but_not_an_exception_before_and_after_recv(pair: tuple[int, int]) -> None:
     client, server = pair
     assert setsockopt(server, SOL_SOCKET, SO_LINGER, linger(1, 0), sizeof(linger)) == 0
     assert closesocket(server) == 0
@@ -120,7 +120,7 @@ def test_a_reset_is_readable_and_writable_but_no_exception_before_and_after_recv
 
 
 @pytest.mark.wine_differs("a stream stays readable after SD_RECEIVE")
-def test_a_stream_shut_down_for_receiving_is_not_readable(pair: tuple[int, int]) -> None:
+def test_a_stream_after_sd_receive_is_not_readable(pair: tuple[int, int]) -> None:
     client, server = pair
     assert send(server, b"1", 1, 0) == 1
     assert readable(client)
@@ -129,7 +129,7 @@ def test_a_stream_shut_down_for_receiving_is_not_readable(pair: tuple[int, int])
 
 
 @pytest.mark.parametrize("blocking", [0, 1])
-def test_a_failed_connect_is_an_exception_and_nothing_else(started: None, blocking: int) -> None:
+def test_a_failed_connect_is_in_exceptfds_only(started: None, blocking: int) -> None:
     s = new()
     set_nonblocking(s, not blocking)
     assert error_of(connect(s, closed_port(), 16)) in (WSAEWOULDBLOCK, WSAECONNREFUSED)
@@ -137,18 +137,18 @@ def test_a_failed_connect_is_an_exception_and_nothing_else(started: None, blocki
     assert sets_of(s) == sets_of(s) == "e"
 
 
-def test_a_stream_that_connects_is_in_no_set(started: None) -> None:
+def test_a_stream_that_is_connecting_is_in_no_set(started: None) -> None:
     assert sets_of(connecting()) == ""
 
 
-def test_a_socket_that_connects_while_another_thread_waits_for_it_shows_there(started: None) -> None:
+def test_select_in_another_thread_reports_a_connect_that_completes_during_the_wait(started: None) -> None:
     s, server = new(), listener()
     waiting = Running(lambda: select(0, None, fd_set_of(s), None, timeval(LIMIT_SECONDS, 0)))
     assert connect(s, name_of(server), 16) == 0
     assert waiting.result() == 1
 
 
-def test_an_urgent_byte_is_an_exception_unless_it_is_inline(pair: tuple[int, int]) -> None:
+def test_out_of_band_data_is_an_exception_unless_it_is_inline(pair: tuple[int, int]) -> None:
     client, server = pair
     assert send(client, b"!", 1, MSG_OOB) == 1
     assert excepted(server)
@@ -174,7 +174,7 @@ def test_the_count_is_the_sum_over_the_sets(udp: tuple[int, int]) -> None:
     assert write.fd_count == 2
 
 
-def test_only_the_ready_stay_in_the_sets(pair: tuple[int, int]) -> None:
+def test_only_ready_sockets_stay_in_the_sets(pair: tuple[int, int]) -> None:
     read, exc = fd_set_of(*pair), fd_set_of(*pair)
     assert select(0, read, None, exc, NOW) == 0
     assert (read.fd_count, exc.fd_count) == (0, 0)
@@ -188,7 +188,7 @@ def test_a_socket_twice_in_one_set_counts_once(udp: tuple[int, int]) -> None:
     assert write.fd_count == 1
 
 
-def test_one_set_given_twice_is_filled_from_both_answers(udp: tuple[int, int]) -> None:
+def test_one_set_passed_twice_receives_both_results(udp: tuple[int, int]) -> None:
     fds = fd_set_of(udp[0])
     assert select(0, fds, fds, None, NOW) == 1
     assert list(fds.fd_array[: fds.fd_count]) == [udp[0]]
@@ -199,13 +199,13 @@ def test_nfds_is_ignored(udp: tuple[int, int], nfds: int) -> None:
     assert select(nfds, None, fd_set_of(udp[0]), None, NOW) == 1
 
 
-def test_the_time_is_left_as_it_was(udp: tuple[int, int]) -> None:
+def test_the_timeout_is_not_modified(udp: tuple[int, int]) -> None:
     time = timeval(0, 1000)
     assert select(0, fd_set_of(udp[0]), None, None, time) == 0
     assert (time.tv_sec, time.tv_usec) == (0, 1000)
 
 
-def test_the_time_may_be_the_bytes_of_a_timeval(udp: tuple[int, int]) -> None:
+def test_the_timeout_may_be_the_bytes_of_a_timeval(udp: tuple[int, int]) -> None:
     assert select(0, fd_set_of(udp[0]), None, None, bytes(8)) == 0
 
 
@@ -230,24 +230,24 @@ def test_sets_of_any_size_can_be_mixed(started: None) -> None:
     assert read.fd_count == 0
 
 
-# Refusals
+# Errors
 
 
 @pytest.mark.parametrize("time", [None, timeval(), timeval(1, 0)])
-def test_nothing_to_wait_for_is_wsaeinval_whatever_the_time(started: None, time: timeval | None) -> None:
+def test_select_without_sockets_is_wsaeinval(started: None, time: timeval | None) -> None:
     assert error_of(select(0, None, None, None, time)) == WSAEINVAL
     assert error_of(select(0, fd_set(), fd_set(), fd_set(), time)) == WSAEINVAL
 
 
 @pytest.mark.wine_differs("a negative time is 0")
 @pytest.mark.parametrize("time", [timeval(-1, 0), timeval(0, -1)])
-def test_a_negative_time_is_wsaeinval(udp: tuple[int, int], time: timeval) -> None:
+def test_a_negative_timeout_is_wsaeinval(udp: tuple[int, int], time: timeval) -> None:
     assert error_of(select(0, fd_set_of(udp[0]), None, None, time)) == WSAEINVAL
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
 @pytest.mark.parametrize("bad", [1, INVALID_SOCKET, None])
-def test_a_bad_handle_in_any_set_is_wsaenotsock_and_no_set_changes(
+def test_an_invalid_handle_in_any_set_is_wsaenotsock_and_no_set_changes(
     udp: tuple[int, int], place: int, bad: int | None
 ) -> None:
     if bad is None:

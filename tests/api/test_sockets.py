@@ -1,4 +1,4 @@
-"""Handles and names: socket, closesocket, bind, listen, and what ioctlsocket sets and tells."""
+"""Handles and local addresses: socket, closesocket, bind, listen, ioctlsocket."""
 
 from __future__ import annotations
 
@@ -82,7 +82,9 @@ WINE_PROTOCOL = pytest.mark.wine_differs("for datagrams the protocol is looked a
         ((AF_UNSPEC, SOCK_STREAM, IPPROTO_TCP), SOCK_STREAM),
     ],
 )
-def test_a_type_or_protocol_of_0_follows_from_the_other(started: None, given: tuple[int, int, int], type: int) -> None:
+def test_a_type_or_protocol_of_0_is_determined_by_the_other(
+    started: None, given: tuple[int, int, int], type: int
+) -> None:
     s = socket(*given)
     assert s != INVALID_SOCKET
     assert option(s, SO_TYPE) == type
@@ -109,7 +111,7 @@ def test_a_type_or_protocol_of_0_follows_from_the_other(started: None, given: tu
         ((AF_UNSPEC, 0xDEAD, IPPROTO_UDP), WSAESOCKTNOSUPPORT),
     ],
 )
-def test_socket_looks_at_the_type_then_at_the_family_then_at_the_protocol(
+def test_socket_checks_the_type_then_the_family_then_the_protocol(
     started: None, given: tuple[int, int, int], error: int
 ) -> None:
     assert error_of(socket(*given)) == error
@@ -122,7 +124,7 @@ def test_a_closed_handle_is_not_given_to_the_next_socket_while_it_is_remembered(
 
 
 @pytest.mark.parametrize("s", [0, 1, 2, 3, 4711, 0xDEADBEEF, INVALID_SOCKET])
-def test_any_other_number_is_no_socket_whatever_file_bears_it(started: None, s: int) -> None:
+def test_a_number_that_is_not_a_handle_is_wsaenotsock_even_if_it_is_a_file_descriptor(started: None, s: int) -> None:
     assert error_of(closesocket(s)) == WSAENOTSOCK
     assert error_of(send(s, b"x", 1, 0)) == WSAENOTSOCK
 
@@ -150,7 +152,7 @@ def test_a_failed_bind_leaves_the_socket_unbound(started: None) -> None:
     assert bind(s, loopback(), 16) == 0
 
 
-def test_bind_refuses_an_unknown_family(started: None) -> None:
+def test_bind_rejects_an_unknown_family(started: None) -> None:
     assert error_of(bind(new(), b"\xad\xde" + bytes(14), 16)) == WSAEAFNOSUPPORT
 
 
@@ -160,13 +162,13 @@ def test_the_name_of_an_unbound_socket_is_wsaeinval_and_not_written(started: Non
     assert (name, length.value) == (b"." * 16, 16)
 
 
-def test_listen_needs_a_bound_stream(started: None) -> None:
+def test_listen_requires_a_bound_stream_socket(started: None) -> None:
     assert error_of(listen(new(), 1)) == WSAEINVAL
     assert error_of(listen(bound(SOCK_DGRAM), 1)) == WSAEOPNOTSUPP
 
 
 @pytest.mark.parametrize("backlog", [0, 1, -1, SOMAXCONN])
-def test_listen_takes_any_backlog_and_may_be_repeated(started: None, backlog: int) -> None:
+def test_listen_accepts_any_backlog_and_may_be_repeated(started: None, backlog: int) -> None:
     server = listener()
     assert listen(server, backlog) == 0
     connect_to(server)
@@ -181,7 +183,7 @@ def test_listen_on_a_connected_socket_is_wsaeisconn(pair: tuple[int, int]) -> No
 # ioctlsocket
 
 
-def test_any_nonzero_number_makes_a_socket_nonblocking_and_0_blocking_again(pair: tuple[int, int]) -> None:
+def test_fionbio_sets_nonblocking_mode_for_any_nonzero_number_and_blocking_mode_for_0(pair: tuple[int, int]) -> None:
     set_option(pair[0], SO_RCVTIMEO, 1)
     for value, error in ((1, WSAEWOULDBLOCK), (0, WSAETIMEDOUT), (0x80000000, WSAEWOULDBLOCK), (0, WSAETIMEDOUT)):
         mode = u_long(value)
@@ -192,11 +194,11 @@ def test_any_nonzero_number_makes_a_socket_nonblocking_and_0_blocking_again(pair
 
 
 @pytest.mark.parametrize("command", [0, 1, -1, 0x4004667E, 0x12345678])
-def test_other_commands_are_refused(started: None, command: int) -> None:
+def test_unknown_commands_are_rejected(started: None, command: int) -> None:
     assert error_of(ioctlsocket(new(), command, u_long(0))) == WSAEOPNOTSUPP
 
 
-def test_nothing_waits_on_a_listener(started: None) -> None:
+def test_fionread_on_a_listener_is_0(started: None) -> None:
     server = listener()
     connect_to(server)
     assert readable(server)

@@ -72,7 +72,7 @@ ADDRESS = bytes(loopback())
 
 
 def unstarted() -> dict[str, Callable[[], int]]:
-    """Each call that needs WSAStartup, on an absurd handle, with arguments that are otherwise good."""
+    """Each call that requires WSAStartup, with an invalid handle and otherwise valid arguments."""
     return {
         "socket": lambda: socket(AF_INET, SOCK_STREAM, 0),
         "ioctlsocket": lambda: ioctlsocket(1, FIONBIO, u_long(1)),
@@ -131,7 +131,7 @@ def test_before_startup_the_calls_that_return_a_code_return_wsanotinitialised() 
     assert getnameinfo(ADDRESS, 16, bytearray(64), 64, None, 0, NI_NUMERICHOST) == WSANOTINITIALISED
 
 
-def test_before_startup_gethostbyname_gives_none_with_wsanotinitialised() -> None:
+def test_before_startup_gethostbyname_returns_none_with_wsanotinitialised() -> None:
     assert gethostbyname("127.0.0.1") is None
     assert WSAGetLastError() == WSANOTINITIALISED
 
@@ -154,7 +154,7 @@ def test_the_last_error_takes_any_c_int(code: int) -> None:
     assert WSAGetLastError() == code
 
 
-def test_each_success_of_startup_needs_its_own_cleanup() -> None:
+def test_each_successful_wsastartup_requires_one_wsacleanup() -> None:
     for _ in range(3):
         assert WSAStartup(MAKEWORD(2, 2), WSADATA()) == 0
     for _ in range(3):
@@ -163,7 +163,7 @@ def test_each_success_of_startup_needs_its_own_cleanup() -> None:
     assert error_of(WSACleanup()) == WSANOTINITIALISED
 
 
-def test_a_cleanup_that_is_not_the_last_leaves_sockets_alone(started: None) -> None:
+def test_a_wsacleanup_that_is_not_the_last_keeps_the_sockets_open(started: None) -> None:
     s = new()
     assert WSAStartup(MAKEWORD(2, 2), WSADATA()) == 0
     assert WSACleanup() == 0
@@ -178,8 +178,8 @@ def test_the_last_cleanup_closes_every_socket_for_good(started: None) -> None:
     assert error_of(closesocket(s)) == WSAENOTSOCK
 
 
-def test_the_last_cleanup_ends_the_peers_connection(pair: tuple[int, int]) -> None:
-    # Both ends are in this process: that they are gone shows in the port, which can be bound anew.
+def test_the_last_wsacleanup_closes_the_connection_of_the_peer(pair: tuple[int, int]) -> None:
+    # Both ends are in this process. The port can be bound again, so they are closed.
     name = name_of(pair[1])
     assert WSACleanup() == 0
     assert WSAStartup(MAKEWORD(2, 2), WSADATA()) == 0
@@ -188,7 +188,7 @@ def test_the_last_cleanup_ends_the_peers_connection(pair: tuple[int, int]) -> No
 
 
 @pytest.mark.parametrize("version", [(1, 0), (1, 1), (2, 0), (2, 1), (2, 2)])
-def test_startup_gives_a_known_version_as_asked(version: tuple[int, int]) -> None:
+def test_wsastartup_returns_a_known_version_as_requested(version: tuple[int, int]) -> None:
     data = WSADATA()
     assert WSAStartup(MAKEWORD(*version), data) == 0
     assert WSACleanup() == 0
@@ -200,7 +200,9 @@ def test_startup_gives_a_known_version_as_asked(version: tuple[int, int]) -> Non
     ("asked", "given"),
     [((1, 2), (1, 1)), ((1, 255), (1, 1)), ((2, 3), (2, 2)), ((3, 0), (2, 2)), ((255, 0), (2, 2))],
 )
-def test_startup_gives_the_nearest_version_for_an_unknown_one(asked: tuple[int, int], given: tuple[int, int]) -> None:
+def test_wsastartup_returns_the_nearest_version_for_an_unknown_one(
+    asked: tuple[int, int], given: tuple[int, int]
+) -> None:
     data = WSADATA()
     assert WSAStartup(MAKEWORD(*asked), data) == 0
     assert WSACleanup() == 0
@@ -208,7 +210,7 @@ def test_startup_gives_the_nearest_version_for_an_unknown_one(asked: tuple[int, 
 
 
 @pytest.mark.parametrize("minor", [0, 1, 2, 255])
-def test_startup_with_major_version_0_is_refused_though_it_fills_its_data(minor: int) -> None:
+def test_wsastartup_with_major_version_0_fails_but_fills_in_its_data(minor: int) -> None:
     data = WSADATA()
     assert WSAStartup(MAKEWORD(0, minor), data) == WSAVERNOTSUPPORTED
     assert data.wVersion == data.wHighVersion == MAKEWORD(2, 2)
@@ -216,7 +218,7 @@ def test_startup_with_major_version_0_is_refused_though_it_fills_its_data(minor:
 
 
 @pytest.mark.parametrize("room", [None, 0, 1, sizeof(WSADATA) - 1])
-def test_startup_without_room_for_its_data_does_not_start(room: int | None) -> None:
+def test_wsastartup_with_a_short_buffer_does_not_start_winsock(room: int | None) -> None:
     data = None if room is None else bytearray(b"\x55" * room)
     assert WSAStartup(MAKEWORD(2, 2), data) == WSAEFAULT
     assert WSAStartup(MAKEWORD(0, 0), data) == WSAVERNOTSUPPORTED
@@ -224,7 +226,7 @@ def test_startup_without_room_for_its_data_does_not_start(room: int | None) -> N
     assert data is None or data == b"\x55" * len(data)
 
 
-def test_startup_describes_the_library() -> None:
+def test_wsastartup_fills_in_a_description() -> None:
     data = WSADATA()
     assert WSAStartup(MAKEWORD(2, 2), data) == 0
     assert WSACleanup() == 0
@@ -232,14 +234,14 @@ def test_startup_describes_the_library() -> None:
     assert (data.iMaxSockets, data.iMaxUdpDg) == (0, 0)
 
 
-def test_startup_tells_limits_to_programs_of_version_1_only() -> None:
+def test_wsastartup_returns_limits_for_version_1_only() -> None:
     data = WSADATA()
     assert WSAStartup(MAKEWORD(1, 1), data) == 0
     assert WSACleanup() == 0
     assert (data.iMaxSockets, data.iMaxUdpDg) == (32767, 65467)
 
 
-def test_startup_fills_a_byte_array_as_it_fills_the_structure() -> None:
+def test_wsastartup_fills_a_byte_array_like_the_structure() -> None:
     data, raw = WSADATA(), bytearray(sizeof(WSADATA) + 8)
     for room in (data, raw):
         assert WSAStartup(MAKEWORD(2, 2), room) == 0
@@ -248,7 +250,7 @@ def test_startup_fills_a_byte_array_as_it_fills_the_structure() -> None:
     assert raw[sizeof(WSADATA) :] == bytes(8)
 
 
-def test_startup_in_one_thread_serves_the_others(started: None) -> None:
+def test_wsastartup_in_one_thread_is_valid_for_all_threads(started: None) -> None:
     assert Running(lambda: option(new(), SO_TYPE)).result() == SOCK_STREAM
 
 

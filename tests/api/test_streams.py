@@ -1,4 +1,4 @@
-"""send, recv and urgent data on streams."""
+"""send, recv and out-of-band data on streams."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_bytes_arrive_in_order_and_in_any_pieces(pair: tuple[int, int]) -> None:
     assert receive_all(server, 11) == b"onetwothree"
 
 
-def test_recv_gives_what_is_there_up_to_its_length(pair: tuple[int, int]) -> None:
+def test_recv_returns_available_data_up_to_its_length(pair: tuple[int, int]) -> None:
     client, server = pair
     assert send(client, b"12345", 5, 0) == 5
     data = bytearray(8)
@@ -85,7 +85,7 @@ def test_peeking_leaves_the_data(pair: tuple[int, int]) -> None:
         assert data == b"data"
 
 
-def test_fionread_counts_what_waits(pair: tuple[int, int]) -> None:
+def test_fionread_returns_the_number_of_waiting_bytes(pair: tuple[int, int]) -> None:
     client, server = pair
     waiting = u_long(4711)
     assert ioctlsocket(server, FIONREAD, waiting) == 0
@@ -96,7 +96,7 @@ def test_fionread_counts_what_waits(pair: tuple[int, int]) -> None:
     assert waiting.value == 5
 
 
-def test_recv_of_nothing_is_0_where_data_waits_and_leaves_it(pair: tuple[int, int]) -> None:
+def test_recv_with_length_0_returns_0_and_leaves_waiting_data(pair: tuple[int, int]) -> None:
     client, server = pair
     set_nonblocking(server)
     assert send(client, b"1", 1, 0) == 1
@@ -106,7 +106,7 @@ def test_recv_of_nothing_is_0_where_data_waits_and_leaves_it(pair: tuple[int, in
 
 
 @pytest.mark.wine_differs("MSG_WAITALL is ignored")
-def test_waiting_for_all_fills_the_buffer_from_several_sends(pair: tuple[int, int]) -> None:
+def test_msg_waitall_fills_the_buffer_from_several_sends(pair: tuple[int, int]) -> None:
     client, server = pair
     data = bytearray(4)
     receiving = Running(lambda: recv(server, data, 4, MSG_WAITALL))
@@ -116,7 +116,7 @@ def test_waiting_for_all_fills_the_buffer_from_several_sends(pair: tuple[int, in
     assert data == b"1234"
 
 
-def test_waiting_for_all_ends_at_the_streams_end(pair: tuple[int, int]) -> None:
+def test_msg_waitall_ends_at_the_end_of_the_stream(pair: tuple[int, int]) -> None:
     client, server = pair
     assert send(client, b"123", 3, 0) == 3
     assert shutdown(client, SD_SEND) == 0
@@ -132,19 +132,19 @@ def test_waiting_for_all_ends_at_the_streams_end(pair: tuple[int, int]) -> None:
         pytest.param(MSG_WAITALL | MSG_OOB, marks=pytest.mark.wine_differs("MSG_WAITALL makes it wait", run=False)),
     ],
 )
-def test_waiting_for_all_goes_with_no_other_flag(pair: tuple[int, int], flags: int) -> None:
+def test_msg_waitall_cannot_be_combined_with_other_flags(pair: tuple[int, int], flags: int) -> None:
     assert send(pair[0], b"12", 2, 0) == 2
     assert readable(pair[1])
     assert error_of(recv(pair[1], bytearray(2), 2, flags)) == WSAEOPNOTSUPP
 
 
 @pytest.mark.wine_differs("unknown flags are ignored")
-def test_unknown_flags_are_refused(pair: tuple[int, int]) -> None:
+def test_unknown_flags_are_rejected(pair: tuple[int, int]) -> None:
     assert error_of(send(pair[0], b"1", 1, 0x4000)) in (WSAEOPNOTSUPP, WSAEINVAL)
     assert error_of(recv(pair[0], bytearray(1), 1, 0x4000)) in (WSAEOPNOTSUPP, WSAEINVAL)
 
 
-def test_recvfrom_on_a_stream_leaves_the_address_alone(pair: tuple[int, int]) -> None:
+def test_recvfrom_on_a_stream_does_not_change_the_address(pair: tuple[int, int]) -> None:
     assert send(pair[0], b"1", 1, 0) == 1
     address, length = bytearray(b"." * 16), c_int(16)
     assert recvfrom(pair[1], bytearray(1), 1, 0, address, length) == 1
@@ -179,14 +179,14 @@ def test_a_stream_whose_connect_failed_is_wsaenotconn(started: None) -> None:
     assert transfers(s) == [WSAENOTCONN] * 4
 
 
-def test_a_listener_goes_on_listening_after_a_refused_shutdown(started: None) -> None:
+def test_a_listener_keeps_listening_after_a_failed_shutdown(started: None) -> None:
     server = listener()
     assert error_of(shutdown(server, SD_BOTH)) == WSAENOTCONN
     connect_to(server)
     accept_from(server)
 
 
-def test_a_nonblocking_send_that_finds_no_room_is_wsaewouldblock_and_goes_on_once_there_is(
+def test_a_nonblocking_send_with_a_full_buffer_is_wsaewouldblock_until_there_is_space(
     pair: tuple[int, int],
 ) -> None:
     client, server = pair
@@ -216,7 +216,7 @@ def test_a_blocking_send_sends_all_of_it(pair: tuple[int, int]) -> None:
 # Out-of-band data
 
 
-def test_an_urgent_byte_is_read_apart_from_the_others(pair: tuple[int, int]) -> None:
+def test_out_of_band_data_is_received_separately(pair: tuple[int, int]) -> None:
     client, server = pair
     assert send(client, b"12!", 3, MSG_OOB) == 3
     assert excepted(server)
@@ -227,7 +227,7 @@ def test_an_urgent_byte_is_read_apart_from_the_others(pair: tuple[int, int]) -> 
 
 
 @pytest.mark.wine_differs("SIOCATMARK is BSD's")
-def test_siocatmark_is_0_while_an_urgent_byte_waits(pair: tuple[int, int]) -> None:
+def test_siocatmark_is_0_while_out_of_band_data_is_waiting(pair: tuple[int, int]) -> None:
     client, server = pair
     mark = u_long(4711)
     assert ioctlsocket(server, SIOCATMARK, mark) == 0
@@ -241,7 +241,7 @@ def test_siocatmark_is_0_while_an_urgent_byte_waits(pair: tuple[int, int]) -> No
     assert mark.value == 1
 
 
-def test_siocatmark_is_1_where_urgent_bytes_are_inline(pair: tuple[int, int]) -> None:
+def test_siocatmark_is_1_if_out_of_band_data_is_inline(pair: tuple[int, int]) -> None:
     client, server = pair
     set_option(server, SO_OOBINLINE, 1)
     mark = u_long(4711)
@@ -254,7 +254,7 @@ def test_siocatmark_is_1_where_urgent_bytes_are_inline(pair: tuple[int, int]) ->
 @pytest.mark.parametrize(
     "mode", [1, pytest.param(0, marks=pytest.mark.wine_differs("a blocking recv waits for it", run=False))]
 )
-def test_no_urgent_byte_is_wsaewouldblock_whether_the_socket_blocks_or_not(pair: tuple[int, int], mode: int) -> None:
+def test_msg_oob_without_out_of_band_data_is_wsaewouldblock_in_both_modes(pair: tuple[int, int], mode: int) -> None:
     set_nonblocking(pair[0], mode)
     assert error_of(recv(pair[0], bytearray(1), 1, MSG_OOB)) == WSAEWOULDBLOCK
     assert send(pair[1], b"!", 1, MSG_OOB) == 1
@@ -263,7 +263,7 @@ def test_no_urgent_byte_is_wsaewouldblock_whether_the_socket_blocks_or_not(pair:
     assert error_of(recv(pair[0], bytearray(1), 1, MSG_OOB)) == WSAEWOULDBLOCK
 
 
-def test_an_urgent_byte_kept_inline_comes_with_the_others(pair: tuple[int, int]) -> None:
+def test_inline_out_of_band_data_is_received_with_the_other_data(pair: tuple[int, int]) -> None:
     client, server = pair
     set_option(server, SO_OOBINLINE, 1)
     assert send(client, b"12!", 3, MSG_OOB) == 3

@@ -1,4 +1,4 @@
-"""Structures have Windows's layout on every platform, and the macros of winsock2.h work on them."""
+"""Structures have the layout of Windows on every platform, and the macros of winsock2.h work on them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from winsock import (
 
 WIDE = sizeof(c_size_t) == 8
 
-# Name: size, alignment, then each field's offset; for pointers of 8 bytes, and of 4 where that differs.
+# Name: size, alignment, and the offset of each field, for pointers of 8 bytes and, if different, of 4 bytes.
 LAYOUTS: dict[str, tuple[int, int, dict[str, int]]] = {
     "in_addr": (4, 4, {"S_un": 0}),
     "sockaddr": (16, 2, {"sa_family": 0, "sa_data": 2}),
@@ -198,7 +198,7 @@ def test_fd_set_adds_a_socket_once_in_the_order_of_adding() -> None:
     assert handles_in(fds) == [12, 8, 4]
 
 
-def test_fd_clr_takes_a_socket_out_and_moves_up_those_behind_it() -> None:
+def test_fd_clr_removes_a_socket_and_moves_the_entries_after_it() -> None:
     fds = fd_set_of(4, 8, 12)
     FD_CLR(8, fds)
     assert handles_in(fds) == [4, 12]
@@ -206,7 +206,7 @@ def test_fd_clr_takes_a_socket_out_and_moves_up_those_behind_it() -> None:
     assert handles_in(fds) == [4, 12]
 
 
-def test_fd_isset_tells_whether_a_socket_is_in_the_set() -> None:
+def test_fd_isset_is_true_for_a_socket_in_the_set() -> None:
     fds = fd_set_of(4, INVALID_SOCKET)
     assert FD_ISSET(4, fds) is True
     assert FD_ISSET(INVALID_SOCKET, fds) is True
@@ -215,8 +215,8 @@ def test_fd_isset_tells_whether_a_socket_is_in_the_set() -> None:
     assert FD_ISSET(4, fds) is False
 
 
-def test_a_socket_whose_bytes_begin_in_one_place_and_end_in_the_next_is_not_in_the_set() -> None:
-    # 0x400 in the high half of its own place, 0x1 in the low half of the next.
+def test_a_handle_whose_bytes_span_two_entries_is_not_in_the_set() -> None:
+    # 0x400 in the high half of one entry and 0x1 in the low half of the next one.
     half = 4 * sizeof(SOCKET)
     across = 0x400 | 1 << half
     fds = fd_set_of(0x400 << half, 1, 0x400 << half, 1)
@@ -227,21 +227,21 @@ def test_a_socket_whose_bytes_begin_in_one_place_and_end_in_the_next_is_not_in_t
     assert handles_in(fds) == [0x400 << half, 1, across]
 
 
-def test_fd_clr_takes_out_the_first_of_equal_sockets_that_a_program_put_in_itself() -> None:
+def test_fd_clr_removes_the_first_of_equal_entries() -> None:
     fds = fd_set_of(4, 8, 12)
     fds.fd_array[2] = 4
     FD_CLR(4, fds)
     assert handles_in(fds) == [8, 4]
 
 
-def test_fd_zero_empties_the_set() -> None:
+def test_fd_zero_removes_all_sockets() -> None:
     fds = fd_set_of(4, 8)
     FD_ZERO(fds)
     assert fds.fd_count == 0
     assert not FD_ISSET(4, fds)
 
 
-def test_a_full_set_ignores_one_socket_more() -> None:
+def test_fd_set_ignores_a_socket_if_the_set_is_full() -> None:
     fds = fd_set_of(*range(1, FD_SETSIZE + 1))
     FD_SET(1000, fds)
     assert FD_SETSIZE == fds.fd_count == 64
@@ -249,7 +249,7 @@ def test_a_full_set_ignores_one_socket_more() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 2, 63, 64, 65, 1000])
-def test_a_set_of_another_size_has_the_same_layout_and_its_own_capacity(size: int) -> None:
+def test_a_set_of_another_capacity_has_the_same_layout(size: int) -> None:
     sized = fd_set_sized(size)
     assert sized.fd_count.offset == fd_set.fd_count.offset
     assert sized.fd_array.offset == fd_set.fd_array.offset
@@ -262,18 +262,18 @@ def test_a_set_of_another_size_has_the_same_layout_and_its_own_capacity(size: in
     assert not FD_ISSET(size + 1, fds)
 
 
-def test_the_same_size_gives_the_same_type_of_set() -> None:
+def test_fd_set_sized_returns_the_same_type_for_the_same_capacity() -> None:
     assert fd_set_sized(100) is fd_set_sized(100)
     assert fd_set_sized(FD_SETSIZE) is fd_set
 
 
 @pytest.mark.parametrize("size", [0, -1])
-def test_a_set_has_room_for_at_least_one_socket(size: int) -> None:
-    with pytest.raises(ValueError, match="at least one"):
+def test_the_capacity_of_a_set_is_at_least_1(size: int) -> None:
+    with pytest.raises(ValueError, match="must be at least 1, not"):
         fd_set_sized(size)
 
 
-def test_the_macros_take_a_byte_array_that_holds_a_set() -> None:
+def test_the_macros_accept_a_byte_array_that_contains_a_set() -> None:
     array = bytearray(sizeof(fd_set))
     FD_SET(4, array)
     FD_SET(8, array)
@@ -285,7 +285,7 @@ def test_the_macros_take_a_byte_array_that_holds_a_set() -> None:
 
 
 @pytest.mark.parametrize("wrong", [None, 4, bytes(sizeof(fd_set)), bytearray(sizeof(fd_set) - 1), c_int(), "set"])
-def test_what_is_no_set_is_a_type_error(wrong: Any) -> None:
+def test_an_object_that_is_not_a_set_is_a_type_error(wrong: Any) -> None:
     for macro in (FD_SET, FD_CLR, FD_ISSET):
         with pytest.raises(TypeError):
             macro(4, wrong)
@@ -294,13 +294,13 @@ def test_what_is_no_set_is_a_type_error(wrong: Any) -> None:
 
 
 @pytest.mark.parametrize("wrong", [None, "4", 4.0])
-def test_what_is_no_socket_is_a_type_error_to_the_macros(wrong: Any) -> None:
+def test_an_object_that_is_not_a_handle_is_a_type_error_in_the_macros(wrong: Any) -> None:
     for macro in (FD_SET, FD_CLR, FD_ISSET):
         with pytest.raises(TypeError):
             macro(wrong, fd_set())
 
 
-def test_a_socket_wider_than_a_pointer_is_an_overflow_error_to_the_macros() -> None:
+def test_a_handle_wider_than_a_pointer_is_an_overflow_error_in_the_macros() -> None:
     for macro in (FD_SET, FD_CLR, FD_ISSET):
         with pytest.raises(OverflowError):
             macro(1 << 8 * sizeof(SOCKET), fd_set())
@@ -318,7 +318,7 @@ def test_makeword_takes_the_low_byte_of_each() -> None:
     assert MAKEWORD(0x1FF, -1) == 0xFFFF
 
 
-def test_lobyte_and_hibyte_take_a_word_apart() -> None:
+def test_lobyte_and_hibyte_are_the_two_bytes_of_a_word() -> None:
     assert (LOBYTE(0x1234), HIBYTE(0x1234)) == (0x34, 0x12)
     assert (LOBYTE(-1), HIBYTE(-1)) == (0xFF, 0xFF)
 

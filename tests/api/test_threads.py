@@ -1,4 +1,4 @@
-"""Threads: each has its own last error, and sockets are the process's."""
+"""Threads: each has its own last error; sockets belong to the process."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ def test_a_new_threads_last_error_is_0() -> None:
     assert Running(WSAGetLastError).result() == 0
 
 
-def test_a_failure_in_another_thread_leaves_this_threads_last_error() -> None:
+def test_a_failure_in_another_thread_does_not_change_the_last_error_of_this_thread() -> None:
     WSASetLastError(4711)
     assert Running(lambda: error_of(closesocket(1))).result() == WSAENOTSOCK
     assert WSAGetLastError() == 4711
 
 
-def test_two_threads_that_fail_at_once_each_see_their_own_error() -> None:
+def test_two_threads_that_fail_simultaneously_have_their_own_last_errors() -> None:
     barrier = threading.Barrier(2)
 
     def fail_often(s: int) -> set[int]:
@@ -60,19 +60,19 @@ def test_two_threads_that_fail_at_once_each_see_their_own_error() -> None:
     assert [each.result() for each in running] == [{WSAENOTSOCK}, {WSAENOTCONN}]
 
 
-def test_the_last_error_survives_what_the_interpreter_does_meanwhile(started: None) -> None:
+def test_system_calls_of_the_interpreter_do_not_change_the_last_error(started: None) -> None:
     assert closesocket(1) == SOCKET_ERROR
     with pytest.raises(FileNotFoundError), open("no such file", "rb"):
         pass
     assert WSAGetLastError() == WSAENOTSOCK
 
 
-def test_a_socket_of_one_thread_works_in_another(pair: tuple[int, int]) -> None:
+def test_a_socket_can_be_used_in_another_thread(pair: tuple[int, int]) -> None:
     assert Running(lambda: send(pair[0], b"1", 1, 0)).result() == 1
     assert recv(pair[1], bytearray(1), 1, 0) == 1
 
 
-def test_both_directions_can_be_used_by_two_threads_at_once(pair: tuple[int, int]) -> None:
+def test_two_threads_can_send_and_receive_on_one_socket_simultaneously(pair: tuple[int, int]) -> None:
     client, server = pair
     data = bytes(range(256)) * 2000
 
@@ -92,7 +92,7 @@ def test_both_directions_can_be_used_by_two_threads_at_once(pair: tuple[int, int
     assert echoing.result() == len(data)
 
 
-def test_each_datagram_reaches_one_of_the_threads_that_wait_for_it(udp: tuple[int, int]) -> None:
+def test_each_datagram_is_received_by_one_of_the_waiting_threads(udp: tuple[int, int]) -> None:
     here, there = udp
 
     def take() -> bytes:
@@ -117,7 +117,7 @@ def test_only_one_of_two_threads_closes_a_socket() -> None:
         assert sorted(each.result() for each in [Running(close), Running(close)]) == [SOCKET_ERROR, 0]
 
 
-def test_the_last_cleanup_ends_what_other_threads_wait_for(pair: tuple[int, int], udp: tuple[int, int]) -> None:
+def test_the_last_wsacleanup_ends_blocked_calls_of_other_threads(pair: tuple[int, int], udp: tuple[int, int]) -> None:
     server = listener()
     for s in (*pair, *udp):
         set_option(s, SO_RCVTIMEO, 0)
@@ -132,7 +132,7 @@ def test_the_last_cleanup_ends_what_other_threads_wait_for(pair: tuple[int, int]
     assert results == [SOCKET_ERROR, SOCKET_ERROR, INVALID_SOCKET]
 
 
-def test_the_last_cleanup_ends_select_and_wsapoll_in_other_threads(udp: tuple[int, int]) -> None:
+def test_the_last_wsacleanup_ends_select_and_wsapoll_in_other_threads(udp: tuple[int, int]) -> None:
     waiting = [
         Running(lambda: select(0, fd_set_of(udp[0]), None, None, None)),
         Running(lambda: WSAPoll(WSAPOLLFD(udp[0], POLLIN), 1, -1)),
@@ -140,11 +140,11 @@ def test_the_last_cleanup_ends_select_and_wsapoll_in_other_threads(udp: tuple[in
     assert WSACleanup() == 0
     results = [each.result() for each in waiting]
     assert WSAStartup(MAKEWORD(2, 2), WSADATA()) == 0
-    # Where the clean-up came first, Winsock was not started any more.
+    # If WSACleanup came first, Winsock was no longer started.
     assert all(result in (1, SOCKET_ERROR) for result in results)
 
 
-def test_calls_that_go_on_during_the_last_cleanup_fail_in_winsocks_way(pair: tuple[int, int]) -> None:
+def test_calls_during_the_last_wsacleanup_fail_with_winsock_errors(pair: tuple[int, int]) -> None:
     def work() -> int:
         while (count := send(pair[0], b"1", 1, 0)) >= 0:
             assert count == 1

@@ -1,4 +1,4 @@
-"""Datagrams: whole or not at all, with their sender; what a default peer, a closed port and a small buffer do."""
+"""Datagrams: boundaries, senders, default destination, closed ports, and small buffers."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ WINE_CONNECTS = pytest.mark.wine_differs("0.0.0.0 is loopback, as on Linux")
 
 
 def send_to(here: int, there: int, data: bytes) -> None:
-    """Sends a datagram, and waits until it has arrived."""
+    """Sends a datagram and waits until it has arrived."""
     assert sendto(here, data, len(data), 0, name_of(there), 16) == len(data)
     assert readable(there)
 
@@ -74,14 +74,14 @@ def test_a_datagram_arrives_with_its_sender(udp: tuple[int, int]) -> None:
     assert (bytes(sender), length.value) == (bytes(name_of(here)), 16)
 
 
-def test_datagrams_keep_their_borders_also_when_empty(udp: tuple[int, int]) -> None:
+def test_datagrams_keep_their_boundaries_even_if_they_are_empty(udp: tuple[int, int]) -> None:
     here, there = udp
     for data in (b"one", b"", b"three"):
         send_to(here, there, data)
     assert [received(there) for _ in range(3)] == [b"one", b"", b"three"]
 
 
-def test_the_sender_need_not_be_asked_for(udp: tuple[int, int]) -> None:
+def test_the_address_of_the_sender_is_optional(udp: tuple[int, int]) -> None:
     here, there = udp
     for address, length in ((None, None), (None, c_int(16))):
         send_to(here, there, b"1")
@@ -89,14 +89,14 @@ def test_the_sender_need_not_be_asked_for(udp: tuple[int, int]) -> None:
 
 
 @pytest.mark.wine_differs("the datagram is lost")
-def test_an_address_without_its_length_is_a_fault_and_the_datagram_stays(udp: tuple[int, int]) -> None:
+def test_an_address_without_its_length_is_wsaefault_and_the_datagram_stays_in_the_queue(udp: tuple[int, int]) -> None:
     send_to(*udp, b"1")
     assert error_of(recvfrom(udp[1], bytearray(1), 1, 0, bytearray(16), None)) == WSAEFAULT
     assert readable(udp[1], 0)
 
 
 @pytest.mark.parametrize("room", [0, 1, 4])
-def test_a_datagram_too_long_for_the_buffer_fills_it_and_the_rest_is_lost(udp: tuple[int, int], room: int) -> None:
+def test_a_datagram_longer_than_the_buffer_is_truncated_with_wsaemsgsize(udp: tuple[int, int], room: int) -> None:
     here, there = udp
     send_to(here, there, b"datagram")
     send_to(here, there, b"next")
@@ -107,14 +107,14 @@ def test_a_datagram_too_long_for_the_buffer_fills_it_and_the_rest_is_lost(udp: t
     assert received(there) == b"next"
 
 
-def test_recv_too_says_that_a_datagram_was_cut(udp: tuple[int, int]) -> None:
+def test_recv_also_reports_a_truncated_datagram(udp: tuple[int, int]) -> None:
     send_to(*udp, b"datagram")
     data = bytearray(4)
     assert error_of(recv(udp[1], data, 4, 0)) == WSAEMSGSIZE
     assert data == b"data"
 
 
-def test_peeking_into_a_datagram_too_long_for_the_buffer_loses_nothing(udp: tuple[int, int]) -> None:
+def test_msg_peek_keeps_a_datagram_that_is_longer_than_the_buffer(udp: tuple[int, int]) -> None:
     send_to(*udp, b"datagram")
     data = bytearray(4)
     assert error_of(recv(udp[1], data, 4, MSG_PEEK)) == WSAEMSGSIZE
@@ -122,7 +122,7 @@ def test_peeking_into_a_datagram_too_long_for_the_buffer_loses_nothing(udp: tupl
     assert received(udp[1], 8, MSG_PEEK) == received(udp[1]) == b"datagram"
 
 
-def test_fionread_says_at_least_the_first_datagrams_size(udp: tuple[int, int]) -> None:
+def test_fionread_is_at_least_the_size_of_the_first_datagram(udp: tuple[int, int]) -> None:
     waiting = u_long(4711)
     assert ioctlsocket(udp[1], FIONREAD, waiting) == 0
     assert waiting.value == 0
@@ -144,14 +144,14 @@ def test_a_nonblocking_recv_without_a_datagram_is_wsaewouldblock(udp: tuple[int,
         pytest.param(0, marks=pytest.mark.wine_differs("recv waits", run=False)),
     ],
 )
-def test_receiving_on_an_unbound_socket_is_wsaeinval_also_where_it_may_block(started: None, mode: int) -> None:
+def test_receiving_on_an_unbound_socket_is_wsaeinval_even_in_blocking_mode(started: None, mode: int) -> None:
     s = new(SOCK_DGRAM)
     set_nonblocking(s, mode)
     assert error_of(recv(s, bytearray(1), 1, 0)) == WSAEINVAL
     assert error_of(recvfrom(s, bytearray(1), 1, 0, None, None)) == WSAEINVAL
 
 
-def test_sendto_and_connect_bind(udp: tuple[int, int]) -> None:
+def test_sendto_and_connect_bind_the_socket(udp: tuple[int, int]) -> None:
     sender, connected = new(SOCK_DGRAM), new(SOCK_DGRAM)
     send_to(sender, udp[1], b"1")
     assert connect(connected, name_of(udp[1]), 16) == 0
@@ -169,13 +169,13 @@ def test_a_datagram_has_at_most_65507_bytes(udp: tuple[int, int]) -> None:
     assert option(here, SO_MAX_MSG_SIZE) == 65507
 
 
-def test_without_a_peer_and_an_address_sending_is_wsaenotconn(udp: tuple[int, int]) -> None:
+def test_sending_without_a_default_destination_and_an_address_is_wsaenotconn(udp: tuple[int, int]) -> None:
     assert error_of(send(udp[0], b"1", 1, 0)) == WSAENOTCONN
     assert error_of(sendto(udp[0], b"1", 1, 0, None, 0)) == WSAENOTCONN
     assert error_of(getpeername(udp[0], sockaddr_in(), c_int(16))) == WSAENOTCONN
 
 
-def test_a_connected_socket_sends_to_its_peer_and_hears_nobody_else(udp: tuple[int, int]) -> None:
+def test_a_connected_socket_sends_to_its_peer_and_receives_from_it_alone(udp: tuple[int, int]) -> None:
     here, there = udp
     stranger = bound(SOCK_DGRAM)
     assert connect(here, name_of(there), 16) == 0
@@ -188,7 +188,7 @@ def test_a_connected_socket_sends_to_its_peer_and_hears_nobody_else(udp: tuple[i
     assert received(here) == b"4"
 
 
-def test_a_connected_socket_can_send_elsewhere_and_change_its_peer(udp: tuple[int, int]) -> None:
+def test_a_connected_socket_can_send_to_other_addresses_and_change_its_peer(udp: tuple[int, int]) -> None:
     here, there = udp
     other = bound(SOCK_DGRAM)
     assert connect(here, name_of(there), 16) == 0
@@ -202,7 +202,7 @@ def test_a_connected_socket_can_send_elsewhere_and_change_its_peer(udp: tuple[in
 @pytest.mark.parametrize(
     "nobody", [bytes(16), pytest.param(b"\2\0" + bytes(14), marks=WINE_CONNECTS)], ids=["no family", "AF_INET"]
 )
-def test_an_address_of_zeros_takes_the_peer_away(udp: tuple[int, int], nobody: bytes) -> None:
+def test_connect_to_an_address_of_zeros_removes_the_peer(udp: tuple[int, int], nobody: bytes) -> None:
     here, there = udp
     assert connect(here, name_of(there), 16) == 0
     assert connect(here, nobody, 16) == 0
@@ -211,7 +211,7 @@ def test_an_address_of_zeros_takes_the_peer_away(udp: tuple[int, int], nobody: b
     send_to(here, there, b"2")
 
 
-def test_a_datagram_to_port_0_is_taken_and_reaches_nobody(udp: tuple[int, int]) -> None:
+def test_a_datagram_to_port_0_is_accepted_and_discarded(udp: tuple[int, int]) -> None:
     for s in (new(SOCK_DGRAM), udp[0]):
         assert sendto(s, b"1", 1, 0, loopback(0), 16) == 1
         assert port_of(s) != 0
@@ -219,21 +219,21 @@ def test_a_datagram_to_port_0_is_taken_and_reaches_nobody(udp: tuple[int, int]) 
 
 
 @WINE_CONNECTS
-def test_a_datagram_to_no_address_is_wsaeaddrnotavail(udp: tuple[int, int]) -> None:
+def test_a_datagram_to_an_address_of_zeros_is_wsaeaddrnotavail(udp: tuple[int, int]) -> None:
     assert error_of(sendto(udp[0], b"1", 1, 0, loopback(9, INADDR_ANY), 16)) == WSAEADDRNOTAVAIL
 
 
-def test_broadcasting_needs_its_option(udp: tuple[int, int]) -> None:
+def test_broadcasting_requires_so_broadcast(udp: tuple[int, int]) -> None:
     assert error_of(sendto(udp[0], b"1", 1, 0, loopback(9, INADDR_BROADCAST), 16)) == WSAEACCES
 
 
 @pytest.mark.wine_differs("sendto says WSAEFAULT of an unknown family")
-def test_a_family_that_the_socket_cannot_reach_is_refused(udp: tuple[int, int]) -> None:
+def test_an_address_of_another_family_is_rejected(udp: tuple[int, int]) -> None:
     assert error_of(sendto(udp[0], b"1", 1, 0, b"\xad\xde" + bytes(14), 16)) == WSAEAFNOSUPPORT
 
 
 @pytest.mark.parametrize("how", [SD_RECEIVE, SD_SEND, SD_BOTH])
-def test_a_datagram_socket_can_be_shut_down_connected_or_not(udp: tuple[int, int], how: int) -> None:
+def test_shutdown_succeeds_on_a_datagram_socket_with_and_without_a_peer(udp: tuple[int, int], how: int) -> None:
     here, there = udp
     for s in (here, new(SOCK_DGRAM)):
         assert shutdown(s, how) == 0
@@ -244,17 +244,17 @@ def test_a_datagram_socket_can_be_shut_down_connected_or_not(udp: tuple[int, int
         assert error_of(recv(here, bytearray(1), 1, 0)) == WSAESHUTDOWN
 
 
-def test_urgent_data_cannot_be_sent_in_datagrams(udp: tuple[int, int]) -> None:
+def test_msg_oob_cannot_be_sent_in_datagrams(udp: tuple[int, int]) -> None:
     assert error_of(sendto(udp[0], b"1", 1, MSG_OOB, name_of(udp[1]), 16)) == WSAEOPNOTSUPP
 
 
 @pytest.mark.wine_differs("recv waits for urgent data", run=False)
-def test_urgent_data_cannot_be_received_in_datagrams(udp: tuple[int, int]) -> None:
+def test_msg_oob_cannot_be_received_in_datagrams(udp: tuple[int, int]) -> None:
     assert error_of(recv(udp[0], bytearray(1), 1, MSG_OOB)) == WSAEOPNOTSUPP
 
 
 @pytest.mark.wine_differs("MSG_WAITALL is ignored", run=False)
-def test_waiting_for_all_is_for_streams(udp: tuple[int, int]) -> None:
+def test_msg_waitall_is_for_streams_only(udp: tuple[int, int]) -> None:
     assert error_of(recv(udp[0], bytearray(1), 1, MSG_WAITALL)) == WSAEOPNOTSUPP
 
 
@@ -271,7 +271,7 @@ def closed_udp_port() -> sockaddr_in:
 
 
 def refused(connected: bool) -> tuple[int, Any]:
-    """A socket that has heard that nobody has the port it sent to."""
+    """A socket that has sent a datagram to a closed port, after the answer has arrived."""
     s, name = bound(SOCK_DGRAM), closed_udp_port()
     if connected:
         assert connect(s, name, 16) == 0
@@ -292,7 +292,7 @@ def test_after_a_closed_port_the_next_recv_is_wsaeconnreset_once(started: None, 
 
 @NO_ICMP_ON_WINE
 @pytest.mark.parametrize("connected", [True, False])
-def test_after_a_closed_port_the_next_send_succeeds_and_recv_still_says_so(started: None, connected: bool) -> None:
+def test_after_a_closed_port_the_next_send_succeeds_and_recv_still_reports_it(started: None, connected: bool) -> None:
     s, name = refused(connected)
     assert sendto(s, b"2", 1, 0, name, 16) == 1
     assert readable(s)
@@ -301,7 +301,7 @@ def test_after_a_closed_port_the_next_send_succeeds_and_recv_still_says_so(start
 
 @NO_ICMP_ON_WINE
 @pytest.mark.parametrize("connected", [True, False])
-def test_recv_itself_finds_the_closed_port_before_anyone_has_asked(started: None, connected: bool) -> None:
+def test_recv_detects_the_closed_port_without_an_earlier_call(started: None, connected: bool) -> None:
     s, name = bound(SOCK_DGRAM), closed_udp_port()
     if connected:
         assert connect(s, name, 16) == 0
@@ -311,7 +311,7 @@ def test_recv_itself_finds_the_closed_port_before_anyone_has_asked(started: None
 
 @NO_ICMP_ON_WINE
 @pytest.mark.parametrize("connected", [True, False])
-def test_several_sends_to_a_closed_port_succeed_before_anyone_has_asked(started: None, connected: bool) -> None:
+def test_several_sends_to_a_closed_port_succeed_before_it_is_detected(started: None, connected: bool) -> None:
     s, name = bound(SOCK_DGRAM), closed_udp_port()
     if connected:
         assert connect(s, name, 16) == 0
@@ -321,12 +321,12 @@ def test_several_sends_to_a_closed_port_succeed_before_anyone_has_asked(started:
 
 
 @pytest.mark.wine_differs("connect says WSAEADDRNOTAVAIL of an unknown family")
-def test_a_peer_must_be_of_the_sockets_family(started: None) -> None:
+def test_a_peer_must_have_the_family_of_the_socket(started: None) -> None:
     assert error_of(connect(new(SOCK_DGRAM), b"\xad\xde" + bytes(14), 16)) == WSAEAFNOSUPPORT
 
 
 @NO_ICMP_ON_WINE
-def test_after_a_closed_port_other_datagrams_still_come(udp: tuple[int, int]) -> None:
+def test_after_a_closed_port_other_datagrams_are_still_received(udp: tuple[int, int]) -> None:
     s, _ = refused(connected=False)
     assert error_of(recv(s, bytearray(1), 1, 0)) == WSAECONNRESET
     send_to(udp[0], s, b"1")
@@ -334,7 +334,7 @@ def test_after_a_closed_port_other_datagrams_still_come(udp: tuple[int, int]) ->
 
 
 @pytest.mark.parametrize("size", [16, 28, 128, 129, 1000])
-def test_after_a_closed_port_the_next_send_takes_an_address_in_a_larger_buffer(started: None, size: int) -> None:
+def test_after_a_closed_port_the_next_send_accepts_an_address_in_a_larger_buffer(started: None, size: int) -> None:
     s, other = bound(SOCK_DGRAM), bound(SOCK_DGRAM)
     assert sendto(s, b"1", 1, 0, closed_udp_port(), 16) == 1
     name = bytearray(size)
@@ -343,7 +343,7 @@ def test_after_a_closed_port_the_next_send_takes_an_address_in_a_larger_buffer(s
     assert received(other) == b"2"
 
 
-def test_sio_udp_connreset_turns_that_off(udp: tuple[int, int]) -> None:
+def test_sio_udp_connreset_disables_the_report_of_closed_ports(udp: tuple[int, int]) -> None:
     s = udp[0]
     assert ioctlsocket(s, SIO_UDP_CONNRESET, u_long(0)) == 0
     assert connect(s, closed_udp_port(), 16) == 0
@@ -354,7 +354,7 @@ def test_sio_udp_connreset_turns_that_off(udp: tuple[int, int]) -> None:
 
 
 @pytest.mark.wine_differs("streams take SIO_UDP_CONNRESET too")
-def test_sio_udp_connreset_is_for_datagrams(started: None) -> None:
+def test_sio_udp_connreset_is_for_datagram_sockets_only(started: None) -> None:
     assert error_of(ioctlsocket(new(), SIO_UDP_CONNRESET, u_long(0))) == WSAEOPNOTSUPP
 
 

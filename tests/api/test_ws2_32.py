@@ -1,4 +1,4 @@
-"""What a Windows programmer looks at first in calls through ctypes: the width of handles, and the last error."""
+"""The ctypes declarations pass handles of full width and preserve the last error."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TESTS = Path(__file__).resolve().parents[1]
 NOT_BUILT = 125
 ON_WINDOWS = pytest.mark.skipif(sys.platform != "win32", reason="Ws2_32.dll is on Windows; tests/wine/run runs it")
 
-# A socket is as wide as a pointer. Windows itself gives small even numbers, other providers give what they like.
+# A SOCKET is as wide as a pointer. Windows returns small numbers, other service providers may return any number.
 HANDLES = [
     4,
     2**31 - 4,
@@ -39,7 +39,7 @@ HANDLES = [
 
 
 def on_windows(*arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run a Python program on Windows: this one, or the one under Wine."""
+    """Runs a Python program on Windows or on Wine."""
     python = [sys.executable] if sys.platform == "win32" else [TESTS / "wine" / "run", "python"]
     done = subprocess.run(
         [*python, *arguments],
@@ -55,7 +55,7 @@ def on_windows(*arguments: str | Path, folder: Path) -> subprocess.CompletedProc
     return done
 
 
-def test_a_handle_of_any_width_comes_through_every_call(tmp_path: Path) -> None:
+def test_every_call_passes_handles_of_full_width(tmp_path: Path) -> None:
     needs_compiler(64)
     built = compiler(
         64,
@@ -69,7 +69,7 @@ def test_a_handle_of_any_width_comes_through_every_call(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("started")
-def test_threads_that_ask_after_both_have_failed_get_each_their_own_last_error() -> None:
+def test_each_thread_has_its_own_last_error_after_both_have_failed() -> None:
     idle, _ = udp_pair()
     set_nonblocking(idle)
     failures: list[tuple[Callable[[], int], int]] = [
@@ -92,7 +92,7 @@ def test_threads_that_ask_after_both_have_failed_get_each_their_own_last_error()
 
 @ON_WINDOWS
 @pytest.mark.usefixtures("started")
-def test_the_last_error_is_the_calls_own_though_the_interpreter_has_overwritten_windowss() -> None:
+def test_the_last_error_is_that_of_the_call_even_after_the_interpreter_has_overwritten_it() -> None:
     assert error_of(closesocket(1)) == WSAENOTSOCK
     with pytest.raises(FileNotFoundError):
         os.stat("no such file")

@@ -1,4 +1,4 @@
-"""python -m tests.benchmarks: measures, prints a table, and keeps the figures as JSON where asked to."""
+"""python -m tests.benchmarks: runs the benchmarks, prints a table, and optionally writes the figures as JSON."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from typing import Any
 from winsock import BACKEND, __version__, calls
 
 from . import __doc__ as explanation
-from .measuring import Benchmark, Comparison, NotHere, measured
+from .measuring import Benchmark, Comparison, Unavailable, measured
 
 if importlib.util.find_spec("_socket") is None:
-    sys.exit("there is nothing to compare with: this Python comes without its own socket module")
+    sys.exit("the benchmarks need Python's own socket module for comparison, which this Python lacks")
 
 from .suite import BENCHMARKS
 
@@ -25,9 +25,9 @@ COLUMNS = "{:16} {:13} {:>10} {:>10} {:>7}  {:13} {:>6}"
 
 
 def backend() -> str:
-    """BACKEND, with the mode of cffi where that is to be had."""
+    """BACKEND, with the mode of cffi if it has one."""
     mode = getattr(calls, "MODE", None)
-    return f"{BACKEND}, cffi {mode}" if mode else BACKEND
+    return f"{BACKEND}, cffi {mode.upper()} mode" if mode else BACKEND
 
 
 def environment() -> dict[str, Any]:
@@ -68,20 +68,22 @@ def main(arguments: list[str] | None = None) -> int:
         description=explanation,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--quick", action="store_true", help="a tenth of the rounds")
-    parser.add_argument("--only", action="append", metavar="NAME", choices=by_name, help=", ".join(by_name))
-    parser.add_argument("--json", type=Path, metavar="FILE", help="keep all figures in this file")
+    parser.add_argument("--quick", action="store_true", help="run a tenth of the rounds")
+    parser.add_argument(
+        "--only", action="append", metavar="NAME", choices=by_name, help="run only this one of: " + ", ".join(by_name)
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to this file")
     options = parser.parse_args(arguments)
 
     here = environment()
     print("winsock {winsock} ({backend}), {python}, {platform}, {cpus} CPUs".format(**here))
-    print(COLUMNS.format("benchmark", "against", "winsock", "the other", "ratio", "quartiles", "rounds"), flush=True)
+    print(COLUMNS.format("benchmark", "against", "winsock", "other", "ratio", "quartiles", "rounds"), flush=True)
     comparisons: list[Comparison] = []
     missing: dict[str, str] = {}
     for name in options.only or by_name:
         try:
             compared = measured(by_name[name], rounds_of(by_name[name], options.quick))
-        except NotHere as reason:
+        except Unavailable as reason:
             missing[name] = str(reason)
             print(f"{name:16} not run: {reason}", flush=True)
             continue

@@ -1,4 +1,4 @@
-"""Sockets of both kinds on loopback, in equal state; what is opened here is closed by the caller's ExitStack."""
+"""Opens sockets of both kinds on loopback, in the same state; the caller's ExitStack closes them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from winsock import (
 )
 from winsock import socket as winsock_socket
 
-from .measuring import NotHere
+from .measuring import Unavailable
 
 HOST = "127.0.0.1"
 MESSAGE = bytes(64)
@@ -48,8 +48,8 @@ SIZE = len(MESSAGE)
 ADDRESS_SIZE = ctypes.sizeof(sockaddr_in)
 
 
-def sure(result: int) -> int:
-    """`result`, or an OSError where the call had failed."""
+def checked(result: int) -> int:
+    """Returns `result`, or raises OSError if the call failed."""
     if result in (SOCKET_ERROR, INVALID_SOCKET):
         error = WSAGetLastError()
         raise OSError(error, WSAErrorDescript(error))
@@ -58,7 +58,7 @@ def sure(result: int) -> int:
 
 @contextmanager
 def winsock_started() -> Iterator[ExitStack]:
-    """Winsock between WSAStartup and WSACleanup, with a stack for what is opened meanwhile."""
+    """Runs between WSAStartup and WSACleanup, with a stack for the sockets."""
     if WSAStartup(MAKEWORD(2, 2), WSADATA()) != 0:
         raise OSError("WSAStartup failed")
     with ExitStack() as stack:
@@ -68,12 +68,12 @@ def winsock_started() -> Iterator[ExitStack]:
 
 @contextmanager
 def descriptors(count: int) -> Iterator[None]:
-    """Room for so many descriptors, and those that the process has already.
+    """Raises the limit of open files to `count`, plus those that the process already has open.
 
-    Errors: NotHere where the system does not permit as many.
+    Errors: Unavailable if the system does not allow so many.
     """
     if sys.platform == "win32":
-        yield  # Windows has no such limit
+        yield  # Windows has no limit
         return
     import resource
 
@@ -83,7 +83,7 @@ def descriptors(count: int) -> Iterator[None]:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
         except (ValueError, OSError) as error:
-            raise NotHere(f"needs {count} file descriptors, and no more than {hard} are permitted") from error
+            raise Unavailable(f"needs {count} file descriptors, but only {hard} are allowed (ulimit -n)") from error
     try:
         yield
     finally:
@@ -99,24 +99,24 @@ def winsock_address(port: int) -> sockaddr_in:
 
 def winsock_port(handle: int) -> int:
     address, length = sockaddr_in(), ctypes.c_int(ADDRESS_SIZE)
-    sure(getsockname(handle, address, length))
+    checked(getsockname(handle, address, length))
     return ntohs(address.sin_port)
 
 
 def winsock_opened(stack: ExitStack, handle: int) -> int:
-    stack.callback(closesocket, sure(handle))
+    stack.callback(closesocket, checked(handle))
     return handle
 
 
 def winsock_bound(stack: ExitStack, type: int) -> int:
     handle = winsock_opened(stack, winsock_socket(AF_INET, type, 0))
-    sure(bind(handle, winsock_address(0), ADDRESS_SIZE))
+    checked(bind(handle, winsock_address(0), ADDRESS_SIZE))
     return handle
 
 
 def winsock_listener(stack: ExitStack) -> int:
     handle = winsock_bound(stack, SOCK_STREAM)
-    sure(listen(handle, SOMAXCONN))
+    checked(listen(handle, SOMAXCONN))
     return handle
 
 
@@ -125,22 +125,22 @@ def winsock_datagram(stack: ExitStack) -> int:
 
 
 def winsock_pair(stack: ExitStack) -> tuple[int, int]:
-    """Both ends of a connection, without Nagle's delay."""
+    """Both ends of a connection, with TCP_NODELAY."""
     listener = winsock_listener(stack)
     client = winsock_opened(stack, winsock_socket(AF_INET, SOCK_STREAM, 0))
-    sure(connect(client, winsock_address(winsock_port(listener)), ADDRESS_SIZE))
+    checked(connect(client, winsock_address(winsock_port(listener)), ADDRESS_SIZE))
     server = winsock_opened(stack, accept(listener, None, None))
     for handle in (client, server):
-        winsock_prompt(handle)
+        winsock_nodelay(handle)
     return client, server
 
 
-def winsock_prompt(handle: int) -> None:
-    sure(setsockopt(handle, IPPROTO_TCP, TCP_NODELAY, ctypes.c_int(1), 4))
+def winsock_nodelay(handle: int) -> None:
+    checked(setsockopt(handle, IPPROTO_TCP, TCP_NODELAY, ctypes.c_int(1), 4))
 
 
 def winsock_nonblocking(handle: int) -> None:
-    sure(ioctlsocket(handle, FIONBIO, ctypes.c_uint32(1)))
+    checked(ioctlsocket(handle, FIONBIO, ctypes.c_uint32(1)))
 
 
 def standard_bound(stack: ExitStack, type: int) -> socket.socket:
@@ -165,7 +165,7 @@ def standard_port(opened: socket.socket) -> int:
 
 
 def standard_client(stack: ExitStack, port: int, source: str = HOST) -> socket.socket:
-    """The far end of a connection, of either kind. Closed, it leaves no TIME_WAIT behind."""
+    """A client for a server of either kind. SO_LINGER with 0 seconds avoids TIME_WAIT when it is closed."""
     client = stack.enter_context(socket.socket())
     on_for_0_seconds = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, on_for_0_seconds)
@@ -176,7 +176,7 @@ def standard_client(stack: ExitStack, port: int, source: str = HOST) -> socket.s
 
 
 def standard_pair(stack: ExitStack) -> tuple[socket.socket, socket.socket]:
-    """Both ends of a connection, without Nagle's delay."""
+    """Both ends of a connection, with TCP_NODELAY."""
     listener = standard_listener(stack)
     client = standard_client(stack, standard_port(listener))
     server = stack.enter_context(listener.accept()[0])
@@ -186,14 +186,16 @@ def standard_pair(stack: ExitStack) -> tuple[socket.socket, socket.socket]:
 
 
 def winsock_server(stack: ExitStack, count: int) -> tuple[list[int], list[socket.socket]]:
-    """What a polled server holds: so many accepted, non-blocking sockets; and the clients, which are standard ones."""
+    """The sockets of a polling server: `count` accepted non-blocking sockets, and their clients, which are standard
+    sockets.
+    """
     listener = winsock_listener(stack)
     port = winsock_port(listener)
     handles, clients = [], []
     for _ in range(count):
         clients.append(standard_client(stack, port))
         handle = winsock_opened(stack, accept(listener, None, None))
-        winsock_prompt(handle)
+        winsock_nodelay(handle)
         winsock_nonblocking(handle)
         handles.append(handle)
     return handles, clients

@@ -1,4 +1,4 @@
-"""One message to every client of a server: non-blocking TCP sockets, plain sends in a loop, or all in one call."""
+"""Sends one message to every client of a server, over non-blocking TCP sockets: a loop of sends, or one call."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from winsock import send
 from winsock.batch import send_many
 
 from .connections import MESSAGE, SIZE, descriptors, standard_server, winsock_server, winsock_started
-from .measuring import Benchmark, Contestant, Contestants
+from .measuring import Benchmark, Variant, Variants
 
 
-def _emptied(announce: Callable[[], int], clients: list[socket.socket]) -> Contestant:
-    """Times so many announcements; afterwards the clients take them, outside the time."""
+def _emptied(announce: Callable[[], int], clients: list[socket.socket]) -> Variant:
+    """Times the sends of `number` messages to all clients; the clients receive them afterwards, untimed."""
 
-    def contestant(number: int) -> float:
+    def variant(number: int) -> float:
         failed = 0
         start = perf_counter_ns()
         for _ in range(number):
@@ -39,11 +39,11 @@ def _emptied(announce: Callable[[], int], clients: list[socket.socket]) -> Conte
                 left -= received
         return cost
 
-    return contestant
+    return variant
 
 
-def _asyncio(stack: ExitStack, count: int) -> Contestant:
-    """StreamWriter.write alone, which sends at once where it can; the drain that a program adds is not counted."""
+def _asyncio(stack: ExitStack, count: int) -> Variant:
+    """StreamWriter.write alone, which sends immediately if it can; the drain of a real program is not counted."""
     sockets, clients = standard_server(stack, count)
     loop = asyncio.new_event_loop()
     stack.callback(loop.close)
@@ -65,7 +65,7 @@ def _asyncio(stack: ExitStack, count: int) -> Contestant:
 
 
 def _c_loop(stack: ExitStack, descriptors: list[int]) -> Callable[[], int] | None:
-    """The same sends from a loop in C, which is as little as they can cost; None without a C compiler."""
+    """The same sends in a C loop, the lower limit of their cost; None without a C compiler."""
     compiler = shutil.which("cc")
     if compiler is None or sys.platform == "win32":
         return None
@@ -84,44 +84,48 @@ def _c_loop(stack: ExitStack, descriptors: list[int]) -> Callable[[], int] | Non
     return lambda: int(loop(fds, len(fds), MESSAGE, SIZE))
 
 
-def announcing(count: int, *names: str) -> Callable[[], AbstractContextManager[Contestants]]:
-    """The contestants of these names, but those that this machine has not got."""
+def _send_each(handles: list[int]) -> Callable[[], int]:
+    def announce() -> int:
+        failed = 0
+        for handle in handles:
+            if send(handle, MESSAGE, SIZE, 0) != SIZE:
+                failed += 1
+        return failed
+
+    return announce
+
+
+def _standard_send_each(sockets: list[socket.socket]) -> Callable[[], int]:
+    def announce() -> int:
+        failed = 0
+        for accepted in sockets:
+            if accepted.send(MESSAGE) != SIZE:
+                failed += 1
+        return failed
+
+    return announce
+
+
+def announcing(count: int, *names: str) -> Callable[[], AbstractContextManager[Variants]]:
+    """The variants of these names, except for those that are not available on this machine."""
 
     @contextmanager
-    def prepare() -> Iterator[Contestants]:
+    def prepare() -> Iterator[Variants]:
         with descriptors(6 * count), winsock_started() as stack:
             handles, our_clients = winsock_server(stack, count)
             sockets, their_clients = standard_server(stack, count)
-
-            def each() -> int:
-                failed = 0
-                for handle in handles:
-                    if send(handle, MESSAGE, SIZE, 0) != SIZE:
-                        failed += 1
-                return failed
-
-            def at_once() -> int:
-                return count - send_many(handles, MESSAGE, SIZE, 0).count(SIZE)
-
-            def standard() -> int:
-                failed = 0
-                for accepted in sockets:
-                    if accepted.send(MESSAGE) != SIZE:
-                        failed += 1
-                return failed
-
-            contestants = {
-                "send": _emptied(each, our_clients),
-                "send_many": _emptied(at_once, our_clients),
-                "socket": _emptied(standard, their_clients),
+            variants = {
+                "send": _emptied(_send_each(handles), our_clients),
+                "send_many": _emptied(lambda: count - send_many(handles, MESSAGE, SIZE, 0).count(SIZE), our_clients),
+                "socket": _emptied(_standard_send_each(sockets), their_clients),
             }
-            # On Windows the proactor's writes end in the loop, and its selector takes 512 sockets at most.
+            # On Windows the writes of the proactor complete in the event loop, and the selector takes 512 sockets.
             if "asyncio" in names and sys.platform != "win32":
-                contestants["asyncio"] = _asyncio(stack, count)
+                variants["asyncio"] = _asyncio(stack, count)
             loop = _c_loop(stack, [accepted.fileno() for accepted in sockets]) if "C loop" in names else None
             if loop:
-                contestants["C loop"] = _emptied(loop, their_clients)
-            yield {name: contestants[name] for name in names if name in contestants}
+                variants["C loop"] = _emptied(loop, their_clients)
+            yield {name: variants[name] for name in names if name in variants}
 
     return prepare
 

@@ -1,4 +1,4 @@
-"""What the package itself weighs: the time that importing it takes, and the memory behind each socket."""
+"""The time of `import winsock`, and the memory of each socket."""
 
 from __future__ import annotations
 
@@ -15,40 +15,40 @@ from winsock import accept, calls, closesocket, sockaddr_in
 
 from .connections import (
     ADDRESS_SIZE,
+    checked,
     standard_client,
     standard_listener,
     standard_port,
-    sure,
     winsock_listener,
     winsock_port,
     winsock_started,
 )
-from .measuring import CHECKOUT, Benchmark, Contestant, Contestants
+from .measuring import CHECKOUT, Benchmark, Variant, Variants
 
-# What winsock can't do without.
+# The modules that winsock requires.
 FOUNDATION = "ctypes" if sys.platform == "win32" else "ctypes, cffi"
 
 
-def imported(modules: str) -> Contestant:
-    """The time of one import statement in a fresh process, its compiled bytecode at hand."""
+def imported(modules: str) -> Variant:
+    """The time of one import statement in a new process, with bytecode caches."""
     code = f"import time; start = time.perf_counter_ns()\nimport {modules}\nprint(time.perf_counter_ns() - start)"
 
-    def contestant(number: int) -> float:
+    def variant(number: int) -> float:
         return sum(
             float(subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, stdout=subprocess.PIPE, check=True).stdout)
             for _ in range(number)
         )
 
-    return contestant
+    return variant
 
 
 @contextmanager
-def import_time() -> Iterator[Contestants]:
+def import_time() -> Iterator[Variants]:
     yield {"winsock": imported("winsock"), FOUNDATION: imported(FOUNDATION)}
 
 
 def slot_size() -> int:
-    """The bytes behind each socket in a table of C's, which Python's allocators don't see: compat's, compiled."""
+    """The size in bytes of a socket's entry in the C table of compat, which tracemalloc does not count."""
     if getattr(calls, "MODE", None) != "api":
         return 0
     ffi = importlib.import_module("winsock_compat.posix.loading").ffi
@@ -56,10 +56,10 @@ def slot_size() -> int:
     return size
 
 
-def remembered(port: int, take: Callable[[], Any], close: Callable[[Any], Any], unseen: int = 0) -> Contestant:
-    """The bytes that taking a client leaves allocated, and those that are not seen."""
+def remembered(port: int, take: Callable[[], Any], close: Callable[[Any], Any], unseen: int = 0) -> Variant:
+    """The bytes that accepting a client allocates; `unseen` are the bytes that tracemalloc does not count."""
 
-    def contestant(number: int) -> float:
+    def variant(number: int) -> float:
         with ExitStack() as stack:
             total = 0
             taken: list[Any] = [None] * number
@@ -76,14 +76,14 @@ def remembered(port: int, take: Callable[[], Any], close: Callable[[Any], Any], 
                 close(one)
         return total + number * unseen
 
-    return contestant
+    return variant
 
 
 @contextmanager
-def memory() -> Iterator[Contestants]:
-    """An accepted TCP socket: what Python's allocators gave out for it, and compat's own table in C.
+def memory() -> Iterator[Variants]:
+    """The memory of an accepted TCP socket: allocations of Python, and the C table of compat.
 
-    The kernel's part is the same for both; what a library's C code takes by itself is not seen.
+    The kernel's part is the same for both variants. Other allocations of C libraries are not counted.
     """
     with winsock_started() as stack:
         ours, theirs = winsock_listener(stack), standard_listener(stack)
@@ -91,8 +91,8 @@ def memory() -> Iterator[Contestants]:
         yield {
             "winsock": remembered(
                 winsock_port(ours),
-                lambda: sure(accept(ours, source, length)),
-                lambda handle: sure(closesocket(handle)),
+                lambda: checked(accept(ours, source, length)),
+                lambda handle: checked(closesocket(handle)),
                 slot_size(),
             ),
             "socket": remembered(standard_port(theirs), lambda: theirs.accept()[0], lambda accepted: accepted.close()),

@@ -1,4 +1,4 @@
-"""Rounds in which the contestants take turns, there and back, and what the ratios between them tell."""
+"""Measures variants of the same work in alternating order, and computes the ratios between them."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from pathlib import Path
 from time import perf_counter_ns
 from typing import Any, TypeAlias
 
-# Where a process that a benchmark starts finds all of this.
+# The working directory of the processes that benchmarks start.
 CHECKOUT = Path(__file__).resolve().parents[2]
 
-# Does the work so many times, and tells what all of that cost, in the benchmark's unit.
-Contestant: TypeAlias = Callable[[int], float]
-# By name, winsock's first: it is compared with each of the others.
-Contestants: TypeAlias = dict[str, Contestant]
+# Does the work the given number of times and returns the total cost, in the unit of the benchmark.
+Variant: TypeAlias = Callable[[int], float]
+# The variants by name. The first one is winsock's; it is compared with each of the others.
+Variants: TypeAlias = dict[str, Variant]
 
 
-class NotHere(Exception):
-    """A benchmark can't be run on this machine; the text says why."""
+class Unavailable(Exception):
+    """A benchmark cannot run on this machine; the text says why."""
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """One kind of work. `prepare` opens what the contestants need, and closes it again."""
+    """One kind of work. `prepare` is a context manager that opens and closes the sockets of the variants."""
 
     name: str
-    prepare: Callable[[], AbstractContextManager[Contestants]]
-    number: int  # operations in one measurement: about a millisecond's worth, so that few are interrupted
+    prepare: Callable[[], AbstractContextManager[Variants]]
+    number: int  # operations per measurement: about a millisecond, so that few measurements are interrupted
     rounds: int = 151
-    unit: str = "ns"  # or "B", or "%" of a core
+    unit: str = "ns"  # or "B" (bytes), or "%" of a core
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One row of the table: the cost of one operation in each round, winsock's and the other's."""
+    """One row of the table: the cost of one operation in each round, of winsock and of the other variant."""
 
     name: str
     against: str
@@ -84,42 +84,42 @@ class Comparison:
         }
 
 
-def timed(work: Callable[[int], None]) -> Contestant:
-    """A contestant whose whole work is timed, in nanoseconds."""
+def timed(work: Callable[[int], None]) -> Variant:
+    """A variant whose cost is the time of all its work, in nanoseconds."""
 
-    def contestant(number: int) -> float:
+    def variant(number: int) -> float:
         start = perf_counter_ns()
         work(number)
         return perf_counter_ns() - start
 
-    return contestant
+    return variant
 
 
 def measured(benchmark: Benchmark, rounds: int) -> list[Comparison]:
-    """Runs the benchmark, after a first time that does not count.
+    """Runs the benchmark; the first, unmeasured run of each variant warms up caches.
 
-    Errors: NotHere where this machine lacks what it needs.
+    Errors: Unavailable if the benchmark cannot run on this machine.
     """
-    with benchmark.prepare() as contestants:
-        costs: dict[str, list[float]] = {name: [] for name in contestants}
-        turns = list(contestants.items())
-        for _, contestant in turns:
-            contestant(benchmark.number)
+    with benchmark.prepare() as variants:
+        costs: dict[str, list[float]] = {name: [] for name in variants}
+        turns = list(variants.items())
+        for _, variant in turns:
+            variant(benchmark.number)
         collecting = gc.isenabled()
         gc.collect()
         gc.disable()
         try:
             for _ in range(rounds):
-                spent = dict.fromkeys(contestants, 0.0)
-                # Who comes after whom can make more of a difference than what is measured.
-                for name, contestant in [*turns, *reversed(turns)]:
-                    spent[name] += contestant(benchmark.number)
+                spent = dict.fromkeys(variants, 0.0)
+                # The order A B B A: the previous variant can affect a measurement more than the measured difference.
+                for name, variant in [*turns, *reversed(turns)]:
+                    spent[name] += variant(benchmark.number)
                 for name, cost in spent.items():
                     costs[name].append(cost / (2 * benchmark.number))
         finally:
             if collecting:
                 gc.enable()
-    ours, *others = contestants
+    ours, *others = variants
     return [
         Comparison(benchmark.name, other, benchmark.unit, benchmark.number, costs[ours], costs[other])
         for other in others

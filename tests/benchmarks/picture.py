@@ -1,7 +1,7 @@
-"""Draws what winsock's calls cost against the number of clients: python -m tests.benchmarks.picture FILE.svg
+"""Draws the cost of winsock's calls over the number of clients: python -m tests.benchmarks.picture FILE.svg
 
-It takes about a minute and needs matplotlib (the extra `charts`). The ending of the file's name says what kind of
-picture it is; the figures themselves are in its description, where the format has one.
+It takes about a minute and needs matplotlib (the extra `charts`). The extension of the file selects the format. In SVG
+and PNG files, the figures are in the metadata field Description.
 """
 
 from __future__ import annotations
@@ -16,35 +16,35 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from . import crowd, fan_out, waiting
+from . import fan_out, many_clients, waiting
 from .__main__ import environment
-from .measuring import Benchmark, Contestants, NotHere, measured
+from .measuring import Benchmark, Unavailable, Variants, measured
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # By the number of clients.
 Line: TypeAlias = "dict[int, float]"
-# Nanoseconds of one call, or of one announcement, in each round.
+# Nanoseconds for one call, or for one message to all clients, in each round.
 Costs: TypeAlias = "dict[int, list[float]]"
-Prepared: TypeAlias = "Callable[[int], Callable[[], AbstractContextManager[Contestants]]]"
+Prepared: TypeAlias = "Callable[[int], Callable[[], AbstractContextManager[Variants]]]"
 
-# With more, what one server leaves in the machine's caches decides how fast the next one is.
+# With more clients, the contents of the CPU caches would decide which variant is faster.
 ANNOUNCED = (1, 3, 10, 30, 100, 300, 1000)
 WAITED = (10, 30, 100, 300, 1000)
-# Beyond, the standard server must have a process of its own.
-CROWDS = (3000, 10_000)
+# With so many clients, the standard server needs a process of its own.
+MANY_CLIENTS = (3000, 10_000)
 ROUNDS = 26
 
 
 def measure(prepared: Prepared, counts: tuple[int, ...], ours: str, rounds: int) -> dict[str, Costs]:
-    """What each contestant needed; the first is called `ours`."""
+    """The costs of each variant; the first one gets the name `ours`."""
     costs: dict[str, Costs] = {}
     for count in counts:
         number = max(1, 300 // count)
         try:
             compared = measured(Benchmark(str(count), prepared(count), number=number), rounds)
-        except NotHere as reason:
+        except Unavailable as reason:
             print(f"{ours}, {count} clients: not measured: {reason}", file=sys.stderr)
             continue
         costs.setdefault(ours, {})[count] = compared[0].costs
@@ -58,9 +58,9 @@ def announcing(counts: tuple[int, ...], rounds: int) -> dict[str, Costs]:
     return measure(lambda count: fan_out.announcing(count, *names), counts, "send_many", rounds)
 
 
-def looking(counts: tuple[int, ...], crowds: tuple[int, ...], rounds: int) -> dict[str, Costs]:
+def polling(counts: tuple[int, ...], many: tuple[int, ...], rounds: int) -> dict[str, Costs]:
     costs = measure(waiting.poll, counts, "WSAPoll", rounds)
-    for name, more in measure(crowd.poll, crowds, "WSAPoll", rounds).items():
+    for name, more in measure(many_clients.poll, many, "WSAPoll", rounds).items():
         costs.setdefault(name, {}).update(more)
     return costs
 
@@ -90,7 +90,7 @@ def draw_lines(axes: Axes, lines: dict[str, Line], title: str, legend: bool = Tr
 
 
 def each(costs: dict[str, Costs]) -> dict[str, Line]:
-    """Microseconds for one client."""
+    """Microseconds per client."""
     return {
         name: {count: median(some) / count / 1000 for count, some in by_count.items()}
         for name, by_count in costs.items()
@@ -98,26 +98,26 @@ def each(costs: dict[str, Costs]) -> dict[str, Line]:
 
 
 def ratios(costs: dict[str, Costs], to: str) -> dict[str, Line]:
-    """The medians of the rounds' ratios."""
+    """The medians of the rounds' ratios to the variant `to`."""
     return {
         name: {count: median(map(truediv, some, costs[to][count])) for count, some in by_count.items()}
         for name, by_count in costs.items()
     }
 
 
-def draw(file: Path, announced: dict[str, Costs], looked: dict[str, Costs]) -> None:
+def draw(file: Path, announced: dict[str, Costs], polled: dict[str, Costs]) -> None:
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     here = environment()
-    figures = {"environment": here, "announced": each(announced), "looked": each(looked)}
-    # Without a salt the names inside an SVG differ each time, and so the file.
+    figures = {"environment": here, "announced": each(announced), "polled": each(polled)}
+    # Without a fixed salt, the ids inside an SVG differ from run to run.
     with rc_context({"svg.hashsalt": "winsock"}):
         figure = Figure(figsize=(14, 5), layout="constrained")
         message, ratio, ready = figure.subplots(1, 3)
-        draw_lines(message, each(announced), "a message of 64 bytes to every client: µs for each")
-        draw_lines(ratio, ratios(announced, "socket"), "the same as a ratio to socket", legend=False)
-        draw_lines(ready, each(looked), "which client has said something: µs for each")
+        draw_lines(message, each(announced), "send 64 bytes to every client: µs per client")
+        draw_lines(ratio, ratios(announced, "socket"), "the same, relative to socket", legend=False)
+        draw_lines(ready, each(polled), "find the client that has sent data: µs per client")
         for axes in (message, ready):
             axes.set_ylim(bottom=0)
         figure.suptitle("winsock {winsock} ({backend}), {python}, {cpus} CPUs".format(**here), fontsize="medium")
@@ -134,9 +134,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="fewer clients and rounds")
     options = parser.parse_args(arguments)
     if options.quick:
-        draw(options.file, announcing(ANNOUNCED[:4], 3), looking(WAITED[:3], (150,), 3))
+        draw(options.file, announcing(ANNOUNCED[:4], 3), polling(WAITED[:3], (150,), 3))
     else:
-        draw(options.file, announcing(ANNOUNCED, ROUNDS), looking(WAITED, CROWDS, ROUNDS))
+        draw(options.file, announcing(ANNOUNCED, ROUNDS), polling(WAITED, MANY_CLIENTS, ROUNDS))
     return 0
 
 

@@ -1,12 +1,12 @@
 """All benchmarks, in the order of the table."""
 
-from . import crowd, fan_out, footprint, ticks, transfers, waiting
+from . import fan_out, footprint, many_clients, ticks, transfers, waiting
 
 BENCHMARKS = (
     *transfers.BENCHMARKS,
     *fan_out.BENCHMARKS,
     *waiting.BENCHMARKS,
-    *crowd.BENCHMARKS,
+    *many_clients.BENCHMARKS,
     *footprint.BENCHMARKS,
     *ticks.BENCHMARKS,
 )

@@ -1,7 +1,6 @@
-"""The tick collector at work: ticks of a hundred symbols, each from its own socket, decoded, checked and stored.
+"""A tick server: receives ticks of 100 symbols, each from its own socket, checks them and stores them in SQLite.
 
-At a thousand ticks per second, the cost of one tick in microseconds is also the load in thousandths. No tick may be
-lost: each contestant counts the ticks that it has stored. The same with processes, in real time:
+Each variant counts the stored ticks, and none may be lost. The same with processes, in real time:
 
     python -m demos ticks --clients 4 --symbols 100 --speed 250 --duration 10
 """
@@ -28,15 +27,15 @@ from demos.terminal.terminal import Terminal
 from demos.ticks.protocol import MAX_DATAGRAM, encode
 
 from .connections import HOST, standard_datagram, standard_port
-from .measuring import Benchmark, Contestant, Contestants
+from .measuring import Benchmark, Variant, Variants
 
 SYMBOLS = 100
-# What arrives between two of the server's events at a thousand ticks a second, and fits into any socket's buffer.
+# The number of ticks between two timer events at 1,000 ticks per second; they fit into any receive buffer.
 BURST = 100
 
 
 def _program(stack: ExitStack, database: Path) -> tuple[int, Callable[[], int]]:
-    """The port of tick_collector, and a function that runs one timer event and returns the number of stored ticks."""
+    """The port of our tick server, and a function that runs one timer event and returns the number of stored ticks."""
     account = stack.enter_context(closing(PaperAccount()))
     clock = ManualClock()
     market = ReplayMarket([SymbolSpec("EURUSD")], iter(()), Speed())
@@ -62,7 +61,7 @@ def _program(stack: ExitStack, database: Path) -> tuple[int, Callable[[], int]]:
 
 
 def _standard(stack: ExitStack, database: Path) -> tuple[int, Callable[[], int]]:
-    """The same with Python's own socket."""
+    """The same with Python's own socket module."""
     server = standard_datagram(stack)
     server.setblocking(False)
     recorder = TickRecorder(stack.enter_context(closing(TickStore(database))), 1252)
@@ -82,13 +81,13 @@ def _standard(stack: ExitStack, database: Path) -> tuple[int, Callable[[], int]]
     return standard_port(server), event
 
 
-def _fed(stack: ExitStack, port: int, event: Callable[[], int], run: str) -> Contestant:
-    """Times the events; what they collect is sent outside the time."""
+def _fed(stack: ExitStack, port: int, event: Callable[[], int], run: str) -> Variant:
+    """Times the timer events; the ticks are sent untimed."""
     clients = [stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(SYMBOLS)]
     runs = [f"{run}{number:08x}" for number in range(SYMBOLS)]
     sent = 0
 
-    def contestant(number: int) -> float:
+    def variant(number: int) -> float:
         nonlocal sent
         cost = 0
         for begin in range(0, number, BURST):
@@ -103,11 +102,11 @@ def _fed(stack: ExitStack, port: int, event: Callable[[], int], run: str) -> Con
             assert total == sent, "ticks were lost"
         return cost
 
-    return contestant
+    return variant
 
 
 @contextmanager
-def collected() -> Iterator[Contestants]:
+def collected() -> Iterator[Variants]:
     with tempfile.TemporaryDirectory(prefix="ticks-", ignore_cleanup_errors=True) as folder, ExitStack() as stack:
         ours, our_event = _program(stack, Path(folder) / "ours.sqlite")
         theirs, their_event = _standard(stack, Path(folder) / "theirs.sqlite")

@@ -24,12 +24,12 @@ from .connections import (
     ADDRESS_SIZE,
     MESSAGE,
     SIZE,
+    checked,
     standard_client,
     standard_datagram,
     standard_listener,
     standard_pair,
     standard_port,
-    sure,
     winsock_address,
     winsock_datagram,
     winsock_listener,
@@ -38,12 +38,12 @@ from .connections import (
     winsock_port,
     winsock_started,
 )
-from .measuring import Benchmark, Contestants, timed
+from .measuring import Benchmark, Variants, timed
 
 
 @contextmanager
-def recv_nothing() -> Iterator[Contestants]:
-    """A non-blocking TCP socket whose peer says nothing: -1 and WSAGetLastError against BlockingIOError."""
+def recv_nothing() -> Iterator[Variants]:
+    """recv on a non-blocking TCP socket without data: SOCKET_ERROR and WSAGetLastError against BlockingIOError."""
     with winsock_started() as stack:
         _, ours = winsock_pair(stack)
         winsock_nonblocking(ours)
@@ -71,7 +71,7 @@ def recv_nothing() -> Iterator[Contestants]:
 
 
 @contextmanager
-def send_recv() -> Iterator[Contestants]:
+def send_recv() -> Iterator[Variants]:
     """64 bytes over TCP, sent by one end and received into a buffer by the other; blocking sockets."""
     with winsock_started() as stack:
         our_client, our_server = winsock_pair(stack)
@@ -96,7 +96,7 @@ def send_recv() -> Iterator[Contestants]:
 
 
 @contextmanager
-def sendto_recvfrom() -> Iterator[Contestants]:
+def sendto_recvfrom() -> Iterator[Variants]:
     """64 bytes over UDP, with the sender's address; blocking sockets."""
     with winsock_started() as stack:
         our_sender, our_receiver = winsock_datagram(stack), winsock_datagram(stack)
@@ -124,8 +124,8 @@ def sendto_recvfrom() -> Iterator[Contestants]:
 
 
 @contextmanager
-def accept_close() -> Iterator[Contestants]:
-    """Taking a client that waits, with its address, and closing it. The clients connect outside the time taken."""
+def accept_close() -> Iterator[Variants]:
+    """Accepts a waiting client with its address and closes it. The connections are made untimed."""
     with winsock_started() as stack:
         ours, theirs = winsock_listener(stack), standard_listener(stack)
         our_port, their_port = winsock_port(ours), standard_port(theirs)
@@ -140,7 +140,7 @@ def accept_close() -> Iterator[Contestants]:
                 for _ in range(number):
                     result = closesocket(accept(ours, source, length))
                 end = perf_counter_ns()
-                sure(result)
+                checked(result)
             return end - start
 
         def standard(number: int) -> float:

@@ -1,7 +1,6 @@
-"""WSAPoll and select over many sockets of which one is ready, without waiting.
+"""WSAPoll and select over many sockets of which one is ready, with a timeout of 0.
 
-The calls alone are timed: looking through the array for the one that is ready, which select.poll spares its caller, is
-left out.
+Only the calls are timed. The search of the array for the ready socket, which select.poll makes unnecessary, is not.
 """
 
 from __future__ import annotations
@@ -26,15 +25,15 @@ from .connections import (
     winsock_server,
     winsock_started,
 )
-from .measuring import Benchmark, Contestants, NotHere, timed
+from .measuring import Benchmark, Unavailable, Variants, timed
 
-# The standard select takes 512 sockets on Windows; elsewhere only descriptors under 1,024.
+# Python's select takes at most 512 sockets on Windows, and only descriptors below 1,024 elsewhere.
 COUNT = 500 if sys.platform == "win32" else 1000
 HIGHEST_DESCRIPTOR = 1023
 
 
 def standard_poll(sockets: Sequence[socket.socket]) -> dict[str, Callable[[], int]]:
-    """The standard module's poll with the sockets registered in it; nothing on Windows, which has none."""
+    """select.poll with the sockets registered; nothing on Windows, which has no select.poll."""
     if sys.platform == "win32":
         return {}
     poller = select.poll()
@@ -53,17 +52,17 @@ def one_ready(wait: Callable[[], int]) -> Callable[[int], None]:
     return work
 
 
-def poll(count: int) -> Callable[[], AbstractContextManager[Contestants]]:
-    """Connected TCP sockets. The array is filled once, as select.poll's sockets are registered once."""
+def poll(count: int) -> Callable[[], AbstractContextManager[Variants]]:
+    """Connected TCP sockets. The array is filled once, as the sockets of select.poll are registered once."""
 
     @contextmanager
-    def prepare() -> Iterator[Contestants]:
+    def prepare() -> Iterator[Variants]:
         chosen = count // 2
         with descriptors(4 * count), winsock_started() as stack:
             sockets, their_clients = standard_server(stack, count)
             handles, our_clients = winsock_server(stack, count)
             array = (WSAPOLLFD * count)(*[WSAPOLLFD(handle, POLLRDNORM, 0) for handle in handles])
-            # Nobody reads what these two say, so their peers stay ready.
+            # This data is never received, so the two sockets stay ready.
             their_clients[chosen].send(MESSAGE)
             our_clients[chosen].send(MESSAGE)
             select.select([sockets[chosen]], [], [])
@@ -78,12 +77,14 @@ def poll(count: int) -> Callable[[], AbstractContextManager[Contestants]]:
 
 
 def datagram_sockets(stack: ExitStack, count: int) -> tuple[list[socket.socket], list[int]]:
-    """So many of either kind, of which the one in the middle has received something."""
+    """`count` sockets of either kind, of which the one in the middle has received a datagram."""
     chosen = count // 2
-    # The standard ones first: they must have low descriptors.
+    # The standard sockets are created first: they need low descriptors.
     sockets = [standard_datagram(stack) for _ in range(count)]
     if sys.platform != "win32" and sockets[-1].fileno() > HIGHEST_DESCRIPTOR:
-        raise NotHere(f"this process has too many open files for select.select on {count} sockets")
+        raise Unavailable(
+            f"select.select on {count} sockets needs descriptors below 1024; this process has too many open files"
+        )
     handles = [winsock_datagram(stack) for _ in range(count)]
     sender = standard_datagram(stack)
     sender.sendto(MESSAGE, sockets[chosen].getsockname())
@@ -97,11 +98,8 @@ def datagram_sockets(stack: ExitStack, count: int) -> tuple[list[socket.socket],
 
 
 @contextmanager
-def select_() -> Iterator[Contestants]:
-    """UDP sockets. The set is copied from a kept one for each call, which is how C programs do it.
-
-    The standard select is given socket objects, as it usually is.
-    """
+def select_() -> Iterator[Variants]:
+    """UDP sockets. Each call gets a copy of a prepared set, as in C programs; Python's select gets socket objects."""
     with descriptors(2 * COUNT), winsock_started() as stack:
         sockets, handles = datagram_sockets(stack, COUNT)
         kind = fd_set_sized(COUNT)
@@ -122,8 +120,8 @@ def select_() -> Iterator[Contestants]:
 
 
 @contextmanager
-def sets_made_anew() -> Iterator[Contestants]:
-    """The same with a set that FD_SET fills for each call, and a list that is made anew as well."""
+def rebuilt_sets() -> Iterator[Variants]:
+    """The same with a set that FD_SET fills before each call, and a list that is built before each call."""
     with descriptors(2 * COUNT), winsock_started() as stack:
         sockets, handles = datagram_sockets(stack, COUNT)
         fds = fd_set_sized(COUNT)()
@@ -142,5 +140,5 @@ def sets_made_anew() -> Iterator[Contestants]:
 BENCHMARKS = (
     Benchmark(f"poll-{COUNT}", poll(COUNT), number=1),
     Benchmark(f"select-{COUNT}", select_, number=1),
-    Benchmark(f"fd-set-{COUNT}", sets_made_anew, number=1, rounds=51),
+    Benchmark(f"fd-set-{COUNT}", rebuilt_sets, number=1, rounds=51),
 )

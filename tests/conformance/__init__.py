@@ -1,10 +1,11 @@
-"""How Winsock answers: scenarios on the API, what Windows says in each, and a runner that compares a backend with it.
+"""Conformance tests: scenarios of Winsock calls, recorded answers, and a runner that compares a backend with them.
 
-    python -m tests.conformance                           run all scenarios here, compare
-    python -m tests.conformance recv_of_nothing oob       run those, or those of a concern
-    tests/wine/run python -m tests.conformance record     take down anew what Wine's ws2_32.dll answers
+    python -m tests.conformance                           run all scenarios and compare
+    python -m tests.conformance recv_of_nothing oob       run these scenarios, or all scenarios of a module
+    python -m tests.conformance notes                     write the generated part of notes/differences.md
+    tests/wine/run python -m tests.conformance record     record the answers of Wine's ws2_32.dll again
 
-Each scenario is a procedure in scenarios/ that tells a Recorder what it sees. Its entry in recordings/ has Wine's
-answers under "wine" and, under "windows", those in which Windows differs, each with its source: `answers` are the
-accepted ones, more than one where versions of Windows or the sources disagree.
+Each scenario is a function in scenarios/ that makes calls and passes each result to a Recorder. Its entry in
+recordings/ has the answers of Wine under "wine" and, under "windows", the answers in which Windows differs, each with
+its source. `answers` lists the accepted answers; there are several if versions of Windows or the sources disagree.
 """

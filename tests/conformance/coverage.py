@@ -1,4 +1,4 @@
-"""Which calls and errors of the contract the scenarios reach."""
+"""Which calls and errors of the documented interface the scenarios cover."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from . import recordings
 from .recorder import Json
 from .runner import Scenario
 
-_NO_MEMORY = "memory or descriptors would have to run out"
-_NO_ROUTE = "loopback reaches everything"
-_NO_ANSWER = "it needs a name server, and what that says"
-_BROKEN = "it needs a network that breaks"
-# Errors that the contract lists and no scenario can provoke on loopback, with the reason.
+_NO_MEMORY = "requires that memory or descriptors are exhausted"
+_NO_ROUTE = "every loopback address is reachable"
+_NO_ANSWER = "depends on the answer of a name server"
+_BROKEN = "requires a network that fails"
+# Errors that winsock.api lists and no scenario can cause on loopback, with the reason.
 UNPROVOKED = {
-    ("WSAStartup", "WSAEPROCLIM"): "no system of today has such a limit",
-    ("WSAStartup", "WSASYSNOTREADY"): "it needs a system without a network",
+    ("WSAStartup", "WSAEPROCLIM"): "current systems have no such limit",
+    ("WSAStartup", "WSASYSNOTREADY"): "requires a system without a network",
     ("socket", "WSAEACCES"): "whether a raw socket is allowed depends on the user",
     ("socket", "WSAEMFILE"): _NO_MEMORY,
     ("socket", "WSAENOBUFS"): _NO_MEMORY,
-    ("bind", "WSAENOBUFS"): "all ports would have to be taken",
-    ("connect", "WSAENOBUFS"): "all ports would have to be taken",
-    ("connect", "WSAETIMEDOUT"): "a host on loopback answers always",
+    ("bind", "WSAENOBUFS"): "requires that all ports are in use",
+    ("connect", "WSAENOBUFS"): "requires that all ports are in use",
+    ("connect", "WSAETIMEDOUT"): "a loopback address always answers",
     ("connect", "WSAENETUNREACH"): _NO_ROUTE,
     ("connect", "WSAEHOSTUNREACH"): _NO_ROUTE,
     ("listen", "WSAEMFILE"): _NO_MEMORY,
@@ -37,14 +37,14 @@ UNPROVOKED = {
     ("send", "WSAEHOSTUNREACH"): _NO_ROUTE,
     ("send", "WSAENOBUFS"): _NO_MEMORY,
     ("recv", "WSAENETRESET"): _BROKEN,
-    ("sendto", "WSAEDESTADDRREQ"): "Windows says WSAENOTCONN where the page has this",
+    ("sendto", "WSAEDESTADDRREQ"): "documented, but Windows reports WSAENOTCONN",
     ("sendto", "WSAENETRESET"): _BROKEN,
     ("sendto", "WSAENETUNREACH"): _NO_ROUTE,
     ("sendto", "WSAEHOSTUNREACH"): _NO_ROUTE,
     ("sendto", "WSAENOBUFS"): _NO_MEMORY,
     ("recvfrom", "WSAENETRESET"): _BROKEN,
-    ("shutdown", "WSAECONNRESET"): "Windows lets it succeed where the page has this",
-    ("shutdown", "WSAECONNABORTED"): "Windows lets it succeed where the page has this",
+    ("shutdown", "WSAECONNRESET"): "documented, but the call succeeds on Windows",
+    ("shutdown", "WSAECONNABORTED"): "documented, but the call succeeds on Windows",
     ("setsockopt", "WSAENETRESET"): _BROKEN,
     ("setsockopt", "WSAENOTCONN"): _BROKEN,
     ("WSAPoll", "WSAENOBUFS"): _NO_MEMORY,
@@ -62,12 +62,12 @@ UNPROVOKED = {
 
 
 def uses(scenarios: Iterable[Scenario]) -> Counter[str]:
-    """In how many scenarios each call is made, not counting what the kit does for them."""
+    """The number of scenarios that make each call, without the calls of the kit."""
     return Counter(call for scenario in scenarios for call in scenario.calls)
 
 
 def listed() -> set[tuple[str, str]]:
-    """The errors that the contract's docstrings list, each with its call."""
+    """The errors that the docstrings of winsock.api list, each with its call."""
     found = set()
     for call in CALLS:
         text = (getattr(Winsock, call).__doc__ or "").partition("Errors:")[2].partition("Source:")[0]
@@ -81,7 +81,7 @@ def _errors(answer: Json) -> list[str]:
 
 
 def reached(entries: dict[str, recordings.Entry]) -> set[tuple[str, str]]:
-    """The errors that scenarios expect on Windows, each with the call that its label names."""
+    """The errors that the scenarios expect on Windows, each with the call in its label."""
     return {
         (label.partition(" ")[0], part)
         for entry in entries.values()

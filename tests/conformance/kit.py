@@ -1,4 +1,4 @@
-"""What scenarios need before they come to the point. A step here that fails ends the scenario as unfit."""
+"""Helpers that put sockets into a state; if one of their calls fails, the scenario fails."""
 
 from __future__ import annotations
 
@@ -53,15 +53,15 @@ from winsock import (
 
 from .recorder import poll_bits
 
-# Windows answers a closed port on loopback after two seconds; a wait ends as soon as there is something to see.
+# In seconds. Windows reports a closed port on loopback after two seconds; a wait ends as soon as there is an event.
 LIMIT = 8
 ANY, LOOPBACK, OTHER_LOOPBACK = 0, 0x7F000001, 0x7F000002
-# RFC 5737's addresses for documentation: no interface has one, and nothing is ever sent there.
+# An address for documentation (RFC 5737): no interface has it, and nothing is ever sent to it.
 FOREIGN = 0xCB007101
 LOOPBACK6 = bytes(15) + b"\1"
 IN, IN6 = sizeof(sockaddr_in), sizeof(sockaddr_in6)
 
-# Options at SOL_SOCKET that are on or off and have the length of an int.
+# Boolean options at SOL_SOCKET whose value is an int.
 SWITCHES = {
     "SO_BROADCAST": SO_BROADCAST,
     "SO_OOBINLINE": SO_OOBINLINE,
@@ -71,7 +71,7 @@ SWITCHES = {
 
 
 def inet(port: int = 0, address: int = LOOPBACK) -> sockaddr_in:
-    """An IPv4 address; both numbers in host order."""
+    """An IPv4 address; both numbers are in host byte order."""
     return sockaddr_in(AF_INET, htons(port), in_addr(htonl(address)))
 
 
@@ -82,7 +82,7 @@ def inet6(port: int = 0, address: bytes = LOOPBACK6) -> sockaddr_in6:
 
 
 def mapped(address: int = LOOPBACK) -> bytes:
-    """An IPv4 address inside an IPv6 one."""
+    """The IPv4-mapped IPv6 address."""
     return bytes(10) + b"\xff\xff" + address.to_bytes(4, "big")
 
 
@@ -149,7 +149,7 @@ def blocking(s: int) -> int:
 
 
 def tcp_pair() -> tuple[int, int]:
-    """A connected client and the socket accepted for it; both blocking."""
+    """A connected client and its accepted socket, both in blocking mode."""
     queue = listener()
     client = tcp()
     done(connect(client, name_of(queue), IN))
@@ -160,7 +160,7 @@ def tcp_pair() -> tuple[int, int]:
 
 
 def full_pair() -> tuple[int, int]:
-    """A connected pair whose first socket, nonblocking, has no room to send: its peer reads nothing."""
+    """A connected pair whose first socket is nonblocking and has a full send buffer."""
     queue = switch(tcp(), SOL_SOCKET, SO_RCVBUF, 1 << 16)
     done(listen(bound(queue), 1))
     client = switch(tcp(), SOL_SOCKET, SO_SNDBUF, 1 << 16)
@@ -168,7 +168,7 @@ def full_pair() -> tuple[int, int]:
     server = accept(queue, None, None)
     assert server != INVALID_SOCKET
     block, refused = bytes(1 << 16), 0
-    # The host may take some more for a while, also after it said no.
+    # The operating system may accept more data for a while, also after a send that failed.
     nonblocking(client)
     while refused < 4:
         if send(client, block, len(block), 0) < 0:
@@ -180,7 +180,7 @@ def full_pair() -> tuple[int, int]:
 
 
 def udp_pair() -> tuple[int, int]:
-    """Two datagram sockets, each the default peer of the other."""
+    """Two datagram sockets, each connected to the other."""
     first, second = bound_udp(), bound_udp()
     done(connect(first, name_of(second), IN))
     done(connect(second, name_of(first), IN))
@@ -188,7 +188,7 @@ def udp_pair() -> tuple[int, int]:
 
 
 def closed_port() -> int:
-    """A port on which nobody listens."""
+    """A port on which no socket listens."""
     s = bound(tcp())
     port = port_of(s)
     done(closesocket(s))
@@ -203,13 +203,13 @@ def closed_udp_port() -> int:
 
 
 def reset(s: int) -> None:
-    """Closes a connection so that the other side meets a reset."""
+    """Closes a connection with a reset."""
     done(setsockopt(s, SOL_SOCKET, SO_LINGER, linger(1, 0), sizeof(linger)))
     done(closesocket(s))
 
 
 def ended(s: int) -> None:
-    """The other side then meets the end of the stream."""
+    """Ends the stream that the other side receives."""
     done(shutdown(s, SD_SEND))
 
 
@@ -224,7 +224,7 @@ NOW = timeval(0, 0)
 
 
 def look(s: int, limit: int = 0) -> str:
-    """The sets in which select shows a socket: r, w, e; "-" is none. It waits for any of them up to `limit` seconds."""
+    """The sets in which select returns a socket, as r, w, e; "-" for none. Waits up to `limit` seconds for any."""
     reading, writing, exceptional = set_of(s), set_of(s), set_of(s)
     count = select(0, reading, writing, exceptional, timeval(limit, 0))
     assert count >= 0, f"select failed with {WSAGetLastError()}"
@@ -233,24 +233,24 @@ def look(s: int, limit: int = 0) -> str:
 
 
 def wait_readable(s: int) -> int:
-    """Waits until there is something to receive or accept, or an end."""
-    assert select(0, set_of(s), None, None, timeval(LIMIT, 0)) == 1, "nothing came"
+    """Waits until there is data to receive, a connection to accept, or the end of the stream."""
+    assert select(0, set_of(s), None, None, timeval(LIMIT, 0)) == 1, "not readable in time"
     return s
 
 
 def wait_writable(s: int) -> int:
-    assert select(0, None, set_of(s), None, timeval(LIMIT, 0)) == 1, "no room to send"
+    assert select(0, None, set_of(s), None, timeval(LIMIT, 0)) == 1, "not writable in time"
     return s
 
 
 def wait_except(s: int) -> int:
-    """Waits for a failed connect or an out-of-band byte."""
-    assert select(0, None, None, set_of(s), timeval(LIMIT, 0)) == 1, "nothing exceptional came"
+    """Waits for a failed connect or out-of-band data."""
+    assert select(0, None, None, set_of(s), timeval(LIMIT, 0)) == 1, "no exception in time"
     return s
 
 
 def pause(milliseconds: int = 100) -> None:
-    """Lets some time go by, for a thing that no call can wait for."""
+    """Waits for a fixed time, where no call can wait for the event."""
     quiet = bound_udp()
     assert select(0, set_of(quiet), None, None, timeval(0, milliseconds * 1000)) == 0
     done(closesocket(quiet))
@@ -266,7 +266,7 @@ def polled(s: int, events: int, limit: int = 0) -> str:
 
 
 def option(s: int, level: int, name: int) -> int:
-    """An option's value, of whatever length."""
+    """The value of an option, of any length."""
     value = bytearray(4)
     done(getsockopt(s, level, name, value, c_int(4)))
     return int.from_bytes(value, "little")

@@ -1,4 +1,4 @@
-"""What a scenario tells of the calls it makes, in a form that is the same on every machine."""
+"""Records the results of a scenario's calls in a form that is the same on every machine."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ _POLL_BITS = {
     POLLRDBAND: "RDBAND",
     POLLPRI: "PRI",
 }
-# These return the error itself.
+# The calls that return the error code.
 _CODES = {"WSAStartup", "getaddrinfo", "getnameinfo"}
 _HANDLES = {"socket", "accept"}
-# What labels may name besides the calls.
+# The functions that labels may name besides the calls.
 _HELPERS = {"FD_ZERO", "FD_SET", "FD_CLR", "FD_ISSET", "MAKEWORD", "LOBYTE", "HIBYTE", "WSAErrorDescript"}
-# These never set the last error, or return what is no SOCKET_ERROR when they do.
+# The calls that never fail, or that do not return SOCKET_ERROR when they fail.
 _NUMBERS = {"WSAGetLastError", "WSASetLastError", "htons", "ntohs", "htonl", "ntohl", "inet_addr", "inet_ntoa"}
 
 
@@ -60,10 +60,11 @@ def poll_bits(events: int) -> str:
 
 
 class Recorder:
-    """Takes down observations: `see("recv again", recv(s, buf, 8, 0), buf)`.
+    """Records observations: `see("recv again", recv(s, buf, 8, 0), buf)`.
 
-    A label begins with the call's name, which decides how its result is read, and is used once in a scenario. A failure
-    is told by its error's name; whatever else is passed is told as it is after the call.
+    The label starts with the name of the call, which determines how the result is read; a scenario uses each label
+    once. A failure is recorded as the name of its error. The other arguments are recorded with their values after the
+    call.
     """
 
     def __init__(self) -> None:
@@ -73,21 +74,21 @@ class Recorder:
         self._host = b""
 
     def know(self, **sockets: int) -> None:
-        """Gives sockets names, to tell them in an fd_set."""
+        """Gives names to sockets, which are used when an fd_set is recorded."""
         self._sockets.update({handle: name for name, handle in sockets.items()})
 
     def know_port(self, **ports: int) -> None:
-        """Gives ports, in host order, names to be told by."""
+        """Gives names to ports, in host byte order."""
         self._ports.update({port: name for name, port in ports.items()})
 
-    def know_host(self) -> None:
-        """Asks for this machine's name, which is then told as HOST."""
+    def know_host_name(self) -> None:
+        """Reads the name of this machine, which is then recorded as HOST."""
         name = bytearray(256)
         assert gethostname(name, len(name)) == 0
         self._host = bytes(name).partition(b"\0")[0]
 
     def __call__(self, label: str, result: Any, *out: Any) -> Any:
-        """Takes down a call's result and what it wrote, and gives the result back."""
+        """Records the result of a call and what it wrote, and returns the result."""
         call = label.partition(" ")[0]
         failed = WSAGetLastError() if _failed(call, result) else 0
         assert all(label != seen for seen, *_ in self.seen), f"the label {label!r} is used twice"
@@ -99,43 +100,43 @@ class Recorder:
         elif call in _HANDLES and type(result) is int:
             answer = "a socket"
         else:
-            answer = self.told(result)
-        self.seen.append([label, answer, *map(self.told, out)])
+            answer = self.as_json(result)
+        self.seen.append([label, answer, *map(self.as_json, out)])
         return result
 
     def trial(self, label: str, call: Callable[..., Any], *arguments: Any) -> None:
-        """Makes a call that may raise, and takes down its answer or what it raised."""
+        """Makes a call that may raise an exception, and records its result or the exception."""
         try:
             result = call(*arguments)
         except (TypeError, OverflowError, OSError) as error:
-            # ctypes turns an access violation into an OSError.
+            # ctypes converts an access violation to an OSError.
             self.seen.append([label, type(error).__name__])
         else:
             self(label, result)
 
     def option(self, label: str, getsockopt: Callable[..., int], s: int, level: int, name: int, size: int) -> None:
-        """Asks for an option with a length, into a buffer that shows what was written."""
+        """Records getsockopt with a given length, and a buffer that shows what was written."""
         value, length = bytearray(b"........"), ctypes.c_int(size)
         self(f"getsockopt {label}", getsockopt(s, level, name, value, length), value, length)
 
-    def told(self, value: Any) -> Json:
-        """A value as JSON has it."""
+    def as_json(self, value: Any) -> Json:
+        """A value as JSON."""
         if value is None or isinstance(value, bool | int | float):
             return value
         if isinstance(value, str):
-            return self.told(value.encode("ascii"))
+            return self.as_json(value.encode("ascii"))
         if isinstance(value, bytes | bytearray | memoryview):
             return self._text(bytes(value))
         if isinstance(value, list | tuple):
-            return [self.told(item) for item in value]
+            return [self.as_json(item) for item in value]
         return self._structure(value)
 
     def _structure(self, value: Any) -> Json:
         if isinstance(value, ctypes._SimpleCData):
-            return self.told(value.value)
+            return self.as_json(value.value)
         if isinstance(value, sockaddr_in):
-            rest = "" if not any(value.sin_zero) else f" {bytes(value.sin_zero)!r}"
-            return f"{value.sin_family} {self.told(value.sin_addr)}:{self._port(value.sin_port)}{rest}"
+            zero = "" if not any(value.sin_zero) else f" {bytes(value.sin_zero)!r}"
+            return f"{value.sin_family} {self.as_json(value.sin_addr)}:{self._port(value.sin_port)}{zero}"
         if isinstance(value, sockaddr_in6):
             scope = f"%{value.sin6_scope_id}" if value.sin6_scope_id else ""
             return f"{value.sin6_family} [{value.sin6_addr.s6_addr.hex(':', 2)}{scope}]:{self._port(value.sin6_port)}"
@@ -150,8 +151,8 @@ class Recorder:
         if isinstance(value, hostent):
             return self._host_entry(value)
         if isinstance(value, ctypes.Array):
-            return [self.told(item) for item in value]
-        raise AssertionError(f"the recorder can't tell a {type(value).__name__}")
+            return [self.as_json(item) for item in value]
+        raise AssertionError(f"the recorder does not support {type(value).__name__}")
 
     def _host_entry(self, entry: hostent) -> Json:
         aliases: list[Json] = []
@@ -159,13 +160,13 @@ class Recorder:
         for name in entry.h_aliases:
             if name is None:
                 break
-            aliases.append(self.told(name))
+            aliases.append(self.as_json(name))
         for address in entry.h_addr_list:
             if not address:
                 break
             addresses.append(".".join(map(str, address[: entry.h_length])))
         return {
-            "name": self.told(entry.h_name),
+            "name": self.as_json(entry.h_name),
             "aliases": aliases,
             "type": entry.h_addrtype,
             "addresses": addresses,
@@ -182,7 +183,7 @@ class Recorder:
 
 
 def _failed(call: str, result: Any) -> bool:
-    """Whether a call's result says that the last error tells more."""
+    """Whether a result means that the call failed and set the last error."""
     if call in _HANDLES:
         return bool(result == INVALID_SOCKET)
     if call in ("gethostbyname", "inet_ntop"):

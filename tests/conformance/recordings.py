@@ -1,8 +1,8 @@
-"""The kept answers: a JSON file for each concern, one observation a line.
+"""The recorded answers: one JSON file per module of scenarios, one observation per line.
 
     {"wine": the version, "scenarios": {name: {"wine": [[label, result, …], …], "windows": [difference, …]}}}
 
-A difference is {"label", "answers": [[result, …], …], "source"}: what Windows says instead, and where that is written.
+A difference is {"label", "answers": [[result, …], …], "source"}: the answers of Windows, and where they are documented.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ Expected: TypeAlias = "list[tuple[str, list[Json]]]"
 
 
 def load() -> dict[str, Entry]:
-    """The entries of all concerns by their scenario's name."""
+    """All entries by the name of their scenario."""
     return {name: entry for path in sorted(FOLDER.glob("*.json")) for name, entry in _read(path)["scenarios"].items()}
 
 
 def version() -> str:
-    """The Wine that the recordings come from."""
+    """The version of Wine that was recorded."""
     versions = {_read(path)["wine"] for path in FOLDER.glob("*.json")}
     assert len(versions) == 1, f"recordings from several versions: {versions}"
     return str(versions.pop())
 
 
 def expected(entry: Entry, side: str) -> Expected:
-    """Each label with its accepted answers, on "wine" or "windows"."""
+    """Each label with its accepted answers on `side`, which is "wine" or "windows"."""
     answers = {label: [answer] for label, *answer in entry["wine"]}
     if side == "windows":
         answers |= {difference["label"]: difference["answers"] for difference in entry.get("windows", ())}
@@ -39,7 +39,7 @@ def expected(entry: Entry, side: str) -> Expected:
 
 
 def save(concern: str, wine: str, seen: dict[str, list[Observation]]) -> None:
-    """Keeps new answers of Wine for a concern's scenarios, in their order; what Windows says instead stays."""
+    """Writes new answers of Wine for the scenarios of a module; the answers of Windows are kept."""
     path = FOLDER / f"{concern}.json"
     before = _read(path)["scenarios"] if path.exists() else {}
     entries = {}
@@ -51,7 +51,7 @@ def save(concern: str, wine: str, seen: dict[str, list[Observation]]) -> None:
 
 
 def write(path: Path, wine: str, entries: dict[str, Entry]) -> None:
-    """json.dump would give each number a line of its own, or all of them one."""
+    """Writes one observation per line, which json.dump cannot do."""
     lines = ["{", f' "wine": {json.dumps(wine)},', ' "scenarios": {']
     for name, entry in entries.items():
         lines.append(f"  {json.dumps(name)}: {{")

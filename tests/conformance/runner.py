@@ -1,4 +1,4 @@
-"""Runs scenarios, each on a fresh start of Winsock and bounded in time, and compares what they saw."""
+"""Runs scenarios, each with its own WSAStartup and a time limit, and compares their observations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from winsock import CALLS, MAKEWORD, WSADATA, WSACleanup, WSAStartup
 from . import scenarios
 from .recorder import Json, Observation, Recorder
 
-# Far more than any scenario needs; a call that never comes back is given up, and seen as "hangs".
+# Far more than any scenario needs. A scenario that exceeds the limit is recorded as "hangs".
 WATCHDOG_SECONDS = 10
 
 
@@ -22,12 +22,12 @@ class Scenario(NamedTuple):
     name: str
     concern: str
     procedure: Callable[[Recorder], None]
-    # The names of winsock's calls in its own body; what the kit does for it doesn't count.
+    # The calls that its own code makes, without those of the kit.
     calls: frozenset[str]
 
 
 def modules() -> list[ModuleType]:
-    """One module a concern."""
+    """The modules of scenarios, one per concern."""
     found = pkgutil.iter_modules(scenarios.__path__, f"{scenarios.__name__}.")
     return [importlib.import_module(module.name) for module in found]
 
@@ -40,7 +40,7 @@ def _names(code: CodeType) -> Iterator[str]:
 
 
 def collect() -> dict[str, Scenario]:
-    """Every scenario by its name: the functions of the concerns' modules that don't begin with an underscore."""
+    """Every scenario by name: the functions of the modules whose names do not start with an underscore."""
     known: dict[str, Scenario] = {}
     for module in modules():
         concern = module.__name__.rpartition(".")[2]
@@ -54,11 +54,11 @@ def collect() -> dict[str, Scenario]:
 
 
 def run(scenario: Scenario) -> list[Observation]:
-    """What the scenario sees. One that cannot be carried through says so in its last observation."""
+    """The observations of a scenario. If it fails or hangs, the last observation says so."""
     see = Recorder()
     assert WSAStartup(MAKEWORD(2, 2), WSADATA()) == 0
-    # A thread of its own: the last error is 0 at first, and a hang holds up nobody else.
-    thread = threading.Thread(target=_carry_out, args=(scenario, see), daemon=True)
+    # In a new thread the last error is 0, and a call that hangs does not block the test run.
+    thread = threading.Thread(target=_run_in_thread, args=(scenario, see), daemon=True)
     thread.start()
     thread.join(WATCHDOG_SECONDS)
     seen = list(see.seen)
@@ -69,7 +69,7 @@ def run(scenario: Scenario) -> list[Observation]:
     return seen
 
 
-def _carry_out(scenario: Scenario, see: Recorder) -> None:
+def _run_in_thread(scenario: Scenario, see: Recorder) -> None:
     try:
         scenario.procedure(see)
     except (AssertionError, TypeError, OverflowError, ValueError, OSError) as error:
@@ -77,12 +77,12 @@ def _carry_out(scenario: Scenario, see: Recorder) -> None:
 
 
 def differences(seen: list[Observation], expected: list[tuple[str, list[Json]]]) -> list[str]:
-    """Where observations are not what is expected, in words; `expected` has a label's accepted answers."""
+    """The differences between observations and expected answers, in words."""
     found = []
     answers = {str(label): list(answer) for label, *answer in seen}
     for label, accepted in expected:
         if label not in answers:
-            found.append(f"{label}: expected {_either(accepted)}, not seen at all")
+            found.append(f"{label}: expected {_either(accepted)}, but not observed")
         elif answers[label] not in accepted:
             found.append(f"{label}: expected {_either(accepted)}, got {_shown(answers[label])}")
     known = {label for label, _ in expected}

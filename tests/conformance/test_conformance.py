@@ -1,4 +1,4 @@
-"""The scenarios of tests/conformance on the backend at hand: on compat as on Windows, under Wine as recorded there."""
+"""Runs the conformance scenarios on this backend: compat must answer like Windows, ws2_32 on Wine as recorded there."""
 
 from __future__ import annotations
 
@@ -10,40 +10,41 @@ from typing import Any
 import pytest
 
 import winsock
-from conformance import coverage, host, kit, recordings, report, runner
+from conformance import coverage, kit, recordings, report, runner
 from conformance.recorder import Recorder
+from conformance.reference_system import reference_system, wine_version
 from conformance.runner import Scenario, collect, differences, run
 from winsock import CALLS, INVALID_SOCKET, SOCKET_ERROR, WSAECONNRESET, WSAEMSGSIZE, WSAESTALE, WSAGetLastError
 
 SCENARIOS = collect()
 ENTRIES = recordings.load()
-WINE = host.wine_version()
+WINE = wine_version()
 
 
 pytestmark = pytest.mark.skipif(
     WINE not in (None, recordings.version()),
-    reason=f"recorded from Wine {recordings.version()}, and this is Wine {WINE}",
+    reason=f"recorded on Wine {recordings.version()}; this is Wine {WINE}",
 )
 
 
 def disagreements(name: str) -> list[str]:
-    return differences(run(SCENARIOS[name]), recordings.expected(ENTRIES[name], host.side()))
+    return differences(run(SCENARIOS[name]), recordings.expected(ENTRIES[name], reference_system()))
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_answers(name: str) -> None:
+def test_the_answers_of_a_scenario_are_those_expected(name: str) -> None:
     assert disagreements(name) == []
 
 
-def test_each_scenario_is_recorded_and_each_recording_has_its_scenario() -> None:
+def test_every_scenario_is_recorded_and_every_recording_has_a_scenario() -> None:
     assert list(ENTRIES) == list(SCENARIOS)
 
 
-def test_each_recorded_scenario_came_to_its_end() -> None:
+def test_no_recorded_scenario_failed_or_hung() -> None:
     assert [name for name, entry in ENTRIES.items() if entry["wine"][-1][0] in ("stopped", "hangs")] == []
 
 
-def test_where_windows_differs_there_is_a_source() -> None:
+def test_every_difference_of_windows_has_a_source() -> None:
     for name, entry in ENTRIES.items():
         wine = {label: answer for label, *answer in entry["wine"]}
         for difference in entry.get("windows", ()):
@@ -53,42 +54,42 @@ def test_where_windows_differs_there_is_a_source() -> None:
             assert difference["source"].startswith(("https://learn.microsoft.com/", "Wine test-suite")), where
 
 
-def test_there_are_enough_scenarios_and_each_call_is_in_five() -> None:
+def test_there_are_500_scenarios_and_every_call_is_in_at_least_five() -> None:
     assert len(SCENARIOS) >= 500
     uses = coverage.uses(SCENARIOS.values())
     assert {call: uses[call] for call in CALLS if uses[call] < 5} == {}
 
 
-def test_each_error_of_the_contract_is_reached_or_cannot_be() -> None:
+def test_every_documented_error_is_covered_or_cannot_be_caused_on_loopback() -> None:
     assert coverage.listed() - coverage.reached(ENTRIES) == set(coverage.UNPROVOKED)
 
 
-def test_a_wrong_a_missing_and_a_new_observation_are_told() -> None:
+def test_wrong_missing_and_unexpected_observations_are_reported() -> None:
     expected: recordings.Expected = [("recv", [[4], [0]]), ("send", [["WSAENOTCONN"]])]
     assert differences([["recv", 0], ["send", "WSAENOTCONN"]], expected) == []
     assert differences([["recv", 5], ["accept", "a socket"]], expected) == [
         "recv: expected 4 or 0, got 5",
-        "send: expected WSAENOTCONN, not seen at all",
+        "send: expected WSAENOTCONN, but not observed",
         "accept: not expected, got a socket",
     ]
 
 
-def test_a_call_that_never_comes_back_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    def waits_for_ever(see: Recorder) -> None:
+def test_a_scenario_that_exceeds_the_time_limit_is_recorded_as_hanging(monkeypatch: pytest.MonkeyPatch) -> None:
+    def waits_forever(see: Recorder) -> None:
         see("recv", winsock.recv(kit.bound_udp(), bytearray(1), 1, 0))
 
     monkeypatch.setattr(runner, "WATCHDOG_SECONDS", 0.2)
-    assert run(Scenario("waits_for_ever", "", waits_for_ever, frozenset()))[0] == ["hangs"]
+    assert run(Scenario("waits_forever", "", waits_forever, frozenset()))[0] == ["hangs"]
 
 
-def test_a_scenario_that_cannot_go_on_says_so() -> None:
-    def unfit(see: Recorder) -> None:
+def test_a_scenario_that_fails_is_recorded_as_stopped() -> None:
+    def fails(see: Recorder) -> None:
         kit.done(SOCKET_ERROR)
 
-    assert run(Scenario("unfit", "", unfit, frozenset())) == [["stopped", "AssertionError: failed with 0"]]
+    assert run(Scenario("fails", "", fails, frozenset())) == [["stopped", "AssertionError: failed with 0"]]
 
 
-def test_recording_anew_keeps_what_windows_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_new_recording_keeps_the_answers_of_windows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(recordings, "FOLDER", tmp_path)
     windows = {"label": "recv", "answers": [["WSAENOTCONN"]], "source": "Wine test-suite"}
     recordings.write(tmp_path / "streams.json", "9.0", {"a": {"wine": [["recv", 0]], "windows": [windows]}})
@@ -100,28 +101,28 @@ def test_recording_anew_keeps_what_windows_says(monkeypatch: pytest.MonkeyPatch,
     }
 
 
-# A suite that never fails proves nothing: below, one answer at a time is broken on purpose.
+# Mutation tests: each of the tests below breaks one answer on purpose, which the scenarios must detect.
 
 Call = Callable[..., Any]
 NUMBERS = {"htons", "ntohs", "htonl", "ntohl", "inet_addr", "WSAGetLastError"}
 CODES = {"WSAStartup", "getaddrinfo", "getnameinfo"}
 
 
-def stand_in(monkeypatch: pytest.MonkeyPatch, call: str, broken: Call) -> None:
-    """Puts another function in a call's place, in the scenarios alone; one that then hangs has noticed."""
+def replace_call(monkeypatch: pytest.MonkeyPatch, call: str, broken: Call) -> None:
+    """Replaces a call in the scenarios alone. A scenario that hangs then counts as having detected it."""
     monkeypatch.setattr(runner, "WATCHDOG_SECONDS", 2)
     for module in runner.modules():
         if hasattr(module, call):
             monkeypatch.setattr(module, call, broken)
 
 
-def noticed(call: str) -> Iterator[str]:
-    """The scenarios that make the call and no longer see what they should."""
+def detected(call: str) -> Iterator[str]:
+    """The scenarios that make the call and now observe something else."""
     return (name for name, scenario in SCENARIOS.items() if call in scenario.calls and disagreements(name))
 
 
 def refusing(call: str) -> Call:
-    """The call as one that never does anything and always fails, or gives a wrong number."""
+    """A replacement that does nothing and always fails, or returns a wrong number."""
     failure: Any = WSAESTALE if call in CODES | NUMBERS else SOCKET_ERROR
     if call in ("socket", "accept"):
         failure = INVALID_SOCKET
@@ -139,7 +140,7 @@ def refusing(call: str) -> Call:
 
 
 def mistaken(call: str) -> Call:
-    """The call with another error whenever it fails."""
+    """A replacement that sets another error whenever the call fails."""
     real: Call = getattr(winsock, call)
 
     def broken(*arguments: Any, **named: Any) -> Any:
@@ -154,16 +155,16 @@ def mistaken(call: str) -> Call:
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_a_call_that_does_nothing_is_noticed(monkeypatch: pytest.MonkeyPatch, call: str) -> None:
-    stand_in(monkeypatch, call, refusing(call))
-    assert next(noticed(call), None) is not None
+def test_a_call_that_does_nothing_is_detected(monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    replace_call(monkeypatch, call, refusing(call))
+    assert next(detected(call), None) is not None
 
 
-# The others cannot fail.
+# The other calls cannot fail.
 @pytest.mark.parametrize("call", sorted({call for call, _ in coverage.listed()}))
-def test_a_wrong_error_is_noticed(monkeypatch: pytest.MonkeyPatch, call: str) -> None:
-    stand_in(monkeypatch, call, mistaken(call))
-    assert next(noticed(call), None) is not None
+def test_a_wrong_error_is_detected(monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    replace_call(monkeypatch, call, mistaken(call))
+    assert next(detected(call), None) is not None
 
 
 def reset_as_end(s: int, buf: Any, len: int, flags: int) -> int:
@@ -224,12 +225,12 @@ def in_big_endian_order(hostshort: int) -> int:
         ("htons", in_big_endian_order, "ports_in_network_order"),
     ],
 )
-def test_a_subtle_mistake_is_noticed(monkeypatch: pytest.MonkeyPatch, call: str, broken: Call, scenario: str) -> None:
+def test_a_small_mistake_is_detected(monkeypatch: pytest.MonkeyPatch, call: str, broken: Call, scenario: str) -> None:
     assert disagreements(scenario) == []
-    stand_in(monkeypatch, call, broken)
+    replace_call(monkeypatch, call, broken)
     assert disagreements(scenario) != []
 
 
-def test_the_notes_say_what_the_recordings_say() -> None:
-    """Otherwise: python -m tests.conformance notes"""
+def test_the_notes_match_the_recordings() -> None:
+    """To update the notes: python -m tests.conformance notes"""
     assert report.in_notes() == report.generated()

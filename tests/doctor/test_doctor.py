@@ -1,4 +1,4 @@
-"""winsock.doctor finds what keeps a client from its server, says what to do, and its exit code tells programs."""
+"""winsock.doctor finds why a client cannot reach its server and says what to do; the exit code reports the result."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ from winsock_kit import bound, connect_to, listener, loopback, port_of
 
 import winsock
 from winsock import AF_INET, AF_INET6, SOCK_DGRAM, WSAError, errors
-from winsock.doctor import checks, findings, holders, trips
+from winsock.doctor import checks, findings, ports, probes
 from winsock.doctor.__main__ import main
 from winsock.doctor.advice import advice_for
 from winsock.doctor.findings import Failure, Finding, as_json, as_text
-from winsock.doctor.holders import Holder, check_port
-from winsock.doctor.holders_linux import all_sockets
-from winsock.doctor.holders_windows import rows_of
+from winsock.doctor.linux_sockets import all_sockets
+from winsock.doctor.ports import check_port
+from winsock.doctor.socket_entry import SocketEntry
+from winsock.doctor.windows_sockets import rows_of
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, dict[str, Any]]:
-    """The exit code, and what --json prints."""
+    """The exit code and the output of --json."""
     code = main([*arguments, "--json"])
     report: dict[str, Any] = json.loads(capsys.readouterr().out)
     assert report["ok"] == (code == 0)
@@ -42,11 +43,11 @@ def last(report: dict[str, Any]) -> dict[str, Any]:
 # ---- the machine
 
 
-def test_all_is_well_here(unstarted: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_checks_succeed_on_this_machine(unstarted: None, capsys: pytest.CaptureFixture[str]) -> None:
     code, report = run(capsys)
     assert code == 0
     found = {finding["what"]: finding for finding in report["findings"]}
-    assert found["start-up"]["found"] == "WSAStartup gives Winsock 2.2"
+    assert found["start-up"]["found"] == "WSAStartup succeeded; Winsock 2.2"
     assert found["backend"]["backend"] == winsock.BACKEND
     assert found["bits"]["bits"] == 8 * struct.calcsize("P")
     for trip in ("TCP on loopback", "UDP on loopback"):
@@ -54,7 +55,7 @@ def test_all_is_well_here(unstarted: None, capsys: pytest.CaptureFixture[str]) -
         assert found[trip]["ms"] > 0
 
 
-def test_the_command_is_for_people_and_for_programs(tmp_path: Path) -> None:
+def test_the_command_prints_text_or_json(tmp_path: Path) -> None:
     done = python("-m", "winsock.doctor", cwd=tmp_path)
     assert done.returncode == 0, done.stdout
     assert [line[:6].strip() for line in done.stdout.splitlines()[:3]] == ["ok", "note", "note"]
@@ -62,18 +63,18 @@ def test_the_command_is_for_people_and_for_programs(tmp_path: Path) -> None:
     assert json.loads(done.stdout)["findings"][0]["error"] == errors.WSAECONNREFUSED
 
 
-def test_it_does_without_pythons_socket_module(tmp_path: Path) -> None:
+def test_the_doctor_does_not_need_pythons_socket_module(tmp_path: Path) -> None:
     program = (
         "import sys; sys.modules['socket'] = sys.modules['_socket'] = None; from winsock.doctor.__main__ import main; "
     )
     done = python(
         "-c", program + "sys.exit(main([]) + main(['port', '65535']) + main(['reach', 'localhost', '1']))", cwd=tmp_path
     )
-    assert done.returncode == 1, done.stderr  # nobody listens on port 1
+    assert done.returncode == 1, done.stderr  # no server listens on port 1
     assert "Traceback" not in done.stderr
 
 
-def test_a_winsock_that_does_not_start_is_all_there_is_to_say(
+def test_a_failed_wsastartup_is_the_only_finding(
     unstarted: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(checks, "WSAStartup", lambda version, data: errors.WSASYSNOTREADY)
@@ -85,35 +86,35 @@ def test_a_winsock_that_does_not_start_is_all_there_is_to_say(
         assert last(report)["advice"] == advice_for(errors.WSASYSNOTREADY)
 
 
-def test_a_round_trip_that_fails_says_at_which_call(started: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trips, "listen", lambda s, backlog: winsock.bind(s, loopback(), 16))
-    monkeypatch.setattr(trips, "sendto", lambda *given: len(trips.MESSAGE))
-    monkeypatch.setattr(trips, "LIMIT", 0)
+def test_a_failed_round_trip_names_the_call_that_failed(started: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probes, "listen", lambda s, backlog: winsock.bind(s, loopback(), 16))
+    monkeypatch.setattr(probes, "sendto", lambda *given: len(probes.MESSAGE))
+    monkeypatch.setattr(probes, "LIMIT", 0)
     found = {finding.what: finding for finding in checks.machine()}
     assert found["TCP on loopback"].ok is False
     assert found["TCP on loopback"].found.startswith("listen: (#10022) WSAEINVAL")
     assert found["UDP on loopback"].found.startswith("recvfrom: (#10060) WSAETIMEDOUT")
-    # IPv6 is of no concern to most.
-    assert found["TCP by IPv6"].ok is None
-    assert found["TCP by IPv6"].found.startswith("not here: ")
+    # A machine without IPv6 is not faulty.
+    assert found["TCP over IPv6"].ok is None
+    assert found["TCP over IPv6"].found.startswith("not available: ")
 
 
-def test_a_round_trip_with_other_bytes_fails(started: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trips, "send", lambda s, buf, len, flags: winsock.send(s, b"x", 1, 0))
-    with pytest.raises(Failure, match=r"recv of b'winsock.doctor', which gave b'x'"):
-        trips.tcp(AF_INET)
+def test_a_round_trip_that_returns_other_bytes_fails(started: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probes, "send", lambda s, buf, len, flags: winsock.send(s, b"x", 1, 0))
+    with pytest.raises(Failure, match=r"recv returned b'x' instead of b'winsock.doctor'"):
+        probes.tcp_round_trip(AF_INET)
 
 
-def test_a_family_that_is_not_there_is_a_failure(started: None) -> None:
+def test_an_unknown_address_family_is_a_failure(started: None) -> None:
     with pytest.raises(Failure, match="socket: "):
-        trips.tcp(99)
+        probes.tcp_round_trip(99)
 
 
-# ---- who holds a port
+# ---- which process uses a port
 
 
 def closed_ports() -> Iterator[int]:
-    """Ports that were free a moment ago; others on this machine may take one meanwhile."""
+    """Ports that were free a moment ago; another process may bind to one of them in the meantime."""
     for _ in range(20):
         s = bound()
         port = port_of(s)
@@ -121,55 +122,59 @@ def closed_ports() -> Iterator[int]:
         yield port
 
 
-def test_a_free_port_is_free(started: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_port_without_sockets_is_free(started: None, capsys: pytest.CaptureFixture[str]) -> None:
     found = (run(capsys, "port", str(port)) for port in closed_ports())
     assert any(
         code == 0 and last(report)["found"] == "free" and last(report)["holders"] == [] for code, report in found
     )
 
 
-def test_a_held_port_is_told_with_its_holder(started: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_port_in_use_is_reported_with_its_process(started: None, capsys: pytest.CaptureFixture[str]) -> None:
     port = port_of(listener())
     code, report = run(capsys, "port", str(port))
     assert code == 1
     assert last(report)["error"] in (errors.WSAEADDRINUSE, errors.WSAEACCES)
-    # Connections of others may have the same port on their side.
+    # Connections of other processes may have the same local port.
     (holder,) = (each for each in last(report)["holders"] if each["state"] == "LISTEN")
     assert holder["local"] == f"127.0.0.1:{port}"
-    assert f"(process {os.getpid()})" in last(report)["found"]
+    assert f"process {os.getpid()} (" in last(report)["found"]
     assert str(os.getpid()) in last(report)["advice"]
 
 
-def test_a_udp_port_is_another_one(started: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_udp_port_is_separate_from_the_tcp_port_of_the_same_number(
+    started: None, capsys: pytest.CaptureFixture[str]
+) -> None:
     ports = [port_of(bound(SOCK_DGRAM)) for _ in range(20)]
     assert {run(capsys, "port", str(port), "--udp")[0] for port in ports} == {1}
     assert 0 in {run(capsys, "port", str(port))[0] for port in ports}
 
 
-def test_where_nobody_can_tell_who_holds_it_it_is_said(started: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_process_on_a_port_in_use_is_reported_as_unknown(
+    started: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     port = port_of(listener())
-    monkeypatch.setattr(holders, "holders", lambda port, protocol: None)
-    assert "can't be known here" in check_port(port).found
-    monkeypatch.setattr(holders, "holders", lambda port, protocol: [])
-    assert "name no socket on it" in check_port(port).found
+    monkeypatch.setattr(ports, "sockets_on_port", lambda port, protocol: None)
+    assert "is not known on this system" in check_port(port).found
+    monkeypatch.setattr(ports, "sockets_on_port", lambda port, protocol: [])
+    assert "lists no socket on this port" in check_port(port).found
 
 
-def test_a_port_with_old_connections_is_free(started: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    left = Holder("TCP", "127.0.0.1:1", "127.0.0.1:2", "TIME_WAIT", None, "")
-    monkeypatch.setattr(holders, "holders", lambda port, protocol: [left])
-    told = next(told for told in map(check_port, closed_ports()) if told.ok)
-    assert told.found == (
-        "free for a server, beside 127.0.0.1:1 TIME_WAIT with 127.0.0.1:2, by the system, after a close"
+def test_a_port_with_closed_connections_is_free(started: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = SocketEntry("TCP", "127.0.0.1:1", "127.0.0.1:2", "TIME_WAIT", None, "")
+    monkeypatch.setattr(ports, "sockets_on_port", lambda port, protocol: [closed])
+    finding = next(finding for finding in map(check_port, closed_ports()) if finding.ok)
+    assert finding.found == (
+        "free for a server; other sockets on it: 127.0.0.1:1 TIME_WAIT with 127.0.0.1:2, a closed connection"
     )
 
 
-def test_a_socket_that_cannot_be_made_is_told(unstarted: None) -> None:
+def test_a_failure_of_socket_is_reported(unstarted: None) -> None:
     assert check_port(80).found.startswith("socket: (#10093) WSANOTINITIALISED")
 
 
-def test_another_system_has_no_table_to_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_systems_have_no_table_of_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert holders.holders(80, "TCP") is None
+    assert ports.sockets_on_port(80, "TCP") is None
 
 
 LINUX_TCP = """\
@@ -184,9 +189,9 @@ LINUX_TCP6 = """\
 """
 
 
-@pytest.mark.posix_only(reason="Windows makes no links without a privilege")
-@pytest.mark.skipif(sys.byteorder == "big", reason="the table below is of a little-endian machine")
-def test_linuxs_tables_are_read(tmp_path: Path) -> None:
+@pytest.mark.posix_only(reason="Windows requires a privilege to create symbolic links")
+@pytest.mark.skipif(sys.byteorder == "big", reason="the table above was written on a little-endian machine")
+def test_the_table_of_sockets_on_linux_is_parsed(tmp_path: Path) -> None:
     (tmp_path / "net").mkdir()
     (tmp_path / "net" / "tcp").write_text(LINUX_TCP, encoding="ascii")
     (tmp_path / "net" / "tcp6").write_text(LINUX_TCP6, encoding="ascii")
@@ -195,13 +200,13 @@ def test_linuxs_tables_are_read(tmp_path: Path) -> None:
         (tmp_path / str(pid) / "comm").write_text(comm, encoding="ascii")
         (tmp_path / str(pid) / "fd" / "3").symlink_to(f"socket:[{inode}]")
         (tmp_path / str(pid) / "fd" / "4").symlink_to("/dev/null")
-        (tmp_path / str(pid) / "fd" / "5").touch()  # no link, as one that was closed meanwhile
-    (tmp_path / "14").mkdir()  # a process that this user may not see
+        (tmp_path / str(pid) / "fd" / "5").touch()  # not a link, like a descriptor that was closed in the meantime
+    (tmp_path / "14").mkdir()  # a process of another user
     assert all_sockets("TCP", tmp_path) == [
-        Holder("TCP", "127.0.0.1:8081", "", "LISTEN", 12, "server"),
-        Holder("TCP", "127.0.0.1:8081", "127.0.0.1:54321", "ESTABLISHED", None, ""),
-        Holder("TCP", "127.0.0.1:8081", "127.0.0.1:54322", "63", None, ""),
-        Holder("TCP", "[::1]:80", "", "LISTEN", 13, "web"),
+        SocketEntry("TCP", "127.0.0.1:8081", "", "LISTEN", 12, "server"),
+        SocketEntry("TCP", "127.0.0.1:8081", "127.0.0.1:54321", "ESTABLISHED", None, ""),
+        SocketEntry("TCP", "127.0.0.1:8081", "127.0.0.1:54322", "63", None, ""),
+        SocketEntry("TCP", "[::1]:80", "", "LISTEN", 13, "web"),
     ]
     assert all_sockets("UDP", tmp_path) is None
     (tmp_path / "net" / "tcp6").unlink()
@@ -210,19 +215,19 @@ def test_linuxs_tables_are_read(tmp_path: Path) -> None:
     assert len(rows) == 3
 
 
-def test_windowss_tables_are_read() -> None:
+def test_the_table_of_sockets_on_windows_is_parsed() -> None:
     here, port, peer_port = b"\x7f\0\0\1", b"\x1f\x91\0\0", b"\xd4\x31\0\0"
     table = struct.pack("<I", 2) + struct.pack("<I", 2) + here + port + bytes(8) + struct.pack("<I", 12)
     table += struct.pack("<I", 99) + here + port + here + peer_port + bytes(4)
     assert rows_of(table, "TCP", AF_INET) == [
-        Holder("TCP", "127.0.0.1:8081", "", "LISTEN", 12, ""),
-        Holder("TCP", "127.0.0.1:8081", "127.0.0.1:54321", "99", None, ""),
+        SocketEntry("TCP", "127.0.0.1:8081", "", "LISTEN", 12, ""),
+        SocketEntry("TCP", "127.0.0.1:8081", "127.0.0.1:54321", "99", None, ""),
     ]
     six = bytes(15) + b"\1" + bytes(4) + port
     table = struct.pack("<I", 1) + six + bytes(24) + struct.pack("<II", 2, 13)
-    assert rows_of(table, "TCP", AF_INET6) == [Holder("TCP", "[::1]:8081", "", "LISTEN", 13, "")]
+    assert rows_of(table, "TCP", AF_INET6) == [SocketEntry("TCP", "[::1]:8081", "", "LISTEN", 13, "")]
     assert rows_of(struct.pack("<I", 1) + here + port + struct.pack("<I", 14), "UDP", AF_INET) == [
-        Holder("UDP", "127.0.0.1:8081", "", "BOUND", 14, "")
+        SocketEntry("UDP", "127.0.0.1:8081", "", "BOUND", 14, "")
     ]
     assert rows_of(struct.pack("<I", 1) + six + struct.pack("<I", 15), "UDP", AF_INET6)[0].local == "[::1]:8081"
 
@@ -230,7 +235,9 @@ def test_windowss_tables_are_read() -> None:
 # ---- addresses
 
 
-def test_a_local_address_is_told_from_another_ones(started: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_local_address_is_distinguished_from_an_address_of_another_machine(
+    started: None, capsys: pytest.CaptureFixture[str]
+) -> None:
     code, report = run(capsys, "address", "127.0.0.1")
     assert (code, last(report)["local"]) == (0, True)
     code, report = run(capsys, "address", "192.0.2.1")
@@ -238,19 +245,21 @@ def test_a_local_address_is_told_from_another_ones(started: None, capsys: pytest
     assert "0.0.0.0" in last(report)["advice"]
 
 
-def test_an_address_that_is_none_is_told(started: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trips, "getaddrinfo", lambda *given: errors.WSAHOST_NOT_FOUND)
-    told = checks.address_is_local("no-such-name")
-    assert told.ok is False
-    assert told.found.startswith("getaddrinfo: (#11001) WSAHOST_NOT_FOUND")
-    (told,) = checks.reach("no-such-name", 80)
-    assert told.ok is False
+def test_an_unknown_host_name_is_reported(started: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probes, "getaddrinfo", lambda *given: errors.WSAHOST_NOT_FOUND)
+    finding = checks.address_is_local("no-such-name")
+    assert finding.ok is False
+    assert finding.found.startswith("getaddrinfo: (#11001) WSAHOST_NOT_FOUND")
+    (finding,) = checks.reach("no-such-name", 80)
+    assert finding.ok is False
 
 
 # ---- reaching a server
 
 
-def test_a_server_is_reached_in_a_time(started: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_successful_connection_is_reported_with_its_duration(
+    started: None, capsys: pytest.CaptureFixture[str]
+) -> None:
     port = port_of(listener())
     code, report = run(capsys, "reach", "127.0.0.1", str(port))
     assert code == 0
@@ -265,41 +274,43 @@ def test_a_refused_connection_is_explained(started: None, capsys: pytest.Capture
     assert "start the server first" in last(report)["advice"]
 
 
-def test_a_server_on_another_address_of_this_machine_is_found(started: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_listens_on_another_address_of_this_machine_is_found(
+    started: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     port = port_of(bound())
-    other = Holder("TCP", f"127.0.0.9:{port}", "", "LISTEN", None, "")
-    monkeypatch.setattr(holders, "holders", lambda port, protocol: [other])
-    told = checks.reach("127.0.0.1", port)[-1]
-    assert f"not on this address: 127.0.0.9:{port} LISTEN, by a process that this user may not see" in told.advice
+    other = SocketEntry("TCP", f"127.0.0.9:{port}", "", "LISTEN", None, "")
+    monkeypatch.setattr(ports, "sockets_on_port", lambda port, protocol: [other])
+    finding = checks.reach("127.0.0.1", port)[-1]
+    assert f"not on this address: 127.0.0.9:{port} LISTEN, a process of another user" in finding.advice
 
 
-def test_nobody_who_answers_is_a_time_that_runs_out(started: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_without_an_answer_is_wsaetimedout(started: None, monkeypatch: pytest.MonkeyPatch) -> None:
     def waits(s: int, name: object, length: int) -> int:
         winsock.WSASetLastError(errors.WSAEWOULDBLOCK)
         return -1
 
-    monkeypatch.setattr(trips, "connect", waits)
-    monkeypatch.setattr(trips, "select", lambda *given: 0)
-    monkeypatch.setattr(checks, "bind_once", lambda address: trips.bind_once(address._replace(name=b"")))
-    told = checks.reach("127.0.0.1", 80, 0.5)[-1]
-    assert told.found.startswith("connect: (#10060) WSAETIMEDOUT")
-    assert "firewall" in told.advice
+    monkeypatch.setattr(probes, "connect", waits)
+    monkeypatch.setattr(probes, "select", lambda *given: 0)
+    monkeypatch.setattr(checks, "try_bind", lambda address: probes.try_bind(address._replace(name=b"")))
+    finding = checks.reach("127.0.0.1", 80, 0.5)[-1]
+    assert finding.found.startswith("connect: (#10060) WSAETIMEDOUT")
+    assert "firewall" in finding.advice
 
 
-def test_a_connection_that_succeeds_or_fails_at_once(started: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trips, "connect", lambda s, name, length: 0)
+def test_a_connection_that_succeeds_or_fails_immediately(started: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probes, "connect", lambda s, name, length: 0)
     assert checks.reach("127.0.0.1", 80)[-1].ok
-    monkeypatch.setattr(trips, "connect", lambda s, name, length: winsock.connect(1 << 30, name, 1))
+    monkeypatch.setattr(probes, "connect", lambda s, name, length: winsock.connect(1 << 30, name, 1))
     assert checks.reach("127.0.0.1", 80)[-1].found.startswith("connect: (#10038) WSAENOTSOCK")
 
 
-def test_one_address_of_a_name_is_enough(started: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_reachable_address_of_a_name_is_enough(started: None, monkeypatch: pytest.MonkeyPatch) -> None:
     server = listener()
     port = port_of(server)
-    good, bad = trips.resolve("127.0.0.1", port)[0], trips.resolve("::1", port)[0]
+    good, bad = probes.resolve("127.0.0.1", port)[0], probes.resolve("::1", port)[0]
     monkeypatch.setattr(checks, "resolve", lambda host, port: [bad, good])
     name, first, second = checks.reach("both", port)
-    assert name.found.startswith(f"[::1]:{port}, 127.0.0.1:{port} in ")
+    assert name.found.startswith(f"[::1]:{port}, 127.0.0.1:{port} (resolved in ")
     assert (name.ok, first.ok, second.ok) == (None, None, True)
     assert connect_to(server)
 
@@ -307,7 +318,7 @@ def test_one_address_of_a_name_is_enough(started: None, monkeypatch: pytest.Monk
 # ---- errors
 
 
-def test_every_error_that_a_reader_will_meet_has_advice() -> None:
+def test_common_errors_have_advice() -> None:
     for name in (
         "WSAECONNREFUSED",
         "WSAETIMEDOUT",
@@ -320,7 +331,7 @@ def test_every_error_that_a_reader_will_meet_has_advice() -> None:
     assert advice_for(errors.WSAEDQUOT) == ""
 
 
-def test_an_error_goes_by_number_or_name(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_is_selected_by_number_or_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["error", "10061"]) == 0
     by_number = capsys.readouterr().out
     assert main(["error", "WSAECONNREFUSED"]) == 0
@@ -333,7 +344,7 @@ def test_an_error_goes_by_number_or_name(capsys: pytest.CaptureFixture[str]) -> 
 # ---- reports and options
 
 
-def test_a_report_says_what_to_do_below_what_is_wrong() -> None:
+def test_a_report_has_advice_below_each_finding() -> None:
     report = [
         Finding(True, "a", "fine"),
         Finding(False, "bb", "not\nat all", "Do this,\nthen that."),
@@ -352,30 +363,30 @@ def test_a_report_says_what_to_do_below_what_is_wrong() -> None:
 @pytest.mark.parametrize(
     "arguments",
     [["port", "0"], ["port", "65536"], ["port", "x"], ["reach", "host"], ["reach", "h", "1", "--seconds", "no"],
-     ["reach", "h", "1", "--seconds", "0"], ["cure"], ["layout", "x", "--bits", "16"]],
+     ["reach", "h", "1", "--seconds", "0"], ["unknown"], ["layout", "x", "--bits", "16"]],
 )  # fmt: skip
-def test_a_bad_option_is_exit_code_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_option_gives_exit_code_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 2
     assert capsys.readouterr().err.startswith("usage: python -m winsock.doctor")
 
 
-def test_the_help_teaches_in_which_order_to_ask(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_help_says_in_which_order_to_run_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["--help"])
     assert ended.value.code == 0
-    assert "When a client cannot connect, ask in this order:" in capsys.readouterr().out
+    assert "If a client cannot connect, run these commands in this order:" in capsys.readouterr().out
 
 
-def test_seconds_may_have_a_fraction(started: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_time_limit_may_have_a_fraction(started: None, capsys: pytest.CaptureFixture[str]) -> None:
     port = port_of(listener())
     assert run(capsys, "reach", "127.0.0.1", str(port), "--seconds", "2.5")[0] == 0
 
 
-def test_a_name_that_the_terminal_lacks_is_shown_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_characters_that_the_code_page_lacks_are_printed_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
     assert main(["error", "\u20ac"]) == 1
     sys.stdout.flush()
-    assert b"Winsock has no error '\\u20ac'" in raw.getvalue()
+    assert b"unknown Winsock error: '\\u20ac'" in raw.getvalue()

@@ -1,4 +1,4 @@
-"""winsock.doctor layout reads MQL structures, and finds what is wrong with them for Winsock."""
+"""winsock.doctor layout parses MQL structures and finds their differences from Winsock's."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ import winsock
 from winsock.doctor.__main__ import main
 from winsock.doctor.findings import Finding
 from winsock.doctor.layout import closest, compare, winsock_structures
-from winsock.doctor.mql import MQL_TYPES, MqlError, Struct, parse
-from winsock.doctor.places import Layout, lay_out
+from winsock.doctor.mql_structs import MQL_TYPES, MqlError, Struct, parse
+from winsock.doctor.offsets import Layout, lay_out
 
-# What the article prints: 8 bytes for an address of 4, and WSAData as 32-bit Windows has it, with an array at its end.
+# The article's declarations: 8 bytes for an address of 4, and WSAData in the order of 32-bit Windows, with a dynamic
+# array as its last field.
 PRINTED = """
 #define BYTE   uchar
 #define WORD\u00a0 ushort
@@ -49,7 +50,7 @@ struct ref_sockaddr { char ref[2+14]; };
 int WSAStartup(WORD wVersionRequested, char &lpWSAData[]);
 #import
 """
-# And the fuller library: unions, all right but for the start-up data.
+# The declarations of the attached library, which has unions; all are correct except for WSAData.
 ATTACHED = """
 struct in_addr { union { struct { uchar s_b1, s_b2, s_b3, s_b4; } S_un_b; struct { ushort s_w1, s_w2; } S_un_w;
    uint S_addr; } S_un; };
@@ -68,68 +69,68 @@ def laid_out(text: str, name: str = "s", pack: int | None = None) -> Layout:
 
 
 def offsets(text: str, name: str = "s") -> list[int]:
-    return [place.offset for place in laid_out(text, name).places]
+    return [placed.offset for placed in laid_out(text, name).fields]
 
 
 # ---- the listings of the article
 
 
 def test_the_printed_sockaddr_in_is_too_long() -> None:
-    told = found(PRINTED, "sockaddr_in")
-    assert told.ok is False
-    assert told.facts is not None
-    assert (told.facts["size"], told.facts["winsock_size"]) == (20, 16)
-    long, address = told.facts["wrong"]
+    finding = found(PRINTED, "sockaddr_in")
+    assert finding.ok is False
+    assert finding.facts is not None
+    assert (finding.facts["size"], finding.facts["winsock_size"]) == (20, 16)
+    long, address = finding.facts["wrong"]
     assert long.startswith("4 bytes too long: ")
     assert address == (
-        "sin_addr has 8 bytes, Winsock's 4: C's long has 4 bytes on Windows and MQL's ulong 8, so take uint."
+        "sin_addr has 8 bytes, Winsock's has 4: long has 4 bytes in C on Windows, ulong has 8 in MQL; use uint."
     )
-    assert "uint sin_addr;" in told.advice
+    assert "uint sin_addr;" in finding.advice
 
 
-def test_the_printed_start_up_data_has_the_order_of_32_bits_and_an_array_without_bytes() -> None:
-    told = found(PRINTED, "WSAData")
-    assert told.facts is not None
-    assert told.facts["winsock"] == "WSADATA"
-    short, array, order = told.facts["wrong"]
+def test_the_printed_wsadata_has_the_order_of_32_bits_and_a_dynamic_array() -> None:
+    finding = found(PRINTED, "WSAData")
+    assert finding.facts is not None
+    assert finding.facts["winsock"] == "WSADATA"
+    short, array, order = finding.facts["wrong"]
     assert short.startswith("14 bytes too short: ")
-    assert array.startswith("lpVendorInfo[] is an array that MQL keeps elsewhere")
-    assert array.endswith("where Winsock has a pointer of 8 bytes.")
-    assert order == "The order of the fields is not that of 64-bit Windows. It is that of 32-bit Windows."
-    told = found(PRINTED, "WSAData", 32)
-    assert told.facts is not None
-    assert not any("order" in wrong for wrong in told.facts["wrong"])
+    assert array.startswith("lpVendorInfo[] is a dynamic array, whose elements are not part of the structure")
+    assert array.endswith("but Winsock has a pointer of 8 bytes here.")
+    assert order == "The order of the fields is not that of 64-bit Windows. It is the order of 32-bit Windows."
+    finding = found(PRINTED, "WSAData", 32)
+    assert finding.facts is not None
+    assert not any("order" in wrong for wrong in finding.facts["wrong"])
 
 
-def test_the_other_printed_structures_are_right() -> None:
+def test_the_other_printed_structures_are_correct() -> None:
     assert found(PRINTED, "sockaddr").ok
-    told = found(PRINTED, "ref_sockaddr")
-    assert told.ok
-    assert told.found.startswith("16 bytes; Winsock's sockaddr has 16 in 64 bits")
+    finding = found(PRINTED, "ref_sockaddr")
+    assert finding.ok
+    assert finding.found.startswith("16 bytes; Winsock's sockaddr has 16 on 64-bit Windows")
 
 
-def test_the_attached_structures_are_right() -> None:
+def test_the_structures_of_the_attached_library_are_correct() -> None:
     for name in ("in_addr", "sockaddr_in", "ref_sockaddr"):
-        told = found(ATTACHED, name)
-        assert told.ok, told
+        finding = found(ATTACHED, name)
+        assert finding.ok, finding
     assert "{...} S_un" in found(ATTACHED, "in_addr").found
 
 
 @pytest.mark.parametrize("bits", [32, 64])
-def test_what_the_doctor_advises_is_right(bits: int) -> None:
+def test_the_declarations_that_the_doctor_suggests_are_correct(bits: int) -> None:
     advised = (
         found(PRINTED, "WSAData", bits).advice.partition("\n")[2]
         + found(PRINTED, "sockaddr_in").advice.partition("\n")[2]
     )
-    for told in compare(advised, "source", bits):
-        assert told.ok, told
+    for finding in compare(advised, "source", bits):
+        assert finding.ok, finding
 
 
 # ---- Winsock's own
 
 
 @pytest.mark.parametrize("bits", sorted({32, abi_layouts.BITS}))
-def test_the_reference_is_what_winsock_declares(bits: int) -> None:
+def test_the_reference_structures_match_those_that_winsock_declares(bits: int) -> None:
     declared = abi_layouts.structures_of(bits)
     types = MQL_TYPES | dict.fromkeys(("pointer", "SOCKET", "size_t"), bits // 8)
     reference = winsock_structures(bits)
@@ -138,17 +139,17 @@ def test_the_reference_is_what_winsock_declares(bits: int) -> None:
         own = declared[name]
         mine = lay_out(name, reference, types)
         assert mine.size == ctypes.sizeof(own), name
-        if name == "in_addr" or name == "in6_addr":
-            continue  # unions there, by another name here
-        assert [(place.field.name, place.offset, place.size) for place in mine.places] == [
+        if name in ("in_addr", "in6_addr"):
+            continue  # declared as unions, with other field names
+        assert [(placed.field.name, placed.offset, placed.size) for placed in mine.fields] == [
             (field, getattr(own, field).offset, getattr(own, field).size)
             for field, *_ in own._fields_  # type: ignore[misc]
         ], structure
 
 
-def test_every_structure_of_winsock_written_well_is_right() -> None:
-    for name, told in zip(winsock_structures(64), compare(_as_mql(64), "source", 64), strict=True):
-        assert told.ok, (name, told)
+def test_a_correct_declaration_of_every_winsock_structure_has_no_differences() -> None:
+    for name, finding in zip(winsock_structures(64), compare(_as_mql(64), "source", 64), strict=True):
+        assert finding.ok, (name, finding)
 
 
 def _as_mql(bits: int) -> str:
@@ -168,30 +169,31 @@ def _as_mql(bits: int) -> str:
 @pytest.mark.parametrize(
     ("source", "wrong"),
     [
-        ("struct WSAPOLLFD { ulong fd; short events; short revents; };", "C leaves gaps"),
-        ("struct fd_set { uint fd_count; uint fd_array[64]; };", "fd_array has 256 bytes, Winsock's 512"),
-        ("struct WSAPOLLFD pack(8) { uint fd; short events; short revents; };", "as wide as a pointer, so take ulong"),
-        ("struct timeval { long tv_sec; long tv_usec; };", "so take int"),
+        ("struct WSAPOLLFD { ulong fd; short events; short revents; };", "C aligns the fields and leaves gaps"),
+        ("struct fd_set { uint fd_count; uint fd_array[64]; };", "fd_array has 256 bytes, Winsock's has 512"),
+        ("struct WSAPOLLFD pack(8) { uint fd; short events; short revents; };", "as wide as a pointer; use ulong"),
+        ("struct timeval { long tv_sec; long tv_usec; };", "use int"),
         ("struct linger { ushort l_linger; ushort l_onoff; };", "order of the fields is not that of 64-bit Windows."),
-        ("struct timeval { int tv_sec; };", "4 bytes too short: Winsock writes or reads past its end"),
-        ("struct fd_set pack(8) { uint fd_count; ulong fd_array[65]; };", "too long: Winsock fills in less"),
-        ("struct linger { uchar pad; ushort l_linger; uchar l_onoff[1]; };", "l_onoff has 1 bytes, Winsock's 2"),
+        ("struct timeval { int tv_sec; };", "4 bytes too short: Winsock reads or writes beyond its end"),
+        ("struct fd_set pack(8) { uint fd_count; ulong fd_array[65]; };", "Winsock does not fill in its last bytes"),
+        ("struct linger { uchar pad; ushort l_linger; uchar l_onoff[1]; };", "l_onoff has 1 bytes, Winsock's has 2"),
         ("struct addrinfo2 { char gap[4]; int ai_flags; int ai_family; int ai_socktype; int ai_protocol; "
-         "ulong ai_addrlen; ulong ai_canonname; ulong ai_addr; };", "ai_flags is at 4, Winsock's at 0."),
-        ("struct sockaddr { ushort sa_family; char sa_data[]; };", "it has no bytes for Winsock here."),
+         "ulong ai_addrlen; ulong ai_canonname; ulong ai_addr; };", "ai_flags is at offset 4, Winsock's at 0."),
+        ("struct sockaddr { ushort sa_family; char sa_data[]; };",
+         "sa_data[] is a dynamic array, whose elements are not part of the structure."),
     ],
 )  # fmt: skip
-def test_a_mistake_is_named(source: str, wrong: str) -> None:
-    (told,) = compare(source, "source")
-    assert told.ok is False
-    assert wrong in told.found
+def test_a_difference_is_named(source: str, wrong: str) -> None:
+    (finding,) = compare(source, "source")
+    assert finding.ok is False
+    assert wrong in finding.found
 
 
-def test_a_structure_that_is_none_of_winsocks_is_only_laid_out() -> None:
-    told = found("struct Trade { double volume; long ticket; };", "Trade")
-    assert told.ok is None
-    assert "16 bytes; Winsock has no structure like it" in told.found
-    assert "     8     8  long ticket" in told.found
+def test_a_structure_that_winsock_does_not_have_is_shown_without_a_comparison() -> None:
+    finding = found("struct Trade { double volume; long ticket; };", "Trade")
+    assert finding.ok is None
+    assert "16 bytes; Winsock has no such structure" in finding.found
+    assert "     8     8  long ticket" in finding.found
 
 
 @pytest.mark.parametrize(
@@ -211,16 +213,16 @@ def test_the_closest_structure_is_found(name: str, fields: list[str], known: str
     assert closest(name, parse(text)[name], winsock_structures(64)) == known
 
 
-# ---- MQL as it is written
+# ---- MQL syntax
 
 
-def test_simple_types_have_mqls_sizes() -> None:
+def test_simple_types_have_the_sizes_of_mql() -> None:
     for kind, size in MQL_TYPES.items():
         assert laid_out(f"struct s {{ {kind} x; }};").size == size
     assert bytes_of.calcsize("q") == MQL_TYPES["long"]
 
 
-def test_fields_follow_each_other_without_gaps_unless_packed_otherwise() -> None:
+def test_fields_have_no_gaps_unless_pack_says_otherwise() -> None:
     fields = "{ char a; int b; char c; double d; }"
     assert offsets(f"struct s {fields};") == [0, 1, 5, 6]
     assert offsets(f"struct s pack(8) {fields};") == [0, 4, 8, 16]
@@ -229,7 +231,7 @@ def test_fields_follow_each_other_without_gaps_unless_packed_otherwise() -> None
     assert offsets(f"struct s pack(0) {fields};") == [0, 1, 5, 6]
 
 
-def test_unions_nested_and_inherited_structures() -> None:
+def test_unions_and_nested_and_inherited_structures_are_laid_out() -> None:
     text = """
     enum Colour { RED, GREEN = 5 };
     struct base { short kind; };
@@ -241,7 +243,7 @@ def test_unions_nested_and_inherited_structures() -> None:
     assert laid_out(text, "t").size == 35
 
 
-def test_methods_access_static_and_all_else_are_passed_over() -> None:
+def test_methods_access_specifiers_static_fields_and_other_code_are_skipped() -> None:
     text = r"""
     #property copyright "a struct x { int y; }"
     #include "SocketLib.mqh"
@@ -267,7 +269,7 @@ def test_methods_access_static_and_all_else_are_passed_over() -> None:
     struct s2;
     void OnStart() { struct s x; x.a = 1; }
     """
-    assert [str(place.field) for place in laid_out(text).places] == [
+    assert [str(placed.field) for placed in laid_out(text).fields] == [
         "uint a",
         "uint b[4]",
         "uint c",
@@ -280,44 +282,44 @@ def test_methods_access_static_and_all_else_are_passed_over() -> None:
 @pytest.mark.parametrize(
     ("source", "line", "message"),
     [
-        ("struct s { char a[WIDTH]; };", 1, "not a number: WIDTH"),
-        ("#define A B\n#define B A\nstruct s { char a[A]; };", 3, "not a number: A"),
-        ("struct s { char a[1/0]; };", 1, "not a number: 1 / 0"),
-        ("struct s { char a[~1]; };", 1, "not a number"),
-        ("struct s { char a[2 2]; };", 1, "not a number"),
-        ("struct s { char a[1.5]; };", 1, "not a number"),
+        ("struct s { char a[WIDTH]; };", 1, "not a constant integer: WIDTH"),
+        ("#define A B\n#define B A\nstruct s { char a[A]; };", 3, "not a constant integer: A"),
+        ("struct s { char a[1/0]; };", 1, "not a constant integer: 1 / 0"),
+        ("struct s { char a[~1]; };", 1, "not a constant integer"),
+        ("struct s { char a[2 2]; };", 1, "not a constant integer"),
+        ("struct s { char a[1.5]; };", 1, "not a constant integer"),
         ("struct s {\n  string name;\n};", 2, "string is neither a type of MQL nor declared"),
-        ("struct s { s inner; };", 1, "s holds itself"),
-        ("struct s : other { int a; };", 1, "other, which s is made from, is not declared"),
-        ("struct s { int a; ", 1, "not understood"),
+        ("struct s { s inner; };", 1, "s contains itself"),
+        ("struct s : other { int a; };", 1, "the base other of s is not declared"),
+        ("struct s { int a; ", 1, "cannot parse"),
         ("struct s { int a[2", 1, "the source ends inside a structure"),
-        ("struct s { int; };", 1, "not understood: int ;"),
+        ("struct s { int; };", 1, "cannot parse: int ;"),
         ("struct s { int a = 5; };", 1, "neither a type"),
-        ("struct s { int a[2] b; };", 1, "';' is needed, not 'b'"),
-        ("struct s pack 4 { int a; };", 1, "'(' is needed, not '4'"),
+        ("struct s { int a[2] b; };", 1, "';' expected, found 'b'"),
+        ("struct s pack 4 { int a; };", 1, "'(' expected, found '4'"),
         ("struct s { const a; };", 1, "a has no type"),
     ],
 )  # fmt: skip
-def test_what_is_not_understood_is_told_with_its_line(source: str, line: int, message: str) -> None:
-    (told,) = compare(source, "file.mqh")
-    assert told.ok is False
-    assert told.what == f"file.mqh:{line}"
-    assert message in told.found
+def test_a_syntax_error_is_reported_with_its_line(source: str, line: int, message: str) -> None:
+    (finding,) = compare(source, "file.mqh")
+    assert finding.ok is False
+    assert finding.what == f"file.mqh:{line}"
+    assert message in finding.found
 
 
-def test_a_huge_shift_is_no_danger() -> None:
+def test_a_huge_shift_does_not_exhaust_memory() -> None:
     with pytest.raises((MqlError, OverflowError)):
         laid_out("struct s { char a[1 << 999999999999 >> 99]; char b[x]; };")
 
 
-def test_a_structure_without_a_base_name() -> None:
+def test_a_missing_base_name_is_ignored() -> None:
     assert parse("struct s : public { int a; };")["s"] == Struct("s", 1, fields=parse("struct s{int a;};")["s"].fields)
 
 
 # ---- the command
 
 
-def test_a_file_in_any_of_metaeditors_codings_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_in_any_encoding_of_metaeditor_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = tmp_path / "SocketLib.mqh"
     for raw in (PRINTED.encode("utf-16"), PRINTED.replace("\n", "\r\n").encode("utf-8-sig"), PRINTED.encode("cp1252")):
         source.write_bytes(raw)
@@ -330,14 +332,14 @@ def test_standard_input_is_read(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     monkeypatch.setattr(sys, "stdin", io.StringIO(ATTACHED))
     assert main(["layout", "-", "--struct", "sockaddr_in"]) == 0
     assert capsys.readouterr().out.startswith(
-        "ok     struct sockaddr_in  16 bytes; Winsock's sockaddr_in has 16 in 64 bits\n"
+        "ok     struct sockaddr_in  16 bytes; Winsock's sockaddr_in has 16 on 64-bit Windows\n"
     )
 
 
-def test_nothing_to_compare_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_source_without_structures_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["layout", str(tmp_path / "missing.mqh")]) == 1
-    assert "can't be read: No such file" in capsys.readouterr().out
-    assert compare("int x;", "a")[0].found == "no struct NAME { ... } in it"
+    assert "cannot be read: No such file" in capsys.readouterr().out
+    assert compare("int x;", "a")[0].found == "contains no struct"
     assert compare("", "a")[0].ok is False
-    assert compare(PRINTED, "a", only="timeval")[0].found == "no struct timeval"
+    assert compare(PRINTED, "a", only="timeval")[0].found == "contains no struct timeval"
     assert winsock.sockaddr_in

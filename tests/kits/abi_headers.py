@@ -1,4 +1,4 @@
-"""What Microsoft's headers say, as mingw-w64 ships them: its compiler is asked, its preprocessor's output parsed."""
+"""Reads declarations of the Windows headers of mingw-w64, with its compiler and from its preprocessor's output."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MISSING = (
     "on Linux: apt-get install gcc-mingw-w64-x86-64 gcc-mingw-w64-i686, or tests/wine/build.py"
 )
 HEADERS = "".join(f"#include <{name}>\n" for name in ("winsock2.h", "ws2tcpip.h", "mswsock.h", "mstcpip.h", "stddef.h"))
-# Everything up to Windows 10.
+# Declarations up to Windows 10.
 OPTIONS = ("-D_WIN32_WINNT=0x0A00", "-DWIN32_LEAN_AND_MEAN")
 
 PROGRAM = """\
@@ -37,8 +37,8 @@ int main(void) {{
 }}
 """
 
-# What a C compiler beside the standard understands and pycparser does not. Assembly comes as __asm__ (…) and as
-# __asm__ __volatile__ (…); of the second a stray word stays, which is a statement in its own right.
+# Compiler extensions that pycparser does not parse. Assembly is __asm__ (…) or __asm__ __volatile__ (…); of the second
+# form one word remains, which is a valid statement.
 EXTENSIONS = (
     "__asm__=__volatile__",
     "__volatile__(...)=",
@@ -56,7 +56,7 @@ EXTENSIONS = (
 
 
 def needs_compiler(bits: int) -> None:
-    """Skip the test where there is no compiler for Windows."""
+    """Skips the test if there is no compiler for Windows."""
     if shutil.which(COMPILERS[bits]) is None:
         pytest.skip(MISSING)
 
@@ -73,7 +73,7 @@ def compiler(bits: int, *arguments: str | Path, source: str = "") -> subprocess.
 
 
 def tool(bits: int, name: str) -> str:
-    """The path of a program that belongs to the compiler."""
+    """The path of a program of the compiler."""
     return compiler(bits, f"-print-prog-name={name}").stdout.strip()
 
 
@@ -84,13 +84,13 @@ def output(*command: str | Path) -> str:
 
 
 def program(expressions: Iterable[str], preamble: str = "") -> str:
-    """C source that holds the values of the expressions, and prints them when it is run."""
+    """C source that contains the values of the expressions and prints them when it runs."""
     facts = ",\n".join(f"    (long long)({expression})" for expression in expressions)
     return PROGRAM.format(headers=HEADERS, preamble=preamble, facts=facts)
 
 
 def values(bits: int, expressions: Iterable[str], preamble: str = "", *options: str) -> dict[str, int]:
-    """What the compiler makes of integer constant expressions, read from its object file: nothing needs to run."""
+    """The values of integer constant expressions, read from the object file, so that no program has to run."""
     asked = list(expressions)
     with TemporaryDirectory() as folder:
         code, facts = Path(folder, "facts.o"), Path(folder, "facts.bin")
@@ -102,7 +102,7 @@ def values(bits: int, expressions: Iterable[str], preamble: str = "", *options: 
 
 
 def undeclared(bits: int, names: Iterable[str]) -> set[str]:
-    """Those of the names that the headers do not have."""
+    """The names that the headers do not declare."""
     done = compiler(bits, "-fsyntax-only", "-fmax-errors=0", "-xc", "-", source=program(names))
     missing = set(re.findall(r"error: '(\w+)' undeclared", done.stderr))
     assert len(missing) == len(re.findall(r"error: ", done.stderr)), done.stderr
@@ -110,7 +110,7 @@ def undeclared(bits: int, names: Iterable[str]) -> set[str]:
 
 
 def linked_bytes(bits: int, names: Iterable[str]) -> dict[str, int | None]:
-    """How many bytes of arguments each function takes from the stack by its linker name; None where it does not say."""
+    """The size of the arguments of each function in bytes, from its linker name; None if the name has no size."""
     source = HEADERS + "".join(f"void *p_{name} = {name};\n" for name in names)
     with TemporaryDirectory() as folder:
         code = Path(folder, "functions.o")
@@ -123,7 +123,7 @@ def linked_bytes(bits: int, names: Iterable[str]) -> dict[str, int | None]:
 
 @cache
 def _declarations(bits: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Typedefs and functions of the headers, as pycparser's types by name."""
+    """The typedefs and functions of the headers by name, as types of pycparser."""
     pycparser = pytest.importorskip("pycparser", reason="needs pycparser: pip install pycparser")
     ast = pycparser.c_ast
     redefined = [f"-U{name.partition('=')[0].partition('(')[0]}" for name in EXTENSIONS]
@@ -133,7 +133,7 @@ def _declarations(bits: int) -> tuple[dict[str, Any], dict[str, Any]]:
     wanted = True
     for line in done.stdout.splitlines():
         if marker := re.match(r'# \d+ "(.*?)"', line):
-            # The compiler's own headers are for the processor's instructions, but for a few of the standard's.
+            # The compiler's own headers declare intrinsics, except for a few of the C standard.
             own = "/lib/gcc/" in marker[1].replace("\\\\", "/") and "/std" not in marker[1]
             wanted = not own and "intrin" not in marker[1]
         elif wanted and not line.startswith("#"):
@@ -147,7 +147,7 @@ def _declarations(bits: int) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def prototype(bits: int, name: str) -> tuple[str, list[str]]:
-    """The kind of a function's result, and those of its parameters, as the headers declare it."""
+    """The kinds of the result and of the parameters of a function in the headers."""
     _, functions = _declarations(bits)
     function = functions[name]
     kinds = [_kind(bits, parameter.type) for parameter in function.args.params]

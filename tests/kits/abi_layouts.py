@@ -1,4 +1,4 @@
-"""What winsock declares, for pointers of this process's width and for those of 32 bits; and MQL's own layouts."""
+"""The declarations of winsock, for pointers of this process and of 32 bits, and the layouts of MQL."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ BITS = 8 * struct.calcsize("P")
 
 
 class Pointer32(ctypes.c_uint32):
-    """A pointer where pointers have 32 bits."""
+    """A 32-bit pointer."""
 
 
 def _ctypes(bits: int) -> ModuleType:
-    """ctypes as a process of that width has it, as far as layouts go."""
+    """The module ctypes of a process of that width, as far as layouts are concerned."""
     if bits == BITS:
         return ctypes
     assert bits == 32
@@ -36,7 +36,7 @@ def _ctypes(bits: int) -> ModuleType:
 
 @cache
 def module(name: str, bits: int) -> dict[str, Any]:
-    """The names of winsock.NAME in a process of that width: the same source, run with pointers of that width."""
+    """The names of winsock.NAME in a process of that width: the same source, executed with pointers of that width."""
     loaded = {"constants": constants, "structures": structures}[name]
     if bits == BITS:
         return vars(loaded)
@@ -55,13 +55,13 @@ def module(name: str, bits: int) -> dict[str, Any]:
 
 
 def constants_of(bits: int) -> dict[str, int]:
-    """Every number that winsock declares by name."""
+    """All integer constants of winsock by name."""
     names = [*constants.__all__, *(name for name in errors.__all__ if isinstance(getattr(errors, name), int))]
     return {name: module("constants", bits).get(name, getattr(winsock, name)) for name in names}
 
 
 def structures_of(bits: int) -> dict[str, type[ctypes.Structure]]:
-    """Every structure that winsock declares by name."""
+    """All structures of winsock by name."""
     found = {name: module("structures", bits)[name] for name in structures.__all__}
     return {
         name: value for name, value in found.items() if isinstance(value, type) and issubclass(value, ctypes.Structure)
@@ -69,7 +69,7 @@ def structures_of(bits: int) -> dict[str, type[ctypes.Structure]]:
 
 
 def layout(kind: type[ctypes.Structure | ctypes.Union], name: str) -> dict[str, int]:
-    """Size, alignment and every field's place, size and sign, each as the C expression that asks for it of `name`."""
+    """Size, alignment, and offset, size and sign of every field, each by the C expression that computes it."""
     facts = {f"sizeof({name})": ctypes.sizeof(kind), f"_Alignof({name})": ctypes.alignment(kind)}
     for path, offset, field in _fields(kind):
         member = f"(({name} *)0)->{path}"
@@ -89,7 +89,7 @@ def _fields(kind: Any, prefix: str = "", start: int = 0) -> Iterator[tuple[str, 
 
 
 def integer(kind: Any) -> str:
-    """A ctypes integer's sign and bytes, as in 'i4' or 'u2'; '' for anything else."""
+    """The sign and size of a ctypes integer, such as 'i4' or 'u2'; '' for anything else."""
     code = getattr(kind, "_type_", None)
     if issubclass(kind, Pointer32) or not isinstance(code, str) or code not in "bBhHiIlLqQ":
         return ""
@@ -97,7 +97,7 @@ def integer(kind: Any) -> str:
 
 
 def kind_of(kind: Any) -> str:
-    """How C passes a type of ctypes: 'void', 'pointer', 'struct NAME', or an integer as in 'i4'."""
+    """How C passes a ctypes type: 'void', 'pointer', 'struct NAME', or an integer such as 'i4'."""
     if kind is None:
         return "void"
     if number := integer(kind):
@@ -117,11 +117,11 @@ def declared(bits: int) -> dict[str, tuple[Any, list[Any]]]:
     return found
 
 
-# MQL's structures have no padding.
+# Structures of MQL have no padding.
 
 
 class printed_sockaddr_in(ctypes.Structure):
-    """The article's printed listing: in_addr is taken for a ulong, which has 8 bytes in MQL."""
+    """sockaddr_in of the printed listing: it declares in_addr as a ulong, which has 8 bytes in MQL."""
 
     _pack_ = 1
     _layout_ = "ms"
@@ -134,7 +134,7 @@ class printed_sockaddr_in(ctypes.Structure):
 
 
 class printed_ref_sockaddr(ctypes.Structure):
-    """The printed listing's byte array, into which an address is cast."""
+    """The byte array of the printed listing, to which an address is cast."""
 
     _pack_ = 1
     _layout_ = "ms"
@@ -142,7 +142,7 @@ class printed_ref_sockaddr(ctypes.Structure):
 
 
 class attached_in_addr(ctypes.Union):
-    """The attached library's in_addr."""
+    """in_addr of the attached library."""
 
     _pack_ = 1
     _layout_ = "ms"
@@ -150,7 +150,7 @@ class attached_in_addr(ctypes.Union):
 
 
 class attached_sockaddr_in(ctypes.Structure):
-    """The attached library's sockaddr_in."""
+    """sockaddr_in of the attached library."""
 
     _pack_ = 1
     _layout_ = "ms"
@@ -163,7 +163,7 @@ class attached_sockaddr_in(ctypes.Structure):
 
 
 class attached_ref_sockaddr(ctypes.Union):
-    """The attached library's address: programs fill `in` and pass `ref`."""
+    """The address union of the attached library: programs fill in `in` and pass `ref`."""
 
     _pack_ = 1
     _layout_ = "ms"
@@ -171,7 +171,7 @@ class attached_ref_sockaddr(ctypes.Union):
 
 
 class mql_WSAData(ctypes.Structure):
-    """WSAData in both, up to its last field, which is an array of no length in MQL."""
+    """WSAData of both, without its last field, which is a dynamic array in MQL."""
 
     _pack_ = 1
     _layout_ = "ms"

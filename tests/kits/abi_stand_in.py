@@ -1,6 +1,6 @@
-"""A program for test_ws2_32.py: winsock over the DLL of abi_stand_in.c in place of Ws2_32.dll.
+"""A program for test_ws2_32.py: runs winsock with the DLL of abi_stand_in.c instead of Ws2_32.dll.
 
-Arguments: the DLL's path, and the handles that it is to hand out. Prints each handle that came through every call.
+Arguments: the path of the DLL and the handles that it returns. Prints each handle that every call passed unchanged.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def load(name: str, **options: bool) -> ctypes.WinDLL:
     return dll
 
 
-# The source of winsock.ws2_32 runs as it is: it loads what it believes to be Ws2_32.dll.
+# The source of winsock.ws2_32 is not changed: it loads the other DLL under the name Ws2_32.dll.
 ctypes.WinDLL = load  # type: ignore[assignment, misc]
 
 import winsock  # noqa: E402
@@ -107,7 +107,7 @@ for handle in map(int, sys.argv[2:]):
         assert call() == 0, (name, hex(handle))
     if handle != INVALID_SOCKET:
         assert winsock.accept(handle, None, None) == handle - 4
-    # What is left of it where a C int is in between, and its neighbours in the upper half.
+    # The handle as it would be after a conversion to a C int, and handles that differ in the upper half only.
     for other in {handle & 0xFFFFFFFF, handle ^ 1 << 32, handle ^ 1 << 63} - {handle}:
         for name, call in calls(other).items():
             WSASetLastError(0)

@@ -1,4 +1,4 @@
-"""What this process holds of the system: handles or descriptors, and memory."""
+"""Measures the handles or file descriptors and the memory of this process."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ if sys.platform == "win32":
     _memory.restype = ctypes.c_int
 
     def open_handles() -> int:
-        """How many handles this process has open: GetProcessHandleCount would say, but answers 0 on Wine."""
+        """The number of open handles of this process. GetProcessHandleCount returns 0 on Wine."""
         size, needed = 1 << 16, c_ulong()
         while True:
             table = ctypes.create_string_buffer(size)
@@ -69,7 +69,7 @@ if sys.platform == "win32":
         return sum(entry.UniqueProcessId == os.getpid() for entry in entries)
 
     def memory() -> int:
-        """Bytes of memory that only this process uses."""
+        """The private memory of this process in bytes."""
         counters = _Memory(cb=sizeof(_Memory))
         assert _memory(_current(), byref(counters), sizeof(counters))
         used: int = counters.PagefileUsage
@@ -78,9 +78,9 @@ if sys.platform == "win32":
 else:
 
     def open_handles() -> int:
-        """How many descriptors this process has open."""
+        """The number of open file descriptors of this process."""
         return len(os.listdir("/dev/fd"))
 
     def memory() -> int:
-        """Bytes of memory that are resident."""
+        """The resident memory of this process in bytes."""
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -1,4 +1,4 @@
-"""A trace of this process, to a file that the tests read; runs of Python; and a talk of two programs, traced."""
+"""Helpers of the trace tests: a trace of this process, runs of Python, and the traces of two programs that talk."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Tracing:
-    """The calls of winsock with a trace around them, and what it has written."""
+    """A trace of this process to a file, and its contents."""
 
     def __init__(self, path: Path, json: bool, preview: int = trace.PREVIEW, only: Collection[str] = CALLS) -> None:
         self.path = path
@@ -41,14 +41,14 @@ class Tracing:
         return [re.sub(r"^\S+ \[[^]]*\] | <\d+\.\d{6}>$", "", line) for line in self.text().splitlines()]
 
     def records(self) -> list[dict[str, Any]]:
-        """What was written as JSON, without the line about the program."""
+        """The JSON records of the calls, without the line about the program."""
         return [json.loads(line) for line in self.text().splitlines()[1:]]
 
 
 def python(
     *arguments: str, cwd: Path, environment: dict[str, str] | None = None, check: bool = False
 ) -> subprocess.CompletedProcess[str]:
-    """Run Python with winsock from this checkout."""
+    """Runs Python with winsock from this checkout."""
     path = os.pathsep.join([str(ROOT), str(ROOT / "compat")])
     return subprocess.run(
         [sys.executable, *arguments],
@@ -97,7 +97,7 @@ closesocket(tick), closesocket(client), WSACleanup()
 
 @pytest.fixture(scope="session")
 def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the traces of a server and a client that really talked."""
+    """A folder with the traces of a server and a client that communicated with each other."""
     folder = tmp_path_factory.mktemp("talk")
     (folder / "server.py").write_text(SERVER, encoding="ascii")
     (folder / "client.py").write_text(CLIENT, encoding="ascii")

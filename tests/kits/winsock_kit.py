@@ -1,4 +1,4 @@
-"""Short ways to sockets on loopback, for the tests of the calls. No wait in here is without a limit."""
+"""Helpers for tests of the calls: sockets on loopback. Every wait has a time limit."""
 
 from __future__ import annotations
 
@@ -58,21 +58,21 @@ from winsock import (
     u_long,
 )
 
-# Far more than anything on loopback takes: it ends what would otherwise hang.
+# Far more than anything on loopback takes.
 LIMIT_SECONDS = 5
 
 T = TypeVar("T")
 
 
 def error_of(result: int | str | None) -> int:
-    """The last error, once `result` is known to announce one."""
+    """The last error; `result` must be one that reports an error."""
     assert result in (SOCKET_ERROR, INVALID_SOCKET, None), result
     error = WSAGetLastError()
     return WSAError(error) if error in set(WSAError) else error
 
 
 def loopback(port: int = 0, host: int = INADDR_LOOPBACK) -> sockaddr_in:
-    """An IPv4 address; port and host in host order."""
+    """An IPv4 address; port and host are in host byte order."""
     address = sockaddr_in(sin_family=AF_INET, sin_port=htons(port))
     address.sin_addr.s_addr = htonl(host)
     return address
@@ -85,7 +85,7 @@ def loopback6(port: int = 0) -> sockaddr_in6:
 
 
 def new(type: int = SOCK_STREAM, family: int = AF_INET) -> int:
-    """A socket whose blocking calls end after the limit."""
+    """A socket with the time limit as its timeout."""
     s = socket(family, type, 0)
     assert s != INVALID_SOCKET, error_of(s)
     for option in (SO_RCVTIMEO, SO_SNDTIMEO):
@@ -108,7 +108,7 @@ def set_nonblocking(s: int, on: int = 1) -> None:
 
 
 def bound(type: int = SOCK_STREAM, address: sockaddr_in | sockaddr_in6 | None = None) -> int:
-    """A socket bound to a port of the system's choice on loopback, or to `address`."""
+    """A socket bound to a free port on loopback, or to `address`."""
     name = address or loopback()
     s = new(type, AF_INET6 if isinstance(name, sockaddr_in6) else AF_INET)
     assert bind(s, name, sizeof(name)) == 0, error_of(SOCKET_ERROR)
@@ -122,7 +122,7 @@ def listener(backlog: int = 8) -> int:
 
 
 def name_of(s: int, call: Callable[..., int] = getsockname) -> sockaddr_in:
-    """What getsockname, or getpeername as `call`, says."""
+    """The address that getsockname, or `call`, returns."""
     name, length = sockaddr_in(), c_int(sizeof(sockaddr_in))
     assert call(s, name, length) == 0, error_of(SOCKET_ERROR)
     assert length.value == sizeof(sockaddr_in)
@@ -130,20 +130,20 @@ def name_of(s: int, call: Callable[..., int] = getsockname) -> sockaddr_in:
 
 
 def port_of(s: int) -> int:
-    """The local port in host order."""
+    """The local port in host byte order."""
     port: int = ntohs(name_of(s).sin_port)
     return port
 
 
 def connect_to(server: int) -> int:
-    """A client connected to a listener, not accepted yet."""
+    """A client that is connected to a listener but not accepted yet."""
     client = new()
     assert connect(client, name_of(server), sizeof(sockaddr_in)) == 0, error_of(SOCKET_ERROR)
     return client
 
 
 def connecting() -> int:
-    """A nonblocking socket whose connect is under way, because the listener's queue is full."""
+    """A nonblocking socket whose connect stays in progress because the listen queue is full."""
     server = listener(0)
     for _ in range(300):
         s = new()
@@ -151,19 +151,19 @@ def connecting() -> int:
         assert error_of(connect(s, name_of(server), sizeof(sockaddr_in))) == WSAEWOULDBLOCK
         if not events_of(s, POLLOUT, 100):
             return s
-    raise AssertionError("the listener's queue has no end")
+    raise AssertionError("the listen queue does not fill up")
 
 
 def accept_from(server: int) -> int:
-    """The next connection of a listener, once there is one."""
-    assert readable(server), "no connection came"
+    """Waits for the next connection of a listener and accepts it."""
+    assert readable(server), "no connection in time"
     s = accept(server, None, None)
     assert s != INVALID_SOCKET, error_of(s)
     return s
 
 
 def connected_pair() -> tuple[int, int]:
-    """The client's socket and the accepted one; their listener stays until the test's clean-up."""
+    """A client and its accepted socket; the listener stays open until the end of the test."""
     server = listener()
     client = connect_to(server)
     return client, accept_from(server)
@@ -174,7 +174,7 @@ def udp_pair() -> tuple[int, int]:
 
 
 def receive_all(s: int, count: int) -> bytes:
-    """The next `count` bytes of a stream, or those up to its end."""
+    """The next `count` bytes of a stream, or fewer at its end."""
     data = bytearray(count)
     filled = 0
     while filled < count:
@@ -187,7 +187,7 @@ def receive_all(s: int, count: int) -> bytes:
 
 
 def transfers(s: int) -> list[int]:
-    """What each call that moves bytes answers, at once."""
+    """The errors of send, recv, sendto and recvfrom on a socket, in nonblocking mode."""
     set_nonblocking(s)
     return [
         error_of(send(s, b"1", 1, 0)),
@@ -198,7 +198,7 @@ def transfers(s: int) -> list[int]:
 
 
 def reset(s: int) -> None:
-    """Closes a stream so that its peer is reset."""
+    """Closes a connection with a reset."""
     assert setsockopt(s, SOL_SOCKET, SO_LINGER, linger(1, 0), sizeof(linger)) == 0
     assert closesocket(s) == 0
 
@@ -228,7 +228,7 @@ def _ready(count: int) -> bool:
 
 
 def events_of(s: int, asked: int = POLLIN | POLLOUT, milliseconds: int = 0) -> int:
-    """What WSAPoll shows of a socket."""
+    """The events that WSAPoll returns for a socket."""
     entry = WSAPOLLFD(s, asked, -1)
     count = WSAPoll(entry, 1, milliseconds)
     assert count == (entry.revents != 0), error_of(count)
@@ -237,20 +237,20 @@ def events_of(s: int, asked: int = POLLIN | POLLOUT, milliseconds: int = 0) -> i
 
 
 def await_events(s: int, wanted: int, asked: int = POLLIN | POLLOUT) -> int:
-    """The same, once one of the wanted events is there."""
+    """The same, after one of the wanted events has occurred."""
     limit = time.monotonic() + LIMIT_SECONDS
     while not (events := events_of(s, asked, 1000 * LIMIT_SECONDS)) & wanted:
-        assert time.monotonic() < limit, f"no more than {events:#x} comes"
+        assert time.monotonic() < limit, f"only the events {events:#x} in time"
     return events
 
 
 def closed_port() -> sockaddr_in:
-    """An address of loopback where nobody listens: this socket is bound, and so nobody else comes by."""
+    """A loopback address on which no socket listens. A socket is bound to it, so no other process can."""
     return name_of(bound())
 
 
 class Running(Generic[T]):
-    """A call that runs in a thread of its own; `result` waits for it, and raises what it raised."""
+    """A call that runs in another thread; `result` waits for it and returns its result or raises its exception."""
 
     def __init__(self, call: Callable[[], T]) -> None:
         self._results: list[T] = []
@@ -264,26 +264,26 @@ class Running(Generic[T]):
         self._begun.set()
         try:
             self._results.append(call())
-        except BaseException as raised:  # handed to the thread that asks for the result
+        except BaseException as raised:  # raised again by result()
             self._raised.append(raised)
 
     def result(self) -> T:
         self._thread.join(2 * LIMIT_SECONDS)
-        assert not self._thread.is_alive(), "the call does not end"
+        assert not self._thread.is_alive(), "the call did not end in time"
         if self._raised:
             raise self._raised[0]
         return self._results[0]
 
 
 def in_child(action: Callable[[], object]) -> None:
-    """Runs `action` in a forked child, and fails where it raises or does not end."""
+    """Runs `action` in a forked child and fails if it raises an exception."""
     child = os.fork() if sys.platform != "win32" else 0
     if child == 0:
         code = 1
         try:
             action()
             code = 0
-        except BaseException:  # the child must end here whatever happens, and say why
+        except BaseException:  # the child must end here in any case, and print the reason
             traceback.print_exc()
         finally:
             os._exit(code)

@@ -1,4 +1,4 @@
-"""The benchmarks run and compare; how fast anything is decides no test."""
+"""The benchmarks run and compare; no test depends on a duration."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks.connections import descriptors
-from tests.benchmarks.measuring import Benchmark, Comparison, Contestants, NotHere, measured
+from tests.benchmarks.measuring import Benchmark, Comparison, Unavailable, Variants, measured
 from winsock import BACKEND
 
 pytest.importorskip("_socket", reason="the benchmarks compare with Python's own socket module")
 from tests.benchmarks import __main__ as command
-from tests.benchmarks import crowd, picture
+from tests.benchmarks import many_clients, picture
 from tests.benchmarks.suite import BENCHMARKS
 
 pytestmark = pytest.mark.many_sockets
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.many_sockets
 def test_every_benchmark_gives_positive_ratios(benchmark_: Benchmark) -> None:
     try:
         comparisons = measured(benchmark_, rounds=1)
-    except NotHere as reason:
+    except Unavailable as reason:
         pytest.skip(str(reason))
     assert comparisons
     for one in comparisons:
@@ -36,25 +36,25 @@ def test_every_benchmark_gives_positive_ratios(benchmark_: Benchmark) -> None:
         assert one.other_cost > 0
 
 
-@pytest.mark.posix_only("Windows has no select.poll, which the crowd is compared with")
-def test_the_standard_server_of_a_crowd_measures_in_a_process_of_its_own() -> None:
-    with crowd.poll(150)() as contestants:
-        assert set(contestants) == {"winsock", "select.poll"}
-        assert all(contestant(2) > 0 for contestant in contestants.values())
+@pytest.mark.posix_only("Windows has no select.poll for comparison")
+def test_the_standard_server_with_many_clients_measures_in_its_own_process() -> None:
+    with many_clients.poll(150)() as variants:
+        assert set(variants) == {"winsock", "select.poll"}
+        assert all(variant(2) > 0 for variant in variants.values())
 
 
-def test_another_process_of_a_benchmark_that_fails_is_no_result() -> None:
+def test_a_failure_in_another_process_of_a_benchmark_is_an_error() -> None:
     with ExitStack() as stack:
-        clients = crowd.Elsewhere(stack, "clients", "0")
+        clients = many_clients.OtherProcess(stack, "clients", "0")
         with pytest.raises(RuntimeError, match="has failed"):
-            clients("connect 1")  # to no port at all
+            clients("connect 1")  # port 0 cannot be connected to
 
 
-def test_the_contestants_take_turns_there_and_back_and_a_first_time_does_not_count() -> None:
+def test_the_variants_run_in_the_order_a_b_b_a_after_an_unmeasured_first_run() -> None:
     turns: list[str] = []
 
     @contextmanager
-    def prepare() -> Iterator[Contestants]:
+    def prepare() -> Iterator[Variants]:
         def ours(number: int) -> float:
             turns.append("ours")
             return 3.0 * number * len(turns)
@@ -77,7 +77,7 @@ def test_a_ratio_is_the_median_of_the_rounds_ratios_and_its_spread_their_quartil
     assert Comparison("any", "other", "ns", 1, [3], [2]).quartiles == (1.5, 1.5)
 
 
-def test_the_command_tells_where_it_ran_and_keeps_the_figures(
+def test_the_command_prints_its_environment_and_writes_the_figures(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "figures.json"
@@ -95,7 +95,7 @@ def test_the_command_tells_where_it_ran_and_keeps_the_figures(
 
 
 @pytest.mark.parametrize("ending", ["svg", "png"])
-def test_a_picture_is_drawn_of_what_each_number_of_clients_costs(tmp_path: Path, ending: str) -> None:
+def test_a_picture_of_the_costs_is_drawn(tmp_path: Path, ending: str) -> None:
     pytest.importorskip("matplotlib", reason="the picture needs matplotlib")
     file = tmp_path / f"costs.{ending}"
     some = {1: [4000.0], 1000: [5e6]}
@@ -112,16 +112,14 @@ def test_the_pictures_lines_have_a_cost_for_every_number_of_clients() -> None:
     assert picture.ratios(costs, "socket")["socket"] == {1: 1, 2: 1}
 
 
-def test_an_unknown_benchmark_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_benchmark_is_rejected(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         command.main(["--only", "nonsense"])
     assert ended.value.code == 2
     assert "nonsense" in capsys.readouterr().err
 
 
-def test_too_few_descriptors_are_reported_with_their_number(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_too_few_descriptors_are_reported(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     if sys.platform == "win32":
         pytest.skip("Windows has no limit of descriptors")
     import resource
@@ -131,7 +129,7 @@ def test_too_few_descriptors_are_reported_with_their_number(
         pytest.skip("nothing exceeds the limit of descriptors here")
 
     @contextmanager
-    def prepare() -> Iterator[Contestants]:
+    def prepare() -> Iterator[Variants]:
         with descriptors(hard):
             yield {}
 

@@ -96,4 +96,4 @@ def test_an_interrupt_arrives_as_control_c() -> None:
 def test_without_an_environment_one_line_says_how_to_get_it(tmp_path: Path) -> None:
     done = under_wine("", WINSOCK_WINE=str(tmp_path))
     assert done.returncode == NOT_BUILT
-    assert done.stderr == f"tests/wine: no Windows Python of this version in {tmp_path}; make it: tests/wine/build.py\n"
+    assert done.stderr == f"tests/wine: no current Windows Python in {tmp_path}; build it: tests/wine/build.py\n"

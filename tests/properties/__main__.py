@@ -18,7 +18,7 @@ from .wine import Wine, examined, serve, stop_all
 
 
 def export(count: int, path: Path) -> int:
-    """Writes programs, the same ones each time."""
+    """Writes `count` programs, which are the same each time."""
     from .generating import batch
 
     found: list[Program] = []
@@ -35,7 +35,7 @@ def _lines(path: Path) -> list[Any]:
 
 
 def run_file(path: Path, out: Path) -> int:
-    """Runs a file of programs here, and writes their outcomes."""
+    """Runs the programs of a file on this backend and writes their outcomes."""
     stop_all()
     broken = 0
     with out.open("w", encoding="ascii", newline="\n") as stream:
@@ -44,13 +44,13 @@ def run_file(path: Path, out: Path) -> int:
             stream.write(json.dumps(outcome._asdict()) + "\n")
             for breach in outcome.breaches:
                 broken += 1
-                print(f"breaks the contract: {breach}")
-    print(f"{BACKEND}: {broken} breaches")
+                print(f"violates a rule: {breach}")
+    print(f"{BACKEND}: {broken} violations")
     return 1 if broken else 0
 
 
 def compare(first: Path, second: Path, programs: Path) -> int:
-    """Tells where the outcomes of the same programs differ: compat's first, Wine's second."""
+    """Prints where the outcomes of the same programs differ; `first` is compat's file, `second` Wine's."""
     counts = {"agree": 0, "known": 0, "unknown": 0}
     for program, ours, theirs in zip(_lines(programs), _lines(first), _lines(second), strict=True):
         found = difference(program, ours["trace"], theirs["trace"])
@@ -63,7 +63,7 @@ def compare(first: Path, second: Path, programs: Path) -> int:
 
 
 def hunt(seconds: float, number: int) -> int:
-    """Goes from batch to batch, and prints the smallest program of each unknown kind of difference."""
+    """Runs batch after batch and prints the smallest program for each unknown kind of difference."""
     from .generating import smallest
 
     stop_all()

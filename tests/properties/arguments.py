@@ -1,7 +1,7 @@
-"""A step's arguments: from data to what the calls take, and back to data after the call.
+"""Converts the arguments of a step from data to Python objects, and back to data after the call.
 
-5, None                           themselves
-["slot", 1]                       the handle of the program's second socket; numbers go round
+5, None                           itself
+["slot", 1]                       the handle of the program's second socket; numbers wrap around
 ["text", "::1"], ["bytes", hex]   str, and bytes
 ["room", 8]                       a writable buffer of that many bytes
 ["ref", 16]                       a ctypes integer
@@ -9,7 +9,7 @@
 ["set", slot, …], ["poll", [slot, events], …], ["time", seconds, microseconds]
 ["hints", flags, family, type, protocol]
 ["again"], ["size"]               the same object as the argument before, or its size
-["broken", kind]                  what no C type takes, see BROKEN
+["broken", kind]                  a value that no C type accepts, see BROKEN
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from winsock import (
 )
 
 FILL = 0xA5
-# Each kind with the places of the calls' parameters that it breaks: see programs.py.
+# Values that calls must reject; programs.py says for which parameters.
 BROKEN: dict[str, Any] = {
     "float": 1.5,
     "huge": 1 << 70,
@@ -49,7 +49,7 @@ BROKEN: dict[str, Any] = {
 
 
 class Names(Protocol):
-    """What the arguments need to know of the running program."""
+    """What the arguments need from the running program."""
 
     def handle(self, slot: int) -> int: ...
 
@@ -59,7 +59,7 @@ class Names(Protocol):
 
 
 def value(spec: Any, names: Names) -> Any:
-    """What the call is given."""
+    """The object that is passed to the call."""
     if not isinstance(spec, list):
         return spec
     kind, *rest = spec
@@ -108,15 +108,15 @@ _MAKERS: dict[str, Callable[..., Any]] = {
 }
 
 
-def told(spec: Any, given: Any, names: Names) -> Json:
-    """What a call has made of an argument, as data; None for those that calls only read."""
+def as_json(spec: Any, given: Any, names: Names) -> Json:
+    """The value of an argument after the call, as data; None for arguments that calls only read."""
     kind = spec[0] if isinstance(spec, list) else None
     if kind == "room":
         return bytes(given).hex()
     if kind == "ref":
         return int(given.value)
     if kind == "set":
-        # In which order a set comes back is nobody's promise.
+        # The order of the sockets in a set is not specified.
         return [*sorted(names.slot_of(handle) for handle in given.fd_array[: given.fd_count])]
     if kind == "poll":
         return [f"{names.slot_of(entry.fd)}: {poll_bits(entry.revents)}" for entry in given]

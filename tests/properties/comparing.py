@@ -1,4 +1,4 @@
-"""Where the traces of a program differ between compat and Wine."""
+"""Compares the traces of a program on compat and on Wine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Program = dict[str, Any]
 
 
 def difference(program: Program, compat: Trace, wine: Trace) -> Difference | None:
-    """The first difference that counts: an unknown one, or one after which the sockets themselves may differ."""
+    """The first relevant difference: one that is not known, or one after which the sockets may be in other states."""
     steps = program["steps"]
     for place, step in enumerate(steps):
         ours, theirs = (trace[place] if place < len(trace) else ["nothing"] for trace in (compat, wine))
@@ -24,14 +24,14 @@ def difference(program: Program, compat: Trace, wine: Trace) -> Difference | Non
 
 
 def _nothing_happened(found: Difference) -> bool:
-    """Whether both have failed and left everything as it was."""
+    """Whether both calls failed without changing anything."""
     results = {found.compat[0], found.wine[0]}
-    # With WSAEMSGSIZE a datagram has gone, with the other a connect is on its way.
+    # After WSAEMSGSIZE a datagram is lost, and after WSAEWOULDBLOCK connect is in progress.
     started = "WSAEMSGSIZE" in results or (found.step[0] == "connect" and "WSAEWOULDBLOCK" in results)
     return all(map(fails, results)) and not started and found.compat[1:] == found.wine[1:]
 
 
-# What they answer changes nothing.
+# Calls that change nothing, whatever their answer.
 _HARMLESS = {
     "WSAGetLastError",
     "gethostname",
@@ -45,7 +45,7 @@ _HARMLESS = {
 
 
 def shown(program: Program, compat: Trace, wine: Trace | None = None) -> str:
-    """A program with its trace, or both traces, for people."""
+    """A program with its trace, or both traces, as text."""
     wine = compat if wine is None else wine
     lines = [f"start: {program['start']}, {'nonblocking' if program['nonblocking'] else 'blocking'}"]
     for place, step in enumerate(program["steps"]):

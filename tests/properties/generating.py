@@ -1,4 +1,4 @@
-"""What hypothesis does with the strategy: batches of programs, and the smallest program that shows something."""
+"""Runs the strategy with hypothesis: batches of programs, and the smallest program that has some property."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from .comparing import Program
 from .programs import programs
 
-# Once hypothesis has seen ten examples, it fills most of its time with variations of each; new ones find more here.
+# After ten examples hypothesis mostly varies the earlier ones; new examples find more differences here.
 BATCH = 10
 _SETTINGS = settings(
     database=None,
@@ -26,26 +26,26 @@ class _Found(AssertionError):
     pass
 
 
-def smallest(tells: Callable[[Program], str | None], number: int) -> tuple[str, Program] | None:
-    """Of batch `number`, the first program of which `tells` says something, made as small as it says the same."""
+def smallest(classify: Callable[[Program], str | None], number: int) -> tuple[str, Program] | None:
+    """The first program of batch `number` for which `classify` returns a text, shrunk while the text stays the same."""
     kept: list[tuple[str, Program]] = []
 
     def check(program: Program) -> None:
-        said = tells(program)
-        if said is not None and (not kept or said == kept[-1][0]):
-            kept.append((said, program))
+        text = classify(program)
+        if text is not None and (not kept or text == kept[-1][0]):
+            kept.append((text, program))
             raise _Found
 
     try:
         seed(number)(_SETTINGS(given(programs)(check)))()
     except _Found:
-        said, program = kept[-1]
-        return said, _without_idle_steps(program, lambda smaller: tells(smaller) == said)
+        text, program = kept[-1]
+        return text, _without_unneeded_steps(program, lambda smaller: classify(smaller) == text)
     return None
 
 
-def _without_idle_steps(program: Program, fails: Callable[[Program], bool]) -> Program:
-    """Leaves out what hypothesis has only made simple."""
+def _without_unneeded_steps(program: Program, fails: Callable[[Program], bool]) -> Program:
+    """Removes steps that hypothesis has only simplified."""
     for place in reversed(range(len(program["steps"]))):
         smaller = {**program, "steps": program["steps"][:place] + program["steps"][place + 1 :]}
         if fails(smaller):
@@ -54,7 +54,7 @@ def _without_idle_steps(program: Program, fails: Callable[[Program], bool]) -> P
 
 
 def batch(number: int) -> list[Program]:
-    """The programs of a batch, the same ones with the same release of hypothesis."""
+    """The programs of a batch; the same release of hypothesis generates the same programs."""
     found: list[Program] = []
 
     def keep(program: Program) -> None:

@@ -1,7 +1,8 @@
-"""Carries out the steps of a program on the backend at hand.
+"""Executes the steps of a program on this backend.
 
-The trace tells each step's answer and what the call wrote, in a form that is the same on every machine: errors by name,
-sockets by slot, ports numbered in the order in which they were seen. What breaks the contract is told beside it.
+The trace has the answer of each step and what the call wrote, in a form that is the same on every machine: errors by
+name, sockets by slot, ports numbered in the order of their first appearance. Violations of the rules, such as an
+unexpected exception or an unknown error code, are collected in `breaches`.
 """
 
 from __future__ import annotations
@@ -41,12 +42,12 @@ from winsock import (
     u_long,
 )
 
-from .arguments import told, value
+from .arguments import as_json, value
 from .situations import SITUATIONS
 
-# What waits ends by itself after that.
+# The time limit of every blocking call.
 LIMIT_MILLISECONDS = 5
-# What a call does to another socket shows there at once on Linux' loopback; elsewhere it may take its time.
+# On the loopback of Linux a call affects another socket immediately; on other systems that may take some time.
 SETTLE_MICROSECONDS = {"compat": 0, "ws2_32": 2000}[BACKEND]
 
 _REMOTE = {"connect", "accept", "send", "sendto", "shutdown", "closesocket", "recv", "recvfrom"}
@@ -64,7 +65,7 @@ _PLAIN = {
     "inet_pton",
     "inet_addr",
 }
-# Which argument comes back as a socket address.
+# The index of the argument that receives a socket address.
 _ADDRESSES = {"accept": 1, "getsockname": 1, "getpeername": 1, "recvfrom": 4}
 _STATUS_INVALID_PARAMETER = -0x3FFFFFF3
 _WINSOCK_CODES = {0, *map(int, WSAError)}
@@ -73,13 +74,13 @@ Trace = list[list[Json]]
 
 
 class RunningProgram:
-    """A program under way: its sockets, and what its trace calls things."""
+    """A program that is being executed: its sockets, its trace, and the names that the trace uses."""
 
     def __init__(self, nonblocking: bool) -> None:
         self.nonblocking = nonblocking
         self.slots: list[int] = []
         self.live: dict[int, int] = {}  # slot by handle
-        self.waits: dict[int, bool] = {}  # whether a slot is in blocking mode
+        self.blocking: dict[int, bool] = {}  # by slot
         self.starts = 1
         self.ports: dict[int, str] = {}
         self.codes = set(_WINSOCK_CODES)
@@ -93,7 +94,7 @@ class RunningProgram:
         self.slots.append(handle)
         self.live[handle] = slot
         if prepare:
-            self.waits[slot] = not self.nonblocking
+            self.blocking[slot] = not self.nonblocking
             ioctlsocket(handle, FIONBIO, u_long(self.nonblocking))
             for option in (SO_RCVTIMEO, SO_SNDTIMEO):
                 setsockopt(handle, SOL_SOCKET, option, c_int(LIMIT_MILLISECONDS), 4)
@@ -103,7 +104,7 @@ class RunningProgram:
             return INVALID_SOCKET
         slot %= len(self.slots)
         handle = self.slots[slot]
-        # Windows gives a closed handle's number to a newer socket, which is none of this slot's business.
+        # Windows may give the value of a closed handle to a new socket, which has another slot.
         return handle if self.live.get(handle, slot) == slot else 0xDEAD0000
 
     def slot_of(self, handle: int) -> str:
@@ -124,17 +125,17 @@ class RunningProgram:
 
 
 def _waits_without_limit(program: RunningProgram, handle: int) -> bool:
-    """Whether accept would wait here: nothing limits that on Winsock."""
+    """Whether accept would wait: Winsock has no time limit for it."""
     listening, length = c_int(), c_int(4)
     if getsockopt(handle, SOL_SOCKET, SO_ACCEPTCONN, listening, length) != 0 or not listening.value:
         return False
     fds = fd_set()
     FD_SET(handle, fds)
-    return program.waits.get(program.live.get(handle, -1), True) and select(0, fds, None, None, timeval()) == 0
+    return program.blocking.get(program.live.get(handle, -1), True) and select(0, fds, None, None, timeval()) == 0
 
 
 def _settle() -> None:
-    """Waits a moment, on a socket that has nothing to do with the program's."""
+    """Waits a moment with select, on a socket of its own."""
     if not SETTLE_MICROSECONDS:
         return
     code = WSAGetLastError()
@@ -182,14 +183,14 @@ def _step(program: RunningProgram, step: list[Any]) -> None:
         program.trace.append([type(raised).__name__])
         return
     if _broken(step):
-        program.breaches.append(f"{step}: took a broken argument")
+        program.breaches.append(f"{step}: accepted an invalid argument")
     _answered(program, step, given, result)
     if call in _REMOTE:
         _settle()
 
 
 def _answered(program: RunningProgram, step: list[Any], given: list[Any], result: Any) -> None:
-    """Takes down a call's answer, and what it means for the program's sockets."""
+    """Records the answer of a call and updates the state of the program's sockets."""
     call, *specs = step
     error = WSAGetLastError()
     if call == "WSASetLastError":
@@ -206,7 +207,7 @@ def _answered(program: RunningProgram, step: list[Any], given: list[Any], result
     outs = []
     for place, (spec, object_) in enumerate(zip(specs, given, strict=False)):
         if isinstance(spec, list) and spec[0] in ("room", "ref", "set", "poll"):
-            # A datagram that doesn't fit is told as any other, as far as it goes.
+            # A datagram that does not fit is recorded like any other, as far as it was received.
             outs.append(_out(program, call, place, spec, object_, failed and answer != "WSAEMSGSIZE"))
     if call == "getaddrinfo":
         outs.append(_address_list(given[-1]))
@@ -224,7 +225,7 @@ def _result(program: RunningProgram, call: str, result: Any) -> Json:
             program.breaches.append(f"{call} returns {result}")
         return error_name(result) if result else 0
     if call == "WSAGetLastError":
-        # After a success it is unspecified.
+        # After a successful call it is unspecified.
         return error_name(result) if program.failed else "any"
     if call == "gethostbyname":
         addresses = [bytes(address[: result.h_length]).hex() for address in _until_null(result.h_addr_list)]
@@ -251,7 +252,7 @@ def _out(program: RunningProgram, call: str, place: int, spec: Any, given: Any, 
         if call == "getnameinfo":
             shown = raw.partition(b"\0")[0].decode("latin-1")
             return program.port_name(int(shown)) if shown.isdecimal() else shown
-    return told(spec, given, program)
+    return as_json(spec, given, program)
 
 
 def _address_list(pointer: Any) -> Json:
@@ -267,16 +268,16 @@ def _address_list(pointer: Any) -> Json:
 
 
 def _follow(program: RunningProgram, call: str, given: list[Any], result: Any, failed: bool) -> None:
-    """Keeps up with what a call has done to the program's sockets."""
+    """Tracks how a call has changed the program's sockets."""
     if call == "accept" and not failed:
         program.add(result, False)
-        program.waits[len(program.slots) - 1] = program.waits.get(program.live.get(given[0], -1), True)
+        program.blocking[len(program.slots) - 1] = program.blocking.get(program.live.get(given[0], -1), True)
     elif call == "socket" and not failed:
         program.add(result, True)
     elif call == "closesocket" and not failed:
         program.live.pop(given[0], None)
     elif call == "ioctlsocket" and not failed and given[1] & 0xFFFFFFFF == FIONBIO & 0xFFFFFFFF:
-        program.waits[program.live[given[0]]] = not given[2].value
+        program.blocking[program.live[given[0]]] = not given[2].value
     elif call == "WSAStartup" and result == 0:
         program.starts += 1
     elif call == "WSACleanup" and not failed:
@@ -287,7 +288,7 @@ def _follow(program: RunningProgram, call: str, given: list[Any], result: Any, f
         freeaddrinfo(given[-1])
 
 
-def carry_out(program: RunningProgram, data: dict[str, Any], raised: list[BaseException]) -> None:
+def run_steps(program: RunningProgram, data: dict[str, Any], raised: list[BaseException]) -> None:
     try:
         for handle in SITUATIONS[data["start"]]():
             program.add(handle, True)

@@ -1,8 +1,7 @@
-"""The differences between compat and Wine 10 that are no faults of compat: what fits, and why.
+"""The accepted differences between compat and Wine 10, each with a predicate and a reason.
 
-Where Microsoft's reference or the tests that Wine runs on Windows say something, compat follows that. Most of the rest
-are calls that fail either way: Wine has an order of its own in which it sees two errors, and on their way through its
-server several errors become one.
+compat follows Microsoft's reference, and the tests that Wine runs on Windows. Most of the other differences are calls
+that fail on both: Wine checks two errors in another order, and its server maps several errors to one.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import winsock as w
 
 
 class Difference(NamedTuple):
-    """The first step of a program with different answers: each begins with the result, or the error's name."""
+    """The first step of a program with different answers; an answer starts with the result or the name of the error."""
 
     start: str
     step: list[Any]
@@ -26,7 +25,7 @@ class Difference(NamedTuple):
         return self._replace(compat=self.wine, wine=self.compat)
 
     def kind(self) -> str:
-        """What makes two differences the same."""
+        """A text that is the same for equivalent differences."""
         call = self.step[0]
         detail = f" {self.step[2]} {self.step[3]}" if call.endswith("sockopt") else ""
         shown = slice(None) if self.compat[:1] == self.wine[:1] else slice(1)
@@ -94,41 +93,41 @@ _UNKNOWN_LENGTHS = {
 
 KNOWN = [
     Known(
-        "the contract's order of checks: start-up, handle, lengths, and only then the state",
+        "winsock.api: WSAStartup, the handle and lengths are checked before the state of the socket",
         lambda d, ours, theirs: (
             ours in _FIRST and fails(theirs) and not (d.step[0] == "getpeername" and theirs == "WSAENOTCONN")
         ),
     ),
     Known(
-        "Wine does not look at the handle for options that it only pretends to have",
+        "Wine does not check the handle for options that it does not implement",
         lambda d, ours, theirs: ours in _FIRST[:2] and d.step[0] == "setsockopt" and theirs == 0,
     ),
     Known(
-        "Wine lets the host send without a connection, and takes its EPIPE for a reset",
+        "Wine passes a send without a connection to Linux and maps EPIPE to a reset",
         lambda d, ours, theirs: d.step[0] in _SENDS and (ours, theirs) == ("WSAENOTCONN", "WSAECONNRESET"),
     ),
     Known(
-        "the reference: a connected socket can't listen, WSAEISCONN",
+        "reference: listen on a connected socket is WSAEISCONN",
         lambda d, ours, theirs: d.step[0] == "listen" and (ours, theirs) == ("WSAEISCONN", "WSAEINVAL"),
     ),
     Known(
-        "listen after a failed connect: Windows allows it on a bound socket, and connect has bound this one",
+        "listen after a failed connect: Windows allows it on a bound socket, and connect binds the socket",
         lambda d, ours, theirs: d.step[0] == "listen" and (ours, theirs) == (0, "WSAEINVAL"),
     ),
     Known(
-        "SIO_UDP_CONNRESET is for datagram sockets",
+        "SIO_UDP_CONNRESET is for datagram sockets only",
         lambda d, ours, theirs: d.step[0] == "ioctlsocket" and (ours, theirs) == ("WSAEOPNOTSUPP", 0),
     ),
     Known(
-        "SIOCATMARK is 0 while an urgent byte waits, wherever it stands",
+        "SIOCATMARK is 0 while out-of-band data is waiting, at any position in the stream",
         lambda d, ours, theirs: d.step[0] == "ioctlsocket" and (d.step[2], ours, theirs) == (w.SIOCATMARK, 0, 0),
     ),
     Known(
-        "Wine loses count, and events, of a socket that is in the array twice",
+        "Wine reports wrong counts and events for a socket that is in the array twice",
         lambda d, ours, theirs: d.step[0] == "WSAPoll" and _twice(d.compat[1]),
     ),
     Known(
-        "the reference: WSAPoll refuses events that can't be asked for",
+        "reference: WSAPoll rejects events that cannot be requested",
         lambda d, ours, theirs: (
             d.step[0] == "WSAPoll"
             and ours == "WSAEINVAL"
@@ -136,118 +135,118 @@ KNOWN = [
         ),
     ),
     Known(
-        "Windows shows a failed connect as POLLERR, POLLHUP and POLLWRNORM, however it failed",
+        "Windows reports every failed connect as POLLERR, POLLHUP and POLLWRNORM",
         lambda d, ours, theirs: d.step[0] == "WSAPoll" and d.start.startswith("refused"),
     ),
     Known(
-        "the reference: WSAECONNRESET after a datagram that met a closed port, also on unconnected sockets",
+        "reference: WSAECONNRESET after a datagram to a closed port, also on unconnected sockets",
         lambda d, ours, theirs: d.step[0] in _RECEIVES and ours == "WSAECONNRESET" and _has_sent(d),
     ),
     Known(
-        "the same, as readiness, and as the last error",
+        "the same, as readiness and as the last error",
         lambda d, ours, theirs: (
             d.start.startswith("udp unanswered")
             and (d.step[0] in ("select", "WSAPoll", "WSAGetLastError") or _option(d)[1] == w.SO_ERROR)
         ),
     ),
     Known(
-        "the same on sockets that the program has made",
+        "the same on sockets that the program has created",
         lambda d, ours, theirs: (
             d.step[0] == "select" and any(step[0] == "sendto" for step in d.before) and _less_to_read(d.turned())
         ),
     ),
     Known(
-        "the last error of a call whose own difference is known",
+        "the last error of a call with a known difference",
         lambda d, ours, theirs: d.step[0] == "WSAGetLastError",
     ),
     Known(
-        "the reference: WSAENOTCONN while connecting, listening, or after a refusal, whatever there is to wait for",
+        "reference: WSAENOTCONN while connecting or listening and after a refused connect, regardless of waiting data",
         lambda d, ours, theirs: d.step[0] in _SENDS + _RECEIVES and ours == "WSAENOTCONN" and _waits(theirs),
     ),
     Known(
-        "select shows nothing to read after SD_RECEIVE; of data and ends that came before Wine tells all the same",
+        "after SD_RECEIVE a socket is not readable; Wine still reports earlier data and ends of streams",
         lambda d, ours, theirs: (
             _has_shut_down(d) and (d.step[0] == "WSAPoll" or (d.step[0] == "select" and _less_to_read(d)))
         ),
     ),
     Known(
-        "WSAPoll shows a peer's end as POLLHUP whatever is asked; Wine only beside what is there to see",
+        "WSAPoll reports the end of a stream as POLLHUP for all requests; Wine only together with other events",
         lambda d, ours, theirs: d.step[0] == "WSAPoll" and _without_hup(d.compat[1]) == _without_hup(d.wine[1]),
     ),
     Known(
-        "whether a connect that fails at once counts as a failed connect is not known",
+        "unknown whether a connect that fails immediately counts as a failed connect",
         lambda d, ours, theirs: d.step[0] in ("select", "WSAPoll") and any(step[0] == "connect" for step in d.before),
     ),
     Known(
-        "a reset takes an urgent byte with it, or nothing is known of that; for select there are tests on Windows",
+        "a reset discards out-of-band data, which is tested on Windows for select only",
         lambda d, ours, theirs: d.step[0] in ("select", "WSAPoll") and d.start == "urgent",
     ),
     Known(
-        "the reference: getnameinfo with a buffer of size 0 is WSAEINVAL",
+        "reference: getnameinfo with a buffer of size 0 is WSAEINVAL",
         lambda d, ours, theirs: d.step[0] == "getnameinfo" and ours == "WSAEINVAL",
     ),
     Known(
-        "tests on Windows: too little room for the sender's address is WSAEFAULT, and the datagram stays",
+        "tests on Windows: a buffer too short for the sender's address is WSAEFAULT, and the datagram is kept",
         lambda d, ours, theirs: d.step[0] == "recvfrom" and ours == "WSAEFAULT",
     ),
     Known(
-        "Wine binds a datagram socket also where its send or connect fails",
+        "Wine binds a datagram socket even if send or connect fails",
         lambda d, ours, theirs: (
             (d.step[0] in ("bind", "getsockname", "getpeername", "WSAPoll") or _option(d)[1] == w.IPV6_V6ONLY)
             and any(step[0] in (*_SENDS, "connect") for step in d.before)
         ),
     ),
     Known(
-        "an address that another socket's connect has chosen is in use; Wine leaves that to Linux",
+        "an address that connect has chosen for another socket is in use; Wine leaves the decision to Linux",
         lambda d, ours, theirs: d.step[0] == "bind" and (ours, theirs) == ("WSAEADDRINUSE", 0),
     ),
     Known(
-        "accept with too little room fails before it takes the connection; Wine drops it",
+        "accept with a short address buffer keeps the connection waiting; Wine drops it",
         lambda d, ours, theirs: theirs == "WSAECONNRESET" and any(step[0] == "accept" for step in d.before),
     ),
     Known(
-        "recv of an out-of-band byte never waits; Wine's goes on for ever, or ends",
+        "recv with MSG_OOB never blocks; on Wine it blocks or ends at a timeout",
         lambda d, ours, theirs: ours == "WSAEWOULDBLOCK" and bool(_flags(d) & w.MSG_OOB),
     ),
     Known(
-        "a reset takes what was not yet read with it; compat does not ask for resets before it hands that out",
+        "a reset discards unread data; compat does not check for a reset before it returns the data",
         lambda d, ours, theirs: d.step[0] in _RECEIVES and theirs == "WSAECONNRESET" and not fails(ours),
     ),
     Known(
-        "a datagram socket that isn't connected: WSAENOTCONN",
+        "a datagram socket that is not connected is WSAENOTCONN",
         lambda d, ours, theirs: d.step[0] in _SENDS and (ours, theirs) == ("WSAENOTCONN", "WSAEINVAL"),
     ),
     Known(
-        "a socket of no protocol of its type; Wine finds a raw one",
+        "a protocol that does not match the type is an error; Wine creates a raw socket",
         lambda d, ours, theirs: d.step[0] == "socket" and (ours, theirs) == ("WSAEPROTONOSUPPORT", "a socket"),
     ),
     Known(
-        "more than 255 is WSAEINVAL; Linux takes -1 for the default",
+        "a value above 255 is WSAEINVAL; Linux accepts -1 as the default",
         lambda d, ours, theirs: d.step[0] == "setsockopt" and d.step[4] == ["bytes", "ffffffff"] and theirs == 0,
     ),
     Known(
-        "lengths that nothing is known of",
+        "the behaviour of Windows for these lengths is unknown",
         lambda d, ours, theirs: _option(d) in _UNKNOWN_LENGTHS,
     ),
     Known(
-        "an IPv4 address inside an IPv6 one, to a socket that is for IPv6 only: not known",
+        "an IPv4-mapped address on an IPv6-only socket: the behaviour of Windows is unknown",
         lambda d, ours, theirs: d.step[0] == "sendto" and theirs == "WSAENETUNREACH",
     ),
     Known(
-        "a refused socket that connects to its own port meets itself, if it still has that port",
+        "a socket that connects to its own port after a refusal connects to itself if it still has that port",
         lambda d, ours, theirs: (
             d.start.startswith("refused") and "connect" in [step[0] for step in [*d.before, d.step]]
         ),
     ),
     Known(
-        "the reference: a connect to the family and nothing but zeros takes the peer away, and binds nothing",
+        "reference: connect to an address of zeros removes the peer and does not bind",
         lambda d, ours, theirs: (
             (d.step[0] == "getsockname" and (ours, theirs) == ("WSAEINVAL", 0))
             or (d.step[0] in _SENDS and ours == "WSAENOTCONN" and not fails(theirs) and _has_connected(d))
         ),
     ),
     Known(
-        "the reference: before WSAStartup the calls for names fail",
+        "reference: before WSAStartup the calls for names fail",
         lambda d, ours, theirs: d.step[0].startswith("get") and ours == "WSANOTINITIALISED",
     ),
     Known(
@@ -255,65 +254,65 @@ KNOWN = [
         lambda d, ours, theirs: _option(d)[1] == w.SO_ERROR and ours == 0 and _has_connected(d),
     ),
     Known(
-        "SO_DEBUG is kept on Windows; Wine only takes it",
+        "Windows stores SO_DEBUG; Wine accepts and ignores it",
         lambda d, ours, theirs: _option(d) == (w.SOL_SOCKET, w.SO_DEBUG),
     ),
     Known(
-        "an urgent byte that finds no room: not known",
+        "out-of-band data with a full send buffer: the behaviour of Windows is unknown",
         lambda d, ours, theirs: d.step[0] in _RECEIVES and bool(_flags(d) & w.MSG_OOB) and theirs == "WSAEMSGSIZE",
     ),
     Known(
-        "Wine does not know MSG_WAITALL",
+        "Wine does not implement MSG_WAITALL",
         lambda d, ours, theirs: d.step[0] in _RECEIVES and bool(_flags(d) & w.MSG_WAITALL),
     ),
     Known(
-        "the reference: a name without its length is WSAEFAULT",
+        "reference: an address buffer without a length is WSAEFAULT",
         lambda d, ours, theirs: (
             d.step[0] in ("connect", "sendto") and ours == "WSAEFAULT" and not fails(theirs) and _short(d)
         ),
     ),
     Known(
-        "AF_UNSPEC takes nothing away from a stream",
+        "connect with AF_UNSPEC has no effect on a stream",
         lambda d, ours, theirs: d.step[0] == "connect" and (ours, theirs) == ("WSAEAFNOSUPPORT", 0),
     ),
     Known(
-        "a closed port is a reset to Winsock; Wine tells a refusal where the host tells it first",
+        "Winsock reports a closed port as a reset; Wine reports a refusal if Linux reports it first",
         lambda d, ours, theirs: d.step[0] in _RECEIVES and theirs == "WSAECONNREFUSED",
     ),
     Known(
-        "less room than IP_MULTICAST_IF takes: nothing is known of Windows",
+        "a buffer shorter than the value of IP_MULTICAST_IF: the behaviour of Windows is unknown",
         lambda d, ours, theirs: _option(d) == (w.IPPROTO_IP, w.IP_MULTICAST_IF) and (ours, theirs) == ("WSAEFAULT", 0),
     ),
     Known(
-        "a socket that isn't bound receives nothing: Windows has WSAEINVAL, Wine waits",
+        "receiving on an unbound socket is WSAEINVAL on Windows; Wine blocks",
         lambda d, ours, theirs: d.step[0] in _RECEIVES and ours == "WSAEINVAL" and _waits(theirs),
     ),
     Known(
-        "MSG_WAITALL and flags that nobody knows; Wine ignores them",
+        "Wine ignores MSG_WAITALL and unknown flags",
         lambda d, ours, theirs: ours == "WSAEOPNOTSUPP" and _flags(d) not in (0, 1, 2, 4),
     ),
     Known(
-        "MSG_OOB on a datagram socket; Wine ignores it in recv, and looks at the rest first in send",
+        "MSG_OOB on a datagram socket: Wine ignores it in recv and checks it last in send",
         lambda d, ours, theirs: ours == "WSAEOPNOTSUPP" and bool(_flags(d) & w.MSG_OOB),
     ),
     Known(
-        "after a refused connect the socket isn't connected, and says so",
+        "after a refused connect calls report that the socket is not connected",
         lambda d, ours, theirs: d.step[0] in _RECEIVES and (ours, theirs) == ("WSAENOTCONN", 0) and _has_connected(d),
     ),
     Known(
-        "an address of the wrong family: sources disagree, and Wine's server makes one error of several",
+        "an address of the wrong family: sources disagree, and Wine's server maps several errors to one",
         lambda d, ours, theirs: ours in _FAMILIES and fails(theirs) and bool(_names(d)),
     ),
     Known(
-        "a bad address for a socket that is bound or connected already: which is seen first is not known",
+        "an invalid address for a socket that is already bound or connected: the order of the checks is unknown",
         lambda d, ours, theirs: d.step[0] in ("bind", "connect") and fails(ours) and fails(theirs),
     ),
     Known(
-        "the reference: the wildcard is no destination",
+        "reference: the wildcard address is not a destination",
         lambda d, ours, theirs: d.step[0] in ("connect", "sendto") and ours == "WSAEADDRNOTAVAIL" and _to_wildcard(d),
     ),
     Known(
-        "the reference: select refuses a negative time",
+        "reference: select rejects a negative timeout",
         lambda d, ours, theirs: d.step[0] == "select" and ours == "WSAEINVAL" and d.step[5] == ["time", -1, 0],
     ),
     Known(
@@ -323,19 +322,19 @@ KNOWN = [
         ),
     ),
     Known(
-        "Windows has other defaults than Linux, which Wine shows",
+        "Windows has other defaults than Linux, whose values Wine returns",
         lambda d, ours, theirs: _option(d) in _DEFAULTS and (ours, theirs) == (0, 0) and _same_but(d, 1),
     ),
     Known(
-        "getsockopt leaves the length 4 where there is more room; Wine doesn't, for some",
+        "getsockopt sets the length to 4 in a larger buffer; Wine does not for some options",
         lambda d, ours, theirs: d.step[0] == "getsockopt" and (ours, theirs) == (0, 0) and _same_but(d, 2),
     ),
     Known(
-        "options of another kind of socket: several errors become one in Wine's server",
+        "options of another type of socket: Wine's server maps several errors to one",
         lambda d, ours, theirs: d.step[0].endswith("sockopt") and fails(ours) and fails(theirs),
     ),
     Known(
-        "SO_LINGER and SO_DONTLINGER are for streams",
+        "SO_LINGER and SO_DONTLINGER are options of streams",
         lambda d, ours, theirs: _option(d)[1] in _ONE_DATAGRAM_OPTION and (ours, theirs) == ("WSAENOPROTOOPT", 0),
     ),
     Known(
@@ -343,23 +342,23 @@ KNOWN = [
         lambda d, ours, theirs: _option(d)[1] == w.IPV6_V6ONLY and (ours, theirs) == (0, "WSAEOPNOTSUPP"),
     ),
     Known(
-        "a value of no bytes is WSAEFAULT; Wine takes it for some",
+        "a value of length 0 is WSAEFAULT; Wine accepts it for some options",
         lambda d, ours, theirs: d.step[0] == "setsockopt" and (d.step[5], ours, theirs) == (0, "WSAEFAULT", 0),
     ),
     Known(
-        "Wine gives some of Linux' own EAI codes, and copies the hints' flags",
+        "Wine returns some EAI codes of Linux and copies the flags of the hints",
         lambda d, ours, theirs: d.step[0] in ("getaddrinfo", "getnameinfo") and (fails(theirs) or _flags_only(d)),
     ),
     Known(
-        "inet_pton leaves the buffer alone when the text is bad",
+        "inet_pton does not change the buffer if the text is invalid",
         lambda d, ours, theirs: d.step[0] == "inet_pton" and (ours, theirs) == (0, 0),
     ),
     Known(
-        "socket: type before family before protocol, as the tests on Windows have it",
+        "tests on Windows: socket checks the type, then the family, then the protocol",
         lambda d, ours, theirs: d.step[0] == "socket" and fails(ours) and fails(theirs),
     ),
     Known(
-        "getpeername: not connected comes before everything else",
+        "getpeername checks the connection before its arguments",
         lambda d, ours, theirs: d.step[0] == "getpeername" and ours == "WSAENOTCONN" and fails(theirs),
     ),
 ]
@@ -379,7 +378,7 @@ def _has_connected(found: Difference) -> bool:
 
 
 def _less_to_read(found: Difference) -> bool:
-    """Whether all sets but the first are equal, or there are no others to tell apart."""
+    """Whether all sets except for the first one are equal."""
     ours, theirs = found.compat[1:], found.wine[1:]
     return ours[1:] == theirs[1:] and set(ours[0]) < set(theirs[0])
 
@@ -404,6 +403,6 @@ def _flags_only(found: Difference) -> bool:
 
 
 def known(found: Difference) -> str | None:
-    """Why a difference is accepted."""
+    """The reason why a difference is accepted; None if it is not."""
     ours, theirs = found.compat[0], found.wine[0]
     return next((entry.reason for entry in KNOWN if entry.fits(found, ours, theirs)), None)

@@ -1,4 +1,4 @@
-"""What arguments are taken from: valid ones and absurd ones, of every kind that the calls take."""
+"""The pools from which arguments are drawn: valid and invalid values of every kind."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any, TypeAlias
 
 import winsock as w
 
-# What one argument is taken from. Plain lists, so that a draw is a single cheap choice; an entry may stand there often.
+# The possible values of one argument. In a plain list a draw is one cheap choice; frequent values are repeated.
 Pool: TypeAlias = list[Any]
 
 
 def mostly(usual: Pool, absurd: Pool, share: int = 8) -> Pool:
-    """Absurd once in about `share` times."""
+    """A pool that gives an `absurd` value about once in `share` draws."""
     heavy = -(-len(absurd) * (share - 1) // len(usual))
     light = -(-len(usual) // (len(absurd) * (share - 1)))
     return usual * heavy + absurd * light
@@ -23,7 +23,7 @@ def specs(kind: str, *parts: Pool) -> Pool:
 
 
 _slots = specs("slot", [0, 1, 2, 3])
-# Neither 0 nor INVALID_SOCKET, nor a descriptor of the host, nor a number that nobody gave out, is a socket.
+# Not sockets: INVALID_SOCKET, 0, a file descriptor of the process, and a number that was never returned.
 HANDLES = mostly(_slots, [w.INVALID_SOCKET, 0, 4, 0x7FFFFFF0], 20)
 FLAGS = mostly([0, 0, 0, w.MSG_PEEK], [w.MSG_OOB, w.MSG_DONTROUTE, w.MSG_WAITALL, 0x40, -1])
 ROOMS = specs("room", [8, 64, 1, 0])
@@ -32,7 +32,7 @@ DATA = specs("bytes", ["6162636465666768", "61", "", "00" * 64])
 
 LOOPBACK, _OTHER_LOOPBACK, _WILDCARD, _FOREIGN = "7f000001", "7f000002", "00000000", "cb007101"
 _HOSTS6 = ["00" * 15 + "01", "00" * 16, "00000000000000000000ffff7f000001"]
-# Port 9 is nobody's: no program binds it.
+# No program binds port 9.
 _ports = mostly(_slots, [0, 9])
 
 

@@ -1,4 +1,4 @@
-"""The strategy that makes programs: the calls with their pools of arguments, each as often as it deserves."""
+"""The strategy that generates programs: the calls with the pools of their arguments, and their frequencies."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _call(name: str, *pools: Pool) -> Strategy:
 
 def _poll_step(parts: tuple[list[Any], int, int, int]) -> list[Any]:
     entries, kind, more, limit = parts
-    # Without a single entry there is nothing that could end a wait; one more than there are is beyond the buffer.
+    # Without entries nothing could end a wait; a count of one entry too many exceeds the buffer.
     return ["WSAPoll", None if kind == 0 else ["poll", *entries], 0 if more == 0 else len(entries) + (more == 1), limit]
 
 
@@ -127,7 +127,7 @@ _STARTS = [
     _call("WSAGetLastError"),
 ]
 
-# What breaks a parameter, by what the parameter is.
+# The invalid values (see BROKEN) by kind of parameter.
 _INTEGER = ["float", "huge", "tiny", "digits"]
 _CONST = ["number", "digits", "strided", "strided const"]
 _WRITTEN = ["number", "digits", "strided", "const"]
@@ -164,7 +164,7 @@ _PARAMETERS = {
 
 @st.composite
 def _broken(draw: st.DrawFn, steps: Strategy) -> list[Any]:
-    """A step of which one argument breaks its C type."""
+    """A step with one argument that its C type does not accept."""
     step: list[Any] = draw(steps)
     kinds = _PARAMETERS.get(step[0])
     if not kinds:
@@ -174,7 +174,7 @@ def _broken(draw: st.DrawFn, steps: Strategy) -> list[Any]:
     return [step[0], *[None if spec == ["again"] else spec for spec in step[1 : place + 1]], broken, *step[place + 2 :]]
 
 
-# Each group of calls as often as its weight says, out of 100.
+# The groups of calls and their weights, which sum to 100.
 _GROUPS = [
     (7, [_SOCKET]),
     (3, [_call("closesocket", HANDLES)]),
@@ -189,7 +189,7 @@ _GROUPS = [
 ]
 _usual = st.sampled_from([group for weight, group in _GROUPS for _ in range(weight)]).flatmap(st.one_of)
 _steps = st.sampled_from([_usual] * 30 + [_broken(_usual)]).flatmap(lambda strategy: strategy)
-# Three lists make programs longer than one does, and shrink as far.
+# Three lists make programs longer than one list does, and shrink equally well.
 _lists = st.tuples(*[st.lists(_steps, max_size=10)] * 3).map(lambda lists: [step for steps in lists for step in steps])
 
 programs = st.fixed_dictionaries(

@@ -1,4 +1,4 @@
-"""Runs a program from start to end, and looks whether it hangs or leaves anything behind."""
+"""Runs a program and checks that it neither hangs nor leaks handles."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 from winsock import MAKEWORD, WSADATA, WSACleanup, WSAStartup
 
-from .interpreter import RunningProgram, Trace, carry_out
+from .interpreter import RunningProgram, Trace, run_steps
 
-# Far more than any program needs: each of its waits has a limit.
+# Far more than any program needs: each of its blocking calls has a time limit.
 WATCHDOG_SECONDS = 20
 
 
@@ -22,7 +22,7 @@ class Outcome(NamedTuple):
 
 
 def _handles() -> int | list[str]:
-    """What the process holds of the system."""
+    """The open file descriptors of the process, or the number of its handles on Windows."""
     if sys.platform != "win32":
         return os.listdir("/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd")
     count = ctypes.c_uint32()
@@ -32,12 +32,12 @@ def _handles() -> int | list[str]:
 
 
 def run(data: dict[str, Any]) -> Outcome:
-    """Runs a program on a start of Winsock of its own, which must not be started yet."""
+    """Runs a program between its own WSAStartup and WSACleanup; Winsock must not be started yet."""
     before = _handles()
     program, raised = RunningProgram(data["nonblocking"]), list[BaseException]()
     assert WSAStartup(MAKEWORD(2, 2), WSADATA()) == 0
-    # A thread of its own: the last error is 0 at first, and a hang holds up nobody else.
-    thread = threading.Thread(target=carry_out, args=(program, data, raised), daemon=True)
+    # In a new thread the last error is 0, and a call that hangs does not block the test run.
+    thread = threading.Thread(target=run_steps, args=(program, data, raised), daemon=True)
     thread.start()
     thread.join(WATCHDOG_SECONDS)
     hangs = thread.is_alive()

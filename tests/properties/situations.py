@@ -1,4 +1,4 @@
-"""Where a program may start, with sockets in states that random calls would seldom reach: its first slots."""
+"""The initial situations of programs: sockets in states that random calls would rarely reach."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _listening() -> list[int]:
 
 
 def _queued() -> list[int]:
-    """A listener and a client that it has not accepted."""
+    """A listening socket and a client that has not been accepted."""
     queue, client = kit.listener(), kit.tcp()
     kit.done(connect(client, kit.name_of(queue), kit.IN))
     return [queue, client]
@@ -84,7 +84,7 @@ def _refused_nonblocking() -> list[int]:
 
 
 def _connecting() -> list[int]:
-    """A listener whose queue is full, and a client that stays on its way to it."""
+    """A client whose connect stays in progress because the listen queue is full."""
     queue = kit.bound(kit.tcp())
     kit.done(listen(queue, 1))
     clients = [kit.nonblocking(kit.tcp()) for _ in range(4)]

@@ -1,4 +1,4 @@
-"""Random programs of calls keep the contract, and end as they do under Wine: see tests/properties."""
+"""Random programs of calls violate no rule, and have the same traces as on Wine: see tests/properties."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tests.properties.running import run
 from tests.properties.wine import Wine, examined
 from winsock import BACKEND
 
-# Batches of ten programs. Where a moment is waited for what one socket does to another, time allows fewer.
+# Batches of ten programs. On ws2_32 each step waits a moment, so there is time for fewer.
 BATCHES = {"compat": 210, "ws2_32": 20}[BACKEND]
 COMPARED_BATCHES = 32
 
 
-@pytest.mark.wine_differs("getnameinfo and getaddrinfo give some of Linux' own codes")
-def test_no_program_crashes_hangs_leaks_raises_or_leaves_a_strange_error(unstarted: None) -> None:
+@pytest.mark.wine_differs("getnameinfo and getaddrinfo return some error codes of Linux")
+def test_no_program_crashes_hangs_leaks_raises_or_sets_an_unknown_error(unstarted: None) -> None:
     count = 0
 
     def breach(program: Program) -> str | None:
@@ -38,12 +38,14 @@ def test_no_program_crashes_hangs_leaks_raises_or_leaves_a_strange_error(unstart
 def wine() -> Iterator[Wine]:
     with Wine() as started:
         if not started.available():
-            pytest.skip("there is no Wine to compare with: tests/wine/build.py makes one")
+            pytest.skip("Wine is not built: run tests/wine/build.py")
         yield started
 
 
-@pytest.mark.posix_only("it runs each program here, on compat, and in a Wine beside it")
-def test_programs_end_as_they_do_under_wine_but_for_known_differences(unstarted: None, wine: Wine) -> None:
+@pytest.mark.posix_only("it compares compat with Wine, which it starts itself")
+def test_programs_have_the_same_traces_on_compat_and_wine_except_for_known_differences(
+    unstarted: None, wine: Wine
+) -> None:
     agreed = compared = 0
 
     def differs(program: Program) -> str | None:
@@ -59,4 +61,4 @@ def test_programs_end_as_they_do_under_wine_but_for_known_differences(unstarted:
             _, (ours, theirs) = examined(wine, different[1])
             pytest.fail(f"{different[0]}\n{shown(different[1], ours.trace, theirs.trace)}")
     assert compared >= 300
-    assert agreed > compared / 2, "too many programs come to an early end at a known difference"
+    assert agreed > compared / 2, "too many programs end early at a known difference"

@@ -1,4 +1,4 @@
-"""A Wine that lives on: it takes programs on its standard input and answers with outcomes, a line of JSON each."""
+"""A Wine process that runs programs: it reads them from standard input and writes outcomes, one JSON line each."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ from .known import Difference, known
 from .running import WATCHDOG_SECONDS, Outcome, run
 
 _RUN = Path(__file__).parents[1] / "wine" / "run"
-# tests/wine/run ends with it where nothing has been built.
+# The exit code of tests/wine/run if Wine is not built.
 _NOT_BUILT = 125
-# Wine's first start makes its folders; a program that hangs is given up by the child itself.
+# The first start of Wine is slow. The child process itself ends a program that hangs.
 _START_SECONDS = 120
 _ANSWER_SECONDS = WATCHDOG_SECONDS + 20
 
 
 def stop_all() -> None:
-    """Undoes every start of Winsock: Python's own modules may have made one."""
+    """Calls WSACleanup until it fails: Python's own modules may have called WSAStartup."""
     while WSACleanup() == 0:
         pass
 
 
 def serve() -> int:
-    """Runs programs from standard input until it ends. After one that hangs, it ends itself."""
+    """Runs programs from standard input until its end; exits after a program that hangs."""
     stop_all()
     print("ready", flush=True)
     for line in sys.stdin:
         outcome = run(json.loads(line))
         print(json.dumps(outcome._asdict()), flush=True)
         if any(breach.endswith(": hangs") for breach in outcome.breaches):
-            os._exit(1)  # the hanging thread holds up every other way out
+            os._exit(1)  # any other exit would wait for the hanging thread
     return 0
 
 
 def examined(wine: Wine, program: Program) -> tuple[Difference | None, tuple[Outcome, Outcome]]:
-    """A difference between the backends that stays: Wine is asked once more, for its answers may come late."""
+    """The difference between the backends, if any. An unknown one must occur twice, because Wine may be slow."""
     ours, theirs = run(program), wine.run(program)
     found = difference(program, ours.trace, theirs.trace)
     if found is not None and known(found) is None:
@@ -53,7 +53,7 @@ def examined(wine: Wine, program: Program) -> tuple[Difference | None, tuple[Out
 
 
 class Wine:
-    """The child, started at the first program, and again after a program that took it along."""
+    """The child process; it is started at the first program, and again after a program that ended it."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
@@ -65,12 +65,12 @@ class Wine:
         self._end()
 
     def available(self) -> bool:
-        """Whether there is a Windows Python to be had here."""
+        """Whether Python runs on Wine on this machine."""
         return self._started() is not None
 
     def run(self, data: Program) -> Outcome:
         process = self._started()
-        assert process is not None, "there is no Wine here: tests/wine/build.py"
+        assert process is not None, "Wine is not built: run tests/wine/build.py"
         assert process.stdin is not None
         process.stdin.write(json.dumps(data) + "\n")
         process.stdin.flush()
@@ -95,11 +95,11 @@ class Wine:
         return None
 
     def _line(self, process: subprocess.Popen[str], seconds: int) -> str:
-        """The next line, or nothing when the child has ended or does not answer."""
+        """The next line, or "" if the child has ended or does not answer in time."""
         assert process.stdout is not None
         with selectors.DefaultSelector() as selector:
             selector.register(process.stdout, selectors.EVENT_READ)
-            # One line at a time is asked for, and so none waits in the stream's own buffer.
+            # There is one answer per question, so no further line waits in the buffer of the stream.
             return process.stdout.readline() if selector.select(seconds) else ""
 
     def _end(self) -> None:
@@ -108,7 +108,7 @@ class Wine:
             return
         assert process.stdin is not None
         assert process.stdout is not None
-        with contextlib.suppress(BrokenPipeError):  # the child may have gone already
+        with contextlib.suppress(BrokenPipeError):  # the child may have ended already
             process.stdin.close()
         try:
             process.wait(10)

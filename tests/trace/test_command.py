@@ -1,4 +1,4 @@
-"""python -m winsock.trace and WINSOCK_TRACE: a program runs as it does without them, and its calls are told."""
+"""python -m winsock.trace and WINSOCK_TRACE run a program unchanged and trace its calls."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from winsock.trace.sinks import Output
 PROGRAM = """\
 import sys
 from winsock import *
-print(htons(1), sys.argv[1:], __name__, "beside" in sys.modules or __import__("beside").WHO)
+print(htons(1), sys.argv[1:], __name__, "helper" in sys.modules or __import__("helper").WHO)
 htonl(2)
 if "fail" in sys.argv: sys.exit(7)
 if "raise" in sys.argv: raise ValueError("of the program")
@@ -29,7 +29,7 @@ if "raise" in sys.argv: raise ValueError("of the program")
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "program.py").write_text(PROGRAM, encoding="ascii")
-    (tmp_path / "beside.py").write_text('WHO = "a neighbour"', encoding="ascii")
+    (tmp_path / "helper.py").write_text('WHO = "a helper"', encoding="ascii")
     return tmp_path
 
 
@@ -39,28 +39,28 @@ def stopped() -> object:
     trace.stop()
 
 
-def test_a_script_runs_with_its_arguments_and_neighbours(folder: Path) -> None:
+def test_a_script_runs_with_its_arguments_and_can_import_modules_of_its_folder(folder: Path) -> None:
     done = python("-m", "winsock.trace", str(folder / "program.py"), "--json", "-o", "x", cwd=folder.parent)
-    assert done.stdout.split("\n")[0] == "256 ['--json', '-o', 'x'] __main__ a neighbour"
+    assert done.stdout.split("\n")[0] == "256 ['--json', '-o', 'x'] __main__ a helper"
     assert [line.split()[2] for line in done.stderr.splitlines()] == ["htons(1)", "htonl(2)"]
     assert done.returncode == 0
 
 
-def test_a_module_runs_as_with_m(folder: Path) -> None:
+def test_a_module_runs_as_with_python_m(folder: Path) -> None:
     done = python("-m", "winsock.trace", "-o", "trace.txt", "-m", "program", "1", cwd=folder)
-    assert done.stdout.startswith("256 ['1'] __main__ a neighbour")
+    assert done.stdout.startswith("256 ['1'] __main__ a helper")
     assert done.stderr == ""
     assert "htons(1) = 256" in (folder / "trace.txt").read_text(encoding="ascii")
 
 
-def test_the_exit_code_is_the_programs(folder: Path) -> None:
+def test_the_exit_code_is_that_of_the_program(folder: Path) -> None:
     assert python("-m", "winsock.trace", "program.py", "fail", cwd=folder).returncode == 7
     raised = python("-m", "winsock.trace", "program.py", "raise", cwd=folder)
     assert raised.returncode == 1
     assert raised.stderr.splitlines()[-1] == "ValueError: of the program"
 
 
-def test_options_choose_the_calls_the_bytes_and_the_form(folder: Path) -> None:
+def test_options_select_the_calls_the_number_of_bytes_and_the_format(folder: Path) -> None:
     done = python("-m", "winsock.trace", "--json", "--calls", "htonl", "--bytes", "5", "program.py", cwd=folder)
     head, call = (json.loads(line) for line in done.stderr.splitlines())
     assert (head["trace"], head["argv"], head["backend"]) == (1, ["program.py"], winsock.BACKEND)
@@ -78,28 +78,28 @@ def test_a_new_trace_replaces_the_file(folder: Path) -> None:
     ("arguments", "message"),
     [
         ([], "required: PROGRAM"),
-        (["nothing.py"], "there is no program nothing.py"),
+        (["nothing.py"], "no such file: 'nothing.py'"),
         (["-m", "no_such_module"], "No module named no_such_module"),
-        (["--calls", "send,sned", "program.py"], "there is no call 'sned'"),
-        (["--bytes", "-1", "program.py"], "'-1' is not a number of bytes"),
-        (["-o", "missing/trace", "program.py"], "missing/trace: No such file or directory"),
+        (["--calls", "send,sned", "program.py"], "unknown call: 'sned'"),
+        (["--bytes", "-1", "program.py"], "invalid number of bytes: '-1'"),
+        (["-o", "missing/trace", "program.py"], "cannot write the trace to missing/trace: No such file or directory"),
     ],
 )
-def test_a_mistake_is_told_in_one_line(folder: Path, arguments: list[str], message: str) -> None:
+def test_an_invalid_option_is_reported_in_one_line(folder: Path, arguments: list[str], message: str) -> None:
     done = python("-m", "winsock.trace", *arguments, cwd=folder)
     assert done.returncode in (1, 2)
     assert message in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
 
 
-def test_a_missing_import_of_the_program_is_its_own(folder: Path) -> None:
+def test_a_failing_import_in_the_program_is_shown_with_its_traceback(folder: Path) -> None:
     (folder / "broken.py").write_text("import no_such_module", encoding="ascii")
     done = python("-m", "winsock.trace", "-m", "broken", cwd=folder)
     assert "Traceback" in done.stderr
     assert done.stderr.splitlines()[-1] == "ModuleNotFoundError: No module named 'no_such_module'"
 
 
-def test_the_help_teaches(folder: Path) -> None:
+def test_the_help_has_examples(folder: Path) -> None:
     for arguments in (["--help"], ["picture", "--help"]):
         done = python("-m", "winsock.trace", *arguments, cwd=folder, check=True)
         assert "example" in done.stdout
@@ -131,12 +131,12 @@ def test_the_command_in_this_process(
 # ---- the environment variable
 
 
-def test_a_variable_traces_any_program(folder: Path) -> None:
+def test_the_variable_traces_any_program(folder: Path) -> None:
     done = python("program.py", cwd=folder, environment={"WINSOCK_TRACE": "-"})
     assert [line.split()[2] for line in done.stderr.splitlines()] == ["htons(1)", "htonl(2)"]
 
 
-def test_a_file_is_appended_to_and_its_ending_chooses_json(folder: Path) -> None:
+def test_a_trace_is_appended_to_the_file_and_the_extension_selects_json(folder: Path) -> None:
     for _ in range(2):
         python("program.py", cwd=folder, environment={"WINSOCK_TRACE": "a.jsonl"}, check=True)
     lines = (folder / "a.jsonl").read_text(encoding="ascii").splitlines()
@@ -144,7 +144,7 @@ def test_a_file_is_appended_to_and_its_ending_chooses_json(folder: Path) -> None
     assert json.loads(lines[0])["argv"][1:] == ["program.py"]
 
 
-def test_the_format_can_be_said(folder: Path) -> None:
+def test_the_format_can_be_selected(folder: Path) -> None:
     python(
         "program.py", cwd=folder, environment={"WINSOCK_TRACE": "a.jsonl", "WINSOCK_TRACE_FORMAT": "text"}, check=True
     )
@@ -153,17 +153,19 @@ def test_the_format_can_be_said(folder: Path) -> None:
     assert json.loads(done.stderr.splitlines()[1])["call"] == "htons"
 
 
-def test_percent_p_is_the_processs_number(folder: Path) -> None:
+def test_percent_p_is_replaced_by_the_process_id(folder: Path) -> None:
     python("program.py", cwd=folder, environment={"WINSOCK_TRACE": "%p.jsonl"}, check=True)
     (found,) = folder.glob("*.jsonl")
     assert json.loads(found.read_text(encoding="ascii").splitlines()[0])["pid"] == int(found.stem)
 
 
-def test_a_trace_that_cannot_be_does_not_stop_the_program(folder: Path) -> None:
+def test_a_trace_that_cannot_be_written_does_not_stop_the_program(folder: Path) -> None:
     done = python("program.py", cwd=folder, environment={"WINSOCK_TRACE": "missing/trace"})
     assert done.returncode == 0
     assert done.stdout.startswith("256")
-    assert done.stderr.splitlines() == ["winsock.trace: no trace: missing/trace: No such file or directory"]
+    assert done.stderr.splitlines() == [
+        "winsock.trace: cannot write the trace to missing/trace: No such file or directory"
+    ]
 
 
 def test_the_variables_in_this_process(
@@ -174,15 +176,15 @@ def test_the_variables_in_this_process(
     winsock.calls.htons(1)
     start_by_environment({"WINSOCK_TRACE": "missing/trace"})
     first, second = capsys.readouterr().err.splitlines()
-    assert first == "winsock.trace: WINSOCK_TRACE_FORMAT is text or json, not 'xml'"
-    assert second == "winsock.trace: no trace: missing/trace: No such file or directory"
+    assert first == "winsock.trace: invalid WINSOCK_TRACE_FORMAT: 'xml'; use text or json"
+    assert second == "winsock.trace: cannot write the trace to missing/trace: No such file or directory"
     assert json.loads(Path("a.json").read_text(encoding="ascii").splitlines()[1])["call"] == "htons"
 
 
-# ---- what can't be written
+# ---- a failed write
 
 
-def test_where_the_trace_cannot_be_written_the_program_goes_on(
+def test_a_program_continues_after_a_failed_write_of_the_trace(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], stopped: None
 ) -> None:
     before = set(_descriptors())
@@ -191,7 +193,7 @@ def test_where_the_trace_cannot_be_written_the_program_goes_on(
     os.close(opened)
     assert tracing.calls.htons(1) == 256
     assert tracing.calls.htons(2) == 512
-    assert capsys.readouterr().err == "winsock.trace: the trace ends here: Bad file descriptor\n"
+    assert capsys.readouterr().err == "winsock.trace: the trace ends because a write failed: Bad file descriptor\n"
 
 
 def _descriptors() -> list[int]:
@@ -205,7 +207,7 @@ def _descriptors() -> list[int]:
     return found
 
 
-def test_a_program_without_standard_error_goes_on(tmp_path: Path) -> None:
+def test_a_program_without_standard_error_can_be_traced(tmp_path: Path) -> None:
     program = "import os, sys; os.close(2); sys.stderr = None; import winsock; print(winsock.htons(1))"
     done = python("-c", program, cwd=tmp_path, environment={"WINSOCK_TRACE": "-"})
     assert (done.stdout.strip(), done.returncode) == ("256", 0)
@@ -214,5 +216,5 @@ def test_a_program_without_standard_error_goes_on(tmp_path: Path) -> None:
 def test_standard_error_is_not_closed() -> None:
     output = Output("-", append=False)
     output.close()
-    output.write("to nobody")
+    output.write("ignored")
     os.fstat(2)

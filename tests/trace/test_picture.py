@@ -1,4 +1,4 @@
-"""Traces of programs that talked to each other become one timeline: lanes, marks in order, arrows."""
+"""Traces of several programs become one timeline: lanes, marks in order of time, arrows."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_the_arrows_of_a_real_run(drawn: Timeline) -> None:
     ]
 
 
-def test_time_goes_downwards(drawn: Timeline) -> None:
+def test_events_are_in_order_of_time_and_arrows_point_forward(drawn: Timeline) -> None:
     assert [event.at for event in drawn.events] == sorted(event.at for event in drawn.events)
     for arrow in drawn.arrows:
         assert arrow.source.index < arrow.target.index, arrow
@@ -68,7 +68,7 @@ def test_the_diagram_of_a_real_run(drawn: Timeline) -> None:
     assert any("htons" in line for line in sequence_diagram(drawn, everything=True).splitlines())
 
 
-def test_the_page_needs_nothing_from_elsewhere(drawn: Timeline) -> None:
+def test_the_page_needs_no_other_files(drawn: Timeline) -> None:
     text = page(drawn, "a <talk>")
     assert "<title>a &lt;talk&gt;</title>" in text
     assert "default-src 'none'" in text
@@ -81,7 +81,7 @@ def test_the_page_needs_nothing_from_elsewhere(drawn: Timeline) -> None:
     assert len(data["arrows"]) == len(drawn.arrows)
 
 
-def test_the_command_draws_both(talk: Path, tmp_path: Path) -> None:
+def test_the_command_writes_a_page_and_a_diagram(talk: Path, tmp_path: Path) -> None:
     traces = [f"the server={talk / 'server.jsonl'}", str(talk / "client.jsonl")]
     html, diagram = tmp_path / "talk.html", tmp_path / "talk.md"
     done = python(
@@ -97,21 +97,23 @@ def test_the_command_draws_both(talk: Path, tmp_path: Path) -> None:
         check=True,
     )
     assert done.stderr.startswith("2 programs, ")
-    assert ", 8 arrows: " in done.stderr
+    assert ", 8 arrows; written to " in done.stderr
     assert "<title>the server and client</title>" in html.read_text(encoding="utf-8")
     text = diagram.read_text(encoding="utf-8")
     assert text.startswith("```mermaid\nsequenceDiagram\n    participant P0 as the server\n")
     assert text.endswith("\n```\n")
 
 
-def test_without_a_file_the_diagram_is_the_output(talk: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_without_a_file_the_diagram_is_written_to_standard_output(
+    talk: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
     assert main([str(talk / "client.jsonl")]) == 0
     out = capfdbinary.readouterr().out
     assert out.startswith(b"sequenceDiagram\n")
     assert "\u00d7".encode() not in out
 
 
-def test_a_page_with_a_title_of_its_own(talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_title_of_the_page_can_be_set(talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target, diagram = tmp_path / "a.html", tmp_path / "a.mmd"
     arguments = [
         str(talk / "client.jsonl"),
@@ -129,11 +131,11 @@ def test_a_page_with_a_title_of_its_own(talk: Path, tmp_path: Path, capsys: pyte
     assert capsys.readouterr().err.startswith("1 programs, ")
 
 
-# ---- what a real run seldom shows
+# ---- cases that a real run rarely shows
 
 
 class Story:
-    """Records as programs would have written them, one call after the other."""
+    """Creates records as the tracer writes them, one call after the other."""
 
     def __init__(self, *names: str) -> None:
         self.lanes = [Lane(name, pid, [name], "compat", 0) for pid, name in enumerate(names)]
@@ -186,7 +188,7 @@ def test_a_stream_is_matched_byte_by_byte() -> None:
     ]  # fmt: skip
 
 
-def test_a_connection_goes_to_the_last_that_asked_with_these_addresses() -> None:
+def test_a_connection_is_matched_with_the_last_connect_that_had_its_addresses() -> None:
     story = Story("a", "b")
     for _ in range(2):
         story.stream(0, 5, A, B)
@@ -207,7 +209,7 @@ def test_a_refused_connection_has_no_arrow() -> None:
     assert story.arrows() == []
 
 
-def test_a_call_that_raised_is_shown_and_moves_nothing(tmp_path: Path) -> None:
+def test_a_call_that_raised_an_exception_is_drawn_without_an_arrow(tmp_path: Path) -> None:
     story = Story("a", "b")
     story.stream(0, 5, A, B)
     story.accept(1, 7, B, A)
@@ -218,7 +220,7 @@ def test_a_call_that_raised_is_shown_and_moves_nothing(tmp_path: Path) -> None:
     assert '"error":"TypeError"' in page(drawn, "x")
 
 
-def test_addresses_of_a_wildcard_are_matched_by_port() -> None:
+def test_wildcard_addresses_are_matched_by_port() -> None:
     story = Story("a", "b")
     story.stream(0, 5, "0.0.0.0:1000", B)
     story.accept(1, 7, B, A)
@@ -227,7 +229,7 @@ def test_addresses_of_a_wildcard_are_matched_by_port() -> None:
     assert len(story.arrows()) == 1
 
 
-def test_a_reset_is_an_arrow_of_its_own() -> None:
+def test_a_reset_has_its_own_kind_of_arrow() -> None:
     story = Story("a", "b")
     story.stream(0, 5, A, B)
     story.accept(1, 7, B, A)
@@ -238,7 +240,7 @@ def test_a_reset_is_an_arrow_of_its_own() -> None:
     assert "P1--xP0: WSACleanup \u2192 recv WSAECONNRESET: WSAECONNRESET" in sequence_diagram(story.draw())
 
 
-def test_lost_datagrams_leave_no_arrow_and_mislead_none() -> None:
+def test_lost_datagrams_have_no_arrow_and_do_not_disturb_others() -> None:
     story = Story("a", "b")
     for lane, s in ((0, 5), (1, 7)):
         story.call(lane, "socket", s, af="AF_INET", type="SOCK_DGRAM", protocol=0)
@@ -252,7 +254,7 @@ def test_lost_datagrams_leave_no_arrow_and_mislead_none() -> None:
     assert [arrow[4] for arrow in found] == ['3 bytes "two"', '2 bytes "th"']
 
 
-def test_a_datagram_may_have_several_receivers_and_a_peer() -> None:
+def test_a_datagram_may_have_several_receivers() -> None:
     story = Story("a", "b", "c")
     story.call(0, "socket", 5, af="AF_INET", type="SOCK_DGRAM", protocol=0)
     story.call(0, "connect", s=5, name="255.255.255.255:9")
@@ -263,7 +265,7 @@ def test_a_datagram_may_have_several_receivers_and_a_peer() -> None:
     assert [arrow[:3] for arrow in story.arrows()] == [("datagram", "a", "b"), ("datagram", "a", "c")]
 
 
-def test_one_program_may_talk_to_itself() -> None:
+def test_a_program_can_be_connected_to_itself() -> None:
     story = Story("a")
     story.stream(0, 5, A, B)
     story.accept(0, 7, B, A)
@@ -273,7 +275,7 @@ def test_one_program_may_talk_to_itself() -> None:
     assert "P0->>P0: send" in sequence_diagram(story.draw())
 
 
-def test_calls_in_a_row_that_found_nothing_are_one_mark() -> None:
+def test_consecutive_calls_that_found_nothing_to_do_are_one_mark() -> None:
     story = Story("a", "b")
     for _ in range(3):
         story.call(0, "recv", -1, s=5, buf={"room": 9}, len=9, flags=0, error="WSAEWOULDBLOCK")
@@ -295,7 +297,7 @@ def test_calls_in_a_row_that_found_nothing_are_one_mark() -> None:
     assert len(timeline(story.lanes, fold=False).events) == 13
 
 
-def test_what_has_been_received_is_told_when_the_call_returned() -> None:
+def test_a_call_that_reports_something_counts_from_its_end() -> None:
     story = Story("a", "b")
     story.stream(0, 5, A, B)
     story.call(1, "accept", 7, t=1, d=1000, s=1, local=B, peer=A)
@@ -304,17 +306,19 @@ def test_what_has_been_received_is_told_when_the_call_returned() -> None:
     assert len(drawn.arrows) == 1
 
 
-def test_clocks_of_two_machines_are_set_by_the_time_of_day() -> None:
+def test_clocks_of_two_machines_are_aligned_by_the_time_of_day() -> None:
     story = Story("a", "b")
     story.call(0, "htons")
     story.call(1, "htons")
     story.lanes[1].offset = -(10**10)
     assert [event.lane for event in story.draw().events] == [1, 0]
-    story.lanes[1].offset = -(10**8)  # one machine's: the difference is only in when the time of day was read
+    story.lanes[1].offset = -(10**8)  # one machine: the programs read the time of day at different moments
     assert [event.lane for event in story.draw().events] == [0, 1]
 
 
-def test_long_labels_and_diagrams_are_cut_or_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_long_labels_are_shortened_and_long_diagrams_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     story = Story("a;#<b>", "a;#<b>")
     for _ in range(900):
         story.call(0, "socket")
@@ -330,7 +334,7 @@ def test_long_labels_and_diagrams_are_cut_or_told(tmp_path: Path, capsys: pytest
     head = {"trace": 1, "winsock": "1", "backend": "compat", "pid": 0, "argv": ["x.py"], "t": 0, "wall": 0}
     trace.write_text("\n".join(map(json.dumps, [head, *story.lanes[0].records])), encoding="ascii")
     assert main([str(trace), "--mermaid", str(tmp_path / "long.md")]) == 0
-    assert "most viewers draw no more than 50000" in capsys.readouterr().err
+    assert "most viewers draw at most 50000" in capsys.readouterr().err
 
 
 # ---- files
@@ -354,7 +358,7 @@ def written(tmp_path: Path, *lines: Any) -> Path:
     return path
 
 
-def test_a_file_may_hold_several_programs_and_their_forks(tmp_path: Path) -> None:
+def test_a_file_may_contain_several_programs_and_forked_processes(tmp_path: Path) -> None:
     path = written(
         tmp_path, HEAD, CALL, HEAD | {"pid": 2, "argv": ["y.py"]}, CALL, CALL | {"pid": 2}, CALL | {"pid": 3}
     )
@@ -364,7 +368,7 @@ def test_a_file_may_hold_several_programs_and_their_forks(tmp_path: Path) -> Non
     assert lanes[0].offset == 2
 
 
-def test_a_last_line_that_was_cut_is_left_out(tmp_path: Path) -> None:
+def test_an_incomplete_last_line_is_ignored(tmp_path: Path) -> None:
     (lane,) = read_lanes(written(tmp_path, HEAD, CALL, '{"n":2,"t"'))
     assert len(lane.records) == 1
 
@@ -373,24 +377,24 @@ def test_a_last_line_that_was_cut_is_left_out(tmp_path: Path) -> None:
     ("lines", "message"),
     [
         ([], "is empty"),
-        (["12:00:00 [MainThread] htons(1) = 256"], "line 1 is not of a trace"),
-        ([CALL, CALL], "line 1 is not of a trace"),
-        ([HEAD, {"pid": 1}, CALL], "line 2 is not of a trace"),
-        ([HEAD, "[]", CALL], "line 2 is not of a trace"),
+        (["12:00:00 [MainThread] htons(1) = 256"], "line 1 is not part of a trace"),
+        ([CALL, CALL], "line 1 is not part of a trace"),
+        ([HEAD, {"pid": 1}, CALL], "line 2 is not part of a trace"),
+        ([HEAD, "[]", CALL], "line 2 is not part of a trace"),
     ],
 )
-def test_a_file_that_is_no_trace_is_told(tmp_path: Path, lines: list[Any], message: str) -> None:
+def test_a_file_that_is_not_a_trace_is_rejected(tmp_path: Path, lines: list[Any], message: str) -> None:
     with pytest.raises(TraceError, match=message):
         read_lanes(written(tmp_path, *lines))
 
 
-def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_that_cannot_be_read_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(TraceError, match="No such file"):
         read_lanes(tmp_path / "missing.jsonl")
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(TraceError, match="not a trace"):
         read_lanes(tmp_path / "binary")
-    for lines, message in (([HEAD], "there is no call in"), ([HEAD, CALL], "No such file or directory")):
+    for lines, message in (([HEAD], "no calls in"), ([HEAD, CALL], "No such file or directory")):
         with pytest.raises(SystemExit) as ended:
             main([str(written(tmp_path, *lines)), "--html", str(tmp_path / "no" / "x.html")])
         assert ended.value.code == 2
@@ -410,9 +414,9 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, capsys: pytest.Captu
         ([], "python"),
     ],
 )
-def test_a_lane_goes_by_its_programs_name(argv: list[str], name: str) -> None:
+def test_a_lane_has_the_name_of_its_program(argv: list[str], name: str) -> None:
     assert program_name(argv) == name
 
 
-def test_this_backend_is_named(talk: Path) -> None:
+def test_a_lane_has_the_backend_of_its_program(talk: Path) -> None:
     assert read_lanes(talk / "server.jsonl")[0].backend == winsock.BACKEND

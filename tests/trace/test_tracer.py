@@ -1,4 +1,4 @@
-"""winsock.trace prints each call as C would read, and changes nothing."""
+"""winsock.trace prints each call in C notation and does not change the behaviour of the program."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def records(started: None, tmp_path: Path) -> Iterator[Tracing]:
     trace.stop()
 
 
-# ---- at a cost of nothing when it is off
+# ---- without a trace there is no cost
 
 
 def test_without_a_trace_the_calls_are_the_backends_own() -> None:
@@ -90,7 +90,7 @@ def test_without_a_trace_its_modules_are_not_imported(tmp_path: Path) -> None:
     assert done.stdout.split() == ["[]"], done.stderr
 
 
-def test_stop_gives_the_calls_back(started: None, tmp_path: Path) -> None:
+def test_stop_restores_the_calls(started: None, tmp_path: Path) -> None:
     own = winsock.calls
     tracing = Tracing(tmp_path / "trace.txt", json=False)
     traced_htons = winsock.htons
@@ -99,7 +99,7 @@ def test_stop_gives_the_calls_back(started: None, tmp_path: Path) -> None:
     trace.stop()
     assert winsock.calls is own
     assert winsock.htons is own.htons
-    traced_htons(2)  # imported before: it still works, and is told to nobody
+    traced_htons(2)  # imported during the trace: it still works, and writes nothing
     assert [line.partition("(")[0] for line in tracing.lines()] == ["htons"]
 
 
@@ -111,24 +111,24 @@ def test_a_second_trace_ends_the_first(started: None, tmp_path: Path) -> None:
     assert (len(first.lines()), len(second.lines())) == (0, 1)
 
 
-# ---- each call as C would read
+# ---- each call in C notation
 
 
-def test_every_parameter_of_the_contract_is_known() -> None:
+def test_every_parameter_of_the_protocol_has_a_reader() -> None:
     assert {name: list(parameters) for name, parameters in PARAMETERS.items()} == {
         name: [each for each in inspect.signature(getattr(Winsock, name)).parameters if each != "self"]
         for name in CALLS
     }
 
 
-def test_a_line_has_the_time_the_thread_and_the_seconds_that_the_call_took(text: Tracing) -> None:
+def test_a_line_has_the_time_the_thread_and_the_duration(text: Tracing) -> None:
     text.calls.htonl(1)
     assert re.fullmatch(r"\d\d:\d\d:\d\d\.\d{6} \[MainThread\] htonl\(1\) = 0x01000000 <\d+\.\d{6}>\n", text.text()), (
         text.text()
     )
 
 
-def test_the_ways_of_a_stream(text: Tracing) -> None:
+def test_the_calls_of_a_connection(text: Tracing) -> None:
     calls = text.calls
     server = calls.socket(AF_INET, SOCK_STREAM, IPPROTO_TCP)
     calls.bind(server, sockaddr_in(AF_INET, 0, in_addr(calls.inet_addr("127.0.0.1"))), 16)
@@ -167,7 +167,7 @@ def test_the_ways_of_a_stream(text: Tracing) -> None:
     ]
 
 
-def test_a_long_buffer_is_shown_by_its_first_bytes(started: None, tmp_path: Path) -> None:
+def test_only_the_first_bytes_of_a_long_buffer_are_shown(started: None, tmp_path: Path) -> None:
     tracing = Tracing(tmp_path / "trace.txt", json=False, preview=3)
     one, _ = connected_pair()
     tracing.calls.send(one, b"abcdef", 6, 0)
@@ -176,7 +176,7 @@ def test_a_long_buffer_is_shown_by_its_first_bytes(started: None, tmp_path: Path
     assert tracing.lines() == [f'send({one}, "abc"..., 6, 0) = 6', f'send({one}, "abc", 3, 0) = 3']
 
 
-def test_of_a_buffer_only_what_moved_is_shown(text: Tracing) -> None:
+def test_only_the_bytes_of_a_buffer_that_were_sent_or_received_are_shown(text: Tracing) -> None:
     one, other = connected_pair()
     set_nonblocking(other)
     text.calls.recv(other, bytearray(b"secret"), 6, 0)
@@ -188,7 +188,7 @@ def test_of_a_buffer_only_what_moved_is_shown(text: Tracing) -> None:
     assert text.lines()[2] == f'send({one}, "se", 2, 0) = 2'
 
 
-def test_datagrams_and_their_senders(text: Tracing) -> None:
+def test_datagrams_are_shown_with_their_addresses(text: Tracing) -> None:
     one, other = bound(SOCK_DGRAM), bound(SOCK_DGRAM)
     there, here = f"127.0.0.1:{port_of(other)}", f"127.0.0.1:{port_of(one)}"
     text.calls.sendto(one, b"tick", 4, 0, name_of(other), 16)
@@ -204,7 +204,7 @@ def test_datagrams_and_their_senders(text: Tracing) -> None:
     assert taken == f'recvfrom({other}, "", 9, 0, NULL, NULL) = 0'
 
 
-def test_options_and_modes_go_by_their_names(text: Tracing) -> None:
+def test_options_and_commands_are_shown_by_name(text: Tracing) -> None:
     s = new()
     calls = text.calls
     calls.setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, c_int(1500), 4)
@@ -230,7 +230,7 @@ def test_options_and_modes_go_by_their_names(text: Tracing) -> None:
     assert lines[8].startswith(f"getsockopt({s}, SOL_SOCKET, 21845, <4 bytes>, [4]) = SOCKET_ERROR (#10042) ")
 
 
-def test_sets_and_polls_are_shown_before_and_after(text: Tracing) -> None:
+def test_fd_sets_and_poll_arrays_are_shown_before_and_after_the_call(text: Tracing) -> None:
     one, other = connected_pair()
     text.calls.send(one, b"x", 1, 0)
     assert readable(other)
@@ -249,7 +249,7 @@ def test_sets_and_polls_are_shown_before_and_after(text: Tracing) -> None:
     ]
 
 
-def test_names_and_numbers(text: Tracing) -> None:
+def test_conversions_of_names_and_numbers(text: Tracing) -> None:
     calls = text.calls
     calls.htons(8081)
     calls.ntohl(1)
@@ -284,7 +284,7 @@ def test_names_and_numbers(text: Tracing) -> None:
     ]
 
 
-def test_look_ups(text: Tracing) -> None:
+def test_name_resolution(text: Tracing) -> None:
     calls = text.calls
     found = POINTER(addrinfo)()
     hints = addrinfo(ai_flags=AI_PASSIVE | AI_NUMERICHOST, ai_family=AF_INET, ai_socktype=SOCK_STREAM)
@@ -309,7 +309,7 @@ def test_look_ups(text: Tracing) -> None:
     assert lines[6].startswith("gethostname(<1 bytes>, 1) = SOCKET_ERROR (#10014) WSAEFAULT: ")
 
 
-def test_start_up_and_clean_up(text: Tracing) -> None:
+def test_wsastartup_and_wsacleanup(text: Tracing) -> None:
     assert text.calls.WSAStartup(MAKEWORD(2, 2), WSADATA()) == 0
     assert text.calls.WSACleanup() == 0
     text.calls.WSAStartup(0, WSADATA())
@@ -319,7 +319,7 @@ def test_start_up_and_clean_up(text: Tracing) -> None:
     assert wrong.startswith("WSAStartup(MAKEWORD(0, 0), <408 bytes>) = WSAVERNOTSUPPORTED (#10092) ")
 
 
-def test_unknown_numbers_stay_numbers(text: Tracing) -> None:
+def test_numbers_without_a_name_are_shown_as_numbers(text: Tracing) -> None:
     text.calls.send(INVALID_SOCKET, b"x", 1, MSG_OOB | 0x40000000)
     text.calls.send(-1, None, 0, 0x40000000)
     text.calls.socket(77, 66, 55)
@@ -329,26 +329,26 @@ def test_unknown_numbers_stay_numbers(text: Tracing) -> None:
     assert third.startswith("socket(77, 66, 55) = INVALID_SOCKET (#")
 
 
-def test_keywords_are_shown_in_the_order_of_c(text: Tracing) -> None:
+def test_keyword_arguments_are_shown_in_the_order_of_the_prototype(text: Tracing) -> None:
     one, _ = connected_pair()
     text.calls.send(flags=0, len=1, s=one, buf=b"x")
     assert text.lines() == [f'send({one}, "x", 1, 0) = 1']
 
 
-# ---- a trace changes nothing
+# ---- a trace does not change the program
 
 
-def test_the_last_error_is_kept(records: Tracing) -> None:
+def test_the_tracer_preserves_the_last_error(records: Tracing) -> None:
     one, _ = connected_pair()
     assert records.calls.closesocket(NOT_A_SOCKET) == SOCKET_ERROR
     assert winsock.calls.WSAGetLastError() == WSAENOTSOCK
-    # To know the address of this socket the tracer asks Winsock, which is its own affair.
+    # The tracer calls getsockname here; that must not change the last error.
     winsock.WSASetLastError(12345)
     assert records.calls.send(one, b"x", 1, 0) == 1
     assert records.records()[-1]["local"]
 
 
-def test_an_exception_passes_through_and_is_shown(text: Tracing) -> None:
+def test_an_exception_is_shown_and_raised(text: Tracing) -> None:
     calls: Any = text.calls
     with pytest.raises(TypeError, match="argument"):
         calls.recv(1)
@@ -368,7 +368,7 @@ def test_an_exception_passes_through_and_is_shown(text: Tracing) -> None:
     assert lines[4].startswith("htons(65536) raised OverflowError: ")
 
 
-def _answer(call: Callable[..., Any], *given: Any) -> object:
+def _outcome(call: Callable[..., Any], *given: Any) -> object:
     try:
         result = call(*given)
     except (TypeError, OverflowError, ValueError, ctypes.ArgumentError) as error:
@@ -396,20 +396,20 @@ def test_no_argument_makes_the_tracer_raise(started: None, tmp_path: Path, name:
     tracing = Tracing(tmp_path / "trace", json)
     traced = getattr(tracing.calls, name)
     count = len(PARAMETERS[name])
-    told = 0
+    calls = 0
     for strange in STRANGE:
         for position in range(count):
             given: list[Any] = [0] * count
             given[position] = strange
             if name in ("gethostbyname", "getaddrinfo") and isinstance(strange, str | bytes):
-                continue  # a name server would be asked
-            assert _answer(traced, *given) == _answer(own, *given), given
-            told += 1
+                continue  # would query a name server
+            assert _outcome(traced, *given) == _outcome(own, *given), given
+            calls += 1
     trace.stop()
-    assert len(tracing.lines()) == told + json
+    assert len(tracing.lines()) == calls + json
 
 
-def test_a_trace_of_the_calls_asked_for_alone(started: None, tmp_path: Path) -> None:
+def test_a_trace_can_be_limited_to_some_calls(started: None, tmp_path: Path) -> None:
     tracing = Tracing(tmp_path / "trace.txt", json=False, only=["htons"])
     tracing.calls.htonl(1)
     tracing.calls.htons(1)
@@ -417,7 +417,7 @@ def test_a_trace_of_the_calls_asked_for_alone(started: None, tmp_path: Path) -> 
     assert [line.partition("(")[0] for line in tracing.lines()] == ["htons"]
 
 
-def test_what_else_the_backend_has_is_there(text: Tracing) -> None:
+def test_a_traced_backend_has_the_other_attributes_of_the_backend(text: Tracing) -> None:
     assert getattr(text.calls, "MODE", None) == getattr(sys.modules.get("winsock_compat"), "MODE", None)
     assert inspect.signature(text.calls.recv) == inspect.signature(winsock.recv)
     assert text.calls.recv.__doc__ == Winsock.recv.__doc__
@@ -426,7 +426,7 @@ def test_what_else_the_backend_has_is_there(text: Tracing) -> None:
 # ---- several threads
 
 
-def test_a_call_that_waits_has_begun_its_line(text: Tracing) -> None:
+def test_the_line_of_a_blocking_call_starts_before_the_call(text: Tracing) -> None:
     server = listener()
     calls = text.calls
     waiting = Running(lambda: calls.accept(server, None, None))
@@ -439,12 +439,12 @@ def test_a_call_that_waits_has_begun_its_line(text: Tracing) -> None:
     begun, between, connecting, *more = text.lines()
     assert begun == f"accept({server},  <unfinished ...>"
     assert between == "htons(1) = 256"
-    # connect may be interrupted by accept's end in its turn.
+    # The end of accept may in turn interrupt the line of connect.
     assert connecting.startswith(f"connect({client}, 127.0.0.1:")
     assert f"<... accept resumed> {server}, NULL, NULL) = {accepted}" in more
 
 
-def test_a_thread_goes_by_its_name(text: Tracing) -> None:
+def test_a_line_has_the_name_of_the_thread(text: Tracing) -> None:
     thread = threading.Thread(target=lambda: text.calls.htons(1), name="ticks \u00e9\n]")
     thread.start()
     thread.join()
@@ -454,7 +454,7 @@ def test_a_thread_goes_by_its_name(text: Tracing) -> None:
 # ---- JSON lines
 
 
-def test_a_record_tells_all_for_a_program(records: Tracing) -> None:
+def test_a_record_has_the_arguments_the_result_and_the_addresses(records: Tracing) -> None:
     server = listener()
     client = new()
     records.calls.connect(client, name_of(server), 16)
@@ -479,7 +479,7 @@ def test_a_record_tells_all_for_a_program(records: Tracing) -> None:
     assert '"argv":["program.py"]' in records.text().splitlines()[0]
 
 
-def test_a_record_of_an_exception_and_of_a_structure(records: Tracing) -> None:
+def test_records_of_an_exception_and_of_a_structure(records: Tracing) -> None:
     calls: Any = records.calls
     with pytest.raises(TypeError):
         calls.send(1, "text", 4, 0)
@@ -490,7 +490,7 @@ def test_a_record_of_an_exception_and_of_a_structure(records: Tracing) -> None:
     assert found["result"] == {"h_name": "127.0.0.1", "h_addr_list": ["127.0.0.1"]}
 
 
-def test_the_addresses_of_a_datagram_socket_and_of_a_connection_on_its_way(records: Tracing) -> None:
+def test_records_have_the_addresses_of_datagram_sockets_and_of_connections_in_progress(records: Tracing) -> None:
     calls = records.calls
     target = bound(SOCK_DGRAM)
     s = new(SOCK_DGRAM)

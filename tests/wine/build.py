@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Build a Windows Python under Wine in a cache folder, from Debian's and PyPI's registries alone.
+"""Build a Windows Python on Wine in a cache folder, from the registries of Debian and PyPI alone.
 
     tests/wine/build.py             Wine 10 of Debian 13, unpacked into the cache folder
-    tests/wine/build.py --system    the machine's own Wine (8 on Debian 12), installed if it is missing
+    tests/wine/build.py --system    the system's own Wine (8 on Debian 12), installed if it is missing
 
-The folder is $WINSOCK_WINE, else ~/.cache/winsock-wine. What is complete is kept: a second run returns at once, and
-after an interruption the next one goes on where it stopped. apt checks every Debian package against the archive's
-signature, pip every wheel against the sha256 beside its name.
+The folder is $WINSOCK_WINE, by default ~/.cache/winsock-wine. Completed steps are kept: a second run returns at once,
+and a run after an interruption continues with the unfinished step. apt verifies every Debian package by the signature
+of the archive, pip verifies every wheel by the sha256 in packages.txt or python.txt.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ int wmain(int argc, wchar_t **argv) {
 }
 """
 PYTHON_DEF = "LIBRARY python311.dll\nEXPORTS\nPy_Main\n"
-# Of a Linux Python's library: what is not for Windows, or is a distribution's own.
+# Parts of the standard library of a Linux Python that Windows cannot use or that the distribution has added.
 LEFT_OUT = shutil.ignore_patterns("*-packages", "lib-dynload", "test", "config-3*", "sitecustomize.py")
 SETTINGS = (
     (r"HKCU\Software\Wine", "Version", "win10"),
-    # No window is ever shown, also on a developer's desktop.
+    # Wine must not open windows on a developer's desktop.
     (r"HKCU\Software\Wine\Drivers", "Graphics", "null"),
 )
 GREETING = """\
@@ -58,7 +58,7 @@ print("Python", platform.python_version(), "on Wine", version().decode())
 
 
 def step(title: str, make: Callable[[Path], None], target: Path) -> None:
-    """Make the folder target, whole or not at all."""
+    """Create the folder `target` completely, or not at all."""
     if target.exists():
         return
     begin = time.monotonic()
@@ -77,7 +77,7 @@ def step(title: str, make: Callable[[Path], None], target: Path) -> None:
 
 def install(packages: list[str]) -> None:
     if os.getuid() != 0:
-        raise RuntimeError(f"missing on this machine; as root: apt-get install {' '.join(packages)}")
+        raise RuntimeError(f"missing packages; run as root: apt-get install {' '.join(packages)}")
     print(f"tests/wine: installing {' '.join(packages)} …", end="", flush=True)
     begin = time.monotonic()
     command: list[str | Path] = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", *packages]
@@ -91,7 +91,7 @@ def install(packages: list[str]) -> None:
 
 
 def fetch_wheels(folder: Path) -> None:
-    """The wheels of both lists, for the Windows Python and not for the one that runs this."""
+    """Download the wheels of both lists for the Windows Python."""
     target = ["--platform", "win_amd64", "--python-version", "3.11", "--only-binary=:all:", "--no-deps"]
     lists = [argument for path in wine.PINNED for argument in ("--requirement", path)]
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "download", "--require-hashes"]
@@ -99,7 +99,7 @@ def fetch_wheels(folder: Path) -> None:
 
 
 def may_enter() -> bool:
-    """Whether this user may have a mount namespace here; containers often forbid it."""
+    """Whether this user may create a mount namespace; containers often forbid it."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "usr").mkdir()
         child = os.fork()
@@ -114,20 +114,20 @@ def may_enter() -> bool:
 
 def make_debian(folder: Path) -> None:
     unpack("trixie", ["wine", "wine64", "libc-bin"], folder, dependencies=True)
-    # What the package's installation script does: copy zlib beside Wine's own libraries, marked as one of them.
+    # The installation script of the package copies zlib to the libraries of Wine and marks it as a builtin DLL.
     dll = (folder / "usr/x86_64-w64-mingw32/lib/zlib1.dll").read_bytes()
     marked = dll[:64] + b"Wine builtin DLL".ljust(32, b"\0") + dll[96:]
     (folder / "usr/lib/x86_64-linux-gnu/wine/x86_64-windows/zlib1.dll").write_bytes(marked)
 
 
 def standard_library(scratch: Path) -> Path:
-    """The Lib of a CPython 3.11 on this machine, else of Debian 12."""
+    """The standard library of a CPython 3.11 on this machine, or of Debian 12."""
     ask = "import sys, sysconfig; print(sys.version_info[:2] == (3, 11) and sysconfig.get_path('stdlib'))"
     for interpreter in (sys.executable, "python3.11"):
         try:
             folder = Path(run([interpreter, "-I", "-c", ask]).strip())
         except (FileNotFoundError, RuntimeError):
-            continue  # a pyenv shim, for one, exists and fails
+            continue  # for example a pyenv shim, which exists but fails
         if folder.is_dir():
             return folder
     unpack("bookworm", ["libpython3.11-minimal", "libpython3.11-stdlib"], scratch, dependencies=False)
@@ -138,7 +138,7 @@ def unpack_python(wheel: zipfile.ZipFile, folder: Path) -> None:
     (folder / "DLLs").mkdir()
     for member in wheel.namelist():
         name = member.removeprefix("deploy_libs/")
-        # Those named api-ms-win-… are parts of Windows, and so of Wine.
+        # The files api-ms-win-… are parts of Windows, which Wine has too.
         if name != member and not name.startswith("api-ms-"):
             beside_program = name.lower().startswith(("python", "vcruntime"))
             (folder / ("" if beside_program else "DLLs") / name).write_bytes(wheel.read(member))
@@ -182,7 +182,7 @@ def make_prefix(folder: Path, debian: bool) -> None:
     call(loader, "wineboot", "--init")
     for key, name, value in SETTINGS:
         call(loader, "reg", "add", key, "/v", name, "/d", value, "/f")
-    # Its end writes the registry.
+    # wineserver writes the registry when it ends.
     call(server, "--kill")
     call(server, "--wait")
 
@@ -191,34 +191,51 @@ def record(which: str) -> None:
     wine.RECORD.write_text(json.dumps({"recipe": wine.recipe(), "wine": which}))
 
 
-def build(system: bool) -> None:
+def remove_outdated() -> None:
+    """Remove what another recipe built, and the prefix, which belongs to the Wine that created it."""
     if wine.recorded().get("recipe") != wine.recipe():
         for folder in (wine.DEBIAN, wine.PYTHON, wine.CACHE / "pycache"):
             shutil.rmtree(folder, ignore_errors=True)
-    # A prefix belongs to the Wine that made it.
     shutil.rmtree(wine.PREFIX, ignore_errors=True)
     record("")
+
+
+def check_tools() -> None:
+    """Install missing compilers.
+
+    Errors: RuntimeError if another program is missing.
+    """
     for program in ("apt-get", "dpkg-deb"):
         if not shutil.which(program):
-            raise RuntimeError(f"there is no {program} here; this needs Debian, or a system made from it")
+            raise RuntimeError(f"{program} is missing; this script needs Debian or a distribution derived from it")
     missing = [package for program, package in COMPILERS.items() if not shutil.which(program)]
     if missing:
         install(missing)
     if importlib.util.find_spec("pip") is None:
-        raise RuntimeError(f"{sys.executable} has no pip; install python3-pip, or run this with a venv's python")
-    if not system:
-        try:
-            if not may_enter():
-                raise RuntimeError("this user may have no mount namespace here")
-            step("fetching Wine 10 from Debian 13", make_debian, wine.DEBIAN)
-        except RuntimeError as error:
-            print(f"tests/wine: {error}; going on with the machine's own Wine", flush=True)
-            system = True
-    if system and not all(wine.programs(debian=False)):
+        raise RuntimeError(f"{sys.executable} has no pip; install python3-pip, or use the python of a venv")
+
+
+def unpack_wine() -> bool:
+    """Whether Wine 10 of Debian 13 is unpacked and can be used; if not, the message says why."""
+    try:
+        if not may_enter():
+            raise RuntimeError("this user may not create a mount namespace")
+        step("fetching Wine 10 from Debian 13", make_debian, wine.DEBIAN)
+    except RuntimeError as error:
+        print(f"tests/wine: {error}; using the system's Wine instead", flush=True)
+        return False
+    return True
+
+
+def build(system: bool) -> None:
+    remove_outdated()
+    check_tools()
+    debian = not system and unpack_wine()
+    if not debian and not all(wine.programs(debian=False)):
         install(["wine", "wine64"])
-    step("fetching CPython 3.11 for Windows and what the tests import", make_python, wine.PYTHON)
-    step("starting Windows for the first time", lambda folder: make_prefix(folder, not system), wine.PREFIX)
-    record("system" if system else "debian")
+    step("fetching CPython 3.11 for Windows and the packages of the tests", make_python, wine.PYTHON)
+    step("creating the Wine prefix", lambda folder: make_prefix(folder, debian), wine.PREFIX)
+    record("debian" if debian else "system")
     try:
         print(f"tests/wine: {run([HERE / 'run', 'python', '-c', GREETING]).strip()}", flush=True)
     except RuntimeError:
@@ -228,7 +245,7 @@ def build(system: bool) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--system", action="store_true", help="use the machine's own Wine")
+    parser.add_argument("--system", action="store_true", help="use the Wine of the system")
     system = parser.parse_args().system
     try:
         wine.CACHE.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Fetch and unpack Debian packages beside the system, through its own apt: no root, no foreign suite in its sources."""
+"""Fetch and unpack Debian packages with apt into a folder, without root and without changes to the system's sources."""
 
 from __future__ import annotations
 
@@ -27,14 +27,17 @@ Acquire::Languages "none";
 
 
 def run(command: list[str | Path], folder: Path | None = None, environment: dict[str, str] | None = None) -> str:
-    """Raise RuntimeError with the most telling line of a failed command's output."""
+    """Run a command and return its output.
+
+    Errors: RuntimeError with the error message of a command that fails.
+    """
     done = subprocess.run(
         command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
         lines = [line.strip() for line in ("no output\n" + done.stdout + done.stderr).splitlines() if line.strip()]
-        telling = next((line for line in lines if line.startswith(("E:", "ERROR:"))), lines[-1])
-        raise RuntimeError(f"{Path(command[0]).name} ended with exit code {done.returncode}: {telling}")
+        message = next((line for line in lines if line.startswith(("E:", "ERROR:"))), lines[-1])
+        raise RuntimeError(f"{Path(command[0]).name} ended with exit code {done.returncode}: {message}")
     return done.stdout
 
 
@@ -51,8 +54,8 @@ def source_entries(path: Path) -> list[tuple[str, str, str, str]]:
     elif path.suffix == ".list":
         for line in path.read_text().splitlines():
             if line.startswith("deb "):
-                options, _, rest = line.removeprefix("deb ").rpartition("]")
-                address, suite, *parts = rest.split()
+                options, _, source = line.removeprefix("deb ").rpartition("]")
+                address, suite, *parts = source.split()
                 option = dict(pair.split("=", 1) for pair in options.strip(" [").split())
                 entries.append((address, suite, " ".join(parts), option.get("signed-by", "")))
     return entries

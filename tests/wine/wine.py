@@ -20,9 +20,9 @@ PYTHON = CACHE / "python"
 PREFIX = CACHE / "prefix"
 RECORD = CACHE / "build.json"
 PINNED = [Path(__file__).with_name(name) for name in ("python.txt", "packages.txt")]
-# Raised with every other change to what is built.
+# Increase this number with every other change that requires a new build.
 RECIPE = 1
-# What a Linux program says of itself, its desktop or its own Python, and a Windows program would take for its own.
+# Variables about the Linux session or a Linux Python, which a program on Wine must not see.
 LINUX_ONLY = (
     "DISPLAY",
     "PYTHONDONTWRITEBYTECODE",
@@ -51,12 +51,12 @@ def fail(text: str, code: int = 1) -> NoReturn:
 
 
 def recipe() -> str:
-    """What a build must have been made by to be of use to this checkout."""
+    """A hash of everything that determines the build; a build with another hash is outdated."""
     return hashlib.sha256(b"".join([str(RECIPE).encode(), *(path.read_bytes() for path in PINNED)])).hexdigest()
 
 
 def recorded() -> dict[str, str]:
-    """What the last build that began in CACHE wrote down about itself: its recipe and, once complete, its Wine."""
+    """What the last build in CACHE recorded: its recipe and, if it is complete, which Wine it uses."""
     try:
         return dict(json.loads(RECORD.read_text()))
     except FileNotFoundError:
@@ -64,7 +64,7 @@ def recorded() -> dict[str, str]:
 
 
 def built() -> str:
-    """Which Wine the complete and current build in CACHE runs on, 'debian' or 'system'; '' if there is none."""
+    """Which Wine the build in CACHE uses, 'debian' or 'system'; '' if the build is missing or outdated."""
     record = recorded()
     return record.get("wine", "") if record.get("recipe") == recipe() else ""
 
@@ -80,9 +80,9 @@ def checked(result: int) -> None:
 
 
 def enter(tree: Path) -> None:
-    """Let this process, and it alone, see tree/usr as /usr; everything else stays as it is.
+    """Mount tree/usr as /usr for this process alone.
 
-    Root needs a mount namespace for that, any other user a user namespace around it, in which it keeps its own id.
+    That requires a mount namespace, and for users other than root a user namespace, in which they keep their id.
     """
     uid, gid = os.getuid(), os.getgid()
     try:
@@ -97,10 +97,10 @@ def enter(tree: Path) -> None:
 
 
 def become_wine(debian: bool) -> None:
-    """What a child process does between fork and exec: it also ends when its parent does.
+    """Prepare a child process between fork and exec: it ends when its parent does.
 
-    It stays on one processor, and what it starts with it. Wine asks wineserver about every call on a socket, and a
-    processor that has fallen asleep in between answers five times later than the one that asks.
+    It and its children stay on one processor. Wine sends a request to wineserver for every call on a socket; if that
+    runs on another processor, which is idle in between, the answer takes five times as long.
     """
     if debian:
         enter(DEBIAN)
@@ -112,7 +112,7 @@ def programs(debian: bool) -> tuple[str, str]:
     """The paths of wine and wineserver, as a child that called become_wine sees them."""
     if debian:
         return "/usr/lib/wine/wine64", "/usr/lib/wine/wineserver64"
-    # Debian 12 keeps both in a folder of their own and puts scripts around them on the path.
+    # Debian 12 has both in this folder, and scripts that call them on the path.
     path = os.pathsep.join(["/usr/lib/wine", os.environ.get("PATH", os.defpath)])
     server = shutil.which("wineserver64", path=path) or shutil.which("wineserver", path=path)
     loader = shutil.which("wine64", path=path) or shutil.which("wine", path=path)
@@ -120,20 +120,20 @@ def programs(debian: bool) -> tuple[str, str]:
 
 
 def wine_environment(debian: bool) -> dict[str, str]:
-    """This process's environment as a program under Wine is to see it."""
+    """The environment of a program on Wine, made from the environment of this process."""
     environment = dict(os.environ)
     for name in [*LINUX_ONLY, *(name for name in environment if name.startswith("COVERAGE_"))]:
         environment.pop(name, None)
     environment["WINEPREFIX"] = str(PREFIX)
-    # Neither .NET nor HTML, whose absence would be asked about, nor entries in a desktop's menu.
+    # No questions about missing .NET and HTML packages, and no entries in the menu of the desktop.
     environment["WINEDLLOVERRIDES"] = "mscoree,mshtml=;winemenubuilder.exe=d"
     environment.setdefault("WINEDEBUG", "-all")
-    # File names are UTF-8, whatever the caller's locale; Windows' own code page stays 1252.
+    # File names are UTF-8 in every locale of the caller; the code page of Windows is still 1252.
     environment["LC_ALL"] = "C.UTF-8"
     environment["WINESERVER"] = programs(debian)[1]
     paths = [str(CHECKOUT), *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
     environment["PYTHONPATH"] = ";".join(map(windows_path, paths))
-    # A Linux CPython 3.11 on the same checkout gives its compiled files the same names, with other paths inside.
+    # A CPython 3.11 on Linux would use the same names for its bytecode caches, which contain other paths.
     environment["PYTHONPYCACHEPREFIX"] = windows_path(CACHE / "pycache")
     if environment.get("WINSOCK_SHARED"):
         environment["WINSOCK_SHARED"] = windows_path(environment["WINSOCK_SHARED"])

@@ -1,11 +1,17 @@
-"""One command that checks what a client and a server need of this machine, and MQL structures against Winsock's.
+"""Diagnoses why a client cannot reach its server, and compares an MQL program's structures with Winsock's.
 
-    python -m winsock.doctor                    start-up, backend, a round trip by TCP and by UDP on loopback
-    python -m winsock.doctor port 8081          whether a server can have the port, and who holds it
-    python -m winsock.doctor address 10.0.0.5   whether an address is of this machine
-    python -m winsock.doctor reach HOST 8081    whether a client can connect, in which time, and if not why
-    python -m winsock.doctor error 10061        what an error means, and what to do
-    python -m winsock.doctor layout FILE.mqh    sizes and offsets of an MQL program's structures beside Winsock's
+    python -m winsock.doctor                    WSAStartup, backend, and TCP and UDP round trips on loopback
+    python -m winsock.doctor port 8081          can a server bind to this port, and which process uses it?
+    python -m winsock.doctor address 10.0.0.5   does the address belong to this machine?
+    python -m winsock.doctor reach HOST 8081    can a client connect, how long does it take, and if not, why?
+    python -m winsock.doctor error 10061        what does this error mean, and what can be done?
+    python -m winsock.doctor layout FILE.mqh    sizes and offsets of the structures in MQL source, next to Winsock's
 
-The exit code is 0 when all is well, 1 when something is wrong, 2 for bad options; --json prints one object.
+The exit code is 0 if everything is fine, 1 if something is wrong, 2 for invalid options; --json prints one object.
+
+How it works: each command runs checks, and each check returns Findings (findings.py): a result in words, advice, and
+facts for --json. The network checks (checks.py, ports.py) use only the public calls of `winsock` (probes.py), so they
+fail where a program of the user would fail. A call that fails raises Failure with its error code, and advice.py says
+what to do about that code. The layout command parses MQL source (mql_structs.py), computes the offsets of the fields as
+MQL and C do (offsets.py), and compares them with Winsock's structures (layout.py).
 """

@@ -1,4 +1,4 @@
-"""python -m winsock.doctor: what is wrong with this machine for a client or a server, and what to do."""
+"""The command line of python -m winsock.doctor."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from .findings import Finding, all_well, as_json, as_text
 __all__ = ["main"]
 
 _EPILOG = """\
-When a client cannot connect, ask in this order:
-  python -m winsock.doctor                      does Winsock work here at all?
-  python -m winsock.doctor port 8081            on the server: is the port free, or who holds it?
-  python -m winsock.doctor address 192.168.1.5  on the server: is that its address?
+If a client cannot connect, run these commands in this order:
+  python -m winsock.doctor                      on both machines: does Winsock work?
+  python -m winsock.doctor port 8081            on the server: is the port free, or which process uses it?
+  python -m winsock.doctor address 192.168.1.5  on the server: is this an address of the machine?
   python -m winsock.doctor reach HOST 8081      on the client: does the server answer?
 
-The exit code is 0 when all is well, 1 when something is wrong, 2 for bad options.
+The exit code is 0 if everything is fine, 1 if something is wrong, 2 for invalid options.
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the checks that the command line asks for, print them, and return the exit code.
+    """Runs the checks that the command line selects, prints the findings, and returns the exit code.
 
-    Errors: SystemExit, as argparse has it.
+    Errors: SystemExit for invalid options and after --help.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # A name may hold what the terminal's code page lacks: show it escaped rather than fail.
+        # The terminal's code page may lack a character of a name: print it escaped instead of failing.
         sys.stdout.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(argv)
     check: Callable[[argparse.Namespace], list[Finding]] = options.check
@@ -43,18 +43,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
-    # Before or behind the command's name; the one behind must not undo the other.
-    common.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="one JSON object for programs")
+    # --json may stand before or after the command. SUPPRESS keeps the second parser from resetting the first value.
+    common.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print one JSON object")
     parser = argparse.ArgumentParser(
         prog="python -m winsock.doctor",
-        description="Check what a client and a server need of this machine; without a command: start-up, backend, and "
-        "a round trip by TCP and by UDP on loopback.",
+        description="Diagnose why a client cannot reach its server. Without a command: check WSAStartup, the\n"
+        "backend, and TCP and UDP round trips on loopback.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         parents=[common],
         allow_abbrev=False,
     )
     parser.set_defaults(check=_machine)
+    _add_commands(parser, common)
+    return parser
+
+
+def _add_commands(parser: argparse.ArgumentParser, common: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(metavar="COMMAND")
 
     def command(name: str, check: Callable[[argparse.Namespace], list[Finding]], text: str) -> argparse.ArgumentParser:
@@ -62,27 +67,30 @@ def _parser() -> argparse.ArgumentParser:
         own.set_defaults(check=check)
         return own
 
-    port = command("port", _port, "tell whether a server can have a port, and who holds it")
+    port = command("port", _port, "check whether a server can bind to a port, and show which process uses it")
     port.add_argument("port", type=_port_number, metavar="PORT")
-    port.add_argument("--udp", action="store_true", help="the UDP port of that number")
-    address = command("address", _address, "tell whether an address is of this machine: a server can bind to it")
+    port.add_argument("--udp", action="store_true", help="check the UDP port instead of the TCP port")
+    address = command(
+        "address", _address, "check whether an address belongs to this machine, so that a server can bind to it"
+    )
     address.add_argument("address", metavar="ADDRESS")
-    reach = command("reach", _reach, "connect to a server by TCP, and explain what keeps a client from it")
+    reach = command("reach", _reach, "connect to a TCP server, and explain why if that fails")
     reach.add_argument("host", metavar="HOST")
     reach.add_argument("port", type=_port_number, metavar="PORT")
-    reach.add_argument("--seconds", type=_seconds, default=5.0, help="how long to wait for an answer; default: 5")
-    error = command("error", _error, "tell what a Winsock error means, and what to do")
-    error.add_argument("code", metavar="CODE", help="its number or its name, such as 10061 or WSAECONNREFUSED")
-    layout = command("layout", _layout, "compare the structures of an MQL program with Winsock's")
-    layout.add_argument("file", metavar="FILE", help="MQL source with struct { ... } in it; - is standard input")
-    layout.add_argument("--struct", metavar="NAME", help="only this structure")
-    layout.add_argument("--bits", type=int, choices=(32, 64), default=64, help="of the terminal; default: 64")
-    return parser
+    reach.add_argument("--seconds", type=_seconds, default=5.0, help="time limit of the connection; default: 5")
+    error = command("error", _error, "explain a Winsock error, and what to do about it")
+    error.add_argument("code", metavar="CODE", help="number or name of the error, such as 10061 or WSAECONNREFUSED")
+    layout = command("layout", _layout, "compare the structures in MQL source with Winsock's")
+    layout.add_argument("file", metavar="FILE", help="a file of MQL source; - is standard input")
+    layout.add_argument("--struct", metavar="NAME", help="compare only this structure")
+    layout.add_argument(
+        "--bits", type=int, choices=(32, 64), default=64, help="width of the MetaTrader terminal; default: 64"
+    )
 
 
 def _port_number(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) < 1 << 16:
-        raise argparse.ArgumentTypeError(f"a port is a number from 1 to 65535, not {text!r}")
+        raise argparse.ArgumentTypeError(f"invalid port: {text!r}; use a number from 1 to 65535")
     return int(text)
 
 
@@ -92,12 +100,12 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = 0
     if not 0 < seconds <= 3600:
-        raise argparse.ArgumentTypeError(f"a time is a number of seconds up to 3600, not {text!r}")
+        raise argparse.ArgumentTypeError(f"invalid time: {text!r}; use a number of seconds up to 3600")
     return seconds
 
 
 def _with_winsock(checks: Callable[[], list[Finding]]) -> list[Finding]:
-    """Findings of what needs Winsock started; why it does not start, where that is what is wrong."""
+    """Runs checks between WSAStartup and WSACleanup; if WSAStartup fails, that is the only finding."""
     from winsock import WSACleanup
 
     from .checks import start
@@ -118,7 +126,7 @@ def _machine(options: argparse.Namespace) -> list[Finding]:
 
 
 def _port(options: argparse.Namespace) -> list[Finding]:
-    from .holders import check_port
+    from .ports import check_port
 
     return _with_winsock(lambda: [check_port(options.port, "UDP" if options.udp else "TCP")])
 
@@ -142,7 +150,7 @@ def _error(options: argparse.Namespace) -> list[Finding]:
     elif text in WSAError.__members__:
         code = int(WSAError[text])
     else:
-        return [Finding(False, "error", f"Winsock has no error {text!r}", "Give its number or its name.")]
+        return [Finding(False, "error", f"unknown Winsock error: {text!r}", "Use a number such as 10061 or a name.")]
     known = code in set(WSAError)
     return [Finding(None if known else False, "error", WSAErrorDescript(code), advice_for(code), {"error": code})]
 
@@ -154,12 +162,15 @@ def _layout(options: argparse.Namespace) -> list[Finding]:
     try:
         source = sys.stdin.read() if options.file == "-" else Path(options.file).read_bytes()
     except OSError as error:
-        return [Finding(False, name, f"can't be read: {error.strerror}")]
+        return [Finding(False, name, f"cannot be read: {error.strerror}")]
     return compare(_decoded(source) if isinstance(source, bytes) else source, name, options.bits, options.struct)
 
 
 def _decoded(source: bytes) -> str:
-    """MetaEditor saves UTF-16 with a mark, UTF-8, or the machine's code page; names and types are ASCII in each."""
+    """Decodes what MetaEditor saves: UTF-16 with a byte order mark, UTF-8, or an 8-bit code page.
+
+    Names and types are ASCII, so any 8-bit code page will do.
+    """
     if source[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return source.decode("utf-16", "replace")
     try:

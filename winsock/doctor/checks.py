@@ -1,4 +1,4 @@
-"""The checks of the machine: start-up, round trips on loopback, addresses, and ways to others."""
+"""The checks of this machine: WSAStartup, round trips on loopback, local addresses, and reaching a server."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ from winsock import (
 
 from .advice import advice_for
 from .findings import Failure, Finding, failure
-from .holders import held_by, listening
-from .trips import LIMIT, Address, bind_once, connect_within, resolve, tcp, udp
+from .ports import describe, listening_sockets
+from .probes import LIMIT, Address, resolve, tcp_round_trip, try_bind, try_connect, udp_round_trip
 
 __all__ = ["Address", "address_is_local", "machine", "reach", "resolve", "start"]
 
 
 def start() -> Finding:
-    """WSAStartup, and what it answered."""
+    """Calls WSAStartup; after success the caller calls WSACleanup."""
     data = WSADATA()
     code = WSAStartup(MAKEWORD(2, 2), data)
     if code:
         return failure("start-up", Failure("WSAStartup", code))
     version = data.wVersion
-    return Finding(True, "start-up", f"WSAStartup gives Winsock {LOBYTE(version)}.{HIBYTE(version)}")
+    return Finding(True, "start-up", f"WSAStartup succeeded; Winsock {LOBYTE(version)}.{HIBYTE(version)}")
 
 
 def machine() -> list[Finding]:
-    """What runs here, and whether it can talk to itself."""
+    """The versions, the width of a pointer, and round trips on loopback."""
     bits = 8 * sizeof(ctypes.c_void_p)
     mode = getattr(winsock.calls, "MODE", "")
     backend = f"{BACKEND} (cffi {mode.upper()} mode)" if mode else BACKEND
@@ -51,53 +51,53 @@ def machine() -> list[Finding]:
         Finding(
             None,
             "bits",
-            f"{bits}: a pointer and a SOCKET have {bits // 8} bytes, WSADATA {sizeof(WSADATA)}; a program and its DLLs "
-            "must agree",
+            f"{bits}: a pointer and a SOCKET have {bits // 8} bytes, WSADATA has {sizeof(WSADATA)}; a program and its "
+            "DLLs must have the same width",
             facts={"bits": bits},
         ),
     ]
-    for what, trip, family in (
-        ("TCP on loopback", tcp, AF_INET),
-        ("UDP on loopback", udp, AF_INET),
-        ("TCP by IPv6", tcp, AF_INET6),
+    for what, round_trip, family in (
+        ("TCP on loopback", tcp_round_trip, AF_INET),
+        ("UDP on loopback", udp_round_trip, AF_INET),
+        ("TCP over IPv6", tcp_round_trip, AF_INET6),
     ):
         begun = perf_counter()
         try:
-            trip(family)
+            round_trip(family)
         except Failure as failed:
             found = failure(what, failed)
             if family == AF_INET6:
-                # Few need it, and many machines do without.
-                found = Finding(None, what, f"not here: {failed}", facts=found.facts)
+                # Not an error: many machines have no IPv6.
+                found = Finding(None, what, f"not available: {failed}", facts=found.facts)
             findings.append(found)
         else:
             took = 1000 * (perf_counter() - begun)
-            text = f"there and back in {took:.1f} ms, sockets and all"
+            text = f"round trip in {took:.1f} ms, including the creation of the sockets"
             findings.append(Finding(True, what, text, facts={"ms": round(took, 3)}))
     return findings
 
 
 def address_is_local(text: str) -> Finding:
-    """Whether an address is of this machine: only then a socket can be bound to it."""
+    """Whether an address belongs to this machine, so that a server can bind to it."""
     what = f"address {text}"
     try:
         for address in resolve(text, 0):
-            bind_once(address)
+            try_bind(address)
     except Failure as failed:
         if failed.call == "bind" and failed.code == WSAEADDRNOTAVAIL:
             return Finding(
                 False,
                 what,
-                f"not of this machine: bind says {WSAErrorDescript(failed.code)}",
+                f"not an address of this machine: bind: {WSAErrorDescript(failed.code)}",
                 advice_for(failed.code),
                 {"local": False, "error": failed.code},
             )
         return failure(what, failed)
-    return Finding(True, what, "of this machine: a server can bind to it", facts={"local": True})
+    return Finding(True, what, "an address of this machine: a server can bind to it", facts={"local": True})
 
 
 def reach(host: str, port: int, seconds: float = LIMIT) -> list[Finding]:
-    """Whether a client can connect: by each address of the host, with the time that it took."""
+    """Whether a client can connect to each address of the host, and how long that takes."""
     begun = perf_counter()
     try:
         addresses = resolve(host, port)
@@ -105,10 +105,10 @@ def reach(host: str, port: int, seconds: float = LIMIT) -> list[Finding]:
         return [failure(f"name {host}", failed)]
     found = ", ".join(address.text for address in addresses)
     took = 1000 * (perf_counter() - begun)
-    findings = [Finding(None, f"name {host}", f"{found} in {took:.1f} ms")]
+    findings = [Finding(None, f"name {host}", f"{found} (resolved in {took:.1f} ms)")]
     tries = [_reach(address, port, seconds) for address in addresses]
     if any(finding.ok for finding in tries):
-        # A name that also has an address where nobody listens is no fault; clients try the next one.
+        # One address is enough: clients try all addresses of a name.
         tries = [finding if finding.ok else finding._replace(ok=None, advice="") for finding in tries]
     return findings + tries
 
@@ -116,15 +116,16 @@ def reach(host: str, port: int, seconds: float = LIMIT) -> list[Finding]:
 def _reach(address: Address, port: int, seconds: float) -> Finding:
     begun = perf_counter()
     try:
-        connect_within(address, seconds)
+        try_connect(address, seconds)
     except Failure as failed:
         took = 1000 * (perf_counter() - begun)
         facts = {"ms": round(took, 3), "error": failed.code}
         text = f"{failed} After {took:.1f} ms."
         advice = advice_for(failed.code)
-        elsewhere = [row for row in listening(port) if row.local != address.text] if _is_here(address) else []
+        listening = listening_sockets(port) if _is_local(address) else []
+        elsewhere = [entry for entry in listening if entry.local != address.text]
         if failed.code == WSAECONNREFUSED and elsewhere:
-            advice = f"Something listens on this port, but not on this address: {held_by(elsewhere)}. Connect to that "
+            advice = f"A server listens on this port, but not on this address: {describe(elsewhere)}. Connect to that "
             advice += "address, or bind the server to 0.0.0.0."
         return Finding(False, f"connect to {address.text}", text, advice, facts)
     took = 1000 * (perf_counter() - begun)
@@ -132,10 +133,10 @@ def _reach(address: Address, port: int, seconds: float) -> Finding:
     return Finding(True, f"connect to {address.text}", f"connected in {took:.1f} ms", facts=facts)
 
 
-def _is_here(address: Address) -> bool:
-    # The same address with port 0, which is always free.
+def _is_local(address: Address) -> bool:
+    # Bind to the same address with port 0, which stands for any free port.
     try:
-        bind_once(address._replace(name=address.name[:2] + bytes(2) + address.name[4:]))
+        try_bind(address._replace(name=address.name[:2] + bytes(2) + address.name[4:]))
     except Failure:
         return False
     return True

@@ -1,4 +1,4 @@
-"""What a check has found, and how it is told."""
+"""The result of a check, and how results are printed as text and as JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ __all__ = ["Failure", "Finding", "all_well", "as_json", "as_text", "failure"]
 
 
 class Finding(NamedTuple):
-    """One line of a report: `ok` is False where something is wrong, None where it is only worth knowing."""
+    """The result of one check: `ok` is False if something is wrong, and None if it is only information.
+
+    `what` names the thing that was checked, `found` is the result in words, `advice` says what to do, and `facts` are
+    the additional keys of the JSON object.
+    """
 
     ok: bool | None
     what: str
@@ -24,7 +28,7 @@ class Finding(NamedTuple):
 
 
 class Failure(Exception):
-    """A call that failed, with its name and the error's code."""
+    """A Winsock call failed: `call` is its name, `code` the error code."""
 
     def __init__(self, call: str, code: int) -> None:
         super().__init__(f"{call}: {WSAErrorDescript(code)}")
@@ -32,16 +36,17 @@ class Failure(Exception):
 
 
 def failure(what: str, failed: Failure) -> Finding:
-    """What is wrong, and what to do about that error."""
+    """The finding for a failed call, with the advice for its error."""
     return Finding(False, what, f"{failed}", advice_for(failed.code), {"call": failed.call, "error": failed.code})
 
 
 def all_well(findings: Sequence[Finding]) -> bool:
+    """Whether no finding reports something wrong."""
     return all(finding.ok is not False for finding in findings)
 
 
 def as_text(findings: Sequence[Finding]) -> str:
-    """A line a finding, with what to do below those that are wrong."""
+    """One line per finding, followed by its advice."""
     marks = {True: "ok", False: "WRONG", None: "note"}
     width = max(len(finding.what) for finding in findings)
     lines = []
@@ -54,11 +59,11 @@ def as_text(findings: Sequence[Finding]) -> str:
 
 
 def as_json(findings: Sequence[Finding]) -> str:
-    """One object: ok, and the findings with their facts."""
-    told = [
+    """One JSON object: `ok`, and `findings` with the facts of each."""
+    objects = [
         {"ok": finding.ok, "what": finding.what, "found": finding.found}
         | ({"advice": finding.advice} if finding.advice else {})
         | (finding.facts or {})
         for finding in findings
     ]
-    return json.dumps({"ok": all_well(findings), "findings": told})
+    return json.dumps({"ok": all_well(findings), "findings": objects})

@@ -1,4 +1,4 @@
-"""An MQL program's structures beside Winsock's: sizes, offsets, and what is wrong."""
+"""Compares the structures of an MQL program with Winsock's: sizes, offsets, and what is wrong."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import re
 from typing import Any
 
 from .findings import Finding
-from .mql import MQL_TYPES, Field, MqlError, Struct, parse
-from .places import Layout, Place, lay_out
+from .mql_structs import MQL_TYPES, Field, MqlError, Struct, parse
+from .offsets import Layout, PlacedField, lay_out
 
 __all__ = ["compare", "winsock_structures"]
 
-# Winsock's structures in MQL's notation, padded as C pads. `pointer` and SOCKET are as wide as the process's pointers;
-# the order of WSADATA's fields is that of 64-bit Windows, below that of 32-bit Windows.
+# Winsock's structures in MQL notation; pack(8) gives the alignment of C. `pointer`, SOCKET and size_t are as wide as a
+# pointer of the process. The fields of WSADATA are in the order of 64-bit Windows; 32-bit Windows has another order.
 _WINSOCK = """
 struct WSADATA pack(8) { ushort wVersion; ushort wHighVersion; ushort iMaxSockets; ushort iMaxUdpDg;
   pointer lpVendorInfo; uchar szDescription[257]; uchar szSystemStatus[129]; };
@@ -45,22 +45,26 @@ def _types(bits: int) -> dict[str, int]:
 
 
 def winsock_structures(bits: int) -> dict[str, Struct]:
-    """Winsock's structures in a process of that width."""
+    """Winsock's structures for a process of 32 or 64 bits."""
     return parse(_WINSOCK) | (parse(_WSADATA_32) if bits == 32 else {})
 
 
 def compare(text: str, source: str, bits: int = 64, only: str | None = None) -> list[Finding]:
-    """A finding for each structure of the source: its layout, and what is wrong with it for Winsock."""
+    """One finding per structure of the source `text`: its layout, and its differences from Winsock's.
+
+    `source` is the name of the source in messages, `bits` the width of the process. If `only` is given, only this
+    structure is compared.
+    """
     try:
         structs = parse(text)
         names = [name for name, struct in structs.items() if struct.base != "enum" and "::" not in name]
         if only is not None:
             names = [name for name in names if name == only]
         if not names:
-            return [Finding(False, source, f"no struct {only}" if only else "no struct NAME { ... } in it")]
+            return [Finding(False, source, f"contains no struct {only}" if only else "contains no struct")]
         return [_compare(name, structs, bits) for name in names]
     except MqlError as error:
-        return [Finding(False, f"{source}:{error.line}", str(error), "Only whole declarations can be compared.")]
+        return [Finding(False, f"{source}:{error.line}", str(error), "Only complete declarations can be compared.")]
 
 
 def _compare(name: str, structs: dict[str, Struct], bits: int) -> Finding:
@@ -71,23 +75,23 @@ def _compare(name: str, structs: dict[str, Struct], bits: int) -> Finding:
     facts: dict[str, Any] = {
         "struct": name,
         "size": mine.size,
-        "fields": [{"field": str(place.field), "offset": place.offset, "size": place.size} for place in mine.places],
+        "fields": [{"field": str(each.field), "offset": each.offset, "size": each.size} for each in mine.fields],
     }
     if same is None:
-        found = f"{mine.size} bytes; Winsock has no structure like it\n{_table(mine, None)}"
+        found = f"{mine.size} bytes; Winsock has no such structure\n{_table(mine, None)}"
         return Finding(None, f"struct {name}", found, facts=facts)
     theirs = lay_out(same, reference, types)
     facts |= {"winsock": same, "winsock_size": theirs.size}
-    head = f"{mine.size} bytes; Winsock's {same} has {theirs.size} in {bits} bits\n{_table(mine, theirs)}"
+    head = f"{mine.size} bytes; Winsock's {same} has {theirs.size} on {bits}-bit Windows\n{_table(mine, theirs)}"
     wrong = _wrong(name, same, structs, mine, theirs, bits)
     if not wrong:
         return Finding(True, f"struct {name}", head, facts=facts)
-    right = "Declare it like this:\n" + _declaration(same, reference[same], bits)
+    right = "Correct declaration:\n" + _declaration(same, reference[same], bits)
     return Finding(False, f"struct {name}", head + "\n" + "\n".join(wrong), right, facts | {"wrong": wrong})
 
 
 def closest(name: str, struct: Struct, reference: dict[str, Struct]) -> str | None:
-    """The structure of Winsock that this one stands for: by its name, or by the names of its fields."""
+    """The structure of Winsock that corresponds to this one, by its name or by the names of its fields."""
     plain = {known.lower(): known for known in reference}
     bare = re.sub(r"^_+|^(tag|ref|my|lp|p)_?(?=[a-z]*_?[a-z])", "", name.lower())
     for candidate in (name.lower(), bare):
@@ -103,65 +107,67 @@ def closest(name: str, struct: Struct, reference: dict[str, Struct]) -> str | No
 
 
 def _wrong(name: str, same: str, structs: dict[str, Struct], mine: Layout, theirs: Layout, bits: int) -> list[str]:
-    """What differs in a way that Winsock would notice, in sentences."""
+    """The differences that matter to Winsock, one sentence each."""
     types = _types(bits)
     wrong = []
-    own = {place.field.name.lower(): place for place in mine.places}
-    expected = {place.field.name.lower(): place for place in theirs.places}
+    own = {place.field.name.lower(): place for place in mine.fields}
+    expected = {place.field.name.lower(): place for place in theirs.fields}
     for key, place in own.items():
         there = expected.get(key)
         if place.size < 0:
             wrong.append(_dynamic(place.field, there))
         elif there and place.size != there.size:
-            wrong.append(f"{place.field.name} has {place.size} bytes, Winsock's {there.size}{_why(place, there)}.")
+            wrong.append(f"{place.field.name} has {place.size} bytes, Winsock's has {there.size}{_why(place, there)}.")
     order = [key for key in own if key in expected]
     if order != sorted(order, key=lambda key: expected[key].offset):
         other = lay_out("WSADATA", winsock_structures(32), _types(32)) if same == "WSADATA" and bits == 64 else None
-        in_32 = [place.field.name.lower() for place in other.places] if other else []
-        of_32 = " It is that of 32-bit Windows." if order == [key for key in in_32 if key in order] else ""
+        in_32 = [place.field.name.lower() for place in other.fields] if other else []
+        of_32 = " It is the order of 32-bit Windows." if order == [key for key in in_32 if key in order] else ""
         wrong.append(f"The order of the fields is not that of {bits}-bit Windows.{of_32}")
     if not wrong:
         moved = [place for key, place in own.items() if key in expected and place.offset != expected[key].offset]
         for place in moved:
             at = expected[place.field.name.lower()].offset
-            wrong.append(f"{place.field.name} is at {place.offset}, Winsock's at {at}.")
+            wrong.append(f"{place.field.name} is at offset {place.offset}, Winsock's at {at}.")
     if mine.size != theirs.size:
         by = mine.size - theirs.size
         wrong.insert(0, f"{abs(by)} bytes too {'long' if by > 0 else 'short'}: {_effect(same, by)}")
         padded = lay_out(name, structs, types, 8)
         if padded.size == theirs.size:
-            wrong.append("C leaves gaps so that fields are aligned, MQL does not: write pack(8) behind the name.")
+            wrong.append(
+                "C aligns the fields and leaves gaps, MQL does not: write pack(8) after the name of the struct."
+            )
     return wrong
 
 
-def _dynamic(member: Field, there: Place | None) -> str:
+def _dynamic(member: Field, there: PlacedField | None) -> str:
     pointer = there is not None and there.field.type == "pointer"
-    instead = f", where Winsock has a pointer of {there.size} bytes" if there and pointer else ""
-    return f"{member.name}[] is an array that MQL keeps elsewhere: it has no bytes for Winsock here{instead}."
+    instead = f", but Winsock has a pointer of {there.size} bytes here" if there and pointer else ""
+    return f"{member.name}[] is a dynamic array, whose elements are not part of the structure{instead}."
 
 
-def _why(place: Place, there: Place) -> str:
+def _why(place: PlacedField, there: PlacedField) -> str:
     kind = place.field.type
     if kind in ("long", "ulong") and there.field.type in ("int", "uint"):
-        return f": C's long has 4 bytes on Windows and MQL's {kind} 8, so take {kind.replace('long', 'int')}"
+        return f": long has 4 bytes in C on Windows, {kind} has 8 in MQL; use {kind.replace('long', 'int')}"
     if there.field.type in ("SOCKET", "pointer", "size_t") and place.size == 4:
-        return ": it is as wide as a pointer, so take ulong"
+        return ": it is as wide as a pointer; use ulong"
     return ""
 
 
 def _effect(same: str, by: int) -> str:
     if by < 0:
-        return "Winsock writes or reads past its end, or fails with WSAEFAULT."
+        return "Winsock reads or writes beyond its end, or fails with WSAEFAULT."
     if same.startswith("sockaddr"):
-        return "the fields behind are out of place, and sizeof is no longer the length that Winsock expects."
-    return "Winsock fills in less than the program takes for its own."
+        return "the offsets of later fields are wrong, and sizeof is not the length that Winsock expects."
+    return "Winsock does not fill in its last bytes."
 
 
 def _table(mine: Layout, theirs: Layout | None) -> str:
-    """Offsets and sizes in columns; an arrow marks what is elsewhere in Winsock."""
-    expected = {place.field.name.lower(): place for place in theirs.places} if theirs else {}
+    """Offsets and sizes in columns; an arrow marks the fields that differ from Winsock's."""
+    expected = {place.field.name.lower(): place for place in theirs.fields} if theirs else {}
     lines = ["offset  size  field" + (" " * 32 + "Winsock" if theirs else "")]
-    for place in mine.places:
+    for place in mine.fields:
         size = "-" if place.size < 0 else str(place.size)
         line = f"{place.offset:>6} {size:>5}  {place.field!s:<35}"
         there = expected.get(place.field.name.lower())
@@ -173,7 +179,7 @@ def _table(mine: Layout, theirs: Layout | None) -> str:
 
 
 def _declaration(name: str, struct: Struct, bits: int) -> str:
-    """Winsock's structure as an MQL program declares it."""
+    """The declaration of Winsock's structure in MQL."""
     wide = "ulong" if bits == 64 else "uint"
     lines = []
     for member in struct.fields:

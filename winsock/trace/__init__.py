@@ -1,17 +1,23 @@
-"""Call tracing: what strace is to Linux, for the calls of winsock.
+"""Traces the calls of winsock, as strace traces the system calls of a program on Linux.
 
-    python -m winsock.trace PROGRAM.py ARGUMENT …      each call on standard error, as C would read
-    python -m winsock.trace --json -o A.jsonl PROGRAM  JSON lines, for programs
+    python -m winsock.trace PROGRAM.py ARGUMENT …      print each call on standard error, in C notation
+    python -m winsock.trace --json -o A.jsonl PROGRAM  write JSON lines, for programs
     python -m winsock.trace picture A.jsonl B.jsonl --html TALK.html --mermaid TALK.md
 
-Without the command the environment variable does the same: WINSOCK_TRACE=- for standard error, or a file, to which is
-appended; a name that ends in .json or .jsonl takes JSON lines, and WINSOCK_TRACE_FORMAT=text or json says otherwise.
-`%p` in the name is the process's number, so that processes which a program starts have files of their own.
+The environment variable WINSOCK_TRACE starts a trace in any program: "-" is standard error, anything else is a file, to
+which the trace is appended. A file name that ends in .json or .jsonl selects JSON lines; WINSOCK_TRACE_FORMAT=text or
+json overrides that. `%p` in the file name is replaced by the process id, so that each child process has its own file.
 
-A JSON line has n (order of calls), t (nanoseconds of a clock that all processes of a machine share), d (duration in
-nanoseconds), pid, thread, call, args, result or raised, error (code, name), local and peer (the socket's addresses),
-and text, the line for people. The first line tells of the program: argv, pid, backend, and wall, the time of day in
-nanoseconds since 1970 at its t.
+Each JSON line describes a call: n (number of the call), t (start in nanoseconds of a clock that all processes of the
+machine share), d (duration in nanoseconds), pid, thread, call, args, result or raised, error (code and name), local and
+peer (the addresses of the socket), and text (the line in C notation). The first line describes the program: argv, pid,
+backend, and wall, the time of day in nanoseconds since 1970 at its t.
+
+How it works: `start` replaces the one object that all calls of `winsock` come from (tracer.py) by one that passes each
+call on and reports it to a sink (sinks.py), which writes text or JSON lines. parameters.py says how each argument is
+read (readers.py, memory.py) and symbols.py turns numbers into the names of the headers. The command `picture` reads
+the JSON lines of several programs (timeline.py), matches sends with receives (matching.py) and draws the result
+(page.py, mermaid.py).
 """
 
 from __future__ import annotations
@@ -28,7 +34,7 @@ from .tracer import traced
 
 __all__ = ["PREVIEW", "start", "start_by_environment", "stop"]
 
-# So many bytes of a buffer are shown.
+# The number of bytes of a buffer that are shown by default.
 PREVIEW = 32
 
 _running: tuple[Winsock, Sink] | None = None
@@ -43,12 +49,13 @@ def start(
     only: Collection[str] = CALLS,
     argv: Sequence[str] | None = None,
 ) -> None:
-    """Trace the calls that are imported from winsock from now on, to a file or, for "-", to standard error.
+    """Starts a trace to the file `path`, or to standard error if it is "-".
 
-    `preview` is the number of bytes that are shown of a buffer, `only` the calls that are traced. A trace that runs is
-    stopped first.
+    Traced are the calls that programs import from winsock afterwards. `preview` is the number of bytes of a buffer to
+    show, `only` the names of the calls to trace, and `argv` the command line that JSON lines record. If a trace is
+    already running, it is stopped first.
 
-    Errors: OSError when the file can't be opened.
+    Errors: OSError if the file cannot be opened.
     """
     global _running
     stop()
@@ -60,7 +67,10 @@ def start(
 
 
 def stop() -> None:
-    """Give winsock its own calls back, and close the trace. What was imported before stays traced, to nowhere."""
+    """Restores the calls of winsock and closes the trace.
+
+    Traced functions that a program has imported keep working; they write nothing any more.
+    """
     global _running
     if _running:
         calls, sink = _running
@@ -70,13 +80,15 @@ def stop() -> None:
 
 
 def start_by_environment(environment: Mapping[str, str]) -> None:
-    """Start the trace that WINSOCK_TRACE asks for; where that can't be, say so on standard error and go on."""
+    """Starts the trace that WINSOCK_TRACE requests; if that fails, reports it on standard error and returns."""
     path = environment["WINSOCK_TRACE"]
     wanted = environment.get("WINSOCK_TRACE_FORMAT", "")
     if wanted not in ("", "text", "json"):
-        sys.stderr.write(f"winsock.trace: WINSOCK_TRACE_FORMAT is text or json, not {wanted!r}\n")
+        sys.stderr.write(f"winsock.trace: invalid WINSOCK_TRACE_FORMAT: {wanted!r}; use text or json\n")
     as_json = wanted == "json" or (wanted != "text" and path.endswith((".json", ".jsonl")))
     try:
         start(path, json=as_json, append=True)
     except OSError as error:
-        sys.stderr.write(f"winsock.trace: no trace: {path}: {error.strerror or os.strerror(error.errno or 0)}\n")
+        sys.stderr.write(
+            f"winsock.trace: cannot write the trace to {path}: {error.strerror or os.strerror(error.errno or 0)}\n"
+        )

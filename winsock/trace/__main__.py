@@ -1,4 +1,4 @@
-"""python -m winsock.trace: run a program and tell its calls; or draw what several programs said to each other."""
+"""The command line of python -m winsock.trace: runs a program with a trace, or draws the traces of several programs."""
 
 from __future__ import annotations
 
@@ -20,54 +20,65 @@ examples:
   python -m winsock.trace --json -o server.jsonl server.py
   python -m winsock.trace picture server.jsonl client.jsonl --html talk.html
 
-Without this command: WINSOCK_TRACE=- (standard error) or WINSOCK_TRACE=FILE in the environment of any program; a FILE
-that ends in .jsonl takes JSON lines, %p in its name is the process's number. `python -m winsock.trace picture --help`
-tells of the pictures.
+To trace a program without this command, set the environment variable WINSOCK_TRACE to - (standard error) or to a file
+name. A file name that ends in .jsonl selects JSON lines, and %p in it is replaced by the process id.
+`python -m winsock.trace picture --help` explains pictures.
 """
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the command line; the exit code is the program's, or 2 for bad options.
+    """Runs the command line; the exit code is that of the program, or 2 for invalid options.
 
-    Errors: SystemExit, and whatever the program raises.
+    Errors: SystemExit, and any exception of the program.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["picture"]:
         from .picture import main as picture
 
         sys.exit(picture(arguments[1:]))
-    parser = argparse.ArgumentParser(
-        prog="python -m winsock.trace",
-        usage="%(prog)s [options] (PROGRAM.py | -m MODULE) [ARGUMENT ...]\n       %(prog)s picture --help",
-        description="Run a program and print each call of Winsock as C would read, with its result, error, duration in "
-        "seconds, and thread.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("-o", dest="output", metavar="FILE", default="-", help="write there; default: standard error")
-    parser.add_argument("--json", action="store_true", help="JSON lines; also when FILE ends in .json or .jsonl")
-    parser.add_argument("--calls", type=_calls, default=CALLS, metavar="A,B", help="only these calls")
-    parser.add_argument(
-        "--bytes", type=_count, default=PREVIEW, metavar="N", help=f"show N bytes of a buffer; default: {PREVIEW}"
-    )
-    parser.add_argument("-m", dest="module", action="store_true", help="PROGRAM is a module's name, as for python -m")
-    parser.add_argument("program", metavar="PROGRAM", help="a script, or a module after -m")
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="ARGUMENT", help="the program's own")
+    parser = _parser()
     options = parser.parse_args(arguments)
     if not options.module and not Path(options.program).exists():
-        parser.error(f"there is no program {options.program}")
+        parser.error(f"no such file: {options.program!r}")
     as_json = options.json or options.output.endswith((".json", ".jsonl"))
     program = [*(["-m"] if options.module else []), options.program, *options.arguments]
     try:
         start(options.output, json=as_json, preview=options.bytes, only=options.calls, argv=program)
     except OSError as error:
-        parser.error(f"{options.output}: {error.strerror}")
+        parser.error(f"cannot write the trace to {options.output}: {error.strerror}")
     run(options.program, options.arguments, options.module)
 
 
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m winsock.trace",
+        usage="%(prog)s [options] (PROGRAM.py | -m MODULE) [ARGUMENT ...]\n       %(prog)s picture --help",
+        description="Run a program and print each of its Winsock calls in C notation, with the time of day, the\n"
+        "thread, the result or error, and the duration in seconds.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "-o", dest="output", metavar="FILE", default="-", help="write the trace to FILE; default: standard error"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="write JSON lines (default if FILE ends in .json or .jsonl)"
+    )
+    parser.add_argument("--calls", type=_calls, default=CALLS, metavar="A,B", help="trace only these calls")
+    parser.add_argument(
+        "--bytes", type=_count, default=PREVIEW, metavar="N", help=f"show N bytes of a buffer; default: {PREVIEW}"
+    )
+    parser.add_argument(
+        "-m", dest="module", action="store_true", help="PROGRAM is the name of a module, as for python -m"
+    )
+    parser.add_argument("program", metavar="PROGRAM", help="a script, or a module after -m")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="ARGUMENT", help="arguments of the program")
+    return parser
+
+
 def run(program: str, arguments: Sequence[str], module: bool) -> None:
-    """Run a script or a module as Python's own command line would."""
+    """Runs a script or a module as `python PROGRAM` or `python -m PROGRAM` does."""
     sys.argv = [program, *arguments]
     if module:
         sys.path[0] = str(Path.cwd())
@@ -84,7 +95,7 @@ def _exists(module: str) -> bool:
         return importlib.util.find_spec(module) is not None
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
-            raise  # a package on the way is there, and lacks what it imports
+            raise  # a parent package exists and fails to import something else
         return False
 
 
@@ -92,13 +103,13 @@ def _calls(text: str) -> list[str]:
     names = text.split(",")
     for name in names:
         if name not in CALLS:
-            raise argparse.ArgumentTypeError(f"there is no call {name!r}")
+            raise argparse.ArgumentTypeError(f"unknown call: {name!r}")
     return names
 
 
 def _count(text: str) -> int:
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of bytes")
+        raise argparse.ArgumentTypeError(f"invalid number of bytes: {text!r}")
     return int(text)
 
 

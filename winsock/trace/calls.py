@@ -1,4 +1,4 @@
-"""One call, as the tracer keeps it until a sink has told it."""
+"""One traced call, from its start until a sink has written it."""
 
 from __future__ import annotations
 
@@ -12,24 +12,32 @@ from .memory import number
 
 __all__ = ["CODES", "MOVING", "Call", "Shown", "bytes_moved", "failed", "length_of"]
 
-# A value as it is shown, made of what JSON has: a number, None for NULL, a str for a name of the headers or an address
-# as it is read, a list, or a dict: {"text": ...} a C string, {"bytes": n, "hex": ...} the n bytes that moved and the
-# first of them, {"room": n} a buffer of n bytes that nothing was written to, {"in": ..., "out": ...} a value before and
-# after the call, {"type": ...} what the call does not take at all; any other is a structure by its fields.
+# An argument in the form that a trace shows, a JSON value: a number, None for NULL, a str for a name of the headers or
+# an address, a list, or a dict. The keys of a dict say what it is:
+#   {"text": ...}              a C string
+#   {"bytes": n, "hex": ...}   a buffer of which n bytes were sent or received, and the first of these bytes
+#   {"room": n}                a buffer of n bytes to which nothing was written
+#   {"in": ..., "out": ...}    a value before and after the call
+#   {"type": ...}              an object of a type that the call does not accept
+#   any other keys             a structure and its fields
 Shown: TypeAlias = "int | str | list[Any] | dict[str, Any] | None"
 
 # The calls whose result is a number of bytes.
 MOVING = ("send", "recv", "sendto", "recvfrom")
-# The calls whose result is the error itself.
+# The calls whose result is the error code.
 CODES = ("WSAStartup", "getaddrinfo", "getnameinfo")
+# The calls whose result is a pointer: NULL means an error.
 _POINTERS = ("inet_ntop", "gethostbyname")
-# These can't fail: -1 is a value like any other.
+# The calls that cannot fail, for which -1 is an ordinary value.
 _VALUES = ("WSAGetLastError", "WSASetLastError", "htons", "ntohs", "htonl", "ntohl", "inet_ntoa", "freeaddrinfo")
 
 
 @dataclass
 class Call:
-    """One call: what it was given, and once it has returned (`done`) its result and the error if it failed."""
+    """One call: its arguments, and after it has returned (`done`) its result and, if it failed, its error.
+
+    `shown` has the arguments in the form that the trace shows; `preview` is the number of bytes of a buffer to show.
+    """
 
     name: str
     args: dict[str, Any]
@@ -46,7 +54,7 @@ class Call:
 
 
 def failed(name: str, result: Any) -> bool:
-    """Whether a result tells of an error; inet_addr's INADDR_NONE is also an address, and does not."""
+    """Whether a result means an error. INADDR_NONE of inet_addr does not: it is also an address."""
     if name in CODES:
         return bool(result)
     if name in _POINTERS:
@@ -57,14 +65,14 @@ def failed(name: str, result: Any) -> bool:
 
 
 def bytes_moved(call: Call) -> int:
-    """How many bytes went into a buffer or out of it."""
+    """The number of bytes that a call sent or received."""
     if call.ok:
         return int(call.result)
     if call.done and call.error == WSAEMSGSIZE and call.name.startswith("recv"):
-        return length_of(call, "len")  # the start of a datagram that is longer
+        return length_of(call, "len")  # the buffer was filled with the start of a longer datagram
     return 0
 
 
 def length_of(call: Call, name: str) -> int:
-    """The number that an argument is or points to, 0 without one."""
+    """The number that an argument is or points to; 0 if it is neither."""
     return number(call.args.get(name)) or 0

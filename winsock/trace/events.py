@@ -1,4 +1,4 @@
-"""What a picture is made of: lanes, calls, and arrows between them."""
+"""The parts of a picture: lanes (programs), events (calls) and the arrows between them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 __all__ = ["GROUPS", "Arrow", "Event", "Lane"]
 
-# What each call is for; all others are about names and numbers.
+# The groups of calls that the page can filter; every other call is in the group "names" (names and numbers).
 GROUPS = {
     "sockets": (
         "WSAStartup", "WSACleanup", "socket", "bind", "listen", "shutdown", "closesocket", "ioctlsocket", "setsockopt",
@@ -23,14 +23,17 @@ _GROUP = {call: group for group, calls in GROUPS.items() for call in calls}
 
 @dataclass
 class Event:
-    """A call: its record, its lane's index, and when it took effect, in nanoseconds of the common clock."""
+    """A call: its JSON record, the index of its lane, and its times in nanoseconds of the common clock.
+
+    `at` is the time at which the call took effect: its start, or its end for a call that reports something.
+    """
 
     lane: int
     record: dict[str, Any]
     at: int
     start: int
     end: int
-    # How many calls this one stands for, when it is the first of several that found nothing.
+    # The number of calls that this event represents: consecutive calls that found nothing to do are one event.
     count: int = 1
     idle: bool = False
     text: str = ""
@@ -46,32 +49,32 @@ class Event:
 
     @property
     def error(self) -> str:
-        """The error's name, the exception's, or nothing."""
+        """The name of the error or exception; "" if the call succeeded."""
         if "raised" in self.record:
             return str(self.record["raised"]).partition(":")[0]
         return str(self.record.get("error", {}).get("name", ""))
 
     @property
     def label(self) -> str:
-        """The call with its result on one short line."""
+        """The call with its result in at most 73 characters."""
         text = re.sub(r"(?:SOCKET_ERROR|INVALID_SOCKET|NULL) \(#\d+\) (\w+): .*", r"\1", self.text, flags=re.DOTALL)
         return text if len(text) <= 72 else f"{text[:48]} \u2026 {text[-22:]}"
 
 
 @dataclass
 class Lane:
-    """A program: its name, what started it, and its calls by their number."""
+    """A program: its name, process id, command line, backend, and the records of its calls."""
 
     name: str
     pid: int
     argv: list[str]
     backend: str
-    offset: int  # from the lane's clock to the time of day
+    offset: int  # nanoseconds to add to the lane's clock to get the time of day
     records: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Arrow(NamedTuple):
-    """What went from one call to another: kind is connection, data, datagram, end or reset."""
+    """What one call sent to another; `kind` is connection, data, datagram, end or reset."""
 
     source: Event
     target: Event

@@ -1,4 +1,20 @@
-"""Which call of one program met which call of another: connections by their addresses, streams byte by byte."""
+"""Matches the sends of one program with the receives of another; each match is an arrow of the picture.
+
+How it works:
+
+- `_Sockets` reads the calls of all programs in order of time and follows each socket, identified by lane and handle. A
+  successful accept, or a connect that may succeed, creates an `_Endpoint`: one side of a TCP connection. A datagram
+  socket has no endpoint; its datagrams are collected.
+- Connections (`_match_connection`): the local and peer addresses that the tracer recorded for an accepted socket are
+  those of the connecting socket, exchanged. An address 0.0.0.0 or [::] matches any address with the same port.
+- Streams (`_match_stream`): TCP delivers bytes in order, so the byte that is number n in the sends of one endpoint is
+  number n in the receives of the other. Each send and receive covers a range of these numbers (`_Range`); two that
+  overlap get an arrow. Calls with MSG_PEEK or MSG_OOB do not move the numbers and are left out.
+- The end of a stream: the first receive that returned 0 or a reset is matched with the first shutdown, closesocket or
+  WSACleanup of the other endpoint.
+- Datagrams (`_match_datagrams`) can be lost, so there are no numbers: each received datagram is matched with the first
+  sent one that has the same addresses, size and content and that this socket has not received yet.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +26,14 @@ from .rendering import quoted
 
 __all__ = ["arrows_of"]
 
-_ANY = ("0.0.0.0", "[::]")
+_WILDCARDS = ("0.0.0.0", "[::]")
+# A socket: its lane and its handle.
+_Key = tuple[int, int]
 
 
 @dataclass
-class _Piece:
-    """Bytes of a stream from `begin` up to `end` that one call moved."""
+class _Range:
+    """The bytes of a stream from number `begin` up to, not including, `end`, which one call sent or received."""
 
     event: Event
     begin: int
@@ -23,18 +41,20 @@ class _Piece:
 
 
 @dataclass
-class _End:
-    """One end of a connection, or a datagram socket."""
+class _Endpoint:
+    """One side of a TCP connection."""
 
-    made: Event
-    accepted: bool = False
-    local: str = ""
-    peer: str = ""
-    sent: list[_Piece] = field(default_factory=list)
-    received: list[_Piece] = field(default_factory=list)
+    created: Event
+    accepted: bool
+    local: str
+    peer: str
+    sent: list[_Range] = field(default_factory=list)
+    received: list[_Range] = field(default_factory=list)
+    # The calls that ended sending: shutdown, closesocket, WSACleanup.
     closes: list[Event] = field(default_factory=list)
-    over: list[Event] = field(default_factory=list)
-    other: _End | None = None
+    # The receives that returned the end of the stream or a reset.
+    ends: list[Event] = field(default_factory=list)
+    other: _Endpoint | None = None
 
 
 @dataclass
@@ -45,159 +65,185 @@ class _Datagram:
     target: str
     size: int
     data: str
-    takers: set[tuple[int, int]] = field(default_factory=set)
+    receivers: set[_Key] = field(default_factory=set)
 
 
 def arrows_of(events: list[Event]) -> list[Arrow]:
-    """The arrows between these calls, which are in order of time."""
-    reader = _Reader()
+    """The arrows between these events, which are in order of time."""
+    sockets = _Sockets()
     for event in events:
-        reader.read(event)
+        sockets.read(event)
     arrows: list[Arrow] = []
-    for taken in reader.ends:
-        if taken.accepted:
-            _pair(taken, reader.ends, arrows)
-    for end in reader.ends:
-        if end.other:
-            _stream(end, end.other, arrows)
-    _datagrams(reader.datagrams_sent, reader.datagrams_received, arrows)
+    for endpoint in sockets.endpoints:
+        if endpoint.accepted:
+            _match_connection(endpoint, sockets.endpoints, arrows)
+    for endpoint in sockets.endpoints:
+        if endpoint.other:
+            _match_stream(endpoint, endpoint.other, arrows)
+    _match_datagrams(sockets.datagrams_sent, sockets.datagrams_received, arrows)
     arrows.sort(key=lambda arrow: (arrow.target.at, arrow.source.at))
     return arrows
 
 
-class _Reader:
-    """Goes through the calls and remembers each lane's sockets."""
+class _Sockets:
+    """The sockets of all lanes, as the calls create, use and close them."""
 
     def __init__(self) -> None:
-        self.ends: list[_End] = []
+        self.endpoints: list[_Endpoint] = []
         self.datagrams_sent: list[_Datagram] = []
         self.datagrams_received: list[_Datagram] = []
-        self._open: dict[tuple[int, int], _End] = {}
-        self._datagram_sockets: set[tuple[int, int]] = set()
+        self._open: dict[_Key, _Endpoint] = {}
+        self._datagram_sockets: set[_Key] = set()
 
     def read(self, event: Event) -> None:
-        record, call, args = event.record, event.call, event.record["args"]
-        ok = "error" not in record and "raised" not in record
-        handle = record.get("result") if call in ("socket", "accept") else args.get("s")
+        """Process one call."""
+        call, args = event.call, event.record["args"]
+        handle = event.record.get("result") if call in ("socket", "accept") else args.get("s")
         key = (event.lane, handle if isinstance(handle, int) else -1)
-        if call == "WSACleanup" and ok:
-            for (lane, _), end in self._open.items():
-                if lane == event.lane:
-                    end.closes.append(event)
-        elif call == "socket" and ok:
-            self._open.pop(key, None)
-            self._datagram_sockets.discard(key)
-            if args.get("type") == "SOCK_DGRAM" or args.get("protocol") == "IPPROTO_UDP":
-                self._datagram_sockets.add(key)
-        elif call == "accept" and ok:
-            self._begin(key, event, True)
-        elif call == "connect" and key not in self._datagram_sockets:
-            if ok or event.error == "WSAEWOULDBLOCK":
-                self._begin(key, event, False)
-        elif event.group == "data":
-            self._data(key, event, ok)
-        elif call in ("shutdown", "closesocket") and ok and key in self._open and args.get("how") != "SD_RECEIVE":
-            self._open[key].closes.append(event)
+        if event.group == "data":
+            self._moved(key, event)
+        elif call == "connect":
+            if key not in self._datagram_sockets and event.error in ("", "WSAEWOULDBLOCK"):
+                self._new_endpoint(key, event, False)
+        elif event.error:
+            return
+        elif call == "accept":
+            self._new_endpoint(key, event, True)
+        elif call == "socket":
+            self._new_socket(key, args)
+        elif call == "WSACleanup":
+            self._closed(event, [end for (lane, _), end in self._open.items() if lane == event.lane])
+        elif call == "closesocket" or (call == "shutdown" and args.get("how") != "SD_RECEIVE"):
+            self._closed(event, [self._open[key]] if key in self._open else [])
 
-    def _begin(self, key: tuple[int, int], event: Event, accepted: bool) -> None:
-        end = _End(event, accepted, event.record.get("local", ""), event.record.get("peer", ""))
-        self._open[key] = end
-        self.ends.append(end)
+    def _new_socket(self, key: _Key, args: dict[str, object]) -> None:
+        self._open.pop(key, None)
+        self._datagram_sockets.discard(key)
+        if args.get("type") == "SOCK_DGRAM" or args.get("protocol") == "IPPROTO_UDP":
+            self._datagram_sockets.add(key)
 
-    def _data(self, key: tuple[int, int], event: Event, ok: bool) -> None:
+    def _new_endpoint(self, key: _Key, event: Event, accepted: bool) -> None:
+        endpoint = _Endpoint(event, accepted, event.record.get("local", ""), event.record.get("peer", ""))
+        self._open[key] = endpoint
+        self.endpoints.append(endpoint)
+
+    def _closed(self, event: Event, endpoints: list[_Endpoint]) -> None:
+        for endpoint in endpoints:
+            endpoint.closes.append(event)
+
+    def _moved(self, key: _Key, event: Event) -> None:
+        if key in self._open:
+            self._stream_data(self._open[key], event)
+        else:
+            self._datagram(key, event)
+
+    def _stream_data(self, endpoint: _Endpoint, event: Event) -> None:
+        args, flags = event.record["args"], str(event.record["args"].get("flags"))
+        sends = event.call.startswith("send")
+        if not sends and event.error in ("WSAECONNRESET", "WSAECONNABORTED"):
+            endpoint.ends.append(event)
+        if event.error or "MSG_OOB" in flags or "MSG_PEEK" in flags:
+            return
+        ranges = endpoint.sent if sends else endpoint.received
+        begin = ranges[-1].end if ranges else 0
+        if size := _size(args.get("buf")):
+            ranges.append(_Range(event, begin, begin + size))
+        elif not sends and args.get("len"):
+            endpoint.ends.append(event)
+
+    def _datagram(self, key: _Key, event: Event) -> None:
         record, args = event.record, event.record["args"]
         buffer = args.get("buf")
-        moved = buffer.get("bytes", 0) if isinstance(buffer, dict) else 0
-        flags = str(args.get("flags"))
+        if not isinstance(buffer, dict) or "bytes" not in buffer or "MSG_PEEK" in str(args.get("flags")):
+            return
         sends = event.call.startswith("send")
-        if key in self._open:
-            end = self._open[key]
-            if not sends and event.error in ("WSAECONNRESET", "WSAECONNABORTED"):
-                end.over.append(event)
-            if not ok or "MSG_OOB" in flags or "MSG_PEEK" in flags:
-                return
-            pieces = end.sent if sends else end.received
-            begin = pieces[-1].end if pieces else 0
-            if moved:
-                pieces.append(_Piece(event, begin, begin + moved))
-            elif not sends and args.get("len"):
-                end.over.append(event)
-        elif isinstance(buffer, dict) and "bytes" in buffer and "MSG_PEEK" not in flags:
-            local, peer = str(record.get("local", "")), str(record.get("peer", ""))
-            named = args.get("to" if sends else "from_")
-            other = named if isinstance(named, str) else peer
-            source, target = (local, other) if sends else (other, local)
-            datagram = _Datagram(event, key[1], source, target, moved, buffer["hex"])
-            (self.datagrams_sent if sends else self.datagrams_received).append(datagram)
+        local, peer = str(record.get("local", "")), str(record.get("peer", ""))
+        named = args.get("to" if sends else "from_")
+        other = named if isinstance(named, str) else peer
+        source, target = (local, other) if sends else (other, local)
+        datagram = _Datagram(event, key[1], source, target, _size(buffer), buffer["hex"])
+        (self.datagrams_sent if sends else self.datagrams_received).append(datagram)
 
 
-def _same(one: str, other: str) -> bool:
-    """Whether two texts name the same address; 0.0.0.0 is any of this port."""
+def _size(buffer: object) -> int:
+    """The number of bytes that a call moved, from its shown `buf`."""
+    return int(buffer.get("bytes", 0)) if isinstance(buffer, dict) else 0
+
+
+def _same_address(one: str, other: str) -> bool:
+    """Whether two texts can be the same address; 0.0.0.0 and [::] match any address with the same port."""
     (host, _, port), (other_host, _, other_port) = one.rpartition(":"), other.rpartition(":")
-    hosts = host == other_host or host in _ANY or other_host in _ANY
+    hosts = host == other_host or host in _WILDCARDS or other_host in _WILDCARDS
     return hosts and port == other_port and port not in ("", "0")
 
 
-def _pair(taken: _End, ends: list[_End], arrows: list[Arrow]) -> None:
-    """Find who had connected: the last one with these addresses before accept returned."""
+def _match_connection(accepted: _Endpoint, endpoints: list[_Endpoint], arrows: list[Arrow]) -> None:
+    """Find the connect of an accepted socket: the last one with these addresses before accept returned."""
     found = None
-    for end in ends:
-        free = not end.accepted and end.other is None and end.made.start <= taken.made.end
-        if free and _same(end.local, taken.peer) and _same(end.peer, taken.local):
-            found = end
+    for endpoint in endpoints:
+        free = not endpoint.accepted and endpoint.other is None
+        if (
+            free
+            and endpoint.created.start <= accepted.created.end
+            and _same_address(endpoint.local, accepted.peer)
+            and _same_address(endpoint.peer, accepted.local)
+        ):
+            found = endpoint
     if found:
-        found.other, taken.other = taken, found
-        arrows.append(Arrow(found.made, taken.made, "connection", f"{taken.peer} to {taken.local}"))
+        found.other, accepted.other = accepted, found
+        arrows.append(Arrow(found.created, accepted.created, "connection", f"{accepted.peer} to {accepted.local}"))
 
 
-def _stream(end: _End, other: _End, arrows: list[Arrow]) -> None:
-    """The arrows from one end's sends to the other end's receives, and of the end of the stream."""
+def _match_stream(sender: _Endpoint, receiver: _Endpoint, arrows: list[Arrow]) -> None:
+    """Add the arrows from the sends of one endpoint to the receives of the other, and for the end of the stream."""
     first = 0
-    for piece in end.sent:
-        # Both are in the order of the stream: what ends before this piece is of no interest to the later ones.
-        while first < len(other.received) and other.received[first].end <= piece.begin:
+    for sent in sender.sent:
+        # Both lists are in the order of the stream: a receive that ends before this send is not needed any more.
+        while first < len(receiver.received) and receiver.received[first].end <= sent.begin:
             first += 1
-        for taken in islice(other.received, first, None):
-            if taken.begin >= piece.end:
+        for received in islice(receiver.received, first, None):
+            if received.begin >= sent.end:
                 break
-            begin, stop = max(piece.begin, taken.begin), min(piece.end, taken.end)
-            raw = bytes.fromhex(taken.event.record["args"]["buf"]["hex"])[begin - taken.begin :][: stop - begin]
-            whole = piece.end - piece.begin
-            size = f"{stop - begin} bytes" if stop - begin == whole else f"{stop - begin} of {whole} bytes"
-            text = f"{size} {quoted(raw, len(raw) < stop - begin)}"
-            arrows.append(Arrow(piece.event, taken.event, "data", text, stop - begin))
-    if other.over:
-        told = other.over[0]
-        before = [event for event in end.closes if event.start <= told.end]
+            arrows.append(_data_arrow(sent, received))
+    if receiver.ends:
+        end = receiver.ends[0]
+        before = [event for event in sender.closes if event.start <= end.end]
         if before:
-            kind, text = ("reset", told.error) if told.error else ("end", "end of stream")
-            arrows.append(Arrow(before[0], told, kind, text))
+            kind, text = ("reset", end.error) if end.error else ("end", "end of stream")
+            arrows.append(Arrow(before[0], end, kind, text))
 
 
-def _datagrams(sent: list[_Datagram], received: list[_Datagram], arrows: list[Arrow]) -> None:
-    """Give each datagram that was received the first one sent that it can be; some are lost on the way."""
+def _data_arrow(sent: _Range, received: _Range) -> Arrow:
+    begin, end = max(sent.begin, received.begin), min(sent.end, received.end)
+    shown = bytes.fromhex(received.event.record["args"]["buf"]["hex"])[begin - received.begin :][: end - begin]
+    count, whole = end - begin, sent.end - sent.begin
+    size = f"{count} bytes" if count == whole else f"{count} of {whole} bytes"
+    return Arrow(sent.event, received.event, "data", f"{size} {quoted(shown, len(shown) < count)}", count)
+
+
+def _match_datagrams(sent: list[_Datagram], received: list[_Datagram], arrows: list[Arrow]) -> None:
     by_port: dict[str, list[_Datagram]] = {}
     for datagram in sent:
         by_port.setdefault(datagram.target.rpartition(":")[2], []).append(datagram)
-    for taken in received:
-        taker = (taken.event.lane, taken.socket)
-        for datagram in by_port.get(taken.target.rpartition(":")[2], []):
-            if taker not in datagram.takers and _is_the_same(datagram, taken):
-                datagram.takers.add(taker)
-                text = f"{taken.size} bytes {_preview(taken)}"
-                arrows.append(Arrow(datagram.event, taken.event, "datagram", text, taken.size))
+    for arrived in received:
+        receiver = (arrived.event.lane, arrived.socket)
+        for datagram in by_port.get(arrived.target.rpartition(":")[2], []):
+            if receiver not in datagram.receivers and _same_datagram(datagram, arrived):
+                datagram.receivers.add(receiver)
+                text = f"{arrived.size} bytes {_preview(arrived)}"
+                arrows.append(Arrow(datagram.event, arrived.event, "datagram", text, arrived.size))
                 break
 
 
-def _is_the_same(sent: _Datagram, taken: _Datagram) -> bool:
-    shown = min(len(sent.data), len(taken.data))
-    cut = bool(taken.event.error)
+def _same_datagram(sent: _Datagram, received: _Datagram) -> bool:
+    shown = min(len(sent.data), len(received.data))
+    truncated = bool(received.event.error)
     return (
-        sent.event.start <= taken.event.end
-        and (not taken.source or _same(sent.source, taken.source))
-        and _same(sent.target, taken.target)
-        and (sent.size == taken.size or (cut and sent.size > taken.size))
-        and sent.data[:shown] == taken.data[:shown]
+        sent.event.start <= received.event.end
+        and (not received.source or _same_address(sent.source, received.source))
+        and _same_address(sent.target, received.target)
+        and (sent.size == received.size or (truncated and sent.size > received.size))
+        and sent.data[:shown] == received.data[:shown]
     )
 
 

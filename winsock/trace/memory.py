@@ -1,7 +1,7 @@
-"""A look at an argument's bytes and numbers which never raises and never changes anything.
+"""Reads the bytes and numbers of arguments without raising exceptions and without changing anything.
 
-The calls are given whatever the program gives them: what is no buffer or no number is None here, and the call itself
-says what is wrong with it.
+A program may pass objects of any type. For an object of the wrong type these functions return None; the call itself
+then raises the exception.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ def room(buffer: Any) -> int | None:
     try:
         refuse_pointer(buffer)
         return memoryview(buffer).nbytes
-    except (TypeError, ValueError):  # no buffer, or a memoryview that was released
+    except (TypeError, ValueError):  # not a buffer, or a released memoryview
         return None
 
 
 def peek(buffer: Any, count: int) -> bytes | None:
-    """The first `count` bytes of a buffer, or as many as it has."""
+    """The first `count` bytes of a buffer, or fewer if it is shorter."""
     count = max(count, 0)
     try:
         refuse_pointer(buffer)
@@ -45,7 +45,7 @@ def peek(buffer: Any, count: int) -> bytes | None:
 
 
 def number(value: Any) -> int | None:
-    """An int, or the one behind a pointer to an integer."""
+    """An int, or the value of a pointer to an integer."""
     if isinstance(value, int):
         return int(value)
     try:
@@ -55,7 +55,7 @@ def number(value: Any) -> int | None:
 
 
 def string(value: Any) -> bytes | None:
-    """A C string up to its NUL."""
+    """The bytes of a C string, without the NUL."""
     try:
         return text(value)
     except (TypeError, ValueError):
@@ -63,7 +63,7 @@ def string(value: Any) -> bytes | None:
 
 
 def handles(set: Any) -> list[int] | None:
-    """The sockets in an fd_set."""
+    """The handles in an fd_set."""
     try:
         fds = fd_set_over(set)
     except (TypeError, ValueError):
@@ -72,7 +72,7 @@ def handles(set: Any) -> list[int] | None:
 
 
 def address(raw: bytes) -> str:
-    """A sockaddr's bytes as 127.0.0.1:8081 or [::1]:8081; the family's name where there is no more to it."""
+    """Formats the bytes of a sockaddr as 127.0.0.1:8081 or [::1]:8081; other families as the name of the family."""
     family = int.from_bytes(raw[:2], "little")
     port = int.from_bytes(raw[2:4], "big")
     if family == AF_INET and len(raw) >= 8:

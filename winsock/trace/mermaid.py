@@ -1,35 +1,36 @@
-"""A timeline as a Mermaid sequence diagram, for notes and wherever Markdown is shown."""
+"""Writes a timeline as a Mermaid sequence diagram, which Markdown viewers can draw."""
 
 from __future__ import annotations
 
 from .events import Arrow, Event
 from .timeline import Timeline
 
-__all__ = ["MOST_CHARACTERS", "sequence_diagram"]
+__all__ = ["MAX_CHARACTERS", "sequence_diagram"]
 
-# What Mermaid draws unless its maxTextSize is raised.
-MOST_CHARACTERS = 50_000
+# The default of Mermaid's option maxTextSize.
+MAX_CHARACTERS = 50_000
 
 _LINES = {"connection": "-->>", "data": "->>", "datagram": "->>", "end": "--)", "reset": "--x"}
-_MOST_IN_A_NOTE = 8
+_MAX_CALLS_PER_NOTE = 8
 
 
 def sequence_diagram(timeline: Timeline, everything: bool = False) -> str:
-    """The diagram's text; `everything` also has the calls about names and numbers, and those that found nothing."""
+    """The text of the diagram; with `everything`, it includes conversions and calls that found nothing to do."""
     lines = ["sequenceDiagram"]
     lines += [f"    participant P{index} as {_escaped(lane.name)}" for index, lane in enumerate(timeline.lanes)]
-    told = {id(event) for arrow in timeline.arrows for event in (arrow.source, arrow.target)}
+    drawn = {id(event) for arrow in timeline.arrows for event in (arrow.source, arrow.target)}
     arrows: dict[int, list[Arrow]] = {}
     for arrow in timeline.arrows:
         arrows.setdefault(id(arrow.target), []).append(arrow)
-    waiting: dict[int, list[str]] = {}
+    # The labels of each lane that the next note will contain.
+    notes: dict[int, list[str]] = {}
 
     def flush() -> None:
-        # A dict keeps its order: the program whose calls began first comes first.
-        for lane, notes in waiting.items():
-            for start in range(0, len(notes), _MOST_IN_A_NOTE):
-                lines.append(f"    Note over P{lane}: {'<br/>'.join(notes[start : start + _MOST_IN_A_NOTE])}")
-        waiting.clear()
+        # A dict keeps its order: the lane whose calls began first comes first.
+        for lane, labels in notes.items():
+            for start in range(0, len(labels), _MAX_CALLS_PER_NOTE):
+                lines.append(f"    Note over P{lane}: {'<br/>'.join(labels[start : start + _MAX_CALLS_PER_NOTE])}")
+        notes.clear()
 
     for event in timeline.events:
         if id(event) in arrows:
@@ -37,8 +38,8 @@ def sequence_diagram(timeline: Timeline, everything: bool = False) -> str:
             for arrow in arrows[id(event)]:
                 ends = f"P{arrow.source.lane}{_LINES[arrow.kind]}P{arrow.target.lane}"
                 lines.append(f"    {ends}: {_escaped(_message(arrow))}")
-        elif id(event) not in told and (everything or (event.group != "names" and not event.idle)):
-            waiting.setdefault(event.lane, []).append(_escaped(event.label))
+        elif id(event) not in drawn and (everything or (event.group != "names" and not event.idle)):
+            notes.setdefault(event.lane, []).append(_escaped(event.label))
     flush()
     return "\n".join(lines) + "\n"
 
@@ -54,6 +55,6 @@ def _short(event: Event) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Text that means nothing to Mermaid: '#' begins an entity, ';' ends a statement, '<' a tag, '%%' a comment."""
+    """Escapes what Mermaid interprets: '#' (entity), ';' (end of a statement), '<' and '>' (tag), '%' (comment)."""
     special = {character: f"#{ord(character)};" for character in "#;<>%"}
     return "".join(special.get(character, character) for character in text)

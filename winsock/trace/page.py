@@ -1,4 +1,4 @@
-"""A timeline as one HTML page which needs nothing from anywhere else."""
+"""Writes a timeline as one HTML page that needs no other files."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["page"]
 
 
 def page(timeline: Timeline, title: str) -> str:
-    """The page's text: page.html with the title and the timeline filled in."""
+    """The text of the page: page.html with the title and the timeline filled in."""
     template = files(__package__).joinpath("page.html").read_text(encoding="utf-8")
-    # In a script element only "</script" and "<!--" mean anything.
+    # Inside a script element, HTML interprets only "</script" and "<!--".
     data = json.dumps(_data(timeline), separators=(",", ":")).replace("<", "\\u003c")
     values = {"title": html.escape(title), "data": data}
     return re.sub(r"\{\{(\w+)\}\}", lambda place: values[place[1]], template)
@@ -24,7 +24,7 @@ def page(timeline: Timeline, title: str) -> str:
 
 def _data(timeline: Timeline) -> dict[str, Any]:
     zero = min((event.start for event in timeline.events), default=0)
-    at_page = {id(event): event.index for event in timeline.events}
+    index = {id(event): event.index for event in timeline.events}
     return {
         "wall": (timeline.wall + zero) / 1e6,
         "lanes": [
@@ -51,7 +51,7 @@ def _data(timeline: Timeline) -> dict[str, Any]:
             for event in timeline.events
         ],
         "arrows": [
-            {"from": at_page[id(arrow.source)], "to": at_page[id(arrow.target)], "kind": arrow.kind, "text": arrow.text}
+            {"from": index[id(arrow.source)], "to": index[id(arrow.target)], "kind": arrow.kind, "text": arrow.text}
             for arrow in timeline.arrows
         ],
     }

@@ -1,4 +1,4 @@
-"""Every call's parameters: what each means, and when it has its value."""
+"""The parameters of every call: how a trace reads each one, and when."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ __all__ = ["PARAMETERS", "Parameter", "When"]
 
 
 class When(Enum):
-    """When a parameter has its value: before the call, after it, or one at either time."""
+    """When a parameter is read: before the call, after it, or both."""
 
     IN = "in"
     OUT = "out"
@@ -47,7 +47,7 @@ class When(Enum):
 
 
 class Parameter(NamedTuple):
-    """How to read a parameter, and when."""
+    """The reader of a parameter (see readers.py), and when it is called."""
 
     read: Callable[[Any, Call], Shown]
     when: When = When.IN
@@ -68,7 +68,7 @@ _GIVEN = Parameter(address_given("namelen"))
 _NAME = Parameter(address_taken("namelen"), When.OUT)
 
 
-# Under their names and in their order.
+# The parameters of each call by name, in the order of the call.
 # fmt: off
 PARAMETERS: dict[str, dict[str, Parameter]] = {
     "WSAStartup": {"wVersionRequested": Parameter(version), "lpWSAData": Parameter(start_data, When.OUT)},

@@ -1,4 +1,4 @@
-"""python -m winsock.trace picture: the traces of programs that talked to each other, as one timeline."""
+"""python -m winsock.trace picture: draws the traces of several programs as one timeline."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from .mermaid import MOST_CHARACTERS, sequence_diagram
+from .mermaid import MAX_CHARACTERS, sequence_diagram
 from .page import page
-from .timeline import TraceError, read_lanes, timeline
+from .timeline import Timeline, TraceError, read_lanes, timeline
 
 _EPILOG = """\
 example:
@@ -18,39 +18,21 @@ example:
   python -m winsock.trace --json -o client.jsonl client.py        (in another one)
   python -m winsock.trace picture server.jsonl client.jsonl --html talk.html
 
-Open the HTML file in a browser: it needs nothing else. Arrows are found by the addresses of connect, accept, bind and
-sendto, streams byte by byte, datagrams by sender and content. Calls in a row that found nothing to do are one mark.
+Open the HTML file in a browser; it needs no other files. Arrows connect a send with the receive of the same bytes:
+connections and datagrams are matched by their addresses, streams by the position of each byte. Consecutive calls that
+found nothing to do (WSAEWOULDBLOCK, or a select that returned 0) are drawn as one mark.
 """
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Draw; the exit code is 0, or 2 for bad options or files.
+    """Draws the picture; returns the exit code 0.
 
-    Errors: SystemExit, as argparse has it.
+    Errors: SystemExit with code 2 for invalid options or files.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m winsock.trace picture",
-        description="Draw what several programs said to each other, from their traces in JSON lines: a lane a program, "
-        "calls as marks with their results, data as arrows, time downwards.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("traces", nargs="+", metavar="[NAME=]FILE", help="a trace; NAME is what its lane is called")
-    parser.add_argument("--html", type=Path, metavar="FILE", help="a page to zoom, filter and hover")
-    parser.add_argument(
-        "--mermaid", metavar="FILE", help="a sequence diagram, in a code block if FILE ends in .md; - is the output"
-    )
-    parser.add_argument(
-        "--all", action="store_true", help="in the diagram, also calls that found nothing, and htons ..."
-    )
-    parser.add_argument("--title", default="", help="the page's title")
+    parser = _parser()
     options = parser.parse_args(arguments)
     try:
-        lanes = [lane for trace in options.traces for lane in read_lanes(*_file_and_name(trace))]
-        if not any(lane.records for lane in lanes):
-            raise TraceError("there is no call in " + ", ".join(options.traces))
-        drawn = timeline(lanes)
+        drawn = _read(options.traces)
         if options.html:
             title = options.title or " and ".join(lane.name for lane in drawn.lanes)
             options.html.write_text(page(drawn, title), encoding="utf-8")
@@ -60,13 +42,43 @@ def main(arguments: Sequence[str]) -> int:
         parser.error(str(error))
     except OSError as error:
         parser.error(f"{error.filename}: {error.strerror}")
-    where = " and ".join(str(name) for name in (options.html, options.mermaid) if name and name != "-")
+    files = " and ".join(str(name) for name in (options.html, options.mermaid) if name and name != "-")
     calls = sum(event.count for event in drawn.events)
-    print(
-        f"{len(drawn.lanes)} programs, {calls} calls, {len(drawn.arrows)} arrows{f': {where}' if where else ''}",
-        file=sys.stderr,
-    )
+    summary = f"{len(drawn.lanes)} programs, {calls} calls, {len(drawn.arrows)} arrows"
+    print(f"{summary}; written to {files}" if files else summary, file=sys.stderr)
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m winsock.trace picture",
+        description="Draw the communication of several programs, from their traces in JSON lines. Each program is a\n"
+        "lane, each call a mark with its result, and data that was sent and received an arrow; time goes down.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("traces", nargs="+", metavar="[NAME=]FILE", help="a trace; NAME is the name of its lane")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write an interactive page: zoom, filters, details")
+    parser.add_argument(
+        "--mermaid",
+        metavar="FILE",
+        help="write a Mermaid sequence diagram, in a code block if FILE ends in .md; - is standard output",
+    )
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="in the diagram, include calls that found nothing to do, and conversions such as htons",
+    )
+    parser.add_argument("--title", default="", help="title of the page; default: the names of the programs")
+    return parser
+
+
+def _read(traces: Sequence[str]) -> Timeline:
+    lanes = [lane for trace in traces for lane in read_lanes(*_file_and_name(trace))]
+    if not any(lane.records for lane in lanes):
+        raise TraceError("no calls in " + ", ".join(traces))
+    return timeline(lanes)
 
 
 def _file_and_name(text: str) -> tuple[Path, str | None]:
@@ -75,10 +87,10 @@ def _file_and_name(text: str) -> tuple[Path, str | None]:
 
 
 def _write_diagram(diagram: str, target: str) -> None:
-    if len(diagram) > MOST_CHARACTERS:
+    if len(diagram) > MAX_CHARACTERS:
         print(
-            f"The diagram has {len(diagram)} characters; most viewers draw no more than {MOST_CHARACTERS}. "
-            "--html draws all, --calls makes shorter traces.",
+            f"The diagram has {len(diagram)} characters; most viewers draw at most {MAX_CHARACTERS}. Use --html, or "
+            "trace fewer calls with --calls.",
             file=sys.stderr,
         )
     if target == "-":

@@ -1,6 +1,7 @@
-"""How an argument is read, by what it means: each reader takes the argument and its call, and gives what is shown.
+"""The readers of arguments: each takes an argument and its call, and returns the value that the trace shows.
 
-A reader of what a call fills in says how much room there is, as long as the call has filled in nothing.
+There is one reader per meaning, such as an address, a set of flags or received data. For a buffer that the call fills
+in, a reader returns the size of the buffer if the call has written nothing to it.
 """
 
 from __future__ import annotations
@@ -183,7 +184,7 @@ def internet_address(value: Any, call: Call) -> Shown:
 
 
 def host(found: hostent) -> Shown:
-    """gethostbyname's answer."""
+    """The result of gethostbyname."""
     addresses: list[Shown] = []
     while entry := found.h_addr_list[len(addresses)]:
         addresses.append(".".join(map(str, ctypes.string_at(entry, found.h_length))))

@@ -1,8 +1,8 @@
-"""Shown values and results as a reader of C writes them, in ASCII."""
+"""Formats the arguments and the result of a call as C source, in ASCII."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from winsock.constants import INADDR_NONE, INVALID_SOCKET, SOCKET_ERROR
@@ -19,11 +19,11 @@ _ESCAPES = {0: "\\0", 9: "\\t", 10: "\\n", 13: "\\r", 34: '\\"', 92: "\\\\"}
 
 
 def quoted(raw: bytes, more: bool = False) -> str:
-    """Bytes as a C string; dots when there are more of them."""
+    """Bytes as a C string literal; `more` appends dots for bytes that are not shown."""
     parts = []
     for position, byte in enumerate(raw):
         text = _ESCAPES.get(byte) or (chr(byte) if 32 <= byte < 127 else f"\\x{byte:02x}")
-        # In C a digit behind \0 would belong to the number.
+        # In C, digits after \0 would be part of the escape sequence.
         if text == "\\0" and raw[position + 1 : position + 2].isdigit():
             text = "\\x00"
         parts.append(text)
@@ -31,39 +31,52 @@ def quoted(raw: bytes, more: bool = False) -> str:
 
 
 def value(shown: Shown, reference: bool = False) -> str:
-    """One argument; `reference` puts what is behind a pointer in brackets."""
+    """One argument; with `reference`, a number behind a pointer is put in brackets."""
     if shown is None:
         return "NULL"
     if isinstance(shown, list):
         return "{" + ", ".join(map(value, shown)) + "}"
-    if not isinstance(shown, dict):
-        return f"[{shown}]" if reference else str(shown)
-    if shown.keys() == {"text"}:
-        return quoted(shown["text"].encode("latin-1", "replace"))
-    if shown.keys() == {"bytes", "hex"}:
-        raw = bytes.fromhex(shown["hex"])
-        return quoted(raw, len(raw) < shown["bytes"])
-    if shown.keys() == {"room"}:
-        return f"<{shown['room']} bytes>"
-    if shown.keys() == {"type"}:
-        return f"<{shown['type']}>"
-    if shown.keys() == {"in", "out"}:
-        before, after = shown["in"], shown["out"]
-        if before == after:
-            return value(before, reference=True)
-        if isinstance(before, int) and isinstance(after, int):
-            return f"[{before} -> {after}]"
-        return f"{value(before)} -> {value(after)}"
-    return "{" + ", ".join(f"{name}={value(part)}" for name, part in shown.items()) + "}"
+    if isinstance(shown, dict):
+        return _dict_value(shown)
+    return f"[{shown}]" if reference else str(shown)
+
+
+def _dict_value(shown: dict[str, Any]) -> str:
+    """A value that is shown as a dict; its keys say what it is (see Shown)."""
+    render = _DICTS.get(frozenset(shown))
+    return render(shown) if render else "{" + ", ".join(f"{name}={value(part)}" for name, part in shown.items()) + "}"
+
+
+def _moved(shown: dict[str, Any]) -> str:
+    raw = bytes.fromhex(shown["hex"])
+    return quoted(raw, len(raw) < shown["bytes"])
+
+
+def _before_and_after(shown: dict[str, Any]) -> str:
+    before, after = shown["in"], shown["out"]
+    if before == after:
+        return value(before, reference=True)
+    if isinstance(before, int) and isinstance(after, int):
+        return f"[{before} -> {after}]"
+    return f"{value(before)} -> {value(after)}"
+
+
+_DICTS: dict[frozenset[str], Callable[[dict[str, Any]], str]] = {
+    frozenset({"text"}): lambda shown: quoted(shown["text"].encode("latin-1", "replace")),
+    frozenset({"bytes", "hex"}): _moved,
+    frozenset({"room"}): lambda shown: f"<{shown['room']} bytes>",
+    frozenset({"type"}): lambda shown: f"<{shown['type']}>",
+    frozenset({"in", "out"}): _before_and_after,
+}
 
 
 def arguments(shown: Mapping[str, Shown]) -> str:
-    """All arguments, as between the parentheses of a call."""
+    """All arguments, as they stand between the parentheses of a call."""
     return ", ".join(map(value, shown.values()))
 
 
 def result(call: Call) -> str:
-    """What a call returned, and the error's number and name if it failed."""
+    """The result of a call, with the number, name and meaning of its error if it failed."""
     got = call.result
     if failed(call.name, got):
         if call.name in CODES:
@@ -84,7 +97,7 @@ def result(call: Call) -> str:
 
 
 def json_result(call: Call) -> Any:
-    """A result as JSON has it: a number, text, null, or gethostbyname's answer."""
+    """The result of a call as a JSON value; a hostent becomes an object."""
     if call.result == SOCKET_ERROR or not isinstance(call.result, hostent):
         return call.result
     return host(call.result)

@@ -1,4 +1,4 @@
-"""Where a trace goes: text for people, JSON lines for programs, to a file or to standard error."""
+"""Writes a trace as text or as JSON lines, to a file or to standard error."""
 
 from __future__ import annotations
 
@@ -18,31 +18,34 @@ from .symbols import error_name
 
 __all__ = ["CLOCK", "JsonSink", "Output", "Sink", "TextSink"]
 
-# One clock for all processes of a machine, which nothing sets: CLOCK_MONOTONIC, or Windows' performance counter.
+# A monotonic clock that all processes of a machine share: CLOCK_MONOTONIC, or the performance counter of Windows.
 CLOCK = time.perf_counter_ns
 
-# The calls that may wait: their line begins when they do.
-_MAY_WAIT = (
+# The calls that may block: the start of their line is written before the call.
+_MAY_BLOCK = (
     "connect", "accept", "send", "recv", "sendto", "recvfrom", "select", "WSAPoll", "closesocket",
     "getaddrinfo", "getnameinfo", "gethostbyname",
 )  # fmt: skip
 
 
 class Sink(Protocol):
-    """What hears of each call when it begins and when it has ended; `names` has the socket's addresses if known."""
+    """Receives each call before it starts and after it has ended.
+
+    Times are nanoseconds of CLOCK; `addresses` has the local and peer address of the socket if they are known.
+    """
 
     def begin(self, call: Call, start: int) -> None: ...
 
-    def end(self, call: Call, number: int, start: int, duration: int, names: dict[str, str]) -> None: ...
+    def end(self, call: Call, number: int, start: int, duration: int, addresses: dict[str, str]) -> None: ...
 
     def close(self) -> None: ...
 
 
 class Output:
-    """Bytes to a file or to standard error. What can't be written ends the output, never the program.
+    """Writes to a file or to standard error. A failed write ends the trace, but not the program.
 
-    Each line is one write to a file that is open for appending, so that the lines of several threads, and of processes
-    that share the file, stay whole.
+    Each line is one write to a file that is open for appending, so lines of several threads, and of several processes
+    that share the file, are not mixed.
     """
 
     def __init__(self, path: str, append: bool) -> None:
@@ -59,9 +62,9 @@ class Output:
             os.write(self._fd, text.encode("ascii", "backslashreplace"))
         except OSError as error:
             own, self._fd = self._own, -1
-            # Standard error is the only place left to say so; where that is what failed, nobody can be told.
+            # If standard error itself failed, there is no place left for a message.
             if own and sys.stderr is not None:
-                sys.stderr.write(f"winsock.trace: the trace ends here: {error.strerror}\n")
+                sys.stderr.write(f"winsock.trace: the trace ends because a write failed: {error.strerror}\n")
 
     def close(self) -> None:
         if self._own and self._fd >= 0:
@@ -74,22 +77,22 @@ def raised_text(call: Call) -> str:
 
 
 class TextSink:
-    """A line a call: time of day, thread, the call, its result, and the seconds that it took.
+    """Writes one line per call: time of day, thread, call, result, and duration in seconds.
 
-    A call that may wait begins its line at once, so that the last line of a program that hangs tells where; when
-    another thread's line comes between, the two halves are marked as strace marks them.
+    For a call that may block, the start of the line is written before the call, so the last line of a program that
+    hangs shows where. If a line of another thread comes in between, the two halves are marked as by strace.
     """
 
     def __init__(self, output: Output) -> None:
         self._output = output
-        # Reentrant: a signal handler may call Winsock while its own thread writes a line.
+        # Reentrant: a signal handler may make a Winsock call while its thread writes a line.
         self._lock = threading.RLock()
         self._open = 0
         self._begun: set[int] = set()
         self._wall = time.time_ns() - CLOCK()
 
     def begin(self, call: Call, start: int) -> None:
-        if call.name not in _MAY_WAIT:
+        if call.name not in _MAY_BLOCK:
             return
         thread = threading.get_ident()
         with self._lock:
@@ -98,13 +101,13 @@ class TextSink:
             self._open = thread
             self._begun.add(thread)
 
-    def end(self, call: Call, number: int, start: int, duration: int, names: dict[str, str]) -> None:
+    def end(self, call: Call, number: int, start: int, duration: int, addresses: dict[str, str]) -> None:
         thread = threading.get_ident()
         outcome = f" {raised_text(call)}" if call.raised else f" = {result(call)}"
         took = f" <{duration / 1e9:.6f}>\n"
         line = f"{arguments(call.shown)}){outcome}{took}"
         with self._lock:
-            if call.name in _MAY_WAIT and thread in self._begun:
+            if call.name in _MAY_BLOCK and thread in self._begun:
                 self._begun.discard(thread)
                 if self._open == thread:
                     self._open = 0
@@ -133,7 +136,7 @@ class TextSink:
 
 
 def _beginning(call: Call) -> str:
-    """The arguments that are known before the call, up to the first that is not."""
+    """The arguments that are known before the call, up to the first one that the call fills in."""
     known = []
     for name in call.args:
         parameter = PARAMETERS[call.name].get(name)
@@ -148,7 +151,7 @@ def _thread() -> str:
 
 
 class JsonSink:
-    """A JSON object a line: first one about the program, then one for each call, written when it has returned."""
+    """Writes one JSON object per line: first one for the program, then one for each call after it has returned."""
 
     def __init__(self, output: Output, backend: str, argv: list[str]) -> None:
         self._output = output
@@ -167,7 +170,7 @@ class JsonSink:
     def begin(self, call: Call, start: int) -> None:
         pass
 
-    def end(self, call: Call, number: int, start: int, duration: int, names: dict[str, str]) -> None:
+    def end(self, call: Call, number: int, start: int, duration: int, addresses: dict[str, str]) -> None:
         record: dict[str, Any] = {
             "n": number,
             "t": start,
@@ -185,7 +188,7 @@ class JsonSink:
             outcome = f"= {result(call)}"
         if call.error:
             record["error"] = {"code": call.error, "name": error_name(call.error)}
-        self._write(record | names | {"text": f"{call.name}({arguments(call.shown)}) {outcome}"})
+        self._write(record | addresses | {"text": f"{call.name}({arguments(call.shown)}) {outcome}"})
 
     def close(self) -> None:
         self._output.close()

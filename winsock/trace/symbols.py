@@ -1,4 +1,4 @@
-"""Numbers back into the names of Microsoft's headers, by what they stand for."""
+"""Converts numbers back to the names of Microsoft's headers, by the kind of number."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = [
 
 
 def _names(*prefixes: str, without: tuple[str, ...] = ()) -> dict[int, str]:
-    """Values to names, for the constants with these prefixes; the header's first name of a value counts."""
+    """The constants with these prefixes, by value; if several have the same value, the first one of the header."""
     names: dict[int, str] = {}
     for name, value in vars(constants).items():
         if name.startswith(prefixes) and name not in without and isinstance(value, int):
@@ -42,7 +42,7 @@ DIRECTIONS = _names("SD_")
 COMMANDS = _names("FIO", "SIO")
 ADDRINFO_FLAGS = _names("AI_")
 NAME_FLAGS = _names("NI_", without=("NI_MAXHOST", "NI_MAXSERV"))
-# POLLIN is two bits, so it goes before either of them.
+# POLLIN stands first because it consists of two of the other bits.
 EVENTS = {constants.POLLIN: "POLLIN", constants.POLLOUT: "POLLOUT"} | {
     value: name for value, name in _names("POLL").items() if name not in ("POLLIN", "POLLOUT", "POLLWRNORM")
 }
@@ -53,7 +53,8 @@ LEVELS = {
     constants.IPPROTO_UDP: "IPPROTO_UDP",
     constants.IPPROTO_IPV6: "IPPROTO_IPV6",
 }
-# Options of sockets; the two below are values of SO_OPENTYPE, and would pass for SO_DONTROUTE and SO_BROADCAST.
+# The options by level. The two names that are left out are values of SO_OPENTYPE, equal to SO_DONTROUTE and
+# SO_BROADCAST.
 OPTIONS: dict[int, dict[int, str]] = {
     constants.SOL_SOCKET: _names("SO_", without=("SO_SYNCHRONOUS_ALERT", "SO_SYNCHRONOUS_NONALERT")),
     constants.IPPROTO_IP: _names("IP_", "MCAST_"),
@@ -66,19 +67,19 @@ _ERRORS = {int(error): error.name for error in WSAError}
 
 
 def symbol(value: int, names: Mapping[int, str]) -> str | int:
-    """The name of `value`, which may come as a negative C int, or the number itself."""
+    """The name of `value`, or the number if it has none; a negative C int is the same as its unsigned value."""
     return names.get(value & 0xFFFFFFFF, value)
 
 
 def flags(value: int, names: Mapping[int, str]) -> str | int:
-    """The names of the bits, joined as C joins them; what has no name stays a number, and so does 0."""
-    rest, found = value & 0xFFFFFFFF, []
+    """The names of the bits, joined with |. Bits without a name, and 0, stay a number."""
+    unnamed, found = value & 0xFFFFFFFF, []
     for bits, name in names.items():
-        if bits and rest & bits == bits:
+        if bits and unnamed & bits == bits:
             found.append(name)
-            rest &= ~bits
-    if rest and found:
-        found.append(f"0x{rest:x}")
+            unnamed &= ~bits
+    if unnamed and found:
+        found.append(f"0x{unnamed:x}")
     return "|".join(found) if found else value
 
 

@@ -1,4 +1,4 @@
-"""From the JSON lines of several programs to one timeline: lanes, calls in the order of their effect, arrows."""
+"""Merges the JSON lines of several programs into one timeline: lanes, calls in order of their effect, and arrows."""
 
 from __future__ import annotations
 
@@ -13,28 +13,32 @@ from .matching import arrows_of
 
 __all__ = ["Timeline", "TraceError", "program_name", "read_lanes", "timeline"]
 
-# What these calls tell has happened by the time they return; what the others do begins with the call.
+# These calls report what happened before they returned, so they count from their end. All other calls take effect when
+# they start.
 _AT_RETURN = ("recv", "recvfrom", "accept", "select", "WSAPoll")
 
-# So far apart, in nanoseconds, the starts of one machine's clock may seem when each program reads the time of day.
+# Programs on one machine share a clock. Their offsets to the time of day differ by less than this, in nanoseconds,
+# because each program reads the time of day at another moment.
 _SAME_CLOCK = 10**9
 
 
 class TraceError(Exception):
-    """A file that is no trace, or none that can be read."""
+    """A file cannot be read or is not a trace."""
 
 
 class Timeline(NamedTuple):
+    """The calls of all lanes in order of time, and the arrows between them."""
+
     lanes: list[Lane]
     events: list[Event]
     arrows: list[Arrow]
-    wall: int  # the time of day at the clock's 0, nanoseconds since 1970
+    wall: int  # the time of day at time 0 of the clock, in nanoseconds since 1970
 
 
 def read_lanes(path: Path, name: str | None = None) -> list[Lane]:
-    """The programs in a file of JSON lines, called `name` or by their own command lines.
+    """The programs in a file of JSON lines, with the name `name` or one from their command lines.
 
-    Errors: TraceError for a file that can't be read, or is no trace.
+    Errors: TraceError for a file that cannot be read or is not a trace.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -46,36 +50,34 @@ def read_lanes(path: Path, name: str | None = None) -> list[Lane]:
     by_pid: dict[int, Lane] = {}
     for number, line in enumerate(lines, 1):
         try:
-            record = json.loads(line)
-            if "trace" in record:
-                lane = Lane(
-                    name or program_name(record["argv"]), record["pid"], record["argv"], record["backend"],
-                    record["wall"] - record["t"],
-                )  # fmt: skip
-                lanes.append(lane)
-            else:
-                first = lanes[0]
-                # A process that was forked has no line about itself.
-                lane = by_pid.get(record["pid"]) or Lane(
-                    f"{first.name} (pid {record['pid']})", record["pid"], first.argv, first.backend, first.offset
-                )
-                if lane not in lanes:
-                    lanes.append(lane)
-                if not {"n", "t", "d", "call", "args", "text"} <= record.keys():
-                    raise KeyError("call")
-                lane.records.append(record)
-            by_pid[lane.pid] = lane
+            _add_record(json.loads(line), lanes, by_pid, name)
         except (ValueError, TypeError, KeyError, IndexError) as error:
             if number == len(lines) and number > 1:
-                break  # a program that was killed while it wrote its last line
-            raise TraceError(f"{path}, line {number} is not of a trace in JSON lines (option --json)") from error
+                break  # the program was killed while it wrote its last line
+            raise TraceError(f"{path}, line {number} is not part of a trace in JSON lines (option --json)") from error
     if not lanes:
         raise TraceError(f"{path} is empty")
     return lanes
 
 
+def _add_record(record: dict[str, Any], lanes: list[Lane], by_pid: dict[int, Lane], name: str | None) -> None:
+    if "trace" in record:
+        argv, pid, offset = record["argv"], record["pid"], record["wall"] - record["t"]
+        by_pid[pid] = Lane(name or program_name(argv), pid, argv, record["backend"], offset)
+        lanes.append(by_pid[pid])
+        return
+    pid, parent = record["pid"], lanes[0]
+    if not {"n", "t", "d", "call", "args", "text"} <= record.keys():
+        raise KeyError("call")
+    if pid not in by_pid:
+        # A child process created by fork writes no line about itself.
+        by_pid[pid] = Lane(f"{parent.name} (pid {pid})", pid, parent.argv, parent.backend, parent.offset)
+        lanes.append(by_pid[pid])
+    by_pid[pid].records.append(record)
+
+
 def program_name(argv: list[str]) -> str:
-    """A short name for a command line: the script's, or the module's with the words behind it."""
+    """A short name for a command line: the script, or the last word of the module and its commands."""
     words = list(argv)
     if words and PureWindowsPath(words[0]).stem.lower().startswith("python"):
         words = words[1:]
@@ -88,7 +90,7 @@ def program_name(argv: list[str]) -> str:
 
 
 def _distinct(lanes: list[Lane]) -> None:
-    """Number the lanes that would have the same name."""
+    """Append a number to the names of lanes that have the same name."""
     seen: dict[str, int] = {}
     for lane in lanes:
         seen[lane.name] = seen.get(lane.name, 0) + 1
@@ -97,11 +99,10 @@ def _distinct(lanes: list[Lane]) -> None:
 
 
 def timeline(lanes: Iterable[Lane], fold: bool = True) -> Timeline:
-    """One timeline of all lanes; `fold` makes one of calls in a row that found nothing to do."""
+    """One timeline of all lanes; `fold` combines consecutive calls that found nothing to do into one event."""
     ordered = list(lanes)
     _distinct(ordered)
     offsets = [lane.offset for lane in ordered]
-    # Processes of one machine share their clock, and differ only in when they read the time of day. Others don't.
     shared = max(offsets) - min(offsets) < _SAME_CLOCK
     events = []
     for index, lane in enumerate(ordered):
@@ -121,14 +122,14 @@ def timeline(lanes: Iterable[Lane], fold: bool = True) -> Timeline:
 
 
 def _is_idle(record: dict[str, Any]) -> bool:
-    """Whether a call found nothing to do."""
+    """Whether a call found nothing to do: nothing was ready, or it would have blocked."""
     if record["call"] in ("select", "WSAPoll"):
         return bool(record.get("result") == 0)
     return record["call"] != "connect" and bool(record.get("error", {}).get("name") == "WSAEWOULDBLOCK")
 
 
 def _folded(events: list[Event]) -> list[Event]:
-    """Let one event stand for two or more calls of a lane that found nothing, with no other call between."""
+    """Combines two or more calls of a lane that found nothing to do, without another call between them."""
     kept: list[Event] = []
     running: dict[int, list[Event]] = {}
 
@@ -148,7 +149,7 @@ def _folded(events: list[Event]) -> list[Event]:
         kept.append(first)
 
     for event in events:
-        # A program asks for the error of what found nothing; that belongs to it.
+        # WSAGetLastError after such a call belongs to it.
         if event.idle or (event.lane in running and event.call == "WSAGetLastError"):
             running.setdefault(event.lane, []).append(event)
         else:

@@ -1,4 +1,18 @@
-"""The calls with a tracer in between: each does what it did, and is told to a sink."""
+"""Puts a tracer between a program and the backend.
+
+How it works:
+
+- All calls of `winsock` are attributes of one object, `winsock.calls`. `traced` builds another object with the same
+  calls; `winsock.trace.start` installs it with `winsock.replace_calls`. There is no other hook: without a trace the
+  program calls the backend directly, at no extra cost.
+- Each traced call is a function with the signature and documentation of the original. It reads the arguments that are
+  known before the call, reports the start to the sink, calls the original, reads the arguments that the call has filled
+  in, and reports the end. It returns the same result or raises the same exception.
+- A trace must not change what the program sees. The last error is saved directly after the call and set again at the
+  end, because the tracer makes calls of its own. Arguments are read without exceptions (memory.py).
+- JSON lines contain the addresses of each socket, which `_SocketAddresses` keeps. A picture needs them to match
+  connections, and a program rarely asks for them.
+"""
 
 from __future__ import annotations
 
@@ -20,39 +34,36 @@ from .sinks import CLOCK, Sink
 __all__ = ["traced"]
 
 
-def traced(calls: Winsock, sink: Sink, names: bool, preview: int, only: Collection[str] = CALLS) -> Winsock:
-    """`calls` with each of `only` told to `sink`; `names` also asks for the addresses of sockets, which JSON has."""
-    tracer = _Traced(calls, _SocketNames(calls) if names else None, sink, preview)
+def traced(calls: Winsock, sink: Sink, with_addresses: bool, preview: int, only: Collection[str] = CALLS) -> Winsock:
+    """An object with the calls of `calls`, of which those in `only` are reported to `sink`.
+
+    `with_addresses` also reports the addresses of the sockets; `preview` is the number of bytes of a buffer to show.
+    """
+    tracer = _Tracer(calls, _SocketAddresses(calls) if with_addresses else None, sink, preview)
     for name in CALLS:
         call = getattr(calls, name)
-        setattr(tracer, name, tracer.around(name, call) if name in only else call)
+        setattr(tracer, name, tracer.wrap(name, call) if name in only else call)
     return cast(Winsock, tracer)
 
 
-class _Traced:
-    """What else the backend has, such as MODE, is to be found here as well."""
+class _Tracer:
+    """The object that replaces the backend; all other attributes, such as MODE, are those of the backend."""
 
-    def __init__(self, calls: Winsock, names: _SocketNames | None, sink: Sink, preview: int) -> None:
-        self._calls, self._names, self._sink, self._preview = calls, names, sink, preview
+    def __init__(self, calls: Winsock, addresses: _SocketAddresses | None, sink: Sink, preview: int) -> None:
+        self._calls, self._addresses, self._sink, self._preview = calls, addresses, sink, preview
         self._numbers = count(1)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._calls, name)
 
-    def around(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """`function`, told to the sink."""
-        parameters = PARAMETERS[name]
-        order = tuple(parameters)
-        sink, names, last_error, set_last_error = (
-            self._sink, self._names, self._calls.WSAGetLastError, self._calls.WSASetLastError,
-        )  # fmt: skip
+    def wrap(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A function that calls `function` and reports the call to the sink."""
+        sink, addresses = self._sink, self._addresses
+        last_error, set_last_error = self._calls.WSAGetLastError, self._calls.WSASetLastError
 
         @wraps(function)
-        def call_and_tell(*args: Any, **kwargs: Any) -> Any:
-            # More arguments than the call has are a TypeError of its own; they are shown under their position.
-            given = {order[i] if i < len(order) else f"#{i}": arg for i, arg in enumerate(args)}
-            given |= kwargs
-            call = Call(name, {key: given[key] for key in order if key in given} | given, self._preview)
+        def traced_call(*args: Any, **kwargs: Any) -> Any:
+            call = Call(name, _arguments(name, args, kwargs), self._preview)
             _show(call, When.IN)
             number, start = next(self._numbers), CLOCK()
             sink.begin(call, start)
@@ -67,21 +78,27 @@ class _Traced:
                 raise
             duration = CLOCK() - start
             call.done = True
-            # Asked for at once: whatever comes below may need Winsock itself.
-            kept = last_error()
+            # Read immediately: the statements below may make Winsock calls.
+            error_of_call = last_error()
             if failed(name, call.result):
-                call.error = call.result if name in CODES else kept
+                call.error = call.result if name in CODES else error_of_call
             _show(call, When.OUT)
-            found = names.of(call) if names else {}
-            sink.end(call, number, start, duration, found)
-            set_last_error(kept)
+            sink.end(call, number, start, duration, addresses.of(call) if addresses else {})
+            set_last_error(error_of_call)
             return call.result
 
-        return call_and_tell
+        return traced_call
+
+
+def _arguments(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments by parameter name, in the order of the call; surplus ones, a TypeError, by their position."""
+    order = tuple(PARAMETERS[name])
+    given = {order[i] if i < len(order) else f"#{i}": arg for i, arg in enumerate(args)} | kwargs
+    return {key: given[key] for key in order if key in given} | given
 
 
 def _show(call: Call, time: When) -> None:
-    """Fill in what can be read at this time: before the call, or after it."""
+    """Reads the arguments that can be read at this time, before or after the call, into `call.shown`."""
     parameters = PARAMETERS[call.name]
     for name, value in call.args.items():
         parameter = parameters.get(name)
@@ -95,50 +112,54 @@ def _show(call: Call, time: When) -> None:
             call.shown[name] = parameter.read(value, call)
 
 
-class _SocketNames:
-    """The local and the peer's address of each socket, as far as the calls have told them.
+class _SocketAddresses:
+    """The local address and the peer address of each socket, as far as they are known.
 
-    A program seldom asks for the port that connect or sendto has chosen for it, nor accept for its client; Winsock is
-    asked here once for each socket, with calls that change nothing.
+    A program rarely calls getsockname for the port that connect or sendto has chosen. So the tracer calls getsockname
+    and getpeername itself, once per socket; these calls change nothing.
     """
 
     def __init__(self, calls: Winsock) -> None:
         self._calls = calls
         self._known: dict[int, dict[str, str]] = {}
-        self._settled: set[int] = set()
+        # The sockets whose addresses do not change any more.
+        self._final: set[int] = set()
 
     def of(self, call: Call) -> dict[str, str]:
-        """The addresses of the call's socket, or of the socket that it made."""
+        """The addresses of the call's socket, or of the socket that the call created."""
         handle = number(call.args.get("s"))
         if call.name in ("socket", "accept") and call.ok:
             handle = call.result
             self._forget(call.result)
         if handle is None:
             return {}
-        known = self._known.setdefault(handle, {})
-        if call.name == "accept" and call.ok:
-            self._ask(handle, known, "local", self._calls.getsockname)
-            self._ask(handle, known, "peer", self._calls.getpeername)
-            self._settled.add(handle)
-        elif call.name == "bind" and call.ok:
-            self._ask(handle, known, "local", self._calls.getsockname)
-        elif call.name == "connect" and (call.ok or call.error == WSAEWOULDBLOCK):
-            known["peer"] = str(call.shown.get("name"))
-            self._ask(handle, known, "local", self._calls.getsockname)
-        elif call.name in MOVING and call.ok and handle not in self._settled:
-            # Windows knows the interface of a nonblocking connect only when it is connected.
-            self._ask(handle, known, "local", self._calls.getsockname)
-            self._settled.add(handle)
-        found = dict(known)
+        self._update(handle, call)
+        found = dict(self._known.get(handle, {}))
         if call.name == "closesocket" and call.ok:
             self._forget(handle)
         return found
 
+    def _update(self, handle: int, call: Call) -> None:
+        known = self._known.setdefault(handle, {})
+        if call.name == "accept" and call.ok:
+            self._query(handle, known, "local", self._calls.getsockname)
+            self._query(handle, known, "peer", self._calls.getpeername)
+            self._final.add(handle)
+        elif call.name == "bind" and call.ok:
+            self._query(handle, known, "local", self._calls.getsockname)
+        elif call.name == "connect" and (call.ok or call.error == WSAEWOULDBLOCK):
+            known["peer"] = str(call.shown.get("name"))
+            self._query(handle, known, "local", self._calls.getsockname)
+        elif call.name in MOVING and call.ok and handle not in self._final:
+            # After a nonblocking connect, Windows knows the local address only once the connection is established.
+            self._query(handle, known, "local", self._calls.getsockname)
+            self._final.add(handle)
+
     def _forget(self, handle: int) -> None:
         self._known.pop(handle, None)
-        self._settled.discard(handle)
+        self._final.discard(handle)
 
-    def _ask(self, handle: int, known: dict[str, str], which: str, ask: Callable[..., int]) -> None:
+    def _query(self, handle: int, known: dict[str, str], which: str, query: Callable[..., int]) -> None:
         name, length = sockaddr_storage(), c_int(128)
-        if ask(handle, name, length) == 0:
+        if query(handle, name, length) == 0:
             known[which] = address(bytes(name)[: length.value])

@@ -5,9 +5,7 @@ from __future__ import annotations
 import ctypes
 import re
 
-from winsock.arguments import as_int, as_uint, as_word, socket_handle, text
-from winsock.arguments import readable as as_input_buffer
-from winsock.arguments import writable as as_output_buffer
+from winsock.arguments import as_input_buffer, as_int, as_output_buffer, as_uint, as_word, socket_handle, text
 from winsock.constants import AF_INET, AF_INET6, INADDR_NONE
 from winsock.errors import WSAEAFNOSUPPORT, WSAEFAULT, WSAEINVAL
 from winsock.structures import Buffer, ConstBuffer, in_addr

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from winsock.arguments import as_int, integer_ref, socket_handle
-from winsock.arguments import readable as as_input_buffer
-from winsock.arguments import writable as as_output_buffer
+from winsock.arguments import as_input_buffer, as_int, as_output_buffer, integer_ref, socket_handle
 from winsock.constants import AF_UNSPEC, SO_REUSEADDR, SOL_SOCKET
 from winsock.errors import (
     WSAEACCES,

@@ -10,9 +10,7 @@ from ctypes import POINTER, c_char, c_char_p, cast, pointer
 from typing import Any, TypeAlias
 
 from winsock import constants as c
-from winsock.arguments import as_int, as_uint, text
-from winsock.arguments import readable as as_input_buffer
-from winsock.arguments import writable as as_output_buffer
+from winsock.arguments import as_input_buffer, as_int, as_output_buffer, as_uint, text
 from winsock.errors import (
     WSAEAFNOSUPPORT,
     WSAEFAULT,

@@ -7,9 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from winsock import constants as c
-from winsock.arguments import as_int, integer_ref, socket_handle
-from winsock.arguments import readable as as_input_buffer
-from winsock.arguments import writable as as_output_buffer
+from winsock.arguments import as_input_buffer, as_int, as_output_buffer, integer_ref, socket_handle
 from winsock.errors import WSAEFAULT, WSAEINVAL, WSAENOPROTOOPT, WSAENOTSOCK
 from winsock.structures import Buffer, ConstBuffer, IntRef
 

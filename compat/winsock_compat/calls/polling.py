@@ -17,9 +17,7 @@ import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from winsock.arguments import as_int, as_uint
-from winsock.arguments import readable as as_input_buffer
-from winsock.arguments import writable as as_output_buffer
+from winsock.arguments import as_input_buffer, as_int, as_output_buffer, as_uint
 from winsock.constants import (
     MSG_PEEK,
     POLLERR,

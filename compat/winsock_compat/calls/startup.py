@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import ctypes
 
-from winsock.arguments import as_int, as_word
-from winsock.arguments import writable as as_output_buffer
+from winsock.arguments import as_int, as_output_buffer, as_word
 from winsock.errors import WSAEFAULT, WSANOTINITIALISED, WSAVERNOTSUPPORTED
 from winsock.structures import HIBYTE, LOBYTE, MAKEWORD, WSADATA, Buffer
 

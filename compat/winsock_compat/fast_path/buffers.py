@@ -3,9 +3,7 @@
 import ctypes
 from typing import Any
 
-from winsock.arguments import readable as as_input_buffer
-from winsock.arguments import refuse_pointer
-from winsock.arguments import writable as as_output_buffer
+from winsock.arguments import as_input_buffer, as_output_buffer, refuse_pointer
 
 from ..posix.loading import BYTES, ffi, from_buffer
 

@@ -1,1 +1,1 @@
-"""One module a concern; each public function in one is a scenario."""
+"""One module per concern; each public function of a module is a scenario."""

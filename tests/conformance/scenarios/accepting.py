@@ -1,4 +1,4 @@
-"""accept: addresses, modes and options of what it gives."""
+"""accept: the address, mode and options of the accepted socket."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def an_ipv4_client_of_both_families(see: Recorder) -> None:
 
 
 def _waiting() -> int:
-    """A listener with one client in its queue."""
+    """A listening socket with one waiting connection."""
     queue = listener()
     done(connect(tcp(), name_of(queue), IN))
     return wait_readable(queue)

@@ -1,4 +1,4 @@
-"""The contract's own checks: lengths beyond a buffer, wrong kinds of arguments, numbers out of range."""
+"""Argument checks: lengths beyond a buffer, arguments of the wrong type, numbers out of range."""
 
 from __future__ import annotations
 

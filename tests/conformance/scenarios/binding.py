@@ -1,4 +1,4 @@
-"""bind and what getsockname says afterwards."""
+"""bind, and the result of getsockname afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What send and recv say after the end, a reset, or a peer that closed."""
+"""send and recv after the end of the stream, a reset, or closesocket of the peer."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def the_first_send_to_a_peer_that_closed(see: Recorder) -> None:
 
 
 def _answered_by_a_reset() -> int:
-    """A client whose peer closed, and refused what came after that."""
+    """A client whose peer has closed and has reset the connection because of later data."""
     client, server = tcp_pair()
     done(closesocket(server))
     wait_readable(client)

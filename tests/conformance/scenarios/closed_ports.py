@@ -1,4 +1,4 @@
-"""What a datagram socket hears of a port that nobody has."""
+"""Datagram sockets after a datagram to a closed port."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from ..recorder import Recorder
 
 
 def _refused(s: int) -> int:
-    """`s`, after a datagram of its met a closed port and the host had the time to hear of it; nonblocking."""
+    """`s` in nonblocking mode, after a datagram to a closed port and time for the answer to arrive."""
     assert sendto(s, b"x", 1, 0, inet(closed_udp_port()), IN) == 1
     pause(50)
     return nonblocking(s)

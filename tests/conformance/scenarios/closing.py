@@ -1,4 +1,4 @@
-"""closesocket, and what a closed socket says."""
+"""closesocket, and calls on a closed socket."""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ def connect_after_the_peers_end(see: Recorder) -> None:
 
 
 def _full() -> tuple[int, list[int]]:
-    """A listener whose queue takes no more, so that the next connect stays on its way."""
+    """A listening socket whose queue is full, so that the next connect stays in progress."""
     queue = bound(tcp())
     done(listen(queue, 1))
     clients = []

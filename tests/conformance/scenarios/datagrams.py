@@ -116,7 +116,7 @@ def a_receive_timeout_on_datagrams(see: Recorder) -> None:
 
 
 def _five_bytes() -> int:
-    """A socket with the datagrams "hello" and "next" waiting."""
+    """A socket on which the datagrams "hello" and "next" are waiting."""
     receiver, sender = bound_udp(), udp()
     for text in (b"hello", b"next"):
         assert sendto(sender, text, len(text), 0, name_of(receiver), IN) == len(text)

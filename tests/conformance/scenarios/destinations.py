@@ -1,4 +1,4 @@
-"""Where a datagram may go."""
+"""Destination addresses of datagrams."""
 
 from __future__ import annotations
 

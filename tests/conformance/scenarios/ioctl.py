@@ -1,4 +1,4 @@
-"""ioctlsocket: FIONBIO, FIONREAD and what it refuses."""
+"""ioctlsocket: FIONBIO, FIONREAD and errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arguments of the wrong kind and numbers out of range raise; all kinds of buffers are taken."""
+"""Arguments of the wrong type and numbers out of range raise; all kinds of buffers are accepted."""
 
 from __future__ import annotations
 

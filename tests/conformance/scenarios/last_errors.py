@@ -1,4 +1,4 @@
-"""The last error of a thread, and the words for errors."""
+"""The last error of a thread, and the descriptions of errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""listen, and what a listening socket refuses."""
+"""listen, and calls that fail on a listening socket."""
 
 from __future__ import annotations
 

@@ -163,7 +163,7 @@ def a_byte_array_as_name(see: Recorder) -> None:
 
 
 def the_name_of_this_host(see: Recorder) -> None:
-    see.know_host()
+    see.know_host_name()
     name = bytearray(b"." * 256)
     see("gethostname", gethostname(name, 256), bytes(name).partition(b"\0")[0])
     see("gethostname alone", name.count(0) >= 1, b"." in name)

@@ -1,4 +1,4 @@
-"""Out-of-band data: MSG_OOB, SO_OOBINLINE, SIOCATMARK, and how select and WSAPoll show it."""
+"""Out-of-band data: MSG_OOB, SO_OOBINLINE, SIOCATMARK, and the results of select and WSAPoll."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from ..recorder import Recorder
 
 
 def _urgent(inline: bool = False) -> tuple[int, int]:
-    """A pair whose second socket has an urgent byte waiting; it is nonblocking."""
+    """A pair whose second socket is nonblocking and has out-of-band data waiting."""
     client, server = tcp_pair()
     if inline:
         switch(server, SOL_SOCKET, SO_OOBINLINE)

@@ -1,4 +1,4 @@
-"""How many bytes options take and give."""
+"""The lengths of option values."""
 
 from __future__ import annotations
 

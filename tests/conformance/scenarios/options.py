@@ -1,4 +1,4 @@
-"""setsockopt and getsockopt: values, lengths and what is refused."""
+"""setsockopt and getsockopt: values, lengths and errors."""
 
 from __future__ import annotations
 

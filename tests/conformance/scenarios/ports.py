@@ -49,12 +49,12 @@ _SECOND = [(mode, place) for mode in (_DEFAULT, _REUSE, _EXCLUSIVE) for place in
 _ADDRESS = {"any": INADDR_ANY, "one": LOOPBACK}
 
 
-# Below the ports that systems give out: the wildcard would meet a connection of whichever program on one of those.
+# Below the ephemeral ports: on one of those the wildcard could conflict with a connection of another program.
 _apart = count(20001 + getpid() % 9000)
 
 
 def _bound(s: int, port: int = 0, address: int = LOOPBACK) -> int:
-    """As kit.bound, with a port that nobody else has, on no address."""
+    """Like kit.bound, with a port that no other socket uses on any address."""
     done(bind(s, inet(port or _port_apart(), address), IN))
     return s
 
@@ -82,7 +82,7 @@ def _set(s: int, mode: str) -> int:
 
 
 def _row(see: Recorder, kind: Callable[[], int], mode: str, place: str) -> None:
-    """One row of Microsoft's table: a second socket of each mode beside a bound one."""
+    """One row of Microsoft's table: a bound socket, and a second socket of each mode."""
     for second_mode, second_place in _SECOND:
         first = _bound(_set(kind(), mode), 0, _ADDRESS[place])
         second = _set(kind(), second_mode)
@@ -210,7 +210,7 @@ def exclusive_sockets_at_two_addresses(see: Recorder) -> None:
 
 
 def _both_families(mode: str) -> int:
-    """A stream that takes IPv4 too, on the wildcard."""
+    """A dual-stack stream socket on the wildcard address."""
     return _bound6(_set(switch(tcp(AF_INET6), IPPROTO_IPV6, IPV6_V6ONLY, 0), mode), 0, bytes(16))
 
 

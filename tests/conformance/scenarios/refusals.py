@@ -1,4 +1,4 @@
-"""Connections that are refused, and what the socket can do afterwards."""
+"""Refused connections, and calls on the socket afterwards."""
 
 from __future__ import annotations
 

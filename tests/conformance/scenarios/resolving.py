@@ -1,4 +1,4 @@
-"""getaddrinfo, freeaddrinfo, getnameinfo and gethostbyname: numbers, this host, and what is refused."""
+"""getaddrinfo, freeaddrinfo, getnameinfo and gethostbyname: numeric addresses, this machine, and errors."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _hints(flags: int = 0, family: int = AF_UNSPEC, kind: int = 0, protocol: int
 def _asked(
     see: Recorder, label: str, node: str | bytes | None, service: str | bytes | None, hints: addrinfo | None
 ) -> list[Any]:
-    """Looks up and tells each entry: family, type, protocol and address."""
+    """Resolves a name and records each entry: family, type, protocol and address."""
     found = POINTER(addrinfo)()
     code = getaddrinfo(node, service, hints, found)
     entries, entry = [], found
@@ -53,7 +53,7 @@ def _asked(
         shape = sockaddr_in if one.ai_family == AF_INET else sockaddr_in6
         address = shape.from_buffer_copy(string_at(one.ai_addr, one.ai_addrlen))
         port = ntohs(address.sin_port if one.ai_family == AF_INET else address.sin6_port)
-        entries.append([one.ai_family, one.ai_socktype, one.ai_protocol, one.ai_addrlen, see.told(address), port])
+        entries.append([one.ai_family, one.ai_socktype, one.ai_protocol, one.ai_addrlen, see.as_json(address), port])
         entry = one.ai_next
     freeaddrinfo(found)
     see(f"getaddrinfo {label}".strip(), code, entries)
@@ -242,7 +242,7 @@ def a_dotted_host(see: Recorder) -> None:
 
 
 def this_host(see: Recorder) -> None:
-    see.know_host()
+    see.know_host_name()
     for word, name in (("NULL", None), ("empty", "")):
         entry = gethostbyname(name)
         see(f"gethostbyname {word}", entry is not None, entry and [entry.h_addrtype, entry.h_length, entry.h_name])

@@ -1,4 +1,4 @@
-"""shutdown: in both directions, on all kinds of sockets, and what calls say afterwards."""
+"""shutdown: in both directions, on all types of sockets, and calls afterwards."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ from winsock import (
 from ..kit import IN, NOW, bound_udp, inet, listener, option, port_of, set_of, tcp, tcp_pair, wait_readable
 from ..recorder import Recorder, error_name
 
-# Before a start every handle is as good as any other.
+# Before WSAStartup the value of the handle does not matter.
 _S = 256
 
 

@@ -1,4 +1,4 @@
-"""Calls that wait while another thread closes, cleans up or sends; last errors of their own."""
+"""Blocked calls while another thread closes, cleans up or sends; the last error of each thread."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ from ..recorder import Recorder, error_name, poll_bits
 
 
 def _meanwhile(call: Callable[[], int], then: Callable[[], object]) -> str | int:
-    """The answer of a call that waits in another thread while `then` happens here."""
+    """The result of a call that is blocked in another thread while `then` runs in this one."""
     answer: list[str | int] = []
 
     def waiting() -> None:
@@ -59,7 +59,7 @@ def _meanwhile(call: Callable[[], int], then: Callable[[], object]) -> str | int
 
     thread = threading.Thread(target=waiting, daemon=True)
     thread.start()
-    # That it waits by now cannot be asked for.
+    # There is no call that tells whether the other thread is blocked yet.
     pause(100)
     then()
     thread.join(1)

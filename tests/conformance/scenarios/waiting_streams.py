@@ -1,4 +1,4 @@
-"""Streams that wait: MSG_WAITALL, time-outs, and no room to send."""
+"""Blocking streams: MSG_WAITALL, timeouts, and full send buffers."""
 
 from __future__ import annotations
 

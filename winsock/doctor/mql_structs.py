@@ -1,7 +1,7 @@
-"""Structures as MQL5 source declares them.
+"""Parses the structures that MQL5 source declares.
 
-Read are struct and union with their fields, pack(n), nested and inherited ones, enum, and #define of names. Methods,
-functions, #import and all else are passed over.
+Supported: struct and union with their fields, pack(n), nesting and inheritance, enum, and #define of a name. Methods,
+functions, #import and everything else are skipped.
 Source: https://www.mql5.com/en/docs/basis/types/classes
 """
 
@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 __all__ = ["MQL_TYPES", "Field", "MqlError", "Struct", "parse"]
 
-# Bytes of MQL5's own types; an enum has 4.
+# Sizes of MQL5's simple types in bytes; an enum has 4.
 MQL_TYPES = {
     "char": 1, "uchar": 1, "bool": 1, "short": 2, "ushort": 2, "int": 4, "uint": 4, "color": 4, "float": 4,
     "long": 8, "ulong": 8, "double": 8, "datetime": 8,
@@ -25,7 +25,7 @@ _WORDS = {"const", "struct", "union", "class", "public", "private", "protected"}
 
 
 class MqlError(Exception):
-    """Source that is not understood, with its line."""
+    """The source cannot be parsed; `line` is the number of the line."""
 
     def __init__(self, line: int, text: str) -> None:
         super().__init__(text)
@@ -38,7 +38,7 @@ class Token(NamedTuple):
 
 
 class Field(NamedTuple):
-    """A field: its type's name, its own, and its array's sizes; -1 is an array without a size."""
+    """A field: its type, its name, and the sizes of its array dimensions; -1 is a dynamic array."""
 
     type: str
     name: str
@@ -52,7 +52,7 @@ class Field(NamedTuple):
 
 @dataclass
 class Struct:
-    """A struct or union; `pack` is the greatest alignment of a field, MQL's own is 1."""
+    """A struct or union; `pack` limits the alignment of its fields (1 if the source has no pack)."""
 
     name: str
     line: int
@@ -63,7 +63,7 @@ class Struct:
 
 
 class _Source:
-    """Tokens one after the other, with names of #define replaced by what they stand for."""
+    """The tokens of the source, the names that #define defines, and the structures found so far."""
 
     def __init__(self, text: str) -> None:
         self.defines: dict[str, list[Token]] = {}
@@ -73,7 +73,7 @@ class _Source:
         self.enums: set[str] = set()
 
     def _read(self, text: str) -> Iterable[Token]:
-        # What a comment takes away leaves its line ends, so that the lines keep their numbers.
+        # Comments are removed except for their line ends, so that line numbers stay right.
         plain = re.sub(
             r'"(?:\\.|[^"\\\n])*"|//[^\n]*|/\*.*?\*/',
             lambda match: match[0] if match[0][0] == '"' else re.sub(r"[^\n]+", " ", match[0]),
@@ -111,10 +111,10 @@ class _Source:
     def expect(self, text: str) -> None:
         token = self.next()
         if token.text != text:
-            raise MqlError(token.line, f"{text!r} is needed, not {token.text!r}")
+            raise MqlError(token.line, f"{text!r} expected, found {token.text!r}")
 
     def between(self, opening: str, closing: str) -> list[Token]:
-        """What stands between two brackets, of which the first comes next."""
+        """The tokens between two brackets; the next token must be the opening one."""
         self.expect(opening)
         tokens = [self.next()]
         depth = 1
@@ -140,9 +140,9 @@ class _Source:
 
 
 def parse(text: str) -> dict[str, Struct]:
-    """The structures of the source by their names, in their order.
+    """The structures of the source by name, in their order.
 
-    Errors: MqlError for a structure that is not understood.
+    Errors: MqlError for a structure that cannot be parsed.
     """
     source = _Source(text)
     while source.peek():
@@ -160,12 +160,12 @@ def parse(text: str) -> dict[str, Struct]:
 
 
 def _begins_structure(source: _Source) -> bool:
-    """Whether this is struct NAME {, pack(n) or a base between; C's `struct NAME variable` is none."""
+    """Whether a declaration `struct NAME {` starts here, also with pack(n) or a base; not `struct NAME variable`."""
     return source.peek(1) == "{" or source.peek(2) in ("{", ":", "pack")
 
 
 def _structure(source: _Source, outer: str = "") -> str:
-    """Read from struct or union up to its closing bracket; the name that it is known by."""
+    """Parses from `struct` or `union` to the closing bracket and returns the name of the structure."""
     union, line = source.next().text == "union", source.line
     name = source.next().text if source.peek() != "{" else f"{outer}::{line}"
     made = Struct(name, line, union)
@@ -195,14 +195,14 @@ def _member(source: _Source, made: Struct) -> None:
         _declared(source, made, kind)
     else:
         words: list[Token] = []
-        # The last word before a bracket, a comma or the end is the field's name.
+        # The last word before a bracket, a comma or the semicolon is the name of the field.
         while source.peek() not in ("[", ",", ";", "(", "{", "}", ""):
             words.append(source.next())
         if source.peek() == "(":
-            _pass_over_method(source)
+            _skip_method(source)
             return
         if source.peek() not in ("[", ",", ";") or len(words) < 2:
-            raise MqlError(source.line, f"not understood: {' '.join(word.text for word in words)} {source.peek()}")
+            raise MqlError(source.line, f"cannot parse: {' '.join(word.text for word in words)} {source.peek()}")
         *kinds, name = words
         texts = [word.text for word in source.expanded(kinds) if word.text not in _WORDS]
         if "static" in texts:
@@ -214,7 +214,7 @@ def _member(source: _Source, made: Struct) -> None:
 
 
 def _declared(source: _Source, made: Struct, kind: str, name: Token | None = None) -> None:
-    """The names that a declaration gives: `name[2], other;`. Only a union or struct of its own may have none."""
+    """Parses the names of a declaration: `name[2], other;`. Only a nested struct or union may have no name."""
     while True:
         if name is None and source.peek() != ";":
             name = source.next()
@@ -229,11 +229,11 @@ def _declared(source: _Source, made: Struct, kind: str, name: Token | None = Non
         if token.text == ";":
             return
         if token.text != ",":
-            raise MqlError(token.line, f"';' is needed, not {token.text!r}")
+            raise MqlError(token.line, f"';' expected, found {token.text!r}")
         name = None
 
 
-def _pass_over_method(source: _Source) -> None:
+def _skip_method(source: _Source) -> None:
     source.between("(", ")")
     while source.peek() not in (";", "{"):
         source.next()
@@ -251,13 +251,13 @@ _OPERATORS: dict[type[ast.AST], Callable[[int, int], int]] = {
 
 
 def _number(source: _Source, tokens: list[Token], line: int) -> int:
-    """A constant expression of whole numbers, with sizeof of the simple types."""
+    """The value of a constant integer expression, with sizeof of the simple types."""
     text = " ".join(token.text for token in source.expanded(tokens))
     text = re.sub(r"\bsizeof \( (\w+) \)", lambda match: str(MQL_TYPES.get(match[1], match[1])), text)
     try:
         return _value(ast.parse(text, mode="eval").body)
     except (SyntaxError, ValueError, ZeroDivisionError) as error:
-        raise MqlError(line, f"not a number: {' '.join(token.text for token in tokens)}") from error
+        raise MqlError(line, f"not a constant integer: {' '.join(token.text for token in tokens)}") from error
 
 
 def _value(node: ast.expr) -> int:
@@ -267,4 +267,4 @@ def _value(node: ast.expr) -> int:
         return _OPERATORS[type(node.op)](_value(node.left), _value(node.right))
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
         return -_value(node.operand) if isinstance(node.op, ast.USub) else _value(node.operand)
-    raise ValueError("not a whole number")
+    raise ValueError("not an integer")

@@ -1,4 +1,4 @@
-"""Whose answers are to be expected here."""
+"""Which system's recorded answers the backend must give here: Wine's or those of Windows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 
 def wine_version() -> str | None:
-    """The version of the Wine that this process runs under; None on Windows itself and elsewhere."""
+    """The version of Wine that this process runs on; None on Windows and on every other system."""
     if sys.platform != "win32":
         return None
     ntdll = ctypes.CDLL("ntdll")
@@ -18,6 +18,6 @@ def wine_version() -> str | None:
     return version.decode("ascii")
 
 
-def side() -> str:
-    """Under Wine its own kept answers, everywhere else those of Windows."""
+def reference_system() -> str:
+    """Returns "wine" on Wine, "windows" on every other system."""
     return "windows" if wine_version() is None else "wine"

@@ -1,4 +1,7 @@
-"""What the checks do with sockets: round trips on loopback, one bind, one connect. No wait is without a limit."""
+"""What the checks do with sockets: resolve a name, round trips on loopback, one bind, one connect.
+
+Every wait has a time limit.
+"""
 
 from __future__ import annotations
 
@@ -51,15 +54,15 @@ from winsock import (
 
 from .findings import Failure
 
-__all__ = ["LIMIT", "Address", "bind_once", "connect_within", "resolve", "tcp", "udp"]
+__all__ = ["LIMIT", "Address", "resolve", "tcp_round_trip", "try_bind", "try_connect", "udp_round_trip"]
 
-# Seconds: far more than anything on loopback takes.
+# In seconds; far longer than a round trip on loopback takes.
 LIMIT = 5.0
 MESSAGE = b"winsock.doctor"
 
 
 class Address(NamedTuple):
-    """A numeric address: its family, its sockaddr, and both as text."""
+    """A numeric address: its family, the bytes of its sockaddr, and its text ADDRESS:PORT."""
 
     family: int
     name: bytes
@@ -67,9 +70,9 @@ class Address(NamedTuple):
 
 
 def resolve(host: str, port: int) -> list[Address]:
-    """The addresses of a name or of digits.
+    """The IPv4 and IPv6 addresses of a host name or numeric address.
 
-    Errors: Failure when there is none.
+    Errors: Failure if getaddrinfo fails.
     """
     found = POINTER(addrinfo)()
     hints = addrinfo(ai_family=AF_UNSPEC, ai_socktype=SOCK_STREAM)
@@ -100,7 +103,7 @@ def _checked(call: str, result: int) -> int:
 
 
 class _Sockets:
-    """The sockets of one check, closed at its end."""
+    """The sockets of one check; all are closed at the end of the with block."""
 
     def __init__(self) -> None:
         self._open: list[int] = []
@@ -129,7 +132,7 @@ def _loopback(family: int) -> sockaddr_in | sockaddr_in6:
 
 
 def _bound(s: int, family: int) -> sockaddr_in | sockaddr_in6:
-    """Bind to loopback; the address with the port that the system chose."""
+    """Binds to a free port on loopback and returns the address."""
     name = _loopback(family)
     _checked("bind", bind(s, name, sizeof(name)))
     _checked("getsockname", getsockname(s, name, c_int(sizeof(name))))
@@ -137,7 +140,7 @@ def _bound(s: int, family: int) -> sockaddr_in | sockaddr_in6:
 
 
 def _wait(s: int, call: str) -> None:
-    """Wait until there is something to receive or to accept."""
+    """Waits until there is data to receive or a connection to accept."""
     fds = fd_set()
     FD_SET(s, fds)
     if _checked("select", select(0, fds, None, None, timeval(int(LIMIT), 0))) == 0:
@@ -145,18 +148,18 @@ def _wait(s: int, call: str) -> None:
 
 
 def _receive(s: int, call: str) -> None:
-    """Receive the message, by recv or recvfrom."""
+    """Receives the message with recv or recvfrom."""
     _wait(s, call)
     buffer = bytearray(64)
-    taken = recv(s, buffer, 64, 0) if call == "recv" else recvfrom(s, buffer, 64, 0, None, None)
-    if buffer[: _checked(call, taken)] != MESSAGE:
-        raise Failure(f"{call} of {MESSAGE!r}, which gave {bytes(buffer[:taken])!r}", WSAEINVAL)
+    count = recv(s, buffer, 64, 0) if call == "recv" else recvfrom(s, buffer, 64, 0, None, None)
+    if buffer[: _checked(call, count)] != MESSAGE:
+        raise Failure(f"{call} returned {bytes(buffer[:count])!r} instead of {MESSAGE!r}", WSAEINVAL)
 
 
-def tcp(family: int) -> None:
-    """A message there and back through a connection.
+def tcp_round_trip(family: int) -> None:
+    """Sends a message from a client to a server and back.
 
-    Errors: Failure.
+    Errors: Failure for the first call that fails.
     """
     with _Sockets() as sockets:
         server = sockets.new(family, SOCK_STREAM)
@@ -171,10 +174,10 @@ def tcp(family: int) -> None:
             _receive(target, "recv")
 
 
-def udp(family: int) -> None:
-    """A datagram there and back.
+def udp_round_trip(family: int) -> None:
+    """Sends a datagram from one socket to another and back.
 
-    Errors: Failure.
+    Errors: Failure for the first call that fails.
     """
     with _Sockets() as sockets:
         names: list[tuple[int, sockaddr_in | sockaddr_in6]] = []
@@ -187,20 +190,20 @@ def udp(family: int) -> None:
             _receive(target, "recvfrom")
 
 
-def bind_once(address: Address) -> None:
-    """Bind a socket to the address, and close it.
+def try_bind(address: Address) -> None:
+    """Binds a socket to the address and closes it.
 
-    Errors: Failure.
+    Errors: Failure if the address cannot be bound.
     """
     with _Sockets() as sockets:
         s = sockets.new(address.family, SOCK_STREAM)
         _checked("bind", bind(s, address.name, len(address.name)))
 
 
-def connect_within(address: Address, seconds: float) -> None:
-    """Connect and close again.
+def try_connect(address: Address, seconds: float) -> None:
+    """Connects to the address and closes the connection.
 
-    Errors: Failure, with WSAETIMEDOUT when the time is over.
+    Errors: Failure if the connection fails, with WSAETIMEDOUT after `seconds` without an answer.
     """
     with _Sockets() as sockets:
         s = sockets.new(address.family, SOCK_STREAM)
@@ -209,11 +212,11 @@ def connect_within(address: Address, seconds: float) -> None:
             return
         if WSAGetLastError() != WSAEWOULDBLOCK:
             raise Failure("connect", WSAGetLastError())
-        writable, failed = fd_set(), fd_set()
-        FD_SET(s, writable)
+        connected, failed = fd_set(), fd_set()
+        FD_SET(s, connected)
         FD_SET(s, failed)
         limit = timeval(int(seconds), int(seconds % 1 * 1_000_000))
-        if _checked("select", select(0, None, writable, failed, limit)) == 0:
+        if _checked("select", select(0, None, connected, failed, limit)) == 0:
             raise Failure("connect", WSAETIMEDOUT)
         code = u_long()
         _checked("getsockopt", getsockopt(s, SOL_SOCKET, SO_ERROR, code, c_int(4)))

@@ -1,8 +1,8 @@
-"""A server with 10,000 clients, which live in another process: one WSAPoll over all, and a timer that finds nothing.
+"""A server with 10,000 clients: one WSAPoll over all of them, and timer events without data.
 
-No process may hold the descriptors of both sides, nor of two servers. So the standard server has a process of its own,
-which this module is when it is run: it measures there as this one does here, in turns with it. The clients have
-addresses 127.0.0.1 to 127.0.0.10.
+The limit of open files allows a process neither both ends of the connections nor two servers. So the clients, and the
+server with standard sockets, run in other processes, which execute this module; the standard server measures itself, in
+turns with the winsock server in this process. The clients have the addresses 127.0.0.1 to 127.0.0.10.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ from .connections import (
     winsock_port,
     winsock_started,
 )
-from .measuring import CHECKOUT, Benchmark, Contestant, Contestants, NotHere, timed
+from .measuring import CHECKOUT, Benchmark, Unavailable, Variant, Variants, timed
 from .waiting import one_ready, standard_poll
 
 COUNT = 10_000
 ADDRESSES = 10
-# As many connections wait in a listener's queue anywhere.
+# The number of connections that may wait in the listen queue on every system.
 AT_ONCE = 100
 PERIOD = 0.1
 
 
-class Elsewhere:
-    """This module in a process of its own, which answers each line with one."""
+class OtherProcess:
+    """Another process that runs this module; it answers each line with one line."""
 
     def __init__(self, stack: ExitStack, *task: str) -> None:
-        command = [sys.executable, "-m", "tests.benchmarks.crowd", *task]
-        # Leaving the stack closes its standard input, which ends it.
+        command = [sys.executable, "-m", "tests.benchmarks.many_clients", *task]
+        # When the stack is left, the standard input is closed, which ends the process.
         self._process = stack.enter_context(
             subprocess.Popen(command, cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
         )
@@ -57,13 +57,13 @@ class Elsewhere:
         self._process.stdin.write(line + "\n")
         answer = self._process.stdout.readline()
         if not answer:
-            raise RuntimeError("the other process of the benchmark has failed; it says why above")
+            raise RuntimeError("the other process of the benchmark has failed; see its output above")
         return answer
 
 
-def admitted(stack: ExitStack, port: int, count: int, take: Callable[[], None]) -> Elsewhere:
-    """The clients' process, once `take` was called for each of them."""
-    clients = Elsewhere(stack, "clients", str(port))
+def admitted(stack: ExitStack, port: int, count: int, take: Callable[[], None]) -> OtherProcess:
+    """Starts the process of the clients and calls `take` for each connection."""
+    clients = OtherProcess(stack, "clients", str(port))
     for begin in range(0, count, AT_ONCE):
         some = min(AT_ONCE, count - begin)
         clients(f"connect {some}")
@@ -72,7 +72,7 @@ def admitted(stack: ExitStack, port: int, count: int, take: Callable[[], None]) 
     return clients
 
 
-def winsock_crowd(stack: ExitStack, count: int) -> tuple[list[int], Elsewhere]:
+def winsock_server_with_clients(stack: ExitStack, count: int) -> tuple[list[int], OtherProcess]:
     listener = winsock_listener(stack)
     handles = []
 
@@ -84,7 +84,7 @@ def winsock_crowd(stack: ExitStack, count: int) -> tuple[list[int], Elsewhere]:
     return handles, admitted(stack, winsock_port(listener), count, take)
 
 
-def standard_crowd(stack: ExitStack, count: int) -> tuple[list[socket.socket], Elsewhere]:
+def standard_server_with_clients(stack: ExitStack, count: int) -> tuple[list[socket.socket], OtherProcess]:
     listener = standard_listener(stack)
     sockets = []
 
@@ -96,10 +96,10 @@ def standard_crowd(stack: ExitStack, count: int) -> tuple[list[socket.socket], E
     return sockets, admitted(stack, standard_port(listener), count, take)
 
 
-def on_a_timer(event: Callable[[], int]) -> Contestant:
-    """So many events of a timer, each the share of a core that it takes: the CPU's time, not the clock's, in %."""
+def on_a_timer(event: Callable[[], int]) -> Variant:
+    """The share of a core that timer events use, in percent: CPU time, not elapsed time."""
 
-    def contestant(number: int) -> float:
+    def variant(number: int) -> float:
         found = 0
         spent = time.process_time()
         due = time.perf_counter()
@@ -110,23 +110,23 @@ def on_a_timer(event: Callable[[], int]) -> Contestant:
         assert not found
         return 100 * (time.process_time() - spent) / PERIOD
 
-    return contestant
+    return variant
 
 
-# What is done with a way to ask which of the sockets are ready.
+# How each kind of benchmark measures a function that polls the sockets.
 WORK = {"poll": lambda wait: timed(one_ready(wait)), "idle": on_a_timer}
 
 
 @contextmanager
-def sockets_of_winsock(count: int) -> Iterator[tuple[ExitStack, list[int], Elsewhere]]:
+def sockets_of_winsock(count: int) -> Iterator[tuple[ExitStack, list[int], OtherProcess]]:
     if not hasattr(select, "poll"):
-        raise NotHere("this system has no select.poll to compare with")
+        raise Unavailable("this system has no select.poll for comparison")
     with descriptors(count), winsock_started() as stack:
-        yield stack, *winsock_crowd(stack, count)
+        yield stack, *winsock_server_with_clients(stack, count)
 
 
-def standard_server_elsewhere(stack: ExitStack, work: str, count: int) -> Contestant:
-    server = Elsewhere(stack, work, str(count))
+def standard_server_in_other_process(stack: ExitStack, work: str, count: int) -> Variant:
+    server = OtherProcess(stack, work, str(count))
     server("0")
     return lambda number: float(server(str(number)))
 
@@ -137,25 +137,25 @@ def polled(handles: list[int]) -> Callable[[], int]:
     return lambda: WSAPoll(array, count, 0)
 
 
-def poll(count: int) -> Callable[[], AbstractContextManager[Contestants]]:
+def poll(count: int) -> Callable[[], AbstractContextManager[Variants]]:
     @contextmanager
-    def prepare() -> Iterator[Contestants]:
+    def prepare() -> Iterator[Variants]:
         with sockets_of_winsock(count) as (stack, handles, clients):
-            clients("speak")
+            clients("send")
             wait = polled(handles)
             while not wait():
                 pass
             yield {
                 "winsock": WORK["poll"](wait),
-                "select.poll": standard_server_elsewhere(stack, "poll", count),
+                "select.poll": standard_server_in_other_process(stack, "poll", count),
             }
 
     return prepare
 
 
 @contextmanager
-def idle_server() -> Iterator[Contestants]:
-    """Beside the two that ask once, one that tries to receive from each client at each event of its timer."""
+def idle_server() -> Iterator[Variants]:
+    """Two variants that poll once per timer event, and one that calls recv for each client."""
     with sockets_of_winsock(COUNT) as (stack, handles, _):
         buffer = bytearray(SIZE)
 
@@ -168,7 +168,7 @@ def idle_server() -> Iterator[Contestants]:
 
         yield {
             "winsock": on_a_timer(polled(handles)),
-            "select.poll": standard_server_elsewhere(stack, "idle", COUNT),
+            "select.poll": standard_server_in_other_process(stack, "idle", COUNT),
             "recv of each": on_a_timer(receive),
         }
 
@@ -188,20 +188,20 @@ def be_clients(port: int) -> None:
 
 def be_standard_server(work: str, count: int) -> None:
     with ExitStack() as stack:
-        sockets, clients = standard_crowd(stack, count)
+        sockets, clients = standard_server_with_clients(stack, count)
         (wait,) = standard_poll(sockets).values()
         if work == "poll":
-            clients("speak")
+            clients("send")
             while not wait():
                 pass
-        contestant = WORK[work](wait)
+        variant = WORK[work](wait)
         gc.disable()
         for line in sys.stdin:
-            print(contestant(int(line)), flush=True)
+            print(variant(int(line)), flush=True)
 
 
 def main(task: str, number: int) -> None:
-    # Twice as many may be wanted: each process has only its own.
+    # Each process needs descriptors for its own sockets only.
     with descriptors(COUNT):
         if task == "clients":
             be_clients(number)

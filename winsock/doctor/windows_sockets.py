@@ -1,4 +1,4 @@
-"""Windows' tables of sockets: GetExtendedTcpTable and GetExtendedUdpTable of iphlpapi.dll.
+"""The table of sockets on Windows: GetExtendedTcpTable and GetExtendedUdpTable of iphlpapi.dll.
 
 Source: https://learn.microsoft.com/en-us/windows/win32/api/iphlpapi/nf-iphlpapi-getextendedtcptable
 """
@@ -14,7 +14,7 @@ from typing import Any
 
 from winsock import AF_INET, AF_INET6
 
-from .holders import Holder
+from .socket_entry import SocketEntry
 
 __all__ = ["all_sockets", "rows_of"]
 
@@ -28,7 +28,7 @@ _PROCESS_QUERY_LIMITED_INFORMATION = 0x1000
 
 
 def _row(*fields: str) -> type[Structure]:
-    """A MIB_…ROW_OWNER_PID: DWORDs, and 16 bytes where the name says `address6`."""
+    """A MIB_..._OWNER_PID row: each field is a DWORD, or 16 bytes if its name ends in 6."""
     kinds = [(name.removesuffix("6"), c_ubyte * 16 if name.endswith("6") else c_uint32) for name in fields]
     return type("_Row", (Structure,), {"_fields_": kinds})
 
@@ -41,8 +41,8 @@ _ROWS = {
 }
 
 
-def rows_of(table: bytes, protocol: str, family: int) -> list[Holder]:
-    """The sockets in a table as the system fills it: their number, and then the rows."""
+def rows_of(table: bytes, protocol: str, family: int) -> list[SocketEntry]:
+    """The sockets in a table as the system returns it: the number of rows, then the rows."""
     kind = _ROWS[protocol, family]
     rows = []
     for position in range(c_uint32.from_buffer_copy(table).value):
@@ -50,12 +50,12 @@ def rows_of(table: bytes, protocol: str, family: int) -> list[Holder]:
         listens = protocol == "TCP" and row.state == 2
         peer = "" if protocol == "UDP" or listens else _address(row.peer, row.peer_port)
         state = _STATES.get(row.state, str(row.state)) if protocol == "TCP" else "BOUND"
-        rows.append(Holder(protocol, _address(row.local, row.local_port), peer, state, row.pid or None, ""))
+        rows.append(SocketEntry(protocol, _address(row.local, row.local_port), peer, state, row.pid or None, ""))
     return rows
 
 
 def _address(host: Any, port: int) -> str:
-    # The port is in network order in the low half of its DWORD.
+    # The port is in network byte order in the low 16 bits of its DWORD.
     number = int.from_bytes((port & 0xFFFF).to_bytes(2, "little"), "big")
     if isinstance(host, int):
         return f"{IPv4Address(host.to_bytes(4, 'little'))}:{number}"
@@ -64,8 +64,8 @@ def _address(host: Any, port: int) -> str:
 
 if sys.platform == "win32":
 
-    def all_sockets(protocol: str) -> list[Holder] | None:
-        """Every TCP or UDP socket with its process; None when the system does not tell."""
+    def all_sockets(protocol: str) -> list[SocketEntry] | None:
+        """All TCP or UDP sockets with their processes; None if the system returns no table."""
         iphlpapi = ctypes.WinDLL("iphlpapi")
         function = iphlpapi.GetExtendedTcpTable if protocol == "TCP" else iphlpapi.GetExtendedUdpTable
         function.argtypes = [ctypes.c_void_p, ctypes.POINTER(c_uint32), ctypes.c_int, c_uint32, ctypes.c_int, c_uint32]
