@@ -15,6 +15,7 @@ import pytest
 from trace_kit import ROOT, python
 
 import winsock
+from demos.registry import find_program
 from notes import conversations
 from winsock.doctor.__main__ import main as doctor
 from winsock.errors import WSAError
@@ -50,16 +51,19 @@ _QOS_EUNKOWNPSOBJ _QOS_EPOLICYOBJ _QOS_EFLOWDESC _QOS_EPSFLOWSPEC _QOS_EPSFILTER
 _QOS_ESHAPERATEOBJ _QOS_RESERVED_PETYPE
 """
 
-# The procedures of the article's programs, by the ports' modules.
-PROCEDURES = {
-    "chartfeed/server": "OnInit OnDeinit OnChartEvent OnTimer StartServer AcceptClient CloseClean CreateTpl",
-    "chartfeed/client": "OnStart CloseClean",
-    "copier/provider": "OnInit OnDeinit OnTrade OnTimer StartServer AcceptClients Send CloseClean Close GetSymbolLot",
-    "copier/copier": "OnInit OnDeinit OnTimer StartClient Receive CloseClean CheckMessage SyncSymbolLot FindNextPos "
-    "GetSymbolLot",
-    "collector/collector": "OnInit OnDeinit OnTimer CloseClean",
-    "collector/sender": "OnInit OnDeinit OnTick CloseClean",
+# The article's six programs, each with the name and the module of our study program and of our product program.
+PROGRAMS = {
+    "SignalServer": ("signal_server", "demos/signal/server.py", "provider", "demos/copier/provider.py"),
+    "SignalClient": ("signal_client", "demos/signal/client.py", "copier", "demos/copier/copier.py"),
+    "TplServer": ("tpl_server", "demos/template/server.py", "chart_server", "demos/chartfeed/server.py"),
+    "TplClient": ("tpl_client", "demos/template/client.py", "chart_client", "demos/chartfeed/client.py"),
+    "the tick server": ("tick_server", "demos/ticks/server.py", "tick_collector", "demos/collector/collector.py"),
+    "the tick client": ("tick_client", "demos/ticks/client.py", "tick_sender", "demos/collector/sender.py"),
 }
+PAIRS = ("signal", "template", "ticks")
+
+# The numbers of the known defects: letter and highest number.
+DEFECTS = {"S": 27, "T": 13, "U": 6, "H": 6, "A": 4}
 
 
 class Block(NamedTuple):
@@ -152,8 +156,8 @@ def test_every_link_leads_somewhere(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", NOTES)
-def test_every_file_that_is_named_exists(page: str) -> None:
-    for name in re.findall(r"`((?:demos|tests|winsock|compat|notes)/[\w/.]+\.(?:py|md))`", NOTES[page]):
+def test_every_file_and_folder_that_is_named_exists(page: str) -> None:
+    for name in re.findall(r"`((?:demos|tests|winsock|compat|notes)/[\w/.]*)`", NOTES[page]):
         assert (ROOT / name).exists(), name
 
 
@@ -208,36 +212,88 @@ def test_every_row_of_the_listing_says_what_differs() -> None:
     assert all(names(row[1]) or row[1] in ("\N{EN DASH}", "the same names") for row in LISTING)
 
 
-# ---- the programs, procedure by procedure
+# ---- the programs
 
 
-def sections() -> dict[str, str]:
-    """The part of each program, by its port's module."""
-    parts = re.split(r"^## \w+: `demos/([\w/]+)\.py`$", NOTES["programs.md"], flags=re.MULTILINE)
-    return dict(zip(parts[1::2], parts[2::2], strict=True))
+def test_every_program_of_the_article_has_a_study_and_a_product_program() -> None:
+    table = {row[0]: row[1:] for row in rows(NOTES["programs.md"]) if len(row) == 4}
+    assert table.keys() == PROGRAMS.keys()
+    for name, (study, study_module, product, product_module) in PROGRAMS.items():
+        assert table[name][0] == f"`{study}`: `{study_module}`"
+        assert table[name][1] == f"`{product}`: `{product_module}`"
+        assert table[name][2]
+        assert find_program(study).path == ROOT / study_module
+        assert find_program(product).path == ROOT / product_module
 
 
-def test_every_program_of_the_article_has_its_part() -> None:
-    assert sections().keys() == PROCEDURES.keys()
+@pytest.mark.parametrize("pair", PAIRS)
+def test_every_pair_has_a_readme_that_the_programs_page_links(pair: str) -> None:
+    assert (ROOT / "demos" / pair / "README.md").is_file()
+    assert f"](../demos/{pair}/README.md)" in NOTES["programs.md"]
 
 
-@pytest.mark.parametrize("module", PROCEDURES)
-def test_every_procedure_of_the_article_stands_beside_ours(module: str) -> None:
-    table = rows(sections()[module])
-    assert sorted(name for row in table for name in names(row[0])) == sorted(PROCEDURES[module].split())
-    port = importlib.import_module(f"demos.{module.replace('/', '.')}")
-    for row in table:
-        assert names(row[2]), row
-        for name in names(row[2]):
-            assert callable(getattr(port, name)), name
+def test_every_procedure_that_the_programs_page_names_exists() -> None:
+    table = {names_of_modules(row[0])[0]: row[1] for row in rows(NOTES["programs.md"]) if names_of_modules(row[0])}
+    assert table.keys() == {product_module for _, _, _, product_module in PROGRAMS.values()}
+    for path, text in table.items():
+        port = importlib.import_module(path.removesuffix(".py").replace("/", "."))
+        procedures = names(text)
+        assert procedures
+        for name in procedures:
+            assert callable(getattr(port, name)), f"{path}: {name}"
 
 
-@pytest.mark.parametrize("module", PROCEDURES)
-def test_what_only_the_port_has_exists_too(module: str) -> None:
-    port = importlib.import_module(f"demos.{module.replace('/', '.')}")
-    prose = "\n".join(line for line in sections()[module].splitlines() if not line.startswith("|"))
-    for name in names(prose):
-        assert callable(getattr(port, name)), name
+def names_of_modules(cell: str) -> list[str]:
+    return re.findall(r"^`(demos/[\w/]+\.py)`$", cell)
+
+
+# ---- the defects
+
+
+def defects() -> dict[str, list[str]]:
+    """The rows of errata.md by their numbers, without the number."""
+    # A bar inside a cell is escaped.
+    text = NOTES["errata.md"].replace("\\|", "\N{BROKEN BAR}")
+    found = [row for row in rows(text) if re.fullmatch(r"[A-Z]\d+", row[0])]
+    assert len(found) == len({row[0] for row in found})
+    return {row[0]: row[1:] for row in found}
+
+
+def test_every_known_defect_has_a_row_with_the_original_and_both_programs() -> None:
+    numbers = {f"{letter}{number}" for letter, last in DEFECTS.items() for number in range(1, last + 1)}
+    assert defects().keys() == numbers
+    for number, cells in defects().items():
+        assert len(cells) == 4, number
+        assert all(cells), number
+
+
+def tests_in(folder: str) -> list[str]:
+    files = sorted((ROOT / "tests/demos" / folder).rglob("test_*.py"))
+    assert files, folder
+    return [name for file in files for name in re.findall(r"^def (test_\w+)", file.read_text("utf-8"), re.MULTILINE)]
+
+
+def test_every_defect_names_tests_that_exist() -> None:
+    missing = []
+    for number, cells in defects().items():
+        for place in [] if cells[-1] == "\N{EN DASH}" else cells[-1].split(", "):
+            if place.startswith("`"):
+                if not (ROOT / place.strip("`")).is_file():
+                    missing.append(f"{number}: {place}")
+            elif not any(f"_{number.lower()}_" in name for name in tests_in(place)):
+                missing.append(f"{number}: no test of it in tests/demos/{place}")
+    assert not missing, "\n".join(missing)
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_every_mark_in_a_study_program_is_the_number_of_a_defect(pair: str) -> None:
+    known = defects()
+    for name in ("server", "client"):
+        text = (ROOT / "demos" / pair / f"{name}.py").read_text(encoding="utf-8")
+        comments = re.findall(r"(?<!\S)# ?(.*)$", text, re.MULTILINE)
+        marks = {mark for comment in comments for mark in re.findall(r"\b[STUHA]\d+\b", comment)}
+        assert marks
+        assert marks <= known.keys()
 
 
 # ---- the conversations

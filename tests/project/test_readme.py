@@ -1,4 +1,4 @@
-"""The README holds: its programs run as they stand, and what it names is there."""
+"""The README and the other pages at the top: the README's programs run, and every link and path exists."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from winsock_kit import bound, port_of
 
 from winsock import WSAErrorDescript, closesocket
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("*.md"))}
+README = PAGES["README.md"]
 
 
 def program(name: str, port: int) -> str:
@@ -51,11 +53,35 @@ def test_the_programs_are_about_ten_lines() -> None:
         assert program(name, 1).count("\n") <= 12
 
 
-def test_every_link_leads_somewhere() -> None:
-    links = re.findall(r"\]\(([^)]+)\)", README)
-    assert links
-    for link in links:
-        assert (ROOT / link).exists(), link
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_leads_somewhere(page: str) -> None:
+    for link in re.findall(r"\]\(([^)]+)\)", PAGES[page]):
+        assert (ROOT / page).parent.joinpath(link.partition("#")[0]).exists(), link
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_file_and_folder_that_is_named_exists(page: str) -> None:
+    for name in re.findall(r"`((?:demos|tests|winsock|compat|notes)/[\w/.]*)`", PAGES[page]):
+        assert (ROOT / name).exists(), name
+
+
+def test_the_readme_says_where_to_find_what() -> None:
+    table = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", README, re.MULTILINE))
+    (receiving,) = (place for name, place in table.items() if "`recv` that finds nothing" in name)
+    assert "`compat/winsock_compat/calls/transfer.py`" in receiving
+    assert "def recv" in source("compat/winsock_compat/calls/transfer.py")
+    (article,) = (place for name, place in table.items() if "program of the article" in name)
+    assert "`SyncSymbolLot`, for example, in `demos/signal/client.py`" in article
+    assert "def SyncSymbolLot" in source("demos/signal/client.py")
+    (text,) = (place for name, place in table.items() if "text of a Winsock error" in name)
+    assert text == "`winsock/errors.py`"
+    assert "def WSAErrorDescript" in source(text.strip("`"))
+    (demo,) = (place for name, place in table.items() if "new demo" in name)
+    assert "`demos/registry.py`" in demo
+
+
+def source(path: str) -> str:
+    return (ROOT / path).read_text(encoding="utf-8")
 
 
 def test_it_is_finished() -> None:
