@@ -1,4 +1,4 @@
-"""The generated part of notes/differences.md, so that it says what the recordings say."""
+"""Writes the generated part of notes/differences.md from the recordings and the marks of the tests."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def generated() -> str:
         BEGIN,
         "",
         f"{len(entries)} scenarios with {observations} observations, recorded from Wine {recordings.version()}; in",
-        f"{len(differing)} of them Windows is known to answer otherwise, and compat answers as Windows.",
+        f"{len(differing)} of them the result documented for Windows differs, and compat returns that result.",
         "",
-        "| scenario | seen | Wine | Windows, and so compat | source |",
+        "| scenario | observation | Wine | Windows and compat | source |",
         "| --- | --- | --- | --- | --- |",
     ]
     concerns = {scenario.name: scenario.concern for scenario in collect().values()}
@@ -60,13 +60,13 @@ def generated() -> str:
             seen = _shown(wine[label]) if label in wine else "(not reached)"
             source = _source(difference["source"])
             lines.append(f"| {concerns[name]}/{name} | {label} | {seen} | {answers} | {source} |")
-    lines += ["", "Tests that Wine fails for a defect of its own (`wine_differs`), by reason:", ""]
+    lines += ["", "Tests that fail on Wine because of a defect of Wine (`wine_differs`), by reason:", ""]
     lines += [f"- {reason} ({', '.join(files)})" for reason, files in sorted(_marked().items())]
     return "\n".join([*lines, "", END])
 
 
 def in_notes() -> str:
-    """The generated part as it stands in the notes now."""
+    """The generated part in the current notes."""
     text = NOTES.read_text(encoding="utf-8")
     return text[text.index(BEGIN) : text.index(END) + len(END)]
 

@@ -1,4 +1,4 @@
-"""The notes hold: snippets and commands do what stands below them, names exist, links lead somewhere."""
+"""The notes are correct: snippets and commands print the output that is shown, and names, paths and links exist."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from winsock.errors import WSAError
 
 NOTES = {path.name: path.read_text(encoding="utf-8") for path in sorted((ROOT / "notes").glob("*.md"))}
 
-# The names of the header that the article prints, in its order, and of two structures in its text.
+# The names in the header that the article prints, in its order, and in two structures of its text.
 PRINTED = """
 BYTE WORD DWORD DWORD_PTR SOCKET MAKEWORD WSADESCRIPTION_LEN WSASYS_STATUS_LEN INVALID_SOCKET SOCKET_ERROR NO_ERROR
 SOMAXCONN AF_INET SOCK_STREAM IPPROTO_TCP SD_RECEIVE SD_SEND SD_BOTH IOCPARM_MASK IOC_IN _IOW FIONBIO WSAData LPWSADATA
 sockaddr_in in_addr sockaddr LPSOCKADDR ref_sockaddr WSAStartup WSACleanup WSAGetLastError htons inet_addr inet_ntop
 ntohs socket ioctlsocket shutdown closesocket bind listen accept connect send recv recvfrom sendto
 """
-# What its programs use beyond that.
+# Names that its programs use and the printed header lacks.
 USED = "SOCK_DGRAM IPPROTO_UDP WSAErrorDescript WSAEWOULDBLOCK WSAEISCONN"
-# What the library attached to it has beyond that.
+# Names that only the attached library has.
 LIBRARY = (
     "DWORD_PTR32 DWORD_PTR64 SOCKET32 SOCKET64 INVALID_SOCKET32 INVALID_SOCKET64 S_un_b S_un_w S_un ref_sockaddr_in"
 )
-# Its error codes, but for the prefix.
+# The error codes of the library, without the prefix.
 LIBRARY_ERRORS = """
 _INVALID_HANDLE _NOT_ENOUGH_MEMORY _INVALID_PARAMETER _OPERATION_ABORTED _IO_INCOMPLETE _IO_PENDING EINTR EBADF EACCES
 EFAULT EINVAL EMFILE EWOULDBLOCK EINPROGRESS EALREADY ENOTSOCK EDESTADDRREQ EMSGSIZE EPROTOTYPE ENOPROTOOPT
@@ -67,7 +67,7 @@ DEFECTS = {"S": 27, "T": 13, "U": 6, "H": 6, "A": 4}
 
 
 class Block(NamedTuple):
-    """A fenced block, with the text block right behind it."""
+    """A fenced block of a page, and the text block that follows it."""
 
     place: str
     kind: str
@@ -100,14 +100,14 @@ def by_place(cases: list[Block]) -> list[object]:
 
 
 @pytest.mark.parametrize("snippet", by_place(blocks("python")))
-def test_a_snippet_prints_what_stands_below_it(snippet: Block) -> None:
+def test_a_snippet_prints_the_output_that_follows_it(snippet: Block) -> None:
     done = python("-X", "utf8", "-c", snippet.text, cwd=ROOT)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == snippet.output
 
 
 @pytest.mark.parametrize("command", by_place(commands()))
-def test_a_command_answers_what_stands_below_it(command: Block) -> None:
+def test_a_command_prints_the_output_that_follows_it(command: Block) -> None:
     words = shlex.split(command.text.replace(" HOST ", " 127.0.0.1 "))
     given = ""
     if words[0] == "echo":
@@ -122,7 +122,7 @@ def test_a_command_answers_what_stands_below_it(command: Block) -> None:
         assert doctest.OutputChecker().check_output(wanted, done.stdout, doctest.ELLIPSIS), done.stdout
 
 
-def test_the_doctor_takes_every_command_that_the_text_names(
+def test_the_doctor_accepts_every_command_in_the_text(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -138,13 +138,13 @@ def test_the_doctor_takes_every_command_that_the_text_names(
 
 
 def anchors(note: str) -> set[str]:
-    """The marks that a page's headings get where Markdown is shown."""
+    """The anchors of a page's headings."""
     headings = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```$", "", note, flags=re.DOTALL | re.MULTILINE), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", NOTES)
-def test_every_link_leads_somewhere(page: str) -> None:
+def test_every_link_has_a_target(page: str) -> None:
     for link in re.findall(r"\]\(([^)\s]+)\)", NOTES[page]):
         if link.startswith("https://"):
             continue
@@ -170,7 +170,7 @@ def test_the_index_has_every_page() -> None:
 
 
 def rows(text: str) -> list[list[str]]:
-    """The cells of a page's tables, without their heads."""
+    """The cells of a page's tables, without the heading rows."""
     lines = re.findall(r"^\| (.*) \|$", text.replace("|  |", "| - |"), re.MULTILINE)
     cells = [[cell.strip() for cell in re.split(r" \|(?: |$)", line)] for line in lines]
     heads = {index - 1 for index, row in enumerate(cells) if set(row[0]) == {"-"}}
@@ -188,7 +188,7 @@ def library_errors() -> set[str]:
 LISTING = rows(NOTES["listing.md"])
 
 
-def test_every_name_of_the_articles_header_and_library_has_a_row_and_no_other() -> None:
+def test_the_listing_has_exactly_the_names_of_the_articles_header_and_library() -> None:
     listed = [name for row in LISTING for name in names(row[0])]
     known = {*PRINTED.split(), *USED.split(), *LIBRARY.split(), *library_errors()}
     assert sorted(listed) == sorted(known)
@@ -300,13 +300,13 @@ def test_every_mark_in_a_study_program_is_the_number_of_a_defect(pair: str) -> N
 
 
 def arrows(diagram: str) -> set[str]:
-    """A diagram's arrows without the ports, which differ from run to run."""
+    """The arrows of a diagram, with port numbers replaced: they differ from run to run."""
     found = re.findall(r"^ +(P\d(?:-->>|->>|--\)|--x)P\d: .*)$", diagram, re.MULTILINE)
     return {re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", arrow) for arrow in found}
 
 
 @pytest.mark.parametrize("pair", conversations.PAIRS)
-def test_a_conversation_goes_as_its_picture_shows(pair: str) -> None:
+def test_a_run_of_a_pair_has_the_arrows_of_its_diagram(pair: str) -> None:
     mark = rf"<!-- run: {pair} -->\n```mermaid\n(.*?)```"
     shown = re.search(mark, NOTES["conversations.md"], re.DOTALL)
     assert shown is not None
@@ -314,7 +314,7 @@ def test_a_conversation_goes_as_its_picture_shows(pair: str) -> None:
     assert arrows(conversations.draw(pair)) == arrows(shown[1])
 
 
-def test_a_picture_takes_the_place_of_the_last_one() -> None:
+def test_a_new_diagram_replaces_the_old_one() -> None:
     for pair in conversations.PAIRS:
         changed = conversations.with_diagram(NOTES["conversations.md"], pair, "sequenceDiagram\n")
         assert f"<!-- run: {pair} -->\n```mermaid\nsequenceDiagram\n```" in changed

@@ -18,14 +18,14 @@ README = PAGES["README.md"]
 
 
 def program(name: str, port: int) -> str:
-    """One of the README's programs, with another port than the one that may be in use here."""
+    """One of the README's programs, with a free port."""
     block = re.search(rf"```python\n# {name}\n(.*?)```", README, re.DOTALL)
     assert block, f"the README has no {name}"
     assert "htons(8081)" in block[1]
     return block[1].replace("htons(8081)", f"htons({port})")
 
 
-def test_the_server_and_the_client_talk(started: None) -> None:
+def test_the_client_receives_what_the_server_sends(started: None) -> None:
     listener = bound()
     port = port_of(listener)
     closesocket(listener)
@@ -54,7 +54,7 @@ def test_the_programs_are_about_ten_lines() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_link_leads_somewhere(page: str) -> None:
+def test_every_link_has_a_target(page: str) -> None:
     for link in re.findall(r"\]\(([^)]+)\)", PAGES[page]):
         assert (ROOT / page).parent.joinpath(link.partition("#")[0]).exists(), link
 
@@ -84,10 +84,10 @@ def source(path: str) -> str:
     return (ROOT / path).read_text(encoding="utf-8")
 
 
-def test_it_is_finished() -> None:
+def test_it_has_no_placeholders() -> None:
     assert "@@" not in README
     assert "TODO" not in README
 
 
-def test_it_does_not_send_anyone_to_a_package_index() -> None:
+def test_it_does_not_install_from_a_package_index() -> None:
     assert not re.search(r"pip install winsock", README)
