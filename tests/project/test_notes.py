@@ -267,7 +267,7 @@ def test_every_known_defect_has_a_row_with_the_original_and_both_programs() -> N
         assert all(cells), number
 
 
-def tests_in(folder: str) -> list[str]:
+def names_of_tests(folder: str) -> list[str]:
     files = sorted((ROOT / "tests/demos" / folder).rglob("test_*.py"))
     assert files, folder
     return [name for file in files for name in re.findall(r"^def (test_\w+)", file.read_text("utf-8"), re.MULTILINE)]
@@ -280,7 +280,7 @@ def test_every_defect_names_tests_that_exist() -> None:
             if place.startswith("`"):
                 if not (ROOT / place.strip("`")).is_file():
                     missing.append(f"{number}: {place}")
-            elif not any(f"_{number.lower()}_" in name for name in tests_in(place)):
+            elif not any(f"_{number.lower()}_" in name for name in names_of_tests(place)):
                 missing.append(f"{number}: no test of it in tests/demos/{place}")
     assert not missing, "\n".join(missing)
 
