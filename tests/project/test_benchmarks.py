@@ -1,4 +1,4 @@
-"""The benchmarks run and compare. No test depends on how fast something is."""
+"""The benchmarks run and compare; how fast anything is decides no test."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ def test_every_benchmark_gives_positive_ratios(benchmark_: Benchmark) -> None:
 
 
 @pytest.mark.posix_only("Windows has no select.poll, which the crowd is compared with")
-def test_the_server_of_a_crowd_with_select_poll_is_measured_in_its_own_process() -> None:
+def test_the_standard_server_of_a_crowd_measures_in_a_process_of_its_own() -> None:
     with crowd.poll(150)() as contestants:
         assert set(contestants) == {"winsock", "select.poll"}
         assert all(contestant(2) > 0 for contestant in contestants.values())
 
 
-def test_a_benchmark_whose_other_process_fails_raises_an_error() -> None:
+def test_another_process_of_a_benchmark_that_fails_is_no_result() -> None:
     with ExitStack() as stack:
         clients = crowd.Elsewhere(stack, "clients", "0")
         with pytest.raises(RuntimeError, match="has failed"):
             clients("connect 1")  # to no port at all
 
 
-def test_the_contestants_alternate_and_their_first_run_is_not_counted() -> None:
+def test_the_contestants_take_turns_there_and_back_and_a_first_time_does_not_count() -> None:
     turns: list[str] = []
 
     @contextmanager
@@ -71,13 +71,13 @@ def test_the_contestants_alternate_and_their_first_run_is_not_counted() -> None:
     assert compared.other_costs == [(8 + 10) / 2, (16 + 18) / 2]
 
 
-def test_a_ratio_is_the_median_of_the_rounds_with_their_quartiles() -> None:
+def test_a_ratio_is_the_median_of_the_rounds_ratios_and_its_spread_their_quartiles() -> None:
     one = Comparison("any", "other", "ns", 1, [1, 2, 30, 4, 5], [1, 1, 1, 1, 1])
     assert (one.ratio, one.quartiles) == (4, (2, 5))
     assert Comparison("any", "other", "ns", 1, [3], [2]).quartiles == (1.5, 1.5)
 
 
-def test_the_command_prints_its_environment_and_saves_the_figures(
+def test_the_command_tells_where_it_ran_and_keeps_the_figures(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "figures.json"
@@ -95,7 +95,7 @@ def test_the_command_prints_its_environment_and_saves_the_figures(
 
 
 @pytest.mark.parametrize("ending", ["svg", "png"])
-def test_a_picture_shows_the_cost_for_each_number_of_clients(tmp_path: Path, ending: str) -> None:
+def test_a_picture_is_drawn_of_what_each_number_of_clients_costs(tmp_path: Path, ending: str) -> None:
     pytest.importorskip("matplotlib", reason="the picture needs matplotlib")
     file = tmp_path / f"costs.{ending}"
     some = {1: [4000.0], 1000: [5e6]}
@@ -105,21 +105,21 @@ def test_a_picture_shows_the_cost_for_each_number_of_clients(tmp_path: Path, end
     assert b"send_many" in drawn
 
 
-def test_every_line_of_the_picture_has_a_cost_for_each_number_of_clients() -> None:
+def test_the_pictures_lines_have_a_cost_for_every_number_of_clients() -> None:
     costs = picture.announcing((1, 2), rounds=1)
     assert {"send", "send_many", "socket"} <= set(costs)
     assert all(list(line) == [1, 2] for line in picture.each(costs).values())
     assert picture.ratios(costs, "socket")["socket"] == {1: 1, 2: 1}
 
 
-def test_an_unknown_benchmark_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_benchmark_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         command.main(["--only", "nonsense"])
     assert ended.value.code == 2
     assert "nonsense" in capsys.readouterr().err
 
 
-def test_too_few_descriptors_are_reported_with_the_number_needed(
+def test_too_few_descriptors_are_reported_with_their_number(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if sys.platform == "win32":
