@@ -191,30 +191,21 @@ def record(which: str) -> None:
     wine.RECORD.write_text(json.dumps({"recipe": wine.recipe(), "wine": which}))
 
 
-def discard_outdated() -> None:
-    """Delete what another recipe has built, and the prefix, which belongs to the Wine that made it."""
+def build(system: bool) -> None:
     if wine.recorded().get("recipe") != wine.recipe():
         for folder in (wine.DEBIAN, wine.PYTHON, wine.CACHE / "pycache"):
             shutil.rmtree(folder, ignore_errors=True)
+    # A prefix belongs to the Wine that made it.
     shutil.rmtree(wine.PREFIX, ignore_errors=True)
-
-
-def check_tools() -> None:
-    """Install missing compilers; RuntimeError when something else is missing that the build needs."""
+    record("")
     for program in ("apt-get", "dpkg-deb"):
         if not shutil.which(program):
-            raise RuntimeError(f"{program} was not found: the build needs Debian, or a system derived from it")
+            raise RuntimeError(f"there is no {program} here; this needs Debian, or a system made from it")
     missing = [package for program, package in COMPILERS.items() if not shutil.which(program)]
     if missing:
         install(missing)
     if importlib.util.find_spec("pip") is None:
         raise RuntimeError(f"{sys.executable} has no pip; install python3-pip, or run this with a venv's python")
-
-
-def build(system: bool) -> None:
-    discard_outdated()
-    record("")
-    check_tools()
     if not system:
         try:
             if not may_enter():
