@@ -1,8 +1,8 @@
-"""Run the article's pairs, trace their calls, and draw what they said to each other into notes/conversations.md.
+"""Run the pairs of study programs, trace their calls, and draw the conversations into notes/conversations.md.
 
 python notes/conversations.py                 all pairs
-python notes/conversations.py signal ticks    these
-python notes/conversations.py --page DIR      also, for each pair, a page to zoom, filter and hover, in that folder
+python notes/conversations.py signal ticks    only these pairs
+python notes/conversations.py --page DIR      also write an HTML page for each pair to that folder
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _TICKS = """\
 
 
 class Program:
-    """One `python -m demos run`, traced, with its log to read and its standard input to write."""
+    """A process of `python -m demos run` with a trace; its log can be read, and commands can be sent to it."""
 
     def __init__(self, folder: Path, name: str, *arguments: str) -> None:
         self.name = name
@@ -50,40 +50,49 @@ class Program:
         self._limit = threading.Timer(LIMIT, self._process.kill)
         self._limit.start()
 
-    def hear(self, text: str) -> str:
-        """The next line of the log that holds a text; RuntimeError when the program ends without it."""
+    def wait_for_line(self, text: str) -> str:
+        """Return the next line of the log that contains the text.
+
+        Errors: RuntimeError when the program ends without such a line.
+        """
         assert self._process.stderr is not None
-        heard = []
+        lines = []
         for line in self._process.stderr:
-            heard.append(line)
+            lines.append(line)
             if text in line:
                 return line
-        raise RuntimeError(f"{self.name} has ended without {text!r}:\n{''.join(heard)}")
+        raise RuntimeError(f"{self.name} ended without logging {text!r}:\n{''.join(lines)}")
 
-    def say(self, line: str) -> None:
-        """Give the program a command."""
+    def command(self, line: str) -> None:
+        """Send a command to the program's standard input."""
         assert self._process.stdin is not None
         self._process.stdin.write(line + "\n")
         self._process.stdin.flush()
 
-    def wait_for(self, call: str, result: int) -> None:
-        """Wait until the trace has a call with this result."""
+    def wait_for_call(self, call: str, result: int) -> None:
+        """Wait until the trace contains the call with this result.
+
+        Errors: RuntimeError when it does not within LIMIT seconds.
+        """
         text = re.compile(rf'"call": ?"{call}".*"result": ?{result}\b')
         end = time.monotonic() + LIMIT
         while not text.search(self.trace.read_text(encoding="utf-8")):
             if time.monotonic() > end:
-                raise RuntimeError(f"{self.name} has not come to {call} = {result}")
+                raise RuntimeError(f"{self.name} made no {call} with the result {result} in {LIMIT} s")
             time.sleep(0.05)
 
     def end(self) -> None:
-        """Wait for the end; RuntimeError when it was not in order."""
-        _, rest = self._process.communicate()
+        """Wait for the end of the process.
+
+        Errors: RuntimeError when its exit code is not 0.
+        """
+        _, log = self._process.communicate()
         self._limit.cancel()
         if self._process.returncode:
-            raise RuntimeError(f"{self.name} has ended with code {self._process.returncode}:\n{rest}")
+            raise RuntimeError(f"{self.name} ended with exit code {self._process.returncode}:\n{log}")
 
     def close(self) -> None:
-        """Let nothing be left, whatever has happened."""
+        """End the process if it still runs."""
         self._limit.cancel()
         self._process.kill()
         self._process.communicate()
@@ -93,16 +102,16 @@ Start = Callable[..., Program]
 
 
 def signal(start: Start, folder: Path) -> None:
-    """A client connects and is greeted; the server's account buys; the client follows and leaves."""
+    """A client connects and gets the position; the server's account buys; the client trades too and disconnects."""
     server = start("signal_server", "--Port=0", "--timer-ms=200")
     client = start("signal_client", f"--Port={_port(server)}", "--timer-ms=200")
-    client.hear("server position: EURUSD|0.00")
-    server.say("buy 0.25")
-    client.hear("server position: EURUSD|0.25")
-    client.say("quit")
+    client.wait_for_line("server position: EURUSD|0.00")
+    server.command("buy 0.25")
+    client.wait_for_line("server position: EURUSD|0.25")
+    client.command("quit")
     client.end()
-    server.hear("has closed")
-    server.say("quit")
+    server.wait_for_line("closed its connection")
+    server.command("quit")
     server.end()
 
 
@@ -110,24 +119,24 @@ def ticks(start: Start, folder: Path) -> None:
     """Three ticks are sent as three datagrams."""
     export = folder / "EURUSD.tsv"
     export.write_text(_TICKS, encoding="ascii")
-    server = start("tick_server", "--Port=0")
+    server = start("tick_server", "--Port=0", "--timer-ms=100")
     client = start("tick_client", f"--Port={_port(server)}", f"--ticks={export}", "--Symbol=EURUSD", "--speed=10")
-    client.hear("the last tick has been replayed")
-    client.say("quit")
+    client.wait_for_line("the last tick has been replayed")
+    client.command("quit")
     client.end()
-    server.hear("EURUSD 1.09998")
-    server.say("quit")
+    server.wait_for_line("1.09998")
+    server.command("quit")
     server.end()
 
 
 def template(start: Start, folder: Path) -> None:
-    """A subscriber connects, says nothing, and gets a chart's template up to the end of the connection."""
-    server = start("tpl_server", "--Port=0")
+    """A client connects, sends nothing, and gets the template of a chart up to the end of the stream."""
+    server = start("tpl_server", "--Port=0", "--timer-ms=200")
     client = start("tpl_client", f"--Port={_port(server)}")
     client.end()
-    # The client's end, seen by the server.
-    server.wait_for("recv", 0)
-    server.say("quit")
+    # The server reads the end of the client's stream.
+    server.wait_for_call("recv", 0)
+    server.command("quit")
     server.end()
 
 
@@ -135,8 +144,8 @@ PAIRS: dict[str, Callable[[Start, Path], None]] = {"signal": signal, "ticks": ti
 
 
 def draw(pair: str, page: Path | None = None) -> str:
-    """Run a pair and return its sequence diagram; the page, where one is wanted, goes to that file."""
-    # On Windows a file may still be held for a moment by a process that has ended.
+    """Run a pair and return its sequence diagram; also write the HTML page if ``page`` names a file."""
+    # On Windows a file may stay locked for a moment after its process has ended.
     with TemporaryDirectory(prefix="conversation-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         programs: list[Program] = []
@@ -163,27 +172,27 @@ def draw(pair: str, page: Path | None = None) -> str:
 
 
 def _port(server: Program) -> str:
-    return server.hear("start server ok").rstrip().rpartition(":")[2]
+    return server.wait_for_line("start server ok").rstrip().rpartition(":")[2]
 
 
 def with_diagram(text: str, pair: str, diagram: str) -> str:
-    """The note with another diagram behind the pair's mark."""
+    """Return the note with the pair's diagram replaced."""
     block = re.compile(rf"(<!-- run: {pair} -->\n```mermaid\n).*?(?=```)", re.DOTALL)
     changed, count = block.subn(lambda match: match[1] + diagram, text)
     if count != 1:
-        raise RuntimeError(f"{NOTE.name} has {count} places for {pair}")
+        raise RuntimeError(f"{NOTE.name} must have one diagram of {pair}, not {count}")
     return changed
 
 
 def main() -> None:
-    """Draw what the command line names."""
-    parser = argparse.ArgumentParser(description="Run the article's pairs and draw what they said to each other.")
-    parser.add_argument("pairs", nargs="*", metavar="PAIR", help=f"of {', '.join(PAIRS)}; default: all")
-    parser.add_argument("--page", type=Path, metavar="DIR", help="write pages to zoom, filter and hover there")
+    """Draw the pairs that the command line names."""
+    parser = argparse.ArgumentParser(description="Run pairs of study programs and draw their conversations.")
+    parser.add_argument("pairs", nargs="*", metavar="PAIR", help=f"one of {', '.join(PAIRS)}; default: all")
+    parser.add_argument("--page", type=Path, metavar="DIR", help="write an HTML page for each pair to this folder")
     options = parser.parse_args()
     for pair in options.pairs:
         if pair not in PAIRS:
-            parser.error(f"there is no pair {pair}: {', '.join(PAIRS)}")
+            parser.error(f"unknown pair: {pair!r}; choose from {', '.join(PAIRS)}")
     if options.page:
         options.page.mkdir(parents=True, exist_ok=True)
     for pair in options.pairs or PAIRS:

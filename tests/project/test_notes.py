@@ -1,4 +1,4 @@
-"""The notes hold: snippets and commands do what stands below them, names exist, links lead somewhere."""
+"""The notes are correct: snippets and commands print the output that is shown, and names, paths and links exist."""
 
 from __future__ import annotations
 
@@ -15,26 +15,27 @@ import pytest
 from trace_kit import ROOT, python
 
 import winsock
+from demos.registry import find_program
 from notes import conversations
 from winsock.doctor.__main__ import main as doctor
 from winsock.errors import WSAError
 
 NOTES = {path.name: path.read_text(encoding="utf-8") for path in sorted((ROOT / "notes").glob("*.md"))}
 
-# The names of the header that the article prints, in its order, and of two structures in its text.
+# The names in the header that the article prints, in its order, and in two structures of its text.
 PRINTED = """
 BYTE WORD DWORD DWORD_PTR SOCKET MAKEWORD WSADESCRIPTION_LEN WSASYS_STATUS_LEN INVALID_SOCKET SOCKET_ERROR NO_ERROR
 SOMAXCONN AF_INET SOCK_STREAM IPPROTO_TCP SD_RECEIVE SD_SEND SD_BOTH IOCPARM_MASK IOC_IN _IOW FIONBIO WSAData LPWSADATA
 sockaddr_in in_addr sockaddr LPSOCKADDR ref_sockaddr WSAStartup WSACleanup WSAGetLastError htons inet_addr inet_ntop
 ntohs socket ioctlsocket shutdown closesocket bind listen accept connect send recv recvfrom sendto
 """
-# What its programs use beyond that.
+# Names that its programs use and the printed header lacks.
 USED = "SOCK_DGRAM IPPROTO_UDP WSAErrorDescript WSAEWOULDBLOCK WSAEISCONN"
-# What the library attached to it has beyond that.
+# Names that only the attached library has.
 LIBRARY = (
     "DWORD_PTR32 DWORD_PTR64 SOCKET32 SOCKET64 INVALID_SOCKET32 INVALID_SOCKET64 S_un_b S_un_w S_un ref_sockaddr_in"
 )
-# Its error codes, but for the prefix.
+# The error codes of the library, without the prefix.
 LIBRARY_ERRORS = """
 _INVALID_HANDLE _NOT_ENOUGH_MEMORY _INVALID_PARAMETER _OPERATION_ABORTED _IO_INCOMPLETE _IO_PENDING EINTR EBADF EACCES
 EFAULT EINVAL EMFILE EWOULDBLOCK EINPROGRESS EALREADY ENOTSOCK EDESTADDRREQ EMSGSIZE EPROTOTYPE ENOPROTOOPT
@@ -50,20 +51,23 @@ _QOS_EUNKOWNPSOBJ _QOS_EPOLICYOBJ _QOS_EFLOWDESC _QOS_EPSFLOWSPEC _QOS_EPSFILTER
 _QOS_ESHAPERATEOBJ _QOS_RESERVED_PETYPE
 """
 
-# The procedures of the article's programs, by the ports' modules.
-PROCEDURES = {
-    "template/server": "OnInit OnDeinit OnChartEvent OnTimer StartServer AcceptClient CloseClean CreateTpl",
-    "template/client": "OnStart CloseClean",
-    "copier/provider": "OnInit OnDeinit OnTrade OnTimer StartServer AcceptClients Send CloseClean Close GetSymbolLot",
-    "copier/copier": "OnInit OnDeinit OnTimer StartClient Receive CloseClean CheckMessage SyncSymbolLot FindNextPos "
-    "GetSymbolLot",
-    "ticks/server": "OnInit OnDeinit OnTimer CloseClean",
-    "ticks/client": "OnInit OnDeinit OnTick CloseClean",
+# The article's six programs, each with the name and the module of our study program and of our product program.
+PROGRAMS = {
+    "SignalServer": ("signal_server", "demos/signal/server.py", "provider", "demos/copier/provider.py"),
+    "SignalClient": ("signal_client", "demos/signal/client.py", "copier", "demos/copier/copier.py"),
+    "TplServer": ("tpl_server", "demos/template/server.py", "chart_server", "demos/chartfeed/server.py"),
+    "TplClient": ("tpl_client", "demos/template/client.py", "chart_client", "demos/chartfeed/client.py"),
+    "the tick server": ("tick_server", "demos/ticks/server.py", "tick_collector", "demos/collector/collector.py"),
+    "the tick client": ("tick_client", "demos/ticks/client.py", "tick_sender", "demos/collector/sender.py"),
 }
+PAIRS = ("signal", "template", "ticks")
+
+# The numbers of the known defects: letter and highest number.
+DEFECTS = {"S": 27, "T": 13, "U": 6, "H": 6, "A": 4}
 
 
 class Block(NamedTuple):
-    """A fenced block, with the text block right behind it."""
+    """A fenced block of a page, and the text block that follows it."""
 
     place: str
     kind: str
@@ -96,14 +100,14 @@ def by_place(cases: list[Block]) -> list[object]:
 
 
 @pytest.mark.parametrize("snippet", by_place(blocks("python")))
-def test_a_snippet_prints_what_stands_below_it(snippet: Block) -> None:
+def test_a_snippet_prints_the_output_that_follows_it(snippet: Block) -> None:
     done = python("-X", "utf8", "-c", snippet.text, cwd=ROOT)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == snippet.output
 
 
 @pytest.mark.parametrize("command", by_place(commands()))
-def test_a_command_answers_what_stands_below_it(command: Block) -> None:
+def test_a_command_prints_the_output_that_follows_it(command: Block) -> None:
     words = shlex.split(command.text.replace(" HOST ", " 127.0.0.1 "))
     given = ""
     if words[0] == "echo":
@@ -118,7 +122,7 @@ def test_a_command_answers_what_stands_below_it(command: Block) -> None:
         assert doctest.OutputChecker().check_output(wanted, done.stdout, doctest.ELLIPSIS), done.stdout
 
 
-def test_the_doctor_takes_every_command_that_the_text_names(
+def test_the_doctor_accepts_every_command_in_the_text(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -134,13 +138,13 @@ def test_the_doctor_takes_every_command_that_the_text_names(
 
 
 def anchors(note: str) -> set[str]:
-    """The marks that a page's headings get where Markdown is shown."""
+    """The anchors of a page's headings."""
     headings = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```$", "", note, flags=re.DOTALL | re.MULTILINE), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", NOTES)
-def test_every_link_leads_somewhere(page: str) -> None:
+def test_every_link_has_a_target(page: str) -> None:
     for link in re.findall(r"\]\(([^)\s]+)\)", NOTES[page]):
         if link.startswith("https://"):
             continue
@@ -152,8 +156,8 @@ def test_every_link_leads_somewhere(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", NOTES)
-def test_every_file_that_is_named_exists(page: str) -> None:
-    for name in re.findall(r"`((?:demos|tests|winsock|compat|notes)/[\w/.]+\.(?:py|md))`", NOTES[page]):
+def test_every_file_and_folder_that_is_named_exists(page: str) -> None:
+    for name in re.findall(r"`((?:demos|tests|winsock|compat|notes)/[\w/.]*)`", NOTES[page]):
         assert (ROOT / name).exists(), name
 
 
@@ -166,7 +170,7 @@ def test_the_index_has_every_page() -> None:
 
 
 def rows(text: str) -> list[list[str]]:
-    """The cells of a page's tables, without their heads."""
+    """The cells of a page's tables, without the heading rows."""
     lines = re.findall(r"^\| (.*) \|$", text.replace("|  |", "| - |"), re.MULTILINE)
     cells = [[cell.strip() for cell in re.split(r" \|(?: |$)", line)] for line in lines]
     heads = {index - 1 for index, row in enumerate(cells) if set(row[0]) == {"-"}}
@@ -184,7 +188,7 @@ def library_errors() -> set[str]:
 LISTING = rows(NOTES["listing.md"])
 
 
-def test_every_name_of_the_articles_header_and_library_has_a_row_and_no_other() -> None:
+def test_the_listing_has_exactly_the_names_of_the_articles_header_and_library() -> None:
     listed = [name for row in LISTING for name in names(row[0])]
     known = {*PRINTED.split(), *USED.split(), *LIBRARY.split(), *library_errors()}
     assert sorted(listed) == sorted(known)
@@ -208,49 +212,101 @@ def test_every_row_of_the_listing_says_what_differs() -> None:
     assert all(names(row[1]) or row[1] in ("\N{EN DASH}", "the same names") for row in LISTING)
 
 
-# ---- the programs, procedure by procedure
+# ---- the programs
 
 
-def sections() -> dict[str, str]:
-    """The part of each program, by its port's module."""
-    parts = re.split(r"^## \w+: `demos/([\w/]+)\.py`$", NOTES["programs.md"], flags=re.MULTILINE)
-    return dict(zip(parts[1::2], parts[2::2], strict=True))
+def test_every_program_of_the_article_has_a_study_and_a_product_program() -> None:
+    table = {row[0]: row[1:] for row in rows(NOTES["programs.md"]) if len(row) == 4}
+    assert table.keys() == PROGRAMS.keys()
+    for name, (study, study_module, product, product_module) in PROGRAMS.items():
+        assert table[name][0] == f"`{study}`: `{study_module}`"
+        assert table[name][1] == f"`{product}`: `{product_module}`"
+        assert table[name][2]
+        assert find_program(study).path == ROOT / study_module
+        assert find_program(product).path == ROOT / product_module
 
 
-def test_every_program_of_the_article_has_its_part() -> None:
-    assert sections().keys() == PROCEDURES.keys()
+@pytest.mark.parametrize("pair", PAIRS)
+def test_every_pair_has_a_readme_that_the_programs_page_links(pair: str) -> None:
+    assert (ROOT / "demos" / pair / "README.md").is_file()
+    assert f"](../demos/{pair}/README.md)" in NOTES["programs.md"]
 
 
-@pytest.mark.parametrize("module", PROCEDURES)
-def test_every_procedure_of_the_article_stands_beside_ours(module: str) -> None:
-    table = rows(sections()[module])
-    assert sorted(name for row in table for name in names(row[0])) == sorted(PROCEDURES[module].split())
-    port = importlib.import_module(f"demos.{module.replace('/', '.')}")
-    for row in table:
-        assert names(row[2]), row
-        for name in names(row[2]):
-            assert callable(getattr(port, name)), name
+def test_every_procedure_that_the_programs_page_names_exists() -> None:
+    table = {names_of_modules(row[0])[0]: row[1] for row in rows(NOTES["programs.md"]) if names_of_modules(row[0])}
+    assert table.keys() == {product_module for _, _, _, product_module in PROGRAMS.values()}
+    for path, text in table.items():
+        port = importlib.import_module(path.removesuffix(".py").replace("/", "."))
+        procedures = names(text)
+        assert procedures
+        for name in procedures:
+            assert callable(getattr(port, name)), f"{path}: {name}"
 
 
-@pytest.mark.parametrize("module", PROCEDURES)
-def test_what_only_the_port_has_exists_too(module: str) -> None:
-    port = importlib.import_module(f"demos.{module.replace('/', '.')}")
-    prose = "\n".join(line for line in sections()[module].splitlines() if not line.startswith("|"))
-    for name in names(prose):
-        assert callable(getattr(port, name)), name
+def names_of_modules(cell: str) -> list[str]:
+    return re.findall(r"^`(demos/[\w/]+\.py)`$", cell)
+
+
+# ---- the defects
+
+
+def defects() -> dict[str, list[str]]:
+    """The rows of errata.md by their numbers, without the number."""
+    # A bar inside a cell is escaped.
+    text = NOTES["errata.md"].replace("\\|", "\N{BROKEN BAR}")
+    found = [row for row in rows(text) if re.fullmatch(r"[A-Z]\d+", row[0])]
+    assert len(found) == len({row[0] for row in found})
+    return {row[0]: row[1:] for row in found}
+
+
+def test_every_known_defect_has_a_row_with_the_original_and_both_programs() -> None:
+    numbers = {f"{letter}{number}" for letter, last in DEFECTS.items() for number in range(1, last + 1)}
+    assert defects().keys() == numbers
+    for number, cells in defects().items():
+        assert len(cells) == 4, number
+        assert all(cells), number
+
+
+def names_of_tests(folder: str) -> list[str]:
+    files = sorted((ROOT / "tests/demos" / folder).rglob("test_*.py"))
+    assert files, folder
+    return [name for file in files for name in re.findall(r"^def (test_\w+)", file.read_text("utf-8"), re.MULTILINE)]
+
+
+def test_every_defect_names_tests_that_exist() -> None:
+    missing = []
+    for number, cells in defects().items():
+        for place in [] if cells[-1] == "\N{EN DASH}" else cells[-1].split(", "):
+            if place.startswith("`"):
+                if not (ROOT / place.strip("`")).is_file():
+                    missing.append(f"{number}: {place}")
+            elif not any(f"_{number.lower()}_" in name for name in names_of_tests(place)):
+                missing.append(f"{number}: no test of it in tests/demos/{place}")
+    assert not missing, "\n".join(missing)
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_every_mark_in_a_study_program_is_the_number_of_a_defect(pair: str) -> None:
+    known = defects()
+    for name in ("server", "client"):
+        text = (ROOT / "demos" / pair / f"{name}.py").read_text(encoding="utf-8")
+        comments = re.findall(r"(?<!\S)# ?(.*)$", text, re.MULTILINE)
+        marks = {mark for comment in comments for mark in re.findall(r"\b[STUHA]\d+\b", comment)}
+        assert marks
+        assert marks <= known.keys()
 
 
 # ---- the conversations
 
 
 def arrows(diagram: str) -> set[str]:
-    """A diagram's arrows without the ports, which differ from run to run."""
+    """The arrows of a diagram, with port numbers replaced: they differ from run to run."""
     found = re.findall(r"^ +(P\d(?:-->>|->>|--\)|--x)P\d: .*)$", diagram, re.MULTILINE)
     return {re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", arrow) for arrow in found}
 
 
 @pytest.mark.parametrize("pair", conversations.PAIRS)
-def test_a_conversation_goes_as_its_picture_shows(pair: str) -> None:
+def test_a_run_of_a_pair_has_the_arrows_of_its_diagram(pair: str) -> None:
     mark = rf"<!-- run: {pair} -->\n```mermaid\n(.*?)```"
     shown = re.search(mark, NOTES["conversations.md"], re.DOTALL)
     assert shown is not None
@@ -258,7 +314,7 @@ def test_a_conversation_goes_as_its_picture_shows(pair: str) -> None:
     assert arrows(conversations.draw(pair)) == arrows(shown[1])
 
 
-def test_a_picture_takes_the_place_of_the_last_one() -> None:
+def test_a_new_diagram_replaces_the_old_one() -> None:
     for pair in conversations.PAIRS:
         changed = conversations.with_diagram(NOTES["conversations.md"], pair, "sequenceDiagram\n")
         assert f"<!-- run: {pair} -->\n```mermaid\nsequenceDiagram\n```" in changed

@@ -54,7 +54,15 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     kept = shutil.ignore_patterns("__pycache__", "*.so", "*.pyd", "_libc.c")
     for folder in ("winsock", "compat", "demos", "notes"):
         shutil.copytree(CHECKOUT / folder, source / folder, ignore=kept)
-    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE", "CHANGELOG.md"):
+    for name in (
+        "pyproject.toml",
+        "setup.py",
+        "README.md",
+        "LICENSE",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+    ):
         shutil.copy(CHECKOUT / name, source)
     command = [sys.executable, "-m", "build", "--outdir", str(out), str(source)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, cwd=out)
