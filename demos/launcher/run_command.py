@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import random
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import FrameType
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import NamedTuple
 
-from demos.launcher.final_line import last_words
+from demos.launcher.command_help import ALL_GROUPS
+from demos.launcher.final_line import write_final_line
+from demos.launcher.interrupts import INTERRUPTED, stopped_by_signals
+from demos.launcher.market_options import check_source, chosen_seed, source_file
 from demos.launcher.mt5_options import mt5_settings, terminal_problem
-from demos.launcher.run_options import Lots, add_options, given_inputs
+from demos.launcher.option_types import Lots, SubParsers
+from demos.launcher.run_options import add_options, given_inputs
+from demos.launcher.study_options import product_option_problem
 from demos.registry import PROGRAMS, find_program
 from demos.terminal import mt5
 from demos.terminal.charts import drawing, views
@@ -33,8 +35,8 @@ from demos.terminal.interfaces import (
 )
 from demos.terminal.mql.constants import PERIOD_H1
 from demos.terminal.paper.account import PaperAccount
-from demos.terminal.paper.export_file import TICKS_OF_A_BAR, check_export, ticks_of
-from demos.terminal.paper.market import HeldMarket, ReplayMarket, random_walk, symbol_and_period
+from demos.terminal.paper.export_file import TICKS_OF_A_BAR, ticks_of
+from demos.terminal.paper.market import HeldMarket, ReplayMarket, random_walk, speed_from_text, symbol_and_period
 from demos.terminal.runtime.clock import RealClock
 from demos.terminal.runtime.commands import start_reading
 from demos.terminal.runtime.files import DataFolder, write_whole
@@ -47,11 +49,6 @@ from demos.terminal.runtime.programs import (
     load_program,
     set_inputs,
 )
-
-if TYPE_CHECKING:
-    SubParsers: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]
-
-_INTERRUPTED = 130
 
 
 def add_parser(subparsers: SubParsers) -> None:
@@ -68,7 +65,7 @@ def add_parser(subparsers: SubParsers) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Run the program until Ctrl-C, SIGTERM, Ctrl-Break, `quit` or its own end; return the exit code.
+    """Run the program until Ctrl-C, SIGTERM, Ctrl-Break, `quit` or the end of the program itself; return the exit code.
 
     Errors: SystemExit with 2, after one clear line, for bad options.
     """
@@ -77,17 +74,18 @@ def main(args: argparse.Namespace) -> int:
         usage="%(prog)s [options]",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
+        add_help=False,
     )
     try:
         program = find_program(args.program)
         if args.program not in PROGRAMS:
-            # A file's neighbours can be imported, as when Python runs it.
+            # A file can import the modules next to it, as when Python runs it.
             sys.path.append(str(program.path.parent))
         module = load_program(program)
-        parser.add_argument("--hold", type=Path, metavar="FILE", help="a replay does not begin while this file exists")
         try:
-            add_options(parser, program, input_variables(module))
-            options = parser.parse_args(args.arguments)
+            groups = PROGRAMS[args.program].commands if args.program in PROGRAMS else ALL_GROUPS
+            add_options(parser, program, input_variables(module), groups)
+            options = _parse(parser, args.program, args.arguments)
             inputs = given_inputs(options)
             set_inputs(module, inputs)
         finally:
@@ -98,11 +96,19 @@ def main(args: argparse.Namespace) -> int:
     except ProgramError as error:
         parser.error(escaped(str(error)))
     except TerminalError as error:
-        last_words(f"{parser.prog}: error: {escaped(str(error))}\n")
+        write_final_line(f"{parser.prog}: error: {escaped(str(error))}\n")
         return error.code
     except KeyboardInterrupt:
-        # The second Ctrl-C: the first one waited in vain for the program's event function to return.
-        return _INTERRUPTED
+        # The second Ctrl-C: after the first one the program's event function did not return.
+        return INTERRUPTED
+
+
+def _parse(parser: argparse.ArgumentParser, program: str, arguments: Sequence[str]) -> argparse.Namespace:
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        problem = product_option_problem(parser, program, arguments, unknown)
+        parser.error(problem or f"unrecognized arguments: {' '.join(unknown)}")
+    return options
 
 
 def _run(program: Program, inputs: dict[str, object], options: argparse.Namespace) -> int:
@@ -116,7 +122,7 @@ def _run(program: Program, inputs: dict[str, object], options: argparse.Namespac
         market, account = terminal.market, terminal.account
         symbol, period = _chart(options)
         events = stack.enter_context(closing(EventFile(clock, options.events))) if options.events else None
-        # On Windows a file may still be held for a moment by whoever reads it.
+        # On Windows a process that reads a file may hold it for a moment longer.
         data = options.data or stack.enter_context(TemporaryDirectory(prefix="terminal-", ignore_cleanup_errors=True))
         host = Host(
             clock,
@@ -138,12 +144,12 @@ def _run(program: Program, inputs: dict[str, object], options: argparse.Namespac
         if sys.stdin is not None:
             start_reading(host.post)
         code = host.run(options.duration)
-        _keep(host, chart.id, options)
+        _save(host, chart.id, options)
         return code
 
 
 class _Terminal(NamedTuple):
-    """A market and an account, the ticks that are past already, and a line about them."""
+    """A market and an account, the ticks of the history, and a line about them."""
 
     market: Market
     account: Account
@@ -152,7 +158,7 @@ class _Terminal(NamedTuple):
 
 
 def _terminal(options: argparse.Namespace, stack: ExitStack, clock: Clock, log: Log) -> _Terminal:
-    """What the options ask for; ``stack`` closes it.
+    """The market and the account that the options ask for; ``stack`` closes them.
 
     Errors: ProgramError for options that do not go together; MarketError, AccountError or Mt5Error.
     """
@@ -169,32 +175,31 @@ def _terminal(options: argparse.Namespace, stack: ExitStack, clock: Clock, log: 
 
 
 def _market(options: argparse.Namespace) -> tuple[ReplayMarket, Iterator[Tick], str]:
-    """The market that the options ask for, its ticks that are past already, and a line about it."""
-    path: Path | None = options.bars or options.ticks
+    """The market that the options ask for, the ticks of its history, and a line about it."""
+    export = check_source(options, options.digits)
     lots: Lots = options.lots
     ticks: Iterator[Tick]
-    if path is None:
-        seed = random.SystemRandom().randrange(1_000_000) if options.seed is None else options.seed
+    if export is None:
+        seed = chosen_seed(options)
         spec = _spec(options.Symbol or "EURUSD", 5 if options.digits is None else options.digits, lots)
         ticks = random_walk([spec], seed)
         past = islice(ticks, options.history)
         description = f"random walk of {spec.name}, --seed {seed}"
     else:
-        export = check_export(path, "bar" if options.bars else "tick", options.digits)
-        spec = _spec(options.Symbol or symbol_and_period(path)[0], export.digits, lots)
+        spec = _spec(options.Symbol or symbol_and_period(export.path)[0], export.digits, lots)
         ticks = ticks_of(export, spec.name)
         past = islice(ticks, options.history * (TICKS_OF_A_BAR if options.bars else 1))
-        description = f"{path}: {export.rows} {export.kind}s of {spec.name}, {spec.digits} digits"
+        description = f"{export.path}: {export.rows} {export.kind}s of {spec.name}, {spec.digits} digits"
     specs = [spec]
     if options.chart and options.chart[0] != spec.name:
-        # The terminal knows the symbol, and the market is silent about it.
+        # The terminal knows this symbol as well, but the market has no ticks of it.
         specs.append(_spec(options.chart[0], spec.digits, lots))
-    return ReplayMarket(specs, ticks, options.speed), past, description
+    return ReplayMarket(specs, ticks, speed_from_text(options.speed)), past, description
 
 
 def _chart(options: argparse.Namespace) -> tuple[str, int]:
-    """The symbol and the period that the chart shows at first."""
-    path: Path | None = options.bars or options.ticks
+    """The symbol and the period that the chart shows at the start."""
+    path = source_file(options)
     symbol, period = symbol_and_period(path) if path else ("EURUSD", PERIOD_H1)
     return options.chart or (options.Symbol or symbol, period)
 
@@ -208,8 +213,8 @@ def _template(path: Path) -> Section:
         raise TemplateError(f"{path}: {error}") from error
 
 
-def _keep(host: Host, chart: int, options: argparse.Namespace) -> None:
-    """What is to be left of the chart when the program has ended."""
+def _save(host: Host, chart: int, options: argparse.Namespace) -> None:
+    """Save the chart's template and its picture, where the options ask for them."""
     if options.save_template:
         try:
             write_whole(options.save_template, to_bytes(views.template_of(host, chart)))
@@ -228,27 +233,3 @@ def _answer(line: str) -> None:
         print(line, flush=True)
     except OSError as error:
         raise OutputError(f"standard output cannot be written: {error.strerror}") from error
-
-
-@contextmanager
-def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Call ``stop`` at the first Ctrl-C, SIGTERM or Ctrl-Break; the next one does what it did before."""
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    if sys.platform == "win32":
-        numbers.append(signal.SIGBREAK)
-    previous = {number: signal.getsignal(number) for number in numbers}
-
-    def restore() -> None:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-    def stop_once(number: int, frame: FrameType | None) -> None:
-        restore()
-        stop()
-
-    for number in numbers:
-        signal.signal(number, stop_once)
-    try:
-        yield
-    finally:
-        restore()
