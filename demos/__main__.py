@@ -25,6 +25,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The terminal's code page may lack a letter of a symbol or a path: show it escaped instead of failing.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    parser = _parser(arguments)
+    try:
+        try:
+            args = parser.parse_args(arguments)
+            code: int = args.main(args)
+        finally:
+            # Python flushes at exit as well, but would report a failure there in its own way.
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except OSError as error:
+        # The error of a file has its name, that of a stream has none.
+        if error.filename is not None:
+            raise
+        write_final_line(f"{parser.prog}: error: standard output cannot be written: {error.strerror}\n")
+        return _UNWRITABLE
+    return code
+
+
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser of all subcommands; only the one that the arguments name is imported."""
     parser = argparse.ArgumentParser(
         prog="python -m demos",
         description="Run the article's programs from a checkout.",
@@ -42,21 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             subparsers.choices[name].set_defaults(main=module.main)
         else:
             subparsers.add_parser(name, help=subcommand.help)
-    try:
-        try:
-            args = parser.parse_args(arguments)
-            code: int = args.main(args)
-        finally:
-            # Python flushes at exit as well, but would report a failure there in its own way.
-            if sys.stdout is not None:
-                sys.stdout.flush()
-    except OSError as error:
-        # The error of a file has its name, that of a stream has none.
-        if error.filename is not None:
-            raise
-        write_final_line(f"{parser.prog}: error: standard output cannot be written: {error.strerror}\n")
-        return _UNWRITABLE
-    return code
+    return parser
 
 
 if __name__ == "__main__":

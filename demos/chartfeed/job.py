@@ -1,4 +1,4 @@
-"""The job of ``python -m demos tpl``: a template server and its client as processes of their own, and two charts to compare."""
+"""The job of ``python -m demos tpl``: a template server, its client, and their two charts."""
 
 from __future__ import annotations
 

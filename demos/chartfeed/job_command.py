@@ -8,8 +8,8 @@ from pathlib import Path
 from demos.chartfeed.job import TplJob
 from demos.chartfeed.study_job import StudyTplJob
 from demos.launcher import market_options
-from demos.launcher.option_types import SubParsers
 from demos.launcher.job import run_job
+from demos.launcher.option_types import SubParsers
 
 
 def add_parser(subparsers: SubParsers) -> None:

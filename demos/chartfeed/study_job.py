@@ -7,9 +7,11 @@ the chart, the first one of each timer period: so the job makes one change in a 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from demos.chartfeed.chart_changes import opening_commands
 from demos.chartfeed.job import PROVIDER, TplJob
@@ -62,6 +64,9 @@ class StudyTplJob(TplJob):
         elif received:
             self.tally.applied += 1
             self.tally.bytes = int(received[1])
+
+    def take_event(self, child: Child, event: Mapping[str, Any]) -> None:
+        """See Job. Only the terminals write events, and none of them is about a template."""
 
     def _has_answers(self, count: int) -> bool:
         return self.answers >= count

@@ -1,4 +1,4 @@
-"""The job of ``python -m demos ticks``: a tick collector and several clients as processes of their own, and what came of it."""
+"""The job of ``python -m demos ticks``: a tick collector and several clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``python -m demos ticks``: a tick collector and several clients as processes of their own, and what came of it."""
+"""``python -m demos ticks``: a tick collector and several clients as processes of their own; and the result."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ for each tick received. A received tick belongs to the client whose chart has it
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,9 @@ class StudyTicksJob(TicksJob):
         elif found := _SENT.search(text):
             client = self.tally.clients[child.name]
             client.sent[found[1]] = client.ticks[found[1]] = client.sent.get(found[1], 0) + 1
+
+    def take_event(self, child: Child, event: Mapping[str, Any]) -> None:
+        """See Job. Only the terminals write events, and none of them is about a tick."""
 
     def refresh(self, now: float) -> None:
         """See Job. Credits each client with the received ticks of its symbols."""

@@ -1,4 +1,4 @@
-"""The job of ``python -m demos signal``: a provider and two copiers as processes of their own, and what came of it."""
+"""The job of ``python -m demos signal``: a provider and two copiers."""
 
 from __future__ import annotations
 

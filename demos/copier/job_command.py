@@ -1,4 +1,4 @@
-"""``python -m demos signal``: a provider and two copiers as processes of their own, and what came of it."""
+"""``python -m demos signal``: a provider and two copiers as processes of their own; and the result."""
 
 from __future__ import annotations
 

@@ -109,6 +109,10 @@ class CommandTrader:
         difference = Decimal(self._wanted - held) / 100
         return f"{'buy' if difference > 0 else 'sell'} {abs(difference):.2f}"
 
+    def forget_command(self) -> None:
+        """The last command was refused, as before the first tick: the next one need not wait for it."""
+        self._wanted = None
+
 
 class StudySignalJob(SignalJob):
     """The job with the article's programs."""
@@ -153,6 +157,8 @@ class StudySignalJob(SignalJob):
         """See Job."""
         super().take_line(child, text)
         self.tally.take_line(child.name, text)
+        if child.name == SERVER and text.startswith("error: "):
+            self.trader.forget_command()
         if CONNECTED in text or listening_port(text):
             child.ready = True
 
