@@ -76,7 +76,8 @@ def find_program(name: str | Path) -> Program:
     Errors: ProgramError when there is no such program, or when the module has none of the event functions.
     """
     text = str(name)
-    path = Path(name) if text.endswith(".py") else _DEMOS / (PROGRAMS[text].file if text in PROGRAMS else "")
+    entry = entry_of(text)
+    path = Path(name) if text.endswith(".py") else _DEMOS / (entry.file if entry else "")
     if not path.is_file():
         raise ProgramError(f"no program {text!r}: give a name that `python -m demos list` shows, or a .py file")
     program = read_program(path.resolve(), path.stem if text.endswith(".py") else text)
@@ -85,6 +86,11 @@ def find_program(name: str | Path) -> Program:
     return program
 
 
-def list_programs() -> list[Program]:
-    """The registered programs, by name."""
-    return [find_program(name) for name in sorted(PROGRAMS)]
+def entry_of(name: str) -> Entry | None:
+    """The registered program with this name; None for a .py file."""
+    return PROGRAMS.get(name)
+
+
+def list_programs(kind: Kind | None = None) -> list[Program]:
+    """The registered programs, all or those of one kind, by name."""
+    return [find_program(name) for name, entry in sorted(PROGRAMS.items()) if kind in (None, entry.kind)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from demos.launcher.option_types import SubParsers
-from demos.registry import PROGRAMS, Kind, list_programs
+from demos.registry import Kind, list_programs
 
 
 def add_parser(subparsers: SubParsers) -> None:
@@ -15,11 +15,10 @@ def add_parser(subparsers: SubParsers) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Print a heading for each group of programs, and a line for each program."""
-    programs = list_programs()
-    width = max((len(program.name) for program in programs), default=0)
+    width = max((len(program.name) for program in list_programs()), default=0)
     blank_line = ""
     for kind in Kind:
-        group = [program for program in programs if PROGRAMS[program.name].kind is kind]
+        group = list_programs(kind)
         if group:
             print(f"{blank_line}{kind.value}:", flush=True)
             blank_line = "\n"

@@ -19,7 +19,7 @@ from demos.launcher.mt5_options import mt5_settings, terminal_problem
 from demos.launcher.option_types import Lots, SubParsers
 from demos.launcher.run_options import add_options, given_inputs
 from demos.launcher.study_options import product_option_problem
-from demos.registry import PROGRAMS, find_program
+from demos.registry import entry_of, find_program
 from demos.terminal import mt5
 from demos.terminal.charts import drawing, views
 from demos.terminal.charts.template_file import Section, TemplateError, parse, to_bytes
@@ -78,13 +78,13 @@ def main(args: argparse.Namespace) -> int:
     )
     try:
         program = find_program(args.program)
-        if args.program not in PROGRAMS:
+        entry = entry_of(args.program)
+        if entry is None:
             # A file can import the modules next to it, as when Python runs it.
             sys.path.append(str(program.path.parent))
         module = load_program(program)
         try:
-            groups = PROGRAMS[args.program].commands if args.program in PROGRAMS else ALL_GROUPS
-            add_options(parser, program, input_variables(module), groups)
+            add_options(parser, program, input_variables(module), entry.commands if entry else ALL_GROUPS)
             options = _parse(parser, args.program, args.arguments)
             inputs = given_inputs(options)
             set_inputs(module, inputs)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from demos.registry import PROGRAMS, Kind, find_program
+from demos.registry import Kind, entry_of, find_program
 from demos.terminal.runtime.programs import forget_program, input_variables, load_program
 
 
@@ -19,7 +19,7 @@ def product_option_problem(
 
     It ends with the same command for the product program, quoted for the shell.
     """
-    entry = PROGRAMS.get(program)
+    entry = entry_of(program)
     names = list(dict.fromkeys(word.partition("=")[0] for word in unknown if word.startswith("--")))
     if entry is None or entry.kind is not Kind.STUDY or not names:
         return None

@@ -85,6 +85,26 @@ def test_it_copies_trades_and_ends_with_equal_positions(tmp_path):
     assert len({*positions, *deals}) == 1
 
 
+def test_study_copies_trades_with_the_articles_programs(tmp_path):
+    accounts = ("--accounts", tmp_path / "kept")
+    for _ in range(2):
+        done = run("--study", "--bars", BARS, "--duration", 4, *accounts, *QUICK)
+        assert done.returncode == 0, done.stderr
+        summary = json.loads(done.stdout)
+        assert (summary["equal"], summary["problem"]) == (True, None)
+        assert summary["trades"] >= 5
+        assert "sent" not in summary
+        assert 0 < summary["lag_ms"]["median"] <= summary["lag_ms"]["max"]
+    positions, deals = zip(*ledgers(tmp_path / "kept"), strict=True)
+    assert len({*positions, *deals}) == 1
+
+
+def test_study_trades_although_the_file_is_over_at_once():
+    done = run("--study", "--bars", BARS, "--speed", "max", "--timer-ms", 50, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["trades"] >= 10
+
+
 def test_without_a_file_it_says_what_came_of_a_random_walk():
     done = run("--seed", 1, "--duration", 1, "--timer-ms", 50, "--speed", 100)
     assert done.returncode == 0, done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from argparse import Namespace
+from contextlib import closing
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +14,7 @@ from demos.copier.job import SignalJob
 from demos.copier.study_job import CommandTrader, StudyTally
 from demos.copier.tally import SERVER, Tally
 from demos.copier.view import tables
+from demos.launcher.views import LiveView
 
 MS = 1_000_000
 
@@ -239,6 +241,21 @@ def test_the_table_shows_positions_messages_and_lags(story):
         "median 30 ms, max 30 ms",
     ):
         assert text in picture
+
+
+@pytest.mark.parametrize(("width", "height", "logs"), [(60, 14, False), (60, 10, False), (110, 30, True)])
+def test_a_small_terminal_shows_the_whole_table_and_drops_the_logs_first(width, height, logs):
+    console = pytest.importorskip("rich.console").Console(
+        file=io.StringIO(), width=width, height=height, force_terminal=True
+    )
+    names = ("server", "client1", "client2")
+    tally = Tally(names[1:])
+    with closing(LiveView(names, lambda processes, state, height: tables(tally, processes, state), console)) as view:
+        view.line("client2", "a line of its log")
+        shown = console.render_lines(view.picture([Standing(name) for name in names], "trading"))
+    text = "\n".join("".join(segment.text for segment in line) for line in shown)
+    assert all(name in text for name in (*names, "process", "position"))
+    assert ("a line of its log" in text) is logs
 
 
 @pytest.fixture
