@@ -8,8 +8,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from demos.chartfeed.chart_changes import change_command, change_count, opening_commands, random_bars
 from demos.chartfeed.compare import same_templates, unequal_pixels
+from demos.chartfeed.provider_commands import change_command, change_count, opening_commands, random_bars
 from demos.chartfeed.tally import Tally
 from demos.chartfeed.view import summary_text, tables
 from demos.launcher.children import Child

@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from demos.chartfeed.chart_changes import opening_commands
 from demos.chartfeed.job import PROVIDER, TplJob
+from demos.chartfeed.provider_commands import opening_commands
 from demos.launcher.children import Child
 from demos.launcher.log_lines import listening_port
 from demos.launcher.runner import Runner

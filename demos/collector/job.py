@@ -25,7 +25,7 @@ from demos.terminal.charts import drawing
 from demos.terminal.interfaces import ProgramError
 from demos.terminal.paper.market import symbol_and_period
 
-# After the clients have ended, the server has this many of its periods, and at least so many seconds, to catch up.
+# After the clients have ended, the server has this many timer periods to catch up, and at least this many seconds.
 PERIODS = 5
 _LEAST_CATCHING_UP = 1.0
 

@@ -10,7 +10,7 @@ from demos.launcher.views import Process, Tables, process_cells, process_table
 from demos.terminal.points import price_text
 from demos.terminal.runtime.log import escaped
 
-# What the table of symbols needs beside its rows, and its least height.
+# The height of the table of symbols without its rows, and its least height with them.
 _FRAME = 4
 _LEAST_HEIGHT = 6
 

@@ -29,10 +29,10 @@ _INTERVAL = 0.2
 # The largest position, in hundredths of a lot.
 _MOST_VOLUMES = 5
 
-# A replay can be over at once; then there are this many trades all the same.
+# A replay can be over at once; then this many trades are made after its end.
 _LEAST_TRADES = 10
 
-# A command that has had no effect for so many turns was lost, as when the server was killed.
+# A command that has had no effect for this many turns was lost, as when the server was killed.
 _MOST_WAITED = 20
 
 # The article's client looks for a server every second, and takes one message at a time.
@@ -96,17 +96,17 @@ class CommandTrader:
 
     def next_command(self, position: Decimal) -> str | None:
         """The command that leads to the next position; None while the previous command has not been carried out."""
-        held = round(position * 100)
-        if self._wanted not in (None, held) and self._waited < _MOST_WAITED:
+        current = round(position * 100)
+        if self._wanted not in (None, current) and self._waited < _MOST_WAITED:
             self._waited += 1
             return None
         self._waited = 0
-        self._wanted = held
-        while self._wanted == held:
+        self._wanted = current
+        while self._wanted == current:
             self._wanted = int(self._chance.random() * (2 * _MOST_VOLUMES + 1)) - _MOST_VOLUMES
         if self._wanted == 0:
             return "close"
-        difference = Decimal(self._wanted - held) / 100
+        difference = Decimal(self._wanted - current) / 100
         return f"{'buy' if difference > 0 else 'sell'} {abs(difference):.2f}"
 
     def forget_command(self) -> None:
@@ -138,7 +138,7 @@ class StudySignalJob(SignalJob):
         return []
 
     def trade(self, runner: Runner) -> None:
-        """Send a command at every so many ticks."""
+        """Send commands, as often as the product's strategy trades."""
         speed = speed_from_text(self.options.speed).per_second
         interval = self.options.every / speed if speed else _INTERVAL
         duration = self.options.duration

@@ -17,7 +17,7 @@ from tpl_kit import message
 
 from demos.__main__ import main
 from demos.chartfeed import job as tpl_job
-from demos.chartfeed.chart_changes import change_command, change_count, random_bars
+from demos.chartfeed.provider_commands import change_command, change_count, random_bars
 from demos.chartfeed.tally import Tally
 from demos.chartfeed.view import tables
 from demos.launcher.children import Child
