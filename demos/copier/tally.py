@@ -63,7 +63,9 @@ class Tally:
         self.clients = {name: Client(name) for name in clients}
         self.positions: dict[str, dict[str, str]] = {name: {} for name in (SERVER, *clients)}
         self._trades_before = 0
+        # The client of each port; and what the server reported about ports of unknown clients.
         self._owners: dict[int, Client] = {}
+        self._unowned: dict[int, list[Mapping[str, Any]]] = {}
 
     @property
     def received(self) -> int:
@@ -103,16 +105,21 @@ class Tally:
             self.trades += 1
             for client in self.clients.values():
                 client.unannounced.append((self.trades, event["t"]))
-        elif kind == "accepted":
+        elif kind in ("accepted", "sent"):
+            self.sent += kind == "sent"
             owner = self._owners.get(event["client"])
             if owner:
-                owner.connected = True
-                _begin_connection(owner)
-        elif kind == "sent":
-            self.sent += 1
-            owner = self._owners.get(event["client"])
-            if owner:
-                _announce(owner, (event["client"], event["number"]), self._trades_before + event["trades"])
+                self._take_connection_event(owner, event)
+            else:
+                self._unowned.setdefault(event["client"], []).append(event)
+
+    def _take_connection_event(self, client: Client, event: Mapping[str, Any]) -> None:
+        """Take what the server did on a client's connection."""
+        if event["kind"] == "accepted":
+            client.connected = True
+            _begin_connection(client)
+        else:
+            _announce(client, (event["client"], event["number"]), self._trades_before + event["trades"])
 
     def _take_client_event(self, client: Client, event: Mapping[str, Any]) -> None:
         kind = event["kind"]
@@ -120,6 +127,9 @@ class Tally:
             client.reading = set()
         elif kind == "connecting":
             self._owners[event["port"]] = client
+            # The server may accept before the client has reported that it connects.
+            for earlier in self._unowned.pop(event["port"], ()):
+                self._take_connection_event(client, earlier)
         elif kind == "received":
             client.received += 1
             client.reading.add((event["port"], event["number"]))

@@ -172,6 +172,14 @@ def test_a_server_started_again_counts_its_trades_anew(story):
     assert story.one.lags == [140.0, 30.0]
 
 
+def test_the_server_may_accept_and_send_before_the_client_has_reported_its_port(story):
+    story.server(50, "accepted", client=700)
+    story.send(51, 700, 1, 0)
+    assert (story.two.connected, story.two.sent) == (False, 0)
+    story.client(52, "connecting", "client2", port=700)
+    assert (story.two.connected, story.two.sent, story.tally.sent) == (True, 1, 2)
+
+
 def test_messages_to_an_unknown_client_are_counted_for_no_client(story):
     story.server(50, "accepted", client=999)
     story.send(60, 999, 1, 0)
