@@ -47,8 +47,8 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     """The parser of all subcommands; only the one that the arguments name is imported."""
     parser = argparse.ArgumentParser(
         prog="python -m demos",
-        description="Run the article's programs from a checkout.",
-        epilog="`python -m demos run PROGRAM --help` shows a program's inputs.",
+        description="Run the study programs (ports of the article's programs) and the product programs.",
+        epilog="`python -m demos list` lists the programs; `python -m demos run PROGRAM --help` shows one's inputs.",
         allow_abbrev=False,
     )
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)

@@ -59,14 +59,14 @@ PROGRAMS = {
 
 SUBCOMMANDS = {
     "collected": Subcommand(
-        "demos.collector.collected_command", "show, export and draw what a tick collector has collected"
+        "demos.collector.collected_command", "show, export and draw the ticks in a collector's database"
     ),
     "list": Subcommand("demos.launcher.list_command", "list the programs"),
-    "run": Subcommand("demos.launcher.run_command", "attach one program to a chart and drive it"),
-    "signal": Subcommand("demos.copier.job_command", "copy trades from a provider to its copiers"),
-    "tick_clients": Subcommand("demos.collector.senders_command", "attach a tick client to each of several charts"),
-    "ticks": Subcommand("demos.collector.job_command", "collect the ticks of several senders in a collector"),
-    "tpl": Subcommand("demos.chartfeed.job_command", "send a chart's template to a subscriber and compare both charts"),
+    "run": Subcommand("demos.launcher.run_command", "run one program on a chart"),
+    "signal": Subcommand("demos.copier.job_command", "run a provider and two copiers and compare their positions"),
+    "tick_clients": Subcommand("demos.collector.senders_command", "run a tick sender for each of several symbols"),
+    "ticks": Subcommand("demos.collector.job_command", "run a tick collector and several senders and count lost ticks"),
+    "tpl": Subcommand("demos.chartfeed.job_command", "send a chart's template to a client and compare both charts"),
 }
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from textwrap import fill
 
 from demos.chartfeed.job import TplJob
 from demos.chartfeed.study_job import StudyTplJob
 from demos.launcher import market_options
+from demos.launcher.command_help import HELP_WIDTH
 from demos.launcher.job import run_job
 from demos.launcher.option_types import SubParsers
 
@@ -16,10 +18,20 @@ def add_parser(subparsers: SubParsers) -> None:
     """Declare the subcommand."""
     parser = subparsers.add_parser(
         "tpl",
-        help="send a chart's template to a subscriber and compare both charts",
-        description="Run a template server, whose chart gets averages, levels, lines and texts, and a client that "
-        "fetches the chart over TCP on this machine; leave a picture and a template of each, and compare them.",
-        epilog="exit codes: 0 both charts are equal, 1 they are not, 2 options, 3 network, 4 data or files",
+        help="send a chart's template to a client and compare both charts",
+        description=fill(
+            "Run a template server and a client on this machine, and compare their charts. The server's chart gets "
+            "averages, levels, lines and texts; the client gets its template over TCP. A picture and a template of "
+            "each chart are saved.",
+            HELP_WIDTH,
+        ),
+        epilog="exit codes:\n"
+        "  0  both charts are equal\n"
+        "  1  they are not\n"
+        "  2  invalid options\n"
+        "  3  network error\n"
+        "  4  invalid data, or a file that cannot be written",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     bars = "show the bars of this export of MetaTrader 5"
@@ -30,7 +42,7 @@ def add_parser(subparsers: SubParsers) -> None:
         type=Path,
         default=Path("tpl-charts"),
         metavar="DIR",
-        help="leave the files there (default: %(default)s)",
+        help="save the files in this folder (default: %(default)s)",
     )
     duration = "stay connected and send each change of the chart for this long (default: one transfer)"
     market_options.add_job_options(parser, 100, duration)

@@ -1,4 +1,4 @@
-"""Serves its chart's template, symbol and period over TCP: to the article's client, to HTTP, and to subscribers.
+"""Serves its chart's template, symbol and period over TCP, to template clients, HTTP clients and subscribers.
 
 One port serves all three. A client that sends nothing receives the article's message; a client that begins with HELLO
 (see frames.py) is a subscriber, stays connected and receives each change; other bytes are taken for an HTTP request,
@@ -75,7 +75,7 @@ from winsock import (
     u_long,
 )
 
-Host: Annotated[str, Input("host name or address to listen on; 0.0.0.0 or ::, on every network")] = "127.0.0.1"
+Host: Annotated[str, Input("host name or address to listen on; 0.0.0.0 or :: for all network interfaces")] = "127.0.0.1"
 Port: Annotated[int, Input("port to listen on; 0: any free one", check=port_problem)] = 8080
 
 # Not an input of the article's program.

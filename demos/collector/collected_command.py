@@ -23,11 +23,13 @@ def add_parser(subparsers: SubParsers) -> None:
     """Declare the subcommand."""
     parser = subparsers.add_parser(
         "collected",
-        help="show, export and draw collected ticks",
-        description="Show the symbols and senders in the --database of tick_collector, also while it is running.",
+        help="show, export and draw the ticks in a collector's database",
+        description="Show the symbols and senders in a database of tick_collector, which may be running.",
         allow_abbrev=False,
     )
-    parser.add_argument("database", type=Path, metavar="FILE", help="the --database of tick_collector")
+    parser.add_argument(
+        "database", type=Path, metavar="FILE", help="the database file, as given to tick_collector --database"
+    )
     parser.add_argument("--Symbol", metavar="NAME", help="only this symbol (default: all)")
     parser.add_argument(
         "--export",

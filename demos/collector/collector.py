@@ -65,7 +65,7 @@ from winsock import (
     u_long,
 )
 
-Host: Annotated[str, Input("host name or address to listen on; 0.0.0.0 or :: for all networks")] = "127.0.0.1"
+Host: Annotated[str, Input("host name or address to listen on; 0.0.0.0 or :: for all network interfaces")] = "127.0.0.1"
 Port: Annotated[int, Input("port to listen on; 0: any free one", check=port_problem)] = 8082
 
 # The article's server does not have the following inputs.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from textwrap import fill
 
 from demos.collector.job import TicksJob
 from demos.collector.study_job import StudyTicksJob
 from demos.launcher import market_options, option_types
+from demos.launcher.command_help import HELP_WIDTH
 from demos.launcher.job import run_job
 
 
@@ -15,14 +17,22 @@ def add_parser(subparsers: option_types.SubParsers) -> None:
     """Declare the subcommand."""
     parser = subparsers.add_parser(
         "ticks",
-        help="collect the ticks of several senders in a collector",
-        description="Run a tick collector and several clients, which send it their ticks over UDP on this machine; "
-        "show what is collected, and compare it with what was sent.",
-        epilog="exit codes: 0 nothing was lost, 1 ticks were lost or there was nothing to send, 2 options, 3 network, "
-        "4 data or files",
+        help="run a tick collector and several senders and count lost ticks",
+        description=fill(
+            "Run a tick collector and several clients on this machine. The clients send ticks over UDP. Show what "
+            "the collector receives, and compare it with what was sent.",
+            HELP_WIDTH,
+        ),
+        epilog="exit codes:\n"
+        "  0  no tick was lost\n"
+        "  1  ticks were lost, or there was nothing to send\n"
+        "  2  invalid options\n"
+        "  3  network error\n"
+        "  4  invalid data, or a file that cannot be written",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    seed = "without a file each client has a random walk, numbered from N on"
+    seed = "without a file each client's market is a random walk, with the seeds N, N+1 and so on"
     market_options.add_source(parser, market_options.source_help(seed=seed))
     parser.add_argument(
         "--clients",
@@ -41,11 +51,16 @@ def add_parser(subparsers: option_types.SubParsers) -> None:
     market_options.add_symbol(parser, "the first symbol's name (default: what the file's name begins with)")
     speed = "50: each client has fifty ticks a second; 60x: sixty times as fast as in the file"
     market_options.add_speed(parser, "50", speed)
-    parser.add_argument("--database", type=Path, metavar="FILE", help="keep the ticks there (default: not kept)")
     parser.add_argument(
-        "--export", type=Path, metavar="DIR", help="write a tick export of each symbol, as MetaTrader's"
+        "--database", type=Path, metavar="FILE", help="store the ticks in this SQLite file (default: not kept)"
     )
-    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw what was collected into this PNG file")
+    parser.add_argument(
+        "--export",
+        type=Path,
+        metavar="DIR",
+        help="write each symbol's ticks to this folder, in MetaTrader's tick format",
+    )
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the collected ticks into this PNG file")
     duration = "collect for this long (default: until Ctrl-C, or the end of the file)"
     market_options.add_job_options(parser, 100, duration)
 

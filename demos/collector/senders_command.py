@@ -27,9 +27,9 @@ def add_parser(subparsers: option_types.SubParsers) -> None:
     """Declare the subcommand."""
     parser = subparsers.add_parser(
         "tick_clients",
-        help="attach a tick client to each of several charts",
-        description="Attach a tick client to a chart of each symbol; all charts share one market. The command `quit` "
-        "on standard input ends it.",
+        help="run a tick sender for each of several symbols",
+        description="Run one tick_sender for each symbol, all in one process with one market. The command `quit` on "
+        "standard input ends them.",
         allow_abbrev=False,
     )
     parser.add_argument("--Host", default="127.0.0.1", metavar="NAME", help="the server (default: %(default)s)")
@@ -37,14 +37,18 @@ def add_parser(subparsers: option_types.SubParsers) -> None:
         "--Port", type=option_types.port, default=8082, metavar="N", help="the server's port (default: %(default)s)"
     )
     parser.add_argument("--sequence", action="store_true", help="number the ticks, so that the server can count losses")
-    parser.add_argument("--study", action="store_true", help="attach the article's program, tick_client")
+    parser.add_argument(
+        "--study", action="store_true", help="run the article's program, tick_client, instead of tick_sender"
+    )
     bars, ticks = (f"replay a {kind} export, the same for each symbol" for kind in ("bar", "tick"))
     market_options.add_source(parser, market_options.source_help(bars=bars, ticks=ticks), seed=0)
     market_options.add_speed(parser, "10")
-    market_options.add_timer(parser, None, "the period of the clients' timers in milliseconds")
-    parser.add_argument("--events", type=Path, metavar="FILE", help="append the clients' events there as JSON lines")
+    market_options.add_timer(parser, None, "the period of the programs' timers in milliseconds")
     parser.add_argument(
-        "symbols", type=option_types.symbol, nargs="+", metavar="SYMBOL", help="a symbol to open a chart of"
+        "--events", type=Path, metavar="FILE", help="append the programs' events to this file as JSON lines"
+    )
+    parser.add_argument(
+        "symbols", type=option_types.symbol, nargs="+", metavar="SYMBOL", help="a symbol whose ticks are sent"
     )
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from textwrap import fill
 
 from demos.copier.job import SignalJob
 from demos.copier.study_job import StudySignalJob
 from demos.launcher import market_options, option_types
+from demos.launcher.command_help import HELP_WIDTH
 from demos.launcher.job import run_job
 
 
@@ -15,11 +17,20 @@ def add_parser(subparsers: option_types.SubParsers) -> None:
     """Declare the subcommand."""
     parser = subparsers.add_parser(
         "signal",
-        help="copy trades from a provider to its copiers",
-        description="Run a provider, whose small strategy trades on replayed ticks, and two copiers, which copy its "
-        "trades over TCP on this machine; then compare the positions. The accounts are paper accounts.",
-        epilog="exit codes: 0 all positions are equal, 1 they are not or nothing was traded, 2 options, 3 network, "
-        "4 data or account",
+        help="run a provider and two copiers and compare their positions",
+        description=fill(
+            "Run a provider and two copiers on this machine and compare their positions at the end. The provider "
+            "trades a small strategy on replayed ticks; the copiers copy its trades over TCP. All accounts are paper "
+            "accounts.",
+            HELP_WIDTH,
+        ),
+        epilog="exit codes:\n"
+        "  0  all positions are equal\n"
+        "  1  they are not, or nothing was traded\n"
+        "  2  invalid options\n"
+        "  3  network error\n"
+        "  4  invalid data or account",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     market_options.add_source(parser)
@@ -27,9 +38,15 @@ def add_parser(subparsers: option_types.SubParsers) -> None:
     market_options.add_digits(parser)
     market_options.add_speed(parser, "20")
     parser.add_argument(
-        "--every", type=option_types.whole, default=3, metavar="N", help="trade at every N ticks (default: %(default)s)"
+        "--every",
+        type=option_types.whole,
+        default=3,
+        metavar="N",
+        help="trade at every N-th tick (default: %(default)s)",
     )
-    parser.add_argument("--accounts", type=Path, metavar="DIR", help="keep the accounts there (default: not kept)")
+    parser.add_argument(
+        "--accounts", type=Path, metavar="DIR", help="keep the paper accounts in this folder (default: not kept)"
+    )
     market_options.add_job_options(parser, 200, "trade for this long (default: to the end of the file, or Ctrl-C)")
 
 

@@ -74,7 +74,7 @@ def _negative(value: int) -> str | None:
     return f"{value} is negative" if value < 0 else None
 
 
-Host: Annotated[str, Input("name or address to listen on; 0.0.0.0 or :: is every interface")] = "127.0.0.1"
+Host: Annotated[str, Input("name or address to listen on; 0.0.0.0 or :: for all network interfaces")] = "127.0.0.1"
 Port: Annotated[int, Input("port to listen on; 0: any free one", check=listening_port_problem)] = 8081
 
 # The inputs from here on are not the article's.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from textwrap import fill
 
+from demos.launcher.command_help import HELP_WIDTH
 from demos.launcher.option_types import SubParsers
 from demos.registry import Kind, list_programs
 
@@ -14,7 +16,7 @@ def add_parser(subparsers: SubParsers) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Print a heading for each group of programs, and a line for each program."""
+    """Print a heading for each group of programs, and the description of each program."""
     width = max((len(program.name) for program in list_programs()), default=0)
     blank_line = ""
     for kind in Kind:
@@ -23,5 +25,6 @@ def main(args: argparse.Namespace) -> int:
             print(f"{blank_line}{kind.value}:", flush=True)
             blank_line = "\n"
         for program in group:
-            print(f"  {program.name:{width}}  {program.summary}", flush=True)
+            first, others = f"  {program.name:{width}}  ", " " * (width + 4)
+            print(fill(program.summary, HELP_WIDTH, initial_indent=first, subsequent_indent=others), flush=True)
     return 0

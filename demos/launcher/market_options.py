@@ -72,7 +72,7 @@ def add_job_options(parser: argparse.ArgumentParser, timer_ms: int, duration: st
     )
     parser.add_argument("--duration", type=option_types.seconds, metavar="SECONDS", help=duration)
     parser.add_argument(
-        "--study", action="store_true", help="run the article's programs in place of the product programs"
+        "--study", action="store_true", help="run the study programs (the article's) instead of the product programs"
     )
     parser.add_argument("--json", action="store_true", help="print the summary as one JSON line")
 

@@ -24,12 +24,12 @@ def add_mt5_options(group: argparse._ArgumentGroup) -> None:
         default="embedded",
         help="mt5: ticks, positions and orders are those of the MetaTrader 5 on this machine (default: %(default)s)",
     )
-    group.add_argument("--mt5-path", type=Path, metavar="FILE", help="its terminal64.exe, when several are installed")
+    group.add_argument("--mt5-path", type=Path, metavar="FILE", help="its terminal64.exe, if several are installed")
     group.add_argument(
         "--magic",
         type=_magic,
         metavar="N|any",
-        help="the magic number of the program's own positions, 0 for those opened by hand; the program does not see "
+        help="the magic number of the program's own positions, 0 for those opened by hand; the program ignores all "
         "other positions (default: any)",
     )
     group.add_argument(

@@ -56,8 +56,8 @@ def add_parser(subparsers: SubParsers) -> None:
     """Declare the subcommand; its options depend on the program and are read by main()."""
     parser = subparsers.add_parser(
         "run",
-        help="attach one program to a chart and drive it",
-        description="Attach one program to a chart and drive it. Its options follow its name; "
+        help="run one program on a chart",
+        description="Run one program on a chart. Its options follow its name; "
         "`python -m demos run PROGRAM --help` shows them.",
         allow_abbrev=False,
     )

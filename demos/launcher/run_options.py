@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from demos.launcher import market_options, option_types
-from demos.launcher.command_help import command_help
+from demos.launcher.command_help import HELP_WIDTH, command_help
 from demos.launcher.mt5_options import add_mt5_options
 from demos.terminal.interfaces import ProgramError
 from demos.terminal.runtime.programs import InputVariable, Program, input_from_text
@@ -34,12 +35,10 @@ def add_options(
     for variable in variables.values():
         assert inputs is not None
         _add_input(inputs, variable)
-    first = next(iter(variables.values()), None)
-    example = f" --{first.name} {first.default}" if first else ""
-    parser.description = program.summary.replace("%", "%%")
+    parser.description = fill(program.summary, HELP_WIDTH).replace("%", "%%")
     parser.epilog = (
         f"commands on standard input, one on each line:\n{_indented(command_help(command_groups))}\n\nexample:\n"
-        f"  {parser.prog}{example} --bars tests/data/EURUSD_H1.tsv --speed 100"
+        f"  {parser.prog} --bars tests/data/EURUSD_H1.tsv"
     ).replace("%", "%%")
 
 
@@ -58,7 +57,9 @@ def _add_terminal_options(group: argparse._ArgumentGroup) -> None:
     market_options.add_digits(group)
     speed = "10: ten ticks a second; 60x: sixty times as fast as in the file; max: without a pause"
     market_options.add_speed(group, "10", speed)
-    group.add_argument("--account", type=Path, metavar="FILE", help="keep the paper account there (default: memory)")
+    group.add_argument(
+        "--account", type=Path, metavar="FILE", help="keep the paper account in this file (default: in memory)"
+    )
     group.add_argument(
         "--lots",
         type=option_types.lots,
@@ -66,13 +67,15 @@ def _add_terminal_options(group: argparse._ArgumentGroup) -> None:
         metavar="MIN:MAX:STEP",
         help="an order's volume: minimum, maximum, step (default: %(default)s)",
     )
-    period = "the period of every timer in milliseconds, in place of the one that the program sets"
+    period = "the period of every timer in milliseconds, instead of the one that the program sets"
     market_options.add_timer(group, None, period)
     group.add_argument(
         "--duration", type=option_types.seconds, metavar="SECONDS", help="end after this time (default: never)"
     )
-    group.add_argument("--events", type=Path, metavar="FILE", help="append deals and other events there as JSON lines")
-    group.add_argument("--hold", type=Path, metavar="FILE", help="a replay does not begin while this file exists")
+    group.add_argument(
+        "--events", type=Path, metavar="FILE", help="append deals and other events to this file as JSON lines"
+    )
+    group.add_argument("--hold", type=Path, metavar="FILE", help="do not start the replay while this file exists")
     group.add_argument("-h", "--help", action="help", help="show this help")
 
 
@@ -88,11 +91,13 @@ def _add_chart_options(group: argparse._ArgumentGroup) -> None:
         type=option_types.whole,
         default=0,
         metavar="N",
-        help="take the first N bars, or ticks, as history: the chart shows them, the program does not receive them",
+        help="use the first N bars or ticks as history: the chart shows them, but the program does not receive them",
     )
     group.add_argument("--template", type=Path, metavar="FILE", help="apply this template to the chart at the start")
-    group.add_argument("--save-template", type=Path, metavar="FILE", help="save the chart's template there at the end")
-    group.add_argument("--picture", type=Path, metavar="FILE", help="draw the chart as a PNG there at the end")
+    group.add_argument(
+        "--save-template", type=Path, metavar="FILE", help="save the chart's template to this file at the end"
+    )
+    group.add_argument("--picture", type=Path, metavar="FILE", help="draw the chart into this PNG file at the end")
     group.add_argument(
         "--data",
         type=Path,

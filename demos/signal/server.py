@@ -14,7 +14,7 @@ from demos.signal.protocol import CODEC, CODEPAGE, listening_port_problem, step_
 from demos.terminal import *
 from winsock import *
 
-Host: Annotated[str, Input("IPv4 address to listen on; 0.0.0.0 is every interface")] = "127.0.0.1"  # A1
+Host: Annotated[str, Input("IPv4 address to listen on; 0.0.0.0 for all network interfaces")] = "127.0.0.1"  # A1
 Port: Annotated[int, Input("port to listen on; 0: any free one", check=listening_port_problem)] = 8081
 
 bChangeTrades = False

@@ -1,4 +1,4 @@
-"""Sends its chart's template to each client that connects: a port of the article's TplServer and nothing more.
+"""Sends its chart's template to each client that connects: a port of the article's TplServer.
 
 The procedures stand in the article's order. `# T2` names the erratum that a line corrects; README.md explains each.
 """
@@ -12,7 +12,7 @@ from demos.template.protocol import LayoutError, encode, port_problem, prepare, 
 from demos.terminal import *
 from winsock import *
 
-Host: Annotated[str, Input("IPv4 address to listen on; 0.0.0.0: every network")] = "127.0.0.1"  # A1
+Host: Annotated[str, Input("IPv4 address to listen on; 0.0.0.0 for all network interfaces")] = "127.0.0.1"  # A1
 Port: Annotated[int, Input("port to listen on; 0: any free one", check=port_problem)] = 8080
 
 STALLED_MS = 30_000  # T2: how long a client may take no bytes

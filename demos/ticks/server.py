@@ -9,7 +9,7 @@ from demos.terminal import *
 from demos.ticks.protocol import MAX_DATAGRAM, InvalidDatagram, decode, port_problem
 from winsock import *  # H2
 
-Host: Annotated[str, Input("IPv4 address to listen on; 0.0.0.0: all networks")] = "127.0.0.1"  # A1
+Host: Annotated[str, Input("IPv4 address to listen on; 0.0.0.0 for all network interfaces")] = "127.0.0.1"  # A1
 Port: Annotated[int, Input("port to listen on; 0: any free one", check=port_problem)] = 8082
 
 # The most datagrams that one timer event reads: a fast sender cannot keep the program in the event.

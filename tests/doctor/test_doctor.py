@@ -372,11 +372,16 @@ def test_an_invalid_option_gives_exit_code_2(arguments: list[str], capsys: pytes
     assert capsys.readouterr().err.startswith("usage: python -m winsock.doctor")
 
 
-def test_the_help_says_in_which_order_to_run_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_help_says_in_which_order_to_run_the_commands(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit) as ended:
         main(["--help"])
     assert ended.value.code == 0
-    assert "If a client cannot connect, run these commands in this order:" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "If a client cannot connect, run these commands in this order:" in text
+    assert [line for line in text.splitlines() if len(line) > 80] == []
 
 
 def test_the_time_limit_may_have_a_fraction(started: None, capsys: pytest.CaptureFixture[str]) -> None:

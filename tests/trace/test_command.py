@@ -99,10 +99,11 @@ def test_a_failing_import_in_the_program_is_shown_with_its_traceback(folder: Pat
     assert done.stderr.splitlines()[-1] == "ModuleNotFoundError: No module named 'no_such_module'"
 
 
-def test_the_help_has_examples(folder: Path) -> None:
+def test_the_help_has_examples_and_fits_a_terminal_of_80_columns(folder: Path) -> None:
     for arguments in (["--help"], ["picture", "--help"]):
         done = python("-m", "winsock.trace", *arguments, cwd=folder, check=True)
         assert "example" in done.stdout
+        assert [line for line in done.stdout.splitlines() if len(line) > 80] == []
 
 
 def test_the_command_in_this_process(

@@ -17,12 +17,16 @@ __all__ = ["main"]
 
 _EPILOG = """\
 If a client cannot connect, run these commands in this order:
-  python -m winsock.doctor                      on both machines: does Winsock work?
-  python -m winsock.doctor port 8081            on the server: is the port free, or which process uses it?
-  python -m winsock.doctor address 192.168.1.5  on the server: is this an address of the machine?
-  python -m winsock.doctor reach HOST 8081      on the client: does the server answer?
+  python -m winsock.doctor
+      on both machines: does Winsock work?
+  python -m winsock.doctor port 8081
+      on the server: is the port free, or which process uses it?
+  python -m winsock.doctor address 192.168.1.5
+      on the server: is this an address of the machine?
+  python -m winsock.doctor reach HOST 8081
+      on the client: does the server answer?
 
-The exit code is 0 if everything is fine, 1 if something is wrong, 2 for invalid options.
+Exit code 0: everything is fine; 1: something is wrong; 2: invalid options.
 """
 
 
@@ -47,8 +51,8 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print one JSON object")
     parser = argparse.ArgumentParser(
         prog="python -m winsock.doctor",
-        description="Diagnose why a client cannot reach its server. Without a command: check WSAStartup, the\n"
-        "backend, and TCP and UDP round trips on loopback.",
+        description="Diagnose why a client cannot reach its server. Without a command: check\n"
+        "WSAStartup, the backend, and TCP and UDP round trips on loopback.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         parents=[common],
@@ -68,15 +72,15 @@ def _add_commands(parser: argparse.ArgumentParser, common: argparse.ArgumentPars
         return own
 
     port = command("port", _port, "check whether a server can bind to a port, and show which process uses it")
-    port.add_argument("port", type=_port_number, metavar="PORT")
+    port.add_argument("port", type=_port_number, metavar="PORT", help="number of the port")
     port.add_argument("--udp", action="store_true", help="check the UDP port instead of the TCP port")
     address = command(
         "address", _address, "check whether an address belongs to this machine, so that a server can bind to it"
     )
-    address.add_argument("address", metavar="ADDRESS")
+    address.add_argument("address", metavar="ADDRESS", help="an IPv4 or IPv6 address")
     reach = command("reach", _reach, "connect to a TCP server, and explain why if that fails")
-    reach.add_argument("host", metavar="HOST")
-    reach.add_argument("port", type=_port_number, metavar="PORT")
+    reach.add_argument("host", metavar="HOST", help="name or address of the server")
+    reach.add_argument("port", type=_port_number, metavar="PORT", help="port of the server")
     reach.add_argument("--seconds", type=_seconds, default=5.0, help="time limit of the connection; default: 5")
     error = command("error", _error, "explain a Winsock error, and what to do about it")
     error.add_argument("code", metavar="CODE", help="number or name of the error, such as 10061 or WSAECONNREFUSED")

@@ -16,12 +16,13 @@ from . import PREVIEW, start
 _EPILOG = """\
 examples:
   python -m winsock.trace server.py
-  python -m winsock.trace --calls connect,send,recv -m demos run signal_client
+  python -m winsock.trace --calls send,recv -m demos run signal_client
   python -m winsock.trace --json -o server.jsonl server.py
   python -m winsock.trace picture server.jsonl client.jsonl --html talk.html
 
-To trace a program without this command, set the environment variable WINSOCK_TRACE to - (standard error) or to a file
-name. A file name that ends in .jsonl selects JSON lines, and %p in it is replaced by the process id.
+To trace a program without this command, set the environment variable
+WINSOCK_TRACE to - (standard error) or to a file name. A file name that ends in
+.jsonl selects JSON lines, and %p in it is replaced by the process id.
 `python -m winsock.trace picture --help` explains pictures.
 """
 
@@ -53,8 +54,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m winsock.trace",
         usage="%(prog)s [options] (PROGRAM.py | -m MODULE) [ARGUMENT ...]\n       %(prog)s picture --help",
-        description="Run a program and print each of its Winsock calls in C notation, with the time of day, the\n"
-        "thread, the result or error, and the duration in seconds.",
+        description="Run a program and print each of its Winsock calls in C notation, with the\n"
+        "time of day, the thread, the result or error, and the duration in seconds.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

@@ -14,13 +14,15 @@ from .timeline import Timeline, TraceError, read_lanes, timeline
 
 _EPILOG = """\
 example:
-  python -m winsock.trace --json -o server.jsonl server.py        (in one terminal)
-  python -m winsock.trace --json -o client.jsonl client.py        (in another one)
+  python -m winsock.trace --json -o server.jsonl server.py     (in one terminal)
+  python -m winsock.trace --json -o client.jsonl client.py     (in another one)
   python -m winsock.trace picture server.jsonl client.jsonl --html talk.html
 
-Open the HTML file in a browser; it needs no other files. Arrows connect a send with the receive of the same bytes:
-connections and datagrams are matched by their addresses, streams by the position of each byte. Consecutive calls that
-found nothing to do (WSAEWOULDBLOCK, or a select that returned 0) are drawn as one mark.
+Open the HTML file in a browser; it needs no other files. An arrow connects a
+send with the receive of the same bytes: connections and datagrams are matched
+by their addresses, streams by the position of each byte. Consecutive calls that
+found nothing to do (WSAEWOULDBLOCK, or a select that returned 0) are drawn as
+one mark.
 """
 
 
@@ -52,8 +54,9 @@ def main(arguments: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m winsock.trace picture",
-        description="Draw the communication of several programs, from their traces in JSON lines. Each program is a\n"
-        "lane, each call a mark with its result, and data that was sent and received an arrow; time goes down.",
+        description="Draw the communication of several programs, from their traces in JSON lines.\n"
+        "Each program is a lane, each call a mark with its result, and data that was\n"
+        "sent and received an arrow. Time runs downwards.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

@@ -130,16 +130,21 @@ def _picture(terminal: ChartTerminal, arguments: str) -> Sequence[str]:
 
 
 CHART_COMMANDS: Sequence[Command[ChartTerminal]] = (
-    Command("chart", "SYMBOL PERIOD", "show another symbol or period, as in: chart EURUSD M15", _chart),
-    Command("average", "COUNT [METHOD] [COLOR]", "a moving average: simple, exponential, smoothed, weighted", _average),
-    Command("line", "PRICE [COLOR]", "a horizontal line", _line),
-    Command("trend", "BARS PRICE BARS PRICE", "a line between two points; BARS count back from the last bar", _trend),
+    Command("chart", "SYMBOL PERIOD", "symbol and period, as in: chart EURUSD M15", _chart),
+    Command(
+        "average",
+        "COUNT [METHOD] [COLOR]",
+        "moving average; METHOD is simple, exponential, smoothed or weighted",
+        _average,
+    ),
+    Command("line", "PRICE [COLOR]", "horizontal line", _line),
+    Command("trend", "BARS PRICE BARS PRICE", "line between two points; BARS counts back from the last bar", _trend),
     Command("fibo", "BARS PRICE BARS PRICE", "Fibonacci levels between two points", _fibo),
-    Command("text", "BARS PRICE WORDS", "a text at a point", _text),
-    Command("erase", "NAME | averages", "remove an object, or all moving averages, from the chart", _erase),
+    Command("text", "BARS PRICE WORDS", "text at a point", _text),
+    Command("erase", "NAME | averages", "remove an object or all moving averages", _erase),
     Command("template", "FILE", "apply a template", _template),
     Command("save", "FILE", "save the chart's template", _save),
-    Command("picture", "FILE", "draw the chart as a PNG", _picture),
+    Command("picture", "FILE", "draw the chart into a PNG file", _picture),
 )
 
 

@@ -17,6 +17,9 @@ from demos.terminal.runtime.log import escaped
 
 _MAX_LINE = 4096
 
+# The column of a help line in which the purpose of the command begins.
+HELP_COLUMN = 33
+
 _Context = TypeVar("_Context")
 
 
@@ -97,7 +100,7 @@ BASE_COMMANDS: Sequence[Command[CommandRegistry]] = (
 
 def help_lines(commands: Sequence[Command[Any]]) -> list[str]:
     """The lines of a help text: these commands, then ``help`` and ``quit``."""
-    return [f"{f'{each.name} {each.arguments}':32} {each.help}" for each in (*commands, *BASE_COMMANDS)]
+    return [f"{f'{each.name} {each.arguments}':{HELP_COLUMN - 1}} {each.help}" for each in (*commands, *BASE_COMMANDS)]
 
 
 def read_commands(descriptor: int, post: Callable[[str], None]) -> None:

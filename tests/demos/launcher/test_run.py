@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -34,7 +35,26 @@ def test_help_names_the_subcommands():
     done = demos("--help")
     assert done.returncode == 0
     assert "list the programs" in done.stdout
-    assert "attach one program to a chart" in done.stdout
+    assert "run one program on a chart" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--help",),
+        ("list",),
+        *((name, "--help") for name in SUBCOMMANDS),
+        *(("run", name, "--help") for name in PROGRAMS),
+    ],
+    ids=" ".join,
+)
+def test_help_fits_a_terminal_of_80_columns(arguments, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    with contextlib.suppress(SystemExit):
+        main(arguments)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines
+    assert [line for line in lines if len(line) > 80] == []
 
 
 @pytest.mark.parametrize("arguments", [(), ("nonsense",), ("--nonsense",), ("run",), ("run", "--Port", "1")])
@@ -92,7 +112,7 @@ def test_help_of_a_program_shows_its_inputs_with_defaults_the_commands_and_an_ex
     assert "--Fast [true|false] send at once (default: false)" in text
     assert "open, low, high and close" in text
     assert "buy LOTS" in text
-    assert f"example: python -m demos run {FOLLOWER} --Host 127.0.0.1 --bars" in text
+    assert f"example: python -m demos run {FOLLOWER} --bars tests/data/EURUSD_H1.tsv" in text
 
 
 def test_inputs_are_options_and_bars_are_replayed_with_commands_on_standard_input(tmp_path):
