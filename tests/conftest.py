@@ -39,7 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _reason(mark: pytest.Mark) -> str:
-    """The mark's reason, without which nobody could tell whether it still holds."""
+    """The mark's reason: with it a reader can check whether it still applies."""
     reason = mark.kwargs.get("reason") or (mark.args[0] if mark.args else "")
     if not reason:
         raise pytest.UsageError(f"{mark.name} needs a reason")

@@ -505,7 +505,7 @@ class Winsock(Protocol):
         """unsigned long inet_addr(const char *cp);
 
         Converts an IPv4 address in text form, an ASCII str or bytes up to the first NUL, to a number in network byte
-        order, as sin_addr.s_addr holds it. Accepts "a.b.c.d", the shorter forms of BSD, and octal and hexadecimal
+        order, as in sin_addr.s_addr. Accepts "a.b.c.d", the shorter forms of BSD, and octal and hexadecimal
         parts, but no host names; " " is 0. Returns INADDR_NONE for any other text, without a change to the last error;
         INADDR_NONE is also the value of "255.255.255.255". Does not require WSAStartup.
 

@@ -3,7 +3,7 @@
 - calls/: the reference, every call in plain Python
 - state/: what Winsock remembers of sockets
 - posix/: the operating system, through cffi
-- fast_path/: faster versions of some calls, which leave the rest to the reference
+- fast_path/: faster versions of some calls, which call the reference for everything else
 
 Imports run one way: calls -> state -> posix. fast_path imports all three, and only this module imports fast_path.
 """

@@ -1,6 +1,6 @@
 """The chart server's answers to HTTP clients, by the sans-I/O library h11 (the extra ``http``): no sockets here.
 
-``/`` is the article's message, so that a program can call MetaTrader's WebRequest in place of connect and recv.
+``/`` is the article's message, so that a program can call MetaTrader's WebRequest instead of connect and recv.
 ``/chart.tpl`` is the template file alone. Each connection serves one request.
 """
 

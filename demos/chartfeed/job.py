@@ -66,7 +66,7 @@ class TplJob(Job):
         self.out.mkdir(parents=True, exist_ok=True)
         for name in self.names:
             for suffix in ("tpl", "png"):
-                # A file of an earlier run must not be taken for one of this run.
+                # A file of an earlier run must not be mistaken for one of this run.
                 self._file(name, suffix).unlink(missing_ok=True)
         self.bars = (self.options.bars or random_bars(folder, chosen_seed(self.options))).absolute()
         self.symbol, period = symbol_and_period(self.bars)

@@ -1,7 +1,7 @@
 """Serves its chart's template, symbol and period over TCP, to template clients, HTTP clients and subscribers.
 
 One port serves all three. A client that sends nothing receives the article's message; a client that begins with HELLO
-(see frames.py) is a subscriber, stays connected and receives each change; other bytes are taken for an HTTP request,
+(see frames.py) is a subscriber, stays connected and receives each change; other bytes are treated as an HTTP request,
 such as one by MetaTrader's WebRequest.
 """
 
@@ -183,7 +183,7 @@ def StartServer(addr: str, port: int) -> None:
 
 
 def AcceptClient() -> Connection | None:
-    """The next client that waits, or None. The server goes on listening after an error."""
+    """The next client that waits, or None. The server continues to listen after an error."""
     global accept_error
     while len(conns) < MAX_CONNECTIONS:
         name = empty_address(family)

@@ -48,7 +48,7 @@ class State(Enum):
     """What a connection waits for."""
 
     FIRST_BYTES = "the client's first bytes"
-    REQUEST = "the rest of an HTTP request"
+    REQUEST = "the remaining part of an HTTP request"
     SENDING = "buffer space for the unsent part of the answer"
     DRAINING = "the client's end"
     SUBSCRIBED = "changes of the chart"

@@ -32,6 +32,10 @@ def add_parser(subparsers: option_types.SubParsers) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    _add_options(parser)
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
     seed = "without a file each client's market is a random walk, with the seeds N, N+1 and so on"
     market_options.add_source(parser, market_options.source_help(seed=seed))
     parser.add_argument(

@@ -223,10 +223,10 @@ def CheckRefusals() -> None:
 
 
 def ReportRefusal() -> None:
-    """Log once that nobody listens. The program continues to send, because a server may start later."""
+    """Log once that no program listens. The program continues to send, because a server may start later."""
     global refused_at
     if refused_at < 0:
-        Print(f"-Nobody listens at {Host}:{Port}, ticks are lost: " + WSAErrorDescript(WSAECONNRESET))
+        Print(f"-No program listens at {Host}:{Port}, ticks are lost: " + WSAErrorDescript(WSAECONNRESET))
         Event("refused", symbol=Symbol())
     refused_at = GetTickCount64()
 

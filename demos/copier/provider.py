@@ -183,7 +183,7 @@ def StartServer(addr: str, port: int) -> None:
     if ioctlsocket(server, FIONBIO, u_long(1)) != NO_ERROR:
         Fail(3, "ioctlsocket failed error: " + WSAErrorDescript(WSAGetLastError()))
         return
-    # A port that another process holds may show here only.
+    # If another process has bound the port, it may be that only listen fails.
     if listen(server, SOMAXCONN) == SOCKET_ERROR:
         Fail(3, f"Listen on {address_text(addrin)} failed error: " + WSAErrorDescript(WSAGetLastError()))
         return
@@ -197,7 +197,7 @@ def StartServer(addr: str, port: int) -> None:
 
 
 def AcceptClients() -> None:
-    """Accept all clients that wait. An error concerns one client or is temporary: the server goes on listening."""
+    """Accept all clients that wait. An error concerns one client or is temporary: the server continues to listen."""
     global accept_error
     for _ in range(MOST_ACCEPTED):
         addrin = empty_address(family)
@@ -244,7 +244,7 @@ def DiscardInput() -> None:
 
 
 def Send() -> None:
-    """Send the latest message to each client that is due, or the rest of a message that was sent in part."""
+    """Send the latest message to each client that is due, or the unsent part of an earlier message."""
     now = GetTickCount64()
     due = []
     for client in conns:

@@ -64,7 +64,7 @@ class Job(ABC):
     def take_event(self, child: Child, event: Mapping[str, Any]) -> None:  # noqa: B027 - a job need not look at events
         """See runner.Listener."""
 
-    def refresh(self, now: float) -> None:  # noqa: B027 - most jobs hear of every change by a line or an event
+    def refresh(self, now: float) -> None:  # noqa: B027 - most jobs get every change as a line or an event
         """See runner.Listener."""
 
     @abstractmethod
@@ -106,7 +106,7 @@ def run_job(job: Job) -> int:
 
 def _run(job: Job) -> dict[str, Any]:
     with ExitStack() as stack:
-        # On Windows a process that has ended may hold a file for a moment longer: that is not a failure.
+        # On Windows a process that has ended may keep a file open for a moment: that is not a failure.
         folder = Path(
             stack.enter_context(tempfile.TemporaryDirectory(prefix=f"{job.command}-", ignore_cleanup_errors=True))
         )

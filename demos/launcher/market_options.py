@@ -90,7 +90,7 @@ def source_file(options: argparse.Namespace) -> Path | None:
 
 
 def check_source(options: argparse.Namespace, digits: int | None = None) -> Export | None:
-    """Read the file of --bars or --ticks once and return what it holds; None without a file.
+    """Read the file of --bars or --ticks once and return its content; None without a file.
 
     Errors: MarketError when the file cannot be read or is malformed.
     """

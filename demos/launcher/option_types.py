@@ -56,7 +56,7 @@ def seed(text: str) -> int:
 
 
 def port(text: str) -> int:
-    """A port number; 0 stands for any free port."""
+    """A port number; 0 means any free port."""
     return whole(text, 0, 65535)
 
 

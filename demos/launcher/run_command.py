@@ -123,7 +123,7 @@ def _run(program: Program, inputs: dict[str, object], options: argparse.Namespac
         market, account = sources.market, sources.account
         symbol, period = _chart(options)
         events = stack.enter_context(closing(EventFile(clock, options.events))) if options.events else None
-        # On Windows a process that reads a file may hold it for a moment longer.
+        # On Windows a process that has read a file may keep it open for a moment.
         data = options.data or stack.enter_context(TemporaryDirectory(prefix="terminal-", ignore_cleanup_errors=True))
         terminal = Terminal(
             clock,

@@ -95,7 +95,7 @@ class Runner:
         self._view.line(JOB, text)
 
     def wait_until(self, done: Callable[[], bool], seconds: float, late: str = "", code: int = 1) -> bool:
-        """Let the job go on until a condition is met, the time is over, or stop() is called; whether it is met.
+        """Let the job continue until a condition is met, the time is over, or stop() is called; whether it is met.
 
         Errors: JobError with ``code`` when the time is over and ``late`` says why that is a failure; when a child has
         failed.

@@ -23,7 +23,7 @@ server = INVALID_SOCKET  # H4
 conns: list[int] = []
 started = False  # S13
 behind: set[int] = set()  # S17: the clients that lack the latest message
-unsent: dict[int, bytes] = {}  # S24: the rest of a message that was sent in part
+unsent: dict[int, bytes] = {}  # S24: the unsent part of a message
 
 
 def OnInit() -> int:
@@ -120,7 +120,7 @@ def AcceptClients() -> None:
             if err == WSAEWOULDBLOCK:
                 Comment("\nWAITING CLIENT (", TimeCurrent(), ")")
             else:
-                Print("-Accept failed with error: " + WSAErrorDescript(err))  # S14: go on listening
+                Print("-Accept failed with error: " + WSAErrorDescript(err))  # S14: continue to listen
             return
 
         # set to nonblocking mode

@@ -1,6 +1,6 @@
 """Gets a chart's template from a server and applies it to its own chart: a port of the article's TplClient.
 
-A script: OnStart does everything. `# T1` names the erratum that a line corrects; README.md explains each.
+A script: OnStart does everything. `# T1` is the erratum that a line corrects; README.md explains each.
 """
 
 from __future__ import annotations

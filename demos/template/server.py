@@ -1,6 +1,6 @@
 """Sends its chart's template to each client that connects: a port of the article's TplServer.
 
-The procedures stand in the article's order. `# T2` names the erratum that a line corrects; README.md explains each.
+The procedures are in the article's order. `# T2` is the erratum that a line corrects; README.md explains each.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def OnTimer() -> None:  # noqa: C901, PLR0912 - one procedure in the listing; T2
     while (client := AcceptClient()) != INVALID_SOCKET:
         conns[client] = Conn(tpl)
     for client, conn in list(conns.items()):
-        # send as much as the socket takes; the next timer events send the rest
+        # send as much as the socket takes; the next timer events send the remaining bytes
         slen, before, err = len(conn.message), conn.sent, NO_ERROR
         while conn.sent < slen and err == NO_ERROR:  # T2
             res = send(client, memoryview(conn.message)[conn.sent :], slen - conn.sent, 0)

@@ -83,7 +83,7 @@ def test_an_empty_message_and_an_empty_list_are_accepted(started: None) -> None:
     assert send_many([client, 1], b"", 0, 0) == [0, -WSAENOTSOCK]
 
 
-@pytest.mark.wine_differs("send looks for the handle first")
+@pytest.mark.wine_differs("send checks the handle before it checks that Winsock was started")
 def test_before_wsastartup_each_result_is_wsanotinitialised(unstarted: None) -> None:
     assert send_many([4, 8], b"x", 1, 0) == [-WSANOTINITIALISED] * 2
 

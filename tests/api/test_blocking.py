@@ -212,7 +212,7 @@ WAITS: dict[str, tuple[Callable[[], int], Callable[[int], int], int]] = {
 }
 
 
-@pytest.mark.wine_differs("send waits on", run=False)
+@pytest.mark.wine_differs("closesocket in another thread does not end a waiting send", run=False)
 def test_closesocket_ends_a_blocked_send() -> None:
     result, error = closed_meanwhile(lambda: connected_pair()[0], lambda s: (send_until_it_fails(s), WSAGetLastError()))
     assert result == SOCKET_ERROR
@@ -246,7 +246,7 @@ def test_closesocket_ends_a_blocked_call_of_another_thread(call: str) -> None:
     assert error not in (WSAENOTSOCK, WSAETIMEDOUT)
 
 
-@pytest.mark.wine_differs("the calls end with codes of Windows's kernel")
+@pytest.mark.wine_differs("calls that closesocket ends fail with other error codes")
 @pytest.mark.parametrize("call", WAITS)
 def test_a_blocked_call_reports_that_its_socket_was_closed(call: str) -> None:
     make, wait, error = WAITS[call]

@@ -105,7 +105,7 @@ def test_recvfrom_beyond_its_buffer_leaves_the_datagram_in_the_queue(udp: tuple[
 
 @pytest.mark.parametrize(
     "fromlen",
-    [17, 0x7FFFFFFF, -1, *marked(pytest.mark.wine_differs("recvfrom cuts the address instead of failing"), 15, 0)],
+    [17, 0x7FFFFFFF, -1, *marked(pytest.mark.wine_differs("recvfrom truncates the address instead of failing"), 15, 0)],
 )
 def test_recvfrom_with_a_wrong_address_size_leaves_the_datagram_in_the_queue(
     udp: tuple[int, int], fromlen: int
@@ -133,7 +133,7 @@ def test_bind_with_a_wrong_length_leaves_the_socket_unbound(started: None, namel
         17,
         0x7FFFFFFF,
         -1,
-        *marked(pytest.mark.wine_differs("connect takes what a short length leaves of the address"), 15, 2, 0),
+        *marked(pytest.mark.wine_differs("connect accepts an address that is cut off by a short length"), 15, 2, 0),
     ],
 )
 def test_connect_with_a_wrong_length_leaves_the_socket_unconnected(started: None, namelen: int) -> None:
@@ -161,7 +161,7 @@ def test_a_length_may_be_longer_than_an_address_needs(started: None, call: Calla
         17,
         0x7FFFFFFF,
         -1,
-        *marked(pytest.mark.wine_differs("accept drops the connection when its address does not fit"), 15, 0),
+        *marked(pytest.mark.wine_differs("accept closes the connection if the address does not fit"), 15, 0),
     ],
 )
 def test_accept_with_a_wrong_address_size_leaves_the_connection_waiting(started: None, addrlen: int) -> None:
@@ -188,7 +188,11 @@ def test_a_name_is_not_written_if_its_length_is_wrong(
 
 
 @pytest.mark.parametrize(
-    "call", [getsockname, pytest.param(getpeername, marks=pytest.mark.wine_differs("NULL is WSAEINVAL to getpeername"))]
+    "call",
+    [
+        getsockname,
+        pytest.param(getpeername, marks=pytest.mark.wine_differs("getpeername without a buffer fails with WSAEINVAL")),
+    ],
 )
 def test_a_name_requires_a_buffer_and_a_length(pair: tuple[int, int], call: Callable[[int, Any, Any], int]) -> None:
     assert error_of(call(pair[0], None, c_int(16))) == WSAEFAULT
@@ -351,7 +355,7 @@ def test_getnameinfo_requires_an_address(started: None) -> None:
     assert getnameinfo(None, 16, bytearray(64), 64, None, 0, NI_NUMERICHOST) == WSAEFAULT
 
 
-@pytest.mark.wine_differs("a short address is WSAEAFNOSUPPORT to getnameinfo")
+@pytest.mark.wine_differs("getnameinfo fails with WSAEAFNOSUPPORT if the address is too short")
 @pytest.mark.parametrize("length", [15, 2, 0])
 def test_getnameinfo_rejects_an_address_that_is_too_short_for_its_family(started: None, length: int) -> None:
     assert getnameinfo(loopback(80), length, bytearray(64), 64, None, 0, NI_NUMERICHOST) == WSAEFAULT

@@ -90,7 +90,7 @@ def test_connect_and_accept_have_each_others_address(started: None) -> None:
     assert bytes(name_of(server)) == bytes(name_of(s)) == bytes(name_of(client, getpeername))
 
 
-@pytest.mark.wine_differs("SO_ERROR repeats what a blocking connect has said")
+@pytest.mark.wine_differs("SO_ERROR returns the error of a blocking connect again")
 def test_a_refused_blocking_connect_is_reported_once(started: None) -> None:
     s = new()
     assert error_of(connect(s, closed_port(), 16)) == WSAECONNREFUSED
@@ -159,7 +159,7 @@ def test_connect_on_a_listener_is_wsaeinval(started: None) -> None:
     assert error_of(connect(server, name_of(server), 16)) == WSAEINVAL
 
 
-@pytest.mark.wine_differs("it tries to connect there")
+@pytest.mark.wine_differs("connect tries to connect to port 0 and to 0.0.0.0")
 @pytest.mark.parametrize("name", [loopback(0), loopback(80, INADDR_ANY)])
 def test_connect_to_port_0_or_to_an_address_of_zeros_is_wsaeaddrnotavail(started: None, name: sockaddr_in) -> None:
     s = new()
@@ -167,7 +167,7 @@ def test_connect_to_port_0_or_to_an_address_of_zeros_is_wsaeaddrnotavail(started
     assert connect(s, name_of(listener()), 16) == 0
 
 
-@pytest.mark.wine_differs("connect says WSAEADDRNOTAVAIL of an unknown family")
+@pytest.mark.wine_differs("connect to an unknown address family fails with WSAEADDRNOTAVAIL")
 def test_connect_rejects_an_unknown_family(started: None) -> None:
     assert error_of(connect(new(), b"\xad\xde" + bytes(14), 16)) == WSAEAFNOSUPPORT
 
@@ -200,7 +200,7 @@ def test_while_connecting_the_socket_has_its_addresses_but_no_connection(started
     assert error_of(shutdown(s, SD_SEND)) == WSAENOTCONN
 
 
-@pytest.mark.wine_differs("send says WSAECONNRESET while connecting")
+@pytest.mark.wine_differs("send fails with WSAECONNRESET while the socket is connecting")
 def test_while_connecting_nothing_can_be_sent_or_received(started: None) -> None:
     assert transfers(connecting()) == [WSAENOTCONN] * 4
 

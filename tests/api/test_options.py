@@ -136,7 +136,11 @@ def test_a_boolean_option_has_four_bytes(started: None, type: int, level: int, n
 
 @pytest.mark.parametrize(
     ("type", "level", "number"),
-    [BYTES[0], pytest.param(*BYTES[1], marks=pytest.mark.wine_differs("any value sets SO_DONTROUTE")), BYTES[2]],
+    [
+        BYTES[0],
+        pytest.param(*BYTES[1], marks=pytest.mark.wine_differs("any nonzero value turns SO_DONTROUTE on")),
+        BYTES[2],
+    ],
 )
 def test_some_options_have_one_byte_in_a_buffer_of_any_size(started: None, type: int, level: int, number: int) -> None:
     s = new(type)
@@ -147,7 +151,8 @@ def test_some_options_have_one_byte_in_a_buffer_of_any_size(started: None, type:
 
 
 @pytest.mark.parametrize(
-    "number", [SO_KEEPALIVE, pytest.param(SO_DONTROUTE, marks=pytest.mark.wine_differs("SO_DONTROUTE is on at first"))]
+    "number",
+    [SO_KEEPALIVE, pytest.param(SO_DONTROUTE, marks=pytest.mark.wine_differs("SO_DONTROUTE is on by default"))],
 )
 def test_so_keepalive_and_so_dontroute_are_off_by_default(started: None, number: int) -> None:
     assert option(new(), number) == 0
@@ -238,7 +243,9 @@ def test_so_max_msg_size_is_the_size_of_the_largest_datagram(started: None) -> N
     assert option(new(UDP), SO_MAX_MSG_SIZE) == 65507
 
 
-@pytest.mark.parametrize("on", [1, pytest.param(0x100, marks=pytest.mark.wine_differs("l_onoff becomes 1"))])
+@pytest.mark.parametrize(
+    "on", [1, pytest.param(0x100, marks=pytest.mark.wine_differs("SO_LINGER changes l_onoff to 1"))]
+)
 def test_so_linger_is_read_as_it_was_set(started: None, on: int) -> None:
     s = new()
     assert setsockopt(s, SOL_SOCKET, SO_LINGER, linger(on, 7), sizeof(linger)) == 0
@@ -258,7 +265,7 @@ def test_so_dontlinger_is_the_opposite_of_so_linger(started: None) -> None:
     assert option(s, SO_LINGER) == 1
 
 
-@pytest.mark.wine_differs("datagram sockets have it too")
+@pytest.mark.wine_differs("datagram sockets accept SO_LINGER")
 def test_so_linger_is_an_option_of_stream_sockets(started: None) -> None:
     s = new(UDP)
     assert error_of(setsockopt(s, SOL_SOCKET, SO_LINGER, linger(1, 0), sizeof(linger))) == WSAENOPROTOOPT
@@ -364,13 +371,13 @@ def test_an_ipv4_socket_does_not_have_the_options_of_ipv6(started: None) -> None
     assert error_of(setsockopt(s, IPPROTO_IPV6, IPV6_UNICAST_HOPS, c_int(7), 4)) in (WSAEINVAL, WSAENOPROTOOPT)
 
 
-@pytest.mark.wine_differs("getsockopt says WSAEOPNOTSUPP")
+@pytest.mark.wine_differs("getsockopt of IPV6_V6ONLY on an IPv4 socket fails with WSAEOPNOTSUPP")
 def test_only_ipv6_v6only_can_be_read_from_an_ipv4_socket(started: None) -> None:
     s = new(UDP)
     assert option(s, IPV6_V6ONLY, IPPROTO_IPV6) & 1 == 1
 
 
-@pytest.mark.wine_differs("a short membership is WSAEINVAL")
+@pytest.mark.wine_differs("setsockopt fails with WSAEINVAL if the membership structure is too short")
 @pytest.mark.parametrize("number", [IP_ADD_MEMBERSHIP, IP_DROP_MEMBERSHIP])
 def test_a_membership_requires_both_addresses(started: None, number: int) -> None:
     assert error_of(setsockopt(new(UDP), IPPROTO_IP, number, bytes(8), 7)) == WSAEFAULT

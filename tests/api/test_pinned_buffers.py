@@ -1,4 +1,4 @@
-"""A call that waits stops nobody but its own thread, and holds on to its buffers: they stay alive, at their size."""
+"""A call that waits blocks only its own thread, and keeps its buffers alive and at their size."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def pinned(buffer: bytearray) -> bool:
 
 
 def wait_until_pinned(buffer: bytearray) -> None:
-    """Return once a call in another thread holds the buffer; were it to keep the interpreter, nobody could see it."""
+    """Returns when a call in another thread uses the buffer. If the call kept the GIL, this would not return."""
     end = time.monotonic() + LIMIT_SECONDS / 2
     while not pinned(buffer):
         assert time.monotonic() < end, "no call holds the buffer while others run"

@@ -98,7 +98,7 @@ def test_the_end_of_the_stream_is_pollhup_without_pollrdnorm(pair: tuple[int, in
     assert await_events(server, POLLHUP) == POLLHUP | POLLWRNORM
 
 
-@pytest.mark.wine_differs("the end does not show before the data is read")
+@pytest.mark.wine_differs("WSAPoll does not report the end of the stream before the data is read")
 def test_data_before_the_end_of_the_stream_is_still_pollrdnorm(pair: tuple[int, int]) -> None:
     client, server = pair
     assert send(client, b"1", 1, 0) == 1
@@ -131,7 +131,7 @@ def test_a_reset_is_pollerr_and_pollhup_before_and_after_recv(pair: tuple[int, i
     assert events_of(client) == POLLERR | POLLHUP | POLLWRNORM
 
 
-@pytest.mark.wine_differs("a failed connect shows POLLERR alone, or as readable")
+@pytest.mark.wine_differs("WSAPoll reports a failed connect as POLLERR alone or as readable")
 @pytest.mark.parametrize("blocking", [0, 1])
 def test_a_failed_connect_is_pollerr_and_pollhup_each_time(started: None, blocking: int) -> None:
     s = new()
@@ -207,7 +207,7 @@ def test_an_array_of_invalid_handles_only_is_wsaenotsock(started: None) -> None:
     assert [entry.revents for entry in array] == [POLLNVAL, POLLNVAL]
 
 
-@pytest.mark.wine_differs("any events can be asked for")
+@pytest.mark.wine_differs("WSAPoll accepts all bits in events")
 @pytest.mark.parametrize("events", [POLLPRI, POLLERR, POLLHUP, POLLNVAL, POLLIN | POLLPRI, 0x4000, -1])
 def test_other_events_cannot_be_requested(udp: tuple[int, int], events: int) -> None:
     assert error_of(WSAPoll(WSAPOLLFD(udp[0], events), 1, 0)) == WSAEINVAL

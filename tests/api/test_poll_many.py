@@ -1,4 +1,4 @@
-"""WSAPoll over so many sockets that not each is looked at every time: the answers are those of a few."""
+"""WSAPoll over many sockets, which does not check each of them every time: the results are those of a few sockets."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_what_is_not_asked_about_is_not_told(many: list[int]) -> None:
     assert shown(many, POLLRDBAND) == {}
 
 
-@pytest.mark.wine_differs("WSAPoll counts a socket that is in the array twice four times")
+@pytest.mark.wine_differs("WSAPoll counts 4 for a socket that is in the array twice")
 def test_a_socket_that_is_in_the_array_twice_is_told_twice(many: list[int]) -> None:
     tell(many[7])
     assert shown([*many, many[7]]) == {7: POLLRDNORM, MANY: POLLRDNORM}
@@ -182,7 +182,9 @@ def test_a_wait_for_many_ends_with_the_first_that_has_something(many: list[int])
     assert WSAPoll(array, MANY, 20) == 0
 
 
-@pytest.mark.wine_differs("closing what another thread polls can end wineserver: assert in set_fd_events", run=False)
+@pytest.mark.wine_differs(
+    "closing a socket that another thread polls can end wineserver (an assertion in set_fd_events)", run=False
+)
 def test_threads_that_look_are_not_disturbed_by_those_that_open_and_close(many: list[int]) -> None:
     tell(many[7])
     opened: list[int] = []
@@ -213,7 +215,9 @@ def test_threads_that_look_are_not_disturbed_by_those_that_open_and_close(many: 
     assert shown(many) == {7: POLLRDNORM}
 
 
-@pytest.mark.wine_differs("closing what another thread polls can end wineserver: assert in set_fd_events", run=False)
+@pytest.mark.wine_differs(
+    "closing a socket that another thread polls can end wineserver (an assertion in set_fd_events)", run=False
+)
 def test_the_last_cleanup_may_come_while_many_are_looked_at(many: list[int]) -> None:
     """What a look says then is its own affair; nothing is left of it afterwards."""
 

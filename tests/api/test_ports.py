@@ -62,7 +62,7 @@ CASES = [
         first,
         f"{use} {host}",
         result,
-        marks=pytest.mark.wine_differs("WSAEACCES beside an exclusive wildcard")
+        marks=pytest.mark.wine_differs("bind fails with WSAEACCES if an exclusive wildcard socket has the port")
         if first == "exclusive any" and result == "U"
         else (),
     )

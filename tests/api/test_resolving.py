@@ -166,7 +166,7 @@ def test_a_resolved_address_can_be_connected_to() -> None:
             None,
             {"ai_family": AF_INET, "ai_flags": AI_NUMERICHOST},
             WSAHOST_NOT_FOUND,
-            marks=pytest.mark.wine_differs("it hands on a code of the host's"),
+            marks=pytest.mark.wine_differs("getaddrinfo returns an error code of Linux"),
         ),
         ("127.0.0.1:80", None, {"ai_flags": AI_NUMERICHOST}, WSAHOST_NOT_FOUND),
         ("127.0.0.1", "no-such-service", {}, WSATYPE_NOT_FOUND),
@@ -246,7 +246,7 @@ def test_an_unknown_family_has_no_name() -> None:
     assert getnameinfo(b"\xad\xde" + bytes(26), 28, bytearray(64), 64, None, 0, NI_NUMERICHOST) == WSAEAFNOSUPPORT
 
 
-@pytest.mark.wine_differs("getnameinfo leaves the last error alone")
+@pytest.mark.wine_differs("getnameinfo does not set the last error")
 def test_what_getnameinfo_returns_is_the_last_error_too() -> None:
     assert getnameinfo(b"\xad\xde" + bytes(26), 28, bytearray(64), 64, None, 0, NI_NUMERICHOST) == WSAEAFNOSUPPORT
     assert WSAGetLastError() == WSAEAFNOSUPPORT

@@ -239,7 +239,7 @@ def test_select_without_sockets_is_wsaeinval(started: None, time: timeval | None
     assert error_of(select(0, fd_set(), fd_set(), fd_set(), time)) == WSAEINVAL
 
 
-@pytest.mark.wine_differs("a negative time is 0")
+@pytest.mark.wine_differs("select treats a negative time-out as 0")
 @pytest.mark.parametrize("time", [timeval(-1, 0), timeval(0, -1)])
 def test_a_negative_timeout_is_wsaeinval(udp: tuple[int, int], time: timeval) -> None:
     assert error_of(select(0, fd_set_of(udp[0]), None, None, time)) == WSAEINVAL

@@ -65,7 +65,7 @@ from winsock import (
 
 # socket
 
-WINE_PROTOCOL = pytest.mark.wine_differs("for datagrams the protocol is looked at before the family")
+WINE_PROTOCOL = pytest.mark.wine_differs("socket checks the protocol of a datagram socket before the family")
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_listen_accepts_any_backlog_and_may_be_repeated(started: None, backlog: 
     accept_from(server)
 
 
-@pytest.mark.wine_differs("listen on a connected socket is WSAEINVAL")
+@pytest.mark.wine_differs("listen on a connected socket fails with WSAEINVAL")
 def test_listen_on_a_connected_socket_is_wsaeisconn(pair: tuple[int, int]) -> None:
     assert error_of(listen(pair[0], 1)) == WSAEISCONN
 

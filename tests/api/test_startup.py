@@ -97,7 +97,7 @@ def unstarted() -> dict[str, Callable[[], int]]:
     }
 
 
-UNCHECKED_BY_WINE = pytest.mark.wine_differs("most of its calls do not look whether Winsock was started")
+UNCHECKED_BY_WINE = pytest.mark.wine_differs("most calls do not check whether Winsock was started")
 CALLS_ON_SOCKETS = [
     pytest.param(call, marks=() if call in {"socket", "closesocket", "WSACleanup"} else UNCHECKED_BY_WINE)
     for call in unstarted()

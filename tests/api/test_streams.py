@@ -105,7 +105,7 @@ def test_recv_with_length_0_returns_0_and_leaves_waiting_data(pair: tuple[int, i
     assert recv(server, bytearray(1), 1, 0) == 1
 
 
-@pytest.mark.wine_differs("MSG_WAITALL is ignored")
+@pytest.mark.wine_differs("recv ignores MSG_WAITALL")
 def test_msg_waitall_fills_the_buffer_from_several_sends(pair: tuple[int, int]) -> None:
     client, server = pair
     data = bytearray(4)
@@ -128,8 +128,10 @@ def test_msg_waitall_ends_at_the_end_of_the_stream(pair: tuple[int, int]) -> Non
 @pytest.mark.parametrize(
     "flags",
     [
-        pytest.param(MSG_WAITALL | MSG_PEEK, marks=pytest.mark.wine_differs("MSG_WAITALL is ignored")),
-        pytest.param(MSG_WAITALL | MSG_OOB, marks=pytest.mark.wine_differs("MSG_WAITALL makes it wait", run=False)),
+        pytest.param(MSG_WAITALL | MSG_PEEK, marks=pytest.mark.wine_differs("recv ignores MSG_WAITALL")),
+        pytest.param(
+            MSG_WAITALL | MSG_OOB, marks=pytest.mark.wine_differs("recv with MSG_WAITALL and MSG_OOB waits", run=False)
+        ),
     ],
 )
 def test_msg_waitall_cannot_be_combined_with_other_flags(pair: tuple[int, int], flags: int) -> None:
@@ -138,7 +140,7 @@ def test_msg_waitall_cannot_be_combined_with_other_flags(pair: tuple[int, int], 
     assert error_of(recv(pair[1], bytearray(2), 2, flags)) == WSAEOPNOTSUPP
 
 
-@pytest.mark.wine_differs("unknown flags are ignored")
+@pytest.mark.wine_differs("recv and send ignore unknown flags")
 def test_unknown_flags_are_rejected(pair: tuple[int, int]) -> None:
     assert error_of(send(pair[0], b"1", 1, 0x4000)) in (WSAEOPNOTSUPP, WSAEINVAL)
     assert error_of(recv(pair[0], bytearray(1), 1, 0x4000)) in (WSAEOPNOTSUPP, WSAEINVAL)
@@ -157,7 +159,7 @@ def test_sendto_on_a_stream_ignores_the_address(pair: tuple[int, int]) -> None:
     assert receive_all(pair[1], 3) == b"111"
 
 
-@pytest.mark.wine_differs("send on a stream that was never connected is WSAECONNRESET")
+@pytest.mark.wine_differs("send on a stream that was never connected fails with WSAECONNRESET")
 @pytest.mark.parametrize("make", [new, bound, listener])
 def test_a_stream_that_was_never_connected_is_wsaenotconn(started: None, make: Callable[[], int]) -> None:
     s = make()
@@ -172,7 +174,7 @@ def test_a_stream_that_was_never_connected_has_no_peer_and_no_end(started: None,
         assert error_of(shutdown(s, how)) == WSAENOTCONN
 
 
-@pytest.mark.wine_differs("recv says 0 after a failed connect")
+@pytest.mark.wine_differs("recv returns 0 after a failed connect")
 def test_a_stream_whose_connect_failed_is_wsaenotconn(started: None) -> None:
     s = new()
     assert error_of(connect(s, closed_port(), 16)) == WSAECONNREFUSED
@@ -226,7 +228,7 @@ def test_out_of_band_data_is_received_separately(pair: tuple[int, int]) -> None:
     assert receive_all(server, 2) == b"12"
 
 
-@pytest.mark.wine_differs("SIOCATMARK is BSD's")
+@pytest.mark.wine_differs("SIOCATMARK returns what BSD returns")
 def test_siocatmark_is_0_while_out_of_band_data_is_waiting(pair: tuple[int, int]) -> None:
     client, server = pair
     mark = u_long(4711)
@@ -252,7 +254,13 @@ def test_siocatmark_is_1_if_out_of_band_data_is_inline(pair: tuple[int, int]) ->
 
 
 @pytest.mark.parametrize(
-    "mode", [1, pytest.param(0, marks=pytest.mark.wine_differs("a blocking recv waits for it", run=False))]
+    "mode",
+    [
+        1,
+        pytest.param(
+            0, marks=pytest.mark.wine_differs("recv with MSG_OOB on a blocking socket waits for urgent data", run=False)
+        ),
+    ],
 )
 def test_msg_oob_without_out_of_band_data_is_wsaewouldblock_in_both_modes(pair: tuple[int, int], mode: int) -> None:
     set_nonblocking(pair[0], mode)

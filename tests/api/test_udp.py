@@ -49,7 +49,7 @@ from winsock import (
     u_long,
 )
 
-WINE_CONNECTS = pytest.mark.wine_differs("0.0.0.0 is loopback, as on Linux")
+WINE_CONNECTS = pytest.mark.wine_differs("connect and sendto accept 0.0.0.0 and use loopback, as on Linux")
 
 
 def send_to(here: int, there: int, data: bytes) -> None:
@@ -88,7 +88,7 @@ def test_the_address_of_the_sender_is_optional(udp: tuple[int, int]) -> None:
         assert recvfrom(there, bytearray(1), 1, 0, address, length) == 1
 
 
-@pytest.mark.wine_differs("the datagram is lost")
+@pytest.mark.wine_differs("a datagram is lost if the buffer for its address is too short")
 def test_an_address_without_its_length_is_wsaefault_and_the_datagram_stays_in_the_queue(udp: tuple[int, int]) -> None:
     send_to(*udp, b"1")
     assert error_of(recvfrom(udp[1], bytearray(1), 1, 0, bytearray(16), None)) == WSAEFAULT
@@ -140,8 +140,10 @@ def test_a_nonblocking_recv_without_a_datagram_is_wsaewouldblock(udp: tuple[int,
 @pytest.mark.parametrize(
     "mode",
     [
-        pytest.param(1, marks=pytest.mark.wine_differs("recv says WSAEWOULDBLOCK")),
-        pytest.param(0, marks=pytest.mark.wine_differs("recv waits", run=False)),
+        pytest.param(
+            1, marks=pytest.mark.wine_differs("recv on an unbound non-blocking socket fails with WSAEWOULDBLOCK")
+        ),
+        pytest.param(0, marks=pytest.mark.wine_differs("recv on an unbound blocking socket waits", run=False)),
     ],
 )
 def test_receiving_on_an_unbound_socket_is_wsaeinval_even_in_blocking_mode(started: None, mode: int) -> None:
@@ -227,7 +229,7 @@ def test_broadcasting_requires_so_broadcast(udp: tuple[int, int]) -> None:
     assert error_of(sendto(udp[0], b"1", 1, 0, loopback(9, INADDR_BROADCAST), 16)) == WSAEACCES
 
 
-@pytest.mark.wine_differs("sendto says WSAEFAULT of an unknown family")
+@pytest.mark.wine_differs("sendto to an unknown address family fails with WSAEFAULT")
 def test_an_address_of_another_family_is_rejected(udp: tuple[int, int]) -> None:
     assert error_of(sendto(udp[0], b"1", 1, 0, b"\xad\xde" + bytes(14), 16)) == WSAEAFNOSUPPORT
 
@@ -248,19 +250,19 @@ def test_msg_oob_cannot_be_sent_in_datagrams(udp: tuple[int, int]) -> None:
     assert error_of(sendto(udp[0], b"1", 1, MSG_OOB, name_of(udp[1]), 16)) == WSAEOPNOTSUPP
 
 
-@pytest.mark.wine_differs("recv waits for urgent data", run=False)
+@pytest.mark.wine_differs("recv with MSG_OOB on a datagram socket waits", run=False)
 def test_msg_oob_cannot_be_received_in_datagrams(udp: tuple[int, int]) -> None:
     assert error_of(recv(udp[0], bytearray(1), 1, MSG_OOB)) == WSAEOPNOTSUPP
 
 
-@pytest.mark.wine_differs("MSG_WAITALL is ignored", run=False)
+@pytest.mark.wine_differs("recv ignores MSG_WAITALL", run=False)
 def test_msg_waitall_is_for_streams_only(udp: tuple[int, int]) -> None:
     assert error_of(recv(udp[0], bytearray(1), 1, MSG_WAITALL)) == WSAEOPNOTSUPP
 
 
 # A closed port
 
-NO_ICMP_ON_WINE = pytest.mark.wine_differs("no socket becomes readable for a closed port", run=False)
+NO_ICMP_ON_WINE = pytest.mark.wine_differs("a datagram to a closed port makes no socket readable", run=False)
 
 
 def closed_udp_port() -> sockaddr_in:
@@ -320,7 +322,7 @@ def test_several_sends_to_a_closed_port_succeed_before_it_is_detected(started: N
     assert error_of(recv(s, bytearray(1), 1, 0)) == WSAECONNRESET
 
 
-@pytest.mark.wine_differs("connect says WSAEADDRNOTAVAIL of an unknown family")
+@pytest.mark.wine_differs("connect to an unknown address family fails with WSAEADDRNOTAVAIL")
 def test_a_peer_must_have_the_family_of_the_socket(started: None) -> None:
     assert error_of(connect(new(SOCK_DGRAM), b"\xad\xde" + bytes(14), 16)) == WSAEAFNOSUPPORT
 
@@ -353,7 +355,7 @@ def test_sio_udp_connreset_disables_the_report_of_closed_ports(udp: tuple[int, i
     assert error_of(recv(s, bytearray(1), 1, 0)) == WSAEWOULDBLOCK
 
 
-@pytest.mark.wine_differs("streams take SIO_UDP_CONNRESET too")
+@pytest.mark.wine_differs("streams accept SIO_UDP_CONNRESET")
 def test_sio_udp_connreset_is_for_datagram_sockets_only(started: None) -> None:
     assert error_of(ioctlsocket(new(), SIO_UDP_CONNRESET, u_long(0))) == WSAEOPNOTSUPP
 

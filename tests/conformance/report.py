@@ -45,8 +45,8 @@ def generated() -> str:
     lines = [
         BEGIN,
         "",
-        f"{len(entries)} scenarios with {observations} observations, recorded from Wine {recordings.version()}; in",
-        f"{len(differing)} of them Windows is known to answer differently, and compat answers like Windows.",
+        f"{len(entries)} scenarios with {observations} observations, recorded from Wine {recordings.version()}. In",
+        f"{len(differing)} of them a different result is known for Windows, and compat returns that result.",
         "",
         "| scenario | observation | Wine | Windows and compat | source |",
         "| --- | --- | --- | --- | --- |",
@@ -60,7 +60,11 @@ def generated() -> str:
             seen = _shown(wine[label]) if label in wine else "(not reached)"
             source = _source(difference["source"])
             lines.append(f"| {concerns[name]}/{name} | {label} | {seen} | {answers} | {source} |")
-    lines += ["", "Tests that fail on Wine because of a defect of Wine (`wine_differs`), by reason:", ""]
+    lines += [
+        "",
+        "Tests that fail on Wine because Wine differs from Windows (`wine_differs`). Each line says what Wine does:",
+        "",
+    ]
     lines += [f"- {reason} ({', '.join(files)})" for reason, files in sorted(_marked().items())]
     return "\n".join([*lines, "", END])
 

@@ -439,7 +439,7 @@ def test_the_line_of_a_blocking_call_starts_before_the_call(text: Tracing) -> No
     begun, between, connecting, *more = text.lines()
     assert begun == f"accept({server},  <unfinished ...>"
     assert between == "htons(1) = 256"
-    # The end of accept may in turn interrupt the line of connect.
+    # The end of accept may interrupt the line of connect as well.
     assert connecting.startswith(f"connect({client}, 127.0.0.1:")
     assert f"<... accept resumed> {server}, NULL, NULL) = {accepted}" in more
 

@@ -134,7 +134,7 @@ def _reach(address: Address, port: int, seconds: float) -> Finding:
 
 
 def _is_local(address: Address) -> bool:
-    # Bind to the same address with port 0, which stands for any free port.
+    # Bind to the same address with port 0, which means any free port.
     try:
         try_bind(address._replace(name=address.name[:2] + bytes(2) + address.name[4:]))
     except Failure:

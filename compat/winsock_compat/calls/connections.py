@@ -117,7 +117,7 @@ def accept(s: int, addr: Buffer | None, addrlen: IntRef | None) -> int:
     return client.handle
 
 
-# ECONNABORTED: that client has left already; Winsock goes on to the next one.
+# ECONNABORTED: that client has already closed; Winsock continues with the next one.
 _NO_CLIENT_YET = {-errno.EAGAIN, -errno.EINTR, -errno.ECONNABORTED}
 
 

@@ -297,7 +297,7 @@ def _wait(
     waiter = begin_wait(sockets)
     try:
         while True:
-            # The state again, first of all: a change before begin_wait has woken nobody.
+            # Check the state again first: a change before begin_wait has woken no waiter.
             results = poll.by_state()
             left = 0 if any(results) else milliseconds_left(deadline)
             revents = waiting.poll([*poll.entries, (waiter.read_end, waiting.POLLIN)], left)

@@ -232,7 +232,7 @@ def _cannot_send(sock: Socket, addressed: bool) -> int:
 
 
 def _send_to_port_0(sock: Socket, length: int) -> int:
-    """Winsock accepts such a datagram, which reaches nobody; the kernel would refuse it."""
+    """Winsock accepts such a datagram and discards it; the kernel would refuse it."""
     if length > _LARGEST_DATAGRAM:
         return fail(WSAEMSGSIZE)
     if not sock.bound:

@@ -83,7 +83,7 @@ EAI_NODATA = -5 if LINUX else 7
 EAI_ADDRFAMILY = -9 if LINUX else 1
 EAI_OVERFLOW = -12 if LINUX else 14
 
-# 0 stands for a number that this system does not have.
+# 0 means that this system does not have the number.
 NUMBERS = {name: value for name, value in dict(globals()).items() if name.isupper() and value and name != "LINUX"}
 
 _LAST = "struct sockaddr *ai_addr; char *ai_canonname;" if LINUX else "char *ai_canonname; struct sockaddr *ai_addr;"

@@ -14,12 +14,12 @@ from .declarations import POLLPRI as POLLPRI
 from .declarations import POLLRDHUP as POLLRDHUP
 from .loading import ffi, lib
 
-# Seconds of a clock that nobody can set.
+# Seconds of a clock that cannot be set.
 monotonic = time.monotonic
 
 
 def poll(entries: Sequence[tuple[int, int]], milliseconds: int) -> list[int]:
-    """Waits until an entry (descriptor, events) is ready: the revents of each entry; -1 milliseconds waits for ever.
+    """Waits until an entry (descriptor, events) is ready: the revents of each entry; -1 milliseconds: no limit.
 
     The list is empty when no entry is ready: the time is over, or a signal arrived. A negative descriptor is ignored.
     """
@@ -53,7 +53,7 @@ def wake(write_end: int) -> None:
 
 
 def drain_wakeup(read_end: int) -> None:
-    """Makes the descriptor unreadable again; does nothing where nobody has woken it."""
+    """Makes the descriptor unreadable again; does nothing if it was not woken."""
     lib.read(read_end, ffi.new("char[8]"), 8)
 
 

@@ -4,8 +4,8 @@ Descriptors are non-blocking; a call that must wait polls its descriptors togeth
 a Waiter. Four rules make this work:
 
 - **Register first, look again, then wait.** `begin_wait` registers the waiter with its sockets. Whoever changes a
-  socket's state wakes the registered waiters (`notify_state_change`). A change before the registration wakes nobody,
-  so the call looks at the state once more between `begin_wait` and its first poll.
+  socket's state wakes the registered waiters (`notify_state_change`). A change before the registration wakes no
+  waiter, so the call looks at the state once more between `begin_wait` and its first poll.
 - **A wake-up says only "look again".** The woken call drains its wake-up descriptor, reads the socket's state and
   either returns or waits on. `Socket.closed` says that the socket is gone.
 - **The descriptor is closed after the last waiter has left.** While another thread polls a descriptor, closing it would
@@ -133,7 +133,7 @@ def wait_ready(waiter: Waiter, fd: int, events: int, deadline: float | None) -> 
     entries = ((fd, events), (waiter.read_end, POLLIN))
     while True:
         left = milliseconds_left(deadline)
-        # Nothing is ready after EINTR too: signal handlers have run by now, and the wait goes on with the time left.
+        # Nothing is ready after EINTR too: signal handlers have run by now, and the wait continues with the time left.
         revents = waiting.poll(entries, left)
         if revents:
             if revents[1]:
@@ -149,7 +149,7 @@ class SocketWait:
     __slots__ = ("_deadline", "_events", "_sock", "_timeout", "_waiter")
 
     def __init__(self, sock: Socket, events: int, timeout: int) -> None:
-        """`timeout` is in milliseconds and starts with the wait; 0 waits for ever."""
+        """`timeout` is in milliseconds and starts with the wait; 0 waits without a limit."""
         self._sock, self._events, self._timeout = sock, events, timeout
         self._waiter: Waiter | None = None
         self._deadline: float | None = None

@@ -23,7 +23,7 @@ _COLORS = ", ".join(layout.COLORS)
 
 
 def _chart(terminal: ChartTerminal, arguments: str) -> Sequence[str]:
-    # A symbol may hold blanks; the last word is the period.
+    # A symbol may contain blanks; the last word is the period.
     symbol, _, period = arguments.rpartition(" ")
     if not symbol.strip():
         raise CommandError("chart needs a symbol and a period, as in: chart EURUSD M15")

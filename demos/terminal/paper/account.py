@@ -79,7 +79,7 @@ def round_half_even(numerator: int, denominator: int) -> int:
 class PaperAccount:
     """Fills every order immediately at the quote, and has at most one position per symbol.
 
-    It holds an exclusive lock on the file until close() or the end of the process. The operating system releases the
+    It keeps an exclusive lock on the file until close() or the end of the process. The operating system releases the
     lock of a process that was killed.
     """
 

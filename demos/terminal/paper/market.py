@@ -50,7 +50,7 @@ def speed_from_text(text: str) -> Speed:
 
 
 def random_walk(symbols: Sequence[SymbolSpec], seed: int) -> Iterator[Tick]:
-    """Endless ticks, one per second of market time, for each symbol in turn. The same seed gives the same ticks."""
+    """Endless ticks, one per second of market time for each symbol. The same seed gives the same ticks."""
     # Only random() of a seeded Random is guaranteed to give the same numbers on every version of Python.
     chance = random.Random(seed)
     bids = dict.fromkeys((spec.name for spec in symbols), _WALK_START)

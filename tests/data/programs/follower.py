@@ -1,4 +1,4 @@
-"""Logs each event and trades when it is told to."""
+"""Logs each event, and trades on request."""
 
 from typing import Annotated
 

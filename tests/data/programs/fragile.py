@@ -36,5 +36,5 @@ def OnTrade() -> None:
 def OnDeinit(reason: int) -> None:
     if mark:
         open(mark, "w", encoding="utf-8").close()
-    # It fails where the parent has been killed: nobody reads the log.
+    # It fails if the parent was killed, because no process reads the log.
     Print("deinit")

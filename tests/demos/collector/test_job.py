@@ -237,26 +237,26 @@ def test_a_server_that_is_killed_loses_at_most_the_event_in_progress(tmp_path):
 
     with child(*arguments, "--Port", 0) as process:
         port = int(wait_for(process.stderr, "start server ok").rpartition(":")[2])
-        told = 0
-        while told < 200:
+        reported = 0
+        while reported < 200:
             send(20)
-            told += received(wait_for(process.stderr, " receive "))
+            reported += received(wait_for(process.stderr, " receive "))
         send(50)
         process.kill()
-        # What it had told before it died counts as well.
-        told += sum(map(received, process.stderr))
+        # Lines that it had written before it was killed count as well.
+        reported += sum(map(received, process.stderr))
         process.wait()
     kept = bids()
-    assert told <= len(kept) <= number
+    assert reported <= len(kept) <= number
     assert kept == list(range(1, len(kept) + 1))
-    send(30)  # nobody listens
+    send(30)  # no program listens
     sent_before = number
     with child(*arguments, "--Port", port) as process:
         wait_for(process.stderr, "start server ok")
         send(10)
-        told = 0
-        while told < 10:
-            told += received(wait_for(process.stderr, " receive "))
+        reported = 0
+        while reported < 10:
+            reported += received(wait_for(process.stderr, " receive "))
         process.stdin.write("quit\n")
         process.stdin.flush()
         assert process.wait() == 0

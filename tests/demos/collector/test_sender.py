@@ -292,11 +292,11 @@ def test_a_refusal_is_logged_once_and_loses_no_tick(server):
 
     assert stage.play(script()) == 0
     [error] = stage.errors()
-    assert error.startswith(f"-Nobody listens at {address_of(server)}, ticks are lost: (#10054)")
+    assert error.startswith(f"-No program listens at {address_of(server)}, ticks are lost: (#10054)")
     assert stage.record.of("refused") == [{"symbol": "USDJPY"}]
 
 
-@pytest.mark.wine_differs("a datagram that meets a closed port leaves no error there")
+@pytest.mark.wine_differs("a datagram to a closed port leaves no error on the sending socket")
 def test_a_closed_port_is_noticed_and_ticks_arrive_when_a_server_starts():
     s = peer()
     port = port_of(s)
@@ -318,7 +318,7 @@ def test_a_closed_port_is_noticed_and_ticks_arrive_when_a_server_starts():
     assert stage.play(script()) == 0
     close(stage.peer)
     [error] = stage.errors()
-    assert error.startswith(f"-Nobody listens at 127.0.0.1:{port}, ")
+    assert error.startswith(f"-No program listens at 127.0.0.1:{port}, ")
 
 
 def test_received_datagrams_are_discarded(server):

@@ -76,7 +76,7 @@ def test_it_copies_trades_and_ends_with_equal_positions(tmp_path):
     assert summary["trades"] > 10
     assert summary["sent"] == summary["received"] == sum(client["sent"] for client in summary["per_client"])
     assert 0 < summary["lag_ms"]["median"] <= summary["lag_ms"]["max"]
-    # Each trade was either told by a message of its own or merged with a later one; greetings and closing states apart.
+    # Each trade has its own message or was merged with a later one; the first and the last states do not count.
     for client in summary["per_client"]:
         assert client["sent"] == client["received"]
         assert client["sent"] + client["merged"] == summary["trades"] + 1

@@ -318,7 +318,7 @@ def test_s5_half_a_message_spoils_the_originals_greeting_on_the_next_connection(
 
 
 @clients
-def test_s6_text_without_marks_is_kept_by_the_original_for_ever(server, program):
+def test_s6_text_without_marks_is_never_deleted_by_the_original(server, program):
     client = OriginalClient()
     for _ in range(100):
         client.event(b"x" * 512)

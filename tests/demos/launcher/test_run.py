@@ -104,7 +104,7 @@ def test_help_of_a_program_shows_its_inputs_with_defaults_the_commands_and_an_ex
     done = demos("run", FOLLOWER, "--help")
     assert done.returncode == 0
     text = " ".join(done.stdout.split())
-    assert "Logs each event and trades when it is told to." in text
+    assert "Logs each event, and trades on request." in text
     order = [text.index(part) for part in ("inputs of follower:", "the terminal:", "--help", "the chart:", "commands")]
     assert order == sorted(order)
     assert "--Host STR address of the server, 100% optional (default: 127.0.0.1)" in text

@@ -27,7 +27,7 @@ def load(tmp_path, source):
 
 def test_a_program_has_a_name_and_the_first_line_of_its_docstring_as_summary():
     program = find_program(FOLLOWER)
-    assert (program.name, program.summary) == ("follower", "Logs each event and trades when it is told to.")
+    assert (program.name, program.summary) == ("follower", "Logs each event, and trades on request.")
 
 
 def test_a_program_needs_no_docstring(tmp_path):
