@@ -215,12 +215,12 @@ def in_big_endian_order(hostshort: int) -> int:
 @pytest.mark.parametrize(
     ("call", "broken", "scenario"),
     [
-        ("recv", reset_as_end, "each_call_after_a_reset_says_so"),
+        ("recv", reset_as_end, "each_call_after_a_reset_reports_it"),
         ("recv", cut_silently, "a_datagram_larger_than_the_buffer"),
         ("accept", without_mode, "the_mode_of_the_listener_is_inherited"),
         ("select", without_exceptions, "a_connect_that_fails"),
         ("getsockopt", with_four_bytes, "switches_of_one_byte"),
-        ("bind", shared, "tcp_beside_a_default_wildcard"),
+        ("bind", shared, "tcp_next_to_a_default_wildcard"),
         ("send", half, "bytes_arrive_as_sent"),
         ("htons", in_big_endian_order, "ports_in_network_order"),
     ],

@@ -149,14 +149,14 @@ def accept_on_datagrams(see: Recorder) -> None:
     see("accept unbound", accept(udp(), None, None))
 
 
-def accept_with_nobody_there(see: Recorder) -> None:
+def accept_without_a_waiting_client(see: Recorder) -> None:
     queue = nonblocking(listener())
     name, length = bytearray(b"." * IN), c_int(IN)
     see("accept", accept(queue, name, length), name, length)
     see("accept again", accept(queue, None, None))
 
 
-def accept_looks_at_length_even_with_nobody_there(see: Recorder) -> None:
+def accept_checks_the_length_even_without_a_waiting_client(see: Recorder) -> None:
     queue = nonblocking(listener())
     see("accept", accept(queue, bytearray(IN), c_int(4)))
 

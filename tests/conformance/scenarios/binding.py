@@ -252,7 +252,7 @@ def no_name_before_bind(see: Recorder) -> None:
     see("getsockname datagram", getsockname(udp(), name, length), name, length)
 
 
-def bind_looks_at_length_before_state(see: Recorder) -> None:
+def bind_checks_the_length_before_the_state(see: Recorder) -> None:
     s = bound(tcp())
     see("bind NULL", bind(s, None, IN))
     see("bind short", bind(s, inet(), IN - 1))

@@ -70,7 +70,7 @@ def a_half_closed_stream_goes_on_the_other_way(see: Recorder) -> None:
     see("recv", recv(client, buffer, 5, 0), buffer)
 
 
-def each_call_after_a_reset_says_so(see: Recorder) -> None:
+def each_call_after_a_reset_reports_it(see: Recorder) -> None:
     client, server = tcp_pair()
     reset(server)
     wait_readable(client)
@@ -98,7 +98,7 @@ def a_reset_leaves_no_so_error(see: Recorder) -> None:
     see("getsockopt", option(client, SOL_SOCKET, SO_ERROR))
 
 
-def a_reset_takes_unread_data_along(see: Recorder) -> None:
+def a_reset_discards_unread_data(see: Recorder) -> None:
     client, server = tcp_pair()
     send(server, b"lost", 4, 0)
     wait_readable(client)

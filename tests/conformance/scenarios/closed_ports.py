@@ -46,7 +46,7 @@ def _refused(s: int) -> int:
     return nonblocking(s)
 
 
-def a_closed_port_is_told_to_the_next_recv(see: Recorder) -> None:
+def the_next_recv_reports_a_closed_port(see: Recorder) -> None:
     s = nonblocking(udp())
     done(connect(s, inet(closed_udp_port()), IN))
     see("send", send(s, b"x", 1, 0))
@@ -56,7 +56,7 @@ def a_closed_port_is_told_to_the_next_recv(see: Recorder) -> None:
     see("recv again", recv(s, bytearray(1), 1, 0))
 
 
-def a_closed_port_is_told_to_unconnected_sockets(see: Recorder) -> None:
+def unconnected_sockets_report_a_closed_port(see: Recorder) -> None:
     s = _refused(bound_udp())
     see("select", look(s))
     see("recvfrom", recvfrom(s, bytearray(1), 1, 0, None, None))
@@ -74,7 +74,7 @@ def a_closed_port_over_ipv6(see: Recorder) -> None:
     see("recv again", recv(s, bytearray(1), 1, 0))
 
 
-def a_closed_port_is_not_told_to_send(see: Recorder) -> None:
+def send_does_not_report_a_closed_port(see: Recorder) -> None:
     s = nonblocking(udp())
     done(connect(s, inet(closed_udp_port()), IN))
     for number in ("first", "second", "third"):
@@ -82,7 +82,7 @@ def a_closed_port_is_not_told_to_send(see: Recorder) -> None:
         pause(30)
 
 
-def a_closed_port_is_not_told_to_sendto(see: Recorder) -> None:
+def sendto_does_not_report_a_closed_port(see: Recorder) -> None:
     s = _refused(bound_udp())
     receiver = bound_udp()
     see("sendto", sendto(s, b"x", 1, 0, name_of(receiver), IN))

@@ -138,7 +138,7 @@ def _full() -> tuple[int, list[int]]:
     return queue, clients
 
 
-def what_a_socket_says_while_connecting(see: Recorder) -> None:
+def what_a_socket_reports_while_connecting(see: Recorder) -> None:
     queue, clients = _full()
     s = clients[-1]
     see.know_port(queue=port_of(queue))

@@ -63,7 +63,7 @@ def a_datagram_over_ipv6(see: Recorder) -> None:
     see("recvfrom", recvfrom(wait_readable(receiver), buffer, _ROOM, 0, name, length), buffer, name, length)
 
 
-def a_datagram_without_asking_for_its_sender(see: Recorder) -> None:
+def a_datagram_received_without_its_sender(see: Recorder) -> None:
     receiver = bound_udp()
     see("sendto", sendto(udp(), b"hello", 5, 0, name_of(receiver), IN))
     buffer = bytearray(_ROOM)
@@ -263,7 +263,7 @@ def a_socket_sends_to_itself(see: Recorder) -> None:
     see("recvfrom", recvfrom(wait_readable(s), bytearray(2), 2, 0, name, c_int(IN)), name)
 
 
-def a_wildcard_receiver_hears_loopback(see: Recorder) -> None:
+def a_socket_on_the_wildcard_receives_from_loopback(see: Recorder) -> None:
     receiver = bound(udp(), 0, INADDR_ANY)
     see("sendto", sendto(bound_udp(), b"x", 1, 0, inet(port_of(receiver)), IN))
     name = sockaddr_in()
@@ -277,7 +277,7 @@ def an_ipv4_datagram_on_a_socket_of_both_families(see: Recorder) -> None:
     see("recvfrom", recvfrom(wait_readable(receiver), bytearray(_ROOM), _ROOM, 0, name, length), name, length)
 
 
-def an_ipv6_socket_does_not_hear_ipv4(see: Recorder) -> None:
+def an_ipv6_socket_does_not_receive_ipv4(see: Recorder) -> None:
     receiver = bound6(udp(AF_INET6), 0, bytes(16))
     sender = nonblocking(udp())
     see("sendto", sendto(sender, b"four", 4, 0, inet(ntohs(name6_of(receiver).sin6_port)), IN))

@@ -83,7 +83,7 @@ def no_urgent_byte(see: Recorder) -> None:
     client, server = tcp_pair()
     see("recv", recv(nonblocking(server), bytearray(1), 1, MSG_OOB))
     send(client, b"normal", 6, 0)
-    see("recv beside normal data", recv(wait_readable(server), bytearray(1), 1, MSG_OOB))
+    see("recv with normal data waiting", recv(wait_readable(server), bytearray(1), 1, MSG_OOB))
 
 
 def the_urgent_byte_can_be_peeked(see: Recorder) -> None:
@@ -155,7 +155,7 @@ def the_mark_while_an_urgent_byte_waits(see: Recorder) -> None:
     see("ioctlsocket after it was read", _mark(server))
 
 
-def the_mark_behind_normal_data(see: Recorder) -> None:
+def the_mark_after_normal_data(see: Recorder) -> None:
     client, server = tcp_pair()
     send(client, b"ab", 2, 0)
     send(client, b"!", 1, MSG_OOB)

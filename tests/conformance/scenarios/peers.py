@@ -34,7 +34,7 @@ def a_datagram_socket_can_change_its_peer(see: Recorder) -> None:
     see("select first", look(first))
 
 
-def a_connected_datagram_socket_hears_its_peer_only(see: Recorder) -> None:
+def a_connected_datagram_socket_receives_from_its_peer_only(see: Recorder) -> None:
     peer, stranger, s = bound_udp(), bound_udp(), bound_udp()
     see("connect", connect(s, name_of(peer), IN))
     see("sendto stranger", sendto(stranger, b"stranger", 8, 0, name_of(s), IN))
@@ -44,7 +44,7 @@ def a_connected_datagram_socket_hears_its_peer_only(see: Recorder) -> None:
     see("select", look(s))
 
 
-def an_address_of_zeros_takes_the_peer_away(see: Recorder) -> None:
+def an_address_of_zeros_removes_the_peer(see: Recorder) -> None:
     first, second = udp_pair()
     see("connect", connect(first, sockaddr_in(AF_INET), IN))
     see("getpeername", getpeername(first, sockaddr_in(), c_int(IN)))
@@ -52,7 +52,7 @@ def an_address_of_zeros_takes_the_peer_away(see: Recorder) -> None:
     see("sendto", sendto(first, b"x", 1, 0, name_of(second), IN))
 
 
-def no_family_takes_the_peer_away(see: Recorder) -> None:
+def an_unspecified_family_removes_the_peer(see: Recorder) -> None:
     first, second = udp_pair()
     see("connect", connect(first, sockaddr_in(AF_UNSPEC), IN))
     see("getpeername", getpeername(first, sockaddr_in(), c_int(IN)))
@@ -60,7 +60,7 @@ def no_family_takes_the_peer_away(see: Recorder) -> None:
     see("sendto", sendto(first, b"x", 1, 0, name_of(second), IN))
 
 
-def a_disconnected_datagram_socket_hears_all_again(see: Recorder) -> None:
+def a_disconnected_datagram_socket_receives_from_all_senders(see: Recorder) -> None:
     first, _ = udp_pair()
     stranger = bound_udp()
     see.know_port(first=port_of(first))

@@ -54,7 +54,7 @@ def _array(*entries: tuple[int, int]) -> Array[WSAPOLLFD]:
     return (WSAPOLLFD * len(entries))(*[WSAPOLLFD(s, events, 0x7777) for s, events in entries])
 
 
-def nothing_to_tell(see: Recorder) -> None:
+def no_event_is_reported(see: Recorder) -> None:
     _, server = tcp_pair()
     fds = _array((server, POLLRDNORM))
     see("WSAPoll", WSAPoll(fds, 1, 20), fds)
@@ -126,18 +126,18 @@ def more_entries_than_there_are(see: Recorder) -> None:
     see("WSAPoll by far", WSAPoll(_array((udp(), POLLIN)), 0xFFFFFFFF, 0))
 
 
-def events_that_cannot_be_asked_for(see: Recorder) -> None:
+def events_that_cannot_be_requested(see: Recorder) -> None:
     for name, events in (("POLLPRI", POLLPRI), ("POLLWRBAND", POLLWRBAND), ("POLLERR", POLLERR), ("POLLHUP", POLLHUP)):
         see(f"WSAPoll {name}", WSAPoll(_array((udp(), events)), 1, 0))
-    see("WSAPoll POLLNVAL beside good ones", WSAPoll(_array((udp(), POLLNVAL | POLLRDNORM)), 1, 0))
+    see("WSAPoll POLLNVAL with other events", WSAPoll(_array((udp(), POLLNVAL | POLLRDNORM)), 1, 0))
 
 
-def a_bad_handle_beside_a_good_one(see: Recorder) -> None:
+def a_bad_handle_next_to_a_good_one(see: Recorder) -> None:
     fds = _array((INVALID_SOCKET, POLLRDNORM), (udp(), POLLWRNORM))
     see("WSAPoll", WSAPoll(fds, 2, 0), fds)
 
 
-def a_closed_socket_beside_a_quiet_one(see: Recorder) -> None:
+def a_closed_socket_next_to_a_quiet_one(see: Recorder) -> None:
     quiet, gone = bound_udp(), tcp()
     closesocket(gone)
     fds = _array((quiet, POLLRDNORM), (gone, POLLRDNORM))
@@ -156,7 +156,7 @@ def events_of_bad_handles_do_not_matter(see: Recorder) -> None:
     see("WSAPoll", WSAPoll(fds, 1, 0), fds)
 
 
-def poll_with_nothing_asked(see: Recorder) -> None:
+def poll_without_requested_events(see: Recorder) -> None:
     client, server = tcp_pair()
     send(client, b"x", 1, 0)
     wait_readable(server)
@@ -175,7 +175,7 @@ def poll_shows_the_end(see: Recorder) -> None:
     see("WSAPoll of the other side", polled(client, _ALL))
 
 
-def poll_shows_the_end_behind_data(see: Recorder) -> None:
+def poll_reports_the_end_after_data(see: Recorder) -> None:
     client, server = tcp_pair()
     send(client, b"x", 1, 0)
     ended(client)

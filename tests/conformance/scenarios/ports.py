@@ -92,51 +92,51 @@ def _row(see: Recorder, kind: Callable[[], int], mode: str, place: str) -> None:
         closesocket(second)
 
 
-def tcp_beside_a_default_wildcard(see: Recorder) -> None:
+def tcp_next_to_a_default_wildcard(see: Recorder) -> None:
     _row(see, tcp, _DEFAULT, "any")
 
 
-def tcp_beside_a_default_address(see: Recorder) -> None:
+def tcp_next_to_a_default_address(see: Recorder) -> None:
     _row(see, tcp, _DEFAULT, "one")
 
 
-def tcp_beside_a_reusing_wildcard(see: Recorder) -> None:
+def tcp_next_to_a_reusing_wildcard(see: Recorder) -> None:
     _row(see, tcp, _REUSE, "any")
 
 
-def tcp_beside_a_reusing_address(see: Recorder) -> None:
+def tcp_next_to_a_reusing_address(see: Recorder) -> None:
     _row(see, tcp, _REUSE, "one")
 
 
-def tcp_beside_an_exclusive_wildcard(see: Recorder) -> None:
+def tcp_next_to_an_exclusive_wildcard(see: Recorder) -> None:
     _row(see, tcp, _EXCLUSIVE, "any")
 
 
-def tcp_beside_an_exclusive_address(see: Recorder) -> None:
+def tcp_next_to_an_exclusive_address(see: Recorder) -> None:
     _row(see, tcp, _EXCLUSIVE, "one")
 
 
-def udp_beside_a_default_wildcard(see: Recorder) -> None:
+def udp_next_to_a_default_wildcard(see: Recorder) -> None:
     _row(see, udp, _DEFAULT, "any")
 
 
-def udp_beside_a_default_address(see: Recorder) -> None:
+def udp_next_to_a_default_address(see: Recorder) -> None:
     _row(see, udp, _DEFAULT, "one")
 
 
-def udp_beside_a_reusing_wildcard(see: Recorder) -> None:
+def udp_next_to_a_reusing_wildcard(see: Recorder) -> None:
     _row(see, udp, _REUSE, "any")
 
 
-def udp_beside_a_reusing_address(see: Recorder) -> None:
+def udp_next_to_a_reusing_address(see: Recorder) -> None:
     _row(see, udp, _REUSE, "one")
 
 
-def udp_beside_an_exclusive_wildcard(see: Recorder) -> None:
+def udp_next_to_an_exclusive_wildcard(see: Recorder) -> None:
     _row(see, udp, _EXCLUSIVE, "any")
 
 
-def udp_beside_an_exclusive_address(see: Recorder) -> None:
+def udp_next_to_an_exclusive_address(see: Recorder) -> None:
     _row(see, udp, _EXCLUSIVE, "one")
 
 
@@ -149,12 +149,12 @@ def two_reusing_listeners(see: Recorder) -> None:
     see("listen second", listen(second, 5))
 
 
-def a_specific_address_beside_a_listening_wildcard(see: Recorder) -> None:
+def a_specific_address_next_to_a_listening_wildcard(see: Recorder) -> None:
     queue = listener(0, INADDR_ANY)
     see("bind", bind(tcp(), inet(port_of(queue)), IN))
 
 
-def a_wildcard_beside_a_listening_address(see: Recorder) -> None:
+def a_wildcard_next_to_a_listening_address(see: Recorder) -> None:
     queue = listener()
     see("bind", bind(tcp(), inet(port_of(queue), INADDR_ANY), IN))
 
@@ -184,7 +184,7 @@ def reuse_can_give_way_to_exclusive(see: Recorder) -> None:
     see("getsockopt", option(s, SOL_SOCKET, SO_EXCLUSIVEADDRUSE))
 
 
-def a_mode_taken_back_before_bind_does_not_count(see: Recorder) -> None:
+def a_mode_reset_before_bind_does_not_count(see: Recorder) -> None:
     first = _bound(tcp())
     second = switch(_set(tcp(), _REUSE), SOL_SOCKET, SO_REUSEADDR, 0)
     see("bind", bind(second, name_of(first), IN))
@@ -214,23 +214,23 @@ def _both_families(mode: str) -> int:
     return _bound6(_set(switch(tcp(AF_INET6), IPPROTO_IPV6, IPV6_V6ONLY, 0), mode), 0, bytes(16))
 
 
-def ipv4_beside_a_wildcard_of_both_families(see: Recorder) -> None:
+def ipv4_next_to_a_wildcard_of_both_families(see: Recorder) -> None:
     port = ntohs(name6_of(_both_families(_DEFAULT)).sin6_port)
     see("bind wildcard", bind(tcp(), inet(port, INADDR_ANY), IN))
 
 
-def an_ipv4_address_beside_a_wildcard_of_both_families(see: Recorder) -> None:
+def an_ipv4_address_next_to_a_wildcard_of_both_families(see: Recorder) -> None:
     port = ntohs(name6_of(_both_families(_DEFAULT)).sin6_port)
     see("bind", bind(tcp(), inet(port), IN))
 
 
-def ipv4_beside_an_exclusive_wildcard_of_both_families(see: Recorder) -> None:
+def ipv4_next_to_an_exclusive_wildcard_of_both_families(see: Recorder) -> None:
     port = ntohs(name6_of(_both_families(_EXCLUSIVE)).sin6_port)
     see("bind wildcard", bind(tcp(), inet(port, INADDR_ANY), IN))
     see("bind address", bind(tcp(), inet(port), IN))
 
 
-def ipv4_beside_a_wildcard_of_ipv6_only(see: Recorder) -> None:
+def ipv4_next_to_a_wildcard_of_ipv6_only(see: Recorder) -> None:
     s = _bound6(_set(tcp(AF_INET6), _EXCLUSIVE), 0, bytes(16))
     port = ntohs(name6_of(s).sin6_port)
     see("bind wildcard", bind(tcp(), inet(port, INADDR_ANY), IN))

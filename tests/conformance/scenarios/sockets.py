@@ -133,7 +133,7 @@ def no_family_and_no_protocol(see: Recorder) -> None:
     see("socket with an unknown type", socket(AF_UNSPEC, 0xDEAD, 0))
 
 
-def no_family_and_an_unknown_rest(see: Recorder) -> None:
+def no_family_with_an_unknown_type_and_protocol(see: Recorder) -> None:
     see("socket unknown protocol", socket(AF_UNSPEC, SOCK_STREAM, 0xDEAD))
     see("socket unknown type", socket(AF_UNSPEC, 0xDEAD, IPPROTO_UDP))
 

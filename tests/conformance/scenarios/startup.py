@@ -76,7 +76,7 @@ def version_2_2(see: Recorder) -> None:
     see("HIBYTE", HIBYTE(data.wVersion))
 
 
-def what_wsadata_says_besides(see: Recorder) -> None:
+def other_fields_of_wsadata(see: Recorder) -> None:
     data = WSADATA()
     see("WSAStartup", WSAStartup(MAKEWORD(2, 2), data), data.szDescription, data.szSystemStatus)
     see("WSAStartup limits", 0, data.iMaxSockets, data.iMaxUdpDg)
@@ -87,7 +87,7 @@ def vendor_info_is_left_alone(see: Recorder) -> None:
     see("WSAStartup", WSAStartup(MAKEWORD(2, 2), data), data.lpVendorInfo)
 
 
-def old_versions_are_given_as_asked(see: Recorder) -> None:
+def old_versions_are_returned_as_requested(see: Recorder) -> None:
     for major, minor in ((1, 0), (1, 1), (2, 0), (2, 1)):
         data = WSADATA()
         see(f"WSAStartup {major}.{minor}", WSAStartup(MAKEWORD(major, minor), data), data.wVersion, data.wHighVersion)
@@ -105,13 +105,13 @@ def versions_to_come_give_2_2(see: Recorder) -> None:
         see(f"WSAStartup {major}.{minor}", WSAStartup(MAKEWORD(major, minor), data), data.wVersion)
 
 
-def version_1_tells_of_limits(see: Recorder) -> None:
+def version_1_returns_limits(see: Recorder) -> None:
     data = WSADATA()
     see("WSAStartup", WSAStartup(MAKEWORD(1, 1), data), data.iMaxSockets, data.iMaxUdpDg)
     see("WSAStartup description", 0, data.szDescription, data.szSystemStatus)
 
 
-def version_0_is_refused_but_told_of_2_2(see: Recorder) -> None:
+def version_0_is_refused_and_2_2_is_returned(see: Recorder) -> None:
     data = WSADATA()
     see("WSAStartup 0.0", WSAStartup(0, data), data.wVersion, data.wHighVersion, data.szDescription)
     data = WSADATA()
@@ -184,7 +184,7 @@ def sockets_survive_a_cleanup_that_is_not_the_last(see: Recorder) -> None:
     see("recv", recv(wait_readable(server), buffer, 10, 0), buffer)
 
 
-def any_thread_may_take_back_a_start(see: Recorder) -> None:
+def any_thread_may_call_wsacleanup(see: Recorder) -> None:
     result = []
     thread = threading.Thread(target=lambda: result.append(WSACleanup()))
     thread.start()

@@ -152,7 +152,7 @@ def dontroute_changes_nothing_on_loopback(see: Recorder) -> None:
 def sendto_on_a_stream_ignores_the_address(see: Recorder) -> None:
     client, server = tcp_pair()
     see("sendto another", sendto(client, b"ab", 2, 0, inet(closed_port()), IN))
-    see("sendto nobody", sendto(client, b"cd", 2, 0, None, 0))
+    see("sendto without an address", sendto(client, b"cd", 2, 0, None, 0))
     see("sendto garbage", sendto(client, b"ef", 2, 0, b"\xff" * 16, 16))
     see("sendto a short address", sendto(client, b"gh", 2, 0, b"\xff" * 3, 3))
     buffer = bytearray(_ROOM)

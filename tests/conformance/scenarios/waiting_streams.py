@@ -128,7 +128,7 @@ def a_blocking_send_sends_all(see: Recorder) -> None:
     see("recv", got)
 
 
-def tiny_buffers_still_let_data_flow(see: Recorder) -> None:
+def data_flows_with_tiny_buffers(see: Recorder) -> None:
     queue = switch(tcp(), SOL_SOCKET, SO_RCVBUF, 1)
     done(listen(bound(queue), 1))
     client = switch(switch(tcp(), SOL_SOCKET, SO_SNDBUF, 0), SOL_SOCKET, SO_RCVBUF, 0)
