@@ -302,7 +302,7 @@ def ReportFailure(code: int, text: str) -> None:
 
 
 def SaveTpl(template: bytes) -> bool:
-    """Replace the file in one step: whoever opens it finds the old one or the new one."""
+    """Replace the file in one step: a reader finds the old content or the new content."""
     h = FileOpen(NAME + ".part", FILE_WRITE | FILE_BIN)
     if h == INVALID_HANDLE:
         return False
@@ -317,7 +317,7 @@ def CloseClean() -> None:
     """Close the socket and undo a successful WSAStartup."""
     global started, client
     if client != INVALID_SOCKET:
-        # It fails only where the peer is gone.
+        # It fails only if the peer has ended the connection.
         shutdown(client, SD_BOTH)
         closesocket(client)
         client = INVALID_SOCKET

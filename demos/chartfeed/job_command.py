@@ -1,4 +1,4 @@
-"""``python -m demos tpl``: a template server and its client as processes of their own, and two charts to compare."""
+"""``python -m demos tpl``: runs a template server and a client as processes and compares their charts."""
 
 from __future__ import annotations
 

@@ -166,7 +166,7 @@ def _answer(client: Connection, data: bytes, how: str) -> None:
 def _send_answer(client: Connection, message: Message | None = None) -> None:
     if not _send(client):
         return
-    # It fails only where the peer is gone; the next recv reports that.
+    # It fails only if the peer has ended the connection; the next recv reports that.
     shutdown(client.socket, SD_SEND)
     _enter(client, State.DRAINING)
     _drain(client)

@@ -1,4 +1,4 @@
-"""``python -m demos ticks``: a tick collector and several clients as processes of their own; and the result."""
+"""``python -m demos ticks``: runs a tick collector and several clients as processes and counts lost ticks."""
 
 from __future__ import annotations
 

@@ -280,7 +280,7 @@ def CloseClean() -> None:
     """Close the socket, and call WSACleanup if WSAStartup has succeeded."""
     global started, client, connecting
     if client != INVALID_SOCKET:
-        # shutdown fails only where the connection has ended, which the log already says.
+        # shutdown fails only if the connection has ended, and the log already says that.
         if not connecting:
             shutdown(client, SD_BOTH)
             Print("close socket")

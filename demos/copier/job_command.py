@@ -1,4 +1,4 @@
-"""``python -m demos signal``: a provider and two copiers as processes of their own; and the result."""
+"""``python -m demos signal``: runs a provider and two copiers as processes and compares their positions."""
 
 from __future__ import annotations
 

@@ -295,7 +295,7 @@ def CloseClean() -> None:
 
 def Close(client: Connection) -> None:
     """Close one client and remove it."""
-    # shutdown fails only where the connection has ended, which the log already says.
+    # shutdown fails only if the connection has ended, and the log already says that.
     shutdown(client.socket, SD_BOTH)
     closesocket(client.socket)
     conns.remove(client)

@@ -215,7 +215,7 @@ def _template(path: Path) -> Section:
 
 
 def _save(terminal: Terminal, chart: int, options: argparse.Namespace) -> None:
-    """Save the chart's template and its picture, where the options ask for them."""
+    """Save the chart's template and its picture, if the options request them."""
     if options.save_template:
         try:
             write_whole(options.save_template, to_bytes(operations.template_of(terminal, chart)))

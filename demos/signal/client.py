@@ -142,7 +142,7 @@ def CloseClean() -> None:
     """Close the socket and forget what belongs to the connection."""
     global client, msg, started, connecting, failed
     if client != INVALID_SOCKET:
-        shutdown(client, SD_BOTH)  # S21: it fails only where there is no connection, which has been reported
+        shutdown(client, SD_BOTH)  # S21: it fails only if there is no connection, which was reported
         closesocket(client)
         client = INVALID_SOCKET
     msg, connecting, failed = "", False, {}  # S5 S11 S12

@@ -190,7 +190,7 @@ def CloseClean() -> None:
 
 def Close(asock: int) -> None:
     """Close one client."""
-    shutdown(asock, SD_BOTH)  # S21: it fails only where the connection has ended, which has been reported
+    shutdown(asock, SD_BOTH)  # S21: it fails only if the connection has ended, which was reported
     closesocket(asock)
     conns.remove(asock)  # S16 A2
     behind.discard(asock)  # S17

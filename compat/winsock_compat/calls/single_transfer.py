@@ -74,7 +74,7 @@ def receive_datagram(
 
 
 def _stream_error(sock: Socket, number: int) -> int:
-    """The Winsock error of a stream; it stays with the socket where the connection is gone."""
+    """The Winsock error of a stream; the socket keeps it if the connection has ended."""
     if number == errno.EPIPE:
         # The peer had closed, and refused what was sent after that.
         return sock.mark_broken(WSAECONNABORTED)

@@ -67,7 +67,7 @@ _SEND_FLAGS = MSG_OOB | MSG_DONTROUTE
 _RECV_FLAGS = MSG_OOB | MSG_PEEK
 _LARGEST_DATAGRAM = 65507
 
-# What recv and recvfrom report when another thread closes the socket meanwhile.
+# What recv and recvfrom report if another thread closes the socket while they wait.
 RECV_CLOSED, RECVFROM_CLOSED = WSAECONNABORTED, WSAEINTR
 
 
@@ -109,7 +109,7 @@ def _unknown_flags(flags: int) -> int:
 
 
 def _address_error(sock: Socket, address: ctypes.Array[ctypes.c_char] | None, length: Any) -> int:
-    """The error of recvfrom's address buffer, or 0. A stream leaves the buffer alone, but refuses a wrong length."""
+    """The error of recvfrom's address buffer, or 0. A stream does not change the buffer, but refuses a wrong length."""
     if address is None:
         return 0
     if length is None:
@@ -124,10 +124,11 @@ def _bytes_to_fill(data: ctypes.Array[ctypes.c_char] | None, length: int) -> mem
 def receive(
     sock: Socket, data: memoryview, flags: int, closed: int, with_name: bool = False, result: int | None = None
 ) -> tuple[int, bytes]:
-    """Receives into `data`, waiting where the socket is blocking: the call's result, and a datagram's sender.
+    """Receives into `data`, and waits if the socket is blocking. Returns the call's result and a datagram's sender.
 
-    `closed` is the error when another thread closes the socket meanwhile. `result` is what a system call that was made
-    already has returned, as posix.system.recv returns it. The sender is b"" unless `with_name` and a datagram came.
+    `closed` is the error if another thread closes the socket during the wait. `result` is the result of a system call
+    that was already made, in the form of posix.system.recv. The sender is b"" unless `with_name` is set and a datagram
+    has arrived.
     """
     error = _flags_error(sock, flags)
     if error:
@@ -242,9 +243,9 @@ def _send_to_port_0(sock: Socket, length: int) -> int:
 
 
 def transmit(sock: Socket, data: memoryview, flags: int, name: bytes, result: int | None = None) -> int:
-    """Sends all of `data` where the socket is blocking, else what fits, to `name` unless that is b"".
+    """Sends all of `data` if the socket is blocking, else what fits; to the address `name` unless that is b"".
 
-    `result` is what a system call that was made already has returned, as posix.system.send returns it.
+    `result` is the result of a system call that was already made, in the form of posix.system.send.
     """
     sent = 0
     with SocketWait(sock, POLLOUT, sock.options.get((SOL_SOCKET, SO_SNDTIMEO), 0)) as wait:

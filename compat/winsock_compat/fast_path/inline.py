@@ -27,7 +27,7 @@ _RECVFROM = _RECV | _SENDTO
 _size = len  # the calls have a parameter of that name
 _c_recv, _c_recvfrom, _c_send, _c_sendto = lib.recv, lib.recvfrom, lib.send, lib.sendto
 _EAGAIN = errno.EAGAIN
-# The kernel overwrites it with the number that it has already.
+# The kernel overwrites it with the same number.
 _SIXTEEN = ffi.new("unsigned int *", 16)
 
 
@@ -51,7 +51,7 @@ def recv(s: int, buf: Buffer | None, len: int, flags: int) -> int:
 def recvfrom(s: int, buf: Buffer | None, len: int, flags: int, from_: Buffer | None, fromlen: IntRef | None) -> int:
     if type(s) is int and not flags and buf is not None and from_ is not None and type(fromlen) is c_int:
         sock = table.get(s)
-        # The kernel's sockaddr is Winsock's, byte for byte, and can go straight into the caller's.
+        # The kernel's sockaddr is the same as Winsock's, byte for byte, so it can be written to the caller's buffer.
         if sock is not None and sock.capabilities & _RECVFROM == _RECVFROM:
             view = from_buffer(BYTES, buf, True) if type(buf) is bytearray else view_to_fill(buf)
             name = from_buffer(BYTES, from_, True) if type(from_) is bytearray else view_to_fill(from_)
@@ -101,6 +101,6 @@ def sendto(s: int, buf: ConstBuffer | None, len: int, flags: int, to: ConstBuffe
 
 
 def _destination(name: bytes) -> bytes | None:
-    """`name` where it is an ordinary IPv4 address and port, which the kernel takes as it is."""
+    """`name` if it is an ordinary IPv4 address and port, which the kernel accepts unchanged; else None."""
     good = _size(name) == 16 and family_of(name) == AF_INET and port_of(name) and not is_wildcard(name)
     return name if good else None

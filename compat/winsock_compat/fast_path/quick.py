@@ -289,7 +289,7 @@ def select(
 
 
 def _members(sets: Iterable[Any]) -> int:
-    """How many sockets the fd_sets hold together; 0 where the reference must check one of them."""
+    """The number of sockets in all fd_sets; 0 if the reference must check one of them."""
     total = 0
     seen: list[Any] = []
     for fds in sets:

@@ -1,4 +1,4 @@
-"""The C library through cffi: in API mode where the compiled module was built, else in ABI mode.
+"""The C library through cffi: in API mode if the compiled module was built, else in ABI mode.
 
 API mode: a C compiler has built `_libc` from the declarations; a call goes through compiled wrappers, and the numbers
 were checked against the system's headers. ABI mode: cffi parses the same declarations at import and calls the loaded

@@ -119,7 +119,7 @@ def inet_ntop(family: int, address: bytes) -> bytes:
 
 
 def inet_pton(family: int, text: bytes) -> bytes | None:
-    """The 4 or 16 bytes of an address, None where the text is no address."""
+    """The 4 or 16 bytes of an address, None if the text is not an address."""
     address = ffi.new("char[16]")
     if lib.inet_pton(KERNEL_FAMILY[family], text, address) != 1:
         return None

@@ -150,7 +150,7 @@ def has_option(level: int, option: int) -> bool:
 
 
 def set_option(fd: int, level: int, option: int, value: int) -> int:
-    """Sets an integer option for which has_option is true; does nothing where the kernel keeps its own value."""
+    """Sets an integer option for which has_option is true; does nothing if the kernel keeps its own value."""
     converted = kernel_value(level, option, value)
     return 0 if converted is None else _set_int(fd, *INTEGER_OPTIONS[level, option], converted)
 

@@ -21,5 +21,5 @@ def allocate() -> int:
 
 
 def free(handle: int) -> None:
-    """Returns a handle's place, once nothing uses its descriptor any more."""
+    """Makes a handle's place free again, when nothing uses its descriptor any more."""
     _free_places.append(handle >> 2 & PLACES - 1)

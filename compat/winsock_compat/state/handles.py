@@ -1,17 +1,17 @@
 """The table of handles, and the start-up count.
 
-A handle is a number of our own, never a descriptor: the kernel gives the lowest free descriptor to the next socket, and
-a program that still uses an old one would reach a stranger's connection. A handle is never given out twice. It is a
-*place* (20 bits, reused) and a *generation* (how often the place was used before), shifted left by two bits, since
-Windows' handles are multiples of 4. Reusing places keeps the numbers small, and lets a fast path find a socket by its
-place in an array.
+A handle is a number that this module assigns. It is never a descriptor: the kernel gives the lowest free descriptor to
+the next socket, so a program that still uses a closed one would reach another connection. No handle is used twice. It
+consists of a *place* (20 bits, reused) and a *generation* (how often the place was used before), shifted left by two
+bits, because Windows's handles are multiples of 4. Reusing places keeps the numbers small, and a fast path can find a
+socket by its place in an array.
 
-`table` maps each valid handle to its Socket. Reading it needs no lock; a socket enters it when everything else about it
-is ready, and leaves it under the lock of `waiters`, exactly once, when it is closed. From then on no call finds it, but
-calls that found it earlier may still be using its descriptor: the last of them closes it and frees the place (waiters).
+`table` maps each valid handle to its Socket. Reading it needs no lock. A socket is added when all its other state is
+complete. It is removed once, when it is closed, under the lock of `waiters`. After that no call finds it. Calls that
+found it before may still use its descriptor: the last of them closes the descriptor and frees the place (see waiters).
 
-WSAStartup and WSACleanup count. The last WSACleanup closes every socket; a socket that another thread was opening
-meanwhile is closed as it enters the table.
+WSAStartup increments a count, WSACleanup decrements it. The last WSACleanup closes every socket; a socket that
+another thread is opening at that time is closed when it is added to the table.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def start() -> None:
 
 
 def stop() -> bool:
-    """Counts one WSACleanup; the last one closes every socket. False where there was no WSAStartup."""
+    """Counts one WSACleanup; the last one closes every socket. False if there was no WSAStartup."""
     global _startups
     with waiters.lock:
         if not _startups:
@@ -74,7 +74,7 @@ def stop() -> bool:
 def close(sock: Socket) -> bool:
     """Makes the handle invalid, ends the socket's waits, and closes its descriptor or leaves it to the last wait.
 
-    False where another thread has closed the socket already.
+    False if another thread has already closed the socket.
     """
     with waiters.lock:
         if sock.closed:
@@ -86,7 +86,7 @@ def close(sock: Socket) -> bool:
 
 
 def _invalidate(sock: Socket) -> bool:
-    """Takes the socket out of the table; True where a waiting call still uses its descriptor."""
+    """Removes the socket from the table; True if a waiting call still uses its descriptor."""
     del table[sock.handle]
     sock.closed = True
     sock.capabilities = 0
@@ -96,7 +96,7 @@ def _invalidate(sock: Socket) -> bool:
 
 
 def open_socket(fd: int, family: int, type: int, protocol: int) -> Socket | None:
-    """A new entry of the table; None where the last WSACleanup has closed it again."""
+    """Adds a socket to the table; None if the last WSACleanup has closed it again."""
     return _enter(Socket(fd, family, type, protocol))
 
 

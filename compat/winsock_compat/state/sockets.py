@@ -1,8 +1,8 @@
 """What Winsock remembers of a socket, and the states that a socket goes through.
 
 A stream is FRESH, then LISTENING, or CONNECTING and after that CONNECTED or FAILED; a FAILED one may connect again. A
-datagram socket is FRESH or, with a default peer, CONNECTED. A connected stream that met an error stays CONNECTED and
-keeps the error in `broken`: Winsock reports it again on every call, the kernel reports it once.
+datagram socket is FRESH or, with a default peer, CONNECTED. A connected stream with an error stays CONNECTED and
+keeps the error in `broken`: Winsock reports it from every call, the kernel only once.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ class Capability(IntFlag):
 
     RECV = 1
     SEND = 2
-    SENDTO = 4  # and recvfrom: the kernel takes and gives Winsock's sockaddr
+    SENDTO = 4  # and recvfrom: the kernel uses the same sockaddr as Winsock
     NONBLOCKING = 8
 
 
 class PollKind(IntEnum):
-    """How a fast path of select and WSAPoll reads what the kernel's poll says about a socket."""
+    """How a fast path of select and WSAPoll interprets the kernel's poll of a socket."""
 
-    NEVER = 0  # never ready, whatever poll says: a fresh stream
+    NEVER = 0  # never ready, whatever poll returns: a fresh stream
     LISTENER = 1
     STREAM = 2
     DATAGRAM = 3
@@ -97,11 +97,11 @@ class Socket:
     state = FRESH
     receive_off = send_off = False
     broken = 0  # the error that ended a stream: WSAECONNRESET, WSAECONNABORTED …
-    connect_error = 0  # what SO_ERROR says of a failed connect
+    connect_error = 0  # what SO_ERROR returns after a failed connect
     connected_at = 0.0
     peer: bytes | None = None  # Winsock's sockaddr
-    local: bytes | None = None  # the address that it was bound to
-    refused = False  # a send met the report of a closed port, which Winsock gives to recv
+    local: bytes | None = None  # the address that the socket was bound to
+    refused = False  # send has received the report of a closed port; Winsock reports it from recv
     port_reset = True  # SIO_UDP_CONNRESET
     options: Mapping[tuple[int, int], Any] = MappingProxyType({})  # as the caller set them; replaced, never changed
     closed = False
@@ -185,7 +185,7 @@ class Socket:
         system.clear_error_queue(self.fd)
 
     def release(self) -> None:
-        """Closes the descriptor, once no waiting call uses it any more."""
+        """Closes the descriptor when no waiting call uses it any more."""
         if slots is None or self.slot is None:
             system.close(self.fd)
         else:

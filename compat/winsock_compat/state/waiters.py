@@ -1,22 +1,22 @@
 """Calls that wait, and how another thread ends their wait.
 
-Descriptors are non-blocking; a call that must wait polls its descriptors together with a wake-up descriptor of its own,
-a Waiter. Four rules make this work:
+Descriptors are non-blocking. A call that must wait polls its sockets' descriptors together with a wake-up descriptor;
+the class Waiter has both. Four rules make this work:
 
-- **Register first, look again, then wait.** `begin_wait` registers the waiter with its sockets. Whoever changes a
+- **Register, check again, then wait.** `begin_wait` registers the waiter with its sockets. A call that changes a
   socket's state wakes the registered waiters (`notify_state_change`). A change before the registration wakes no
-  waiter, so the call looks at the state once more between `begin_wait` and its first poll.
-- **A wake-up says only "look again".** The woken call drains its wake-up descriptor, reads the socket's state and
-  either returns or waits on. `Socket.closed` says that the socket is gone.
-- **The descriptor is closed after the last waiter has left.** While another thread polls a descriptor, closing it would
-  not end that poll, and the kernel would soon give the same number to a new socket. So closesocket makes the handle
-  invalid, wakes the waiters (`wake_waiters_on_close`) and leaves the descriptor to them: each `end_wait` counts
-  `Socket.waiters_left` down, and the last one calls `Socket.release`.
-- **Wake-up descriptors are kept for the next wait**, from the first WSAStartup to the last WSACleanup, because opening
-  one costs more than a short wait.
+  waiter, so the waiting call checks the state once more between `begin_wait` and its first poll.
+- **A wake-up only means "check again".** The woken call empties its wake-up descriptor, reads the socket's state, and
+  either returns or continues to wait. `Socket.closed` is true if the socket was closed.
+- **The last waiter closes the descriptor.** Closing a descriptor does not end a poll in another thread, and the kernel
+  would soon give the same number to a new socket. So closesocket makes the handle invalid, wakes the waiters
+  (`wake_waiters_on_close`) and leaves the descriptor open: each `end_wait` decrements `Socket.waiters_left`, and the
+  last one calls `Socket.release`.
+- **Wake-up descriptors are reused**, from the first WSAStartup to the last WSACleanup, because opening one costs more
+  than a short wait.
 
-One lock covers the registrations and the handle table, since closing a socket changes both. After a fork the child
-starts with no waiters, new wake-up descriptors and a new lock: the waiting threads exist in the parent only.
+One lock protects the registrations and the handle table, because closing a socket changes both. After a fork the child
+has no waiters, new wake-up descriptors and a new lock: the waiting threads exist only in the parent.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def wake_waiters_on_close(sock: Socket) -> bool:
 
 
 def notify_state_change(sock: Socket) -> None:
-    """Makes the calls that wait on the socket look at its state again."""
+    """Makes the calls that wait on the socket check its state again."""
     if _active:
         with lock:
             for waiter in _active:
@@ -122,7 +122,7 @@ def end_wait(waiter: Waiter) -> None:
 
 
 def milliseconds_left(deadline: float | None) -> int:
-    """The time until the deadline, rounded up, as poll takes it; -1 where there is no deadline."""
+    """The time until the deadline, rounded up, as poll takes it; -1 if there is no deadline."""
     if deadline is None:
         return -1
     return min(max(0, -int(-(deadline - waiting.monotonic()) * 1000 // 1)), 0x7FFFFFFF)
@@ -157,7 +157,7 @@ class SocketWait:
     def until_ready(self) -> bool:
         """Waits until the call should try again; False when the time is over.
 
-        The first time it only registers and returns at once, so that the call looks again before it waits.
+        The first time it only registers and returns at once, so that the call checks again before it waits.
         """
         if self._waiter is not None:
             return wait_ready(self._waiter, self._sock.fd, self._events, self._deadline)
@@ -177,7 +177,7 @@ class SocketWait:
 
 
 def forget_parent() -> None:
-    """After fork: the wake-up descriptors are the parent's, and a thread that is not here may hold the lock."""
+    """After fork: the wake-up descriptors belong to the parent, and a thread of the parent may hold the lock."""
     global lock
     lock = threading.RLock()
     for waiter in _idle + _active:
