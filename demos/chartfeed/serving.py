@@ -1,9 +1,9 @@
 """How the chart server serves one client: what the connection waits for, and what each timer event does.
 
 A connection begins in FIRST_BYTES: its first bytes, or their absence, decide between the article's client, an HTTP
-client and a subscriber. An answer is sent whole, over as many timer events as that takes. Then only the sending side is
-shut down, and what the client still sends is read and discarded up to its end: closing a socket with unread bytes
-resets the connection, and the client would lose the data that is still under way.
+client and a subscriber. An answer is sent completely, over several timer events if needed. Then only the sending side
+is shut down, and what the client still sends is read and discarded until it closes its side: closing a socket with
+unread bytes resets the connection, and the client would lose data that it has not received yet.
 """
 
 from __future__ import annotations

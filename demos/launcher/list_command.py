@@ -1,4 +1,4 @@
-"""``python -m demos list``: the programs in two groups, each with its one-line description."""
+"""``python -m demos list``: the programs in two groups, each with its description."""
 
 from __future__ import annotations
 

@@ -5,9 +5,9 @@ child puts its output lines into one queue; its events go to a file of their own
 in wait_until(): it passes the lines and the events, in order of time, to the job, restarts children, and updates the
 view, until a condition is met.
 
-When a child ends for a reason of its own, the job ends with the child's exit code and error. That error would stand in
-the output twice, once as the child's line: so lines with errors are shown a second later, and not at all when the job
-has reported the same error by then.
+If a child ends although the job did not end it, the job ends with the child's exit code and error. That error would
+appear twice in the output, once as the child's line. So lines with errors are shown a second later, and are not shown
+if the job has reported the same error by then.
 """
 
 from __future__ import annotations

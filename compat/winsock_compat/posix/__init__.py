@@ -1,6 +1,6 @@
 """The operating system: the only part of the package that knows it, and the only one that uses cffi.
 
-The other folders (calls/, state/) knows Winsock's rules and reaches the kernel through three modules:
+The other folders (calls/, state/) know Winsock's rules and reaches the kernel through three modules:
 
 - `system`: system calls on descriptors (socket, bind, accept, recv, send, close, options)
 - `waiting`: poll, the descriptors that wake a poll in another thread, and the clock of all deadlines
