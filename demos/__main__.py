@@ -1,4 +1,4 @@
-"""``python -m demos``: the demos' command line. Each subcommand is a module, imported only when it is asked for."""
+"""``python -m demos``: the demos' command line. Each subcommand is a module, imported only when it is used."""
 
 from __future__ import annotations
 
@@ -9,22 +9,42 @@ import io
 import sys
 from collections.abc import Sequence
 
-from demos.launcher.final_line import last_words
+from demos.launcher.final_line import write_final_line
 from demos.registry import SUBCOMMANDS
 
 _UNWRITABLE = 4
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a subcommand and return its exit code: 0, 1 positions unequal, 2 options, 3 network, 4 data or account.
+    """Run a subcommand and return its exit code: 0, 1 unequal results, 2 options, 3 network, 4 data or account.
 
-    Errors: SystemExit as argparse has it, with 2 after a bad option.
+    Errors: SystemExit with 2 after a bad option, with 0 after --help.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     for stream in (sys.stdout, sys.stderr):
-        # A symbol or a path may hold what the terminal's code page lacks: show it escaped rather than fail.
+        # The terminal's code page may lack a letter of a symbol or a path: show it escaped instead of failing.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    parser = _parser(arguments)
+    try:
+        try:
+            args = parser.parse_args(arguments)
+            code: int = args.main(args)
+        finally:
+            # Python flushes at exit as well, but would report a failure there in its own way.
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except OSError as error:
+        # The error of a file has its name, that of a stream has none.
+        if error.filename is not None:
+            raise
+        write_final_line(f"{parser.prog}: error: standard output cannot be written: {error.strerror}\n")
+        return _UNWRITABLE
+    return code
+
+
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser of all subcommands; only the one that the arguments name is imported."""
     parser = argparse.ArgumentParser(
         prog="python -m demos",
         description="Run the article's programs from a checkout.",
@@ -42,21 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             subparsers.choices[name].set_defaults(main=module.main)
         else:
             subparsers.add_parser(name, help=subcommand.help)
-    try:
-        try:
-            args = parser.parse_args(arguments)
-            code: int = args.main(args)
-        finally:
-            # What still waits, the text of --help included: later its failure would be Python's to tell.
-            if sys.stdout is not None:
-                sys.stdout.flush()
-    except OSError as error:
-        # An error of a file bears its name, one of a stream does not.
-        if error.filename is not None:
-            raise
-        last_words(f"{parser.prog}: error: standard output cannot be written: {error.strerror}\n")
-        return _UNWRITABLE
-    return code
+    return parser
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """Every program and every subcommand of ``python -m demos``, by name.
 
-A new program gets one line here. Nothing is imported before it is asked for.
+A new program gets one line here. A module is imported only when its command is used.
 """
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,30 +22,51 @@ class Subcommand(NamedTuple):
     help: str
 
 
-# The programs that `run` takes: each name with its file below demos/.
+class Kind(Enum):
+    """What a program is for; the value is the heading of its group in ``python -m demos list``."""
+
+    STUDY = "the article's programs, to read next to its listings"
+    PRODUCT = "the product programs, which do more and use the same protocols"
+
+
+class Entry(NamedTuple):
+    """A program: its file below demos/, its kind, and the groups of terminal commands that its --help shows.
+
+    ``product`` names the product program that has the inputs of a study program, and more.
+    """
+
+    file: str
+    kind: Kind = Kind.PRODUCT
+    product: str = ""
+    commands: tuple[str, ...] = ()
+
+
+# The programs that `run` takes, by name.
 PROGRAMS = {
-    "chart_client": "chartfeed/client.py",
-    "chart_server": "chartfeed/server.py",
-    "copier": "copier/copier.py",
-    "provider": "copier/provider.py",
-    "signal_client": "signal/client.py",
-    "signal_server": "signal/server.py",
-    "tick_client": "ticks/client.py",
-    "tick_collector": "collector/collector.py",
-    "tick_sender": "collector/sender.py",
-    "tick_server": "ticks/server.py",
-    "tpl_client": "template/client.py",
-    "tpl_server": "template/server.py",
+    "chart_client": Entry("chartfeed/client.py", commands=("chart",)),
+    "chart_server": Entry("chartfeed/server.py", commands=("chart",)),
+    "copier": Entry("copier/copier.py", commands=("trade",)),
+    "provider": Entry("copier/provider.py", commands=("trade",)),
+    "signal_client": Entry("signal/client.py", Kind.STUDY, "copier", ("trade",)),
+    "signal_server": Entry("signal/server.py", Kind.STUDY, "provider", ("trade",)),
+    "tick_client": Entry("ticks/client.py", Kind.STUDY, "tick_sender"),
+    "tick_collector": Entry("collector/collector.py"),
+    "tick_sender": Entry("collector/sender.py"),
+    "tick_server": Entry("ticks/server.py", Kind.STUDY, "tick_collector"),
+    "tpl_client": Entry("template/client.py", Kind.STUDY, "chart_client", ("chart",)),
+    "tpl_server": Entry("template/server.py", Kind.STUDY, "chart_server", ("chart",)),
 }
 
 SUBCOMMANDS = {
-    "collected": Subcommand("demos.collector.collected_command", "show, export and draw collected ticks"),
-    "list": Subcommand("demos.launcher.list_command", "name the programs"),
+    "collected": Subcommand(
+        "demos.collector.collected_command", "show, export and draw what a tick collector has collected"
+    ),
+    "list": Subcommand("demos.launcher.list_command", "list the programs"),
     "run": Subcommand("demos.launcher.run_command", "attach one program to a chart and drive it"),
-    "signal": Subcommand("demos.copier.job", "copy trades from a signal server to its clients"),
+    "signal": Subcommand("demos.copier.job_command", "copy trades from a provider to its copiers"),
     "tick_clients": Subcommand("demos.collector.senders_command", "attach a tick client to each of several charts"),
-    "ticks": Subcommand("demos.collector.job", "collect the ticks of several clients in a tick server"),
-    "tpl": Subcommand("demos.chartfeed.job", "send a chart's template to a subscriber and compare both charts"),
+    "ticks": Subcommand("demos.collector.job_command", "collect the ticks of several senders in a collector"),
+    "tpl": Subcommand("demos.chartfeed.job_command", "send a chart's template to a subscriber and compare both charts"),
 }
 
 
@@ -54,7 +76,8 @@ def find_program(name: str | Path) -> Program:
     Errors: ProgramError when there is no such program, or when the module has none of the event functions.
     """
     text = str(name)
-    path = Path(name) if text.endswith(".py") else _DEMOS / PROGRAMS.get(text, "")
+    entry = entry_of(text)
+    path = Path(name) if text.endswith(".py") else _DEMOS / (entry.file if entry else "")
     if not path.is_file():
         raise ProgramError(f"no program {text!r}: give a name that `python -m demos list` shows, or a .py file")
     program = read_program(path.resolve(), path.stem if text.endswith(".py") else text)
@@ -63,6 +86,11 @@ def find_program(name: str | Path) -> Program:
     return program
 
 
-def list_programs() -> list[Program]:
-    """The registered programs, by name."""
-    return [find_program(name) for name in sorted(PROGRAMS)]
+def entry_of(name: str) -> Entry | None:
+    """The registered program with this name; None for a .py file."""
+    return PROGRAMS.get(name)
+
+
+def list_programs(kind: Kind | None = None) -> list[Program]:
+    """The registered programs, all or those of one kind, by name."""
+    return [find_program(name) for name, entry in sorted(PROGRAMS.items()) if kind in (None, entry.kind)]

@@ -1,4 +1,4 @@
-"""Compares two charts: their templates and their pictures."""
+"""Whether two charts are the same: their templates, and their pictures."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from demos.terminal.charts.template_file import parse, to_bytes
 
 
 def same_templates(first: Path, second: Path) -> bool:
-    """Whether two templates are equal, apart from the identifiers of the charts and the programs on them.
+    """Whether two templates are equal, apart from the charts' identifiers and the programs that run on them.
 
-    Errors: OSError; TemplateError when one is not a template.
+    Errors: OSError; TemplateError when a file is not a template.
     """
     documents = [parse(path.read_bytes()) for path in (first, second)]
     for document in documents:
@@ -21,7 +21,7 @@ def same_templates(first: Path, second: Path) -> bool:
 
 
 def unequal_pixels(first: Path, second: Path) -> int:
-    """How many pixels of two PNG files differ; all of them when the sizes differ.
+    """How many pixels of two PNG files differ; all pixels when the sizes differ.
 
     Errors: OSError; ImportError without matplotlib.
     """

@@ -1,307 +1,185 @@
-"""``python -m demos tpl``: a template server and its client as processes of their own, and two pictures to compare."""
+"""The job of ``python -m demos tpl``: a template server, its client, and their two charts."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import queue
-import random
-import sys
-import tempfile
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from demos.chartfeed.compare import same_templates, unequal_pixels
-from demos.chartfeed.job_options import add_parser
-from demos.chartfeed.provider_commands import changes_raised, first_commands, random_bars, step
-from demos.copier.tally import Timeline
-from demos.launcher.children import FATAL, Child, Line
-from demos.launcher.run_command import stopped_by_signals
+from demos.chartfeed.provider_commands import change_command, change_count, opening_commands, random_bars
+from demos.chartfeed.tally import Tally
+from demos.chartfeed.view import summary_text, tables
+from demos.launcher.children import Child
+from demos.launcher.job import Job
+from demos.launcher.market_options import chosen_seed
+from demos.launcher.runner import JobError, Runner
+from demos.launcher.timeline import lag_summary
+from demos.launcher.views import Process, Tables
 from demos.terminal.charts import drawing
-from demos.terminal.charts.history import History
-from demos.terminal.interfaces import TerminalError
+from demos.terminal.charts.history import Bar, History
+from demos.terminal.interfaces import ProgramError
 from demos.terminal.mql.constants import TIMEFRAMES
 from demos.terminal.paper.export_file import check_export, ticks_of
 from demos.terminal.paper.export_names import symbol_and_period
 from demos.terminal.points import price_text
-from demos.terminal.runtime.clock import RealClock
-from demos.terminal.runtime.log import escaped
-
-__all__ = ["add_parser", "main"]
 
 PROVIDER, SUBSCRIBER = "provider", "subscriber"
 
-# All of the file is the past of both terminals: then both draw the same bars.
+# Both terminals take the whole file as history: then both draw the same bars.
 _ALL = 10**9
+
+# The bars of the chart that the provider's objects refer to.
+_BARS = 120
 
 _STARTING = 30.0
 _CATCHING_UP = 15.0
-_DRAWING = 60.0
-_TURN = 0.05
+
+# Seconds between two changes of the chart in a longer run.
 _EVERY = 1.0
-_INTERRUPTED = 130
 
 
-class JobError(TerminalError):
-    """A reason to end the job, with its exit code."""
+class TplJob(Job):
+    """The provider prepares its chart, the subscriber gets it, and in a longer run also each change."""
 
-    def __init__(self, code: int, text: str) -> None:
-        super().__init__(text)
-        self.code = code
+    command = "tpl"
+    # At its end a terminal draws its picture.
+    grace = 60.0
+    names = (PROVIDER, SUBSCRIBER)
+    server_program = "chart_server"
+    client_program = "chart_client"
 
+    def __init__(self, options: argparse.Namespace) -> None:
+        super().__init__(options)
+        self.tally = Tally()
+        self.expected_changes = 1
 
-class Told(Child):
-    """A child that takes commands."""
-
-    def tell(self, command: str) -> None:
-        """Write a command to its standard input. What a child that has ended no longer reads is no error here."""
-        assert self._process is not None
-        assert self._process.stdin is not None
-        with suppress(OSError):
-            # Past the stream's buffer, which would fail once more when it is closed.
-            os.write(self._process.stdin.fileno(), f"{command}\n".encode())
-
-
-@dataclass
-class Job:
-    """One run: its processes, what they have told, and where their files are."""
-
-    options: argparse.Namespace
-    bars: Path
-    files: Path
-    out: Path
-    clock: RealClock = field(default_factory=RealClock)
-    lines: queue.SimpleQueue[Line] = field(default_factory=queue.SimpleQueue)
-    children: dict[str, Told] = field(default_factory=dict)
-    port: int = 0
-    # When each message was made and applied, by its checksum; what the last one made has in it.
-    made: dict[int, int] = field(default_factory=dict)
-    applied: list[tuple[int, int]] = field(default_factory=list)
-    newest: dict[str, Any] = field(default_factory=dict)
-    expected: int = 1
-    stopping: bool = False
-
-    def __post_init__(self) -> None:
-        self.timeline = Timeline({name: self.files / f"{name}.jsonl" for name in (PROVIDER, SUBSCRIBER)})
+    def prepare(self, folder: Path, stack: ExitStack) -> None:
+        """See Job."""
+        problem = None if self.options.no_pictures else drawing.problem()
+        if problem:
+            raise ProgramError(f"{problem}; or --no-pictures")
+        self.folder = folder
+        self.out = self.options.out.absolute()
+        self.out.mkdir(parents=True, exist_ok=True)
+        for name in self.names:
+            for suffix in ("tpl", "png"):
+                # A file of an earlier run must not be taken for one of this run.
+                self._file(name, suffix).unlink(missing_ok=True)
+        self.bars = (self.options.bars or random_bars(folder, chosen_seed(self.options))).absolute()
         self.symbol, period = symbol_and_period(self.bars)
         self.period = next(name for name, value in TIMEFRAMES.items() if value == period)
+        export = check_export(self.bars, "bar")
+        self.digits = export.digits
+        history = History()
+        for tick in ticks_of(export, self.symbol):
+            history.take(tick)
+        self.chart: Sequence[Bar] = history.bars(self.symbol, period, _BARS)
 
-    def stop(self) -> None:
-        """Have the job come to its end; may be called from a signal handler."""
-        self.stopping = True
+    def run(self, runner: Runner) -> None:
+        """See Job."""
+        self._start(runner, PROVIDER, [self.server_program, f"--Port={self.options.Port}"])
+        self.prepare_chart(runner)
+        if runner.stopping:
+            raise JobError(1, "interrupted before the subscriber was started")
+        # The subscriber shows something else when it starts.
+        other = "GBPUSD" if self.symbol != "GBPUSD" else "EURUSD"
+        inputs = [f"--Port={self.tally.port}", f"--chart={other},M15", *self.client_inputs()]
+        self._start(runner, SUBSCRIBER, [self.client_program, *inputs])
+        if self.options.duration is None:
+            subscriber = runner.children[SUBSCRIBER]
+            subscriber.may_end = True
+            runner.wait_until(
+                lambda: subscriber.exit_code() is not None, _STARTING, "the subscriber did not end in time"
+            )
+        else:
+            self._follow(runner)
 
-    def file(self, name: str, suffix: str) -> Path:
-        """What a terminal leaves."""
-        return self.out / f"{name}.{suffix}"
+    def prepare_chart(self, runner: Runner) -> None:
+        """Have the provider draw on its chart, and wait for the template of all that."""
+        for command in opening_commands(self.chart, self.digits):
+            self._change(runner, command)
+        late = "the provider did not make its template in time"
+        runner.wait_until(lambda: self.tally.port != 0 and self._is_made(), _STARTING, late)
 
+    def client_inputs(self) -> list[str]:
+        """Inputs of the client's program beyond Host and Port."""
+        return [f"--follow={str(self.options.duration is not None).lower()}"]
 
-def main(args: argparse.Namespace) -> int:
-    """Run the job; returns its exit code. What cannot be done is one line on standard error."""
-    trouble = None if args.no_pictures else drawing.problem()
-    if trouble:
-        return _failed(2, f"{trouble}; or --no-pictures")
-    try:
-        # On Windows a file may still be held for a moment by a process that has ended; that is no failure.
-        with tempfile.TemporaryDirectory(prefix="tpl-", ignore_cleanup_errors=True) as folder:
-            args.out.mkdir(parents=True, exist_ok=True)
-            seed = random.SystemRandom().randrange(1_000_000) if args.seed is None else args.seed
-            bars = args.bars or random_bars(Path(folder), seed)
-            job = Job(args, bars.absolute(), Path(folder), args.out.absolute())
-            summary = _run(job)
-    except TerminalError as error:
-        return _failed(error.code, str(error))
-    except OSError as error:
-        return _failed(4, str(error))
-    except KeyboardInterrupt:
-        return _INTERRUPTED
-    print(json.dumps(summary) if args.json else _text(summary), flush=True)
-    return _failed(1, summary["problem"]) if summary["problem"] else 0
+    def take_event(self, child: Child, event: Mapping[str, Any]) -> None:
+        """See Job."""
+        self.tally.take(event)
 
+    def tables(self, processes: Sequence[Process], state: str, height: int) -> Tables:
+        """See Job."""
+        return tables(self.tally, PROVIDER, processes, state)
 
-def _failed(code: int, text: str) -> int:
-    print(f"python -m demos tpl: error: {escaped(text)}", file=sys.stderr)
-    return code
+    def summary(self, runner: Runner) -> dict[str, Any]:
+        """See Job."""
+        tally = self.tally
+        templates = same_templates(self._file(PROVIDER, "tpl"), self._file(SUBSCRIBER, "tpl"))
+        pixels = None
+        if not self.options.no_pictures:
+            pixels = unequal_pixels(self._file(PROVIDER, "png"), self._file(SUBSCRIBER, "png"))
+        problem = None
+        if not tally.applied:
+            problem = "the subscriber has not applied a template"
+        elif not templates:
+            problem = "the templates are not equal"
+        elif pixels:
+            problem = f"the pictures differ in {pixels} pixels"
+        return {
+            "symbol": self.symbol,
+            "made": tally.made,
+            "applied": tally.applied,
+            "bytes": tally.bytes,
+            "equal": problem is None,
+            "templates_equal": templates,
+            "unequal_pixels": pixels,
+            "lag_ms": lag_summary(tally.lags),
+            "files": sorted(str(path) for name in self.names for path in self.out.glob(f"{name}.*")),
+            "problem": problem,
+        }
 
+    def summary_text(self, summary: Mapping[str, Any]) -> str:
+        """See Job."""
+        return summary_text(summary)
 
-def _run(job: Job) -> dict[str, Any]:
-    for name in (PROVIDER, SUBSCRIBER):
-        for suffix in ("tpl", "png"):
-            # What an earlier run has left must not stand for what this one does.
-            job.file(name, suffix).unlink(missing_ok=True)
-    try:
-        with stopped_by_signals(job.stop):
-            _show(job)
-    finally:
-        for child in job.children.values():
-            child.release()
-        for child in job.children.values():
-            # It draws its picture now.
-            child.end(_DRAWING)
-        _drain(job)
-        _take_events(job)
-        job.timeline.close()
-    for child in job.children.values():
-        _check(child)
-    return _summary(job)
+    def _follow(self, runner: Runner) -> None:
+        """Change the provider's chart again and again while the subscriber stays connected."""
+        applied = "the subscriber has not applied a template in time"
+        runner.wait_until(lambda: self.tally.applied > 0, _STARTING, applied)
+        runner.state = "following"
+        end = runner.clock.monotonic() + self.options.duration
+        price = price_text(self.chart[-1].close, self.digits)
+        number = 0
+        while not runner.stopping and runner.clock.monotonic() < end:
+            number += 1
+            self._change(runner, change_command(number, self.symbol, self.period, price))
+            runner.wait_until(lambda: False, _EVERY)
+        runner.stopping = False
+        runner.state = "catching up"
+        late = "the subscriber did not apply the last change in time"
+        runner.wait_until(lambda: self._is_made() and self.tally.newest_is_applied, _CATCHING_UP, late)
 
+    def _file(self, name: str, suffix: str) -> Path:
+        """A file that a terminal leaves."""
+        path: Path = self.out / f"{name}.{suffix}"
+        return path
 
-def _show(job: Job) -> None:
-    """The provider prepares its chart, the subscriber gets it, and in a longer run each change."""
-    export = check_export(job.bars, "bar")
-    history = History()
-    for tick in ticks_of(export, job.symbol):
-        history.take(tick)
-    bars = history.bars(job.symbol, TIMEFRAMES[job.period], 120)
-    _start(job, PROVIDER, "chart_server", [f"--Port={job.options.Port}"])
-    for command in first_commands(bars, export.digits):
-        _tell(job, command)
-    _until(job, lambda: job.port != 0 and _is_made(job), _STARTING, "the provider has not made its template")
-    other = "GBPUSD" if job.symbol != "GBPUSD" else "EURUSD"
-    lasting = job.options.duration is not None
-    # The subscriber looks at something else when it starts.
-    arguments = [f"--Port={job.port}", f"--chart={other},M15", f"--follow={str(lasting).lower()}"]
-    _start(job, SUBSCRIBER, "chart_client", arguments)
-    if not lasting:
-        _until(job, lambda: job.children[SUBSCRIBER].ended() is not None, _STARTING, "the subscriber does not end")
-        return
-    _until(job, lambda: bool(job.applied), _STARTING, "the subscriber has applied nothing")
-    end = job.clock.monotonic() + job.options.duration
-    number = 0
-    while not job.stopping and job.clock.monotonic() < end:
-        number += 1
-        _tell(job, step(number, job.symbol, job.period, price_text(bars[-1].close, export.digits)))
-        _until(job, lambda: False, _EVERY)
-    job.stopping = False
-    _until(
-        job,
-        lambda: _is_made(job) and bool(job.applied) and job.applied[-1][1] == job.newest["crc"],
-        _CATCHING_UP,
-        "the subscriber has not got the last change",
-    )
+    def _is_made(self) -> bool:
+        return self.tally.changes == self.expected_changes
 
+    def _change(self, runner: Runner, command: str) -> None:
+        self.expected_changes += change_count(command)
+        runner.send_command(PROVIDER, command)
 
-def _start(job: Job, name: str, program: str, inputs: Sequence[str]) -> None:
-    arguments = [
-        "run",
-        program,
-        *inputs,
-        f"--bars={job.bars}",
-        f"--history={_ALL}",
-        f"--timer-ms={job.options.timer_ms}",
-    ]
-    arguments += [f"--events={job.files / name}.jsonl", f"--data={job.files / name}"]
-    arguments += [f"--save-template={job.file(name, 'tpl')}"]
-    if not job.options.no_pictures:
-        arguments.append(f"--picture={job.file(name, 'png')}")
-    job.children[name] = Told(name, arguments, job.lines)
-    job.children[name].start()
-    _say(job, f"job | {name} is process {job.children[name].pid}")
-
-
-def _tell(job: Job, command: str) -> None:
-    _say(job, f"job | {PROVIDER}: {command}")
-    job.expected += changes_raised(command)
-    job.children[PROVIDER].tell(command)
-
-
-def _is_made(job: Job) -> bool:
-    return job.newest.get("changes") == job.expected
-
-
-def _until(job: Job, done: Callable[[], bool], seconds: float, late: str = "") -> None:
-    """Let the job go on until something is so, the time is over, or somebody wants it to stop.
-
-    Errors: JobError when the time is over and ``late`` says what for; when a child has failed.
-    """
-    end = job.clock.monotonic() + seconds
-    while not done() and not job.stopping:
-        if job.clock.monotonic() >= end:
-            if late:
-                raise JobError(1, late)
-            return
-        with suppress(queue.Empty):
-            _take_line(job, job.lines.get(timeout=_TURN))
-        _drain(job)
-        _take_events(job)
-        for child in job.children.values():
-            _check(child)
-
-
-def _check(child: Told) -> None:
-    """Errors: JobError when a child has failed, or was killed."""
-    code = child.ended()
-    if code:
-        text = f"{child.name} ended with exit code {code}: {child.last_error}"
-        child.end()
-        raise JobError(code if code in FATAL else 1, text)
-
-
-def _drain(job: Job) -> None:
-    while not job.lines.empty():
-        _take_line(job, job.lines.get())
-
-
-def _take_line(job: Job, line: Line) -> None:
-    _say(job, f"{line.child} | {line.text}")
-
-
-def _say(job: Job, text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-def _take_events(job: Job) -> None:
-    for _, event in job.timeline.until(job.clock.monotonic()):
-        if event["kind"] == "listening":
-            job.port = event["port"]
-        elif event["kind"] == "created":
-            job.newest = event
-            job.made.setdefault(event["crc"], event["t"])
-        elif event["kind"] == "applied":
-            job.applied.append((event["t"], event["crc"]))
-
-
-def _summary(job: Job) -> dict[str, Any]:
-    """What the job comes to."""
-    templates = same_templates(job.file(PROVIDER, "tpl"), job.file(SUBSCRIBER, "tpl"))
-    pixels = None
-    if not job.options.no_pictures:
-        pixels = unequal_pixels(job.file(PROVIDER, "png"), job.file(SUBSCRIBER, "png"))
-    lags = [(time - job.made[crc]) / 1e6 for time, crc in job.applied if crc in job.made]
-    problem = None
-    if not job.applied:
-        problem = "the subscriber has applied nothing"
-    elif not templates:
-        problem = "the templates are not equal"
-    elif pixels:
-        problem = f"the pictures differ in {pixels} pixels"
-    return {
-        "symbol": job.symbol,
-        "made": len(job.made),
-        "applied": len(job.applied),
-        "bytes": job.newest.get("bytes", 0),
-        "equal": problem is None,
-        "templates_equal": templates,
-        "unequal_pixels": pixels,
-        "lag_ms": {"median": median(lags), "max": max(lags)} if lags else {"median": None, "max": None},
-        "files": sorted(str(path) for name in (PROVIDER, SUBSCRIBER) for path in job.out.glob(f"{name}.*")),
-        "problem": problem,
-    }
-
-
-def _text(summary: dict[str, Any]) -> str:
-    lag = summary["lag_ms"]
-    pixels = summary["unequal_pixels"]
-    lines = [
-        f"{summary['made']} templates made, {summary['applied']} applied, the last one of {summary['bytes']} bytes",
-        f"templates: {'equal' if summary['templates_equal'] else 'NOT EQUAL'}",
-        f"pictures:  {'not drawn' if pixels is None else 'equal' if not pixels else f'{pixels} pixels differ'}",
-        *summary["files"],
-    ]
-    if summary["applied"] > 1:
-        lines.insert(1, f"lag from template to chart: median {lag['median']:.0f} ms, max {lag['max']:.0f} ms")
-    return "\n".join(lines)
+    def _start(self, runner: Runner, name: str, program: Sequence[str]) -> None:
+        arguments = ["run", *program, f"--bars={self.bars}", f"--history={_ALL}"]
+        arguments += [f"--timer-ms={self.options.timer_ms}", f"--data={self.folder / name}"]
+        arguments += [f"--save-template={self._file(name, 'tpl')}"]
+        if not self.options.no_pictures:
+            arguments.append(f"--picture={self._file(name, 'png')}")
+        runner.start(name, arguments)

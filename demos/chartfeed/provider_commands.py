@@ -1,4 +1,4 @@
-"""The commands that change the provider's chart in ``python -m demos tpl``, and a bar export to show on it."""
+"""The bars and the chart changes of ``python -m demos tpl``: commands for the provider's terminal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _HEADERS = "<DATE>\t<TIME>\t<OPEN>\t<HIGH>\t<LOW>\t<CLOSE>\t<TICKVOL>\t<VOL>\t<S
 
 
 def random_bars(folder: Path, seed: int) -> Path:
-    """Write a bar export of a random walk, sixty ticks an hour, for a job without ``--bars``."""
+    """Write a bar export of a random walk with sixty ticks an hour; returns the file."""
     spec = SymbolSpec("EURUSD")
     path = folder / "EURUSD_H1.tsv"
     lines = [_HEADERS]
@@ -33,8 +33,8 @@ def random_bars(folder: Path, seed: int) -> Path:
     return path
 
 
-def first_commands(bars: Sequence[Bar], digits: int) -> list[str]:
-    """Averages, levels, lines and texts for a chart of these bars."""
+def opening_commands(bars: Sequence[Bar], digits: int) -> list[str]:
+    """Commands that put averages, levels, lines and texts on a chart of these bars."""
     backs = {bar.time: len(bars) - 1 - number for number, bar in enumerate(bars)}
     highest, lowest = max(bars, key=lambda bar: bar.high), min(bars, key=lambda bar: bar.low)
     high, low = price_text(highest.high, digits), price_text(lowest.low, digits)
@@ -51,8 +51,8 @@ def first_commands(bars: Sequence[Bar], digits: int) -> list[str]:
     ]
 
 
-def step(number: int, symbol: str, period: str, price: str) -> str:
-    """The command with this number, counted from 1, that changes the provider's chart."""
+def change_command(number: int, symbol: str, period: str, price: str) -> str:
+    """The command for the change with this number, from 1 on."""
     if number % 4 == 0:
         other = "H4" if period != "H4" else "D1"
         return f"chart {symbol} {other if number % 8 == 4 else period}"
@@ -61,6 +61,6 @@ def step(number: int, symbol: str, period: str, price: str) -> str:
     return f"text {5 * number % 90} {price} step {number}"
 
 
-def changes_raised(command: str) -> int:
-    """How many changes a program on the chart counts: after another symbol or period its OnInit runs as well."""
+def change_count(command: str) -> int:
+    """How many changes the server counts after a command: another symbol or period also restarts the program."""
     return 2 if command.startswith("chart ") else 1

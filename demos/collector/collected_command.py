@@ -16,7 +16,7 @@ from demos.terminal.points import price_text
 from demos.terminal.runtime.log import escaped
 
 if TYPE_CHECKING:
-    from demos.launcher.run_command import SubParsers
+    from demos.launcher.option_types import SubParsers
 
 
 def add_parser(subparsers: SubParsers) -> None:

@@ -1,4 +1,4 @@
-"""Names for as many symbols as a job wants."""
+"""Names for as many symbols as a job needs."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ _DIGITS = {"EURUSD": 5, "USDJPY": 3, "GBPUSD": 5, "XAUUSD": 2, "AUDUSD": 5, "USD
 
 
 def symbols_for(number: int, only: str | None = None) -> list[str]:
-    """So many names: EURUSD, USDJPY …, EURUSD.2, USDJPY.2 …; or of ``only`` alone."""
+    """This many names: EURUSD, USDJPY …, EURUSD.2, USDJPY.2 …; with ``only`` names made from that one."""
     bases = [only] if only else list(_DIGITS)
     names = (base if round == 1 else f"{base}.{round}" for round in count(1) for base in bases)
     return list(islice(names, number))
 
 
 def digits_of(symbol: str) -> int:
-    """The digits of a price where no file tells them."""
+    """The digits of a symbol's price where there is no file that shows them."""
     return _DIGITS.get(symbol.partition(".")[0], 5)

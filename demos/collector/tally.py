@@ -1,4 +1,4 @@
-"""What the events of tick clients and the server's file add up to."""
+"""What the events of the clients and the server's database add up to."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SERVER = "server"
 
 @dataclass
 class Client:
-    """What is known of one client: how many ticks each of its symbols has had, and the ports they went out from."""
+    """What is known of one client: the ticks of each of its symbols, and the local ports that it sends from."""
 
     name: str
     ticks: dict[str, int] = field(default_factory=dict)
@@ -23,7 +23,7 @@ class Client:
 
 
 class Tally:
-    """Takes events of the clients, and what the server's file says; what that said at first is not counted."""
+    """Takes events of the clients and rows of the server's database; ticks of earlier runs are not counted."""
 
     def __init__(self, clients: Sequence[str]) -> None:
         self.port = 0
@@ -36,7 +36,7 @@ class Tally:
 
     @property
     def ticks(self) -> int:
-        """All ticks that the clients have had, sent or not."""
+        """All ticks that the clients' programs were given, sent or not."""
         return sum(sum(client.ticks.values()) for client in self.clients.values())
 
     @property
@@ -50,7 +50,7 @@ class Tally:
         return sum(client.received for client in self.clients.values())
 
     def begin(self, symbols: Sequence[SymbolRow], senders: Sequence[SenderRow]) -> None:
-        """Take what the file holds before anything is sent."""
+        """Take the rows of the database before anything is sent."""
         self._symbols_before = {symbol.name: symbol.ticks for symbol in symbols}
         self._senders_before = {sender.address: sender for sender in senders}
 
@@ -65,8 +65,8 @@ class Tally:
             self.clients[name].ticks[event["symbol"]] = event["ticks"]
             self.clients[name].sent[event["symbol"]] = event["sent"]
 
-    def look(self, symbols: Sequence[SymbolRow], senders: Sequence[SenderRow]) -> None:
-        """Take what the file holds now."""
+    def take_rows(self, symbols: Sequence[SymbolRow], senders: Sequence[SenderRow]) -> None:
+        """Take the present rows of the database."""
         new = ((row, row.ticks - self._symbols_before.get(row.name, 0)) for row in symbols)
         self.symbols = [row._replace(ticks=ticks) for row, ticks in new if ticks]
         owners = {f"127.0.0.1:{port}": client for client in self.clients.values() for port in client.ports}

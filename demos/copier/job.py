@@ -1,298 +1,191 @@
-"""``python -m demos signal``: a signal server and two clients as processes of their own, and what came of it."""
+"""The job of ``python -m demos signal``: a provider and two copiers."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import math
-import queue
-import random
-import sys
-import tempfile
-from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
-from demos.copier.job_options import add_parser
-from demos.copier.tally import ORDERING, SERVER, Tally, Timeline, lag_summary
-from demos.copier.view import View, choose_view, summary_text
-from demos.launcher.children import FATAL, MOST_FAILURES, MOST_RESTARTS, Child, Line, error_of
-from demos.launcher.run_command import stopped_by_signals
-from demos.terminal.interfaces import TerminalError
+from demos.copier.tally import SERVER, Client, Tally
+from demos.copier.view import summary_text, tables
+from demos.launcher.children import Child
+from demos.launcher.job import Job
+from demos.launcher.log_lines import LAST_TICK
+from demos.launcher.market_options import check_source, chosen_seed, source_arguments
+from demos.launcher.runner import Runner
+from demos.launcher.timeline import ORDERING, lag_summary
+from demos.launcher.views import Process, Tables
 from demos.terminal.paper.account import PaperAccount
-from demos.terminal.paper.export_file import check_export
 from demos.terminal.points import volume_text
-from demos.terminal.runtime.clock import RealClock
-from demos.terminal.runtime.log import escaped
-
-__all__ = ["add_parser", "main"]
 
 CLIENTS = ("client1", "client2")
+
+# How many timer periods the clients have to copy the last trade.
 PERIODS = 5
 
 _STARTING = 30.0
-_TURN = 0.05
-
-# So long a child's error is held back: when it was what ended the child, the job tells it, and nobody else.
-_LAST_WORDS = 1.0
-_INTERRUPTED = 130
 _NEVER = "never connected"
-_LAST_TICK = "the last tick has been replayed"
 
 
-class JobError(TerminalError):
-    """A reason to end the job, with its exit code."""
+class SignalJob(Job):
+    """The provider trades until the time or the file is over; then the copiers have a moment to catch up."""
 
-    def __init__(self, code: int, text: str) -> None:
-        super().__init__(text)
-        self.code = code
+    command = "signal"
+    # The accounts show whether a process has done its work.
+    checks_last_exit_codes = False
+    names = (SERVER, *CLIENTS)
+    server_program = "provider"
+    client_program = "copier"
 
+    def __init__(self, options: argparse.Namespace) -> None:
+        super().__init__(options)
+        self.tally = Tally(CLIENTS)
+        self.ticks_over = False
+        self.accounts = Path()
+        self.pause = Path()
 
-@dataclass
-class Job:
-    """One run: its processes, what they have told, and where their files are."""
+    def prepare(self, folder: Path, stack: ExitStack) -> None:
+        """See Job."""
+        # Once, before anything is started, rather than in every child.
+        check_source(self.options, self.options.digits)
+        self.accounts = self.options.accounts or folder
+        self.accounts.mkdir(parents=True, exist_ok=True)
+        self.pause = folder / "pause"
+        if not source_arguments(self.options):
+            self.options.seed = chosen_seed(self.options)
 
-    options: argparse.Namespace
-    files: Path
-    accounts: Path
-    view: View
-    tally: Tally = field(default_factory=lambda: Tally(CLIENTS))
-    clock: RealClock = field(default_factory=RealClock)
-    lines: queue.SimpleQueue[Line] = field(default_factory=queue.SimpleQueue)
-    children: dict[str, Child] = field(default_factory=dict)
-    alive: set[str] = field(default_factory=set)
-    held: deque[tuple[float, Line]] = field(default_factory=deque)
-    told: Line | None = None
-    stopping: bool = False
-    ticks_over: bool = False
-    state: str = "starting"
+    def run(self, runner: Runner) -> None:
+        """See Job."""
+        # While this file exists there is no tick and no trade: none of them happens before the clients are connected.
+        self.pause.touch()
+        self._start(runner, SERVER, [self.server_program, f"--Port={self.options.Port}", *self.server_arguments()])
+        runner.wait_until(lambda: self.tally.port != 0, _STARTING)
+        if not self.tally.port:
+            return
+        # After a restart the server listens on the same port again.
+        runner.children[SERVER].arguments.append(f"--Port={self.tally.port}")
+        for name in CLIENTS:
+            self._start(runner, name, [self.client_program, f"--Port={self.tally.port}"])
+        runner.wait_until(lambda: all(client.connected for client in self.tally.clients.values()), _STARTING)
+        if not runner.stopping:
+            runner.state = "trading"
+            self.pause.unlink()
+            self.trade(runner)
+        runner.state = "catching up"
+        self.pause.touch()
+        runner.stopping = False
+        period = self.options.timer_ms / 1000
+        earliest = runner.clock.monotonic() + period + ORDERING
+        runner.wait_until(lambda: self.tally.agreed() and runner.clock.monotonic() > earliest, self.catching_up(period))
+        runner.state = "ending"
 
-    def __post_init__(self) -> None:
-        names = (SERVER, *CLIENTS)
-        self.timeline = Timeline({name: self.files / f"{name}.jsonl" for name in names})
-        self.pause = self.files / "pause"
+    def account(self, name: str) -> Path:
+        """The file of a child's account."""
+        return self.accounts / f"{name}.sqlite"
 
-    def stop(self) -> None:
-        """Have the job come to its end; may be called from a signal handler."""
-        self.stopping = True
+    def server_arguments(self) -> list[str]:
+        """Inputs of the server's program beyond Host and Port."""
+        return ["--fast", f"--strategy={self.options.every}", f"--pause={self.pause}"]
 
+    def trade(self, runner: Runner) -> None:
+        """Wait while the server trades."""
+        forever = self.options.duration is None
+        runner.wait_until(lambda: forever and self.ticks_over, math.inf if forever else self.options.duration)
 
-def main(args: argparse.Namespace) -> int:
-    """Run the job; returns its exit code. What cannot be done is one line on standard error."""
-    if args.seed is None and not (args.bars or args.ticks):
-        args.seed = random.SystemRandom().randrange(1_000_000)
-    try:
-        path = args.bars or args.ticks
-        if path:
-            # Once, before anything is started, rather than by every child.
-            check_export(path, "bar" if args.bars else "tick", args.digits)
-        # On Windows a file may still be held for a moment by a process that has ended; that is no failure.
-        with tempfile.TemporaryDirectory(prefix="signal-", ignore_cleanup_errors=True) as folder:
-            accounts = args.accounts or Path(folder)
-            accounts.mkdir(parents=True, exist_ok=True)
-            summary = _run(args, Path(folder), accounts)
-    except TerminalError as error:
-        return _ended_early(args, error.code, str(error))
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        return _ended_early(args, 4, f"{where}{error.strerror}")
-    except KeyboardInterrupt:
-        return _INTERRUPTED
-    print(json.dumps(summary) if args.json else summary_text(summary), flush=True)
-    if not summary["problem"]:
-        return 0
-    return _failed(3 if summary["problem"].endswith(_NEVER) else 1, summary["problem"])
+    def catching_up(self, period: float) -> float:
+        """The longest time, in seconds, that the clients have to copy the last trade."""
+        return PERIODS * period
 
+    def take_line(self, child: Child, text: str) -> None:
+        """See Job."""
+        if child.name == SERVER and text.endswith(LAST_TICK):
+            self.ticks_over = True
 
-def _ended_early(args: argparse.Namespace, code: int, problem: str) -> int:
-    if args.json:
-        print(json.dumps({"equal": False, "problem": problem}), flush=True)
-    return _failed(code, problem)
-
-
-def _failed(code: int, text: str) -> int:
-    print(f"python -m demos signal: error: {escaped(text)}", file=sys.stderr)
-    return code
-
-
-def _run(options: argparse.Namespace, files: Path, accounts: Path) -> dict[str, Any]:
-    with closing(choose_view((SERVER, *CLIENTS), options.json)) as view:
-        job = Job(options, files, accounts, view)
-        try:
-            with stopped_by_signals(job.stop):
-                _trade(job)
-        finally:
-            for child in job.children.values():
-                child.release()
-            for child in job.children.values():
-                child.end()
-            _drain(job)
-            _show_held(job, math.inf)
-            _take_events(job, math.inf)
-            job.timeline.close()
-    return _summary(job)
-
-
-def _trade(job: Job) -> None:
-    """Start everything, let the server trade, and let the clients catch up."""
-    job.pause.touch()
-    # Until somebody hears of the trades neither a tick nor a trade is to be lost.
-    holding = [f"--hold={job.pause}", f"--pause={job.pause}"]
-    _start(job, SERVER, ["provider", "--fast", f"--strategy={job.options.every}", *holding])
-    _until(job, lambda: job.tally.port != 0, _STARTING)
-    if not job.tally.port:
-        return
-    # Started again, it is to be found where it was.
-    job.children[SERVER].arguments.append(f"--Port={job.tally.port}")
-    for name in CLIENTS:
-        _start(job, name, ["copier", f"--Port={job.tally.port}"])
-    _until(job, lambda: all(client.connected for client in job.tally.clients.values()), _STARTING)
-    # Trading begins when there is somebody to tell of it: a lag is not to hold the time of the start.
-    if not job.stopping:
-        job.state = "trading"
-        job.pause.unlink()
-        forever = job.options.duration is None
-        _until(job, lambda: forever and job.ticks_over, math.inf if forever else job.options.duration)
-    job.state = "catching up"
-    job.pause.touch()
-    job.stopping = False
-    period = job.options.timer_ms / 1000
-    settled = job.clock.monotonic() + period + ORDERING
-    _until(job, lambda: job.tally.agreed() and job.clock.monotonic() > settled, PERIODS * period)
-    job.state = "ending"
-
-
-def _start(job: Job, name: str, program: Sequence[str]) -> None:
-    options = job.options
-    arguments = ["run", *program, f"--timer-ms={options.timer_ms}", f"--speed={options.speed}"]
-    if name == SERVER:
-        arguments.append(f"--Port={options.Port}")
-    for option in ("bars", "ticks"):
-        if getattr(options, option):
-            arguments.append(f"--{option}={getattr(options, option).absolute()}")
-    for option in ("seed", "Symbol", "digits"):
-        if getattr(options, option) is not None:
-            arguments.append(f"--{option}={getattr(options, option)}")
-    arguments += [f"--account={job.accounts / name}.sqlite", f"--events={job.files / name}.jsonl"]
-    job.children[name] = Child(name, arguments, job.lines)
-    _launch(job, job.children[name])
-
-
-def _launch(job: Job, child: Child) -> None:
-    job.alive.discard(child.name)
-    child.start()
-    job.view.line("job", f"{child.name} is process {child.pid}")
-
-
-def _until(job: Job, done: Callable[[], bool], seconds: float) -> None:
-    """Let the job go on until something is so, the time is over, or somebody wants it to stop."""
-    end = job.clock.monotonic() + seconds
-    while not done() and not job.stopping and job.clock.monotonic() < end:
-        with suppress(queue.Empty):
-            _take_line(job, job.lines.get(timeout=_TURN))
-        _drain(job)
-        _show_held(job, job.clock.monotonic())
-        for child in job.children.values():
-            _look_after(job, child)
-        _take_events(job, job.clock.monotonic() - ORDERING)
-        job.view.update(job.tally, list(job.children.values()), job.state)
-
-
-def _drain(job: Job) -> None:
-    while not job.lines.empty():
-        _take_line(job, job.lines.get())
-
-
-def _take_line(job: Job, line: Line) -> None:
-    if error_of(line.text):
-        job.held.append((job.clock.monotonic() + _LAST_WORDS, line))
-    else:
-        job.view.line(*line)
-    if line.child == SERVER and line.text.endswith(_LAST_TICK):
-        job.ticks_over = True
-
-
-def _show_held(job: Job, until: float) -> None:
-    """Show the errors that were held back up to then, but not the one that the job itself ends with."""
-    while job.held and job.held[0][0] <= until:
-        _, line = job.held.popleft()
-        if job.told != Line(line.child, error_of(line.text) or ""):
-            job.view.line(*line)
-
-
-def _take_events(job: Job, until: float) -> None:
-    for name, event in job.timeline.until(until):
+    def take_event(self, child: Child, event: Mapping[str, Any]) -> None:
+        """See Job."""
         if event["kind"] == "started":
-            job.alive.add(name)
-        job.tally.take(name, event)
+            child.ready = True
+        self.tally.take(child.name, event)
+
+    def tables(self, processes: Sequence[Process], state: str, height: int) -> Tables:
+        """See Job."""
+        return tables(self.tally, processes, state)
+
+    def summary(self, runner: Runner) -> dict[str, Any]:
+        """See Job. The positions come from the accounts, which also checks them against their deals."""
+        tally = self.tally
+        positions = {name: account_positions(self.account(name)) for name in self.names}
+        unequal = [name for name in CLIENTS if positions[name] != positions[SERVER]]
+        return {
+            **self.message_counts(tally),
+            "equal": not unequal,
+            "lag_ms": lag_summary(tally.lags()),
+            "trades": tally.trades,
+            "merged": tally.merged,
+            "restarts": sum(child.restarts for child in runner.children.values()),
+            "positions": positions[SERVER],
+            "per_client": [
+                {
+                    "name": client.name,
+                    **self.message_counts(client),
+                    "equal": client.name not in unequal,
+                    "positions": positions[client.name],
+                    "lag_ms": lag_summary(client.lags),
+                    "merged": client.merged,
+                    "restarts": runner.children[client.name].restarts if client.name in runner.children else 0,
+                }
+                for client in tally.clients.values()
+            ],
+            "problem": self.problem(unequal),
+        }
+
+    def message_counts(self, counted: Tally | Client) -> dict[str, int]:
+        """The messages of all clients, or of one."""
+        return {"sent": counted.sent, "received": counted.received}
+
+    def problem(self, unequal: Sequence[str]) -> str | None:
+        """Why the job has failed, or None."""
+        missing = [client.name for client in self.tally.clients.values() if not client.connected]
+        if missing:
+            return f"{', '.join(missing)} {_NEVER}"
+        if unequal:
+            return f"the positions of {', '.join(unequal)} are not equal to the server's"
+        if not self.tally.trades:
+            reason = "the ticks were over before the clients had connected" if self.ticks_over else "there was no time"
+            return f"nothing was traded: {reason}"
+        return None
+
+    def summary_text(self, summary: Mapping[str, Any]) -> str:
+        """See Job."""
+        return summary_text(summary)
+
+    def exit_code(self, problem: str) -> int:
+        """See Job."""
+        return 3 if problem.endswith(_NEVER) else 1
+
+    def failure_summary(self, problem: str) -> dict[str, Any]:
+        """See Job."""
+        return {"equal": False, "problem": problem}
+
+    def _start(self, runner: Runner, name: str, program: Sequence[str]) -> None:
+        options = self.options
+        arguments = ["run", *program, f"--timer-ms={options.timer_ms}", f"--speed={options.speed}"]
+        if name == SERVER:
+            arguments.append(f"--hold={self.pause}")
+        arguments += source_arguments(options)
+        for option in ("seed", "Symbol", "digits"):
+            if getattr(options, option) is not None:
+                arguments.append(f"--{option}={getattr(options, option)}")
+        runner.start(name, [*arguments, f"--account={self.account(name)}"], restart=True)
 
 
-def _look_after(job: Job, child: Child) -> None:
-    """Start a child again that something has killed.
+def account_positions(path: Path) -> dict[str, str]:
+    """The open positions of a paper account, as text by symbol.
 
-    Errors: JobError when it gave a reason to end, or ends again and again.
+    Errors: AccountError when the account cannot be read, or its deals and positions do not add up.
     """
-    code = child.ended()
-    if code is None:
-        return
-    child.failures = 0 if child.name in job.alive else child.failures + 1
-    if code in FATAL or child.restarts >= MOST_RESTARTS or child.failures >= MOST_FAILURES:
-        child.end()
-        job.told = Line(child.name, child.last_error)
-        raise JobError(code if code in FATAL else 1, f"{child.name} ended with exit code {code}: {child.last_error}")
-    child.restarts += 1
-    job.view.line("job", f"{child.name} ended with code {code} and is started again")
-    _launch(job, child)
-
-
-def _summary(job: Job) -> dict[str, Any]:
-    """What the job comes to. The positions are the accounts' own, which also checks them against their deals."""
-    tally = job.tally
-    positions = {name: _account_positions(job.accounts / f"{name}.sqlite") for name in (SERVER, *CLIENTS)}
-    unequal = [name for name in CLIENTS if positions[name] != positions[SERVER]]
-    return {
-        "sent": tally.sent,
-        "received": tally.received,
-        "equal": not unequal,
-        "lag_ms": lag_summary(tally.lags()),
-        "trades": tally.trades,
-        "merged": tally.merged,
-        "restarts": sum(child.restarts for child in job.children.values()),
-        "positions": positions[SERVER],
-        "per_client": [
-            {
-                "name": client.name,
-                "sent": client.sent,
-                "received": client.received,
-                "equal": client.name not in unequal,
-                "positions": positions[client.name],
-                "lag_ms": lag_summary(client.lags),
-                "merged": client.merged,
-                "restarts": job.children[client.name].restarts if client.name in job.children else 0,
-            }
-            for client in tally.clients.values()
-        ],
-        "problem": _problem(job, unequal),
-    }
-
-
-def _problem(job: Job, unequal: Sequence[str]) -> str | None:
-    """Why the run has not shown what it is for, or None."""
-    missing = [client.name for client in job.tally.clients.values() if not client.connected]
-    if missing:
-        return f"{', '.join(missing)} {_NEVER}"
-    if unequal:
-        return f"the positions of {', '.join(unequal)} are not equal to the server's"
-    if not job.tally.trades:
-        reason = "the ticks were over before the clients had connected" if job.ticks_over else "there was no time"
-        return f"nothing was traded: {reason}"
-    return None
-
-
-def _account_positions(path: Path) -> dict[str, str]:
-    """Errors: AccountError when the account cannot be read, or its deals and positions do not add up."""
     with closing(PaperAccount(path)) as account:
         return {p.spec.name: volume_text(p.volume, p.spec) for p in account.positions()}

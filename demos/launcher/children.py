@@ -1,30 +1,29 @@
-"""The child processes of a job: started, heard, started again when something killed them, and ended."""
+"""The child processes of a job: how one is started, written to, restarted and ended."""
 
 from __future__ import annotations
 
 import os
 import queue
-import re
 import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from demos.launcher.log_lines import error_of
+
 _CHECKOUT = Path(__file__).resolve().parents[2]
 
-# The terminal's own reasons to end, which a new start would only repeat: options, network, data or account.
+# Exit codes for bad options, the network, and data or account: a restart would end the same way.
 FATAL = (2, 3, 4)
 
-# So often in all, and so often in a row without having come to life, a child is started again.
+# The limits of restarts: in all, and in a row without the child having become ready.
 MOST_RESTARTS = 50
 MOST_FAILURES = 3
 
 _GRACE = 10.0
-
-# An error in a log line, what the command line says of one, or a traceback's last line.
-_ERROR = re.compile(r"(?:^\S+ \S+ error \S+ -?|: error: |^(?=[\w.]*Error: ))(.*)")
 
 # Ctrl-C is for the parent, which ends its children in order.
 if sys.platform == "win32":
@@ -40,18 +39,21 @@ class Line(NamedTuple):
     text: str
 
 
-def error_of(text: str) -> str | None:
-    """The error that a child's line tells of, or None."""
-    match = _ERROR.search(text)
-    return match[1] if match else None
-
-
 class Child:
-    """One ``python -m demos`` with these arguments, whose output goes to ``lines``."""
+    """One ``python -m demos`` with these arguments. Its output, standard error included, goes to ``lines``.
 
-    def __init__(self, name: str, arguments: Sequence[str], lines: queue.SimpleQueue[Line]) -> None:
+    With ``restart`` the job starts it again when a signal or a defect has ended it. ``may_end`` says that exit code 0
+    is expected. ``ready`` is set by the job when the program works: see MOST_FAILURES.
+    """
+
+    def __init__(
+        self, name: str, arguments: Sequence[str], lines: queue.SimpleQueue[Line], *, restart: bool = False
+    ) -> None:
         self.name = name
         self.arguments = list(arguments)
+        self.restart = restart
+        self.may_end = False
+        self.ready = False
         self.restarts = 0
         self.failures = 0
         self.last_error = ""
@@ -61,12 +63,13 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """The running process's number; 0 before the first start."""
+        """The identifier of the running process; 0 before the first start."""
         return self._process.pid if self._process else 0
 
     def start(self) -> None:
-        """Start the process, the first time or again."""
-        self._forget()
+        """Start the process, for the first time or again."""
+        self._close_pipes()
+        self.ready = False
         self._process = subprocess.Popen(
             [sys.executable, "-m", "demos.launcher.watchdog", *self.arguments],
             cwd=_CHECKOUT,
@@ -84,19 +87,26 @@ class Child:
         self._reader = threading.Thread(target=self._read, args=(self._process.stdout,), name=self.name, daemon=True)
         self._reader.start()
 
-    def ended(self) -> int | None:
-        """The process's exit code, None while it runs; negative is the signal that killed it."""
+    def exit_code(self) -> int | None:
+        """None while the process runs; a negative code is the signal that killed it."""
         return self._process.poll() if self._process else None
 
-    def release(self) -> None:
-        """Let go of the child: it ends by itself, in order."""
+    def send_command(self, command: str) -> None:
+        """Write a command to the child's standard input. A child that has ended ignores it."""
+        assert self._process is not None
+        assert self._process.stdin is not None
+        with suppress(OSError):
+            # Not through the stream's buffer, which close() would try to write once more.
+            os.write(self._process.stdin.fileno(), f"{command}\n".encode())
+
+    def request_end(self) -> None:
+        """Close the child's standard input: the child ends in order."""
         if self._process and self._process.stdin:
-            # Nothing was written, so there is nothing whose loss could be an error.
             self._process.stdin.close()
 
     def end(self, grace: float = _GRACE) -> None:
-        """Wait for the released child's end, but not longer than so many seconds: then it is killed."""
-        self.release()
+        """Request the end and wait for it; after ``grace`` seconds kill the process."""
+        self.request_end()
         if self._process is None:
             return
         try:
@@ -104,11 +114,11 @@ class Child:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._forget()
+        self._close_pipes()
 
-    def _forget(self) -> None:
+    def _close_pipes(self) -> None:
         if self._process and self._reader:
-            self.release()
+            self.request_end()
             self._reader.join()
             assert self._process.stdout is not None
             self._process.stdout.close()

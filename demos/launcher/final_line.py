@@ -1,4 +1,4 @@
-"""The last line of a process whose streams may be gone."""
+"""The last line of a process whose standard streams may be closed or broken."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import os
 import sys
 
 
-def last_words(line: str) -> None:
-    """Write a line to standard error, and point a stream that nobody reads at the null device.
+def write_final_line(line: str) -> None:
+    """Write a line to standard error, and redirect a stream that cannot be written to the null device.
 
-    Else Python's own last flush of such a stream would fail as well, with a message and an exit code of its own.
+    Python flushes both streams at exit. A stream that still failed then would add a message and an exit code of its
+    own.
     """
     for stream, text in ((sys.stdout, ""), (sys.stderr, line)):
         if stream is None:

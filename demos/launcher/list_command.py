@@ -1,25 +1,27 @@
-"""``python -m demos list``: the programs, each with its one-line description."""
+"""``python -m demos list``: the programs in two groups, each with its one-line description."""
 
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
 
-from demos.registry import list_programs
-
-if TYPE_CHECKING:
-    from demos.launcher.run_command import SubParsers
+from demos.launcher.option_types import SubParsers
+from demos.registry import Kind, list_programs
 
 
 def add_parser(subparsers: SubParsers) -> None:
     """Declare the subcommand."""
-    subparsers.add_parser("list", help="name the programs", description="Name the programs that `run` takes.")
+    subparsers.add_parser("list", help="list the programs", description="List the programs that `run` takes.")
 
 
 def main(args: argparse.Namespace) -> int:
-    """Print a line for each program."""
-    programs = list_programs()
-    width = max((len(program.name) for program in programs), default=0)
-    for program in programs:
-        print(f"{program.name:{width}}  {program.summary}", flush=True)
+    """Print a heading for each group of programs, and a line for each program."""
+    width = max((len(program.name) for program in list_programs()), default=0)
+    blank_line = ""
+    for kind in Kind:
+        group = list_programs(kind)
+        if group:
+            print(f"{blank_line}{kind.value}:", flush=True)
+            blank_line = "\n"
+        for program in group:
+            print(f"  {program.name:{width}}  {program.summary}", flush=True)
     return 0

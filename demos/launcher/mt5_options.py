@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import re
 from pathlib import Path
 
+from demos.launcher import option_types
 from demos.terminal.mt5 import Settings
 
-# What --magic gives for all positions, whatever their number.
+# The value of --magic any: all positions, whatever their magic number.
 ANY_MAGIC = -1
 
-_WHOLE = re.compile(r"\d{1,18}", re.ASCII)
-
-# What makes no sense beside a real market and account, and beside the embedded ones.
+# Options that have no meaning with a real market and account, and those that have none with the embedded ones.
 _EMBEDDED_ONLY = ("bars", "ticks", "seed", "digits", "account", "history")
 _MT5_ONLY = ("mt5_path", "magic", "deviation", "live")
 
@@ -26,29 +24,29 @@ def add_mt5_options(group: argparse._ArgumentGroup) -> None:
         default="embedded",
         help="mt5: ticks, positions and orders are those of the MetaTrader 5 on this machine (default: %(default)s)",
     )
-    group.add_argument("--mt5-path", type=Path, metavar="FILE", help="its terminal64.exe, where there are several")
+    group.add_argument("--mt5-path", type=Path, metavar="FILE", help="its terminal64.exe, when several are installed")
     group.add_argument(
         "--magic",
         type=_magic,
         metavar="N|any",
-        help="the magic number of the program's own positions, 0 for those opened by hand; others are neither shown "
-        "nor touched (default: any)",
+        help="the magic number of the program's own positions, 0 for those opened by hand; the program does not see "
+        "other positions (default: any)",
     )
     group.add_argument(
         "--deviation",
-        type=_whole,
+        type=option_types.count,
         metavar="POINTS",
-        help=f"by how much an order's price may differ (default: {Settings.deviation})",
+        help=f"the largest difference between an order's price and its deal's price (default: {Settings.deviation})",
     )
     group.add_argument(
         "--live",
         action="store_true",
-        help="send orders; needs --magic. Without it an order is checked by the terminal and logged, and not sent",
+        help="send orders; needs --magic. Without --live an order is checked and logged, but not sent",
     )
 
 
 def terminal_problem(options: argparse.Namespace) -> str | None:
-    """Why these options do not go together with the terminal that was chosen, or None when they do."""
+    """Why these options cannot be used with the chosen terminal, or None when they can."""
     given = {name for name, value in vars(options).items() if value is not None and value is not False}
     if not options.history:
         given.discard("history")
@@ -61,7 +59,7 @@ def terminal_problem(options: argparse.Namespace) -> str | None:
 
 
 def mt5_settings(options: argparse.Namespace) -> Settings:
-    """How the real terminal is to be used."""
+    """The settings of the real terminal."""
     return Settings(
         path=options.mt5_path,
         magic=None if options.magic in (None, ANY_MAGIC) else options.magic,
@@ -70,11 +68,5 @@ def mt5_settings(options: argparse.Namespace) -> Settings:
     )
 
 
-def _whole(text: str) -> int:
-    if not _WHOLE.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
-    return int(text)
-
-
 def _magic(text: str) -> int:
-    return ANY_MAGIC if text == "any" else _whole(text)
+    return ANY_MAGIC if text == "any" else option_types.count(text)

@@ -1,7 +1,7 @@
 """Runs ``python -m demos ...`` for a parent process, and ends when the parent does.
 
-The end of standard input, which is nothing to ``run``, is passed on as the command ``quit`` here. The system closes the
-parent's end of that pipe however the parent ends, on Windows as well, so no child is ever left behind.
+`run` ignores the end of its standard input. Here that end becomes the command ``quit``. The operating system closes the
+parent's end of the pipe however the parent ends, on Windows as well, so no child process outlives its parent.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import threading
 from demos.__main__ import main
 
 
-def relay(parent: int, commands: int) -> None:
-    """Pass on what comes from the parent, and its end as a command."""
+def forward_commands(parent: int, commands: int) -> None:
+    """Copy what the parent writes to the descriptor ``commands``; at the end of the input write ``quit``."""
     while True:
         try:
             chunk = os.read(parent, 4096)
         except OSError:
-            # A pipe that breaks has ended.
+            # A broken pipe is the end of the input as well.
             chunk = b""
         if not chunk:
             os.write(commands, b"\nquit\n")
@@ -27,15 +27,15 @@ def relay(parent: int, commands: int) -> None:
         os.write(commands, chunk)
 
 
-def tether() -> None:
-    """Put a pipe of our own in the place of standard input, and a thread that fills it."""
+def replace_standard_input() -> None:
+    """Put a pipe in the place of standard input, and start the thread that fills it."""
     parent = os.dup(0)
     reading, writing = os.pipe()
     os.dup2(reading, 0)
     os.close(reading)
-    threading.Thread(target=relay, args=(parent, writing), name="parent", daemon=True).start()
+    threading.Thread(target=forward_commands, args=(parent, writing), name="parent", daemon=True).start()
 
 
 if __name__ == "__main__":
-    tether()
+    replace_standard_input()
     sys.exit(main())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
+import io
 import json
 import queue
 import subprocess
@@ -18,9 +18,10 @@ from tpl_kit import message
 from demos.__main__ import main
 from demos.chartfeed import job as tpl_job
 from demos.chartfeed.frames import HELLO, frame
-from demos.chartfeed.job import JobError, Told
-from demos.chartfeed.provider_commands import changes_raised, random_bars, step
-from demos.launcher.option_types import port, seconds, whole
+from demos.chartfeed.provider_commands import change_command, change_count, random_bars
+from demos.chartfeed.tally import Tally
+from demos.chartfeed.view import tables
+from demos.launcher.children import Child
 from demos.terminal.charts.template_file import parse
 from demos.terminal.paper.export_file import check_export
 from winsock import MAKEWORD, WSADATA, WSACleanup, WSAStartup
@@ -105,7 +106,7 @@ def test_without_matplotlib_it_says_what_to_do(tmp_path, monkeypatch, capsys):
     assert "or --no-pictures" in capsys.readouterr().err
 
 
-def test_what_an_earlier_run_has_left_does_not_stand_for_this_one(tmp_path):
+def test_files_of_an_earlier_run_are_not_taken_for_those_of_this_run(tmp_path):
     for name in ("provider", "subscriber"):
         (tmp_path / f"{name}.tpl").write_bytes(b"old")
     done = job(tmp_path, "--bars", BARS, "--json")
@@ -113,7 +114,7 @@ def test_what_an_earlier_run_has_left_does_not_stand_for_this_one(tmp_path):
     assert (tmp_path / "provider.tpl").read_bytes() != b"old"
 
 
-def test_unequal_charts_are_told_and_are_a_failure(tmp_path, monkeypatch, capsys):
+def test_unequal_charts_are_reported_and_are_a_failure(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(tpl_job, "same_templates", lambda first, second: False)
     assert main(["tpl", "--out", str(tmp_path), "--bars", str(BARS), "--no-pictures"]) == 1
     captured = capsys.readouterr()
@@ -121,7 +122,7 @@ def test_unequal_charts_are_told_and_are_a_failure(tmp_path, monkeypatch, capsys
     assert captured.err.splitlines()[-1] == "python -m demos tpl: error: the templates are not equal"
 
 
-def test_unequal_pictures_are_told_and_are_a_failure(tmp_path, monkeypatch, capsys):
+def test_unequal_pictures_are_reported_and_are_a_failure(tmp_path, monkeypatch, capsys):
     if not CHARTS:
         pytest.skip("the extra `charts` is not installed")
     monkeypatch.setattr(tpl_job, "unequal_pixels", lambda first, second: 7)
@@ -136,7 +137,7 @@ def started():
     WSACleanup()
 
 
-def test_the_client_as_a_process_leaves_its_chart(tmp_path):
+def test_the_client_as_a_process_saves_its_chart(tmp_path):
     with started():
         server = listener()
         options = ("--chart", "GBPUSD,M15", "--data", tmp_path, "--save-template", tmp_path / "chart.tpl", "--seed", 1)
@@ -179,7 +180,7 @@ def test_a_template_is_applied_at_the_start_and_a_bad_one_is_refused(tmp_path):
         assert "Traceback" not in done.stderr
 
 
-def test_what_cannot_be_kept_is_an_error_of_files(tmp_path):
+def test_a_file_that_cannot_be_saved_is_an_error_of_files(tmp_path):
     done = demos("run", "tpl_server", "--Port", 0, "--duration", 0.2, "--save-template", tmp_path / "no" / "a.tpl")
     assert done.returncode == 4
     assert "a.tpl" in done.stderr.splitlines()[-1]
@@ -194,15 +195,15 @@ def test_a_picture_without_matplotlib_is_refused_before_anything_begins(tmp_path
 
 
 @pytest.mark.skipif(not CHARTS, reason="the extra `charts` is not installed")
-def test_a_program_leaves_a_picture(tmp_path):
+def test_a_program_saves_a_picture(tmp_path):
     options = ("--Port", 0, "--bars", BARS, "--history", 150, "--duration", 0.3, "--picture", tmp_path / "a.png")
     done = demos("run", "tpl_server", *options)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("chart", ["GBPUSD", "GBPUSD,M7", ",M1", "A B,M1"])
-def test_a_chart_that_is_none_is_a_bad_option(chart):
+@pytest.mark.parametrize("chart", ["GBPUSD", "GBPUSD,M7", ",M1", "A|B,M1", " A,M1"])
+def test_a_wrong_chart_is_a_bad_option(chart):
     done = demos("run", "tpl_server", "--chart", chart)
     assert done.returncode == 2
     assert "--chart" in done.stderr.splitlines()[-1]
@@ -220,52 +221,44 @@ def test_random_bars_are_a_bar_export_and_the_same_for_the_same_number(tmp_path)
     assert first == same != other
 
 
-def test_the_provider_s_steps_are_commands_that_change_something():
-    steps = [step(number, "EURUSD", "H4", "1.10000") for number in range(1, 9)]
+def test_the_providers_changes_are_commands_and_a_new_period_counts_twice():
+    steps = [change_command(number, "EURUSD", "H4", "1.10000") for number in range(1, 9)]
     assert steps[3] == "chart EURUSD D1"
     assert steps[7] == "chart EURUSD H4"
-    assert [changes_raised(each) for each in steps] == [1, 1, 1, 2, 1, 1, 1, 2]
+    assert [change_count(each) for each in steps] == [1, 1, 1, 2, 1, 1, 1, 2]
     assert len(set(steps)) == 8
 
 
-def test_a_child_that_has_ended_is_told_in_vain():
-    lines: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    told = Told("none", ["list"], lines)
-    told.start()
-    assert told._process is not None
-    told._process.wait()
-    told.tell("quit")
-    told.end()
+def test_the_tally_counts_templates_and_measures_the_lag_of_each():
+    tally = Tally()
+    tally.take({"kind": "listening", "port": 8080})
+    for crc, changes, ms in ((1, 1, 100), (2, 5, 200)):
+        tally.take({"kind": "created", "crc": crc, "changes": changes, "bytes": 50 + crc, "t": ms * 1_000_000})
+    tally.take({"kind": "applied", "crc": 1, "t": 250_000_000})
+    assert not tally.newest_is_applied
+    tally.take({"kind": "applied", "crc": 2, "t": 260_000_000})
+    tally.take({"kind": "served"})
+    assert tally.newest_is_applied
+    assert (tally.port, tally.made, tally.applied, tally.bytes, tally.changes) == (8080, 2, 2, 52, 5)
+    assert tally.lags == [150.0, 60.0]
 
 
-def test_a_step_that_takes_too_long_ends_the_job(tmp_path):
-    made = tpl_job.Job(main_options(tmp_path), BARS, tmp_path, tmp_path)
-    with pytest.raises(JobError, match="too late"):
-        tpl_job._until(made, lambda: False, 0.01, "too late")
-    tpl_job._until(made, lambda: False, 0.01)
-    made.stop()
-    tpl_job._until(made, lambda: False, 1000, "not waited for")
+def test_the_table_shows_what_was_made_and_applied():
+    from rich.console import Console
+
+    tally = Tally()
+    tally.take({"kind": "created", "crc": 1, "changes": 1, "bytes": 51, "t": 0})
+    stream = io.StringIO()
+    children = [Child(name, [], queue.SimpleQueue()) for name in ("provider", "subscriber")]
+    Console(file=stream, width=120).print(tables(tally, "provider", children, "following").processes)
+    for text in ("tpl: following; the last template has 51 bytes", "1 made", "0 applied"):
+        assert text in stream.getvalue()
 
 
-def main_options(folder: Path):
-    return argparse.Namespace(bars=None, seed=1, out=folder, duration=None, timer_ms=50, Port=0, no_pictures=True)
-
-
-def test_option_types_say_what_was_expected():
-    assert (whole("3"), port("0"), seconds("0.5")) == (3, 0, 0.5)
-    for convert, text, words in (
-        (whole, "0", "from 1"),
-        (whole, "x", "from 1"),
-        (port, "65536", "from 0 to 65535"),
-        (seconds, "inf", "above 0"),
-        (seconds, "x", "above 0"),
-    ):
-        with pytest.raises(argparse.ArgumentTypeError, match=words):
-            convert(text)
-
-
-def test_the_programs_are_listed():
-    done = demos("list")
-    for name in ("tpl_client", "tpl_server"):
-        assert any(line.startswith(f"{name} ") for line in done.stdout.splitlines())
-    assert "tpl_serving" not in done.stdout
+def test_study_makes_one_transfer_with_the_articles_programs(tmp_path):
+    found = summary(job(tmp_path, "--study", "--bars", BARS, "--timer-ms", 50, "--json"))
+    assert (found["equal"], found["applied"], found["problem"]) == (True, 1, None)
+    assert found["bytes"] > 1000
+    done = job(tmp_path, "--study", "--duration", 1)
+    assert done.returncode == 2
+    assert "(--duration)" in done.stderr.splitlines()[-1]

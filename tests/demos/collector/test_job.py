@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import builtins
 import io
 import json
+import math
 import os
 import re
 import signal
 import sqlite3
 import sys
 from argparse import Namespace
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from ctypes import sizeof
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -23,11 +25,14 @@ from tick_kit import peer
 from winsock_kit import name_of
 
 from demos.__main__ import main
-from demos.collector.job import Job, _summary
+from demos.collector.job import TicksJob
 from demos.collector.job_symbols import digits_of, symbols_for
 from demos.collector.store import SenderRow, SymbolRow, TickStore
+from demos.collector.study_job import StudyTicksJob
 from demos.collector.tally import SERVER, Tally
-from demos.collector.view import LiveView, PlainView, choose_view
+from demos.collector.view import tables
+from demos.launcher.children import Child
+from demos.registry import PROGRAMS
 from demos.terminal.paper.export_file import check_export
 from winsock import ntohs, sendto
 
@@ -122,8 +127,9 @@ def test_ticks_that_the_servers_file_lacks_are_exit_code_1(tmp_path):
 def test_a_client_without_a_tick_is_a_failure_that_names_it(tmp_path):
     options = Namespace(clients=2, export=tmp_path / "export", picture=tmp_path / "picture.png", database=None)
     with closing(TickStore(tmp_path / "ticks.sqlite")) as store:
-        job = Job(options, tmp_path, tmp_path / "ticks.sqlite", store, PlainView(None))
-        summary = _summary(job)
+        job = TicksJob(options)
+        job.store, job.database = store, tmp_path / "ticks.sqlite"
+        summary = job.summary(None)
     assert summary["problem"] == "client1, client2 had no tick to send"
     assert (summary["exported"], summary["picture"]) == ([], None)
 
@@ -287,7 +293,7 @@ def tally() -> Tally:
     tally.take("client1", {"kind": "sent", "symbol": "EURUSD", "ticks": 7, "sent": 6, "given_up": 1})
     tally.take("client2", {"kind": "sent", "symbol": "USDJPY", "ticks": 4, "sent": 4, "given_up": 0})
     tally.take("client2", {"kind": "refused", "symbol": "USDJPY"})
-    tally.look(
+    tally.take_rows(
         [SymbolRow("EURUSD", 16, 110_001, 5, 1), SymbolRow("OLD", 5, 1, 0, 0), SymbolRow("\x1b[2J", 3, 5, 1, 1)],
         [
             SenderRow("127.0.0.1:5001", 16, 1, 2, 0, 3),
@@ -306,73 +312,96 @@ def test_the_tally_counts_what_this_run_has_sent_and_what_came_of_it(tally):
 
 
 class Standing:
-    """What a view looks at of a child."""
+    """A child as a view sees it."""
 
     pid = 4711
 
     def __init__(self, name: str, code: int | None = None) -> None:
-        self.name = name
-        self._code = code
+        self.name, self.code = name, code
 
-    def ended(self) -> int | None:
-        return self._code
+    def exit_code(self) -> int | None:
+        return self.code
 
 
-def test_the_live_view_shows_clients_symbols_and_the_log(tally):
+def test_the_tables_show_clients_and_symbols_and_escape_what_came_from_the_network(tally):
     from rich.console import Console
 
-    stream = io.StringIO()
-    view = LiveView(Console(file=stream, force_terminal=True, width=160, height=30))
-    view.line("server", "2026-01-31T12:00:00.123+01:00 tick_server[EURUSD,H1] info OnTimer start server ok")
-    view.line("job", "[red]not markup")
     children: list[Any] = [Standing(SERVER), Standing("client1"), Standing("client2", 1)]
-    view.update(tally, children, "collecting")
-    view.close()
-    picture = stream.getvalue()
-    for text in (
-        "ticks: collecting; 9 collected",
-        "1 lost, 5 refused",
-        "4711",
-        "ended",
-        "1.10001",
-        "\\x1b[2J",
-        "12:00:00.123 start server ok",
-        "[red]not markup",
-    ):
-        assert text in picture
-    assert "\x1b[2J\x1b" not in picture.partition("1.10001")[2]
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-def test_a_terminal_gets_the_live_view_and_json_plain_lines(monkeypatch):
-    monkeypatch.setattr(sys, "stdout", Terminal())
-    assert isinstance(choose_view(json=True), PlainView)
-    view = choose_view(json=False)
-    assert isinstance(view, LiveView)
-    view.close()
-
-
-def test_without_rich_there_are_plain_lines(monkeypatch):
-    real = builtins.__import__
-
-    def without_rich(name: str, *arguments: Any) -> Any:
-        if name.startswith("rich"):
-            raise ImportError(name)
-        return real(name, *arguments)
-
-    monkeypatch.setattr(sys, "stdout", Terminal())
-    monkeypatch.setattr(builtins, "__import__", without_rich)
-    assert isinstance(choose_view(json=False), PlainView)
-
-
-def test_plain_lines_name_who_wrote_them(tally):
     stream = io.StringIO()
-    for view in (PlainView(stream), PlainView(None)):
-        view.line("server", "a line")
-        view.update(tally, [], "collecting")
-        view.close()
-    assert stream.getvalue() == "server | a line\n"
+    processes, symbols = tables(tally, children, "collecting", 30)
+    Console(file=stream, width=160).print(processes, symbols)
+    picture = stream.getvalue()
+    for text in ("ticks: collecting; 9 collected", "1 lost, 5 refused", "4711", "ended", "1.10001", "\\x1b[2J"):
+        assert text in picture
+    assert "\x1b" not in picture
+
+
+SERVER_LINE = "2026-01-31T12:00:00.123+01:00 tick_server[EURUSD,H1] info OnTimer "
+CLIENT_LINE = "2026-01-31T12:00:00.123+01:00 tick_client[EURUSD,H1] info OnTick "
+
+
+@pytest.fixture
+def study(tmp_path) -> Iterator[StudyTicksJob]:
+    options = Namespace(clients=2, database=None, export=None, picture=None, seed=1, bars=None, ticks=None)
+    with ExitStack() as stack:
+        job = StudyTicksJob(options)
+        job.prepare(tmp_path, stack)
+        yield job
+
+
+def test_of_the_articles_programs_the_ticks_are_counted_by_their_log_lines(study):
+    lines = [
+        (SERVER, SERVER_LINE + "start server ok, 127.0.0.1:8082"),
+        ("client1", CLIENT_LINE + "send EURUSD tick to server"),
+        ("client2", CLIENT_LINE + "send Volatility 75 Index tick to server"),
+        ("client2", CLIENT_LINE + "send Volatility 75 Index tick to server"),
+        (SERVER, SERVER_LINE + "receive tick from client 127.0.0.1:5001: EURUSD 1.10001"),
+        (SERVER, SERVER_LINE + "receive tick from client 127.0.0.1:5002: Volatility 75 Index 12"),
+        ("client1", CLIENT_LINE + "create socket OK"),
+    ]
+    for name, text in lines:
+        study.take_line(Child(name, [], SimpleQueue()), text)
+    study.refresh(math.inf)
+    assert study.tally.port == 8082
+    assert [(row.name, row.ticks, row.bid, row.digits) for row in study.tally.symbols] == [
+        ("EURUSD", 1, 110_001, 5),
+        ("Volatility 75 Index", 1, 12, 0),
+    ]
+    summary = study.summary(None)
+    assert (summary["ticks"], summary["received"], summary["lost"]) == (3, 2, 1)
+    assert [client["received"] for client in summary["per_client"]] == [1, 1]
+    assert summary["problem"] == "1 of 3 ticks were not collected"
+    assert "database" not in summary
+    assert study.summary_text(summary).startswith("2 of 3 ticks of 2 symbols collected; 1 lost\n")
+
+
+@pytest.mark.parametrize("option", ["--database", "--export", "--picture"])
+def test_study_refuses_what_only_the_product_programs_can_do(tmp_path, option):
+    done = run("--study", option, tmp_path / "x", *QUICK)
+    assert done.returncode == 2
+    assert f"{option} needs the product programs" in last_line(done)
+
+
+@pytest.mark.skipif(
+    PROGRAMS["tick_server"].file == PROGRAMS["tick_collector"].file, reason="the article's programs are not there yet"
+)
+def test_study_collects_all_ticks_with_the_articles_programs():
+    done = run("--study", "--clients", 2, "--symbols", 3, *QUICK)
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert summary["ticks"] == summary["sent"] == summary["received"] > 20
+    assert (summary["lost"], summary["symbols"]) == (0, 3)
+
+
+def test_the_clients_terminal_takes_the_articles_program_too_and_symbols_with_blanks():
+    done = demos("tick_clients", "--study", "--Port", 9, "Volatility 75 Index", input="quit\n")
+    assert done.returncode == 0
+    assert "tick_client[Volatility 75 Index,H1] info OnDeinit" in done.stderr
+    for arguments, text in (
+        (("--study", "--sequence", "EURUSD"), "--sequence needs the product program"),
+        (("EUR|USD",), "a symbol's name cannot contain '|'"),
+        (("--speed", "fast", "EURUSD"), "argument --speed: "),
+    ):
+        done = demos("tick_clients", *arguments)
+        assert done.returncode == 2
+        assert text in last_line(done)

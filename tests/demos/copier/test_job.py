@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
-import queue
 import random
 import re
 import signal
@@ -21,16 +19,12 @@ from typing import Any
 import pytest
 from signal_kit import close, dial, listener, port_of, read_all
 
-from demos.copier.tally import Tally
-from demos.copier.view import LiveView
-from demos.launcher.children import Child, Line
 from demos.terminal.interfaces import AccountError
 from demos.terminal.paper.account import PaperAccount
 from demos.terminal.paper.export_file import check_export, ticks_of
 
 ROOT = Path(__file__).resolve().parents[3]
 BARS = ROOT / "tests" / "data" / "EURUSD_H1.tsv"
-BUSY = ROOT / "tests" / "data" / "programs" / "busy.py"
 NAMES = ("server", "client1", "client2")
 QUICK = ("--timer-ms", "50", "--speed", "60", "--json")
 
@@ -89,6 +83,26 @@ def test_it_copies_trades_and_ends_with_equal_positions(tmp_path):
         assert client["positions"] == summary["positions"]
     positions, deals = zip(*ledgers(tmp_path / "kept"), strict=True)
     assert len({*positions, *deals}) == 1
+
+
+def test_study_copies_trades_with_the_articles_programs(tmp_path):
+    accounts = ("--accounts", tmp_path / "kept")
+    for _ in range(2):
+        done = run("--study", "--bars", BARS, "--duration", 4, *accounts, *QUICK)
+        assert done.returncode == 0, done.stderr
+        summary = json.loads(done.stdout)
+        assert (summary["equal"], summary["problem"]) == (True, None)
+        assert summary["trades"] >= 5
+        assert "sent" not in summary
+        assert 0 < summary["lag_ms"]["median"] <= summary["lag_ms"]["max"]
+    positions, deals = zip(*ledgers(tmp_path / "kept"), strict=True)
+    assert len({*positions, *deals}) == 1
+
+
+def test_study_trades_although_the_file_is_over_at_once():
+    done = run("--study", "--bars", BARS, "--speed", "max", "--timer-ms", 50, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["trades"] >= 10
 
 
 def test_without_a_file_it_says_what_came_of_a_random_walk():
@@ -284,7 +298,7 @@ def test_bad_options_are_exit_code_2(arguments):
     [
         (("--digits", "x"), "'x' is not a whole number from 0 to 8"),
         (("--digits", "9"), "'9' is not a whole number from 0 to 8"),
-        (("--Symbol", "EUR USD"), "'EUR USD' is no symbol"),
+        (("--Symbol", "EUR|USD"), "a symbol's name cannot contain '|'"),
     ],
 )
 def test_bad_options_of_the_terminal_are_found_before_anything_is_started(arguments, said):
@@ -338,49 +352,3 @@ def test_a_file_without_a_pause_is_traded_from_its_beginning(tmp_path):
 @pytest.mark.skipif("WINSOCK_SHARED" not in os.environ, reason="WINSOCK_SHARED names no folder with the full file")
 def test_the_full_file_without_a_pause_is_traded_from_its_beginning(tmp_path):
     traded_from_end_to_end(Path(os.environ["WINSOCK_SHARED"]) / "data" / "EURUSD_H1.tsv", tmp_path)
-
-
-@pytest.mark.parametrize(("width", "height", "logs"), [(60, 14, False), (60, 10, False), (110, 30, True)])
-def test_a_small_terminal_shows_the_whole_table_and_drops_the_logs_first(width, height, logs):
-    console = pytest.importorskip("rich.console").Console(
-        file=io.StringIO(), width=width, height=height, force_terminal=True
-    )
-    children = [child_of("run")[0] for _ in NAMES]
-    for child, name in zip(children, NAMES, strict=True):
-        child.name = name
-    with closing(LiveView(NAMES, console)) as view:
-        view.line("client2", "a line of its log")
-        shown = console.render_lines(view._picture(Tally(NAMES[1:]), children, "trading"))
-    text = "\n".join("".join(segment.text for segment in line) for line in shown)
-    assert all(name in text for name in (*NAMES, "process", "position"))
-    assert ("a line of its log" in text) is logs
-
-
-def child_of(*arguments: str) -> tuple[Child, queue.SimpleQueue[Line]]:
-    lines: queue.SimpleQueue[Line] = queue.SimpleQueue()
-    return Child("child", arguments, lines), lines
-
-
-def test_a_child_that_does_not_end_by_itself_is_killed():
-    child, lines = child_of("run", str(BUSY))
-    child.start()
-    while "busy from now on" not in lines.get(timeout=60).text:
-        pass
-    child.end(grace=0.1)
-    assert child.ended() not in (None, 0)
-
-
-def test_a_child_ends_in_order_when_it_is_released():
-    child, lines = child_of("run", "signal_client")
-    child.start()
-    assert child.pid > 0
-    while "random walk" not in lines.get(timeout=60).text:
-        pass
-    child.end()
-    assert child.ended() == 0
-
-
-def test_a_child_that_was_never_started_has_nothing_to_end():
-    child, _ = child_of("run")
-    child.end()
-    assert (child.pid, child.ended()) == (0, None)

@@ -1,29 +1,26 @@
-"""What the main job counts, and how it is shown."""
+"""What the job `signal` counts, and how it is shown."""
 
 from __future__ import annotations
 
-import builtins
 import io
-import json
-import os
-import queue
-import sys
-from pathlib import Path
+from argparse import Namespace
+from contextlib import closing
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from demos.copier.job import Job, JobError, _look_after, _problem
-from demos.copier.tally import SERVER, Tally, Timeline, lag_summary
-from demos.copier.view import LiveView, PlainView, choose_view, lag_text
-from demos.launcher.children import MOST_FAILURES, MOST_RESTARTS, Child
-from demos.launcher.watchdog import relay
+from demos.copier.job import SignalJob
+from demos.copier.study_job import CommandTrader, StudyTally
+from demos.copier.tally import SERVER, Tally
+from demos.copier.view import tables
+from demos.launcher.views import LiveView
 
 MS = 1_000_000
 
 
 class Story:
-    """Events told one after another, times in milliseconds."""
+    """Gives the tally one event after another; times are in milliseconds."""
 
     def __init__(self) -> None:
         self.tally = Tally(["client1", "client2"])
@@ -55,7 +52,7 @@ class Story:
 
 @pytest.fixture
 def story() -> Story:
-    """A server without trades, and a client that was greeted."""
+    """A server without trades, and a client that has read the first message."""
     story = Story()
     story.server(0, "started", symbol="EURUSD", position="0.00")
     story.server(1, "listening", port=8081)
@@ -68,7 +65,7 @@ def story() -> Story:
     return story
 
 
-def test_a_greeting_is_a_message_and_no_lag(story):
+def test_the_first_message_of_a_connection_is_counted_and_has_no_lag(story):
     assert (story.tally.sent, story.tally.received, story.one.sent, story.one.received) == (1, 1, 1, 1)
     assert (story.one.connected, story.two.connected) == (True, False)
     assert story.tally.port == 8081
@@ -84,7 +81,7 @@ def test_lag_runs_from_the_trade_to_the_clients_deal(story):
     assert story.tally.merged == 0
 
 
-def test_lag_runs_from_the_earliest_trade_that_the_message_is_the_first_to_tell_of(story):
+def test_lag_runs_from_the_earliest_trade_that_the_message_is_the_first_to_announce(story):
     for number, time in enumerate((100, 110, 120), 1):
         story.trade(time, f"0.{number}0")
     story.send(150, 500, 2, 3)
@@ -94,7 +91,7 @@ def test_lag_runs_from_the_earliest_trade_that_the_message_is_the_first_to_tell_
     assert story.one.merged == story.tally.merged == 2
 
 
-def test_a_trade_just_before_the_message_that_does_not_tell_of_it_waits_for_the_next(story):
+def test_a_trade_that_a_message_does_not_announce_yet_counts_for_the_next_message(story):
     story.trade(100)
     story.trade(149)
     story.send(150, 500, 2, 1)
@@ -118,7 +115,7 @@ def test_of_messages_read_together_the_earliest_trade_counts(story):
     assert story.one.lags == [50.0]
 
 
-def test_a_deal_may_be_told_of_before_the_message_that_it_follows(story):
+def test_a_deal_may_be_reported_before_the_message_that_it_follows(story):
     story.trade(100)
     story.read(140, 500, 2)
     story.copy(150)
@@ -145,10 +142,10 @@ def test_a_repetition_and_a_trade_by_hand_leave_no_lag(story):
     story.client(111, "synced")
     story.copy(120)
     assert story.one.lags == []
-    assert story.one.under_way == {}
+    assert story.one.sent_times == {}
 
 
-def test_what_a_client_missed_counts_from_the_trade_when_it_is_back(story):
+def test_what_a_client_missed_while_disconnected_counts_from_the_trade(story):
     story.trade(100)
     story.send(110, 500, 2, 1)
     story.client(300, "started", symbol="EURUSD", position="0.00")
@@ -175,14 +172,22 @@ def test_a_server_started_again_counts_its_trades_anew(story):
     assert story.one.lags == [140.0, 30.0]
 
 
-def test_a_stranger_is_sent_messages_too_and_is_no_client(story):
+def test_the_server_may_accept_and_send_before_the_client_has_reported_its_port(story):
+    story.server(50, "accepted", client=700)
+    story.send(51, 700, 1, 0)
+    assert (story.two.connected, story.two.sent) == (False, 0)
+    story.client(52, "connecting", "client2", port=700)
+    assert (story.two.connected, story.two.sent, story.tally.sent) == (True, 1, 2)
+
+
+def test_messages_to_an_unknown_client_are_counted_for_no_client(story):
     story.server(50, "accepted", client=999)
     story.send(60, 999, 1, 0)
     assert story.tally.sent == 2
     assert story.one.sent == 1
 
 
-def test_they_agree_when_positions_are_equal_and_all_was_read(story):
+def test_server_and_clients_agree_when_positions_are_equal_and_all_messages_were_read(story):
     assert story.tally.agreed()
     story.trade(100)
     assert not story.tally.agreed()
@@ -194,76 +199,46 @@ def test_they_agree_when_positions_are_equal_and_all_was_read(story):
     assert not story.tally.agreed()
 
 
-def test_lags_are_summed_up_as_median_and_maximum():
-    assert lag_summary([1.0, 2.0, 30.0]) == {"median": 2.0, "max": 30.0}
-    assert lag_summary([]) == {"median": None, "max": None}
-    assert lag_text(lag_summary([])) == "-"
+@pytest.fixture
+def job() -> SignalJob:
+    return SignalJob(Namespace())
 
 
-def event(seconds: float, kind: str) -> bytes:
-    return json.dumps({"t": round(seconds * 1e9), "kind": kind}).encode() + b"\n"
-
-
-def test_events_of_several_files_come_in_order_of_time_up_to_the_moment_asked_for(tmp_path):
-    one, two = tmp_path / "one", tmp_path / "two"
-    timeline = Timeline({"a": one, "b": two})
-    assert list(timeline.until(9)) == []
-    one.write_bytes(event(1, "first") + event(3, "third") + event(9, "late")[:10])
-    two.write_bytes(event(2, "second"))
-    assert [(name, found["kind"]) for name, found in timeline.until(3)] == [
-        ("a", "first"),
-        ("b", "second"),
-        ("a", "third"),
-    ]
-    with one.open("ab") as file:
-        file.write(event(9, "late")[10:])
-    assert list(timeline.until(8)) == []
-    assert [found["kind"] for _, found in timeline.until(9)] == ["late"]
-    timeline.close()
+def test_the_reason_why_a_run_has_shown_nothing_is_named(job, story):
+    job.tally = story.tally
+    assert job.problem([]) == "client2 never connected"
+    assert job.exit_code("client2 never connected") == 3
+    story.two.connected = True
+    assert job.problem(["client1"]) == "the positions of client1 are not equal to the server's"
+    assert job.problem([]) == "nothing was traded: there was no time"
+    job.ticks_over = True
+    assert job.problem([]) == "nothing was traded: the ticks were over before the clients had connected"
+    story.trade(100)
+    assert job.problem([]) is None
 
 
 class Standing:
-    """A child as a view or the job sees it."""
+    """A child as a view sees it."""
+
+    pid = 4711
 
     def __init__(self, name: str, code: int | None = None) -> None:
-        self.name, self.code, self.pid, self.restarts = name, code, 4711, 0
-        self.last_error, self.starts, self.failures = "why", 0, 0
+        self.name, self.code = name, code
 
-    def ended(self) -> int | None:
+    def exit_code(self) -> int | None:
         return self.code
 
-    def start(self) -> None:
-        self.starts += 1
 
-    def end(self) -> None:
-        self.starts = 0
-
-
-def test_plain_lines_bear_the_name_of_who_wrote_them():
-    stream = io.StringIO()
-    PlainView(stream).line("client1", "hello")
-    PlainView(None).line("client1", "nobody hears it")
-    assert stream.getvalue() == "client1 | hello\n"
-
-
-LOG_LINE = "2026-01-31T12:00:00.123+01:00 signal_server[EURUSD,H1] info OnTimer start server ok"
-
-
-def test_the_live_picture_shows_logs_positions_messages_and_lags(story):
+def test_the_table_shows_positions_messages_and_lags(story):
     from rich.console import Console
 
-    stream = io.StringIO()
-    view = LiveView(("server", "client1", "client2"), Console(file=stream, force_terminal=True, width=160, height=30))
     story.trade(100)
     story.send(110, 500, 2, 1)
     story.read(120, 500, 2)
     story.copy(130)
-    view.line("server", LOG_LINE)
-    view.line("client1", "[red]not markup")
-    view.line("job", "client1 is process 4711")
     children: list[Any] = [Standing("server"), Standing("client1"), Standing("client2", 1)]
-    view.update(story.tally, children, "trading")
-    view.close()
+    stream = io.StringIO()
+    Console(file=stream, width=160).print(tables(story.tally, children, "trading").processes)
     picture = stream.getvalue()
     for text in (
         "signal: trading; 1 trades, 0 merged",
@@ -272,114 +247,88 @@ def test_the_live_picture_shows_logs_positions_messages_and_lags(story):
         "EURUSD 0.10",
         "2 of 2 received",
         "median 30 ms, max 30 ms",
-        "12:00:00.123 start server ok",
-        "[red]not markup",
-        "client1 is process 4711",
     ):
         assert text in picture
 
 
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-def test_where_there_is_no_terminal_or_json_is_asked_for_there_are_plain_lines(monkeypatch):
-    monkeypatch.setattr(sys, "stdout", io.StringIO())
-    assert isinstance(choose_view(("server",), json=False), PlainView)
-    monkeypatch.setattr(sys, "stdout", Terminal())
-    assert isinstance(choose_view(("server",), json=True), PlainView)
-    view = choose_view(("server",), json=False)
-    assert isinstance(view, LiveView)
-    view.close()
-
-
-def test_without_rich_there_are_plain_lines(monkeypatch):
-    real = builtins.__import__
-
-    def without_rich(name: str, *arguments: Any) -> Any:
-        if name.startswith("rich"):
-            raise ImportError(name)
-        return real(name, *arguments)
-
-    monkeypatch.setattr(sys, "stdout", Terminal())
-    monkeypatch.setattr(builtins, "__import__", without_rich)
-    assert isinstance(choose_view(("server",), json=False), PlainView)
+@pytest.mark.parametrize(("width", "height", "logs"), [(60, 14, False), (60, 10, False), (110, 30, True)])
+def test_a_small_terminal_shows_the_whole_table_and_drops_the_logs_first(width, height, logs):
+    console = pytest.importorskip("rich.console").Console(
+        file=io.StringIO(), width=width, height=height, force_terminal=True
+    )
+    names = ("server", "client1", "client2")
+    tally = Tally(names[1:])
+    with closing(LiveView(names, lambda processes, state, height: tables(tally, processes, state), console)) as view:
+        view.line("client2", "a line of its log")
+        shown = console.render_lines(view.picture([Standing(name) for name in names], "trading"))
+    text = "\n".join("".join(segment.text for segment in line) for line in shown)
+    assert all(name in text for name in (*names, "process", "position"))
+    assert ("a line of its log" in text) is logs
 
 
 @pytest.fixture
-def job(tmp_path: Path) -> Job:
-    return Job(None, tmp_path, tmp_path, PlainView(io.StringIO()))  # type: ignore[arg-type]
+def study() -> StudyTally:
+    return StudyTally(["client1", "client2"])
 
 
-def test_a_child_that_was_killed_is_started_again(job):
-    child: Any = Standing("server", -9)
-    _look_after(job, child)
-    assert (child.starts, child.restarts) == (1, 1)
-    child.code = None
-    _look_after(job, child)
-    assert child.starts == 1
+def deal(ms: float, position: str) -> dict[str, Any]:
+    return {"t": round(ms * MS), "kind": "deal", "symbol": "EURUSD", "position": position}
 
 
-@pytest.mark.parametrize("code", [2, 3, 4])
-def test_a_child_that_had_a_reason_to_end_ends_the_job_with_its_code(job, code):
-    with pytest.raises(JobError, match=f"client1 ended with exit code {code}: why") as caught:
-        _look_after(job, Standing("client1", code))  # type: ignore[arg-type]
-    assert caught.value.code == code
+def test_of_the_articles_programs_the_port_and_the_connections_are_read_from_log_lines(study):
+    study.take_line(SERVER, "x server[EURUSD,H1] info OnTimer start server ok, 127.0.0.1:8081")
+    study.take_line("client2", "x client[EURUSD,H1] info OnTimer connect OK, 127.0.0.1:8081")
+    study.take_line(SERVER, "x server[EURUSD,H1] info OnTimer connect OK")
+    assert study.port == 8081
+    assert [client.connected for client in study.clients.values()] == [False, True]
 
 
-def test_a_child_that_dies_again_and_again_ends_the_job(job):
-    child: Any = Standing("client1", 1)
-    for _ in range(MOST_RESTARTS):
-        job.alive.add("client1")
-        _look_after(job, child)
-    with pytest.raises(JobError) as caught:
-        _look_after(job, child)
-    assert caught.value.code == 1
+def test_of_the_articles_programs_a_copy_counts_from_the_earliest_trade_that_led_to_it(study):
+    for ms, position in ((100, "0.10"), (110, "0.20"), (120, "0.10"), (130, "-0.10")):
+        study.take(SERVER, deal(ms, position))
+    study.take("client1", deal(150, "0.10"))
+    # The close before a reversal is a step on the way, and no copy.
+    study.take("client1", deal(160, "0.00"))
+    study.take("client1", deal(161, "-0.10"))
+    assert study.clients["client1"].lags == [50.0, 31.0]
+    assert (study.trades, study.clients["client1"].merged, study.clients["client2"].lags) == (4, 2, [])
+    assert not study.agreed()
+    study.take("client2", deal(170, "-0.10"))
+    assert study.agreed()
+    study.take("client2", {"t": 0, "kind": "sent"})
 
 
-def test_a_child_that_never_comes_to_life_ends_the_job_soon(job):
-    child: Any = Standing("client1", 1)
-    for _ in range(MOST_FAILURES - 1):
-        _look_after(job, child)
-    with pytest.raises(JobError, match="client1 ended with exit code 1: why"):
-        _look_after(job, child)
+def test_a_position_of_zero_is_no_position(study):
+    study.take(SERVER, deal(100, "0.10"))
+    study.take(SERVER, deal(110, "0.00"))
+    assert study.agreed()
 
 
-def test_what_keeps_a_run_from_showing_anything_is_named(job, story):
-    job.tally = story.tally
-    assert _problem(job, []) == "client2 never connected"
-    story.two.connected = True
-    assert _problem(job, ["client1"]) == "the positions of client1 are not equal to the server's"
-    assert _problem(job, []) == "nothing was traded: there was no time"
-    story.trade(100)
-    assert _problem(job, []) is None
+def test_the_commands_for_the_articles_server_lead_to_other_positions_and_repeat_with_their_seed():
+    commands = []
+    for _ in range(2):
+        trader, position = CommandTrader(7), Decimal(0)
+        commands.append([])
+        for _ in range(40):
+            command = trader.next_command(position)
+            assert command is not None
+            commands[-1].append(command)
+            action, _, lots = command.partition(" ")
+            before = position
+            position = Decimal(0) if action == "close" else position + Decimal(lots) * (1 if action == "buy" else -1)
+            assert position != before
+            assert abs(position) <= Decimal("0.05")
+    assert commands[0] == commands[1]
+    assert {command.split()[0] for command in commands[0]} == {"buy", "sell", "close"}
 
 
-def test_the_end_of_a_tethered_programs_input_is_the_command_quit():
-    parent, to_child = os.pipe()
-    commands, relayed = os.pipe()
-    os.write(to_child, b"buy 0.10\npositions")
-    os.close(to_child)
-    relay(parent, relayed)
-    os.close(parent)
-    assert os.read(commands, 100) == b"buy 0.10\npositions\nquit\n"
-    # An input that cannot be read has ended as well.
-    relay(parent, relayed)
-    assert os.read(commands, 100) == b"\nquit\n"
-    os.close(commands)
-    os.close(relayed)
-
-
-def test_a_childs_last_error_is_remembered_without_its_mark():
-    child = Child("server", [], queue.SimpleQueue())
-    lines = [
-        "2026-01-31T12:00:00.123+01:00 signal_server[EURUSD,H1] error OnTimer -Accept failed",
-        LOG_LINE,
-    ]
-    child._read(io.StringIO("\n".join(lines) + "\n"))
-    assert child.last_error == "Accept failed"
-    child._read(io.StringIO("python -m demos run signal_server: error: no such file\n"))
-    assert child.last_error == "no such file"
-    child._read(io.StringIO("  File x\nModuleNotFoundError: No module named 'winsock'\n"))
-    assert child.last_error == "ModuleNotFoundError: No module named 'winsock'"
+def test_a_command_waits_for_the_previous_one_unless_that_was_refused_or_lost():
+    trader = CommandTrader(7)
+    assert trader.next_command(Decimal(0))
+    assert trader.next_command(Decimal(0)) is None
+    trader.forget_command()
+    assert trader.next_command(Decimal(0))
+    waits = 0
+    while trader.next_command(Decimal(0)) is None:
+        waits += 1
+    assert waits > 1

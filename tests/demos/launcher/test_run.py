@@ -14,7 +14,7 @@ import pytest
 from terminal_kit import BARS, DATA, FOLLOWER, child, demos, wait_for
 
 from demos.__main__ import main
-from demos.registry import SUBCOMMANDS, Subcommand
+from demos.registry import PROGRAMS, SUBCOMMANDS, Entry, Kind, Subcommand
 from demos.terminal.paper.account import PaperAccount
 
 STUBBORN = DATA / "programs" / "stubborn.py"
@@ -33,7 +33,7 @@ def refusal(*arguments: object) -> str:
 def test_help_names_the_subcommands():
     done = demos("--help")
     assert done.returncode == 0
-    assert "name the programs" in done.stdout
+    assert "list the programs" in done.stdout
     assert "attach one program to a chart" in done.stdout
 
 
@@ -49,9 +49,29 @@ def test_list_names_each_program_with_its_description(capsys, monkeypatch, tmp_p
     (tmp_path / "one.py").write_text('"""Does it.\n\nMore."""\ndef OnTick(): pass\n', encoding="utf-8")
     (tmp_path / "two.py").write_text('"""Does more."""\ndef OnTimer(): pass\n', encoding="utf-8")
     monkeypatch.setattr("demos.registry._DEMOS", tmp_path)
-    monkeypatch.setattr("demos.registry.PROGRAMS", {"my_program": "one.py", "longer_name_": "two.py"})
+    programs = {
+        "my_program": Entry("one.py", Kind.STUDY, "longer_name_"),
+        "longer_name_": Entry("two.py"),
+        "a_name": Entry("two.py"),
+    }
+    monkeypatch.setattr("demos.registry.PROGRAMS", programs)
     assert main(["list"]) == 0
-    assert capsys.readouterr().out == "longer_name_  Does more.\nmy_program    Does it.\n"
+    assert capsys.readouterr().out.splitlines() == [
+        "the article's programs, to read next to its listings:",
+        "  my_program    Does it.",
+        "",
+        "the product programs, which do more and use the same protocols:",
+        "  a_name        Does more.",
+        "  longer_name_  Does more.",
+    ]
+
+
+def test_each_study_program_has_a_product_program():
+    for name, entry in PROGRAMS.items():
+        if entry.kind is Kind.STUDY:
+            assert PROGRAMS[entry.product].kind is Kind.PRODUCT, name
+        else:
+            assert entry.product == ""
 
 
 def test_list_without_programs_prints_nothing(capsys, monkeypatch):
@@ -65,6 +85,8 @@ def test_help_of_a_program_shows_its_inputs_with_defaults_the_commands_and_an_ex
     assert done.returncode == 0
     text = " ".join(done.stdout.split())
     assert "Logs each event and trades when it is told to." in text
+    order = [text.index(part) for part in ("inputs of follower:", "the terminal:", "--help", "the chart:", "commands")]
+    assert order == sorted(order)
     assert "--Host STR address of the server, 100% optional (default: 127.0.0.1)" in text
     assert "--Port INT port of the server (default: 8081)" in text
     assert "--Fast [true|false] send at once (default: false)" in text
@@ -203,14 +225,18 @@ def test_a_second_ctrl_c_interrupts_a_program_that_does_not_return():
         (("--Fast", "maybe"), "argument --Fast: 'maybe' is neither true nor false"),
         (("--Prot", "1"), "unrecognized arguments: --Prot 1"),
         (("--speed", "fast"), "argument --speed: 'fast' is none of a number of ticks a second (10), a factor (60x)"),
-        (("--digits", "9"), "argument --digits: '9' is not between 0 and 8"),
+        (("--digits", "9"), "argument --digits: '9' is not a whole number from 0 to 8"),
         (("--seed", "x"), "argument --seed: 'x' is not a whole number"),
         (("--seed", "1", "--bars", "x"), "argument --bars: not allowed with argument --seed"),
-        (("--timer-ms", "0"), "argument --timer-ms: '0' is not above 0"),
-        (("--duration", "-1"), "argument --duration: '-1' is not a number above 0"),
-        (("--duration", "long"), "argument --duration: 'long' is not a number above 0"),
-        (("--Symbol", "EUR USD"), "argument --Symbol: 'EUR USD' is no symbol"),
-        (("--Symbol", ""), "argument --Symbol: '' is no symbol"),
+        (("--timer-ms", "0"), "argument --timer-ms: '0' is not a whole number from 1 on"),
+        (("--duration", "-1"), "argument --duration: '-1' is not a number of seconds above 0"),
+        (("--duration", "long"), "argument --duration: 'long' is not a number of seconds above 0"),
+        (("--Symbol", "EUR|USD"), "argument --Symbol: a symbol's name cannot contain '|'"),
+        (("--Symbol", " EURUSD"), "argument --Symbol: a symbol's name neither begins nor ends with a blank"),
+        (("--Symbol", "EUR\nUSD"), "argument --Symbol: a symbol's name has no control characters: 'EUR\\nUSD'"),
+        (("--Symbol", ""), "argument --Symbol: a symbol's name is empty"),
+        (("--chart", "EUR|USD,H1"), "argument --chart: a symbol's name cannot contain '|'"),
+        (("--chart", "EURUSD"), "argument --chart: 'EURUSD' is not SYMBOL,PERIOD; periods: M1,"),
         (("--lots", "1"), "argument --lots: '1' is not MIN:MAX:STEP in lots, as in 0.01:100:0.01"),
         (("--lots", "0.1:1:0"), "argument --lots: '0.1:1:0' is not"),
         (("--lots", "0.15:1:0.1"), "argument --lots: '0.15:1:0.1' is not"),
@@ -219,6 +245,105 @@ def test_a_second_ctrl_c_interrupts_a_program_that_does_not_return():
 )
 def test_a_bad_option_is_one_clear_line(arguments, said):
     assert refusal(*arguments).startswith(said)
+
+
+@pytest.mark.parametrize("symbol", ["Volatility 75 Index", "eurusd", "EURUSD.m", "#AAPL", "EURUSD_i", "EUR USD", "A,B"])
+def test_every_symbol_that_the_protocols_can_carry_is_accepted(symbol):
+    done = demos("run", FOLLOWER, "--Symbol", symbol, "--duration", 0.1, input="positions")
+    assert (done.returncode, done.stdout) == (0, f"{symbol} 0.00\n")
+    done = demos("run", FOLLOWER, "--chart", f"{symbol},M15", "--duration", 0.1)
+    assert done.returncode == 0
+    assert f"follower[{symbol},M15] info OnInit" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("program", "commands", "others"),
+    [
+        ("tick_client", {"help", "quit"}, {"buy", "close", "chart", "fibo"}),
+        ("provider", {"buy", "close", "help", "quit"}, {"chart", "fibo"}),
+        ("chart_server", {"chart", "fibo", "help", "quit"}, {"buy", "close"}),
+    ],
+)
+def test_help_shows_only_the_commands_that_apply_to_the_program(program, commands, others, capsys):
+    with pytest.raises(SystemExit):
+        main(["run", program, "--help"])
+    _, _, after = capsys.readouterr().out.partition("commands on standard input, one on each line:\n")
+    shown = {line.split()[0] for line in after.partition("example:")[0].splitlines() if line.strip()}
+    assert commands <= shown
+    assert not others & shown
+
+
+STUDY = """\
+from typing import Annotated
+from demos.terminal import Input
+def OnTick(): pass
+Host: Annotated[str, Input("address")] = "127.0.0.1"
+Port: Annotated[int, Input("port")] = 8081
+"""
+PRODUCT = (
+    STUDY
+    + """\
+map: Annotated[str, Input("names")] = ""
+fast: Annotated[bool, Input("at once")] = False
+"""
+)
+
+
+@pytest.fixture
+def study(monkeypatch, tmp_path, capsys):
+    """Run a study program with these options, in this process: its exit code and its last line."""
+    (tmp_path / "study.py").write_text(STUDY, encoding="utf-8")
+    (tmp_path / "product.py").write_text(PRODUCT, encoding="utf-8")
+    monkeypatch.setattr("demos.registry._DEMOS", tmp_path)
+    programs = {"signal_client": Entry("study.py", Kind.STUDY, "copier"), "copier": Entry("product.py")}
+    monkeypatch.setattr("demos.registry.PROGRAMS", programs)
+
+    def run(*options: str) -> tuple[object, str]:
+        try:
+            code: object = main(["run", "signal_client", *options])
+        except SystemExit as ended:
+            code = ended.code
+        return code, capsys.readouterr().err.splitlines()[-1]
+
+    return run
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the command is quoted for another shell there")
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            ["--Host", "127.0.0.1", "--map", "GOLD=XAUUSD"],
+            "no --map; the product program has it: python -m demos run copier --Host 127.0.0.1 --map GOLD=XAUUSD",
+        ),
+        (
+            ["--map=A=B C", "--fast", "--bars", "x y"],
+            "no --map or --fast; the product program has them: "
+            "python -m demos run copier '--map=A=B C' --fast --bars 'x y'",
+        ),
+    ],
+)
+def test_a_study_program_that_is_given_a_product_option_prints_the_product_programs_command(study, options, said):
+    prefix = "python -m demos run signal_client: error: signal_client is the article's program and has "
+    assert study(*options) == (2, prefix + said)
+
+
+def test_an_option_that_neither_program_has_is_the_usual_error(study):
+    for options in (["--mop", "x"], ["--map", "x", "--mop"], ["stray"]):
+        code, line = study(*options)
+        assert code == 2
+        assert line == f"python -m demos run signal_client: error: unrecognized arguments: {' '.join(options)}"
+
+
+def test_the_terminals_own_options_work_with_a_study_program(study):
+    code, line = study("--bars", str(BARS), "--speed", "max", "--duration", "0.1", "--Port", "1")
+    assert code == 0
+    assert "the last tick has been replayed" in line or "200 bars" in line
+
+
+def test_the_product_program_takes_its_own_options(study, capsys):
+    assert main(["run", "copier", "--map", "A=B", "--duration", "0.05"]) == 0
+    assert "error" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -230,7 +355,7 @@ def test_a_bad_option_is_one_clear_line(arguments, said):
         (
             "from typing import Annotated\nfrom demos.terminal import Input\ndef OnTick(): pass\n"
             "account: Annotated[str, Input('name')] = ''",
-            "input account bears the name of one of the terminal's own options",
+            "input account has the name of one of the terminal's own options",
         ),
     ],
 )

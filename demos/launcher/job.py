@@ -1,0 +1,135 @@
+"""What a multi-process job declares, and how any job is run from the command line to its exit code.
+
+A job says which programs it starts, what it does with their lines and events, which phases it has, and what its summary
+is. run_job() does the rest: temporary files, the view, signals, shutdown, errors, and the summary as text or JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any, ClassVar
+
+from demos.launcher.children import Child
+from demos.launcher.final_line import write_final_line
+from demos.launcher.interrupts import INTERRUPTED, stopped_by_signals
+from demos.launcher.runner import Runner
+from demos.launcher.views import Process, Tables, choose_view
+from demos.terminal.interfaces import TerminalError
+from demos.terminal.runtime.log import escaped
+
+
+class Job(ABC):
+    """One job of ``python -m demos``; a subclass for each job, and one for its article's programs."""
+
+    # The subcommand.
+    command: ClassVar[str]
+
+    # How long a child may take to end, in seconds.
+    grace: ClassVar[float] = 10.0
+
+    # Whether the exit code that a child has at the end of the job can make the job fail.
+    checks_last_exit_codes: ClassVar[bool] = True
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+
+    @abstractmethod
+    def prepare(self, folder: Path, stack: ExitStack) -> None:
+        """Check the options and files before anything is started; ``folder`` exists until the job's end.
+
+        Errors: TerminalError; OSError.
+        """
+
+    @property
+    @abstractmethod
+    def names(self) -> Sequence[str]:
+        """The names of the children."""
+
+    @abstractmethod
+    def run(self, runner: Runner) -> None:
+        """Go through the phases of the job; the children are ended afterwards.
+
+        Errors: JobError.
+        """
+
+    def take_line(self, child: Child, text: str) -> None:  # noqa: B027 - a job need not look at lines
+        """See runner.Listener."""
+
+    def take_event(self, child: Child, event: Mapping[str, Any]) -> None:  # noqa: B027 - a job need not look at events
+        """See runner.Listener."""
+
+    def refresh(self, now: float) -> None:  # noqa: B027 - most jobs hear of every change by a line or an event
+        """See runner.Listener."""
+
+    @abstractmethod
+    def tables(self, processes: Sequence[Process], state: str, height: int) -> Tables:
+        """See views.DrawTables."""
+
+    @abstractmethod
+    def summary(self, runner: Runner) -> dict[str, Any]:
+        """The result, once all children have ended; ``problem`` says what makes the job fail, or is None."""
+
+    @abstractmethod
+    def summary_text(self, summary: Mapping[str, Any]) -> str:
+        """The result in lines."""
+
+    def exit_code(self, problem: str) -> int:
+        """The exit code for a summary's problem."""
+        return 1
+
+    def failure_summary(self, problem: str) -> dict[str, Any] | None:
+        """What --json prints when the job has ended early; None: nothing."""
+        return None
+
+
+def run_job(job: Job) -> int:
+    """Run a job; returns its exit code. A failure is one line on standard error."""
+    try:
+        summary = _run(job)
+    except TerminalError as error:
+        return _end_early(job, error.code, str(error))
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _end_early(job, 4, f"{where}{error.strerror}")
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    print(json.dumps(summary) if job.options.json else job.summary_text(summary), flush=True)
+    problem = summary["problem"]
+    return _fail(job, job.exit_code(problem), problem) if problem else 0
+
+
+def _run(job: Job) -> dict[str, Any]:
+    with ExitStack() as stack:
+        # On Windows a process that has ended may hold a file for a moment longer: that is not a failure.
+        folder = Path(
+            stack.enter_context(tempfile.TemporaryDirectory(prefix=f"{job.command}-", ignore_cleanup_errors=True))
+        )
+        job.prepare(folder, stack)
+        with closing(choose_view(job.names, job.tables, job.options.json)) as view:
+            runner = Runner(folder, job.names, view, job)
+            try:
+                with stopped_by_signals(runner.stop):
+                    job.run(runner)
+                if job.checks_last_exit_codes:
+                    runner.end(list(runner.children), job.grace)
+            finally:
+                runner.close(job.grace)
+        return job.summary(runner)
+
+
+def _end_early(job: Job, code: int, problem: str) -> int:
+    summary = job.failure_summary(problem)
+    if job.options.json and summary is not None:
+        print(json.dumps(summary), flush=True)
+    return _fail(job, code, problem)
+
+
+def _fail(job: Job, code: int, problem: str) -> int:
+    write_final_line(f"python -m demos {job.command}: error: {escaped(problem)}\n")
+    return code

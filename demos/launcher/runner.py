@@ -1,0 +1,200 @@
+"""Runs the child processes of a job.
+
+Each child is a process of its own, started through the watchdog, so that it ends when the job does. A thread for each
+child puts its output lines into one queue; its events go to a file of their own. Everything else happens in one thread,
+in wait_until(): it passes the lines and the events, in order of time, to the job, restarts children, and updates the
+view, until a condition is met.
+
+When a child ends for a reason of its own, the job ends with the child's exit code and error. That error would stand in
+the output twice, once as the child's line: so lines with errors are shown a second later, and not at all when the job
+has reported the same error by then.
+"""
+
+from __future__ import annotations
+
+import math
+import queue
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+from demos.launcher.children import FATAL, MOST_FAILURES, MOST_RESTARTS, Child, Line
+from demos.launcher.log_lines import error_of
+from demos.launcher.timeline import ORDERING, Timeline
+from demos.launcher.views import JOB, View
+from demos.terminal.interfaces import TerminalError
+from demos.terminal.runtime.clock import RealClock
+
+# Seconds: the longest wait for a line, the delay of lines with errors, and the time between two updates of the view.
+_TURN = 0.05
+_ERROR_DELAY = 1.0
+_UPDATE = 0.1
+
+
+class JobError(TerminalError):
+    """A reason to end the job, with its exit code."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class Listener(Protocol):
+    """What a job does with what its children write."""
+
+    def take_line(self, child: Child, text: str) -> None:
+        """Take a line of a child's output."""
+        ...
+
+    def take_event(self, child: Child, event: Mapping[str, Any]) -> None:
+        """Take an event of a child; the events of all children come in order of time."""
+        ...
+
+    def refresh(self, now: float) -> None:
+        """Take what changes without a line or an event; called about twenty times a second, at last with infinity."""
+        ...
+
+
+class Runner:
+    """The processes of one job, and what is common to all jobs while they run."""
+
+    def __init__(self, files: Path, names: Sequence[str], view: View, listener: Listener) -> None:
+        """``files`` is a folder for the event files of the children ``names``."""
+        self.clock = RealClock()
+        self.children: dict[str, Child] = {}
+        self.state = "starting"
+        self.stopping = False
+        self._files = files
+        self._view = view
+        self._listener = listener
+        self._lines: queue.SimpleQueue[Line] = queue.SimpleQueue()
+        self._timeline = Timeline({name: self._event_file(name) for name in names})
+        self._delayed_errors: deque[tuple[float, Line]] = deque()
+        self._reported_error: Line | None = None
+        self._update_at = -math.inf
+
+    def stop(self) -> None:
+        """End the present wait_until(); may be called from a signal handler."""
+        self.stopping = True
+
+    def start(self, name: str, arguments: Sequence[str], *, restart: bool = False) -> None:
+        """Start a child that writes its events for this job."""
+        arguments = [*arguments, f"--events={self._event_file(name)}"]
+        self.children[name] = Child(name, arguments, self._lines, restart=restart)
+        self._launch(self.children[name])
+
+    def send_command(self, name: str, command: str) -> None:
+        """Write a command to a child's standard input, and show it."""
+        self.say(f"{name}: {command}")
+        self.children[name].send_command(command)
+
+    def say(self, text: str) -> None:
+        """Show a line of the job's own."""
+        self._view.line(JOB, text)
+
+    def wait_until(self, done: Callable[[], bool], seconds: float, late: str = "", code: int = 1) -> bool:
+        """Let the job go on until a condition is met, the time is over, or stop() is called; whether it is met.
+
+        Errors: JobError with ``code`` when the time is over and ``late`` says why that is a failure; when a child has
+        failed.
+        """
+        end = self.clock.monotonic() + seconds
+        while not done():
+            if self.stopping:
+                return False
+            if self.clock.monotonic() >= end:
+                if late:
+                    raise JobError(code, late)
+                return False
+            self._turn()
+        return True
+
+    def end(self, names: Sequence[str], grace: float) -> None:
+        """End these children in order, all at the same time.
+
+        Errors: JobError when one of them has failed.
+        """
+        for name in names:
+            self.children[name].may_end = True
+            self.children[name].request_end()
+        for name in names:
+            self.children[name].end(grace)
+        for name in names:
+            self.check(self.children[name])
+
+    def close(self, grace: float) -> None:
+        """End all children, and take their last lines and events."""
+        for child in self.children.values():
+            child.request_end()
+        for child in self.children.values():
+            child.end(grace)
+        self._take_lines()
+        self._show_errors(math.inf)
+        self.take_events(math.inf)
+        self._timeline.close()
+        self._listener.refresh(math.inf)
+
+    def take_events(self, until: float) -> None:
+        """Pass on the events up to this time of the clock."""
+        for name, event in self._timeline.until(until):
+            self._listener.take_event(self.children[name], event)
+
+    def check(self, child: Child) -> None:
+        """Restart a child that has ended unexpectedly.
+
+        Errors: JobError when it is not to be restarted, has ended for a reason of its own, or ends again and again.
+        """
+        code = child.exit_code()
+        if code is None or (code == 0 and child.may_end):
+            return
+        child.failures = 0 if child.ready else child.failures + 1
+        exhausted = child.restarts >= MOST_RESTARTS or child.failures >= MOST_FAILURES
+        if not child.restart or code in FATAL or exhausted:
+            child.end()
+            self._reported_error = Line(child.name, child.last_error)
+            text = f"{child.name} ended with exit code {code}: {child.last_error}"
+            raise JobError(code if code in FATAL else 1, text)
+        child.restarts += 1
+        self.say(f"{child.name} ended with exit code {code} and is started again")
+        self._launch(child)
+
+    def _event_file(self, name: str) -> Path:
+        return self._files / f"{name}.jsonl"
+
+    def _launch(self, child: Child) -> None:
+        child.start()
+        self.say(f"{child.name} is process {child.pid}")
+
+    def _turn(self) -> None:
+        with suppress(queue.Empty):
+            self._take_line(self._lines.get(timeout=_TURN))
+        self._take_lines()
+        now = self.clock.monotonic()
+        self._show_errors(now)
+        for child in self.children.values():
+            self.check(child)
+        self.take_events(now - ORDERING)
+        self._listener.refresh(now)
+        if now >= self._update_at:
+            self._update_at = now + _UPDATE
+            self._view.update(list(self.children.values()), self.state)
+
+    def _take_lines(self) -> None:
+        while not self._lines.empty():
+            self._take_line(self._lines.get())
+
+    def _take_line(self, line: Line) -> None:
+        if error_of(line.text):
+            self._delayed_errors.append((self.clock.monotonic() + _ERROR_DELAY, line))
+        else:
+            self._view.line(*line)
+        self._listener.take_line(self.children[line.child], line.text)
+
+    def _show_errors(self, until: float) -> None:
+        """Show the lines whose delay is over, but not the error that the job itself reports."""
+        while self._delayed_errors and self._delayed_errors[0][0] <= until:
+            _, line = self._delayed_errors.popleft()
+            if self._reported_error != Line(line.child, error_of(line.text) or ""):
+                self._view.line(*line)

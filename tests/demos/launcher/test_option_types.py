@@ -1,0 +1,44 @@
+"""The values of options: each kind is checked in one place."""
+
+from __future__ import annotations
+
+import argparse
+from decimal import Decimal
+
+import pytest
+
+from demos.launcher.option_types import chart, count, digits, lots, port, seconds, seed, speed, symbol, whole
+from demos.terminal.mql.constants import PERIOD_M15
+
+
+def test_option_types_return_the_value():
+    assert (whole("3"), count("0"), seed("-7"), port("0"), digits("8"), seconds("0.5")) == (3, 0, -7, 0, 8, 0.5)
+    assert (speed("60x"), speed("max"), symbol("Volatility 75 Index")) == ("60x", "max", "Volatility 75 Index")
+    assert chart("A,B,M15") == ("A,B", PERIOD_M15)
+    assert lots("0.1:2:0.1") == (1, 20, Decimal("0.1"))
+
+
+@pytest.mark.parametrize(
+    ("convert", "text", "words"),
+    [
+        (whole, "0", "'0' is not a whole number from 1 on"),
+        (whole, "x", "'x' is not a whole number from 1 on"),
+        (whole, "1_000", "'1_000' is not a whole number from 1 on"),
+        (count, "-1", "'-1' is not a whole number from 0 on"),
+        (seed, "1.5", "'1.5' is not a whole number"),
+        (port, "65536", "'65536' is not a whole number from 0 to 65535"),
+        (digits, "9", "'9' is not a whole number from 0 to 8"),
+        (seconds, "inf", "'inf' is not a number of seconds above 0"),
+        (seconds, "x", "'x' is not a number of seconds above 0"),
+        (speed, "fast", "'fast' is none of a number of ticks a second"),
+        (symbol, "a|b", "a symbol's name cannot contain"),
+        (symbol, "x" * 65, "a symbol's name has at most 64 characters, not 65"),
+        (chart, "EURUSD,M7", "'EURUSD,M7' is not SYMBOL,PERIOD; periods: M1,"),
+        (chart, ",M1", "a symbol's name is empty"),
+        (lots, "1", "'1' is not MIN:MAX:STEP in lots"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_was_expected(convert, text, words):
+    with pytest.raises(argparse.ArgumentTypeError) as caught:
+        convert(text)
+    assert str(caught.value).startswith(words)

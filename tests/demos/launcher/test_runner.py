@@ -1,0 +1,314 @@
+"""The runner of all jobs: with a child that fails, is killed, is restarted, and ends when its parent does."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from terminal_kit import DATA, ROOT, wait_for
+
+from demos.launcher.children import MOST_FAILURES, MOST_RESTARTS, Child
+from demos.launcher.runner import JobError, Runner
+from demos.launcher.views import PlainView
+
+PROGRAMS = DATA / "programs"
+FRAGILE = PROGRAMS / "fragile.py"
+TINY = PROGRAMS / "tiny_job.py"
+
+
+class Recorder:
+    """A job's side of the runner: it notes what it is given."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.events: list[str] = []
+
+    def take_line(self, child: Child, text: str) -> None:
+        self.lines.append(text)
+        if text.endswith("OnInit ready"):
+            child.ready = True
+
+    def take_event(self, child: Child, event: Any) -> None:
+        self.events.append(event["kind"])
+
+    def refresh(self, now: float) -> None:
+        self.refreshed = now
+
+    def has(self, text: str, count: int = 1) -> bool:
+        return sum(text in line for line in self.lines) >= count
+
+
+class Bench:
+    """A runner, its recorder and what its view shows."""
+
+    closed = False
+
+    def __init__(self, folder: Path) -> None:
+        self.job, self.stream = Recorder(), io.StringIO()
+        self.runner = Runner(folder, ("child",), PlainView(self.stream), self.job)
+
+    def start(self, *, restart: bool = False) -> Child:
+        self.runner.start("child", ["run", str(FRAGILE), "--speed=max", "--seed=1"], restart=restart)
+        return self.runner.children["child"]
+
+    def close(self) -> None:
+        if not self.closed:
+            self.closed = True
+            self.runner.close(10.0)
+
+    def wait_for(self, text: str, count: int = 1) -> None:
+        assert self.runner.wait_until(lambda: self.job.has(text, count), math.inf)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    bench = Bench(tmp_path)
+    yield bench
+    bench.close()
+
+
+def test_the_job_gets_lines_and_events_and_the_view_the_lines(bench):
+    child = bench.start()
+    bench.wait_for("OnInit ready")
+    assert bench.runner.wait_until(lambda: "started" in bench.job.events, math.inf)
+    bench.runner.send_command("child", "buy 0.03")
+    bench.wait_for("done: buy 0.03")
+    bench.runner.end(["child"], 10.0)
+    assert child.exit_code() == 0
+    bench.close()
+    assert bench.job.events == ["started", "deal"]
+    assert bench.job.refreshed == math.inf
+    shown = bench.stream.getvalue()
+    assert f"job | child is process {child.pid}\n" in shown
+    assert "job | child: buy 0.03\n" in shown
+    assert "info OnDeinit deinit\n" in shown
+
+
+def test_a_child_that_dies_of_a_defect_is_restarted(bench):
+    child = bench.start(restart=True)
+    bench.wait_for("OnInit ready")
+    first = child.pid
+    bench.runner.send_command("child", "buy 0.01")
+    bench.wait_for("OnInit ready", 2)
+    assert child.pid != first
+    assert (child.restarts, child.failures, child.exit_code()) == (1, 0, None)
+    assert "job | child ended with exit code 1 and is started again\n" in bench.stream.getvalue()
+
+
+def test_a_child_that_is_not_to_be_restarted_ends_the_job(bench):
+    bench.start()
+    bench.wait_for("OnInit ready")
+    bench.runner.send_command("child", "buy 0.01")
+    with pytest.raises(JobError, match="child ended with exit code 1: ") as caught:
+        bench.wait_for("never")
+    assert caught.value.code == 1
+
+
+def test_a_child_that_fails_for_a_reason_of_its_own_ends_the_job_and_its_error_is_shown_once(bench):
+    bench.start(restart=True)
+    bench.wait_for("OnInit ready")
+    bench.runner.send_command("child", "buy 0.02")
+    with pytest.raises(JobError, match=r"^child ended with exit code 4: a fatal failure$") as caught:
+        bench.wait_for("never")
+    assert caught.value.code == 4
+    bench.close()
+    # run_job() prints it; the child's own line would say the same.
+    assert "a fatal failure" not in bench.stream.getvalue()
+
+
+class Standing:
+    """A child whose exit code a test sets."""
+
+    name = "client1"
+    last_error = "why"
+    pid = 4711
+    may_end = False
+
+    def __init__(self, code: int | None, *, restart: bool = True) -> None:
+        self.code, self.restart = code, restart
+        self.ready = False
+        self.starts = self.restarts = self.failures = 0
+
+    def exit_code(self) -> int | None:
+        return self.code
+
+    def start(self) -> None:
+        self.starts += 1
+
+    def end(self) -> None:
+        pass
+
+
+def test_a_child_that_was_killed_is_restarted_once(bench):
+    child: Any = Standing(-9)
+    bench.runner.check(child)
+    assert (child.starts, child.restarts) == (1, 1)
+    child.code = None
+    bench.runner.check(child)
+    assert child.starts == 1
+
+
+@pytest.mark.parametrize("code", [2, 3, 4])
+def test_a_fatal_exit_code_is_the_jobs_exit_code(bench, code):
+    with pytest.raises(JobError, match=f"client1 ended with exit code {code}: why") as caught:
+        bench.runner.check(Standing(code))
+    assert caught.value.code == code
+
+
+def test_exit_code_0_is_a_failure_unless_the_child_may_end(bench):
+    child: Any = Standing(0, restart=False)
+    with pytest.raises(JobError, match="client1 ended with exit code 0"):
+        bench.runner.check(child)
+    child.may_end = True
+    bench.runner.check(child)
+
+
+def test_the_number_of_restarts_is_limited(bench):
+    child: Any = Standing(1)
+    for _ in range(MOST_RESTARTS):
+        child.ready = True
+        bench.runner.check(child)
+    with pytest.raises(JobError) as caught:
+        bench.runner.check(child)
+    assert caught.value.code == 1
+
+
+def test_a_child_that_never_becomes_ready_ends_the_job_soon(bench):
+    child: Any = Standing(1)
+    for _ in range(MOST_FAILURES - 1):
+        bench.runner.check(child)
+    with pytest.raises(JobError, match="client1 ended with exit code 1: why"):
+        bench.runner.check(child)
+
+
+def test_a_wait_ends_late_with_an_error_if_that_is_a_failure_and_at_once_when_the_job_is_stopped(bench):
+    with pytest.raises(JobError, match="too late") as caught:
+        bench.runner.wait_until(lambda: False, 0.01, "too late", code=3)
+    assert caught.value.code == 3
+    assert bench.runner.wait_until(lambda: False, 0.01) is False
+    assert bench.runner.wait_until(lambda: True, 0.0, "not late") is True
+    bench.runner.stop()
+    assert bench.runner.wait_until(lambda: False, 1000, "not waited for") is False
+
+
+@contextmanager
+def tiny(*arguments: object, **options: Any) -> Iterator[subprocess.Popen[str]]:
+    """The job of tiny_job.py as a process."""
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+    command = [sys.executable, str(TINY), *map(str, arguments)]
+    with subprocess.Popen(command, cwd=ROOT, text=True, encoding="utf-8", **pipes) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def child_pid(process: subprocess.Popen[str]) -> int:
+    return int(wait_for(process.stderr, "child is process ").split()[-1])
+
+
+def kill(pid: int) -> None:
+    # On Windows SIGTERM is TerminateProcess, as abrupt as SIGKILL is elsewhere.
+    os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+
+
+@pytest.mark.posix_only(reason="a named pipe is a file that can be waited for")
+def test_when_the_job_is_killed_its_children_end_in_order(tmp_path):
+    mark = tmp_path / "mark"
+    os.mkfifo(mark)
+    with tiny("--mark", mark) as process:
+        wait_for(process.stderr, "OnInit ready")
+        process.kill()
+        process.wait()
+        # The child opens the pipe in its OnDeinit; until then this waits.
+        mark.open("rb").close()
+
+
+@pytest.mark.posix_only(reason="Ctrl-C cannot be sent to one process on Windows")
+def test_ctrl_c_ends_a_job_in_order_with_its_summary():
+    with tiny("--json") as process:
+        wait_for(process.stderr, "OnInit ready")
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert json.loads(output) == {"restarts": 0, "problem": None}
+    assert "OnDeinit deinit" in errors
+    assert "Traceback" not in errors
+
+
+@pytest.mark.posix_only(reason="Ctrl-C cannot be sent to one process on Windows")
+def test_a_second_ctrl_c_is_exit_code_130_without_a_traceback_and_the_child_ends_all_the_same(tmp_path):
+    mark = tmp_path / "mark"
+    os.mkfifo(mark)
+    with tiny("--mark", mark) as process:
+        wait_for(process.stderr, "OnInit ready")
+        process.send_signal(signal.SIGINT)
+        # The child waits in its OnDeinit for this end of the pipe, so the job waits for the child.
+        os.set_blocking(process.stderr.fileno(), True)
+        process.send_signal(signal.SIGINT)
+        mark.open("rb").close()
+        _, errors = process.communicate()
+    assert process.returncode in (0, 130), errors
+    assert "Traceback" not in errors
+
+
+def test_a_killed_child_is_restarted_and_counted():
+    with tiny("--json") as process:
+        kill(child_pid(process))
+        child_pid(process)
+        wait_for(process.stderr, "OnInit ready")
+        if sys.platform != "win32":
+            process.send_signal(signal.SIGINT)
+            output, errors = process.communicate()
+            assert process.returncode == 0, errors
+            assert json.loads(output)["restarts"] == 1
+
+
+@pytest.mark.posix_only(reason="TerminateProcess gives the exit code 1 of a failure, as no signal does")
+def test_a_child_killed_again_and_again_is_a_problem_in_the_json_line_and_on_standard_error():
+    with tiny("--json") as process:
+        errors = ""
+        for line in process.stderr:
+            errors += line
+            if "child is process" in line:
+                kill(int(line.rsplit(maxsplit=1)[1]))
+        output = process.stdout.read()
+        assert process.wait() == 1
+    problem = json.loads(output)["problem"]
+    assert problem.startswith("child ended with exit code -9")
+    assert errors.splitlines()[-1] == f"python -m demos tiny: error: {problem}"
+    assert "Traceback" not in errors
+
+
+@pytest.mark.posix_only(reason="Ctrl-C cannot be sent to one process on Windows")
+def test_a_closed_standard_output_is_one_line_and_exit_code_4():
+    with tiny() as process:
+        process.stdout.close()
+        wait_for(process.stderr, "OnInit ready")
+        process.send_signal(signal.SIGINT)
+        errors = process.stderr.read()
+        assert process.wait() == 4, errors
+    assert "error: standard output cannot be written: " in errors.splitlines()[-1]
+    assert "Traceback" not in errors
+
+
+@pytest.mark.posix_only(reason="Ctrl-C cannot be sent to one process on Windows")
+def test_when_nobody_reads_standard_error_the_job_ends_with_exit_code_4_and_no_child_is_left(tmp_path):
+    mark = tmp_path / "mark"
+    os.mkfifo(mark)
+    with tiny("--mark", mark) as process:
+        wait_for(process.stderr, "OnInit ready")
+        process.stderr.close()
+        process.send_signal(signal.SIGINT)
+        mark.open("rb").close()
+        assert process.wait() == 4
