@@ -1,4 +1,4 @@
-"""What all tests share: Winsock started and stopped around a test, sockets that are closed after it, and two marks."""
+"""What all tests share: Winsock started and stopped around a test, what is closed after it, and two marks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from cleanup_kit import close_all
 from winsock_kit import connected_pair, udp_pair
 
 from winsock import MAKEWORD, SOCKET_ERROR, WSADATA, WSACleanup, WSAGetLastError, WSAStartup
@@ -44,6 +45,13 @@ def _reason(mark: pytest.Mark) -> str:
     if not reason:
         raise pytest.UsageError(f"{mark.name} needs a reason")
     return str(reason)
+
+
+@pytest.fixture(autouse=True)
+def _cleanup() -> Iterator[None]:
+    """Everything given to closed_after_test is closed after the test."""
+    yield
+    close_all()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from ctypes import c_int, sizeof
 from decimal import Decimal
 
 import pytest
+from cleanup_kit import closed_after_test
 
 from demos.registry import find_program
 from demos.terminal.interfaces import Account, SymbolSpec, Tick
@@ -134,7 +135,7 @@ class Stage:
     ) -> None:
         self.clock = _ScriptClock()
         self.stream = io.StringIO()
-        self.account = account or PaperAccount()
+        self.account = account or closed_after_test(PaperAccount())
         self.record = Record()
         self.answers: list[str] = []
         self.terminal = self.host = Terminal(

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from cleanup_kit import closed_after_test
+
 from demos.terminal.interfaces import SymbolSpec, Tick
 from demos.terminal.paper.account import PaperAccount
 from demos.terminal.paper.market import ReplayMarket, Speed
@@ -50,7 +52,7 @@ class Bench:
         self.folder = folder
         self.clock = ManualClock()
         self.stream = io.StringIO()
-        self.account = account or PaperAccount()
+        self.account = account or closed_after_test(PaperAccount())
         self.answers: list[str] = []
         market = ReplayMarket(list(symbols), iter(quotes), speed or Speed(per_second=1))
         log = Log(self.clock, self.stream)

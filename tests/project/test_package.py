@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import ast
 import inspect
+import os
 import pydoc
 import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import zipfile
 from email.message import Message
 from email.parser import Parser
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
@@ -41,15 +44,33 @@ def installed_name(path: Path) -> str:
 
 
 class Built(NamedTuple):
+    path: Path
     wheel: list[str]
     sdist: list[str]
     metadata: Message
 
 
+def run(*command: str | Path, cwd: Path, **variables: str) -> str:
+    """The output of a command that must succeed."""
+    environment = os.environ | variables
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, cwd=cwd, env=environment
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def readme_command(purpose: str) -> list[str]:
+    """The command of the README that contains this text, run by this Python."""
+    readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    (command,) = re.findall(rf"^    python (.*{re.escape(purpose)}.*)$", readme, re.MULTILINE)
+    return [sys.executable, *command.split()]
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """A source distribution of this checkout, and the wheel that is built from it."""
-    pytest.importorskip("build", reason="the extra `test` brings `build`, which makes the wheel")
+    """A source distribution of this checkout, and the wheel that the README's command builds from it."""
+    pytest.importorskip("build", reason="the extra `test` brings `build`, which makes the source distribution")
     source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("out")
     kept = shutil.ignore_patterns("__pycache__", "*.so", "*.pyd", "_libc.c")
     for folder in ("winsock", "compat", "demos", "notes"):
@@ -64,17 +85,19 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
         "SECURITY.md",
     ):
         shutil.copy(CHECKOUT / name, source)
-    command = [sys.executable, "-m", "build", "--outdir", str(out), str(source)]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, cwd=out)
-    assert done.returncode == 0, done.stdout + done.stderr
-    (wheel,), (sdist,) = out.glob("*.whl"), out.glob("*.tar.gz")
+    run(sys.executable, "-m", "build", "--sdist", "--outdir", out, source, cwd=out)
+    (sdist,) = out.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive_of_sources:
+        sources = archive_of_sources.getnames()
+    shutil.unpack_archive(sdist, out)
+    unpacked = out / sdist.name.removesuffix(".tar.gz")
+    run(*readme_command("pip wheel"), cwd=unpacked)
+    (wheel,) = (unpacked / "dist").glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         (metadata,) = (name for name in names if name.endswith(".dist-info/METADATA"))
         text = archive.read(metadata).decode("utf-8")
-    with tarfile.open(sdist) as archive_of_sources:
-        sources = archive_of_sources.getnames()
-    return Built(names, sources, Parser().parsestr(text))
+    return Built(wheel, names, sources, Parser().parsestr(text))
 
 
 def test_a_wheel_holds_the_two_packages_and_nothing_else(built: Built) -> None:
@@ -84,6 +107,39 @@ def test_a_wheel_holds_the_two_packages_and_nothing_else(built: Built) -> None:
 
 def test_a_wheel_holds_every_module_of_the_packages(built: Built) -> None:
     assert {name for name in built.wheel if name.endswith(".py")} == {installed_name(path) for path in SOURCES}
+
+
+def is_compiled(name: str) -> bool:
+    """Whether this Python can import a file with this name as a compiled module."""
+    return f".{name.rpartition('/')[2].partition('.')[2]}" in EXTENSION_SUFFIXES
+
+
+def test_a_wheel_holds_the_compiled_modules_that_an_installation_builds(built: Built) -> None:
+    installed = {
+        installed_name(path) for folder in PACKAGES.values() for path in folder.rglob("*") if is_compiled(path.name)
+    }
+    assert {name for name in built.wheel if is_compiled(name)} == installed
+
+
+@pytest.mark.posix_only(reason="on Windows nothing is compiled")
+def test_a_wheel_is_for_the_python_and_the_platform_that_built_it(built: Built) -> None:
+    python = f"cp{sys.version_info.major}{sys.version_info.minor}"
+    platform = re.sub(r"[-.]", "_", sysconfig.get_platform())
+    assert built.path.name == f"winsock-{winsock.__version__}-{python}-{python}-{platform}.whl"
+
+
+@pytest.mark.posix_only(reason="on Windows nothing is compiled")
+def test_a_wheel_brings_the_compiled_modules_to_a_machine_without_a_compiler(built: Built, tmp_path: Path) -> None:
+    venv = tmp_path / "venv"
+    run(sys.executable, "-m", "venv", "--without-pip", venv, cwd=tmp_path)
+    # Not even a path on which a compiler could be found.
+    without_compiler = {"PATH": str(venv / "bin"), "CC": "/bin/false", "PYTHONPATH": ""}
+    pip = [sys.executable, "-m", "pip", "--python", venv / "bin/python"]
+    run(*pip, "install", "--only-binary", ":all:", built.path, cwd=tmp_path, **without_compiler)
+    printed = run(venv / "bin/python", "-m", "winsock", cwd=tmp_path, **without_compiler)
+    assert "(cffi API mode)" in printed
+    # An installation from the sources on this machine, which has a compiler, prints the same.
+    assert printed == run(sys.executable, "-m", "winsock", cwd=CHECKOUT)
 
 
 def test_a_wheel_built_from_the_source_distribution_has_all_that_it_needs(built: Built) -> None:

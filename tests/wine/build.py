@@ -20,13 +20,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import wine
-from debian import run, unpack
+from debian import install, run, step, unpack
 
 HERE = Path(__file__).resolve().parent
 COMPILERS = {
@@ -55,39 +53,6 @@ version = ctypes.CDLL("ntdll").wine_get_version
 version.restype = ctypes.c_char_p
 print("Python", platform.python_version(), "on Wine", version().decode())
 """
-
-
-def step(title: str, make: Callable[[Path], None], target: Path) -> None:
-    """Create the folder `target` completely, or not at all."""
-    if target.exists():
-        return
-    begin = time.monotonic()
-    print(f"tests/wine: {title} …", end="", flush=True)
-    partial = target.with_name(target.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        make(partial)
-    except RuntimeError:
-        print(" failed", flush=True)
-        raise
-    partial.rename(target)
-    print(f" {time.monotonic() - begin:.0f} s", flush=True)
-
-
-def install(packages: list[str]) -> None:
-    if os.getuid() != 0:
-        raise RuntimeError(f"missing packages; run as root: apt-get install {' '.join(packages)}")
-    print(f"tests/wine: installing {' '.join(packages)} …", end="", flush=True)
-    begin = time.monotonic()
-    command: list[str | Path] = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", *packages]
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    try:
-        run([*command, "--simulate"])
-    except RuntimeError:
-        run(["apt-get", "update", "--quiet"])
-    run(command, environment=environment)
-    print(f" {time.monotonic() - begin:.0f} s", flush=True)
 
 
 def fetch_wheels(folder: Path) -> None:

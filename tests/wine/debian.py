@@ -1,11 +1,20 @@
-"""Fetch and unpack Debian packages with apt into a folder, without root and without changes to the system's sources."""
+"""Fetch and unpack Debian packages with apt into a folder, without root and without changes to the system's sources.
+
+Also what the build scripts share that use it: tests/wine/build.py and tests/python/build.py."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import sys
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+# The script's folder, which starts its messages: tests/wine, for example.
+SCRIPT = f"tests/{Path(sys.argv[0]).resolve().parent.name}"
 
 SUITES = {"bookworm", "trixie", "forky", "sid", "oldoldstable", "oldstable", "stable", "testing", "unstable"}
 APT_CONF = """\
@@ -39,6 +48,43 @@ def run(command: list[str | Path], folder: Path | None = None, environment: dict
         message = next((line for line in lines if line.startswith(("E:", "ERROR:"))), lines[-1])
         raise RuntimeError(f"{Path(command[0]).name} ended with exit code {done.returncode}: {message}")
     return done.stdout
+
+
+def step(title: str, make: Callable[[Path], None], target: Path) -> None:
+    """Create the folder `target` completely, or not at all."""
+    if target.exists():
+        return
+    begin = time.monotonic()
+    print(f"{SCRIPT}: {title} …", end="", flush=True)
+    partial = target.with_name(target.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        make(partial)
+    except RuntimeError:
+        print(" failed", flush=True)
+        raise
+    partial.rename(target)
+    print(f" {time.monotonic() - begin:.0f} s", flush=True)
+
+
+def install(packages: list[str]) -> None:
+    """Install packages of this machine's own release.
+
+    Errors: RuntimeError if this is not root, or apt fails.
+    """
+    if os.getuid() != 0:
+        raise RuntimeError(f"missing packages; run as root: apt-get install {' '.join(packages)}")
+    print(f"{SCRIPT}: installing {' '.join(packages)} …", end="", flush=True)
+    begin = time.monotonic()
+    command: list[str | Path] = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", *packages]
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    try:
+        run([*command, "--simulate"])
+    except RuntimeError:
+        run(["apt-get", "update", "--quiet"])
+    run(command, environment=environment)
+    print(f" {time.monotonic() - begin:.0f} s", flush=True)
 
 
 def source_entries(path: Path) -> list[tuple[str, str, str, str]]:

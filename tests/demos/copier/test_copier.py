@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from cleanup_kit import closed_after_test
 from signal_kit import (
     EURUSD,
     QUOTES,
@@ -67,7 +68,7 @@ pytestmark = pytest.mark.usefixtures("started")
     ],
 )
 def test_the_position_becomes_that_of_the_message(server, before, message, position):
-    account = PaperAccount()
+    account = closed_after_test(PaperAccount())
     if before:
         account.trade(EURUSD, before, QUOTES[0])
         account.new_deals()
@@ -594,7 +595,7 @@ def test_the_bytes_received_in_one_event_are_limited(server):
 
 
 def test_a_hedging_account_is_refused(server):
-    account = PaperAccount()
+    account = closed_after_test(PaperAccount())
     account.margin_mode = ACCOUNT_MARGIN_MODE_RETAIL_HEDGING
     stage = follow(server, account=account)
     assert stage.play(forever()) == 4

@@ -7,6 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from cleanup_kit import closed_after_test
 from mt5_stand_in import ACCOUNT_MARGIN_MODE_RETAIL_HEDGING, StandIn
 from signal_kit import (
     EURUSD,
@@ -158,7 +159,7 @@ def test_a_product_with_more_digits_than_a_message_is_copied_exactly(server):
 
 
 def test_a_dry_run_trades_nothing_and_logs_the_orders(server):
-    account = PaperAccount()
+    account = closed_after_test(PaperAccount())
     account.trade(EURUSD, 50, QUOTES[0])
     account.new_deals()
     stage = after(b"<<EURUSD|0.75>>\0", b"<<EURUSD|0.00>>\0", server=server, account=account, dry=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
+from cleanup_kit import closed_after_test
 from signal_kit import (
     EURUSD,
     QUOTES,
@@ -102,7 +103,7 @@ def test_a_trade_is_sent_to_every_client_at_the_next_timer_event():
 
 
 def test_a_position_in_another_symbol_is_not_sent():
-    account = PaperAccount()
+    account = closed_after_test(PaperAccount())
     account.trade(SymbolSpec("GBPUSD"), 25, QUOTES[1])
     stage = serve(account=account)
 
@@ -169,7 +170,7 @@ def test_s19_a_new_client_is_greeted_alone():
 
 
 def test_the_greeting_is_the_present_position_of_the_account():
-    account = PaperAccount()
+    account = closed_after_test(PaperAccount())
     account.trade(EURUSD, -30, QUOTES[0])
     stage = serve(account=account)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
+from cleanup_kit import closed_after_test
 from signal_kit import (
     EURUSD,
     QUOTES,
@@ -107,7 +108,7 @@ def test_a_trade_is_sent_to_every_client_at_the_next_timer_event():
 
 
 def test_the_greeting_is_the_present_position_of_the_symbol():
-    account = PaperAccount()
+    account = closed_after_test(PaperAccount())
     account.trade(EURUSD, -30, QUOTES[0])
     account.trade(SymbolSpec("GBPUSD"), 25, QUOTES[1])
     stage = serve(account=account)
@@ -388,7 +389,7 @@ class _Hedged(PaperAccount):
 
 
 def test_s23_a_hedged_sum_below_zero_is_sent_as_zero_without_a_sign():
-    stage = serve(account=_Hedged())
+    stage = serve(account=closed_after_test(_Hedged()))
     got: list[int] = []
 
     def script() -> Script:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from cleanup_kit import closed_after_test
 from terminal_kit import Bench, ticks
 
 from demos.terminal.charts.commands import CHART_COMMANDS
@@ -31,7 +32,7 @@ def test_buy_sell_and_close_answer_with_the_deal(tmp_path):
 
 
 def test_positions_shows_one_line_per_symbol_with_its_signed_volume(tmp_path):
-    account = PaperAccount()
+    account = closed_after_test(PaperAccount())
     account.trade(SymbolSpec("XAUUSD", digits=2), -10, Tick("XAUUSD", 0, 190_000, 190_030))
     seen = answers(tmp_path, "positions", "sell 0.10", "positions", account=account)
     assert seen[:2] == ["EURUSD 0.00", "XAUUSD -0.10"]
@@ -87,12 +88,12 @@ def test_without_a_quote_there_is_no_trade(tmp_path):
 
 
 def test_an_order_without_a_deal_is_answered_with_its_text(tmp_path):
-    account = PaperAccount()
+    account = closed_after_test(PaperAccount())
     account.trade = lambda *_: TradeResult(TRADE_RETCODE_DONE, text="a dry run, nothing was sent")
     assert answers(tmp_path, "buy 0.25", account=account) == ["done: a dry run, nothing was sent"]
 
 
 def test_an_unknown_return_code_is_answered_as_its_number(tmp_path):
-    account = PaperAccount()
+    account = closed_after_test(PaperAccount())
     account.trade = lambda *_: TradeResult(10999, text="why")
     assert answers(tmp_path, "buy 0.25", account=account) == ["error: 10999: why"]

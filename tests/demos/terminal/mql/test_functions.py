@@ -6,6 +6,7 @@ from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
+from cleanup_kit import closed_after_test
 from terminal_kit import Bench, ticks
 
 from demos.terminal.interfaces import SymbolSpec, Tick, TradeResult
@@ -141,7 +142,7 @@ def test_the_properties_of_a_position(tmp_path):
 
 
 def test_a_position_in_a_symbol_without_a_quote_has_no_current_price(tmp_path):
-    account = PaperAccount()
+    account = closed_after_test(PaperAccount())
     account.trade(SymbolSpec("XAUUSD", digits=2), 10, Tick("XAUUSD", 0, 190_000, 190_030))
     seen = printed(
         tmp_path,
@@ -252,7 +253,7 @@ def test_Comment_is_shown_on_the_chart_and_not_in_the_log(tmp_path):
 
 
 def test_PositionClosePartial_takes_a_symbol_or_a_ticket(tmp_path):
-    account = PaperAccount()
+    account = closed_after_test(PaperAccount())
     account.trade(SymbolSpec("GBPUSD"), 10, Tick("GBPUSD", 0, 130_000, 130_002))
     seen = printed(
         tmp_path,
@@ -273,7 +274,7 @@ def test_a_symbol_can_be_selected_when_the_market_has_it(tmp_path):
 
 
 def test_an_unknown_return_code_is_shown_as_its_number(tmp_path):
-    account = PaperAccount()
+    account = closed_after_test(PaperAccount())
     account.trade = lambda *_: TradeResult(10999, text="why")
     seen = printed(tmp_path, "trade.Buy(0.25), ' ', trade.ResultRetcodeDescription()", account=account)
     assert seen == ["false return code 10999: why"]
