@@ -7,15 +7,19 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from ctypes import c_int, sizeof
 from decimal import Decimal
+from types import ModuleType
+from typing import Any
 
 import pytest
 
+import winsock
 from demos.registry import find_program
 from demos.terminal.interfaces import Account, SymbolSpec, Tick
 from demos.terminal.paper.account import PaperAccount
 from demos.terminal.runtime.clock import ManualClock
 from demos.terminal.runtime.log import Log
 from demos.terminal.terminal import ProgramOnChart, Terminal
+from demos.wire import connecting, listening, opening
 from winsock import (
     AF_INET,
     FD_ISSET,
@@ -117,6 +121,34 @@ class Record:
         return [fields for name, fields in self.events if name == kind]
 
 
+class _Program:
+    """A program's module. A Winsock call that a test replaces here is replaced in demos.wire too, until `restore`."""
+
+    _HELPERS = (opening, connecting, listening)
+
+    def __init__(self, module: ModuleType) -> None:
+        self.__dict__.update(_module=module, _originals={})
+
+    def __getattr__(self, name: str) -> Any:
+        for module in (self._module, *self._HELPERS):
+            if hasattr(module, name):
+                return getattr(module, name)
+        raise AttributeError(f"the program has no {name}")
+
+    def __setattr__(self, name: str, value: object) -> None:
+        helpers = [module for module in self._HELPERS if hasattr(winsock, name) and hasattr(module, name)]
+        for module in helpers:
+            self._originals.setdefault((module, name), getattr(module, name))
+            setattr(module, name, value)
+        if hasattr(self._module, name) or not helpers:
+            setattr(self._module, name, value)
+
+    def restore(self) -> None:
+        for (module, name), value in self._originals.items():
+            setattr(module, name, value)
+        self._originals.clear()
+
+
 class Stage:
     """A terminal with one program, whose seconds pass in no time."""
 
@@ -147,13 +179,16 @@ class Stage:
             answer=self.answers.append,
         )
         self.chart: ProgramOnChart = self.host.attach(find_program(program), symbols[0].name, inputs=inputs)
-        self.program = self.chart.module
+        self.program = _Program(self.chart.module)
 
     def play(self, script: Script) -> int:
         """Run the terminal to the script's end. At each `yield` the terminal continues to its next timer event."""
         self.clock.script = script
         self.clock.ended = self.host.stop
-        return self.host.run()
+        try:
+            return self.host.run()
+        finally:
+            self.program.restore()
 
     def position(self, symbol: str = "EURUSD") -> Decimal:
         return sum(

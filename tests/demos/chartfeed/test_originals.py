@@ -136,7 +136,7 @@ def test_t2_the_original_does_not_continue_a_partial_send_and_ours_sends_all(
         return little(s, buf, size, flags)
 
     stage = serve(tmp_path, our_server)
-    monkeypatch.setattr(stage.program if our_server == "tpl_server" else serving, "send", every_second_fails)
+    monkeypatch.setattr(stage.chart.module if our_server == "tpl_server" else serving, "send", every_second_fails)
 
     def script() -> Script:
         yield from listening(stage)
