@@ -32,6 +32,7 @@ from demos.wire.addresses import AddressError, address_text, find_address
 from demos.wire.codepages import codepage_problem
 from demos.wire.connecting import begin_connect, connect_result
 from demos.wire.opening import CallFailed, start_winsock
+from demos.wire.ports import port_problem
 from winsock import (
     INVALID_SOCKET,
     NO_ERROR,
@@ -49,13 +50,8 @@ from winsock import (
     shutdown,
 )
 
-
-def _port_problem(value: int) -> str | None:
-    return None if 0 < value <= 65535 else f"invalid port: {value} is not from 1 to 65535"
-
-
 Host: Annotated[str, Input("host name or address of the template server")] = "127.0.0.1"
-Port: Annotated[int, Input("port of the template server", check=_port_problem)] = 8080
+Port: Annotated[int, Input("port of the template server", check=port_problem)] = 8080
 
 # The following inputs are not the article's.
 codepage: Annotated[int, Input("code page of the symbol", check=codepage_problem)] = 1252

@@ -19,7 +19,6 @@ from demos.template.protocol import (
     MAX_BYTES,
     LayoutError,
     encode,
-    port_problem,
     prepare,
     symbol_problem,
 )
@@ -49,6 +48,7 @@ from demos.terminal import (
 from demos.wire.addresses import address_text, empty_address, family_of, is_any, port_of
 from demos.wire.codepages import codepage_problem
 from demos.wire.listening import StartError, start_server
+from demos.wire.ports import listening_port_problem
 from winsock import (
     AF_INET,
     FIONBIO,
@@ -67,7 +67,7 @@ from winsock import (
 )
 
 Host: Annotated[str, Input("host name or address to listen on; 0.0.0.0 or ::, on every network")] = "127.0.0.1"
-Port: Annotated[int, Input("port to listen on; 0: any free one", check=port_problem)] = 8080
+Port: Annotated[int, Input("port to listen on; 0: any free one", check=listening_port_problem)] = 8080
 
 # Not an input of the article's program.
 codepage: Annotated[int, Input("code page of the symbol", check=codepage_problem)] = 1252

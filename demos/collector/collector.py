@@ -23,7 +23,7 @@ from demos.terminal import (
     TimeGMT,
 )
 from demos.terminal.mql.conversion import milliseconds_of
-from demos.ticks.protocol import CODEPAGE, MAX_DATAGRAM, InvalidDatagram, port_problem
+from demos.ticks.protocol import CODEPAGE, MAX_DATAGRAM, InvalidDatagram
 from demos.wire.addresses import (
     Address,
     address_text,
@@ -33,6 +33,7 @@ from demos.wire.addresses import (
 )
 from demos.wire.codepages import codepage_problem
 from demos.wire.listening import StartError, start_server
+from demos.wire.ports import listening_port_problem
 from winsock import (
     AF_INET,
     INVALID_SOCKET,
@@ -54,7 +55,7 @@ from winsock import (
 )
 
 Host: Annotated[str, Input("host name or address to listen on; 0.0.0.0 or :: for all networks")] = "127.0.0.1"
-Port: Annotated[int, Input("port to listen on; 0: any free one", check=port_problem)] = 8082
+Port: Annotated[int, Input("port to listen on; 0: any free one", check=listening_port_problem)] = 8082
 
 # The article's server does not have the following inputs.
 codepage: Annotated[int, Input("code page of the datagrams' text", check=codepage_problem)] = CODEPAGE

@@ -22,10 +22,11 @@ from demos.terminal import (
     Symbol,
     SymbolInfoDouble,
 )
-from demos.ticks.protocol import CODEPAGE, MAX_DATAGRAM, encode, port_problem, tick_symbol_problem
+from demos.ticks.protocol import CODEPAGE, MAX_DATAGRAM, encode, tick_symbol_problem
 from demos.wire.addresses import Address, AddressError, address_text, empty_address, family_of, find_address, port_of
 from demos.wire.codepages import codepage_problem
 from demos.wire.opening import CallFailed, nonblocking_socket, start_winsock
+from demos.wire.ports import port_problem
 from winsock import (
     INVALID_SOCKET,
     SOCK_DGRAM,
@@ -44,7 +45,7 @@ from winsock import (
 )
 
 Host: Annotated[str, Input("host name or address of the server")] = "127.0.0.1"
-Port: Annotated[int, Input("port of the server", check=lambda port: port_problem(port, 1))] = 8082
+Port: Annotated[int, Input("port of the server", check=port_problem)] = 8082
 
 # The article's client does not have the following inputs.
 codepage: Annotated[int, Input("code page of the datagrams' text", check=codepage_problem)] = CODEPAGE

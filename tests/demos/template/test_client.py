@@ -199,10 +199,10 @@ def test_s21_a_refused_connect_is_one_line(tmp_path):
 
 
 @pytest.mark.parametrize("host", ["localhost", "", "256.0.0.1"])
-def test_s22_a_host_that_is_not_an_ipv4_address_is_refused(server, tmp_path, host):
+def test_s22_a_host_that_is_not_an_ipv4_address_is_one_line_of_error_and_exit_code_2(server, tmp_path, host):
     stage = study(server, tmp_path, Host=host)
-    assert stage.play(forever()) == 3
-    assert stage.errors() == [f"invalid IPv4 address: {host!r}"]
+    assert stage.play(forever()) == 2
+    assert stage.errors() == [f"invalid IPv4 address: {host!r}; Host takes four numbers, as in 127.0.0.1"]
     assert not ready(server, 0)
 
 

@@ -230,7 +230,7 @@ def test_s22_a_host_that_is_not_an_ipv4_address_is_one_line_and_exit_code_2(host
     stage = listening(Host=host)
     starts = successes(stage)
     assert stage.play(one_event()) == 2
-    assert stage.errors() == [f"invalid Host: {host!r} is not an IPv4 address such as 127.0.0.1"]
+    assert stage.errors() == [f"invalid IPv4 address: {host!r}; Host takes four numbers, as in 127.0.0.1"]
     assert starts == ["WSAStartup", "WSACleanup"]
 
 
