@@ -14,6 +14,7 @@ import pytest
 
 import winsock
 from demos.registry import find_program
+from demos.terminal import CTrade
 from demos.terminal.interfaces import Account, SymbolSpec, Tick
 from demos.terminal.paper.account import PaperAccount
 from demos.terminal.runtime.clock import ManualClock
@@ -33,6 +34,7 @@ from winsock import (
     SOCKET_ERROR,
     SOL_SOCKET,
     WSAGetLastError,
+    WSASetLastError,
     accept,
     bind,
     closesocket,
@@ -331,6 +333,62 @@ def successes(stage: Stage) -> list[str]:
     count("WSAStartup")
     count("WSACleanup")
     return seen
+
+
+def fail(error: int, result: int = SOCKET_ERROR) -> Callable[..., int]:
+    """A call that fails with this error."""
+
+    def failing(*_: object) -> int:
+        WSASetLastError(error)
+        return result
+
+    return failing
+
+
+def closed_port() -> int:
+    """A port of 127.0.0.1 on which nothing listens."""
+    s = listener()
+    number = port_of(s)
+    close(s)
+    return number
+
+
+def refusing(stage: Stage) -> None:
+    """On some systems a refused connect takes a while: the client's select waits for the answer."""
+    real = stage.program.select
+
+    def select(nfds: int, readfds: object, writefds: object, exceptfds: object, timeout: timeval) -> int:
+        timeout.tv_sec = 10
+        result: int = real(nfds, readfds, writefds, exceptfds, timeout)
+        return result
+
+    stage.program.select = select
+
+
+def failing_orders(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, now: Callable[[], float] | None = None
+) -> list[float]:
+    """Let every buy order fail; when one was tried, by default in seconds."""
+    tried: list[float] = []
+
+    def Buy(self: CTrade, volume: float, symbol: str | None = None) -> bool:
+        tried.append(now() if now else stage.clock.time)
+        return False
+
+    monkeypatch.setattr(CTrade, "Buy", Buy)
+    return tried
+
+
+def lots(*volumes: str) -> bytes:
+    """Messages that state these positions in EURUSD."""
+    return b"".join(f"<<EURUSD|{volume}>>\0".encode() for volume in volumes)
+
+
+FLAT = lots("0.00")
+
+
+def buy(stage: Stage, volume: str) -> None:
+    stage.host.post(f"buy {volume}")
 
 
 def one_event() -> Script:
