@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from signal_kit import Script, close, dial, fill, forever, listener, port_of, read_all, ready, reset, successes, write
 from terminal_kit import child, wait_for
@@ -27,27 +25,18 @@ from winsock import (
     AF_INET,
     INADDR_LOOPBACK,
     INVALID_SOCKET,
-    MAKEWORD,
     SD_SEND,
     SOCKET_ERROR,
-    WSADATA,
     WSAENOBUFS,
     WSAEWOULDBLOCK,
-    WSACleanup,
     WSASetLastError,
-    WSAStartup,
     htonl,
     htons,
     shutdown,
     sockaddr_in,
 )
 
-
-@pytest.fixture(autouse=True)
-def winsock() -> Iterator[None]:
-    assert WSAStartup(MAKEWORD(2, 2), WSADATA()) == 0
-    yield
-    assert WSACleanup() == 0
+pytestmark = pytest.mark.usefixtures("started")
 
 
 def study(folder, **options) -> TplStage:
