@@ -429,6 +429,14 @@ def connected(stage: Stage, server: int) -> Iterator[None]:
         yield
 
 
+def server_leaves(stage: Stage) -> Script:
+    """Close the server's end, and let the terminal go on by one event, at which the client notices it."""
+    handle = stage.program.client
+    close(stage.peer)
+    assert ready(handle)
+    yield
+
+
 def after(*pieces: bytes, server: int, program: str = "copier", **options: object) -> Stage:
     """A client that has received these pieces, one before each of its timer events."""
     stage = follow(server, program, **options)

@@ -23,6 +23,7 @@ from signal_kit import (
     ready,
     refusing,
     server,
+    server_leaves,
     successes,
     take,
     write,
@@ -236,10 +237,7 @@ def test_s11_the_target_outlives_the_connection_and_is_retried_at_once_on_the_ne
         arrive(stage.peer, b"<<EURUSD|0.25>>\0", stage.program.client)
         for _ in range(20):
             yield
-        handle = stage.program.client
-        close(stage.peer)
-        assert ready(handle)
-        yield
+        yield from server_leaves(stage)
         assert tried[-1] < stage.program.events
         yield from connected(stage, server)
         assert tried[-1] == stage.program.events

@@ -21,6 +21,7 @@ from signal_kit import (
     ready,
     refusing,
     server,
+    server_leaves,
     successes,
 )
 from signal_kit import after as after_pieces
@@ -173,10 +174,7 @@ def test_s11_the_retry_ends_with_the_connection(server, monkeypatch):
         yield from connected(stage, server)
         arrive(stage.peer, b"<<EURUSD|0.25>>\0", stage.program.client)
         yield
-        handle = stage.program.client
-        close(stage.peer)
-        assert ready(handle)
-        yield
+        yield from server_leaves(stage)
         yield from connected(stage, server)
         count = len(tried)
         for _ in range(10):

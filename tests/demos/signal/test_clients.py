@@ -22,10 +22,10 @@ from signal_kit import (
     forever,
     port_of,
     read_all,
-    ready,
     refusing,
     reset,
     server,
+    server_leaves,
     successes,
     take,
 )
@@ -142,10 +142,7 @@ def test_s5_half_a_message_is_dropped_with_its_connection_and_the_greeting_is_re
         yield from connected(stage, server)
         arrive(stage.peer, b"<<EURUSD|0.", stage.program.client)
         yield
-        handle = stage.program.client
-        close(stage.peer)
-        assert ready(handle)
-        yield
+        yield from server_leaves(stage)
         assert stage.program.client == INVALID_SOCKET
         yield from connected(stage, server)
         arrive(stage.peer, b"25>><<EURUSD|0.75>>\0", stage.program.client)
@@ -349,10 +346,7 @@ def test_a_server_that_goes_away_and_comes_back_is_found_again_at_the_next_event
         yield from connected(stage, server)
         arrive(stage.peer, b"<<EURUSD|0.25>>\0", stage.program.client)
         yield
-        handle = stage.program.client
-        close(stage.peer)
-        assert ready(handle)
-        yield
+        yield from server_leaves(stage)
         yield
         again = take(server)
         arrive(again, b"<<EURUSD|-0.50>>\0", stage.program.client)
