@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ctypes import c_int, sizeof
 from typing import Annotated
 from zlib import crc32
 
@@ -29,49 +28,30 @@ from demos.terminal import (
     Sleep,
     printf,
 )
-from demos.wire.addresses import AddressError, address_text, family_of, find_address
+from demos.wire.addresses import AddressError, address_text, find_address
 from demos.wire.codepages import codepage_problem
+from demos.wire.connecting import begin_connect, connect_result
+from demos.wire.opening import CallFailed, start_winsock
+from demos.wire.ports import port_problem
 from winsock import (
-    FD_ISSET,
-    FD_SET,
-    FIONBIO,
     INVALID_SOCKET,
-    IPPROTO_TCP,
-    MAKEWORD,
     NO_ERROR,
     SD_BOTH,
-    SO_ERROR,
     SOCK_STREAM,
     SOCKET_ERROR,
-    SOL_SOCKET,
-    WSADATA,
     WSAETIMEDOUT,
     WSAEWOULDBLOCK,
     WSACleanup,
     WSAErrorDescript,
     WSAGetLastError,
-    WSAStartup,
     closesocket,
-    connect,
-    fd_set,
-    getsockopt,
-    ioctlsocket,
     recv,
-    select,
     send,
     shutdown,
-    socket,
-    timeval,
-    u_long,
 )
 
-
-def _port_problem(value: int) -> str | None:
-    return None if 0 < value <= 65535 else f"invalid port: {value} is not from 1 to 65535"
-
-
 Host: Annotated[str, Input("host name or address of the template server")] = "127.0.0.1"
-Port: Annotated[int, Input("port of the template server", check=_port_problem)] = 8080
+Port: Annotated[int, Input("port of the template server", check=port_problem)] = 8080
 
 # The following inputs are not the article's.
 codepage: Annotated[int, Input("code page of the symbol", check=codepage_problem)] = 1252
@@ -145,24 +125,15 @@ def StartClient(addr: str, port: int) -> None:
     Errors: Disconnected.
     """
     global started, client
-    res = WSAStartup(MAKEWORD(2, 2), WSADATA())
-    if res != 0:
-        raise Disconnected("WSAStartup failed error: " + WSAErrorDescript(res))
-    started = True
     try:
+        start_winsock()
+        started = True
         name = find_address(addr, port, SOCK_STREAM)
-    except AddressError as error:
+        client, err = begin_connect(name)
+    except (AddressError, CallFailed) as error:
         raise Disconnected(str(error)) from error
-    client = socket(family_of(name), SOCK_STREAM, IPPROTO_TCP)
-    if client == INVALID_SOCKET:
-        raise Disconnected("Create failed error: " + WSAErrorDescript(WSAGetLastError()))
-    if ioctlsocket(client, FIONBIO, u_long(1)) != NO_ERROR:
-        raise Disconnected("ioctlsocket failed error: " + WSAErrorDescript(WSAGetLastError()))
-    err = NO_ERROR
-    if connect(client, name, sizeof(name)) == SOCKET_ERROR:
-        err = WSAGetLastError()
-        if err == WSAEWOULDBLOCK:
-            err = WaitForConnect()
+    if err == NO_ERROR:
+        err = WaitForConnect()
     if err != NO_ERROR:
         raise Disconnected(f"Connect to {address_text(name)} failed error: " + WSAErrorDescript(err))
     Print(f"connect OK, {address_text(name)}")
@@ -172,17 +143,9 @@ def WaitForConnect() -> int:
     """Wait until the connect has succeeded or failed; its error, or 0."""
     until = GetTickCount64() + CONNECT_MS
     while not IsStopped():
-        writefds, exceptfds = fd_set(), fd_set()
-        FD_SET(client, writefds)
-        FD_SET(client, exceptfds)
-        if select(0, None, writefds, exceptfds, timeval()) == SOCKET_ERROR:
-            return WSAGetLastError()
-        if FD_ISSET(client, exceptfds):
-            error = c_int()
-            res = getsockopt(client, SOL_SOCKET, SO_ERROR, error, c_int(sizeof(error)))
-            return WSAGetLastError() if res == SOCKET_ERROR else error.value
-        if FD_ISSET(client, writefds):
-            return NO_ERROR
+        error = connect_result(client)
+        if error is not None:
+            return error
         if GetTickCount64() >= until:
             break
         Sleep(PAUSE_MS)

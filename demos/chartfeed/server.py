@@ -19,7 +19,6 @@ from demos.template.protocol import (
     MAX_BYTES,
     LayoutError,
     encode,
-    port_problem,
     prepare,
     symbol_problem,
 )
@@ -46,37 +45,29 @@ from demos.terminal import (
     TimeCurrent,
     printf,
 )
-from demos.wire.addresses import AddressError, address_text, empty_address, family_of, find_address, is_any, port_of
+from demos.wire.addresses import address_text, empty_address, family_of, is_any, port_of
 from demos.wire.codepages import codepage_problem
+from demos.wire.listening import StartError, start_server
+from demos.wire.ports import listening_port_problem
 from winsock import (
     AF_INET,
     FIONBIO,
     INVALID_SOCKET,
-    IPPROTO_TCP,
-    MAKEWORD,
     NO_ERROR,
     SOCK_STREAM,
-    SOCKET_ERROR,
-    SOMAXCONN,
-    WSADATA,
     WSAECONNRESET,
     WSAEWOULDBLOCK,
     WSACleanup,
     WSAErrorDescript,
     WSAGetLastError,
-    WSAStartup,
     accept,
-    bind,
     closesocket,
-    getsockname,
     ioctlsocket,
-    listen,
-    socket,
     u_long,
 )
 
 Host: Annotated[str, Input("host name or address to listen on; 0.0.0.0 or :: for all network interfaces")] = "127.0.0.1"
-Port: Annotated[int, Input("port to listen on; 0: any free one", check=port_problem)] = 8080
+Port: Annotated[int, Input("port to listen on; 0: any free one", check=listening_port_problem)] = 8080
 
 # Not an input of the article's program.
 codepage: Annotated[int, Input("code page of the symbol", check=codepage_problem)] = 1252
@@ -91,7 +82,6 @@ NAME = "tcpsend.tpl"
 MAX_CONNECTIONS = 256
 
 
-started = False
 server = INVALID_SOCKET
 family = AF_INET
 conns: list[Connection] = []
@@ -110,7 +100,7 @@ def OnInit() -> int:
     global exname, changes
     exname = MQLInfoString(MQL_PROGRAM_NAME) + ".ex5"
     problem = symbol_problem(Symbol(), codepage)
-    if problem and not started:
+    if problem and server == INVALID_SOCKET:
         Fail(2, problem)
         return INIT_FAILED
     changes += 1
@@ -145,35 +135,13 @@ def OnTimer() -> None:
 
 def StartServer(addr: str, port: int) -> None:
     """Listen on the address and the port. A failure is reported once and ends the program."""
-    global started, server, family
-    res = WSAStartup(MAKEWORD(2, 2), WSADATA())
-    if res != 0:
-        Fail(3, "WSAStartup failed error: " + WSAErrorDescript(res))
-        return
-    started = True
+    global server, family
     try:
-        name = find_address(addr, port, SOCK_STREAM)
-    except AddressError as error:
+        server, name = start_server(addr, port, SOCK_STREAM)
+    except StartError as error:
         Fail(3, str(error))
         return
     family = family_of(name)
-    server = socket(family, SOCK_STREAM, IPPROTO_TCP)
-    if server == INVALID_SOCKET:
-        Fail(3, "Create failed error: " + WSAErrorDescript(WSAGetLastError()))
-        return
-    if bind(server, name, sizeof(name)) == SOCKET_ERROR:
-        Fail(3, f"Bind to {address_text(name)} failed error: " + WSAErrorDescript(WSAGetLastError()))
-        return
-    if ioctlsocket(server, FIONBIO, u_long(1)) != NO_ERROR:
-        Fail(3, "ioctlsocket failed error: " + WSAErrorDescript(WSAGetLastError()))
-        return
-    # On some systems a port in use is reported by listen and not by bind.
-    if listen(server, SOMAXCONN) == SOCKET_ERROR:
-        Fail(3, f"Listen on {address_text(name)} failed error: " + WSAErrorDescript(WSAGetLastError()))
-        return
-    if getsockname(server, name, c_int(sizeof(name))) == SOCKET_ERROR:
-        Fail(3, "getsockname failed error: " + WSAErrorDescript(WSAGetLastError()))
-        return
     if is_any(name):
         Alert(f"{addr} is open to every network: there is no password, and every client receives the chart")
     if not http_answers.available():
@@ -209,17 +177,17 @@ def AcceptClient() -> Connection | None:
 
 def CloseClean() -> None:
     """Close all sockets, the listening one first, and undo a successful WSAStartup."""
-    global started, server
+    global server
     printf("stop server, %d connections", len(conns))
-    if server != INVALID_SOCKET:
+    was_started = server != INVALID_SOCKET
+    if was_started:
         closesocket(server)
         server = INVALID_SOCKET
     for client in conns:
         close(client)
     conns.clear()
-    if started:
+    if was_started:
         WSACleanup()
-        started = False
 
 
 def CreateTpl() -> None:

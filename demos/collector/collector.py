@@ -23,30 +23,25 @@ from demos.terminal import (
     TimeGMT,
 )
 from demos.terminal.mql.conversion import milliseconds_of
-from demos.ticks.protocol import CODEPAGE, MAX_DATAGRAM, InvalidDatagram, port_problem
+from demos.ticks.protocol import CODEPAGE, MAX_DATAGRAM, InvalidDatagram
 from demos.wire.addresses import (
     Address,
-    AddressError,
     address_text,
     empty_address,
-    family_of,
-    find_address,
     is_any,
     port_of,
 )
 from demos.wire.codepages import codepage_problem
+from demos.wire.listening import StartError, start_server
+from demos.wire.ports import listening_port_problem
 from winsock import (
     AF_INET,
-    FIONBIO,
     INVALID_SOCKET,
-    IPPROTO_UDP,
-    MAKEWORD,
     NO_ERROR,
     SO_RCVBUF,
     SOCK_DGRAM,
     SOCKET_ERROR,
     SOL_SOCKET,
-    WSADATA,
     WSAECONNRESET,
     WSAEMSGSIZE,
     WSAENETRESET,
@@ -54,19 +49,13 @@ from winsock import (
     WSACleanup,
     WSAErrorDescript,
     WSAGetLastError,
-    WSAStartup,
-    bind,
     closesocket,
-    getsockname,
-    ioctlsocket,
     recvfrom,
     setsockopt,
-    socket,
-    u_long,
 )
 
 Host: Annotated[str, Input("host name or address to listen on; 0.0.0.0 or :: for all network interfaces")] = "127.0.0.1"
-Port: Annotated[int, Input("port to listen on; 0: any free one", check=port_problem)] = 8082
+Port: Annotated[int, Input("port to listen on; 0: any free one", check=listening_port_problem)] = 8082
 
 # The article's server does not have the following inputs.
 codepage: Annotated[int, Input("code page of the datagrams' text", check=codepage_problem)] = CODEPAGE
@@ -86,9 +75,7 @@ REPORT_MS = 1000
 MAX_TEXT = 60
 MAX_CACHED_NAMES = 4096
 
-started = False
 server = INVALID_SOCKET
-listening = False
 name: Address = empty_address(AF_INET)
 port = 0
 total = 0
@@ -115,7 +102,7 @@ def OnInit() -> int:
 def OnDeinit(reason: int) -> None:
     EventKillTimer()
     try:
-        if listening:
+        if server != INVALID_SOCKET:
             # Store the datagrams that arrived since the last timer event.
             ReceiveTicks()
             StoreTicks()
@@ -145,31 +132,11 @@ def OnTimer() -> None:
 
 def StartServer(host: str, number: int) -> None:
     """Create and bind the socket. An error is reported once and ends the program: a retry would meet it again."""
-    global started, server, listening, name, port
-    res = WSAStartup(MAKEWORD(2, 2), WSADATA())
-    if res != 0:
-        Fail(3, "WSAStartup failed error: " + WSAErrorDescript(res))
-        return
-    started = True
+    global server, name, port
     try:
-        name = find_address(host, number, SOCK_DGRAM)
-    except AddressError as error:
+        server, name = start_server(host, number, SOCK_DGRAM, EnlargeBuffer)
+    except StartError as error:
         Fail(3, str(error))
-        return
-    server = socket(family_of(name), SOCK_DGRAM, IPPROTO_UDP)
-    if server == INVALID_SOCKET:
-        Fail(3, "Create failed error: " + WSAErrorDescript(WSAGetLastError()))
-        return
-    if setsockopt(server, SOL_SOCKET, SO_RCVBUF, c_int(RECEIVE_BUFFER), sizeof(c_int)) != NO_ERROR:
-        Print("-setsockopt failed error: " + WSAErrorDescript(WSAGetLastError()))
-    if bind(server, name, sizeof(name)) == SOCKET_ERROR:
-        Fail(3, f"Bind to {address_text(name)} failed error: " + WSAErrorDescript(WSAGetLastError()))
-        return
-    if ioctlsocket(server, FIONBIO, u_long(1)) != NO_ERROR:
-        Fail(3, "ioctlsocket failed error: " + WSAErrorDescript(WSAGetLastError()))
-        return
-    if getsockname(server, name, c_int(sizeof(name))) == SOCKET_ERROR:
-        Fail(3, "getsockname failed error: " + WSAErrorDescript(WSAGetLastError()))
         return
     if is_any(name):
         Alert(
@@ -177,9 +144,14 @@ def StartServer(host: str, number: int) -> None:
         )
     # A socket that is created again after an error gets the same port.
     port = port_of(name)
-    listening = True
     Event("listening", port=port)
     Print(f"start server ok, {address_text(name)}")
+
+
+def EnlargeBuffer(s: int) -> None:
+    """Ask for a larger receive buffer; the program also works without one."""
+    if setsockopt(s, SOL_SOCKET, SO_RCVBUF, c_int(RECEIVE_BUFFER), sizeof(c_int)) != NO_ERROR:
+        Print("-setsockopt failed error: " + WSAErrorDescript(WSAGetLastError()))
 
 
 def ReceiveTicks() -> str:
@@ -253,12 +225,9 @@ def ReportProblems(now: int) -> None:
 
 def CloseClean() -> None:
     """Close the socket; call WSACleanup only when WSAStartup succeeded."""
-    global started, server, listening
+    global server
     Print("Shutdown server")
-    listening = False
     if server != INVALID_SOCKET:
         closesocket(server)
         server = INVALID_SOCKET
-    if started:
         WSACleanup()
-        started = False

@@ -22,18 +22,15 @@ from demos.terminal import (
     Symbol,
     SymbolInfoDouble,
 )
-from demos.ticks.protocol import CODEPAGE, MAX_DATAGRAM, encode, port_problem, tick_symbol_problem
+from demos.ticks.protocol import CODEPAGE, MAX_DATAGRAM, encode, tick_symbol_problem
 from demos.wire.addresses import Address, AddressError, address_text, empty_address, family_of, find_address, port_of
 from demos.wire.codepages import codepage_problem
+from demos.wire.opening import CallFailed, nonblocking_socket, start_winsock
+from demos.wire.ports import port_problem
 from winsock import (
-    FIONBIO,
     INVALID_SOCKET,
-    IPPROTO_UDP,
-    MAKEWORD,
-    NO_ERROR,
     SOCK_DGRAM,
     SOCKET_ERROR,
-    WSADATA,
     WSAECONNRESET,
     WSAEMSGSIZE,
     WSAENETRESET,
@@ -41,18 +38,14 @@ from winsock import (
     WSACleanup,
     WSAErrorDescript,
     WSAGetLastError,
-    WSAStartup,
     closesocket,
     getsockname,
-    ioctlsocket,
     recvfrom,
     sendto,
-    socket,
-    u_long,
 )
 
 Host: Annotated[str, Input("host name or address of the server")] = "127.0.0.1"
-Port: Annotated[int, Input("port of the server", check=lambda port: port_problem(port, 1))] = 8082
+Port: Annotated[int, Input("port of the server", check=port_problem)] = 8082
 
 # The article's client does not have the following inputs.
 codepage: Annotated[int, Input("code page of the datagrams' text", check=codepage_problem)] = CODEPAGE
@@ -126,24 +119,17 @@ def OnTimer() -> None:
 def StartClient() -> bool:
     """Create the socket; the system assigns its port at the first send."""
     global started, client, srvaddr
-    res = WSAStartup(MAKEWORD(2, 2), WSADATA())
-    if res != 0:
-        Print("-WSAStartup failed error: " + WSAErrorDescript(res))
-        return False
-    started = True
-    if srvaddr is None:
-        try:
+    try:
+        start_winsock()
+        started = True
+        if srvaddr is None:
             srvaddr = find_address(Host, Port, SOCK_DGRAM)
-        except AddressError as error:
-            Fail(3, str(error))
-            return False
-    client = socket(family_of(srvaddr), SOCK_DGRAM, IPPROTO_UDP)
-    if client == INVALID_SOCKET:
-        Print("-Create failed error: " + WSAErrorDescript(WSAGetLastError()))
-        CloseClean()
+        client = nonblocking_socket(family_of(srvaddr), SOCK_DGRAM)
+    except AddressError as unknown:
+        Fail(3, str(unknown))
         return False
-    if ioctlsocket(client, FIONBIO, u_long(1)) != NO_ERROR:
-        Print("-ioctlsocket failed error: " + WSAErrorDescript(WSAGetLastError()))
+    except CallFailed as failure:
+        Print(f"-{failure}")
         CloseClean()
         return False
     Print("create socket OK, send ticks to " + address_text(srvaddr))

@@ -45,39 +45,24 @@ from demos.terminal import (
 )
 from demos.wire.addresses import Address, AddressError, address_text, empty_address, family_of, find_address, port_of
 from demos.wire.codepages import codepage_problem
+from demos.wire.connecting import begin_connect, connect_result
+from demos.wire.opening import CallFailed, start_winsock
 from demos.wire.ports import port_problem
 from winsock import (
-    FD_ISSET,
-    FD_SET,
-    FIONBIO,
     INVALID_SOCKET,
-    IPPROTO_TCP,
-    MAKEWORD,
     NO_ERROR,
     SD_BOTH,
-    SO_ERROR,
     SOCK_STREAM,
     SOCKET_ERROR,
-    SOL_SOCKET,
-    WSADATA,
     WSAETIMEDOUT,
     WSAEWOULDBLOCK,
     WSACleanup,
     WSAErrorDescript,
     WSAGetLastError,
-    WSAStartup,
     closesocket,
-    connect,
-    fd_set,
     getsockname,
-    getsockopt,
-    ioctlsocket,
     recv,
-    select,
     shutdown,
-    socket,
-    timeval,
-    u_long,
 )
 
 Host: Annotated[str, Input("name or address of the server")] = "127.0.0.1"
@@ -165,42 +150,35 @@ def StartClient(addr: str, port: int) -> None:
     # At most LONGEST_WAIT: a server that restarts is found again soon, however long it was away.
     connect_due = events + min(Backoff(connect_failures), LONGEST_WAIT)
     connect_failures += 1
-    res = WSAStartup(MAKEWORD(2, 2), WSADATA())
-    if res != 0:
-        Print("-WSAStartup failed error: " + WSAErrorDescript(res))
+    try:
+        start_winsock()
+        started = True
+        addrin = FindServer(addr, port)
+        client, error = begin_connect(addrin)
+    except AddressError as unknown:
+        LookupFailed(str(unknown))
         return
-    started = True
-    addrin = FindServer(addr, port)
-    if addrin is None:
-        return
-    client = socket(family_of(addrin), SOCK_STREAM, IPPROTO_TCP)
-    if client == INVALID_SOCKET:
-        Print("-Create failed error: " + WSAErrorDescript(WSAGetLastError()))
-        CloseClean()
-        return
-    # Before the connect, which would block the terminal otherwise.
-    if ioctlsocket(client, FIONBIO, u_long(1)) != NO_ERROR:
-        Print("-ioctlsocket failed error: " + WSAErrorDescript(WSAGetLastError()))
+    except CallFailed as failure:
+        Print(f"-{failure}")
         CloseClean()
         return
     connecting = True
     connect_until = GetTickCount64() + CONNECT_MS
     messages = 0
     msg = Reader(codepage)
-    if connect(client, addrin, sizeof(addrin)) == SOCKET_ERROR and WSAGetLastError() != WSAEWOULDBLOCK:
-        ConnectFailed(WSAGetLastError())
+    if error != NO_ERROR:
+        ConnectFailed(error)
     elif RecordLocalPort(family_of(addrin)):
         Connected()
 
 
-def FindServer(addr: str, port: int) -> Address | None:
-    """Resolve the host name; None when that failed."""
+def FindServer(addr: str, port: int) -> Address:
+    """Resolve the host name.
+
+    Errors: AddressError.
+    """
     global peer, found
-    try:
-        addrin = find_address(addr, port, SOCK_STREAM)
-    except AddressError as error:
-        LookupFailed(str(error))
-        return None
+    addrin = find_address(addr, port, SOCK_STREAM)
     found = True
     peer = address_text(addrin)
     if not peer.startswith((f"{addr}:", f"[{addr}]:")):
@@ -223,21 +201,15 @@ def RecordLocalPort(family: int) -> bool:
 def Connected() -> bool:
     """Whether the connect has succeeded; closes the socket when it has failed."""
     global connecting, reached
-    writefds, exceptfds = fd_set(), fd_set()
-    FD_SET(client, writefds)
-    FD_SET(client, exceptfds)
-    if select(0, None, writefds, exceptfds, timeval()) == SOCKET_ERROR:
-        ConnectFailed(WSAGetLastError())
-    elif FD_ISSET(client, exceptfds):
-        error = c_int()
-        res = getsockopt(client, SOL_SOCKET, SO_ERROR, error, c_int(sizeof(error)))
-        ConnectFailed(WSAGetLastError() if res == SOCKET_ERROR else error.value)
-    elif FD_ISSET(client, writefds):
+    error = connect_result(client)
+    if error is None and GetTickCount64() >= connect_until:
+        error = WSAETIMEDOUT
+    if error == NO_ERROR:
         connecting, reached = False, True
         targets.retry_now(events)
         Print(f"connect OK, {peer}")
-    elif GetTickCount64() >= connect_until:
-        ConnectFailed(WSAETIMEDOUT)
+    elif error is not None:
+        ConnectFailed(error)
     return client != INVALID_SOCKET and not connecting
 
 

@@ -33,38 +33,30 @@ from demos.terminal import (
     TimeCurrent,
     printf,
 )
-from demos.wire.addresses import AddressError, address_text, empty_address, family_of, find_address, is_any, port_of
+from demos.wire.addresses import address_text, empty_address, family_of, is_any, port_of
 from demos.wire.codepages import codepage_problem
+from demos.wire.listening import StartError, start_server
 from demos.wire.ports import listening_port_problem
 from winsock import (
     AF_INET,
     FIONBIO,
     INVALID_SOCKET,
     IPPROTO_TCP,
-    MAKEWORD,
     NO_ERROR,
     SD_BOTH,
     SOCK_STREAM,
-    SOCKET_ERROR,
-    SOMAXCONN,
     TCP_NODELAY,
-    WSADATA,
     WSAECONNRESET,
     WSAEWOULDBLOCK,
     WSACleanup,
     WSAErrorDescript,
     WSAGetLastError,
-    WSAStartup,
     accept,
-    bind,
     closesocket,
-    getsockname,
     ioctlsocket,
-    listen,
     recv,
     setsockopt,
     shutdown,
-    socket,
     u_long,
 )
 from winsock.batch import send_many
@@ -110,7 +102,6 @@ class Connection:
     failed: int = 0
 
 
-started = False
 server = INVALID_SOCKET
 family = AF_INET
 conns: list[Connection] = []
@@ -161,35 +152,13 @@ def OnTick() -> None:
 
 def StartServer(addr: str, port: int) -> None:
     """Listen. Any failure ends the program, since it would fail again one second later."""
-    global started, server, family
-    res = WSAStartup(MAKEWORD(2, 2), WSADATA())
-    if res != 0:
-        Fail(3, "WSAStartup failed error: " + WSAErrorDescript(res))
-        return
-    started = True
+    global server, family
     try:
-        addrin = find_address(addr, port, SOCK_STREAM)
-    except AddressError as error:
+        server, addrin = start_server(addr, port, SOCK_STREAM)
+    except StartError as error:
         Fail(3, str(error))
         return
     family = family_of(addrin)
-    server = socket(family, SOCK_STREAM, IPPROTO_TCP)
-    if server == INVALID_SOCKET:
-        Fail(3, "Create failed error: " + WSAErrorDescript(WSAGetLastError()))
-        return
-    if bind(server, addrin, sizeof(addrin)) == SOCKET_ERROR:
-        Fail(3, f"Bind to {address_text(addrin)} failed error: " + WSAErrorDescript(WSAGetLastError()))
-        return
-    if ioctlsocket(server, FIONBIO, u_long(1)) != NO_ERROR:
-        Fail(3, "ioctlsocket failed error: " + WSAErrorDescript(WSAGetLastError()))
-        return
-    # If another process has bound the port, it may be that only listen fails.
-    if listen(server, SOMAXCONN) == SOCKET_ERROR:
-        Fail(3, f"Listen on {address_text(addrin)} failed error: " + WSAErrorDescript(WSAGetLastError()))
-        return
-    if getsockname(server, addrin, c_int(sizeof(addrin))) == SOCKET_ERROR:
-        Fail(3, "getsockname failed error: " + WSAErrorDescript(WSAGetLastError()))
-        return
     if is_any(addrin):
         Alert(f"{addr} is open to every network: there is no password, and every client can read the position")
     Event("listening", port=port_of(addrin))
@@ -281,16 +250,16 @@ def Sent(client: Connection, message: bytes, res: int, now: int) -> None:
 
 def CloseClean() -> None:
     """Close the listening socket, then the clients; call WSACleanup if WSAStartup has succeeded."""
-    global started, server
+    global server
     printf("Shutdown server and %d connections", len(conns))
-    if server != INVALID_SOCKET:
+    was_started = server != INVALID_SOCKET
+    if was_started:
         closesocket(server)
         server = INVALID_SOCKET
     for client in conns.copy():
         Close(client)
-    if started:
+    if was_started:
         WSACleanup()
-        started = False
 
 
 def Close(client: Connection) -> None:

@@ -79,7 +79,7 @@ def StartClient(addr: str, port: int) -> None:
     addrin.sin_addr.s_addr = inet_addr(addr.encode(CODEC, "replace"))  # H5
     addrin.sin_port = htons(port)
     if addrin.sin_addr.s_addr == INADDR_NONE:  # S22
-        Fail(3, f"invalid IPv4 address: {addr!r}; Host takes four numbers, as in 127.0.0.1")
+        Fail(2, f"invalid IPv4 address: {addr!r}; Host takes four numbers, as in 127.0.0.1")
         return
     ref = bytearray(addrin)  # H6
     connecting, connect_until = True, GetTickCount64() + 10_000  # S12

@@ -46,7 +46,7 @@ def OnStart() -> None:  # noqa: C901, PLR0912, PLR0915 - one procedure in the li
     addrin.sin_addr.s_addr = inet_addr(Host)  # H5
     addrin.sin_port = htons(Port)
     if addrin.sin_addr.s_addr == INADDR_NONE:  # S22
-        Fail(3, f"invalid IPv4 address: {Host!r}")
+        Fail(2, f"invalid IPv4 address: {Host!r}; Host takes four numbers, as in 127.0.0.1")
         CloseClean()
         return
     ref = bytearray(addrin)  # H6

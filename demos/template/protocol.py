@@ -14,6 +14,8 @@ from typing import NamedTuple
 from demos.terminal import symbols
 from demos.terminal.charts.template_file import BOM, TemplateError, parse
 from demos.wire.codepages import codec_of
+from demos.wire.ports import listening_port_problem as listening_port_problem
+from demos.wire.ports import port_problem as port_problem
 
 FIELD = 10
 HEADER = 2 * FIELD
@@ -51,11 +53,6 @@ def symbol_problem(symbol: str, codepage: int = CP_ACP) -> str | None:
     if length >= FIELD:
         return f"a message cannot carry the symbol {symbol!r}: it has {length} bytes, and the field has room for 9"
     return None
-
-
-def port_problem(port: int) -> str | None:
-    """Why this is not a TCP port, or None when it is; a server takes 0 for any free port."""
-    return None if 0 <= port <= 65535 else f"invalid port: {port} is not from 0 to 65535"
 
 
 def prepare(file: bytes, program: str) -> bytes:

@@ -8,12 +8,12 @@ from __future__ import annotations
 from ctypes import c_int, sizeof
 from typing import Annotated
 
-from demos.template.protocol import LayoutError, encode, port_problem, prepare, symbol_problem
+from demos.template.protocol import LayoutError, encode, listening_port_problem, prepare, symbol_problem
 from demos.terminal import *
 from winsock import *
 
 Host: Annotated[str, Input("IPv4 address to listen on; 0.0.0.0 for all network interfaces")] = "127.0.0.1"  # A1
-Port: Annotated[int, Input("port to listen on; 0: any free one", check=port_problem)] = 8080
+Port: Annotated[int, Input("port to listen on; 0: any free one", check=listening_port_problem)] = 8080
 
 STALLED_MS = 30_000  # T2: how long a client may take no bytes
 DRAIN_MS = 2000  # T11: how long a client may take to close once it has everything
@@ -133,13 +133,12 @@ def StartServer(addr: str, port: int) -> None:  # over 40 lines: one procedure i
     addrin.sin_addr.s_addr = inet_addr(addr)  # H5
     addrin.sin_port = htons(port)
     if addrin.sin_addr.s_addr == INADDR_NONE:  # S22
-        Fail(3, f"invalid IPv4 address: {addr!r}")
+        Fail(2, f"invalid IPv4 address: {addr!r}; Host takes four numbers, as in 127.0.0.1")
         return
     PrintOnce(f"try bind...{addr}:{port}")
     ref = bytearray(addrin)  # H6
     if bind(server, ref, len(ref)) == SOCKET_ERROR:
-        PrintOnce(f"-Bind to {addr}:{port} failed error: " + WSAErrorDescript(WSAGetLastError()))  # S21
-        CloseClean()
+        Fail(3, f"Bind to {addr}:{port} failed error: " + WSAErrorDescript(WSAGetLastError()))  # S21
         return
 
     # set to nonblocking mode
@@ -150,8 +149,7 @@ def StartServer(addr: str, port: int) -> None:  # over 40 lines: one procedure i
 
     # listen on the port; a port in use may show here only
     if listen(server, SOMAXCONN) == SOCKET_ERROR:  # A2
-        PrintOnce(f"-Listen on {addr}:{port} failed error: " + WSAErrorDescript(WSAGetLastError()))
-        CloseClean()
+        Fail(3, f"Listen on {addr}:{port} failed error: " + WSAErrorDescript(WSAGetLastError()))  # S21
         return
     getsockname(server, ref, c_int(len(ref)))
     printed.clear()

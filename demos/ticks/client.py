@@ -9,7 +9,7 @@ from demos.ticks.protocol import encode, port_problem, tick_symbol_problem
 from winsock import *  # H2
 
 Host: Annotated[str, Input("IPv4 address of the server")] = "127.0.0.1"
-Port: Annotated[int, Input("port of the server", check=lambda port: port_problem(port, 1))] = 8082
+Port: Annotated[int, Input("port of the server", check=port_problem)] = 8082
 
 client = INVALID_SOCKET  # client socket, H4
 srvaddr = bytearray()  # the server's address
@@ -25,8 +25,8 @@ def OnInit() -> int:
     addrin.sin_addr.s_addr = inet_addr(Host.encode("ascii", "replace"))  # H5
     addrin.sin_port = htons(Port)
     if addrin.sin_addr.s_addr == INADDR_NONE:  # S22
-        Print(f"-invalid Host: {Host!r} is not an IPv4 address such as 127.0.0.1")
-        return INIT_PARAMETERS_INCORRECT
+        Fail(2, f"invalid IPv4 address: {Host!r}; Host takes four numbers, as in 127.0.0.1")
+        return INIT_FAILED
     srvaddr = bytearray(addrin)  # H1 H6
     problem = tick_symbol_problem(Symbol())  # S9
     if problem:

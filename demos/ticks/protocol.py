@@ -17,6 +17,8 @@ from demos.terminal.mql.conversion import DoubleToString
 from demos.terminal.points import price_text
 from demos.terminal.symbols import symbol_problem
 from demos.wire.codepages import codec_of
+from demos.wire.ports import listening_port_problem as listening_port_problem
+from demos.wire.ports import port_problem as port_problem
 
 # The size of the article's receive buffer. A longer datagram is not a tick.
 MAX_DATAGRAM = 1024
@@ -48,11 +50,6 @@ class InvalidDatagram(NamedTuple):
 
     text: str
     reason: str
-
-
-def port_problem(port: int, lowest: int = 0) -> str | None:
-    """Why this number is not a port, or None when it is one. A server may listen on 0: a free port."""
-    return None if lowest <= port <= 65535 else f"invalid port: {port}; a port is a number from {lowest} to 65535"
 
 
 def tick_symbol_problem(symbol: str, codepage: int = CODEPAGE) -> str | None:

@@ -6,11 +6,11 @@ from ctypes import c_int, sizeof
 from typing import Annotated
 
 from demos.terminal import *
-from demos.ticks.protocol import MAX_DATAGRAM, InvalidDatagram, decode, port_problem
+from demos.ticks.protocol import MAX_DATAGRAM, InvalidDatagram, decode, listening_port_problem
 from winsock import *  # H2
 
 Host: Annotated[str, Input("IPv4 address to listen on; 0.0.0.0 for all network interfaces")] = "127.0.0.1"  # A1
-Port: Annotated[int, Input("port to listen on; 0: any free one", check=port_problem)] = 8082
+Port: Annotated[int, Input("port to listen on; 0: any free one", check=listening_port_problem)] = 8082
 
 # The most datagrams that one timer event reads: a fast sender cannot keep the program in the event.
 MAX_READS = 4096  # U1
@@ -74,7 +74,7 @@ def OnTimer() -> None:  # noqa: C901, PLR0912, PLR0915 - one procedure, as in th
         addrin.sin_addr.s_addr = inet_addr(Host.encode("ascii", "replace"))  # H5
         addrin.sin_port = htons(Port)
         if addrin.sin_addr.s_addr == INADDR_NONE:  # S22
-            Fail(2, f"invalid Host: {Host!r} is not an IPv4 address such as 127.0.0.1")
+            Fail(2, f"invalid IPv4 address: {Host!r}; Host takes four numbers, as in 127.0.0.1")
             return
         ref = bytearray(addrin)  # H6
         if bind(server, ref, len(ref)) == SOCKET_ERROR:  # H1

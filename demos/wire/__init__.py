@@ -1,1 +1,1 @@
-"""What the protocols of all programs share: addresses, ports and code pages."""
+"""What the programs share: addresses, ports, code pages, and how the product programs listen and connect."""

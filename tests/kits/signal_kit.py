@@ -7,16 +7,21 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from ctypes import c_int, sizeof
 from decimal import Decimal
+from types import ModuleType
+from typing import Any
 
 import pytest
 from cleanup_kit import closed_after_test
 
+import winsock
 from demos.registry import find_program
+from demos.terminal import CTrade
 from demos.terminal.interfaces import Account, SymbolSpec, Tick
 from demos.terminal.paper.account import PaperAccount
 from demos.terminal.runtime.clock import ManualClock
 from demos.terminal.runtime.log import Log
 from demos.terminal.terminal import ProgramOnChart, Terminal
+from demos.wire import connecting, listening, opening
 from winsock import (
     AF_INET,
     FD_ISSET,
@@ -30,6 +35,7 @@ from winsock import (
     SOCKET_ERROR,
     SOL_SOCKET,
     WSAGetLastError,
+    WSASetLastError,
     accept,
     bind,
     closesocket,
@@ -118,6 +124,34 @@ class Record:
         return [fields for name, fields in self.events if name == kind]
 
 
+class _Program:
+    """A program's module. A Winsock call that a test replaces here is replaced in demos.wire too, until `restore`."""
+
+    _HELPERS = (opening, connecting, listening)
+
+    def __init__(self, module: ModuleType) -> None:
+        self.__dict__.update(_module=module, _originals={})
+
+    def __getattr__(self, name: str) -> Any:
+        for module in (self._module, *self._HELPERS):
+            if hasattr(module, name):
+                return getattr(module, name)
+        raise AttributeError(f"the program has no {name}")
+
+    def __setattr__(self, name: str, value: object) -> None:
+        helpers = [module for module in self._HELPERS if hasattr(winsock, name) and hasattr(module, name)]
+        for module in helpers:
+            self._originals.setdefault((module, name), getattr(module, name))
+            setattr(module, name, value)
+        if hasattr(self._module, name) or not helpers:
+            setattr(self._module, name, value)
+
+    def restore(self) -> None:
+        for (module, name), value in self._originals.items():
+            setattr(module, name, value)
+        self._originals.clear()
+
+
 class Stage:
     """A terminal with one program, whose seconds pass in no time."""
 
@@ -148,13 +182,16 @@ class Stage:
             answer=self.answers.append,
         )
         self.chart: ProgramOnChart = self.host.attach(find_program(program), symbols[0].name, inputs=inputs)
-        self.program = self.chart.module
+        self.program = _Program(self.chart.module)
 
     def play(self, script: Script) -> int:
         """Run the terminal to the script's end. At each `yield` the terminal continues to its next timer event."""
         self.clock.script = script
         self.clock.ended = self.host.stop
-        return self.host.run()
+        try:
+            return self.host.run()
+        finally:
+            self.program.restore()
 
     def position(self, symbol: str = "EURUSD") -> Decimal:
         return sum(
@@ -299,6 +336,62 @@ def successes(stage: Stage) -> list[str]:
     return seen
 
 
+def fail(error: int, result: int = SOCKET_ERROR) -> Callable[..., int]:
+    """A call that fails with this error."""
+
+    def failing(*_: object) -> int:
+        WSASetLastError(error)
+        return result
+
+    return failing
+
+
+def closed_port() -> int:
+    """A port of 127.0.0.1 on which nothing listens."""
+    s = listener()
+    number = port_of(s)
+    close(s)
+    return number
+
+
+def refusing(stage: Stage) -> None:
+    """On some systems a refused connect takes a while: the client's select waits for the answer."""
+    real = stage.program.select
+
+    def select(nfds: int, readfds: object, writefds: object, exceptfds: object, timeout: timeval) -> int:
+        timeout.tv_sec = 10
+        result: int = real(nfds, readfds, writefds, exceptfds, timeout)
+        return result
+
+    stage.program.select = select
+
+
+def failing_orders(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, now: Callable[[], float] | None = None
+) -> list[float]:
+    """Let every buy order fail; when one was tried, by default in seconds."""
+    tried: list[float] = []
+
+    def Buy(self: CTrade, volume: float, symbol: str | None = None) -> bool:
+        tried.append(now() if now else stage.clock.time)
+        return False
+
+    monkeypatch.setattr(CTrade, "Buy", Buy)
+    return tried
+
+
+def lots(*volumes: str) -> bytes:
+    """Messages that state these positions in EURUSD."""
+    return b"".join(f"<<EURUSD|{volume}>>\0".encode() for volume in volumes)
+
+
+FLAT = lots("0.00")
+
+
+def buy(stage: Stage, volume: str) -> None:
+    stage.host.post(f"buy {volume}")
+
+
 def one_event() -> Script:
     yield
 
@@ -335,6 +428,14 @@ def connected(stage: Stage, server: int) -> Iterator[None]:
     stage.peer = take(server)
     while stage.program.connecting:
         yield
+
+
+def server_leaves(stage: Stage) -> Script:
+    """Close the server's end, and let the terminal go on by one event, at which the client notices it."""
+    handle = stage.program.client
+    close(stage.peer)
+    assert ready(handle)
+    yield
 
 
 def after(*pieces: bytes, server: int, program: str = "copier", **options: object) -> Stage:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from ctypes import c_int, sizeof
 
+import pytest
 from signal_kit import Stage, address
 from winsock_kit import bound, name_of, readable, set_nonblocking
 
@@ -30,6 +31,14 @@ from winsock import (
 )
 
 USDJPY = SymbolSpec("USDJPY", digits=3)
+
+
+@pytest.fixture
+def receiver(started: None) -> Iterator[int]:
+    """A datagram socket to which a client sends."""
+    s = peer()
+    yield s
+    closesocket(s)
 
 
 def peer(port: int = 0) -> int:

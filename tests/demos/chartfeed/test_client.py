@@ -2,74 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from signal_kit import Script, arrive, close, forever, listener, port_of, read, ready, reset, take, write
+from signal_kit import Script, arrive, close, forever, listener, port_of, read, ready, server, take, write
 from tpl_kit import TplStage, fetch, files, mark_of, message, sent, until, untouched
 
 from demos.chartfeed.frames import HELLO, frame
-from demos.template.protocol import MAX_BYTES, encode, prepare
 from winsock import (
-    INVALID_SOCKET,
-    MAKEWORD,
     SOCKET_ERROR,
-    WSADATA,
     WSAENETDOWN,
-    WSACleanup,
     WSASetLastError,
-    WSAStartup,
 )
 
+__all__ = ["server"]
 
-@pytest.fixture(autouse=True)
-def winsock() -> Iterator[None]:
-    assert WSAStartup(MAKEWORD(2, 2), WSADATA()) == 0
-    yield
-    assert WSACleanup() == 0
-
-
-@pytest.fixture
-def server() -> Iterator[int]:
-    s = listener()
-    yield s
-    close(s)
-
-
-def test_it_stores_the_file_shows_symbol_and_period_and_applies_the_template(server, tmp_path):
-    stage = fetch(server, tmp_path)
-    data = message("it", "GBPUSD", 16388)
-    assert stage.play(sent(stage, server, data)) == 0
-    assert stage.shown == ("GBPUSD", 16388)
-    assert mark_of(stage.template) == "it"
-    assert files(tmp_path) == ["tcprecv.tpl"]
-    assert (tmp_path / "MQL5" / "Files" / "tcprecv.tpl").read_bytes() == data[20:]
-    [applied] = stage.record.of("applied")
-    assert (applied["symbol"], applied["period"], applied["bytes"]) == ("GBPUSD", 16388, len(data))
-
-
-@pytest.mark.parametrize("size", [1, 7, 100, 512])
-def test_a_message_is_received_whole_wherever_it_is_cut(server, tmp_path, size):
-    stage = fetch(server, tmp_path)
-    data = message("a mark", "GBPUSD", 1)
-    assert stage.play(sent(stage, server, *(data[at : at + size] for at in range(0, len(data), size)))) == 0
-    assert stage.shown == ("GBPUSD", 1)
-    assert (tmp_path / "MQL5" / "Files" / "tcprecv.tpl").read_bytes() == data[20:]
-
-
-def test_it_never_sends_a_byte(server, tmp_path):
-    stage = fetch(server, tmp_path)
-
-    def script() -> Script:
-        yield
-        peer = take(server)
-        yield
-        assert not ready(peer, 0)
-        arrive(peer, message(), stage.program.client)
-        close(peer)
-        yield from forever()
-
-    assert stage.play(script()) == 0
+pytestmark = pytest.mark.usefixtures("started")
 
 
 def test_an_older_file_is_replaced_whole(server, tmp_path):
@@ -79,48 +25,6 @@ def test_an_older_file_is_replaced_whole(server, tmp_path):
     assert stage.play(sent(stage, server, message("new"))) == 0
     assert old.read_bytes() == message("new")[20:]
     assert files(tmp_path) == ["tcprecv.tpl"]
-
-
-@pytest.mark.parametrize(
-    "data",
-    [b"", message()[:15], message()[:20], message()[:-2], b"\0" * 40, b"HTTP/1.1 400 Bad Request\r\n\r\n"],
-    ids=["nothing", "half a header", "a header", "torn", "zeros", "HTTP"],
-)
-def test_bytes_that_are_not_a_whole_message_leave_chart_and_folder_unchanged(server, tmp_path, data):
-    stage = fetch(server, tmp_path)
-    assert stage.play(sent(stage, server, *([data] if data else []))) == 3
-    assert untouched(stage, tmp_path)
-    assert len(stage.errors()) == 1
-
-
-def test_a_reset_in_the_middle_is_not_the_end_of_the_stream(server, tmp_path):
-    stage = fetch(server, tmp_path)
-
-    def script() -> Script:
-        yield
-        peer = take(server)
-        arrive(peer, message(), stage.program.client)
-        yield
-        reset(peer)
-        yield from forever()
-
-    code = stage.play(script())
-    # Wine's recv takes a reset for an orderly end, and then the message is whole.
-    assert code in (0, 3)
-    assert code == 0 or untouched(stage, tmp_path)
-
-
-def test_a_symbol_unknown_to_the_terminal_leaves_the_chart_unchanged(server, tmp_path):
-    stage = fetch(server, tmp_path)
-    assert stage.play(sent(stage, server, message(symbol="XAUUSD"))) == 4
-    assert stage.shown == ("EURUSD", 16385)
-    assert mark_of(stage.template) == ""
-
-
-def test_an_invalid_period_leaves_the_chart_unchanged(server, tmp_path):
-    stage = fetch(server, tmp_path)
-    assert stage.play(sent(stage, server, message(symbol="GBPUSD", period=7))) == 4
-    assert stage.shown == ("EURUSD", 16385)
 
 
 def test_a_folder_that_cannot_be_written_is_an_error_of_files(server, tmp_path):
@@ -145,13 +49,6 @@ def test_a_template_that_cannot_be_applied_is_reported(server, tmp_path):
     assert "tcprecv.tpl cannot be applied" in stage.errors()[0]
 
 
-def test_more_bytes_than_a_template_can_have_are_refused(server, tmp_path):
-    stage = fetch(server, tmp_path)
-    stage.program.MAX_BYTES = 1000
-    assert stage.play(sent(stage, server, bytes(1001))) == 3
-    assert "are not a template" in stage.errors()[0]
-
-
 def test_a_download_ends_after_a_minute_at_the_latest(server, tmp_path):
     stage = fetch(server, tmp_path)
 
@@ -165,16 +62,6 @@ def test_a_download_ends_after_a_minute_at_the_latest(server, tmp_path):
     assert stage.play(script()) == 3
     assert stage.clock.time - begin == pytest.approx(60, abs=0.1)
     assert untouched(stage, tmp_path)
-
-
-def test_a_refused_connect_is_reported_once(tmp_path):
-    closed = listener()
-    port = port_of(closed)
-    close(closed)
-    stage = TplStage("chart_client", tmp_path, Port=port)
-    assert stage.play(forever()) == 3
-    [error] = stage.errors()
-    assert f"Connect to 127.0.0.1:{port} failed error" in error
 
 
 def test_a_connect_without_an_answer_ends_after_ten_seconds(server, tmp_path):
@@ -198,23 +85,6 @@ def sent_to_localhost(server: int) -> Script:
     yield from forever()
 
 
-@pytest.mark.parametrize(
-    ("call", "failure"), [("socket", INVALID_SOCKET), ("ioctlsocket", SOCKET_ERROR), ("connect", SOCKET_ERROR)]
-)
-def test_each_call_that_fails_is_reported_and_nothing_is_left_open(server, tmp_path, call, failure):
-    stage = fetch(server, tmp_path)
-
-    def fail(*arguments: object) -> int:
-        WSASetLastError(WSAENETDOWN)
-        return failure
-
-    setattr(stage.program, call, fail)
-    assert stage.play(forever()) == 3
-    assert str(WSAENETDOWN) in stage.errors()[0]
-    assert stage.program.client == INVALID_SOCKET
-    assert not stage.program.started
-
-
 def test_an_error_of_select_or_getsockopt_ends_the_connect(server, tmp_path):
     stage = fetch(server, tmp_path)
 
@@ -231,30 +101,6 @@ def test_an_error_of_select_or_getsockopt_ends_the_connect(server, tmp_path):
     stage.program.getsockopt = fail
     assert stage.play(forever()) == 3
     assert str(WSAENETDOWN) in stage.errors()[0]
-
-
-def test_a_failing_wsastartup_is_reported(server, tmp_path):
-    stage = fetch(server, tmp_path)
-    stage.program.WSAStartup = lambda *arguments: 10091
-    assert stage.play(forever()) == 3
-    assert "10091" in stage.errors()[0]
-
-
-def test_it_can_be_stopped_while_it_waits(server, tmp_path):
-    for follow in (False, True):
-        stage = fetch(server, tmp_path, follow=follow)
-
-        def script(stage: TplStage = stage) -> Script:
-            yield
-            peer = take(server)
-            yield
-            stage.host.post("quit")
-            yield from until(lambda: False)
-            close(peer)
-
-        assert stage.play(script()) == 0
-        assert stage.errors() == []
-        assert stage.program.client == INVALID_SOCKET
 
 
 def test_a_subscriber_sends_hello_and_applies_each_change(server, tmp_path):
@@ -367,30 +213,3 @@ def test_a_hello_that_cannot_be_sent_is_reported(server, tmp_path):
     stage.program.send = lambda *arguments: WSASetLastError(WSAENETDOWN) or SOCKET_ERROR
     assert stage.play(until(lambda: stage.errors())) == 0
     assert "Send failed error" in stage.errors()[0]
-
-
-def test_the_newest_template_of_the_original_server_is_applied(server, tmp_path):
-    stage = fetch(server, tmp_path)
-    data = message("old") + message("new", "GBPUSD", 1)
-    assert stage.play(sent(stage, server, data)) == 0
-    assert mark_of(stage.template) == "new"
-    assert (tmp_path / "MQL5" / "Files" / "tcprecv.tpl").read_bytes() == message("new")[20:]
-
-
-def test_a_large_template_is_received_whole(server, tmp_path):
-    text = "<chart>\r\nmark=large\r\na=" + "x" * 1_000_000 + "\r\n</chart>\r\n"
-    data = encode("EURUSD", 1, prepare(b"\xff\xfe" + text.encode("utf-16-le"), "x"), 1252)
-    stage = fetch(server, tmp_path)
-
-    def script() -> Script:
-        yield
-        peer = take(server)
-        for at in range(0, len(data), 65536):
-            write(peer, data[at : at + 65536])
-            yield
-        close(peer)
-        yield from forever()
-
-    assert stage.play(script()) == 0
-    assert len(data) < MAX_BYTES
-    assert mark_of(stage.template) == "large"

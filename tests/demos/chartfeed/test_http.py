@@ -17,18 +17,13 @@ from tpl_kit import get, serve, served, turns, until
 
 from demos.chartfeed import serving
 from demos.template.protocol import decode
-from winsock import MAKEWORD, SD_SEND, WSADATA, WSACleanup, WSAStartup, shutdown
+from winsock import SD_SEND, shutdown
 
 pytest.importorskip("h11", reason="h11 is not installed: python -m pip install -e '.[http]'")
 
+pytestmark = pytest.mark.usefixtures("started")
+
 HOST = b"Host: localhost\r\n"
-
-
-@pytest.fixture(autouse=True)
-def winsock() -> Iterator[None]:
-    assert WSAStartup(MAKEWORD(2, 2), WSADATA()) == 0
-    yield
-    assert WSACleanup() == 0
 
 
 def ask(folder, *pieces: bytes, begin: int = 1) -> bytes:

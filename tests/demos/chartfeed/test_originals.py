@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from signal_kit import Script, arrive, close, dial, forever, listener, port_of, read_all, ready, take, write
+from signal_kit import Script, arrive, close, dial, forever, listener, port_of, read_all, ready, server, take, write
 from tpl_kit import (
     OriginalServer,
     TplStage,
@@ -40,16 +40,12 @@ from demos.terminal.interfaces import SymbolSpec
 from winsock import (
     FIONBIO,
     INVALID_SOCKET,
-    MAKEWORD,
     SD_BOTH,
     SOCKET_ERROR,
-    WSADATA,
     WSAEMFILE,
     WSAEWOULDBLOCK,
-    WSACleanup,
     WSAGetLastError,
     WSASetLastError,
-    WSAStartup,
     accept,
     closesocket,
     ioctlsocket,
@@ -58,19 +54,9 @@ from winsock import (
     u_long,
 )
 
+__all__ = ["server"]
 
-@pytest.fixture(autouse=True)
-def winsock() -> Iterator[None]:
-    assert WSAStartup(MAKEWORD(2, 2), WSADATA()) == 0
-    yield
-    assert WSACleanup() == 0
-
-
-@pytest.fixture
-def server() -> Iterator[int]:
-    s = listener()
-    yield s
-    close(s)
+pytestmark = pytest.mark.usefixtures("started")
 
 
 @pytest.fixture(params=["tpl_server", "chart_server"])
@@ -136,7 +122,7 @@ def test_t2_the_original_does_not_continue_a_partial_send_and_ours_sends_all(
         return little(s, buf, size, flags)
 
     stage = serve(tmp_path, our_server)
-    monkeypatch.setattr(stage.program if our_server == "tpl_server" else serving, "send", every_second_fails)
+    monkeypatch.setattr(stage.chart.module if our_server == "tpl_server" else serving, "send", every_second_fails)
 
     def script() -> Script:
         yield from listening(stage)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from signal_kit import Script, close, dial, fill, forever, listener, port_of, read, read_all, reset, write
 from tpl_kit import drain, get, names, serve, served, text_of, turns, until
@@ -15,24 +13,15 @@ from demos.template.protocol import decode
 from demos.terminal.charts import layout, operations
 from demos.terminal.interfaces import SymbolSpec
 from winsock import (
-    MAKEWORD,
     SD_SEND,
     SOCKET_ERROR,
-    WSADATA,
     WSAECONNRESET,
     WSAEMFILE,
-    WSACleanup,
     WSASetLastError,
-    WSAStartup,
     shutdown,
 )
 
-
-@pytest.fixture(autouse=True)
-def winsock() -> Iterator[None]:
-    assert WSAStartup(MAKEWORD(2, 2), WSADATA()) == 0
-    yield
-    assert WSACleanup() == 0
+pytestmark = pytest.mark.usefixtures("started")
 
 
 def test_a_client_that_sends_nothing_gets_symbol_period_and_template_and_the_end(tmp_path):

@@ -246,16 +246,6 @@ def test_an_unknown_host_is_one_line_and_exit_code_3():
     assert error.startswith("a b cannot be found: (#11")
 
 
-def test_a_port_in_use_is_one_line_and_exit_code_3():
-    s = peer()
-    stage = listening(Port=port_of(s))
-    starts = successes(stage)
-    assert stage.play(one_event()) == 3
-    [error] = stage.errors()
-    assert error.startswith(f"Bind to {address_of(s)} failed error: (#10048)")
-    assert starts == ["WSAStartup", "WSACleanup"]
-
-
 @pytest.mark.parametrize(
     ("call", "result", "text"),
     [
@@ -371,9 +361,3 @@ def test_a_database_that_cannot_be_written_is_one_line_and_exit_code_4(tmp_path)
     assert stage.errors() == [f"{database}: no room"]
     assert starts == ["WSAStartup", "WSACleanup"]
     assert stored(database) == []
-
-
-@pytest.mark.parametrize("port", [-1, 65536])
-def test_an_invalid_port_is_refused(port):
-    with pytest.raises(Exception, match=f"invalid port: {port}; "):
-        listening(Port=port)

@@ -2,73 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from signal_kit import EURUSD, Script, close, one_event, port_of, successes
-from tick_kit import USDJPY, TickStage, address_of, bound_name, fail_calls, nothing_to_receive, peer, receive
+from signal_kit import Script, close, one_event, port_of, successes
+from tick_kit import USDJPY, TickStage, address_of, bound_name, fail_calls, nothing_to_receive, peer, receive, receiver
 from winsock_kit import bound, loopback6, readable
 
-from demos.terminal.interfaces import ProgramError, SymbolSpec
+from demos.terminal.interfaces import SymbolSpec
 from winsock import (
     INVALID_SOCKET,
     SOCK_DGRAM,
-    SOCKET_ERROR,
     WSAECONNRESET,
     WSAEMFILE,
     WSAEMSGSIZE,
     WSAENETDOWN,
     WSAENOBUFS,
     WSAEWOULDBLOCK,
-    WSASYSNOTREADY,
     ntohs,
     sendto,
 )
 
+__all__ = ["receiver"]
+
+
 pytestmark = pytest.mark.usefixtures("started")
 
 
-@pytest.fixture
-def server(started: None) -> Iterator[int]:
-    s = peer()
-    yield s
-    close(s)
-
-
-@pytest.mark.parametrize(
-    ("symbol", "bid", "datagram"),
-    [
-        (EURUSD, 110_000, b"EURUSD 1.10000\0"),
-        (USDJPY, 110_500, b"USDJPY 110.500\0"),
-        (SymbolSpec("XAUUSD", digits=2), 131_546, b"XAUUSD 1315.46\0"),
-        (SymbolSpec("EURUSD", digits=0), 12, b"EURUSD 12\0"),
-    ],
-)
-def test_a_tick_is_one_datagram_with_the_symbols_digits(server, symbol, bid, datagram):
-    stage = TickStage(port_of(server), symbol)
-
-    def script() -> Script:
-        stage.tick(bid)
-        yield
-        assert receive(server) == datagram
-        assert nothing_to_receive(server)
-
-    assert stage.play(script()) == 0
-
-
-def test_ticks_are_sent_at_once_and_in_order_and_a_shorter_one_has_no_extra_bytes(server):
-    stage = TickStage(port_of(server), USDJPY)
-
-    def script() -> Script:
-        stage.tick(110_500, 99_500, 110_501)
-        yield
-        assert [receive(server) for _ in range(3)] == [b"USDJPY 110.500\0", b"USDJPY 99.500\0", b"USDJPY 110.501\0"]
-
-    assert stage.play(script()) == 0
-
-
-def test_numbered_ticks_have_a_mark_after_the_nul(server):
-    stage = TickStage(port_of(server), USDJPY, sequence=True)
+def test_numbered_ticks_have_a_mark_after_the_nul(receiver):
+    stage = TickStage(port_of(receiver), USDJPY, sequence=True)
 
     def script() -> Script:
         stage.tick(110_500, 110_501)
@@ -76,16 +36,16 @@ def test_numbered_ticks_have_a_mark_after_the_nul(server):
         run = stage.program.run
         assert len(run) == 16
         for number in (1, 2):
-            assert receive(server) == f"USDJPY 110.50{number - 1}\0#{run} {number}\0".encode()
+            assert receive(receiver) == f"USDJPY 110.50{number - 1}\0#{run} {number}\0".encode()
 
     assert stage.play(script()) == 0
-    other = TickStage(port_of(server), USDJPY, sequence=True)
+    other = TickStage(port_of(receiver), USDJPY, sequence=True)
     other.play(one_event())
     assert other.program.run != stage.program.run
 
 
-def test_OnInit_creates_the_socket_and_its_port_stays(server):
-    stage = TickStage(port_of(server), USDJPY)
+def test_OnInit_creates_the_socket_and_its_port_stays(receiver):
+    stage = TickStage(port_of(receiver), USDJPY)
 
     def script() -> Script:
         made = stage.program.client
@@ -100,12 +60,12 @@ def test_OnInit_creates_the_socket_and_its_port_stays(server):
     starts = successes(stage)
     assert stage.play(script()) == 0
     assert starts == ["WSAStartup", "WSACleanup"]
-    assert stage.texts[0] == f"create socket OK, send ticks to {address_of(server)}"
+    assert stage.texts[0] == f"create socket OK, send ticks to {address_of(receiver)}"
     assert stage.texts[-1] == "close socket"
 
 
-def test_the_number_of_sent_ticks_is_logged_once_per_second(server):
-    stage = TickStage(port_of(server), USDJPY)
+def test_the_number_of_sent_ticks_is_logged_once_per_second(receiver):
+    stage = TickStage(port_of(receiver), USDJPY)
 
     def script() -> Script:
         stage.tick(110_500)
@@ -122,11 +82,11 @@ def test_the_number_of_sent_ticks_is_logged_once_per_second(server):
     assert stage.record.of("sent")[-1] == {"symbol": "USDJPY", "ticks": 4, "sent": 4, "given_up": 0}
 
 
-def test_it_sends_to_ipv6_and_to_names_too(server):
+def test_it_sends_to_ipv6_and_to_names_too(receiver):
     six = bound(SOCK_DGRAM, loopback6())
-    for s, host in ((six, "::1"), (server, "localhost")):
+    for s, host in ((six, "::1"), (receiver, "localhost")):
         stage = TickStage(
-            ntohs(bound_name(six).sin6_port if s == six else bound_name(server).sin_port), USDJPY, Host=host
+            ntohs(bound_name(six).sin6_port if s == six else bound_name(receiver).sin_port), USDJPY, Host=host
         )
 
         def script(s: int = s, stage: TickStage = stage) -> Script:
@@ -147,105 +107,42 @@ def test_an_unknown_host_is_one_line_and_exit_code_3():
     assert starts == ["WSAStartup", "WSACleanup"]
 
 
-def test_a_symbol_that_no_datagram_can_carry_is_exit_code_2(server):
-    stage = TickStage(port_of(server), SymbolSpec("EURЖ"))
+def test_a_symbol_that_no_datagram_can_carry_is_exit_code_2(receiver):
+    stage = TickStage(port_of(receiver), SymbolSpec("EURЖ"))
     assert stage.play(one_event()) == 2
     assert stage.errors() == ["invalid symbol: 'EURЖ' has characters that code page 1252 lacks"]
     assert stage.program.client == INVALID_SOCKET
 
 
-@pytest.mark.parametrize("port", [0, 65536])
-def test_an_invalid_port_is_refused(port):
-    with pytest.raises(ProgramError, match=f"invalid port: {port}; "):
-        TickStage(port, USDJPY)
-
-
-@pytest.mark.parametrize(
-    ("call", "result", "error", "text"),
-    [
-        ("WSAStartup", 0, WSASYSNOTREADY, "-WSAStartup failed error: (#10091)"),
-        ("socket", INVALID_SOCKET, WSAEMFILE, "-Create failed error: (#10024)"),
-        ("ioctlsocket", SOCKET_ERROR, WSAENOBUFS, "-ioctlsocket failed error: (#10055)"),
-    ],
-)
-def test_without_a_socket_the_first_tick_creates_it_and_is_sent(server, call, result, error, text):
-    stage = TickStage(port_of(server), USDJPY)
-    starts = successes(stage) if call != "WSAStartup" else []
-    fail_calls(stage, call, error, result=result)
-
-    def script() -> Script:
-        assert stage.program.client == INVALID_SOCKET
-        stage.tick(110_500)
-        yield
-        assert receive(server) == b"USDJPY 110.500\0"
-
-    assert stage.play(script()) == 0
-    assert stage.errors()[0].startswith(text)
-    assert starts in ([], ["WSAStartup", "WSACleanup"] * 2)
-
-
-def test_a_tick_without_a_socket_is_sent_in_the_next_second(server):
-    stage = TickStage(port_of(server), USDJPY)
+def test_a_tick_without_a_socket_is_sent_in_the_next_second(receiver):
+    stage = TickStage(port_of(receiver), USDJPY)
     fail_calls(stage, "socket", *[WSAEMFILE] * 3, result=INVALID_SOCKET)
 
     def script() -> Script:
         stage.tick(110_500, 110_501)
         yield
         yield
-        assert [receive(server), receive(server)] == [b"USDJPY 110.500\0", b"USDJPY 110.501\0"]
+        assert [receive(receiver), receive(receiver)] == [b"USDJPY 110.500\0", b"USDJPY 110.501\0"]
 
     assert stage.play(script()) == 0
     assert stage.errors()[2] == "-Send failed error: no socket. 1 ticks pending"
 
 
-def test_after_an_error_the_tick_is_sent_on_a_new_socket_in_the_same_call(server):
-    stage = TickStage(port_of(server), USDJPY)
-    fail_calls(stage, "sendto", 0, WSAENETDOWN)
-
-    def script() -> Script:
-        stage.tick(110_500, 110_501)
-        yield
-        assert [receive(server), receive(server)] == [b"USDJPY 110.500\0", b"USDJPY 110.501\0"]
-        assert len(stage.record.of("sending")) == 2
-
-    starts = successes(stage)
-    assert stage.play(script()) == 0
-    assert stage.errors() == []
-    assert starts == ["WSAStartup", "WSACleanup"] * 2
-
-
-def test_ticks_that_cannot_be_sent_stay_pending_in_their_order(server):
-    stage = TickStage(port_of(server), USDJPY)
+def test_ticks_that_cannot_be_sent_stay_pending_in_their_order(receiver):
+    stage = TickStage(port_of(receiver), USDJPY)
     fail_calls(stage, "sendto", WSAENETDOWN, WSAENETDOWN)
 
     def script() -> Script:
         stage.tick(110_500, 110_501, 110_502)
         yield
-        assert [receive(server) for _ in range(3)] == [b"USDJPY 110.50%d\0" % n for n in range(3)]
+        assert [receive(receiver) for _ in range(3)] == [b"USDJPY 110.50%d\0" % n for n in range(3)]
 
     assert stage.play(script()) == 0
     assert stage.errors() == ["-Send failed error: (#10050) WSAENETDOWN: Network is down. 1 ticks pending"]
 
 
-def test_a_full_send_buffer_loses_no_tick_and_is_logged(server):
-    stage = TickStage(port_of(server), USDJPY)
-    fail_calls(stage, "sendto", WSAEWOULDBLOCK)
-
-    def script() -> Script:
-        made = stage.program.client
-        stage.tick(110_500)
-        yield
-        yield
-        assert receive(server) == b"USDJPY 110.500\0"
-        assert stage.program.client == made
-
-    assert stage.play(script()) == 0
-    [error] = stage.errors()
-    assert error.startswith("-Send failed error: (#10035)")
-
-
-def test_the_oldest_ticks_are_dropped_when_too_many_are_pending(server):
-    stage = TickStage(port_of(server), USDJPY)
+def test_the_oldest_ticks_are_dropped_when_too_many_are_pending(receiver):
+    stage = TickStage(port_of(receiver), USDJPY)
     stage.program.MAX_PENDING = 2
     fail_calls(stage, "sendto", WSAEWOULDBLOCK)
 
@@ -253,15 +150,15 @@ def test_the_oldest_ticks_are_dropped_when_too_many_are_pending(server):
         stage.tick(110_500, 110_501, 110_502)
         yield
         yield
-        assert [receive(server), receive(server)] == [b"USDJPY 110.501\0", b"USDJPY 110.502\0"]
+        assert [receive(receiver), receive(receiver)] == [b"USDJPY 110.501\0", b"USDJPY 110.502\0"]
 
     assert stage.play(script()) == 0
     assert stage.record.of("sent")[-1] == {"symbol": "USDJPY", "ticks": 3, "sent": 2, "given_up": 1}
 
 
-def test_at_the_end_pending_ticks_are_sent_once_more_and_then_dropped(server):
+def test_at_the_end_pending_ticks_are_sent_once_more_and_then_dropped(receiver):
     for errors, given_up in (([WSAEWOULDBLOCK], 0), ([WSAEWOULDBLOCK] * 2, 1)):
-        stage = TickStage(port_of(server), USDJPY)
+        stage = TickStage(port_of(receiver), USDJPY)
         fail_calls(stage, "sendto", *errors)
 
         def script(stage: TickStage = stage) -> Script:
@@ -273,18 +170,18 @@ def test_at_the_end_pending_ticks_are_sent_once_more_and_then_dropped(server):
         assert stage.play(script()) == 0
         assert stage.record.of("sent")[-1]["given_up"] == given_up
         assert ("-1 ticks could not be sent and are dropped" in stage.errors()) == bool(given_up)
-    assert receive(server) == b"USDJPY 110.500\0"
+    assert receive(receiver) == b"USDJPY 110.500\0"
 
 
-def test_a_refusal_is_logged_once_and_loses_no_tick(server):
-    stage = TickStage(port_of(server), USDJPY)
+def test_a_refusal_is_logged_once_and_loses_no_tick(receiver):
+    stage = TickStage(port_of(receiver), USDJPY)
     fail_calls(stage, "sendto", WSAECONNRESET, 0, WSAECONNRESET, 0)
 
     def script() -> Script:
         made = stage.program.client
         stage.tick(110_500, 110_501)
         yield
-        assert [receive(server), receive(server)] == [b"USDJPY 110.500\0", b"USDJPY 110.501\0"]
+        assert [receive(receiver), receive(receiver)] == [b"USDJPY 110.500\0", b"USDJPY 110.501\0"]
         assert stage.program.client == made
         for _ in range(11):
             yield
@@ -292,7 +189,7 @@ def test_a_refusal_is_logged_once_and_loses_no_tick(server):
 
     assert stage.play(script()) == 0
     [error] = stage.errors()
-    assert error.startswith(f"-No program listens at {address_of(server)}, ticks are lost: (#10054)")
+    assert error.startswith(f"-No program listens at {address_of(receiver)}, ticks are lost: (#10054)")
     assert stage.record.of("refused") == [{"symbol": "USDJPY"}]
 
 
@@ -321,16 +218,16 @@ def test_a_closed_port_is_noticed_and_ticks_arrive_when_a_server_starts():
     assert error.startswith(f"-No program listens at 127.0.0.1:{port}, ")
 
 
-def test_received_datagrams_are_discarded(server):
-    stage = TickStage(port_of(server), USDJPY)
+def test_received_datagrams_are_discarded(receiver):
+    stage = TickStage(port_of(receiver), USDJPY)
     stage.program.MAX_READS = 3
 
     def script() -> Script:
         stage.tick(110_500)
         yield
-        to = server_sees(server)
+        to = sender_of_next(receiver)
         for datagram in (b"hello", b"x" * 2000, b"", b"more", b"and more"):
-            assert sendto(server, datagram, len(datagram), 0, to, 16) == len(datagram)
+            assert sendto(receiver, datagram, len(datagram), 0, to, 16) == len(datagram)
         assert readable(stage.program.client)
         yield
         assert readable(stage.program.client)
@@ -341,39 +238,39 @@ def test_received_datagrams_are_discarded(server):
     assert stage.errors() == []
 
 
-def server_sees(server: int):
+def sender_of_next(receiver: int):
     """The address from which the next datagram comes."""
     from ctypes import c_int
 
     from winsock import recvfrom, sockaddr_in
 
-    assert readable(server)
+    assert readable(receiver)
     name, buf = sockaddr_in(), bytearray(100)
-    assert recvfrom(server, buf, 100, 0, name, c_int(16)) > 0
+    assert recvfrom(receiver, buf, 100, 0, name, c_int(16)) > 0
     return name
 
 
-def test_an_error_while_reading_refusals_creates_the_socket_again(server):
-    stage = TickStage(port_of(server), USDJPY)
+def test_an_error_while_reading_refusals_creates_the_socket_again(receiver):
+    stage = TickStage(port_of(receiver), USDJPY)
     fail_calls(stage, "recvfrom", WSAEMSGSIZE, WSAENETDOWN)
 
     def script() -> Script:
         stage.tick(110_500, 110_501)
         yield
-        assert [receive(server), receive(server)] == [b"USDJPY 110.500\0", b"USDJPY 110.501\0"]
+        assert [receive(receiver), receive(receiver)] == [b"USDJPY 110.500\0", b"USDJPY 110.501\0"]
 
     assert stage.play(script()) == 0
     assert stage.errors() == ["-Receive failed error: (#10050) WSAENETDOWN: Network is down."]
 
 
-def test_a_local_port_that_cannot_be_read_is_only_an_error_line(server):
-    stage = TickStage(port_of(server), USDJPY)
+def test_a_local_port_that_cannot_be_read_is_only_an_error_line(receiver):
+    stage = TickStage(port_of(receiver), USDJPY)
     fail_calls(stage, "getsockname", WSAENOBUFS)
 
     def script() -> Script:
         stage.tick(110_500, 110_501)
         yield
-        assert [receive(server), receive(server)] == [b"USDJPY 110.500\0", b"USDJPY 110.501\0"]
+        assert [receive(receiver), receive(receiver)] == [b"USDJPY 110.500\0", b"USDJPY 110.501\0"]
 
     assert stage.play(script()) == 0
     assert stage.errors()[0].startswith("-getsockname failed error: (#10055)")

@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 from tpl_kit import OriginalServer, file_of, message, small_template, text_of
 
-from demos.template.protocol import LayoutError, decode, encode, port_problem, prepare, symbol_problem
+from demos.template.protocol import (
+    LayoutError,
+    decode,
+    encode,
+    listening_port_problem,
+    port_problem,
+    prepare,
+    symbol_problem,
+)
 from demos.terminal import symbols
 
 
@@ -84,9 +92,11 @@ def test_a_symbol_is_measured_in_bytes_of_the_code_page():
 
 
 def test_a_port_has_sixteen_bits():
-    assert (port_problem(0), port_problem(65535)) == (None, None)
-    assert "invalid port: -1" in str(port_problem(-1))
-    assert "invalid port: 65536" in str(port_problem(65536))
+    assert (listening_port_problem(0), port_problem(1), port_problem(65535)) == (None, None, None)
+    for check in (port_problem, listening_port_problem):
+        assert "invalid port: -1" in str(check(-1))
+        assert "invalid port: 65536" in str(check(65536))
+    assert "invalid port: 0" in str(port_problem(0))
 
 
 def test_ten_bytes_of_symbol_without_a_nul_are_a_symbol():
