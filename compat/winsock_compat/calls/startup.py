@@ -9,7 +9,8 @@ from winsock.errors import WSAEFAULT, WSANOTINITIALISED, WSAVERNOTSUPPORTED
 from winsock.structures import HIBYTE, LOBYTE, MAKEWORD, WSADATA, Buffer
 
 from ..state import handles
-from ..state.last_error import fail, last_error
+from ..state.core import get_last_error, set_last_error
+from ..state.last_error import fail
 
 _VERSIONS = {(1, 0), (1, 1), (2, 0), (2, 1), (2, 2)}
 
@@ -39,8 +40,8 @@ def WSACleanup() -> int:
 
 
 def WSAGetLastError() -> int:
-    return last_error.code
+    return get_last_error()
 
 
 def WSASetLastError(iError: int) -> None:
-    last_error.code = as_int(iError)
+    set_last_error(as_int(iError))

@@ -151,4 +151,4 @@ HEADERS = """
 #include <unistd.h>
 """
 if LINUX:
-    HEADERS += "#include <sys/epoll.h>\n#include <sys/eventfd.h>\n"
+    HEADERS += "#include <sys/eventfd.h>\n"
