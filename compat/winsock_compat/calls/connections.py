@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from winsock.arguments import as_input_buffer, as_int, as_output_buffer, integer_ref, socket_handle
+from winsock.arguments import as_int, socket_handle
 from winsock.constants import AF_UNSPEC, SO_REUSEADDR, SOL_SOCKET
 from winsock.errors import (
     WSAEACCES,
@@ -32,6 +32,7 @@ from ..state.handles import find, open_accepted
 from ..state.last_error import fail, invalid
 from ..state.sockets import CONNECTED, CONNECTING, FAILED, FRESH, LISTENING, Socket
 from ..state.waiters import SocketWait, close, notify_state_change
+from .pointers import as_input_buffer, as_output_buffer, integer_ref
 from .sockaddr_arguments import checked_name, has_room, put_name
 
 _LARGEST_BACKLOG = 0x7FFFFFFF

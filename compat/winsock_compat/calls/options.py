@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from winsock import constants as c
-from winsock.arguments import as_input_buffer, as_int, as_output_buffer, integer_ref, socket_handle
+from winsock.arguments import as_int, socket_handle
 from winsock.errors import WSAEFAULT, WSAEINVAL, WSAENOPROTOOPT, WSAENOTSOCK
 from winsock.structures import Buffer, ConstBuffer, IntRef
 
@@ -18,6 +18,7 @@ from ..state.handles import find
 from ..state.last_error import fail
 from ..state.sockets import CONNECTED, LISTENING, Socket
 from .option_table import ACCEPTED_INHERIT, LEVELS, MEMBERSHIPS, OPTIONS, READ_ONLY, SMALL, Kind, Option, ShortRead
+from .pointers import as_input_buffer, as_output_buffer, integer_ref
 
 _SOL, _IP, _IPV6 = c.SOL_SOCKET, c.IPPROTO_IP, c.IPPROTO_IPV6
 _open_type = 0

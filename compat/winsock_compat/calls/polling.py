@@ -17,7 +17,7 @@ import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from winsock.arguments import as_input_buffer, as_int, as_output_buffer, as_uint
+from winsock.arguments import as_int, as_uint
 from winsock.constants import (
     MSG_PEEK,
     POLLERR,
@@ -38,6 +38,7 @@ from ..state import handles
 from ..state.last_error import fail
 from ..state.sockets import CONNECTED, CONNECTING, FAILED, LISTENING, Socket
 from ..state.waiters import begin_wait, end_wait, milliseconds_left, table
+from .pointers import as_input_buffer, as_output_buffer, is_accessible
 
 _READ, _WRITE, _URGENT = POLLRDNORM, POLLWRNORM, POLLRDBAND
 _NOT_A_SOCKET = -1  # a result of _select_result
@@ -52,6 +53,12 @@ class _Set(NamedTuple):
     fds: Any
     wanted: int
     members: list[int] | None  # None where the count exceeds the room for handles
+
+
+def _set_over(fds: Buffer) -> Any:
+    """An fd_set over a buffer; None where that is too short or does not exist."""
+    found = fd_set_over(fds)
+    return found if is_accessible(fds) else None
 
 
 def _members(fds: Any) -> list[int] | None:
@@ -71,7 +78,7 @@ def select(
 ) -> int:
     as_int(nfds)
     given = [
-        (fd_set_over(fds), wanted)
+        (_set_over(fds), wanted)
         for fds, wanted in ((readfds, _READ), (writefds, _WRITE), (exceptfds, _URGENT))
         if fds is not None
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from winsock.arguments import as_int, integer_ref, socket_handle
+from winsock.arguments import as_int, socket_handle
 from winsock.constants import (
     AF_INET,
     AF_INET6,
@@ -47,6 +47,7 @@ from ..state.last_error import fail, invalid
 from ..state.sockets import CONNECTED, LISTENING, Socket
 from ..state.waiters import close, notify_state_change
 from .options import linger_in_background
+from .pointers import integer_ref, is_accessible
 
 _DEFAULT_PROTOCOL = {SOCK_STREAM: IPPROTO_TCP, SOCK_DGRAM: IPPROTO_UDP}
 _DEFAULT_TYPE = {0: SOCK_STREAM, IPPROTO_TCP: SOCK_STREAM, IPPROTO_UDP: SOCK_DGRAM}
@@ -127,10 +128,11 @@ def shutdown(s: int, how: int) -> int:
 def ioctlsocket(s: int, cmd: int, argp: IntRef | None) -> int:
     handle, command = socket_handle(s), as_int(cmd) & 0xFFFFFFFF
     ref = None if argp is None else integer_ref(argp)
+    accessible = argp is None or is_accessible(argp)
     sock = find(handle)
     if isinstance(sock, int):
         return fail(sock)
-    if ref is None:
+    if ref is None or not accessible:
         return fail(WSAEFAULT)
     if command == FIONBIO:
         sock.nonblocking = ref.value & 0xFFFFFFFF != 0

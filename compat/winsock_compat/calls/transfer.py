@@ -25,7 +25,7 @@ import ctypes
 from collections.abc import Sequence
 from typing import Any
 
-from winsock.arguments import as_input_buffer, as_int, as_output_buffer, integer_ref, socket_handle
+from winsock.arguments import as_input_buffer, as_int, as_output_buffer, socket_handle
 from winsock.constants import (
     MSG_DONTROUTE,
     MSG_OOB,
@@ -62,6 +62,7 @@ from ..state.handles import find
 from ..state.last_error import fail
 from ..state.sockets import CONNECTED, Socket
 from ..state.waiters import SocketWait, notify_state_change
+from . import pointers
 from .single_transfer import receive_datagram, receive_stream, send_error, send_once
 from .sockaddr_arguments import checked_name, put_name
 
@@ -89,8 +90,8 @@ def recv(s: int, buf: Buffer | None, len: int, flags: int) -> int:
 def recvfrom(s: int, buf: Buffer | None, len: int, flags: int, from_: Buffer | None, fromlen: IntRef | None) -> int:
     handle, length, bits = socket_handle(s), as_int(len), as_int(flags)
     data = None if buf is None else as_output_buffer(buf)
-    address = None if from_ is None else as_output_buffer(from_)
-    ref = None if fromlen is None else integer_ref(fromlen)
+    address = None if from_ is None else pointers.as_output_buffer(from_)
+    ref = None if fromlen is None else pointers.integer_ref(fromlen)
     sock = find(handle)
     if isinstance(sock, int):
         return fail(sock)
@@ -197,7 +198,8 @@ def send(s: int, buf: ConstBuffer | None, len: int, flags: int) -> int:
 
 def sendto(s: int, buf: ConstBuffer | None, len: int, flags: int, to: ConstBuffer | None, tolen: int) -> int:
     handle, length, bits = socket_handle(s), as_int(len), as_int(flags)
-    data, address = None if buf is None else as_input_buffer(buf), None if to is None else as_input_buffer(to)
+    data = None if buf is None else as_input_buffer(buf)
+    address = None if to is None else pointers.as_input_buffer(to)
     address_length = as_int(tolen)
     sock = find(handle)
     if isinstance(sock, int):
@@ -257,7 +259,9 @@ def _bytes_to_send(data: memoryview | None, length: int) -> memoryview:
     if data is None:
         return memoryview(b"")
     if (data.ndim, data.itemsize) != (1, 1):
-        data = memoryview(data.tobytes())
+        # Without reading it: only the kernel checks its address.
+        flat = data.tobytes() if data.readonly else (ctypes.c_char * data.nbytes).from_buffer(data)
+        data = memoryview(flat)
     return data[:length]
 
 

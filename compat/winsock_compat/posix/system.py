@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import Any, Protocol, TypeAlias
 
 from winsock import constants as c
@@ -16,6 +18,7 @@ from .sockaddr_layout import KERNEL_FAMILY, LARGEST, UNSPEC, from_kernel, to_ker
 InputBuffer: TypeAlias = "bytes | bytearray | memoryview"
 OutputBuffer: TypeAlias = "bytearray | memoryview"
 _SHUT_WR = 1
+_COPIED = 1 << 16
 
 
 def _checked(result: int) -> int:
@@ -157,6 +160,23 @@ def clear_error_queue(fd: int) -> None:
     if LINUX:
         while lib.recv(fd, ffi.new("char[1]"), 1, kernel.MSG_ERRQUEUE) >= 0:
             pass
+
+
+def is_readable(address: int, size: int) -> bool:
+    """Whether memory of this process exists: Linux copies it if it does. True where the kernel cannot be asked."""
+    if not LINUX:
+        return True
+    copy = ffi.new("char[]", min(size, _COPIED))
+    for start in range(address, address + size, _COPIED):
+        part = min(_COPIED, address + size - start)
+        local = ffi.new("struct iovec *", (copy, part))
+        remote = ffi.new("struct iovec *", (ffi.cast("void *", start), part))
+        count = lib.process_vm_readv(os.getpid(), local, 1, remote, 1, 0)
+        if count < 0:
+            return bool(get_errno() != errno.EFAULT)
+        if count < part:
+            return False
+    return True
 
 
 def has_option(level: int, option: int) -> bool:
