@@ -967,6 +967,7 @@ typedef struct {
     SocketCore *sock;
     int wants;   /* the events of WSAPoll, or the bits of select's sets */
     int results; /* likewise */
+    int special; /* the reference answers; decided once, as an answer may change the socket's poll kind */
 } Question;
 
 typedef struct {
@@ -1013,7 +1014,8 @@ static void ask_about(Poll *poll, SocketCore *sock, int wants, short events)
     question->sock = sock;
     question->wants = wants;
     question->results = 0;
-    entry->fd = sock->poll_kind == POLL_NEVER || sock->poll_kind == POLL_REFERENCE ? -1 : sock->fd;
+    question->special = sock->poll_kind == POLL_REFERENCE;
+    entry->fd = sock->poll_kind == POLL_NEVER || question->special ? -1 : sock->fd;
     entry->events = events;
     entry->revents = 0;
 }
@@ -1056,7 +1058,7 @@ static Py_ssize_t ask(Call *call, Poll *asked, short to_examine, int (*reading)(
     for (Py_ssize_t at = 0; at < asked->count; at++) {
         Question *question = &asked->questions[at];
         short revents = answered > 0 ? asked->entries[at].revents : 0;
-        if (question->sock->poll_kind == POLL_REFERENCE || (revents & to_examine)) {
+        if (question->special || (revents & to_examine)) {
             if (examine(call, asked, question) < 0)
                 return -1;
         } else if (revents) {
