@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import subprocess
 import sys
 import tracemalloc
@@ -31,10 +32,15 @@ FOUNDATION = "ctypes"
 def imported(modules: str) -> Variant:
     """The time of one import statement in a new process, with bytecode caches."""
     code = f"import time; start = time.perf_counter_ns()\nimport {modules}\nprint(time.perf_counter_ns() - start)"
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
     def variant(number: int) -> float:
         return sum(
-            float(subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, stdout=subprocess.PIPE, check=True).stdout)
+            float(
+                subprocess.run(
+                    [sys.executable, "-c", code], cwd=CHECKOUT, env=environment, stdout=subprocess.PIPE, check=True
+                ).stdout
+            )
             for _ in range(number)
         )
 
