@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 import subprocess
 import sys
@@ -66,6 +67,14 @@ def test_a_broken_accelerator_is_reported(copy: Path) -> None:
     assert done.returncode == 1
     assert "ImportError" in done.stderr
     assert "_accelerator.abi3.so" in done.stderr
+
+
+def test_the_accelerator_understands_the_ctypes_objects_of_this_python() -> None:
+    """Otherwise it would leave every call with one to the reference."""
+    calls: Any = winsock.calls
+    if not calls.ACCELERATED:
+        pytest.skip("this checkout runs without the accelerator")
+    assert importlib.import_module("winsock_compat.accelerator").LAYOUT_KNOWN
 
 
 def test_the_command_prints_the_mode() -> None:

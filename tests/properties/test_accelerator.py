@@ -324,7 +324,8 @@ def content(argument: Any, s: Situation) -> Any:
         raw = bytes(memoryview(argument))
     except (TypeError, ValueError):
         return None
-    for place, one in enumerate([*s.sockets, s.closed]):
+    # In a set or an array: the bytes of an address may look like a handle.
+    for place, one in enumerate([*s.sockets, s.closed] if len(raw) > 32 else ()):
         raw = raw.replace(one.to_bytes(4, "little"), b"s%03d" % place)
     for place, one in enumerate(s.sockets):
         name, length = sockaddr_in(), c_int(16)

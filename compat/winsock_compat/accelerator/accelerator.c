@@ -23,11 +23,9 @@
  *
  * The values of the flags and of Winsock's constants come from the Python modules that define them (setup.py).
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include <Python.h> /* first: it defines _GNU_SOURCE */
+
 #include <structmember.h>
 
 #include <errno.h>
@@ -44,7 +42,7 @@
 
 static _Thread_local int last_error;
 
-/* ---- the part of a socket's state that both sides read */
+/* The part of a socket's state that both sides read */
 
 typedef struct {
     PyObject_HEAD
@@ -161,7 +159,7 @@ static PyType_Spec socket_spec = {
     .slots = socket_slots,
 };
 
-/* ---- the handle table: open addressing by the handle's number, which grows by 4 for each new socket */
+/* The handle table: open addressing by the handle's number, which grows by 4 for each new socket */
 
 typedef struct {
     PyObject_HEAD
@@ -376,7 +374,7 @@ static PyType_Spec table_spec = {
     .slots = table_slots,
 };
 
-/* ---- a call: what it needs to know, and its two other outcomes */
+/* A call: what it needs to know, and its two other outcomes */
 
 typedef struct {
     PyTypeObject *socket_type, *table_type;
@@ -495,7 +493,7 @@ static int is_zero(PyObject *value)
     return int_argument(value, 0, 0, &number);
 }
 
-/* ---- the caller's memory */
+/* The caller's memory */
 
 typedef struct {
     char *data;
@@ -590,7 +588,7 @@ static int *integer_argument(const Call *call, PyObject *object)
     return (int *)((CData *)object)->data;
 }
 
-/* ---- send, recv, sendto, recvfrom */
+/* Send, recv, sendto, recvfrom */
 
 /* For a large transfer the GIL is released. The socket may be closed meanwhile: then its descriptor stays open, and the
  * reference's finish_closing, which is `examine` here, closes it. */
@@ -846,7 +844,7 @@ static PyObject *fast_send_many(PyObject *self, PyObject *const *args, Py_ssize_
     return answers;
 }
 
-/* ---- accept, closesocket, ioctlsocket, WSAGetLastError */
+/* Accept, closesocket, ioctlsocket, WSAGetLastError */
 
 /* A connected socket with what the listener passes on. It owns `fd`. */
 static SocketCore *new_connection(const SocketCore *listener, int fd, const char *name)
@@ -961,7 +959,7 @@ static PyObject *fast_get_last_error(PyObject *self, PyObject *nothing)
     return PyLong_FromLong(last_error);
 }
 
-/* ---- WSAPoll and select without waiting; the reference waits, where nothing is ready yet */
+/* WSAPoll and select without waiting; the reference waits, where nothing is ready yet */
 
 typedef struct {
     SocketCore *sock;
@@ -1104,49 +1102,50 @@ typedef struct {
     uint32_t padding;
 } PollEntry; /* WSAPOLLFD of 64 bits */
 
-static PyObject *fast_poll(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
+/* As ask, about the sockets of an array; writes the results unless the reference must go on. */
+static Py_ssize_t poll_array(Call *call, PyObject *given, const Memory *memory, Py_ssize_t count, int wait)
 {
-    Call *call = call_of(self);
-    Memory memory;
+    PollEntry *array = (PollEntry *)memory->data;
     Poll asked;
-    PollEntry *array;
-    long long count, timeout;
-    Py_ssize_t ready;
-    if (nargs != 3 || names != NULL || !int_argument(args[1], 1, INT_MAX, &count) ||
-        !int_argument(args[2], INT_MIN, INT_MAX, &timeout) || !open_memory(call, args[0], WRITE | FOLLOW | KEEP, &memory))
-        return decline(call, args, nargs, names);
-    if (count > memory.size / (Py_ssize_t)sizeof *array || (uintptr_t)memory.data % sizeof(uint64_t)) {
-        close_memory(&memory);
-        return decline(call, args, nargs, names);
-    }
-    array = (PollEntry *)memory.data;
-    if (open_poll(&asked, (Py_ssize_t)count) < 0) {
-        close_memory(&memory);
-        return NULL;
-    }
-    for (long long at = 0; at < count; at++) {
+    Py_ssize_t ready = DECLINE;
+    if (open_poll(&asked, count) < 0)
+        return -1;
+    for (Py_ssize_t at = 0; at < count; at++) {
         SocketCore *sock = table_find(call->table, array[at].fd);
         int wants = array[at].events;
         if (sock == NULL || (wants & ~(WSA_POLLRDNORM | WSA_POLLRDBAND | WSA_POLLWRNORM)))
             break;
         ask_about(&asked, sock, wants, poll_events(sock, wants));
     }
-    ready = asked.count < count ? DECLINE : ask(call, &asked, POLLERR | POLLHUP | POLLRDHUP | POLLNVAL, poll_reading);
-    if (ready >= 0 && !is_same_memory(call, args[0], &memory))
+    if (asked.count == count)
+        ready = ask(call, &asked, POLLERR | POLLHUP | POLLRDHUP | POLLNVAL, poll_reading);
+    if ((ready == 0 && wait) || (ready >= 0 && !is_same_memory(call, given, memory)))
         ready = DECLINE;
-    if (ready > 0 || (ready == 0 && timeout == 0 && asked.count == count))
-        for (Py_ssize_t at = 0; at < asked.count; at++)
-            array[at].revents = (int16_t)asked.questions[at].results;
-    else if (ready == 0)
-        ready = DECLINE;
+    for (Py_ssize_t at = 0; ready >= 0 && at < count; at++)
+        array[at].revents = (int16_t)asked.questions[at].results;
     close_poll(&asked);
+    return ready;
+}
+
+static PyObject *fast_poll(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
+{
+    Call *call = call_of(self);
+    Memory memory;
+    long long count, timeout;
+    Py_ssize_t ready = DECLINE;
+    if (nargs != 3 || names != NULL || !int_argument(args[1], 1, INT_MAX, &count) ||
+        !int_argument(args[2], INT_MIN, INT_MAX, &timeout) ||
+        !open_memory(call, args[0], WRITE | FOLLOW | KEEP, &memory))
+        return decline(call, args, nargs, names);
+    if (count <= memory.size / (Py_ssize_t)sizeof(PollEntry) && (uintptr_t)memory.data % sizeof(uint64_t) == 0)
+        ready = poll_array(call, args[0], &memory, (Py_ssize_t)count, timeout != 0);
     close_memory(&memory);
     if (ready == DECLINE)
         return decline(call, args, nargs, names);
     return ready < 0 ? NULL : PyLong_FromSsize_t(ready);
 }
 
-/* ---- fd_set: a count, padding up to the width of a SOCKET, then the handles */
+/* An fd_set: a count, padding up to the width of a SOCKET, then the handles */
 
 typedef struct {
     Memory memory;
@@ -1302,67 +1301,85 @@ static Py_ssize_t fill_set(HandleTable *table, Set *set, const Question *questio
     return kept;
 }
 
+/* Opens the sets of select that are not None; the number of members of all, or -1 for the reference. */
+static Py_ssize_t open_sets(const Call *call, PyObject *const *sets_given, Set *sets)
+{
+    Py_ssize_t total = 0;
+    for (int set = 0; set < 3; set++)
+        sets[set] = (Set){.members = 0};
+    for (int set = 0; set < 3; set++) {
+        PyObject *given = sets_given[set];
+        if (given == Py_None)
+            continue;
+        for (int earlier = 0; earlier < set; earlier++)
+            if (sets_given[earlier] == given)
+                return -1;
+        if (!open_set(call, given, KEEP, &sets[set]) || sets[set].members > sets[set].capacity)
+            return -1;
+        total += sets[set].members;
+    }
+    return total;
+}
+
+static const int set_bits[3] = {SELECT_READ, SELECT_WRITE, SELECT_EXCEPT};
+
+/* As ask, about the members of the sets; `starts` receives where the questions of each set begin. */
+static Py_ssize_t ask_sets(Call *call, PyObject *const *sets_given, Set *sets, Py_ssize_t total, Poll *asked,
+                           Py_ssize_t *starts)
+{
+    Py_ssize_t ready;
+    for (int set = 0; set < 3; set++) {
+        starts[set] = asked->count;
+        for (uint32_t at = 0; at < sets[set].members; at++) {
+            SocketCore *sock = table_find(call->table, sets[set].handles[at]);
+            if (sock != NULL)
+                ask_about(asked, sock, set_bits[set], select_events(sock, set_bits[set]));
+        }
+    }
+    if (asked->count != total)
+        return DECLINE;
+    ready = ask(call, asked, POLLERR | POLLHUP | POLLNVAL, select_reading);
+    for (int set = 0; set < 3 && ready >= 0; set++)
+        if (sets[set].handles != NULL && !is_same_memory(call, sets_given[set], &sets[set].memory))
+            return DECLINE;
+    return ready;
+}
+
 static PyObject *fast_select(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
 {
-    static const int bits[3] = {SELECT_READ, SELECT_WRITE, SELECT_EXCEPT};
     Call *call = call_of(self);
     Set sets[3];
     Poll asked;
-    Py_ssize_t total = 0, ready = DECLINE, starts[3] = {0};
+    Py_ssize_t total, ready = DECLINE, starts[3];
     long long nfds;
-    int immediate, opened = 0;
+    int immediate;
     if (nargs != 5 || names != NULL || !int_argument(args[0], INT_MIN, UINT_MAX, &nfds) ||
-        (args[1] != Py_None && (args[1] == args[2] || args[1] == args[3])) ||
-        (args[2] != Py_None && args[2] == args[3]) || (immediate = is_immediate(call, args[4])) < 0)
+        (immediate = is_immediate(call, args[4])) < 0)
         return decline(call, args, nargs, names);
-    for (; opened < 3; opened++) {
-        sets[opened].memory.exported = 0;
-        sets[opened].members = 0;
-        if (args[1 + opened] == Py_None)
-            continue;
-        if (!open_set(call, args[1 + opened], KEEP, &sets[opened]))
-            break;
-        total += sets[opened].members;
-        if (sets[opened].members > sets[opened].capacity) {
-            close_memory(&sets[opened].memory);
-            break;
+    total = open_sets(call, args + 1, sets);
+    if (total > 0 && open_poll(&asked, total) < 0) {
+        ready = -1;
+    } else if (total > 0) {
+        ready = ask_sets(call, args + 1, sets, total, &asked, starts);
+        if (ready == 0 && !immediate)
+            ready = DECLINE; /* the reference waits */
+        if (ready >= 0) {
+            ready = 0;
+            for (int set = 0; set < 3; set++)
+                if (sets[set].handles != NULL)
+                    ready += fill_set(call->table, &sets[set], asked.questions + starts[set], sets[set].members,
+                                      set_bits[set]);
         }
+        close_poll(&asked);
     }
-    if (opened == 3 && total > 0) {
-        if (open_poll(&asked, total) < 0)
-            ready = -1;
-        else {
-            for (int set = 0; set < 3; set++) {
-                starts[set] = asked.count;
-                for (uint32_t at = 0; at < sets[set].members; at++) {
-                    SocketCore *sock = table_find(call->table, sets[set].handles[at]);
-                    if (sock != NULL)
-                        ask_about(&asked, sock, bits[set], select_events(sock, bits[set]));
-                }
-            }
-            if (asked.count == total)
-                ready = ask(call, &asked, POLLERR | POLLHUP | POLLNVAL, select_reading);
-            for (int set = 0; set < 3 && ready >= 0; set++)
-                if (args[1 + set] != Py_None && !is_same_memory(call, args[1 + set], &sets[set].memory))
-                    ready = DECLINE;
-            if (ready > 0 || (ready == 0 && immediate)) {
-                ready = 0;
-                for (int set = 0; set < 3; set++)
-                    if (args[1 + set] != Py_None)
-                        ready += fill_set(call->table, &sets[set], asked.questions + starts[set], sets[set].members, bits[set]);
-            } else if (ready == 0)
-                ready = DECLINE;
-            close_poll(&asked);
-        }
-    }
-    for (int set = 0; set < opened; set++)
+    for (int set = 0; set < 3; set++)
         close_memory(&sets[set].memory);
     if (ready == DECLINE)
         return decline(call, args, nargs, names);
     return ready < 0 ? NULL : PyLong_FromSsize_t(ready);
 }
 
-/* ---- the module */
+/* The module */
 
 #define FAST(name, function) {name, (PyCFunction)(void (*)(void))(function), METH_FASTCALL | METH_KEYWORDS, NULL}
 
