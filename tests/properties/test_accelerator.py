@@ -324,8 +324,8 @@ def content(argument: Any, s: Situation) -> Any:
         raw = bytes(memoryview(argument))
     except (TypeError, ValueError):
         return None
-    # In a set or an array: the bytes of an address may look like a handle.
-    for place, one in enumerate([*s.sockets, s.closed] if len(raw) > 32 else ()):
+    # Not in an address, whose bytes may look like a handle.
+    for place, one in enumerate(() if raw.startswith(b"\2\0") and len(raw) == 16 else [*s.sockets, s.closed]):
         raw = raw.replace(one.to_bytes(4, "little"), b"s%03d" % place)
     for place, one in enumerate(s.sockets):
         name, length = sockaddr_in(), c_int(16)
