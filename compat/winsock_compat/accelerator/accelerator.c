@@ -792,6 +792,19 @@ static PyObject *send_to_one(Call *call, PyObject *handle, PyObject *const *args
     return entry_of(resume(call, sock, arguments, 4, count < 0 ? -errno : count));
 }
 
+/* Starts to load the next socket into the CPU cache, from which the kernel's work for each send evicts it. */
+static void prefetch_next(const Call *call, PyObject *handles, Py_ssize_t place)
+{
+    unsigned long long handle;
+    if (place + 2 < PyTuple_GET_SIZE(handles))
+        __builtin_prefetch(PyTuple_GET_ITEM(handles, place + 2));
+    if (place + 1 < PyTuple_GET_SIZE(handles) && handle_argument(PyTuple_GET_ITEM(handles, place + 1), &handle)) {
+        const char *next = (const char *)call->table->places[(size_t)(handle >> 2) & call->table->mask];
+        __builtin_prefetch(next);
+        __builtin_prefetch(next + 48);
+    }
+}
+
 /* `examine` is the reference's send. */
 static PyObject *fast_send_many(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
 {
@@ -817,6 +830,7 @@ static PyObject *fast_send_many(PyObject *self, PyObject *const *args, Py_ssize_
         return handles == NULL ? NULL : PyErr_NoMemory();
     }
     for (count = 0; count < total; count++) {
+        prefetch_next(call, handles, count);
         entries[count] = send_to_one(call, PyTuple_GET_ITEM(handles, count), args, &data, length);
         if (entries[count] == NULL)
             break;
