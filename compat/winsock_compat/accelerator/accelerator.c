@@ -600,9 +600,12 @@ static void begin_use(SocketCore *sock)
 
 static PyObject *end_use(Call *call, SocketCore *sock, PyObject *answer)
 {
-    int left = --sock->users, closed = sock->closed;
+    int unused;
+    if (sock->users > 0) /* after a fork the child has set it to 0 */
+        sock->users--;
+    unused = sock->closed && sock->users == 0;
     Py_DECREF((PyObject *)sock);
-    if (left <= 0 && closed && answer != NULL) {
+    if (unused && answer != NULL) {
         PyObject *nothing = PyObject_CallNoArgs(call->examine);
         if (nothing == NULL)
             Py_CLEAR(answer);
@@ -652,8 +655,8 @@ static PyObject *fast_send(PyObject *self, PyObject *const *args, Py_ssize_t nar
     return end_use(call, sock, answer);
 }
 
-/* Whether a receiving system call has given the whole answer. The end of a stream may hide an error, and a datagram
- * that was cut, as the kernel tells for MSG_TRUNC, is one. */
+/* Whether the result of a receiving system call is the call's result. At the end of a stream the kernel may keep an
+ * error; a datagram that was cut is one, for which MSG_TRUNC returns its full size. */
 static int received_all(const SocketCore *sock, long long length, long long count)
 {
     return count > 0 ? count <= length : count == 0 && (length == 0 || sock->type == SOCK_DGRAM);
@@ -1116,7 +1119,7 @@ typedef struct {
     uint32_t padding;
 } PollEntry; /* WSAPOLLFD of 64 bits */
 
-/* As ask, about the sockets of an array; writes the results unless the reference must go on. */
+/* As ask, about the sockets of an array; writes the results unless the reference must handle the call. */
 static Py_ssize_t poll_array(Call *call, PyObject *given, const Memory *memory, Py_ssize_t count, int wait)
 {
     PollEntry *array = (PollEntry *)memory->data;
@@ -1281,7 +1284,7 @@ static short select_events(const SocketCore *sock, int wants)
                    (wants & SELECT_EXCEPT ? POLLPRI : 0));
 }
 
-/* The wait in a timeval: 1 when there is none (0, 0), 0 for any other or for NULL, -1 for the reference to judge. */
+/* The wait in a timeval: 1 when there is none (0, 0), 0 for any other or for NULL, -1 for one that the reference must check. */
 static int is_immediate(const Call *call, PyObject *timeout)
 {
     Memory memory;
