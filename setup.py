@@ -1,7 +1,63 @@
-"""The part of the build that pyproject.toml cannot declare: the compiled module of compat, except on Windows."""
+"""The part of the build that pyproject.toml cannot declare: the two compiled modules of compat, except on Windows.
 
+Both are optional: without a C compiler the package installs too. `WINSOCK_COMPAT_ACCELERATOR=0` in the environment of
+the build leaves the accelerator out, so that the reference can be tested in cffi API mode.
+"""
+
+import os
+import runpy
 import sys
+from pathlib import Path
 
-from setuptools import setup
+from setuptools import Extension, setup
 
-setup(cffi_modules=[] if sys.platform == "win32" else ["compat/winsock_compat/build.py:ffibuilder"])
+HERE = Path(__file__).parent
+
+
+def macros() -> "list[tuple[str, str | None]]":
+    """The numbers that accelerator.c shares with Python, from the modules that define them."""
+    flags = runpy.run_path(str(HERE / "compat/winsock_compat/state/flags.py"))
+    constants = runpy.run_path(str(HERE / "winsock/constants.py"))
+    errors = runpy.run_path(str(HERE / "winsock/errors.py"))
+    numbers = {
+        "SOCKET_ERROR": constants["SOCKET_ERROR"],
+        "INVALID_SOCKET": constants["INVALID_SOCKET"],
+        "FIONBIO_COMMAND": constants["FIONBIO"] & 0xFFFFFFFF,
+        "FD_SET_SIZE": 8 * (constants["FD_SETSIZE"] + 1),
+        "WSAEWOULDBLOCK": errors["WSAEWOULDBLOCK"],
+        "CONNECTED_STREAM": flags["CONNECTED_STREAM"],
+        "STATE_CONNECTED": flags["State"].CONNECTED,
+        "FIRST_HANDLE": flags["FIRST_HANDLE"],
+        "LAST_HANDLE": flags["LAST_HANDLE"],
+        "HANDLE_STEP": flags["HANDLE_STEP"],
+        # The sets of select have the numbers that calls/polling.py gives them.
+        "SELECT_READ": constants["POLLRDNORM"],
+        "SELECT_WRITE": constants["POLLWRNORM"],
+        "SELECT_EXCEPT": constants["POLLRDBAND"],
+    }
+    numbers |= {f"CAN_{flag.name}": flag for flag in flags["Capability"]}
+    numbers |= {f"POLL_{kind.name}": kind for kind in flags["PollKind"]}
+    numbers |= {f"WSA_{name}": constants[name] for name in ("POLLRDNORM", "POLLRDBAND", "POLLWRNORM")}
+    return [(name, f"{int(number)}{'ull' * (number > 0x7FFFFFFF)}") for name, number in numbers.items()]
+
+
+def accelerator() -> "list[Extension]":
+    """The accelerator, which knows the layouts of 64-bit Linux."""
+    wanted = os.environ.get("WINSOCK_COMPAT_ACCELERATOR", "1") != "0"
+    if not wanted or sys.platform != "linux" or sys.maxsize <= 2**32 or sys.implementation.name != "cpython":
+        return []
+    return [
+        Extension(
+            "winsock_compat._accelerator",
+            ["compat/winsock_compat/accelerator/accelerator.c"],
+            define_macros=macros(),
+            depends=["compat/winsock_compat/state/flags.py", "winsock/constants.py", "winsock/errors.py"],
+            optional=True,
+        )
+    ]
+
+
+setup(
+    cffi_modules=[] if sys.platform == "win32" else ["compat/winsock_compat/build.py:ffibuilder"],
+    ext_modules=accelerator(),
+)

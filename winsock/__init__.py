@@ -30,6 +30,7 @@ if sys.platform == "win32":
     BACKEND = "ws2_32"
 else:
     import winsock_compat as _backend
+    from winsock_compat import FD_CLR, FD_ISSET, FD_SET, FD_ZERO  # noqa: F401 - the accelerator's, for the star import
 
     BACKEND = "compat"
 
@@ -86,7 +87,9 @@ def replace_calls(by: Winsock) -> None:
 
 
 for _name in CALLS:
-    getattr(_backend, _name).__doc__ = getattr(Winsock, _name).__doc__
+    # The functions of compat's accelerator, which are compiled, have the documentation already.
+    if not getattr(_backend, _name).__doc__:
+        getattr(_backend, _name).__doc__ = getattr(Winsock, _name).__doc__
 del _name
 
 # mypy does not understand a list that is joined from others. Where it finds no __all__ it exports the star imports.

@@ -8,7 +8,8 @@ from . import BACKEND, __version__, calls
 def main() -> None:
     # Only compat has a mode: "api" (cffi API mode, compiled), or "abi" (cffi ABI mode) without a compiler.
     mode = getattr(calls, "MODE", "")
-    backend = f"{BACKEND} (cffi {mode.upper()} mode)" if mode else BACKEND
+    accelerated = "with" if getattr(calls, "ACCELERATED", False) else "without"
+    backend = f"{BACKEND} (cffi {mode.upper()} mode, {accelerated} the accelerator)" if mode else BACKEND
     print(f"winsock {__version__}, backend {backend}, Python {platform.python_version()}")
 
 

@@ -1,8 +1,8 @@
 """Sends one buffer to many sockets with one call; Winsock has no such function.
 
-A server that sends the same message to each of its clients spends most of its time on the overhead of the calls. With
-cffi in API mode, compat makes all the system calls from one C function. In all other cases, and under a tracer,
-`send_many` is a loop over `send`.
+A server that sends the same message to each of its clients spends most of its time on the overhead of the calls. The
+accelerator of compat makes all the system calls from one C function. Without it, and under a tracer, `send_many` is a
+loop over `send`.
 """
 
 from __future__ import annotations

@@ -9,7 +9,20 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from ctypes import POINTER, Structure, Union, c_char, c_char_p, c_int, c_int16, c_int32, c_int64, c_size_t, c_ubyte
+from ctypes import (
+    POINTER,
+    Structure,
+    Union,
+    c_char,
+    c_char_p,
+    c_int,
+    c_int16,
+    c_int32,
+    c_int64,
+    c_size_t,
+    c_ubyte,
+    c_void_p,
+)
 from functools import cache
 from operator import index
 from typing import Any, TypeAlias
@@ -62,14 +75,15 @@ _SOCKET_SIZE = ctypes.sizeof(SOCKET)
 class WSADATA(Structure):
     """The result of WSAStartup: the version to use and the highest version, as MAKEWORD(major, minor), and texts."""
 
-    # The header orders the fields differently for 64-bit and for 32-bit programs.
+    # The header orders the fields differently for 64-bit and for 32-bit programs. lpVendorInfo is a `char *` there, but
+    # WSAStartup does not set it: as a c_void_p it can be read without following it.
     _fields_ = (
         [
             ("wVersion", u_short),
             ("wHighVersion", u_short),
             ("iMaxSockets", u_short),
             ("iMaxUdpDg", u_short),
-            ("lpVendorInfo", c_char_p),
+            ("lpVendorInfo", c_void_p),
             ("szDescription", c_char * (WSADESCRIPTION_LEN + 1)),
             ("szSystemStatus", c_char * (WSASYS_STATUS_LEN + 1)),
         ]
@@ -81,7 +95,7 @@ class WSADATA(Structure):
             ("szSystemStatus", c_char * (WSASYS_STATUS_LEN + 1)),
             ("iMaxSockets", u_short),
             ("iMaxUdpDg", u_short),
-            ("lpVendorInfo", c_char_p),
+            ("lpVendorInfo", c_void_p),
         ]
     )
 

@@ -3,28 +3,53 @@
 - calls/: the reference, every call in plain Python
 - state/: what Winsock remembers of sockets
 - posix/: the operating system, through cffi
-- fast_path/: faster versions of some calls, which call the reference for everything else
+- accelerator/: the common case of the most frequent calls in C, where a compiler was available at installation
 
-Imports run one way: calls -> state -> posix. fast_path imports all three, and only this module imports fast_path.
+Imports run one way: calls -> state -> posix. accelerator imports all three, and only this module imports accelerator.
 """
 
 from .calls.addresses import htonl, htons, inet_addr, inet_ntoa, inet_ntop, inet_pton, ntohl, ntohs
 from .calls.connections import bind, connect, getpeername, getsockname, listen
 from .calls.names import freeaddrinfo, getaddrinfo, gethostbyname, gethostname, getnameinfo
 from .calls.options import getsockopt, setsockopt
-from .calls.sockets import closesocket, ioctlsocket, shutdown, socket
-from .calls.startup import WSACleanup, WSAGetLastError, WSASetLastError, WSAStartup
+from .calls.sockets import shutdown, socket
+from .calls.startup import WSACleanup, WSASetLastError, WSAStartup
 from .posix.loading import MODE
+from .state.core import ACCELERATED
 
-if MODE == "api":
-    from .fast_path.quick import WSAPoll, accept, recv, recvfrom, select, send, sendto
-    from .fast_path.quick import send_many as send_many  # winsock.batch finds it here
+if ACCELERATED:
+    from .accelerator import (
+        FD_CLR,
+        FD_ISSET,
+        FD_SET,
+        FD_ZERO,
+        WSAGetLastError,
+        WSAPoll,
+        accept,
+        closesocket,
+        ioctlsocket,
+        recv,
+        recvfrom,
+        select,
+        send,
+        sendto,
+    )
+    from .accelerator import send_many as send_many  # winsock.batch finds it here
 else:
+    from winsock.structures import FD_CLR, FD_ISSET, FD_SET, FD_ZERO
+
     from .calls.connections import accept
     from .calls.polling import WSAPoll, select
-    from .fast_path.inline import recv, recvfrom, send, sendto
+    from .calls.sockets import closesocket, ioctlsocket
+    from .calls.startup import WSAGetLastError
+    from .calls.transfer import recv, recvfrom, send, sendto
 
 __all__ = [
+    "ACCELERATED",
+    "FD_CLR",
+    "FD_ISSET",
+    "FD_SET",
+    "FD_ZERO",
     "MODE",
     "WSACleanup",
     "WSAGetLastError",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 import subprocess
 import sys
 import sysconfig
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,14 +17,14 @@ import winsock
 pytestmark = pytest.mark.posix_only("compat and its cffi module are for POSIX systems")
 
 ROOT = Path(__file__).parents[2]
-SHOW = "import winsock; print(winsock.calls.MODE, winsock.WSAStartup(0x202, winsock.WSADATA()))"
+SHOW = "import winsock; w = winsock; print(w.calls.MODE, w.calls.ACCELERATED, w.WSAStartup(0x202, w.WSADATA()))"
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """The two packages, without a compiled module."""
     for package in (ROOT / "winsock", ROOT / "compat" / "winsock_compat"):
-        shutil.copytree(package, tmp_path / package.name, ignore=shutil.ignore_patterns("_libc*", "__pycache__"))
+        shutil.copytree(package, tmp_path / package.name, ignore=shutil.ignore_patterns("*.so", "__pycache__"))
     return tmp_path
 
 
@@ -35,7 +37,7 @@ def imported(folder: Path) -> subprocess.CompletedProcess[str]:
 
 def test_without_a_compiled_module_cffi_abi_mode_is_used(copy: Path) -> None:
     done = imported(copy)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "abi 0\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "abi False 0\n", "")
 
 
 def test_a_broken_compiled_module_is_reported(copy: Path) -> None:
@@ -59,6 +61,25 @@ def test_a_compiled_module_of_another_system_is_reported(copy: Path) -> None:
     assert "SO_UNHEARD_OF" in done.stderr
 
 
+def test_a_broken_accelerator_is_reported(copy: Path) -> None:
+    (copy / "winsock_compat" / "_accelerator.abi3.so").write_bytes(b"no module")
+    done = imported(copy)
+    assert done.returncode == 1
+    assert "ImportError" in done.stderr
+    assert "_accelerator.abi3.so" in done.stderr
+
+
+def test_the_accelerator_understands_the_ctypes_objects_of_this_python() -> None:
+    """Otherwise it would leave every call with one to the reference."""
+    calls: Any = winsock.calls
+    if not calls.ACCELERATED:
+        pytest.skip("this checkout runs without the accelerator")
+    assert importlib.import_module("winsock_compat.accelerator").LAYOUT_KNOWN
+
+
 def test_the_command_prints_the_mode() -> None:
     done = subprocess.run([sys.executable, "-m", "winsock"], capture_output=True, text=True, timeout=60, cwd=ROOT)
-    assert f"winsock {winsock.__version__}, backend compat (cffi {winsock.calls.MODE.upper()} mode)" in done.stdout  # type: ignore[attr-defined]
+    calls: Any = winsock.calls
+    accelerated = "with" if calls.ACCELERATED else "without"
+    backend = f"compat (cffi {calls.MODE.upper()} mode, {accelerated} the accelerator)"
+    assert f"winsock {winsock.__version__}, backend {backend}" in done.stdout

@@ -222,7 +222,9 @@ def receive(call, *arguments):
 thread = threading.Thread(target=shrink, daemon=True)
 thread.start()
 received = 0
-for _ in range(1000):
+for number in range(20_000):
+    if number >= 1000 and received:
+        break
     send(client, data, 4096, 0)
     received += receive(recv, accepted, buffer, 4096, 0)
     sendto(one, data, 4096, 0, address, 16)

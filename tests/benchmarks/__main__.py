@@ -27,7 +27,8 @@ COLUMNS = "{:16} {:13} {:>10} {:>10} {:>7}  {:13} {:>6}"
 def backend() -> str:
     """BACKEND, with the mode of cffi if it has one."""
     mode = getattr(calls, "MODE", None)
-    return f"{BACKEND}, cffi {mode.upper()} mode" if mode else BACKEND
+    accelerated = "with" if getattr(calls, "ACCELERATED", False) else "without"
+    return f"{BACKEND}, cffi {mode.upper()} mode, {accelerated} the accelerator" if mode else BACKEND
 
 
 def environment() -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-import importlib
+import os
 import subprocess
 import sys
 import tracemalloc
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from winsock import accept, calls, closesocket, sockaddr_in
+from winsock import accept, closesocket, sockaddr_in
 
 from .connections import (
     ADDRESS_SIZE,
@@ -26,16 +26,21 @@ from .connections import (
 from .measuring import CHECKOUT, Benchmark, Variant, Variants
 
 # The modules that winsock requires.
-FOUNDATION = "ctypes" if sys.platform == "win32" else "ctypes, cffi"
+FOUNDATION = "ctypes"
 
 
 def imported(modules: str) -> Variant:
     """The time of one import statement in a new process, with bytecode caches."""
     code = f"import time; start = time.perf_counter_ns()\nimport {modules}\nprint(time.perf_counter_ns() - start)"
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
     def variant(number: int) -> float:
         return sum(
-            float(subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, stdout=subprocess.PIPE, check=True).stdout)
+            float(
+                subprocess.run(
+                    [sys.executable, "-c", code], cwd=CHECKOUT, env=environment, stdout=subprocess.PIPE, check=True
+                ).stdout
+            )
             for _ in range(number)
         )
 
@@ -47,17 +52,8 @@ def import_time() -> Iterator[Variants]:
     yield {"winsock": imported("winsock"), FOUNDATION: imported(FOUNDATION)}
 
 
-def slot_size() -> int:
-    """The size in bytes of a socket's entry in the C table of compat, which tracemalloc does not count."""
-    if getattr(calls, "MODE", None) != "api":
-        return 0
-    ffi = importlib.import_module("winsock_compat.posix.loading").ffi
-    size: int = ffi.sizeof("struct quick_slot")
-    return size
-
-
-def remembered(port: int, take: Callable[[], Any], close: Callable[[Any], Any], unseen: int = 0) -> Variant:
-    """The bytes that accepting a client allocates; `unseen` are the bytes that tracemalloc does not count."""
+def remembered(port: int, take: Callable[[], Any], close: Callable[[Any], Any]) -> Variant:
+    """The bytes that accepting a client allocates."""
 
     def variant(number: int) -> float:
         with ExitStack() as stack:
@@ -74,14 +70,14 @@ def remembered(port: int, take: Callable[[], Any], close: Callable[[Any], Any], 
                 tracemalloc.stop()
             for one in taken:
                 close(one)
-        return total + number * unseen
+        return total
 
     return variant
 
 
 @contextmanager
 def memory() -> Iterator[Variants]:
-    """The memory of an accepted TCP socket: allocations of Python, and the C table of compat.
+    """The memory of an accepted TCP socket: allocations of Python, which the accelerator uses too.
 
     The kernel's part is the same for both variants. Other allocations of C libraries are not counted.
     """
@@ -93,7 +89,6 @@ def memory() -> Iterator[Variants]:
                 winsock_port(ours),
                 lambda: checked(accept(ours, source, length)),
                 lambda handle: checked(closesocket(handle)),
-                slot_size(),
             ),
             "socket": remembered(standard_port(theirs), lambda: theirs.accept()[0], lambda accepted: accepted.close()),
         }

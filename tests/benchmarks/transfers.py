@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from time import perf_counter_ns
+from typing import Any
 
 from winsock import (
     SOCKET_ERROR,
@@ -71,6 +73,25 @@ def recv_nothing() -> Iterator[Variants]:
 
 
 @contextmanager
+def recv_busy() -> Iterator[Variants]:
+    """recv_nothing while another thread computes, which keeps the GIL for milliseconds once it has it."""
+    done = threading.Event()
+
+    def compute() -> None:
+        while not done.is_set():
+            sum(range(100))
+
+    with recv_nothing() as variants:
+        thread = threading.Thread(target=compute)
+        thread.start()
+        try:
+            yield variants
+        finally:
+            done.set()
+            thread.join()
+
+
+@contextmanager
 def send_recv() -> Iterator[Variants]:
     """64 bytes over TCP, sent by one end and received into a buffer by the other; blocking sockets."""
     with winsock_started() as stack:
@@ -95,14 +116,23 @@ def send_recv() -> Iterator[Variants]:
         yield {"winsock": timed(winsock), "socket": timed(standard)}
 
 
+def sendto_recvfrom() -> AbstractContextManager[Variants]:
+    """64 bytes over UDP, with the sender's address; blocking sockets. The addresses are structures."""
+    return _sendto_recvfrom(sockaddr_in, sockaddr_in.from_buffer_copy)
+
+
+def sendto_recvfrom_bytes() -> AbstractContextManager[Variants]:
+    """As sendto_recvfrom, with the addresses in byte arrays, as in the article's programs."""
+    return _sendto_recvfrom(lambda: bytearray(ADDRESS_SIZE), bytearray)
+
+
 @contextmanager
-def sendto_recvfrom() -> Iterator[Variants]:
-    """64 bytes over UDP, with the sender's address; blocking sockets."""
+def _sendto_recvfrom(make: Callable[[], Any], copy: Callable[[sockaddr_in], Any]) -> Iterator[Variants]:
     with winsock_started() as stack:
         our_sender, our_receiver = winsock_datagram(stack), winsock_datagram(stack)
         their_sender, their_receiver = standard_datagram(stack), standard_datagram(stack)
-        our_target, their_target = winsock_address(winsock_port(our_receiver)), their_receiver.getsockname()
-        source, length = sockaddr_in(), ctypes.c_int(ADDRESS_SIZE)
+        our_target, their_target = copy(winsock_address(winsock_port(our_receiver))), their_receiver.getsockname()
+        source, length = make(), ctypes.c_int(ADDRESS_SIZE)
         buffer = bytearray(SIZE)
 
         def winsock(number: int) -> None:
@@ -158,7 +188,9 @@ def accept_close() -> Iterator[Variants]:
 
 BENCHMARKS = (
     Benchmark("recv-nothing", recv_nothing, number=500),
+    Benchmark("recv-busy", recv_busy, number=500, rounds=11),
     Benchmark("send-recv", send_recv, number=100),
     Benchmark("sendto-recvfrom", sendto_recvfrom, number=100),
+    Benchmark("sendto-bytes", sendto_recvfrom_bytes, number=100),
     Benchmark("accept-close", accept_close, number=50, rounds=51),
 )

@@ -272,15 +272,6 @@ def test_each_backend_has_every_call_with_the_contracts_parameter_names(package:
     assert {call: found.get(call) for call in api.CALLS} == contract()
 
 
-def test_a_fast_path_has_the_contracts_parameter_names() -> None:
-    parameters = contract()
-    for source in (PACKAGES["winsock_compat"] / "fast_path").glob("*.py"):
-        found = functions(source.parent, source.name)
-        assert {name: found[name] for name in found if name in parameters} == {
-            name: parameters[name] for name in found if name in parameters
-        }
-
-
 @pytest.mark.parametrize("call", api.CALLS)
 def test_the_backend_in_use_takes_what_the_contract_takes(call: str) -> None:
     here, there = (inspect.signature(getattr(one, call)) for one in (winsock, api.Winsock))

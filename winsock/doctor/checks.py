@@ -44,7 +44,8 @@ def machine() -> list[Finding]:
     """The versions, the width of a pointer, and round trips on loopback."""
     bits = 8 * sizeof(ctypes.c_void_p)
     mode = getattr(winsock.calls, "MODE", "")
-    backend = f"{BACKEND} (cffi {mode.upper()} mode)" if mode else BACKEND
+    accelerated = "with" if getattr(winsock.calls, "ACCELERATED", False) else "without"
+    backend = f"{BACKEND} (cffi {mode.upper()} mode, {accelerated} the accelerator)" if mode else BACKEND
     python = f"winsock {winsock.__version__}, Python {platform.python_version()} on {platform.system()}"
     findings = [
         Finding(None, "backend", f"{backend}; {python}", facts={"backend": BACKEND, "mode": mode}),

@@ -5,13 +5,14 @@ from __future__ import annotations
 import ctypes
 import re
 
-from winsock.arguments import as_input_buffer, as_int, as_output_buffer, as_uint, as_word, socket_handle, text
+from winsock.arguments import as_int, as_uint, as_word, socket_handle, text
 from winsock.constants import AF_INET, AF_INET6, INADDR_NONE
 from winsock.errors import WSAEAFNOSUPPORT, WSAEFAULT, WSAEINVAL
 from winsock.structures import Buffer, ConstBuffer, in_addr
 
 from ..posix import resolver
 from ..state.last_error import fail
+from .pointers import as_input_buffer, as_output_buffer
 
 _ADDRESS_SIZE = {AF_INET: 4, AF_INET6: 16}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from winsock.arguments import as_input_buffer, as_int, as_output_buffer, integer_ref, socket_handle
+from winsock.arguments import as_int, socket_handle
 from winsock.constants import AF_UNSPEC, SO_REUSEADDR, SOL_SOCKET
 from winsock.errors import (
     WSAEACCES,
@@ -31,8 +31,8 @@ from ..state.bind_rules import bind_conflict
 from ..state.handles import find, open_accepted
 from ..state.last_error import fail, invalid
 from ..state.sockets import CONNECTED, CONNECTING, FAILED, FRESH, LISTENING, Socket
-from ..state.waiters import begin_wait, end_wait, notify_state_change, wait_ready
-from .options import inherited_options
+from ..state.waiters import SocketWait, close, notify_state_change
+from .pointers import as_input_buffer, as_output_buffer, integer_ref
 from .sockaddr_arguments import checked_name, has_room, put_name
 
 _LARGEST_BACKLOG = 0x7FFFFFFF
@@ -84,11 +84,11 @@ def listen(s: int, backlog: int) -> int:
     if not sock.stream:
         return fail(WSAEOPNOTSUPP)
     sock.update_connect_state()
-    if sock.state is CONNECTED:
+    if sock.state == CONNECTED:
         return fail(WSAEISCONN)
-    if not sock.bound or sock.state is CONNECTING:
+    if not sock.bound or sock.state == CONNECTING:
         return fail(WSAEINVAL)
-    if sock.state is FAILED:
+    if sock.state == FAILED:
         disconnect(sock)
     result = system.listen(sock.fd, queue if queue >= 0 else _LARGEST_BACKLOG)
     if result < 0:
@@ -107,7 +107,7 @@ def accept(s: int, addr: Buffer | None, addrlen: IntRef | None) -> int:
         return invalid(sock)
     if array is not None and length is not None and not has_room(sock, array, length):
         return invalid(WSAEFAULT)
-    if sock.state is not LISTENING:
+    if sock.state != LISTENING:
         return invalid(WSAEINVAL if sock.stream else WSAEOPNOTSUPP)
     client = _next_client(sock)
     if isinstance(client, int):
@@ -123,32 +123,29 @@ _NO_CLIENT_YET = {-errno.EAGAIN, -errno.EINTR, -errno.ECONNABORTED}
 
 def _next_client(sock: Socket) -> Socket | int:
     """The next connection of the queue, which a blocking listener waits for; or the error."""
-    fd, peer = system.accept(sock.fd)
-    if fd in _NO_CLIENT_YET:
+    result, client = open_accepted(sock)
+    if result in _NO_CLIENT_YET:
         if sock.nonblocking:
             return WSAEWOULDBLOCK
-        fd, peer = _wait_for_client(sock)
+        result, client = _wait_for_client(sock)
         if sock.closed:
-            if fd >= 0:
-                system.close(fd)
+            if not result:
+                close(client)
             return WSAEINTR
-    if fd < 0:
-        return winsock_error(-fd)
-    return open_accepted(sock, fd, peer, inherited_options(sock)) or WSANOTINITIALISED
+    if result < 0:
+        return winsock_error(-result)
+    return WSANOTINITIALISED if client.closed else client
 
 
-def _wait_for_client(sock: Socket) -> tuple[int, bytes]:
-    """What the kernel's accept returns, once it has a client, fails, or the socket is closed."""
-    fd, peer = -errno.EAGAIN, b""
-    waiter = begin_wait((sock,))
-    try:
-        while fd in _NO_CLIENT_YET and not sock.closed:
-            # SO_RCVTIMEO has no effect on accept.
-            wait_ready(waiter, sock.fd, POLLIN, None)
-            fd, peer = system.accept(sock.fd)
-    finally:
-        end_wait(waiter)
-    return fd, peer
+def _wait_for_client(sock: Socket) -> tuple[int, Socket]:
+    """What open_accepted returns, once the queue has a client, accept fails, or the socket is closed."""
+    # SO_RCVTIMEO has no effect on accept.
+    with SocketWait(sock, POLLIN, 0) as wait:
+        while True:
+            wait.until_ready()
+            result, client = open_accepted(sock)
+            if result not in _NO_CLIENT_YET or sock.closed:
+                return result, client
 
 
 def connect(s: int, name: ConstBuffer | None, namelen: int) -> int:
@@ -188,7 +185,7 @@ _REFUSES_CONNECT = {LISTENING: WSAEINVAL, CONNECTING: WSAEALREADY, CONNECTED: WS
 
 def _start_connect(sock: Socket, name: bytes) -> int:
     """Makes the system call; 0 once the connect is under way, else the error."""
-    if sock.state is FAILED:
+    if sock.state == FAILED:
         # Otherwise the kernel reports the last failure again.
         disconnect(sock)
     result = system.connect(sock.fd, name)
@@ -207,18 +204,15 @@ def _start_connect(sock: Socket, name: bytes) -> int:
 
 def _finish_connect(sock: Socket) -> int:
     """Waits until a blocking socket is connected: 0, or the error."""
-    waiter = begin_wait((sock,))
-    try:
-        while sock.state is CONNECTING and not sock.closed:
-            # SO_SNDTIMEO has no effect on connect.
-            wait_ready(waiter, sock.fd, POLLOUT, None)
+    # SO_SNDTIMEO has no effect on connect.
+    with SocketWait(sock, POLLOUT, 0) as wait:
+        while sock.state == CONNECTING and not sock.closed:
+            wait.until_ready()
             sock.update_connect_state()
         if sock.closed:
             return WSAEINTR
-    finally:
-        end_wait(waiter)
     # connect itself reports the failure of a blocking socket; SO_ERROR does not report it again.
-    if sock.state is not FAILED:
+    if sock.state != FAILED:
         return 0
     error, sock.connect_error = sock.connect_error, 0
     return error

@@ -10,7 +10,7 @@ from ctypes import POINTER, c_char, c_char_p, cast, pointer
 from typing import Any, TypeAlias
 
 from winsock import constants as c
-from winsock.arguments import as_input_buffer, as_int, as_output_buffer, as_uint, text
+from winsock.arguments import as_int, as_uint, text
 from winsock.errors import (
     WSAEAFNOSUPPORT,
     WSAEFAULT,
@@ -27,6 +27,7 @@ from ..posix.resolver import Found
 from ..posix.sockaddr_layout import SIZE, address_of, family_of
 from ..state import handles
 from ..state.last_error import fail, fail_with_code
+from .pointers import as_input_buffer, as_output_buffer
 
 _TYPES = (0, c.SOCK_STREAM, c.SOCK_DGRAM, c.SOCK_RAW, c.SOCK_RDM, c.SOCK_SEQPACKET)
 _BRACKETED = re.compile(rb"\[([0-9A-Fa-f:.]+(?:%[^\]]*)?)\](?::\d+)?")

@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from winsock import constants as c
-from winsock.arguments import as_input_buffer, as_int, as_output_buffer, integer_ref, socket_handle
+from winsock.arguments import as_int, socket_handle
 from winsock.errors import WSAEFAULT, WSAEINVAL, WSAENOPROTOOPT, WSAENOTSOCK
 from winsock.structures import Buffer, ConstBuffer, IntRef
 
 from ..posix import system
 from ..posix.errnos import winsock_error
 from ..posix.waiting import monotonic
-from ..state import sockets
 from ..state.handles import find
 from ..state.last_error import fail
 from ..state.sockets import CONNECTED, LISTENING, Socket
 from .option_table import ACCEPTED_INHERIT, LEVELS, MEMBERSHIPS, OPTIONS, READ_ONLY, SMALL, Kind, Option, ShortRead
+from .pointers import as_input_buffer, as_output_buffer, integer_ref
 
 _SOL, _IP, _IPV6 = c.SOL_SOCKET, c.IPPROTO_IP, c.IPPROTO_IPV6
 _open_type = 0
-
-
-def inherited_options(listener: Socket) -> Mapping[tuple[int, int], Any]:
-    """The options that an accepted socket takes over from its listener."""
-    if not listener.options:
-        return listener.options
-    return {key: listener.options[key] for key in ACCEPTED_INHERIT if key in listener.options}
 
 
 def _unknown(level: int) -> int:
@@ -128,8 +121,9 @@ def _store(sock: Socket, key: tuple[int, int], value: int) -> int:
     if result < 0:
         return winsock_error(-result)
     sock.options = {**sock.options, key: value}
-    if key == (_SOL, c.SO_OOBINLINE) and sockets.slots is not None:
-        sockets.slots.look_again(sock.slot)
+    if key in ACCEPTED_INHERIT:
+        sock.inherited = {**sock.inherited, key: value}
+    sock.update_capabilities()
     return 0
 
 
@@ -213,14 +207,14 @@ def _error(sock: Socket) -> int:
 def _connect_time(sock: Socket) -> int:
     """The seconds since the connect; 0xFFFFFFFF for a socket that is not connected."""
     sock.update_connect_state()
-    connected = sock.stream and sock.state is CONNECTED
+    connected = sock.stream and sock.state == CONNECTED
     return int(monotonic() - sock.connected_at) if connected else 0xFFFFFFFF
 
 
 _FROM_STATE: dict[tuple[int, int], Callable[[Socket], int]] = {
     (_SOL, c.SO_ERROR): _error,
     (_SOL, c.SO_TYPE): lambda sock: sock.type,
-    (_SOL, c.SO_ACCEPTCONN): lambda sock: int(sock.state is LISTENING),
+    (_SOL, c.SO_ACCEPTCONN): lambda sock: int(sock.state == LISTENING),
     (_SOL, c.SO_CONNECT_TIME): _connect_time,
     (_SOL, c.SO_DONTLINGER): lambda sock: int(sock.options.get((_SOL, c.SO_LINGER), 0) & 0xFFFF == 0),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from winsock.arguments import as_int, integer_ref, socket_handle
+from winsock.arguments import as_int, socket_handle
 from winsock.constants import (
     AF_INET,
     AF_INET6,
@@ -39,15 +39,15 @@ from winsock.errors import (
 from winsock.structures import IntRef
 
 from ..posix import system
-from ..posix.errnos import winsock_error
 from ..posix.sockaddr_layout import SIZE
 from ..posix.waiting import POLLPRI, poll_now
 from ..state import handles
 from ..state.handles import find, open_socket
 from ..state.last_error import fail, invalid
 from ..state.sockets import CONNECTED, LISTENING, Socket
-from ..state.waiters import notify_state_change
+from ..state.waiters import close, notify_state_change
 from .options import linger_in_background
+from .pointers import integer_ref, is_accessible
 
 _DEFAULT_PROTOCOL = {SOCK_STREAM: IPPROTO_TCP, SOCK_DGRAM: IPPROTO_UDP}
 _DEFAULT_TYPE = {0: SOCK_STREAM, IPPROTO_TCP: SOCK_STREAM, IPPROTO_UDP: SOCK_DGRAM}
@@ -84,14 +84,14 @@ def _socket_error(family: int, kind: int, proto: int) -> int:
 
 def _new_socket(family: int, kind: int, proto: int) -> Socket | int:
     """A new socket, with the defaults in which Winsock differs from the kernel; or the error."""
-    fd = system.socket(family, kind, proto)
-    if fd < 0:
-        return winsock_error(-fd)
+    sock = open_socket(family, kind, proto)
+    if isinstance(sock, int):
+        return sock
     if kind == SOCK_STREAM:
-        system.set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1)  # see bind_rules
+        system.set_option(sock.fd, SOL_SOCKET, SO_REUSEADDR, 1)  # see bind_rules
     if family == AF_INET6:
-        system.set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1)
-    return open_socket(fd, family, kind, proto) or WSANOTINITIALISED
+        system.set_option(sock.fd, IPPROTO_IPV6, IPV6_V6ONLY, 1)
+    return sock
 
 
 def closesocket(s: int) -> int:
@@ -100,7 +100,7 @@ def closesocket(s: int) -> int:
         return fail(sock)
     if sock.nonblocking and sock.options:
         linger_in_background(sock)
-    return 0 if handles.close(sock) else fail(WSAENOTSOCK)
+    return 0 if close(sock) else fail(WSAENOTSOCK)
 
 
 def shutdown(s: int, how: int) -> int:
@@ -111,7 +111,7 @@ def shutdown(s: int, how: int) -> int:
     if direction not in (SD_RECEIVE, SD_SEND, SD_BOTH):
         return fail(WSAEINVAL)
     sock.update_connect_state()
-    if sock.stream and sock.state is not CONNECTED:
+    if sock.stream and sock.state != CONNECTED:
         return fail(WSAENOTCONN)
     if direction != SD_SEND:
         # A flag only: with the kernel's SHUT_RD the peer's later data would be accepted, or the peer could not send.
@@ -128,16 +128,16 @@ def shutdown(s: int, how: int) -> int:
 def ioctlsocket(s: int, cmd: int, argp: IntRef | None) -> int:
     handle, command = socket_handle(s), as_int(cmd) & 0xFFFFFFFF
     ref = None if argp is None else integer_ref(argp)
+    accessible = argp is None or is_accessible(argp)
     sock = find(handle)
     if isinstance(sock, int):
         return fail(sock)
-    if ref is None:
+    if ref is None or not accessible:
         return fail(WSAEFAULT)
     if command == FIONBIO:
         sock.nonblocking = ref.value & 0xFFFFFFFF != 0
-        sock.update_capabilities()
     elif command == FIONREAD:
-        ref.value = 0 if sock.state is LISTENING else max(0, system.bytes_available(sock.fd))
+        ref.value = 0 if sock.state == LISTENING else max(0, system.bytes_available(sock.fd))
     elif command == SIOCATMARK:
         if not sock.stream:
             return fail(WSAEINVAL)
@@ -151,6 +151,6 @@ def ioctlsocket(s: int, cmd: int, argp: IntRef | None) -> int:
 
 def _has_urgent_byte(sock: Socket) -> bool:
     # Not the kernel's SIOCATMARK: that stays 1 after the urgent byte was read.
-    if sock.state is not CONNECTED or sock.options.get((SOL_SOCKET, SO_OOBINLINE)):
+    if sock.state != CONNECTED or sock.options.get((SOL_SOCKET, SO_OOBINLINE)):
         return False
     return bool(poll_now(sock.fd, POLLPRI) & POLLPRI)

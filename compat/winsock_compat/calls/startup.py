@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ctypes
 
-from winsock.arguments import as_int, as_output_buffer, as_word
+from winsock.arguments import as_int, as_word
 from winsock.errors import WSAEFAULT, WSANOTINITIALISED, WSAVERNOTSUPPORTED
 from winsock.structures import HIBYTE, LOBYTE, MAKEWORD, WSADATA, Buffer
 
 from ..state import handles
-from ..state.last_error import fail, last_error
+from ..state.core import get_last_error, set_last_error
+from ..state.last_error import fail
+from .pointers import as_output_buffer
 
 _VERSIONS = {(1, 0), (1, 1), (2, 0), (2, 1), (2, 2)}
 
@@ -39,8 +41,8 @@ def WSACleanup() -> int:
 
 
 def WSAGetLastError() -> int:
-    return last_error.code
+    return get_last_error()
 
 
 def WSASetLastError(iError: int) -> None:
-    last_error.code = as_int(iError)
+    set_last_error(as_int(iError))

@@ -15,16 +15,17 @@ waits. SO_RCVTIMEO and SO_SNDTIMEO begin with the first wait.
 A blocking send transfers everything; on a non-blocking stream it transfers what fits. A broken stream keeps its error,
 which Winsock reports on every later call and the kernel only once.
 
-`receive` and `transmit` do steps 3 and 4. A fast path that has made the first system call itself passes the result of
-that call to them; they then start after it.
+`receive` and `transmit` do steps 3 and 4. The accelerator, where it has made the first system call itself, passes the
+call's result to `resume_recv` and its like; they start after it.
 """
 
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from typing import Any
 
-from winsock.arguments import as_input_buffer, as_int, as_output_buffer, integer_ref, socket_handle
+from winsock.arguments import as_input_buffer, as_int, as_output_buffer, socket_handle
 from winsock.constants import (
     MSG_DONTROUTE,
     MSG_OOB,
@@ -34,6 +35,7 @@ from winsock.constants import (
     SO_OOBINLINE,
     SO_RCVTIMEO,
     SO_SNDTIMEO,
+    SOCKET_ERROR,
     SOL_SOCKET,
 )
 from winsock.errors import (
@@ -55,10 +57,12 @@ from winsock.structures import Buffer, ConstBuffer, IntRef
 from ..posix import system
 from ..posix.sockaddr_layout import SIZE, family_of, is_wildcard, port_of
 from ..posix.waiting import POLLIN, POLLOUT
+from ..state.core import get_last_error
 from ..state.handles import find
 from ..state.last_error import fail
 from ..state.sockets import CONNECTED, Socket
 from ..state.waiters import SocketWait, notify_state_change
+from . import pointers
 from .single_transfer import receive_datagram, receive_stream, send_error, send_once
 from .sockaddr_arguments import checked_name, put_name
 
@@ -86,8 +90,8 @@ def recv(s: int, buf: Buffer | None, len: int, flags: int) -> int:
 def recvfrom(s: int, buf: Buffer | None, len: int, flags: int, from_: Buffer | None, fromlen: IntRef | None) -> int:
     handle, length, bits = socket_handle(s), as_int(len), as_int(flags)
     data = None if buf is None else as_output_buffer(buf)
-    address = None if from_ is None else as_output_buffer(from_)
-    ref = None if fromlen is None else integer_ref(fromlen)
+    address = None if from_ is None else pointers.as_output_buffer(from_)
+    ref = None if fromlen is None else pointers.integer_ref(fromlen)
     sock = find(handle)
     if isinstance(sock, int):
         return fail(sock)
@@ -97,6 +101,21 @@ def recvfrom(s: int, buf: Buffer | None, len: int, flags: int, from_: Buffer | N
     count, name = receive(sock, _bytes_to_fill(data, length), bits, RECVFROM_CLOSED, address is not None)
     if name and address is not None:
         put_name(name, address, ref)
+    return count
+
+
+def resume_recv(sock: Socket, s: int, buf: Buffer, len: int, flags: int, result: int) -> int:
+    """Continues recv after its first system call, which has returned `result`: a count, or minus the errno."""
+    return receive(sock, _bytes_to_fill(as_output_buffer(buf), len), flags, RECV_CLOSED, result=result)[0]
+
+
+def resume_recvfrom(
+    sock: Socket, s: int, buf: Buffer, len: int, flags: int, from_: Buffer, fromlen: IntRef, result: int
+) -> int:
+    """As resume_recv; where a datagram came, its sender is in `from_` already."""
+    count, name = receive(sock, _bytes_to_fill(as_output_buffer(buf), len), flags, RECVFROM_CLOSED, True, result)
+    if name:
+        put_name(name, as_output_buffer(from_), fromlen)
     return count
 
 
@@ -167,7 +186,7 @@ def _flags_error(sock: Socket, flags: int) -> int:
 def _cannot_receive(sock: Socket) -> int:
     """The error that the socket's state gives to recv, or 0."""
     sock.update_connect_state()
-    if sock.stream and sock.state is not CONNECTED:
+    if sock.stream and sock.state != CONNECTED:
         return WSAENOTCONN
     if sock.receive_off:
         return WSAESHUTDOWN
@@ -180,7 +199,8 @@ def send(s: int, buf: ConstBuffer | None, len: int, flags: int) -> int:
 
 def sendto(s: int, buf: ConstBuffer | None, len: int, flags: int, to: ConstBuffer | None, tolen: int) -> int:
     handle, length, bits = socket_handle(s), as_int(len), as_int(flags)
-    data, address = None if buf is None else as_input_buffer(buf), None if to is None else as_input_buffer(to)
+    data = None if buf is None else as_input_buffer(buf)
+    address = None if to is None else pointers.as_input_buffer(to)
     address_length = as_int(tolen)
     sock = find(handle)
     if isinstance(sock, int):
@@ -197,6 +217,28 @@ def sendto(s: int, buf: ConstBuffer | None, len: int, flags: int, to: ConstBuffe
     if name and not port_of(name):
         return _send_to_port_0(sock, length)
     return transmit(sock, _bytes_to_send(data, length), bits & _SEND_FLAGS, name)
+
+
+def send_many(sockets: Sequence[int], buf: ConstBuffer | None, len: int, flags: int) -> list[int]:
+    """One send for each socket: its count, or minus its error (see winsock.batch)."""
+    results = []
+    for s in sockets:
+        count = send(s, buf, len, flags)
+        results.append(-get_last_error() if count == SOCKET_ERROR else count)
+    return results
+
+
+def resume_send(sock: Socket, s: int, buf: ConstBuffer, len: int, flags: int, result: int) -> int:
+    """Continues send after its first system call, which has returned `result`: a count, or minus the errno."""
+    return transmit(sock, _bytes_to_send(as_input_buffer(buf), len), flags, b"", result)
+
+
+def resume_sendto(
+    sock: Socket, s: int, buf: ConstBuffer, len: int, flags: int, to: ConstBuffer, tolen: int, result: int
+) -> int:
+    """As resume_send, for sendto."""
+    name = _destination(sock, as_input_buffer(to), tolen) or b""
+    return transmit(sock, _bytes_to_send(as_input_buffer(buf), len), flags, name, result)
 
 
 def _destination(sock: Socket, address: memoryview, length: int) -> bytes | None:
@@ -218,18 +260,20 @@ def _bytes_to_send(data: memoryview | None, length: int) -> memoryview:
     if data is None:
         return memoryview(b"")
     if (data.ndim, data.itemsize) != (1, 1):
-        data = memoryview(data.tobytes())
+        # Without reading it: only the kernel checks its address.
+        flat = data.tobytes() if data.readonly else (ctypes.c_char * data.nbytes).from_buffer(data)
+        data = memoryview(flat)
     return data[:length]
 
 
 def _cannot_send(sock: Socket, addressed: bool) -> int:
     """The error that the socket's state gives to send, or 0."""
     sock.update_connect_state()
-    if sock.stream and sock.state is not CONNECTED:
+    if sock.stream and sock.state != CONNECTED:
         return WSAENOTCONN
     if sock.send_off:
         return WSAESHUTDOWN
-    return sock.broken if addressed or sock.state is CONNECTED else WSAENOTCONN
+    return sock.broken if addressed or sock.state == CONNECTED else WSAENOTCONN
 
 
 def _send_to_port_0(sock: Socket, length: int) -> int:
@@ -259,7 +303,7 @@ def transmit(sock: Socket, data: memoryview, flags: int, name: bytes, result: in
                 if not sock.bound:
                     sock.mark_bound()
                     notify_state_change(sock)
-                if sent == len(data) or sock.nonblocking or not sock.stream:
+                if sent >= len(data) or sock.nonblocking or not sock.stream:
                     return sent
             else:
                 error = send_error(sock, -count)

@@ -15,7 +15,8 @@ Something else can take the place of the kernel, such as a network in memory: it
 `resolver` with the functions of the same names. It needs no cffi, because only plain Python values cross the seam:
 
 - A descriptor is an int >= 0. Every descriptor from `system.socket` and `system.accept` is non-blocking and
-  close-on-exec; blocking is done above, with `waiting.poll`.
+  close-on-exec; blocking is done above, with `waiting.poll`. The call stores a new descriptor in the attribute `fd` of
+  the object that owns it, so that a signal handler that raises never finds a descriptor that nobody owns.
 - A function that makes a system call returns the call's result, or minus the errno in the same int:
   `recv(fd, buffer, flags)` returns a byte count or `-errno.EAGAIN`. The errno numbers are those of the standard module
   `errno`. A caller never reads errno from elsewhere, so it cannot read an older one. A function never retries EINTR:

@@ -134,6 +134,9 @@ if LINUX:
     CDEF += """
 int eventfd(unsigned int count, int flags);
 int accept4(int fd, void *address, unsigned int *length, int flags);
+struct iovec { void *iov_base; size_t iov_len; };
+ssize_t process_vm_readv(int pid, const struct iovec *local, unsigned long local_count,
+                         const struct iovec *remote, unsigned long remote_count, unsigned long flags);
 """
 
 HEADERS = """
@@ -151,4 +154,4 @@ HEADERS = """
 #include <unistd.h>
 """
 if LINUX:
-    HEADERS += "#include <sys/epoll.h>\n#include <sys/eventfd.h>\n"
+    HEADERS += "#include <sys/eventfd.h>\n#include <sys/uio.h>\n"

@@ -6,20 +6,18 @@ library through libffi.
 """
 
 import importlib
-import importlib.util
 from typing import Any
 
 import _cffi_backend
-import cffi
 
 from .declarations import CDEF, NUMBERS
 
 try:
     _libc = importlib.import_module("._libc", __package__)
-except ImportError:
-    # A compiled module that exists but does not load must be reported, not ignored.
-    if importlib.util.find_spec(f"{__package__}._libc"):
-        raise
+except ModuleNotFoundError:
+    # It was not built. A module that exists but does not load raises another ImportError.
+    import cffi  # here, because its parser takes longer to import than the rest of the package
+
     MODE = "abi"
     ffi: Any = cffi.FFI()
     ffi.cdef(CDEF)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+import errno
+import os
+from typing import Any, Protocol, TypeAlias
 
 from winsock import constants as c
 from winsock.constants import AF_INET6, SOCK_DGRAM
@@ -16,15 +18,31 @@ from .sockaddr_layout import KERNEL_FAMILY, LARGEST, UNSPEC, from_kernel, to_ker
 InputBuffer: TypeAlias = "bytes | bytearray | memoryview"
 OutputBuffer: TypeAlias = "bytearray | memoryview"
 _SHUT_WR = 1
+_COPIED = 1 << 16
 
 
 def _checked(result: int) -> int:
     return result if result >= 0 else -get_errno()
 
 
-def socket(family: int, type: int, protocol: int) -> int:
-    """A new descriptor, non-blocking and close-on-exec; a datagram socket also reports that a port is closed."""
-    fd: int = lib.socket(KERNEL_FAMILY[family], type | kernel.SOCK_NONBLOCK | kernel.SOCK_CLOEXEC, protocol)
+class Owner(Protocol):
+    """What owns a descriptor, in its attribute `fd`."""
+
+    fd: int
+
+
+def _store(owner: Owner, function: Any, *arguments: Any) -> None:
+    """owner.fd = function(*arguments), without a moment at which a signal handler could raise and lose the descriptor.
+
+    Python runs signal handlers between bytecodes; `any` consumes both maps within one.
+    """
+    any(map(setattr, (owner,), ("fd",), map(function, *((argument,) for argument in arguments))))
+
+
+def socket(owner: Owner, family: int, type: int, protocol: int) -> int:
+    """Opens owner.fd, non-blocking and close-on-exec; a datagram socket also reports that a port is closed."""
+    _store(owner, lib.socket, KERNEL_FAMILY[family], type | kernel.SOCK_NONBLOCK | kernel.SOCK_CLOEXEC, protocol)
+    fd = owner.fd
     if fd < 0:
         return -get_errno()
     if not LINUX:
@@ -37,20 +55,19 @@ def socket(family: int, type: int, protocol: int) -> int:
     return fd
 
 
-def accept(fd: int) -> tuple[int, bytes]:
-    """The next connection of a listener's queue, with the properties of `socket`, and its peer's address."""
+def accept(owner: Owner, fd: int) -> tuple[int, bytes]:
+    """Opens owner.fd for the next connection of a listener's queue, as `socket` does; also gives its peer's address."""
     name, length = ffi.new(BYTES, LARGEST), ffi.new("unsigned int *", LARGEST)
-    accepted = _accept(fd, name, length)
-    return (accepted, from_kernel(ffi.buffer(name)[:])) if accepted >= 0 else (accepted, b"")
-
-
-def _accept(fd: int, name: Any, length: Any) -> int:
+    if LINUX:
+        _store(owner, lib.accept4, fd, name, length, kernel.SOCK_NONBLOCK | kernel.SOCK_CLOEXEC)
+    else:
+        _store(owner, lib.accept, fd, name, length)
+    accepted = owner.fd
+    if accepted < 0:
+        return -get_errno(), b""
     if not LINUX:
-        accepted = _checked(lib.accept(fd, name, length))
-        if accepted >= 0:
-            _set_up(accepted)
-        return accepted
-    return _checked(lib.accept4(fd, name, length, kernel.SOCK_NONBLOCK | kernel.SOCK_CLOEXEC))
+        _set_up(accepted)
+    return accepted, from_kernel(ffi.buffer(name)[:])
 
 
 def _set_up(fd: int) -> None:
@@ -60,8 +77,9 @@ def _set_up(fd: int) -> None:
     _set_int(fd, kernel.SOL_SOCKET, kernel.SO_NOSIGPIPE, 1)
 
 
-def close(fd: int) -> int:
-    return _checked(lib.close(fd))
+def close_owned(attributes: dict[str, Any]) -> None:
+    """Closes the descriptor of an owner, whose attributes these are, and removes its attribute in the same moment."""
+    any(map(lib.close, map(attributes.pop, ("fd",), (-1,))))
 
 
 def bind(fd: int, name: bytes) -> int:
@@ -142,6 +160,23 @@ def clear_error_queue(fd: int) -> None:
     if LINUX:
         while lib.recv(fd, ffi.new("char[1]"), 1, kernel.MSG_ERRQUEUE) >= 0:
             pass
+
+
+def is_readable(address: int, size: int) -> bool:
+    """Whether memory of this process exists: Linux copies it if it does. True where the kernel cannot be asked."""
+    if not LINUX:
+        return True
+    copy = ffi.new("char[]", min(size, _COPIED))
+    for start in range(address, address + size, _COPIED):
+        part = min(_COPIED, address + size - start)
+        local = ffi.new("struct iovec *", (copy, part))
+        remote = ffi.new("struct iovec *", (ffi.cast("void *", start), part))
+        count = lib.process_vm_readv(os.getpid(), local, 1, remote, 1, 0)
+        if count < 0:
+            return bool(get_errno() != errno.EFAULT)
+        if count < part:
+            return False
+    return True
 
 
 def has_option(level: int, option: int) -> bool:

@@ -35,28 +35,39 @@ def poll_now(fd: int, events: int) -> int:
     return entry.revents if lib.poll(entry, 1, 0) > 0 else 0
 
 
-def open_wakeup() -> tuple[int, int]:
-    """A pair of descriptors: `wake` on the second makes the first readable. On Linux both are the same eventfd."""
-    if not kernel.LINUX:
-        ends = ffi.new("int[2]")
+class Wakeup:
+    """A descriptor that another thread can make readable: an eventfd on Linux, else a pipe."""
+
+    def __init__(self) -> None:
+        self._ends: list[int] = []  # the system calls store their descriptors in it and take them out, as in system
+
+    @property
+    def read_end(self) -> int:
+        """The descriptor to poll; -1, which poll ignores, where it is not open."""
+        return self._ends[0] if self._ends else -1
+
+    def open(self) -> None:
+        """Opens the descriptor, unless it is open; it stays closed where the process has too many descriptors."""
+        if self.read_end >= 0:
+            return
+        self._ends.clear()
+        if kernel.LINUX:
+            self._ends.extend(map(lib.eventfd, (0,), (kernel.SOCK_NONBLOCK | kernel.SOCK_CLOEXEC,)))
+            return
+        ends = ffi.new("int[2]", (-1, -1))
         lib.pipe(ends)
-        for end in ends:
+        self._ends.extend(ends)
+        for end in self._ends:
             lib.ioctl(end, kernel.FIONBIO, ffi.new("int *", 1))
             lib.ioctl(end, kernel.FIOCLEX, ffi.NULL)
-        return ends[0], ends[1]
-    fd: int = lib.eventfd(0, kernel.SOCK_NONBLOCK | kernel.SOCK_CLOEXEC)
-    return fd, fd
 
+    def wake(self) -> None:
+        for end in self._ends[-1:]:
+            lib.write(end, b"\1\0\0\0\0\0\0\0", 8)
 
-def wake(write_end: int) -> None:
-    lib.write(write_end, b"\1\0\0\0\0\0\0\0", 8)
+    def drain(self) -> None:
+        """Makes the descriptor unreadable again; does nothing where nobody has woken it."""
+        lib.read(self.read_end, ffi.new("char[8]"), 8)
 
-
-def drain_wakeup(read_end: int) -> None:
-    """Makes the descriptor unreadable again; does nothing if it was not woken."""
-    lib.read(read_end, ffi.new("char[8]"), 8)
-
-
-def close_wakeup(read_end: int, write_end: int) -> None:
-    for end in {read_end, write_end}:
-        lib.close(end)
+    def close(self) -> None:
+        any(map(lib.close, map(self._ends.pop, [0] * len(self._ends))))

@@ -14,8 +14,8 @@ from winsock.constants import AF_INET, IPPROTO_IPV6, IPV6_V6ONLY, SO_EXCLUSIVEAD
 from winsock.errors import WSAEACCES, WSAEADDRINUSE
 
 from ..posix.sockaddr_layout import address_of, family_of, is_wildcard, port_of
-from .handles import table
 from .sockets import Socket
+from .waiters import table
 
 
 class Sharing(Enum):
@@ -75,7 +75,7 @@ def bind_conflict(sock: Socket, name: bytes) -> int:
     port = port_of(name)
     if not port:
         return 0
-    for other in list(table.values()):
+    for other in table.sockets():
         if other.stream and other is not sock and other.local is not None and port_of(other.local) == port:
             error = _conflict_between(other, other.local, sock, name)
             if error:

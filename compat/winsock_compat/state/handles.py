@@ -1,41 +1,36 @@
-"""The table of handles, and the start-up count.
+"""The handles, and the start-up count.
 
-A handle is a number that this module assigns. It is never a descriptor: the kernel gives the lowest free descriptor to
-the next socket, so a program that still uses a closed one would reach another connection. No handle is used twice. It
-consists of a *place* (20 bits, reused) and a *generation* (how often the place was used before), shifted left by two
-bits, because Windows's handles are multiples of 4. Reusing places keeps the numbers small, and a fast path can find a
-socket by its place in an array.
+A handle is a number of our own, never a descriptor: the kernel gives the lowest free descriptor to the next socket, and
+a program that still uses an old one would reach a stranger's connection. Handles are multiples of 4, as on Windows, and
+count up to 2**31 before the first one comes back, so a closed handle stays invalid.
 
-`table` maps each valid handle to its Socket. Reading it needs no lock. A socket is added when all its other state is
-complete. It is removed once, when it is closed, under the lock of `waiters`. After that no call finds it. Calls that
-found it before may still use its descriptor: the last of them closes the descriptor and frees the place (see waiters).
+`table` maps each valid handle to its Socket. A socket enters it before its descriptor is opened and leaves it when it
+is closed (waiters). From then on no call finds it, but calls that found it earlier may still be using its descriptor.
 
-WSAStartup increments a count, WSACleanup decrements it. The last WSACleanup closes every socket; a socket that
-another thread is opening at that time is closed when it is added to the table.
+WSAStartup and WSACleanup count. The last WSACleanup closes every socket.
 """
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Mapping
 from typing import Any
 
 from winsock.arguments import socket_handle
 from winsock.errors import WSAENOTSOCK, WSANOTINITIALISED
 
-from ..posix import waiting
-from . import sockets, waiters
+from ..posix import system, waiting
+from ..posix.errnos import winsock_error
+from . import waiters
 from .sockets import CONNECTED, Socket
+from .waiters import table
 
-table: dict[int, Socket] = {}
 _startups = 0
 
 
 def find(s: int) -> Socket | int:
     """The socket of a handle, or the error: WSANOTINITIALISED or WSAENOTSOCK."""
-    known = table.get(s) if type(s) is int else None
-    return known or table.get(socket_handle(s)) or (WSAENOTSOCK if _startups else WSANOTINITIALISED)
+    known: Socket | None = table.get(s) or table.get(socket_handle(s))
+    return known or (WSAENOTSOCK if _startups else WSANOTINITIALISED)
 
 
 def started() -> bool:
@@ -47,76 +42,52 @@ def start() -> None:
     global _startups
     with waiters.lock:
         _startups += 1
-        waiters.keep_waiters(True)
+        waiters.keep_wakeups(True)
 
 
 def stop() -> bool:
     """Counts one WSACleanup; the last one closes every socket. False if there was no WSAStartup."""
     global _startups
     with waiters.lock:
-        if not _startups:
-            return False
-        _startups -= 1
+        counted = _startups > 0
+        _startups -= counted
         if _startups:
-            return True
-        # All handles become invalid before the first descriptor is closed: a call that waits on one socket must not
-        # report the end of another.
-        unused = [sock for sock in list(table.values()) if not _invalidate(sock)]
-    for sock in unused:
-        sock.release()
+            return counted
+        # Also where nothing was counted: a signal handler may have raised in the last WSACleanup.
+        waiters.keep_wakeups(False)
+        waiters.invalidate_all()
+    waiters.finish_closing()
+    return counted
+
+
+def open_socket(family: int, type: int, protocol: int) -> Socket | int:
+    """A new socket in the table, with a descriptor; or the error."""
+    sock = Socket(family, type, protocol)
+    waiters.finish_closing()
     with waiters.lock:
-        if sockets.slots is not None and not _startups:
-            sockets.slots.last_closed()
-    waiters.keep_waiters(False)
-    return True
-
-
-def close(sock: Socket) -> bool:
-    """Makes the handle invalid, ends the socket's waits, and closes its descriptor or leaves it to the last wait.
-
-    False if another thread has already closed the socket.
-    """
-    with waiters.lock:
-        if sock.closed:
-            return False
-        in_use = _invalidate(sock)
-    if not in_use:
-        sock.release()
-    return True
-
-
-def _invalidate(sock: Socket) -> bool:
-    """Removes the socket from the table; True if a waiting call still uses its descriptor."""
-    del table[sock.handle]
-    sock.closed = True
-    sock.capabilities = 0
-    if sock.slot is not None:
-        sock.slot.handle = 0
-    return waiters.wake_waiters_on_close(sock)
-
-
-def open_socket(fd: int, family: int, type: int, protocol: int) -> Socket | None:
-    """Adds a socket to the table; None if the last WSACleanup has closed it again."""
-    return _enter(Socket(fd, family, type, protocol))
-
-
-def open_accepted(listener: Socket, fd: int, peer: bytes, options: Mapping[tuple[int, int], Any]) -> Socket | None:
-    """As open_socket, for a connection of a listener's queue."""
-    sock = Socket(fd, listener.family, listener.type, listener.protocol)
-    sock.bound, sock.state, sock.connected_at = True, CONNECTED, waiting.monotonic()
-    sock.nonblocking, sock.peer, sock.options = listener.nonblocking, peer, options
-    return _enter(sock)
-
-
-def _enter(sock: Socket) -> Socket | None:
-    sock.update_capabilities()
-    table[sock.handle] = sock
-    if not _startups:
-        close(sock)
-        return None
+        if not _startups:
+            return WSANOTINITIALISED
+        table.add(sock)
+        result = system.socket(sock, family, type, protocol)
+        if result < 0:
+            table.pop(sock.handle)
+            return winsock_error(-result)
+        sock.update_capabilities()
     return sock
 
 
-if sys.platform != "win32":
-    # The parent's other threads, and the calls that they were in, do not exist in the child.
-    os.register_at_fork(after_in_child=waiters.forget_parent)
+def open_accepted(listener: Socket) -> tuple[int, Socket]:
+    """The next connection of a listener's queue: 0 or minus the errno, and a socket that is in the table after 0."""
+    sock = Socket(listener.family, listener.type, listener.protocol)
+    sock.bound, sock.state, sock.connected_at = True, CONNECTED, waiting.monotonic()
+    sock.nonblocking = listener.nonblocking
+    options: Mapping[tuple[int, int], Any] = listener.inherited
+    sock.options = sock.inherited = options
+    with waiters.lock:
+        table.add(sock)
+        result, sock.peer = system.accept(sock, listener.fd)
+        if result < 0:
+            table.pop(sock.handle)
+        else:
+            sock.update_capabilities()
+    return min(result, 0), sock

@@ -7,147 +7,94 @@ keeps the error in `broken`: Winsock reports it from every call, the kernel only
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
-from enum import IntEnum, IntFlag
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
-from winsock.constants import SOCK_STREAM
+from winsock.constants import SO_LINGER, SO_OOBINLINE, SOCK_STREAM, SOL_SOCKET
 
 from ..posix import system, waiting
 from ..posix.errnos import winsock_error
 from ..posix.sockaddr_layout import is_same_layout
-from . import handle_numbers
+from .core import SocketCore
+from .flags import Capability, PollKind, State
 
-
-class State(IntEnum):
-    """What a socket went through."""
-
-    FRESH = 0
-    CONNECTING = 1
-    CONNECTED = 2
-    LISTENING = 3
-    FAILED = 4
-
-
-class Capability(IntFlag):
-    """What a fast path may do with a socket without asking the reference."""
-
-    RECV = 1
-    SEND = 2
-    SENDTO = 4  # and recvfrom: the kernel uses the same sockaddr as Winsock
-    NONBLOCKING = 8
-
-
-class PollKind(IntEnum):
-    """How a fast path of select and WSAPoll interprets the kernel's poll of a socket."""
-
-    NEVER = 0  # never ready, whatever poll returns: a fresh stream
-    LISTENER = 1
-    STREAM = 2
-    DATAGRAM = 3
-    REFERENCE = 4  # the reference decides
-
-
-# Members as module globals and plain ints: they are read for every accepted connection.
-FRESH, CONNECTING, CONNECTED, LISTENING, FAILED = State
-_RECV, _SEND, _SENDTO, _NONBLOCKING = (int(flag) for flag in Capability)
+# Members as plain ints: a socket's fields have C types where the accelerator was built.
+FRESH, CONNECTING, CONNECTED, LISTENING, FAILED = (int(state) for state in State)
+_SEND, _RECV, _SENDTO, _RECVFROM, _ACCEPT, _CLOSE = (int(flag) for flag in Capability)
 _KIND_STREAM, _KIND_DATAGRAM, _KIND_REFERENCE = (
     int(kind) for kind in (PollKind.STREAM, PollKind.DATAGRAM, PollKind.REFERENCE)
 )
 _KIND_OF_UNCONNECTED_STREAM = {
     FRESH: int(PollKind.NEVER),
     LISTENING: int(PollKind.LISTENER),
-    CONNECTING: int(PollKind.REFERENCE),
-    FAILED: int(PollKind.REFERENCE),
+    CONNECTING: _KIND_REFERENCE,
+    FAILED: _KIND_REFERENCE,
 }
+_LINGER, _OOBINLINE = (SOL_SOCKET, SO_LINGER), (SOL_SOCKET, SO_OOBINLINE)
+_NO_OPTIONS: Mapping[tuple[int, int], Any] = MappingProxyType({})
 
 
-class SlotFunctions(NamedTuple):
-    """The functions of a fast path in C, which keeps a slot for each socket: its `handle`, descriptor and flags."""
+class Socket(SocketCore):
+    """A descriptor and the state that Winsock's answers depend on. Call update_capabilities after a change of state.
 
-    # From handle, descriptor, whether it is a datagram socket, capabilities and poll kind: the slot.
-    open: Callable[[int, int, bool, int, int], Any]
-    # To a slot: new capabilities and poll kind.
-    update: Callable[[Any, int, int], object]
-    # Closes a slot's descriptor and returns 1; returns 0 while a call is using it.
-    close: Callable[[Any], int]
-    # After a change of an option that decides what poll reports.
-    look_again: Callable[[Any], object]
-    # When no socket is left.
-    last_closed: Callable[[], object]
+    The accelerator makes accepted sockets without calling __init__: what it does not set has its class's value.
+    """
 
-
-slots: SlotFunctions | None = None
-
-
-def use_slots(functions: SlotFunctions) -> None:
-    """Installs a fast path, before the first socket."""
-    global slots
-    slots = functions
-
-
-class Socket:
-    """A descriptor and the state that Winsock's answers depend on. Call update_capabilities after a change of state."""
-
-    # The values of most sockets are class attributes, so that accept does not set each of them.
-    nonblocking = False
-    bound = False
-    state = FRESH
     receive_off = send_off = False
     broken = 0  # the error that ended a stream: WSAECONNRESET, WSAECONNABORTED …
-    connect_error = 0  # what SO_ERROR returns after a failed connect
-    connected_at = 0.0
-    peer: bytes | None = None  # Winsock's sockaddr
-    local: bytes | None = None  # the address that the socket was bound to
-    refused = False  # send has received the report of a closed port; Winsock reports it from recv
+    connect_error = 0  # what SO_ERROR says of a failed connect
+    local: bytes | None = None  # the address that it was bound to
+    refused = False  # a send met the report of a closed port, which Winsock gives to recv
     port_reset = True  # SIO_UDP_CONNRESET
-    options: Mapping[tuple[int, int], Any] = MappingProxyType({})  # as the caller set them; replaced, never changed
-    closed = False
-    waiters_left = 0  # of a closed socket: the waiting calls that still use its descriptor
-    capabilities = 0
-    slot: Any = None  # where a fast path keeps slots
+    # As the caller set them, and those of them that accepted sockets take over; replaced, never changed.
+    options: Mapping[tuple[int, int], Any]
+    inherited: Mapping[tuple[int, int], Any]
 
-    def __init__(self, fd: int, family: int, type: int, protocol: int) -> None:
-        self.handle = handle_numbers.allocate()
-        self.fd = fd
+    def __init__(self, family: int, type: int, protocol: int) -> None:
         self.family, self.type, self.protocol = family, type, protocol
-        self.stream = type == SOCK_STREAM
+        self.options = self.inherited = _NO_OPTIONS
+
+    @property
+    def stream(self) -> bool:
+        return self.type == SOCK_STREAM
+
+    @property
+    def close_lingers(self) -> bool:
+        """Whether the kernel's close waits for unsent data."""
+        return bool(self.options.get(_LINGER, 0) >> 16)
 
     def update_capabilities(self) -> None:
-        """Derives from the state what a fast path may do."""
-        flags = _NONBLOCKING if self.nonblocking else 0
-        if self.stream:
-            if self.state is not CONNECTED:
-                kind = _KIND_OF_UNCONNECTED_STREAM[self.state]
-            elif self.broken:
-                kind = _KIND_REFERENCE
-            else:
-                kind = _KIND_REFERENCE if self.receive_off else _KIND_STREAM
-                flags |= (0 if self.receive_off else _RECV) | (0 if self.send_off else _SEND)
-        else:
-            kind = _KIND_REFERENCE if self.receive_off or self.refused else _KIND_DATAGRAM
-            flags |= self._datagram_capabilities()
-        self.capabilities = flags
-        if slots is None:
-            return
-        if self.slot is None:
-            self.slot = slots.open(self.handle, self.fd, not self.stream, flags, kind)
-        else:
-            slots.update(self.slot, flags, kind)
+        """Derives from the state what the accelerator may do."""
+        flags, kind = self._stream_capabilities() if self.stream else self._datagram_capabilities()
+        self.capabilities = 0 if self.closed else flags | (0 if self.close_lingers else _CLOSE)
+        self.poll_kind = kind
 
-    def _datagram_capabilities(self) -> int:
-        flags = _RECV if self.bound and not (self.receive_off or self.refused) else 0
-        if self.send_off:
-            return flags
-        if self.state is CONNECTED:
-            flags |= _SEND
-        return flags | _SENDTO if self.bound and is_same_layout(self.family) else flags
+    def _stream_capabilities(self) -> tuple[int, int]:
+        if self.state == LISTENING:
+            # The accelerator gives an accepted socket the capabilities of one with default options.
+            plain = is_same_layout(self.family) and not {_LINGER, _OOBINLINE} & self.inherited.keys()
+            return _ACCEPT if plain else 0, _KIND_OF_UNCONNECTED_STREAM[LISTENING]
+        if self.state != CONNECTED:
+            return 0, _KIND_OF_UNCONNECTED_STREAM[self.state]
+        if self.broken:
+            return 0, _KIND_REFERENCE
+        flags = (0 if self.receive_off else _RECV) | (0 if self.send_off else _SEND)
+        return flags, _KIND_REFERENCE if self.receive_off or self.options.get(_OOBINLINE) else _KIND_STREAM
+
+    def _datagram_capabilities(self) -> tuple[int, int]:
+        same_layout = self.bound and is_same_layout(self.family)
+        flags, kind = 0, _KIND_REFERENCE
+        if not (self.receive_off or self.refused):
+            flags = (_RECV if self.bound else 0) | (_RECVFROM if same_layout else 0)
+            kind = _KIND_DATAGRAM
+        if not self.send_off:
+            flags |= (_SEND if self.state == CONNECTED else 0) | (_SENDTO if same_layout else 0)
+        return flags, kind
 
     def update_connect_state(self) -> None:
         """Ends CONNECTING if the kernel has finished the connect."""
-        if self.state is not CONNECTING or not waiting.poll_now(self.fd, waiting.POLLOUT):
+        if self.state != CONNECTING or not waiting.poll_now(self.fd, waiting.POLLOUT):
             return
         number = system.take_error(self.fd)
         if number:
@@ -183,12 +130,3 @@ class Socket:
         self.refused = False
         self.update_capabilities()
         system.clear_error_queue(self.fd)
-
-    def release(self) -> None:
-        """Closes the descriptor when no waiting call uses it any more."""
-        if slots is None or self.slot is None:
-            system.close(self.fd)
-        else:
-            while not slots.close(self.slot):
-                time.sleep(0)  # a call that does not wait is using it, in another thread
-        handle_numbers.free(self.handle)

@@ -1,124 +1,193 @@
-"""Calls that wait, and how another thread ends their wait.
+"""Calls that wait, how another thread ends their wait, and when a closed socket's descriptor is closed.
 
-Descriptors are non-blocking. A call that must wait polls its sockets' descriptors together with a wake-up descriptor;
-the class Waiter has both. Four rules make this work:
+Descriptors are non-blocking; a call that must wait polls its descriptors together with a wake-up descriptor. It owns a
+Wait, which is registered with each of its sockets (`Socket.waiters`). Five rules make this work:
 
-- **Register, check again, then wait.** `begin_wait` registers the waiter with its sockets. A call that changes a
-  socket's state wakes the registered waiters (`notify_state_change`). A change before the registration wakes no
-  waiter, so the waiting call checks the state once more between `begin_wait` and its first poll.
-- **A wake-up only means "check again".** The woken call empties its wake-up descriptor, reads the socket's state, and
-  either returns or continues to wait. `Socket.closed` is true if the socket was closed.
-- **The last waiter closes the descriptor.** Closing a descriptor does not end a poll in another thread, and the kernel
-  would soon give the same number to a new socket. So closesocket makes the handle invalid, wakes the waiters
-  (`wake_waiters_on_close`) and leaves the descriptor open: each `end_wait` decrements `Socket.waiters_left`, and the
-  last one calls `Socket.release`.
-- **Wake-up descriptors are reused**, from the first WSAStartup to the last WSACleanup, because opening one costs more
-  than a short wait.
+- **Register first, look again, then wait.** Whoever changes a socket's state wakes the socket's waits
+  (`notify_state_change`). A change before `begin_wait` wakes nobody, so the call looks at the state once more between
+  `begin_wait` and its first poll.
+- **A wake-up says only "look again".** The woken call drains its wake-up descriptor, reads the socket's state and
+  either returns or waits on. `Socket.closed` says that the socket is gone.
+- **The descriptor is closed after the last wait.** While another thread polls a descriptor, closing it would not end
+  that poll, and the kernel would soon give the same number to a new socket. So closing makes the handle invalid, wakes
+  the socket's waits and leaves the descriptor to the last of them. Until then the socket is in `_closing`. The calls of
+  the accelerator that run without the GIL count in `Socket.users`, with the same effect.
+- **A wait lives as long as its call.** A signal handler may raise at any moment, also in the `finally` that calls
+  `end_wait`. So nothing depends on `end_wait`: sockets and wake-up descriptors refer to a Wait weakly, and a Wait whose
+  frame is gone counts as ended. `finish_closing` closes what such a wait has left; every call that begins a wait, opens
+  or closes a socket, and WSACleanup, calls it. All its steps can be repeated.
+- **A descriptor is never in a local variable only.** The system call stores it into the object that owns it (see
+  posix), which is in the table, in `_closing` or in `_wakeups` before.
 
-One lock protects the registrations and the handle table, because closing a socket changes both. After a fork the child
-has no waiters, new wake-up descriptors and a new lock: the waiting threads exist only in the parent.
+One lock covers the registrations, the handle table and the system calls that open and close descriptors. A fork takes
+it first, so that the child finds all of them in a consistent state; the child starts with no waits, since the waiting
+threads exist in the parent only.
 """
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
+import weakref
 from collections.abc import Iterable
 from types import TracebackType
+from typing import Any, TypeAlias
 
 from ..posix import waiting
-from ..posix.waiting import POLLIN
+from ..posix.waiting import POLLIN, Wakeup
+from .core import HandleTable
 from .sockets import Socket
 
-# Replaced after a fork: use it as waiters.lock.
 lock = threading.RLock()
-_idle: list[Waiter] = []
-_active: list[Waiter] = []
+table = HandleTable()
+_wakeups: list[_PooledWakeup] = []
+_closing: set[Socket] = set()
 _keep = False
 
 
-class Waiter:
-    """A wake-up descriptor, and the sockets that its call waits for."""
+class Wait:
+    """One call's wait, alive as long as the call's frame refers to it and end_wait was not called."""
 
-    __slots__ = ("closed_sockets", "read_end", "sockets", "write_end")
+    __slots__ = ("__weakref__", "ended", "sockets", "wakeup")
 
     def __init__(self) -> None:
-        self.read_end, self.write_end = waiting.open_wakeup()
-        self.sockets: tuple[Socket, ...] | None = ()  # None: all sockets
-        self.closed_sockets: list[Socket] = []  # those of them that were closed during the wait
-
-    def concerns(self, sock: Socket) -> bool:
-        return self.sockets is None or sock in self.sockets
-
-    def wake(self) -> None:
-        waiting.wake(self.write_end)
-
-    def drain(self) -> None:
-        waiting.drain_wakeup(self.read_end)
-
-    def close(self) -> None:
-        waiting.close_wakeup(self.read_end, self.write_end)
+        self.ended = False
+        self.sockets: tuple[Socket, ...] = ()
+        self.wakeup: Wakeup
 
 
-def keep_waiters(keep: bool) -> None:
-    """Whether wake-up descriptors stay open for the next wait."""
+_Reference: TypeAlias = "weakref.ref[Wait]"
+
+
+class _PooledWakeup(Wakeup):
+    """A wake-up descriptor and the wait that uses it. It is kept for the next wait, because opening one is slow."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.user: _Reference | None = None
+
+
+def _alive(reference: _Reference | None) -> Wait | None:
+    wait = None if reference is None else reference()
+    return None if wait is None or wait.ended else wait
+
+
+def _waits(sock: Socket) -> list[Wait]:
+    """The waits of a socket that have not ended."""
+    references: Iterable[_Reference] = sock.waiters or ()
+    return [wait for wait in map(_alive, references) if wait is not None]
+
+
+def keep_wakeups(keep: bool) -> None:
+    """Whether wake-up descriptors stay open for the next wait; those in use are closed when their waits end."""
     global _keep
     with lock:
         _keep = keep
-        while _idle and not keep:
-            _idle.pop().close()
+        for wakeup in () if keep else tuple(_wakeups):
+            if _alive(wakeup.user) is None:
+                _discard(wakeup)
 
 
-def wake_waiters_on_close(sock: Socket) -> bool:
-    """Wakes the calls that wait on a socket that is being closed; True leaves its descriptor to the last of them.
+def _discard(wakeup: _PooledWakeup) -> None:
+    wakeup.close()
+    if wakeup in _wakeups:
+        _wakeups.remove(wakeup)
 
-    The caller holds the lock.
-    """
-    if not _active:
-        return False
-    concerned = [waiter for waiter in _active if waiter.concerns(sock)]
-    sock.waiters_left = len(concerned)
-    for waiter in concerned:
-        waiter.closed_sockets.append(sock)
-        waiter.wake()
-    return bool(concerned)
+
+def _take_wakeup(reference: _Reference) -> Wakeup:
+    for wakeup in tuple(_wakeups):
+        if _alive(wakeup.user) is None:
+            break
+    else:
+        wakeup = _PooledWakeup()
+        _wakeups.append(wakeup)
+    wakeup.user = reference
+    wakeup.open()
+    wakeup.drain()
+    return wakeup
+
+
+def begin_wait(sockets: Iterable[Socket]) -> Wait:
+    """Registers a wait: until it ends the descriptors of these sockets stay open."""
+    wait = Wait()
+    reference = weakref.ref(wait)
+    finish_closing()
+    with lock:
+        wait.wakeup = _take_wakeup(reference)
+        wait.sockets = tuple(sock for sock in sockets if not sock.closed)
+        for sock in wait.sockets:
+            living = tuple(other for other in sock.waiters or () if _alive(other) is not None)
+            sock.waiters = (*living, reference)
+    return wait
+
+
+def end_wait(wait: Wait) -> None:
+    """Ends the registration, and closes the descriptors of closed sockets that only this wait still used."""
+    wait.ended = True
+    with lock:
+        for sock in wait.sockets:
+            sock.waiters = tuple(other for other in sock.waiters or () if _alive(other) is not None) or None
+        if not _keep:
+            keep_wakeups(False)
+    finish_closing()
 
 
 def notify_state_change(sock: Socket) -> None:
-    """Makes the calls that wait on the socket check its state again."""
-    if _active:
-        with lock:
-            for waiter in _active:
-                if waiter.concerns(sock):
-                    waiter.wake()
+    """Makes the calls that wait on the socket look at its state again."""
+    if sock.waiters:
+        for wait in _waits(sock):
+            wait.wakeup.wake()
 
 
-def begin_wait(sockets: Iterable[Socket] | None) -> Waiter:
-    """Registers a wait: until end_wait the descriptors of these sockets stay open. None means all sockets."""
+def close(sock: Socket) -> bool:
+    """Makes the handle invalid, ends the socket's waits, and closes its descriptor or leaves it to the last wait.
+
+    False where another thread has closed the socket already.
+    """
     with lock:
-        waiter = _idle.pop() if _idle else Waiter()
-        waiter.sockets = None if sockets is None else tuple(sock for sock in sockets if not sock.closed)
-        _active.append(waiter)
-    return waiter
+        if sock.closed or sock in _closing:
+            return False
+        _closing.add(sock)
+    finish_closing()
+    return True
 
 
-def end_wait(waiter: Waiter) -> None:
-    """Ends the registration, and releases the closed sockets that only this wait still used."""
-    unused = []
+def invalidate_all() -> None:
+    """Takes every socket out of the table; finish_closing closes them."""
+    table.move_all(_closing)
+
+
+def finish_closing() -> None:
+    """Closes the sockets in `_closing`, as far as nothing uses their descriptors. The caller does not hold the lock."""
+    if not _closing:
+        return
     with lock:
-        _active.remove(waiter)
-        for sock in waiter.closed_sockets:
-            sock.waiters_left -= 1
-            if not sock.waiters_left:
-                unused.append(sock)
-        waiter.sockets = ()
-        waiter.closed_sockets.clear()
-        waiter.drain()
-        if _keep:
-            _idle.append(waiter)
-        else:
-            waiter.close()
+        closing = tuple(_closing)
+        # All handles become invalid before the first descriptor is closed: a call that waits on one socket must not
+        # report the end of another.
+        for sock in closing:
+            if table.get(sock.handle) is sock:
+                table.pop(sock.handle)
+            sock.closed = True
+            sock.capabilities = 0
+        unused = [sock for sock in closing if not _wake(sock) and not sock.users]
+        for sock in unused:
+            if not sock.close_lingers:
+                sock.close_descriptor()
+                _closing.discard(sock)
     for sock in unused:
-        sock.release()
+        if sock.close_lingers:
+            sock.close_descriptor()  # without the lock: it may take as long as SO_LINGER says
+            _closing.discard(sock)
+
+
+def _wake(sock: Socket) -> bool:
+    """Wakes the waits of a closed socket; False where it has none."""
+    waits = _waits(sock)
+    for wait in waits:
+        wait.wakeup.wake()
+    return bool(waits)
 
 
 def milliseconds_left(deadline: float | None) -> int:
@@ -128,16 +197,16 @@ def milliseconds_left(deadline: float | None) -> int:
     return min(max(0, -int(-(deadline - waiting.monotonic()) * 1000 // 1)), 0x7FFFFFFF)
 
 
-def wait_ready(waiter: Waiter, fd: int, events: int, deadline: float | None) -> bool:
+def wait_ready(wait: Wait, fd: int, events: int, deadline: float | None) -> bool:
     """Waits for the events or a wake-up; False when the deadline has passed."""
-    entries = ((fd, events), (waiter.read_end, POLLIN))
+    entries = ((fd, events), (wait.wakeup.read_end, POLLIN))
     while True:
         left = milliseconds_left(deadline)
         # Nothing is ready after EINTR too: signal handlers have run by now, and the wait continues with the time left.
         revents = waiting.poll(entries, left)
         if revents:
             if revents[1]:
-                waiter.drain()
+                wait.wakeup.drain()
             return True
         if left == 0:
             return False
@@ -146,12 +215,12 @@ def wait_ready(waiter: Waiter, fd: int, events: int, deadline: float | None) -> 
 class SocketWait:
     """The wait of one call for one socket, for use with `with`; it is registered when it is first needed."""
 
-    __slots__ = ("_deadline", "_events", "_sock", "_timeout", "_waiter")
+    __slots__ = ("_deadline", "_events", "_sock", "_timeout", "_wait")
 
     def __init__(self, sock: Socket, events: int, timeout: int) -> None:
         """`timeout` is in milliseconds and starts with the wait; 0 waits without a limit."""
         self._sock, self._events, self._timeout = sock, events, timeout
-        self._waiter: Waiter | None = None
+        self._wait: Wait | None = None
         self._deadline: float | None = None
 
     def until_ready(self) -> bool:
@@ -159,9 +228,9 @@ class SocketWait:
 
         The first time it only registers and returns at once, so that the call checks again before it waits.
         """
-        if self._waiter is not None:
-            return wait_ready(self._waiter, self._sock.fd, self._events, self._deadline)
-        self._waiter = begin_wait((self._sock,))
+        if self._wait is not None:
+            return wait_ready(self._wait, self._sock.fd, self._events, self._deadline)
+        self._wait = begin_wait((self._sock,))
         if self._timeout:
             self._deadline = waiting.monotonic() + self._timeout / 1000
         return True
@@ -172,15 +241,23 @@ class SocketWait:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._waiter is not None:
-            end_wait(self._waiter)
+        if self._wait is not None:
+            end_wait(self._wait)
 
 
-def forget_parent() -> None:
-    """After fork: the wake-up descriptors belong to the parent, and a thread of the parent may hold the lock."""
-    global lock
-    lock = threading.RLock()
-    for waiter in _idle + _active:
-        waiter.close()
-    _idle.clear()
-    _active.clear()
+def _after_fork_in_child() -> None:
+    """The parent's other threads, and the calls that they were in, do not exist here; the descriptors do."""
+    try:
+        for wakeup in _wakeups:
+            wakeup.close()  # the parent uses it too: a wake-up would reach the parent
+        _wakeups.clear()
+        sockets: list[Any] = [*table.sockets(), *_closing]
+        for sock in sockets:
+            sock.waiters, sock.users = None, 0
+    finally:
+        lock.release()
+    finish_closing()
+
+
+if sys.platform != "win32":
+    os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=_after_fork_in_child)

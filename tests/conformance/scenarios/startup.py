@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import threading
 from ctypes import POINTER, c_int
 
@@ -83,8 +84,9 @@ def other_fields_of_wsadata(see: Recorder) -> None:
 
 
 def vendor_info_is_left_alone(see: Recorder) -> None:
-    data = WSADATA(lpVendorInfo=b"kept")
-    see("WSAStartup", WSAStartup(MAKEWORD(2, 2), data), data.lpVendorInfo)
+    kept = ctypes.create_string_buffer(b"kept")
+    data = WSADATA(lpVendorInfo=ctypes.addressof(kept))
+    see("WSAStartup", WSAStartup(MAKEWORD(2, 2), data), ctypes.string_at(data.lpVendorInfo))
 
 
 def old_versions_are_returned_as_requested(see: Recorder) -> None:

@@ -1,0 +1,231 @@
+"""A signal handler may raise, close sockets or fork at any moment of a call: nothing is left behind.
+
+CPython runs signal handlers where a Python function begins and where a call has returned. `sys.setprofile` reports the
+same moments, so these tests raise at each of them in turn instead of waiting for a signal to arrive there.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import threading
+from collections.abc import Callable
+from ctypes import c_int
+from types import FrameType
+from typing import Any
+
+import pytest
+from process_measures import open_handles
+from winsock_kit import LIMIT_SECONDS, connect_to, fd_set_of, listener, loopback, set_nonblocking, set_option
+
+from winsock import (
+    AF_INET,
+    INVALID_SOCKET,
+    MAKEWORD,
+    POLLIN,
+    SO_RCVTIMEO,
+    SOCK_DGRAM,
+    SOCK_STREAM,
+    SOCKET_ERROR,
+    WSADATA,
+    WSANOTINITIALISED,
+    WSAPOLLFD,
+    WSACleanup,
+    WSAGetLastError,
+    WSAPoll,
+    WSAStartup,
+    accept,
+    bind,
+    closesocket,
+    recv,
+    select,
+    socket,
+    timeval,
+)
+
+pytestmark = pytest.mark.posix_only("the moments are those of compat's Python code")
+
+# More than any of these calls has.
+MOST_MOMENTS = 2000
+# Descriptors that may stay open until WSACleanup: one of a socket, and one that ends waits.
+FEW = 3
+
+
+class Stop(Exception):
+    pass
+
+
+def at_moment(number: int, call: Callable[[], Any], act: Callable[[], None]) -> bool:
+    """Makes a call, with `act` at its moment of that number, in compat's code; False when it has fewer moments."""
+    left = number
+
+    def report(frame: FrameType, event: str, argument: Any) -> None:
+        nonlocal left
+        code = frame.f_code
+        if event not in ("call", "c_return") or "winsock_compat" not in code.co_filename or left < 0:
+            return
+        if code.co_flags & inspect.CO_GENERATOR:
+            return  # it reports its end as well, where Python could only print the exception
+        left -= 1
+        if left < 0:
+            sys.setprofile(None)
+            act()
+
+    sys.setprofile(report)
+    try:
+        call()
+    except Stop:
+        pass
+    finally:
+        sys.setprofile(None)
+    return left < 0
+
+
+def stop() -> None:
+    raise Stop
+
+
+def datagram_socket() -> int:
+    s = socket(AF_INET, SOCK_DGRAM, 0)
+    assert bind(s, loopback(), 16) == 0
+    set_option(s, SO_RCVTIMEO, 1)
+    return s
+
+
+def wait_in_recv() -> None:
+    s = datagram_socket()
+    recv(s, bytearray(8), 8, 0)
+    closesocket(s)
+
+
+def wait_in_select() -> None:
+    s = datagram_socket()
+    select(0, fd_set_of(s), None, None, timeval(0, 1000))
+    closesocket(s)
+
+
+def wait_in_wsapoll() -> None:
+    s = datagram_socket()
+    WSAPoll((WSAPOLLFD * 1)(WSAPOLLFD(s, POLLIN)), 1, 1)
+    closesocket(s)
+
+
+def accept_by_the_reference() -> None:
+    s = listener()
+    client = connect_to(s)
+    accepted = accept(s, memoryview(bytearray(16)), c_int(16))  # a memoryview is for the reference
+    for one in (client, accepted, s):
+        closesocket(one)
+
+
+def open_and_close() -> None:
+    closesocket(socket(AF_INET, SOCK_STREAM, 0))
+
+
+CALLS = [wait_in_recv, wait_in_select, wait_in_wsapoll, accept_by_the_reference, open_and_close]
+
+
+def start() -> None:
+    assert WSAStartup(MAKEWORD(2, 2), WSADATA()) == 0
+
+
+def clean_up_completely() -> None:
+    """WSACleanup; once more if a handler has raised in it."""
+    WSACleanup()
+    assert (WSACleanup(), WSAGetLastError()) == (SOCKET_ERROR, WSANOTINITIALISED)
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_an_exception_at_any_moment_leaves_nothing_behind(unstarted: None, call: Callable[[], None]) -> None:
+    before = open_handles()
+    for moment in range(MOST_MOMENTS):
+        start()
+        interrupted = at_moment(moment, call, stop)
+        # What the call was interrupted in does not affect the next calls, in any thread.
+        wait_in_recv()
+        other = threading.Thread(target=open_and_close, daemon=True)
+        other.start()
+        other.join(LIMIT_SECONDS)
+        assert not other.is_alive(), f"moment {moment}"
+        clean_up_completely()
+        assert open_handles() == before, f"moment {moment}"
+        if not interrupted:
+            return
+    pytest.fail(f"the call has more than {MOST_MOMENTS} moments")
+
+
+def test_interrupted_waits_leave_no_more_than_a_few_descriptors_and_closed_sockets_are_closed(unstarted: None) -> None:
+    start()
+    before = open_handles()
+    s = datagram_socket()
+    moment = 0
+    while at_moment(moment, lambda: select(0, fd_set_of(s), None, None, timeval(0, 1000)), stop):
+        moment += 1
+    assert moment > 10
+    assert closesocket(s) == 0
+    assert open_handles() - before <= FEW
+    for _ in range(50):
+        open_and_close()
+    assert open_handles() - before <= FEW
+    clean_up_completely()
+
+
+def clean_up_while_a_handler_closes(moment: int) -> tuple[int, bool]:
+    """The result of WSACleanup, during which a handler closes sockets; and whether it had a moment of that number."""
+    sockets, results = [socket(AF_INET, SOCK_DGRAM, 0) for _ in range(3)], []
+
+    def close_all() -> None:
+        for s in sockets:
+            closesocket(s)
+
+    reached = at_moment(moment, lambda: results.append(WSACleanup()), close_all)
+    return results[0], reached
+
+
+def test_a_handler_may_close_sockets_at_any_moment_of_wsacleanup(unstarted: None) -> None:
+    before = open_handles()
+    for moment in range(MOST_MOMENTS):
+        start()
+        result, reached = clean_up_while_a_handler_closes(moment)
+        assert result == 0
+        assert (WSACleanup(), WSAGetLastError()) == (SOCKET_ERROR, WSANOTINITIALISED)
+        assert open_handles() == before, f"moment {moment}"
+        if not reached:
+            return
+    pytest.fail(f"WSACleanup has more than {MOST_MOMENTS} moments")
+
+
+def test_an_exception_at_any_moment_of_wsacleanup_is_repaired_by_the_next_one(unstarted: None) -> None:
+    before = open_handles()
+    for moment in range(MOST_MOMENTS):
+        start()
+        sockets = [socket(AF_INET, SOCK_DGRAM, 0) for _ in range(3)]
+        reached = at_moment(moment, WSACleanup, stop)
+        WSACleanup()
+        clean_up_completely()
+        assert [closesocket(s) for s in sockets] == [SOCKET_ERROR] * 3
+        assert open_handles() == before, f"moment {moment}"
+        if not reached:
+            return
+    pytest.fail(f"WSACleanup has more than {MOST_MOMENTS} moments")
+
+
+def test_a_nonblocking_listener_takes_the_next_client_after_an_interrupted_accept(unstarted: None) -> None:
+    """The interrupted accept may lose its client, but no later one."""
+    start()
+    s = listener()
+    set_nonblocking(s)
+    moment = 0
+    interrupted = True
+    while interrupted and moment < MOST_MOMENTS:
+        first = connect_to(s)
+        interrupted = at_moment(moment, lambda: accept(s, None, None), stop)
+        second = connect_to(s)
+        taken = accept(s, None, None)
+        assert taken != INVALID_SOCKET
+        while accept(s, None, None) != INVALID_SOCKET:
+            pass
+        for one in (first, second, taken):
+            closesocket(one)
+        moment += 1
+    clean_up_completely()
