@@ -27,6 +27,9 @@ from winsock import (
     INVALID_SOCKET,
     SD_SEND,
     SOCKET_ERROR,
+    WSAECONNRESET,
+    WSAEISCONN,
+    WSAEMFILE,
     WSAENOBUFS,
     WSAEWOULDBLOCK,
     WSASetLastError,
@@ -333,6 +336,35 @@ def test_t3_a_client_whose_mode_cannot_be_set_is_closed(tmp_path):
     assert stage.got == stage.program.tpl
 
 
+@pytest.mark.parametrize("code", [WSAECONNRESET, WSAEMFILE])
+def test_t12_an_accept_error_closes_neither_the_listener_nor_a_client(tmp_path, code):
+    stage = study(tmp_path)
+    large(stage, 10_000)
+    full = Full(stage)
+
+    def script() -> Script:
+        yield from listening(stage)
+        server = stage.program.server
+        waiting = dial(stage.port)
+        yield from until(lambda: stage.program.conns)
+        held = open_sockets(stage)
+        fail_calls(stage, "accept", *[code] * 2, result=INVALID_SOCKET)
+        yield
+        yield
+        assert stage.program.server == server
+        assert open_sockets(stage) == held
+        full.room = 100_000
+        yield from read_to_end(stage, waiting)
+        assert stage.got == stage.program.tpl
+        yield from download(stage)
+        assert stage.program.server == server
+
+    assert stage.play(script()) == 0
+    assert stage.got == stage.program.tpl
+    [error] = stage.errors()
+    assert error.startswith(f"-Accept failed with error: (#{code})")
+
+
 def test_s21_a_port_in_use_is_one_line_of_error_and_exit_code_3(tmp_path):
     other = listener()
     port = port_of(other)
@@ -357,17 +389,40 @@ def test_s22_an_address_of_another_machine_is_refused_with_exit_code_3(tmp_path)
 
 
 @pytest.mark.parametrize(("call", "step"), [("bind", "Bind to"), ("listen", "Listen on")])
-def test_s21_an_address_that_cannot_be_used_is_one_line_of_error_and_exit_code_3(tmp_path, call, step):
+@pytest.mark.parametrize("code", [WSAENOBUFS, WSAEISCONN])
+def test_s21_an_address_that_cannot_be_used_is_one_line_of_error_and_exit_code_3(tmp_path, call, step, code):
     stage = study(tmp_path)
     seen = successes(stage)
-    fail_calls(stage, call, WSAENOBUFS)
+    fail_calls(stage, call, code)
     assert stage.play(forever()) == 3
     [error] = stage.errors()
-    assert error.startswith(f"{step} 127.0.0.1:0 failed error: (#{WSAENOBUFS})")
+    assert error.startswith(f"{step} 127.0.0.1:0 failed error: (#{code})")
     assert seen == ["WSAStartup", "WSACleanup"]
 
 
-@pytest.mark.parametrize("host", ["localhost", "", "1.2.3.4.5"])
+def test_a5_a_port_that_cannot_be_read_is_one_line_of_error_and_exit_code_3(tmp_path):
+    stage = study(tmp_path)
+    fail_calls(stage, "getsockname", WSAENOBUFS)
+    assert stage.play(forever()) == 3
+    [error] = stage.errors()
+    assert error.startswith(f"getsockname failed error: (#{WSAENOBUFS})")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1 x", "127.1"])
+def test_a5_the_log_shows_the_address_and_the_port_that_the_server_is_bound_to(tmp_path, host):
+    stage = study(tmp_path, Host=host)
+    ports = []
+
+    def script() -> Script:
+        yield from listening(stage)
+        ports.append(stage.port)
+
+    assert stage.play(script()) == 0
+    assert ports[0] > 0
+    assert f"start server ok, 127.0.0.1:{ports[0]}" in stage.texts
+
+
+@pytest.mark.parametrize("host", ["localhost", "", "1.2.3.4.5", "é", "ж", "\uff11.0.0.1", "\udcff"])
 def test_s22_a_host_that_is_not_an_ipv4_address_is_one_line_of_error_and_exit_code_2(tmp_path, host):
     stage = study(tmp_path, Host=host)
     assert stage.play(forever()) == 2
