@@ -2,7 +2,7 @@
 
 A message is the article's: 10 bytes of symbol, 10 bytes of period (the number of its PERIOD_*, in decimal digits), then
 the template file, UTF-16LE from its byte order mark on, and two zero bytes. A NUL ends each of the two fields; the
-bytes behind it are zero here and undefined in a message of the original server. A message has no length: it ends with
+bytes after it are zero here and undefined in a message of the original server. A message has no length: it ends with
 the connection. A receiver can tell a whole message from a cut one only by the two zero bytes, by the even length and
 by the closing tags of the template.
 
@@ -130,7 +130,7 @@ def _fields(header: bytes, codepage: int) -> tuple[str, int]:
 
 
 def _end_of(data: bytes, begin: int) -> int:
-    """The index behind the template that begins at ``begin``."""
+    """The index after the template that begins at ``begin``."""
     end = begin
     while (end := data.find(_END, end)) >= 0:
         if (end - begin) % 2 == 0:

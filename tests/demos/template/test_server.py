@@ -21,6 +21,7 @@ from tpl_kit import (
 
 from demos.template.protocol import decode
 from demos.terminal.charts import layout, operations
+from demos.terminal.interfaces import SymbolSpec
 from winsock import (
     AF_INET,
     INADDR_LOOPBACK,
@@ -105,6 +106,34 @@ def test_t13_the_programs_own_name_is_removed_from_the_template_once_where_ex5_f
     assert ".ex5" not in text
     saved = (tmp_path / "Profiles" / "Templates" / "tcpsend.tpl").read_bytes()
     assert text_of(saved).count(f"{program}.ex5") == 1
+
+
+def test_the_text_of_the_template_ends_at_its_first_nul(tmp_path):
+    stage = study(tmp_path)
+    real = stage.program.ChartSaveTemplate
+
+    def save(chart: int, name: str) -> bool:
+        done: bool = real(chart, name)
+        with (tmp_path / "Profiles" / "Templates" / name).open("ab") as file:
+            file.write(b"\0\0")
+        return done
+
+    stage.program.ChartSaveTemplate = save
+
+    def script() -> Script:
+        yield from listening(stage)
+        yield from download(stage)
+
+    assert stage.play(script()) == 0
+    assert text_of(stage.got[20:]).endswith("</chart>\r\n\0")
+    assert text_of(stage.got[20:]).count("\0") == 1
+
+
+def test_t8_a_symbol_that_does_not_fit_into_its_field_is_one_line_of_error_and_exit_code_2(tmp_path):
+    stage = study(tmp_path, symbols=[SymbolSpec("EURUSD.pro")])
+    assert stage.play(forever()) == 2
+    [error] = stage.errors()
+    assert "cannot carry the symbol 'EURUSD.pro': it has 10 bytes" in error
 
 
 def test_the_timer_has_a_period_of_one_second(tmp_path):
