@@ -76,14 +76,14 @@ def StartClient(addr: str, port: int) -> None:
     # connect to the server
     addrin = sockaddr_in()  # H1 H3
     addrin.sin_family = AF_INET
-    addrin.sin_addr.s_addr = inet_addr(addr.encode(CODEC, "replace"))  # H5
+    addrin.sin_addr.s_addr = inet_addr(StringToCharArray(addr))  # H5
     addrin.sin_port = htons(port)
     if addrin.sin_addr.s_addr == INADDR_NONE:  # S22
         Fail(2, f"invalid IPv4 address: {addr!r}; Host takes four numbers, as in 127.0.0.1")
         return
     ref = bytearray(addrin)  # H6
     connecting, connect_until = True, GetTickCount64() + 10_000  # S12
-    if connect(client, ref, len(ref)) == SOCKET_ERROR and WSAGetLastError() != WSAEWOULDBLOCK:  # S12
+    if connect(client, ref, len(ref)) == SOCKET_ERROR and WSAGetLastError() != WSAEWOULDBLOCK:  # S12 A7
         Print("-Connect failed error: " + WSAErrorDescript(WSAGetLastError()))
         CloseClean()
         return
@@ -159,9 +159,9 @@ def CheckMessage() -> None:
     while (pos := FindNextPos()) is not None:
         if pos and pos not in failed:
             printf("server position: %s", pos[:LONGEST])
-        res = pos.split("|")
-        lot = parse_lots(res[-1])  # S7 S8 S23
-        if len(res) != 2 or lot is None or symbol_problem(res[0], CODEPAGE) or len(pos) > LONGEST:  # S6 S7 S9
+        res = StringSplit(pos, "|")
+        lot = parse_lots(res[1]) if len(res) == 2 else None  # S7 S8 S23
+        if lot is None or symbol_problem(res[0], CODEPAGE) or len(pos) > LONGEST:  # S6 S7 S9
             if pos:
                 printf("-wrong pos info: %s", pos[:LONGEST])
             continue
@@ -210,16 +210,18 @@ def SyncSymbolLot(smb: str, nlot: float) -> bool:
 def FindNextPos() -> str | None:
     """Cut the next message out of the text."""
     global msg
-    b = msg.find("<<")
+    b = StringFind(msg, "<<")
     if b < 0:
         msg = "<" if msg.endswith("<") else ""  # S6
         return None
-    e = msg.find(">>", b + 2)  # S4
+    e = StringFind(msg, ">>", b + 2)  # S4
     if e < 0:
-        msg = msg[b:] if len(msg) - b <= LONGEST else ""  # S6
+        msg = msg[msg.rfind("<<") :]  # S24
+        if len(msg) > LONGEST:
+            msg = "<" if msg.endswith("<") else ""  # S6
         return None
     pos = msg[msg.rfind("<<", b, e) + 2 : e]  # S24: an unfinished message before it is dropped
-    msg = msg[e + 2 :]
+    msg = StringSubstr(msg, e + 2)
     return pos
 
 
@@ -227,8 +229,7 @@ def GetSymbolLot(smb: str) -> float:
     """The signed sum of the symbol's positions, in lots of two digits."""
     slot = 0.0
     for i in range(PositionsTotal()):
-        PositionSelectByTicket(PositionGetTicket(i))
-        if PositionGetString(POSITION_SYMBOL) != smb:
+        if not PositionSelectByTicket(PositionGetTicket(i)) or PositionGetString(POSITION_SYMBOL) != smb:  # A6
             continue
         lot = PositionGetDouble(POSITION_VOLUME)
         if PositionGetInteger(POSITION_TYPE) == POSITION_TYPE_SELL:

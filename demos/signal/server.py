@@ -10,7 +10,7 @@ from __future__ import annotations
 from ctypes import c_int, sizeof
 from typing import Annotated
 
-from demos.signal.protocol import CODEC, CODEPAGE, listening_port_problem, step_problem, symbol_problem
+from demos.signal.protocol import CODEPAGE, listening_port_problem, step_problem, symbol_problem
 from demos.terminal import *
 from winsock import *
 
@@ -46,8 +46,8 @@ def OnTrade() -> None:
     """Build the message from the present position."""
     global data, bChangeTrades
     lot = NormalizeDouble(GetSymbolLot(Symbol()), 2) + 0.0  # S23: -0.0 + 0.0 is 0.0
-    text = "<<" + Symbol() + "|" + DoubleToString(lot, 2) + ">>\0"
-    data = text.encode(CODEC)  # S3: a new array, not a longer one written over
+    # S3: a new array, not a longer one written over
+    data = StringToCharArray("<<" + Symbol() + "|" + DoubleToString(lot, 2) + ">>")
     bChangeTrades = True
 
 
@@ -65,7 +65,7 @@ def OnTimer() -> None:
         Send()  # S17: also in later events, to the clients that could not take it
 
 
-def StartServer(addr: str, port: int) -> None:
+def StartServer(addr: str, port: int) -> None:  # over 40 lines: one procedure in the listing
     """Listen on the address."""
     global server, started
     res = WSAStartup(MAKEWORD(2, 2), WSADATA())  # H6
@@ -83,13 +83,13 @@ def StartServer(addr: str, port: int) -> None:
     Print(f"try bind... {addr}:{port}")
     addrin = sockaddr_in()  # H1 H3
     addrin.sin_family = AF_INET
-    addrin.sin_addr.s_addr = inet_addr(addr.encode(CODEC, "replace"))  # H5
+    addrin.sin_addr.s_addr = inet_addr(StringToCharArray(addr))  # H5
     addrin.sin_port = htons(port)
     if addrin.sin_addr.s_addr == INADDR_NONE:  # S22
         Fail(2, f"invalid IPv4 address: {addr!r}; Host takes four numbers, as in 127.0.0.1")
         return
     ref = bytearray(addrin)  # H6
-    if bind(server, ref, len(ref)) == SOCKET_ERROR:
+    if bind(server, ref, len(ref)) == SOCKET_ERROR:  # A7
         Fail(3, f"Bind to {addr}:{port} failed error: " + WSAErrorDescript(WSAGetLastError()))  # S21
         return
 
@@ -98,12 +98,15 @@ def StartServer(addr: str, port: int) -> None:
         CloseClean()
         return
 
-    # listen on the port; getsockname gives the number that the system has chosen for Port 0
-    if listen(server, SOMAXCONN) == SOCKET_ERROR or getsockname(server, ref, c_int(len(ref))) == SOCKET_ERROR:  # A2
+    # listen on the port
+    if listen(server, SOMAXCONN) == SOCKET_ERROR:  # A2
         Fail(3, f"Listen on {addr}:{port} failed error: " + WSAErrorDescript(WSAGetLastError()))  # S21
         return
-    port = ntohs(sockaddr_in.from_buffer_copy(ref).sin_port)
-    Print(f"start server ok, {addr}:{port}")
+    if getsockname(server, ref, c_int(len(ref))) == SOCKET_ERROR:  # A5
+        Fail(3, "getsockname failed error: " + WSAErrorDescript(WSAGetLastError()))
+        return
+    bound = sockaddr_in.from_buffer_copy(ref)  # A5
+    Print(f"start server ok, {inet_ntoa(bound.sin_addr)}:{ntohs(bound.sin_port)}")
 
 
 def AcceptClients() -> None:
@@ -201,8 +204,7 @@ def GetSymbolLot(smb: str) -> float:
     """The signed sum of the symbol's positions, in lots."""
     slot = 0.0
     for i in range(PositionsTotal()):
-        PositionSelectByTicket(PositionGetTicket(i))
-        if PositionGetString(POSITION_SYMBOL) != smb:
+        if not PositionSelectByTicket(PositionGetTicket(i)) or PositionGetString(POSITION_SYMBOL) != smb:  # A6
             continue
         lot = PositionGetDouble(POSITION_VOLUME)
         if PositionGetInteger(POSITION_TYPE) == POSITION_TYPE_SELL:

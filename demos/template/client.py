@@ -8,7 +8,7 @@ from __future__ import annotations
 from ctypes import sizeof
 from typing import Annotated
 
-from demos.template.protocol import MAX_BYTES, LayoutError, decode, port_problem
+from demos.template.protocol import FIELD, HEADER, MAX_BYTES, LayoutError, last_message, port_problem
 from demos.terminal import *
 from winsock import *
 
@@ -22,7 +22,7 @@ client = INVALID_SOCKET  # H4
 started = False  # S13
 
 
-def OnStart() -> None:  # noqa: C901, PLR0912, PLR0915 - one procedure in the listing
+def OnStart() -> None:  # noqa: C901, PLR0911, PLR0912, PLR0915 - one procedure in the listing
     """Connect, receive the message, save the template and apply it; every failure is reported and ends the script."""
     global client, started
     # initialize the library
@@ -43,20 +43,17 @@ def OnStart() -> None:  # noqa: C901, PLR0912, PLR0915 - one procedure in the li
     # connect to the server
     addrin = sockaddr_in()  # H1, H3
     addrin.sin_family = AF_INET
-    addrin.sin_addr.s_addr = inet_addr(Host)  # H5
+    addrin.sin_addr.s_addr = inet_addr(StringToCharArray(Host))  # H5
     addrin.sin_port = htons(Port)
     if addrin.sin_addr.s_addr == INADDR_NONE:  # S22
         Fail(2, f"invalid IPv4 address: {Host!r}; Host takes four numbers, as in 127.0.0.1")
         CloseClean()
         return
     ref = bytearray(addrin)  # H6
-    res = connect(client, ref, len(ref))
-    if res == SOCKET_ERROR:
-        err = WSAGetLastError()
-        if err != WSAEISCONN:
-            Fail(3, f"Connect to {Host}:{Port} failed error: " + WSAErrorDescript(err))
-            CloseClean()
-            return
+    if connect(client, ref, len(ref)) == SOCKET_ERROR:  # A7
+        Fail(3, f"Connect to {Host}:{Port} failed error: " + WSAErrorDescript(WSAGetLastError()))
+        CloseClean()
+        return
 
     # set to nonblocking mode
     if ioctlsocket(client, FIONBIO, u_long(1)) != NO_ERROR:
@@ -94,28 +91,36 @@ def OnStart() -> None:  # noqa: C901, PLR0912, PLR0915 - one procedure in the li
         return
     printf("receive %d bytes", len(rdata))
 
-    # take the symbol, the period and the template from the message
+    # check what was received
     try:
-        smb, tf, template = decode(bytes(rdata))  # T4, T5, T8, T9
+        message = last_message(bytes(rdata))  # T4, T5, T9
     except LayoutError as error:
         Fail(3, f"the server has sent {error}")
         return
+
+    # take the symbol and the period from the message
+    smb = CharArrayToString(message, 0, FIELD)  # T8
+    tf = CharArrayToString(message, FIELD, FIELD)  # T8
 
     # save the template file
     h = FileOpen("tcprecv.tpl", FILE_WRITE | FILE_SHARE_WRITE | FILE_BIN)
     if h == INVALID_HANDLE:
         Fail(4, "tcprecv.tpl cannot be written")
         return
-    FileWriteArray(h, template)
-    FileClose(h)
+    written = FileWriteArray(h, message, HEADER)
+    if not FileClose(h) or written != len(message) - HEADER:  # A6
+        Fail(4, "tcprecv.tpl cannot be written")
+        if not FileDelete("tcprecv.tpl"):
+            Print("-tcprecv.tpl is incomplete and cannot be deleted")
+        return
 
     # apply to the chart
-    if not ChartSetSymbolPeriod(0, smb, tf) or not ChartApplyTemplate(0, "\\Files\\tcprecv.tpl"):  # T5
+    if not ChartSetSymbolPeriod(0, smb, StringToInteger(tf)) or not ChartApplyTemplate(0, "\\Files\\tcprecv.tpl"):  # T5
         Fail(4, f"the template of {smb}, period {tf}, cannot be applied")
 
 
 def CloseClean() -> None:
-    """Close the socket and take back the start-up."""
+    """Close the socket; call WSACleanup if WSAStartup succeeded."""
     global client, started
     if client != INVALID_SOCKET:
         if shutdown(client, SD_BOTH) == SOCKET_ERROR:

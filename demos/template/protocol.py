@@ -2,9 +2,12 @@
 
 A message is the article's: 10 bytes of symbol, 10 bytes of period (the number of its PERIOD_*, in decimal digits), then
 the template file, UTF-16LE from its byte order mark on, and two zero bytes. A NUL ends each of the two fields; the
-bytes behind it are zero here and undefined in a message of the original server. A message has no length: it ends with
+bytes after it are zero here and undefined in a message of the original server. A message has no length: it ends with
 the connection. A receiver can tell a whole message from a cut one only by the two zero bytes, by the even length and
 by the closing tags of the template.
+
+The study programs server.py and client.py build and cut the messages themselves, as the article does, and take the
+checks from here. The products `chart_server` and `chart_client` use prepare(), encode() and decode().
 """
 
 from __future__ import annotations
@@ -55,12 +58,23 @@ def symbol_problem(symbol: str, codepage: int = CP_ACP) -> str | None:
     return None
 
 
+def check_template(file: bytes) -> None:
+    """Check that the bytes are a whole template, with or without the two zero bytes at the end.
+
+    Errors: LayoutError when they are not.
+    """
+    try:
+        parse(file)
+    except TemplateError as error:
+        raise LayoutError(f"not a template: {error}") from None
+
+
 def prepare(file: bytes, program: str) -> bytes:
     """A template file as it is sent: one blank in place of each ``program``, and two zero bytes at the end.
 
     Errors: LayoutError when the file is not a template.
     """
-    _check(file)
+    check_template(file)
     text = file.decode("utf-16-le", "surrogatepass").partition("\0")[0]
     return text.replace(program, " ").encode("utf-16-le", "surrogatepass") + _END
 
@@ -72,33 +86,34 @@ def encode(symbol: str, period: int, template: bytes, codepage: int = CP_ACP) ->
     return b"".join(field.ljust(FIELD, b"\0") for field in fields) + template
 
 
-def decode(data: bytes, codepage: int = CP_ACP) -> Layout:
-    """The newest layout among the bytes of one connection: the original server sends the older ones before it.
+def last_message(data: bytes, codepage: int = CP_ACP) -> bytes:
+    """The newest message among the bytes of one connection: the original server sends the older ones before it.
 
     Errors: LayoutError when there is none, or the last one is not whole.
     """
-    found: Layout | None = None
+    found = b""
     position = 0
     while position < len(data):
-        header, position = data[position : position + HEADER], position + HEADER
-        symbol, period = _fields(header, codepage)
+        begin, position = position, position + HEADER
+        _fields(data[begin:position], codepage)
         # The original server sends a header alone when it could not read its own file.
         if data[position : position + len(BOM)] != BOM:
             continue
-        end = _end_of(data, position)
-        found = Layout(symbol, period, data[position:end])
-        position = end
-    if found is None:
+        position = _end_of(data, position)
+        found = data[begin:position]
+    if not found:
         raise LayoutError("a header without a template" if data else "0 bytes: it has no template yet")
-    _check(found.template)
+    check_template(found[HEADER:])
     return found
 
 
-def _check(template: bytes) -> None:
-    try:
-        parse(template)
-    except TemplateError as error:
-        raise LayoutError(f"not a template: {error}") from None
+def decode(data: bytes, codepage: int = CP_ACP) -> Layout:
+    """The layout in the newest message among the bytes of one connection.
+
+    Errors: those of last_message().
+    """
+    message = last_message(data, codepage)
+    return Layout(*_fields(message[:HEADER], codepage), message[HEADER:])
 
 
 def _fields(header: bytes, codepage: int) -> tuple[str, int]:
@@ -115,7 +130,7 @@ def _fields(header: bytes, codepage: int) -> tuple[str, int]:
 
 
 def _end_of(data: bytes, begin: int) -> int:
-    """The index behind the template that begins at ``begin``."""
+    """The index after the template that begins at ``begin``."""
     end = begin
     while (end := data.find(_END, end)) >= 0:
         if (end - begin) % 2 == 0:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from ctypes import c_int, sizeof
 from typing import Annotated
 
-from demos.template.protocol import LayoutError, encode, listening_port_problem, prepare, symbol_problem
+from demos.template.protocol import FIELD, LayoutError, check_template, listening_port_problem, symbol_problem
 from demos.terminal import *
 from winsock import *
 
@@ -69,7 +69,10 @@ def OnTimer() -> None:  # noqa: C901, PLR0912 - one procedure in the listing; T2
     buf = bytearray()
     if iCnt > 0 and CreateTpl(buf):  # T6; T7: on failure keep the old message and try again at the next event
         iCnt = 0
-        tpl = encode(Symbol(), Period(), bytes(buf))  # T4, T8
+        # create the data for sending: the symbol, the period and the template itself
+        smb = StringToCharArray(Symbol()).ljust(FIELD, b"\0")  # T8
+        tf = StringToCharArray(IntegerToString(Period())).ljust(FIELD, b"\0")  # T8
+        tpl = smb + tf + bytes(buf)  # T4
         printf("Create TPL, %d bytes", len(tpl))
 
     if server == INVALID_SOCKET:
@@ -130,14 +133,14 @@ def StartServer(addr: str, port: int) -> None:  # over 40 lines: one procedure i
     # bind to address and port
     addrin = sockaddr_in()  # H1, H3
     addrin.sin_family = AF_INET
-    addrin.sin_addr.s_addr = inet_addr(addr)  # H5
+    addrin.sin_addr.s_addr = inet_addr(StringToCharArray(addr))  # H5
     addrin.sin_port = htons(port)
     if addrin.sin_addr.s_addr == INADDR_NONE:  # S22
         Fail(2, f"invalid IPv4 address: {addr!r}; Host takes four numbers, as in 127.0.0.1")
         return
     PrintOnce(f"try bind...{addr}:{port}")
     ref = bytearray(addrin)  # H6
-    if bind(server, ref, len(ref)) == SOCKET_ERROR:
+    if bind(server, ref, len(ref)) == SOCKET_ERROR:  # A7
         Fail(3, f"Bind to {addr}:{port} failed error: " + WSAErrorDescript(WSAGetLastError()))  # S21
         return
 
@@ -151,9 +154,12 @@ def StartServer(addr: str, port: int) -> None:  # over 40 lines: one procedure i
     if listen(server, SOMAXCONN) == SOCKET_ERROR:  # A2
         Fail(3, f"Listen on {addr}:{port} failed error: " + WSAErrorDescript(WSAGetLastError()))  # S21
         return
-    getsockname(server, ref, c_int(len(ref)))
+    if getsockname(server, ref, c_int(len(ref))) == SOCKET_ERROR:  # A5
+        Fail(3, "getsockname failed error: " + WSAErrorDescript(WSAGetLastError()))
+        return
     printed.clear()
-    Print(f"start server ok, {addr}:{ntohs(sockaddr_in.from_buffer(ref).sin_port)}")
+    bound = sockaddr_in.from_buffer_copy(ref)  # A5
+    Print(f"start server ok, {inet_ntoa(bound.sin_addr)}:{ntohs(bound.sin_port)}")
 
 
 def AcceptClient() -> int:
@@ -177,7 +183,7 @@ def AcceptClient() -> int:
 
 
 def CloseClean() -> None:
-    """Close all sockets and take back the start-up."""
+    """Close all sockets; call WSACleanup if WSAStartup succeeded."""
     global server, started
     if server != INVALID_SOCKET:
         closesocket(server)
@@ -206,11 +212,17 @@ def CreateTpl(abuf: bytearray) -> bool:
     try:
         with open(path, "rb") as file:
             rbuf = file.read()
-        # remove the EA name from the template
-        abuf[:] = prepare(rbuf, exname)
+        check_template(rbuf)
     except (OSError, LayoutError) as error:
         PrintOnce(f"-{name} cannot be read: {error}")  # T7
         return False
+
+    # remove the EA name from the template
+    a = rbuf.decode("utf-16-le", "surrogatepass").partition("\0")[0]
+    a = StringReplace(a, exname, " ")
+
+    # copy the file to a byte array (keeping Unicode)
+    abuf[:] = (a + "\0").encode("utf-16-le", "surrogatepass")
     return True
 
 

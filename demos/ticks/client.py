@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from demos.terminal import *
-from demos.ticks.protocol import encode, port_problem, tick_symbol_problem
+from demos.ticks.protocol import port_problem, tick_symbol_problem
 from winsock import *  # H2
 
 Host: Annotated[str, Input("IPv4 address of the server")] = "127.0.0.1"
@@ -22,7 +22,7 @@ def OnInit() -> int:
     # fill the structure for the server
     addrin = sockaddr_in()  # H3
     addrin.sin_family = AF_INET
-    addrin.sin_addr.s_addr = inet_addr(Host.encode("ascii", "replace"))  # H5
+    addrin.sin_addr.s_addr = inet_addr(StringToCharArray(Host))  # H5
     addrin.sin_port = htons(Port)
     if addrin.sin_addr.s_addr == INADDR_NONE:  # S22
         Fail(2, f"invalid IPv4 address: {Host!r}; Host takes four numbers, as in 127.0.0.1")
@@ -46,7 +46,8 @@ def OnTick() -> None:
     global client, started
     for _ in range(3):  # U4: at most send, create the socket again, send again
         if client != INVALID_SOCKET:  # if the socket is created, send
-            data = encode(Symbol(), SymbolInfoDouble(Symbol(), SYMBOL_BID), Digits())
+            bid = SymbolInfoDouble(Symbol(), SYMBOL_BID)
+            data = StringToCharArray(Symbol() + " " + DoubleToString(bid, Digits()))
             if sendto(client, data, len(data), 0, srvaddr, len(srvaddr)) != SOCKET_ERROR:
                 Print(f"send {Symbol()} tick to server")
                 return

@@ -6,6 +6,9 @@ the text is in an 8-bit code page. The symbol may contain blanks, so the last bl
 A datagram carries no number and no time. The product sender can add a mark of its own after the NUL (``--sequence``):
 ``#RUN NUMBER\\0``. RUN identifies one start of the sender (16 hexadecimal digits), NUMBER counts its ticks from 1, so a
 receiver can count the ticks that were lost. The article's server reads up to the first NUL and ignores the mark.
+
+The study programs server.py and client.py build and read the text themselves, as the article does, and take the checks
+from here. The products `tick_collector` and `tick_sender` use encode() and decode().
 """
 
 from __future__ import annotations
@@ -62,6 +65,12 @@ def tick_symbol_problem(symbol: str, codepage: int = CODEPAGE) -> str | None:
     except UnicodeEncodeError:
         return f"invalid symbol: {symbol!r} has characters that code page {codepage} lacks"
     return None
+
+
+def datagram_problem(datagram: bytes) -> str | None:
+    """Why a datagram is not a tick, with its first 60 characters, or None when it is a tick."""
+    tick = decode(datagram)
+    return f"{tick.reason}: '{tick.text[:60]}'" if isinstance(tick, InvalidDatagram) else None
 
 
 def encode(symbol: str, bid: float, digits: int, codepage: int = CODEPAGE, run: str = "", number: int = 0) -> bytes:

@@ -6,7 +6,7 @@ from ctypes import c_int, sizeof
 from typing import Annotated
 
 from demos.terminal import *
-from demos.ticks.protocol import MAX_DATAGRAM, InvalidDatagram, decode, listening_port_problem
+from demos.ticks.protocol import MAX_DATAGRAM, datagram_problem, listening_port_problem
 from winsock import *  # H2
 
 Host: Annotated[str, Input("IPv4 address to listen on; 0.0.0.0 for all network interfaces")] = "127.0.0.1"  # A1
@@ -37,11 +37,12 @@ def OnTimer() -> None:  # noqa: C901, PLR0912, PLR0915 - one procedure, as in th
         for _ in range(MAX_READS):  # U1 U2
             res = recvfrom(server, buf, MAX_DATAGRAM, 0, ref, c_int(len(ref)))
             if res >= 0:  # receive and show data
-                tick = decode(bytes(buf[:res]))
-                if isinstance(tick, InvalidDatagram):  # U6
-                    Print(f"-invalid datagram from client {AddressText(ref)}: {tick.reason}: '{tick.text[:60]}'")
+                data = bytes(buf[:res])
+                problem = datagram_problem(data)  # U6
+                if problem:
+                    Print(f"-invalid datagram from client {AddressText(ref)}: {problem}")  # U6
                 else:
-                    Print(f"receive tick from client {AddressText(ref)}: {tick.text}")  # U6
+                    Print(f"receive tick from client {AddressText(ref)}: ", CharArrayToString(data))  # U6
                 continue
             err = WSAGetLastError()
             if err == WSAEMSGSIZE:  # U3
@@ -71,17 +72,18 @@ def OnTimer() -> None:  # noqa: C901, PLR0912, PLR0915 - one procedure, as in th
         Print(f"try bind... {Host}:{Port}")
         addrin = sockaddr_in()  # H3
         addrin.sin_family = AF_INET
-        addrin.sin_addr.s_addr = inet_addr(Host.encode("ascii", "replace"))  # H5
+        addrin.sin_addr.s_addr = inet_addr(StringToCharArray(Host))  # H5
         addrin.sin_port = htons(Port)
         if addrin.sin_addr.s_addr == INADDR_NONE:  # S22
             Fail(2, f"invalid IPv4 address: {Host!r}; Host takes four numbers, as in 127.0.0.1")
             return
         ref = bytearray(addrin)  # H6
-        if bind(server, ref, len(ref)) == SOCKET_ERROR:  # H1
+        if bind(server, ref, len(ref)) == SOCKET_ERROR:  # H1 A7
             Fail(3, f"Bind to {Host}:{Port} failed error: {WSAErrorDescript(WSAGetLastError())}")  # S21
             return
-        if getsockname(server, ref, c_int(len(ref))) == SOCKET_ERROR:
-            Print(f"-getsockname failed error: {WSAErrorDescript(WSAGetLastError())}")
+        if getsockname(server, ref, c_int(len(ref))) == SOCKET_ERROR:  # A5
+            Fail(3, f"getsockname failed error: {WSAErrorDescript(WSAGetLastError())}")
+            return
 
         # set to nonblocking mode
         if ioctlsocket(server, FIONBIO, u_long(1)) != NO_ERROR:
@@ -89,7 +91,7 @@ def OnTimer() -> None:  # noqa: C901, PLR0912, PLR0915 - one procedure, as in th
             CloseClean()
             return
 
-        Print(f"start server ok, {AddressText(ref)}")
+        Print(f"start server ok, {AddressText(ref)}")  # A5
 
 
 def CloseClean() -> None:  # close and clear operation

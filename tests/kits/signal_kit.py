@@ -380,6 +380,20 @@ def failing_orders(
     return tried
 
 
+def two_positions() -> PaperAccount:
+    """An account with 0.10 lots of EURUSD, then 0.25 of GBPUSD."""
+    account = closed_after_test(PaperAccount())
+    account.trade(EURUSD, 10, QUOTES[0])
+    account.trade(GBPUSD, 25, QUOTES[1])
+    return account
+
+
+def unselectable(stage: Stage) -> None:
+    """Let the second position disappear while the program reads the positions: the first one stays selected."""
+    real = stage.program.PositionGetTicket
+    stage.program.PositionGetTicket = lambda index: real(index) if index == 0 else 0
+
+
 def lots(*volumes: str) -> bytes:
     """Messages that state these positions in EURUSD."""
     return b"".join(f"<<EURUSD|{volume}>>\0".encode() for volume in volumes)

@@ -63,7 +63,7 @@ PROGRAMS = {
 PAIRS = ("signal", "template", "ticks")
 
 # The numbers of the known defects: letter and highest number.
-DEFECTS = {"S": 27, "T": 13, "U": 6, "H": 6, "A": 4}
+DEFECTS = {"S": 27, "T": 13, "U": 6, "H": 6, "A": 7}
 
 
 class Block(NamedTuple):

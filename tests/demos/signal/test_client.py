@@ -23,6 +23,8 @@ from signal_kit import (
     server,
     server_leaves,
     successes,
+    two_positions,
+    unselectable,
 )
 from signal_kit import after as after_pieces
 from signal_kit import follow as follow_server
@@ -30,6 +32,7 @@ from signal_kit import follow as follow_server
 from demos.terminal.interfaces import SymbolSpec
 from winsock import (
     INVALID_SOCKET,
+    WSAEISCONN,
 )
 
 __all__ = ["server"]
@@ -65,6 +68,22 @@ def test_s6_text_outside_the_marks_is_dropped(server):
 def test_s6_an_unfinished_message_over_256_bytes_is_dropped(server):
     stage = after(b"<<EURUSD|0.10>>\0<<" + b"x" * 300, b"|1.00>>\0<<EURUSD|0.20>>\0", server=server)
     assert stage.position() == Decimal("0.20")
+    assert stage.errors() == []
+
+
+STREAM = b"<<" + b"x" * 300 + b"<<EURUSD|0.25>>\0"
+
+
+@pytest.mark.parametrize("cut", range(len(STREAM) + 1))
+def test_s6_a_message_behind_a_long_incomplete_one_is_executed_wherever_the_stream_is_cut(server, cut):
+    stage = after(STREAM[:cut], STREAM[cut:], server=server) if 0 < cut < len(STREAM) else after(STREAM, server=server)
+    assert stage.position() == Decimal("0.25")
+    assert stage.errors() == []
+
+
+def test_s6_a_message_behind_a_long_incomplete_one_is_executed_when_each_byte_arrives_alone(server):
+    stage = after(*(STREAM[at : at + 1] for at in range(len(STREAM))), server=server)
+    assert stage.position() == Decimal("0.25")
     assert stage.errors() == []
 
 
@@ -205,7 +224,9 @@ def test_s21_a_received_text_is_logged_once_and_in_part_when_it_is_long(server):
     assert max(map(len, received)) < 300
 
 
-@pytest.mark.parametrize("host", ["", "a\0b", "localhost", "no-such-host.invalid", "256.0.0.1", "::1", "bücher"])
+@pytest.mark.parametrize(
+    "host", ["", "a\0b", "localhost", "no-such-host.invalid", "256.0.0.1", "::1", "é", "ж", "\uff11.0.0.1", "\udcff"]
+)
 def test_s22_a_host_that_is_not_an_ipv4_address_is_one_line_of_error_and_exit_code_2(host):
     stage = Stage("signal_client", Host=host)
     seen = successes(stage)
@@ -220,6 +241,34 @@ def test_s23_minus_zero_is_zero(server):
     stage = after(b"<<EURUSD|-0.00>>\0", server=server)
     assert "nothing change" in stage.texts
     assert stage.record.of("deal") == []
+
+
+def test_a6_a_position_that_cannot_be_selected_is_not_counted(server):
+    stage = follow(server, account=two_positions())
+    unselectable(stage)
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        arrive(stage.peer, b"<<EURUSD|0.10>>\0", stage.program.client)
+        yield
+        close(stage.peer)
+
+    assert stage.play(script()) == 0
+    assert "nothing change" in stage.texts
+    assert stage.position() == Decimal("0.10")
+
+
+def test_a7_a_connect_that_fails_with_any_other_error_than_would_block_is_reported(server):
+    stage = follow(server)
+    stage.program.connect = fail(WSAEISCONN)
+
+    def script() -> Script:
+        yield
+
+    assert stage.play(script()) == 0
+    [error] = stage.errors()
+    assert error.startswith("-Connect failed error: (#10056)")
+    assert stage.program.client == INVALID_SOCKET
 
 
 def test_s24_an_unfinished_message_before_a_complete_one_is_dropped(server):

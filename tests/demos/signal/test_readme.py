@@ -27,7 +27,7 @@ LISTINGS = {
 }
 # Our own procedures, each with the errata that make it necessary.
 OURS = {"server": {"DiscardInput": {"S16", "S18"}}, "client": {"Connected": {"S12", "A4"}}}
-KNOWN = {f"S{n}" for n in range(1, 28)} | {f"H{n}" for n in range(1, 7)} | {f"A{n}" for n in range(1, 5)}
+KNOWN = {f"S{n}" for n in range(1, 28)} | {f"H{n}" for n in range(1, 7)} | {f"A{n}" for n in range(1, 8)}
 
 both = pytest.mark.parametrize("program", ["server", "client"])
 

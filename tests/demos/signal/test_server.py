@@ -18,9 +18,12 @@ from signal_kit import (
     forever,
     listening_port,
     lots,
+    port_of,
     read,
     read_all,
     successes,
+    two_positions,
+    unselectable,
 )
 from signal_kit import serve as serve_program
 
@@ -30,6 +33,7 @@ from winsock import (
     INVALID_SOCKET,
     SOCKET_ERROR,
     WSAECONNRESET,
+    WSAEISCONN,
     WSAEMFILE,
     WSAEWOULDBLOCK,
 )
@@ -102,7 +106,9 @@ def test_s19_a_new_client_makes_it_repeat_the_message_to_all_as_the_article_does
     close(*got)
 
 
-@pytest.mark.parametrize("host", ["", "a\0b", "localhost", "no-such-host.invalid", "256.0.0.1", "::1", "bücher"])
+@pytest.mark.parametrize(
+    "host", ["", "a\0b", "localhost", "no-such-host.invalid", "256.0.0.1", "::1", "é", "ж", "\uff11.0.0.1", "\udcff"]
+)
 def test_s22_a_host_that_is_not_an_ipv4_address_is_one_line_of_error_and_exit_code_2(host):
     stage = serve(Host=host)
     assert stage.play(forever()) == 2
@@ -180,6 +186,43 @@ def test_a_call_that_fails_at_the_start_is_retried_at_each_event(call):
 
     assert stage.play(script()) == 0
     assert seen == ["WSAStartup", "WSACleanup"] * 3
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1 x", "127.1"])
+def test_a5_the_log_shows_the_address_and_the_port_that_the_server_is_bound_to(host):
+    stage = serve(Host=host)
+
+    def script() -> Script:
+        yield
+        stage.port = port_of(stage.program.server)
+
+    assert stage.play(script()) == 0
+    assert f"start server ok, 127.0.0.1:{stage.port}" in stage.texts
+    assert stage.port > 0
+
+
+def test_a6_a_position_that_cannot_be_selected_is_not_counted():
+    stage = serve(account=two_positions())
+    unselectable(stage)
+    got: list[int] = []
+
+    def script() -> Script:
+        buy(stage, "0.10")
+        yield
+        got.append(dial(listening_port(stage)))
+        yield
+
+    stage.play(script())
+    assert read_all(got[0]) == lots("0.20")
+    close(*got)
+
+
+def test_a7_a_bind_that_fails_with_any_error_ends_the_program():
+    stage = serve()
+    stage.program.bind = fail(WSAEISCONN)
+    assert stage.play(forever()) == 3
+    [error] = stage.errors()
+    assert error.startswith("Bind to 127.0.0.1:0 failed error: (#10056)")
 
 
 def test_a1_it_listens_on_loopback_by_default():

@@ -21,12 +21,16 @@ from tpl_kit import (
 
 from demos.template.protocol import decode
 from demos.terminal.charts import layout, operations
+from demos.terminal.interfaces import SymbolSpec
 from winsock import (
     AF_INET,
     INADDR_LOOPBACK,
     INVALID_SOCKET,
     SD_SEND,
     SOCKET_ERROR,
+    WSAECONNRESET,
+    WSAEISCONN,
+    WSAEMFILE,
     WSAENOBUFS,
     WSAEWOULDBLOCK,
     WSASetLastError,
@@ -102,6 +106,34 @@ def test_t13_the_programs_own_name_is_removed_from_the_template_once_where_ex5_f
     assert ".ex5" not in text
     saved = (tmp_path / "Profiles" / "Templates" / "tcpsend.tpl").read_bytes()
     assert text_of(saved).count(f"{program}.ex5") == 1
+
+
+def test_the_text_of_the_template_ends_at_its_first_nul(tmp_path):
+    stage = study(tmp_path)
+    real = stage.program.ChartSaveTemplate
+
+    def save(chart: int, name: str) -> bool:
+        done: bool = real(chart, name)
+        with (tmp_path / "Profiles" / "Templates" / name).open("ab") as file:
+            file.write(b"\0\0")
+        return done
+
+    stage.program.ChartSaveTemplate = save
+
+    def script() -> Script:
+        yield from listening(stage)
+        yield from download(stage)
+
+    assert stage.play(script()) == 0
+    assert text_of(stage.got[20:]).endswith("</chart>\r\n\0")
+    assert text_of(stage.got[20:]).count("\0") == 1
+
+
+def test_t8_a_symbol_that_does_not_fit_into_its_field_is_one_line_of_error_and_exit_code_2(tmp_path):
+    stage = study(tmp_path, symbols=[SymbolSpec("EURUSD.pro")])
+    assert stage.play(forever()) == 2
+    [error] = stage.errors()
+    assert "cannot carry the symbol 'EURUSD.pro': it has 10 bytes" in error
 
 
 def test_the_timer_has_a_period_of_one_second(tmp_path):
@@ -333,6 +365,35 @@ def test_t3_a_client_whose_mode_cannot_be_set_is_closed(tmp_path):
     assert stage.got == stage.program.tpl
 
 
+@pytest.mark.parametrize("code", [WSAECONNRESET, WSAEMFILE])
+def test_t12_an_accept_error_closes_neither_the_listener_nor_a_client(tmp_path, code):
+    stage = study(tmp_path)
+    large(stage, 10_000)
+    full = Full(stage)
+
+    def script() -> Script:
+        yield from listening(stage)
+        server = stage.program.server
+        waiting = dial(stage.port)
+        yield from until(lambda: stage.program.conns)
+        held = open_sockets(stage)
+        fail_calls(stage, "accept", *[code] * 2, result=INVALID_SOCKET)
+        yield
+        yield
+        assert stage.program.server == server
+        assert open_sockets(stage) == held
+        full.room = 100_000
+        yield from read_to_end(stage, waiting)
+        assert stage.got == stage.program.tpl
+        yield from download(stage)
+        assert stage.program.server == server
+
+    assert stage.play(script()) == 0
+    assert stage.got == stage.program.tpl
+    [error] = stage.errors()
+    assert error.startswith(f"-Accept failed with error: (#{code})")
+
+
 def test_s21_a_port_in_use_is_one_line_of_error_and_exit_code_3(tmp_path):
     other = listener()
     port = port_of(other)
@@ -357,17 +418,40 @@ def test_s22_an_address_of_another_machine_is_refused_with_exit_code_3(tmp_path)
 
 
 @pytest.mark.parametrize(("call", "step"), [("bind", "Bind to"), ("listen", "Listen on")])
-def test_s21_an_address_that_cannot_be_used_is_one_line_of_error_and_exit_code_3(tmp_path, call, step):
+@pytest.mark.parametrize("code", [WSAENOBUFS, WSAEISCONN])
+def test_s21_an_address_that_cannot_be_used_is_one_line_of_error_and_exit_code_3(tmp_path, call, step, code):
     stage = study(tmp_path)
     seen = successes(stage)
-    fail_calls(stage, call, WSAENOBUFS)
+    fail_calls(stage, call, code)
     assert stage.play(forever()) == 3
     [error] = stage.errors()
-    assert error.startswith(f"{step} 127.0.0.1:0 failed error: (#{WSAENOBUFS})")
+    assert error.startswith(f"{step} 127.0.0.1:0 failed error: (#{code})")
     assert seen == ["WSAStartup", "WSACleanup"]
 
 
-@pytest.mark.parametrize("host", ["localhost", "", "1.2.3.4.5"])
+def test_a5_a_port_that_cannot_be_read_is_one_line_of_error_and_exit_code_3(tmp_path):
+    stage = study(tmp_path)
+    fail_calls(stage, "getsockname", WSAENOBUFS)
+    assert stage.play(forever()) == 3
+    [error] = stage.errors()
+    assert error.startswith(f"getsockname failed error: (#{WSAENOBUFS})")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1 x", "127.1"])
+def test_a5_the_log_shows_the_address_and_the_port_that_the_server_is_bound_to(tmp_path, host):
+    stage = study(tmp_path, Host=host)
+    ports = []
+
+    def script() -> Script:
+        yield from listening(stage)
+        ports.append(stage.port)
+
+    assert stage.play(script()) == 0
+    assert ports[0] > 0
+    assert f"start server ok, 127.0.0.1:{ports[0]}" in stage.texts
+
+
+@pytest.mark.parametrize("host", ["localhost", "", "1.2.3.4.5", "é", "ж", "\uff11.0.0.1", "\udcff"])
 def test_s22_a_host_that_is_not_an_ipv4_address_is_one_line_of_error_and_exit_code_2(tmp_path, host):
     stage = study(tmp_path, Host=host)
     assert stage.play(forever()) == 2

@@ -58,7 +58,7 @@ def test_u4_a_tick_that_cannot_be_sent_is_logged_and_the_next_one_is_sent(receiv
     assert stage.play(script()) == 0
 
 
-@pytest.mark.parametrize("host", ["localhost", "::1", "", "ж", "255.255.255.255"])
+@pytest.mark.parametrize("host", ["localhost", "::1", "", "é", "ж", "\uff11.0.0.1", "\udcff", "255.255.255.255"])
 def test_s22_a_host_that_is_not_an_ipv4_address_is_one_line_of_error_and_exit_code_2(receiver, host):
     stage = sending(port_of(receiver), Host=host)
     starts = successes(stage)

@@ -11,6 +11,7 @@ from demos.ticks.protocol import (
     MAX_DATAGRAM,
     InvalidDatagram,
     Quote,
+    datagram_problem,
     decode,
     encode,
     listening_port_problem,
@@ -87,6 +88,11 @@ def test_an_invalid_datagram_is_reported_with_the_reason(datagram, reason):
     invalid = decode(datagram, 1252)
     assert isinstance(invalid, InvalidDatagram)
     assert invalid.reason == reason
+    assert datagram_problem(datagram) == f"{reason}: '{invalid.text[:60]}'"
+
+
+def test_a_tick_has_no_problem():
+    assert datagram_problem(b"Volatility 75 Index 123456.78\0") is None
 
 
 def test_bytes_outside_the_code_page_are_shown_in_hexadecimal():

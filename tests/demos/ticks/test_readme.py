@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import builtins
+import importlib
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +12,7 @@ from typing import NamedTuple
 import pytest
 from terminal_kit import ROOT
 
+import winsock
 from demos.ticks.protocol import decode, encode
 
 FOLDER = ROOT / "demos" / "ticks"
@@ -116,6 +119,30 @@ def test_a_program_imports_only_the_terminal_winsock_and_the_protocol(program):
             imported.add(node.module)
     assert imported <= ALLOWED_IMPORTS
     assert {"demos.terminal", "winsock"} <= imported
+
+
+@pytest.mark.parametrize(
+    ("program", "names"),
+    [
+        ("server", {"SOCK_DGRAM", "IPPROTO_UDP", "recvfrom", "WSAErrorDescript", "WSAEWOULDBLOCK"}),
+        ("client", {"SOCK_DGRAM", "IPPROTO_UDP", "sendto", "WSAErrorDescript", "WSAEWOULDBLOCK"}),
+    ],
+)
+def test_h2_the_names_that_the_article_s_header_lacks_come_from_winsock(program, names):
+    tree = ast.parse(path_of(program).read_text(encoding="utf-8"))
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    assert names <= used
+    module = importlib.import_module(f"demos.ticks.{program}")
+    assert all(getattr(module, name) is getattr(winsock, name) for name in names)
+    # No name of the program is undefined.
+    assert all(hasattr(module, name) or hasattr(builtins, name) for name in used - local_names(tree))
+
+
+def local_names(tree: ast.AST) -> set[str]:
+    """The names that are assigned anywhere in the program, and its parameters."""
+    nodes = list(ast.walk(tree))
+    assigned = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    return assigned | {node.arg for node in nodes if isinstance(node, ast.arg)}
 
 
 @programs

@@ -12,6 +12,7 @@ from winsock import (
     INADDR_LOOPBACK,
     INVALID_SOCKET,
     SOCKET_ERROR,
+    WSAEISCONN,
     WSAEMFILE,
     WSAENETDOWN,
     WSAENOBUFS,
@@ -100,6 +101,22 @@ def test_u1_one_event_reads_at_most_its_limit_and_the_next_continues():
             assert len(receives(stage)) == count
 
     assert stage.play(script()) == 0
+
+
+def test_u2_each_event_reads_all_that_waits_so_the_queue_has_room_and_no_tick_is_lost():
+    stage = listening()
+
+    def script() -> Script:
+        yield
+        sender = peer()
+        for start in range(0, 600, 100):
+            send_to(stage, sender, *(b"EURUSD 1.%05d\0" % number for number in range(start, start + 100)))
+            yield
+            assert nothing_to_receive(stage.program.server)
+            assert len(receives(stage)) == start + 100
+
+    assert stage.play(script()) == 0
+    assert [text.rpartition(" ")[2] for text in receives(stage)] == [f"1.{number:05}" for number in range(600)]
 
 
 @pytest.mark.parametrize("size", [MAX_DATAGRAM + 1, 5000])
@@ -199,22 +216,38 @@ def test_a_start_that_fails_is_cleaned_up_and_tried_again_at_the_next_event(call
     assert starts in ([], ["WSAStartup", "WSACleanup"] * 2)
 
 
-def test_a_port_that_cannot_be_read_is_only_an_error_line():
+def test_a5_a_port_that_cannot_be_read_is_one_line_of_error_and_exit_code_3():
     stage = listening()
+    starts = successes(stage)
     fail_calls(stage, "getsockname", WSAENOBUFS)
+    assert stage.play(one_event()) == 3
+    [error] = stage.errors()
+    assert error.startswith("getsockname failed error: (#10055)")
+    assert starts == ["WSAStartup", "WSACleanup"]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1 x", "127.1"])
+def test_a5_the_log_shows_the_address_and_the_port_that_the_server_is_bound_to(host):
+    stage = listening(Host=host)
 
     def script() -> Script:
         yield
-        send_to(stage, peer(), b"EURUSD 1.1\0")
-        yield
-        assert receives(stage)
+        stage.port = port_of(stage.program.server)
 
     assert stage.play(script()) == 0
+    assert f"start server ok, 127.0.0.1:{stage.port}" in stage.texts
+    assert stage.port > 0
+
+
+def test_a7_a_bind_that_fails_with_any_error_ends_the_program():
+    stage = listening()
+    fail_calls(stage, "bind", WSAEISCONN)
+    assert stage.play(one_event()) == 3
     [error] = stage.errors()
-    assert error.startswith("-getsockname failed error: (#10055)")
+    assert error.startswith("Bind to 127.0.0.1:0 failed error: (#10056)")
 
 
-@pytest.mark.parametrize("host", ["localhost", "::1", "", "ж", "255.255.255.255"])
+@pytest.mark.parametrize("host", ["localhost", "::1", "", "é", "ж", "\uff11.0.0.1", "\udcff", "255.255.255.255"])
 def test_s22_a_host_that_is_not_an_ipv4_address_is_one_line_and_exit_code_2(host):
     stage = listening(Host=host)
     starts = successes(stage)
