@@ -23,8 +23,8 @@ def GetSymbolLot(smb: str) -> float:
     """The signed sum of the symbol's positions, in lots of two digits."""
     slot = 0.0
     for i in range(PositionsTotal()):
-        PositionSelectByTicket(PositionGetTicket(i))
-        if PositionGetString(POSITION_SYMBOL) != smb:
+        # A position that was closed meanwhile cannot be selected; the one before would count twice.
+        if not PositionSelectByTicket(PositionGetTicket(i)) or PositionGetString(POSITION_SYMBOL) != smb:
             continue
         lot = PositionGetDouble(POSITION_VOLUME)
         slot += -lot if PositionGetInteger(POSITION_TYPE) == POSITION_TYPE_SELL else lot
@@ -36,8 +36,7 @@ def SymbolPositions(smb: str) -> list[tuple[int, Decimal]]:
     found = []
     for i in range(PositionsTotal()):
         ticket = PositionGetTicket(i)
-        PositionSelectByTicket(ticket)
-        if PositionGetString(POSITION_SYMBOL) == smb:
+        if PositionSelectByTicket(ticket) and PositionGetString(POSITION_SYMBOL) == smb:
             # The shortest decimal of a double is the number that the terminal means.
             lots = Decimal(repr(PositionGetDouble(POSITION_VOLUME)))
             found.append((ticket, -lots if PositionGetInteger(POSITION_TYPE) == POSITION_TYPE_SELL else lots))
