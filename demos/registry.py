@@ -30,7 +30,7 @@ class Kind(Enum):
 
 
 class Entry(NamedTuple):
-    """A program: its file below demos/, its kind, and the groups of terminal commands that its --help shows.
+    """A program: its file below demos/, its kind, and the groups of commands that its terminal accepts.
 
     ``product`` names the product program that has the inputs of a study program, and more.
     """

@@ -1,4 +1,4 @@
-"""``python -m demos tick_clients``: one terminal with a tick client on a chart of each of several symbols."""
+"""``python -m demos tick_clients``: one terminal with a tick sender on a chart of each of several symbols."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def add_parser(subparsers: option_types.SubParsers) -> None:
         "tick_clients",
         help="run a tick sender for each of several symbols",
         description="Run one tick_sender for each symbol, all in one process with one market. The command `quit` on "
-        "standard input ends them.",
+        "standard input ends them all.",
         allow_abbrev=False,
     )
     parser.add_argument("--Host", default="127.0.0.1", metavar="NAME", help="the server (default: %(default)s)")
@@ -53,7 +53,7 @@ def add_parser(subparsers: option_types.SubParsers) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Run the clients until they are stopped; returns the exit code."""
+    """Run the senders until they are stopped; returns the exit code."""
     try:
         return _run(args)
     except TerminalError as error:
@@ -75,7 +75,9 @@ def _run(args: argparse.Namespace) -> int:
         account = stack.enter_context(closing(PaperAccount()))
         events = stack.enter_context(closing(EventFile(clock, args.events))) if args.events else None
         log = Log(clock, sys.stderr)
-        terminal = Terminal(clock, _market(args), account, log, events=events, timer_ms=args.timer_ms)
+        terminal = Terminal(
+            clock, _market(args), account, log, events=events, timer_ms=args.timer_ms, command_groups=()
+        )
         for symbol in args.symbols:
             terminal.attach(program, symbol, inputs=inputs)
         stack.enter_context(stopped_by_signals(terminal.stop))

@@ -11,7 +11,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from demos.launcher.command_help import ALL_GROUPS
 from demos.launcher.final_line import write_final_line
 from demos.launcher.interrupts import INTERRUPTED, stopped_by_signals
 from demos.launcher.market_options import check_source, chosen_seed, source_file
@@ -49,7 +48,7 @@ from demos.terminal.runtime.programs import (
     load_program,
     set_inputs,
 )
-from demos.terminal.terminal import Terminal
+from demos.terminal.terminal import COMMAND_GROUPS, Terminal
 
 
 def add_parser(subparsers: SubParsers) -> None:
@@ -83,15 +82,17 @@ def main(args: argparse.Namespace) -> int:
         if entry is None:
             # A file can import the modules next to it, as when Python runs it.
             sys.path.append(str(program.path.parent))
+        # A file is not registered: it gets all commands.
+        command_groups = entry.commands if entry else tuple(COMMAND_GROUPS)
         module = load_program(program)
         try:
-            add_options(parser, program, input_variables(module), entry.commands if entry else ALL_GROUPS)
+            add_options(parser, program, input_variables(module), command_groups)
             options = _parse(parser, args.program, args.arguments)
             inputs = given_inputs(options)
             set_inputs(module, inputs)
         finally:
             forget_program(module)
-        return _run(program, inputs, options)
+        return _run(program, inputs, options, command_groups)
     except ImportError as error:
         parser.error(f"{args.program} cannot be imported: {error}")
     except ProgramError as error:
@@ -112,7 +113,9 @@ def _parse(parser: argparse.ArgumentParser, program: str, arguments: Sequence[st
     return options
 
 
-def _run(program: Program, inputs: dict[str, object], options: argparse.Namespace) -> int:
+def _run(
+    program: Program, inputs: dict[str, object], options: argparse.Namespace, command_groups: Sequence[str]
+) -> int:
     clock = RealClock()
     log = Log(clock, sys.stderr)
     trouble = drawing.problem() if options.picture else None
@@ -134,6 +137,7 @@ def _run(program: Program, inputs: dict[str, object], options: argparse.Namespac
             data=DataFolder(Path(data)),
             timer_ms=options.timer_ms,
             answer=_answer,
+            command_groups=command_groups,
         )
         chart = terminal.attach(program, symbol, period, inputs)
         for tick in sources.past:

@@ -105,7 +105,7 @@ class EventLoop:
         (self._early_sources if early else self._sources).append(source)
 
     def post_command(self, line: str) -> None:
-        """Have a command executed in the loop's thread. Blocks while a thousand others wait."""
+        """Have a command executed in the loop's thread. Blocks while 1,000 commands are queued."""
         self._posted.put(line)
         self.clock.wake()
 

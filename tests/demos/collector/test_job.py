@@ -202,8 +202,8 @@ def test_bad_options_are_exit_code_2(arguments):
 
 
 def test_the_clients_terminal_ends_with_its_commands_and_with_bad_files(tmp_path):
-    done = demos("tick_clients", "--Port", 9, "EURUSD", input="quit\n")
-    assert done.returncode == 0
+    done = demos("tick_clients", "--Port", 9, "EURUSD", input="buy 0.1\nquit\n")
+    assert (done.returncode, done.stdout) == (0, "error: unknown command 'buy'; help lists the commands\n")
     assert "tick_sender[EURUSD,H1] info OnDeinit" in done.stderr
     done = demos("tick_clients", "--bars", tmp_path / "nowhere.tsv", "EURUSD")
     assert done.returncode == 4
@@ -213,7 +213,7 @@ def test_the_clients_terminal_ends_with_its_commands_and_with_bad_files(tmp_path
 
 
 def received(line: str) -> int:
-    """How many ticks a line of the server's log tells of."""
+    """How many ticks a line of the server's log reports."""
     match = re.search(r" receive (?:tick|(\d+) ticks) from ", line)
     return int(match[1] or 1) if match else 0
 

@@ -293,6 +293,25 @@ def test_help_shows_only_the_commands_that_apply_to_the_program(program, command
     assert not others & shown
 
 
+@pytest.mark.parametrize("program", ["chart_server", "provider", "signal_server", "tick_server"])
+def test_a_running_program_accepts_exactly_the_commands_that_its_help_option_shows(program, capsys):
+    with pytest.raises(SystemExit):
+        main(["run", program, "--help"])
+    _, _, after = capsys.readouterr().out.partition("commands on standard input, one on each line:\n")
+    shown = after.partition("example:")[0].split()
+    others = [name for name in ("buy", "chart") if name not in shown]
+    done = demos(
+        "run", program, "--Port", 0, "--seed", 1, "--speed", "max", "--duration", 3,
+        input="".join(f"{command}\n" for command in ("help", *others, "quit")),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    answers = done.stdout.splitlines()
+    errors = [f"error: unknown command '{name}'; help lists the commands" for name in others]
+    lines = answers[: len(answers) - len(errors)]
+    assert " ".join(lines).split() == shown
+    assert answers[len(lines) :] == errors
+
+
 STUDY = """\
 from typing import Annotated
 from demos.terminal import Input
