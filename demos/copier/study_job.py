@@ -44,6 +44,7 @@ class StudyTally(Tally):
 
     def __init__(self, clients: Sequence[str]) -> None:
         super().__init__(clients)
+        self.quoted = False
         self._uncopied: dict[str, deque[tuple[int, str]]] = {name: deque() for name in clients}
 
     def take_line(self, name: str, text: str) -> None:
@@ -55,6 +56,7 @@ class StudyTally(Tally):
 
     def take(self, name: str, event: Mapping[str, Any]) -> None:
         """Take an event of the server's or a client's terminal."""
+        self.quoted = self.quoted or (name == SERVER and event["kind"] == "quoted")
         if event["kind"] != "deal":
             return
         self.positions[name][event["symbol"]] = event["position"]
@@ -110,7 +112,7 @@ class CommandTrader:
         return f"{'buy' if difference > 0 else 'sell'} {abs(difference):.2f}"
 
     def forget_command(self) -> None:
-        """The last command was refused, as before the first tick: the next one need not wait for it."""
+        """The last command was refused, as by a restarted server without a quote: the next one need not wait for it."""
         self._wanted = None
 
 
@@ -138,11 +140,12 @@ class StudySignalJob(SignalJob):
         return []
 
     def trade(self, runner: Runner) -> None:
-        """Send commands, as often as the product's strategy trades."""
+        """Send commands from the first quote on, as often as the product's strategy trades."""
         speed = speed_from_text(self.options.speed).per_second
         interval = self.options.every / speed if speed else _INTERVAL
         duration = self.options.duration
         end = math.inf if duration is None else runner.clock.monotonic() + duration
+        runner.wait_until(lambda: self.tally.quoted, end - runner.clock.monotonic())
         while not runner.stopping and runner.clock.monotonic() < end and not self._is_over():
             command = self.trader.next_command(self._position())
             if command:

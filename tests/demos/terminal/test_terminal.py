@@ -327,10 +327,10 @@ def test_a_terminal_without_timers_and_ticks_waits_without_a_limit(tmp_path):
         bench.run()
 
 
-def test_deals_and_calls_of_Event_are_recorded_as_json_lines(tmp_path):
+def test_the_first_quote_deals_and_calls_of_Event_are_recorded_as_json_lines(tmp_path):
     path = tmp_path / "events.jsonl"
     events = EventFile(ManualClock(), path)
-    bench = Bench(tmp_path, ticks(100_000), events=events)
+    bench = Bench(tmp_path, ticks(100_000, 100_001), events=events)
     bench.attach("""
     def OnTick():
         Event("mine", text="é", count=3)
@@ -338,7 +338,8 @@ def test_deals_and_calls_of_Event_are_recorded_as_json_lines(tmp_path):
     """)
     bench.run(1)
     events.close()
-    first, second = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
+    quoted, first, second = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
+    assert quoted == {"t": 1_000_000_000_000, "kind": "quoted", "symbol": "EURUSD"}
     assert first == {"t": 1_000_000_000_000, "kind": "mine", "text": "é", "count": 3}
     assert second == {
         "t": 1_000_000_000_000,
