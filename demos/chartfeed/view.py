@@ -10,11 +10,11 @@ from demos.launcher.timeline import lag_summary, lag_text
 from demos.launcher.views import Process, Tables, process_cells, process_table
 
 
-def tables(tally: Tally, provider: str, processes: Sequence[Process], state: str) -> Tables:
+def tables(tally: Tally, server: str, processes: Sequence[Process], state: str) -> Tables:
     """Each process with its templates and their lag."""
     table = process_table(f"tpl: {state}; the last template has {tally.bytes} bytes", ("templates", "lag"))
     for process in processes:
-        if process.name == provider:
+        if process.name == server:
             table.add_row(*process_cells(process), f"{tally.made} made", "")
         else:
             table.add_row(*process_cells(process), f"{tally.applied} applied", lag_text(lag_summary(tally.lags)))
