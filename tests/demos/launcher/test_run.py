@@ -470,6 +470,20 @@ def test_when_nobody_reads_the_answers_the_program_ends_with_code_4():
     assert "Traceback" not in rest
 
 
+@pytest.mark.parametrize(
+    "arguments", [("list",), ("--help",), ("run", "--help"), ("run", "copier", "--help"), ("signal", "-h")]
+)
+def test_when_nobody_reads_a_list_or_a_help_text_the_command_ends_silently(arguments):
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        with child(*arguments, stdout=writing) as process:
+            process.stdin.close()
+            assert (process.stderr.read(), process.wait()) == ("", 0)
+    finally:
+        os.close(writing)
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has /dev/full")
 @pytest.mark.parametrize(
     "arguments",
