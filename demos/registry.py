@@ -1,6 +1,6 @@
 """Every program and every subcommand of ``python -m demos``, by name.
 
-A new program gets one line here. A module is imported only when its command is used.
+A new program gets one line here, in any place. A module is imported only when its command is used.
 """
 
 from __future__ import annotations
