@@ -18,7 +18,7 @@ from typing import Any
 from demos.copier.job import CLIENTS, SignalJob, account_positions
 from demos.copier.tally import SERVER, Client, Tally
 from demos.launcher.children import Child
-from demos.launcher.log_lines import CONNECTED, listening_port
+from demos.launcher.log_lines import CONNECTED, FIRST_TICK, listening_port
 from demos.launcher.market_options import chosen_seed
 from demos.launcher.runner import Runner
 from demos.terminal.paper.market import speed_from_text
@@ -44,7 +44,6 @@ class StudyTally(Tally):
 
     def __init__(self, clients: Sequence[str]) -> None:
         super().__init__(clients)
-        self.quoted = False
         self._uncopied: dict[str, deque[tuple[int, str]]] = {name: deque() for name in clients}
 
     def take_line(self, name: str, text: str) -> None:
@@ -56,7 +55,6 @@ class StudyTally(Tally):
 
     def take(self, name: str, event: Mapping[str, Any]) -> None:
         """Take an event of the server's or a client's terminal."""
-        self.quoted = self.quoted or (name == SERVER and event["kind"] == "quoted")
         if event["kind"] != "deal":
             return
         self.positions[name][event["symbol"]] = event["position"]
@@ -125,6 +123,7 @@ class StudySignalJob(SignalJob):
     def __init__(self, options: Any) -> None:
         super().__init__(options)
         self.tally: StudyTally = StudyTally(CLIENTS)
+        self.ticks_begun = False
 
     def prepare(self, folder: Path, stack: ExitStack) -> None:
         """See Job."""
@@ -145,7 +144,7 @@ class StudySignalJob(SignalJob):
         interval = self.options.every / speed if speed else _INTERVAL
         duration = self.options.duration
         end = math.inf if duration is None else runner.clock.monotonic() + duration
-        runner.wait_until(lambda: self.tally.quoted, end - runner.clock.monotonic())
+        runner.wait_until(lambda: self.ticks_begun, end - runner.clock.monotonic())
         while not runner.stopping and runner.clock.monotonic() < end and not self._is_over():
             command = self.trader.next_command(self._position())
             if command:
@@ -160,6 +159,8 @@ class StudySignalJob(SignalJob):
         """See Job."""
         super().take_line(child, text)
         self.tally.take_line(child.name, text)
+        if child.name == SERVER and text.endswith(FIRST_TICK):
+            self.ticks_begun = True
         if child.name == SERVER and text.startswith("error: "):
             self.trader.forget_command()
         if CONNECTED in text or listening_port(text):

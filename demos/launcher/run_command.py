@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from demos.launcher.final_line import write_final_line
 from demos.launcher.interrupts import INTERRUPTED, stopped_by_signals
+from demos.launcher.log_lines import FIRST_TICK
 from demos.launcher.market_options import check_source, chosen_seed, source_file
 from demos.launcher.mt5_options import mt5_settings, terminal_problem
 from demos.launcher.option_types import Lots, SubParsers
@@ -176,7 +177,10 @@ def _sources(options: argparse.Namespace, stack: ExitStack, clock: Clock, log: L
     replay, past, description = _market(options)
     paper = stack.enter_context(closing(PaperAccount(options.account)))
     paper.check(replay.symbols()[_chart(options)[0]])
-    return _Sources(HeldMarket(replay, options.hold) if options.hold else replay, paper, past, description)
+    replayed: Market = replay
+    if options.hold:
+        replayed = HeldMarket(replay, options.hold, lambda: log.write("terminal", "info", "market", FIRST_TICK))
+    return _Sources(replayed, paper, past, description)
 
 
 def _market(options: argparse.Namespace) -> tuple[ReplayMarket, Iterator[Tick], str]:

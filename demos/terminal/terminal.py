@@ -134,12 +134,7 @@ class Terminal:
             self._events.record(kind, fields)
 
     def take_quote(self, tick: Tick) -> None:
-        """Store a quote in the quotes and the history, without an event for any program.
-
-        A symbol's first quote is recorded for other programs: from then on the symbol can be traded.
-        """
-        if tick.symbol not in self.quotes:
-            self.record("quoted", {"symbol": tick.symbol})
+        """Store a quote in the quotes and the history, without an event for any program."""
         self.quotes[tick.symbol] = tick
         self.last_tick = tick
         self.history.take(tick)

@@ -207,7 +207,18 @@ def test_a_program_whose_OnInit_fails_is_removed(tmp_path, returned, code):
     """)
     assert bench.run(10) == code
     assert bench.texts()[1:] == ["deinit 8"]
-    assert "probe[EURUSD,H1] error OnInit initialisation failed with code " in bench.log[0]
+    assert bench.log[0] == f"probe[EURUSD,H1] error OnInit OnInit returned {returned}"
+
+
+def test_a_program_that_has_logged_why_its_OnInit_failed_gets_no_second_error_line(tmp_path):
+    bench = Bench(tmp_path, ticks(1, 2, 3))
+    bench.attach("""
+    def OnInit():
+        Print("-no such symbol")
+        return INIT_PARAMETERS_INCORRECT
+    """)
+    assert bench.run(10) == 2
+    assert bench.log == ["probe[EURUSD,H1] error OnInit -no such symbol"]
 
 
 @pytest.mark.parametrize("event", ["OnInit", "OnTick", "OnTimer"])
@@ -327,10 +338,10 @@ def test_a_terminal_without_timers_and_ticks_waits_without_a_limit(tmp_path):
         bench.run()
 
 
-def test_the_first_quote_deals_and_calls_of_Event_are_recorded_as_json_lines(tmp_path):
+def test_deals_and_calls_of_Event_are_recorded_as_json_lines(tmp_path):
     path = tmp_path / "events.jsonl"
     events = EventFile(ManualClock(), path)
-    bench = Bench(tmp_path, ticks(100_000, 100_001), events=events)
+    bench = Bench(tmp_path, ticks(100_000), events=events)
     bench.attach("""
     def OnTick():
         Event("mine", text="é", count=3)
@@ -338,8 +349,7 @@ def test_the_first_quote_deals_and_calls_of_Event_are_recorded_as_json_lines(tmp
     """)
     bench.run(1)
     events.close()
-    quoted, first, second = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
-    assert quoted == {"t": 1_000_000_000_000, "kind": "quoted", "symbol": "EURUSD"}
+    first, second = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
     assert first == {"t": 1_000_000_000_000, "kind": "mine", "text": "é", "count": 3}
     assert second == {
         "t": 1_000_000_000_000,
