@@ -226,7 +226,7 @@ def _enter(client: Connection, state: State) -> None:
 
 
 def _elapsed(client: Connection) -> int:
-    """Milliseconds in this state, or since the last progress."""
+    """Milliseconds in this state, or since bytes were last sent."""
     return GetTickCount64() - client.since
 
 

@@ -12,6 +12,7 @@ from demos.collector.job_symbols import digits_of
 from demos.launcher import market_options, option_types
 from demos.launcher.final_line import write_final_line
 from demos.launcher.interrupts import INTERRUPTED, stopped_by_signals
+from demos.launcher.views import counted
 from demos.registry import find_program
 from demos.terminal.interfaces import ProgramError, SymbolSpec, TerminalError, Tick
 from demos.terminal.paper.account import PaperAccount
@@ -81,7 +82,7 @@ def _run(args: argparse.Namespace) -> int:
         for symbol in args.symbols:
             terminal.attach(program, symbol, inputs=inputs)
         stack.enter_context(stopped_by_signals(terminal.stop))
-        log.write("terminal", "info", "market", f"{len(args.symbols)} charts")
+        log.write("terminal", "info", "market", counted(len(args.symbols), "chart"))
         if sys.stdin is not None:
             start_reading(terminal.post)
         return terminal.run()

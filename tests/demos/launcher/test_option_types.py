@@ -46,7 +46,7 @@ def test_option_types_return_the_value():
         (digits, "9", "'9' is not a whole number from 0 to 8"),
         (seconds, "inf", "'inf' is not a number of seconds above 0"),
         (seconds, "x", "'x' is not a number of seconds above 0"),
-        (speed, "fast", "'fast' is none of a number of ticks a second"),
+        (speed, "fast", "invalid speed: 'fast'; use ticks per second (10), a factor (60x) or max"),
         (symbol, "a|b", "a symbol's name cannot contain"),
         (symbol, "x" * 65, "a symbol's name has at most 64 characters, not 65"),
         (chart, "EURUSD,M7", "'EURUSD,M7' is not SYMBOL,PERIOD; periods: M1,"),

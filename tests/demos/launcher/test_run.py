@@ -244,7 +244,10 @@ def test_a_second_ctrl_c_interrupts_a_program_that_does_not_return():
         (("--Port", "70000"), "input Port: 70000 is not a port"),
         (("--Fast", "maybe"), "argument --Fast: 'maybe' is neither true nor false"),
         (("--Prot", "1"), "unrecognized arguments: --Prot 1"),
-        (("--speed", "fast"), "argument --speed: 'fast' is none of a number of ticks a second (10), a factor (60x)"),
+        (
+            ("--speed", "fast"),
+            "argument --speed: invalid speed: 'fast'; use ticks per second (10), a factor (60x) or max",
+        ),
         (("--digits", "9"), "argument --digits: '9' is not a whole number from 0 to 8"),
         (("--seed", "x"), "argument --seed: 'x' is not a whole number"),
         (("--seed", "1", "--bars", "x"), "argument --bars: not allowed with argument --seed"),
