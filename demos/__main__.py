@@ -8,6 +8,7 @@ import importlib.util
 import io
 import sys
 from collections.abc import Sequence
+from errno import EINVAL
 
 from demos.launcher.final_line import write_final_line
 from demos.registry import SUBCOMMANDS
@@ -38,9 +39,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The error of a file has its name, that of a stream has none.
         if error.filename is not None:
             raise
+        if _only_shows_text(arguments) and _reader_is_gone(error):
+            write_final_line("")
+            return 0
         write_final_line(f"{parser.prog}: error: standard output cannot be written: {error.strerror}\n")
         return _UNWRITABLE
     return code
+
+
+def _only_shows_text(arguments: Sequence[str]) -> bool:
+    """Whether a reader such as ``head`` may close the pipe when it has read enough: `list`, and any --help."""
+    return arguments[:1] == ["list"] or not {"-h", "--help"}.isdisjoint(arguments)
+
+
+def _reader_is_gone(error: OSError) -> bool:
+    # On Windows a write to a pipe that nobody reads is an invalid argument.
+    return isinstance(error, BrokenPipeError) or (sys.platform == "win32" and error.errno == EINVAL)
 
 
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:

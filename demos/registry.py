@@ -1,6 +1,6 @@
 """Every program and every subcommand of ``python -m demos``, by name.
 
-A new program gets one line here. A module is imported only when its command is used.
+A new program gets one line here, in any place. A module is imported only when its command is used.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Kind(Enum):
 
 
 class Entry(NamedTuple):
-    """A program: its file below demos/, its kind, and the groups of terminal commands that its --help shows.
+    """A program: its file below demos/, its kind, and the groups of commands that its terminal accepts.
 
     ``product`` names the product program that has the inputs of a study program, and more.
     """

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from demos.chartfeed.compare import same_templates, unequal_pixels
-from demos.chartfeed.provider_commands import change_command, change_count, opening_commands, random_bars
+from demos.chartfeed.server_commands import change_command, change_count, opening_commands, random_bars
 from demos.chartfeed.tally import Tally
 from demos.chartfeed.view import summary_text, tables
 from demos.launcher.children import Child
@@ -26,12 +26,12 @@ from demos.terminal.paper.export_file import check_export, ticks_of
 from demos.terminal.paper.export_names import symbol_and_period
 from demos.terminal.points import price_text
 
-PROVIDER, SUBSCRIBER = "provider", "subscriber"
+SERVER, CLIENT = "server", "client"
 
 # Both terminals take the whole file as history: then both draw the same bars.
 _ALL = 10**9
 
-# The bars of the chart that the provider's objects refer to.
+# The bars of the chart that the server's objects refer to.
 _BARS = 120
 
 _STARTING = 30.0
@@ -42,12 +42,12 @@ _EVERY = 1.0
 
 
 class TplJob(Job):
-    """The provider prepares its chart, the subscriber gets it, and in a longer run also each change."""
+    """The server prepares its chart, the client gets it, and in a longer run also each change."""
 
     command = "tpl"
     # At its end a terminal draws its picture.
     grace = 60.0
-    names = (PROVIDER, SUBSCRIBER)
+    names = (SERVER, CLIENT)
     server_program = "chart_server"
     client_program = "chart_client"
 
@@ -80,28 +80,26 @@ class TplJob(Job):
 
     def run(self, runner: Runner) -> None:
         """See Job."""
-        self._start(runner, PROVIDER, [self.server_program, f"--Port={self.options.Port}"])
+        self._start(runner, SERVER, [self.server_program, f"--Port={self.options.Port}"])
         self.prepare_chart(runner)
         if runner.stopping:
-            raise JobError(1, "interrupted before the subscriber was started")
-        # The subscriber shows something else when it starts.
+            raise JobError(1, "interrupted before the client was started")
+        # The client shows something else when it starts.
         other = "GBPUSD" if self.symbol != "GBPUSD" else "EURUSD"
         inputs = [f"--Port={self.tally.port}", f"--chart={other},M15", *self.client_inputs()]
-        self._start(runner, SUBSCRIBER, [self.client_program, *inputs])
+        self._start(runner, CLIENT, [self.client_program, *inputs])
         if self.options.duration is None:
-            subscriber = runner.children[SUBSCRIBER]
-            subscriber.may_end = True
-            runner.wait_until(
-                lambda: subscriber.exit_code() is not None, _STARTING, "the subscriber did not end in time"
-            )
+            client = runner.children[CLIENT]
+            client.may_end = True
+            runner.wait_until(lambda: client.exit_code() is not None, _STARTING, "the client did not end in time")
         else:
             self._follow(runner)
 
     def prepare_chart(self, runner: Runner) -> None:
-        """Have the provider draw on its chart, and wait for the template of all that."""
+        """Have the server draw on its chart, and wait for the template of all that."""
         for command in opening_commands(self.chart, self.digits):
             self._change(runner, command)
-        late = "the provider did not make its template in time"
+        late = "the server did not make its template in time"
         runner.wait_until(lambda: self.tally.port != 0 and self._is_made(), _STARTING, late)
 
     def client_inputs(self) -> list[str]:
@@ -114,18 +112,18 @@ class TplJob(Job):
 
     def tables(self, processes: Sequence[Process], state: str, height: int) -> Tables:
         """See Job."""
-        return tables(self.tally, PROVIDER, processes, state)
+        return tables(self.tally, SERVER, processes, state)
 
     def summary(self, runner: Runner) -> dict[str, Any]:
         """See Job."""
         tally = self.tally
-        templates = same_templates(self._file(PROVIDER, "tpl"), self._file(SUBSCRIBER, "tpl"))
+        templates = same_templates(self._file(SERVER, "tpl"), self._file(CLIENT, "tpl"))
         pixels = None
         if not self.options.no_pictures:
-            pixels = unequal_pixels(self._file(PROVIDER, "png"), self._file(SUBSCRIBER, "png"))
+            pixels = unequal_pixels(self._file(SERVER, "png"), self._file(CLIENT, "png"))
         problem = None
         if not tally.applied:
-            problem = "the subscriber has not applied a template"
+            problem = "the client has not applied a template"
         elif not templates:
             problem = "the templates are not equal"
         elif pixels:
@@ -148,8 +146,8 @@ class TplJob(Job):
         return summary_text(summary)
 
     def _follow(self, runner: Runner) -> None:
-        """Change the provider's chart again and again while the subscriber stays connected."""
-        applied = "the subscriber has not applied a template in time"
+        """Change the server's chart again and again while the client stays connected."""
+        applied = "the client has not applied a template in time"
         runner.wait_until(lambda: self.tally.applied > 0, _STARTING, applied)
         runner.state = "following"
         end = runner.clock.monotonic() + self.options.duration
@@ -161,7 +159,7 @@ class TplJob(Job):
             runner.wait_until(lambda: False, _EVERY)
         runner.stopping = False
         runner.state = "catching up"
-        late = "the subscriber did not apply the last change in time"
+        late = "the client did not apply the last change in time"
         runner.wait_until(lambda: self._is_made() and self.tally.newest_is_applied, _CATCHING_UP, late)
 
     def _file(self, name: str, suffix: str) -> Path:
@@ -174,7 +172,7 @@ class TplJob(Job):
 
     def _change(self, runner: Runner, command: str) -> None:
         self.expected_changes += change_count(command)
-        runner.send_command(PROVIDER, command)
+        runner.send_command(SERVER, command)
 
     def _start(self, runner: Runner, name: str, program: Sequence[str]) -> None:
         arguments = ["run", *program, f"--bars={self.bars}", f"--history={_ALL}"]

@@ -31,7 +31,7 @@ from winsock import (
 # A client that has sent nothing for this long is the article's, which never sends.
 QUIET_MS = 300
 
-# Limits: a whole request, a send without progress, the client's end after its answer.
+# Limits: a whole request, the time in which no byte can be sent, the client's end after its answer.
 REQUEST_MS = 10_000
 STALLED_MS = 30_000
 DRAIN_MS = 2000
@@ -226,7 +226,7 @@ def _enter(client: Connection, state: State) -> None:
 
 
 def _elapsed(client: Connection) -> int:
-    """Milliseconds in this state, or since the last progress."""
+    """Milliseconds in this state, or since bytes were last sent."""
     return GetTickCount64() - client.since
 
 

@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from demos.chartfeed.job import PROVIDER, TplJob
-from demos.chartfeed.provider_commands import opening_commands
+from demos.chartfeed.job import SERVER, TplJob
+from demos.chartfeed.server_commands import opening_commands
 from demos.launcher.children import Child
 from demos.launcher.log_lines import listening_port
 from demos.launcher.runner import Runner
@@ -36,17 +36,17 @@ class StudyTplJob(TplJob):
     def prepare(self, folder: Path, stack: ExitStack) -> None:
         """See Job."""
         if self.options.duration is not None:
-            raise ProgramError("--study makes one transfer: the article's client does not stay connected (--duration)")
+            raise ProgramError("--duration cannot be used with --study: tpl_client makes one transfer")
         super().prepare(folder, stack)
 
     def prepare_chart(self, runner: Runner) -> None:
         """See TplJob."""
-        late = "the provider did not begin to listen in time"
+        late = "the server did not begin to listen in time"
         runner.wait_until(lambda: self.tally.port != 0, _STARTING, late, code=3)
         period = 2 * self.options.timer_ms / 1000
         for number, command in enumerate(opening_commands(self.chart, self.digits), 1):
-            runner.send_command(PROVIDER, command)
-            late = f"the provider did not answer the command {command!r}"
+            runner.send_command(SERVER, command)
+            late = f"the server did not answer the command {command!r}"
             runner.wait_until(partial(self._has_answers, number), _STARTING, late)
             runner.wait_until(lambda: False, period)
 
@@ -57,7 +57,7 @@ class StudyTplJob(TplJob):
     def take_line(self, child: Child, text: str) -> None:
         """See Job."""
         received = _RECEIVED.search(text)
-        if child.name == PROVIDER:
+        if child.name == SERVER:
             self.tally.port = listening_port(text) or self.tally.port
             self.tally.made += "Create TPL" in text
             self.answers += bool(_ANSWER.match(text))

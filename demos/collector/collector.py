@@ -199,10 +199,12 @@ def StoreTicks() -> None:
         return
     total += len(batch.ticks)
     quote, sender = batch.ticks[-1]
+    clients = len({sender for _, sender in batch.ticks})
     if len(batch.ticks) == 1:
         Print(f"receive tick from client {sender}: {quote.text}")
+    elif clients == 1:
+        Print(f"receive {len(batch.ticks)} ticks from client {sender}, the last: {quote.text}")
     else:
-        clients = len({sender for _, sender in batch.ticks})
         Print(f"receive {len(batch.ticks)} ticks from {clients} clients, the last from {sender}: {quote.text}")
     Comment(total, " ticks, the last: ", quote.text)
 

@@ -92,7 +92,7 @@ def OnDeinit(reason: int) -> None:
     retry_at = 0
     SendTicks()
     if pending:
-        Print(f"-{len(pending)} ticks could not be sent and are dropped")
+        Print(f"-ticks that could not be sent and are dropped: {len(pending)}")
         given_up += len(pending)
         pending.clear()
     ReportSent()
@@ -144,7 +144,7 @@ def SendTicks() -> None:
     while pending:
         error = SendTick(pending[0])
         if error:
-            Print(f"-Send failed error: {error} {len(pending)} ticks pending")
+            Print(f"-Send failed error: {error} Pending ticks: {len(pending)}")
             retry_at = GetTickCount64() + RETRY_MS
             return
         pending.popleft()

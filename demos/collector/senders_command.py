@@ -1,4 +1,4 @@
-"""``python -m demos tick_clients``: one terminal with a tick client on a chart of each of several symbols."""
+"""``python -m demos tick_clients``: one terminal with a tick sender on a chart of each of several symbols."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from demos.collector.job_symbols import digits_of
 from demos.launcher import market_options, option_types
 from demos.launcher.final_line import write_final_line
 from demos.launcher.interrupts import INTERRUPTED, stopped_by_signals
+from demos.launcher.views import counted
 from demos.registry import find_program
 from demos.terminal.interfaces import ProgramError, SymbolSpec, TerminalError, Tick
 from demos.terminal.paper.account import PaperAccount
@@ -29,7 +30,7 @@ def add_parser(subparsers: option_types.SubParsers) -> None:
         "tick_clients",
         help="run a tick sender for each of several symbols",
         description="Run one tick_sender for each symbol, all in one process with one market. The command `quit` on "
-        "standard input ends them.",
+        "standard input ends them all.",
         allow_abbrev=False,
     )
     parser.add_argument("--Host", default="127.0.0.1", metavar="NAME", help="the server (default: %(default)s)")
@@ -53,7 +54,7 @@ def add_parser(subparsers: option_types.SubParsers) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Run the clients until they are stopped; returns the exit code."""
+    """Run the senders until they are stopped; returns the exit code."""
     try:
         return _run(args)
     except TerminalError as error:
@@ -75,11 +76,13 @@ def _run(args: argparse.Namespace) -> int:
         account = stack.enter_context(closing(PaperAccount()))
         events = stack.enter_context(closing(EventFile(clock, args.events))) if args.events else None
         log = Log(clock, sys.stderr)
-        terminal = Terminal(clock, _market(args), account, log, events=events, timer_ms=args.timer_ms)
+        terminal = Terminal(
+            clock, _market(args), account, log, events=events, timer_ms=args.timer_ms, command_groups=()
+        )
         for symbol in args.symbols:
             terminal.attach(program, symbol, inputs=inputs)
         stack.enter_context(stopped_by_signals(terminal.stop))
-        log.write("terminal", "info", "market", f"{len(args.symbols)} charts")
+        log.write("terminal", "info", "market", counted(len(args.symbols), "chart"))
         if sys.stdin is not None:
             start_reading(terminal.post)
         return terminal.run()

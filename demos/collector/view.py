@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from demos.collector.tally import SERVER, Tally
-from demos.launcher.views import Process, Tables, process_cells, process_table
+from demos.launcher.views import Process, Tables, counted, process_cells, process_table
 from demos.terminal.points import price_text
 from demos.terminal.runtime.log import escaped
 
@@ -41,16 +41,15 @@ def tables(tally: Tally, processes: Sequence[Process], state: str, height: int) 
 
 def summary_text(summary: Mapping[str, Any]) -> str:
     """The result of the job in lines."""
-    found = f"{summary['received']} of {summary['ticks']} ticks of {summary['symbols']} symbols collected"
+    ticks, symbols = counted(summary["ticks"], "tick"), counted(summary["symbols"], "symbol")
+    found = f"{summary['received']} of {ticks} of {symbols} collected"
     lost = f"{summary['lost']} lost"
     if "lost_by_number" in summary:
         lost += f", {summary['lost_by_number']} of them missed by their numbers"
-        lost += f"; {summary['refused']} datagrams refused"
+        lost += f"; {counted(summary['refused'], 'datagram')} refused"
     lines = [f"{found}; {lost}"]
     for client in summary["per_client"]:
-        lines.append(
-            f"{client['name']}  {client['symbols']} symbols, {client['ticks']} ticks, {client['sent']} sent, "
-            f"{client['received']} received"
-        )
+        ticks, symbols = counted(client["ticks"], "tick"), counted(client["symbols"], "symbol")
+        lines.append(f"{client['name']}  {symbols}, {ticks}, {client['sent']} sent, {client['received']} received")
     files = (*summary.get("exported", ()), summary.get("picture"), summary.get("database"))
     return "\n".join([*lines, *(f"wrote {path}" for path in files if path)])

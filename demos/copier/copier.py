@@ -70,9 +70,21 @@ Port: Annotated[int, Input("port of the server", check=port_problem)] = 8081
 
 # The inputs from here on are not the article's.
 codepage: Annotated[int, Input("code page of the messages", check=codepage_problem)] = 1252
-map: Annotated[str, Input("local symbol names, as in EURUSD=EURUSD.m,GOLD=XAUUSD", check=names_problem)] = ""
+map: Annotated[
+    str,
+    Input(
+        r"local symbol names, as in EURUSD=EURUSD.m,GOLD=XAUUSD; put a backslash before , = and \ in a name",
+        check=names_problem,
+    ),
+] = ""
 suffix: Annotated[str, Input("suffix of all other local symbol names, as in .m", check=suffix_problem)] = ""
-only: Annotated[str, Input("the server's symbols to copy, as in EURUSD,GBPUSD; empty: all", check=list_problem)] = ""
+only: Annotated[
+    str,
+    Input(
+        r"the server's symbols to copy, as in EURUSD,GBPUSD; put a backslash before , = and \ in a name; empty: all",
+        check=list_problem,
+    ),
+] = ""
 factor: Annotated[float, Input("factor for the server's lots", check=factor_problem)] = 1.0
 reverse: Annotated[bool, Input("sell when the server buys, and buy when it sells")] = False
 hedging: Annotated[bool, Input("accept a hedging account; close and open positions by ticket")] = False

@@ -6,12 +6,17 @@ Without terminal, sockets or clock. Volumes are exact decimals, signed where the
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
 from demos.terminal.symbols import symbol_problem
+
+# In a list or a map, a comma, an equals sign or a backslash that belongs to a name follows a backslash.
+_ESCAPED = re.compile(r"\\([\\,=])")
+_MARK = re.compile(r"\\[\\,=]|[,=]")
 
 # A difference that takes more orders is not traded: it is more likely an error of the server than a position.
 MOST_ORDERS = 100
@@ -76,26 +81,51 @@ class Rules:
 
 
 def names_from_text(text: str) -> dict[str, str]:
-    """``EURUSD=EURUSD.m,GBPUSD=GBP``: the local names by the server's; blanks around names are ignored.
+    r"""``EURUSD=EURUSD.m,GBPUSD=GBP``: the local names by the server's; blanks around names are ignored.
+
+    ``\,``, ``\=`` and ``\\`` stand for a comma, an equals sign and a backslash in a name.
 
     Errors: ValueError with what was expected.
     """
     names: dict[str, str] = {}
-    for pair in list_from_text(text):
-        server, equals, local = (part.strip() for part in pair.partition("="))
-        if not equals:
-            raise ValueError(f"invalid entry: {pair!r}; an entry is SERVER=LOCAL, as in EURUSD=EURUSD.m")
-        for name in (server, local):
-            _check_name(name, pair)
+    for entry in filter(None, map(str.strip, _parts_between(",", text))):
+        both = _parts_between("=", entry)
+        if len(both) == 1:
+            raise ValueError(
+                f"invalid entry: '{entry}'; an entry is SERVER=LOCAL, as in EURUSD=EURUSD.m; "
+                r"write a comma in a name as \,"
+            )
+        if len(both) > 2:
+            raise ValueError(rf"invalid entry: '{entry}'; an entry has one '='; write an '=' in a name as \=")
+        server, local = map(_name, both)
+        for problem in filter(None, map(symbol_problem, (server, local))):
+            raise ValueError(f"invalid entry: '{entry}'; {problem}")
         if server in names or local in names.values():
-            raise ValueError(f"invalid entry: {pair!r}; another entry has the same symbol")
+            raise ValueError(f"invalid entry: '{entry}'; another entry has the same symbol")
         names[server] = local
     return names
 
 
 def list_from_text(text: str) -> list[str]:
-    """``EURUSD,Volatility 75 Index``: the names between the commas, without the blanks around them."""
-    return [name.strip() for name in text.split(",") if name.strip()]
+    r"""``EURUSD,Volatility 75 Index``: the names between the commas, without the blanks around them.
+
+    ``\,``, ``\=`` and ``\\`` stand for a comma, an equals sign and a backslash in a name.
+    """
+    return list(filter(None, map(_name, _parts_between(",", text))))
+
+
+def _parts_between(mark: str, text: str) -> list[str]:
+    """Split a text at each ``mark`` that does not follow a backslash."""
+    parts, begin = [], 0
+    for found in _MARK.finditer(text):
+        if found[0] == mark:
+            parts.append(text[begin : found.start()])
+            begin = found.end()
+    return [*parts, text[begin:]]
+
+
+def _name(part: str) -> str:
+    return _ESCAPED.sub(r"\1", part.strip())
 
 
 def names_problem(text: str) -> str | None:
@@ -115,14 +145,6 @@ def list_problem(text: str) -> str | None:
 def suffix_problem(suffix: str) -> str | None:
     """Why symbols cannot end with this, or None when they can."""
     return symbol_problem(f"X{suffix}") if suffix else None
-
-
-def _check_name(name: str, pair: str) -> None:
-    problem = symbol_problem(name)
-    if not problem and "=" in name:
-        problem = "a map cannot contain a symbol with '='"
-    if problem:
-        raise ValueError(f"invalid entry: {pair!r}; {problem}")
 
 
 def factor_problem(factor: float) -> str | None:

@@ -18,7 +18,7 @@ from typing import Any
 from demos.copier.job import CLIENTS, SignalJob, account_positions
 from demos.copier.tally import SERVER, Client, Tally
 from demos.launcher.children import Child
-from demos.launcher.log_lines import CONNECTED, listening_port
+from demos.launcher.log_lines import CONNECTED, FIRST_TICK, listening_port
 from demos.launcher.market_options import chosen_seed
 from demos.launcher.runner import Runner
 from demos.terminal.paper.market import speed_from_text
@@ -110,7 +110,7 @@ class CommandTrader:
         return f"{'buy' if difference > 0 else 'sell'} {abs(difference):.2f}"
 
     def forget_command(self) -> None:
-        """The last command was refused, as before the first tick: the next one need not wait for it."""
+        """The last command was refused, as by a restarted server without a quote: the next one need not wait for it."""
         self._wanted = None
 
 
@@ -123,6 +123,7 @@ class StudySignalJob(SignalJob):
     def __init__(self, options: Any) -> None:
         super().__init__(options)
         self.tally: StudyTally = StudyTally(CLIENTS)
+        self.ticks_begun = False
 
     def prepare(self, folder: Path, stack: ExitStack) -> None:
         """See Job."""
@@ -138,11 +139,12 @@ class StudySignalJob(SignalJob):
         return []
 
     def trade(self, runner: Runner) -> None:
-        """Send commands, as often as the product's strategy trades."""
+        """Send commands from the first quote on, as often as the product's strategy trades."""
         speed = speed_from_text(self.options.speed).per_second
         interval = self.options.every / speed if speed else _INTERVAL
         duration = self.options.duration
         end = math.inf if duration is None else runner.clock.monotonic() + duration
+        runner.wait_until(lambda: self.ticks_begun, end - runner.clock.monotonic())
         while not runner.stopping and runner.clock.monotonic() < end and not self._is_over():
             command = self.trader.next_command(self._position())
             if command:
@@ -157,6 +159,8 @@ class StudySignalJob(SignalJob):
         """See Job."""
         super().take_line(child, text)
         self.tally.take_line(child.name, text)
+        if child.name == SERVER and text.endswith(FIRST_TICK):
+            self.ticks_begun = True
         if child.name == SERVER and text.startswith("error: "):
             self.trader.forget_command()
         if CONNECTED in text or listening_port(text):

@@ -64,7 +64,7 @@ def TradeTo(smb: str, nlot: Decimal, dry: bool) -> bool:
 
 
 def LogPlan(smb: str, volume: Decimal, plan: list[Order], limits: Limits) -> None:
-    """Log what the orders leave out, and their number when there are several."""
+    """Log the volume that is not traded, and the number of orders when there are several."""
     traded = sum(abs(order.lots) for order in plan)
     if volume != traded:
         left = lots_text(volume - traded)

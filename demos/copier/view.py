@@ -7,7 +7,7 @@ from typing import Any
 
 from demos.copier.tally import SERVER, Tally
 from demos.launcher.timeline import lag_summary, lag_text
-from demos.launcher.views import Process, Tables, process_cells, process_table
+from demos.launcher.views import Process, Tables, counted, process_cells, process_table
 
 
 def positions_text(positions: Mapping[str, str]) -> str:
@@ -19,7 +19,7 @@ def tables(tally: Tally, processes: Sequence[Process], state: str) -> Tables:
     """Each process with its position, its messages and its lag."""
     from rich.text import Text
 
-    title = f"signal: {state}; {tally.trades} trades, {tally.merged} merged"
+    title = f"signal: {state}; {counted(tally.trades, 'trade')}, {tally.merged} merged"
     table = process_table(title, ("position", "messages", "lag"))
     server = tally.positions[SERVER]
     for process in processes:
@@ -37,9 +37,12 @@ def tables(tally: Tally, processes: Sequence[Process], state: str) -> Tables:
 
 def summary_text(summary: Mapping[str, Any]) -> str:
     """The result of the job in lines."""
-    messages = f"{summary['sent']} messages sent, {summary['received']} received, " if "sent" in summary else ""
+    messages = (
+        f"{counted(summary['sent'], 'message')} sent, {summary['received']} received, " if "sent" in summary else ""
+    )
+    trades, merged = counted(summary["trades"], "trade"), counted(summary["merged"], "trade")
     lines = [
-        f"{summary['trades']} trades; {messages}{summary['merged']} trades merged with a later one",
+        f"{trades}; {messages}{merged} merged with a later one",
         f"server   {positions_text(summary['positions'])}",
     ]
     for client in summary["per_client"]:

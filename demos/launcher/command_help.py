@@ -4,22 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from textwrap import fill
-from typing import Any
 
-from demos.terminal.charts.commands import CHART_COMMANDS
-from demos.terminal.runtime.commands import HELP_COLUMN, Command, help_lines
-from demos.terminal.trade_commands import TRADE_COMMANDS
+from demos.terminal.runtime.commands import HELP_COLUMN, help_lines
+from demos.terminal.terminal import COMMAND_GROUPS
 
 # Columns of a help text that is laid out before it is printed: it fits a terminal of 80 columns.
 HELP_WIDTH = 79
 
-# The groups of commands that a registry entry names; help and quit are for every program.
-_GROUPS: dict[str, Sequence[Command[Any]]] = {"trade": TRADE_COMMANDS, "chart": CHART_COMMANDS}
-
-ALL_GROUPS = tuple(_GROUPS)
-
 
 def command_help(groups: Sequence[str]) -> str:
     """The lines of the terminal's help for these groups of commands, and for the commands of every program."""
-    lines = help_lines([command for group in groups for command in _GROUPS[group]])
+    lines = help_lines([command for group in groups for command in COMMAND_GROUPS[group]])
     return "\n".join(fill(line, HELP_WIDTH - 2, subsequent_indent=" " * HELP_COLUMN) for line in lines)

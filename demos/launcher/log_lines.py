@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 
-# What the terminal logs when a replay has reached the end of its file.
+# What the terminal logs when a replay that was held begins, and when a replay has reached the end of its file.
+FIRST_TICK = "the replay begins"
 LAST_TICK = "the last tick has been replayed"
 CONNECTED = "connect OK"
 

@@ -65,7 +65,7 @@ def add_job_options(parser: argparse.ArgumentParser, timer_ms: int, duration: st
     add_timer(parser, timer_ms, "the timer period of the programs in milliseconds")
     parser.add_argument(
         "--Port",
-        type=option_types.port,
+        type=option_types.listening_port,
         default=0,
         metavar="N",
         help="the port that the server listens on (default: any free port)",

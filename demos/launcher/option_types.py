@@ -19,6 +19,7 @@ from demos.terminal.paper.market import speed_from_text
 from demos.terminal.points import volume_steps
 from demos.terminal.runtime.log import escaped
 from demos.terminal.symbols import symbol_problem
+from demos.wire.ports import listening_port_from_text, port_from_text
 
 SubParsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -56,8 +57,19 @@ def seed(text: str) -> int:
 
 
 def port(text: str) -> int:
-    """A port number; 0 means any free port."""
-    return whole(text, 0, 65535)
+    """The port of a server to connect to."""
+    try:
+        return port_from_text(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def listening_port(text: str) -> int:
+    """The port that a server listens on; 0 means any free port."""
+    try:
+        return listening_port_from_text(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def digits(text: str) -> int:

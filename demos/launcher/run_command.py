@@ -11,9 +11,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from demos.launcher.command_help import ALL_GROUPS
 from demos.launcher.final_line import write_final_line
 from demos.launcher.interrupts import INTERRUPTED, stopped_by_signals
+from demos.launcher.log_lines import FIRST_TICK
 from demos.launcher.market_options import check_source, chosen_seed, source_file
 from demos.launcher.mt5_options import mt5_settings, terminal_problem
 from demos.launcher.option_types import Lots, SubParsers
@@ -49,7 +49,7 @@ from demos.terminal.runtime.programs import (
     load_program,
     set_inputs,
 )
-from demos.terminal.terminal import Terminal
+from demos.terminal.terminal import COMMAND_GROUPS, Terminal
 
 
 def add_parser(subparsers: SubParsers) -> None:
@@ -83,15 +83,17 @@ def main(args: argparse.Namespace) -> int:
         if entry is None:
             # A file can import the modules next to it, as when Python runs it.
             sys.path.append(str(program.path.parent))
+        # A file is not registered: it gets all commands.
+        command_groups = entry.commands if entry else tuple(COMMAND_GROUPS)
         module = load_program(program)
         try:
-            add_options(parser, program, input_variables(module), entry.commands if entry else ALL_GROUPS)
+            add_options(parser, program, input_variables(module), command_groups)
             options = _parse(parser, args.program, args.arguments)
             inputs = given_inputs(options)
             set_inputs(module, inputs)
         finally:
             forget_program(module)
-        return _run(program, inputs, options)
+        return _run(program, inputs, options, command_groups)
     except ImportError as error:
         parser.error(f"{args.program} cannot be imported: {error}")
     except ProgramError as error:
@@ -112,7 +114,9 @@ def _parse(parser: argparse.ArgumentParser, program: str, arguments: Sequence[st
     return options
 
 
-def _run(program: Program, inputs: dict[str, object], options: argparse.Namespace) -> int:
+def _run(
+    program: Program, inputs: dict[str, object], options: argparse.Namespace, command_groups: Sequence[str]
+) -> int:
     clock = RealClock()
     log = Log(clock, sys.stderr)
     trouble = drawing.problem() if options.picture else None
@@ -134,6 +138,7 @@ def _run(program: Program, inputs: dict[str, object], options: argparse.Namespac
             data=DataFolder(Path(data)),
             timer_ms=options.timer_ms,
             answer=_answer,
+            command_groups=command_groups,
         )
         chart = terminal.attach(program, symbol, period, inputs)
         for tick in sources.past:
@@ -172,7 +177,10 @@ def _sources(options: argparse.Namespace, stack: ExitStack, clock: Clock, log: L
     replay, past, description = _market(options)
     paper = stack.enter_context(closing(PaperAccount(options.account)))
     paper.check(replay.symbols()[_chart(options)[0]])
-    return _Sources(HeldMarket(replay, options.hold) if options.hold else replay, paper, past, description)
+    replayed: Market = replay
+    if options.hold:
+        replayed = HeldMarket(replay, options.hold, lambda: log.write("terminal", "info", "market", FIRST_TICK))
+    return _Sources(replayed, paper, past, description)
 
 
 def _market(options: argparse.Namespace) -> tuple[ReplayMarket, Iterator[Tick], str]:

@@ -158,6 +158,11 @@ def process_cells(process: Process) -> tuple[str, str]:
     return process.name, str(process.pid) if process.exit_code() is None else "ended"
 
 
+def counted(number: int, noun: str) -> str:
+    """``1 tick``, ``2 ticks``: a number with a noun that takes an s."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def choose_view(names: Sequence[str], draw: DrawTables, json: bool) -> View:
     """A LiveView on a terminal that can show it, else plain lines on standard error."""
     if not json and sys.stdout is not None and sys.stdout.isatty():

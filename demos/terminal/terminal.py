@@ -1,14 +1,15 @@
 """The terminal: one event loop with a market, an account and charts, and the functions that MQL's names act on.
 
 This module puts the parts together. It registers the market and the account as sources of the event loop, and the
-commands for trades and charts. The functions of mql/ find their terminal through the attachment whose event function
-is running: current_program() and current_terminal().
+groups of commands that the programs need: those for trades, those for charts, or both. The functions of mql/ find their
+terminal through the attachment whose event function is running: current_program() and current_terminal().
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from demos.terminal.charts import operations
 from demos.terminal.charts.commands import CHART_COMMANDS
@@ -18,12 +19,16 @@ from demos.terminal.interfaces import Account, Charts, Clock, Market, Position, 
 from demos.terminal.mql import constants as c
 from demos.terminal.points import price_text, volume_text
 from demos.terminal.runtime.attachment import Attachment, current
+from demos.terminal.runtime.commands import Command
 from demos.terminal.runtime.event_loop import EventLoop
 from demos.terminal.runtime.files import DataFolder
 from demos.terminal.runtime.log import EventFile, Log
 from demos.terminal.runtime.programs import Program, load_program, set_inputs
 from demos.terminal.symbols import symbol_problem
 from demos.terminal.trade_commands import TRADE_COMMANDS
+
+# The groups of commands that a terminal can have; help and quit are always there.
+COMMAND_GROUPS: Mapping[str, Sequence[Command[Any]]] = {"trade": TRADE_COMMANDS, "chart": CHART_COMMANDS}
 
 
 class Terminal:
@@ -45,10 +50,12 @@ class Terminal:
         data: DataFolder | None = None,
         timer_ms: int | None = None,
         answer: Callable[[str], None] = print,
+        command_groups: Sequence[str] = tuple(COMMAND_GROUPS),
     ) -> None:
         """Put the terminal together.
 
         ``timer_ms`` replaces the period of every timer; ``answer`` gets the answers to commands, line by line.
+        ``command_groups`` names the COMMAND_GROUPS whose commands it accepts.
         ``events`` is the file for other programs. Without a ``data`` folder the programs' file functions fail.
         """
         self.clock = clock
@@ -64,8 +71,8 @@ class Terminal:
         self._events = events
         self.event_loop.add_source(_DealSource(self), early=True)
         self.event_loop.add_source(_TickSource(self))
-        self.event_loop.commands.register(TRADE_COMMANDS, self)
-        self.event_loop.commands.register(CHART_COMMANDS, self)
+        for group in command_groups:
+            self.event_loop.commands.register(COMMAND_GROUPS[group], self)
 
     def attach(
         self,
@@ -104,7 +111,7 @@ class Terminal:
         return self.event_loop.run(duration)
 
     def post(self, line: str) -> None:
-        """Have a command executed in the terminal's thread. Blocks while a thousand others wait."""
+        """Have a command executed in the terminal's thread. Blocks while 1,000 commands are queued."""
         self.event_loop.post_command(line)
 
     def stop(self) -> None:

@@ -288,7 +288,7 @@ class StandIn:
         if answer is None:
             return None
         if isinstance(answer, int):
-            return structure(OrderSendResult, retcode=answer, comment="as told")
+            return structure(OrderSendResult, retcode=answer, comment="as set")
         filled = request | answer.get("filled", {})
         retcode = answer.get("retcode", TRADE_RETCODE_DONE)
         deal = 0

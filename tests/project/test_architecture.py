@@ -31,6 +31,27 @@ STUDY_PROGRAMS = {
 }
 STUDY_MODULES = {"__future__", "ctypes", "typing"}  # of the standard library
 LONGEST_FUNCTION = 40
+
+# Only posix/ knows the operating system. The exceptions are names that calls/ and state/ use themselves.
+WITHOUT_SYSTEM = ("compat/winsock_compat/calls", "compat/winsock_compat/state")
+SYSTEM_MODULES = {
+    "_socket", "asyncio", "fcntl", "importlib", "mmap", "os", "posix", "resource", "sched", "select", "selectors",
+    "signal", "socket", "ssl", "subprocess", "time",
+}  # fmt: skip
+SYSTEM_NAMES = {
+    "compat/winsock_compat/state/handles.py": {"os.register_at_fork"},
+    "compat/winsock_compat/state/sockets.py": {"time.sleep"},
+}
+
+# The programs get time from their terminal and reach the network through winsock.
+PROGRAM_FOLDERS = tuple(
+    f"demos/{name}" for name in ("signal", "template", "ticks", "copier", "chartfeed", "collector", "wire")
+)
+CLOCK_AND_NETWORK_MODULES = {
+    "_socket", "_thread", "asyncio", "http", "sched", "select", "selectors", "signal", "socket",
+    "socketserver", "ssl", "threading", "time",
+}  # fmt: skip
+CLOCK_NAMES = {"datetime.date.today", "datetime.datetime.now", "datetime.datetime.today", "datetime.datetime.utcnow"}
 MOST_MODULES_IN_DEMOS = 5
 
 
@@ -220,6 +241,78 @@ def test_a_study_program_imports_only_its_terminal_winsock_and_its_protocol(path
 @pytest.mark.parametrize(("path", "limit"), STUDY_PROGRAMS.items())
 def test_a_study_program_is_about_as_long_as_the_articles(path: str, limit: int) -> None:
     assert len(program(path).lines) <= limit
+
+
+# ---- the operating system, clocks and the network
+
+
+def _dotted(node: ast.expr, names: dict[str, str]) -> str | None:
+    """The name of `a.b.c` with the module that `a` was imported from; None for any other expression."""
+    if isinstance(node, ast.Name):
+        return names.get(node.id)
+    if isinstance(node, ast.Attribute):
+        base = _dotted(node.value, names)
+        return base and f"{base}.{node.attr}"
+    return None
+
+
+def used_names(tree: ast.Module) -> set[str]:
+    """What a module uses of the modules that it imports: `os.path.join` for `os.path.join(…)` after `import os`."""
+    names: dict[str, str] = {}
+    used = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                top = alias.name.partition(".")[0]
+                names[alias.asname or top] = alias.name if alias.asname else top
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            for alias in node.names:
+                names[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+    inner = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Name, ast.Attribute)) and id(node) not in inner and (name := _dotted(node, names)):
+            used.add(name)
+    # An import that is not used counts as well.
+    return used | {name for name in names.values() if not any(f"{each}.".startswith(f"{name}.") for each in used)}
+
+
+def _in(path: str, folders: tuple[str, ...]) -> bool:
+    return any(path.startswith(f"{folder}/") for folder in folders)
+
+
+@pytest.mark.parametrize(
+    ("source", "used"),
+    [
+        ("import os\nos.path.join(os.sep)", {"os.path.join", "os.sep"}),
+        ("import os as system\ngetattr(system, 'fork')", {"os"}),
+        ("def call():\n    from time import sleep as wait\n    wait(1)", {"time.sleep"}),
+        ("from datetime import datetime\ndatetime.now().isoformat()", {"datetime.datetime.now"}),
+        ("import datetime\ndatetime.datetime.now()", {"datetime.datetime.now"}),
+        ("import select", {"select"}),
+        ("from .os import read\nread()", set()),
+    ],
+)
+def test_the_parser_finds_what_a_module_uses(source: str, used: set[str]) -> None:
+    assert used_names(ast.parse(source)) == used
+
+
+def test_only_posix_knows_the_operating_system() -> None:
+    found = []
+    for module in MODULES.values():
+        if _in(module.path, WITHOUT_SYSTEM):
+            names = {name for name in used_names(module.tree) if name.partition(".")[0] in SYSTEM_MODULES}
+            found += [f"{module.path} uses {name}" for name in sorted(names - SYSTEM_NAMES.get(module.path, set()))]
+    assert not found, "\n".join(found)
+
+
+def test_programs_get_time_from_the_terminal_and_reach_the_network_through_winsock() -> None:
+    found = []
+    for module in MODULES.values():
+        if _in(module.path, PROGRAM_FOLDERS):
+            for name in sorted(used_names(module.tree)):
+                if name in CLOCK_NAMES or name.partition(".")[0] in CLOCK_AND_NETWORK_MODULES:
+                    found.append(f"{module.path} uses {name}")
+    assert not found, "\n".join(found)
 
 
 # ---- names and sizes

@@ -54,4 +54,5 @@ def GetTickCount64() -> int:
 def write_log(level: str, text: str) -> None:
     """Write one line of the running program to the log."""
     program = current_program()
+    program.logged_error = program.logged_error or level == "error"
     program.terminal.log.write(program.label, level, program.event, text)

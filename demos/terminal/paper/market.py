@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -45,7 +45,7 @@ def speed_from_text(text: str) -> Speed:
     except ValueError:
         value = math.nan
     if not 0 < value < math.inf:
-        raise ValueError(f"{text!r} is none of a number of ticks a second (10), a factor (60x) and max")
+        raise ValueError(f"invalid speed: {text!a}; use ticks per second (10), a factor (60x) or max")
     return Speed(factor=value) if text.endswith("x") else Speed(per_second=value)
 
 
@@ -109,10 +109,14 @@ class ReplayMarket:
 
 
 class HeldMarket:
-    """Delays the start of another market while a file exists; no tick is lost."""
+    """Delays the start of another market while a file exists; no tick is lost.
 
-    def __init__(self, market: Market, hold: Path) -> None:
+    ``begin`` is called once, just before the other market's first tick.
+    """
+
+    def __init__(self, market: Market, hold: Path, begin: Callable[[], None] = lambda: None) -> None:
         self._market = market
+        self._begin = begin
         self._hold: Path | None = hold
         self._next_poll = -math.inf
 
@@ -129,5 +133,7 @@ class HeldMarket:
         if self._hold and self._hold.exists():
             self._next_poll = now + _POLL_INTERVAL
             return ()
-        self._hold = None
+        if self._hold:
+            self._hold = None
+            self._begin()
         return self._market.poll(now)

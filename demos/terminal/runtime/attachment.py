@@ -23,7 +23,8 @@ class Attachment:
 
     ``id`` is the chart's identifier. ``event`` names the event function that is running. ``files`` are the program's
     open files by handle. ``removed`` asks the event loop to remove the program after the running event function;
-    ``exit_code`` is then the program's own.
+    ``exit_code`` is then the program's own. ``logged_error`` is whether the program has logged an error since its last
+    OnInit began.
     """
 
     id: int
@@ -34,6 +35,7 @@ class Attachment:
     files: dict[int, BinaryIO] = field(default_factory=dict)
     removed: bool = False
     exit_code: int = 0
+    logged_error: bool = False
 
     @property
     def label(self) -> str:

@@ -47,6 +47,7 @@ from demos.terminal.runtime.programs import forget_program
 _MAX_COMMANDS = 1000
 
 _EXIT_CODE_OF_INIT = {c.INIT_PARAMETERS_INCORRECT: 2}
+_NAME_OF_INIT = {c.INIT_FAILED: "INIT_FAILED", c.INIT_PARAMETERS_INCORRECT: "INIT_PARAMETERS_INCORRECT"}
 
 
 class EventSource(Protocol):
@@ -105,7 +106,7 @@ class EventLoop:
         (self._early_sources if early else self._sources).append(source)
 
     def post_command(self, line: str) -> None:
-        """Have a command executed in the loop's thread. Blocks while a thousand others wait."""
+        """Have a command executed in the loop's thread. Blocks while 1,000 commands are queued."""
         self._posted.put(line)
         self.clock.wake()
 
@@ -200,10 +201,12 @@ class EventLoop:
 
     def _initialize(self, attachment: Attachment) -> None:
         self._live.append(attachment)
+        attachment.logged_error = False
         code = self._call(attachment, "OnInit")
         if code and not attachment.removed:
             attachment.exit_code = _EXIT_CODE_OF_INIT.get(code, 4)
-            self.log.write(attachment.label, "error", "OnInit", f"initialisation failed with code {code}")
+            if not attachment.logged_error:
+                self.log.write(attachment.label, "error", "OnInit", f"OnInit returned {_NAME_OF_INIT.get(code, code)}")
             self._remove(attachment, c.REASON_INITFAILED)
             return
         if not attachment.removed and hasattr(attachment.module, "OnStart"):

@@ -1,4 +1,4 @@
-"""The template job with real processes: a provider, a subscriber, and what they leave."""
+"""The template job with real processes: a server, a client, and what they leave."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tpl_kit import message
 from demos.__main__ import main
 from demos.chartfeed import job as tpl_job
 from demos.chartfeed.frames import HELLO, frame
-from demos.chartfeed.provider_commands import change_command, change_count, random_bars
+from demos.chartfeed.server_commands import change_command, change_count, random_bars
 from demos.chartfeed.tally import Tally
 from demos.chartfeed.view import tables
 from demos.launcher.children import Child
@@ -48,9 +48,9 @@ def test_both_charts_are_equal_and_two_pictures_and_templates_are_left(tmp_path)
     assert found["unequal_pixels"] == (0 if CHARTS else None)
     assert found["problem"] is None
     assert found["applied"] == 1
-    names = ["provider.tpl", "subscriber.tpl", *(["provider.png", "subscriber.png"] if CHARTS else [])]
+    names = ["server.tpl", "client.tpl", *(["server.png", "client.png"] if CHARTS else [])]
     assert sorted(Path(path).name for path in found["files"]) == sorted(names)
-    for name in ("provider", "subscriber"):
+    for name in ("server", "client"):
         text = (tmp_path / f"{name}.tpl").read_bytes().decode("utf-16")
         assert "symbol=EURUSD\r\nperiod_type=1\r\nperiod_size=1\r\n" in text
         assert text.count("name=Moving Average") == 2
@@ -66,7 +66,7 @@ def test_in_a_longer_run_each_change_reaches_the_subscriber(tmp_path):
     assert lines[1].startswith("lag from template to chart: median ")
     assert "templates: equal" in lines
     assert f"pictures:  {'equal' if CHARTS else 'not drawn'}" in lines
-    assert "subscriber | " in done.stderr
+    assert "client | " in done.stderr
     assert done.stderr.count("applied the template of EURUSD") >= 3
 
 
@@ -77,7 +77,7 @@ def test_a_port_in_use_is_one_line_and_an_error_of_the_network(tmp_path):
     close(other)
     WSACleanup()
     assert done.returncode == 3
-    assert done.stderr.splitlines()[-1].startswith("python -m demos tpl: error: provider ended with exit code 3: ")
+    assert done.stderr.splitlines()[-1].startswith("python -m demos tpl: error: server ended with exit code 3: ")
     assert "Traceback" not in done.stderr
 
 
@@ -100,6 +100,13 @@ def test_a_bad_option_is_refused(tmp_path, option):
     assert "Traceback" not in done.stderr
 
 
+def test_study_refuses_a_duration(tmp_path):
+    done = job(tmp_path, "--study", "--duration", 5, "--json")
+    assert done.returncode == 2
+    problem = "--duration cannot be used with --study: tpl_client makes one transfer"
+    assert done.stderr.splitlines()[-1] == f"python -m demos tpl: error: {problem}"
+
+
 def test_without_matplotlib_it_says_what_to_do(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(tpl_job.drawing, "problem", lambda: "pictures need matplotlib")
     assert main(["tpl", "--out", str(tmp_path)]) == 2
@@ -107,11 +114,11 @@ def test_without_matplotlib_it_says_what_to_do(tmp_path, monkeypatch, capsys):
 
 
 def test_files_of_an_earlier_run_are_not_taken_for_those_of_this_run(tmp_path):
-    for name in ("provider", "subscriber"):
+    for name in ("server", "client"):
         (tmp_path / f"{name}.tpl").write_bytes(b"old")
     done = job(tmp_path, "--bars", BARS, "--json")
     assert summary(done)["equal"]
-    assert (tmp_path / "provider.tpl").read_bytes() != b"old"
+    assert (tmp_path / "server.tpl").read_bytes() != b"old"
 
 
 def test_unequal_charts_are_reported_and_are_a_failure(tmp_path, monkeypatch, capsys):
@@ -249,8 +256,8 @@ def test_the_table_shows_what_was_made_and_applied():
     tally = Tally()
     tally.take({"kind": "created", "crc": 1, "changes": 1, "bytes": 51, "t": 0})
     stream = io.StringIO()
-    children = [Child(name, [], queue.SimpleQueue()) for name in ("provider", "subscriber")]
-    Console(file=stream, width=120).print(tables(tally, "provider", children, "following").processes)
+    children = [Child(name, [], queue.SimpleQueue()) for name in ("server", "client")]
+    Console(file=stream, width=120).print(tables(tally, "server", children, "following").processes)
     for text in ("tpl: following; the last template has 51 bytes", "1 made", "0 applied"):
         assert text in stream.getvalue()
 
@@ -259,6 +266,3 @@ def test_study_makes_one_transfer_with_the_articles_programs(tmp_path):
     found = summary(job(tmp_path, "--study", "--bars", BARS, "--timer-ms", 50, "--json"))
     assert (found["equal"], found["applied"], found["problem"]) == (True, 1, None)
     assert found["bytes"] > 1000
-    done = job(tmp_path, "--study", "--duration", 1)
-    assert done.returncode == 2
-    assert "(--duration)" in done.stderr.splitlines()[-1]

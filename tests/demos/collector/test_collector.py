@@ -65,6 +65,11 @@ def test_a_tick_is_shown_with_its_sender():
     assert stage.host.charts.view(stage.chart.id).comment == "1 ticks, the last: EURUSD 1.10000"
 
 
+def test_several_ticks_of_one_client_are_logged_with_their_number():
+    stage = after(b"EURUSD 1.10000\0", b"EURUSD 1.10001\0")
+    assert f"receive 2 ticks from client {address_of(stage.peer)}, the last: EURUSD 1.10001" in stage.texts
+
+
 def test_all_waiting_ticks_are_read_at_one_event_and_logged_in_one_line():
     stage = listening()
 

@@ -91,8 +91,8 @@ def test_without_json_it_says_what_came_of_it(tmp_path):
     done = run("--bars", BARS, "--clients", 1, "--symbols", 1, "--duration", 1, "--export", tmp_path / "export")
     assert done.returncode == 0, done.stderr
     first, client, wrote = done.stdout.splitlines()
-    assert re.match(r"(\d+) of \1 ticks of 1 symbols collected; 0 lost, ", first)
-    assert client.startswith("client1  1 symbols, ")
+    assert re.match(r"(\d+) of \1 ticks of 1 symbol collected; 0 lost, ", first)
+    assert client.startswith("client1  1 symbol, ")
     assert wrote.startswith(f"wrote {tmp_path / 'export' / 'EURUSD_'}")
     assert "server | " in done.stderr
     assert "client1 | " in done.stderr
@@ -155,7 +155,7 @@ def test_ctrl_c_ends_it_with_a_summary():
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate()
     assert process.returncode == 0, errors
-    assert " ticks of 1 symbols collected; " in output
+    assert " ticks of 1 symbol collected; " in output
     assert "Traceback" not in errors
 
 
@@ -202,8 +202,8 @@ def test_bad_options_are_exit_code_2(arguments):
 
 
 def test_the_clients_terminal_ends_with_its_commands_and_with_bad_files(tmp_path):
-    done = demos("tick_clients", "--Port", 9, "EURUSD", input="quit\n")
-    assert done.returncode == 0
+    done = demos("tick_clients", "--Port", 9, "EURUSD", input="buy 0.1\nquit\n")
+    assert (done.returncode, done.stdout) == (0, "error: unknown command 'buy'; help lists the commands\n")
     assert "tick_sender[EURUSD,H1] info OnDeinit" in done.stderr
     done = demos("tick_clients", "--bars", tmp_path / "nowhere.tsv", "EURUSD")
     assert done.returncode == 4
@@ -213,7 +213,7 @@ def test_the_clients_terminal_ends_with_its_commands_and_with_bad_files(tmp_path
 
 
 def received(line: str) -> int:
-    """How many ticks a line of the server's log tells of."""
+    """How many ticks a line of the server's log reports."""
     match = re.search(r" receive (?:tick|(\d+) ticks) from ", line)
     return int(match[1] or 1) if match else 0
 

@@ -125,7 +125,7 @@ def test_a_tick_without_a_socket_is_sent_in_the_next_second(receiver):
         assert [receive(receiver), receive(receiver)] == [b"USDJPY 110.500\0", b"USDJPY 110.501\0"]
 
     assert stage.play(script()) == 0
-    assert stage.errors()[2] == "-Send failed error: no socket. 1 ticks pending"
+    assert stage.errors()[2] == "-Send failed error: no socket. Pending ticks: 1"
 
 
 def test_ticks_that_cannot_be_sent_stay_pending_in_their_order(receiver):
@@ -138,7 +138,7 @@ def test_ticks_that_cannot_be_sent_stay_pending_in_their_order(receiver):
         assert [receive(receiver) for _ in range(3)] == [b"USDJPY 110.50%d\0" % n for n in range(3)]
 
     assert stage.play(script()) == 0
-    assert stage.errors() == ["-Send failed error: (#10050) WSAENETDOWN: Network is down. 1 ticks pending"]
+    assert stage.errors() == ["-Send failed error: (#10050) WSAENETDOWN: Network is down. Pending ticks: 1"]
 
 
 def test_the_oldest_ticks_are_dropped_when_too_many_are_pending(receiver):
@@ -169,7 +169,7 @@ def test_at_the_end_pending_ticks_are_sent_once_more_and_then_dropped(receiver):
         stage.program.RETRY_MS = 10_000
         assert stage.play(script()) == 0
         assert stage.record.of("sent")[-1]["given_up"] == given_up
-        assert ("-1 ticks could not be sent and are dropped" in stage.errors()) == bool(given_up)
+        assert ("-ticks that could not be sent and are dropped: 1" in stage.errors()) == bool(given_up)
     assert receive(receiver) == b"USDJPY 110.500\0"
 
 

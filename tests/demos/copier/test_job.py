@@ -90,6 +90,7 @@ def test_study_copies_trades_with_the_articles_programs(tmp_path):
     for _ in range(2):
         done = run("--study", "--bars", BARS, "--duration", 4, *accounts, *QUICK)
         assert done.returncode == 0, done.stderr
+        assert "no quotes" not in done.stderr
         summary = json.loads(done.stdout)
         assert (summary["equal"], summary["problem"]) == (True, None)
         assert summary["trades"] >= 5
@@ -102,6 +103,8 @@ def test_study_copies_trades_with_the_articles_programs(tmp_path):
 def test_study_trades_although_the_file_is_over_at_once():
     done = run("--study", "--bars", BARS, "--speed", "max", "--timer-ms", 50, "--json")
     assert done.returncode == 0, done.stderr
+    # The first order waits for the first quote.
+    assert "no quotes" not in done.stderr
     assert json.loads(done.stdout)["trades"] >= 10
 
 

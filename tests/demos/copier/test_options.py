@@ -276,7 +276,7 @@ def test_a_refused_order_is_logged_with_its_code_and_retried(server, mt5):
     mt5._answers = [10018]
     stage = real(mt5, server, b"<<EURUSD|0.25>>\0", b"\0", hedging=True)
     assert stage.errors() == [
-        "-cannot trade EURUSD from 0.00 to 0.25 lots: the market is closed: TRADE_RETCODE_MARKET_CLOSED 10018 (as told)"
+        "-cannot trade EURUSD from 0.00 to 0.25 lots: the market is closed: TRADE_RETCODE_MARKET_CLOSED 10018 (as set)"
     ]
     assert stage.position() == Decimal("0.25")
 

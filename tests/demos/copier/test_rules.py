@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 import pytest
@@ -23,6 +24,7 @@ from demos.copier.rules import (
     round_to_step,
     suffix_problem,
 )
+from demos.terminal.symbols import symbol_problem
 
 LIMITS = Limits(Decimal("0.01"), Decimal(100), Decimal("0.01"))
 COARSE = Limits(Decimal("0.5"), Decimal("2"), Decimal("0.1"))
@@ -50,6 +52,7 @@ def test_the_map_names_a_symbol_and_other_symbols_get_the_suffix():
         ("A=B,B=A", {"A": "B", "B": "A"}),
         ("Volatility 75 Index=#V75 Index.m", {"Volatility 75 Index": "#V75 Index.m"}),
         ("eurusd_i = EURUSD.m , EURUSD_i=.eur-usd", {"eurusd_i": "EURUSD.m", "EURUSD_i": ".eur-usd"}),
+        (r"EURUSD=a\=b, A\,B = C\\,D=E\F", {"EURUSD": "a=b", "A,B": "C\\", "D": r"E\F"}),
     ],
 )
 def test_a_map_consists_of_pairs_separated_by_commas(text, names):
@@ -65,6 +68,40 @@ def test_an_invalid_map_is_reported(text):
 @pytest.mark.parametrize("text", ["A|B=C", "A=B|C", "A\x01=B", "<A=B", "A=B>>", f"A={'x' * 65}"])
 def test_a_map_of_invalid_symbols_is_reported(text):
     assert "invalid entry" in (names_problem(text) or "")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("EURUSD=a=b", r"invalid entry: 'EURUSD=a=b'; an entry has one '='; write an '=' in a name as \="),
+        (
+            "EURUSD=A,B",
+            r"invalid entry: 'B'; an entry is SERVER=LOCAL, as in EURUSD=EURUSD.m; write a comma in a name as \,",
+        ),
+        (
+            r"A\=B",
+            r"invalid entry: 'A\=B'; an entry is SERVER=LOCAL, as in EURUSD=EURUSD.m; write a comma in a name as \,",
+        ),
+        (r"A\,=", r"invalid entry: 'A\,='; a symbol's name is empty"),
+    ],
+)
+def test_an_invalid_map_is_reported_with_the_way_to_write_the_name(text, problem):
+    assert names_problem(text) == problem
+
+
+symbols = st.text(st.sampled_from(r"aB1 .#,=\\"), min_size=1, max_size=8).filter(lambda name: not symbol_problem(name))
+
+
+def written(name: str) -> str:
+    return re.sub(r"[\\,=]", r"\\\g<0>", name)
+
+
+@given(st.lists(symbols, unique=True))
+def test_every_valid_symbol_can_be_written_in_a_list_and_on_both_sides_of_a_map(names):
+    assert list_from_text(" , ".join(map(written, names))) == names
+    entries = dict(zip(names, reversed(names), strict=True))
+    text = ",".join(f"{written(server)}={written(local)}" for server, local in entries.items())
+    assert names_from_text(text) == entries
 
 
 def test_every_valid_symbol_can_be_listed():

@@ -241,7 +241,7 @@ def test_the_table_shows_positions_messages_and_lags(story):
     Console(file=stream, width=160).print(tables(story.tally, children, "trading").processes)
     picture = stream.getvalue()
     for text in (
-        "signal: trading; 1 trades, 0 merged",
+        "signal: trading; 1 trade, 0 merged",
         "4711",
         "ended",
         "EURUSD 0.10",

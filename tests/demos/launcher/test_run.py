@@ -244,7 +244,10 @@ def test_a_second_ctrl_c_interrupts_a_program_that_does_not_return():
         (("--Port", "70000"), "input Port: 70000 is not a port"),
         (("--Fast", "maybe"), "argument --Fast: 'maybe' is neither true nor false"),
         (("--Prot", "1"), "unrecognized arguments: --Prot 1"),
-        (("--speed", "fast"), "argument --speed: 'fast' is none of a number of ticks a second (10), a factor (60x)"),
+        (
+            ("--speed", "fast"),
+            "argument --speed: invalid speed: 'fast'; use ticks per second (10), a factor (60x) or max",
+        ),
         (("--digits", "9"), "argument --digits: '9' is not a whole number from 0 to 8"),
         (("--seed", "x"), "argument --seed: 'x' is not a whole number"),
         (("--seed", "1", "--bars", "x"), "argument --bars: not allowed with argument --seed"),
@@ -291,6 +294,25 @@ def test_help_shows_only_the_commands_that_apply_to_the_program(program, command
     shown = {line.split()[0] for line in after.partition("example:")[0].splitlines() if line.strip()}
     assert commands <= shown
     assert not others & shown
+
+
+@pytest.mark.parametrize("program", ["chart_server", "provider", "signal_server", "tick_server"])
+def test_a_running_program_accepts_exactly_the_commands_that_its_help_option_shows(program, capsys):
+    with pytest.raises(SystemExit):
+        main(["run", program, "--help"])
+    _, _, after = capsys.readouterr().out.partition("commands on standard input, one on each line:\n")
+    shown = after.partition("example:")[0].split()
+    others = [name for name in ("buy", "chart") if name not in shown]
+    done = demos(
+        "run", program, "--Port", 0, "--seed", 1, "--speed", "max", "--duration", 3,
+        input="".join(f"{command}\n" for command in ("help", *others, "quit")),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    answers = done.stdout.splitlines()
+    errors = [f"error: unknown command '{name}'; help lists the commands" for name in others]
+    lines = answers[: len(answers) - len(errors)]
+    assert " ".join(lines).split() == shown
+    assert answers[len(lines) :] == errors
 
 
 STUDY = """\
@@ -449,6 +471,20 @@ def test_when_nobody_reads_the_answers_the_program_ends_with_code_4():
     assert "bye, reason 9" in rest
     assert "error: standard output cannot be written: " in rest.splitlines()[-1]
     assert "Traceback" not in rest
+
+
+@pytest.mark.parametrize(
+    "arguments", [("list",), ("--help",), ("run", "--help"), ("run", "copier", "--help"), ("signal", "-h")]
+)
+def test_when_nobody_reads_a_list_or_a_help_text_the_command_ends_silently(arguments):
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        with child(*arguments, stdout=writing) as process:
+            process.stdin.close()
+            assert (process.stderr.read(), process.wait()) == ("", 0)
+    finally:
+        os.close(writing)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has /dev/full")

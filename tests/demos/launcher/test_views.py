@@ -11,7 +11,16 @@ from typing import Any
 
 import pytest
 
-from demos.launcher.views import LiveView, PlainView, Process, Tables, choose_view, process_cells, process_table
+from demos.launcher.views import (
+    LiveView,
+    PlainView,
+    Process,
+    Tables,
+    choose_view,
+    counted,
+    process_cells,
+    process_table,
+)
 
 NAMES = ("server", "client1", "client2")
 LINE = "2026-01-31T12:00:00.123+01:00 provider[EURUSD,H1] info OnTimer start server ok"
@@ -120,3 +129,7 @@ def test_without_rich_there_are_plain_lines(monkeypatch):
     monkeypatch.setattr(sys, "stdout", Terminal())
     monkeypatch.setattr(builtins, "__import__", without_rich)
     assert isinstance(choose_view(("server",), draw, json=False), PlainView)
+
+
+def test_a_noun_after_1_has_no_s():
+    assert [counted(number, "tick") for number in (0, 1, 2)] == ["0 ticks", "1 tick", "2 ticks"]

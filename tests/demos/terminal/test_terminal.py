@@ -207,7 +207,18 @@ def test_a_program_whose_OnInit_fails_is_removed(tmp_path, returned, code):
     """)
     assert bench.run(10) == code
     assert bench.texts()[1:] == ["deinit 8"]
-    assert "probe[EURUSD,H1] error OnInit initialisation failed with code " in bench.log[0]
+    assert bench.log[0] == f"probe[EURUSD,H1] error OnInit OnInit returned {returned}"
+
+
+def test_a_program_that_has_logged_why_its_OnInit_failed_gets_no_second_error_line(tmp_path):
+    bench = Bench(tmp_path, ticks(1, 2, 3))
+    bench.attach("""
+    def OnInit():
+        Print("-no such symbol")
+        return INIT_PARAMETERS_INCORRECT
+    """)
+    assert bench.run(10) == 2
+    assert bench.log == ["probe[EURUSD,H1] error OnInit -no such symbol"]
 
 
 @pytest.mark.parametrize("event", ["OnInit", "OnTick", "OnTimer"])

@@ -152,10 +152,10 @@ def test_an_order_that_fails_the_check_is_not_sent_and_its_code_is_named(desk):
 def test_an_order_that_the_broker_rejects_has_the_brokers_code(desk):
     desk.mt5._answers = [10004, 10018, 10027, 12345]
     assert [desk.trade(25).text for _ in range(4)] == [
-        "TRADE_RETCODE_REQUOTE 10004 (as told)",
-        "TRADE_RETCODE_MARKET_CLOSED 10018 (as told)",
-        "TRADE_RETCODE_CLIENT_DISABLES_AT 10027 (as told)",
-        "return code 12345 (as told)",
+        "TRADE_RETCODE_REQUOTE 10004 (as set)",
+        "TRADE_RETCODE_MARKET_CLOSED 10018 (as set)",
+        "TRADE_RETCODE_CLIENT_DISABLES_AT 10027 (as set)",
+        "return code 12345 (as set)",
     ]
     assert desk.volumes() == []
 

@@ -58,9 +58,7 @@ def test_a_file_that_is_not_python_is_a_ProgramError(tmp_path, source):
 
 
 def test_the_registered_programs_are_listed_by_name():
-    names = [program.name for program in list_programs()]
-    assert names == sorted(names)
-    assert names == list(PROGRAMS)
+    assert [program.name for program in list_programs()] == sorted(PROGRAMS)
 
 
 def test_each_copy_of_a_program_is_a_separate_module(tmp_path):

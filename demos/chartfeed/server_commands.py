@@ -1,4 +1,4 @@
-"""The bars and the chart changes of ``python -m demos tpl``: commands for the provider's terminal."""
+"""The bars and the chart changes of ``python -m demos tpl``: commands for the server's terminal."""
 
 from __future__ import annotations
 
