@@ -39,8 +39,7 @@ SYSTEM_MODULES = {
     "signal", "socket", "ssl", "subprocess", "time",
 }  # fmt: skip
 SYSTEM_NAMES = {
-    "compat/winsock_compat/state/handles.py": {"os.register_at_fork"},
-    "compat/winsock_compat/state/sockets.py": {"time.sleep"},
+    "compat/winsock_compat/state/waiters.py": {"os.register_at_fork"},
 }
 
 # The programs get time from their terminal and reach the network through winsock.
