@@ -6,6 +6,7 @@ Each test runs in a process of its own or would end this one: there is no crash,
 from __future__ import annotations
 
 import ctypes
+import os
 import subprocess
 import sys
 import threading
@@ -407,6 +408,8 @@ def test_instances_have_sockets_of_their_own(program: str) -> None:
         [sys.executable, "-W", "ignore", "-c", program],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
+        # Coverage cannot start in a subinterpreter, and would report that.
+        env={name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")},
         capture_output=True,
         text=True,
         timeout=100,

@@ -49,8 +49,8 @@ def _bind(decline: _Function, resume: _Function | None = None, examine: _Functio
     return make(name, text, waiters.table, decline, resume, examine, _TYPES)
 
 
-send = _bind(transfer.send, transfer.resume_send, waiters.finish_closing)
-recv = _bind(transfer.recv, transfer.resume_recv, waiters.finish_closing)
+send = _bind(transfer.send, transfer.resume_send)
+recv = _bind(transfer.recv, transfer.resume_recv)
 sendto = _bind(transfer.sendto, transfer.resume_sendto)
 recvfrom = _bind(transfer.recvfrom, transfer.resume_recvfrom)
 send_many = _bind(transfer.send_many, transfer.resume_send, transfer.send)

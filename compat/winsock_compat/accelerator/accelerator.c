@@ -11,8 +11,8 @@
  *
  * The GIL protects everything. A system call on our descriptors never blocks, because all of them are non-blocking, so
  * it is made with the GIL held: no other thread can close the descriptor meanwhile, and a busy thread cannot delay a
- * result that is already there. The exception is a transfer of more than GIL_LIMIT bytes. Then `users` counts the call,
- * and finish_closing of the reference closes a closed socket's descriptor after its last user.
+ * result that is already there. The exception is a transfer of more than GIL_LIMIT bytes. Then the call's reference to the
+ * socket keeps the descriptor open: it is closed with the last reference (state/waiters.py).
  *
  * Python code can run inside each call of the reference, and inside each allocation of an object that the garbage
  * collector tracks. It may close sockets and change the caller's memory: across such a point a socket is kept by a
@@ -51,9 +51,9 @@ typedef struct {
     int state;
     unsigned int capabilities; /* Capability: what may go straight to the system call */
     int poll_kind;             /* PollKind: how select and WSAPoll read the kernel's answer */
-    int users;                 /* calls that use the descriptor without the GIL */
     unsigned int mark;         /* of the last set of select that it was put in */
     char nonblocking, bound, closed;
+    char from_parent; /* in a forked child: threads that do not exist there may still refer to it */
     double connected_at;
     PyObject *peer, *options, *inherited, *waiters;
 } SocketCore;
@@ -67,7 +67,7 @@ static PyMemberDef socket_members[] = {
     {"state", T_INT, offsetof(SocketCore, state), 0, NULL},
     {"capabilities", T_UINT, offsetof(SocketCore, capabilities), 0, NULL},
     {"poll_kind", T_INT, offsetof(SocketCore, poll_kind), 0, NULL},
-    {"users", T_INT, offsetof(SocketCore, users), 0, NULL},
+    {"from_parent", T_BOOL, offsetof(SocketCore, from_parent), 0, NULL},
     {"nonblocking", T_BOOL, offsetof(SocketCore, nonblocking), 0, NULL},
     {"bound", T_BOOL, offsetof(SocketCore, bound), 0, NULL},
     {"closed", T_BOOL, offsetof(SocketCore, closed), 0, NULL},
@@ -590,29 +590,8 @@ static int *integer_argument(const Call *call, PyObject *object)
 
 /* Send, recv, sendto, recvfrom */
 
-/* For a large transfer the GIL is released. The socket may be closed meanwhile: then its descriptor stays open, and the
- * reference's finish_closing, which is `examine` here, closes it. */
-static void begin_use(SocketCore *sock)
-{
-    Py_INCREF((PyObject *)sock);
-    sock->users++;
-}
-
-static PyObject *end_use(Call *call, SocketCore *sock, PyObject *answer)
-{
-    int unused;
-    if (sock->users > 0) /* after a fork the child has set it to 0 */
-        sock->users--;
-    unused = sock->closed && sock->users == 0;
-    Py_DECREF((PyObject *)sock);
-    if (unused && answer != NULL) {
-        PyObject *nothing = PyObject_CallNoArgs(call->examine);
-        if (nothing == NULL)
-            Py_CLEAR(answer);
-        Py_XDECREF(nothing);
-    }
-    return answer;
-}
+/* For a large transfer the GIL is released. The socket may be closed meanwhile: the reference that the call holds keeps
+ * its descriptor open. */
 
 static PyObject *sent(Call *call, SocketCore *sock, PyObject *const *args, Py_ssize_t nargs, long long length,
                       long long count)
@@ -645,14 +624,15 @@ static PyObject *fast_send(PyObject *self, PyObject *const *args, Py_ssize_t nar
         close_memory(&data);
         return sent(call, sock, args, nargs, length, count);
     }
-    begin_use(sock);
+    Py_INCREF((PyObject *)sock);
     Py_BEGIN_ALLOW_THREADS
     count = send(sock->fd, data.data, (size_t)length, MSG_NOSIGNAL);
     count = count < 0 ? -errno : count;
     Py_END_ALLOW_THREADS
     close_memory(&data);
     answer = sent(call, sock, args, nargs, length, count);
-    return end_use(call, sock, answer);
+    Py_DECREF((PyObject *)sock);
+    return answer;
 }
 
 /* Whether the result of a receiving system call is the call's result. At the end of a stream the kernel may keep an
@@ -695,14 +675,15 @@ static PyObject *fast_recv(PyObject *self, PyObject *const *args, Py_ssize_t nar
         close_memory(&data);
         return received(call, sock, args, nargs, length, count);
     }
-    begin_use(sock);
+    Py_INCREF((PyObject *)sock);
     Py_BEGIN_ALLOW_THREADS
     count = recv(sock->fd, data.data, (size_t)length, flags);
     count = count < 0 ? -errno : count;
     Py_END_ALLOW_THREADS
     close_memory(&data);
     answer = received(call, sock, args, nargs, length, count);
-    return end_use(call, sock, answer);
+    Py_DECREF((PyObject *)sock);
+    return answer;
 }
 
 /* An IPv4 address that needs no rule of Winsock's: neither port 0, nor the wildcard, nor multicast or broadcast. */
@@ -935,6 +916,12 @@ static PyObject *fast_accept(PyObject *self, PyObject *const *args, Py_ssize_t n
     /* The allocation may run the garbage collector, and so any Python code. */
     Py_INCREF((PyObject *)listener);
     sock = new_connection(listener, fd, name);
+    if (sock != NULL && table_find(call->table, listener->handle) != listener) {
+        /* That code has closed the listener: the reference reports it. The connection ends with its socket. */
+        Py_DECREF((PyObject *)listener);
+        Py_DECREF((PyObject *)sock);
+        return decline(call, args, nargs, names);
+    }
     Py_DECREF((PyObject *)listener);
     answer = sock == NULL || table_enter(call->table, sock) < 0 ? NULL : PyLong_FromUnsignedLong(sock->handle);
     Py_XDECREF((PyObject *)sock);
@@ -945,13 +932,12 @@ static PyObject *fast_closesocket(PyObject *self, PyObject *const *args, Py_ssiz
 {
     Call *call = call_of(self);
     SocketCore *sock = nargs == 1 && names == NULL ? find_socket(call, args[0], CAN_CLOSE) : NULL;
-    if (sock == NULL || sock->users != 0 || (sock->waiters != NULL && sock->waiters != Py_None))
+    if (sock == NULL || sock->from_parent || (sock->waiters != NULL && sock->waiters != Py_None))
         return decline(call, args, nargs, names);
     table_take(call->table, sock->handle);
     sock->closed = 1;
     sock->capabilities = 0;
-    close(sock->fd);
-    sock->fd = -1;
+    /* The last reference closes the descriptor: this one, unless another thread is in a call of the reference. */
     Py_DECREF((PyObject *)sock);
     return PyLong_FromLong(0);
 }

@@ -36,7 +36,7 @@ from ..posix import system, waiting
 from ..posix.errnos import winsock_error
 from ..state import handles
 from ..state.last_error import fail
-from ..state.sockets import CONNECTED, CONNECTING, FAILED, LISTENING, Socket
+from ..state.sockets import CONNECTED, CONNECTING, FAILED, LISTENING, Socket, error_lock
 from ..state.waiters import begin_wait, end_wait, milliseconds_left, table
 from .pointers import as_input_buffer, as_output_buffer, is_accessible
 
@@ -224,14 +224,15 @@ def _remember_errors(sock: Socket, revents: int) -> None:
         return
     if not revents & waiting.POLLERR:
         return
-    number = system.take_error(sock.fd)
-    if sock.stream:
-        if number:
-            sock.mark_broken(WSAECONNABORTED if number == errno.EPIPE else winsock_error(number))
-    elif sock.port_reset and (sock.refused or number == errno.ECONNREFUSED):
-        sock.mark_refused()
-    else:
-        sock.forget_refusals()
+    with error_lock:
+        number = system.take_error(sock.fd)
+        if sock.stream:
+            if number:
+                sock.mark_broken(WSAECONNABORTED if number == errno.EPIPE else winsock_error(number))
+        elif sock.port_reset and (sock.refused or number == errno.ECONNREFUSED):
+            sock.mark_refused()
+        else:
+            sock.forget_refusals()
 
 
 class _Poll:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import errno
 
 from winsock.constants import MSG_OOB
-from winsock.errors import WSAECONNABORTED, WSAECONNRESET, WSAEMSGSIZE, WSAEWOULDBLOCK
+from winsock.errors import WSAECONNABORTED, WSAECONNRESET, WSAEMSGSIZE, WSAESHUTDOWN, WSAEWOULDBLOCK
 
 from ..posix import system
 from ..posix.declarations import MSG_TRUNC
 from ..posix.errnos import winsock_error
-from ..state.sockets import Socket
+from ..state.sockets import Socket, error_lock
 
 _TRY_AGAIN = {errno.EAGAIN, errno.EINTR}
 _CONNECTION_GONE = {
@@ -37,12 +37,18 @@ def receive_stream(
     count = system.recv(sock.fd, data, flags) if result is None else result
     if count > 0 or (count == 0 and not data):
         return count, 0, b""
-    # At the end of a stream the kernel may keep an error that it has not reported.
-    number = -count if count else system.take_error(sock.fd)
-    if number == 0:
-        return 0, 0, b""
+    if count == 0:
+        return 0, _error_at_end(sock), b""
+    number = -count
     nothing_yet = number in _TRY_AGAIN or (flags & MSG_OOB and number == errno.EINVAL)
     return 0, WSAEWOULDBLOCK if nothing_yet else _stream_error(sock, number), b""
+
+
+def _error_at_end(sock: Socket) -> int:
+    """The error that ended a stream; 0 where the peer has closed it. The kernel may not have reported it yet."""
+    with error_lock:
+        number = system.take_error(sock.fd)
+        return _stream_error(sock, number) if number else sock.broken
 
 
 def receive_datagram(
@@ -76,8 +82,8 @@ def receive_datagram(
 def _stream_error(sock: Socket, number: int) -> int:
     """The Winsock error of a stream; the socket keeps it if the connection has ended."""
     if number == errno.EPIPE:
-        # The peer had closed, and refused what was sent after that.
-        return sock.mark_broken(WSAECONNABORTED)
+        # Another thread has shut down sending meanwhile; or the peer had closed, and refused what was sent later.
+        return WSAESHUTDOWN if sock.send_off else sock.mark_broken(WSAECONNABORTED)
     return sock.mark_broken(winsock_error(number)) if number in _CONNECTION_GONE else winsock_error(number)
 
 

@@ -118,6 +118,7 @@ def shutdown(s: int, how: int) -> int:
         sock.receive_off = True
     if direction != SD_RECEIVE and not sock.send_off:
         sock.send_off = True
+        sock.update_capabilities()
         if sock.stream:
             system.shutdown_send(sock.fd)
     sock.update_capabilities()

@@ -19,8 +19,8 @@ class SocketCore:
     state = 0
     capabilities = 0
     poll_kind = 0
-    users = 0
     nonblocking = bound = closed = False
+    from_parent = False  # in a forked child: threads that do not exist there may still refer to the socket
     connected_at = 0.0
     peer: bytes | None = None
     options: Mapping[tuple[int, int], Any] | None = None
@@ -30,6 +30,9 @@ class SocketCore:
     def close_descriptor(self) -> None:
         """Closes the descriptor, unless that has been done."""
         system.close_owned(self.__dict__)
+
+    def __del__(self) -> None:
+        self.close_descriptor()
 
 
 class HandleTable:

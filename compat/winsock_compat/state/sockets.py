@@ -7,6 +7,7 @@ keeps the error in `broken`: Winsock reports it from every call, the kernel only
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -32,6 +33,8 @@ _KIND_OF_UNCONNECTED_STREAM = {
     FAILED: _KIND_REFERENCE,
 }
 _LINGER, _OOBINLINE = (SOL_SOCKET, SO_LINGER), (SOL_SOCKET, SO_OOBINLINE)
+# The kernel reports an error of a socket once. Whoever reads it stores what it means before another thread looks.
+error_lock = threading.RLock()
 _NO_OPTIONS: Mapping[tuple[int, int], Any] = MappingProxyType({})
 
 
@@ -96,11 +99,14 @@ class Socket(SocketCore):
         """Ends CONNECTING if the kernel has finished the connect."""
         if self.state != CONNECTING or not waiting.poll_now(self.fd, waiting.POLLOUT):
             return
-        number = system.take_error(self.fd)
-        if number:
-            self.connect_failed(winsock_error(number))
-        else:
-            self.connect_succeeded()
+        with error_lock:
+            number = system.take_error(self.fd)
+            if self.state != CONNECTING:
+                return
+            if number:
+                self.connect_failed(winsock_error(number))
+            else:
+                self.connect_succeeded()
 
     def connect_succeeded(self) -> None:
         self.state, self.connect_error, self.connected_at = CONNECTED, 0, waiting.monotonic()

@@ -8,14 +8,16 @@ Wait, which is registered with each of its sockets (`Socket.waiters`). Five rule
   `begin_wait` and its first poll.
 - **A wake-up says only "look again".** The woken call drains its wake-up descriptor, reads the socket's state and
   either returns or waits on. `Socket.closed` says that the socket is gone.
-- **The descriptor is closed after the last wait.** While another thread polls a descriptor, closing it would not end
-  that poll, and the kernel would soon give the same number to a new socket. So closing makes the handle invalid, wakes
-  the socket's waits and leaves the descriptor to the last of them. Until then the socket is in `_closing`. The calls of
-  the accelerator that run without the GIL count in `Socket.users`, with the same effect.
+- **A descriptor is closed with the last reference to its Socket.** While a call of another thread uses a descriptor,
+  closing it would not end that call, and the kernel would soon give the same number to a new socket. So closing makes
+  the handle invalid and wakes the socket's waits. Every call holds a reference to its Socket until it returns; the last
+  one frees the Socket, and that closes the descriptor. Two kinds of sockets are closed earlier, as soon as no call
+  waits on them: those whose close waits for unsent data (SO_LINGER), and, in a forked child, those of the parent, to
+  which calls of threads that do not exist in the child still refer.
 - **A wait lives as long as its call.** A signal handler may raise at any moment, also in the `finally` that calls
   `end_wait`. So nothing depends on `end_wait`: sockets and wake-up descriptors refer to a Wait weakly, and a Wait whose
-  frame is gone counts as ended. `finish_closing` closes what such a wait has left; every call that begins a wait, opens
-  or closes a socket, and WSACleanup, calls it. All its steps can be repeated.
+  frame is gone counts as ended. `finish_closing` completes a closing that was interrupted; every call of the reference
+  that begins a wait, opens or closes a socket, and WSACleanup, calls it. All its steps can be repeated.
 - **A descriptor is never in a local variable only.** The system call stores it into the object that owns it (see
   posix), which is in the table, in `_closing` or in `_wakeups` before.
 
@@ -37,7 +39,7 @@ from typing import Any, TypeAlias
 from ..posix import waiting
 from ..posix.waiting import POLLIN, Wakeup
 from .core import HandleTable
-from .sockets import Socket
+from .sockets import Socket, error_lock
 
 lock = threading.RLock()
 table = HandleTable()
@@ -123,7 +125,7 @@ def begin_wait(sockets: Iterable[Socket]) -> Wait:
 
 
 def end_wait(wait: Wait) -> None:
-    """Ends the registration, and closes the descriptors of closed sockets that only this wait still used."""
+    """Ends the registration."""
     wait.ended = True
     with lock:
         for sock in wait.sockets:
@@ -141,7 +143,7 @@ def notify_state_change(sock: Socket) -> None:
 
 
 def close(sock: Socket) -> bool:
-    """Makes the handle invalid, ends the socket's waits, and closes its descriptor or leaves it to the last wait.
+    """Makes the handle invalid and ends the socket's waits. The last call that uses the descriptor closes it.
 
     False where another thread has closed the socket already.
     """
@@ -159,7 +161,7 @@ def invalidate_all() -> None:
 
 
 def finish_closing() -> None:
-    """Closes the sockets in `_closing`, as far as nothing uses their descriptors. The caller does not hold the lock."""
+    """Closes the sockets in `_closing`, as far as no call waits on them. The caller does not hold the lock."""
     if not _closing:
         return
     with lock:
@@ -171,15 +173,16 @@ def finish_closing() -> None:
                 table.pop(sock.handle)
             sock.closed = True
             sock.capabilities = 0
-        unused = [sock for sock in closing if not _wake(sock) and not sock.users]
-        for sock in unused:
-            if not sock.close_lingers:
-                sock.close_descriptor()
+        at_once = []
+        for sock in closing:
+            waits = _wake(sock)
+            if not (sock.close_lingers or sock.from_parent):
                 _closing.discard(sock)
-    for sock in unused:
-        if sock.close_lingers:
-            sock.close_descriptor()  # without the lock: it may take as long as SO_LINGER says
-            _closing.discard(sock)
+            elif not waits:
+                at_once.append(sock)
+    for sock in at_once:
+        sock.close_descriptor()  # without the lock: it may take as long as SO_LINGER says
+        _closing.discard(sock)
 
 
 def _wake(sock: Socket) -> bool:
@@ -253,11 +256,24 @@ def _after_fork_in_child() -> None:
         _wakeups.clear()
         sockets: list[Any] = [*table.sockets(), *_closing]
         for sock in sockets:
-            sock.waiters, sock.users = None, 0
+            sock.waiters, sock.from_parent = None, True
     finally:
-        lock.release()
+        _release_after_fork()
     finish_closing()
 
 
+def _acquire_before_fork() -> None:
+    """So that no other thread is between two steps that belong together, or holds a lock that the child needs."""
+    lock.acquire()
+    error_lock.acquire()
+
+
+def _release_after_fork() -> None:
+    error_lock.release()
+    lock.release()
+
+
 if sys.platform != "win32":
-    os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=_after_fork_in_child)
+    os.register_at_fork(
+        before=_acquire_before_fork, after_in_parent=_release_after_fork, after_in_child=_after_fork_in_child
+    )

@@ -1,0 +1,159 @@
+"""What other threads, signal handlers and finalizers do to a socket while a call uses it."""
+
+from __future__ import annotations
+
+import gc
+import signal
+import sys
+import threading
+
+import pytest
+from winsock_kit import bound, connect_to, connected_pair, listener, readable, receive_all, set_nonblocking
+
+from winsock import (
+    INVALID_SOCKET,
+    MSG_DONTROUTE,
+    MSG_PEEK,
+    SD_SEND,
+    SOCK_DGRAM,
+    SOCKET_ERROR,
+    WSAESHUTDOWN,
+    WSAEWOULDBLOCK,
+    WSAGetLastError,
+    accept,
+    closesocket,
+    recv,
+    send,
+    shutdown,
+)
+
+pytestmark = pytest.mark.usefixtures("started")
+
+ROUNDS = 150
+
+
+@pytest.mark.posix_only("Windows gives the number of a closed handle to a newer socket")
+def test_what_is_sent_on_a_closed_socket_never_arrives_in_a_newer_connection() -> None:
+    for _ in range(ROUNDS):
+        client, server = connected_pair()
+        set_nonblocking(client)
+
+        def send_until_closed(handle: int = client) -> None:
+            # With this flag the reference sends, and not the accelerator.
+            while send(handle, b"SECRET", 6, MSG_DONTROUTE) != SOCKET_ERROR or WSAGetLastError() == WSAEWOULDBLOCK:
+                pass
+
+        threads = [threading.Thread(target=send_until_closed) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        closesocket(client)
+        new_client, new_server = connected_pair()
+        for thread in threads:
+            thread.join()
+        set_nonblocking(new_server)
+        received = recv(new_server, bytearray(8), 8, 0)
+        for handle in (server, new_client, new_server):
+            closesocket(handle)
+        assert received == SOCKET_ERROR
+
+
+@pytest.mark.posix_only("Windows gives the number of a closed handle to a newer socket")
+def test_a_call_on_a_closed_socket_never_reads_from_a_newer_one() -> None:
+    for _ in range(ROUNDS):
+        closing = bound(SOCK_DGRAM)
+        set_nonblocking(closing)
+        found: list[int] = []
+
+        def peek_until_closed(handle: int = closing, found: list[int] = found) -> None:
+            while (count := recv(handle, bytearray(8), 8, MSG_PEEK)) != SOCKET_ERROR or (
+                WSAGetLastError() == WSAEWOULDBLOCK
+            ):
+                if count != SOCKET_ERROR:
+                    found.append(count)
+
+        thread = threading.Thread(target=peek_until_closed)
+        thread.start()
+        closesocket(closing)
+        client, server = connected_pair()
+        send(client, b"private", 7, 0)
+        thread.join()
+        for handle in (client, server):
+            closesocket(handle)
+        assert found == []
+
+
+def test_shutdown_during_a_send_leaves_the_other_direction_alone() -> None:
+    for _ in range(ROUNDS):
+        client, server = connected_pair()
+        set_nonblocking(client)
+        send(server, b"hello", 5, 0)
+        errors: list[int] = []
+
+        def send_until_shut_down(handle: int = client, errors: list[int] = errors) -> None:
+            while send(handle, b"x", 1, 0) != SOCKET_ERROR or WSAGetLastError() == WSAEWOULDBLOCK:
+                pass
+            errors.append(WSAGetLastError())
+
+        thread = threading.Thread(target=send_until_shut_down)
+        thread.start()
+        shutdown(client, SD_SEND)
+        thread.join()
+        received = receive_all(client, 5)
+        for handle in (client, server):
+            closesocket(handle)
+        assert (errors, received) == ([WSAESHUTDOWN], b"hello")
+
+
+@pytest.mark.posix_only("an interval timer")
+@pytest.mark.parametrize("size", [100, 70_000])
+def test_a_handler_that_closes_and_raises_during_recv_leaves_no_descriptor_open(size: int) -> None:
+    class Stop(Exception):
+        pass
+
+    client, server = connected_pair()
+
+    def close_and_raise(number: int, frame: object) -> None:
+        closesocket(server)
+        raise Stop
+
+    if sys.platform != "win32":
+        previous = signal.signal(signal.SIGALRM, close_and_raise)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            with pytest.raises(Stop):
+                recv(server, bytearray(size), size, 0)
+        finally:
+            signal.signal(signal.SIGALRM, previous)
+    # The exception refers to the frames of the interrupted call.
+    gc.collect()
+    assert readable(client)
+    assert recv(client, bytearray(1), 1, 0) == 0
+    closesocket(client)
+
+
+@pytest.mark.posix_only("the accept of compat allocates an object, and so may collect garbage")
+def test_a_listener_that_a_finalizer_closes_during_accept_gives_no_connection() -> None:
+    waiting = listener()
+    set_nonblocking(waiting)
+    client = connect_to(waiting)
+    assert readable(waiting)
+
+    class Closer:
+        def __init__(self) -> None:
+            self.cycle = self
+
+        def __del__(self) -> None:
+            closesocket(waiting)
+
+    gc.disable()
+    thresholds = gc.get_threshold()
+    try:
+        Closer()
+        gc.set_threshold(1, 1, 1)
+        gc.enable()
+        accepted = accept(waiting, None, None)
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.enable()
+    assert accepted == INVALID_SOCKET
+    closesocket(client)
