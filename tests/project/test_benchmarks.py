@@ -158,7 +158,7 @@ def test_a_configuration_is_measured_only_with_its_own_backend(tmp_path: Path, m
         file.write_text('{"environment": {"backend": "another"}, "results": [], "not_run": {}}', encoding="utf-8")
 
     monkeypatch.setattr(configurations.subprocess, "run", run)
-    with pytest.raises(ValueError, match="needs the backend 'compat.*not 'another'"):
+    with pytest.raises(ValueError, match=r"needs the backend 'compat.*not 'another'"):
         configurations.measure(configurations.CONFIGURATIONS["accelerator"], tmp_path, 1)
 
 
