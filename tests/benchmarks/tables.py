@@ -111,11 +111,11 @@ def ratio_cell(result: Figures | None, target: float | None) -> str:
 
 
 def line(cells: list[str]) -> str:
-    return "| " + " | ".join(cells).replace("|  |", "| |") + " |"
+    return ("| " + " | ".join(cells) + " |").replace("|  |", "| |").replace("|  |", "| |")
 
 
 def table(head: list[str], rows: list[list[str]]) -> list[str]:
-    return [line(head), line(["---"] * len(head)), *[line(row).replace("|  |", "| |") for row in rows], ""]
+    return [line(head), line(["---"] * len(head)), *map(line, rows), ""]
 
 
 def ratios(configurations: list[Figures], in_readme: bool = False) -> list[str]:
@@ -169,7 +169,7 @@ def origins(configurations: list[Figures]) -> list[str]:
         here, load = one["environment"], one["load_average_before"]
         machine = f"{here['cpus']} of {here['processor']}"
         title, command = CONFIGURATIONS[one["configuration"]].title, f"`{one['command']}`"
-        system = f"{here['python']}, {here['platform'].split('-x86_64')[0]}"
+        system = f"{here['python']}, {' '.join(here['platform'].split('-')[:2])}"
         rows.append([title, system, machine, one["date"], command, str(one["runs"]), str(load[0])])
     return table(["configuration", "system", "processors", "date", "command", "runs", "load before"], rows)
 
