@@ -100,14 +100,14 @@ def ratio(amount: float) -> str:
 
 
 def ratio_cell(result: Figures | None, target: float | None) -> str:
-    """The median of the runs; the lowest and highest if they differ by more than 0.02. Bold if it misses the target."""
+    """The median of the runs, bold if it misses the target; the lowest and highest run if they differ by more than 5 %."""
     if result is None:
         return ""
     text = ratio(result["ratio"])
     if target is not None and float(text) > target:
         text = f"**{text}**"
     low, high = min(result["ratios"]), max(result["ratios"])
-    return f"{text} ({ratio(low)} to {ratio(high)})" if high - low > 0.02 else text
+    return f"{text} ({ratio(low)} to {ratio(high)})" if high - low > 0.05 * result["ratio"] else text
 
 
 def line(cells: list[str]) -> str:
