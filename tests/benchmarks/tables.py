@@ -100,7 +100,7 @@ def ratio(amount: float) -> str:
 
 
 def ratio_cell(result: Figures | None, target: float | None) -> str:
-    """The median of the runs, bold if it misses the target; the lowest and highest run if they differ by more than 5 %."""
+    """The median of the runs, bold if it misses the target; the range of the runs if it is wider than 5 %."""
     if result is None:
         return ""
     text = ratio(result["ratio"])
