@@ -81,6 +81,13 @@ def processor() -> str:
     return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "unknown processor")
 
 
+def load_average() -> list[float]:
+    """The numbers of running processes in the last 1, 5 and 15 minutes; nothing on Windows."""
+    if sys.platform == "win32":
+        return []
+    return [round(amount, 2) for amount in os.getloadavg()]
+
+
 def merged(runs: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
     """One result for each row of the benchmarks: the medians of the runs, and the ratio of each run."""
     results = []
@@ -100,7 +107,7 @@ def measure(configuration: Configuration, clones: Path, runs: int) -> dict[str, 
     """
     command, checkout = python_of(configuration, clones)
     options = ["-m", "tests.benchmarks", *configuration.options]
-    load = [round(amount, 2) for amount in os.getloadavg()]
+    load = load_average()
     measured = []
     with tempfile.TemporaryDirectory() as folder:
         for run in range(runs):

@@ -37,14 +37,14 @@ ANNOUNCED = (1, 3, 10, 30, 100, 300, 1000)
 WAITED = (10, 30, 100, 300, 1000)
 # With so many clients, the standard server needs a process of its own.
 MANY_CLIENTS = (3000, 10_000)
-ROUNDS = 26
+ROUNDS = 51
 
 
 def measure(prepared: Prepared, counts: tuple[int, ...], ours: str, rounds: int) -> dict[str, Costs]:
     """The costs of each variant; the first one gets the name `ours`."""
     costs: dict[str, Costs] = {}
     for count in counts:
-        number = max(1, 300 // count)
+        number = max(1, 100 // count)
         try:
             compared = measured(Benchmark(str(count), prepared(count), number=number), rounds)
         except Unavailable as reason:
