@@ -1,7 +1,10 @@
-"""Draws the cost of winsock's calls over the number of clients: python -m tests.benchmarks.picture FILE.svg
+"""Measures the cost of winsock's calls over the number of clients, and draws it.
 
-It takes about a minute and needs matplotlib (the extra `charts`). The extension of the file selects the format. In SVG
-and PNG files, the figures are in the metadata field Description.
+    python -m tests.benchmarks.picture FILE.svg
+
+It takes about a minute. Drawing needs matplotlib (the extra `charts`). The extension of the file selects the format. In
+SVG and PNG files, the figures are in the metadata field Description. tests.benchmarks.report draws the chart of the
+notes from figures that were measured before.
 """
 
 from __future__ import annotations
@@ -34,14 +37,14 @@ ANNOUNCED = (1, 3, 10, 30, 100, 300, 1000)
 WAITED = (10, 30, 100, 300, 1000)
 # With so many clients, the standard server needs a process of its own.
 MANY_CLIENTS = (3000, 10_000)
-ROUNDS = 26
+ROUNDS = 51
 
 
 def measure(prepared: Prepared, counts: tuple[int, ...], ours: str, rounds: int) -> dict[str, Costs]:
     """The costs of each variant; the first one gets the name `ours`."""
     costs: dict[str, Costs] = {}
     for count in counts:
-        number = max(1, 300 // count)
+        number = max(1, 100 // count)
         try:
             compared = measured(Benchmark(str(count), prepared(count), number=number), rounds)
         except Unavailable as reason:
@@ -76,10 +79,18 @@ STYLES = {
 }
 
 
-def draw_lines(axes: Axes, lines: dict[str, Line], title: str, legend: bool = True) -> None:
+def draw_lines(axes: Axes, lines: dict[str, dict[str, float]], title: str, legend: bool = True) -> None:
     for name, line in lines.items():
         colour, style = STYLES.get(name, ("tab:grey", "--"))
-        axes.plot(list(line), list(line.values()), style, color=colour, marker="o", markersize=3, label=name)
+        axes.plot(
+            [int(count) for count in line],
+            list(line.values()),
+            style,
+            color=colour,
+            marker="o",
+            markersize=3,
+            label=name,
+        )
     axes.set_xscale("log")
     axes.set_xlabel("clients")
     axes.xaxis.set_major_formatter("{x:,.0f}")
@@ -105,22 +116,40 @@ def ratios(costs: dict[str, Costs], to: str) -> dict[str, Line]:
     }
 
 
-def draw(file: Path, announced: dict[str, Costs], polled: dict[str, Costs]) -> None:
+def figures_of(announced: dict[str, Costs], polled: dict[str, Costs]) -> dict[str, Any]:
+    """The lines of the three parts of the picture, and where they were measured. The numbers of clients are text, as in
+    JSON, and the figures have four digits.
+    """
+    lines = {"announced": each(announced), "relative": ratios(announced, "socket"), "polled": each(polled)}
+    return {"environment": environment()} | {
+        part: {
+            name: {str(count): float(f"{cost:.4g}") for count, cost in line.items()} for name, line in by_name.items()
+        }
+        for part, by_name in lines.items()
+    }
+
+
+def measured_figures(quick: bool = False) -> dict[str, Any]:
+    if quick:
+        return figures_of(announcing(ANNOUNCED[:4], 3), polling(WAITED[:3], (150,), 3))
+    return figures_of(announcing(ANNOUNCED, ROUNDS), polling(WAITED, MANY_CLIENTS, ROUNDS))
+
+
+def draw(file: Path, figures: dict[str, Any]) -> None:
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    here = environment()
-    figures = {"environment": here, "announced": each(announced), "polled": each(polled)}
     # Without a fixed salt, the ids inside an SVG differ from run to run.
     with rc_context({"svg.hashsalt": "winsock"}):
         figure = Figure(figsize=(14, 5), layout="constrained")
         message, ratio, ready = figure.subplots(1, 3)
-        draw_lines(message, each(announced), "send 64 bytes to every client: µs per client")
-        draw_lines(ratio, ratios(announced, "socket"), "the same, relative to socket", legend=False)
-        draw_lines(ready, each(polled), "find the client that has sent data: µs per client")
+        draw_lines(message, figures["announced"], "send 64 bytes to every client: µs per client")
+        draw_lines(ratio, figures["relative"], "the same, relative to socket", legend=False)
+        draw_lines(ready, figures["polled"], "find the client that has sent data: µs per client")
         for axes in (message, ready):
             axes.set_ylim(bottom=0)
-        figure.suptitle("winsock {winsock} ({backend}), {python}, {cpus} CPUs".format(**here), fontsize="medium")
+        title = "winsock {winsock} ({backend}), {python}, {cpus} CPUs".format(**figures["environment"])
+        figure.suptitle(title, fontsize="medium")
         kind = file.suffix.removeprefix(".")
         metadata: dict[str, Any] = {"Description": json.dumps(figures)} if kind in ("svg", "png") else {}
         if kind == "svg":
@@ -129,14 +158,15 @@ def draw(file: Path, announced: dict[str, Costs], polled: dict[str, Costs]) -> N
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.picture", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks.picture",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("file", type=Path)
     parser.add_argument("--quick", action="store_true", help="fewer clients and rounds")
     options = parser.parse_args(arguments)
-    if options.quick:
-        draw(options.file, announcing(ANNOUNCED[:4], 3), polling(WAITED[:3], (150,), 3))
-    else:
-        draw(options.file, announcing(ANNOUNCED, ROUNDS), polling(WAITED, MANY_CLIENTS, ROUNDS))
+    draw(options.file, measured_figures(options.quick))
     return 0
 
 

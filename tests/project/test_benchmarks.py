@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import platform
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -17,7 +19,7 @@ from winsock import BACKEND
 
 pytest.importorskip("_socket", reason="the benchmarks compare with Python's own socket module")
 from tests.benchmarks import __main__ as command
-from tests.benchmarks import many_clients, picture
+from tests.benchmarks import configurations, many_clients, picture, report, tables
 from tests.benchmarks.suite import BENCHMARKS
 
 pytestmark = pytest.mark.many_sockets
@@ -99,7 +101,8 @@ def test_a_picture_of_the_costs_is_drawn(tmp_path: Path, ending: str) -> None:
     pytest.importorskip("matplotlib", reason="the picture needs matplotlib")
     file = tmp_path / f"costs.{ending}"
     some = {1: [4000.0], 1000: [5e6]}
-    picture.draw(file, {"send_many": some, "socket": some, "C loop": {1: [3000.0]}}, {"WSAPoll": some})
+    announced = {"send_many": some, "socket": some, "C loop": {1: [3000.0]}}
+    picture.draw(file, picture.figures_of(announced, {"WSAPoll": some}))
     drawn = file.read_bytes()
     assert drawn.startswith(b"\x89PNG" if ending == "png" else b"<?xml")
     assert b"send_many" in drawn
@@ -110,6 +113,55 @@ def test_the_pictures_lines_have_a_cost_for_every_number_of_clients() -> None:
     assert {"send", "send_many", "socket"} <= set(costs)
     assert all(list(line) == [1, 2] for line in picture.each(costs).values())
     assert picture.ratios(costs, "socket")["socket"] == {1: 1, 2: 1}
+    assert picture.figures_of(costs, {})["relative"]["socket"] == {"1": 1, "2": 1}
+
+
+def test_the_pages_have_the_figures_of_the_results() -> None:
+    """To update the pages: python -m tests.benchmarks.report --write"""
+    for page, part in tables.generated().items():
+        assert tables.present(page) == part, page.name
+
+
+def test_the_chart_of_the_notes_has_the_figures_of_the_results() -> None:
+    """To update the chart: python -m tests.benchmarks.report --write"""
+    drawn = ElementTree.parse(report.CHART)
+    (description,) = drawn.iter("{http://purl.org/dc/elements/1.1/}description")
+    assert json.loads(description.text or "") == configurations.kept("chart")
+
+
+def test_every_configuration_has_results_with_their_origin() -> None:
+    for name, configuration in configurations.CONFIGURATIONS.items():
+        figures = configurations.kept(name)
+        assert figures, name
+        assert figures["environment"]["backend"] == configuration.backend
+        assert figures["runs"] == len(figures["results"][0]["ratios"]) > 1
+        assert figures.keys() >= {"date", "command", "load_average_before", "installed_with"}
+
+
+def test_a_ratio_that_misses_its_target_is_bold_and_runs_that_differ_are_shown() -> None:
+    result = {"ratio": 0.5, "ratios": [0.49, 0.5]}
+    assert tables.ratio_cell(result, None) == tables.ratio_cell(result, 0.5) == "0.50"
+    assert tables.ratio_cell(result, 0.49) == "**0.50**"
+    assert tables.ratio_cell(result | {"ratios": [0.4, 0.6]}, 0.4) == "**0.50** (0.40 to 0.60)"
+    assert tables.ratio_cell(None, 0.4) == ""
+
+
+def test_the_figures_of_several_runs_are_their_medians() -> None:
+    run = {"name": "any", "against": "socket", "unit": "ns", "rounds": 9, "quartiles": [1, 2]}
+    runs = [[run | {"winsock": cost, "other": 10.0, "ratio": cost / 10}] for cost in (5.0, 2.0, 3.0)]
+    (row,) = configurations.merged(runs)
+    assert (row["winsock"], row["other"], row["ratio"], row["ratios"]) == (3.0, 10.0, 0.3, [0.5, 0.2, 0.3])
+
+
+@pytest.mark.posix_only("the report is made on Linux; Windows has no relative path from one drive to another")
+def test_a_configuration_is_measured_only_with_its_own_backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(command: list[str], cwd: Path, check: bool) -> None:
+        file = cwd / command[-1]
+        file.write_text('{"environment": {"backend": "another"}, "results": [], "not_run": {}}', encoding="utf-8")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    with pytest.raises(ValueError, match=r"needs the backend 'compat.*not 'another'"):
+        configurations.measure(configurations.CONFIGURATIONS["accelerator"], tmp_path, 1)
 
 
 def test_an_unknown_benchmark_is_rejected(capsys: pytest.CaptureFixture[str]) -> None:

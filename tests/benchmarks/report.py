@@ -1,0 +1,66 @@
+"""Measures all configurations and writes their figures to notes/performance.md, README.md and notes/performance.svg.
+
+    python -m tests.benchmarks.report                             everything
+    python -m tests.benchmarks.report --measure accelerator       one configuration; writes no page
+    python -m tests.benchmarks.report --write                     the pages, from the figures that are kept
+
+The figures are kept in tests/benchmarks/results, a file for each configuration and one for the chart. `accelerator`
+measures this installation; `reference-api` and `reference-abi` are installed from a clone of what is committed; `wine`
+needs tests/wine/build.py. All sockets are on loopback. Everything takes less than ten minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from . import picture, tables
+from .configurations import CONFIGURATIONS, keep, kept, measure
+from .measuring import CHECKOUT
+
+CHART = CHECKOUT / "notes" / "performance.svg"
+NOT_BUILT = 125
+
+
+def measure_one(name: str, clones: Path, runs: int) -> None:
+    try:
+        keep(name, picture.measured_figures() if name == "chart" else measure(CONFIGURATIONS[name], clones, runs))
+    except subprocess.CalledProcessError as error:
+        if name != "wine" or error.returncode != NOT_BUILT:
+            raise
+        print("wine: not measured, because the Windows Python is not built (tests/wine/build.py)", flush=True)
+
+
+def write() -> None:
+    tables.write()
+    figures = kept("chart")
+    if figures:
+        picture.draw(CHART, figures)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    names = [*CONFIGURATIONS, "chart"]
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks.report",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--measure", nargs="+", metavar="NAME", choices=names, help=f"some of: {', '.join(names)}")
+    parser.add_argument("--write", action="store_true", help="write the pages from the kept figures")
+    parser.add_argument("--runs", type=int, default=2, help="runs of each configuration (default 2)")
+    parser.add_argument("--clones", type=Path, metavar="FOLDER", help="make the clones here and keep them")
+    options = parser.parse_args(arguments)
+    everything = not options.measure and not options.write
+    with tempfile.TemporaryDirectory() as temporary:
+        for name in names if everything else options.measure or ():
+            measure_one(name, options.clones or Path(temporary), options.runs)
+    if everything or options.write:
+        write()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,201 @@
+"""The tables of notes/performance.md and README.md, from the files in results/."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .configurations import CONFIGURATIONS, kept
+from .measuring import CHECKOUT
+
+BEGIN = "<!-- generated: python -m tests.benchmarks.report --write -->"
+END = "<!-- end of the generated part -->"
+Figures = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Row:
+    label: str
+    benchmarks: tuple[str, ...]  # the first one that the configuration has
+    against: str = "socket"
+    target: float | None = None
+    in_readme: bool = False
+
+
+RATIOS = (
+    Row("recv that finds nothing", ("recv-nothing",), target=0.40, in_readme=True),
+    Row("recv that finds nothing, while another thread computes", ("recv-busy",), target=0.05, in_readme=True),
+    Row("send + recv, 64 bytes over TCP", ("send-recv",), target=0.97, in_readme=True),
+    Row("sendto + recvfrom, 64 bytes, addresses in bytearrays", ("sendto-bytes",), target=0.85, in_readme=True),
+    Row("sendto + recvfrom, 64 bytes, addresses in structures", ("sendto-recvfrom",), target=0.85, in_readme=True),
+    Row("accept + close", ("accept-close",), target=0.95, in_readme=True),
+    Row("one message to 100 clients, one `send` each", ("fan-out-100",)),
+    Row("one message to 1,000 clients, one `send` each", ("fan-out-1000",), target=0.97, in_readme=True),
+    Row("", ("fan-out-1000",), "asyncio"),
+    Row("one message to 100 clients, by `winsock.batch.send_many`", ("batch-100",)),
+    Row("one message to 1,000 clients, by `winsock.batch.send_many`", ("batch-1000",), in_readme=True),
+    Row("", ("batch-1000",), "C loop", target=1.02, in_readme=True),
+    Row("WSAPoll over 1,000 sockets, one ready", ("poll-1000",), "select.poll", in_readme=True),
+    Row("WSAPoll over 10,000 sockets, one ready", ("poll-10000",), "select.poll"),
+    Row("WSAPoll over 500 sockets, one ready (Windows has no `select.poll`)", ("poll-500",), "select.select"),
+    Row(
+        "select over 1,000 sockets, one ready (on Windows 500)",
+        ("select-1000", "select-500"),
+        "select.select",
+        None,
+        True,
+    ),
+    Row("", ("select-1000",), "select.poll"),
+    Row(
+        "FD_SET of 1,000 sockets, then select (on Windows 500)",
+        ("fd-set-1000", "fd-set-500"),
+        "select.select",
+        None,
+        True,
+    ),
+    Row("receiving ticks and storing them in SQLite, as `demos/collector` does", ("ticks-100",)),
+)
+
+
+@dataclass(frozen=True)
+class Amount:
+    """A row with amounts instead of ratios."""
+
+    label: str
+    benchmark: str
+    against: str
+    shown: Callable[[Figures], tuple[float, float | None]]  # of winsock, and of Python's own module
+    unit: str
+    digits: int = 0
+    target: float | None = None
+
+
+def both(result: Figures) -> tuple[float, float | None]:
+    return result["winsock"], result["other"]
+
+
+def beyond(result: Figures) -> tuple[float, float | None]:
+    """Milliseconds more than the import of the other module."""
+    return (result["winsock"] - result["other"]) / 1e6, None
+
+
+AMOUNTS = (
+    Amount("import time beyond `import ctypes`", "import", "ctypes", beyond, "ms", target=30),
+    Amount("memory of an accepted socket", "memory", "socket", both, "B"),
+    Amount("CPU time with 10,000 idle clients, WSAPoll every 100 ms", "idle-server", "select.poll", both, "%", 1),
+    Amount(
+        "… with a recv for each client instead", "idle-server", "recv of each", lambda one: (one["other"], None), "%", 1
+    ),
+)
+
+
+def found(figures: Figures, benchmarks: tuple[str, ...], against: str) -> Figures | None:
+    return next((one for one in figures["results"] if one["name"] in benchmarks and one["against"] == against), None)
+
+
+def ratio(amount: float) -> str:
+    return f"{amount:.1f}" if amount >= 10 else f"{amount:.2f}" if amount >= 0.1 else f"{amount:.2g}"
+
+
+def ratio_cell(result: Figures | None, target: float | None) -> str:
+    """The median of the runs, bold if it misses the target; the range of the runs if it is wider than 5 %."""
+    if result is None:
+        return ""
+    text = ratio(result["ratio"])
+    if target is not None and float(text) > target:
+        text = f"**{text}**"
+    low, high = min(result["ratios"]), max(result["ratios"])
+    return f"{text} ({ratio(low)} to {ratio(high)})" if high - low > 0.05 * result["ratio"] else text
+
+
+def line(cells: list[str]) -> str:
+    return ("| " + " | ".join(cells) + " |").replace("|  |", "| |").replace("|  |", "| |")
+
+
+def table(head: list[str], rows: list[list[str]]) -> list[str]:
+    return [line(head), line(["---"] * len(head)), *map(line, rows), ""]
+
+
+def ratios(configurations: list[Figures], in_readme: bool = False) -> list[str]:
+    head = ["", "compared with", "target", *[CONFIGURATIONS[one["configuration"]].title for one in configurations]]
+    rows = []
+    for row in RATIOS:
+        if row.in_readme < in_readme:
+            continue
+        cells = [
+            # The targets are the accelerator's.
+            ratio_cell(found(one, row.benchmarks, row.against), row.target if place == 0 else None)
+            for place, one in enumerate(configurations)
+        ]
+        if not any(cells):
+            continue
+        target = "" if row.target is None else f"{row.target:.2f}"
+        rows.append(
+            [
+                row.label or "the same",
+                row.against.join("``" if "loop" not in row.against else ["a ", ""]),
+                target,
+                *cells,
+            ]
+        )
+    return table(head, rows)
+
+
+def amount_cell(amount: float | None, row: Amount, target: float | None) -> str:
+    if amount is None:
+        return ""
+    text = f"{amount:.{row.digits}f}"
+    return f"**{text} {row.unit}**" if target is not None and float(text) > target else f"{text} {row.unit}"
+
+
+def amounts(configurations: list[Figures]) -> list[str]:
+    titles = [CONFIGURATIONS[one["configuration"]].title for one in configurations]
+    rows = []
+    for row in AMOUNTS:
+        results = [found(one, (row.benchmark,), row.against) for one in configurations]
+        shown = [row.shown(one) if one else (None, None) for one in results]
+        cells = [amount_cell(one[0], row, row.target if place == 0 else None) for place, one in enumerate(shown)]
+        target = "" if row.target is None else f"{row.target:.0f} {row.unit}"
+        rows.append([row.label, target, *cells, amount_cell(shown[0][1], row, None)])
+    return table(["", "target", *titles, "Python's own module"], rows)
+
+
+def origins(configurations: list[Figures]) -> list[str]:
+    """When and where each configuration was measured."""
+    rows = []
+    for one in configurations:
+        here, load = one["environment"], one["load_average_before"]
+        machine = f"{here['cpus']} of {here['processor']}"
+        title, command = CONFIGURATIONS[one["configuration"]].title, f"`{one['command']}`"
+        system = f"{here['python']}, {' '.join(here['platform'].split('-')[:2])}"
+        rows.append([title, system, machine, one["date"], command, str(one["runs"]), str(load[0])])
+    return table(["configuration", "system", "processors", "date", "command", "runs", "load before"], rows)
+
+
+def generated() -> dict[Path, str]:
+    """The generated part of each page."""
+    configurations = [figures for name in CONFIGURATIONS if (figures := kept(name))]
+    page = [*ratios(configurations), *amounts(configurations), *origins(configurations)]
+    readme = ratios(configurations, in_readme=True)
+    return {
+        CHECKOUT / "notes" / "performance.md": "\n".join([BEGIN, "", *page, END]),
+        CHECKOUT / "README.md": "\n".join([BEGIN, "", *readme, END]),
+    }
+
+
+def present(page: Path) -> str:
+    """The generated part that the page contains now.
+
+    Errors: ValueError if a marker is missing.
+    """
+    text = page.read_text(encoding="utf-8")
+    begin = text.index(BEGIN)
+    return text[begin : text.index(END, begin) + len(END)]
+
+
+def write() -> None:
+    for page, part in generated().items():
+        text = page.read_text(encoding="utf-8")
+        page.write_text(text.replace(present(page), part), encoding="utf-8", newline="\n")
