@@ -31,9 +31,6 @@ class SocketCore:
         """Closes the descriptor, unless that has been done."""
         system.close_owned(self.__dict__)
 
-    def __del__(self) -> None:
-        self.close_descriptor()
-
 
 class HandleTable:
     """The sockets by their handles."""

@@ -11,9 +11,10 @@ Wait, which is registered with each of its sockets (`Socket.waiters`). Five rule
 - **A descriptor is closed with the last reference to its Socket.** While a call of another thread uses a descriptor,
   closing it would not end that call, and the kernel would soon give the same number to a new socket. So closing makes
   the handle invalid and wakes the socket's waits. Every call holds a reference to its Socket until it returns; the last
-  one frees the Socket, and that closes the descriptor. Two kinds of sockets are closed earlier, as soon as no call
-  waits on them: those whose close waits for unsent data (SO_LINGER), and, in a forked child, those of the parent, to
-  which calls of threads that do not exist in the child still refer.
+  one frees the Socket, and that closes the descriptor. Some sockets are closed earlier, as soon as no call waits on
+  them: those whose close waits for unsent data (SO_LINGER); in a forked child those of the parent, to which calls of
+  threads that do not exist in the child still refer; and all of them without the accelerator, because a signal handler
+  could interrupt a finalizer in Python. Until then such a socket is in `_closing`.
 - **A wait lives as long as its call.** A signal handler may raise at any moment, also in the `finally` that calls
   `end_wait`. So nothing depends on `end_wait`: sockets and wake-up descriptors refer to a Wait weakly, and a Wait whose
   frame is gone counts as ended. `finish_closing` completes a closing that was interrupted; every call of the reference
@@ -38,7 +39,7 @@ from typing import Any, TypeAlias
 
 from ..posix import waiting
 from ..posix.waiting import POLLIN, Wakeup
-from .core import HandleTable
+from .core import ACCELERATED, HandleTable
 from .sockets import Socket, error_lock
 
 lock = threading.RLock()
@@ -176,7 +177,7 @@ def finish_closing() -> None:
         at_once = []
         for sock in closing:
             waits = _wake(sock)
-            if not (sock.close_lingers or sock.from_parent):
+            if ACCELERATED and not (sock.close_lingers or sock.from_parent):
                 _closing.discard(sock)
             elif not waits:
                 at_once.append(sock)
