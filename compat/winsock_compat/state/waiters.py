@@ -174,14 +174,17 @@ def finish_closing() -> None:
                 table.pop(sock.handle)
             sock.closed = True
             sock.capabilities = 0
-        at_once = []
+        lingering = []
         for sock in closing:
             waits = _wake(sock)
             if ACCELERATED and not (sock.close_lingers or sock.from_parent):
                 _closing.discard(sock)
+            elif not waits and sock.close_lingers:
+                lingering.append(sock)
             elif not waits:
-                at_once.append(sock)
-    for sock in at_once:
+                sock.close_descriptor()
+                _closing.discard(sock)
+    for sock in lingering:
         sock.close_descriptor()  # without the lock: it may take as long as SO_LINGER says
         _closing.discard(sock)
 
