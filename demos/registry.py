@@ -5,6 +5,7 @@ A new program gets one line here, in any place. A module is imported only when i
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
@@ -83,7 +84,8 @@ def find_program(name: str | Path) -> Program:
     program = read_program(path.resolve(), path.stem if text.endswith(".py") else text)
     if program is None:
         raise ProgramError(f"{name} is not a program: it has none of the functions {', '.join(EVENTS)}")
-    return program
+    # Under the name of its package, as when it is imported: tools that measure a package find it.
+    return replace(program, package=f"demos.{path.parent.name}") if entry else program
 
 
 def entry_of(name: str) -> Entry | None:

@@ -43,11 +43,15 @@ class InputVariable:
 
 @dataclass(frozen=True)
 class Program:
-    """A program that can be attached: its name, its file, and the first line of its docstring."""
+    """A program that can be attached: its name, its file, and the first line of its docstring.
+
+    ``package`` is the package that the file belongs to; empty for a file of its own.
+    """
 
     name: str
     path: Path
     summary: str
+    package: str = ""
 
 
 def read_program(path: Path, name: str) -> Program | None:
@@ -70,7 +74,8 @@ def load_program(program: Program) -> ModuleType:
 
     Errors: any exception that the module raises while it is loaded.
     """
-    name = f"{program.name}#{next(_copies)}"
+    inside = f"{program.package}.{program.path.stem}" if program.package else program.name
+    name = f"{inside}#{next(_copies)}"
     spec = importlib.util.spec_from_file_location(name, program.path)
     assert spec is not None
     assert spec.loader is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 import pytest
@@ -170,3 +171,11 @@ def test_text_that_is_not_a_value_of_the_inputs_type_is_rejected(name, text, mes
     forget_program(module)
     with pytest.raises(ValueError, match=message):
         input_from_text(input_variables(module)[name], text)
+
+
+def test_a_copy_of_a_registered_program_has_a_name_in_its_package():
+    module = load_program(find_program("signal_client"))
+    try:
+        assert re.fullmatch(r"demos\.signal\.client#\d+", module.__name__)
+    finally:
+        forget_program(module)
