@@ -91,6 +91,7 @@ def test_a_call_on_a_closed_socket_never_reads_from_a_newer_one() -> None:
         assert found == []
 
 
+@pytest.mark.posix_only("Wine may answer a send during shutdown with another error")
 def test_shutdown_during_a_send_leaves_the_other_direction_alone() -> None:
     for _ in range(ROUNDS):
         client, server = connected_pair()
@@ -141,6 +142,7 @@ def test_a_handler_that_closes_and_raises_during_recv_leaves_no_descriptor_open(
 
 
 @with_accelerator
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="since 3.12 the collector does not run inside a call in C")
 @pytest.mark.posix_only("the accept of compat allocates an object, and so may collect garbage")
 def test_a_listener_that_a_finalizer_closes_during_accept_gives_no_connection() -> None:
     waiting = listener()
