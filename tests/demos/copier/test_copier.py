@@ -183,7 +183,7 @@ def test_at_the_end_it_closes_the_connection_in_order(server):
         ("ioctlsocket", lambda *_: SOCKET_ERROR),
         ("connect", lambda *_: WSASetLastError(10051) or SOCKET_ERROR),
         ("getsockname", lambda *_: SOCKET_ERROR),
-        ("select", lambda *_: SOCKET_ERROR),
+        ("select", lambda *_: WSASetLastError(10050) or SOCKET_ERROR),
     ],
 )
 def test_a_failure_of_any_call_before_the_connection_is_retried(server, call, failure):
