@@ -29,8 +29,8 @@ if sys.platform == "win32":
 
     BACKEND = "ws2_32"
 else:
-    import winsock_compat as _backend
-    from winsock_compat import FD_CLR, FD_ISSET, FD_SET, FD_ZERO  # noqa: F401 - the accelerator's, for the star import
+    from winsock_compat import backend as _backend
+    from winsock_compat.backend import FD_CLR, FD_ISSET, FD_SET, FD_ZERO  # noqa: F401 - the accelerator's, for the star import
 
     BACKEND = "compat"
 

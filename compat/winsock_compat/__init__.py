@@ -4,86 +4,13 @@
 - state/: what Winsock remembers of sockets
 - posix/: the operating system, through cffi
 - accelerator/: the common case of the most frequent calls in C, where a compiler was available at installation
+- backend: all calls in one module, from the accelerator or the reference; this package has the same names
 
-Imports run one way: calls -> state -> posix. accelerator imports all three, and only this module imports accelerator.
+Imports run one way: calls -> state -> posix. accelerator imports all three, and only `backend` imports accelerator.
 """
 
-from .calls.addresses import htonl, htons, inet_addr, inet_ntoa, inet_ntop, inet_pton, ntohl, ntohs
-from .calls.connections import bind, connect, getpeername, getsockname, listen
-from .calls.names import freeaddrinfo, getaddrinfo, gethostbyname, gethostname, getnameinfo
-from .calls.options import getsockopt, setsockopt
-from .calls.sockets import shutdown, socket
-from .calls.startup import WSACleanup, WSASetLastError, WSAStartup
-from .posix.loading import MODE
-from .state.core import ACCELERATED
+# First: Python imports the package winsock before its module api, and winsock imports `backend`. In the other order
+# winsock would find a `backend` whose import is not finished.
+import winsock.api  # noqa: F401 - imported for this effect
 
-if ACCELERATED:
-    from .accelerator import (
-        FD_CLR,
-        FD_ISSET,
-        FD_SET,
-        FD_ZERO,
-        WSAGetLastError,
-        WSAPoll,
-        accept,
-        closesocket,
-        ioctlsocket,
-        recv,
-        recvfrom,
-        select,
-        send,
-        sendto,
-    )
-    from .accelerator import send_many as send_many  # winsock.batch finds it here
-else:
-    from winsock.structures import FD_CLR, FD_ISSET, FD_SET, FD_ZERO
-
-    from .calls.connections import accept
-    from .calls.polling import WSAPoll, select
-    from .calls.sockets import closesocket, ioctlsocket
-    from .calls.startup import WSAGetLastError
-    from .calls.transfer import recv, recvfrom, send, sendto
-
-__all__ = [
-    "ACCELERATED",
-    "FD_CLR",
-    "FD_ISSET",
-    "FD_SET",
-    "FD_ZERO",
-    "MODE",
-    "WSACleanup",
-    "WSAGetLastError",
-    "WSAPoll",
-    "WSASetLastError",
-    "WSAStartup",
-    "accept",
-    "bind",
-    "closesocket",
-    "connect",
-    "freeaddrinfo",
-    "getaddrinfo",
-    "gethostbyname",
-    "gethostname",
-    "getnameinfo",
-    "getpeername",
-    "getsockname",
-    "getsockopt",
-    "htonl",
-    "htons",
-    "inet_addr",
-    "inet_ntoa",
-    "inet_ntop",
-    "inet_pton",
-    "ioctlsocket",
-    "listen",
-    "ntohl",
-    "ntohs",
-    "recv",
-    "recvfrom",
-    "select",
-    "send",
-    "sendto",
-    "setsockopt",
-    "shutdown",
-    "socket",
-]
+from .backend import *  # noqa: F403 - the names in backend.__all__

@@ -77,6 +77,13 @@ def test_the_accelerator_understands_the_ctypes_objects_of_this_python() -> None
     assert importlib.import_module("winsock_compat.accelerator").LAYOUT_KNOWN
 
 
+@pytest.mark.parametrize("first", ["winsock", "winsock.structures", "winsock_compat", "winsock_compat.calls.sockets"])
+def test_the_two_packages_can_be_imported_in_any_order(first: str) -> None:
+    program = f"import {first}, winsock_compat, winsock; print(winsock_compat.recv is winsock.recv)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, cwd=ROOT)
+    assert (done.stdout, done.stderr) == ("True\n", "")
+
+
 def test_the_command_prints_the_mode() -> None:
     done = subprocess.run([sys.executable, "-m", "winsock"], capture_output=True, text=True, timeout=60, cwd=ROOT)
     calls: Any = winsock.calls

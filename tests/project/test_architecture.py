@@ -388,4 +388,4 @@ def test_the_texts_use_the_projects_vocabulary() -> None:
 
 def test_the_parser_resolves_relative_imports() -> None:
     assert "winsock.constants" in imports("winsock.structures")
-    assert "winsock_compat" in imports("winsock")
+    assert "winsock_compat.backend" in imports("winsock")
