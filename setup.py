@@ -19,7 +19,9 @@ def macros() -> "list[tuple[str, str | None]]":
     flags = runpy.run_path(str(HERE / "compat/winsock_compat/state/flags.py"))
     constants = runpy.run_path(str(HERE / "winsock/constants.py"))
     errors = runpy.run_path(str(HERE / "winsock/errors.py"))
+    compiled = runpy.run_path(str(HERE / "compat/winsock_compat/posix/compiled.py"))
     numbers = {
+        "SOURCES_CHECKSUM": compiled["sources_checksum"]("_accelerator"),
         "SOCKET_ERROR": constants["SOCKET_ERROR"],
         "INVALID_SOCKET": constants["INVALID_SOCKET"],
         "FIONBIO_COMMAND": constants["FIONBIO"] & 0xFFFFFFFF,

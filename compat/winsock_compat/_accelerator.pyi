@@ -8,6 +8,8 @@ from .state.core_stand_in import SocketCore as SocketCore
 from .state.core_stand_in import get_last_error as get_last_error
 from .state.core_stand_in import set_last_error as set_last_error
 
+SOURCES_CHECKSUM: int
+
 def make(
     name: str,
     text: str,

@@ -8,9 +8,13 @@ from pathlib import Path
 
 import cffi
 
-_system = runpy.run_path(str(Path(__file__).parent / "posix" / "declarations.py"))
+_POSIX = Path(__file__).parent / "posix"
+_system = runpy.run_path(str(_POSIX / "declarations.py"))
+_checksum = runpy.run_path(str(_POSIX / "compiled.py"))["sources_checksum"]("posix._libc")
 
 ffibuilder = cffi.FFI()
-ffibuilder.cdef(_system["CDEF"])
+ffibuilder.cdef(_system["CDEF"] + "#define SOURCES_CHECKSUM ...\n")
 # optional: without a C compiler the package installs too, and runs in ABI mode.
-ffibuilder.set_source("winsock_compat.posix._libc", _system["HEADERS"], optional=True)
+ffibuilder.set_source(
+    "winsock_compat.posix._libc", f"{_system['HEADERS']}#define SOURCES_CHECKSUM {_checksum}u\n", optional=True
+)

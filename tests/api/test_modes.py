@@ -1,8 +1,9 @@
-"""compat's two modes: cffi API mode with a compiled module, ABI mode without one, an error if the module is broken."""
+"""compat's two modes: cffi API mode with compiled modules, ABI mode without; broken and outdated ones are errors."""
 
 from __future__ import annotations
 
 import importlib
+import re
 import shutil
 import subprocess
 import sys
@@ -48,17 +49,72 @@ def test_a_broken_compiled_module_is_reported(copy: Path) -> None:
     assert "_libc.abi3.so" in done.stderr
 
 
-def test_a_compiled_module_of_another_system_is_reported(copy: Path) -> None:
-    """The compiler checks its numbers when it is built; loading compares them with the declarations."""
-    modules = list((ROOT / "compat" / "winsock_compat" / "posix").glob("_libc*.so"))
+def compiled_modules() -> list[Path]:
+    """The compiled modules of this checkout, by their paths in the package."""
+    package = ROOT / "compat" / "winsock_compat"
+    modules = [path.relative_to(package) for path in [*package.glob("_*.so"), *package.glob("posix/_*.so")]]
     if not modules:
-        pytest.skip("this checkout runs in ABI mode: there is no compiled module to change")
-    shutil.copy(modules[0], copy / "winsock_compat" / "posix")
-    declarations = copy / "winsock_compat" / "posix" / "declarations.py"
-    declarations.write_text(declarations.read_text().replace("NUMBERS = {", "SO_UNHEARD_OF = 99\nNUMBERS = {"))
+        pytest.skip("this checkout runs in ABI mode: there is no compiled module")
+    return modules
+
+
+def copy_compiled_modules(copy: Path) -> None:
+    for module in compiled_modules():
+        shutil.copy(ROOT / "compat" / "winsock_compat" / module, copy / "winsock_compat" / module)
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("_libc", "posix/declarations.py"),
+        ("_libc", "build.py"),
+        ("_accelerator", "state/flags.py"),
+        ("_accelerator", "accelerator/accelerator.c"),
+    ],
+)
+def test_a_compiled_module_that_was_built_from_other_sources_is_refused(copy: Path, module: str, source: str) -> None:
+    if not any(path.name.startswith(module) for path in compiled_modules()):
+        pytest.skip(f"this checkout has no compiled {module}")
+    copy_compiled_modules(copy)
+    with (copy / "winsock_compat" / source).open("a") as file:
+        file.write("\n")
+    done = imported(copy)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.search(
+        rf"^ImportError: \S*{module}\S*\.so was built from other sources than the present \S+ and \S+: "
+        r"run python -m pip install -e \. again$",
+        done.stderr,
+        re.MULTILINE,
+    )
+    assert source in done.stderr
+
+
+def test_a_compiled_module_is_used_where_its_sources_are_the_same_or_are_missing(copy: Path) -> None:
+    copy_compiled_modules(copy)
+    accelerated = any(path.name.startswith("_accelerator") for path in compiled_modules())
+    expected = (0, f"api {accelerated} 0\n", "")
+    done = imported(copy)
+    assert (done.returncode, done.stdout, done.stderr) == expected
+    (copy / "winsock_compat" / "accelerator" / "accelerator.c").unlink()
+    (copy / "winsock_compat" / "build.py").unlink()
+    done = imported(copy)
+    assert (done.returncode, done.stdout, done.stderr) == expected
+
+
+def test_a_number_that_this_systems_headers_define_differently_is_reported(copy: Path) -> None:
+    """API mode reads the headers' numbers when it is built; loading compares them with the declarations."""
+    compiled_modules()
+    package = copy / "winsock_compat"
+    declarations = package / "posix" / "declarations.py"
+    declarations.write_text(declarations.read_text().replace("SO_ERROR = 4 if LINUX", "SO_ERROR = 5 if LINUX"))
+    program = f"import runpy; runpy.run_path({str(package / 'build.py')!r})['ffibuilder'].compile({str(copy)!r})"
+    built = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=110)
+    if built.returncode and "compil" in built.stderr:
+        pytest.skip("there is no C compiler")
+    assert built.returncode == 0, built.stderr
     done = imported(copy)
     assert done.returncode == 1
-    assert "SO_UNHEARD_OF" in done.stderr
+    assert "SO_ERROR" in done.stderr
 
 
 def test_a_broken_accelerator_is_reported(copy: Path) -> None:

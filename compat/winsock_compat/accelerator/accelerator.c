@@ -1519,6 +1519,9 @@ static int add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **type, co
 static int module_exec(PyObject *module)
 {
     State *state = PyModule_GetState(module);
+    /* posix/compiled.py compares it with the present sources. */
+    if (PyModule_AddIntConstant(module, "SOURCES_CHECKSUM", SOURCES_CHECKSUM) < 0)
+        return -1;
     if (add_type(module, &socket_spec, &state->socket_type, "SocketCore") < 0)
         return -1;
     return add_type(module, &table_spec, &state->table_type, "HandleTable");

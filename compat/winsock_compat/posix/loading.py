@@ -5,17 +5,15 @@ were checked against the system's headers. ABI mode: cffi parses the same declar
 library through libffi.
 """
 
-import importlib
 from typing import Any
 
 import _cffi_backend
 
+from .compiled import load
 from .declarations import CDEF, NUMBERS
 
-try:
-    _libc = importlib.import_module("._libc", __package__)
-except ModuleNotFoundError:
-    # It was not built. A module that exists but does not load raises another ImportError.
+_libc = load("posix._libc")
+if _libc is None:
     import cffi  # here, because its parser takes longer to import than the rest of the package
 
     MODE = "abi"

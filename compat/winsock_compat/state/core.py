@@ -11,14 +11,12 @@ if TYPE_CHECKING:
 
     ACCELERATED: bool
 else:
-    try:
-        from .._accelerator import HandleTable, SocketCore, get_last_error, set_last_error
-    except ModuleNotFoundError:
-        # It was not built. A module that exists but does not load raises another ImportError.
-        from .core_stand_in import HandleTable, SocketCore, get_last_error, set_last_error
+    from ..posix.compiled import load
 
-        ACCELERATED = False
+    ACCELERATED = load("_accelerator") is not None
+    if ACCELERATED:
+        from .._accelerator import HandleTable, SocketCore, get_last_error, set_last_error
     else:
-        ACCELERATED = True
+        from .core_stand_in import HandleTable, SocketCore, get_last_error, set_last_error
 
 __all__ = ["ACCELERATED", "HandleTable", "SocketCore", "get_last_error", "set_last_error"]
