@@ -27,7 +27,8 @@ class Winsock(Protocol):
     A pointer to bytes is a buffer: any bytes-like object where C has `const`, otherwise a writable contiguous
     bytearray, memoryview, ctypes structure or ctypes array. A pointer to an integer is a ctypes integer of 4 bytes or
     more, read and written through `.value`. None is NULL. A length that is negative or exceeds its buffer is WSAEFAULT;
-    nothing is read or written then.
+    nothing is read or written then. An object without memory, such as a released memoryview, is an argument of the
+    wrong type.
 
     Arguments are checked in this order: TypeError and OverflowError, WSANOTINITIALISED, WSAENOTSOCK, WSAEFAULT, the
     state of the socket, the network. Two errors can come from every call that requires WSAStartup and are not repeated

@@ -5,10 +5,10 @@ same values:
 
 - An integer is taken modulo the width of its C type, but only if it fits the signed or the unsigned range of that type.
   0x8004667E and -2147195266 are therefore the same `long`, as in C. Anything else is an OverflowError.
-- A pointer to bytes is an object with the buffer protocol. For a `const` pointer as_input_buffer returns a memoryview:
-  it also accepts read-only memory and copies nothing. For any other pointer as_output_buffer returns a ctypes array
-  over the same memory, so that C writes into the caller's object.
-- Both results keep the memory in place until they are released: a bytearray cannot be resized while a call uses it.
+- A pointer to bytes is an object with the buffer protocol. as_input_buffer, for a `const` pointer, and as_output_buffer
+  return a memoryview of its bytes. They copy nothing, so C writes into the caller's object. The views keep the memory
+  in place: a bytearray cannot be resized while a call uses it. A memoryview that was released, or a mmap that was
+  closed, has no memory and is an argument of the wrong kind.
 - A pointer to an integer is a ctypes integer, and a C string is an ASCII str or bytes.
 
 An argument of the wrong kind is a TypeError. Lengths are not checked here: a length that exceeds its buffer is a
@@ -32,37 +32,45 @@ __all__ = [
 ]
 
 _POINTER_BITS = 8 * ctypes.sizeof(ctypes.c_void_p)
+_LEAST_SOCKET, _MOST_SOCKET = -(1 << _POINTER_BITS - 1), (1 << _POINTER_BITS) - 1
 _SimpleCData: Any = ctypes.c_int.__mro__[1]
 _Pointer: Any = ctypes._Pointer
 
 
-def _number(value: int, bits: int) -> int:
-    """`value` modulo 2**bits, if it fits the signed or the unsigned integer type of that width."""
-    number: int = index(value)
-    if not -(1 << bits - 1) <= number < 1 << bits:
-        raise OverflowError(f"{number} does not fit a C integer of {bits} bits")
-    return number & (1 << bits) - 1
+def _overflow(number: int, bits: int) -> OverflowError:
+    return OverflowError(f"{number} does not fit a C integer of {bits} bits")
 
 
 def as_word(value: int) -> int:
     """A WORD or u_short (2 bytes), as an unsigned number."""
-    return _number(value, 16)
+    number: int = index(value)
+    if not -0x8000 <= number <= 0xFFFF:
+        raise _overflow(number, 16)
+    return number & 0xFFFF
 
 
 def as_uint(value: int) -> int:
     """A DWORD, ULONG or u_long (4 bytes on Windows), as an unsigned number."""
-    return _number(value, 32)
+    number: int = index(value)
+    if not -0x80000000 <= number <= 0xFFFFFFFF:
+        raise _overflow(number, 32)
+    return number & 0xFFFFFFFF
 
 
 def as_int(value: int) -> int:
     """A C int (4 bytes), as a signed number: 0xFFFFFFFF is -1."""
-    number = _number(value, 32)
-    return number - (1 << 32) if number >> 31 else number
+    number: int = index(value)
+    if not -0x80000000 <= number <= 0xFFFFFFFF:
+        raise _overflow(number, 32)
+    return (number + 0x80000000 & 0xFFFFFFFF) - 0x80000000
 
 
 def socket_handle(value: int) -> int:
     """A SOCKET, an unsigned number as wide as a pointer: -1 is INVALID_SOCKET."""
-    return _number(value, _POINTER_BITS)
+    number: int = index(value)
+    if not _LEAST_SOCKET <= number <= _MOST_SOCKET:
+        raise _overflow(number, _POINTER_BITS)
+    return number & _MOST_SOCKET
 
 
 def refuse_pointer(buffer: Any) -> None:
@@ -74,36 +82,34 @@ def refuse_pointer(buffer: Any) -> None:
         raise TypeError("a bytes-like object is required, not a ctypes pointer; pass its .contents")
 
 
-def _not_a_buffer(value: Any) -> TypeError:
-    return TypeError(f"a bytes-like object is required, not '{type(value).__name__}'")
-
-
 def as_input_buffer(buffer: Any) -> memoryview:
-    """A view of a buffer that C only reads; a length argument must not exceed its nbytes.
+    """The bytes of a buffer that C only reads; a length argument must not exceed the view's length.
 
-    Errors: TypeError if the object has no buffer, or one that is not contiguous.
+    Errors: TypeError if the object has no buffer, or one that is not contiguous or was released.
     """
     refuse_pointer(buffer)
     try:
         view = memoryview(buffer)
     except TypeError:
-        raise _not_a_buffer(buffer) from None
+        raise TypeError(f"a bytes-like object is required, not '{type(buffer).__name__}'") from None
+    except ValueError as error:
+        raise TypeError(f"a bytes-like object is required, not a '{type(buffer).__name__}' without memory") from error
     if not view.c_contiguous:
         raise TypeError("a contiguous buffer is required")
-    return view
+    if not view.nbytes:
+        return memoryview(b"" if view.readonly else bytearray())  # cast refuses several dimensions without elements
+    return view.cast("B")
 
 
-def as_output_buffer(buffer: Any) -> "ctypes.Array[ctypes.c_char]":
-    """A ctypes array over the memory of a buffer that C writes to; a length argument must not exceed its len().
+def as_output_buffer(buffer: Any) -> memoryview:
+    """The bytes of a buffer that C writes to; a length argument must not exceed the view's length.
 
-    Errors: TypeError if the object has no buffer, or one that is read-only or not contiguous.
+    Errors: TypeError if the object has no buffer, or one that is read-only, not contiguous or was released.
     """
-    refuse_pointer(buffer)
-    try:
-        size = memoryview(buffer).nbytes
-    except TypeError:
-        raise _not_a_buffer(buffer) from None
-    return (ctypes.c_char * size).from_buffer(buffer)
+    view = as_input_buffer(buffer)
+    if view.readonly:
+        raise TypeError(f"a writable buffer is required, not a read-only '{type(buffer).__name__}'")
+    return view
 
 
 def integer_ref(ref: Any) -> Any:

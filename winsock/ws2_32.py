@@ -93,16 +93,16 @@ def _input(buffer: ConstBuffer | None) -> tuple[Any, int]:
         return None, 0
     view = as_input_buffer(buffer)
     if isinstance(buffer, bytes):
-        return buffer, view.nbytes
-    return (view.tobytes() if view.readonly else (ctypes.c_char * view.nbytes).from_buffer(buffer)), view.nbytes
+        return buffer, len(view)
+    return (view.tobytes() if view.readonly else (ctypes.c_char * len(view)).from_buffer(view)), len(view)
 
 
 def _output(buffer: Buffer | None) -> tuple[Any, int]:
     """A buffer that the DLL writes to, as ctypes passes it, and its size in bytes."""
     if buffer is None:
         return None, 0
-    array = as_output_buffer(buffer)
-    return array, len(array)
+    view = as_output_buffer(buffer)
+    return (ctypes.c_char * len(view)).from_buffer(view), len(view)
 
 
 def _fault(s: int = INVALID_SOCKET) -> int:

@@ -35,9 +35,10 @@ else:
 
     from .calls.connections import accept
     from .calls.polling import WSAPoll, select
+    from .calls.receiving import recv, recvfrom
+    from .calls.sending import send, sendto
     from .calls.sockets import closesocket, ioctlsocket
     from .calls.startup import WSAGetLastError
-    from .calls.transfer import recv, recvfrom, send, sendto
 
 __all__ = [
     "ACCELERATED",

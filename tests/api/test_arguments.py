@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import inspect
+import mmap
 from collections.abc import Callable
 from ctypes import POINTER, c_double, c_int, c_int16, c_int64, c_uint64, c_void_p, sizeof
 from typing import Any
@@ -59,21 +60,43 @@ from winsock import (
 
 BITS = 8 * sizeof(c_void_p)
 
+
+def released() -> memoryview:
+    view = memoryview(bytearray(1024))
+    view.release()
+    return view
+
+
+def closed_map() -> mmap.mmap:
+    memory = mmap.mmap(-1, 1024)
+    memory.close()
+    return memory
+
+
+WITHOUT_MEMORY = [released(), closed_map()]
+
 # For each kind of argument: valid values, values that are a TypeError, and values that are an OverflowError.
 KINDS: dict[str, tuple[Callable[[], Any], list[Any], list[int]]] = {
     "word": (lambda: 1, [None, "1", 1.0, b"1"], [1 << 16, -(1 << 15) - 1]),
     "int": (lambda: 1, [None, "1", 1.0, b"1"], [1 << 32, -(1 << 31) - 1]),
     "socket": (lambda: 1, [None, "1", 1.0, b"1"], [1 << BITS, -(1 << BITS - 1) - 1]),
     "size": (lambda: 1, [None, "1", 1.0, b"1"], [1 << BITS, -(1 << BITS - 1) - 1]),
-    "input": (lambda: b"\0" * 64, ["text", 1, [1], memoryview(bytes(8))[::2], ctypes.pointer(c_int())], []),
+    "input": (
+        lambda: b"\0" * 64,
+        ["text", 1, [1], memoryview(bytes(8))[::2], ctypes.pointer(c_int()), *WITHOUT_MEMORY],
+        [],
+    ),
     "output": (
         lambda: bytearray(1024),
-        ["text", 1, [1], bytes(64), memoryview(bytes(64)), memoryview(bytearray(64))[::2], ctypes.pointer(c_int())],
+        [
+            *["text", 1, [1], bytes(64), memoryview(bytes(64)), memoryview(bytearray(64))[::2]],
+            *[ctypes.pointer(c_int()), *WITHOUT_MEMORY],
+        ],
         [],
     ),
     "set": (
         lambda: fd_set_of(1),
-        ["text", 1, [1], bytes(sizeof(fd_set)), memoryview(bytearray(2 * sizeof(fd_set)))[::2]],
+        ["text", 1, [1], bytes(sizeof(fd_set)), memoryview(bytearray(2 * sizeof(fd_set)))[::2], *WITHOUT_MEMORY],
         [],
     ),
     "integer": (lambda: c_int(), [1, "1", bytearray(4), c_int16(), c_double(), c_void_p(), ctypes.byref(c_int())], []),
@@ -171,6 +194,23 @@ def test_a_number_outside_both_ranges_of_its_c_type_is_an_overflow_error(
             given[place] = value
             with pytest.raises(OverflowError):
                 getattr(winsock, call)(*given)
+
+
+@pytest.mark.parametrize("empty", [bytearray(), (c_int * 0)(), (c_int * 0 * 2)(), memoryview(bytearray(8))[8:]])
+def test_a_buffer_without_elements_has_length_0(pair: tuple[int, int], empty: Any) -> None:
+    client, server = pair
+    assert (send(client, empty, 0, 0), send(client, b"x", 1, 0)) == (0, 1)
+    assert readable(server)
+    assert recv(server, empty, 0, 0) == 0
+    assert error_of(send(client, empty, 1, 0)) == WSAEFAULT
+    assert error_of(recv(server, empty, 1, 0)) == WSAEFAULT
+
+
+@pytest.mark.parametrize("empty", [b"", memoryview(b"").cast("I"), memoryview(bytearray()).toreadonly()])
+def test_a_read_only_buffer_without_elements_is_read_only(pair: tuple[int, int], empty: Any) -> None:
+    assert send(pair[0], empty, 0, 0) == 0
+    with pytest.raises(TypeError, match="writable"):
+        recv(pair[1], empty, 0, 0)
 
 
 def test_after_a_type_error_the_data_can_still_be_received(pair: tuple[int, int]) -> None:

@@ -68,8 +68,8 @@ def test_every_file_and_folder_that_is_named_exists(page: str) -> None:
 def test_the_readme_says_where_to_find_what() -> None:
     table = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", README, re.MULTILINE))
     (receiving,) = (place for name, place in table.items() if "`recv` that finds nothing" in name)
-    assert "`compat/winsock_compat/calls/transfer.py`" in receiving
-    assert "def recv" in source("compat/winsock_compat/calls/transfer.py")
+    assert "`compat/winsock_compat/calls/receiving.py`" in receiving
+    assert "def recv" in source("compat/winsock_compat/calls/receiving.py")
     (article,) = (place for name, place in table.items() if "program of the article" in name)
     assert "`SyncSymbolLot`, for example, in `demos/signal/client.py`" in article
     assert "def SyncSymbolLot" in source("demos/signal/client.py")

@@ -10,11 +10,11 @@ from typing import Any
 import winsock
 
 _MODULES = {
-    "send": "calls.transfer",
-    "recv": "calls.transfer",
-    "sendto": "calls.transfer",
-    "recvfrom": "calls.transfer",
-    "send_many": "calls.transfer",
+    "send": "calls.sending",
+    "recv": "calls.receiving",
+    "sendto": "calls.sending",
+    "recvfrom": "calls.receiving",
+    "send_many": "calls.sending",
     "accept": "calls.connections",
     "closesocket": "calls.sockets",
     "ioctlsocket": "calls.sockets",

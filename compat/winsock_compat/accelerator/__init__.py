@@ -17,7 +17,7 @@ from winsock.api import Winsock
 from winsock.structures import FD_SETS
 
 from .._accelerator import knows_layout, make
-from ..calls import connections, polling, sockets, startup, transfer
+from ..calls import connections, polling, receiving, sending, sockets, startup
 from ..state import waiters
 
 _Function = Callable[..., Any]
@@ -49,11 +49,11 @@ def _bind(decline: _Function, resume: _Function | None = None, examine: _Functio
     return make(name, text, waiters.table, decline, resume, examine, _TYPES)
 
 
-send = _bind(transfer.send, transfer.resume_send)
-recv = _bind(transfer.recv, transfer.resume_recv)
-sendto = _bind(transfer.sendto, transfer.resume_sendto)
-recvfrom = _bind(transfer.recvfrom, transfer.resume_recvfrom)
-send_many = _bind(transfer.send_many, transfer.resume_send, transfer.send)
+send = _bind(sending.send, sending.resume_send)
+recv = _bind(receiving.recv, receiving.resume_recv)
+sendto = _bind(sending.sendto, sending.resume_sendto)
+recvfrom = _bind(receiving.recvfrom, receiving.resume_recvfrom)
+send_many = _bind(sending.send_many, sending.resume_send, sending.send)
 accept = _bind(connections.accept)
 closesocket = _bind(sockets.closesocket)
 ioctlsocket = _bind(sockets.ioctlsocket)

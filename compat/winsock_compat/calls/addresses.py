@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import re
 
 from winsock.arguments import as_int, as_uint, as_word, socket_handle, text
@@ -63,7 +62,7 @@ def inet_ntop(Family: int, pAddr: ConstBuffer | None, pStringBuf: Buffer | None,
         # Windows leaves an NTSTATUS here, which is no Winsock error.
         fail(WSAEINVAL)
         return None
-    ctypes.memmove(string, shown + b"\0", len(shown) + 1)
+    string[: len(shown) + 1] = shown + b"\0"
     return shown.decode("ascii")
 
 
@@ -92,5 +91,5 @@ def inet_pton(Family: int, pszAddrString: str | bytes | None, pAddrBuf: Buffer |
     packed = resolver.inet_pton(family, raw)
     if packed is None:
         return 0
-    ctypes.memmove(address, packed, len(packed))
+    address[: len(packed)] = packed
     return 1

@@ -100,20 +100,20 @@ def listen(s: int, backlog: int) -> int:
 
 
 def accept(s: int, addr: Buffer | None, addrlen: IntRef | None) -> int:
-    handle, array = socket_handle(s), None if addr is None else as_output_buffer(addr)
+    handle, address = socket_handle(s), None if addr is None else as_output_buffer(addr)
     length = None if addrlen is None else integer_ref(addrlen)
     sock = find(handle)
     if isinstance(sock, int):
         return invalid(sock)
-    if array is not None and length is not None and not has_room(sock, array, length):
+    if address is not None and length is not None and not has_room(sock, address, length):
         return invalid(WSAEFAULT)
     if sock.state != LISTENING:
         return invalid(WSAEINVAL if sock.stream else WSAEOPNOTSUPP)
     client = _next_client(sock)
     if isinstance(client, int):
         return invalid(client)
-    if array is not None and length is not None:
-        put_name(client.peer, array, length)
+    if address is not None and length is not None:
+        put_name(client.peer, address, length)
     return client.handle
 
 
@@ -247,24 +247,24 @@ def _connect_datagram(sock: Socket, name: bytes) -> int:
 
 
 def getsockname(s: int, name: Buffer | None, namelen: IntRef | None) -> int:
-    handle, array = socket_handle(s), None if name is None else as_output_buffer(name)
+    handle, address = socket_handle(s), None if name is None else as_output_buffer(name)
     length = None if namelen is None else integer_ref(namelen)
     sock = find(handle)
     if isinstance(sock, int):
         return fail(sock)
-    if array is None or length is None or not has_room(sock, array, length):
+    if address is None or length is None or not has_room(sock, address, length):
         return fail(WSAEFAULT)
     if not sock.bound:
         return fail(WSAEINVAL)
     result, local = system.getsockname(sock.fd)
     if result < 0:
         return fail(winsock_error(-result))
-    put_name(local, array, length)
+    put_name(local, address, length)
     return 0
 
 
 def getpeername(s: int, name: Buffer | None, namelen: IntRef | None) -> int:
-    handle, array = socket_handle(s), None if name is None else as_output_buffer(name)
+    handle, address = socket_handle(s), None if name is None else as_output_buffer(name)
     length = None if namelen is None else integer_ref(namelen)
     sock = find(handle)
     if isinstance(sock, int):
@@ -273,7 +273,7 @@ def getpeername(s: int, name: Buffer | None, namelen: IntRef | None) -> int:
     # The only call that looks at the connection before it looks at its arguments.
     if sock.state not in (CONNECTING, CONNECTED) or sock.peer is None:
         return fail(WSAENOTCONN)
-    if array is None or length is None or not has_room(sock, array, length):
+    if address is None or length is None or not has_room(sock, address, length):
         return fail(WSAEFAULT)
-    put_name(sock.peer, array, length)
+    put_name(sock.peer, address, length)
     return 0

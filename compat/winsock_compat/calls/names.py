@@ -36,7 +36,7 @@ _BRACKETED = re.compile(rb"\[([0-9A-Fa-f:.]+(?:%[^\]]*)?)\](?::\d+)?")
 _lists: dict[int, list[Any]] = {}
 
 # The caller's buffers for the host and the service, each with its size.
-_Rooms: TypeAlias = "tuple[tuple[ctypes.Array[c_char] | None, int], ...]"
+_Rooms: TypeAlias = "tuple[tuple[memoryview | None, int], ...]"
 
 
 def getaddrinfo(
@@ -149,7 +149,7 @@ def getnameinfo(
 
 
 def _room_error(rooms: _Rooms) -> int:
-    return WSAEFAULT if any(array is not None and size > len(array) for array, size in rooms) else 0
+    return WSAEFAULT if any(buffer is not None and size > len(buffer) for buffer, size in rooms) else 0
 
 
 def _name_error(name: bytes) -> int:
@@ -161,7 +161,7 @@ def _name_error(name: bytes) -> int:
 
 def _request_error(rooms: _Rooms) -> int:
     """The error of a call that requests nothing, or has no room for what it requests; or 0."""
-    requested = [size for array, size in rooms if array is not None]
+    requested = [size for buffer, size in rooms if buffer is not None]
     if not requested:
         return WSAHOST_NOT_FOUND
     return 0 if all(requested) else WSAEINVAL
@@ -169,12 +169,12 @@ def _request_error(rooms: _Rooms) -> int:
 
 def _put_texts(rooms: _Rooms, texts: list[bytes]) -> int:
     """Fills the caller's buffers up to the first that is too small; WSAEFAULT then, or 0."""
-    for (array, size), shown in zip(rooms, texts, strict=True):
-        if array is not None:
+    for (buffer, size), shown in zip(rooms, texts, strict=True):
+        if buffer is not None:
             raw = shown + b"\0"
             if len(raw) > size:
                 return WSAEFAULT
-            ctypes.memmove(array, raw, len(raw))
+            buffer[: len(raw)] = raw
     return 0
 
 
@@ -216,5 +216,5 @@ def gethostname(name: Buffer | None, namelen: int) -> int:
     known = resolver.gethostname() + b"\0"
     if string is None or not len(known) <= room <= len(string):
         return fail(WSAEFAULT)
-    ctypes.memmove(string, known, len(known))
+    string[: len(known)] = known
     return 0

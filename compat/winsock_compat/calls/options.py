@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable
 from typing import Any
 
@@ -146,45 +145,46 @@ def linger_in_background(sock: Socket) -> None:
 
 def getsockopt(s: int, level: int, optname: int, optval: Buffer | None, optlen: IntRef | None) -> int:
     handle, key = socket_handle(s), (_level(as_int(level)), as_int(optname))
-    array = None if optval is None else as_output_buffer(optval)
+    buffer = None if optval is None else as_output_buffer(optval)
     ref = None if optlen is None else integer_ref(optlen)
     sock = find(handle)
     if isinstance(sock, int) and (key != (_SOL, c.SO_OPENTYPE) or sock != WSAENOTSOCK):
         return fail(sock)
-    if array is None or ref is None or ref.value > len(array):
+    if buffer is None or ref is None or ref.value > len(buffer):
         return fail(WSAEFAULT)
     if isinstance(sock, int) or key == (_SOL, c.SO_OPENTYPE):
-        return _put(array, ref, READ_ONLY, _open_type)
+        return _put(buffer, ref, READ_ONLY, _open_type)
     option = OPTIONS.get(key)
     if option is None:
         return fail(WSAENOPROTOOPT if key in MEMBERSHIPS else _unknown(key[0]))
     error = _unsupported(sock, *key, option)
     if error:
         return fail(error)
-    return _put(array, ref, option.kind, _value(sock, key, option))
+    return _put(buffer, ref, option.kind, _value(sock, key, option))
 
 
-def _put(array: ctypes.Array[ctypes.c_char], ref: Any, kind: Kind, value: int) -> int:
+def _put(buffer: memoryview, ref: Any, kind: Kind, value: int) -> int:
     room = ref.value
     raw = (value & 0xFFFFFFFF).to_bytes(4, "little")
     if room >= kind.size or (room >= 1 and kind.size == 1):
-        ctypes.memmove(array, raw, kind.size)
+        buffer[: kind.size] = raw[: kind.size]
         ref.value = kind.size
         return 0
     if room < 1:
         return fail(WSAEFAULT)
-    return _put_short(array, ref, kind, raw)
+    return _put_short(buffer, ref, kind, raw)
 
 
-def _put_short(array: ctypes.Array[ctypes.c_char], ref: Any, kind: Kind, raw: bytes) -> int:
+def _put_short(buffer: memoryview, ref: Any, kind: Kind, raw: bytes) -> int:
     """Fewer than 4 bytes for a value of 4, see ShortRead."""
     room = ref.value
     if kind.short in (ShortRead.FILL, ShortRead.ONE_BYTE):
-        ctypes.memmove(array, raw, room if kind.short is ShortRead.FILL else 1)
+        filled = room if kind.short is ShortRead.FILL else 1
+        buffer[:filled] = raw[:filled]
         ref.value = 1
         return 0
     if kind.short is ShortRead.ZERO:
-        ctypes.memset(array, 0, room)
+        buffer[:room] = bytes(room)
     elif kind.short is ShortRead.LENGTH_0:
         ref.value = 0
     return fail(WSAEFAULT)

@@ -42,10 +42,10 @@ def as_input_buffer(buffer: Any) -> memoryview:
     return view if is_accessible(view) else memoryview(b"")
 
 
-def as_output_buffer(buffer: Any) -> ctypes.Array[ctypes.c_char]:
+def as_output_buffer(buffer: Any) -> memoryview:
     """As winsock.arguments.as_output_buffer; empty where the memory does not exist."""
-    array = arguments.as_output_buffer(buffer)
-    return array if is_accessible(memoryview(buffer)) else (ctypes.c_char * 0)()
+    view = arguments.as_output_buffer(buffer)
+    return view if is_accessible(view) else memoryview(bytearray())
 
 
 def integer_ref(ref: Any) -> Any:

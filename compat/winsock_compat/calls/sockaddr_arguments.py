@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from typing import Any
 
 from winsock.constants import AF_UNSPEC
@@ -21,14 +20,14 @@ def checked_name(sock: Socket, name: memoryview | None, namelen: int) -> bytes |
     return raw[: SIZE[sock.family]] if namelen >= SIZE[sock.family] else None
 
 
-def has_room(sock: Socket, array: ctypes.Array[ctypes.c_char], length: Any) -> bool:
+def has_room(sock: Socket, address: memoryview, length: Any) -> bool:
     """Whether a caller's buffer and length can take a name of the socket's family."""
     room: int = length.value
-    return SIZE[sock.family] <= room <= len(array)
+    return SIZE[sock.family] <= room <= len(address)
 
 
-def put_name(name: bytes | None, array: ctypes.Array[ctypes.c_char], length: Any) -> None:
+def put_name(name: bytes | None, address: memoryview, length: Any) -> None:
     """Fills a caller's sockaddr, whose size was checked, and its length."""
     if name is not None:
-        ctypes.memmove(array, name, len(name))
+        address[: len(name)] = name
         length.value = len(name)
