@@ -105,17 +105,18 @@ def _receive(
     error = _flags_error(sock, flags)
     if error:
         return fail(error), b""
-    receive_once, filled = _receive_stream if sock.stream else _receive_datagram, 0
+    receive_once, received = _receive_stream if sock.stream else _receive_datagram, 0
     with SocketWait(sock, POLLIN, sock.options.get((SOL_SOCKET, SO_RCVTIMEO), 0)) as wait:
         while True:
             error = _cannot_receive(sock) if result is None else 0
             if error:
                 return fail(error), b""
-            count, error, name = receive_once(sock, data[filled:], flags & _KERNEL_FLAGS, with_name, result)
+            count, error, name = receive_once(sock, data, flags & _KERNEL_FLAGS, with_name, result)
             if not error:
-                filled += count
-                if not flags & MSG_WAITALL or filled == len(data) or count == 0:
-                    return filled, name
+                received += count
+                if not flags & MSG_WAITALL or count in (0, len(data)):
+                    return received, name
+                data = data[count:]
             elif error != WSAEWOULDBLOCK or sock.nonblocking or flags & MSG_OOB:
                 return fail(error), name
             elif not wait.until_ready():

@@ -132,14 +132,15 @@ def _transmit(sock: Socket, data: memoryview, flags: int, name: bytes, result: i
     sent = 0
     with SocketWait(sock, POLLOUT, sock.options.get((SOL_SOCKET, SO_SNDTIMEO), 0)) as wait:
         while True:
-            count = _send_once(sock, data[sent:], flags, name) if result is None else result
+            count = _send_once(sock, data, flags, name) if result is None else result
             if count >= 0:
                 sent += count
                 if not sock.bound:
                     sock.mark_bound()
                     notify_state_change(sock)
-                if sent >= len(data) or sock.nonblocking or not sock.stream:
+                if count == len(data) or sock.nonblocking or not sock.stream:
                     return sent
+                data = data[count:]
             else:
                 error = _send_error(sock, -count)
                 if error == WSAEWOULDBLOCK and sock.nonblocking:

@@ -19,6 +19,8 @@ _KERNEL_HEAD = {
     AF_INET6: KERNEL_AF_INET6.to_bytes(2, "little") if LINUX else bytes([28, KERNEL_AF_INET6]),
 }
 _WINSOCK_HEAD = {family: family.to_bytes(2, "little") for family in SIZE}
+# It is zero on Winsock; the kernel leaves it unchanged.
+_SIN_ZERO = bytes(8)
 _FAMILY_OF_HEAD = {head: family for family, head in _KERNEL_HEAD.items()}
 # The kernel's AF_UNSPEC, which ends an association.
 UNSPEC = bytes(16)
@@ -36,9 +38,9 @@ def from_kernel(name: bytes) -> bytes:
     family = _FAMILY_OF_HEAD.get(name[:2])
     if family is None:
         return b""
-    raw = _WINSOCK_HEAD[family] + name[2 : SIZE[family]]
-    # sin_zero is zero on Winsock; the kernel leaves it unchanged.
-    return raw[:8] + bytes(8) if family == AF_INET else raw
+    if family == AF_INET:
+        return _WINSOCK_HEAD[family] + name[2:8] + _SIN_ZERO
+    return _WINSOCK_HEAD[family] + name[2 : SIZE[family]]
 
 
 def is_same_layout(family: int) -> bool:

@@ -116,7 +116,8 @@ def shutdown_send(fd: int) -> int:
 
 def recv(fd: int, buffer: OutputBuffer, flags: int) -> int:
     """Receives into the buffer; the bytes, which with MSG_TRUNC may be more than its size."""
-    return _checked(lib.recv(fd, from_buffer(BYTES, buffer, True), len(buffer), flags))
+    count: int = lib.recv(fd, from_buffer(BYTES, buffer, True), len(buffer), flags)
+    return count if count >= 0 else -get_errno()
 
 
 def recvfrom(fd: int, buffer: OutputBuffer, flags: int) -> tuple[int, bytes]:
@@ -130,12 +131,14 @@ def recvfrom(fd: int, buffer: OutputBuffer, flags: int) -> tuple[int, bytes]:
 
 def send(fd: int, buffer: InputBuffer, flags: int) -> int:
     """Sends what fits; a stream that is broken returns -EPIPE and raises no signal."""
-    return _checked(lib.send(fd, from_buffer(BYTES, buffer), len(buffer), flags | MSG_NOSIGNAL))
+    count: int = lib.send(fd, from_buffer(BYTES, buffer), len(buffer), flags | MSG_NOSIGNAL)
+    return count if count >= 0 else -get_errno()
 
 
 def sendto(fd: int, buffer: InputBuffer, flags: int, name: bytes) -> int:
     raw = to_kernel(name)
-    return _checked(lib.sendto(fd, from_buffer(BYTES, buffer), len(buffer), flags | MSG_NOSIGNAL, raw, len(raw)))
+    count: int = lib.sendto(fd, from_buffer(BYTES, buffer), len(buffer), flags | MSG_NOSIGNAL, raw, len(raw))
+    return count if count >= 0 else -get_errno()
 
 
 def bytes_available(fd: int) -> int:
