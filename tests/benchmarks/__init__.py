@@ -10,5 +10,8 @@ A row shows the median of the rounds' ratios, and their quartiles as the spread;
 faster. The times next to it are medians for a single operation, including the loop around it. The cyclic garbage
 collector is off, as in timeit. Run the benchmarks twice: figures whose spreads overlap do not differ.
 
+Where single operations differ much, a benchmark has a row for each statistic of a round's times, such as the mean and
+the 95th percentile.
+
 The docstring of each benchmark says what its variants do.
 """

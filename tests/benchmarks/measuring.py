@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import gc
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter_ns
 from typing import Any, TypeAlias
@@ -14,8 +14,8 @@ from typing import Any, TypeAlias
 # The working directory of the processes that benchmarks start.
 CHECKOUT = Path(__file__).resolve().parents[2]
 
-# Does the work the given number of times and returns the total cost, in the unit of the benchmark.
-Variant: TypeAlias = Callable[[int], float]
+# Does the work the given number of times. Returns the total cost in the unit of the benchmark, or a list of the costs.
+Variant: TypeAlias = Callable[[int], "float | list[float]"]
 # The variants by name. The first one is winsock's; it is compared with each of the others.
 Variants: TypeAlias = dict[str, Variant]
 
@@ -33,6 +33,8 @@ class Benchmark:
     number: int  # operations per measurement: about a millisecond, so that few measurements are interrupted
     rounds: int = 151
     unit: str = "ns"  # or "B" (bytes), or "%" of a core
+    # What is computed from the costs of a round: a row for each, with this suffix of its name.
+    statistics: Mapping[str, Callable[[Sequence[float]], float]] = field(default_factory=lambda: {"": statistics.fmean})
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def measured(benchmark: Benchmark, rounds: int) -> list[Comparison]:
     Errors: Unavailable if the benchmark cannot run on this machine.
     """
     with benchmark.prepare() as variants:
-        costs: dict[str, list[float]] = {name: [] for name in variants}
+        rounds_of: dict[str, list[list[float]]] = {name: [] for name in variants}
         turns = list(variants.items())
         for _, variant in turns:
             variant(benchmark.number)
@@ -110,17 +112,26 @@ def measured(benchmark: Benchmark, rounds: int) -> list[Comparison]:
         gc.disable()
         try:
             for _ in range(rounds):
-                spent = dict.fromkeys(variants, 0.0)
+                spent: dict[str, list[float]] = {name: [] for name in variants}
                 # The order A B B A: the previous variant can affect a measurement more than the measured difference.
                 for name, variant in [*turns, *reversed(turns)]:
-                    spent[name] += variant(benchmark.number)
-                for name, cost in spent.items():
-                    costs[name].append(cost / (2 * benchmark.number))
+                    cost = variant(benchmark.number)
+                    spent[name] += cost if isinstance(cost, list) else [cost / benchmark.number]
+                for name, costs in spent.items():
+                    rounds_of[name].append(costs)
         finally:
             if collecting:
                 gc.enable()
     ours, *others = variants
     return [
-        Comparison(benchmark.name, other, benchmark.unit, benchmark.number, costs[ours], costs[other])
+        Comparison(
+            benchmark.name + suffix,
+            other,
+            benchmark.unit,
+            benchmark.number,
+            [statistic(costs) for costs in rounds_of[ours]],
+            [statistic(costs) for costs in rounds_of[other]],
+        )
         for other in others
+        for suffix, statistic in benchmark.statistics.items()
     ]

@@ -1,9 +1,10 @@
 """All benchmarks, in the order of the table."""
 
-from . import fan_out, footprint, many_clients, ticks, transfers, waiting
+from . import fan_out, footprint, many_clients, ticks, timer_events, transfers, waiting
 
 BENCHMARKS = (
     *transfers.BENCHMARKS,
+    *timer_events.BENCHMARKS,
     *fan_out.BENCHMARKS,
     *waiting.BENCHMARKS,
     *many_clients.BENCHMARKS,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from time import perf_counter_ns
@@ -40,10 +39,7 @@ from .connections import (
     winsock_port,
     winsock_started,
 )
-from .measuring import Benchmark, Variant, Variants, timed
-
-# Nanoseconds.
-BUSY_TIME = 1e8
+from .measuring import Benchmark, Variants, timed
 
 
 @contextmanager
@@ -73,39 +69,6 @@ def recv_nothing() -> Iterator[Variants]:
             assert missed == number
 
         yield {"winsock": timed(winsock), "socket": timed(standard)}
-
-
-@contextmanager
-def recv_busy() -> Iterator[Variants]:
-    """recv_nothing while another thread computes, which keeps the GIL for milliseconds once it has it.
-
-    One measurement lasts BUSY_TIME, whatever a call costs, so that it contains the times when the other thread has the
-    GIL.
-    """
-    done = threading.Event()
-
-    def lasting(variant: Variant) -> Variant:
-        def measurement(number: int) -> float:
-            calls, cost = 0, 0.0
-            while cost < BUSY_TIME:
-                cost += variant(50)
-                calls += 50
-            return cost / calls * number
-
-        return measurement
-
-    def compute() -> None:
-        while not done.is_set():
-            sum(range(100))
-
-    with recv_nothing() as variants:
-        thread = threading.Thread(target=compute)
-        thread.start()
-        try:
-            yield {name: lasting(variant) for name, variant in variants.items()}
-        finally:
-            done.set()
-            thread.join()
 
 
 @contextmanager
@@ -205,7 +168,6 @@ def accept_close() -> Iterator[Variants]:
 
 BENCHMARKS = (
     Benchmark("recv-nothing", recv_nothing, number=500),
-    Benchmark("recv-busy", recv_busy, number=1, rounds=21),
     Benchmark("send-recv", send_recv, number=100),
     Benchmark("sendto-recvfrom", sendto_recvfrom, number=100),
     Benchmark("sendto-bytes", sendto_recvfrom_bytes, number=100),

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from statistics import fmean
 from xml.etree import ElementTree
 
 import pytest
@@ -21,6 +22,7 @@ pytest.importorskip("_socket", reason="the benchmarks compare with Python's own 
 from tests.benchmarks import __main__ as command
 from tests.benchmarks import configurations, many_clients, picture, report, tables
 from tests.benchmarks.suite import BENCHMARKS
+from tests.benchmarks.timer_events import percentile_95
 
 pytestmark = pytest.mark.many_sockets
 
@@ -71,6 +73,35 @@ def test_the_variants_run_in_the_order_a_b_b_a_after_an_unmeasured_first_run() -
     assert turns == ["ours", "other", *["ours", "other", "other", "ours"] * 2]
     assert compared.costs == [(9 + 18) / 2, (21 + 30) / 2]
     assert compared.other_costs == [(8 + 10) / 2, (16 + 18) / 2]
+
+
+def test_costs_of_single_operations_have_a_row_for_each_statistic_of_a_round() -> None:
+    @contextmanager
+    def prepare() -> Iterator[Variants]:
+        yield {"winsock": lambda number: [1.0, 2.0, 9.0], "other": lambda number: [2.0, 4.0, 6.0]}
+
+    statistics = {"": fmean, "-most": max}
+    rows = measured(Benchmark("any", prepare, number=3, statistics=statistics), rounds=2)
+    assert [(row.name, row.costs, row.other_costs) for row in rows] == [
+        ("any", [4.0, 4.0], [4.0, 4.0]),
+        ("any-most", [9.0, 9.0], [6.0, 6.0]),
+    ]
+
+
+def test_the_95th_percentile_is_above_19_of_20_times() -> None:
+    assert percentile_95([float(time) for time in range(101)]) == 95
+
+
+def test_a_row_without_figures_is_left_out_of_the_tables() -> None:
+    figures = configurations.kept("accelerator")
+    assert figures
+    nothing = figures | {"results": []}
+    assert len(tables.ratios([nothing])) == len(tables.amounts([nothing])) == len(tables.table(["", ""], []))
+    some = [one for one in figures["results"] if one["name"] in ("recv-nothing", "memory")]
+    (row,) = tables.ratios([figures | {"results": some}])[2:-1]
+    assert row.startswith("| recv that finds nothing | `socket` |")
+    (row,) = tables.amounts([figures | {"results": some}])[2:-1]
+    assert row.startswith("| memory of an accepted socket |")
 
 
 def test_a_ratio_is_the_median_of_the_rounds_ratios_and_its_spread_their_quartiles() -> None:
