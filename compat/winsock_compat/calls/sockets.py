@@ -95,7 +95,7 @@ def _new_socket(family: int, kind: int, proto: int) -> Socket | int:
 
 
 def closesocket(s: int) -> int:
-    sock = find(s)
+    sock = find(socket_handle(s))
     if isinstance(sock, int):
         return fail(sock)
     if sock.nonblocking and sock.options:

@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from winsock.arguments import socket_handle
 from winsock.errors import WSAENOTSOCK, WSANOTINITIALISED
 
 from ..posix import system, waiting
@@ -27,10 +26,9 @@ from .waiters import table
 _startups = 0
 
 
-def find(s: int) -> Socket | int:
+def find(handle: int) -> Socket | int:
     """The socket of a handle, or the error: WSANOTINITIALISED or WSAENOTSOCK."""
-    known: Socket | None = table.get(s) or table.get(socket_handle(s))
-    return known or (WSAENOTSOCK if _startups else WSANOTINITIALISED)
+    return table.get(handle) or (WSAENOTSOCK if _startups else WSANOTINITIALISED)
 
 
 def started() -> bool:
