@@ -131,7 +131,8 @@ def WSAErrorDescript(code: int) -> str:
         return "(#0) No error."
     error = _BY_CODE.get(code)
     if error is None:
-        return f"(#{int(code)}) Unknown error code."
+        # Python refuses to convert a number of more than 4300 digits to decimal digits.
+        return f"(#{int(code) if code.bit_length() <= 64 else hex(code)}) Unknown error code."
     return f"(#{int(code)}) {error.name}: {error.meaning}"
 
 

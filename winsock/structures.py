@@ -336,9 +336,10 @@ def fd_set_sized(n: int) -> type[fd_set | _other_fd_set]:
     u_int.
     Source: https://learn.microsoft.com/en-us/windows/win32/winsock/maximum-number-of-sockets-supported-2
     """
+    capacity = as_uint(n)
     if as_integer(n) < 1:
         raise argument_error(ValueError, n, "int", f"the capacity of an fd_set must be at least 1, not {n}")
-    return _fd_set_type(as_uint(n))
+    return _fd_set_type(capacity)
 
 
 @cache
