@@ -20,7 +20,6 @@ pytest.importorskip("pyright", reason="the extra `test` installs pyright")
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
-PROGRAMS = ("server.py", "client.py")
 
 # Uses the calls whose types differ: buffers, pointers to integers, sets, structures, results that may be None.
 EVERYDAY = """\
@@ -95,26 +94,16 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
         shutil.copytree(CHECKOUT / name, clone / name, ignore=ignored)
     for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(CHECKOUT / name, clone)
-    run(sys.executable, "-m", "venv", "--without-pip", venv, cwd=folder)
+    return Installed(clone, environment_with(clone, venv, "--editable"))
+
+
+def environment_with(clone: Path, venv: Path, *options: str) -> Path:
+    """The Python of a new virtual environment where a clone is installed; no compiler is used, to save time."""
+    run(sys.executable, "-m", "venv", "--without-pip", venv, cwd=clone)
     python = venv / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-    # Without a compiler, which takes less time.
     pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet"]
-    run(*pip, "--editable", clone, cwd=folder, CC="/bin/false", WINSOCK_COMPAT_ACCELERATOR="0")
-    return Installed(clone, python)
-
-
-@pytest.fixture(params=["elsewhere", "the clone's parent folder"])
-def programs(request: pytest.FixtureRequest, installed: Installed, tmp_path: Path) -> Iterator[Path]:
-    """A folder with the README's programs, a program that uses many types, and one that uses every exported name."""
-    folder = tmp_path if request.param == "elsewhere" else installed.clone.parent
-    texts = {name: readme_program(name) for name in PROGRAMS}
-    texts["everyday.py"] = EVERYDAY
-    texts["names.py"] = "from winsock import *\n\n" + "".join(f"print({name})\n" for name in winsock.__all__)
-    for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8")
-    yield folder
-    for name in texts:
-        (folder / name).unlink()
+    run(*pip, *options, clone, cwd=clone, CC="/bin/false", WINSOCK_COMPAT_ACCELERATOR="0")
+    return python
 
 
 def readme_program(name: str) -> str:
@@ -123,27 +112,61 @@ def readme_program(name: str) -> str:
     return block[1]
 
 
-FILES = (*PROGRAMS, "everyday.py", "names.py")
+# The README's programs, one that uses many types, and one that uses every exported name.
+TEXTS = {name: readme_program(name) for name in ("server.py", "client.py")} | {
+    "everyday.py": EVERYDAY,
+    "names.py": "from winsock import *\n\n" + "".join(f"print({name})\n" for name in winsock.__all__),
+}
+
+
+def write_programs(folder: Path) -> None:
+    for name, text in TEXTS.items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+@pytest.fixture(params=["elsewhere", "parent folder of the clone"])
+def programs(request: pytest.FixtureRequest, installed: Installed, tmp_path: Path) -> Iterator[Path]:
+    """A folder with programs."""
+    folder = tmp_path if request.param == "elsewhere" else installed.clone.parent
+    write_programs(folder)
+    yield folder
+    for name in TEXTS:
+        (folder / name).unlink()
+
+
+def check_with_mypy(python: Path, programs: Path, platform: str) -> None:
+    cache = python.parents[1] / "mypy_cache"
+    options = ["--strict", "--platform", platform, "--python-executable", python, "--cache-dir", cache]
+    printed = run(sys.executable, "-m", "mypy", *options, *TEXTS, cwd=programs)
+    assert "no issues found in 4 source files" in printed
+
+
+def check_with_pyright(python: Path, programs: Path, platform: str) -> None:
+    options = ["--pythonpath", python, "--pythonplatform", platform]
+    printed = run(sys.executable, "-m", "pyright", *options, *TEXTS, cwd=programs)
+    assert "0 errors" in printed
+    assert set(re.findall(r"warning: .*\((\w+)\)", printed)) == {"reportWildcardImportFromLibrary"}
 
 
 @pytest.mark.parametrize("platform", ["linux", "win32"])
 def test_mypy_strict_finds_no_error_in_programs_with_a_star_import(
     installed: Installed, programs: Path, platform: str
 ) -> None:
-    cache = installed.python.parents[1] / "mypy_cache"
-    options = ["--strict", "--platform", platform, "--python-executable", installed.python, "--cache-dir", cache]
-    assert "no issues found in 4 source files" in run(sys.executable, "-m", "mypy", *options, *FILES, cwd=programs)
+    check_with_mypy(installed.python, programs, platform)
 
 
 @pytest.mark.parametrize("platform", ["Linux", "Windows"])
 def test_pyright_finds_no_error_in_programs_with_a_star_import(
     installed: Installed, programs: Path, platform: str
 ) -> None:
-    options = ["--pythonpath", installed.python, "--pythonplatform", platform]
-    printed = run(sys.executable, "-m", "pyright", *options, *FILES, cwd=programs)
-    assert "0 errors" in printed
-    warnings = re.findall(r"warning: .*\((\w+)\)", printed)
-    assert set(warnings) == {"reportWildcardImportFromLibrary"}
+    check_with_pyright(installed.python, programs, platform)
+
+
+def test_type_checkers_find_an_installation_that_is_not_editable(installed: Installed, tmp_path: Path) -> None:
+    python = environment_with(installed.clone, tmp_path / "venv")
+    write_programs(tmp_path)
+    check_with_mypy(python, tmp_path, sys.platform)
+    check_with_pyright(python, tmp_path, "Windows" if sys.platform == "win32" else "Linux")
 
 
 def test_a_program_in_the_parent_folder_of_a_clone_named_winsock_finds_the_package(
