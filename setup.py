@@ -1,7 +1,8 @@
-"""The part of the build that pyproject.toml cannot declare: the two compiled modules of compat, except on Windows.
+"""The parts of the build that pyproject.toml cannot declare: the two compiled modules of compat, except on Windows, and
+what an editable installation consists of.
 
-Both are optional: without a C compiler the package installs too. `WINSOCK_COMPAT_ACCELERATOR=0` in the environment of
-the build leaves the accelerator out, so that the reference can be tested in cffi API mode.
+Both modules are optional: without a C compiler the package installs too. `WINSOCK_COMPAT_ACCELERATOR=0` in the
+environment of the build leaves the accelerator out, so that the reference can be tested in cffi API mode.
 """
 
 import os
@@ -10,6 +11,7 @@ import sys
 from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.editable_wheel import _StaticPth, editable_wheel
 
 HERE = Path(__file__).parent
 
@@ -59,7 +61,20 @@ def accelerator() -> "list[Extension]":
     ]
 
 
+class StaticEditableWheel(editable_wheel):  # type: ignore[misc]  # setuptools is not typed
+    """An editable installation that adds two folders of the clone to sys.path, in a .pth file.
+
+    For packages in two folders setuptools installs an import hook instead. Type checkers do not run import hooks. And
+    Python asks the hook last: a program started in the parent folder of a clone named `winsock` would get that folder
+    as a namespace package. A package on sys.path takes precedence over a namespace package.
+    """
+
+    def _select_strategy(self, name: str, tag: str, build_lib: object) -> object:
+        return _StaticPth(self.distribution, name, [HERE, HERE / "compat"])
+
+
 setup(
+    cmdclass={"editable_wheel": StaticEditableWheel},
     cffi_modules=[] if sys.platform == "win32" else ["compat/winsock_compat/build.py:ffibuilder"],
     ext_modules=accelerator(),
 )

@@ -78,12 +78,13 @@ def replace_calls(by: Winsock) -> None:
     """Replaces every call of this package with the method of the same name of `by`, such as a tracer.
 
     Only modules that import from winsock afterwards get the new functions: a name that was imported earlier still
-    refers to the old function.
+    refers to the old function. If `by` also has the macro FD_SET, as a tracer has, that is replaced too.
     """
     global calls
     calls = by
     for name in CALLS:
         globals()[name] = getattr(by, name)
+    globals()["FD_SET"] = getattr(by, "FD_SET", structures.FD_SET)
 
 
 for _name in CALLS:
@@ -94,7 +95,7 @@ del _name
 
 # mypy does not understand a list that is joined from others. Where it finds no __all__ it exports the star imports.
 if not typing.TYPE_CHECKING:
-    __all__ = ["BACKEND", "CALLS", "Winsock", "__version__"]
+    __all__ = ["BACKEND", "CALLS", "Winsock"]
     __all__ += api.CALLS
     __all__ += constants.__all__
     __all__ += errors.__all__

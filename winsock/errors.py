@@ -9,6 +9,7 @@ from enum import IntEnum
 class WSAError(IntEnum):
     """Every error code of Winsock; the attribute `meaning` is its text: `WSAError(10035).meaning`."""
 
+    _value_: int
     meaning: str
 
     def __new__(cls, code: int, meaning: str = "") -> "WSAError":
@@ -125,12 +126,13 @@ def WSAErrorDescript(code: int) -> str:
     Source: the function of the same name in the article's library, which leaves the error's name out.
     """
     if not isinstance(code, int):
-        raise TypeError(f"an error code must be an int, not '{type(code).__name__}'")
+        raise TypeError(f"WSAErrorDescript() argument 'code': an integer is required, not '{type(code).__name__}'")
     if code == 0:
         return "(#0) No error."
     error = _BY_CODE.get(code)
     if error is None:
-        return f"(#{int(code)}) Unknown error code."
+        # Python refuses to convert a number of more than 4300 digits to decimal digits.
+        return f"(#{int(code) if code.bit_length() <= 64 else hex(code)}) Unknown error code."
     return f"(#{int(code)}) {error.name}: {error.meaning}"
 
 

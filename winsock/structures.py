@@ -24,10 +24,9 @@ from ctypes import (
     c_void_p,
 )
 from functools import cache
-from operator import index
 from typing import Any, TypeAlias
 
-from .arguments import as_output_buffer, as_word, socket_handle
+from .arguments import argument_error, as_integer, as_output_buffer, as_uint, as_word, socket_handle
 from .constants import FD_SETSIZE, WSADESCRIPTION_LEN, WSASYS_STATUS_LEN
 
 __all__ = [
@@ -72,7 +71,42 @@ SOCKET = c_size_t
 _SOCKET_SIZE = ctypes.sizeof(SOCKET)
 
 
-class WSADATA(Structure):
+class _Structure(Structure):
+    """The base class of Winsock's structures.
+
+    repr() shows the contents. Two structures of the same type are equal if their bytes are equal. A structure can be
+    modified, so it has no hash value.
+    """
+
+    _format = "fields"  # see winsock.formatting
+
+    def __init__(self, *args: Any, **kw: Any) -> None:
+        try:
+            super().__init__(*args, **kw)
+        except TypeError as error:
+            raise self._rejected(error, args, kw) from None
+
+    def _rejected(self, error: TypeError, args: tuple[Any, ...], kw: dict[str, Any]) -> TypeError:
+        """The exception for the first argument of the constructor that ctypes does not accept."""
+        for name, value in [*zip((field[0] for field in self._fields_), args, strict=False), *kw.items()]:
+            try:
+                setattr(self, name, value)
+            except TypeError as reason:
+                return TypeError(f"{type(self).__name__}() argument {name!r}: {reason}")
+        return TypeError(f"{type(self).__name__}(): {error}")
+
+    def __repr__(self) -> str:
+        from . import formatting  # here, because only repr() needs it
+
+        return f"{type(self).__name__}({formatting.contents(self)})"
+
+    def __eq__(self, other: object) -> bool:
+        return bytes(self) == bytes(other) if isinstance(other, type(self)) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class WSADATA(_Structure):
     """The result of WSAStartup: the version to use and the highest version, as MAKEWORD(major, minor), and texts."""
 
     # The header orders the fields differently for 64-bit and for 32-bit programs. lpVendorInfo is a `char *` there, but
@@ -103,11 +137,11 @@ class WSADATA(Structure):
 WSAData = WSADATA
 
 
-class _in_addr_bytes(Structure):
+class _in_addr_bytes(_Structure):
     _fields_ = [("s_b1", c_ubyte), ("s_b2", c_ubyte), ("s_b3", c_ubyte), ("s_b4", c_ubyte)]
 
 
-class _in_addr_words(Structure):
+class _in_addr_words(_Structure):
     _fields_ = [("s_w1", u_short), ("s_w2", u_short)]
 
 
@@ -115,16 +149,16 @@ class _in_addr_union(Union):
     _fields_ = [("S_un_b", _in_addr_bytes), ("S_un_w", _in_addr_words), ("S_addr", u_long)]
 
 
-class in_addr(Structure):
+class in_addr(_Structure):
     """An IPv4 address; `s_addr` is its value as a u_long in network byte order, as inet_addr returns it."""
 
+    _format = "IPv4"
     _anonymous_ = ("S_un",)
     _fields_ = [("S_un", _in_addr_union)]
     S_addr: int
 
     def __init__(self, s_addr: int = 0) -> None:
-        super().__init__()
-        self.S_addr = s_addr
+        super().__init__(s_addr=s_addr)
 
     @property
     def s_addr(self) -> int:
@@ -135,15 +169,17 @@ class in_addr(Structure):
         self.S_addr = value
 
 
-class sockaddr(Structure):
+class sockaddr(_Structure):
     """The generic address: the address family, then 14 bytes whose meaning depends on the family."""
 
+    _format = "sockaddr"
     _fields_ = [("sa_family", u_short), ("sa_data", c_ubyte * 14)]
 
 
-class sockaddr_in(Structure):
+class sockaddr_in(_Structure):
     """An IPv4 address and port, both in network byte order; 16 bytes."""
 
+    _format = "sockaddr"
     _fields_ = [("sin_family", u_short), ("sin_port", u_short), ("sin_addr", in_addr), ("sin_zero", c_ubyte * 8)]
 
 
@@ -151,9 +187,10 @@ class _in6_addr_union(Union):
     _fields_ = [("Byte", c_ubyte * 16), ("Word", u_short * 8)]
 
 
-class in6_addr(Structure):
+class in6_addr(_Structure):
     """An IPv6 address; `s6_addr` is its 16 bytes in network byte order."""
 
+    _format = "IPv6"
     _anonymous_ = ("u",)
     _fields_ = [("u", _in6_addr_union)]
     Byte: ctypes.Array[c_ubyte]
@@ -167,9 +204,10 @@ class in6_addr(Structure):
         self.Byte = type(self.Byte)(*value)
 
 
-class sockaddr_in6(Structure):
+class sockaddr_in6(_Structure):
     """An IPv6 address and port in network byte order, flow information and scope id; 28 bytes."""
 
+    _format = "sockaddr"
     _fields_ = [
         ("sin6_family", u_short),
         ("sin6_port", u_short),
@@ -179,9 +217,10 @@ class sockaddr_in6(Structure):
     ]
 
 
-class sockaddr_storage(Structure):
+class sockaddr_storage(_Structure):
     """Large enough for an address of any family; 128 bytes."""
 
+    _format = "sockaddr"
     _fields_ = [
         ("ss_family", u_short),
         ("__ss_pad1", c_ubyte * 6),
@@ -190,37 +229,37 @@ class sockaddr_storage(Structure):
     ]
 
 
-class timeval(Structure):
+class timeval(_Structure):
     """A duration in seconds and microseconds, each a 4-byte long as on Windows."""
 
     _fields_ = [("tv_sec", c_int32), ("tv_usec", c_int32)]
 
 
-class WSAPOLLFD(Structure):
+class WSAPOLLFD(_Structure):
     """One entry of the array for WSAPoll: a socket, the requested events and the events that occurred (POLL flags)."""
 
     _fields_ = [("fd", SOCKET), ("events", c_int16), ("revents", c_int16)]
 
 
-class linger(Structure):
+class linger(_Structure):
     """The value of SO_LINGER: whether closesocket waits until unsent data is sent, and for how many seconds."""
 
     _fields_ = [("l_onoff", u_short), ("l_linger", u_short)]
 
 
-class ip_mreq(Structure):
+class ip_mreq(_Structure):
     """The value of IP_ADD_MEMBERSHIP: the multicast group and the address of the interface that joins it."""
 
     _fields_ = [("imr_multiaddr", in_addr), ("imr_interface", in_addr)]
 
 
-class ipv6_mreq(Structure):
+class ipv6_mreq(_Structure):
     """The value of IPV6_ADD_MEMBERSHIP: the multicast group and the index of the interface that joins it."""
 
     _fields_ = [("ipv6mr_multiaddr", in6_addr), ("ipv6mr_interface", u_long)]
 
 
-class addrinfo(Structure):
+class addrinfo(_Structure):
     """One result of getaddrinfo, linked to the next one by ai_next; also the hints that it takes."""
 
 
@@ -245,11 +284,12 @@ def addrinfo_pointer(value: Any) -> ctypes._Pointer[addrinfo]:
     Errors: TypeError for anything else.
     """
     if not isinstance(value, _addrinfo_pointer):
-        raise TypeError(f"a POINTER(addrinfo) instance is required, not '{type(value).__name__}'")
+        problem = f"a POINTER(addrinfo) instance is required, not '{type(value).__name__}'"
+        raise argument_error(TypeError, value, "_Pointer[addrinfo]", problem)
     return value
 
 
-class hostent(Structure):
+class hostent(_Structure):
     """The result of gethostbyname: names, and a NULL-terminated array of addresses, each of h_length bytes."""
 
     _fields_ = [
@@ -268,17 +308,19 @@ class hostent(Structure):
         return first
 
 
-class fd_set(Structure):
+class fd_set(_Structure):
     """A set of up to FD_SETSIZE (64) sockets: their number and their handles; fd_set_sized has other capacities."""
 
+    _format = "sockets"
     _fields_ = [("fd_count", ctypes.c_uint32), ("fd_array", SOCKET * FD_SETSIZE)]
     fd_count: int
     fd_array: ctypes.Array[c_size_t]
 
 
-class _other_fd_set(Structure):
+class _other_fd_set(_Structure):
     """The base class of the types that fd_set_sized returns."""
 
+    _format = "sockets"
     fd_count: int
     fd_array: ctypes.Array[c_size_t]
 
@@ -287,15 +329,21 @@ class _other_fd_set(Structure):
 FD_SETS = (fd_set, _other_fd_set)
 
 
-@cache
 def fd_set_sized(n: int) -> type[fd_set | _other_fd_set]:
     """The type of an fd_set for up to `n` sockets, as in C when FD_SETSIZE is defined before winsock2.h is included.
 
-    Errors: ValueError if `n` is less than 1.
+    Errors: ValueError if `n` is less than 1. TypeError if it is not an integer. OverflowError if it does not fit a
+    u_int.
     Source: https://learn.microsoft.com/en-us/windows/win32/winsock/maximum-number-of-sockets-supported-2
     """
-    if n < 1:
-        raise ValueError(f"the capacity of an fd_set must be at least 1, not {n}")
+    capacity = as_uint(n)
+    if as_integer(n) < 1:
+        raise argument_error(ValueError, n, "int", f"the capacity of an fd_set must be at least 1, not {n}")
+    return _fd_set_type(capacity)
+
+
+@cache
+def _fd_set_type(n: int) -> type[fd_set | _other_fd_set]:
     if n == FD_SETSIZE:
         return fd_set
     fields = [("fd_count", ctypes.c_uint32), ("fd_array", SOCKET * n)]
@@ -317,7 +365,8 @@ def _macro_set(set: Any) -> fd_set | _other_fd_set:
     fds = fd_set_over(set)
     if fds is None:
         size = memoryview(set).nbytes
-        raise TypeError(f"an fd_set of at least {ctypes.sizeof(fd_set)} bytes is required, not one of {size} bytes")
+        problem = f"an fd_set of at least {ctypes.sizeof(fd_set)} bytes is required, not one of {size} bytes"
+        raise argument_error(TypeError, set, "Buffer", problem)
     return fds
 
 
@@ -391,7 +440,7 @@ def MAKEWORD(a: int, b: int) -> int:
 
     Source: https://learn.microsoft.com/en-us/previous-versions/windows/desktop/legacy/ms632663(v=vs.85)
     """
-    return index(a) & 0xFF | (index(b) & 0xFF) << 8
+    return as_integer(a) & 0xFF | (as_integer(b) & 0xFF) << 8
 
 
 def LOBYTE(w: int) -> int:

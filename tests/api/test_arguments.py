@@ -99,6 +99,13 @@ KINDS: dict[str, tuple[Callable[[], Any], list[Any], list[int]]] = {
         ["text", 1, [1], bytes(sizeof(fd_set)), memoryview(bytearray(2 * sizeof(fd_set)))[::2], *WITHOUT_MEMORY],
         [],
     ),
+    "macro set": (
+        lambda: fd_set_of(1),
+        [None, "text", 1, [1], bytes(sizeof(fd_set)), bytearray(4), memoryview(bytearray(2 * sizeof(fd_set)))[::2]],
+        [],
+    ),
+    "byte": (lambda: 1, [None, "1", 1.0, b"1"], []),  # of any number, the low byte
+    "capacity": (lambda: 1, [None, "1", 1.0, b"1", [1]], [1 << 32]),
     "integer": (lambda: c_int(), [1, "1", bytearray(4), c_int16(), c_double(), c_void_p(), ctypes.byref(c_int())], []),
     "text": (lambda: "127.0.0.1", [1, 1.0, "é", ["a"]], []),
     "in_addr": (lambda: 1, [None, "1", 1.0, b"1234"], [1 << 32, -(1 << 31) - 1]),
@@ -138,7 +145,28 @@ PARAMETERS = {
     "freeaddrinfo": ["list"],
     "getnameinfo": ["input", "int", "output", "int", "output", "int", "int"],
     "gethostbyname": ["text"],
+    "FD_ZERO": ["macro set"],
+    "FD_SET": ["socket", "macro set"],
+    "FD_CLR": ["socket", "macro set"],
+    "FD_ISSET": ["socket", "macro set"],
+    "MAKEWORD": ["byte", "byte"],
+    "LOBYTE": ["word"],
+    "HIBYTE": ["word"],
+    "fd_set_sized": ["capacity"],
+    "WSAErrorDescript": ["byte"],
 }
+# The functions that are not calls of the Protocol, but of the API.
+FUNCTIONS = (
+    "FD_ZERO",
+    "FD_SET",
+    "FD_CLR",
+    "FD_ISSET",
+    "MAKEWORD",
+    "LOBYTE",
+    "HIBYTE",
+    "fd_set_sized",
+    "WSAErrorDescript",
+)
 EACH = [(call, place) for call, kinds in PARAMETERS.items() for place in range(len(kinds))]
 
 
@@ -154,8 +182,14 @@ def wrong(call: str, place: int) -> list[Any]:
     return [*KINDS[kind][1], addrinfo()]  # getaddrinfo writes the pointer: an entry alone will not do
 
 
+def message(call: str, place: int) -> str:
+    """A pattern for the message about this argument, which names the call and the parameter."""
+    parameter = list(inspect.signature(getattr(winsock, call)).parameters)[place]
+    return rf"^{call}\(\) argument '{parameter}': \S"
+
+
 def test_every_call_with_parameters_is_tested() -> None:
-    counts = {call: len(inspect.signature(getattr(winsock, call)).parameters) for call in CALLS}
+    counts = {call: len(inspect.signature(getattr(winsock, call)).parameters) for call in (*CALLS, *FUNCTIONS)}
     assert {call: len(kinds) for call, kinds in PARAMETERS.items()} == {c: n for c, n in counts.items() if n}
 
 
@@ -166,7 +200,7 @@ def test_an_argument_of_the_wrong_type_is_a_type_error_even_before_wsastartup(
     for value in wrong(call, place):
         given = arguments(call)
         given[place] = value
-        with pytest.raises(TypeError):
+        with pytest.raises(TypeError, match=message(call, place)):
             getattr(winsock, call)(*given)
 
 
@@ -178,7 +212,7 @@ def test_an_argument_of_the_wrong_type_is_a_type_error_with_a_valid_or_an_invali
         for value in wrong(call, place):
             given = arguments(call, s)
             given[place] = value
-            with pytest.raises(TypeError):
+            with pytest.raises(TypeError, match=message(call, place)):
                 getattr(winsock, call)(*given)
 
 
@@ -192,7 +226,7 @@ def test_a_number_outside_both_ranges_of_its_c_type_is_an_overflow_error(
         for value in KINDS[PARAMETERS[call][place]][2]:
             given = arguments(call, s)
             given[place] = value
-            with pytest.raises(OverflowError):
+            with pytest.raises(OverflowError, match=message(call, place)):
                 getattr(winsock, call)(*given)
 
 
@@ -211,6 +245,84 @@ def test_a_read_only_buffer_without_elements_is_read_only(pair: tuple[int, int],
     assert send(pair[0], empty, 0, 0) == 0
     with pytest.raises(TypeError, match="writable"):
         recv(pair[1], empty, 0, 0)
+
+
+@pytest.mark.parametrize(("call", "place"), EACH)
+def test_the_message_names_the_parameter_also_for_keyword_arguments(call: str, place: int) -> None:
+    names = list(inspect.signature(getattr(winsock, call)).parameters)
+    for value in wrong(call, place):
+        given = dict(zip(names, arguments(call), strict=True)) | {names[place]: value}
+        with pytest.raises(TypeError, match=message(call, place)):
+            getattr(winsock, call)(**given)
+
+
+BUFFERS = [
+    (call, place)
+    for call, place in EACH
+    if KINDS[PARAMETERS[call][place]][0]
+    in {KINDS["input"][0], KINDS["output"][0], KINDS["set"][0], KINDS["macro set"][0], KINDS["text"][0]}
+]
+
+
+@pytest.mark.parametrize(("call", "place"), BUFFERS)
+def test_the_message_about_a_released_memoryview_names_the_call_and_the_parameter(call: str, place: int) -> None:
+    released = memoryview(bytearray(16))
+    released.release()
+    given = arguments(call)
+    given[place] = released
+    with pytest.raises(TypeError, match=message(call, place)):
+        getattr(winsock, call)(*given)
+
+
+def test_of_two_parameters_with_the_same_value_the_message_names_the_one_that_rejects_it(started: None) -> None:
+    calls: Any = winsock
+    for data in (b"data", bytearray(4)):
+        with pytest.raises(TypeError, match=message("send", 2)):
+            calls.send(1, data, data, 0)
+        with pytest.raises(TypeError, match=message("sendto", 5)):
+            calls.sendto(1, data, 4, 0, data, data)
+    with pytest.raises(TypeError, match=message("getnameinfo", 2)):
+        calls.getnameinfo(b"data", 4, b"data", 4, None, 0, 0)
+    with pytest.raises(TypeError, match=message("recvfrom", 5)):
+        calls.recvfrom(1, data, 4, 0, data, data)
+
+
+def test_the_message_names_the_inner_call_of_a_program_function_with_the_name_of_a_call(started: None) -> None:
+    def recv(s: int, buf: Any) -> int:
+        return winsock.send(s, buf, 1, 0)
+
+    with pytest.raises(TypeError, match=message("send", 1)):
+        recv(1, "text")
+
+
+def test_the_number_of_arguments_is_checked_with_a_message_that_names_the_call() -> None:
+    calls: Any = winsock
+    for call, kinds in PARAMETERS.items():
+        for given in (arguments(call)[:-1], [*arguments(call), 1]):
+            with pytest.raises(TypeError, match=rf"^{call}\(\) "):
+                getattr(calls, call)(*given)
+        with pytest.raises(TypeError, match=rf"^{call}\(\) .*'other'"):
+            getattr(calls, call)(*arguments(call), other=len(kinds))
+
+
+def test_an_exception_of_the_programs_own_index_method_is_raised_unchanged(started: None) -> None:
+    class Broken:
+        def __index__(self) -> int:
+            raise TypeError("of the program")
+
+    with pytest.raises(TypeError, match=r"^of the program$"):
+        htons(Broken())
+
+
+def test_a_number_with_too_many_digits_for_a_message_is_an_overflow_error() -> None:
+    with pytest.raises(OverflowError, match=message("htons", 0)):
+        htons(10**5000)
+
+
+def test_a_long_text_that_is_not_ascii_is_shortened_in_the_message() -> None:
+    with pytest.raises(TypeError, match=message("inet_addr", 0)) as raised:
+        inet_addr("é" * 10**6)
+    assert len(str(raised.value)) < 200
 
 
 def test_after_a_type_error_the_data_can_still_be_received(pair: tuple[int, int]) -> None:

@@ -90,7 +90,11 @@ def test_an_unknown_code_is_described_as_unknown_with_its_number(code: int) -> N
     assert WSAErrorDescript(code) == f"(#{code}) Unknown error code."
 
 
+def test_a_code_with_too_many_digits_is_described_with_its_hexadecimal_number() -> None:
+    assert WSAErrorDescript(1 << 20000) == f"(#{1 << 20000:#x}) Unknown error code."
+
+
 @pytest.mark.parametrize("code", [None, "10035", 10035.0, b"10035"])
 def test_an_error_code_that_is_not_an_int_is_a_type_error(code: object) -> None:
-    with pytest.raises(TypeError, match="int"):
+    with pytest.raises(TypeError, match=r"^WSAErrorDescript\(\) argument 'code': an integer is required, not '"):
         WSAErrorDescript(code)  # type: ignore[arg-type]

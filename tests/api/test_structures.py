@@ -273,6 +273,12 @@ def test_the_capacity_of_a_set_is_at_least_1(size: int) -> None:
         fd_set_sized(size)
 
 
+def test_the_capacity_of_a_set_fits_its_count() -> None:
+    for size in (1 << 32, -(1 << 31) - 1, 10**5000, -(10**5000)):
+        with pytest.raises(OverflowError, match=r"^fd_set_sized\(\) argument 'n': "):
+            fd_set_sized(size)
+
+
 def test_the_macros_accept_a_byte_array_that_contains_a_set() -> None:
     array = bytearray(sizeof(fd_set))
     FD_SET(4, array)

@@ -189,6 +189,11 @@ def test_a_star_import_gives_what_all_lists_and_nothing_twice() -> None:
     assert len(winsock.__all__) == len(set(winsock.__all__))
 
 
+def test_a_star_import_does_not_replace_names_that_python_gives_a_module() -> None:
+    # Without a literal __all__ a type checker does not see such names either.
+    assert [name for name in winsock.__all__ if name.startswith("_")] == []
+
+
 def test_all_lists_every_call_constant_error_and_structure() -> None:
     listed = set(winsock.__all__)
     assert listed >= {*winsock.CALLS, *constants.__all__, *errors.__all__}
@@ -211,7 +216,7 @@ def test_the_contracts_helpers_and_structures_are_there() -> None:
         "BACKEND", "FD_CLR", "FD_ISSET", "FD_SET", "FD_ZERO", "HIBYTE", "LOBYTE", "MAKEWORD", "WSAErrorDescript",
         "WSADATA", "WSAData", "in_addr", "sockaddr", "sockaddr_in", "in6_addr", "sockaddr_in6", "sockaddr_storage",
         "timeval", "fd_set", "fd_set_sized", "WSAPOLLFD", "linger", "ip_mreq", "ipv6_mreq", "addrinfo", "hostent",
-        "u_long", "__version__",
+        "u_long",
     }  # fmt: skip
 
 

@@ -249,6 +249,62 @@ def test_fd_sets_and_poll_arrays_are_shown_before_and_after_the_call(text: Traci
     ]
 
 
+def test_fd_set_on_a_full_set_is_reported(text: Tracing) -> None:
+    fds, others = winsock.fd_set_sized(3)(), fd_set()
+    for s in (4, 8, 12, 16, 12):
+        winsock.FD_SET(s, fds)
+        winsock.FD_SET(s, others)
+    assert text.lines() == ["FD_SET(16, {4, 8, 12}) = void; the set is full and does not contain 16: use fd_set_sized"]
+    assert (fds.fd_count, others.fd_count) == (3, 4)
+
+
+def test_fd_set_on_a_full_set_is_a_json_record(records: Tracing) -> None:
+    fds = fd_set()
+    for s in range(4, 4 * 66, 4):
+        winsock.FD_SET(s, fds)
+    winsock.FD_SET(INVALID_SOCKET, fds)
+    first, second = records.records()
+    assert (first["call"], first["args"]["s"], first["result"]) == ("FD_SET", 4 * 65, None)
+    assert first["args"]["set"] == list(range(4, 4 * 65, 4))
+    assert second["args"]["s"] == "INVALID_SOCKET"
+    assert second["n"] == first["n"] + 1
+    assert second["text"].endswith("= void; the set is full and does not contain INVALID_SOCKET: use fd_set_sized")
+
+
+def test_fd_set_is_the_macro_again_when_the_trace_has_stopped(tmp_path: Path) -> None:
+    macro = winsock.FD_SET
+    traced = Tracing(tmp_path / "trace.txt", json=False)
+    assert winsock.FD_SET is not macro
+    assert winsock.FD_SET.__doc__ == macro.__doc__
+    trace.stop()
+    assert winsock.FD_SET is macro
+    full = winsock.fd_set_sized(1)(1)
+    winsock.FD_SET(4, full)
+    assert traced.lines() == []
+
+
+def test_a_trace_of_other_calls_does_not_report_fd_set(tmp_path: Path) -> None:
+    traced = Tracing(tmp_path / "trace.txt", json=False, only=("send", "recv"))
+    winsock.FD_SET(4, winsock.fd_set_sized(1)(1))
+    trace.stop()
+    assert traced.lines() == []
+
+
+def test_an_error_of_fd_set_under_a_trace_names_the_macro(text: Tracing) -> None:
+    macro: Any = winsock.FD_SET
+    with pytest.raises(TypeError, match=r"^FD_SET\(\) argument 'set': "):
+        macro(4, b"no set")
+
+
+def test_an_error_of_a_traced_call_names_the_call_and_the_parameter(text: Tracing) -> None:
+    calls: Any = text.calls
+    with pytest.raises(TypeError, match=r"^recv\(\) argument 'buf': "):
+        calls.recv(4, b"read-only", 4, 0)
+    assert text.lines()[0].endswith(
+        "raised TypeError: recv() argument 'buf': a writable buffer is required, not 'bytes'"
+    )
+
+
 def test_conversions_of_names_and_numbers(text: Tracing) -> None:
     calls = text.calls
     calls.htons(8081)

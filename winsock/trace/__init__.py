@@ -8,6 +8,8 @@ The environment variable WINSOCK_TRACE starts a trace in any program: "-" is sta
 which the trace is appended. A file name that ends in .json or .jsonl selects JSON lines; WINSOCK_TRACE_FORMAT=text or
 json overrides that. `%p` in the file name is replaced by the process id, so that each child process has its own file.
 
+FD_SET appears in a trace of select only when the set is full and does not take the socket.
+
 Each JSON line describes a call: n (number of the call), t (start in nanoseconds of a clock that all processes of the
 machine share), d (duration in nanoseconds), pid, thread, call, args, result or raised, error (code and name), local and
 peer (the addresses of the socket), and text (the line in C notation). The first line describes the program: argv, pid,

@@ -16,7 +16,7 @@ GROUPS = {
     ),
     "connections": ("connect", "accept"),
     "data": ("send", "recv", "sendto", "recvfrom"),
-    "waiting": ("select", "WSAPoll"),
+    "waiting": ("select", "WSAPoll", "FD_SET"),
 }  # fmt: skip
 _GROUP = {call: group for group, calls in GROUPS.items() for call in calls}
 

@@ -7,16 +7,12 @@ then raises the exception.
 from __future__ import annotations
 
 import ctypes
-from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 from winsock.arguments import integer_ref, refuse_pointer, text
-from winsock.constants import AF_INET, AF_INET6
 from winsock.structures import fd_set_over
 
-from .symbols import FAMILIES, symbol
-
-__all__ = ["address", "handles", "number", "peek", "room", "string"]
+__all__ = ["handles", "number", "peek", "room", "string"]
 
 
 def room(buffer: Any) -> int | None:
@@ -69,15 +65,3 @@ def handles(set: Any) -> list[int] | None:
     except (TypeError, ValueError):
         return None
     return None if fds is None else [int(handle) for handle in fds.fd_array[: min(fds.fd_count, len(fds.fd_array))]]
-
-
-def address(raw: bytes) -> str:
-    """Formats the bytes of a sockaddr as 127.0.0.1:8081 or [::1]:8081; other families as the name of the family."""
-    family = int.from_bytes(raw[:2], "little")
-    port = int.from_bytes(raw[2:4], "big")
-    if family == AF_INET and len(raw) >= 8:
-        return f"{IPv4Address(raw[4:8])}:{port}"
-    if family == AF_INET6 and len(raw) >= 24:
-        scope = int.from_bytes(raw[24:28], "little")
-        return f"[{IPv6Address(raw[8:24])}{f'%{scope}' if scope else ''}]:{port}"
-    return str(symbol(family, FAMILIES))

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any, NamedTuple
 
-from . import symbols
+from winsock import symbols
+
 from .calls import Call, Shown
 from .readers import (
     address_given,

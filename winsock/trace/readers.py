@@ -10,13 +10,14 @@ import ctypes
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from winsock import symbols
 from winsock.constants import INVALID_SOCKET, SO_LINGER, SOL_SOCKET, SOMAXCONN
+from winsock.formatting import address
 from winsock.structures import WSADATA, WSAPOLLFD, addrinfo, hostent, linger, timeval
+from winsock.symbols import flags, symbol
 
-from . import symbols
 from .calls import Call, Shown, bytes_moved, length_of
-from .memory import address, handles, number, peek, room, string
-from .symbols import flags, symbol
+from .memory import handles, number, peek, room, string
 
 
 def _other(value: Any) -> Shown:

@@ -8,10 +8,10 @@ from typing import Any
 from winsock.constants import INADDR_NONE, INVALID_SOCKET, SOCKET_ERROR
 from winsock.errors import WSAErrorDescript
 from winsock.structures import hostent
+from winsock.symbols import error_name
 
 from .calls import CODES, Call, Shown, failed
 from .readers import host
-from .symbols import error_name
 
 __all__ = ["arguments", "json_result", "quoted", "result", "value"]
 
@@ -89,6 +89,8 @@ def result(call: Call) -> str:
         return "INADDR_NONE" if got == INADDR_NONE else f"0x{got:08x}"
     if call.name in ("htonl", "ntohl"):
         return f"0x{got:08x}"
+    if call.name == "FD_SET":
+        return f"void; the set is full and does not contain {value(call.shown['s'])}: use fd_set_sized"
     if got is None:
         return "void"
     if isinstance(got, hostent):

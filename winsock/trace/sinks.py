@@ -9,12 +9,12 @@ import threading
 import time
 from typing import Any, Protocol
 
+from winsock.symbols import error_name
 from winsock.version import __version__
 
 from .calls import Call
 from .parameters import PARAMETERS, When
 from .rendering import arguments, json_result, quoted, result, value
-from .symbols import error_name
 
 __all__ = ["CLOCK", "JsonSink", "Output", "Sink", "TextSink"]
 

@@ -10,6 +10,8 @@ How it works:
   in, and reports the end. It returns the same result or raises the same exception.
 - A trace must not change what the program sees. The last error is saved directly after the call and set again at the
   end, because the tracer makes calls of its own. Arguments are read without exceptions (memory.py).
+- FD_SET is a macro and not a call of the backend. It is reported only when the set is full, because then the program
+  will not notice the socket's events, and the macro itself reports no error.
 - JSON lines contain the addresses of each socket, which `_SocketAddresses` keeps. A picture needs them to match
   connections, and a program rarely asks for them.
 """
@@ -24,11 +26,13 @@ from typing import Any, cast
 
 from winsock.api import CALLS, Winsock
 from winsock.errors import WSAEWOULDBLOCK
-from winsock.structures import sockaddr_storage
+from winsock.formatting import address
+from winsock.structures import FD_ISSET, FD_SET, sockaddr_storage
 
 from .calls import CODES, MOVING, Call, failed
-from .memory import address, number
+from .memory import number
 from .parameters import PARAMETERS, When
+from .readers import fds, handle
 from .sinks import CLOCK, Sink
 
 __all__ = ["traced"]
@@ -43,11 +47,15 @@ def traced(calls: Winsock, sink: Sink, with_addresses: bool, preview: int, only:
     for name in CALLS:
         call = getattr(calls, name)
         setattr(tracer, name, tracer.wrap(name, call) if name in only else call)
+    if "select" in only:
+        tracer.FD_SET = tracer.wrap_fd_set(getattr(calls, "FD_SET", FD_SET))
     return cast(Winsock, tracer)
 
 
 class _Tracer:
     """The object that replaces the backend; all other attributes, such as MODE, are those of the backend."""
+
+    FD_SET: Callable[[int, Any], None]  # only if select is traced, otherwise the backend's
 
     def __init__(self, calls: Winsock, addresses: _SocketAddresses | None, sink: Sink, preview: int) -> None:
         self._calls, self._addresses, self._sink, self._preview = calls, addresses, sink, preview
@@ -88,6 +96,21 @@ class _Tracer:
             return call.result
 
         return traced_call
+
+    def wrap_fd_set(self, function: Callable[[int, Any], None]) -> Callable[[int, Any], None]:
+        """FD_SET that reports to the sink when the set is full; the macro reports no error then."""
+
+        @wraps(function)
+        def traced_macro(s: int, set: Any) -> None:
+            start = CLOCK()
+            function(s, set)
+            duration = CLOCK() - start
+            if not FD_ISSET(s, set):
+                call = Call("FD_SET", {"s": s, "set": set}, done=True)
+                call.shown = {"s": handle(s, call), "set": fds(set, call)}
+                self._sink.end(call, next(self._numbers), start, duration, {})
+
+        return traced_macro
 
 
 def _arguments(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:

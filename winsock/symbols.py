@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from winsock import constants
-from winsock.errors import WSAError
+from . import constants
+from .errors import WSAError
 
 __all__ = [
     "ADDRINFO_FLAGS",
