@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from cleanup_kit import close_all
+from cleanup_kit import close_all, close_forgotten_databases, record_databases
 from winsock_kit import connected_pair, udp_pair
 
 from winsock import MAKEWORD, SOCKET_ERROR, WSADATA, WSACleanup, WSAGetLastError, WSAStartup
@@ -17,6 +17,8 @@ from winsock import MAKEWORD, SOCKET_ERROR, WSADATA, WSACleanup, WSAGetLastError
 # What a shell runs in the background ignores Ctrl-C, and so does all that this starts; the tests are about other cases.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+record_databases()
 
 
 def _on_wine() -> bool:
@@ -49,9 +51,11 @@ def _reason(mark: pytest.Mark) -> str:
 
 @pytest.fixture(autouse=True)
 def _cleanup() -> Iterator[None]:
-    """Everything given to closed_after_test is closed after the test."""
+    """Everything given to closed_after_test is closed after the test; the test has closed every other database."""
     yield
     close_all()
+    forgotten = close_forgotten_databases()
+    assert not forgotten, f"the test has left databases open: {forgotten}; use closed_after_test or closing"
 
 
 @pytest.fixture

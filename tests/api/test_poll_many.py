@@ -192,7 +192,7 @@ def test_threads_that_look_are_not_disturbed_by_those_that_open_and_close(many: 
 
     def look_on() -> int:
         looks = 0
-        while not done.is_set():
+        while not looks or not done.is_set():  # the thread may be scheduled only after done was set
             newest = opened[-8:]
             count, found = look([*many, *newest])
             assert 1 <= count <= len(found)

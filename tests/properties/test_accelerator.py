@@ -44,7 +44,7 @@ BATCHES = 60
 
 
 def test_random_programs_have_the_same_traces_on_the_accelerator_and_the_reference(unstarted: None) -> None:
-    def differs(program: Program) -> str | None:
+    def differing_call(program: Program) -> str | None:
         ours = run(program).trace
         with on_the_reference():
             theirs = run(program).trace
@@ -53,6 +53,11 @@ def test_random_programs_have_the_same_traces_on_the_accelerator_and_the_referen
         )
         place = next(places, None)
         return None if place is None else str(program["steps"][place][0])
+
+    def differs(program: Program) -> str | None:
+        call = differing_call(program)
+        # In one of the runs another process may use a port that the program binds a second time: compare once more.
+        return call and differing_call(program)
 
     for number in range(BATCHES):
         different = smallest(differs, number)

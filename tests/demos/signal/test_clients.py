@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from cleanup_kit import closed_after_test
 from signal_kit import (
     EURUSD,
     QUOTES,
@@ -45,7 +46,7 @@ both = pytest.mark.parametrize("program", [STUDY, PRODUCT])
 
 def holding(steps: int) -> PaperAccount:
     """An account with a EURUSD position of this many hundredths of a lot."""
-    account = PaperAccount()
+    account = closed_after_test(PaperAccount())
     if steps:
         account.trade(EURUSD, steps, QUOTES[0])
         account.new_deals()
@@ -366,7 +367,7 @@ def test_a_server_that_goes_away_and_comes_back_is_found_again_at_the_next_event
     ],
 )
 def test_a_hedging_account_is_refused(server, program, text):
-    account = PaperAccount()
+    account = closed_after_test(PaperAccount())
     account.margin_mode = ACCOUNT_MARGIN_MODE_RETAIL_HEDGING
     stage = follow(server, program, account=account)
     assert stage.play(forever()) == 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from cleanup_kit import closed_after_test
 from signal_kit import (
     EURUSD,
     FLAT,
@@ -98,7 +99,7 @@ def test_a_trade_is_sent_to_every_client_at_the_next_timer_event(program):
 @both
 @pytest.mark.parametrize(("steps", "message"), [(-30, lots("-0.30")), (0, FLAT)])
 def test_the_greeting_is_the_present_position_of_the_symbol(program, steps, message):
-    account = PaperAccount()
+    account = closed_after_test(PaperAccount())
     if steps:
         account.trade(EURUSD, steps, QUOTES[0])
     account.trade(SymbolSpec("GBPUSD"), 25, QUOTES[1])
