@@ -187,39 +187,37 @@ def test_send_many_sends_what_a_buffer_contains_that_changes_during_the_call(
 RESIZING = """
 import ctypes, sys, threading
 from winsock import MAKEWORD, WSADATA, WSACleanup, WSAStartup, recv, send
-from winsock.batch import send_many
-from winsock_kit import connected_pair, set_nonblocking
+from winsock_kit import connected_pair
 
-LARGE = 200_000
+LARGE, PART = 100_000, 50_000
 assert WSAStartup(MAKEWORD(2, 2), WSADATA()) == 0
 sys.setswitchinterval(1e-6)
 client, accepted = connected_pair()
-for s in client, accepted:
-    set_nonblocking(s)
 data = bytes(range(250)) * (LARGE // 250)
-buffer, outgoing, done = (ctypes.c_char * LARGE)(), (ctypes.c_char * LARGE)(), False
+buffer, done = (ctypes.c_char * LARGE)(), False
 
 def resize():
-    size = LARGE
     while not done:
-        size = 2 * LARGE - size + 4096 if size < 2 * LARGE else LARGE
-        for array in buffer, outgoing:
-            ctypes.resize(array, size)
+        for size in range(LARGE, 2 * LARGE, 8192):
+            ctypes.resize(buffer, size)
 
-thread = threading.Thread(target=resize, daemon=True)
-thread.start()
-for number in range(100):
-    ctypes.memmove(outgoing, data, LARGE)
-    sent = send(client, outgoing, LARGE, 0) if number % 2 else send_many([client], outgoing, LARGE, 0)[0]
-    assert sent > 0
-    position = 0
-    while position < sent:
-        count = recv(accepted, memoryview(buffer) if number % 3 else buffer, LARGE, 0)
-        if count > 0:
+threads = [threading.Thread(target=resize) for _ in range(2)]
+for thread in threads:
+    thread.start()
+try:
+    for number in range(4000):
+        for start in range(0, LARGE, PART):
+            assert send(client, data[start:start + PART], PART, 0) == PART
+        position = 0
+        while position < LARGE:
+            ctypes.memset(buffer, 0, LARGE)
+            count = recv(accepted, memoryview(buffer) if number % 2 else buffer, LARGE, 0)
             assert buffer.raw[:count] == data[position:position + count]
             position += count
-done = True
-thread.join()
+finally:
+    done = True
+    for thread in threads:
+        thread.join()
 assert WSACleanup() == 0
 print("done")
 """
