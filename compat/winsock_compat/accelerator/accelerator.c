@@ -50,7 +50,7 @@
 #define NAME_SIZE 16 /* of an IPv4 address; Linux and Winsock have the same bytes */
 #define FEW 64       /* WSAPoll and select of up to this many sockets use no memory of the heap */
 
-static _Thread_local int last_error;
+static _Thread_local int last_error; /* what WSAGetLastError returns */
 
 /* The part of a socket's state that both sides read */
 
@@ -62,9 +62,9 @@ typedef struct {
     unsigned int capabilities; /* Capability: what may go straight to the system call */
     int poll_kind;             /* PollKind: how select and WSAPoll interpret the kernel's poll */
     int entry;                 /* its place in the kernel's poll, for the call whose mark it has */
-    unsigned long long mark;   /* of the last call or set that it was entered in */
     char nonblocking, bound, closed;
-    char from_parent; /* in a forked child: threads that do not exist there may still refer to it */
+    char from_parent;        /* in a forked child: threads that do not exist there may still refer to it */
+    unsigned long long mark; /* of the last call of WSAPoll or select, or the last result set, that it is part of */
     double connected_at;
     PyObject *peer, *options, *inherited, *waiters;
 } SocketCore;
@@ -678,8 +678,8 @@ static long long make_transfer(const Transfer *transfer, int receives, int flags
     return count;
 }
 
-/* Ends a call whose system call has returned `count`, or minus the errno. If that is not the call's result already, the
- * reference continues. */
+/* Ends a call whose system call has returned `count`, or minus the errno. Where that is not the call's result
+ * (`is_result`), the reference continues. The buffer is closed before, as the reference opens it itself. */
 static PyObject *finish_transfer(Call *call, Transfer *transfer, PyObject *const *args, Py_ssize_t nargs,
                                  long long count, int is_result)
 {
@@ -828,14 +828,16 @@ static Py_ssize_t send_to_each(Call *call, PyObject *handles, PyObject *const *a
 {
     Py_ssize_t total = PyTuple_GET_SIZE(handles);
     long long length, moved = 0;
-    int known = int_argument(args[2], 0, INT_MAX, &length);
+    if (!int_argument(args[2], 0, INT_MAX, &length))
+        length = 0;
     for (Py_ssize_t place = 0; place < total; place++) {
         prefetch_next(call, handles, place);
         entries[place] = send_to_one(call, PyTuple_GET_ITEM(handles, place), args);
         if (entries[place] == NULL)
             return place;
-        if (known && (moved += length) > GIL_LIMIT) {
-            moved = 0; /* let other threads run */
+        moved += length;
+        if (moved > GIL_LIMIT) { /* let other threads run */
+            moved = 0;
             Py_BEGIN_ALLOW_THREADS
             Py_END_ALLOW_THREADS
         }
