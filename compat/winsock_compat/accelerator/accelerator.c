@@ -70,7 +70,7 @@ typedef struct {
 } SocketCore;
 
 static PyMemberDef socket_members[] = {
-    {"handle", T_UINT, offsetof(SocketCore, handle), 0, NULL},
+    {"handle", T_UINT, offsetof(SocketCore, handle), READONLY, NULL},
     {"fd", T_INT, offsetof(SocketCore, fd), 0, NULL},
     {"family", T_INT, offsetof(SocketCore, family), 0, NULL},
     {"type", T_INT, offsetof(SocketCore, type), 0, NULL},
