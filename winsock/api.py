@@ -444,6 +444,7 @@ class Winsock(Protocol):
             WSAEINVAL: all sets are None or empty, or the values in `timeout` are not valid.
             WSAENOTSOCK: a set contains a handle that is not an open socket; the sets are unchanged.
             WSAEFAULT: the buffer of a set or of `timeout` is shorter than its structure.
+            WSAENOBUFS: on POSIX, not enough memory, or more different sockets than RLIMIT_NOFILE.
         Source: https://learn.microsoft.com/en-us/windows/win32/api/winsock2/nf-winsock2-select
         """
 
@@ -462,7 +463,7 @@ class Winsock(Protocol):
             WSAEINVAL: `fds` is 0, or an entry requests another event, such as POLLPRI.
             WSAEFAULT: `fdArray` is None, or shorter than `fds` entries.
             WSAENOTSOCK: no entry is an open socket.
-            WSAENOBUFS: not enough memory.
+            WSAENOBUFS: not enough memory, or on POSIX more different sockets than RLIMIT_NOFILE.
         Source: https://learn.microsoft.com/en-us/windows/win32/api/winsock2/nf-winsock2-wsapoll
         """
 

@@ -1,27 +1,36 @@
 /* The accelerator: the common case of the most frequent calls, in front of the complete reference in Python.
  *
- * Every function here has the parameters of its reference and, apart from success, two outcomes:
+ * Theory of operation
+ *
+ * Outcomes. Every function here has the parameters of its reference. Apart from success it has two outcomes:
  *
  * - It *declines* when it has done nothing yet: it calls the reference with the same arguments.
  * - It *resumes* when it has made a system call that must not be repeated: it calls a function of the reference with the
  *   socket, the arguments and the result (a count, or minus the errno), which continues from there.
  *
  * So no rule of Winsock exists here alone. What a socket may do at this moment is in its capability flags, which the
- * reference keeps up to date (state/sockets.py).
+ * reference keeps up to date (state/sockets.py). WSAPoll and select also *examine* single sockets: the reference reports
+ * the events of a socket whose state only it understands.
  *
- * The GIL protects everything. A system call on our descriptors never blocks, because all of them are non-blocking, so
- * it is made with the GIL held: no other thread can close the descriptor meanwhile, and a busy thread cannot delay a
- * result that is already there. The exception is a transfer of more than GIL_LIMIT bytes. Then the call's reference to the
- * socket keeps the descriptor open: it is closed with the last reference (state/waiters.py).
+ * GIL. It protects all data here; there is no other lock. A system call on our descriptors never blocks, because all of
+ * them are non-blocking. So it is made with the GIL held: no other thread can close the descriptor meanwhile, and a busy
+ * thread cannot delay a result that is already there. The exception is a transfer of more than GIL_LIMIT bytes: it
+ * releases the GIL if nothing that it uses can disappear meanwhile (may_release_gil).
  *
- * Python code can run inside each call of the reference, and inside each allocation of an object that the garbage
- * collector tracks. It may close sockets and change the caller's memory: across such a point a socket is kept by a
- * reference, and the caller's memory is opened again.
+ * Python code. It can run inside each call of the reference, and inside each allocation of an object that the garbage
+ * collector tracks: lists, tuples, sockets, exceptions. It may close sockets and change the caller's memory. Across such
+ * a point a socket is kept by a reference, and the caller's memory is either exported, which keeps it in place, or
+ * checked again (is_same_memory) or opened again.
  *
- * The kernel checks a pointer that is passed to it, but code here must not follow a bad one. It reads and writes only
- * memory that certainly exists: of bytes and bytearray, and of ctypes objects that own theirs.
+ * The caller's memory. The kernel checks a pointer that is passed to it, but code here must not follow a bad one. It
+ * reads and writes only memory that certainly exists: of bytes and bytearray, and of ctypes objects that own theirs.
+ * Lengths and counts in that memory are read once, because a transfer of another thread may be writing there.
  *
  * The values of the flags and of Winsock's constants come from the Python modules that define them (setup.py).
+ *
+ * Order of this file: the state of a socket; the handle table; a function and its outcomes; arguments; the caller's
+ * memory; send, recv, sendto, recvfrom, send_many; accept, closesocket, ioctlsocket, WSAGetLastError; what WSAPoll and
+ * select share; WSAPoll; fd_set; select; the module.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h> /* first: it defines _GNU_SOURCE */
@@ -32,6 +41,7 @@
 #include <poll.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -40,7 +50,7 @@
 #define NAME_SIZE 16 /* of an IPv4 address; Linux and Winsock have the same bytes */
 #define FEW 64       /* WSAPoll and select of up to this many sockets use no memory of the heap */
 
-static _Thread_local int last_error;
+static _Thread_local int last_error; /* what WSAGetLastError returns */
 
 /* The part of a socket's state that both sides read */
 
@@ -50,16 +60,17 @@ typedef struct {
     int fd, family, type, protocol;
     int state;
     unsigned int capabilities; /* Capability: what may go straight to the system call */
-    int poll_kind;             /* PollKind: how select and WSAPoll read the kernel's answer */
-    unsigned int mark;         /* of the last set of select that it was put in */
+    int poll_kind;             /* PollKind: how select and WSAPoll interpret the kernel's poll */
+    int entry;                 /* its place in the kernel's poll, for the call whose mark it has */
     char nonblocking, bound, closed;
-    char from_parent; /* in a forked child: threads that do not exist there may still refer to it */
+    char from_parent;        /* in a forked child: threads that do not exist there may still refer to it */
+    unsigned long long mark; /* of the last call of WSAPoll or select, or the last result set, that it is part of */
     double connected_at;
     PyObject *peer, *options, *inherited, *waiters;
 } SocketCore;
 
 static PyMemberDef socket_members[] = {
-    {"handle", T_UINT, offsetof(SocketCore, handle), 0, NULL},
+    {"handle", T_UINT, offsetof(SocketCore, handle), READONLY, NULL},
     {"fd", T_INT, offsetof(SocketCore, fd), 0, NULL},
     {"family", T_INT, offsetof(SocketCore, family), 0, NULL},
     {"type", T_INT, offsetof(SocketCore, type), 0, NULL},
@@ -161,13 +172,23 @@ static PyType_Spec socket_spec = {
 
 /* The handle table: open addressing by the handle's number, which grows by 4 for each new socket */
 
+#define FIRST_PLACES 64
+
 typedef struct {
     PyObject_HEAD
     SocketCore **places;
-    size_t mask;
-    Py_ssize_t used;
-    unsigned int next, mark;
+    size_t mask; /* the number of places, a power of 2, minus 1 */
+    size_t used;
+    unsigned int next;       /* the handle of the next socket */
+    unsigned long long mark; /* the last one that next_mark has returned */
+    SocketCore *first_places[FIRST_PLACES];
 } HandleTable;
+
+/* A number that no socket is marked with yet. A call marks the sockets that it has seen with a number of its own. */
+static unsigned long long next_mark(HandleTable *table)
+{
+    return ++table->mark;
+}
 
 static SocketCore *table_find(const HandleTable *table, unsigned long long handle)
 {
@@ -197,7 +218,8 @@ static int table_grow(HandleTable *table)
     for (size_t at = 0; at <= table->mask; at++)
         if (table->places[at] != NULL)
             table_place(places, mask, table->places[at]);
-    PyMem_Free(table->places);
+    if (table->places != table->first_places)
+        PyMem_Free(table->places);
     table->places = places;
     table->mask = mask;
     return 0;
@@ -206,7 +228,7 @@ static int table_grow(HandleTable *table)
 /* Enters a socket under the next free handle. A closed handle comes back after half a billion others. */
 static int table_enter(HandleTable *table, SocketCore *sock)
 {
-    if ((size_t)table->used * 2 > table->mask && table_grow(table) < 0)
+    if (table->used * 2 > table->mask && table_grow(table) < 0)
         return -1;
     do {
         sock->handle = table->next;
@@ -221,14 +243,14 @@ static int table_enter(HandleTable *table, SocketCore *sock)
 /* Takes a socket out; the reference that the table held is the caller's now. */
 static SocketCore *table_take(HandleTable *table, unsigned long long handle)
 {
-    size_t at = (size_t)(handle >> 2) & table->mask;
+    size_t at = (size_t)(handle >> 2) & table->mask, gap;
     SocketCore *sock;
     while ((sock = table->places[at]) != NULL && sock->handle != handle)
         at = (at + 1) & table->mask;
     if (sock == NULL)
         return NULL;
-    /* Move up what would not be found any more behind the gap. */
-    size_t gap = at;
+    /* A search ends at the first empty place: move the sockets up that it would not reach any more. */
+    gap = at;
     for (;;) {
         at = (at + 1) & table->mask;
         SocketCore *other = table->places[at];
@@ -251,13 +273,9 @@ static PyObject *table_new(PyTypeObject *type, PyObject *args, PyObject *keyword
     HandleTable *table = (HandleTable *)type->tp_alloc(type, 0);
     if (table == NULL)
         return NULL;
-    table->mask = 63;
+    table->places = table->first_places;
+    table->mask = FIRST_PLACES - 1;
     table->next = FIRST_HANDLE;
-    table->places = PyMem_Calloc(table->mask + 1, sizeof *table->places);
-    if (table->places == NULL) {
-        Py_DECREF(table);
-        return PyErr_NoMemory();
-    }
     return (PyObject *)table;
 }
 
@@ -265,20 +283,27 @@ static int table_traverse(PyObject *self, visitproc visit, void *arg)
 {
     HandleTable *table = (HandleTable *)self;
     Py_VISIT(Py_TYPE(self));
-    for (size_t at = 0; table->places != NULL && at <= table->mask; at++)
+    for (size_t at = 0; at <= table->mask; at++)
         Py_VISIT(table->places[at]);
     return 0;
 }
 
+/* Removing a reference may run Python code, which may use the table: it is empty by then. */
 static int table_clear(PyObject *self)
 {
     HandleTable *table = (HandleTable *)self;
-    for (size_t at = 0; table->places != NULL && at <= table->mask; at++) {
-        SocketCore *sock = table->places[at];
-        table->places[at] = NULL;
-        Py_XDECREF((PyObject *)sock);
-    }
+    SocketCore *few[FIRST_PLACES], **places = table->places;
+    size_t mask = table->mask;
+    if (places == table->first_places)
+        places = memcpy(few, places, sizeof few);
+    memset(table->first_places, 0, sizeof table->first_places);
+    table->places = table->first_places;
+    table->mask = FIRST_PLACES - 1;
     table->used = 0;
+    for (size_t at = 0; at <= mask; at++)
+        Py_XDECREF((PyObject *)places[at]);
+    if (places != few)
+        PyMem_Free(places);
     return 0;
 }
 
@@ -287,7 +312,6 @@ static void table_dealloc(PyObject *self)
     PyTypeObject *type = Py_TYPE(self);
     PyObject_GC_UnTrack(self);
     table_clear(self);
-    PyMem_Free(((HandleTable *)self)->places);
     type->tp_free(self);
     Py_DECREF(type);
 }
@@ -344,7 +368,7 @@ static PyObject *table_add(PyObject *self, PyObject *value);
 
 static Py_ssize_t table_length(PyObject *self)
 {
-    return ((HandleTable *)self)->used;
+    return (Py_ssize_t)((HandleTable *)self)->used;
 }
 
 static PyMethodDef table_methods[] = {
@@ -374,18 +398,13 @@ static PyType_Spec table_spec = {
     .slots = table_slots,
 };
 
-/* A call: what it needs to know, and its two other outcomes */
+/* A function: what it knows, and its outcomes other than success */
 
+/* It is the state of a module object of its own, which is the function's `self`: so inspect sees a plain function. */
 typedef struct {
-    PyTypeObject *socket_type, *table_type;
-} State;
-
-/* What a function knows: the functions of the reference, the table, and the ctypes types that it understands. It is the
- * state of a module object of its own, which is the function's `self`: so inspect sees a plain function. */
-typedef struct {
-    PyObject *decline, *resume, *examine;
+    PyObject *decline, *resume, *examine; /* functions of the reference */
     HandleTable *table;
-    PyTypeObject *structure, *array, *integers[2], *sets[2];
+    PyTypeObject *structure, *array, *integers[2], *sets[2]; /* of ctypes; NULL where their layout is not known */
     PyMethodDef definition;
     char *text;
 } Call;
@@ -467,7 +486,10 @@ static PyObject *would_block(void)
     return PyLong_FromLong(SOCKET_ERROR);
 }
 
-/* The socket of an argument, where it has all these capabilities; else NULL, for the reference. */
+/* Arguments: each function returns 0 or NULL for an argument that the reference must handle. An argument of exactly the
+ * type int is converted without Python code. */
+
+/* A borrowed reference to the socket of a handle that has all these capabilities. */
 static SocketCore *find_socket(const Call *call, PyObject *value, unsigned int needed)
 {
     unsigned long long handle;
@@ -498,8 +520,9 @@ static int is_zero(PyObject *value)
 typedef struct {
     char *data;
     Py_ssize_t size;
+    int exported; /* `view` is held until close_memory */
+    int pinned;   /* neither other threads nor Python code can move or free the memory until close_memory */
     Py_buffer view;
-    int exported;
 } Memory;
 
 static void close_memory(Memory *memory)
@@ -531,35 +554,16 @@ static int owns_memory(PyObject *object)
 
 static int is_structure_or_array(const Call *call, PyObject *object)
 {
-    return PyType_IsSubtype(Py_TYPE(object), call->structure) || PyType_IsSubtype(Py_TYPE(object), call->array);
+    return call->structure != NULL && (PyType_IsSubtype(Py_TYPE(object), call->structure) ||
+                                       PyType_IsSubtype(Py_TYPE(object), call->array));
 }
 
-/* READ, WRITE: what is done with the memory. FOLLOW: code here reads or writes it, not the kernel. KEEP: the GIL is
- * released meanwhile, or Python code may run. */
-enum { READ = 0, WRITE = PyBUF_WRITABLE, FOLLOW = 0x10000, KEEP = 0x20000 };
+/* WRITE: the memory is written to. FOLLOW: code here reads or writes it, not only the kernel. PIN: other threads or
+ * Python code may run before close_memory; `pinned` reports whether the memory stays in place meanwhile. */
+enum { READ = 0, WRITE = PyBUF_WRITABLE, FOLLOW = 0x10000, PIN = 0x20000 };
 
-/* Opens memory of a kind that needs no Python code to give it; returns 0 for any other, which is for the reference. */
-static int open_memory(const Call *call, PyObject *object, int how, Memory *memory)
+static int export_memory(PyObject *object, int how, Memory *memory)
 {
-    memory->exported = 0;
-    if (!(how & KEEP) && PyByteArray_CheckExact(object)) {
-        memory->data = PyByteArray_AS_STRING(object);
-        memory->size = PyByteArray_GET_SIZE(object);
-        return 1;
-    }
-    if (PyBytes_CheckExact(object)) {
-        memory->data = PyBytes_AS_STRING(object);
-        memory->size = PyBytes_GET_SIZE(object);
-        return !(how & WRITE);
-    }
-    if (call->structure != NULL && is_structure_or_array(call, object)) {
-        memory->data = ((CData *)object)->data;
-        memory->size = ((CData *)object)->size;
-        return !(how & FOLLOW) || owns_memory(object);
-    }
-    /* A memoryview may show memory that nobody owns. */
-    if (!PyByteArray_CheckExact(object) && (!PyMemoryView_Check(object) || (how & FOLLOW)))
-        return 0;
     if (PyObject_GetBuffer(object, &memory->view, PyBUF_SIMPLE | (how & WRITE)) < 0) {
         PyErr_Clear();
         return 0;
@@ -570,120 +574,169 @@ static int open_memory(const Call *call, PyObject *object, int how, Memory *memo
     return 1;
 }
 
-/* Whether the memory is still where it was, after Python code may have run: ctypes.resize moves it. */
-static int is_same_memory(const Call *call, PyObject *object, const Memory *memory)
+/* Opens memory of a kind that needs no Python code to give it. */
+static int open_memory(const Call *call, PyObject *object, int how, Memory *memory)
 {
-    CData *data = (CData *)object;
-    if (memory->exported || call->structure == NULL || !is_structure_or_array(call, object))
+    memory->exported = memory->pinned = 0;
+    if (PyByteArray_CheckExact(object)) {
+        if (how & PIN)
+            return memory->pinned = export_memory(object, how, memory);
+        memory->data = PyByteArray_AS_STRING(object);
+        memory->size = PyByteArray_GET_SIZE(object);
         return 1;
-    return data->data == memory->data && data->size == memory->size;
+    }
+    if (PyBytes_CheckExact(object)) {
+        memory->data = PyBytes_AS_STRING(object);
+        memory->size = PyBytes_GET_SIZE(object);
+        memory->pinned = 1;
+        return !(how & WRITE);
+    }
+    if (is_structure_or_array(call, object)) {
+        memory->data = ((CData *)object)->data;
+        memory->size = ((CData *)object)->size;
+        return !(how & FOLLOW) || owns_memory(object);
+    }
+    /* A memoryview may show memory that nobody owns, and ctypes.resize moves memory in spite of an export. */
+    if (PyMemoryView_Check(object) && !(how & FOLLOW) && export_memory(object, how, memory)) {
+        PyObject *base = PyMemoryView_GET_BASE(object);
+        memory->pinned = base != NULL && (PyBytes_Check(base) || PyByteArray_Check(base));
+        return 1;
+    }
+    return 0;
 }
 
-/* The value of a c_int or c_uint32, which lies inside the object; NULL for anything else. */
+/* Whether memory that was opened with PIN is still where it was, after Python code may have run. */
+static int is_same_memory(PyObject *object, const Memory *memory)
+{
+    const CData *data = (const CData *)object;
+    return memory->pinned || (data->data == memory->data && data->size == memory->size);
+}
+
+/* The value of a c_int or c_uint32, which lies inside the object. */
 static int *integer_argument(const Call *call, PyObject *object)
 {
-    if (call->structure == NULL || (Py_TYPE(object) != call->integers[0] && Py_TYPE(object) != call->integers[1]) ||
-        !owns_memory(object) || ((CData *)object)->size != sizeof(int))
+    if ((Py_TYPE(object) != call->integers[0] && Py_TYPE(object) != call->integers[1]) || !owns_memory(object) ||
+        ((CData *)object)->size != sizeof(int))
         return NULL;
     return (int *)((CData *)object)->data;
 }
 
-/* Send, recv, sendto, recvfrom */
+/* Send, recv, sendto, recvfrom, send_many */
 
-/* For a large transfer the GIL is released. The socket may be closed meanwhile: the reference that the call holds keeps
- * its descriptor open. */
+/* What all of them have: a socket, to which the call holds a reference, and memory of at least `length` bytes. */
+typedef struct {
+    SocketCore *sock;
+    long long length;
+    Memory data;
+} Transfer;
 
-static PyObject *sent(Call *call, SocketCore *sock, PyObject *const *args, Py_ssize_t nargs, long long length,
-                      long long count)
+static int open_transfer(const Call *call, PyObject *const *args, unsigned int capability, int how, Transfer *transfer)
 {
-    if (count == length || (count >= 0 && sock->nonblocking))
-        return PyLong_FromLongLong(count);
-    if (count == -EAGAIN && sock->nonblocking)
-        return would_block();
-    return resume(call, sock, args, nargs, count);
+    SocketCore *sock = find_socket(call, args[0], capability);
+    if (sock == NULL || !int_argument(args[2], 0, INT_MAX, &transfer->length) || !is_zero(args[3]) ||
+        !open_memory(call, args[1], transfer->length > GIL_LIMIT ? how | PIN : how, &transfer->data))
+        return 0;
+    if (transfer->length > transfer->data.size) {
+        close_memory(&transfer->data);
+        return 0;
+    }
+    transfer->sock = (SocketCore *)Py_NewRef((PyObject *)sock);
+    return 1;
+}
+
+/* Whether a send or recv moves more than GIL_LIMIT bytes and needs nothing that may disappear without the GIL: the
+ * memory, or a descriptor that is closed before the last reference to its socket goes (state/waiters.py). */
+static int may_release_gil(const Transfer *transfer, int receives)
+{
+    const SocketCore *sock = transfer->sock;
+    int available;
+    if (transfer->length <= GIL_LIMIT || !transfer->data.pinned || !(sock->capabilities & CAN_CLOSE) ||
+        sock->from_parent)
+        return 0;
+    return !receives || (ioctl(sock->fd, FIONREAD, &available) == 0 && available > GIL_LIMIT);
+}
+
+static long long send_or_recv(const Transfer *transfer, int receives, int flags)
+{
+    ssize_t count;
+    if (receives)
+        count = recv(transfer->sock->fd, transfer->data.data, (size_t)transfer->length, flags);
+    else
+        count = send(transfer->sock->fd, transfer->data.data, (size_t)transfer->length, flags);
+    return count < 0 ? -errno : count;
+}
+
+/* One send or recv: its count, or minus the errno. */
+static long long make_transfer(const Transfer *transfer, int receives, int flags)
+{
+    long long count;
+    if (!may_release_gil(transfer, receives))
+        return send_or_recv(transfer, receives, flags);
+    Py_BEGIN_ALLOW_THREADS
+    count = send_or_recv(transfer, receives, flags);
+    Py_END_ALLOW_THREADS
+    return count;
+}
+
+/* Ends a call whose system call has returned `count`, or minus the errno. Where that is not the call's result
+ * (`is_result`), the reference continues. The buffer is closed before, as the reference opens it itself. */
+static PyObject *finish_transfer(Call *call, Transfer *transfer, PyObject *const *args, Py_ssize_t nargs,
+                                 long long count, int is_result)
+{
+    PyObject *answer;
+    close_memory(&transfer->data);
+    if (is_result)
+        answer = PyLong_FromLongLong(count);
+    else if (count == -EAGAIN && transfer->sock->nonblocking)
+        answer = would_block();
+    else
+        answer = resume(call, transfer->sock, args, nargs, count);
+    Py_DECREF((PyObject *)transfer->sock);
+    return answer;
+}
+
+static int is_sent(const Transfer *transfer, long long count)
+{
+    return count == transfer->length || (count >= 0 && transfer->sock->nonblocking);
+}
+
+/* At the end of a stream the kernel may keep an error. A datagram that was cut is an error: MSG_TRUNC returns its full
+ * size. */
+static int is_received(const Transfer *transfer, long long count)
+{
+    if (count == 0)
+        return transfer->length == 0 || transfer->sock->type == SOCK_DGRAM;
+    return count > 0 && count <= transfer->length;
+}
+
+/* send; `otherwise` is the reference's send. */
+static PyObject *send_or_else(Call *call, PyObject *otherwise, PyObject *const *args)
+{
+    Transfer transfer;
+    long long count;
+    if (!open_transfer(call, args, CAN_SEND, READ, &transfer))
+        return PyObject_Vectorcall(otherwise, args, 4, NULL);
+    count = make_transfer(&transfer, 0, MSG_NOSIGNAL);
+    return finish_transfer(call, &transfer, args, 4, count, is_sent(&transfer, count));
 }
 
 static PyObject *fast_send(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
 {
     Call *call = call_of(self);
-    SocketCore *sock;
-    Memory data;
-    PyObject *answer;
-    long long length, count;
-    if (nargs != 4 || names != NULL || (sock = find_socket(call, args[0], CAN_SEND)) == NULL ||
-        !int_argument(args[2], 0, INT_MAX, &length) || !is_zero(args[3]) ||
-        !open_memory(call, args[1], length > GIL_LIMIT ? KEEP : READ, &data))
+    if (nargs != 4 || names != NULL)
         return decline(call, args, nargs, names);
-    if (length > data.size) {
-        close_memory(&data);
-        return decline(call, args, nargs, names);
-    }
-    if (length <= GIL_LIMIT) {
-        count = send(sock->fd, data.data, (size_t)length, MSG_NOSIGNAL);
-        count = count < 0 ? -errno : count;
-        close_memory(&data);
-        return sent(call, sock, args, nargs, length, count);
-    }
-    Py_INCREF((PyObject *)sock);
-    Py_BEGIN_ALLOW_THREADS
-    count = send(sock->fd, data.data, (size_t)length, MSG_NOSIGNAL);
-    count = count < 0 ? -errno : count;
-    Py_END_ALLOW_THREADS
-    close_memory(&data);
-    answer = sent(call, sock, args, nargs, length, count);
-    Py_DECREF((PyObject *)sock);
-    return answer;
-}
-
-/* Whether the result of a receiving system call is the call's result. At the end of a stream the kernel may keep an
- * error; a datagram that was cut is one, for which MSG_TRUNC returns its full size. */
-static int received_all(const SocketCore *sock, long long length, long long count)
-{
-    return count > 0 ? count <= length : count == 0 && (length == 0 || sock->type == SOCK_DGRAM);
-}
-
-static PyObject *received(Call *call, SocketCore *sock, PyObject *const *args, Py_ssize_t nargs, long long length,
-                          long long count)
-{
-    if (received_all(sock, length, count))
-        return PyLong_FromLongLong(count);
-    if (count == -EAGAIN && sock->nonblocking)
-        return would_block();
-    return resume(call, sock, args, nargs, count);
+    return send_or_else(call, call->decline, args);
 }
 
 static PyObject *fast_recv(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
 {
     Call *call = call_of(self);
-    SocketCore *sock;
-    Memory data;
-    PyObject *answer;
-    long long length, count;
-    int flags;
-    if (nargs != 4 || names != NULL || (sock = find_socket(call, args[0], CAN_RECV)) == NULL ||
-        !int_argument(args[2], 0, INT_MAX, &length) || !is_zero(args[3]) ||
-        !open_memory(call, args[1], WRITE | (length > GIL_LIMIT ? KEEP : 0), &data))
+    Transfer transfer;
+    long long count;
+    if (nargs != 4 || names != NULL || !open_transfer(call, args, CAN_RECV, WRITE, &transfer))
         return decline(call, args, nargs, names);
-    if (length > data.size) {
-        close_memory(&data);
-        return decline(call, args, nargs, names);
-    }
-    flags = sock->type == SOCK_DGRAM ? MSG_TRUNC : 0;
-    if (length <= GIL_LIMIT) {
-        count = recv(sock->fd, data.data, (size_t)length, flags);
-        count = count < 0 ? -errno : count;
-        close_memory(&data);
-        return received(call, sock, args, nargs, length, count);
-    }
-    Py_INCREF((PyObject *)sock);
-    Py_BEGIN_ALLOW_THREADS
-    count = recv(sock->fd, data.data, (size_t)length, flags);
-    count = count < 0 ? -errno : count;
-    Py_END_ALLOW_THREADS
-    close_memory(&data);
-    answer = received(call, sock, args, nargs, length, count);
-    Py_DECREF((PyObject *)sock);
-    return answer;
+    count = make_transfer(&transfer, 1, transfer.sock->type == SOCK_DGRAM ? MSG_TRUNC : 0);
+    return finish_transfer(call, &transfer, args, nargs, count, is_received(&transfer, count));
 }
 
 /* An IPv4 address that needs no rule of Winsock's: neither port 0, nor the wildcard, nor multicast or broadcast. */
@@ -693,142 +746,124 @@ static int is_ordinary(const char *name)
     return byte[0] == AF_INET && byte[1] == 0 && (byte[2] || byte[3]) && byte[4] != 0 && byte[4] < 224;
 }
 
+/* A datagram has less than GIL_LIMIT bytes: sendto and recvfrom keep the GIL. */
 static PyObject *fast_sendto(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
 {
     Call *call = call_of(self);
-    SocketCore *sock;
-    Memory data, name;
-    long long length, name_length, count;
+    Transfer transfer;
+    Memory name;
+    long long name_length, count;
     int ordinary;
-    if (nargs != 6 || names != NULL || (sock = find_socket(call, args[0], CAN_SENDTO)) == NULL ||
-        !int_argument(args[2], 0, GIL_LIMIT, &length) || !is_zero(args[3]) ||
-        !int_argument(args[5], NAME_SIZE, INT_MAX, &name_length) || !open_memory(call, args[4], FOLLOW, &name))
+    if (nargs != 6 || names != NULL || !int_argument(args[5], NAME_SIZE, INT_MAX, &name_length) ||
+        !open_memory(call, args[4], FOLLOW, &name))
         return decline(call, args, nargs, names);
     ordinary = name_length <= name.size && is_ordinary(name.data);
-    if (!ordinary || !open_memory(call, args[1], READ, &data)) {
+    if (!ordinary || !open_transfer(call, args, CAN_SENDTO, READ, &transfer)) {
         close_memory(&name);
         return decline(call, args, nargs, names);
     }
-    if (length > data.size) {
-        close_memory(&data);
-        close_memory(&name);
-        return decline(call, args, nargs, names);
-    }
-    count = sendto(sock->fd, data.data, (size_t)length, MSG_NOSIGNAL, (struct sockaddr *)name.data, NAME_SIZE);
+    count = sendto(transfer.sock->fd, transfer.data.data, (size_t)transfer.length, MSG_NOSIGNAL,
+                   (struct sockaddr *)name.data, NAME_SIZE);
     count = count < 0 ? -errno : count;
-    close_memory(&data);
     close_memory(&name);
-    return sent(call, sock, args, nargs, length, count);
+    return finish_transfer(call, &transfer, args, nargs, count, is_sent(&transfer, count));
 }
 
 static PyObject *fast_recvfrom(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
 {
     Call *call = call_of(self);
-    SocketCore *sock;
-    Memory data, name;
-    long long length, count;
+    Transfer transfer;
+    Memory name;
+    long long count;
     socklen_t size = NAME_SIZE;
-    int *name_length;
-    if (nargs != 6 || names != NULL || (sock = find_socket(call, args[0], CAN_RECVFROM)) == NULL ||
-        !int_argument(args[2], 0, GIL_LIMIT, &length) || !is_zero(args[3]) ||
-        (name_length = integer_argument(call, args[5])) == NULL || !open_memory(call, args[4], WRITE | FOLLOW, &name))
+    int *name_length, room;
+    if (nargs != 6 || names != NULL || (name_length = integer_argument(call, args[5])) == NULL ||
+        !open_memory(call, args[4], WRITE | FOLLOW, &name))
         return decline(call, args, nargs, names);
-    if (*name_length < NAME_SIZE || *name_length > name.size || !open_memory(call, args[1], WRITE, &data)) {
+    room = *name_length;
+    if (room < NAME_SIZE || room > name.size || !open_transfer(call, args, CAN_RECVFROM, WRITE, &transfer)) {
         close_memory(&name);
         return decline(call, args, nargs, names);
     }
-    if (length > data.size) {
-        close_memory(&data);
-        close_memory(&name);
-        return decline(call, args, nargs, names);
-    }
-    count = recvfrom(sock->fd, data.data, (size_t)length, MSG_TRUNC, (struct sockaddr *)name.data, &size);
+    count = recvfrom(transfer.sock->fd, transfer.data.data, (size_t)transfer.length, MSG_TRUNC,
+                     (struct sockaddr *)name.data, &size);
     count = count < 0 ? -errno : count;
     if (count >= 0)
         *name_length = NAME_SIZE;
-    close_memory(&data);
     close_memory(&name);
-    return received(call, sock, args, nargs, length, count);
-}
-
-/* minus the error of a call of the reference that has failed, else its count: an entry of send_many's result */
-static PyObject *entry_of(PyObject *answer)
-{
-    if (answer != NULL && PyLong_CheckExact(answer) && PyLong_AsLong(answer) == SOCKET_ERROR) {
-        Py_DECREF(answer);
-        return PyLong_FromLong(-(long)last_error);
-    }
-    return answer;
-}
-
-static PyObject *send_to_one(Call *call, PyObject *handle, PyObject *const *args, const Memory *data, long long length)
-{
-    SocketCore *sock = find_socket(call, handle, CAN_SEND);
-    PyObject *arguments[4] = {handle, args[1], args[2], args[3]};
-    long long count;
-    if (sock == NULL)
-        return entry_of(PyObject_Vectorcall(call->examine, arguments, 4, NULL));
-    count = send(sock->fd, data->data, (size_t)length, MSG_NOSIGNAL);
-    if (count >= 0 && (count == length || sock->nonblocking))
-        return PyLong_FromLongLong(count);
-    if (count < 0 && errno == EAGAIN && sock->nonblocking)
-        return PyLong_FromLong(-WSAEWOULDBLOCK);
-    return entry_of(resume(call, sock, arguments, 4, count < 0 ? -errno : count));
+    return finish_transfer(call, &transfer, args, nargs, count, is_received(&transfer, count));
 }
 
 /* Starts to load the next socket into the CPU cache, from which the kernel's work for each send evicts it. */
 static void prefetch_next(const Call *call, PyObject *handles, Py_ssize_t place)
 {
     unsigned long long handle;
+    const char *next;
     if (place + 2 < PyTuple_GET_SIZE(handles))
         __builtin_prefetch(PyTuple_GET_ITEM(handles, place + 2));
-    if (place + 1 < PyTuple_GET_SIZE(handles) && handle_argument(PyTuple_GET_ITEM(handles, place + 1), &handle)) {
-        const char *next = (const char *)call->table->places[(size_t)(handle >> 2) & call->table->mask];
+    if (place + 1 >= PyTuple_GET_SIZE(handles) || !handle_argument(PyTuple_GET_ITEM(handles, place + 1), &handle))
+        return;
+    next = (const char *)call->table->places[(size_t)(handle >> 2) & call->table->mask];
+    if (next != NULL) {
         __builtin_prefetch(next);
-        __builtin_prefetch(next + 48);
+        __builtin_prefetch(next + sizeof(SocketCore) / 2);
     }
 }
 
-/* `examine` is the reference's send. */
-static PyObject *fast_send_many(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
+/* An entry of send_many's list: the count of a send, or minus its error. */
+static PyObject *send_to_one(Call *call, PyObject *handle, PyObject *const *args)
 {
-    Call *call = call_of(self);
-    Memory data;
-    PyObject *handles, *answers, **entries;
-    Py_ssize_t total, count;
+    PyObject *arguments[4] = {handle, args[1], args[2], args[3]};
+    PyObject *answer = send_or_else(call, call->examine, arguments);
+    long long failed;
+    if (answer != NULL && int_argument(answer, SOCKET_ERROR, SOCKET_ERROR, &failed)) {
+        Py_DECREF(answer);
+        return PyLong_FromLong(-(long)last_error);
+    }
+    return answer;
+}
+
+/* Fills `entries`, one for each handle; returns how many it has filled: fewer than `total` with an exception. */
+static Py_ssize_t send_to_each(Call *call, PyObject *handles, PyObject *const *args, PyObject **entries)
+{
+    Py_ssize_t total = PyTuple_GET_SIZE(handles);
     long long length, moved = 0;
-    if (nargs != 4 || names != NULL || !(PyList_CheckExact(args[0]) || PyTuple_CheckExact(args[0])) ||
-        !int_argument(args[2], 0, INT_MAX, &length) || !is_zero(args[3]) || !open_memory(call, args[1], KEEP, &data))
-        return decline(call, args, nargs, names);
-    if (length > data.size) {
-        close_memory(&data);
-        return decline(call, args, nargs, names);
-    }
-    /* A copy: Python code, which runs for sockets in a special state, may change the list. */
-    handles = PySequence_Tuple(args[0]);
-    total = handles == NULL ? 0 : PyTuple_GET_SIZE(handles);
-    entries = handles == NULL ? NULL : PyMem_New(PyObject *, (size_t)total + 1);
-    if (entries == NULL) {
-        Py_XDECREF(handles);
-        close_memory(&data);
-        return handles == NULL ? NULL : PyErr_NoMemory();
-    }
-    for (count = 0; count < total; count++) {
-        prefetch_next(call, handles, count);
-        entries[count] = send_to_one(call, PyTuple_GET_ITEM(handles, count), args, &data, length);
-        if (entries[count] == NULL)
-            break;
-        if (!is_same_memory(call, args[1], &data)) {
-            PyErr_SetString(PyExc_BufferError, "send_many() argument 'buf' was resized during the call");
-            Py_CLEAR(entries[count]);
-            break;
-        }
-        if ((moved += length) > GIL_LIMIT) {
-            moved = 0; /* let other threads run */
+    if (!int_argument(args[2], 0, INT_MAX, &length))
+        length = 0;
+    for (Py_ssize_t place = 0; place < total; place++) {
+        prefetch_next(call, handles, place);
+        entries[place] = send_to_one(call, PyTuple_GET_ITEM(handles, place), args);
+        if (entries[place] == NULL)
+            return place;
+        moved += length;
+        if (moved > GIL_LIMIT) { /* let other threads run */
+            moved = 0;
             Py_BEGIN_ALLOW_THREADS
             Py_END_ALLOW_THREADS
         }
     }
+    return total;
+}
+
+/* `examine` is the reference's send. The buffer is opened for each send, as in the reference. */
+static PyObject *fast_send_many(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
+{
+    Call *call = call_of(self);
+    PyObject *handles, *answers, **entries;
+    Py_ssize_t total, count;
+    if (nargs != 4 || names != NULL || !(PyList_CheckExact(args[0]) || PyTuple_CheckExact(args[0])))
+        return decline(call, args, nargs, names);
+    /* A copy: Python code, which runs for sockets in a special state, may change the list. */
+    handles = PySequence_Tuple(args[0]);
+    if (handles == NULL)
+        return NULL;
+    total = PyTuple_GET_SIZE(handles);
+    entries = PyMem_New(PyObject *, (size_t)total + 1);
+    if (entries == NULL) {
+        Py_DECREF(handles);
+        return PyErr_NoMemory();
+    }
+    count = send_to_each(call, handles, args, entries);
     answers = count < total ? NULL : PyList_New(total);
     for (Py_ssize_t place = 0; place < count; place++) {
         if (answers == NULL)
@@ -838,11 +873,10 @@ static PyObject *fast_send_many(PyObject *self, PyObject *const *args, Py_ssize_
     }
     PyMem_Free(entries);
     Py_DECREF(handles);
-    close_memory(&data);
     return answers;
 }
 
-/* Accept, closesocket, ioctlsocket, WSAGetLastError */
+/* accept, closesocket, ioctlsocket, WSAGetLastError */
 
 /* A connected socket with what the listener passes on. It owns `fd`. */
 static SocketCore *new_connection(const SocketCore *listener, int fd, const char *name)
@@ -873,59 +907,69 @@ static SocketCore *new_connection(const SocketCore *listener, int fd, const char
     return sock;
 }
 
+/* Opens the memory for the peer's address; `name_length` is NULL where the caller wants none. */
+static int open_peer_name(const Call *call, PyObject *const *args, Memory *name, int **name_length)
+{
+    int room;
+    *name_length = NULL;
+    name->exported = 0;
+    if (args[1] == Py_None)
+        return args[2] == Py_None;
+    *name_length = integer_argument(call, args[2]);
+    if (*name_length == NULL || !open_memory(call, args[1], WRITE | FOLLOW, name))
+        return 0;
+    room = **name_length;
+    if (room >= NAME_SIZE && room <= name->size)
+        return 1;
+    close_memory(name);
+    return 0;
+}
+
+/* Enters a connection, whose descriptor is `fd`, into the table: the socket's handle, NULL with an exception, or the
+ * reference's answer where the listener was closed meanwhile: allocating a socket may run Python code. */
+static PyObject *enter_connection(Call *call, SocketCore *listener, int fd, const char *name, PyObject *const *args)
+{
+    SocketCore *sock;
+    PyObject *answer = NULL;
+    Py_INCREF((PyObject *)listener);
+    sock = new_connection(listener, fd, name);
+    if (sock != NULL && table_find(call->table, listener->handle) != listener) {
+        Py_CLEAR(sock); /* this ends the connection */
+        answer = decline(call, args, 3, NULL);
+    } else if (sock != NULL && table_enter(call->table, sock) == 0) {
+        answer = PyLong_FromUnsignedLong(sock->handle);
+    }
+    Py_XDECREF((PyObject *)sock);
+    Py_DECREF((PyObject *)listener);
+    return answer;
+}
+
 static PyObject *fast_accept(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
 {
     Call *call = call_of(self);
-    SocketCore *listener, *sock;
-    PyObject *answer;
+    SocketCore *listener;
     Memory memory;
     char name[NAME_SIZE] = {0};
     socklen_t size = NAME_SIZE;
-    int *name_length = NULL;
-    int fd;
-    memory.exported = 0;
-    if (nargs != 3 || names != NULL || (listener = find_socket(call, args[0], CAN_ACCEPT)) == NULL)
+    int *name_length, fd, number;
+    if (nargs != 3 || names != NULL || (listener = find_socket(call, args[0], CAN_ACCEPT)) == NULL ||
+        !open_peer_name(call, args, &memory, &name_length))
         return decline(call, args, nargs, names);
-    if (args[1] != Py_None) {
-        if ((name_length = integer_argument(call, args[2])) == NULL ||
-            !open_memory(call, args[1], WRITE | FOLLOW, &memory))
-            return decline(call, args, nargs, names);
-        if (*name_length < NAME_SIZE || *name_length > memory.size) {
-            close_memory(&memory);
-            return decline(call, args, nargs, names);
-        }
-    } else if (args[2] != Py_None) {
-        return decline(call, args, nargs, names);
-    }
     fd = accept4(listener->fd, (struct sockaddr *)name, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd < 0) {
-        /* Nothing was taken from the queue that a second attempt would miss. */
-        int number = errno;
-        close_memory(&memory);
-        if (number == EAGAIN && listener->nonblocking) {
-            last_error = WSAEWOULDBLOCK;
-            return PyLong_FromUnsignedLongLong(INVALID_SOCKET);
-        }
-        return decline(call, args, nargs, names);
-    }
-    if (name_length != NULL) {
+    number = errno;
+    if (fd >= 0 && name_length != NULL) {
         memcpy(memory.data, name, NAME_SIZE);
         *name_length = NAME_SIZE;
     }
     close_memory(&memory);
-    /* The allocation may run the garbage collector, and so any Python code. */
-    Py_INCREF((PyObject *)listener);
-    sock = new_connection(listener, fd, name);
-    if (sock != NULL && table_find(call->table, listener->handle) != listener) {
-        /* That code has closed the listener: the reference reports it. The connection ends with its socket. */
-        Py_DECREF((PyObject *)listener);
-        Py_DECREF((PyObject *)sock);
-        return decline(call, args, nargs, names);
+    if (fd >= 0)
+        return enter_connection(call, listener, fd, name, args);
+    if (number == EAGAIN && listener->nonblocking) {
+        last_error = WSAEWOULDBLOCK;
+        return PyLong_FromUnsignedLongLong(INVALID_SOCKET);
     }
-    Py_DECREF((PyObject *)listener);
-    answer = sock == NULL || table_enter(call->table, sock) < 0 ? NULL : PyLong_FromUnsignedLong(sock->handle);
-    Py_XDECREF((PyObject *)sock);
-    return answer;
+    /* Nothing was taken from the queue that a second attempt would miss. */
+    return decline(call, args, nargs, names);
 }
 
 static PyObject *fast_closesocket(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
@@ -962,28 +1006,32 @@ static PyObject *fast_get_last_error(PyObject *self, PyObject *nothing)
     return PyLong_FromLong(last_error);
 }
 
-/* WSAPoll and select without waiting; the reference waits, where nothing is ready yet */
+/* What WSAPoll and select share. Both only look, without waiting; where nothing is ready yet, the reference waits. */
 
+/* What a call asks about one socket, and the answer: a member of one of select's sets, or an entry of WSAPoll's array */
 typedef struct {
     SocketCore *sock;
-    int wants;   /* the events of WSAPoll, or the bits of select's sets */
-    int results; /* likewise */
-    int special; /* the reference answers; decided once, as an answer may change the socket's poll kind */
+    int wants;    /* the events of WSAPoll, or the bits of select's sets */
+    int results;  /* likewise */
+    int entry;    /* its place in Poll.entries; -1 where the kernel is not asked */
+    char special; /* the reference answers; decided once, as an answer may change the socket's poll kind */
 } Question;
 
 typedef struct {
     Question *questions;
-    struct pollfd *entries;
-    Py_ssize_t count;
-    int kept; /* the sockets are counted: Python code may run */
+    struct pollfd *entries; /* one for each socket: poll refuses more entries than RLIMIT_NOFILE */
+    Py_ssize_t count;       /* of the questions */
+    int entry_count;
+    char kept;               /* the questions hold references to their sockets, because Python code may run */
+    unsigned long long mark; /* of the sockets that have an entry */
     Question few_questions[FEW];
     struct pollfd few_entries[FEW];
 } Poll;
 
-static int open_poll(Poll *poll, Py_ssize_t count)
+static int open_poll(HandleTable *table, Poll *poll, Py_ssize_t count)
 {
-    poll->count = 0;
-    poll->kept = 0;
+    poll->count = poll->entry_count = poll->kept = 0;
+    poll->mark = next_mark(table);
     poll->questions = poll->few_questions;
     poll->entries = poll->few_entries;
     if (count <= FEW)
@@ -1010,19 +1058,25 @@ static void close_poll(Poll *poll)
 
 static void ask_about(Poll *poll, SocketCore *sock, int wants, short events)
 {
-    Question *question = &poll->questions[poll->count];
-    struct pollfd *entry = &poll->entries[poll->count++];
+    Question *question = &poll->questions[poll->count++];
     question->sock = sock;
     question->wants = wants;
     question->results = 0;
     question->special = sock->poll_kind == POLL_REFERENCE;
-    entry->fd = sock->poll_kind == POLL_NEVER || question->special ? -1 : sock->fd;
-    entry->events = events;
-    entry->revents = 0;
+    question->entry = -1;
+    if (question->special || sock->poll_kind == POLL_NEVER)
+        return;
+    if (sock->mark != poll->mark) {
+        sock->mark = poll->mark;
+        sock->entry = poll->entry_count++;
+        poll->entries[sock->entry] = (struct pollfd){.fd = sock->fd};
+    }
+    question->entry = sock->entry;
+    poll->entries[sock->entry].events |= events;
 }
 
 /* The reference's answer for one socket in a state that only it understands, or about which the kernel reports an
- * error: -1 with an exception. It may run any Python code, so the sockets are kept. */
+ * error: -1 with an exception. It may run any Python code, so from now on all questions hold references. */
 static int examine(Call *call, Poll *poll, Question *question)
 {
     PyObject *args[2], *answer;
@@ -1046,24 +1100,27 @@ static int examine(Call *call, Poll *poll, Question *question)
     return 0;
 }
 
-/* Asks the kernel about all sockets and the reference about some: how many have a result, -1 with an exception, or
- * DECLINE where a socket was closed meanwhile. */
+/* Asks the kernel about all sockets and the reference about some: how many questions have a result, -1 with an
+ * exception, or DECLINE where a socket was closed meanwhile or poll fails. `interpret` gives the result of a question
+ * from the kernel's revents, except of sockets with one of the events `to_examine`. */
 #define DECLINE (-2)
-static Py_ssize_t ask(Call *call, Poll *asked, short to_examine, int (*reading)(const Question *, short))
+static Py_ssize_t ask(Call *call, Poll *asked, short to_examine, int (*interpret)(const Question *, short))
 {
     Py_ssize_t ready = 0;
     int answered;
     do
-        answered = poll(asked->entries, (nfds_t)asked->count, 0);
+        answered = poll(asked->entries, (nfds_t)asked->entry_count, 0);
     while (answered < 0 && errno == EINTR);
+    if (answered < 0)
+        return DECLINE;
     for (Py_ssize_t at = 0; at < asked->count; at++) {
         Question *question = &asked->questions[at];
-        short revents = answered > 0 ? asked->entries[at].revents : 0;
+        short revents = question->entry >= 0 ? asked->entries[question->entry].revents : 0;
         if (question->special || (revents & to_examine)) {
             if (examine(call, asked, question) < 0)
                 return -1;
         } else if (revents) {
-            question->results = reading(question, revents);
+            question->results = interpret(question, revents);
         }
         if (question->results < 0)
             return DECLINE;
@@ -1072,7 +1129,9 @@ static Py_ssize_t ask(Call *call, Poll *asked, short to_examine, int (*reading)(
     return ready;
 }
 
-static int poll_reading(const Question *question, short revents)
+/* WSAPoll */
+
+static int interpret_for_poll(const Question *question, short revents)
 {
     int results = 0;
     if (revents & POLLIN)
@@ -1108,10 +1167,10 @@ typedef struct {
 /* As ask, about the sockets of an array; writes the results unless the reference must handle the call. */
 static Py_ssize_t poll_array(Call *call, PyObject *given, const Memory *memory, Py_ssize_t count, int wait)
 {
-    PollEntry *array = (PollEntry *)memory->data;
+    volatile PollEntry *array = (PollEntry *)memory->data; /* each field is read once */
     Poll asked;
     Py_ssize_t ready = DECLINE;
-    if (open_poll(&asked, count) < 0)
+    if (open_poll(call->table, &asked, count) < 0)
         return -1;
     for (Py_ssize_t at = 0; at < count; at++) {
         SocketCore *sock = table_find(call->table, array[at].fd);
@@ -1121,8 +1180,8 @@ static Py_ssize_t poll_array(Call *call, PyObject *given, const Memory *memory, 
         ask_about(&asked, sock, wants, poll_events(sock, wants));
     }
     if (asked.count == count)
-        ready = ask(call, &asked, POLLERR | POLLHUP | POLLRDHUP | POLLNVAL, poll_reading);
-    if ((ready == 0 && wait) || (ready >= 0 && !is_same_memory(call, given, memory)))
+        ready = ask(call, &asked, POLLERR | POLLHUP | POLLRDHUP | POLLNVAL, interpret_for_poll);
+    if ((ready == 0 && wait) || (ready >= 0 && !is_same_memory(given, memory)))
         ready = DECLINE;
     for (Py_ssize_t at = 0; ready >= 0 && at < count; at++)
         array[at].revents = (int16_t)asked.questions[at].results;
@@ -1138,7 +1197,7 @@ static PyObject *fast_poll(PyObject *self, PyObject *const *args, Py_ssize_t nar
     Py_ssize_t ready = DECLINE;
     if (nargs != 3 || names != NULL || !int_argument(args[1], 1, INT_MAX, &count) ||
         !int_argument(args[2], INT_MIN, INT_MAX, &timeout) ||
-        !open_memory(call, args[0], WRITE | FOLLOW | KEEP, &memory))
+        !open_memory(call, args[0], WRITE | FOLLOW | PIN, &memory))
         return decline(call, args, nargs, names);
     if (count <= memory.size / (Py_ssize_t)sizeof(PollEntry) && (uintptr_t)memory.data % sizeof(uint64_t) == 0)
         ready = poll_array(call, args[0], &memory, (Py_ssize_t)count, timeout != 0);
@@ -1148,7 +1207,7 @@ static PyObject *fast_poll(PyObject *self, PyObject *const *args, Py_ssize_t nar
     return ready < 0 ? NULL : PyLong_FromSsize_t(ready);
 }
 
-/* An fd_set: a count, padding up to the width of a SOCKET, then the handles */
+/* fd_set: a count, padding up to the width of a SOCKET, then the handles */
 
 typedef struct {
     Memory memory;
@@ -1157,21 +1216,29 @@ typedef struct {
     uint32_t capacity, members; /* both read once */
 } Set;
 
+/* The types of fd_set_sized derive from sets[1]; a bytearray is at least as large as an fd_set. */
+static int has_size_of_set(const Call *call, PyObject *object, Py_ssize_t size)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    if (type == call->sets[0])
+        return size == FD_SET_SIZE; /* it is larger after ctypes.resize */
+    return size >= (Py_ssize_t)(PyByteArray_CheckExact(object) ? FD_SET_SIZE : 2 * sizeof(uint64_t));
+}
+
 static int open_set(const Call *call, PyObject *object, int how, Set *set)
 {
     PyTypeObject *type = Py_TYPE(object);
-    /* The types of fd_set_sized derive from sets[1]. Other memory is at least as large as an fd_set. */
     if ((type != call->sets[0] && type->tp_base != call->sets[1] && !PyByteArray_CheckExact(object)) ||
         !open_memory(call, object, WRITE | FOLLOW | how, &set->memory))
         return 0;
-    if (set->memory.size < (Py_ssize_t)(PyByteArray_CheckExact(object) ? FD_SET_SIZE : 2 * sizeof(uint64_t)) || (uintptr_t)set->memory.data % sizeof(uint64_t)) {
+    if (!has_size_of_set(call, object, set->memory.size) || (uintptr_t)set->memory.data % sizeof(uint64_t)) {
         close_memory(&set->memory);
         return 0;
     }
     set->count = (uint32_t *)set->memory.data;
     set->handles = (uint64_t *)set->memory.data + 1;
     set->capacity = (uint32_t)Py_MIN(set->memory.size / (Py_ssize_t)sizeof(uint64_t) - 1, INT_MAX);
-    set->members = *set->count;
+    set->members = *(volatile uint32_t *)set->count;
     return 1;
 }
 
@@ -1250,7 +1317,9 @@ static PyObject *fast_fd_zero(PyObject *self, PyObject *const *args, Py_ssize_t 
     Py_RETURN_NONE;
 }
 
-static int select_reading(const Question *question, short revents)
+/* select */
+
+static int interpret_for_select(const Question *question, short revents)
 {
     int results = 0;
     if (revents & (POLLIN | POLLRDHUP))
@@ -1270,7 +1339,7 @@ static short select_events(const SocketCore *sock, int wants)
                    (wants & SELECT_EXCEPT ? POLLPRI : 0));
 }
 
-/* The wait in a timeval: 1 when there is none (0, 0), 0 for any other or for NULL, -1 for one that the reference must check. */
+/* Whether a timeval is 0, or -1 where the reference must check it; 0 for NULL, which waits without a limit. */
 static int is_immediate(const Call *call, PyObject *timeout)
 {
     Memory memory;
@@ -1291,7 +1360,7 @@ static int is_immediate(const Call *call, PyObject *timeout)
 /* Empties the set and puts in what is ready, each socket once. */
 static Py_ssize_t fill_set(HandleTable *table, Set *set, const Question *questions, Py_ssize_t count, int bit)
 {
-    unsigned int mark = ++table->mark;
+    unsigned long long mark = next_mark(table);
     uint32_t kept = 0;
     for (Py_ssize_t at = 0; at < count; at++) {
         SocketCore *sock = questions[at].sock;
@@ -1317,7 +1386,7 @@ static Py_ssize_t open_sets(const Call *call, PyObject *const *sets_given, Set *
         for (int earlier = 0; earlier < set; earlier++)
             if (sets_given[earlier] == given)
                 return -1;
-        if (!open_set(call, given, KEEP, &sets[set]) || sets[set].members > sets[set].capacity)
+        if (!open_set(call, given, PIN, &sets[set]) || sets[set].members > sets[set].capacity)
             return -1;
         total += sets[set].members;
     }
@@ -1341,9 +1410,9 @@ static Py_ssize_t ask_sets(Call *call, PyObject *const *sets_given, Set *sets, P
     }
     if (asked->count != total)
         return DECLINE;
-    ready = ask(call, asked, POLLERR | POLLHUP | POLLNVAL, select_reading);
+    ready = ask(call, asked, POLLERR | POLLHUP | POLLNVAL, interpret_for_select);
     for (int set = 0; set < 3 && ready >= 0; set++)
-        if (sets[set].handles != NULL && !is_same_memory(call, sets_given[set], &sets[set].memory))
+        if (sets[set].handles != NULL && !is_same_memory(sets_given[set], &sets[set].memory))
             return DECLINE;
     return ready;
 }
@@ -1360,7 +1429,7 @@ static PyObject *fast_select(PyObject *self, PyObject *const *args, Py_ssize_t n
         (immediate = is_immediate(call, args[4])) < 0)
         return decline(call, args, nargs, names);
     total = open_sets(call, args + 1, sets);
-    if (total > 0 && open_poll(&asked, total) < 0) {
+    if (total > 0 && open_poll(call->table, &asked, total) < 0) {
         ready = -1;
     } else if (total > 0) {
         ready = ask_sets(call, args + 1, sets, total, &asked, starts);
@@ -1383,6 +1452,10 @@ static PyObject *fast_select(PyObject *self, PyObject *const *args, Py_ssize_t n
 }
 
 /* The module */
+
+typedef struct {
+    PyTypeObject *socket_type, *table_type;
+} State;
 
 #define FAST(name, function) {name, (PyCFunction)(void (*)(void))(function), METH_FASTCALL | METH_KEYWORDS, NULL}
 

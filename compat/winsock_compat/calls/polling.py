@@ -29,7 +29,7 @@ from winsock.constants import (
     SO_OOBINLINE,
     SOL_SOCKET,
 )
-from winsock.errors import WSAECONNABORTED, WSAEFAULT, WSAEINVAL, WSAENOTSOCK, WSANOTINITIALISED
+from winsock.errors import WSAECONNABORTED, WSAEFAULT, WSAEINVAL, WSAENOBUFS, WSAENOTSOCK, WSANOTINITIALISED
 from winsock.structures import WSAPOLLFD, Buffer, ConstBuffer, fd_set_over, timeval
 
 from ..posix import system, waiting
@@ -112,6 +112,8 @@ def _select_sets(sets: Sequence[_Set], deadline: float | None) -> int:
     if len(found) != len(sockets):
         return fail(WSAENOTSOCK)
     results = _wait(found, list(wants.values()), _select_result, 0, deadline)
+    if results is None:
+        return fail(WSAENOBUFS)
     if _NOT_A_SOCKET in results:
         return fail(WSAENOTSOCK)
     return _keep_ready(sets, dict(zip(wants, results, strict=True)))
@@ -171,6 +173,8 @@ def WSAPoll(fdArray: Buffer | None, fds: int, timeout: int) -> int:
         deadline = waiting.monotonic() + limit / 1000 if limit >= 0 else None
         wants = [entries[place][1] for place, _ in valid]
         results = _wait([sock for _, sock in valid], wants, _poll_result, waiting.POLLRDHUP, deadline)
+        if results is None:
+            return fail(WSAENOBUFS)
         for (place, _), bits in zip(valid, results, strict=True):
             revents[place] = bits
         ready = sum(bits != 0 for bits in results)
@@ -273,11 +277,17 @@ class _Poll:
 
 def _wait(
     sockets: Sequence[Socket], wants: Sequence[int], result_of: _Result, always: int, deadline: float | None
-) -> list[int]:
-    """The result bits of each socket, once one has any or the deadline has passed."""
+) -> list[int] | None:
+    """The result bits of each socket, once one has any or the deadline has passed.
+
+    None if the kernel cannot poll so many descriptors.
+    """
     poll = _Poll(sockets, wants, result_of, always)
     results = poll.by_state()
-    poll.by_kernel(waiting.poll(poll.entries, 0), results)
+    revents = waiting.poll(poll.entries, 0)
+    if revents is None:
+        return None
+    poll.by_kernel(revents, results)
     if any(results) or milliseconds_left(deadline) == 0:
         return results
     wait = begin_wait(sockets)
@@ -287,6 +297,8 @@ def _wait(
             results = poll.by_state()
             left = 0 if any(results) else milliseconds_left(deadline)
             revents = waiting.poll([*poll.entries, (wait.wakeup.read_end, waiting.POLLIN)], left)
+            if revents is None:
+                return None
             poll.by_kernel(revents, results)
             woken = bool(revents and revents[-1])
             if woken:
@@ -311,5 +323,5 @@ def examine_select(sock: Socket, wants: int) -> int:
 def _examine(sock: Socket, wants: int, result_of: _Result, always: int) -> int:
     poll = _Poll((sock,), (wants,), result_of, always)
     results = poll.by_state()
-    poll.by_kernel(waiting.poll(poll.entries, 0), results)
+    poll.by_kernel(waiting.poll(poll.entries, 0) or (), results)
     return results[0]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from . import declarations as kernel
 from .declarations import POLLERR as POLLERR
@@ -12,21 +14,31 @@ from .declarations import POLLIN as POLLIN
 from .declarations import POLLOUT as POLLOUT
 from .declarations import POLLPRI as POLLPRI
 from .declarations import POLLRDHUP as POLLRDHUP
-from .loading import ffi, lib
+from .loading import ffi, get_errno, lib
 
+_UNREQUESTED = POLLERR | POLLHUP | kernel.POLLNVAL  # poll reports them without a request
 # Seconds of a clock that cannot be set.
 monotonic = time.monotonic
 
 
-def poll(entries: Sequence[tuple[int, int]], milliseconds: int) -> list[int]:
+def poll(entries: Sequence[tuple[int, int]], milliseconds: int) -> list[int] | None:
     """Waits until an entry (descriptor, events) is ready: the revents of each entry; -1 milliseconds: no limit.
 
     The list is empty when no entry is ready: the time is over, or a signal arrived. A negative descriptor is ignored.
+    None if the kernel cannot poll so many descriptors: it has no memory, or there are more than RLIMIT_NOFILE allows.
     """
-    polled = ffi.new("struct pollfd[]", [(fd, events, 0) for fd, events in entries])
-    if lib.poll(polled, len(entries), milliseconds) <= 0:
-        return []
-    return [entry.revents for entry in polled]
+    # Each descriptor once, with the events of all its entries: poll fails if it gets more entries than RLIMIT_NOFILE.
+    events_of: dict[int, int] = {}
+    for fd, events in entries:
+        if fd >= 0:
+            events_of[fd] = events_of.get(fd, 0) | events
+    polled = ffi.new("struct pollfd[]", [(fd, events, 0) for fd, events in events_of.items()])
+    # Both functions in one bytecode: the handler of the signal that interrupts poll may make calls that change errno.
+    count, number = map(partial.__call__, (partial(lib.poll, polled, len(polled), milliseconds), partial(get_errno)))
+    if count <= 0:
+        return [] if count == 0 or number == errno.EINTR else None
+    revents_of = dict(zip(events_of, [entry.revents for entry in polled], strict=True))
+    return [revents_of.get(fd, 0) & (events | _UNREQUESTED) for fd, events in entries]
 
 
 def poll_now(fd: int, events: int) -> int:

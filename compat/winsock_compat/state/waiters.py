@@ -205,7 +205,7 @@ def milliseconds_left(deadline: float | None) -> int:
 
 
 def wait_ready(wait: Wait, fd: int, events: int, deadline: float | None) -> bool:
-    """Waits for the events or a wake-up; False when the deadline has passed."""
+    """Waits for the events or a wake-up; False when the deadline has passed, or if RLIMIT_NOFILE is below 2."""
     entries = ((fd, events), (wait.wakeup.read_end, POLLIN))
     while True:
         left = milliseconds_left(deadline)
@@ -215,7 +215,7 @@ def wait_ready(wait: Wait, fd: int, events: int, deadline: float | None) -> bool
             if revents[1]:
                 wait.wakeup.drain()
             return True
-        if left == 0:
+        if left == 0 or revents is None:
             return False
 
 
