@@ -93,7 +93,7 @@ def as_input_buffer(buffer: Any) -> memoryview:
     except TypeError:
         raise TypeError(f"a bytes-like object is required, not '{type(buffer).__name__}'") from None
     except ValueError as error:
-        raise TypeError(f"a bytes-like object is required, not a '{type(buffer).__name__}' without memory") from error
+        raise TypeError(f"a bytes-like object is required, not a released '{type(buffer).__name__}'") from error
     if not view.c_contiguous:
         raise TypeError("a contiguous buffer is required")
     if not view.nbytes:
