@@ -152,7 +152,7 @@ def _view(buffer: Any, kind: str, expected: str) -> memoryview:
     except TypeError:
         raise _required(buffer, kind, expected) from None
     except ValueError:
-        problem = f"{expected} is required, not a '{type(buffer).__name__}' without memory"
+        problem = f"{expected} is required, not a released '{type(buffer).__name__}'"
         raise argument_error(TypeError, buffer, kind, problem) from None
     if not view.c_contiguous:
         raise argument_error(TypeError, buffer, kind, "a contiguous buffer is required")

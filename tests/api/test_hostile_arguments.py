@@ -34,8 +34,15 @@ from winsock import (
     FD_SET,
     FIONBIO,
     POLLIN,
+    SO_ERROR,
+    SO_KEEPALIVE,
+    SO_LINGER,
+    SO_OPENTYPE,
+    SO_RCVBUF,
+    SO_TYPE,
     SOCK_DGRAM,
     SOCKET_ERROR,
+    SOL_SOCKET,
     WSADATA,
     WSAEFAULT,
     WSAENOTSOCK,
@@ -219,6 +226,29 @@ def test_a_length_with_an_index_method_may_resize_the_buffer() -> None:
     assert error_of(recv(one, buf, length, 0)) == WSAEFAULT
 
 
+class Growing(c_int):
+    """A length that another thread seems to change: only its first value fits the buffer."""
+
+    reads = 0
+
+    @property
+    def value(self) -> int:
+        self.reads += 1
+        return 2 if self.reads == 1 else 1000
+
+    @value.setter
+    def value(self, value: int) -> None:
+        pass
+
+
+@pytest.mark.parametrize("option", [SO_RCVBUF, SO_KEEPALIVE, SO_LINGER, SO_TYPE, SO_ERROR, SO_OPENTYPE])
+def test_an_option_is_not_written_beyond_the_length_that_was_checked(option: int) -> None:
+    s = bound(SOCK_DGRAM)
+    memory = bytearray(b"." * 8)
+    getsockopt(s, SOL_SOCKET, option, memoryview(memory)[:2], Growing())
+    assert memory[2:] == b"......"
+
+
 def test_a_released_memoryview_is_a_type_error() -> None:
     one, _other = udp_pair()
     view = memoryview(bytearray(16))
@@ -230,7 +260,7 @@ def test_a_released_memoryview_is_a_type_error() -> None:
         lambda: recvfrom(one, view, 1, 0, None, None),
         lambda: WSAPoll(view, 1, 0),
     ):
-        with pytest.raises(TypeError, match=r"required, not a 'memoryview' without memory$"):
+        with pytest.raises(TypeError, match=r"required, not a released 'memoryview'$"):
             call()
 
 

@@ -150,8 +150,10 @@ def getsockopt(s: int, level: int, optname: int, optval: Buffer | None, optlen: 
     sock = find(handle)
     if isinstance(sock, int) and (key != (_SOL, c.SO_OPENTYPE) or sock != WSAENOTSOCK):
         return fail(sock)
-    if buffer is None or ref is None or ref.value > len(buffer):
+    room = 0 if ref is None else ref.value  # read once: another thread may change it
+    if buffer is None or ref is None or room > len(buffer):
         return fail(WSAEFAULT)
+    buffer = buffer[: max(room, 0)]
     if isinstance(sock, int) or key == (_SOL, c.SO_OPENTYPE):
         return _put(buffer, ref, READ_ONLY, _open_type)
     option = OPTIONS.get(key)
@@ -164,27 +166,26 @@ def getsockopt(s: int, level: int, optname: int, optval: Buffer | None, optlen: 
 
 
 def _put(buffer: memoryview, ref: Any, kind: Kind, value: int) -> int:
-    room = ref.value
+    """Stores an option's value in the buffer, which has the size that the caller gives, and its size in `ref`."""
     raw = (value & 0xFFFFFFFF).to_bytes(4, "little")
-    if room >= kind.size or (room >= 1 and kind.size == 1):
+    if len(buffer) >= kind.size:
         buffer[: kind.size] = raw[: kind.size]
         ref.value = kind.size
         return 0
-    if room < 1:
+    if not buffer:
         return fail(WSAEFAULT)
     return _put_short(buffer, ref, kind, raw)
 
 
 def _put_short(buffer: memoryview, ref: Any, kind: Kind, raw: bytes) -> int:
     """Fewer than 4 bytes for a value of 4, see ShortRead."""
-    room = ref.value
     if kind.short in (ShortRead.FILL, ShortRead.ONE_BYTE):
-        filled = room if kind.short is ShortRead.FILL else 1
+        filled = len(buffer) if kind.short is ShortRead.FILL else 1
         buffer[:filled] = raw[:filled]
         ref.value = 1
         return 0
     if kind.short is ShortRead.ZERO:
-        buffer[:room] = bytes(room)
+        buffer[:] = bytes(len(buffer))
     elif kind.short is ShortRead.LENGTH_0:
         ref.value = 0
     return fail(WSAEFAULT)

@@ -18,7 +18,7 @@ from .sockaddr_layout import KERNEL_FAMILY, LARGEST, UNSPEC, from_kernel, to_ker
 InputBuffer: TypeAlias = "bytes | bytearray | memoryview"
 OutputBuffer: TypeAlias = "bytearray | memoryview"
 _SHUT_WR = 1
-_SIZE = ffi.typeof("unsigned int *")
+_SIZE_POINTER = ffi.typeof("unsigned int *")
 _COPIED = 1 << 16
 
 
@@ -58,7 +58,7 @@ def socket(owner: Owner, family: int, type: int, protocol: int) -> int:
 
 def accept(owner: Owner, fd: int) -> tuple[int, bytes]:
     """Opens owner.fd for the next connection of a listener's queue, as `socket` does; also gives its peer's address."""
-    name, length = ffi.new(BYTES, LARGEST), ffi.new(_SIZE, LARGEST)
+    name, length = ffi.new(BYTES, LARGEST), ffi.new(_SIZE_POINTER, LARGEST)
     if LINUX:
         _store(owner, lib.accept4, fd, name, length, kernel.SOCK_NONBLOCK | kernel.SOCK_CLOEXEC)
     else:
@@ -104,7 +104,7 @@ def disconnect(fd: int) -> int:
 
 def getsockname(fd: int) -> tuple[int, bytes]:
     """0 or minus the errno, and the local address."""
-    name, length = ffi.new(BYTES, LARGEST), ffi.new(_SIZE, LARGEST)
+    name, length = ffi.new(BYTES, LARGEST), ffi.new(_SIZE_POINTER, LARGEST)
     if lib.getsockname(fd, name, length) < 0:
         return -get_errno(), b""
     return 0, from_kernel(ffi.buffer(name)[:])
@@ -123,7 +123,7 @@ def recv(fd: int, buffer: OutputBuffer, flags: int) -> int:
 
 def recvfrom(fd: int, buffer: OutputBuffer, flags: int) -> tuple[int, bytes]:
     """As recv, with the sender's address."""
-    name, length = ffi.new(BYTES, LARGEST), ffi.new(_SIZE, LARGEST)
+    name, length = ffi.new(BYTES, LARGEST), ffi.new(_SIZE_POINTER, LARGEST)
     count: int = lib.recvfrom(fd, from_buffer(BYTES, buffer, True), len(buffer), flags, name, length)
     if count < 0:
         return -get_errno(), b""
@@ -153,7 +153,7 @@ def bytes_available(fd: int) -> int:
 
 def take_error(fd: int) -> int:
     """The errno that the kernel keeps for the descriptor (SO_ERROR), or 0; reading it clears it."""
-    value, length = ffi.new("int *"), ffi.new(_SIZE, 4)
+    value, length = ffi.new("int *"), ffi.new(_SIZE_POINTER, 4)
     lib.getsockopt(fd, kernel.SOL_SOCKET, kernel.SO_ERROR, value, length)
     number: int = value[0]
     return number
