@@ -177,8 +177,8 @@ def _as_mql(bits: int) -> str:
         ("struct timeval { long tv_sec; long tv_usec; };", "use int"),
         ("struct linger { ushort l_linger; ushort l_onoff; };", "order of the fields is not that of 64-bit Windows."),
         ("struct timeval { int tv_sec; };", "4 bytes too short: Winsock reads or writes beyond its end"),
-        ("struct fd_set { uint fd_count; uint fd_array[1024]; };", "fd_array has 4096 bytes, Winsock's has 8192: it is as "
-         "wide as a pointer; use ulong"),
+        ("struct fd_set { uint fd_count; uint fd_array[1024]; };", "fd_array has 4096 bytes, Winsock's has 8192: it is "
+         "as wide as a pointer; use ulong"),
         ("struct timeval { int tv_sec; int tv_usec; int more; };", "Winsock does not fill in its last bytes"),
         ("struct linger { uchar pad; ushort l_linger; uchar l_onoff[1]; };", "l_onoff has 1 bytes, Winsock's has 2"),
         ("struct addrinfo2 { char gap[4]; int ai_flags; int ai_family; int ai_socktype; int ai_protocol; "
@@ -292,7 +292,8 @@ def test_methods_access_specifiers_static_fields_and_other_code_are_skipped() ->
         ("struct linger { char a[~1]; };", 1, "invalid size of an array: -2; it must be from 1 to 2147483647"),
         ("struct linger { char a[2 2]; };", 1, "not a constant integer"),
         ("struct linger { char a[1.5]; };", 1, "not a constant integer"),
-        ("struct linger {\n  string name;\n};", 2, "string is neither a simple type of MQL nor declared in this source"),
+        ("struct linger {\n  string name;\n};", 2, "string is neither a simple type of MQL nor declared in this "
+         "source"),
         ("struct linger { linger inner; };", 1, "linger contains itself"),
         ("struct linger : other { int a; };", 1, "the base other of linger is not declared"),
         ("struct linger { int a; ", 1, "'{' is never closed"),

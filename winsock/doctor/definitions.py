@@ -21,6 +21,8 @@ _VALUES = {
     for name, value in vars(module).items()
     if name.isupper() and isinstance(value, int) and name not in _CHOSEN
 }
+# Numbers from here on are easier to read in hexadecimal.
+_LARGE = 0x10000
 # The sizes of type names in bytes; 0 is the size of a pointer. Headers for both kinds of terminal use the names with
 # 32 and 64 next to each other.
 _TYPES = {
@@ -89,16 +91,16 @@ def _compare_value(name: str, value: int, expected: int, where: str, bits: int) 
     width = bits if name.startswith("INVALID_SOCKET") else 32
     if -(1 << (width - 1)) <= value < 1 << width and (value - expected) % (1 << width) == 0:
         return None
-    right = "-1" if name.startswith(("INVALID_SOCKET", "SOCKET_ERROR")) else _number(expected)
-    text = f"{where}: it is {_number(value)}, Winsock's is {right}" + (
-        f" in {bits} bits" if name.startswith("INVALID_SOCKET") else ""
-    )
-    advice = f"#define {name} {'(-1)' if right == '-1' else right}"
-    return Finding(False, f"constant {name}", text, advice, {"constant": name, "value": value, "expected": expected})
+    socket = name.startswith("INVALID_SOCKET")
+    right = "-1" if socket or name == "SOCKET_ERROR" else _number(expected)
+    text = f"{where}: it is {_number(value)}, Winsock's is {right}" + (f" in {bits} bits" if socket else "")
+    plain = "(-1)" if right == "-1" else str(expected) if expected < _LARGE else f"0x{expected:X}"
+    facts = {"constant": name, "value": value, "expected": expected}
+    return Finding(False, f"constant {name}", text, f"#define {name} {plain}", facts)
 
 
 def _number(value: int) -> str:
-    return str(value) if -0x10000 < value < 0x10000 else f"{value} (0x{value & 0xFFFFFFFFFFFFFFFF:X})"
+    return str(value) if -_LARGE < value < _LARGE else f"{value} (0x{value & 0xFFFFFFFFFFFFFFFF:X})"
 
 
 def _compare_type(name: str, body: Sequence[Token], found: Declarations, where: str, bits: int) -> Finding | None:
