@@ -396,7 +396,8 @@ def test_a_report_has_advice_below_each_finding() -> None:
 @pytest.mark.parametrize(
     "arguments",
     [["port", "0"], ["port", "65536"], ["port", "x"], ["port", "9" * 5000], ["reach", "host"],
-     ["reach", "h", "1", "--seconds", "no"], ["reach", "h", "1", "--seconds", "0"], ["unknown"], ["layout", "x", "--bits", "16"]],
+     ["reach", "h", "1", "--seconds", "no"], ["reach", "h", "1", "--seconds", "0"], ["unknown"],
+     ["layout", "x", "--bits", "16"]],
 )  # fmt: skip
 def test_an_invalid_option_gives_exit_code_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
