@@ -72,3 +72,7 @@ def test_a_variable_that_is_too_small_is_reported_with_the_line_and_the_right_si
 def test_calls_after_an_import_are_found() -> None:
     text = '#import "ws2_32.dll"\nint WSAStartup(int v, uchar &d[]);\n#import\nuchar d[9]; int r = WSAStartup(2, d);'
     assert sizes(text, 32) == [9]
+
+
+def test_the_number_of_calls_that_are_examined_is_limited() -> None:
+    assert sizes("uchar data[9];\n" + "int r = WSAStartup(2, data);\n" * 50) == [9] * 20

@@ -15,6 +15,7 @@ __all__ = ["compare_startup_buffers"]
 _QUALIFIERS = {"const", "static", "input", "sinput", "extern", "private", "protected", "public", ":"}
 # Tokens before a variable's declaration begins.
 _BOUNDARIES = {";", "{", "}", "(", ")", "#import"}
+# For each call the source before it is searched.
 _MAX_CALLS = 20
 _MAX_WORDS = 60
 
@@ -22,11 +23,12 @@ _MAX_WORDS = 60
 def compare_startup_buffers(found: Declarations, source: str, bits: int, expected: int) -> list[Finding]:
     """A finding for each call of WSAStartup with a variable of known size; `expected` is the size of WSADATA."""
     findings: list[Finding] = []
-    inside = False
+    inside, calls = False, 0
     for at, token in enumerate(found.tokens):
         if token.text == "#import":
             inside = at + 1 < len(found.tokens) and found.tokens[at + 1].text.startswith('"')
-        elif token.text == "WSAStartup" and not inside and len(findings) < _MAX_CALLS:
+        elif token.text == "WSAStartup" and not inside and calls < _MAX_CALLS:
+            calls += 1
             name = _second_argument(found.tokens, at + 1)
             size = _size_of_variable(name, at, found, bits) if name else None
             if size is not None:
