@@ -5,13 +5,11 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.util
-import io
 import sys
 from collections.abc import Sequence
-from errno import EINVAL
 
-from demos.launcher.final_line import write_final_line
 from demos.registry import SUBCOMMANDS
+from winsock.command_line import run_command
 
 _UNWRITABLE = 4
 
@@ -22,39 +20,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     Errors: SystemExit with 2 after a bad option, with 0 after --help.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    for stream in (sys.stdout, sys.stderr):
-        # The terminal's code page may lack a letter of a symbol or a path: show it escaped instead of failing.
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-    parser = _parser(arguments)
-    try:
-        try:
-            args = parser.parse_args(arguments)
-            code: int = args.main(args)
-        finally:
-            # Python flushes at exit as well, but would report a failure there in its own way.
-            if sys.stdout is not None:
-                sys.stdout.flush()
-    except OSError as error:
-        # The error of a file has its name, that of a stream has none.
-        if error.filename is not None:
-            raise
-        if _only_shows_text(arguments) and _reader_is_gone(error):
-            write_final_line("")
-            return 0
-        write_final_line(f"{parser.prog}: error: standard output cannot be written: {error.strerror}\n")
-        return _UNWRITABLE
-    return code
+
+    def run() -> int:
+        args = _parser(arguments).parse_args(arguments)
+        code: int = args.main(args)
+        return code
+
+    return run_command("python -m demos", run, unwritable=_UNWRITABLE, reader_may_stop=_only_shows_text(arguments))
 
 
 def _only_shows_text(arguments: Sequence[str]) -> bool:
-    """Whether a reader such as ``head`` may close the pipe when it has read enough: `list`, and any --help."""
+    """Whether a reader such as ``head`` may close the pipe when it has read enough.
+
+    That is the case for `list`, for `collected` without files to write, and for every --help.
+    """
+    if arguments[:1] == ["collected"]:
+        return not any(argument.startswith(("--export", "--picture")) for argument in arguments)
     return arguments[:1] == ["list"] or not {"-h", "--help"}.isdisjoint(arguments)
-
-
-def _reader_is_gone(error: OSError) -> bool:
-    # On Windows a write to a pipe that nobody reads is an invalid argument.
-    return isinstance(error, BrokenPipeError) or (sys.platform == "win32" and error.errno == EINVAL)
 
 
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:

@@ -1,8 +1,10 @@
 """python -m winsock: prints the version, the backend and the version of Python."""
 
 import platform
+import sys
 
 from . import BACKEND, __version__, calls
+from .command_line import run_command
 
 
 def main() -> None:
@@ -14,4 +16,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_command("python -m winsock", main))

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from demos.collector.job_symbols import digits_of
 from demos.launcher import market_options, option_types
-from demos.launcher.final_line import write_final_line
 from demos.launcher.interrupts import INTERRUPTED, stopped_by_signals
 from demos.launcher.views import counted
 from demos.registry import find_program
@@ -22,6 +21,7 @@ from demos.terminal.runtime.clock import RealClock
 from demos.terminal.runtime.commands import start_reading
 from demos.terminal.runtime.log import EventFile, Log, escaped
 from demos.terminal.terminal import Terminal
+from winsock.command_line import write_final_line
 
 
 def add_parser(subparsers: option_types.SubParsers) -> None:

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from demos.launcher.children import Child
-from demos.launcher.final_line import write_final_line
 from demos.launcher.interrupts import INTERRUPTED, stopped_by_signals
 from demos.launcher.runner import Runner
 from demos.launcher.views import Process, Tables, choose_view
 from demos.terminal.interfaces import TerminalError
 from demos.terminal.runtime.log import escaped
+from winsock.command_line import write_final_line
 
 
 class Job(ABC):

@@ -11,7 +11,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from demos.launcher.final_line import write_final_line
 from demos.launcher.interrupts import INTERRUPTED, stopped_by_signals
 from demos.launcher.log_lines import FIRST_TICK
 from demos.launcher.market_options import check_source, chosen_seed, source_file
@@ -50,6 +49,7 @@ from demos.terminal.runtime.programs import (
     set_inputs,
 )
 from demos.terminal.terminal import COMMAND_GROUPS, Terminal
+from winsock.command_line import write_final_line
 
 
 def add_parser(subparsers: SubParsers) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from winsock import BACKEND, __version__, calls
+from winsock.command_line import run_command
 
 from . import __doc__ as explanation
 from .measuring import Benchmark, Comparison, Unavailable, measured
@@ -98,4 +99,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command("python -m tests.benchmarks", main))

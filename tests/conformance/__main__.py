@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable
 
 from winsock import BACKEND
+from winsock.command_line import run_command
 
 from . import recordings, report
 from .recorder import Observation
@@ -69,4 +70,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run_command("python -m tests.conformance", lambda: main(sys.argv[1:])))

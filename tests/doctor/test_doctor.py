@@ -341,6 +341,39 @@ def test_an_error_is_selected_by_number_or_name(capsys: pytest.CaptureFixture[st
     assert run(capsys, "error", "WSAENOTHING")[0] == 1
 
 
+@pytest.mark.parametrize(
+    "text", ["0", "00", "-0", "+0", "0x0", "NO_ERROR", "no_error", "ERROR_SUCCESS", " 0", "0000000000"]
+)
+def test_0_is_not_an_error(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, report = run(capsys, "error", text)
+    assert code == 0
+    assert (last(report)["ok"], last(report)["error"]) == (None, 0)
+    assert last(report)["found"].startswith("(#0) No error. ")
+
+
+@pytest.mark.parametrize(
+    "text", ["10061", "WSAECONNREFUSED", "wsaeconnrefused", "0x274D", "0X274d", "+10061", "010061"]
+)
+def test_an_error_may_be_written_in_any_way(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, report = run(capsys, "error", text)
+    assert (code, last(report)["error"]) == (0, errors.WSAECONNREFUSED)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "-", "0x", "1e4", "10061.0", "9" * 5000, "\u0663", "\xb2", "10 061", "WSA", "0b1"]
+)
+def test_other_text_is_an_unknown_error(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, report = run(capsys, "error", text)
+    assert (code, last(report)["found"]) == (1, f"unknown Winsock error: {text!r}")
+    assert "WSAECONNREFUSED" in last(report)["advice"]
+
+
+def test_minus_1_is_the_result_of_a_failed_call_and_not_its_error(capsys: pytest.CaptureFixture[str]) -> None:
+    code, report = run(capsys, "error", "-1")
+    assert (code, last(report)["found"]) == (1, "-1 is SOCKET_ERROR, the result of a failed call")
+    assert "WSAGetLastError" in last(report)["advice"]
+
+
 # ---- reports and options
 
 
@@ -362,8 +395,9 @@ def test_a_report_has_advice_below_each_finding() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["port", "0"], ["port", "65536"], ["port", "x"], ["reach", "host"], ["reach", "h", "1", "--seconds", "no"],
-     ["reach", "h", "1", "--seconds", "0"], ["unknown"], ["layout", "x", "--bits", "16"]],
+    [["port", "0"], ["port", "65536"], ["port", "x"], ["port", "9" * 5000], ["reach", "host"],
+     ["reach", "h", "1", "--seconds", "no"], ["reach", "h", "1", "--seconds", "0"], ["unknown"],
+     ["layout", "x", "--bits", "16"]],
 )  # fmt: skip
 def test_an_invalid_option_gives_exit_code_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:

@@ -14,9 +14,11 @@ import pytest
 
 import winsock
 from winsock.doctor.__main__ import main
+from winsock.doctor.declarations import MQL_TYPES, Struct
 from winsock.doctor.findings import Finding
 from winsock.doctor.layout import closest, compare, winsock_structures
-from winsock.doctor.mql_structs import MQL_TYPES, MqlError, Struct, parse
+from winsock.doctor.mql_source import MqlError
+from winsock.doctor.mql_structs import parse
 from winsock.doctor.offsets import Layout, lay_out
 
 # The article's declarations: 8 bytes for an address of 4, and WSAData in the order of 32-bit Windows, with a dynamic
@@ -175,7 +177,9 @@ def _as_mql(bits: int) -> str:
         ("struct timeval { long tv_sec; long tv_usec; };", "use int"),
         ("struct linger { ushort l_linger; ushort l_onoff; };", "order of the fields is not that of 64-bit Windows."),
         ("struct timeval { int tv_sec; };", "4 bytes too short: Winsock reads or writes beyond its end"),
-        ("struct fd_set pack(8) { uint fd_count; ulong fd_array[65]; };", "Winsock does not fill in its last bytes"),
+        ("struct fd_set { uint fd_count; uint fd_array[1024]; };", "fd_array has 4096 bytes, Winsock's has 8192: it is "
+         "as wide as a pointer; use ulong"),
+        ("struct timeval { int tv_sec; int tv_usec; int more; };", "Winsock does not fill in its last bytes"),
         ("struct linger { uchar pad; ushort l_linger; uchar l_onoff[1]; };", "l_onoff has 1 bytes, Winsock's has 2"),
         ("struct addrinfo2 { char gap[4]; int ai_flags; int ai_family; int ai_socktype; int ai_protocol; "
          "ulong ai_addrlen; ulong ai_canonname; ulong ai_addr; };", "ai_flags is at offset 4, Winsock's at 0."),
@@ -282,22 +286,26 @@ def test_methods_access_specifiers_static_fields_and_other_code_are_skipped() ->
 @pytest.mark.parametrize(
     ("source", "line", "message"),
     [
-        ("struct s { char a[WIDTH]; };", 1, "not a constant integer: WIDTH"),
-        ("#define A B\n#define B A\nstruct s { char a[A]; };", 3, "not a constant integer: A"),
-        ("struct s { char a[1/0]; };", 1, "not a constant integer: 1 / 0"),
-        ("struct s { char a[~1]; };", 1, "not a constant integer"),
-        ("struct s { char a[2 2]; };", 1, "not a constant integer"),
-        ("struct s { char a[1.5]; };", 1, "not a constant integer"),
-        ("struct s {\n  string name;\n};", 2, "string is neither a type of MQL nor declared"),
-        ("struct s { s inner; };", 1, "s contains itself"),
-        ("struct s : other { int a; };", 1, "the base other of s is not declared"),
-        ("struct s { int a; ", 1, "cannot parse"),
-        ("struct s { int a[2", 1, "the source ends inside a structure"),
-        ("struct s { int; };", 1, "cannot parse: int ;"),
-        ("struct s { int a = 5; };", 1, "neither a type"),
-        ("struct s { int a[2] b; };", 1, "';' expected, found 'b'"),
-        ("struct s pack 4 { int a; };", 1, "'(' expected, found '4'"),
-        ("struct s { const a; };", 1, "a has no type"),
+        ("struct linger { char a[WIDTH]; };", 1, "not a constant integer: WIDTH"),
+        ("#define A B\n#define B A\nstruct linger { char a[A]; };", 3, "not a constant integer: A"),
+        ("struct linger { char a[1/0]; };", 1, "not a constant integer: 1 / 0"),
+        ("struct linger { char a[~1]; };", 1, "invalid size of an array: -2; it must be from 1 to 2147483647"),
+        ("struct linger { char a[2 2]; };", 1, "not a constant integer"),
+        ("struct linger { char a[1.5]; };", 1, "not a constant integer"),
+        ("struct linger {\n  string name;\n};", 2, "string is neither a simple type of MQL nor declared in this "
+         "source"),
+        ("struct linger { linger inner; };", 1, "linger contains itself"),
+        ("struct linger : other { int a; };", 1, "the base other of linger is not declared"),
+        ("struct linger { int a; ", 1, "'{' is never closed"),
+        ("struct linger { int a[2", 1, "'{' is never closed"),
+        ("struct linger { int a[2 };", 1, "']' is missing"),
+        ("struct linger { int f(int };", 1, "'(' is never closed"),
+        ("struct linger { template<typename T };", 1, "'>' is missing"),
+        ("struct linger { int; };", 1, "cannot parse: int ;"),
+        ("struct linger { int a = 5; };", 1, "neither a simple type"),
+        ("struct linger { int a[2] b; };", 1, "';' expected, found 'b'"),
+        ("struct linger pack 4 { int a; };", 1, "'(' expected, found '4'"),
+        ("struct linger { const a; };", 1, "a has no type"),
     ],
 )  # fmt: skip
 def test_a_syntax_error_is_reported_with_its_line(source: str, line: int, message: str) -> None:
@@ -321,15 +329,23 @@ def test_a_missing_base_name_is_ignored() -> None:
 
 def test_a_file_in_any_encoding_of_metaeditor_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = tmp_path / "SocketLib.mqh"
-    for raw in (PRINTED.encode("utf-16"), PRINTED.replace("\n", "\r\n").encode("utf-8-sig"), PRINTED.encode("cp1252")):
+    windows = PRINTED.replace("\n", "\r\n")
+    for raw in (
+        PRINTED.encode("utf-16"),
+        windows.encode("utf-16-le"),
+        windows.encode("utf-16-be"),
+        windows.encode("utf-8-sig"),
+        PRINTED.replace("\n", "\r").encode("utf-8"),
+        PRINTED.encode("cp1252"),
+    ):
         source.write_bytes(raw)
         assert main(["layout", str(source), "--json"]) == 1
         report = json.loads(capsys.readouterr().out)
-        assert [finding["ok"] for finding in report["findings"]] == [False, False, True, True]
+        assert [finding["ok"] for finding in report["findings"]] == [False, False, True, True, True, True]
 
 
 def test_standard_input_is_read(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(sys, "stdin", io.StringIO(ATTACHED))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(ATTACHED.encode("utf-16"))))
     assert main(["layout", "-", "--struct", "sockaddr_in"]) == 0
     assert capsys.readouterr().out.startswith(
         "ok     struct sockaddr_in  16 bytes; Winsock's sockaddr_in has 16 on 64-bit Windows\n"
@@ -339,7 +355,7 @@ def test_standard_input_is_read(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
 def test_a_source_without_structures_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["layout", str(tmp_path / "missing.mqh")]) == 1
     assert "cannot be read: No such file" in capsys.readouterr().out
-    assert compare("int x;", "a")[0].found == "contains no struct"
+    assert compare("int x;", "a")[0].found == "contains no struct, no constant and no function of Winsock"
     assert compare("", "a")[0].ok is False
     assert compare(PRINTED, "a", only="timeval")[0].found == "contains no struct timeval"
     assert winsock.sockaddr_in

@@ -16,7 +16,8 @@ import pytest
 import winsock
 from winsock import Winsock, trace
 from winsock.api import CALLS
-from winsock.trace.timeline import Timeline, read_lanes, timeline
+from winsock.trace.timeline import Timeline, timeline
+from winsock.trace.trace_files import read_lanes
 
 ROOT = Path(__file__).resolve().parents[2]
 

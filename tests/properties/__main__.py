@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from winsock import BACKEND
+from winsock.command_line import run_command
 
 from .comparing import Program, difference, shown
 from .known import known
@@ -121,4 +122,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run_command("python -m tests.properties", lambda: main(sys.argv[1:])))

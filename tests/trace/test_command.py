@@ -80,7 +80,9 @@ def test_a_new_trace_replaces_the_file(folder: Path) -> None:
         ([], "required: PROGRAM"),
         (["nothing.py"], "no such file: 'nothing.py'"),
         (["-m", "no_such_module"], "No module named no_such_module"),
-        (["--calls", "send,sned", "program.py"], "unknown call: 'sned'"),
+        (["--calls", "send,sned", "program.py"], "unknown call: 'sned'; did you mean send?"),
+        (["--calls", "", "program.py"], "unknown call: ''; the calls are WSAStartup, WSACleanup, "),
+        (["--bytes", "9" * 5000, "program.py"], "use a number below 1000000000"),
         (["--bytes", "-1", "program.py"], "invalid number of bytes: '-1'"),
         (["-o", "missing/trace", "program.py"], "cannot write the trace to missing/trace: No such file or directory"),
     ],
@@ -127,6 +129,27 @@ def test_the_command_in_this_process(
     with pytest.raises(SystemExit) as ended:
         main(["picture", "nothing.jsonl"])
     assert ended.value.code == 2
+
+
+def test_the_help_in_this_process(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    assert "WINSOCK_TRACE_FORMAT" not in capsys.readouterr().err
+
+
+def test_the_exception_of_a_call_is_one_printable_line(folder: Path, stopped: None) -> None:
+    class Number:
+        def __index__(self) -> int:
+            raise ValueError("\x1b[31m\nred")
+
+    for name, as_json in (("a.txt", False), ("a.jsonl", True)):
+        tracing = Tracing(folder / name, json=as_json)
+        with pytest.raises((ValueError, TypeError)):
+            tracing.calls.htons(Number())  # type: ignore[arg-type]
+        trace.stop()
+        assert all(line.isprintable() for line in tracing.text().splitlines())
+        assert "raised " in tracing.text()
 
 
 # ---- the environment variable

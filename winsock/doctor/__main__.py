@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import io
+import re
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
+from winsock.command_line import run_command, write_output
+from winsock.constants import SOCKET_ERROR
 from winsock.errors import WSAError, WSAErrorDescript
 
 from .advice import advice_for
 from .findings import Finding, all_well, as_json, as_text
 
 __all__ = ["main"]
+
+# The largest source that is read; MetaEditor's files are smaller by far.
+_MAX_SOURCE = 1 << 23
 
 _EPILOG = """\
 If a client cannot connect, run these commands in this order:
@@ -26,7 +30,12 @@ If a client cannot connect, run these commands in this order:
   python -m winsock.doctor reach HOST 8081
       on the client: does the server answer?
 
-Exit code 0: everything is fine; 1: something is wrong; 2: invalid options.
+For MQL source that calls Winsock itself:
+  python -m winsock.doctor layout FILE.mqh
+      are its structures, constants, macros and imported functions correct?
+
+Exit code 0: everything is fine; 1: something is wrong; 2: invalid options, or
+the output cannot be written.
 """
 
 
@@ -35,13 +44,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Errors: SystemExit for invalid options and after --help.
     """
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # The terminal's code page may lack a character of a name: print it escaped instead of failing.
-        sys.stdout.reconfigure(errors="backslashreplace")
+    return run_command("python -m winsock.doctor", lambda: _run(argv))
+
+
+def _run(argv: Sequence[str] | None) -> int:
     options = _parser().parse_args(argv)
     check: Callable[[argparse.Namespace], list[Finding]] = options.check
     findings = check(options)
-    print(as_json(findings) if "json" in options else as_text(findings))
+    write_output(as_json(findings) if "json" in options else as_text(findings))
     return 0 if all_well(findings) else 1
 
 
@@ -84,16 +94,21 @@ def _add_commands(parser: argparse.ArgumentParser, common: argparse.ArgumentPars
     reach.add_argument("--seconds", type=_seconds, default=5.0, help="time limit of the connection; default: 5")
     error = command("error", _error, "explain a Winsock error, and what to do about it")
     error.add_argument("code", metavar="CODE", help="number or name of the error, such as 10061 or WSAECONNREFUSED")
-    layout = command("layout", _layout, "compare the structures in MQL source with Winsock's")
+    layout = command("layout", _layout, "compare the declarations in MQL source with Winsock's")
+    layout.description = (
+        "Compare MQL source with Winsock: the sizes and offsets of its structures, the values of its constants and "
+        "macros, the functions that it imports from Ws2_32.dll, and the variable that it passes to WSAStartup. "
+        "A declaration that Winsock does not have is only a note. Files that #include names are not read."
+    )
     layout.add_argument("file", metavar="FILE", help="a file of MQL source; - is standard input")
-    layout.add_argument("--struct", metavar="NAME", help="compare only this structure")
+    layout.add_argument("--struct", metavar="NAME", help="compare only this structure, and nothing else")
     layout.add_argument(
         "--bits", type=int, choices=(32, 64), default=64, help="width of the MetaTrader terminal; default: 64"
     )
 
 
 def _port_number(text: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) < 1 << 16:
+    if not text.isdecimal() or len(text) > 9 or not 0 < int(text) < 1 << 16:
         raise argparse.ArgumentTypeError(f"invalid port: {text!r}; use a number from 1 to 65535")
     return int(text)
 
@@ -149,14 +164,30 @@ def _reach(options: argparse.Namespace) -> list[Finding]:
 
 def _error(options: argparse.Namespace) -> list[Finding]:
     text = options.code
-    if text.isdecimal():
-        code = int(text)
-    elif text in WSAError.__members__:
-        code = int(WSAError[text])
-    else:
-        return [Finding(False, "error", f"unknown Winsock error: {text!r}", "Use a number such as 10061 or a name.")]
+    code = _error_code(text)
+    if code is None:
+        advice = "Use a number such as 10061 or a name such as WSAECONNREFUSED."
+        return [Finding(False, "error", f"unknown Winsock error: {text!r}", advice)]
+    if code == 0:
+        found = f"{WSAErrorDescript(0)} The last call of this thread succeeded, or none was made."
+        return [Finding(None, "error", found, facts={"error": 0})]
+    if code == SOCKET_ERROR:
+        advice = "Call WSAGetLastError immediately after the failed call: its result is the error code."
+        return [Finding(False, "error", f"{code} is SOCKET_ERROR, the result of a failed call", advice)]
     known = code in set(WSAError)
     return [Finding(None if known else False, "error", WSAErrorDescript(code), advice_for(code), {"error": code})]
+
+
+def _error_code(text: str) -> int | None:
+    """The code that a number (decimal or hexadecimal) or a name means; None if it means none."""
+    name = text.strip().upper()
+    if name in WSAError.__members__:
+        return int(WSAError[name])
+    if name in ("NO_ERROR", "ERROR_SUCCESS"):
+        return 0
+    # A C int has at most ten digits.
+    number = re.fullmatch(r"[-+]?[0-9]{1,10}|0[xX][0-9a-fA-F]{1,8}", text.strip(), re.ASCII)
+    return int(text, 16 if "x" in text.lower() else 10) if number else None
 
 
 def _layout(options: argparse.Namespace) -> list[Finding]:
@@ -164,19 +195,30 @@ def _layout(options: argparse.Namespace) -> list[Finding]:
 
     name = "standard input" if options.file == "-" else options.file
     try:
-        source = sys.stdin.read() if options.file == "-" else Path(options.file).read_bytes()
-    except OSError as error:
-        return [Finding(False, name, f"cannot be read: {error.strerror}")]
-    return compare(_decoded(source) if isinstance(source, bytes) else source, name, options.bits, options.struct)
+        if options.file == "-":
+            source = sys.stdin.buffer.read(_MAX_SOURCE + 1) if sys.stdin else b""
+        else:
+            with open(options.file, "rb") as file:
+                source = file.read(_MAX_SOURCE + 1)
+    except (OSError, ValueError) as error:  # ValueError: a file name with a NUL
+        return [Finding(False, name, f"cannot be read: {getattr(error, 'strerror', None) or error}")]
+    if len(source) > _MAX_SOURCE:
+        return [Finding(False, name, f"has more than {_MAX_SOURCE >> 20} MB; MQL source is smaller")]
+    return compare(_decoded(source), name, options.bits, options.struct)
 
 
 def _decoded(source: bytes) -> str:
-    """Decodes what MetaEditor saves: UTF-16 with a byte order mark, UTF-8, or an 8-bit code page.
+    """Decodes what MetaEditor saves: UTF-16, UTF-8, or an 8-bit code page.
 
-    Names and types are ASCII, so any 8-bit code page will do.
+    Names and types are ASCII, so any 8-bit code page will do. UTF-16 without a byte order mark is recognized by the
+    zero bytes of ASCII characters.
     """
     if source[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return source.decode("utf-16", "replace")
+    start = source[:1000]
+    for first, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
+        if 2 * start[first::2].count(0) > len(start[first::2]):
+            return source.decode(encoding, "replace")
     try:
         return source.decode("utf-8-sig")
     except UnicodeDecodeError:

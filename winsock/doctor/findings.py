@@ -6,11 +6,15 @@ import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from winsock.command_line import printable
 from winsock.errors import WSAErrorDescript
 
 from .advice import advice_for
 
 __all__ = ["Failure", "Finding", "all_well", "as_json", "as_text", "failure"]
+
+# The width of the column with the names of the checked things; longer names are not cut.
+_MAX_WIDTH = 40
 
 
 class Finding(NamedTuple):
@@ -46,16 +50,16 @@ def all_well(findings: Sequence[Finding]) -> bool:
 
 
 def as_text(findings: Sequence[Finding]) -> str:
-    """One line per finding, followed by its advice."""
+    """One line per finding, followed by its advice; characters that are not printable are escaped."""
     marks = {True: "ok", False: "WRONG", None: "note"}
-    width = max(len(finding.what) for finding in findings)
+    width = min(max(len(finding.what) for finding in findings), _MAX_WIDTH)
     lines = []
     for finding in findings:
         first, *more = finding.found.splitlines()
         lines.append(f"{marks[finding.ok]:<6} {finding.what:<{width}}  {first}")
         lines += [f"       {line}" for line in more]
         lines += [f"       -> {line}" for line in finding.advice.splitlines()]
-    return "\n".join(lines)
+    return printable("\n".join(lines), keep="\n")
 
 
 def as_json(findings: Sequence[Finding]) -> str:

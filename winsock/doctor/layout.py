@@ -1,14 +1,24 @@
-"""Compares the structures of an MQL program with Winsock's: sizes, offsets, and what is wrong."""
+"""Compares the declarations of an MQL program with Winsock's.
+
+Structures: sizes, offsets, and what is wrong with them. The other modules compare constants and macros
+(definitions.py), imported functions (prototypes.py), and the variable passed to WSAStartup (startup_buffers.py).
+"""
 
 from __future__ import annotations
 
 import difflib
 import re
+from functools import cache
 from typing import Any
 
+from .declarations import MQL_TYPES, Declarations, Field, Struct
+from .definitions import compare_definitions
 from .findings import Finding
-from .mql_structs import MQL_TYPES, Field, MqlError, Struct, parse
+from .mql_source import MqlError
+from .mql_structs import parse, read
 from .offsets import Layout, PlacedField, lay_out
+from .prototypes import compare_prototypes
+from .startup_buffers import compare_startup_buffers
 
 __all__ = ["compare", "winsock_structures"]
 
@@ -44,50 +54,75 @@ def _types(bits: int) -> dict[str, int]:
     return MQL_TYPES | dict.fromkeys(("pointer", "SOCKET", "size_t"), bits // 8)
 
 
+@cache
 def winsock_structures(bits: int) -> dict[str, Struct]:
     """Winsock's structures for a process of 32 or 64 bits."""
     return parse(_WINSOCK) | (parse(_WSADATA_32) if bits == 32 else {})
 
 
 def compare(text: str, source: str, bits: int = 64, only: str | None = None) -> list[Finding]:
-    """One finding per structure of the source `text`: its layout, and its differences from Winsock's.
+    """One finding per structure of the source `text`, followed by those about its other declarations.
 
     `source` is the name of the source in messages, `bits` the width of the process. If `only` is given, only this
     structure is compared.
     """
-    try:
-        structs = parse(text)
-        names = [name for name, struct in structs.items() if struct.base != "enum" and "::" not in name]
-        if only is not None:
-            names = [name for name in names if name == only]
+    found = read(text)
+    names = [name for name, struct in found.structs.items() if struct.base != "enum" and "::" not in name]
+    if only is not None:
+        names = [name for name in names if name == only]
         if not names:
-            return [Finding(False, source, f"contains no struct {only}" if only else "contains no struct")]
-        return [_compare(name, structs, bits) for name in names]
-    except MqlError as error:
-        return [Finding(False, f"{source}:{error.line}", str(error), "Only complete declarations can be compared.")]
+            return [Finding(False, source, f"contains no struct {only}")]
+    findings = [_compare(name, found, source, bits) for name in names]
+    if only is None:
+        findings += compare_definitions(found, source, bits)
+        findings += compare_prototypes(found, source, bits)
+        size = lay_out("WSADATA", winsock_structures(bits), _types(bits)).size
+        findings += compare_startup_buffers(found, source, bits, size)
+    return findings or [Finding(False, source, "contains no struct, no constant and no function of Winsock")]
 
 
-def _compare(name: str, structs: dict[str, Struct], bits: int) -> Finding:
+def _compare(name: str, found: Declarations, source: str, bits: int) -> Finding:
     types = _types(bits)
-    mine = lay_out(name, structs, types)
     reference = winsock_structures(bits)
-    same = closest(name, structs[name], reference)
+    same = closest(name, found.structs[name], reference)
+    try:
+        mine = lay_out(name, found.structs, types)
+    except MqlError as error:
+        return _not_compared(name, same, f"{source}:{error.line}", error)
     facts: dict[str, Any] = {
         "struct": name,
         "size": mine.size,
         "fields": [{"field": str(each.field), "offset": each.offset, "size": each.size} for each in mine.fields],
     }
     if same is None:
-        found = f"{mine.size} bytes; Winsock has no such structure\n{_table(mine, None)}"
-        return Finding(None, f"struct {name}", found, facts=facts)
+        text = f"{mine.size} bytes; Winsock has no such structure\n{_table(mine, None)}"
+        return Finding(None, f"struct {name}", text, facts=facts)
+    if same == "fd_set":
+        reference = reference | {same: _resized(reference[same], found.structs[name])}
     theirs = lay_out(same, reference, types)
     facts |= {"winsock": same, "winsock_size": theirs.size}
     head = f"{mine.size} bytes; Winsock's {same} has {theirs.size} on {bits}-bit Windows\n{_table(mine, theirs)}"
-    wrong = _wrong(name, same, structs, mine, theirs, bits)
+    wrong = _wrong(name, same, found.structs, mine, theirs, bits)
     if not wrong:
         return Finding(True, f"struct {name}", head, facts=facts)
     right = "Correct declaration:\n" + _declaration(same, reference[same], bits)
     return Finding(False, f"struct {name}", head + "\n" + "\n".join(wrong), right, facts | {"wrong": wrong})
+
+
+def _not_compared(name: str, same: str | None, where: str, error: MqlError) -> Finding:
+    """A structure whose layout is unknown; that is wrong only if Winsock has this structure."""
+    advice = "To compare it, put the missing declarations and this source into one file." if same else ""
+    facts = {"struct": name, "winsock": same} if same else {"struct": name}
+    return Finding(False if same else None, where, f"struct {name} is not compared: {error}", advice, facts)
+
+
+def _resized(theirs: Struct, mine: Struct) -> Struct:
+    """Winsock's fd_set with the number of sockets of another one: programs choose FD_SETSIZE."""
+    counts = [field.sizes[0] for field in mine.fields if len(field.sizes) == 1 and field.sizes[0] > 0]
+    if len(counts) != 1:
+        return theirs
+    count, array = theirs.fields
+    return Struct(theirs.name, theirs.line, pack=theirs.pack, fields=[count, array._replace(sizes=(counts[0],))])
 
 
 def closest(name: str, struct: Struct, reference: dict[str, Struct]) -> str | None:
@@ -150,7 +185,7 @@ def _why(place: PlacedField, there: PlacedField) -> str:
     kind = place.field.type
     if kind in ("long", "ulong") and there.field.type in ("int", "uint"):
         return f": long has 4 bytes in C on Windows, {kind} has 8 in MQL; use {kind.replace('long', 'int')}"
-    if there.field.type in ("SOCKET", "pointer", "size_t") and place.size == 4:
+    if there.field.type in ("SOCKET", "pointer", "size_t") and MQL_TYPES.get(kind) == 4:
         return ": it is as wide as a pointer; use ulong"
     return ""
 

@@ -1,142 +1,29 @@
-"""Parses the structures that MQL5 source declares.
+"""Parses the declarations of MQL5 source: structures, constants, typedefs, and the prototypes of Winsock's DLL.
 
-Supported: struct and union with their fields, pack(n), nesting and inheritance, enum, and #define of a name. Methods,
-functions, #import and everything else are skipped.
+Supported: struct and union with their fields, pack(n), nesting and inheritance, enum, const, typedef, #define and
+#import. Methods, functions, classes and everything else are skipped. A declaration that cannot be parsed does not stop
+the others: its structure gets an error, and parsing continues after it. Each token is read a limited number of times,
+so the time is proportional to the length of the source.
 Source: https://www.mql5.com/en/docs/basis/types/classes
 """
 
 from __future__ import annotations
 
-import ast
-import operator
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Sequence
 
-__all__ = ["MQL_TYPES", "Field", "MqlError", "Struct", "parse"]
+from .declarations import MQL_TYPES, Declarations, Field, Struct
+from .mql_expressions import constant
+from .mql_imports import read_import
+from .mql_source import MqlError, Source, Token, expanded
+from .offsets import lay_out
 
-# Sizes of MQL5's simple types in bytes; an enum has 4.
-MQL_TYPES = {
-    "char": 1, "uchar": 1, "bool": 1, "short": 2, "ushort": 2, "int": 4, "uint": 4, "color": 4, "float": 4,
-    "long": 8, "ulong": 8, "double": 8, "datetime": 8,
-}  # fmt: skip
-_WORDS = {"const", "struct", "union", "class", "public", "private", "protected"}
+__all__ = ["number", "parse", "read"]
 
-
-class MqlError(Exception):
-    """The source cannot be parsed; `line` is the number of the line."""
-
-    def __init__(self, line: int, text: str) -> None:
-        super().__init__(text)
-        self.line = line
-
-
-class Token(NamedTuple):
-    text: str
-    line: int
-
-
-class Field(NamedTuple):
-    """A field: its type, its name, and the sizes of its array dimensions; -1 is a dynamic array."""
-
-    type: str
-    name: str
-    sizes: tuple[int, ...]
-    line: int
-
-    def __str__(self) -> str:
-        kind = "{...}" if "::" in self.type else self.type
-        return f"{kind} {self.name}" + "".join(f"[{'' if size < 0 else size}]" for size in self.sizes)
-
-
-@dataclass
-class Struct:
-    """A struct or union; `pack` limits the alignment of its fields (1 if the source has no pack)."""
-
-    name: str
-    line: int
-    union: bool = False
-    pack: int = 1
-    base: str = ""
-    fields: list[Field] = field(default_factory=list)
-
-
-class _Source:
-    """The tokens of the source, the names that #define defines, and the structures found so far."""
-
-    def __init__(self, text: str) -> None:
-        self.defines: dict[str, list[Token]] = {}
-        self._tokens = list(self._read(text))
-        self._at = 0
-        self.structs: dict[str, Struct] = {}
-        self.enums: set[str] = set()
-
-    def _read(self, text: str) -> Iterable[Token]:
-        # Comments are removed except for their line ends, so that line numbers stay right.
-        plain = re.sub(
-            r'"(?:\\.|[^"\\\n])*"|//[^\n]*|/\*.*?\*/',
-            lambda match: match[0] if match[0][0] == '"' else re.sub(r"[^\n]+", " ", match[0]),
-            text,
-            flags=re.DOTALL,
-        )
-        plain = re.sub(r"\\\r?\n", " \v", plain)
-        line = 1
-        for row in plain.split("\n"):
-            directive = re.match(r"\s*#\s*(\w*)\s*(.*)", row, re.DOTALL)
-            if not directive:
-                yield from self._split(row, line)
-            elif directive[1] == "define" and (named := re.match(r"(\w+)(?!\w|\()(.*)", directive[2], re.DOTALL)):
-                self.defines[named[1]] = list(self._split(named[2], line))
-            line += 1 + row.count("\v")
-
-    def _split(self, row: str, line: int) -> Iterable[Token]:
-        for word in re.findall(r'0[xX][0-9a-fA-F]+|\d+|[A-Za-z_]\w*|"(?:\\.|[^"\\])*"|<<|>>|\S', row):
-            yield Token(word, line)
-
-    def peek(self, ahead: int = 0) -> str:
-        at = self._at + ahead
-        return self._tokens[at].text if at < len(self._tokens) else ""
-
-    @property
-    def line(self) -> int:
-        return self._tokens[min(self._at, len(self._tokens) - 1)].line if self._tokens else 1
-
-    def next(self) -> Token:
-        if self._at >= len(self._tokens):
-            raise MqlError(self.line, "the source ends inside a structure")
-        self._at += 1
-        return self._tokens[self._at - 1]
-
-    def expect(self, text: str) -> None:
-        token = self.next()
-        if token.text != text:
-            raise MqlError(token.line, f"{text!r} expected, found {token.text!r}")
-
-    def between(self, opening: str, closing: str) -> list[Token]:
-        """The tokens between two brackets; the next token must be the opening one."""
-        self.expect(opening)
-        tokens = [self.next()]
-        depth = 1
-        while depth := depth + {opening: 1, closing: -1}.get(tokens[-1].text, 0):
-            tokens.append(self.next())
-        return tokens[:-1]
-
-    def until(self, closing: str) -> list[Token]:
-        tokens = []
-        while self.peek() != closing:
-            tokens.append(self.next())
-        self.next()
-        return tokens
-
-    def expanded(self, tokens: Iterable[Token], inside: frozenset[str] = frozenset()) -> list[Token]:
-        out: list[Token] = []
-        for token in tokens:
-            if token.text in self.defines and token.text not in inside:
-                out += self.expanded(self.defines[token.text], inside | {token.text})
-            else:
-                out.append(token)
-        return out
+_WORDS = {"const", "struct", "union", "class", "public", "private", "protected", "virtual", "final"}
+_UNSIGNED = {"unsigned char": "uchar", "unsigned short": "ushort", "unsigned int": "uint", "unsigned": "uint"}
+_MAX_DEPTH = 30
+_MAX_ARRAY = (1 << 31) - 1
 
 
 def parse(text: str) -> dict[str, Struct]:
@@ -144,76 +31,142 @@ def parse(text: str) -> dict[str, Struct]:
 
     Errors: MqlError for a structure that cannot be parsed.
     """
-    source = _Source(text)
+    structs = read(text).structs
+    for struct in structs.values():
+        if struct.error:
+            raise struct.error
+    return structs
+
+
+def read(text: str) -> Declarations:
+    """All declarations of the source."""
+    source = Source(text)
+    found = Declarations(macros=source.macros, tokens=source.tokens)
     while source.peek():
-        if source.peek() in ("struct", "union") and _begins_structure(source):
-            _structure(source)
-        elif source.peek() == "enum" and re.match(r"\w", source.peek(1)) and source.peek(2) == "{":
-            source.enums.add(source.peek(1))
-            source.next(), source.next()
-            source.between("{", "}")
-        else:
-            source.next()
-    for name in source.enums:
-        source.structs[name] = Struct(name, 0, fields=[Field("int", "value", (), 0)], base="enum")
-    return source.structs
+        start = source.at
+        try:
+            _declaration(source, found)
+        except MqlError:
+            source.at = start + 1
+    return found
 
 
-def _begins_structure(source: _Source) -> bool:
-    """Whether a declaration `struct NAME {` starts here, also with pack(n) or a base; not `struct NAME variable`."""
-    return source.peek(1) == "{" or source.peek(2) in ("{", ":", "pack")
-
-
-def _structure(source: _Source, outer: str = "") -> str:
-    """Parses from `struct` or `union` to the closing bracket and returns the name of the structure."""
-    union, line = source.next().text == "union", source.line
-    name = source.next().text if source.peek() != "{" else f"{outer}::{line}"
-    made = Struct(name, line, union)
-    if source.peek() == "pack":
+def _declaration(source: Source, found: Declarations) -> None:
+    word = source.peek()
+    if word in ("struct", "union") and _begins_structure(source):
+        _structure(source, found, 0)
+    elif word == "#import":
+        found.prototypes += read_import(source)
+    elif word == "enum":
+        _enum(source, found)
+    elif word == "const" and source.peek(3) == "=":
+        source.at += 2
+        name = source.next()
         source.next()
-        made.pack = _number(source, source.between("(", ")"), line) or 1
+        value = number(found, source.until(";"), name.line)
+        found.constants.setdefault(name.text, value)
+        source.at -= 1
+    elif word == "typedef" and source.peek(1) not in ("struct", "union", "enum"):
+        _typedef(source, found)
+    else:
+        source.next()
+
+
+def _begins_structure(source: Source) -> bool:
+    """Whether a declaration `struct NAME {` starts here, also with pack(n) or a base; not `struct NAME variable`."""
+    return source.peek(1) in ("{", "pack") or source.peek(2) in ("{", ":", "pack")
+
+
+def _structure(source: Source, found: Declarations, depth: int, outer: str = "") -> str:
+    """Parses from `struct` or `union` to the closing bracket and returns the name of the structure.
+
+    A structure that cannot be parsed gets an error, and the position is then after its closing bracket.
+    """
+    alone = source.peek(-1) == "typedef"
+    union, line = source.next().text == "union", source.line
+    made = Struct(f"{outer}::{line}", line, union)
+    try:
+        _head(source, found, made)
+        body = source.at
+        source.between("{")
+        end, source.at = source.at, body + 1
+    except MqlError as error:
+        made.error = error
+        found.structs[made.name] = made
+        raise
+    try:
+        while source.at < end - 1:
+            _member(source, found, made, depth)
+    except MqlError as error:
+        made.error = error
+    source.at = end
+    if alone and "::" in made.name and re.match(r"\w", source.peek()):
+        made.name = source.peek()
+    found.structs[made.name] = made
+    return made.name
+
+
+def _head(source: Source, found: Declarations, made: Struct) -> None:
+    """Parses the name, pack(n) before or after it, and the base."""
+    _pack(source, found, made)
+    if source.peek() not in ("{", ":"):
+        made.name = source.next().text
+    _pack(source, found, made)
     if source.peek() == ":":
         source.next()
-        bases = [token.text for token in source.until("{") if token.text not in _WORDS]
+        bases = [token.text for token in source.until("{", 10) if token.text not in _WORDS]
         made.base = bases[0] if bases else ""
-    else:
-        source.expect("{")
-    while source.peek() != "}":
-        _member(source, made)
-    source.next()
-    source.structs[name] = made
-    return name
+        source.at -= 1
 
 
-def _member(source: _Source, made: Struct) -> None:
-    if source.peek() == ";":
+def _pack(source: Source, found: Declarations, made: Struct) -> None:
+    if source.peek() == "pack":
         source.next()
-    elif source.peek() in ("public", "private", "protected") and source.peek(1) == ":":
-        source.next(), source.next()
-    elif source.peek() in ("struct", "union") and _begins_structure(source):
-        kind = _structure(source, made.name)
-        _declared(source, made, kind)
+        made.pack = number(found, source.between("("), made.line) or 1
+
+
+def _member(source: Source, found: Declarations, made: Struct, depth: int) -> None:
+    word = source.peek()
+    if word == ";":
+        source.next()
+    elif word in ("public", "private", "protected") and source.peek(1) == ":":
+        source.at += 2
+    elif word in ("struct", "union") and _begins_structure(source):
+        if depth == _MAX_DEPTH:
+            raise MqlError(source.line, f"{made.name} is nested too deeply")
+        _fields(source, found, made, _structure(source, found, depth + 1, made.name))
+    elif word == "enum":
+        _enum(source, found)
+        _fields(source, found, made, "int")
+    elif word == "template":
+        source.until(">")
     else:
-        words: list[Token] = []
-        # The last word before a bracket, a comma or the semicolon is the name of the field.
-        while source.peek() not in ("[", ",", ";", "(", "{", "}", ""):
-            words.append(source.next())
-        if source.peek() == "(":
-            _skip_method(source)
-            return
-        if source.peek() not in ("[", ",", ";") or len(words) < 2:
-            raise MqlError(source.line, f"cannot parse: {' '.join(word.text for word in words)} {source.peek()}")
-        *kinds, name = words
-        texts = [word.text for word in source.expanded(kinds) if word.text not in _WORDS]
-        if "static" in texts:
-            source.until(";")
-            return
-        if not texts:
-            raise MqlError(name.line, f"{name.text} has no type")
-        _declared(source, made, " ".join(texts), name)
+        _field_or_method(source, found, made)
 
 
-def _declared(source: _Source, made: Struct, kind: str, name: Token | None = None) -> None:
+def _field_or_method(source: Source, found: Declarations, made: Struct) -> None:
+    words: list[Token] = []
+    # The last word before a bracket, a comma or the semicolon is the name of the field.
+    while source.peek() not in ("[", ",", ";", "(", "{", "}", ""):
+        words.append(source.next())
+    if source.peek() == "(" or any(word.text == "operator" for word in words):
+        _skip_method(source)
+        return
+    if source.peek() not in ("[", ",", ";") or len(words) < 2:
+        raise MqlError(source.line, f"cannot parse: {' '.join(word.text for word in words)} {source.peek()}")
+    *kinds, name = words
+    texts = [word.text for word in expanded(kinds, found.macros) if word.text not in _WORDS]
+    if "static" in texts:
+        source.until(";", 1000)
+        return
+    if not texts:
+        raise MqlError(name.line, f"{name.text} has no type")
+    kind = " ".join(texts)
+    kind = _UNSIGNED.get(kind, kind)
+    _fields(source, found, made, found.aliases.get(kind, kind), name)
+
+
+def _fields(source: Source, found: Declarations, made: Struct, kind: str, name: Token | None = None) -> None:
     """Parses the names of a declaration: `name[2], other;`. Only a nested struct or union may have no name."""
     while True:
         if name is None and source.peek() != ";":
@@ -222,7 +175,7 @@ def _declared(source: _Source, made: Struct, kind: str, name: Token | None = Non
         while source.peek() == "[":
             line = source.next().line
             size = source.until("]")
-            sizes.append(_number(source, size, line) if size else -1)
+            sizes.append(_array_size(found, size, line) if size else -1)
         if name:
             made.fields.append(Field(kind, name.text, tuple(sizes), name.line))
         token = source.next()
@@ -233,38 +186,72 @@ def _declared(source: _Source, made: Struct, kind: str, name: Token | None = Non
         name = None
 
 
-def _skip_method(source: _Source) -> None:
-    source.between("(", ")")
+def _skip_method(source: Source) -> None:
+    if source.peek() == "[":  # operator[]
+        source.until("]")
+    while source.peek() == "(":
+        source.between("(")
     while source.peek() not in (";", "{"):
         source.next()
     if source.peek() == "{":
-        source.between("{", "}")
+        source.between("{")
     else:
         source.next()
 
 
-_OPERATORS: dict[type[ast.AST], Callable[[int, int], int]] = {
-    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.floordiv,
-    ast.Mod: operator.mod, ast.BitOr: operator.or_, ast.BitAnd: operator.and_, ast.BitXor: operator.xor,
-    ast.LShift: lambda a, b: a << min(b, 64), ast.RShift: operator.rshift,
-}  # fmt: skip
+def _enum(source: Source, found: Declarations) -> None:
+    """Parses `enum NAME { A, B = 2 }`, to the closing bracket."""
+    source.next()
+    if re.match(r"\w", source.peek()):
+        name = source.next()
+        value_field = Field("int", "value", (), name.line)
+        found.structs.setdefault(name.text, Struct(name.text, name.line, fields=[value_field], base="enum"))
+    value = -1
+    entry: list[Token] = []
+    for token in [*source.between("{"), Token(",", source.line)]:
+        if token.text != ",":
+            entry.append(token)
+            continue
+        if entry:
+            value += 1
+            if len(entry) > 2 and entry[1].text == "=":
+                value = number(found, entry[2:], entry[0].line)
+            found.constants.setdefault(entry[0].text, value)
+        entry = []
 
 
-def _number(source: _Source, tokens: list[Token], line: int) -> int:
-    """The value of a constant integer expression, with sizeof of the simple types."""
-    text = " ".join(token.text for token in source.expanded(tokens))
-    text = re.sub(r"\bsizeof \( (\w+) \)", lambda match: str(MQL_TYPES.get(match[1], match[1])), text)
-    try:
-        return _value(ast.parse(text, mode="eval").body)
-    except (SyntaxError, ValueError, ZeroDivisionError) as error:
-        raise MqlError(line, f"not a constant integer: {' '.join(token.text for token in tokens)}") from error
+def _typedef(source: Source, found: Declarations) -> None:
+    """Parses `typedef TYPE NAME;` and the pointers to functions of MQL, `typedef TYPE (*NAME)(PARAMETERS);`."""
+    source.next()
+    words = [token.text for token in source.until(";")]
+    if "(" in words and "*" in words:
+        at = words.index("*") + 1
+        found.aliases[words[min(at, len(words) - 1)]] = "pointer"
+    elif len(words) > 1:
+        kind = " ".join(words[:-1])
+        found.aliases[words[-1]] = _UNSIGNED.get(kind, kind)
 
 
-def _value(node: ast.expr) -> int:
-    if isinstance(node, ast.Constant) and type(node.value) is int:
-        return node.value
-    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
-        return _OPERATORS[type(node.op)](_value(node.left), _value(node.right))
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
-        return -_value(node.operand) if isinstance(node.op, ast.USub) else _value(node.operand)
-    raise ValueError("not an integer")
+def number(found: Declarations, tokens: Sequence[Token], line: int) -> int:
+    """The value of a constant integer expression.
+
+    Errors: MqlError if it is not one.
+    """
+
+    def size_of(name: str) -> int | None:
+        name = found.aliases.get(name, name)
+        if name in MQL_TYPES:
+            return MQL_TYPES[name]
+        try:
+            return lay_out(name, found.structs, MQL_TYPES).size if name in found.structs else None
+        except (MqlError, KeyError):
+            return None
+
+    return constant(expanded(tokens, found.macros), line, size_of, found.constants)
+
+
+def _array_size(found: Declarations, tokens: list[Token], line: int) -> int:
+    size = number(found, tokens, line)
+    if not 0 < size <= _MAX_ARRAY:
+        raise MqlError(line, f"invalid size of an array: {size}; it must be from 1 to {_MAX_ARRAY}")
+    return size

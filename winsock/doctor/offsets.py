@@ -8,9 +8,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .mql_structs import Field, MqlError, Struct
+from .declarations import Field, Struct
+from .mql_source import MqlError
 
 __all__ = ["Layout", "PlacedField", "lay_out"]
+
+# A structure of MQL is smaller than 2 GB. The limit of nesting keeps a recursion short.
+_MAX_SIZE = (1 << 31) - 1
+_MAX_DEPTH = 50
 
 
 class PlacedField(NamedTuple):
@@ -32,53 +37,66 @@ class Layout(NamedTuple):
 def lay_out(name: str, structs: dict[str, Struct], types: dict[str, int], pack: int | None = None) -> Layout:
     """The layout of the structure `name`. `types` has the sizes of the simple types; `pack` overrides the source's.
 
-    Errors: MqlError for an undeclared type, or a structure that contains itself.
+    Errors: MqlError for a declaration that could not be parsed, an undeclared type, or a structure that contains
+    itself.
     """
-    return _lay_out(name, structs, types, pack, ())
+    return _Layouts(structs, types, pack).of(name, ())
 
 
-def _lay_out(
-    name: str, structs: dict[str, Struct], types: dict[str, int], pack: int | None, outer: tuple[str, ...]
-) -> Layout:
-    struct = structs[name]
-    if name in outer:
-        raise MqlError(struct.line, f"{name} contains itself")
-    outer = (*outer, name)
-    limit = pack or struct.pack
-    offset, size, greatest = 0, 0, 1
-    fields: list[PlacedField] = []
-    if struct.base and struct.base != "enum":
-        if struct.base not in structs:
-            raise MqlError(struct.line, f"the base {struct.base} of {name} is not declared in this source")
-        size, greatest, fields = _lay_out(struct.base, structs, types, pack, outer)
-        offset = size
-    for member in struct.fields:
-        one, natural = _size_and_alignment(member, structs, types, pack, outer)
-        if -1 in member.sizes:
-            fields.append(PlacedField(member, offset, -1))
-            continue
-        align = min(limit, natural)
-        for count in member.sizes:
-            one *= count
-        start = 0 if struct.union else _rounded_up(offset, align)
-        fields.append(PlacedField(member, start, one))
-        offset = start + one
-        size, greatest = max(size, offset), max(greatest, align)
-    return Layout(_rounded_up(size, greatest), greatest, fields)
+class _Layouts:
+    """Layouts by name: a structure that others contain many times is computed once."""
 
+    def __init__(self, structs: dict[str, Struct], types: dict[str, int], pack: int | None) -> None:
+        self._structs, self._types, self._pack = structs, types, pack
+        self._known: dict[str, Layout] = {}
 
-def _size_and_alignment(
-    member: Field, structs: dict[str, Struct], types: dict[str, int], pack: int | None, outer: tuple[str, ...]
-) -> tuple[int, int]:
-    """Of one element, if the field is an array."""
-    if member.type.endswith(("*", "&")):
-        return types["pointer"], types["pointer"]
-    if member.type in types:
-        return types[member.type], types[member.type]
-    if member.type in structs:
-        inner = _lay_out(member.type, structs, types, pack, outer)
-        return inner.size, inner.align
-    raise MqlError(member.line, f"{member.type} is neither a type of MQL nor declared in this source")
+    def of(self, name: str, outer: tuple[str, ...]) -> Layout:
+        if name not in self._known:
+            struct = self._structs[name]
+            if struct.error:
+                raise struct.error
+            if name in outer:
+                raise MqlError(struct.line, f"{name} contains itself")
+            if len(outer) > _MAX_DEPTH:
+                raise MqlError(struct.line, f"{name} is nested too deeply")
+            self._known[name] = self._computed(struct, (*outer, name))
+        return self._known[name]
+
+    def _computed(self, struct: Struct, outer: tuple[str, ...]) -> Layout:
+        limit = self._pack or struct.pack
+        offset, size, greatest = 0, 0, 1
+        fields: list[PlacedField] = []
+        if struct.base and struct.base != "enum":
+            if struct.base not in self._structs:
+                raise MqlError(struct.line, f"the base {struct.base} of {struct.name} is not declared in this source")
+            size, greatest, inherited = self.of(struct.base, outer)
+            fields, offset = list(inherited), size
+        for member in struct.fields:
+            one, natural = self._size_and_alignment(member, outer)
+            if -1 in member.sizes:
+                fields.append(PlacedField(member, offset, -1))
+                continue
+            align = min(limit, natural)
+            for count in member.sizes:
+                one *= count
+            start = 0 if struct.union else _rounded_up(offset, align)
+            fields.append(PlacedField(member, start, one))
+            offset = start + one
+            if offset > _MAX_SIZE:
+                raise MqlError(member.line, f"{member.name} ends beyond 2 GB, the largest size of a structure")
+            size, greatest = max(size, offset), max(greatest, align)
+        return Layout(_rounded_up(size, greatest), greatest, fields)
+
+    def _size_and_alignment(self, member: Field, outer: tuple[str, ...]) -> tuple[int, int]:
+        """Of one element, if the field is an array."""
+        if member.type.endswith(("*", "&")):
+            return self._types["pointer"], self._types["pointer"]
+        if member.type in self._types:
+            return self._types[member.type], self._types[member.type]
+        if member.type in self._structs:
+            inner = self.of(member.type, outer)
+            return inner.size, inner.align
+        raise MqlError(member.line, f"{member.type} is neither a simple type of MQL nor declared in this source")
 
 
 def _rounded_up(number: int, multiple: int) -> int:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib.util
 import runpy
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from winsock.api import CALLS
+from winsock.command_line import run_command, write_output
 
 from . import PREVIEW, start
 
@@ -50,8 +53,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     run(options.program, options.arguments, options.module)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Prints the help completely. Everything else that goes to standard output is the program's."""
+
+    def print_help(self, file: Any = None) -> None:
+        sys.exit(run_command(self.prog, lambda: write_output(self.format_help().rstrip())))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m winsock.trace",
         usage="%(prog)s [options] (PROGRAM.py | -m MODULE) [ARGUMENT ...]\n       %(prog)s picture --help",
         description="Run a program and print each of its Winsock calls in C notation, with the\n"
@@ -104,13 +114,15 @@ def _calls(text: str) -> list[str]:
     names = text.split(",")
     for name in names:
         if name not in CALLS:
-            raise argparse.ArgumentTypeError(f"unknown call: {name!r}")
+            near = difflib.get_close_matches(name, CALLS, 1)
+            advice = f"; did you mean {near[0]}?" if near else f"; the calls are {', '.join(CALLS)}"
+            raise argparse.ArgumentTypeError(f"unknown call: {name!r}{advice}")
     return names
 
 
 def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"invalid number of bytes: {text!r}")
+    if not text.isdecimal() or len(text) > 9:
+        raise argparse.ArgumentTypeError(f"invalid number of bytes: {text!r}; use a number below 1000000000")
     return int(text)
 
 

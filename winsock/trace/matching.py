@@ -5,7 +5,7 @@ How it works:
 - `_Sockets` reads the calls of all programs in order of time and follows each socket, identified by lane and handle. A
   successful accept, or a connect that may succeed, creates an `_Endpoint`: one side of a TCP connection. A datagram
   socket has no endpoint; its datagrams are collected.
-- Connections (`_match_connection`): the local and peer addresses that the tracer recorded for an accepted socket are
+- Connections (`_match_connections`): the local and peer addresses that the tracer recorded for an accepted socket are
   those of the connecting socket, exchanged. An address 0.0.0.0 or [::] matches any address with the same port.
 - Streams (`_match_stream`): TCP delivers bytes in order, so the byte that is number n in the sends of one endpoint is
   number n in the receives of the other. Each send and receive covers a range of these numbers (`_Range`); two that
@@ -74,9 +74,7 @@ def arrows_of(events: list[Event]) -> list[Arrow]:
     for event in events:
         sockets.read(event)
     arrows: list[Arrow] = []
-    for endpoint in sockets.endpoints:
-        if endpoint.accepted:
-            _match_connection(endpoint, sockets.endpoints, arrows)
+    _match_connections(sockets.endpoints, arrows)
     for endpoint in sockets.endpoints:
         if endpoint.other:
             _match_stream(endpoint, endpoint.other, arrows)
@@ -177,21 +175,35 @@ def _same_address(one: str, other: str) -> bool:
     return hosts and port == other_port and port not in ("", "0")
 
 
-def _match_connection(accepted: _Endpoint, endpoints: list[_Endpoint], arrows: list[Arrow]) -> None:
-    """Find the connect of an accepted socket: the last one with these addresses before accept returned."""
-    found = None
+def _ports(endpoint: _Endpoint, exchanged: bool = False) -> tuple[str, str]:
+    local, peer = endpoint.local.rpartition(":")[2], endpoint.peer.rpartition(":")[2]
+    return (peer, local) if exchanged else (local, peer)
+
+
+def _match_connections(endpoints: list[_Endpoint], arrows: list[Arrow]) -> None:
+    """Find the connect of each accepted socket: the last one with these addresses before accept returned."""
+    connects: dict[tuple[str, str], list[_Endpoint]] = {}
     for endpoint in endpoints:
-        free = not endpoint.accepted and endpoint.other is None
-        if (
-            free
-            and endpoint.created.start <= accepted.created.end
-            and _same_address(endpoint.local, accepted.peer)
-            and _same_address(endpoint.peer, accepted.local)
-        ):
-            found = endpoint
-    if found:
-        found.other, accepted.other = accepted, found
-        arrows.append(Arrow(found.created, accepted.created, "connection", f"{accepted.peer} to {accepted.local}"))
+        if not endpoint.accepted:
+            connects.setdefault(_ports(endpoint), []).append(endpoint)
+    for accepted in endpoints:
+        if not accepted.accepted:
+            continue
+        candidates = connects.get(_ports(accepted, exchanged=True), [])
+        at = next((at for at in reversed(range(len(candidates))) if _connected(candidates[at], accepted)), None)
+        if at is not None:
+            found = candidates.pop(at)
+            found.other, accepted.other = accepted, found
+            text = f"{accepted.peer} to {accepted.local}"
+            arrows.append(Arrow(found.created, accepted.created, "connection", text))
+
+
+def _connected(endpoint: _Endpoint, accepted: _Endpoint) -> bool:
+    return (
+        endpoint.created.start <= accepted.created.end
+        and _same_address(endpoint.local, accepted.peer)
+        and _same_address(endpoint.peer, accepted.local)
+    )
 
 
 def _match_stream(sender: _Endpoint, receiver: _Endpoint, arrows: list[Arrow]) -> None:
@@ -223,11 +235,25 @@ def _data_arrow(sent: _Range, received: _Range) -> Arrow:
 
 def _match_datagrams(sent: list[_Datagram], received: list[_Datagram], arrows: list[Arrow]) -> None:
     by_port: dict[str, list[_Datagram]] = {}
+    by_port_and_size: dict[tuple[str, int], list[_Datagram]] = {}
     for datagram in sent:
-        by_port.setdefault(datagram.target.rpartition(":")[2], []).append(datagram)
+        port = datagram.target.rpartition(":")[2]
+        by_port.setdefault(port, []).append(datagram)
+        by_port_and_size.setdefault((port, datagram.size), []).append(datagram)
+    # The number of datagrams at the start of a list that a socket has already received: they are not read again.
+    passed: dict[tuple[_Key, str, int], int] = {}
     for arrived in received:
         receiver = (arrived.event.lane, arrived.socket)
-        for datagram in by_port.get(arrived.target.rpartition(":")[2], []):
+        port = arrived.target.rpartition(":")[2]
+        # A datagram that was truncated was longer.
+        whole = not arrived.event.error
+        candidates = by_port_and_size.get((port, arrived.size), []) if whole else by_port.get(port, [])
+        key = (receiver, port, arrived.size if whole else -1)
+        first = passed.get(key, 0)
+        while first < len(candidates) and receiver in candidates[first].receivers:
+            first += 1
+        passed[key] = first
+        for datagram in islice(candidates, first, None):
             if receiver not in datagram.receivers and _same_datagram(datagram, arrived):
                 datagram.receivers.add(receiver)
                 text = f"{arrived.size} bytes {_preview(arrived)}"

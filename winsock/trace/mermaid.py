@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from winsock.command_line import printable
+
 from .events import Arrow, Event
 from .timeline import Timeline
 
@@ -55,6 +57,9 @@ def _short(event: Event) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Escapes what Mermaid interprets: '#' (entity), ';' (end of a statement), '<' and '>' (tag), '%' (comment)."""
+    """Escapes what Mermaid interprets: '#' (entity), ';' (end of a statement), '<' and '>' (tag), '%' (comment).
+
+    Control characters, which a terminal interprets, become escape sequences.
+    """
     special = {character: f"#{ord(character)};" for character in "#;<>%"}
-    return "".join(special.get(character, character) for character in text)
+    return "".join(special.get(character, character) for character in printable(text))

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import io
 import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from winsock.command_line import printable, run_command, write_output
+
 from .mermaid import MAX_CHARACTERS, sequence_diagram
 from .page import page
-from .timeline import Timeline, TraceError, read_lanes, timeline
+from .timeline import Timeline, timeline
+from .trace_files import TraceError, read_lanes
 
+_PROG = "python -m winsock.trace picture"
 _EPILOG = """\
 example:
   python -m winsock.trace --json -o server.jsonl server.py     (in one terminal)
@@ -23,37 +28,49 @@ send with the receive of the same bytes: connections and datagrams are matched
 by their addresses, streams by the position of each byte. Consecutive calls that
 found nothing to do (WSAEWOULDBLOCK, or a select that returned 0) are drawn as
 one mark.
+
+Exit code 0: the picture is drawn; 2: invalid options, a file that cannot be
+read or is not a trace, or output that cannot be written.
 """
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Draws the picture; returns the exit code 0.
+    """Draws the picture; returns the exit code, 2 if the output cannot be written.
 
     Errors: SystemExit with code 2 for invalid options or files.
     """
-    parser = _parser()
-    options = parser.parse_args(arguments)
+    return run_command(_PROG, lambda: _draw(_parser().parse_args(arguments)))
+
+
+def _draw(options: argparse.Namespace) -> int:
     try:
         drawn = _read(options.traces)
         if options.html:
             title = options.title or " and ".join(lane.name for lane in drawn.lanes)
-            options.html.write_text(page(drawn, title), encoding="utf-8")
+            options.html.write_text(page(drawn, printable(title)), encoding="utf-8")
         if options.mermaid or not options.html:
             _write_diagram(sequence_diagram(drawn, options.all), options.mermaid or "-")
     except TraceError as error:
-        parser.error(str(error))
+        return _failed(str(error))
     except OSError as error:
-        parser.error(f"{error.filename}: {error.strerror}")
+        if error.filename is None:
+            raise  # of standard output
+        return _failed(f"{error.filename}: cannot be written: {error.strerror}")
     files = " and ".join(str(name) for name in (options.html, options.mermaid) if name and name != "-")
     calls = sum(event.count for event in drawn.events)
     summary = f"{len(drawn.lanes)} programs, {calls} calls, {len(drawn.arrows)} arrows"
-    print(f"{summary}; written to {files}" if files else summary, file=sys.stderr)
+    print(printable(f"{summary}; written to {files}" if files else summary), file=sys.stderr)
     return 0
+
+
+def _failed(text: str) -> int:
+    print(f"{_PROG}: error: {printable(text)}", file=sys.stderr)
+    return 2
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m winsock.trace picture",
+        prog=_PROG,
         description="Draw the communication of several programs, from their traces in JSON lines.\n"
         "Each program is a lane, each call a mark with its result, and data that was\n"
         "sent and received an arrow. Time runs downwards.",
@@ -97,8 +114,10 @@ def _write_diagram(diagram: str, target: str) -> None:
             file=sys.stderr,
         )
     if target == "-":
-        sys.stdout.buffer.write(diagram.encode())
-        sys.stdout.flush()
+        # UTF-8 on every system, as in a file: a redirected diagram is for other programs.
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8", newline="\n")
+        write_output(diagram.removesuffix("\n"))
     else:
         text = f"```mermaid\n{diagram}```\n" if target.endswith(".md") else diagram
         Path(target).write_text(text, encoding="utf-8", newline="\n")

@@ -9,6 +9,7 @@ import threading
 import time
 from typing import Any, Protocol
 
+from winsock.command_line import printable
 from winsock.symbols import error_name
 from winsock.version import __version__
 
@@ -73,7 +74,7 @@ class Output:
 
 
 def raised_text(call: Call) -> str:
-    return f"raised {type(call.raised).__name__}: {call.raised}" if call.raised else ""
+    return printable(f"raised {type(call.raised).__name__}: {call.raised}") if call.raised else ""
 
 
 class TextSink:

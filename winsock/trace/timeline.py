@@ -1,17 +1,14 @@
-"""Merges the JSON lines of several programs into one timeline: lanes, calls in order of their effect, and arrows."""
+"""Merges the traces of several programs into one timeline: lanes, calls in order of their effect, and arrows."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
-from itertools import takewhile
-from pathlib import Path, PureWindowsPath
 from typing import Any, NamedTuple
 
 from .events import Arrow, Event, Lane
 from .matching import arrows_of
 
-__all__ = ["Timeline", "TraceError", "program_name", "read_lanes", "timeline"]
+__all__ = ["Timeline", "timeline"]
 
 # These calls report what happened before they returned, so they count from their end. All other calls take effect when
 # they start.
@@ -22,10 +19,6 @@ _AT_RETURN = ("recv", "recvfrom", "accept", "select", "WSAPoll")
 _SAME_CLOCK = 10**9
 
 
-class TraceError(Exception):
-    """A file cannot be read or is not a trace."""
-
-
 class Timeline(NamedTuple):
     """The calls of all lanes in order of time, and the arrows between them."""
 
@@ -33,60 +26,6 @@ class Timeline(NamedTuple):
     events: list[Event]
     arrows: list[Arrow]
     wall: int  # the time of day at time 0 of the clock, in nanoseconds since 1970
-
-
-def read_lanes(path: Path, name: str | None = None) -> list[Lane]:
-    """The programs in a file of JSON lines, with the name `name` or one from their command lines.
-
-    Errors: TraceError for a file that cannot be read or is not a trace.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise TraceError(f"{path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise TraceError(f"{path} is not a trace in JSON lines") from error
-    lanes: list[Lane] = []
-    by_pid: dict[int, Lane] = {}
-    for number, line in enumerate(lines, 1):
-        try:
-            _add_record(json.loads(line), lanes, by_pid, name)
-        except (ValueError, TypeError, KeyError, IndexError) as error:
-            if number == len(lines) and number > 1:
-                break  # the program was killed while it wrote its last line
-            raise TraceError(f"{path}, line {number} is not part of a trace in JSON lines (option --json)") from error
-    if not lanes:
-        raise TraceError(f"{path} is empty")
-    return lanes
-
-
-def _add_record(record: dict[str, Any], lanes: list[Lane], by_pid: dict[int, Lane], name: str | None) -> None:
-    if "trace" in record:
-        argv, pid, offset = record["argv"], record["pid"], record["wall"] - record["t"]
-        by_pid[pid] = Lane(name or program_name(argv), pid, argv, record["backend"], offset)
-        lanes.append(by_pid[pid])
-        return
-    pid, parent = record["pid"], lanes[0]
-    if not {"n", "t", "d", "call", "args", "text"} <= record.keys():
-        raise KeyError("call")
-    if pid not in by_pid:
-        # A child process created by fork writes no line about itself.
-        by_pid[pid] = Lane(f"{parent.name} (pid {pid})", pid, parent.argv, parent.backend, parent.offset)
-        lanes.append(by_pid[pid])
-    by_pid[pid].records.append(record)
-
-
-def program_name(argv: list[str]) -> str:
-    """A short name for a command line: the script, or the last word of the module and its commands."""
-    words = list(argv)
-    if words and PureWindowsPath(words[0]).stem.lower().startswith("python"):
-        words = words[1:]
-    while words and words[0].startswith("-") and words[0] != "-m":
-        words = words[2 if words[0] in ("-X", "-W") else 1 :]
-    if words[:1] == ["-m"]:
-        names = list(takewhile(lambda word: not word.startswith("-"), words[1:]))
-        return names[-1] if names else "python"
-    return PureWindowsPath(words[0]).stem if words else "python"
 
 
 def _distinct(lanes: list[Lane]) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -127,6 +130,22 @@ def test_collected_exports_one_symbol_or_all(store, database, tmp_path, capsys):
     assert path.read_text(encoding="utf-8").splitlines()[0] == HEADER
     assert main(["collected", str(database), "--export", str(tmp_path / "all")]) == 0
     assert len(list((tmp_path / "all").iterdir())) == 2
+
+
+def test_collected_ends_silently_when_its_reader_has_read_enough(store, database, tmp_path):
+    collect(store, *((TIME, b"S%03d 1\0" % number) for number in range(100)))
+    for arguments, expected in (((), (0, "")), (("--export", str(tmp_path / "all")), (4, None))):
+        reading, writing = os.pipe()
+        os.close(reading)
+        try:
+            command = [sys.executable, "-m", "demos", "collected", str(database), *arguments]
+            done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+        finally:
+            os.close(writing)
+        code, errors = expected
+        assert done.returncode == code
+        assert errors is None or done.stderr == errors
+        assert "Traceback" not in done.stderr
 
 
 def test_an_error_is_one_line_and_exit_code_4(store, database, tmp_path, capsys):

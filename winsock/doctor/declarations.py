@@ -1,0 +1,80 @@
+"""What MQL source declares: structures, prototypes, constants and macros."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from .mql_source import Macro, MqlError, Token
+
+__all__ = ["MQL_TYPES", "Declarations", "Field", "Parameter", "Prototype", "Struct"]
+
+# Sizes of MQL5's simple types in bytes; an enum has 4.
+MQL_TYPES = {
+    "char": 1, "uchar": 1, "bool": 1, "short": 2, "ushort": 2, "int": 4, "uint": 4, "color": 4, "float": 4,
+    "long": 8, "ulong": 8, "double": 8, "datetime": 8,
+}  # fmt: skip
+
+
+class Field(NamedTuple):
+    """A field: its type, its name, and the sizes of its array dimensions; -1 is a dynamic array."""
+
+    type: str
+    name: str
+    sizes: tuple[int, ...]
+    line: int
+
+    def __str__(self) -> str:
+        kind = "{...}" if "::" in self.type else self.type
+        return f"{kind} {self.name}" + "".join(f"[{'' if size < 0 else size}]" for size in self.sizes)
+
+
+@dataclass
+class Struct:
+    """A struct or union; `pack` limits the alignment of its fields (1 if the source has no pack).
+
+    `error` is the reason why the rest of the declaration could not be parsed.
+    """
+
+    name: str
+    line: int
+    union: bool = False
+    pack: int = 1
+    base: str = ""
+    fields: list[Field] = field(default_factory=list)
+    error: MqlError | None = None
+
+
+class Parameter(NamedTuple):
+    """A parameter of a prototype; `reference` says whether it is passed as a pointer (&, an array, or *)."""
+
+    type: str
+    name: str
+    reference: bool
+
+
+class Prototype(NamedTuple):
+    """A prototype in `#import`; `text` is its source."""
+
+    result: str
+    name: str
+    parameters: tuple[Parameter, ...]
+    text: str
+    line: int
+
+
+@dataclass
+class Declarations:
+    """The declarations of a source.
+
+    `prototypes` are those that `#import` takes from Winsock's DLL. `tokens` are the tokens of the whole source.
+    `constants` are enumerators and values of `const int NAME = value;`.
+    `aliases` are the names of `typedef` with their types.
+    """
+
+    structs: dict[str, Struct] = field(default_factory=dict)
+    prototypes: list[Prototype] = field(default_factory=list)
+    constants: dict[str, int] = field(default_factory=dict)
+    macros: dict[str, Macro] = field(default_factory=dict)
+    aliases: dict[str, str] = field(default_factory=dict)
+    tokens: list[Token] = field(default_factory=list)

@@ -1,0 +1,215 @@
+"""Reads MQL5 source as tokens: removes comments, applies the directives, and expands macros.
+
+Supported directives: #define, #undef, #ifdef, #ifndef, #else and #endif. `#import "FILE"` becomes two tokens. All other
+directives are ignored; files that #include names are not read.
+Source: https://www.mql5.com/en/docs/basis/preprosessor
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+__all__ = ["Macro", "MqlError", "Source", "Token", "expanded"]
+
+# A macro may contain other macros. These limits stop source that would expand for ever, or to gigabytes.
+_MAX_DEPTH = 50
+_MAX_REPLACEMENTS = 10_000
+# The macros that the compiler of MQL5 defines.
+_PREDEFINED = ("__MQL__", "__MQL5__")
+
+# A string, a character constant or a comment, which may be incomplete.
+_OPAQUE = re.compile(r'"(?:\\.|[^"\\\n])*"?|\'(?:\\.|[^\'\\\n])*\'?|//[^\n]*|/\*.*?(?:\*/|\Z)', re.DOTALL)
+_WORD = re.compile(
+    r'0[xX][0-9a-fA-F]+[uUlL]*|0[bB][01]+[uUlL]*|\d+[uUlL]*|[A-Za-z_]\w*|"(?:\\.|[^"\\])*"?|\'(?:\\.|[^\'\\])*\'?'
+    r"|<<|>>|<=|>=|==|!=|&&|\|\||\S"
+)
+
+
+class MqlError(Exception):
+    """The source cannot be parsed; `line` is the number of the line."""
+
+    def __init__(self, line: int, text: str) -> None:
+        super().__init__(text)
+        self.line = line
+
+
+class Token(NamedTuple):
+    text: str
+    line: int
+
+
+class Macro(NamedTuple):
+    """A macro of #define; `parameters` is None if it has no parameter list."""
+
+    parameters: tuple[str, ...] | None
+    body: list[Token]
+    line: int
+
+
+class Source:
+    """The tokens of a source with a position, and its macros as they are at the end of the source."""
+
+    def __init__(self, text: str) -> None:
+        self.macros: dict[str, Macro] = {}
+        # For each open #ifdef: whether its condition holds, and whether the source around it is compiled.
+        self._conditions: list[tuple[bool, bool]] = []
+        self.tokens = list(self._read(text))
+        self.at = 0
+        self._partners = _partners(self.tokens)
+
+    def _read(self, text: str) -> Iterable[Token]:
+        # Comments are removed except for their line ends, so that line numbers stay right.
+        plain = _OPAQUE.sub(
+            lambda match: match[0] if match[0][0] in "\"'" else re.sub(r"[^\n]+", " ", match[0]),
+            text.replace("\r\n", "\n").replace("\r", "\n"),
+        )
+        line = 1
+        for row in plain.replace("\\\n", " \v").split("\n"):
+            directive = re.match(r"\s*#\s*(\w*)\s*(.*)", row, re.DOTALL)
+            if directive:
+                yield from self._directive(directive[1], directive[2], line)
+            elif self._compiled:
+                yield from _split(row, line)
+            line += 1 + row.count("\v")
+
+    @property
+    def _compiled(self) -> bool:
+        return not self._conditions or all(self._conditions[-1])
+
+    def _directive(self, name: str, text: str, line: int) -> Iterable[Token]:
+        word = re.match(r"\w*", text)
+        defined = word is not None and (word[0] in self.macros or word[0] in _PREDEFINED)
+        if name in ("ifdef", "ifndef", "if"):
+            self._conditions.append((name == "if" or defined == (name == "ifdef"), self._compiled))
+        elif name == "else" and self._conditions:
+            holds, around = self._conditions[-1]
+            self._conditions[-1] = (not holds, around)
+        elif name == "endif" and self._conditions:
+            self._conditions.pop()
+        elif not self._compiled:
+            return
+        elif name == "define" and (parts := re.match(r"(\w+)(\([^()]*\))?(.*)", text, re.DOTALL)):
+            parameters = tuple(re.findall(r"\w+", parts[2])) if parts[2] is not None else None
+            self.macros[parts[1]] = Macro(parameters, list(_split(parts[3], line)), line)
+        elif name == "undef" and word:
+            self.macros.pop(word[0], None)
+        elif name == "import":
+            yield Token("#import", line)
+            yield from _split(text, line)
+
+    def peek(self, ahead: int = 0) -> str:
+        at = self.at + ahead
+        return self.tokens[at].text if 0 <= at < len(self.tokens) else ""
+
+    @property
+    def line(self) -> int:
+        return self.tokens[min(self.at, len(self.tokens) - 1)].line if self.tokens else 1
+
+    def next(self) -> Token:
+        if self.at >= len(self.tokens):
+            raise MqlError(self.line, "the source ends inside a declaration")
+        self.at += 1
+        return self.tokens[self.at - 1]
+
+    def expect(self, text: str) -> None:
+        token = self.next()
+        if token.text != text:
+            raise MqlError(token.line, f"{text!r} expected, found {token.text!r}")
+
+    def between(self, opening: str) -> list[Token]:
+        """The tokens between two brackets; the next token must be the opening one."""
+        start = self.at
+        self.expect(opening)
+        end = self._partners.get(start)
+        if end is None:
+            raise MqlError(self.tokens[start].line, f"{opening!r} is never closed")
+        self.at = end + 1
+        return self.tokens[start + 1 : end]
+
+    def until(self, closing: str, limit: int = 100) -> list[Token]:
+        """The tokens before `closing`, which is the last token that is read; at most `limit`."""
+        line, tokens = self.line, []
+        while self.peek() != closing:
+            tokens.append(self.next())
+            if len(tokens) > limit or tokens[-1].text in (";", "}"):
+                raise MqlError(line, f"{closing!r} is missing")
+        self.next()
+        return tokens
+
+
+def expanded(tokens: Sequence[Token], macros: Mapping[str, Macro]) -> list[Token]:
+    """The tokens with all macros replaced.
+
+    Errors: MqlError if the result is too long.
+    """
+    return _Expansion(macros).expanded(tokens, frozenset())
+
+
+class _Expansion:
+    def __init__(self, macros: Mapping[str, Macro]) -> None:
+        self._macros = macros
+        self._left = _MAX_REPLACEMENTS
+
+    def expanded(self, tokens: Sequence[Token], inside: frozenset[str]) -> list[Token]:
+        out: list[Token] = []
+        at = 0
+        while at < len(tokens):
+            token = tokens[at]
+            at += 1
+            macro = self._macros.get(token.text) if token.text not in inside else None
+            if macro is None:
+                out.append(token)
+                continue
+            body = macro.body
+            if macro.parameters is not None:
+                given, after = _arguments(tokens, at)
+                if given is None or len(given) != len(macro.parameters):
+                    out.append(token)
+                    continue
+                at = after
+                values = {
+                    name: self.expanded(value, inside) for name, value in zip(macro.parameters, given, strict=True)
+                }
+                body = [part for word in body for part in values.get(word.text, (word,))]
+            self._left -= 1 + len(body)
+            if self._left < 0 or len(inside) > _MAX_DEPTH:
+                raise MqlError(token.line, f"the macro {token.text} is too long when it is expanded")
+            out += self.expanded(body, inside | {token.text})
+        return out
+
+
+def _arguments(tokens: Sequence[Token], at: int) -> tuple[list[list[Token]] | None, int]:
+    """The arguments of a macro, and the index after them; None if no complete list of arguments begins at `at`."""
+    if at >= len(tokens) or tokens[at].text != "(":
+        return None, at
+    given: list[list[Token]] = [[]]
+    depth = 1
+    for index in range(at + 1, len(tokens)):
+        text = tokens[index].text
+        depth += (text == "(") - (text == ")")
+        if depth == 0:
+            return given, index + 1
+        if text == "," and depth == 1:
+            given.append([])
+        else:
+            given[-1].append(tokens[index])
+    return None, at
+
+
+def _split(row: str, line: int) -> Iterable[Token]:
+    for word in _WORD.findall(row):
+        yield Token(word, line)
+
+
+def _partners(tokens: Sequence[Token]) -> dict[int, int]:
+    """The index of the closing bracket for each opening one, of { } and of ( )."""
+    partners: dict[int, int] = {}
+    opened: dict[str, list[int]] = {"}": [], ")": []}
+    for index, token in enumerate(tokens):
+        if token.text in ("{", "("):
+            opened["}" if token.text == "{" else ")"].append(index)
+        elif opened.get(token.text):
+            partners[opened[token.text].pop()] = index
+    return partners

@@ -1,0 +1,155 @@
+"""Reads traces in JSON lines. A file may be incomplete, damaged, of another kind, or made to do harm.
+
+Every value that a picture uses is checked here, so the other modules need no checks. A last line without a line end is
+ignored: the program was killed while it wrote it. Everything else that is not part of a trace is a TraceError with the
+file, the line and what to do.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from itertools import takewhile
+from pathlib import Path, PureWindowsPath
+from typing import Any
+
+from .events import Lane
+
+__all__ = ["MAX_CALLS", "MAX_LINE", "TraceError", "program_name", "read_lanes"]
+
+# A browser cannot show more calls, and each takes about two kilobytes of memory.
+MAX_CALLS = 500_000
+# The longest line in bytes. A call with a whole buffer of one megabyte (option --bytes) takes six.
+MAX_LINE = 1 << 24
+_RECORD_AGAIN = "record it again: python -m winsock.trace --json -o FILE PROGRAM.py"
+
+
+class TraceError(Exception):
+    """A file cannot be read or is not a trace."""
+
+
+class _Invalid(Exception):
+    """A line is not part of a trace; the text says why."""
+
+
+def read_lanes(path: Path, name: str | None = None) -> list[Lane]:
+    """The programs in a file of JSON lines, with the name `name` or one from their command lines.
+
+    Errors: TraceError for a file that cannot be read or is not a trace.
+    """
+    lanes: list[Lane] = []
+    by_pid: dict[int, Lane] = {}
+    number = 0
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(_lines(file.readline), 1):
+                try:
+                    _add_record(_record(line), lanes, by_pid, name)
+                except _Invalid as problem:
+                    if lanes and not line.endswith(b"\n"):
+                        break  # the program was killed while it wrote its last line
+                    text = f"{path}, line {number} is not part of a trace: {problem}; {_RECORD_AGAIN}"
+                    raise TraceError(text) from problem
+                if number > MAX_CALLS + 1:
+                    raise TraceError(f"{path} has more than {MAX_CALLS} calls; trace fewer with --calls")
+    except (OSError, ValueError) as error:  # ValueError: a file name with a NUL
+        raise TraceError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    if not number:
+        raise TraceError(f"{path} is empty; {_RECORD_AGAIN}")
+    return lanes
+
+
+def _lines(readline: Callable[[int], bytes]) -> Iterator[bytes]:
+    while line := readline(MAX_LINE + 1):
+        yield line
+
+
+def _record(line: bytes) -> dict[str, Any]:
+    if len(line) > MAX_LINE:
+        raise _Invalid(f"longer than {MAX_LINE >> 20} MB")
+    try:
+        record = json.loads(line.removeprefix(b"\xef\xbb\xbf").decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise _Invalid("not UTF-8") from error
+    except (ValueError, RecursionError) as error:  # ValueError: also an int of more than 4300 digits
+        raise _Invalid("not JSON (option --json)") from error
+    if not isinstance(record, dict):
+        raise _Invalid("not a JSON object")
+    return record
+
+
+def _add_record(record: dict[str, Any], lanes: list[Lane], by_pid: dict[int, Lane], name: str | None) -> None:
+    pid = _number(record, "pid")
+    if "trace" in record:
+        argv = record.get("argv")
+        if not isinstance(argv, list) or not all(isinstance(word, str) for word in argv):
+            raise _Invalid("'argv' is not a list of strings")
+        offset = _number(record, "wall") - _number(record, "t")
+        by_pid[pid] = Lane(name or program_name(argv), pid, argv, _text(record, "backend"), offset)
+        lanes.append(by_pid[pid])
+        return
+    _check_call(record)
+    if not lanes:
+        raise _Invalid("the first line of a trace describes the program; this one describes a call")
+    if pid not in by_pid:
+        # A child process created by fork writes no line about itself.
+        parent = lanes[0]
+        by_pid[pid] = Lane(f"{parent.name} (pid {pid})", pid, parent.argv, parent.backend, parent.offset)
+        lanes.append(by_pid[pid])
+    by_pid[pid].records.append(record)
+
+
+def _check_call(record: dict[str, Any]) -> None:
+    """Errors: _Invalid if the record of a call lacks a value or has one of another type."""
+    for key in ("n", "t", "d"):
+        _number(record, key)
+    if not re.fullmatch(r"\w{1,40}", _text(record, "call")):
+        raise _Invalid("'call' is not a name")
+    _text(record, "text")
+    for key in ("thread", "local", "peer", "raised"):
+        if key in record:
+            _text(record, key)
+    if "raised" not in record and "result" not in record:
+        raise _Invalid("'result' is missing")
+    error = record.get("error", {"name": "0"})
+    if not isinstance(error, dict) or not re.fullmatch(r"[\w-]{1,60}", _text(error, "name")):
+        raise _Invalid("'error' is not the name of an error")
+    args = record.get("args")
+    if not isinstance(args, dict):
+        raise _Invalid("'args' is not an object")
+    buffer = args.get("buf")
+    if isinstance(buffer, dict) and ("bytes" in buffer or "hex" in buffer):
+        _check_buffer(buffer)
+
+
+def _check_buffer(buffer: dict[str, Any]) -> None:
+    if _number(buffer, "bytes") < 0 or not re.fullmatch(r"(?:[0-9a-fA-F]{2})*", _text(buffer, "hex")):
+        raise _Invalid("'buf' is not a number of bytes with hexadecimal digits")
+
+
+def _number(record: dict[str, Any], key: str) -> int:
+    value = record.get(key)
+    if type(value) is not int or not -(1 << 63) <= value < 1 << 63:
+        raise _Invalid(f"{key!r} is missing" if value is None else f"{key!r} is not an integer of 64 bits")
+    return value
+
+
+def _text(record: dict[str, Any], key: str) -> str:
+    value = record.get(key)
+    if not isinstance(value, str):
+        raise _Invalid(f"{key!r} is missing" if value is None else f"{key!r} is not a string")
+    return value
+
+
+def program_name(argv: list[str]) -> str:
+    """A short name for a command line: the script, or the last word of the module and its commands."""
+    words = list(argv)
+    if words and PureWindowsPath(words[0]).stem.lower().startswith("python"):
+        words = words[1:]
+    while words and words[0].startswith("-") and words[0] != "-m":
+        words = words[2 if words[0] in ("-X", "-W") else 1 :]
+    if words[:1] == ["-m"]:
+        names = list(takewhile(lambda word: not word.startswith("-"), words[1:]))
+        return names[-1] if names else "python"
+    return PureWindowsPath(words[0]).stem if words else "python"
