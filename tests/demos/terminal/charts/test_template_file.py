@@ -253,7 +253,7 @@ SHAPES = {
 
 def work_of(text: str) -> float:
     """The characters that parse() looks at, for each character of the file."""
-    data = file_of(f"<chart>\r\n{text}</chart>\r\n")
+    data = file_of(f"<chart>\r\n{text}\r\n</chart>\r\n")
     work = Work()
     parse(CountedBytes.of(data, work))
     return work.characters / len(data)
