@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tick_kit import commit
 
 from demos.__main__ import main
 from demos.collector.export import HEADER, export_ticks
@@ -35,7 +36,7 @@ def collect(store: TickStore, *events: tuple[int, bytes]) -> None:
     recorder = TickRecorder(store, 1252)
     for time, datagram in events:
         recorder.add(datagram, "127.0.0.1:5001")
-        recorder.commit(time)
+        commit(recorder, time)
 
 
 def test_an_export_is_metatraders_tick_format_to_the_byte(store, tmp_path):
