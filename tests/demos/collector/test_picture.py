@@ -111,6 +111,14 @@ def test_any_symbol_is_shown_literally(store, tmp_path):
     assert (tmp_path / "picture.png").is_file()
 
 
+def test_the_legend_names_every_symbol(store):
+    pytest.importorskip("matplotlib")
+    collect(store, ("_hidden", "1"), ("_", "2"), ("EURUSD", "3"))
+    bids, _ = figure_of(store, store.symbols()).axes
+    shown = [text.get_text().strip() for text in bids.get_legend().get_texts()]
+    assert sorted(shown) == ["EURUSD: 1 ticks", "_: 1 ticks", "_hidden: 1 ticks"]
+
+
 def test_no_ticks_and_a_missing_folder_are_errors(store, tmp_path):
     pytest.importorskip("matplotlib")
     with pytest.raises(OutputError, match="no ticks to draw"):
