@@ -32,6 +32,7 @@ from demos.wire.addresses import (
     is_any,
     port_of,
 )
+from demos.wire.backoff import Backoff
 from demos.wire.codepages import codepage_problem
 from demos.wire.listening import StartError, start_server
 from demos.wire.ports import listening_port_problem
@@ -66,7 +67,7 @@ Port: Annotated[int, Input("port to listen on; 0: any free one", check=listening
 # The article's server does not have the following inputs.
 codepage: Annotated[int, Input("code page of the datagrams' text", check=codepage_problem)] = CODEPAGE
 database: Annotated[str, Input("SQLite file for the ticks; without a file they are only counted")] = ""
-max_mb: Annotated[
+megabytes: Annotated[
     int, Input("accept no more ticks when the database has this many MB; 0: no limit", check=_negative)
 ] = 10_000
 
@@ -85,6 +86,7 @@ MAX_TEXT = 60
 MAX_CACHED_NAMES = 4096
 
 # While another process has locked the database, ticks wait in memory. Storing is tried again after 0.5, 1, 2 … seconds.
+# Resolving the host name is tried again in the same way.
 RETRY_MS = 500
 MAX_RETRY_MS = 8000
 BUSY_SECONDS = 0.25
@@ -99,8 +101,8 @@ reported_at = -REPORT_MS
 store: TickStore | None = None
 recorder: TickRecorder
 held: tuple[bytes, str] | None = None
-retries = 0
-retry_at = 0
+storing = Backoff(RETRY_MS, MAX_RETRY_MS)
+starting = Backoff(RETRY_MS, MAX_RETRY_MS)
 
 
 def OnInit() -> int:
@@ -158,11 +160,11 @@ def OpenStore() -> None:
     Errors: StoreError when it cannot be opened.
     """
     global store, recorder
-    if store or GetTickCount64() < retry_at:
+    if store or not storing.is_due(GetTickCount64()):
         return
     path = Path(database) if database else None
     try:
-        store = TickStore(path, timeout=BUSY_SECONDS, max_bytes=max_mb * 1_000_000 or None)
+        store = TickStore(path, timeout=BUSY_SECONDS, max_bytes=megabytes * 1_000_000 or None)
     except StoreBusy as busy:
         RetryLater(busy)
         return
@@ -172,30 +174,31 @@ def OpenStore() -> None:
 
 def RetryLater(busy: StoreBusy) -> None:
     """Plan the next attempt to use the database; report only the first failure."""
-    global retries, retry_at
-    if not retries:
+    if storing.failed(GetTickCount64()):
         Print(f"-{busy}; ticks wait in memory, and it is tried again")
         Event("busy")
-    retry_at = GetTickCount64() + min(RETRY_MS << min(retries, 10), MAX_RETRY_MS)
-    retries += 1
 
 
 def EndRetries() -> None:
     """Report the end of a time in which the database was locked."""
-    global retries
-    if retries:
+    if storing.succeeded():
         Print(f"{database} can be used again")
-    retries = 0
 
 
 def StartServer(host: str, number: int) -> None:
-    """Create and bind the socket. An error is reported once and ends the program: a retry would meet it again."""
+    """Create and bind the socket. Any error ends the program, unless the host name cannot be resolved at present."""
     global server, name, port
+    if not starting.is_due(GetTickCount64()):
+        return
     try:
         server, name = start_server(host, number, SOCK_DGRAM, EnlargeBuffer)
     except StartError as error:
-        Fail(3, str(error))
+        if not error.temporary:
+            Fail(3, str(error))
+        elif starting.failed(GetTickCount64()):
+            Print(f"-{error}; it is tried again")
         return
+    starting.succeeded()
     if is_any(name):
         Alert(
             f"{host} accepts ticks from all networks; there is no password: anyone who reaches the port can send ticks"
@@ -270,7 +273,7 @@ def StoreTicks() -> None:
 
     Errors: StoreError when they cannot be stored.
     """
-    if GetTickCount64() < retry_at:
+    if not storing.is_due(GetTickCount64()):
         return
     try:
         recorder.store()
