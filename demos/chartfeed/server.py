@@ -204,7 +204,7 @@ def AcceptClients() -> None:
         client = accept(server, name, c_int(sizeof(name)))
         if client == INVALID_SOCKET:
             err = WSAGetLastError()
-            if err == WSAECONNRESET or (err == WSAEMFILE and Replace(limits.least_useful())):
+            if err == WSAECONNRESET or (err == WSAEMFILE and Replace(limits.crowd_member())):
                 continue
             if err == WSAEWOULDBLOCK:
                 Comment("WAITING CLIENT (", TimeCurrent(), ")")

@@ -130,7 +130,8 @@ def test_one_event_accepts_at_most_its_limit(tmp_path):
     assert stage.play(script()) == 0
 
 
-def test_without_a_free_descriptor_a_connection_makes_room(tmp_path):
+def test_without_a_free_descriptor_a_connection_of_a_crowd_makes_room(tmp_path, monkeypatch):
+    monkeypatch.setattr("demos.wire.crowds.CROWD", 2)
     stage = serve(tmp_path)
     accept = stage.program.accept
 
