@@ -21,6 +21,9 @@ ROOT = "chart"
 _OPENING_TAG = re.compile(r"<(\w+)>", re.ASCII)
 _MAX_DEPTH = 16
 
+# Limits the memory for a template from the network: a tree needs about 200 bytes for each line.
+MAX_LINES = 250_000
+
 # The values of a program's inputs may look like tags; they are never read as sections.
 _OPAQUE = "inputs"
 
@@ -42,10 +45,13 @@ def parse(data: bytes) -> Section:
         raise TemplateError("a template has two bytes for each character; the last character has one")
     # A lone surrogate is not valid text, but it must be written back unchanged; so every even length can be decoded.
     text = data[len(BOM) :].decode("utf-16-le", "surrogatepass")
+    if text.count("\n") >= MAX_LINES:
+        raise TemplateError(f"a template has at most {MAX_LINES} lines")
     document = Section("")
     stack = [document]
-    for number, raw in enumerate(text.split("\n"), 1):
-        line = _line(raw, last=text.count("\n") == number - 1)
+    lines = text.split("\n")
+    for number, raw in enumerate(lines, 1):
+        line = _line(raw, last=number == len(lines))
         if line is not None:
             _add_line(line, number, stack)
     if len(stack) > 1:
