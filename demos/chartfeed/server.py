@@ -70,7 +70,9 @@ Host: Annotated[str, Input("host name or address to listen on; 0.0.0.0 or :: for
 Port: Annotated[int, Input("port to listen on; 0: any free one", check=listening_port_problem)] = 8080
 
 # Not an input of the article's program.
-codepage: Annotated[int, Input("code page of the symbol", check=codepage_problem)] = 1252
+codepage: Annotated[
+    int, Input("code page of the symbol, and of an 8-bit template that is not UTF-8", check=codepage_problem)
+] = 1252
 
 # The article's timer has a period of 1 s, which is long for an HTTP client. As in the article a template is created at
 # most once a second.
@@ -225,4 +227,4 @@ def LoadTpl() -> bytes:
     Errors: OSError; LayoutError when it is not a template.
     """
     path = Path(TerminalInfoString(TERMINAL_PATH), "Profiles", "Templates", NAME)
-    return prepare(path.read_bytes(), exname)
+    return prepare(path.read_bytes(), exname, codepage)

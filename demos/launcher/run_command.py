@@ -22,7 +22,7 @@ from demos.launcher.study_options import product_option_problem
 from demos.registry import entry_of, find_program
 from demos.terminal import mt5
 from demos.terminal.charts import drawing, operations
-from demos.terminal.charts.template_file import Section, TemplateError, parse, to_bytes
+from demos.terminal.charts.template_file import Document, TemplateError, parse, to_bytes
 from demos.terminal.interfaces import (
     Account,
     Clock,
@@ -213,7 +213,7 @@ def _chart(options: argparse.Namespace) -> tuple[str, int]:
     return options.chart or (options.Symbol or symbol, period)
 
 
-def _template(path: Path) -> Section:
+def _template(path: Path) -> Document:
     try:
         return parse(path.read_bytes())
     except OSError as error:

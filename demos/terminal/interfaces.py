@@ -15,7 +15,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple, Protocol
 
-from demos.terminal.template_tree import Section
+from demos.terminal.template_tree import Document
 
 
 class TerminalError(Exception):
@@ -189,10 +189,10 @@ class Charts(Protocol):
         """Have the chart show another symbol or period."""
         ...
 
-    def template(self, chart: int) -> Section:
+    def template(self, chart: int) -> Document:
         """The chart's template as a tree; a change to the tree changes the chart."""
         ...
 
-    def apply(self, chart: int, template: Section) -> None:
+    def apply(self, chart: int, template: Document) -> None:
         """Replace the chart's template; symbol and period stay."""
         ...

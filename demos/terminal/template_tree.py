@@ -6,14 +6,20 @@ from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import takewhile
+from typing import TypeVar
+
+_S = TypeVar("_S", bound="Section")
 
 
 @dataclass
 class Line:
-    """A line's text and its end: CRLF, LF, or nothing at the end of the file."""
+    """A line's text and its end: CRLF, LF, CR, or nothing at the end of the file.
+
+    None stands for the end of the chart's first line; a line that is added has it.
+    """
 
     text: str
-    end: str = "\r\n"
+    end: str | None = None
 
     def key(self) -> str:
         """The text before the first ``=``; "" for a line without ``=``."""
@@ -26,7 +32,7 @@ class Line:
 
 @dataclass
 class Section:
-    """A section with its lines and subsections in their order. The document itself is a section without name and tags.
+    """A section with its lines and subsections in their order.
 
     ``opening`` and ``closing`` are the lines with the tags, such as ``<chart>`` and ``</chart>``.
     """
@@ -55,7 +61,7 @@ class Section:
             line.text = f"{key}={value}"
             return
         head = list(takewhile(lambda item: isinstance(item, Line), self.items))
-        while head and head[-1] == Line(""):
+        while head and _is_blank(head[-1]):
             head.pop()
         self.items.insert(len(head), Line(f"{key}={value}"))
 
@@ -63,15 +69,31 @@ class Section:
         """Remove a direct subsection and the blank line after it."""
         index = next(index for index, item in enumerate(self.items) if item is section)
         del self.items[index]
-        if index < len(self.items) and self.items[index] == Line(""):
+        if index < len(self.items) and _is_blank(self.items[index]):
             del self.items[index]
 
-    def copy(self) -> Section:
+    def copy(self: _S) -> _S:
         """A deep copy."""
         return deepcopy(self)
+
+
+@dataclass
+class Document(Section):
+    """A whole template: a section without name and tags, and how its file is encoded.
+
+    ``codec`` is Python's name of the encoding; ``mark`` is the byte order mark at the beginning of the file, or b"".
+    """
+
+    name: str = ""
+    codec: str = "utf-16-le"
+    mark: bytes = b"\xff\xfe"
 
 
 def new_section(name: str, *pairs: tuple[str, object]) -> Section:
     """A section of these keys and values."""
     lines: list[Line | Section] = [Line(f"{key}={value}") for key, value in pairs]
     return Section(name, lines, Line(f"<{name}>"), Line(f"</{name}>"))
+
+
+def _is_blank(item: Line | Section) -> bool:
+    return isinstance(item, Line) and not item.text
