@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from copy import deepcopy
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from itertools import takewhile
-from typing import TypeVar
-
-_S = TypeVar("_S", bound="Section")
 
 
-@dataclass
+@dataclass(slots=True)
 class Line:
     """A line's text and its end: CRLF, LF, CR, or nothing at the end of the file.
 
@@ -29,8 +25,12 @@ class Line:
         """The text after the first ``=``."""
         return self.text.partition("=")[2]
 
+    def copy(self) -> Line:
+        """A line with the same text and end."""
+        return Line(self.text, self.end)
 
-@dataclass
+
+@dataclass(slots=True)
 class Section:
     """A section with its lines and subsections in their order.
 
@@ -72,9 +72,26 @@ class Section:
         if index < len(self.items) and _is_blank(self.items[index]):
             del self.items[index]
 
-    def copy(self: _S) -> _S:
+    def remove_all(self, sections: Collection[Section]) -> None:
+        """Remove these direct subsections and the blank line after each, in one pass."""
+        removed = {id(section) for section in sections}
+        kept: list[Line | Section] = []
+        after_removed = False
+        for item in self.items:
+            if id(item) in removed:
+                after_removed = True
+            elif after_removed and _is_blank(item):
+                after_removed = False
+            else:
+                kept.append(item)
+                after_removed = False
+        self.items = kept
+
+    def copy(self) -> Section:
         """A deep copy."""
-        return deepcopy(self)
+        items = [item.copy() for item in self.items]
+        opening, closing = (line and line.copy() for line in (self.opening, self.closing))
+        return Section(self.name, items, opening, closing)
 
 
 @dataclass
@@ -87,6 +104,11 @@ class Document(Section):
     name: str = ""
     codec: str = "utf-16-le"
     mark: bytes = b"\xff\xfe"
+
+    def copy(self) -> Document:
+        """A deep copy."""
+        tree = super().copy()
+        return Document(tree.name, tree.items, tree.opening, tree.closing, self.codec, self.mark)
 
 
 def new_section(name: str, *pairs: tuple[str, object]) -> Section:

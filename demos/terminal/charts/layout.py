@@ -142,8 +142,7 @@ def set_view(document: Section, chart: int, symbol: str, period: int, digits: in
 def set_expert(document: Section, name: str, inputs: Mapping[str, object]) -> None:
     """Replace the Expert Advisor of the chart; an empty name removes it."""
     chart = root(document)
-    for expert in list(chart.sections("expert")):
-        chart.remove(expert)
+    chart.remove_all(list(chart.sections("expert")))
     if not name:
         return
     path = f"Experts\\{name}.ex5"
@@ -188,8 +187,7 @@ def remove_moving_averages(document: Section) -> int:
     """Remove all moving averages from the main window; returns their number."""
     window = main_window(document)
     found = [each for each in window.sections("indicator") if each.get("name") == MOVING_AVERAGE]
-    for indicator in found:
-        window.remove(indicator)
+    window.remove_all(found)
     return len(found)
 
 

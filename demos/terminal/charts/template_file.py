@@ -27,6 +27,9 @@ ROOT = "chart"
 _OPENING_TAG = re.compile(r"<(\w+)>", re.ASCII)
 _MAX_DEPTH = 16
 
+# Limits the memory for a template from the network: a tree needs about 200 bytes for each line.
+MAX_LINES = 250_000
+
 # The values of a program's inputs may look like tags; they are never read as sections.
 _OPAQUE = "inputs"
 
@@ -58,9 +61,11 @@ def parse(data: bytes, ansi: str = ANSI) -> Document:
     stack: list[Section] = [document]
     # A lone CR inside a line belongs to its text, unless the file has no other line ends.
     mark = "\r" if "\n" not in text and "\r" in text else "\n"
-    rows = text.split(mark)
-    for number, raw in enumerate(rows, 1):
-        line = _line(raw, mark, last=number == len(rows))
+    if text.count(mark) >= MAX_LINES:
+        raise TemplateError(f"a template has at most {MAX_LINES} lines")
+    lines = text.split(mark)
+    for number, raw in enumerate(lines, 1):
+        line = _line(raw, mark, last=number == len(lines))
         if line is not None:
             _add_line(line, number, stack)
     if len(stack) > 1:

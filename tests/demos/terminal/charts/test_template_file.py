@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tpl_kit import file_of, text_of
+from work_kit import CountedBytes, Work
 
-from demos.terminal.charts import layout
+from demos.terminal.charts import layout, template_file
 from demos.terminal.charts.template_file import Line, TemplateError, new_section, parse, to_bytes
 from demos.terminal.mql import constants as c
 
@@ -314,3 +315,73 @@ def test_a_template_without_a_window_gets_one_when_an_object_is_added():
 def test_a_line_without_an_equals_sign_has_no_key():
     assert Line("no key").key() == ""
     assert Line("k=a=b").value() == "a=b"
+
+
+# Documents of very different shapes, each with a repeated part.
+SHAPES = {
+    "objects": "<object>\r\ntype=32\r\nname=autotrade #1 sell\r\ncolor=1918177\r\n</object>\r\n",
+    "blank lines": "\n",
+    "carriage returns": "\r",
+    "one long line": "x",
+    "keys": "a=b\r\n",
+    "experts": "<expert>\n</expert>\n",
+    "deep sections": "<a>\n<b>\n<c>\n</c>\n</b>\n</a>\n",
+    "opaque lines": "<inputs>\n<x>\n</inputs>\n",
+    "blanks": " " * 50 + "\n",
+    "letters of two units": "\U0001f600\n",
+    "NULs": "\0\n",
+    "equals signs": "=" * 40 + "\n",
+}
+
+
+def work_of(text: str) -> float:
+    """The characters that parse() looks at, for each character of the file."""
+    data = file_of(f"<chart>\r\n{text}\r\n</chart>\r\n")
+    work = Work()
+    parse(CountedBytes.of(data, work))
+    return work.characters / len(data)
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_reading_a_template_takes_work_in_proportion_to_its_size(shape):
+    small, large = (work_of(shape * count) for count in (200, 3200))
+    assert large < 1.5 * small
+    assert large < 8
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_template_with_too_many_lines_is_refused_before_memory_is_used_for_them(monkeypatch, end):
+    monkeypatch.setattr(template_file, "MAX_LINES", 5)
+    data = file_of(end.join(("<chart>", "a=1", "b=2", "</chart>", "")))
+    assert to_bytes(parse(data)) == data
+    data = file_of(end.join(("<chart>", "a=1", "b=2", "c=3", "</chart>", "")))
+    with pytest.raises(TemplateError, match="at most 5 lines"):
+        parse(data)
+
+
+def test_removing_many_sections_visits_each_item_once():
+    visits = 0
+
+    class Items(list):
+        def __iter__(self):
+            nonlocal visits
+            for item in super().__iter__():
+                visits += 1
+                yield item
+
+    document = parse(
+        file_of("<chart>\r\n" + "<expert>\r\n</expert>\r\n\r\n" * 500 + "<window>\r\n</window>\r\n</chart>\r\n")
+    )
+    chart = layout.root(document)
+    chart.items = Items(chart.items)
+    layout.set_expert(document, "", {})
+    assert visits < 4 * 1001
+    assert [item.name for item in chart.items] == ["window"]
+
+
+def test_a_copy_is_equal_and_shares_no_line_with_the_original():
+    document = parse(file_of(REAL))
+    copy = document.copy()
+    assert copy == document
+    layout.root(copy).set("symbol", "other")
+    assert layout.root(document).get("symbol") == "XAUUSD"
