@@ -41,6 +41,7 @@ from demos.terminal import (
     Print,
     Symbol,
     SymbolSelect,
+    UseVirtualAccount,
     printf,
 )
 from demos.wire.addresses import Address, AddressError, address_text, empty_address, family_of, find_address, port_of
@@ -88,7 +89,9 @@ only: Annotated[
 factor: Annotated[float, Input("factor for the server's lots", check=factor_problem)] = 1.0
 reverse: Annotated[bool, Input("sell when the server buys, and buy when it sells")] = False
 hedging: Annotated[bool, Input("accept a hedging account; close and open positions by ticket")] = False
-dry: Annotated[bool, Input("do not trade; log the orders that would be sent")] = False
+dry: Annotated[bool, Input("trade on a virtual account, which begins with the present positions; log the orders")] = (
+    False
+)
 
 # The time limit of a connect, and the longest pause between two, in timer events.
 CONNECT_MS = 10_000
@@ -123,10 +126,11 @@ def OnInit() -> int:
     for line in rules.described():
         Print(line)
     if dry:
-        Print("dry run: nothing is traded")
+        UseVirtualAccount()
+        Print("dry run: orders are executed in a virtual account, which begins with the present positions")
     for smb in rules.known():
         if not SymbolSelect(smb, True):
-            Print(f"-the terminal has no symbol {smb}")
+            Print(f"-the terminal has no symbol {smb}; --Symbol {smb} chooses the embedded market's symbol")
     Event("started", symbol=Symbol(), position=DoubleToString(GetSymbolLot(Symbol()), 2))
     EventSetTimer(1)
     return INIT_SUCCEEDED

@@ -30,8 +30,8 @@ def SymbolLimits(smb: str) -> Limits | None:
 def TradeTo(smb: str, nlot: Decimal, dry: bool) -> bool:
     """Trade the difference between the target volume and the present position; False when an order must be retried.
 
-    A target between two steps is rounded toward zero; a volume below the minimum is not traded. With ``dry`` nothing
-    is traded: the log shows the orders.
+    A target between two steps is rounded toward zero; a volume below the minimum is not traded. With ``dry`` the
+    account is a virtual one, and the log shows each order.
     """
     limits = SymbolLimits(smb)
     if limits is None:
@@ -56,8 +56,8 @@ def TradeTo(smb: str, nlot: Decimal, dry: bool) -> bool:
     for order in plan:
         Print("full close position" if wanted == 0 else "add Buy position" if order.lots > 0 else "add Sell position")
         if dry:
-            Print(f"dry run, not traded: {OrderText(smb, order)}")
-        elif problem := Send(smb, order, hedging):
+            Print(f"dry run: {OrderText(smb, order)}")
+        if problem := Send(smb, order, hedging):
             Print(f"-cannot trade {smb} from {lots_text(clot)} to {lots_text(wanted)} lots: {problem}")
             return False
     return True

@@ -140,6 +140,10 @@ class Market(Protocol):
         """The symbols that can be traded, by their exact names."""
         ...
 
+    def select(self, name: str) -> bool:
+        """Add a symbol to the quoted ones, where that is possible; whether the market quotes it."""
+        ...
+
     def next_due(self) -> float | None:
         """The clock's monotonic time at which poll() returns more ticks; None after the last tick."""
         ...

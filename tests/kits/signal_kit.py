@@ -104,6 +104,9 @@ class _Market:
     def symbols(self) -> Mapping[str, SymbolSpec]:
         return self._symbols
 
+    def select(self, name: str) -> bool:
+        return name in self._symbols
+
     def next_due(self) -> float | None:
         return 0.0 if self._quotes else 1e9
 

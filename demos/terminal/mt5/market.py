@@ -82,6 +82,10 @@ class Mt5Market:
         """See interfaces.Market."""
         return self._symbols
 
+    def select(self, name: str) -> bool:
+        """See interfaces.Market."""
+        return name in self._symbols
+
     def next_due(self) -> float:
         """See interfaces.Market. A real market never ends."""
         return self._next

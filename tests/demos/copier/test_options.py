@@ -165,18 +165,25 @@ def test_a_dry_run_trades_nothing_and_logs_the_orders(server):
     stage = after(b"<<EURUSD|0.75>>\0", b"<<EURUSD|0.00>>\0", server=server, account=account, dry=True)
     assert stage.record.of("deal") == []
     assert stage.position() == Decimal("0.50")
-    assert "dry run: nothing is traded" in stage.texts
-    logged = [text for text in stage.texts if text.startswith("dry run, not traded")]
-    assert logged == [
-        "dry run, not traded: buy 0.25 EURUSD",
-        "dry run, not traded: sell 0.50 EURUSD, closing position 1",
+    virtual = [(event["volume"], event["position"]) for event in stage.record.of("virtual_deal")]
+    assert virtual == [("0.25", "0.75"), ("-0.75", "0.00")]
+    assert [text for text in stage.texts if text.startswith("dry run: ")] == [
+        "dry run: orders are executed in a virtual account, which begins with the present positions",
+        "dry run: buy 0.25 EURUSD",
+        "dry run: sell 0.75 EURUSD, closing position 1",
+    ]
+    assert [text for text in stage.texts if text.startswith("#")] == [
+        "#2 EURUSD 0.25 at 1.10002 -> 0.75",
+        "#3 EURUSD -0.75 at 1.10000 -> 0.00",
     ]
 
 
 def test_a_symbol_of_the_options_that_the_terminal_lacks_is_reported_at_the_start(server):
     stage = follow(server, only="EURUSD,NONE")
     stage.play(one_event())
-    assert stage.errors() == ["-the terminal has no symbol NONE"]
+    assert stage.errors() == [
+        "-the terminal has no symbol NONE; --Symbol NONE chooses the embedded market's symbol",
+    ]
 
 
 @pytest.mark.parametrize("inputs", [{"map": "A"}, {"factor": 0.0}, {"factor": -1.0}, {"only": "A|B"}, {"suffix": "|"}])
@@ -276,7 +283,9 @@ def test_a_refused_order_is_logged_with_its_code_and_retried(server, mt5):
     mt5._answers = [10018]
     stage = real(mt5, server, b"<<EURUSD|0.25>>\0", b"\0", hedging=True)
     assert stage.errors() == [
-        "-cannot trade EURUSD from 0.00 to 0.25 lots: the market is closed: TRADE_RETCODE_MARKET_CLOSED 10018 (as set)"
+        "-cannot trade EURUSD from 0.00 to 0.25 lots: the market is closed: "
+        "TRADE_RETCODE_MARKET_CLOSED 10018 (as set); "
+        "the symbol's session is over; it can be traded when the next one begins"
     ]
     assert stage.position() == Decimal("0.25")
 
