@@ -6,7 +6,7 @@ from typing import Annotated
 from zlib import crc32
 
 from demos.chartfeed.frames import HELLO, FrameReader
-from demos.template.protocol import MAX_BYTES, LayoutError, decode
+from demos.template.protocol import MAX_BYTES, IncompleteError, LayoutError, decode, last_message
 from demos.terminal import (
     FILE_BIN,
     FILE_REWRITE,
@@ -29,6 +29,7 @@ from demos.terminal import (
     printf,
 )
 from demos.wire.addresses import AddressError, address_text, find_address
+from demos.wire.backoff import Backoff
 from demos.wire.codepages import codepage_problem
 from demos.wire.connecting import begin_connect, connect_result
 from demos.wire.opening import CallFailed, start_winsock
@@ -50,12 +51,20 @@ from winsock import (
     shutdown,
 )
 
+
+def _attempts_problem(value: int) -> str | None:
+    return None if value > 0 else f"{value} is not above 0"
+
+
 Host: Annotated[str, Input("host name or address of the template server")] = "127.0.0.1"
 Port: Annotated[int, Input("port of the template server", check=port_problem)] = 8080
 
 # The following inputs are not the article's.
 codepage: Annotated[int, Input("code page of the symbol", check=codepage_problem)] = 1252
 follow: Annotated[bool, Input("stay connected and apply each change, from a chart_server")] = False
+attempts: Annotated[
+    int, Input("how often an interrupted download is tried, without --follow", check=_attempts_problem)
+] = 10
 
 NAME = "tcprecv.tpl"
 
@@ -65,7 +74,7 @@ CONNECT_MS = 10_000
 DOWNLOAD_MS = 60_000
 SILENCE_MS = 45_000
 
-# The client reconnects after 1, 2, 4 … seconds, at most after this many.
+# The client tries again after 1, 2, 4 … seconds, at most after this many.
 MAX_WAIT_SECONDS = 32
 
 # The limit of one Read, in bytes.
@@ -77,30 +86,66 @@ applied = 0
 
 
 class Disconnected(Exception):
-    """A connection that was not made, or has ended too early; the text is the reason."""
+    """A connection that was not made, or has ended too early; the text is the reason.
+
+    ``temporary``: the same download may work later.
+    """
+
+    def __init__(self, text: str, *, temporary: bool = False) -> None:
+        super().__init__(text)
+        self.temporary = temporary
 
 
 def OnStart() -> None:
     if follow:
         Follow()
-        return
-    try:
+    else:
+        DownloadWithRetries()
+
+
+def DownloadWithRetries() -> None:
+    """Download once and apply the template; an interrupted download is repeated, and only its first end is reported."""
+    backoff = Backoff(1000, MAX_WAIT_SECONDS * 1000)
+    while not IsStopped():
         try:
-            StartClient(Host, Port)
-            rdata = Receive()
-        finally:
-            CloseClean()
-    except Disconnected as error:
-        if not IsStopped():
-            Fail(3, str(error))
+            rdata = Download()
+        except Disconnected as error:
+            if IsStopped():
+                return
+            if not error.temporary or backoff.failures + 1 >= attempts:
+                Fail(3, str(error))
+                return
+            if backoff.failed(GetTickCount64()):
+                Print(f"-{error}. It is tried again, {attempts - 1} times at most.")
+            Sleep(backoff.pause_ms)
+            continue
+        printf("receive %d bytes", len(rdata))
+        ApplyMessage(rdata)
         return
-    printf("receive %d bytes", len(rdata))
-    ApplyMessage(rdata)
+
+
+def Download() -> bytes:
+    """The bytes that a server sends to a client that sends nothing.
+
+    Errors: Disconnected.
+    """
+    try:
+        StartClient(Host, Port)
+        rdata = Receive()
+        last_message(rdata, codepage)
+    except IncompleteError as error:
+        raise Disconnected(f"Receive failed: the server has sent {error}", temporary=True) from error
+    except LayoutError:
+        # ApplyMessage reports it.
+        pass
+    finally:
+        CloseClean()
+    return rdata
 
 
 def Follow() -> None:
     """Apply each change until the program ends; reconnect after growing pauses."""
-    failures = 0
+    backoff = Backoff(1000, MAX_WAIT_SECONDS * 1000)
     while not IsStopped():
         before = applied
         try:
@@ -111,12 +156,12 @@ def Follow() -> None:
             finally:
                 CloseClean()
         except Disconnected as error:
-            failures = 0 if applied > before else failures
-            wait = min(1 << failures, MAX_WAIT_SECONDS)
-            failures = min(failures + 1, MAX_WAIT_SECONDS)
+            if applied > before:
+                backoff.succeeded()
+            backoff.failed(GetTickCount64())
             if not IsStopped():
-                Print(f"-{error}. Next attempt in {wait} seconds.")
-                Sleep(wait * 1000)
+                Print(f"-{error}. Next attempt in {backoff.pause_ms // 1000} seconds.")
+                Sleep(backoff.pause_ms)
 
 
 def StartClient(addr: str, port: int) -> None:
@@ -131,7 +176,8 @@ def StartClient(addr: str, port: int) -> None:
         name = find_address(addr, port, SOCK_STREAM)
         client, err = begin_connect(name)
     except (AddressError, CallFailed) as error:
-        raise Disconnected(str(error)) from error
+        temporary = isinstance(error, AddressError) and error.temporary
+        raise Disconnected(str(error), temporary=temporary) from error
     if err == NO_ERROR:
         err = WaitForConnect()
     if err != NO_ERROR:
@@ -167,7 +213,8 @@ def Receive() -> bytes:
         if len(rdata) > MAX_BYTES:
             raise Disconnected(f"Receive failed: more than {MAX_BYTES} bytes are not a template")
         if GetTickCount64() >= until:
-            raise Disconnected(f"Receive failed: no end of the stream in {DOWNLOAD_MS // 1000} s, {len(rdata)} bytes")
+            text = f"Receive failed: no end of the stream in {DOWNLOAD_MS // 1000} s, {len(rdata)} bytes"
+            raise Disconnected(text, temporary=True)
         if not data:
             Pause()
 
@@ -193,8 +240,8 @@ def ReceiveFrames() -> None:
             raise Disconnected("Receive failed: " + (reader.problem or "the server has closed the connection"))
         if GetTickCount64() - last_frame >= SILENCE_MS:
             raise Disconnected(f"Receive failed: no frame in {SILENCE_MS // 1000} seconds")
-        if not data:
-            Pause()
+        # Also while data arrives: an endless stream must not keep the program from ending.
+        Pause()
 
 
 def Read() -> tuple[bytes, bool]:
@@ -211,7 +258,7 @@ def Read() -> tuple[bytes, bool]:
         if res == SOCKET_ERROR:
             err = WSAGetLastError()
             if err != WSAEWOULDBLOCK:
-                raise Disconnected("Receive failed error: " + WSAErrorDescript(err))
+                raise Disconnected("Receive failed error: " + WSAErrorDescript(err), temporary=True)
             break
         rdata += rbuf[:res]
     return bytes(rdata), False

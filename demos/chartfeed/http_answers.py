@@ -2,26 +2,37 @@
 
 ``/`` is the article's message, so that a program can call MetaTrader's WebRequest instead of connect and recv.
 ``/chart.tpl`` is the template file alone. Each connection serves one request.
+
+Only requests for hosts that the server was told to serve are answered. Otherwise any web page could read the chart with
+the user's browser: the page's owner lets the page's host name resolve to 127.0.0.1 ("DNS rebinding"), and the browser
+then treats the server as a part of the page. The request still names the page's host.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from importlib.util import find_spec
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeAlias
 
 from demos.template.protocol import HEADER
 
 MAX_HEADER = 16 * 1024
 
+# The characters of a host that the log shows.
+MAX_HOST = 60
+
 _BYTES = "application/octet-stream"
+
+
+# A piece of an answer.
+Part: TypeAlias = bytes | memoryview
 
 
 class Resource(NamedTuple):
     """The answer to a GET of one path."""
 
     content_type: str
-    body: bytes
+    body: bytes | memoryview
     headers: Mapping[str, str]
 
 
@@ -32,22 +43,52 @@ def available() -> bool:
 
 def resources(message: bytes) -> dict[str, Resource]:
     """The resources by path: the message, and the template file in it without the two zero bytes at its end."""
-    file = message[HEADER:].removesuffix(b"\0\0")
+    end = len(message) - (2 if message.endswith(b"\0\0") else 0)
     attachment = {"Content-Disposition": 'attachment; filename="chart.tpl"'}
+    # Views, so that many clients of a large template need no copies.
+    file = memoryview(message)[HEADER:end]
     return {"/": Resource(_BYTES, message, {}), "/chart.tpl": Resource(_BYTES, file, attachment)}
 
 
-class Exchange:
-    """The request of one connection and its answer."""
+def host_names(text: str) -> frozenset[str]:
+    """The names in a list that is separated by commas or blanks, as host_of() returns them."""
+    return frozenset(host_of(name) for name in text.replace(",", " ").split())
 
-    def __init__(self) -> None:
+
+def host_of(text: str) -> str:
+    """The host in ``host``, ``host:port`` or ``[address]:port``: without the port, in lower case."""
+    text = text.strip().lower()
+    if text.startswith("["):
+        return text[1:].partition("]")[0]
+    if text.count(":") == 1:
+        text = text.partition(":")[0]
+    return text.removesuffix(".")
+
+
+class Request(Protocol):
+    """What is used of an h11.Request."""
+
+    headers: Iterable[tuple[bytes, bytes]]
+    target: bytes
+
+
+class Exchange:
+    """The request of one connection and its answer.
+
+    ``hosts``: the names and addresses, as host_of() returns them, for which it is answered. ``problem``: why a request
+    for another host was refused, for the log.
+    """
+
+    def __init__(self, hosts: Collection[str]) -> None:
         import h11
 
         self._h11 = h11
+        self._hosts = hosts
+        self.problem = ""
         self._head = False
         self._connection = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEADER)
 
-    def feed(self, data: bytes, found: Mapping[str, Resource]) -> tuple[int, bytes] | None:
+    def feed(self, data: bytes, found: Mapping[str, Resource]) -> tuple[int, list[Part]] | None:
         """Take received bytes; return the status and the whole answer once the request's header is whole or invalid.
 
         ``found`` holds the resources of this moment; it is empty while there is no template.
@@ -62,6 +103,10 @@ class Exchange:
         if not isinstance(event, h11.Request):
             return None
         self._head = event.method == b"HEAD"
+        for host in _hosts_of(event):
+            if host_of(host) not in self._hosts:
+                self.problem = f"an HTTP request for the host {host[:MAX_HOST]!r}, which is not served; see --hosts"
+                return self._refuse(421, "the server does not serve this host; its option --hosts adds one")
         if event.method not in (b"GET", b"HEAD"):
             return self._refuse(405, "the server answers only GET and HEAD", {"Allow": "GET, HEAD"})
         path = _path_of(event.target)
@@ -71,15 +116,15 @@ class Exchange:
             return self._refuse(503, "there is no template yet", {"Retry-After": "1"})
         return self._answer(200, found[path])
 
-    def expire(self) -> tuple[int, bytes]:
+    def expire(self) -> tuple[int, list[Part]]:
         """The answer to a request whose header is not whole after the time limit."""
         return self._refuse(408, "the header was not whole in time")
 
-    def _refuse(self, status: int, text: str, headers: Mapping[str, str] | None = None) -> tuple[int, bytes]:
+    def _refuse(self, status: int, text: str, headers: Mapping[str, str] | None = None) -> tuple[int, list[Part]]:
         resource = Resource("text/plain; charset=utf-8", f"{status} {text}\n".encode(), headers or {})
         return self._answer(status, resource)
 
-    def _answer(self, status: int, resource: Resource) -> tuple[int, bytes]:
+    def _answer(self, status: int, resource: Resource) -> tuple[int, list[Part]]:
         h11 = self._h11
         headers = {
             "Content-Type": resource.content_type,
@@ -90,11 +135,11 @@ class Exchange:
             **resource.headers,
         }
         head = h11.Response(status_code=status, headers=list(headers.items()), reason=_REASONS.get(status, b""))
-        parts = [self._connection.send(head)]
+        parts: list[Part] = [self._connection.send(head) or b""]
         if not self._head:
             # The answer to HEAD states the length of the body that GET would have.
-            parts.append(self._connection.send(h11.Data(data=resource.body)))
-        return status, b"".join(part for part in parts if part)
+            parts += self._connection.send_with_data_passthrough(h11.Data(data=resource.body)) or []
+        return status, parts
 
 
 _REASONS = {
@@ -103,16 +148,33 @@ _REASONS = {
     404: b"Not Found",
     405: b"Method Not Allowed",
     408: b"Request Timeout",
+    421: b"Misdirected Request",
     431: b"Request Header Fields Too Large",
     501: b"Not Implemented",
     503: b"Service Unavailable",
 }
 
 
+def _hosts_of(request: Request) -> Iterator[str]:
+    """The hosts that a request names: in its header Host, which HTTP/1.0 may omit, and in an absolute URL."""
+    for name, value in request.headers:
+        if name == b"host":
+            yield value.decode("latin-1")
+    separator, location = _split(request.target)
+    if separator:
+        yield location.partition("/")[0].partition("?")[0].partition("#")[0]
+
+
 def _path_of(target: bytes) -> str:
     """The path in a request's target, which may be an absolute URL; without query and fragment."""
+    separator, location = _split(target)
+    text = "/" + location.partition("/")[2] if separator else location
+    return text.partition("?")[0].partition("#")[0]
+
+
+def _split(target: bytes) -> tuple[bool, str]:
+    """Whether a target is an absolute URL; the text after its ``://``, or the whole target."""
     text = target.decode("latin-1")
     _, separator, location = text.partition("://")
-    if separator and not text.startswith("/"):
-        text = "/" + location.partition("/")[2]
-    return text.partition("?")[0].partition("#")[0]
+    absolute = bool(separator) and not text.startswith("/")
+    return absolute, location if absolute else text

@@ -13,6 +13,7 @@ from typing import Annotated
 from zlib import crc32
 
 from demos.chartfeed import http_answers
+from demos.chartfeed.frames import frame
 from demos.chartfeed.serving import Connection, Message, close, serve
 from demos.template.protocol import (
     HEADER,
@@ -46,7 +47,9 @@ from demos.terminal import (
     printf,
 )
 from demos.wire.addresses import address_text, empty_address, family_of, is_any, port_of
+from demos.wire.backoff import Backoff
 from demos.wire.codepages import codepage_problem
+from demos.wire.crowds import ConnectionLimits, client_key
 from demos.wire.listening import StartError, start_server
 from demos.wire.ports import listening_port_problem
 from winsock import (
@@ -55,24 +58,46 @@ from winsock import (
     INVALID_SOCKET,
     NO_ERROR,
     SOCK_STREAM,
+    SOCKET_ERROR,
     WSAECONNRESET,
+    WSAEMFILE,
     WSAEWOULDBLOCK,
     WSACleanup,
     WSAErrorDescript,
     WSAGetLastError,
     accept,
     closesocket,
+    getsockname,
     ioctlsocket,
     u_long,
 )
 
+
+def _connections_problem(value: int) -> str | None:
+    return None if 1 <= value <= MOST_CONNECTIONS else f"{value} is not between 1 and {MOST_CONNECTIONS}"
+
+
+# More would not leave enough descriptors under the usual limit of 1024 for a process.
+MOST_CONNECTIONS = 768
+
 Host: Annotated[str, Input("host name or address to listen on; 0.0.0.0 or :: for all network interfaces")] = "127.0.0.1"
 Port: Annotated[int, Input("port to listen on; 0: any free one", check=listening_port_problem)] = 8080
 
-# Not an input of the article's program.
+# The following inputs are not the article's.
 codepage: Annotated[
     int, Input("code page of the symbol, and of an 8-bit template that is not UTF-8", check=codepage_problem)
 ] = 1252
+hosts: Annotated[
+    str,
+    Input(
+        "further host names for which HTTP requests are answered, separated by commas; always answered: localhost, "
+        "Host, and the address at which the request arrives"
+    ),
+] = ""
+connections: Annotated[
+    int,
+    Input("the most connections at the same time, half of them from one address", check=_connections_problem),
+] = 256
 
 # The article's timer has a period of 1 s, which is long for an HTTP client. As in the article a template is created at
 # most once a second.
@@ -80,15 +105,25 @@ TIMER_MS = 100
 CREATE_MS = 1000
 NAME = "tcpsend.tpl"
 
-# The most connections at the same time; further clients wait in the listener's queue.
-MAX_CONNECTIONS = 256
+# The most clients that one event accepts: a crowd cannot keep the program in the event.
+MAX_ACCEPTED = 256
 
+# Connections that made room for others are counted, and reported at most once in this time.
+REPORT_MS = 10_000
+
+# The names of the computer itself.
+LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 
 server = INVALID_SOCKET
 family = AF_INET
 conns: list[Connection] = []
+starting = Backoff(1000, 32_000)
+limits: ConnectionLimits[Connection] = ConnectionLimits(connections, connections)
+replaced = 0
+reported_at = -REPORT_MS
 exname = ""
 tpl = b""
+message = Message()
 changes = 0
 created = 0
 created_changes = -1
@@ -99,7 +134,9 @@ accept_error = 0
 
 def OnInit() -> int:
     """Start the timer. After a change of the chart's symbol or period OnInit runs again, with all connections open."""
-    global exname, changes
+    global exname, changes, limits
+    if server == INVALID_SOCKET:
+        limits = ConnectionLimits(connections, max(connections // 2, 1))
     exname = MQLInfoString(MQL_PROGRAM_NAME) + ".ex5"
     problem = symbol_problem(Symbol(), codepage)
     if problem and server == INVALID_SOCKET:
@@ -128,21 +165,30 @@ def OnTimer() -> None:
     if server == INVALID_SOCKET:
         StartServer(Host, Port)
         return
-    while client := AcceptClient():
-        conns.append(client)
+    AcceptClients()
     for client in conns.copy():
-        if not serve(client, Message(tpl, created)):
+        if not serve(client, message):
             conns.remove(client)
+            limits.remove(client)
+        elif client.progress:
+            limits.touch(client)
+    ReportReplaced()
 
 
 def StartServer(addr: str, port: int) -> None:
-    """Listen on the address and the port. A failure is reported once and ends the program."""
+    """Listen on the address and the port. Any error ends the program, unless the name cannot be resolved at present."""
     global server, family
+    if not starting.is_due(GetTickCount64()):
+        return
     try:
         server, name = start_server(addr, port, SOCK_STREAM)
     except StartError as error:
-        Fail(3, str(error))
+        if not error.temporary:
+            Fail(3, str(error))
+        elif starting.failed(GetTickCount64()):
+            Print(f"-{error}; it is tried again")
         return
+    starting.succeeded()
     family = family_of(name)
     if is_any(name):
         Alert(f"{addr} is open to every network: there is no password, and every client receives the chart")
@@ -152,10 +198,10 @@ def StartServer(addr: str, port: int) -> None:
     Print(f"start server ok, {address_text(name)}")
 
 
-def AcceptClient() -> Connection | None:
-    """The next client that waits, or None. The server continues to listen after an error."""
+def AcceptClients() -> None:
+    """Accept the clients that wait, at most MAX_ACCEPTED. The server continues to listen after an error."""
     global accept_error
-    while len(conns) < MAX_CONNECTIONS:
+    for _ in range(MAX_ACCEPTED):
         name = empty_address(family)
         client = accept(server, name, c_int(sizeof(name)))
         if client == INVALID_SOCKET:
@@ -167,14 +213,49 @@ def AcceptClient() -> Connection | None:
             elif err != accept_error:
                 Print("-Accept failed error: " + WSAErrorDescript(err))
             accept_error = err
-            return None
+            if err != WSAEMFILE or not Replace(limits.least_useful()):
+                return
+            continue
         # Winsock alone gives an accepted socket the listener's mode; the mode is set explicitly for every system.
         if ioctlsocket(client, FIONBIO, u_long(1)) != NO_ERROR:
             Print("-ioctlsocket failed error: " + WSAErrorDescript(WSAGetLastError()))
             closesocket(client)
             continue
-        return Connection(client, address_text(name), port_of(name), GetTickCount64())
-    return None
+        connection = Connection(client, address_text(name), port_of(name), GetTickCount64(), hosts=ServedHosts(client))
+        Replace(limits.add(connection, client_key(name)))
+        conns.append(connection)
+
+
+def ServedHosts(client: int) -> frozenset[str]:
+    """The hosts for which an HTTP request on this connection is answered."""
+    local = empty_address(family)
+    if getsockname(client, local, c_int(sizeof(local))) == SOCKET_ERROR:
+        return http_answers.host_names(hosts)
+    arrived_at = http_answers.host_of(address_text(local))
+    return http_answers.host_names(hosts).union(LOOPBACK_HOSTS, [http_answers.host_of(Host), arrived_at])
+
+
+def Replace(client: Connection | None) -> bool:
+    """Close the connection that makes room for another one; False when there is none."""
+    global replaced
+    if client is None:
+        return False
+    close(client)
+    conns.remove(client)
+    limits.remove(client)
+    replaced += 1
+    return True
+
+
+def ReportReplaced() -> None:
+    """Log the connections that made room since the last report, at most one report in REPORT_MS."""
+    global replaced, reported_at
+    if replaced and GetTickCount64() - reported_at >= REPORT_MS:
+        Print(
+            f"-connections closed to make room for new ones: {replaced}; "
+            f"the limits are {limits.per_address} from one address and {limits.total} in all (--connections)"
+        )
+        replaced, reported_at = 0, GetTickCount64()
 
 
 def CloseClean() -> None:
@@ -187,6 +268,7 @@ def CloseClean() -> None:
         server = INVALID_SOCKET
     for client in conns:
         close(client)
+        limits.remove(client)
     conns.clear()
     if was_started:
         WSACleanup()
@@ -194,7 +276,7 @@ def CloseClean() -> None:
 
 def CreateTpl() -> None:
     """Save the chart's template and build the message. After a failure the last message stays in use."""
-    global tpl, created, created_at, created_changes, last_problem
+    global tpl, message, created, created_at, created_changes, last_problem
     seen, created_at = changes, GetTickCount64()
     problem = symbol_problem(Symbol(), codepage)
     if not problem and not ChartSaveTemplate(0, NAME):
@@ -216,6 +298,7 @@ def CreateTpl() -> None:
     last_problem = ""
     tpl = encode(Symbol(), Period(), text, codepage)
     created += 1
+    message = Message(tpl, created, frame(tpl))
     created_changes = seen
     Event("created", number=created, changes=seen, bytes=len(tpl), crc=crc32(tpl))
     printf("Create TPL: %d bytes", len(tpl))

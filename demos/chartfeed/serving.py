@@ -8,13 +8,14 @@ unread bytes resets the connection, and the client would lose data that it has n
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
 from demos.chartfeed.frames import HELLO, frame
-from demos.chartfeed.http_answers import Exchange, available, resources
+from demos.chartfeed.http_answers import Exchange, Part, available, resources
 from demos.terminal import Event, GetTickCount64, Print, printf
 from winsock import (
     SD_SEND,
@@ -31,9 +32,10 @@ from winsock import (
 # A client that has sent nothing for this long is the article's, which never sends.
 QUIET_MS = 300
 
-# Limits: a whole request, the time in which no byte can be sent, the client's end after its answer.
+# Limits: a whole request, the time in which no byte can be sent, a whole answer, the client's end after its answer.
 REQUEST_MS = 10_000
 STALLED_MS = 30_000
+ANSWER_MS = 300_000
 DRAIN_MS = 2000
 
 # The period of a subscriber's keep-alives.
@@ -55,10 +57,14 @@ class State(Enum):
 
 
 class Message(NamedTuple):
-    """The article's message and its number; empty, with number 0, before the first template."""
+    """The article's message, its number and its frame; empty, with number 0, before the first template.
 
-    data: bytes
-    number: int
+    All clients share these bytes: they are sent without a copy.
+    """
+
+    data: bytes = b""
+    number: int = 0
+    framed: bytes = frame(b"")
 
 
 @dataclass(eq=False)
@@ -66,7 +72,9 @@ class Connection:
     """A client: its state since a time, what it has sent, and what is unsent.
 
     ``ended``: the client has shut down its sending side. ``sent_number``: the number of the last Message that was sent
-    to a subscriber.
+    to a subscriber. ``hosts``: the hosts for which its HTTP request is answered. ``sending_since``: the time when the
+    answer or frame that is being sent was begun. ``sent`` and ``size``: bytes of it, sent and in all. ``progress``:
+    whether the last event received or sent bytes.
     """
 
     socket: int
@@ -77,9 +85,13 @@ class Connection:
     input: bytes = b""
     ended: bool = False
     http: Exchange | None = None
-    output: bytes = b""
+    hosts: Collection[str] = ()
+    output: deque[memoryview] = field(default_factory=deque)
+    sending_since: int = 0
+    size: int = 0
     sent: int = 0
     sent_number: int = 0
+    progress: bool = False
 
 
 class _Ended(Exception):
@@ -88,6 +100,7 @@ class _Ended(Exception):
 
 def serve(client: Connection, message: Message) -> bool:
     """Do what is possible without waiting; False when the client has been closed."""
+    client.progress = False
     try:
         _receive(client)
         _STEPS[client.state](client, message)
@@ -118,6 +131,7 @@ def _receive(client: Connection) -> None:
             # A client that has its answer may also reset the connection.
             raise _Ended("" if client.state is State.DRAINING else "-Receive failed error: " + WSAErrorDescript(err))
         client.ended = res == 0
+        client.progress = True
         left -= res
         if client.state in (State.FIRST_BYTES, State.REQUEST):
             client.input += buf[:res]
@@ -133,11 +147,11 @@ def _identify(client: Connection, message: Message) -> None:
         _enter(client, State.SUBSCRIBED)
         _publish(client, message)
     elif received and not undecided and available():
-        client.http = Exchange()
+        client.http = Exchange(client.hosts)
         client.state = State.REQUEST
         _request(client, message)
     elif client.ended or not undecided or _elapsed(client) >= (REQUEST_MS if received else QUIET_MS):
-        _answer(client, message.data, "plain")
+        _answer(client, [message.data], "plain")
 
 
 def _request(client: Connection, message: Message) -> None:
@@ -148,17 +162,19 @@ def _request(client: Connection, message: Message) -> None:
     client.input = b""
     if answer is None and _elapsed(client) >= REQUEST_MS:
         answer = client.http.expire()
+    if client.http.problem:
+        Print(f"-client {client.name}: {client.http.problem}")
     if answer is not None:
-        status, data = answer
-        _answer(client, data, f"HTTP {status}")
+        status, parts = answer
+        _answer(client, parts, f"HTTP {status}")
     elif client.ended:
         raise _Ended("disconnected in the middle of a request")
 
 
-def _answer(client: Connection, data: bytes, how: str) -> None:
-    Event("served", client=client.port, how=how, bytes=len(data))
-    printf("client %s gets %d bytes, %s", client.name, len(data), how)
-    client.output = data
+def _answer(client: Connection, parts: Sequence[Part], how: str) -> None:
+    _begin(client, parts)
+    Event("served", client=client.port, how=how, bytes=client.size)
+    printf("client %s gets %d bytes, %s", client.name, client.size, how)
     _enter(client, State.SENDING)
     _send_answer(client)
 
@@ -185,39 +201,48 @@ def _publish(client: Connection, message: Message) -> None:
         return
     if client.sent_number != message.number:
         client.sent_number = message.number
-        client.output = frame(message.data)
+        _begin(client, [message.framed])
         Event("served", client=client.port, how="follow", bytes=len(message.data))
     elif _elapsed(client) >= KEEP_ALIVE_MS:
-        client.output = frame(b"")
+        _begin(client, [frame(b"")])
     else:
         return
     _enter(client, State.SUBSCRIBED)
     _send(client)
 
 
+def _begin(client: Connection, parts: Sequence[Part]) -> None:
+    """Make these parts the output."""
+    client.output = deque(memoryview(part) for part in parts if part)
+    client.size, client.sent = sum(len(part) for part in client.output), 0
+    client.sending_since = GetTickCount64()
+
+
 def _send(client: Connection) -> bool:
     """Send the unsent part of the output; True when none is left."""
-    output = memoryview(client.output)
     before = client.sent
-    while client.sent < len(output):
-        unsent = output[client.sent : before + MAX_SENT]
-        res = send(client.socket, unsent, len(unsent), 0) if unsent else 0
+    while client.output and client.sent < before + MAX_SENT:
+        unsent = client.output[0][: before + MAX_SENT - client.sent]
+        res = send(client.socket, unsent, len(unsent), 0)
         if res == SOCKET_ERROR:
             err = WSAGetLastError()
             if err != WSAEWOULDBLOCK:
-                raise _Ended(f"-Send failed error at {client.sent} bytes of {len(output)}: " + WSAErrorDescript(err))
-            res = 0
-        if res == 0:
+                raise _Ended(f"-Send failed error at {client.sent} bytes of {client.size}: " + WSAErrorDescript(err))
             break
         client.sent += res
-    if client.sent < len(output):
-        if client.sent > before:
-            _enter(client, client.state)
-        elif _elapsed(client) >= STALLED_MS:
-            raise _Ended(f"-has read nothing for {STALLED_MS // 1000} s, at {client.sent} bytes of {len(output)}")
-        return False
-    client.output, client.sent = b"", 0
-    return True
+        client.output[0] = client.output[0][res:]
+        if not client.output[0]:
+            client.output.popleft()
+    client.progress = client.progress or client.sent > before
+    if not client.output:
+        return True
+    if client.sent > before:
+        _enter(client, client.state)
+    elif _elapsed(client) >= STALLED_MS:
+        raise _Ended(f"-has read nothing for {STALLED_MS // 1000} s, at {client.sent} bytes of {client.size}")
+    if GetTickCount64() - client.sending_since >= ANSWER_MS:
+        raise _Ended(f"-has read only {client.sent} bytes of {client.size} in {ANSWER_MS // 1000} s")
+    return False
 
 
 def _enter(client: Connection, state: State) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 from demos.collector.recorder import TickRecorder
-from demos.collector.store import StoreError, TickStore
+from demos.collector.schema import StoreBusy, StoreError
+from demos.collector.store import LOCK_TIMEOUT, TickStore
 from demos.terminal import (
     INIT_FAILED,
     INIT_SUCCEEDED,
@@ -31,6 +32,7 @@ from demos.wire.addresses import (
     is_any,
     port_of,
 )
+from demos.wire.backoff import Backoff
 from demos.wire.codepages import codepage_problem
 from demos.wire.listening import StartError, start_server
 from demos.wire.ports import listening_port_problem
@@ -54,12 +56,20 @@ from winsock import (
     setsockopt,
 )
 
+
+def _negative(value: int) -> str | None:
+    return f"{value} is negative" if value < 0 else None
+
+
 Host: Annotated[str, Input("host name or address to listen on; 0.0.0.0 or :: for all network interfaces")] = "127.0.0.1"
 Port: Annotated[int, Input("port to listen on; 0: any free one", check=listening_port_problem)] = 8082
 
 # The article's server does not have the following inputs.
 codepage: Annotated[int, Input("code page of the datagrams' text", check=codepage_problem)] = CODEPAGE
 database: Annotated[str, Input("SQLite file for the ticks; without a file they are only counted")] = ""
+megabytes: Annotated[
+    int, Input("accept no more ticks when the database has this many MB; 0: no limit", check=_negative)
+] = 10_000
 
 # The datagrams that arrive between two events must fit into the socket's buffer. Linux gives it 208 KiB by default,
 # about 256 datagrams. The article's period of 300 ms is too long for a fast sender, so the period is shorter here, and
@@ -75,6 +85,12 @@ REPORT_MS = 1000
 MAX_TEXT = 60
 MAX_CACHED_NAMES = 4096
 
+# While another process has locked the database, ticks wait in memory. Storing is tried again after 0.5, 1, 2 … seconds.
+# Resolving the host name is tried again in the same way.
+RETRY_MS = 500
+MAX_RETRY_MS = 8000
+BUSY_SECONDS = 0.25
+
 server = INVALID_SOCKET
 name: Address = empty_address(AF_INET)
 port = 0
@@ -84,17 +100,19 @@ problems: dict[str, tuple[int, str]] = {}
 reported_at = -REPORT_MS
 store: TickStore | None = None
 recorder: TickRecorder
+held: tuple[bytes, str] | None = None
+storing = Backoff(RETRY_MS, MAX_RETRY_MS)
+starting = Backoff(RETRY_MS, MAX_RETRY_MS)
 
 
 def OnInit() -> int:
-    global store, recorder, port
+    global port
     port = Port
     try:
-        store = TickStore(Path(database) if database else None)
+        OpenStore()
     except StoreError as error:
         Fail(4, str(error))
         return INIT_FAILED
-    recorder = TickRecorder(store, codepage)
     EventSetMillisecondTimer(PERIOD_MS)
     return INIT_SUCCEEDED
 
@@ -105,23 +123,29 @@ def OnDeinit(reason: int) -> None:
         if server != INVALID_SOCKET:
             # Store the datagrams that arrived since the last timer event.
             ReceiveTicks()
-            StoreTicks()
+            ShowTicks()
+        if store:
+            StoreLastTicks()
         ReportProblems(reported_at + REPORT_MS)
     finally:
         CloseClean()
-        if store:
-            store.close()
+        CloseStore()
 
 
 def OnTimer() -> None:
-    if server == INVALID_SOCKET:
-        StartServer(Host, port)
-        return
-    error = ReceiveTicks()
     try:
+        OpenStore()
+        if not store:
+            return
+        if server == INVALID_SOCKET:
+            StartServer(Host, port)
+            return
+        error = ReceiveTicks()
+        ShowTicks()
         StoreTicks()
     except StoreError as store_error:
         Fail(4, str(store_error))
+        CloseStore()
         CloseClean()
         return
     ReportProblems(GetTickCount64())
@@ -130,14 +154,51 @@ def OnTimer() -> None:
         CloseClean()
 
 
+def OpenStore() -> None:
+    """Open the database unless it is open, or another process has locked it.
+
+    Errors: StoreError when it cannot be opened.
+    """
+    global store, recorder
+    if store or not storing.is_due(GetTickCount64()):
+        return
+    path = Path(database) if database else None
+    try:
+        store = TickStore(path, timeout=BUSY_SECONDS, max_bytes=megabytes * 1_000_000 or None)
+    except StoreBusy as busy:
+        RetryLater(busy)
+        return
+    recorder = TickRecorder(store, codepage)
+    EndRetries()
+
+
+def RetryLater(busy: StoreBusy) -> None:
+    """Plan the next attempt to use the database; report only the first failure."""
+    if storing.failed(GetTickCount64()):
+        Print(f"-{busy}; ticks wait in memory, and it is tried again")
+        Event("busy")
+
+
+def EndRetries() -> None:
+    """Report the end of a time in which the database was locked."""
+    if storing.succeeded():
+        Print(f"{database} can be used again")
+
+
 def StartServer(host: str, number: int) -> None:
-    """Create and bind the socket. An error is reported once and ends the program: a retry would meet it again."""
+    """Create and bind the socket. Any error ends the program, unless the host name cannot be resolved at present."""
     global server, name, port
+    if not starting.is_due(GetTickCount64()):
+        return
     try:
         server, name = start_server(host, number, SOCK_DGRAM, EnlargeBuffer)
     except StartError as error:
-        Fail(3, str(error))
+        if not error.temporary:
+            Fail(3, str(error))
+        elif starting.failed(GetTickCount64()):
+            Print(f"-{error}; it is tried again")
         return
+    starting.succeeded()
     if is_any(name):
         Alert(
             f"{host} accepts ticks from all networks; there is no password: anyone who reaches the port can send ticks"
@@ -155,16 +216,19 @@ def EnlargeBuffer(s: int) -> None:
 
 
 def ReceiveTicks() -> str:
-    """Read the waiting datagrams, at most MAX_READS; returns the text of a socket error, or ""."""
+    """Read the waiting datagrams, at most MAX_READS; returns the text of a socket error, or "".
+
+    While too much waits for the database nothing is read, and the system drops what the socket has no room for.
+    """
     buf = bytearray(MAX_DATAGRAM)
     length = c_int()
     for _ in range(MAX_READS):
+        if recorder.is_full() or (held and not RecordTick(*held)):
+            break
         length.value = sizeof(name)
         res = recvfrom(server, buf, MAX_DATAGRAM, 0, name, length)
         if res != SOCKET_ERROR:
-            tick = recorder.add(bytes(buf[:res]), SenderText())
-            if isinstance(tick, InvalidDatagram):
-                AddProblem("invalid", f"'{tick.text[:MAX_TEXT]}' ({tick.reason}) from {SenderText()}")
+            RecordTick(bytes(buf[:res]), SenderText())
             continue
         err = WSAGetLastError()
         if err == WSAEWOULDBLOCK:
@@ -176,6 +240,21 @@ def ReceiveTicks() -> str:
         elif err not in (WSAECONNRESET, WSAENETRESET):
             return WSAErrorDescript(err)
     return ""
+
+
+def RecordTick(data: bytes, sender: str) -> bool:
+    """Record a datagram, or hold it back when the database is locked; False when it is held back."""
+    global held
+    try:
+        tick = recorder.add(data, sender)
+    except StoreBusy as busy:
+        RetryLater(busy)
+        held = (data, sender)
+        return False
+    held = None
+    if isinstance(tick, InvalidDatagram):
+        AddProblem("invalid", f"'{tick.text[:MAX_TEXT]}' ({tick.reason}) from {sender}")
+    return True
 
 
 def SenderText() -> str:
@@ -190,9 +269,42 @@ def SenderText() -> str:
 
 
 def StoreTicks() -> None:
-    """Store the ticks of this event and show the last one."""
+    """Store the waiting ticks, or plan the next attempt when the database is locked.
+
+    Errors: StoreError when they cannot be stored.
+    """
+    if not storing.is_due(GetTickCount64()):
+        return
+    try:
+        recorder.store()
+    except StoreBusy as busy:
+        RetryLater(busy)
+        return
+    EndRetries()
+
+
+def CloseStore() -> None:
+    """Close the database."""
+    global store
+    if store:
+        store.close()
+        store = None
+
+
+def StoreLastTicks() -> None:
+    """Store the waiting ticks at the program's end; the last attempt waits longer for another process."""
+    assert store is not None
+    store.set_timeout(LOCK_TIMEOUT)
+    try:
+        recorder.store()
+    except StoreError as error:
+        Fail(4, f"{error}; {recorder.waiting_ticks()} ticks are not stored")
+
+
+def ShowTicks() -> None:
+    """Show the number of this event's ticks and the last one."""
     global total
-    batch = recorder.commit(milliseconds_of(TimeGMT()))
+    batch = recorder.end_event(milliseconds_of(TimeGMT()))
     if batch.lost > 0:
         AddProblem("lost, by their numbers", f"{batch.lost} in one event", batch.lost)
     if not batch.ticks:

@@ -6,11 +6,13 @@ The demos' terminal can replay these files (``--ticks``).
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
 from urllib.parse import quote
+from zlib import crc32
 
 from demos.collector.store import SymbolRow, TickStore
 from demos.terminal.interfaces import OutputError
@@ -23,6 +25,12 @@ HEADER = "<DATE>\t<TIME>\t<BID>\t<ASK>\t<LAST>\t<VOLUME>\t<FLAGS>"
 # empty field would mean "unchanged", and an unchanged ask could be below the new bid.
 TICK_FLAG_BID = 2
 TICK_FLAG_ASK = 4
+
+# File systems allow 255 bytes for a name, and Windows 260 characters for a path.
+MAX_NAME = 100
+
+_CUT_ESCAPE = re.compile(r"%[0-9A-F]?$")
+_RESERVED = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(10))}
 
 
 def export_ticks(store: TickStore, folder: Path, symbols: Sequence[SymbolRow]) -> list[Path]:
@@ -40,10 +48,7 @@ def export_ticks(store: TickStore, folder: Path, symbols: Sequence[SymbolRow]) -
             unfinished = folder / f"unfinished-{os.getpid()}.csv"
             try:
                 first, last = _write(store, unfinished, symbol.name)
-                path = _path(folder, symbol.name, first, last)
-                # On Windows, names that differ only in case are the same file.
-                if path.name.casefold() in files:
-                    path = path.with_stem(f"{path.stem}_{len(files)}")
+                path = _unused(_path(folder, symbol.name, first, last), files)
                 unfinished.replace(path)
             finally:
                 unfinished.unlink(missing_ok=True)
@@ -71,5 +76,23 @@ def _write(store: TickStore, path: Path, symbol: str) -> tuple[datetime, datetim
 
 
 def _path(folder: Path, symbol: str, first: datetime, last: datetime) -> Path:
-    """EURUSD_202401010900_202401011730.csv; characters that a file name cannot contain are written as %XX."""
-    return folder / f"{quote(symbol, safe=' #+!&()')}_{first:%Y%m%d%H%M}_{last:%Y%m%d%H%M}.csv"
+    """EURUSD_202401010900_202401011730.csv; characters that a file name cannot contain are written as %XX.
+
+    A long name is cut and gets a checksum of the symbol. Windows reserves names such as CON.x, which are devices.
+    """
+    name = quote(symbol, safe=" #+!&()")
+    if len(name) > MAX_NAME:
+        name = f"{_CUT_ESCAPE.sub('', name[:MAX_NAME])}~{crc32(symbol.encode()):08x}"
+    name = f"{name}_{first:%Y%m%d%H%M}_{last:%Y%m%d%H%M}.csv"
+    if name.partition(".")[0].rstrip(" ").upper() in _RESERVED:
+        name = f"%{ord(name[0]):02X}{name[1:]}"
+    return folder / name
+
+
+def _unused(path: Path, files: Mapping[str, Path]) -> Path:
+    """The path, or one with a number where another symbol's file has the name; on Windows case does not count."""
+    stem, number = path.stem, len(files)
+    while path.name.casefold() in files:
+        path = path.with_stem(f"{stem}_{number}")
+        number += 1
+    return path

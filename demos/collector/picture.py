@@ -74,6 +74,8 @@ def _draw_bids(axes: Any, store: TickStore, symbols: Sequence[SymbolRow]) -> Non
         if len(shown) > 1:
             prices = [100 * (price / prices[0] - 1) for price in prices]
         label = f"{escaped(symbol.name)}: {symbol.ticks} ticks"
+        # matplotlib omits labels that begin with an underscore from the legend.
+        label = f" {label}" if label.startswith("_") else label
         axes.plot(times, prices, drawstyle="steps-post", linewidth=1, label=label)
     axes.legend(loc="upper left", fontsize="small")
     several = f"{len(shown)} of {len(symbols)} symbols, change of the bid since its first tick"

@@ -24,6 +24,7 @@ from demos.terminal import (
 )
 from demos.ticks.protocol import CODEPAGE, MAX_DATAGRAM, encode, tick_symbol_problem
 from demos.wire.addresses import Address, AddressError, address_text, empty_address, family_of, find_address, port_of
+from demos.wire.backoff import Backoff
 from demos.wire.codepages import codepage_problem
 from demos.wire.opening import CallFailed, nonblocking_socket, start_winsock
 from demos.wire.ports import port_problem
@@ -54,12 +55,14 @@ sequence: Annotated[bool, Input("number the ticks, so that tick_collector can co
 # Ticks that could not be sent stay in a queue of this length; when it is full, the oldest tick is dropped.
 MAX_PENDING = 1000
 RETRY_MS = 1000
+MAX_RETRY_MS = 32_000
 
 # The most datagrams that one event reads and discards. After QUIET_MS without a refusal the port counts as open again.
 MAX_READS = 64
 QUIET_MS = 10_000
 
 started = False
+resolving = Backoff(RETRY_MS, MAX_RETRY_MS)
 client = INVALID_SOCKET
 srvaddr: Address | None = None
 local_port = 0
@@ -119,6 +122,8 @@ def OnTimer() -> None:
 def StartClient() -> bool:
     """Create the socket; the system assigns its port at the first send."""
     global started, client, srvaddr
+    if not resolving.is_due(GetTickCount64()):
+        return False
     try:
         start_winsock()
         started = True
@@ -126,12 +131,17 @@ def StartClient() -> bool:
             srvaddr = find_address(Host, Port, SOCK_DGRAM)
         client = nonblocking_socket(family_of(srvaddr), SOCK_DGRAM)
     except AddressError as unknown:
-        Fail(3, str(unknown))
+        if not unknown.temporary:
+            Fail(3, str(unknown))
+        elif resolving.failed(GetTickCount64()):
+            Print(f"-{unknown}; it is tried again")
+        CloseClean()
         return False
     except CallFailed as failure:
         Print(f"-{failure}")
         CloseClean()
         return False
+    resolving.succeeded()
     Print("create socket OK, send ticks to " + address_text(srvaddr))
     return True
 
@@ -144,7 +154,9 @@ def SendTicks() -> None:
     while pending:
         error = SendTick(pending[0])
         if error:
-            Print(f"-Send failed error: {error} Pending ticks: {len(pending)}")
+            # A name that cannot be resolved was reported already.
+            if not resolving.failures:
+                Print(f"-Send failed error: {error} Pending ticks: {len(pending)}")
             retry_at = GetTickCount64() + RETRY_MS
             return
         pending.popleft()

@@ -1,6 +1,11 @@
 """Collected ticks in an SQLite file. Each timer event of the collector is one transaction.
 
 Bids are integer points with their digits. Times are times of receipt, in milliseconds since 1970-01-01 UTC.
+
+Anyone who reaches the collector's port can invent symbols, addresses and runs, so their numbers are limited: a tick of
+a symbol above the limit is refused, senders above the limit are counted together as OTHER_SENDERS, and of the runs the
+oldest are deleted; their lost ticks are added to their sender. With a largest size, ticks are refused when the file has
+reached it.
 """
 
 from __future__ import annotations
@@ -12,63 +17,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from demos.collector.schema import (
+    COUNT_SENDER,
+    COUNT_SYMBOL,
+    DELETE_OLDEST_RUNS,
+    KEEP_LOST,
+    LOST_OF_OLDEST_RUNS,
+    StoreBusy,
+    StoreError,
+    open_schema,
+    select_senders,
+    transaction,
+)
 from demos.collector.sequence import SequenceTracker
-from demos.terminal.interfaces import TerminalError
 from demos.ticks.protocol import Quote
 
-VERSION = 1
-
-# "WSTK" in the header marks the file as a database of collected ticks.
-_APPLICATION = 0x5753544B
-
 # Seconds to wait while another process writes.
-_LOCK_TIMEOUT = 5.0
+LOCK_TIMEOUT = 5.0
+
+MAX_SYMBOLS = 10_000
+MAX_SENDERS = 10_000
+MAX_RUNS = 32_768
+OTHER_SENDERS = "other senders"
 
 _MAX_CACHED_IDS = 10_000
-
-_SCHEMA = f"""
-CREATE TABLE symbols (
-    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, ticks INTEGER NOT NULL,
-    bid INTEGER NOT NULL, digits INTEGER NOT NULL, time INTEGER NOT NULL
-);
-CREATE TABLE senders (
-    id INTEGER PRIMARY KEY, address TEXT NOT NULL UNIQUE, ticks INTEGER NOT NULL, refused INTEGER NOT NULL,
-    oversized INTEGER NOT NULL, repeated INTEGER NOT NULL, time INTEGER NOT NULL
-);
-CREATE TABLE runs (
-    run TEXT PRIMARY KEY, sender INTEGER NOT NULL REFERENCES senders,
-    first INTEGER NOT NULL, last INTEGER NOT NULL, lost INTEGER NOT NULL
-);
-CREATE TABLE ticks (
-    id INTEGER PRIMARY KEY, symbol INTEGER NOT NULL REFERENCES symbols, bid INTEGER NOT NULL, digits INTEGER NOT NULL,
-    sender INTEGER NOT NULL REFERENCES senders, time INTEGER NOT NULL
-);
-CREATE INDEX ticks_by_symbol ON ticks (symbol);
-PRAGMA application_id = {_APPLICATION};
-PRAGMA user_version = {VERSION};
-"""
-
-_COUNT_SYMBOL = """
-INSERT INTO symbols (name, ticks, bid, digits, time) VALUES (?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE
-SET ticks = ticks + excluded.ticks, bid = excluded.bid, digits = excluded.digits, time = excluded.time
-"""
-
-_COUNT_SENDER = """
-INSERT INTO senders (address, ticks, refused, oversized, repeated, time) VALUES (?, ?, ?, ?, ?, ?)
-ON CONFLICT (address) DO UPDATE SET ticks = ticks + excluded.ticks, refused = refused + excluded.refused,
-oversized = oversized + excluded.oversized, repeated = repeated + excluded.repeated, time = excluded.time
-"""
-
-_SENDERS = """
-SELECT address, ticks, refused, oversized, repeated, coalesce((SELECT sum(lost) FROM runs WHERE sender = id), 0)
-FROM senders ORDER BY id
-"""
-
-
-class StoreError(TerminalError):
-    """The file has no collected ticks, has a newer version, or cannot be read or written."""
-
-    code = 4
 
 
 @dataclass
@@ -124,25 +96,40 @@ class TickRow(NamedTuple):
 
 
 class TickStore:
-    """The file of collected ticks. Without a path: only the counts, in memory.
+    """The file of collected ticks. Without a path: only the counts, in memory. ``full``: no tick should be added.
 
     Other processes can read the file at the same time. Committed events survive a kill of the process; a power failure
     may lose the last events.
     """
 
-    def __init__(self, path: Path | None = None, *, reading: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path | None = None,
+        *,
+        reading: bool = False,
+        timeout: float = LOCK_TIMEOUT,
+        max_bytes: int | None = None,
+    ) -> None:
         """Open the file, and create it when it does not exist; with ``reading`` it must exist and is not changed.
 
-        Errors: StoreError when it is not a file of ticks or cannot be opened.
+        ``timeout``: the seconds that a call waits while another process has locked the file. ``max_bytes``: the size
+        from which on no tick is accepted.
+
+        Errors: StoreError when it is not a file of ticks or cannot be opened; StoreBusy when it stays locked.
         """
         self._name = str(path) if path else "the ticks"
         self._stores_ticks = path is not None
+        self._max_bytes = max_bytes
         self._ids: dict[tuple[str, str], int] = {}
         uri = f"{path.absolute().as_uri()}?mode={'ro' if reading else 'rwc'}" if path else ":memory:"
         with self._store_errors():
-            self._db = sqlite3.connect(uri, timeout=_LOCK_TIMEOUT, isolation_level=None, uri=True)
+            self._db = sqlite3.connect(uri, timeout=timeout, isolation_level=None, uri=True)
             try:
-                self._open(reading)
+                self._version = open_schema(self._db, self._name, writing=not reading)
+                self._symbols = {name for [name] in self._db.execute("SELECT name FROM symbols")}
+                self._senders = {address for [address] in self._db.execute("SELECT address FROM senders")}
+                [self._runs] = self._db.execute("SELECT count(*) FROM runs").fetchone()
+                self.full = self._is_full()
             except BaseException:
                 self._db.close()
                 raise
@@ -151,6 +138,18 @@ class TickStore:
         """Close the file."""
         self._db.close()
 
+    def set_timeout(self, seconds: float) -> None:
+        """Change how long a call waits while another process has locked the file."""
+        self._db.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")
+
+    def admit_symbol(self, name: str) -> bool:
+        """Whether ticks of this symbol can be stored: it is known, or there are fewer than MAX_SYMBOLS."""
+        return _admit(name, self._symbols, MAX_SYMBOLS)
+
+    def admit_sender(self, address: str) -> str:
+        """The address under which a sender is counted: OTHER_SENDERS when there are MAX_SENDERS others."""
+        return address if _admit(address, self._senders, MAX_SENDERS) else OTHER_SENDERS
+
     def add(self, batch: Batch) -> None:
         """Store one event in one transaction; after the return it survives a kill of the process.
 
@@ -158,7 +157,7 @@ class TickStore:
         """
         if len(self._ids) > _MAX_CACHED_IDS:
             self._ids.clear()
-        with self._store_errors(), self._transaction():
+        with self._store_errors(), transaction(self._db):
             self._add_counts(batch)
             if self._stores_ticks:
                 rows = [
@@ -169,11 +168,34 @@ class TickStore:
                     f"INSERT INTO ticks (symbol, bid, digits, sender, time) VALUES (?, ?, ?, ?, {batch.time})", rows
                 )
             for run, (tracker, sender) in batch.runs.items():
-                numbers = (tracker.first, tracker.last, tracker.lost)
+                size = (tracker.received.bit_length() + 7) // 8
+                received = tracker.received.to_bytes(size, "little")
+                numbers = (tracker.first, tracker.last, tracker.lost, received)
                 self._db.execute(
-                    "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?)",
+                    "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?)",
                     (run, self._id("senders", "address", sender), *numbers),
                 )
+            self._delete_oldest_runs(len(batch.runs))
+            self.full = self._is_full()
+
+    def _is_full(self) -> bool:
+        if self._max_bytes is None or not self._stores_ticks:
+            return False
+        [pages], [size] = (self._db.execute(f"PRAGMA {name}").fetchone() for name in ("page_count", "page_size"))
+        return bool(pages * size >= self._max_bytes)
+
+    def _delete_oldest_runs(self, written: int) -> None:
+        """Delete the runs above MAX_RUNS. ``_runs`` is an upper bound that needs no query at each event."""
+        self._runs += written
+        if self._runs <= MAX_RUNS:
+            return
+        [self._runs] = self._db.execute("SELECT count(*) FROM runs").fetchone()
+        if self._runs > MAX_RUNS:
+            # A few more than needed, so that not every event has to delete some.
+            count = self._runs - MAX_RUNS + MAX_RUNS // 8
+            self._db.executemany(KEEP_LOST, self._db.execute(LOST_OF_OLDEST_RUNS, (count,)).fetchall())
+            self._db.execute(DELETE_OLDEST_RUNS, (count,))
+            self._runs -= count
 
     def _add_counts(self, batch: Batch) -> None:
         last: dict[str, Quote] = {}
@@ -182,19 +204,21 @@ class TickStore:
             last[quote.symbol] = quote
             counts[quote.symbol] = counts.get(quote.symbol, 0) + 1
         for name, quote in last.items():
-            self._db.execute(_COUNT_SYMBOL, (name, counts[name], quote.bid, quote.digits, batch.time))
+            self._db.execute(COUNT_SYMBOL, (name, counts[name], quote.bid, quote.digits, batch.time))
         for address, count in batch.senders.items():
             values = (count.ticks, count.refused, count.oversized, count.repeated, batch.time)
-            self._db.execute(_COUNT_SENDER, (address, *values))
+            self._db.execute(COUNT_SENDER, (address, *values))
 
     def sequence(self, run: str) -> SequenceTracker | None:
         """The numbers received from a run of a sender, or None for a new run."""
         with self._store_errors():
-            row = self._db.execute("SELECT first, last, lost FROM runs WHERE run = ?", (run,)).fetchone()
+            row = self._db.execute("SELECT first, last, lost, received FROM runs WHERE run = ?", (run,)).fetchone()
         if row is None:
             return None
-        first, last, lost = row
-        return SequenceTracker(first, last, lost, known_from=last + 1)
+        first, last, lost, received = row
+        if received is None:
+            return SequenceTracker.without_window(first, last, lost)
+        return SequenceTracker(first, last, lost, int.from_bytes(received, "little"))
 
     def symbols(self) -> list[SymbolRow]:
         """All symbols by name."""
@@ -205,7 +229,7 @@ class TickStore:
     def senders(self) -> list[SenderRow]:
         """All senders, in the order of their first datagrams."""
         with self._store_errors():
-            return [SenderRow(*row) for row in self._db.execute(_SENDERS)]
+            return [SenderRow(*row) for row in self._db.execute(select_senders(self._version))]
 
     def ticks(self, symbol: str) -> Iterator[TickRow]:
         """A symbol's ticks in the order of receipt, read from the file one by one."""
@@ -243,31 +267,6 @@ class TickStore:
             self._ids[table, value] = known
         return known
 
-    def _open(self, reading: bool) -> None:
-        db = self._db
-        application = db.execute("PRAGMA application_id").fetchone()[0]
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        empty = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
-        if application != _APPLICATION and not (empty and not reading and application == 0 and version == 0):
-            raise StoreError(f"not a file of collected ticks: {self._name}")
-        if version > VERSION:
-            raise StoreError(f"{self._name} has version {version}; this program reads versions up to {VERSION}")
-        if reading:
-            return
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = NORMAL")
-        with self._transaction():
-            # Another process may have created the tables since the check above.
-            if db.execute("PRAGMA user_version").fetchone()[0] == 0:
-                for statement in _SCHEMA.split(";"):
-                    db.execute(statement)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        with self._db:
-            yield
-
     @contextmanager
     def _store_errors(self) -> Iterator[None]:
         """Raise StoreError for an error of SQLite."""
@@ -276,4 +275,16 @@ class TickStore:
         except sqlite3.Error as error:
             if "not a database" in str(error):
                 raise StoreError(f"not a file of collected ticks: {self._name}") from error
+            if "is locked" in str(error):
+                raise StoreBusy(f"{self._name} is in use by another process") from error
             raise StoreError(f"{self._name}: {error}") from error
+
+
+def _admit(name: str, known: set[str], limit: int) -> bool:
+    """Add a name to the known ones unless the limit is reached; whether it is known now."""
+    if name in known:
+        return True
+    if len(known) >= limit:
+        return False
+    known.add(name)
+    return True

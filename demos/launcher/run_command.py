@@ -19,7 +19,7 @@ from demos.launcher.mt5_options import mt5_settings, terminal_problem
 from demos.launcher.option_types import Lots, SubParsers
 from demos.launcher.run_options import add_options, given_inputs
 from demos.launcher.study_options import product_option_problem
-from demos.registry import entry_of, find_program
+from demos.registry import Kind, entry_of, find_program
 from demos.terminal import mt5
 from demos.terminal.charts import drawing, operations
 from demos.terminal.charts.template_file import Document, TemplateError, parse, to_bytes
@@ -119,7 +119,9 @@ def _run(
     program: Program, inputs: dict[str, object], options: argparse.Namespace, command_groups: Sequence[str]
 ) -> int:
     clock = RealClock()
-    log = Log(clock, sys.stderr)
+    entry = entry_of(program.name)
+    # Peers must not be able to fill the disk. The article's programs log each message, and jobs count those lines.
+    log = Log(clock, sys.stderr, limited=entry is None or entry.kind is not Kind.STUDY)
     trouble = drawing.problem() if options.picture else None
     if trouble:
         raise ProgramError(trouble)

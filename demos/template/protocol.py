@@ -46,6 +46,10 @@ class LayoutError(ValueError):
     """Bytes that are not a whole message or not a template; the text states what is wrong with them."""
 
 
+class IncompleteError(LayoutError):
+    """The beginning of a message, or nothing: the rest was lost, or the server has no template yet."""
+
+
 def symbol_problem(symbol: str, codepage: int = CP_ACP) -> str | None:
     """Why a message cannot carry this symbol, or None when it can."""
     problem = symbols.symbol_problem(symbol)
@@ -115,7 +119,9 @@ def last_message(data: bytes, codepage: int = CP_ACP) -> bytes:
             continue
         found = data[begin:position]
     if not found:
-        raise LayoutError("a header without a template" if data else "0 bytes: it has no template yet")
+        if not data:
+            raise IncompleteError("0 bytes: it has no template yet")
+        raise LayoutError("a header without a template")
     check_template(found[HEADER:])
     return found
 
@@ -131,7 +137,7 @@ def decode(data: bytes, codepage: int = CP_ACP) -> Layout:
 
 def _fields(header: bytes, codepage: int) -> tuple[str, int]:
     if len(header) < HEADER:
-        raise LayoutError(f"an incomplete message: {len(header)} of the {HEADER} bytes of a header")
+        raise IncompleteError(f"an incomplete message: {len(header)} of the {HEADER} bytes of a header")
     name, digits = header[:FIELD].partition(b"\0")[0], header[FIELD:].partition(b"\0")[0]
     try:
         symbol = name.decode(codec_of(codepage))
@@ -159,4 +165,4 @@ def _end_of(data: bytes, begin: int) -> int:
         if (end - begin) % 2 == 0:
             return end + len(_END)
         end += 1
-    raise LayoutError(f"an incomplete message: {len(data) - begin} bytes of a template without its end")
+    raise IncompleteError(f"an incomplete message: {len(data) - begin} bytes of a template without its end")

@@ -21,7 +21,11 @@ from winsock import (
 
 
 class StartError(Exception):
-    """A server cannot start; the text is a line for the log."""
+    """A server cannot start; the text is a line for the log. ``temporary``: the same call may work later."""
+
+    def __init__(self, text: str, *, temporary: bool = False) -> None:
+        super().__init__(text)
+        self.temporary = temporary
 
 
 def start_server(
@@ -42,7 +46,8 @@ def start_server(
         return _open(host, port, kind, before_bind)
     except (AddressError, CallFailed) as error:
         WSACleanup()
-        raise StartError(str(error)) from error
+        temporary = isinstance(error, AddressError) and error.temporary
+        raise StartError(str(error), temporary=temporary) from error
 
 
 def _open(host: str, port: int, kind: int, before_bind: Callable[[int], None] | None) -> tuple[int, Address]:

@@ -75,7 +75,8 @@ def _standard(stack: ExitStack, database: Path) -> tuple[int, Callable[[], int]]
             except BlockingIOError:
                 break
             recorder.add(datagram, f"{host}:{port}")
-        total += len(recorder.commit(total).ticks)
+        total += len(recorder.end_event(total).ticks)
+        recorder.store()
         return total
 
     return standard_port(server), event

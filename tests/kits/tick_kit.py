@@ -10,6 +10,8 @@ from signal_kit import Stage, address
 from winsock_kit import bound, name_of, readable, set_nonblocking
 
 import winsock as calls
+from demos.collector.recorder import TickRecorder
+from demos.collector.store import Batch
 from demos.terminal.interfaces import Clock, SymbolSpec, Tick
 from demos.wire.addresses import address_text
 from winsock import (
@@ -97,6 +99,13 @@ def failing(call: Callable[..., int], *errors: int, results: Sequence[int] = ())
         return result
 
     return called
+
+
+def commit(recorder: TickRecorder, time: int) -> Batch:
+    """End the recorder's event at this time, and store it."""
+    batch = recorder.end_event(time)
+    recorder.store()
+    return batch
 
 
 class TickFeed:

@@ -27,7 +27,7 @@ def Fail(code: int, text: str) -> None:
     Codes: 2 options, 3 network, 4 data or account. Like ExpertRemove it returns; the program is removed after the
     running event function, and OnDeinit runs.
     """
-    write_log("error", text)
+    write_log("error", text, limited=False)
     program = current_program()
     program.removed = True
     program.exit_code = code

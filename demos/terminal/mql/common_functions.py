@@ -51,8 +51,9 @@ def GetTickCount64() -> int:
     return int(current_terminal().clock.monotonic() * 1000)
 
 
-def write_log(level: str, text: str) -> None:
-    """Write one line of the running program to the log."""
+def write_log(level: str, text: str, *, limited: bool = True) -> None:
+    """Write one line of the running program to the log; ``limited``: it may be omitted when there are too many."""
     program = current_program()
     program.logged_error = program.logged_error or level == "error"
-    program.terminal.log.write(program.label, level, program.event, text)
+    log = program.terminal.log
+    (log.write_limited if limited else log.write)(program.label, level, program.event, text)

@@ -147,6 +147,7 @@ class EventLoop:
                 source.poll(now)
             while self._live and not self.stopping and self.clock.monotonic() < end:
                 self._run_turn(end)
+        self.log.write_summaries(end=True)
         return self._exit_code
 
     def sleep(self, attachment: Attachment, seconds: float) -> None:
@@ -171,6 +172,7 @@ class EventLoop:
         self._run_timers()
         for source in self._sources:
             source.poll(self.clock.monotonic())
+        self.log.write_summaries()
         if not (self._queue or self.stopping) and self._live:
             self._wait(end)
 

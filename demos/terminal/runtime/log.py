@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 from demos.terminal.interfaces import Clock, OutputError
+from demos.terminal.runtime.log_limit import LineLimit, shortened
 
 
 def escaped(text: str) -> str:
@@ -27,9 +28,12 @@ def _code(point: int) -> str:
 class Log:
     """Writes ``2026-01-31T12:00:00.123+01:00 PROGRAM[SYMBOL,H1] level event text``, one flushed line at a time."""
 
-    def __init__(self, clock: Clock, stream: TextIO | None) -> None:
+    def __init__(self, clock: Clock, stream: TextIO | None, *, limited: bool = False) -> None:
+        """``limited``: the lines of each program are limited, see demos.terminal.runtime.log_limit."""
         self._clock = clock
         self._stream = stream
+        self._limited = limited
+        self._limits: dict[str, LineLimit] = {}
 
     def write(self, program: str, level: str, event: str, text: str) -> None:
         """Write one line.
@@ -46,6 +50,28 @@ class Log:
         except OSError as error:
             self._stream = None
             raise OutputError(f"the log cannot be written: {error.strerror}") from error
+
+    def write_limited(self, program: str, level: str, event: str, text: str) -> None:
+        """Write one line that counts towards the limit of its program.
+
+        Errors: as for write().
+        """
+        if self._limited:
+            self.write_summaries()
+            if not self._limits.setdefault(program.partition("[")[0], LineLimit(self._clock)).admit():
+                return
+            text = shortened(text)
+        self.write(program, level, event, text)
+
+    def write_summaries(self, *, end: bool = False) -> None:
+        """Write how many lines were omitted, for each program whose window is over, or for all at the ``end``.
+
+        Errors: as for write().
+        """
+        for program, limit in self._limits.items():
+            summary = limit.take_summary(end=end)
+            if summary:
+                self.write(program, "alert", "log", summary)
 
 
 class EventFile:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tick_kit import commit
 
 from demos.__main__ import main
 from demos.collector.export import HEADER, export_ticks
@@ -35,7 +37,7 @@ def collect(store: TickStore, *events: tuple[int, bytes]) -> None:
     recorder = TickRecorder(store, 1252)
     for time, datagram in events:
         recorder.add(datagram, "127.0.0.1:5001")
-        recorder.commit(time)
+        commit(recorder, time)
 
 
 def test_an_export_is_metatraders_tick_format_to_the_byte(store, tmp_path):
@@ -80,6 +82,20 @@ def test_times_never_decrease_when_the_clock_was_set_back(store, tmp_path):
         ("../../x", "..%2F..%2Fx"),
         ("C:\\x", "C%3A%5Cx"),
         ("é*?", "%C3%A9%2A%3F"),
+        # Windows reserves these names, also with an extension and with blanks before it, in either case.
+        ("CON.x", "%43ON.x"),
+        ("nul.tar.gz", "%6Eul.tar.gz"),
+        ("Com1 .x", "%43om1 .x"),
+        ("LPT9.", "%4CPT9."),
+        ("CON", "CON"),
+        ("CONSOLE.x", "CONSOLE.x"),
+        ("COM10.x", "COM10.x"),
+        ("COM¹.x", "COM%C2%B9.x"),
+        ("CONIN$.x", "CONIN%24.x"),
+        ("...", "..."),
+        ("EURUSD.", "EURUSD."),
+        ("x:stream", "x%3Astream"),
+        ("%2e%2e", "%252e%252e"),
     ],
 )
 def test_no_symbol_leads_out_of_the_folder(store, tmp_path, symbol, stem):
@@ -87,6 +103,27 @@ def test_no_symbol_leads_out_of_the_folder(store, tmp_path, symbol, stem):
     [path] = export_ticks(store, tmp_path / "folder", store.symbols())
     assert path == tmp_path / "folder" / f"{stem}_202601312359_202601312359.csv"
     assert path.is_file()
+
+
+@pytest.mark.parametrize("symbol", ["é" * 64, "€" * 64, "x" + "é" * 63, "xy" + "€" * 62, "%" * 64, "CON." + "é" * 60])
+def test_a_long_name_is_cut_and_stays_distinct(store, tmp_path, symbol):
+    other = symbol[:-1] + "z"
+    collect(store, *((TIME, f"{name} 1.1\0".encode("cp1252")) for name in (symbol, other)))
+    paths = export_ticks(store, tmp_path / "folder", store.symbols())
+    assert len({path.name for path in paths}) == 2
+    for path in paths:
+        assert len(path.name.encode()) <= 150
+        assert re.fullmatch(r"(%[0-9A-F]{2}|[A-Za-z0-9.])+~[0-9a-f]{8}_\d{12}_\d{12}\.csv", path.name)
+        assert path.is_file()
+
+
+def test_a_symbol_with_the_name_of_another_symbol_s_file_gets_its_own_file(store, tmp_path):
+    dates = "202601312359_202601312359"
+    symbols = ["A", "a", f"A_{dates}_1", f"a_{dates}_1", "CON.x", "con.X"]
+    collect(store, *((TIME, f"{name} 1.1\0".encode()) for name in symbols))
+    paths = export_ticks(store, tmp_path / "folder", store.symbols())
+    assert len({path.name.casefold() for path in paths}) == len(symbols)
+    assert sorted((tmp_path / "folder").iterdir()) == sorted(paths)
 
 
 def test_symbols_that_differ_only_in_case_get_separate_files(store, tmp_path):

@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tick_kit import commit
 
 from demos.__main__ import main
 from demos.collector.picture import MAX_SYMBOLS, draw_ticks, figure_of
@@ -30,7 +31,7 @@ def collect(store: TickStore, *quotes: tuple[str, str]) -> None:
     recorder = TickRecorder(store, 65001)
     for number, (symbol, bid) in enumerate(quotes):
         recorder.add(f"{symbol} {bid}\0".encode(), "127.0.0.1:5001")
-        recorder.commit(TIME + 100 * number)
+        commit(recorder, TIME + 100 * number)
 
 
 def test_the_picture_is_a_png_file_with_a_plausible_size(store, tmp_path):
@@ -89,7 +90,7 @@ def test_the_rate_is_ticks_per_second_and_zero_in_an_empty_interval(store):
     for milliseconds, count in ((0, 1), (500, 2), (999, 1), (3000, 5)):
         for _ in range(count):
             recorder.add(b"EURUSD 1.1\0", "127.0.0.1:5001")
-        recorder.commit(TIME + milliseconds)
+        commit(recorder, TIME + milliseconds)
     _, rate = figure_of(store, store.symbols()).axes
     assert [bar.get_height() for bar in rate.patches] == [4, 0, 0, 5]
 
@@ -98,7 +99,7 @@ def test_a_long_time_has_longer_intervals(store):
     recorder = TickRecorder(store, 1252)
     for milliseconds in (0, 1000, 100_000):
         recorder.add(b"EURUSD 1.1\0", "127.0.0.1:5001")
-        recorder.commit(TIME + milliseconds)
+        commit(recorder, TIME + milliseconds)
     assert store.rates(10) == (TIME, 10_001, [2, 0, 0, 0, 0, 0, 0, 0, 0, 1])
     assert store.rates(1000)[1] == 1000
 
@@ -108,6 +109,14 @@ def test_any_symbol_is_shown_literally(store, tmp_path):
     collect(store, ("_$x^", "1"), ("$\\frac$", "2"), ("円", "3"))
     draw_ticks(store, tmp_path / "picture.png", store.symbols())
     assert (tmp_path / "picture.png").is_file()
+
+
+def test_the_legend_names_every_symbol(store):
+    pytest.importorskip("matplotlib")
+    collect(store, ("_hidden", "1"), ("_", "2"), ("EURUSD", "3"))
+    bids, _ = figure_of(store, store.symbols()).axes
+    shown = [text.get_text().strip() for text in bids.get_legend().get_texts()]
+    assert sorted(shown) == ["EURUSD: 1 ticks", "_: 1 ticks", "_hidden: 1 ticks"]
 
 
 def test_no_ticks_and_a_missing_folder_are_errors(store, tmp_path):

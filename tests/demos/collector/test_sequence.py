@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from demos.collector.sequence import MAX_LATE, SequenceTracker
+from demos.collector.sequence import WINDOW, SequenceTracker
 
 
 def added(*numbers: int) -> tuple[SequenceTracker, list[bool]]:
@@ -45,9 +45,9 @@ def test_a_repeated_number_is_recognized_and_changes_nothing(numbers):
     assert sequence.lost == added(*numbers[:-1])[0].lost
 
 
-def test_a_number_whose_receipt_is_unknown_is_accepted():
-    sequence = SequenceTracker(first=1, last=100, lost=3, known_from=101)
-    assert sequence.add(50)
+def test_a_number_whose_receipt_is_unknown_counts_as_repeated():
+    sequence = SequenceTracker.without_window(first=1, last=100, lost=3)
+    assert not sequence.add(50)
     assert sequence.add(103)
     assert sequence.lost == 5
     assert sequence.add(101)
@@ -55,23 +55,30 @@ def test_a_number_whose_receipt_is_unknown_is_accepted():
     assert (sequence.first, sequence.last, sequence.lost) == (1, 103, 4)
 
 
-def test_an_earlier_first_number_leaves_the_unknown_range_unknown():
-    sequence = SequenceTracker(first=50, last=100, lost=0, known_from=101)
-    assert sequence.add(48)
-    assert sequence.lost == 1
-    assert sequence.add(60)
+def test_a_sequence_that_is_continued_from_its_stored_numbers_recognizes_the_same_repeats():
+    before, _ = added(5, 7, 8, 12)
+    sequence = SequenceTracker(before.first, before.last, before.lost, before.received)
+    assert [number for number in range(4, 14) if sequence.add(number)] == [4, 6, 9, 10, 11, 13]
+    assert (sequence.first, sequence.last, sequence.lost) == (4, 13, 0)
 
 
-def test_a_large_gap_needs_no_more_memory():
+def test_a_number_below_the_window_counts_as_repeated_and_stays_lost():
     sequence, _ = added(1, 10**15 - 1)
     assert sequence.lost == 10**15 - 3
-    assert sequence.add(10**15 - 1 - MAX_LATE)
-    assert not sequence.add(10**15 - 1 - MAX_LATE)
-    # Older numbers are not in memory: such a tick is accepted and not treated as repeated.
-    assert sequence.add(10**15 - 2 - MAX_LATE)
-    for leap in range(1, 10):
-        sequence.add(10**15 + leap * 2 * MAX_LATE)
-        assert len(sequence._missing) <= 2 * MAX_LATE
+    assert sequence.add(10**15 - WINDOW)
+    assert not sequence.add(10**15 - WINDOW)
+    assert not sequence.add(10**15 - 1 - WINDOW)
+    assert not sequence.add(1)
+    assert sequence.lost == 10**15 - 4
+
+
+@pytest.mark.parametrize("step", [1, 2, 100, WINDOW - 1, WINDOW, WINDOW + 1, 10**9, 10**14])
+def test_no_gap_needs_more_memory_than_the_window(step):
+    sequence = SequenceTracker.starting_at(1)
+    for number in range(1, 20_000):
+        assert sequence.add(1 + number * step)
+        assert sequence.received.bit_length() <= WINDOW
+    assert sequence.lost == 19_999 * (step - 1)
 
 
 @given(st.lists(st.integers(1, 60), min_size=1), st.randoms(use_true_random=False))

@@ -8,10 +8,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tick_kit import commit
 
 from demos.collector import recorder as recorder_module
 from demos.collector.recorder import TickRecorder
-from demos.collector.store import Batch, Counts, SenderRow, StoreError, SymbolRow, TickRow, TickStore
+from demos.collector.schema import StoreError
+from demos.collector.store import Batch, Counts, SenderRow, SymbolRow, TickRow, TickStore
 from demos.terminal.paper.account import PaperAccount
 from demos.ticks.protocol import InvalidDatagram, Quote, encode
 
@@ -39,7 +41,7 @@ def test_a_tick_is_stored_with_symbol_bid_digits_sender_and_time_of_receipt(stor
     assert recorder.add(b"EURUSD 1.10000\0", ONE) == Quote("EURUSD", 110_000, 5)
     assert recorder.add(b"USDJPY 110.500\0", OTHER) == Quote("USDJPY", 110_500, 3)
     assert recorder.add(b"EURUSD 1.1001\0", OTHER) == Quote("EURUSD", 11_001, 4)
-    recorder.commit(1_700_000_000_123)
+    commit(recorder, 1_700_000_000_123)
     assert list(store.ticks("EURUSD")) == [
         TickRow("EURUSD", 110_000, 5, ONE, 1_700_000_000_123),
         TickRow("EURUSD", 11_001, 4, OTHER, 1_700_000_000_123),
@@ -69,14 +71,14 @@ def test_counts_add_up_over_events_and_restarts(path):
             recorder.add(b"EURUSD 1.1\0", ONE)
             assert isinstance(recorder.add(b"nonsense\0", ONE), InvalidDatagram)
             recorder.add_oversized(ONE)
-            recorder.commit(event)
+            commit(recorder, event)
     with closing(TickStore(path)) as store:
         assert store.senders() == [SenderRow(ONE, 3, 3, 3, 0, 0)]
         assert [tick.time for tick in store.ticks("EURUSD")] == [0, 1, 2]
 
 
 def test_an_event_without_datagrams_writes_nothing(store):
-    batch = TickRecorder(store, 1252).commit(1)
+    batch = commit(TickRecorder(store, 1252), 1)
     assert batch == Batch(1)
     assert store.senders() == []
 
@@ -86,7 +88,7 @@ def test_lost_and_repeated_ticks_are_counted_by_their_numbers(store):
     for number in (1, 2, 5, 4, 5):
         tick = recorder.add(numbered(number), ONE)
     assert tick == InvalidDatagram("EURUSD, number 5", "repeated tick")
-    assert recorder.commit(1).lost == 1
+    assert commit(recorder, 1).lost == 1
     assert store.senders() == [SenderRow(ONE, 4, 0, 0, 1, 1)]
     assert store.symbols()[0].ticks == 4
 
@@ -97,7 +99,7 @@ def test_a_restarted_collector_counts_the_ticks_lost_in_between(path):
             recorder = TickRecorder(store, 1252)
             for number in numbers:
                 recorder.add(numbered(number), ONE)
-            recorder.commit(1)
+            commit(recorder, 1)
             assert store.senders()[0].lost == numbers[0] // 2
     with closing(TickStore(path)) as store:
         assert store.sequence("unknown") is None
@@ -108,7 +110,7 @@ def test_each_run_has_its_own_numbers(store):
     recorder.add(numbered(7), ONE)
     recorder.add(numbered(1, run="f" * 16), ONE)
     recorder.add(numbered(4, run="f" * 16), OTHER)
-    recorder.commit(1)
+    commit(recorder, 1)
     # Lost ticks count for the last address of the run.
     assert [sender.lost for sender in store.senders()] == [0, 2]
 
@@ -120,10 +122,10 @@ def test_many_runs_need_no_more_memory_and_none_is_forgotten(store, monkeypatch)
         for run in "abcd":
             recorder.add(numbered(number, run=run * 16), ONE)
             assert len(recorder._runs) <= 2
-    recorder.commit(1)
+    commit(recorder, 1)
     for run in "abcd":
         recorder.add(numbered(4, run=run * 16), ONE)
-    recorder.commit(2)
+    commit(recorder, 2)
     assert store.senders() == [SenderRow(ONE, 12, 0, 0, 0, 4)]
 
 
@@ -140,7 +142,7 @@ def test_without_a_file_only_counts_are_stored():
         recorder = TickRecorder(store, 1252)
         recorder.add(numbered(1), ONE)
         recorder.add(numbered(3), ONE)
-        recorder.commit(1)
+        commit(recorder, 1)
         assert store.senders() == [SenderRow(ONE, 2, 0, 0, 0, 1)]
         assert store.symbols()[0].ticks == 2
         assert list(store.ticks("EURUSD")) == []
@@ -196,6 +198,6 @@ def test_an_empty_file_can_be_written_but_not_read(path):
 def test_a_newer_version_is_refused(path):
     TickStore(path).close()
     with closing(sqlite3.connect(path)) as db:
-        db.execute("PRAGMA user_version = 2")
-    with pytest.raises(StoreError, match="has version 2; this program reads versions up to 1"):
+        db.execute("PRAGMA user_version = 3")
+    with pytest.raises(StoreError, match="has version 3; this program reads versions up to 2"):
         TickStore(path)

@@ -10,11 +10,12 @@ import threading
 from pathlib import Path
 
 import pytest
-from terminal_kit import wait_for
+from terminal_kit import demos, wait_for
 
 from demos.terminal.interfaces import OutputError
 from demos.terminal.runtime.clock import ManualClock, RealClock
 from demos.terminal.runtime.log import EventFile, Log, escaped
+from demos.terminal.runtime.log_limit import MAX_LINES, MAX_TEXT, WINDOW
 
 
 class BrokenStream(io.StringIO):
@@ -52,6 +53,90 @@ def test_non_printable_characters_are_escaped(text, shown):
 
 def test_a_log_without_a_stream_writes_nothing():
     Log(ManualClock(), None).write("probe", "info", "OnInit", "text")
+
+
+def texts(stream: io.StringIO) -> list[str]:
+    return [line.split(" ", 1)[1] for line in stream.getvalue().splitlines()]
+
+
+def test_a_flood_of_lines_becomes_one_line_with_their_number():
+    stream, clock = io.StringIO(), ManualClock()
+    log = Log(clock, stream, limited=True)
+    for number in range(10 * MAX_LINES):
+        log.write_limited("probe[EURUSD,H1]", "info", "OnTimer", f"line {number}")
+    assert len(texts(stream)) == MAX_LINES
+    assert texts(stream)[-1] == f"probe[EURUSD,H1] info OnTimer line {MAX_LINES - 1}"
+    clock.wait(WINDOW)
+    log.write_summaries()
+    log.write_summaries()
+    summary = f"probe alert log {9 * MAX_LINES} more lines are omitted: there were more than {MAX_LINES} in 5 s"
+    assert texts(stream)[MAX_LINES:] == [summary]
+    log.write_limited("probe", "info", "OnTimer", "after")
+    assert texts(stream)[-1] == "probe info OnTimer after"
+
+
+@pytest.mark.parametrize("rate", [1, 10, 50, 99, 100, 101, 500, 5000])
+def test_over_any_time_a_program_writes_at_most_a_hundred_lines_a_second_and_its_first_window(rate):
+    stream, clock = io.StringIO(), ManualClock()
+    log = Log(clock, stream, limited=True)
+    for _ in range(20):
+        for _ in range(rate):
+            log.write_limited("probe", "info", "OnTimer", "x")
+        clock.wait(1.0)
+    log.write_summaries(end=True)
+    lines = texts(stream)
+    summaries = [line for line in lines if " are omitted: " in line]
+    assert len(lines) - len(summaries) <= 20 / WINDOW * MAX_LINES
+    omitted = sum(int(line.split(" ")[3]) for line in summaries)
+    assert len(lines) - len(summaries) + omitted == 20 * rate
+    assert len(summaries) <= 20 / WINDOW
+
+
+def test_each_program_has_its_own_limit_whatever_its_chart_shows():
+    stream, clock = io.StringIO(), ManualClock()
+    log = Log(clock, stream, limited=True)
+    for number in range(MAX_LINES + 5):
+        log.write_limited(f"one[S{number},H1]", "info", "OnTimer", "x")
+    log.write_limited("two[EURUSD,H1]", "info", "OnTimer", "x")
+    log.write("terminal", "info", "market", "x")
+    assert texts(stream)[MAX_LINES:] == ["two[EURUSD,H1] info OnTimer x", "terminal info market x"]
+    log.write_summaries(end=True)
+    assert texts(stream)[-1].startswith("one alert log 5 more lines are omitted")
+
+
+def test_a_long_line_is_cut():
+    stream = io.StringIO()
+    log = Log(ManualClock(), stream, limited=True)
+    log.write_limited("probe", "info", "OnTimer", "x" * MAX_TEXT)
+    log.write_limited("probe", "info", "OnTimer", "x" * (MAX_TEXT + 7))
+    assert texts(stream)[0].endswith("OnTimer " + "x" * MAX_TEXT)
+    assert texts(stream)[1].endswith("x … and 7 more characters")
+
+
+def test_a_log_that_is_not_limited_writes_every_line():
+    stream = io.StringIO()
+    log = Log(ManualClock(), stream)
+    for _ in range(3 * MAX_LINES):
+        log.write_limited("probe", "info", "OnTimer", "x" * 3 * MAX_TEXT)
+    log.write_summaries(end=True)
+    assert len(stream.getvalue()) > 9 * MAX_LINES * MAX_TEXT
+
+
+def test_a_run_limits_the_lines_of_a_program_and_shows_its_failure(tmp_path):
+    program = tmp_path / "flood.py"
+    program.write_text(
+        "from demos.terminal import *\n"
+        "def OnStart():\n"
+        f"    for number in range({MAX_LINES + 300}): Print('line ', number)\n"
+        "    Fail(3, 'the reason')\n",
+        encoding="utf-8",
+    )
+    done = demos("run", program)
+    assert done.returncode == 3
+    lines = done.stderr.splitlines()
+    assert sum(" line " in line for line in lines) == MAX_LINES
+    assert sum(line.endswith("the reason") for line in lines) == 1
+    assert sum("300 more lines are omitted" in line for line in lines) == 1
 
 
 def test_a_closed_stream_is_reported_once():

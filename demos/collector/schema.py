@@ -1,0 +1,120 @@
+"""The tables of the collector's database: creating, upgrading and checking them, and the longer statements."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from demos.terminal.interfaces import TerminalError
+
+# Version 1 has no windows of received numbers, and no lost ticks of deleted runs.
+VERSION = 2
+
+# "WSTK" in the header marks the file as a database of collected ticks.
+_APPLICATION = 0x5753544B
+
+_SCHEMA = f"""
+CREATE TABLE symbols (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, ticks INTEGER NOT NULL,
+    bid INTEGER NOT NULL, digits INTEGER NOT NULL, time INTEGER NOT NULL
+);
+CREATE TABLE senders (
+    id INTEGER PRIMARY KEY, address TEXT NOT NULL UNIQUE, ticks INTEGER NOT NULL, refused INTEGER NOT NULL,
+    oversized INTEGER NOT NULL, repeated INTEGER NOT NULL, time INTEGER NOT NULL, lost INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE runs (
+    run TEXT PRIMARY KEY, sender INTEGER NOT NULL REFERENCES senders,
+    first INTEGER NOT NULL, last INTEGER NOT NULL, lost INTEGER NOT NULL, received BLOB
+);
+CREATE TABLE ticks (
+    id INTEGER PRIMARY KEY, symbol INTEGER NOT NULL REFERENCES symbols, bid INTEGER NOT NULL, digits INTEGER NOT NULL,
+    sender INTEGER NOT NULL REFERENCES senders, time INTEGER NOT NULL
+);
+CREATE INDEX ticks_by_symbol ON ticks (symbol);
+PRAGMA application_id = {_APPLICATION};
+PRAGMA user_version = {VERSION};
+"""
+
+_UPGRADE = f"""
+ALTER TABLE senders ADD COLUMN lost INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE runs ADD COLUMN received BLOB;
+PRAGMA user_version = {VERSION};
+"""
+
+COUNT_SYMBOL = """
+INSERT INTO symbols (name, ticks, bid, digits, time) VALUES (?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE
+SET ticks = ticks + excluded.ticks, bid = excluded.bid, digits = excluded.digits, time = excluded.time
+"""
+
+COUNT_SENDER = """
+INSERT INTO senders (address, ticks, refused, oversized, repeated, time) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (address) DO UPDATE SET ticks = ticks + excluded.ticks, refused = refused + excluded.refused,
+oversized = oversized + excluded.oversized, repeated = repeated + excluded.repeated, time = excluded.time
+"""
+
+# The largest sum of lost ticks. total() adds doubles, which are exact up to here and cannot overflow.
+_MAX_LOST = 2**53 - 1
+
+# The "lost" of a sender is that of its deleted runs.
+_SENDERS = f"""
+SELECT address, ticks, refused, oversized, repeated,
+CAST(min({{own}} + coalesce(of_runs.lost, 0.0), {_MAX_LOST}.0) AS INTEGER)
+FROM senders LEFT JOIN (SELECT sender, total(lost) AS lost FROM runs GROUP BY sender) AS of_runs
+ON of_runs.sender = senders.id ORDER BY senders.id
+"""
+
+# Writing a run gives it the highest rowid, so the lowest ones belong to the runs that were used longest ago.
+LOST_OF_OLDEST_RUNS = """
+SELECT total(lost), sender FROM (SELECT lost, sender FROM runs ORDER BY rowid LIMIT ?) GROUP BY sender
+"""
+KEEP_LOST = f"UPDATE senders SET lost = CAST(min(lost + ?, {_MAX_LOST}.0) AS INTEGER) WHERE id = ?"
+DELETE_OLDEST_RUNS = "DELETE FROM runs WHERE rowid IN (SELECT rowid FROM runs ORDER BY rowid LIMIT ?)"
+
+
+class StoreError(TerminalError):
+    """The file has no collected ticks, has a newer version, or cannot be read or written."""
+
+    code = 4
+
+
+class StoreBusy(StoreError):
+    """Another process has locked the file; the same call may work later."""
+
+
+def open_schema(db: sqlite3.Connection, name: str, *, writing: bool) -> int:
+    """Check that the file has collected ticks; to write, also create or upgrade its tables. Returns its version.
+
+    Errors: StoreError; sqlite3.Error.
+    """
+    application = db.execute("PRAGMA application_id").fetchone()[0]
+    version: int = db.execute("PRAGMA user_version").fetchone()[0]
+    empty = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+    if application != _APPLICATION and not (empty and writing and application == 0 and version == 0):
+        raise StoreError(f"not a file of collected ticks: {name}")
+    if version > VERSION:
+        raise StoreError(f"{name} has version {version}; this program reads versions up to {VERSION}")
+    if not writing:
+        return version
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = NORMAL")
+    with transaction(db):
+        # Another process may have created or upgraded the tables since the check above.
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version < VERSION:
+            for statement in (_SCHEMA if version == 0 else _UPGRADE).split(";"):
+                db.execute(statement)
+    return VERSION
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """A transaction that writes; an exception inside rolls it back."""
+    db.execute("BEGIN IMMEDIATE")
+    with db:
+        yield
+
+
+def select_senders(version: int) -> str:
+    """The query for the rows of senders, in a file of this version."""
+    return _SENDERS.format(own="senders.lost" if version >= 2 else "0")

@@ -1,0 +1,77 @@
+"""Limits a server's connections, in total and for each address, so that a crowd of clients cannot lock out others.
+
+Every new connection is accepted, also above a limit; in exchange another one is closed. Above the limit of an address
+that is the connection of this address that made progress longest ago; above the total limit it is one of the address
+with the most connections. So an address replaces its own connections first, and a crowd cannot take the place of a
+client with another address. Progress is what the server decides: bytes received or sent, for example. A client whose
+silence is legal, such as the article's, needs no time limit: when its place is needed, it is the first to go.
+"""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+from demos.wire.addresses import Address
+from winsock import sockaddr_in
+
+Connection = TypeVar("Connection")
+
+
+def client_key(address: Address) -> bytes:
+    """What counts as one address: the four bytes of IPv4, or the first eight of IPv6, which are one customer's."""
+    if isinstance(address, sockaddr_in):
+        return bytes(address.sin_addr)
+    return bytes(address.sin6_addr)[:8]
+
+
+class ConnectionLimits(Generic[Connection]):
+    """The open connections, by address and in the order of their last progress; see the head of this module."""
+
+    def __init__(self, total: int, per_address: int) -> None:
+        self.total = total
+        self.per_address = per_address
+        self._addresses: dict[Connection, bytes] = {}
+        self._groups: dict[bytes, dict[Connection, int]] = {}
+        self._progress = 0
+
+    def __len__(self) -> int:
+        return len(self._addresses)
+
+    def add(self, connection: Connection, address: bytes) -> Connection | None:
+        """Count a new connection. Returns the one to close in exchange, which is no longer counted, or None."""
+        group = self._groups.setdefault(address, {})
+        found = None
+        if len(group) >= self.per_address:
+            found = next(iter(group))
+        elif len(self) >= self.total:
+            found = self.least_useful()
+        if found is not None:
+            self.remove(found)
+        self._groups.setdefault(address, group)
+        self._addresses[connection] = address
+        self.touch(connection)
+        return found
+
+    def touch(self, connection: Connection) -> None:
+        """Record that a connection made progress."""
+        self._progress += 1
+        group = self._groups[self._addresses[connection]]
+        group.pop(connection, None)
+        group[connection] = self._progress
+
+    def remove(self, connection: Connection) -> None:
+        """Stop counting a connection that is closed; nothing happens when it is not counted."""
+        address = self._addresses.pop(connection, None)
+        if address is not None:
+            group = self._groups[address]
+            del group[connection]
+            if not group:
+                del self._groups[address]
+
+    def least_useful(self) -> Connection | None:
+        """The connection that should make room, for example when the process has no descriptor left; None: no one."""
+        groups = [group for group in self._groups.values() if group]
+        if not groups:
+            return None
+        largest = max(groups, key=lambda group: (len(group), -next(iter(group.values()))))
+        return next(iter(largest))
