@@ -108,6 +108,8 @@ connect_due = 0
 connect_failures = 0
 local_port = 0
 events = 0
+event_ms = 0
+period_ms = 1000
 messages = 0
 msg = Reader(codepage)
 targets = Targets(Rules())
@@ -117,7 +119,7 @@ reached = False
 
 
 def OnInit() -> int:
-    global targets
+    global targets, event_ms
     if AccountInfoInteger(ACCOUNT_MARGIN_MODE) == ACCOUNT_MARGIN_MODE_RETAIL_HEDGING and not hedging:
         Alert("the account is a hedging account: add --hedging to close and open positions by ticket")
         return INIT_FAILED
@@ -132,6 +134,7 @@ def OnInit() -> int:
         if not SymbolSelect(smb, True):
             Print(f"-the terminal has no symbol {smb}; --Symbol {smb} chooses the embedded market's symbol")
     Event("started", symbol=Symbol(), position=DoubleToString(GetSymbolLot(Symbol()), 2))
+    event_ms = GetTickCount64()
     EventSetTimer(1)
     return INIT_SUCCEEDED
 
@@ -144,8 +147,9 @@ def OnDeinit(reason: int) -> None:
 
 
 def OnTimer() -> None:
-    global events
+    global events, event_ms, period_ms
     events += 1
+    period_ms, event_ms = GetTickCount64() - event_ms, GetTickCount64()
     if client == INVALID_SOCKET:
         if events >= connect_due:
             StartClient(Host, Port)
@@ -245,7 +249,9 @@ def LookupFailed(problem: str) -> None:
 
 def NextAttempt() -> str:
     """When the next connect is tried, for the log."""
-    return f"Timer events until the next attempt: {max(connect_due - events, 1)}."
+    seconds = max(connect_due - events, 1) * period_ms / 1000
+    # Timer events are never exactly a period apart; without fractions the lines of several attempts are the same.
+    return f"Next attempt in {seconds:.{1 if seconds < 0.95 else 0}f} s."
 
 
 def Receive() -> str:

@@ -115,8 +115,8 @@ def test_pauses_between_refused_connects_grow():
     assert attempts(stage, 22) == [1, 2, 4, 8, 12, 16, 20]
     first, *_, last, end = stage.errors()
     assert first.startswith(f"-Connect to 127.0.0.1:{stage.program.Port} failed error: (#10061)")
-    assert first.endswith("Timer events until the next attempt: 1.")
-    assert last.endswith("Timer events until the next attempt: 4.")
+    assert first.endswith("Next attempt in 1 s.")
+    assert last.endswith("Next attempt in 4 s.")
     assert end == f"no connection to 127.0.0.1:{stage.program.Port} has succeeded"
 
 
