@@ -245,8 +245,10 @@ def test_the_table_shows_positions_messages_and_lags(story):
         "4711",
         "ended",
         "EURUSD 0.10",
-        "2 of 2 received",
-        "median 30 ms, max 30 ms",
+        "messages received",
+        "median lag",
+        " 2 of 2 ",
+        " 30 ms, max 30 ms",
     ):
         assert text in picture
 
@@ -264,6 +266,23 @@ def test_a_small_terminal_shows_the_whole_table_and_drops_the_logs_first(width, 
     text = "\n".join("".join(segment.text for segment in line) for line in shown)
     assert all(name in text for name in (*names, "process", "position"))
     assert ("a line of its log" in text) is logs
+
+
+def test_at_80_columns_each_process_has_one_line_of_the_table():
+    console = pytest.importorskip("rich.console").Console(file=io.StringIO(), width=80, height=24)
+    names = ("server", "client1", "client2")
+    tally = Tally(names[1:])
+    tally.sent = 1000
+    for name in names:
+        tally.positions[name]["EURUSD"] = "-10.25"
+    for client in tally.clients.values():
+        client.sent = client.received = 500
+        client.lags = [1234.0]
+    shown = console.render_lines(tables(tally, [Standing(name) for name in names], "trading").processes)
+    rows = ["".join(segment.text for segment in line) for line in shown]
+    assert len(rows) == 8
+    assert sum("EURUSD -10.25" in row for row in rows) == 3
+    assert sum("500 of 500 " in row and "1234 ms, max 1234 ms" in row for row in rows) == 2
 
 
 @pytest.fixture
