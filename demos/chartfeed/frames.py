@@ -27,9 +27,13 @@ class FrameReader:
     def __init__(self) -> None:
         self.problem = ""
         self._buffer = bytearray()
+        self._position = 0
 
     def feed(self, data: bytes) -> None:
         """Take received bytes."""
+        # Once for all frames that were taken, so that many small frames do not move the bytes behind them each time.
+        del self._buffer[: self._position]
+        self._position = 0
         self._buffer += data
 
     def next(self) -> bytes | None:
@@ -37,13 +41,13 @@ class FrameReader:
 
         Once ``problem`` is set the peer is not a template server, and no further message is returned.
         """
-        if self.problem or len(self._buffer) < _LENGTH.size:
+        begin = self._position + _LENGTH.size
+        if self.problem or len(self._buffer) < begin:
             return None
-        [length] = _LENGTH.unpack_from(self._buffer)
+        [length] = _LENGTH.unpack_from(self._buffer, self._position)
         if length > MAX_BYTES:
             self.problem = f"the peer announces a message of {length} bytes, above the limit of {MAX_BYTES}"
-        if self.problem or len(self._buffer) < _LENGTH.size + length:
+        if self.problem or len(self._buffer) < begin + length:
             return None
-        message = bytes(self._buffer[_LENGTH.size : _LENGTH.size + length])
-        del self._buffer[: _LENGTH.size + length]
-        return message
+        self._position = begin + length
+        return bytes(self._buffer[begin : self._position])

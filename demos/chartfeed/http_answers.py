@@ -58,7 +58,7 @@ def host_names(text: str) -> frozenset[str]:
 def host_of(text: str) -> str:
     """The host in ``host``, ``host:port`` or ``[address]:port``: without the port, in lower case."""
     text = text.strip().lower()
-    if text.startswith("["):
+    if text.startswith("[") and "]" in text:
         return text[1:].partition("]")[0]
     if text.count(":") == 1:
         text = text.partition(":")[0]

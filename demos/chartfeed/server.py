@@ -206,16 +206,14 @@ def AcceptClients() -> None:
         client = accept(server, name, c_int(sizeof(name)))
         if client == INVALID_SOCKET:
             err = WSAGetLastError()
-            if err == WSAECONNRESET:
+            if err == WSAECONNRESET or (err == WSAEMFILE and Replace(limits.crowd_member())):
                 continue
             if err == WSAEWOULDBLOCK:
                 Comment("WAITING CLIENT (", TimeCurrent(), ")")
             elif err != accept_error:
                 Print("-Accept failed error: " + WSAErrorDescript(err))
             accept_error = err
-            if err != WSAEMFILE or not Replace(limits.least_useful()):
-                return
-            continue
+            return
         # Winsock alone gives an accepted socket the listener's mode; the mode is set explicitly for every system.
         if ioctlsocket(client, FIONBIO, u_long(1)) != NO_ERROR:
             Print("-ioctlsocket failed error: " + WSAErrorDescript(WSAGetLastError()))

@@ -35,6 +35,7 @@ from demos.terminal import (
 )
 from demos.wire.addresses import address_text, empty_address, family_of, is_any, port_of
 from demos.wire.codepages import codepage_problem
+from demos.wire.crowds import ConnectionLimits, client_key
 from demos.wire.listening import StartError, start_server
 from demos.wire.ports import listening_port_problem
 from winsock import (
@@ -47,6 +48,8 @@ from winsock import (
     SOCK_STREAM,
     TCP_NODELAY,
     WSAECONNRESET,
+    WSAEMFILE,
+    WSAETIMEDOUT,
     WSAEWOULDBLOCK,
     WSACleanup,
     WSAErrorDescript,
@@ -81,6 +84,17 @@ pause: Annotated[str, Input("the strategy does not trade while this file exists"
 EVERY_MS = 1000
 QUIET_MS = 2000
 
+# The most connections, in all and from one address: below the usual limit of 1024 descriptors for a process. A client
+# never sends anything, so a silent crowd cannot be told from real clients; its oldest connections make room.
+MOST_CONNECTIONS = 768
+MOST_PER_ADDRESS = 640
+
+# A client that takes no part of a message for this long is closed.
+STALLED_MS = 60_000
+
+# Connections that made room are reported at most once in this time.
+REPORT_MS = 10_000
+
 # The limits of one event, so that no client can keep the program in it.
 MOST_ACCEPTED = 1024
 MOST_DISCARDED = 64 * 1024
@@ -97,6 +111,7 @@ class Connection:
     pending_seq: int = 0
     unsent: bytes = b""
     sent_at: int = 0
+    stalled_at: int = 0
     resent: bool = False
     messages: int = 0
     failed: int = 0
@@ -105,6 +120,9 @@ class Connection:
 server = INVALID_SOCKET
 family = AF_INET
 conns: list[Connection] = []
+limits: ConnectionLimits[Connection] = ConnectionLimits(MOST_CONNECTIONS, MOST_PER_ADDRESS)
+replaced = 0
+reported_at = -REPORT_MS
 data = b""
 trades = -1
 accept_error = 0
@@ -144,6 +162,7 @@ def OnTimer() -> None:
     AcceptClients()
     DiscardInput()
     Send()
+    ReportReplaced()
 
 
 def OnTick() -> None:
@@ -173,7 +192,7 @@ def AcceptClients() -> None:
         client = accept(server, addrin, c_int(sizeof(addrin)))
         if client == INVALID_SOCKET:
             err = WSAGetLastError()
-            if err == WSAECONNRESET:
+            if err == WSAECONNRESET or (err == WSAEMFILE and Replace(limits.crowd_member())):
                 continue
             if err == WSAEWOULDBLOCK:
                 Comment("WAITING CLIENT (", TimeCurrent(), ")")
@@ -191,8 +210,30 @@ def AcceptClients() -> None:
             Print("-setsockopt failed error: " + WSAErrorDescript(WSAGetLastError()))
         port = port_of(addrin)
         conns.append(Connection(client, address_text(addrin), port, sent_seq=trades - 1))
+        Replace(limits.add(conns[-1], client_key(addrin)))
         Event("accepted", client=port)
         Print(f"Accept new client {address_text(addrin)}")
+
+
+def Replace(client: Connection | None) -> bool:
+    """Close the connection that makes room for another one; False when there is none."""
+    global replaced
+    if client is None:
+        return False
+    Close(client)
+    replaced += 1
+    return True
+
+
+def ReportReplaced() -> None:
+    """Log the connections that made room since the last report, at most one report in REPORT_MS."""
+    global replaced, reported_at
+    if replaced and GetTickCount64() - reported_at >= REPORT_MS:
+        Print(
+            f"-connections closed to make room for new ones: {replaced}; "
+            f"the limits are {MOST_PER_ADDRESS} from one address and {MOST_CONNECTIONS} in all"
+        )
+        replaced, reported_at = 0, GetTickCount64()
 
 
 def DiscardInput() -> None:
@@ -238,7 +279,12 @@ def Sent(client: Connection, message: bytes, res: int, now: int) -> None:
     if res < 0:
         # A full buffer is no failure: the client is slow, and gets the message that is the latest when it has room.
         client.failed = 0 if -res == WSAEWOULDBLOCK else -res
+        client.stalled_at = client.stalled_at or now
+        if now - client.stalled_at >= STALLED_MS:
+            client.failed = WSAETIMEDOUT
         return
+    client.stalled_at = 0
+    limits.touch(client)
     client.unsent = message[res:]
     if not client.unsent:
         client.resent = client.sent_seq == client.pending_seq
@@ -268,3 +314,4 @@ def Close(client: Connection) -> None:
     shutdown(client.socket, SD_BOTH)
     closesocket(client.socket)
     conns.remove(client)
+    limits.remove(client)

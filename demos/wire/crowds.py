@@ -16,6 +16,9 @@ from winsock import sockaddr_in
 
 Connection = TypeVar("Connection")
 
+# From this number on, the connections of one address are a crowd.
+CROWD = 32
+
 
 def client_key(address: Address) -> bytes:
     """What counts as one address: the four bytes of IPv4, or the first eight of IPv6, which are one customer's."""
@@ -44,7 +47,7 @@ class ConnectionLimits(Generic[Connection]):
         if len(group) >= self.per_address:
             found = next(iter(group))
         elif len(self) >= self.total:
-            found = self.least_useful()
+            found = next(iter(self._largest()))
         if found is not None:
             self.remove(found)
         self._groups.setdefault(address, group)
@@ -68,10 +71,15 @@ class ConnectionLimits(Generic[Connection]):
             if not group:
                 del self._groups[address]
 
-    def least_useful(self) -> Connection | None:
-        """The connection that should make room, for example when the process has no descriptor left; None: no one."""
+    def crowd_member(self) -> Connection | None:
+        """The connection to close when the process has no descriptor left: of an address with CROWD or more, or None.
+
+        A few clients are not the reason for the lack, and are not closed.
+        """
+        found = self._largest()
+        return next(iter(found)) if len(found) >= CROWD else None
+
+    def _largest(self) -> dict[Connection, int]:
+        """The group with the most connections; of equal ones that with the oldest progress."""
         groups = [group for group in self._groups.values() if group]
-        if not groups:
-            return None
-        largest = max(groups, key=lambda group: (len(group), -next(iter(group.values()))))
-        return next(iter(largest))
+        return max(groups, key=lambda group: (len(group), -next(iter(group.values()))), default={})

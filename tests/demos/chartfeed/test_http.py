@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import pytest
 from signal_kit import Script, close, dial, read_all, write
 from terminal_kit import child, wait_for
-from tpl_kit import get, serve, served, turns, until
+from tpl_kit import TplStage, get, serve, served, turns, until
 
 from demos.chartfeed import serving
 from demos.template.protocol import decode
@@ -26,9 +26,14 @@ pytestmark = pytest.mark.usefixtures("started")
 HOST = b"Host: localhost\r\n"
 
 
-def ask(folder, *pieces: bytes, begin: int = 1) -> bytes:
+def ask(folder, *pieces: bytes, **options: object) -> bytes:
     """The server's answer to a request that arrives in these pieces."""
-    stage = serve(folder)
+    return stage_that_was_asked(folder, *pieces, **options).got
+
+
+def stage_that_was_asked(folder, *pieces: bytes, begin: int = 1, **options: object) -> TplStage:
+    """A server whose answer to a request in these pieces is in ``got``."""
+    stage = serve(folder, **options)
 
     def script() -> Script:
         yield from turns(begin)
@@ -42,7 +47,7 @@ def ask(folder, *pieces: bytes, begin: int = 1) -> bytes:
         yield from until(lambda: not stage.program.conns)
 
     assert stage.play(script()) == 0
-    return stage.got
+    return stage
 
 
 def parts(answer: bytes) -> tuple[int, dict[str, str], bytes]:
@@ -91,6 +96,95 @@ def test_head_returns_the_headers_of_get_and_no_body(tmp_path):
 )
 def test_http_1_0_absolute_urls_and_fragments_are_accepted(tmp_path, request_line):
     assert parts(ask(tmp_path, request_line + b"\r\n"))[0] == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        b"localhost",
+        b"LocalHost:8080",
+        b"localhost.",
+        b"127.0.0.1",
+        b"127.0.0.1:8080",
+        b"[::1]:8080",
+        b"[::1]",
+        b"chart.example",
+        b"CHART.example:80",
+        b"second.example",
+    ],
+)
+def test_a_request_for_a_served_host_is_answered(tmp_path, host):
+    request = b"GET / HTTP/1.1\r\nHost: " + host + b"\r\n\r\n"
+    assert parts(ask(tmp_path, request, hosts="Chart.Example, second.example"))[0] == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        b"evil.example",
+        b"evil.example:8080",
+        b"127.0.0.1.evil.example",
+        b"localhost.evil.example",
+        b"localhost@evil.example",
+        b"evil.example@localhost",
+        b"127.0.0.2",
+        b"[::2]:8080",
+        b"2130706433",
+        b"0",
+        b"",
+        b"localhost,evil.example",
+        b"xn--evil",
+        b"localhost localhost",
+        b"[127.0.0.1",
+        b"localhost:80:80",
+    ],
+)
+def test_a_request_for_another_host_is_421_and_one_line(tmp_path, host):
+    stage = stage_that_was_asked(tmp_path, b"GET / HTTP/1.1\r\nHost: " + host + b"\r\n\r\n")
+    status, _, body = parts(stage.got)
+    assert status in (400, 421)
+    if status == 421:
+        assert body == b"421 the server does not serve this host; its option --hosts adds one\n"
+        [error] = stage.errors()
+        assert f"an HTTP request for the host {host.decode()!r}, which is not served; see --hosts" in error
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        b"GET http://evil.example/ HTTP/1.1\r\nHost: localhost\r\n",
+        b"GET http://localhost/ HTTP/1.1\r\nHost: evil.example\r\n",
+        b"GET http://evil.example/ HTTP/1.0\r\n",
+        b"GET http://evil.example?localhost HTTP/1.1\r\nHost: localhost\r\n",
+        b"GET https://user@evil.example:1/ HTTP/1.1\r\nHost: localhost\r\n",
+    ],
+)
+def test_a_url_with_another_host_is_421(tmp_path, request_line):
+    assert parts(ask(tmp_path, request_line + b"\r\n"))[0] == 421
+
+
+@pytest.mark.parametrize("method", [b"HEAD", b"POST", b"OPTIONS"])
+def test_every_method_checks_the_host(tmp_path, method):
+    answer = ask(tmp_path, method + b" / HTTP/1.1\r\nHost: evil.example\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 421 Misdirected Request\r\n")
+
+
+def test_the_address_at_which_a_request_arrives_is_served(tmp_path):
+    stage = serve(tmp_path, Host="0.0.0.0")
+
+    def script() -> Script:
+        yield
+        yield from get(stage, b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+
+    assert stage.play(script()) == 0
+    assert parts(stage.got)[0] == 200
+    assert stage.program.http_answers.host_of("192.168.1.5:8080") == "192.168.1.5"
+
+
+def test_a_long_host_is_shortened_in_the_log(tmp_path):
+    stage = stage_that_was_asked(tmp_path, b"GET / HTTP/1.1\r\nHost: " + b"x" * 5000 + b"\r\n\r\n")
+    [error] = stage.errors()
+    assert len(error) < 200
 
 
 @pytest.mark.parametrize("cut", [1, 3, 10, 16, 30])

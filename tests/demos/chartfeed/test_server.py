@@ -149,27 +149,6 @@ def test_many_clients_are_served_at_the_same_time(tmp_path):
     assert len(got) == 5
 
 
-def test_clients_beyond_the_limit_wait_until_another_is_closed(tmp_path):
-    stage = serve(tmp_path)
-    stage.program.MAX_CONNECTIONS = 2
-
-    def script() -> Script:
-        yield
-        peers = [dial(stage.port) for _ in range(3)]
-        yield
-        yield
-        assert len(stage.program.conns) == 2
-        yield from served(stage, 2)
-        for peer in peers[:2]:
-            read_all(peer)
-        close(*peers[:2])
-        yield from served(stage, 3)
-        read_all(peers[2])
-        close(peers[2])
-
-    stage.play(script())
-
-
 def test_a_subscriber_gets_each_change_and_keep_alives(tmp_path):
     stage = serve(tmp_path)
 

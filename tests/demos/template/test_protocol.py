@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from tpl_kit import OriginalServer, file_of, message, small_template, text_of
+from work_kit import CountedBytes, Work
 
 from demos.template.protocol import (
+    IncompleteError,
     LayoutError,
     decode,
     encode,
@@ -173,3 +177,40 @@ def test_a_message_cut_anywhere_is_never_taken_for_a_whole_one():
 
 def test_an_original_s_header_alone_leaves_the_template_before_it():
     assert decode(message("good") + message()[:20], 1252).template == message("good")[20:]
+
+
+# What a peer can send in place of one message, each with a repeated part.
+SHAPES = {
+    "messages": message("x"),
+    "headers": message()[:20],
+    "zeros": b"\0",
+    "marks of byte order": b"\xff\xfe",
+    "pairs of zeros at odd places": b"\x01\0\0\x01",
+    "letters": b"a\0",
+    "ones": b"\x01",
+}
+
+
+def work_of(data: bytes) -> float:
+    """The characters that decode() looks at, for each byte of the data."""
+    work = Work()
+    with suppress(LayoutError):
+        decode(CountedBytes.of(data, work), 1252)
+    return work.characters / len(data)
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize("begin", [b"", message()[:22], message()])
+def test_reading_a_message_takes_work_in_proportion_to_its_size(begin, shape):
+    small, large = (work_of(begin + shape * count) for count in (500, 8000))
+    assert large <= max(1.5 * small, 8)
+
+
+@pytest.mark.parametrize(
+    ("data", "incomplete"),
+    [(b"", True), (b"EURUS", True), (message()[:-1], True), (message()[:20], False), (b"x" * 30, False)],
+)
+def test_the_beginning_of_a_message_is_told_apart_from_other_bytes(data, incomplete):
+    with pytest.raises(LayoutError) as error:
+        decode(data, 1252)
+    assert isinstance(error.value, IncompleteError) == incomplete

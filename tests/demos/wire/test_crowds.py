@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from demos.wire.crowds import ConnectionLimits, client_key
+from demos.wire.crowds import CROWD, ConnectionLimits, client_key
 from winsock import AF_INET6, in6_addr, in_addr, inet_addr, inet_pton, sockaddr_in, sockaddr_in6
 
 
@@ -67,8 +67,18 @@ def test_a_closed_connection_is_no_longer_counted():
     assert limits.add(3, b"a") is None
     for number in (2, 3):
         limits.remove(number)
-    assert limits.least_useful() is None
+    assert limits.crowd_member() is None
     assert limits._groups == {}
+
+
+def test_without_a_descriptor_only_a_crowd_makes_room():
+    limits = ConnectionLimits[int](100, 90)
+    for number in range(CROWD - 1):
+        limits.add(number, b"a")
+        limits.add(1000 + number, b"b%d" % number)
+    assert limits.crowd_member() is None
+    limits.add(999, b"a")
+    assert limits.crowd_member() == 0
 
 
 def test_a_limit_of_one_replaces_the_connection_each_time():
