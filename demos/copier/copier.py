@@ -49,17 +49,20 @@ from demos.wire.connecting import begin_connect, connect_result
 from demos.wire.opening import CallFailed, start_winsock
 from demos.wire.ports import port_problem
 from winsock import (
+    AF_INET,
     INVALID_SOCKET,
     NO_ERROR,
     SD_BOTH,
     SOCK_STREAM,
     SOCKET_ERROR,
+    WSAECONNREFUSED,
     WSAETIMEDOUT,
     WSAEWOULDBLOCK,
     WSACleanup,
     WSAErrorDescript,
     WSAGetLastError,
     closesocket,
+    getpeername,
     getsockname,
     recv,
     shutdown,
@@ -103,6 +106,7 @@ connecting = False
 connect_until = 0
 connect_due = 0
 connect_failures = 0
+family = AF_INET
 local_port = 0
 events = 0
 messages = 0
@@ -158,7 +162,7 @@ def OnTimer() -> None:
 
 def StartClient(addr: str, port: int) -> None:
     """Begin to connect. The pause before the next attempt grows until a message arrives."""
-    global started, client, connecting, connect_until, connect_due, connect_failures, messages, msg
+    global started, client, connecting, family, connect_until, connect_due, connect_failures, messages, msg
     # At most LONGEST_WAIT: a server that restarts is found again soon, however long it was away.
     connect_due = events + min(Backoff(connect_failures), LONGEST_WAIT)
     connect_failures += 1
@@ -174,13 +178,13 @@ def StartClient(addr: str, port: int) -> None:
         Print(f"-{failure}")
         CloseClean()
         return
-    connecting = True
+    connecting, family = True, family_of(addrin)
     connect_until = GetTickCount64() + CONNECT_MS
     messages = 0
     msg = Reader(codepage)
     if error != NO_ERROR:
         ConnectFailed(error)
-    elif RecordLocalPort(family_of(addrin)):
+    else:
         Connected()
 
 
@@ -198,18 +202,6 @@ def FindServer(addr: str, port: int) -> Address:
     return addrin
 
 
-def RecordLocalPort(family: int) -> bool:
-    """Record the connection's local port, by which the job finds its messages; False when the connect failed."""
-    global local_port
-    local = empty_address(family)
-    if getsockname(client, local, c_int(sizeof(local))) == SOCKET_ERROR:
-        ConnectFailed(WSAGetLastError())
-        return False
-    local_port = port_of(local)
-    Event("connecting", port=local_port)
-    return True
-
-
 def Connected() -> bool:
     """Whether the connect has succeeded; closes the socket when it has failed."""
     global connecting, reached
@@ -217,12 +209,31 @@ def Connected() -> bool:
     if error is None and GetTickCount64() >= connect_until:
         error = WSAETIMEDOUT
     if error == NO_ERROR:
+        error = ReadLocalPort()
+    if error == NO_ERROR:
         connecting, reached = False, True
         targets.retry_now(events)
+        Event("connected", port=local_port)
         Print(f"connect OK, {peer}")
     elif error is not None:
         ConnectFailed(error)
     return client != INVALID_SOCKET and not connecting
+
+
+def ReadLocalPort() -> int:
+    """Read the connection's local port, by which the job finds its messages; returns NO_ERROR or the error.
+
+    While nobody listens on a local port, the system may choose that port as the local one: then the socket has
+    connected to itself, and would keep the server from listening.
+    """
+    global local_port
+    local, remote = empty_address(family), empty_address(family)
+    if getsockname(client, local, c_int(sizeof(local))) == SOCKET_ERROR:
+        return WSAGetLastError()
+    if getpeername(client, remote, c_int(sizeof(remote))) == SOCKET_ERROR:
+        return WSAGetLastError()
+    local_port = port_of(local)
+    return WSAECONNREFUSED if bytes(local) == bytes(remote) else NO_ERROR
 
 
 def ConnectFailed(error: int) -> None:

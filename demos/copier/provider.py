@@ -138,6 +138,7 @@ def OnTrade() -> None:
 
 
 def OnTimer() -> None:
+    trader.report_pause()
     if server == INVALID_SOCKET:
         StartServer(Host, Port)
         return

@@ -40,6 +40,7 @@ from winsock import (
     WSAEINVAL,
     WSASetLastError,
     accept,
+    getsockname,
     ioctlsocket,
     u_long,
 )
@@ -183,6 +184,9 @@ def test_at_the_end_it_closes_the_connection_in_order(server):
         ("ioctlsocket", lambda *_: SOCKET_ERROR),
         ("connect", lambda *_: WSASetLastError(10051) or SOCKET_ERROR),
         ("getsockname", lambda *_: SOCKET_ERROR),
+        ("getpeername", lambda *_: SOCKET_ERROR),
+        # The socket has connected to itself.
+        ("getpeername", getsockname),
         ("select", lambda *_: WSASetLastError(10050) or SOCKET_ERROR),
     ],
 )

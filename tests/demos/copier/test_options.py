@@ -341,7 +341,7 @@ def test_the_copier_connects_over_ipv6():
 
     assert stage.play(script()) == 0
     assert f"connect OK, [::1]:{port}" in stage.texts
-    assert stage.record.of("connecting")[0]["port"]
+    assert stage.record.of("connected")[0]["port"]
 
 
 @pytest.mark.parametrize(("host", "warnings"), [("::1", 0), ("::", 1)])

@@ -267,6 +267,26 @@ def test_the_strategy_does_not_trade_while_its_file_exists(tmp_path):
     assert deals(strategy=1, pause=str(file)) == []
 
 
+def test_no_trade_follows_the_event_that_reports_the_pause(tmp_path):
+    file = tmp_path / "pause"
+    stage = serve(quotes=WAVE, strategy=1, pause=str(file))
+
+    def script() -> Script:
+        yield
+        file.touch()
+        yield
+        assert stage.record.events[-1] == ("paused", {"paused": True})
+        stage.terminal.market._quotes += WAVE
+        yield
+        assert stage.record.events[-1] == ("paused", {"paused": True})
+        file.unlink()
+        yield
+        assert stage.record.events[-1] == ("paused", {"paused": False})
+
+    stage.play(script())
+    assert stage.record.of("deal")
+
+
 def test_a_failed_order_of_the_strategy_is_logged():
     small = SymbolSpec("EURUSD", volume_max=1)
     quotes = (Tick("EURUSD", 0, 110_000, 110_002), Tick("EURUSD", 1, 110_300, 110_302))

@@ -95,9 +95,9 @@ def test_it_connects_at_its_first_event_and_copies_from_the_next(server, program
         assert stage.texts[0] == "connect OK"
         return
     kinds = [kind for kind, _ in stage.record.events]
-    assert kinds == ["started", "connecting", "received", "deal", "synced"]
+    assert kinds == ["started", "connected", "received", "deal", "synced"]
     assert stage.record.of("received")[0] == {
-        "port": stage.record.of("connecting")[0]["port"],
+        "port": stage.record.of("connected")[0]["port"],
         "number": 1,
         "symbol": "EURUSD",
         "lots": "0.25",
