@@ -41,6 +41,8 @@ class SignalJob(Job):
     names = (SERVER, *CLIENTS)
     server_program = "provider"
     client_program = "copier"
+    # The strategy trades as fast as the replay.
+    client_arguments: Sequence[str] = ("--maxorders=0",)
 
     def __init__(self, options: argparse.Namespace) -> None:
         super().__init__(options)
@@ -70,7 +72,7 @@ class SignalJob(Job):
         # After a restart the server listens on the same port again.
         runner.children[SERVER].arguments.append(f"--Port={self.tally.port}")
         for name in CLIENTS:
-            self._start(runner, name, [self.client_program, f"--Port={self.tally.port}"])
+            self._start(runner, name, [self.client_program, f"--Port={self.tally.port}", *self.client_arguments])
         if not runner.wait_until(self._all_connected, _STARTING):
             return
         runner.state = "trading"

@@ -165,6 +165,7 @@ class StudySignalJob(SignalJob):
 
     server_program = "signal_server"
     client_program = "signal_client"
+    client_arguments = ()
 
     def __init__(self, options: Any) -> None:
         super().__init__(options)

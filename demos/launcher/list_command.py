@@ -25,6 +25,6 @@ def main(args: argparse.Namespace) -> int:
             print(f"{blank_line}{kind.value}:", flush=True)
             blank_line = "\n"
         for program in group:
-            first, others = f"  {program.name:{width}}  ", " " * (width + 4)
+            first, others = f"{program.name:{width}}  ", " " * (width + 2)
             print(fill(program.summary, HELP_WIDTH, initial_indent=first, subsequent_indent=others), flush=True)
     return 0

@@ -68,7 +68,9 @@ def holding(steps: int) -> PaperAccount:
     ],
 )
 def test_the_position_becomes_that_of_the_message_in_one_deal(server, program, before, message, position, action):
-    stage = after(message, server=server, program=program, account=holding(before))
+    # The study program has no limits.
+    limits = {} if program == STUDY else {"maxlots": 0.0}
+    stage = after(message, server=server, program=program, account=holding(before), **limits)
     assert stage.position() == Decimal(position)
     assert len(stage.record.of("deal")) == (action != "nothing change")
     if program == STUDY:
