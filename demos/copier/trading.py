@@ -68,28 +68,38 @@ def TradeTo(smb: str, nlot: Decimal, dry: bool, bounds: CopyLimits) -> Result:
         return Result(problem=f"-{smb}: not traded from {lots_text(clot)} to {lots_text(wanted)} lots: {error}")
     if exceeded := bounds.orders_problem(len(plan), GetTickCount64()):
         return Result(stop_all=exceeded)
-    if problem := SendAll(smb, plan, wanted == 0, dry, bounds):
+    problem, traded = SendAll(smb, plan, wanted == 0, dry, bounds)
+    if problem:
         Print(f"-cannot trade {smb} from {lots_text(clot)} to {lots_text(wanted)} lots: {problem}")
         return Result()
-    if left := abs(wanted - clot) - sum(abs(order.lots) for order in plan):
+    if not traded:
+        return Result(retry=False)
+    present = AllPositions().get(smb, Decimal(0))
+    if present == wanted:
+        return Result(reached=wanted)
+    left = abs(wanted - present)
+    if left < limits.minimum:
         small = f"{smb}: {lots_text(left)} lots are less than the minimum {lots_text(limits.minimum)}: not traded"
         return Result(problem=small)
-    return Result(retry=False) if dry else Result(reached=wanted)
+    return Result(problem=f"-{smb}: the position is {lots_text(present)} instead of {lots_text(wanted)} lots")
 
 
-def SendAll(smb: str, plan: list[Order], closing: bool, dry: bool, bounds: CopyLimits) -> str:
-    """Send or, with ``dry``, log the orders one after another; returns why one failed, or ""."""
+def SendAll(smb: str, plan: list[Order], closing: bool, dry: bool, bounds: CopyLimits) -> tuple[str, bool]:
+    """Send or, with ``dry``, log the orders one after another; why one failed, or "", and whether all were executed."""
     if len(plan) > 1:
         Print(f"{smb}: {lots_text(Decimal(sum(abs(order.lots) for order in plan)))} lots in {len(plan)} orders")
+    traded = not dry or not plan
     for order in plan:
         Print("full close position" if closing else "add Buy position" if order.lots > 0 else "add Sell position")
         if dry:
             Print(f"dry run, not traded: {OrderText(smb, order)}")
             continue
         bounds.count_order(GetTickCount64())
-        if problem := Send(smb, order):
-            return problem
-    return ""
+        problem, executed = Send(smb, order)
+        if problem:
+            return problem, False
+        traded = traded and executed
+    return "", traded
 
 
 def RoundTo(smb: str, nlot: Decimal, limits: Limits) -> Decimal:
@@ -106,8 +116,8 @@ def IsHedging() -> bool:
     return AccountInfoInteger(ACCOUNT_MARGIN_MODE) == ACCOUNT_MARGIN_MODE_RETAIL_HEDGING
 
 
-def Send(smb: str, order: Order) -> str:
-    """Send one order; returns why it failed, or ""."""
+def Send(smb: str, order: Order) -> tuple[str, bool]:
+    """Send one order; why it failed, or "", and whether it was executed: a terminal may only check it."""
     trade = CTrade()
     lots = float(abs(order.lots))
     if not order.ticket:
@@ -117,7 +127,7 @@ def Send(smb: str, order: Order) -> str:
     else:
         # A netting account does not close a position in part by its ticket.
         done = trade.PositionClose(order.ticket)
-    return "" if done else trade.ResultRetcodeDescription()
+    return ("", trade.ResultDeal() != 0) if done else (trade.ResultRetcodeDescription(), False)
 
 
 def OrderText(smb: str, order: Order) -> str:

@@ -10,6 +10,7 @@ import hypothesis
 import hypothesis.strategies as st
 import pytest
 from cleanup_kit import closed_after_test
+from mt5_stand_in import ACCOUNT_MARGIN_MODE_RETAIL_HEDGING, StandIn
 from signal_kit import (
     EURUSD,
     QUOTES,
@@ -30,7 +31,10 @@ from signal_kit import (
 from demos.copier.limits import Limits, limit_problem
 from demos.copier.rules import MOST_FACTOR, factor_problem
 from demos.terminal.interfaces import ProgramError
+from demos.terminal.mt5.account import Mt5Account
+from demos.terminal.mt5.market import Mt5Market
 from demos.terminal.paper.account import PaperAccount
+from demos.terminal.runtime.clock import ManualClock
 from demos.wire.keepalive import IDLE_S, INTERVAL_S, PROBES
 from winsock import IPPROTO_TCP, SO_KEEPALIVE, SOL_SOCKET, TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL
 
@@ -434,6 +438,18 @@ def test_a_dry_run_is_never_in_sync(server):
     stage = after(lots("0.25"), lots("0.25"), server=server, dry=True)
     assert stage.record.of("synced") == stage.record.of("deal") == []
     assert stage.texts.count("dry run, not traded: buy 0.25 EURUSD") == 1
+
+
+def test_orders_that_a_terminal_only_checks_are_not_in_sync(server):
+    stand_in = StandIn(ACCOUNT_MARGIN_MODE_RETAIL_HEDGING)
+    stand_in._add("EURUSD")
+    symbols = Mt5Market(stand_in).symbols()
+    assert "EURUSD" in symbols
+    account = Mt5Account(stand_in, symbols, ManualClock(), lambda text: None, magic=7)
+    stage = after(lots("0.25"), *[b"\0"] * 5, server=server, account=account, symbols=[EURUSD], hedging=True)
+    assert stand_in._sent == []
+    assert stage.texts.count("add Buy position") == 1
+    assert [kind for kind, _ in stage.record.events if kind in ("synced", "deviates")] == []
 
 
 def test_the_positions_logged_in_one_event_are_limited(server):

@@ -78,11 +78,11 @@ def test_list_names_each_program_with_its_description(capsys, monkeypatch, tmp_p
     assert main(["list"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "the article's programs, to read next to its listings:",
-        "  my_program    Does it.",
+        "my_program    Does it.",
         "",
         "the product programs, which do more and use the same protocols:",
-        "  a_name        Does more.",
-        "  longer_name_  Does more.",
+        "a_name        Does more.",
+        "longer_name_  Does more.",
     ]
 
 
