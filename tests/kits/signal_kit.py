@@ -42,6 +42,7 @@ from winsock import (
     connect,
     fd_set,
     getsockname,
+    getsockopt,
     htonl,
     htons,
     ioctlsocket,
@@ -227,6 +228,13 @@ def stream_socket() -> int:
     s = socket(AF_INET, SOCK_STREAM, IPPROTO_TCP)
     assert s != INVALID_SOCKET
     return s
+
+
+def option(s: int, level: int, name: int) -> int:
+    """The number that an option of the socket has."""
+    value = c_int()
+    assert getsockopt(s, level, name, value, c_int(sizeof(value))) == 0, WSAGetLastError()
+    return value.value
 
 
 def dial(port: int) -> int:
