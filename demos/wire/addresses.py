@@ -10,6 +10,7 @@ from winsock import (
     AF_INET,
     AF_INET6,
     INET6_ADDRSTRLEN,
+    WSATRY_AGAIN,
     WSAErrorDescript,
     addrinfo,
     freeaddrinfo,
@@ -26,7 +27,11 @@ _STRUCTURES: dict[int, type[sockaddr_in] | type[sockaddr_in6]] = {AF_INET: socka
 
 
 class AddressError(Exception):
-    """A host has no address; the text is the reason."""
+    """A host has no address; the text is the reason. ``temporary``: the same name may have an address later."""
+
+    def __init__(self, text: str, *, temporary: bool = False) -> None:
+        super().__init__(text)
+        self.temporary = temporary
 
 
 def find_address(host: str, port: int, kind: int) -> Address:
@@ -46,7 +51,7 @@ def find_address(host: str, port: int, kind: int) -> Address:
     found = POINTER(addrinfo)()
     code = getaddrinfo(name, str(port), addrinfo(ai_socktype=kind), found)
     if code != 0:
-        raise AddressError(f"{host} cannot be found: {WSAErrorDescript(code)}")
+        raise AddressError(f"{host} cannot be found: {WSAErrorDescript(code)}", temporary=code == WSATRY_AGAIN)
     try:
         addresses = []
         entry = found
