@@ -47,6 +47,7 @@ UNPROVOKED = {
     ("shutdown", "WSAECONNABORTED"): "documented, but the call succeeds on Windows",
     ("setsockopt", "WSAENETRESET"): _BROKEN,
     ("setsockopt", "WSAENOTCONN"): _BROKEN,
+    ("select", "WSAENOBUFS"): _NO_MEMORY,
     ("WSAPoll", "WSAENOBUFS"): _NO_MEMORY,
     ("getaddrinfo", "WSATRY_AGAIN"): _NO_ANSWER,
     ("getaddrinfo", "WSANO_RECOVERY"): _NO_ANSWER,
