@@ -5,7 +5,7 @@
     python -m winsock.doctor address 10.0.0.5   does the address belong to this machine?
     python -m winsock.doctor reach HOST 8081    can a client connect, how long does it take, and if not, why?
     python -m winsock.doctor error 10061        what does this error mean, and what can be done?
-    python -m winsock.doctor layout FILE.mqh    structures, constants, macros and imports of MQL source, next to Winsock's
+    python -m winsock.doctor layout FILE.mqh    structures, constants, macros and imports of MQL source
 
 The exit code is 0 if everything is fine, 1 if something is wrong, 2 for invalid options or an output that cannot be
 written; --json prints one object.
