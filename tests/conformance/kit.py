@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from ctypes import c_int, sizeof
 
 from winsock import (
@@ -114,6 +115,19 @@ def bound_udp() -> int:
 def bound6(s: int, port: int = 0, address: bytes = LOOPBACK6) -> int:
     done(bind(s, inet6(port, address), IN6))
     return s
+
+
+def first_success(attempt: Callable[[], int]) -> int:
+    """The first of ten results that is 0, or the last result. Each attempt uses a new port.
+
+    A port that is free for one kind of socket may be in use by another process for the other kind.
+    """
+    result = attempt()
+    for _ in range(9):
+        if result == 0:
+            break
+        result = attempt()
+    return result
 
 
 def listener(port: int = 0, address: int = LOOPBACK) -> int:

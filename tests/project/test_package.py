@@ -31,6 +31,9 @@ PACKAGES = {"winsock": CHECKOUT / "winsock", "winsock_compat": CHECKOUT / "compa
 BACKENDS = {"winsock": PACKAGES["winsock"], "winsock_compat": PACKAGES["winsock_compat"] / "calls"}
 SOURCES = sorted(path for folder in PACKAGES.values() for path in folder.rglob("*.py"))
 
+# On a busy machine building the wheels takes minutes.
+pytestmark = pytest.mark.timeout(600)
+
 
 def installed_name(path: Path) -> str:
     """Where a file of the packages lies in site-packages."""

@@ -43,6 +43,7 @@ pytestmark = pytest.mark.skipif(not accelerated(), reason="compares the accelera
 BATCHES = 60
 
 
+@pytest.mark.timeout(600)  # many programs, perhaps on a busy machine
 def test_random_programs_have_the_same_traces_on_the_accelerator_and_the_reference(unstarted: None) -> None:
     def differing_call(program: Program) -> str | None:
         ours = run(program).trace

@@ -19,6 +19,7 @@ COMPARED_BATCHES = 32
 
 
 @pytest.mark.wine_differs("getnameinfo and getaddrinfo return some error codes of Linux")
+@pytest.mark.timeout(600)  # many programs, perhaps on a busy machine
 def test_no_program_crashes_hangs_leaks_raises_or_sets_an_unknown_error(unstarted: None) -> None:
     count = 0
 
@@ -43,6 +44,7 @@ def wine() -> Iterator[Wine]:
 
 
 @pytest.mark.posix_only("it compares compat with Wine, which it starts itself")
+@pytest.mark.timeout(600)  # many programs, perhaps on a busy machine
 def test_programs_have_the_same_traces_on_compat_and_wine_except_for_known_differences(
     unstarted: None, wine: Wine
 ) -> None:
