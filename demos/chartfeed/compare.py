@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from demos.terminal.charts import layout
-from demos.terminal.charts.template_file import parse, to_bytes
+from demos.terminal.charts.template_file import BOM, parse, to_bytes
 
 
 def same_templates(first: Path, second: Path) -> bool:
-    """Whether two templates are equal, apart from the charts' identifiers and the programs that run on them.
+    """Whether two templates are equal, apart from the files' encodings, the charts' identifiers and their programs.
 
     Errors: OSError; TemplateError when a file is not a template.
     """
@@ -17,6 +17,7 @@ def same_templates(first: Path, second: Path) -> bool:
     for document in documents:
         layout.set_expert(document, "", {})
         layout.root(document).set("id", 0)
+        document.codec, document.mark = "utf-16-le", BOM
     return to_bytes(documents[0]) == to_bytes(documents[1])
 
 

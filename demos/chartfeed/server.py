@@ -84,7 +84,9 @@ Host: Annotated[str, Input("host name or address to listen on; 0.0.0.0 or :: for
 Port: Annotated[int, Input("port to listen on; 0: any free one", check=listening_port_problem)] = 8080
 
 # The following inputs are not the article's.
-codepage: Annotated[int, Input("code page of the symbol", check=codepage_problem)] = 1252
+codepage: Annotated[
+    int, Input("code page of the symbol, and of an 8-bit template that is not UTF-8", check=codepage_problem)
+] = 1252
 hosts: Annotated[
     str,
     Input(
@@ -306,4 +308,4 @@ def LoadTpl() -> bytes:
     Errors: OSError; LayoutError when it is not a template.
     """
     path = Path(TerminalInfoString(TERMINAL_PATH), "Profiles", "Templates", NAME)
-    return prepare(path.read_bytes(), exname)
+    return prepare(path.read_bytes(), exname, codepage)

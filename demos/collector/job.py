@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from demos.collector.export import export_ticks
 from demos.collector.job_symbols import symbols_for
@@ -25,9 +25,8 @@ from demos.terminal.charts import drawing
 from demos.terminal.interfaces import ProgramError
 from demos.terminal.paper.export_names import symbol_and_period
 
-# After the clients have ended, the server has this many timer periods to catch up, and at least this many seconds.
+# After the clients have ended, the server has this many timer periods to catch up.
 PERIODS = 5
-_LEAST_CATCHING_UP = 1.0
 
 _STARTING = 30.0
 
@@ -43,6 +42,9 @@ class TicksJob(Job):
 
     command = "ticks"
     server_program = "tick_collector"
+
+    # The least time in seconds to catch up. At its end the collector also takes what has arrived since its last event.
+    least_catching_up: ClassVar[float] = 1.0
 
     def __init__(self, options: argparse.Namespace) -> None:
         super().__init__(options)
@@ -88,9 +90,9 @@ class TicksJob(Job):
         runner.wait_until(lambda: self.replayed >= set(self.clients), duration)
         runner.state = "catching up"
         runner.end(self.clients, self.grace)
-        runner.take_events(math.inf)
+        runner.take_events()
         runner.stopping = False
-        catching_up = max(PERIODS * options.timer_ms / 1000, _LEAST_CATCHING_UP)
+        catching_up = max(PERIODS * options.timer_ms / 1000, self.least_catching_up)
         runner.wait_until(lambda: self.tally.received >= self.tally.ticks, catching_up)
         runner.state = "ending"
 

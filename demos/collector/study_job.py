@@ -30,6 +30,9 @@ class StudyTicksJob(TicksJob):
 
     server_program = "tick_server"
 
+    # The article's server drops at its end what it has not read: only lost ticks make the job wait this long.
+    least_catching_up = 10.0
+
     def prepare(self, folder: Path, stack: ExitStack) -> None:
         """See Job."""
         for name in _PRODUCT_OPTIONS:

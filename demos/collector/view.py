@@ -30,7 +30,7 @@ def tables(tally: Tally, processes: Sequence[Process], state: str, height: int) 
             client = tally.clients[process.name]
             sent = sum(client.sent.values())
             table.add_row(*process_cells(process), str(len(client.sent)), str(sent), str(client.received))
-    prices = Table(expand=True)
+    prices = Table()
     for heading in ("symbol", "bid", "ticks"):
         prices.add_column(heading)
     rows = max(height - len(processes) - _LEAST_HEIGHT, _LEAST_HEIGHT) - _FRAME

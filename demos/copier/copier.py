@@ -1,8 +1,10 @@
 """Copies the positions that a provider or an original signal server publishes over TCP.
 
 A message states the server's position in one symbol. The rules (rules.py) turn it into a target for the local symbol,
-targets.py keeps the targets until they are reached, and trading.py sends the orders. The connection is nonblocking;
-lost and failed connections are retried, with growing pauses until a message arrives.
+targets.py keeps the targets until they are reached, limits.py says what must not be traded, and trading.py sends the
+orders. The connection is nonblocking; lost and failed connections are retried, with growing pauses until a message
+arrives. A peer that has disappeared is noticed by TCP keep-alive; a server that is connected and silent is reported
+after `silence` seconds.
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ from ctypes import c_int, sizeof
 from decimal import Decimal
 from typing import Annotated
 
-from demos.copier.positions import GetSymbolLot
+from demos.copier.limits import Limits, limit_problem
+from demos.copier.positions import AllPositions, GetSymbolLot
 from demos.copier.rules import (
     Rules,
     factor_problem,
@@ -21,8 +24,8 @@ from demos.copier.rules import (
     names_problem,
     suffix_problem,
 )
-from demos.copier.targets import Backoff, Targets
-from demos.copier.trading import TradeTo
+from demos.copier.targets import LEAVE, Backoff, Targets, reconcile_problem
+from demos.copier.trading import Result, TradeTo
 from demos.signal.protocol import Reader, Signal, Unreadable
 from demos.terminal import (
     ACCOUNT_MARGIN_MODE,
@@ -41,25 +44,30 @@ from demos.terminal import (
     Print,
     Symbol,
     SymbolSelect,
+    UseVirtualAccount,
     printf,
 )
 from demos.wire.addresses import Address, AddressError, address_text, empty_address, family_of, find_address, port_of
 from demos.wire.codepages import codepage_problem
 from demos.wire.connecting import begin_connect, connect_result
+from demos.wire.keepalive import keep_alive
 from demos.wire.opening import CallFailed, start_winsock
 from demos.wire.ports import port_problem
 from winsock import (
+    AF_INET,
     INVALID_SOCKET,
     NO_ERROR,
     SD_BOTH,
     SOCK_STREAM,
     SOCKET_ERROR,
+    WSAECONNREFUSED,
     WSAETIMEDOUT,
     WSAEWOULDBLOCK,
     WSACleanup,
     WSAErrorDescript,
     WSAGetLastError,
     closesocket,
+    getpeername,
     getsockname,
     recv,
     shutdown,
@@ -88,14 +96,44 @@ only: Annotated[
 factor: Annotated[float, Input("factor for the server's lots", check=factor_problem)] = 1.0
 reverse: Annotated[bool, Input("sell when the server buys, and buy when it sells")] = False
 hedging: Annotated[bool, Input("accept a hedging account; close and open positions by ticket")] = False
-dry: Annotated[bool, Input("do not trade; log the orders that would be sent")] = False
+dry: Annotated[bool, Input("trade on a virtual account, which begins with the present positions; log the orders")] = (
+    False
+)
+reconcile: Annotated[
+    str,
+    Input(
+        "when a copied position has changed without a new signal: leave it until the next signal, restore it, or stop "
+        "copying its symbol",
+        check=reconcile_problem,
+    ),
+] = LEAVE
+silence: Annotated[
+    int, Input("report a connected server that has sent nothing for this many seconds; 0: never", check=limit_problem)
+] = 60
+maxlots: Annotated[
+    float,
+    Input(
+        "largest position in one symbol, in lots; above it the symbol is copied no further; 0: any", check=limit_problem
+    ),
+] = 10.0
+maxtotal: Annotated[
+    float,
+    Input(
+        "largest sum of all positions, in lots; above it the symbol is copied no further; 0: any", check=limit_problem
+    ),
+] = 20.0
+maxorders: Annotated[
+    int, Input("most orders in one minute; above it nothing is copied any more; 0: any number", check=limit_problem)
+] = 60
+killfile: Annotated[str, Input("file that stops all copying as soon as it exists")] = ""
 
 # The time limit of a connect, and the longest pause between two, in timer events.
 CONNECT_MS = 10_000
 LONGEST_WAIT = 4
 
-# The bytes received in one event, so that no server can keep the program in it.
+# The bytes received in one event, so that no server can keep the program in it; and the positions logged in one event.
 MOST_RECEIVED = 64 * 1024
+MOST_LINES = 20
 
 started = False
 client = INVALID_SOCKET
@@ -103,31 +141,40 @@ connecting = False
 connect_until = 0
 connect_due = 0
 connect_failures = 0
+family = AF_INET
 local_port = 0
 events = 0
+event_ms = 0
+period_ms = 1000
 messages = 0
 msg = Reader(codepage)
 targets = Targets(Rules())
+limits = Limits()
+heard_at = 0
+silent = False
 peer = ""
 found = False
 reached = False
 
 
 def OnInit() -> int:
-    global targets
+    global targets, limits, event_ms
     if AccountInfoInteger(ACCOUNT_MARGIN_MODE) == ACCOUNT_MARGIN_MODE_RETAIL_HEDGING and not hedging:
         Alert("the account is a hedging account: add --hedging to close and open positions by ticket")
         return INIT_FAILED
     rules = Rules(names_from_text(map), suffix, list_from_text(only), Decimal(repr(factor)), reverse)
-    targets = Targets(rules)
-    for line in rules.described():
+    targets = Targets(rules, reconcile)
+    limits = Limits(Decimal(repr(maxlots)), Decimal(repr(maxtotal)), maxorders, killfile)
+    for line in (*rules.described(), limits.described()):
         Print(line)
     if dry:
-        Print("dry run: nothing is traded")
+        UseVirtualAccount()
+        Print("dry run: orders are executed in a virtual account, which begins with the present positions")
     for smb in rules.known():
         if not SymbolSelect(smb, True):
-            Print(f"-the terminal has no symbol {smb}")
+            Print(f"-the terminal has no symbol {smb}; --Symbol {smb} chooses the embedded market's symbol")
     Event("started", symbol=Symbol(), position=DoubleToString(GetSymbolLot(Symbol()), 2))
+    event_ms = GetTickCount64()
     EventSetTimer(1)
     return INIT_SUCCEEDED
 
@@ -140,8 +187,9 @@ def OnDeinit(reason: int) -> None:
 
 
 def OnTimer() -> None:
-    global events
+    global events, event_ms, period_ms
     events += 1
+    period_ms, event_ms = GetTickCount64() - event_ms, GetTickCount64()
     if client == INVALID_SOCKET:
         if events >= connect_due:
             StartClient(Host, Port)
@@ -153,12 +201,17 @@ def OnTimer() -> None:
         if problem:
             Print("-Receive. " + problem)
             CloseClean()
+        else:
+            CheckSilence()
+    if stop := limits.killfile_problem():
+        targets.stop_all(stop)
     targets.run_due(events, SyncSymbolLot)
+    targets.check(AllPositions(), events)
 
 
 def StartClient(addr: str, port: int) -> None:
     """Begin to connect. The pause before the next attempt grows until a message arrives."""
-    global started, client, connecting, connect_until, connect_due, connect_failures, messages, msg
+    global started, client, connecting, family, connect_until, connect_due, connect_failures, messages, msg
     # At most LONGEST_WAIT: a server that restarts is found again soon, however long it was away.
     connect_due = events + min(Backoff(connect_failures), LONGEST_WAIT)
     connect_failures += 1
@@ -174,13 +227,13 @@ def StartClient(addr: str, port: int) -> None:
         Print(f"-{failure}")
         CloseClean()
         return
-    connecting = True
+    connecting, family = True, family_of(addrin)
     connect_until = GetTickCount64() + CONNECT_MS
     messages = 0
     msg = Reader(codepage)
     if error != NO_ERROR:
         ConnectFailed(error)
-    elif RecordLocalPort(family_of(addrin)):
+    else:
         Connected()
 
 
@@ -198,31 +251,41 @@ def FindServer(addr: str, port: int) -> Address:
     return addrin
 
 
-def RecordLocalPort(family: int) -> bool:
-    """Record the connection's local port, by which the job finds its messages; False when the connect failed."""
-    global local_port
-    local = empty_address(family)
-    if getsockname(client, local, c_int(sizeof(local))) == SOCKET_ERROR:
-        ConnectFailed(WSAGetLastError())
-        return False
-    local_port = port_of(local)
-    Event("connecting", port=local_port)
-    return True
-
-
 def Connected() -> bool:
     """Whether the connect has succeeded; closes the socket when it has failed."""
-    global connecting, reached
+    global connecting, reached, heard_at
     error = connect_result(client)
     if error is None and GetTickCount64() >= connect_until:
         error = WSAETIMEDOUT
     if error == NO_ERROR:
+        error = ReadLocalPort()
+    if error == NO_ERROR:
         connecting, reached = False, True
+        heard_at = GetTickCount64()
         targets.retry_now(events)
+        if problem := keep_alive(client):
+            Print(f"-{problem}")
+        Event("connected", port=local_port)
         Print(f"connect OK, {peer}")
     elif error is not None:
         ConnectFailed(error)
     return client != INVALID_SOCKET and not connecting
+
+
+def ReadLocalPort() -> int:
+    """Read the connection's local port, by which the job finds its messages; returns NO_ERROR or the error.
+
+    While nobody listens on a local port, the system may choose that port as the local one: then the socket has
+    connected to itself, and would keep the server from listening.
+    """
+    global local_port
+    local, remote = empty_address(family), empty_address(family)
+    if getsockname(client, local, c_int(sizeof(local))) == SOCKET_ERROR:
+        return WSAGetLastError()
+    if getpeername(client, remote, c_int(sizeof(remote))) == SOCKET_ERROR:
+        return WSAGetLastError()
+    local_port = port_of(local)
+    return WSAECONNREFUSED if bytes(local) == bytes(remote) else NO_ERROR
 
 
 def ConnectFailed(error: int) -> None:
@@ -241,7 +304,9 @@ def LookupFailed(problem: str) -> None:
 
 def NextAttempt() -> str:
     """When the next connect is tried, for the log."""
-    return f"Timer events until the next attempt: {max(connect_due - events, 1)}."
+    seconds = max(connect_due - events, 1) * period_ms / 1000
+    # Timer events are never exactly a period apart; without fractions the lines of several attempts are the same.
+    return f"Next attempt in {seconds:.{1 if seconds < 0.95 else 0}f} s."
 
 
 def Receive() -> str:
@@ -257,7 +322,28 @@ def Receive() -> str:
             return "" if err == WSAEWOULDBLOCK else "error: " + WSAErrorDescript(err)
         msg.feed(bytes(rbuf[:res]))
         left -= res
+        Heard()
     return ""
+
+
+def Heard() -> None:
+    """Note that the server has sent something."""
+    global heard_at, silent
+    now = GetTickCount64()
+    if silent:
+        silent = False
+        Event("heard")
+        Print(f"the server is heard again after {(now - heard_at) // 1000} s")
+    heard_at = now
+
+
+def CheckSilence() -> None:
+    """Report once that a connected server has been silent for too long."""
+    global silent
+    if silence and not silent and GetTickCount64() - heard_at >= silence * 1000:
+        silent = True
+        Event("silent", seconds=silence)
+        Alert(f"nothing heard for {silence} s; an original server is silent while nothing changes")
 
 
 def CloseClean() -> None:
@@ -290,11 +376,13 @@ def CheckMessage() -> None:
     if unreadable:
         text, reason = unreadable[0]
         printf("-wrong pos info: %s (%s; number of such messages: %d)", text, reason, len(unreadable))
-    for smb, pos in latest.items():
-        printf("server position: %s|%s", smb, pos.lots)
+    for number, (smb, pos) in enumerate(latest.items()):
+        if number < MOST_LINES:
+            printf("server position: %s|%s", smb, pos.lots)
         connect_failures = 0
         targets.take(smb, pos.lots, events)
-    targets.limit()
+    if len(latest) > MOST_LINES:
+        printf("server position: %d further symbols", len(latest) - MOST_LINES)
 
 
 def FindNextPos() -> Signal | Unreadable | None:
@@ -307,6 +395,6 @@ def FindNextPos() -> Signal | Unreadable | None:
     return pos
 
 
-def SyncSymbolLot(smb: str, nlot: Decimal) -> bool:
-    """Trade the difference between the target and the present position; False when an order failed."""
-    return TradeTo(smb, nlot, dry)
+def SyncSymbolLot(smb: str, nlot: Decimal) -> Result:
+    """Trade the difference between the target and the present position."""
+    return TradeTo(smb, nlot, dry, limits)

@@ -16,15 +16,17 @@ from demos.launcher.job import Job
 from demos.launcher.log_lines import LAST_TICK
 from demos.launcher.market_options import check_source, chosen_seed, source_arguments
 from demos.launcher.runner import Runner
-from demos.launcher.timeline import ORDERING, lag_summary
+from demos.launcher.timeline import lag_summary
 from demos.launcher.views import Process, Tables
 from demos.terminal.paper.account import PaperAccount
 from demos.terminal.points import volume_text
 
 CLIENTS = ("client1", "client2")
 
-# How many timer periods the clients have to copy the last trade.
+# How long the clients have to copy the last trade: timer periods, and seconds at least. The wait ends as soon as they
+# have copied it, so the limit concerns only a client that cannot.
 PERIODS = 5
+_LEAST_CATCHING_UP = 30.0
 
 _STARTING = 30.0
 _NEVER = "never connected"
@@ -39,6 +41,8 @@ class SignalJob(Job):
     names = (SERVER, *CLIENTS)
     server_program = "provider"
     client_program = "copier"
+    # The strategy trades as fast as the replay.
+    client_arguments: Sequence[str] = ("--maxorders=0",)
 
     def __init__(self, options: argparse.Namespace) -> None:
         super().__init__(options)
@@ -68,18 +72,17 @@ class SignalJob(Job):
         # After a restart the server listens on the same port again.
         runner.children[SERVER].arguments.append(f"--Port={self.tally.port}")
         for name in CLIENTS:
-            self._start(runner, name, [self.client_program, f"--Port={self.tally.port}"])
-        runner.wait_until(lambda: all(client.connected for client in self.tally.clients.values()), _STARTING)
-        if not runner.stopping:
-            runner.state = "trading"
-            self.pause.unlink()
-            self.trade(runner)
+            self._start(runner, name, [self.client_program, f"--Port={self.tally.port}", *self.client_arguments])
+        if not runner.wait_until(self._all_connected, _STARTING):
+            return
+        runner.state = "trading"
+        self.pause.unlink()
+        self.trade(runner)
         runner.state = "catching up"
         self.pause.touch()
         runner.stopping = False
-        period = self.options.timer_ms / 1000
-        earliest = runner.clock.monotonic() + period + ORDERING
-        runner.wait_until(lambda: self.tally.agreed() and runner.clock.monotonic() > earliest, self.catching_up(period))
+        limit = max(PERIODS * self.options.timer_ms / 1000, _LEAST_CATCHING_UP)
+        runner.wait_until(lambda: self.has_copied_all(runner), limit)
         runner.state = "ending"
 
     def account(self, name: str) -> Path:
@@ -95,9 +98,9 @@ class SignalJob(Job):
         forever = self.options.duration is None
         runner.wait_until(lambda: forever and self.ticks_over, math.inf if forever else self.options.duration)
 
-    def catching_up(self, period: float) -> float:
-        """The longest time, in seconds, that the clients have to copy the last trade."""
-        return PERIODS * period
+    def has_copied_all(self, runner: Runner) -> bool:
+        """Whether the server trades no more and the clients have copied its last trade."""
+        return self.tally.paused and self.tally.agreed()
 
     def take_line(self, child: Child, text: str) -> None:
         """See Job."""
@@ -117,6 +120,7 @@ class SignalJob(Job):
     def summary(self, runner: Runner) -> dict[str, Any]:
         """See Job. The positions come from the accounts, which also checks them against their deals."""
         tally = self.tally
+        tally.finish()
         positions = {name: account_positions(self.account(name)) for name in self.names}
         unequal = [name for name in CLIENTS if positions[name] != positions[SERVER]]
         return {
@@ -169,6 +173,9 @@ class SignalJob(Job):
     def failure_summary(self, problem: str) -> dict[str, Any]:
         """See Job."""
         return {"equal": False, "problem": problem}
+
+    def _all_connected(self) -> bool:
+        return all(client.connected for client in self.tally.clients.values())
 
     def _start(self, runner: Runner, name: str, program: Sequence[str]) -> None:
         options = self.options

@@ -41,3 +41,15 @@ def SymbolPositions(smb: str) -> list[tuple[int, Decimal]]:
             lots = Decimal(repr(PositionGetDouble(POSITION_VOLUME)))
             found.append((ticket, -lots if PositionGetInteger(POSITION_TYPE) == POSITION_TYPE_SELL else lots))
     return found
+
+
+def AllPositions() -> dict[str, Decimal]:
+    """The exact signed volume in lots of each symbol that has positions."""
+    found: dict[str, Decimal] = {}
+    for i in range(PositionsTotal()):
+        if PositionSelectByTicket(PositionGetTicket(i)):
+            smb = PositionGetString(POSITION_SYMBOL)
+            lots = Decimal(repr(PositionGetDouble(POSITION_VOLUME)))
+            sell = PositionGetInteger(POSITION_TYPE) == POSITION_TYPE_SELL
+            found[smb] = found.get(smb, Decimal(0)) + (-lots if sell else lots)
+    return found

@@ -36,6 +36,7 @@ from demos.terminal import (
 from demos.wire.addresses import address_text, empty_address, family_of, is_any, port_of
 from demos.wire.codepages import codepage_problem
 from demos.wire.crowds import ConnectionLimits, client_key
+from demos.wire.keepalive import keep_alive
 from demos.wire.listening import StartError, start_server
 from demos.wire.ports import listening_port_problem
 from winsock import (
@@ -77,11 +78,16 @@ codepage: Annotated[int, Input("code page of the messages", check=codepage_probl
 fast: Annotated[bool, Input("send each change at once and only once; not for original clients")] = False
 strategy: Annotated[int, Input("trade a small strategy at every N-th tick; 0: never", check=_negative)] = 0
 pause: Annotated[str, Input("the strategy does not trade while this file exists")] = ""
+repeat: Annotated[
+    int, Input("repeat the position after this many seconds without a change; 0: never", check=_negative)
+] = 20
 
 # An original client keeps the older of two messages that arrive in one of its periods of one second. So each client
-# gets at most one message a second, whatever our own timer. The network may still deliver two together: the last
-# message is sent again after two seconds without a change. --fast turns both off.
-EVERY_MS = 1000
+# gets at most one message a second, whatever our own timer; a timer event may come a little early. The network may
+# still deliver two together: the last message is sent again after two seconds without a change. --fast turns both off.
+# After `repeat` seconds without a message it is sent again in any case, so that a client can tell a quiet server from a
+# frozen one.
+EVERY_MS = 980
 QUIET_MS = 2000
 
 # The most connections, in all and from one address: below the usual limit of 1024 descriptors for a process. A client
@@ -156,6 +162,7 @@ def OnTrade() -> None:
 
 
 def OnTimer() -> None:
+    trader.report_pause()
     if server == INVALID_SOCKET:
         StartServer(Host, Port)
         return
@@ -208,6 +215,8 @@ def AcceptClients() -> None:
         # Without TCP_NODELAY a small message may wait until the client has acknowledged the message before.
         if setsockopt(client, IPPROTO_TCP, TCP_NODELAY, c_int(1), sizeof(c_int)) != NO_ERROR:
             Print("-setsockopt failed error: " + WSAErrorDescript(WSAGetLastError()))
+        if problem := keep_alive(client):
+            Print(f"-{problem}")
         port = port_of(addrin)
         conns.append(Connection(client, address_text(addrin), port, sent_seq=trades - 1))
         Replace(limits.add(conns[-1], client_key(addrin)))
@@ -260,10 +269,11 @@ def Send() -> None:
     for client in conns:
         changed = client.sent_seq != trades
         quiet = now - client.sent_at if client.messages else QUIET_MS
-        repeat = not (changed or fast or client.resent) and quiet >= QUIET_MS
+        again = not (changed or fast or client.resent) and quiet >= QUIET_MS
+        again = again or (repeat > 0 and quiet >= repeat * 1000)
         if client.unsent:
             Sent(client, client.unsent, send_many([client.socket], client.unsent, len(client.unsent), 0)[0], now)
-        elif repeat or (changed and (fast or quiet >= EVERY_MS)):
+        elif again or (changed and (fast or quiet >= EVERY_MS)):
             client.pending_seq = trades
             due.append(client)
     results = send_many([client.socket for client in due], data, len(data), 0)

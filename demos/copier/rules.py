@@ -21,6 +21,10 @@ _MARK = re.compile(r"\\[\\,=]|[,=]")
 # A difference that takes more orders is not traded: it is more likely an error of the server than a position.
 MOST_ORDERS = 100
 
+# A factor outside of these is more likely a typing error.
+LEAST_FACTOR = 0.0001
+MOST_FACTOR = 10_000
+
 
 class Limits(NamedTuple):
     """The volumes that a symbol's orders can have: multiples of ``step`` from ``minimum`` to ``maximum``, in lots."""
@@ -149,7 +153,11 @@ def suffix_problem(suffix: str) -> str | None:
 
 def factor_problem(factor: float) -> str | None:
     """Why volumes cannot be multiplied by this factor, or None when they can."""
-    return None if 0 < factor < math.inf else f"the factor {factor} is not above 0; --reverse inverts the direction"
+    if not 0 < factor < math.inf:
+        return f"the factor {factor} is not above 0; --reverse inverts the direction"
+    if not LEAST_FACTOR <= factor <= MOST_FACTOR:
+        return f"the factor {factor} is not from {LEAST_FACTOR} to {MOST_FACTOR}"
+    return None
 
 
 def lots_text(lots: Decimal) -> str:

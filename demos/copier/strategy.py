@@ -10,6 +10,7 @@ from demos.terminal import (
     SYMBOL_VOLUME_MIN,
     SYMBOL_VOLUME_STEP,
     CTrade,
+    Event,
     NormalizeDouble,
     Print,
     Symbol,
@@ -29,8 +30,17 @@ class Strategy:
         """Trade at each tick number that is a multiple of ``every`` (0: never), not while the file ``pause`` exists."""
         self._every = every
         self._pause = pause
+        self._paused = False
         self._average = 0.0
         self._ticks = 0
+
+    def report_pause(self) -> bool:
+        """Whether the pause file exists; records the change as an event. After ``paused`` no trade follows."""
+        paused = bool(self._pause) and os.path.exists(self._pause)
+        if paused != self._paused:
+            self._paused = paused
+            Event("paused", paused=paused)
+        return paused
 
     def tick(self, position: float) -> None:
         """Take a tick of the chart's symbol, and trade to the position that the strategy wants."""
@@ -38,7 +48,7 @@ class Strategy:
         bid = SymbolInfoDouble(symbol, SYMBOL_BID)
         self._average += (bid - self._average) * FOLLOW if self._ticks else bid
         self._ticks += 1
-        if not self._every or self._ticks % self._every or (self._pause and os.path.exists(self._pause)):
+        if not self._every or self._ticks % self._every or self.report_pause():
             return
         volume = max(SymbolInfoDouble(symbol, SYMBOL_VOLUME_MIN), SymbolInfoDouble(symbol, SYMBOL_VOLUME_STEP))
         volumes = round((self._average - bid) / SymbolInfoDouble(symbol, SYMBOL_POINT) / POINTS)

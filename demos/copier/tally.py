@@ -2,8 +2,15 @@
 
 The lag of a copied trade is the time from the provider's deal to the copier's. A message carries the position after all
 trades so far: it announces those that no earlier message to this copier has announced. Several trades in one message
-are merged, and the lag counts from the earliest of them. A copier may also read several messages at once, and its deal
-may be known before the provider's report that it has sent the message, since both come from different files.
+are merged, and the lag counts from the earliest of them. A copier may also read several messages at once.
+
+The events of one process come in their order, those of different processes in any order: a copier's deal may be known
+before the provider's report that it has sent the message. The result is the same for every order. Each side of a
+connection is recorded by itself in a Link: what the provider has done on it, and what the copier has done. When both
+sides have reported the connection, the link is joined: from then on the messages count for the copier. The sides are
+matched by the copier's port; when a copier gets a port again, its first connection on one side is the first on the
+other. Systems do not give a port to another process so soon. If one did, lags and merged trades would be counted for
+the wrong copier; the positions, which decide about the job's result, come from the accounts.
 """
 
 from __future__ import annotations
@@ -15,24 +22,38 @@ from typing import Any
 
 SERVER = "server"
 
-# A message: the connection's port and the message's number on it.
-Key = tuple[int, int]
-
 
 @dataclass
 class Copy:
     """What a client did about messages that it had read: a deal at ``time``, or None when there was nothing to trade.
 
-    ``unsent`` are those of the messages that the server has not reported as sent yet; ``since`` is the time of the
-    earliest trade that the others announced.
+    ``unsent`` are the numbers of those messages that the server has not reported as sent yet; ``since`` is the time of
+    the earliest trade that the others announced.
     """
 
     time: int | None
-    unsent: set[Key]
+    unsent: set[int]
     since: int | None = None
 
 
-@dataclass
+@dataclass(eq=False)
+class Link:
+    """A connection. ``client`` is None until the client has reported it, ``accepted`` until the server has."""
+
+    client: Client | None = None
+    accepted: bool = False
+    # The server's messages, how many trades the last of them includes, and those from before the link was joined.
+    sent: int = 0
+    trades: int = 0
+    unjoined: list[tuple[int, int]] = field(default_factory=list)
+    # The messages that the client has read.
+    received: int = 0
+    # For each message sent and not copied, the time of the earliest trade that it announced.
+    since: dict[int, int | None] = field(default_factory=dict)
+    copies: list[Copy] = field(default_factory=list)
+
+
+@dataclass(eq=False)
 class Client:
     """What is known of one client."""
 
@@ -44,28 +65,31 @@ class Client:
     lags: list[float] = field(default_factory=list)
     # Trades that no message has announced yet: the trade's number and time.
     unannounced: deque[tuple[int, int]] = field(default_factory=deque)
-    # For each message sent and not copied, the time of the earliest trade that it announced.
-    sent_times: dict[Key, int | None] = field(default_factory=dict)
-    # The same time for messages of an earlier connection, which will not be copied.
+    # The newest link that the client has reported, and the newest one that is joined.
+    link: Link = field(default_factory=Link)
+    joined: Link = field(default_factory=Link)
+    # The earliest trade that was announced on an earlier link and not copied.
     lost_since: int | None = None
-    # The messages read since the last copy.
-    reading: set[Key] = field(default_factory=set)
-    copies: list[Copy] = field(default_factory=list)
+    # The numbers of the messages that were read on the newest link since the last copy.
+    reading: set[int] = field(default_factory=set)
 
 
 class Tally:
-    """Takes events in order of time. Times are nanoseconds, lags milliseconds, positions text by symbol."""
+    """Takes events. Times are nanoseconds, lags milliseconds, positions text by symbol."""
 
     def __init__(self, clients: Sequence[str]) -> None:
         self.trades = 0
         self.sent = 0
         self.port = 0
+        # Whether the server's strategy has reported that it trades no more.
+        self.paused = False
         self.clients = {name: Client(name) for name in clients}
         self.positions: dict[str, dict[str, str]] = {name: {} for name in (SERVER, *clients)}
         self._trades_before = 0
-        # The client of each port; and what the server reported about ports of unknown clients.
-        self._owners: dict[int, Client] = {}
-        self._unowned: dict[int, list[Mapping[str, Any]]] = {}
+        # By port: the links that only the server, or only a client, has reported; and the server's present link.
+        self._accepted: dict[int, deque[Link]] = {}
+        self._connected: dict[int, deque[Link]] = {}
+        self._server_links: dict[int, Link] = {}
 
     @property
     def received(self) -> int:
@@ -82,9 +106,14 @@ class Tally:
         return [lag for client in self.clients.values() for lag in client.lags]
 
     def agreed(self) -> bool:
-        """Whether each client has the server's position, and has read all that was sent."""
+        """Whether each client has read the message that announces the last trade, and has the server's position."""
         server = self.positions[SERVER]
-        return self.received == self.sent and all(self.positions[name] == server for name in self.clients)
+        return all(self._is_current(client) for client in self.clients.values()) and all(
+            self.positions[name] == server for name in self.clients
+        )
+
+    def finish(self) -> None:
+        """There are no more events."""
 
     def take(self, name: str, event: Mapping[str, Any]) -> None:
         """Take the next event of the server or of a client."""
@@ -95,61 +124,88 @@ class Tally:
         else:
             self._take_client_event(self.clients[name], event)
 
+    def _is_current(self, client: Client) -> bool:
+        link = client.link
+        return link is client.joined and link.received == link.sent > 0 and link.trades == self.trades
+
     def _take_server_event(self, event: Mapping[str, Any]) -> None:
         kind = event["kind"]
         if kind == "started":
             self._trades_before = self.trades
+            self.paused = False
+        elif kind == "paused":
+            self.paused = event["paused"]
         elif kind == "listening":
             self.port = event["port"]
         elif kind == "deal":
             self.trades += 1
             for client in self.clients.values():
                 client.unannounced.append((self.trades, event["t"]))
-        elif kind in ("accepted", "sent"):
-            self.sent += kind == "sent"
-            owner = self._owners.get(event["client"])
-            if owner:
-                self._take_connection_event(owner, event)
-            else:
-                self._unowned.setdefault(event["client"], []).append(event)
-
-    def _take_connection_event(self, client: Client, event: Mapping[str, Any]) -> None:
-        """Take what the server did on a client's connection."""
-        if event["kind"] == "accepted":
-            client.connected = True
-            _begin_connection(client)
-        else:
-            _announce(client, (event["client"], event["number"]), self._trades_before + event["trades"])
+        elif kind == "accepted":
+            link = self._server_links[event["client"]] = _other_side(event["client"], self._connected, self._accepted)
+            link.accepted = True
+            _join(link)
+        elif kind == "sent":
+            self.sent += 1
+            _send(self._server_links[event["client"]], event["number"], self._trades_before + event["trades"])
 
     def _take_client_event(self, client: Client, event: Mapping[str, Any]) -> None:
         kind = event["kind"]
         if kind == "started":
             client.reading = set()
-        elif kind == "connecting":
-            self._owners[event["port"]] = client
-            # The server may accept before the client has reported that it connects.
-            for earlier in self._unowned.pop(event["port"], ()):
-                self._take_connection_event(client, earlier)
-        elif kind == "received":
-            client.received += 1
-            client.reading.add((event["port"], event["number"]))
-        elif kind in ("deal", "synced") and client.reading:
-            client.copies.append(Copy(event["t"] if kind == "deal" else None, client.reading))
+        elif kind == "connected":
             client.reading = set()
-            for key in client.copies[-1].unsent & client.sent_times.keys():
-                _match_copy(client, key)
+            client.link = _other_side(event["port"], self._accepted, self._connected)
+            client.link.client = client
+            _join(client.link)
+        elif kind == "received":
+            client.connected = True
+            client.received += 1
+            client.link.received += 1
+            client.reading.add(event["number"])
+        elif kind in ("deal", "synced") and client.reading:
+            link = client.link
+            link.copies.append(Copy(event["t"] if kind == "deal" else None, client.reading))
+            client.reading = set()
+            for number in link.copies[-1].unsent & link.since.keys():
+                _match_copy(client, link, number)
 
 
-def _begin_connection(client: Client) -> None:
-    """What the previous connection announced and the client did not copy is still to be copied."""
-    lost = [since for since in (client.lost_since, *client.sent_times.values()) if since is not None]
+def _other_side(port: int, theirs: dict[int, deque[Link]], ours: dict[int, deque[Link]]) -> Link:
+    """The earliest link of this port that only the other side has reported; else a new one, which waits for it."""
+    waiting = theirs.get(port)
+    if waiting:
+        return waiting.popleft()
+    link = Link()
+    ours.setdefault(port, deque()).append(link)
+    return link
+
+
+def _join(link: Link) -> None:
+    """Join a link that both sides have reported. What the link before announced is still to be copied."""
+    client = link.client
+    if client is None or not link.accepted:
+        return
+    client.connected = True
+    lost = [since for since in (client.lost_since, *client.joined.since.values()) if since is not None]
     client.lost_since = min(lost, default=None)
-    client.sent_times.clear()
-    client.copies.clear()
+    client.joined = link
+    for number, trades in link.unjoined:
+        _announce(client, link, number, trades)
+    link.unjoined.clear()
 
 
-def _announce(client: Client, key: Key, trades: int) -> None:
+def _send(link: Link, number: int, trades: int) -> None:
     """Take a message that was sent; its position is the one after this many trades."""
+    link.sent += 1
+    link.trades = trades
+    if link.client is None:
+        link.unjoined.append((number, trades))
+    else:
+        _announce(link.client, link, number, trades)
+
+
+def _announce(client: Client, link: Link, number: int, trades: int) -> None:
     client.sent += 1
     since, client.lost_since = client.lost_since, None
     announced = 0
@@ -158,17 +214,17 @@ def _announce(client: Client, key: Key, trades: int) -> None:
         since = time if since is None else min(since, time)
         announced += 1
     client.merged += max(announced - 1, 0)
-    client.sent_times[key] = since
-    _match_copy(client, key)
+    link.since[number] = since
+    _match_copy(client, link, number)
 
 
-def _match_copy(client: Client, key: Key) -> None:
+def _match_copy(client: Client, link: Link, number: int) -> None:
     """Match a message that was sent with the copy that was made of it; with its last message a copy has its lag."""
-    for copy in client.copies:
-        if key in copy.unsent:
-            copy.unsent.remove(key)
-            times = [time for time in (copy.since, client.sent_times.pop(key)) if time is not None]
+    for copy in link.copies:
+        if number in copy.unsent:
+            copy.unsent.remove(number)
+            times = [time for time in (copy.since, link.since.pop(number)) if time is not None]
             copy.since = min(times, default=None)
             if not copy.unsent and copy.time is not None and copy.since is not None:
                 client.lags.append((copy.time - copy.since) / 1e6)
-    client.copies = [copy for copy in client.copies if copy.unsent]
+    link.copies = [copy for copy in link.copies if copy.unsent]

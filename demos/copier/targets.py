@@ -1,18 +1,24 @@
 """The positions that the copier works towards: one target per symbol, retried with growing pauses until it is reached.
 
-A message replaces its symbol's target. run_due() trades at each timer event the targets that are due; one whose order
-failed becomes due again after 1, 2, 4 … and at most MOST_EVENTS timer events. Time is counted in timer events here.
+A message that states another position than the one before is a new signal, and replaces its symbol's target. run_due()
+trades at each timer event the targets that are due; one that is not reached becomes due again after 1, 2, 4 … and at
+most MOST_EVENTS timer events. Time is counted in timer events here.
+
+A message that repeats the last signal changes nothing. So a server that is restarted, or repeats its state, does not
+open again what the account's owner has closed. check() compares the positions that were reached with the account, and
+``reconcile`` says what follows from a difference: LEAVE it until the next signal, RESTORE the position, or STOP copying
+the symbol.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
 from demos.copier.rules import Rules, lots_text
-from demos.copier.trading import SymbolLimits
-from demos.terminal import Event, Print
+from demos.copier.trading import Result, SymbolLimits
+from demos.terminal import Alert, Event, Print
 
 # The longest pause between two attempts, in timer events.
 MOST_EVENTS = 32
@@ -20,76 +26,165 @@ MOST_EVENTS = 32
 # The most symbols that are remembered, so that no server can use up the memory.
 MOST_SYMBOLS = 256
 
+LEAVE, RESTORE, STOP = "leave", "restore", "stop"
+
+# A difference must last for this many timer events: a terminal may show a new deal's position a moment later.
+SURE = 3
+
+_AGAIN = "restart the program to copy again"
+
+
+def reconcile_problem(text: str) -> str | None:
+    """Why this is no value of --reconcile, or None when it is one."""
+    known = (LEAVE, RESTORE, STOP)
+    return None if text in known else f"unknown value: {text!r}; use {', '.join(known)}"
+
 
 @dataclass
 class Target:
     """A position in lots, not rounded yet; the timer event of its next attempt; the number of failed attempts."""
 
     lots: Decimal
-    due: int = 0
+    due: float = 0
     failures: int = 0
+    problem: str = ""
+
+
+@dataclass
+class Reached:
+    """The position of a target that was reached, and the number of timer events for which the account has another."""
+
+    lots: Decimal
+    differs: int = 0
 
 
 class Targets:
     """The targets by local symbol name. ``now`` is the number of the present timer event."""
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Rules, reconcile: str = LEAVE) -> None:
         self.rules = rules
+        self.reconcile = reconcile
         self.targets: dict[str, Target] = {}
+        self.reached: dict[str, Reached] = {}
+        # Why all copying has stopped, and the symbols that are not copied any more.
+        self.stopped = ""
+        self.stopped_symbols: set[str] = set()
+        self._signals: dict[str, Decimal] = {}
         self._names: dict[str, str] = {}
+        self._ignored: set[str] = set()
+        self._reported: set[str] = set()
 
     def take(self, smb: str, lots: Decimal, now: int) -> None:
-        """Set the target from the server's position in its symbol."""
+        """Set the target from the server's position in its symbol, if that is a new signal."""
         local = self._local_name(smb)
-        if not local:
+        if not local or local in self.stopped_symbols or self.stopped:
             return
-        old, lots = self.targets.pop(local, None), self.rules.lots(lots)
-        # The same target again does not shorten the pause before the next attempt.
-        self.targets[local] = old if old and old.lots == lots else Target(lots, now)
-
-    def limit(self) -> None:
-        """Drop the oldest targets when there are too many."""
-        while len(self.targets) > MOST_SYMBOLS:
-            smb = next(iter(self.targets))
-            Print(f"-more than {MOST_SYMBOLS} symbols fail: {smb} is dropped")
-            del self.targets[smb]
+        lots = self.rules.lots(lots)
+        if self._signals.get(local) == lots:
+            return
+        self._signals[local] = lots
+        self.reached.pop(local, None)
+        self.targets[local] = Target(lots, now)
 
     def retry_now(self, now: int) -> None:
         """Make all targets due."""
         for target in self.targets.values():
             target.due = now
 
-    def run_due(self, now: int, trade_to: Callable[[str, Decimal], bool]) -> None:
-        """Trade the targets that are due; ``trade_to`` returns whether the symbol's position has become the target."""
+    def run_due(self, now: int, trade_to: Callable[[str, Decimal], Result]) -> None:
+        """Trade the targets that are due."""
         for smb, target in list(self.targets.items()):
-            if now < target.due:
+            if now < target.due or self.stopped:
                 continue
-            if trade_to(smb, target.lots):
+            result = trade_to(smb, target.lots)
+            if result.stop_all:
+                self.stop_all(result.stop_all)
+            elif result.stop_symbol:
+                self.stop_symbol(smb, result.stop_symbol)
+            elif result.reached is not None:
                 del self.targets[smb]
-                Event("synced", symbol=smb, lots=lots_text(target.lots))
+                self.reached[smb] = Reached(result.reached)
+                Event("synced", symbol=smb, lots=lots_text(result.reached))
             else:
-                target.due = now + Backoff(target.failures)
+                if result.problem and result.problem != target.problem:
+                    Print(result.problem)
+                target.problem = result.problem
+                target.due = now + Backoff(target.failures) if result.retry else float("inf")
                 target.failures += 1
+
+    def check(self, positions: Mapping[str, Decimal], now: int) -> None:
+        """Compare the positions that were reached with those of the account, given by symbol."""
+        for smb, reached in list(self.reached.items()):
+            lots = positions.get(smb, Decimal(0))
+            reached.differs = reached.differs + 1 if lots != reached.lots else 0
+            if reached.differs == SURE:
+                self._reconcile(smb, reached, lots, now)
+
+    def stop_symbol(self, smb: str, reason: str) -> None:
+        """Copy this symbol no further."""
+        self.targets.pop(smb, None)
+        self.reached.pop(smb, None)
+        self.stopped_symbols.add(smb)
+        Alert(f"{smb} is not copied any more: {reason}; {_AGAIN}")
+        Event("stopped", symbol=smb, reason=reason)
+
+    def stop_all(self, reason: str) -> None:
+        """Copy nothing any more."""
+        if not self.stopped:
+            self.stopped = reason
+            self.targets.clear()
+            self.reached.clear()
+            Alert(f"nothing is copied any more: {reason}; {_AGAIN}")
+            Event("stopped", symbol="", reason=reason)
+
+    def _reconcile(self, smb: str, reached: Reached, lots: Decimal, now: int) -> None:
+        changed = f"the position is {lots_text(lots)} lots instead of {lots_text(reached.lots)} without a new signal"
+        Event("deviates", symbol=smb, lots=lots_text(lots), expected=lots_text(reached.lots))
+        if self.reconcile == STOP:
+            self.stop_symbol(smb, f"{changed} (--reconcile stop)")
+        elif self.reconcile == RESTORE:
+            Alert(f"{smb}: {changed}; it is restored (--reconcile restore)")
+            del self.reached[smb]
+            self.targets[smb] = Target(self._signals[smb], now)
+        else:
+            Alert(f"{smb}: {changed}; it is left until the next signal (--reconcile leave)")
+            self.reached[smb] = Reached(lots)
 
     def _local_name(self, smb: str) -> str:
         """The local name of a server's symbol, or "" when it is not copied; logs the decision for a new symbol."""
         if smb in self._names:
             return self._names[smb]
+        if not self.rules.follows(smb):
+            self._ignore(smb)
+            return ""
+        if len(self._names) >= MOST_SYMBOLS:
+            self._report_once(f"-more than {MOST_SYMBOLS} symbols: {smb} and other new ones are not copied", "symbols")
+            return ""
         local = self.rules.name(smb)
         other = next((server for server, name in self._names.items() if name == local), "")
-        if not self.rules.follows(smb):
-            Print(f"{smb} is not copied: it is not in the list of --only")
-            local = ""
-        elif other:
+        if other:
             Print(f"-{smb} is not copied: its local name would be {local}, as that of {other}")
             local = ""
         elif limits := SymbolLimits(local):
             least, most, step = (lots_text(limit) for limit in limits)
             Print(f"{smb} is {local} here: orders from {least} to {most} lots in steps of {step}")
-        if len(self._names) >= MOST_SYMBOLS:
-            del self._names[next(iter(self._names))]
         self._names[smb] = local
         return local
+
+    def _ignore(self, smb: str) -> None:
+        """Log a symbol outside the list once; after MOST_SYMBOLS of them no further one."""
+        if smb in self._ignored:
+            return
+        if len(self._ignored) < MOST_SYMBOLS:
+            self._ignored.add(smb)
+            Print(f"{smb} is not copied: it is not in the list of --only")
+        else:
+            self._report_once("further symbols that are not in the list of --only are not logged", "only")
+
+    def _report_once(self, text: str, key: str) -> None:
+        if key not in self._reported:
+            self._reported.add(key)
+            Print(text)
 
 
 def Backoff(failures: int) -> int:

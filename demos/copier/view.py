@@ -20,7 +20,7 @@ def tables(tally: Tally, processes: Sequence[Process], state: str) -> Tables:
     from rich.text import Text
 
     title = f"signal: {state}; {counted(tally.trades, 'trade')}, {tally.merged} merged"
-    table = process_table(title, ("position", "messages", "lag"))
+    table = process_table(title, ("position", "messages received", "median lag"))
     server = tally.positions[SERVER]
     for process in processes:
         position = positions_text(tally.positions[process.name])
@@ -29,8 +29,8 @@ def tables(tally: Tally, processes: Sequence[Process], state: str) -> Tables:
         else:
             client = tally.clients[process.name]
             color = "green" if tally.positions[process.name] == server else "yellow"
-            messages = f"{client.received} of {client.sent} received"
-            lag = lag_text(lag_summary(client.lags))
+            messages = f"{client.received} of {client.sent}"
+            lag = lag_text(lag_summary(client.lags)).removeprefix("median ")
             table.add_row(*process_cells(process), Text(position, color), messages, lag)
     return Tables(table)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -17,7 +18,8 @@ from demos.launcher.log_lines import error_of
 _CHECKOUT = Path(__file__).resolve().parents[2]
 
 # Exit codes for bad options, the network, and data or account: a restart would end the same way.
-FATAL = (2, 3, 4)
+NETWORK = 3
+FATAL = (2, NETWORK, 4)
 
 # The limits of restarts: in all, and in a row without the child having become ready.
 MOST_RESTARTS = 50
@@ -30,6 +32,12 @@ if sys.platform == "win32":
     _FLAGS, _SESSION = subprocess.CREATE_NEW_PROCESS_GROUP, False
 else:
     _FLAGS, _SESSION = 0, True
+
+
+def exit_text(code: int) -> str:
+    """``ended with exit code 1``, or ``ended with exit code -9 (killed by SIGKILL)``."""
+    names = {-each: each.name for each in signal.Signals}
+    return f"ended with exit code {code}" + (f" (killed by {names[code]})" if code in names else "")
 
 
 class Line(NamedTuple):
@@ -70,6 +78,7 @@ class Child:
         """Start the process, for the first time or again."""
         self._close_pipes()
         self.ready = False
+        self.last_error = ""
         self._process = subprocess.Popen(
             [sys.executable, "-m", "demos.launcher.watchdog", *self.arguments],
             cwd=_CHECKOUT,

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from demos.launcher import option_types
 from demos.terminal.mt5 import Settings
+from demos.terminal.mt5.requests import FILLINGS
 
 # The value of --magic any: all positions, whatever their magic number.
 ANY_MAGIC = -1
 
 # Options that have no meaning with a real market and account, and those that have none with the embedded ones.
 _EMBEDDED_ONLY = ("bars", "ticks", "seed", "digits", "account", "history")
-_MT5_ONLY = ("mt5_path", "magic", "deviation", "live")
+_MT5_ONLY = ("mt5_path", "magic", "deviation", "live", "filling")
 
 
 def add_mt5_options(group: argparse._ArgumentGroup) -> None:
@@ -43,6 +44,12 @@ def add_mt5_options(group: argparse._ArgumentGroup) -> None:
         action="store_true",
         help="send orders; needs --magic. Without --live an order is checked and logged, but not sent",
     )
+    group.add_argument(
+        "--filling",
+        choices=[name.lower() for name in FILLINGS.values()],
+        help="the only filling mode of orders (default: those that the symbol's flags name; if the broker rejects one, "
+        "the next one is tried)",
+    )
 
 
 def terminal_problem(options: argparse.Namespace) -> str | None:
@@ -65,6 +72,7 @@ def mt5_settings(options: argparse.Namespace) -> Settings:
         magic=None if options.magic in (None, ANY_MAGIC) else options.magic,
         deviation=Settings.deviation if options.deviation is None else options.deviation,
         live=options.live,
+        filling=next((mode for mode, name in FILLINGS.items() if name.lower() == options.filling), None),
     )
 
 

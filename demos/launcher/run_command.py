@@ -22,7 +22,7 @@ from demos.launcher.study_options import product_option_problem
 from demos.registry import Kind, entry_of, find_program
 from demos.terminal import mt5
 from demos.terminal.charts import drawing, operations
-from demos.terminal.charts.template_file import Section, TemplateError, parse, to_bytes
+from demos.terminal.charts.template_file import Document, TemplateError, parse, to_bytes
 from demos.terminal.interfaces import (
     Account,
     Clock,
@@ -49,6 +49,7 @@ from demos.terminal.runtime.programs import (
     load_program,
     set_inputs,
 )
+from demos.terminal.symbols import symbol_problem
 from demos.terminal.terminal import COMMAND_GROUPS, Terminal
 
 
@@ -190,10 +191,12 @@ def _market(options: argparse.Namespace) -> tuple[ReplayMarket, Iterator[Tick], 
     export = check_source(options, options.digits)
     lots: Lots = options.lots
     ticks: Iterator[Tick]
+    walked: list[SymbolSpec] = []
     if export is None:
         seed = chosen_seed(options)
         spec = _spec(options.Symbol or "EURUSD", 5 if options.digits is None else options.digits, lots)
-        ticks = random_walk([spec], seed)
+        walked.append(spec)
+        ticks = random_walk(walked, seed)
         past = islice(ticks, options.history)
         description = f"random walk of {spec.name}, --seed {seed}"
     else:
@@ -205,7 +208,14 @@ def _market(options: argparse.Namespace) -> tuple[ReplayMarket, Iterator[Tick], 
     if options.chart and options.chart[0] != spec.name:
         # The terminal knows this symbol as well, but the market has no ticks of it.
         specs.append(_spec(options.chart[0], spec.digits, lots))
-    return ReplayMarket(specs, ticks, speed_from_text(options.speed)), past, description
+
+    def add(name: str) -> SymbolSpec | None:
+        if not walked or symbol_problem(name):
+            return None
+        walked.append(_spec(name, spec.digits, lots))
+        return walked[-1]
+
+    return ReplayMarket(specs, ticks, speed_from_text(options.speed), add), past, description
 
 
 def _chart(options: argparse.Namespace) -> tuple[str, int]:
@@ -215,7 +225,7 @@ def _chart(options: argparse.Namespace) -> tuple[str, int]:
     return options.chart or (options.Symbol or symbol, period)
 
 
-def _template(path: Path) -> Section:
+def _template(path: Path) -> Document:
     try:
         return parse(path.read_bytes())
     except OSError as error:

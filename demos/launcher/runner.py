@@ -2,8 +2,8 @@
 
 Each child is a process of its own, started through the watchdog, so that it ends when the job does. A thread for each
 child puts its output lines into one queue; its events go to a file of their own. Everything else happens in one thread,
-in wait_until(): it passes the lines and the events, in order of time, to the job, restarts children, and updates the
-view, until a condition is met.
+in wait_until(): it passes the lines and the events to the job, restarts children, and updates the view, until a
+condition is met. Lines and events of one child come in their order; those of different children in any order.
 
 If a child ends although the job did not end it, the job ends with the child's exit code and error. That error would
 appear twice in the output, once as the child's line. So lines with errors are shown a second later, and are not shown
@@ -20,9 +20,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from demos.launcher.children import FATAL, MOST_FAILURES, MOST_RESTARTS, Child, Line
+from demos.launcher.children import FATAL, MOST_FAILURES, MOST_RESTARTS, NETWORK, Child, Line, exit_text
 from demos.launcher.log_lines import error_of
-from demos.launcher.timeline import ORDERING, Timeline
+from demos.launcher.timeline import Timeline
 from demos.launcher.views import JOB, View
 from demos.terminal.interfaces import TerminalError
 from demos.terminal.runtime.clock import RealClock
@@ -49,7 +49,7 @@ class Listener(Protocol):
         ...
 
     def take_event(self, child: Child, event: Mapping[str, Any]) -> None:
-        """Take an event of a child; the events of all children come in order of time."""
+        """Take an event of a child; the events of each child come in their order."""
         ...
 
     def refresh(self, now: float) -> None:
@@ -132,13 +132,20 @@ class Runner:
             child.end(grace)
         self._take_lines()
         self._show_errors(math.inf)
-        self.take_events(math.inf)
+        self.take_events()
         self._timeline.close()
         self._listener.refresh(math.inf)
 
-    def take_events(self, until: float) -> None:
-        """Pass on the events up to this time of the clock."""
-        for name, event in self._timeline.until(until):
+    def take_events(self) -> None:
+        """Pass on the events that the children have written.
+
+        Errors: JobError when one is invalid.
+        """
+        try:
+            events = self._timeline.new_events()
+        except ValueError as error:
+            raise JobError(4, str(error)) from error
+        for name, event in events:
             self._listener.take_event(self.children[name], event)
 
     def check(self, child: Child) -> None:
@@ -151,13 +158,18 @@ class Runner:
             return
         child.failures = 0 if child.ready else child.failures + 1
         exhausted = child.restarts >= MOST_RESTARTS or child.failures >= MOST_FAILURES
-        if not child.restart or code in FATAL or exhausted:
-            child.end()
+        # Another process may have taken the port while the server was away, as the local port of a connect.
+        fatal = code in FATAL and not (code == NETWORK and child.restarts)
+        # All lines of the ended process are taken before the first line of the next one.
+        child.end()
+        self._take_lines()
+        if not child.restart or fatal or exhausted:
             self._reported_error = Line(child.name, child.last_error)
-            text = f"{child.name} ended with exit code {code}: {child.last_error}"
-            raise JobError(code if code in FATAL else 1, text)
+            # What a killed process reported before is not the reason of its end.
+            reason = f": {child.last_error}" if child.last_error and code > 0 else ""
+            raise JobError(code if code in FATAL else 1, f"{child.name} {exit_text(code)}{reason}")
         child.restarts += 1
-        self.say(f"{child.name} ended with exit code {code} and is started again")
+        self.say(f"{child.name} {exit_text(code)} and is started again")
         self._launch(child)
 
     def _event_file(self, name: str) -> Path:
@@ -175,7 +187,7 @@ class Runner:
         self._show_errors(now)
         for child in self.children.values():
             self.check(child)
-        self.take_events(now - ORDERING)
+        self.take_events()
         self._listener.refresh(now)
         if now >= self._update_at:
             self._update_at = now + _UPDATE

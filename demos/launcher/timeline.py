@@ -1,48 +1,59 @@
-"""The events that several child processes write to files, merged in order of time; and lags between events."""
+"""The events that several child processes write to files; and lags between events.
+
+The events of one file come in the order in which its process has recorded them. Between files there is no such order:
+a process may be stopped by the scheduler between an action and the record of it. So a job's result must be the same for
+every interleaving of the files.
+"""
 
 from __future__ import annotations
 
-import heapq
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import IO, Any
 
-# A line of another process can take a moment to reach its file: younger events wait this long (seconds).
-ORDERING = 0.1
+# How each event begins; see demos.terminal.runtime.log.EventFile.
+_BEGIN = b'{"t":'
 
 
 class Timeline:
-    """Reads the event files while they grow, and returns the events of all files in order of time."""
+    """Reads the event files while they grow."""
 
     def __init__(self, paths: Mapping[str, Path]) -> None:
         self._paths = paths
         self._files: dict[str, IO[bytes]] = {}
         # The beginning of a line whose end has not been written yet.
         self._partial_lines = dict.fromkeys(paths, b"")
-        self._events: list[tuple[int, int, str, dict[str, Any]]] = []
-        self._count = 0
 
-    def until(self, seconds: float) -> Iterator[tuple[str, dict[str, Any]]]:
-        """The events up to this time of the system-wide monotonic clock, each with the name of its file."""
+    def new_events(self) -> list[tuple[str, dict[str, Any]]]:
+        """The events since the last call, by time, each with the name of its file.
+
+        Errors: ValueError when a line is not an event; the text has the file's name and the line.
+        """
+        events = []
         for name, path in self._paths.items():
             if name not in self._files and path.exists():
                 self._files[name] = path.open("rb")
         for name, file in self._files.items():
             *lines, self._partial_lines[name] = (self._partial_lines[name] + file.read()).split(b"\n")
-            for line in lines:
-                event = json.loads(line)
-                self._count += 1
-                heapq.heappush(self._events, (event["t"], self._count, name, event))
-        while self._events and self._events[0][0] <= seconds * 1e9:
-            _, _, name, event = heapq.heappop(self._events)
-            yield name, event
+            events += [(name, _event(name, line)) for line in lines]
+        # The sort is stable: a file's own order stays.
+        return sorted(events, key=lambda event: event[1]["t"])
 
     def close(self) -> None:
         """Close the files."""
         for file in self._files.values():
             file.close()
+
+
+def _event(name: str, line: bytes) -> dict[str, Any]:
+    # A process that was killed may leave a part of a line; the process that replaces it continues that line.
+    try:
+        event: dict[str, Any] = json.loads(line[max(line.rfind(_BEGIN), 0) :])
+    except ValueError:
+        raise ValueError(f"{name} has written an invalid event: {line[:80]!r}") from None
+    return event
 
 
 def lag_summary(lags: Sequence[float]) -> dict[str, float | None]:

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 _LINES = 200
 
-# The height of a log panel with one line.
+# The height of a log panel with one line, and the width of one that shows a deal with its resulting position.
 _LEAST_LOG = 3
+_LEAST_WIDTH = 60
 
 # The name under which a job's own lines appear.
 JOB = "job"
@@ -83,7 +84,10 @@ class PlainView:
 
 
 class LiveView:
-    """The job's tables, and below them one log for each child, or one log of all next to the second table."""
+    """The job's tables, and below them one log for each child, or one log of all next to the second table.
+
+    Where the logs of the children would be too narrow for a deal with its resulting position, there is one log of all.
+    """
 
     def __init__(self, names: Sequence[str], draw: DrawTables, console: Console | None = None) -> None:
         """Errors: ImportError where rich is not installed."""
@@ -128,10 +132,13 @@ class LiveView:
             return table
         layout = Layout()
         layout.split_column(Layout(table, size=rows), Layout(name="logs"))
-        if beside_log is None:
-            panels = [Layout(self._panel(name, log, rows)) for name, log in self._logs.items()]
+        if beside_log is not None:
+            width = min(self._console.measure(beside_log).maximum, self._console.width // 2)
+            panels = [Layout(beside_log, size=width), Layout(self._panel("log", self._log_of_all, rows))]
+        elif self._console.width < _LEAST_WIDTH * len(self._logs):
+            panels = [Layout(self._panel("log", self._log_of_all, rows))]
         else:
-            panels = [Layout(beside_log), Layout(self._panel("log", self._log_of_all, rows), ratio=2)]
+            panels = [Layout(self._panel(name, log, rows)) for name, log in self._logs.items()]
         layout["logs"].split_row(*panels)
         return layout
 

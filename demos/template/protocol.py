@@ -4,7 +4,8 @@ A message is the article's: 10 bytes of symbol, 10 bytes of period (the number o
 the template file, UTF-16LE from its byte order mark on, and two zero bytes. A NUL ends each of the two fields; the
 bytes after it are zero here and undefined in a message of the original server. A message has no length: it ends with
 the connection. A receiver can tell a whole message from a cut one only by the two zero bytes, by the even length and
-by the closing tags of the template.
+by the closing tags of the template. A server of ours sends an 8-bit template file as UTF-16LE; a client also accepts a
+message with an 8-bit template, which one or more zero bytes end.
 
 The study programs server.py and client.py build and cut the messages themselves, as the article does, and take the
 checks from here. The products `chart_server` and `chart_client` use prepare(), encode() and decode().
@@ -12,10 +13,11 @@ checks from here. The products `chart_server` and `chart_client` use prepare(), 
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from typing import NamedTuple
 
 from demos.terminal import symbols
-from demos.terminal.charts.template_file import BOM, TemplateError, parse
+from demos.terminal.charts.template_file import BOM, TemplateError, parse, text_of
 from demos.wire.codepages import codec_of
 from demos.wire.ports import listening_port_problem as listening_port_problem
 from demos.wire.ports import port_problem as port_problem
@@ -73,13 +75,21 @@ def check_template(file: bytes) -> None:
         raise LayoutError(f"not a template: {error}") from None
 
 
-def prepare(file: bytes, program: str) -> bytes:
-    """A template file as it is sent: one blank in place of each ``program``, and two zero bytes at the end.
+def utf16_template(file: bytes, codepage: int = CP_ACP) -> bytes:
+    """A template file in UTF-16LE with its byte order mark; ``codepage`` is that of an 8-bit file.
 
     Errors: LayoutError when the file is not a template.
     """
     check_template(file)
-    text = file.decode("utf-16-le", "surrogatepass").partition("\0")[0]
+    return BOM + text_of(file, codec_of(codepage)).encode("utf-16-le", "surrogatepass")
+
+
+def prepare(file: bytes, program: str, codepage: int = CP_ACP) -> bytes:
+    """A template file as it is sent: one blank in place of each ``program``, and two zero bytes at the end.
+
+    Errors: those of utf16_template().
+    """
+    text = utf16_template(file, codepage).decode("utf-16-le", "surrogatepass").partition("\0")[0]
     return text.replace(program, " ").encode("utf-16-le", "surrogatepass") + _END
 
 
@@ -100,10 +110,13 @@ def last_message(data: bytes, codepage: int = CP_ACP) -> bytes:
     while position < len(data):
         begin, position = position, position + HEADER
         _fields(data[begin:position], codepage)
-        # The original server sends a header alone when it could not read its own file.
-        if data[position : position + len(BOM)] != BOM:
+        # The original server sends a header alone when it could not read its own file. No symbol begins with "<".
+        if data.startswith(BOM, position):
+            position = _end_of(data, position)
+        elif data.startswith((b"<", BOM_UTF8 + b"<"), position):
+            position = _end_of_8_bit(data, position)
+        else:
             continue
-        position = _end_of(data, position)
         found = data[begin:position]
     if not found:
         if not data:
@@ -133,6 +146,16 @@ def _fields(header: bytes, codepage: int) -> tuple[str, int]:
     if symbols.symbol_problem(symbol) or not digits.isdigit():
         raise LayoutError(f"an invalid header: {header!r}")
     return symbol, int(digits)
+
+
+def _end_of_8_bit(data: bytes, begin: int) -> int:
+    """The index after the zero bytes that end the 8-bit template that begins at ``begin``."""
+    end = data.find(b"\0", begin)
+    if end < 0:
+        raise LayoutError(f"an incomplete message: {len(data) - begin} bytes of a template without its end")
+    while data.startswith(b"\0", end):
+        end += 1
+    return end
 
 
 def _end_of(data: bytes, begin: int) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from ctypes import c_int, sizeof
 from typing import Annotated
 
-from demos.template.protocol import FIELD, LayoutError, check_template, listening_port_problem, symbol_problem
+from demos.template.protocol import FIELD, LayoutError, listening_port_problem, symbol_problem, utf16_template
 from demos.terminal import *
 from winsock import *
 
@@ -212,7 +212,7 @@ def CreateTpl(abuf: bytearray) -> bool:
     try:
         with open(path, "rb") as file:
             rbuf = file.read()
-        check_template(rbuf)
+        rbuf = utf16_template(rbuf)
     except (OSError, LayoutError) as error:
         PrintOnce(f"-{name} cannot be read: {error}")  # T7
         return False

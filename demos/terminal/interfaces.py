@@ -15,7 +15,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple, Protocol
 
-from demos.terminal.template_tree import Section
+from demos.terminal.template_tree import Document
 
 
 class TerminalError(Exception):
@@ -140,6 +140,10 @@ class Market(Protocol):
         """The symbols that can be traded, by their exact names."""
         ...
 
+    def select(self, name: str) -> bool:
+        """Add a symbol to the quoted ones, where that is possible; whether the market quotes it."""
+        ...
+
     def next_due(self) -> float | None:
         """The clock's monotonic time at which poll() returns more ticks; None after the last tick."""
         ...
@@ -189,10 +193,10 @@ class Charts(Protocol):
         """Have the chart show another symbol or period."""
         ...
 
-    def template(self, chart: int) -> Section:
+    def template(self, chart: int) -> Document:
         """The chart's template as a tree; a change to the tree changes the chart."""
         ...
 
-    def apply(self, chart: int, template: Section) -> None:
+    def apply(self, chart: int, template: Document) -> None:
         """Replace the chart's template; symbol and period stay."""
         ...

@@ -9,10 +9,13 @@ from itertools import takewhile
 
 @dataclass(slots=True)
 class Line:
-    """A line's text and its end: CRLF, LF, or nothing at the end of the file."""
+    """A line's text and its end: CRLF, LF, CR, or nothing at the end of the file.
+
+    None stands for the end of the chart's first line; a line that is added has it.
+    """
 
     text: str
-    end: str = "\r\n"
+    end: str | None = None
 
     def key(self) -> str:
         """The text before the first ``=``; "" for a line without ``=``."""
@@ -29,7 +32,7 @@ class Line:
 
 @dataclass(slots=True)
 class Section:
-    """A section with its lines and subsections in their order. The document itself is a section without name and tags.
+    """A section with its lines and subsections in their order.
 
     ``opening`` and ``closing`` are the lines with the tags, such as ``<chart>`` and ``</chart>``.
     """
@@ -58,7 +61,7 @@ class Section:
             line.text = f"{key}={value}"
             return
         head = list(takewhile(lambda item: isinstance(item, Line), self.items))
-        while head and head[-1] == Line(""):
+        while head and _is_blank(head[-1]):
             head.pop()
         self.items.insert(len(head), Line(f"{key}={value}"))
 
@@ -66,7 +69,7 @@ class Section:
         """Remove a direct subsection and the blank line after it."""
         index = next(index for index, item in enumerate(self.items) if item is section)
         del self.items[index]
-        if index < len(self.items) and self.items[index] == Line(""):
+        if index < len(self.items) and _is_blank(self.items[index]):
             del self.items[index]
 
     def remove_all(self, sections: Collection[Section]) -> None:
@@ -77,7 +80,7 @@ class Section:
         for item in self.items:
             if id(item) in removed:
                 after_removed = True
-            elif after_removed and item == Line(""):
+            elif after_removed and _is_blank(item):
                 after_removed = False
             else:
                 kept.append(item)
@@ -91,7 +94,28 @@ class Section:
         return Section(self.name, items, opening, closing)
 
 
+@dataclass
+class Document(Section):
+    """A whole template: a section without name and tags, and how its file is encoded.
+
+    ``codec`` is Python's name of the encoding; ``mark`` is the byte order mark at the beginning of the file, or b"".
+    """
+
+    name: str = ""
+    codec: str = "utf-16-le"
+    mark: bytes = b"\xff\xfe"
+
+    def copy(self) -> Document:
+        """A deep copy."""
+        tree = super().copy()
+        return Document(tree.name, tree.items, tree.opening, tree.closing, self.codec, self.mark)
+
+
 def new_section(name: str, *pairs: tuple[str, object]) -> Section:
     """A section of these keys and values."""
     lines: list[Line | Section] = [Line(f"{key}={value}") for key, value in pairs]
     return Section(name, lines, Line(f"<{name}>"), Line(f"</{name}>"))
+
+
+def _is_blank(item: Line | Section) -> bool:
+    return isinstance(item, Line) and not item.text

@@ -17,6 +17,7 @@ from demos.terminal.charts.embedded import EmbeddedCharts
 from demos.terminal.charts.history import History
 from demos.terminal.interfaces import Account, Charts, Clock, Market, Position, ProgramError, Tick, TradeResult
 from demos.terminal.mql import constants as c
+from demos.terminal.paper.virtual_account import VirtualAccount
 from demos.terminal.points import price_text, volume_text
 from demos.terminal.runtime.attachment import Attachment, current
 from demos.terminal.runtime.commands import Command
@@ -60,7 +61,7 @@ class Terminal:
         """
         self.clock = clock
         self.market = market
-        self.account = account
+        self.account: Account = account
         self.log = log
         self.charts = charts or EmbeddedCharts()
         self.data = data
@@ -69,6 +70,8 @@ class Terminal:
         self.last_tick: Tick | None = None
         self.event_loop = EventLoop(clock, log, timer_ms=timer_ms, answer=answer)
         self._events = events
+        # What precedes "deal" in the names of events and log lines.
+        self._deal_prefix = ""
         self.event_loop.add_source(_DealSource(self), early=True)
         self.event_loop.add_source(_TickSource(self))
         for group in command_groups:
@@ -139,6 +142,11 @@ class Terminal:
         self.last_tick = tick
         self.history.take(tick)
 
+    def use_virtual_account(self) -> None:
+        """From now on trade on a virtual account, which begins with the positions of the account."""
+        self.account = VirtualAccount(self.account)
+        self._deal_prefix = "virtual_"
+
     def trade(self, symbol: str, volume: int, ticket: int = 0) -> TradeResult:
         """Buy (volume > 0) or sell that many steps at the last quote, and queue OnTrade for every program."""
         spec = self.market.symbols().get(symbol)
@@ -158,8 +166,9 @@ class Terminal:
             position = volume_text(deal.position_volume, deal.spec)
             price = price_text(deal.price, deal.spec.digits)
             symbol = deal.spec.name
-            self.record("deal", {"symbol": symbol, "volume": volume, "position": position, "price": price})
-            self.log.write("terminal", "info", "deal", f"#{deal.ticket} {symbol} {volume} at {price} -> {position}")
+            kind = f"{self._deal_prefix}deal"
+            self.record(kind, {"symbol": symbol, "volume": volume, "position": position, "price": price})
+            self.log.write("terminal", "info", kind, f"#{deal.ticket} {symbol} {volume} at {price} -> {position}")
             for attachment in self.event_loop.live:
                 self.event_loop.post_event(attachment, "OnTrade")
 

@@ -133,8 +133,9 @@ class StandIn:
         settings = {
             "name": name, "digits": 5, "volume_min": 0.01, "volume_max": 100.0, "volume_step": 0.01,
             "trade_contract_size": 100000.0, "filling_mode": 1, "trade_exemode": 2,
-        }  # fmt: skip
-        self._symbols[name] = structure(SymbolInfo, **settings | fields)
+        } | fields  # fmt: skip
+        settings.setdefault("point", float(f"1e{-settings['digits']}"))
+        self._symbols[name] = structure(SymbolInfo, **settings)
         self._quote(name, bid, ask, 1_700_000_000_000)
 
     def _quote(self, name: str, bid: float, ask: float, time_msc: int) -> None:

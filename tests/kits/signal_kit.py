@@ -42,6 +42,7 @@ from winsock import (
     connect,
     fd_set,
     getsockname,
+    getsockopt,
     htonl,
     htons,
     ioctlsocket,
@@ -103,6 +104,9 @@ class _Market:
 
     def symbols(self) -> Mapping[str, SymbolSpec]:
         return self._symbols
+
+    def select(self, name: str) -> bool:
+        return name in self._symbols
 
     def next_due(self) -> float | None:
         return 0.0 if self._quotes else 1e9
@@ -224,6 +228,13 @@ def stream_socket() -> int:
     s = socket(AF_INET, SOCK_STREAM, IPPROTO_TCP)
     assert s != INVALID_SOCKET
     return s
+
+
+def option(s: int, level: int, name: int) -> int:
+    """The number that an option of the socket has."""
+    value = c_int()
+    assert getsockopt(s, level, name, value, c_int(sizeof(value))) == 0, WSAGetLastError()
+    return value.value
 
 
 def dial(port: int) -> int:

@@ -119,6 +119,9 @@ class TickFeed:
     def symbols(self) -> dict[str, SymbolSpec]:
         return self._symbols
 
+    def select(self, name: str) -> bool:
+        return name in self._symbols
+
     def next_due(self) -> float:
         return 0.0 if self._ticks else self._clock.monotonic() + 1.0
 

@@ -89,9 +89,9 @@ def text_of(data: bytes) -> str:
     return data.decode("utf-16-le").removeprefix("\ufeff")
 
 
-def file_of(text: str) -> bytes:
-    """A template file of that text."""
-    return b"\xff\xfe" + text.encode("utf-16-le")
+def file_of(text: str, errors: str = "strict") -> bytes:
+    """A template file of that text, as MetaTrader 5 saves it."""
+    return b"\xff\xfe" + text.encode("utf-16-le", errors)
 
 
 def small_template(mark: str = "") -> bytes:

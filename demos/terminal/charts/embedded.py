@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from demos.terminal.charts.layout import new_chart
 from demos.terminal.interfaces import ChartView
-from demos.terminal.template_tree import Section
+from demos.terminal.template_tree import Document
 
 
 class EmbeddedCharts:
@@ -12,7 +12,7 @@ class EmbeddedCharts:
 
     def __init__(self) -> None:
         self._views: dict[int, ChartView] = {}
-        self._templates: dict[int, Section] = {}
+        self._templates: dict[int, Document] = {}
 
     def open(self, symbol: str, period: int) -> int:
         """See interfaces.Charts."""
@@ -34,10 +34,10 @@ class EmbeddedCharts:
         self._views[chart].symbol = symbol
         self._views[chart].period = period
 
-    def template(self, chart: int) -> Section:
+    def template(self, chart: int) -> Document:
         """See interfaces.Charts."""
         return self._templates[chart]
 
-    def apply(self, chart: int, template: Section) -> None:
+    def apply(self, chart: int, template: Document) -> None:
         """See interfaces.Charts."""
         self._templates[chart] = template

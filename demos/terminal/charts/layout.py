@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from demos.terminal.charts.history import unit_and_count
+from demos.terminal.charts.history import length_of, unit_and_count
 from demos.terminal.charts.template_file import ROOT, parse
 from demos.terminal.mql.constants import OBJ_HLINE, OBJ_VLINE
-from demos.terminal.template_tree import Line, Section, new_section
+from demos.terminal.template_tree import Document, Line, Section, new_section
 
 # A colour is red + 256 * green + 65536 * blue, as in MQL5.
 COLORS = {
@@ -107,7 +107,7 @@ fixed_height=-1
 """
 
 
-def new_chart() -> Section:
+def new_chart() -> Document:
     """The template of a new chart."""
     return parse(b"\xff\xfe" + _NEW_CHART.replace("\n", "\r\n").encode("utf-16-le"))
 
@@ -128,11 +128,15 @@ def main_window(document: Section) -> Section:
 
 
 def set_view(document: Section, chart: int, symbol: str, period: int, digits: int) -> None:
-    """Set the keys that say what the chart shows."""
+    """Set the keys that say what the chart shows. A template of MetaTrader 4 has its period in minutes in one key."""
+    section = root(document)
     unit, count = unit_and_count(period)
-    values = {"id": chart, "symbol": symbol, "period_type": unit, "period_size": count, "digits": digits}
+    values: dict[str, object] = {"id": chart, "symbol": symbol, "period_type": unit, "period_size": count}
+    if section.get("period") and not section.get("period_type"):
+        values = {"symbol": symbol, "period": length_of(period) // 60_000}
+    values["digits"] = digits
     for key, value in values.items():
-        root(document).set(key, value)
+        section.set(key, value)
 
 
 def set_expert(document: Section, name: str, inputs: Mapping[str, object]) -> None:

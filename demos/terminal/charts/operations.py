@@ -13,7 +13,7 @@ from demos.terminal.runtime.event_loop import EventLoop
 from demos.terminal.runtime.log import Log
 from demos.terminal.runtime.programs import input_variables
 from demos.terminal.symbols import symbol_problem
-from demos.terminal.template_tree import Section
+from demos.terminal.template_tree import Document, Section
 
 
 class ChartTerminal(Protocol):
@@ -74,7 +74,7 @@ def set_symbol_period(terminal: ChartTerminal, chart: int, symbol: str, period: 
     return None
 
 
-def template_of(terminal: ChartTerminal, chart: int) -> Section:
+def template_of(terminal: ChartTerminal, chart: int) -> Document:
     """A chart's template as it would be saved now, with the Expert Advisor that runs there."""
     view = terminal.charts.view(chart)
     template = terminal.charts.template(chart).copy()
@@ -86,7 +86,7 @@ def template_of(terminal: ChartTerminal, chart: int) -> Section:
     return template
 
 
-def apply_template(terminal: ChartTerminal, chart: int, template: Section) -> None:
+def apply_template(terminal: ChartTerminal, chart: int, template: Document) -> None:
     """Put a template onto a chart. Symbol, period and program stay: a template never starts a program."""
     set_expert(template, "", {})
     # The file that a template server sends ends with a NUL, which does not belong to the chart.

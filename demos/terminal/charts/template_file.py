@@ -1,21 +1,27 @@
-"""Chart templates, files as MetaTrader 5 writes them: read into a tree and written back, byte for byte.
+"""Chart templates, files as MetaTrader writes them: read into a tree and written back, byte for byte.
 
-A template is UTF-16LE text with a byte order mark and CRLF line ends: sections, ``<chart>`` to ``</chart>``, nested
-to any depth, and lines ``key=value`` in them. Unknown content keeps its place and its text; so do line ends, blank
-lines and anything after the last section, such as the NUL that the article's server sends.
+A template is text: sections, ``<chart>`` to ``</chart>``, nested to any depth, and lines ``key=value`` in them. Unknown
+content keeps its place and its text; so do line ends, blank lines and anything after the last section, such as the NUL
+that the article's server sends.
+
+MetaTrader 5 saves UTF-16LE with a byte order mark and CRLF line ends. MetaTrader 4, editors and version control leave
+8-bit files, and line ends of LF. A file is saved in the encoding in which it was read. In an 8-bit file without a mark,
+text that is valid UTF-8 and not plain ASCII is UTF-8; any other text has the code page 1252, and every byte is kept. A
+character that the encoding lacks makes the saved file UTF-16LE.
 """
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterator
 
 from demos.terminal.interfaces import TerminalError
-from demos.terminal.template_tree import Line, Section, new_section
+from demos.terminal.template_tree import Document, Line, Section, new_section
 
-__all__ = ["BOM", "ROOT", "Line", "Section", "TemplateError", "new_section", "parse", "to_bytes"]
+__all__ = ["BOM", "ROOT", "Document", "Line", "Section", "TemplateError", "new_section", "parse", "text_of", "to_bytes"]
 
-BOM = b"\xff\xfe"
+BOM = codecs.BOM_UTF16_LE
 ROOT = "chart"
 
 _OPENING_TAG = re.compile(r"<(\w+)>", re.ASCII)
@@ -27,6 +33,18 @@ MAX_LINES = 250_000
 # The values of a program's inputs may look like tags; they are never read as sections.
 _OPAQUE = "inputs"
 
+# The code page of a western Windows.
+ANSI = "cp1252"
+
+_CODEC_OF_MARK = {
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+    codecs.BOM_UTF8: "utf-8",
+}
+
+# The beginning of a UTF-16 file without a mark.
+_CODEC_OF_START = {b"<\0": "utf-16-le", b"\0<": "utf-16-be"}
+
 
 class TemplateError(TerminalError):
     """Bytes that are not a template; the message names the line."""
@@ -34,24 +52,20 @@ class TemplateError(TerminalError):
     code = 4
 
 
-def parse(data: bytes) -> Section:
-    """Read the bytes of a template file.
+def parse(data: bytes, ansi: str = ANSI) -> Document:
+    """Read the bytes of a template file. ``ansi`` is the codec of 8-bit text that is neither ASCII nor UTF-8.
 
-    Errors: TemplateError when they are not UTF-16LE with a byte order mark, or the sections are not nested properly.
+    Errors: TemplateError when the sections are not nested properly, there is no chart, or half a character is missing.
     """
-    if not data.startswith(BOM):
-        raise TemplateError("a template begins with the byte order mark FF FE")
-    if len(data) % 2:
-        raise TemplateError("a template has two bytes for each character; the last character has one")
-    # A lone surrogate is not valid text, but it must be written back unchanged; so every even length can be decoded.
-    text = data[len(BOM) :].decode("utf-16-le", "surrogatepass")
-    if text.count("\n") >= MAX_LINES:
+    text, document = _decoded(data, ansi)
+    stack: list[Section] = [document]
+    # A lone CR inside a line belongs to its text, unless the file has no other line ends.
+    mark = "\r" if "\n" not in text and "\r" in text else "\n"
+    if text.count(mark) >= MAX_LINES:
         raise TemplateError(f"a template has at most {MAX_LINES} lines")
-    document = Section("")
-    stack = [document]
-    lines = text.split("\n")
+    lines = text.split(mark)
     for number, raw in enumerate(lines, 1):
-        line = _line(raw, last=number == len(lines))
+        line = _line(raw, mark, last=number == len(lines))
         if line is not None:
             _add_line(line, number, stack)
     if len(stack) > 1:
@@ -61,15 +75,54 @@ def parse(data: bytes) -> Section:
     return document
 
 
-def to_bytes(document: Section) -> bytes:
+def text_of(data: bytes, ansi: str = ANSI) -> str:
+    """The text of a template file, without its mark. Errors: TemplateError when half a character is missing."""
+    return _decoded(data, ansi)[0]
+
+
+def to_bytes(document: Document) -> bytes:
     """The bytes of the template file; a tree from parse() gives the bytes that were read."""
-    return BOM + "".join(_texts(document)).encode("utf-16-le", "surrogatepass")
+    text = "".join(_texts(document, _line_end(document)))
+    try:
+        return document.mark + text.encode(document.codec, _errors_of(document.codec))
+    except UnicodeEncodeError:
+        return BOM + text.encode("utf-16-le", "surrogatepass")
 
 
-def _line(raw: str, *, last: bool) -> Line | None:
+def _decoded(data: bytes, ansi: str) -> tuple[str, Document]:
+    """The text of a file, and an empty document with its encoding."""
+    mark = next((mark for mark in _CODEC_OF_MARK if data.startswith(mark)), b"")
+    codec = _CODEC_OF_MARK.get(mark) or _CODEC_OF_START.get(data[:2]) or _eight_bit_codec(data, ansi)
+    if codec.startswith("utf-16") and len(data) % 2:
+        raise TemplateError("a template has two bytes for each character; the last character has one")
+    return data[len(mark) :].decode(codec, _errors_of(codec)), Document(codec=codec, mark=mark)
+
+
+def _eight_bit_codec(data: bytes, ansi: str) -> str:
+    if data.isascii():
+        return ansi
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return ansi
+    return "utf-8"
+
+
+def _errors_of(codec: str) -> str:
+    """The error handler that keeps what is not valid text: lone surrogates in UTF-16, single bytes in 8-bit text."""
+    return "surrogatepass" if codec.startswith("utf-16") else "surrogateescape"
+
+
+def _line_end(document: Section) -> str:
+    """The line end of the chart's first line, for the lines that were added."""
+    opening = next(document.sections(ROOT)).opening
+    return (opening and opening.end) or "\r\n"
+
+
+def _line(raw: str, mark: str, *, last: bool) -> Line | None:
     if last:
         return Line(raw, "") if raw else None
-    return Line(raw[:-1], "\r\n") if raw.endswith("\r") else Line(raw, "\n")
+    return Line(raw[:-1], "\r\n") if raw.endswith("\r") else Line(raw, mark)
 
 
 def _add_line(line: Line, number: int, stack: list[Section]) -> None:
@@ -96,13 +149,14 @@ def _add_line(line: Line, number: int, stack: list[Section]) -> None:
     top.items.append(line)
 
 
-def _texts(section: Section) -> Iterator[str]:
+def _texts(section: Section, end: str) -> Iterator[str]:
+    """The text of the section's lines; a line that was added gets the line end ``end``."""
     if section.opening:
-        yield section.opening.text + section.opening.end
+        yield section.opening.text + (end if section.opening.end is None else section.opening.end)
     for item in section.items:
-        if isinstance(item, Line):
-            yield item.text + item.end
+        if isinstance(item, Section):
+            yield from _texts(item, end)
         else:
-            yield from _texts(item)
+            yield item.text + (end if item.end is None else item.end)
     if section.closing:
-        yield section.closing.text + section.closing.end
+        yield section.closing.text + (end if section.closing.end is None else section.closing.end)

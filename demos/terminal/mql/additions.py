@@ -1,7 +1,7 @@
-"""Additions of this project, not part of MQL5: Input, Event and Fail.
+"""Additions of this project, not part of MQL5: Input, Event, Fail and UseVirtualAccount.
 
 MQL declares an input with the keyword ``input``; a Python module annotates a variable with Input instead. Event and
-Fail report to other processes: a line in the events file, and the exit code.
+Fail report to other processes: a line in the events file, and the exit code. UseVirtualAccount is for dry runs.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from demos.terminal.mql.common_functions import write_log
 from demos.terminal.runtime.programs import Input
 from demos.terminal.terminal import current_program, current_terminal
 
-__all__ = ["Event", "Fail", "Input"]
+__all__ = ["Event", "Fail", "Input", "UseVirtualAccount"]
 
 
 def Event(kind: str, **fields: object) -> None:
@@ -31,3 +31,12 @@ def Fail(code: int, text: str) -> None:
     program = current_program()
     program.removed = True
     program.exit_code = code
+
+
+def UseVirtualAccount() -> None:
+    """From now on trade on a virtual account, for a dry run. Not part of MQL5.
+
+    It begins with the account's positions. Its deals are logged and recorded as ``virtual_deal``; the account itself is
+    no longer read or changed.
+    """
+    current_terminal().use_virtual_account()

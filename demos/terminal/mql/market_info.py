@@ -12,7 +12,7 @@ __all__ = ["SymbolInfoDouble", "SymbolInfoInteger", "SymbolSelect"]
 
 def SymbolSelect(name: str, select: bool) -> bool:
     """Have the market quote a symbol; False when the market lacks it. ``select`` False has no effect."""
-    return not select or _spec(name) is not None
+    return not select or current_terminal().market.select(name)
 
 
 def SymbolInfoDouble(symbol: str, property_id: int) -> float:

@@ -46,13 +46,15 @@ class Settings:
 
     ``path`` is its terminal64.exe (None: the package finds it). ``magic`` is the magic number of the program's own
     positions (None: all positions are its own). ``deviation`` is the largest accepted change of an order's price, in
-    points. Orders are sent only when ``live`` is true.
+    points. Orders are sent only when ``live`` is true. ``filling`` is the only ORDER_FILLING_* to use (None: those that
+    the symbol's flags name, then the others).
     """
 
     path: Path | None = None
     magic: int | None = None
     deviation: int = 10
     live: bool = False
+    filling: int | None = None
 
 
 class Connection(NamedTuple):
@@ -73,7 +75,7 @@ def connected(settings: Settings, clock: Clock, log: Log) -> Iterator[Connection
     connect(mt5, settings.path)
     try:
         description = _describe(mt5, settings)
-        market = Mt5Market(mt5)
+        market = Mt5Market(mt5, lambda text: log.write("terminal", "alert", "symbol", text))
         account = Mt5Account(
             mt5,
             market.symbols(),
@@ -82,6 +84,7 @@ def connected(settings: Settings, clock: Clock, log: Log) -> Iterator[Connection
             magic=settings.magic,
             deviation=settings.deviation,
             live=settings.live,
+            filling=settings.filling,
         )
         yield Connection(market, account, description)
     finally:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Any
 
 from demos.terminal.interfaces import Clock, Deal, Position, SymbolSpec, Tick, TradeResult
 from demos.terminal.mql.constants import (
     ACCOUNT_MARGIN_MODE_RETAIL_HEDGING,
     TRADE_RETCODE_DONE,
     TRADE_RETCODE_DONE_PARTIAL,
-    TRADE_RETCODE_ERROR,
+    TRADE_RETCODE_INVALID,
     TRADE_RETCODE_INVALID_CLOSE_VOLUME,
-    TRADE_RETCODE_INVALID_FILL,
+    TRADE_RETCODE_INVALID_VOLUME,
     TRADE_RETCODE_LOCKED,
     TRADE_RETCODE_PLACED,
     TRADE_RETCODE_POSITION_CLOSED,
@@ -36,7 +36,10 @@ from demos.terminal.mt5.api import (
     points_of,
 )
 from demos.terminal.mt5.deals import deals_between
-from demos.terminal.mt5.requests import filling_mode, request_text, retcode_text, trade_request
+from demos.terminal.mt5.market import Symbols
+from demos.terminal.mt5.orders import Orders
+from demos.terminal.mt5.requests import retcode_text, trade_request, with_advice
+from demos.terminal.mt5.specs import limits_text
 from demos.terminal.points import volume_float
 
 # Times in seconds. The interval at which the positions are read; how long to wait until the positions show an executed
@@ -61,29 +64,29 @@ class Mt5Account:
     def __init__(
         self,
         mt5: Mt5,
-        symbols: Mapping[str, SymbolSpec],
+        symbols: Symbols,
         clock: Clock,
         report: Callable[[str], None],
         *,
         magic: int | None = None,
         deviation: int = 10,
         live: bool = False,
+        filling: int | None = None,
     ) -> None:
         """Read the positions.
 
         ``magic`` None: all positions are the program's own, and orders have the magic number 0. ``deviation`` is in
         points. ``report`` gets a line for each order and answer. Unless ``live`` is true, the terminal only checks an
-        order, and it is not sent.
+        order, and it is not sent. ``filling`` is the only ORDER_FILLING_* to use; None: the broker's answers decide.
 
         Errors: Mt5Error when the terminal does not answer.
         """
         self._mt5 = mt5
         self._symbols = symbols
         self._clock = clock
-        self._report = report
+        self._orders = Orders(mt5, report, live=live, filling=filling)
         self._magic = magic
         self._deviation = deviation
-        self._live = live
         self._margin_mode = answered(mt5, "the account", mt5.account_info()).margin_mode
         self._locked: dict[str, tuple[int, float]] = {}
         self._deals: list[Deal] = []
@@ -127,29 +130,36 @@ class Mt5Account:
         problem = self._problem(spec, volume, ticket, present, before)
         if problem:
             return problem
-        request = self._request(spec, volume, ticket)
-        if isinstance(request, TradeResult):
-            return request
-        self._report(f"{'order' if self._live else 'dry run, not sent'}: {request_text(request)}")
-        check = self._mt5.order_check(request)
-        if check is None:
-            return self._unanswered("order_check")
-        if check.retcode != 0:
-            return TradeResult(check.retcode, text=f"order_check: {retcode_text(check.retcode, check.comment)}")
-        if not self._live:
-            return TradeResult(TRADE_RETCODE_DONE, text="a dry run, nothing was sent")
-        sent = self._mt5.order_send(request)
-        if sent is None:
-            return self._unanswered("order_send")
+        info = self._mt5.symbol_info(spec.name)
+        if info is None:
+            if connection_lost(self._mt5):
+                raise failure(self._mt5, f"the symbol {spec.name}")
+            return TradeResult(TRADE_RETCODE_INVALID, text=f"the terminal has no symbol {spec.name}")
+        price = self._price(spec.name, volume)
+        if not price:
+            return TradeResult(TRADE_RETCODE_PRICE_OFF, text=f"{spec.name} has no {'ask' if volume > 0 else 'bid'}")
+        request = trade_request(
+            symbol=spec.name,
+            buy=volume > 0,
+            lots=volume_float(abs(volume), spec),
+            price=price,
+            deviation=self._deviation,
+            magic=self._magic or 0,
+            position=ticket,
+        )
+        sent = self._orders.send(request, info)
+        if sent.retcode == TRADE_RETCODE_INVALID_VOLUME:
+            return self._invalid_volume(spec, sent)
+        if isinstance(sent, TradeResult):
+            return sent
         text = retcode_text(sent.retcode, sent.comment)
-        self._report(f"answer: {text}, order {sent.order}, deal {sent.deal}, {sent.volume} lots at {sent.price}")
         if sent.retcode not in _UNDER_WAY:
-            return TradeResult(sent.retcode, text=text)
+            return TradeResult(sent.retcode, text=with_advice(sent.retcode, text))
         now = self._confirmed(spec, before, _filled(sent, volume, spec))
         if sent.retcode != TRADE_RETCODE_DONE and now != before + volume:
             return TradeResult(sent.retcode, text=text)
-        price = points_of(sent.price or request["price"], spec.digits)
-        return TradeResult(TRADE_RETCODE_DONE, Deal(sent.deal, ticket, spec, volume, price, now, 0, quote.time), text)
+        dealt = points_of(sent.price or price, spec.digits)
+        return TradeResult(TRADE_RETCODE_DONE, Deal(sent.deal, ticket, spec, volume, dealt, now, 0, quote.time), text)
 
     def _problem(
         self, spec: SymbolSpec, volume: int, ticket: int, present: Sequence[TradePosition], before: int
@@ -189,28 +199,27 @@ class Mt5Account:
         own = (order for order in orders if self._magic is None or order.magic == self._magic)
         return next((order.ticket for order in own if order.type in (ORDER_TYPE_BUY, ORDER_TYPE_SELL)), 0)
 
-    def _request(self, spec: SymbolSpec, volume: int, ticket: int) -> dict[str, Any] | TradeResult:
-        """The request for the terminal, or the answer when there can be none."""
-        info = answered(self._mt5, f"the symbol {spec.name}", self._mt5.symbol_info(spec.name))
-        tick = self._mt5.symbol_info_tick(spec.name)
+    def _price(self, symbol: str, volume: int) -> float:
+        """The ask for a purchase, the bid for a sale; 0.0 when the terminal has none."""
+        tick = self._mt5.symbol_info_tick(symbol)
         if tick is None and connection_lost(self._mt5):
-            raise failure(self._mt5, f"the quote of {spec.name}")
+            raise failure(self._mt5, f"the quote of {symbol}")
+        if tick is None:
+            # The trader may have removed the symbol from the Market Watch.
+            self._mt5.symbol_select(symbol, True)
+            tick = self._mt5.symbol_info_tick(symbol)
         price = (tick.ask if volume > 0 else tick.bid) if tick else 0.0
-        if not price:
-            return TradeResult(TRADE_RETCODE_PRICE_OFF, text=spec.name)
-        filling = filling_mode(info)
-        if filling is None:
-            return TradeResult(TRADE_RETCODE_INVALID_FILL, text=f"{spec.name} has no filling mode for market orders")
-        return trade_request(
-            symbol=spec.name,
-            buy=volume > 0,
-            lots=volume_float(abs(volume), spec),
-            price=price,
-            deviation=self._deviation,
-            magic=self._magic or 0,
-            filling=filling,
-            position=ticket,
-        )
+        return price if math.isfinite(price) and price > 0 else 0.0
+
+    def _invalid_volume(self, spec: SymbolSpec, sent: OrderSendResult | TradeResult) -> TradeResult:
+        """The answer to an order with a wrong volume: the broker may have changed the symbol's limits."""
+        text = sent.text if isinstance(sent, TradeResult) else retcode_text(sent.retcode, sent.comment)
+        self.refresh()
+        present = self._symbols.read(spec.name)
+        # Another step gives the same positions other numbers of steps, which are no deals.
+        self._positions, self._prices = self._read()
+        changed = "" if present == spec else "the symbol's limits have changed: it now "
+        return TradeResult(sent.retcode, text=f"{text}; {changed or 'the symbol '}allows {limits_text(present)}")
 
     def _confirmed(self, spec: SymbolSpec, before: int, volume: int) -> int:
         """Wait until the positions show an order of ``volume`` steps; returns the steps that they show.
@@ -228,13 +237,6 @@ class Mt5Account:
             self._locked[spec.name] = (before, self._clock.monotonic() + LOCK_TIME)
         self.refresh()
         return now
-
-    def _unanswered(self, call: str) -> TradeResult:
-        """The answer to a call that failed. Errors: Mt5Error when the connection to the terminal is lost."""
-        if connection_lost(self._mt5):
-            raise failure(self._mt5, call)
-        code, text = self._mt5.last_error()
-        return TradeResult(TRADE_RETCODE_ERROR, text=f"{call}: {code} {text}")
 
     def _raw(self, symbol: str) -> Sequence[TradePosition]:
         return answered(self._mt5, "the positions", self._mt5.positions_get(symbol=symbol))

@@ -58,6 +58,7 @@ class SymbolInfo(Protocol):
     volume_min: float
     volume_max: float
     volume_step: float
+    point: float
 
 
 class LastTick(Protocol):
@@ -148,6 +149,7 @@ ORDER_FILLING_FOK = 0
 ORDER_FILLING_IOC = 1
 ORDER_FILLING_RETURN = 2
 ORDER_TIME_GTC = 0
+ORDER_TIME_DAY = 1
 DEAL_TYPE_BUY = 0
 DEAL_TYPE_SELL = 1
 TRADE_ACTION_DEAL = 1

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from decimal import ROUND_CEILING, ROUND_FLOOR
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from demos.terminal.interfaces import SymbolSpec, Tick
-from demos.terminal.mt5.api import COPY_TICKS_INFO, Mt5, Mt5Error, connection_lost, exact, failure, points_of
+from demos.terminal.mt5.api import COPY_TICKS_INFO, Mt5, connection_lost, failure, points_of
+from demos.terminal.mt5.specs import spec_of
 
 # The interval in seconds between two polls. A call takes the terminal far less than a millisecond.
 POLL_INTERVAL = 0.05
@@ -26,32 +27,36 @@ class _Quote(NamedTuple):
 class Symbols(Mapping[str, SymbolSpec]):
     """The terminal's symbols by their exact names. A lookup adds the symbol to the Market Watch."""
 
-    def __init__(self, mt5: Mt5) -> None:
+    def __init__(self, mt5: Mt5, report: Callable[[str], None]) -> None:
+        """``report`` gets a line for each property that the broker misreports, once."""
         self._mt5 = mt5
+        self._report = report
+        self._reported: set[str] = set()
         self._known: dict[str, SymbolSpec] = {}
 
     def __getitem__(self, name: str) -> SymbolSpec:
         """Errors: KeyError when the terminal has no symbol with exactly this name; Mt5Error when it does not answer."""
         if name not in self._known:
-            info = self._mt5.symbol_info(name) if self._mt5.symbol_select(name, True) else None
-            if info is None:
-                if connection_lost(self._mt5):
-                    raise failure(self._mt5, f"the symbol {name}")
-                raise KeyError(name)
-            if info.name != name:
-                raise KeyError(name)
-            step = exact(info.volume_step)
-            if step <= 0:
-                raise Mt5Error(f"invalid volume step of {name}: {info.volume_step}")
-            self._known[name] = SymbolSpec(
-                name,
-                info.digits,
-                step,
-                max(int((exact(info.volume_min) / step).to_integral_value(ROUND_CEILING)), 1),
-                int((exact(info.volume_max) / step).to_integral_value(ROUND_FLOOR)),
-                # The contract size of a few symbols is not an integer; only the profit in money depends on it.
-                int(info.trade_contract_size),
-            )
+            self.read(name)
+        return self._known[name]
+
+    def read(self, name: str) -> SymbolSpec:
+        """Read the symbol's properties from the terminal again. Errors: as __getitem__."""
+        selected = self._mt5.symbol_select(name, True)
+        info = None if not selected and connection_lost(self._mt5) else self._mt5.symbol_info(name)
+        if info is None:
+            if connection_lost(self._mt5):
+                raise failure(self._mt5, f"the symbol {name}")
+            raise KeyError(name)
+        if info.name != name:
+            raise KeyError(name)
+        self._known[name], problems = spec_of(info)
+        if not selected:
+            problems.append(f"{name} cannot be added to the Market Watch: it has no quotes until it is added there")
+        for problem in problems:
+            if problem not in self._reported:
+                self._reported.add(problem)
+                self._report(problem)
         return self._known[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -66,15 +71,20 @@ class Symbols(Mapping[str, SymbolSpec]):
 class Mt5Market:
     """The ticks since the last poll. The terminal stores ticks, so that none is lost between two polls."""
 
-    def __init__(self, mt5: Mt5) -> None:
+    def __init__(self, mt5: Mt5, report: Callable[[str], None] = lambda text: None) -> None:
+        """``report`` gets a line for each property of a symbol that the broker misreports."""
         self._mt5 = mt5
-        self._symbols = Symbols(mt5)
+        self._symbols = Symbols(mt5, report)
         self._seen: dict[str, _Quote] = {}
         self._next = 0.0
 
     def symbols(self) -> Symbols:
         """See interfaces.Market."""
         return self._symbols
+
+    def select(self, name: str) -> bool:
+        """See interfaces.Market."""
+        return name in self._symbols
 
     def next_due(self) -> float:
         """See interfaces.Market. A real market never ends."""
@@ -99,7 +109,7 @@ class Mt5Market:
             return []
         newest = _Quote(int(last.time_msc), float(last.bid), float(last.ask))
         seen = self._seen.get(spec.name)
-        if newest == seen or not newest.bid or not newest.ask:
+        if newest == seen or not _is_whole(newest):
             return []
         quotes = (self._since(spec.name, seen) if seen else []) or [newest]
         self._seen[spec.name] = quotes[-1]
@@ -114,7 +124,12 @@ class Mt5Market:
         same = [quote for quote in quotes if quote.time == seen.time]
         known = len(same) - same[::-1].index(seen) if seen in same else len(same)
         later = [quote for quote in quotes if quote.time > seen.time]
-        return [quote for quote in same[known:] + later if quote.bid and quote.ask]
+        return [quote for quote in same[known:] + later if _is_whole(quote)]
+
+
+def _is_whole(quote: _Quote) -> bool:
+    """Whether the tick has both prices."""
+    return all(math.isfinite(price) and price > 0 for price in (quote.bid, quote.ask))
 
 
 def _rows(copied: Sequence[Mapping[str, float]] | None) -> Sequence[Mapping[str, float]]:

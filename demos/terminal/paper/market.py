@@ -50,15 +50,18 @@ def speed_from_text(text: str) -> Speed:
 
 
 def random_walk(symbols: Sequence[SymbolSpec], seed: int) -> Iterator[Tick]:
-    """Endless ticks, one per second of market time for each symbol. The same seed gives the same ticks."""
+    """Endless ticks, one per second of market time for each symbol. The same seed gives the same ticks.
+
+    Symbols that are added to ``symbols`` later are quoted from then on.
+    """
     # Only random() of a seeded Random is guaranteed to give the same numbers on every version of Python.
     chance = random.Random(seed)
-    bids = dict.fromkeys((spec.name for spec in symbols), _WALK_START)
+    bids: dict[str, int] = {}
     time = _WALK_TIME
     while True:
-        for symbol, bid in bids.items():
+        for symbol in [spec.name for spec in symbols]:
             step = int(chance.random() * (2 * _WALK_STEP + 1)) - _WALK_STEP
-            bids[symbol] = bid = max(bid + step, 1)
+            bids[symbol] = bid = max(bids.get(symbol, _WALK_START) + step, 1)
             yield Tick(symbol, time, bid, bid + _WALK_SPREAD)
             time += 1000
 
@@ -69,7 +72,15 @@ class ReplayMarket:
     When the terminal is late, it still gets every tick, later: a program sees the same ticks on any machine.
     """
 
-    def __init__(self, symbols: Sequence[SymbolSpec], ticks: Iterator[Tick], speed: Speed) -> None:
+    def __init__(
+        self,
+        symbols: Sequence[SymbolSpec],
+        ticks: Iterator[Tick],
+        speed: Speed,
+        add: Callable[[str], SymbolSpec | None] = lambda name: None,
+    ) -> None:
+        """``add`` has ``ticks`` contain a further symbol, and returns it; None where that is not possible."""
+        self._add = add
         self._symbols = {spec.name: spec for spec in symbols}
         self._ticks = ticks
         self._speed = speed
@@ -81,6 +92,13 @@ class ReplayMarket:
     def symbols(self) -> Mapping[str, SymbolSpec]:
         """See interfaces.Market."""
         return self._symbols
+
+    def select(self, name: str) -> bool:
+        """See interfaces.Market."""
+        spec = None if name in self._symbols else self._add(name)
+        if spec:
+            self._symbols[name] = spec
+        return name in self._symbols
 
     def next_due(self) -> float | None:
         """See interfaces.Market."""
@@ -123,6 +141,10 @@ class HeldMarket:
     def symbols(self) -> Mapping[str, SymbolSpec]:
         """See interfaces.Market."""
         return self._market.symbols()
+
+    def select(self, name: str) -> bool:
+        """See interfaces.Market."""
+        return self._market.select(name)
 
     def next_due(self) -> float | None:
         """See interfaces.Market."""

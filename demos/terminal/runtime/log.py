@@ -9,6 +9,7 @@ from typing import TextIO
 
 from demos.terminal.interfaces import Clock, OutputError
 from demos.terminal.runtime.log_limit import LineLimit, shortened
+from demos.terminal.runtime.repeats import Repeats
 
 
 def escaped(text: str) -> str:
@@ -29,11 +30,12 @@ class Log:
     """Writes ``2026-01-31T12:00:00.123+01:00 PROGRAM[SYMBOL,H1] level event text``, one flushed line at a time."""
 
     def __init__(self, clock: Clock, stream: TextIO | None, *, limited: bool = False) -> None:
-        """``limited``: the lines of each program are limited, see demos.terminal.runtime.log_limit."""
+        """``limited``: the lines of each program are limited, see the modules log_limit and repeats."""
         self._clock = clock
         self._stream = stream
         self._limited = limited
         self._limits: dict[str, LineLimit] = {}
+        self._repeats: dict[str, Repeats] = {}
 
     def write(self, program: str, level: str, event: str, text: str) -> None:
         """Write one line.
@@ -61,6 +63,11 @@ class Log:
             if not self._limits.setdefault(program.partition("[")[0], LineLimit(self._clock)).admit():
                 return
             text = shortened(text)
+            if level == "error":
+                admitted = self._repeats.setdefault(program, Repeats(self._clock)).admit(text)
+                if admitted is None:
+                    return
+                text = admitted
         self.write(program, level, event, text)
 
     def write_summaries(self, *, end: bool = False) -> None:

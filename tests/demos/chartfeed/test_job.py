@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import queue
 import subprocess
+from collections import deque
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -248,6 +250,22 @@ def test_the_tally_counts_templates_and_measures_the_lag_of_each():
     assert tally.newest_is_applied
     assert (tally.port, tally.made, tally.applied, tally.bytes, tally.changes) == (8080, 2, 2, 52, 5)
     assert tally.lags == [150.0, 60.0]
+
+
+def test_the_tally_is_the_same_for_every_order_of_the_two_processes_events():
+    server = [{"kind": "listening", "port": 8080}] + [
+        {"kind": "created", "crc": crc, "changes": crc, "bytes": 50 + crc, "t": crc * 100_000_000} for crc in (1, 2, 3)
+    ]
+    client = [{"kind": "applied", "crc": crc, "t": crc * 100_000_000 + 5_000_000} for crc in (1, 3)]
+    results = []
+    for order in set(itertools.permutations("sssscc")):
+        tally, streams = Tally(), {"s": deque(server), "c": deque(client)}
+        for name in order:
+            tally.take(streams[name].popleft())
+        counts = (tally.port, tally.made, tally.applied, tally.bytes, tally.changes, tally.newest_is_applied)
+        results.append((counts, sorted(tally.lags)))
+    assert len(results) == 15
+    assert all(each == ((8080, 3, 2, 53, 3, True), [5.0, 5.0]) for each in results)
 
 
 def test_the_table_shows_what_was_made_and_applied():

@@ -127,7 +127,7 @@ def test_a_volume_below_the_minimum_is_not_traded_and_is_logged(server):
     assert stage.record.of("deal") == []
     assert "EURUSD: 0.005 lots become 0.00, less than the minimum 0.01" in stage.texts
     assert stage.errors() == []
-    assert len(stage.record.of("synced")) == 1
+    assert stage.record.of("synced") == [{"symbol": "EURUSD", "lots": "0.00"}]
 
 
 def test_a_difference_below_the_minimum_is_not_traded_and_is_logged_once(server):
@@ -135,6 +135,7 @@ def test_a_difference_below_the_minimum_is_not_traded_and_is_logged_once(server)
     stage = after(b"<<EURUSD|0.25>>\0", b"<<EURUSD|0.30>>\0", b"\0", server=server, **symbols)
     assert stage.position() == Decimal("0.25")
     assert stage.texts.count("EURUSD: 0.05 lots are less than the minimum 0.10: not traded") == 1
+    assert stage.record.of("synced") == [{"symbol": "EURUSD", "lots": "0.25"}]
 
 
 def test_a_volume_above_the_maximum_takes_several_orders(server):
@@ -146,8 +147,9 @@ def test_a_volume_above_the_maximum_takes_several_orders(server):
 
 
 def test_a_volume_that_takes_too_many_orders_is_not_traded(server):
-    stage = after(b"<<EURUSD|999999.00>>\0", server=server)
+    stage = after(b"<<EURUSD|999999.00>>\0", b"\0", b"\0", server=server, maxlots=0.0, maxtotal=0.0)
     assert stage.record.of("deal") == []
+    assert stage.record.of("synced") == []
     assert stage.errors() == [
         "-EURUSD: not traded from 0.00 to 999999.00 lots: that takes more than 100 orders of at most 100.00 lots"
     ]
@@ -165,18 +167,26 @@ def test_a_dry_run_trades_nothing_and_logs_the_orders(server):
     stage = after(b"<<EURUSD|0.75>>\0", b"<<EURUSD|0.00>>\0", server=server, account=account, dry=True)
     assert stage.record.of("deal") == []
     assert stage.position() == Decimal("0.50")
-    assert "dry run: nothing is traded" in stage.texts
-    logged = [text for text in stage.texts if text.startswith("dry run, not traded")]
-    assert logged == [
+    assert stage.record.of("synced") == []
+    virtual = [(event["volume"], event["position"]) for event in stage.record.of("virtual_deal")]
+    assert virtual == [("0.25", "0.75"), ("-0.75", "0.00")]
+    assert [text for text in stage.texts if text.startswith("dry run")] == [
+        "dry run: orders are executed in a virtual account, which begins with the present positions",
         "dry run, not traded: buy 0.25 EURUSD",
-        "dry run, not traded: sell 0.50 EURUSD, closing position 1",
+        "dry run, not traded: sell 0.75 EURUSD, closing position 1",
+    ]
+    assert [text for text in stage.texts if text.startswith("#")] == [
+        "#2 EURUSD 0.25 at 1.10002 -> 0.75",
+        "#3 EURUSD -0.75 at 1.10000 -> 0.00",
     ]
 
 
 def test_a_symbol_of_the_options_that_the_terminal_lacks_is_reported_at_the_start(server):
     stage = follow(server, only="EURUSD,NONE")
     stage.play(one_event())
-    assert stage.errors() == ["-the terminal has no symbol NONE"]
+    assert stage.errors() == [
+        "-the terminal has no symbol NONE; --Symbol NONE chooses the embedded market's symbol",
+    ]
 
 
 @pytest.mark.parametrize("inputs", [{"map": "A"}, {"factor": 0.0}, {"factor": -1.0}, {"only": "A|B"}, {"suffix": "|"}])
@@ -185,23 +195,24 @@ def test_invalid_options_are_refused(inputs):
         Stage("copier", **inputs)
 
 
-def test_the_oldest_symbol_is_forgotten_when_there_are_too_many(server, monkeypatch):
-    stage = follow(server)
+def test_the_symbols_outside_the_list_that_are_logged_are_limited(server, monkeypatch):
     monkeypatch.setattr("demos.copier.targets.MOST_SYMBOLS", 2)
-
-    def script() -> Script:
-        yield from connected(stage, server)
-        arrive(stage.peer, b"<<X1|0.10>>\0<<X2|0.10>>\0<<X3|0.10>>\0", stage.program.client)
-        yield
-        assert list(stage.program.targets._names) == ["X2", "X3"]
-        close(stage.peer)
-
-    stage.play(script())
+    messages = b"".join(b"<<X%d|0.10>>\0" % number for number in range(9)) + b"<<EURUSD|0.10>>\0"
+    stage = after(messages, server=server, only="EURUSD")
+    assert [text for text in stage.texts if "--only" in text] == [
+        "X0 is not copied: it is not in the list of --only",
+        "X1 is not copied: it is not in the list of --only",
+        "further symbols that are not in the list of --only are not logged",
+    ]
+    # They take no place of a symbol in the list.
+    assert stage.position() == Decimal("0.10")
 
 
 def test_the_defaults_copy_one_to_one():
     assert (copier.map, copier.suffix, copier.only) == ("", "", "")
     assert (copier.factor, copier.reverse, copier.dry) == (1.0, False, False)
+    assert (copier.reconcile, copier.silence, copier.killfile) == ("leave", 60, "")
+    assert (copier.maxlots, copier.maxtotal, copier.maxorders) == (10.0, 20.0, 60)
 
 
 # Hedging accounts, on the stand-in for the real terminal
@@ -276,7 +287,9 @@ def test_a_refused_order_is_logged_with_its_code_and_retried(server, mt5):
     mt5._answers = [10018]
     stage = real(mt5, server, b"<<EURUSD|0.25>>\0", b"\0", hedging=True)
     assert stage.errors() == [
-        "-cannot trade EURUSD from 0.00 to 0.25 lots: the market is closed: TRADE_RETCODE_MARKET_CLOSED 10018 (as set)"
+        "-cannot trade EURUSD from 0.00 to 0.25 lots: the market is closed: "
+        "TRADE_RETCODE_MARKET_CLOSED 10018 (as set); "
+        "the symbol's session is over; it can be traded when the next one begins"
     ]
     assert stage.position() == Decimal("0.25")
 
@@ -341,7 +354,7 @@ def test_the_copier_connects_over_ipv6():
 
     assert stage.play(script()) == 0
     assert f"connect OK, [::1]:{port}" in stage.texts
-    assert stage.record.of("connecting")[0]["port"]
+    assert stage.record.of("connected")[0]["port"]
 
 
 @pytest.mark.parametrize(("host", "warnings"), [("::1", 0), ("::", 1)])
@@ -393,8 +406,8 @@ def test_a_host_that_was_resolved_once_is_resolved_again_after_failures(server):
     assert stage.play(script()) == 0
     assert len(lookups) == 4
     assert [text for text in stage.errors() if "cannot be found" in text] == [
-        "-localhost cannot be found: (#11002) Timer events until the next attempt: 2.",
-        "-localhost cannot be found: (#11002) Timer events until the next attempt: 4.",
+        "-localhost cannot be found: (#11002) Next attempt in 2 s.",
+        "-localhost cannot be found: (#11002) Next attempt in 4 s.",
     ]
 
 

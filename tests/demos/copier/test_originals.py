@@ -263,7 +263,9 @@ def test_s3_the_original_sends_the_tail_of_an_older_message_ours_sends_the_messa
 
 @clients
 def test_s3_our_client_ignores_the_tail_that_an_original_server_sends(original, program):
-    stage = Stage(program, Port=original.port)
+    # The study program has no limits.
+    limits = {"maxlots": 0.0, "maxtotal": 0.0} if program == "copier" else {}
+    stage = Stage(program, Port=original.port, **limits)
 
     def script() -> Script:
         yield

@@ -17,14 +17,23 @@ from signal_kit import (
     listening_port,
     lots,
     one_event,
+    option,
     read,
     read_all,
+    sockets,
 )
 
 from demos.terminal.interfaces import SymbolSpec, Tick
+from demos.wire.keepalive import IDLE_S, INTERVAL_S, PROBES
 from winsock import (
     INVALID_SOCKET,
+    IPPROTO_TCP,
+    SO_KEEPALIVE,
     SOCKET_ERROR,
+    SOL_SOCKET,
+    TCP_KEEPCNT,
+    TCP_KEEPIDLE,
+    TCP_KEEPINTVL,
     WSAECONNRESET,
     WSAEMFILE,
     WSAEWOULDBLOCK,
@@ -96,7 +105,7 @@ def test_with_any_timer_it_sends_the_latest_state_at_most_once_a_second():
 
 
 def test_it_sends_the_last_state_again_after_two_seconds_without_a_change():
-    stage = serve()
+    stage = serve(repeat=0)
     received, times = sent_at(stage, trading(stage, 1))
     assert received == lots("0.00", "0.01", "0.01")
     assert times == [0.0, 1.0, 3.0]
@@ -107,6 +116,38 @@ def test_fast_turns_both_off():
     received, times = sent_at(stage, trading(stage, 3))
     assert received == lots("0.00", "0.01", "0.02", "0.03")
     assert times == [0.0, 0.1, 0.2, 0.3]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "times"),
+    [
+        ({}, [0.0, 2.0, 22.0]),
+        ({"repeat": 10}, [0.0, 2.0, 12.0, 22.0]),
+        ({"repeat": 1}, [float(second) for second in range(31)]),
+        ({"fast": True, "repeat": 15}, [0.0, 15.0, 30.0]),
+        ({"fast": True, "repeat": 0}, [0.0]),
+    ],
+)
+def test_the_state_is_repeated_so_that_a_client_can_tell_a_quiet_server_from_a_frozen_one(inputs, times):
+    stage = serve(**inputs)
+    received, sent = sent_at(stage, trading(stage, 0))
+    assert sent == times
+    assert received == FLAT * len(times)
+
+
+def test_a_connection_that_is_accepted_gets_keep_alive():
+    stage = serve()
+
+    def script() -> Script:
+        yield
+        peer = dial(listening_port(stage))
+        yield
+        [handle] = sockets(stage)
+        names = ((SOL_SOCKET, SO_KEEPALIVE), *((IPPROTO_TCP, n) for n in (TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT)))
+        assert [option(handle, *each) for each in names] == [1, IDLE_S, INTERVAL_S, PROBES]
+        close(peer)
+
+    stage.play(script())
 
 
 def test_s17_a_partial_send_is_continued_before_anything_newer():
@@ -265,6 +306,26 @@ def test_the_strategy_does_not_trade_while_its_file_exists(tmp_path):
     assert deals(strategy=1, pause=str(file))
     file.touch()
     assert deals(strategy=1, pause=str(file)) == []
+
+
+def test_no_trade_follows_the_event_that_reports_the_pause(tmp_path):
+    file = tmp_path / "pause"
+    stage = serve(quotes=WAVE, strategy=1, pause=str(file))
+
+    def script() -> Script:
+        yield
+        file.touch()
+        yield
+        assert stage.record.events[-1] == ("paused", {"paused": True})
+        stage.terminal.market._quotes += WAVE
+        yield
+        assert stage.record.events[-1] == ("paused", {"paused": True})
+        file.unlink()
+        yield
+        assert stage.record.events[-1] == ("paused", {"paused": False})
+
+    stage.play(script())
+    assert stage.record.of("deal")
 
 
 def test_a_failed_order_of_the_strategy_is_logged():

@@ -528,3 +528,27 @@ def test_a_subcommand_that_is_not_there_is_not_offered(monkeypatch, capsys):
         main(["later"])
     assert caught.value.code == 2
     assert "invalid choice: 'later'" in capsys.readouterr().err
+
+
+def test_a_program_can_add_a_symbol_to_a_random_walk_and_not_to_a_file(tmp_path):
+    path = tmp_path / "probe.py"
+    path.write_text(
+        '''"""Selects symbols."""
+from demos.terminal import *
+
+def OnInit():
+    Print("selected ", SymbolSelect("GOLD", True), SymbolSelect("A|B", True))
+    EventSetMillisecondTimer(10)
+
+def OnTimer():
+    if not SymbolSelect("GOLD", True) or SymbolInfoDouble("GOLD", SYMBOL_BID):
+        Print("bid ", SymbolInfoDouble("GOLD", SYMBOL_BID) > 0)
+        ExpertRemove()
+''',
+        encoding="utf-8",
+    )
+    for options, answers in ((("--seed", 1), ("truefalse", "true")), (("--bars", BARS), ("falsefalse", "false"))):
+        done = demos("run", path, "--speed", "max", "--duration", 20, *options)
+        assert done.returncode == 0
+        assert f"selected {answers[0]}" in done.stderr
+        assert f"bid {answers[1]}" in done.stderr

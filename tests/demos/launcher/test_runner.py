@@ -109,7 +109,7 @@ def test_a_child_that_is_not_to_be_restarted_ends_the_job(bench):
     bench.start()
     bench.wait_for("OnInit ready")
     bench.runner.send_command("child", "buy 0.01")
-    with pytest.raises(JobError, match="child ended with exit code 1: ") as caught:
+    with pytest.raises(JobError, match=r"^child ended with exit code 1$") as caught:
         bench.wait_for("never")
     assert caught.value.code == 1
 
@@ -156,6 +156,34 @@ def test_a_child_that_was_killed_is_restarted_once(bench):
     child.code = None
     bench.runner.check(child)
     assert child.starts == 1
+
+
+def test_a_restarted_server_whose_port_is_taken_is_started_again_a_limited_number_of_times(bench):
+    child: Any = Standing(-9)
+    child.ready = True
+    bench.runner.check(child)
+    child.code, child.ready = 3, False
+    for _ in range(MOST_FAILURES - 1):
+        bench.runner.check(child)
+    assert child.restarts == MOST_FAILURES
+    with pytest.raises(JobError, match="client1 ended with exit code 3: why") as caught:
+        bench.runner.check(child)
+    assert caught.value.code == 3
+
+
+@pytest.mark.posix_only(reason="an exit code below 0 is the number of a signal")
+def test_the_end_of_a_killed_child_names_the_signal_and_no_earlier_error(bench):
+    with pytest.raises(JobError) as caught:
+        bench.runner.check(Standing(-9, restart=False))
+    assert str(caught.value) == "client1 ended with exit code -9 (killed by SIGKILL)"
+
+
+def test_an_invalid_event_ends_the_job_with_one_clear_line(bench, tmp_path):
+    (tmp_path / "child.jsonl").write_bytes(b"no event\n")
+    with pytest.raises(JobError, match="child has written an invalid event: b'no event'") as caught:
+        bench.runner.take_events()
+    assert caught.value.code == 4
+    (tmp_path / "child.jsonl").unlink()
 
 
 @pytest.mark.parametrize("code", [2, 3, 4])

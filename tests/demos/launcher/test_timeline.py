@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
+
+import pytest
 
 from demos.launcher.timeline import Timeline, lag_summary, lag_text
 
@@ -17,19 +20,45 @@ def event(seconds: float, kind: str) -> bytes:
     return json.dumps({"t": round(seconds * 1e9), "kind": kind}).encode() + b"\n"
 
 
-def test_events_of_several_files_come_in_order_of_time_up_to_the_moment_asked_for(tmp_path):
+def test_the_new_events_of_several_files_come_by_time_and_unfinished_lines_wait(tmp_path):
     one, two = tmp_path / "one", tmp_path / "two"
     timeline = Timeline({"a": one, "b": two})
-    assert list(timeline.until(9)) == []
+    assert timeline.new_events() == []
     one.write_bytes(event(1, "first") + event(3, "third") + event(9, "late")[:10])
     two.write_bytes(event(2, "second"))
-    assert [(name, found["kind"]) for name, found in timeline.until(3)] == [
+    assert [(name, found["kind"]) for name, found in timeline.new_events()] == [
         ("a", "first"),
         ("b", "second"),
         ("a", "third"),
     ]
+    assert timeline.new_events() == []
     with one.open("ab") as file:
         file.write(event(9, "late")[10:])
-    assert list(timeline.until(8)) == []
-    assert [found["kind"] for _, found in timeline.until(9)] == ["late"]
+    assert [found["kind"] for _, found in timeline.new_events()] == ["late"]
     timeline.close()
+
+
+def test_the_events_of_one_file_keep_their_order_though_their_times_are_equal(tmp_path):
+    path = tmp_path / "one"
+    path.write_bytes(b"".join(event(1, kind) for kind in "dbca"))
+    with closing(Timeline({"a": path})) as timeline:
+        assert [found["kind"] for _, found in timeline.new_events()] == list("dbca")
+
+
+@pytest.mark.parametrize("cut", range(1, 30))
+def test_a_line_that_a_killed_process_has_not_finished_does_not_hide_the_next_event(tmp_path, cut):
+    path = tmp_path / "one"
+    path.write_bytes(event(1, "killed")[:cut] + event(2, "started"))
+    with closing(Timeline({"a": path})) as timeline:
+        assert [found["kind"] for _, found in timeline.new_events()] == ["started"]
+
+
+@pytest.mark.parametrize("line", [b"", b"x", b'{"t": 1', b"\xff\xfe", b"\0" * 20])
+def test_an_invalid_line_is_named(tmp_path, line):
+    path = tmp_path / "one"
+    path.write_bytes(line + b"\n")
+    with (
+        closing(Timeline({"a": path})) as timeline,
+        pytest.raises(ValueError, match=r"^a has written an invalid event: b"),
+    ):
+        timeline.new_events()

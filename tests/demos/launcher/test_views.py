@@ -103,6 +103,28 @@ def test_a_small_terminal_shows_the_whole_table_and_drops_the_logs_first(width, 
     assert ("a line" in text) is logs
 
 
+def screen(console: Any, picture: Any) -> list[str]:
+    """The lines that a terminal of the console's size shows."""
+    lines = console.render_lines(picture)
+    return ["".join(segment.text for segment in line) for line in lines][: console.height]
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (100, 30), (179, 40), (180, 40)])
+def test_a_deal_is_shown_with_the_position_that_it_leads_to(width, height):
+    console = pytest.importorskip("rich.console").Console(
+        file=io.StringIO(), width=width, height=height, force_terminal=True
+    )
+    with closing(LiveView(NAMES, draw, console)) as view:
+        for number in range(100):
+            deal = f"#{number} EURUSD -0.25 at 1.10002 -> -10.25"
+            view.line(NAMES[number % 3], f"2026-01-31T12:00:00.123+01:00 terminal info deal {deal}")
+        shown = screen(console, view.picture(CHILDREN, "trading"))
+    assert len(shown) <= height
+    assert all(len(line.rstrip()) <= width for line in shown)
+    assert any("#99 EURUSD -0.25 at 1.10002 -> -10.25" in line for line in shown)
+    assert sum(" 2 of 2 received" in line for line in shown) == 3
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True

@@ -68,7 +68,9 @@ def holding(steps: int) -> PaperAccount:
     ],
 )
 def test_the_position_becomes_that_of_the_message_in_one_deal(server, program, before, message, position, action):
-    stage = after(message, server=server, program=program, account=holding(before))
+    # The study program has no limits.
+    limits = {} if program == STUDY else {"maxlots": 0.0}
+    stage = after(message, server=server, program=program, account=holding(before), **limits)
     assert stage.position() == Decimal(position)
     assert len(stage.record.of("deal")) == (action != "nothing change")
     if program == STUDY:
@@ -95,9 +97,9 @@ def test_it_connects_at_its_first_event_and_copies_from_the_next(server, program
         assert stage.texts[0] == "connect OK"
         return
     kinds = [kind for kind, _ in stage.record.events]
-    assert kinds == ["started", "connecting", "received", "deal", "synced"]
+    assert kinds == ["started", "connected", "received", "deal", "synced"]
     assert stage.record.of("received")[0] == {
-        "port": stage.record.of("connecting")[0]["port"],
+        "port": stage.record.of("connected")[0]["port"],
         "number": 1,
         "symbol": "EURUSD",
         "lots": "0.25",

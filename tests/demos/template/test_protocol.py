@@ -69,8 +69,32 @@ def test_what_follows_a_nul_in_the_file_is_not_sent():
 
 
 def test_a_file_that_is_not_a_template_is_not_sent():
-    with pytest.raises(LayoutError, match=r"not a template: .*FF FE"):
+    with pytest.raises(LayoutError, match=r"not a template: the template ends inside <chart>"):
         prepare(b"<chart>", "x.ex5")
+    with pytest.raises(LayoutError, match=r"not a template: line 1: expected <chart>, found \u2030PNG"):
+        prepare(b"\x89PNG\r\n", "x.ex5")
+
+
+EIGHT_BIT = b"<chart>\nexpert=x.ex5\nname=\xe9\xd2\x81\n</chart>\n"
+
+
+@pytest.mark.parametrize(("codepage", "name"), [(1252, "\u00e9\u00d2\udc81"), (1251, "\u0439\u0422\u0403")])
+def test_an_8_bit_template_is_sent_as_utf_16(codepage, name):
+    sent = prepare(EIGHT_BIT, "x.ex5", codepage)
+    assert sent == file_of(f"<chart>\nexpert= \nname={name}\n</chart>\n\0", errors="surrogatepass")
+    assert decode(encode("EURUSD", 16385, sent), codepage).template == sent
+
+
+@pytest.mark.parametrize("zeros", [b"\0", b"\0\0"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_a_message_with_an_8_bit_template_is_accepted_as_it_is(mark, zeros):
+    header = message()[:20]
+    assert decode(header + mark + EIGHT_BIT + zeros) == ("EURUSD", 16385, mark + EIGHT_BIT + zeros)
+    assert decode(message("old") + header + mark + EIGHT_BIT + zeros).template == mark + EIGHT_BIT + zeros
+    assert decode(header + mark + EIGHT_BIT + zeros + message("new")) == decode(message("new"))
+    for size in range(len(header + mark + EIGHT_BIT)):
+        with pytest.raises(LayoutError):
+            decode((header + mark + EIGHT_BIT + zeros)[:size])
 
 
 @pytest.mark.parametrize("symbol", ["EURUSD", "XAUUSD.ec", "\u20acSTOXX"])

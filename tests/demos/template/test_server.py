@@ -540,3 +540,19 @@ def test_each_server_serves_each_client(tmp_path, server, client):
     saved = (tmp_path / "server" / "Profiles" / "Templates" / "tcpsend.tpl").read_bytes()
     assert text_of(got) == text_of(saved).replace(f"{server}.ex5", " ") + "\0"
     assert "period_type=1\r\nperiod_size=1\r\n" in (tmp_path / "chart.tpl").read_bytes().decode("utf-16")
+
+
+@pytest.mark.parametrize(("server", "client"), [("tpl_server", "chart_client"), ("chart_server", "tpl_client")])
+def test_an_8_bit_template_stays_8_bit_at_the_server_and_is_utf_16_at_the_client(tmp_path, server, client):
+    file = b"<chart>\nsymbol=EURUSD\nperiod=60\ndigits=5\ncomment=\xe9\n</chart>\n"
+    (tmp_path / "old.tpl").write_bytes(file)
+    options = ("--seed", 1, "--template", tmp_path / "old.tpl", "--save-template", tmp_path / "kept.tpl")
+    with child("run", server, "--Port", 0, "--data", tmp_path / "server", *options) as serving:
+        port = wait_for(serving.stderr, "start server ok, 127.0.0.1:").strip().rpartition(":")[2]
+        saving = ("--data", tmp_path / "client", "--save-template", tmp_path / "chart.tpl")
+        with child("run", client, "--Port", port, "--seed", 1, *saving) as receiving:
+            _, log = receiving.communicate()
+        serving.communicate("quit\n")
+    assert (receiving.returncode, serving.returncode) == (0, 0), log
+    assert (tmp_path / "kept.tpl").read_bytes() == file
+    assert (tmp_path / "chart.tpl").read_bytes() == b"\xff\xfe" + file.decode("cp1252").encode("utf-16-le")

@@ -36,12 +36,19 @@ def test_the_terminal_exports_every_constant():
 
 
 def test_the_terminal_exports_mql_names_and_its_documented_additions_only():
-    assert set(terminal.__all__) == {*MQL_NAMES.split(), *constants.__all__, "Event", "Fail", "Input"}
+    assert set(terminal.__all__) == {
+        *MQL_NAMES.split(),
+        *constants.__all__,
+        "Event",
+        "Fail",
+        "Input",
+        "UseVirtualAccount",
+    }
     assert len(terminal.__all__) == len(set(terminal.__all__))
 
 
 def test_the_additions_say_that_they_are_not_part_of_mql5():
-    assert additions.__all__ == ["Event", "Fail", "Input"]
+    assert additions.__all__ == ["Event", "Fail", "Input", "UseVirtualAccount"]
     for name in additions.__all__:
         assert "Not part of MQL5." in getattr(additions, name).__doc__
 

@@ -167,6 +167,17 @@ def test_a_template_is_saved_and_applied_without_starting_its_program(tmp_path):
     assert not list(layout.root(made.terminal.charts.template(1)).sections("expert"))
 
 
+@pytest.mark.parametrize("codec", ["cp1252", "utf-8", "utf-8-sig", "utf-16-le", "utf-16-be", "utf-16"])
+def test_an_applied_template_is_saved_in_its_own_encoding(tmp_path, codec):
+    folder = DataFolder(tmp_path / "data")
+    text = "<chart>\nsymbol={}\nperiod={}\ndigits={}\ncomment=\u00e9\n<window>\nheight=1\n</window>\n</chart>\n"
+    (folder.templates / "old.tpl").write_bytes(text.format("GBPUSD", 240, 3).encode(codec))
+    made = run(tmp_path, "def OnStart(): Print(ChartApplyTemplate(0, 'old'), ChartSaveTemplate(0, 'new'))")
+    assert made.texts() == ["truetrue"]
+    saved = (folder.templates / "new.tpl").read_bytes()
+    assert saved == text.format("EURUSD", 60, 5).encode(codec)
+
+
 def test_a_file_that_is_not_a_template_is_not_applied(tmp_path):
     folder = DataFolder(tmp_path / "data")
     (folder.templates / "bad.tpl").write_bytes(b"<chart>")

@@ -113,6 +113,87 @@ def test_a_lone_surrogate_is_kept():
     assert to_bytes(parse(data)) == data
 
 
+TEXT = "<chart>\r\nsymbol=EURUSD\r\ndescr=\u00e9 \u20ac\r\n</chart>\r\n"
+UNIX = TEXT.replace("\r\n", "\n")
+
+# Text and encoding of files that MetaTrader 4, editors and version control leave.
+FILES = [
+    *((TEXT, codec) for codec in ("cp1252", "utf-8", "utf-8-sig", "utf-16-le", "utf-16-be", "utf-16")),
+    *((UNIX, codec) for codec in ("cp1252", "utf-8", "utf-8-sig", "utf-16-le", "utf-16-be", "utf-16")),
+    ("\ufeff" + UNIX, "utf-16-be"),
+    (TEXT.replace("\r\n", "\r"), "cp1252"),
+    (UNIX.rstrip(), "cp1252"),
+    ("\r\n" + UNIX, "cp1252"),
+    (UNIX.replace("\u00e9 \u20ac", "ASCII"), "ascii"),
+]
+
+# Bytes that are not text in the code page 1252, or not UTF-8 although there is a mark.
+BYTES = [
+    *(UNIX.encode("latin-1", "replace") + ending for ending in (b"\0", b"\0\0")),
+    UNIX.encode("cp1251", "replace"),
+    UNIX.encode("cp932", "replace").replace(b"?", b"\x83e\x83X\x83g"),
+    UNIX.encode("cp1252").replace(b"\xe9", b"\x81\x8d\x8f\x90\x9d\xff"),
+    b"\xef\xbb\xbf" + UNIX.encode("cp1252"),
+]
+
+
+@pytest.mark.parametrize("data", [*(text.encode(codec) for text, codec in FILES), *BYTES])
+def test_a_file_of_any_encoding_is_written_back_byte_for_byte(data):
+    document = parse(data)
+    assert layout.root(document).get("symbol") == "EURUSD"
+    assert to_bytes(document) == to_bytes(document.copy()) == data
+
+
+@given(st.binary(max_size=40).filter(lambda value: not set(value) & set(b"\r\n<")))
+def test_any_bytes_of_an_8_bit_value_are_written_back_unchanged(value):
+    data = b"<chart>\nname=" + value + b"\n</chart>\n"
+    assert to_bytes(parse(data)) == data
+
+
+@pytest.mark.parametrize(("text", "codec"), FILES)
+def test_a_change_has_the_encoding_and_the_line_ends_of_the_file(text, codec):
+    document = parse(text.encode(codec))
+    layout.root(document).set("symbol", "GBPUSD")
+    layout.root(document).set("new", "\u00dc" if "\u00e9" in text else "U")
+    end = "\r\n" if text.count("\r\n") > 1 else "\n" if "\n" in text else "\r"
+    new = "new=" + ("\u00dc" if "\u00e9" in text else "U") + end + "</chart>"
+    assert to_bytes(document) == text.replace("EURUSD", "GBPUSD").replace("</chart>", new).encode(codec)
+
+
+@pytest.mark.parametrize(("text", "codec"), FILES[:-1])
+def test_a_text_is_read_in_the_encoding_of_its_file(text, codec):
+    assert layout.root(parse(text.encode(codec))).get("descr") == "\u00e9 \u20ac"
+
+
+def test_the_caller_chooses_the_code_page_of_8_bit_text():
+    data = "<chart>\ndescr=\u0416\n</chart>".encode("cp1251")
+    assert layout.root(parse(data, "cp1251")).get("descr") == "\u0416"
+    assert to_bytes(parse(data, "cp1251")) == data
+
+
+def test_a_character_that_the_encoding_lacks_makes_the_file_utf_16():
+    document = parse(b"<chart>\nsymbol=EURUSD\n</chart>\n")
+    layout.root(document).set("symbol", "\u00e9")
+    assert to_bytes(document) == b"<chart>\nsymbol=\xe9\n</chart>\n"
+    layout.root(document).set("symbol", "\u6f22")
+    assert to_bytes(document) == file_of("<chart>\nsymbol=\u6f22\n</chart>\n")
+
+
+def test_an_object_is_removed_from_a_file_with_other_line_ends_without_a_trace():
+    data = file_of(REAL.replace("\r\n", "\n"))
+    document = parse(data)
+    assert layout.add_object(document, c.OBJ_HLINE, "a", [(0, 1.5)])
+    assert b"\r\0" not in to_bytes(document)
+    assert layout.remove_object(document, "a")
+    assert to_bytes(document) == data
+
+
+def test_a_template_of_metatrader_4_keeps_its_keys():
+    document = parse(b"<chart>\nsymbol=GBPUSD\nperiod=60\ndigits=5\n</chart>\n")
+    layout.set_view(document, 1, "EURUSD", c.PERIOD_W1, 3)
+    assert to_bytes(document) == b"<chart>\nsymbol=EURUSD\nperiod=10080\ndigits=3\n</chart>\n"
+
+
 values = st.text(st.characters(exclude_characters="\n", exclude_categories=("Cs",)), max_size=20)
 keys = st.text("abcdefgh_123 ", min_size=1, max_size=8)
 lines = st.builds(lambda key, value: f"{key}={value}\r\n", keys, values)
@@ -134,8 +215,10 @@ def test_any_content_of_a_section_is_written_back_unchanged(inner):
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (b"<chart>\r\n</chart>\r\n", "byte order mark"),
-        (b"\xfe\xff" + "<chart>\n</chart>".encode("utf-16-be"), "byte order mark"),
+        (b"<chart>\r\n", "ends inside <chart>"),
+        (b"\xfe\xff" + "<window>\n</window>".encode("utf-16-be"), "no <chart>"),
+        (b"\x89PNG\r\n\x1a\n", "line 1: expected <chart>, found \u2030PNG"),
+        ("<chart>\n</chart>\n".encode("utf-16-le") + b"x", "the last character has one"),
         (file_of("<chart>\r\n</chart>\r\n") + b"x", "the last character has one"),
         (file_of("<chart>\r\n<window>\r\n</chart>\r\n"), "line 3: expected </window>, found </chart>"),
         (file_of("<chart>\r\n<window>\r\n"), "ends inside <window>"),

@@ -14,7 +14,7 @@ from demos.terminal.mql import constants as c
 from demos.terminal.mt5.account import CONFIRM_TIMEOUT, LOCK_TIME, READ_INTERVAL, Mt5Account
 from demos.terminal.mt5.api import Mt5Error, exact, points_of
 from demos.terminal.mt5.market import Mt5Market
-from demos.terminal.mt5.requests import filling_mode, retcode_text
+from demos.terminal.mt5.requests import filling_modes, retcode_text
 from demos.terminal.points import open_price
 from demos.terminal.runtime.clock import ManualClock
 
@@ -107,15 +107,17 @@ def test_the_deviation_is_that_of_the_settings(mt5):
         (2, 1, 0),
         (2, 2, 1),
         (2, 3, 0),
-        (2, 0, None),
-        (2, 4, None),
+        (2, 0, 0),
+        (2, 4, 0),
         (3, 0, 2),
         (3, 2, 1),
         (3, 3, 0),
     ],
 )
-def test_the_filling_mode_is_fill_or_kill_where_the_symbol_allows_it(execution, flags, filling):
-    assert filling_mode(SimpleNamespace(trade_exemode=execution, filling_mode=flags)) == filling
+def test_the_first_filling_mode_is_fill_or_kill_where_the_symbol_allows_it(execution, flags, filling):
+    modes = filling_modes(SimpleNamespace(trade_exemode=execution, filling_mode=flags))
+    assert modes[0] == filling
+    assert sorted(modes) == [0, 1, 2]
 
 
 @pytest.mark.parametrize(("execution", "flags"), [(0, 0), (1, 0), (2, 1), (2, 2), (3, 0), (3, 3)])
@@ -125,12 +127,137 @@ def test_every_symbol_is_traded_in_a_filling_mode_that_the_broker_accepts(execut
     assert Desk(mt5).trade(1).retcode == c.TRADE_RETCODE_DONE
 
 
-def test_a_symbol_that_has_no_filling_mode_is_not_traded():
+def test_a_symbol_whose_every_filling_mode_is_rejected_is_not_traded():
     mt5 = StandIn()
     mt5._add(filling_mode=4)
-    result = Desk(mt5).trade(1)
+    desk = Desk(mt5)
+    result = desk.trade(1)
     assert result.retcode == c.TRADE_RETCODE_INVALID_FILL
-    assert mt5._checked == mt5._sent == []
+    assert result.text.endswith("; no filling mode that was tried is accepted; --filling chooses one")
+    assert [request["type_filling"] for request in mt5._checked] == [0, 1, 2]
+    assert mt5._sent == []
+    logged = len(desk.messages)
+    desk.trade(1)
+    assert len(desk.messages) <= logged + 1
+
+
+class StubbornBroker(StandIn):
+    """Its server accepts one filling mode, or one expiration, whatever the symbol's flags say."""
+
+    def __init__(self, field: str, accepted: int, *, checks: bool) -> None:
+        super().__init__()
+        self._rule = (field, accepted, checks)
+
+    def _verdict(self, request, *, checking: bool) -> int:
+        field, accepted, checks = self._rule
+        wrong = {"type_filling": c.TRADE_RETCODE_INVALID_FILL, "type_time": c.TRADE_RETCODE_INVALID_EXPIRATION}[field]
+        return wrong if checking == checks and request[field] != accepted else 0
+
+    def _return_code(self, request) -> int:
+        return self._verdict(request, checking=True)
+
+    def order_send(self, request):
+        code = self._verdict(request, checking=False)
+        if code:
+            self._answers = [code]
+        return super().order_send(request)
+
+
+@pytest.mark.parametrize("checks", [True, False])
+@pytest.mark.parametrize(
+    ("execution", "flags"), [(0, 0), (1, 0), (2, 0), (2, 1), (2, 2), (2, 3), (2, 4), (3, 0), (3, 3)]
+)
+@pytest.mark.parametrize("accepted", [0, 1, 2])
+def test_after_a_rejected_filling_mode_the_next_one_is_tried_and_remembered(execution, flags, accepted, checks):
+    mt5 = StubbornBroker("type_filling", accepted, checks=checks)
+    mt5._add(trade_exemode=execution, filling_mode=flags)
+    desk = Desk(mt5)
+    assert [desk.trade(1).retcode for _ in range(3)] == [c.TRADE_RETCODE_DONE] * 3
+    tried = [request["type_filling"] for request in (mt5._checked if checks else mt5._sent)]
+    assert tried[-3:] == [accepted] * 3
+    assert len(set(tried)) == len(tried) - 2
+    assert sum("the broker rejects filling" in line for line in desk.messages) == len(tried) - 3
+    assert desk.volumes() == [3]
+
+
+def test_a_rejected_filling_mode_is_named_with_the_next_one():
+    mt5 = StubbornBroker("type_filling", 1, checks=True)
+    mt5._add()
+    desk = Desk(mt5)
+    desk.trade(1)
+    assert desk.messages[:3] == [
+        "order: buy 0.01 EURUSD at 1.10002, deviation 10, filling FOK, magic 7",
+        "EURUSD: the broker rejects filling FOK; filling IOC is tried",
+        "order: buy 0.01 EURUSD at 1.10002, deviation 10, filling IOC, magic 7",
+    ]
+
+
+def test_the_filling_mode_that_the_user_chooses_is_the_only_one():
+    mt5 = StubbornBroker("type_filling", 1, checks=True)
+    mt5._add()
+    assert Desk(mt5, filling=1).trade(1).retcode == c.TRADE_RETCODE_DONE
+    assert Desk(mt5, filling=2).trade(1).retcode == c.TRADE_RETCODE_INVALID_FILL
+    assert [request["type_filling"] for request in mt5._checked] == [1, 2]
+
+
+@pytest.mark.parametrize("checks", [True, False])
+def test_after_a_rejected_expiration_the_next_one_is_tried_and_remembered(checks):
+    mt5 = StubbornBroker("type_time", 1, checks=checks)
+    mt5._add()
+    desk = Desk(mt5)
+    assert [desk.trade(1).retcode for _ in range(2)] == [c.TRADE_RETCODE_DONE] * 2
+    assert sum("rejects expiration GTC; expiration DAY is tried" in line for line in desk.messages) == 1
+    assert [request["type_time"] for request in mt5._sent][-2:] == [1, 1]
+
+
+def test_after_a_wrong_volume_the_symbols_limits_are_read_again(mt5):
+    desk = Desk(mt5)
+    desk.trade(20)
+    mt5._check_answers = [c.TRADE_RETCODE_INVALID_VOLUME] * 2
+    assert desk.trade(25).text == (
+        "order_check: TRADE_RETCODE_INVALID_VOLUME 10014 (checked); the symbol allows orders from 0.01 to 100.00 lots "
+        "in steps of 0.01"
+    )
+    desk.deals()
+    mt5._symbols["EURUSD"] = mt5._symbols["EURUSD"]._replace(volume_step=0.1, volume_min=0.1)
+    assert desk.trade(25).text.endswith(
+        "; the symbol's limits have changed: it now allows orders from 0.10 to 100.00 lots in steps of 0.10"
+    )
+    assert desk.market.symbols()["EURUSD"].volume_step == Decimal("0.1")
+    assert desk.volumes() == [2]
+    assert desk.deals() == []
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [
+        (10006, "the terminal's journal may have the reason"),
+        (10016, "the broker requires stop levels, and these orders have none"),
+        (10017, "see the symbol's specification in the terminal"),
+        (10018, "the symbol's session is over; it can be traded when the next one begins"),
+        (10019, "the free margin is too small; use a smaller volume"),
+        (10026, "ask the broker to allow automatic trading"),
+        (10027, "turn AutoTrading on in the terminal"),
+        (10035, "the symbol may not accept market orders; see its specification"),
+    ],
+)
+def test_a_rejected_order_names_what_to_do(desk, code, advice):
+    desk.mt5._check_answers = [code]
+    assert desk.trade(1).text.endswith(f"(checked); {advice}")
+    desk.mt5._answers = [code]
+    result = desk.trade(1)
+    assert (result.retcode, result.text.partition("; ")[2]) == (code, advice)
+
+
+def test_a_symbol_that_the_terminal_no_longer_has_is_not_traded(desk):
+    del desk.mt5._symbols["EURUSD"]
+    result = desk.trade(1)
+    assert (result.retcode, result.text) == (c.TRADE_RETCODE_INVALID, "the terminal has no symbol EURUSD")
+
+
+def test_a_symbol_that_was_removed_from_the_market_watch_is_added_again(desk):
+    desk.mt5._selected.clear()
+    assert desk.trade(1).retcode == c.TRADE_RETCODE_DONE
 
 
 def test_without_live_an_order_is_checked_and_logged_and_not_sent(mt5):
@@ -145,7 +272,10 @@ def test_without_live_an_order_is_checked_and_logged_and_not_sent(mt5):
 def test_an_order_that_fails_the_check_is_not_sent_and_its_code_is_named(desk):
     desk.mt5._check_answers = [10019]
     result = desk.trade(25)
-    assert (result.retcode, result.text) == (10019, "order_check: TRADE_RETCODE_NO_MONEY 10019 (checked)")
+    assert (result.retcode, result.text) == (
+        10019,
+        "order_check: TRADE_RETCODE_NO_MONEY 10019 (checked); the free margin is too small; use a smaller volume",
+    )
     assert desk.mt5._sent == []
 
 
@@ -153,8 +283,9 @@ def test_an_order_that_the_broker_rejects_has_the_brokers_code(desk):
     desk.mt5._answers = [10004, 10018, 10027, 12345]
     assert [desk.trade(25).text for _ in range(4)] == [
         "TRADE_RETCODE_REQUOTE 10004 (as set)",
-        "TRADE_RETCODE_MARKET_CLOSED 10018 (as set)",
-        "TRADE_RETCODE_CLIENT_DISABLES_AT 10027 (as set)",
+        "TRADE_RETCODE_MARKET_CLOSED 10018 (as set); the symbol's session is over; it can be traded when the next one "
+        "begins",
+        "TRADE_RETCODE_CLIENT_DISABLES_AT 10027 (as set); turn AutoTrading on in the terminal",
         "return code 12345 (as set)",
     ]
     assert desk.volumes() == []

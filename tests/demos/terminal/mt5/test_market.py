@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -50,10 +52,74 @@ def test_a_symbol_that_the_terminal_lacks_is_None(market):
     assert market.symbols().get("XYZ") is None
 
 
-def test_a_symbol_without_a_volume_step_is_rejected(mt5, market):
-    mt5._add("ODD", volume_step=0.0)
-    with pytest.raises(Mt5Error, match=r"invalid volume step of ODD: 0\.0"):
-        market.symbols().get("ODD")
+@pytest.mark.parametrize(
+    ("fields", "spec", "problem"),
+    [
+        (
+            {"volume_step": 0.0, "volume_min": 0.1},
+            {"volume_step": "0.1", "volume_max": 1000},
+            "the volume step 0.0; 0.1",
+        ),
+        ({"volume_step": -1.0, "volume_min": 0.0}, {}, "the volume step -1.0; 0.01"),
+        ({"volume_step": math.nan}, {}, "the volume step nan; 0.01"),
+        ({"volume_min": 0.0}, {}, "the minimum volume 0.0; 0.01"),
+        ({"volume_min": -0.5}, {}, "the minimum volume -0.5; 0.01"),
+        ({"volume_max": 0.0}, {}, "the maximum volume 0.0; 100.00"),
+        ({"volume_max": math.inf}, {}, "the maximum volume inf; 100.00"),
+        (
+            {"volume_max": 0.05, "volume_min": 0.1},
+            {"volume_min": 10, "volume_max": 10},
+            "the maximum volume 0.05; 0.10",
+        ),
+        (
+            {"volume_step": 1000.0, "volume_min": 1000.0},
+            {"volume_step": "1000.0", "volume_max": 1},
+            "the maximum volume",
+        ),
+        ({"digits": -1}, {"digits": 5}, "-1 digits and the point 1e-05; 5 digits"),
+        ({"digits": 2}, {"digits": 5}, "2 digits and the point 1e-05; 5 digits"),
+        ({"digits": -1, "point": 0.0}, {"digits": 0}, "-1 digits and the point 0.0; 0 digits"),
+        ({"digits": 400}, {"digits": 5}, "400 digits and the point 1e-05; 5 digits"),
+        (
+            {"trade_contract_size": 0.0},
+            {"contract_size": 0},
+            "the contract size 0.0; profits in money are not computed",
+        ),
+        ({"trade_contract_size": math.nan}, {"contract_size": 0}, "the contract size nan"),
+        ({"volume_step": 0.010000000000000002, "volume_min": 0.009999999999}, {}, ""),
+        ({"point": 0.0}, {}, ""),
+        ({"point": math.nan}, {}, ""),
+        ({"digits": 5, "point": 0.25}, {}, ""),
+    ],
+)
+def test_a_property_that_cannot_be_right_is_replaced_and_reported_once(mt5, fields, spec, problem):
+    lines: list[str] = []
+    mt5._add("ODD", **{"point": 1e-05} | fields)
+    market = Mt5Market(mt5, lines.append)
+    properties = {name: Decimal(value) if name == "volume_step" else value for name, value in spec.items()}
+    assert market.symbols()["ODD"] == replace(SymbolSpec("ODD"), **properties)
+    market.symbols().read("ODD")
+    found = [line for line in lines if problem and f"ODD: the broker reports {problem}" in line]
+    assert len(found) == bool(problem)
+    assert len(set(lines)) == len(lines)
+    assert bool(lines) == bool(problem)
+
+
+def test_a_symbol_that_cannot_be_added_to_the_market_watch_is_known_and_reported(mt5, monkeypatch):
+    lines: list[str] = []
+    monkeypatch.setattr(mt5, "symbol_select", lambda symbol, enable: False)
+    assert Mt5Market(mt5, lines.append).symbols()["EURUSD"] == SymbolSpec("EURUSD")
+    assert lines == ["EURUSD cannot be added to the Market Watch: it has no quotes until it is added there"]
+
+
+@pytest.mark.parametrize("price", [0.0, -1.0, math.nan, math.inf])
+def test_a_tick_without_a_usable_price_is_not_given(mt5, market, price):
+    assert polled(market)
+    mt5._quote("EURUSD", 1.1, price, T0 + 1)
+    mt5._quote("EURUSD", price, 1.2, T0 + 2)
+    assert polled(market) == []
+    mt5._quote("EURUSD", 1.1, 1.2, T0 + 3)
+    assert polled(market) == [(3, 110_000, 120_000)]
 
 
 def test_the_first_poll_gives_the_last_quote_and_later_polls_all_new_ticks(mt5, market):

@@ -69,8 +69,8 @@ def test_the_used_fields_exist(protocol, name):
 
 def test_a_request_has_no_field_that_the_package_lacks():
     request = requests.trade_request(
-        symbol="EURUSD", buy=True, lots=0.1, price=1.1, deviation=1, magic=1, filling=0, position=1
-    )
+        symbol="EURUSD", buy=True, lots=0.1, price=1.1, deviation=1, magic=1, position=1
+    ) | {"type_filling": 0, "type_time": 0}
     assert request.keys() <= set(real.TradeRequest.__match_args__)
 
 

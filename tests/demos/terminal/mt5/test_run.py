@@ -167,6 +167,8 @@ def test_without_the_package_there_is_one_line_and_exit_code_4(run, monkeypatch)
         (["--terminal", "mt5", "--history", "5"], "--history is not for --terminal mt5"),
         (["--terminal", "mt5", "--live"], "--live needs --magic: "),
         (["--magic", "0"], "--magic is not for --terminal embedded"),
+        (["--filling", "ioc"], "--filling is not for --terminal embedded"),
+        (["--filling", "all"], "argument --filling: invalid choice: 'all'"),
         (["--mt5-path", "x"], "--mt5-path is not for --terminal embedded"),
         (["--live", "--magic", "7"], "--magic is not for --terminal embedded"),
         (["--magic", "-1"], "argument --magic: "),
@@ -189,6 +191,9 @@ def test_incompatible_options_are_rejected(capsys, options, text):
         (["--magic", "any", "--live"], Settings(None, None, 10, True)),
         (["--magic", "0", "--deviation", "0"], Settings(None, 0, 0, False)),
         (["--mt5-path", "x"], Settings(Path("x"), None, 10, False)),
+        (["--filling", "fok"], Settings(filling=0)),
+        (["--filling", "ioc"], Settings(filling=1)),
+        (["--filling", "return"], Settings(filling=2)),
     ],
 )
 def test_options_become_settings(options, settings):

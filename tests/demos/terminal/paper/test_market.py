@@ -8,7 +8,7 @@ from itertools import islice, pairwise
 import pytest
 from terminal_kit import EURUSD, GBPUSD, ticks
 
-from demos.terminal.interfaces import Tick
+from demos.terminal.interfaces import SymbolSpec, Tick
 from demos.terminal.paper.market import HeldMarket, ReplayMarket, Speed, random_walk, speed_from_text
 
 
@@ -69,6 +69,29 @@ def test_a_seed_gives_the_same_random_walk_on_every_python():
     assert [tick.bid for tick in walk[:5]] == [109992, 109999, 110005, 110000, 110000]
     assert all(tick.ask == tick.bid + 10 for tick in walk)
     assert {later.time - tick.time for tick, later in pairwise(walk)} == {1000}
+
+
+def test_a_symbol_that_is_selected_joins_a_random_walk():
+    specs = [EURUSD]
+
+    def add(name: str) -> SymbolSpec | None:
+        if name == "NONE":
+            return None
+        specs.append(SymbolSpec(name))
+        return specs[-1]
+
+    market = ReplayMarket(specs, random_walk(specs, 1), Speed(), add)
+    assert market.poll(0.0)[0].symbol == "EURUSD"
+    assert (market.select("EURUSD"), market.select("GBPUSD"), market.select("GBPUSD")) == (True, True, True)
+    assert not market.select("NONE")
+    assert list(market.symbols()) == ["EURUSD", "GBPUSD"]
+    assert {market.poll(1.0)[0].symbol for _ in range(4)} == {"EURUSD", "GBPUSD"}
+
+
+def test_a_market_from_a_file_has_only_its_own_symbols():
+    market = ReplayMarket([EURUSD], iter(ticks(1, 2)), Speed())
+    assert market.select("EURUSD")
+    assert not market.select("GBPUSD")
 
 
 def test_a_random_walk_quotes_its_symbols_in_turn():

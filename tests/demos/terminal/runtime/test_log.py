@@ -16,6 +16,7 @@ from demos.terminal.interfaces import OutputError
 from demos.terminal.runtime.clock import ManualClock, RealClock
 from demos.terminal.runtime.log import EventFile, Log, escaped
 from demos.terminal.runtime.log_limit import MAX_LINES, MAX_TEXT, WINDOW
+from demos.terminal.runtime.repeats import FORGET, MAX_REMEMBERED, PAUSES
 
 
 class BrokenStream(io.StringIO):
@@ -57,6 +58,61 @@ def test_a_log_without_a_stream_writes_nothing():
 
 def texts(stream: io.StringIO) -> list[str]:
     return [line.split(" ", 1)[1] for line in stream.getvalue().splitlines()]
+
+
+def times_of_a_repeated_line(level: str, seconds: int, every: int = 1) -> list[tuple[float, str]]:
+    """When a line is written that comes again and again, and its text."""
+    stream, clock = io.StringIO(), ManualClock()
+    log = Log(clock, stream, limited=True)
+    begin, written = clock.monotonic(), []
+    for _ in range(0, seconds, every):
+        before = len(texts(stream))
+        log.write_limited("probe", level, "OnTimer", "-no answer")
+        written += [(clock.monotonic() - begin, text) for text in texts(stream)[before:]]
+        clock.wait(every)
+    return written
+
+
+def test_the_same_error_is_written_at_growing_intervals_with_the_number_of_lines_left_out():
+    first, second, third, *later = times_of_a_repeated_line("error", 4000)
+    assert (first, second, third) == (
+        (0.0, "probe error OnTimer -no answer"),
+        (10.0, "probe error OnTimer -no answer (the same 9 more times in 10 s)"),
+        (70.0, "probe error OnTimer -no answer (the same 59 more times in 60 s)"),
+    )
+    assert [time for time, _ in later] == [670.0 + PAUSES[-1] * number for number in range(len(later))]
+    assert len(later) == 6
+
+
+def test_an_error_that_comes_rarely_is_always_written_alone():
+    assert times_of_a_repeated_line("error", 1000, every=int(FORGET)) == [
+        (float(time), "probe error OnTimer -no answer") for time in range(0, 1000, int(FORGET))
+    ]
+
+
+def test_a_repeated_line_that_is_no_error_is_written_each_time():
+    assert len(times_of_a_repeated_line("info", 50)) == 50
+
+
+def test_other_errors_other_programs_and_unlimited_logs_are_not_left_out():
+    stream, clock = io.StringIO(), ManualClock()
+    log = Log(clock, stream, limited=True)
+    for program, text in (("a", "-x"), ("a", "-y"), ("b", "-x"), ("a", "-x"), ("a", "-y")):
+        log.write_limited(program, "error", "OnTimer", text)
+    assert texts(stream) == ["a error OnTimer -x", "a error OnTimer -y", "b error OnTimer -x"]
+    stream = io.StringIO()
+    log = Log(clock, stream)
+    for _ in range(3):
+        log.write_limited("a", "error", "OnTimer", "-x")
+    assert len(texts(stream)) == 3
+
+
+def test_a_limited_number_of_errors_is_remembered():
+    stream, clock = io.StringIO(), ManualClock()
+    log = Log(clock, stream, limited=True)
+    for number in (*range(MAX_REMEMBERED + 1), MAX_REMEMBERED, 0):
+        log.write_limited("a", "error", "OnTimer", f"-{number}")
+    assert len(texts(stream)) == MAX_REMEMBERED + 2
 
 
 def test_a_flood_of_lines_becomes_one_line_with_their_number():

@@ -1,0 +1,79 @@
+"""The copier's limits: what a server can make it trade at most.
+
+A server that exceeds a limit is not trusted any more. A limit on lots stops the copying of the symbol, any other limit
+stops all copying; positions stay as they are, and only a restart of the program copies again. Orders that make a
+position smaller are always within the limits on lots.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from demos.copier.rules import lots_text
+
+_MINUTE_MS = 60_000
+
+
+@dataclass
+class Limits:
+    """Lots in one symbol and in all, orders in one minute, and a file that stops all copying; 0 or "": no limit."""
+
+    symbol_lots: Decimal = Decimal(0)
+    total_lots: Decimal = Decimal(0)
+    orders: int = 0
+    killfile: str = ""
+    _sent: deque[int] = field(default_factory=deque)
+
+    def described(self) -> str:
+        """The limits as one line of text."""
+        return "limits: " + ", ".join(
+            [
+                f"{lots_text(self.symbol_lots)} lots in one symbol" if self.symbol_lots else "no limit of lots",
+                f"{lots_text(self.total_lots)} lots in all symbols" if self.total_lots else "no limit of all lots",
+                f"{self.orders} orders a minute" if self.orders else "no limit of orders a minute",
+                f"nothing while {self.killfile} exists" if self.killfile else "no kill-switch file",
+            ]
+        )
+
+    def lots_problem(self, symbol: str, wanted: Decimal, positions: Mapping[str, Decimal]) -> str:
+        """Why a symbol's position must not become this, or ""; ``positions`` are the present ones by symbol."""
+        present = positions.get(symbol, Decimal(0))
+        if abs(wanted) <= abs(present) and wanted * present >= 0:
+            return ""
+        if self.symbol_lots and abs(wanted) > self.symbol_lots:
+            return f"{lots_text(wanted)} lots are more than the limit of {lots_text(self.symbol_lots)} (--maxlots)"
+        total = abs(wanted) + sum(abs(lots) for name, lots in positions.items() if name != symbol)
+        if self.total_lots and total > self.total_lots:
+            return (
+                f"{lots_text(wanted)} lots make {lots_text(total)} in all symbols, "
+                f"more than the limit of {lots_text(self.total_lots)} (--maxtotal)"
+            )
+        return ""
+
+    def orders_problem(self, count: int, now: int) -> str:
+        """Why this number of orders must not be sent now, or ""; ``now`` is in milliseconds."""
+        while self._sent and now - self._sent[0] >= _MINUTE_MS:
+            self._sent.popleft()
+        if self.orders and len(self._sent) + count > self.orders:
+            return f"the server's messages take more than {self.orders} orders in one minute (--maxorders)"
+        return ""
+
+    def count_order(self, now: int) -> None:
+        """Count an order that is sent now."""
+        if self.orders:
+            self._sent.append(now)
+
+    def killfile_problem(self) -> str:
+        """Why nothing may be traded at all, or ""."""
+        return (
+            f"the file {self.killfile} exists (--killfile)" if self.killfile and os.path.exists(self.killfile) else ""
+        )
+
+
+def limit_problem(value: float) -> str | None:
+    """Why this is no limit, or None when it is one."""
+    return None if 0 <= value <= 1_000_000 else f"{value} is not a limit from 0 (no limit) to 1000000"

@@ -1,0 +1,108 @@
+"""Sends one order to a real MetaTrader 5, in the form that the broker accepts.
+
+A symbol's flags name the filling modes that its server accepts, but not every server agrees with its flags. So an order
+that is rejected because of its filling mode (10030) or its expiration (10022) is sent again with the next choice: such
+an order was not executed. The choice that was accepted is remembered for the symbol, and each rejected one is reported
+once. The terminal checks every order before it is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from demos.terminal.interfaces import TradeResult
+from demos.terminal.mql.constants import (
+    TRADE_RETCODE_DONE,
+    TRADE_RETCODE_ERROR,
+    TRADE_RETCODE_INVALID_EXPIRATION,
+    TRADE_RETCODE_INVALID_FILL,
+)
+from demos.terminal.mt5.api import (
+    ORDER_TIME_DAY,
+    ORDER_TIME_GTC,
+    Mt5,
+    OrderSendResult,
+    SymbolInfo,
+    connection_lost,
+    failure,
+)
+from demos.terminal.mt5.requests import choice_text, filling_modes, request_text, retcode_text, with_advice
+
+# The field of a request that an answer rejects.
+_FIELD_OF_CODE = {
+    TRADE_RETCODE_INVALID_FILL: "type_filling",
+    TRADE_RETCODE_INVALID_EXPIRATION: "type_time",
+}
+
+
+class Orders:
+    """Checks and sends orders; it remembers each symbol's accepted filling mode and expiration."""
+
+    def __init__(self, mt5: Mt5, report: Callable[[str], None], *, live: bool, filling: int | None) -> None:
+        """``filling`` is the only ORDER_FILLING_* to use; None: those that the symbol's flags name, then the others."""
+        self._mt5 = mt5
+        self._report = report
+        self._live = live
+        self._filling = filling
+        self._accepted: dict[tuple[str, str], int] = {}
+        self._rejected: set[tuple[str, str, int]] = set()
+
+    def send(self, request: dict[str, Any], info: SymbolInfo) -> OrderSendResult | TradeResult:
+        """Check an order and, in a live account, send it; the server's answer to the last choice.
+
+        ``request`` lacks the fields that are chosen here. A TradeResult says why nothing was sent.
+
+        Errors: Mt5Error when the terminal does not answer.
+        """
+        left = {field: self._choices(field, info) for field in _FIELD_OF_CODE.values()}
+        request |= {field: values.pop(0) for field, values in left.items()}
+        while True:
+            answer = self._attempt(request)
+            field = _FIELD_OF_CODE.get(answer.retcode)
+            if field is None:
+                self._accepted |= {(info.name, field): request[field] for field in left}
+                return answer
+            if not left[field]:
+                return answer
+            old, request[field] = request[field], left[field].pop(0)
+            self._report_rejected(info.name, field, old, request[field])
+
+    def _attempt(self, request: dict[str, Any]) -> OrderSendResult | TradeResult:
+        """Check and send the order in one form."""
+        if not any((request["symbol"], field, request[field]) in self._rejected for field in _FIELD_OF_CODE.values()):
+            self._report(f"{'order' if self._live else 'dry run, not sent'}: {request_text(request)}")
+        check = self._mt5.order_check(dict(request))
+        if check is None:
+            return self._unanswered("order_check")
+        if check.retcode != 0:
+            text = f"order_check: {with_advice(check.retcode, retcode_text(check.retcode, check.comment))}"
+            return TradeResult(check.retcode, text=text)
+        if not self._live:
+            return TradeResult(TRADE_RETCODE_DONE, text="a dry run, nothing was sent")
+        sent = self._mt5.order_send(dict(request))
+        if sent is None:
+            return self._unanswered("order_send")
+        text = retcode_text(sent.retcode, sent.comment)
+        self._report(f"answer: {text}, order {sent.order}, deal {sent.deal}, {sent.volume} lots at {sent.price}")
+        return sent
+
+    def _choices(self, field: str, info: SymbolInfo) -> list[int]:
+        """The values of a field in the order in which they are tried; the one that was accepted last comes first."""
+        known: Sequence[int] = (ORDER_TIME_GTC, ORDER_TIME_DAY)
+        if field == "type_filling":
+            known = filling_modes(info) if self._filling is None else (self._filling,)
+        accepted = self._accepted.get((info.name, field))
+        return sorted(known, key=lambda value: value != accepted)
+
+    def _report_rejected(self, symbol: str, field: str, old: int, new: int) -> None:
+        if (symbol, field, old) not in self._rejected:
+            self._rejected.add((symbol, field, old))
+            self._report(f"{symbol}: the broker rejects {choice_text(field, old)}; {choice_text(field, new)} is tried")
+
+    def _unanswered(self, call: str) -> TradeResult:
+        """The answer to a call that failed. Errors: Mt5Error when the connection to the terminal is lost."""
+        if connection_lost(self._mt5):
+            raise failure(self._mt5, call)
+        code, text = self._mt5.last_error()
+        return TradeResult(TRADE_RETCODE_ERROR, text=f"{call}: {code} {text}")

@@ -1,0 +1,459 @@
+"""What the copier does about a silent server, a server that exceeds limits, and positions that someone else changes."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from decimal import Decimal
+
+import hypothesis
+import hypothesis.strategies as st
+import pytest
+from cleanup_kit import closed_after_test
+from mt5_stand_in import ACCOUNT_MARGIN_MODE_RETAIL_HEDGING, StandIn
+from signal_kit import (
+    EURUSD,
+    QUOTES,
+    Script,
+    Stage,
+    after,
+    arrive,
+    buy,
+    close,
+    connected,
+    follow,
+    lots,
+    option,
+    server,
+    server_leaves,
+)
+
+from demos.copier.limits import Limits, limit_problem
+from demos.copier.rules import MOST_FACTOR, factor_problem
+from demos.terminal.interfaces import ProgramError
+from demos.terminal.mt5.account import Mt5Account
+from demos.terminal.mt5.market import Mt5Market
+from demos.terminal.paper.account import PaperAccount
+from demos.terminal.runtime.clock import ManualClock
+from demos.wire.keepalive import IDLE_S, INTERVAL_S, PROBES
+from winsock import IPPROTO_TCP, SO_KEEPALIVE, SOL_SOCKET, TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL
+
+__all__ = ["server"]
+
+pytestmark = pytest.mark.usefixtures("started")
+
+SILENT = "nothing heard for 60 s; an original server is silent while nothing changes"
+
+
+def events(count: int) -> Iterator[None]:
+    """Let the terminal continue by this number of timer events, which are seconds."""
+    for _ in range(count):
+        yield
+
+
+def alerts(stage: Stage) -> list[str]:
+    lines = stage.stream.getvalue().splitlines()
+    return [line.split(" ", 4)[4] for line in lines if " alert " in line]
+
+
+# Silence
+
+
+def test_a_silent_server_is_reported_once_and_once_more_when_it_is_heard_again(server):
+    stage = follow(server)
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        arrive(stage.peer, lots("0.25"), stage.program.client)
+        yield from events(60)
+        assert SILENT not in stage.texts
+        yield from events(140)
+        assert stage.texts.count(SILENT) == 1
+        arrive(stage.peer, lots("0.25"), stage.program.client)
+        yield
+        assert stage.texts.count("the server is heard again after 200 s") == 1
+        yield from events(100)
+        assert stage.texts.count(SILENT) == 2
+        close(stage.peer)
+
+    stage.play(script())
+    assert [kind for kind, _ in stage.record.events if kind in ("silent", "heard")] == ["silent", "heard", "silent"]
+
+
+def test_a_server_that_has_never_sent_anything_is_silent_from_the_connection_on(server):
+    stage = follow(server, silence=7)
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        yield from events(20)
+        close(stage.peer)
+
+    stage.play(script())
+    assert alerts(stage) == ["nothing heard for 7 s; an original server is silent while nothing changes"]
+
+
+def test_silence_0_reports_nothing(server):
+    stage = follow(server, silence=0)
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        yield from events(500)
+        close(stage.peer)
+
+    stage.play(script())
+    assert alerts(stage) == []
+
+
+def test_a_server_that_repeats_its_state_is_not_silent(server):
+    stage = follow(server)
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        for _ in range(10):
+            arrive(stage.peer, lots("0.25"), stage.program.client)
+            yield from events(15)
+        close(stage.peer)
+
+    stage.play(script())
+    assert alerts(stage) == []
+    assert len(stage.record.of("deal")) == 1
+
+
+def test_the_connection_has_keep_alive(server):
+    stage = follow(server)
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        names = ((SOL_SOCKET, SO_KEEPALIVE), *((IPPROTO_TCP, n) for n in (TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT)))
+        assert [option(stage.program.client, *each) for each in names] == [1, IDLE_S, INTERVAL_S, PROBES]
+        close(stage.peer)
+
+    stage.play(script())
+    # A peer that has disappeared is noticed before the silence is reported.
+    assert IDLE_S + INTERVAL_S * PROBES < 60
+
+
+# Limits
+
+
+def stopped(stage: Stage) -> list[object]:
+    return [fields["symbol"] for fields in stage.record.of("stopped")]
+
+
+@pytest.mark.parametrize("first", ["10.01", "-10.01", "50.00", "-999.00", "49999.00", "999999999.00"])
+def test_a_symbol_above_the_limit_of_lots_is_reported_once_and_copied_no_further(server, first):
+    stage = after(lots("1.00"), lots(first), lots("2.00"), lots("0.00"), lots("1.00"), server=server)
+    assert stage.position() == Decimal("1.00")
+    assert stopped(stage) == ["EURUSD"]
+    assert alerts(stage) == [
+        f"EURUSD is not copied any more: {first} lots are more than the limit of 10.00 (--maxlots); "
+        "restart the program to copy again"
+    ]
+
+
+@pytest.mark.parametrize("volume", ["10.00", "-10.00", "0.01"])
+def test_a_position_at_the_limit_is_copied(server, volume):
+    stage = after(lots(volume), server=server)
+    assert stage.position() == Decimal(volume)
+    assert alerts(stage) == []
+
+
+def test_the_limit_is_about_what_is_traded_after_the_factor(server):
+    stage = after(lots("6.00"), server=server, factor=2.0)
+    assert stopped(stage) == ["EURUSD"]
+    assert stage.record.of("deal") == []
+
+
+def test_other_symbols_are_copied_further_and_the_total_is_limited(server):
+    stage = after(b"<<EURUSD|50.00>>\0<<GBPUSD|-1.00>>\0", server=server)
+    assert (stage.position(), stage.position("GBPUSD")) == (0, Decimal("-1.00"))
+    stage = after(b"<<EURUSD|1.50>>\0<<GBPUSD|-0.51>>\0", server=server, maxtotal=2.0)
+    assert (stage.position(), stage.position("GBPUSD")) == (Decimal("1.50"), 0)
+    assert stopped(stage) == ["GBPUSD"]
+    assert "-0.51 lots make 2.01 in all symbols, more than the limit of 2.00 (--maxtotal)" in alerts(stage)[0]
+
+
+def test_a_position_above_the_limit_can_be_made_smaller(server):
+    account = closed_after_test(PaperAccount())
+    account.trade(EURUSD, 3000, QUOTES[0])
+    account.new_deals()
+    stage = after(lots("20.00"), lots("0.00"), server=server, account=account)
+    assert stage.position() == 0
+    assert alerts(stage) == []
+
+
+def test_too_many_orders_in_a_minute_stop_all_copying(server):
+    changes = [b"<<EURUSD|0.%02d>>\0<<GBPUSD|0.%02d>>\0" % (n, n) for n in range(1, 9)]
+    stage = after(*changes, server=server, maxorders=6)
+    assert len(stage.record.of("deal")) == 6
+    assert stopped(stage) == [""]
+    assert alerts(stage) == [
+        "nothing is copied any more: the server's messages take more than 6 orders in one minute (--maxorders); "
+        "restart the program to copy again"
+    ]
+
+
+def test_the_same_orders_in_more_time_are_copied(server):
+    stage = follow(server, maxorders=6)
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        for number in range(1, 9):
+            arrive(stage.peer, lots(f"0.{number:02}"), stage.program.client)
+            yield from events(11)
+        close(stage.peer)
+
+    stage.play(script())
+    assert len(stage.record.of("deal")) == 8
+    assert alerts(stage) == []
+
+
+def test_the_killfile_stops_all_copying_before_the_next_order(server, tmp_path):
+    file = tmp_path / "kill"
+    stage = follow(server, killfile=str(file))
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        arrive(stage.peer, lots("0.25"), stage.program.client)
+        yield
+        file.touch()
+        arrive(stage.peer, lots("0.00"), stage.program.client)
+        yield
+        file.unlink()
+        arrive(stage.peer, lots("0.10"), stage.program.client)
+        yield from events(5)
+        close(stage.peer)
+
+    stage.play(script())
+    assert stage.position() == Decimal("0.25")
+    assert alerts(stage) == [
+        f"nothing is copied any more: the file {file} exists (--killfile); restart the program to copy again"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "text"),
+    [
+        (
+            {},
+            "limits: 10.00 lots in one symbol, 20.00 lots in all symbols, 60 orders a minute, no kill-switch file",
+        ),
+        (
+            {"maxlots": 0.0, "maxtotal": 0.0, "maxorders": 0, "killfile": "stop"},
+            "limits: no limit of lots, no limit of all lots, no limit of orders a minute, nothing while stop exists",
+        ),
+    ],
+)
+def test_the_limits_are_printed_at_the_start(server, inputs, text):
+    assert text in after(lots("0.00"), server=server, **inputs).texts
+
+
+@pytest.mark.parametrize("value", [-1, -0.01, float("nan"), float("inf"), 1e27])
+def test_an_invalid_limit_is_refused(value):
+    assert limit_problem(value)
+    with pytest.raises(ProgramError):
+        Stage("copier", maxlots=float(value))
+
+
+@pytest.mark.parametrize("factor", [1e30, 1e-30, 1e300, 5e-324, 1e27, 123456789.123456789, MOST_FACTOR * 1.01])
+def test_a_factor_that_no_one_can_mean_is_refused(factor):
+    assert str(factor) in (factor_problem(factor) or "")
+    with pytest.raises(ProgramError):
+        Stage("copier", factor=factor)
+
+
+POSITIONS = st.decimals(-40, 40, places=2)
+
+
+@hypothesis.given(st.lists(st.tuples(st.sampled_from("AB"), POSITIONS), max_size=12))
+def test_no_sequence_of_targets_makes_a_position_or_the_total_exceed_its_limit(wishes):
+    limits, held = Limits(Decimal(10), Decimal(15)), {"A": Decimal(0), "B": Decimal(0)}
+    for symbol, wanted in wishes:
+        if not limits.lots_problem(symbol, wanted, held):
+            held[symbol] = wanted
+        assert all(abs(each) <= 10 for each in held.values())
+        assert sum(map(abs, held.values())) <= 15
+
+
+@hypothesis.given(st.lists(st.integers(0, 30_000), max_size=60))
+def test_no_minute_has_more_orders_than_the_limit(pauses):
+    limits, sent = Limits(orders=5), []
+    for now in itertools.accumulate(pauses):
+        if not limits.orders_problem(1, now):
+            limits.count_order(now)
+            sent.append(now)
+        assert sum(now - 60_000 < each <= now for each in sent) <= 5
+
+
+# Changes by the account's owner
+
+
+def changed_by_hand(server: int, *messages: bytes, **inputs: object) -> Stage:
+    """A copier with 0.25 lots whose owner closes them; then these messages, each followed by five seconds."""
+    stage = follow(server, **inputs)
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        arrive(stage.peer, lots("0.25"), stage.program.client)
+        yield from events(5)
+        stage.terminal.post("close")
+        yield from events(8)
+        for message in messages:
+            arrive(stage.peer, message, stage.program.client)
+            yield from events(5)
+        close(stage.peer)
+
+    stage.play(script())
+    return stage
+
+
+LEFT = (
+    "EURUSD: the position is 0.00 lots instead of 0.25 without a new signal; it is left until the next signal "
+    "(--reconcile leave)"
+)
+
+
+def test_a_position_that_the_owner_has_changed_is_reported_once_and_left(server):
+    stage = changed_by_hand(server, lots("0.25"), lots("0.25"))
+    assert stage.position() == 0
+    assert alerts(stage) == [LEFT]
+    assert stage.record.of("deviates") == [{"symbol": "EURUSD", "lots": "0.00", "expected": "0.25"}]
+
+
+@pytest.mark.parametrize("signal", ["0.26", "-0.25", "0.10"])
+def test_the_next_signal_is_copied_in_full(server, signal):
+    stage = changed_by_hand(server, lots("0.25"), lots(signal))
+    assert stage.position() == Decimal(signal)
+    assert alerts(stage) == [LEFT]
+
+
+def test_each_further_change_by_the_owner_is_reported(server):
+    stage = follow(server)
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        arrive(stage.peer, lots("0.25"), stage.program.client)
+        for _ in range(3):
+            yield from events(5)
+            buy(stage, "0.10")
+        yield from events(5)
+        close(stage.peer)
+
+    stage.play(script())
+    assert [(each["expected"], each["lots"]) for each in stage.record.of("deviates")] == [
+        ("0.25", "0.35"),
+        ("0.35", "0.45"),
+        ("0.45", "0.55"),
+    ]
+
+
+def test_restore_brings_the_position_back(server):
+    stage = changed_by_hand(server, reconcile="restore")
+    assert stage.position() == Decimal("0.25")
+    assert alerts(stage) == [
+        "EURUSD: the position is 0.00 lots instead of 0.25 without a new signal; it is restored (--reconcile restore)"
+    ]
+
+
+def test_stop_copies_the_symbol_no_further(server):
+    stage = changed_by_hand(server, lots("0.30"), b"<<GBPUSD|0.10>>\0", reconcile="stop")
+    assert (stage.position(), stage.position("GBPUSD")) == (0, Decimal("0.10"))
+    assert stopped(stage) == ["EURUSD"]
+    assert alerts(stage) == [
+        "EURUSD is not copied any more: the position is 0.00 lots instead of 0.25 without a new signal "
+        "(--reconcile stop); restart the program to copy again"
+    ]
+
+
+@pytest.mark.parametrize("owner", ["close", "sell 0.10", "buy 1.00"])
+def test_a_server_that_is_restarted_does_not_undo_what_the_owner_did(server, owner):
+    stage = follow(server)
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        arrive(stage.peer, lots("0.25"), stage.program.client)
+        yield from events(5)
+        stage.terminal.post(owner)
+        yield from events(5)
+        before = stage.position()
+        assert before != Decimal("0.25")
+        yield from server_leaves(stage)
+        yield from connected(stage, server)
+        arrive(stage.peer, lots("0.25", "0.25"), stage.program.client)
+        yield from events(5)
+        assert stage.position() == before
+        close(stage.peer)
+
+    stage.play(script())
+    assert len(alerts(stage)) == 1
+
+
+def test_a_change_that_is_undone_within_a_moment_is_not_reported(server):
+    stage = follow(server)
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        arrive(stage.peer, lots("0.25"), stage.program.client)
+        yield from events(3)
+        buy(stage, "0.10")
+        yield
+        stage.terminal.post("sell 0.10")
+        yield from events(10)
+        close(stage.peer)
+
+    stage.play(script())
+    assert alerts(stage) == []
+
+
+@pytest.mark.parametrize("value", ["", "Leave", "undo", "leave,stop"])
+def test_an_unknown_value_of_reconcile_is_refused(value):
+    with pytest.raises(ProgramError, match="use leave, restore, stop"):
+        Stage("copier", reconcile=value)
+
+
+# What was not traded
+
+
+def test_what_could_not_be_traded_is_kept_until_it_is_reached_or_replaced(server):
+    stage = follow(server, maxlots=0.0, maxtotal=0.0)
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        arrive(stage.peer, lots("49999.00"), stage.program.client)
+        yield from events(80)
+        assert list(stage.program.targets.targets) == ["EURUSD"]
+        assert stage.record.of("synced") == []
+        arrive(stage.peer, lots("0.30"), stage.program.client)
+        yield
+        assert stage.program.targets.targets == {}
+        close(stage.peer)
+
+    stage.play(script())
+    assert stage.record.of("synced") == [{"symbol": "EURUSD", "lots": "0.30"}]
+    # It is tried again with growing pauses, and reported once.
+    assert len(stage.errors()) == 1
+
+
+def test_a_dry_run_is_never_in_sync(server):
+    stage = after(lots("0.25"), lots("0.25"), server=server, dry=True)
+    assert stage.record.of("synced") == stage.record.of("deal") == []
+    assert stage.texts.count("dry run, not traded: buy 0.25 EURUSD") == 1
+
+
+def test_orders_that_a_terminal_only_checks_are_not_in_sync(server):
+    stand_in = StandIn(ACCOUNT_MARGIN_MODE_RETAIL_HEDGING)
+    stand_in._add("EURUSD")
+    symbols = Mt5Market(stand_in).symbols()
+    assert "EURUSD" in symbols
+    account = Mt5Account(stand_in, symbols, ManualClock(), lambda text: None, magic=7)
+    stage = after(lots("0.25"), *[b"\0"] * 5, server=server, account=account, symbols=[EURUSD], hedging=True)
+    assert stand_in._sent == []
+    assert stage.texts.count("add Buy position") == 1
+    assert [kind for kind, _ in stage.record.events if kind in ("synced", "deviates")] == []
+
+
+def test_the_positions_logged_in_one_event_are_limited(server):
+    messages = b"".join(b"<<X%d|0.10>>\0" % number for number in range(100))
+    stage = after(messages, server=server)
+    assert sum(text.startswith("server position: X") for text in stage.texts) == 20
+    assert "server position: 80 further symbols" in stage.texts
