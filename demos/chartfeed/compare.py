@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from demos.terminal.charts import layout
-from demos.terminal.charts.template_file import BOM, parse, to_bytes
+from demos.terminal.charts.template import BOM, parse, to_bytes
 
 
 def same_templates(first: Path, second: Path) -> bool:

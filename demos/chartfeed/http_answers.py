@@ -70,6 +70,7 @@ class Request(Protocol):
 
     headers: Iterable[tuple[bytes, bytes]]
     target: bytes
+    http_version: bytes
 
 
 class Exchange:
@@ -156,12 +157,11 @@ _REASONS = {
 
 
 def _hosts_of(request: Request) -> Iterator[str]:
-    """The hosts that a request names: in its header Host, which HTTP/1.0 may omit, and in an absolute URL."""
-    for name, value in request.headers:
-        if name == b"host":
-            yield value.decode("latin-1")
-    separator, location = _split(request.target)
-    if separator:
+    """The hosts that a request names, in its header Host and in an absolute URL. HTTP/1.0 may name none."""
+    names = [value.decode("latin-1") for name, value in request.headers if name == b"host"]
+    yield from names if names or request.http_version == b"1.0" else [""]
+    absolute, location = _split(request.target)
+    if absolute:
         yield location.partition("/")[0].partition("?")[0].partition("#")[0]
 
 

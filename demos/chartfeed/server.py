@@ -50,6 +50,7 @@ from demos.wire.addresses import address_text, empty_address, family_of, is_any,
 from demos.wire.backoff import Backoff
 from demos.wire.codepages import codepage_problem
 from demos.wire.crowds import ConnectionLimits, client_key
+from demos.wire.keepalive import keep_alive
 from demos.wire.listening import StartError, start_server
 from demos.wire.ports import listening_port_problem
 from winsock import (
@@ -219,6 +220,9 @@ def AcceptClients() -> None:
             Print("-ioctlsocket failed error: " + WSAErrorDescript(WSAGetLastError()))
             closesocket(client)
             continue
+        # This notices a subscriber that has disappeared.
+        if problem := keep_alive(client):
+            Print(f"-{problem}")
         connection = Connection(client, address_text(name), port_of(name), GetTickCount64(), hosts=ServedHosts(client))
         Replace(limits.add(connection, client_key(name)))
         conns.append(connection)

@@ -21,7 +21,7 @@ from demos.launcher.study_options import product_option_problem
 from demos.registry import Kind, entry_of, find_program
 from demos.terminal import mt5
 from demos.terminal.charts import drawing, operations
-from demos.terminal.charts.template_file import Document, TemplateError, parse, to_bytes
+from demos.terminal.charts.template import Document, TemplateError, parse, to_bytes
 from demos.terminal.interfaces import (
     Account,
     Clock,

@@ -17,7 +17,7 @@ from codecs import BOM_UTF8
 from typing import NamedTuple
 
 from demos.terminal import symbols
-from demos.terminal.charts.template_file import BOM, TemplateError, parse, text_of
+from demos.terminal.charts.template import BOM, TemplateError, parse, text_of
 from demos.wire.codepages import codec_of
 from demos.wire.ports import listening_port_problem as listening_port_problem
 from demos.wire.ports import port_problem as port_problem

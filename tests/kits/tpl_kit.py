@@ -12,7 +12,7 @@ from signal_kit import Script, Stage, arrive, close, dial, forever, port_of, rea
 
 from demos.template.protocol import decode, encode, prepare
 from demos.terminal.charts import layout
-from demos.terminal.charts.template_file import Section, parse
+from demos.terminal.charts.template import Section, parse
 from demos.terminal.interfaces import SymbolSpec
 from demos.terminal.mql import constants as c
 from demos.terminal.runtime.files import DataFolder

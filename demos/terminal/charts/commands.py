@@ -11,7 +11,7 @@ from demos.terminal.charts import layout, operations
 from demos.terminal.charts.drawing import PictureError, draw_chart
 from demos.terminal.charts.history import length_of
 from demos.terminal.charts.operations import ChartTerminal
-from demos.terminal.charts.template_file import TemplateError, parse, to_bytes
+from demos.terminal.charts.template import TemplateError, parse, to_bytes
 from demos.terminal.mql import constants as c
 from demos.terminal.runtime.commands import Command, CommandError
 from demos.terminal.runtime.files import write_whole

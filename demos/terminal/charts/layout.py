@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from demos.terminal.charts.history import length_of, unit_and_count
-from demos.terminal.charts.template_file import ROOT, parse
+from demos.terminal.charts.template import ROOT, parse
 from demos.terminal.mql.constants import OBJ_HLINE, OBJ_VLINE
 from demos.terminal.template_tree import Document, Line, Section, new_section
 

@@ -6,7 +6,7 @@ A chart_id of 0 is the program's own chart, the only one that these functions ac
 from __future__ import annotations
 
 from demos.terminal.charts import operations
-from demos.terminal.charts.template_file import TemplateError, parse, to_bytes
+from demos.terminal.charts.template import TemplateError, parse, to_bytes
 from demos.terminal.runtime.files import write_whole
 from demos.terminal.terminal import ProgramOnChart, current_program
 

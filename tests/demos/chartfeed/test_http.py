@@ -156,6 +156,7 @@ def test_a_request_for_another_host_is_421_and_one_line(tmp_path, host):
         b"GET http://localhost/ HTTP/1.1\r\nHost: evil.example\r\n",
         b"GET http://evil.example/ HTTP/1.0\r\n",
         b"GET http://evil.example?localhost HTTP/1.1\r\nHost: localhost\r\n",
+        b"GET / HTTP/9.9\r\n",
         b"GET https://user@evil.example:1/ HTTP/1.1\r\nHost: localhost\r\n",
     ],
 )

@@ -24,7 +24,7 @@ from demos.chartfeed.server_commands import change_command, change_count, random
 from demos.chartfeed.tally import Tally
 from demos.chartfeed.view import tables
 from demos.launcher.children import Child
-from demos.terminal.charts.template_file import parse
+from demos.terminal.charts.template import parse
 from demos.terminal.paper.export_file import check_export
 from winsock import MAKEWORD, WSADATA, WSACleanup, WSAStartup
 

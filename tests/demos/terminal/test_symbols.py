@@ -9,7 +9,7 @@ from mt5_stand_in import broker
 from terminal_kit import Bench, ticks
 
 from demos.terminal.charts import layout, operations
-from demos.terminal.charts.template_file import parse, to_bytes
+from demos.terminal.charts.template import parse, to_bytes
 from demos.terminal.interfaces import ProgramError, SymbolSpec, Tick
 from demos.terminal.mql.constants import PERIOD_M15
 from demos.terminal.mt5.market import Mt5Market

@@ -10,7 +10,7 @@ from terminal_kit import Bench, ticks
 from demos.terminal.charts import layout, operations
 from demos.terminal.charts.averages import EXPONENTIAL, PRICES, SIMPLE, SMOOTHED, WEIGHTED, moving_average
 from demos.terminal.charts.history import Bar, History, begin_of_bar, length_of
-from demos.terminal.charts.template_file import parse, to_bytes
+from demos.terminal.charts.template import parse, to_bytes
 from demos.terminal.interfaces import OutputError, Tick
 from demos.terminal.mql.constants import PERIOD_D1, PERIOD_H4, PERIOD_M1, PERIOD_M5, PERIOD_MN1, PERIOD_W1
 from demos.terminal.mql.conversion import milliseconds_of

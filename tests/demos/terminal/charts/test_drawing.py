@@ -14,7 +14,7 @@ from demos.chartfeed.compare import same_templates, unequal_pixels
 from demos.terminal.charts import canvas, drawing, layout
 from demos.terminal.charts.drawing import PictureError, draw, draw_chart
 from demos.terminal.charts.history import Bar
-from demos.terminal.charts.template_file import Section, new_section, parse, to_bytes
+from demos.terminal.charts.template import Section, new_section, parse, to_bytes
 from demos.terminal.mql import constants as c
 from demos.terminal.mql.constants import PERIOD_H1
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from tpl_kit import file_of, text_of
 from work_kit import CountedBytes, Work
 
-from demos.terminal.charts import layout, template_file
-from demos.terminal.charts.template_file import Line, TemplateError, new_section, parse, to_bytes
+from demos.terminal.charts import layout, template
+from demos.terminal.charts.template import Line, TemplateError, new_section, parse, to_bytes
 from demos.terminal.mql import constants as c
 
 # As MetaTrader 5 writes one: an Expert Advisor, two windows, keys behind sections, blank lines in places.
@@ -351,7 +351,7 @@ def test_reading_a_template_takes_work_in_proportion_to_its_size(shape):
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_a_template_with_too_many_lines_is_refused_before_memory_is_used_for_them(monkeypatch, end):
-    monkeypatch.setattr(template_file, "MAX_LINES", 5)
+    monkeypatch.setattr(template, "MAX_LINES", 5)
     data = file_of(end.join(("<chart>", "a=1", "b=2", "</chart>", "")))
     assert to_bytes(parse(data)) == data
     data = file_of(end.join(("<chart>", "a=1", "b=2", "c=3", "</chart>", "")))
