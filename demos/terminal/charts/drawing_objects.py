@@ -9,6 +9,7 @@ from typing import Any
 from demos.terminal.charts import layout
 from demos.terminal.charts.canvas import HEIGHT, WIDTH, Picture, color_text, number, stroke
 from demos.terminal.mql import constants as c
+from demos.terminal.runtime.log import escaped
 from demos.terminal.template_tree import Section
 
 # Values from the network are limited before they are drawn.
@@ -98,5 +99,12 @@ def _write(picture: Picture, each: Section, x: float, y: float, text: str = "", 
     """Draw ``text``, or the object's own text; matplotlib's formula syntax is off."""
     size = min(max(number(each.get("fontsz"), 8), 4), 48)
     color = color_text(number(each.get("color"), 0xFFFFFF))
-    words = (text or each.get("descr"))[:MAX_TEXT]
-    picture.axes.text(x, y, words, color=color, fontsize=size, clip_on=True, parse_math=False, zorder=6, **options)
+    # Fonts have no lone surrogates and no control characters.
+    words = escaped((text or each.get("descr"))[:MAX_TEXT])
+    if _is_near(options.get("transform", picture.axes.transData).transform((x, y))):
+        picture.axes.text(x, y, words, color=color, fontsize=size, clip_on=True, parse_math=False, zorder=6, **options)
+
+
+def _is_near(place: Sequence[float]) -> bool:
+    """Whether a place in pixels is in the picture or not far from it: further away, rendering a text fails."""
+    return -WIDTH <= place[0] <= 2 * WIDTH and -HEIGHT <= place[1] <= 2 * HEIGHT

@@ -337,3 +337,24 @@ def test_templates_are_compared_without_their_programs_and_identifiers(tmp_path)
     layout.root(document).set("scale", 1)
     paths[1].write_bytes(to_bytes(document))
     assert not same_templates(*paths)
+
+
+@pytest.mark.parametrize("text", ["\ud800", "\x01\x1b[31m\u202e\0"])
+def test_a_text_that_a_font_cannot_show_is_drawn_escaped(tmp_path, text):
+    document = plain()
+    layout.add_object(document, c.OBJ_LABEL, "x", [], descr=text, refpoint=0, pos_x=100, pos_y=100, color=0x00FF00)
+    pixels, _ = picture(tmp_path, document)
+    assert len(has(pixels, LIME)[0]) > 20
+
+
+def test_a_text_far_outside_the_picture_is_not_drawn(tmp_path):
+    document = plain()
+    names = ("date1", "value1", "date2", "value2", "pos_x", "pos_y")
+    for kind in (c.OBJ_LABEL, c.OBJ_TEXT, c.OBJ_HLINE, c.OBJ_FIBO):
+        for position in ("1e11", "-1e11", "1e6", "-1e6", "40000", "-40000"):
+            keys = dict.fromkeys(names, position)
+            section = new_section("object", ("type", kind), ("name", "x"), ("descr", "x" * 200), *keys.items())
+            layout.main_window(document).items.append(section)
+    pixels, missing = picture(tmp_path, document)
+    assert pixels.size
+    assert missing == set()
