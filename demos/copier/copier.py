@@ -9,6 +9,7 @@ after `silence` seconds.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from ctypes import c_int, sizeof
 from decimal import Decimal
 from typing import Annotated
@@ -32,6 +33,9 @@ from demos.terminal import (
     ACCOUNT_MARGIN_MODE_RETAIL_HEDGING,
     INIT_FAILED,
     INIT_SUCCEEDED,
+    SYMBOL_BID,
+    SYMBOL_POINT,
+    TIME_DATE,
     AccountInfoInteger,
     Alert,
     DoubleToString,
@@ -43,7 +47,10 @@ from demos.terminal import (
     Input,
     Print,
     Symbol,
+    SymbolInfoDouble,
     SymbolSelect,
+    TimeCurrent,
+    TimeToString,
     UseVirtualAccount,
     printf,
 )
@@ -125,6 +132,14 @@ maxtotal: Annotated[
 maxorders: Annotated[
     int, Input("most orders in one minute; above it nothing is copied any more; 0: any number", check=limit_problem)
 ] = 60
+maxloss: Annotated[
+    float,
+    Input(
+        "largest loss of all positions in one day, in points times lots (1000: one lot loses 1000 points); above it "
+        "nothing is copied any more; 0: any",
+        check=limit_problem,
+    ),
+] = 0.0
 killfile: Annotated[str, Input("file that stops all copying as soon as it exists")] = ""
 
 # The time limit of a connect, and the longest pause between two, in timer events.
@@ -154,6 +169,7 @@ heard_at = 0
 silent = False
 peer = ""
 found = False
+lookup_failed = False
 reached = False
 
 
@@ -164,7 +180,7 @@ def OnInit() -> int:
         return INIT_FAILED
     rules = Rules(names_from_text(map), suffix, list_from_text(only), Decimal(repr(factor)), reverse)
     targets = Targets(rules, reconcile)
-    limits = Limits(Decimal(repr(maxlots)), Decimal(repr(maxtotal)), maxorders, killfile)
+    limits = Limits(Decimal(repr(maxlots)), Decimal(repr(maxtotal)), maxorders, Decimal(repr(maxloss)), killfile)
     for line in (*rules.described(), limits.described()):
         Print(line)
     if dry:
@@ -182,7 +198,7 @@ def OnInit() -> int:
 def OnDeinit(reason: int) -> None:
     EventKillTimer()
     CloseClean()
-    if found and connect_failures and not reached:
+    if (found or lookup_failed) and connect_failures and not reached:
         Fail(3, f"no connection to {Host}:{Port} has succeeded")
 
 
@@ -203,10 +219,11 @@ def OnTimer() -> None:
             CloseClean()
         else:
             CheckSilence()
-    if stop := limits.killfile_problem():
+    positions = AllPositions()
+    if stop := limits.killfile_problem() or LossProblem(positions):
         targets.stop_all(stop)
+    targets.check(positions, events)
     targets.run_due(events, SyncSymbolLot)
-    targets.check(AllPositions(), events)
 
 
 def StartClient(addr: str, port: int) -> None:
@@ -221,7 +238,7 @@ def StartClient(addr: str, port: int) -> None:
         addrin = FindServer(addr, port)
         client, error = begin_connect(addrin)
     except AddressError as unknown:
-        LookupFailed(str(unknown))
+        LookupFailed(unknown)
         return
     except CallFailed as failure:
         Print(f"-{failure}")
@@ -242,9 +259,9 @@ def FindServer(addr: str, port: int) -> Address:
 
     Errors: AddressError.
     """
-    global peer, found
+    global peer, found, lookup_failed
     addrin = find_address(addr, port, SOCK_STREAM)
-    found = True
+    found, lookup_failed = True, False
     peer = address_text(addrin)
     if not peer.startswith((f"{addr}:", f"[{addr}]:")):
         peer = f"{addr} ({peer})"
@@ -293,13 +310,16 @@ def ConnectFailed(error: int) -> None:
     CloseClean()
 
 
-def LookupFailed(problem: str) -> None:
-    """Retry a name that was resolved before; any other is an error of the user."""
-    if found:
-        Print(f"-{problem} {NextAttempt()}")
-        CloseClean()
-    else:
-        Fail(3, problem)
+def LookupFailed(unknown: AddressError) -> None:
+    """Retry a name that was resolved before, or that may be resolved later; any other is an error of the user."""
+    global lookup_failed
+    if not (found or unknown.temporary):
+        Fail(3, str(unknown))
+        return
+    if not lookup_failed:
+        Print(f"-{unknown} {NextAttempt()}")
+    lookup_failed = True
+    CloseClean()
 
 
 def NextAttempt() -> str:
@@ -398,3 +418,15 @@ def FindNextPos() -> Signal | Unreadable | None:
 def SyncSymbolLot(smb: str, nlot: Decimal) -> Result:
     """Trade the difference between the target and the present position."""
     return TradeTo(smb, nlot, dry, limits)
+
+
+def LossProblem(positions: Mapping[str, Decimal]) -> str:
+    """Why nothing must be copied any more after the losses of this day, or ""."""
+    if not maxloss:
+        return ""
+    prices = {}
+    for smb in {*positions, *limits.held()}:
+        bid, point = SymbolInfoDouble(smb, SYMBOL_BID), SymbolInfoDouble(smb, SYMBOL_POINT)
+        if bid and point:
+            prices[smb] = Decimal(round(bid / point))
+    return limits.loss_problem(TimeToString(TimeCurrent(), TIME_DATE), positions, prices)

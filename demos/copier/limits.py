@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -20,13 +20,22 @@ _MINUTE_MS = 60_000
 
 @dataclass
 class Limits:
-    """Lots in one symbol and in all, orders in one minute, and a file that stops all copying; 0 or "": no limit."""
+    """Lots in one symbol and in all, orders in a minute, the loss of a day, a file that stops all; 0 or "": no limit.
+
+    The loss is in points times lots, because not every terminal has an account with money. It is the sum of what the
+    positions have lost or won since the day's first check, at bid prices and without spread and commission.
+    """
 
     symbol_lots: Decimal = Decimal(0)
     total_lots: Decimal = Decimal(0)
     orders: int = 0
+    loss: Decimal = Decimal(0)
     killfile: str = ""
     _sent: deque[int] = field(default_factory=deque)
+    # The day, its result so far, and the positions and prices at the last check.
+    _day: str = ""
+    _result: Decimal = Decimal(0)
+    _held: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
 
     def described(self) -> str:
         """The limits as one line of text."""
@@ -35,6 +44,7 @@ class Limits:
                 f"{lots_text(self.symbol_lots)} lots in one symbol" if self.symbol_lots else "no limit of lots",
                 f"{lots_text(self.total_lots)} lots in all symbols" if self.total_lots else "no limit of all lots",
                 f"{self.orders} orders a minute" if self.orders else "no limit of orders a minute",
+                f"a loss of {_number(self.loss)} points times lots a day" if self.loss else "no limit of losses",
                 f"nothing while {self.killfile} exists" if self.killfile else "no kill-switch file",
             ]
         )
@@ -67,6 +77,23 @@ class Limits:
         if self.orders:
             self._sent.append(now)
 
+    def loss_problem(self, day: str, positions: Mapping[str, Decimal], prices: Mapping[str, Decimal]) -> str:
+        """Why nothing must be traded after the losses of this day, or ""; positions in lots, prices in points."""
+        if day != self._day:
+            self._day, self._result = day, Decimal(0)
+        for symbol, (lots, price) in self._held.items():
+            if symbol in prices:
+                self._result += lots * (prices[symbol] - price)
+        self._held = {symbol: (lots, prices[symbol]) for symbol, lots in positions.items() if symbol in prices}
+        if self.loss and -self._result >= self.loss:
+            lost = _number(-self._result)
+            return f"the positions have lost {lost} points times lots today (--maxloss {_number(self.loss)})"
+        return ""
+
+    def held(self) -> Sequence[str]:
+        """The symbols that had a position at the last check: loss_problem() needs their prices too."""
+        return list(self._held)
+
     def killfile_problem(self) -> str:
         """Why nothing may be traded at all, or ""."""
         return (
@@ -77,3 +104,8 @@ class Limits:
 def limit_problem(value: float) -> str | None:
     """Why this is no limit, or None when it is one."""
     return None if 0 <= value <= 1_000_000 else f"{value} is not a limit from 0 (no limit) to 1000000"
+
+
+def _number(value: Decimal) -> str:
+    """A number without zeros at its end."""
+    return f"{value.normalize():f}"

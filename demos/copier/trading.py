@@ -52,8 +52,7 @@ def TradeTo(smb: str, nlot: Decimal, dry: bool, bounds: CopyLimits) -> Result:
     """
     limits = SymbolLimits(smb)
     if limits is None:
-        Print(f"-cannot trade {smb} to {lots_text(nlot)} lots: the terminal has no symbol {smb}")
-        return Result()
+        return Result(problem=f"-cannot trade {smb} to {lots_text(nlot)} lots: the terminal has no symbol {smb}")
     positions = SymbolPositions(smb)
     clot = sum((volume for _, volume in positions), Decimal(0))
     wanted = RoundTo(smb, nlot, limits)

@@ -387,7 +387,7 @@ def test_a_host_that_was_resolved_once_is_resolved_again_after_failures(server):
     def find_address(host: str, port: int, kind: int) -> object:
         lookups.append(host)
         if len(lookups) in (2, 3):
-            raise AddressError(f"{host} cannot be found: (#11002)")
+            raise AddressError(f"{host} cannot be found: (#11002)", temporary=True)
         return real(host, port, kind)
 
     stage.program.find_address = find_address
@@ -407,8 +407,46 @@ def test_a_host_that_was_resolved_once_is_resolved_again_after_failures(server):
     assert len(lookups) == 4
     assert [text for text in stage.errors() if "cannot be found" in text] == [
         "-localhost cannot be found: (#11002) Next attempt in 2 s.",
-        "-localhost cannot be found: (#11002) Next attempt in 4 s.",
     ]
+
+
+def test_a_host_whose_first_lookups_fail_temporarily_is_looked_up_again_and_reported_once(server):
+    stage = follow(server, Host="localhost")
+    real, lookups = stage.program.find_address, []
+
+    def find_address(host: str, port: int, kind: int) -> object:
+        lookups.append(stage.program.events)
+        if len(lookups) <= 5:
+            raise AddressError(f"{host} cannot be found: (#11002)", temporary=True)
+        return real(host, port, kind)
+
+    stage.program.find_address = find_address
+
+    def script() -> Script:
+        while len(lookups) <= 5:
+            yield
+        close(take(server))
+
+    assert stage.play(script()) == 0
+    # The pauses grow.
+    assert lookups == [1, 2, 4, 8, 12, 16]
+    assert len(stage.errors()) == 1
+
+
+def test_a_name_that_is_never_resolved_is_exit_code_3_at_the_end():
+    stage = Stage("copier", Host="server")
+
+    def find_address(host: str, port: int, kind: int) -> object:
+        raise AddressError(f"{host} cannot be found: (#11002)", temporary=True)
+
+    stage.program.find_address = find_address
+
+    def script() -> Script:
+        for _ in range(9):
+            yield
+
+    assert stage.play(script()) == 3
+    assert stage.errors()[-1] == "no connection to server:8081 has succeeded"
 
 
 def test_each_line_of_the_log_has_a_time_and_an_event(server):

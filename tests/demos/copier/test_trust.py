@@ -236,16 +236,74 @@ def test_the_killfile_stops_all_copying_before_the_next_order(server, tmp_path):
     [
         (
             {},
-            "limits: 10.00 lots in one symbol, 20.00 lots in all symbols, 60 orders a minute, no kill-switch file",
+            "limits: 10.00 lots in one symbol, 20.00 lots in all symbols, 60 orders a minute, "
+            "no limit of losses, no kill-switch file",
         ),
         (
-            {"maxlots": 0.0, "maxtotal": 0.0, "maxorders": 0, "killfile": "stop"},
-            "limits: no limit of lots, no limit of all lots, no limit of orders a minute, nothing while stop exists",
+            {"maxlots": 0.0, "maxtotal": 0.0, "maxorders": 0, "maxloss": 500.0, "killfile": "stop"},
+            "limits: no limit of lots, no limit of all lots, no limit of orders a minute, "
+            "a loss of 500 points times lots a day, nothing while stop exists",
         ),
     ],
 )
 def test_the_limits_are_printed_at_the_start(server, inputs, text):
     assert text in after(lots("0.00"), server=server, **inputs).texts
+
+
+def test_the_loss_of_a_day_stops_all_copying(server):
+    stage = follow(server, maxloss=100.0)
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        arrive(stage.peer, lots("1.00"), stage.program.client)
+        yield from events(3)
+        for bid in (109_950, 109_901, 109_900):
+            stage.terminal.market._quotes.append(QUOTES[0]._replace(bid=bid, ask=bid + 2))
+            yield from events(2)
+            assert bool(stage.program.targets.stopped) is (bid == 109_900)
+        arrive(stage.peer, lots("0.00"), stage.program.client)
+        yield from events(3)
+        close(stage.peer)
+
+    stage.play(script())
+    assert stage.position() == Decimal("1.00")
+    assert alerts(stage) == [
+        "nothing is copied any more: the positions have lost 100 points times lots today (--maxloss 100); "
+        "restart the program to copy again"
+    ]
+
+
+DAY = "2026.01.01"
+
+
+@pytest.mark.parametrize(
+    ("checks", "stops"),
+    [
+        ([("A", "1", 1000), ("A", "1", 901)], False),
+        ([("A", "1", 1000), ("A", "1", 900)], True),
+        ([("A", "-0.5", 1000), ("A", "-0.5", 1200)], True),
+        ([("A", "-0.5", 1000), ("A", "-0.5", 800)], False),
+        # A position that was closed at the end of the interval counts.
+        ([("A", "1", 1000), ("A", "0", 900)], True),
+        ([("A", "0", 1000), ("A", "0", 10)], False),
+        # A gain is set off.
+        ([("A", "1", 1000), ("A", "1", 1100), ("A", "1", 950)], False),
+        ([("A", "1", 1000), ("A", "2", 950), ("A", "2", 925)], True),
+    ],
+)
+def test_losses_are_points_times_lots(checks, stops):
+    limits = Limits(loss=Decimal(100))
+    found = [limits.loss_problem(DAY, {s: Decimal(v)}, {s: Decimal(price)}) for s, v, price in checks]
+    assert bool(found[-1]) is stops
+    assert not any(found[:-1])
+
+
+def test_losses_begin_anew_each_day_and_a_symbol_without_a_price_is_left_out():
+    limits = Limits(loss=Decimal(100))
+    held = {"A": Decimal(1), "B": Decimal(1)}
+    for day, price in (("1", 1000), ("1", 950), ("2", 920), ("2", 870), ("3", 840)):
+        assert limits.loss_problem(day, held, {"A": Decimal(price)}) == ""
+    assert limits.loss_problem("3", held, {"A": Decimal(769)}) != ""
 
 
 @pytest.mark.parametrize("value", [-1, -0.01, float("nan"), float("inf"), 1e27])
