@@ -301,7 +301,7 @@ def test_an_error_of_a_traced_call_names_the_call_and_the_parameter(text: Tracin
     with pytest.raises(TypeError, match=r"^recv\(\) argument 'buf': "):
         calls.recv(4, b"read-only", 4, 0)
     assert text.lines()[0].endswith(
-        "raised TypeError: recv() argument 'buf': a writable buffer is required, not 'bytes'"
+        "raised TypeError: recv() argument 'buf': a writable buffer is required, not a read-only 'bytes'"
     )
 
 
