@@ -174,7 +174,7 @@ def test_a_client_that_reads_a_little_now_and_then_is_closed_after_the_time_for_
         close(peer)
 
     assert stage.play(script()) == 0
-    assert any("has read only" in text for text in stage.errors())
+    assert any("has read only" in text for text in stage.errors()), stage.errors()
 
 
 def test_clients_share_the_bytes_of_a_template(tmp_path):

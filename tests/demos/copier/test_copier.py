@@ -28,6 +28,7 @@ from signal_kit import (
     take,
     write,
 )
+from winsock_kit import writable
 
 from demos.copier import targets as copier_targets
 from demos.terminal.interfaces import ProgramError
@@ -183,8 +184,8 @@ def test_at_the_end_it_closes_the_connection_in_order(server):
         ("socket", lambda *_: INVALID_SOCKET),
         ("ioctlsocket", lambda *_: SOCKET_ERROR),
         ("connect", lambda *_: WSASetLastError(10051) or SOCKET_ERROR),
-        ("getsockname", lambda *_: SOCKET_ERROR),
-        ("getpeername", lambda *_: SOCKET_ERROR),
+        ("getsockname", lambda *_: WSASetLastError(10050) or SOCKET_ERROR),
+        ("getpeername", lambda *_: WSASetLastError(10050) or SOCKET_ERROR),
         # The socket has connected to itself.
         ("getpeername", getsockname),
         ("select", lambda *_: WSASetLastError(10050) or SOCKET_ERROR),
@@ -198,8 +199,10 @@ def test_a_failure_of_any_call_before_the_connection_is_retried(server, call, fa
 
     def script() -> Script:
         yield
-        yield
-        assert len(stage.errors()) == 2
+        while len(stage.errors()) < 2:
+            if stage.program.client != INVALID_SOCKET:
+                writable(stage.program.client)  # Windows completes a connect in the background
+            yield
         assert stage.program.client == INVALID_SOCKET
         setattr(stage.program, call, real)
         while stage.program.client == INVALID_SOCKET or stage.program.connecting:

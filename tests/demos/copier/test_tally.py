@@ -432,7 +432,7 @@ def test_a_small_terminal_shows_the_whole_table_and_drops_the_logs_first(width, 
 
 
 def test_at_80_columns_each_process_has_one_line_of_the_table():
-    console = pytest.importorskip("rich.console").Console(file=io.StringIO(), width=80, height=24)
+    console = pytest.importorskip("rich.console").Console(file=io.StringIO(), width=80, height=24, legacy_windows=False)
     names = ("server", "client1", "client2")
     tally = Tally(names[1:])
     tally.sent = 1000
