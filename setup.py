@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 from setuptools.command.editable_wheel import _StaticPth, editable_wheel
 
 HERE = Path(__file__).parent
@@ -61,6 +62,17 @@ def accelerator() -> "list[Extension]":
     ]
 
 
+class FreshBuildExt(build_ext):  # type: ignore[misc]  # setuptools is not typed
+    """Builds each module anew. If that fails, no module of an earlier build is left that may not fit the sources."""
+
+    def build_extension(self, ext: Extension) -> None:
+        name = self.get_ext_filename(ext.name)
+        Path(self.build_lib, name).unlink(missing_ok=True)
+        if self.editable_mode:
+            (HERE / "compat" / name).unlink(missing_ok=True)
+        super().build_extension(ext)
+
+
 class StaticEditableWheel(editable_wheel):  # type: ignore[misc]  # setuptools is not typed
     """An editable installation that adds two folders of the clone to sys.path, in a .pth file.
 
@@ -74,7 +86,7 @@ class StaticEditableWheel(editable_wheel):  # type: ignore[misc]  # setuptools i
 
 
 setup(
-    cmdclass={"editable_wheel": StaticEditableWheel},
+    cmdclass={"build_ext": FreshBuildExt, "editable_wheel": StaticEditableWheel},
     cffi_modules=[] if sys.platform == "win32" else ["compat/winsock_compat/build.py:ffibuilder"],
     ext_modules=accelerator(),
 )

@@ -20,9 +20,11 @@ from winsock_kit import LIMIT_SECONDS, connect_to, fd_set_of, listener, loopback
 
 from winsock import (
     AF_INET,
+    AF_INET6,
     INVALID_SOCKET,
     MAKEWORD,
     POLLIN,
+    SD_SEND,
     SO_RCVTIMEO,
     SOCK_DGRAM,
     SOCK_STREAM,
@@ -37,8 +39,11 @@ from winsock import (
     accept,
     bind,
     closesocket,
+    getsockname,
     recv,
     select,
+    shutdown,
+    sockaddr_in,
     socket,
     timeval,
 )
@@ -152,6 +157,93 @@ def test_an_exception_at_any_moment_leaves_nothing_behind(unstarted: None, call:
         if not interrupted:
             return
     pytest.fail(f"the call has more than {MOST_MOMENTS} moments")
+
+
+@pytest.mark.parametrize(("family", "type"), [(AF_INET, SOCK_DGRAM), (AF_INET6, SOCK_STREAM)])
+def test_an_interrupted_socket_call_leaves_no_socket(unstarted: None, family: int, type: int) -> None:
+    start()
+    closesocket(socket(family, type, 0))
+    before, moment = open_handles(), 0
+    while at_moment(moment, lambda: socket(family, type, 0), stop):
+        assert open_handles() == before, f"moment {moment}"
+        moment += 1
+    assert moment > 5
+    clean_up_completely()
+
+
+def test_after_an_interrupted_bind_the_socket_is_either_bound_or_not(unstarted: None) -> None:
+    start()
+    moment, interrupted = 0, True
+    while interrupted:
+        s = socket(AF_INET, SOCK_DGRAM, 0)
+        interrupted = at_moment(moment, lambda s=s: bind(s, loopback(), 16), stop)
+        bound = getsockname(s, sockaddr_in(), c_int(16)) == 0
+        assert (bind(s, loopback(), 16) == 0) == (not bound), f"moment {moment}"
+        assert getsockname(s, sockaddr_in(), c_int(16)) == 0
+        closesocket(s)
+        moment += 1
+    assert moment > 5
+    clean_up_completely()
+
+
+def test_the_end_of_the_stream_is_sent_by_a_second_shutdown_if_the_first_was_interrupted(unstarted: None) -> None:
+    start()
+    server = listener()
+    moment, interrupted = 0, True
+    while interrupted:
+        client = connect_to(server)
+        accepted = accept(server, None, None)
+        interrupted = at_moment(moment, lambda client=client: shutdown(client, SD_SEND), stop)
+        assert shutdown(client, SD_SEND) == 0
+        assert recv(accepted, bytearray(1), 1, 0) == 0, f"moment {moment}"
+        closesocket(client)
+        closesocket(accepted)
+        moment += 1
+    assert moment > 5
+    clean_up_completely()
+
+
+@pytest.mark.parametrize("interrupted", ["before", "in the parent", "in the child"])
+def test_an_exception_at_any_moment_of_a_fork_leaves_no_lock_held(unstarted: None, interrupted: str) -> None:
+    """The functions that os.fork calls: it ignores their exceptions, and calls each of the last two twice."""
+    from winsock_compat.state import waiters
+
+    before, after = waiters._acquire_before_fork, waiters._release_after_fork
+    if interrupted == "in the child":
+        after = waiters._after_fork_in_child
+    start()
+    moment, reached = 0, True
+    while reached:
+        if interrupted == "before":
+            reached = at_moment(moment, before, stop)
+            after()
+        else:
+            before()
+            reached = at_moment(moment, after, stop)
+        after()
+        other = threading.Thread(target=open_and_close, daemon=True)
+        other.start()
+        other.join(LIMIT_SECONDS)
+        assert not other.is_alive(), f"moment {moment}"
+        moment += 1
+    assert moment > 1
+    clean_up_completely()
+
+
+def test_a_fork_releases_only_the_locks_that_it_has_acquired(unstarted: None) -> None:
+    from winsock_compat.state import waiters
+
+    with waiters.lock:
+        at_moment(0, waiters._acquire_before_fork, stop)
+        waiters._release_after_fork()
+        waiters._release_after_fork()
+        other = threading.Thread(target=start, daemon=True)
+        other.start()
+        other.join(0.05)
+        assert other.is_alive()
+    other.join(LIMIT_SECONDS)
+    assert not other.is_alive()
+    clean_up_completely()
 
 
 def test_interrupted_waits_leave_no_more_than_a_few_descriptors_and_closed_sockets_are_closed(unstarted: None) -> None:

@@ -82,7 +82,7 @@ def test_a_compiled_module_that_was_built_from_other_sources_is_refused(copy: Pa
     assert (done.returncode, done.stdout) == (1, "")
     assert re.search(
         rf"^ImportError: \S*{module}\S*\.so was built from other sources than the present \S+ and \S+: "
-        r"run python -m pip install -e \. again$",
+        r"install winsock again \(in a clone: python -m pip install -e \.\)$",
         done.stderr,
         re.MULTILINE,
     )

@@ -55,16 +55,27 @@ def bind(s: int, name: ConstBuffer | None, namelen: int) -> int:
     error = _bind_error(sock, raw)
     if error:
         return fail(error)
-    result = system.bind(sock.fd, raw)
+    try:
+        result = system.bind(sock.fd, raw)
+        if result == 0:
+            _record_bind(sock, query_sockaddr(sock))
+    except BaseException:  # a signal handler has raised; the kernel may have bound the socket
+        local = query_sockaddr(sock)
+        if local is not None and port_of(local):
+            _record_bind(sock, local)
+        raise
     if result < 0:
         error = winsock_error(-result)
         if error == WSAEADDRINUSE and sock.options.get((SOL_SOCKET, SO_REUSEADDR)):
             error = WSAEACCES
         return fail(error)
-    sock.local = query_sockaddr(sock)
+    return 0
+
+
+def _record_bind(sock: Socket, local: bytes | None) -> None:
+    sock.local = local
     sock.mark_bound()
     notify_state_change(sock)
-    return 0
 
 
 def _bind_error(sock: Socket, name: bytes) -> int:

@@ -66,8 +66,12 @@ def socket(af: int, type: int, protocol: int) -> int:
     error = _socket_error(family, kind, proto)
     if error:
         return invalid(error)
-    sock = _new_socket(family, kind, _DEFAULT_PROTOCOL.get(kind, proto))
-    return invalid(sock) if isinstance(sock, int) else sock.handle
+    # The defaults in which Winsock differs from the kernel; for SO_REUSEADDR see bind_rules.
+    options = [(SOL_SOCKET, SO_REUSEADDR)] if kind == SOCK_STREAM else []
+    if family == AF_INET6:
+        options.append((IPPROTO_IPV6, IPV6_V6ONLY))
+    error, handle = open_socket(family, kind, _DEFAULT_PROTOCOL.get(kind, proto), options)
+    return invalid(error) if error else handle
 
 
 def _socket_error(family: int, kind: int, proto: int) -> int:
@@ -80,18 +84,6 @@ def _socket_error(family: int, kind: int, proto: int) -> int:
     if family not in SIZE:
         return WSAEAFNOSUPPORT
     return 0 if kind == SOCK_RAW or proto in (0, _DEFAULT_PROTOCOL[kind]) else WSAEPROTONOSUPPORT
-
-
-def _new_socket(family: int, kind: int, proto: int) -> Socket | int:
-    """A new socket, with the defaults in which Winsock differs from the kernel; or the error."""
-    sock = open_socket(family, kind, proto)
-    if isinstance(sock, int):
-        return sock
-    if kind == SOCK_STREAM:
-        system.set_option(sock.fd, SOL_SOCKET, SO_REUSEADDR, 1)  # see bind_rules
-    if family == AF_INET6:
-        system.set_option(sock.fd, IPPROTO_IPV6, IPV6_V6ONLY, 1)
-    return sock
 
 
 def closesocket(s: int) -> int:
@@ -116,7 +108,7 @@ def shutdown(s: int, how: int) -> int:
     if direction != SD_SEND:
         # A flag only: with the kernel's SHUT_RD the peer's later data would be accepted, or the peer could not send.
         sock.receive_off = True
-    if direction != SD_RECEIVE and not sock.send_off:
+    if direction != SD_RECEIVE:
         sock.send_off = True
         sock.update_capabilities()
         if sock.stream:

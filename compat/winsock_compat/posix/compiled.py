@@ -47,7 +47,7 @@ def load(name: str) -> Any:
         sources = " and ".join(_SOURCES[name])
         raise ImportError(
             f"{module.__file__} was built from other sources than the present {sources}: "
-            "run python -m pip install -e . again",
+            "install winsock again (in a clone: python -m pip install -e .)",
             name=module.__name__,
             path=module.__file__,
         )

@@ -12,7 +12,7 @@ WSAStartup and WSACleanup count. The last WSACleanup closes every socket.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from winsock.errors import WSAENOTSOCK, WSANOTINITIALISED
@@ -58,20 +58,32 @@ def stop() -> bool:
     return counted
 
 
-def open_socket(family: int, type: int, protocol: int) -> Socket | int:
-    """A new socket in the table, with a descriptor; or the error."""
+def open_socket(family: int, type: int, protocol: int, options: Iterable[tuple[int, int]]) -> tuple[int, int]:
+    """The error, or 0 and the handle of a new socket, with these options of the kernel set to 1."""
     sock = Socket(family, type, protocol)
     waiters.finish_closing()
-    with waiters.lock:
-        if not _startups:
-            return WSANOTINITIALISED
-        table.add(sock)
-        result = system.socket(sock, family, type, protocol)
-        if result < 0:
-            table.pop(sock.handle)
-            return winsock_error(-result)
-        sock.update_capabilities()
-    return sock
+    try:
+        with waiters.lock:
+            if not _startups:
+                return WSANOTINITIALISED, 0
+            table.add(sock)
+            result = system.socket(sock, family, type, protocol)
+            if result < 0:
+                table.pop(sock.handle)
+                return winsock_error(-result), 0
+            sock.update_capabilities()
+        for level, option in options:
+            system.set_option(sock.fd, level, option, 1)
+    except BaseException:
+        _give_back(sock)
+        raise
+    return 0, sock.handle
+
+
+def _give_back(sock: Socket) -> None:
+    """Closes a new socket whose handle the caller does not get, because a signal handler has raised."""
+    if table.get(sock.handle) is sock:
+        waiters.close(sock)
 
 
 def open_accepted(listener: Socket) -> tuple[int, Socket]:
@@ -81,11 +93,15 @@ def open_accepted(listener: Socket) -> tuple[int, Socket]:
     sock.nonblocking = listener.nonblocking
     options: Mapping[tuple[int, int], Any] = listener.inherited
     sock.options = sock.inherited = options
-    with waiters.lock:
-        table.add(sock)
-        result, sock.peer = system.accept(sock, listener.fd)
-        if result < 0:
-            table.pop(sock.handle)
-        else:
-            sock.update_capabilities()
+    try:
+        with waiters.lock:
+            table.add(sock)
+            result, sock.peer = system.accept(sock, listener.fd)
+            if result < 0:
+                table.pop(sock.handle)
+            else:
+                sock.update_capabilities()
+    except BaseException:
+        _give_back(sock)
+        raise
     return min(result, 0), sock

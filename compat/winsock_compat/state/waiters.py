@@ -46,6 +46,7 @@ lock = threading.RLock()
 table = HandleTable()
 _wakeups: list[_PooledWakeup] = []
 _closing: set[Socket] = set()
+_acquired: list[Any] = []  # the locks that this thread holds during a fork
 _keep = False
 
 
@@ -263,21 +264,25 @@ def _after_fork_in_child() -> None:
             sock.waiters, sock.from_parent = None, True
     finally:
         _release_after_fork()
-    finish_closing()
+        finish_closing()
+
+
+_Lock = type(lock)
 
 
 def _acquire_before_fork() -> None:
     """So that no other thread is between two steps that belong together, or holds a lock that the child needs."""
-    lock.acquire()
-    error_lock.acquire()
+    # `extend` consumes `filter` within one bytecode: a signal handler cannot raise after a lock was acquired and before
+    # it is in the list.
+    _acquired.extend(filter(_Lock.acquire, (lock, error_lock)))
 
 
 def _release_after_fork() -> None:
-    error_lock.release()
-    lock.release()
+    """Releases what was acquired: Python forks even if a signal handler has raised in _acquire_before_fork."""
+    any(map(_Lock.release, map(_acquired.pop, (-1,) * len(_acquired))))
 
 
 if sys.platform != "win32":
-    os.register_at_fork(
-        before=_acquire_before_fork, after_in_parent=_release_after_fork, after_in_child=_after_fork_in_child
-    )
+    os.register_at_fork(before=_acquire_before_fork)
+    for _ in range(2):  # Python ignores what a signal handler raises in the first one, and calls the second one
+        os.register_at_fork(after_in_parent=_release_after_fork, after_in_child=_after_fork_in_child)
