@@ -12,20 +12,36 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from winsock_kit import LIMIT_SECONDS, Running, await_events, bound, error_of, name_of, new, set_nonblocking
+from winsock_kit import (
+    LIMIT_SECONDS,
+    Running,
+    await_events,
+    bound,
+    error_of,
+    fd_set_of,
+    name_of,
+    new,
+    set_nonblocking,
+    set_option,
+)
 
 import winsock
 from tests.properties.reference import on_the_reference
 from winsock import (
     POLLRDNORM,
     POLLWRNORM,
+    SO_RCVTIMEO,
     SOCK_DGRAM,
     SOCK_STREAM,
     SOCKET_ERROR,
     WSAENOBUFS,
     WSAPOLLFD,
+    WSAPoll,
+    closesocket,
     fd_set,
     fd_set_sized,
+    recv,
+    select,
     sendto,
     timeval,
 )
@@ -168,3 +184,22 @@ def test_failing_calls_of_a_signal_handler_do_not_make_the_interrupted_wsapoll_f
         signal.signal(signal.SIGALRM, previous)
     assert handled
     assert set(handled) == {SOCKET_ERROR}
+
+
+@pytest.mark.parametrize("call", ["recv", "select", "WSAPoll"])
+def test_closesocket_ends_waits_for_which_no_descriptor_was_left(call: str) -> None:
+    sockets = [bound(SOCK_DGRAM) for _ in range(8)]
+    for s in sockets:
+        set_option(s, SO_RCVTIMEO, 0)
+    calls = {
+        "recv": lambda s: recv(s, bytearray(1), 1, 0),
+        "select": lambda s: select(0, fd_set_of(s), None, None, None),
+        "WSAPoll": lambda s: WSAPoll(WSAPOLLFD(s, POLLRDNORM), 1, -1),
+    }
+    idle = bound(SOCK_DGRAM)
+    with few_descriptors():
+        waiting = [Running(lambda s=s: calls[call](s)) for s in sockets]
+        assert WSAPoll(WSAPOLLFD(idle, POLLRDNORM), 1, 100) == 0
+        assert [closesocket(s) for s in sockets] == [0] * 8
+        results = [each.result() for each in waiting]
+    assert set(results) <= {SOCKET_ERROR, 1}

@@ -296,7 +296,8 @@ def _wait(
             # Check the state again first: a change before begin_wait has woken no waiter.
             results = poll.by_state()
             left = 0 if any(results) else milliseconds_left(deadline)
-            revents = waiting.poll([*poll.entries, (wait.wakeup.read_end, waiting.POLLIN)], left)
+            entries = [*poll.entries, (wait.wakeup.read_end, waiting.POLLIN)]
+            revents = waiting.poll(entries, wait.wakeup.limited(left))
             if revents is None:
                 return None
             poll.by_kernel(revents, results)

@@ -47,6 +47,9 @@ def poll_now(fd: int, events: int) -> int:
     return entry.revents if lib.poll(entry, 1, 0) > 0 else 0
 
 
+_WITHOUT_WAKEUP = 50  # milliseconds
+
+
 class Wakeup:
     """A descriptor that another thread can make readable: an eventfd on Linux, else a pipe."""
 
@@ -57,6 +60,12 @@ class Wakeup:
     def read_end(self) -> int:
         """The descriptor to poll; -1, which poll ignores, where it is not open."""
         return self._ends[0] if self._ends else -1
+
+    def limited(self, milliseconds: int) -> int:
+        """The time to poll; without a descriptor at most a moment, after which the caller looks at the state again."""
+        if self.read_end >= 0:
+            return milliseconds
+        return _WITHOUT_WAKEUP if milliseconds < 0 else min(milliseconds, _WITHOUT_WAKEUP)
 
     def open(self) -> None:
         """Opens the descriptor, unless it is open; it stays closed where the process has too many descriptors."""

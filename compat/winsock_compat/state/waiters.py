@@ -206,18 +206,23 @@ def milliseconds_left(deadline: float | None) -> int:
 
 
 def wait_ready(wait: Wait, fd: int, events: int, deadline: float | None) -> bool:
-    """Waits for the events or a wake-up; False when the deadline has passed, or if RLIMIT_NOFILE is below 2."""
+    """Waits until the caller should look again: for the events or a wake-up, or a moment if it cannot be woken.
+
+    False when the deadline has passed, or if RLIMIT_NOFILE is below 2.
+    """
     entries = ((fd, events), (wait.wakeup.read_end, POLLIN))
     while True:
         left = milliseconds_left(deadline)
         # Nothing is ready after EINTR too: signal handlers have run by now, and the wait continues with the time left.
-        revents = waiting.poll(entries, left)
+        revents = waiting.poll(entries, wait.wakeup.limited(left))
         if revents:
             if revents[1]:
                 wait.wakeup.drain()
             return True
         if left == 0 or revents is None:
             return False
+        if wait.wakeup.read_end < 0:
+            return True  # nobody can wake this wait
 
 
 class SocketWait:
