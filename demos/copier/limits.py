@@ -73,7 +73,7 @@ class Limits:
         return ""
 
     def count_order(self, now: int) -> None:
-        """Count an order that is sent now."""
+        """Count an order that was executed or checked now. An order that failed is not the server's fault."""
         if self.orders:
             self._sent.append(now)
 

@@ -94,10 +94,10 @@ def SendAll(smb: str, plan: list[Order], closing: bool, dry: bool, bounds: CopyL
         Print("full close position" if closing else "add Buy position" if order.lots > 0 else "add Sell position")
         if dry:
             Print(f"dry run, not traded: {OrderText(smb, order)}")
-        bounds.count_order(GetTickCount64())
         problem, executed = Send(smb, order)
         if problem:
             return problem, False
+        bounds.count_order(GetTickCount64())
         traded = traded and executed
     return "", traded
 

@@ -19,6 +19,7 @@ from signal_kit import (
     close,
     connected,
     dial,
+    event_number,
     follow,
     forever,
     one_event,
@@ -415,7 +416,7 @@ def test_a_host_whose_first_lookups_fail_temporarily_is_looked_up_again_and_repo
     real, lookups = stage.program.find_address, []
 
     def find_address(host: str, port: int, kind: int) -> object:
-        lookups.append(stage.program.events)
+        lookups.append(event_number(stage))
         if len(lookups) <= 5:
             raise AddressError(f"{host} cannot be found: (#11002)", temporary=True)
         return real(host, port, kind)

@@ -21,6 +21,7 @@ from signal_kit import (
     buy,
     close,
     connected,
+    failing_orders,
     follow,
     lots,
     option,
@@ -205,6 +206,24 @@ def test_the_same_orders_in_more_time_are_copied(server):
 
     stage.play(script())
     assert len(stage.record.of("deal")) == 8
+    assert alerts(stage) == []
+
+
+def test_orders_that_fail_do_not_count_towards_the_limit(server, monkeypatch):
+    stage = follow(server, maxorders=2)
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        with monkeypatch.context() as patch:
+            tried = failing_orders(stage, patch)
+            arrive(stage.peer, lots("0.25"), stage.program.client)
+            yield from events(20)
+            assert len(tried) > 2
+        yield from events(20)
+        close(stage.peer)
+
+    stage.play(script())
+    assert stage.position() == Decimal("0.25")
     assert alerts(stage) == []
 
 
@@ -461,6 +480,24 @@ def test_a_change_that_is_undone_within_a_moment_is_not_reported(server):
 
     stage.play(script())
     assert alerts(stage) == []
+
+
+def test_at_a_fast_timer_too_a_change_must_last_for_two_seconds(server):
+    stage = follow(server, timer_ms=10)
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        arrive(stage.peer, lots("0.25"), stage.program.client)
+        yield from events(3)
+        for seconds in (1.9, 2.1):
+            buy(stage, "0.10")
+            yield from events(round(seconds * 100))
+            stage.terminal.post("sell 0.10")
+            yield from events(5)
+            assert bool(stage.record.of("deviates")) is (seconds > 2)
+        close(stage.peer)
+
+    stage.play(script())
 
 
 @pytest.mark.parametrize("value", ["", "Leave", "undo", "leave,stop"])
