@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from demos.copier.limits import Limits as CopyLimits
+from demos.copier.limits import is_smaller
 from demos.copier.positions import AllPositions, SymbolPositions
 from demos.copier.rules import Limits, Order, lots_text, orders, round_to_step
 from demos.terminal import (
@@ -67,7 +68,8 @@ def TradeTo(smb: str, nlot: Decimal, dry: bool, bounds: CopyLimits) -> Result:
         plan = orders(wanted - clot, positions, IsHedging(), limits)
     except ValueError as error:
         return Result(problem=f"-{smb}: not traded from {lots_text(clot)} to {lots_text(wanted)} lots: {error}")
-    if exceeded := bounds.orders_problem(len(plan), GetTickCount64()):
+    exceeded = bounds.orders_problem(len(plan), GetTickCount64())
+    if exceeded and not is_smaller(wanted, clot):
         return Result(stop_all=exceeded)
     problem, traded = SendAll(smb, plan, wanted == 0, dry, bounds)
     if problem:

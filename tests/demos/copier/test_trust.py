@@ -209,6 +209,22 @@ def test_the_same_orders_in_more_time_are_copied(server):
     assert alerts(stage) == []
 
 
+@pytest.mark.parametrize(
+    ("last", "position", "stops"),
+    [("0.00", "0.00", []), ("0.10", "0.10", []), ("0.21", "0.20", [""]), ("-0.10", "0.20", [""])],
+)
+def test_too_many_orders_do_not_prevent_a_smaller_position(server, last, position, stops):
+    stage = after(lots("0.10"), lots("0.20"), lots(last), server=server, maxorders=2)
+    assert stage.position() == Decimal(position)
+    assert stopped(stage) == stops
+
+
+def test_an_order_for_a_smaller_position_counts_towards_the_limit(server):
+    stage = after(*map(lots, ("0.20", "0.10", "0.20")), server=server, maxorders=2)
+    assert stage.position() == Decimal("0.10")
+    assert stopped(stage) == [""]
+
+
 def test_orders_that_fail_do_not_count_towards_the_limit(server, monkeypatch):
     stage = follow(server, maxorders=2)
 
