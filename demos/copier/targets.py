@@ -106,7 +106,9 @@ class Targets:
             elif result.reached is not None:
                 del self.targets[smb]
                 self.reached[smb] = Reached(result.reached)
-                Event("synced", symbol=smb, lots=lots_text(result.reached))
+                # A target that was rounded is as near as it can be, which is not the same as equal.
+                if result.reached == target.lots:
+                    Event("synced", symbol=smb, lots=lots_text(result.reached))
             else:
                 if result.problem and result.problem != target.problem:
                     Print(result.problem)
@@ -165,8 +167,10 @@ class Targets:
             self._report_once(f"-more than {MOST_SYMBOLS} symbols: {smb} and other new ones are not copied", "symbols")
             return ""
         local = self.rules.name(smb)
-        other = next((server for server, name in self._names.items() if name == local), "")
-        if other:
+        # A name that --map gives belongs to its symbol, also before the server has sent that symbol. Two symbols have
+        # the same local name in no other case.
+        other = self.rules.mapped_from(local)
+        if other not in ("", smb):
             Print(f"-{smb} is not copied: its local name would be {local}, as that of {other}")
             local = ""
         elif limits := SymbolLimits(local):

@@ -24,7 +24,7 @@ from demos.terminal import (
 
 
 class Result(NamedTuple):
-    """What became of a target: the position when it was reached, else None and the reason.
+    """What became of a target: the position when it was reached, as far as its volume can be traded, else None.
 
     ``problem`` is a reason that stays the same until something changes. ``retry`` is whether to try again.
     ``stop_symbol`` and ``stop_all`` are exceeded limits.
