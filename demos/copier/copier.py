@@ -116,7 +116,12 @@ reconcile: Annotated[
     ),
 ] = LEAVE
 silence: Annotated[
-    int, Input("report a connected server that has sent nothing for this many seconds; 0: never", check=limit_problem)
+    int,
+    Input(
+        "report a connected server that has sent nothing for this many seconds; use more than the provider's --repeat "
+        "(20 by default); 0: never",
+        check=limit_problem,
+    ),
 ] = 60
 maxlots: Annotated[
     float,
@@ -141,7 +146,9 @@ maxloss: Annotated[
         check=limit_problem,
     ),
 ] = 0.0
-killfile: Annotated[str, Input("file that stops all copying as soon as it exists")] = ""
+killfile: Annotated[
+    str, Input("file that stops all copying as soon as it exists; deleting it does not start copying again")
+] = ""
 
 # The time limit of a connect, and the longest pause between two.
 CONNECT_MS = 10_000

@@ -45,7 +45,7 @@ class Limits:
                 f"{lots_text(self.total_lots)} lots in all symbols" if self.total_lots else "no limit of all lots",
                 f"{self.orders} orders a minute" if self.orders else "no limit of orders a minute",
                 f"a loss of {_number(self.loss)} points times lots a day" if self.loss else "no limit of losses",
-                f"nothing while {self.killfile} exists" if self.killfile else "no kill-switch file",
+                f"all copying stops for good when {self.killfile} exists" if self.killfile else "no kill-switch file",
             ]
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import get_type_hints
 
 import hypothesis
 import hypothesis.strategies as st
@@ -29,6 +30,7 @@ from signal_kit import (
     server_leaves,
 )
 
+from demos.copier import copier, provider
 from demos.copier.limits import Limits, limit_problem
 from demos.copier.rules import MOST_FACTOR, factor_problem
 from demos.terminal.interfaces import ProgramError
@@ -118,6 +120,14 @@ def test_a_server_that_repeats_its_state_is_not_silent(server):
     stage.play(script())
     assert alerts(stage) == []
     assert len(stage.record.of("deal")) == 1
+
+
+def test_the_help_of_silence_and_repeat_says_that_silence_must_be_the_longer_time():
+    silence = get_type_hints(copier, include_extras=True)["silence"].__metadata__[0].help
+    repeat = get_type_hints(provider, include_extras=True)["repeat"].__metadata__[0].help
+    assert f"use more than the provider's --repeat ({provider.repeat} by default)" in silence
+    assert f"use less than the copiers' --silence ({copier.silence} by default)" in repeat
+    assert copier.silence > provider.repeat
 
 
 def test_the_connection_has_keep_alive(server):
@@ -277,7 +287,7 @@ def test_the_killfile_stops_all_copying_before_the_next_order(server, tmp_path):
         (
             {"maxlots": 0.0, "maxtotal": 0.0, "maxorders": 0, "maxloss": 500.0, "killfile": "stop"},
             "limits: no limit of lots, no limit of all lots, no limit of orders a minute, "
-            "a loss of 500 points times lots a day, nothing while stop exists",
+            "a loss of 500 points times lots a day, all copying stops for good when stop exists",
         ),
     ],
 )
