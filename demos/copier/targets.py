@@ -22,7 +22,7 @@ from demos.copier.rules import Rules, lots_text
 from demos.copier.trading import Result, SymbolLimits
 from demos.terminal import Alert, Event, Print
 
-# The most symbols that are remembered, so that no server can use up the memory.
+# The most symbols that are remembered, so that no server can use up the memory. Those of --map are always remembered.
 MOST_SYMBOLS = 256
 
 LEAVE, RESTORE, STOP = "leave", "restore", "stop"
@@ -163,7 +163,7 @@ class Targets:
         if not self.rules.follows(smb):
             self._ignore(smb)
             return ""
-        if len(self._names) >= MOST_SYMBOLS:
+        if len(self._names) >= MOST_SYMBOLS and smb not in self.rules.names:
             self._report_once(f"-more than {MOST_SYMBOLS} symbols: {smb} and other new ones are not copied", "symbols")
             return ""
         local = self.rules.name(smb)

@@ -332,6 +332,13 @@ def test_the_number_of_remembered_symbols_is_limited(server, monkeypatch):
     assert stage.errors().count("-more than 3 symbols: X3 and other new ones are not copied") == 1
 
 
+def test_a_symbol_of_the_map_is_copied_however_many_others_came_before(server, monkeypatch):
+    monkeypatch.setattr(copier_targets, "MOST_SYMBOLS", 3)
+    others = b"".join(b"<<X%d|0.10>>" % number for number in range(5))
+    stage = after(others, b"<<E|0.25>>\0", server=server, map="E=EURUSD")
+    assert stage.position() == Decimal("0.25")
+
+
 def test_the_bytes_received_in_one_event_are_limited(server):
     stage = follow(server)
 
