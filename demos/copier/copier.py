@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Annotated
 
 from demos.copier.limits import Limits, limit_problem
+from demos.copier.pauses import Backoff, Moment
 from demos.copier.positions import AllPositions, GetSymbolLot
 from demos.copier.rules import (
     Rules,
@@ -25,7 +26,7 @@ from demos.copier.rules import (
     names_problem,
     suffix_problem,
 )
-from demos.copier.targets import LEAVE, Backoff, Targets, reconcile_problem
+from demos.copier.targets import LEAVE, Targets, reconcile_problem
 from demos.copier.trading import Result, TradeTo
 from demos.signal.protocol import Reader, Signal, Unreadable
 from demos.terminal import (
@@ -115,7 +116,12 @@ reconcile: Annotated[
     ),
 ] = LEAVE
 silence: Annotated[
-    int, Input("report a connected server that has sent nothing for this many seconds; 0: never", check=limit_problem)
+    int,
+    Input(
+        "report a connected server that has sent nothing for this many seconds; use more than the provider's --repeat "
+        "(20 by default); 0: never",
+        check=limit_problem,
+    ),
 ] = 60
 maxlots: Annotated[
     float,
@@ -140,11 +146,13 @@ maxloss: Annotated[
         check=limit_problem,
     ),
 ] = 0.0
-killfile: Annotated[str, Input("file that stops all copying as soon as it exists")] = ""
+killfile: Annotated[
+    str, Input("file that stops all copying as soon as it exists; deleting it does not start copying again")
+] = ""
 
-# The time limit of a connect, and the longest pause between two, in timer events.
+# The time limit of a connect, and the longest pause between two.
 CONNECT_MS = 10_000
-LONGEST_WAIT = 4
+LONGEST_WAIT_SECONDS = 4
 
 # The bytes received in one event, so that no server can keep the program in it; and the positions logged in one event.
 MOST_RECEIVED = 64 * 1024
@@ -158,9 +166,7 @@ connect_due = 0
 connect_failures = 0
 family = AF_INET
 local_port = 0
-events = 0
-event_ms = 0
-period_ms = 1000
+event = Moment(0)
 messages = 0
 msg = Reader(codepage)
 targets = Targets(Rules())
@@ -174,7 +180,7 @@ reached = False
 
 
 def OnInit() -> int:
-    global targets, limits, event_ms
+    global targets, limits, event
     if AccountInfoInteger(ACCOUNT_MARGIN_MODE) == ACCOUNT_MARGIN_MODE_RETAIL_HEDGING and not hedging:
         Alert("the account is a hedging account: add --hedging to close and open positions by ticket")
         return INIT_FAILED
@@ -190,7 +196,7 @@ def OnInit() -> int:
         if not SymbolSelect(smb, True):
             Print(f"-the terminal has no symbol {smb}; --Symbol {smb} chooses the embedded market's symbol")
     Event("started", symbol=Symbol(), position=DoubleToString(GetSymbolLot(Symbol()), 2))
-    event_ms = GetTickCount64()
+    event = Moment(GetTickCount64())
     EventSetTimer(1)
     return INIT_SUCCEEDED
 
@@ -203,11 +209,11 @@ def OnDeinit(reason: int) -> None:
 
 
 def OnTimer() -> None:
-    global events, event_ms, period_ms
-    events += 1
-    period_ms, event_ms = GetTickCount64() - event_ms, GetTickCount64()
+    global event
+    now = GetTickCount64()
+    event = Moment(now, now - event.ms)
     if client == INVALID_SOCKET:
-        if events >= connect_due:
+        if event.is_due(connect_due):
             StartClient(Host, Port)
     elif not connecting or Connected():
         # Messages that arrived before an error or the end of the stream are valid: process them first.
@@ -222,15 +228,15 @@ def OnTimer() -> None:
     positions = AllPositions()
     if stop := limits.killfile_problem() or LossProblem(positions):
         targets.stop_all(stop)
-    targets.check(positions, events)
-    targets.run_due(events, SyncSymbolLot)
+    targets.check(positions, event)
+    targets.run_due(event, SyncSymbolLot)
 
 
 def StartClient(addr: str, port: int) -> None:
     """Begin to connect. The pause before the next attempt grows until a message arrives."""
     global started, client, connecting, family, connect_until, connect_due, connect_failures, messages, msg
-    # At most LONGEST_WAIT: a server that restarts is found again soon, however long it was away.
-    connect_due = events + min(Backoff(connect_failures), LONGEST_WAIT)
+    # At most LONGEST_WAIT_SECONDS: a server that restarts is found again soon, however long it was away.
+    connect_due = event.after(min(Backoff(connect_failures), LONGEST_WAIT_SECONDS))
     connect_failures += 1
     try:
         start_winsock()
@@ -279,7 +285,7 @@ def Connected() -> bool:
     if error == NO_ERROR:
         connecting, reached = False, True
         heard_at = GetTickCount64()
-        targets.retry_now(events)
+        targets.retry_now(event)
         if problem := keep_alive(client):
             Print(f"-{problem}")
         Event("connected", port=local_port)
@@ -324,7 +330,7 @@ def LookupFailed(unknown: AddressError) -> None:
 
 def NextAttempt() -> str:
     """When the next connect is tried, for the log."""
-    seconds = max(connect_due - events, 1) * period_ms / 1000
+    seconds = max(connect_due - event.ms, event.period) / 1000
     # Timer events are never exactly a period apart; without fractions the lines of several attempts are the same.
     return f"Next attempt in {seconds:.{1 if seconds < 0.95 else 0}f} s."
 
@@ -400,7 +406,7 @@ def CheckMessage() -> None:
         if number < MOST_LINES:
             printf("server position: %s|%s", smb, pos.lots)
         connect_failures = 0
-        targets.take(smb, pos.lots, events)
+        targets.take(smb, pos.lots, event)
     if len(latest) > MOST_LINES:
         printf("server position: %d further symbols", len(latest) - MOST_LINES)
 

@@ -2,7 +2,7 @@
 
 A server that exceeds a limit is not trusted any more. A limit on lots stops the copying of the symbol, any other limit
 stops all copying; positions stay as they are, and only a restart of the program copies again. Orders that make a
-position smaller are always within the limits on lots.
+position smaller are always within the limits on lots and orders; they count towards the orders of the minute.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ class Limits:
                 f"{lots_text(self.total_lots)} lots in all symbols" if self.total_lots else "no limit of all lots",
                 f"{self.orders} orders a minute" if self.orders else "no limit of orders a minute",
                 f"a loss of {_number(self.loss)} points times lots a day" if self.loss else "no limit of losses",
-                f"nothing while {self.killfile} exists" if self.killfile else "no kill-switch file",
+                f"all copying stops for good when {self.killfile} exists" if self.killfile else "no kill-switch file",
             ]
         )
 
     def lots_problem(self, symbol: str, wanted: Decimal, positions: Mapping[str, Decimal]) -> str:
         """Why a symbol's position must not become this, or ""; ``positions`` are the present ones by symbol."""
         present = positions.get(symbol, Decimal(0))
-        if abs(wanted) <= abs(present) and wanted * present >= 0:
+        if is_smaller(wanted, present):
             return ""
         if self.symbol_lots and abs(wanted) > self.symbol_lots:
             return f"{lots_text(wanted)} lots are more than the limit of {lots_text(self.symbol_lots)} (--maxlots)"
@@ -73,7 +73,7 @@ class Limits:
         return ""
 
     def count_order(self, now: int) -> None:
-        """Count an order that is sent now."""
+        """Count an order that was executed or checked now. An order that failed is not the server's fault."""
         if self.orders:
             self._sent.append(now)
 
@@ -99,6 +99,11 @@ class Limits:
         return (
             f"the file {self.killfile} exists (--killfile)" if self.killfile and os.path.exists(self.killfile) else ""
         )
+
+
+def is_smaller(wanted: Decimal, present: Decimal) -> bool:
+    """Whether a position that becomes ``wanted`` is not larger than before, and not on the other side."""
+    return abs(wanted) <= abs(present) and wanted * present >= 0
 
 
 def limit_problem(value: float) -> str | None:

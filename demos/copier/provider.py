@@ -79,7 +79,12 @@ fast: Annotated[bool, Input("send each change at once and only once; not for ori
 strategy: Annotated[int, Input("trade a small strategy at every N-th tick; 0: never", check=_negative)] = 0
 pause: Annotated[str, Input("the strategy does not trade while this file exists")] = ""
 repeat: Annotated[
-    int, Input("repeat the position after this many seconds without a change; 0: never", check=_negative)
+    int,
+    Input(
+        "repeat the position after this many seconds without a change; use less than the copiers' --silence (60 by "
+        "default); 0: never",
+        check=_negative,
+    ),
 ] = 20
 
 # An original client keeps the older of two messages that arrive in one of its periods of one second. So each client

@@ -63,6 +63,10 @@ class Rules:
         """The local name of a symbol of the server."""
         return self.names.get(symbol, symbol + self.suffix)
 
+    def mapped_from(self, local: str) -> str:
+        """The server's symbol that ``names`` maps to this local name; "" when there is none or it is not copied."""
+        return next((server for server, own in self.names.items() if own == local and self.follows(server)), "")
+
     def lots(self, lots: Decimal) -> Decimal:
         """The target for a position of the server, not rounded yet."""
         return lots * self.factor * (-1 if self.reverse else 1)

@@ -2,7 +2,8 @@
 
 A message that states another position than the one before is a new signal, and replaces its symbol's target. run_due()
 trades at each timer event the targets that are due; one that is not reached becomes due again after 1, 2, 4 … and at
-most MOST_EVENTS timer events. Time is counted in timer events here.
+most 32 seconds. A new signal after a failure waits for a second too, so that a server cannot make the copier send
+failing orders faster than that.
 
 A message that repeats the last signal changes nothing. So a server that is restarted, or repeats its state, does not
 open again what the account's owner has closed. check() compares the positions that were reached with the account, and
@@ -16,20 +17,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from demos.copier.pauses import Backoff, Moment
 from demos.copier.rules import Rules, lots_text
 from demos.copier.trading import Result, SymbolLimits
 from demos.terminal import Alert, Event, Print
 
-# The longest pause between two attempts, in timer events.
-MOST_EVENTS = 32
-
-# The most symbols that are remembered, so that no server can use up the memory.
+# The most symbols that are remembered, so that no server can use up the memory. Those of --map are always remembered.
 MOST_SYMBOLS = 256
 
 LEAVE, RESTORE, STOP = "leave", "restore", "stop"
 
-# A difference must last for this many timer events: a terminal may show a new deal's position a moment later.
-SURE = 3
+# A difference must last for this many seconds: a terminal may show a new deal's position a moment later.
+SURE_SECONDS = 2
 
 _AGAIN = "restart the program to copy again"
 
@@ -42,24 +41,25 @@ def reconcile_problem(text: str) -> str | None:
 
 @dataclass
 class Target:
-    """A position in lots, not rounded yet; the timer event of its next attempt; the number of failed attempts."""
+    """A position in lots, not rounded yet; when it is due, when it last failed, and how many attempts have failed."""
 
     lots: Decimal
     due: float = 0
+    failed: Moment | None = None
     failures: int = 0
     problem: str = ""
 
 
 @dataclass
 class Reached:
-    """The position of a target that was reached, and the number of timer events for which the account has another."""
+    """The position of a target that was reached, and since when the account has another; None: it has this one."""
 
     lots: Decimal
-    differs: int = 0
+    differs: Moment | None = None
 
 
 class Targets:
-    """The targets by local symbol name. ``now`` is the number of the present timer event."""
+    """The targets by local symbol name. ``now`` is the present timer event. Times are in milliseconds."""
 
     def __init__(self, rules: Rules, reconcile: str = LEAVE) -> None:
         self.rules = rules
@@ -74,7 +74,7 @@ class Targets:
         self._ignored: set[str] = set()
         self._reported: set[str] = set()
 
-    def take(self, smb: str, lots: Decimal, now: int) -> None:
+    def take(self, smb: str, lots: Decimal, now: Moment) -> None:
         """Set the target from the server's position in its symbol, if that is a new signal."""
         local = self._local_name(smb)
         if not local or local in self.stopped_symbols or self.stopped:
@@ -84,17 +84,19 @@ class Targets:
             return
         self._signals[local] = lots
         self.reached.pop(local, None)
-        self.targets[local] = Target(lots, now)
+        replaced = self.targets.get(local)
+        failed = replaced.failed if replaced else None
+        self.targets[local] = Target(lots, failed.after(1) if failed else now.ms, failed)
 
-    def retry_now(self, now: int) -> None:
+    def retry_now(self, now: Moment) -> None:
         """Make all targets due."""
         for target in self.targets.values():
-            target.due = now
+            target.due = now.ms
 
-    def run_due(self, now: int, trade_to: Callable[[str, Decimal], Result]) -> None:
+    def run_due(self, now: Moment, trade_to: Callable[[str, Decimal], Result]) -> None:
         """Trade the targets that are due."""
         for smb, target in list(self.targets.items()):
-            if now < target.due or self.stopped:
+            if not now.is_due(target.due) or self.stopped:
                 continue
             result = trade_to(smb, target.lots)
             if result.stop_all:
@@ -104,20 +106,24 @@ class Targets:
             elif result.reached is not None:
                 del self.targets[smb]
                 self.reached[smb] = Reached(result.reached)
-                Event("synced", symbol=smb, lots=lots_text(result.reached))
+                # A target that was rounded is as near as it can be, which is not the same as equal.
+                if result.reached == target.lots:
+                    Event("synced", symbol=smb, lots=lots_text(result.reached))
             else:
                 if result.problem and result.problem != target.problem:
                     Print(result.problem)
                 target.problem = result.problem
-                target.due = now + Backoff(target.failures) if result.retry else float("inf")
+                target.due, target.failed = float("inf"), None
+                if result.retry:
+                    target.due, target.failed = now.after(Backoff(target.failures)), now
                 target.failures += 1
 
-    def check(self, positions: Mapping[str, Decimal], now: int) -> None:
+    def check(self, positions: Mapping[str, Decimal], now: Moment) -> None:
         """Compare the positions that were reached with those of the account, given by symbol."""
         for smb, reached in list(self.reached.items()):
             lots = positions.get(smb, Decimal(0))
-            reached.differs = reached.differs + 1 if lots != reached.lots else 0
-            if reached.differs == SURE:
+            reached.differs = (reached.differs or now) if lots != reached.lots else None
+            if reached.differs and now.is_due(reached.differs.after(SURE_SECONDS)):
                 self._reconcile(smb, reached, lots, now)
 
     def stop_symbol(self, smb: str, reason: str) -> None:
@@ -137,7 +143,7 @@ class Targets:
             Alert(f"nothing is copied any more: {reason}; {_AGAIN}")
             Event("stopped", symbol="", reason=reason)
 
-    def _reconcile(self, smb: str, reached: Reached, lots: Decimal, now: int) -> None:
+    def _reconcile(self, smb: str, reached: Reached, lots: Decimal, now: Moment) -> None:
         changed = f"the position is {lots_text(lots)} lots instead of {lots_text(reached.lots)} without a new signal"
         Event("deviates", symbol=smb, lots=lots_text(lots), expected=lots_text(reached.lots))
         if self.reconcile == STOP:
@@ -145,7 +151,7 @@ class Targets:
         elif self.reconcile == RESTORE:
             Alert(f"{smb}: {changed}; it is restored (--reconcile restore)")
             del self.reached[smb]
-            self.targets[smb] = Target(self._signals[smb], now)
+            self.targets[smb] = Target(self._signals[smb], now.ms)
         else:
             Alert(f"{smb}: {changed}; it is left until the next signal (--reconcile leave)")
             self.reached[smb] = Reached(lots)
@@ -157,12 +163,14 @@ class Targets:
         if not self.rules.follows(smb):
             self._ignore(smb)
             return ""
-        if len(self._names) >= MOST_SYMBOLS:
+        if len(self._names) >= MOST_SYMBOLS and smb not in self.rules.names:
             self._report_once(f"-more than {MOST_SYMBOLS} symbols: {smb} and other new ones are not copied", "symbols")
             return ""
         local = self.rules.name(smb)
-        other = next((server for server, name in self._names.items() if name == local), "")
-        if other:
+        # A name that --map gives belongs to its symbol, also before the server has sent that symbol. Two symbols have
+        # the same local name in no other case.
+        other = self.rules.mapped_from(local)
+        if other not in ("", smb):
             Print(f"-{smb} is not copied: its local name would be {local}, as that of {other}")
             local = ""
         elif limits := SymbolLimits(local):
@@ -185,8 +193,3 @@ class Targets:
         if key not in self._reported:
             self._reported.add(key)
             Print(text)
-
-
-def Backoff(failures: int) -> int:
-    """The pause in timer events after this number of failures: 1, 2, 4 … at most MOST_EVENTS."""
-    return min(1 << min(failures, MOST_EVENTS), MOST_EVENTS)

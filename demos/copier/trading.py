@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from demos.copier.limits import Limits as CopyLimits
+from demos.copier.limits import is_smaller
 from demos.copier.positions import AllPositions, SymbolPositions
 from demos.copier.rules import Limits, Order, lots_text, orders, round_to_step
 from demos.terminal import (
@@ -23,7 +24,7 @@ from demos.terminal import (
 
 
 class Result(NamedTuple):
-    """What became of a target: the position when it was reached, else None and the reason.
+    """What became of a target: the position when it was reached, as far as its volume can be traded, else None.
 
     ``problem`` is a reason that stays the same until something changes. ``retry`` is whether to try again.
     ``stop_symbol`` and ``stop_all`` are exceeded limits.
@@ -67,7 +68,8 @@ def TradeTo(smb: str, nlot: Decimal, dry: bool, bounds: CopyLimits) -> Result:
         plan = orders(wanted - clot, positions, IsHedging(), limits)
     except ValueError as error:
         return Result(problem=f"-{smb}: not traded from {lots_text(clot)} to {lots_text(wanted)} lots: {error}")
-    if exceeded := bounds.orders_problem(len(plan), GetTickCount64()):
+    exceeded = bounds.orders_problem(len(plan), GetTickCount64())
+    if exceeded and not is_smaller(wanted, clot):
         return Result(stop_all=exceeded)
     problem, traded = SendAll(smb, plan, wanted == 0, dry, bounds)
     if problem:
@@ -94,10 +96,10 @@ def SendAll(smb: str, plan: list[Order], closing: bool, dry: bool, bounds: CopyL
         Print("full close position" if closing else "add Buy position" if order.lots > 0 else "add Sell position")
         if dry:
             Print(f"dry run, not traded: {OrderText(smb, order)}")
-        bounds.count_order(GetTickCount64())
         problem, executed = Send(smb, order)
         if problem:
             return problem, False
+        bounds.count_order(GetTickCount64())
         traded = traded and executed
     return "", traded
 

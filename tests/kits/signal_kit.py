@@ -391,6 +391,11 @@ def failing_orders(
     return tried
 
 
+def event_number(stage: Stage) -> int:
+    """The number of the copier's present timer event; one comes each second."""
+    return stage.program.event.ms // 1000 - 1000
+
+
 def two_positions() -> PaperAccount:
     """An account with 0.10 lots of EURUSD, then 0.25 of GBPUSD."""
     account = closed_after_test(PaperAccount())

@@ -54,20 +54,21 @@ class Log:
             raise OutputError(f"the log cannot be written: {error.strerror}") from error
 
     def write_limited(self, program: str, level: str, event: str, text: str) -> None:
-        """Write one line that counts towards the limit of its program.
+        """Write one line that counts towards the limit of its program. An alert does not count and is always written.
 
         Errors: as for write().
         """
         if self._limited:
             self.write_summaries()
-            if not self._limits.setdefault(program.partition("[")[0], LineLimit(self._clock)).admit():
-                return
             text = shortened(text)
             if level == "error":
                 admitted = self._repeats.setdefault(program, Repeats(self._clock)).admit(text)
                 if admitted is None:
                     return
                 text = admitted
+            limit = self._limits.setdefault(program.partition("[")[0], LineLimit(self._clock))
+            if level != "alert" and not limit.admit():
+                return
         self.write(program, level, event, text)
 
     def write_summaries(self, *, end: bool = False) -> None:

@@ -1,7 +1,8 @@
 """Limits the log of a program: a peer must not be able to fill the disk with lines, or one line with its bytes.
 
 Time is divided into windows. A window begins with a line and lasts WINDOW seconds. The first lines of a window are
-written; further ones are counted, and one line states their number when the window is over. Long lines are cut.
+written; further ones are counted, and one line states their number when the window is over. Long lines are cut. Alerts
+and the repetitions that the module repeats leaves out do not count; alerts are always written.
 """
 
 from __future__ import annotations

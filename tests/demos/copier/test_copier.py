@@ -15,6 +15,7 @@ from signal_kit import (
     close,
     closed_port,
     connected,
+    event_number,
     failing_orders,
     fill,
     follow,
@@ -31,6 +32,7 @@ from signal_kit import (
 from winsock_kit import writable
 
 from demos.copier import targets as copier_targets
+from demos.copier.pauses import Moment
 from demos.terminal.interfaces import ProgramError
 from winsock import (
     FIONBIO,
@@ -98,7 +100,7 @@ def attempts(stage: Stage, events: int) -> list[int]:
     real = stage.program.StartClient
 
     def StartClient(addr: str, port: int) -> None:
-        tried.append(stage.program.events)
+        tried.append(event_number(stage))
         real(addr, port)
 
     stage.program.StartClient = StartClient
@@ -120,6 +122,61 @@ def test_pauses_between_refused_connects_grow():
     assert first.endswith("Next attempt in 1 s.")
     assert last.endswith("Next attempt in 4 s.")
     assert end == f"no connection to 127.0.0.1:{stage.program.Port} has succeeded"
+
+
+def test_at_a_fast_timer_the_pauses_between_connects_are_the_same_seconds():
+    stage = Stage("copier", Port=closed_port(), timer_ms=10)
+    refusing(stage)
+    assert attempts(stage, 1250) == [0, 1, 3, 7, 11]
+    assert stage.errors()[0].endswith("Next attempt in 1 s.")
+
+
+def test_at_a_fast_timer_an_order_that_fails_is_retried_after_the_same_seconds(server, monkeypatch):
+    stage = follow(server, timer_ms=10)
+    tried = failing_orders(stage, monkeypatch)
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        arrive(stage.peer, b"<<EURUSD|0.25>>\0", stage.program.client)
+        for _ in range(1600):
+            yield
+        close(stage.peer)
+
+    stage.play(script())
+    assert [round(time - tried[0]) for time in tried] == [0, 1, 3, 7, 15]
+
+
+def test_new_signals_do_not_repeat_a_failing_order_more_often_than_each_second(server, monkeypatch):
+    stage = follow(server, timer_ms=10)
+    tried = failing_orders(stage, monkeypatch)
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        for number in range(1, 301):
+            arrive(stage.peer, b"<<EURUSD|%d.%02d>>\0" % divmod(number, 100), stage.program.client)
+            yield
+        close(stage.peer)
+
+    stage.play(script())
+    assert [round(time - tried[0]) for time in tried] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("period", "events"),
+    [
+        (1000, [1000, 2000, 3000]),
+        # Late and early events.
+        (1000, [1000, 1950, 3010]),
+        (1000, [1049, 2000, 3000]),
+    ],
+)
+def test_an_attempt_is_made_at_the_timer_event_nearest_to_its_time(period, events):
+    first, second, third = (Moment(time, period) for time in events)
+    assert second.is_due(first.after(1))
+    assert not second.is_due(first.after(2))
+    assert third.is_due(first.after(2))
+    assert Moment(11_000, 10_000).is_due(first.after(8))
+    assert not Moment(first.ms + 990, 10).is_due(first.after(1))
 
 
 def test_s21_a_refused_connect_is_one_line_of_error():
@@ -153,7 +210,7 @@ def test_a_message_ends_the_back_off_and_a_connection_alone_does_not(server):
         close(peer)
 
     stage.play(script())
-    assert stage.program.events >= 1 + 2 + 4
+    assert event_number(stage) >= 1 + 2 + 4
 
 
 @pytest.mark.parametrize("host", ["", "a\0b", "no-such-host.invalid"])
@@ -237,7 +294,7 @@ def test_when_getsockopt_fails_its_own_error_is_logged():
 
 def test_s11_the_target_outlives_the_connection_and_is_retried_at_once_on_the_next(server, monkeypatch):
     stage = follow(server)
-    tried = failing_orders(stage, monkeypatch, lambda: stage.program.events)
+    tried = failing_orders(stage, monkeypatch, lambda: event_number(stage))
 
     def script() -> Script:
         yield from connected(stage, server)
@@ -245,9 +302,9 @@ def test_s11_the_target_outlives_the_connection_and_is_retried_at_once_on_the_ne
         for _ in range(20):
             yield
         yield from server_leaves(stage)
-        assert tried[-1] < stage.program.events
+        assert tried[-1] < event_number(stage)
         yield from connected(stage, server)
-        assert tried[-1] == stage.program.events
+        assert tried[-1] == event_number(stage)
         close(stage.peer)
 
     stage.play(script())
@@ -273,6 +330,13 @@ def test_the_number_of_remembered_symbols_is_limited(server, monkeypatch):
 
     stage.play(script())
     assert stage.errors().count("-more than 3 symbols: X3 and other new ones are not copied") == 1
+
+
+def test_a_symbol_of_the_map_is_copied_however_many_others_came_before(server, monkeypatch):
+    monkeypatch.setattr(copier_targets, "MOST_SYMBOLS", 3)
+    others = b"".join(b"<<X%d|0.10>>" % number for number in range(5))
+    stage = after(others, b"<<E|0.25>>\0", server=server, map="E=EURUSD")
+    assert stage.position() == Decimal("0.25")
 
 
 def test_the_bytes_received_in_one_event_are_limited(server):

@@ -19,6 +19,7 @@ from signal_kit import (
     close,
     connected,
     dial,
+    event_number,
     follow,
     forever,
     one_event,
@@ -93,11 +94,30 @@ def test_symbols_outside_the_list_are_not_copied_and_reported_once(server):
     assert stage.texts.count("GBPUSD is not copied: it is not in the list of --only") == 1
 
 
-def test_two_symbols_of_the_server_never_share_a_local_name(server):
-    both = b"<<EURUSD|0.10>>\0<<E|0.30>>\0"
-    stage = after(both, server=server, map="E=EURUSD")
+@pytest.mark.parametrize("messages", [("<<EURUSD|0.10>>", "<<E|0.30>>"), ("<<E|0.30>>", "<<EURUSD|0.10>>")])
+def test_a_mapped_name_belongs_to_its_symbol_whatever_the_order_of_the_messages(server, messages):
+    for pieces in (messages, ["".join(messages)]):
+        stage = after(*[piece.encode() + b"\0" for piece in pieces], server=server, map="E=EURUSD")
+        assert stage.position() == Decimal("0.30")
+        assert stage.errors() == ["-EURUSD is not copied: its local name would be EURUSD, as that of E"]
+
+
+def test_a_mapped_name_is_not_given_to_another_symbol_before_its_own_arrives(server):
+    stage = after(b"<<EURUSD|0.10>>\0", server=server, map="E=EURUSD")
+    assert stage.record.of("deal") == []
+
+
+def test_a_mapped_symbol_outside_the_list_reserves_no_name(server):
+    stage = after(b"<<E|0.30>>\0<<EURUSD|0.10>>\0", server=server, map="E=EURUSD", only="EURUSD")
     assert stage.position() == Decimal("0.10")
-    assert stage.errors() == ["-E is not copied: its local name would be EURUSD, as that of EURUSD"]
+    assert stage.errors() == []
+
+
+def test_two_symbols_of_the_server_never_share_a_local_name(server):
+    rules = {"map": "E=GBPUSD", "suffix": "USD"}
+    stage = after(b"<<EUR|0.10>>\0<<GBP|0.20>>\0<<E|0.30>>\0", server=server, **rules)
+    assert (stage.position(), stage.position("GBPUSD")) == (Decimal("0.10"), Decimal("0.30"))
+    assert stage.errors() == ["-GBP is not copied: its local name would be GBPUSD, as that of E"]
 
 
 @pytest.mark.parametrize(
@@ -117,9 +137,16 @@ def test_lots_are_multiplied_reversed_and_rounded_toward_zero(server, inputs, lo
     assert stage.position() == Decimal(position)
 
 
-def test_a_rounded_volume_is_logged(server):
+def test_a_rounded_volume_is_logged_and_not_reported_as_synced(server):
     stage = after(b"<<EURUSD|0.39>>\0", server=server, factor=0.1)
     assert "EURUSD: 0.039 lots become 0.03, rounded toward zero" in stage.texts
+    assert stage.position() == Decimal("0.03")
+    assert stage.record.of("synced") == []
+
+
+def test_a_volume_that_needs_no_rounding_is_reported_as_synced(server):
+    stage = after(b"<<EURUSD|0.30>>\0", server=server, factor=0.1)
+    assert stage.record.of("synced") == [{"symbol": "EURUSD", "lots": "0.03"}]
 
 
 def test_a_volume_below_the_minimum_is_not_traded_and_is_logged(server):
@@ -127,7 +154,9 @@ def test_a_volume_below_the_minimum_is_not_traded_and_is_logged(server):
     assert stage.record.of("deal") == []
     assert "EURUSD: 0.005 lots become 0.00, less than the minimum 0.01" in stage.texts
     assert stage.errors() == []
-    assert stage.record.of("synced") == [{"symbol": "EURUSD", "lots": "0.00"}]
+    assert stage.record.of("synced") == []
+    # It is not tried again.
+    assert stage.program.targets.targets == {}
 
 
 def test_a_difference_below_the_minimum_is_not_traded_and_is_logged_once(server):
@@ -415,7 +444,7 @@ def test_a_host_whose_first_lookups_fail_temporarily_is_looked_up_again_and_repo
     real, lookups = stage.program.find_address, []
 
     def find_address(host: str, port: int, kind: int) -> object:
-        lookups.append(stage.program.events)
+        lookups.append(event_number(stage))
         if len(lookups) <= 5:
             raise AddressError(f"{host} cannot be found: (#11002)", temporary=True)
         return real(host, port, kind)

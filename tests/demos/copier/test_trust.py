@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import get_type_hints
 
 import hypothesis
 import hypothesis.strategies as st
@@ -21,6 +22,7 @@ from signal_kit import (
     buy,
     close,
     connected,
+    failing_orders,
     follow,
     lots,
     option,
@@ -28,6 +30,7 @@ from signal_kit import (
     server_leaves,
 )
 
+from demos.copier import copier, provider
 from demos.copier.limits import Limits, limit_problem
 from demos.copier.rules import MOST_FACTOR, factor_problem
 from demos.terminal.interfaces import ProgramError
@@ -119,6 +122,14 @@ def test_a_server_that_repeats_its_state_is_not_silent(server):
     assert len(stage.record.of("deal")) == 1
 
 
+def test_the_help_of_silence_and_repeat_says_that_silence_must_be_the_longer_time():
+    silence = get_type_hints(copier, include_extras=True)["silence"].__metadata__[0].help
+    repeat = get_type_hints(provider, include_extras=True)["repeat"].__metadata__[0].help
+    assert f"use more than the provider's --repeat ({provider.repeat} by default)" in silence
+    assert f"use less than the copiers' --silence ({copier.silence} by default)" in repeat
+    assert copier.silence > provider.repeat
+
+
 def test_the_connection_has_keep_alive(server):
     stage = follow(server)
 
@@ -208,6 +219,40 @@ def test_the_same_orders_in_more_time_are_copied(server):
     assert alerts(stage) == []
 
 
+@pytest.mark.parametrize(
+    ("last", "position", "stops"),
+    [("0.00", "0.00", []), ("0.10", "0.10", []), ("0.21", "0.20", [""]), ("-0.10", "0.20", [""])],
+)
+def test_too_many_orders_do_not_prevent_a_smaller_position(server, last, position, stops):
+    stage = after(lots("0.10"), lots("0.20"), lots(last), server=server, maxorders=2)
+    assert stage.position() == Decimal(position)
+    assert stopped(stage) == stops
+
+
+def test_an_order_for_a_smaller_position_counts_towards_the_limit(server):
+    stage = after(*map(lots, ("0.20", "0.10", "0.20")), server=server, maxorders=2)
+    assert stage.position() == Decimal("0.10")
+    assert stopped(stage) == [""]
+
+
+def test_orders_that_fail_do_not_count_towards_the_limit(server, monkeypatch):
+    stage = follow(server, maxorders=2)
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        with monkeypatch.context() as patch:
+            tried = failing_orders(stage, patch)
+            arrive(stage.peer, lots("0.25"), stage.program.client)
+            yield from events(20)
+            assert len(tried) > 2
+        yield from events(20)
+        close(stage.peer)
+
+    stage.play(script())
+    assert stage.position() == Decimal("0.25")
+    assert alerts(stage) == []
+
+
 def test_the_killfile_stops_all_copying_before_the_next_order(server, tmp_path):
     file = tmp_path / "kill"
     stage = follow(server, killfile=str(file))
@@ -242,7 +287,7 @@ def test_the_killfile_stops_all_copying_before_the_next_order(server, tmp_path):
         (
             {"maxlots": 0.0, "maxtotal": 0.0, "maxorders": 0, "maxloss": 500.0, "killfile": "stop"},
             "limits: no limit of lots, no limit of all lots, no limit of orders a minute, "
-            "a loss of 500 points times lots a day, nothing while stop exists",
+            "a loss of 500 points times lots a day, all copying stops for good when stop exists",
         ),
     ],
 )
@@ -461,6 +506,24 @@ def test_a_change_that_is_undone_within_a_moment_is_not_reported(server):
 
     stage.play(script())
     assert alerts(stage) == []
+
+
+def test_at_a_fast_timer_too_a_change_must_last_for_two_seconds(server):
+    stage = follow(server, timer_ms=10)
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        arrive(stage.peer, lots("0.25"), stage.program.client)
+        yield from events(3)
+        for seconds in (1.9, 2.1):
+            buy(stage, "0.10")
+            yield from events(round(seconds * 100))
+            stage.terminal.post("sell 0.10")
+            yield from events(5)
+            assert bool(stage.record.of("deviates")) is (seconds > 2)
+        close(stage.peer)
+
+    stage.play(script())
 
 
 @pytest.mark.parametrize("value", ["", "Leave", "undo", "leave,stop"])

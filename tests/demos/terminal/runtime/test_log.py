@@ -160,6 +160,30 @@ def test_each_program_has_its_own_limit_whatever_its_chart_shows():
     assert texts(stream)[-1].startswith("one alert log 5 more lines are omitted")
 
 
+def test_repeated_errors_that_are_left_out_do_not_count_towards_the_limit():
+    stream, clock = io.StringIO(), ManualClock()
+    log = Log(clock, stream, limited=True)
+    for _ in range(3 * MAX_LINES):
+        log.write_limited("probe", "error", "OnTimer", "-no answer")
+    log.write_limited("probe", "info", "OnTimer", "connected")
+    log.write_summaries(end=True)
+    assert texts(stream) == ["probe error OnTimer -no answer", "probe info OnTimer connected"]
+
+
+def test_an_alert_is_written_during_a_flood_and_does_not_count_towards_the_limit():
+    stream, clock = io.StringIO(), ManualClock()
+    log = Log(clock, stream, limited=True)
+    log.write_limited("probe", "alert", "OnTimer", "first")
+    for number in range(MAX_LINES + 7):
+        log.write_limited("probe", "info", "OnTimer", f"line {number}")
+    log.write_limited("probe", "alert", "OnTimer", "last")
+    log.write_summaries(end=True)
+    assert sum(" line " in text for text in texts(stream)) == MAX_LINES
+    assert texts(stream)[0] == "probe alert OnTimer first"
+    assert texts(stream)[-2] == "probe alert OnTimer last"
+    assert texts(stream)[-1].startswith("probe alert log 7 more lines are omitted")
+
+
 def test_a_long_line_is_cut():
     stream = io.StringIO()
     log = Log(ManualClock(), stream, limited=True)
