@@ -44,6 +44,9 @@ KEEP_ALIVE_MS = 15_000
 # Limits of one timer event, in bytes.
 MAX_RECEIVED = 64 * 1024
 MAX_SENT = 4 * 1024 * 1024
+# What one send gets at most. Windows takes all of it into its buffer, so with large pieces it would not be known for a
+# long time whether the client reads.
+PIECE = 64 * 1024
 
 
 class State(Enum):
@@ -222,7 +225,7 @@ def _send(client: Connection) -> bool:
     """Send the unsent part of the output; True when none is left."""
     before = client.sent
     while client.output and client.sent < before + MAX_SENT:
-        unsent = client.output[0][: before + MAX_SENT - client.sent]
+        unsent = client.output[0][:PIECE]
         res = send(client.socket, unsent, len(unsent), 0)
         if res == SOCKET_ERROR:
             err = WSAGetLastError()
