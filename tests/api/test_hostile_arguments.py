@@ -31,8 +31,10 @@ from winsock_kit import (
 )
 
 from winsock import (
+    AF_INET,
     FD_SET,
     FIONBIO,
+    INADDR_NONE,
     POLLIN,
     SO_ERROR,
     SO_KEEPALIVE,
@@ -47,16 +49,23 @@ from winsock import (
     WSAEFAULT,
     WSAENOTSOCK,
     WSAPOLLFD,
+    WSAGetLastError,
     WSAPoll,
     accept,
+    addrinfo,
     bind,
     closesocket,
     connect,
     fd_set,
     fd_set_sized,
+    freeaddrinfo,
+    getaddrinfo,
+    gethostbyname,
     getpeername,
     getsockname,
     getsockopt,
+    inet_addr,
+    inet_pton,
     ioctlsocket,
     recv,
     recvfrom,
@@ -131,6 +140,45 @@ def test_data_sets_and_arrays_in_no_memory_are_wsaefault() -> None:
         lambda: WSAPoll((WSAPOLLFD * 2).from_address(NOWHERE), 2, 0),
     ):
         assert error_of(call()) == WSAEFAULT
+
+
+@posix_only
+def test_names_and_results_in_no_memory_are_wsaefault() -> None:
+    text = (ctypes.c_char * 8).from_address(NOWHERE)
+    result = ctypes.POINTER(addrinfo)()
+    no_result = ctypes.POINTER(addrinfo).from_address(NOWHERE)
+    assert (inet_addr(text), WSAGetLastError()) == (INADDR_NONE, WSAEFAULT)
+    assert (gethostbyname(memoryview(text)), WSAGetLastError()) == (None, WSAEFAULT)
+    assert error_of(inet_pton(AF_INET, text, bytearray(4))) == WSAEFAULT
+    for arguments in ((text, None, None, result), (None, text, None, result), ("127.0.0.1", None, None, no_result)):
+        assert getaddrinfo(*arguments) == WSAEFAULT
+    freeaddrinfo(no_result)
+
+
+@posix_only
+def test_a_trace_does_not_read_memory_that_does_not_exist(tmp_path: Path) -> None:
+    program = """
+import ctypes
+from winsock import *
+WSAStartup(MAKEWORD(2, 2), WSADATA())
+s = socket(AF_INET, SOCK_DGRAM, 0)
+no = lambda type: type.from_address(8)
+text, number, name = no(ctypes.c_char * 8), no(ctypes.c_int), no(sockaddr_in)
+result = ctypes.POINTER(addrinfo)()
+bind(s, name, 16), connect(s, name, 16), sendto(s, text, 8, 0, name, 16), recvfrom(s, text, 8, 0, name, number)
+getsockname(s, name, number), accept(s, name, number), ioctlsocket(s, FIONBIO, number)
+setsockopt(s, SOL_SOCKET, SO_RCVBUF, number, 4), getsockopt(s, SOL_SOCKET, SO_RCVBUF, number, number)
+select(0, no(fd_set), None, None, no(timeval)), WSAPoll(no(WSAPOLLFD * 3), 3, 0), WSAStartup(514, no(WSADATA))
+inet_addr(text), gethostbyname(text), inet_pton(AF_INET, text, bytearray(4))
+inet_ntop(AF_INET, no(in_addr), bytearray(16), 16), getnameinfo(name, 16, bytearray(40), 40, None, 0, 0)
+getaddrinfo(text, text, no(addrinfo), result), freeaddrinfo(no(ctypes.POINTER(addrinfo)))
+"""
+    file = tmp_path / "program.py"
+    file.write_text(program)
+    command = [sys.executable, "-m", "winsock.trace", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "WSAEFAULT" in done.stderr
 
 
 def test_wsadata_over_garbage_has_a_number_as_its_vendor_information() -> None:

@@ -17,7 +17,7 @@ from winsock.structures import WSADATA, WSAPOLLFD, addrinfo, hostent, linger, ti
 from winsock.symbols import flags, symbol
 
 from .calls import Call, Shown, bytes_moved, length_of
-from .memory import handles, number, peek, room, string
+from .memory import exists, handles, number, peek, room, string
 
 
 def _other(value: Any) -> Shown:
@@ -176,7 +176,9 @@ def found(value: Any, call: Call) -> Shown:
 
 
 def freed(value: Any, call: Call) -> Shown:
-    return None if value is None or (isinstance(value, ctypes._Pointer) and not value) else _other(value)
+    return (
+        None if value is None or (isinstance(value, ctypes._Pointer) and exists(value) and not value) else _other(value)
+    )
 
 
 def internet_address(value: Any, call: Call) -> Shown:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 
-from winsock.arguments import as_int, as_uint, as_word, socket_handle, text
+from winsock.arguments import as_int, as_uint, as_word, socket_handle
 from winsock.constants import AF_INET, AF_INET6, INADDR_NONE
 from winsock.errors import WSAEAFNOSUPPORT, WSAEFAULT, WSAEINVAL
 from winsock.structures import Buffer, ConstBuffer, in_addr
 
 from ..posix import resolver
 from ..state.last_error import fail
-from .pointers import as_input_buffer, as_output_buffer
+from .pointers import as_input_buffer, as_output_buffer, text
 
 _ADDRESS_SIZE = {AF_INET: 4, AF_INET6: 16}
 
@@ -34,10 +34,10 @@ def ntohl(netlong: int) -> int:
 
 
 def inet_addr(cp: str | bytes | None) -> int:
-    if cp is None:
+    raw = text(cp)
+    if raw is None:
         fail(WSAEFAULT)
         return INADDR_NONE
-    raw = text(cp)
     if raw == b" ":
         return 0
     return resolver.inet_addr(raw)
@@ -81,7 +81,7 @@ def _text_of(family: int, address: bytes) -> bytes:
 
 def inet_pton(Family: int, pszAddrString: str | bytes | None, pAddrBuf: Buffer | None) -> int:
     family, address = as_int(Family), None if pAddrBuf is None else as_output_buffer(pAddrBuf)
-    raw = None if pszAddrString is None else text(pszAddrString)
+    raw = text(pszAddrString)
     if raw is None or address is None:
         return fail(WSAEFAULT)
     if family not in _ADDRESS_SIZE:

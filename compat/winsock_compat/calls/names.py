@@ -10,7 +10,7 @@ from ctypes import POINTER, c_char, c_char_p, cast, pointer
 from typing import Any, TypeAlias
 
 from winsock import constants as c
-from winsock.arguments import as_int, as_uint, text
+from winsock.arguments import as_int, as_uint
 from winsock.errors import (
     WSAEAFNOSUPPORT,
     WSAEFAULT,
@@ -27,7 +27,7 @@ from ..posix.resolver import Found
 from ..posix.sockaddr_layout import SIZE, address_of, family_of
 from ..state import handles
 from ..state.last_error import fail, fail_with_code
-from .pointers import as_input_buffer, as_output_buffer
+from .pointers import as_input_buffer, as_output_buffer, is_accessible, text
 
 _TYPES = (0, c.SOCK_STREAM, c.SOCK_DGRAM, c.SOCK_RAW, c.SOCK_RDM, c.SOCK_SEQPACKET)
 _BRACKETED = re.compile(rb"\[([0-9A-Fa-f:.]+(?:%[^\]]*)?)\](?::\d+)?")
@@ -45,14 +45,17 @@ def getaddrinfo(
     pHints: ConstBuffer | None,
     ppResult: ctypes._Pointer[addrinfo] | None,
 ) -> int:
-    node, service = None if pNodeName is None else text(pNodeName), None if pServiceName is None else text(pServiceName)
+    node, service = text(pNodeName), text(pServiceName)
+    accessible = (node is None) == (pNodeName is None) and (service is None) == (pServiceName is None)
     view = None if pHints is None else as_input_buffer(pHints)
     result = None if ppResult is None else ctypes.c_void_p.from_buffer(addrinfo_pointer(ppResult))
+    if ppResult is not None and not is_accessible(ppResult):
+        result = None
     if result is not None:
         result.value = None
     if not handles.started():
         return fail_with_code(WSANOTINITIALISED)
-    if result is None or (view is not None and view.nbytes < ctypes.sizeof(addrinfo)):
+    if result is None or not accessible or (view is not None and view.nbytes < ctypes.sizeof(addrinfo)):
         return fail_with_code(WSAEFAULT)
     hints = addrinfo() if view is None else addrinfo.from_buffer_copy(view.tobytes())
     found = _look_up(node, service, hints)
@@ -118,7 +121,7 @@ def freeaddrinfo(pAddrInfo: ctypes._Pointer[addrinfo] | addrinfo | None) -> None
     entry = pAddrInfo if isinstance(pAddrInfo, addrinfo) else addrinfo_pointer(pAddrInfo)
     if isinstance(entry, addrinfo):
         _lists.pop(ctypes.addressof(entry), None)
-    elif entry:
+    elif is_accessible(entry) and entry:
         _lists.pop(ctypes.addressof(entry.contents), None)
 
 
@@ -189,8 +192,8 @@ _entry = _HostEntry()
 
 def gethostbyname(name: str | bytes | None) -> hostent | None:
     requested = b"" if name is None else text(name)
-    if not handles.started():
-        fail(WSANOTINITIALISED)
+    if requested is None or not handles.started():
+        fail(WSANOTINITIALISED if not handles.started() else WSAEFAULT)
         return None
     hints = addrinfo(c.AI_CANONNAME, c.AF_INET, c.SOCK_STREAM)
     found = _look_up(requested or resolver.gethostname(), None, hints)

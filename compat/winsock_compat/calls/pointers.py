@@ -52,3 +52,8 @@ def integer_ref(ref: Any) -> Any:
     """As winsock.arguments.integer_ref; an integer of value 0 where the memory does not exist."""
     checked = arguments.integer_ref(ref)
     return checked if is_accessible(checked) else ctypes.c_int(0)
+
+
+def text(value: Any) -> bytes | None:
+    """As winsock.arguments.text; None where the memory does not exist, and for NULL."""
+    return arguments.text(value) if value is not None and is_accessible(value) else None
