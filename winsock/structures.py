@@ -81,6 +81,10 @@ class _Structure(Structure):
     _format = "fields"  # see winsock.formatting
 
     def __init__(self, *args: Any, **kw: Any) -> None:
+        for name in kw:
+            # ctypes would store the value of an unknown name as an attribute of the Python object.
+            if not hasattr(getattr(type(self), name, None), "__set__"):
+                raise TypeError(f"{type(self).__name__}() has no field {name!r}")
         try:
             super().__init__(*args, **kw)
         except TypeError as error:
@@ -201,7 +205,10 @@ class in6_addr(_Structure):
 
     @s6_addr.setter
     def s6_addr(self, value: bytes) -> None:
-        self.Byte = type(self.Byte)(*value)
+        numbers = [*value]
+        if len(numbers) != 16:
+            raise ValueError(f"an IPv6 address has 16 bytes, not {len(numbers)}")
+        self.Byte = type(self.Byte)(*numbers)
 
 
 class sockaddr_in6(_Structure):

@@ -227,3 +227,16 @@ def test_a_constructor_rejects_too_many_values() -> None:
 
 def test_a_structure_that_shows_pointers_can_hold_text() -> None:
     assert hostent(h_name=c_char_p(b"name").value).h_name == b"name"
+
+
+@pytest.mark.parametrize("structure", [winsock.timeval, winsock.sockaddr_in, winsock.addrinfo, winsock.in6_addr])
+def test_a_constructor_rejects_a_name_that_is_not_a_field(structure: Any) -> None:
+    with pytest.raises(TypeError, match=rf"^{structure.__name__}\(\) has no field 'tv_foo'$"):
+        structure(tv_foo=2)
+
+
+@pytest.mark.parametrize("size", [0, 3, 15, 17])
+def test_an_ipv6_address_has_exactly_16_bytes(size: int) -> None:
+    address = winsock.in6_addr()
+    with pytest.raises(ValueError, match=f"^an IPv6 address has 16 bytes, not {size}$"):
+        address.s6_addr = bytes(size)
