@@ -23,7 +23,10 @@ _CData: Any = ctypes.Structure.__mro__[1]
 def is_accessible(buffer: Any) -> bool:
     """Whether the memory of a buffer exists, as far as it is an object of ctypes; others own theirs."""
     if isinstance(buffer, memoryview):
-        buffer = buffer.obj
+        try:
+            buffer = buffer.obj
+        except ValueError:  # it was released; the conversion of the argument reports that
+            return True
     if not isinstance(buffer, _CData) or _owns_memory(buffer):
         return True
     return system.is_readable(ctypes.addressof(buffer), ctypes.sizeof(buffer))
