@@ -335,8 +335,9 @@ def content(argument: Any, s: Situation) -> Any:
         raw = raw.replace(one.to_bytes(4, "little"), b"s%03d" % place)
     for place, one in enumerate(s.sockets):
         name, length = sockaddr_in(), c_int(16)
-        if winsock.getsockname(one, name, length) == 0 and name.sin_port:
-            raw = raw.replace(bytes(name)[2:4], b"p%d" % place)
+        # The port of an address that was written. Elsewhere, as in a pointer, the same two bytes are a coincidence.
+        if winsock.getsockname(one, name, length) == 0 and name.sin_port and raw[2:4] == bytes(name)[2:4]:
+            raw = raw[:2] + b"p%d" % place + raw[4:]
     return raw
 
 
