@@ -127,6 +127,14 @@ def open_and_close() -> None:
     closesocket(socket(AF_INET, SOCK_STREAM, 0))
 
 
+def another_thread_can_open_and_close() -> bool:
+    """Whether no lock is held that another thread needs."""
+    other = threading.Thread(target=open_and_close, daemon=True)
+    other.start()
+    other.join(LIMIT_SECONDS)
+    return not other.is_alive()
+
+
 CALLS = [wait_in_recv, wait_in_select, wait_in_wsapoll, accept_by_the_reference, open_and_close]
 
 
@@ -148,10 +156,7 @@ def test_an_exception_at_any_moment_leaves_nothing_behind(unstarted: None, call:
         interrupted = at_moment(moment, call, stop)
         # What the call was interrupted in does not affect the next calls, in any thread.
         wait_in_recv()
-        other = threading.Thread(target=open_and_close, daemon=True)
-        other.start()
-        other.join(LIMIT_SECONDS)
-        assert not other.is_alive(), f"moment {moment}"
+        assert another_thread_can_open_and_close(), f"moment {moment}"
         clean_up_completely()
         assert open_handles() == before, f"moment {moment}"
         if not interrupted:
@@ -221,10 +226,7 @@ def test_an_exception_at_any_moment_of_a_fork_leaves_no_lock_held(unstarted: Non
             before()
             reached = at_moment(moment, after, stop)
         after()
-        other = threading.Thread(target=open_and_close, daemon=True)
-        other.start()
-        other.join(LIMIT_SECONDS)
-        assert not other.is_alive(), f"moment {moment}"
+        assert another_thread_can_open_and_close(), f"moment {moment}"
         moment += 1
     assert moment > 1
     clean_up_completely()
