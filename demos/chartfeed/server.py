@@ -109,9 +109,6 @@ NAME = "tcpsend.tpl"
 # The most clients that one event accepts: a crowd cannot keep the program in the event.
 MAX_ACCEPTED = 256
 
-# Connections that made room for others are counted, and reported at most once in this time.
-REPORT_MS = 10_000
-
 # The names of the computer itself.
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 
@@ -120,8 +117,6 @@ family = AF_INET
 conns: list[Connection] = []
 starting = Backoff(1000, 32_000)
 limits: ConnectionLimits[Connection] = ConnectionLimits(connections, connections)
-replaced = 0
-reported_at = -REPORT_MS
 exname = ""
 tpl = b""
 message = Message()
@@ -239,25 +234,18 @@ def ServedHosts(client: int) -> frozenset[str]:
 
 def Replace(client: Connection | None) -> bool:
     """Close the connection that makes room for another one; False when there is none."""
-    global replaced
     if client is None:
         return False
     close(client)
     conns.remove(client)
     limits.remove(client)
-    replaced += 1
     return True
 
 
 def ReportReplaced() -> None:
-    """Log the connections that made room since the last report, at most one report in REPORT_MS."""
-    global replaced, reported_at
-    if replaced and GetTickCount64() - reported_at >= REPORT_MS:
-        Print(
-            f"-connections closed to make room for new ones: {replaced}; "
-            f"the limits are {limits.per_address} from one address and {limits.total} in all (--connections)"
-        )
-        replaced, reported_at = 0, GetTickCount64()
+    """Log the connections that made room since the last report."""
+    if report := limits.report(GetTickCount64()):
+        Print(f"-{report} (--connections)")
 
 
 def CloseClean() -> None:

@@ -103,9 +103,6 @@ MOST_PER_ADDRESS = 640
 # A client that takes no part of a message for this long is closed.
 STALLED_MS = 60_000
 
-# Connections that made room are reported at most once in this time.
-REPORT_MS = 10_000
-
 # The limits of one event, so that no client can keep the program in it.
 MOST_ACCEPTED = 1024
 MOST_DISCARDED = 64 * 1024
@@ -132,8 +129,6 @@ server = INVALID_SOCKET
 family = AF_INET
 conns: list[Connection] = []
 limits: ConnectionLimits[Connection] = ConnectionLimits(MOST_CONNECTIONS, MOST_PER_ADDRESS)
-replaced = 0
-reported_at = -REPORT_MS
 data = b""
 trades = -1
 accept_error = 0
@@ -231,23 +226,16 @@ def AcceptClients() -> None:
 
 def Replace(client: Connection | None) -> bool:
     """Close the connection that makes room for another one; False when there is none."""
-    global replaced
     if client is None:
         return False
     Close(client)
-    replaced += 1
     return True
 
 
 def ReportReplaced() -> None:
-    """Log the connections that made room since the last report, at most one report in REPORT_MS."""
-    global replaced, reported_at
-    if replaced and GetTickCount64() - reported_at >= REPORT_MS:
-        Print(
-            f"-connections closed to make room for new ones: {replaced}; "
-            f"the limits are {MOST_PER_ADDRESS} from one address and {MOST_CONNECTIONS} in all"
-        )
-        replaced, reported_at = 0, GetTickCount64()
+    """Log the connections that made room since the last report."""
+    if report := limits.report(GetTickCount64()):
+        Print(f"-{report}")
 
 
 def DiscardInput() -> None:

@@ -19,6 +19,9 @@ Connection = TypeVar("Connection")
 # From this number on, the connections of one address are a crowd.
 CROWD = 32
 
+# At most one report of closed connections in this time, in milliseconds.
+REPORT_MS = 10_000
+
 
 def client_key(address: Address) -> bytes:
     """What counts as one address: the four bytes of IPv4, or the first eight of IPv6, which are one customer's."""
@@ -36,6 +39,9 @@ class ConnectionLimits(Generic[Connection]):
         self._addresses: dict[Connection, bytes] = {}
         self._groups: dict[bytes, dict[Connection, int]] = {}
         self._progress = 0
+        # The connections to close that were returned since the last report, and its time.
+        self._replaced = 0
+        self._reported_at = -REPORT_MS
 
     def __len__(self) -> int:
         return len(self._addresses)
@@ -49,6 +55,7 @@ class ConnectionLimits(Generic[Connection]):
         elif len(self) >= self.total:
             found = next(iter(self._largest()))
         if found is not None:
+            self._replaced += 1
             self.remove(found)
         self._groups.setdefault(address, group)
         self._addresses[connection] = address
@@ -77,7 +84,20 @@ class ConnectionLimits(Generic[Connection]):
         A few clients are not the reason for the lack, and are not closed.
         """
         found = self._largest()
-        return next(iter(found)) if len(found) >= CROWD else None
+        if len(found) < CROWD:
+            return None
+        self._replaced += 1
+        return next(iter(found))
+
+    def report(self, now: int) -> str:
+        """What to log about the connections that made room since the last report; "" if nothing is due."""
+        if not self._replaced or now - self._reported_at < REPORT_MS:
+            return ""
+        count, self._replaced, self._reported_at = self._replaced, 0, now
+        return (
+            f"connections closed to make room for new ones: {count}; "
+            f"the limits are {self.per_address} from one address and {self.total} in all"
+        )
 
     def _largest(self) -> dict[Connection, int]:
         """The group with the most connections; of equal ones that with the oldest progress."""
