@@ -237,17 +237,18 @@ def test_a_server_that_is_killed_loses_at_most_the_event_in_progress(tmp_path):
 
     with child(*arguments, "--Port", 0) as process:
         port = int(wait_for(process.stderr, "start server ok").rpartition(":")[2])
-        reported = 0
-        while reported < 200:
+        reported = []
+        while sum(reported) < 200:
             send(20)
-            reported += received(wait_for(process.stderr, " receive "))
+            reported.append(received(wait_for(process.stderr, " receive ")))
         send(50)
         process.kill()
         # Lines that it had written before it was killed count as well.
-        reported += sum(map(received, process.stderr))
+        reported += filter(None, map(received, process.stderr))
         process.wait()
     kept = bids()
-    assert reported <= len(kept) <= number
+    # An event writes its line before it stores its ticks: those of the last line may be lost.
+    assert sum(reported[:-1]) <= len(kept) <= number
     assert kept == list(range(1, len(kept) + 1))
     send(30)  # no program listens
     sent_before = number
