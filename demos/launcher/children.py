@@ -54,9 +54,7 @@ class Child:
     is expected. ``ready`` is set by the job when the program works: see MOST_FAILURES.
     """
 
-    def __init__(
-        self, name: str, arguments: Sequence[str], lines: queue.SimpleQueue[Line], *, restart: bool = False
-    ) -> None:
+    def __init__(self, name: str, arguments: Sequence[str], lines: queue.Queue[Line], *, restart: bool = False) -> None:
         self.name = name
         self.arguments = list(arguments)
         self.restart = restart

@@ -69,7 +69,8 @@ class Runner:
         self._files = files
         self._view = view
         self._listener = listener
-        self._lines: queue.SimpleQueue[Line] = queue.SimpleQueue()
+        # The get() of a SimpleQueue would never end if a signal handler took longer than the rest of the timeout.
+        self._lines: queue.Queue[Line] = queue.Queue()
         self._timeline = Timeline({name: self._event_file(name) for name in names})
         self._delayed_errors: deque[tuple[float, Line]] = deque()
         self._reported_error: Line | None = None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import queue
 import sys
+import threading
 import time
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 
 # On Windows nothing interrupts a wait for a lock, so that Ctrl-C has no effect before its end: wait in slices.
@@ -19,9 +20,11 @@ class RealClock:
     """
 
     def __init__(self) -> None:
-        # put() may be called from a signal handler while the same thread is in get(); a threading.Event would
-        # deadlock there.
-        self._wakes: queue.SimpleQueue[None] = queue.SimpleQueue()
+        # wait() acquires this lock, and wake() releases it, perhaps in a signal handler that has interrupted wait() in
+        # the same thread. A threading.Event would deadlock there. The get() of a queue.SimpleQueue would never end if
+        # a signal handler took longer than the rest of the timeout.
+        self._awake = threading.Lock()
+        self._awake.acquire()
 
     def monotonic(self) -> float:
         """See interfaces.Clock."""
@@ -34,17 +37,14 @@ class RealClock:
             left = _MAX_WAIT if end is None else min(end - time.perf_counter(), _MAX_WAIT)
             if left <= 0:
                 return
-            try:
-                self._wakes.get(timeout=left)
-            except queue.Empty:
-                continue
-            return
+            if self._awake.acquire(timeout=left):
+                return
 
     def wake(self) -> None:
         """See interfaces.Clock."""
-        # One entry is enough to end the wait, and the queue must not grow while no thread waits.
-        if self._wakes.empty():
-            self._wakes.put(None)
+        # RuntimeError: it was called before, and no thread has waited since.
+        with suppress(RuntimeError):
+            self._awake.release()
 
     def now(self) -> datetime:
         """See interfaces.Clock."""

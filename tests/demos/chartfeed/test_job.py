@@ -274,7 +274,7 @@ def test_the_table_shows_what_was_made_and_applied():
     tally = Tally()
     tally.take({"kind": "created", "crc": 1, "changes": 1, "bytes": 51, "t": 0})
     stream = io.StringIO()
-    children = [Child(name, [], queue.SimpleQueue()) for name in ("server", "client")]
+    children = [Child(name, [], queue.Queue()) for name in ("server", "client")]
     Console(file=stream, width=120).print(tables(tally, "server", children, "following").processes)
     for text in ("tpl: following; the last template has 51 bytes", "1 made", "0 applied"):
         assert text in stream.getvalue()

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from ctypes import sizeof
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Queue
 from typing import Any
 
 import pytest
@@ -361,7 +361,7 @@ def test_of_the_articles_programs_the_ticks_are_counted_by_their_log_lines(study
         ("client1", CLIENT_LINE + "create socket OK"),
     ]
     for name, text in lines:
-        study.take_line(Child(name, [], SimpleQueue()), text)
+        study.take_line(Child(name, [], Queue()), text)
     study.refresh(math.inf)
     assert study.tally.port == 8082
     assert [(row.name, row.ticks, row.bid, row.digits) for row in study.tally.symbols] == [

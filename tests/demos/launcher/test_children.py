@@ -16,8 +16,8 @@ FRAGILE = DATA / "programs" / "fragile.py"
 LOG_LINE = "2026-01-31T12:00:00.123+01:00 signal_server[EURUSD,H1] info OnTimer start server ok"
 
 
-def child_of(*arguments: str) -> tuple[Child, queue.SimpleQueue[Line]]:
-    lines: queue.SimpleQueue[Line] = queue.SimpleQueue()
+def child_of(*arguments: str) -> tuple[Child, queue.Queue[Line]]:
+    lines: queue.Queue[Line] = queue.Queue()
     return Child("child", arguments, lines), lines
 
 
@@ -47,7 +47,7 @@ def test_a_child_that_was_never_started_has_nothing_to_end():
 
 
 def test_the_last_error_of_a_child_is_kept_without_its_mark():
-    child = Child("server", [], queue.SimpleQueue())
+    child = Child("server", [], queue.Queue())
     lines = [
         "2026-01-31T12:00:00.123+01:00 signal_server[EURUSD,H1] error OnTimer -Accept failed",
         LOG_LINE,

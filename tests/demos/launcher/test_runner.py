@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from interruption_kit import late_signal
 from terminal_kit import DATA, ROOT, wait_for
 
 from demos.launcher.children import MOST_FAILURES, MOST_RESTARTS, Child
@@ -75,6 +76,12 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     bench = Bench(tmp_path)
     yield bench
     bench.close()
+
+
+@pytest.mark.posix_only(reason="Windows has no timer that interrupts a call")
+def test_a_wait_for_silent_children_ends_although_a_signal_handler_takes_long(bench):
+    with late_signal(seconds=0.2) as handled:
+        assert bench.runner.wait_until(lambda: len(handled) > 0, math.inf)
 
 
 def test_the_job_gets_lines_and_events_and_the_view_the_lines(bench):
