@@ -92,7 +92,8 @@ class Disconnected(Exception):
     """
 
     def __init__(self, text: str, *, temporary: bool = False) -> None:
-        super().__init__(text)
+        # Error descriptions end with a point, other reasons do not.
+        super().__init__(text.rstrip("."))
         self.temporary = temporary
 
 
@@ -116,7 +117,7 @@ def DownloadWithRetries() -> None:
                 Fail(3, str(error))
                 return
             if backoff.failed(GetTickCount64()):
-                Print(f"-{error}. It is tried again, {attempts - 1} times at most.")
+                Print(f"-{error}. Next attempt in {backoff.pause_ms // 1000} s, at most {attempts} attempts.")
             Sleep(backoff.pause_ms)
             continue
         printf("receive %d bytes", len(rdata))
@@ -160,7 +161,7 @@ def Follow() -> None:
                 backoff.succeeded()
             backoff.failed(GetTickCount64())
             if not IsStopped():
-                Print(f"-{error}. Next attempt in {backoff.pause_ms // 1000} seconds.")
+                Print(f"-{error}. Next attempt in {backoff.pause_ms // 1000} s.")
                 Sleep(backoff.pause_ms)
 
 

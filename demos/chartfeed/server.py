@@ -182,7 +182,7 @@ def StartServer(addr: str, port: int) -> None:
         if not error.temporary:
             Fail(3, str(error))
         elif starting.failed(GetTickCount64()):
-            Print(f"-{error}; it is tried again")
+            Print(f"-{error} {starting.retry_text()}")
         return
     starting.succeeded()
     family = family_of(name)

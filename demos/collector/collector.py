@@ -196,7 +196,7 @@ def StartServer(host: str, number: int) -> None:
         if not error.temporary:
             Fail(3, str(error))
         elif starting.failed(GetTickCount64()):
-            Print(f"-{error}; it is tried again")
+            Print(f"-{error} {starting.retry_text()}")
         return
     starting.succeeded()
     if is_any(name):

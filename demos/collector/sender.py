@@ -134,7 +134,7 @@ def StartClient() -> bool:
         if not unknown.temporary:
             Fail(3, str(unknown))
         elif resolving.failed(GetTickCount64()):
-            Print(f"-{unknown}; it is tried again")
+            Print(f"-{unknown} {resolving.retry_text()}")
         CloseClean()
         return False
     except CallFailed as failure:

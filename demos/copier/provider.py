@@ -34,6 +34,7 @@ from demos.terminal import (
     printf,
 )
 from demos.wire.addresses import address_text, empty_address, family_of, is_any, port_of
+from demos.wire.backoff import Backoff
 from demos.wire.codepages import codepage_problem
 from demos.wire.crowds import ConnectionLimits, client_key
 from demos.wire.keepalive import keep_alive
@@ -127,6 +128,7 @@ class Connection:
 
 server = INVALID_SOCKET
 family = AF_INET
+starting = Backoff(1000, 32_000)
 conns: list[Connection] = []
 limits: ConnectionLimits[Connection] = ConnectionLimits(MOST_CONNECTIONS, MOST_PER_ADDRESS)
 data = b""
@@ -177,13 +179,19 @@ def OnTick() -> None:
 
 
 def StartServer(addr: str, port: int) -> None:
-    """Listen. Any failure ends the program, since it would fail again one second later."""
+    """Listen on the address and the port. Any error ends the program, unless the name cannot be resolved at present."""
     global server, family
+    if not starting.is_due(GetTickCount64()):
+        return
     try:
         server, addrin = start_server(addr, port, SOCK_STREAM)
     except StartError as error:
-        Fail(3, str(error))
+        if not error.temporary:
+            Fail(3, str(error))
+        elif starting.failed(GetTickCount64()):
+            Print(f"-{error} {starting.retry_text()}")
         return
+    starting.succeeded()
     family = family_of(addrin)
     if is_any(addrin):
         Alert(f"{addr} is open to every network: there is no password, and every client can read the position")

@@ -46,7 +46,9 @@ def start_server(
         return _open(host, port, kind, before_bind)
     except (AddressError, CallFailed) as error:
         WSACleanup()
-        temporary = isinstance(error, AddressError) and error.temporary
+        # A server's own name is usually in the hosts file, so an unknown name is an error of the user. A client's
+        # server may get its name later.
+        temporary = isinstance(error, AddressError) and error.temporary and not error.unknown
         raise StartError(str(error), temporary=temporary) from error
 
 
