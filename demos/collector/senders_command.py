@@ -19,7 +19,7 @@ from demos.terminal.paper.export_file import ticks_of
 from demos.terminal.paper.market import ReplayMarket, random_walk, speed_from_text
 from demos.terminal.runtime.clock import RealClock
 from demos.terminal.runtime.commands import start_reading
-from demos.terminal.runtime.log import EventFile, Log, escaped
+from demos.terminal.runtime.log import Log, escaped, event_file
 from demos.terminal.terminal import Terminal
 from winsock.command_line import write_final_line
 
@@ -73,9 +73,9 @@ def _run(args: argparse.Namespace) -> int:
     program = find_program("tick_client" if args.study else "tick_sender")
     clock = RealClock()
     with ExitStack() as stack:
-        account = stack.enter_context(closing(PaperAccount()))
-        events = stack.enter_context(closing(EventFile(clock, args.events))) if args.events else None
         log = Log(clock, sys.stderr)
+        account = stack.enter_context(closing(PaperAccount()))
+        events = stack.enter_context(closing(event_file(clock, args.events, log))) if args.events else None
         terminal = Terminal(
             clock, _market(args), account, log, events=events, timer_ms=args.timer_ms, command_groups=()
         )
