@@ -2,10 +2,10 @@
 
 Bids are integer points with their digits. Times are times of receipt, in milliseconds since 1970-01-01 UTC.
 
-Anyone who reaches the collector's port can invent symbols, addresses and runs, so their numbers are limited: a tick of
-a symbol above the limit is refused, senders above the limit are counted together as OTHER_SENDERS, and of the runs the
-oldest are deleted; their lost ticks are added to their sender. With a largest size, ticks are refused when the file has
-reached it.
+Anyone who reaches the collector's port can invent symbols, addresses and runs, so their numbers are limited. The module
+admission says which new symbols are refused. Senders above the limit are counted together as OTHER_SENDERS. Of the runs
+the oldest are deleted, and their lost ticks are added to their sender. With a largest size, ticks are refused when the
+file has reached it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from demos.collector.admission import SymbolAdmission
 from demos.collector.schema import (
     COUNT_SENDER,
     COUNT_SYMBOL,
@@ -26,6 +27,7 @@ from demos.collector.schema import (
     StoreBusy,
     StoreError,
     open_schema,
+    select_introduced,
     select_senders,
     transaction,
 )
@@ -35,7 +37,6 @@ from demos.ticks.protocol import Quote
 # Seconds to wait while another process writes.
 LOCK_TIMEOUT = 5.0
 
-MAX_SYMBOLS = 10_000
 MAX_SENDERS = 10_000
 MAX_RUNS = 32_768
 OTHER_SENDERS = "other senders"
@@ -126,7 +127,7 @@ class TickStore:
             self._db = sqlite3.connect(uri, timeout=timeout, isolation_level=None, uri=True)
             try:
                 self._version = open_schema(self._db, self._name, writing=not reading)
-                self._symbols = {name for [name] in self._db.execute("SELECT name FROM symbols")}
+                self._symbols = SymbolAdmission(self._db.execute(select_introduced(self._version)))
                 self._senders = {address for [address] in self._db.execute("SELECT address FROM senders")}
                 [self._runs] = self._db.execute("SELECT count(*) FROM runs").fetchone()
                 self.full = self._is_full()
@@ -142,13 +143,17 @@ class TickStore:
         """Change how long a call waits while another process has locked the file."""
         self._db.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")
 
-    def admit_symbol(self, name: str) -> bool:
-        """Whether ticks of this symbol can be stored: it is known, or there are fewer than MAX_SYMBOLS."""
-        return _admit(name, self._symbols, MAX_SYMBOLS)
+    def symbol_problem(self, name: str, address: str) -> str:
+        """Why a tick of this symbol from this sender cannot be stored, or "". A new symbol becomes a known one."""
+        return "the database is full" if self.full else self._symbols.problem(name, address)
 
     def admit_sender(self, address: str) -> str:
         """The address under which a sender is counted: OTHER_SENDERS when there are MAX_SENDERS others."""
-        return address if _admit(address, self._senders, MAX_SENDERS) else OTHER_SENDERS
+        if address not in self._senders:
+            if len(self._senders) >= MAX_SENDERS:
+                return OTHER_SENDERS
+            self._senders.add(address)
+        return address
 
     def add(self, batch: Batch) -> None:
         """Store one event in one transaction; after the return it survives a kill of the process.
@@ -204,10 +209,11 @@ class TickStore:
             last[quote.symbol] = quote
             counts[quote.symbol] = counts.get(quote.symbol, 0) + 1
         for name, quote in last.items():
-            self._db.execute(COUNT_SYMBOL, (name, counts[name], quote.bid, quote.digits, batch.time))
+            values = (counts[name], quote.bid, quote.digits, batch.time, self._symbols.senders.get(name, ""))
+            self._db.execute(COUNT_SYMBOL, (name, *values))
         for address, count in batch.senders.items():
-            values = (count.ticks, count.refused, count.oversized, count.repeated, batch.time)
-            self._db.execute(COUNT_SENDER, (address, *values))
+            numbers = (count.ticks, count.refused, count.oversized, count.repeated, batch.time)
+            self._db.execute(COUNT_SENDER, (address, *numbers))
 
     def sequence(self, run: str) -> SequenceTracker | None:
         """The numbers received from a run of a sender, or None for a new run."""
@@ -278,13 +284,3 @@ class TickStore:
             if "is locked" in str(error):
                 raise StoreBusy(f"{self._name} is in use by another process") from error
             raise StoreError(f"{self._name}: {error}") from error
-
-
-def _admit(name: str, known: set[str], limit: int) -> bool:
-    """Add a name to the known ones unless the limit is reached; whether it is known now."""
-    if name in known:
-        return True
-    if len(known) >= limit:
-        return False
-    known.add(name)
-    return True
