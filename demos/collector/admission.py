@@ -1,9 +1,9 @@
 """Decides which new symbols the collector accepts. No sockets, no clock, no database.
 
-Anyone who reaches the collector's port can invent symbols, and a database has room for a limited number of them. So each
-sender (address and port) and each address has a share: when it has introduced so many symbols, its further new symbols
-are refused, and other senders can still introduce theirs. A symbol counts for the sender of its first tick. Ticks of a
-known symbol are accepted from every sender.
+Anyone who reaches the collector's port can invent symbols, and a database has a limited number of them. So each sender
+(address and port) and each address has a share: when it has introduced that many symbols, its further new symbols are
+refused, and other senders can still introduce theirs. A symbol counts for the sender of its first tick. Ticks of known
+symbols are accepted from every sender.
 """
 
 from __future__ import annotations

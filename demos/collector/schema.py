@@ -55,7 +55,8 @@ ALTER TABLE runs ADD COLUMN received BLOB;
 
 COUNT_SYMBOL = """
 INSERT INTO symbols (name, ticks, bid, digits, time, introduced_by) VALUES (?, ?, ?, ?, ?, ?)
-ON CONFLICT (name) DO UPDATE SET ticks = ticks + excluded.ticks, bid = excluded.bid, digits = excluded.digits, time = excluded.time
+ON CONFLICT (name) DO UPDATE SET ticks = ticks + excluded.ticks, bid = excluded.bid, digits = excluded.digits,
+time = excluded.time
 """
 
 COUNT_SENDER = """

@@ -15,7 +15,7 @@ from tick_kit import address_of, commit, nothing_to_receive, peer, send_to
 from demos.collector import admission
 from demos.collector import recorder as recorder_module
 from demos.collector import store as store_module
-from demos.collector.admission import MAX_OF_ADDRESS, MAX_OF_SENDER, MAX_SYMBOLS, address_of
+from demos.collector.admission import MAX_OF_ADDRESS, MAX_OF_SENDER, MAX_SYMBOLS
 from demos.collector.recorder import TickRecorder
 from demos.collector.schema import StoreBusy
 from demos.collector.store import OTHER_SENDERS, SenderRow, SymbolRow, TickStore
@@ -185,10 +185,8 @@ def test_the_invented_symbols_of_one_sender_do_not_lock_out_the_symbols_of_other
 
 def check_others(store: TickStore, recorder: TickRecorder) -> None:
     """A sender has used its share; another port and another address have theirs, and known symbols stay accepted."""
-    assert (
-        recorder.add(b"EURUSD 1.1\0", ONE).reason
-        == "a new symbol, and its sender has introduced 1000, which is the limit"
-    )
+    refused = recorder.add(b"EURUSD 1.1\0", ONE)
+    assert refused.reason == "a new symbol, and its sender has introduced 1000, which is the limit"
     assert isinstance(recorder.add(b"EURUSD 1.1\0", "127.0.0.1:5009"), Quote)
     assert isinstance(recorder.add(b"USDJPY 110.1\0", "127.0.0.5:5001"), Quote)
     assert isinstance(recorder.add(b"GBPUSD 1.1\0", OTHER), Quote)
@@ -239,7 +237,7 @@ def test_the_limits_of_one_address_leave_room_for_others():
     ],
 )
 def test_an_address_is_that_of_a_sender_without_its_port(sender, address):
-    assert address_of(sender) == address
+    assert admission.address_of(sender) == address
 
 
 def test_a_file_of_version_2_is_upgraded_and_its_symbols_count_for_nobody(path):

@@ -198,6 +198,6 @@ def test_an_empty_file_can_be_written_but_not_read(path):
 def test_a_newer_version_is_refused(path):
     TickStore(path).close()
     with closing(sqlite3.connect(path)) as db:
-        db.execute("PRAGMA user_version = 3")
-    with pytest.raises(StoreError, match="has version 3; this program reads versions up to 2"):
+        db.execute("PRAGMA user_version = 4")
+    with pytest.raises(StoreError, match="has version 4; this program reads versions up to 3"):
         TickStore(path)
