@@ -62,9 +62,7 @@ Port: Annotated[int, Input("port of the template server", check=port_problem)] =
 # The following inputs are not the article's.
 codepage: Annotated[int, Input("code page of the symbol", check=codepage_problem)] = 1252
 follow: Annotated[bool, Input("stay connected and apply each change, from a chart_server")] = False
-attempts: Annotated[
-    int, Input("how often an interrupted download is tried, without --follow", check=_attempts_problem)
-] = 10
+attempts: Annotated[int, Input("the most attempts to download, without --follow", check=_attempts_problem)] = 10
 
 NAME = "tcprecv.tpl"
 

@@ -68,7 +68,7 @@ class TickRecorder:
     def store(self) -> None:
         """Store the waiting batches, each in one transaction.
 
-        Errors: StoreError when one cannot be written; it and those after it wait on.
+        Errors: StoreError when one cannot be written; that batch and the later ones stay in memory.
         """
         while self._waiting:
             self._store.add(self._waiting[0])

@@ -1,4 +1,4 @@
-"""What the events of the clients and the server's database add up to."""
+"""The sums of the clients' events and of the server's database."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ EVERY_MS = 980
 QUIET_MS = 2000
 
 # The most connections, in all and from one address: below the usual limit of 1024 descriptors for a process. A client
-# never sends anything, so a silent crowd cannot be told from real clients; its oldest connections make room.
+# never sends anything, so a silent crowd cannot be distinguished from real clients; its oldest connections make room.
 MOST_CONNECTIONS = 768
 MOST_PER_ADDRESS = 640
 
@@ -288,7 +288,7 @@ def Send() -> None:
 def Sent(client: Connection, message: bytes, res: int, now: int) -> None:
     """Record how much of a message was sent; a negative `res` is an error."""
     if res < 0:
-        # A full buffer is no failure: the client is slow, and gets the message that is the latest when it has room.
+        # A full buffer is not a failure: the client is slow, and gets the message that is the latest when it has room.
         client.failed = 0 if -res == WSAEWOULDBLOCK else -res
         client.stalled_at = client.stalled_at or now
         if now - client.stalled_at >= STALLED_MS:

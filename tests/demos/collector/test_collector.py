@@ -312,7 +312,7 @@ def test_any_other_error_creates_the_socket_again_on_the_same_port_and_loses_no_
         yield
         assert stage.program.total == 1
         assert stage.program.server == INVALID_SOCKET
-        assert stage.errors() == ["-receive failed error: (#10050) WSAENETDOWN: Network is down.. Cleanup socket"]
+        assert stage.errors() == ["-receive failed error: (#10050) WSAENETDOWN: Network is down. Cleanup socket"]
         yield
         assert stage.program.port == port
         send_to(stage, s, b"EURUSD 1.2\0")

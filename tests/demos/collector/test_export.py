@@ -101,7 +101,7 @@ def test_times_never_decrease_when_the_clock_was_set_back(store, tmp_path):
         ("%2e%2e", "%252e%252e"),
     ],
 )
-def test_no_symbol_leads_out_of_the_folder(store, tmp_path, symbol, stem):
+def test_the_file_of_every_symbol_is_in_the_export_folder(store, tmp_path, symbol, stem):
     collect(store, (TIME, f"{symbol} 1.1\0".encode("cp1252")))
     [path] = export_ticks(store, tmp_path / "folder", store.symbols())
     assert path == tmp_path / "folder" / f"{stem}_202601312359_202601312359.csv"

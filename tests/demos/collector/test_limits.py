@@ -321,7 +321,7 @@ def test_a_file_of_version_1_can_be_read_and_is_upgraded_when_it_is_written(path
         assert store.senders() == [SenderRow(ONE, 3, 0, 0, 1, 4)]
 
 
-def test_a_locked_database_is_an_error_that_may_pass_and_the_batch_waits(path):
+def test_a_locked_database_is_a_temporary_error_and_the_batch_waits(path):
     with closing(TickStore(path, timeout=0)) as store, closing(sqlite3.connect(path)) as other:
         recorder = TickRecorder(store, 1252)
         other.execute("BEGIN IMMEDIATE")
@@ -362,7 +362,9 @@ def test_the_collector_waits_for_another_writer_and_reports_it_once(path):
         assert rows(stage.program.store) == 30
 
     assert stage.play(script()) == 0
-    assert stage.errors() == [f"-{path} is in use by another process; ticks wait in memory, and it is tried again"]
+    assert stage.errors() == [
+        f"-{path} is in use by another process. Next attempt in 0.5 s, then after growing pauses."
+    ]
     assert stage.texts.count(f"{path} can be used again") == 1
 
 
@@ -442,11 +444,11 @@ def test_a_datagram_whose_run_cannot_be_looked_up_is_recorded_later(path):
         store.sequence = locked
         send_to(stage, peer(), tick(1), tick(2))
         yield
-        assert stage.program.held == (tick(1), stage.program.held[1])
+        assert stage.program.postponed == (tick(1), stage.program.postponed[1])
         del store.sequence
         for _ in range(10):
             yield
-        assert stage.program.held is None
+        assert stage.program.postponed is None
         assert rows(store) == 2
 
     assert stage.play(script()) == 0

@@ -157,7 +157,7 @@ def test_other_processes_can_read_while_the_file_is_written(store, path):
             reader.add(Batch(4, 0, [(Quote("EURUSD", 1, 0), ONE)], {ONE: Counts(ticks=1)}))
 
 
-def test_of_an_event_that_cannot_be_written_nothing_is_stored(store, path):
+def test_an_event_that_cannot_be_written_is_not_stored_in_part(store, path):
     with closing(sqlite3.connect(path)) as db:
         db.execute("CREATE TRIGGER full BEFORE INSERT ON ticks WHEN new.bid = 2 BEGIN SELECT RAISE(ABORT, 'full'); END")
     quotes = [(Quote("EURUSD", bid, 0), ONE) for bid in (1, 2, 3)]
@@ -168,7 +168,7 @@ def test_of_an_event_that_cannot_be_written_nothing_is_stored(store, path):
     assert len(list(store.ticks("EURUSD"))) == 1
 
 
-def test_a_file_to_be_read_must_exist(tmp_path):
+def test_a_file_that_is_only_read_must_exist(tmp_path):
     with pytest.raises(StoreError, match="unable to open"):
         TickStore(tmp_path / "nowhere.sqlite", reading=True)
     assert list(tmp_path.iterdir()) == []
