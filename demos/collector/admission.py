@@ -54,5 +54,9 @@ def address_of(sender: str) -> str:
     address = sender.rpartition(":")[0]
     if not address.startswith("["):
         return address
-    number = int(IPv6Address(address[1:-1].partition("%")[0])) >> 64 << 64
+    try:
+        number = int(IPv6Address(address[1:-1].partition("%")[0])) >> 64 << 64
+    except ValueError:
+        # In a damaged file.
+        return address
     return f"{IPv6Address(number)}/64"

@@ -104,8 +104,8 @@ def open_schema(db: sqlite3.Connection, name: str, *, writing: bool) -> int:
     empty = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
     if application != _APPLICATION and not (empty and writing and application == 0 and version == 0):
         raise StoreError(f"not a file of collected ticks: {name}")
-    if version > VERSION:
-        raise StoreError(f"{name} has version {version}; this program reads versions up to {VERSION}")
+    if application == _APPLICATION and not 1 <= version <= VERSION:
+        raise StoreError(f"{name} has version {version}; this program reads versions 1 to {VERSION}")
     if not writing:
         return version
     db.execute("PRAGMA journal_mode = WAL")
@@ -134,4 +134,4 @@ def select_senders(version: int) -> str:
 
 def select_introduced(version: int) -> str:
     """The query for the names of the symbols and the senders that introduced them, in a file of this version."""
-    return f"SELECT name, {'introduced_by' if version >= 3 else repr('')} FROM symbols"
+    return f"SELECT name, {'CAST(introduced_by AS TEXT)' if version >= 3 else repr('')} FROM symbols"

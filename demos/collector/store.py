@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 from demos.collector.admission import SymbolAdmission
+from demos.collector.rows import RunRow, SenderRow, SymbolRow, TickRow, TimesRow, checked
 from demos.collector.schema import (
     COUNT_SENDER,
     COUNT_SYMBOL,
@@ -63,37 +63,6 @@ class Batch:
     ticks: list[tuple[Quote, str]] = field(default_factory=list)
     senders: dict[str, Counts] = field(default_factory=dict)
     runs: dict[str, tuple[SequenceTracker, str]] = field(default_factory=dict)
-
-
-class SymbolRow(NamedTuple):
-    """A symbol, the number of its ticks, and the last tick."""
-
-    name: str
-    ticks: int
-    bid: int
-    digits: int
-    time: int
-
-
-class SenderRow(NamedTuple):
-    """A sender: its address, its counts, and the number of its lost ticks."""
-
-    address: str
-    ticks: int
-    refused: int
-    oversized: int
-    repeated: int
-    lost: int
-
-
-class TickRow(NamedTuple):
-    """A stored tick."""
-
-    symbol: str
-    bid: int
-    digits: int
-    sender: str
-    time: int
 
 
 class TickStore:
@@ -221,27 +190,28 @@ class TickStore:
             row = self._db.execute("SELECT first, last, lost, received FROM runs WHERE run = ?", (run,)).fetchone()
         if row is None:
             return None
-        first, last, lost, received = row
-        if received is None:
+        first, last, lost, window = checked(RunRow(*row), self._name)
+        if window is None:
             return SequenceTracker.without_window(first, last, lost)
-        return SequenceTracker(first, last, lost, int.from_bytes(received, "little"))
+        return SequenceTracker(first, last, lost, int.from_bytes(window, "little"))
 
     def symbols(self) -> list[SymbolRow]:
         """All symbols by name."""
         with self._store_errors():
             rows = self._db.execute("SELECT name, ticks, bid, digits, time FROM symbols ORDER BY name")
-            return [SymbolRow(*row) for row in rows]
+            return [checked(SymbolRow(*row), self._name) for row in rows]
 
     def senders(self) -> list[SenderRow]:
         """All senders, in the order of their first datagrams."""
         with self._store_errors():
-            return [SenderRow(*row) for row in self._db.execute(select_senders(self._version))]
+            rows = self._db.execute(select_senders(self._version))
+            return [checked(SenderRow(*row), self._name) for row in rows]
 
     def ticks(self, symbol: str) -> Iterator[TickRow]:
         """A symbol's ticks in the order of receipt, read from the file one by one."""
         with self._store_errors():
             yield from (
-                TickRow(*row)
+                checked(TickRow(*row), self._name)
                 for row in self._db.execute(
                     "SELECT symbols.name, ticks.bid, ticks.digits, senders.address, ticks.time FROM ticks "
                     "JOIN symbols ON symbols.id = ticks.symbol JOIN senders ON senders.id = ticks.sender "
@@ -256,7 +226,8 @@ class TickStore:
         There are at most ``max_intervals``; an interval is at least one second long.
         """
         with self._store_errors():
-            begin, end = self._db.execute("SELECT coalesce(min(time), 0), coalesce(max(time), 0) FROM ticks").fetchone()
+            times = self._db.execute("SELECT coalesce(min(time), 0), coalesce(max(time), 0) FROM ticks").fetchone()
+            begin, end = checked(TimesRow(*times), self._name)
             width = max((end - begin) // max_intervals + 1, 1000)
             counts = [0] * ((end - begin) // width + 1)
             rows = self._db.execute(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from demos.collector.store import SenderRow, SymbolRow
+from demos.collector.rows import SenderRow, SymbolRow
 
 SERVER = "server"
 

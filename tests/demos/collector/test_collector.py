@@ -12,7 +12,8 @@ from signal_kit import Script, Stage, close, one_event, port_of, successes
 from tick_kit import address_of, bound_name, fail_calls, nothing_to_receive, peer, send_to
 from winsock_kit import bound, loopback6
 
-from demos.collector.store import SenderRow, SymbolRow, TickRow, TickStore
+from demos.collector.rows import SenderRow, SymbolRow, TickRow
+from demos.collector.store import TickStore
 from demos.ticks.protocol import MAX_DATAGRAM
 from demos.wire.addresses import address_text
 from winsock import (

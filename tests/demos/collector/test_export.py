@@ -16,7 +16,8 @@ from tick_kit import commit
 from demos.__main__ import main
 from demos.collector.export import HEADER, export_ticks
 from demos.collector.recorder import TickRecorder
-from demos.collector.store import SymbolRow, TickStore
+from demos.collector.rows import SymbolRow
+from demos.collector.store import TickStore
 from demos.terminal.interfaces import OutputError, Tick
 from demos.terminal.paper.export_file import check_export, ticks_of
 from demos.terminal.paper.export_names import symbol_and_period

@@ -27,7 +27,8 @@ from winsock_kit import name_of
 from demos.__main__ import main
 from demos.collector.job import TicksJob
 from demos.collector.job_symbols import digits_of, symbols_for
-from demos.collector.store import SenderRow, SymbolRow, TickStore
+from demos.collector.rows import SenderRow, SymbolRow
+from demos.collector.store import TickStore
 from demos.collector.study_job import StudyTicksJob
 from demos.collector.tally import SERVER, Tally
 from demos.collector.view import tables

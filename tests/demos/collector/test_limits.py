@@ -17,8 +17,9 @@ from demos.collector import recorder as recorder_module
 from demos.collector import store as store_module
 from demos.collector.admission import MAX_OF_ADDRESS, MAX_OF_SENDER, MAX_SYMBOLS
 from demos.collector.recorder import TickRecorder
+from demos.collector.rows import SenderRow, SymbolRow
 from demos.collector.schema import StoreBusy
-from demos.collector.store import OTHER_SENDERS, SenderRow, SymbolRow, TickStore
+from demos.collector.store import OTHER_SENDERS, TickStore
 from demos.ticks.protocol import InvalidDatagram, Quote
 
 pytestmark = pytest.mark.usefixtures("started")

@@ -12,8 +12,9 @@ from tick_kit import commit
 
 from demos.collector import recorder as recorder_module
 from demos.collector.recorder import TickRecorder
+from demos.collector.rows import SenderRow, SymbolRow, TickRow
 from demos.collector.schema import StoreError
-from demos.collector.store import Batch, Counts, SenderRow, SymbolRow, TickRow, TickStore
+from demos.collector.store import Batch, Counts, TickStore
 from demos.terminal.paper.account import PaperAccount
 from demos.ticks.protocol import InvalidDatagram, Quote, encode
 
@@ -195,9 +196,69 @@ def test_an_empty_file_can_be_written_but_not_read(path):
     TickStore(path, reading=True).close()
 
 
-def test_a_newer_version_is_refused(path):
+@pytest.mark.parametrize("version", [-1, 0, 4, 99])
+def test_another_version_is_refused_and_the_file_is_not_changed(path, version):
     TickStore(path).close()
     with closing(sqlite3.connect(path)) as db:
-        db.execute("PRAGMA user_version = 4")
-    with pytest.raises(StoreError, match="has version 4; this program reads versions up to 3"):
+        db.execute(f"PRAGMA user_version = {version}")
+    with pytest.raises(StoreError, match=f"has version {version}; this program reads versions 1 to 3"):
         TickStore(path)
+
+
+def read_everything(store: TickStore) -> None:
+    store.symbols()
+    store.senders()
+    list(store.ticks("EURUSD"))
+    store.rates(10)
+
+
+DAMAGES = [
+    "UPDATE ticks SET bid = 'x'",
+    "UPDATE ticks SET bid = -1",
+    "UPDATE ticks SET digits = 99999999",
+    "UPDATE ticks SET digits = -3",
+    "UPDATE ticks SET time = 'abc'",
+    "UPDATE ticks SET time = 1e300",
+    "UPDATE ticks SET time = 9223372036854775807",
+    "UPDATE ticks SET time = -9223372036854775807",
+    "UPDATE symbols SET name = x'ff00'",
+    "UPDATE symbols SET ticks = -5",
+    "UPDATE symbols SET digits = 99999999",
+    "UPDATE senders SET ticks = 1.5",
+    "UPDATE senders SET address = x'ff'",
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_value_that_no_collector_has_written_is_one_StoreError(path, damage):
+    with closing(TickStore(path)) as store:
+        recorder = TickRecorder(store, 1252)
+        recorder.add(b"EURUSD 1.1\0", ONE)
+        commit(recorder, 1)
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(damage)
+    # The collector can still open the file.
+    TickStore(path).close()
+    with closing(TickStore(path, reading=True)) as store, pytest.raises(StoreError, match="is damaged: "):
+        read_everything(store)
+
+
+@pytest.mark.parametrize("column", ["first", "last", "lost", "received"])
+def test_a_damaged_run_is_a_StoreError_and_not_a_wrong_count(path, column):
+    with closing(TickStore(path)) as store:
+        recorder = TickRecorder(store, 1252)
+        recorder.add(numbered(1), ONE)
+        commit(recorder, 1)
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(f"UPDATE runs SET {column} = 'x'")
+    with closing(TickStore(path)) as store, pytest.raises(StoreError, match="is damaged: "):
+        TickRecorder(store, 1252).add(numbered(2), ONE)
+
+
+@pytest.mark.parametrize("sender", ["[zz]:1", "]:", "::", "[:1", "x"])
+def test_an_invalid_sender_of_a_symbol_does_not_keep_a_file_from_being_opened(path, sender):
+    TickStore(path).close()
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("INSERT INTO symbols VALUES (1, 'EURUSD', 1, 11, 1, 7, ?)", (sender,))
+    with closing(TickStore(path)) as store:
+        assert store.symbols() == [SymbolRow("EURUSD", 1, 11, 1, 7)]

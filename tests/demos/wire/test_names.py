@@ -140,7 +140,7 @@ def test_a_client_whose_servers_name_is_never_resolved_says_so_once(program, unk
         for _ in range(100):
             yield
 
-    stage.play(script())
+    assert stage.play(script()) == 3
     assert len([error for error in stage.errors() if "cannot be resolved" in error]) == 1
 
 
