@@ -137,7 +137,7 @@ def OnTimer() -> None:
         ShowTicks()
         StoreTicks()
     except StoreError as store_error:
-        Fail(4, str(store_error))
+        Fail(4, NotStored(store_error))
         CloseStore()
         CloseClean()
         return
@@ -292,7 +292,13 @@ def StoreLastTicks() -> None:
     try:
         recorder.store()
     except StoreError as error:
-        Fail(4, f"{error}; {recorder.waiting_ticks()} ticks are not stored")
+        Fail(4, NotStored(error))
+
+
+def NotStored(error: StoreError) -> str:
+    """The error, and the number of ticks that are lost because of it."""
+    ticks = recorder.waiting_ticks() if store else 0
+    return f"{error}; ticks that are not stored: {ticks}" if ticks else str(error)
 
 
 def ShowTicks() -> None:

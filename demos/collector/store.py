@@ -10,6 +10,7 @@ file has reached it.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -91,7 +92,7 @@ class TickStore:
         self._stores_ticks = path is not None
         self._max_bytes = max_bytes
         self._ids: dict[tuple[str, str], int] = {}
-        uri = f"{path.absolute().as_uri()}?mode={'ro' if reading else 'rwc'}" if path else ":memory:"
+        uri = f"{path.absolute().as_uri()}?{_mode(path, reading=reading)}" if path else ":memory:"
         with self._store_errors():
             self._db = sqlite3.connect(uri, timeout=timeout, isolation_level=None, uri=True)
             try:
@@ -255,3 +256,13 @@ class TickStore:
             if "is locked" in str(error):
                 raise StoreBusy(f"{self._name} is in use by another process") from error
             raise StoreError(f"{self._name}: {error}") from error
+
+
+def _mode(path: Path, *, reading: bool) -> str:
+    """The parameters of the file's URI."""
+    if not reading:
+        return "mode=rwc"
+    # To read a file, SQLite creates files in its folder, which fails on a read-only medium. Without a "-wal" file
+    # no process is writing it, so it can be read as a file that never changes.
+    written = path.with_name(f"{path.name}-wal").exists()
+    return "mode=ro" if written or os.access(path.absolute().parent, os.W_OK) else "mode=ro&immutable=1"

@@ -364,6 +364,6 @@ def test_a_database_that_cannot_be_written_is_one_line_and_exit_code_4(tmp_path)
 
     starts = successes(stage)
     assert stage.play(script()) == 4
-    assert stage.errors() == [f"{database}: no room"]
+    assert stage.errors() == [f"{database}: no room; ticks that are not stored: 1"]
     assert starts == ["WSAStartup", "WSACleanup"]
     assert stored(database) == []

@@ -429,7 +429,7 @@ def test_ticks_that_cannot_be_stored_at_the_end_are_counted_and_the_exit_code_is
 
         assert stage.play(script()) == 4
         other.rollback()
-    assert stage.errors()[-1] == f"{path} is in use by another process; 2 ticks are not stored"
+    assert stage.errors()[-1] == f"{path} is in use by another process; ticks that are not stored: 2"
 
 
 def test_a_datagram_whose_run_cannot_be_looked_up_is_recorded_later(path):

@@ -11,6 +11,7 @@ import pytest
 from tick_kit import commit
 
 from demos.collector import recorder as recorder_module
+from demos.collector import store as store_module
 from demos.collector.recorder import TickRecorder
 from demos.collector.rows import SenderRow, SymbolRow, TickRow
 from demos.collector.schema import StoreError
@@ -262,3 +263,18 @@ def test_an_invalid_sender_of_a_symbol_does_not_keep_a_file_from_being_opened(pa
         db.execute("INSERT INTO symbols VALUES (1, 'EURUSD', 1, 11, 1, 7, ?)", (sender,))
     with closing(TickStore(path)) as store:
         assert store.symbols() == [SymbolRow("EURUSD", 1, 11, 1, 7)]
+
+
+def test_a_file_in_a_folder_that_is_read_only_can_be_read(path, monkeypatch):
+    with closing(TickStore(path)) as store:
+        recorder = TickRecorder(store, 1252)
+        recorder.add(b"EURUSD 1.1\0", ONE)
+        commit(recorder, 1)
+        # While the collector runs, other files belong to the database.
+        monkeypatch.setattr(store_module.os, "access", lambda folder, mode: False)
+        with closing(TickStore(path, reading=True)) as reader:
+            assert len(list(reader.ticks("EURUSD"))) == 1
+    assert [found.name for found in path.parent.iterdir()] == [path.name]
+    with closing(TickStore(path, reading=True)) as reader:
+        assert len(list(reader.ticks("EURUSD"))) == 1
+        assert [found.name for found in path.parent.iterdir()] == [path.name]
