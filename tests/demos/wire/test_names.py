@@ -133,7 +133,7 @@ def test_the_copier_connects_when_the_name_can_be_resolved(unknown, server):
 
 
 @pytest.mark.parametrize("program", ["copier", "tick_sender"])
-def test_a_client_whose_servers_name_is_never_resolved_says_so_once(program, unknown):
+def test_a_client_whose_servers_name_is_never_resolved_reports_it_once_and_ends_with_exit_code_3(program, unknown):
     stage = Stage(program, Port=1, Host="server")
 
     def script() -> Script:
