@@ -46,7 +46,10 @@ def add_parser(subparsers: option_types.SubParsers) -> None:
     market_options.add_speed(parser, "10")
     market_options.add_timer(parser, None, "the period of the programs' timers in milliseconds")
     parser.add_argument(
-        "--events", type=Path, metavar="FILE", help="append the programs' events to this file as JSON lines"
+        "--events",
+        type=Path,
+        metavar="FILE",
+        help="append the programs' events to this file as JSON lines, up to 1,000 MB",
     )
     parser.add_argument(
         "symbols", type=option_types.symbol, nargs="+", metavar="SYMBOL", help="a symbol whose ticks are sent"
