@@ -50,9 +50,6 @@ def add_parser(subparsers: option_types.SubParsers) -> None:
         type=Path,
         metavar="FILE",
         help="append the programs' events to this file as JSON lines, up to 1,000 MB",
-        type=Path,
-        metavar="FILE",
-        help="append the programs' events to this file as JSON lines, up to 1,000 MB",
     )
     parser.add_argument(
         "symbols", type=option_types.symbol, nargs="+", metavar="SYMBOL", help="a symbol whose ticks are sent"
