@@ -62,9 +62,7 @@ Port: Annotated[int, Input("port of the template server", check=port_problem)] =
 # The following inputs are not the article's.
 codepage: Annotated[int, Input("code page of the symbol", check=codepage_problem)] = 1252
 follow: Annotated[bool, Input("stay connected and apply each change, from a chart_server")] = False
-attempts: Annotated[
-    int, Input("how often an interrupted download is tried, without --follow", check=_attempts_problem)
-] = 10
+attempts: Annotated[int, Input("the most attempts to download, without --follow", check=_attempts_problem)] = 10
 
 NAME = "tcprecv.tpl"
 
@@ -92,7 +90,8 @@ class Disconnected(Exception):
     """
 
     def __init__(self, text: str, *, temporary: bool = False) -> None:
-        super().__init__(text)
+        # Error descriptions end with a point, other reasons do not.
+        super().__init__(text.rstrip("."))
         self.temporary = temporary
 
 
@@ -116,7 +115,7 @@ def DownloadWithRetries() -> None:
                 Fail(3, str(error))
                 return
             if backoff.failed(GetTickCount64()):
-                Print(f"-{error}. It is tried again, {attempts - 1} times at most.")
+                Print(f"-{error}. Next attempt in {backoff.pause_ms // 1000} s, at most {attempts} attempts.")
             Sleep(backoff.pause_ms)
             continue
         printf("receive %d bytes", len(rdata))
@@ -160,7 +159,7 @@ def Follow() -> None:
                 backoff.succeeded()
             backoff.failed(GetTickCount64())
             if not IsStopped():
-                Print(f"-{error}. Next attempt in {backoff.pause_ms // 1000} seconds.")
+                Print(f"-{error}. Next attempt in {backoff.pause_ms // 1000} s.")
                 Sleep(backoff.pause_ms)
 
 

@@ -182,7 +182,7 @@ def StartServer(addr: str, port: int) -> None:
         if not error.temporary:
             Fail(3, str(error))
         elif starting.failed(GetTickCount64()):
-            Print(f"-{error}; it is tried again")
+            Print(f"-{error} {starting.retry_text()}")
         return
     starting.succeeded()
     family = family_of(name)
@@ -280,7 +280,7 @@ def CreateTpl() -> None:
             if HEADER + len(text) > MAX_BYTES:
                 problem = f"the template has {len(text)} bytes, above the limit of {MAX_BYTES - HEADER}"
     if problem:
-        # It is tried again after CREATE_MS, and reported once.
+        # The next attempt takes place after CREATE_MS; only the first failure is reported.
         if problem != last_problem:
             Print("-" + problem)
         last_problem = problem

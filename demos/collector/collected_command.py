@@ -52,8 +52,8 @@ def main(args: argparse.Namespace) -> int:
                 print(f"symbol {escaped(symbol.name)}: {symbol.ticks} ticks, the last {last}")
             for sender in store.senders():
                 print(
-                    f"sender {sender.address}: {sender.ticks} ticks, {sender.lost} lost, {sender.repeated} repeated; "
-                    f"{sender.refused} invalid datagrams, {sender.oversized} oversized"
+                    f"sender {escaped(sender.address)}: {sender.ticks} ticks, {sender.lost} lost, "
+                    f"{sender.repeated} repeated; {sender.refused} invalid datagrams, {sender.oversized} oversized"
                 )
             if args.export:
                 for path in export_ticks(store, args.export, symbols):

@@ -6,6 +6,7 @@ from ctypes import c_int, sizeof
 from pathlib import Path
 from typing import Annotated
 
+from demos.collector.problem_reports import ProblemReports
 from demos.collector.recorder import TickRecorder
 from demos.collector.schema import StoreBusy, StoreError
 from demos.collector.store import LOCK_TIMEOUT, TickStore
@@ -25,13 +26,7 @@ from demos.terminal import (
 )
 from demos.terminal.mql.conversion import milliseconds_of
 from demos.ticks.protocol import CODEPAGE, MAX_DATAGRAM, InvalidDatagram
-from demos.wire.addresses import (
-    Address,
-    address_text,
-    empty_address,
-    is_any,
-    port_of,
-)
+from demos.wire.addresses import Address, address_text, empty_address, is_any, port_of
 from demos.wire.backoff import Backoff
 from demos.wire.codepages import codepage_problem
 from demos.wire.listening import StartError, start_server
@@ -80,13 +75,12 @@ RECEIVE_BUFFER = 4 * 1024 * 1024
 # The most datagrams that one event reads: a fast sender cannot keep the program in the event.
 MAX_READS = 4096
 
-# Problems with datagrams are counted, and reported at most once in this time.
-REPORT_MS = 1000
+# The characters of an invalid datagram that the log shows, and the names of senders that are kept.
 MAX_TEXT = 60
 MAX_CACHED_NAMES = 4096
 
-# While another process has locked the database, ticks wait in memory. Storing is tried again after 0.5, 1, 2 … seconds.
-# Resolving the host name is tried again in the same way.
+# While another process has locked the database, ticks wait in memory, and the program tries to store them again after
+# 0.5, 1, 2 … seconds. A host name that cannot be resolved is retried in the same way.
 RETRY_MS = 500
 MAX_RETRY_MS = 8000
 BUSY_SECONDS = 0.25
@@ -96,11 +90,10 @@ name: Address = empty_address(AF_INET)
 port = 0
 total = 0
 names: dict[bytes, str] = {}
-problems: dict[str, tuple[int, str]] = {}
-reported_at = -REPORT_MS
+problems = ProblemReports()
 store: TickStore | None = None
 recorder: TickRecorder
-held: tuple[bytes, str] | None = None
+postponed: tuple[bytes, str] | None = None
 storing = Backoff(RETRY_MS, MAX_RETRY_MS)
 starting = Backoff(RETRY_MS, MAX_RETRY_MS)
 
@@ -126,7 +119,7 @@ def OnDeinit(reason: int) -> None:
             ShowTicks()
         if store:
             StoreLastTicks()
-        ReportProblems(reported_at + REPORT_MS)
+        ReportProblems(end=True)
     finally:
         CloseClean()
         CloseStore()
@@ -144,13 +137,13 @@ def OnTimer() -> None:
         ShowTicks()
         StoreTicks()
     except StoreError as store_error:
-        Fail(4, str(store_error))
+        Fail(4, NotStored(store_error))
         CloseStore()
         CloseClean()
         return
-    ReportProblems(GetTickCount64())
+    ReportProblems()
     if error:
-        Print(f"-receive failed error: {error}. Cleanup socket")
+        Print(f"-receive failed error: {error} Cleanup socket")
         CloseClean()
 
 
@@ -175,7 +168,7 @@ def OpenStore() -> None:
 def RetryLater(busy: StoreBusy) -> None:
     """Plan the next attempt to use the database; report only the first failure."""
     if storing.failed(GetTickCount64()):
-        Print(f"-{busy}; ticks wait in memory, and it is tried again")
+        Print(f"-{busy}. {storing.retry_text()}")
         Event("busy")
 
 
@@ -196,7 +189,7 @@ def StartServer(host: str, number: int) -> None:
         if not error.temporary:
             Fail(3, str(error))
         elif starting.failed(GetTickCount64()):
-            Print(f"-{error}; it is tried again")
+            Print(f"-{error} {starting.retry_text()}")
         return
     starting.succeeded()
     if is_any(name):
@@ -218,12 +211,13 @@ def EnlargeBuffer(s: int) -> None:
 def ReceiveTicks() -> str:
     """Read the waiting datagrams, at most MAX_READS; returns the text of a socket error, or "".
 
-    While too much waits for the database nothing is read, and the system drops what the socket has no room for.
+    While too many ticks wait for the database, nothing is read: the socket's buffer fills, and the system drops further
+    datagrams.
     """
     buf = bytearray(MAX_DATAGRAM)
     length = c_int()
     for _ in range(MAX_READS):
-        if recorder.is_full() or (held and not RecordTick(*held)):
+        if recorder.is_full() or (postponed and not RecordTick(*postponed)):
             break
         length.value = sizeof(name)
         res = recvfrom(server, buf, MAX_DATAGRAM, 0, name, length)
@@ -235,7 +229,7 @@ def ReceiveTicks() -> str:
             break
         if err == WSAEMSGSIZE:
             recorder.add_oversized(SenderText())
-            AddProblem(f"longer than {MAX_DATAGRAM} bytes", f"from {SenderText()}")
+            problems.add(f"longer than {MAX_DATAGRAM} bytes", f"from {SenderText()}")
         # These two errors are about a datagram that this socket sent; the socket still receives.
         elif err not in (WSAECONNRESET, WSAENETRESET):
             return WSAErrorDescript(err)
@@ -243,17 +237,17 @@ def ReceiveTicks() -> str:
 
 
 def RecordTick(data: bytes, sender: str) -> bool:
-    """Record a datagram, or hold it back when the database is locked; False when it is held back."""
-    global held
+    """Record a datagram; False when the database is locked, then it is recorded at a later event."""
+    global postponed
     try:
         tick = recorder.add(data, sender)
     except StoreBusy as busy:
         RetryLater(busy)
-        held = (data, sender)
+        postponed = (data, sender)
         return False
-    held = None
+    postponed = None
     if isinstance(tick, InvalidDatagram):
-        AddProblem("invalid", f"'{tick.text[:MAX_TEXT]}' ({tick.reason}) from {sender}")
+        problems.add("invalid", f"'{tick.text[:MAX_TEXT]}' ({tick.reason}) from {sender}")
     return True
 
 
@@ -298,7 +292,13 @@ def StoreLastTicks() -> None:
     try:
         recorder.store()
     except StoreError as error:
-        Fail(4, f"{error}; {recorder.waiting_ticks()} ticks are not stored")
+        Fail(4, NotStored(error))
+
+
+def NotStored(error: StoreError) -> str:
+    """The error, and the number of ticks that are lost because of it."""
+    ticks = recorder.waiting_ticks() if store else 0
+    return f"{error}; ticks that are not stored: {ticks}" if ticks else str(error)
 
 
 def ShowTicks() -> None:
@@ -306,7 +306,7 @@ def ShowTicks() -> None:
     global total
     batch = recorder.end_event(milliseconds_of(TimeGMT()))
     if batch.lost > 0:
-        AddProblem("lost, by their numbers", f"{batch.lost} in one event", batch.lost)
+        problems.add("lost, by their numbers", f"{batch.lost} in one event", batch.lost)
     if not batch.ticks:
         return
     total += len(batch.ticks)
@@ -321,20 +321,10 @@ def ShowTicks() -> None:
     Comment(total, " ticks, the last: ", quote.text)
 
 
-def AddProblem(kind: str, example: str, count: int = 1) -> None:
-    """Count a problem with datagrams, for ReportProblems()."""
-    before, first = problems.get(kind, (0, example))
-    problems[kind] = (before + count, first)
-
-
-def ReportProblems(now: int) -> None:
-    """Log the problems since the last report, at most one report in REPORT_MS."""
-    global reported_at
-    if problems and now - reported_at >= REPORT_MS:
-        for kind, (count, example) in problems.items():
-            Print(f"-datagrams {kind}: {count}, the first: {example}")
-        problems.clear()
-        reported_at = now
+def ReportProblems(*, end: bool = False) -> None:
+    """Log the problems with datagrams, at most once a second or at the program's end."""
+    for line in problems.take_lines(GetTickCount64(), end=end):
+        Print(line)
 
 
 def CloseClean() -> None:

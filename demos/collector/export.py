@@ -14,7 +14,8 @@ from pathlib import Path
 from urllib.parse import quote
 from zlib import crc32
 
-from demos.collector.store import SymbolRow, TickStore
+from demos.collector.rows import SymbolRow
+from demos.collector.store import TickStore
 from demos.terminal.interfaces import OutputError
 from demos.terminal.mql.conversion import time_of
 from demos.terminal.points import price_text

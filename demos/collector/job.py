@@ -163,7 +163,7 @@ class TicksJob(Job):
         return {"lost_by_number": self.tally.lost_by_number, "refused": self.tally.refused}
 
     def write_files(self) -> dict[str, Any]:
-        """Write the export and the picture, where they are asked for and there is a tick; returns all files."""
+        """Write the export and the picture, if the options request them and there is a tick; returns all files."""
         symbols = self.store.symbols()
         exported = export_ticks(self.store, self.options.export, symbols) if self.options.export and symbols else []
         picture = self.options.picture if symbols else None

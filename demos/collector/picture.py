@@ -8,7 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from demos.collector.store import SymbolRow, TickStore
+from demos.collector.rows import SymbolRow
+from demos.collector.store import TickStore
 from demos.terminal.charts import drawing
 from demos.terminal.interfaces import OutputError, ProgramError
 from demos.terminal.mql.conversion import time_of

@@ -10,13 +10,11 @@ from __future__ import annotations
 from collections import deque
 
 from demos.collector.sequence import SequenceTracker
-from demos.collector.store import MAX_SYMBOLS, Batch, Counts, TickStore
+from demos.collector.store import Batch, Counts, TickStore
 from demos.ticks.protocol import InvalidDatagram, Quote, decode
 
 # The runs whose numbers are kept in memory. The store has the numbers of the others.
 MAX_RUNS = 4096
-
-TOO_MANY_SYMBOLS = f"a new symbol, and the database has {MAX_SYMBOLS}, which is the limit"
 
 # The most ticks and events that wait for the database.
 MAX_WAITING_TICKS = 50_000
@@ -41,12 +39,12 @@ class TickRecorder:
         Errors: StoreError when the numbers of its run cannot be read; then the datagram is not counted.
         """
         tick = decode(datagram, self._codepage)
-        sender = self._store.admit_sender(sender)
+        address, sender = sender, self._store.admit_sender(sender)
         if isinstance(tick, InvalidDatagram):
             self._counts(sender).refused += 1
-        elif self._store.full or not self._store.admit_symbol(tick.symbol):
+        elif problem := self._store.symbol_problem(tick.symbol, address):
             self._counts(sender).refused += 1
-            return InvalidDatagram(tick.text, "the database is full" if self._store.full else TOO_MANY_SYMBOLS)
+            return InvalidDatagram(tick.text, problem)
         elif tick.run and not self._is_new(tick, sender):
             self._counts(sender).repeated += 1
             return InvalidDatagram(f"{tick.symbol}, number {tick.number}", "repeated tick")
@@ -70,7 +68,7 @@ class TickRecorder:
     def store(self) -> None:
         """Store the waiting batches, each in one transaction.
 
-        Errors: StoreError when one cannot be written; it and those after it wait on.
+        Errors: StoreError when one cannot be written; that batch and the later ones stay in memory.
         """
         while self._waiting:
             self._store.add(self._waiting[0])

@@ -8,16 +8,22 @@ from contextlib import contextmanager
 
 from demos.terminal.interfaces import TerminalError
 
-# Version 1 has no windows of received numbers, and no lost ticks of deleted runs.
-VERSION = 2
+# Version 1 has no windows of received numbers, and no lost ticks of deleted runs. Version 2 does not know which sender
+# introduced a symbol.
+VERSION = 3
 
 # "WSTK" in the header marks the file as a database of collected ticks.
 _APPLICATION = 0x5753544B
 
+_INTRODUCED_BY = f"""
+ALTER TABLE symbols ADD COLUMN introduced_by TEXT NOT NULL DEFAULT '';
+PRAGMA user_version = {VERSION};
+"""
+
 _SCHEMA = f"""
 CREATE TABLE symbols (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, ticks INTEGER NOT NULL,
-    bid INTEGER NOT NULL, digits INTEGER NOT NULL, time INTEGER NOT NULL
+    bid INTEGER NOT NULL, digits INTEGER NOT NULL, time INTEGER NOT NULL, introduced_by TEXT NOT NULL DEFAULT ''
 );
 CREATE TABLE senders (
     id INTEGER PRIMARY KEY, address TEXT NOT NULL UNIQUE, ticks INTEGER NOT NULL, refused INTEGER NOT NULL,
@@ -36,15 +42,21 @@ PRAGMA application_id = {_APPLICATION};
 PRAGMA user_version = {VERSION};
 """
 
-_UPGRADE = f"""
+# The statements that create the tables, or upgrade those of an older version.
+_STATEMENTS = {
+    0: _SCHEMA,
+    1: f"""
 ALTER TABLE senders ADD COLUMN lost INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE runs ADD COLUMN received BLOB;
-PRAGMA user_version = {VERSION};
-"""
+{_INTRODUCED_BY}
+""",
+    2: _INTRODUCED_BY,
+}
 
 COUNT_SYMBOL = """
-INSERT INTO symbols (name, ticks, bid, digits, time) VALUES (?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE
-SET ticks = ticks + excluded.ticks, bid = excluded.bid, digits = excluded.digits, time = excluded.time
+INSERT INTO symbols (name, ticks, bid, digits, time, introduced_by) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (name) DO UPDATE SET ticks = ticks + excluded.ticks, bid = excluded.bid, digits = excluded.digits,
+time = excluded.time
 """
 
 COUNT_SENDER = """
@@ -92,8 +104,8 @@ def open_schema(db: sqlite3.Connection, name: str, *, writing: bool) -> int:
     empty = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
     if application != _APPLICATION and not (empty and writing and application == 0 and version == 0):
         raise StoreError(f"not a file of collected ticks: {name}")
-    if version > VERSION:
-        raise StoreError(f"{name} has version {version}; this program reads versions up to {VERSION}")
+    if application == _APPLICATION and not 1 <= version <= VERSION:
+        raise StoreError(f"{name} has version {version}; this program reads versions 1 to {VERSION}")
     if not writing:
         return version
     db.execute("PRAGMA journal_mode = WAL")
@@ -102,7 +114,7 @@ def open_schema(db: sqlite3.Connection, name: str, *, writing: bool) -> int:
         # Another process may have created or upgraded the tables since the check above.
         version = db.execute("PRAGMA user_version").fetchone()[0]
         if version < VERSION:
-            for statement in (_SCHEMA if version == 0 else _UPGRADE).split(";"):
+            for statement in _STATEMENTS[version].split(";"):
                 db.execute(statement)
     return VERSION
 
@@ -118,3 +130,8 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
 def select_senders(version: int) -> str:
     """The query for the rows of senders, in a file of this version."""
     return _SENDERS.format(own="senders.lost" if version >= 2 else "0")
+
+
+def select_introduced(version: int) -> str:
+    """The query for the names of the symbols and the senders that introduced them, in a file of this version."""
+    return f"SELECT name, {'CAST(introduced_by AS TEXT)' if version >= 3 else repr('')} FROM symbols"

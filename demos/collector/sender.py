@@ -63,6 +63,7 @@ QUIET_MS = 10_000
 
 started = False
 resolving = Backoff(RETRY_MS, MAX_RETRY_MS)
+sending = Backoff(RETRY_MS, RETRY_MS)
 client = INVALID_SOCKET
 srvaddr: Address | None = None
 local_port = 0
@@ -72,7 +73,6 @@ pending: deque[bytes] = deque()
 sent = 0
 reported = 0
 given_up = 0
-retry_at = 0
 refused_at = -1
 
 
@@ -90,9 +90,10 @@ def OnInit() -> int:
 
 
 def OnDeinit(reason: int) -> None:
-    global retry_at, given_up
+    global given_up
     EventKillTimer()
-    retry_at = 0
+    # One last attempt.
+    sending.succeeded()
     SendTicks()
     if pending:
         Print(f"-ticks that could not be sent and are dropped: {len(pending)}")
@@ -100,6 +101,8 @@ def OnDeinit(reason: int) -> None:
         pending.clear()
     ReportSent()
     CloseClean()
+    if number and srvaddr is None:
+        Fail(3, f"no tick was sent: the host name {Host!r} was never resolved")
 
 
 def OnTick() -> None:
@@ -134,7 +137,7 @@ def StartClient() -> bool:
         if not unknown.temporary:
             Fail(3, str(unknown))
         elif resolving.failed(GetTickCount64()):
-            Print(f"-{unknown}; it is tried again")
+            Print(f"-{unknown} {resolving.retry_text()}")
         CloseClean()
         return False
     except CallFailed as failure:
@@ -142,23 +145,25 @@ def StartClient() -> bool:
         CloseClean()
         return False
     resolving.succeeded()
-    Print("create socket OK, send ticks to " + address_text(srvaddr))
+    if not sending.failures:
+        Print("create socket OK, send ticks to " + address_text(srvaddr))
     return True
 
 
 def SendTicks() -> None:
     """Send the pending ticks, the oldest first; a tick that cannot be sent stays pending."""
-    global sent, retry_at
-    if GetTickCount64() < retry_at:
+    global sent
+    if not sending.is_due(GetTickCount64()):
         return
     while pending:
         error = SendTick(pending[0])
         if error:
-            # A name that cannot be resolved was reported already.
-            if not resolving.failures:
-                Print(f"-Send failed error: {error} Pending ticks: {len(pending)}")
-            retry_at = GetTickCount64() + RETRY_MS
+            # A name that cannot be resolved was reported already, and has its own pauses.
+            if not resolving.failures and sending.failed(GetTickCount64()):
+                Print(f"-Send failed error: {error} Next attempts every {RETRY_MS // 1000} s.")
             return
+        if sending.succeeded():
+            Print("ticks can be sent again")
         pending.popleft()
         sent += 1
 
@@ -249,7 +254,9 @@ def CloseClean() -> None:
         closesocket(client)
         client = INVALID_SOCKET
         local_port = 0
-        Print("close socket")
+        # The log has the first of several failures in a row; each of them closes the socket.
+        if not sending.failures:
+            Print("close socket")
     if started:
         WSACleanup()
         started = False

@@ -19,7 +19,7 @@ from demos.terminal.paper.export_file import ticks_of
 from demos.terminal.paper.market import ReplayMarket, random_walk, speed_from_text
 from demos.terminal.runtime.clock import RealClock
 from demos.terminal.runtime.commands import start_reading
-from demos.terminal.runtime.log import EventFile, Log, escaped
+from demos.terminal.runtime.log import Log, escaped, event_file
 from demos.terminal.terminal import Terminal
 from winsock.command_line import write_final_line
 
@@ -46,7 +46,10 @@ def add_parser(subparsers: option_types.SubParsers) -> None:
     market_options.add_speed(parser, "10")
     market_options.add_timer(parser, None, "the period of the programs' timers in milliseconds")
     parser.add_argument(
-        "--events", type=Path, metavar="FILE", help="append the programs' events to this file as JSON lines"
+        "--events",
+        type=Path,
+        metavar="FILE",
+        help="append the programs' events to this file as JSON lines, up to 1,000 MB",
     )
     parser.add_argument(
         "symbols", type=option_types.symbol, nargs="+", metavar="SYMBOL", help="a symbol whose ticks are sent"
@@ -73,9 +76,9 @@ def _run(args: argparse.Namespace) -> int:
     program = find_program("tick_client" if args.study else "tick_sender")
     clock = RealClock()
     with ExitStack() as stack:
-        account = stack.enter_context(closing(PaperAccount()))
-        events = stack.enter_context(closing(EventFile(clock, args.events))) if args.events else None
         log = Log(clock, sys.stderr)
+        account = stack.enter_context(closing(PaperAccount()))
+        events = stack.enter_context(closing(event_file(clock, args.events, log))) if args.events else None
         terminal = Terminal(
             clock, _market(args), account, log, events=events, timer_ms=args.timer_ms, command_groups=()
         )

@@ -2,21 +2,23 @@
 
 Bids are integer points with their digits. Times are times of receipt, in milliseconds since 1970-01-01 UTC.
 
-Anyone who reaches the collector's port can invent symbols, addresses and runs, so their numbers are limited: a tick of
-a symbol above the limit is refused, senders above the limit are counted together as OTHER_SENDERS, and of the runs the
-oldest are deleted; their lost ticks are added to their sender. With a largest size, ticks are refused when the file has
-reached it.
+Anyone who reaches the collector's port can invent symbols, addresses and runs, so their numbers are limited. The module
+admission says which new symbols are refused. Senders above the limit are counted together as OTHER_SENDERS. Of the runs
+the oldest are deleted, and their lost ticks are added to their sender. With a largest size, ticks are refused when the
+file has reached it.
 """
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
+from demos.collector.admission import SymbolAdmission
+from demos.collector.rows import RunRow, SenderRow, SymbolRow, TickRow, TimesRow, checked
 from demos.collector.schema import (
     COUNT_SENDER,
     COUNT_SYMBOL,
@@ -26,6 +28,7 @@ from demos.collector.schema import (
     StoreBusy,
     StoreError,
     open_schema,
+    select_introduced,
     select_senders,
     transaction,
 )
@@ -35,7 +38,6 @@ from demos.ticks.protocol import Quote
 # Seconds to wait while another process writes.
 LOCK_TIMEOUT = 5.0
 
-MAX_SYMBOLS = 10_000
 MAX_SENDERS = 10_000
 MAX_RUNS = 32_768
 OTHER_SENDERS = "other senders"
@@ -64,37 +66,6 @@ class Batch:
     runs: dict[str, tuple[SequenceTracker, str]] = field(default_factory=dict)
 
 
-class SymbolRow(NamedTuple):
-    """A symbol, the number of its ticks, and the last tick."""
-
-    name: str
-    ticks: int
-    bid: int
-    digits: int
-    time: int
-
-
-class SenderRow(NamedTuple):
-    """A sender: its address, its counts, and the number of its lost ticks."""
-
-    address: str
-    ticks: int
-    refused: int
-    oversized: int
-    repeated: int
-    lost: int
-
-
-class TickRow(NamedTuple):
-    """A stored tick."""
-
-    symbol: str
-    bid: int
-    digits: int
-    sender: str
-    time: int
-
-
 class TickStore:
     """The file of collected ticks. Without a path: only the counts, in memory. ``full``: no tick should be added.
 
@@ -121,12 +92,12 @@ class TickStore:
         self._stores_ticks = path is not None
         self._max_bytes = max_bytes
         self._ids: dict[tuple[str, str], int] = {}
-        uri = f"{path.absolute().as_uri()}?mode={'ro' if reading else 'rwc'}" if path else ":memory:"
+        uri = f"{path.absolute().as_uri()}?{_mode(path, reading=reading)}" if path else ":memory:"
         with self._store_errors():
             self._db = sqlite3.connect(uri, timeout=timeout, isolation_level=None, uri=True)
             try:
                 self._version = open_schema(self._db, self._name, writing=not reading)
-                self._symbols = {name for [name] in self._db.execute("SELECT name FROM symbols")}
+                self._symbols = SymbolAdmission(self._db.execute(select_introduced(self._version)))
                 self._senders = {address for [address] in self._db.execute("SELECT address FROM senders")}
                 [self._runs] = self._db.execute("SELECT count(*) FROM runs").fetchone()
                 self.full = self._is_full()
@@ -142,13 +113,17 @@ class TickStore:
         """Change how long a call waits while another process has locked the file."""
         self._db.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")
 
-    def admit_symbol(self, name: str) -> bool:
-        """Whether ticks of this symbol can be stored: it is known, or there are fewer than MAX_SYMBOLS."""
-        return _admit(name, self._symbols, MAX_SYMBOLS)
+    def symbol_problem(self, name: str, address: str) -> str:
+        """Why a tick of this symbol from this sender cannot be stored, or "". A new symbol becomes a known one."""
+        return "the database is full" if self.full else self._symbols.problem(name, address)
 
     def admit_sender(self, address: str) -> str:
         """The address under which a sender is counted: OTHER_SENDERS when there are MAX_SENDERS others."""
-        return address if _admit(address, self._senders, MAX_SENDERS) else OTHER_SENDERS
+        if address not in self._senders:
+            if len(self._senders) >= MAX_SENDERS:
+                return OTHER_SENDERS
+            self._senders.add(address)
+        return address
 
     def add(self, batch: Batch) -> None:
         """Store one event in one transaction; after the return it survives a kill of the process.
@@ -204,10 +179,11 @@ class TickStore:
             last[quote.symbol] = quote
             counts[quote.symbol] = counts.get(quote.symbol, 0) + 1
         for name, quote in last.items():
-            self._db.execute(COUNT_SYMBOL, (name, counts[name], quote.bid, quote.digits, batch.time))
+            values = (counts[name], quote.bid, quote.digits, batch.time, self._symbols.senders.get(name, ""))
+            self._db.execute(COUNT_SYMBOL, (name, *values))
         for address, count in batch.senders.items():
-            values = (count.ticks, count.refused, count.oversized, count.repeated, batch.time)
-            self._db.execute(COUNT_SENDER, (address, *values))
+            numbers = (count.ticks, count.refused, count.oversized, count.repeated, batch.time)
+            self._db.execute(COUNT_SENDER, (address, *numbers))
 
     def sequence(self, run: str) -> SequenceTracker | None:
         """The numbers received from a run of a sender, or None for a new run."""
@@ -215,27 +191,28 @@ class TickStore:
             row = self._db.execute("SELECT first, last, lost, received FROM runs WHERE run = ?", (run,)).fetchone()
         if row is None:
             return None
-        first, last, lost, received = row
-        if received is None:
+        first, last, lost, window = checked(RunRow(*row), self._name)
+        if window is None:
             return SequenceTracker.without_window(first, last, lost)
-        return SequenceTracker(first, last, lost, int.from_bytes(received, "little"))
+        return SequenceTracker(first, last, lost, int.from_bytes(window, "little"))
 
     def symbols(self) -> list[SymbolRow]:
         """All symbols by name."""
         with self._store_errors():
             rows = self._db.execute("SELECT name, ticks, bid, digits, time FROM symbols ORDER BY name")
-            return [SymbolRow(*row) for row in rows]
+            return [checked(SymbolRow(*row), self._name) for row in rows]
 
     def senders(self) -> list[SenderRow]:
         """All senders, in the order of their first datagrams."""
         with self._store_errors():
-            return [SenderRow(*row) for row in self._db.execute(select_senders(self._version))]
+            rows = self._db.execute(select_senders(self._version))
+            return [checked(SenderRow(*row), self._name) for row in rows]
 
     def ticks(self, symbol: str) -> Iterator[TickRow]:
         """A symbol's ticks in the order of receipt, read from the file one by one."""
         with self._store_errors():
             yield from (
-                TickRow(*row)
+                checked(TickRow(*row), self._name)
                 for row in self._db.execute(
                     "SELECT symbols.name, ticks.bid, ticks.digits, senders.address, ticks.time FROM ticks "
                     "JOIN symbols ON symbols.id = ticks.symbol JOIN senders ON senders.id = ticks.sender "
@@ -250,7 +227,8 @@ class TickStore:
         There are at most ``max_intervals``; an interval is at least one second long.
         """
         with self._store_errors():
-            begin, end = self._db.execute("SELECT coalesce(min(time), 0), coalesce(max(time), 0) FROM ticks").fetchone()
+            times = self._db.execute("SELECT coalesce(min(time), 0), coalesce(max(time), 0) FROM ticks").fetchone()
+            begin, end = checked(TimesRow(*times), self._name)
             width = max((end - begin) // max_intervals + 1, 1000)
             counts = [0] * ((end - begin) // width + 1)
             rows = self._db.execute(
@@ -280,11 +258,11 @@ class TickStore:
             raise StoreError(f"{self._name}: {error}") from error
 
 
-def _admit(name: str, known: set[str], limit: int) -> bool:
-    """Add a name to the known ones unless the limit is reached; whether it is known now."""
-    if name in known:
-        return True
-    if len(known) >= limit:
-        return False
-    known.add(name)
-    return True
+def _mode(path: Path, *, reading: bool) -> str:
+    """The parameters of the file's URI."""
+    if not reading:
+        return "mode=rwc"
+    # To read a file, SQLite creates files in its folder, which fails on a read-only medium. Without a "-wal" file
+    # no process is writing it, so it can be read as a file that never changes.
+    written = path.with_name(f"{path.name}-wal").exists()
+    return "mode=ro" if written or os.access(path.absolute().parent, os.W_OK) else "mode=ro&immutable=1"

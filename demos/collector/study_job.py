@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from demos.collector.job import TicksJob
-from demos.collector.store import SymbolRow
+from demos.collector.rows import SymbolRow
 from demos.collector.tally import SERVER, Client
 from demos.launcher.children import Child
 from demos.launcher.log_lines import listening_port

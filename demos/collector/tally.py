@@ -1,4 +1,4 @@
-"""What the events of the clients and the server's database add up to."""
+"""The sums of the clients' events and of the server's database."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from demos.collector.store import SenderRow, SymbolRow
+from demos.collector.rows import SenderRow, SymbolRow
 
 SERVER = "server"
 

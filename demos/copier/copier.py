@@ -329,7 +329,7 @@ def LookupFailed(unknown: AddressError) -> None:
 
 
 def NextAttempt() -> str:
-    """When the next connect is tried, for the log."""
+    """When the next attempt to connect takes place, for the log."""
     seconds = max(connect_due - event.ms, event.period) / 1000
     # Timer events are never exactly a period apart; without fractions the lines of several attempts are the same.
     return f"Next attempt in {seconds:.{1 if seconds < 0.95 else 0}f} s."

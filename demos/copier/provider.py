@@ -34,6 +34,7 @@ from demos.terminal import (
     printf,
 )
 from demos.wire.addresses import address_text, empty_address, family_of, is_any, port_of
+from demos.wire.backoff import Backoff
 from demos.wire.codepages import codepage_problem
 from demos.wire.crowds import ConnectionLimits, client_key
 from demos.wire.keepalive import keep_alive
@@ -96,7 +97,7 @@ EVERY_MS = 980
 QUIET_MS = 2000
 
 # The most connections, in all and from one address: below the usual limit of 1024 descriptors for a process. A client
-# never sends anything, so a silent crowd cannot be told from real clients; its oldest connections make room.
+# never sends anything, so a silent crowd cannot be distinguished from real clients; its oldest connections make room.
 MOST_CONNECTIONS = 768
 MOST_PER_ADDRESS = 640
 
@@ -127,6 +128,7 @@ class Connection:
 
 server = INVALID_SOCKET
 family = AF_INET
+starting = Backoff(1000, 32_000)
 conns: list[Connection] = []
 limits: ConnectionLimits[Connection] = ConnectionLimits(MOST_CONNECTIONS, MOST_PER_ADDRESS)
 data = b""
@@ -177,13 +179,19 @@ def OnTick() -> None:
 
 
 def StartServer(addr: str, port: int) -> None:
-    """Listen. Any failure ends the program, since it would fail again one second later."""
+    """Listen on the address and the port. Any error ends the program, unless the name cannot be resolved at present."""
     global server, family
+    if not starting.is_due(GetTickCount64()):
+        return
     try:
         server, addrin = start_server(addr, port, SOCK_STREAM)
     except StartError as error:
-        Fail(3, str(error))
+        if not error.temporary:
+            Fail(3, str(error))
+        elif starting.failed(GetTickCount64()):
+            Print(f"-{error} {starting.retry_text()}")
         return
+    starting.succeeded()
     family = family_of(addrin)
     if is_any(addrin):
         Alert(f"{addr} is open to every network: there is no password, and every client can read the position")
@@ -280,7 +288,7 @@ def Send() -> None:
 def Sent(client: Connection, message: bytes, res: int, now: int) -> None:
     """Record how much of a message was sent; a negative `res` is an error."""
     if res < 0:
-        # A full buffer is no failure: the client is slow, and gets the message that is the latest when it has room.
+        # A full buffer is not a failure: the client is slow, and gets the message that is the latest when it has room.
         client.failed = 0 if -res == WSAEWOULDBLOCK else -res
         client.stalled_at = client.stalled_at or now
         if now - client.stalled_at >= STALLED_MS:

@@ -149,11 +149,11 @@ class Targets:
         if self.reconcile == STOP:
             self.stop_symbol(smb, f"{changed} (--reconcile stop)")
         elif self.reconcile == RESTORE:
-            Alert(f"{smb}: {changed}; it is restored (--reconcile restore)")
+            Alert(f"{smb}: {changed}; the copier restores it (--reconcile restore)")
             del self.reached[smb]
             self.targets[smb] = Target(self._signals[smb], now.ms)
         else:
-            Alert(f"{smb}: {changed}; it is left until the next signal (--reconcile leave)")
+            Alert(f"{smb}: {changed}; the copier leaves it until the next signal (--reconcile leave)")
             self.reached[smb] = Reached(lots)
 
     def _local_name(self, smb: str) -> str:

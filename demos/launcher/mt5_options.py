@@ -48,7 +48,7 @@ def add_mt5_options(group: argparse._ArgumentGroup) -> None:
         "--filling",
         choices=[name.lower() for name in FILLINGS.values()],
         help="the only filling mode of orders (default: those that the symbol's flags name; if the broker rejects one, "
-        "the next one is tried)",
+        "the terminal tries the next one)",
     )
 
 

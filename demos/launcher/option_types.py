@@ -39,13 +39,13 @@ def whole(text: str, least: int = 1, most: int | None = None) -> int:
     """A whole number within limits, by default a positive one."""
     value = int(text) if _WHOLE.fullmatch(text) else None
     if value is None or value < least or (most is not None and value > most):
-        limits = f"from {least} on" if most is None else f"from {least} to {most}"
+        limits = f"of at least {least}" if most is None else f"from {least} to {most}"
         raise argparse.ArgumentTypeError(f"{escaped(text)!r} is not a whole number {limits}")
     return value
 
 
 def count(text: str) -> int:
-    """A whole number from 0 on."""
+    """A whole number of at least 0."""
     return whole(text, 0)
 
 

@@ -40,7 +40,7 @@ from demos.terminal.paper.market import HeldMarket, ReplayMarket, random_walk, s
 from demos.terminal.runtime.clock import RealClock
 from demos.terminal.runtime.commands import start_reading
 from demos.terminal.runtime.files import DataFolder, write_whole
-from demos.terminal.runtime.log import EventFile, Log, escaped
+from demos.terminal.runtime.log import Log, escaped, event_file
 from demos.terminal.runtime.programs import (
     Program,
     forget_program,
@@ -129,7 +129,7 @@ def _run(
         sources = _sources(options, stack, clock, log)
         market, account = sources.market, sources.account
         symbol, period = _chart(options)
-        events = stack.enter_context(closing(EventFile(clock, options.events))) if options.events else None
+        events = stack.enter_context(closing(event_file(clock, options.events, log))) if options.events else None
         # On Windows a process that has read a file may keep it open for a moment.
         data = options.data or stack.enter_context(TemporaryDirectory(prefix="terminal-", ignore_cleanup_errors=True))
         terminal = Terminal(

@@ -73,7 +73,10 @@ def _add_terminal_options(group: argparse._ArgumentGroup) -> None:
         "--duration", type=option_types.seconds, metavar="SECONDS", help="end after this time (default: never)"
     )
     group.add_argument(
-        "--events", type=Path, metavar="FILE", help="append deals and other events to this file as JSON lines"
+        "--events",
+        type=Path,
+        metavar="FILE",
+        help="append deals and other events to this file as JSON lines, up to 1,000 MB",
     )
     group.add_argument("--hold", type=Path, metavar="FILE", help="do not start the replay while this file exists")
     group.add_argument("-h", "--help", action="help", help="show this help")

@@ -13,6 +13,8 @@ from pathlib import Path
 from statistics import median
 from typing import IO, Any
 
+from demos.terminal.runtime.log import FULL
+
 # How each event begins; see demos.terminal.runtime.log.EventFile.
 _BEGIN = b'{"t":'
 
@@ -29,7 +31,8 @@ class Timeline:
     def new_events(self) -> list[tuple[str, dict[str, Any]]]:
         """The events since the last call, by time, each with the name of its file.
 
-        Errors: ValueError when a line is not an event; the text has the file's name and the line.
+        Errors: ValueError when a line is not an event, with the file's name and the line; or when the file was full,
+        so that events are missing.
         """
         events = []
         for name, path in self._paths.items():
@@ -53,6 +56,8 @@ def _event(name: str, line: bytes) -> dict[str, Any]:
         event: dict[str, Any] = json.loads(line[max(line.rfind(_BEGIN), 0) :])
     except ValueError:
         raise ValueError(f"{name} has written an invalid event: {line[:80]!r}") from None
+    if event.get("kind") == FULL:
+        raise ValueError(f"{name} has written more events than a file may have; use a shorter job")
     return event
 
 

@@ -21,7 +21,7 @@ client = INVALID_SOCKET  # H4
 msg = ""
 started = False  # S13
 connecting = False  # S12
-connect_until = 0  # S12: when the attempt is given up, by GetTickCount64
+connect_until = 0  # S12: when the attempt ends, by GetTickCount64
 failed: dict[str, int] = {}  # S11: messages whose order failed, and for how many events each has waited
 
 
@@ -91,7 +91,7 @@ def StartClient(addr: str, port: int) -> None:
 
 
 def Connected() -> bool:  # S12 A4
-    """Not in the listing: whether the connect has succeeded. One that fails or takes ten seconds is given up."""
+    """Not in the listing: whether the connect has succeeded. One that fails or takes ten seconds is ended."""
     global connecting
     if not connecting:
         return True

@@ -49,7 +49,7 @@ def OnTimer() -> None:  # noqa: C901, PLR0912, PLR0915 - one procedure, as in th
                 Print(f"-invalid datagram from client {AddressText(ref)}: longer than {MAX_DATAGRAM} bytes")
                 continue
             if err != WSAEWOULDBLOCK:
-                Print(f"-receive failed error: {WSAErrorDescript(err)}. Cleanup socket")
+                Print(f"-receive failed error: {WSAErrorDescript(err)} Cleanup socket")
                 CloseClean()
             return
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import re
 from ctypes import POINTER
 from typing import TypeAlias
 
@@ -10,6 +11,7 @@ from winsock import (
     AF_INET,
     AF_INET6,
     INET6_ADDRSTRLEN,
+    WSAHOST_NOT_FOUND,
     WSATRY_AGAIN,
     WSAErrorDescript,
     addrinfo,
@@ -26,12 +28,24 @@ Address: TypeAlias = sockaddr_in | sockaddr_in6
 _STRUCTURES: dict[int, type[sockaddr_in] | type[sockaddr_in6]] = {AF_INET: sockaddr_in, AF_INET6: sockaddr_in6}
 
 
-class AddressError(Exception):
-    """A host has no address; the text is the reason. ``temporary``: the same name may have an address later."""
+# Winsock's errors for a name that may have an address later. Systems report a network or a name server that has not
+# started yet as either of them.
+_TEMPORARY = (WSATRY_AGAIN, WSAHOST_NOT_FOUND)
 
-    def __init__(self, text: str, *, temporary: bool = False) -> None:
+# A blank or a control character is never part of a name or an address; no resolver needs to be asked.
+_INVALID = re.compile(rb"[\0- \x7f]")
+
+
+class AddressError(Exception):
+    """A host has no address; the text is the reason.
+
+    ``temporary``: the same name may have an address later. ``unknown``: the resolver knows no such name.
+    """
+
+    def __init__(self, text: str, *, temporary: bool = False, unknown: bool = False) -> None:
         super().__init__(text)
         self.temporary = temporary
+        self.unknown = unknown
 
 
 def find_address(host: str, port: int, kind: int) -> Address:
@@ -46,12 +60,13 @@ def find_address(host: str, port: int, kind: int) -> Address:
         name = host.encode("ascii" if host.isascii() else "idna")
     except UnicodeError as error:
         raise AddressError(f"invalid host name: {host!r} ({error})") from None
-    if not name or b"\0" in name:
+    if not name or _INVALID.search(name):
         raise AddressError(f"invalid host name: {host!r}")
     found = POINTER(addrinfo)()
     code = getaddrinfo(name, str(port), addrinfo(ai_socktype=kind), found)
     if code != 0:
-        raise AddressError(f"{host} cannot be found: {WSAErrorDescript(code)}", temporary=code == WSATRY_AGAIN)
+        text = f"the host name {host!r} cannot be resolved: {WSAErrorDescript(code)}"
+        raise AddressError(text, temporary=code in _TEMPORARY, unknown=code == WSAHOST_NOT_FOUND)
     try:
         addresses = []
         entry = found

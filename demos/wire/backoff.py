@@ -1,4 +1,4 @@
-"""When to try again after a failure that may pass: after a pause that doubles, up to a limit. It has no clock."""
+"""When to retry after a temporary failure: after a pause that doubles, up to a limit. No clock."""
 
 from __future__ import annotations
 
@@ -24,6 +24,10 @@ class Backoff:
         self._due_at = now + self.pause_ms
         self.failures += 1
         return self.failures == 1
+
+    def retry_text(self) -> str:
+        """When the next attempt takes place, as a sentence for the log after the first failure."""
+        return f"Next attempt in {self.pause_ms / 1000:g} s, then after growing pauses."
 
     def succeeded(self) -> bool:
         """Forget the failures; True when there were any."""

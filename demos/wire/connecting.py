@@ -1,4 +1,4 @@
-"""How the product clients connect over TCP without blocking: begin, then ask for the result at each event."""
+"""Connecting a product client over TCP without blocking: begin, then check the result at each timer event."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def begin_connect(address: Address) -> tuple[int, int]:
 
 
 def connect_result(s: int) -> int | None:
-    """NO_ERROR when the socket is connected, the error when the connect has failed, None while it goes on."""
+    """NO_ERROR when the socket is connected, the error when the connect has failed, None while it is in progress."""
     writefds, exceptfds = fd_set(), fd_set()
     FD_SET(s, writefds)
     FD_SET(s, exceptfds)

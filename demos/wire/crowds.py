@@ -1,10 +1,10 @@
 """Limits a server's connections, in total and for each address, so that a crowd of clients cannot lock out others.
 
-Every new connection is accepted, also above a limit; in exchange another one is closed. Above the limit of an address
+Every new connection is accepted, also above a limit; then another one is closed instead. Above the limit of an address
 that is the connection of this address that made progress longest ago; above the total limit it is one of the address
 with the most connections. So an address replaces its own connections first, and a crowd cannot take the place of a
-client with another address. Progress is what the server decides: bytes received or sent, for example. A client whose
-silence is legal, such as the article's, needs no time limit: when its place is needed, it is the first to go.
+client with another address. The server defines progress, for example bytes received or sent. A client that may be
+silent, such as the article's, needs no time limit: it is closed first when its place is needed.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class ConnectionLimits(Generic[Connection]):
         return len(self._addresses)
 
     def add(self, connection: Connection, address: bytes) -> Connection | None:
-        """Count a new connection. Returns the one to close in exchange, which is no longer counted, or None."""
+        """Count a new connection. Returns the one to close instead, which is no longer counted, or None."""
         group = self._groups.setdefault(address, {})
         found = None
         if len(group) >= self.per_address:
@@ -90,7 +90,7 @@ class ConnectionLimits(Generic[Connection]):
         return next(iter(found))
 
     def report(self, now: int) -> str:
-        """What to log about the connections that made room since the last report; "" if nothing is due."""
+        """What to log about the connections that made room since the last report, or ""."""
         if not self._replaced or now - self._reported_at < REPORT_MS:
             return ""
         count, self._replaced, self._reported_at = self._replaced, 0, now

@@ -1,4 +1,4 @@
-"""How the product servers start: one call from the host name to the bound, nonblocking socket."""
+"""Starting a product server: one call from the host name to the bound, nonblocking socket."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def start_server(
     """Start Winsock and open a server's socket: its handle, and its address with the real port.
 
     The kind is SOCK_STREAM, for a socket that listens, or SOCK_DGRAM. `before_bind` sets options of the socket. After
-    success the caller owes closesocket and WSACleanup.
+    success the caller must call closesocket and WSACleanup.
 
     Errors: StartError; then no socket is left open and no WSACleanup is needed.
     """
@@ -46,7 +46,9 @@ def start_server(
         return _open(host, port, kind, before_bind)
     except (AddressError, CallFailed) as error:
         WSACleanup()
-        temporary = isinstance(error, AddressError) and error.temporary
+        # A server's own name is usually in the hosts file, so an unknown name is an error of the user. A client's
+        # server may get its name later.
+        temporary = isinstance(error, AddressError) and error.temporary and not error.unknown
         raise StartError(str(error), temporary=temporary) from error
 
 

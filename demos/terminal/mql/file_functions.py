@@ -1,4 +1,4 @@
-"""File functions. No file name leads out of the folder MQL5\\Files. https://www.mql5.com/en/docs/files"""
+"""File functions. Every file is in the folder MQL5\\Files. https://www.mql5.com/en/docs/files"""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ class Orders:
     def _report_rejected(self, symbol: str, field: str, old: int, new: int) -> None:
         if (symbol, field, old) not in self._rejected:
             self._rejected.add((symbol, field, old))
-            self._report(f"{symbol}: the broker rejects {choice_text(field, old)}; {choice_text(field, new)} is tried")
+            self._report(f"{symbol}: the broker rejects {choice_text(field, old)}; trying {choice_text(field, new)}")
 
     def _unanswered(self, call: str) -> TradeResult:
         """The answer to a call that failed. Errors: Mt5Error when the connection to the terminal is lost."""

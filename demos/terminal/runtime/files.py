@@ -31,11 +31,11 @@ class DataFolder:
                 raise OutputError(f"{folder}: {error.strerror}") from error
 
     def file(self, name: str) -> Path | None:
-        """The path of a program's file; None for a name that leads out of the folder."""
+        """The path of a program's file; None for a name outside the folder."""
         return _inside(self.files, name)
 
     def template_to_save(self, name: str) -> Path | None:
-        """The path for saving a template with this name; None for a name that leads out of the folder."""
+        """The path for saving a template with this name; None for a name outside the folder."""
         return _inside(self.templates, _with_suffix(name))
 
     def template_to_apply(self, name: str) -> Path | None:
@@ -67,5 +67,5 @@ def _inside(folder: Path, name: str) -> Path | None:
     if any(part in ("", ".", "..") or _DEVICE.fullmatch(part) or set(part) & set('<>:"|?*\0') for part in parts):
         return None
     path = folder.joinpath(*parts)
-    # A symbolic link may still lead out of the folder.
+    # A symbolic link may still point outside the folder.
     return path if path.resolve().is_relative_to(folder.resolve()) else None

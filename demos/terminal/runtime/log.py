@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+import stat
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TextIO
 
 from demos.terminal.interfaces import Clock, OutputError
 from demos.terminal.runtime.log_limit import LineLimit, shortened
 from demos.terminal.runtime.repeats import Repeats
+
+# The size of an event file, and the kind of its last event when it has this size.
+MAX_EVENT_BYTES = 1_000_000_000
+FULL = "full"
 
 
 def escaped(text: str) -> str:
@@ -83,31 +89,63 @@ class Log:
 
 
 class EventFile:
-    """Appends JSON lines to a file, each with one write(), so that a reader sees only whole lines."""
+    """Appends JSON lines to a file, each with one write(), so that a reader sees only whole lines.
 
-    def __init__(self, clock: Clock, path: Path) -> None:
-        """Open or create the file.
+    A peer can cause events, so the file has at most MAX_EVENT_BYTES. Then an event of the kind FULL is the last one,
+    and later events are dropped: a reader can tell that they are missing.
+    """
+
+    def __init__(self, clock: Clock, path: Path, report: Callable[[str], None] | None = None) -> None:
+        """Open or create the file; ``report`` gets one line when the file is full.
 
         Errors: OutputError when that is not possible.
         """
         self._clock = clock
+        self._report = report
         try:
             self._file = path.open("ab", buffering=0)
+            status = os.fstat(self._file.fileno())
         except OSError as error:
             raise OutputError(f"{path}: {error.strerror}") from error
         self._path = path
+        # A pipe or a device keeps nothing.
+        self._left = MAX_EVENT_BYTES - status.st_size if stat.S_ISREG(status.st_mode) else None
+        self._full = False
 
     def record(self, kind: str, fields: Mapping[str, object]) -> None:
         """Append {"t": nanoseconds of the clock, "kind": kind, ...fields}.
 
         Errors: OutputError when the file cannot be written; TypeError for a value that JSON cannot represent.
         """
-        line = {"t": round(self._clock.monotonic() * 1e9), "kind": kind, **fields}
+        if self._full:
+            return
+        line = self._line(kind, fields)
+        last = self._line(FULL, {})
+        if self._left is not None and self._left < len(line) + len(last):
+            self._full = True
+            # In a file that was full before, the last event has this kind already.
+            line = last if self._left >= len(last) else b""
+            if self._report:
+                self._report(f"{self._path} has its limit of {MAX_EVENT_BYTES} bytes; no more events are written")
         try:
-            self._file.write(json.dumps(line).encode() + b"\n")
+            self._file.write(line)
         except OSError as error:
             raise OutputError(f"{self._path}: {error.strerror}") from error
+        if self._left is not None:
+            self._left -= len(line)
+
+    def _line(self, kind: str, fields: Mapping[str, object]) -> bytes:
+        event = {"t": round(self._clock.monotonic() * 1e9), "kind": kind, **fields}
+        return json.dumps(event).encode() + b"\n"
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def event_file(clock: Clock, path: Path, log: Log) -> EventFile:
+    """The file of a terminal's events; the log gets an alert when it is full.
+
+    Errors: as for EventFile.
+    """
+    return EventFile(clock, path, lambda text: log.write("terminal", "alert", "events", text))

@@ -6,6 +6,7 @@ import ast
 import importlib.util
 import itertools
 import math
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,10 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 from demos.terminal.interfaces import ProgramError
 
 EVENTS = ("OnInit", "OnDeinit", "OnTimer", "OnTick", "OnTrade", "OnChartEvent", "OnStart")
+
+# int() and float() also accept other digits than 0 to 9, underscores, and numbers of any length.
+_WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
+_NUMBER = re.compile(r"[+-]?([0-9]{1,300}(\.[0-9]{0,300})?|\.[0-9]{1,300})([eE][+-]?[0-9]{1,9})?")
 
 _copies = itertools.count(1)
 
@@ -146,15 +151,11 @@ def input_from_text(variable: InputVariable, text: str) -> str | int | float | b
             raise ValueError(f"{text!r} is neither true nor false")
         return answer
     if variable.type is int:
-        try:
-            return int(text)
-        except ValueError:
-            raise ValueError(f"{text!r} is not a whole number") from None
+        if not _WHOLE.fullmatch(text):
+            raise ValueError(f"{text!r} is not a whole number")
+        return int(text)
     if variable.type is float:
-        try:
-            number = float(text)
-        except ValueError:
-            number = math.nan
+        number = float(text) if _NUMBER.fullmatch(text) else math.nan
         if not math.isfinite(number):
             raise ValueError(f"{text!r} is not a number")
         return number

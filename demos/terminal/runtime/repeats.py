@@ -1,8 +1,8 @@
 """Makes identical error lines of a program rarer: a failure that is retried must not fill the log.
 
 The first line is written at once. The same line is written again when PAUSES[0] seconds have passed since it was last
-written, then after PAUSES[1] and so on, each time with the number of lines that were left out. A line that has not come
-for FORGET seconds is new again: a program retries more often than that.
+written, then after PAUSES[1] and so on, each time with the number of lines that were left out. A line that
+was not logged for FORGET seconds is new again: a program retries more often than that.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ MAX_REMEMBERED = 100
 
 @dataclass
 class _Line:
-    """When a line was last written and last came, how often it was written, and how many were left out since."""
+    """A line: when it was last written and last attempted, its number of writings, and the lines omitted since then."""
 
     written: float
-    came: float
+    attempted: float
     writings: int = 1
     omitted: int = 0
 
@@ -41,12 +41,12 @@ class Repeats:
         """The line to write: the text, and what was left out before it; None when it is left out now."""
         now = self._clock.monotonic()
         line = self._lines.get(text)
-        if line is None or now - line.came >= FORGET:
+        if line is None or now - line.attempted >= FORGET:
             self._lines[text] = _Line(now, now)
             if len(self._lines) > MAX_REMEMBERED:
                 self._lines.popitem(last=False)
             return text
-        line.came = now
+        line.attempted = now
         pause = PAUSES[min(line.writings, len(PAUSES)) - 1]
         if now - line.written < pause:
             line.omitted += 1

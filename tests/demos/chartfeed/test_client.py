@@ -123,7 +123,7 @@ def test_a_subscriber_sends_hello_and_applies_each_change(server, tmp_path):
     assert stage.play(script()) == 0
     assert stage.shown == ("GBPUSD", 1)
     assert [event["number"] for event in stage.record.of("applied")] == [1, 2, 3]
-    assert "Next attempt in 1 seconds" in stage.errors()[0]
+    assert "Next attempt in 1 s." in stage.errors()[0]
 
 
 def test_of_changes_that_arrive_together_the_last_is_applied(server, tmp_path):

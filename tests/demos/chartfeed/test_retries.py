@@ -60,7 +60,7 @@ def test_a_download_that_is_cut_is_repeated_and_reported_once(server, tmp_path, 
     assert mark_of(stage.template) == "whole"
     [error] = stage.errors()
     assert error.startswith("-Receive failed: the server has sent ")
-    assert error.endswith("It is tried again, 9 times at most.")
+    assert error.endswith(". Next attempt in 1 s, at most 10 attempts.")
 
 
 def test_a_reset_download_is_repeated_after_growing_pauses(server, tmp_path):

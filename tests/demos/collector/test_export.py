@@ -16,7 +16,8 @@ from tick_kit import commit
 from demos.__main__ import main
 from demos.collector.export import HEADER, export_ticks
 from demos.collector.recorder import TickRecorder
-from demos.collector.store import SymbolRow, TickStore
+from demos.collector.rows import SymbolRow
+from demos.collector.store import TickStore
 from demos.terminal.interfaces import OutputError, Tick
 from demos.terminal.paper.export_file import check_export, ticks_of
 from demos.terminal.paper.export_names import symbol_and_period
@@ -101,7 +102,7 @@ def test_times_never_decrease_when_the_clock_was_set_back(store, tmp_path):
         ("%2e%2e", "%252e%252e"),
     ],
 )
-def test_no_symbol_leads_out_of_the_folder(store, tmp_path, symbol, stem):
+def test_the_file_of_every_symbol_is_in_the_export_folder(store, tmp_path, symbol, stem):
     collect(store, (TIME, f"{symbol} 1.1\0".encode("cp1252")))
     [path] = export_ticks(store, tmp_path / "folder", store.symbols())
     assert path == tmp_path / "folder" / f"{stem}_202601312359_202601312359.csv"

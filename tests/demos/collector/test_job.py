@@ -27,7 +27,8 @@ from winsock_kit import name_of
 from demos.__main__ import main
 from demos.collector.job import TicksJob
 from demos.collector.job_symbols import digits_of, symbols_for
-from demos.collector.store import SenderRow, SymbolRow, TickStore
+from demos.collector.rows import SenderRow, SymbolRow
+from demos.collector.store import TickStore
 from demos.collector.study_job import StudyTicksJob
 from demos.collector.tally import SERVER, Tally
 from demos.collector.view import tables
@@ -87,7 +88,7 @@ def test_a_file_is_replayed_to_its_end_and_a_second_run_adds_to_the_first(tmp_pa
             assert bids == [125_000 + second % 10 for second in range(60)] * turn
 
 
-def test_without_json_it_says_what_came_of_it(tmp_path):
+def test_without_json_the_result_is_printed_as_text(tmp_path):
     done = run("--bars", BARS, "--clients", 1, "--symbols", 1, "--duration", 1, "--export", tmp_path / "export")
     assert done.returncode == 0, done.stderr
     first, client, wrote = done.stdout.splitlines()
@@ -98,7 +99,7 @@ def test_without_json_it_says_what_came_of_it(tmp_path):
     assert "client1 | " in done.stderr
 
 
-def test_a_picture_is_drawn_where_matplotlib_is(tmp_path):
+def test_a_picture_is_drawn_if_matplotlib_is_installed(tmp_path):
     pytest.importorskip("matplotlib")
     picture = tmp_path / "picture.png"
     done = run("--clients", 1, "--picture", picture, *QUICK)
@@ -169,7 +170,7 @@ def test_a_port_in_use_is_one_clear_line_and_exit_code_3():
     assert done.stdout == ""
 
 
-def test_a_file_that_is_none_is_one_clear_line_and_exit_code_4(tmp_path):
+def test_an_invalid_file_is_one_clear_line_and_exit_code_4(tmp_path):
     bad = tmp_path / "EURUSD_H1.tsv"
     bad.write_text("<DATE>\t<TIME>\n" * 100, encoding="utf-8")
     for option in ("--bars", "--ticks", "--database"):
@@ -268,13 +269,13 @@ def test_a_server_that_is_killed_loses_at_most_the_event_in_progress(tmp_path):
     close(s)
 
 
-def test_a_server_that_does_not_come_to_listen_is_one_clear_line_and_exit_code_3(monkeypatch, capsys):
+def test_a_server_that_never_listens_is_one_clear_line_and_exit_code_3(monkeypatch, capsys):
     monkeypatch.setattr("demos.collector.job._STARTING", 0.0)
     assert main(["ticks", "--json", "--duration", "1"]) == 3
     assert capsys.readouterr().err.endswith("ticks: error: the server has not begun to listen within 0 s\n")
 
 
-def test_symbols_have_names_without_end_and_their_digits():
+def test_any_number_of_symbols_get_distinct_names_and_their_digits():
     names = symbols_for(20)
     assert len(set(names)) == 20
     assert names[:2] == ["EURUSD", "USDJPY"]
@@ -305,7 +306,7 @@ def tally() -> Tally:
     return tally
 
 
-def test_the_tally_counts_what_this_run_has_sent_and_what_came_of_it(tally):
+def test_the_tally_counts_the_sent_and_the_received_ticks_of_this_run(tally):
     assert (tally.port, tally.ticks, tally.sent, tally.received) == (8082, 11, 10, 9)
     assert [client.received for client in tally.clients.values()] == [6, 3]
     assert (tally.refused, tally.lost_by_number) == (5, 1)
@@ -324,7 +325,7 @@ class Standing:
         return self.code
 
 
-def test_the_tables_show_clients_and_symbols_and_escape_what_came_from_the_network(tally):
+def test_the_tables_show_clients_and_symbols_and_escape_text_from_the_network(tally):
     from rich.console import Console
 
     children: list[Any] = [Standing(SERVER), Standing("client1"), Standing("client2", 1)]
@@ -350,7 +351,7 @@ def study(tmp_path) -> Iterator[StudyTicksJob]:
         yield job
 
 
-def test_of_the_articles_programs_the_ticks_are_counted_by_their_log_lines(study):
+def test_the_ticks_of_the_articles_programs_are_counted_by_their_log_lines(study):
     lines = [
         (SERVER, SERVER_LINE + "start server ok, 127.0.0.1:8082"),
         ("client1", CLIENT_LINE + "send EURUSD tick to server"),
@@ -377,7 +378,7 @@ def test_of_the_articles_programs_the_ticks_are_counted_by_their_log_lines(study
 
 
 @pytest.mark.parametrize("option", ["--database", "--export", "--picture"])
-def test_study_refuses_what_only_the_product_programs_can_do(tmp_path, option):
+def test_study_refuses_the_options_of_the_product_programs(tmp_path, option):
     done = run("--study", option, tmp_path / "x", *QUICK)
     assert done.returncode == 2
     assert f"{option} needs the product programs" in last_line(done)
@@ -394,7 +395,7 @@ def test_study_collects_all_ticks_with_the_articles_programs():
     assert (summary["lost"], summary["symbols"]) == (0, 3)
 
 
-def test_the_clients_terminal_takes_the_articles_program_too_and_symbols_with_blanks():
+def test_tick_clients_runs_the_articles_program_too_and_accepts_symbols_with_blanks():
     done = demos("tick_clients", "--study", "--Port", 9, "Volatility 75 Index", input="quit\n")
     assert done.returncode == 0
     assert "tick_client[Volatility 75 Index,H1] info OnDeinit" in done.stderr

@@ -12,11 +12,14 @@ import pytest
 from signal_kit import Script, Stage, one_event
 from tick_kit import address_of, commit, nothing_to_receive, peer, send_to
 
+from demos.collector import admission
 from demos.collector import recorder as recorder_module
 from demos.collector import store as store_module
-from demos.collector.recorder import TOO_MANY_SYMBOLS, TickRecorder
+from demos.collector.admission import MAX_OF_ADDRESS, MAX_OF_SENDER, MAX_SYMBOLS
+from demos.collector.recorder import TickRecorder
+from demos.collector.rows import SenderRow, SymbolRow
 from demos.collector.schema import StoreBusy
-from demos.collector.store import OTHER_SENDERS, SenderRow, SymbolRow, TickStore
+from demos.collector.store import OTHER_SENDERS, TickStore
 from demos.ticks.protocol import InvalidDatagram, Quote
 
 pytestmark = pytest.mark.usefixtures("started")
@@ -48,6 +51,13 @@ INSERT INTO ticks VALUES (1, 1, 11, 1, 1, 7);
 INSERT INTO runs VALUES ('0000000000000001', 1, 1, 100, 3);
 PRAGMA application_id = 0x5753544B;
 PRAGMA user_version = 1;
+"""
+
+
+UPGRADE_TO_2 = """
+ALTER TABLE senders ADD COLUMN lost INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE runs ADD COLUMN received BLOB;
+PRAGMA user_version = 2;
 """
 
 
@@ -133,12 +143,12 @@ def test_a_small_sum_of_lost_ticks_is_exact(store):
 
 
 def test_ticks_of_symbols_above_the_limit_are_refused_and_known_symbols_are_stored(store, monkeypatch):
-    monkeypatch.setattr(store_module, "MAX_SYMBOLS", 3)
+    monkeypatch.setattr(admission, "MAX_SYMBOLS", 3)
     recorder = TickRecorder(store, 1252)
     for number in range(6):
         found = recorder.add(b"S%d 1.1\0" % number, ONE)
         assert isinstance(found, Quote) == (number < 3)
-    assert found == InvalidDatagram("S5 1.1", TOO_MANY_SYMBOLS)
+    assert found == InvalidDatagram("S5 1.1", "a new symbol, and the database has 3, which is the limit")
     recorder.add(b"S0 1.2\0", ONE)
     commit(recorder, 1)
     assert [(row.name, row.ticks) for row in store.symbols()] == [("S0", 2), ("S1", 1), ("S2", 1)]
@@ -146,13 +156,107 @@ def test_ticks_of_symbols_above_the_limit_are_refused_and_known_symbols_are_stor
 
 
 def test_the_limit_of_symbols_holds_after_a_restart(path, monkeypatch):
-    monkeypatch.setattr(store_module, "MAX_SYMBOLS", 2)
+    monkeypatch.setattr(admission, "MAX_SYMBOLS", 2)
     for symbol in (b"A", b"B", b"C"):
         with closing(TickStore(path)) as store:
             recorder = TickRecorder(store, 1252)
             recorder.add(symbol + b" 1\0", ONE)
             commit(recorder, 1)
             assert [row.name for row in store.symbols()] == ["A", "B"][: len(store.symbols())]
+
+
+def accepted(recorder: TickRecorder, count: int, sender: str, begin: int = 0) -> int:
+    """The number of invented symbols whose ticks are accepted from a sender."""
+    found = [recorder.add(b"S%d 1.1\0" % number, sender) for number in range(begin, begin + count)]
+    return sum(isinstance(tick, Quote) for tick in found)
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_the_invented_symbols_of_one_sender_do_not_lock_out_the_symbols_of_others(path, restart):
+    with closing(TickStore(path)) as store:
+        recorder = TickRecorder(store, 1252)
+        assert accepted(recorder, MAX_SYMBOLS, ONE) == MAX_OF_SENDER
+        commit(recorder, 1)
+        if not restart:
+            check_others(store, recorder)
+    if restart:
+        with closing(TickStore(path)) as store:
+            check_others(store, TickRecorder(store, 1252))
+
+
+def check_others(store: TickStore, recorder: TickRecorder) -> None:
+    """A sender has used its share; another port and another address have theirs, and known symbols stay accepted."""
+    refused = recorder.add(b"EURUSD 1.1\0", ONE)
+    assert refused.reason == "a new symbol, and its sender has introduced 1000, which is the limit"
+    assert isinstance(recorder.add(b"EURUSD 1.1\0", "127.0.0.1:5009"), Quote)
+    assert isinstance(recorder.add(b"USDJPY 110.1\0", "127.0.0.5:5001"), Quote)
+    assert isinstance(recorder.add(b"GBPUSD 1.1\0", OTHER), Quote)
+    assert isinstance(recorder.add(b"S0 1.1\0", OTHER), Quote)
+    assert isinstance(recorder.add(b"EURUSD 1.1\0", ONE), Quote)
+    commit(recorder, 2)
+    assert len(store.symbols()) == MAX_OF_SENDER + 3
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_the_ports_of_one_address_share_its_symbols(path, restart):
+    store = TickStore(path)
+    recorder = TickRecorder(store, 1252)
+    for port in range(5):
+        count = accepted(recorder, MAX_OF_SENDER, f"127.0.0.1:{port}", port * MAX_OF_SENDER)
+        assert count == (MAX_OF_SENDER if port < MAX_OF_ADDRESS // MAX_OF_SENDER else 0)
+        commit(recorder, port)
+        if restart:
+            store.close()
+            store = TickStore(path)
+            recorder = TickRecorder(store, 1252)
+    with closing(store):
+        refused = recorder.add(b"EURUSD 1.1\0", "127.0.0.1:9")
+        assert refused.reason == "a new symbol, and 127.0.0.1 has introduced 2000, which is the limit"
+        assert isinstance(recorder.add(b"EURUSD 1.1\0", "127.0.0.2:9"), Quote)
+
+
+def test_many_addresses_together_have_the_limit_of_the_database(store):
+    recorder = TickRecorder(store, 1252)
+    counts = [accepted(recorder, 900, f"10.0.0.{number}:1", number * 900) for number in range(20)]
+    assert sum(counts) == MAX_SYMBOLS
+
+
+def test_the_limits_of_one_address_leave_room_for_others():
+    assert MAX_OF_SENDER < MAX_OF_ADDRESS <= MAX_SYMBOLS // 4
+
+
+@pytest.mark.parametrize(
+    ("sender", "address"),
+    [
+        ("127.0.0.1:8082", "127.0.0.1"),
+        ("[::1]:8082", "::/64"),
+        ("[2001:db8:1:2:3:4:5:6]:1", "2001:db8:1:2::/64"),
+        ("[2001:db8:1:2::]:65535", "2001:db8:1:2::/64"),
+        ("[fe80::1%2]:1", "fe80::/64"),
+        ("[::ffff:10.0.0.1]:1", "::/64"),
+        ("", ""),
+    ],
+)
+def test_an_address_is_that_of_a_sender_without_its_port(sender, address):
+    assert admission.address_of(sender) == address
+
+
+def test_a_file_of_version_2_is_upgraded_and_its_symbols_count_for_nobody(path):
+    with closing(sqlite3.connect(path)) as db, db:
+        db.executescript(VERSION_1)
+        db.executescript(UPGRADE_TO_2)
+        db.executemany("INSERT INTO symbols VALUES (?, ?, 1, 11, 1, 7)", [(n + 2, f"V{n}") for n in range(3000)])
+    with closing(TickStore(path, reading=True)) as store:
+        assert len(store.symbols()) == 3001
+    for _ in range(2):
+        with closing(TickStore(path)) as store:
+            recorder = TickRecorder(store, 1252)
+            assert isinstance(recorder.add(b"GBPUSD 1.1\0", ONE), Quote)
+            commit(recorder, 8)
+    with closing(sqlite3.connect(path)) as db:
+        found = db.execute("SELECT name, introduced_by FROM symbols WHERE introduced_by != ''").fetchall()
+        assert found == [("GBPUSD", ONE)]
+        assert db.execute("PRAGMA user_version").fetchone() == (3,)
 
 
 def test_senders_above_the_limit_are_counted_together_and_their_ticks_are_stored(store, monkeypatch):
@@ -218,7 +322,7 @@ def test_a_file_of_version_1_can_be_read_and_is_upgraded_when_it_is_written(path
         assert store.senders() == [SenderRow(ONE, 3, 0, 0, 1, 4)]
 
 
-def test_a_locked_database_is_an_error_that_may_pass_and_the_batch_waits(path):
+def test_a_locked_database_is_a_temporary_error_and_the_batch_waits(path):
     with closing(TickStore(path, timeout=0)) as store, closing(sqlite3.connect(path)) as other:
         recorder = TickRecorder(store, 1252)
         other.execute("BEGIN IMMEDIATE")
@@ -259,7 +363,9 @@ def test_the_collector_waits_for_another_writer_and_reports_it_once(path):
         assert rows(stage.program.store) == 30
 
     assert stage.play(script()) == 0
-    assert stage.errors() == [f"-{path} is in use by another process; ticks wait in memory, and it is tried again"]
+    assert stage.errors() == [
+        f"-{path} is in use by another process. Next attempt in 0.5 s, then after growing pauses."
+    ]
     assert stage.texts.count(f"{path} can be used again") == 1
 
 
@@ -323,7 +429,7 @@ def test_ticks_that_cannot_be_stored_at_the_end_are_counted_and_the_exit_code_is
 
         assert stage.play(script()) == 4
         other.rollback()
-    assert stage.errors()[-1] == f"{path} is in use by another process; 2 ticks are not stored"
+    assert stage.errors()[-1] == f"{path} is in use by another process; ticks that are not stored: 2"
 
 
 def test_a_datagram_whose_run_cannot_be_looked_up_is_recorded_later(path):
@@ -339,11 +445,11 @@ def test_a_datagram_whose_run_cannot_be_looked_up_is_recorded_later(path):
         store.sequence = locked
         send_to(stage, peer(), tick(1), tick(2))
         yield
-        assert stage.program.held == (tick(1), stage.program.held[1])
+        assert stage.program.postponed == (tick(1), stage.program.postponed[1])
         del store.sequence
         for _ in range(10):
             yield
-        assert stage.program.held is None
+        assert stage.program.postponed is None
         assert rows(store) == 2
 
     assert stage.play(script()) == 0

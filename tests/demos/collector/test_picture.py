@@ -66,7 +66,7 @@ def test_several_symbols_are_drawn_as_change_since_the_first_tick(store):
     assert [text.get_text() for text in bids.get_legend().get_texts()] == ["EURUSD: 3 ticks", "USDJPY: 2 ticks"]
 
 
-def test_of_many_symbols_only_those_with_most_ticks_are_drawn(store):
+def test_only_the_symbols_with_the_most_ticks_are_drawn(store):
     pytest.importorskip("matplotlib")
     names = [f"S{number}" for number in range(MAX_SYMBOLS + 5)]
     collect(store, *((name, "1") for number, name in enumerate(names) for _ in range(number + 1)))
@@ -76,7 +76,7 @@ def test_of_many_symbols_only_those_with_most_ticks_are_drawn(store):
     assert bids.get_title().startswith("10 of 15 symbols")
 
 
-def test_of_very_many_ticks_only_some_are_drawn(store, monkeypatch):
+def test_a_sample_of_very_many_ticks_is_drawn(store, monkeypatch):
     pytest.importorskip("matplotlib")
     monkeypatch.setattr("demos.collector.picture.MAX_POINTS", 10)
     collect(store, *(("EURUSD", "1.1") for _ in range(101)))

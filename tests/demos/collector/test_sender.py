@@ -8,6 +8,7 @@ from tick_kit import USDJPY, TickStage, address_of, bound_name, fail_calls, noth
 from winsock_kit import bound, loopback6, readable
 
 from demos.terminal.interfaces import SymbolSpec
+from demos.wire.backoff import Backoff
 from winsock import (
     INVALID_SOCKET,
     SOCK_DGRAM,
@@ -98,12 +99,12 @@ def test_it_sends_to_ipv6_and_to_names_too(receiver):
     close(six)
 
 
-def test_an_unknown_host_is_one_line_and_exit_code_3():
+def test_an_invalid_host_name_is_one_line_and_exit_code_3():
     stage = TickStage(1, USDJPY, Host="a b")
     starts = successes(stage)
     assert stage.play(one_event()) == 3
     [error] = stage.errors()
-    assert error.startswith("a b cannot be found: (#11")
+    assert error == "invalid host name: 'a b'"
     assert starts == ["WSAStartup", "WSACleanup"]
 
 
@@ -125,7 +126,7 @@ def test_a_tick_without_a_socket_is_sent_in_the_next_second(receiver):
         assert [receive(receiver), receive(receiver)] == [b"USDJPY 110.500\0", b"USDJPY 110.501\0"]
 
     assert stage.play(script()) == 0
-    assert stage.errors()[2] == "-Send failed error: no socket. Pending ticks: 1"
+    assert stage.errors()[2] == "-Send failed error: no socket. Next attempts every 1 s."
 
 
 def test_ticks_that_cannot_be_sent_stay_pending_in_their_order(receiver):
@@ -138,7 +139,28 @@ def test_ticks_that_cannot_be_sent_stay_pending_in_their_order(receiver):
         assert [receive(receiver) for _ in range(3)] == [b"USDJPY 110.50%d\0" % n for n in range(3)]
 
     assert stage.play(script()) == 0
-    assert stage.errors() == ["-Send failed error: (#10050) WSAENETDOWN: Network is down. Pending ticks: 1"]
+    assert stage.errors() == ["-Send failed error: (#10050) WSAENETDOWN: Network is down. Next attempts every 1 s."]
+    assert stage.texts.count("ticks can be sent again") == 1
+
+
+def test_an_error_that_lasts_is_logged_once_and_the_ticks_are_sent_when_it_is_over(receiver):
+    stage = TickStage(port_of(receiver), USDJPY)
+    fail_calls(stage, "sendto", *[WSAENETDOWN] * 80)
+
+    def script() -> Script:
+        stage.tick(110_500)
+        for _ in range(39):
+            yield
+        assert nothing_to_receive(receiver)
+        # The log does not grow with the number of attempts.
+        assert len(stage.texts) <= 10
+        yield
+        yield
+        assert receive(receiver) == b"USDJPY 110.500\0"
+
+    assert stage.play(script()) == 0
+    assert len(stage.errors()) == 1
+    assert stage.texts.count("ticks can be sent again") == 1
 
 
 def test_the_oldest_ticks_are_dropped_when_too_many_are_pending(receiver):
@@ -166,7 +188,7 @@ def test_at_the_end_pending_ticks_are_sent_once_more_and_then_dropped(receiver):
             yield
 
         # The script ends before the next attempt.
-        stage.program.RETRY_MS = 10_000
+        stage.program.sending = Backoff(10_000, 10_000)
         assert stage.play(script()) == 0
         assert stage.record.of("sent")[-1]["given_up"] == given_up
         assert ("-ticks that could not be sent and are dropped: 1" in stage.errors()) == bool(given_up)

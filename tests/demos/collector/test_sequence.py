@@ -73,7 +73,7 @@ def test_a_number_below_the_window_counts_as_repeated_and_stays_lost():
 
 
 @pytest.mark.parametrize("step", [1, 2, 100, WINDOW - 1, WINDOW, WINDOW + 1, 10**9, 10**14])
-def test_no_gap_needs_more_memory_than_the_window(step):
+def test_a_gap_of_any_size_needs_the_memory_of_one_window(step):
     sequence = SequenceTracker.starting_at(1)
     for number in range(1, 20_000):
         assert sequence.add(1 + number * step)
@@ -82,7 +82,7 @@ def test_no_gap_needs_more_memory_than_the_window(step):
 
 
 @given(st.lists(st.integers(1, 60), min_size=1), st.randoms(use_true_random=False))
-def test_in_any_order_the_result_is_that_of_a_plain_count(numbers: list[int], chance: random.Random):
+def test_numbers_in_any_order_give_the_same_result_as_a_simple_count(numbers: list[int], chance: random.Random):
     chance.shuffle(numbers)
     sequence, new = added(*numbers)
     assert sequence.lost == max(numbers) - min(numbers) + 1 - len(set(numbers))

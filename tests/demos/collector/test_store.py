@@ -11,9 +11,11 @@ import pytest
 from tick_kit import commit
 
 from demos.collector import recorder as recorder_module
+from demos.collector import store as store_module
 from demos.collector.recorder import TickRecorder
+from demos.collector.rows import SenderRow, SymbolRow, TickRow
 from demos.collector.schema import StoreError
-from demos.collector.store import Batch, Counts, SenderRow, SymbolRow, TickRow, TickStore
+from demos.collector.store import Batch, Counts, TickStore
 from demos.terminal.paper.account import PaperAccount
 from demos.ticks.protocol import InvalidDatagram, Quote, encode
 
@@ -157,7 +159,7 @@ def test_other_processes_can_read_while_the_file_is_written(store, path):
             reader.add(Batch(4, 0, [(Quote("EURUSD", 1, 0), ONE)], {ONE: Counts(ticks=1)}))
 
 
-def test_of_an_event_that_cannot_be_written_nothing_is_stored(store, path):
+def test_an_event_that_cannot_be_written_is_not_stored_in_part(store, path):
     with closing(sqlite3.connect(path)) as db:
         db.execute("CREATE TRIGGER full BEFORE INSERT ON ticks WHEN new.bid = 2 BEGIN SELECT RAISE(ABORT, 'full'); END")
     quotes = [(Quote("EURUSD", bid, 0), ONE) for bid in (1, 2, 3)]
@@ -168,7 +170,7 @@ def test_of_an_event_that_cannot_be_written_nothing_is_stored(store, path):
     assert len(list(store.ticks("EURUSD"))) == 1
 
 
-def test_a_file_to_be_read_must_exist(tmp_path):
+def test_a_file_that_is_only_read_must_exist(tmp_path):
     with pytest.raises(StoreError, match="unable to open"):
         TickStore(tmp_path / "nowhere.sqlite", reading=True)
     assert list(tmp_path.iterdir()) == []
@@ -195,9 +197,84 @@ def test_an_empty_file_can_be_written_but_not_read(path):
     TickStore(path, reading=True).close()
 
 
-def test_a_newer_version_is_refused(path):
+@pytest.mark.parametrize("version", [-1, 0, 4, 99])
+def test_another_version_is_refused_and_the_file_is_not_changed(path, version):
     TickStore(path).close()
     with closing(sqlite3.connect(path)) as db:
-        db.execute("PRAGMA user_version = 3")
-    with pytest.raises(StoreError, match="has version 3; this program reads versions up to 2"):
+        db.execute(f"PRAGMA user_version = {version}")
+    with pytest.raises(StoreError, match=f"has version {version}; this program reads versions 1 to 3"):
         TickStore(path)
+
+
+def read_everything(store: TickStore) -> None:
+    store.symbols()
+    store.senders()
+    list(store.ticks("EURUSD"))
+    store.rates(10)
+
+
+DAMAGES = [
+    "UPDATE ticks SET bid = 'x'",
+    "UPDATE ticks SET bid = -1",
+    "UPDATE ticks SET digits = 99999999",
+    "UPDATE ticks SET digits = -3",
+    "UPDATE ticks SET time = 'abc'",
+    "UPDATE ticks SET time = 1e300",
+    "UPDATE ticks SET time = 9223372036854775807",
+    "UPDATE ticks SET time = -9223372036854775807",
+    "UPDATE symbols SET name = x'ff00'",
+    "UPDATE symbols SET ticks = -5",
+    "UPDATE symbols SET digits = 99999999",
+    "UPDATE senders SET ticks = 1.5",
+    "UPDATE senders SET address = x'ff'",
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_value_that_no_collector_has_written_is_one_StoreError(path, damage):
+    with closing(TickStore(path)) as store:
+        recorder = TickRecorder(store, 1252)
+        recorder.add(b"EURUSD 1.1\0", ONE)
+        commit(recorder, 1)
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(damage)
+    # The collector can still open the file.
+    TickStore(path).close()
+    with closing(TickStore(path, reading=True)) as store, pytest.raises(StoreError, match="is damaged: "):
+        read_everything(store)
+
+
+@pytest.mark.parametrize("column", ["first", "last", "lost", "received"])
+def test_a_damaged_run_is_a_StoreError_and_not_a_wrong_count(path, column):
+    with closing(TickStore(path)) as store:
+        recorder = TickRecorder(store, 1252)
+        recorder.add(numbered(1), ONE)
+        commit(recorder, 1)
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(f"UPDATE runs SET {column} = 'x'")
+    with closing(TickStore(path)) as store, pytest.raises(StoreError, match="is damaged: "):
+        TickRecorder(store, 1252).add(numbered(2), ONE)
+
+
+@pytest.mark.parametrize("sender", ["[zz]:1", "]:", "::", "[:1", "x"])
+def test_an_invalid_sender_of_a_symbol_does_not_keep_a_file_from_being_opened(path, sender):
+    TickStore(path).close()
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("INSERT INTO symbols VALUES (1, 'EURUSD', 1, 11, 1, 7, ?)", (sender,))
+    with closing(TickStore(path)) as store:
+        assert store.symbols() == [SymbolRow("EURUSD", 1, 11, 1, 7)]
+
+
+def test_a_file_in_a_folder_that_is_read_only_can_be_read(path, monkeypatch):
+    with closing(TickStore(path)) as store:
+        recorder = TickRecorder(store, 1252)
+        recorder.add(b"EURUSD 1.1\0", ONE)
+        commit(recorder, 1)
+        # While the collector runs, other files belong to the database.
+        monkeypatch.setattr(store_module.os, "access", lambda folder, mode: False)
+        with closing(TickStore(path, reading=True)) as reader:
+            assert len(list(reader.ticks("EURUSD"))) == 1
+    assert [found.name for found in path.parent.iterdir()] == [path.name]
+    with closing(TickStore(path, reading=True)) as reader:
+        assert len(list(reader.ticks("EURUSD"))) == 1
+        assert [found.name for found in path.parent.iterdir()] == [path.name]

@@ -213,13 +213,13 @@ def test_a_message_ends_the_back_off_and_a_connection_alone_does_not(server):
     assert event_number(stage) >= 1 + 2 + 4
 
 
-@pytest.mark.parametrize("host", ["", "a\0b", "no-such-host.invalid"])
-def test_s22_a_host_that_cannot_be_found_is_one_line_and_exit_code_3(host):
+@pytest.mark.parametrize("host", ["", "a\0b", "a b"])
+def test_s22_an_invalid_host_name_is_one_line_and_exit_code_3(host):
     stage = Stage("copier", Host=host)
     seen = successes(stage)
     assert stage.play(forever()) == 3
     [error] = stage.errors()
-    assert "invalid host name: " in error or "no-such-host.invalid cannot be found: (#11001)" in error
+    assert "invalid host name: " in error
     assert seen == ["WSAStartup", "WSACleanup"]
 
 

@@ -232,11 +232,11 @@ def test_a_client_whose_nodelay_fails_is_reported_and_served():
 
 
 @pytest.mark.parametrize("host", ["", "a\0b", "no-such-host.invalid"])
-def test_s22_a_host_that_cannot_be_found_is_one_line_and_exit_code_3(host):
+def test_s22_a_host_name_that_cannot_be_resolved_is_one_line_and_exit_code_3(host):
     stage = serve(Host=host)
     assert stage.play(forever()) == 3
     [error] = stage.errors()
-    assert "invalid host name: " in error or f"{host} cannot be found: (#11001)" in error
+    assert "invalid host name: " in error or f"the host name '{host}' cannot be resolved: (#11001)" in error
 
 
 def test_listening_on_every_network_logs_one_warning():

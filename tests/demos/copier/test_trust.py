@@ -411,8 +411,8 @@ def changed_by_hand(server: int, *messages: bytes, **inputs: object) -> Stage:
 
 
 LEFT = (
-    "EURUSD: the position is 0.00 lots instead of 0.25 without a new signal; it is left until the next signal "
-    "(--reconcile leave)"
+    "EURUSD: the position is 0.00 lots instead of 0.25 without a new signal; "
+    "the copier leaves it until the next signal (--reconcile leave)"
 )
 
 
@@ -454,7 +454,8 @@ def test_restore_brings_the_position_back(server):
     stage = changed_by_hand(server, reconcile="restore")
     assert stage.position() == Decimal("0.25")
     assert alerts(stage) == [
-        "EURUSD: the position is 0.00 lots instead of 0.25 without a new signal; it is restored (--reconcile restore)"
+        "EURUSD: the position is 0.00 lots instead of 0.25 without a new signal; "
+        "the copier restores it (--reconcile restore)"
     ]
 
 
@@ -551,7 +552,7 @@ def test_what_could_not_be_traded_is_kept_until_it_is_reached_or_replaced(server
 
     stage.play(script())
     assert stage.record.of("synced") == [{"symbol": "EURUSD", "lots": "0.30"}]
-    # It is tried again with growing pauses, and reported once.
+    # The copier retries it after growing pauses and reports it once.
     assert len(stage.errors()) == 1
 
 

@@ -34,10 +34,10 @@ def test_option_types_return_the_value():
 @pytest.mark.parametrize(
     ("convert", "text", "words"),
     [
-        (whole, "0", "'0' is not a whole number from 1 on"),
-        (whole, "x", "'x' is not a whole number from 1 on"),
-        (whole, "1_000", "'1_000' is not a whole number from 1 on"),
-        (count, "-1", "'-1' is not a whole number from 0 on"),
+        (whole, "0", "'0' is not a whole number of at least 1"),
+        (whole, "x", "'x' is not a whole number of at least 1"),
+        (whole, "1_000", "'1_000' is not a whole number of at least 1"),
+        (count, "-1", "'-1' is not a whole number of at least 0"),
         (seed, "1.5", "'1.5' is not a whole number"),
         (listening_port, "65536", "invalid port: 65536; use a number from 0 to 65535"),
         (listening_port, "-1", "invalid port: -1; use a number from 0 to 65535"),

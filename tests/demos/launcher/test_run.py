@@ -251,7 +251,7 @@ def test_a_second_ctrl_c_interrupts_a_program_that_does_not_return():
         (("--digits", "9"), "argument --digits: '9' is not a whole number from 0 to 8"),
         (("--seed", "x"), "argument --seed: 'x' is not a whole number"),
         (("--seed", "1", "--bars", "x"), "argument --bars: not allowed with argument --seed"),
-        (("--timer-ms", "0"), "argument --timer-ms: '0' is not a whole number from 1 on"),
+        (("--timer-ms", "0"), "argument --timer-ms: '0' is not a whole number of at least 1"),
         (("--duration", "-1"), "argument --duration: '-1' is not a number of seconds above 0"),
         (("--duration", "long"), "argument --duration: 'long' is not a number of seconds above 0"),
         (("--Symbol", "EUR|USD"), "argument --Symbol: a symbol's name cannot contain '|'"),

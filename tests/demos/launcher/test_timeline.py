@@ -62,3 +62,13 @@ def test_an_invalid_line_is_named(tmp_path, line):
         pytest.raises(ValueError, match=r"^a has written an invalid event: b"),
     ):
         timeline.new_events()
+
+
+def test_a_full_event_file_is_an_error_because_events_are_missing(tmp_path):
+    path = tmp_path / "one"
+    path.write_bytes(event(1, "deal") + event(2, "full"))
+    with (
+        closing(Timeline({"a": path})) as timeline,
+        pytest.raises(ValueError, match=r"^a has written more events than a file may have; use a shorter job$"),
+    ):
+        timeline.new_events()

@@ -71,7 +71,7 @@ def test_a_name_without_an_internet_address_is_an_error(monkeypatch):
         find_address("host", 80, SOCK_DGRAM)
 
 
-@pytest.mark.parametrize("host", ["", "a\0b", "ä..b", "x" * 64 + "ä"])
+@pytest.mark.parametrize("host", ["", " ", "a\0b", "a b", "127.0.0.1 ", "a\tb", "a\x7f", "ä..b", "x" * 64 + "ä"])
 def test_an_invalid_host_name_is_an_error(host):
     with pytest.raises(AddressError, match="invalid host name: "):
         find_address(host, 80, SOCK_DGRAM)
@@ -85,6 +85,6 @@ def test_a_name_outside_ascii_is_resolved_in_its_encoded_form(monkeypatch):
         return WSAHOST_NOT_FOUND
 
     monkeypatch.setattr(addresses, "getaddrinfo", ask)
-    with pytest.raises(AddressError, match=r"bücher\.example cannot be found: \(#11001\)"):
+    with pytest.raises(AddressError, match=r"the host name 'bücher\.example' cannot be resolved: \(#11001\)"):
         find_address("bücher.example", 80, SOCK_DGRAM)
     assert asked == [(b"xn--bcher-kva.example", "80")]

@@ -33,3 +33,11 @@ def test_only_the_first_failure_in_a_row_is_to_be_reported():
     assert [backoff.failed(0) for _ in range(1000)] == [True] + [False] * 999
     backoff.succeeded()
     assert backoff.failed(0)
+
+
+def test_the_text_for_the_log_has_the_pause_in_seconds():
+    backoff = Backoff(500, 8000)
+    backoff.failed(0)
+    assert backoff.retry_text() == "Next attempt in 0.5 s, then after growing pauses."
+    backoff.failed(500)
+    assert backoff.retry_text() == "Next attempt in 1 s, then after growing pauses."

@@ -32,7 +32,7 @@ def test_a_port_is_read_from_text():
 @pytest.mark.parametrize(
     ("text", "shown"), [("-1", "-1"), ("65536", "65536"), ("x", "'x'"), ("", "''"), ("1_0", "'1_0'")]
 )
-def test_text_that_is_no_port_is_reported_in_the_same_words(text, shown):
+def test_text_that_is_not_a_port_is_reported_with_the_same_message(text, shown):
     for convert, lowest in ((port_from_text, 1), (listening_port_from_text, 0)):
         with pytest.raises(ValueError, match=f"^invalid port: {shown}; use a number from {lowest} to 65535$"):
             convert(text)

@@ -187,7 +187,7 @@ def test_a_rejected_filling_mode_is_named_with_the_next_one():
     desk.trade(1)
     assert desk.messages[:3] == [
         "order: buy 0.01 EURUSD at 1.10002, deviation 10, filling FOK, magic 7",
-        "EURUSD: the broker rejects filling FOK; filling IOC is tried",
+        "EURUSD: the broker rejects filling FOK; trying filling IOC",
         "order: buy 0.01 EURUSD at 1.10002, deviation 10, filling IOC, magic 7",
     ]
 
@@ -206,7 +206,7 @@ def test_after_a_rejected_expiration_the_next_one_is_tried_and_remembered(checks
     mt5._add()
     desk = Desk(mt5)
     assert [desk.trade(1).retcode for _ in range(2)] == [c.TRADE_RETCODE_DONE] * 2
-    assert sum("rejects expiration GTC; expiration DAY is tried" in line for line in desk.messages) == 1
+    assert sum("rejects expiration GTC; trying expiration DAY" in line for line in desk.messages) == 1
     assert [request["type_time"] for request in mt5._sent][-2:] == [1, 1]
 
 

@@ -172,8 +172,8 @@ def test_without_the_package_there_is_one_line_and_exit_code_4(run, monkeypatch)
         (["--mt5-path", "x"], "--mt5-path is not for --terminal embedded"),
         (["--live", "--magic", "7"], "--magic is not for --terminal embedded"),
         (["--magic", "-1"], "argument --magic: "),
-        (["--magic", "some"], "argument --magic: 'some' is not a whole number from 0 on"),
-        (["--deviation", "1.5"], "argument --deviation: '1.5' is not a whole number from 0 on"),
+        (["--magic", "some"], "argument --magic: 'some' is not a whole number of at least 0"),
+        (["--deviation", "1.5"], "argument --deviation: '1.5' is not a whole number of at least 0"),
         (["--terminal", "other"], "argument --terminal: invalid choice"),
     ],
 )

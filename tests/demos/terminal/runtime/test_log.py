@@ -13,6 +13,7 @@ import pytest
 from terminal_kit import demos, wait_for
 
 from demos.terminal.interfaces import OutputError
+from demos.terminal.runtime import log as log_module
 from demos.terminal.runtime.clock import ManualClock, RealClock
 from demos.terminal.runtime.log import EventFile, Log, escaped
 from demos.terminal.runtime.log_limit import MAX_LINES, MAX_TEXT, WINDOW
@@ -246,6 +247,23 @@ def test_events_are_appended_one_whole_line_at_a_time(tmp_path):
 def test_an_event_file_that_cannot_be_opened_is_an_OutputError(tmp_path):
     with pytest.raises(OutputError, match=re.escape(str(tmp_path / "missing" / "events"))):
         EventFile(ManualClock(), tmp_path / "missing" / "events")
+
+
+def test_an_event_file_that_is_full_says_so_in_its_last_event_and_in_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(log_module, "MAX_EVENT_BYTES", 1000)
+    path, reports = tmp_path / "events.jsonl", []
+    for restart in range(3):
+        events = EventFile(ManualClock(), path, reports.append)
+        for number in range(100):
+            events.record("deal", {"symbol": "EURUSD", "number": number})
+        events.close()
+        found = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        assert path.stat().st_size <= 1000
+        numbers = [event["number"] for event in found if event["kind"] == "deal"]
+        assert numbers == list(range(len(numbers)))
+        assert len(numbers) > 10
+        assert found[-1]["kind"] == "full"
+        assert reports == [f"{path} has its limit of 1000 bytes; no more events are written"] * (restart + 1)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has /dev/full")
