@@ -14,6 +14,7 @@ from zlib import crc32
 
 from demos.chartfeed import http_answers
 from demos.chartfeed.frames import frame
+from demos.chartfeed.http_hosts import hosts_problem, option_hosts
 from demos.chartfeed.serving import Connection, Message, close, serve
 from demos.template.protocol import (
     HEADER,
@@ -92,7 +93,8 @@ hosts: Annotated[
     str,
     Input(
         "further host names for which HTTP requests are answered, separated by commas; always answered: localhost, "
-        "Host, and the address at which the request arrives"
+        "Host, and the address at which the request arrives",
+        check=hosts_problem,
     ),
 ] = ""
 connections: Annotated[
@@ -110,7 +112,7 @@ NAME = "tcpsend.tpl"
 MAX_ACCEPTED = 256
 
 # The names of the computer itself.
-LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
+LOOPBACK_HOSTS = frozenset(("localhost", "127.0.0.1", "::1"))
 
 server = INVALID_SOCKET
 family = AF_INET
@@ -227,9 +229,8 @@ def ServedHosts(client: int) -> frozenset[str]:
     """The hosts for which an HTTP request on this connection is answered."""
     local = empty_address(family)
     if getsockname(client, local, c_int(sizeof(local))) == SOCKET_ERROR:
-        return http_answers.host_names(hosts)
-    arrived_at = http_answers.host_of(address_text(local))
-    return http_answers.host_names(hosts).union(LOOPBACK_HOSTS, [http_answers.host_of(Host), arrived_at])
+        return option_hosts(hosts)
+    return option_hosts(hosts) | option_hosts(Host) | option_hosts(address_text(local)) | LOOPBACK_HOSTS
 
 
 def Replace(client: Connection | None) -> bool:
