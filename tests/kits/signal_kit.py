@@ -21,7 +21,7 @@ from demos.terminal.paper.account import PaperAccount
 from demos.terminal.runtime.clock import ManualClock
 from demos.terminal.runtime.log import Log
 from demos.terminal.terminal import ProgramOnChart, Terminal
-from demos.wire import connecting, listening, opening
+from demos.wire import accepting, connecting, listening, opening
 from winsock import (
     AF_INET,
     FD_ISSET,
@@ -131,7 +131,7 @@ class Record:
 class _Program:
     """A program's module. A Winsock call that a test replaces here is replaced in demos.wire too, until `restore`."""
 
-    _HELPERS = (opening, connecting, listening)
+    _HELPERS = (opening, connecting, listening, accepting)
 
     def __init__(self, module: ModuleType) -> None:
         self.__dict__.update(_module=module, _originals={})
