@@ -14,6 +14,7 @@ import pytest
 from cleanup_kit import closed_after_test
 
 import winsock
+from demos.chartfeed import client_connection
 from demos.registry import find_program
 from demos.terminal import CTrade
 from demos.terminal.interfaces import Account, SymbolSpec, Tick
@@ -129,9 +130,9 @@ class Record:
 
 
 class _Program:
-    """A program's module. A Winsock call that a test replaces here is replaced in demos.wire too, until `restore`."""
+    """A program's module. A Winsock call that a test replaces here is replaced in its helpers too, until `restore`."""
 
-    _HELPERS = (opening, connecting, listening, accepting)
+    _HELPERS = (opening, connecting, listening, accepting, client_connection)
 
     def __init__(self, module: ModuleType) -> None:
         self.__dict__.update(_module=module, _originals={})
