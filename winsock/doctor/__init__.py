@@ -17,7 +17,7 @@ what to do about that code.
 
 The layout command reads MQL source and the files that it includes (source_files.py) as tokens (mql_source.py). It
 parses the declarations (declarations.py): structures, constants and typedefs (mql_structs.py, mql_expressions.py) and
-imported functions (mql_imports.py). It computes the offsets of the fields as MQL and C do (offsets.py) and compares them
-with Winsock's structures (layout.py), then the constants and macros (definitions.py), the functions (prototypes.py), and
-the variable that WSAStartup fills in (startup_buffers.py).
+imported functions (mql_imports.py). It computes the offsets of the fields as MQL and C do (offsets.py) and compares
+them with Winsock's structures (layout.py), then the constants and macros (definitions.py), the functions
+(prototypes.py), and the variable that WSAStartup fills in (startup_buffers.py).
 """
