@@ -76,14 +76,28 @@ SOCKET = c_size_t
 _SOCKET_SIZE = ctypes.sizeof(SOCKET)
 
 
-class _Structure(Structure):
-    """The base class of Winsock's structures.
+class _Value:
+    """What structures and unions have in common.
 
-    repr() shows the contents. Two structures of the same type are equal if their bytes are equal. A structure can be
-    modified, so it has no hash value.
+    repr() shows the contents. Two of the same type are equal if their bytes are equal. They can be modified, so they
+    have no hash value.
     """
 
     _format = "fields"  # see winsock.formatting
+
+    def __repr__(self) -> str:
+        from . import formatting  # here, because only repr() needs it
+
+        return f"{type(self).__name__}({formatting.contents(self)})"
+
+    def __eq__(self: Any, other: object) -> bool:
+        return bytes(self) == bytes(other) if isinstance(other, type(self)) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class _Structure(_Value, Structure):
+    """The base class of Winsock's structures. Its constructor names the field that it rejects."""
 
     def __init__(self, *args: Any, **kw: Any) -> None:
         for name in kw:
@@ -107,16 +121,6 @@ class _Structure(Structure):
             except TypeError as reason:
                 return TypeError(f"{type(self).__name__}() argument {name!r}: {reason}")
         return TypeError(f"{type(self).__name__}(): {error}")
-
-    def __repr__(self) -> str:
-        from . import formatting  # here, because only repr() needs it
-
-        return f"{type(self).__name__}({formatting.contents(self)})"
-
-    def __eq__(self, other: object) -> bool:
-        return bytes(self) == bytes(other) if isinstance(other, type(self)) else NotImplemented
-
-    __hash__ = None  # type: ignore[assignment]
 
 
 class WSADATA(_Structure):
@@ -171,7 +175,8 @@ class _in_addr_words(_Structure):
     s_w2: int
 
 
-class _in_addr_union(Union):
+class _in_addr_union(_Value, Union):
+    _format = "IPv4"
     _fields_ = [("S_un_b", _in_addr_bytes), ("S_un_w", _in_addr_words), ("S_addr", u_long)]
     S_un_b: _in_addr_bytes
     S_un_w: _in_addr_words
@@ -221,7 +226,8 @@ class sockaddr_in(_Structure):
     sin_zero: ctypes.Array[c_ubyte]
 
 
-class _in6_addr_union(Union):
+class _in6_addr_union(_Value, Union):
+    _format = "IPv6"
     _fields_ = [("Byte", c_ubyte * 16), ("Word", u_short * 8)]
     Byte: ctypes.Array[c_ubyte]
     Word: ctypes.Array[ctypes.c_uint16]
