@@ -57,8 +57,10 @@ def test_random_programs_have_the_same_traces_on_the_accelerator_and_the_referen
 
     def differs(program: Program) -> str | None:
         call = differing_call(program)
-        # In one of the runs another process may use a port that the program binds a second time: compare once more.
-        return call and differing_call(program)
+        # Another process may use a port that the program binds a second time: only what differs every time counts.
+        for _ in range(4):
+            call = call and differing_call(program)
+        return call
 
     for number in range(BATCHES):
         different = smallest(differs, number)

@@ -142,9 +142,10 @@ def killed_again_and_again(bars: Path, folder: Path, seed: int) -> None:
                 child, _, number = text.partition(" is process ")
                 pids[child] = int(number)
             trades += name == "server" and " deal #" in text
-            if victims and trades >= due:
+            # A victim that was killed before has a pid again once the job has restarted it.
+            if victims and trades >= due and victims[-1] in pids:
                 kills.append(trades)
-                kill(pids[victims.pop()])
+                kill(pids.pop(victims.pop()))
                 due = trades + 5 + int(chance.random() * 15)
         assert process.stdout is not None
         output = process.stdout.read()
