@@ -46,7 +46,7 @@ class Acceptor:
                     yield client, address
                 continue
             error = WSAGetLastError()
-            # A client that is gone already is none; without a descriptor another client can make room.
+            # The client has already closed the connection; or no descriptor is free, and closing another client helps.
             if error == WSAECONNRESET or (error == WSAEMFILE and make_room()):
                 continue
             if error not in (WSAEWOULDBLOCK, self._last_error):
