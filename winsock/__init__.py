@@ -30,7 +30,10 @@ if sys.platform == "win32":
     BACKEND = "ws2_32"
 else:
     from winsock_compat import backend as _backend
-    from winsock_compat.backend import FD_CLR, FD_ISSET, FD_SET, FD_ZERO  # noqa: F401 - the accelerator's, for the star import
+    from winsock_compat.backend import FD_CLR as FD_CLR  # the accelerator's
+    from winsock_compat.backend import FD_ISSET as FD_ISSET
+    from winsock_compat.backend import FD_SET as FD_SET
+    from winsock_compat.backend import FD_ZERO as FD_ZERO
 
     BACKEND = "compat"
 

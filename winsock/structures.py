@@ -24,10 +24,14 @@ from ctypes import (
     c_void_p,
 )
 from functools import cache
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from .arguments import argument_error, as_integer, as_output_buffer, as_uint, as_word, socket_handle
 from .constants import FD_SETSIZE, WSADESCRIPTION_LEN, WSASYS_STATUS_LEN
+
+if TYPE_CHECKING:
+    from array import array
+    from mmap import mmap
 
 __all__ = [
     "FD_CLR",
@@ -60,7 +64,8 @@ __all__ = [
 ]
 
 # The pointer types of the calls: a buffer that C writes to, a buffer that C only reads, a pointer to an integer.
-Buffer: TypeAlias = "bytearray | memoryview | ctypes.Structure | ctypes.Array[Any] | ctypes._SimpleCData[Any]"
+_CData: TypeAlias = "ctypes.Structure | ctypes.Union | ctypes.Array[Any] | ctypes._SimpleCData[Any]"
+Buffer: TypeAlias = "bytearray | memoryview | array[Any] | mmap | _CData"
 ConstBuffer: TypeAlias = "bytes | Buffer"
 IntRef: TypeAlias = "ctypes._SimpleCData[int]"
 
@@ -71,14 +76,28 @@ SOCKET = c_size_t
 _SOCKET_SIZE = ctypes.sizeof(SOCKET)
 
 
-class _Structure(Structure):
-    """The base class of Winsock's structures.
+class _Value:
+    """What structures and unions have in common.
 
-    repr() shows the contents. Two structures of the same type are equal if their bytes are equal. A structure can be
-    modified, so it has no hash value.
+    repr() shows the contents. Two of the same type are equal if their bytes are equal. They can be modified, so they
+    have no hash value.
     """
 
     _format = "fields"  # see winsock.formatting
+
+    def __repr__(self) -> str:
+        from . import formatting  # here, because only repr() needs it
+
+        return f"{type(self).__name__}({formatting.contents(self)})"
+
+    def __eq__(self: Any, other: object) -> bool:
+        return bytes(self) == bytes(other) if isinstance(other, type(self)) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class _Structure(_Value, Structure):
+    """The base class of Winsock's structures. Its constructor names the field that it rejects."""
 
     def __init__(self, *args: Any, **kw: Any) -> None:
         for name in kw:
@@ -90,6 +109,10 @@ class _Structure(Structure):
         except TypeError as error:
             raise self._rejected(error, args, kw) from None
 
+    if TYPE_CHECKING:
+        # Each structure declares its fields; a type checker reports an assignment to any other attribute.
+        def __setattr__(self, name: str, value: NoReturn) -> None: ...
+
     def _rejected(self, error: TypeError, args: tuple[Any, ...], kw: dict[str, Any]) -> TypeError:
         """The exception for the first argument of the constructor that ctypes does not accept."""
         for name, value in [*zip((field[0] for field in self._fields_), args, strict=False), *kw.items()]:
@@ -98,16 +121,6 @@ class _Structure(Structure):
             except TypeError as reason:
                 return TypeError(f"{type(self).__name__}() argument {name!r}: {reason}")
         return TypeError(f"{type(self).__name__}(): {error}")
-
-    def __repr__(self) -> str:
-        from . import formatting  # here, because only repr() needs it
-
-        return f"{type(self).__name__}({formatting.contents(self)})"
-
-    def __eq__(self, other: object) -> bool:
-        return bytes(self) == bytes(other) if isinstance(other, type(self)) else NotImplemented
-
-    __hash__ = None  # type: ignore[assignment]
 
 
 class WSADATA(_Structure):
@@ -136,6 +149,13 @@ class WSADATA(_Structure):
             ("lpVendorInfo", c_void_p),
         ]
     )
+    wVersion: int
+    wHighVersion: int
+    iMaxSockets: int
+    iMaxUdpDg: int
+    lpVendorInfo: int | None
+    szDescription: bytes
+    szSystemStatus: bytes
 
 
 WSAData = WSADATA
@@ -143,14 +163,24 @@ WSAData = WSADATA
 
 class _in_addr_bytes(_Structure):
     _fields_ = [("s_b1", c_ubyte), ("s_b2", c_ubyte), ("s_b3", c_ubyte), ("s_b4", c_ubyte)]
+    s_b1: int
+    s_b2: int
+    s_b3: int
+    s_b4: int
 
 
 class _in_addr_words(_Structure):
     _fields_ = [("s_w1", u_short), ("s_w2", u_short)]
+    s_w1: int
+    s_w2: int
 
 
-class _in_addr_union(Union):
+class _in_addr_union(_Value, Union):
+    _format = "IPv4"
     _fields_ = [("S_un_b", _in_addr_bytes), ("S_un_w", _in_addr_words), ("S_addr", u_long)]
+    S_un_b: _in_addr_bytes
+    S_un_w: _in_addr_words
+    S_addr: int
 
 
 class in_addr(_Structure):
@@ -159,6 +189,9 @@ class in_addr(_Structure):
     _format = "IPv4"
     _anonymous_ = ("S_un",)
     _fields_ = [("S_un", _in_addr_union)]
+    S_un: _in_addr_union
+    S_un_b: _in_addr_bytes
+    S_un_w: _in_addr_words
     S_addr: int
 
     def __init__(self, s_addr: int = 0) -> None:
@@ -178,6 +211,8 @@ class sockaddr(_Structure):
 
     _format = "sockaddr"
     _fields_ = [("sa_family", u_short), ("sa_data", c_ubyte * 14)]
+    sa_family: int
+    sa_data: ctypes.Array[c_ubyte]
 
 
 class sockaddr_in(_Structure):
@@ -185,10 +220,17 @@ class sockaddr_in(_Structure):
 
     _format = "sockaddr"
     _fields_ = [("sin_family", u_short), ("sin_port", u_short), ("sin_addr", in_addr), ("sin_zero", c_ubyte * 8)]
+    sin_family: int
+    sin_port: int
+    sin_addr: in_addr
+    sin_zero: ctypes.Array[c_ubyte]
 
 
-class _in6_addr_union(Union):
+class _in6_addr_union(_Value, Union):
+    _format = "IPv6"
     _fields_ = [("Byte", c_ubyte * 16), ("Word", u_short * 8)]
+    Byte: ctypes.Array[c_ubyte]
+    Word: ctypes.Array[ctypes.c_uint16]
 
 
 class in6_addr(_Structure):
@@ -197,7 +239,9 @@ class in6_addr(_Structure):
     _format = "IPv6"
     _anonymous_ = ("u",)
     _fields_ = [("u", _in6_addr_union)]
+    u: _in6_addr_union
     Byte: ctypes.Array[c_ubyte]
+    Word: ctypes.Array[ctypes.c_uint16]
 
     @property
     def s6_addr(self) -> bytes:
@@ -222,6 +266,11 @@ class sockaddr_in6(_Structure):
         ("sin6_addr", in6_addr),
         ("sin6_scope_id", u_long),
     ]
+    sin6_family: int
+    sin6_port: int
+    sin6_flowinfo: int
+    sin6_addr: in6_addr
+    sin6_scope_id: int
 
 
 class sockaddr_storage(_Structure):
@@ -234,40 +283,61 @@ class sockaddr_storage(_Structure):
         ("__ss_align", c_int64),
         ("__ss_pad2", c_ubyte * 112),
     ]
+    ss_family: int
 
 
 class timeval(_Structure):
     """A duration in seconds and microseconds, each a 4-byte long as on Windows."""
 
     _fields_ = [("tv_sec", c_int32), ("tv_usec", c_int32)]
+    tv_sec: int
+    tv_usec: int
 
 
 class WSAPOLLFD(_Structure):
     """One entry of the array for WSAPoll: a socket, the requested events and the events that occurred (POLL flags)."""
 
     _fields_ = [("fd", SOCKET), ("events", c_int16), ("revents", c_int16)]
+    fd: int
+    events: int
+    revents: int
 
 
 class linger(_Structure):
     """The value of SO_LINGER: whether closesocket waits until unsent data is sent, and for how many seconds."""
 
     _fields_ = [("l_onoff", u_short), ("l_linger", u_short)]
+    l_onoff: int
+    l_linger: int
 
 
 class ip_mreq(_Structure):
     """The value of IP_ADD_MEMBERSHIP: the multicast group and the address of the interface that joins it."""
 
     _fields_ = [("imr_multiaddr", in_addr), ("imr_interface", in_addr)]
+    imr_multiaddr: in_addr
+    imr_interface: in_addr
 
 
 class ipv6_mreq(_Structure):
     """The value of IPV6_ADD_MEMBERSHIP: the multicast group and the index of the interface that joins it."""
 
     _fields_ = [("ipv6mr_multiaddr", in6_addr), ("ipv6mr_interface", u_long)]
+    ipv6mr_multiaddr: in6_addr
+    ipv6mr_interface: int
 
 
 class addrinfo(_Structure):
     """One result of getaddrinfo, linked to the next one by ai_next; also the hints that it takes."""
+
+    ai_flags: int
+    ai_family: int
+    ai_socktype: int
+    ai_protocol: int
+    ai_addrlen: int
+    ai_canonname: Any  # bytes with AI_CANONNAME, otherwise None
+    ai_addr: ctypes._Pointer[sockaddr]
+    ai_next: ctypes._Pointer[addrinfo]
 
 
 addrinfo._fields_ = [
@@ -307,6 +377,11 @@ class hostent(_Structure):
         # Not c_char_p: an address may contain NUL bytes.
         ("h_addr_list", POINTER(POINTER(c_char))),
     ]
+    h_name: bytes
+    h_aliases: Any  # a pointer whose elements are bytes; the last one is None
+    h_addrtype: int
+    h_length: int
+    h_addr_list: ctypes._Pointer[ctypes._Pointer[c_char]]
 
     @property
     def h_addr(self) -> ctypes._Pointer[c_char]:

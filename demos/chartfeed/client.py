@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 from zlib import crc32
 
-from demos.chartfeed.frames import HELLO, FrameReader
+from demos.chartfeed.client_connection import Disconnected, pause, read, send_hello, wait_for_connect
+from demos.chartfeed.frames import FrameReader
 from demos.template.protocol import MAX_BYTES, IncompleteError, LayoutError, decode, last_message
 from demos.terminal import (
     FILE_BIN,
@@ -31,7 +32,7 @@ from demos.terminal import (
 from demos.wire.addresses import AddressError, address_text, find_address
 from demos.wire.backoff import Backoff
 from demos.wire.codepages import codepage_problem
-from demos.wire.connecting import begin_connect, connect_result
+from demos.wire.connecting import begin_connect
 from demos.wire.opening import CallFailed, start_winsock
 from demos.wire.ports import port_problem
 from winsock import (
@@ -39,15 +40,9 @@ from winsock import (
     NO_ERROR,
     SD_BOTH,
     SOCK_STREAM,
-    SOCKET_ERROR,
-    WSAETIMEDOUT,
-    WSAEWOULDBLOCK,
     WSACleanup,
     WSAErrorDescript,
-    WSAGetLastError,
     closesocket,
-    recv,
-    send,
     shutdown,
 )
 
@@ -66,33 +61,16 @@ attempts: Annotated[int, Input("the most attempts to download, without --follow"
 
 NAME = "tcprecv.tpl"
 
-# The pause while nothing arrives, and the limits: a connect, a download, a subscribed server without any frame.
-PAUSE_MS = 20
-CONNECT_MS = 10_000
+# The limits of a download, and of a subscribed server without any frame.
 DOWNLOAD_MS = 60_000
 SILENCE_MS = 45_000
 
 # The client tries again after 1, 2, 4 … seconds, at most after this many.
 MAX_WAIT_SECONDS = 32
 
-# The limit of one Read, in bytes.
-MAX_RECEIVED = 1024 * 1024
-
 started = False
 client = INVALID_SOCKET
 applied = 0
-
-
-class Disconnected(Exception):
-    """A connection that was not made, or has ended too early; the text is the reason.
-
-    ``temporary``: the same download may work later.
-    """
-
-    def __init__(self, text: str, *, temporary: bool = False) -> None:
-        # Error descriptions end with a point, other reasons do not.
-        super().__init__(text.rstrip("."))
-        self.temporary = temporary
 
 
 def OnStart() -> None:
@@ -150,7 +128,7 @@ def Follow() -> None:
         try:
             try:
                 StartClient(Host, Port)
-                SendHello()
+                send_hello(client)
                 ReceiveFrames()
             finally:
                 CloseClean()
@@ -178,23 +156,10 @@ def StartClient(addr: str, port: int) -> None:
         temporary = isinstance(error, AddressError) and error.temporary
         raise Disconnected(str(error), temporary=temporary) from error
     if err == NO_ERROR:
-        err = WaitForConnect()
+        err = wait_for_connect(client)
     if err != NO_ERROR:
         raise Disconnected(f"Connect to {address_text(name)} failed error: " + WSAErrorDescript(err))
     Print(f"connect OK, {address_text(name)}")
-
-
-def WaitForConnect() -> int:
-    """Wait until the connect has succeeded or failed; its error, or 0."""
-    until = GetTickCount64() + CONNECT_MS
-    while not IsStopped():
-        error = connect_result(client)
-        if error is not None:
-            return error
-        if GetTickCount64() >= until:
-            break
-        Sleep(PAUSE_MS)
-    return WSAETIMEDOUT
 
 
 def Receive() -> bytes:
@@ -205,7 +170,7 @@ def Receive() -> bytes:
     rdata = bytearray()
     until = GetTickCount64() + DOWNLOAD_MS
     while True:
-        data, ended = Read()
+        data, ended = read(client)
         rdata += data
         if ended:
             return bytes(rdata)
@@ -215,7 +180,7 @@ def Receive() -> bytes:
             text = f"Receive failed: no end of the stream in {DOWNLOAD_MS // 1000} s, {len(rdata)} bytes"
             raise Disconnected(text, temporary=True)
         if not data:
-            Pause()
+            pause()
 
 
 def ReceiveFrames() -> None:
@@ -226,7 +191,7 @@ def ReceiveFrames() -> None:
     reader = FrameReader()
     last_frame = GetTickCount64()
     while True:
-        data, ended = Read()
+        data, ended = read(client)
         reader.feed(data)
         newest = b""
         while (message := reader.next()) is not None:
@@ -240,46 +205,7 @@ def ReceiveFrames() -> None:
         if GetTickCount64() - last_frame >= SILENCE_MS:
             raise Disconnected(f"Receive failed: no frame in {SILENCE_MS // 1000} seconds")
         # Also while data arrives: an endless stream must not keep the program from ending.
-        Pause()
-
-
-def Read() -> tuple[bytes, bool]:
-    """The bytes that have arrived, and whether the stream has ended.
-
-    Errors: Disconnected.
-    """
-    rdata = bytearray()
-    rbuf = bytearray(64 * 1024)
-    while len(rdata) < MAX_RECEIVED:
-        res = recv(client, rbuf, len(rbuf), 0)
-        if res == 0:
-            return bytes(rdata), True
-        if res == SOCKET_ERROR:
-            err = WSAGetLastError()
-            if err != WSAEWOULDBLOCK:
-                raise Disconnected("Receive failed error: " + WSAErrorDescript(err), temporary=True)
-            break
-        rdata += rbuf[:res]
-    return bytes(rdata), False
-
-
-def SendHello() -> None:
-    """Become a subscriber. A new socket's send buffer has room for the few bytes.
-
-    Errors: Disconnected.
-    """
-    if send(client, HELLO, len(HELLO), 0) != len(HELLO):
-        raise Disconnected("Send failed error: " + WSAErrorDescript(WSAGetLastError()))
-
-
-def Pause() -> None:
-    """Wait for PAUSE_MS.
-
-    Errors: Disconnected when the program is asked to end.
-    """
-    Sleep(PAUSE_MS)
-    if IsStopped():
-        raise Disconnected("stopped")
+        pause()
 
 
 def ApplyMessage(rdata: bytes) -> None:

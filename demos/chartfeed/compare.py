@@ -17,7 +17,7 @@ def same_templates(first: Path, second: Path) -> bool:
     for document in documents:
         layout.set_expert(document, "", {})
         layout.root(document).set("id", 0)
-        document.codec, document.mark = "utf-16-le", BOM
+        document.codec, document.mark, document.tail = "utf-16-le", BOM, b""
     return to_bytes(documents[0]) == to_bytes(documents[1])
 
 

@@ -10,10 +10,11 @@ then treats the server as a part of the page. The request still names the page's
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from importlib.util import find_spec
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, TypeAlias
 
+from demos.chartfeed.http_hosts import host_of, hosts_of, path_of
 from demos.template.protocol import HEADER
 
 MAX_HEADER = 16 * 1024
@@ -50,34 +51,11 @@ def resources(message: bytes) -> dict[str, Resource]:
     return {"/": Resource(_BYTES, message, {}), "/chart.tpl": Resource(_BYTES, file, attachment)}
 
 
-def host_names(text: str) -> frozenset[str]:
-    """The names in a list that is separated by commas or blanks, as host_of() returns them."""
-    return frozenset(host_of(name) for name in text.replace(",", " ").split())
-
-
-def host_of(text: str) -> str:
-    """The host in ``host``, ``host:port`` or ``[address]:port``: without the port, in lower case."""
-    text = text.strip().lower()
-    if text.startswith("[") and "]" in text:
-        return text[1:].partition("]")[0]
-    if text.count(":") == 1:
-        text = text.partition(":")[0]
-    return text.removesuffix(".")
-
-
-class Request(Protocol):
-    """What is used of an h11.Request."""
-
-    headers: Iterable[tuple[bytes, bytes]]
-    target: bytes
-    http_version: bytes
-
-
 class Exchange:
     """The request of one connection and its answer.
 
     ``hosts``: the names and addresses, as host_of() returns them, for which it is answered. ``problem``: why a request
-    for another host was refused, for the log.
+    was refused because of its host, for the log.
     """
 
     def __init__(self, hosts: Collection[str]) -> None:
@@ -104,13 +82,12 @@ class Exchange:
         if not isinstance(event, h11.Request):
             return None
         self._head = event.method == b"HEAD"
-        for host in _hosts_of(event):
-            if host_of(host) not in self._hosts:
-                self.problem = f"an HTTP request for the host {host[:MAX_HOST]!r}, which is not served; see --hosts"
-                return self._refuse(421, "the server does not serve this host; its option --hosts adds one")
+        refused = next((text for text in hosts_of(event) if host_of(text) not in self._hosts), None)
+        if refused is not None:
+            return self._refuse_host(refused)
         if event.method not in (b"GET", b"HEAD"):
             return self._refuse(405, "the server answers only GET and HEAD", {"Allow": "GET, HEAD"})
-        path = _path_of(event.target)
+        path = path_of(event)
         if path not in ("/", "/chart.tpl"):
             return self._refuse(404, "the server has only / and /chart.tpl")
         if path not in found:
@@ -120,6 +97,14 @@ class Exchange:
     def expire(self) -> tuple[int, list[Part]]:
         """The answer to a request whose header is not whole after the time limit."""
         return self._refuse(408, "the header was not whole in time")
+
+    def _refuse_host(self, text: str) -> tuple[int, list[Part]]:
+        shown = repr(text[:MAX_HOST])
+        if host_of(text) is None:
+            self.problem = f"an HTTP request with the invalid host {shown}"
+            return self._refuse(400, "the request names an invalid host")
+        self.problem = f"an HTTP request for the host {shown}, which is not served; see --hosts"
+        return self._refuse(421, "the server does not serve this host; its option --hosts adds one")
 
     def _refuse(self, status: int, text: str, headers: Mapping[str, str] | None = None) -> tuple[int, list[Part]]:
         resource = Resource("text/plain; charset=utf-8", f"{status} {text}\n".encode(), headers or {})
@@ -154,27 +139,3 @@ _REASONS = {
     501: b"Not Implemented",
     503: b"Service Unavailable",
 }
-
-
-def _hosts_of(request: Request) -> Iterator[str]:
-    """The hosts that a request names, in its header Host and in an absolute URL. HTTP/1.0 may name none."""
-    names = [value.decode("latin-1") for name, value in request.headers if name == b"host"]
-    yield from names if names or request.http_version == b"1.0" else [""]
-    absolute, location = _split(request.target)
-    if absolute:
-        yield location.partition("/")[0].partition("?")[0].partition("#")[0]
-
-
-def _path_of(target: bytes) -> str:
-    """The path in a request's target, which may be an absolute URL; without query and fragment."""
-    separator, location = _split(target)
-    text = "/" + location.partition("/")[2] if separator else location
-    return text.partition("?")[0].partition("#")[0]
-
-
-def _split(target: bytes) -> tuple[bool, str]:
-    """Whether a target is an absolute URL; the text after its ``://``, or the whole target."""
-    text = target.decode("latin-1")
-    _, separator, location = text.partition("://")
-    absolute = bool(separator) and not text.startswith("/")
-    return absolute, location if absolute else text

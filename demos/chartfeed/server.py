@@ -14,6 +14,7 @@ from zlib import crc32
 
 from demos.chartfeed import http_answers
 from demos.chartfeed.frames import frame
+from demos.chartfeed.http_hosts import hosts_problem, option_hosts
 from demos.chartfeed.serving import Connection, Message, close, serve
 from demos.template.protocol import (
     HEADER,
@@ -46,31 +47,21 @@ from demos.terminal import (
     TimeCurrent,
     printf,
 )
+from demos.wire.accepting import Acceptor
 from demos.wire.addresses import address_text, empty_address, family_of, is_any, port_of
 from demos.wire.backoff import Backoff
 from demos.wire.codepages import codepage_problem
 from demos.wire.crowds import ConnectionLimits, client_key
-from demos.wire.keepalive import keep_alive
 from demos.wire.listening import StartError, start_server
 from demos.wire.ports import listening_port_problem
 from winsock import (
     AF_INET,
-    FIONBIO,
     INVALID_SOCKET,
-    NO_ERROR,
     SOCK_STREAM,
     SOCKET_ERROR,
-    WSAECONNRESET,
-    WSAEMFILE,
-    WSAEWOULDBLOCK,
     WSACleanup,
-    WSAErrorDescript,
-    WSAGetLastError,
-    accept,
     closesocket,
     getsockname,
-    ioctlsocket,
-    u_long,
 )
 
 
@@ -92,7 +83,8 @@ hosts: Annotated[
     str,
     Input(
         "further host names for which HTTP requests are answered, separated by commas; always answered: localhost, "
-        "Host, and the address at which the request arrives"
+        "Host, and the address at which the request arrives",
+        check=hosts_problem,
     ),
 ] = ""
 connections: Annotated[
@@ -110,12 +102,13 @@ NAME = "tcpsend.tpl"
 MAX_ACCEPTED = 256
 
 # The names of the computer itself.
-LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
+LOOPBACK_HOSTS = frozenset(("localhost", "127.0.0.1", "::1"))
 
 server = INVALID_SOCKET
 family = AF_INET
 conns: list[Connection] = []
 starting = Backoff(1000, 32_000)
+acceptor = Acceptor(Print)
 limits: ConnectionLimits[Connection] = ConnectionLimits(connections, connections)
 exname = ""
 tpl = b""
@@ -125,7 +118,6 @@ created = 0
 created_changes = -1
 created_at = -CREATE_MS
 last_problem = ""
-accept_error = 0
 
 
 def OnInit() -> int:
@@ -195,41 +187,20 @@ def StartServer(addr: str, port: int) -> None:
 
 
 def AcceptClients() -> None:
-    """Accept the clients that wait, at most MAX_ACCEPTED. The server continues to listen after an error."""
-    global accept_error
-    for _ in range(MAX_ACCEPTED):
-        name = empty_address(family)
-        client = accept(server, name, c_int(sizeof(name)))
-        if client == INVALID_SOCKET:
-            err = WSAGetLastError()
-            if err == WSAECONNRESET or (err == WSAEMFILE and Replace(limits.crowd_member())):
-                continue
-            if err == WSAEWOULDBLOCK:
-                Comment("WAITING CLIENT (", TimeCurrent(), ")")
-            elif err != accept_error:
-                Print("-Accept failed error: " + WSAErrorDescript(err))
-            accept_error = err
-            return
-        # Winsock alone gives an accepted socket the listener's mode; the mode is set explicitly for every system.
-        if ioctlsocket(client, FIONBIO, u_long(1)) != NO_ERROR:
-            Print("-ioctlsocket failed error: " + WSAErrorDescript(WSAGetLastError()))
-            closesocket(client)
-            continue
-        # This notices a subscriber that has disappeared.
-        if problem := keep_alive(client):
-            Print(f"-{problem}")
+    """Accept the clients that wait, at most MAX_ACCEPTED."""
+    for client, name in acceptor.clients(server, family, MAX_ACCEPTED, MakeRoom):
         connection = Connection(client, address_text(name), port_of(name), GetTickCount64(), hosts=ServedHosts(client))
         Replace(limits.add(connection, client_key(name)))
         conns.append(connection)
+    Comment("WAITING CLIENT (", TimeCurrent(), ")")
 
 
 def ServedHosts(client: int) -> frozenset[str]:
     """The hosts for which an HTTP request on this connection is answered."""
     local = empty_address(family)
     if getsockname(client, local, c_int(sizeof(local))) == SOCKET_ERROR:
-        return http_answers.host_names(hosts)
-    arrived_at = http_answers.host_of(address_text(local))
-    return http_answers.host_names(hosts).union(LOOPBACK_HOSTS, [http_answers.host_of(Host), arrived_at])
+        return option_hosts(hosts)
+    return option_hosts(hosts) | option_hosts(Host) | option_hosts(address_text(local)) | LOOPBACK_HOSTS
 
 
 def Replace(client: Connection | None) -> bool:
@@ -240,6 +211,11 @@ def Replace(client: Connection | None) -> bool:
     conns.remove(client)
     limits.remove(client)
     return True
+
+
+def MakeRoom() -> bool:
+    """Close a connection of a crowd; False when there is no crowd."""
+    return Replace(limits.crowd_member())
 
 
 def ReportReplaced() -> None:

@@ -33,36 +33,30 @@ from demos.terminal import (
     TimeCurrent,
     printf,
 )
-from demos.wire.addresses import address_text, empty_address, family_of, is_any, port_of
+from demos.wire.accepting import Acceptor
+from demos.wire.addresses import address_text, family_of, is_any, port_of
 from demos.wire.backoff import Backoff
 from demos.wire.codepages import codepage_problem
 from demos.wire.crowds import ConnectionLimits, client_key
-from demos.wire.keepalive import keep_alive
 from demos.wire.listening import StartError, start_server
 from demos.wire.ports import listening_port_problem
 from winsock import (
     AF_INET,
-    FIONBIO,
     INVALID_SOCKET,
     IPPROTO_TCP,
     NO_ERROR,
     SD_BOTH,
     SOCK_STREAM,
     TCP_NODELAY,
-    WSAECONNRESET,
-    WSAEMFILE,
     WSAETIMEDOUT,
     WSAEWOULDBLOCK,
     WSACleanup,
     WSAErrorDescript,
     WSAGetLastError,
-    accept,
     closesocket,
-    ioctlsocket,
     recv,
     setsockopt,
     shutdown,
-    u_long,
 )
 from winsock.batch import send_many
 
@@ -130,10 +124,10 @@ server = INVALID_SOCKET
 family = AF_INET
 starting = Backoff(1000, 32_000)
 conns: list[Connection] = []
+acceptor = Acceptor(Print)
 limits: ConnectionLimits[Connection] = ConnectionLimits(MOST_CONNECTIONS, MOST_PER_ADDRESS)
 data = b""
 trades = -1
-accept_error = 0
 trader = Strategy(0, "")
 
 
@@ -200,36 +194,17 @@ def StartServer(addr: str, port: int) -> None:
 
 
 def AcceptClients() -> None:
-    """Accept all clients that wait. An error concerns one client or is temporary: the server continues to listen."""
-    global accept_error
-    for _ in range(MOST_ACCEPTED):
-        addrin = empty_address(family)
-        client = accept(server, addrin, c_int(sizeof(addrin)))
-        if client == INVALID_SOCKET:
-            err = WSAGetLastError()
-            if err == WSAECONNRESET or (err == WSAEMFILE and Replace(limits.crowd_member())):
-                continue
-            if err == WSAEWOULDBLOCK:
-                Comment("WAITING CLIENT (", TimeCurrent(), ")")
-            elif err != accept_error:
-                Print("-Accept failed error: " + WSAErrorDescript(err))
-            accept_error = err
-            return
-        # On Winsock the socket inherits the listener's mode; that is set explicitly here.
-        if ioctlsocket(client, FIONBIO, u_long(1)) != NO_ERROR:
-            Print("-ioctlsocket failed error: " + WSAErrorDescript(WSAGetLastError()))
-            closesocket(client)
-            continue
+    """Accept all clients that wait."""
+    for client, addrin in acceptor.clients(server, family, MOST_ACCEPTED, MakeRoom):
         # Without TCP_NODELAY a small message may wait until the client has acknowledged the message before.
         if setsockopt(client, IPPROTO_TCP, TCP_NODELAY, c_int(1), sizeof(c_int)) != NO_ERROR:
             Print("-setsockopt failed error: " + WSAErrorDescript(WSAGetLastError()))
-        if problem := keep_alive(client):
-            Print(f"-{problem}")
         port = port_of(addrin)
         conns.append(Connection(client, address_text(addrin), port, sent_seq=trades - 1))
         Replace(limits.add(conns[-1], client_key(addrin)))
         Event("accepted", client=port)
         Print(f"Accept new client {address_text(addrin)}")
+    Comment("WAITING CLIENT (", TimeCurrent(), ")")
 
 
 def Replace(client: Connection | None) -> bool:
@@ -238,6 +213,11 @@ def Replace(client: Connection | None) -> bool:
         return False
     Close(client)
     return True
+
+
+def MakeRoom() -> bool:
+    """Close a connection of a crowd; False when there is no crowd."""
+    return Replace(limits.crowd_member())
 
 
 def ReportReplaced() -> None:

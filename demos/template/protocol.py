@@ -89,7 +89,8 @@ def prepare(file: bytes, program: str, codepage: int = CP_ACP) -> bytes:
 
     Errors: those of utf16_template().
     """
-    text = utf16_template(file, codepage).decode("utf-16-le", "surrogatepass").partition("\0")[0]
+    # A NUL would end the message too early.
+    text = utf16_template(file, codepage).decode("utf-16-le", "surrogatepass").replace("\0", "")
     return text.replace(program, " ").encode("utf-16-le", "surrogatepass") + _END
 
 

@@ -9,7 +9,7 @@ from itertools import takewhile
 
 @dataclass(slots=True)
 class Line:
-    """A line's text and its end: CRLF, LF, CR, or nothing at the end of the file.
+    """A line's text and its end: CRLF (with any number of CR), LF, CR, or nothing at the end of the file.
 
     None stands for the end of the chart's first line; a line that is added has it.
     """
@@ -18,12 +18,16 @@ class Line:
     end: str | None = None
 
     def key(self) -> str:
-        """The text before the first ``=``; "" for a line without ``=``."""
-        return self.text.partition("=")[0] if "=" in self.text else ""
+        """The text before the first ``=``, without blanks around it; "" for a line without ``=``."""
+        return self.text.partition("=")[0].strip() if "=" in self.text else ""
 
     def value(self) -> str:
         """The text after the first ``=``."""
         return self.text.partition("=")[2]
+
+    def set_value(self, value: object) -> None:
+        """Replace the text after the first ``=``."""
+        self.text = f"{self.text.partition('=')[0]}={value}"
 
     def copy(self) -> Line:
         """A line with the same text and end."""
@@ -32,7 +36,7 @@ class Line:
 
 @dataclass(slots=True)
 class Section:
-    """A section with its lines and subsections in their order.
+    """A section with its lines and subsections in their order. Its name is in lower case.
 
     ``opening`` and ``closing`` are the lines with the tags, such as ``<chart>`` and ``</chart>``.
     """
@@ -58,7 +62,7 @@ class Section:
         """Set the key's value; a new key is inserted after the last key before the first subsection."""
         line = next((line for line in self.lines() if line.key() == key), None)
         if line:
-            line.text = f"{key}={value}"
+            line.set_value(value)
             return
         head = list(takewhile(lambda item: isinstance(item, Line), self.items))
         while head and _is_blank(head[-1]):
@@ -99,16 +103,18 @@ class Document(Section):
     """A whole template: a section without name and tags, and how its file is encoded.
 
     ``codec`` is Python's name of the encoding; ``mark`` is the byte order mark at the beginning of the file, or b"".
+    ``tail`` is a single byte at the end of a UTF-16 file, or b"".
     """
 
     name: str = ""
     codec: str = "utf-16-le"
     mark: bytes = b"\xff\xfe"
+    tail: bytes = b""
 
     def copy(self) -> Document:
         """A deep copy."""
         tree = super().copy()
-        return Document(tree.name, tree.items, tree.opening, tree.closing, self.codec, self.mark)
+        return Document(tree.name, tree.items, tree.opening, tree.closing, self.codec, self.mark, self.tail)
 
 
 def new_section(name: str, *pairs: tuple[str, object]) -> Section:
@@ -118,4 +124,4 @@ def new_section(name: str, *pairs: tuple[str, object]) -> Section:
 
 
 def _is_blank(item: Line | Section) -> bool:
-    return isinstance(item, Line) and not item.text
+    return isinstance(item, Line) and not item.text.strip()

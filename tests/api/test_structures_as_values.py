@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import ctypes
+import pickle
 from ctypes import POINTER, c_char_p, c_ubyte
 from typing import Any
 
@@ -125,6 +127,46 @@ def test_every_structure_is_shown_with_its_name_and_not_with_its_address_in_memo
     for structure in STRUCTURES:
         assert repr(structure()).startswith(f"{structure.__name__}(")
         assert " object at 0x" not in repr(structure())
+
+
+def test_the_parts_of_an_address_are_shown_and_compared_like_structures() -> None:
+    one, other = in_addr(inet_addr("1.2.3.4")), in_addr(inet_addr("1.2.3.4"))
+    assert repr(one.S_un) == "_in_addr_union(1.2.3.4)"
+    assert repr(one.S_un_b) == "_in_addr_bytes(s_b1=1, s_b2=2, s_b3=3, s_b4=4)"
+    assert repr(one.S_un_w) == "_in_addr_words(s_w1=513, s_w2=1027)"
+    assert repr(ipv6(LINK_LOCAL).u) == "_in6_addr_union(fe80::1)"
+    assert one.S_un == other.S_un
+    assert one.S_un_b == other.S_un_b
+    other.S_un_b.s_b4 = 5
+    assert one.S_un != other.S_un
+    assert one != other
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(one.S_un)
+
+
+def test_a_structure_of_a_subclass_is_equal_if_it_has_the_same_bytes() -> None:
+    class Named(sockaddr_in):
+        pass
+
+    class Longer(sockaddr_in):
+        _fields_ = (("extra", ctypes.c_int),)
+
+    assert Named(AF_INET) == sockaddr_in(AF_INET) == Named(AF_INET)
+    assert (sockaddr_in(AF_INET) != Named(AF_INET)) is False
+    assert repr(Named(AF_INET)) == "Named(AF_INET, 0.0.0.0:0)"
+    assert Longer(AF_INET) != sockaddr_in(AF_INET)
+    assert sockaddr_in(AF_INET) != Longer(AF_INET)
+
+
+def test_elements_of_arrays_and_copies_are_shown_and_compared_like_structures() -> None:
+    array = (sockaddr_in * 2)(IPV4, IPV4)
+    assert array[0] == array[1] == IPV4
+    assert repr(list(array)) == f"[{IPV4!r}, {IPV4!r}]"
+    for made in (copy.copy(IPV4), copy.deepcopy(IPV4), pickle.loads(pickle.dumps(IPV4))):
+        assert made == IPV4
+        assert made is not IPV4
+    with pytest.raises(TypeError, match="'<' not supported"):
+        assert array[0] < IPV4
 
 
 def test_repr_does_not_follow_pointers() -> None:

@@ -8,10 +8,11 @@ from winsock import constants, errors
 from winsock.doctor.definitions import compare_definitions
 from winsock.doctor.findings import Finding
 from winsock.doctor.mql_structs import read
+from winsock.doctor.source_files import SourceFile
 
 
 def definitions(text: str, bits: int = 64) -> dict[str, Finding]:
-    return {finding.what: finding for finding in compare_definitions(read(text), "a.mqh", bits)}
+    return {finding.what: finding for finding in compare_definitions(read(SourceFile("a.mqh", text)), "a.mqh", bits)}
 
 
 # ---- constants

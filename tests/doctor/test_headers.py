@@ -12,12 +12,13 @@ from winsock.doctor.findings import Finding, as_text
 from winsock.doctor.layout import compare
 from winsock.doctor.mql_source import MqlError
 from winsock.doctor.mql_structs import parse, read
+from winsock.doctor.source_files import SourceFile
 
 LINGER = "struct linger { ushort l_onoff; ushort l_linger; };\n"
 
 
 def by_struct(text: str, bits: int = 64) -> dict[str, Finding]:
-    return {finding.facts["struct"]: finding for finding in compare(text, "a.mqh", bits) if finding.facts}
+    return {finding.facts["struct"]: finding for finding in compare(SourceFile("a.mqh", text), bits) if finding.facts}
 
 
 # ---- a declaration that cannot be read
@@ -58,7 +59,7 @@ def test_a_structure_of_winsock_that_cannot_be_read_is_wrong() -> None:
     assert findings["sockaddr_in"].ok is False
     assert findings["sockaddr_in"].what == "a.mqh:2"
     assert "WORD is neither a simple type of MQL nor declared in this source" in findings["sockaddr_in"].found
-    assert "put the missing declarations and this source into one file" in findings["sockaddr_in"].advice
+    assert "add the missing declarations, or #include" in findings["sockaddr_in"].advice
 
 
 def test_a_bracket_that_is_never_closed_does_not_hide_the_structures_before_and_after_it() -> None:
@@ -157,7 +158,7 @@ def test_a_structure_may_be_declared_in_any_way(declaration: str, size: int) -> 
     ],
 )
 def test_any_fd_setsize_is_accepted(declaration: str, bits: int) -> None:
-    assert [finding.ok for finding in compare(declaration, "a.mqh", bits)] == [True]
+    assert [finding.ok for finding in compare(SourceFile("a.mqh", declaration), bits)] == [True]
 
 
 @pytest.mark.parametrize(
@@ -172,13 +173,13 @@ def test_any_fd_setsize_is_accepted(declaration: str, bits: int) -> None:
     ],
 )
 def test_other_differences_of_an_fd_set_are_wrong(declaration: str, bits: int, wrong: str) -> None:
-    (finding,) = compare(declaration, "a.mqh", bits)
+    (finding,) = compare(SourceFile("a.mqh", declaration), bits)
     assert finding.ok is False
     assert wrong in finding.found
 
 
 def test_the_suggested_fd_set_keeps_the_size_of_the_program() -> None:
-    (finding,) = compare("struct fd_set { uint fd_count; uint fd_array[16]; };", "a.mqh", 64)
+    (finding,) = compare(SourceFile("a.mqh", "struct fd_set { uint fd_count; uint fd_array[16]; };"), 64)
     assert "ulong fd_array[16];" in finding.advice
 
 
@@ -206,7 +207,7 @@ def test_the_suggested_fd_set_keeps_the_size_of_the_program() -> None:
     ],
 )
 def test_a_source_made_to_do_harm_is_read_within_limits(source: str) -> None:
-    assert all(finding.ok is not True for finding in compare(source, "a.mqh"))
+    assert all(finding.ok is not True for finding in compare(SourceFile("a.mqh", source)))
 
 
 def test_structures_that_contain_each_other_many_times_are_computed_once() -> None:
@@ -224,13 +225,57 @@ def test_a_long_chain_of_structures_is_an_error_of_the_last_ones() -> None:
     assert findings["s1"].found.startswith("1 bytes")
 
 
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("struct s { union { int a; long b; }; int c; };", 12),
+        ("struct s { struct { int a; } x; struct { long a[2]; } y; };", 20),
+        ("struct s { struct { int a; }; struct { int b; }; };", 8),
+        ("struct s { struct part { int a; }; part b[2]; };", 8),
+        ("typedef uint U1; typedef U1 U2; typedef U2 U3; struct s { U3 a; };", 4),
+        ("#define B8 uchar\ntypedef B8 UB;\nstruct s { UB a; };", 1),
+        ("typedef struct tagX { int a; int b; } X, *PX; struct s { X one; };", 8),
+        ("typedef struct { ushort a; } L1; typedef L1 L2; struct s { L2 x; L1 y[2]; };", 6),
+        ("struct s final { int a; };", 4),
+        ("struct s final pack(4) { char a; int b; };", 8),
+        ("#define N (0x10UL*2)\n#define M (N-1)\nstruct s { char a[M][N]; };", 992),
+        ("#define SZ sizeof(int)\nstruct s { char c[SZ*2]; };", 8),
+        ("#pragma pack(push, 1)\nstruct s { char a; int b; };\n#pragma pack(pop)", 5),
+        ("struct /* } */ s { int /* ; */ a; // }\n int b; };", 8),
+        ("struct \\\ns { int a; \\\n int b; };", 8),
+        ("struct s { int a; } one, two[4] = {0};", 4),
+        ("enum E { A, B = 5, }; struct s { char a[B]; E b; };", 9),
+        ("#if 0\nstruct s { int a; };\n#elif 1\nstruct s { char a; };\n#elif 1\nstruct s { long a; };\n#else\n"
+         "struct s { short a; };\n#endif", 1),
+        ("#ifdef NO\nstruct s { int a; };\n#elif !defined(NO)\nstruct s { char a; };\n#else\n"
+         "struct s { short a; };\n#endif", 1),
+        ("#if defined __MQL5__\nstruct s { char a; };\n#else\nstruct s { short a; };\n#endif", 1),
+        ("#if !1\nstruct s { int a; };\n#else\nstruct s { char a; };\n#endif", 1),
+        ("#if VERSION > 3\nstruct s { char a; };\n#else\nstruct s { int a; };\n#endif", 1),
+        ("struct s { int a; };\x1a", 4),
+    ],
+)  # fmt: skip
+def test_the_declarations_of_c_headers_and_their_conditions_are_read(text: str, size: int) -> None:
+    struct = by_struct(text + "\n" + LINGER)["s"]
+    assert struct.facts is not None
+    assert struct.facts["size"] == size, struct.found
+    assert by_struct(text + "\n" + LINGER)["linger"].ok is True
+
+
+@pytest.mark.parametrize("field", ["uint a:4;", "uint a : 4, b : 28;", "ws::timeval t;"])
+def test_a_field_with_a_colon_is_named_as_the_reason(field: str) -> None:
+    findings = by_struct(f"struct s {{ {field} }};\n{LINGER}")
+    assert "a field of MQL has no colon: " in findings["s"].found
+    assert findings["linger"].ok is True
+
+
 def test_parse_raises_the_error_of_a_structure() -> None:
     with pytest.raises(MqlError, match="not a constant integer"):
         parse("struct s { char a[x]; };")
 
 
 def test_only_whole_directives_are_applied() -> None:
-    found = read("#else\n#endif\n#define\n#undef\n#import\n#\nstruct s { int a; };\n#ifdef X\n")
+    found = read(SourceFile("a.mqh", "#else\n#endif\n#define\n#undef\n#import\n#\nstruct s { int a; };\n#ifdef X\n"))
     assert list(found.structs) == ["s"]
 
 

@@ -20,6 +20,7 @@ from winsock.doctor.layout import closest, compare, winsock_structures
 from winsock.doctor.mql_source import MqlError
 from winsock.doctor.mql_structs import parse
 from winsock.doctor.offsets import Layout, lay_out
+from winsock.doctor.source_files import SourceFile
 
 # The article's declarations: 8 bytes for an address of 4, and WSAData in the order of 32-bit Windows, with a dynamic
 # array as its last field.
@@ -62,7 +63,7 @@ union ref_sockaddr { char ref[16]; sockaddr_in in; };
 
 
 def found(text: str, name: str, bits: int = 64) -> Finding:
-    (finding,) = compare(text, "source", bits, name)
+    (finding,) = compare(SourceFile("source", text), bits, name)
     return finding
 
 
@@ -124,7 +125,7 @@ def test_the_declarations_that_the_doctor_suggests_are_correct(bits: int) -> Non
         found(PRINTED, "WSAData", bits).advice.partition("\n")[2]
         + found(PRINTED, "sockaddr_in").advice.partition("\n")[2]
     )
-    for finding in compare(advised, "source", bits):
+    for finding in compare(SourceFile("source", advised), bits):
         assert finding.ok, finding
 
 
@@ -150,7 +151,7 @@ def test_the_reference_structures_match_those_that_winsock_declares(bits: int) -
 
 
 def test_a_correct_declaration_of_every_winsock_structure_has_no_differences() -> None:
-    for name, finding in zip(winsock_structures(64), compare(_as_mql(64), "source", 64), strict=True):
+    for name, finding in zip(winsock_structures(64), compare(SourceFile("source", _as_mql(64)), 64), strict=True):
         assert finding.ok, (name, finding)
 
 
@@ -188,7 +189,7 @@ def _as_mql(bits: int) -> str:
     ],
 )  # fmt: skip
 def test_a_difference_is_named(source: str, wrong: str) -> None:
-    (finding,) = compare(source, "source")
+    (finding,) = compare(SourceFile("source", source))
     assert finding.ok is False
     assert wrong in finding.found
 
@@ -309,7 +310,7 @@ def test_methods_access_specifiers_static_fields_and_other_code_are_skipped() ->
     ],
 )  # fmt: skip
 def test_a_syntax_error_is_reported_with_its_line(source: str, line: int, message: str) -> None:
-    (finding,) = compare(source, "file.mqh")
+    (finding,) = compare(SourceFile("file.mqh", source))
     assert finding.ok is False
     assert finding.what == f"file.mqh:{line}"
     assert message in finding.found
@@ -355,7 +356,7 @@ def test_standard_input_is_read(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
 def test_a_source_without_structures_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["layout", str(tmp_path / "missing.mqh")]) == 1
     assert "cannot be read: No such file" in capsys.readouterr().out
-    assert compare("int x;", "a")[0].found == "contains no struct, no constant and no function of Winsock"
-    assert compare("", "a")[0].ok is False
-    assert compare(PRINTED, "a", only="timeval")[0].found == "contains no struct timeval"
+    assert compare(SourceFile("a", "int x;"))[0].found == "contains no struct, no constant and no function of Winsock"
+    assert compare(SourceFile("a", ""))[0].ok is False
+    assert compare(SourceFile("a", PRINTED), only="timeval")[0].found == "contains no struct timeval"
     assert winsock.sockaddr_in

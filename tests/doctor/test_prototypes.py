@@ -10,6 +10,7 @@ from winsock.api import CALLS, Winsock
 from winsock.doctor.findings import Finding
 from winsock.doctor.mql_structs import read
 from winsock.doctor.prototypes import C_PROTOTYPES, compare_prototypes
+from winsock.doctor.source_files import SourceFile
 
 SOURCE = """
 #define SOCKET32 uint
@@ -25,7 +26,7 @@ PROTOTYPE
 
 def functions(prototype: str, bits: int = 64, dll: str = "Ws2_32.dll") -> list[Finding]:
     text = SOURCE.replace("DLL", dll).replace("PROTOTYPE", prototype)
-    return compare_prototypes(read(text), "a.mqh", bits)
+    return compare_prototypes(read(SourceFile("a.mqh", text)), bits)
 
 
 def test_the_prototypes_are_those_of_the_contract() -> None:
@@ -149,5 +150,5 @@ def test_two_imports_in_a_row_and_calls_outside_are_told_apart() -> None:
     #import
     void OnStart() { int socket(3); bind(1, 2); }
     """
-    (finding,) = compare_prototypes(read(text), "a.mqh", 64)
+    (finding,) = compare_prototypes(read(SourceFile("a.mqh", text)), 64)
     assert finding.found == "correct for 64-bit Windows: closesocket"

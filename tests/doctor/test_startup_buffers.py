@@ -6,11 +6,12 @@ import pytest
 
 from winsock.doctor.layout import compare
 from winsock.doctor.mql_structs import read
+from winsock.doctor.source_files import SourceFile
 from winsock.doctor.startup_buffers import compare_startup_buffers
 
 
 def sizes(text: str, bits: int = 64) -> list[int]:
-    found = compare_startup_buffers(read(text), "a.mqh", bits, 408 if bits == 64 else 400)
+    found = compare_startup_buffers(read(SourceFile("a.mqh", text)), bits, 408 if bits == 64 else 400)
     assert all(
         finding.facts and finding.ok is (finding.facts["size"] >= (408 if bits == 64 else 400)) for finding in found
     )
@@ -61,11 +62,11 @@ def test_a_variable_of_unknown_size_is_not_reported(source: str) -> None:
 
 def test_a_variable_that_is_too_small_is_reported_with_the_line_and_the_right_size() -> None:
     text = "uchar data[400];\nvoid f() {\n  WSAStartup(0x202, data); }"
-    (finding,) = compare(text, "a.mqh", 64)
+    (finding,) = compare(SourceFile("a.mqh", text), 64)
     assert finding.ok is False
     assert finding.found == "a.mqh:3: data has 400 bytes, WSADATA has 408 on 64-bit Windows"
     assert finding.advice == "WSAStartup writes beyond its end. Use: uchar data[408];"
-    (finding,) = compare(text, "a.mqh", 32)
+    (finding,) = compare(SourceFile("a.mqh", text), 32)
     assert finding.ok is True
 
 

@@ -14,6 +14,7 @@ import pytest
 from cleanup_kit import closed_after_test
 
 import winsock
+from demos.chartfeed import client_connection
 from demos.registry import find_program
 from demos.terminal import CTrade
 from demos.terminal.interfaces import Account, SymbolSpec, Tick
@@ -21,7 +22,7 @@ from demos.terminal.paper.account import PaperAccount
 from demos.terminal.runtime.clock import ManualClock
 from demos.terminal.runtime.log import Log
 from demos.terminal.terminal import ProgramOnChart, Terminal
-from demos.wire import connecting, listening, opening
+from demos.wire import accepting, connecting, listening, opening
 from winsock import (
     AF_INET,
     FD_ISSET,
@@ -129,9 +130,9 @@ class Record:
 
 
 class _Program:
-    """A program's module. A Winsock call that a test replaces here is replaced in demos.wire too, until `restore`."""
+    """A program's module. A Winsock call that a test replaces here is replaced in its helpers too, until `restore`."""
 
-    _HELPERS = (opening, connecting, listening)
+    _HELPERS = (opening, connecting, listening, accepting, client_connection)
 
     def __init__(self, module: ModuleType) -> None:
         self.__dict__.update(_module=module, _originals={})

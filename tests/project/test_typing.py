@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from typing_programs import PREPARATION, RIGHT_PROGRAMS, WRONG_STATEMENTS
 
 import winsock
 
@@ -115,7 +116,10 @@ def readme_program(name: str) -> str:
 # The README's programs, one that uses many types, and one that uses every exported name.
 TEXTS = {name: readme_program(name) for name in ("server.py", "client.py")} | {
     "everyday.py": EVERYDAY,
-    "names.py": "from winsock import *\n\n" + "".join(f"print({name})\n" for name in winsock.__all__),
+    "star_names.py": "from winsock import *\n\n" + "".join(f"print({name})\n" for name in winsock.__all__),
+    "imported_names.py": "".join(f"from winsock import {name}\n" for name in winsock.__all__),
+    "qualified_names.py": "import winsock\n\n" + "".join(f"print(winsock.{name})\n" for name in winsock.__all__),
+    **RIGHT_PROGRAMS,
 }
 
 
@@ -138,7 +142,7 @@ def check_with_mypy(python: Path, programs: Path, platform: str) -> None:
     cache = python.parents[1] / "mypy_cache"
     options = ["--strict", "--platform", platform, "--python-executable", python, "--cache-dir", cache]
     printed = run(sys.executable, "-m", "mypy", *options, *TEXTS, cwd=programs)
-    assert "no issues found in 4 source files" in printed
+    assert f"no issues found in {len(TEXTS)} source files" in printed
 
 
 def check_with_pyright(python: Path, programs: Path, platform: str) -> None:
@@ -160,6 +164,25 @@ def test_pyright_finds_no_error_in_programs_with_a_star_import(
     installed: Installed, programs: Path, platform: str
 ) -> None:
     check_with_pyright(installed.python, programs, platform)
+
+
+@pytest.mark.parametrize("checker", ["mypy", "pyright"])
+def test_a_type_checker_reports_each_wrong_statement(installed: Installed, tmp_path: Path, checker: str) -> None:
+    first = PREPARATION.count("\n") + 1
+    (tmp_path / "wrong.py").write_text(PREPARATION + "\n".join(WRONG_STATEMENTS) + "\n", encoding="utf-8")
+    cache = installed.python.parents[1] / "mypy_cache"
+    options = {
+        "mypy": ["--strict", "--python-executable", installed.python, "--cache-dir", cache],
+        "pyright": ["--pythonpath", installed.python],
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", checker, *options[checker], "wrong.py"],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, cwd=tmp_path,
+    )  # fmt: skip
+    reported = {int(line) for line in re.findall(r"wrong\.py:(\d+):[\d: -]*error", done.stdout)}
+    silent = [text for number, text in enumerate(WRONG_STATEMENTS, first) if number not in reported]
+    assert silent == []
+    assert min(reported) >= first
 
 
 def test_type_checkers_find_an_installation_that_is_not_editable(installed: Installed, tmp_path: Path) -> None:

@@ -79,6 +79,7 @@ def test_a_new_trace_replaces_the_file(folder: Path) -> None:
     [
         ([], "required: PROGRAM"),
         (["nothing.py"], "no such file: 'nothing.py'"),
+        (["."], "a folder without __main__.py: '.'"),
         (["-m", "no_such_module"], "No module named no_such_module"),
         (["--calls", "send,sned", "program.py"], "unknown call: 'sned'; did you mean send?"),
         (["--calls", "", "program.py"], "unknown call: ''; the calls are WSAStartup, WSACleanup, "),

@@ -175,6 +175,14 @@ def test_the_number_of_calls_is_limited(monkeypatch: pytest.MonkeyPatch, tmp_pat
         read_lanes(written(tmp_path, HEAD, *[CALL] * 6))
 
 
+def test_the_size_of_a_file_is_limited(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = written(tmp_path, HEAD, *[CALL] * 5)
+    monkeypatch.setattr(trace_files, "MAX_BYTES", path.stat().st_size)
+    assert len(read_lanes(path)[0].records) == 5
+    with pytest.raises(TraceError, match="has more than 0 MB; trace less with --calls or --bytes"):
+        read_lanes(written(tmp_path, HEAD, *[CALL] * 6))
+
+
 def test_a_file_with_many_calls_is_read_line_by_line(tmp_path: Path) -> None:
     padded = damaged(text="x" * 100_000)
     path = written(tmp_path, HEAD, *[padded] * 50, "{")

@@ -15,9 +15,9 @@ facts for --json. The network checks (checks.py, ports.py) use only the public c
 fail where a program of the user would fail. A call that fails raises Failure with its error code, and advice.py says
 what to do about that code.
 
-The layout command reads MQL source as tokens (mql_source.py) and parses its declarations (declarations.py): structures,
-constants and typedefs (mql_structs.py, mql_expressions.py) and imported functions (mql_imports.py). It computes the
-offsets of the fields as MQL and C do (offsets.py) and compares them with Winsock's structures (layout.py), then the
-constants and macros (definitions.py), the functions (prototypes.py), and the variable that WSAStartup fills in
-(startup_buffers.py).
+The layout command reads MQL source and the files that it includes (source_files.py) as tokens (mql_source.py). It
+parses the declarations (declarations.py): structures, constants and typedefs (mql_structs.py, mql_expressions.py) and
+imported functions (mql_imports.py). It computes the offsets of the fields as MQL and C do (offsets.py) and compares
+them with Winsock's structures (layout.py), then the constants and macros (definitions.py), the functions
+(prototypes.py), and the variable that WSAStartup fills in (startup_buffers.py).
 """

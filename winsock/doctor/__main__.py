@@ -6,6 +6,7 @@ import argparse
 import re
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from winsock.command_line import run_command, write_output
 from winsock.constants import SOCKET_ERROR
@@ -15,9 +16,6 @@ from .advice import advice_for
 from .findings import Finding, all_well, as_json, as_text
 
 __all__ = ["main"]
-
-# The largest source that is read; MetaEditor's files are smaller by far.
-_MAX_SOURCE = 1 << 23
 
 _EPILOG = """\
 If a client cannot connect, run these commands in this order:
@@ -98,7 +96,8 @@ def _add_commands(parser: argparse.ArgumentParser, common: argparse.ArgumentPars
     layout.description = (
         "Compare MQL source with Winsock: the sizes and offsets of its structures, the values of its constants and "
         "macros, the functions that it imports from Ws2_32.dll, and the variable that it passes to WSAStartup. "
-        "A declaration that Winsock does not have is only a note. Files that #include names are not read."
+        "A declaration that Winsock does not have is only a note. Files that #include names in quotation marks are "
+        "read too."
     )
     layout.add_argument("file", metavar="FILE", help="a file of MQL source; - is standard input")
     layout.add_argument("--struct", metavar="NAME", help="compare only this structure, and nothing else")
@@ -192,37 +191,16 @@ def _error_code(text: str) -> int | None:
 
 def _layout(options: argparse.Namespace) -> list[Finding]:
     from .layout import compare
+    from .source_files import Includes, SourceError, SourceFile, decoded, read_source
 
-    name = "standard input" if options.file == "-" else options.file
+    path = None if options.file == "-" else Path(options.file)
+    name = str(options.file) if path else "standard input"
     try:
-        if options.file == "-":
-            source = sys.stdin.buffer.read(_MAX_SOURCE + 1) if sys.stdin else b""
-        else:
-            with open(options.file, "rb") as file:
-                source = file.read(_MAX_SOURCE + 1)
-    except (OSError, ValueError) as error:  # ValueError: a file name with a NUL
-        return [Finding(False, name, f"cannot be read: {getattr(error, 'strerror', None) or error}")]
-    if len(source) > _MAX_SOURCE:
-        return [Finding(False, name, f"has more than {_MAX_SOURCE >> 20} MB; MQL source is smaller")]
-    return compare(_decoded(source), name, options.bits, options.struct)
-
-
-def _decoded(source: bytes) -> str:
-    """Decodes what MetaEditor saves: UTF-16, UTF-8, or an 8-bit code page.
-
-    Names and types are ASCII, so any 8-bit code page will do. UTF-16 without a byte order mark is recognized by the
-    zero bytes of ASCII characters.
-    """
-    if source[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return source.decode("utf-16", "replace")
-    start = source[:1000]
-    for first, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
-        if 2 * start[first::2].count(0) > len(start[first::2]):
-            return source.decode(encoding, "replace")
-    try:
-        return source.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return source.decode("latin-1")
+        text = decoded(read_source(path))
+    except SourceError as error:
+        return [Finding(False, name, str(error))]
+    file = SourceFile(name, text, path.parent if path else Path())
+    return compare(file, options.bits, options.struct, Includes(path))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from .mql_source import Macro, MqlError, Token
+from .source_files import LineTable
 
 __all__ = ["MQL_TYPES", "Declarations", "Field", "Parameter", "Prototype", "Struct"]
 
@@ -69,8 +70,12 @@ class Declarations:
 
     `prototypes` are those that `#import` takes from Winsock's DLL. `tokens` are the tokens of the whole source.
     `constants` are enumerators and values of `const int NAME = value;`.
-    `aliases` are the names of `typedef` with their types.
+    `aliases` are the names of `typedef` with their types. `lines` says which file and line a line number stands for.
+    `not_included` are the directives #include that were not followed: line, name and reason.
     """
+
+    lines: LineTable = field(default_factory=LineTable)
+    not_included: list[tuple[int, str, str]] = field(default_factory=list)
 
     structs: dict[str, Struct] = field(default_factory=dict)
     prototypes: list[Prototype] = field(default_factory=list)
@@ -78,3 +83,7 @@ class Declarations:
     macros: dict[str, Macro] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
     tokens: list[Token] = field(default_factory=list)
+
+    def place(self, line: int) -> str:
+        """The file and the line that this line number stands for, for messages."""
+        return "{}:{}".format(*self.lines.place(line))

@@ -46,7 +46,7 @@ def compare_definitions(found: Declarations, source: str, bits: int) -> list[Fin
     """One finding for each definition with another value than Winsock's, and one for all that are correct."""
     checked: dict[str, Finding | None] = {}
     for name, macro in found.macros.items():
-        where = f"{source}:{macro.line}"
+        where = found.place(macro.line)
         if macro.parameters is not None:
             if name in _CALLS:
                 checked[name] = _compare_macro(name, found, where)

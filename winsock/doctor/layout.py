@@ -18,6 +18,7 @@ from .mql_source import MqlError
 from .mql_structs import parse, read
 from .offsets import Layout, PlacedField, lay_out
 from .prototypes import compare_prototypes
+from .source_files import Includes, SourceFile
 from .startup_buffers import compare_startup_buffers
 
 __all__ = ["compare", "winsock_structures"]
@@ -60,35 +61,40 @@ def winsock_structures(bits: int) -> dict[str, Struct]:
     return parse(_WINSOCK) | (parse(_WSADATA_32) if bits == 32 else {})
 
 
-def compare(text: str, source: str, bits: int = 64, only: str | None = None) -> list[Finding]:
-    """One finding per structure of the source `text`, followed by those about its other declarations.
+def compare(
+    file: SourceFile, bits: int = 64, only: str | None = None, includes: Includes | None = None
+) -> list[Finding]:
+    """One finding per structure of the source, followed by those about its other declarations.
 
-    `source` is the name of the source in messages, `bits` the width of the process. If `only` is given, only this
-    structure is compared.
+    `bits` is the width of the process. If `only` is given, only this structure is compared.
     """
-    found = read(text)
+    found = read(file, includes)
     names = [name for name, struct in found.structs.items() if struct.base != "enum" and "::" not in name]
     if only is not None:
         names = [name for name in names if name == only]
-        if not names:
-            return [Finding(False, source, f"contains no struct {only}")]
-    findings = [_compare(name, found, source, bits) for name in names]
+    findings = [_compare(name, found, bits) for name in names]
     if only is None:
-        findings += compare_definitions(found, source, bits)
-        findings += compare_prototypes(found, source, bits)
+        findings += compare_definitions(found, file.name, bits)
+        findings += compare_prototypes(found, bits)
         size = lay_out("WSADATA", winsock_structures(bits), _types(bits)).size
-        findings += compare_startup_buffers(found, source, bits, size)
-    return findings or [Finding(False, source, "contains no struct, no constant and no function of Winsock")]
+        findings += compare_startup_buffers(found, bits, size)
+    if not findings:
+        text = f"struct {only}" if only else "struct, no constant and no function of Winsock"
+        findings = [Finding(False, file.name, f"contains no {text}")]
+    return findings + [
+        Finding(None, f"#include {name}", f"{found.place(line)}: not read: {reason}")
+        for line, name, reason in found.not_included
+    ]
 
 
-def _compare(name: str, found: Declarations, source: str, bits: int) -> Finding:
+def _compare(name: str, found: Declarations, bits: int) -> Finding:
     types = _types(bits)
     reference = winsock_structures(bits)
     same = closest(name, found.structs[name], reference)
     try:
         mine = lay_out(name, found.structs, types)
     except MqlError as error:
-        return _not_compared(name, same, f"{source}:{error.line}", error)
+        return _not_compared(name, same, found.place(error.line), error)
     facts: dict[str, Any] = {
         "struct": name,
         "size": mine.size,
@@ -111,7 +117,7 @@ def _compare(name: str, found: Declarations, source: str, bits: int) -> Finding:
 
 def _not_compared(name: str, same: str | None, where: str, error: MqlError) -> Finding:
     """A structure whose layout is unknown; that is wrong only if Winsock has this structure."""
-    advice = "To compare it, put the missing declarations and this source into one file." if same else ""
+    advice = 'To compare it, add the missing declarations, or #include "FILE" with them.' if same else ""
     facts = {"struct": name, "winsock": same} if same else {"struct": name}
     return Finding(False if same else None, where, f"struct {name} is not compared: {error}", advice, facts)
 

@@ -1,7 +1,8 @@
 """Reads MQL5 source as tokens: removes comments, applies the directives, and expands macros.
 
-Supported directives: #define, #undef, #ifdef, #ifndef, #else and #endif. `#import "FILE"` becomes two tokens. All other
-directives are ignored; files that #include names are not read.
+Supported directives: #define, #undef, #ifdef, #ifndef, #else, #endif, and #include of a file in quotation marks, whose
+tokens take the directive's place. Of C's #if and #elif only a number and defined(NAME) are evaluated; another condition
+is taken to hold. `#import "FILE"` becomes two tokens. All other directives are ignored.
 Source: https://www.mql5.com/en/docs/basis/preprosessor
 """
 
@@ -9,7 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
+
+from .source_files import Includes, LineTable, SourceError, SourceFile
 
 __all__ = ["Macro", "MqlError", "Source", "Token", "expanded"]
 
@@ -21,6 +25,11 @@ _PREDEFINED = ("__MQL__", "__MQL5__")
 
 # A string, a character constant or a comment, which may be incomplete.
 _OPAQUE = re.compile(r'"(?:\\.|[^"\\\n])*"?|\'(?:\\.|[^\'\\\n])*\'?|//[^\n]*|/\*.*?(?:\*/|\Z)', re.DOTALL)
+_INCLUDE = re.compile(r'"([^"\n]*)"|<[^>\n]*>')
+# A condition of #if that is evaluated: a number, or whether a macro is defined.
+_CONDITION = re.compile(r"\s*(!?)\s*(?:defined\s*(?:\(\s*(\w+)\s*\)|(\w+))|(\d+))\s*", re.ASCII)
+# Files that include each other in a chain longer than this are not read.
+_MAX_INCLUDES = 30
 _WORD = re.compile(
     r'0[xX][0-9a-fA-F]+[uUlL]*|0[bB][01]+[uUlL]*|\d+[uUlL]*|[A-Za-z_]\w*|"(?:\\.|[^"\\])*"?|\'(?:\\.|[^\'\\])*\'?'
     r"|<<|>>|<=|>=|==|!=|&&|\|\||\S"
@@ -48,56 +57,108 @@ class Macro(NamedTuple):
     line: int
 
 
-class Source:
-    """The tokens of a source with a position, and its macros as they are at the end of the source."""
+class _Condition(NamedTuple):
+    """An open #if: whether its present branch is compiled, whether a branch was, and whether the source around is."""
 
-    def __init__(self, text: str) -> None:
+    holds: bool
+    taken: bool
+    around: bool
+
+
+class Source:
+    """The tokens of a source with a position, and its macros as they are at the end of the source.
+
+    `not_included` are the directives #include that were not followed, as the line, the file's name and the reason.
+    """
+
+    def __init__(self, file: SourceFile, includes: Includes | None = None) -> None:
         self.macros: dict[str, Macro] = {}
-        # For each open #ifdef: whether its condition holds, and whether the source around it is compiled.
-        self._conditions: list[tuple[bool, bool]] = []
-        self.tokens = list(self._read(text))
+        self.lines = LineTable()
+        self.not_included: list[tuple[int, str, str]] = []
+        self._includes = includes or Includes()
+        self._conditions: list[_Condition] = []
+        self.tokens = list(self._read(file, 0))
         self.at = 0
         self._partners = _partners(self.tokens)
 
-    def _read(self, text: str) -> Iterable[Token]:
+    def _read(self, file: SourceFile, depth: int) -> Iterable[Token]:
         # Comments are removed except for their line ends, so that line numbers stay right.
         plain = _OPAQUE.sub(
             lambda match: match[0] if match[0][0] in "\"'" else re.sub(r"[^\n]+", " ", match[0]),
-            text.replace("\r\n", "\n").replace("\r", "\n"),
+            file.text.replace("\r\n", "\n").replace("\r", "\n"),
         )
-        line = 1
+        line = self.lines.add(file.name, plain.count("\n") + 1) + 1
+        outer, self._conditions = self._conditions, []
         for row in plain.replace("\\\n", " \v").split("\n"):
             directive = re.match(r"\s*#\s*(\w*)\s*(.*)", row, re.DOTALL)
-            if directive:
+            if not directive:
+                if self._compiled:
+                    yield from _split(row, line)
+            elif directive[1] == "include":
+                if self._compiled:
+                    yield from self._include(directive[2], line, file.folder, depth)
+            else:
                 yield from self._directive(directive[1], directive[2], line)
-            elif self._compiled:
-                yield from _split(row, line)
             line += 1 + row.count("\v")
+        self._conditions = outer
+
+    def _include(self, text: str, line: int, folder: Path, depth: int) -> Iterable[Token]:
+        named = _INCLUDE.match(text)
+        if not named:
+            return
+        try:
+            if named[1] is None:
+                raise SourceError("only files in quotation marks are read")
+            if depth == _MAX_INCLUDES:
+                raise SourceError("files include each other too deeply")
+            file = self._includes.open(named[1], folder)
+        except SourceError as error:
+            self.not_included.append((line, named[0], str(error)))
+            return
+        if file:
+            yield from self._read(file, depth + 1)
 
     @property
     def _compiled(self) -> bool:
-        return not self._conditions or all(self._conditions[-1])
+        return not self._conditions or (self._conditions[-1].holds and self._conditions[-1].around)
 
     def _directive(self, name: str, text: str, line: int) -> Iterable[Token]:
-        word = re.match(r"\w*", text)
-        defined = word is not None and (word[0] in self.macros or word[0] in _PREDEFINED)
-        if name in ("ifdef", "ifndef", "if"):
-            self._conditions.append((name == "if" or defined == (name == "ifdef"), self._compiled))
-        elif name == "else" and self._conditions:
-            holds, around = self._conditions[-1]
-            self._conditions[-1] = (not holds, around)
-        elif name == "endif" and self._conditions:
-            self._conditions.pop()
+        if name in ("if", "ifdef", "ifndef", "elif", "else", "endif"):
+            self._condition(name, text)
         elif not self._compiled:
             return
         elif name == "define" and (parts := re.match(r"(\w+)(\([^()]*\))?(.*)", text, re.DOTALL)):
             parameters = tuple(re.findall(r"\w+", parts[2])) if parts[2] is not None else None
             self.macros[parts[1]] = Macro(parameters, list(_split(parts[3], line)), line)
-        elif name == "undef" and word:
+        elif name == "undef" and (word := re.match(r"\w+", text)):
             self.macros.pop(word[0], None)
         elif name == "import":
             yield Token("#import", line)
             yield from _split(text, line)
+
+    def _condition(self, name: str, text: str) -> None:
+        if name in ("if", "ifdef", "ifndef"):
+            holds = self._holds(name, text)
+            self._conditions.append(_Condition(holds, holds, self._compiled))
+        elif self._conditions and name == "endif":
+            self._conditions.pop()
+        elif self._conditions:
+            _, taken, around = self._conditions[-1]
+            holds = not taken and (name == "else" or self._holds("if", text))
+            self._conditions[-1] = _Condition(holds, taken or holds, around)
+
+    def _holds(self, name: str, text: str) -> bool:
+        if name != "if":
+            word = re.match(r"\w*", text)
+            return self._is_defined(word[0] if word else "") == (name == "ifdef")
+        condition = _CONDITION.fullmatch(text)
+        if not condition:
+            return True
+        macro = condition[2] or condition[3]
+        return (self._is_defined(macro) if macro else int(condition[4][:9]) != 0) != bool(condition[1])
+
+    def _is_defined(self, name: str) -> bool:
+        return name in self.macros or name in _PREDEFINED
 
     def peek(self, ahead: int = 0) -> str:
         at = self.at + ahead

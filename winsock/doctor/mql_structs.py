@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from .declarations import MQL_TYPES, Declarations, Field, Struct
 from .mql_expressions import constant
 from .mql_imports import read_import
 from .mql_source import MqlError, Source, Token, expanded
 from .offsets import lay_out
+from .source_files import Includes, SourceFile
 
 __all__ = ["number", "parse", "read"]
 
@@ -31,17 +33,17 @@ def parse(text: str) -> dict[str, Struct]:
 
     Errors: MqlError for a structure that cannot be parsed.
     """
-    structs = read(text).structs
+    structs = read(SourceFile("", text, Path())).structs
     for struct in structs.values():
         if struct.error:
             raise struct.error
     return structs
 
 
-def read(text: str) -> Declarations:
-    """All declarations of the source."""
-    source = Source(text)
-    found = Declarations(macros=source.macros, tokens=source.tokens)
+def read(file: SourceFile, includes: Includes | None = None) -> Declarations:
+    """All declarations of the source and of the files that it includes."""
+    source = Source(file, includes)
+    found = Declarations(source.lines, source.not_included, macros=source.macros, tokens=source.tokens)
     while source.peek():
         start = source.at
         try:
@@ -74,7 +76,7 @@ def _declaration(source: Source, found: Declarations) -> None:
 
 def _begins_structure(source: Source) -> bool:
     """Whether a declaration `struct NAME {` starts here, also with pack(n) or a base; not `struct NAME variable`."""
-    return source.peek(1) in ("{", "pack") or source.peek(2) in ("{", ":", "pack")
+    return source.peek(1) in ("{", "pack") or source.peek(2) in ("{", ":", "pack", "final")
 
 
 def _structure(source: Source, found: Declarations, depth: int, outer: str = "") -> str:
@@ -84,7 +86,7 @@ def _structure(source: Source, found: Declarations, depth: int, outer: str = "")
     """
     alone = source.peek(-1) == "typedef"
     union, line = source.next().text == "union", source.line
-    made = Struct(f"{outer}::{line}", line, union)
+    made = Struct(f"{outer}::{source.at}", line, union)
     try:
         _head(source, found, made)
         body = source.at
@@ -100,8 +102,10 @@ def _structure(source: Source, found: Declarations, depth: int, outer: str = "")
     except MqlError as error:
         made.error = error
     source.at = end
-    if alone and "::" in made.name and re.match(r"\w", source.peek()):
-        made.name = source.peek()
+    if alone and re.match(r"\w", source.peek()):
+        if "::" in made.name:
+            made.name = source.peek()
+        found.aliases[source.peek()] = made.name
     found.structs[made.name] = made
     return made.name
 
@@ -111,6 +115,8 @@ def _head(source: Source, found: Declarations, made: Struct) -> None:
     _pack(source, found, made)
     if source.peek() not in ("{", ":"):
         made.name = source.next().text
+    if source.peek() == "final":
+        source.next()
     _pack(source, found, made)
     if source.peek() == ":":
         source.next()
@@ -134,7 +140,10 @@ def _member(source: Source, found: Declarations, made: Struct, depth: int) -> No
     elif word in ("struct", "union") and _begins_structure(source):
         if depth == _MAX_DEPTH:
             raise MqlError(source.line, f"{made.name} is nested too deeply")
-        _fields(source, found, made, _structure(source, found, depth + 1, made.name))
+        inner = _structure(source, found, depth + 1, made.name)
+        if "::" in inner and source.peek() == ";":
+            made.fields.append(Field(inner, "", (), source.line))
+        _fields(source, found, made, inner)
     elif word == "enum":
         _enum(source, found)
         _fields(source, found, made, "int")
@@ -155,6 +164,8 @@ def _field_or_method(source: Source, found: Declarations, made: Struct) -> None:
     if source.peek() not in ("[", ",", ";") or len(words) < 2:
         raise MqlError(source.line, f"cannot parse: {' '.join(word.text for word in words)} {source.peek()}")
     *kinds, name = words
+    if any(word.text == ":" for word in words):
+        raise MqlError(name.line, f"a field of MQL has no colon: {' '.join(word.text for word in words)}")
     texts = [word.text for word in expanded(kinds, found.macros) if word.text not in _WORDS]
     if "static" in texts:
         source.until(";", 1000)
@@ -223,13 +234,14 @@ def _enum(source: Source, found: Declarations) -> None:
 def _typedef(source: Source, found: Declarations) -> None:
     """Parses `typedef TYPE NAME;` and the pointers to functions of MQL, `typedef TYPE (*NAME)(PARAMETERS);`."""
     source.next()
-    words = [token.text for token in source.until(";")]
+    words = [token.text for token in expanded(source.until(";"), found.macros)]
     if "(" in words and "*" in words:
         at = words.index("*") + 1
         found.aliases[words[min(at, len(words) - 1)]] = "pointer"
     elif len(words) > 1:
         kind = " ".join(words[:-1])
-        found.aliases[words[-1]] = _UNSIGNED.get(kind, kind)
+        kind = _UNSIGNED.get(kind, kind)
+        found.aliases[words[-1]] = found.aliases.get(kind, kind)
 
 
 def number(found: Declarations, tokens: Sequence[Token], line: int) -> int:

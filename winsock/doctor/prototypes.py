@@ -118,7 +118,7 @@ def _known() -> dict[str, _CPrototype]:
     return known
 
 
-def compare_prototypes(found: Declarations, source: str, bits: int) -> list[Finding]:
+def compare_prototypes(found: Declarations, bits: int) -> list[Finding]:
     """One finding for each wrong function of the import, and one for all that are correct.
 
     A function may be declared several times, for terminals of 32 and 64 bits: one correct declaration is enough.
@@ -136,27 +136,27 @@ def compare_prototypes(found: Declarations, source: str, bits: int) -> list[Find
             correct.append(name)
             continue
         wrong, prototype = min(zip(differences, declared, strict=True), key=lambda pair: len(pair[0]))
-        text = "\n".join([f"{source}:{prototype.line}: {prototype.text}", *wrong])
+        text = "\n".join([f"{found.place(prototype.line)}: {prototype.text}", *wrong])
         advice = f"Correct declaration: {_as_mql(_known()[name], bits)}"
-        facts = {"function": name, "line": prototype.line, "wrong": wrong}
+        facts = {"function": name, "line": found.lines.place(prototype.line)[1], "wrong": wrong}
         findings.append(Finding(False, f"function {name}", text, advice, facts))
-    findings += _not_exported(unknown, source)
+    findings += _not_exported(unknown, found)
     if correct:
         found_text = f"correct for {bits}-bit Windows: {', '.join(correct)}"
         findings.append(Finding(True, "functions", found_text, facts={"functions": correct}))
     return findings
 
 
-def _not_exported(unknown: list[Prototype], source: str) -> list[Finding]:
+def _not_exported(unknown: list[Prototype], found: Declarations) -> list[Finding]:
     findings, others = [], []
     spelled = {name.lower(): name for name in _known()}
     for prototype in unknown:
         name = prototype.name
         if name in _MACROS:
-            text = f"{source}:{prototype.line}: a macro of winsock2.h; Ws2_32.dll has no such function"
+            text = f"{found.place(prototype.line)}: a macro of winsock2.h; Ws2_32.dll has no such function"
             findings.append(Finding(False, f"function {name}", text, "Write it as a function of the program."))
         elif name.lower() in spelled:
-            text = f"{source}:{prototype.line}: Ws2_32.dll has no such function"
+            text = f"{found.place(prototype.line)}: Ws2_32.dll has no such function"
             findings.append(Finding(False, f"function {name}", text, f"Write {spelled[name.lower()]}."))
         else:
             others.append(name)

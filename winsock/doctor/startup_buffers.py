@@ -20,7 +20,7 @@ _MAX_CALLS = 20
 _MAX_WORDS = 60
 
 
-def compare_startup_buffers(found: Declarations, source: str, bits: int, expected: int) -> list[Finding]:
+def compare_startup_buffers(found: Declarations, bits: int, expected: int) -> list[Finding]:
     """A finding for each call of WSAStartup with a variable of known size; `expected` is the size of WSADATA."""
     findings: list[Finding] = []
     inside, calls = False, 0
@@ -32,7 +32,7 @@ def compare_startup_buffers(found: Declarations, source: str, bits: int, expecte
             name = _second_argument(found.tokens, at + 1)
             size = _size_of_variable(name, at, found, bits) if name else None
             if size is not None:
-                findings.append(_finding(f"{source}:{token.line}", name, size, expected, bits))
+                findings.append(_finding(found.place(token.line), name, size, expected, bits))
     return findings
 
 

@@ -42,8 +42,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(picture(arguments[1:]))
     parser = _parser()
     options = parser.parse_args(arguments)
-    if not options.module and not Path(options.program).exists():
+    path = Path(options.program)
+    if not options.module and not path.exists():
         parser.error(f"no such file: {options.program!r}")
+    if not options.module and path.is_dir() and not (path / "__main__.py").exists():
+        parser.error(f"a folder without __main__.py: {options.program!r}")
     as_json = options.json or options.output.endswith((".json", ".jsonl"))
     program = [*(["-m"] if options.module else []), options.program, *options.arguments]
     try:

@@ -16,12 +16,14 @@ from typing import Any
 
 from .events import Lane
 
-__all__ = ["MAX_CALLS", "MAX_LINE", "TraceError", "program_name", "read_lanes"]
+__all__ = ["MAX_BYTES", "MAX_CALLS", "MAX_LINE", "TraceError", "program_name", "read_lanes"]
 
 # A browser cannot show more calls, and each takes about two kilobytes of memory.
 MAX_CALLS = 500_000
 # The longest line in bytes. A call with a whole buffer of one megabyte (option --bytes) takes six.
 MAX_LINE = 1 << 24
+# The largest file in bytes: with many long lines the limit of calls alone would allow far more memory.
+MAX_BYTES = 1 << 29
 _RECORD_AGAIN = "record it again: python -m winsock.trace --json -o FILE PROGRAM.py"
 
 
@@ -40,7 +42,7 @@ def read_lanes(path: Path, name: str | None = None) -> list[Lane]:
     """
     lanes: list[Lane] = []
     by_pid: dict[int, Lane] = {}
-    number = 0
+    number = size = 0
     try:
         with path.open("rb") as file:
             for number, line in enumerate(_lines(file.readline), 1):
@@ -51,8 +53,11 @@ def read_lanes(path: Path, name: str | None = None) -> list[Lane]:
                         break  # the program was killed while it wrote its last line
                     text = f"{path}, line {number} is not part of a trace: {problem}; {_RECORD_AGAIN}"
                     raise TraceError(text) from problem
+                size += len(line)
                 if number > MAX_CALLS + 1:
                     raise TraceError(f"{path} has more than {MAX_CALLS} calls; trace fewer with --calls")
+                if size > MAX_BYTES:
+                    raise TraceError(f"{path} has more than {MAX_BYTES >> 20} MB; trace less with --calls or --bytes")
     except (OSError, ValueError) as error:  # ValueError: a file name with a NUL
         raise TraceError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     if not number:

@@ -2,7 +2,8 @@
 
 A template is text: sections, ``<chart>`` to ``</chart>``, nested to any depth, and lines ``key=value`` in them. Unknown
 content keeps its place and its text; so do line ends, blank lines and anything after the last section, such as the NUL
-that the article's server sends.
+that the article's server sends or the Ctrl-Z that DOS programs write. Blanks around tags and keys have no meaning, and
+neither has the case of a tag.
 
 MetaTrader 5 saves UTF-16LE with a byte order mark and CRLF line ends. MetaTrader 4, editors and version control leave
 8-bit files, and line ends of LF. A file is saved in the encoding in which it was read. In an 8-bit file without a mark,
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import codecs
 import re
+import string
 from collections.abc import Iterator
 
 from demos.terminal.interfaces import TerminalError
@@ -42,8 +44,14 @@ _CODEC_OF_MARK = {
     codecs.BOM_UTF8: "utf-8",
 }
 
-# The beginning of a UTF-16 file without a mark.
-_CODEC_OF_START = {b"<\0": "utf-16-le", b"\0<": "utf-16-be"}
+# The beginning of a UTF-16 file without a mark: an ASCII character.
+_START_OF_UTF16 = re.compile(rb"(?P<le>[^\0]\0)|\0[^\0]")
+
+# What may stand around a tag, and before and after the chart: white space, NUL, Ctrl-Z, a second byte order mark.
+_PADDING = string.whitespace + "\0\x1a\ufeff"
+
+# The single bytes that 8-bit programs append to a UTF-16 file: NUL, line ends, Ctrl-Z.
+_TAILS = (b"\0", b"\n", b"\r", b"\x1a")
 
 
 class TemplateError(TerminalError):
@@ -84,7 +92,7 @@ def to_bytes(document: Document) -> bytes:
     """The bytes of the template file; a tree from parse() gives the bytes that were read."""
     text = "".join(_texts(document, _line_end(document)))
     try:
-        return document.mark + text.encode(document.codec, _errors_of(document.codec))
+        return document.mark + text.encode(document.codec, _errors_of(document.codec)) + document.tail
     except UnicodeEncodeError:
         return BOM + text.encode("utf-16-le", "surrogatepass")
 
@@ -92,13 +100,17 @@ def to_bytes(document: Document) -> bytes:
 def _decoded(data: bytes, ansi: str) -> tuple[str, Document]:
     """The text of a file, and an empty document with its encoding."""
     mark = next((mark for mark in _CODEC_OF_MARK if data.startswith(mark)), b"")
-    codec = _CODEC_OF_MARK.get(mark) or _CODEC_OF_START.get(data[:2]) or _eight_bit_codec(data, ansi)
-    if codec.startswith("utf-16") and len(data) % 2:
+    codec = _CODEC_OF_MARK.get(mark) or _codec_without_mark(data, ansi)
+    tail = data[-1:] if codec.startswith("utf-16") and len(data) % 2 else b""
+    if tail and tail not in _TAILS:
         raise TemplateError("a template has two bytes for each character; the last character has one")
-    return data[len(mark) :].decode(codec, _errors_of(codec)), Document(codec=codec, mark=mark)
+    text = data[len(mark) : len(data) - len(tail)].decode(codec, _errors_of(codec))
+    return text, Document(codec=codec, mark=mark, tail=tail)
 
 
-def _eight_bit_codec(data: bytes, ansi: str) -> str:
+def _codec_without_mark(data: bytes, ansi: str) -> str:
+    if start := _START_OF_UTF16.match(data):
+        return "utf-16-le" if start["le"] else "utf-16-be"
     if data.isascii():
         return ansi
     try:
@@ -122,14 +134,15 @@ def _line_end(document: Section) -> str:
 def _line(raw: str, mark: str, *, last: bool) -> Line | None:
     if last:
         return Line(raw, "") if raw else None
-    return Line(raw[:-1], "\r\n") if raw.endswith("\r") else Line(raw, mark)
+    text = raw.rstrip("\r")
+    return Line(text, raw[len(text) :] + mark)
 
 
 def _add_line(line: Line, number: int, stack: list[Section]) -> None:
     """Add a line to the open section, which is the last one of the stack, or open or close a section."""
     top = stack[-1]
-    text = line.text.strip()
-    if top.name and text == f"</{top.name}>":
+    text = line.text.strip(_PADDING)
+    if top.name and text.lower() == f"</{top.name}>":
         top.closing = line
         stack.pop()
         return
@@ -137,14 +150,14 @@ def _add_line(line: Line, number: int, stack: list[Section]) -> None:
     if opening:
         if len(stack) > _MAX_DEPTH:
             raise TemplateError(f"line {number}: sections are nested deeper than {_MAX_DEPTH}")
-        section = Section(opening[1], opening=line)
+        section = Section(opening[1].lower(), opening=line)
         top.items.append(section)
         stack.append(section)
         return
     if text.startswith("</") and top.name != _OPAQUE:
         expected = f"</{top.name}>" if top.name else f"<{ROOT}>"
         raise TemplateError(f"line {number}: expected {expected}, found {text[:60]}")
-    if not top.name and text.strip("\0"):
+    if not top.name and text:
         raise TemplateError(f"line {number}: expected <{ROOT}>, found {text[:60]}")
     top.items.append(line)
 

@@ -16,6 +16,7 @@ from terminal_kit import child, wait_for
 from tpl_kit import TplStage, get, serve, served, turns, until
 
 from demos.chartfeed import serving
+from demos.chartfeed.http_hosts import host_of, hosts_problem
 from demos.template.protocol import decode
 from winsock import SD_SEND, shutdown
 
@@ -24,6 +25,74 @@ pytest.importorskip("h11", reason="h11 is not installed: python -m pip install -
 pytestmark = pytest.mark.usefixtures("started")
 
 HOST = b"Host: localhost\r\n"
+
+# Hosts that a browser may be made to send, and bytes that only a careless parser takes for a served host.
+NOT_SERVED = [
+    b"127.1",
+    b"0x7f.1",
+    b"0x7f000001",
+    b"017700000001",
+    b"127.0.0.001",
+    b"0.0.0.0",
+    b"[::]",
+    b"[::ffff:127.0.0.1]",
+    b"[::127.0.0.1]",
+    b"localhost.localdomain",
+    b"local-host:8080",
+    b"a",
+]
+INVALID = [
+    b"[::1].evil.example",
+    b"[::1]evil.example",
+    b"[::1]:8080.evil.example",
+    b"[::1]@evil.example",
+    b"[::1]:",
+    b"[::1",
+    b"::1]",
+    b"::1",
+    b"::1:8080",
+    b"[::1%25lo]",
+    b"[::1%lo]",
+    b"[[::1]]",
+    b"[localhost]",
+    b"[127.0.0.1]",
+    b"[v1.localhost]",
+    b"localhost:evil.example",
+    b"localhost:80evil",
+    b"localhost:8080:evil.example",
+    b"localhost:",
+    b"localhost:+80",
+    b"localhost:-1",
+    b"localhost: 80",
+    b"localhost:65536",
+    b"localhost:99999",
+    b"localhost:0000000000080",
+    b"localhost..",
+    b".localhost",
+    b".",
+    b":80",
+    b"a@localhost",
+    b"a:b@localhost",
+    b"local%68ost",
+    b"localhost%00",
+    b"localhost,localhost",
+    b"localhost, localhost",
+    b"localhost;a",
+    b"localhost/",
+    b"localhost\\evil.example",
+    b"localhost#",
+    b"localhost?",
+    b"http://localhost",
+    b"local\thost",
+    b"localhost\x00",
+    b"localhost\x0bevil.example",
+    b"local\x7fhost",
+    b"l\xf6calhost",
+    b"localhost\xa0",
+    b"*",
+    b"",
+    b"x" * 254,
+]
 
 
 def ask(folder, *pieces: bytes, **options: object) -> bytes:
@@ -111,11 +180,31 @@ def test_http_1_0_absolute_urls_and_fragments_are_accepted(tmp_path, request_lin
         b"chart.example",
         b"CHART.example:80",
         b"second.example",
+        b"LOCALHOST.:65535",
+        b"localhost:0",
+        b" localhost\t",
+        b"[0:0:0:0:0:0:0:1]:80",
+        b"[0:0::0:1]",
+        b"[FE80::A]:80",
+        b"chart_server:8080",
+        b"xn--bcher-kva.example",
+        b"[2001:db8::5]",
     ],
 )
 def test_a_request_for_a_served_host_is_answered(tmp_path, host):
     request = b"GET / HTTP/1.1\r\nHost: " + host + b"\r\n\r\n"
-    assert parts(ask(tmp_path, request, hosts="Chart.Example, second.example"))[0] == 200
+    hosts = "Chart.Example, second.example:81 fe80::a%2,chart_server b\u00fccher.example. 2001:db8:0::5"
+    assert parts(ask(tmp_path, request, hosts=hosts))[0] == 200
+
+
+@pytest.mark.parametrize(
+    "option", ["http://localhost", "a/b", "a:b", "*", "a@b", "[::1]x", "fe80::1::2", "a..b", "x" * 300]
+)
+def test_an_invalid_host_in_the_option_hosts_is_an_error(option):
+    assert hosts_problem("localhost," + option) == (
+        f"invalid host name: {option!r}; use names or addresses without http:// and path"
+    )
+    assert hosts_problem("localhost, ,::1 [::1]:8080") is None
 
 
 @pytest.mark.parametrize(
@@ -137,16 +226,26 @@ def test_a_request_for_a_served_host_is_answered(tmp_path, host):
         b"localhost localhost",
         b"[127.0.0.1",
         b"localhost:80:80",
+        *NOT_SERVED,
+        *INVALID,
     ],
 )
-def test_a_request_for_another_host_is_421_and_one_line(tmp_path, host):
+def test_a_request_for_another_host_is_421_or_400_and_one_line(tmp_path, host):
     stage = stage_that_was_asked(tmp_path, b"GET / HTTP/1.1\r\nHost: " + host + b"\r\n\r\n")
     status, _, body = parts(stage.got)
     assert status in (400, 421)
+    if host in NOT_SERVED:
+        assert status == 421
+    if host in INVALID:
+        assert status == 400
     if status == 421:
         assert body == b"421 the server does not serve this host; its option --hosts adds one\n"
         [error] = stage.errors()
         assert f"an HTTP request for the host {host.decode()!r}, which is not served; see --hosts" in error
+    elif body != b"400 the request is not valid HTTP\n":
+        assert body == b"400 the request names an invalid host\n"
+        [error] = stage.errors()
+        assert f"an HTTP request with the invalid host {host.decode('latin-1')[:60]!r}" in error
 
 
 @pytest.mark.parametrize(
@@ -156,12 +255,48 @@ def test_a_request_for_another_host_is_421_and_one_line(tmp_path, host):
         b"GET http://localhost/ HTTP/1.1\r\nHost: evil.example\r\n",
         b"GET http://evil.example/ HTTP/1.0\r\n",
         b"GET http://evil.example?localhost HTTP/1.1\r\nHost: localhost\r\n",
-        b"GET / HTTP/9.9\r\n",
-        b"GET https://user@evil.example:1/ HTTP/1.1\r\nHost: localhost\r\n",
+        b"GET HTTP://evil.example/ HTTP/1.1\r\nHost: localhost\r\n",
+        b"GET ftp://evil.example/ HTTP/1.1\r\nHost: localhost\r\n",
+        b"GET http://evil.example#@localhost/ HTTP/1.1\r\nHost: localhost\r\n",
+        b"GET / HTTP/1.0\r\nHost: evil.example\r\n",
     ],
 )
 def test_a_url_with_another_host_is_421(tmp_path, request_line):
     assert parts(ask(tmp_path, request_line + b"\r\n"))[0] == 421
+
+
+@pytest.mark.parametrize(
+    "authority",
+    [
+        b"user@evil.example:1",
+        b"user@localhost",
+        b"",
+        b":80",
+        b"[::1].evil.example",
+        b"localhost:evil.example",
+        b"localhost\\.evil.example",
+        b"local%68ost",
+        b"localhost,evil.example",
+        b"localhost:99999",
+        b"[fe80::1%25lo]",
+    ],
+)
+def test_a_url_with_an_invalid_host_is_400(tmp_path, authority):
+    request_line = b"GET https://" + authority + b"/ HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    assert parts(ask(tmp_path, request_line))[0] == 400
+
+
+@pytest.mark.parametrize("hosts", [b"Host: localhost\r\nHost: localhost\r\n", b"Host: localhost\r\nhost: a\r\n", b""])
+@pytest.mark.parametrize("target", [b"/", b"http://localhost/"])
+def test_a_request_without_or_with_several_headers_host_is_400(tmp_path, hosts, target):
+    assert parts(ask(tmp_path, b"GET " + target + b" HTTP/1.1\r\n" + hosts + b"\r\n"))[0] == 400
+
+
+@pytest.mark.parametrize(
+    "target", [b"ftp://localhost/", b"localhost:8080", b"http:/localhost/", b"x/http://localhost/"]
+)
+def test_a_target_that_is_no_http_url_and_no_path_is_404(tmp_path, target):
+    assert parts(ask(tmp_path, b"GET " + target + b" HTTP/1.1\r\n" + HOST + b"\r\n"))[0] == 404
 
 
 @pytest.mark.parametrize("method", [b"HEAD", b"POST", b"OPTIONS"])
@@ -179,7 +314,7 @@ def test_the_address_at_which_a_request_arrives_is_served(tmp_path):
 
     assert stage.play(script()) == 0
     assert parts(stage.got)[0] == 200
-    assert stage.program.http_answers.host_of("192.168.1.5:8080") == "192.168.1.5"
+    assert host_of("192.168.1.5:8080") == "192.168.1.5"
 
 
 def test_a_long_host_is_shortened_in_the_log(tmp_path):
@@ -335,3 +470,7 @@ def test_curl_gets_the_template(url, tmp_path):
 
 def size(url: str) -> int:
     return len(fetched(url)[2])
+
+
+def test_a_version_other_than_1_0_must_name_a_host(tmp_path):
+    assert parts(ask(tmp_path, b"GET / HTTP/9.9\r\n\r\n"))[0] == 400

@@ -64,8 +64,10 @@ def test_the_message_is_the_original_server_s_first_one_but_for_the_padding():
     assert decode(original.message, 1252) == decode(ours, 1252) == ("EURUSD", 16385, ours[20:])
 
 
-def test_what_follows_a_nul_in_the_file_is_not_sent():
+def test_the_nuls_of_the_file_are_not_sent():
     assert prepare(small_template() + b"\0\0", "x.ex5") == small_template() + b"\0\0"
+    file = file_of("<chart>\r\nname=a\0b\r\n</chart>\0")
+    assert text_of(prepare(file, "x.ex5")) == "<chart>\r\nname=ab\r\n</chart>\0"
 
 
 def test_a_file_that_is_not_a_template_is_not_sent():

@@ -234,6 +234,70 @@ def test_bytes_that_are_not_a_template_are_rejected_with_the_line(data, words):
         parse(data)
 
 
+# Files that editors, version control, DOS programs and hands leave. All have the symbol GBPUSD and one window.
+ODD_TEXTS = {
+    "blanks before keys": "<chart>\r\n  symbol=GBPUSD\r\n\t<window>\r\n\t</window>\r\n</chart>\r\n",
+    "blanks around a key": "<chart>\r\n\tsymbol =GBPUSD\r\n<window>\r\n</window>\r\n</chart>\r\n",
+    "blanks around tags": " <chart>\t\r\nsymbol=GBPUSD\r\n <window> \r\n</window>\t\r\n</chart> \r\n",
+    "Ctrl-Z on its own line": "<chart>\r\nsymbol=GBPUSD\r\n<window>\r\n</window>\r\n</chart>\r\n\x1a",
+    "Ctrl-Z after the tag": "<chart>\nsymbol=GBPUSD\n<window>\n</window>\n</chart>\x1a",
+    "Ctrl-Z and NULs": "<chart>\nsymbol=GBPUSD\n<window>\n</window>\n</chart>\n\x1a\0\0\n\x1a",
+    "a NUL after the tag": "<chart>\r\nsymbol=GBPUSD\r\n<window>\r\n</window>\r\n</chart>\0",
+    "two byte order marks": "\ufeff<chart>\r\nsymbol=GBPUSD\r\n<window>\r\n</window>\r\n</chart>\r\n",
+    "CR only": "<chart>\rsymbol=GBPUSD\r<window>\r</window>\r</chart>\r",
+    "two CR in each line end": "<chart>\r\r\nsymbol=GBPUSD\r\r\n<window>\r\r\n</window>\r\r\n</chart>\r\r\n",
+    "mixed line ends": "<chart>\nsymbol=GBPUSD\r\n<window>\r\r\n</window>\n\n\r\n</chart>\r",
+    "blank lines": "\r\n\r\n<chart>\r\n\r\nsymbol=GBPUSD\r\n \r\n<window>\r\n</window>\r\n\r\n</chart>\r\n\r\n",
+    "upper-case tags": "<CHART>\r\nsymbol=GBPUSD\r\n<Window>\r\n</WINDOW>\r\n</Chart>\r\n",
+    "two symbols": "<chart>\r\nsymbol=GBPUSD\r\nsymbol=USDJPY\r\n<window>\r\n</window>\r\n</chart>\r\n",
+    "a long line": f"<chart>\r\nsymbol=GBPUSD\r\nname={'x' * 100_000}\r\n<window>\r\n</window>\r\n</chart>\r\n",
+    "other lines": "<chart>\r\nsymbol=GBPUSD\r\n<a b>\r\n<>\r\n< c>\r\n<window>\r\n</window>\r\n</chart>\r\n",
+    "keys after the window": "<chart>\r\n<window>\r\n</window>\r\nsymbol=GBPUSD\r\n</chart>\r\n",
+    "no line end": "<chart>\nsymbol=GBPUSD\n<window>\n</window>\n</chart>",
+}
+ODD_ENCODINGS = ("cp1252", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be")
+
+
+def encoded(text: str, codec: str) -> bytes:
+    # A second mark cannot be written in 8-bit text without UTF-8.
+    return text.encode("utf-8" if codec == "cp1252" else codec)
+
+
+@pytest.mark.parametrize("codec", ODD_ENCODINGS)
+@pytest.mark.parametrize("text", ODD_TEXTS.values(), ids=ODD_TEXTS)
+def test_an_odd_but_complete_template_is_read_and_written_back_byte_for_byte(text, codec):
+    data = encoded(text, codec)
+    document = parse(data)
+    chart = layout.root(document)
+    assert chart.get("symbol") == "GBPUSD"
+    assert len(list(chart.sections("window"))) == 1
+    assert to_bytes(document) == data
+
+
+@pytest.mark.parametrize("codec", ODD_ENCODINGS)
+@pytest.mark.parametrize("text", ODD_TEXTS.values(), ids=ODD_TEXTS)
+def test_a_change_of_an_odd_template_changes_only_the_value(text, codec):
+    document = parse(encoded(text, codec))
+    layout.root(document).set("symbol", "EURUSD")
+    assert to_bytes(document) == encoded(text.replace("GBPUSD", "EURUSD", 1), codec)
+
+
+@pytest.mark.parametrize("tail", [b"\0", b"\n", b"\r", b"\x1a"])
+def test_the_single_byte_that_an_8_bit_program_appends_to_a_utf_16_file_is_kept(tail):
+    data = file_of(REAL) + tail
+    document = parse(data)
+    assert layout.root(document).get("scale") == "16"
+    assert to_bytes(document) == to_bytes(document.copy()) == data
+
+
+def test_a_changed_template_without_period_gets_its_keys():
+    document = parse(b" <chart>\n  symbol=X\n</chart>\x1a")
+    layout.set_view(document, 1, "EURUSD", c.PERIOD_H1, 5)
+    assert to_bytes(document) == (
+        b" <chart>\n  symbol=EURUSD\nid=1\nperiod_type=1\nperiod_size=1\ndigits=5\n</chart>\x1a"
+    )
+
+
 def test_setting_a_value_changes_only_its_line():
     document = parse(file_of(REAL))
     layout.root(document).set("scale", 8)
@@ -331,6 +395,10 @@ SHAPES = {
     "letters of two units": "\U0001f600\n",
     "NULs": "\0\n",
     "equals signs": "=" * 40 + "\n",
+    "Ctrl-Z": "\x1a" * 40 + "\n",
+    "padding": " \0" * 20 + "<a>" + "\x1a " * 20 + "\n</A>\n",
+    "upper-case tags": "<A>\n</A>\n",
+    "CRs at the end of a line": "x" + "\r" * 40 + "\n",
 }
 
 

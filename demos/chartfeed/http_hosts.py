@@ -1,0 +1,99 @@
+"""Which hosts an HTTP request names, and which hosts the chart server serves.
+
+The header Host and an absolute URL are parsed strictly (RFC 9110 and RFC 3986): a name, an IPv4 address or an IPv6
+address in brackets, then optionally a colon and a port. Anything else is invalid: a parser that skips what it does not
+understand would take ``[::1].evil.example`` for ``::1``. An IPv4 address in another notation, such as 0x7f.1, is a name
+like any other, and so it is not served.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from ipaddress import AddressValueError, IPv6Address
+from typing import Protocol
+
+_MAX_NAME = 253
+_HIGHEST_PORT = 65535
+
+# The underscore occurs in names of containers. A dot at the end marks a complete name.
+_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?", re.ASCII)
+_HOST_AND_PORT = re.compile(r"(?P<host>\[[0-9a-f:.]+\]|[^\[\]:]+)(:(?P<port>[0-9]{1,5}))?", re.ASCII)
+_ABSOLUTE = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<rest>.*)", re.ASCII | re.DOTALL | re.I
+)
+
+
+class Request(Protocol):
+    """What is used of an h11.Request."""
+
+    headers: Iterable[tuple[bytes, bytes]]
+    target: bytes
+    http_version: bytes
+
+
+def host_of(text: str) -> str | None:
+    """The host in ``host``, ``host:port`` or ``[address]:port``; None when it is anything else.
+
+    A name is in lower case and has no dot at its end; an IPv6 address is in its short form, without the brackets.
+    """
+    found = _HOST_AND_PORT.fullmatch(text.lower() if text.isascii() else "")
+    if not found or int(found["port"] or 0) > _HIGHEST_PORT:
+        return None
+    host = found["host"]
+    if host.startswith("["):
+        return _ipv6(host[1:-1])
+    return host.removesuffix(".") if len(host) <= _MAX_NAME and _NAME.fullmatch(host) else None
+
+
+def option_host(text: str) -> str | None:
+    """The host in a command-line option: as in host_of(), or an IPv6 address without brackets, or a non-ASCII name."""
+    try:
+        name = text if text.isascii() else text.encode("idna").decode("ascii")
+    except UnicodeError:
+        return None
+    return host_of(name) or _ipv6(name.partition("%")[0])
+
+
+def option_hosts(text: str) -> frozenset[str]:
+    """The hosts in a list that is separated by commas or blanks; hosts_problem() has accepted it."""
+    return frozenset(host for each in _words(text) if (host := option_host(each)) is not None)
+
+
+def hosts_problem(text: str) -> str | None:
+    """Why a list of hosts cannot be served, or None when it can."""
+    invalid = next((each for each in _words(text) if option_host(each) is None), None)
+    return (
+        None if invalid is None else f"invalid host name: {invalid!r}; use names or addresses without http:// and path"
+    )
+
+
+def hosts_of(request: Request) -> Iterator[str]:
+    """What a request names as its host: the values of its header Host, and the authority of an absolute URL.
+
+    HTTP/1.0 may name none: browsers do not use it.
+    """
+    names = [value.decode("latin-1") for name, value in request.headers if name == b"host"]
+    yield from names if names or request.http_version == b"1.0" else [""]
+    if url := _ABSOLUTE.fullmatch(request.target.decode("latin-1")):
+        yield url["authority"]
+
+
+def path_of(request: Request) -> str:
+    """The path in a request's target, which may be an absolute URL; without query and fragment."""
+    target = request.target.decode("latin-1")
+    url = _ABSOLUTE.fullmatch(target)
+    if url and url["scheme"].lower() in ("http", "https"):
+        target = url["rest"] if url["rest"].startswith("/") else "/" + url["rest"]
+    return target.partition("?")[0].partition("#")[0]
+
+
+def _ipv6(text: str) -> str | None:
+    try:
+        return str(IPv6Address(text))
+    except AddressValueError:
+        return None
+
+
+def _words(text: str) -> list[str]:
+    return text.replace(",", " ").split()
