@@ -26,6 +26,7 @@ from signal_kit import (
     follow,
     lots,
     option,
+    ready,
     server,
     server_leaves,
 )
@@ -120,6 +121,63 @@ def test_a_server_that_repeats_its_state_is_not_silent(server):
     stage.play(script())
     assert alerts(stage) == []
     assert len(stage.record.of("deal")) == 1
+
+
+@pytest.mark.parametrize("data", [b"x", b"\0", b"<<", b"<<EURUSD|abc>>\0", b"<<>>\0", b"<<A|1|2>>\0", b"\xff\xfe"])
+def test_bytes_that_are_no_valid_message_do_not_count_as_heard(server, data):
+    stage = follow(server, silence=30)
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        for _ in range(40):
+            arrive(stage.peer, data, stage.program.client)
+            yield
+        close(stage.peer)
+
+    stage.play(script())
+    assert alerts(stage) == ["nothing heard for 30 s; an original server is silent while nothing changes"]
+    assert stage.record.of("heard") == []
+
+
+def test_a_valid_message_about_a_symbol_that_is_not_copied_counts_as_heard(server):
+    stage = follow(server, silence=30, only="GBPUSD")
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        for _ in range(40):
+            arrive(stage.peer, lots("0.25"), stage.program.client)
+            yield
+        close(stage.peer)
+
+    stage.play(script())
+    assert alerts(stage) == []
+
+
+def test_connections_without_a_valid_message_do_not_end_the_silence(server):
+    stage = follow(server, silence=30)
+
+    def script() -> Script:
+        for _ in range(4):
+            yield from connected(stage, server)
+            yield from events(10)
+            handle = stage.program.client
+            close(stage.peer)
+            while stage.program.client == handle:
+                assert ready(handle)
+                yield
+        yield from connected(stage, server)
+        arrive(stage.peer, lots("0.25"), stage.program.client)
+        yield from events(20)
+        assert stage.record.of("heard") == [{}]
+        yield from server_leaves(stage)
+        # After a message a new connection has its full time again.
+        yield from connected(stage, server)
+        yield from events(25)
+        assert len(stage.record.of("silent")) == 1
+        close(stage.peer)
+
+    stage.play(script())
+    assert len(alerts(stage)) == 1
 
 
 def test_the_help_of_silence_and_repeat_says_that_silence_must_be_the_longer_time():
