@@ -8,7 +8,6 @@ after `silence` seconds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated
 
@@ -33,11 +32,9 @@ from demos.terminal import (
     ACCOUNT_MARGIN_MODE_RETAIL_HEDGING,
     INIT_FAILED,
     INIT_SUCCEEDED,
-    SYMBOL_BID,
-    SYMBOL_POINT,
-    TIME_DATE,
     AccountInfoInteger,
     Alert,
+    DayResult,
     DoubleToString,
     Event,
     EventKillTimer,
@@ -47,10 +44,7 @@ from demos.terminal import (
     Input,
     Print,
     Symbol,
-    SymbolInfoDouble,
     SymbolSelect,
-    TimeCurrent,
-    TimeToString,
     UseVirtualAccount,
     printf,
 )
@@ -117,8 +111,9 @@ maxorders: Annotated[
 maxloss: Annotated[
     float,
     Input(
-        "largest loss of all positions in one day, in points times lots (1000: one lot loses 1000 points); above it "
-        "nothing is copied any more; 0: any",
+        "largest loss of the account in one day of the market (the date of the last tick, in the server's time), in "
+        "points times lots (1000: one lot loses 1000 points): what the day's deals have lost, also before a restart, "
+        "and what the open positions would lose if they were closed now; from it on nothing is copied any more; 0: any",
         check=limit_problem,
     ),
 ] = 0.0
@@ -183,10 +178,9 @@ def OnTimer() -> None:
             connection.CloseClean()
         else:
             CheckSilence()
-    positions = AllPositions()
-    if stop := limits.killfile_problem() or LossProblem(positions):
+    if stop := limits.killfile_problem() or LossProblem():
         targets.stop_all(stop)
-    targets.check(positions, event)
+    targets.check(AllPositions(), event)
     targets.run_due(event, SyncSymbolLot)
 
 
@@ -258,13 +252,6 @@ def SyncSymbolLot(smb: str, nlot: Decimal) -> Result:
     return TradeTo(smb, nlot, dry, limits)
 
 
-def LossProblem(positions: Mapping[str, Decimal]) -> str:
+def LossProblem() -> str:
     """Why nothing must be copied any more after the losses of this day, or ""."""
-    if not maxloss:
-        return ""
-    prices = {}
-    for smb in {*positions, *limits.held()}:
-        bid, point = SymbolInfoDouble(smb, SYMBOL_BID), SymbolInfoDouble(smb, SYMBOL_POINT)
-        if bid and point:
-            prices[smb] = Decimal(round(bid / point))
-    return limits.loss_problem(TimeToString(TimeCurrent(), TIME_DATE), positions, prices)
+    return limits.loss_problem(DayResult()) if maxloss else ""

@@ -185,6 +185,7 @@ class StandIn:
                 price=price,
                 symbol=symbol,
                 magic=request["magic"],
+                time=1_700_000_000 + ticket // 1000,
                 time_msc=1_700_000_000_000 + ticket,
             )
         )
@@ -266,6 +267,9 @@ class StandIn:
     def history_deals_get(self, *dates: object, position: int = 0, ticket: int = 0, group: str = "") -> Any:
         if not self._call() or not self._history:
             return None
+        if dates:
+            begin, end = (int(date) for date in dates)
+            return tuple(deal for deal in self._deals if begin <= deal.time < end)
         return tuple(deal for deal in self._deals if deal.position_id == position)
 
     def order_check(self, request: dict[str, Any]) -> Any:
