@@ -60,9 +60,25 @@ def terminal_problem(options: argparse.Namespace) -> str | None:
     for name in _EMBEDDED_ONLY if options.terminal == "mt5" else _MT5_ONLY:
         if name in given:
             return f"--{name.replace('_', '-')} is not for --terminal {options.terminal}"
+    if options.live and getattr(options, "input:dry", False):
+        return "--live sends orders and --dry does not: give one of them"
     if options.live and options.magic is None:
         return "--live needs --magic: the number of the program's own positions, or any for all of the account's"
     return None
+
+
+def checked_only_text(options: argparse.Namespace, dry: object) -> str:
+    """What a program must know whose orders a real terminal only checks, or "".
+
+    ``dry`` is the program's input of that name, None when it has none.
+    """
+    if options.terminal != "mt5" or options.live or dry:
+        return ""
+    virtual = "" if dry is None else "; --dry trades on a virtual account instead"
+    return (
+        "without --live the terminal only checks each order: none is executed, and the positions stay as they are; "
+        f"--live --magic N sends orders{virtual}"
+    )
 
 
 def mt5_settings(options: argparse.Namespace) -> Settings:

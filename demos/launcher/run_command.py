@@ -14,7 +14,7 @@ from typing import NamedTuple
 from demos.launcher.interrupts import INTERRUPTED, stopped_by_signals
 from demos.launcher.log_lines import FIRST_TICK
 from demos.launcher.market_options import check_source, chosen_seed, source_file
-from demos.launcher.mt5_options import mt5_settings, terminal_problem
+from demos.launcher.mt5_options import checked_only_text, mt5_settings, terminal_problem
 from demos.launcher.option_types import Lots, SubParsers
 from demos.launcher.run_options import add_options, given_inputs
 from demos.launcher.study_options import product_option_problem
@@ -150,6 +150,8 @@ def _run(
             operations.apply_template(terminal, chart.id, _template(options.template))
         stack.enter_context(stopped_by_signals(terminal.stop))
         log.write("terminal", "alert" if options.live else "info", "market", sources.description)
+        if text := checked_only_text(options, inputs.get("dry")):
+            log.write("terminal", "alert", "market", text)
         if sys.stdin is not None:
             start_reading(terminal.post)
         code = terminal.run(options.duration)

@@ -133,6 +133,7 @@ class StandIn:
         settings = {
             "name": name, "digits": 5, "volume_min": 0.01, "volume_max": 100.0, "volume_step": 0.01,
             "trade_contract_size": 100000.0, "filling_mode": 1, "trade_exemode": 2,
+            "trade_mode": 4, "order_mode": 127,
         } | fields  # fmt: skip
         settings.setdefault("point", float(f"1e{-settings['digits']}"))
         self._symbols[name] = structure(SymbolInfo, **settings)

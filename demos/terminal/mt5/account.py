@@ -175,7 +175,8 @@ class Mt5Account:
         now = self._confirmed(spec, before, _filled(sent, volume, spec))
         if sent.retcode != TRADE_RETCODE_DONE and now != before + volume:
             return TradeResult(sent.retcode, text=text)
-        dealt = points_of(sent.price or price, spec.digits)
+        # Some servers answer without the price of the deal.
+        dealt = points_of(sent.price if math.isfinite(sent.price) and sent.price > 0 else price, spec.digits)
         return TradeResult(TRADE_RETCODE_DONE, Deal(sent.deal, ticket, spec, volume, dealt, now, 0, quote.time), text)
 
     def _problem(

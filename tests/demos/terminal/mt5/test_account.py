@@ -344,6 +344,12 @@ def test_the_price_of_a_deal_is_the_brokers_or_else_that_of_the_order(desk):
 # Positions
 
 
+@pytest.mark.parametrize("price", [float("nan"), float("inf"), -1.0])
+def test_an_answer_whose_price_is_no_price_gives_the_deal_the_orders_price(desk, price):
+    desk.mt5._answers = [{"price": price}]
+    assert desk.trade(25).deal.price == 110_002
+
+
 def test_positions_are_exact_and_have_their_magic_number(desk):
     desk.mt5._hold(0.07, magic=MAGIC, price=1.12345)
     desk.clock.time += READ_INTERVAL
