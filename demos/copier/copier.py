@@ -172,12 +172,11 @@ def OnTimer() -> None:
         # Messages that arrived before an error or the end of the stream are valid: process them first.
         problem = connection.Receive()
         CheckMessage()
+        CheckSilence()
         problem = problem or connection.msg.problem
         if problem:
             Print("-Receive. " + problem)
             connection.CloseClean()
-        else:
-            CheckSilence()
     if stop := limits.killfile_problem() or LossProblem():
         targets.stop_all(stop)
     targets.check(AllPositions(), event)

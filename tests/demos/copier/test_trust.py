@@ -182,6 +182,22 @@ def test_connections_without_a_valid_message_do_not_end_the_silence(server):
     assert len(alerts(stage)) == 1
 
 
+def test_a_server_that_closes_each_connection_without_a_valid_message_is_silent(server):
+    stage = follow(server, silence=10)
+
+    def script() -> Script:
+        for _ in range(8):
+            yield from connected(stage, server)
+            handle = stage.program.client
+            arrive(stage.peer, b"xx", handle)
+            close(stage.peer)
+            while stage.program.client == handle:
+                yield
+
+    stage.play(script())
+    assert alerts(stage) == ["nothing heard for 10 s; an original server is silent while nothing changes"]
+
+
 def test_the_help_of_silence_and_repeat_says_that_silence_must_be_the_longer_time():
     silence = get_type_hints(copier, include_extras=True)["silence"].__metadata__[0].help
     repeat = get_type_hints(provider, include_extras=True)["repeat"].__metadata__[0].help
