@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import queue
 import signal
@@ -67,7 +66,7 @@ class Child:
         self.restarts = 0
         self.failures = 0
         self.last_error = ""
-        self.heard_at = -math.inf
+        self.heard_at = 0.0
         self.asked_at: float | None = None
         self.frozen = False
         self._lines = lines
@@ -84,7 +83,6 @@ class Child:
         self._close_pipes()
         self.ready = False
         self.last_error = ""
-        self.heard_at = -math.inf
         self.asked_at = None
         self._process = subprocess.Popen(
             [sys.executable, "-m", "demos.launcher.watchdog", *self.arguments],

@@ -5,9 +5,9 @@ child puts its output lines into one queue; its events go to a file of their own
 in wait_until(): it passes the lines and the events to the job, restarts children, and updates the view, until a
 condition is met. Lines and events of one child come in their order; those of different children in any order.
 
-A child that has written something and then is silent is asked for an answer: its event loop answers every command, also
-an unknown one. If the answer is missing for ANSWER_TIME seconds, the child is frozen, and the job ends with its name. A
-child that waits for the frozen one may not answer either, so the job names all of them.
+A child that is silent is asked for an answer: its event loop answers every command, also an unknown one. If the answer
+is missing for ANSWER_TIME seconds, or the first line of a new process for STARTING_TIME seconds, the child is frozen,
+and the job ends with its name. A child that waits for the frozen one may not answer either, so the job names all.
 
 If a child ends although the job did not end it, the job ends with the child's exit code and error. That error would
 appear twice in the output, once as the child's line. So lines with errors are shown a second later, and are not shown
@@ -36,9 +36,11 @@ _TURN = 0.05
 _ERROR_DELAY = 1.0
 _UPDATE = 0.1
 
-# Seconds: after this silence a child is asked for an answer, and it has this long to give it.
+# Seconds: after this silence a child is asked for an answer, it has this long to give it, and a new process has this
+# long for its first line.
 SILENT_TIME = 5.0
 ANSWER_TIME = 10.0
+STARTING_TIME = 30.0
 
 # The command that asks for an answer, and how the answer of every program begins.
 _QUESTION = "answer"
@@ -190,6 +192,8 @@ class Runner:
 
     def _launch(self, child: Child) -> None:
         child.start()
+        # It need not be asked for its first line.
+        child.asked_at = self.clock.monotonic() + STARTING_TIME - ANSWER_TIME
         self.say(f"{child.name} is process {child.pid}")
 
     def _turn(self) -> None:
@@ -219,7 +223,7 @@ class Runner:
         """Ask each silent child for an answer. Errors: JobError when an answer is missing for too long."""
         running = [each for each in self.children.values() if not each.may_end and each.exit_code() is None]
         for child in running:
-            if child.asked_at is None and math.inf > now - child.heard_at >= SILENT_TIME:
+            if child.asked_at is None and now - child.heard_at >= SILENT_TIME:
                 child.asked_at = now
                 child.send_command(_QUESTION)
         waits = {child: now - child.asked_at for child in running if child.asked_at is not None}
@@ -231,7 +235,7 @@ class Runner:
             child.frozen = True
         names = ", ".join(f"{child.name} (process {child.pid})" for child in frozen)
         verb = "does" if len(frozen) == 1 else "do"
-        raise JobError(NETWORK, f"{names} {verb} not answer for {ANSWER_TIME:.0f} s")
+        raise JobError(NETWORK, f"{names} {verb} not answer")
 
     def _take_line(self, line: Line) -> None:
         self._hear(self.children[line.child])

@@ -42,7 +42,7 @@ from demos.terminal.mt5.market import Mt5Market
 from demos.terminal.paper.account import PaperAccount
 from demos.terminal.runtime.clock import ManualClock
 from demos.wire.keepalive import IDLE_S, INTERVAL_S, PROBES
-from winsock import IPPROTO_TCP, SO_KEEPALIVE, SOL_SOCKET, TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL
+from winsock import INVALID_SOCKET, IPPROTO_TCP, SO_KEEPALIVE, SOL_SOCKET, TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL
 
 __all__ = ["server"]
 
@@ -187,6 +187,8 @@ def test_a_server_that_closes_each_connection_without_a_valid_message_is_silent(
 
     def script() -> Script:
         for _ in range(8):
+            while stage.program.client == INVALID_SOCKET:
+                yield
             yield from connected(stage, server)
             handle = stage.program.client
             arrive(stage.peer, b"xx", handle)

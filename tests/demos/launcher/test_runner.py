@@ -239,12 +239,22 @@ def test_a_frozen_child_ends_the_job_with_its_name_and_is_killed(bench, monkeypa
     os.kill(child.pid, signal.SIGSTOP)
     with pytest.raises(JobError) as caught:
         bench.wait_for("never")
-    assert str(caught.value) == f"child (process {child.pid}) does not answer for 0 s"
+    assert str(caught.value) == f"child (process {child.pid}) does not answer"
     assert caught.value.code == 3
     # It is not waited for: this would be forever.
     bench.closed = True
     bench.runner.close(math.inf)
     assert child.exit_code() == -signal.SIGKILL
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGSTOP")
+def test_a_child_that_is_frozen_before_its_first_line_ends_the_job_with_its_name(bench, monkeypatch):
+    monkeypatch.setattr(runner, "STARTING_TIME", 0.2)
+    monkeypatch.setattr(runner, "ANSWER_TIME", 0.2)
+    child = bench.start()
+    os.kill(child.pid, signal.SIGSTOP)
+    with pytest.raises(JobError, match=rf"child \(process {child.pid}\) does not answer"):
+        bench.wait_for("never")
 
 
 def test_a_silent_child_that_answers_is_not_frozen_and_the_answer_is_not_shown(bench, monkeypatch):
