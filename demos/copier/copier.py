@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Annotated
 
 from demos.copier.connection import ServerConnection
+from demos.copier.floods import EventLimit
 from demos.copier.limits import Limits, limit_problem
 from demos.copier.moments import Moment
 from demos.copier.positions import AllPositions, GetSymbolLot
@@ -125,6 +126,7 @@ killfile: Annotated[
 MOST_LINES = 20
 
 connection = ServerConnection(codepage, lambda: None)
+received = EventLimit()
 targets = Targets(Rules())
 limits = Limits()
 event = Moment(0)
@@ -242,7 +244,8 @@ def FindNextPos() -> Signal | Unreadable | None:
     pos = connection.msg.next()
     if isinstance(pos, Signal):
         messages += 1
-        Event("received", port=connection.local_port, number=messages, symbol=pos.symbol, lots=str(pos.lots))
+        if received.allows(event.ms):
+            Event("received", port=connection.local_port, number=messages, symbol=pos.symbol, lots=str(pos.lots))
     return pos
 
 

@@ -11,6 +11,7 @@ from ctypes import c_int, sizeof
 from dataclasses import dataclass
 from typing import Annotated
 
+from demos.copier.floods import EventLimit
 from demos.copier.positions import GetSymbolLot
 from demos.copier.strategy import Strategy
 from demos.signal.protocol import encode, step_problem, symbol_problem
@@ -129,6 +130,7 @@ server = INVALID_SOCKET
 family = AF_INET
 conns: list[Connection] = []
 limits: ConnectionLimits[Connection] = ConnectionLimits(MOST_CONNECTIONS, MOST_PER_ADDRESS)
+accepted = EventLimit()
 data = b""
 trades = -1
 accept_error = 0
@@ -220,7 +222,8 @@ def AcceptClients() -> None:
         port = port_of(addrin)
         conns.append(Connection(client, address_text(addrin), port, sent_seq=trades - 1))
         Replace(limits.add(conns[-1], client_key(addrin)))
-        Event("accepted", client=port)
+        if accepted.allows(GetTickCount64()):
+            Event("accepted", client=port)
         Print(f"Accept new client {address_text(addrin)}")
 
 

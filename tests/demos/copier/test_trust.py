@@ -34,6 +34,7 @@ from signal_kit import (
 )
 
 from demos.copier import copier, provider
+from demos.copier.floods import MOST_EVENTS, EventLimit
 from demos.copier.limits import Limits, limit_problem
 from demos.copier.rules import MOST_FACTOR, factor_problem
 from demos.terminal.interfaces import ProgramError, Tick
@@ -733,3 +734,25 @@ def test_the_positions_logged_in_one_event_are_limited(server):
     stage = after(messages, server=server)
     assert sum(text.startswith("server position: X") for text in stage.texts) == 20
     assert "server position: 80 further symbols" in stage.texts
+
+
+def test_the_events_of_a_flood_are_limited_in_each_second(server):
+    flood = b"".join(b"<<S%d|1.00>>\0" % number for number in range(3000))
+    stage = after(flood, flood, lots("0.25"), server=server)
+    numbers = [fields["number"] for fields in stage.record.of("received")]
+    assert numbers[:MOST_EVENTS] == list(range(1, MOST_EVENTS + 1))
+    assert len(numbers) == 2 * MOST_EVENTS + 1
+    # Messages without an event count too.
+    assert numbers[-1] == 6001
+
+
+@hypothesis.given(st.lists(st.integers(0, 3000), max_size=50))
+def test_no_second_from_its_first_event_on_has_more_events_than_allowed(pauses):
+    limit, begins = EventLimit(), []
+    for now in itertools.accumulate(pauses):
+        if not begins or now - begins[-1] >= 1000:
+            begins.append(now)
+            count = 0
+        for _ in range(MOST_EVENTS):
+            count += limit.allows(now)
+        assert count == MOST_EVENTS
