@@ -81,10 +81,16 @@ class Limits:
         return ""
 
     def killfile_problem(self) -> str:
-        """Why nothing may be traded at all, or ""."""
-        return (
-            f"the file {self.killfile} exists (--killfile)" if self.killfile and os.path.exists(self.killfile) else ""
-        )
+        """Why nothing may be traded at all, or "". A file that may exist stops too."""
+        if not self.killfile:
+            return ""
+        try:
+            os.stat(self.killfile)
+        except (FileNotFoundError, NotADirectoryError):
+            return ""
+        except OSError as error:
+            return f"the file {self.killfile} cannot be checked: {error.strerror} (--killfile)"
+        return f"the file {self.killfile} exists (--killfile)"
 
 
 def is_smaller(wanted: Decimal, present: Decimal) -> bool:

@@ -52,6 +52,9 @@ from demos.terminal.symbols import symbol_problem
 from demos.terminal.terminal import COMMAND_GROUPS, Terminal
 from winsock.command_line import write_final_line
 
+# The longest history of a random walk, which has no end of its own: it takes a second or two to compute.
+_MOST_WALKED = 1_000_000
+
 
 def add_parser(subparsers: SubParsers) -> None:
     """Declare the subcommand; its options depend on the program and are read by main()."""
@@ -189,12 +192,19 @@ def _sources(options: argparse.Namespace, stack: ExitStack, clock: Clock, log: L
 
 
 def _market(options: argparse.Namespace) -> tuple[ReplayMarket, Iterator[Tick], str]:
-    """The market that the options ask for, the ticks of its history, and a line about it."""
+    """The market that the options ask for, the ticks of its history, and a line about it.
+
+    Errors: ProgramError when the history is too long; MarketError.
+    """
     export = check_source(options, options.digits)
     lots: Lots = options.lots
     ticks: Iterator[Tick]
     walked: list[SymbolSpec] = []
     if export is None:
+        if options.history > _MOST_WALKED:
+            raise ProgramError(
+                f"--history {options.history} is too long: a random walk has at most {_MOST_WALKED} ticks"
+            )
         seed = chosen_seed(options)
         spec = _spec(options.Symbol or "EURUSD", 5 if options.digits is None else options.digits, lots)
         walked.append(spec)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import get_type_hints
 
 import hypothesis
@@ -353,6 +355,26 @@ def test_the_killfile_stops_all_copying_before_the_next_order(server, tmp_path):
     assert alerts(stage) == [
         f"nothing is copied any more: the file {file} exists (--killfile); restart the program to copy again"
     ]
+
+
+@pytest.mark.parametrize(
+    ("error", "stops"),
+    [
+        (FileNotFoundError(errno.ENOENT, "none"), False),
+        (NotADirectoryError(errno.ENOTDIR, "none"), False),
+        (PermissionError(errno.EACCES, "Permission denied"), True),
+        (OSError(errno.ENAMETOOLONG, "File name too long"), True),
+        (OSError(errno.EIO, "Input/output error"), True),
+    ],
+)
+def test_a_killfile_whose_existence_cannot_be_checked_stops_all_copying(monkeypatch, error, stops):
+    def stat(path: str) -> None:
+        raise error
+
+    limits = Limits(killfile="kill")
+    monkeypatch.setattr("demos.copier.limits.os", SimpleNamespace(stat=stat))
+    problem = f"the file kill cannot be checked: {error.strerror} (--killfile)" if stops else ""
+    assert limits.killfile_problem() == problem
 
 
 @pytest.mark.parametrize(
