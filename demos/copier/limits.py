@@ -99,8 +99,8 @@ def is_smaller(wanted: Decimal, present: Decimal) -> bool:
 
 
 def limit_problem(value: float) -> str | None:
-    """Why this is no limit, or None when it is one."""
-    return None if 0 <= value <= 1_000_000 else f"{value} is not a limit from 0 (no limit) to 1000000"
+    """Why a limit cannot have this value, or None when it can."""
+    return None if 0 <= value <= 1_000_000 else f"invalid limit: {value}; use a number from 0 (no limit) to 1000000"
 
 
 def _number(value: Decimal) -> str:

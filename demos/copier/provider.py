@@ -68,7 +68,7 @@ from winsock.batch import send_many
 
 
 def _negative(value: int) -> str | None:
-    return f"{value} is negative" if value < 0 else None
+    return f"invalid number: {value}; use 0 or more" if value < 0 else None
 
 
 Host: Annotated[str, Input("name or address to listen on; 0.0.0.0 or :: for all network interfaces")] = "127.0.0.1"
@@ -97,7 +97,7 @@ EVERY_MS = 980
 QUIET_MS = 2000
 
 # The most connections, in all and from one address: below the usual limit of 1024 descriptors for a process. A client
-# never sends anything, so a silent crowd cannot be told from real clients; its oldest connections make room.
+# never sends anything, so a silent crowd cannot be distinguished from real clients; its oldest connections make room.
 MOST_CONNECTIONS = 768
 MOST_PER_ADDRESS = 640
 
@@ -283,7 +283,7 @@ def Send() -> None:
 def Sent(client: Connection, message: bytes, res: int, now: int) -> None:
     """Record how much of a message was sent; a negative `res` is an error."""
     if res < 0:
-        # A full buffer is no failure: the client is slow, and gets the message that is the latest when it has room.
+        # A full buffer is not a failure: the client is slow. It gets the latest message when it has room again.
         client.failed = 0 if -res == WSAEWOULDBLOCK else -res
         client.stalled_at = client.stalled_at or now
         if now - client.stalled_at >= STALLED_MS:

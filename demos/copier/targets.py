@@ -39,7 +39,7 @@ _AGAIN = "restart the program to copy again"
 
 
 def reconcile_problem(text: str) -> str | None:
-    """Why this is no value of --reconcile, or None when it is one."""
+    """Why --reconcile cannot have this value, or None when it can."""
     known = (LEAVE, RESTORE, STOP)
     return None if text in known else f"unknown value: {text!r}; use {', '.join(known)}"
 

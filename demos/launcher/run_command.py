@@ -153,7 +153,8 @@ def _run(
             operations.apply_template(terminal, chart.id, _template(options.template))
         stack.enter_context(stopped_by_signals(terminal.stop))
         log.write("terminal", "alert" if options.live else "info", "market", sources.description)
-        if text := checked_only_text(options, inputs.get("dry")):
+        text = checked_only_text(options, inputs.get("dry")) if "trade" in command_groups else ""
+        if text:
             log.write("terminal", "alert", "market", text)
         if sys.stdin is not None:
             start_reading(terminal.post)

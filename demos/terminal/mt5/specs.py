@@ -86,7 +86,7 @@ def limits_text(spec: SymbolSpec) -> str:
 
 
 def _volume(value: float) -> Decimal:
-    """A volume in lots without the rounding error of the broker's arithmetic; 0 when it is no number."""
+    """A volume in lots without the rounding error of the broker's arithmetic; 0 when it is not a number."""
     return exact(round(value, _VOLUME_DIGITS)) if math.isfinite(value) else Decimal(0)
 
 

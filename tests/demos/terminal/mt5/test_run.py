@@ -238,6 +238,11 @@ def test_the_copier_on_a_real_terminal_says_at_the_start_when_no_order_is_execut
     assert mt5._checked == mt5._sent == []
 
 
+def test_a_program_that_does_not_trade_says_nothing_about_orders(mt5, capsys):
+    assert main(["run", "tick_sender", "--terminal", "mt5", "--duration", "0.01"]) == 0
+    assert "without --live" not in capsys.readouterr().err
+
+
 def test_live_and_dry_exclude_each_other(mt5, capsys):
     with pytest.raises(SystemExit) as caught:
         main(["run", "copier", "--terminal", "mt5", "--live", "--magic", "7", "--dry"])
