@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from demos.launcher import option_types
@@ -67,12 +68,12 @@ def terminal_problem(options: argparse.Namespace) -> str | None:
     return None
 
 
-def checked_only_text(options: argparse.Namespace, dry: object) -> str:
-    """What a program must know whose orders a real terminal only checks, or "".
+def checked_only_text(options: argparse.Namespace, command_groups: Sequence[str], dry: object) -> str:
+    """What the user must know about a program that trades while a real terminal only checks its orders, or "".
 
     ``dry`` is the program's input of that name, None when it has none.
     """
-    if options.terminal != "mt5" or options.live or dry:
+    if options.terminal != "mt5" or options.live or dry or "trade" not in command_groups:
         return ""
     virtual = "" if dry is None else "; --dry trades on a virtual account instead"
     return (

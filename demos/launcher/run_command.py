@@ -125,13 +125,11 @@ def _run(
     entry = entry_of(program.name)
     # Peers must not be able to fill the disk. The article's programs log each message, and jobs count those lines.
     log = Log(clock, sys.stderr, limited=entry is None or entry.kind is not Kind.STUDY)
-    trouble = drawing.problem() if options.picture else None
-    if trouble:
+    if trouble := drawing.problem() if options.picture else None:
         raise ProgramError(trouble)
     with ExitStack() as stack:
         sources = _sources(options, stack, clock, log)
         market, account = sources.market, sources.account
-        symbol, period = _chart(options)
         events = stack.enter_context(closing(EventFile(clock, options.events))) if options.events else None
         # On Windows a process that has read a file may keep it open for a moment.
         data = options.data or stack.enter_context(TemporaryDirectory(prefix="terminal-", ignore_cleanup_errors=True))
@@ -146,15 +144,14 @@ def _run(
             answer=_answer,
             command_groups=command_groups,
         )
-        chart = terminal.attach(program, symbol, period, inputs)
+        chart = terminal.attach(program, *_chart(options), inputs)
         for tick in sources.past:
             terminal.take_quote(tick)
         if options.template:
             operations.apply_template(terminal, chart.id, _template(options.template))
         stack.enter_context(stopped_by_signals(terminal.stop))
         log.write("terminal", "alert" if options.live else "info", "market", sources.description)
-        text = checked_only_text(options, inputs.get("dry")) if "trade" in command_groups else ""
-        if text:
+        if text := checked_only_text(options, command_groups, inputs.get("dry")):
             log.write("terminal", "alert", "market", text)
         if sys.stdin is not None:
             start_reading(terminal.post)
