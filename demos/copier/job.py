@@ -63,11 +63,11 @@ class SignalJob(Job):
 
     def run(self, runner: Runner) -> None:
         """See Job."""
-        # While this file exists there is no tick and no trade: none of them happens before the clients are connected.
+        # While this file exists there are no ticks and no trades. It exists until the clients are connected.
         self.pause.touch()
         self._start(runner, SERVER, [self.server_program, f"--Port={self.options.Port}", *self.server_arguments()])
-        runner.wait_until(lambda: self.tally.port != 0, _STARTING)
-        if not self.tally.port:
+        late = f"the server has not started to listen within {_STARTING:.0f} s"
+        if not runner.wait_until(lambda: self.tally.port != 0, _STARTING, late, code=3):
             return
         # After a restart the server listens on the same port again.
         runner.children[SERVER].arguments.append(f"--Port={self.tally.port}")

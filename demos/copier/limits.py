@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -22,8 +22,9 @@ _MINUTE_MS = 60_000
 class Limits:
     """Lots in one symbol and in all, orders in a minute, the loss of a day, a file that stops all; 0 or "": no limit.
 
-    The loss is in points times lots, because not every terminal has an account with money. It is the sum of what the
-    positions have lost or won since the day's first check, at bid prices and without spread and commission.
+    The loss is in points times lots, because not every terminal has an account with money. It is what the account has
+    lost since the balance at the beginning of the market's day: the deals of the day, and the open positions at the
+    prices at which they would be closed, so the spread counts. Commission and swap do not count.
     """
 
     symbol_lots: Decimal = Decimal(0)
@@ -32,10 +33,6 @@ class Limits:
     loss: Decimal = Decimal(0)
     killfile: str = ""
     _sent: deque[int] = field(default_factory=deque)
-    # The day, its result so far, and the positions and prices at the last check.
-    _day: str = ""
-    _result: Decimal = Decimal(0)
-    _held: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
 
     def described(self) -> str:
         """The limits as one line of text."""
@@ -77,28 +74,23 @@ class Limits:
         if self.orders:
             self._sent.append(now)
 
-    def loss_problem(self, day: str, positions: Mapping[str, Decimal], prices: Mapping[str, Decimal]) -> str:
-        """Why nothing must be traded after the losses of this day, or ""; positions in lots, prices in points."""
-        if day != self._day:
-            self._day, self._result = day, Decimal(0)
-        for symbol, (lots, price) in self._held.items():
-            if symbol in prices:
-                self._result += lots * (prices[symbol] - price)
-        self._held = {symbol: (lots, prices[symbol]) for symbol, lots in positions.items() if symbol in prices}
-        if self.loss and -self._result >= self.loss:
-            lost = _number(-self._result)
-            return f"the positions have lost {lost} points times lots today (--maxloss {_number(self.loss)})"
+    def loss_problem(self, result: Decimal) -> str:
+        """Why nothing must be traded after this result of the day, in points times lots, or ""."""
+        if self.loss and -result >= self.loss:
+            return f"the account has lost {_number(-result)} points times lots today (--maxloss {_number(self.loss)})"
         return ""
 
-    def held(self) -> Sequence[str]:
-        """The symbols that had a position at the last check: loss_problem() needs their prices too."""
-        return list(self._held)
-
     def killfile_problem(self) -> str:
-        """Why nothing may be traded at all, or ""."""
-        return (
-            f"the file {self.killfile} exists (--killfile)" if self.killfile and os.path.exists(self.killfile) else ""
-        )
+        """Why nothing may be traded at all, or "". A file that may exist stops too."""
+        if not self.killfile:
+            return ""
+        try:
+            os.stat(self.killfile)
+        except (FileNotFoundError, NotADirectoryError):
+            return ""
+        except OSError as error:
+            return f"the file {self.killfile} cannot be checked: {error.strerror} (--killfile)"
+        return f"the file {self.killfile} exists (--killfile)"
 
 
 def is_smaller(wanted: Decimal, present: Decimal) -> bool:
@@ -107,8 +99,8 @@ def is_smaller(wanted: Decimal, present: Decimal) -> bool:
 
 
 def limit_problem(value: float) -> str | None:
-    """Why this is no limit, or None when it is one."""
-    return None if 0 <= value <= 1_000_000 else f"{value} is not a limit from 0 (no limit) to 1000000"
+    """Why a limit cannot have this value, or None when it can."""
+    return None if 0 <= value <= 1_000_000 else f"invalid limit: {value}; use a number from 0 (no limit) to 1000000"
 
 
 def _number(value: Decimal) -> str:

@@ -11,6 +11,7 @@ from ctypes import c_int, sizeof
 from dataclasses import dataclass
 from typing import Annotated
 
+from demos.copier.floods import EventLimit
 from demos.copier.positions import GetSymbolLot
 from demos.copier.strategy import Strategy
 from demos.signal.protocol import encode, step_problem, symbol_problem
@@ -62,7 +63,7 @@ from winsock.batch import send_many
 
 
 def _negative(value: int) -> str | None:
-    return f"{value} is negative" if value < 0 else None
+    return f"invalid number: {value}; use 0 or more" if value < 0 else None
 
 
 Host: Annotated[str, Input("name or address to listen on; 0.0.0.0 or :: for all network interfaces")] = "127.0.0.1"
@@ -126,6 +127,7 @@ starting = Backoff(1000, 32_000)
 conns: list[Connection] = []
 acceptor = Acceptor(Print)
 limits: ConnectionLimits[Connection] = ConnectionLimits(MOST_CONNECTIONS, MOST_PER_ADDRESS)
+accepted = EventLimit()
 data = b""
 trades = -1
 trader = Strategy(0, "")
@@ -202,7 +204,8 @@ def AcceptClients() -> None:
         port = port_of(addrin)
         conns.append(Connection(client, address_text(addrin), port, sent_seq=trades - 1))
         Replace(limits.add(conns[-1], client_key(addrin)))
-        Event("accepted", client=port)
+        if accepted.allows(GetTickCount64()):
+            Event("accepted", client=port)
         Print(f"Accept new client {address_text(addrin)}")
     Comment("WAITING CLIENT (", TimeCurrent(), ")")
 
@@ -268,7 +271,7 @@ def Send() -> None:
 def Sent(client: Connection, message: bytes, res: int, now: int) -> None:
     """Record how much of a message was sent; a negative `res` is an error."""
     if res < 0:
-        # A full buffer is not a failure: the client is slow, and gets the message that is the latest when it has room.
+        # A full buffer is not a failure: the client is slow. It gets the latest message when it has room again.
         client.failed = 0 if -res == WSAEWOULDBLOCK else -res
         client.stalled_at = client.stalled_at or now
         if now - client.stalled_at >= STALLED_MS:

@@ -158,9 +158,9 @@ def suffix_problem(suffix: str) -> str | None:
 def factor_problem(factor: float) -> str | None:
     """Why volumes cannot be multiplied by this factor, or None when they can."""
     if not 0 < factor < math.inf:
-        return f"the factor {factor} is not above 0; --reverse inverts the direction"
+        return f"invalid factor: {factor}; use a number above 0 (--reverse inverts the direction)"
     if not LEAST_FACTOR <= factor <= MOST_FACTOR:
-        return f"the factor {factor} is not from {LEAST_FACTOR} to {MOST_FACTOR}"
+        return f"invalid factor: {factor}; use a number from {LEAST_FACTOR} to {MOST_FACTOR}"
     return None
 
 

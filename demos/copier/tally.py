@@ -6,7 +6,7 @@ are merged, and the lag counts from the earliest of them. A copier may also read
 
 The events of one process come in their order, those of different processes in any order: a copier's deal may be known
 before the provider's report that it has sent the message. The result is the same for every order. Each side of a
-connection is recorded by itself in a Link: what the provider has done on it, and what the copier has done. When both
+connection is recorded separately in a Link: what the provider has done on it, and what the copier has done. When both
 sides have reported the connection, the link is joined: from then on the messages count for the copier. The sides are
 matched by the copier's port; when a copier gets a port again, its first connection on one side is the first on the
 other. Systems do not give a port to another process so soon. If one did, lags and merged trades would be counted for

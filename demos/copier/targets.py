@@ -14,16 +14,21 @@ the symbol.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
-from demos.copier.pauses import Backoff, Moment
+from demos.copier.moments import Moment
 from demos.copier.rules import Rules, lots_text
 from demos.copier.trading import Result, SymbolLimits
 from demos.terminal import Alert, Event, Print
+from demos.wire.backoff import Backoff
 
 # The most symbols that are remembered, so that no server can use up the memory. Those of --map are always remembered.
 MOST_SYMBOLS = 256
+
+# The pauses before the next attempt at a target.
+FIRST_PAUSE_MS = 1000
+LONGEST_PAUSE_MS = 32_000
 
 LEAVE, RESTORE, STOP = "leave", "restore", "stop"
 
@@ -34,20 +39,20 @@ _AGAIN = "restart the program to copy again"
 
 
 def reconcile_problem(text: str) -> str | None:
-    """Why this is no value of --reconcile, or None when it is one."""
+    """Why --reconcile cannot have this value, or None when it can."""
     known = (LEAVE, RESTORE, STOP)
     return None if text in known else f"unknown value: {text!r}; use {', '.join(known)}"
 
 
 @dataclass
 class Target:
-    """A position in lots, not rounded yet; when it is due, when it last failed, and how many attempts have failed."""
+    """A position in lots, not rounded yet; when it is due, when it last failed, and the pauses between attempts."""
 
     lots: Decimal
     due: float = 0
     failed: Moment | None = None
-    failures: int = 0
     problem: str = ""
+    backoff: Backoff = field(default_factory=lambda: Backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS))
 
 
 @dataclass
@@ -114,9 +119,9 @@ class Targets:
                     Print(result.problem)
                 target.problem = result.problem
                 target.due, target.failed = float("inf"), None
+                target.backoff.failed(now.ms)
                 if result.retry:
-                    target.due, target.failed = now.after(Backoff(target.failures)), now
-                target.failures += 1
+                    target.due, target.failed = now.ms + target.backoff.pause_ms, now
 
     def check(self, positions: Mapping[str, Decimal], now: Moment) -> None:
         """Compare the positions that were reached with those of the account, given by symbol."""

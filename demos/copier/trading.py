@@ -15,6 +15,18 @@ from demos.terminal import (
     SYMBOL_VOLUME_MAX,
     SYMBOL_VOLUME_MIN,
     SYMBOL_VOLUME_STEP,
+    TRADE_RETCODE_CLOSE_ONLY,
+    TRADE_RETCODE_DONE,
+    TRADE_RETCODE_FIFO_CLOSE,
+    TRADE_RETCODE_HEDGE_PROHIBITED,
+    TRADE_RETCODE_INVALID_EXPIRATION,
+    TRADE_RETCODE_INVALID_FILL,
+    TRADE_RETCODE_INVALID_ORDER,
+    TRADE_RETCODE_INVALID_STOPS,
+    TRADE_RETCODE_LONG_ONLY,
+    TRADE_RETCODE_ONLY_REAL,
+    TRADE_RETCODE_SHORT_ONLY,
+    TRADE_RETCODE_TRADE_DISABLED,
     AccountInfoInteger,
     CTrade,
     GetTickCount64,
@@ -22,11 +34,38 @@ from demos.terminal import (
     SymbolInfoDouble,
 )
 
+# After these answers the same order is rejected again, until the broker, the trader or the server's position changes.
+FINAL = (
+    TRADE_RETCODE_INVALID_STOPS,
+    TRADE_RETCODE_TRADE_DISABLED,
+    TRADE_RETCODE_INVALID_EXPIRATION,
+    TRADE_RETCODE_INVALID_FILL,
+    TRADE_RETCODE_ONLY_REAL,
+    TRADE_RETCODE_INVALID_ORDER,
+    TRADE_RETCODE_LONG_ONLY,
+    TRADE_RETCODE_SHORT_ONLY,
+    TRADE_RETCODE_CLOSE_ONLY,
+    TRADE_RETCODE_FIFO_CLOSE,
+    TRADE_RETCODE_HEDGE_PROHIBITED,
+)
+
+# Of these, the answers that still allow a position to be closed.
+CLOSING_ALLOWED = (TRADE_RETCODE_LONG_ONLY, TRADE_RETCODE_SHORT_ONLY, TRADE_RETCODE_CLOSE_ONLY)
+
+
+class Sent(NamedTuple):
+    """The outcome of orders: why one failed, or "", the answer's TRADE_RETCODE_*, and whether all were executed."""
+
+    problem: str
+    retcode: int
+    executed: bool
+
 
 class Result(NamedTuple):
     """What became of a target: the position when it was reached, as far as its volume can be traded, else None.
 
-    ``problem`` is a reason that stays the same until something changes. ``retry`` is whether to try again.
+    ``problem`` is a reason that stays the same until something changes. ``retry`` is whether to try again without a new
+    signal or connection.
     ``stop_symbol`` and ``stop_all`` are exceeded limits.
     """
 
@@ -71,12 +110,22 @@ def TradeTo(smb: str, nlot: Decimal, dry: bool, bounds: CopyLimits) -> Result:
     exceeded = bounds.orders_problem(len(plan), GetTickCount64())
     if exceeded and not is_smaller(wanted, clot):
         return Result(stop_all=exceeded)
-    problem, traded = SendAll(smb, plan, wanted == 0, dry, bounds)
-    if problem:
-        Print(f"-cannot trade {smb} from {lots_text(clot)} to {lots_text(wanted)} lots: {problem}")
+    sent = SendAll(smb, plan, wanted == 0, dry, bounds)
+    if sent.problem:
+        problem = f"-cannot trade {smb} from {lots_text(clot)} to {lots_text(wanted)} lots: {sent.problem}"
+        if sent.retcode in FINAL:
+            if sent.retcode in CLOSING_ALLOWED:
+                problem += CloseOpposite(smb, wanted, limits, dry, bounds)
+            return Result(problem=f"{problem}; not tried again before a new signal or connection", retry=False)
+        Print(problem)
         return Result()
-    if not traded:
+    if not sent.executed:
         return Result(retry=False)
+    return Outcome(smb, wanted, limits, done)
+
+
+def Outcome(smb: str, wanted: Decimal, limits: Limits, done: Result) -> Result:
+    """Compare the position after all orders with the wanted one; ``done`` is the result when they are equal."""
     present = AllPositions().get(smb, Decimal(0))
     if present == wanted:
         return done
@@ -87,21 +136,31 @@ def TradeTo(smb: str, nlot: Decimal, dry: bool, bounds: CopyLimits) -> Result:
     return Result(problem=f"-{smb}: the position is {lots_text(present)} instead of {lots_text(wanted)} lots")
 
 
-def SendAll(smb: str, plan: list[Order], closing: bool, dry: bool, bounds: CopyLimits) -> tuple[str, bool]:
-    """Send the orders one after another; why one failed, or "", and whether all were executed. ``dry`` logs each."""
+def CloseOpposite(smb: str, wanted: Decimal, limits: Limits, dry: bool, bounds: CopyLimits) -> str:
+    """Close a position on the other side than the target, which cannot be reached; what to add to the reason."""
+    positions = SymbolPositions(smb)
+    clot = sum((volume for _, volume in positions), Decimal(0))
+    if clot * wanted >= 0:
+        return ""
+    sent = SendAll(smb, orders(-clot, positions, IsHedging(), limits), True, dry, bounds)
+    return f"; {sent.problem or f'the opposite position of {lots_text(clot)} lots is closed instead'}"
+
+
+def SendAll(smb: str, plan: list[Order], closing: bool, dry: bool, bounds: CopyLimits) -> Sent:
+    """Send the orders one after another, up to the first that fails. ``dry`` logs each."""
     if len(plan) > 1:
         Print(f"{smb}: {lots_text(Decimal(sum(abs(order.lots) for order in plan)))} lots in {len(plan)} orders")
-    traded = True
+    executed = True
     for order in plan:
         Print("full close position" if closing else "add Buy position" if order.lots > 0 else "add Sell position")
         if dry:
             Print(f"dry run, not traded: {OrderText(smb, order)}")
-        problem, executed = Send(smb, order)
-        if problem:
-            return problem, False
+        sent = Send(smb, order)
+        if sent.problem:
+            return sent
         bounds.count_order(GetTickCount64())
-        traded = traded and executed
-    return "", traded
+        executed = executed and sent.executed
+    return Sent("", TRADE_RETCODE_DONE, executed)
 
 
 def RoundTo(smb: str, nlot: Decimal, limits: Limits) -> Decimal:
@@ -118,8 +177,8 @@ def IsHedging() -> bool:
     return AccountInfoInteger(ACCOUNT_MARGIN_MODE) == ACCOUNT_MARGIN_MODE_RETAIL_HEDGING
 
 
-def Send(smb: str, order: Order) -> tuple[str, bool]:
-    """Send one order; why it failed, or "", and whether it was executed: a terminal may only check it."""
+def Send(smb: str, order: Order) -> Sent:
+    """Send one order. A terminal may only check it: then it has not failed, and is not executed."""
     trade = CTrade()
     lots = float(abs(order.lots))
     if not order.ticket:
@@ -129,7 +188,8 @@ def Send(smb: str, order: Order) -> tuple[str, bool]:
     else:
         # A netting account does not close a position in part by its ticket.
         done = trade.PositionClose(order.ticket)
-    return ("", trade.ResultDeal() != 0) if done else (trade.ResultRetcodeDescription(), False)
+    problem = "" if done else trade.ResultRetcodeDescription()
+    return Sent(problem, trade.ResultRetcode(), done and trade.ResultDeal() != 0)
 
 
 def OrderText(smb: str, order: Order) -> str:

@@ -51,7 +51,8 @@ class Child:
     """One ``python -m demos`` with these arguments. Its output, standard error included, goes to ``lines``.
 
     With ``restart`` the job starts it again when a signal or a defect has ended it. ``may_end`` says that exit code 0
-    is expected. ``ready`` is set by the job when the program works: see MOST_FAILURES.
+    is expected. ``ready`` is set by the job when the program works: see MOST_FAILURES. ``heard_at`` is when the child
+    has written something; ``asked_at`` is when the job has asked it for an answer, None when no answer is missing.
     """
 
     def __init__(self, name: str, arguments: Sequence[str], lines: queue.Queue[Line], *, restart: bool = False) -> None:
@@ -63,6 +64,9 @@ class Child:
         self.restarts = 0
         self.failures = 0
         self.last_error = ""
+        self.heard_at = 0.0
+        self.asked_at: float | None = None
+        self.frozen = False
         self._lines = lines
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
@@ -77,6 +81,7 @@ class Child:
         self._close_pipes()
         self.ready = False
         self.last_error = ""
+        self.asked_at = None
         self._process = subprocess.Popen(
             [sys.executable, "-m", "demos.launcher.watchdog", *self.arguments],
             cwd=_CHECKOUT,
@@ -112,12 +117,12 @@ class Child:
             self._process.stdin.close()
 
     def end(self, grace: float = _GRACE) -> None:
-        """Request the end and wait for it; after ``grace`` seconds kill the process."""
+        """Request the end and wait for it; after ``grace`` seconds, or at once if it is frozen, kill the process."""
         self.request_end()
         if self._process is None:
             return
         try:
-            self._process.wait(grace)
+            self._process.wait(0 if self.frozen else grace)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

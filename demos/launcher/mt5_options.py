@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from demos.launcher import option_types
@@ -60,9 +61,25 @@ def terminal_problem(options: argparse.Namespace) -> str | None:
     for name in _EMBEDDED_ONLY if options.terminal == "mt5" else _MT5_ONLY:
         if name in given:
             return f"--{name.replace('_', '-')} is not for --terminal {options.terminal}"
+    if options.live and getattr(options, "input:dry", False):
+        return "--live sends orders and --dry does not: give one of them"
     if options.live and options.magic is None:
         return "--live needs --magic: the number of the program's own positions, or any for all of the account's"
     return None
+
+
+def checked_only_text(options: argparse.Namespace, command_groups: Sequence[str], dry: object) -> str:
+    """What the user must know about a program that trades while a real terminal only checks its orders, or "".
+
+    ``dry`` is the program's input of that name, None when it has none.
+    """
+    if options.terminal != "mt5" or options.live or dry or "trade" not in command_groups:
+        return ""
+    virtual = "" if dry is None else "; --dry trades on a virtual account instead"
+    return (
+        "without --live the terminal only checks each order: none is executed, and the positions stay as they are; "
+        f"--live --magic N sends orders{virtual}"
+    )
 
 
 def mt5_settings(options: argparse.Namespace) -> Settings:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from demos.launcher.interrupts import INTERRUPTED, stopped_by_signals
 from demos.launcher.log_lines import FIRST_TICK
 from demos.launcher.market_options import check_source, chosen_seed, source_file
-from demos.launcher.mt5_options import mt5_settings, terminal_problem
+from demos.launcher.mt5_options import checked_only_text, mt5_settings, terminal_problem
 from demos.launcher.option_types import Lots, SubParsers
 from demos.launcher.run_options import add_options, given_inputs
 from demos.launcher.study_options import product_option_problem
@@ -51,6 +51,9 @@ from demos.terminal.runtime.programs import (
 from demos.terminal.symbols import symbol_problem
 from demos.terminal.terminal import COMMAND_GROUPS, Terminal
 from winsock.command_line import write_final_line
+
+# The longest history of a random walk, which has no end of its own: it takes a second or two to compute.
+_MOST_WALKED = 1_000_000
 
 
 def add_parser(subparsers: SubParsers) -> None:
@@ -122,13 +125,11 @@ def _run(
     entry = entry_of(program.name)
     # Peers must not be able to fill the disk. The article's programs log each message, and jobs count those lines.
     log = Log(clock, sys.stderr, limited=entry is None or entry.kind is not Kind.STUDY)
-    trouble = drawing.problem() if options.picture else None
-    if trouble:
+    if trouble := drawing.problem() if options.picture else None:
         raise ProgramError(trouble)
     with ExitStack() as stack:
         sources = _sources(options, stack, clock, log)
         market, account = sources.market, sources.account
-        symbol, period = _chart(options)
         events = stack.enter_context(closing(event_file(clock, options.events, log))) if options.events else None
         # On Windows a process that has read a file may keep it open for a moment.
         data = options.data or stack.enter_context(TemporaryDirectory(prefix="terminal-", ignore_cleanup_errors=True))
@@ -143,13 +144,15 @@ def _run(
             answer=_answer,
             command_groups=command_groups,
         )
-        chart = terminal.attach(program, symbol, period, inputs)
+        chart = terminal.attach(program, *_chart(options), inputs)
         for tick in sources.past:
             terminal.take_quote(tick)
         if options.template:
             operations.apply_template(terminal, chart.id, _template(options.template))
         stack.enter_context(stopped_by_signals(terminal.stop))
         log.write("terminal", "alert" if options.live else "info", "market", sources.description)
+        if text := checked_only_text(options, command_groups, inputs.get("dry")):
+            log.write("terminal", "alert", "market", text)
         if sys.stdin is not None:
             start_reading(terminal.post)
         code = terminal.run(options.duration)
@@ -187,12 +190,19 @@ def _sources(options: argparse.Namespace, stack: ExitStack, clock: Clock, log: L
 
 
 def _market(options: argparse.Namespace) -> tuple[ReplayMarket, Iterator[Tick], str]:
-    """The market that the options ask for, the ticks of its history, and a line about it."""
+    """The market that the options ask for, the ticks of its history, and a line about it.
+
+    Errors: ProgramError when the history is too long; MarketError.
+    """
     export = check_source(options, options.digits)
     lots: Lots = options.lots
     ticks: Iterator[Tick]
     walked: list[SymbolSpec] = []
     if export is None:
+        if options.history > _MOST_WALKED:
+            raise ProgramError(
+                f"--history {options.history} is too long: a random walk has at most {_MOST_WALKED} ticks"
+            )
         seed = chosen_seed(options)
         spec = _spec(options.Symbol or "EURUSD", 5 if options.digits is None else options.digits, lots)
         walked.append(spec)

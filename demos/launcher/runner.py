@@ -5,6 +5,10 @@ child puts its output lines into one queue; its events go to a file of their own
 in wait_until(): it passes the lines and the events to the job, restarts children, and updates the view, until a
 condition is met. Lines and events of one child come in their order; those of different children in any order.
 
+A child that is silent is asked for an answer: its event loop answers every command, also an unknown one. If the answer
+is missing for ANSWER_TIME seconds, or the first line of a new process for STARTING_TIME seconds, the child is frozen,
+and the job ends with its name. A child that waits for the frozen one may not answer either, so the job names all.
+
 If a child ends although the job did not end it, the job ends with the child's exit code and error. That error would
 appear twice in the output, once as the child's line. So lines with errors are shown a second later, and are not shown
 if the job has reported the same error by then.
@@ -31,6 +35,16 @@ from demos.terminal.runtime.clock import RealClock
 _TURN = 0.05
 _ERROR_DELAY = 1.0
 _UPDATE = 0.1
+
+# Seconds: after this silence a child is asked for an answer, it has this long to give it, and a new process has this
+# long for its first line.
+SILENT_TIME = 5.0
+ANSWER_TIME = 10.0
+STARTING_TIME = 30.0
+
+# The command that asks for an answer, and how the answer of every program begins.
+_QUESTION = "answer"
+_ANSWER = f"error: unknown command '{_QUESTION}'"
 
 
 class JobError(TerminalError):
@@ -147,6 +161,7 @@ class Runner:
         except ValueError as error:
             raise JobError(4, str(error)) from error
         for name, event in events:
+            self._hear(self.children[name])
             self._listener.take_event(self.children[name], event)
 
     def check(self, child: Child) -> None:
@@ -178,6 +193,8 @@ class Runner:
 
     def _launch(self, child: Child) -> None:
         child.start()
+        # It need not be asked for its first line.
+        child.asked_at = self.clock.monotonic() + STARTING_TIME - ANSWER_TIME
         self.say(f"{child.name} is process {child.pid}")
 
     def _turn(self) -> None:
@@ -188,6 +205,7 @@ class Runner:
         self._show_errors(now)
         for child in self.children.values():
             self.check(child)
+        self._check_answers(now)
         self.take_events()
         self._listener.refresh(now)
         if now >= self._update_at:
@@ -198,7 +216,32 @@ class Runner:
         while not self._lines.empty():
             self._take_line(self._lines.get())
 
+    def _hear(self, child: Child) -> None:
+        child.heard_at = self.clock.monotonic()
+        child.asked_at = None
+
+    def _check_answers(self, now: float) -> None:
+        """Ask each silent child for an answer. Errors: JobError when an answer is missing for too long."""
+        running = [each for each in self.children.values() if not each.may_end and each.exit_code() is None]
+        for child in running:
+            if child.asked_at is None and now - child.heard_at >= SILENT_TIME:
+                child.asked_at = now
+                child.send_command(_QUESTION)
+        waits = {child: now - child.asked_at for child in running if child.asked_at is not None}
+        if max(waits.values(), default=0) < ANSWER_TIME:
+            return
+        # One that was asked a moment ago may still answer.
+        frozen = [child for child, wait in waits.items() if wait >= ANSWER_TIME / 2]
+        for child in frozen:
+            child.frozen = True
+        names = ", ".join(f"{child.name} (process {child.pid})" for child in frozen)
+        verb = "does" if len(frozen) == 1 else "do"
+        raise JobError(NETWORK, f"{names} {verb} not answer")
+
     def _take_line(self, line: Line) -> None:
+        self._hear(self.children[line.child])
+        if line.text.startswith(_ANSWER):
+            return
         if error_of(line.text):
             self._delayed_errors.append((self.clock.monotonic() + _ERROR_DELAY, line))
         else:

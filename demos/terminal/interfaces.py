@@ -173,6 +173,13 @@ class Account(Protocol):
         """The deals since the last call, also those of other programs and of the trader."""
         ...
 
+    def realized(self, begin: int, end: int) -> Decimal:
+        """The profit of all deals from ``begin`` to before ``end``, milliseconds of the market, in points times lots.
+
+        A deal that opens a position has none: the spread is a part of the open position's profit.
+        """
+        ...
+
 
 class Charts(Protocol):
     """The charts that programs are attached to, and what each shows."""

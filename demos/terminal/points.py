@@ -1,4 +1,4 @@
-"""Exact conversions between decimal text, integer points and integer steps; and the profit of a position."""
+"""Exact conversions between decimal text, integer points and integer steps; the profit of positions and trades."""
 
 from __future__ import annotations
 
@@ -84,3 +84,28 @@ def open_profit(position: Position, quote: Tick) -> int:
 def money(point_steps: int, spec: SymbolSpec) -> Fraction:
     """Point-steps in the currency that the symbol is quoted in."""
     return Fraction(point_steps * spec.contract_size, 10**spec.digits) * Fraction(spec.volume_step)
+
+
+def netted(volume: int, cost: int, traded: int, price: int) -> tuple[int, int, int]:
+    """Volume, cost and realised profit of a netted position after a trade; all signed, in steps and point-steps.
+
+    The closed volume takes its share of the cost, rounded to a whole point-step. The remainder stays with the position,
+    so that profits and costs always add up to the sum that was paid.
+    """
+    if volume * traded >= 0:
+        return volume + traded, cost + price * traded, 0
+    closed = max(-traded, volume) if volume < 0 else min(-traded, volume)
+    share = round_half_even(cost * closed, volume)
+    profit = price * closed - share
+    left = volume + traded
+    if volume * left >= 0:
+        return left, cost - share, profit
+    return left, price * left, profit
+
+
+def round_half_even(numerator: int, denominator: int) -> int:
+    """The integer nearest to a quotient; of two equally near integers, the even one."""
+    if denominator < 0:
+        numerator, denominator = -numerator, -denominator
+    quotient, rest = divmod(numerator, denominator)
+    return quotient + (2 * rest > denominator or (2 * rest == denominator and quotient % 2 == 1))

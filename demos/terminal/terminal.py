@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from demos.terminal.charts import operations
@@ -18,7 +19,7 @@ from demos.terminal.charts.history import History
 from demos.terminal.interfaces import Account, Charts, Clock, Market, Position, ProgramError, Tick, TradeResult
 from demos.terminal.mql import constants as c
 from demos.terminal.paper.virtual_account import VirtualAccount
-from demos.terminal.points import price_text, volume_text
+from demos.terminal.points import open_profit, price_text, volume_text
 from demos.terminal.runtime.attachment import Attachment, current
 from demos.terminal.runtime.commands import Command
 from demos.terminal.runtime.event_loop import EventLoop
@@ -27,6 +28,8 @@ from demos.terminal.runtime.log import EventFile, Log
 from demos.terminal.runtime.programs import Program, load_program, set_inputs
 from demos.terminal.symbols import symbol_problem
 from demos.terminal.trade_commands import TRADE_COMMANDS
+
+_DAY_MS = 24 * 60 * 60 * 1000
 
 # The groups of commands that a terminal can have; help and quit are always there.
 COMMAND_GROUPS: Mapping[str, Sequence[Command[Any]]] = {"trade": TRADE_COMMANDS, "chart": CHART_COMMANDS}
@@ -146,6 +149,19 @@ class Terminal:
         """From now on trade on a virtual account, which begins with the positions of the account."""
         self.account = VirtualAccount(self.account)
         self._deal_prefix = "virtual_"
+
+    def day_result(self) -> Decimal:
+        """What the account has gained since the balance at the beginning of the market's day, in points times lots.
+
+        It is the profit of the deals of this day, and of the open positions if they were closed at the last quotes. A
+        position without a quote does not count. The day is that of the last tick.
+        """
+        begin = self.last_tick.time // _DAY_MS * _DAY_MS if self.last_tick else 0
+        result = self.account.realized(begin, begin + _DAY_MS)
+        for position in self.account.positions():
+            if quote := self.quotes.get(position.spec.name):
+                result += open_profit(position, quote) * position.spec.volume_step
+        return result
 
     def trade(self, symbol: str, volume: int, ticket: int = 0) -> TradeResult:
         """Buy (volume > 0) or sell that many steps at the last quote, and queue OnTrade for every program."""

@@ -133,6 +133,7 @@ class StandIn:
         settings = {
             "name": name, "digits": 5, "volume_min": 0.01, "volume_max": 100.0, "volume_step": 0.01,
             "trade_contract_size": 100000.0, "filling_mode": 1, "trade_exemode": 2,
+            "trade_mode": 4, "order_mode": 127,
         } | fields  # fmt: skip
         settings.setdefault("point", float(f"1e{-settings['digits']}"))
         self._symbols[name] = structure(SymbolInfo, **settings)
@@ -185,6 +186,7 @@ class StandIn:
                 price=price,
                 symbol=symbol,
                 magic=request["magic"],
+                time=1_700_000_000 + ticket // 1000,
                 time_msc=1_700_000_000_000 + ticket,
             )
         )
@@ -266,6 +268,9 @@ class StandIn:
     def history_deals_get(self, *dates: object, position: int = 0, ticket: int = 0, group: str = "") -> Any:
         if not self._call() or not self._history:
             return None
+        if dates:
+            begin, end = (int(date) for date in dates)
+            return tuple(deal for deal in self._deals if begin <= deal.time < end)
         return tuple(deal for deal in self._deals if deal.position_id == position)
 
     def order_check(self, request: dict[str, Any]) -> Any:

@@ -15,6 +15,7 @@ from cleanup_kit import closed_after_test
 
 import winsock
 from demos.chartfeed import client_connection
+from demos.copier import connection
 from demos.registry import find_program
 from demos.terminal import CTrade
 from demos.terminal.interfaces import Account, SymbolSpec, Tick
@@ -130,21 +131,28 @@ class Record:
 
 
 class _Program:
-    """A program's module. A Winsock call that a test replaces here is replaced in its helpers too, until `restore`."""
+    """A program's module, and the attributes of the copier's connection.
 
-    _HELPERS = (opening, connecting, listening, accepting, client_connection)
+    A Winsock call that a test replaces here is replaced in the program's helper modules too, until `restore`.
+    """
+
+    _HELPERS = (opening, connecting, listening, accepting, client_connection, connection)
 
     def __init__(self, module: ModuleType) -> None:
         self.__dict__.update(_module=module, _originals={})
 
     def __getattr__(self, name: str) -> Any:
-        for module in (self._module, *self._HELPERS):
-            if hasattr(module, name):
-                return getattr(module, name)
+        for owner in (self._module, getattr(self._module, "connection", None), *self._HELPERS):
+            if hasattr(owner, name):
+                return getattr(owner, name)
         raise AttributeError(f"the program has no {name}")
 
     def __setattr__(self, name: str, value: object) -> None:
-        helpers = [module for module in self._HELPERS if hasattr(winsock, name) and hasattr(module, name)]
+        helpers = [
+            module
+            for module in self._HELPERS
+            if hasattr(module, name) and (hasattr(winsock, name) or not hasattr(self._module, name))
+        ]
         for module in helpers:
             self._originals.setdefault((module, name), getattr(module, name))
             setattr(module, name, value)

@@ -1,16 +1,19 @@
-"""Additions of this project, not part of MQL5: Input, Event, Fail and UseVirtualAccount.
+"""Additions of this project, not part of MQL5: Input, Event, Fail, DayResult and UseVirtualAccount.
 
 MQL declares an input with the keyword ``input``; a Python module annotates a variable with Input instead. Event and
-Fail report to other processes: a line in the events file, and the exit code. UseVirtualAccount is for dry runs.
+Fail report to other processes: a line in the events file, and the exit code. DayResult is for a limit of losses,
+UseVirtualAccount for dry runs.
 """
 
 from __future__ import annotations
+
+from decimal import Decimal
 
 from demos.terminal.mql.common_functions import write_log
 from demos.terminal.runtime.programs import Input
 from demos.terminal.terminal import current_program, current_terminal
 
-__all__ = ["Event", "Fail", "Input", "UseVirtualAccount"]
+__all__ = ["DayResult", "Event", "Fail", "Input", "UseVirtualAccount"]
 
 
 def Event(kind: str, **fields: object) -> None:
@@ -31,6 +34,15 @@ def Fail(code: int, text: str) -> None:
     program = current_program()
     program.removed = True
     program.exit_code = code
+
+
+def DayResult() -> Decimal:
+    """The account's result of the present day of the market, in points times lots. Not part of MQL5.
+
+    It is the equity, without commission and swap, minus the balance at the beginning of the day: the profit of the
+    day's deals plus that of the open positions, each valued at the price at which it would be closed now.
+    """
+    return current_terminal().day_result()
 
 
 def UseVirtualAccount() -> None:

@@ -28,6 +28,7 @@ from demos.terminal.mt5.api import (
     Mt5,
     Mt5Error,
     OrderSendResult,
+    TradeDeal,
     TradePosition,
     answered,
     connection_lost,
@@ -35,7 +36,7 @@ from demos.terminal.mt5.api import (
     failure,
     points_of,
 )
-from demos.terminal.mt5.deals import deals_between
+from demos.terminal.mt5.deals import RealizedProfit, deals_between
 from demos.terminal.mt5.market import Symbols
 from demos.terminal.mt5.orders import Orders
 from demos.terminal.mt5.requests import retcode_text, trade_request, with_advice
@@ -47,6 +48,9 @@ from demos.terminal.points import volume_float
 READ_INTERVAL = 0.05
 CONFIRM_TIMEOUT = 3.0
 LOCK_TIME = 60.0
+
+# The interval in seconds at which the deals of the day are read.
+DEALS_INTERVAL = 1.0
 
 # The interval in seconds at which the positions are read while an order is being confirmed.
 _CONFIRM_INTERVAL = 0.02
@@ -92,6 +96,8 @@ class Mt5Account:
         self._deals: list[Deal] = []
         self._next = 0.0
         self._positions, self._prices = self._read()
+        self._profit = RealizedProfit(mt5, symbols, self._is_own)
+        self._realized = ((0, 0), -math.inf, Decimal(0))
 
     @property
     def margin_mode(self) -> int:
@@ -114,6 +120,17 @@ class Mt5Account:
         self._read_when_due()
         deals, self._deals = self._deals, []
         return deals
+
+    def realized(self, begin: int, end: int) -> Decimal:
+        """See interfaces.Account. The deals were read at most DEALS_INTERVAL seconds ago; without commission and swap.
+
+        Errors: Mt5Error when the terminal does not answer.
+        """
+        time, until, _ = self._realized
+        now = self._clock.monotonic()
+        if time != (begin, end) or now >= until:
+            self._realized = ((begin, end), now + DEALS_INTERVAL, self._profit.read(begin, end))
+        return self._realized[2]
 
     def trade(self, spec: SymbolSpec, volume: int, quote: Tick, ticket: int = 0) -> TradeResult:
         """See interfaces.Account. With a ``ticket`` the order closes that position or a part of it.
@@ -158,7 +175,8 @@ class Mt5Account:
         now = self._confirmed(spec, before, _filled(sent, volume, spec))
         if sent.retcode != TRADE_RETCODE_DONE and now != before + volume:
             return TradeResult(sent.retcode, text=text)
-        dealt = points_of(sent.price or price, spec.digits)
+        # Some servers answer without the price of the deal.
+        dealt = points_of(sent.price if math.isfinite(sent.price) and sent.price > 0 else price, spec.digits)
         return TradeResult(TRADE_RETCODE_DONE, Deal(sent.deal, ticket, spec, volume, dealt, now, 0, quote.time), text)
 
     def _problem(
@@ -241,7 +259,7 @@ class Mt5Account:
     def _raw(self, symbol: str) -> Sequence[TradePosition]:
         return answered(self._mt5, "the positions", self._mt5.positions_get(symbol=symbol))
 
-    def _is_own(self, position: TradePosition) -> bool:
+    def _is_own(self, position: TradePosition | TradeDeal) -> bool:
         return self._magic is None or position.magic == self._magic
 
     def _read_when_due(self) -> None:

@@ -52,8 +52,10 @@ class SymbolInfo(Protocol):
 
     name: str
     digits: int
+    trade_mode: int
     trade_exemode: int
     filling_mode: int
+    order_mode: int
     trade_contract_size: float
     volume_min: float
     volume_max: float
@@ -97,8 +99,11 @@ class TradeDeal(Protocol):
     ticket: int
     time_msc: int
     type: int
+    magic: int
+    position_id: int
     volume: float
     price: float
+    symbol: str
 
 
 class OrderCheckResult(Protocol):
@@ -135,12 +140,13 @@ class Mt5(Protocol):
     ) -> Sequence[Mapping[str, Any]] | None: ...
     def positions_get(self, *, symbol: str = ...) -> Sequence[TradePosition] | None: ...
     def orders_get(self, *, symbol: str = ...) -> Sequence[TradeOrder] | None: ...
-    def history_deals_get(self, *, position: int) -> Sequence[TradeDeal] | None: ...
+    def history_deals_get(self, *dates: int, position: int = ...) -> Sequence[TradeDeal] | None: ...
     def order_check(self, request: dict[str, Any], /) -> OrderCheckResult | None: ...
     def order_send(self, request: dict[str, Any], /) -> OrderSendResult | None: ...
 
 
-# The package's constants under their own names; the package lacks SYMBOL_FILLING_*, which are MQL5's.
+# The package's constants under their own names; the package lacks SYMBOL_FILLING_* and SYMBOL_ORDER_*, which are
+# MQL5's.
 COPY_TICKS_INFO = 1
 POSITION_TYPE_BUY = 0
 ORDER_TYPE_BUY = 0
@@ -153,6 +159,11 @@ ORDER_TIME_DAY = 1
 DEAL_TYPE_BUY = 0
 DEAL_TYPE_SELL = 1
 TRADE_ACTION_DEAL = 1
+SYMBOL_TRADE_MODE_DISABLED = 0
+SYMBOL_TRADE_MODE_LONGONLY = 1
+SYMBOL_TRADE_MODE_SHORTONLY = 2
+SYMBOL_TRADE_MODE_CLOSEONLY = 3
+SYMBOL_TRADE_MODE_FULL = 4
 SYMBOL_TRADE_EXECUTION_REQUEST = 0
 SYMBOL_TRADE_EXECUTION_INSTANT = 1
 SYMBOL_TRADE_EXECUTION_MARKET = 2
@@ -162,6 +173,7 @@ ACCOUNT_TRADE_MODE_CONTEST = 1
 ACCOUNT_TRADE_MODE_REAL = 2
 SYMBOL_FILLING_FOK = 1
 SYMBOL_FILLING_IOC = 2
+SYMBOL_ORDER_MARKET = 1
 
 
 def load() -> Mt5:

@@ -1,13 +1,23 @@
-"""Finds the deals that changed a real account's positions between two reads."""
+"""Reads a real account's deals: those that changed the positions between two reads, and the profit of a day."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 
-from demos.terminal.interfaces import Deal, Position
-from demos.terminal.mt5.api import DEAL_TYPE_BUY, DEAL_TYPE_SELL, Mt5, TradeDeal, exact, points_of
-from demos.terminal.points import volume_steps
+from demos.terminal.interfaces import Deal, Position, SymbolSpec
+from demos.terminal.mt5.api import (
+    DEAL_TYPE_BUY,
+    DEAL_TYPE_SELL,
+    Mt5,
+    TradeDeal,
+    connection_lost,
+    exact,
+    failure,
+    points_of,
+)
+from demos.terminal.points import netted, volume_steps
 
 
 def deals_between(
@@ -31,7 +41,7 @@ def deals_between(
             continue
         spec, symbol = position.spec, position.spec.name
         for deal in _deals_of_change(mt5, identifier, change, position):
-            volume = _steps(deal, position)
+            volume = _steps(deal, position.spec)
             totals[symbol] = totals.get(symbol, 0) + volume
             price = points_of(deal.price, spec.digits)
             deals.append(Deal(deal.ticket, identifier, spec, volume, price, totals[symbol], 0, deal.time_msc))
@@ -46,17 +56,72 @@ def deals_between(
 def _deals_of_change(mt5: Mt5, identifier: int, change: int, position: Position) -> list[TradeDeal]:
     """The last deals of a position that add up to the change, oldest first; empty when there are none."""
     history = mt5.history_deals_get(position=identifier) or ()
-    trades = [deal for deal in history if deal.type in (DEAL_TYPE_BUY, DEAL_TYPE_SELL)]
+    trades = list(filter(_is_trade, history))
     trades.sort(key=lambda deal: deal.ticket, reverse=True)
     found: list[TradeDeal] = []
     for deal in trades:
         found.insert(0, deal)
-        change -= _steps(deal, position)
+        change -= _steps(deal, position.spec)
         if change == 0:
             return found
     return []
 
 
-def _steps(deal: TradeDeal, position: Position) -> int:
-    steps = volume_steps(exact(deal.volume), position.spec) or 0
+def _steps(deal: TradeDeal, spec: SymbolSpec) -> int:
+    steps = volume_steps(exact(deal.volume), spec) or 0
     return steps if deal.type == DEAL_TYPE_BUY else -steps
+
+
+class RealizedProfit:
+    """The profit of the deals of a time, in points times lots.
+
+    The terminal counts a deal's profit in the account's currency. So the profit is computed from the prices of all
+    deals of the position. A position is read again only when it has a new deal in this time.
+    """
+
+    def __init__(self, mt5: Mt5, symbols: Mapping[str, SymbolSpec], is_own: Callable[[TradeDeal], bool]) -> None:
+        """``is_own`` says whether a position is the program's own, by its first deal."""
+        self._mt5 = mt5
+        self._symbols = symbols
+        self._is_own = is_own
+        self._time = (0, 0)
+        # By position: the number of its deals in this time, and their profit.
+        self._known: dict[int, tuple[int, Decimal]] = {}
+
+    def read(self, begin: int, end: int) -> Decimal:
+        """The profit of the deals from ``begin`` to before ``end``, milliseconds of the market.
+
+        While the terminal cannot give the deals, the profit that was known before stays.
+
+        Errors: Mt5Error when the connection to the terminal is lost.
+        """
+        if self._time != (begin, end):
+            self._time = (begin, end)
+            self._known.clear()
+        deals = self._mt5.history_deals_get(begin // 1000, end // 1000)
+        if deals is None and connection_lost(self._mt5):
+            raise failure(self._mt5, "the deals of the day")
+        counts = Counter(deal.position_id for deal in deals or () if _is_trade(deal))
+        for position, count in counts.items():
+            if self._known.get(position, (0, 0))[0] != count:
+                self._known[position] = (count, self._profit(position))
+        return sum((profit for _, profit in self._known.values()), Decimal(0))
+
+    def _profit(self, position: int) -> Decimal:
+        """The profit of a position's deals of this time."""
+        begin, end = self._time
+        deals = sorted(filter(_is_trade, self._mt5.history_deals_get(position=position) or ()), key=lambda d: d.ticket)
+        if not deals or not self._is_own(deals[0]) or deals[0].symbol not in self._symbols:
+            return Decimal(0)
+        spec = self._symbols[deals[0].symbol]
+        volume = cost = total = 0
+        for deal in deals:
+            price = points_of(deal.price, spec.digits)
+            volume, cost, profit = netted(volume, cost, _steps(deal, spec), price)
+            if begin <= deal.time_msc < end:
+                total += profit
+        return total * spec.volume_step
+
+
+def _is_trade(deal: TradeDeal) -> bool:
+    return deal.type in (DEAL_TYPE_BUY, DEAL_TYPE_SELL)

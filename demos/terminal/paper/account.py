@@ -12,6 +12,7 @@ from pathlib import Path
 
 from demos.terminal.interfaces import AccountError, Deal, Position, SymbolSpec, Tick, TradeResult
 from demos.terminal.mql.constants import ACCOUNT_MARGIN_MODE_RETAIL_NETTING, TRADE_RETCODE_DONE
+from demos.terminal.points import netted
 
 VERSION = 1
 
@@ -51,31 +52,6 @@ SELECT symbol FROM (
 """
 
 
-def netted(volume: int, cost: int, traded: int, price: int) -> tuple[int, int, int]:
-    """Volume, cost and realised profit of a netted position after a trade; all signed, in steps and point-steps.
-
-    The closed volume takes its share of the cost, rounded to a whole point-step. The remainder stays with the position,
-    so that profits and costs always add up to the sum that was paid.
-    """
-    if volume * traded >= 0:
-        return volume + traded, cost + price * traded, 0
-    closed = max(-traded, volume) if volume < 0 else min(-traded, volume)
-    share = round_half_even(cost * closed, volume)
-    profit = price * closed - share
-    left = volume + traded
-    if volume * left >= 0:
-        return left, cost - share, profit
-    return left, price * left, profit
-
-
-def round_half_even(numerator: int, denominator: int) -> int:
-    """The integer nearest to a quotient; of two equally near integers, the even one."""
-    if denominator < 0:
-        numerator, denominator = -numerator, -denominator
-    quotient, rest = divmod(numerator, denominator)
-    return quotient + (2 * rest > denominator or (2 * rest == denominator and quotient % 2 == 1))
-
-
 class PaperAccount:
     """Fills every order immediately at the quote, and has at most one position per symbol.
 
@@ -95,6 +71,7 @@ class PaperAccount:
         self._deals: list[Deal] = []
         # No other process can change the file, so the positions stay valid until the next trade here.
         self._positions: tuple[Position, ...] | None = None
+        self._realized: dict[tuple[int, int], Decimal] = {}
         end = time.monotonic() + _LOCK_TIMEOUT
         with self._account_errors():
             while True:
@@ -164,6 +141,7 @@ class PaperAccount:
             else:
                 self._db.execute("DELETE FROM positions WHERE ticket = ?", (position,))
         self._positions = None
+        self._realized.clear()
         done = Deal(deal, position, spec, volume, price, held, profit, quote.time)
         self._deals.append(done)
         return TradeResult(TRADE_RETCODE_DONE, done)
@@ -172,6 +150,16 @@ class PaperAccount:
         """See interfaces.Account."""
         deals, self._deals = self._deals, []
         return deals
+
+    def realized(self, begin: int, end: int) -> Decimal:
+        """See interfaces.Account. The deals are read from the file, so those of earlier processes count too."""
+        if (begin, end) not in self._realized:
+            with self._account_errors():
+                specs = self._specs()
+                rows = self._db.execute("SELECT symbol, profit FROM deals WHERE time >= ? AND time < ?", (begin, end))
+                total = sum((profit * specs[symbol].volume_step for symbol, profit in rows), Decimal(0))
+            self._realized = {(begin, end): total}
+        return self._realized[begin, end]
 
     def _open(self) -> None:
         db = self._db

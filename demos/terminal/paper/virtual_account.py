@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
 
 from demos.terminal.interfaces import Account, Deal, Position, SymbolSpec, Tick, TradeResult
 from demos.terminal.mql.constants import (
@@ -16,7 +17,7 @@ from demos.terminal.mql.constants import (
     TRADE_RETCODE_INVALID_CLOSE_VOLUME,
     TRADE_RETCODE_POSITION_CLOSED,
 )
-from demos.terminal.paper.account import netted
+from demos.terminal.points import netted
 
 
 class VirtualAccount:
@@ -28,6 +29,8 @@ class VirtualAccount:
         self._positions = {position.ticket: position for position in account.positions()}
         self._last_ticket = max(self._positions, default=0)
         self._deals: list[Deal] = []
+        # The time and the profit, in points times lots, of each deal that closed a position or a part.
+        self._profits: list[tuple[int, Decimal]] = []
 
     @property
     def margin_mode(self) -> int:
@@ -59,12 +62,18 @@ class VirtualAccount:
         total = sum(position.volume for position in self._positions.values() if position.spec.name == spec.name)
         deal = Deal(number, old.ticket, spec, volume, price, total, profit, quote.time)
         self._deals.append(deal)
+        if profit:
+            self._profits.append((deal.time, profit * spec.volume_step))
         return TradeResult(TRADE_RETCODE_DONE, deal)
 
     def new_deals(self) -> Sequence[Deal]:
         """See interfaces.Account."""
         deals, self._deals = self._deals, []
         return deals
+
+    def realized(self, begin: int, end: int) -> Decimal:
+        """See interfaces.Account. Only deals of this virtual account count."""
+        return sum((profit for time, profit in self._profits if begin <= time < end), Decimal(0))
 
     def _position_in(self, symbol: str) -> Position | None:
         return next((position for position in self._positions.values() if position.spec.name == symbol), None)

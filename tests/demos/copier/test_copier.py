@@ -32,7 +32,8 @@ from signal_kit import (
 from winsock_kit import writable
 
 from demos.copier import targets as copier_targets
-from demos.copier.pauses import Moment
+from demos.copier.connection import ServerConnection
+from demos.copier.moments import Moment
 from demos.terminal.interfaces import ProgramError
 from winsock import (
     FIONBIO,
@@ -97,19 +98,19 @@ def test_s6_64_kib_without_a_message_close_the_connection(server):
 def attempts(stage: Stage, events: int) -> list[int]:
     """At which timer events a connect was tried."""
     tried: list[int] = []
-    real = stage.program.StartClient
+    real = ServerConnection.StartClient
 
-    def StartClient(addr: str, port: int) -> None:
+    def StartClient(self: ServerConnection, addr: str, port: int) -> None:
         tried.append(event_number(stage))
-        real(addr, port)
-
-    stage.program.StartClient = StartClient
+        real(self, addr, port)
 
     def script() -> Script:
         for _ in range(events):
             yield
 
-    assert stage.play(script()) == 3
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ServerConnection, "StartClient", StartClient)
+        assert stage.play(script()) == 3
     return tried
 
 
@@ -199,14 +200,14 @@ def test_a_message_ends_the_back_off_and_a_connection_alone_does_not(server):
             while stage.program.client == handle:
                 assert ready(handle)
                 yield
-        assert stage.program.connect_failures == 3
+        assert stage.program.backoff.failures == 3
         while stage.program.client == INVALID_SOCKET:
             yield
         peer = take(server)
         arrive(peer, b"<<EURUSD|0.00>>\0", stage.program.client)
         while not stage.record.of("received"):
             yield
-        assert stage.program.connect_failures == 0
+        assert stage.program.backoff.failures == 0
         close(peer)
 
     stage.play(script())

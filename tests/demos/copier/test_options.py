@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from ctypes import c_int
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from cleanup_kit import closed_after_test
@@ -321,6 +323,79 @@ def test_a_refused_order_is_logged_with_its_code_and_retried(server, mt5):
         "the symbol's session is over; it can be traded when the next one begins"
     ]
     assert stage.position() == Decimal("0.25")
+
+
+class _ChoosyBroker(StandIn):
+    """A broker whose server, unlike its terminal, rejects what ``rejects`` says."""
+
+    def __init__(self, mode: int, rejects: Callable[[StandIn, dict[str, Any]], bool], code: int) -> None:
+        super().__init__(mode)
+        self._add("EURUSD")
+        self._rejects = rejects
+        self._code = code
+
+    def order_send(self, request: dict[str, Any]) -> Any:
+        if self._rejects(self, request):
+            self._answers.insert(0, self._code)
+        return super().order_send(request)
+
+
+FINAL_CODES = [10016, 10017, 10022, 10030, 10032, 10035, 10042, 10043, 10044, 10045, 10046]
+
+
+@pytest.mark.parametrize("mode", [0, ACCOUNT_MARGIN_MODE_RETAIL_HEDGING])
+@pytest.mark.parametrize("code", FINAL_CODES)
+def test_an_order_that_would_be_rejected_again_is_one_line_and_is_not_repeated(server, mode, code):
+    mt5 = _ChoosyBroker(mode, lambda *_: True, code)
+    stage = follow(server, account=_RealAccount(mt5), symbols=[EURUSD], quotes=QUOTES[:1], hedging=True)
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        arrive(stage.peer, b"<<EURUSD|0.25>>\0", stage.program.client)
+        for _ in range(200):
+            yield
+        first = len(mt5._sent)
+        assert first <= 3
+        # The other signal is tried, in one more line.
+        arrive(stage.peer, b"<<EURUSD|0.30>>\0", stage.program.client)
+        for _ in range(200):
+            yield
+        assert first < len(mt5._sent) <= 2 * first
+        close(stage.peer)
+
+    stage.play(script())
+    errors = [text for text in stage.errors() if "cannot trade" in text]
+    assert [text.split(" lots: ")[0] for text in errors] == [
+        "-cannot trade EURUSD from 0.00 to 0.25",
+        "-cannot trade EURUSD from 0.00 to 0.30",
+    ]
+    assert all(text.endswith("; not tried again before a new signal or connection") for text in errors)
+
+
+@pytest.mark.parametrize("mode", [0, ACCOUNT_MARGIN_MODE_RETAIL_HEDGING])
+@pytest.mark.parametrize("code", [10042, 10044])
+def test_a_position_on_the_other_side_is_closed_when_the_target_is_not_allowed(server, mode, code):
+    mt5 = _ChoosyBroker(mode, lambda *_: False, code)
+    stage = follow(server, account=_RealAccount(mt5), symbols=[EURUSD], quotes=QUOTES[:1], hedging=True)
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        arrive(stage.peer, b"<<EURUSD|0.25>>\0", stage.program.client)
+        yield
+        yield
+        assert stage.position() == Decimal("0.25")
+        # A smaller order on a netting account, and one with a ticket on a hedging account, closes the position.
+        mt5._rejects = lambda _, request: request["volume"] > 0.25 or (mode and "position" not in request)
+        arrive(stage.peer, b"<<EURUSD|-0.30>>\0", stage.program.client)
+        for _ in range(100):
+            yield
+        close(stage.peer)
+
+    stage.play(script())
+    assert stage.position() == 0
+    [error] = [text for text in stage.errors() if "cannot trade" in text]
+    assert str(code) in error
+    assert ("the opposite position of 0.25 lots is closed instead" in error) is (mode == 0)
 
 
 def test_on_a_netting_account_a_foreign_position_stops_the_copying_of_its_symbol(server):

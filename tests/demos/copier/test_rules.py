@@ -121,7 +121,7 @@ def test_a_suffix_may_contain_blanks_but_not_end_with_one():
 
 @pytest.mark.parametrize("factor", [0.0, -1.0, float("inf"), float("nan")])
 def test_a_factor_is_above_zero_and_finite(factor):
-    assert "is not above 0; --reverse inverts the direction" in (factor_problem(factor) or "")
+    assert "use a number above 0 (--reverse inverts the direction)" in (factor_problem(factor) or "")
     assert factor_problem(0.001) is None
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
 from typing import get_type_hints
 
 import hypothesis
@@ -14,6 +17,7 @@ from cleanup_kit import closed_after_test
 from mt5_stand_in import ACCOUNT_MARGIN_MODE_RETAIL_HEDGING, StandIn
 from signal_kit import (
     EURUSD,
+    GBPUSD,
     QUOTES,
     Script,
     Stage,
@@ -26,20 +30,22 @@ from signal_kit import (
     follow,
     lots,
     option,
+    ready,
     server,
     server_leaves,
 )
 
 from demos.copier import copier, provider
+from demos.copier.floods import MOST_EVENTS, EventLimit
 from demos.copier.limits import Limits, limit_problem
 from demos.copier.rules import MOST_FACTOR, factor_problem
-from demos.terminal.interfaces import ProgramError
+from demos.terminal.interfaces import ProgramError, Tick
 from demos.terminal.mt5.account import Mt5Account
 from demos.terminal.mt5.market import Mt5Market
 from demos.terminal.paper.account import PaperAccount
 from demos.terminal.runtime.clock import ManualClock
 from demos.wire.keepalive import IDLE_S, INTERVAL_S, PROBES
-from winsock import IPPROTO_TCP, SO_KEEPALIVE, SOL_SOCKET, TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL
+from winsock import INVALID_SOCKET, IPPROTO_TCP, SO_KEEPALIVE, SOL_SOCKET, TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL
 
 __all__ = ["server"]
 
@@ -120,6 +126,81 @@ def test_a_server_that_repeats_its_state_is_not_silent(server):
     stage.play(script())
     assert alerts(stage) == []
     assert len(stage.record.of("deal")) == 1
+
+
+@pytest.mark.parametrize("data", [b"x", b"\0", b"<<", b"<<EURUSD|abc>>\0", b"<<>>\0", b"<<A|1|2>>\0", b"\xff\xfe"])
+def test_bytes_that_are_no_valid_message_do_not_count_as_heard(server, data):
+    stage = follow(server, silence=30)
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        for _ in range(40):
+            arrive(stage.peer, data, stage.program.client)
+            yield
+        close(stage.peer)
+
+    stage.play(script())
+    assert alerts(stage) == ["nothing heard for 30 s; an original server is silent while nothing changes"]
+    assert stage.record.of("heard") == []
+
+
+def test_a_valid_message_about_a_symbol_that_is_not_copied_counts_as_heard(server):
+    stage = follow(server, silence=30, only="GBPUSD")
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        for _ in range(40):
+            arrive(stage.peer, lots("0.25"), stage.program.client)
+            yield
+        close(stage.peer)
+
+    stage.play(script())
+    assert alerts(stage) == []
+
+
+def test_connections_without_a_valid_message_do_not_end_the_silence(server):
+    stage = follow(server, silence=30)
+
+    def script() -> Script:
+        for _ in range(4):
+            yield from connected(stage, server)
+            yield from events(10)
+            handle = stage.program.client
+            close(stage.peer)
+            while stage.program.client == handle:
+                assert ready(handle)
+                yield
+        yield from connected(stage, server)
+        arrive(stage.peer, lots("0.25"), stage.program.client)
+        yield from events(20)
+        assert stage.record.of("heard") == [{}]
+        yield from server_leaves(stage)
+        # After a message a new connection has its full time again.
+        yield from connected(stage, server)
+        yield from events(25)
+        assert len(stage.record.of("silent")) == 1
+        close(stage.peer)
+
+    stage.play(script())
+    assert len(alerts(stage)) == 1
+
+
+def test_a_server_that_closes_each_connection_without_a_valid_message_is_silent(server):
+    stage = follow(server, silence=10)
+
+    def script() -> Script:
+        for _ in range(8):
+            while stage.program.client == INVALID_SOCKET:
+                yield
+            yield from connected(stage, server)
+            handle = stage.program.client
+            arrive(stage.peer, b"xx", handle)
+            close(stage.peer)
+            while stage.program.client == handle:
+                yield
+
+    stage.play(script())
+    assert alerts(stage) == ["nothing heard for 10 s; an original server is silent while nothing changes"]
 
 
 def test_the_help_of_silence_and_repeat_says_that_silence_must_be_the_longer_time():
@@ -277,6 +358,26 @@ def test_the_killfile_stops_all_copying_before_the_next_order(server, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("error", "stops"),
+    [
+        (FileNotFoundError(errno.ENOENT, "none"), False),
+        (NotADirectoryError(errno.ENOTDIR, "none"), False),
+        (PermissionError(errno.EACCES, "Permission denied"), True),
+        (OSError(errno.ENAMETOOLONG, "File name too long"), True),
+        (OSError(errno.EIO, "Input/output error"), True),
+    ],
+)
+def test_a_killfile_whose_existence_cannot_be_checked_stops_all_copying(monkeypatch, error, stops):
+    def stat(path: str) -> None:
+        raise error
+
+    limits = Limits(killfile="kill")
+    monkeypatch.setattr("demos.copier.limits.os", SimpleNamespace(stat=stat))
+    problem = f"the file kill cannot be checked: {error.strerror} (--killfile)" if stops else ""
+    assert limits.killfile_problem() == problem
+
+
+@pytest.mark.parametrize(
     ("inputs", "text"),
     [
         (
@@ -295,60 +396,137 @@ def test_the_limits_are_printed_at_the_start(server, inputs, text):
     assert text in after(lots("0.00"), server=server, **inputs).texts
 
 
-def test_the_loss_of_a_day_stops_all_copying(server):
+def quote(stage: Stage, bid: int, time: int = 0, symbol: str = "EURUSD") -> None:
+    """Give the terminal a quote with a spread of two points, at its next event."""
+    stage.terminal.market._quotes.append(Tick(symbol, time, bid, bid + 2))
+
+
+LOST = (
+    "nothing is copied any more: the account has lost {} points times lots today (--maxloss 100); "
+    "restart the program to copy again"
+)
+
+
+@pytest.mark.parametrize(("volume", "lost_99", "lost_100"), [("1.00", 109_903, 109_902), ("-2.00", 110_047, 110_048)])
+def test_the_open_loss_at_the_price_of_closing_stops_all_copying(server, volume, lost_99, lost_100):
     stage = follow(server, maxloss=100.0)
 
     def script() -> Script:
         yield from connected(stage, server)
-        arrive(stage.peer, lots("1.00"), stage.program.client)
+        # The purchase is at 110002 and is closed at the bid; the sale is at 110000 and is closed at the ask.
+        arrive(stage.peer, lots(volume), stage.program.client)
         yield from events(3)
-        for bid in (109_950, 109_901, 109_900):
-            stage.terminal.market._quotes.append(QUOTES[0]._replace(bid=bid, ask=bid + 2))
+        for bid in (109_990, lost_99, lost_100):
+            quote(stage, bid)
             yield from events(2)
-            assert bool(stage.program.targets.stopped) is (bid == 109_900)
+            assert bool(stage.program.targets.stopped) is (bid == lost_100)
         arrive(stage.peer, lots("0.00"), stage.program.client)
         yield from events(3)
         close(stage.peer)
 
     stage.play(script())
-    assert stage.position() == Decimal("1.00")
-    assert alerts(stage) == [
-        "nothing is copied any more: the positions have lost 100 points times lots today (--maxloss 100); "
-        "restart the program to copy again"
-    ]
+    assert stage.position() == Decimal(volume)
+    assert alerts(stage) == [LOST.format(100)]
 
 
-DAY = "2026.01.01"
+def test_the_spread_of_each_trade_counts_as_a_loss(server):
+    # Each order of 10 lots loses two points of spread when it is closed: 20 points times lots.
+    changes = [lots(volume) for volume in ("10.00", "0.00") * 4]
+    stage = after(*changes, lots("10.00"), lots("0.00"), server=server, maxloss=100.0)
+    assert sum(Decimal(str(fields["volume"])) > 0 for fields in stage.record.of("deal")) == 5
+    assert alerts(stage) == [LOST.format(100)]
+
+
+def test_gains_and_losses_of_all_symbols_and_deals_of_the_day_are_set_off(server):
+    stage = follow(server, maxloss=100.0)
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        arrive(stage.peer, b"<<EURUSD|1.00>>\0<<GBPUSD|-1.00>>\0", stage.program.client)
+        yield from events(3)
+        quote(stage, 110_102)
+        quote(stage, 130_150, symbol="GBPUSD")
+        yield from events(3)
+        # EURUSD has gained 100, GBPUSD has lost 152; the gain is taken.
+        arrive(stage.peer, b"<<EURUSD|0.00>>\0", stage.program.client)
+        yield from events(3)
+        assert not stage.program.targets.stopped
+        quote(stage, 130_197, symbol="GBPUSD")
+        yield from events(3)
+        assert not stage.program.targets.stopped
+        quote(stage, 130_198, symbol="GBPUSD")
+        yield from events(3)
+        close(stage.peer)
+
+    stage.play(script())
+    assert alerts(stage) == [LOST.format(100)]
+
+
+HOUR = 60 * 60 * 1000
+
+
+def day_in_a_file(server: int, file: Path, volume: str, *quotes: tuple[int, int]) -> Stage:
+    """A copier on an account's file that gets these quotes, bids with hours, and the volume before the last of them."""
+    account = PaperAccount(file)
+    (bid, hour), *later = quotes
+    first = Tick("EURUSD", hour * HOUR, bid, bid + 2)
+    stage = follow(server, account=account, symbols=[EURUSD], quotes=[first], maxloss=100.0)
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        arrive(stage.peer, lots(volume), stage.program.client)
+        yield from events(3)
+        for bid, hour in later:
+            quote(stage, bid, hour * HOUR)
+            yield from events(3)
+        close(stage.peer)
+
+    stage.play(script())
+    account.close()
+    return stage
+
+
+def test_the_realized_loss_of_the_day_survives_a_restart(server, tmp_path):
+    file = tmp_path / "account"
+    assert alerts(day_in_a_file(server, file, "1.00", (110_000, 1), (109_942, 2))) == []
+    assert alerts(day_in_a_file(server, file, "0.00", (109_942, 3))) == []
+    # 60 are lost; the spread and 38 points more make 100.
+    assert alerts(day_in_a_file(server, file, "1.00", (109_942, 4), (109_905, 5))) == []
+    assert alerts(day_in_a_file(server, file, "1.00", (109_904, 6))) == [LOST.format(100)]
+    stopped_again = day_in_a_file(server, file, "0.50", (109_904, 7))
+    assert alerts(stopped_again) == [LOST.format(100)]
+    assert stopped_again.record.of("deal") == []
+
+
+def test_the_losses_of_deals_begin_anew_with_the_date_of_the_market(server, tmp_path):
+    file = tmp_path / "account"
+    day_in_a_file(server, file, "1.00", (110_000, 22), (109_942, 22))
+    assert alerts(day_in_a_file(server, file, "0.00", (109_942, 23))) == []
+    assert alerts(day_in_a_file(server, file, "1.00", (109_942, 24), (109_850, 25))) == []
+    assert alerts(day_in_a_file(server, file, "1.00", (109_844, 26))) == [LOST.format(100)]
+
+
+def test_a_loss_of_the_day_before_counts_while_its_position_is_open(server, tmp_path):
+    file = tmp_path / "account"
+    assert alerts(day_in_a_file(server, file, "1.00", (110_000, 22), (109_942, 22))) == []
+    assert alerts(day_in_a_file(server, file, "1.00", (109_903, 24))) == []
+    assert alerts(day_in_a_file(server, file, "1.00", (109_902, 25))) == [LOST.format(100)]
+
+
+def test_a_position_without_a_quote_does_not_count(server):
+    account = closed_after_test(PaperAccount())
+    account.trade(GBPUSD, 5000, QUOTES[1])
+    stage = after(lots("0.10"), server=server, account=account, quotes=QUOTES[:1], maxloss=5.0, maxtotal=0.0)
+    assert alerts(stage) == []
+    assert alerts(after(lots("0.10"), server=server, account=account, maxloss=5.0, maxtotal=0.0)) != []
 
 
 @pytest.mark.parametrize(
-    ("checks", "stops"),
-    [
-        ([("A", "1", 1000), ("A", "1", 901)], False),
-        ([("A", "1", 1000), ("A", "1", 900)], True),
-        ([("A", "-0.5", 1000), ("A", "-0.5", 1200)], True),
-        ([("A", "-0.5", 1000), ("A", "-0.5", 800)], False),
-        # A position that was closed at the end of the interval counts.
-        ([("A", "1", 1000), ("A", "0", 900)], True),
-        ([("A", "0", 1000), ("A", "0", 10)], False),
-        # A gain is set off.
-        ([("A", "1", 1000), ("A", "1", 1100), ("A", "1", 950)], False),
-        ([("A", "1", 1000), ("A", "2", 950), ("A", "2", 925)], True),
-    ],
+    ("result", "stops"), [(0, False), (100, False), ("-99.99", False), (-100, True), (-1000, True)]
 )
-def test_losses_are_points_times_lots(checks, stops):
-    limits = Limits(loss=Decimal(100))
-    found = [limits.loss_problem(DAY, {s: Decimal(v)}, {s: Decimal(price)}) for s, v, price in checks]
-    assert bool(found[-1]) is stops
-    assert not any(found[:-1])
-
-
-def test_losses_begin_anew_each_day_and_a_symbol_without_a_price_is_left_out():
-    limits = Limits(loss=Decimal(100))
-    held = {"A": Decimal(1), "B": Decimal(1)}
-    for day, price in (("1", 1000), ("1", 950), ("2", 920), ("2", 870), ("3", 840)):
-        assert limits.loss_problem(day, held, {"A": Decimal(price)}) == ""
-    assert limits.loss_problem("3", held, {"A": Decimal(769)}) != ""
+def test_the_limit_of_losses_is_reached_at_its_value(result, stops):
+    assert bool(Limits(loss=Decimal(100)).loss_problem(Decimal(result))) is stops
+    assert Limits().loss_problem(Decimal(result)) == ""
 
 
 @pytest.mark.parametrize("value", [-1, -0.01, float("nan"), float("inf"), 1e27])
@@ -579,3 +757,25 @@ def test_the_positions_logged_in_one_event_are_limited(server):
     stage = after(messages, server=server)
     assert sum(text.startswith("server position: X") for text in stage.texts) == 20
     assert "server position: 80 further symbols" in stage.texts
+
+
+def test_the_events_of_a_flood_are_limited_in_each_second(server):
+    flood = b"".join(b"<<S%d|1.00>>\0" % number for number in range(3000))
+    stage = after(flood, flood, lots("0.25"), server=server)
+    numbers = [fields["number"] for fields in stage.record.of("received")]
+    assert numbers[:MOST_EVENTS] == list(range(1, MOST_EVENTS + 1))
+    assert len(numbers) == 2 * MOST_EVENTS + 1
+    # Messages without an event count too.
+    assert numbers[-1] == 6001
+
+
+@hypothesis.given(st.lists(st.integers(0, 3000), max_size=50))
+def test_no_second_from_its_first_event_on_has_more_events_than_allowed(pauses):
+    limit, begins = EventLimit(), []
+    for now in itertools.accumulate(pauses):
+        if not begins or now - begins[-1] >= 1000:
+            begins.append(now)
+            count = 0
+        for _ in range(MOST_EVENTS):
+            count += limit.allows(now)
+        assert count == MOST_EVENTS

@@ -264,6 +264,7 @@ def test_a_second_ctrl_c_interrupts_a_program_that_does_not_return():
         (("--lots", "0.1:1:0"), "argument --lots: '0.1:1:0' is not"),
         (("--lots", "0.15:1:0.1"), "argument --lots: '0.15:1:0.1' is not"),
         (("--lots", "2:1:0.1"), "argument --lots: '2:1:0.1' is not"),
+        (("--history", "1000001"), "--history 1000001 is too long: a random walk has at most 1000000 ticks"),
     ],
 )
 def test_a_bad_option_is_one_clear_line(arguments, said):

@@ -18,6 +18,7 @@ import pytest
 from interruption_kit import late_signal
 from terminal_kit import DATA, ROOT, wait_for
 
+from demos.launcher import runner
 from demos.launcher.children import MOST_FAILURES, MOST_RESTARTS, Child
 from demos.launcher.runner import JobError, Runner
 from demos.launcher.views import PlainView
@@ -234,6 +235,47 @@ def test_a_wait_ends_late_with_an_error_if_that_is_a_failure_and_at_once_when_th
     assert bench.runner.wait_until(lambda: True, 0.0, "not late") is True
     bench.runner.stop()
     assert bench.runner.wait_until(lambda: False, 1000, "not waited for") is False
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGSTOP")
+def test_a_frozen_child_ends_the_job_with_its_name_and_is_killed(bench, monkeypatch):
+    monkeypatch.setattr(runner, "SILENT_TIME", 0.05)
+    monkeypatch.setattr(runner, "ANSWER_TIME", 0.2)
+    child = bench.start()
+    bench.wait_for("OnInit ready")
+    os.kill(child.pid, signal.SIGSTOP)
+    with pytest.raises(JobError) as caught:
+        bench.wait_for("never")
+    assert str(caught.value) == f"child (process {child.pid}) does not answer"
+    assert caught.value.code == 3
+    # It is not waited for: this would be forever.
+    bench.closed = True
+    bench.runner.close(math.inf)
+    assert child.exit_code() == -signal.SIGKILL
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGSTOP")
+def test_a_child_that_is_frozen_before_its_first_line_ends_the_job_with_its_name(bench, monkeypatch):
+    monkeypatch.setattr(runner, "STARTING_TIME", 0.2)
+    monkeypatch.setattr(runner, "ANSWER_TIME", 0.2)
+    child = bench.start()
+    os.kill(child.pid, signal.SIGSTOP)
+    with pytest.raises(JobError, match=rf"child \(process {child.pid}\) does not answer"):
+        bench.wait_for("never")
+
+
+def test_a_silent_child_that_answers_is_not_frozen_and_the_answer_is_not_shown(bench, monkeypatch):
+    monkeypatch.setattr(runner, "SILENT_TIME", 0.01)
+    monkeypatch.setattr(runner, "ANSWER_TIME", 1000.0)
+    child = bench.start()
+    bench.wait_for("OnInit ready")
+    count = len(bench.job.lines)
+    asked = []
+    assert bench.runner.wait_until(lambda: asked.append(child.asked_at) or len({*asked} - {None}) > 3, math.inf)
+    assert not child.frozen
+    bench.close()
+    assert not any("unknown command" in line for line in bench.job.lines[count:])
+    assert "unknown command" not in bench.stream.getvalue()
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from mt5_stand_in import ACCOUNT_MARGIN_MODE_RETAIL_HEDGING, StandIn, TradeOrder
 
 from demos.terminal.interfaces import TradeResult
 from demos.terminal.mql import constants as c
-from demos.terminal.mt5.account import CONFIRM_TIMEOUT, LOCK_TIME, READ_INTERVAL, Mt5Account
+from demos.terminal.mt5.account import CONFIRM_TIMEOUT, DEALS_INTERVAL, LOCK_TIME, READ_INTERVAL, Mt5Account
 from demos.terminal.mt5.api import Mt5Error, exact, points_of
 from demos.terminal.mt5.market import Mt5Market
 from demos.terminal.mt5.requests import filling_modes, retcode_text
@@ -344,6 +344,12 @@ def test_the_price_of_a_deal_is_the_brokers_or_else_that_of_the_order(desk):
 # Positions
 
 
+@pytest.mark.parametrize("price", [float("nan"), float("inf"), -1.0])
+def test_an_answer_whose_price_is_no_price_gives_the_deal_the_orders_price(desk, price):
+    desk.mt5._answers = [{"price": price}]
+    assert desk.trade(25).deal.price == 110_002
+
+
 def test_positions_are_exact_and_have_their_magic_number(desk):
     desk.mt5._hold(0.07, magic=MAGIC, price=1.12345)
     desk.clock.time += READ_INTERVAL
@@ -534,6 +540,61 @@ def test_deals_that_do_not_add_up_to_the_change_are_replaced_by_one_with_ticket_
     desk.mt5._hold(0.1, magic=MAGIC)
     desk.mt5._deals[0] = desk.mt5._deals[0]._replace(volume=0.07)
     assert desk.deals() == [(0, 10, 10)]
+
+
+DAY = 1_700_000_000_000 // 86_400_000 * 86_400_000
+
+
+def realized(desk: Desk, begin: int = DAY) -> Decimal:
+    desk.clock.time += DEALS_INTERVAL
+    return desk.account.realized(begin, begin + 86_400_000)
+
+
+def test_the_profit_of_the_days_deals_is_computed_from_their_prices(desk):
+    desk.trade(25)
+    assert realized(desk) == 0
+    desk.mt5._quote("EURUSD", 1.0990, 1.0991, 1_700_000_001_000)
+    # Bought at 1.10002 and sold at 1.09900: 102 points, of which 0.10 lots are closed first.
+    desk.trade(-10)
+    assert realized(desk) == Decimal("-10.2")
+    desk.trade(-15)
+    assert realized(desk) == Decimal("-25.5")
+    assert realized(desk, DAY + 86_400_000) == 0
+
+
+def test_the_profit_of_the_days_deals_needs_only_one_read_in_a_second(desk, monkeypatch):
+    reads: list[object] = []
+    real = desk.mt5.history_deals_get
+    monkeypatch.setattr(
+        desk.mt5, "history_deals_get", lambda *dates, **by: reads.append(dates or by) or real(*dates, **by)
+    )
+    desk.trade(25)
+    desk.trade(-25)
+    reads.clear()
+    for _ in range(5):
+        assert realized(desk) == Decimal("-0.5")
+        assert desk.account.realized(DAY, DAY + 86_400_000) == Decimal("-0.5")
+    # The position's own deals are read once, because it has no new one.
+    assert reads == [(DAY // 1000, DAY // 1000 + 86_400), {"position": 101}] + 4 * [(DAY // 1000, DAY // 1000 + 86_400)]
+
+
+def test_deals_of_foreign_positions_have_no_profit_here_but_own_positions_that_others_closed_have(hedging):
+    foreign, own = hedging.mt5._hold(1.0, magic=0), hedging.trade(100).deal.ticket
+    for position in (foreign, own):
+        request = {"symbol": "EURUSD", "volume": 1.0, "type": 1, "magic": 0, "price": 1.0, "position": position}
+        hedging.mt5._execute(request)
+    assert realized(hedging) == Decimal(-10_002)
+
+
+def test_while_the_terminal_has_no_history_the_known_profit_stays(desk):
+    desk.trade(25)
+    desk.trade(-25)
+    assert realized(desk) == Decimal("-0.5")
+    desk.mt5._history = False
+    assert realized(desk) == Decimal("-0.5")
+    desk.mt5._running = False
+    with pytest.raises(Mt5Error, match="the deals of the day"):
+        realized(desk)
 
 
 def test_the_positions_are_read_at_most_twenty_times_per_second(desk):

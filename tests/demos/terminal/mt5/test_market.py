@@ -105,6 +105,28 @@ def test_a_property_that_cannot_be_right_is_replaced_and_reported_once(mt5, fiel
     assert bool(lines) == bool(problem)
 
 
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"trade_mode": 0}, "the trade mode 0 (trading is disabled)"),
+        ({"trade_mode": 1}, "the trade mode 1 (only long positions are allowed)"),
+        ({"trade_mode": 2}, "the trade mode 2 (only short positions are allowed)"),
+        ({"trade_mode": 3}, "the trade mode 3 (positions may only be closed)"),
+        ({"trade_mode": 7}, "the trade mode 7 (unknown)"),
+        ({"trade_mode": -1}, "the trade mode -1 (unknown)"),
+        ({"order_mode": 0}, "the order mode 0 (no market orders)"),
+        ({"order_mode": 126}, "the order mode 126 (no market orders)"),
+    ],
+)
+def test_a_mode_that_restricts_orders_is_reported_once_and_the_symbol_is_known(mt5, fields, problem):
+    lines: list[str] = []
+    mt5._add("ODD", **fields)
+    market = Mt5Market(mt5, lines.append)
+    assert market.symbols()["ODD"] == SymbolSpec("ODD")
+    market.symbols().read("ODD")
+    assert lines == [f"ODD: the broker reports {problem}; the trade server's answer to each order decides"]
+
+
 def test_a_symbol_that_cannot_be_added_to_the_market_watch_is_known_and_reported(mt5, monkeypatch):
     lines: list[str] = []
     monkeypatch.setattr(mt5, "symbol_select", lambda symbol, enable: False)

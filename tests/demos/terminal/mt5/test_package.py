@@ -49,8 +49,9 @@ def test_the_stand_in_has_no_call_that_the_package_lacks():
 @pytest.mark.parametrize("module", [api, mt5_stand_in])
 def test_constants_have_the_packages_values(module):
     ours = {name: value for name, value in vars(module).items() if name.isupper() and isinstance(value, int)}
-    # The package has no names for a symbol's filling flags.
-    theirs = {name: getattr(real, name) for name in ours if name[0] != "_" and not name.startswith("SYMBOL_FILLING_")}
+    # The package has no names for a symbol's filling and order flags.
+    flags = ("_", "SYMBOL_FILLING_", "SYMBOL_ORDER_")
+    theirs = {name: getattr(real, name) for name in ours if not name.startswith(flags)}
     assert {name: ours[name] for name in theirs} == theirs
     assert len(theirs) > 8
 

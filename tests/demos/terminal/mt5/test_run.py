@@ -64,8 +64,10 @@ def test_without_live_a_program_runs_on_the_real_market_and_its_orders_are_only_
     code, log = run()
     assert code == 0
     assert log == [
-        "terminal info market MetaTrader 5 build 5200, demo account 1234 at Broker-Demo, netting; dry run, no order "
-        "is sent; all positions are its own",
+        "terminal info market MetaTrader 5 build 5200, demo account 1234 at Broker-Demo, netting; no order is sent, "
+        "each is only checked; all positions are its own",
+        "terminal alert market without --live the terminal only checks each order: none is executed, and the positions "
+        "stay as they are; --live --magic N sends orders",
         "probe[EURUSD,H1] info OnInit positions 0, bid 1.1",
         "terminal info order dry run, not sent: buy 0.25 EURUSD at 1.10002, deviation 10, filling FOK, magic 0",
         "probe[EURUSD,H1] info OnInit buy true request completed: a dry run, nothing was sent",
@@ -210,4 +212,39 @@ def test_on_other_systems_than_windows_there_is_one_line():
 
 def test_the_first_line_names_a_hedging_account(run, mt5):
     mt5._account = mt5._account._replace(margin_mode=ACCOUNT_MARGIN_MODE_RETAIL_HEDGING)
-    assert "hedging; dry run" in run()[1][0]
+    assert "hedging; no order is sent" in run()[1][0]
+
+
+CHECKED = (
+    "without --live the terminal only checks each order: none is executed, and the positions stay as they are; "
+    "--live --magic N sends orders; --dry trades on a virtual account instead"
+)
+
+
+@pytest.mark.parametrize(
+    ("options", "texts"),
+    [
+        ([], [CHECKED]),
+        (["--dry=false"], [CHECKED]),
+        (["--dry"], []),
+        (["--live", "--magic", "7"], []),
+    ],
+)
+def test_the_copier_on_a_real_terminal_says_at_the_start_when_no_order_is_executed(mt5, capsys, options, texts):
+    assert main(["run", "copier", "--terminal", "mt5", "--duration", "0.01", *options]) == 0
+    log = capsys.readouterr().err
+    assert [line.split(" ", 4)[4] for line in log.splitlines() if "terminal alert market without" in line] == texts
+    assert ("dry run: orders are executed in a virtual account" in log) is ("--dry" in options)
+    assert mt5._checked == mt5._sent == []
+
+
+def test_a_program_that_does_not_trade_says_nothing_about_orders(mt5, capsys):
+    assert main(["run", "tick_sender", "--terminal", "mt5", "--duration", "0.01"]) == 0
+    assert "without --live" not in capsys.readouterr().err
+
+
+def test_live_and_dry_exclude_each_other(mt5, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["run", "copier", "--terminal", "mt5", "--live", "--magic", "7", "--dry"])
+    assert caught.value.code == 2
+    assert "--live sends orders and --dry does not: give one of them" in capsys.readouterr().err

@@ -16,8 +16,8 @@ from terminal_kit import EURUSD, FOLLOWER, GBPUSD, child, demos, wait_for
 
 from demos.terminal.interfaces import AccountError, SymbolSpec, Tick
 from demos.terminal.mql.constants import TRADE_RETCODE_DONE
-from demos.terminal.paper.account import VERSION, PaperAccount, netted, round_half_even
-from demos.terminal.points import money, open_price, open_profit
+from demos.terminal.paper.account import VERSION, PaperAccount
+from demos.terminal.points import money, netted, open_price, open_profit, round_half_even
 
 
 @pytest.fixture

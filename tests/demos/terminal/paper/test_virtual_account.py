@@ -86,3 +86,13 @@ def test_a_copy_of_a_hedging_account_opens_and_closes_positions_by_ticket():
     assert (closed.position, closed.position_volume) == (held, 20)
     assert [position.volume for position in virtual.positions()] == [40, -20]
     assert mt5._sent == mt5._checked == []
+
+
+def test_the_profit_of_a_time_is_that_of_its_own_deals():
+    account = VirtualAccount(closed_after_test(PaperAccount()))
+    for steps, bid, time in ((100, 1000, 5), (-50, 990, 10), (-50, 980, 20)):
+        account.trade(EURUSD, steps, Tick("EURUSD", time, bid, bid + 2))
+    assert account.realized(0, 10) == 0
+    assert account.realized(0, 20) == -6
+    assert account.realized(10, 21) == -17
+    assert account.realized(20, 21) == -11
