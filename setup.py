@@ -42,7 +42,7 @@ def macros() -> "list[tuple[str, str | None]]":
     }
     numbers |= {f"CAN_{flag.name}": flag for flag in flags["Capability"]}
     numbers |= {f"POLL_{kind.name}": kind for kind in flags["PollKind"]}
-    numbers |= {f"WSA_{name}": constants[name] for name in ("POLLRDNORM", "POLLRDBAND", "POLLWRNORM")}
+    numbers |= {f"WSA_{name}": constants[name] for name in ("POLLRDNORM", "POLLRDBAND", "POLLWRNORM", "POLLNVAL")}
     return [(name, f"{int(number)}{'ull' * (number > 0x7FFFFFFF)}") for name, number in numbers.items()]
 
 
