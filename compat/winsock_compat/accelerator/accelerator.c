@@ -981,6 +981,7 @@ static PyObject *fast_closesocket(PyObject *self, PyObject *const *args, Py_ssiz
     table_take(call->table, sock->handle);
     sock->closed = 1;
     sock->capabilities = 0;
+    sock->poll_kind = POLL_REFERENCE;
     /* The last reference closes the descriptor: this one, unless another thread is in a call of the reference. */
     Py_DECREF((PyObject *)sock);
     return PyLong_FromLong(0);

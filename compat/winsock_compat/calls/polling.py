@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import struct
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from array import array as array_of_shorts
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from winsock.arguments import as_int, as_uint
@@ -35,12 +35,14 @@ from winsock.structures import WSAPOLLFD, Buffer, ConstBuffer, fd_set_over, time
 from ..posix import system, waiting
 from ..posix.errnos import winsock_error
 from ..state import handles
+from ..state.flags import PollKind
 from ..state.last_error import fail
 from ..state.sockets import CONNECTED, CONNECTING, FAILED, LISTENING, Socket, error_lock
 from ..state.waiters import begin_wait, end_wait, milliseconds_left, table
 from .pointers import as_input_buffer, as_output_buffer, is_accessible
 
 _READ, _WRITE, _URGENT = POLLRDNORM, POLLWRNORM, POLLRDBAND
+_KIND_REFERENCE = int(PollKind.REFERENCE)
 _NOT_A_SOCKET = -1  # a result of _select_result
 
 # From a socket, the bits wanted and the kernel's revents: the bits that the call reports, 0 if it is not ready.
@@ -103,29 +105,27 @@ def _is_negative(time: timeval) -> bool:
 
 def _select_sets(sets: Sequence[_Set], deadline: float | None) -> int:
     """Waits for the members of checked sets, and leaves the ready ones in the sets."""
-    wants: dict[int, int] = {}
+    wants: dict[Any, int] = {}  # by socket; the members without one are together under None
     for one in sets:
-        for handle in one.members or ():
-            wants[handle] = wants.get(handle, 0) | one.wanted
-    sockets: list[Socket | None] = [table.get(handle) for handle in wants]
-    found = [sock for sock in sockets if sock is not None]
-    if len(found) != len(sockets):
+        for sock in map(table.get, one.members or ()):
+            wants[sock] = wants.get(sock, 0) | one.wanted
+    if None in wants:
         return fail(WSAENOTSOCK)
-    results = _wait(found, list(wants.values()), _select_result, 0, deadline)
+    results = _wait(wants, _select_result, 0, deadline)
     if results is None:
         return fail(WSAENOBUFS)
-    if _NOT_A_SOCKET in results:
+    if _NOT_A_SOCKET in results.values():
         return fail(WSAENOTSOCK)
-    return _keep_ready(sets, dict(zip(wants, results, strict=True)))
+    return _keep_ready(sets, {sock.handle: bits for sock, bits in results.items()})
 
 
-def _keep_ready(sets: Sequence[_Set], bits: Mapping[int, int]) -> int:
-    """Reduces the sets to the ready sockets, each once; their number in all sets together."""
+def _keep_ready(sets: Sequence[_Set], ready: Mapping[int, int]) -> int:
+    """Reduces the sets to the ready sockets, each once; their number in all sets together. `ready` has their bits."""
     # By address: the same fd_set may have been passed twice. The memory is not read again: other sets may overlap it.
     kept: dict[int, dict[int, None]] = {}
     for fds, wanted, members in sets:
-        ready = dict.fromkeys(handle for handle in members or () if bits[handle] & wanted)
-        kept.setdefault(ctypes.addressof(fds), {}).update(ready)
+        found = filter(ready.__contains__, members or ())
+        kept.setdefault(ctypes.addressof(fds), {}).update({handle: None for handle in found if ready[handle] & wanted})
     for fds, _, _ in sets:
         ready_handles = list(kept[ctypes.addressof(fds)])[: len(fds.fd_array)]
         fds.fd_array[: len(ready_handles)] = ready_handles
@@ -151,7 +151,14 @@ def _select_result(sock: Socket, wants: int, revents: int) -> int:
 
 
 _EVENTS = POLLRDNORM | POLLRDBAND | POLLWRNORM
-_ENTRY = struct.Struct("=QhhI" if ctypes.sizeof(WSAPOLLFD) == 16 else "=Ihh")
+_UNREQUESTED = POLLERR | POLLHUP | POLLNVAL
+_ENTRY_SIZE = ctypes.sizeof(WSAPOLLFD)
+
+
+def _fields(entries: memoryview, field: Any, format: str) -> memoryview:
+    """One field of all entries of WSAPoll's array."""
+    items: memoryview = entries.cast(format)  # type: ignore[call-overload]
+    return items[field.offset // items.itemsize :: _ENTRY_SIZE // items.itemsize]
 
 
 def WSAPoll(fdArray: Buffer | None, fds: int, timeout: int) -> int:
@@ -160,28 +167,26 @@ def WSAPoll(fdArray: Buffer | None, fds: int, timeout: int) -> int:
         return fail(WSANOTINITIALISED)
     if count == 0:
         return fail(WSAEINVAL)
-    if array is None or count * _ENTRY.size > len(array):
+    if array is None or count * _ENTRY_SIZE > len(array):
         return fail(WSAEFAULT)
-    entries = [entry[:2] for entry in _ENTRY.iter_unpack(memoryview(array)[: count * _ENTRY.size])]
-    sockets: list[Socket | None] = [table.get(handle) for handle, _ in entries]
-    valid = [(place, sock) for place, sock in enumerate(sockets) if sock is not None]
-    if any(entries[place][1] & ~_EVENTS for place, _ in valid):
+    entries = array[: count * _ENTRY_SIZE]
+    events = _fields(entries, WSAPOLLFD.events, "h").tolist()
+    sockets: list[Any] = [*map(table.get, _fields(entries, WSAPOLLFD.fd, "N").tolist())]
+    wants: dict[Any, int] = {}
+    for sock, wanted in zip(sockets, events, strict=True):
+        wants[sock] = wants.get(sock, 0) | wanted
+    wants.pop(None, 0)  # the events of the entries without a socket
+    if any(wanted & ~_EVENTS for wanted in {*wants.values()}):
         return fail(WSAEINVAL)
-    revents = [POLLNVAL if sock is None else 0 for sock in sockets]
-    ready = 0
-    if valid:
-        deadline = waiting.monotonic() + limit / 1000 if limit >= 0 else None
-        wants = [entries[place][1] for place, _ in valid]
-        results = _wait([sock for _, sock in valid], wants, _poll_result, waiting.POLLRDHUP, deadline)
-        if results is None:
-            return fail(WSAENOBUFS)
-        for (place, _), bits in zip(valid, results, strict=True):
-            revents[place] = bits
-        ready = sum(bits != 0 for bits in results)
-    polled = (WSAPOLLFD * count).from_buffer(array)
-    for entry, bits in zip(polled, revents, strict=True):
-        entry.revents = bits
-    return ready if valid else fail(WSAENOTSOCK)
+    deadline = waiting.monotonic() + limit / 1000 if limit >= 0 else None
+    results = _wait(wants, _poll_result, waiting.POLLRDHUP, deadline) if wants else {}
+    if results is None:
+        return fail(WSAENOBUFS)
+    results[None] = POLLNVAL
+    found = results.get
+    revents = [found(sock, 0) & (wanted | _UNREQUESTED) for sock, wanted in zip(sockets, events, strict=True)]
+    _fields(entries, WSAPOLLFD.revents, "h")[:] = array_of_shorts("h", revents)
+    return count - revents.count(0) - sockets.count(None) if wants else fail(WSAENOTSOCK)
 
 
 def _poll_result(sock: Socket, wants: int, revents: int) -> int:
@@ -242,70 +247,97 @@ def _remember_errors(sock: Socket, revents: int) -> None:
 class _Poll:
     """One call's sockets: what to poll each for, and what the results mean."""
 
-    def __init__(self, sockets: Sequence[Socket], wants: Sequence[int], result_of: _Result, always: int) -> None:
+    def __init__(self, wants: Mapping[Socket, int], result_of: _Result, always: int) -> None:
         """`always` are events to poll every connected stream for."""
-        self.sockets, self.wants, self.result_of, self.always = sockets, wants, result_of, always
-        self.entries: list[tuple[int, int]] = []
-        # The places of sockets of which poll repeats something that Winsock does not report: not polled again, until a
-        # wake-up says that a state has changed.
-        self.ignored: set[int] = set()
+        self.wants, self.result_of, self.always = wants, result_of, always
+        self.entries: dict[int, int] = {}  # the events to poll for, by descriptor
+        self.polled: dict[int, Socket] = {}  # likewise
+        # Sockets of the same kind that want the same are polled for the same events: by kind and bits wanted. The
+        # reference kind is not in it: those sockets are in different states.
+        self.known: list[dict[int, int]] = [{} for _ in PollKind]
+        # Sockets of which poll repeats something that Winsock does not report: not polled again, until a wake-up says
+        # that a state has changed.
+        self.ignored: set[Socket] = set()
 
-    def by_state(self) -> list[int]:
-        """Prepares the entries; the results of the sockets whose state alone decides, 0 for the others."""
-        results, self.entries = [0] * len(self.sockets), []
-        for place, sock in enumerate(self.sockets):
-            sock.update_connect_state()
-            events = _kernel_events(sock, self.wants[place])
-            if sock.stream and sock.state == CONNECTED:
-                events |= self.always
-            self.entries.append((-1 if not events or place in self.ignored else sock.fd, events))
-            if sock.closed or sock.state == FAILED or sock.broken or sock.refused:
-                results[place] = self.result_of(sock, self.wants[place], 0)
+    def by_state(self) -> dict[Any, int]:
+        """Prepares the entries; the results of the sockets whose state alone decides."""
+        results: dict[Any, int] = {}
+        self.entries, self.polled = entries, polled = {}, {}
+        known = self.known
+        for sock, wants in self.wants.items():
+            events = known[sock.poll_kind].get(wants)
+            if events is None:
+                events = self._look_at_state(sock, wants, results)
+            if events:
+                fd = sock.fd
+                entries[fd], polled[fd] = events, sock
+        for sock in self.ignored:
+            entries.pop(sock.fd, None)
         return results
 
-    def by_kernel(self, all_revents: Iterable[int], results: list[int]) -> None:
+    def _look_at_state(self, sock: Socket, wants: int, results: dict[Any, int]) -> int:
+        """The events to poll a socket for; adds its result where the state decides."""
+        sock.update_connect_state()
+        kind, events = sock.poll_kind, _kernel_events(sock, wants)
+        if sock.stream and sock.state == CONNECTED:
+            events |= self.always
+        if kind != _KIND_REFERENCE:
+            self.known[kind][wants] = events
+        elif sock.closed or sock.state == FAILED or sock.broken or sock.refused:
+            self._report(sock, self.result_of(sock, wants, 0), results)
+        return events
+
+    @staticmethod
+    def _report(sock: Socket, result: int, results: dict[Any, int]) -> None:
+        if result:
+            results[sock] = result
+        else:
+            results.pop(sock, None)
+
+    def by_kernel(self, ready: Mapping[int, int], results: dict[Any, int]) -> None:
         """Adds what poll reported to the results."""
-        for place, (sock, revents) in enumerate(zip(self.sockets, all_revents, strict=False)):
-            if not revents:
-                continue
+        for fd, revents in ready.items():
+            sock = self.polled.get(fd)
+            if sock is None:
+                continue  # the wake-up descriptor
             state = sock.state
             _remember_errors(sock, revents)
-            results[place] = self.result_of(sock, self.wants[place], revents)
-            if not results[place] and sock.stream and sock.state == state:
-                self.ignored.add(place)
+            result = self.result_of(sock, self.wants[sock], revents)
+            self._report(sock, result, results)
+            if not result and sock.stream and sock.state == state:
+                self.ignored.add(sock)
 
 
 def _wait(
-    sockets: Sequence[Socket], wants: Sequence[int], result_of: _Result, always: int, deadline: float | None
-) -> list[int] | None:
-    """The result bits of each socket, once one has any or the deadline has passed.
+    wants: Mapping[Socket, int], result_of: _Result, always: int, deadline: float | None
+) -> dict[Any, int] | None:
+    """The result bits of the ready sockets, once there is one or the deadline has passed.
 
     None if the kernel cannot poll so many descriptors.
     """
-    poll = _Poll(sockets, wants, result_of, always)
+    poll = _Poll(wants, result_of, always)
     results = poll.by_state()
-    revents = waiting.poll(poll.entries, 0)
-    if revents is None:
+    ready = waiting.poll(poll.entries, 0)
+    if ready is None:
         return None
-    poll.by_kernel(revents, results)
-    if any(results) or milliseconds_left(deadline) == 0:
+    poll.by_kernel(ready, results)
+    if results or milliseconds_left(deadline) == 0:
         return results
-    wait = begin_wait(sockets)
+    wait = begin_wait(wants)
     try:
         while True:
             # Check the state again first: a change before begin_wait has woken no waiter.
             results = poll.by_state()
-            left = 0 if any(results) else milliseconds_left(deadline)
-            entries = [*poll.entries, (wait.wakeup.read_end, waiting.POLLIN)]
-            revents = waiting.poll(entries, wait.wakeup.limited(left))
-            if revents is None:
+            left = 0 if results else milliseconds_left(deadline)
+            ready = waiting.poll({**poll.entries, wait.wakeup.read_end: waiting.POLLIN}, wait.wakeup.limited(left))
+            if ready is None:
                 return None
-            poll.by_kernel(revents, results)
-            woken = bool(revents and revents[-1])
+            poll.by_kernel(ready, results)
+            woken = wait.wakeup.read_end in ready
             if woken:
                 wait.wakeup.drain()
                 poll.ignored.clear()
-            if any(results) or (left == 0 and not woken):
+            if results or (left == 0 and not woken):
                 return results
     finally:
         end_wait(wait)
@@ -322,7 +354,7 @@ def examine_select(sock: Socket, wants: int) -> int:
 
 
 def _examine(sock: Socket, wants: int, result_of: _Result, always: int) -> int:
-    poll = _Poll((sock,), (wants,), result_of, always)
+    poll = _Poll({sock: wants}, result_of, always)
     results = poll.by_state()
-    poll.by_kernel(waiting.poll(poll.entries, 0) or (), results)
-    return results[0]
+    poll.by_kernel(waiting.poll(poll.entries, 0) or {}, results)
+    return results.get(sock, 0)

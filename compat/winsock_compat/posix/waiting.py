@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import errno
+import select
 import time
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Mapping
+from typing import Any
 
 from . import declarations as kernel
 from .declarations import POLLERR as POLLERR
@@ -14,37 +14,32 @@ from .declarations import POLLIN as POLLIN
 from .declarations import POLLOUT as POLLOUT
 from .declarations import POLLPRI as POLLPRI
 from .declarations import POLLRDHUP as POLLRDHUP
-from .loading import ffi, get_errno, lib
+from .loading import ffi, lib
 
-_UNREQUESTED = POLLERR | POLLHUP | kernel.POLLNVAL  # poll reports them without a request
 # Seconds of a clock that cannot be set.
 monotonic = time.monotonic
+_new_poll: Any = vars(select)["poll"]  # by name: for Windows, type checkers do not know it
 
 
-def poll(entries: Sequence[tuple[int, int]], milliseconds: int) -> list[int] | None:
-    """Waits until an entry (descriptor, events) is ready: the revents of each entry; -1 milliseconds: no limit.
+def poll(events_of: Mapping[int, int], milliseconds: int) -> dict[int, int] | None:
+    """Waits until a descriptor is ready for its events: the revents of the ready ones; -1 milliseconds: no limit.
 
-    The list is empty when no entry is ready: the time is over, or a signal arrived. A negative descriptor is ignored.
-    None if the kernel cannot poll so many descriptors: it has no memory, or there are more than RLIMIT_NOFILE allows.
+    After a signal, whose handler may raise, it waits on for the time left. The descriptor -1 is ignored. None if the
+    kernel cannot poll so many descriptors: it has no memory, or there are more than RLIMIT_NOFILE allows.
     """
-    # Each descriptor once, with the events of all its entries: poll fails if it gets more entries than RLIMIT_NOFILE.
-    events_of: dict[int, int] = {}
-    for fd, events in entries:
+    poller = _new_poll()
+    for fd, events in events_of.items():
         if fd >= 0:
-            events_of[fd] = events_of.get(fd, 0) | events
-    polled = ffi.new("struct pollfd[]", [(fd, events, 0) for fd, events in events_of.items()])
-    # Both functions in one bytecode: the handler of the signal that interrupts poll may make calls that change errno.
-    count, number = map(partial.__call__, (partial(lib.poll, polled, len(polled), milliseconds), partial(get_errno)))
-    if count <= 0:
-        return [] if count == 0 or number == errno.EINTR else None
-    revents_of = dict(zip(events_of, [entry.revents for entry in polled], strict=True))
-    return [revents_of.get(fd, 0) & (events | _UNREQUESTED) for fd, events in entries]
+            poller.register(fd, events)
+    try:
+        return dict(poller.poll(milliseconds))
+    except OSError:
+        return None
 
 
 def poll_now(fd: int, events: int) -> int:
     """The revents of one descriptor, without waiting."""
-    entry = ffi.new("struct pollfd *", (fd, events, 0))
-    return entry.revents if lib.poll(entry, 1, 0) > 0 else 0
+    return (poll({fd: events}, 0) or {}).get(fd, 0)
 
 
 _WITHOUT_WAKEUP = 50  # milliseconds
