@@ -254,7 +254,7 @@ class _Poll:
         self.polled: dict[int, Socket] = {}  # likewise
         # Sockets of the same kind that want the same are polled for the same events: by kind and bits wanted. The
         # reference kind is not in it: those sockets are in different states.
-        self.known: list[dict[int, int]] = [{} for _ in PollKind]
+        self.known: list[dict[int, int]] = [{} for _ in range(len(PollKind))]
         # Sockets of which poll repeats something that Winsock does not report: not polled again, until a wake-up says
         # that a state has changed.
         self.ignored: set[Socket] = set()

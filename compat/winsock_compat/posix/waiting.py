@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import select
+import errno
 import time
-from collections.abc import Mapping
-from typing import Any
+from array import array
+from functools import partial
 
 from . import declarations as kernel
 from .declarations import POLLERR as POLLERR
@@ -14,32 +14,36 @@ from .declarations import POLLIN as POLLIN
 from .declarations import POLLOUT as POLLOUT
 from .declarations import POLLPRI as POLLPRI
 from .declarations import POLLRDHUP as POLLRDHUP
-from .loading import ffi, lib
+from .loading import ffi, from_buffer, get_errno, lib
 
 # Seconds of a clock that cannot be set.
 monotonic = time.monotonic
-_new_poll: Any = vars(select)["poll"]  # by name: for Windows, type checkers do not know it
+_POLLFDS = ffi.typeof("struct pollfd[]")
 
 
-def poll(events_of: Mapping[int, int], milliseconds: int) -> dict[int, int] | None:
+def poll(events_of: dict[int, int], milliseconds: int) -> dict[int, int] | None:
     """Waits until a descriptor is ready for its events: the revents of the ready ones; -1 milliseconds: no limit.
 
-    After a signal, whose handler may raise, it waits on for the time left. The descriptor -1 is ignored. None if the
-    kernel cannot poll so many descriptors: it has no memory, or there are more than RLIMIT_NOFILE allows.
+    Nothing is ready when the time is over or a signal arrived. A negative descriptor is ignored. None if the kernel
+    cannot poll so many descriptors: it has no memory, or there are more than RLIMIT_NOFILE allows.
     """
-    poller = _new_poll()
-    for fd, events in events_of.items():
-        if fd >= 0:
-            poller.register(fd, events)
-    try:
-        return dict(poller.poll(milliseconds))
-    except OSError:
-        return None
+    # Whole fields are copied: with 1,000 descriptors this is several times as fast as one cffi object for each.
+    entries = memoryview(bytearray(ffi.sizeof("struct pollfd") * len(events_of)))
+    halves = entries.cast("h")  # of an entry: two for fd, then events, then revents
+    entries.cast("i")[::2] = array("i", events_of)
+    halves[2::4] = array("h", events_of.values())
+    polled = from_buffer(_POLLFDS, entries, True)
+    # Both functions in one bytecode: the handler of the signal that interrupts poll may make calls that change errno.
+    count, number = map(partial.__call__, (partial(lib.poll, polled, len(polled), milliseconds), partial(get_errno)))
+    if count <= 0:
+        return {} if count == 0 or number == errno.EINTR else None
+    return {fd: revents for fd, revents in zip(events_of, halves[3::4].tolist(), strict=True) if revents}
 
 
 def poll_now(fd: int, events: int) -> int:
     """The revents of one descriptor, without waiting."""
-    return (poll({fd: events}, 0) or {}).get(fd, 0)
+    entry = ffi.new("struct pollfd *", (fd, events, 0))
+    return entry.revents if lib.poll(entry, 1, 0) > 0 else 0
 
 
 _WITHOUT_WAKEUP = 50  # milliseconds

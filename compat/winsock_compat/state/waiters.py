@@ -213,6 +213,7 @@ def wait_ready(wait: Wait, fd: int, events: int, deadline: float | None) -> bool
     wakeup = wait.wakeup
     while True:
         left = milliseconds_left(deadline)
+        # Nothing is ready after EINTR too: signal handlers have run by now, and the wait continues with the time left.
         ready = waiting.poll({fd: events, wakeup.read_end: POLLIN}, wakeup.limited(left))
         if ready:
             if wakeup.read_end in ready:
