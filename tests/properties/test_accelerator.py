@@ -138,9 +138,9 @@ def sliced() -> memoryview:
     return memoryview(bytearray(64))[::2]
 
 
-def polled(s: Situation) -> Any:
+def polled(s: Situation, *first: int) -> Any:
     events = POLLRDNORM | POLLWRNORM
-    entries = [WSAPOLLFD(one, events) for one in (*s.sockets, s.closed)]
+    entries = [WSAPOLLFD(one, events) for one in (*first, *s.sockets, s.closed)]
     return (WSAPOLLFD * len(entries))(*entries)
 
 
@@ -148,6 +148,14 @@ def set_of(type: type[Any], *sockets: int) -> Any:
     made = type()
     for one in sockets:
         FD_SET(one, made)
+    return made
+
+
+def enlarged(type: type[Any], *sockets: int) -> Any:
+    made = set_of(type, *sockets)
+    before, after = ctypes.sizeof(made), ctypes.sizeof(fd_set_sized(100))
+    ctypes.resize(made, after)
+    ctypes.memset(ctypes.addressof(made) + before, 0, after - before)  # otherwise it may contain anything
     return made
 
 
@@ -243,6 +251,8 @@ SETS: list[Make] = [
     lambda s: set_of(fd_set, s.closed),
     lambda s: set_of(fd_set_sized(3), s.server, s.one),
     lambda s: set_of(Set, s.server),
+    lambda s: enlarged(fd_set, s.server),
+    lambda s: enlarged(fd_set_sized(3), s.server),
     lambda s: bytearray(set_of(fd_set, s.server)),
     lambda s: memoryview(set_of(fd_set, s.server)),
     lambda s: bytearray(16),
@@ -255,6 +265,8 @@ SETS: list[Make] = [
 ]
 ARRAYS: list[Make] = [
     lambda s: polled(s),
+    lambda s: polled(s, s.closed),
+    lambda s: polled(s, s.closed, 1 << 40),
     lambda s: bytearray(polled(s)),
     lambda s: memoryview(polled(s)),
     lambda s: bytearray(b"\0") + bytearray(polled(s)),
@@ -342,7 +354,7 @@ def content(argument: Any, s: Situation) -> Any:
 
 
 def answer(function: Callable[..., Any], makes: list[Make]) -> list[Any]:
-    """The result or the type of the exception, the error of a failure, and what was written."""
+    """The result or the exception, the error of a failure, and what was written."""
     s = Situation()
     try:
         arguments = [make(s) for make in makes]
@@ -350,7 +362,7 @@ def answer(function: Callable[..., Any], makes: list[Make]) -> list[Any]:
         try:
             result = function(*arguments)
         except (TypeError, OverflowError, ValueError, BufferError) as raised:
-            return [type(raised).__name__]
+            return [type(raised).__name__, str(raised)]
         error = WSAGetLastError() if result in (winsock.SOCKET_ERROR, winsock.INVALID_SOCKET) else 0
         if function.__name__ == "accept" and not error:
             closesocket(result)

@@ -709,23 +709,25 @@ static int is_received(const Transfer *transfer, long long count)
     return count > 0 && count <= transfer->length;
 }
 
-/* send; `otherwise` is the reference's send. */
-static PyObject *send_or_else(Call *call, PyObject *otherwise, PyObject *const *args)
+/* send, for four arguments: 0 if it declines, else 1 with the result in `answer`. */
+static int try_send(Call *call, PyObject *const *args, PyObject **answer)
 {
     Transfer transfer;
     long long count;
     if (!open_transfer(call, args, CAN_SEND, READ, &transfer))
-        return PyObject_Vectorcall(otherwise, args, 4, NULL);
+        return 0;
     count = make_transfer(&transfer, 0, MSG_NOSIGNAL);
-    return finish_transfer(call, &transfer, args, 4, count, is_sent(&transfer, count));
+    *answer = finish_transfer(call, &transfer, args, 4, count, is_sent(&transfer, count));
+    return 1;
 }
 
 static PyObject *fast_send(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
 {
     Call *call = call_of(self);
-    if (nargs != 4 || names != NULL)
+    PyObject *answer;
+    if (nargs != 4 || names != NULL || !try_send(call, args, &answer))
         return decline(call, args, nargs, names);
-    return send_or_else(call, call->decline, args);
+    return answer;
 }
 
 static PyObject *fast_recv(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
@@ -810,12 +812,24 @@ static void prefetch_next(const Call *call, PyObject *handles, Py_ssize_t place)
     }
 }
 
+/* An entry of send_many's list, from the reference's send_many for this handle alone. */
+static PyObject *decline_one(Call *call, PyObject *handle, PyObject *const *args)
+{
+    PyObject *arguments[4] = {PyTuple_Pack(1, handle), args[1], args[2], args[3]};
+    PyObject *list = arguments[0] == NULL ? NULL : decline(call, arguments, 4, NULL);
+    PyObject *entry = list == NULL ? NULL : PySequence_GetItem(list, 0);
+    Py_XDECREF(arguments[0]);
+    Py_XDECREF(list);
+    return entry;
+}
+
 /* An entry of send_many's list: the count of a send, or minus its error. */
 static PyObject *send_to_one(Call *call, PyObject *handle, PyObject *const *args)
 {
-    PyObject *arguments[4] = {handle, args[1], args[2], args[3]};
-    PyObject *answer = send_or_else(call, call->examine, arguments);
+    PyObject *arguments[4] = {handle, args[1], args[2], args[3]}, *answer;
     long long failed;
+    if (!try_send(call, arguments, &answer))
+        return decline_one(call, handle, args);
     if (answer != NULL && int_argument(answer, SOCKET_ERROR, SOCKET_ERROR, &failed)) {
         Py_DECREF(answer);
         return PyLong_FromLong(-(long)last_error);
@@ -845,7 +859,7 @@ static Py_ssize_t send_to_each(Call *call, PyObject *handles, PyObject *const *a
     return total;
 }
 
-/* `examine` is the reference's send. The buffer is opened for each send, as in the reference. */
+/* The buffer is opened for each send, as in the reference. */
 static PyObject *fast_send_many(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
 {
     Call *call = call_of(self);
@@ -1232,22 +1246,16 @@ typedef struct {
     uint32_t capacity, members; /* both read once */
 } Set;
 
-/* The types of fd_set_sized derive from sets[1]; a bytearray is at least as large as an fd_set. */
-static int has_size_of_set(const Call *call, PyObject *object, Py_ssize_t size)
-{
-    PyTypeObject *type = Py_TYPE(object);
-    if (type == call->sets[0])
-        return size == FD_SET_SIZE; /* it is larger after ctypes.resize */
-    return size >= (Py_ssize_t)(PyByteArray_CheckExact(object) ? FD_SET_SIZE : 2 * sizeof(uint64_t));
-}
-
+/* The types of fd_set_sized derive from sets[1] and are never too small; a bytearray is at least as large as an fd_set.
+ */
 static int open_set(const Call *call, PyObject *object, int how, Set *set)
 {
     PyTypeObject *type = Py_TYPE(object);
     if ((type != call->sets[0] && type->tp_base != call->sets[1] && !PyByteArray_CheckExact(object)) ||
         !open_memory(call, object, WRITE | FOLLOW | how, &set->memory))
         return 0;
-    if (!has_size_of_set(call, object, set->memory.size) || (uintptr_t)set->memory.data % sizeof(uint64_t)) {
+    if ((PyByteArray_CheckExact(object) && set->memory.size < FD_SET_SIZE) ||
+        (uintptr_t)set->memory.data % sizeof(uint64_t)) {
         close_memory(&set->memory);
         return 0;
     }
