@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from winsock_kit import bound, connect_to, connected_pair, listener, name_of, set_nonblocking, udp_pair
+from winsock_kit import bound, connect_to, connected_pair, listener, name_of, readable, set_nonblocking, udp_pair
 
 import winsock
 from tests.properties.comparing import Program, shown
@@ -56,9 +56,14 @@ def test_random_programs_have_the_same_traces_on_the_accelerator_and_the_referen
         return None if place is None else str(program["steps"][place][0])
 
     def differs(program: Program) -> str | None:
-        call = differing_call(program)
-        # In one of the runs another process may use a port that the program binds a second time: compare once more.
-        return call and differing_call(program)
+        call = None
+        # In one of the runs another process may use a port that the program binds a second time, or the busy system may
+        # deliver something later. A real difference is there each time.
+        for _ in range(3):
+            call = differing_call(program)
+            if call is None:
+                break
+        return call
 
     for number in range(BATCHES):
         different = smallest(differs, number)
@@ -71,9 +76,15 @@ def test_random_programs_have_the_same_traces_on_the_accelerator_and_the_referen
 
 
 class Situation:
-    """Sockets in the common states, the same for both sides."""
+    """Sockets in the common states, the same for both sides: nothing is still on its way, and each has its own port."""
 
     def __init__(self) -> None:
+        self._open()
+        while len(set(self.ports)) < len(self.ports):  # a TCP port and a UDP port may have the same number
+            self.close()
+            self._open()
+
+    def _open(self) -> None:
         self.client, self.server = connected_pair()
         assert send(self.client, b"stream", 6, 0) == 6
         self.one, self.other = udp_pair()
@@ -94,6 +105,8 @@ class Situation:
         ]
         for s in self.sockets:
             set_nonblocking(s)
+        assert all(readable(s) for s in (self.server, self.one, self.listener))
+        self.ports = [bytes(name_of(s))[2:4] for s in self.sockets if s != self.fresh]
 
     def close(self) -> None:
         for s in self.sockets:
@@ -342,14 +355,22 @@ def content(argument: Any, s: Situation) -> Any:
         raw = bytes(memoryview(argument))
     except (TypeError, ValueError):
         return None
-    # Not in an address, whose bytes may look like a handle.
-    for place, one in enumerate(() if raw.startswith(b"\2\0") and len(raw) == 16 else [*s.sockets, s.closed]):
-        raw = raw.replace(one.to_bytes(4, "little"), b"s%03d" % place)
-    for place, one in enumerate(s.sockets):
-        name, length = sockaddr_in(), c_int(16)
-        # The port of an address that was written. Elsewhere, as in a pointer, the same two bytes are a coincidence.
-        if winsock.getsockname(one, name, length) == 0 and name.sin_port and raw[2:4] == bytes(name)[2:4]:
-            raw = raw[:2] + b"p%d" % place + raw[4:]
+    # The port of an address that was written. Elsewhere the same two bytes are a coincidence.
+    if raw.startswith(b"\2\0") and raw[2:4] in s.ports:
+        raw = raw[:2] + b"p%d" % s.ports.index(raw[2:4]) + raw[4:]
+    return with_names(raw, s) if any(raw) else raw
+
+
+def with_names(raw: bytes, s: Situation) -> bytes:
+    """The bytes with names in the place of handles: whole SOCKETs, where a structure has them.
+
+    A part of other fields, such as the events and the revents of an entry, may look like a handle.
+    """
+    numbers = [*s.sockets, s.closed, s.server + (1 << 32)]
+    names = {number.to_bytes(8, "little"): b"sock%4d" % place for place, number in enumerate(numbers)}
+    for first in (0, 1):  # 1: the array of an argument that begins with another byte
+        words = [raw[at : at + 8] for at in range(first, len(raw), 8)]
+        raw = raw[:first] + b"".join(names.get(word, word) for word in words)
     return raw
 
 
@@ -379,6 +400,9 @@ def is_followed_by_a_macro(name: str, makes: list[Make]) -> bool:
 @pytest.mark.parametrize("name", CALLS)
 def test_odd_arguments_have_the_same_answers_on_the_accelerator_and_the_reference(started: None, name: str) -> None:
     arguments = st.tuples(*(st.sampled_from(pool) for pool in CALLS[name]))
+    while (s := bound()) <= (POLLRDNORM | POLLWRNORM):  # later handles do not look like the events of an entry
+        closesocket(s)
+    closesocket(s)
 
     @settings(database=None, deadline=None, max_examples=150, suppress_health_check=[*HealthCheck], derandomize=True)
     @given(arguments)
