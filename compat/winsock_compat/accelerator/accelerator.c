@@ -26,7 +26,7 @@
  * reads and writes only memory that certainly exists: of bytes and bytearray, and of ctypes objects that own theirs.
  * Lengths and counts in that memory are read once, because a transfer of another thread may be writing there.
  *
- * The values of the flags and of Winsock's constants come from the Python modules that define them (setup.py).
+ * The values of the flags and of Winsock's constants come from the Python modules that define them (macros.py).
  *
  * Order of this file: the state of a socket; the handle table; a function and its outcomes; arguments; the caller's
  * memory; send, recv, sendto, recvfrom, send_many; accept, closesocket, ioctlsocket, WSAGetLastError; what WSAPoll and
@@ -1246,8 +1246,7 @@ typedef struct {
     uint32_t capacity, members; /* both read once */
 } Set;
 
-/* The types of fd_set_sized derive from sets[1] and are never too small; a bytearray is at least as large as an fd_set.
- */
+/* The types of fd_set_sized derive from sets[1] and are never too small; a bytearray may be. */
 static int open_set(const Call *call, PyObject *object, int how, Set *set)
 {
     PyTypeObject *type = Py_TYPE(object);
