@@ -17,35 +17,6 @@ from setuptools.command.editable_wheel import _StaticPth, editable_wheel
 HERE = Path(__file__).parent
 
 
-def macros() -> "list[tuple[str, str | None]]":
-    """The numbers that accelerator.c shares with Python, from the modules that define them."""
-    flags = runpy.run_path(str(HERE / "compat/winsock_compat/state/flags.py"))
-    constants = runpy.run_path(str(HERE / "winsock/constants.py"))
-    errors = runpy.run_path(str(HERE / "winsock/errors.py"))
-    compiled = runpy.run_path(str(HERE / "compat/winsock_compat/posix/compiled.py"))
-    numbers = {
-        "SOURCES_CHECKSUM": compiled["sources_checksum"]("_accelerator"),
-        "SOCKET_ERROR": constants["SOCKET_ERROR"],
-        "INVALID_SOCKET": constants["INVALID_SOCKET"],
-        "FIONBIO_COMMAND": constants["FIONBIO"] & 0xFFFFFFFF,
-        "FD_SET_SIZE": 8 * (constants["FD_SETSIZE"] + 1),
-        "WSAEWOULDBLOCK": errors["WSAEWOULDBLOCK"],
-        "CONNECTED_STREAM": flags["CONNECTED_STREAM"],
-        "STATE_CONNECTED": flags["State"].CONNECTED,
-        "FIRST_HANDLE": flags["FIRST_HANDLE"],
-        "LAST_HANDLE": flags["LAST_HANDLE"],
-        "HANDLE_STEP": flags["HANDLE_STEP"],
-        # The sets of select have the numbers that calls/polling.py gives them.
-        "SELECT_READ": constants["POLLRDNORM"],
-        "SELECT_WRITE": constants["POLLWRNORM"],
-        "SELECT_EXCEPT": constants["POLLRDBAND"],
-    }
-    numbers |= {f"CAN_{flag.name}": flag for flag in flags["Capability"]}
-    numbers |= {f"POLL_{kind.name}": kind for kind in flags["PollKind"]}
-    numbers |= {f"WSA_{name}": constants[name] for name in ("POLLRDNORM", "POLLRDBAND", "POLLWRNORM")}
-    return [(name, f"{int(number)}{'ull' * (number > 0x7FFFFFFF)}") for name, number in numbers.items()]
-
-
 def accelerator() -> "list[Extension]":
     """The accelerator, which knows the layouts of 64-bit Linux."""
     wanted = os.environ.get("WINSOCK_COMPAT_ACCELERATOR", "1") != "0"
@@ -55,8 +26,7 @@ def accelerator() -> "list[Extension]":
         Extension(
             "winsock_compat._accelerator",
             ["compat/winsock_compat/accelerator/accelerator.c"],
-            define_macros=macros(),
-            depends=["compat/winsock_compat/state/flags.py", "winsock/constants.py", "winsock/errors.py"],
+            define_macros=runpy.run_path(str(HERE / "compat/winsock_compat/accelerator/macros.py"))["macros"](),
             optional=True,
         )
     ]

@@ -17,8 +17,8 @@ Winsock error (WSAEFAULT), which the call itself reports.
 Each message starts with the call and the parameter: `recv() argument 'buf': …`. The conversions do not get these names,
 because every call would pass them at every conversion. `argument_error` finds them after an error, in the frames of the
 functions that are being executed: the call has a parameter whose value is the rejected object and whose annotation in
-the Protocol is the kind of parameter that the conversion is for. If a call uses another one, as send uses sendto, the
-outer one is named.
+the Protocol is the kind of parameter that the conversion is for, or that contains the rejected object as an item of a
+sequence. If a call uses another one, as send uses sendto, the outer one is named.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ __all__ = [
     "as_int",
     "as_integer",
     "as_output_buffer",
+    "as_sequence",
     "as_uint",
     "as_word",
     "integer_ref",
@@ -48,24 +49,24 @@ _LEAST_SOCKET, _MOST_SOCKET = -(1 << _POINTER_BITS - 1), (1 << _POINTER_BITS) - 
 _SimpleCData: Any = ctypes.c_int.__mro__[1]
 _Pointer: Any = ctypes._Pointer
 # The modules of the calls, and of the functions between a call and a conversion.
-_CALL_MODULES = ("winsock.structures", "winsock.ws2_32", "winsock.arguments", "winsock_compat.")
+_CALL_MODULES = ("winsock.structures", "winsock.ws2_32", "winsock.arguments", "winsock.batch", "winsock_compat.")
 
 
-def argument_error(error: type[Exception], value: object, kind: str, problem: str) -> Exception:
+def argument_error(error: type[Exception], value: object, kind: str, problem: str, accepted_by: str = "") -> Exception:
     """The exception for an argument that a call rejects, with the names of the call and the parameter.
 
     `kind` is the annotation of such parameters, without None, for example "int" or "Buffer". `problem` says what is
-    wrong with `value`.
+    wrong with `value`. `accepted_by` names a parameter of the same kind that accepts it.
     """
     found = ""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and str(frame.f_globals.get("__name__")).startswith(_CALL_MODULES):
-        found = _parameter_in(frame, value, kind) or found
+        found = _parameter_in(frame, value, kind, accepted_by) or found
         frame = frame.f_back
     return error(found + problem)
 
 
-def _parameter_in(frame: FrameType, value: object, kind: str) -> str:
+def _parameter_in(frame: FrameType, value: object, kind: str, accepted_by: str) -> str:
     """The start of the message if a parameter of this kind has this value in the frame of a function, otherwise ""."""
     name = frame.f_code.co_name
     function = frame.f_globals.get(name)
@@ -73,7 +74,10 @@ def _parameter_in(frame: FrameType, value: object, kind: str) -> str:
         return ""
     for parameter, annotation in function.__annotations__.items():
         kinds = str(annotation).replace("ctypes.", "").split(" | ")
-        if kind in kinds and frame.f_locals.get(parameter) is value:
+        given = frame.f_locals.get(parameter)
+        items: Any = given if f"Sequence[{kind}]" in kinds and isinstance(given, (list, tuple)) else ()
+        rejected = (kind in kinds and given is value) or any(item is value for item in items)
+        if rejected and parameter != accepted_by:
             return f"{name}() argument {parameter!r}: "
     return ""
 
@@ -97,7 +101,9 @@ def as_integer(value: int) -> int:
 
 def _overflow(value: object, number: int, bits: int) -> Exception:
     shown = str(number) if number.bit_length() <= 128 else f"a number of {number.bit_length()} bits"
-    return argument_error(OverflowError, value, "int", f"{shown} does not fit a C integer of {bits} bits")
+    problem = f"{shown} does not fit a C integer of {bits} bits"
+    # The same object may have been passed for a SOCKET, which is wider.
+    return argument_error(OverflowError, value, "int", problem, "" if bits == _POINTER_BITS else "s")
 
 
 def as_word(value: int) -> int:
@@ -132,6 +138,18 @@ def socket_handle(value: int) -> int:
     return number & _MOST_SOCKET
 
 
+def as_sequence(values: Any) -> list[Any] | tuple[Any, ...]:
+    """A list or tuple as it is, and a tuple of the items of any other iterable object.
+
+    Errors: TypeError for an object that is not iterable.
+    """
+    if isinstance(values, (list, tuple)):
+        return values
+    if not hasattr(type(values), "__iter__") and not hasattr(type(values), "__getitem__"):
+        raise _required(values, "Sequence[int]", "a sequence of sockets")
+    return tuple(values)
+
+
 def refuse_pointer(buffer: Any, kind: str = "Buffer") -> None:
     """Rejects a ctypes pointer, whose buffer is the pointer itself and not the memory it points to.
 
@@ -150,10 +168,12 @@ def _view(buffer: Any, kind: str, expected: str) -> memoryview:
     try:
         view = memoryview(buffer)
     except TypeError:
+        if hasattr(buffer, "__buffer__"):
+            raise  # by the program's own __buffer__
         raise _required(buffer, kind, expected) from None
-    except ValueError:
+    except ValueError as error:
         problem = f"{expected} is required, not a released '{type(buffer).__name__}'"
-        raise argument_error(TypeError, buffer, kind, problem) from None
+        raise argument_error(TypeError, buffer, kind, problem) from error
     if not view.c_contiguous:
         raise argument_error(TypeError, buffer, kind, "a contiguous buffer is required")
     if not view.nbytes:

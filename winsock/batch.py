@@ -13,6 +13,7 @@ from typing import Any
 
 import winsock
 
+from .arguments import as_sequence
 from .constants import SOCKET_ERROR
 from .structures import ConstBuffer
 
@@ -40,6 +41,7 @@ def send_many(sockets: Sequence[int], buf: ConstBuffer | None, len: int, flags: 
         return counts
     send, last_error = calls.send, calls.WSAGetLastError
     results = []
+    sockets = as_sequence(sockets)
     for s in sockets:
         count = send(s, buf, len, flags)
         results.append(-last_error() if count == SOCKET_ERROR else count)

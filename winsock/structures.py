@@ -435,7 +435,11 @@ def _fd_set_type(n: int) -> type[fd_set | _other_fd_set]:
 def fd_set_over(set: Any) -> fd_set | _other_fd_set | None:
     """`set` itself if it is an fd_set, or an fd_set over the same memory; None if that is shorter than an fd_set."""
     if isinstance(set, FD_SETS):
-        return set
+        size = ctypes.sizeof(set)
+        if size == ctypes.sizeof(type(set)):
+            return set
+        # ctypes.resize has enlarged it. The memory stays the caller's: `set` must outlive what is returned here.
+        return fd_set_sized(size // _SOCKET_SIZE - 1).from_address(ctypes.addressof(set))
     array = as_output_buffer(set)
     if len(array) < ctypes.sizeof(fd_set):
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import inspect
 import mmap
+import sys
 from collections.abc import Callable
 from ctypes import POINTER, c_double, c_int, c_int16, c_int64, c_uint64, c_void_p, sizeof
 from typing import Any
@@ -254,6 +255,28 @@ def test_the_message_names_the_parameter_also_for_keyword_arguments(call: str, p
         given = dict(zip(names, arguments(call), strict=True)) | {names[place]: value}
         with pytest.raises(TypeError, match=message(call, place)):
             getattr(winsock, call)(**given)
+
+
+def test_the_message_names_the_length_also_where_the_same_number_is_a_valid_socket(started: None) -> None:
+    number = 1 << 40
+    with pytest.raises(OverflowError, match=r"^send\(\) argument 'len': 1099511627776 does not fit"):
+        send(number, b"x", number, 0)
+    with pytest.raises(OverflowError, match=r"^shutdown\(\) argument 'how': 1099511627776 does not fit"):
+        winsock.shutdown(number, number)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="__buffer__ is new in Python 3.12")
+@pytest.mark.parametrize("error", [TypeError, ValueError, BufferError, KeyError])
+def test_an_exception_of_the_programs_own_buffer_method_is_raised_or_is_the_cause(
+    started: None, error: type[Exception]
+) -> None:
+    class Failing:
+        def __buffer__(self, flags: int) -> memoryview:
+            raise error("mine")
+
+    with pytest.raises((TypeError, BufferError, KeyError)) as raised:
+        send(1, Failing(), 1, 0)  # type: ignore[arg-type]
+    assert "mine" in str(raised.value) or "mine" in str(raised.value.__cause__)
 
 
 BUFFERS = [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from winsock_kit import connected_pair, set_nonblocking
 
@@ -90,14 +92,30 @@ def test_before_wsastartup_each_result_is_wsanotinitialised(unstarted: None) -> 
 
 def test_a_wrong_argument_raises_the_exception_of_send(started: None) -> None:
     client, _server = connected_pair()
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match=r"^send_many\(\) argument 'buf': a bytes-like object is required, not 'str'$"):
         send_many([client], "text", 1, 0)  # type: ignore[arg-type]
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match=r"^send_many\(\) argument 'len': an integer is required, not 'float'$"):
         send_many([client], b"x", 1.0, 0)  # type: ignore[arg-type]
-    with pytest.raises(OverflowError):
+    with pytest.raises(OverflowError, match=r"^send_many\(\) argument 'flags': 1099511627776 does not fit"):
         send_many([client], b"x", 1, 1 << 40)
-    with pytest.raises(TypeError):
-        send_many([1.5], b"x", 1, 0)  # type: ignore[list-item]
+    for sockets in ([1.5], (client, 1.5), iter([1.5]), {1.5: None}):
+        with pytest.raises(TypeError, match=r"^send_many\(\) argument 'sockets': an integer is required, not 'float'$"):
+            send_many(sockets, b"x", 1, 0)  # type: ignore[arg-type]
+    with pytest.raises(OverflowError, match=r"^send_many\(\) argument 'sockets': \d+ does not fit"):
+        send_many([1 << 70], b"x", 1, 0)
+    with pytest.raises(
+        TypeError, match=r"^send_many\(\) argument 'sockets': a sequence of sockets is required, not 'int'$"
+    ):
+        send_many(client, b"x", 1, 0)  # type: ignore[arg-type]
+
+
+def test_an_exception_of_the_programs_own_sequence_is_not_replaced(started: None) -> None:
+    class Failing:
+        def __iter__(self) -> Iterator[int]:
+            raise TypeError("mine")
+
+    with pytest.raises(TypeError, match=r"^mine$"):
+        send_many(Failing(), b"x", 1, 0)  # type: ignore[arg-type]
 
 
 def test_a_sequence_that_reports_a_wrong_length_has_one_result_per_item(started: None) -> None:

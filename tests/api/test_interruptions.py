@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from process_measures import open_handles
-from winsock_kit import LIMIT_SECONDS, connect_to, fd_set_of, listener, loopback, set_nonblocking, set_option
+from winsock_kit import LIMIT_SECONDS, connect_to, fd_set_of, listener, loopback, name_of, set_nonblocking, set_option
 
 from winsock import (
     AF_INET,
@@ -25,10 +25,12 @@ from winsock import (
     MAKEWORD,
     POLLIN,
     SD_SEND,
+    SO_ACCEPTCONN,
     SO_RCVTIMEO,
     SOCK_DGRAM,
     SOCK_STREAM,
     SOCKET_ERROR,
+    SOL_SOCKET,
     WSADATA,
     WSANOTINITIALISED,
     WSAPOLLFD,
@@ -39,7 +41,10 @@ from winsock import (
     accept,
     bind,
     closesocket,
+    connect,
     getsockname,
+    getsockopt,
+    listen,
     recv,
     select,
     shutdown,
@@ -188,6 +193,25 @@ def test_after_an_interrupted_bind_the_socket_is_either_bound_or_not(unstarted: 
         closesocket(s)
         moment += 1
     assert moment > 5
+    clean_up_completely()
+
+
+def test_after_an_interrupted_listen_the_socket_is_either_listening_or_not(unstarted: None) -> None:
+    start()
+    moment, interrupted, seen = 0, True, set()
+    while interrupted:
+        s = socket(AF_INET, SOCK_STREAM, 0)
+        assert bind(s, loopback(), 16) == 0
+        interrupted = at_moment(moment, lambda s=s: listen(s, 1), stop)
+        value = c_int()
+        assert getsockopt(s, SOL_SOCKET, SO_ACCEPTCONN, value, c_int(4)) == 0
+        client = socket(AF_INET, SOCK_STREAM, 0)
+        accepts_connections = connect(client, name_of(s), 16) == 0
+        assert accepts_connections == bool(value.value), f"moment {moment}"
+        seen.add(accepts_connections)
+        assert closesocket(client) == closesocket(s) == 0
+        moment += 1
+    assert seen == {False, True}
     clean_up_completely()
 
 

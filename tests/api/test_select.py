@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from ctypes import sizeof
+from ctypes import resize, sizeof
 
 import pytest
 from winsock_kit import (
@@ -26,8 +26,10 @@ from winsock_kit import (
 )
 
 from winsock import (
+    FD_CLR,
     FD_ISSET,
     FD_SET,
+    FD_ZERO,
     INVALID_SOCKET,
     MSG_OOB,
     SD_RECEIVE,
@@ -216,6 +218,24 @@ def test_a_set_may_be_a_byte_array(udp: tuple[int, int]) -> None:
     assert FD_ISSET(udp[0], fds)
     assert select(0, fds, None, None, NOW) == 0
     assert not FD_ISSET(udp[0], fds)
+
+
+@pytest.mark.parametrize("kind", [fd_set, fd_set_sized(65)])
+def test_a_set_that_ctypes_resize_has_enlarged_has_room_for_more_sockets(started: None, kind: type[fd_set]) -> None:
+    sockets = [new(SOCK_DGRAM) for _ in range(70)]
+    fds = kind()
+    resize(fds, sizeof(fd_set_sized(len(sockets))))
+    for s in sockets:
+        FD_SET(s, fds)
+    assert fds.fd_count == len(sockets)
+    assert select(0, None, fds, None, NOW) == len(sockets)
+    assert all(FD_ISSET(s, fds) for s in sockets)
+    FD_CLR(sockets[0], fds)
+    assert [FD_ISSET(s, fds) for s in (sockets[0], sockets[-1])] == [False, True]
+    assert select(0, fds, None, None, NOW) == 0
+    FD_SET(sockets[-1], fds)
+    FD_ZERO(fds)
+    assert not FD_ISSET(sockets[-1], fds)
 
 
 @pytest.mark.many_sockets

@@ -14,6 +14,8 @@ from winsock_kit import Running, bound, connecting, name_of
 
 import winsock
 from winsock import (
+    INVALID_SOCKET,
+    POLLNVAL,
     POLLRDNORM,
     POLLWRNORM,
     SOCK_DGRAM,
@@ -90,6 +92,17 @@ def functions_called(call: Any) -> list[str]:
     finally:
         sys.setprofile(None)
     return names
+
+
+def test_an_invalid_handle_does_not_send_a_whole_poll_to_the_reference() -> None:
+    if not getattr(winsock.calls, "ACCELERATED", False):
+        pytest.skip("the reference handles every call here")
+    sockets = [bound(SOCK_DGRAM) for _ in range(50)]
+    closed = bound(SOCK_DGRAM)
+    assert closesocket(closed) == 0
+    array = (WSAPOLLFD * 52)(*(WSAPOLLFD(s, POLLWRNORM) for s in (closed, *sockets, INVALID_SOCKET)))
+    assert functions_called(lambda: WSAPoll(array, 52, 0)) == []
+    assert [entry.revents for entry in array] == [POLLNVAL, *[POLLWRNORM] * 50, POLLNVAL]
 
 
 def test_one_socket_in_a_special_state_does_not_send_a_whole_poll_to_the_reference() -> None:

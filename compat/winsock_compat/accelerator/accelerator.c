@@ -26,7 +26,7 @@
  * reads and writes only memory that certainly exists: of bytes and bytearray, and of ctypes objects that own theirs.
  * Lengths and counts in that memory are read once, because a transfer of another thread may be writing there.
  *
- * The values of the flags and of Winsock's constants come from the Python modules that define them (setup.py).
+ * The values of the flags and of Winsock's constants come from the Python modules that define them (macros.py).
  *
  * Order of this file: the state of a socket; the handle table; a function and its outcomes; arguments; the caller's
  * memory; send, recv, sendto, recvfrom, send_many; accept, closesocket, ioctlsocket, WSAGetLastError; what WSAPoll and
@@ -709,23 +709,25 @@ static int is_received(const Transfer *transfer, long long count)
     return count > 0 && count <= transfer->length;
 }
 
-/* send; `otherwise` is the reference's send. */
-static PyObject *send_or_else(Call *call, PyObject *otherwise, PyObject *const *args)
+/* send, for four arguments: 0 if it declines, else 1 with the result in `answer`. */
+static int try_send(Call *call, PyObject *const *args, PyObject **answer)
 {
     Transfer transfer;
     long long count;
     if (!open_transfer(call, args, CAN_SEND, READ, &transfer))
-        return PyObject_Vectorcall(otherwise, args, 4, NULL);
+        return 0;
     count = make_transfer(&transfer, 0, MSG_NOSIGNAL);
-    return finish_transfer(call, &transfer, args, 4, count, is_sent(&transfer, count));
+    *answer = finish_transfer(call, &transfer, args, 4, count, is_sent(&transfer, count));
+    return 1;
 }
 
 static PyObject *fast_send(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
 {
     Call *call = call_of(self);
-    if (nargs != 4 || names != NULL)
+    PyObject *answer;
+    if (nargs != 4 || names != NULL || !try_send(call, args, &answer))
         return decline(call, args, nargs, names);
-    return send_or_else(call, call->decline, args);
+    return answer;
 }
 
 static PyObject *fast_recv(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
@@ -810,12 +812,24 @@ static void prefetch_next(const Call *call, PyObject *handles, Py_ssize_t place)
     }
 }
 
+/* An entry of send_many's list, from the reference's send_many for this handle alone. */
+static PyObject *decline_one(Call *call, PyObject *handle, PyObject *const *args)
+{
+    PyObject *arguments[4] = {PyTuple_Pack(1, handle), args[1], args[2], args[3]};
+    PyObject *list = arguments[0] == NULL ? NULL : decline(call, arguments, 4, NULL);
+    PyObject *entry = list == NULL ? NULL : PySequence_GetItem(list, 0);
+    Py_XDECREF(arguments[0]);
+    Py_XDECREF(list);
+    return entry;
+}
+
 /* An entry of send_many's list: the count of a send, or minus its error. */
 static PyObject *send_to_one(Call *call, PyObject *handle, PyObject *const *args)
 {
-    PyObject *arguments[4] = {handle, args[1], args[2], args[3]};
-    PyObject *answer = send_or_else(call, call->examine, arguments);
+    PyObject *arguments[4] = {handle, args[1], args[2], args[3]}, *answer;
     long long failed;
+    if (!try_send(call, arguments, &answer))
+        return decline_one(call, handle, args);
     if (answer != NULL && int_argument(answer, SOCKET_ERROR, SOCKET_ERROR, &failed)) {
         Py_DECREF(answer);
         return PyLong_FromLong(-(long)last_error);
@@ -845,7 +859,7 @@ static Py_ssize_t send_to_each(Call *call, PyObject *handles, PyObject *const *a
     return total;
 }
 
-/* `examine` is the reference's send. The buffer is opened for each send, as in the reference. */
+/* The buffer is opened for each send, as in the reference. */
 static PyObject *fast_send_many(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
 {
     Call *call = call_of(self);
@@ -981,6 +995,7 @@ static PyObject *fast_closesocket(PyObject *self, PyObject *const *args, Py_ssiz
     table_take(call->table, sock->handle);
     sock->closed = 1;
     sock->capabilities = 0;
+    sock->poll_kind = POLL_REFERENCE;
     /* The last reference closes the descriptor: this one, unless another thread is in a call of the reference. */
     Py_DECREF((PyObject *)sock);
     return PyLong_FromLong(0);
@@ -1010,11 +1025,11 @@ static PyObject *fast_get_last_error(PyObject *self, PyObject *nothing)
 
 /* What a call asks about one socket, and the answer: a member of one of select's sets, or an entry of WSAPoll's array */
 typedef struct {
-    SocketCore *sock;
-    int wants;    /* the events of WSAPoll, or the bits of select's sets */
-    int results;  /* likewise */
-    int entry;    /* its place in Poll.entries; -1 where the kernel is not asked */
-    char special; /* the reference answers; decided once, as an answer may change the socket's poll kind */
+    SocketCore *sock; /* NULL for an invalid handle in WSAPoll's array, which has its results from the beginning */
+    int wants;        /* the events of WSAPoll, or the bits of select's sets */
+    int results;      /* likewise */
+    int entry;        /* its place in Poll.entries; -1 where the kernel is not asked */
+    char special;     /* the reference answers; decided once, as an answer may change the socket's poll kind */
 } Question;
 
 typedef struct {
@@ -1049,7 +1064,7 @@ static int open_poll(HandleTable *table, Poll *poll, Py_ssize_t count)
 static void close_poll(Poll *poll)
 {
     for (Py_ssize_t at = 0; poll->kept && at < poll->count; at++)
-        Py_DECREF(poll->questions[at].sock);
+        Py_XDECREF(poll->questions[at].sock);
     if (poll->questions != poll->few_questions) {
         PyMem_Free(poll->questions);
         PyMem_Free(poll->entries);
@@ -1083,7 +1098,7 @@ static int examine(Call *call, Poll *poll, Question *question)
     long bits;
     if (!poll->kept) {
         for (Py_ssize_t at = 0; at < poll->count; at++)
-            Py_INCREF(poll->questions[at].sock);
+            Py_XINCREF(poll->questions[at].sock);
         poll->kept = 1;
     }
     args[0] = (PyObject *)question->sock;
@@ -1100,9 +1115,9 @@ static int examine(Call *call, Poll *poll, Question *question)
     return 0;
 }
 
-/* Asks the kernel about all sockets and the reference about some: how many questions have a result, -1 with an
- * exception, or DECLINE where a socket was closed meanwhile or poll fails. `interpret` gives the result of a question
- * from the kernel's revents, except of sockets with one of the events `to_examine`. */
+/* Asks the kernel about all sockets and the reference about some: how many sockets have a result, -1 with an exception,
+ * or DECLINE where a socket was closed meanwhile or poll fails. `interpret` gives the result of a question from the
+ * kernel's revents, except of sockets with one of the events `to_examine`. */
 #define DECLINE (-2)
 static Py_ssize_t ask(Call *call, Poll *asked, short to_examine, int (*interpret)(const Question *, short))
 {
@@ -1115,6 +1130,8 @@ static Py_ssize_t ask(Call *call, Poll *asked, short to_examine, int (*interpret
         return DECLINE;
     for (Py_ssize_t at = 0; at < asked->count; at++) {
         Question *question = &asked->questions[at];
+        if (question->sock == NULL)
+            continue;
         short revents = question->entry >= 0 ? asked->entries[question->entry].revents : 0;
         if (question->special || (revents & to_examine)) {
             if (examine(call, asked, question) < 0)
@@ -1164,6 +1181,26 @@ typedef struct {
     uint32_t padding;
 } PollEntry; /* WSAPOLLFD of 64 bits */
 
+/* Adds a question for each entry of an array. 0 where the reference must report an error: for events that WSAPoll does
+ * not take, or an array without a valid handle. */
+static int ask_entries(const Call *call, Poll *asked, volatile const PollEntry *array, Py_ssize_t count)
+{
+    int valid = 0;
+    for (Py_ssize_t at = 0; at < count; at++) {
+        SocketCore *sock = table_find(call->table, array[at].fd);
+        int wants = array[at].events;
+        if (sock == NULL) {
+            asked->questions[asked->count++] = (Question){.results = WSA_POLLNVAL};
+        } else if (wants & ~(WSA_POLLRDNORM | WSA_POLLRDBAND | WSA_POLLWRNORM)) {
+            return 0;
+        } else {
+            ask_about(asked, sock, wants, poll_events(sock, wants));
+            valid = 1;
+        }
+    }
+    return valid;
+}
+
 /* As ask, about the sockets of an array; writes the results unless the reference must handle the call. */
 static Py_ssize_t poll_array(Call *call, PyObject *given, const Memory *memory, Py_ssize_t count, int wait)
 {
@@ -1172,14 +1209,7 @@ static Py_ssize_t poll_array(Call *call, PyObject *given, const Memory *memory, 
     Py_ssize_t ready = DECLINE;
     if (open_poll(call->table, &asked, count) < 0)
         return -1;
-    for (Py_ssize_t at = 0; at < count; at++) {
-        SocketCore *sock = table_find(call->table, array[at].fd);
-        int wants = array[at].events;
-        if (sock == NULL || (wants & ~(WSA_POLLRDNORM | WSA_POLLRDBAND | WSA_POLLWRNORM)))
-            break;
-        ask_about(&asked, sock, wants, poll_events(sock, wants));
-    }
-    if (asked.count == count)
+    if (ask_entries(call, &asked, array, count))
         ready = ask(call, &asked, POLLERR | POLLHUP | POLLRDHUP | POLLNVAL, interpret_for_poll);
     if ((ready == 0 && wait) || (ready >= 0 && !is_same_memory(given, memory)))
         ready = DECLINE;
@@ -1216,22 +1246,15 @@ typedef struct {
     uint32_t capacity, members; /* both read once */
 } Set;
 
-/* The types of fd_set_sized derive from sets[1]; a bytearray is at least as large as an fd_set. */
-static int has_size_of_set(const Call *call, PyObject *object, Py_ssize_t size)
-{
-    PyTypeObject *type = Py_TYPE(object);
-    if (type == call->sets[0])
-        return size == FD_SET_SIZE; /* it is larger after ctypes.resize */
-    return size >= (Py_ssize_t)(PyByteArray_CheckExact(object) ? FD_SET_SIZE : 2 * sizeof(uint64_t));
-}
-
+/* The types of fd_set_sized derive from sets[1] and are never too small; a bytearray may be. */
 static int open_set(const Call *call, PyObject *object, int how, Set *set)
 {
     PyTypeObject *type = Py_TYPE(object);
     if ((type != call->sets[0] && type->tp_base != call->sets[1] && !PyByteArray_CheckExact(object)) ||
         !open_memory(call, object, WRITE | FOLLOW | how, &set->memory))
         return 0;
-    if (!has_size_of_set(call, object, set->memory.size) || (uintptr_t)set->memory.data % sizeof(uint64_t)) {
+    if ((PyByteArray_CheckExact(object) && set->memory.size < FD_SET_SIZE) ||
+        (uintptr_t)set->memory.data % sizeof(uint64_t)) {
         close_memory(&set->memory);
         return 0;
     }
@@ -1251,59 +1274,61 @@ static Py_ssize_t place_in(const Set *set, uint64_t handle)
     return -1;
 }
 
-static int set_arguments(Call *call, PyObject *const *args, Py_ssize_t nargs, PyObject *names, uint64_t *handle, Set *set)
+/* What FD_SET, FD_CLR and FD_ISSET do with a set, a handle, and the handle's place in the set; -1 if it is not there. */
+typedef PyObject *(*SetOperation)(const Set *set, uint64_t handle, Py_ssize_t place);
+
+static PyObject *with_set(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names, SetOperation operate)
 {
-    unsigned long long number;
-    if (nargs != 2 || names != NULL || !handle_argument(args[0], &number) || !open_set(call, args[1], 0, set))
-        return 0;
-    *handle = number;
-    return 1;
+    Call *call = call_of(self);
+    unsigned long long handle;
+    PyObject *answer;
+    Set set;
+    if (nargs != 2 || names != NULL || !handle_argument(args[0], &handle) || !open_set(call, args[1], 0, &set))
+        return decline(call, args, nargs, names);
+    answer = operate(&set, handle, place_in(&set, handle));
+    close_memory(&set.memory);
+    return answer;
+}
+
+static PyObject *add_to_set(const Set *set, uint64_t handle, Py_ssize_t place)
+{
+    if (set->members < set->capacity && place < 0) {
+        set->handles[set->members] = handle;
+        *set->count = set->members + 1;
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *remove_from_set(const Set *set, uint64_t handle, Py_ssize_t place)
+{
+    uint32_t members = Py_MIN(set->members, set->capacity);
+    (void)handle;
+    if (place >= 0) {
+        memmove(set->handles + place, set->handles + place + 1, (members - (uint32_t)place - 1) * sizeof *set->handles);
+        *set->count = members - 1;
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *is_in_set(const Set *set, uint64_t handle, Py_ssize_t place)
+{
+    (void)set, (void)handle;
+    return PyBool_FromLong(place >= 0);
 }
 
 static PyObject *fast_fd_set(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
 {
-    Call *call = call_of(self);
-    uint64_t handle;
-    Set set;
-    if (!set_arguments(call, args, nargs, names, &handle, &set))
-        return decline(call, args, nargs, names);
-    if (set.members < set.capacity && place_in(&set, handle) < 0) {
-        set.handles[set.members] = handle;
-        *set.count = set.members + 1;
-    }
-    close_memory(&set.memory);
-    Py_RETURN_NONE;
+    return with_set(self, args, nargs, names, add_to_set);
 }
 
 static PyObject *fast_fd_clr(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
 {
-    Call *call = call_of(self);
-    uint64_t handle;
-    Py_ssize_t place;
-    Set set;
-    if (!set_arguments(call, args, nargs, names, &handle, &set))
-        return decline(call, args, nargs, names);
-    place = place_in(&set, handle);
-    if (place >= 0) {
-        uint32_t members = Py_MIN(set.members, set.capacity);
-        memmove(set.handles + place, set.handles + place + 1, (members - (uint32_t)place - 1) * sizeof *set.handles);
-        *set.count = members - 1;
-    }
-    close_memory(&set.memory);
-    Py_RETURN_NONE;
+    return with_set(self, args, nargs, names, remove_from_set);
 }
 
 static PyObject *fast_fd_isset(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
 {
-    Call *call = call_of(self);
-    uint64_t handle;
-    Py_ssize_t place;
-    Set set;
-    if (!set_arguments(call, args, nargs, names, &handle, &set))
-        return decline(call, args, nargs, names);
-    place = place_in(&set, handle);
-    close_memory(&set.memory);
-    return PyBool_FromLong(place >= 0);
+    return with_set(self, args, nargs, names, is_in_set);
 }
 
 static PyObject *fast_fd_zero(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *names)

@@ -101,13 +101,21 @@ def listen(s: int, backlog: int) -> int:
         return fail(WSAEINVAL)
     if sock.state == FAILED:
         disconnect(sock)
-    result = system.listen(sock.fd, queue if queue >= 0 else _LARGEST_BACKLOG)
-    if result < 0:
-        return fail(winsock_error(-result))
+    try:
+        result = system.listen(sock.fd, queue if queue >= 0 else _LARGEST_BACKLOG)
+        if result == 0:
+            _record_listen(sock)
+    except BaseException:  # a signal handler has raised; the socket may be listening
+        if system.is_listening(sock.fd):
+            _record_listen(sock)
+        raise
+    return fail(winsock_error(-result)) if result < 0 else 0
+
+
+def _record_listen(sock: Socket) -> None:
     sock.state = LISTENING
     sock.update_capabilities()
     notify_state_change(sock)
-    return 0
 
 
 def accept(s: int, addr: Buffer | None, addrlen: IntRef | None) -> int:

@@ -1,20 +1,10 @@
-"""select, WSAPoll.
-
-Both ask the kernel's poll about descriptors, and read its answer together with what Winsock remembers of the sockets:
-the kernel may report an event that Winsock does not (a hang-up of a fresh stream), or report once what Winsock reports
-always (an error). Inside this module both calls express what they want with WSAPoll's bits: select's three sets are
-POLLRDNORM, POLLWRNORM and POLLRDBAND.
-
-A call polls once without waiting. If nothing is ready it registers a Wait for all its sockets (see state.waiters) and
-polls again, with the wake-up descriptor as one more entry, until a socket is ready or the time is over.
-"""
+"""select, WSAPoll: their arguments, and what they report. readiness polls the sockets and waits."""
 
 from __future__ import annotations
 
 import ctypes
-import errno
-import struct
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from array import array as array_of_shorts
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from winsock.arguments import as_int, as_uint
@@ -26,25 +16,19 @@ from winsock.constants import (
     POLLRDBAND,
     POLLRDNORM,
     POLLWRNORM,
-    SO_OOBINLINE,
-    SOL_SOCKET,
 )
-from winsock.errors import WSAECONNABORTED, WSAEFAULT, WSAEINVAL, WSAENOBUFS, WSAENOTSOCK, WSANOTINITIALISED
+from winsock.errors import WSAEFAULT, WSAEINVAL, WSAENOBUFS, WSAENOTSOCK, WSANOTINITIALISED
 from winsock.structures import WSAPOLLFD, Buffer, ConstBuffer, fd_set_over, timeval
 
 from ..posix import system, waiting
-from ..posix.errnos import winsock_error
 from ..state import handles
 from ..state.last_error import fail
-from ..state.sockets import CONNECTED, CONNECTING, FAILED, LISTENING, Socket, error_lock
-from ..state.waiters import begin_wait, end_wait, milliseconds_left, table
+from ..state.sockets import FAILED, Socket
+from ..state.waiters import table
 from .pointers import as_input_buffer, as_output_buffer, is_accessible
+from .readiness import READ, URGENT, WRITE, examine, wait_until_ready
 
-_READ, _WRITE, _URGENT = POLLRDNORM, POLLWRNORM, POLLRDBAND
 _NOT_A_SOCKET = -1  # a result of _select_result
-
-# From a socket, the bits wanted and the kernel's revents: the bits that the call reports, 0 if it is not ready.
-_Result = Callable[[Socket, int, int], int]
 
 
 class _Set(NamedTuple):
@@ -79,7 +63,7 @@ def select(
     as_int(nfds)
     given = [
         (_set_over(fds), wanted)
-        for fds, wanted in ((readfds, _READ), (writefds, _WRITE), (exceptfds, _URGENT))
+        for fds, wanted in ((readfds, READ), (writefds, WRITE), (exceptfds, URGENT))
         if fds is not None
     ]
     limit = None if timeout is None else as_input_buffer(timeout)
@@ -103,29 +87,27 @@ def _is_negative(time: timeval) -> bool:
 
 def _select_sets(sets: Sequence[_Set], deadline: float | None) -> int:
     """Waits for the members of checked sets, and leaves the ready ones in the sets."""
-    wants: dict[int, int] = {}
+    wants: dict[Any, int] = {}  # by socket; the members without one are together under None
     for one in sets:
-        for handle in one.members or ():
-            wants[handle] = wants.get(handle, 0) | one.wanted
-    sockets: list[Socket | None] = [table.get(handle) for handle in wants]
-    found = [sock for sock in sockets if sock is not None]
-    if len(found) != len(sockets):
+        for sock in map(table.get, one.members or ()):
+            wants[sock] = wants.get(sock, 0) | one.wanted
+    if None in wants:
         return fail(WSAENOTSOCK)
-    results = _wait(found, list(wants.values()), _select_result, 0, deadline)
+    results = wait_until_ready(wants, _select_result, 0, deadline)
     if results is None:
         return fail(WSAENOBUFS)
-    if _NOT_A_SOCKET in results:
+    if _NOT_A_SOCKET in results.values():
         return fail(WSAENOTSOCK)
-    return _keep_ready(sets, dict(zip(wants, results, strict=True)))
+    return _keep_ready(sets, {sock.handle: bits for sock, bits in results.items()})
 
 
-def _keep_ready(sets: Sequence[_Set], bits: Mapping[int, int]) -> int:
-    """Reduces the sets to the ready sockets, each once; their number in all sets together."""
+def _keep_ready(sets: Sequence[_Set], ready: Mapping[int, int]) -> int:
+    """Reduces the sets to the ready sockets, each once; their number in all sets together. `ready` has their bits."""
     # By address: the same fd_set may have been passed twice. The memory is not read again: other sets may overlap it.
     kept: dict[int, dict[int, None]] = {}
     for fds, wanted, members in sets:
-        ready = dict.fromkeys(handle for handle in members or () if bits[handle] & wanted)
-        kept.setdefault(ctypes.addressof(fds), {}).update(ready)
+        found = filter(ready.__contains__, members or ())
+        kept.setdefault(ctypes.addressof(fds), {}).update({handle: None for handle in found if ready[handle] & wanted})
     for fds, _, _ in sets:
         ready_handles = list(kept[ctypes.addressof(fds)])[: len(fds.fd_array)]
         fds.fd_array[: len(ready_handles)] = ready_handles
@@ -136,22 +118,29 @@ def _keep_ready(sets: Sequence[_Set], bits: Mapping[int, int]) -> int:
 def _select_result(sock: Socket, wants: int, revents: int) -> int:
     """The sets that the socket belongs in."""
     if sock.closed:
-        return wants & _READ or _NOT_A_SOCKET
+        return wants & READ or _NOT_A_SOCKET
     if sock.state == FAILED:
-        return wants & _URGENT
+        return wants & URGENT
     ready = 0
     has_data = revents & (waiting.POLLIN | waiting.POLLRDHUP) or sock.broken or sock.refused
     if has_data and not sock.receive_off:
-        ready |= _READ
+        ready |= READ
     if revents & waiting.POLLOUT or sock.broken:
-        ready |= _WRITE
+        ready |= WRITE
     if revents & waiting.POLLPRI and not sock.broken:
-        ready |= _URGENT
+        ready |= URGENT
     return ready & wants
 
 
 _EVENTS = POLLRDNORM | POLLRDBAND | POLLWRNORM
-_ENTRY = struct.Struct("=QhhI" if ctypes.sizeof(WSAPOLLFD) == 16 else "=Ihh")
+_UNREQUESTED = POLLERR | POLLHUP | POLLNVAL
+_ENTRY_SIZE = ctypes.sizeof(WSAPOLLFD)
+
+
+def _fields(entries: memoryview, field: Any, format: str) -> memoryview:
+    """One field of all entries of WSAPoll's array."""
+    items: memoryview = entries.cast(format)  # type: ignore[call-overload]
+    return items[field.offset // items.itemsize :: _ENTRY_SIZE // items.itemsize]
 
 
 def WSAPoll(fdArray: Buffer | None, fds: int, timeout: int) -> int:
@@ -160,28 +149,26 @@ def WSAPoll(fdArray: Buffer | None, fds: int, timeout: int) -> int:
         return fail(WSANOTINITIALISED)
     if count == 0:
         return fail(WSAEINVAL)
-    if array is None or count * _ENTRY.size > len(array):
+    if array is None or count * _ENTRY_SIZE > len(array):
         return fail(WSAEFAULT)
-    entries = [entry[:2] for entry in _ENTRY.iter_unpack(memoryview(array)[: count * _ENTRY.size])]
-    sockets: list[Socket | None] = [table.get(handle) for handle, _ in entries]
-    valid = [(place, sock) for place, sock in enumerate(sockets) if sock is not None]
-    if any(entries[place][1] & ~_EVENTS for place, _ in valid):
+    entries = array[: count * _ENTRY_SIZE]
+    events = _fields(entries, WSAPOLLFD.events, "h").tolist()
+    sockets: list[Any] = [*map(table.get, _fields(entries, WSAPOLLFD.fd, "N").tolist())]
+    wants: dict[Any, int] = {}
+    for sock, wanted in zip(sockets, events, strict=True):
+        wants[sock] = wants.get(sock, 0) | wanted
+    wants.pop(None, 0)  # the events of the entries without a socket
+    if any(wanted & ~_EVENTS for wanted in {*wants.values()}):
         return fail(WSAEINVAL)
-    revents = [POLLNVAL if sock is None else 0 for sock in sockets]
-    ready = 0
-    if valid:
-        deadline = waiting.monotonic() + limit / 1000 if limit >= 0 else None
-        wants = [entries[place][1] for place, _ in valid]
-        results = _wait([sock for _, sock in valid], wants, _poll_result, waiting.POLLRDHUP, deadline)
-        if results is None:
-            return fail(WSAENOBUFS)
-        for (place, _), bits in zip(valid, results, strict=True):
-            revents[place] = bits
-        ready = sum(bits != 0 for bits in results)
-    polled = (WSAPOLLFD * count).from_buffer(array)
-    for entry, bits in zip(polled, revents, strict=True):
-        entry.revents = bits
-    return ready if valid else fail(WSAENOTSOCK)
+    deadline = waiting.monotonic() + limit / 1000 if limit >= 0 else None
+    results = wait_until_ready(wants, _poll_result, waiting.POLLRDHUP, deadline) if wants else {}
+    if results is None:
+        return fail(WSAENOBUFS)
+    results[None] = POLLNVAL
+    found = results.get
+    revents = [found(sock, 0) & (wanted | _UNREQUESTED) for sock, wanted in zip(sockets, events, strict=True)]
+    _fields(entries, WSAPOLLFD.revents, "h")[:] = array_of_shorts("h", revents)
+    return count - revents.count(0) - sockets.count(None) if wants else fail(WSAENOTSOCK)
 
 
 def _poll_result(sock: Socket, wants: int, revents: int) -> int:
@@ -189,7 +176,7 @@ def _poll_result(sock: Socket, wants: int, revents: int) -> int:
     if sock.closed:
         return POLLNVAL
     if sock.state == FAILED or sock.broken:
-        return POLLERR | POLLHUP | (wants & _WRITE)
+        return POLLERR | POLLHUP | (wants & WRITE)
     ended = revents & (waiting.POLLRDHUP | waiting.POLLHUP)
     ready = POLLHUP if ended and sock.stream else 0
     if (
@@ -197,132 +184,19 @@ def _poll_result(sock: Socket, wants: int, revents: int) -> int:
         and (revents & waiting.POLLIN or sock.refused)
         and (not ended or system.recv(sock.fd, bytearray(1), MSG_PEEK) > 0)
     ):
-        ready |= wants & _READ
+        ready |= wants & READ
     if revents & waiting.POLLOUT:
-        ready |= wants & _WRITE
+        ready |= wants & WRITE
     if revents & waiting.POLLPRI:
-        ready |= wants & _URGENT
+        ready |= wants & URGENT
     return ready
-
-
-def _kernel_events(sock: Socket, wants: int) -> int:
-    """The events to poll a socket for; 0 where it cannot become ready before its state changes."""
-    if sock.closed or (sock.stream and sock.state not in (CONNECTING, CONNECTED, LISTENING)):
-        return 0
-    if sock.state == CONNECTING:
-        return waiting.POLLOUT
-    events = waiting.POLLIN if wants & _READ and not sock.receive_off else 0
-    if sock.state == LISTENING:
-        return events
-    if wants & _WRITE:
-        events |= waiting.POLLOUT
-    if wants & _URGENT and not sock.options.get((SOL_SOCKET, SO_OOBINLINE)):
-        events |= waiting.POLLPRI
-    return events
-
-
-def _remember_errors(sock: Socket, revents: int) -> None:
-    """Updates the socket's state from what poll reported, while the kernel still reports it."""
-    if sock.state == CONNECTING:
-        sock.update_connect_state()
-        return
-    if not revents & waiting.POLLERR:
-        return
-    with error_lock:
-        number = system.take_error(sock.fd)
-        if sock.stream:
-            if number:
-                sock.mark_broken(WSAECONNABORTED if number == errno.EPIPE else winsock_error(number))
-        elif sock.port_reset and (sock.refused or number == errno.ECONNREFUSED):
-            sock.mark_refused()
-        else:
-            sock.forget_refusals()
-
-
-class _Poll:
-    """One call's sockets: what to poll each for, and what the results mean."""
-
-    def __init__(self, sockets: Sequence[Socket], wants: Sequence[int], result_of: _Result, always: int) -> None:
-        """`always` are events to poll every connected stream for."""
-        self.sockets, self.wants, self.result_of, self.always = sockets, wants, result_of, always
-        self.entries: list[tuple[int, int]] = []
-        # The places of sockets of which poll repeats something that Winsock does not report: not polled again, until a
-        # wake-up says that a state has changed.
-        self.ignored: set[int] = set()
-
-    def by_state(self) -> list[int]:
-        """Prepares the entries; the results of the sockets whose state alone decides, 0 for the others."""
-        results, self.entries = [0] * len(self.sockets), []
-        for place, sock in enumerate(self.sockets):
-            sock.update_connect_state()
-            events = _kernel_events(sock, self.wants[place])
-            if sock.stream and sock.state == CONNECTED:
-                events |= self.always
-            self.entries.append((-1 if not events or place in self.ignored else sock.fd, events))
-            if sock.closed or sock.state == FAILED or sock.broken or sock.refused:
-                results[place] = self.result_of(sock, self.wants[place], 0)
-        return results
-
-    def by_kernel(self, all_revents: Iterable[int], results: list[int]) -> None:
-        """Adds what poll reported to the results."""
-        for place, (sock, revents) in enumerate(zip(self.sockets, all_revents, strict=False)):
-            if not revents:
-                continue
-            state = sock.state
-            _remember_errors(sock, revents)
-            results[place] = self.result_of(sock, self.wants[place], revents)
-            if not results[place] and sock.stream and sock.state == state:
-                self.ignored.add(place)
-
-
-def _wait(
-    sockets: Sequence[Socket], wants: Sequence[int], result_of: _Result, always: int, deadline: float | None
-) -> list[int] | None:
-    """The result bits of each socket, once one has any or the deadline has passed.
-
-    None if the kernel cannot poll so many descriptors.
-    """
-    poll = _Poll(sockets, wants, result_of, always)
-    results = poll.by_state()
-    revents = waiting.poll(poll.entries, 0)
-    if revents is None:
-        return None
-    poll.by_kernel(revents, results)
-    if any(results) or milliseconds_left(deadline) == 0:
-        return results
-    wait = begin_wait(sockets)
-    try:
-        while True:
-            # Check the state again first: a change before begin_wait has woken no waiter.
-            results = poll.by_state()
-            left = 0 if any(results) else milliseconds_left(deadline)
-            entries = [*poll.entries, (wait.wakeup.read_end, waiting.POLLIN)]
-            revents = waiting.poll(entries, wait.wakeup.limited(left))
-            if revents is None:
-                return None
-            poll.by_kernel(revents, results)
-            woken = bool(revents and revents[-1])
-            if woken:
-                wait.wakeup.drain()
-                poll.ignored.clear()
-            if any(results) or (left == 0 and not woken):
-                return results
-    finally:
-        end_wait(wait)
 
 
 def examine_poll(sock: Socket, wants: int) -> int:
     """The revents that WSAPoll reports for one socket now: for the accelerator, which decides the common cases."""
-    return _examine(sock, wants, _poll_result, waiting.POLLRDHUP)
+    return examine(sock, wants, _poll_result, waiting.POLLRDHUP)
 
 
 def examine_select(sock: Socket, wants: int) -> int:
     """As examine_poll, for select: the sets that the socket belongs in; negative where it was closed meanwhile."""
-    return _examine(sock, wants, _select_result, 0)
-
-
-def _examine(sock: Socket, wants: int, result_of: _Result, always: int) -> int:
-    poll = _Poll((sock,), (wants,), result_of, always)
-    results = poll.by_state()
-    poll.by_kernel(waiting.poll(poll.entries, 0) or (), results)
-    return results[0]
+    return examine(sock, wants, _select_result, 0)

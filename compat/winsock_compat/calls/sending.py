@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Sequence
 
-from winsock.arguments import as_input_buffer, as_int, socket_handle
+from winsock.arguments import as_input_buffer, as_int, as_sequence, socket_handle
 from winsock.constants import MSG_DONTROUTE, MSG_OOB, SO_SNDTIMEO, SOCKET_ERROR, SOL_SOCKET
 from winsock.errors import (
     WSAEADDRNOTAVAIL,
@@ -64,6 +64,7 @@ def sendto(s: int, buf: ConstBuffer | None, len: int, flags: int, to: ConstBuffe
 def send_many(sockets: Sequence[int], buf: ConstBuffer | None, len: int, flags: int) -> list[int]:
     """One send for each socket: its count, or minus its error (see winsock.batch)."""
     results = []
+    sockets = as_sequence(sockets)
     for s in sockets:
         count = send(s, buf, len, flags)
         results.append(-get_last_error() if count == SOCKET_ERROR else count)

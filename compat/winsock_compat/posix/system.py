@@ -92,6 +92,10 @@ def listen(fd: int, backlog: int) -> int:
     return _checked(lib.listen(fd, backlog))
 
 
+def is_listening(fd: int) -> bool:
+    return _get_int(fd, kernel.SOL_SOCKET, kernel.SO_ACCEPTCONN) != 0
+
+
 def connect(fd: int, name: bytes) -> int:
     raw = to_kernel(name)
     return _checked(lib.connect(fd, raw, len(raw)))
@@ -153,10 +157,7 @@ def bytes_available(fd: int) -> int:
 
 def take_error(fd: int) -> int:
     """The errno that the kernel keeps for the descriptor (SO_ERROR), or 0; reading it clears it."""
-    value, length = ffi.new("int *"), ffi.new(_SIZE_POINTER, 4)
-    lib.getsockopt(fd, kernel.SOL_SOCKET, kernel.SO_ERROR, value, length)
-    number: int = value[0]
-    return number
+    return _get_int(fd, kernel.SOL_SOCKET, kernel.SO_ERROR)
 
 
 def clear_error_queue(fd: int) -> None:
@@ -202,6 +203,14 @@ def set_membership(fd: int, level: int, option: int, group: bytes) -> int:
 def set_linger(fd: int, on: bool, seconds: int) -> int:
     value = ffi.new("struct linger *", (int(on), seconds))
     return _checked(lib.setsockopt(fd, kernel.SOL_SOCKET, kernel.SO_LINGER, value, ffi.sizeof("struct linger")))
+
+
+def _get_int(fd: int, level: int, option: int) -> int:
+    """The value of an integer option; 0 where the call fails."""
+    value, length = ffi.new("int *"), ffi.new(_SIZE_POINTER, 4)
+    lib.getsockopt(fd, level, option, value, length)
+    number: int = value[0]
+    return number
 
 
 def _set_int(fd: int, level: int, option: int, value: int) -> int:

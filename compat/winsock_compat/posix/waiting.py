@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Sequence
+from array import array
 from functools import partial
 
 from . import declarations as kernel
@@ -14,31 +14,30 @@ from .declarations import POLLIN as POLLIN
 from .declarations import POLLOUT as POLLOUT
 from .declarations import POLLPRI as POLLPRI
 from .declarations import POLLRDHUP as POLLRDHUP
-from .loading import ffi, get_errno, lib
+from .loading import ffi, from_buffer, get_errno, lib
 
-_UNREQUESTED = POLLERR | POLLHUP | kernel.POLLNVAL  # poll reports them without a request
 # Seconds of a clock that cannot be set.
 monotonic = time.monotonic
+_POLLFDS = ffi.typeof("struct pollfd[]")
 
 
-def poll(entries: Sequence[tuple[int, int]], milliseconds: int) -> list[int] | None:
-    """Waits until an entry (descriptor, events) is ready: the revents of each entry; -1 milliseconds: no limit.
+def poll(events_of: dict[int, int], milliseconds: int) -> dict[int, int] | None:
+    """Waits until a descriptor is ready for its events: the revents of the ready ones; -1 milliseconds: no limit.
 
-    The list is empty when no entry is ready: the time is over, or a signal arrived. A negative descriptor is ignored.
-    None if the kernel cannot poll so many descriptors: it has no memory, or there are more than RLIMIT_NOFILE allows.
+    Nothing is ready when the time is over or a signal arrived. A negative descriptor is ignored. None if the kernel
+    cannot poll so many descriptors: it has no memory, or there are more than RLIMIT_NOFILE allows.
     """
-    # Each descriptor once, with the events of all its entries: poll fails if it gets more entries than RLIMIT_NOFILE.
-    events_of: dict[int, int] = {}
-    for fd, events in entries:
-        if fd >= 0:
-            events_of[fd] = events_of.get(fd, 0) | events
-    polled = ffi.new("struct pollfd[]", [(fd, events, 0) for fd, events in events_of.items()])
+    # Whole fields are copied: with 1,000 descriptors this is several times as fast as one cffi object for each.
+    entries = memoryview(bytearray(ffi.sizeof("struct pollfd") * len(events_of)))
+    halves = entries.cast("h")  # of an entry: two for fd, then events, then revents
+    entries.cast("i")[::2] = array("i", events_of)
+    halves[2::4] = array("h", events_of.values())
+    polled = from_buffer(_POLLFDS, entries, True)
     # Both functions in one bytecode: the handler of the signal that interrupts poll may make calls that change errno.
     count, number = map(partial.__call__, (partial(lib.poll, polled, len(polled), milliseconds), partial(get_errno)))
     if count <= 0:
-        return [] if count == 0 or number == errno.EINTR else None
-    revents_of = dict(zip(events_of, [entry.revents for entry in polled], strict=True))
-    return [revents_of.get(fd, 0) & (events | _UNREQUESTED) for fd, events in entries]
+        return {} if count == 0 or number == errno.EINTR else None
+    return {fd: revents for fd, revents in zip(events_of, halves[3::4].tolist(), strict=True) if revents}
 
 
 def poll_now(fd: int, events: int) -> int:

@@ -68,10 +68,17 @@ class Socket(SocketCore):
         return bool(self.options.get(_LINGER, 0) >> 16)
 
     def update_capabilities(self) -> None:
-        """Derives from the state what the accelerator may do."""
+        """Derives from the state what the accelerator may do, and the poll kind."""
+        stored = None
+        # Once more after they are stored: another thread, or a signal handler, may have changed the state meanwhile.
+        while (derived := self._derive_capabilities()) != stored:
+            self.capabilities, self.poll_kind = stored = derived
+
+    def _derive_capabilities(self) -> tuple[int, int]:
+        if self.closed:
+            return 0, _KIND_REFERENCE
         flags, kind = self._stream_capabilities() if self.stream else self._datagram_capabilities()
-        self.capabilities = 0 if self.closed else flags | (0 if self.close_lingers else _CLOSE)
-        self.poll_kind = kind
+        return flags | (0 if self.close_lingers else _CLOSE), kind
 
     def _stream_capabilities(self) -> tuple[int, int]:
         if self.state == LISTENING:

@@ -174,7 +174,7 @@ def finish_closing() -> None:
             if table.get(sock.handle) is sock:
                 table.pop(sock.handle)
             sock.closed = True
-            sock.capabilities = 0
+            sock.update_capabilities()
         lingering = []
         for sock in closing:
             waits = _wake(sock)
@@ -210,18 +210,18 @@ def wait_ready(wait: Wait, fd: int, events: int, deadline: float | None) -> bool
 
     False when the deadline has passed, or if RLIMIT_NOFILE is below 2.
     """
-    entries = ((fd, events), (wait.wakeup.read_end, POLLIN))
+    wakeup = wait.wakeup
     while True:
         left = milliseconds_left(deadline)
         # Nothing is ready after EINTR too: signal handlers have run by now, and the wait continues with the time left.
-        revents = waiting.poll(entries, wait.wakeup.limited(left))
-        if revents:
-            if revents[1]:
-                wait.wakeup.drain()
+        ready = waiting.poll({fd: events, wakeup.read_end: POLLIN}, wakeup.limited(left))
+        if ready:
+            if wakeup.read_end in ready:
+                wakeup.drain()
             return True
-        if left == 0 or revents is None:
+        if left == 0 or ready is None:
             return False
-        if wait.wakeup.read_end < 0:
+        if wakeup.read_end < 0:
             return True  # nobody can wake this wait
 
 
