@@ -116,7 +116,7 @@ def TradeTo(smb: str, nlot: Decimal, dry: bool, bounds: CopyLimits) -> Result:
         if sent.retcode in FINAL:
             if sent.retcode in CLOSING_ALLOWED:
                 problem += CloseOpposite(smb, wanted, limits, dry, bounds)
-            return Result(problem=f"{problem}; not tried again before a new signal or connection", retry=False)
+            return Result(problem=f"{problem}; not repeated before a new signal or connection", retry=False)
         Print(problem)
         return Result()
     if not sent.executed:

@@ -42,6 +42,9 @@ SILENT_TIME = 5.0
 ANSWER_TIME = 10.0
 STARTING_TIME = 30.0
 
+# Seconds: after a longer turn the job itself was stopped, as by Ctrl-Z. It could not hear its children in that time.
+_STOPPED_TIME = 1.0
+
 # The command that asks for an answer, and how the answer of every program begins.
 _QUESTION = "answer"
 _ANSWER = f"error: unknown command '{_QUESTION}'"
@@ -89,6 +92,7 @@ class Runner:
         self._delayed_errors: deque[tuple[float, Line]] = deque()
         self._reported_error: Line | None = None
         self._update_at = -math.inf
+        self._checked_at = math.inf
 
     def stop(self) -> None:
         """End the present wait_until(); may be called from a signal handler."""
@@ -223,7 +227,12 @@ class Runner:
     def _check_answers(self, now: float) -> None:
         """Ask each silent child for an answer. Errors: JobError when an answer is missing for too long."""
         running = [each for each in self.children.values() if not each.may_end and each.exit_code() is None]
+        stopped = now - self._checked_at
+        self._checked_at = now
         for child in running:
+            if stopped > _STOPPED_TIME:
+                child.heard_at += stopped
+                child.asked_at = None if child.asked_at is None else child.asked_at + stopped
             if child.asked_at is None and now - child.heard_at >= SILENT_TIME:
                 child.asked_at = now
                 child.send_command(_QUESTION)

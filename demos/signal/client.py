@@ -173,7 +173,7 @@ def CheckMessage() -> None:
     # synchronize the volumes; a message whose order failed is put back in front
     before, failed = failed, {}  # S11
     for smb, (pos, nlot) in latest.items():
-        # S11: tried again at the 1st, 2nd, 4th ... 32nd event after the failure, and then at every 32nd
+        # S11: retried at the 1st, 2nd, 4th ... 32nd event after the failure, and then at every 32nd
         n = before[pos] + 1 if pos in before else 0
         due = n in (1, 2, 4, 8, 16) or n % 32 == 0
         if not due or not SyncSymbolLot(smb, nlot):

@@ -369,7 +369,7 @@ def test_an_order_that_would_be_rejected_again_is_one_line_and_is_not_repeated(s
         "-cannot trade EURUSD from 0.00 to 0.25",
         "-cannot trade EURUSD from 0.00 to 0.30",
     ]
-    assert all(text.endswith("; not tried again before a new signal or connection") for text in errors)
+    assert all(text.endswith("; not repeated before a new signal or connection") for text in errors)
 
 
 @pytest.mark.parametrize("mode", [0, ACCOUNT_MARGIN_MODE_RETAIL_HEDGING])

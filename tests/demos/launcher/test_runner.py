@@ -22,6 +22,7 @@ from demos.launcher import runner
 from demos.launcher.children import MOST_FAILURES, MOST_RESTARTS, Child
 from demos.launcher.runner import JobError, Runner
 from demos.launcher.views import PlainView
+from demos.terminal.runtime.clock import ManualClock
 
 PROGRAMS = DATA / "programs"
 FRAGILE = PROGRAMS / "fragile.py"
@@ -262,6 +263,26 @@ def test_a_child_that_is_frozen_before_its_first_line_ends_the_job_with_its_name
     os.kill(child.pid, signal.SIGSTOP)
     with pytest.raises(JobError, match=rf"child \(process {child.pid}\) does not answer"):
         bench.wait_for("never")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGSTOP")
+def test_the_time_in_which_the_job_itself_was_stopped_does_not_count_as_a_childs_silence(bench, monkeypatch):
+    monkeypatch.setattr(runner, "SILENT_TIME", 0.01)
+    child = bench.start()
+    bench.wait_for("OnInit ready")
+    os.kill(child.pid, signal.SIGSTOP)
+    assert bench.runner.wait_until(lambda: child.asked_at is not None, math.inf)
+    clock, turns = bench.runner.clock, []
+
+    def four_turns() -> bool:
+        if len(turns) == 2:
+            monkeypatch.setattr(bench.runner, "clock", ManualClock(clock.monotonic() + 60.0))
+        turns.append(bench.runner.clock.monotonic())
+        return len(turns) > 4
+
+    assert bench.runner.wait_until(four_turns, math.inf)
+    os.kill(child.pid, signal.SIGCONT)
+    assert not child.frozen
 
 
 def test_a_silent_child_that_answers_is_not_frozen_and_the_answer_is_not_shown(bench, monkeypatch):
