@@ -7,6 +7,7 @@ messages. A peer that has disappeared is noticed by TCP keep-alive.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from ctypes import c_int, sizeof
 
@@ -64,6 +65,8 @@ class ServerConnection:
         self._codepage = codepage
         self._on_connected = on_connected
         self._event = Moment(0)
+        # The times between the last timer events. One of them may be long, because the process was stopped.
+        self._periods: deque[int] = deque(maxlen=2)
         self._started = False
         self._connect_until = 0
         self._connect_due = 0
@@ -76,6 +79,7 @@ class ServerConnection:
     def Step(self, addr: str, port: int, event: Moment) -> bool:
         """Continue to connect, when that is due; whether the connection is established."""
         self._event = event
+        self._periods.append(event.period)
         if self.client == INVALID_SOCKET:
             if event.is_due(self._connect_due):
                 self.StartClient(addr, port)
@@ -176,7 +180,7 @@ class ServerConnection:
 
     def NextAttempt(self) -> str:
         """When the next attempt to connect takes place, for the log."""
-        seconds = max(self._connect_due - self._event.ms, self._event.period) / 1000
+        seconds = max(self._connect_due - self._event.ms, min(self._periods)) / 1000
         # Timer events are never exactly a period apart; without fractions the lines of several attempts are the same.
         return f"Next attempt in {seconds:.{1 if seconds < 0.95 else 0}f} s."
 

@@ -13,7 +13,7 @@ from typing import Annotated
 
 from demos.copier.connection import ServerConnection
 from demos.copier.floods import EventLimit
-from demos.copier.limits import Limits, limit_problem
+from demos.copier.limits import Limits, folder_problem, killfile_path, limit_problem
 from demos.copier.moments import Moment
 from demos.copier.positions import AllPositions, GetSymbolLot
 from demos.copier.rules import (
@@ -21,6 +21,7 @@ from demos.copier.rules import (
     factor_problem,
     list_from_text,
     list_problem,
+    lots_text,
     names_from_text,
     names_problem,
     suffix_problem,
@@ -107,7 +108,12 @@ maxtotal: Annotated[
     ),
 ] = 20.0
 maxorders: Annotated[
-    int, Input("most orders in one minute; above it nothing is copied any more; 0: any number", check=limit_problem)
+    int,
+    Input(
+        "most orders in one minute; above it nothing is copied any more; orders that fail count too, and then make "
+        "the next orders wait; 0: any number",
+        check=limit_problem,
+    ),
 ] = 60
 maxloss: Annotated[
     float,
@@ -144,9 +150,12 @@ def OnInit() -> int:
     rules = Rules(names_from_text(map), suffix, list_from_text(only), Decimal(repr(factor)), reverse)
     connection = ServerConnection(codepage, OnConnected)
     targets = Targets(rules, reconcile)
-    limits = Limits(Decimal(repr(maxlots)), Decimal(repr(maxtotal)), maxorders, Decimal(repr(maxloss)), killfile)
+    file = killfile_path(killfile)
+    limits = Limits(Decimal(repr(maxlots)), Decimal(repr(maxtotal)), maxorders, Decimal(repr(maxloss)), file)
     for line in (*rules.described(), limits.described()):
         Print(line)
+    if problem := folder_problem(file):
+        Alert(problem)
     if dry:
         UseVirtualAccount()
         Print("dry run: orders are executed in a virtual account, which begins with the present positions")
@@ -182,7 +191,7 @@ def OnTimer() -> None:
     if stop := limits.killfile_problem() or LossProblem():
         targets.stop_all(stop)
     targets.check(AllPositions(), event)
-    targets.run_due(event, SyncSymbolLot)
+    targets.run_due(event, SyncSymbolLot, AllPositions)
 
 
 def OnConnected() -> None:
@@ -250,8 +259,12 @@ def FindNextPos() -> Signal | Unreadable | None:
 
 
 def SyncSymbolLot(smb: str, nlot: Decimal) -> Result:
-    """Trade the difference between the target and the present position."""
-    return TradeTo(smb, nlot, dry, limits)
+    """Trade the difference between the target and the present position; record when the account has the target."""
+    result = TradeTo(smb, nlot, dry, limits)
+    # A target that was rounded is as near as it can be, which is not the same as equal. A virtual account is another.
+    if result.reached == nlot and not dry:
+        Event("synced", symbol=smb, lots=lots_text(nlot))
+    return result
 
 
 def LossProblem() -> str:

@@ -1,8 +1,10 @@
 """The copier's limits: what a server can make it trade at most.
 
 A server that exceeds a limit is not trusted any more. A limit on lots stops the copying of the symbol, any other limit
-stops all copying; positions stay as they are, and only a restart of the program copies again. Orders that make a
-position smaller are always within the limits on lots and orders; they count towards the orders of the minute.
+stops all copying; positions stay as they are, and only a restart of the program copies again. The texts say what else
+must change, because the copier would stop again if the limit were still exceeded. Orders that make a position smaller
+are always within the limits on lots and orders; they count towards the orders of the minute. Orders that fail count
+too, but they are not the server's fault: when there is no room because of them, the next orders wait.
 """
 
 from __future__ import annotations
@@ -16,6 +18,9 @@ from decimal import Decimal
 from demos.copier.rules import lots_text
 
 _MINUTE_MS = 60_000
+
+AGAIN = "restart the program to copy again"
+_SMALLER = "to copy again, restart the program with a larger limit, or when the server's positions are smaller"
 
 
 @dataclass
@@ -32,7 +37,8 @@ class Limits:
     orders: int = 0
     loss: Decimal = Decimal(0)
     killfile: str = ""
-    _sent: deque[int] = field(default_factory=deque)
+    # The time of each order of the last minute, and whether it failed.
+    _sent: deque[tuple[int, bool]] = field(default_factory=deque)
 
     def described(self) -> str:
         """The limits as one line of text."""
@@ -52,32 +58,43 @@ class Limits:
         if is_smaller(wanted, present):
             return ""
         if self.symbol_lots and abs(wanted) > self.symbol_lots:
-            return f"{lots_text(wanted)} lots are more than the limit of {lots_text(self.symbol_lots)} (--maxlots)"
+            most = lots_text(self.symbol_lots)
+            return f"{lots_text(wanted)} lots are more than the limit of {most} (--maxlots); {_SMALLER}"
         total = abs(wanted) + sum(abs(lots) for name, lots in positions.items() if name != symbol)
         if self.total_lots and total > self.total_lots:
             return (
                 f"{lots_text(wanted)} lots make {lots_text(total)} in all symbols, "
-                f"more than the limit of {lots_text(self.total_lots)} (--maxtotal)"
+                f"more than the limit of {lots_text(self.total_lots)} (--maxtotal); {_SMALLER}"
             )
         return ""
 
     def orders_problem(self, count: int, now: int) -> str:
-        """Why this number of orders must not be sent now, or ""; ``now`` is in milliseconds."""
-        while self._sent and now - self._sent[0] >= _MINUTE_MS:
+        """Why the server has caused too many orders with these ones, or ""; ``now`` is in milliseconds."""
+        while self._sent and now - self._sent[0][0] >= _MINUTE_MS:
             self._sent.popleft()
-        if self.orders and len(self._sent) + count > self.orders:
-            return f"the server's messages take more than {self.orders} orders in one minute (--maxorders)"
+        if self.orders and sum(not failed for _, failed in self._sent) + count > self.orders:
+            return f"the server's messages take more than {self.orders} orders in one minute (--maxorders); {AGAIN}"
         return ""
 
-    def count_order(self, now: int) -> None:
-        """Count an order that was executed or checked now. An order that failed is not the server's fault."""
+    def minute_problem(self, count: int) -> str:
+        """Why this number of orders must wait, or "". Call it after orders_problem()."""
+        if self.orders and len(self._sent) + count > self.orders:
+            return f"not traded yet: with those that failed, {self.orders} orders a minute are sent (--maxorders)"
+        return ""
+
+    def count_order(self, now: int, *, failed: bool = False) -> None:
+        """Count an order that was executed, checked or rejected now."""
         if self.orders:
-            self._sent.append(now)
+            self._sent.append((now, failed))
 
     def loss_problem(self, result: Decimal) -> str:
         """Why nothing must be traded after this result of the day, in points times lots, or ""."""
         if self.loss and -result >= self.loss:
-            return f"the account has lost {_number(-result)} points times lots today (--maxloss {_number(self.loss)})"
+            return (
+                f"the account has lost {_number(-result)} points times lots today (--maxloss {_number(self.loss)}); "
+                "to copy again, restart the program with a larger limit, or when the loss is smaller, as on the "
+                "market's next day"
+            )
         return ""
 
     def killfile_problem(self) -> str:
@@ -89,13 +106,26 @@ class Limits:
         except (FileNotFoundError, NotADirectoryError):
             return ""
         except OSError as error:
-            return f"the file {self.killfile} cannot be checked: {error.strerror} (--killfile)"
-        return f"the file {self.killfile} exists (--killfile)"
+            return f"the file {self.killfile} cannot be checked: {error.strerror} (--killfile); {AGAIN}"
+        return f"the file {self.killfile} exists (--killfile); to copy again, delete it and restart the program"
 
 
 def is_smaller(wanted: Decimal, present: Decimal) -> bool:
     """Whether a position that becomes ``wanted`` is not larger than before, and not on the other side."""
     return abs(wanted) <= abs(present) and wanted * present >= 0
+
+
+def killfile_path(text: str) -> str:
+    """The absolute path of --killfile; a ``~`` at its beginning is the user's folder. "" stays "": no file."""
+    return os.path.abspath(os.path.expanduser(text)) if text else ""
+
+
+def folder_problem(path: str) -> str:
+    """Why the kill-switch file cannot be created at this path, or ""."""
+    folder = os.path.dirname(path)
+    if not path or os.path.isdir(folder):
+        return ""
+    return f"there is no folder {folder}: the kill switch cannot work before it exists (--killfile)"
 
 
 def limit_problem(value: float) -> str | None:

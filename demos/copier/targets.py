@@ -1,14 +1,18 @@
 """The positions that the copier works towards: one target per symbol, retried with growing pauses until it is reached.
 
-A message that states another position than the one before is a new signal, and replaces its symbol's target. run_due()
-trades at each timer event the targets that are due; one that is not reached becomes due again after 1, 2, 4 … and at
-most 32 seconds. A new signal after a failure waits for a second too, so that a server cannot make the copier send
-failing orders faster than that.
+A message that states another position than the one before is a new signal, and replaces its symbol's target. A message
+that repeats the last signal changes nothing. run_due() trades at each timer event the targets that are due; one that is
+not reached becomes due again after 1, 2, 4 … and at most 32 seconds, or with the next connection.
 
-A message that repeats the last signal changes nothing. So a server that is restarted, or repeats its state, does not
-open again what the account's owner has closed. check() compares the positions that were reached with the account, and
-``reconcile`` says what follows from a difference: LEAVE it until the next signal, RESTORE the position, or STOP copying
-the symbol.
+One rule protects what the account's owner does: without a new signal the copier trades a symbol only while the account
+has the position that the copier knows, which is that after its last attempt, or at the time of the signal. This holds
+for reached targets and for those that wait, whatever makes them due. check() compares the account with these positions,
+and ``reconcile`` says what follows from a difference: LEAVE it until the next signal (a waiting target is dropped),
+RESTORE the signal's position, or STOP copying the symbol. Only a change to the target, or on the way to it while an
+order may still be executed, is not the owner's.
+
+Symbols whose last order failed share one more pause, of 1, 2, 4 and at most 8 seconds. It holds for new signals too. So
+no server can make the copier send failing orders faster, in however many symbols; other symbols do not wait for it.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from demos.copier.limits import AGAIN
 from demos.copier.moments import Moment
 from demos.copier.rules import Rules, lots_text
 from demos.copier.trading import Result, SymbolLimits
@@ -30,12 +35,13 @@ MOST_SYMBOLS = 256
 FIRST_PAUSE_MS = 1000
 LONGEST_PAUSE_MS = 32_000
 
+# The longest pause between two orders in symbols whose last order failed, counted over all of them.
+LONGEST_SHARED_PAUSE_MS = 8000
+
 LEAVE, RESTORE, STOP = "leave", "restore", "stop"
 
 # A difference must last for this many seconds: a terminal may show a new deal's position a moment later.
 SURE_SECONDS = 2
-
-_AGAIN = "restart the program to copy again"
 
 
 def reconcile_problem(text: str) -> str | None:
@@ -46,18 +52,21 @@ def reconcile_problem(text: str) -> str | None:
 
 @dataclass
 class Target:
-    """A position in lots, not rounded yet; when it is due, when it last failed, and the pauses between attempts."""
+    """A position in lots, not rounded yet, that is not reached; when it is due, and the pauses between attempts.
+
+    ``under_way`` is whether an order of the last attempt may still be executed.
+    """
 
     lots: Decimal
     due: float = 0
-    failed: Moment | None = None
     problem: str = ""
+    under_way: bool = False
     backoff: Backoff = field(default_factory=lambda: Backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS))
 
 
 @dataclass
-class Reached:
-    """The position of a target that was reached, and since when the account has another; None: it has this one."""
+class Known:
+    """The position that a symbol has as far as the copier knows; since when the account has another one, or None."""
 
     lots: Decimal
     differs: Moment | None = None
@@ -70,11 +79,15 @@ class Targets:
         self.rules = rules
         self.reconcile = reconcile
         self.targets: dict[str, Target] = {}
-        self.reached: dict[str, Reached] = {}
+        self.known: dict[str, Known] = {}
         # Why all copying has stopped, and the symbols that are not copied any more.
         self.stopped = ""
         self.stopped_symbols: set[str] = set()
         self._signals: dict[str, Decimal] = {}
+        # The symbols whose last order failed, and when the next order in one of them may be sent.
+        self._failing: set[str] = set()
+        self._shared_backoff = Backoff(FIRST_PAUSE_MS, LONGEST_SHARED_PAUSE_MS)
+        self._failing_due = 0
         self._names: dict[str, str] = {}
         self._ignored: set[str] = set()
         self._reported: set[str] = set()
@@ -88,78 +101,118 @@ class Targets:
         if self._signals.get(local) == lots:
             return
         self._signals[local] = lots
-        self.reached.pop(local, None)
-        replaced = self.targets.get(local)
-        failed = replaced.failed if replaced else None
-        self.targets[local] = Target(lots, failed.after(1) if failed else now.ms, failed)
+        self.known.pop(local, None)
+        self.targets[local] = Target(lots, now.ms)
 
     def retry_now(self, now: Moment) -> None:
         """Make all targets due."""
+        self._failing_due = now.ms
         for target in self.targets.values():
             target.due = now.ms
 
-    def run_due(self, now: Moment, trade_to: Callable[[str, Decimal], Result]) -> None:
-        """Trade the targets that are due."""
-        for smb, target in list(self.targets.items()):
-            if not now.is_due(target.due) or self.stopped:
+    def check(self, positions: Mapping[str, Decimal], now: Moment) -> None:
+        """Compare the known positions with those of the account, given by symbol. Call it before run_due()."""
+        for smb in list(self._signals):
+            lots = positions.get(smb, Decimal(0))
+            known = self.known.setdefault(smb, Known(lots))
+            if lots == known.lots or self._is_expected(smb, known.lots, lots):
+                known.lots, known.differs = lots, None
+                continue
+            known.differs = known.differs or now
+            if now.is_due(known.differs.after(SURE_SECONDS)):
+                self._reconcile(smb, known, lots, now)
+
+    def run_due(
+        self,
+        now: Moment,
+        trade_to: Callable[[str, Decimal], Result],
+        positions: Callable[[], Mapping[str, Decimal]],
+    ) -> None:
+        """Trade the targets that are due, those with the fewest failures first."""
+
+        def rank(smb: str) -> tuple[bool, int, float]:
+            return smb in self._failing, self.targets[smb].backoff.failures, self.targets[smb].due
+
+        for smb in sorted(self.targets, key=rank):
+            if self.stopped:
+                return
+            target = self.targets[smb]
+            if not self._may_trade(smb, target, now):
                 continue
             result = trade_to(smb, target.lots)
             if result.stop_all:
                 self.stop_all(result.stop_all)
             elif result.stop_symbol:
                 self.stop_symbol(smb, result.stop_symbol)
-            elif result.reached is not None:
-                del self.targets[smb]
-                self.reached[smb] = Reached(result.reached)
-                # A target that was rounded is as near as it can be, which is not the same as equal.
-                if result.reached == target.lots:
-                    Event("synced", symbol=smb, lots=lots_text(result.reached))
             else:
-                if result.problem and result.problem != target.problem:
-                    Print(result.problem)
-                target.problem = result.problem
-                target.due, target.failed = float("inf"), None
-                target.backoff.failed(now.ms)
-                if result.retry:
-                    target.due, target.failed = now.ms + target.backoff.pause_ms, now
+                self._take_result(smb, target, result, positions().get(smb, Decimal(0)), now)
 
-    def check(self, positions: Mapping[str, Decimal], now: Moment) -> None:
-        """Compare the positions that were reached with those of the account, given by symbol."""
-        for smb, reached in list(self.reached.items()):
-            lots = positions.get(smb, Decimal(0))
-            reached.differs = (reached.differs or now) if lots != reached.lots else None
-            if reached.differs and now.is_due(reached.differs.after(SURE_SECONDS)):
-                self._reconcile(smb, reached, lots, now)
+    def _may_trade(self, smb: str, target: Target, now: Moment) -> bool:
+        """Whether the target is due, and no change by the owner and no shared pause prevents an order."""
+        known = self.known.get(smb)
+        if known and known.differs:
+            return False
+        return now.is_due(target.due) and (smb not in self._failing or now.is_due(self._failing_due))
+
+    def _take_result(self, smb: str, target: Target, result: Result, lots: Decimal, now: Moment) -> None:
+        """Plan what follows from an attempt, after which the account has the position ``lots``."""
+        before = self.known.get(smb)
+        self.known[smb] = Known(lots)
+        if result.failed:
+            self._failing.add(smb)
+            self._shared_backoff.failed(now.ms)
+            self._failing_due = now.ms + self._shared_backoff.pause_ms
+        elif before and lots != before.lots:
+            # An order was executed. A signal that needs no order proves nothing.
+            self._failing.discard(smb)
+            self._shared_backoff.succeeded()
+        if result.reached is not None:
+            del self.targets[smb]
+            return
+        if result.problem and result.problem != target.problem:
+            Print(result.problem)
+        target.problem, target.under_way = result.problem, result.under_way
+        target.backoff.failed(now.ms)
+        target.due = now.ms + target.backoff.pause_ms if result.retry else float("inf")
+
+    def _is_expected(self, smb: str, before: Decimal, lots: Decimal) -> bool:
+        """Whether a change of the position leads to the target, and so may be the work of the copier's own order."""
+        target = self.targets.get(smb)
+        if target is None:
+            return False
+        on_the_way = min(before, target.lots) <= lots <= max(before, target.lots)
+        return lots == target.lots or (target.under_way and on_the_way)
 
     def stop_symbol(self, smb: str, reason: str) -> None:
-        """Copy this symbol no further."""
-        self.targets.pop(smb, None)
-        self.reached.pop(smb, None)
+        """Copy this symbol no further. The reason says how to copy it again."""
+        for by_symbol in (self.targets, self.known, self._signals):
+            by_symbol.pop(smb, None)
         self.stopped_symbols.add(smb)
-        Alert(f"{smb} is not copied any more: {reason}; {_AGAIN}")
+        Alert(f"{smb} is not copied any more: {reason}")
         Event("stopped", symbol=smb, reason=reason)
 
     def stop_all(self, reason: str) -> None:
-        """Copy nothing any more."""
+        """Copy nothing any more. The reason says how to copy again."""
         if not self.stopped:
             self.stopped = reason
-            self.targets.clear()
-            self.reached.clear()
-            Alert(f"nothing is copied any more: {reason}; {_AGAIN}")
+            for by_symbol in (self.targets, self.known, self._signals):
+                by_symbol.clear()
+            Alert(f"nothing is copied any more: {reason}")
             Event("stopped", symbol="", reason=reason)
 
-    def _reconcile(self, smb: str, reached: Reached, lots: Decimal, now: Moment) -> None:
-        changed = f"the position is {lots_text(lots)} lots instead of {lots_text(reached.lots)} without a new signal"
-        Event("deviates", symbol=smb, lots=lots_text(lots), expected=lots_text(reached.lots))
+    def _reconcile(self, smb: str, known: Known, lots: Decimal, now: Moment) -> None:
+        changed = f"the position is {lots_text(lots)} lots instead of {lots_text(known.lots)} without a new signal"
+        Event("deviates", symbol=smb, lots=lots_text(lots), expected=lots_text(known.lots))
         if self.reconcile == STOP:
-            self.stop_symbol(smb, f"{changed} (--reconcile stop)")
-        elif self.reconcile == RESTORE:
+            self.stop_symbol(smb, f"{changed} (--reconcile stop); {AGAIN}")
+            return
+        self.known[smb] = Known(lots)
+        if self.reconcile == RESTORE:
             Alert(f"{smb}: {changed}; the copier restores it (--reconcile restore)")
-            del self.reached[smb]
             self.targets[smb] = Target(self._signals[smb], now.ms)
         else:
             Alert(f"{smb}: {changed}; the copier leaves it until the next signal (--reconcile leave)")
-            self.reached[smb] = Reached(lots)
+            self.targets.pop(smb, None)
 
     def _local_name(self, smb: str) -> str:
         """The local name of a server's symbol, or "" when it is not copied; logs the decision for a new symbol."""

@@ -17,15 +17,19 @@ from demos.terminal import (
     SYMBOL_VOLUME_STEP,
     TRADE_RETCODE_CLOSE_ONLY,
     TRADE_RETCODE_DONE,
+    TRADE_RETCODE_DONE_PARTIAL,
     TRADE_RETCODE_FIFO_CLOSE,
     TRADE_RETCODE_HEDGE_PROHIBITED,
     TRADE_RETCODE_INVALID_EXPIRATION,
     TRADE_RETCODE_INVALID_FILL,
     TRADE_RETCODE_INVALID_ORDER,
     TRADE_RETCODE_INVALID_STOPS,
+    TRADE_RETCODE_LOCKED,
     TRADE_RETCODE_LONG_ONLY,
     TRADE_RETCODE_ONLY_REAL,
+    TRADE_RETCODE_PLACED,
     TRADE_RETCODE_SHORT_ONLY,
+    TRADE_RETCODE_TIMEOUT,
     TRADE_RETCODE_TRADE_DISABLED,
     AccountInfoInteger,
     CTrade,
@@ -52,6 +56,9 @@ FINAL = (
 # Of these, the answers that still allow a position to be closed.
 CLOSING_ALLOWED = (TRADE_RETCODE_LONG_ONLY, TRADE_RETCODE_SHORT_ONLY, TRADE_RETCODE_CLOSE_ONLY)
 
+# After these answers the order, or one before it, may still be executed.
+UNDER_WAY = (TRADE_RETCODE_PLACED, TRADE_RETCODE_DONE_PARTIAL, TRADE_RETCODE_TIMEOUT, TRADE_RETCODE_LOCKED)
+
 
 class Sent(NamedTuple):
     """The outcome of orders: why one failed, or "", the answer's TRADE_RETCODE_*, and whether all were executed."""
@@ -65,13 +72,15 @@ class Result(NamedTuple):
     """What became of a target: the position when it was reached, as far as its volume can be traded, else None.
 
     ``problem`` is a reason that stays the same until something changes. ``retry`` is whether to try again without a new
-    signal or connection.
+    signal or connection. ``failed`` is whether an order failed, ``under_way`` whether one may still be executed.
     ``stop_symbol`` and ``stop_all`` are exceeded limits.
     """
 
     reached: Decimal | None = None
     problem: str = ""
     retry: bool = True
+    failed: bool = False
+    under_way: bool = False
     stop_symbol: str = ""
     stop_all: str = ""
 
@@ -96,44 +105,50 @@ def TradeTo(smb: str, nlot: Decimal, dry: bool, bounds: CopyLimits) -> Result:
     positions = SymbolPositions(smb)
     clot = sum((volume for _, volume in positions), Decimal(0))
     wanted = RoundTo(smb, nlot, limits)
-    # What was not traded in the account itself is not reached.
-    done = Result(retry=False) if dry else Result(reached=wanted)
     if wanted == clot:
         Print("nothing change")
-        return done
+        return Result(reached=wanted)
     if exceeded := bounds.lots_problem(smb, wanted, AllPositions()):
         return Result(stop_symbol=exceeded)
     try:
         plan = orders(wanted - clot, positions, IsHedging(), limits)
     except ValueError as error:
         return Result(problem=f"-{smb}: not traded from {lots_text(clot)} to {lots_text(wanted)} lots: {error}")
-    exceeded = bounds.orders_problem(len(plan), GetTickCount64())
-    if exceeded and not is_smaller(wanted, clot):
-        return Result(stop_all=exceeded)
+    if not is_smaller(wanted, clot) and (blocked := OrdersProblem(smb, len(plan), bounds)):
+        return blocked
     sent = SendAll(smb, plan, wanted == 0, dry, bounds)
     if sent.problem:
         problem = f"-cannot trade {smb} from {lots_text(clot)} to {lots_text(wanted)} lots: {sent.problem}"
         if sent.retcode in FINAL:
             if sent.retcode in CLOSING_ALLOWED:
                 problem += CloseOpposite(smb, wanted, limits, dry, bounds)
-            return Result(problem=f"{problem}; not repeated before a new signal or connection", retry=False)
+            problem += "; not repeated before a new signal or connection"
+            return Result(problem=problem, retry=False, failed=True)
         Print(problem)
-        return Result()
-    if not sent.executed:
-        return Result(retry=False)
-    return Outcome(smb, wanted, limits, done)
+        return Result(failed=True, under_way=sent.retcode in UNDER_WAY)
+    return Outcome(smb, wanted, limits) if sent.executed else Result(retry=False, under_way=True)
 
 
-def Outcome(smb: str, wanted: Decimal, limits: Limits, done: Result) -> Result:
-    """Compare the position after all orders with the wanted one; ``done`` is the result when they are equal."""
+def OrdersProblem(smb: str, count: int, bounds: CopyLimits) -> Result | None:
+    """Why this number of orders must not be sent now, or None."""
+    if exceeded := bounds.orders_problem(count, GetTickCount64()):
+        return Result(stop_all=exceeded)
+    if full := bounds.minute_problem(count):
+        return Result(problem=f"{smb}: {full}")
+    return None
+
+
+def Outcome(smb: str, wanted: Decimal, limits: Limits) -> Result:
+    """Compare the position after all orders with the wanted one."""
     present = AllPositions().get(smb, Decimal(0))
     if present == wanted:
-        return done
+        return Result(reached=wanted)
     left = abs(wanted - present)
     if left < limits.minimum:
         small = f"{smb}: {lots_text(left)} lots are less than the minimum {lots_text(limits.minimum)}: not traded"
         return Result(problem=small)
-    return Result(problem=f"-{smb}: the position is {lots_text(present)} instead of {lots_text(wanted)} lots")
+    problem = f"-{smb}: the position is {lots_text(present)} instead of {lots_text(wanted)} lots"
+    return Result(problem=problem, under_way=True)
 
 
 def CloseOpposite(smb: str, wanted: Decimal, limits: Limits, dry: bool, bounds: CopyLimits) -> str:
@@ -156,9 +171,9 @@ def SendAll(smb: str, plan: list[Order], closing: bool, dry: bool, bounds: CopyL
         if dry:
             Print(f"dry run, not traded: {OrderText(smb, order)}")
         sent = Send(smb, order)
+        bounds.count_order(GetTickCount64(), failed=bool(sent.problem))
         if sent.problem:
             return sent
-        bounds.count_order(GetTickCount64())
         executed = executed and sent.executed
     return Sent("", TRADE_RETCODE_DONE, executed)
 

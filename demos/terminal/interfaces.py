@@ -169,6 +169,10 @@ class Account(Protocol):
         """Buy (volume > 0) or sell (volume < 0) that many steps; ``ticket`` names a position to reduce."""
         ...
 
+    def blocked(self, symbol: str) -> str:
+        """Why the account rejects every order in this symbol, or ""."""
+        ...
+
     def new_deals(self) -> Sequence[Deal]:
         """The deals since the last call, also those of other programs and of the trader."""
         ...

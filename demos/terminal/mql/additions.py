@@ -49,6 +49,6 @@ def UseVirtualAccount() -> None:
     """From now on trade on a virtual account, for a dry run. Not part of MQL5.
 
     It begins with the account's positions. Its deals are logged and recorded as ``virtual_deal``; the account itself is
-    no longer read or changed.
+    not changed.
     """
     current_terminal().use_virtual_account()

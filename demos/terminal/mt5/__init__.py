@@ -110,7 +110,7 @@ def _describe(mt5: Mt5, settings: Settings) -> str:
             raise Mt5Error(text)
     kind = _KINDS.get(account.trade_mode, f"kind {account.trade_mode}")
     margin = _MARGINS.get(account.margin_mode, f"margin mode {account.margin_mode}")
-    orders = "ORDERS ARE SENT" if settings.live else "no order is sent, each is only checked"
+    orders = "ORDERS ARE SENT" if settings.live else "no order is sent"
     own = "all positions are its own" if settings.magic is None else f"its own positions have magic {settings.magic}"
     return (
         f"MetaTrader 5 build {terminal.build}, {kind} account {account.login} at {account.server}, {margin}; "

@@ -112,6 +112,10 @@ class Mt5Account:
         self._read_when_due()
         return sorted(self._positions.values(), key=lambda position: position.ticket)
 
+    def blocked(self, symbol: str) -> str:
+        """See interfaces.Account. Errors: Mt5Error when the terminal does not answer."""
+        return self._foreign_problem(symbol, self._raw(symbol))
+
     def new_deals(self) -> Sequence[Deal]:
         """See interfaces.Account.
 
@@ -184,11 +188,8 @@ class Mt5Account:
     ) -> TradeResult | None:
         """Why the order must not be sent now, or None."""
         symbol = spec.name
-        if self._margin_mode != ACCOUNT_MARGIN_MODE_RETAIL_HEDGING:
-            foreign = next((position for position in present if not self._is_own(position)), None)
-            if foreign:
-                text = f"position {foreign.ticket} in {symbol} has magic number {foreign.magic} and stays untouched"
-                return TradeResult(TRADE_RETCODE_REJECT, text=text)
+        if text := self._foreign_problem(symbol, present):
+            return TradeResult(TRADE_RETCODE_REJECT, text=text)
         if ticket:
             position = next((each for each in present if each.ticket == ticket), None)
             if position is None:
@@ -210,6 +211,15 @@ class Mt5Account:
             )
         self._locked.pop(symbol, None)
         return None
+
+    def _foreign_problem(self, symbol: str, present: Sequence[TradePosition]) -> str:
+        """Why no order may change the symbol's position on a netting account, or ""."""
+        if self._margin_mode == ACCOUNT_MARGIN_MODE_RETAIL_HEDGING:
+            return ""
+        foreign = next((position for position in present if not self._is_own(position)), None)
+        if foreign is None:
+            return ""
+        return f"position {foreign.ticket} in {symbol} has magic number {foreign.magic} and stays untouched"
 
     def _waiting(self, symbol: str) -> int:
         """The ticket of an own market order that the terminal has not executed yet, or 0."""

@@ -146,6 +146,10 @@ class PaperAccount:
         self._deals.append(done)
         return TradeResult(TRADE_RETCODE_DONE, done)
 
+    def blocked(self, symbol: str) -> str:
+        """See interfaces.Account."""
+        return ""
+
     def new_deals(self) -> Sequence[Deal]:
         """See interfaces.Account."""
         deals, self._deals = self._deals, []

@@ -1,7 +1,8 @@
 """An account in memory that begins as a copy of another account: what a dry run trades on.
 
-Each order is executed at the current quote, here and not in the other account, which is only read at the beginning. So
-a dry run's next order follows from its earlier ones, as in a real run.
+Each order is executed at the current quote, here and not in the other account. So a dry run's next order follows from
+its earlier ones, as in a real run. From the other account the positions are read at the beginning, and before each
+order whether it would reject every order in the symbol.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from demos.terminal.mql.constants import (
     TRADE_RETCODE_DONE,
     TRADE_RETCODE_INVALID_CLOSE_VOLUME,
     TRADE_RETCODE_POSITION_CLOSED,
+    TRADE_RETCODE_REJECT,
 )
 from demos.terminal.points import netted
 
@@ -25,6 +27,7 @@ class VirtualAccount:
 
     def __init__(self, account: Account) -> None:
         """Copy the positions of ``account``."""
+        self._account = account
         self._margin_mode = account.margin_mode
         self._positions = {position.ticket: position for position in account.positions()}
         self._last_ticket = max(self._positions, default=0)
@@ -43,6 +46,8 @@ class VirtualAccount:
 
     def trade(self, spec: SymbolSpec, volume: int, quote: Tick, ticket: int = 0) -> TradeResult:
         """See interfaces.Account."""
+        if text := self.blocked(spec.name):
+            return TradeResult(TRADE_RETCODE_REJECT, text=text)
         hedging = self._margin_mode == ACCOUNT_MARGIN_MODE_RETAIL_HEDGING
         if ticket and ticket not in self._positions:
             return TradeResult(TRADE_RETCODE_POSITION_CLOSED, text=f"there is no position {ticket} in {spec.name}")
@@ -65,6 +70,10 @@ class VirtualAccount:
         if profit:
             self._profits.append((deal.time, profit * spec.volume_step))
         return TradeResult(TRADE_RETCODE_DONE, deal)
+
+    def blocked(self, symbol: str) -> str:
+        """See interfaces.Account. It is what the other account answers."""
+        return self._account.blocked(symbol)
 
     def new_deals(self) -> Sequence[Deal]:
         """See interfaces.Account."""

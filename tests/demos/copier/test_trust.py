@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+import os
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -37,9 +38,10 @@ from signal_kit import (
 
 from demos.copier import copier, provider
 from demos.copier.floods import MOST_EVENTS, EventLimit
-from demos.copier.limits import Limits, limit_problem
+from demos.copier.limits import Limits, killfile_path, limit_problem
 from demos.copier.rules import MOST_FACTOR, factor_problem
-from demos.terminal.interfaces import ProgramError, Tick
+from demos.terminal import CTrade
+from demos.terminal.interfaces import ProgramError, SymbolSpec, Tick
 from demos.terminal.mt5.account import Mt5Account
 from demos.terminal.mt5.market import Mt5Market
 from demos.terminal.paper.account import PaperAccount
@@ -239,7 +241,7 @@ def test_a_symbol_above_the_limit_of_lots_is_reported_once_and_copied_no_further
     assert stopped(stage) == ["EURUSD"]
     assert alerts(stage) == [
         f"EURUSD is not copied any more: {first} lots are more than the limit of 10.00 (--maxlots); "
-        "restart the program to copy again"
+        "to copy again, restart the program with a larger limit, or when the server's positions are smaller"
     ]
 
 
@@ -316,22 +318,115 @@ def test_an_order_for_a_smaller_position_counts_towards_the_limit(server):
     assert stopped(stage) == [""]
 
 
-def test_orders_that_fail_do_not_count_towards_the_limit(server, monkeypatch):
-    stage = follow(server, maxorders=2)
+def test_orders_that_fail_count_towards_the_limit_and_only_make_the_next_orders_wait(server, monkeypatch):
+    stage = follow(server, maxorders=2, silence=0)
 
     def script() -> Script:
         yield from connected(stage, server)
         with monkeypatch.context() as patch:
             tried = failing_orders(stage, patch)
             arrive(stage.peer, lots("0.25"), stage.program.client)
-            yield from events(20)
-            assert len(tried) > 2
-        yield from events(20)
+            yield from events(50)
+            assert len(tried) == 2
+        # Another symbol waits too, and a symbol that waits is no stopped one.
+        arrive(stage.peer, b"<<GBPUSD|0.10>>\0", stage.program.client)
+        yield from events(5)
+        assert stage.record.of("deal") == []
+        yield from events(60)
         close(stage.peer)
 
     stage.play(script())
-    assert stage.position() == Decimal("0.25")
+    assert (stage.position(), stage.position("GBPUSD")) == (Decimal("0.25"), Decimal("0.10"))
     assert alerts(stage) == []
+    waiting = "not traded yet: with those that failed, 2 orders a minute are sent (--maxorders)"
+    assert [stage.texts.count(f"{symbol}: {waiting}") for symbol in ("EURUSD", "GBPUSD")] == [1, 1]
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_no_server_causes_more_than_a_few_failing_orders_in_one_symbol(server, monkeypatch, flat):
+    stage = follow(server, timer_ms=10)
+    tried = failing_orders(stage, monkeypatch)
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        for number in range(1000):
+            # A signal without an order between two others does not end the pauses.
+            volumes = ("0.00", f"0.{number % 2 + 1:02}") if flat else (f"0.{number % 2 + 1:02}",)
+            arrive(stage.peer, lots(volumes[number % len(volumes)]), stage.program.client)
+            yield
+        close(stage.peer)
+
+    stage.play(script())
+    assert [round(time - tried[0]) for time in tried] == [0, 1, 3, 7]
+
+
+def test_the_pauses_of_failing_orders_are_those_of_all_symbols_together(server, monkeypatch):
+    names = [f"S{number}" for number in range(100)]
+    stage = follow(
+        server,
+        symbols=[EURUSD, *map(SymbolSpec, names)],
+        quotes=[QUOTES[0], *(Tick(name, 0, 110_000, 110_002) for name in names)],
+        maxorders=110,
+    )
+    tried: list[str] = []
+    with_failures = CTrade.Buy
+
+    def Buy(self: CTrade, volume: float, symbol: str) -> bool:
+        if symbol == "EURUSD":
+            return with_failures(self, volume, symbol)
+        tried.append(symbol)
+        return False
+
+    monkeypatch.setattr(CTrade, "Buy", Buy)
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        arrive(stage.peer, b"".join(b"<<%s|0.10>>\0" % name.encode() for name in names), stage.program.client)
+        yield from events(2)
+        assert tried == names
+        yield from events(60)
+        assert len(tried) - 100 <= 10
+        # A symbol that does not fail is traded at once meanwhile.
+        arrive(stage.peer, lots("0.25"), stage.program.client)
+        yield
+        assert stage.position() == Decimal("0.25")
+        # No symbol is tried again and again while others wait.
+        assert len(set(tried[100:])) == len(tried) - 100
+        close(stage.peer)
+
+    stage.play(script())
+
+
+def test_when_one_order_succeeds_the_other_symbols_are_tried_again_without_a_pause(server, monkeypatch):
+    names = [f"S{number}" for number in range(50)]
+    symbols = {
+        "symbols": list(map(SymbolSpec, names)),
+        "quotes": [Tick(name, 0, 110_000, 110_002) for name in names],
+    }
+    stage = follow(server, **symbols, maxorders=0)
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        with monkeypatch.context() as patch:
+            failing_orders(stage, patch)
+            arrive(stage.peer, b"".join(b"<<%s|0.10>>\0" % name.encode() for name in names), stage.program.client)
+            yield from events(30)
+        yield from events(9)
+        assert len(stage.record.of("deal")) >= 45
+        close(stage.peer)
+
+    stage.play(script())
+
+
+@hypothesis.given(st.lists(st.tuples(st.integers(0, 20_000), st.booleans()), max_size=60))
+def test_no_minute_has_more_orders_than_the_limit_even_with_those_that_fail(orders):
+    limits, sent, now = Limits(orders=5), [], 0
+    for pause, failed in orders:
+        now += pause
+        if not limits.orders_problem(1, now) and not limits.minute_problem(1):
+            limits.count_order(now, failed=failed)
+            sent.append(now)
+        assert sum(now - 60_000 < each <= now for each in sent) <= 5
 
 
 def test_the_killfile_stops_all_copying_before_the_next_order(server, tmp_path):
@@ -353,7 +448,8 @@ def test_the_killfile_stops_all_copying_before_the_next_order(server, tmp_path):
     stage.play(script())
     assert stage.position() == Decimal("0.25")
     assert alerts(stage) == [
-        f"nothing is copied any more: the file {file} exists (--killfile); restart the program to copy again"
+        f"nothing is copied any more: the file {file} exists (--killfile); to copy again, delete it and restart the "
+        "program"
     ]
 
 
@@ -373,8 +469,8 @@ def test_a_killfile_whose_existence_cannot_be_checked_stops_all_copying(monkeypa
 
     limits = Limits(killfile="kill")
     monkeypatch.setattr("demos.copier.limits.os", SimpleNamespace(stat=stat))
-    problem = f"the file kill cannot be checked: {error.strerror} (--killfile)" if stops else ""
-    assert limits.killfile_problem() == problem
+    problem = f"the file kill cannot be checked: {error.strerror} (--killfile); restart the program to copy again"
+    assert limits.killfile_problem() == (problem if stops else "")
 
 
 @pytest.mark.parametrize(
@@ -388,12 +484,67 @@ def test_a_killfile_whose_existence_cannot_be_checked_stops_all_copying(monkeypa
         (
             {"maxlots": 0.0, "maxtotal": 0.0, "maxorders": 0, "maxloss": 500.0, "killfile": "stop"},
             "limits: no limit of lots, no limit of all lots, no limit of orders a minute, "
-            "a loss of 500 points times lots a day, all copying stops for good when stop exists",
+            "a loss of 500 points times lots a day, all copying stops for good when {folder}/stop exists",
         ),
     ],
 )
-def test_the_limits_are_printed_at_the_start(server, inputs, text):
+def test_the_limits_are_printed_at_the_start(server, monkeypatch, tmp_path, inputs, text):
+    monkeypatch.chdir(tmp_path)
+    text = text.replace("{folder}/", f"{tmp_path}{os.sep}")
     assert text in after(lots("0.00"), server=server, **inputs).texts
+
+
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [
+        ("", ""),
+        ("~/stop", "{home}/stop"),
+        ("~", "{home}"),
+        ("stop", "{here}/stop"),
+        ("./a/../stop", "{here}/stop"),
+        ("{here}/stop", "{here}/stop"),
+        ("a~/stop", "{here}/a~/stop"),
+    ],
+)
+def test_the_path_of_the_killfile_is_absolute_and_may_begin_with_a_tilde(monkeypatch, tmp_path, given, path):
+    home = tmp_path / "home"
+    monkeypatch.chdir(tmp_path)
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(home))
+    expected = path.format(home=home, here=tmp_path).replace("/", os.sep)
+    assert killfile_path(given.format(home=home, here=tmp_path)) == expected
+
+
+def test_a_killfile_in_the_folder_of_the_user_stops_all_copying(server, monkeypatch, tmp_path):
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    (tmp_path / "stop").touch()
+    stage = after(lots("0.25"), server=server, killfile="~/stop")
+    assert stopped(stage) == [""]
+    assert stage.record.of("deal") == []
+
+
+@pytest.mark.parametrize("folder", ["none", "none/none", "file"])
+def test_a_killfile_without_a_folder_is_reported_at_the_start_and_works_once_the_folder_exists(
+    server, tmp_path, folder
+):
+    (tmp_path / "file").touch()
+    file = tmp_path / folder / "stop"
+    stage = follow(server, killfile=str(file))
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        if folder != "file":
+            file.parent.mkdir(parents=True)
+            file.touch()
+        yield
+        assert bool(stage.program.targets.stopped) is (folder != "file")
+        close(stage.peer)
+
+    stage.play(script())
+    warning = f"there is no folder {file.parent}: the kill switch cannot work before it exists (--killfile)"
+    assert alerts(stage)[0] == warning
+    assert alerts(after(lots("0.00"), server=server, killfile=str(tmp_path / "stop"))) == []
 
 
 def quote(stage: Stage, bid: int, time: int = 0, symbol: str = "EURUSD") -> None:
@@ -403,7 +554,7 @@ def quote(stage: Stage, bid: int, time: int = 0, symbol: str = "EURUSD") -> None
 
 LOST = (
     "nothing is copied any more: the account has lost {} points times lots today (--maxloss 100); "
-    "restart the program to copy again"
+    "to copy again, restart the program with a larger limit, or when the loss is smaller, as on the market's next day"
 )
 
 
@@ -703,6 +854,201 @@ def test_at_a_fast_timer_too_a_change_must_last_for_two_seconds(server):
         close(stage.peer)
 
     stage.play(script())
+
+
+SMALLEST_ORDER_10 = {"symbols": [SymbolSpec("EURUSD", volume_min=10)], "quotes": QUOTES[:1]}
+
+# Why the change from 0.25 lots to these is not traded, and the copier's options.
+WAITING = {
+    "rejected": ("0.50", {}),
+    "rejected for good": ("0.50", {}),
+    "reversal rejected": ("-0.50", {}),
+    "rejected, no order left in the minute": ("0.50", {"maxorders": 2}),
+    "below the minimum": ("0.30", SMALLEST_ORDER_10),
+    "rounded below the minimum": ("0.61", {"factor": 0.5, **SMALLEST_ORDER_10}),
+    "too many orders": ("49999.00", {"maxlots": 0.0, "maxtotal": 0.0}),
+    "virtual account": ("0.50", {"dry": True}),
+}
+
+
+def changed_while_waiting(
+    server: int, monkeypatch: pytest.MonkeyPatch, kind: str, owner: str, pause: int, **inputs: object
+) -> Stage:
+    """A copier whose target waits while the owner changes the position of 0.25 lots; the server restarts after."""
+    volume, options = WAITING[kind]
+    first = lots("0.50" if "factor" in options else "0.25")
+    stage = follow(server, silence=0, **options, **inputs)
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        arrive(stage.peer, first, stage.program.client)
+        yield from events(5)
+        with monkeypatch.context() as patch:
+            if "rejected" in kind or kind == "virtual account":
+                for name in ("Buy", "Sell"):
+                    patch.setattr(CTrade, name, lambda *_: False)
+            if kind == "rejected for good":
+                patch.setattr(CTrade, "ResultRetcode", lambda _: 10042)
+            arrive(stage.peer, lots(volume), stage.program.client)
+            yield from events(5)
+            assert list(stage.program.targets.targets) == ["EURUSD"]
+            stage.terminal.post(owner)
+            yield
+        yield from events(pause)
+        yield from server_leaves(stage)
+        yield from connected(stage, server)
+        yield from events(3)
+        arrive(stage.peer, lots(volume), stage.program.client)
+        yield from events(100)
+        close(stage.peer)
+
+    stage.play(script())
+    return stage
+
+
+def held(stage: Stage) -> Decimal:
+    """The position in EURUSD of the account on which the copier trades, which may be a virtual one."""
+    positions = stage.terminal.account.positions()
+    return sum((position.volume * position.spec.volume_step for position in positions), Decimal("0.00"))
+
+
+@pytest.mark.parametrize("pause", [0, 1, 5])
+@pytest.mark.parametrize(("owner", "left"), [("close", "0.00"), ("sell 0.10", "0.15"), ("sell 1.00", "-0.75")])
+@pytest.mark.parametrize("kind", WAITING)
+def test_a_target_that_waits_does_not_undo_what_the_owner_did(server, monkeypatch, kind, owner, left, pause):
+    stage = changed_while_waiting(server, monkeypatch, kind, owner, pause)
+    assert held(stage) == Decimal(left)
+    assert alerts(stage) == [LEFT.replace("is 0.00", f"is {left}")]
+    assert stage.program.targets.targets == {}
+
+
+@pytest.mark.parametrize("kind", WAITING)
+def test_a_change_while_a_target_waits_stops_the_symbol_with_reconcile_stop(server, monkeypatch, kind):
+    stage = changed_while_waiting(server, monkeypatch, kind, "close", 0, reconcile="stop")
+    assert held(stage) == 0
+    assert stopped(stage) == ["EURUSD"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "restored"),
+    [
+        ("rejected", "0.50"),
+        ("rejected for good", "0.50"),
+        ("reversal rejected", "-0.50"),
+        ("below the minimum", "0.30"),
+        ("rounded below the minimum", "0.30"),
+        ("virtual account", "0.50"),
+    ],
+)
+def test_a_change_while_a_target_waits_is_replaced_by_the_target_with_reconcile_restore(
+    server, monkeypatch, kind, restored
+):
+    stage = changed_while_waiting(server, monkeypatch, kind, "close", 0, reconcile="restore")
+    assert held(stage) == Decimal(restored)
+    assert alerts(stage) == [
+        "EURUSD: the position is 0.00 lots instead of 0.25 without a new signal; "
+        "the copier restores it (--reconcile restore)"
+    ]
+
+
+def test_a_change_that_brings_the_position_to_the_target_is_not_reported(server, monkeypatch):
+    stage = changed_while_waiting(server, monkeypatch, "rejected for good", "buy 0.25", 0)
+    assert stage.position() == Decimal("0.50")
+    assert alerts(stage) == []
+    # The copier finds it when it tries again.
+    assert stage.record.of("synced")[-1] == {"symbol": "EURUSD", "lots": "0.50"}
+
+
+@pytest.mark.parametrize("code", [10008, 10010, 10012, 10028])
+@pytest.mark.parametrize("late", [("buy 0.25",), ("buy 0.10", "buy 0.15"), ("buy 0.10",)])
+def test_an_order_that_is_executed_late_is_no_change_by_the_owner(server, monkeypatch, code, late):
+    stage = follow(server)
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        with monkeypatch.context() as patch:
+            patch.setattr(CTrade, "Buy", lambda *_: False)
+            patch.setattr(CTrade, "ResultRetcode", lambda _: code)
+            arrive(stage.peer, lots("0.25"), stage.program.client)
+            yield from events(2)
+            for order in late:
+                stage.terminal.post(order)
+                yield from events(4)
+        yield from events(20)
+        close(stage.peer)
+
+    stage.play(script())
+    assert stage.position() == Decimal("0.25")
+    assert alerts(stage) == []
+    assert stage.record.of("synced") == [{"symbol": "EURUSD", "lots": "0.25"}]
+
+
+def test_a_change_in_the_moment_before_a_retry_is_not_undone(server, monkeypatch):
+    stage = follow(server, timer_ms=10)
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        arrive(stage.peer, lots("0.25"), stage.program.client)
+        yield from events(5)
+        with monkeypatch.context() as patch:
+            tried = failing_orders(stage, patch)
+            arrive(stage.peer, lots("0.50"), stage.program.client)
+            yield from events(50)
+            assert len(tried) == 1
+        # The retry is due in half a second, the report in two.
+        stage.terminal.post("close")
+        yield from events(150)
+        assert (stage.position(), alerts(stage)) == (0, [])
+        yield from events(500)
+        close(stage.peer)
+
+    stage.play(script())
+    assert stage.position() == 0
+    assert alerts(stage) == [LEFT]
+
+
+def test_after_a_change_while_a_target_waited_the_next_signal_is_copied(server, monkeypatch):
+    stage = follow(server)
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        arrive(stage.peer, lots("0.25"), stage.program.client)
+        yield from events(3)
+        with monkeypatch.context() as patch:
+            failing_orders(stage, patch)
+            arrive(stage.peer, lots("0.50"), stage.program.client)
+            yield from events(3)
+            stage.terminal.post("close")
+            yield from events(5)
+        arrive(stage.peer, lots("0.40"), stage.program.client)
+        yield from events(3)
+        close(stage.peer)
+
+    stage.play(script())
+    assert stage.position() == Decimal("0.40")
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_dry_run_leaves_what_the_owner_closed_as_a_real_run_does(server, restart):
+    stage = follow(server, dry=True)
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        arrive(stage.peer, lots("0.25"), stage.program.client)
+        yield from events(5)
+        stage.terminal.post("close")
+        yield from events(5)
+        if restart:
+            yield from server_leaves(stage)
+            yield from connected(stage, server)
+        arrive(stage.peer, lots("0.25"), stage.program.client)
+        yield from events(5)
+        close(stage.peer)
+
+    stage.play(script())
+    assert held(stage) == 0
+    assert alerts(stage) == [LEFT]
+    assert stage.record.of("synced") == []
 
 
 @pytest.mark.parametrize("value", ["", "Leave", "undo", "leave,stop"])

@@ -64,8 +64,8 @@ def test_without_live_a_program_runs_on_the_real_market_and_its_orders_are_only_
     code, log = run()
     assert code == 0
     assert log == [
-        "terminal info market MetaTrader 5 build 5200, demo account 1234 at Broker-Demo, netting; no order is sent, "
-        "each is only checked; all positions are its own",
+        "terminal info market MetaTrader 5 build 5200, demo account 1234 at Broker-Demo, netting; no order is sent; "
+        "all positions are its own",
         "terminal alert market without --live the terminal only checks each order: none is executed, and the positions "
         "stay as they are; --live --magic N sends orders",
         "probe[EURUSD,H1] info OnInit positions 0, bid 1.1",
