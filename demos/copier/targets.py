@@ -8,8 +8,8 @@ One rule protects what the account's owner does: without a new signal the copier
 has the position that the copier knows, which is that after its last attempt, or at the time of the signal. This holds
 for reached targets and for those that wait, whatever makes them due. check() compares the account with these positions,
 and ``reconcile`` says what follows from a difference: LEAVE it until the next signal (a waiting target is dropped),
-RESTORE the signal's position, or STOP copying the symbol. Only a change to the target, or on the way to it while an
-order may still be executed, is not the owner's.
+RESTORE the signal's position, or STOP copying the symbol. Only a change to the target, or to what an order can cause
+that may still be executed, is not the owner's.
 
 Symbols whose last order failed share one more pause, of 1, 2, 4 and at most 8 seconds. It holds for new signals too. So
 no server can make the copier send failing orders faster, in however many symbols; other symbols do not wait for it.
@@ -54,13 +54,13 @@ def reconcile_problem(text: str) -> str | None:
 class Target:
     """A position in lots, not rounded yet, that is not reached; when it is due, and the pauses between attempts.
 
-    ``under_way`` is whether an order of the last attempt may still be executed.
+    ``late`` is the range of the positions to which orders can lead that may still be executed, or None.
     """
 
     lots: Decimal
     due: float = 0
     problem: str = ""
-    under_way: bool = False
+    late: tuple[Decimal, Decimal] | None = None
     backoff: Backoff = field(default_factory=lambda: Backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS))
 
 
@@ -102,7 +102,8 @@ class Targets:
             return
         self._signals[local] = lots
         self.known.pop(local, None)
-        self.targets[local] = Target(lots, now.ms)
+        replaced = self.targets.get(local)
+        self.targets[local] = Target(lots, now.ms, late=replaced.late if replaced else None)
 
     def retry_now(self, now: Moment) -> None:
         """Make all targets due."""
@@ -115,7 +116,7 @@ class Targets:
         for smb in list(self._signals):
             lots = positions.get(smb, Decimal(0))
             known = self.known.setdefault(smb, Known(lots))
-            if lots == known.lots or self._is_expected(smb, known.lots, lots):
+            if lots == known.lots or self._is_expected(smb, lots):
                 known.lots, known.differs = lots, None
                 continue
             known.differs = known.differs or now
@@ -171,17 +172,18 @@ class Targets:
             return
         if result.problem and result.problem != target.problem:
             Print(result.problem)
-        target.problem, target.under_way = result.problem, result.under_way
+        reachable = (before.lots if before else lots, lots, target.lots, *(target.late or ()))
+        target.late = (min(reachable), max(reachable)) if result.under_way else None
+        target.problem = result.problem
         target.backoff.failed(now.ms)
         target.due = now.ms + target.backoff.pause_ms if result.retry else float("inf")
 
-    def _is_expected(self, smb: str, before: Decimal, lots: Decimal) -> bool:
-        """Whether a change of the position leads to the target, and so may be the work of the copier's own order."""
+    def _is_expected(self, smb: str, lots: Decimal) -> bool:
+        """Whether the position has changed to the target, or to what the copier's own orders may have caused."""
         target = self.targets.get(smb)
         if target is None:
             return False
-        on_the_way = min(before, target.lots) <= lots <= max(before, target.lots)
-        return lots == target.lots or (target.under_way and on_the_way)
+        return lots == target.lots or (target.late is not None and target.late[0] <= lots <= target.late[1])
 
     def stop_symbol(self, smb: str, reason: str) -> None:
         """Copy this symbol no further. The reason says how to copy it again."""

@@ -180,6 +180,23 @@ def test_an_attempt_is_made_at_the_timer_event_nearest_to_its_time(period, event
     assert not Moment(first.ms + 990, 10).is_due(first.after(1))
 
 
+@pytest.mark.parametrize(("timer_ms", "next_attempt"), [(200, "4"), (1000, "4"), (10_000, "10")])
+def test_the_time_of_the_next_attempt_is_right_after_the_process_was_stopped(timer_ms, next_attempt):
+    stage = Stage("copier", Port=closed_port(), timer_ms=timer_ms)
+    refusing(stage)
+
+    def script() -> Script:
+        while len(stage.errors()) < 2:
+            yield
+        # A process that was stopped sees one long time between two timer events.
+        stage.clock.time += 25
+        for _ in range(8):
+            yield
+
+    assert stage.play(script()) == 3
+    assert stage.errors()[2].endswith(f"Next attempt in {next_attempt} s.")
+
+
 def test_s21_a_refused_connect_is_one_line_of_error():
     stage = Stage("copier", Port=closed_port())
     refusing(stage)

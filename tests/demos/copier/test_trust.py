@@ -983,6 +983,57 @@ def test_an_order_that_is_executed_late_is_no_change_by_the_owner(server, monkey
     assert stage.record.of("synced") == [{"symbol": "EURUSD", "lots": "0.25"}]
 
 
+def test_an_order_that_is_executed_after_the_next_signal_is_no_change_by_the_owner(server, monkeypatch):
+    stage = follow(server)
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        with monkeypatch.context() as patch:
+            for name in ("Buy", "Sell"):
+                patch.setattr(CTrade, name, lambda *_: False)
+            patch.setattr(CTrade, "ResultRetcode", lambda _: 10028)
+            arrive(stage.peer, lots("0.25"), stage.program.client)
+            yield from events(2)
+            arrive(stage.peer, lots("-0.10"), stage.program.client)
+            yield from events(2)
+            stage.terminal.post("buy 0.25")
+            yield from events(6)
+        yield from events(20)
+        close(stage.peer)
+
+    stage.play(script())
+    assert stage.position() == Decimal("-0.10")
+    assert alerts(stage) == []
+
+
+def test_a_reversal_of_which_one_order_was_executed_does_not_undo_what_the_owner_did(server, monkeypatch):
+    symbols = {"symbols": [SymbolSpec("EURUSD", volume_max=20)], "quotes": QUOTES[:1]}
+    stage = follow(server, **symbols)
+    real = CTrade.Sell
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        arrive(stage.peer, lots("0.25"), stage.program.client)
+        yield from events(5)
+        with monkeypatch.context() as patch:
+            results = iter([True])
+            patch.setattr(CTrade, "Sell", lambda *order: next(results, False) and real(*order))
+            arrive(stage.peer, lots("-0.50"), stage.program.client)
+            yield
+            assert stage.position() == Decimal("0.05")
+            stage.terminal.post("close")
+            yield
+        yield from server_leaves(stage)
+        yield from connected(stage, server)
+        arrive(stage.peer, lots("-0.50"), stage.program.client)
+        yield from events(40)
+        close(stage.peer)
+
+    stage.play(script())
+    assert stage.position() == 0
+    assert alerts(stage) == [LEFT.replace("of 0.25", "of 0.05")]
+
+
 def test_a_change_in_the_moment_before_a_retry_is_not_undone(server, monkeypatch):
     stage = follow(server, timer_ms=10)
 

@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 from cleanup_kit import closed_after_test
-from mt5_stand_in import ACCOUNT_MARGIN_MODE_RETAIL_HEDGING, broker
+from mt5_stand_in import ACCOUNT_MARGIN_MODE_RETAIL_HEDGING, ACCOUNT_MARGIN_MODE_RETAIL_NETTING, broker
 
 from demos.terminal.interfaces import SymbolSpec, Tick
 from demos.terminal.mql import constants as c
@@ -86,6 +86,24 @@ def test_a_copy_of_a_hedging_account_opens_and_closes_positions_by_ticket():
     assert (closed.position, closed.position_volume) == (held, 20)
     assert [position.volume for position in virtual.positions()] == [40, -20]
     assert mt5._sent == mt5._checked == []
+
+
+@pytest.mark.parametrize("mode", [ACCOUNT_MARGIN_MODE_RETAIL_NETTING, ACCOUNT_MARGIN_MODE_RETAIL_HEDGING])
+@pytest.mark.parametrize("volume", [20, -20])
+def test_a_virtual_account_rejects_the_orders_that_the_other_account_rejects(mode, volume):
+    mt5 = broker(mode)
+    market = Mt5Market(mt5)
+    account = Mt5Account(mt5, market.symbols(), ManualClock(), lambda text: None, magic=7, live=True)
+    virtual = VirtualAccount(account)
+    spec = market.symbols()["EURUSD"]
+    # The position with the other magic number is opened after the copy was made.
+    foreign = mt5._hold(0.5, magic=0)
+    result, real = virtual.trade(spec, volume, QUOTE), account.trade(spec, volume, QUOTE)
+    assert result.retcode == real.retcode
+    if mode == ACCOUNT_MARGIN_MODE_RETAIL_NETTING:
+        assert result.retcode == c.TRADE_RETCODE_REJECT
+        assert result.text == real.text == f"position {foreign} in EURUSD has magic number 0 and stays untouched"
+        assert virtual.positions() == []
 
 
 def test_the_profit_of_a_time_is_that_of_its_own_deals():
