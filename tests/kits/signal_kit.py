@@ -431,6 +431,23 @@ def buy(stage: Stage, volume: str) -> None:
     stage.host.post(f"buy {volume}")
 
 
+def events(count: int) -> Script:
+    """Let the terminal continue by this number of timer events, which are seconds."""
+    for _ in range(count):
+        yield
+
+
+def alerts(stage: Stage) -> list[str]:
+    """The texts of the alerts in the log."""
+    lines = stage.stream.getvalue().splitlines()
+    return [line.split(" ", 4)[4] for line in lines if " alert " in line]
+
+
+def stopped(stage: Stage) -> list[object]:
+    """The symbols that the copier has stopped copying; "" stands for all."""
+    return [fields["symbol"] for fields in stage.record.of("stopped")]
+
+
 def one_event() -> Script:
     yield
 
