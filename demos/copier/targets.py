@@ -11,8 +11,9 @@ and ``reconcile`` says what follows from a difference: LEAVE it until the next s
 RESTORE the signal's position, or STOP copying the symbol. Only a change to the target, or to what an order can cause
 that may still be executed, is not the owner's.
 
-Symbols whose last order failed share one more pause, of 1, 2, 4 and at most 8 seconds. It holds for new signals too. So
-no server can make the copier send failing orders faster, in however many symbols; other symbols do not wait for it.
+Symbols whose last order failed share one more pause, of 1, 2, 4 and at most 8 seconds. A new signal in such a symbol
+waits for one second after the last failure in any of them. So no server can make the copier send failing orders faster,
+in however many symbols. Symbols whose last order was executed, or that had none yet, do not wait.
 """
 
 from __future__ import annotations
@@ -84,10 +85,10 @@ class Targets:
         self.stopped = ""
         self.stopped_symbols: set[str] = set()
         self._signals: dict[str, Decimal] = {}
-        # The symbols whose last order failed, and when the next order in one of them may be sent.
+        # The symbols whose last order failed, and when one of them may be retried, or have an order for a new signal.
         self._failing: set[str] = set()
         self._shared_backoff = Backoff(FIRST_PAUSE_MS, LONGEST_SHARED_PAUSE_MS)
-        self._failing_due = 0
+        self._retry_due = self._signal_due = 0
         self._names: dict[str, str] = {}
         self._ignored: set[str] = set()
         self._reported: set[str] = set()
@@ -107,7 +108,7 @@ class Targets:
 
     def retry_now(self, now: Moment) -> None:
         """Make all targets due."""
-        self._failing_due = now.ms
+        self._retry_due = self._signal_due = now.ms
         for target in self.targets.values():
             target.due = now.ms
 
@@ -153,7 +154,8 @@ class Targets:
         known = self.known.get(smb)
         if known and known.differs:
             return False
-        return now.is_due(target.due) and (smb not in self._failing or now.is_due(self._failing_due))
+        pause_end = self._retry_due if target.backoff.failures else self._signal_due
+        return now.is_due(target.due) and (smb not in self._failing or now.is_due(pause_end))
 
     def _take_result(self, smb: str, target: Target, result: Result, lots: Decimal, now: Moment) -> None:
         """Plan what follows from an attempt, after which the account has the position ``lots``."""
@@ -161,8 +163,11 @@ class Targets:
         self.known[smb] = Known(lots)
         if result.failed:
             self._failing.add(smb)
-            self._shared_backoff.failed(now.ms)
-            self._failing_due = now.ms + self._shared_backoff.pause_ms
+            self._signal_due = now.ms + FIRST_PAUSE_MS
+            # New signals that fail must not delay the retries of other symbols.
+            if now.is_due(self._retry_due):
+                self._shared_backoff.failed(now.ms)
+                self._retry_due = now.ms + self._shared_backoff.pause_ms
         elif before and lots != before.lots:
             # An order was executed. A signal that needs no order proves nothing.
             self._failing.discard(smb)
