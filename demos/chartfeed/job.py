@@ -145,6 +145,10 @@ class TplJob(Job):
         """See Job."""
         return summary_text(summary)
 
+    def failure_summary(self, problem: str) -> dict[str, Any]:
+        """See Job."""
+        return {"equal": False, "problem": problem}
+
     def _follow(self, runner: Runner) -> None:
         """Change the server's chart again and again while the client stays connected."""
         applied = "the client has not applied a template in time"

@@ -83,9 +83,9 @@ class Job(ABC):
         """The exit code for a summary's problem."""
         return 1
 
-    def failure_summary(self, problem: str) -> dict[str, Any] | None:
-        """What --json prints when the job has ended early; None: nothing."""
-        return None
+    def failure_summary(self, problem: str) -> dict[str, Any]:
+        """What --json prints when the job has ended early."""
+        return {"problem": problem}
 
 
 def run_job(job: Job) -> int:
@@ -124,9 +124,8 @@ def _run(job: Job) -> dict[str, Any]:
 
 
 def _end_early(job: Job, code: int, problem: str) -> int:
-    summary = job.failure_summary(problem)
-    if job.options.json and summary is not None:
-        print(json.dumps(summary), flush=True)
+    if job.options.json:
+        print(json.dumps(job.failure_summary(problem)), flush=True)
     return _fail(job, code, problem)
 
 
