@@ -1,7 +1,7 @@
 """Programs whose host name cannot be resolved at present retry with growing pauses, and report it once.
 
-A name server or a system that fails, or lacks memory or descriptors, may work later. An unknown name may get an address later, for example when the network starts: a client retries. A
-server's own name is an error of the user.
+A name server or a system that fails may work later. An unknown name may get an address later, for example when the
+network starts: a client retries. A server's own name is an error of the user.
 """
 
 from __future__ import annotations
