@@ -90,13 +90,15 @@ def check_account(db: sqlite3.Connection, name: str) -> None:
                     f"found {', '.join(found) or 'no such table'}"
                 )
     for table, columns in _VALID.items():
-        for column, valid in columns.items():
-            # The result of a comparison with NULL is NULL.
-            query = f"SELECT rowid, {column} FROM {table} WHERE NOT coalesce({valid}, FALSE) LIMIT 1"
-            _refuse(name, table, column, db.execute(query).fetchone())
-    for row, step in db.execute("SELECT rowid, volume_step FROM symbols"):
+        # One pass over each table. The result of a comparison with NULL is NULL.
+        cases = " ".join(f"WHEN NOT coalesce({valid}, FALSE) THEN '{column}'" for column, valid in columns.items())
+        query = f"SELECT rowid, CASE {cases} END AS invalid FROM {table} WHERE invalid IS NOT NULL LIMIT 1"
+        for row, column in db.execute(query).fetchall():
+            [value] = db.execute(f"SELECT {column} FROM {table} WHERE rowid = ?", (row,)).fetchone()
+            raise _invalid(name, table, row, column, value)
+    for row, step in db.execute("SELECT rowid, volume_step FROM symbols").fetchall():
         if not _is_step(step):
-            _refuse(name, "symbols", "volume_step", (row, step))
+            raise _invalid(name, "symbols", row, "volume_step", step)
     if several := db.execute(_SEVERAL_POSITIONS).fetchone():
         raise AccountError(f"{name}: there is more than one position in {several[0]}")
     if unbalanced := db.execute(_UNBALANCED).fetchone():
@@ -109,10 +111,9 @@ def _columns(db: sqlite3.Connection, table: str) -> list[str]:
     return [f"{name} {kind}{' PRIMARY KEY' if key else ''}" for _, name, kind, _, _, key in rows]
 
 
-def _refuse(name: str, table: str, column: str, found: tuple[int, object] | None) -> None:
-    if found:
-        value = escaped(repr(found[1])[:60])
-        raise AccountError(f"{name}: row {found[0]} of the table {table} has an invalid {column}: {value}")
+def _invalid(name: str, table: str, row: int, column: str, value: object) -> AccountError:
+    shown = escaped(repr(value)[:60])
+    return AccountError(f"{name}: row {row} of the table {table} has an invalid {column}: {shown}")
 
 
 def _is_step(text: str) -> bool:
