@@ -11,6 +11,7 @@ from demos.terminal.mql.constants import (
     ACCOUNT_MARGIN_MODE_RETAIL_HEDGING,
     TRADE_RETCODE_DONE,
     TRADE_RETCODE_DONE_PARTIAL,
+    TRADE_RETCODE_ERROR,
     TRADE_RETCODE_INVALID,
     TRADE_RETCODE_INVALID_CLOSE_VOLUME,
     TRADE_RETCODE_INVALID_VOLUME,
@@ -100,6 +101,8 @@ class Mt5Account:
         self._deals: list[Deal] = []
         self._next = 0.0
         self._pause = READ_INTERVAL
+        # Whether the last read has failed.
+        self._stale = False
         self._positions, self._prices = first_answer(mt5, _POSITIONS, self._read, clock.wait)
         # Whether the next read finds no deals: the volumes have another step.
         self._other_step = False
@@ -148,9 +151,9 @@ class Mt5Account:
 
         Errors: Mt5Error when the connection to the terminal is lost; then it is unknown whether the order was executed.
         """
-        present = self._mt5.positions_get(symbol=spec.name)
-        if present is None:
-            return unanswered(self._mt5, _POSITIONS)
+        present = self._present(spec.name)
+        if isinstance(present, TradeResult):
+            return present
         own = [position for position in present if self._is_own(position)]
         before = sum(_signed(position, spec) for position in own)
         problem = self._problem(spec, volume, ticket, present, before)
@@ -187,6 +190,14 @@ class Mt5Account:
         # Some servers answer without the price of the deal.
         dealt = points_of(sent.price if math.isfinite(sent.price) and sent.price > 0 else price, spec.digits)
         return TradeResult(TRADE_RETCODE_DONE, Deal(sent.deal, ticket, spec, volume, dealt, now, 0, quote.time), text)
+
+    def _present(self, symbol: str) -> Sequence[TradePosition] | TradeResult:
+        """All positions in the symbol; a TradeResult when they cannot be read."""
+        if self._stale:
+            # The caller has computed its order from positions that may have changed.
+            return TradeResult(TRADE_RETCODE_ERROR, text="the positions cannot be read at present")
+        present = self._mt5.positions_get(symbol=symbol)
+        return unanswered(self._mt5, _POSITIONS) if present is None else present
 
     def _no_symbol(self, symbol: str) -> TradeResult:
         """The answer when the terminal does not give the symbol's properties."""
@@ -296,6 +307,7 @@ class Mt5Account:
         """
         read = self._read()
         self._next = self._clock.monotonic() + self._pause
+        self._stale = read is None
         if read is None:
             return
         old = self._positions

@@ -165,6 +165,28 @@ def test_an_order_during_which_the_connection_is_lost_is_an_Mt5Error(desk, call)
         desk.trade(1)
 
 
+def test_while_the_positions_cannot_be_read_no_order_is_sent_because_it_was_computed_from_old_ones(desk):
+    real = desk.mt5.positions_get
+
+    def positions_get(**filters: object) -> object:
+        # Orders read the positions of one symbol.
+        if filters:
+            return real(**filters)
+        desk.mt5._error = CALL_FAILED
+        return None
+
+    desk.mt5.positions_get = positions_get
+    assert desk.trade(5).deal.position_volume == 5
+    assert desk.volumes() == []
+    result = desk.trade(5)
+    assert (result.retcode, result.text) == (c.TRADE_RETCODE_ERROR, "the positions cannot be read at present")
+    assert len(desk.mt5._sent) == 1
+    desk.mt5.positions_get = real
+    desk.clock.time += LONGEST_PAUSE
+    assert desk.volumes() == [5]
+    assert desk.trade(-5).retcode == c.TRADE_RETCODE_DONE
+
+
 def test_positions_that_cannot_be_read_while_an_order_is_confirmed_are_read_again(desk):
     real = desk.mt5.order_send
 
