@@ -15,6 +15,7 @@ from demos.chartfeed.view import summary_text, tables
 from demos.launcher.children import Child
 from demos.launcher.job import Job
 from demos.launcher.market_options import chosen_seed
+from demos.launcher.progress import file_progress, with_progress
 from demos.launcher.runner import JobError, Runner
 from demos.launcher.timeline import lag_summary
 from demos.launcher.views import Process, Tables
@@ -25,6 +26,7 @@ from demos.terminal.mql.constants import TIMEFRAMES
 from demos.terminal.paper.export_file import check_export, ticks_of
 from demos.terminal.paper.export_names import symbol_and_period
 from demos.terminal.points import price_text
+from demos.terminal.runtime.clock import RealClock
 
 SERVER, CLIENT = "server", "client"
 
@@ -71,10 +73,11 @@ class TplJob(Job):
         self.bars = (self.options.bars or random_bars(folder, chosen_seed(self.options))).absolute()
         self.symbol, period = symbol_and_period(self.bars)
         self.period = next(name for name, value in TIMEFRAMES.items() if value == period)
-        export = check_export(self.bars, "bar")
+        clock = RealClock()
+        export = check_export(self.bars, "bar", progress=file_progress(clock, self.bars, self.report_reading))
         self.digits = export.digits
         history = History()
-        for tick in ticks_of(export, self.symbol):
+        for tick in with_progress(ticks_of(export, self.symbol), clock, self.report_reading):
             history.take(tick)
         self.chart: Sequence[Bar] = history.bars(self.symbol, period, _BARS)
 
@@ -91,7 +94,8 @@ class TplJob(Job):
         if self.options.duration is None:
             client = runner.children[CLIENT]
             client.may_end = True
-            runner.wait_until(lambda: client.exit_code() is not None, _STARTING, "the client did not end in time")
+            late = "the client did not end in time"
+            runner.wait_until(lambda: client.exit_code() is not None, _STARTING, late, starting=True)
         else:
             self._follow(runner)
 
@@ -100,7 +104,7 @@ class TplJob(Job):
         for command in opening_commands(self.chart, self.digits):
             self._change(runner, command)
         late = "the server did not make its template in time"
-        runner.wait_until(lambda: self.tally.port != 0 and self._is_made(), _STARTING, late)
+        runner.wait_until(lambda: self.tally.port != 0 and self._is_made(), _STARTING, late, starting=True)
 
     def client_inputs(self) -> list[str]:
         """Inputs of the client's program beyond Host and Port."""
@@ -145,10 +149,14 @@ class TplJob(Job):
         """See Job."""
         return summary_text(summary)
 
+    def failure_summary(self, problem: str) -> dict[str, Any]:
+        """See Job."""
+        return {"equal": False, "problem": problem}
+
     def _follow(self, runner: Runner) -> None:
         """Change the server's chart again and again while the client stays connected."""
         applied = "the client has not applied a template in time"
-        runner.wait_until(lambda: self.tally.applied > 0, _STARTING, applied)
+        runner.wait_until(lambda: self.tally.applied > 0, _STARTING, applied, starting=True)
         runner.state = "following"
         end = runner.clock.monotonic() + self.options.duration
         price = price_text(self.chart[-1].close, self.digits)

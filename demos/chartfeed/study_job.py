@@ -42,12 +42,12 @@ class StudyTplJob(TplJob):
     def prepare_chart(self, runner: Runner) -> None:
         """See TplJob."""
         late = "the server did not begin to listen in time"
-        runner.wait_until(lambda: self.tally.port != 0, _STARTING, late, code=3)
+        runner.wait_until(lambda: self.tally.port != 0, _STARTING, late, code=3, starting=True)
         period = 2 * self.options.timer_ms / 1000
         for number, command in enumerate(opening_commands(self.chart, self.digits), 1):
             runner.send_command(SERVER, command)
             late = f"the server did not answer the command {command!r}"
-            runner.wait_until(partial(self._has_answers, number), _STARTING, late)
+            runner.wait_until(partial(self._has_answers, number), _STARTING, late, starting=True)
             runner.wait_until(lambda: False, period)
 
     def client_inputs(self) -> list[str]:

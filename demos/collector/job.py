@@ -24,6 +24,7 @@ from demos.launcher.views import Process, Tables
 from demos.terminal.charts import drawing
 from demos.terminal.interfaces import ProgramError
 from demos.terminal.paper.export_names import symbol_and_period
+from demos.terminal.runtime.clock import RealClock
 
 # After the clients have ended, the server has this many timer periods to catch up.
 PERIODS = 5
@@ -64,7 +65,7 @@ class TicksJob(Job):
             raise ProgramError(problem)
         self.options.seed = chosen_seed(self.options)
         # Once, before anything is started, rather than in every client.
-        check_source(self.options)
+        check_source(self.options, RealClock(), self.report_reading)
         self.open_store(folder, stack)
 
     def open_store(self, folder: Path, stack: ExitStack) -> None:
@@ -80,11 +81,12 @@ class TicksJob(Job):
         server = ["run", self.server_program, f"--Port={options.Port}", f"--timer-ms={options.timer_ms}"]
         runner.start(SERVER, [*server, f"--speed={_SLOW}", *self.server_arguments()])
         late = f"the server has not begun to listen within {_STARTING:.0f} s"
-        if not runner.wait_until(lambda: self.tally.port != 0, _STARTING, late, code=3):
+        if not runner.wait_until(lambda: self.tally.port != 0, _STARTING, late, code=3, starting=True):
             return
         self._start_clients(runner)
         # The time begins when all clients send, however long their processes take to start.
-        runner.wait_until(lambda: all(self.sends(client) for client in self.tally.clients.values()), _STARTING)
+        clients = self.tally.clients.values()
+        runner.wait_until(lambda: all(self.sends(client) for client in clients), _STARTING, starting=True)
         runner.state = "collecting"
         duration = math.inf if options.duration is None else options.duration
         runner.wait_until(lambda: self.replayed >= set(self.clients), duration)

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 
 from demos.collector.job_symbols import digits_of
@@ -80,7 +81,7 @@ def _run(args: argparse.Namespace) -> int:
         account = stack.enter_context(closing(PaperAccount()))
         events = stack.enter_context(closing(event_file(clock, args.events, log))) if args.events else None
         terminal = Terminal(
-            clock, _market(args), account, log, events=events, timer_ms=args.timer_ms, command_groups=()
+            clock, _market(args, clock, log), account, log, events=events, timer_ms=args.timer_ms, command_groups=()
         )
         for symbol in args.symbols:
             terminal.attach(program, symbol, inputs=inputs)
@@ -91,10 +92,12 @@ def _run(args: argparse.Namespace) -> int:
         return terminal.run()
 
 
-def _market(args: argparse.Namespace) -> ReplayMarket:
-    """Errors: MarketError when the file is malformed."""
+def _market(args: argparse.Namespace, clock: RealClock, log: Log) -> ReplayMarket:
+    """The market of the senders; the log gets lines about the reading of a file.
+
+    Errors: MarketError when the file is malformed."""
     speed = speed_from_text(args.speed)
-    export = market_options.check_source(args)
+    export = market_options.check_source(args, clock, partial(log.write, "terminal", "info", "market"))
     if export is None:
         specs = [SymbolSpec(symbol, digits_of(symbol)) for symbol in args.symbols]
         return ReplayMarket(specs, random_walk(specs, args.seed), speed)

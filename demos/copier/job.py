@@ -20,6 +20,7 @@ from demos.launcher.timeline import lag_summary
 from demos.launcher.views import Process, Tables
 from demos.terminal.paper.account import PaperAccount
 from demos.terminal.points import volume_text
+from demos.terminal.runtime.clock import RealClock
 
 CLIENTS = ("client1", "client2")
 
@@ -54,7 +55,7 @@ class SignalJob(Job):
     def prepare(self, folder: Path, stack: ExitStack) -> None:
         """See Job."""
         # Once, before anything is started, rather than in every child.
-        check_source(self.options, self.options.digits)
+        check_source(self.options, RealClock(), self.report_reading, self.options.digits)
         self.accounts = self.options.accounts or folder
         self.accounts.mkdir(parents=True, exist_ok=True)
         self.pause = folder / "pause"
@@ -67,13 +68,13 @@ class SignalJob(Job):
         self.pause.touch()
         self._start(runner, SERVER, [self.server_program, f"--Port={self.options.Port}", *self.server_arguments()])
         late = f"the server has not started to listen within {_STARTING:.0f} s"
-        if not runner.wait_until(lambda: self.tally.port != 0, _STARTING, late, code=3):
+        if not runner.wait_until(lambda: self.tally.port != 0, _STARTING, late, code=3, starting=True):
             return
         # After a restart the server listens on the same port again.
         runner.children[SERVER].arguments.append(f"--Port={self.tally.port}")
         for name in CLIENTS:
             self._start(runner, name, [self.client_program, f"--Port={self.tally.port}", *self.client_arguments])
-        if not runner.wait_until(self._all_connected, _STARTING):
+        if not runner.wait_until(self._all_connected, _STARTING, starting=True):
             return
         runner.state = "trading"
         self.pause.unlink()
@@ -82,7 +83,7 @@ class SignalJob(Job):
         self.pause.touch()
         runner.stopping = False
         limit = max(PERIODS * self.options.timer_ms / 1000, _LEAST_CATCHING_UP)
-        runner.wait_until(lambda: self.has_copied_all(runner), limit)
+        runner.wait_until(lambda: self.has_copied_all(runner), limit, starting=True)
         runner.state = "ending"
 
     def account(self, name: str) -> Path:

@@ -8,6 +8,7 @@ from typing import Any
 from demos.copier.tally import SERVER, Tally
 from demos.launcher.timeline import lag_summary, lag_text
 from demos.launcher.views import Process, Tables, counted, process_cells, process_table
+from demos.terminal.runtime.log import escaped
 
 
 def positions_text(positions: Mapping[str, str]) -> str:
@@ -23,9 +24,9 @@ def tables(tally: Tally, processes: Sequence[Process], state: str) -> Tables:
     table = process_table(title, ("position", "messages received", "median lag"))
     server = tally.positions[SERVER]
     for process in processes:
-        position = positions_text(tally.positions[process.name])
+        position = escaped(positions_text(tally.positions[process.name]))
         if process.name == SERVER:
-            table.add_row(*process_cells(process), position, f"{tally.sent} sent", "")
+            table.add_row(*process_cells(process), Text(position), f"{tally.sent} sent", "")
         else:
             client = tally.clients[process.name]
             color = "green" if tally.positions[process.name] == server else "yellow"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ from typing import Any, ClassVar
 from demos.launcher.children import Child
 from demos.launcher.interrupts import INTERRUPTED, stopped_by_signals
 from demos.launcher.runner import Runner
-from demos.launcher.views import Process, Tables, choose_view
+from demos.launcher.views import JOB, PlainView, Process, Tables, choose_view
 from demos.terminal.interfaces import TerminalError
 from demos.terminal.runtime.log import escaped
 from winsock.command_line import write_final_line
@@ -45,6 +46,10 @@ class Job(ABC):
 
         Errors: TerminalError; OSError.
         """
+
+    def report_reading(self, text: str) -> None:
+        """Show how far prepare() has read a file."""
+        PlainView(sys.stderr).line(JOB, text)
 
     @property
     @abstractmethod
@@ -83,9 +88,9 @@ class Job(ABC):
         """The exit code for a summary's problem."""
         return 1
 
-    def failure_summary(self, problem: str) -> dict[str, Any] | None:
-        """What --json prints when the job has ended early; None: nothing."""
-        return None
+    def failure_summary(self, problem: str) -> dict[str, Any]:
+        """What --json prints when the job has ended early."""
+        return {"problem": problem}
 
 
 def run_job(job: Job) -> int:
@@ -99,7 +104,8 @@ def run_job(job: Job) -> int:
         return _end_early(job, 4, f"{where}{error.strerror}")
     except KeyboardInterrupt:
         return INTERRUPTED
-    print(json.dumps(summary) if job.options.json else job.summary_text(summary), flush=True)
+    text = json.dumps(summary) if job.options.json else job.summary_text(summary)
+    print("\n".join(map(escaped, text.split("\n"))), flush=True)
     problem = summary["problem"]
     return _fail(job, job.exit_code(problem), problem) if problem else 0
 
@@ -124,9 +130,8 @@ def _run(job: Job) -> dict[str, Any]:
 
 
 def _end_early(job: Job, code: int, problem: str) -> int:
-    summary = job.failure_summary(problem)
-    if job.options.json and summary is not None:
-        print(json.dumps(summary), flush=True)
+    if job.options.json:
+        print(json.dumps(job.failure_summary(problem)), flush=True)
     return _fail(job, code, problem)
 
 

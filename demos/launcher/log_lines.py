@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 
+from demos.launcher.progress import READING
+
 # What the terminal logs when a replay that was held begins, and when a replay has reached the end of its file.
 FIRST_TICK = "the replay begins"
 LAST_TICK = "the last tick has been replayed"
@@ -29,6 +31,12 @@ def error_of(text: str) -> str | None:
     if found:
         return found[1]
     return text if _TRACEBACK_END.match(text) else None
+
+
+def is_reading(text: str) -> bool:
+    """Whether a line says that a process still reads its file."""
+    log_line = _LOG_LINE.fullmatch(text)
+    return bool(log_line and log_line[3] == "market" and log_line[4].startswith(READING))
 
 
 def shortened(text: str) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from demos.launcher import option_types
+from demos.launcher.progress import file_progress
+from demos.terminal.interfaces import Clock
 from demos.terminal.paper.export_file import Export, check_export
 
 _SOURCES = {
@@ -89,13 +91,19 @@ def source_file(options: argparse.Namespace) -> Path | None:
     return path
 
 
-def check_source(options: argparse.Namespace, digits: int | None = None) -> Export | None:
+def check_source(
+    options: argparse.Namespace, clock: Clock, report: Callable[[str], None], digits: int | None = None
+) -> Export | None:
     """Read the file of --bars or --ticks once and return its content; None without a file.
+
+    ``report`` gets a line when the reading begins, and further lines while it continues.
 
     Errors: MarketError when the file cannot be read or is malformed.
     """
     path = source_file(options)
-    return check_export(path, "bar" if options.bars else "tick", digits) if path else None
+    if path is None:
+        return None
+    return check_export(path, "bar" if options.bars else "tick", digits, file_progress(clock, path, report))
 
 
 def chosen_seed(options: argparse.Namespace) -> int:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +17,7 @@ from demos.launcher.log_lines import FIRST_TICK
 from demos.launcher.market_options import check_source, chosen_seed, source_file
 from demos.launcher.mt5_options import checked_only_text, mt5_settings, terminal_problem
 from demos.launcher.option_types import Lots, SubParsers
+from demos.launcher.progress import with_progress
 from demos.launcher.run_options import add_options, given_inputs
 from demos.launcher.study_options import product_option_problem
 from demos.registry import Kind, entry_of, find_program
@@ -145,7 +147,7 @@ def _run(
             command_groups=command_groups,
         )
         chart = terminal.attach(program, *_chart(options), inputs)
-        for tick in sources.past:
+        for tick in with_progress(sources.past, clock, partial(log.write, "terminal", "info", "market")):
             terminal.take_quote(tick)
         if options.template:
             operations.apply_template(terminal, chart.id, _template(options.template))
@@ -180,7 +182,7 @@ def _sources(options: argparse.Namespace, stack: ExitStack, clock: Clock, log: L
     if options.terminal == "mt5":
         market, account, description = stack.enter_context(mt5.connected(mt5_settings(options), clock, log))
         return _Sources(market, account, iter(()), description)
-    replay, past, description = _market(options)
+    replay, past, description = _market(options, clock, partial(log.write, "terminal", "info", "market"))
     paper = stack.enter_context(closing(PaperAccount(options.account)))
     paper.check(replay.symbols()[_chart(options)[0]])
     replayed: Market = replay
@@ -189,12 +191,16 @@ def _sources(options: argparse.Namespace, stack: ExitStack, clock: Clock, log: L
     return _Sources(replayed, paper, past, description)
 
 
-def _market(options: argparse.Namespace) -> tuple[ReplayMarket, Iterator[Tick], str]:
+def _market(
+    options: argparse.Namespace, clock: Clock, report: Callable[[str], None]
+) -> tuple[ReplayMarket, Iterator[Tick], str]:
     """The market that the options ask for, the ticks of its history, and a line about it.
+
+    ``report`` gets lines about the reading of a file.
 
     Errors: ProgramError when the history is too long; MarketError.
     """
-    export = check_source(options, options.digits)
+    export = check_source(options, clock, report, options.digits)
     lots: Lots = options.lots
     ticks: Iterator[Tick]
     walked: list[SymbolSpec] = []
@@ -261,6 +267,6 @@ def _spec(symbol: str, digits: int, lots: Lots) -> SymbolSpec:
 
 def _answer(line: str) -> None:
     try:
-        print(line, flush=True)
+        print(escaped(line), flush=True)
     except OSError as error:
         raise OutputError(f"standard output cannot be written: {error.strerror}") from error

@@ -8,6 +8,7 @@ condition is met. Lines and events of one child come in their order; those of di
 A child that is silent is asked for an answer: its event loop answers every command, also an unknown one. If the answer
 is missing for ANSWER_TIME seconds, or the first line of a new process for STARTING_TIME seconds, the child is frozen,
 and the job ends with its name. A child that waits for the frozen one may not answer either, so the job names all.
+A child that reads a large file before it starts writes a line about its progress every few seconds.
 
 If a child ends although the job did not end it, the job ends with the child's exit code and error. That error would
 appear twice in the output, once as the child's line. So lines with errors are shown a second later, and are not shown
@@ -25,7 +26,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from demos.launcher.children import FATAL, MOST_FAILURES, MOST_RESTARTS, NETWORK, Child, Line, exit_text
-from demos.launcher.log_lines import error_of
+from demos.launcher.log_lines import error_of, is_reading
 from demos.launcher.timeline import Timeline
 from demos.launcher.views import JOB, View
 from demos.terminal.interfaces import TerminalError
@@ -93,6 +94,8 @@ class Runner:
         self._reported_error: Line | None = None
         self._update_at = -math.inf
         self._checked_at = math.inf
+        # When a child last wrote that it reads its file.
+        self._read_at = -math.inf
 
     def stop(self) -> None:
         """End the present wait_until(); may be called from a signal handler."""
@@ -113,8 +116,12 @@ class Runner:
         """Show a line of the job's own."""
         self._view.line(JOB, text)
 
-    def wait_until(self, done: Callable[[], bool], seconds: float, late: str = "", code: int = 1) -> bool:
+    def wait_until(
+        self, done: Callable[[], bool], seconds: float, late: str = "", code: int = 1, *, starting: bool = False
+    ) -> bool:
         """Let the job continue until a condition is met, the time is over, or stop() is called; whether it is met.
+
+        ``starting``: the time begins again whenever a child says that it reads its file.
 
         Errors: JobError with ``code`` when the time is over and ``late`` says why that is a failure; when a child has
         failed.
@@ -123,7 +130,7 @@ class Runner:
         while not done():
             if self.stopping:
                 return False
-            if self.clock.monotonic() >= end:
+            if self.clock.monotonic() >= max(end, self._read_at + seconds if starting else end):
                 if late:
                     raise JobError(code, late)
                 return False
@@ -249,6 +256,8 @@ class Runner:
 
     def _take_line(self, line: Line) -> None:
         self._hear(self.children[line.child])
+        if is_reading(line.text):
+            self._read_at = self.clock.monotonic()
         if line.text.startswith(_ANSWER):
             return
         if error_of(line.text):

@@ -11,7 +11,14 @@ from winsock import (
     AF_INET,
     AF_INET6,
     INET6_ADDRSTRLEN,
+    WSA_NOT_ENOUGH_MEMORY,
+    WSAEMFILE,
+    WSAENETDOWN,
+    WSAENOBUFS,
     WSAHOST_NOT_FOUND,
+    WSANO_DATA,
+    WSANO_RECOVERY,
+    WSASYSNOTREADY,
     WSATRY_AGAIN,
     WSAErrorDescript,
     addrinfo,
@@ -27,10 +34,22 @@ Address: TypeAlias = sockaddr_in | sockaddr_in6
 
 _STRUCTURES: dict[int, type[sockaddr_in] | type[sockaddr_in6]] = {AF_INET: sockaddr_in, AF_INET6: sockaddr_in6}
 
+# The resolver's errors for a name without an address.
+_UNKNOWN = (WSAHOST_NOT_FOUND, WSANO_DATA)
 
-# Winsock's errors for a name that may have an address later. Systems report a network or a name server that has not
-# started yet as either of them.
-_TEMPORARY = (WSATRY_AGAIN, WSAHOST_NOT_FOUND)
+# The resolver's errors after which the same name may have an address later. Systems report a network or a name server
+# that has not started yet as an unknown name or as WSATRY_AGAIN. A name server that fails is
+# WSANO_RECOVERY, and so is a lack of descriptors on Linux; the others are a lack of memory, descriptors or network.
+_TEMPORARY = (
+    *_UNKNOWN,
+    WSATRY_AGAIN,
+    WSANO_RECOVERY,
+    WSA_NOT_ENOUGH_MEMORY,
+    WSAENOBUFS,
+    WSAEMFILE,
+    WSAENETDOWN,
+    WSASYSNOTREADY,
+)
 
 # A blank or a control character is never part of a name or an address; no resolver needs to be asked.
 _INVALID = re.compile(rb"[\0- \x7f]")
@@ -66,7 +85,7 @@ def find_address(host: str, port: int, kind: int) -> Address:
     code = getaddrinfo(name, str(port), addrinfo(ai_socktype=kind), found)
     if code != 0:
         text = f"the host name {host!r} cannot be resolved: {WSAErrorDescript(code)}"
-        raise AddressError(text, temporary=code in _TEMPORARY, unknown=code == WSAHOST_NOT_FOUND)
+        raise AddressError(text, temporary=code in _TEMPORARY, unknown=code in _UNKNOWN)
     try:
         addresses = []
         entry = found

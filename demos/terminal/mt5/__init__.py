@@ -21,10 +21,10 @@ from demos.terminal.mt5.api import (
     ACCOUNT_TRADE_MODE_REAL,
     Mt5,
     Mt5Error,
-    answered,
     connect,
     load,
 )
+from demos.terminal.mt5.failures import first_answer
 from demos.terminal.mt5.market import Mt5Market
 from demos.terminal.runtime.log import Log
 
@@ -74,8 +74,8 @@ def connected(settings: Settings, clock: Clock, log: Log) -> Iterator[Connection
     mt5 = load()
     connect(mt5, settings.path)
     try:
-        description = _describe(mt5, settings)
-        market = Mt5Market(mt5, lambda text: log.write("terminal", "alert", "symbol", text))
+        description = _describe(mt5, settings, clock)
+        market = Mt5Market(mt5, lambda text: log.write("terminal", "alert", "mt5", text), clock.wait)
         account = Mt5Account(
             mt5,
             market.symbols(),
@@ -91,13 +91,13 @@ def connected(settings: Settings, clock: Clock, log: Log) -> Iterator[Connection
         mt5.shutdown()
 
 
-def _describe(mt5: Mt5, settings: Settings) -> str:
+def _describe(mt5: Mt5, settings: Settings, clock: Clock) -> str:
     """One line that describes the terminal and its account.
 
     Errors: Mt5Error when ``live`` is set and the terminal or the account does not allow orders.
     """
-    terminal = answered(mt5, "the terminal", mt5.terminal_info())
-    account = answered(mt5, "the account", mt5.account_info())
+    terminal = first_answer(mt5, "the terminal", mt5.terminal_info, clock.wait)
+    account = first_answer(mt5, "the account", mt5.account_info, clock.wait)
     obstacles = {
         "the terminal is not connected to its trade server": not terminal.connected,
         "the terminal does not allow programs to trade: turn AutoTrading on": not terminal.trade_allowed,

@@ -11,6 +11,7 @@ from demos.terminal.mql.constants import (
     ACCOUNT_MARGIN_MODE_RETAIL_HEDGING,
     TRADE_RETCODE_DONE,
     TRADE_RETCODE_DONE_PARTIAL,
+    TRADE_RETCODE_ERROR,
     TRADE_RETCODE_INVALID,
     TRADE_RETCODE_INVALID_CLOSE_VOLUME,
     TRADE_RETCODE_INVALID_VOLUME,
@@ -30,22 +31,23 @@ from demos.terminal.mt5.api import (
     OrderSendResult,
     TradeDeal,
     TradePosition,
-    answered,
-    connection_lost,
     exact,
-    failure,
+    may_be_temporary,
     points_of,
 )
 from demos.terminal.mt5.deals import RealizedProfit, deals_between
-from demos.terminal.mt5.market import Symbols
+from demos.terminal.mt5.failures import check_connection, first_answer, unanswered
+from demos.terminal.mt5.market import Symbols, UnansweredError
 from demos.terminal.mt5.orders import Orders
 from demos.terminal.mt5.requests import retcode_text, trade_request, with_advice
 from demos.terminal.mt5.specs import limits_text
 from demos.terminal.points import volume_float
 
-# Times in seconds. The interval at which the positions are read; how long to wait until the positions show an executed
-# order; and how long the symbol is locked for further orders when they do not show it.
+# Times in seconds. The interval at which the positions are read, and the longest pause after failed reads; how long to
+# wait until the positions show an executed order; and how long the symbol is locked for further orders when they do not
+# show it.
 READ_INTERVAL = 0.05
+LONGEST_PAUSE = 1.0
 CONFIRM_TIMEOUT = 3.0
 LOCK_TIME = 60.0
 
@@ -54,6 +56,8 @@ DEALS_INTERVAL = 1.0
 
 # The interval in seconds at which the positions are read while an order is being confirmed.
 _CONFIRM_INTERVAL = 0.02
+
+_POSITIONS = "the positions"
 
 # After these answers the order was executed, or may still be executed.
 _UNDER_WAY = (TRADE_RETCODE_DONE, TRADE_RETCODE_DONE_PARTIAL, TRADE_RETCODE_PLACED, TRADE_RETCODE_TIMEOUT)
@@ -83,20 +87,26 @@ class Mt5Account:
         points. ``report`` gets a line for each order and answer. Unless ``live`` is true, the terminal only checks an
         order, and it is not sent. ``filling`` is the only ORDER_FILLING_* to use; None: the broker's answers decide.
 
-        Errors: Mt5Error when the terminal does not answer.
+        Errors: Mt5Error when the connection to the terminal is lost, or the positions cannot be read.
         """
         self._mt5 = mt5
         self._symbols = symbols
+        self._failures = symbols.failures
         self._clock = clock
         self._orders = Orders(mt5, report, live=live, filling=filling)
         self._magic = magic
         self._deviation = deviation
-        self._margin_mode = answered(mt5, "the account", mt5.account_info()).margin_mode
+        self._margin_mode = first_answer(mt5, "the account", mt5.account_info, clock.wait).margin_mode
         self._locked: dict[str, tuple[int, float]] = {}
         self._deals: list[Deal] = []
         self._next = 0.0
-        self._positions, self._prices = self._read()
-        self._profit = RealizedProfit(mt5, symbols, self._is_own)
+        self._pause = READ_INTERVAL
+        # Whether the last read has failed.
+        self._stale = False
+        self._positions, self._prices = first_answer(mt5, _POSITIONS, self._read, clock.wait)
+        # Whether the next read finds no deals: the volumes have another step.
+        self._other_step = False
+        self._profit = RealizedProfit(mt5, symbols, self._failures, self._is_own)
         self._realized = ((0, 0), -math.inf, Decimal(0))
 
     @property
@@ -105,21 +115,25 @@ class Mt5Account:
         return self._margin_mode
 
     def positions(self) -> Sequence[Position]:
-        """See interfaces.Account. They were read at most READ_INTERVAL seconds ago.
+        """See interfaces.Account. They were read at most READ_INTERVAL seconds ago, unless the reads fail at present.
 
-        Errors: Mt5Error when the terminal does not answer.
+        Errors: Mt5Error when the connection to the terminal is lost.
         """
         self._read_when_due()
         return sorted(self._positions.values(), key=lambda position: position.ticket)
 
     def blocked(self, symbol: str) -> str:
-        """See interfaces.Account. Errors: Mt5Error when the terminal does not answer."""
-        return self._foreign_problem(symbol, self._raw(symbol))
+        """See interfaces.Account.
+
+        Errors: Mt5Error when the terminal does not answer.
+        """
+        present = self._present(symbol)
+        return present.text if isinstance(present, TradeResult) else self._foreign_problem(symbol, present)
 
     def new_deals(self) -> Sequence[Deal]:
         """See interfaces.Account.
 
-        Errors: Mt5Error when the terminal does not answer.
+        Errors: Mt5Error when the connection to the terminal is lost.
         """
         self._read_when_due()
         deals, self._deals = self._deals, []
@@ -128,7 +142,7 @@ class Mt5Account:
     def realized(self, begin: int, end: int) -> Decimal:
         """See interfaces.Account. The deals were read at most DEALS_INTERVAL seconds ago; without commission and swap.
 
-        Errors: Mt5Error when the terminal does not answer.
+        Errors: Mt5Error when the connection to the terminal is lost.
         """
         time, until, _ = self._realized
         now = self._clock.monotonic()
@@ -143,9 +157,11 @@ class Mt5Account:
         would change that position. The call waits until the positions show the executed order, so that the program
         does not compute its next order from old positions.
 
-        Errors: Mt5Error when the terminal does not answer; then it is unknown whether the order was executed.
+        Errors: Mt5Error when the connection to the terminal is lost; then it is unknown whether the order was executed.
         """
-        present = self._raw(spec.name)
+        present = self._present(spec.name)
+        if isinstance(present, TradeResult):
+            return present
         own = [position for position in present if self._is_own(position)]
         before = sum(_signed(position, spec) for position in own)
         problem = self._problem(spec, volume, ticket, present, before)
@@ -153,9 +169,7 @@ class Mt5Account:
             return problem
         info = self._mt5.symbol_info(spec.name)
         if info is None:
-            if connection_lost(self._mt5):
-                raise failure(self._mt5, f"the symbol {spec.name}")
-            return TradeResult(TRADE_RETCODE_INVALID, text=f"the terminal has no symbol {spec.name}")
+            return self._no_symbol(spec.name)
         price = self._price(spec.name, volume)
         if not price:
             return TradeResult(TRADE_RETCODE_PRICE_OFF, text=f"{spec.name} has no {'ask' if volume > 0 else 'bid'}")
@@ -172,6 +186,8 @@ class Mt5Account:
         if sent.retcode == TRADE_RETCODE_INVALID_VOLUME:
             return self._invalid_volume(spec, sent)
         if isinstance(sent, TradeResult):
+            if sent.retcode == TRADE_RETCODE_TIMEOUT:
+                self._confirmed(spec, before, volume)
             return sent
         text = retcode_text(sent.retcode, sent.comment)
         if sent.retcode not in _UNDER_WAY:
@@ -182,6 +198,21 @@ class Mt5Account:
         # Some servers answer without the price of the deal.
         dealt = points_of(sent.price if math.isfinite(sent.price) and sent.price > 0 else price, spec.digits)
         return TradeResult(TRADE_RETCODE_DONE, Deal(sent.deal, ticket, spec, volume, dealt, now, 0, quote.time), text)
+
+    def _present(self, symbol: str) -> Sequence[TradePosition] | TradeResult:
+        """All positions in the symbol; a TradeResult when they cannot be read."""
+        if self._stale:
+            # The caller has computed its order from positions that may have changed.
+            return TradeResult(TRADE_RETCODE_ERROR, text="the positions cannot be read at present")
+        present = self._mt5.positions_get(symbol=symbol)
+        return unanswered(self._mt5, _POSITIONS) if present is None else present
+
+    def _no_symbol(self, symbol: str) -> TradeResult:
+        """The answer when the terminal does not give the symbol's properties."""
+        if may_be_temporary(self._mt5):
+            return unanswered(self._mt5, f"the symbol {symbol}")
+        check_connection(self._mt5, f"the symbol {symbol}")
+        return TradeResult(TRADE_RETCODE_INVALID, text=f"the terminal has no symbol {symbol}")
 
     def _problem(
         self, spec: SymbolSpec, volume: int, ticket: int, present: Sequence[TradePosition], before: int
@@ -201,9 +232,8 @@ class Mt5Account:
             if held * volume >= 0 or abs(volume) > abs(held):
                 text = f"{volume} steps do not close a position of {held}"
                 return TradeResult(TRADE_RETCODE_INVALID_CLOSE_VOLUME, text=text)
-        waiting = self._waiting(symbol)
-        if waiting:
-            return TradeResult(TRADE_RETCODE_LOCKED, text=f"order {waiting} in {symbol} is still under way")
+        if waiting := self._waiting(symbol):
+            return waiting
         old, until = self._locked.get(symbol, (0, 0.0))
         if until and before == old and self._clock.monotonic() < until:
             return TradeResult(
@@ -221,18 +251,21 @@ class Mt5Account:
             return ""
         return f"position {foreign.ticket} in {symbol} has magic number {foreign.magic} and stays untouched"
 
-    def _waiting(self, symbol: str) -> int:
-        """The ticket of an own market order that the terminal has not executed yet, or 0."""
-        orders = answered(self._mt5, "the orders", self._mt5.orders_get(symbol=symbol))
+    def _waiting(self, symbol: str) -> TradeResult | None:
+        """The answer while an own market order is not executed yet, or the orders cannot be read; None otherwise."""
+        orders = self._mt5.orders_get(symbol=symbol)
+        if orders is None:
+            return unanswered(self._mt5, "the orders")
         own = (order for order in orders if self._magic is None or order.magic == self._magic)
-        return next((order.ticket for order in own if order.type in (ORDER_TYPE_BUY, ORDER_TYPE_SELL)), 0)
+        waiting = next((order.ticket for order in own if order.type in (ORDER_TYPE_BUY, ORDER_TYPE_SELL)), 0)
+        text = f"order {waiting} in {symbol} is still under way"
+        return TradeResult(TRADE_RETCODE_LOCKED, text=text) if waiting else None
 
     def _price(self, symbol: str, volume: int) -> float:
         """The ask for a purchase, the bid for a sale; 0.0 when the terminal has none."""
         tick = self._mt5.symbol_info_tick(symbol)
-        if tick is None and connection_lost(self._mt5):
-            raise failure(self._mt5, f"the quote of {symbol}")
         if tick is None:
+            check_connection(self._mt5, f"the quote of {symbol}")
             # The trader may have removed the symbol from the Market Watch.
             self._mt5.symbol_select(symbol, True)
             tick = self._mt5.symbol_info_tick(symbol)
@@ -243,21 +276,29 @@ class Mt5Account:
         """The answer to an order with a wrong volume: the broker may have changed the symbol's limits."""
         text = sent.text if isinstance(sent, TradeResult) else retcode_text(sent.retcode, sent.comment)
         self.refresh()
-        present = self._symbols.read(spec.name)
+        try:
+            present = self._symbols.read(spec.name)
+        except KeyError:
+            present = spec
         # Another step gives the same positions other numbers of steps, which are no deals.
-        self._positions, self._prices = self._read()
+        self._other_step = True
+        self.refresh()
         changed = "" if present == spec else "the symbol's limits have changed: it now "
         return TradeResult(sent.retcode, text=f"{text}; {changed or 'the symbol '}allows {limits_text(present)}")
 
     def _confirmed(self, spec: SymbolSpec, before: int, volume: int) -> int:
         """Wait until the positions show an order of ``volume`` steps; returns the steps that they show.
 
-        When they still show the steps ``before``, the symbol is locked for LOCK_TIME seconds.
+        When they still show the steps ``before``, or cannot be read, the symbol is locked for LOCK_TIME seconds.
         """
+        now = before
         end = self._clock.monotonic() + CONFIRM_TIMEOUT
         while True:
-            own = [position for position in self._raw(spec.name) if self._is_own(position)]
-            now = sum(_signed(position, spec) for position in own)
+            present = self._mt5.positions_get(symbol=spec.name)
+            if present is None:
+                check_connection(self._mt5, _POSITIONS)
+            else:
+                now = sum(_signed(position, spec) for position in present if self._is_own(position))
             if now == before + volume or self._clock.monotonic() >= end:
                 break
             self._clock.wait(_CONFIRM_INTERVAL)
@@ -265,9 +306,6 @@ class Mt5Account:
             self._locked[spec.name] = (before, self._clock.monotonic() + LOCK_TIME)
         self.refresh()
         return now
-
-    def _raw(self, symbol: str) -> Sequence[TradePosition]:
-        return answered(self._mt5, "the positions", self._mt5.positions_get(symbol=symbol))
 
     def _is_own(self, position: TradePosition | TradeDeal) -> bool:
         return self._magic is None or position.magic == self._magic
@@ -277,24 +315,45 @@ class Mt5Account:
             self.refresh()
 
     def refresh(self) -> None:
-        """Read the positions, and find the deals that changed them since the last time."""
-        self._next = self._clock.monotonic() + READ_INTERVAL
+        """Read the positions, and find the deals that changed them since the last time.
+
+        While they cannot be read, the known ones stay, and the pauses between the attempts grow.
+        """
+        read = self._read()
+        self._next = self._clock.monotonic() + self._pause
+        self._stale = read is None
+        if read is None:
+            return
         old = self._positions
-        self._positions, prices = self._read()
-        self._deals += deals_between(self._mt5, old, self._positions, self._prices | prices)
+        self._positions, prices = read
+        if not self._other_step:
+            self._deals += deals_between(self._mt5, old, self._positions, self._prices | prices)
+        self._other_step = False
         self._prices = prices
 
-    def _read(self) -> tuple[dict[int, Position], dict[int, Decimal]]:
-        """The own positions and their current prices, by identifier."""
-        raw = answered(self._mt5, "the positions", self._mt5.positions_get())
-        own = [position for position in raw if self._is_own(position)]
-        found = [(position.identifier, self._position(position)) for position in own]
+    def _read(self) -> tuple[dict[int, Position], dict[int, Decimal]] | None:
+        """The own positions and their current prices, by identifier; None after a failure that may be temporary."""
+        raw = self._mt5.positions_get()
+        if raw is None:
+            self._failures.failed(_POSITIONS)
+        own = [position for position in raw or () if self._is_own(position)]
+        try:
+            found = [(position.identifier, self._position(position)) for position in own]
+        except UnansweredError:
+            raw = None
+        if raw is None:
+            self._pause = min(2 * self._pause, LONGEST_PAUSE)
+            return None
+        self._pause = READ_INTERVAL
+        self._failures.worked(_POSITIONS)
         prices = {position.identifier: exact(position.price_current) for position in own}
         return {identifier: position for identifier, position in found if position.volume}, prices
 
     def _position(self, position: TradePosition) -> Position:
         try:
             spec = self._symbols[position.symbol]
+        except UnansweredError:
+            raise
         except KeyError:
             raise Mt5Error(f"position {position.ticket} has an unknown symbol: {position.symbol}") from None
         volume = _signed(position, spec)

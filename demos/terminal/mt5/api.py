@@ -9,14 +9,15 @@ import importlib
 from collections.abc import Mapping, Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Protocol, cast
 
 from demos.terminal.interfaces import TerminalError
 
-_T = TypeVar("_T")
-
 # RES_E_INTERNAL_FAIL; this code and lower ones are failures of the pipe to the terminal. Every later call fails too.
 _NO_TERMINAL = -10000
+
+# RES_E_FAIL and RES_E_NO_MEMORY.
+_UNSPECIFIC = (-1, -3)
 
 NO_PACKAGE = "the package MetaTrader5 is not installed; it exists only for Windows: python -m pip install .[mt5]"
 
@@ -147,6 +148,8 @@ class Mt5(Protocol):
 
 # The package's constants under their own names; the package lacks SYMBOL_FILLING_* and SYMBOL_ORDER_*, which are
 # MQL5's.
+RES_E_INVALID_PARAMS = -2
+RES_E_AUTO_TRADING_DISABLED = -8
 COPY_TICKS_INFO = 1
 POSITION_TYPE_BUY = 0
 ORDER_TYPE_BUY = 0
@@ -202,16 +205,14 @@ def failure(mt5: Mt5, what: str) -> Mt5Error:
     return Mt5Error(f"{what}: {code} {text}")
 
 
-def answered(mt5: Mt5, what: str, answer: _T | None) -> _T:
-    """Return the answer of a call. Errors: Mt5Error when the call failed, which means that it returned None."""
-    if answer is None:
-        raise failure(mt5, what)
-    return answer
-
-
 def connection_lost(mt5: Mt5) -> bool:
     """Whether the last call failed because the connection to the terminal is lost."""
     return mt5.last_error()[0] <= _NO_TERMINAL
+
+
+def may_be_temporary(mt5: Mt5) -> bool:
+    """Whether the last call failed without a reason in its arguments, so that the same call may work later."""
+    return mt5.last_error()[0] in _UNSPECIFIC
 
 
 def exact(value: float) -> Decimal:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 
 from demos.terminal.interfaces import Deal, Position, SymbolSpec
@@ -12,11 +12,11 @@ from demos.terminal.mt5.api import (
     DEAL_TYPE_SELL,
     Mt5,
     TradeDeal,
-    connection_lost,
     exact,
-    failure,
     points_of,
 )
+from demos.terminal.mt5.failures import Failures
+from demos.terminal.mt5.market import Symbols, UnansweredError
 from demos.terminal.points import netted, volume_steps
 
 
@@ -72,26 +72,32 @@ def _steps(deal: TradeDeal, spec: SymbolSpec) -> int:
     return steps if deal.type == DEAL_TYPE_BUY else -steps
 
 
+_DEALS_OF_DAY = "the deals of the day"
+_DEALS_OF_POSITION = "the deals of a position"
+
+
 class RealizedProfit:
     """The profit of the deals of a time, in points times lots.
 
     The terminal counts a deal's profit in the account's currency. So the profit is computed from the prices of all
-    deals of the position. A position is read again only when it has a new deal in this time.
+    deals of the position. A position is read again only when it has a new deal in this time, or while its deals
+    could not be read, or the terminal returns fewer of them than there are in this time.
     """
 
-    def __init__(self, mt5: Mt5, symbols: Mapping[str, SymbolSpec], is_own: Callable[[TradeDeal], bool]) -> None:
+    def __init__(self, mt5: Mt5, symbols: Symbols, failures: Failures, is_own: Callable[[TradeDeal], bool]) -> None:
         """``is_own`` says whether a position is the program's own, by its first deal."""
         self._mt5 = mt5
         self._symbols = symbols
+        self._failures = failures
         self._is_own = is_own
         self._time = (0, 0)
-        # By position: the number of its deals in this time, and their profit.
+        # By position: the number of its deals in this time, 0 while it must be read again, and their profit.
         self._known: dict[int, tuple[int, Decimal]] = {}
 
     def read(self, begin: int, end: int) -> Decimal:
         """The profit of the deals from ``begin`` to before ``end``, milliseconds of the market.
 
-        While the terminal cannot give the deals, the profit that was known before stays.
+        While the terminal cannot give the deals, the profit that was known before stays; a report says so.
 
         Errors: Mt5Error when the connection to the terminal is lost.
         """
@@ -99,26 +105,57 @@ class RealizedProfit:
             self._time = (begin, end)
             self._known.clear()
         deals = self._mt5.history_deals_get(begin // 1000, end // 1000)
-        if deals is None and connection_lost(self._mt5):
-            raise failure(self._mt5, "the deals of the day")
-        counts = Counter(deal.position_id for deal in deals or () if _is_trade(deal))
-        for position, count in counts.items():
-            if self._known.get(position, (0, 0))[0] != count:
-                self._known[position] = (count, self._profit(position))
+        if deals is None:
+            self._failures.failed(_DEALS_OF_DAY)
+        else:
+            self._failures.worked(_DEALS_OF_DAY)
+            self._read_positions(Counter(deal.position_id for deal in deals if self._counts(deal)))
         return sum((profit for _, profit in self._known.values()), Decimal(0))
 
-    def _profit(self, position: int) -> Decimal:
-        """The profit of a position's deals of this time."""
+    def _read_positions(self, counts: Mapping[int, int]) -> None:
+        """Read each position whose number of deals in this time is not the known one."""
+        complete = True
+        for position, count in counts.items():
+            known, profit = self._known.get(position, (0, Decimal(0)))
+            if known == count:
+                continue
+            deals = self._mt5.history_deals_get(position=position)
+            found = None
+            if deals is None:
+                self._failures.failed(_DEALS_OF_POSITION)
+            else:
+                found = self._profit(deals)
+                if sum(map(self._counts, deals)) < count:
+                    self._failures.failed(_DEALS_OF_POSITION, f"the history of position {position} is incomplete")
+                    count = 0
+            if found is None:
+                count, found = 0, profit
+            complete = complete and count > 0
+            self._known[position] = (count, found)
+        if complete:
+            self._failures.worked(_DEALS_OF_POSITION)
+
+    def _counts(self, deal: TradeDeal) -> bool:
+        """Whether this is a trade of this time."""
         begin, end = self._time
-        deals = sorted(filter(_is_trade, self._mt5.history_deals_get(position=position) or ()), key=lambda d: d.ticket)
-        if not deals or not self._is_own(deals[0]) or deals[0].symbol not in self._symbols:
+        return _is_trade(deal) and begin <= deal.time_msc < end
+
+    def _profit(self, history: Sequence[TradeDeal]) -> Decimal | None:
+        """The profit of a position's deals of this time; None when the terminal cannot give the symbol at present."""
+        deals = sorted(filter(_is_trade, history), key=lambda deal: deal.ticket)
+        if not deals or not self._is_own(deals[0]):
             return Decimal(0)
-        spec = self._symbols[deals[0].symbol]
+        try:
+            spec = self._symbols[deals[0].symbol]
+        except UnansweredError:
+            return None
+        except KeyError:
+            return Decimal(0)
         volume = cost = total = 0
         for deal in deals:
             price = points_of(deal.price, spec.digits)
             volume, cost, profit = netted(volume, cost, _steps(deal, spec), price)
-            if begin <= deal.time_msc < end:
+            if self._counts(deal):
                 total += profit
         return total * spec.volume_step
 

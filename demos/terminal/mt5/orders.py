@@ -17,16 +17,18 @@ from demos.terminal.mql.constants import (
     TRADE_RETCODE_ERROR,
     TRADE_RETCODE_INVALID_EXPIRATION,
     TRADE_RETCODE_INVALID_FILL,
+    TRADE_RETCODE_TIMEOUT,
 )
 from demos.terminal.mt5.api import (
     ORDER_TIME_DAY,
     ORDER_TIME_GTC,
+    RES_E_AUTO_TRADING_DISABLED,
+    RES_E_INVALID_PARAMS,
     Mt5,
     OrderSendResult,
     SymbolInfo,
-    connection_lost,
-    failure,
 )
+from demos.terminal.mt5.failures import unanswered
 from demos.terminal.mt5.requests import choice_text, filling_modes, request_text, retcode_text, with_advice
 
 # The field of a request that an answer rejects.
@@ -51,7 +53,8 @@ class Orders:
     def send(self, request: dict[str, Any], info: SymbolInfo) -> OrderSendResult | TradeResult:
         """Check an order and, in a live account, send it; the server's answer to the last choice.
 
-        ``request`` lacks the fields that are chosen here. A TradeResult says why nothing was sent.
+        ``request`` lacks the fields that are chosen here. A TradeResult says why nothing was sent. With
+        TRADE_RETCODE_TIMEOUT it is unknown whether the order was sent.
 
         Errors: Mt5Error when the terminal does not answer.
         """
@@ -74,7 +77,7 @@ class Orders:
             self._report(f"{'order' if self._live else 'dry run, not sent'}: {request_text(request)}")
         check = self._mt5.order_check(dict(request))
         if check is None:
-            return self._unanswered("order_check")
+            return unanswered(self._mt5, "order_check")
         if check.retcode != 0:
             text = f"order_check: {with_advice(check.retcode, retcode_text(check.retcode, check.comment))}"
             return TradeResult(check.retcode, text=text)
@@ -82,7 +85,9 @@ class Orders:
             return TradeResult(TRADE_RETCODE_DONE, text="a dry run, nothing was sent")
         sent = self._mt5.order_send(dict(request))
         if sent is None:
-            return self._unanswered("order_send")
+            # The terminal refuses invalid parameters at once; otherwise the order may have been sent.
+            refused = self._mt5.last_error()[0] in (RES_E_INVALID_PARAMS, RES_E_AUTO_TRADING_DISABLED)
+            return unanswered(self._mt5, "order_send", TRADE_RETCODE_ERROR if refused else TRADE_RETCODE_TIMEOUT)
         text = retcode_text(sent.retcode, sent.comment)
         self._report(f"answer: {text}, order {sent.order}, deal {sent.deal}, {sent.volume} lots at {sent.price}")
         return sent
@@ -99,10 +104,3 @@ class Orders:
         if (symbol, field, old) not in self._rejected:
             self._rejected.add((symbol, field, old))
             self._report(f"{symbol}: the broker rejects {choice_text(field, old)}; trying {choice_text(field, new)}")
-
-    def _unanswered(self, call: str) -> TradeResult:
-        """The answer to a call that failed. Errors: Mt5Error when the connection to the terminal is lost."""
-        if connection_lost(self._mt5):
-            raise failure(self._mt5, call)
-        code, text = self._mt5.last_error()
-        return TradeResult(TRADE_RETCODE_ERROR, text=f"{call}: {code} {text}")

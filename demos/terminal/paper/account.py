@@ -12,6 +12,7 @@ from pathlib import Path
 
 from demos.terminal.interfaces import AccountError, Deal, Position, SymbolSpec, Tick, TradeResult
 from demos.terminal.mql.constants import ACCOUNT_MARGIN_MODE_RETAIL_NETTING, TRADE_RETCODE_DONE
+from demos.terminal.paper.account_checks import SCHEMA, check_account
 from demos.terminal.points import netted
 
 VERSION = 1
@@ -22,33 +23,9 @@ _LOCK_TIMEOUT = 1.0
 # "WSPA" in the file's header distinguishes an account from other databases.
 _APPLICATION = 0x57535041
 
-# A position is identified by its ticket, not by its symbol, so that the schema also fits a hedging account.
-_SCHEMA = f"""
-CREATE TABLE symbols (
-    symbol TEXT PRIMARY KEY, digits INTEGER NOT NULL, volume_step TEXT NOT NULL,
-    volume_min INTEGER NOT NULL, volume_max INTEGER NOT NULL, contract_size INTEGER NOT NULL
-);
-CREATE TABLE deals (
-    ticket INTEGER PRIMARY KEY AUTOINCREMENT, position INTEGER NOT NULL, symbol TEXT NOT NULL REFERENCES symbols,
-    volume INTEGER NOT NULL CHECK (volume <> 0), price INTEGER NOT NULL, profit INTEGER NOT NULL, time INTEGER NOT NULL
-);
-CREATE TABLE positions (
-    ticket INTEGER PRIMARY KEY, symbol TEXT NOT NULL REFERENCES symbols,
-    volume INTEGER NOT NULL CHECK (volume <> 0), cost INTEGER NOT NULL, time INTEGER NOT NULL
-);
-PRAGMA application_id = {_APPLICATION};
-PRAGMA user_version = {VERSION};
-"""
-
 _UPSERT_SYMBOL = """
 INSERT INTO symbols VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (symbol) DO UPDATE
 SET volume_min = excluded.volume_min, volume_max = excluded.volume_max, contract_size = excluded.contract_size
-"""
-
-_UNBALANCED = """
-SELECT symbol FROM (
-    SELECT position, symbol, volume FROM deals UNION ALL SELECT ticket, symbol, -volume FROM positions
-) GROUP BY position, symbol HAVING sum(volume) <> 0
 """
 
 
@@ -64,8 +41,8 @@ class PaperAccount:
     def __init__(self, path: Path | None = None) -> None:
         """Open the account's file, or create it; without a path the account exists only in memory.
 
-        Errors: AccountError when the file is not an account, has a newer version, is in use, is inconsistent, or
-        cannot be written.
+        Errors: AccountError when the file is not an account, has another version, is in use, has an invalid or
+        inconsistent content, or cannot be written.
         """
         self._name = str(path) if path else "the account"
         self._deals: list[Deal] = []
@@ -174,7 +151,7 @@ class PaperAccount:
         empty = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
         if application != _APPLICATION and not (empty and application == 0 and version == 0):
             raise AccountError(f"{self._name} is not an account")
-        if version > VERSION:
+        if version != VERSION and not (empty and version == 0):
             raise AccountError(
                 f"{self._name} is an account of version {version}; this program supports version {VERSION}"
             )
@@ -182,12 +159,11 @@ class PaperAccount:
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
         with self._transaction():
-            if version == 0:
-                for statement in _SCHEMA.split(";"):
+            if empty:
+                marks = (f"PRAGMA application_id = {_APPLICATION}", f"PRAGMA user_version = {VERSION}")
+                for statement in (*SCHEMA.split(";"), *marks):
                     db.execute(statement)
-        unbalanced = db.execute(_UNBALANCED).fetchone()
-        if unbalanced:
-            raise AccountError(f"{self._name}: deals and position in {unbalanced[0]} do not add up")
+        check_account(db, self._name)
 
     def _specs(self) -> dict[str, SymbolSpec]:
         rows = self._db.execute(

@@ -19,6 +19,10 @@ TICKS_OF_A_BAR = 4
 _MAX_PRICE_DIGITS = 14
 
 _MAX_LINE = 4096
+
+# The number of rows after which the progress is reported.
+_PROGRESS_ROWS = 10_000
+
 _DAY = 86_400_000
 _DATE = re.compile(r"(\d{4})\.(\d\d)\.(\d\d)", re.ASCII)
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d)(?:\.(\d{3}))?)?", re.ASCII)
@@ -60,10 +64,13 @@ class _Malformed(Exception):
         super().__init__(f"expected {expected}, found '{escaped(found[:60])}'{hint}")
 
 
-def check_export(path: Path, kind: str, digits: int | None = None) -> Export:
+def check_export(
+    path: Path, kind: str, digits: int | None = None, progress: Callable[[int], None] = lambda rows: None
+) -> Export:
     """Check the whole file and collect what ticks_of() needs; only one line is in memory at a time.
 
     ``digits`` is the number of decimal places of a price; None takes that of the longest fraction in the file.
+    ``progress`` is called with the number of rows that were read, at the first row and then every 10,000 rows.
 
     Errors: MarketError with the line number, what was expected there and what was found.
     """
@@ -73,7 +80,7 @@ def check_export(path: Path, kind: str, digits: int | None = None) -> Export:
     shortest: int | None = None
     known = [False, False]
     last = -1
-    for row in _rows(path, kind):
+    for row in _counted(_rows(path, kind), progress):
         if row.time < last or (kind == "bar" and row.time == last):
             raise MarketError(f"{path}: line {row.line}: expected a later time than on the line before")
         if rows and kind == "bar":
@@ -128,6 +135,13 @@ def ticks_of(export: Export, symbol: str) -> Iterator[Tick]:
         path = (first, low, high, close) if close >= first else (first, high, low, close)
         for quarter, price in enumerate(path):
             yield Tick(symbol, row.time + quarter * export.bar_length // TICKS_OF_A_BAR, price, price + row.spread)
+
+
+def _counted(rows: Iterator[_Row], progress: Callable[[int], None]) -> Iterator[_Row]:
+    for number, row in enumerate(rows):
+        if number % _PROGRESS_ROWS == 0:
+            progress(number)
+        yield row
 
 
 def _rows(path: Path, kind: str) -> Iterator[_Row]:

@@ -38,9 +38,6 @@ class TinyJob(Job):
     def summary_text(self, summary):
         return f"{summary['restarts']} restarts"
 
-    def failure_summary(self, problem):
-        return {"problem": problem}
-
 
 def add_parser(subparsers):
     parser = subparsers.add_parser("tiny")

@@ -75,18 +75,21 @@ def test_in_a_longer_run_each_change_reaches_the_subscriber(tmp_path):
 def test_a_port_in_use_is_one_line_and_an_error_of_the_network(tmp_path):
     assert WSAStartup(MAKEWORD(2, 2), WSADATA()) == 0
     other = listener()
-    done = job(tmp_path, "--Port", port_of(other), "--bars", BARS)
+    done = job(tmp_path, "--Port", port_of(other), "--bars", BARS, "--json")
     close(other)
     WSACleanup()
     assert done.returncode == 3
-    assert done.stderr.splitlines()[-1].startswith("python -m demos tpl: error: server ended with exit code 3: ")
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith("python -m demos tpl: error: server ended with exit code 3: ")
+    assert json.loads(done.stdout) == {"equal": False, "problem": line.removeprefix("python -m demos tpl: error: ")}
     assert "Traceback" not in done.stderr
 
 
 def test_a_file_that_cannot_be_read_is_an_error_of_data(tmp_path):
-    done = job(tmp_path / "out", "--bars", tmp_path / "nothing_H1.tsv")
+    done = job(tmp_path / "out", "--bars", tmp_path / "nothing_H1.tsv", "--json")
     assert done.returncode == 4
-    assert len(done.stderr.splitlines()) == 1
+    [line] = done.stderr.splitlines()
+    assert json.loads(done.stdout) == {"equal": False, "problem": line.removeprefix("python -m demos tpl: error: ")}
 
 
 def test_a_folder_that_cannot_be_made_is_an_error_of_files(tmp_path):

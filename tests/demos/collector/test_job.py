@@ -166,8 +166,9 @@ def test_a_port_in_use_is_one_clear_line_and_exit_code_3():
     done = run("--Port", ntohs(name_of(s).sin_port), *QUICK)
     close(s)
     assert done.returncode == 3
-    assert last_line(done).startswith("python -m demos ticks: error: server ended with exit code 3: Bind to 127.0.0.1:")
-    assert done.stdout == ""
+    line = last_line(done)
+    assert line.startswith("python -m demos ticks: error: server ended with exit code 3: Bind to 127.0.0.1:")
+    assert json.loads(done.stdout) == {"problem": line.removeprefix("python -m demos ticks: error: ")}
 
 
 def test_an_invalid_file_is_one_clear_line_and_exit_code_4(tmp_path):

@@ -147,6 +147,29 @@ def test_a_tick_export_is_replayed(tmp_path):
     assert f"{path}: 1 ticks of GBPUSD, 4 digits" in done.stderr
 
 
+@pytest.mark.parametrize("option", ["--bars", "--ticks"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("run", FOLLOWER, "--duration", 0.1),
+        ("tick_clients", "EURUSD"),
+        ("signal", "--duration", 0.1, "--json"),
+        ("ticks", "--duration", 0.1, "--json", "--clients", 1),
+    ],
+)
+def test_the_first_line_says_that_a_file_is_read(tmp_path, option, command):
+    path = tmp_path / "EURUSD_H1.csv"
+    header = {"--bars": "<DATE>\t<TIME>\t<OPEN>\t<HIGH>\t<LOW>\t<CLOSE>", "--ticks": "<DATE>\t<TIME>\t<BID>\t<ASK>"}
+    row = {"--bars": "09:00:00\t1\t1\t1\t1", "--ticks": "09:00:00\t1\t1.1"}[option]
+    # The file is malformed at its second row: nothing is started.
+    path.write_text(f"{header[option]}\n2017.04.19\t{row}\nx\n", encoding="utf-8")
+    done = demos(*command, option, path)
+    assert done.returncode == 4
+    first, last = done.stderr.splitlines()
+    assert first.endswith((f" terminal info market reading {path}", f"job | reading {path}"))
+    assert f"error: {path}: line 3: " in last
+
+
 def test_a_random_walk_can_be_repeated_by_its_seed_and_has_its_symbol_and_digits():
     first = demos("run", FOLLOWER, "--duration", 0.1, "--Symbol", "USDJPY", "--digits", 3, input="buy 1")
     seed = re.search(r"random walk of USDJPY, --seed (\d+)", first.stderr)
@@ -435,8 +458,10 @@ def test_a_malformed_market_file_is_code_4_before_anything_runs(tmp_path):
     path.write_bytes(BARS.read_bytes() + b"2021.03.11\t08:00:00\t1.2\r\n")
     done = demos("run", FOLLOWER, "--bars", path)
     assert done.returncode == 4
+    first, last = done.stderr.splitlines()
+    assert first.endswith(f" terminal info market reading {path}")
     expected = f"{path}: line 202: expected 9 tab-separated columns, found '3'"
-    assert done.stderr == f"python -m demos run {FOLLOWER}: error: {expected}\n"
+    assert last == f"python -m demos run {FOLLOWER}: error: {expected}"
 
 
 def test_a_file_that_is_no_account_is_code_4(tmp_path):

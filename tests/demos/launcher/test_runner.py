@@ -19,7 +19,7 @@ from interruption_kit import late_signal
 from terminal_kit import DATA, ROOT, wait_for
 
 from demos.launcher import runner
-from demos.launcher.children import MOST_FAILURES, MOST_RESTARTS, Child
+from demos.launcher.children import MOST_FAILURES, MOST_RESTARTS, Child, Line
 from demos.launcher.runner import JobError, Runner
 from demos.launcher.views import PlainView
 from demos.terminal.runtime.clock import ManualClock
@@ -236,6 +236,28 @@ def test_a_wait_ends_late_with_an_error_if_that_is_a_failure_and_at_once_when_th
     assert bench.runner.wait_until(lambda: True, 0.0, "not late") is True
     bench.runner.stop()
     assert bench.runner.wait_until(lambda: False, 1000, "not waited for") is False
+
+
+def test_the_time_to_start_begins_again_when_a_child_says_that_it_reads_its_file(bench, monkeypatch):
+    clock = ManualClock()
+    monkeypatch.setattr(bench.runner, "clock", clock)
+    child = bench.runner.children["child"] = Child("child", (), bench.runner._lines)
+    turns: list[float] = []
+
+    def turn() -> None:
+        turns.append(clock.time)
+        clock.time += 20.0
+        if len(turns) <= 3:
+            bench.runner._take_line(Line("child", f"2026-01-01T00:00:00.000 terminal info market reading x: {turns}"))
+
+    monkeypatch.setattr(bench.runner, "_turn", turn)
+    for starting, expected in ((False, 2), (True, 5)):
+        turns.clear()
+        with pytest.raises(JobError, match="too late"):
+            bench.runner.wait_until(lambda: False, 30.0, "too late", starting=starting)
+        assert len(turns) == expected
+    bench.runner.children.clear()
+    assert child.exit_code() is None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGSTOP")

@@ -1,7 +1,7 @@
 """Programs whose host name cannot be resolved at present retry with growing pauses, and report it once.
 
-An unknown name (WSAHOST_NOT_FOUND) may get an address later, for example when the network starts: a client retries. A
-server's own name is an error of the user.
+A name server or a system that fails may work later. An unknown name may get an address later, for example when the
+network starts: a client retries. A server's own name is an error of the user.
 """
 
 from __future__ import annotations
@@ -27,11 +27,35 @@ from tick_kit import USDJPY, TickStage, receive, receiver
 from tpl_kit import TplStage, get
 
 from demos.wire import addresses
-from winsock import INVALID_SOCKET, WSAHOST_NOT_FOUND, WSATRY_AGAIN
+from winsock import (
+    INVALID_SOCKET,
+    WSA_NOT_ENOUGH_MEMORY,
+    WSAEAFNOSUPPORT,
+    WSAEMFILE,
+    WSAENETDOWN,
+    WSAENOBUFS,
+    WSAHOST_NOT_FOUND,
+    WSANO_DATA,
+    WSANO_RECOVERY,
+    WSASYSNOTREADY,
+    WSATRY_AGAIN,
+)
 
 __all__ = ["receiver", "server"]
 
 pytestmark = pytest.mark.usefixtures("started")
+
+# The errors that are temporary for servers and clients, and those that mean an unknown name.
+FAILURES = (
+    WSATRY_AGAIN,
+    WSANO_RECOVERY,
+    WSA_NOT_ENOUGH_MEMORY,
+    WSAENOBUFS,
+    WSAEMFILE,
+    WSAENETDOWN,
+    WSASYSNOTREADY,
+)
+UNKNOWN = (WSAHOST_NOT_FOUND, WSANO_DATA)
 
 
 def failing(monkeypatch, error: int):
@@ -51,7 +75,7 @@ def unresolved(monkeypatch):
     return failing(monkeypatch, WSATRY_AGAIN)
 
 
-@pytest.fixture(params=[WSATRY_AGAIN, WSAHOST_NOT_FOUND])
+@pytest.fixture(params=[*FAILURES, *UNKNOWN])
 def unknown(request, monkeypatch):
     """The same with each of the errors that are temporary for a client."""
     return failing(monkeypatch, request.param)
@@ -105,14 +129,22 @@ def test_the_provider_listens_when_the_name_can_be_resolved(unresolved):
     assert error.endswith(" found. Next attempt in 1 s, then after growing pauses.")
 
 
+@pytest.mark.parametrize("error", FAILURES)
+def test_the_provider_retries_every_failure_of_the_resolver(error, monkeypatch):
+    stage = Stage("provider", Port=0, Host="localhost")
+    assert stage.play(listens_later(stage, failing(monkeypatch, error))) == 0
+    assert len([text for text in stage.errors() if "cannot be resolved" in text]) == 1
+
+
+@pytest.mark.parametrize("code", [*UNKNOWN, WSAEAFNOSUPPORT])
 @pytest.mark.parametrize("program", ["provider", "chart_server", "tick_collector"])
-def test_a_server_whose_own_name_is_unknown_ends_with_one_line_and_exit_code_3(program, monkeypatch, tmp_path):
-    failing(monkeypatch, WSAHOST_NOT_FOUND)
+def test_a_server_whose_own_name_is_unknown_ends_with_one_line_and_exit_code_3(program, code, monkeypatch, tmp_path):
+    failing(monkeypatch, code)
     make = partial(TplStage, program, tmp_path) if program == "chart_server" else partial(Stage, program)
     stage = make(Port=0, Host="server")
     assert stage.play(forever()) == 3
     [error] = stage.errors()
-    assert error.startswith("the host name 'server' cannot be resolved: (#11001)")
+    assert error.startswith(f"the host name 'server' cannot be resolved: (#{code})")
 
 
 def test_the_copier_connects_when_the_name_can_be_resolved(unknown, server):

@@ -114,6 +114,24 @@ def test_without_a_terminal_there_is_one_line_with_its_code_and_exit_code_4(run,
     ]
 
 
+def test_a_call_that_fails_for_a_time_is_reported_and_does_not_end_the_program(run, mt5, monkeypatch):
+    real, calls = mt5.positions_get, []
+
+    def positions_get(**filters: object) -> object:
+        calls.append(filters)
+        if len(calls) in (1, 3):
+            mt5._error = (-1, "Terminal: Call failed")
+            return None
+        return real(**filters)
+
+    monkeypatch.setattr(mt5, "positions_get", positions_get)
+    code, log = run("--live", "--magic", "any")
+    assert code == 0
+    failed = "terminal alert mt5 the positions: -1 Terminal: Call failed; trying again"
+    again = "terminal alert mt5 the positions: read again"
+    assert [line for line in log if line in (failed, again)][:2] == [failed, again]
+
+
 def test_a_lost_connection_ends_the_program_with_one_line_and_exit_code_4(run, mt5, monkeypatch):
     real = mt5.positions_get
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sqlite3
 from contextlib import closing
@@ -178,6 +179,113 @@ def test_an_account_whose_deals_and_positions_do_not_add_up_is_rejected(tmp_path
         db.execute("UPDATE positions SET volume = 24")
     with pytest.raises(AccountError, match=r"deals and position in EURUSD do not add up"):
         PaperAccount(path)
+
+
+def edited(folder: Path, *statements: str) -> Path:
+    """An account with one deal and one position, after these statements."""
+    path = folder / "paper.db"
+    with closing(PaperAccount(path)) as account:
+        account.trade(EURUSD, 25, quote(100_000))
+    with closing(sqlite3.connect(path)) as db, db:
+        for statement in statements:
+            db.execute(statement)
+    return path
+
+
+VALUES = ("'x'", "10.5", "x'00'", "9e99", "''")
+COLUMNS = {
+    "symbols": ("digits", "volume_step", "volume_min", "volume_max", "contract_size"),
+    "deals": ("position", "symbol", "volume", "price", "profit", "time"),
+    "positions": ("symbol", "volume", "cost", "time"),
+}
+
+
+@pytest.mark.parametrize("value", VALUES)
+@pytest.mark.parametrize(("table", "column"), [(table, each) for table, names in COLUMNS.items() for each in names])
+def test_a_value_of_another_type_in_any_column_is_named_when_the_file_is_opened(tmp_path, table, column, value):
+    if (column, value) == ("volume_step", "10.5"):
+        value = "'1,5'"
+    path = edited(tmp_path, "PRAGMA foreign_keys = OFF", f"UPDATE {table} SET {column} = {value}")
+    with pytest.raises(AccountError, match=f"row 1 of the table {table} has an invalid {column}: "):
+        PaperAccount(path)
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value"),
+    [
+        *(("symbols", "digits", value) for value in (-1, 999)),
+        *(
+            ("symbols", "volume_step", value)
+            for value in ("'0'", "'-1'", "'NaN'", "'sNaN'", "'Infinity'", "'1e999999'", "'1e-999999'", f"'{'1' * 50}'")
+        ),
+        *(("symbols", "volume_min", value) for value in (-1, 0, 2**62)),
+        *(("symbols", "volume_max", value) for value in (-1, 0, 2**62)),
+        *(("symbols", "contract_size", value) for value in (-1, 2**62)),
+        ("symbols", "symbol", "x'ff00'"),
+        ("symbols", "symbol", "''"),
+        ("symbols", "symbol", "NULL"),
+        *(("deals", "price", value) for value in (-1, 0)),
+        *(("deals", "time", value) for value in (2**62, -(2**62))),
+        *(("positions", "cost", value) for value in (-1, 0)),
+        ("positions", "time", 2**62),
+        ("deals", "symbol", "'GBPUSD'"),
+        ("positions", "symbol", "'GBPUSD'"),
+    ],
+)
+def test_a_number_out_of_range_or_an_unknown_symbol_is_named_when_the_file_is_opened(tmp_path, table, column, value):
+    path = edited(tmp_path, "PRAGMA foreign_keys = OFF", f"UPDATE {table} SET {column} = {value}")
+    with pytest.raises(AccountError, match=f"row 1 of the table {table} has an invalid {column}: "):
+        PaperAccount(path)
+
+
+@pytest.mark.parametrize(
+    ("statements", "problem"),
+    [
+        (["DROP TABLE positions"], r"the table positions of an account has the columns ticket INTEGER PRIMARY KEY, "),
+        (["DROP TABLE deals"], r"the table deals of an account has the columns .*; found no such table$"),
+        (["PRAGMA foreign_keys = OFF", "DROP TABLE symbols"], r"the table symbols .*; found no such table$"),
+        (["ALTER TABLE deals RENAME COLUMN profit TO gain"], r"the table deals .* profit INTEGER, .* gain INTEGER, "),
+        (["ALTER TABLE deals ADD COLUMN swap INTEGER"], r"the table deals .*, swap INTEGER$"),
+        (["ALTER TABLE positions ADD COLUMN x"], r"the table positions .*, x $"),
+        (["DELETE FROM symbols"], r"row 1 of the table deals has an invalid symbol: 'EURUSD'$"),
+        (["INSERT INTO positions VALUES (9, 'EURUSD', 1, 1, 0)"], r"there is more than one position in EURUSD$"),
+        (["UPDATE deals SET volume = 9223372036854775807", "INSERT INTO deals SELECT 2, 1, symbol, volume, 1, 1, 1 "
+          "FROM deals"], r": integer overflow$"),
+        (["PRAGMA user_version = -1"], r"is an account of version -1; this program supports version 1$"),
+        (["PRAGMA user_version = 0"], r"is an account of version 0; this program supports version 1$"),
+    ],
+)  # fmt: skip
+def test_a_file_with_missing_or_edited_tables_is_rejected_with_the_reason(tmp_path, statements, problem):
+    with pytest.raises(AccountError, match=problem):
+        PaperAccount(edited(tmp_path, *statements))
+
+
+@pytest.mark.parametrize("size", [50, 100, 4096, 5000, 9000])
+def test_a_truncated_file_is_rejected(tmp_path, size):
+    path = edited(tmp_path)
+    os.truncate(path, size)
+    with pytest.raises(AccountError, match=str(path)):
+        PaperAccount(path)
+
+
+def test_a_damaged_account_ends_the_terminal_with_one_line_and_exit_code_4(tmp_path):
+    path = edited(tmp_path, "UPDATE symbols SET volume_step = char(27) || '[31m'")
+    done = demos("run", FOLLOWER, "--account", path)
+    assert done.returncode == 4
+    assert done.stderr.splitlines() == [
+        f"python -m demos run {FOLLOWER}: error: {path}: row 1 of the table symbols has an invalid volume_step: "
+        r"'\x1b[31m'"
+    ]
+
+
+def test_a_symbol_with_control_characters_is_shown_escaped(tmp_path):
+    name = "'A' || char(27) || '[31mB'"
+    statements = [f"UPDATE {table} SET symbol = {name}" for table in COLUMNS]
+    path = edited(tmp_path, "PRAGMA foreign_keys = OFF", *statements)
+    done = demos("run", FOLLOWER, "--account", path, input="positions\nquit\n")
+    assert done.returncode == 0
+    assert r"A\x1b[31mB 0.25" in done.stdout.splitlines()
+    assert "\x1b" not in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("spec", [SymbolSpec("EURUSD", digits=4), SymbolSpec("EURUSD", volume_step=Decimal("0.1"))])

@@ -188,3 +188,18 @@ def test_a_real_export_is_read_completely():
     export = check_export(Path(folder) / "data" / "EURUSD_H1.tsv", "bar")
     assert (export.rows, export.digits, export.bar_length) == (5000, 5, 3_600_000)
     assert sum(1 for _ in ticks_of(export, "EURUSD")) == 20_000
+
+
+def test_the_progress_is_reported_at_the_first_row_and_then_every_10000_rows(tmp_path):
+    rows = [UP.replace("2017.04.19", f"{1971 + number // 336}.{number // 28 % 12 + 1:02}.{number % 28 + 1:02}")
+            for number in range(20_001)]  # fmt: skip
+    counts: list[int] = []
+    assert check_export(write(tmp_path, BAR_HEADER, *rows), "bar", progress=counts.append).rows == 20_001
+    assert counts == [0, 10_000, 20_000]
+
+
+def test_a_file_whose_first_row_is_malformed_reports_no_progress(tmp_path):
+    counts: list[int] = []
+    with pytest.raises(MarketError):
+        check_export(write(tmp_path, BAR_HEADER, "x"), "bar", progress=counts.append)
+    assert counts == []
