@@ -254,6 +254,52 @@ def test_an_unknown_host_name_is_reported(started: None, monkeypatch: pytest.Mon
     assert finding.ok is False
 
 
+@pytest.mark.parametrize(
+    ("host", "message"),
+    [
+        ("", "invalid host name: ''"),
+        ("a b", "invalid host name: 'a b'"),
+        ("a\nb", "invalid host name: 'a\\nb'"),
+        ("\udce9", "invalid host name: '\\udce9' ("),
+        ("\u00e9..x", "invalid host name: '\u00e9..x' ("),
+        ("\u00e9" * 64, "invalid host name: '\u00e9"),
+        ("\u00e9" * 100_000, "invalid host name: '\u00e9"),
+        ("fa\u00df.de", "ambiguous host name: 'fa\u00df.de'; use its ASCII form, which begins with xn--"),
+    ],
+)
+def test_an_invalid_host_name_is_one_finding(
+    host: str, message: str, started: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for arguments in (["address", host], ["reach", host, "1"]):
+        code, report = run(capsys, *arguments)
+        assert (code, last(report)["ok"]) == (1, False)
+        assert last(report)["found"].startswith(message)
+        assert len(report["findings"]) == 2
+        assert main(arguments) == 1
+        assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+@pytest.mark.parametrize("host", ["\u00e9.example", "xn--9ca.example"])
+def test_a_name_with_other_characters_is_resolved_in_its_ascii_form(
+    host: str, started: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def unknown(name: bytes, *given: object) -> int:
+        asked.append(name)
+        return errors.WSAHOST_NOT_FOUND
+
+    monkeypatch.setattr(probes, "getaddrinfo", unknown)
+    assert checks.address_is_local(host).found.startswith("getaddrinfo: (#11001) WSAHOST_NOT_FOUND")
+    assert asked == [b"xn--9ca.example"]
+
+
+def test_a_name_without_an_ip_address_is_reported(started: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probes, "getaddrinfo", lambda *given: 0)
+    monkeypatch.setattr(probes, "freeaddrinfo", lambda found: None)
+    assert checks.address_is_local("other").found.startswith("getaddrinfo: (#11004) WSANO_DATA")
+
+
 # ---- reaching a server
 
 

@@ -25,7 +25,7 @@ from winsock import (
 from .advice import advice_for
 from .findings import Failure, Finding, failure
 from .ports import describe, listening_sockets
-from .probes import LIMIT, Address, resolve, tcp_round_trip, try_bind, try_connect, udp_round_trip
+from .probes import LIMIT, Address, InvalidHost, resolve, tcp_round_trip, try_bind, try_connect, udp_round_trip
 
 __all__ = ["Address", "address_is_local", "machine", "reach", "resolve", "start"]
 
@@ -84,6 +84,8 @@ def address_is_local(text: str) -> Finding:
     try:
         for address in resolve(text, 0):
             try_bind(address)
+    except InvalidHost as invalid:
+        return Finding(False, what, str(invalid))
     except Failure as failed:
         if failed.call == "bind" and failed.code == WSAEADDRNOTAVAIL:
             return Finding(
@@ -102,6 +104,8 @@ def reach(host: str, port: int, seconds: float = LIMIT) -> list[Finding]:
     begun = perf_counter()
     try:
         addresses = resolve(host, port)
+    except InvalidHost as invalid:
+        return [Finding(False, f"name {host}", str(invalid))]
     except Failure as failed:
         return [failure(f"name {host}", failed)]
     found = ", ".join(address.text for address in addresses)
