@@ -245,6 +245,52 @@ def test_a_local_address_is_distinguished_from_an_address_of_another_machine(
     assert "0.0.0.0" in last(report)["advice"]
 
 
+@pytest.mark.parametrize(
+    ("address", "kind"),
+    [
+        ("224.0.0.1", "multicast"),
+        ("239.255.255.250", "multicast"),
+        ("ff02::1", "multicast"),
+        ("ff0e::5", "multicast"),
+        ("255.255.255.255", "broadcast"),
+        ("127.255.255.255", "broadcast"),
+    ],
+)
+def test_no_server_can_bind_to_a_multicast_or_broadcast_address(
+    address: str, kind: str, started: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, report = run(capsys, "address", address)
+    found = last(report)
+    assert (code, found["local"], found["error"]) == (1, False, errors.WSAEADDRNOTAVAIL)
+    assert found["found"].startswith("not an address of this machine: ")
+    if sys.platform != "win32":
+        assert found["found"].endswith(f": {kind} address")
+    assert "0.0.0.0" in found["advice"]
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "127.0.0.2", "127.255.255.254"])
+def test_other_addresses_of_loopback_and_the_wildcard_are_of_this_machine(
+    address: str, started: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, report = run(capsys, "address", address)
+    assert (code, last(report)["local"]) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("address", "advice"),
+    [
+        ("::ffff:127.0.0.1", "It is an IPv4 address in the form of IPv6: use 127.0.0.1."),
+        ("fe80::1", "add the number of the interface, such as fe80::1%2."),
+    ],
+)
+def test_the_advice_for_an_address_of_another_form_names_the_right_form(
+    address: str, advice: str, started: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, report = run(capsys, "address", address)
+    assert (code, last(report)["ok"]) == (1, False)
+    assert last(report)["advice"].endswith(advice)
+
+
 def test_an_unknown_host_name_is_reported(started: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probes, "getaddrinfo", lambda *given: errors.WSAHOST_NOT_FOUND)
     finding = checks.address_is_local("no-such-name")
