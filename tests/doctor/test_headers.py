@@ -138,6 +138,48 @@ def test_a_structure_may_be_declared_in_any_way(declaration: str, size: int) -> 
     assert struct.facts["size"] == size, struct.found
 
 
+@pytest.mark.parametrize(
+    ("declarations", "size"),
+    [
+        ("typedef struct _in { uint a; } in, *PIN;\nstruct linger { PIN one; in two; };", 12),
+        ("typedef struct { ushort a; } *PONLY;\nstruct linger { PONLY one; };", 8),
+        ("typedef struct { ushort a; } *PFIRST, first;\nstruct linger { PFIRST one; first two; };", 10),
+        ("typedef union _u { uint a; uchar b[8]; } U, *PU, **PPU;\nstruct linger { U one; PU two; PPU three; };", 24),
+        ("struct in { uint a; }; typedef struct in IN, *PIN;\nstruct linger { IN one; PIN two; };", 12),
+        ("typedef struct in *PIN;\nstruct linger { PIN one; };", 8),
+        ("typedef enum { A, B } Kind, *PKind;\nstruct linger { Kind one; PKind two; };", 12),
+        ("typedef enum _Kind { A, B } Kind;\nstruct linger { Kind one; _Kind two; };", 8),
+        ("enum Kind { A }; typedef enum Kind KIND;\nstruct linger { KIND one; };", 4),
+        ("typedef unsigned char BYTE, *PBYTE;\nstruct linger { BYTE one; PBYTE two; };", 9),
+        ("typedef const uchar *TEXT;\nstruct linger { TEXT one; };", 8),
+        ("struct linger { uchar *one, *two; };", 16),
+        ("struct linger { uchar *one, two, **three; };", 17),
+    ],
+)
+def test_every_name_of_a_typedef_is_a_type(declarations: str, size: int) -> None:
+    struct = by_struct(declarations)["linger"]
+    assert struct.facts is not None
+    assert struct.facts["size"] == size, struct.found
+
+
+def test_a_pointer_type_of_a_c_header_is_a_pointer() -> None:
+    text = """
+    typedef struct _sockaddr_in { short sin_family; ushort sin_port; uint sin_addr; char sin_zero[8]; }
+        sockaddr_in, *PSOCKADDR_IN;
+    struct addrinfo pack(8) { int ai_flags, ai_family, ai_socktype, ai_protocol; ulong ai_addrlen; ulong ai_canonname;
+        PSOCKADDR_IN ai_addr; ulong ai_next; };
+    """
+    assert {name: finding.ok for name, finding in by_struct(text).items()} == {"_sockaddr_in": True, "addrinfo": True}
+
+
+@pytest.mark.parametrize("name", ["_address", "SOCKADDR_IN", "sockaddr_in"])
+def test_a_structure_may_be_selected_by_each_of_its_names(name: str) -> None:
+    text = "typedef struct _address { int a; } SOCKADDR_IN, sockaddr_in; struct timeval { int tv_sec; int tv_usec; };"
+    (finding,) = compare(SourceFile("a.mqh", text), only=name)
+    assert finding.facts is not None
+    assert (finding.ok, finding.what, finding.facts["winsock"]) == (False, "struct _address", "sockaddr_in")
+
+
 # ---- fd_set
 
 

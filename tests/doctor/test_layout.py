@@ -215,7 +215,7 @@ def test_a_structure_that_winsock_does_not_have_is_shown_without_a_comparison() 
 )
 def test_the_closest_structure_is_found(name: str, fields: list[str], known: str | None) -> None:
     text = f"struct {name} {{ {' '.join(f'int {field};' for field in fields)} }};"
-    assert closest(name, parse(text)[name], winsock_structures(64)) == known
+    assert closest([name], parse(text)[name], winsock_structures(64)) == known
 
 
 # ---- MQL syntax

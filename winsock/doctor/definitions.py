@@ -108,7 +108,7 @@ def _compare_type(name: str, body: Sequence[Token], found: Declarations, where: 
         kind = " ".join(token.text for token in expanded(body, found.macros))
     except MqlError as error:
         return Finding(None, f"type {name}", f"{where}: {error}")
-    size, expected = MQL_TYPES.get(kind), _TYPES[name] or bits // 8
+    size, expected = MQL_TYPES.get(found.aliases.get(kind, kind)), _TYPES[name] or bits // 8
     if size is None:
         return Finding(None, f"type {name}", f"{where}: {kind} is not a simple type of MQL")
     if size == expected:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -71,8 +72,11 @@ def compare(
     found = read(file, includes)
     names = [name for name, struct in found.structs.items() if struct.base != "enum" and "::" not in name]
     if only is not None:
-        names = [name for name in names if name == only]
-    findings = [_compare(name, found, bits) for name in names]
+        names = [name for name in names if name in (only, found.aliases.get(only))]
+    aliases: dict[str, list[str]] = {}
+    for alias, kind in found.aliases.items():
+        aliases.setdefault(kind, []).append(alias)
+    findings = [_compare([name, *aliases.get(name, ())], found, bits) for name in names]
     if only is None:
         findings += compare_definitions(found, file.name, bits)
         findings += compare_prototypes(found, bits)
@@ -87,10 +91,11 @@ def compare(
     ]
 
 
-def _compare(name: str, found: Declarations, bits: int) -> Finding:
+def _compare(names: Sequence[str], found: Declarations, bits: int) -> Finding:
+    name = names[0]
     types = _types(bits)
     reference = winsock_structures(bits)
-    same = closest(name, found.structs[name], reference)
+    same = closest(names, found.structs[name], reference)
     try:
         mine = lay_out(name, found.structs, types)
     except MqlError as error:
@@ -131,11 +136,11 @@ def _resized(theirs: Struct, mine: Struct) -> Struct:
     return Struct(theirs.name, theirs.line, pack=theirs.pack, fields=[count, array._replace(sizes=(counts[0],))])
 
 
-def closest(name: str, struct: Struct, reference: dict[str, Struct]) -> str | None:
-    """The structure of Winsock that corresponds to this one, by its name or by the names of its fields."""
+def closest(names: Sequence[str], struct: Struct, reference: dict[str, Struct]) -> str | None:
+    """The structure of Winsock that corresponds to this one, by one of its names or by the names of its fields."""
     plain = {known.lower(): known for known in reference}
-    bare = re.sub(r"^_+|^(tag|ref|my|lp|p)_?(?=[a-z]*_?[a-z])", "", name.lower())
-    for candidate in (name.lower(), bare):
+    bare = [re.sub(r"^_+|^(tag|ref|my|lp|p)_?(?=[a-z]*_?[a-z])", "", name.lower()) for name in names]
+    for candidate in [*map(str.lower, names), *bare]:
         if candidate in plain:
             return plain[candidate]
     fields = {member.name.lower() for member in struct.fields}
@@ -143,7 +148,7 @@ def closest(name: str, struct: Struct, reference: dict[str, Struct]) -> str | No
         shared = fields & {member.name.lower() for member in theirs.fields}
         if 2 * len(shared) > len(theirs.fields):
             return known
-    near = difflib.get_close_matches(bare, plain, 1, 0.8)
+    near = [match for name in bare for match in difflib.get_close_matches(name, plain, 1, 0.8)]
     return plain[near[0]] if near else None
 
 

@@ -68,8 +68,13 @@ def _declaration(source: Source, found: Declarations) -> None:
         value = number(found, source.until(";"), name.line)
         found.constants.setdefault(name.text, value)
         source.at -= 1
-    elif word == "typedef" and source.peek(1) not in ("struct", "union", "enum"):
-        _typedef(source, found)
+    elif word == "typedef":
+        source.next()
+        if source.peek() == "enum" and "{" in (source.peek(1), source.peek(2)):
+            _enum(source, found)
+            _add_aliases(found, "int", _declarators(source))
+        elif source.peek() not in ("struct", "union") or not _begins_structure(source):
+            _typedef(source, found)
     else:
         source.next()
 
@@ -102,11 +107,12 @@ def _structure(source: Source, found: Declarations, depth: int, outer: str = "")
     except MqlError as error:
         made.error = error
     source.at = end
-    if alone and re.match(r"\w", source.peek()):
-        if "::" in made.name:
-            made.name = source.peek()
-        found.aliases[source.peek()] = made.name
+    declarators = _declarators(source) if alone else []
+    names = [words[-1] for words in declarators if len(words) == 1]
+    if "::" in made.name and names:
+        made.name = names[0]
     found.structs[made.name] = made
+    _add_aliases(found, made.name, declarators)
     return made.name
 
 
@@ -180,6 +186,10 @@ def _field_or_method(source: Source, found: Declarations, made: Struct) -> None:
 def _fields(source: Source, found: Declarations, made: Struct, kind: str, name: Token | None = None) -> None:
     """Parses the names of a declaration: `name[2], other;`. Only a nested struct or union may have no name."""
     while True:
+        pointer = kind.endswith("*") and name is not None
+        while name is None and source.peek() == "*":
+            source.next()
+            pointer = True
         if name is None and source.peek() != ";":
             name = source.next()
         sizes = []
@@ -188,7 +198,8 @@ def _fields(source: Source, found: Declarations, made: Struct, kind: str, name: 
             size = source.until("]")
             sizes.append(_array_size(found, size, line) if size else -1)
         if name:
-            made.fields.append(Field(kind, name.text, tuple(sizes), name.line))
+            plain = kind.rstrip("* ")
+            made.fields.append(Field(f"{plain} *" if pointer else plain, name.text, tuple(sizes), name.line))
         token = source.next()
         if token.text == ";":
             return
@@ -232,16 +243,44 @@ def _enum(source: Source, found: Declarations) -> None:
 
 
 def _typedef(source: Source, found: Declarations) -> None:
-    """Parses `typedef TYPE NAME;` and the pointers to functions of MQL, `typedef TYPE (*NAME)(PARAMETERS);`."""
-    source.next()
+    """Parses `typedef TYPE NAME, *NAME;` and the pointers to functions of MQL, `typedef TYPE (*NAME)(PARAMETERS);`."""
     words = [token.text for token in expanded(source.until(";"), found.macros)]
     if "(" in words and "*" in words:
         at = words.index("*") + 1
         found.aliases[words[min(at, len(words) - 1)]] = "pointer"
-    elif len(words) > 1:
-        kind = " ".join(words[:-1])
-        kind = _UNSIGNED.get(kind, kind)
-        found.aliases[words[-1]] = found.aliases.get(kind, kind)
+        return
+    first, *others = _split_at_commas(words)
+    names = [word for word in first if word not in _WORDS and word not in ("enum", "*")]
+    kind = " ".join(names[:-1])
+    kind = _UNSIGNED.get(kind, kind)
+    if kind:
+        declarator = [word for word in first if word == "*"] + names[-1:]
+        _add_aliases(found, found.aliases.get(kind, kind), [declarator, *others])
+
+
+def _declarators(source: Source) -> list[list[str]]:
+    """Parses the names after the bracket of a typedef, `NAME, *NAME`, up to the semicolon."""
+    words = []
+    while source.peek() not in (";", "{", "}", "#import", ""):
+        words.append(source.next().text)
+    return _split_at_commas(words)
+
+
+def _split_at_commas(words: Sequence[str]) -> list[list[str]]:
+    parts: list[list[str]] = [[]]
+    for word in words:
+        if word == ",":
+            parts.append([])
+        else:
+            parts[-1].append(word)
+    return parts
+
+
+def _add_aliases(found: Declarations, kind: str, declarators: Sequence[Sequence[str]]) -> None:
+    """Adds the names of a typedef. The names of arrays are left out."""
+    for words in declarators:
+        if words and re.fullmatch(r"[A-Za-z_]\w*", words[-1]):
+            found.aliases[words[-1]] = "pointer" if "*" in words else kind
 
 
 def number(found: Declarations, tokens: Sequence[Token], line: int) -> int:
