@@ -12,7 +12,7 @@ from winsock.doctor.source_files import SourceFile
 
 
 def definitions(text: str, bits: int = 64) -> dict[str, Finding]:
-    return {finding.what: finding for finding in compare_definitions(read(SourceFile("a.mqh", text)), "a.mqh", bits)}
+    return {finding.what: finding for finding in compare_definitions(read(SourceFile("a.mqh", text)), bits)}
 
 
 # ---- constants
@@ -137,6 +137,22 @@ def test_a_type_name_with_another_size_is_wrong(name: str, kind: str, bits: int,
 def test_a_type_name_that_is_not_a_simple_type_is_only_a_note() -> None:
     (finding,) = definitions("#define HANDLE CHandle").values()
     assert (finding.ok, finding.found) == (None, "a.mqh:1: CHandle is not a simple type of MQL")
+
+
+@pytest.mark.parametrize(
+    ("definition", "name", "right"),
+    [
+        ("typedef ushort DWORD;", "DWORD", "uint"),
+        ("typedef unsigned int SOCKET;", "SOCKET", "ulong"),
+        ("typedef ushort U16;\ntypedef U16 BYTE;", "BYTE", "uchar"),
+        ("typedef int A, WORD, *PA;", "WORD", "ushort"),
+    ],
+)
+def test_a_typedef_of_another_size_is_wrong(definition: str, name: str, right: str) -> None:
+    (finding,) = definitions(definition).values()
+    assert (finding.ok, finding.what, finding.advice) == (False, f"type {name}", f"typedef {right} {name};")
+    assert finding.found.startswith(f"a.mqh:{1 + definition.count(chr(10))}: ")
+    assert [each.ok for each in definitions(finding.advice).values()] == [True]
 
 
 # ---- macros with parameters

@@ -150,7 +150,7 @@ def test_a_structure_may_be_declared_in_any_way(declaration: str, size: int) -> 
         ("typedef enum { A, B } Kind, *PKind;\nstruct linger { Kind one; PKind two; };", 12),
         ("typedef enum _Kind { A, B } Kind;\nstruct linger { Kind one; _Kind two; };", 8),
         ("enum Kind { A }; typedef enum Kind KIND;\nstruct linger { KIND one; };", 4),
-        ("typedef unsigned char BYTE, *PBYTE;\nstruct linger { BYTE one; PBYTE two; };", 9),
+        ("typedef unsigned char B1, *PB1;\nstruct linger { B1 one; PB1 two; };", 9),
         ("typedef const uchar *TEXT;\nstruct linger { TEXT one; };", 8),
         ("struct linger { uchar *one, *two; };", 16),
         ("struct linger { uchar *one, two, **three; };", 17),

@@ -70,7 +70,8 @@ class Declarations:
 
     `prototypes` are those that `#import` takes from Winsock's DLL. `tokens` are the tokens of the whole source.
     `constants` are enumerators and values of `const int NAME = value;`.
-    `aliases` are the names of `typedef` with their types. `lines` says which file and line a line number stands for.
+    `aliases` are the names of `typedef` with their types. `defined_at` has the line of each of these constants and
+    aliases. `lines` says which file and line a line number stands for.
     `not_included` are the directives #include that were not followed: line, name and reason.
     """
 
@@ -82,7 +83,14 @@ class Declarations:
     constants: dict[str, int] = field(default_factory=dict)
     macros: dict[str, Macro] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
+    defined_at: dict[str, int] = field(default_factory=dict)
     tokens: list[Token] = field(default_factory=list)
+
+    def add_constant(self, name: Token, value: int) -> None:
+        """Adds a constant; the first definition of a name is kept."""
+        if name.text not in self.constants:
+            self.constants[name.text] = value
+            self.defined_at[name.text] = name.line
 
     def place(self, line: int) -> str:
         """The file and the line that this line number stands for, for messages."""

@@ -78,7 +78,7 @@ def compare(
         aliases.setdefault(kind, []).append(alias)
     findings = [_compare([name, *aliases.get(name, ())], found, bits) for name in names]
     if only is None:
-        findings += compare_definitions(found, file.name, bits)
+        findings += compare_definitions(found, bits)
         findings += compare_prototypes(found, bits)
         size = lay_out("WSADATA", winsock_structures(bits), _types(bits)).size
         findings += compare_startup_buffers(found, bits, size)

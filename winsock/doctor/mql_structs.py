@@ -66,13 +66,13 @@ def _declaration(source: Source, found: Declarations) -> None:
         name = source.next()
         source.next()
         value = number(found, source.until(";"), name.line)
-        found.constants.setdefault(name.text, value)
+        found.add_constant(name, value)
         source.at -= 1
     elif word == "typedef":
         source.next()
         if source.peek() == "enum" and "{" in (source.peek(1), source.peek(2)):
             _enum(source, found)
-            _add_aliases(found, "int", _declarators(source))
+            _add_aliases(found, "int", _declarators(source), source.line)
         elif source.peek() not in ("struct", "union") or not _begins_structure(source):
             _typedef(source, found)
     else:
@@ -112,7 +112,7 @@ def _structure(source: Source, found: Declarations, depth: int, outer: str = "")
     if "::" in made.name and names:
         made.name = names[0]
     found.structs[made.name] = made
-    _add_aliases(found, made.name, declarators)
+    _add_aliases(found, made.name, declarators, source.line)
     return made.name
 
 
@@ -238,12 +238,13 @@ def _enum(source: Source, found: Declarations) -> None:
             value += 1
             if len(entry) > 2 and entry[1].text == "=":
                 value = number(found, entry[2:], entry[0].line)
-            found.constants.setdefault(entry[0].text, value)
+            found.add_constant(entry[0], value)
         entry = []
 
 
 def _typedef(source: Source, found: Declarations) -> None:
     """Parses `typedef TYPE NAME, *NAME;` and the pointers to functions of MQL, `typedef TYPE (*NAME)(PARAMETERS);`."""
+    line = source.line
     words = [token.text for token in expanded(source.until(";"), found.macros)]
     if "(" in words and "*" in words:
         at = words.index("*") + 1
@@ -255,7 +256,7 @@ def _typedef(source: Source, found: Declarations) -> None:
     kind = _UNSIGNED.get(kind, kind)
     if kind:
         declarator = [word for word in first if word == "*"] + names[-1:]
-        _add_aliases(found, found.aliases.get(kind, kind), [declarator, *others])
+        _add_aliases(found, found.aliases.get(kind, kind), [declarator, *others], line)
 
 
 def _declarators(source: Source) -> list[list[str]]:
@@ -276,11 +277,12 @@ def _split_at_commas(words: Sequence[str]) -> list[list[str]]:
     return parts
 
 
-def _add_aliases(found: Declarations, kind: str, declarators: Sequence[Sequence[str]]) -> None:
+def _add_aliases(found: Declarations, kind: str, declarators: Sequence[Sequence[str]], line: int) -> None:
     """Adds the names of a typedef. The names of arrays are left out."""
     for words in declarators:
         if words and re.fullmatch(r"[A-Za-z_]\w*", words[-1]):
             found.aliases[words[-1]] = "pointer" if "*" in words else kind
+            found.defined_at[words[-1]] = line
 
 
 def number(found: Declarations, tokens: Sequence[Token], line: int) -> int:
