@@ -199,3 +199,26 @@ def test_a_macro_whose_value_is_unknown_is_only_a_note() -> None:
     for macro in ("htons(x) swap(x)", "htons(x, y) (x)", "MAKEWORD(a, b) (a) << 8 | HIGH(b)", "htons(x)"):
         (finding,) = definitions(f"#define {macro}").values()
         assert finding.ok is None, macro
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("f(" * 500 + "2" + ")" * 500, "the macro f is nested too deeply"),
+        ("f(f(" * 5000 + "2" + "))" * 5000, "the macro f is nested too deeply"),
+        ("g(" * 500 + "2" + ",1)" * 500, "the macro g is nested too deeply"),
+        ("f(" * 20_000, "not a constant integer: f ( f ("),
+        ("0" + "+f(2)" * 10_000, "the macro f is too long when it is expanded"),
+    ],
+)
+def test_macros_that_contain_many_others_are_only_a_note(value: str, problem: str) -> None:
+    (finding,) = definitions(f"#define f(x) x\n#define g(x,y) x\n#define AF_INET {value}").values()
+    assert finding.ok is None
+    assert finding.found.startswith(f"a.mqh:3: its value is not known: {problem}")
+
+
+@pytest.mark.parametrize("value", ["f(" * 25 + "2" + ")" * 25, "(" * 20 + "f(2)" + ")" * 20, "f((1,2),2)", "h(1,2)"])
+def test_an_argument_may_contain_macros_and_parentheses(value: str) -> None:
+    text = f"#define f(x) x\n#define h(x,y) f(f(y))\n#define AF_INET {value}"
+    (finding,) = definitions(text).values()
+    assert finding.ok is (None if value.startswith("f((") else True)

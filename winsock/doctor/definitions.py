@@ -97,7 +97,7 @@ def _compare_constant(name: str, found: Declarations, where: str, bits: int, exp
     try:
         value = number(found, macro.body, macro.line)
     except MqlError as error:
-        text = f"{where}: its value is not known, because it is {error}"
+        text = f"{where}: its value is not known: {error}"
         return Finding(None, f"constant {name}", text, facts={"constant": name, "expected": expected})
     return _compare_value(name, value, expected, where, bits)
 
@@ -148,7 +148,7 @@ def _compare_macro(name: str, found: Declarations, where: str) -> Finding | None
         try:
             value = number(found, list(_call(name, arguments, line)), line)
         except MqlError as error:
-            return Finding(None, f"macro {name}", f"{where}: its value is not known, because it is {error}")
+            return Finding(None, f"macro {name}", f"{where}: its value is not known: {error}")
         if value != expected:
             text = f"{where}: {call} is {value:#x}, Winsock's is {expected:#x}"
             return Finding(False, f"macro {name}", text, facts={"macro": name, "value": value, "expected": expected})

@@ -17,7 +17,8 @@ from .source_files import Includes, LineTable, SourceError, SourceFile
 
 __all__ = ["Macro", "MqlError", "Source", "Token", "expanded"]
 
-# A macro may contain other macros. These limits stop source that would expand for ever, or to gigabytes.
+# A macro may contain other macros, and an argument too. These limits stop source that would expand for ever, or to
+# gigabytes.
 _MAX_DEPTH = 50
 _MAX_REPLACEMENTS = 10_000
 # The macros that the compiler of MQL5 defines.
@@ -203,9 +204,11 @@ class Source:
 def expanded(tokens: Sequence[Token], macros: Mapping[str, Macro]) -> list[Token]:
     """The tokens with all macros replaced.
 
-    Errors: MqlError if the result is too long.
+    The time is proportional to the lengths of the tokens and of the result.
+
+    Errors: MqlError if the result is too long, or the macros are nested too deeply.
     """
-    return _Expansion(macros).expanded(tokens, frozenset())
+    return _Expansion(macros).expanded(tokens, frozenset(), 0)
 
 
 class _Expansion:
@@ -213,8 +216,10 @@ class _Expansion:
         self._macros = macros
         self._left = _MAX_REPLACEMENTS
 
-    def expanded(self, tokens: Sequence[Token], inside: frozenset[str]) -> list[Token]:
+    def expanded(self, tokens: Sequence[Token], inside: frozenset[str], depth: int) -> list[Token]:
+        """`inside` are the macros whose replacement these tokens are; `depth` counts the calls of this method."""
         out: list[Token] = []
+        partners = _partners(tokens)
         at = 0
         while at < len(tokens):
             token = tokens[at]
@@ -223,40 +228,39 @@ class _Expansion:
             if macro is None:
                 out.append(token)
                 continue
+            if depth > _MAX_DEPTH:
+                raise MqlError(token.line, f"the macro {token.text} is nested too deeply")
             body = macro.body
             if macro.parameters is not None:
-                given, after = _arguments(tokens, at)
-                if given is None or len(given) != len(macro.parameters):
+                end = partners.get(at, at) if at < len(tokens) and tokens[at].text == "(" else at
+                given = _arguments(tokens[at + 1 : end])
+                if end == at or len(given) != len(macro.parameters):
                     out.append(token)
                     continue
-                at = after
+                at = end + 1
                 values = {
-                    name: self.expanded(value, inside) for name, value in zip(macro.parameters, given, strict=True)
+                    name: self.expanded(value, inside, depth + 1)
+                    for name, value in zip(macro.parameters, given, strict=True)
                 }
                 body = [part for word in body for part in values.get(word.text, (word,))]
             self._left -= 1 + len(body)
-            if self._left < 0 or len(inside) > _MAX_DEPTH:
+            if self._left < 0:
                 raise MqlError(token.line, f"the macro {token.text} is too long when it is expanded")
-            out += self.expanded(body, inside | {token.text})
+            out += self.expanded(body, inside | {token.text}, depth + 1)
         return out
 
 
-def _arguments(tokens: Sequence[Token], at: int) -> tuple[list[list[Token]] | None, int]:
-    """The arguments of a macro, and the index after them; None if no complete list of arguments begins at `at`."""
-    if at >= len(tokens) or tokens[at].text != "(":
-        return None, at
+def _arguments(tokens: Sequence[Token]) -> list[list[Token]]:
+    """The arguments between the parentheses of a macro's call."""
     given: list[list[Token]] = [[]]
-    depth = 1
-    for index in range(at + 1, len(tokens)):
-        text = tokens[index].text
-        depth += (text == "(") - (text == ")")
-        if depth == 0:
-            return given, index + 1
-        if text == "," and depth == 1:
+    depth = 0
+    for token in tokens:
+        depth += (token.text == "(") - (token.text == ")")
+        if token.text == "," and depth == 0:
             given.append([])
         else:
-            given[-1].append(tokens[index])
-    return None, at
+            given[-1].append(token)
+    return given
 
 
 def _split(row: str, line: int) -> Iterable[Token]:
