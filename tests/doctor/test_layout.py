@@ -17,7 +17,7 @@ from winsock.doctor.__main__ import main
 from winsock.doctor.declarations import MQL_TYPES, Struct
 from winsock.doctor.findings import Finding
 from winsock.doctor.layout import closest, compare, winsock_structures
-from winsock.doctor.mql_source import MqlError
+from winsock.doctor.mql_macros import MqlError
 from winsock.doctor.mql_structs import parse
 from winsock.doctor.offsets import Layout, lay_out
 from winsock.doctor.source_files import SourceFile

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from .mql_source import Macro, MqlError, Token
+from .mql_macros import Macro, MqlError, Token
 from .source_files import LineTable
 
 __all__ = ["MQL_TYPES", "Declarations", "Field", "Parameter", "Prototype", "Struct"]
@@ -72,12 +72,13 @@ class Declarations:
     `constants` are enumerators and values of `const int NAME = value;`.
     `aliases` are the names of `typedef` with their types. `defined_at` has the line of each of these constants and
     aliases. `lines` says which file and line a line number stands for.
-    `not_included` are the directives #include that were not followed: line, name and reason.
+    `not_included` are the directives #include that were not followed: line, name and reason. `unknown_conditions` says
+    whether the declarations depend on a condition of #if that is not known.
     """
 
     lines: LineTable = field(default_factory=LineTable)
     not_included: list[tuple[int, str, str]] = field(default_factory=list)
-
+    unknown_conditions: bool = False
     structs: dict[str, Struct] = field(default_factory=dict)
     prototypes: list[Prototype] = field(default_factory=list)
     constants: dict[str, int] = field(default_factory=dict)

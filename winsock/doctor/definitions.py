@@ -8,7 +8,7 @@ from winsock import constants, errors
 
 from .declarations import MQL_TYPES, Declarations
 from .findings import Finding
-from .mql_source import MqlError, Token, expanded
+from .mql_macros import MqlError, Token, expanded
 from .mql_structs import number
 
 __all__ = ["compare_definitions"]

@@ -9,13 +9,14 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Sequence
+from copy import deepcopy
 from functools import cache
 from typing import Any
 
 from .declarations import MQL_TYPES, Declarations, Field, Struct
 from .definitions import compare_definitions
 from .findings import Finding
-from .mql_source import MqlError
+from .mql_macros import MqlError
 from .mql_structs import parse, read
 from .offsets import Layout, PlacedField, lay_out
 from .prototypes import compare_prototypes
@@ -69,7 +70,24 @@ def compare(
 
     `bits` is the width of the process. If `only` is given, only this structure is compared.
     """
+    again = deepcopy(includes)
     found = read(file, includes)
+    findings = _compared(found, file.name, bits, only)
+    if found.unknown_conditions:
+        other = {finding[:3] for finding in _compared(read(file, again, assumed=False), file.name, bits, only)}
+        findings = [_uncertain(finding) if finding[:3] not in other else finding for finding in findings]
+    return findings
+
+
+def _uncertain(finding: Finding) -> Finding:
+    """The finding about a declaration that the source has only if an unknown condition of #if holds."""
+    if finding.ok is not False:
+        return finding
+    text = f"{finding.found}\nThis is so only if a condition of #if holds that is not known."
+    return finding._replace(ok=None, found=text)
+
+
+def _compared(found: Declarations, source: str, bits: int, only: str | None) -> list[Finding]:
     names = [name for name, struct in found.structs.items() if struct.base != "enum" and "::" not in name]
     if only is not None:
         names = [name for name in names if name in (only, found.aliases.get(only))]
@@ -84,7 +102,7 @@ def compare(
         findings += compare_startup_buffers(found, bits, size)
     if not findings:
         text = f"struct {only}" if only else "struct, no constant and no function of Winsock"
-        findings = [Finding(False, file.name, f"contains no {text}")]
+        findings = [Finding(False, source, f"contains no {text}")]
     return findings + [
         Finding(None, f"#include {name}", f"{found.place(line)}: not read: {reason}")
         for line, name, reason in found.not_included

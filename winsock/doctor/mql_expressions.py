@@ -10,7 +10,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Mapping, Sequence
 
-from .mql_source import MqlError, Token
+from .mql_macros import MqlError, Token
 
 __all__ = ["Sizes", "as_type", "constant"]
 

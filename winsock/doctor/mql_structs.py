@@ -16,7 +16,8 @@ from pathlib import Path
 from .declarations import MQL_TYPES, Declarations, Field, Struct
 from .mql_expressions import constant
 from .mql_imports import read_import
-from .mql_source import MqlError, Source, Token, expanded
+from .mql_macros import MqlError, Token, expanded
+from .mql_source import Source
 from .offsets import lay_out
 from .source_files import Includes, SourceFile
 
@@ -40,10 +41,14 @@ def parse(text: str) -> dict[str, Struct]:
     return structs
 
 
-def read(file: SourceFile, includes: Includes | None = None) -> Declarations:
-    """All declarations of the source and of the files that it includes."""
-    source = Source(file, includes)
+def read(file: SourceFile, includes: Includes | None = None, assumed: bool = True) -> Declarations:
+    """All declarations of the source and of the files that it includes.
+
+    `assumed` says whether unknown conditions of #if hold.
+    """
+    source = Source(file, includes, assumed)
     found = Declarations(source.lines, source.not_included, macros=source.macros, tokens=source.tokens)
+    found.unknown_conditions = source.unknown_conditions
     while source.peek():
         start = source.at
         try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from .declarations import Field, Struct
-from .mql_source import MqlError
+from .mql_macros import MqlError
 
 __all__ = ["Layout", "PlacedField", "lay_out"]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from .declarations import MQL_TYPES, Declarations
 from .findings import Finding
-from .mql_source import MqlError, Token, expanded
+from .mql_macros import MqlError, Token, expanded
 from .mql_structs import number
 from .offsets import lay_out
 
