@@ -98,7 +98,9 @@ def test_every_constant_of_winsock_is_correct() -> None:
         assert len(finding.facts["definitions"]) > 400
 
 
-@pytest.mark.parametrize("value", ["", "2;", '"2"', "two", "(2", "2.0", "f(2)", "sizeof(Unknown)", "AF_INET"])
+@pytest.mark.parametrize(
+    "value", ["", "2;", '"2"', "two", "\uff12", "1\u0662", "'\\x1_'", "(2", "2.0", "f(2)", "sizeof(Unknown)", "AF_INET"]
+)
 def test_a_constant_whose_value_is_unknown_is_only_a_note(value: str) -> None:
     (finding,) = definitions(f"#define AF_INET {value}").values()
     assert finding.ok is None

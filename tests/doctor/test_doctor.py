@@ -489,7 +489,9 @@ def test_a_report_has_advice_below_each_finding() -> None:
     "arguments",
     [["port", "0"], ["port", "65536"], ["port", "x"], ["port", "9" * 5000], ["reach", "host"],
      ["reach", "h", "1", "--seconds", "no"], ["reach", "h", "1", "--seconds", "0"], ["unknown"],
-     ["layout", "x", "--bits", "16"]],
+     ["port", "\uff18\uff10"], ["port", "8_0"], ["port", " 80"], ["port", "+80"], ["reach", "h", "\u0663"],
+     *(["reach", "h", "1", "--seconds", text] for text in ("1_0", "\u0663", "inf", "nan", "-1", "", "+1", " 1", ".")),
+     ["layout", "x", "--bits", "16"], ["layout", "x", "--bits", "\uff16\uff14"], ["layout", "x", "--bits", "6_4"]],
 )  # fmt: skip
 def test_an_invalid_option_gives_exit_code_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
@@ -512,7 +514,8 @@ def test_the_help_says_in_which_order_to_run_the_commands(
 
 def test_the_time_limit_may_have_a_fraction(started: None, capsys: pytest.CaptureFixture[str]) -> None:
     port = port_of(listener())
-    assert run(capsys, "reach", "127.0.0.1", str(port), "--seconds", "2.5")[0] == 0
+    for seconds in ("2.5", "2.", ".5", "1e1"):
+        assert run(capsys, "reach", "127.0.0.1", str(port), "--seconds", seconds)[0] == 0
 
 
 def test_characters_that_the_code_page_lacks_are_printed_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
