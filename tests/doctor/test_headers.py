@@ -429,3 +429,19 @@ def test_included_files_are_read_under_either_assumption(tmp_path: Path) -> None
     text = '#if B\n#endif\n#include "b.mqh"\n'
     (finding,) = compare(SourceFile("a.mqh", text, tmp_path), includes=Includes())
     assert finding.ok is False
+
+
+@pytest.mark.parametrize(
+    ("declaration", "message"),
+    [
+        ("struct a {" + "struct {" * 40 + "int x;" + "} y;" * 40 + "};", "a structure inside a is nested too deeply"),
+        ("struct a { struct : c { int b; } d; };", "cannot parse: struct : c {"),
+        ("struct a { struct pack(8) : c { int b; } d; };",
+         "the base c of a structure inside a is not declared in this source"),
+        ("typedef struct { struct { int b; } d : 4; } a;", "';' expected, found ':'"),
+    ],
+)  # fmt: skip
+def test_a_message_has_no_internal_name_of_a_structure(declaration: str, message: str) -> None:
+    (finding,) = compare(SourceFile("a.mqh", declaration))
+    assert finding.found == f"struct a is not compared: {message}"
+    assert "::" not in str(finding)

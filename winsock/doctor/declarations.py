@@ -45,6 +45,14 @@ class Struct:
     fields: list[Field] = field(default_factory=list)
     error: MqlError | None = None
 
+    @property
+    def shown(self) -> str:
+        """The name for messages; a structure without a name has an internal one that contains ::."""
+        outer, inner, _ = self.name.partition("::")
+        if not inner:
+            return self.name
+        return f"a structure inside {outer}" if outer else "a structure without a name"
+
 
 class Parameter(NamedTuple):
     """A parameter of a prototype; `reference` says whether it is passed as a pointer (&, an array, or *)."""

@@ -150,7 +150,7 @@ def _member(source: Source, found: Declarations, made: Struct, depth: int) -> No
         source.at += 2
     elif word in ("struct", "union") and _begins_structure(source):
         if depth == _MAX_DEPTH:
-            raise MqlError(source.line, f"{made.name} is nested too deeply")
+            raise MqlError(source.line, f"{made.shown} is nested too deeply")
         inner = _structure(source, found, depth + 1, made.name)
         if "::" in inner and source.peek() == ";":
             made.fields.append(Field(inner, "", (), source.line))
