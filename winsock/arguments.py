@@ -94,7 +94,7 @@ def as_integer(value: int) -> int:
     try:
         return index(value)
     except TypeError:
-        if hasattr(value, "__index__"):
+        if hasattr(type(value), "__index__"):
             raise  # by the program's own __index__
         raise _required(value, "int", "an integer") from None
 
@@ -168,7 +168,7 @@ def _view(buffer: Any, kind: str, expected: str) -> memoryview:
     try:
         view = memoryview(buffer)
     except TypeError:
-        if hasattr(buffer, "__buffer__"):
+        if sys.version_info >= (3, 12) and hasattr(type(buffer), "__buffer__"):
             raise  # by the program's own __buffer__
         raise _required(buffer, kind, expected) from None
     except ValueError as error:

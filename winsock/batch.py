@@ -41,7 +41,8 @@ def send_many(sockets: Sequence[int], buf: ConstBuffer | None, len: int, flags: 
         return counts
     send, last_error = calls.send, calls.WSAGetLastError
     results = []
-    sockets = as_sequence(sockets)
+    # A copy: the __index__ method of an item may change the list.
+    sockets = tuple(as_sequence(sockets))
     for s in sockets:
         count = send(s, buf, len, flags)
         results.append(-last_error() if count == SOCKET_ERROR else count)

@@ -12,8 +12,9 @@ import os
 import sys
 from collections.abc import Callable
 from errno import EINVAL
+from pathlib import Path
 
-__all__ = ["UNWRITABLE", "printable", "run_command", "write_final_line", "write_output"]
+__all__ = ["UNWRITABLE", "is_same_file", "printable", "run_command", "write_final_line", "write_output"]
 
 # The exit code if the output cannot be written for another reason than a reader that has read enough.
 UNWRITABLE = 2
@@ -86,6 +87,20 @@ def write_final_line(line: str) -> None:
             null = os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, stream.fileno())
             os.close(null)
+
+
+def is_same_file(one: str | Path, other: str | Path) -> bool:
+    """Whether two paths are the same regular file, also through links; a command must not write to what it reads.
+
+    Paths of which one does not exist are the same if they lead to the same place.
+    """
+    one, other = Path(one), Path(other)
+    try:
+        if one.exists() and other.exists():
+            return one.samefile(other) and one.is_file()
+        return one.resolve() == other.resolve()
+    except (OSError, ValueError, RuntimeError):  # a path that cannot be read, with a NUL, or a loop of symbolic links
+        return False
 
 
 def printable(text: str, keep: str = "") -> str:

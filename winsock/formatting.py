@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Mapping
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
@@ -70,8 +71,8 @@ _NAMES: dict[str, tuple[Callable[[int, Mapping[int, str]], str | int], Mapping[i
     "ai_family": (symbol, symbols.FAMILIES),
     "ai_socktype": (symbol, symbols.TYPES),
     "ai_protocol": (symbol, {number: name for number, name in symbols.PROTOCOLS.items() if number}),
-    "events": (flags, symbols.EVENTS),
-    "revents": (flags, symbols.EVENTS),
+    "events": (partial(flags, width=16), symbols.EVENTS),
+    "revents": (partial(flags, width=16), symbols.EVENTS),
 }
 
 

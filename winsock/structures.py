@@ -110,7 +110,8 @@ class _Structure(_Value, Structure):
             raise self._rejected(error, args, kw) from None
 
     if TYPE_CHECKING:
-        # Each structure declares its fields; a type checker reports an assignment to any other attribute.
+        # Each structure declares its fields; a type checker reports an assignment to any other attribute. Those that
+        # programs create with values also declare the parameters of their constructors.
         def __setattr__(self, name: str, value: NoReturn) -> None: ...
 
     def _rejected(self, error: TypeError, args: tuple[Any, ...], kw: dict[str, Any]) -> TypeError:
@@ -225,6 +226,16 @@ class sockaddr_in(_Structure):
     sin_addr: in_addr
     sin_zero: ctypes.Array[c_ubyte]
 
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            sin_family: int = ...,
+            sin_port: int = ...,
+            sin_addr: in_addr = ...,
+            sin_zero: Any = ...,
+        ) -> None: ...
+
 
 class _in6_addr_union(_Value, Union):
     _format = "IPv6"
@@ -272,6 +283,17 @@ class sockaddr_in6(_Structure):
     sin6_addr: in6_addr
     sin6_scope_id: int
 
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            sin6_family: int = ...,
+            sin6_port: int = ...,
+            sin6_flowinfo: int = ...,
+            sin6_addr: in6_addr = ...,
+            sin6_scope_id: int = ...,
+        ) -> None: ...
+
 
 class sockaddr_storage(_Structure):
     """Large enough for an address of any family; 128 bytes."""
@@ -293,6 +315,10 @@ class timeval(_Structure):
     tv_sec: int
     tv_usec: int
 
+    if TYPE_CHECKING:
+
+        def __init__(self, tv_sec: int = ..., tv_usec: int = ...) -> None: ...
+
 
 class WSAPOLLFD(_Structure):
     """One entry of the array for WSAPoll: a socket, the requested events and the events that occurred (POLL flags)."""
@@ -302,6 +328,10 @@ class WSAPOLLFD(_Structure):
     events: int
     revents: int
 
+    if TYPE_CHECKING:
+
+        def __init__(self, fd: int = ..., events: int = ..., revents: int = ...) -> None: ...
+
 
 class linger(_Structure):
     """The value of SO_LINGER: whether closesocket waits until unsent data is sent, and for how many seconds."""
@@ -309,6 +339,10 @@ class linger(_Structure):
     _fields_ = [("l_onoff", u_short), ("l_linger", u_short)]
     l_onoff: int
     l_linger: int
+
+    if TYPE_CHECKING:
+
+        def __init__(self, l_onoff: int = ..., l_linger: int = ...) -> None: ...
 
 
 class ip_mreq(_Structure):
@@ -318,6 +352,10 @@ class ip_mreq(_Structure):
     imr_multiaddr: in_addr
     imr_interface: in_addr
 
+    if TYPE_CHECKING:
+
+        def __init__(self, imr_multiaddr: in_addr = ..., imr_interface: in_addr = ...) -> None: ...
+
 
 class ipv6_mreq(_Structure):
     """The value of IPV6_ADD_MEMBERSHIP: the multicast group and the index of the interface that joins it."""
@@ -325,6 +363,10 @@ class ipv6_mreq(_Structure):
     _fields_ = [("ipv6mr_multiaddr", in6_addr), ("ipv6mr_interface", u_long)]
     ipv6mr_multiaddr: in6_addr
     ipv6mr_interface: int
+
+    if TYPE_CHECKING:
+
+        def __init__(self, ipv6mr_multiaddr: in6_addr = ..., ipv6mr_interface: int = ...) -> None: ...
 
 
 class addrinfo(_Structure):
@@ -338,6 +380,20 @@ class addrinfo(_Structure):
     ai_canonname: Any  # bytes with AI_CANONNAME, otherwise None
     ai_addr: ctypes._Pointer[sockaddr]
     ai_next: ctypes._Pointer[addrinfo]
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            ai_flags: int = ...,
+            ai_family: int = ...,
+            ai_socktype: int = ...,
+            ai_protocol: int = ...,
+            ai_addrlen: int = ...,
+            ai_canonname: Any = ...,
+            ai_addr: ctypes._Pointer[sockaddr] | None = ...,
+            ai_next: ctypes._Pointer[addrinfo] | None = ...,
+        ) -> None: ...
 
 
 addrinfo._fields_ = [

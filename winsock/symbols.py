@@ -71,9 +71,9 @@ def symbol(value: int, names: Mapping[int, str]) -> str | int:
     return names.get(value & 0xFFFFFFFF, value)
 
 
-def flags(value: int, names: Mapping[int, str]) -> str | int:
-    """The names of the bits, joined with |. Bits without a name, and 0, stay a number."""
-    unnamed, found = value & 0xFFFFFFFF, []
+def flags(value: int, names: Mapping[int, str], width: int = 32) -> str | int:
+    """The names of the bits, joined with |. Bits without a name, and 0, stay a number. `width` is in bits."""
+    unnamed, found = value & (1 << width) - 1, []
     for bits, name in names.items():
         if bits and unnamed & bits == bits:
             found.append(name)

@@ -217,6 +217,36 @@ def test_an_argument_of_the_wrong_type_is_a_type_error_with_a_valid_or_an_invali
                 getattr(winsock, call)(*given)
 
 
+class Attributes:
+    """Its special methods are attributes of the object, where Python does not look for them."""
+
+    def __init__(self) -> None:
+        self.__index__ = lambda: 1
+        self.__buffer__ = lambda flags: memoryview(bytearray(16))
+
+
+CLASSES = (int, bool, winsock.WSAError, bytes, bytearray, memoryview, sockaddr_in, fd_set, c_int, u_long)
+
+
+@pytest.mark.parametrize(("call", "place"), EACH)
+def test_a_class_or_an_object_with_special_attributes_is_of_the_wrong_type(call: str, place: int) -> None:
+    for value in (*CLASSES, Attributes()):
+        given = arguments(call)
+        given[place] = value
+        with pytest.raises(TypeError, match=message(call, place)):
+            getattr(winsock, call)(*given)
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="Python 3.12 calls __buffer__")
+def test_a_buffer_method_that_python_does_not_call_yet_is_not_blamed(started: None) -> None:
+    class Buffer:
+        def __buffer__(self, flags: int) -> memoryview:
+            return memoryview(bytearray(16))
+
+    with pytest.raises(TypeError, match=r"^recv\(\) argument 'buf': a bytes-like object is required, not 'Buffer'$"):
+        recv(1, Buffer(), 1, 0)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("call", "place"), [(call, place) for call, place in EACH if KINDS[PARAMETERS[call][place]][2]]
 )

@@ -129,5 +129,21 @@ def test_a_sequence_that_reports_a_wrong_length_has_one_result_per_item(started:
     assert send_many(Shrinking([client]), b"x", 1, 0) == [1]
 
 
+def test_an_item_that_changes_the_list_does_not_change_the_number_of_results(
+    started: None,
+) -> None:
+    client, _server = connected_pair()
+    sockets: list[int] = []
+
+    class Handle:
+        def __index__(self) -> int:
+            sockets.clear()
+            return client
+
+    sockets += [Handle(), client, client]  # type: ignore[list-item]
+    assert send_many(sockets, b"a", 1, 0) == [1, 1, 1]
+    assert sockets == []
+
+
 def test_invalid_socket_is_wsaenotsock(started: None) -> None:
     assert send_many([winsock.INVALID_SOCKET, -1], b"x", 1, 0) == [-WSAENOTSOCK] * 2

@@ -99,6 +99,7 @@ SHOWN: list[tuple[ctypes.Structure, str]] = [
     (fd_set_sized(3)(), "fd_set_3({})"),
     (WSAPOLLFD(12, POLLIN, POLLERR | POLLHUP), "WSAPOLLFD(fd=12, events=POLLIN, revents=POLLERR|POLLHUP)"),
     (WSAPOLLFD(), "WSAPOLLFD(fd=0, events=0, revents=0)"),
+    (WSAPOLLFD(1, POLLIN - 32768, -32768), "WSAPOLLFD(fd=1, events=POLLIN|0x8000, revents=-32768)"),
     (
         addrinfo(AI_PASSIVE | AI_CANONNAME, AF_INET, SOCK_STREAM, IPPROTO_TCP),
         "addrinfo(ai_flags=AI_PASSIVE|AI_CANONNAME, ai_family=AF_INET, ai_socktype=SOCK_STREAM, "

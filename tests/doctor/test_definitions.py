@@ -12,7 +12,7 @@ from winsock.doctor.source_files import SourceFile
 
 
 def definitions(text: str, bits: int = 64) -> dict[str, Finding]:
-    return {finding.what: finding for finding in compare_definitions(read(SourceFile("a.mqh", text)), "a.mqh", bits)}
+    return {finding.what: finding for finding in compare_definitions(read(SourceFile("a.mqh", text)), bits)}
 
 
 # ---- constants
@@ -98,7 +98,9 @@ def test_every_constant_of_winsock_is_correct() -> None:
         assert len(finding.facts["definitions"]) > 400
 
 
-@pytest.mark.parametrize("value", ["", "2;", '"2"', "two", "(2", "2.0", "f(2)", "sizeof(Unknown)", "AF_INET"])
+@pytest.mark.parametrize(
+    "value", ["", "2;", '"2"', "two", "\uff12", "1\u0662", "'\\x1_'", "(2", "2.0", "f(2)", "sizeof(Unknown)", "AF_INET"]
+)
 def test_a_constant_whose_value_is_unknown_is_only_a_note(value: str) -> None:
     (finding,) = definitions(f"#define AF_INET {value}").values()
     assert finding.ok is None
@@ -137,6 +139,22 @@ def test_a_type_name_with_another_size_is_wrong(name: str, kind: str, bits: int,
 def test_a_type_name_that_is_not_a_simple_type_is_only_a_note() -> None:
     (finding,) = definitions("#define HANDLE CHandle").values()
     assert (finding.ok, finding.found) == (None, "a.mqh:1: CHandle is not a simple type of MQL")
+
+
+@pytest.mark.parametrize(
+    ("definition", "name", "right"),
+    [
+        ("typedef ushort DWORD;", "DWORD", "uint"),
+        ("typedef unsigned int SOCKET;", "SOCKET", "ulong"),
+        ("typedef ushort U16;\ntypedef U16 BYTE;", "BYTE", "uchar"),
+        ("typedef int A, WORD, *PA;", "WORD", "ushort"),
+    ],
+)
+def test_a_typedef_of_another_size_is_wrong(definition: str, name: str, right: str) -> None:
+    (finding,) = definitions(definition).values()
+    assert (finding.ok, finding.what, finding.advice) == (False, f"type {name}", f"typedef {right} {name};")
+    assert finding.found.startswith(f"a.mqh:{1 + definition.count(chr(10))}: ")
+    assert [each.ok for each in definitions(finding.advice).values()] == [True]
 
 
 # ---- macros with parameters
@@ -183,3 +201,26 @@ def test_a_macro_whose_value_is_unknown_is_only_a_note() -> None:
     for macro in ("htons(x) swap(x)", "htons(x, y) (x)", "MAKEWORD(a, b) (a) << 8 | HIGH(b)", "htons(x)"):
         (finding,) = definitions(f"#define {macro}").values()
         assert finding.ok is None, macro
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("f(" * 500 + "2" + ")" * 500, "the macro f is nested too deeply"),
+        ("f(f(" * 5000 + "2" + "))" * 5000, "the macro f is nested too deeply"),
+        ("g(" * 500 + "2" + ",1)" * 500, "the macro g is nested too deeply"),
+        ("f(" * 20_000, "not a constant integer: f ( f ("),
+        ("0" + "+f(2)" * 10_000, "the macro f is too long when it is expanded"),
+    ],
+)
+def test_macros_that_contain_many_others_are_only_a_note(value: str, problem: str) -> None:
+    (finding,) = definitions(f"#define f(x) x\n#define g(x,y) x\n#define AF_INET {value}").values()
+    assert finding.ok is None
+    assert finding.found.startswith(f"a.mqh:3: its value is not known: {problem}")
+
+
+@pytest.mark.parametrize("value", ["f(" * 25 + "2" + ")" * 25, "(" * 20 + "f(2)" + ")" * 20, "f((1,2),2)", "h(1,2)"])
+def test_an_argument_may_contain_macros_and_parentheses(value: str) -> None:
+    text = f"#define f(x) x\n#define h(x,y) f(f(y))\n#define AF_INET {value}"
+    (finding,) = definitions(text).values()
+    assert finding.ok is (None if value.startswith("f((") else True)

@@ -245,6 +245,52 @@ def test_a_local_address_is_distinguished_from_an_address_of_another_machine(
     assert "0.0.0.0" in last(report)["advice"]
 
 
+@pytest.mark.parametrize(
+    ("address", "kind"),
+    [
+        ("224.0.0.1", "multicast"),
+        ("239.255.255.250", "multicast"),
+        ("ff02::1", "multicast"),
+        ("ff0e::5", "multicast"),
+        ("255.255.255.255", "broadcast"),
+        ("127.255.255.255", "broadcast"),
+    ],
+)
+def test_no_server_can_bind_to_a_multicast_or_broadcast_address(
+    address: str, kind: str, started: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, report = run(capsys, "address", address)
+    found = last(report)
+    assert (code, found["local"], found["error"]) == (1, False, errors.WSAEADDRNOTAVAIL)
+    assert found["found"].startswith("not an address of this machine: ")
+    if sys.platform != "win32":
+        assert found["found"].endswith(f": {kind} address")
+    assert "0.0.0.0" in found["advice"]
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "127.0.0.2", "127.255.255.254"])
+def test_other_addresses_of_loopback_and_the_wildcard_are_of_this_machine(
+    address: str, started: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, report = run(capsys, "address", address)
+    assert (code, last(report)["local"]) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("address", "advice"),
+    [
+        ("::ffff:127.0.0.1", "It is an IPv4 address in the form of IPv6: use 127.0.0.1."),
+        ("fe80::1", "add the number of the interface, such as fe80::1%2."),
+    ],
+)
+def test_the_advice_for_an_address_of_another_form_names_the_right_form(
+    address: str, advice: str, started: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, report = run(capsys, "address", address)
+    assert (code, last(report)["ok"]) == (1, False)
+    assert last(report)["advice"].endswith(advice)
+
+
 def test_an_unknown_host_name_is_reported(started: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probes, "getaddrinfo", lambda *given: errors.WSAHOST_NOT_FOUND)
     finding = checks.address_is_local("no-such-name")
@@ -252,6 +298,52 @@ def test_an_unknown_host_name_is_reported(started: None, monkeypatch: pytest.Mon
     assert finding.found.startswith("getaddrinfo: (#11001) WSAHOST_NOT_FOUND")
     (finding,) = checks.reach("no-such-name", 80)
     assert finding.ok is False
+
+
+@pytest.mark.parametrize(
+    ("host", "message"),
+    [
+        ("", "invalid host name: ''"),
+        ("a b", "invalid host name: 'a b'"),
+        ("a\nb", "invalid host name: 'a\\nb'"),
+        ("\udce9", "invalid host name: '\\udce9' ("),
+        ("\u00e9..x", "invalid host name: '\u00e9..x' ("),
+        ("\u00e9" * 64, "invalid host name: '\u00e9"),
+        ("\u00e9" * 100_000, "invalid host name: '\u00e9"),
+        ("fa\u00df.de", "ambiguous host name: 'fa\u00df.de'; use its ASCII form, which begins with xn--"),
+    ],
+)
+def test_an_invalid_host_name_is_one_finding(
+    host: str, message: str, started: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for arguments in (["address", host], ["reach", host, "1"]):
+        code, report = run(capsys, *arguments)
+        assert (code, last(report)["ok"]) == (1, False)
+        assert last(report)["found"].startswith(message)
+        assert len(report["findings"]) == 2
+        assert main(arguments) == 1
+        assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+@pytest.mark.parametrize("host", ["\u00e9.example", "xn--9ca.example"])
+def test_a_name_with_other_characters_is_resolved_in_its_ascii_form(
+    host: str, started: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def unknown(name: bytes, *given: object) -> int:
+        asked.append(name)
+        return errors.WSAHOST_NOT_FOUND
+
+    monkeypatch.setattr(probes, "getaddrinfo", unknown)
+    assert checks.address_is_local(host).found.startswith("getaddrinfo: (#11001) WSAHOST_NOT_FOUND")
+    assert asked == [b"xn--9ca.example"]
+
+
+def test_a_name_without_an_ip_address_is_reported(started: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probes, "getaddrinfo", lambda *given: 0)
+    monkeypatch.setattr(probes, "freeaddrinfo", lambda found: None)
+    assert checks.address_is_local("other").found.startswith("getaddrinfo: (#11004) WSANO_DATA")
 
 
 # ---- reaching a server
@@ -397,7 +489,9 @@ def test_a_report_has_advice_below_each_finding() -> None:
     "arguments",
     [["port", "0"], ["port", "65536"], ["port", "x"], ["port", "9" * 5000], ["reach", "host"],
      ["reach", "h", "1", "--seconds", "no"], ["reach", "h", "1", "--seconds", "0"], ["unknown"],
-     ["layout", "x", "--bits", "16"]],
+     ["port", "\uff18\uff10"], ["port", "8_0"], ["port", " 80"], ["port", "+80"], ["reach", "h", "\u0663"],
+     *(["reach", "h", "1", "--seconds", text] for text in ("1_0", "\u0663", "inf", "nan", "-1", "", "+1", " 1", ".")),
+     ["layout", "x", "--bits", "16"], ["layout", "x", "--bits", "\uff16\uff14"], ["layout", "x", "--bits", "6_4"]],
 )  # fmt: skip
 def test_an_invalid_option_gives_exit_code_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
@@ -420,7 +514,8 @@ def test_the_help_says_in_which_order_to_run_the_commands(
 
 def test_the_time_limit_may_have_a_fraction(started: None, capsys: pytest.CaptureFixture[str]) -> None:
     port = port_of(listener())
-    assert run(capsys, "reach", "127.0.0.1", str(port), "--seconds", "2.5")[0] == 0
+    for seconds in ("2.5", "2.", ".5", "1e1"):
+        assert run(capsys, "reach", "127.0.0.1", str(port), "--seconds", seconds)[0] == 0
 
 
 def test_characters_that_the_code_page_lacks_are_printed_escaped(monkeypatch: pytest.MonkeyPatch) -> None:

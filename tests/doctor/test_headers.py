@@ -10,9 +10,9 @@ import pytest
 from winsock.doctor.__main__ import main
 from winsock.doctor.findings import Finding, as_text
 from winsock.doctor.layout import compare
-from winsock.doctor.mql_source import MqlError
+from winsock.doctor.mql_macros import MqlError
 from winsock.doctor.mql_structs import parse, read
-from winsock.doctor.source_files import SourceFile
+from winsock.doctor.source_files import Includes, SourceFile
 
 LINGER = "struct linger { ushort l_onoff; ushort l_linger; };\n"
 
@@ -136,6 +136,48 @@ def test_a_structure_may_be_declared_in_any_way(declaration: str, size: int) -> 
     struct = by_struct(declaration)["sockaddr_in"]
     assert struct.facts is not None
     assert struct.facts["size"] == size, struct.found
+
+
+@pytest.mark.parametrize(
+    ("declarations", "size"),
+    [
+        ("typedef struct _in { uint a; } in, *PIN;\nstruct linger { PIN one; in two; };", 12),
+        ("typedef struct { ushort a; } *PONLY;\nstruct linger { PONLY one; };", 8),
+        ("typedef struct { ushort a; } *PFIRST, first;\nstruct linger { PFIRST one; first two; };", 10),
+        ("typedef union _u { uint a; uchar b[8]; } U, *PU, **PPU;\nstruct linger { U one; PU two; PPU three; };", 24),
+        ("struct in { uint a; }; typedef struct in IN, *PIN;\nstruct linger { IN one; PIN two; };", 12),
+        ("typedef struct in *PIN;\nstruct linger { PIN one; };", 8),
+        ("typedef enum { A, B } Kind, *PKind;\nstruct linger { Kind one; PKind two; };", 12),
+        ("typedef enum _Kind { A, B } Kind;\nstruct linger { Kind one; _Kind two; };", 8),
+        ("enum Kind { A }; typedef enum Kind KIND;\nstruct linger { KIND one; };", 4),
+        ("typedef unsigned char B1, *PB1;\nstruct linger { B1 one; PB1 two; };", 9),
+        ("typedef const uchar *TEXT;\nstruct linger { TEXT one; };", 8),
+        ("struct linger { uchar *one, *two; };", 16),
+        ("struct linger { uchar *one, two, **three; };", 17),
+    ],
+)
+def test_every_name_of_a_typedef_is_a_type(declarations: str, size: int) -> None:
+    struct = by_struct(declarations)["linger"]
+    assert struct.facts is not None
+    assert struct.facts["size"] == size, struct.found
+
+
+def test_a_pointer_type_of_a_c_header_is_a_pointer() -> None:
+    text = """
+    typedef struct _sockaddr_in { short sin_family; ushort sin_port; uint sin_addr; char sin_zero[8]; }
+        sockaddr_in, *PSOCKADDR_IN;
+    struct addrinfo pack(8) { int ai_flags, ai_family, ai_socktype, ai_protocol; ulong ai_addrlen; ulong ai_canonname;
+        PSOCKADDR_IN ai_addr; ulong ai_next; };
+    """
+    assert {name: finding.ok for name, finding in by_struct(text).items()} == {"_sockaddr_in": True, "addrinfo": True}
+
+
+@pytest.mark.parametrize("name", ["_address", "SOCKADDR_IN", "sockaddr_in"])
+def test_a_structure_may_be_selected_by_each_of_its_names(name: str) -> None:
+    text = "typedef struct _address { int a; } SOCKADDR_IN, sockaddr_in; struct timeval { int tv_sec; int tv_usec; };"
+    (finding,) = compare(SourceFile("a.mqh", text), only=name)
+    assert finding.facts is not None
+    assert (finding.ok, finding.what, finding.facts["winsock"]) == (False, "struct _address", "sockaddr_in")
 
 
 # ---- fd_set
@@ -321,3 +363,85 @@ def test_a_file_that_cannot_be_read_or_is_too_large_is_one_finding(
         assert main(["layout", str(path), "--json"]) == 1
         (finding,) = json.loads(capsys.readouterr().out)["findings"]
         assert message in finding["found"]
+
+
+# ---- conditions
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "(0)", "0x0", "0u", "1 - 1", "defined(A) && 0", "defined(A) && B", "!defined(__MQL5__) || 0", "VERSION < 3",
+        "(VERSION & 1) && B > 2", "(defined __MQL5__) == 0", "false", "!(1 || B)", "EMPTY(0)", "'a' == 'b'", "B && !B",
+    ],
+)  # fmt: skip
+def test_a_condition_that_does_not_hold_excludes_its_branch(condition: str) -> None:
+    text = f"#define VERSION 4\n#define EMPTY(x) x\n#if {condition}\n#define AF_INET 5\n#else\n"
+    for source in (
+        text + "#define AF_INET 2\n#endif",
+        text.replace("#if", "#if 0\n#elif") + "#define AF_INET 2\n#endif",
+        f"{text}#endif\n#define AF_INET 2\n",
+    ):
+        (finding,) = compare(SourceFile("a.mqh", source))
+        assert (finding.ok, finding.facts) == (True, {"definitions": ["AF_INET"]})
+
+
+@pytest.mark.parametrize(
+    "condition", ["(1)", "0x1", "defined(A) || 1", "VERSION >= 4", "!B || B", "!defined(A)", "true", "1 ? 2 : 0"]
+)
+def test_a_condition_that_holds_includes_its_branch(condition: str) -> None:
+    text = f"#define VERSION 4\n#if {condition}\n#define AF_INET 5\n#else\n#define AF_INET 2\n#endif"
+    (finding,) = compare(SourceFile("a.mqh", text))
+    assert (finding.ok, finding.what) == (False, "constant AF_INET")
+
+
+@pytest.mark.parametrize(
+    "condition", ["B", "_WIN32_WINNT >= 0x0600", "has(<a.h>)", "", "1 +", "(" * 500 + "1" + ")" * 500, "1 / B", "B(2)"]
+)
+def test_a_difference_that_depends_on_an_unknown_condition_is_only_a_note(condition: str) -> None:
+    text = f"#if {condition}\n#define AF_INET 5\nstruct in_addr {{ ushort a; }};\n#else\n#define AF_INET 2\n#endif"
+    findings = {finding.what: finding for finding in compare(SourceFile("a.mqh", text))}
+    assert {name: finding.ok for name, finding in findings.items()} == {
+        "struct in_addr": None,
+        "constant AF_INET": None,
+    }
+    for finding in findings.values():
+        assert finding.found.endswith("\nThis is so only if a condition of #if holds that is not known.")
+
+
+def test_a_difference_in_every_branch_is_wrong() -> None:
+    text = "#if B\nstruct a { int a; };\n#else\nstruct b { int b; };\n#endif\n#define AF_INET 5\n"
+    findings = {finding.what: finding.ok for finding in compare(SourceFile("a.mqh", text))}
+    assert findings == {"struct a": None, "constant AF_INET": False}
+    selected = compare(SourceFile("a.mqh", text), only="c")
+    assert [finding.ok for finding in selected] == [False]
+
+
+def test_a_condition_inside_an_excluded_branch_is_not_evaluated(tmp_path: Path) -> None:
+    (tmp_path / "b.mqh").write_text("#define AF_INET 5\n", encoding="utf-8")
+    text = '#if 0\n#if B\n#endif\n#elif 1\n#elif B\n#endif\n#include "b.mqh"\n'
+    (finding,) = compare(SourceFile("a.mqh", text, tmp_path), includes=Includes())
+    assert finding.ok is False
+
+
+def test_included_files_are_read_under_either_assumption(tmp_path: Path) -> None:
+    (tmp_path / "b.mqh").write_text("#define AF_INET 5\n", encoding="utf-8")
+    text = '#if B\n#endif\n#include "b.mqh"\n'
+    (finding,) = compare(SourceFile("a.mqh", text, tmp_path), includes=Includes())
+    assert finding.ok is False
+
+
+@pytest.mark.parametrize(
+    ("declaration", "message"),
+    [
+        ("struct a {" + "struct {" * 40 + "int x;" + "} y;" * 40 + "};", "a structure inside a is nested too deeply"),
+        ("struct a { struct : c { int b; } d; };", "cannot parse: struct : c {"),
+        ("struct a { struct pack(8) : c { int b; } d; };",
+         "the base c of a structure inside a is not declared in this source"),
+        ("typedef struct { struct { int b; } d : 4; } a;", "';' expected, found ':'"),
+    ],
+)  # fmt: skip
+def test_a_message_has_no_internal_name_of_a_structure(declaration: str, message: str) -> None:
+    (finding,) = compare(SourceFile("a.mqh", declaration))
+    assert finding.found == f"struct a is not compared: {message}"
+    assert "::" not in str(finding)

@@ -177,3 +177,21 @@ def test_a_source_that_cannot_be_read_is_an_error_with_the_reason(tmp_path: Path
     with pytest.raises(SourceError, match="has more than"):
         read_source(tmp_path / "large", 10)
     assert decoded(read_source(tmp_path / "large", 11)) == " " * 11
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        "#define AF_INET 3",
+        "const int AF_INET = 3;",
+        "enum { FIRST,\nAF_INET = 3 };",
+        "typedef ushort DWORD;",
+        "#define htons(x) (x)",
+    ],
+)
+def test_a_wrong_definition_is_reported_with_its_file_and_line(tmp_path: Path, definition: str) -> None:
+    (tmp_path / "types.mqh").write_text("\n\n" + definition + "\n", encoding="utf-8")
+    (finding,) = compared(tmp_path / "a.mq5", '#include "types.mqh"\n')
+    line = 3 + definition.count("\n")
+    assert finding.ok is False
+    assert finding.found.startswith(f"{tmp_path / 'types.mqh'}:{line}: ")

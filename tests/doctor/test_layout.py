@@ -17,7 +17,7 @@ from winsock.doctor.__main__ import main
 from winsock.doctor.declarations import MQL_TYPES, Struct
 from winsock.doctor.findings import Finding
 from winsock.doctor.layout import closest, compare, winsock_structures
-from winsock.doctor.mql_source import MqlError
+from winsock.doctor.mql_macros import MqlError
 from winsock.doctor.mql_structs import parse
 from winsock.doctor.offsets import Layout, lay_out
 from winsock.doctor.source_files import SourceFile
@@ -215,7 +215,7 @@ def test_a_structure_that_winsock_does_not_have_is_shown_without_a_comparison() 
 )
 def test_the_closest_structure_is_found(name: str, fields: list[str], known: str | None) -> None:
     text = f"struct {name} {{ {' '.join(f'int {field};' for field in fields)} }};"
-    assert closest(name, parse(text)[name], winsock_structures(64)) == known
+    assert closest([name], parse(text)[name], winsock_structures(64)) == known
 
 
 # ---- MQL syntax

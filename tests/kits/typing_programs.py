@@ -376,6 +376,16 @@ a = sockaddr_in()
 n = c_int(16)
 """
 WRONG_STATEMENTS = [
+    "timeval(tv_sek=1)",
+    "linger(l_onof=1)",
+    "sockaddr_in(sin_adr=in_addr())",
+    "sockaddr_in6(sin6_adress=in6_addr())",
+    "WSAPOLLFD(event=1)",
+    "addrinfo(ai_flag=1)",
+    "ip_mreq(imr_interfaces=in_addr())",
+    "ipv6_mreq(ipv6mr_interfaces=1)",
+    'timeval("1")',
+    "WSAPOLLFD(1, 2, 3, 4)",
     'WSAStartup("2.2", WSADATA())',
     'WSAStartup(514, b"x" * 408)',
     "WSAStartup(514)",

@@ -77,14 +77,23 @@ def test_a_new_trace_replaces_the_file(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "required: PROGRAM"),
+        ([], "error: the following arguments are required: PROGRAM"),
+        (["-m"], "error: the following arguments are required: PROGRAM"),
         (["nothing.py"], "no such file: 'nothing.py'"),
         (["."], "a folder without __main__.py: '.'"),
         (["-m", "no_such_module"], "No module named no_such_module"),
+        *((["-m", name], f"No module named {name}") for name in (".", "..", "...x", "program.", "a..b", "a/b", "")),
+        (["-m", "a\nb"], "No module named a\\nb"),
+        (["-m", "__main__"], "No module named __main__"),
+        (["-m", "program.py"], "No module named program.py"),
+        (["-m", "json"], "No module named json.__main__; json is a package"),
+        (["-m", "sys"], "sys is not written in Python; it cannot be run"),
         (["--calls", "send,sned", "program.py"], "unknown call: 'sned'; did you mean send?"),
         (["--calls", "", "program.py"], "unknown call: ''; the calls are WSAStartup, WSACleanup, "),
         (["--bytes", "9" * 5000, "program.py"], "use a number below 1000000000"),
         (["--bytes", "-1", "program.py"], "invalid number of bytes: '-1'"),
+        (["--bytes", "\u0663", "program.py"], "invalid number of bytes: '"),
+        (["--bytes", "1_0", "program.py"], "invalid number of bytes: '1_0'"),
         (["-o", "missing/trace", "program.py"], "cannot write the trace to missing/trace: No such file or directory"),
     ],
 )
@@ -93,6 +102,26 @@ def test_an_invalid_option_is_reported_in_one_line(folder: Path, arguments: list
     assert done.returncode in (1, 2)
     assert message in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("program", [["program.py"], ["-m", "program"], ["package"], ["-m", "package"]])
+@pytest.mark.parametrize("link", ["", "hard", "symbolic"])
+def test_a_trace_does_not_replace_the_program(folder: Path, program: list[str], link: str) -> None:
+    (folder / "package").mkdir()
+    (folder / "package" / "__main__.py").write_text(PROGRAM, encoding="ascii")
+    own = folder / ("program.py" if "program" in program[-1] else "package/__main__.py")
+    target = folder / "trace.txt" if link else own
+    try:
+        if link == "hard":
+            target.hardlink_to(own)
+        elif link:
+            target.symlink_to(own)
+    except OSError:
+        pytest.skip("this system creates no links")
+    done = python("-m", "winsock.trace", "-o", str(target), *program, cwd=folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "error: the trace would replace the program: " in done.stderr.splitlines()[-1]
+    assert own.read_text(encoding="ascii") == PROGRAM
 
 
 def test_a_failing_import_in_the_program_is_shown_with_its_traceback(folder: Path) -> None:
@@ -191,6 +220,14 @@ def test_a_trace_that_cannot_be_written_does_not_stop_the_program(folder: Path) 
     assert done.stderr.splitlines() == [
         "winsock.trace: cannot write the trace to missing/trace: No such file or directory"
     ]
+
+
+def test_a_trace_is_not_appended_to_the_program(folder: Path) -> None:
+    done = python("program.py", cwd=folder, environment={"WINSOCK_TRACE": "program.py"})
+    assert done.returncode == 0
+    assert done.stdout.startswith("256")
+    assert done.stderr == "winsock.trace: cannot write the trace to program.py: it is the program itself\n"
+    assert (folder / "program.py").read_text(encoding="ascii") == PROGRAM
 
 
 def test_the_variables_in_this_process(

@@ -115,6 +115,41 @@ def test_without_a_file_the_diagram_is_written_to_standard_output(
     assert "\u00d7".encode() not in out
 
 
+@pytest.mark.parametrize("option", ["--html", "--mermaid"])
+@pytest.mark.parametrize("link", ["", "hard", "symbolic"])
+def test_a_picture_does_not_replace_a_trace(
+    talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, link: str
+) -> None:
+    content = (talk / "client.jsonl").read_bytes()
+    trace = tmp_path / "client.jsonl"
+    trace.write_bytes(content)
+    target = tmp_path / "picture" if link else trace
+    try:
+        if link == "hard":
+            target.hardlink_to(trace)
+        elif link:
+            target.symlink_to(trace)
+    except OSError:
+        pytest.skip("this system creates no links")
+    for named in (str(trace), f"the client={trace}"):
+        assert main([str(talk / "server.jsonl"), named, option, str(target)]) == 2
+        message = f"{target}: the picture would replace the trace; write it to another file"
+        assert capsys.readouterr().err.splitlines() == [f"python -m winsock.trace picture: error: {message}"]
+    assert trace.read_bytes() == content
+
+
+def test_a_diagram_does_not_replace_the_page(talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    same = [str(tmp_path / "a.html"), str(tmp_path / "x" / ".." / "a.html")]
+    assert main([str(talk / "client.jsonl"), "--html", same[0], "--mermaid", same[1]]) == 2
+    assert "the diagram would replace the page" in capsys.readouterr().err
+    assert not Path(same[0]).exists()
+
+
+def test_the_summary_counts_one_program(talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(talk / "client.jsonl"), "--html", str(tmp_path / "a.html")]) == 0
+    assert capsys.readouterr().err.startswith("1 program, ")
+
+
 def test_the_title_of_the_page_can_be_set(talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target, diagram = tmp_path / "a.html", tmp_path / "a.mmd"
     arguments = [
@@ -130,7 +165,7 @@ def test_the_title_of_the_page_can_be_set(talk: Path, tmp_path: Path, capsys: py
     assert main(arguments) == 0
     assert "<h1>mine</h1>" in target.read_text(encoding="utf-8")
     assert diagram.read_text(encoding="utf-8").startswith("sequenceDiagram")
-    assert capsys.readouterr().err.startswith("1 programs, ")
+    assert capsys.readouterr().err.startswith("1 program, ")
 
 
 # ---- cases that a real run rarely shows

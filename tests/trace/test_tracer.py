@@ -249,6 +249,12 @@ def test_fd_sets_and_poll_arrays_are_shown_before_and_after_the_call(text: Traci
     ]
 
 
+def test_the_events_of_wsapoll_have_16_bits(text: Tracing) -> None:
+    polled = WSAPOLLFD(INVALID_SOCKET, POLLIN - 32768)
+    text.calls.WSAPoll(polled, 1, 0)
+    assert "events=POLLIN|0x8000}" in text.lines()[-1]
+
+
 def test_fd_set_on_a_full_set_is_reported(text: Tracing) -> None:
     fds, others = winsock.fd_set_sized(3)(), fd_set()
     for s in (4, 8, 12, 16, 12):

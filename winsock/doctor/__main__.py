@@ -102,24 +102,28 @@ def _add_commands(parser: argparse.ArgumentParser, common: argparse.ArgumentPars
     layout.add_argument("file", metavar="FILE", help="a file of MQL source; - is standard input")
     layout.add_argument("--struct", metavar="NAME", help="compare only this structure, and nothing else")
     layout.add_argument(
-        "--bits", type=int, choices=(32, 64), default=64, help="width of the MetaTrader terminal; default: 64"
+        "--bits", type=_bits, metavar="{32,64}", default=64, help="width of the MetaTrader terminal; default: 64"
     )
 
 
 def _port_number(text: str) -> int:
-    if not text.isdecimal() or len(text) > 9 or not 0 < int(text) < 1 << 16:
+    if not re.fullmatch("[0-9]{1,9}", text) or not 0 < int(text) < 1 << 16:
         raise argparse.ArgumentTypeError(f"invalid port: {text!r}; use a number from 1 to 65535")
     return int(text)
 
 
 def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0
+    number = re.fullmatch(r"([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?", text)
+    seconds = float(text) if number else 0
     if not 0 < seconds <= 3600:
         raise argparse.ArgumentTypeError(f"invalid time: {text!r}; use a number of seconds up to 3600")
     return seconds
+
+
+def _bits(text: str) -> int:
+    if text not in ("32", "64"):
+        raise argparse.ArgumentTypeError(f"invalid width: {text!r}; use 32 or 64")
+    return int(text)
 
 
 def _with_winsock(checks: Callable[[], list[Finding]]) -> list[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import platform
 from ctypes import sizeof
+from ipaddress import IPv6Address
 from time import perf_counter
 
 import winsock
@@ -18,14 +19,24 @@ from winsock import (
     WSADATA,
     WSAEADDRNOTAVAIL,
     WSAECONNREFUSED,
-    WSAErrorDescript,
     WSAStartup,
 )
 
 from .advice import advice_for
 from .findings import Failure, Finding, failure
 from .ports import describe, listening_sockets
-from .probes import LIMIT, Address, resolve, tcp_round_trip, try_bind, try_connect, udp_round_trip
+from .probes import (
+    LIMIT,
+    Address,
+    InvalidHost,
+    is_broadcast,
+    is_multicast,
+    resolve,
+    tcp_round_trip,
+    try_bind,
+    try_connect,
+    udp_round_trip,
+)
 
 __all__ = ["Address", "address_is_local", "machine", "reach", "resolve", "start"]
 
@@ -83,18 +94,44 @@ def address_is_local(text: str) -> Finding:
     what = f"address {text}"
     try:
         for address in resolve(text, 0):
-            try_bind(address)
+            finding = _not_bindable(what, address)
+            if finding:
+                return finding
+    except InvalidHost as invalid:
+        return Finding(False, what, str(invalid))
     except Failure as failed:
-        if failed.call == "bind" and failed.code == WSAEADDRNOTAVAIL:
-            return Finding(
-                False,
-                what,
-                f"not an address of this machine: bind: {WSAErrorDescript(failed.code)}",
-                advice_for(failed.code),
-                {"local": False, "error": failed.code},
-            )
         return failure(what, failed)
     return Finding(True, what, "an address of this machine: a server can bind to it", facts={"local": True})
+
+
+def _not_bindable(what: str, address: Address) -> Finding | None:
+    """The finding if a server cannot bind to this address."""
+    facts = {"local": False, "error": WSAEADDRNOTAVAIL}
+    kind = "multicast" if is_multicast(address) else ""
+    try:
+        if not kind:
+            try_bind(address)
+            kind = "broadcast" if is_broadcast(address) else ""
+    except Failure as failed:
+        advice = _own_advice(address) or advice_for(failed.code)
+        if failed.call != "bind" or failed.code != WSAEADDRNOTAVAIL:
+            return failure(what, failed)._replace(advice=advice)
+        return Finding(False, what, f"not an address of this machine: {failed}", advice, facts)
+    # Linux binds a socket to such an address. Windows refuses it, with WSAEADDRNOTAVAIL.
+    text = f"not an address of this machine: {kind} address"
+    return Finding(False, what, text, advice_for(WSAEADDRNOTAVAIL), facts) if kind else None
+
+
+def _own_advice(address: Address) -> str:
+    """What to do if bind refuses an address of this form; "" for the advice for the error."""
+    if address.family != AF_INET6:
+        return ""
+    ip = IPv6Address(address.name[8:24])
+    if ip.ipv4_mapped:
+        return f"It is an IPv4 address in the form of IPv6: use {ip.ipv4_mapped}."
+    if ip.is_link_local and not any(address.name[24:28]):
+        return "A link-local address is valid on one network only: add the number of the interface, such as fe80::1%2."
+    return ""
 
 
 def reach(host: str, port: int, seconds: float = LIMIT) -> list[Finding]:
@@ -102,6 +139,8 @@ def reach(host: str, port: int, seconds: float = LIMIT) -> list[Finding]:
     begun = perf_counter()
     try:
         addresses = resolve(host, port)
+    except InvalidHost as invalid:
+        return [Finding(False, f"name {host}", str(invalid))]
     except Failure as failed:
         return [failure(f"name {host}", failed)]
     found = ", ".join(address.text for address in addresses)

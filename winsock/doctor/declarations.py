@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from .mql_source import Macro, MqlError, Token
+from .mql_macros import Macro, MqlError, Token
 from .source_files import LineTable
 
 __all__ = ["MQL_TYPES", "Declarations", "Field", "Parameter", "Prototype", "Struct"]
@@ -45,6 +45,14 @@ class Struct:
     fields: list[Field] = field(default_factory=list)
     error: MqlError | None = None
 
+    @property
+    def shown(self) -> str:
+        """The name for messages; a structure without a name has an internal one that contains ::."""
+        outer, inner, _ = self.name.partition("::")
+        if not inner:
+            return self.name
+        return f"a structure inside {outer}" if outer else "a structure without a name"
+
 
 class Parameter(NamedTuple):
     """A parameter of a prototype; `reference` says whether it is passed as a pointer (&, an array, or *)."""
@@ -70,19 +78,28 @@ class Declarations:
 
     `prototypes` are those that `#import` takes from Winsock's DLL. `tokens` are the tokens of the whole source.
     `constants` are enumerators and values of `const int NAME = value;`.
-    `aliases` are the names of `typedef` with their types. `lines` says which file and line a line number stands for.
-    `not_included` are the directives #include that were not followed: line, name and reason.
+    `aliases` are the names of `typedef` with their types. `defined_at` has the line of each of these constants and
+    aliases. `lines` says which file and line a line number stands for.
+    `not_included` are the directives #include that were not followed: line, name and reason. `unknown_conditions` says
+    whether the declarations depend on a condition of #if that is not known.
     """
 
     lines: LineTable = field(default_factory=LineTable)
     not_included: list[tuple[int, str, str]] = field(default_factory=list)
-
+    unknown_conditions: bool = False
     structs: dict[str, Struct] = field(default_factory=dict)
     prototypes: list[Prototype] = field(default_factory=list)
     constants: dict[str, int] = field(default_factory=dict)
     macros: dict[str, Macro] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
+    defined_at: dict[str, int] = field(default_factory=dict)
     tokens: list[Token] = field(default_factory=list)
+
+    def add_constant(self, name: Token, value: int) -> None:
+        """Adds a constant; the first definition of a name is kept."""
+        if name.text not in self.constants:
+            self.constants[name.text] = value
+            self.defined_at[name.text] = name.line
 
     def place(self, line: int) -> str:
         """The file and the line that this line number stands for, for messages."""

@@ -8,7 +8,7 @@ from winsock import constants, errors
 
 from .declarations import MQL_TYPES, Declarations
 from .findings import Finding
-from .mql_source import MqlError, Token, expanded
+from .mql_macros import MqlError, Token, expanded
 from .mql_structs import number
 
 __all__ = ["compare_definitions"]
@@ -42,8 +42,19 @@ _CALLS: dict[str, list[tuple[tuple[int, ...], int]]] = {
 }
 
 
-def compare_definitions(found: Declarations, source: str, bits: int) -> list[Finding]:
+def compare_definitions(found: Declarations, bits: int) -> list[Finding]:
     """One finding for each definition with another value than Winsock's, and one for all that are correct."""
+    checked = _compared_macros(found, bits) | _compared_declarations(found, bits)
+    findings = [finding for finding in checked.values() if finding]
+    correct = [name for name, finding in checked.items() if finding is None]
+    if correct:
+        text = f"{len(correct)} have Winsock's values: {_shortened(correct)}"
+        findings.append(Finding(True, "definitions", text, facts={"definitions": correct}))
+    return findings
+
+
+def _compared_macros(found: Declarations, bits: int) -> dict[str, Finding | None]:
+    """The macros that Winsock has too; None if they are correct."""
     checked: dict[str, Finding | None] = {}
     for name, macro in found.macros.items():
         where = found.place(macro.line)
@@ -51,18 +62,23 @@ def compare_definitions(found: Declarations, source: str, bits: int) -> list[Fin
             if name in _CALLS:
                 checked[name] = _compare_macro(name, found, where)
         elif name in _TYPES:
-            checked[name] = _compare_type(name, macro.body, found, where, bits)
+            checked[name] = _compare_type_macro(name, macro.body, found, where, bits)
         elif (expected := _expected(name, bits)) is not None:
             checked[name] = _compare_constant(name, found, where, bits, expected)
-    for name, value in found.constants.items():
-        if name not in found.macros and (expected := _expected(name, bits)) is not None:
-            checked[name] = _compare_value(name, value, expected, source, bits)
-    findings = [finding for finding in checked.values() if finding]
-    correct = [name for name, finding in checked.items() if finding is None]
-    if correct:
-        text = f"{len(correct)} have Winsock's values: {_shortened(correct)}"
-        findings.append(Finding(True, "definitions", text, facts={"definitions": correct}))
-    return findings
+    return checked
+
+
+def _compared_declarations(found: Declarations, bits: int) -> dict[str, Finding | None]:
+    """The constants, enumerators and typedefs that Winsock has too; None if they are correct."""
+    checked: dict[str, Finding | None] = {}
+    for name, line in found.defined_at.items():
+        if name in found.macros:
+            continue
+        if name in _TYPES and name in found.aliases:
+            checked[name] = _compare_type(name, found.aliases[name], found.place(line), bits, f"typedef {{}} {name};")
+        elif name in found.constants and (expected := _expected(name, bits)) is not None:
+            checked[name] = _compare_value(name, found.constants[name], expected, found.place(line), bits)
+    return checked
 
 
 def _shortened(names: Sequence[str]) -> str:
@@ -81,7 +97,7 @@ def _compare_constant(name: str, found: Declarations, where: str, bits: int, exp
     try:
         value = number(found, macro.body, macro.line)
     except MqlError as error:
-        text = f"{where}: its value is not known, because it is {error}"
+        text = f"{where}: its value is not known: {error}"
         return Finding(None, f"constant {name}", text, facts={"constant": name, "expected": expected})
     return _compare_value(name, value, expected, where, bits)
 
@@ -103,11 +119,16 @@ def _number(value: int) -> str:
     return str(value) if -_LARGE < value < _LARGE else f"{value} (0x{value & 0xFFFFFFFFFFFFFFFF:X})"
 
 
-def _compare_type(name: str, body: Sequence[Token], found: Declarations, where: str, bits: int) -> Finding | None:
+def _compare_type_macro(name: str, body: Sequence[Token], found: Declarations, where: str, bits: int) -> Finding | None:
     try:
         kind = " ".join(token.text for token in expanded(body, found.macros))
     except MqlError as error:
         return Finding(None, f"type {name}", f"{where}: {error}")
+    return _compare_type(name, found.aliases.get(kind, kind), where, bits, f"#define {name} {{}}")
+
+
+def _compare_type(name: str, kind: str, where: str, bits: int, declaration: str) -> Finding | None:
+    """`declaration` is the form of the correct one, with {} for the type."""
     size, expected = MQL_TYPES.get(kind), _TYPES[name] or bits // 8
     if size is None:
         return Finding(None, f"type {name}", f"{where}: {kind} is not a simple type of MQL")
@@ -117,7 +138,7 @@ def _compare_type(name: str, body: Sequence[Token], found: Declarations, where: 
     width = "" if _TYPES[name] else f" on {bits}-bit Windows"
     text = f"{where}: {kind} has {size} bytes, Winsock's {name} has {expected}{width}"
     facts = {"type": name, "size": size, "expected": expected}
-    return Finding(False, f"type {name}", text, f"#define {name} {right}", facts)
+    return Finding(False, f"type {name}", text, declaration.format(right), facts)
 
 
 def _compare_macro(name: str, found: Declarations, where: str) -> Finding | None:
@@ -127,7 +148,7 @@ def _compare_macro(name: str, found: Declarations, where: str) -> Finding | None
         try:
             value = number(found, list(_call(name, arguments, line)), line)
         except MqlError as error:
-            return Finding(None, f"macro {name}", f"{where}: its value is not known, because it is {error}")
+            return Finding(None, f"macro {name}", f"{where}: its value is not known: {error}")
         if value != expected:
             text = f"{where}: {call} is {value:#x}, Winsock's is {expected:#x}"
             return Finding(False, f"macro {name}", text, facts={"macro": name, "value": value, "expected": expected})

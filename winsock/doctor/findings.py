@@ -56,7 +56,7 @@ def as_text(findings: Sequence[Finding]) -> str:
     lines = []
     for finding in findings:
         first, *more = finding.found.splitlines()
-        lines.append(f"{marks[finding.ok]:<6} {finding.what:<{width}}  {first}")
+        lines.append(f"{marks[finding.ok]:<6} {printable(finding.what):<{width}}  {first}")
         lines += [f"       {line}" for line in more]
         lines += [f"       -> {line}" for line in finding.advice.splitlines()]
     return printable("\n".join(lines), keep="\n")

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Sequence
+from copy import deepcopy
 from functools import cache
 from typing import Any
 
 from .declarations import MQL_TYPES, Declarations, Field, Struct
 from .definitions import compare_definitions
 from .findings import Finding
-from .mql_source import MqlError
+from .mql_macros import MqlError
 from .mql_structs import parse, read
 from .offsets import Layout, PlacedField, lay_out
 from .prototypes import compare_prototypes
@@ -68,29 +70,50 @@ def compare(
 
     `bits` is the width of the process. If `only` is given, only this structure is compared.
     """
+    again = deepcopy(includes)
     found = read(file, includes)
+    findings = _compared(found, file.name, bits, only)
+    if found.unknown_conditions:
+        other = {finding[:3] for finding in _compared(read(file, again, assumed=False), file.name, bits, only)}
+        findings = [_uncertain(finding) if finding[:3] not in other else finding for finding in findings]
+    return findings
+
+
+def _uncertain(finding: Finding) -> Finding:
+    """The finding about a declaration that the source has only if an unknown condition of #if holds."""
+    if finding.ok is not False:
+        return finding
+    text = f"{finding.found}\nThis is so only if a condition of #if holds that is not known."
+    return finding._replace(ok=None, found=text)
+
+
+def _compared(found: Declarations, source: str, bits: int, only: str | None) -> list[Finding]:
     names = [name for name, struct in found.structs.items() if struct.base != "enum" and "::" not in name]
     if only is not None:
-        names = [name for name in names if name == only]
-    findings = [_compare(name, found, bits) for name in names]
+        names = [name for name in names if name in (only, found.aliases.get(only))]
+    aliases: dict[str, list[str]] = {}
+    for alias, kind in found.aliases.items():
+        aliases.setdefault(kind, []).append(alias)
+    findings = [_compare([name, *aliases.get(name, ())], found, bits) for name in names]
     if only is None:
-        findings += compare_definitions(found, file.name, bits)
+        findings += compare_definitions(found, bits)
         findings += compare_prototypes(found, bits)
         size = lay_out("WSADATA", winsock_structures(bits), _types(bits)).size
         findings += compare_startup_buffers(found, bits, size)
     if not findings:
         text = f"struct {only}" if only else "struct, no constant and no function of Winsock"
-        findings = [Finding(False, file.name, f"contains no {text}")]
+        findings = [Finding(False, source, f"contains no {text}")]
     return findings + [
         Finding(None, f"#include {name}", f"{found.place(line)}: not read: {reason}")
         for line, name, reason in found.not_included
     ]
 
 
-def _compare(name: str, found: Declarations, bits: int) -> Finding:
+def _compare(names: Sequence[str], found: Declarations, bits: int) -> Finding:
+    name = names[0]
     types = _types(bits)
     reference = winsock_structures(bits)
-    same = closest(name, found.structs[name], reference)
+    same = closest(names, found.structs[name], reference)
     try:
         mine = lay_out(name, found.structs, types)
     except MqlError as error:
@@ -131,11 +154,11 @@ def _resized(theirs: Struct, mine: Struct) -> Struct:
     return Struct(theirs.name, theirs.line, pack=theirs.pack, fields=[count, array._replace(sizes=(counts[0],))])
 
 
-def closest(name: str, struct: Struct, reference: dict[str, Struct]) -> str | None:
-    """The structure of Winsock that corresponds to this one, by its name or by the names of its fields."""
+def closest(names: Sequence[str], struct: Struct, reference: dict[str, Struct]) -> str | None:
+    """The structure of Winsock that corresponds to this one, by one of its names or by the names of its fields."""
     plain = {known.lower(): known for known in reference}
-    bare = re.sub(r"^_+|^(tag|ref|my|lp|p)_?(?=[a-z]*_?[a-z])", "", name.lower())
-    for candidate in (name.lower(), bare):
+    bare = [re.sub(r"^_+|^(tag|ref|my|lp|p)_?(?=[a-z]*_?[a-z])", "", name.lower()) for name in names]
+    for candidate in [*map(str.lower, names), *bare]:
         if candidate in plain:
             return plain[candidate]
     fields = {member.name.lower() for member in struct.fields}
@@ -143,7 +166,7 @@ def closest(name: str, struct: Struct, reference: dict[str, Struct]) -> str | No
         shared = fields & {member.name.lower() for member in theirs.fields}
         if 2 * len(shared) > len(theirs.fields):
             return known
-    near = difflib.get_close_matches(bare, plain, 1, 0.8)
+    near = [match for name in bare for match in difflib.get_close_matches(name, plain, 1, 0.8)]
     return plain[near[0]] if near else None
 
 

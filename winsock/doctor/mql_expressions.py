@@ -8,9 +8,10 @@ Source: https://www.mql5.com/en/docs/basis/operations/rules
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable, Mapping, Sequence
 
-from .mql_source import MqlError, Token
+from .mql_macros import MqlError, Token
 
 __all__ = ["Sizes", "as_type", "constant"]
 
@@ -171,7 +172,7 @@ def _literal(word: str) -> int:
     digits = word.rstrip("uUlL").lower()
     if digits.startswith(("0x", "0b")):
         return _within_64_bits(int(digits[:70], 16 if digits[1] == "x" else 2))
-    if not digits.isdecimal() or len(digits) > 20:
+    if not re.fullmatch("[0-9]{1,20}", digits):
         raise ValueError("not a number")
     return int(digits)
 
@@ -182,6 +183,6 @@ def _character(word: str) -> int:
         return ord(text)
     if text.startswith("\\") and text[1:] in _ESCAPES:
         return _ESCAPES[text[1:]]
-    if text.startswith(("\\x", "\\X")) and len(text) <= 6:
+    if re.fullmatch(r"\\[xX][0-9a-fA-F]{1,4}", text):
         return int(text[2:], 16)
     raise ValueError("not a character")

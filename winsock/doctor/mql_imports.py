@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from .declarations import Parameter, Prototype
-from .mql_source import Source, Token, expanded
+from .mql_macros import Token, expanded
+from .mql_source import Source
 
 __all__ = ["read_import"]
 

@@ -1,60 +1,41 @@
 """Reads MQL5 source as tokens: removes comments, applies the directives, and expands macros.
 
 Supported directives: #define, #undef, #ifdef, #ifndef, #else, #endif, and #include of a file in quotation marks, whose
-tokens take the directive's place. Of C's #if and #elif only a number and defined(NAME) are evaluated; another condition
-is taken to hold. `#import "FILE"` becomes two tokens. All other directives are ignored.
+tokens take the directive's place; also #if and #elif of C. A condition is unknown if its result depends on a name that
+the source does not define, since a compiler may define it. The reader chooses whether unknown conditions hold.
+`#import "FILE"` becomes two tokens. All other directives are ignored.
 Source: https://www.mql5.com/en/docs/basis/preprosessor
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from .mql_expressions import constant
+from .mql_macros import Macro, MqlError, Token, expanded, partners
 from .source_files import Includes, LineTable, SourceError, SourceFile
 
-__all__ = ["Macro", "MqlError", "Source", "Token", "expanded"]
+__all__ = ["Source"]
 
-# A macro may contain other macros. These limits stop source that would expand for ever, or to gigabytes.
-_MAX_DEPTH = 50
-_MAX_REPLACEMENTS = 10_000
 # The macros that the compiler of MQL5 defines.
 _PREDEFINED = ("__MQL__", "__MQL5__")
 
 # A string, a character constant or a comment, which may be incomplete.
 _OPAQUE = re.compile(r'"(?:\\.|[^"\\\n])*"?|\'(?:\\.|[^\'\\\n])*\'?|//[^\n]*|/\*.*?(?:\*/|\Z)', re.DOTALL)
 _INCLUDE = re.compile(r'"([^"\n]*)"|<[^>\n]*>')
-# A condition of #if that is evaluated: a number, or whether a macro is defined.
-_CONDITION = re.compile(r"\s*(!?)\s*(?:defined\s*(?:\(\s*(\w+)\s*\)|(\w+))|(\d+))\s*", re.ASCII)
+_DEFINED = re.compile(r"\bdefined\s*(?:\(\s*(\w+)\s*\)|(\w+))", re.ASCII)
+_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+# A condition with unknown names is known if it has the same result for each of these values.
+_VALUES_OF_UNKNOWN_NAMES = ("0", "1", str((1 << 31) - 1))
 # Files that include each other in a chain longer than this are not read.
 _MAX_INCLUDES = 30
 _WORD = re.compile(
     r'0[xX][0-9a-fA-F]+[uUlL]*|0[bB][01]+[uUlL]*|\d+[uUlL]*|[A-Za-z_]\w*|"(?:\\.|[^"\\])*"?|\'(?:\\.|[^\'\\])*\'?'
     r"|<<|>>|<=|>=|==|!=|&&|\|\||\S"
 )
-
-
-class MqlError(Exception):
-    """The source cannot be parsed; `line` is the number of the line."""
-
-    def __init__(self, line: int, text: str) -> None:
-        super().__init__(text)
-        self.line = line
-
-
-class Token(NamedTuple):
-    text: str
-    line: int
-
-
-class Macro(NamedTuple):
-    """A macro of #define; `parameters` is None if it has no parameter list."""
-
-    parameters: tuple[str, ...] | None
-    body: list[Token]
-    line: int
 
 
 class _Condition(NamedTuple):
@@ -69,9 +50,12 @@ class Source:
     """The tokens of a source with a position, and its macros as they are at the end of the source.
 
     `not_included` are the directives #include that were not followed, as the line, the file's name and the reason.
+    `assumed` says whether unknown conditions hold; `unknown_conditions` whether there are any.
     """
 
-    def __init__(self, file: SourceFile, includes: Includes | None = None) -> None:
+    def __init__(self, file: SourceFile, includes: Includes | None = None, assumed: bool = True) -> None:
+        self.unknown_conditions = False
+        self._assumed = assumed
         self.macros: dict[str, Macro] = {}
         self.lines = LineTable()
         self.not_included: list[tuple[int, str, str]] = []
@@ -79,7 +63,7 @@ class Source:
         self._conditions: list[_Condition] = []
         self.tokens = list(self._read(file, 0))
         self.at = 0
-        self._partners = _partners(self.tokens)
+        self._partners = partners(self.tokens)
 
     def _read(self, file: SourceFile, depth: int) -> Iterable[Token]:
         # Comments are removed except for their line ends, so that line numbers stay right.
@@ -124,7 +108,7 @@ class Source:
 
     def _directive(self, name: str, text: str, line: int) -> Iterable[Token]:
         if name in ("if", "ifdef", "ifndef", "elif", "else", "endif"):
-            self._condition(name, text)
+            self._condition(name, text, line)
         elif not self._compiled:
             return
         elif name == "define" and (parts := re.match(r"(\w+)(\([^()]*\))?(.*)", text, re.DOTALL)):
@@ -136,26 +120,40 @@ class Source:
             yield Token("#import", line)
             yield from _split(text, line)
 
-    def _condition(self, name: str, text: str) -> None:
+    def _condition(self, name: str, text: str, line: int) -> None:
         if name in ("if", "ifdef", "ifndef"):
-            holds = self._holds(name, text)
+            holds = self._compiled and self._holds(name, text, line)
             self._conditions.append(_Condition(holds, holds, self._compiled))
         elif self._conditions and name == "endif":
             self._conditions.pop()
         elif self._conditions:
             _, taken, around = self._conditions[-1]
-            holds = not taken and (name == "else" or self._holds("if", text))
+            holds = around and not taken and (name == "else" or self._holds("if", text, line))
             self._conditions[-1] = _Condition(holds, taken or holds, around)
 
-    def _holds(self, name: str, text: str) -> bool:
+    def _holds(self, name: str, text: str, line: int) -> bool:
         if name != "if":
             word = re.match(r"\w*", text)
             return self._is_defined(word[0] if word else "") == (name == "ifdef")
-        condition = _CONDITION.fullmatch(text)
-        if not condition:
-            return True
-        macro = condition[2] or condition[3]
-        return (self._is_defined(macro) if macro else int(condition[4][:9]) != 0) != bool(condition[1])
+        text = _DEFINED.sub(lambda found: f" {int(self._is_defined(found[1] or found[2]))} ", text)
+        try:
+            tokens = expanded(list(_split(text, line)), self.macros)
+            results = {
+                constant([self._with_value(token, value) for token in tokens], line, lambda name: None, {}) != 0
+                for value in _VALUES_OF_UNKNOWN_NAMES
+            }
+        except MqlError:
+            results = {False, True}
+        if len(results) == 1:
+            return results.pop()
+        self.unknown_conditions = True
+        return self._assumed
+
+    def _with_value(self, token: Token, value: str) -> Token:
+        """The token, or the value if it is a name that the source does not define."""
+        if token.text in ("true", "false"):
+            value = str(int(token.text == "true"))
+        return token._replace(text=value) if _NAME.fullmatch(token.text) else token
 
     def _is_defined(self, name: str) -> bool:
         return name in self.macros or name in _PREDEFINED
@@ -200,77 +198,6 @@ class Source:
         return tokens
 
 
-def expanded(tokens: Sequence[Token], macros: Mapping[str, Macro]) -> list[Token]:
-    """The tokens with all macros replaced.
-
-    Errors: MqlError if the result is too long.
-    """
-    return _Expansion(macros).expanded(tokens, frozenset())
-
-
-class _Expansion:
-    def __init__(self, macros: Mapping[str, Macro]) -> None:
-        self._macros = macros
-        self._left = _MAX_REPLACEMENTS
-
-    def expanded(self, tokens: Sequence[Token], inside: frozenset[str]) -> list[Token]:
-        out: list[Token] = []
-        at = 0
-        while at < len(tokens):
-            token = tokens[at]
-            at += 1
-            macro = self._macros.get(token.text) if token.text not in inside else None
-            if macro is None:
-                out.append(token)
-                continue
-            body = macro.body
-            if macro.parameters is not None:
-                given, after = _arguments(tokens, at)
-                if given is None or len(given) != len(macro.parameters):
-                    out.append(token)
-                    continue
-                at = after
-                values = {
-                    name: self.expanded(value, inside) for name, value in zip(macro.parameters, given, strict=True)
-                }
-                body = [part for word in body for part in values.get(word.text, (word,))]
-            self._left -= 1 + len(body)
-            if self._left < 0 or len(inside) > _MAX_DEPTH:
-                raise MqlError(token.line, f"the macro {token.text} is too long when it is expanded")
-            out += self.expanded(body, inside | {token.text})
-        return out
-
-
-def _arguments(tokens: Sequence[Token], at: int) -> tuple[list[list[Token]] | None, int]:
-    """The arguments of a macro, and the index after them; None if no complete list of arguments begins at `at`."""
-    if at >= len(tokens) or tokens[at].text != "(":
-        return None, at
-    given: list[list[Token]] = [[]]
-    depth = 1
-    for index in range(at + 1, len(tokens)):
-        text = tokens[index].text
-        depth += (text == "(") - (text == ")")
-        if depth == 0:
-            return given, index + 1
-        if text == "," and depth == 1:
-            given.append([])
-        else:
-            given[-1].append(tokens[index])
-    return None, at
-
-
 def _split(row: str, line: int) -> Iterable[Token]:
     for word in _WORD.findall(row):
         yield Token(word, line)
-
-
-def _partners(tokens: Sequence[Token]) -> dict[int, int]:
-    """The index of the closing bracket for each opening one, of { } and of ( )."""
-    partners: dict[int, int] = {}
-    opened: dict[str, list[int]] = {"}": [], ")": []}
-    for index, token in enumerate(tokens):
-        if token.text in ("{", "("):
-            opened["}" if token.text == "{" else ")"].append(index)
-        elif opened.get(token.text):
-            partners[opened[token.text].pop()] = index
-    return partners

@@ -16,7 +16,8 @@ from pathlib import Path
 from .declarations import MQL_TYPES, Declarations, Field, Struct
 from .mql_expressions import constant
 from .mql_imports import read_import
-from .mql_source import MqlError, Source, Token, expanded
+from .mql_macros import MqlError, Token, expanded
+from .mql_source import Source
 from .offsets import lay_out
 from .source_files import Includes, SourceFile
 
@@ -40,10 +41,14 @@ def parse(text: str) -> dict[str, Struct]:
     return structs
 
 
-def read(file: SourceFile, includes: Includes | None = None) -> Declarations:
-    """All declarations of the source and of the files that it includes."""
-    source = Source(file, includes)
+def read(file: SourceFile, includes: Includes | None = None, assumed: bool = True) -> Declarations:
+    """All declarations of the source and of the files that it includes.
+
+    `assumed` says whether unknown conditions of #if hold.
+    """
+    source = Source(file, includes, assumed)
     found = Declarations(source.lines, source.not_included, macros=source.macros, tokens=source.tokens)
+    found.unknown_conditions = source.unknown_conditions
     while source.peek():
         start = source.at
         try:
@@ -66,10 +71,15 @@ def _declaration(source: Source, found: Declarations) -> None:
         name = source.next()
         source.next()
         value = number(found, source.until(";"), name.line)
-        found.constants.setdefault(name.text, value)
+        found.add_constant(name, value)
         source.at -= 1
-    elif word == "typedef" and source.peek(1) not in ("struct", "union", "enum"):
-        _typedef(source, found)
+    elif word == "typedef":
+        source.next()
+        if source.peek() == "enum" and "{" in (source.peek(1), source.peek(2)):
+            _enum(source, found)
+            _add_aliases(found, "int", _declarators(source), source.line)
+        elif source.peek() not in ("struct", "union") or not _begins_structure(source):
+            _typedef(source, found)
     else:
         source.next()
 
@@ -102,11 +112,12 @@ def _structure(source: Source, found: Declarations, depth: int, outer: str = "")
     except MqlError as error:
         made.error = error
     source.at = end
-    if alone and re.match(r"\w", source.peek()):
-        if "::" in made.name:
-            made.name = source.peek()
-        found.aliases[source.peek()] = made.name
+    declarators = _declarators(source) if alone else []
+    names = [words[-1] for words in declarators if len(words) == 1]
+    if "::" in made.name and names:
+        made.name = names[0]
     found.structs[made.name] = made
+    _add_aliases(found, made.name, declarators, source.line)
     return made.name
 
 
@@ -139,7 +150,7 @@ def _member(source: Source, found: Declarations, made: Struct, depth: int) -> No
         source.at += 2
     elif word in ("struct", "union") and _begins_structure(source):
         if depth == _MAX_DEPTH:
-            raise MqlError(source.line, f"{made.name} is nested too deeply")
+            raise MqlError(source.line, f"{made.shown} is nested too deeply")
         inner = _structure(source, found, depth + 1, made.name)
         if "::" in inner and source.peek() == ";":
             made.fields.append(Field(inner, "", (), source.line))
@@ -180,6 +191,10 @@ def _field_or_method(source: Source, found: Declarations, made: Struct) -> None:
 def _fields(source: Source, found: Declarations, made: Struct, kind: str, name: Token | None = None) -> None:
     """Parses the names of a declaration: `name[2], other;`. Only a nested struct or union may have no name."""
     while True:
+        pointer = kind.endswith("*") and name is not None
+        while name is None and source.peek() == "*":
+            source.next()
+            pointer = True
         if name is None and source.peek() != ";":
             name = source.next()
         sizes = []
@@ -188,7 +203,8 @@ def _fields(source: Source, found: Declarations, made: Struct, kind: str, name: 
             size = source.until("]")
             sizes.append(_array_size(found, size, line) if size else -1)
         if name:
-            made.fields.append(Field(kind, name.text, tuple(sizes), name.line))
+            plain = kind.rstrip("* ")
+            made.fields.append(Field(f"{plain} *" if pointer else plain, name.text, tuple(sizes), name.line))
         token = source.next()
         if token.text == ";":
             return
@@ -227,21 +243,51 @@ def _enum(source: Source, found: Declarations) -> None:
             value += 1
             if len(entry) > 2 and entry[1].text == "=":
                 value = number(found, entry[2:], entry[0].line)
-            found.constants.setdefault(entry[0].text, value)
+            found.add_constant(entry[0], value)
         entry = []
 
 
 def _typedef(source: Source, found: Declarations) -> None:
-    """Parses `typedef TYPE NAME;` and the pointers to functions of MQL, `typedef TYPE (*NAME)(PARAMETERS);`."""
-    source.next()
+    """Parses `typedef TYPE NAME, *NAME;` and the pointers to functions of MQL, `typedef TYPE (*NAME)(PARAMETERS);`."""
+    line = source.line
     words = [token.text for token in expanded(source.until(";"), found.macros)]
     if "(" in words and "*" in words:
         at = words.index("*") + 1
         found.aliases[words[min(at, len(words) - 1)]] = "pointer"
-    elif len(words) > 1:
-        kind = " ".join(words[:-1])
-        kind = _UNSIGNED.get(kind, kind)
-        found.aliases[words[-1]] = found.aliases.get(kind, kind)
+        return
+    first, *others = _split_at_commas(words)
+    names = [word for word in first if word not in _WORDS and word not in ("enum", "*")]
+    kind = " ".join(names[:-1])
+    kind = _UNSIGNED.get(kind, kind)
+    if kind:
+        declarator = [word for word in first if word == "*"] + names[-1:]
+        _add_aliases(found, found.aliases.get(kind, kind), [declarator, *others], line)
+
+
+def _declarators(source: Source) -> list[list[str]]:
+    """Parses the names after the bracket of a typedef, `NAME, *NAME`, up to the semicolon."""
+    words = []
+    while source.peek() not in (";", "{", "}", "#import", ""):
+        words.append(source.next().text)
+    return _split_at_commas(words)
+
+
+def _split_at_commas(words: Sequence[str]) -> list[list[str]]:
+    parts: list[list[str]] = [[]]
+    for word in words:
+        if word == ",":
+            parts.append([])
+        else:
+            parts[-1].append(word)
+    return parts
+
+
+def _add_aliases(found: Declarations, kind: str, declarators: Sequence[Sequence[str]], line: int) -> None:
+    """Adds the names of a typedef. The names of arrays are left out."""
+    for words in declarators:
+        if words and re.fullmatch(r"[A-Za-z_]\w*", words[-1]):
+            found.aliases[words[-1]] = "pointer" if "*" in words else kind
+            found.defined_at[words[-1]] = line
 
 
 def number(found: Declarations, tokens: Sequence[Token], line: int) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from .declarations import Field, Struct
-from .mql_source import MqlError
+from .mql_macros import MqlError
 
 __all__ = ["Layout", "PlacedField", "lay_out"]
 
@@ -56,9 +56,9 @@ class _Layouts:
             if struct.error:
                 raise struct.error
             if name in outer:
-                raise MqlError(struct.line, f"{name} contains itself")
+                raise MqlError(struct.line, f"{struct.shown} contains itself")
             if len(outer) > _MAX_DEPTH:
-                raise MqlError(struct.line, f"{name} is nested too deeply")
+                raise MqlError(struct.line, f"{struct.shown} is nested too deeply")
             self._known[name] = self._computed(struct, (*outer, name))
         return self._known[name]
 
@@ -68,7 +68,7 @@ class _Layouts:
         fields: list[PlacedField] = []
         if struct.base and struct.base != "enum":
             if struct.base not in self._structs:
-                raise MqlError(struct.line, f"the base {struct.base} of {struct.name} is not declared in this source")
+                raise MqlError(struct.line, f"the base {struct.base} of {struct.shown} is not declared in this source")
             size, greatest, inherited = self.of(struct.base, outer)
             fields, offset = list(inherited), size
         for member in struct.fields:

@@ -6,8 +6,9 @@ Every wait has a time limit.
 from __future__ import annotations
 
 import ctypes
+import re
 from ctypes import POINTER, c_int, sizeof
-from ipaddress import IPv6Address
+from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
 from winsock import (
@@ -22,9 +23,11 @@ from winsock import (
     SOCK_STREAM,
     SOCKET_ERROR,
     SOL_SOCKET,
+    WSAEACCES,
     WSAEINVAL,
     WSAETIMEDOUT,
     WSAEWOULDBLOCK,
+    WSANO_DATA,
     WSAGetLastError,
     accept,
     addrinfo,
@@ -36,6 +39,7 @@ from winsock import (
     getaddrinfo,
     getsockname,
     getsockopt,
+    htons,
     in_addr,
     inet_addr,
     ioctlsocket,
@@ -54,11 +58,27 @@ from winsock import (
 
 from .findings import Failure
 
-__all__ = ["LIMIT", "Address", "resolve", "tcp_round_trip", "try_bind", "try_connect", "udp_round_trip"]
+__all__ = [
+    "LIMIT",
+    "Address",
+    "InvalidHost",
+    "is_broadcast",
+    "is_multicast",
+    "resolve",
+    "tcp_round_trip",
+    "try_bind",
+    "try_connect",
+    "udp_round_trip",
+]
 
 # In seconds; far longer than a round trip on loopback takes.
 LIMIT = 5.0
 MESSAGE = b"winsock.doctor"
+# A blank or a control character is never part of a name or an address.
+_INVALID = re.compile(r"[\0- \x7f]")
+_MAX_HOST = 255
+# Python's codec has IDNA 2003, browsers have IDNA 2008. These characters give the names of two different machines.
+_AMBIGUOUS = re.compile("[\u00df\u03c2\u200c\u200d]")
 
 
 class Address(NamedTuple):
@@ -69,24 +89,46 @@ class Address(NamedTuple):
     text: str
 
 
-def resolve(host: str, port: int) -> list[Address]:
-    """The IPv4 and IPv6 addresses of a host name or numeric address.
+class InvalidHost(Exception):
+    """The text cannot be the name or the address of a host; the message says why."""
 
-    Errors: Failure if getaddrinfo fails.
+
+def _host_name(host: str) -> bytes:
+    """The ASCII form of a host name, as the name server knows it: IDNA for other characters."""
+    if not host or len(host) > _MAX_HOST or _INVALID.search(host):
+        raise InvalidHost(f"invalid host name: {host!r}")
+    if host.isascii():
+        return host.encode("ascii")
+    if _AMBIGUOUS.search(host):
+        raise InvalidHost(f"ambiguous host name: {host!r}; use its ASCII form, which begins with xn--")
+    try:
+        return host.encode("idna")
+    except UnicodeError as error:
+        raise InvalidHost(f"invalid host name: {host!r} ({error})") from None
+
+
+def resolve(host: str, port: int) -> list[Address]:
+    """The IPv4 and IPv6 addresses of a host name or numeric address; there is at least one.
+
+    Errors: InvalidHost if the text is neither. Failure if getaddrinfo fails, with WSANO_DATA if the host has no such
+    address.
     """
+    name = _host_name(host)
     found = POINTER(addrinfo)()
     hints = addrinfo(ai_family=AF_UNSPEC, ai_socktype=SOCK_STREAM)
-    code = getaddrinfo(host, str(port), hints, found)
+    code = getaddrinfo(name, str(port), hints, found)
     if code:
         raise Failure("getaddrinfo", code)
     addresses = []
     entry = found
     while entry:
-        name = ctypes.string_at(entry.contents.ai_addr, entry.contents.ai_addrlen)
+        raw = ctypes.string_at(entry.contents.ai_addr, entry.contents.ai_addrlen)
         if entry.contents.ai_family in (AF_INET, AF_INET6):
-            addresses.append(Address(entry.contents.ai_family, name, _text(name, port)))
+            addresses.append(Address(entry.contents.ai_family, raw, _text(raw, port)))
         entry = entry.contents.ai_next
     freeaddrinfo(found)
+    if not addresses:
+        raise Failure("getaddrinfo", WSANO_DATA)
     return list(dict.fromkeys(addresses))
 
 
@@ -198,6 +240,30 @@ def try_bind(address: Address) -> None:
     with _Sockets() as sockets:
         s = sockets.new(address.family, SOCK_STREAM)
         _checked("bind", bind(s, address.name, len(address.name)))
+
+
+def is_multicast(address: Address) -> bool:
+    """Whether the address is one of a multicast group."""
+    if address.family == AF_INET:
+        return IPv4Address(address.name[4:8]).is_multicast
+    return IPv6Address(address.name[8:24]).is_multicast
+
+
+def is_broadcast(address: Address) -> bool:
+    """Whether an address that a socket can bind to is the broadcast address of a network of this machine.
+
+    Errors: Failure if there is no socket.
+    """
+    if address.family != AF_INET:
+        return False
+    if address.name[4:8] == b"\xff\xff\xff\xff":
+        return True
+    with _Sockets() as sockets:
+        # Only the system knows its networks. It does not connect to a broadcast address without SO_BROADCAST.
+        s = sockets.new(AF_INET, SOCK_DGRAM)
+        name = sockaddr_in.from_buffer_copy(address.name)
+        name.sin_port = htons(9)
+        return connect(s, name, sizeof(name)) == SOCKET_ERROR and WSAGetLastError() == WSAEACCES
 
 
 def try_connect(address: Address, seconds: float) -> None:

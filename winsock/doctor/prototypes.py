@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from .declarations import MQL_TYPES, Declarations, Parameter, Prototype
 from .findings import Finding
-from .mql_source import MqlError
+from .mql_macros import MqlError
 from .offsets import lay_out
 
 __all__ = ["C_PROTOTYPES", "compare_prototypes"]

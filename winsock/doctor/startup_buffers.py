@@ -6,13 +6,15 @@ from collections.abc import Sequence
 
 from .declarations import MQL_TYPES, Declarations
 from .findings import Finding
-from .mql_source import MqlError, Token, expanded
+from .mql_macros import MqlError, Token, expanded
 from .mql_structs import number
 from .offsets import lay_out
 
 __all__ = ["compare_startup_buffers"]
 
-_QUALIFIERS = {"const", "static", "input", "sinput", "extern", "private", "protected", "public", ":"}
+_QUALIFIERS = {
+    "const", "static", "input", "sinput", "extern", "private", "protected", "public", ":", "struct", "union", "enum",
+}  # fmt: skip
 # Tokens before a variable's declaration begins.
 _BOUNDARIES = {";", "{", "}", "(", ")", "#import"}
 # For each call the source before it is searched.
@@ -76,6 +78,8 @@ def _size_of_variable(name: str, before: int, found: Declarations, bits: int) ->
         kind = _declared_type(tokens, at, found)
         if kind is None:
             continue
+        if tokens[at - 1].text == "*" or kind == "pointer":
+            return None
         one = _size_of_type(kind, found, bits)
         if tokens[at + 1].text == "[" and tokens[at + 2].text != "]":
             count = _constant(found, tokens, at + 2, ("]",))
@@ -96,10 +100,13 @@ def _declared_type(tokens: Sequence[Token], at: int, found: Declarations) -> str
     if not words or any(word.text in ("&", "=", ".") for word in words):
         return None
     try:
-        kind = expanded(words[:1], found.macros)[0].text
-    except (MqlError, IndexError):
+        texts = [word.text for word in expanded(words, found.macros) if word.text not in _QUALIFIERS]
+    except MqlError:
         return None
-    return kind if kind in MQL_TYPES or kind in found.structs else None
+    if texts[:1] == ["unsigned"] and len(texts) > 1:
+        texts = ["u" + texts[1]]
+    kind = found.aliases.get(texts[0], texts[0]) if texts else ""
+    return kind if kind in MQL_TYPES or kind in found.structs or kind == "pointer" else None
 
 
 def _size_of_type(kind: str, found: Declarations, bits: int) -> int | None:

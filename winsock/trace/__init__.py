@@ -30,6 +30,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import winsock
 from winsock.api import CALLS, Winsock
+from winsock.command_line import is_same_file
 
 from .sinks import JsonSink, Output, Sink, TextSink
 from .tracer import traced
@@ -88,6 +89,9 @@ def start_by_environment(environment: Mapping[str, str]) -> None:
     if wanted not in ("", "text", "json"):
         sys.stderr.write(f"winsock.trace: invalid WINSOCK_TRACE_FORMAT: {wanted!r}; use text or json\n")
     as_json = wanted == "json" or (wanted != "text" and path.endswith((".json", ".jsonl")))
+    if sys.argv and is_same_file(path, sys.argv[0]):
+        sys.stderr.write(f"winsock.trace: cannot write the trace to {path}: it is the program itself\n")
+        return
     try:
         start(path, json=as_json, append=True)
     except OSError as error:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import difflib
 import importlib.util
+import re
 import runpy
 import sys
 from collections.abc import Sequence
+from importlib.machinery import ExtensionFileLoader, ModuleSpec
 from pathlib import Path
 from typing import Any
 
 from winsock.api import CALLS
-from winsock.command_line import run_command, write_output
+from winsock.command_line import is_same_file, printable, run_command, write_output
 
 from . import PREVIEW, start
 
@@ -47,12 +49,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         parser.error(f"no such file: {options.program!r}")
     if not options.module and path.is_dir() and not (path / "__main__.py").exists():
         parser.error(f"a folder without __main__.py: {options.program!r}")
+    if any(is_same_file(options.output, file) for file in _program_files(options.program, options.module)):
+        parser.error(f"the trace would replace the program: {printable(options.output)}; write it to another file")
     as_json = options.json or options.output.endswith((".json", ".jsonl"))
     program = [*(["-m"] if options.module else []), options.program, *options.arguments]
     try:
         start(options.output, json=as_json, preview=options.bytes, only=options.calls, argv=program)
     except OSError as error:
-        parser.error(f"cannot write the trace to {options.output}: {error.strerror}")
+        parser.error(f"cannot write the trace to {printable(options.output)}: {error.strerror}")
     run(options.program, options.arguments, options.module)
 
 
@@ -87,8 +91,17 @@ def _parser() -> argparse.ArgumentParser:
         "-m", dest="module", action="store_true", help="PROGRAM is the name of a module, as for python -m"
     )
     parser.add_argument("program", metavar="PROGRAM", help="a script, or a module after -m")
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="ARGUMENT", help="arguments of the program")
+    rest = parser.add_argument(
+        "arguments", nargs=argparse.REMAINDER, metavar="ARGUMENT", help="arguments of the program"
+    )
+    rest.required = False  # it is True in some versions of Python, which then report it as missing
     return parser
+
+
+def _program_files(program: str, module: bool) -> list[str]:
+    """The files that a program in the current folder may consist of, without importing its packages."""
+    path = program.replace(".", "/") if module else program
+    return [f"{path}.py" if module else path, f"{path}/__init__.py", f"{path}/__main__.py"]
 
 
 def run(program: str, arguments: Sequence[str], module: bool) -> None:
@@ -96,21 +109,34 @@ def run(program: str, arguments: Sequence[str], module: bool) -> None:
     sys.argv = [program, *arguments]
     if module:
         sys.path[0] = str(Path.cwd())
-        if not _exists(program):
-            sys.exit(f"python -m winsock.trace: No module named {program}")
+        if problem := _not_runnable(program):
+            sys.exit(f"python -m winsock.trace: {printable(problem)}")
         runpy.run_module(program, run_name="__main__", alter_sys=True)
     else:
         sys.path[0] = str(Path(program).resolve().parent)
         runpy.run_path(program, run_name="__main__")
 
 
-def _exists(module: str) -> bool:
+def _not_runnable(module: str) -> str:
+    """Why a module cannot be run; "" if it can."""
+    spec = _spec(module) if re.fullmatch(r"\w+(\.\w+)*", module) and module != "__main__" else None
+    if spec is None:
+        return f"No module named {module}"
+    if spec.submodule_search_locations is not None and _spec(f"{module}.__main__") is None:
+        return f"No module named {module}.__main__; {module} is a package"
+    if spec.origin == "built-in" or isinstance(spec.loader, ExtensionFileLoader):
+        return f"{module} is not written in Python; it cannot be run"
+    return ""
+
+
+def _spec(module: str) -> ModuleSpec | None:
+    """Where a module is; None if there is none."""
     try:
-        return importlib.util.find_spec(module) is not None
+        return importlib.util.find_spec(module)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise  # a parent package exists and fails to import something else
-        return False
+        return None
 
 
 def _calls(text: str) -> list[str]:
@@ -124,7 +150,7 @@ def _calls(text: str) -> list[str]:
 
 
 def _count(text: str) -> int:
-    if not text.isdecimal() or len(text) > 9:
+    if not re.fullmatch("[0-9]{1,9}", text):
         raise argparse.ArgumentTypeError(f"invalid number of bytes: {text!r}; use a number below 1000000000")
     return int(text)
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from winsock.command_line import printable, run_command, write_output
+from winsock.command_line import is_same_file, printable, run_command, write_output
 
 from .mermaid import MAX_CHARACTERS, sequence_diagram
 from .page import page
@@ -43,6 +43,8 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _draw(options: argparse.Namespace) -> int:
+    if conflict := _conflict(options):
+        return _failed(conflict)
     try:
         drawn = _read(options.traces)
         if options.html:
@@ -58,9 +60,22 @@ def _draw(options: argparse.Namespace) -> int:
         return _failed(f"{error.filename}: cannot be written: {error.strerror}")
     files = " and ".join(str(name) for name in (options.html, options.mermaid) if name and name != "-")
     calls = sum(event.count for event in drawn.events)
-    summary = f"{len(drawn.lanes)} programs, {calls} calls, {len(drawn.arrows)} arrows"
+    counts = ((len(drawn.lanes), "program"), (calls, "call"), (len(drawn.arrows), "arrow"))
+    summary = ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts)
     print(printable(f"{summary}; written to {files}" if files else summary), file=sys.stderr)
     return 0
+
+
+def _conflict(options: argparse.Namespace) -> str:
+    """The message if the output would replace a trace or the other output; "" if it would not."""
+    html, mermaid = options.html, options.mermaid if options.mermaid != "-" else None
+    for target in (html, mermaid):
+        for trace in options.traces:
+            if target and is_same_file(target, _file_and_name(trace)[0]):
+                return f"{target}: the picture would replace the trace; write it to another file"
+    if html and mermaid and is_same_file(html, mermaid):
+        return f"{mermaid}: the diagram would replace the page; write it to another file"
+    return ""
 
 
 def _failed(text: str) -> int:

@@ -120,7 +120,7 @@ def polled(value: Any, call: Call) -> Shown:
         return _other(value)
     which = "revents" if call.done else "events"
     entries = [WSAPOLLFD.from_buffer_copy(raw, start) for start in range(0, len(raw) - size + 1, size)]
-    return [{"fd": entry.fd, which: flags(getattr(entry, which), symbols.EVENTS)} for entry in entries]
+    return [{"fd": entry.fd, which: flags(getattr(entry, which), symbols.EVENTS, 16)} for entry in entries]
 
 
 def string_given(value: Any, call: Call) -> Shown:

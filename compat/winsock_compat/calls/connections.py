@@ -25,7 +25,7 @@ from winsock.structures import Buffer, ConstBuffer, IntRef
 
 from ..posix import system
 from ..posix.errnos import winsock_error
-from ..posix.sockaddr_layout import family_of, is_wildcard, port_of
+from ..posix.sockaddr_layout import family_of, is_mapped, is_wildcard, port_of
 from ..posix.waiting import POLLIN, POLLOUT
 from ..state.bind_rules import bind_conflict
 from ..state.handles import find, open_accepted
@@ -84,6 +84,8 @@ def _bind_error(sock: Socket, name: bytes) -> int:
         return WSAEINVAL
     if family_of(name) != sock.family:
         return WSAEAFNOSUPPORT
+    if sock.is_ipv6_only and is_mapped(name):
+        return WSAEADDRNOTAVAIL  # the kernel's error is EINVAL
     return bind_conflict(sock, name) if sock.stream else 0
 
 

@@ -64,7 +64,8 @@ def sendto(s: int, buf: ConstBuffer | None, len: int, flags: int, to: ConstBuffe
 def send_many(sockets: Sequence[int], buf: ConstBuffer | None, len: int, flags: int) -> list[int]:
     """One send for each socket: its count, or minus its error (see winsock.batch)."""
     results = []
-    sockets = as_sequence(sockets)
+    # A copy: the __index__ method of an item may change the list.
+    sockets = tuple(as_sequence(sockets))
     for s in sockets:
         count = send(s, buf, len, flags)
         results.append(-get_last_error() if count == SOCKET_ERROR else count)

@@ -22,6 +22,7 @@ _WINSOCK_HEAD = {family: family.to_bytes(2, "little") for family in SIZE}
 # It is zero on Winsock; the kernel leaves it unchanged.
 _SIN_ZERO = bytes(8)
 _FAMILY_OF_HEAD = {head: family for family, head in _KERNEL_HEAD.items()}
+_MAPPED = bytes(10) + b"\xff\xff"
 # The kernel's AF_UNSPEC, which ends an association.
 UNSPEC = bytes(16)
 LARGEST = 28
@@ -63,3 +64,8 @@ def address_of(name: bytes) -> bytes:
 
 def is_wildcard(name: bytes) -> bool:
     return not any(address_of(name))
+
+
+def is_mapped(name: bytes) -> bool:
+    """Whether an IPv6 address is an IPv4-mapped one: ::ffff:a.b.c.d."""
+    return family_of(name) == AF_INET6 and address_of(name).startswith(_MAPPED)

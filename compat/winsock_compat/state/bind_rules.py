@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from enum import Enum
 
-from winsock.constants import AF_INET, IPPROTO_IPV6, IPV6_V6ONLY, SO_EXCLUSIVEADDRUSE, SO_REUSEADDR, SOL_SOCKET
+from winsock.constants import AF_INET, SO_EXCLUSIVEADDRUSE, SO_REUSEADDR, SOL_SOCKET
 from winsock.errors import WSAEACCES, WSAEADDRINUSE
 
-from ..posix.sockaddr_layout import address_of, family_of, is_wildcard, port_of
+from ..posix.sockaddr_layout import address_of, family_of, is_mapped, is_wildcard, port_of
 from .sockets import Socket
 from .waiters import table
 
@@ -67,7 +67,6 @@ _CONFLICTS = {
         (_EXCLUSIVE, _ONE): WSAEADDRINUSE,
     },
 }
-_MAPPED = bytes(10) + b"\xff\xff"
 
 
 def bind_conflict(sock: Socket, name: bytes) -> int:
@@ -106,13 +105,13 @@ def _spaces(sock: Socket, name: bytes) -> Iterator[tuple[int, bytes]]:
     address = address_of(name)
     if family_of(name) == AF_INET:
         yield 4, b"" if is_wildcard(name) else address
-    elif address.startswith(_MAPPED):
+    elif is_mapped(name):
         yield 4, address[12:].strip(b"\0") and address[12:]
     elif not is_wildcard(name):
         yield 6, address
     else:
         yield 6, b""
-        if not sock.options.get((IPPROTO_IPV6, IPV6_V6ONLY), 1):
+        if not sock.is_ipv6_only:
             yield 4, b""
 
 

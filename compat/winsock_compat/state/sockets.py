@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from winsock.constants import SO_LINGER, SO_OOBINLINE, SOCK_STREAM, SOL_SOCKET
+from winsock.constants import AF_INET6, IPPROTO_IPV6, IPV6_V6ONLY, SO_LINGER, SO_OOBINLINE, SOCK_STREAM, SOL_SOCKET
 
 from ..posix import system, waiting
 from ..posix.errnos import winsock_error
@@ -66,6 +66,11 @@ class Socket(SocketCore):
     def close_lingers(self) -> bool:
         """Whether the kernel's close waits for unsent data."""
         return bool(self.options.get(_LINGER, 0) >> 16)
+
+    @property
+    def is_ipv6_only(self) -> bool:
+        """Whether it is an IPv6 socket that IPv4 does not reach, as without the option."""
+        return self.family == AF_INET6 and bool(self.options.get((IPPROTO_IPV6, IPV6_V6ONLY), 1))
 
     def update_capabilities(self) -> None:
         """Derives from the state what the accelerator may do, and the poll kind."""
