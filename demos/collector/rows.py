@@ -70,7 +70,7 @@ _VALUES = {
     "first": _ANY,
     "last": _ANY,
     "lost": _ANY,
-    "bid": range(10**17),
+    "bid": range(1, 10**17),
     "digits": range(9),
     "time": _TIMES,
     "last_time": _TIMES,

@@ -216,6 +216,8 @@ def read_everything(store: TickStore) -> None:
 DAMAGES = [
     "UPDATE ticks SET bid = 'x'",
     "UPDATE ticks SET bid = -1",
+    "UPDATE ticks SET bid = 0",
+    "UPDATE symbols SET bid = 0",
     "UPDATE ticks SET digits = 99999999",
     "UPDATE ticks SET digits = -3",
     "UPDATE ticks SET time = 'abc'",
