@@ -54,7 +54,14 @@ class TimesRow(NamedTuple):
     last_time: int
 
 
-Row = TypeVar("Row", SymbolRow, SenderRow, TickRow, RunRow, TimesRow)
+class IntervalRow(NamedTuple):
+    """An interval of time, which has a number, and its ticks."""
+
+    number: int
+    ticks: int
+
+
+Row = TypeVar("Row", SymbolRow, SenderRow, TickRow, RunRow, TimesRow, IntervalRow)
 
 _ANY = range(2**63)
 
@@ -74,6 +81,7 @@ _VALUES = {
     "digits": range(9),
     "time": _TIMES,
     "last_time": _TIMES,
+    "number": _ANY,
 }
 
 

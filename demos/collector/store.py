@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from demos.collector.admission import SymbolAdmission
-from demos.collector.rows import RunRow, SenderRow, SymbolRow, TickRow, TimesRow, checked
+from demos.collector.rows import IntervalRow, RunRow, SenderRow, SymbolRow, TickRow, TimesRow, checked
 from demos.collector.schema import (
     COUNT_SENDER,
     COUNT_SYMBOL,
@@ -235,7 +235,7 @@ class TickStore:
                 "SELECT (time - ?) / ? AS number, count(*) FROM ticks GROUP BY number", (begin, width)
             )
             for number, count in rows:
-                counts[number] = count
+                counts[checked(IntervalRow(number, count), self._name).number] = count
             return begin, width, counts
 
     def _id(self, table: str, column: str, value: str) -> int:

@@ -246,6 +246,21 @@ def test_a_value_that_no_collector_has_written_is_one_StoreError(path, damage):
         read_everything(store)
 
 
+@pytest.mark.parametrize("time", ["1500.5", "'1500'||x'ff'", "x'ff'"])
+def test_an_invalid_time_between_valid_ones_is_one_StoreError(path, time):
+    with closing(TickStore(path)) as store:
+        recorder = TickRecorder(store, 1252)
+        for event in range(3):
+            recorder.add(b"EURUSD 1.1\0" if event != 1 else b"USDJPY 1\0", ONE)
+            commit(recorder, event * 1000)
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(f"UPDATE ticks SET time = {time} WHERE id = 2")
+    with closing(TickStore(path, reading=True)) as store:
+        assert len(list(store.ticks("EURUSD"))) == 2
+        with pytest.raises(StoreError, match="is damaged: "):
+            store.rates(10)
+
+
 @pytest.mark.parametrize("column", ["first", "last", "lost", "received"])
 def test_a_damaged_run_is_a_StoreError_and_not_a_wrong_count(path, column):
     with closing(TickStore(path)) as store:
