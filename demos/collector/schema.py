@@ -53,16 +53,20 @@ ALTER TABLE runs ADD COLUMN received BLOB;
     2: _INTRODUCED_BY,
 }
 
-COUNT_SYMBOL = """
+# A larger sum would become a floating-point number.
+_MAX_COUNT = 2**63 - 1
+
+COUNT_SYMBOL = f"""
 INSERT INTO symbols (name, ticks, bid, digits, time, introduced_by) VALUES (?, ?, ?, ?, ?, ?)
-ON CONFLICT (name) DO UPDATE SET ticks = ticks + excluded.ticks, bid = excluded.bid, digits = excluded.digits,
+ON CONFLICT (name) DO UPDATE SET ticks = min(ticks + excluded.ticks, {_MAX_COUNT}), bid = excluded.bid, digits = excluded.digits,
 time = excluded.time
 """
 
-COUNT_SENDER = """
+COUNT_SENDER = f"""
 INSERT INTO senders (address, ticks, refused, oversized, repeated, time) VALUES (?, ?, ?, ?, ?, ?)
-ON CONFLICT (address) DO UPDATE SET ticks = ticks + excluded.ticks, refused = refused + excluded.refused,
-oversized = oversized + excluded.oversized, repeated = repeated + excluded.repeated, time = excluded.time
+ON CONFLICT (address) DO UPDATE SET ticks = min(ticks + excluded.ticks, {_MAX_COUNT}),
+refused = min(refused + excluded.refused, {_MAX_COUNT}), oversized = min(oversized + excluded.oversized, {_MAX_COUNT}),
+repeated = min(repeated + excluded.repeated, {_MAX_COUNT}), time = excluded.time
 """
 
 # The largest sum of lost ticks. total() adds doubles, which are exact up to here and cannot overflow.

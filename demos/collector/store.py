@@ -192,6 +192,8 @@ class TickStore:
         if row is None:
             return None
         first, last, lost, window = checked(RunRow(*row), self._name)
+        if lost > last - first:
+            raise StoreError(f"{self._name} is damaged: lost is {lost} between {first} and {last}")
         if window is None:
             return SequenceTracker.without_window(first, last, lost)
         return SequenceTracker(first, last, lost, int.from_bytes(window, "little"))

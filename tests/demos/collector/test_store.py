@@ -246,7 +246,58 @@ def test_a_value_that_no_collector_has_written_is_one_StoreError(path, damage):
         read_everything(store)
 
 
-@pytest.mark.parametrize("time", ["1500.5", "'1500'||x'ff'", "x'ff'"])
+@pytest.mark.parametrize("column", ["symbols.ticks", "senders.ticks", "senders.refused", "senders.repeated"])
+def test_a_count_stays_at_its_largest_value(path, column):
+    table, name = column.split(".")
+    for _ in range(2):
+        with closing(TickStore(path)) as store:
+            recorder = TickRecorder(store, 1252)
+            for number in (1, 1, 2):
+                recorder.add(numbered(number), ONE)
+                recorder.add(b"nonsense", ONE)
+            recorder.add_oversized(ONE)
+            commit(recorder, 1)
+        with closing(sqlite3.connect(path)) as db, db:
+            db.execute(f"UPDATE {table} SET {name} = {2**63 - 1}")
+    with closing(TickStore(path)) as store:
+        recorder = TickRecorder(store, 1252)
+        for number in (2, 3):
+            recorder.add(numbered(number), ONE)
+        recorder.add(b"nonsense", ONE)
+        commit(recorder, 1)
+        rows = store.symbols() if table == "symbols" else store.senders()
+        assert getattr(rows[0], name) == 2**63 - 1
+
+
+@pytest.mark.parametrize("damage", ["first = 9223372036854775807", "lost = 9223372036854775807", "last = 1"])
+def test_a_run_with_impossible_numbers_is_a_StoreError(path, damage):
+    with closing(TickStore(path)) as store:
+        recorder = TickRecorder(store, 1252)
+        recorder.add(numbered(4), ONE)
+        recorder.add(numbered(8), ONE)
+        commit(recorder, 1)
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(f"UPDATE runs SET {damage}")
+    with closing(TickStore(path)) as store, pytest.raises(StoreError, match="is damaged: "):
+        TickRecorder(store, 1252).add(numbered(9), ONE)
+
+
+def test_a_count_of_lost_ticks_is_never_negative(path):
+    with closing(TickStore(path)) as store:
+        recorder = TickRecorder(store, 1252)
+        recorder.add(numbered(4), ONE)
+        recorder.add(numbered(8), ONE)
+        commit(recorder, 1)
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE runs SET lost = 0")
+    with closing(TickStore(path)) as store:
+        recorder = TickRecorder(store, 1252)
+        recorder.add(numbered(6), ONE)
+        commit(recorder, 1)
+        assert store.senders()[0].lost == 0
+
+
+@pytest.mark.parametrize("time", ["1500.5", "'abc'", "x'ff'"])
 def test_an_invalid_time_between_valid_ones_is_one_StoreError(path, time):
     with closing(TickStore(path)) as store:
         recorder = TickRecorder(store, 1252)
