@@ -58,8 +58,8 @@ _MAX_COUNT = 2**63 - 1
 
 COUNT_SYMBOL = f"""
 INSERT INTO symbols (name, ticks, bid, digits, time, introduced_by) VALUES (?, ?, ?, ?, ?, ?)
-ON CONFLICT (name) DO UPDATE SET ticks = min(ticks + excluded.ticks, {_MAX_COUNT}), bid = excluded.bid, digits = excluded.digits,
-time = excluded.time
+ON CONFLICT (name) DO UPDATE SET ticks = min(ticks + excluded.ticks, {_MAX_COUNT}), bid = excluded.bid,
+digits = excluded.digits, time = excluded.time
 """
 
 COUNT_SENDER = f"""
