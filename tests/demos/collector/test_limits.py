@@ -211,7 +211,7 @@ def test_the_ports_of_one_address_share_its_symbols(path, restart):
             recorder = TickRecorder(store, 1252)
     with closing(store):
         refused = recorder.add(b"EURUSD 1.1\0", "127.0.0.1:9")
-        assert refused.reason == "a new symbol, and 127.0.0.1 has introduced 2000, which is the limit"
+        assert refused.reason == "a new symbol, and its address has introduced 2000, which is the limit"
         assert isinstance(recorder.add(b"EURUSD 1.1\0", "127.0.0.2:9"), Quote)
 
 
