@@ -167,7 +167,7 @@ def test_invalid_datagrams_are_escaped_counted_and_reported_once_per_second(tmp_
         reports = stage.errors()
         assert len(reports) == 2 * 3
         assert reports[0].startswith("-datagrams dropped (not of the form SYMBOL BID): 1, the first: '\\x1b[2J' from ")
-        assert reports[1].startswith("-datagrams dropped (empty datagram): 1, the first: '' from ")
+        assert reports[1].startswith("-datagrams dropped (empty datagram): 1, the first: '\\x00' from ")
         assert "(not of the form SYMBOL BID): 10, the first" in reports[2]
         assert "(empty datagram): 10, the first" in reports[3]
         assert stage.program.store.senders() == [SenderRow(address_of(s), 0, 50, 0, 0, 0)]
@@ -192,12 +192,12 @@ def test_lost_and_repeated_ticks_are_reported_when_ticks_are_numbered():
 
 def test_each_reason_to_drop_a_datagram_has_its_own_line():
     mark = b"EURUSD 1.1\0#0123456789abcdef %d\0"
-    stage = after(*(mark % number for number in (1, 2, 2, 1)), b"nonsense", b"\0", b"more nonsense")
+    stage = after(*(mark % number for number in (1, 2, 2, 1)), b"nonsense", b"\0", b"more-nonsense")
     sender = address_of(stage.peer)
     assert stage.errors() == [
         f"-datagrams dropped (repeated tick): 2, the first: 'EURUSD, number 2' from {sender}",
         f"-datagrams dropped (not of the form SYMBOL BID): 2, the first: 'nonsense' from {sender}",
-        f"-datagrams dropped (empty datagram): 1, the first: '' from {sender}",
+        f"-datagrams dropped (empty datagram): 1, the first: '\\x00' from {sender}",
     ]
 
 

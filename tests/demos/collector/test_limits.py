@@ -472,7 +472,8 @@ def test_a_full_database_is_reported_at_most_once_a_second(path):
             send_to(stage, s, *[b"EURUSD 1.1\0"] * 10)
             stage.program.store.full = True
             yield
-        assert f"'EURUSD 1.1' (the database is full) from {address_of(s)}" in stage.errors()[0]
+        expected = f"-datagrams dropped (the database is full): 10, the first: 'EURUSD 1.1' from {address_of(s)}"
+        assert stage.errors()[0] == expected
 
     assert stage.play(script()) == 0
     assert len(stage.errors()) <= 4
