@@ -161,7 +161,7 @@ def OpenStore() -> None:
     except StoreBusy as busy:
         RetryLater(busy)
         return
-    recorder = TickRecorder(store, codepage)
+    recorder = TickRecorder(store, codepage, milliseconds_of(TimeGMT()))
     EndRetries()
 
 

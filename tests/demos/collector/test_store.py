@@ -197,12 +197,12 @@ def test_an_empty_file_can_be_written_but_not_read(path):
     TickStore(path, reading=True).close()
 
 
-@pytest.mark.parametrize("version", [-1, 0, 4, 99])
+@pytest.mark.parametrize("version", [-1, 0, 5, 99])
 def test_another_version_is_refused_and_the_file_is_not_changed(path, version):
     TickStore(path).close()
     with closing(sqlite3.connect(path)) as db:
         db.execute(f"PRAGMA user_version = {version}")
-    with pytest.raises(StoreError, match=f"has version {version}; this program reads versions 1 to 3"):
+    with pytest.raises(StoreError, match=f"has version {version}; this program reads versions 1 to 4"):
         TickStore(path)
 
 
