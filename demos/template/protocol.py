@@ -122,7 +122,8 @@ def last_message(data: bytes, codepage: int = CP_ACP) -> bytes:
     if not found:
         if not data:
             raise IncompleteError("0 bytes: it has no template yet")
-        raise LayoutError("a header without a template")
+        # A connection that was cut here, or an original server that could not read its file.
+        raise IncompleteError("a header without a template")
     check_template(found[HEADER:])
     return found
 
@@ -153,7 +154,7 @@ def _end_of_8_bit(data: bytes, begin: int) -> int:
     """The index after the zero bytes that end the 8-bit template that begins at ``begin``."""
     end = data.find(b"\0", begin)
     if end < 0:
-        raise LayoutError(f"an incomplete message: {len(data) - begin} bytes of a template without its end")
+        raise IncompleteError(f"an incomplete message: {len(data) - begin} bytes of a template without its end")
     while data.startswith(b"\0", end):
         end += 1
     return end

@@ -210,7 +210,19 @@ def test_reading_a_message_takes_work_in_proportion_to_its_size(begin, shape):
 
 @pytest.mark.parametrize(
     ("data", "incomplete"),
-    [(b"", True), (b"EURUS", True), (message()[:-1], True), (message()[:20], False), (b"x" * 30, False)],
+    [
+        (b"", True),
+        (b"EURUS", True),
+        (message()[:-1], True),
+        (message()[:20], True),
+        (message()[:20] + b"<", True),
+        (message()[:20] + b"<chart>\r\nsymbol", True),
+        (message()[:20] + b"\xef\xbb\xbf<chart>", True),
+        (message()[:20] + b"<chart>\r\n</chart>\r\n", True),
+        (message()[:20] + b"<chart>\r\n\0", False),
+        (message()[:20] + b"\xff\xfe<\0c\0\0\0", False),
+        (b"x" * 30, False),
+    ],
 )
 def test_the_beginning_of_a_message_is_told_apart_from_other_bytes(data, incomplete):
     with pytest.raises(LayoutError) as error:
