@@ -1,7 +1,7 @@
 """Which hosts an HTTP request names, and which hosts the chart server serves.
 
 The header Host and an absolute URL are parsed strictly (RFC 9110 and RFC 3986): a name, an IPv4 address or an IPv6
-address in brackets, then optionally a colon and a port. Anything else is invalid: a parser that skips what it does not
+address in brackets, then optionally a colon and a port, which may be empty. Anything else is invalid: a parser that skips what it does not
 understand would take ``[::1].evil.example`` for ``::1``. An IPv4 address in another notation, such as 0x7f.1, is a name
 like any other, and so it is not served.
 """
@@ -18,7 +18,7 @@ _HIGHEST_PORT = 65535
 
 # The underscore occurs in names of containers. A dot at the end marks a complete name.
 _NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?", re.ASCII)
-_HOST_AND_PORT = re.compile(r"(?P<host>\[[0-9a-f:.]+\]|[^\[\]:]+)(:(?P<port>[0-9]{1,5}))?", re.ASCII)
+_HOST_AND_PORT = re.compile(r"(?P<host>\[[0-9a-f:.]+\]|[^\[\]:]+)(:(?P<port>[0-9]{0,5}))?", re.ASCII)
 _ABSOLUTE = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<rest>.*)", re.ASCII | re.DOTALL | re.I
 )
