@@ -19,6 +19,9 @@ _HIGHEST_PORT = 65535
 # The underscore occurs in names of containers. A dot at the end marks a complete name.
 _NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?", re.ASCII)
 _HOST_AND_PORT = re.compile(r"(?P<host>\[[0-9a-f:.]+\]|[^\[\]:]+)(:(?P<port>[0-9]{0,5}))?", re.ASCII)
+# The scope of an IPv6 address, as in fe80::5%2 and [fe80::5%eth0]:8080. It has a meaning on its own machine only, so a
+# client leaves it out of the request.
+_SCOPED = re.compile(r"(\[?[0-9a-f]*:[0-9a-f:.]*)%[^%\[\]]+((?:\](?::[0-9]*)?)?)", re.ASCII | re.I)
 _ABSOLUTE = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<rest>.*)", re.ASCII | re.DOTALL | re.I
 )
@@ -47,12 +50,17 @@ def host_of(text: str) -> str | None:
 
 
 def option_host(text: str) -> str | None:
-    """The host in a command-line option: as in host_of(), or an IPv6 address without brackets, or a non-ASCII name."""
+    """The host in a command-line option: as in host_of(), or an IPv6 address without brackets, or a non-ASCII name.
+
+    The scope of an IPv6 address is left out.
+    """
     try:
         name = text if text.isascii() else text.encode("idna").decode("ascii")
     except UnicodeError:
         return None
-    return host_of(name) or _ipv6(name.partition("%")[0])
+    if scoped := _SCOPED.fullmatch(name):
+        name = scoped[1] + scoped[2]
+    return host_of(name) or _ipv6(name)
 
 
 def option_hosts(text: str) -> frozenset[str]:

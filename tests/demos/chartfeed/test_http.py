@@ -16,9 +16,10 @@ from terminal_kit import child, wait_for
 from tpl_kit import TplStage, get, serve, served, turns, until
 
 from demos.chartfeed import serving
-from demos.chartfeed.http_hosts import host_of, hosts_problem
+from demos.chartfeed.http_hosts import host_of, hosts_problem, option_host, option_hosts
 from demos.template.protocol import decode
-from winsock import SD_SEND, shutdown
+from demos.wire.addresses import address_text
+from winsock import AF_INET6, SD_SEND, htons, shutdown, sockaddr_in6
 
 pytest.importorskip("h11", reason="h11 is not installed: python -m pip install -e '.[http]'")
 
@@ -201,6 +202,27 @@ def test_a_request_for_a_served_host_is_answered(tmp_path, host):
     request = b"GET / HTTP/1.1\r\nHost: " + host + b"\r\n\r\n"
     hosts = "Chart.Example, second.example:81 fe80::a%2,chart_server b\u00fccher.example. 2001:db8:0::5"
     assert parts(ask(tmp_path, request, hosts=hosts))[0] == 200
+
+
+@pytest.mark.parametrize(
+    "option", ["fe80::5%2", "[fe80::5%2]", "[fe80::5%2]:8080", "[FE80::5%eth0]:8080", "fe80:0::5%br-lan", "[fe80::5]:"]
+)
+def test_the_scope_of_an_ipv6_address_is_left_out(option):
+    assert option_hosts(option) == {"fe80::5"} == {host_of("[fe80::5]:8080")}
+
+
+def test_a_link_local_address_at_which_a_request_arrives_is_served():
+    local = sockaddr_in6(sin6_family=AF_INET6, sin6_scope_id=2, sin6_port=htons(8080))
+    local.sin6_addr.s6_addr = b"\xfe\x80" + bytes(13) + b"\5"
+    assert option_hosts(address_text(local)) == {"fe80::5"}
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["name%2", "127.0.0.1%2", "[fe80::5%]", "%2", "[fe80::5]%2:80", "[fe80::5%2", "fe80::5%2]", "fe80::5%a%b"],
+)
+def test_a_scope_belongs_to_a_whole_ipv6_address(option):
+    assert option_host(option) is None
 
 
 @pytest.mark.parametrize(
