@@ -1,9 +1,9 @@
 """Which hosts an HTTP request names, and which hosts the chart server serves.
 
 The header Host and an absolute URL are parsed strictly (RFC 9110 and RFC 3986): a name, an IPv4 address or an IPv6
-address in brackets, then optionally a colon and a port, which may be empty. Anything else is invalid: a parser that skips what it does not
-understand would take ``[::1].evil.example`` for ``::1``. An IPv4 address in another notation, such as 0x7f.1, is a name
-like any other, and so it is not served.
+address in brackets, then optionally a colon and a port, which may be empty. Anything else is invalid: a parser that
+skips what it does not understand would take ``[::1].evil.example`` for ``::1``. An IPv4 address in another notation,
+such as 0x7f.1, is a name like any other, and so it is not served.
 """
 
 from __future__ import annotations

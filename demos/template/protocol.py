@@ -87,11 +87,14 @@ def utf16_template(file: bytes, codepage: int = CP_ACP) -> bytes:
 def prepare(file: bytes, program: str, codepage: int = CP_ACP) -> bytes:
     """A template file as it is sent: one blank in place of each ``program``, and two zero bytes at the end.
 
-    Errors: those of utf16_template().
+    Errors: LayoutError when the file is not a template, or is none without the NULs and the program's name.
     """
     # A NUL would end the message too early.
     text = utf16_template(file, codepage).decode("utf-16-le", "surrogatepass").replace("\0", "")
-    return text.replace(program, " ").encode("utf-16-le", "surrogatepass") + _END
+    template = text.replace(program, " ").encode("utf-16-le", "surrogatepass") + _END
+    # Without them, what was a line may be a tag.
+    check_template(template)
+    return template
 
 
 def encode(symbol: str, period: int, template: bytes, codepage: int = CP_ACP) -> bytes:
