@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator
 from ipaddress import AddressValueError, IPv6Address
 from typing import Protocol
 
+from demos.wire.host_names import ascii_name
+
 _MAX_NAME = 253
 _HIGHEST_PORT = 65535
 
@@ -55,8 +57,8 @@ def option_host(text: str) -> str | None:
     The scope of an IPv6 address is left out.
     """
     try:
-        name = text if text.isascii() else text.encode("idna").decode("ascii")
-    except UnicodeError:
+        name = ascii_name(text)
+    except ValueError:
         return None
     if scoped := _SCOPED.fullmatch(name):
         name = scoped[1] + scoped[2]
@@ -70,10 +72,14 @@ def option_hosts(text: str) -> frozenset[str]:
 
 def hosts_problem(text: str) -> str | None:
     """Why a list of hosts cannot be served, or None when it can."""
-    invalid = next((each for each in _words(text) if option_host(each) is None), None)
-    return (
-        None if invalid is None else f"invalid host name: {invalid!r}; use names or addresses without http:// and path"
-    )
+    for each in _words(text):
+        try:
+            ascii_name(each)
+        except ValueError as error:
+            return str(error)
+        if option_host(each) is None:
+            return f"invalid host name: {each!r}; use names or addresses without http:// and path"
+    return None
 
 
 def hosts_of(request: Request) -> Iterator[str]:

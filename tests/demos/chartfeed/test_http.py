@@ -225,6 +225,16 @@ def test_a_scope_belongs_to_a_whole_ipv6_address(option):
     assert option_host(option) is None
 
 
+@pytest.mark.parametrize("option", ["fa\u00df.de", "\u03b2\u03bf\u03c2.gr", "a\u200cb.example", "FA\u1e9e.de:80"])
+def test_an_ambiguous_name_in_the_option_hosts_is_an_error(option):
+    assert option_host(option) is None
+    assert hosts_problem("localhost," + option) == (
+        f"ambiguous host name: {option!r} may be another name in IDNA 2003 than in IDNA 2008; use the form that begins "
+        "with xn--"
+    )
+    assert option_hosts("xn--fa-hia.de") == {"xn--fa-hia.de"}
+
+
 @pytest.mark.parametrize(
     "option", ["http://localhost", "a/b", "a:b", "*", "a@b", "[::1]x", "fe80::1::2", "a..b", "x" * 300]
 )
