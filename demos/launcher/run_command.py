@@ -16,6 +16,7 @@ from demos.launcher.log_lines import FIRST_TICK
 from demos.launcher.market_options import check_source, chosen_seed, source_file
 from demos.launcher.mt5_options import checked_only_text, mt5_settings, terminal_problem
 from demos.launcher.option_types import Lots, SubParsers
+from demos.launcher.run_files import check_files
 from demos.launcher.run_options import add_options, given_inputs
 from demos.launcher.study_options import product_option_problem
 from demos.registry import Kind, entry_of, find_program
@@ -127,6 +128,7 @@ def _run(
     log = Log(clock, sys.stderr, limited=entry is None or entry.kind is not Kind.STUDY)
     if trouble := drawing.problem() if options.picture else None:
         raise ProgramError(trouble)
+    check_files(program.path, inputs, options)
     with ExitStack() as stack:
         sources = _sources(options, stack, clock, log)
         market, account = sources.market, sources.account

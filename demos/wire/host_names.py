@@ -1,8 +1,9 @@
 """Host names that are not ASCII, in the form in which a resolver and a browser take them (xn--).
 
-Python's codec follows IDNA 2003. Browsers follow IDNA 2008, in which some letters are kept that IDNA 2003 replaces or
-deletes: ß became ss, a final sigma became another sigma, and joiners between letters were deleted. The same name would then be that of
-another host, so such a name is refused. A name with a character that IDNA 2003 does not know is refused too.
+Python's codec follows IDNA 2003. Browsers follow IDNA 2008, which keeps some letters that IDNA 2003 changes: the older
+version replaces ß by ss and a final sigma by another sigma, and deletes joiners between letters. Then the two forms may
+belong to different hosts, so such a name is refused. A name with a character that IDNA 2003 does not know is refused
+too.
 """
 
 from __future__ import annotations
