@@ -35,7 +35,8 @@ def symbolic_link(path: Path, link: Path) -> Path:
     return link
 
 
-LINKS = [same_name, hard_link, symbolic_link]
+NEEDS_LINKS = pytest.mark.posix_only(reason="symbolic links need a privilege on Windows")
+LINKS = [same_name, hard_link, pytest.param(symbolic_link, marks=NEEDS_LINKS)]
 
 
 def exit_code(*arguments: object) -> int:
@@ -163,6 +164,7 @@ def test_the_files_of_the_job_tpl_do_not_replace_its_bars(bars, tmp_path, capsys
     assert bars.read_bytes() == before
 
 
+@NEEDS_LINKS
 def test_files_that_do_not_exist_are_compared_by_their_paths(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "link").symlink_to("new")
