@@ -131,14 +131,13 @@ def _run(
     check_files(program.path, inputs, options)
     with ExitStack() as stack:
         sources = _sources(options, stack, clock, log)
-        market, account = sources.market, sources.account
         events = stack.enter_context(closing(event_file(clock, options.events, log))) if options.events else None
         # On Windows a process that has read a file may keep it open for a moment.
         data = options.data or stack.enter_context(TemporaryDirectory(prefix="terminal-", ignore_cleanup_errors=True))
         terminal = Terminal(
             clock,
-            market,
-            account,
+            sources.market,
+            sources.account,
             log,
             events=events,
             data=DataFolder(Path(data)),
