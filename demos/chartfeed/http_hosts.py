@@ -1,9 +1,9 @@
 """Which hosts an HTTP request names, and which hosts the chart server serves.
 
 The header Host and an absolute URL are parsed strictly (RFC 9110 and RFC 3986): a name, an IPv4 address or an IPv6
-address in brackets, then optionally a colon and a port. Anything else is invalid: a parser that skips what it does not
-understand would take ``[::1].evil.example`` for ``::1``. An IPv4 address in another notation, such as 0x7f.1, is a name
-like any other, and so it is not served.
+address in brackets, then optionally a colon and a port, which may be empty. Anything else is invalid: a parser that
+skips what it does not understand would take ``[::1].evil.example`` for ``::1``. An IPv4 address in another notation,
+such as 0x7f.1, is a name like any other, and so it is not served.
 """
 
 from __future__ import annotations
@@ -13,12 +13,17 @@ from collections.abc import Iterable, Iterator
 from ipaddress import AddressValueError, IPv6Address
 from typing import Protocol
 
+from demos.wire.host_names import ascii_name
+
 _MAX_NAME = 253
 _HIGHEST_PORT = 65535
 
 # The underscore occurs in names of containers. A dot at the end marks a complete name.
 _NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?", re.ASCII)
-_HOST_AND_PORT = re.compile(r"(?P<host>\[[0-9a-f:.]+\]|[^\[\]:]+)(:(?P<port>[0-9]{1,5}))?", re.ASCII)
+_HOST_AND_PORT = re.compile(r"(?P<host>\[[0-9a-f:.]+\]|[^\[\]:]+)(:(?P<port>[0-9]{0,5}))?", re.ASCII)
+# The scope of an IPv6 address, as in fe80::5%2 and [fe80::5%eth0]:8080. It has a meaning on its own machine only, so a
+# client leaves it out of the request.
+_SCOPED = re.compile(r"(\[?[0-9a-f]*:[0-9a-f:.]*)%[^%\[\]]+((?:\](?::[0-9]*)?)?)", re.ASCII | re.I)
 _ABSOLUTE = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<rest>.*)", re.ASCII | re.DOTALL | re.I
 )
@@ -47,12 +52,17 @@ def host_of(text: str) -> str | None:
 
 
 def option_host(text: str) -> str | None:
-    """The host in a command-line option: as in host_of(), or an IPv6 address without brackets, or a non-ASCII name."""
+    """The host in a command-line option: as in host_of(), or an IPv6 address without brackets, or a non-ASCII name.
+
+    The scope of an IPv6 address is left out.
+    """
     try:
-        name = text if text.isascii() else text.encode("idna").decode("ascii")
-    except UnicodeError:
+        name = ascii_name(text)
+    except ValueError:
         return None
-    return host_of(name) or _ipv6(name.partition("%")[0])
+    if scoped := _SCOPED.fullmatch(name):
+        name = scoped[1] + scoped[2]
+    return host_of(name) or _ipv6(name)
 
 
 def option_hosts(text: str) -> frozenset[str]:
@@ -62,10 +72,14 @@ def option_hosts(text: str) -> frozenset[str]:
 
 def hosts_problem(text: str) -> str | None:
     """Why a list of hosts cannot be served, or None when it can."""
-    invalid = next((each for each in _words(text) if option_host(each) is None), None)
-    return (
-        None if invalid is None else f"invalid host name: {invalid!r}; use names or addresses without http:// and path"
-    )
+    for each in _words(text):
+        try:
+            ascii_name(each)
+        except ValueError as error:
+            return str(error)
+        if option_host(each) is None:
+            return f"invalid host name: {each!r}; use names or addresses without http:// and path"
+    return None
 
 
 def hosts_of(request: Request) -> Iterator[str]:

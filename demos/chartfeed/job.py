@@ -14,7 +14,7 @@ from demos.chartfeed.tally import Tally
 from demos.chartfeed.view import summary_text, tables
 from demos.launcher.children import Child
 from demos.launcher.job import Job
-from demos.launcher.market_options import chosen_seed
+from demos.launcher.market_options import chosen_seed, source_files
 from demos.launcher.progress import file_progress, with_progress
 from demos.launcher.runner import JobError, Runner
 from demos.launcher.timeline import lag_summary
@@ -27,6 +27,7 @@ from demos.terminal.paper.export_file import check_export, ticks_of
 from demos.terminal.paper.export_names import symbol_and_period
 from demos.terminal.points import price_text
 from demos.terminal.runtime.clock import RealClock
+from demos.terminal.runtime.output_files import check_outputs
 
 SERVER, CLIENT = "server", "client"
 
@@ -65,11 +66,12 @@ class TplJob(Job):
             raise ProgramError(f"{problem}; or --no-pictures")
         self.folder = folder
         self.out = self.options.out.absolute()
+        files = [self._file(name, suffix) for name in self.names for suffix in ("tpl", "tpl.part", "png")]
+        check_outputs({f"--out ({path.name})": path for path in files}, source_files(self.options))
         self.out.mkdir(parents=True, exist_ok=True)
-        for name in self.names:
-            for suffix in ("tpl", "png"):
-                # A file of an earlier run must not be mistaken for one of this run.
-                self._file(name, suffix).unlink(missing_ok=True)
+        for path in files:
+            # A file of an earlier run must not be mistaken for one of this run.
+            path.unlink(missing_ok=True)
         self.bars = (self.options.bars or random_bars(folder, chosen_seed(self.options))).absolute()
         self.symbol, period = symbol_and_period(self.bars)
         self.period = next(name for name, value in TIMEFRAMES.items() if value == period)

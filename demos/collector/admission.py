@@ -38,7 +38,7 @@ class SymbolAdmission:
         if self._counts[sender] >= MAX_OF_SENDER:
             return f"a new symbol, and its sender has introduced {MAX_OF_SENDER}, which is the limit"
         if self._counts[address] >= MAX_OF_ADDRESS:
-            return f"a new symbol, and {address} has introduced {MAX_OF_ADDRESS}, which is the limit"
+            return f"a new symbol, and its address has introduced {MAX_OF_ADDRESS}, which is the limit"
         self._add(name, sender)
         return ""
 

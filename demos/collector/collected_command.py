@@ -14,6 +14,7 @@ from demos.collector.store import TickStore
 from demos.terminal.interfaces import OutputError, TerminalError
 from demos.terminal.points import price_text
 from demos.terminal.runtime.log import escaped
+from demos.terminal.runtime.output_files import check_outputs, database_files
 
 if TYPE_CHECKING:
     from demos.launcher.option_types import SubParsers
@@ -43,6 +44,8 @@ def add_parser(subparsers: SubParsers) -> None:
 def main(args: argparse.Namespace) -> int:
     """Run the command; returns the exit code. An error is one line on standard error."""
     try:
+        inputs = database_files(args.database, "the database")
+        check_outputs({"--picture": args.picture}, inputs)
         with closing(TickStore(args.database, reading=True)) as store:
             symbols = [symbol for symbol in store.symbols() if args.Symbol in (None, symbol.name)]
             if not symbols:
@@ -56,7 +59,7 @@ def main(args: argparse.Namespace) -> int:
                     f"{sender.repeated} repeated; {sender.refused} invalid datagrams, {sender.oversized} oversized"
                 )
             if args.export:
-                for path in export_ticks(store, args.export, symbols):
+                for path in export_ticks(store, args.export, symbols, list(inputs.values())):
                     print(f"wrote {path}")
             if args.picture:
                 draw_ticks(store, args.picture, symbols)

@@ -161,7 +161,7 @@ def OpenStore() -> None:
     except StoreBusy as busy:
         RetryLater(busy)
         return
-    recorder = TickRecorder(store, codepage)
+    recorder = TickRecorder(store, codepage, milliseconds_of(TimeGMT()))
     EndRetries()
 
 
@@ -247,7 +247,8 @@ def RecordTick(data: bytes, sender: str) -> bool:
         return False
     postponed = None
     if isinstance(tick, InvalidDatagram):
-        problems.add("invalid", f"'{tick.text[:MAX_TEXT]}' ({tick.reason}) from {sender}")
+        # The reasons are a few fixed texts, so each of them can be a kind.
+        problems.add(f"dropped ({tick.reason})", f"'{tick.text[:MAX_TEXT]}' from {sender}")
     return True
 
 

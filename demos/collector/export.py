@@ -19,6 +19,7 @@ from demos.collector.store import TickStore
 from demos.terminal.interfaces import OutputError
 from demos.terminal.mql.conversion import time_of
 from demos.terminal.points import price_text
+from demos.terminal.runtime.output_files import same_file
 
 HEADER = "<DATE>\t<TIME>\t<BID>\t<ASK>\t<LAST>\t<VOLUME>\t<FLAGS>"
 
@@ -34,8 +35,12 @@ _CUT_ESCAPE = re.compile(r"%[0-9A-F]?$")
 _RESERVED = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(10))}
 
 
-def export_ticks(store: TickStore, folder: Path, symbols: Sequence[SymbolRow]) -> list[Path]:
+def export_ticks(
+    store: TickStore, folder: Path, symbols: Sequence[SymbolRow], inputs: Sequence[Path] = ()
+) -> list[Path]:
     """Write each symbol's ticks to a file in the folder, with MetaTrader's file name, and return the files.
+
+    A file of ``inputs`` is never replaced: another name is used.
 
     Times are times of receipt in UTC. They never decrease: after the computer's clock was set back, ticks get the last
     time until the clock has passed it.
@@ -49,7 +54,7 @@ def export_ticks(store: TickStore, folder: Path, symbols: Sequence[SymbolRow]) -
             unfinished = folder / f"unfinished-{os.getpid()}.csv"
             try:
                 first, last = _write(store, unfinished, symbol.name)
-                path = _unused(_path(folder, symbol.name, first, last), files)
+                path = _unused(_path(folder, symbol.name, first, last), files, inputs)
                 unfinished.replace(path)
             finally:
                 unfinished.unlink(missing_ok=True)
@@ -90,10 +95,13 @@ def _path(folder: Path, symbol: str, first: datetime, last: datetime) -> Path:
     return folder / name
 
 
-def _unused(path: Path, files: Mapping[str, Path]) -> Path:
-    """The path, or one with a number where another symbol's file has the name; on Windows case does not count."""
+def _unused(path: Path, files: Mapping[str, Path], inputs: Sequence[Path]) -> Path:
+    """The path, or one with a number where another symbol's file or an input has the name.
+
+    On Windows case does not count.
+    """
     stem, number = path.stem, len(files)
-    while path.name.casefold() in files:
+    while path.name.casefold() in files or any(same_file(path, each) for each in inputs):
         path = path.with_stem(f"{stem}_{number}")
         number += 1
     return path

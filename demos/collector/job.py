@@ -18,13 +18,14 @@ from demos.collector.view import summary_text, tables
 from demos.launcher.children import Child
 from demos.launcher.job import Job
 from demos.launcher.log_lines import LAST_TICK
-from demos.launcher.market_options import check_source, chosen_seed, source_arguments, source_file
+from demos.launcher.market_options import check_source, chosen_seed, source_arguments, source_file, source_files
 from demos.launcher.runner import Runner
 from demos.launcher.views import Process, Tables
 from demos.terminal.charts import drawing
 from demos.terminal.interfaces import ProgramError
 from demos.terminal.paper.export_names import symbol_and_period
 from demos.terminal.runtime.clock import RealClock
+from demos.terminal.runtime.output_files import check_outputs, database_files
 
 # After the clients have ended, the server has this many timer periods to catch up.
 PERIODS = 5
@@ -60,6 +61,9 @@ class TicksJob(Job):
 
     def prepare(self, folder: Path, stack: ExitStack) -> None:
         """See Job."""
+        database: Path | None = self.options.database
+        written = database_files(database, "--database") if database else {}
+        check_outputs({**written, "--picture": self.options.picture}, source_files(self.options))
         problem = drawing.problem() if self.options.picture else None
         if problem:
             raise ProgramError(problem)
@@ -167,7 +171,10 @@ class TicksJob(Job):
     def write_files(self) -> dict[str, Any]:
         """Write the export and the picture, if the options request them and there is a tick; returns all files."""
         symbols = self.store.symbols()
-        exported = export_ticks(self.store, self.options.export, symbols) if self.options.export and symbols else []
+        exported = []
+        if self.options.export and symbols:
+            inputs = {**source_files(self.options), **database_files(self.database, "--database")}
+            exported = export_ticks(self.store, self.options.export, symbols, list(inputs.values()))
         picture = self.options.picture if symbols else None
         if picture:
             draw_ticks(self.store, picture, symbols)

@@ -24,9 +24,11 @@ MAX_WAITING_EVENTS = 10_000
 class TickRecorder:
     """Collects the datagrams of one event in a batch; see the head of this module."""
 
-    def __init__(self, store: TickStore, codepage: int) -> None:
+    def __init__(self, store: TickStore, codepage: int, time: int = 0) -> None:
+        """``time``: the present time; later each event has its own."""
         self._store = store
         self._codepage = codepage
+        self._time = time
         self._batch = Batch(0)
         self._waiting: deque[Batch] = deque()
         self._runs: dict[str, SequenceTracker] = {}
@@ -42,7 +44,7 @@ class TickRecorder:
         address, sender = sender, self._store.admit_sender(sender)
         if isinstance(tick, InvalidDatagram):
             self._counts(sender).refused += 1
-        elif problem := self._store.symbol_problem(tick.symbol, address):
+        elif problem := self._problem(tick, address):
             self._counts(sender).refused += 1
             return InvalidDatagram(tick.text, problem)
         elif tick.run and not self._is_new(tick, sender):
@@ -60,7 +62,7 @@ class TickRecorder:
     def end_event(self, time: int) -> Batch:
         """Close the batch with its time of receipt, have it wait for store(), and return it."""
         batch, self._batch = self._batch, Batch(0)
-        batch.time = time
+        batch.time = self._time = time
         if batch.senders:
             self._waiting.append(batch)
         return batch
@@ -73,7 +75,7 @@ class TickRecorder:
         while self._waiting:
             self._store.add(self._waiting[0])
             self._waiting.popleft()
-        self._unsaved = {run: tracker for run, (tracker, _) in self._batch.runs.items()}
+        self._unsaved = {run: tracker for run, (tracker, *_) in self._batch.runs.items()}
 
     def waiting_ticks(self) -> int:
         """The number of ticks that wait for the database."""
@@ -85,6 +87,18 @@ class TickRecorder:
 
     def _counts(self, sender: str) -> Counts:
         return self._batch.senders.setdefault(sender, Counts())
+
+    def _problem(self, quote: Quote, sender: str) -> str:
+        """Why a tick is refused, or ""; forgets old runs that have to make room for that of the tick."""
+        problem = self._store.symbol_problem(quote.symbol, sender)
+        if problem or not quote.run:
+            return problem
+        problem = self._store.runs.problem(quote.run, sender, self._time)
+        for run in self._store.runs.take_forgotten():
+            self._batch.forgotten.append(run)
+            self._runs.pop(run, None)
+            self._unsaved.pop(run, None)
+        return problem
 
     def _is_new(self, quote: Quote, sender: str) -> bool:
         # Removed here and inserted at the end: the first entry is always the least recently used one.
@@ -98,6 +112,6 @@ class TickRecorder:
         self._runs[quote.run] = tracker = tracker or SequenceTracker.starting_at(quote.number)
         if len(self._runs) > MAX_RUNS:
             del self._runs[next(iter(self._runs))]
-        self._batch.runs[quote.run] = (tracker, sender)
+        self._batch.runs[quote.run] = (tracker, sender, self._store.runs.senders[quote.run])
         self._unsaved[quote.run] = tracker
         return new

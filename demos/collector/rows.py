@@ -54,9 +54,19 @@ class TimesRow(NamedTuple):
     last_time: int
 
 
-Row = TypeVar("Row", SymbolRow, SenderRow, TickRow, RunRow, TimesRow)
+class IntervalRow(NamedTuple):
+    """An interval of time, which has a number, and its ticks."""
+
+    number: int
+    ticks: int
+
+
+Row = TypeVar("Row", SymbolRow, SenderRow, TickRow, RunRow, TimesRow, IntervalRow)
 
 _ANY = range(2**63)
+
+# A datagram has a number of at most 15 digits.
+_NUMBERS = range(1, 10**15)
 
 # About the years 1653 to 8307: what a calendar and a picture can show.
 _TIMES = range(-(10**13), 2 * 10**14)
@@ -67,13 +77,14 @@ _VALUES = {
     "refused": _ANY,
     "oversized": _ANY,
     "repeated": _ANY,
-    "first": _ANY,
-    "last": _ANY,
+    "first": _NUMBERS,
+    "last": _NUMBERS,
     "lost": _ANY,
-    "bid": range(10**17),
+    "bid": range(1, 10**17),
     "digits": range(9),
     "time": _TIMES,
     "last_time": _TIMES,
+    "number": _ANY,
 }
 
 

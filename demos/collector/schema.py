@@ -9,15 +9,23 @@ from contextlib import contextmanager
 from demos.terminal.interfaces import TerminalError
 
 # Version 1 has no windows of received numbers, and no lost ticks of deleted runs. Version 2 does not know which sender
-# introduced a symbol.
-VERSION = 3
+# introduced a symbol. Version 3 does not know which sender introduced a run, and when a run was used last.
+VERSION = 4
 
 # "WSTK" in the header marks the file as a database of collected ticks.
 _APPLICATION = 0x5753544B
 
-_INTRODUCED_BY = f"""
-ALTER TABLE symbols ADD COLUMN introduced_by TEXT NOT NULL DEFAULT '';
+_FROM_3 = f"""
+ALTER TABLE runs ADD COLUMN introduced_by TEXT NOT NULL DEFAULT '';
+ALTER TABLE runs ADD COLUMN time INTEGER NOT NULL DEFAULT 0;
+UPDATE runs SET introduced_by = coalesce((SELECT address FROM senders WHERE senders.id = runs.sender), ''),
+time = coalesce((SELECT time FROM senders WHERE senders.id = runs.sender), 0);
 PRAGMA user_version = {VERSION};
+"""
+
+_FROM_2 = f"""
+ALTER TABLE symbols ADD COLUMN introduced_by TEXT NOT NULL DEFAULT '';
+{_FROM_3}
 """
 
 _SCHEMA = f"""
@@ -31,7 +39,8 @@ CREATE TABLE senders (
 );
 CREATE TABLE runs (
     run TEXT PRIMARY KEY, sender INTEGER NOT NULL REFERENCES senders,
-    first INTEGER NOT NULL, last INTEGER NOT NULL, lost INTEGER NOT NULL, received BLOB
+    first INTEGER NOT NULL, last INTEGER NOT NULL, lost INTEGER NOT NULL, received BLOB,
+    introduced_by TEXT NOT NULL DEFAULT '', time INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE ticks (
     id INTEGER PRIMARY KEY, symbol INTEGER NOT NULL REFERENCES symbols, bid INTEGER NOT NULL, digits INTEGER NOT NULL,
@@ -48,21 +57,26 @@ _STATEMENTS = {
     1: f"""
 ALTER TABLE senders ADD COLUMN lost INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE runs ADD COLUMN received BLOB;
-{_INTRODUCED_BY}
+{_FROM_2}
 """,
-    2: _INTRODUCED_BY,
+    2: _FROM_2,
+    3: _FROM_3,
 }
 
-COUNT_SYMBOL = """
+# A larger sum would become a floating-point number.
+_MAX_COUNT = 2**63 - 1
+
+COUNT_SYMBOL = f"""
 INSERT INTO symbols (name, ticks, bid, digits, time, introduced_by) VALUES (?, ?, ?, ?, ?, ?)
-ON CONFLICT (name) DO UPDATE SET ticks = ticks + excluded.ticks, bid = excluded.bid, digits = excluded.digits,
-time = excluded.time
+ON CONFLICT (name) DO UPDATE SET ticks = min(ticks + excluded.ticks, {_MAX_COUNT}), bid = excluded.bid,
+digits = excluded.digits, time = excluded.time
 """
 
-COUNT_SENDER = """
+COUNT_SENDER = f"""
 INSERT INTO senders (address, ticks, refused, oversized, repeated, time) VALUES (?, ?, ?, ?, ?, ?)
-ON CONFLICT (address) DO UPDATE SET ticks = ticks + excluded.ticks, refused = refused + excluded.refused,
-oversized = oversized + excluded.oversized, repeated = repeated + excluded.repeated, time = excluded.time
+ON CONFLICT (address) DO UPDATE SET ticks = min(ticks + excluded.ticks, {_MAX_COUNT}),
+refused = min(refused + excluded.refused, {_MAX_COUNT}), oversized = min(oversized + excluded.oversized, {_MAX_COUNT}),
+repeated = min(repeated + excluded.repeated, {_MAX_COUNT}), time = excluded.time
 """
 
 # The largest sum of lost ticks. total() adds doubles, which are exact up to here and cannot overflow.
@@ -76,12 +90,18 @@ FROM senders LEFT JOIN (SELECT sender, total(lost) AS lost FROM runs GROUP BY se
 ON of_runs.sender = senders.id ORDER BY senders.id
 """
 
-# Writing a run gives it the highest rowid, so the lowest ones belong to the runs that were used longest ago.
-LOST_OF_OLDEST_RUNS = """
-SELECT total(lost), sender FROM (SELECT lost, sender FROM runs ORDER BY rowid LIMIT ?) GROUP BY sender
+WRITE_RUN = """
+INSERT OR REPLACE INTO runs (run, sender, first, last, lost, received, introduced_by, time)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 """
-KEEP_LOST = f"UPDATE senders SET lost = CAST(min(lost + ?, {_MAX_LOST}.0) AS INTEGER) WHERE id = ?"
-DELETE_OLDEST_RUNS = "DELETE FROM runs WHERE rowid IN (SELECT rowid FROM runs ORDER BY rowid LIMIT ?)"
+KEEP_LOST = f"""
+UPDATE senders SET lost = CAST(min(lost + 1.0 * (SELECT lost FROM runs WHERE run = :run), {_MAX_LOST}.0) AS INTEGER)
+WHERE id = (SELECT sender FROM runs WHERE run = :run)
+"""
+DELETE_RUN = "DELETE FROM runs WHERE run = :run"
+
+# In the order of their last use. A damaged value must not keep the file from being opened.
+SELECT_RUNS = "SELECT run, CAST(introduced_by AS TEXT), CAST(time AS INTEGER) FROM runs ORDER BY 3, rowid"
 
 
 class StoreError(TerminalError):

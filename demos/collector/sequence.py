@@ -52,7 +52,8 @@ class SequenceTracker:
             return False
         self.received |= 1 << behind
         if number > self.first:
-            self.lost -= 1
+            # It is 0 already only if it was changed in a file.
+            self.lost = max(self.lost - 1, 0)
         else:
             self.lost += self.first - number - 1
             self.first = number

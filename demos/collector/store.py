@@ -3,9 +3,9 @@
 Bids are integer points with their digits. Times are times of receipt, in milliseconds since 1970-01-01 UTC.
 
 Anyone who reaches the collector's port can invent symbols, addresses and runs, so their numbers are limited. The module
-admission says which new symbols are refused. Senders above the limit are counted together as OTHER_SENDERS. Of the runs
-the oldest are deleted, and their lost ticks are added to their sender. With a largest size, ticks are refused when the
-file has reached it.
+admission says which new symbols are refused. Senders above the limit are counted together as OTHER_SENDERS. The module
+run_admission says which new runs are refused and which old ones are forgotten; the lost ticks of a forgotten run are
+added to its sender. With a largest size, ticks are refused when the file has reached it.
 """
 
 from __future__ import annotations
@@ -18,13 +18,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from demos.collector.admission import SymbolAdmission
-from demos.collector.rows import RunRow, SenderRow, SymbolRow, TickRow, TimesRow, checked
+from demos.collector.rows import IntervalRow, RunRow, SenderRow, SymbolRow, TickRow, TimesRow, checked
+from demos.collector.run_admission import RunAdmission
 from demos.collector.schema import (
     COUNT_SENDER,
     COUNT_SYMBOL,
-    DELETE_OLDEST_RUNS,
+    DELETE_RUN,
     KEEP_LOST,
-    LOST_OF_OLDEST_RUNS,
+    SELECT_RUNS,
+    WRITE_RUN,
     StoreBusy,
     StoreError,
     open_schema,
@@ -39,7 +41,6 @@ from demos.ticks.protocol import Quote
 LOCK_TIMEOUT = 5.0
 
 MAX_SENDERS = 10_000
-MAX_RUNS = 32_768
 OTHER_SENDERS = "other senders"
 
 _MAX_CACHED_IDS = 10_000
@@ -57,13 +58,18 @@ class Counts:
 
 @dataclass
 class Batch:
-    """The datagrams of one event. ``time`` is the time of receipt, ``lost`` the change of the number of lost ticks."""
+    """The datagrams of one event. ``time`` is the time of receipt, ``lost`` the change of the number of lost ticks.
+
+    ``runs`` has for each run its numbers, its sender, and the sender that introduced it; ``forgotten`` has the runs to
+    delete.
+    """
 
     time: int
     lost: int = 0
     ticks: list[tuple[Quote, str]] = field(default_factory=list)
     senders: dict[str, Counts] = field(default_factory=dict)
-    runs: dict[str, tuple[SequenceTracker, str]] = field(default_factory=dict)
+    runs: dict[str, tuple[SequenceTracker, str, str]] = field(default_factory=dict)
+    forgotten: list[str] = field(default_factory=list)
 
 
 class TickStore:
@@ -99,7 +105,8 @@ class TickStore:
                 self._version = open_schema(self._db, self._name, writing=not reading)
                 self._symbols = SymbolAdmission(self._db.execute(select_introduced(self._version)))
                 self._senders = {address for [address] in self._db.execute("SELECT address FROM senders")}
-                [self._runs] = self._db.execute("SELECT count(*) FROM runs").fetchone()
+                # A reader admits no runs.
+                self.runs = RunAdmission(() if reading else self._db.execute(SELECT_RUNS))
                 self.full = self._is_full()
             except BaseException:
                 self._db.close()
@@ -142,15 +149,7 @@ class TickStore:
                 self._db.executemany(
                     f"INSERT INTO ticks (symbol, bid, digits, sender, time) VALUES (?, ?, ?, ?, {batch.time})", rows
                 )
-            for run, (tracker, sender) in batch.runs.items():
-                size = (tracker.received.bit_length() + 7) // 8
-                received = tracker.received.to_bytes(size, "little")
-                numbers = (tracker.first, tracker.last, tracker.lost, received)
-                self._db.execute(
-                    "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?)",
-                    (run, self._id("senders", "address", sender), *numbers),
-                )
-            self._delete_oldest_runs(len(batch.runs))
+            self._add_runs(batch)
             self.full = self._is_full()
 
     def _is_full(self) -> bool:
@@ -159,18 +158,14 @@ class TickStore:
         [pages], [size] = (self._db.execute(f"PRAGMA {name}").fetchone() for name in ("page_count", "page_size"))
         return bool(pages * size >= self._max_bytes)
 
-    def _delete_oldest_runs(self, written: int) -> None:
-        """Delete the runs above MAX_RUNS. ``_runs`` is an upper bound that needs no query at each event."""
-        self._runs += written
-        if self._runs <= MAX_RUNS:
-            return
-        [self._runs] = self._db.execute("SELECT count(*) FROM runs").fetchone()
-        if self._runs > MAX_RUNS:
-            # A few more than needed, so that not every event has to delete some.
-            count = self._runs - MAX_RUNS + MAX_RUNS // 8
-            self._db.executemany(KEEP_LOST, self._db.execute(LOST_OF_OLDEST_RUNS, (count,)).fetchall())
-            self._db.execute(DELETE_OLDEST_RUNS, (count,))
-            self._runs -= count
+    def _add_runs(self, batch: Batch) -> None:
+        for run in batch.forgotten:
+            self._db.execute(KEEP_LOST, {"run": run})
+            self._db.execute(DELETE_RUN, {"run": run})
+        for run, (tracker, sender, introducer) in batch.runs.items():
+            size = (tracker.received.bit_length() + 7) // 8
+            numbers = (tracker.first, tracker.last, tracker.lost, tracker.received.to_bytes(size, "little"))
+            self._db.execute(WRITE_RUN, (run, self._id("senders", "address", sender), *numbers, introducer, batch.time))
 
     def _add_counts(self, batch: Batch) -> None:
         last: dict[str, Quote] = {}
@@ -192,6 +187,8 @@ class TickStore:
         if row is None:
             return None
         first, last, lost, window = checked(RunRow(*row), self._name)
+        if lost > last - first:
+            raise StoreError(f"{self._name} is damaged: lost is {lost} between {first} and {last}")
         if window is None:
             return SequenceTracker.without_window(first, last, lost)
         return SequenceTracker(first, last, lost, int.from_bytes(window, "little"))
@@ -235,7 +232,7 @@ class TickStore:
                 "SELECT (time - ?) / ? AS number, count(*) FROM ticks GROUP BY number", (begin, width)
             )
             for number, count in rows:
-                counts[number] = count
+                counts[checked(IntervalRow(number, count), self._name).number] = count
             return begin, width, counts
 
     def _id(self, table: str, column: str, value: str) -> int:

@@ -14,13 +14,14 @@ from demos.copier.view import summary_text, tables
 from demos.launcher.children import Child
 from demos.launcher.job import Job
 from demos.launcher.log_lines import LAST_TICK
-from demos.launcher.market_options import check_source, chosen_seed, source_arguments
+from demos.launcher.market_options import check_source, chosen_seed, source_arguments, source_files
 from demos.launcher.runner import Runner
 from demos.launcher.timeline import lag_summary
 from demos.launcher.views import Process, Tables
 from demos.terminal.paper.account import PaperAccount
 from demos.terminal.points import volume_text
 from demos.terminal.runtime.clock import RealClock
+from demos.terminal.runtime.output_files import check_outputs, database_files
 
 CLIENTS = ("client1", "client2")
 
@@ -57,6 +58,8 @@ class SignalJob(Job):
         # Once, before anything is started, rather than in every child.
         check_source(self.options, RealClock(), self.report_reading, self.options.digits)
         self.accounts = self.options.accounts or folder
+        for name in self.names:
+            check_outputs(database_files(self.account(name), "--accounts"), source_files(self.options))
         self.accounts.mkdir(parents=True, exist_ok=True)
         self.pause = folder / "pause"
         if not source_arguments(self.options):

@@ -91,6 +91,12 @@ def source_file(options: argparse.Namespace) -> Path | None:
     return path
 
 
+def source_files(options: argparse.Namespace) -> dict[str, Path]:
+    """The option with the file of the ticks and its path, for check_outputs(); nothing without a file."""
+    path = source_file(options)
+    return {"--bars" if options.bars else "--ticks": path} if path else {}
+
+
 def check_source(
     options: argparse.Namespace, clock: Clock, report: Callable[[str], None], digits: int | None = None
 ) -> Export | None:

@@ -18,6 +18,7 @@ from demos.launcher.market_options import check_source, chosen_seed, source_file
 from demos.launcher.mt5_options import checked_only_text, mt5_settings, terminal_problem
 from demos.launcher.option_types import Lots, SubParsers
 from demos.launcher.progress import with_progress
+from demos.launcher.run_files import check_files
 from demos.launcher.run_options import add_options, given_inputs
 from demos.launcher.study_options import product_option_problem
 from demos.registry import Kind, entry_of, find_program
@@ -129,16 +130,16 @@ def _run(
     log = Log(clock, sys.stderr, limited=entry is None or entry.kind is not Kind.STUDY)
     if trouble := drawing.problem() if options.picture else None:
         raise ProgramError(trouble)
+    check_files(program.path, inputs, options)
     with ExitStack() as stack:
         sources = _sources(options, stack, clock, log)
-        market, account = sources.market, sources.account
         events = stack.enter_context(closing(event_file(clock, options.events, log))) if options.events else None
         # On Windows a process that has read a file may keep it open for a moment.
         data = options.data or stack.enter_context(TemporaryDirectory(prefix="terminal-", ignore_cleanup_errors=True))
         terminal = Terminal(
             clock,
-            market,
-            account,
+            sources.market,
+            sources.account,
             log,
             events=events,
             data=DataFolder(Path(data)),

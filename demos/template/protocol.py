@@ -87,11 +87,14 @@ def utf16_template(file: bytes, codepage: int = CP_ACP) -> bytes:
 def prepare(file: bytes, program: str, codepage: int = CP_ACP) -> bytes:
     """A template file as it is sent: one blank in place of each ``program``, and two zero bytes at the end.
 
-    Errors: those of utf16_template().
+    Errors: LayoutError when the file is not a template, or is none without the NULs and the program's name.
     """
     # A NUL would end the message too early.
     text = utf16_template(file, codepage).decode("utf-16-le", "surrogatepass").replace("\0", "")
-    return text.replace(program, " ").encode("utf-16-le", "surrogatepass") + _END
+    template = text.replace(program, " ").encode("utf-16-le", "surrogatepass") + _END
+    # Without them, what was a line may be a tag.
+    check_template(template)
+    return template
 
 
 def encode(symbol: str, period: int, template: bytes, codepage: int = CP_ACP) -> bytes:
@@ -122,7 +125,8 @@ def last_message(data: bytes, codepage: int = CP_ACP) -> bytes:
     if not found:
         if not data:
             raise IncompleteError("0 bytes: it has no template yet")
-        raise LayoutError("a header without a template")
+        # A connection that was cut here, or an original server that could not read its file.
+        raise IncompleteError("a header without a template")
     check_template(found[HEADER:])
     return found
 
@@ -153,7 +157,7 @@ def _end_of_8_bit(data: bytes, begin: int) -> int:
     """The index after the zero bytes that end the 8-bit template that begins at ``begin``."""
     end = data.find(b"\0", begin)
     if end < 0:
-        raise LayoutError(f"an incomplete message: {len(data) - begin} bytes of a template without its end")
+        raise IncompleteError(f"an incomplete message: {len(data) - begin} bytes of a template without its end")
     while data.startswith(b"\0", end):
         end += 1
     return end

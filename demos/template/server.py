@@ -8,7 +8,14 @@ from __future__ import annotations
 from ctypes import c_int, sizeof
 from typing import Annotated
 
-from demos.template.protocol import FIELD, LayoutError, listening_port_problem, symbol_problem, utf16_template
+from demos.template.protocol import (
+    FIELD,
+    LayoutError,
+    check_template,
+    listening_port_problem,
+    symbol_problem,
+    utf16_template,
+)
 from demos.terminal import *
 from winsock import *
 
@@ -223,6 +230,11 @@ def CreateTpl(abuf: bytearray) -> bool:
 
     # copy the file to a byte array (keeping Unicode)
     abuf[:] = (a + "\0").encode("utf-16-le", "surrogatepass")
+    try:
+        check_template(bytes(abuf))
+    except LayoutError as error:
+        PrintOnce(f"-{name} cannot be sent: {error}")  # T7
+        return False
     return True
 
 

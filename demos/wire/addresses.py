@@ -7,6 +7,7 @@ import re
 from ctypes import POINTER
 from typing import TypeAlias
 
+from demos.wire.host_names import ascii_name
 from winsock import (
     AF_INET,
     AF_INET6,
@@ -73,12 +74,12 @@ def find_address(host: str, port: int, kind: int) -> Address:
     Of a name with IPv4 and IPv6 addresses it returns an IPv4 one, because the original programs use IPv4 only. It
     blocks until the resolver has answered.
 
-    Errors: AddressError when the name is invalid, unknown, or cannot be resolved at present.
+    Errors: AddressError when the name is invalid, ambiguous or unknown, or cannot be resolved at present.
     """
     try:
-        name = host.encode("ascii" if host.isascii() else "idna")
-    except UnicodeError as error:
-        raise AddressError(f"invalid host name: {host!r} ({error})") from None
+        name = ascii_name(host).encode("ascii")
+    except ValueError as error:
+        raise AddressError(str(error)) from None
     if not name or _INVALID.search(name):
         raise AddressError(f"invalid host name: {host!r}")
     found = POINTER(addrinfo)()

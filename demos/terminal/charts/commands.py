@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from demos.terminal.charts import layout, operations
@@ -20,6 +20,10 @@ from demos.terminal.runtime.log import escaped
 _MAX_AVERAGE_LENGTH = 1000
 _MAX_BARS = 100_000
 _COLORS = ", ".join(layout.COLORS)
+
+# How PNG files begin, and the most bytes of a file that are read before it is replaced. No template is larger.
+_PNG = b"\x89PNG\r\n\x1a\n"
+_MAX_READ = 16 * 1024 * 1024
 
 
 def _chart(terminal: ChartTerminal, arguments: str) -> Sequence[str]:
@@ -113,6 +117,8 @@ def _template(terminal: ChartTerminal, arguments: str) -> Sequence[str]:
 
 def _save(terminal: ChartTerminal, arguments: str) -> Sequence[str]:
     path = _path(arguments)
+    if not _has_kind(path, _is_template):
+        raise CommandError(f"{escaped(str(path))} is not a template and would be overwritten; use another file")
     try:
         write_whole(path, to_bytes(operations.template_of(terminal, terminal.first_chart.id)))
     except OSError as error:
@@ -122,6 +128,8 @@ def _save(terminal: ChartTerminal, arguments: str) -> Sequence[str]:
 
 def _picture(terminal: ChartTerminal, arguments: str) -> Sequence[str]:
     path = _path(arguments)
+    if not _has_kind(path, lambda data: data.startswith(_PNG)):
+        raise CommandError(f"{escaped(str(path))} is not a PNG file and would be overwritten; use another file")
     try:
         draw_chart(terminal, terminal.first_chart.id, path)
     except PictureError as error:
@@ -190,6 +198,27 @@ def _price(text: str) -> float:
     if not 0 <= value < 1e9:
         raise CommandError(f"invalid price: '{escaped(text[:60])}'")
     return value
+
+
+def _has_kind(path: Path, is_kind: Callable[[bytes], bool]) -> bool:
+    """Whether a file has the kind that a command writes, so that the command may replace it, or is new or empty."""
+    try:
+        if not path.is_file():
+            return True
+        with path.open("rb") as file:
+            data = file.read(_MAX_READ)
+    except OSError:
+        # Writing fails too, with the reason.
+        return True
+    return not data or is_kind(data)
+
+
+def _is_template(data: bytes) -> bool:
+    try:
+        parse(data)
+    except TemplateError:
+        return False
+    return True
 
 
 def _path(arguments: str) -> Path:

@@ -16,9 +16,10 @@ from terminal_kit import child, wait_for
 from tpl_kit import TplStage, get, serve, served, turns, until
 
 from demos.chartfeed import serving
-from demos.chartfeed.http_hosts import host_of, hosts_problem
+from demos.chartfeed.http_hosts import host_of, hosts_problem, option_host, option_hosts
 from demos.template.protocol import decode
-from winsock import SD_SEND, shutdown
+from demos.wire.addresses import address_text
+from winsock import AF_INET6, SD_SEND, htons, shutdown, sockaddr_in6
 
 pytest.importorskip("h11", reason="h11 is not installed: python -m pip install -e '.[http]'")
 
@@ -46,7 +47,10 @@ INVALID = [
     b"[::1]evil.example",
     b"[::1]:8080.evil.example",
     b"[::1]@evil.example",
-    b"[::1]:",
+    b"[::1]::",
+    b"localhost::",
+    b"localhost:+1",
+    b":",
     b"[::1",
     b"::1]",
     b"::1",
@@ -60,7 +64,6 @@ INVALID = [
     b"localhost:evil.example",
     b"localhost:80evil",
     b"localhost:8080:evil.example",
-    b"localhost:",
     b"localhost:+80",
     b"localhost:-1",
     b"localhost: 80",
@@ -182,6 +185,10 @@ def test_http_1_0_absolute_urls_and_fragments_are_accepted(tmp_path, request_lin
         b"second.example",
         b"LOCALHOST.:65535",
         b"localhost:0",
+        b"localhost:",
+        b"localhost.:",
+        b"127.0.0.1:",
+        b"[::1]:",
         b" localhost\t",
         b"[0:0:0:0:0:0:0:1]:80",
         b"[0:0::0:1]",
@@ -195,6 +202,37 @@ def test_a_request_for_a_served_host_is_answered(tmp_path, host):
     request = b"GET / HTTP/1.1\r\nHost: " + host + b"\r\n\r\n"
     hosts = "Chart.Example, second.example:81 fe80::a%2,chart_server b\u00fccher.example. 2001:db8:0::5"
     assert parts(ask(tmp_path, request, hosts=hosts))[0] == 200
+
+
+@pytest.mark.parametrize(
+    "option", ["fe80::5%2", "[fe80::5%2]", "[fe80::5%2]:8080", "[FE80::5%eth0]:8080", "fe80:0::5%br-lan", "[fe80::5]:"]
+)
+def test_the_scope_of_an_ipv6_address_is_left_out(option):
+    assert option_hosts(option) == {"fe80::5"} == {host_of("[fe80::5]:8080")}
+
+
+def test_a_link_local_address_at_which_a_request_arrives_is_served():
+    local = sockaddr_in6(sin6_family=AF_INET6, sin6_scope_id=2, sin6_port=htons(8080))
+    local.sin6_addr.s6_addr = b"\xfe\x80" + bytes(13) + b"\5"
+    assert option_hosts(address_text(local)) == {"fe80::5"}
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["name%2", "127.0.0.1%2", "[fe80::5%]", "%2", "[fe80::5]%2:80", "[fe80::5%2", "fe80::5%2]", "fe80::5%a%b"],
+)
+def test_a_scope_belongs_to_a_whole_ipv6_address(option):
+    assert option_host(option) is None
+
+
+@pytest.mark.parametrize("option", ["fa\u00df.de", "\u03b2\u03bf\u03c2.gr", "a\u200cb.example", "FA\u1e9e.de:80"])
+def test_an_ambiguous_name_in_the_option_hosts_is_an_error(option):
+    assert option_host(option) is None
+    assert hosts_problem("localhost," + option) == (
+        f"ambiguous host name: {option!r} may be another name in IDNA 2003 than in IDNA 2008; use the form that begins "
+        "with xn--"
+    )
+    assert option_hosts("xn--fa-hia.de") == {"xn--fa-hia.de"}
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,10 @@ def accepted(stage: TplStage, server: int) -> Script:
         WHOLE[:5],
         WHOLE[:10],
         WHOLE[:19],
+        WHOLE[:20],
+        WHOLE[:20] + b"<",
+        WHOLE[:20] + b"<chart>\r\nsymbol",
+        WHOLE[:20] + b"\xef\xbb\xbf<chart>\r\n</chart>",
         WHOLE[:22],
         WHOLE[:23],
         WHOLE[:60],
@@ -100,7 +104,8 @@ def test_after_its_attempts_the_program_ends_with_exit_code_3(server, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "data", [message()[:20], b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 20, message()[:20] + b"\xff\xfe<\0c\0\0\0"]
+    "data",
+    [message()[:20] + b"<chart>\r\n\0", b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 20, message()[:20] + b"\xff\xfe<\0c\0\0\0"],
 )
 def test_a_peer_that_is_no_template_server_is_not_tried_again(server, tmp_path, data):
     stage = fetch(server, tmp_path, attempts=10)

@@ -125,7 +125,7 @@ def test_ticks_that_arrived_before_the_end_are_stored(tmp_path):
 
     assert stage.play(script()) == 0
     assert [tick.bid for tick in stored(database)] == [11]
-    assert "-datagrams invalid: 1, the first: 'nonsense' (not of the form SYMBOL BID) from " in stage.errors()[0]
+    assert "-datagrams dropped (not of the form SYMBOL BID): 1, the first: 'nonsense' from " in stage.errors()[0]
 
 
 def test_one_event_reads_at_most_its_limit_and_the_next_continues():
@@ -165,27 +165,40 @@ def test_invalid_datagrams_are_escaped_counted_and_reported_once_per_second(tmp_
             send_to(stage, s, b"\x1b[2J\0", b"\0")
             yield
         reports = stage.errors()
-        assert len(reports) == 3
-        assert reports[0].startswith("-datagrams invalid: 2, the first: '\\x1b[2J' (not of the form SYMBOL BID) from ")
-        assert "invalid: 20, the first" in reports[1]
+        assert len(reports) == 2 * 3
+        assert reports[0].startswith("-datagrams dropped (not of the form SYMBOL BID): 1, the first: '\\x1b[2J' from ")
+        assert reports[1].startswith("-datagrams dropped (empty datagram): 1, the first: '\\x00' from ")
+        assert "(not of the form SYMBOL BID): 10, the first" in reports[2]
+        assert "(empty datagram): 10, the first" in reports[3]
         assert stage.program.store.senders() == [SenderRow(address_of(s), 0, 50, 0, 0, 0)]
 
     assert stage.play(script()) == 0
     assert "\x1b" not in stage.stream.getvalue()
-    assert len(stage.errors()) == 4
+    assert len(stage.errors()) == 2 * 4
 
 
 def test_a_long_text_is_shortened():
     stage = after(b"x" * 1000)
-    assert f"'{'x' * 60}' (" in stage.errors()[0]
+    assert f"the first: '{'x' * 60}' from " in stage.errors()[0]
 
 
 def test_lost_and_repeated_ticks_are_reported_when_ticks_are_numbered():
     mark = b"EURUSD 1.1\0#0123456789abcdef %d\0"
     stage = after(*(mark % number for number in (1, 2, 6, 2)))
     repeated, lost = stage.errors()
-    assert "the first: 'EURUSD, number 2' (repeated tick)" in repeated
+    assert repeated.startswith("-datagrams dropped (repeated tick): 1, the first: 'EURUSD, number 2' from ")
     assert lost == "-datagrams lost, by their numbers: 3, the first: 3 in one event"
+
+
+def test_each_reason_to_drop_a_datagram_has_its_own_line():
+    mark = b"EURUSD 1.1\0#0123456789abcdef %d\0"
+    stage = after(*(mark % number for number in (1, 2, 2, 1)), b"nonsense", b"\0", b"more-nonsense")
+    sender = address_of(stage.peer)
+    assert stage.errors() == [
+        f"-datagrams dropped (repeated tick): 2, the first: 'EURUSD, number 2' from {sender}",
+        f"-datagrams dropped (not of the form SYMBOL BID): 2, the first: 'nonsense' from {sender}",
+        f"-datagrams dropped (empty datagram): 1, the first: '\\x00' from {sender}",
+    ]
 
 
 def test_the_first_timer_event_creates_the_socket():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -12,12 +12,13 @@ import pytest
 from signal_kit import Script, Stage, one_event
 from tick_kit import address_of, commit, nothing_to_receive, peer, send_to
 
-from demos.collector import admission
+from demos.collector import admission, run_admission
 from demos.collector import recorder as recorder_module
 from demos.collector import store as store_module
 from demos.collector.admission import MAX_OF_ADDRESS, MAX_OF_SENDER, MAX_SYMBOLS
 from demos.collector.recorder import TickRecorder
 from demos.collector.rows import SenderRow, SymbolRow
+from demos.collector.run_admission import KEEP_MS
 from demos.collector.schema import StoreBusy
 from demos.collector.store import OTHER_SENDERS, TickStore
 from demos.ticks.protocol import InvalidDatagram, Quote
@@ -58,6 +59,12 @@ UPGRADE_TO_2 = """
 ALTER TABLE senders ADD COLUMN lost INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE runs ADD COLUMN received BLOB;
 PRAGMA user_version = 2;
+"""
+
+
+UPGRADE_TO_3 = """
+ALTER TABLE symbols ADD COLUMN introduced_by TEXT NOT NULL DEFAULT '';
+PRAGMA user_version = 3;
 """
 
 
@@ -211,7 +218,7 @@ def test_the_ports_of_one_address_share_its_symbols(path, restart):
             recorder = TickRecorder(store, 1252)
     with closing(store):
         refused = recorder.add(b"EURUSD 1.1\0", "127.0.0.1:9")
-        assert refused.reason == "a new symbol, and 127.0.0.1 has introduced 2000, which is the limit"
+        assert refused.reason == "a new symbol, and its address has introduced 2000, which is the limit"
         assert isinstance(recorder.add(b"EURUSD 1.1\0", "127.0.0.2:9"), Quote)
 
 
@@ -256,7 +263,7 @@ def test_a_file_of_version_2_is_upgraded_and_its_symbols_count_for_nobody(path):
     with closing(sqlite3.connect(path)) as db:
         found = db.execute("SELECT name, introduced_by FROM symbols WHERE introduced_by != ''").fetchall()
         assert found == [("GBPUSD", ONE)]
-        assert db.execute("PRAGMA user_version").fetchone() == (3,)
+        assert db.execute("PRAGMA user_version").fetchone() == (4,)
 
 
 def test_senders_above_the_limit_are_counted_together_and_their_ticks_are_stored(store, monkeypatch):
@@ -275,20 +282,128 @@ def test_senders_above_the_limit_are_counted_together_and_their_ticks_are_stored
     assert rows(store) == 6
 
 
-def test_the_oldest_runs_are_deleted_and_their_lost_ticks_are_kept(store, path, monkeypatch):
-    monkeypatch.setattr(store_module, "MAX_RUNS", 16)
+def test_the_runs_unused_for_longest_are_deleted_and_their_lost_ticks_are_kept(store, path, monkeypatch):
+    monkeypatch.setattr(run_admission, "MAX_RUNS", 16)
     monkeypatch.setattr(recorder_module, "MAX_RUNS", 4)
     recorder = TickRecorder(store, 1252)
     for run in range(100):
         recorder.add(tick(1, run), ONE if run % 2 else OTHER)
         recorder.add(tick(4, run), ONE if run % 2 else OTHER)
         recorder.add(tick(run + 5, 500), ONE)
-        commit(recorder, run)
+        commit(recorder, run * KEEP_MS // 2)
         with closing(sqlite3.connect(path)) as db:
             assert db.execute("SELECT count(*) FROM runs").fetchone()[0] <= 16
     assert sum(sender.lost for sender in store.senders()) == 200
     # A run that is in use is not deleted.
     assert recorder.add(tick(7, 500), ONE).reason == "repeated tick"
+
+
+def flood(recorder: TickRecorder, count: int, senders: Sequence[str], begin: int = 1000) -> set[str]:
+    """Introduce this many runs from these senders in turn; returns the reasons of the refused ones."""
+    found = [recorder.add(tick(1, begin + n, "X"), senders[n % len(senders)]) for n in range(count)]
+    return {tick.reason for tick in found if isinstance(tick, InvalidDatagram)}
+
+
+@pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.parametrize(
+    ("senders", "reason"),
+    [
+        ([ONE], "a new run, and its sender has introduced 5, which is the limit"),
+        (
+            [f"10.0.0.1:{port}" for port in range(50)],
+            "a new run, and its address has introduced 20, which is the limit",
+        ),
+        ([f"10.0.0.{number}:1" for number in range(50)], "a new run, and the database has 50, which is the limit"),
+    ],
+    ids=["sender", "address", "all"],
+)
+def test_a_flood_of_runs_does_not_make_repeated_ticks_new_ones(path, monkeypatch, senders, reason, restart):
+    monkeypatch.setattr(run_admission, "MAX_RUNS", 50)
+    monkeypatch.setattr(run_admission, "MAX_RUNS_OF_ADDRESS", 20)
+    monkeypatch.setattr(run_admission, "MAX_RUNS_OF_SENDER", 5)
+    good = "192.0.2.1:500"
+    store = TickStore(path)
+    recorder = TickRecorder(store, 1252)
+    recorder.add(tick(7), good)
+    commit(recorder, 1)
+    assert flood(recorder, 400, senders) == {reason}
+    # A run whose numbers are known can be used by its sender, however many others there are.
+    assert isinstance(recorder.add(tick(1001, 1000), senders[0]), Quote)
+    commit(recorder, 2)
+    if restart:
+        store.close()
+        store = TickStore(path)
+        recorder = TickRecorder(store, 1252, 3)
+    with closing(store):
+        assert recorder.add(tick(7), good).reason == "repeated tick"
+        assert recorder.add(tick(1001, 1000), senders[0]).reason == "repeated tick"
+        assert isinstance(recorder.add(tick(8), good), Quote)
+        # Another run of the good sender is accepted, unless the whole table is in use.
+        assert isinstance(recorder.add(tick(1, 2), good), Quote) == ("database" not in reason)
+        assert isinstance(recorder.add(b"EURUSD 1.1\0", ONE), Quote)
+        commit(recorder, 4)
+        with closing(sqlite3.connect(path)) as db:
+            assert db.execute("SELECT count(*) FROM runs").fetchone()[0] <= 50
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_sender_that_restarts_every_day_is_never_refused(path, monkeypatch, restart):
+    monkeypatch.setattr(run_admission, "MAX_RUNS_OF_SENDER", 5)
+    store = TickStore(path)
+    recorder = TickRecorder(store, 1252)
+    for day in range(40):
+        recorder.add(tick(1, 0), OTHER)
+        assert flood(recorder, 2, [ONE], 1000 + 2 * day) == set()
+        commit(recorder, day * KEEP_MS)
+        if restart:
+            store.close()
+            store = TickStore(path)
+            recorder = TickRecorder(store, 1252, (day + 1) * KEEP_MS)
+    with closing(store):
+        assert recorder.add(tick(1, 0), OTHER).reason == "repeated tick"
+        assert recorder.add(tick(1, 1079, "X"), ONE).reason == "repeated tick"
+        with closing(sqlite3.connect(path)) as db:
+            assert db.execute("SELECT count(*) FROM runs").fetchone() == (6,)
+
+
+def test_a_run_that_was_not_used_for_a_day_is_kept_while_there_is_room(store):
+    recorder = TickRecorder(store, 1252)
+    recorder.add(tick(7), ONE)
+    commit(recorder, 1)
+    commit(recorder, 1000 * KEEP_MS)
+    assert flood(recorder, run_admission.MAX_RUNS_OF_SENDER - 1, [ONE]) == set()
+    assert recorder.add(tick(7), ONE).reason == "repeated tick"
+
+
+def test_the_shares_of_runs_leave_room_for_others():
+    sender, address = run_admission.MAX_RUNS_OF_SENDER, run_admission.MAX_RUNS_OF_ADDRESS
+    assert 4 * sender <= address <= run_admission.MAX_RUNS // 4
+
+
+@pytest.mark.parametrize("damage", ["time = 'x'", "introduced_by = ''", "introduced_by = 'x'", "sender = 99"])
+def test_a_damaged_run_does_not_keep_a_file_from_being_opened_and_can_be_forgotten(path, monkeypatch, damage):
+    monkeypatch.setattr(run_admission, "MAX_RUNS", 1)
+    with closing(TickStore(path)) as store:
+        recorder = TickRecorder(store, 1252)
+        recorder.add(tick(1), ONE)
+        commit(recorder, 1)
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(f"UPDATE runs SET {damage}")
+    with closing(TickStore(path)) as store:
+        recorder = TickRecorder(store, 1252, 2 * KEEP_MS)
+        assert isinstance(recorder.add(tick(1, 2), OTHER), Quote)
+        commit(recorder, 2 * KEEP_MS)
+
+
+def test_a_file_of_version_3_is_upgraded_and_its_runs_are_known(path):
+    with closing(sqlite3.connect(path)) as db, db:
+        db.executescript(VERSION_1)
+        db.executescript(UPGRADE_TO_2)
+        db.executescript(UPGRADE_TO_3)
+    with closing(TickStore(path)) as store:
+        assert TickRecorder(store, 1252).add(tick(50), ONE).reason == "repeated tick"
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT introduced_by, time FROM runs").fetchall() == [(ONE, 7)]
 
 
 @pytest.mark.parametrize("size", [60_000, 200_000])
@@ -472,7 +587,8 @@ def test_a_full_database_is_reported_at_most_once_a_second(path):
             send_to(stage, s, *[b"EURUSD 1.1\0"] * 10)
             stage.program.store.full = True
             yield
-        assert f"'EURUSD 1.1' (the database is full) from {address_of(s)}" in stage.errors()[0]
+        expected = f"-datagrams dropped (the database is full): 10, the first: 'EURUSD 1.1' from {address_of(s)}"
+        assert stage.errors()[0] == expected
 
     assert stage.play(script()) == 0
     assert len(stage.errors()) <= 4

@@ -293,7 +293,13 @@ def test_u6_ours_shows_the_sender_and_checks_the_form(server, tmp_path):
                 f"-invalid datagram from client {sender}: "
                 "the price is not a positive number with at most 8 decimals: 'no tick'",
             ],
-            "tick_collector": [f"-datagrams invalid: 3, the first: '' (empty datagram) from {sender}"],
+            "tick_collector": [
+                f"-datagrams dropped (empty datagram): 1, the first: '' from {sender}",
+                f"-datagrams dropped (unexpected bytes after the NUL): 1, the first: 'EURUSD 1.1\\x00and more' from "
+                f"{sender}",
+                "-datagrams dropped (the price is not a positive number with at most 8 decimals): 1, the first: "
+                f"'no tick' from {sender}",
+            ],
         }[server]
     )
 

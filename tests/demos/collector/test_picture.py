@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import struct
 import sys
 from collections.abc import Iterator
@@ -133,3 +134,14 @@ def test_without_matplotlib_the_error_names_it(store, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ProgramError, match="need matplotlib"):
         draw_ticks(store, tmp_path / "picture.png", [])
+
+
+def test_a_bid_of_0_in_a_damaged_file_is_one_error_line(store, tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    collect(store, ("EURUSD", "1.1"), ("USDJPY", "110.5"))
+    path, picture = tmp_path / "ticks.sqlite", tmp_path / "picture.png"
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE ticks SET bid = 0")
+    assert main(["collected", str(path), "--picture", str(picture)]) == 4
+    assert capsys.readouterr().err == f"python -m demos collected: error: {path} is damaged: bid is 0\n"
+    assert not picture.exists()

@@ -197,12 +197,12 @@ def test_an_empty_file_can_be_written_but_not_read(path):
     TickStore(path, reading=True).close()
 
 
-@pytest.mark.parametrize("version", [-1, 0, 4, 99])
+@pytest.mark.parametrize("version", [-1, 0, 5, 99])
 def test_another_version_is_refused_and_the_file_is_not_changed(path, version):
     TickStore(path).close()
     with closing(sqlite3.connect(path)) as db:
         db.execute(f"PRAGMA user_version = {version}")
-    with pytest.raises(StoreError, match=f"has version {version}; this program reads versions 1 to 3"):
+    with pytest.raises(StoreError, match=f"has version {version}; this program reads versions 1 to 4"):
         TickStore(path)
 
 
@@ -216,6 +216,8 @@ def read_everything(store: TickStore) -> None:
 DAMAGES = [
     "UPDATE ticks SET bid = 'x'",
     "UPDATE ticks SET bid = -1",
+    "UPDATE ticks SET bid = 0",
+    "UPDATE symbols SET bid = 0",
     "UPDATE ticks SET digits = 99999999",
     "UPDATE ticks SET digits = -3",
     "UPDATE ticks SET time = 'abc'",
@@ -242,6 +244,72 @@ def test_a_value_that_no_collector_has_written_is_one_StoreError(path, damage):
     TickStore(path).close()
     with closing(TickStore(path, reading=True)) as store, pytest.raises(StoreError, match="is damaged: "):
         read_everything(store)
+
+
+@pytest.mark.parametrize("column", ["symbols.ticks", "senders.ticks", "senders.refused", "senders.repeated"])
+def test_a_count_stays_at_its_largest_value(path, column):
+    table, name = column.split(".")
+    for _ in range(2):
+        with closing(TickStore(path)) as store:
+            recorder = TickRecorder(store, 1252)
+            for number in (1, 1, 2):
+                recorder.add(numbered(number), ONE)
+                recorder.add(b"nonsense", ONE)
+            recorder.add_oversized(ONE)
+            commit(recorder, 1)
+        with closing(sqlite3.connect(path)) as db, db:
+            db.execute(f"UPDATE {table} SET {name} = {2**63 - 1}")
+    with closing(TickStore(path)) as store:
+        recorder = TickRecorder(store, 1252)
+        for number in (2, 3):
+            recorder.add(numbered(number), ONE)
+        recorder.add(b"nonsense", ONE)
+        commit(recorder, 1)
+        rows = store.symbols() if table == "symbols" else store.senders()
+        assert getattr(rows[0], name) == 2**63 - 1
+
+
+@pytest.mark.parametrize("damage", ["first = 9223372036854775807", "lost = 9223372036854775807", "last = 1"])
+def test_a_run_with_impossible_numbers_is_a_StoreError(path, damage):
+    with closing(TickStore(path)) as store:
+        recorder = TickRecorder(store, 1252)
+        recorder.add(numbered(4), ONE)
+        recorder.add(numbered(8), ONE)
+        commit(recorder, 1)
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(f"UPDATE runs SET {damage}")
+    with closing(TickStore(path)) as store, pytest.raises(StoreError, match="is damaged: "):
+        TickRecorder(store, 1252).add(numbered(9), ONE)
+
+
+def test_a_count_of_lost_ticks_is_never_negative(path):
+    with closing(TickStore(path)) as store:
+        recorder = TickRecorder(store, 1252)
+        recorder.add(numbered(4), ONE)
+        recorder.add(numbered(8), ONE)
+        commit(recorder, 1)
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE runs SET lost = 0")
+    with closing(TickStore(path)) as store:
+        recorder = TickRecorder(store, 1252)
+        recorder.add(numbered(6), ONE)
+        commit(recorder, 1)
+        assert store.senders()[0].lost == 0
+
+
+@pytest.mark.parametrize("time", ["1500.5", "'abc'", "x'ff'"])
+def test_an_invalid_time_between_valid_ones_is_one_StoreError(path, time):
+    with closing(TickStore(path)) as store:
+        recorder = TickRecorder(store, 1252)
+        for event in range(3):
+            recorder.add(b"EURUSD 1.1\0" if event != 1 else b"USDJPY 1\0", ONE)
+            commit(recorder, event * 1000)
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(f"UPDATE ticks SET time = {time} WHERE id = 2")
+    with closing(TickStore(path, reading=True)) as store:
+        assert len(list(store.ticks("EURUSD"))) == 2
+        with pytest.raises(StoreError, match="is damaged: "):
+            store.rates(10)
 
 
 @pytest.mark.parametrize("column", ["first", "last", "lost", "received"])

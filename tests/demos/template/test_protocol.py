@@ -11,6 +11,7 @@ from work_kit import CountedBytes, Work
 from demos.template.protocol import (
     IncompleteError,
     LayoutError,
+    check_template,
     decode,
     encode,
     listening_port_problem,
@@ -68,6 +69,27 @@ def test_the_nuls_of_the_file_are_not_sent():
     assert prepare(small_template() + b"\0\0", "x.ex5") == small_template() + b"\0\0"
     file = file_of("<chart>\r\nname=a\0b\r\n</chart>\0")
     assert text_of(prepare(file, "x.ex5")) == "<chart>\r\nname=ab\r\n</chart>\0"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<chart>\r\n<inp\0uts>\r\n</chart>\r\n",
+        "<chart>\r\n<win\0dow>\r\n</chart>\r\n",
+        "<chart>\r\n<inputs>\r\n<\0/inputs>\r\n</inputs>\r\n</chart>\r\n",
+        "<chart>\r\n<\0/chart>\r\n</chart>\r\n",
+        "<chart>\r\n<\0/window>\r\n</chart>\r\n",
+        "<chart>\r\nx.ex5<window>\r\n</chart>\r\n",
+        "<chart>\r\n<window>x\0.ex5\r\n</chart>\r\n",
+        "<chart>\r\n<inputs>\r\n</inputs>x.ex5\r\n</inputs>\r\n</chart>\r\n",
+    ],
+)
+@pytest.mark.parametrize("codec", ["utf-16", "cp1252"])
+def test_a_file_that_is_a_template_only_with_its_nuls_or_the_programs_name_is_not_sent(text, codec):
+    file = file_of(text) if codec == "utf-16" else text.encode(codec)
+    check_template(file)
+    with pytest.raises(LayoutError, match="not a template: "):
+        prepare(file, "x.ex5")
 
 
 def test_a_file_that_is_not_a_template_is_not_sent():
@@ -210,7 +232,19 @@ def test_reading_a_message_takes_work_in_proportion_to_its_size(begin, shape):
 
 @pytest.mark.parametrize(
     ("data", "incomplete"),
-    [(b"", True), (b"EURUS", True), (message()[:-1], True), (message()[:20], False), (b"x" * 30, False)],
+    [
+        (b"", True),
+        (b"EURUS", True),
+        (message()[:-1], True),
+        (message()[:20], True),
+        (message()[:20] + b"<", True),
+        (message()[:20] + b"<chart>\r\nsymbol", True),
+        (message()[:20] + b"\xef\xbb\xbf<chart>", True),
+        (message()[:20] + b"<chart>\r\n</chart>\r\n", True),
+        (message()[:20] + b"<chart>\r\n\0", False),
+        (message()[:20] + b"\xff\xfe<\0c\0\0\0", False),
+        (b"x" * 30, False),
+    ],
 )
 def test_the_beginning_of_a_message_is_told_apart_from_other_bytes(data, incomplete):
     with pytest.raises(LayoutError) as error:

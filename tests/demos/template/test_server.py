@@ -9,6 +9,7 @@ from tick_kit import fail_calls
 from tpl_kit import (
     TplStage,
     download,
+    file_of,
     listening,
     names,
     open_sockets,
@@ -187,6 +188,27 @@ def test_t6_a_template_that_could_not_be_saved_is_saved_at_a_later_timer_event(t
     assert stage.play(script()) == 0
     assert names(stage.got) == ["news"]
     assert stage.errors() == ["-tcpsend.tpl cannot be saved"]
+
+
+def test_t7_a_template_that_is_cut_at_a_nul_is_not_sent(tmp_path):
+    stage = study(tmp_path)
+
+    def save(chart: int, name: str) -> bool:
+        path = stage.terminal.data.templates / name
+        path.write_bytes(file_of("<chart>\r\n<inp\0uts>\r\n</chart>\r\n"))
+        return True
+
+    def script() -> Script:
+        yield from listening(stage)
+        stage.program.ChartSaveTemplate = save
+        stage.change("news")
+        yield from turns(5)
+        yield from download(stage)
+
+    assert stage.play(script()) == 0
+    assert decode(stage.got, 1252)
+    assert names(stage.got) == []
+    assert stage.errors() == ["-tcpsend.tpl cannot be sent: not a template: the template ends inside <chart>"]
 
 
 def test_t7_without_any_template_a_client_gets_0_bytes_and_an_orderly_end(tmp_path):

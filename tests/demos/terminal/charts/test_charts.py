@@ -465,3 +465,32 @@ def test_commands_are_executed_while_a_script_sleeps(tmp_path):
     made.run()
     assert made.answers == ["done: Horizontal Line 1"]
     assert made.texts() == ["awake"]
+
+
+@pytest.mark.parametrize(
+    ("command", "content", "kind"),
+    [
+        ("picture", b"<chart>\r\n</chart>\r\n", "a PNG file"),
+        ("picture", b"SQLite format 3\0", "a PNG file"),
+        ("picture", b"<DATE>\t<TIME>\t<BID>\r\n", "a PNG file"),
+        ("save", b"SQLite format 3\0", "a template"),
+        ("save", b"<DATE>\t<TIME>\t<BID>\r\n", "a template"),
+        ("save", b"\x89PNG\r\n\x1a\n", "a template"),
+    ],
+)
+def test_a_command_does_not_replace_a_file_of_another_kind(tmp_path, command, content, kind):
+    file = tmp_path / "input"
+    file.write_bytes(content)
+    link = tmp_path / "link"
+    link.hardlink_to(file)
+    for path in (file, link):
+        made = commands(tmp_path, f"{command} {path}")
+        assert made.answers == [f"error: {path} is not {kind} and would be overwritten; use another file"]
+        assert path.read_bytes() == content
+
+
+def test_save_replaces_a_template_and_an_empty_file(tmp_path):
+    for content in (b"<chart>\r\n</chart>\r\n", b""):
+        (tmp_path / "a.tpl").write_bytes(content)
+        made = commands(tmp_path, f"save {tmp_path / 'a.tpl'}")
+        assert made.answers == [f"done: saved {tmp_path / 'a.tpl'}"]

@@ -313,10 +313,12 @@ def test_the_log_names_the_parts_of_a_chart_that_are_not_drawn(tmp_path):
     chart = bench.attach("def OnInit(): EventSetTimer(1)")
     layout.add_object(bench.terminal.charts.template(chart.id), 31, "arrow", [(0, 1.1)])
     bench.terminal.post("picture /nowhere/at/all.png")
+    # The second picture replaces the first one.
+    bench.terminal.post(f"picture {tmp_path / 'a.png'}")
     bench.terminal.post(f"picture {tmp_path / 'a.png'}")
     bench.run(3)
     assert bench.answers[0].startswith("error: ")
-    assert bench.answers[1] == f"done: drew {tmp_path / 'a.png'}"
+    assert bench.answers[1:] == [f"done: drew {tmp_path / 'a.png'}"] * 2
     draw_chart(bench.terminal, chart.id, tmp_path / "b.png")
     assert unequal_pixels(tmp_path / "a.png", tmp_path / "b.png") > 0
     assert any("b.png: EURUSD,H1, 1 bars" in line for line in bench.log)
