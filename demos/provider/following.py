@@ -7,7 +7,7 @@ Which state is newer
 - Within a stream the seq decides. A state is returned only if its seq is higher than that of every state returned
   before. After a reconnect the same state is returned once more, so that the program can compare its account with it.
 - The first state of another stream has no number to compare. It must not be older, by the server's time, than the
-  newest time that the server has stated. A heartbeat confirms a state at a later time, so a state that waits for this
+  newest time that the server has stated. Welcome and heartbeats confirm a state at a later time, so a state that waits
   is returned when the server's clock has passed that time.
 
 What stops it until the operator calls resume(), also after a restart
@@ -158,6 +158,7 @@ class Follower:
         self._stream = ""
         # The newest seq that the server has stated, and a time at which it was the newest.
         self._newest = (0, 0)
+        self._welcomed = (0, 0)
         # The newest state that was assembled, its digest, and the seq of the one that was returned.
         self._base: Snapshot | None = None
         self._digest = ""
@@ -188,7 +189,8 @@ class Follower:
         if self._stream:
             # Repeated; a second one for another stream would have to be a new connection.
             return
-        self._stream, self._newest = message.stream, (message.seq, message.time)
+        self._stream = message.stream
+        self._newest = self._welcomed = (message.seq, message.time)
         self._heard_at = now
         self._clock.welcomed(message.time, now)
         memory, mark = self._memory, self._memory.mark
@@ -263,7 +265,8 @@ class Follower:
         self._newest = (state.seq, state.time)
         self._base, self._digest = state, new
         self._gap = False
-        self._confirm(state.time, step)
+        seq, time = self._welcomed
+        self._confirm(max(state.time, time) if state.seq == seq else state.time, step)
 
     def _confirm(self, time: int, step: Step) -> None:
         """The assembled state was the newest at this time: return it, unless that was done or its time is too old."""
