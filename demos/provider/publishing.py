@@ -107,6 +107,8 @@ class _Feed:
 class Publisher:
     """The streams of one account. ``ticket_key`` is a secret of this provider that survives its restarts.
 
+    With another key the tickets of restricted views change, and subscribers take them for other positions.
+
     ``new_name`` returns that many random bytes as hexadecimal digits.
     Errors: ValueError when the protocol cannot carry a state: too many positions, or two for one symbol and ticket.
     """
@@ -220,6 +222,9 @@ class Publisher:
 class Subscription:
     """One subscriber of a feed: what it was sent last, and when."""
 
+    # There may be ten thousand of them.
+    __slots__ = ("_closed", "_feed", "_publisher", "_resync", "_sent_at", "_sent_seq", "_snapshot_at")
+
     def __init__(self, publisher: Publisher, feed: _Feed) -> None:
         self._publisher = publisher
         self._feed = feed
@@ -255,7 +260,7 @@ class Subscription:
         """
         time = self._publisher.time(now)
         newest = self._feed.newest
-        if self._resync and time - self._snapshot_at >= RESYNC_MS:
+        if self._resync and (self._sent_seq != newest.seq or time - self._snapshot_at >= RESYNC_MS):
             self._resync, self._sent_seq = False, 0
         if self._sent_seq != newest.seq:
             text = self._feed.text_after(self._sent_seq)
@@ -270,7 +275,7 @@ class Subscription:
         return text
 
     def resync(self) -> None:
-        """The subscriber asks for a snapshot: it gets one, at most once in RESYNC_MS."""
+        """The subscriber asks for a snapshot: the next state is one, and the same state once more in RESYNC_MS."""
         self._resync = True
 
     def ack_problem(self, ack: Ack) -> str | None:

@@ -141,6 +141,16 @@ def test_a_resync_is_answered_with_one_snapshot_and_not_more_than_one_a_second()
     assert received(subscription, START + 2500) is None
 
 
+def test_a_newer_state_after_a_resync_is_a_snapshot_at_once() -> None:
+    provider = publisher(account(ONE))
+    subscription = provider.subscribe(View(), START)
+    snapshot_of(subscription)
+    subscription.resync()
+    provider.observe(account(holding("EURUSD", "2")), START + 1)
+    assert snapshot_of(subscription, START + 1).seq == 2
+    assert received(subscription, START + 1001) is None
+
+
 def test_a_claim_or_acknowledgement_of_a_state_that_was_not_sent_is_a_problem() -> None:
     subscription = publisher(account(ONE)).subscribe(View(), START)
     stream = snapshot_of(subscription).stream
