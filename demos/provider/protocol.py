@@ -1,0 +1,280 @@
+"""The messages to text and back: no sockets, no clock, no state.
+
+A message is one JSON object in one WebSocket text frame. notes/provider.md describes the protocol for everyone who
+implements it; this module is its definition in code. decode_from_server() and decode_from_client() check every field
+and raise one MessageError for anything wrong. Fields that this version does not know are ignored. encode() applies the
+same checks, so that no program sends a message that its peer refuses.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from demos.provider.fields import (
+    FieldError,
+    boolean,
+    decimal,
+    decimal_text,
+    integer,
+    listing,
+    mapping,
+    optional,
+    parse_json,
+    pattern,
+    record,
+    refuse,
+    shown,
+    text,
+)
+from demos.provider.messages import (
+    VERSION,
+    Account,
+    AccountKind,
+    Ack,
+    Error,
+    FromClient,
+    FromServer,
+    Heartbeat,
+    Hello,
+    Known,
+    Login,
+    Message,
+    Position,
+    Resync,
+    Snapshot,
+    Update,
+    Welcome,
+)
+from demos.terminal.symbols import symbol_problem
+
+# The largest messages, in bytes of UTF-8, and the most positions and symbols in one.
+MOST_FROM_SERVER = 1024 * 1024
+MOST_FROM_CLIENT = 256 * 1024
+MOST_POSITIONS = 1000
+MOST_SYMBOLS = 500
+
+LONGEST_NAME = 64
+LONGEST_SECRET = 256
+LONGEST_TEXT = 500
+
+
+class MessageError(ValueError):
+    """A message that cannot be accepted. ``code`` is that of the `error` message that answers it."""
+
+    def __init__(self, code: str, problem: str) -> None:
+        super().__init__(problem)
+        self.code = code
+
+
+M = TypeVar("M")
+
+
+def _symbol(value: Any, path: str) -> str:
+    if not isinstance(value, str):
+        refuse(path, f"not a symbol name: {shown(value)}")
+    if problem := symbol_problem(value):
+        refuse(path, ascii(problem)[1:-1])
+    return value
+
+
+_NAME = text(LONGEST_NAME)
+_STREAM = pattern("[0-9a-f]{32}-[0-9a-f]{16}", "a stream of 32 and 16 hexadecimal digits")
+_RUN = pattern("[0-9a-f]{32}", "a stream of 32 hexadecimal digits")
+_SECRET = text(LONGEST_SECRET, printable=False, secret=True)
+_CURRENCY = text(16)
+_SEQ = integer(1)
+_SYMBOLS = optional(listing(_symbol, MOST_SYMBOLS))
+
+_ACCOUNT = record(Account, {"currency": _CURRENCY, "balance": optional(decimal()), "equity": optional(decimal())})
+_POSITION = record(
+    Position,
+    {
+        "symbol": _symbol,
+        "lots": decimal(),
+        "price": decimal(),
+        "contract": decimal(Decimal(0)),
+        "time": integer(),
+        "sl": optional(decimal()),
+        "tp": optional(decimal()),
+        "ticket": optional(integer(1)),
+    },
+)
+_STATE = {
+    "stream": _STREAM,
+    "seq": _SEQ,
+    "time": integer(),
+    "account": _ACCOUNT,
+    "positions": listing(_POSITION, MOST_POSITIONS),
+}
+_HELLO = record(
+    Hello,
+    {
+        "version": integer(),
+        "server": _NAME,
+        "stream": _RUN,
+        "heartbeat_ms": integer(100, 600_000),
+        "time": integer(),
+    },
+)
+_LOGIN = record(
+    Login,
+    {
+        "version": integer(),
+        "login": _NAME,
+        "password": optional(_SECRET),
+        "token": optional(_SECRET),
+        "symbols": _SYMBOLS,
+        "known": optional(record(Known, {"stream": _STREAM, "seq": _SEQ})),
+    },
+)
+_WELCOME = record(
+    Welcome,
+    {
+        "user": _NAME,
+        "symbols": _SYMBOLS,
+        "account": record(AccountKind, {"currency": _CURRENCY, "hedging": boolean}),
+        "stream": _STREAM,
+        "seq": _SEQ,
+        "time": integer(),
+    },
+)
+_ERROR = record(
+    Error,
+    {
+        "code": pattern("[a-z]+(-[a-z]+){0,4}", "a code of lower-case words joined by hyphens"),
+        "text": text(LONGEST_TEXT),
+        "fatal": boolean,
+    },
+)
+_HELD = mapping(_symbol, decimal(), MOST_POSITIONS)
+
+_FROM_SERVER: dict[str, Callable[[Any, str], FromServer]] = {
+    "hello": _HELLO,
+    "welcome": _WELCOME,
+    "snapshot": record(Snapshot, _STATE),
+    "update": record(Update, {**_STATE, "previous": _SEQ}),
+    "heartbeat": record(Heartbeat, {"stream": _STREAM, "seq": _SEQ, "time": integer()}),
+    "error": _ERROR,
+}
+_FROM_CLIENT: dict[str, Callable[[Any, str], FromClient]] = {
+    "login": _LOGIN,
+    "ack": record(Ack, {"stream": _STREAM, "seq": _SEQ, "held": _HELD}),
+    "resync": record(Resync, {}),
+    "error": _ERROR,
+}
+
+
+def decode_from_server(data: str) -> FromServer:
+    """The message in a text frame from a server.
+
+    Errors: MessageError with the code too-large, malformed, version or type.
+    """
+    return _decode(data, _FROM_SERVER, MOST_FROM_SERVER)
+
+
+def decode_from_client(data: str) -> FromClient:
+    """The message in a text frame from a client.
+
+    Errors: MessageError with the code too-large, malformed, version or type.
+    """
+    return _decode(data, _FROM_CLIENT, MOST_FROM_CLIENT)
+
+
+def encode(message: Message) -> str:
+    """The text frame of a message.
+
+    Errors: ValueError when the peer would refuse the message: it has a value outside the protocol's limits.
+    """
+    raw = {"type": message.type, **_plain(message)}
+    tables: dict[str, Callable[[Any, str], Message]] = {**_FROM_SERVER, **_FROM_CLIENT}
+    _checked(raw, tables)
+    data = json.dumps(raw, ensure_ascii=False, separators=(",", ":"))
+    most = MOST_FROM_SERVER if message.type in _FROM_SERVER else MOST_FROM_CLIENT
+    if (size := len(data.encode())) > most:
+        raise MessageError("too-large", f"a message of more than {most} bytes: {size}")
+    return data
+
+
+def _decode(data: str, tables: dict[str, Callable[[Any, str], M]], most: int) -> M:
+    # A str has at least as many bytes as characters, so a huge one is not encoded first.
+    if len(data) > most or len(data.encode("utf-8", "surrogatepass")) > most:
+        raise MessageError("too-large", f"a message of more than {most} bytes")
+    try:
+        raw = parse_json(data)
+    except FieldError as problem:
+        raise MessageError("malformed", str(problem)) from None
+    return _checked(raw, tables)
+
+
+def _checked(raw: Any, tables: dict[str, Callable[[Any, str], M]]) -> M:
+    if not isinstance(raw, dict) or not isinstance(raw.get("type"), str):
+        raise MessageError("malformed", "not an object with a type")
+    kind = raw["type"]
+    if kind not in tables:
+        raise MessageError("type", f"unknown type of message: {shown(kind)}")
+    # The version is checked first: the other fields of another version may differ.
+    if kind in ("hello", "login") and raw.get("version") != VERSION and isinstance(raw.get("version"), int):
+        raise MessageError(
+            "version", f"unsupported protocol version: {shown(raw['version'])}; this program has version {VERSION}"
+        )
+    try:
+        message = tables[kind](raw, "")
+        _RULES.get(kind, lambda _: None)(message)
+    except FieldError as problem:
+        raise MessageError("malformed", f"{kind}: {problem}") from None
+    return message
+
+
+def _plain(value: Any) -> Any:
+    """Dataclasses as dicts without the fields that are None, decimals as text, tuples as lists."""
+    if dataclasses.is_dataclass(value):
+        pairs = ((each.name, getattr(value, each.name)) for each in dataclasses.fields(value))
+        return {name: _plain(each) for name, each in pairs if each is not None}
+    if isinstance(value, Decimal):
+        return decimal_text(value)
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    return value
+
+
+# ---- rules that concern several fields
+
+
+def _check_login(message: Login) -> None:
+    if (message.password is None) == (message.token is None):
+        refuse("", "needs either a password or a token")
+
+
+def _check_snapshot(message: Snapshot) -> None:
+    _check_positions(message.positions, zero=False)
+
+
+def _check_update(message: Update) -> None:
+    if message.previous >= message.seq:
+        refuse("previous", f"not less than seq {message.seq}: {message.previous}")
+    _check_positions(message.positions, zero=True)
+
+
+def _check_positions(positions: tuple[Position, ...], *, zero: bool) -> None:
+    seen: dict[str, set[int | None]] = {}
+    for number, position in enumerate(positions):
+        path = f"positions[{number}]"
+        if not position.lots and (not zero or position.ticket is not None):
+            refuse(f"{path}.lots", "a position of 0 lots")
+        tickets = seen.setdefault(position.symbol, set())
+        if tickets and (position.ticket is None or not tickets.isdisjoint({None, position.ticket})):
+            refuse(path, f"a second position in {shown(position.symbol)} without a ticket of its own")
+        tickets.add(position.ticket)
+
+
+_RULES: dict[str, Callable[[Any], None]] = {
+    "login": _check_login,
+    "snapshot": _check_snapshot,
+    "update": _check_update,
+}

@@ -1,0 +1,71 @@
+"""notes/provider.md is correct: its examples are messages, and its tables name the fields of the code."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demos.provider import fields, messages, protocol
+
+NOTE = (Path(__file__).resolve().parents[3] / "notes/provider.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"^```json\n(.*?)\n```$", NOTE, re.MULTILINE)
+CLIENT = {"login", "ack", "resync"}
+MESSAGES: list[Any] = [
+    messages.Hello, messages.Welcome, messages.Snapshot, messages.Update, messages.Heartbeat, messages.Login,
+    messages.Ack, messages.Error,
+]  # fmt: skip
+
+
+def table(heading: str) -> dict[str, str]:
+    match = re.search(rf"^{re.escape(heading)}$[\s\S]*?^\| --- \| --- \|\n((?:\|.*\n)+)", NOTE, re.MULTILINE)
+    assert match, heading
+    return dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", match[1], re.MULTILINE))
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_an_example_is_a_message_and_is_what_the_code_writes(example: str) -> None:
+    from_client = json.loads(example)["type"] in CLIENT
+    message = protocol.decode_from_client(example) if from_client else protocol.decode_from_server(example)
+    assert json.loads(protocol.encode(message)) == json.loads(example)
+
+
+def test_there_is_an_example_of_every_message() -> None:
+    assert {json.loads(example)["type"] for example in EXAMPLES} == {each.type for each in MESSAGES} | {"resync"}
+
+
+@pytest.mark.parametrize("kind", MESSAGES, ids=lambda kind: kind.type)
+def test_a_table_names_the_fields_of_the_message(kind: Any) -> None:
+    assert list(table(f"### {kind.type}")) == [field.name for field in dataclasses.fields(kind)]
+
+
+def test_the_table_of_positions_names_their_fields() -> None:
+    assert list(table("A position:")) == [field.name for field in dataclasses.fields(messages.Position)]
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_a_field_is_optional_exactly_if_its_table_says_so(example: str) -> None:
+    raw = json.loads(example)
+    if raw["type"] == "resync":
+        return
+    decode: Any = protocol.decode_from_client if raw["type"] in CLIENT else protocol.decode_from_server
+    for name, text in table(f"### {raw['type']}").items():
+        rest = {key: value for key, value in raw.items() if key != name}
+        # A login needs one of the two secrets: the one in the example.
+        if text.startswith("optional") and not (name in ("password", "token") and name in raw):
+            decode(json.dumps(rest))
+        else:
+            with pytest.raises(protocol.MessageError):
+                decode(json.dumps(rest))
+
+
+def test_the_limits_in_the_text_are_those_of_the_code() -> None:
+    for limit in (protocol.MOST_FROM_SERVER, protocol.MOST_FROM_CLIENT, protocol.MOST_POSITIONS):
+        assert f"{limit:,}" in NOTE
+    assert f"at most {fields.DEEPEST}\n  levels" in NOTE
+    for limit in (protocol.MOST_SYMBOLS, protocol.LONGEST_NAME, protocol.LONGEST_SECRET, protocol.LONGEST_TEXT):
+        assert re.search(rf"at most {limit} ", NOTE)
