@@ -1,0 +1,1 @@
+"""The signal provider: its users, its protocol and its program."""
