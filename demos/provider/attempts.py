@@ -63,12 +63,12 @@ class AttemptTables:
         rows = self.state.rows(query, (address, login))
         return Record(*rows[0]) if rows else Record()
 
-    def write(self, db: sqlite3.Connection, login: str, address: str, record: Record, now: float) -> None:
+    def write(self, db: sqlite3.Connection, login: str, address: str, record: Record) -> None:
         """Write a record within a transaction; older records are deleted if there are too many."""
         values = (record.failures, record.level, record.last, record.next, record.since, record.until)
         found = db.execute("SELECT 1 FROM attempts WHERE address = ? AND login = ?", (address, login)).fetchone()
         if found is None:
-            self._make_room(db, address, now)
+            self._make_room(db, address)
         db.execute("INSERT OR REPLACE INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (login, address, *values))
 
     def known_since(self, login: str, address: str) -> float | None:
@@ -114,14 +114,14 @@ class AttemptTables:
                 db.execute("UPDATE attempts SET next = ? WHERE next > ?", (soon, soon))
                 db.execute("UPDATE known SET time = ? WHERE time > ?", (now, now))
 
-    def _make_room(self, db: sqlite3.Connection, address: str, now: float) -> None:
-        """Make room for one more record: delete old ones without a ban first, then those whose ban ends first."""
-        order = "ORDER BY until > ?, max(last, until) LIMIT ?"
+    def _make_room(self, db: sqlite3.Connection, address: str) -> None:
+        """Make room for one more record. The oldest are deleted first, and those with a ban last: it ends later."""
+        order = "ORDER BY max(last, until) LIMIT ?"
         query = "SELECT count(*) FROM attempts WHERE address = ? AND login <> ''"
         [of_address] = db.execute(query, (address,)).fetchone()
         if of_address >= MAX_LOGINS_OF_ADDRESS:
             oldest = f"SELECT login FROM attempts WHERE address = ? AND login <> '' {order}"
-            db.execute(f"DELETE FROM attempts WHERE address = ? AND login IN ({oldest})", (address, address, now, 1))
+            db.execute(f"DELETE FROM attempts WHERE address = ? AND login IN ({oldest})", (address, address, 1))
         self._rows += 1
         if self._rows > MAX_ROWS:
             [self._rows] = db.execute("SELECT count(*) + 1 FROM attempts").fetchone()
@@ -129,5 +129,5 @@ class AttemptTables:
             # A few more than needed, so that not every failure has to delete some.
             count = self._rows - MAX_ROWS + MAX_ROWS // 8
             oldest = f"SELECT address, login FROM attempts {order}"
-            db.execute(f"DELETE FROM attempts WHERE (address, login) IN ({oldest})", (now, count))
+            db.execute(f"DELETE FROM attempts WHERE (address, login) IN ({oldest})", (count,))
             self._rows -= count

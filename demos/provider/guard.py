@@ -149,7 +149,7 @@ class Guard:
         if slow:
             with self._state.writing(durable=False) as db:
                 whole = replace(whole, next=now + self.rules.slow_interval)
-                self._tables.write(db, WHOLE_ADDRESS, address, whole, now)
+                self._tables.write(db, WHOLE_ADDRESS, address, whole)
         self._pending.count(ticket, 1)
         return ticket
 
@@ -178,7 +178,7 @@ class Guard:
                 return
             with self._state.writing(durable=False) as db:
                 if pair.failures:
-                    self._tables.write(db, login, address, replace(pair, failures=0, next=0.0), now)
+                    self._tables.write(db, login, address, replace(pair, failures=0, next=0.0))
                 if not is_fresh:
                     self._tables.write_known(db, login, address, now)
 
@@ -195,12 +195,12 @@ class Guard:
                 pair = self._record(ticket.login, ticket.address, now)
                 delay = min(rules.first_delay * 2**pair.failures, rules.longest_delay)
                 pair = replace(self._charged(pair, rules.login_failures, now), next=now + delay)
-                self._tables.write(db, ticket.login, ticket.address, pair, now)
+                self._tables.write(db, ticket.login, ticket.address, pair)
                 whole = self._record(WHOLE_ADDRESS, ticket.address, now)
                 recovered = int((now - whole.last) / rules.address_recovery)
                 whole = replace(whole, failures=max(whole.failures - recovered, 0))
                 whole = self._charged(whole, rules.address_failures, now)
-                self._tables.write(db, WHOLE_ADDRESS, ticket.address, whole, now)
+                self._tables.write(db, WHOLE_ADDRESS, ticket.address, whole)
             self._unwritten.pop(0)
             self._pending.count(ticket, -1)
         return delay

@@ -209,7 +209,7 @@ class UserStore:
         query = "SELECT position, login FROM changes WHERE position > ? ORDER BY position"
         rows = self._state.rows(query, (position,))
         # A missing row was deleted because the table was full, or the file was replaced by an older one.
-        complete = 0 <= position < self._newest and len(rows) == self._newest - position
+        complete = len(rows) == self._newest - position
         return Changes(self._newest, tuple(dict.fromkeys(login for _, login in rows)), complete)
 
     def revocation(self, grant: Grant, now: float) -> Revocation | None:

@@ -164,6 +164,14 @@ def test_an_unknown_login_is_delayed_and_banned_like_a_known_one(provider):
     assert [code(answer) for answer in results[0]] == ["failed"] * 5 + ["banned", "failed"]
 
 
+def test_all_texts_that_cannot_be_a_login_are_banned_together(provider):
+    now = NOW
+    for text in ("", "a b", "x" * 1_000_000, "?", "\ud800"):
+        now = fail(provider, text, now, 1)
+    assert [(ban.login, ban.address) for ban in bans(provider, now)] == [("?", HOME)]
+    assert code(log_in(provider, "c d", now)) == "banned"
+
+
 # ---- parallel attempts
 
 
