@@ -167,9 +167,10 @@ def _create(path: Path) -> bool:
     """Create an empty file that only its owner can read; False when there is one."""
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, _MODE))
-    except FileExistsError:
-        return False
     except OSError as error:
+        # On Windows the error of an existing folder is another one than that of an existing file.
+        if path.exists():
+            return False
         raise StateError(f"{path} cannot be created: {error.strerror}") from error
     return True
 
