@@ -13,6 +13,9 @@ from winsock.command_line import run_command
 
 _UNWRITABLE = 4
 
+# What follows `provider` in the commands that change nothing.
+_PROVIDER_LISTS = (["bans"], ["user", "list"], ["user", "token", "list"])
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a subcommand and return its exit code: 0, 1 unequal results, 2 options, 3 network, 4 data or account.
@@ -32,10 +35,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _only_shows_text(arguments: Sequence[str]) -> bool:
     """Whether a reader such as ``head`` may close the pipe when it has read enough.
 
-    That is the case for `list`, for `collected` without files to write, and for every --help.
+    That is the case for `list`, for `collected` without files to write, for the lists of `provider`, and for every
+    --help.
     """
     if arguments[:1] == ["collected"]:
         return not any(argument.startswith(("--export", "--picture")) for argument in arguments)
+    if arguments[:1] == ["provider"] and any(arguments[1 : 1 + len(words)] == words for words in _PROVIDER_LISTS):
+        return True
     return arguments[:1] == ["list"] or not {"-h", "--help"}.isdisjoint(arguments)
 
 

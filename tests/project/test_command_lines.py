@@ -30,6 +30,7 @@ COMMANDS = [
     ("demos", "--help"),
     ("demos", "list"),
     ("demos", "collected", "--help"),
+    ("demos", "provider", "user", "token", "add", "--help"),
     ("demos", "run", "signal_client", "--help"),
     ("tests.benchmarks", "--help"),
     ("tests.conformance", "--help"),

@@ -1,0 +1,192 @@
+"""``python -m demos provider``: the users of a provider, their tokens, and the bans."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from textwrap import dedent
+from typing import TYPE_CHECKING, TypeAlias
+
+from demos.launcher.interrupts import INTERRUPTED
+from demos.launcher.option_types import symbol
+from demos.provider import user_actions, user_options
+from demos.provider.passwords import SHORTEST_PASSWORD
+from demos.provider.state_file import StateFile
+from demos.terminal.interfaces import TerminalError
+from demos.terminal.runtime.log import escaped
+
+if TYPE_CHECKING:
+    from demos.launcher.option_types import SubParsers
+
+Action: TypeAlias = Callable[[StateFile, argparse.Namespace], None]
+
+_DEFAULT_STATE = Path("provider.sqlite")
+
+_DESCRIPTION = """
+    Manage the users of a signal provider: who may log in, what they see, and who
+    is banned because of wrong passwords. The provider may be running: it learns
+    of each change within a second and disconnects whoever has lost a right.
+"""
+_EXAMPLES = f"""
+    examples:
+      python -m demos provider user add anna
+          asks for a password (at least {SHORTEST_PASSWORD} characters) and creates the file
+          {_DEFAULT_STATE} in this folder if it is missing
+      python -m demos provider user set anna --symbol EURUSD --expires 90d
+          anna sees one symbol, for 90 days
+      python -m demos provider user token add anna copier-1
+          prints a token, with which a program logs in instead of a password
+      python -m demos provider user disable anna
+      python -m demos provider bans
+"""
+_USER = """
+    A login has lower-case letters, digits and . _ - + @; upper-case letters mean
+    the same. Each command has its own --help.
+"""
+_ADD = f"""
+    Add a user. The password is asked for twice, and has at least {SHORTEST_PASSWORD}
+    characters. For a script, --stdin reads it from one line of standard input.
+"""
+_SET = """
+    Change what a user may do. Rights that are not given stay as they are. Its
+    connections end, and log in again with the new rights.
+"""
+_TOKEN = """
+    A token is a long random text, with which a program logs in instead of the
+    password. Each has a name, so that one can be removed alone. Only its hash is
+    stored: `add` shows it once.
+"""
+_BANS = """
+    Show the bans in force. 5 wrong passwords for a login from one address ban the
+    login from this address, 20 with any logins ban the address: for a minute at
+    first, and longer each time. A banned address can still log in with logins
+    that were used there within 30 days, and slowly with others. Of IPv6, the
+    first 64 bits count as the address.
+"""
+_UNBAN = """
+    End bans, and forget the wrong passwords behind them: of an address with all
+    logins, of a login at all addresses, of a login at one address, or all.
+"""
+_CONNECTIONS = "how many connections it may have at one time"
+_EXPIRES = "when the login ends: never, 90d, 2030-01-31 or 2030-01-31T18:00 (UTC)"
+
+
+def add_parser(subparsers: SubParsers) -> None:
+    """Declare the subcommand."""
+    parser = _group(
+        subparsers, "provider", "manage a provider's users, tokens and bans", _DESCRIPTION, epilog=dedent(_EXAMPLES)
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    user = _group(commands, "user", "add, list, change and remove users, and their tokens", _USER)
+    actions = user.add_subparsers(metavar="ACTION", required=True)
+    _add_rights_parsers(actions)
+    for name, action, text in (
+        ("disable", user_actions.disable_user, "end a user's connections and refuse its logins"),
+        ("enable", user_actions.enable_user, "accept the logins of a disabled user again"),
+        ("remove", user_actions.remove_user, "remove a user and its tokens"),
+    ):
+        _add_login(_leaf(actions, name, action, text))
+    passwd = _leaf(actions, "passwd", user_actions.change_password, "change a user's password")
+    _add_login(passwd)
+    _add_stdin(passwd)
+    _add_token_parsers(actions)
+    _add_json(_leaf(commands, "bans", user_actions.list_bans, "show the bans in force", _BANS))
+    unban = _leaf(commands, "unban", user_actions.unban, "end bans", _UNBAN)
+    unban.add_argument("address", nargs="?", type=user_options.address, metavar="ADDRESS", help="only of this address")
+    unban.add_argument("--login", type=user_options.login, metavar="LOGIN", help="only of this login")
+    unban.add_argument("--all", action="store_true", help="all bans")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run the command; returns the exit code. An error is one line on standard error."""
+    try:
+        with closing(StateFile(args.state, create=args.action is user_actions.add_user)) as state:
+            args.action(state, args)
+            sys.stdout.flush()
+    except TerminalError as error:
+        print(f"python -m demos provider: error: {escaped(str(error))}", file=sys.stderr)
+        return error.code
+    except KeyboardInterrupt:
+        print("\npython -m demos provider: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def _add_rights_parsers(actions: SubParsers) -> None:
+    add = _leaf(actions, "add", user_actions.add_user, "add a user", _ADD)
+    _add_login(add)
+    _add_stdin(add)
+    add.add_argument(
+        "--symbol", action="append", type=symbol, metavar="NAME", help="a visible symbol; repeat it (default: all)"
+    )
+    add.add_argument(
+        "--connections", type=user_options.connections, default=1, metavar="N", help=f"{_CONNECTIONS} (default: 1)"
+    )
+    add.add_argument("--expires", type=user_options.expiry, metavar="WHEN", help=f"{_EXPIRES} (default: never)")
+    change = _leaf(actions, "set", user_actions.set_rights, "change what a user may do", _SET)
+    _add_login(change)
+    symbols = change.add_mutually_exclusive_group()
+    symbols.add_argument(
+        "--symbol", action="append", type=symbol, metavar="NAME", help="a visible symbol; repeat it for several"
+    )
+    symbols.add_argument("--all-symbols", action="store_true", help="all symbols are visible")
+    unset = argparse.SUPPRESS
+    change.add_argument("--connections", type=user_options.connections, default=unset, metavar="N", help=_CONNECTIONS)
+    change.add_argument("--expires", type=user_options.expiry, default=unset, metavar="WHEN", help=_EXPIRES)
+    _add_json(_leaf(actions, "list", user_actions.list_users, "show all users"))
+
+
+def _add_token_parsers(actions: SubParsers) -> None:
+    token = _group(actions, "token", "add, list and remove a user's tokens", _TOKEN)
+    commands = token.add_subparsers(metavar="ACTION", required=True)
+    for name, action, text in (
+        ("add", user_actions.add_token, "create a token and print it"),
+        ("remove", user_actions.remove_token, "remove a token and end its connections"),
+    ):
+        parser = _leaf(commands, name, action, text)
+        _add_login(parser)
+        parser.add_argument("name", metavar="NAME", help="the token's name, for example the program that uses it")
+    tokens = _leaf(commands, "list", user_actions.list_tokens, "show the names of a user's tokens")
+    _add_login(tokens)
+    _add_json(tokens)
+
+
+def _group(subparsers: SubParsers, name: str, text: str, description: str, epilog: str = "") -> argparse.ArgumentParser:
+    return subparsers.add_parser(
+        name,
+        help=text,
+        description=dedent(description).strip(),
+        epilog=epilog.strip(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
+def _leaf(
+    subparsers: SubParsers, name: str, action: Action, text: str, description: str = ""
+) -> argparse.ArgumentParser:
+    parser = _group(subparsers, name, text, description or f"{text[0].upper()}{text[1:]}.")
+    parser.add_argument(
+        "--state",
+        type=Path,
+        default=_DEFAULT_STATE,
+        metavar="FILE",
+        help="the provider's database (default: %(default)s in this folder)",
+    )
+    parser.set_defaults(action=action)
+    return parser
+
+
+def _add_login(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("login", type=user_options.login, metavar="LOGIN", help="the user's login")
+
+
+def _add_stdin(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--stdin", action="store_true", help="read the password from one line of standard input")
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")

@@ -1,0 +1,119 @@
+"""What a user is: its login, its rights, its tokens, and what a login grants. No database.
+
+All times are seconds since 1970.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from demos.provider.state_file import StateError
+from demos.terminal.symbols import symbol_problem
+
+MAX_SYMBOLS = 1000
+MAX_CONNECTIONS = 1000
+
+_LOGIN = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}", re.ASCII)
+
+
+class UserError(StateError):
+    """A user or a token that does not exist, exists already, or has invalid properties."""
+
+    code = 2
+
+
+@dataclass(frozen=True)
+class Rights:
+    """What a user may do. ``symbols``: the visible ones, None for all. ``expires``: None for never."""
+
+    symbols: tuple[str, ...] | None = None
+    connections: int = 1
+    expires: float | None = None
+
+
+@dataclass(frozen=True)
+class User:
+    """A user. ``id`` is never used again, ``generation`` counts the passwords, ``stored`` is the password's hash."""
+
+    id: int
+    login: str
+    stored: str = field(repr=False)
+    generation: int
+    rights: Rights
+    disabled: bool
+    created: float
+
+    def state(self, now: float) -> str:
+        """``active``, ``disabled`` or ``expired``."""
+        if self.disabled:
+            return "disabled"
+        return "expired" if self.rights.expires is not None and now >= self.rights.expires else "active"
+
+
+class Token(NamedTuple):
+    """A token of a user; its text is not stored."""
+
+    id: int
+    name: str
+    digest: bytes
+    created: float
+
+
+class Grant(NamedTuple):
+    """A successful login: the user at that time, and the token that was used, or None for the password."""
+
+    user: User
+    token: Token | None
+
+
+class Revocation(NamedTuple):
+    """Why a session must end: a code for programs, and a sentence."""
+
+    code: str
+    text: str
+
+
+def canonical_login(text: str) -> str | None:
+    """The login as it is stored, in lower case, or None when no user can have it."""
+    login = text.lower() if len(text) <= 64 and text.isascii() else ""
+    return login if _LOGIN.fullmatch(login) else None
+
+
+def check_rights(rights: Rights) -> None:
+    """Raise UserError for rights that no user can have."""
+    if not 1 <= rights.connections <= MAX_CONNECTIONS:
+        raise UserError(f"{rights.connections} connections: the number is from 1 to {MAX_CONNECTIONS}")
+    if rights.symbols is None:
+        return
+    if not 1 <= len(rights.symbols) <= MAX_SYMBOLS:
+        raise UserError(f"{len(rights.symbols)} symbols: the number is from 1 to {MAX_SYMBOLS}")
+    for problem in filter(None, map(symbol_problem, rights.symbols)):
+        raise UserError(problem)
+
+
+def symbols_text(rights: Rights) -> str | None:
+    """The visible symbols as they are stored."""
+    return None if rights.symbols is None else json.dumps(sorted(set(rights.symbols)), ensure_ascii=False)
+
+
+def user_of_row(*row: Any) -> User:
+    """The user in a row of the table.
+
+    Errors: StateError when the row cannot be one that this module has written.
+    """
+    number, login, stored, generation, symbols, connections, expires, disabled, created = row
+    try:
+        names = None if symbols is None else _names(json.loads(symbols))
+        rights = Rights(names, int(connections), None if expires is None else float(expires))
+        return User(number, str(login), str(stored), int(generation), rights, bool(disabled), float(created))
+    except (ValueError, TypeError) as error:
+        raise StateError(f"the file is damaged: the user {login!r} cannot be read: {error}") from error
+
+
+def _names(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise ValueError("the symbols are not a list of names")
+    return tuple(value)
