@@ -14,7 +14,7 @@ from zlib import crc32
 
 from demos.chartfeed import http_answers
 from demos.chartfeed.frames import frame
-from demos.chartfeed.http_hosts import hosts_problem, option_hosts
+from demos.wire.http_hosts import hosts_problem, option_hosts
 from demos.chartfeed.serving import Connection, Message, close, serve
 from demos.template.protocol import (
     HEADER,

@@ -16,7 +16,7 @@ from terminal_kit import child, wait_for
 from tpl_kit import TplStage, get, serve, served, turns, until
 
 from demos.chartfeed import serving
-from demos.chartfeed.http_hosts import host_of, hosts_problem
+from demos.wire.http_hosts import host_of, hosts_problem
 from demos.template.protocol import decode
 from winsock import SD_SEND, shutdown
 
