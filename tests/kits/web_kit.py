@@ -1,4 +1,4 @@
-"""A server of our HTTP, WebSocket and TLS modules on loopback, in a thread; and our clients, driven until they are done.
+"""A server of our HTTP, WebSocket and TLS modules on loopback, in a thread, and our clients, driven until done.
 
 Every wait has a time limit.
 """

@@ -16,8 +16,8 @@ from terminal_kit import child, wait_for
 from tpl_kit import TplStage, get, serve, served, turns, until
 
 from demos.chartfeed import serving
-from demos.wire.http_hosts import host_of, hosts_problem
 from demos.template.protocol import decode
+from demos.wire.http_hosts import host_of, hosts_problem
 from winsock import SD_SEND, shutdown
 
 pytest.importorskip("h11", reason="h11 is not installed: python -m pip install -e '.[http]'")

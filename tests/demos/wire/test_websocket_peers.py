@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ssl
 import threading
-from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -94,8 +93,7 @@ def test_a_refused_message_closes_the_connection_with_the_code_for_it(message, c
     server = Server(limits=WebSocketLimits(message=2000, fragments=10))
     client = subscriber(server)
     with pytest.raises(ConnectionClosed):
-        client.send(message)
-        client.recv(30)
+        _ = (client.send(message), client.recv(30))
     assert client.protocol.close_code == code
     wait_until(lambda: len(server.reasons) == 1)
     assert server.reasons[0].startswith(f"WebSocket error {code}: ")
@@ -154,7 +152,7 @@ class WebSocketsServer:
 
 
 @pytest.fixture
-def opened(security, tmp_path) -> Iterator[tuple[WebSocketsServer, WebSocket]]:
+def opened(security, tmp_path) -> tuple[WebSocketsServer, WebSocket]:
     """A server of the package websockets, and our client connected to it."""
     server_context = None
     if security[0] is not None:
@@ -169,7 +167,7 @@ def opened(security, tmp_path) -> Iterator[tuple[WebSocketsServer, WebSocket]]:
     opening = open_websocket(stream, f"localhost:{server.port}", "/ws", milliseconds())
     websocket = drive(stream, opening.receive, lambda found: True)
     assert websocket is not None, stream.reason
-    yield server, websocket
+    return server, websocket
 
 
 def test_our_client_gets_its_messages_back(opened):
