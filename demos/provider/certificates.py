@@ -88,7 +88,8 @@ def _sign(
 def _general_name(host: str) -> x509.GeneralName:
     """A host as X.509 names it. Errors: CertificateError."""
     name = option_host(host)
-    if name is None or "*" in name:
+    has_port = ":" in host and (":" not in (name or "") or "]:" in host)
+    if name is None or has_port:
         raise CertificateError(f"invalid host name: {host!r}; use names or addresses without port and path")
     try:
         return x509.IPAddress(ip_address(name))

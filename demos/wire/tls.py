@@ -208,12 +208,15 @@ class TlsChannel:
             except ssl.SSLWantReadError:
                 break
             except ssl.SSLZeroReturnError:
-                self.ended = True
-                break
+                part = b""
             except ssl.SSLEOFError:
                 if not parts:
                     raise
                 # The next receive() reports it, after the owner has used what arrived before.
+                break
+            if not part:
+                # The peer's close_notify, which Python reports in both ways.
+                self.ended = True
                 break
             parts.append(part)
         return b"".join(parts)

@@ -62,6 +62,7 @@ REASONS = {
     500: b"Internal Server Error",
     501: b"Not Implemented",
     503: b"Service Unavailable",
+    505: b"HTTP Version Not Supported",
 }
 
 # For every answer: nothing is stored by a cache, and the type is not guessed from the content.
@@ -240,6 +241,8 @@ class WebConnection:
         """Why a request is refused after its head, or None."""
         if len(request.target) > self.limits.target:
             return text_answer(414, f"the target has more than {self.limits.target} bytes")
+        if request.http_version not in (b"1.0", b"1.1"):
+            return text_answer(505, "the server speaks HTTP/1.1")
         if request.method not in METHODS:
             return text_answer(501, "the method is not known")
         # h11 has checked that it is a number.

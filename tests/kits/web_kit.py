@@ -199,10 +199,12 @@ def exchange(s: int, data: bytes) -> bytes:
 
 
 def receive_to_end(s: int) -> bytes:
+    """Everything up to the end of the connection; then the socket is closed."""
     received = b""
     buf = bytearray(65536)
     while (count := recv(s, buf, len(buf), 0)) > 0:
         received += buf[:count]
+    closesocket(s)
     return received
 
 
