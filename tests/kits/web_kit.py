@@ -8,13 +8,14 @@ from __future__ import annotations
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TypeVar
 
-from cleanup_kit import closed_after_test
+import pytest
+from cleanup_kit import close_all, closed_after_test
 from winsock_kit import LIMIT_SECONDS, connect_to, listener, port_of, readable, set_nonblocking
 
 from demos.wire.channel import LIMITS, Channel, ChannelLimits, Stream
@@ -50,6 +51,13 @@ HOSTS = frozenset(("localhost", "127.0.0.1", "::1"))
 def milliseconds() -> int:
     """The clock of the server and the clients of this kit."""
     return time.monotonic_ns() // 1_000_000
+
+
+@pytest.fixture
+def network(started: None) -> Iterator[None]:
+    """Winsock is started; peers are closed before the clean-up, which on Windows also closes Python's sockets."""
+    yield
+    close_all()
 
 
 def check_origin(origin: str | None) -> str | None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from cleanup_kit import closed_after_test
-from web_kit import Server, certificate, connected_channel, drive, exchange, milliseconds, raw, wait_until
+from web_kit import Server, certificate, connected_channel, drive, exchange, milliseconds, network, raw, wait_until
 from winsock_kit import connected_pair, readable, set_nonblocking
 
 from demos.wire.channel import Channel
@@ -34,7 +34,9 @@ from demos.wire.tls import (
 from demos.wire.web_client import send_request
 from winsock import send
 
-pytestmark = pytest.mark.usefixtures("started")
+__all__ = ["network"]
+
+pytestmark = pytest.mark.usefixtures("network")
 
 
 @pytest.fixture

@@ -9,7 +9,18 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from cleanup_kit import closed_after_test
-from web_kit import HOSTS, Server, connected_channel, drive, exchange, milliseconds, raw, receive_to_end, wait_until
+from web_kit import (
+    HOSTS,
+    Server,
+    connected_channel,
+    drive,
+    exchange,
+    milliseconds,
+    network,
+    raw,
+    receive_to_end,
+    wait_until,
+)
 from winsock_kit import Running, accept_from, connected_pair, listener, port_of, readable, receive_all, set_nonblocking
 
 from demos.wire.channel import Channel
@@ -17,7 +28,9 @@ from demos.wire.web_client import Received, host_header, send_request
 from demos.wire.web_server import PAGE_HEADERS, Answer, WebConnection, served_hosts, text_answer
 from winsock import SD_SEND, send, shutdown
 
-pytestmark = pytest.mark.usefixtures("started")
+__all__ = ["network"]
+
+pytestmark = pytest.mark.usefixtures("network")
 
 HOST = b"Host: localhost\r\n"
 GET = b"GET / HTTP/1.1\r\n" + HOST

@@ -10,7 +10,7 @@ import hashlib
 import struct
 
 import pytest
-from web_kit import HOSTS, Server, check_origin, exchange, raw, receive_to_end, wait_until
+from web_kit import HOSTS, Server, check_origin, exchange, network, raw, receive_to_end, wait_until
 from winsock_kit import connected_pair, readable, receive_all, reset, set_nonblocking
 
 from demos.wire.channel import Channel
@@ -28,7 +28,9 @@ from demos.wire.websocket import (
 )
 from winsock import send
 
-pytestmark = pytest.mark.usefixtures("started")
+__all__ = ["network"]
+
+pytestmark = pytest.mark.usefixtures("network")
 
 KEY = base64.b64encode(bytes(16))
 TOKEN = base64.b64encode(hashlib.sha1(KEY + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())

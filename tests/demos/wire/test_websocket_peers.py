@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from cleanup_kit import closed_after_test
-from web_kit import Server, certificate, connected_channel, drive, milliseconds, wait_until
+from web_kit import Server, certificate, connected_channel, drive, milliseconds, network, wait_until
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.sync.server import ServerConnection, serve
@@ -18,7 +18,9 @@ from demos.wire.channel import Stream
 from demos.wire.tls import CertificateFiles, client_tls, verifying_context
 from demos.wire.websocket import WebSocket, WebSocketLimits, open_websocket
 
-pytestmark = pytest.mark.usefixtures("started")
+__all__ = ["network"]
+
+pytestmark = pytest.mark.usefixtures("network")
 
 
 @pytest.fixture(params=["plain", "tls"])
