@@ -5,8 +5,9 @@ socket is writable, and check() at each timer event. No call waits, and each han
 no peer can keep the program in an event. Times are milliseconds of the owner's clock.
 
 A channel ends once, with one reason. finish() ends it in order: it sends what is unsent, shuts down the sending side,
-and discards what the peer still sends until the peer ends too. Closing a socket with unread bytes would reset the
-connection, and the peer would lose data that it has not received yet. close() ends it at once.
+and discards what the peer still sends until the peer ends too; the owner continues to call receive() and check() until
+is_closed is true. Closing a socket with unread bytes would reset the connection, and the peer would lose data that it
+has not received yet. close() ends it at once.
 
 Output is limited in three ways, because each covers a peer that the others miss: in bytes (a peer that reads slower
 than the owner sends), in the time without progress (a peer that stops reading), and in the time until all of it is

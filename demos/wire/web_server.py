@@ -159,12 +159,14 @@ class WebConnection:
     @property
     def wants_read(self) -> bool:
         """Whether the owner must call receive() when the socket is readable: not while a request is unanswered."""
-        return not self._answering
+        return not (self._answering and self.stream.is_open)
 
     def receive(self, now: int) -> Request | None:
         """Read what has arrived; the next whole request, which the owner answers before it calls receive() again."""
+        if not self.wants_read:
+            return None
         data = self.stream.receive(now)
-        if self._answering or not self.stream.is_open:
+        if not self.stream.is_open:
             return None
         try:
             if data:

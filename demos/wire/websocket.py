@@ -269,8 +269,8 @@ def any_origin(origin: str | None) -> str | None:
 
 
 def _upgrade_refusal(request: Request, check_origin: OriginCheck) -> Answer | None:
-    if request.method != "GET" or "upgrade" not in _tokens(request.header("connection")):
-        return text_answer(400, "a WebSocket is requested with GET and the header Connection: Upgrade")
+    if request.method != "GET" or "upgrade" not in _tokens(request.header("connection")) or not is_upgrade(request):
+        return text_answer(400, "a WebSocket is requested with GET, Connection: Upgrade and Upgrade: websocket")
     if request.header("sec-websocket-version") != "13":
         headers = {"Sec-WebSocket-Version": "13", "Upgrade": "websocket", "Connection": "Upgrade"}
         return text_answer(426, "the server speaks version 13 of WebSocket", headers)

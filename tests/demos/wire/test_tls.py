@@ -19,7 +19,7 @@ from cleanup_kit import closed_after_test
 from web_kit import Server, certificate, connected_channel, drive, exchange, milliseconds, network, raw, wait_until
 from winsock_kit import connected_pair, readable, set_nonblocking
 
-from demos.wire.channel import Channel
+from demos.wire.channel import LIMITS, Channel
 from demos.wire.tls import (
     CertificateFiles,
     TlsChannel,
@@ -342,6 +342,18 @@ def test_output_before_the_end_of_the_handshake_is_kept_and_limited(files):
     late.send(bytes(65536), 0)
     late.send(b"!", 0)
     assert late.reason == "more than 65536 bytes wait for the TLS handshake"
+
+
+def test_the_handshake_and_messages_may_arrive_byte_by_byte(files):
+    client, server = connected_streams(files)
+    for stream in (client, server):
+        stream.channel.limits = LIMITS._replace(received=1)
+    client.send(b"text", 0)
+    received = shake_hands(client, server)
+    while len(received) < 4:
+        assert readable(server.socket)
+        received += server.receive(0)
+    assert received == b"text"
 
 
 def test_messages_of_every_size_arrive_whole(files):

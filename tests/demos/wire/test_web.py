@@ -21,7 +21,17 @@ from web_kit import (
     receive_to_end,
     wait_until,
 )
-from winsock_kit import Running, accept_from, connected_pair, listener, port_of, readable, receive_all, set_nonblocking
+from winsock_kit import (
+    Running,
+    accept_from,
+    connected_pair,
+    listener,
+    port_of,
+    readable,
+    receive_all,
+    reset,
+    set_nonblocking,
+)
 
 from demos.wire.channel import Channel
 from demos.wire.web_client import Received, host_header, send_request
@@ -217,6 +227,30 @@ def test_a_client_may_be_silent_between_requests_for_the_idle_time(silent):
     connection.check(160_000)
     assert not connection.stream.is_open
     assert connection.stream.reason == ""
+
+
+def test_nothing_is_read_while_a_request_is_unanswered(silent):
+    connection, peer = silent
+    assert feed(connection, peer, GET + b"\r\n", 0) is not None
+    assert not connection.wants_read
+    assert feed(connection, peer, b"POST / HTTP/1.1\r\n" + HOST + b"\r\n", 0) is None
+    connection.answer(text_answer(200, "ok"), 0)
+    assert connection.wants_read
+    found = connection.receive(0)
+    assert found is not None
+    assert found.method == "POST"
+
+
+def test_a_refused_client_that_disconnects_is_closed_at_once(silent):
+    connection, peer = silent
+    feed(connection, peer, b"nonsense\r\n\r\n", 0)
+    assert connection.wants_read
+    assert status_of(receive_all(peer, 12)) == 400
+    reset(peer)
+    assert readable(connection.stream.socket)
+    connection.receive(0)
+    assert connection.stream.is_closed
+    assert connection.stream.reason == "refused: 400 the request is not valid HTTP"
 
 
 def test_a_client_that_disconnects_in_the_middle_is_reported(silent):

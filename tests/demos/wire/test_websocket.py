@@ -284,6 +284,12 @@ def test_a_request_for_a_websocket_that_is_not_valid_is_refused(old, new, status
     assert answer.startswith(b"HTTP/1.1 %d " % status), answer
 
 
+def test_a_request_of_http_1_0_is_answered():
+    answer = exchange(raw(Server()), HANDSHAKE.replace(b"HTTP/1.1", b"HTTP/1.0") + b"\r\n" + frame(CLOSE))
+    assert answer.startswith(b"HTTP/1.1 101 ")
+    assert answer.endswith(b"\x88\x00")
+
+
 def test_after_a_refused_upgrade_the_connection_serves_http():
     s = raw(Server())
     put(s, HANDSHAKE.replace(b"13", b"8") + b"\r\n")
