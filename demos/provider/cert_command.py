@@ -26,7 +26,7 @@ def run_cert_command(options: Namespace, now: datetime) -> int:
     except ImportError as error:
         print(error, file=sys.stderr)
         return 1
-    from demos.wire.tls import fingerprint_text
+    from demos.wire.tls_contexts import fingerprint_text
 
     try:
         digest = create_certificate(options.cert, options.key, options.host, options.days, now, force=options.force)

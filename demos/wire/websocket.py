@@ -1,7 +1,6 @@
 """WebSocket (RFC 6455) on a stream, for servers and clients: text messages, by the sans-I/O library wsproto.
 
-A server's connection begins as HTTP: accept_websocket() answers the upgrade request that a WebConnection has returned,
-and takes over its stream. A client sends the request with open_websocket() and gets its WebSocket from the answer.
+websocket_opening.py opens a WebSocket; its connection begins as HTTP.
 
 No extension is offered or accepted, in particular no compression: a few bytes of a peer never become a large message.
 Messages are bounded in characters and fragments. The number of frames in a time is bounded too: a peer may send
@@ -15,30 +14,20 @@ Frames of a server are not masked, so text_frame() encodes a message once for al
 
 from __future__ import annotations
 
-import base64
-import binascii
-import secrets
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from demos.wire.channel import Bytes, Stream
-from demos.wire.web_client import Received, WebExchange, send_request
-from demos.wire.web_server import Answer, Request, WebConnection, text_answer
 
 try:
-    import h11
-    from wsproto.connection import CLIENT, SERVER, Connection, ConnectionState
+    from wsproto.connection import Connection, ConnectionState
     from wsproto.events import BytesMessage, CloseConnection, Event, Ping, TextMessage
     from wsproto.frame_protocol import CloseReason, FrameProtocol
-    from wsproto.utilities import generate_accept_token
 except ImportError as problem:
     raise ImportError("the provider needs more packages: pip install 'winsock[provider]'") from problem
 
 NORMAL, GOING_AWAY, PROTOCOL_ERROR, UNSUPPORTED, INVALID_TEXT = 1000, 1001, 1002, 1003, 1007
 POLICY, TOO_LARGE, INTERNAL_ERROR, TRY_AGAIN = 1008, 1009, 1011, 1013
-
-_KEY_BYTES = 16
 
 # The characters of a peer's reason that the log shows.
 _SHOWN = 100
@@ -65,9 +54,6 @@ SERVER_LIMITS = WebSocketLimits()
 # A client trusts the server, which it has verified, with larger and more messages.
 CLIENT_LIMITS = WebSocketLimits(message=4 * 1024 * 1024, burst=10_000, frames_per_second=10_000)
 
-# Returns why a page with this origin may not connect, or None; the origin is None for programs that are not browsers.
-OriginCheck: TypeAlias = Callable[[str | None], str | None]
-
 
 @dataclass(eq=False, slots=True)
 class WebSocket:
@@ -79,7 +65,7 @@ class WebSocket:
     stream: Stream
     limits: WebSocketLimits
     heard_at: int
-    _connection: Connection
+    connection: Connection
     code: int | None = None
     closing_until: int | None = None
     _pinged: bool = False
@@ -90,7 +76,7 @@ class WebSocket:
     _allowed: int = 0
     _allowed_at: int = 0
     # Bytes that arrived with the opening handshake.
-    _trailing: bytes = b""
+    trailing: bytes = b""
 
     def __post_init__(self) -> None:
         self._allowed = self.limits.burst * 1000
@@ -103,15 +89,15 @@ class WebSocket:
 
     def receive(self, now: int) -> list[str]:
         """Read what has arrived, answer pings, and return the whole messages."""
-        data = self._trailing + self.stream.receive(now)
-        self._trailing = b""
+        data = self.trailing + self.stream.receive(now)
+        self.trailing = b""
         if not self.stream.is_open:
             return []
         messages: list[str] = []
         if data:
             self.heard_at, self._pinged = now, False
-            self._connection.receive_data(data)
-            for event in self._connection.events():
+            self.connection.receive_data(data)
+            for event in self.connection.events():
                 message = self._handle(event, now)
                 if message is not None and self.closing_until is None:
                     messages.append(message)
@@ -128,7 +114,7 @@ class WebSocket:
 
     def send_frame(self, frame: Bytes, now: int) -> None:
         """Send a message that text_frame() has encoded; only for servers."""
-        if self._connection.client:
+        if self.connection.client:
             raise ValueError("a client's frames are masked one by one: use send_text()")
         if self.is_open:
             self.stream.send(frame, now)
@@ -169,7 +155,7 @@ class WebSocket:
             return self._text(event, now)
         if isinstance(event, BytesMessage):
             self._fail(UNSUPPORTED, "only text messages are accepted", now)
-        elif isinstance(event, Ping) and self._connection.state is ConnectionState.OPEN:
+        elif isinstance(event, Ping) and self.connection.state is ConnectionState.OPEN:
             self._send(event.response(), now)
         return None
 
@@ -204,11 +190,11 @@ class WebSocket:
 
     def _peer_closes(self, event: CloseConnection, now: int) -> None:
         """The peer's close frame, or an error of the peer, for which wsproto returns a close event with the code."""
-        if self._connection.state in (ConnectionState.OPEN, ConnectionState.LOCAL_CLOSING):
+        if self.connection.state in (ConnectionState.OPEN, ConnectionState.LOCAL_CLOSING):
             self._fail(int(event.code), str(event.reason or "invalid frame"), now)
             return
         self.code = int(event.code)
-        if self._connection.state is ConnectionState.REMOTE_CLOSING:
+        if self.connection.state is ConnectionState.REMOTE_CLOSING:
             self._send(event.response(), now)
         text = f"{self.code} {event.reason or ''}"[:_SHOWN].strip()
         ours = self.closing_until is not None
@@ -217,140 +203,14 @@ class WebSocket:
 
     def _fail(self, code: int, reason: str, now: int) -> None:
         """End because of the peer's error."""
-        if self._connection.state is ConnectionState.OPEN:
+        if self.connection.state is ConnectionState.OPEN:
             self._send(CloseConnection(code, reason), now)
         self.stream.finish(f"WebSocket error {code}: {reason}", now)
 
     def _send(self, event: Event, now: int) -> None:
-        self.stream.send(bytes(self._connection.send(event)), now)
+        self.stream.send(bytes(self.connection.send(event)), now)
 
 
 def text_frame(text: str) -> bytes:
     """A message as a server's frame, for send_frame() of many connections."""
     return bytes(FrameProtocol(client=False, extensions=[]).send_data(text))
-
-
-# ---- the opening handshake
-
-
-def is_upgrade(request: Request) -> bool:
-    """Whether a request asks for a WebSocket."""
-    return "websocket" in _tokens(request.header("upgrade"))
-
-
-def accept_websocket(
-    connection: WebConnection,
-    request: Request,
-    check_origin: OriginCheck,
-    now: int,
-    limits: WebSocketLimits = SERVER_LIMITS,
-) -> WebSocket | None:
-    """Answer a request for a WebSocket, and take over the connection's stream; the owner forgets the WebConnection.
-
-    Call its receive() at once: the client's first messages may have arrived with the request. Returns None when the
-    request is refused; then it has been answered, and the WebConnection continues.
-    """
-    refusal = _upgrade_refusal(request, check_origin)
-    if refusal is not None:
-        connection.problem = refusal.body.decode().strip()
-        connection.answer(refusal, now)
-        return None
-    token = generate_accept_token(request.header("sec-websocket-key").encode("ascii")).decode("ascii")
-    headers = [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", token)]
-    head = h11.InformationalResponse(status_code=101, headers=headers, reason=b"Switching Protocols")
-    connection.stream.send(connection.http.send(head) or b"", now)
-    trailing = bytes(connection.http.trailing_data[0])
-    return WebSocket(connection.stream, limits, now, Connection(SERVER), _trailing=trailing)
-
-
-def any_origin(origin: str | None) -> str | None:
-    """An OriginCheck that accepts every page: for connections that log in with what a page does not have."""
-    return None
-
-
-def _upgrade_refusal(request: Request, check_origin: OriginCheck) -> Answer | None:
-    if request.method != "GET" or "upgrade" not in _tokens(request.header("connection")) or not is_upgrade(request):
-        return text_answer(400, "a WebSocket is requested with GET, Connection: Upgrade and Upgrade: websocket")
-    if request.header("sec-websocket-version") != "13":
-        headers = {"Sec-WebSocket-Version": "13", "Upgrade": "websocket", "Connection": "Upgrade"}
-        return text_answer(426, "the server speaks version 13 of WebSocket", headers)
-    if not _is_key(request.header("sec-websocket-key")):
-        return text_answer(400, "the header Sec-WebSocket-Key is missing or invalid")
-    origins = [value.decode("latin-1") for name, value in request.headers if name == b"origin"]
-    if len(origins) > 1:
-        return text_answer(400, "the request has several headers Origin")
-    problem = check_origin(origins[0] if origins else None)
-    return None if problem is None else text_answer(403, problem)
-
-
-def _is_key(text: str) -> bool:
-    try:
-        return len(base64.b64decode(text, validate=True)) == _KEY_BYTES
-    except (binascii.Error, ValueError):
-        return False
-
-
-def _tokens(text: str) -> list[str]:
-    return [token.strip().lower() for token in text.split(",")]
-
-
-@dataclass(eq=False, slots=True)
-class WebSocketOpening:
-    """A client's request for a WebSocket, which the server has not answered yet; see open_websocket()."""
-
-    exchange: WebExchange
-    key: str
-    limits: WebSocketLimits
-
-    def receive(self, now: int) -> WebSocket | None:
-        """The WebSocket when the server has accepted; otherwise the stream ends, with the reason."""
-        received = self.exchange.receive(now)
-        if received is None:
-            return None
-        problem = _answer_problem(received, self.key)
-        if problem:
-            self.exchange.stream.finish(problem, now)
-            return None
-        return WebSocket(self.exchange.stream, self.limits, now, Connection(CLIENT), _trailing=received.trailing)
-
-    def check(self, now: int) -> None:
-        """Apply the time limits; call it at each timer event."""
-        self.exchange.check(now)
-
-
-def open_websocket(
-    stream: Stream,
-    host: str,
-    target: str,
-    now: int,
-    headers: Mapping[str, str] | None = None,
-    limits: WebSocketLimits = CLIENT_LIMITS,
-) -> WebSocketOpening:
-    """Send a client's request for a WebSocket; ``host`` is the value of the header Host, see host_header().
-
-    Call receive() until it returns the WebSocket, and then its receive() at once: the answer may contain messages.
-    Errors: ValueError when a part cannot be part of a request.
-    """
-    key = base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode("ascii")
-    fields = {
-        "Upgrade": "websocket",
-        "Connection": "Upgrade",
-        "Sec-WebSocket-Version": "13",
-        "Sec-WebSocket-Key": key,
-        **(headers or {}),
-    }
-    return WebSocketOpening(send_request(stream, "GET", host, target, now, fields), key, limits)
-
-
-def _answer_problem(received: Received, key: str) -> str | None:
-    """Why a server's answer does not open a WebSocket, or None."""
-    if received.status != 101:
-        text = received.body[:_SHOWN].decode("utf-8", "replace").strip()
-        return f"the server refuses the WebSocket: HTTP {received.status} {text!a}"
-    if "websocket" not in _tokens(received.header("upgrade")):
-        return "the server's answer does not switch to WebSocket"
-    if received.header("sec-websocket-accept").encode() != generate_accept_token(key.encode("ascii")):
-        return "the server's answer has a wrong Sec-WebSocket-Accept; it may be a proxy's"
-    if received.header("sec-websocket-extensions") or received.header("sec-websocket-protocol"):
-        return "the server's answer has an extension or a protocol that was not requested"
-    return None

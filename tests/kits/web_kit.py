@@ -21,14 +21,8 @@ from winsock_kit import LIMIT_SECONDS, connect_to, listener, port_of, readable, 
 from demos.wire.channel import LIMITS, Channel, ChannelLimits, Stream
 from demos.wire.tls import server_tls
 from demos.wire.web_server import PAGE_HEADERS, Answer, Request, WebConnection, WebLimits, served_hosts, text_answer
-from demos.wire.websocket import (
-    SERVER_LIMITS,
-    WebSocket,
-    WebSocketLimits,
-    accept_websocket,
-    is_upgrade,
-    text_frame,
-)
+from demos.wire.websocket import SERVER_LIMITS, WebSocket, WebSocketLimits, text_frame
+from demos.wire.websocket_opening import accept_websocket, is_upgrade
 from winsock import (
     FD_ISSET,
     FD_SET,

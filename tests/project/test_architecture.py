@@ -51,7 +51,8 @@ CLOCK_AND_NETWORK_MODULES = {
     "socketserver", "ssl", "threading", "time",
 }  # fmt: skip
 # TLS in memory: these parts of ssl open no socket.
-WITHOUT_SOCKETS = {"demos/wire/tls.py": re.compile(r"ssl\.(?!.*socket|create_connection|get_server_certificate).*")}
+IN_MEMORY = re.compile(r"ssl\.(?!.*socket|create_connection|get_server_certificate).*")
+WITHOUT_SOCKETS = {"demos/wire/tls.py": IN_MEMORY, "demos/wire/tls_contexts.py": IN_MEMORY}
 CLOCK_NAMES = {"datetime.date.today", "datetime.datetime.now", "datetime.datetime.today", "datetime.datetime.utcnow"}
 MOST_MODULES_IN_DEMOS = 5
 

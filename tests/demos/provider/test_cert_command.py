@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from demos.provider.cert_command import add_cert_options, run_cert_command
-from demos.wire.tls import CertificateFiles, fingerprint_from_text
+from demos.wire.tls_contexts import CertificateFiles, fingerprint_from_text
 
 NOW = datetime(2026, 1, 2, tzinfo=timezone.utc)
 

@@ -20,15 +20,13 @@ from web_kit import Server, certificate, connected_channel, drive, exchange, mil
 from winsock_kit import connected_pair, readable, set_nonblocking
 
 from demos.wire.channel import LIMITS, Channel
-from demos.wire.tls import (
+from demos.wire.tls import TlsChannel, client_tls, server_tls
+from demos.wire.tls_contexts import (
     CertificateFiles,
-    TlsChannel,
     TlsError,
-    client_tls,
     fingerprint_from_text,
     fingerprint_text,
     pinning_context,
-    server_tls,
     verifying_context,
 )
 from demos.wire.web_client import send_request
@@ -186,6 +184,8 @@ def test_an_invalid_fingerprint_is_refused(text):
 def python_client(server: Server, ca_file: Path, **versions: ssl.TLSVersion) -> ssl.SSLSocket:
     context = ssl.create_default_context(cafile=str(ca_file))
     context.set_alpn_protocols(["h2", "http/1.1"])
+    # The default of Python 3.13.
+    context.verify_flags |= ssl.VERIFY_X509_STRICT
     for name, value in versions.items():
         setattr(context, name, value)
     s = socket.create_connection(("127.0.0.1", server.port), 30)

@@ -15,17 +15,8 @@ from winsock_kit import connected_pair, readable, receive_all, reset, set_nonblo
 
 from demos.wire.channel import Channel
 from demos.wire.web_server import WebConnection, served_hosts
-from demos.wire.websocket import (
-    SERVER_LIMITS,
-    WebSocket,
-    WebSocketLimits,
-    WebSocketOpening,
-    accept_websocket,
-    any_origin,
-    is_upgrade,
-    open_websocket,
-    text_frame,
-)
+from demos.wire.websocket import SERVER_LIMITS, WebSocket, WebSocketLimits, text_frame
+from demos.wire.websocket_opening import WebSocketOpening, accept_websocket, any_origin, is_upgrade, open_websocket
 from winsock import send
 
 __all__ = ["network"]

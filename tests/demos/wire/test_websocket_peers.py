@@ -15,8 +15,10 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.sync.server import ServerConnection, serve
 
 from demos.wire.channel import Stream
-from demos.wire.tls import CertificateFiles, client_tls, verifying_context
-from demos.wire.websocket import WebSocket, WebSocketLimits, open_websocket
+from demos.wire.tls import client_tls
+from demos.wire.tls_contexts import CertificateFiles, verifying_context
+from demos.wire.websocket import WebSocket, WebSocketLimits
+from demos.wire.websocket_opening import open_websocket
 
 __all__ = ["network"]
 
