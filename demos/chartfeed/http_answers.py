@@ -14,8 +14,8 @@ from collections.abc import Collection, Mapping
 from importlib.util import find_spec
 from typing import NamedTuple, TypeAlias
 
-from demos.chartfeed.http_hosts import host_of, hosts_of, path_of
 from demos.template.protocol import HEADER
+from demos.wire.http_hosts import host_of, hosts_of, path_of
 
 MAX_HEADER = 16 * 1024
 

@@ -14,7 +14,6 @@ from zlib import crc32
 
 from demos.chartfeed import http_answers
 from demos.chartfeed.frames import frame
-from demos.chartfeed.http_hosts import hosts_problem, option_hosts
 from demos.chartfeed.serving import Connection, Message, close, serve
 from demos.template.protocol import (
     HEADER,
@@ -52,6 +51,7 @@ from demos.wire.addresses import address_text, empty_address, family_of, is_any,
 from demos.wire.backoff import Backoff
 from demos.wire.codepages import codepage_problem
 from demos.wire.crowds import ConnectionLimits, client_key
+from demos.wire.http_hosts import hosts_problem, option_hosts
 from demos.wire.listening import StartError, start_server
 from demos.wire.ports import listening_port_problem
 from winsock import (

