@@ -189,7 +189,7 @@ class ServerConnection:
         rbuf = bytearray(4096)
         left = MOST_RECEIVED
         while left > 0:
-            res = recv(self.client, rbuf, len(rbuf), 0)
+            res = recv(self.client, rbuf, min(len(rbuf), left), 0)
             if res == 0:
                 return "connection closed"
             if res == SOCKET_ERROR:

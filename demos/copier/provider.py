@@ -278,7 +278,7 @@ def DiscardInputOf(clients: list[Connection]) -> None:
         left = MOST_DISCARDED
         res = len(buf)
         while res > 0 and left > 0:
-            res = recv(client.socket, buf, len(buf), 0)
+            res = recv(client.socket, buf, min(len(buf), left), 0)
             left -= res
         if res == 0:
             Print(f"client {client.name} has closed the connection")
