@@ -13,7 +13,8 @@ socket on loopback that is connected to itself, so it receives from nobody else.
 It is created with the first registration. A terminal whose programs register no socket makes no call of Winsock.
 
 The array of WSAPOLLFD is kept between polls and changes only with a registration. Its results are read as one column
-of numbers, because a loop in Python over thousands of entries would take longer than WSAPoll.
+of numbers, and only the registrations of ready sockets are touched: a loop in Python over thousands of entries would
+take longer than WSAPoll.
 
 A registration ends with EventKillSocket and with its program. A program that closes a registered socket gets one line
 in the log; the poll after that drops the socket.
@@ -69,6 +70,7 @@ from winsock import (
 _MAX_WAKE_UPS = 1000
 
 _FIRST_CAPACITY = 16
+
 _ENTRY_SHORTS = sizeof(WSAPOLLFD) // 2
 _REVENTS_SHORT = WSAPOLLFD.revents.offset // 2  # type: ignore[attr-defined]  # ctypes makes a descriptor of each field
 
@@ -136,9 +138,10 @@ class SocketEvents:
         if WSAPoll(self._array, len(self._entries), timeout) == SOCKET_ERROR:
             self._give_up(WSAErrorDescript(WSAGetLastError()))
             return True
-        revents = self._revents[: len(self._entries)].tolist()
-        ready = [*compress(zip(self._entries, revents, strict=True), revents)]
-        for entry, occurred in ready:
+        count = len(self._entries)
+        ready = [self._entries[place] for place in compress(range(count), self._revents[:count].tolist())]
+        for entry in ready:
+            occurred = self._array[entry.place].revents
             if entry.owner is None:
                 self._read_wake_ups()
             elif occurred & POLLNVAL:
