@@ -75,7 +75,9 @@ def test_it_copies_trades_and_ends_with_equal_positions(tmp_path):
     assert summary["problem"] is None
     assert summary["trades"] > 10
     assert summary["sent"] == summary["received"] == sum(client["sent"] for client in summary["per_client"])
-    assert 0 < summary["lag_ms"]["median"] <= summary["lag_ms"]["max"]
+    assert 0 < summary["lag_ms"]["median"] <= summary["lag_ms"]["p99"] <= summary["lag_ms"]["max"]
+    assert list(summary["lag_parts_ms"]) == ["trade_to_sent", "sent_to_received", "received_to_order"]
+    assert all(part["median"] <= part["p99"] <= part["max"] for part in summary["lag_parts_ms"].values())
     # Each trade has its own message or was merged with a later one; the first and the last states do not count.
     for client in summary["per_client"]:
         assert client["sent"] == client["received"]
@@ -95,6 +97,7 @@ def test_study_copies_trades_with_the_articles_programs(tmp_path):
         assert (summary["equal"], summary["problem"]) == (True, None)
         assert summary["trades"] >= 5
         assert "sent" not in summary
+        assert "lag_parts_ms" not in summary
         assert 0 < summary["lag_ms"]["median"] <= summary["lag_ms"]["max"]
     positions, deals = zip(*ledgers(tmp_path / "kept"), strict=True)
     assert len({*positions, *deals}) == 1
