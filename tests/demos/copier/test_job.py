@@ -114,7 +114,7 @@ def test_study_trades_although_the_file_is_over_at_once():
 def test_without_a_file_it_says_what_came_of_a_random_walk():
     done = run("--seed", 1, "--duration", 1, "--timer-ms", 50, "--speed", 100)
     assert done.returncode == 0, done.stderr
-    first, server, *clients, last = done.stdout.splitlines()
+    first, server, *clients, last, sending, network, trading = done.stdout.splitlines()
     assert "messages sent" in first
     # Where the walk stands when time is up is the machine's doing: it may be nowhere.
     assert re.fullmatch(r"server   (EURUSD -?\d+\.\d\d|no position)", server)
@@ -123,6 +123,8 @@ def test_without_a_file_it_says_what_came_of_a_random_walk():
     assert last.startswith("lag from trade to copy: median ")
     assert "client2 | " in done.stderr
     assert "random walk of EURUSD, --seed 1" in done.stderr
+    parts = [part.partition(": median ")[0] for part in (sending, network, trading)]
+    assert parts == ["  trade to sent", "  sent to received", "  received to order"]
 
 
 def kill(pid: int) -> None:

@@ -338,6 +338,7 @@ def result(tally: Tally) -> dict[str, Any]:
     return {
         "clients": clients,
         "totals": (tally.port, tally.trades, tally.sent, tally.received, tally.merged, tally.paused),
+        "parts": tally.parts(),
         "positions": tally.positions,
         "agreed": tally.agreed(),
     }
