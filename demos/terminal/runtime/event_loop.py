@@ -8,13 +8,14 @@ OnTimer, OnTick, OnTrade, OnSocket and OnChartEvent in between. Only one event f
 no locks. The loop runs in turns. Each turn does the following, in this order:
 
 1. Commands: all lines that were posted before the turn.
-2. Sockets: OnSocket for the sockets that the last wait has reported as ready, once for each.
-3. Early sources: they are polled, and they queue events. The account's new deals become OnTrade events here.
-4. Queued events: all events that were queued before this step. Events that they queue run in the next turn.
+2. Early sources: they are polled, and they queue events. The account's new deals become OnTrade events here.
+3. Queued events: all events that were queued before this step. Events that they queue run in the next turn.
+4. Sockets: OnSocket for the registered sockets that are ready, once for each. The wait before the turn has reported
+   them; if there was none, they are polled now.
 5. Timers: OnTimer of each attachment whose timer is due, once.
 6. Sources: they are polled, and they deliver events directly. The market's next tick becomes OnTick here.
-7. The loop waits until the first timer or source is due, until a registered socket is ready, or until clock.wake() is
-   called. If an event is queued, it only asks which sockets are ready.
+7. If no event is queued, the loop waits until the first timer or source is due, until a registered socket is ready, or
+   until clock.wake() is called.
 
 Nothing starves, because each step is bounded: a step runs only the work that existed when it began, a timer gives at
 most one event, and a source gives a small number of events at each poll. Thousands of sockets may be ready at once: so
@@ -97,6 +98,8 @@ class EventLoop:
         self._queue: deque[Callable[[], None]] = deque()
         self._exit_code = 0
         self._sockets = SocketEvents(partial(self._report, "OnSocket"))
+        # Whether the loop has waited since the sockets were served: then it knows which are ready.
+        self._waited = False
 
     @property
     def attached(self) -> Sequence[Attachment]:
@@ -190,11 +193,11 @@ class EventLoop:
 
     def _run_turn(self, end: float) -> None:
         self._run_commands()
-        self._run_sockets()
         for source in self._early_sources:
             source.poll(self.clock.monotonic())
         for _ in range(len(self._queue)):
             self._queue.popleft()()
+        self._run_sockets()
         self._run_timers()
         for source in self._sources:
             source.poll(self.clock.monotonic())
@@ -210,6 +213,9 @@ class EventLoop:
                 self._answer(line)
 
     def _run_sockets(self) -> None:
+        if self._sockets and not (self._waited or self._sockets.has_ready):
+            self._sockets.wait(0)
+        self._waited = False
         end = self.clock.monotonic() + _SOCKETS_TIME
         while ready := self._sockets.take_ready():
             attachment, s, occurred = ready
@@ -228,13 +234,12 @@ class EventLoop:
 
     def _wait(self, end: float) -> None:
         """Wait until the first timer or source is due, or a socket is ready, but not beyond ``end``."""
-        if self._sockets.has_ready:
+        if self._queue or self._sockets.has_ready:
             return
-        left = 0.0 if self._queue else self._time_left(end)
+        left = self._time_left(end)
         if left > 0:
+            self._waited = True
             self.clock.wait(None if left == math.inf else left, self._sockets if self._sockets else None)
-        elif self._sockets:
-            self._sockets.wait(0)
 
     def _time_left(self, end: float) -> float:
         """The seconds until the first timer or source is due, or until ``end``."""

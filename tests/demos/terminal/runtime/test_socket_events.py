@@ -547,3 +547,33 @@ def test_a_wait_for_sockets_ends_at_its_time_and_not_before(streams):
     clock.wait(0.0305, events)
     assert clock.monotonic() - start >= 0.0305
     events.close()
+
+
+def test_a_queued_event_does_not_wait_for_a_poll_and_does_not_keep_sockets_from_their_calls(streams, monkeypatch):
+    desk = Desk()
+    s, _ = streams.pair()
+    real = winsock.WSAPoll
+
+    def poll(*arguments: object) -> int:
+        desk.calls.append("WSAPoll")
+        return real(*arguments)
+
+    monkeypatch.setattr(socket_events, "WSAPoll", poll)
+
+    def on_init() -> None:
+        desk.loop.set_socket(program, s, readable=False, writable=True)
+        desk.loop.post_event(program, "OnTrade")
+
+    def on_trade() -> None:
+        desk.calls.append("OnTrade")
+        # There is always a queued event.
+        desk.loop.post_event(program, "OnTrade")
+
+    def on_socket(s: int, ready: int) -> None:
+        desk.calls.append("OnSocket")
+        if desk.calls.count("OnSocket") == 3:
+            desk.loop.stop()
+
+    program = desk.attach(OnInit=on_init, OnTrade=on_trade, OnSocket=on_socket)
+    desk.loop.run()
+    assert desk.calls == ["OnTrade", "WSAPoll", "OnSocket"] * 3
