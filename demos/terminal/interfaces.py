@@ -135,7 +135,7 @@ class Clock(Protocol):
     def wait(self, seconds: float | None, waiter: Waiter | None = None) -> None:
         """Return after this many seconds (None: no limit), or at once when wake() is called or was called before.
 
-        ``waiter`` does the waiting instead of the clock, and can end it earlier. A time of None has no limit.
+        ``waiter`` does the waiting instead of the clock; what it waits for ends the wait too.
         """
         ...
 
