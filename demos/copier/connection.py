@@ -1,8 +1,9 @@
 """The copier's connection to its server: nonblocking, and retried with growing pauses until a message arrives.
 
-Each procedure does one step and returns: StartClient begins to connect, Connected completes that at later timer
-events, Receive reads what has arrived, CloseClean ends the connection. The bytes go to ``msg``, which finds the
-messages. A peer that has disappeared is noticed by TCP keep-alive.
+Each procedure does one step and returns: StartClient begins to connect, Connected completes that at later events,
+Receive reads what has arrived, CloseClean ends the connection. The bytes go to ``msg``, which finds the messages. A
+peer that has disappeared is noticed by TCP keep-alive. With ``fast`` the socket is registered with the terminal, which
+calls OnSocket when the connect has ended and when something has arrived.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from ctypes import c_int, sizeof
 
 from demos.copier.moments import Moment
 from demos.signal.protocol import Reader
-from demos.terminal import Event, Fail, GetTickCount64, Print
+from demos.terminal import Event, EventKillSocket, EventSetSocket, Fail, GetTickCount64, Print
 from demos.wire.addresses import Address, AddressError, address_text, empty_address, family_of, find_address, port_of
 from demos.wire.backoff import Backoff
 from demos.wire.connecting import begin_connect, connect_result
@@ -54,8 +55,8 @@ MOST_RECEIVED = 64 * 1024
 class ServerConnection:
     """The connection, or its next attempt; ``client`` is INVALID_SOCKET while there is none."""
 
-    def __init__(self, codepage: int, on_connected: Callable[[], None]) -> None:
-        """``on_connected`` is called each time that a connect has succeeded."""
+    def __init__(self, codepage: int, on_connected: Callable[[], None], fast: bool) -> None:
+        """``on_connected`` is called each time that a connect has succeeded; ``fast`` registers the socket."""
         self.client = INVALID_SOCKET
         self.connecting = False
         self.local_port = 0
@@ -64,6 +65,7 @@ class ServerConnection:
         self.reached = False
         self._codepage = codepage
         self._on_connected = on_connected
+        self._fast = fast
         self._event = Moment(0)
         # The times between the last timer events. One of them may be long, because the process was stopped.
         self._periods: deque[int] = deque(maxlen=2)
@@ -116,8 +118,8 @@ class ServerConnection:
         self.msg = Reader(self._codepage)
         if error != NO_ERROR:
             self.ConnectFailed(error)
-        else:
-            self.Connected()
+        elif not self.Connected() and self.connecting and self._fast:
+            EventSetSocket(self.client, readable=False, writable=True)
 
     def FindServer(self, addr: str, port: int) -> Address:
         """Resolve the host name.
@@ -140,6 +142,8 @@ class ServerConnection:
             error = self.ReadLocalPort()
         if error == NO_ERROR:
             self.connecting, self.reached = False, True
+            if self._fast:
+                EventSetSocket(self.client)
             if problem := keep_alive(self.client):
                 Print(f"-{problem}")
             Event("connected", port=self.local_port)
@@ -189,7 +193,7 @@ class ServerConnection:
         rbuf = bytearray(4096)
         left = MOST_RECEIVED
         while left > 0:
-            res = recv(self.client, rbuf, len(rbuf), 0)
+            res = recv(self.client, rbuf, min(len(rbuf), left), 0)
             if res == 0:
                 return "connection closed"
             if res == SOCKET_ERROR:
@@ -206,6 +210,7 @@ class ServerConnection:
             if not self.connecting:
                 shutdown(self.client, SD_BOTH)
                 Print("close socket")
+            EventKillSocket(self.client)
             closesocket(self.client)
             self.client = INVALID_SOCKET
             self.connecting = False

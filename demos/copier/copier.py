@@ -3,7 +3,7 @@
 A message states the server's position in one symbol. The rules (rules.py) turn it into a target for the local symbol,
 targets.py keeps the targets until they are reached, limits.py says what must not be traded, and trading.py sends the
 orders. connection.py connects, and connects again; a server that is connected and sends no valid message is reported
-after `silence` seconds.
+after `silence` seconds. With --fast a message is copied as soon as it arrives: OnSocket does the same as OnTimer.
 """
 
 from __future__ import annotations
@@ -73,6 +73,7 @@ only: Annotated[
         check=list_problem,
     ),
 ] = ""
+fast: Annotated[bool, Input("copy a message as soon as it arrives, instead of at the next timer event")] = False
 factor: Annotated[float, Input("factor for the server's lots", check=factor_problem)] = 1.0
 reverse: Annotated[bool, Input("sell when the server buys, and buy when it sells")] = False
 hedging: Annotated[bool, Input("accept a hedging account; close and open positions by ticket")] = False
@@ -131,11 +132,13 @@ killfile: Annotated[
 # The positions logged in one event.
 MOST_LINES = 20
 
-connection = ServerConnection(codepage, lambda: None)
+connection = ServerConnection(codepage, lambda: None, fast)
 received = EventLimit()
 targets = Targets(Rules())
 limits = Limits()
 event = Moment(0)
+# The time of the last timer event.
+timer_at = 0
 # The messages of the present connection, and the time of the last one of all connections.
 messages = 0
 heard_at = 0
@@ -143,12 +146,12 @@ silent = False
 
 
 def OnInit() -> int:
-    global connection, targets, limits, event
+    global connection, targets, limits, event, timer_at
     if AccountInfoInteger(ACCOUNT_MARGIN_MODE) == ACCOUNT_MARGIN_MODE_RETAIL_HEDGING and not hedging:
         Alert("the account is a hedging account: add --hedging to close and open positions by ticket")
         return INIT_FAILED
     rules = Rules(names_from_text(map), suffix, list_from_text(only), Decimal(repr(factor)), reverse)
-    connection = ServerConnection(codepage, OnConnected)
+    connection = ServerConnection(codepage, OnConnected, fast)
     targets = Targets(rules, reconcile)
     file = killfile_path(killfile)
     limits = Limits(Decimal(repr(maxlots)), Decimal(repr(maxtotal)), maxorders, Decimal(repr(maxloss)), file)
@@ -163,7 +166,8 @@ def OnInit() -> int:
         if not SymbolSelect(smb, True):
             Print(f"-the terminal has no symbol {smb}; --Symbol {smb} chooses the embedded market's symbol")
     Event("started", symbol=Symbol(), position=DoubleToString(GetSymbolLot(Symbol()), 2))
-    event = Moment(GetTickCount64())
+    timer_at = GetTickCount64()
+    event = Moment(timer_at)
     EventSetTimer(1)
     return INIT_SUCCEEDED
 
@@ -176,9 +180,23 @@ def OnDeinit(reason: int) -> None:
 
 
 def OnTimer() -> None:
-    global event
+    global event, timer_at
     now = GetTickCount64()
-    event = Moment(now, now - event.ms)
+    event = Moment(now, now - timer_at)
+    timer_at = now
+    CopySignals()
+
+
+def OnSocket(s: int, ready: int) -> None:
+    """With --fast: the connect has ended, something has arrived, or the connection is closed."""
+    global event
+    # A time in the future is not due: unlike a timer event, this one is not the nearest to it.
+    event = Moment(GetTickCount64(), 0)
+    CopySignals()
+
+
+def CopySignals() -> None:
+    """Continue the connection, read what has arrived, and trade the targets that are due."""
     if connection.Step(Host, Port, event):
         # Messages that arrived before an error or the end of the stream are valid: process them first.
         problem = connection.Receive()

@@ -44,7 +44,7 @@ class SignalJob(Job):
     server_program = "provider"
     client_program = "copier"
     # The strategy trades as fast as the replay.
-    client_arguments: Sequence[str] = ("--maxorders=0",)
+    client_arguments: Sequence[str] = ("--fast", "--maxorders=0")
 
     def __init__(self, options: argparse.Namespace) -> None:
         super().__init__(options)
@@ -131,6 +131,7 @@ class SignalJob(Job):
             **self.message_counts(tally),
             "equal": not unequal,
             "lag_ms": lag_summary(tally.lags()),
+            **lag_parts(tally),
             "trades": tally.trades,
             "merged": tally.merged,
             "restarts": sum(child.restarts for child in runner.children.values()),
@@ -191,6 +192,15 @@ class SignalJob(Job):
             if getattr(options, option) is not None:
                 arguments.append(f"--{option}={getattr(options, option)}")
         runner.start(name, [*arguments, f"--account={self.account(name)}"], restart=True)
+
+
+def lag_parts(tally: Tally) -> dict[str, Any]:
+    """The lag in its parts, as far as the programs report messages; the medians add up to about the lag's."""
+    parts = tally.parts()
+    if not parts:
+        return {}
+    sending, network, trading = (lag_summary(column) for column in zip(*parts, strict=True))
+    return {"lag_parts_ms": {"trade_to_sent": sending, "sent_to_received": network, "received_to_order": trading}}
 
 
 def account_positions(path: Path) -> dict[str, str]:

@@ -3,6 +3,9 @@
 Each client has its own state: the number of the last trade it knows (sent_seq), a message that was sent in part
 (unsent), and whether the last message was repeated (resent). Send() compares that with the present trade number at each
 timer event. Nothing blocks: a client that does not read gets the latest message when it has room again.
+
+With --fast the timer is only for what is repeated or retried. OnTrade sends each change at once, and OnSocket accepts a
+client, notices its end and continues a message as soon as the socket is ready.
 """
 
 from __future__ import annotations
@@ -23,7 +26,9 @@ from demos.terminal import (
     Comment,
     DoubleToString,
     Event,
+    EventKillSocket,
     EventKillTimer,
+    EventSetSocket,
     EventSetTimer,
     Fail,
     GetTickCount64,
@@ -46,6 +51,7 @@ from winsock import (
     INVALID_SOCKET,
     IPPROTO_TCP,
     NO_ERROR,
+    POLLWRNORM,
     SD_BOTH,
     SOCK_STREAM,
     TCP_NODELAY,
@@ -71,7 +77,9 @@ Port: Annotated[int, Input("port to listen on; 0: any free one", check=listening
 
 # The inputs from here on are not the article's.
 codepage: Annotated[int, Input("code page of the messages", check=codepage_problem)] = 1252
-fast: Annotated[bool, Input("send each change at once and only once; not for original clients")] = False
+fast: Annotated[
+    bool, Input("send each change at once, not at a timer event, and only once; not for original clients")
+] = False
 strategy: Annotated[int, Input("trade a small strategy at every N-th tick; 0: never", check=_negative)] = 0
 pause: Annotated[str, Input("the strategy does not trade while this file exists")] = ""
 repeat: Annotated[
@@ -106,7 +114,10 @@ MOST_DISCARDED = 64 * 1024
 
 @dataclass(eq=False)
 class Connection:
-    """A client: its socket and address, and what it has received. Sequence numbers are numbers of trades."""
+    """A client: its socket and address, and what it has received. Sequence numbers are numbers of trades.
+
+    ``waiting`` is whether OnSocket is to be called when there is room for what it has not received.
+    """
 
     socket: int
     name: str
@@ -117,6 +128,7 @@ class Connection:
     sent_at: int = 0
     stalled_at: int = 0
     resent: bool = False
+    waiting: bool = False
     messages: int = 0
     failed: int = 0
 
@@ -153,10 +165,12 @@ def OnDeinit(reason: int) -> None:
 
 
 def OnTrade() -> None:
-    """Build the message from the present position. The call in OnInit is not counted as a trade."""
+    """Build the message from the present position, and send it with --fast. The call in OnInit counts no trade."""
     global data, trades
     data = encode(Symbol(), GetSymbolLot(Symbol()), codepage)
     trades += 1
+    if fast:
+        Send()
 
 
 def OnTimer() -> None:
@@ -168,6 +182,22 @@ def OnTimer() -> None:
     DiscardInput()
     Send()
     ReportReplaced()
+    if fast:
+        EventSetSocket(server)
+
+
+def OnSocket(s: int, ready: int) -> None:
+    """With --fast: a client waits, has sent something, has closed the connection, or has room for a message."""
+    if s == server:
+        if not AcceptClients():
+            # The client that waits cannot be accepted now: the next timer event tries again.
+            EventKillSocket(server)
+        Send()
+        return
+    if ready & ~POLLWRNORM:
+        DiscardInputOf([client for client in conns if client.socket == s])
+    if ready & POLLWRNORM:
+        Send()
 
 
 def OnTick() -> None:
@@ -193,10 +223,13 @@ def StartServer(addr: str, port: int) -> None:
         Alert(f"{addr} is open to every network: there is no password, and every client can read the position")
     Event("listening", port=port_of(addrin))
     Print(f"start server ok, {address_text(addrin)}")
+    if fast:
+        EventSetSocket(server)
 
 
-def AcceptClients() -> None:
-    """Accept all clients that wait."""
+def AcceptClients() -> int:
+    """Accept all clients that wait; their number."""
+    count = 0
     for client, addrin in acceptor.clients(server, family, MOST_ACCEPTED, MakeRoom):
         # Without TCP_NODELAY a small message may wait until the client has acknowledged the message before.
         if setsockopt(client, IPPROTO_TCP, TCP_NODELAY, c_int(1), sizeof(c_int)) != NO_ERROR:
@@ -207,7 +240,11 @@ def AcceptClients() -> None:
         if accepted.allows(GetTickCount64()):
             Event("accepted", client=port)
         Print(f"Accept new client {address_text(addrin)}")
+        if fast:
+            EventSetSocket(client)
+        count += 1
     Comment("WAITING CLIENT (", TimeCurrent(), ")")
+    return count
 
 
 def Replace(client: Connection | None) -> bool:
@@ -231,12 +268,17 @@ def ReportReplaced() -> None:
 
 def DiscardInput() -> None:
     """Read and discard what clients send: this also shows which clients have closed their connection."""
+    DiscardInputOf(conns.copy())
+
+
+def DiscardInputOf(clients: list[Connection]) -> None:
+    """Read and discard what these clients send."""
     buf = bytearray(4096)
-    for client in conns.copy():
+    for client in clients:
         left = MOST_DISCARDED
         res = len(buf)
         while res > 0 and left > 0:
-            res = recv(client.socket, buf, len(buf), 0)
+            res = recv(client.socket, buf, min(len(buf), left), 0)
             left -= res
         if res == 0:
             Print(f"client {client.name} has closed the connection")
@@ -276,6 +318,7 @@ def Sent(client: Connection, message: bytes, res: int, now: int) -> None:
         client.stalled_at = client.stalled_at or now
         if now - client.stalled_at >= STALLED_MS:
             client.failed = WSAETIMEDOUT
+        WaitForRoom(client)
         return
     client.stalled_at = 0
     limits.touch(client)
@@ -286,6 +329,15 @@ def Sent(client: Connection, message: bytes, res: int, now: int) -> None:
         client.sent_at = now
         client.messages += 1
         Event("sent", client=client.port, number=client.messages, trades=client.sent_seq)
+    WaitForRoom(client)
+
+
+def WaitForRoom(client: Connection) -> None:
+    """With --fast: have OnSocket called when there is room, as long as the client has not received everything."""
+    waiting = bool(client.unsent) or client.sent_seq != trades
+    if fast and waiting != client.waiting:
+        client.waiting = waiting
+        EventSetSocket(client.socket, True, waiting)
 
 
 def CloseClean() -> None:
@@ -294,6 +346,7 @@ def CloseClean() -> None:
     printf("Shutdown server and %d connections", len(conns))
     was_started = server != INVALID_SOCKET
     if was_started:
+        EventKillSocket(server)
         closesocket(server)
         server = INVALID_SOCKET
     for client in conns.copy():
@@ -304,6 +357,7 @@ def CloseClean() -> None:
 
 def Close(client: Connection) -> None:
     """Close one client and remove it."""
+    EventKillSocket(client.socket)
     # shutdown fails only if the connection has ended, and the log already says that.
     shutdown(client.socket, SD_BOTH)
     closesocket(client.socket)

@@ -2,7 +2,9 @@
 
 The lag of a copied trade is the time from the provider's deal to the copier's. A message carries the position after all
 trades so far: it announces those that no earlier message to this copier has announced. Several trades in one message
-are merged, and the lag counts from the earliest of them. A copier may also read several messages at once.
+are merged, and the lag counts from the earliest of them. A copier may also read several messages at once. The parts of
+a lag are the times from the trade until the newest of these messages was sent, until it was read, and until the copy.
+A provider reports a message after it was sent, so its copier may already have read it then.
 
 The events of one process come in their order, those of different processes in any order: a copier's deal may be known
 before the provider's report that it has sent the message. The result is the same for every order. Each side of a
@@ -18,6 +20,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 SERVER = "server"
@@ -28,11 +31,13 @@ class Copy:
     """What a client did about messages that it had read: a deal at ``time``, or None when there was nothing to trade.
 
     ``unsent`` are the numbers of those messages that the server has not reported as sent yet; ``since`` is the time of
-    the earliest trade that the others announced.
+    the earliest trade that the others announced. ``newest`` is the number of the newest message, ``read_at`` its time.
     """
 
     time: int | None
     unsent: set[int]
+    newest: int
+    read_at: int
     since: int | None = None
 
 
@@ -46,6 +51,7 @@ class Link:
     sent: int = 0
     trades: int = 0
     unjoined: list[tuple[int, int]] = field(default_factory=list)
+    sent_at: dict[int, int] = field(default_factory=dict)
     # The messages that the client has read.
     received: int = 0
     # For each message sent and not copied, the time of the earliest trade that it announced.
@@ -63,6 +69,8 @@ class Client:
     received: int = 0
     merged: int = 0
     lags: list[float] = field(default_factory=list)
+    # For each lag its parts: until the message was sent, until it was read, until the copy.
+    parts: list[tuple[float, float, float]] = field(default_factory=list)
     # Trades that no message has announced yet: the trade's number and time.
     unannounced: deque[tuple[int, int]] = field(default_factory=deque)
     # The newest link that the client has reported, and the newest one that is joined.
@@ -70,8 +78,9 @@ class Client:
     joined: Link = field(default_factory=Link)
     # The earliest trade that was announced on an earlier link and not copied.
     lost_since: int | None = None
-    # The numbers of the messages that were read on the newest link since the last copy.
+    # The numbers of the messages that were read on the newest link since the last copy, and the time of the last one.
     reading: set[int] = field(default_factory=set)
+    read_at: int = 0
 
 
 class Tally:
@@ -104,6 +113,10 @@ class Tally:
     def lags(self) -> list[float]:
         """The lags of all clients."""
         return [lag for client in self.clients.values() for lag in client.lags]
+
+    def parts(self) -> list[tuple[float, float, float]]:
+        """The parts of the lags of all clients."""
+        return [parts for client in self.clients.values() for parts in client.parts]
 
     def agreed(self) -> bool:
         """Whether each client has read the message that announces the last trade, and has the server's position."""
@@ -147,7 +160,9 @@ class Tally:
             _join(link)
         elif kind == "sent":
             self.sent += 1
-            _send(self._server_links[event["client"]], event["number"], self._trades_before + event["trades"])
+            link = self._server_links[event["client"]]
+            link.sent_at[event["number"]] = event["t"]
+            _send(link, event["number"], self._trades_before + event["trades"])
 
     def _take_client_event(self, client: Client, event: Mapping[str, Any]) -> None:
         kind = event["kind"]
@@ -163,9 +178,11 @@ class Tally:
             client.received += 1
             client.link.received += 1
             client.reading.add(event["number"])
+            client.read_at = event["t"]
         elif kind in ("deal", "synced") and client.reading:
             link = client.link
-            link.copies.append(Copy(event["t"] if kind == "deal" else None, client.reading))
+            time = event["t"] if kind == "deal" else None
+            link.copies.append(Copy(time, client.reading, max(client.reading), client.read_at))
             client.reading = set()
             for number in link.copies[-1].unsent & link.since.keys():
                 _match_copy(client, link, number)
@@ -227,4 +244,10 @@ def _match_copy(client: Client, link: Link, number: int) -> None:
             copy.since = min(times, default=None)
             if not copy.unsent and copy.time is not None and copy.since is not None:
                 client.lags.append((copy.time - copy.since) / 1e6)
+                times = [copy.since, link.sent_at[copy.newest], copy.read_at, copy.time]
+                sending, network, trading = ((end - begin) / 1e6 for begin, end in pairwise(times))
+                client.parts.append((sending, network, trading))
     link.copies = [copy for copy in link.copies if copy.unsent]
+    # Each message is copied once.
+    if not link.copies:
+        link.sent_at = {sent: time for sent, time in link.sent_at.items() if sent in link.since or sent > number}

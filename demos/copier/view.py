@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from demos.copier.tally import SERVER, Tally
-from demos.launcher.timeline import lag_summary, lag_text
+from demos.launcher.timeline import full_lag_text, lag_summary, lag_text
 from demos.launcher.views import Process, Tables, counted, process_cells, process_table
 from demos.terminal.runtime.log import escaped
 
@@ -50,4 +50,7 @@ def summary_text(summary: Mapping[str, Any]) -> str:
         equal = "equal" if client["equal"] else "NOT EQUAL"
         lag = lag_text(client["lag_ms"])
         lines.append(f"{client['name']}  {positions_text(client['positions'])}, {equal}; lag {lag}")
-    return "\n".join([*lines, f"lag from trade to copy: {lag_text(summary['lag_ms'])}"])
+    lines.append(f"lag from trade to copy: {full_lag_text(summary['lag_ms'])}")
+    for name, part in summary.get("lag_parts_ms", {}).items():
+        lines.append(f"  {name.replace('_', ' ')}: {full_lag_text(part)}")
+    return "\n".join(lines)

@@ -8,6 +8,7 @@ every interleaving of the files.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
@@ -62,14 +63,29 @@ def _event(name: str, line: bytes) -> dict[str, Any]:
 
 
 def lag_summary(lags: Sequence[float]) -> dict[str, float | None]:
-    """Median and maximum in milliseconds; None when there is no lag."""
+    """Median, 99th percentile and maximum in milliseconds; None when there is no lag."""
     return {
         "median": round(median(lags), 3) if lags else None,
+        "p99": round(sorted(lags)[math.ceil(0.99 * len(lags)) - 1], 3) if lags else None,
         "max": round(max(lags), 3) if lags else None,
     }
 
 
 def lag_text(summary: Mapping[str, float | None]) -> str:
     """``median 203 ms, max 410 ms``; ``-`` when there is no lag."""
-    middle, most = summary["median"], summary["max"]
-    return "-" if middle is None or most is None else f"median {middle:.0f} ms, max {most:.0f} ms"
+    return _text(summary, {"median": "median", "max": "max"})
+
+
+def full_lag_text(summary: Mapping[str, float | None]) -> str:
+    """``median 1.4 ms, 99% below 3.0 ms, max 12 ms``; ``-`` when there is no lag."""
+    return _text(summary, {"median": "median", "p99": "99% below", "max": "max"})
+
+
+def _text(summary: Mapping[str, float | None], names: Mapping[str, str]) -> str:
+    times = {name: summary[key] for key, name in names.items()}
+    return ", ".join(f"{name} {_milliseconds(time)}" for name, time in times.items() if time is not None) or "-"
+
+
+def _milliseconds(time: float) -> str:
+    """Below 10 ms with a tenth."""
+    return f"{time:.{1 if abs(time) < 9.95 else 0}f} ms"

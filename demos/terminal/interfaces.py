@@ -113,6 +113,18 @@ class ChartView:
     comment: str = ""
 
 
+class Waiter(Protocol):
+    """Something that a clock can wait for, besides the time."""
+
+    def wait(self, seconds: float | None) -> bool:
+        """Wait until it happens, until wake() is called, or for this time; whether the wait ended before its time."""
+        ...
+
+    def wake(self) -> None:
+        """End the present wait(), or the next one; for other threads and for signal handlers."""
+        ...
+
+
 class Clock(Protocol):
     """The terminal's time. Only ``wake`` may be called from another thread or from a signal handler."""
 
@@ -120,8 +132,11 @@ class Clock(Protocol):
         """Seconds from an arbitrary start that all processes of this machine share; never goes back."""
         ...
 
-    def wait(self, seconds: float | None) -> None:
-        """Return after this many seconds (None: no limit), or at once when wake() is called or was called before."""
+    def wait(self, seconds: float | None, waiter: Waiter | None = None) -> None:
+        """Return after this many seconds (None: no limit), or at once when wake() is called or was called before.
+
+        ``waiter`` does the waiting instead of the clock; what it waits for ends the wait too.
+        """
         ...
 
     def wake(self) -> None:

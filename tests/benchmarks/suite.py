@@ -1,6 +1,6 @@
 """All benchmarks, in the order of the table."""
 
-from . import fan_out, footprint, many_clients, ticks, timer_events, transfers, waiting
+from . import fan_out, footprint, latency, many_clients, ticks, timer_events, transfers, waiting
 
 BENCHMARKS = (
     *transfers.BENCHMARKS,
@@ -8,6 +8,7 @@ BENCHMARKS = (
     *fan_out.BENCHMARKS,
     *waiting.BENCHMARKS,
     *many_clients.BENCHMARKS,
+    *latency.BENCHMARKS,
     *footprint.BENCHMARKS,
     *ticks.BENCHMARKS,
 )

@@ -46,6 +46,8 @@ RATIOS = (
     Row("", ("batch-1000",), "C loop", target=1.02, in_readme=True),
     Row("WSAPoll over 1,000 sockets, one ready", ("poll-1000",), "select.poll", in_readme=True),
     Row("WSAPoll over 10,000 sockets, one ready", ("poll-10000",), "select.poll"),
+    Row("the terminal's event loop: poll 1,000 sockets, find the ready one", ("events-1000",), "select.poll"),
+    Row("the terminal's event loop: poll 10,000 sockets, find the ready one", ("events-10000",), "select.poll"),
     Row("WSAPoll over 500 sockets, one ready (Windows has no `select.poll`)", ("poll-500",), "select.select"),
     Row(
         "select over 1,000 sockets, one ready (on Windows 500)",
@@ -87,6 +89,10 @@ def microseconds(result: Figures) -> tuple[float, float | None]:
     return result["winsock"] / 1e3, result["other"] / 1e3
 
 
+def milliseconds(result: Figures) -> tuple[float, float | None]:
+    return result["winsock"] / 1e6, result["other"] / 1e6
+
+
 def beyond(result: Figures) -> tuple[float, float | None]:
     """Milliseconds more than the import of the other module."""
     return (result["winsock"] - result["other"]) / 1e6, None
@@ -96,6 +102,16 @@ AMOUNTS = (
     Amount("import time beyond `import ctypes`", "import", "ctypes", beyond, "ms", target=30),
     Amount("mean time of the timer event above", "timer-100", "socket", microseconds, "µs"),
     Amount("95th percentile of its times", "timer-100-p95", "socket", microseconds, "µs"),
+    Amount(
+        "from a trade to its copy, `provider --fast` to `copier --fast`, timers of 1 s (other: one send and recv)",
+        "copy-lag",
+        "socket",
+        milliseconds,
+        "ms",
+        2,
+        target=2,
+    ),
+    Amount("99th percentile of these times", "copy-lag-p99", "socket", milliseconds, "ms", 2, target=10),
     Amount("memory of an accepted socket", "memory", "socket", both, "B"),
     Amount("CPU time with 10,000 idle clients, WSAPoll every 100 ms", "idle-server", "select.poll", both, "%", 1),
     Amount(

@@ -18,7 +18,7 @@ from demos.chartfeed import client_connection
 from demos.copier import connection
 from demos.registry import find_program
 from demos.terminal import CTrade
-from demos.terminal.interfaces import Account, SymbolSpec, Tick
+from demos.terminal.interfaces import Account, SymbolSpec, Tick, Waiter
 from demos.terminal.paper.account import PaperAccount
 from demos.terminal.runtime.clock import ManualClock
 from demos.terminal.runtime.log import Log
@@ -83,7 +83,7 @@ class _ScriptClock(ManualClock):
         self.ended: Callable[[], None] = list
         self._stepped = False
 
-    def wait(self, seconds: float | None) -> None:
+    def wait(self, seconds: float | None, waiter: Waiter | None = None) -> None:
         if not self._stepped:
             self._stepped = True
             try:
@@ -93,8 +93,10 @@ class _ScriptClock(ManualClock):
         if self._woken:
             self._woken = False
             return
-        self._stepped = False
-        super().wait(seconds)
+        before = self.time
+        super().wait(seconds, waiter)
+        # A socket that is ready ends the wait at the same time.
+        self._stepped = self.time == before
 
 
 class _Market:

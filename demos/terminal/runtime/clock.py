@@ -8,6 +8,8 @@ import time
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 
+from demos.terminal.interfaces import Waiter
+
 # On Windows nothing interrupts a wait for a lock, so that Ctrl-C has no effect before its end: wait in slices.
 _MAX_WAIT = 0.1 if sys.platform == "win32" else 3600.0
 
@@ -25,19 +27,29 @@ class RealClock:
         # a signal handler took longer than the rest of the timeout.
         self._awake = threading.Lock()
         self._awake.acquire()
+        self._waiter: Waiter | None = None
 
     def monotonic(self) -> float:
         """See interfaces.Clock."""
         return time.perf_counter()
 
-    def wait(self, seconds: float | None) -> None:
+    def wait(self, seconds: float | None, waiter: Waiter | None = None) -> None:
         """See interfaces.Clock."""
         end = None if seconds is None else time.perf_counter() + seconds
+        # From here on wake() ends the wait of the waiter too. A call before has released the lock.
+        self._waiter = waiter
         while True:
             left = _MAX_WAIT if end is None else min(end - time.perf_counter(), _MAX_WAIT)
             if left <= 0:
                 return
-            if self._awake.acquire(timeout=left):
+            if waiter is None:
+                if self._awake.acquire(timeout=left):
+                    return
+            elif self._awake.acquire(blocking=False):
+                return
+            elif waiter.wait(left):
+                # If wake() has ended the wait, the lock is released too.
+                self._awake.acquire(blocking=False)
                 return
 
     def wake(self) -> None:
@@ -45,6 +57,8 @@ class RealClock:
         # RuntimeError: it was called before, and no thread has waited since.
         with suppress(RuntimeError):
             self._awake.release()
+        if waiter := self._waiter:
+            waiter.wake()
 
     def now(self) -> datetime:
         """See interfaces.Clock."""
@@ -63,13 +77,17 @@ class ManualClock:
         """See interfaces.Clock."""
         return self.time
 
-    def wait(self, seconds: float | None) -> None:
-        """Advance the time by this many seconds; return without advancing it when wake() was called before.
+    def wait(self, seconds: float | None, waiter: Waiter | None = None) -> None:
+        """Advance the time by this many seconds.
+
+        Returns without advancing it when wake() was called before, or when what the waiter waits for has happened.
 
         Errors: RuntimeError for a wait without a limit and without a wake(), which would never end.
         """
         if self._woken:
             self._woken = False
+            return
+        if waiter and waiter.wait(0):
             return
         if seconds is None:
             raise RuntimeError("wait() without a limit and without a wake(): the wait would never end")

@@ -4,27 +4,34 @@ How it works
 ============
 
 An attachment is a program on a chart. Its events are calls of its module's functions: OnInit first, OnDeinit last,
-OnTimer, OnTick, OnTrade and OnChartEvent in between. Only one event function runs at a time, so programs need no locks.
-The loop runs in turns. Each turn does the following, in this order:
+OnTimer, OnTick, OnTrade, OnSocket and OnChartEvent in between. Only one event function runs at a time, so programs need
+no locks. The loop runs in turns. Each turn does the following, in this order:
 
 1. Commands: all lines that were posted before the turn.
 2. Early sources: they are polled, and they queue events. The account's new deals become OnTrade events here.
 3. Queued events: all events that were queued before this step. Events that they queue run in the next turn.
-4. Timers: OnTimer of each attachment whose timer is due, once.
-5. Sources: they are polled, and they deliver events directly. The market's next tick becomes OnTick here.
-6. If no event is queued, the loop waits until the first timer or source is due, or until clock.wake() is called.
+4. Sockets: OnSocket for the registered sockets that are ready, once for each. The wait before the turn has reported
+   them; if there was none, they are polled now.
+5. Timers: OnTimer of each attachment whose timer is due, once.
+6. Sources: they are polled, and they deliver events directly. The market's next tick becomes OnTick here.
+7. If no event is queued, the loop waits until the first timer or source is due, until a registered socket is ready, or
+   until clock.wake() is called.
 
 Nothing starves, because each step is bounded: a step runs only the work that existed when it began, a timer gives at
-most one event, and a source gives a small number of events at each poll.
+most one event, and a source gives a small number of events at each poll. Thousands of sockets may be ready at once: so
+the step of the sockets ends after 5 ms. The others are called in the next turns, before the sockets are polled again.
+
+The wait is clock.wait(). As long as a socket is registered, the clock lets SocketEvents do the waiting (see
+socket_events.py); without one it waits for a lock, and no call of Winsock is made.
 
 The life of one timer event: EventSetMillisecondTimer calls set_timer(), which stores the period and the time when the
-first event is due. The wait of step 6 ends at that time at the latest. Step 4 finds the timer due and calls OnTimer.
+first event is due. The wait of step 7 ends at that time at the latest. Step 5 finds the timer due and calls OnTimer.
 When it has returned, the next event is planned on the same grid of periods; events that were missed meanwhile, because
 a function took longer than the period, are merged into the next one. EventKillTimer, or another EventSetTimer inside
 OnTimer, replaces the timer object; the old one is planned again without effect.
 
 Only post_command() and stop() may be called from another thread, and stop() also from a signal handler. Both wake the
-clock, so that the wait of step 6 ends.
+clock, so that the wait of step 7 ends.
 """
 
 from __future__ import annotations
@@ -43,8 +50,12 @@ from demos.terminal.runtime.attachment import Attachment, Timer, running
 from demos.terminal.runtime.commands import CommandRegistry
 from demos.terminal.runtime.log import Log
 from demos.terminal.runtime.programs import forget_program
+from demos.terminal.runtime.socket_events import SocketEvents
 
 _MAX_COMMANDS = 1000
+
+# How long one turn calls OnSocket, in seconds; at least one ready socket is called.
+_SOCKETS_TIME = 0.005
 
 _EXIT_CODE_OF_INIT = {c.INIT_PARAMETERS_INCORRECT: 2}
 _NAME_OF_INIT = {c.INIT_FAILED: "INIT_FAILED", c.INIT_PARAMETERS_INCORRECT: "INIT_PARAMETERS_INCORRECT"}
@@ -86,6 +97,9 @@ class EventLoop:
         self._live: list[Attachment] = []
         self._queue: deque[Callable[[], None]] = deque()
         self._exit_code = 0
+        self._sockets = SocketEvents(partial(self._report, "OnSocket"))
+        # Whether the loop has waited since the sockets were served: then it knows which are ready.
+        self._waited = False
 
     @property
     def attached(self) -> Sequence[Attachment]:
@@ -123,6 +137,19 @@ class EventLoop:
         period = (self._timer_ms or milliseconds) / 1000
         attachment.timer = Timer(period, self.clock.monotonic() + period)
 
+    def set_socket(self, attachment: Attachment, s: int, readable: bool, writable: bool) -> bool:
+        """Call OnSocket of the attachment when the socket is ready; False when that is impossible."""
+        if attachment not in self._live or not hasattr(attachment.module, "OnSocket"):
+            return False
+        if not (readable or writable):
+            self._sockets.unregister(attachment, s)
+            return True
+        return self._sockets.register(attachment, s, readable, writable)
+
+    def kill_socket(self, attachment: Attachment, s: int) -> bool:
+        """Stop calling OnSocket for this socket; False when the attachment has not registered it."""
+        return self._sockets.unregister(attachment, s)
+
     def stop(self) -> None:
         """End run() after the running event function; OnDeinit of every program is called."""
         self.stopping = True
@@ -139,6 +166,7 @@ class EventLoop:
             source.start(now)
         # The stack calls each OnDeinit, also after an error in another program or in another OnDeinit.
         with ExitStack() as stack:
+            stack.callback(self._sockets.close)
             for attachment in self._attached:
                 if not self.stopping:
                     stack.callback(self._remove, attachment, c.REASON_CLOSE)
@@ -169,11 +197,12 @@ class EventLoop:
             source.poll(self.clock.monotonic())
         for _ in range(len(self._queue)):
             self._queue.popleft()()
+        self._run_sockets()
         self._run_timers()
         for source in self._sources:
             source.poll(self.clock.monotonic())
         self.log.write_summaries()
-        if not (self._queue or self.stopping) and self._live:
+        if self._live and not self.stopping:
             self._wait(end)
 
     def _run_commands(self) -> None:
@@ -182,6 +211,17 @@ class EventLoop:
                 return
             for line in self.commands.execute(self._posted.get()):
                 self._answer(line)
+
+    def _run_sockets(self) -> None:
+        if self._sockets and not (self._waited or self._sockets.has_ready):
+            self._sockets.wait(0)
+        self._waited = False
+        end = self.clock.monotonic() + _SOCKETS_TIME
+        while ready := self._sockets.take_ready():
+            attachment, s, occurred = ready
+            self.deliver(attachment, "OnSocket", s, occurred)
+            if self.clock.monotonic() >= end:
+                return
 
     def _run_timers(self) -> None:
         for attachment in self._live.copy():
@@ -193,13 +233,20 @@ class EventLoop:
             timer.due += timer.period * (late // timer.period + 1)
 
     def _wait(self, end: float) -> None:
-        """Wait until the first timer or source is due, but not beyond ``end``."""
+        """Wait until the first timer or source is due, or a socket is ready, but not beyond ``end``."""
+        if self._queue or self._sockets.has_ready:
+            return
+        left = self._time_left(end)
+        if left > 0:
+            self._waited = True
+            self.clock.wait(None if left == math.inf else left, self._sockets if self._sockets else None)
+
+    def _time_left(self, end: float) -> float:
+        """The seconds until the first timer or source is due, or until ``end``."""
         sources = [source.next_due() for source in (*self._early_sources, *self._sources)]
         timers = [attachment.timer.due for attachment in self._live if attachment.timer]
         due = min([end, *timers, *(time for time in sources if time is not None)])
-        left = due - self.clock.monotonic()
-        if left > 0:
-            self.clock.wait(None if left == math.inf else left)
+        return due - self.clock.monotonic()
 
     def _initialize(self, attachment: Attachment) -> None:
         self._live.append(attachment)
@@ -233,10 +280,14 @@ class EventLoop:
         self._call(attachment, "OnDeinit", reason)
         self._exit_code = self._exit_code or attachment.exit_code
         attachment.timer = None
+        self._sockets.unregister_all(attachment)
         attachment.removed = True
         for file in attachment.files.values():
             file.close()
         forget_program(attachment.module)
+
+    def _report(self, event: str, attachment: Attachment, text: str) -> None:
+        self.log.write(attachment.label, "error", event, text)
 
     def _call(self, attachment: Attachment, event: str, *args: object) -> int | None:
         function = getattr(attachment.module, event, None)

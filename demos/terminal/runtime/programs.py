@@ -16,7 +16,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from demos.terminal.interfaces import ProgramError
 
-EVENTS = ("OnInit", "OnDeinit", "OnTimer", "OnTick", "OnTrade", "OnChartEvent", "OnStart")
+EVENTS = ("OnInit", "OnDeinit", "OnTimer", "OnTick", "OnTrade", "OnSocket", "OnChartEvent", "OnStart")
 
 # int() and float() also accept other digits than 0 to 9, underscores, and numbers of any length.
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")

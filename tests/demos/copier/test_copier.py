@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from signal_kit import (
@@ -20,6 +21,7 @@ from signal_kit import (
     fill,
     follow,
     forever,
+    lots,
     read_all,
     ready,
     refusing,
@@ -32,7 +34,7 @@ from signal_kit import (
 from winsock_kit import writable
 
 from demos.copier import targets as copier_targets
-from demos.copier.connection import ServerConnection
+from demos.copier.connection import MOST_RECEIVED, ServerConnection
 from demos.copier.moments import Moment
 from demos.terminal.interfaces import ProgramError
 from winsock import (
@@ -380,3 +382,124 @@ def test_the_bytes_received_in_one_event_are_limited(server):
 def test_inputs_are_checked(inputs):
     with pytest.raises(ProgramError):
         Stage("copier", **inputs)
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_with_fast_a_message_is_copied_when_it_arrives_and_without_it_at_the_next_timer_event(server, fast):
+    stage = follow(server, fast=fast)
+    times: list[float] = []
+    real = stage.record.record
+
+    def record(kind: str, fields: dict[str, object]) -> None:
+        if kind == "deal":
+            times.append(stage.clock.time)
+        real(kind, fields)
+
+    stage.record.record = record  # type: ignore[method-assign]
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        for volume in ("0.10", "0.20", "0.00"):
+            arrive(stage.peer, lots(volume), stage.program.client)
+            arrived.append(stage.clock.time)
+            yield
+        close(stage.peer)
+
+    arrived: list[float] = []
+    stage.play(script())
+    assert times == [time if fast else time + 1 for time in arrived]
+    assert [fields["position"] for fields in stage.record.of("deal")] == ["0.10", "0.20", "0.00"]
+
+
+def test_with_fast_the_end_of_the_connection_is_noticed_at_once_and_the_next_attempt_waits_for_its_time(
+    server, monkeypatch
+):
+    stage = follow(server, fast=True)
+    times: list[tuple[str, float]] = []
+    for name in ("StartClient", "CloseClean"):
+        real = getattr(ServerConnection, name)
+
+        def called(self: ServerConnection, *arguments: object, name: str = name, real: object = real) -> None:
+            times.append((name, stage.clock.time))
+            real(self, *arguments)  # type: ignore[operator]
+
+        monkeypatch.setattr(ServerConnection, name, called)
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        yield
+        closed_at.append(stage.clock.time)
+        close(stage.peer)
+        assert ready(stage.program.client)
+        yield
+        yield from connected(stage, server)
+        close(stage.peer)
+
+    closed_at: list[float] = []
+    stage.play(script())
+    assert times[:3] == [("StartClient", 1001.0), ("CloseClean", closed_at[0]), ("StartClient", closed_at[0] + 1)]
+    assert stage.errors()[0] == "-Receive. connection closed"
+
+
+def test_with_fast_new_signals_do_not_repeat_a_failing_order_before_its_pause_is_over(server, monkeypatch):
+    stage = follow(server, fast=True)
+    tried = failing_orders(stage, monkeypatch)
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        for number in range(1, 6):
+            arrive(stage.peer, lots(f"0.{number}0", f"0.{number}1"), stage.program.client)
+            yield
+        close(stage.peer)
+
+    stage.play(script())
+    assert tried
+    assert all(after - before >= 1 for before, after in pairwise(tried))
+
+
+def test_with_fast_nothing_is_traded_while_the_killfile_exists(server, tmp_path):
+    killfile = tmp_path / "stop"
+    stage = follow(server, fast=True, killfile=str(killfile))
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        killfile.touch()
+        arrive(stage.peer, lots("0.10"), stage.program.client)
+        yield
+        close(stage.peer)
+
+    stage.play(script())
+    assert stage.position() == 0
+    assert len(stage.record.of("stopped")) == 1
+
+
+def test_with_fast_the_bytes_received_in_one_event_are_limited_and_the_rest_follows_at_once(server):
+    stage = follow(server, fast=True)
+    sizes: list[int] = []
+
+    def script() -> Script:
+        yield from connected(stage, server)
+        message = lots("0.10") * 4096
+        write(stage.peer, message)
+        assert ready(stage.program.client)
+        event = stage.program.OnSocket
+        real = stage.program.recv
+
+        def OnSocket(s: int, ready: int) -> None:
+            sizes.append(0)
+            event(s, ready)
+
+        def counted(*arguments: object) -> int:
+            size: int = real(*arguments)
+            sizes[-1] += max(size, 0)
+            return size
+
+        sizes.append(0)
+        stage.program.OnSocket, stage.program.recv = OnSocket, counted
+        while sum(sizes) < len(message):
+            yield
+        close(stage.peer)
+
+    stage.play(script())
+    assert max(sizes) <= MOST_RECEIVED
+    assert stage.position() == Decimal("0.10")

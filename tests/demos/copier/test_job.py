@@ -75,7 +75,9 @@ def test_it_copies_trades_and_ends_with_equal_positions(tmp_path):
     assert summary["problem"] is None
     assert summary["trades"] > 10
     assert summary["sent"] == summary["received"] == sum(client["sent"] for client in summary["per_client"])
-    assert 0 < summary["lag_ms"]["median"] <= summary["lag_ms"]["max"]
+    assert 0 < summary["lag_ms"]["median"] <= summary["lag_ms"]["p99"] <= summary["lag_ms"]["max"]
+    assert list(summary["lag_parts_ms"]) == ["trade_to_sent", "sent_to_received", "received_to_order"]
+    assert all(part["median"] <= part["p99"] <= part["max"] for part in summary["lag_parts_ms"].values())
     # Each trade has its own message or was merged with a later one; the first and the last states do not count.
     for client in summary["per_client"]:
         assert client["sent"] == client["received"]
@@ -95,6 +97,7 @@ def test_study_copies_trades_with_the_articles_programs(tmp_path):
         assert (summary["equal"], summary["problem"]) == (True, None)
         assert summary["trades"] >= 5
         assert "sent" not in summary
+        assert "lag_parts_ms" not in summary
         assert 0 < summary["lag_ms"]["median"] <= summary["lag_ms"]["max"]
     positions, deals = zip(*ledgers(tmp_path / "kept"), strict=True)
     assert len({*positions, *deals}) == 1
@@ -111,7 +114,7 @@ def test_study_trades_although_the_file_is_over_at_once():
 def test_without_a_file_it_says_what_came_of_a_random_walk():
     done = run("--seed", 1, "--duration", 1, "--timer-ms", 50, "--speed", 100)
     assert done.returncode == 0, done.stderr
-    first, server, *clients, last = done.stdout.splitlines()
+    first, server, *clients, last, sending, network, trading = done.stdout.splitlines()
     assert "messages sent" in first
     # Where the walk stands when time is up is the machine's doing: it may be nowhere.
     assert re.fullmatch(r"server   (EURUSD -?\d+\.\d\d|no position)", server)
@@ -120,6 +123,8 @@ def test_without_a_file_it_says_what_came_of_a_random_walk():
     assert last.startswith("lag from trade to copy: median ")
     assert "client2 | " in done.stderr
     assert "random walk of EURUSD, --seed 1" in done.stderr
+    parts = [part.partition(": median ")[0] for part in (sending, network, trading)]
+    assert parts == ["  trade to sent", "  sent to received", "  received to order"]
 
 
 def kill(pid: int) -> None:

@@ -20,6 +20,7 @@ from signal_kit import (
     option,
     read,
     read_all,
+    ready,
     sockets,
 )
 
@@ -152,9 +153,11 @@ def test_a_connection_that_is_accepted_gets_keep_alive():
 
 def test_s17_a_partial_send_is_continued_before_anything_newer():
     stage = serve(fast=True)
+    # The terminal never calls OnSocket, so that the message is continued by trades and timer events only.
+    stage.program.EventSetSocket = lambda *_: False
     got: list[int] = []
     real = stage.program.send_many
-    room = [3, 0, 4, 100]
+    room = [3, 0, 4, 0, 1, 0, 100]
 
     def send_many(sockets: list[int], buf: bytes, length: int, flags: int) -> list[int]:
         if not sockets:
@@ -180,6 +183,123 @@ def test_s17_a_partial_send_is_continued_before_anything_newer():
     assert read_all(got[0]) == lots("0.00", "0.30")
     close(*got)
     assert [fields["trades"] for fields in stage.record.of("sent")] == [0, 3]
+
+
+def test_with_fast_a_client_is_greeted_and_a_trade_is_sent_without_waiting_for_the_timer():
+    stage = serve(fast=True, repeat=0)
+    got: list[int] = []
+    times: list[float] = []
+    real = stage.record.record
+
+    def record(kind: str, fields: dict[str, object]) -> None:
+        if kind == "sent":
+            times.append(stage.clock.time)
+        real(kind, fields)
+
+    stage.record.record = record  # type: ignore[method-assign]
+
+    def script() -> Script:
+        yield
+        for _ in range(2):
+            got.append(dial(listening_port(stage)))
+            expected.append(stage.clock.time)
+            yield
+        for _ in range(3):
+            buy(stage, "0.10")
+            expected.extend([stage.clock.time] * 2)
+            yield
+
+    expected: list[float] = []
+    stage.play(script())
+    assert times == expected
+    assert len(set(times)) == 5
+    assert [read_all(peer) for peer in got] == [lots("0.00", "0.10", "0.20", "0.30")] * 2
+    close(*got)
+
+
+def test_with_fast_the_end_of_a_connection_is_noticed_without_waiting_for_the_timer():
+    stage = serve(fast=True)
+
+    def script() -> Script:
+        yield
+        peer = dial(listening_port(stage))
+        yield
+        assert read(peer, 16) == FLAT
+        time = stage.clock.time
+        (handle,) = sockets(stage)
+        close(peer)
+        assert ready(handle)
+        real = stage.program.Close
+
+        def Close(client: object) -> None:
+            closed.append(stage.clock.time - time)
+            real(client)
+
+        stage.program.Close = Close
+        yield
+
+    closed: list[float] = []
+    stage.play(script())
+    assert closed == [0.0]
+    assert stage.errors() == []
+
+
+def test_with_fast_a_client_without_room_gets_the_latest_state_as_soon_as_it_has_room():
+    stage = serve(fast=True, repeat=0)
+    real = stage.program.send_many
+    full = [False]
+    times: list[float] = []
+
+    def send_many(sockets: list[int], buf: bytes, length: int, flags: int) -> list[int]:
+        if sockets and full[0]:
+            full[0] = False
+            times.append(stage.clock.time)
+            return [-WSAEWOULDBLOCK for _ in sockets]
+        return real(sockets, buf, length, flags)
+
+    stage.program.send_many = send_many
+    got: list[int] = []
+
+    def script() -> Script:
+        yield
+        got.append(dial(listening_port(stage)))
+        yield
+        full[0] = True
+        buy(stage, "0.10")
+        time = stage.clock.time
+        yield
+        assert stage.clock.time == time + 1
+        assert times == [time]
+        assert read(got[0], 16) == FLAT
+        assert read(got[0], 16) == lots("0.10")
+        (client,) = stage.program.conns
+        assert not client.waiting
+
+    stage.play(script())
+    assert len(stage.record.of("sent")) == 2
+    close(*got)
+
+
+def test_with_fast_a_client_that_cannot_be_accepted_is_tried_again_at_the_next_timer_event_only():
+    stage = serve(fast=True)
+    tried: list[float] = []
+
+    def accept(*_: object) -> int:
+        tried.append(stage.clock.time)
+        WSASetLastError(WSAEMFILE)
+        return INVALID_SOCKET
+
+    def script() -> Script:
+        yield
+        peer = dial(listening_port(stage))
+        stage.program.accept = accept
+        for _ in range(3):
+            yield
+        close(peer)
+
+    stage.play(script())
+    assert 3 <= len(tried) <= 7
+    assert len(set(tried)) >= 3
 
 
 @pytest.mark.parametrize(("error", "logged"), [(WSAECONNRESET, []), (WSAEMFILE, ["-Accept failed error: (#10024)"])])

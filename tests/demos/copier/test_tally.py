@@ -139,6 +139,30 @@ def test_of_messages_read_together_the_earliest_trade_counts(story):
     assert story.one.lags == [50.0]
 
 
+def test_a_lag_has_the_parts_until_its_newest_message_was_sent_until_it_was_read_and_until_the_copy(story):
+    story.trade(100)
+    story.send(150, 500, 2, 1)
+    story.read(160, 500, 2)
+    story.copy(175)
+    assert story.tally.parts() == [(50.0, 10.0, 15.0)]
+    story.trade(200)
+    story.send(210, 500, 3, 2)
+    story.trade(220)
+    story.send(230, 500, 4, 3)
+    story.read(240, 500, 3)
+    story.read(241, 500, 4)
+    story.copy(250)
+    assert story.tally.parts()[1:] == [(30.0, 11.0, 9.0)]
+    # A message may have been read before its send is reported.
+    story.trade(300)
+    story.read(310, 500, 5)
+    story.copy(320)
+    story.send(312, 500, 5, 4)
+    assert story.tally.parts()[2:] == [(12.0, -2.0, 10.0)]
+    assert [sum(parts) for parts in story.one.parts] == story.one.lags
+    assert story.one.link.sent_at.keys() <= {1}
+
+
 def test_a_deal_may_be_reported_before_the_message_that_it_follows(story):
     story.trade(100)
     story.read(140, 500, 2)
@@ -314,6 +338,7 @@ def result(tally: Tally) -> dict[str, Any]:
     return {
         "clients": clients,
         "totals": (tally.port, tally.trades, tally.sent, tally.received, tally.merged, tally.paused),
+        "parts": tally.parts(),
         "positions": tally.positions,
         "agreed": tally.agreed(),
     }

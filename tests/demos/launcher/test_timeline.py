@@ -7,13 +7,20 @@ from contextlib import closing
 
 import pytest
 
-from demos.launcher.timeline import Timeline, lag_summary, lag_text
+from demos.launcher.timeline import Timeline, full_lag_text, lag_summary, lag_text
 
 
-def test_lags_are_summed_up_as_median_and_maximum():
-    assert lag_summary([1.0, 2.0, 30.0]) == {"median": 2.0, "max": 30.0}
-    assert lag_summary([]) == {"median": None, "max": None}
+def test_lags_are_summed_up_as_median_99th_percentile_and_maximum():
+    assert lag_summary([1.0, 2.0, 30.0]) == {"median": 2.0, "p99": 30.0, "max": 30.0}
+    assert lag_summary([float(lag) for lag in range(200, 0, -1)]) == {"median": 100.5, "p99": 198.0, "max": 200.0}
+    assert lag_summary([]) == {"median": None, "p99": None, "max": None}
     assert lag_text(lag_summary([])) == "-"
+
+
+def test_a_lag_below_10_ms_is_shown_with_a_tenth():
+    assert lag_text(lag_summary([0.04, 1.25, 203.4])) == "median 1.2 ms, max 203 ms"
+    assert full_lag_text(lag_summary([9.96])) == "median 10 ms, 99% below 10 ms, max 10 ms"
+    assert full_lag_text(lag_summary([])) == "-"
 
 
 def event(seconds: float, kind: str) -> bytes:

@@ -41,6 +41,8 @@ def test_the_terminal_exports_mql_names_and_its_documented_additions_only():
         *constants.__all__,
         "DayResult",
         "Event",
+        "EventKillSocket",
+        "EventSetSocket",
         "Fail",
         "Input",
         "UseVirtualAccount",
@@ -49,7 +51,15 @@ def test_the_terminal_exports_mql_names_and_its_documented_additions_only():
 
 
 def test_the_additions_say_that_they_are_not_part_of_mql5():
-    assert additions.__all__ == ["DayResult", "Event", "Fail", "Input", "UseVirtualAccount"]
+    assert additions.__all__ == [
+        "DayResult",
+        "Event",
+        "EventKillSocket",
+        "EventSetSocket",
+        "Fail",
+        "Input",
+        "UseVirtualAccount",
+    ]
     for name in additions.__all__:
         assert "Not part of MQL5." in getattr(additions, name).__doc__
 

@@ -7,6 +7,7 @@ from types import ModuleType
 
 import pytest
 
+from demos.terminal.interfaces import Waiter
 from demos.terminal.mql.constants import INIT_FAILED, REASON_CHARTCHANGE, REASON_CLOSE, REASON_INITFAILED
 from demos.terminal.runtime.attachment import Attachment, current
 from demos.terminal.runtime.clock import ManualClock
@@ -76,8 +77,8 @@ def test_a_turn_runs_commands_then_early_sources_then_queued_events_then_timers_
     recorder.loop.set_timer(recorder.program, 1000)
     wait = recorder.clock.wait
 
-    def wait_and_post(seconds: float | None) -> None:
-        wait(seconds)
+    def wait_and_post(seconds: float | None, waiter: Waiter | None) -> None:
+        wait(seconds, waiter)
         if recorder.clock.monotonic() == 1.0 and "OnTimer" not in recorder.calls:
             recorder.loop.post_command("help")
 
