@@ -128,9 +128,9 @@ def _run(
     entry = entry_of(program.name)
     # Peers must not be able to fill the disk. The article's programs log each message, and jobs count those lines.
     log = Log(clock, sys.stderr, limited=entry is None or entry.kind is not Kind.STUDY)
+    check_files(program.path, inputs, options)
     if trouble := drawing.problem() if options.picture else None:
         raise ProgramError(trouble)
-    check_files(program.path, inputs, options)
     with ExitStack() as stack:
         sources = _sources(options, stack, clock, log)
         events = stack.enter_context(closing(event_file(clock, options.events, log))) if options.events else None

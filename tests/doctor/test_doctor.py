@@ -253,7 +253,11 @@ def test_a_local_address_is_distinguished_from_an_address_of_another_machine(
         ("ff02::1", "multicast"),
         ("ff0e::5", "multicast"),
         ("255.255.255.255", "broadcast"),
-        ("127.255.255.255", "broadcast"),
+        pytest.param(
+            "127.255.255.255",
+            "broadcast",
+            marks=pytest.mark.posix_only(reason="on Windows bind itself refuses the address, on Wine it does not"),
+        ),
     ],
 )
 def test_no_server_can_bind_to_a_multicast_or_broadcast_address(
