@@ -15,6 +15,7 @@ from demos.chartfeed.view import summary_text, tables
 from demos.launcher.children import Child
 from demos.launcher.job import Job
 from demos.launcher.market_options import chosen_seed, source_files
+from demos.launcher.output_files import check_outputs
 from demos.launcher.progress import file_progress, with_progress
 from demos.launcher.runner import JobError, Runner
 from demos.launcher.timeline import lag_summary
@@ -27,7 +28,6 @@ from demos.terminal.paper.export_file import check_export, ticks_of
 from demos.terminal.paper.export_names import symbol_and_period
 from demos.terminal.points import price_text
 from demos.terminal.runtime.clock import RealClock
-from demos.terminal.runtime.output_files import check_outputs
 
 SERVER, CLIENT = "server", "client"
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from demos.collector.export import export_ticks
 from demos.collector.picture import draw_ticks
 from demos.collector.store import TickStore
+from demos.launcher.output_files import check_outputs, database_files
 from demos.terminal.interfaces import OutputError, TerminalError
 from demos.terminal.points import price_text
 from demos.terminal.runtime.log import escaped
-from demos.terminal.runtime.output_files import check_outputs, database_files
 
 if TYPE_CHECKING:
     from demos.launcher.option_types import SubParsers

@@ -19,7 +19,7 @@ from demos.collector.store import TickStore
 from demos.terminal.interfaces import OutputError
 from demos.terminal.mql.conversion import time_of
 from demos.terminal.points import price_text
-from demos.terminal.runtime.output_files import same_file
+from winsock.command_line import is_same_file
 
 HEADER = "<DATE>\t<TIME>\t<BID>\t<ASK>\t<LAST>\t<VOLUME>\t<FLAGS>"
 
@@ -101,7 +101,7 @@ def _unused(path: Path, files: Mapping[str, Path], inputs: Sequence[Path]) -> Pa
     On Windows case does not count.
     """
     stem, number = path.stem, len(files)
-    while path.name.casefold() in files or any(same_file(path, each) for each in inputs):
+    while path.name.casefold() in files or any(is_same_file(path, each) for each in inputs):
         path = path.with_stem(f"{stem}_{number}")
         number += 1
     return path

@@ -19,13 +19,13 @@ from demos.launcher.children import Child
 from demos.launcher.job import Job
 from demos.launcher.log_lines import LAST_TICK
 from demos.launcher.market_options import check_source, chosen_seed, source_arguments, source_file, source_files
+from demos.launcher.output_files import check_outputs, database_files
 from demos.launcher.runner import Runner
 from demos.launcher.views import Process, Tables
 from demos.terminal.charts import drawing
 from demos.terminal.interfaces import ProgramError
 from demos.terminal.paper.export_names import symbol_and_period
 from demos.terminal.runtime.clock import RealClock
-from demos.terminal.runtime.output_files import check_outputs, database_files
 
 # After the clients have ended, the server has this many timer periods to catch up.
 PERIODS = 5

@@ -15,13 +15,13 @@ from demos.launcher.children import Child
 from demos.launcher.job import Job
 from demos.launcher.log_lines import LAST_TICK
 from demos.launcher.market_options import check_source, chosen_seed, source_arguments, source_files
+from demos.launcher.output_files import check_outputs, database_files
 from demos.launcher.runner import Runner
 from demos.launcher.timeline import lag_summary
 from demos.launcher.views import Process, Tables
 from demos.terminal.paper.account import PaperAccount
 from demos.terminal.points import volume_text
 from demos.terminal.runtime.clock import RealClock
-from demos.terminal.runtime.output_files import check_outputs, database_files
 
 CLIENTS = ("client1", "client2")
 

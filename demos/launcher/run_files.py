@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from demos.launcher.market_options import source_files
-from demos.terminal.runtime.output_files import check_outputs, database_files
+from demos.launcher.output_files import check_outputs, database_files
 
 
 def check_files(program: Path, inputs: Mapping[str, object], options: argparse.Namespace) -> None:

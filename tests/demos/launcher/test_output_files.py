@@ -15,8 +15,9 @@ from tick_kit import commit
 from demos.__main__ import main
 from demos.collector.recorder import TickRecorder
 from demos.collector.store import TickStore
+from demos.launcher.output_files import check_outputs
 from demos.terminal.interfaces import ProgramError
-from demos.terminal.runtime.output_files import check_outputs, same_file
+from winsock.command_line import is_same_file
 
 TEMPLATE = b"<chart>\r\n</chart>\r\n"
 
@@ -168,9 +169,9 @@ def test_the_files_of_the_job_tpl_do_not_replace_its_bars(bars, tmp_path, capsys
 def test_files_that_do_not_exist_are_compared_by_their_paths(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "link").symlink_to("new")
-    assert same_file(Path("new"), tmp_path / "new")
-    assert same_file(Path("new"), Path("link"))
-    assert not same_file(Path("new"), Path("other"))
+    assert is_same_file(Path("new"), tmp_path / "new")
+    assert is_same_file(Path("new"), Path("link"))
+    assert not is_same_file(Path("new"), Path("other"))
     with pytest.raises(ProgramError, match=r"^b new would overwrite the file of a; use another file$"):
         check_outputs({"b": Path("new"), "c": None}, {"a": Path("link"), "d": None})
 
