@@ -6,7 +6,7 @@ Streams and sequence numbers
   them when it is created, and nothing stores them. So a provider that was killed, started again or restored from a
   backup cannot use a pair again, whatever was on its disk: it has no old numbers to continue from. A subscriber that
   reconnects gets a snapshot in any case, so a new stream costs nothing.
-- Only one process may publish an account. Its threads share one Publisher, which has a lock for them.
+- Only one process may publish an account. Its threads share one Publisher.
 
 Hidden symbols
 - A View is what a user may see. Users with equal views share a feed: a stream with its own numbers, which advance only
@@ -30,9 +30,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 from demos.provider.accounts import AccountState, View
@@ -110,7 +110,8 @@ class Publisher:
 
     With another key the tickets of restricted views change, and subscribers take them for other positions.
 
-    ``new_name`` returns that many random bytes as hexadecimal digits.
+    ``new_name`` returns that many random bytes as hexadecimal digits. ``lock`` is needed when several threads use the
+    publisher; it must be re-entrant.
     Errors: ValueError when the protocol cannot carry a state: too many positions, or two for one symbol and ticket.
     """
 
@@ -121,9 +122,9 @@ class Publisher:
         ticket_key: bytes,
         heartbeat_ms: int = HEARTBEAT_MS,
         new_name: Callable[[int], str] = secrets.token_hex,
+        lock: AbstractContextManager[object] | None = None,
     ) -> None:
-        # Re-entrant: the methods below call each other.
-        self.lock = threading.RLock()
+        self.lock = lock or nullcontext()
         self.run = new_name(16)
         self.heartbeat_ms = heartbeat_ms
         self._new_name = new_name

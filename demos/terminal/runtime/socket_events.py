@@ -112,10 +112,32 @@ class SocketEvents(Generic[Owner]):
         """Whether sockets of the last poll wait for their call."""
         return bool(self._ready)
 
+    def open(self) -> str:
+        """Create the wake-up socket, if there is none yet; why that is impossible, or "".
+
+        register() does it too. Before it, wake() has no effect.
+        """
+        if self._wake_socket != INVALID_SOCKET:
+            return ""
+        code = WSAStartup(MAKEWORD(2, 2), WSADATA())
+        if code:
+            return f"WSAStartup failed error: {WSAErrorDescript(code)}"
+        s = _connected_to_itself()
+        if s == INVALID_SOCKET:
+            error = WSAErrorDescript(WSAGetLastError())
+            WSACleanup()
+            return f"cannot create the wake-up socket, error: {error}"
+        self._array[self._append(Registration(None, s, 0))].events = POLLRDNORM
+        self._wake_socket = s
+        return ""
+
     def register(self, owner: Owner, s: int, readable: bool, writable: bool) -> bool:
         """Call the program for this socket from now on, or change what for; False when that is impossible."""
         known = self._by_socket.get(s)
-        if s == INVALID_SOCKET or (known is not None and known.owner is not owner) or not self._open(owner):
+        if s == INVALID_SOCKET or (known is not None and known.owner is not owner):
+            return False
+        if problem := self.open():
+            self._report(owner, f"{problem}; OnSocket is not called")
             return False
         entry = known or self._add(owner, s)
         self._array[entry.place].events = (POLLRDNORM if readable else 0) | (POLLWRNORM if writable else 0)
@@ -183,24 +205,6 @@ class SocketEvents(Generic[Owner]):
         if s != INVALID_SOCKET:
             closesocket(s)
             WSACleanup()
-
-    def _open(self, owner: Owner) -> bool:
-        """Create the wake-up socket, if there is none yet."""
-        if self._wake_socket != INVALID_SOCKET:
-            return True
-        code = WSAStartup(MAKEWORD(2, 2), WSADATA())
-        if code:
-            self._report(owner, f"WSAStartup failed error: {WSAErrorDescript(code)}; OnSocket is not called")
-            return False
-        s = _connected_to_itself()
-        if s == INVALID_SOCKET:
-            error = WSAErrorDescript(WSAGetLastError())
-            WSACleanup()
-            self._report(owner, f"cannot create the wake-up socket, error: {error}; OnSocket is not called")
-            return False
-        self._array[self._append(Registration(None, s, 0))].events = POLLRDNORM
-        self._wake_socket = s
-        return True
 
     def _add(self, owner: Owner, s: int) -> Registration[Owner]:
         entry = self._by_socket[s] = Registration(owner, s, 0)
