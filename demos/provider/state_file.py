@@ -75,7 +75,7 @@ class StateBusy(StateError):
 
 
 class StateFile:
-    """An open file of the provider; see the head of this module. Use it in one thread."""
+    """An open file of the provider; see the head of this module. Use it in one thread at a time."""
 
     def __init__(self, path: Path, *, create: bool = True, timeout: float = LOCK_TIMEOUT) -> None:
         """Open the file, and upgrade it when it has an older version. With ``create`` a missing one is created.
@@ -89,7 +89,11 @@ class StateFile:
         _check_is_file(path)
         with self.errors():
             self._db = sqlite3.connect(
-                f"{path.absolute().as_uri()}?mode=rw", timeout=timeout, isolation_level=None, uri=True
+                f"{path.absolute().as_uri()}?mode=rw",
+                timeout=timeout,
+                isolation_level=None,
+                uri=True,
+                check_same_thread=False,
             )
             try:
                 self._open_tables()
