@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from demos.launcher.interrupts import INTERRUPTED, stopped_by_signals
 from demos.launcher.log_lines import FIRST_TICK
+from demos.launcher.log_options import opened_log
 from demos.launcher.market_options import check_source, chosen_seed, source_file
 from demos.launcher.mt5_options import checked_only_text, mt5_settings, terminal_problem
 from demos.launcher.option_types import Lots, SubParsers
@@ -124,12 +125,13 @@ def _run(
 ) -> int:
     clock = RealClock()
     entry = entry_of(program.name)
-    # Peers must not be able to fill the disk. The article's programs log each message, and jobs count those lines.
-    log = Log(clock, sys.stderr, limited=entry is None or entry.kind is not Kind.STUDY)
     check_files(program.path, inputs, options)
     if trouble := drawing.problem() if options.picture else None:
         raise ProgramError(trouble)
     with ExitStack() as stack:
+        # Peers must not be able to fill the disk. The article's programs log each message, and jobs count those lines.
+        limited = entry is None or entry.kind is not Kind.STUDY
+        log = opened_log(clock, sys.stderr, options, stack, limited=limited)
         sources = _sources(options, stack, clock, log)
         events = stack.enter_context(closing(event_file(clock, options.events, log))) if options.events else None
         # On Windows a process that has read a file may keep it open for a moment.
