@@ -304,6 +304,7 @@ class _TickSource:
             return
         for tick in self._terminal.market.poll(now):
             self._take(tick)
+            self._terminal.report_trades()
             self._deliver(tick)
 
     def _take(self, tick: Tick) -> None:
