@@ -109,6 +109,14 @@ def test_an_open_position_is_valued_at_the_price_that_closes_it():
     assert market.lines == ["EURJPY: there is no quote yet; equity and profit leave the open position out"]
 
 
+def test_an_open_position_with_other_digits_than_the_market_is_left_out():
+    market = Market((SymbolSpec("EURUSD", digits=4), 10_000, 10_001))
+    assert market.prices.open_profit(Position(1, EURUSD, 10, 10 * 100_005, 0), USD) is None
+    assert market.lines == [
+        "EURUSD: the position has 5 digits, the market's quotes have 4; equity and profit leave the open position out"
+    ]
+
+
 @given(st.fractions(), st.integers(0, 8))
 def test_an_amount_is_rounded_to_the_nearest_unit(amount, digits):
     amount = Fraction(amount.numerator % 10**12, amount.denominator) * (1 if amount > 0 else -1)

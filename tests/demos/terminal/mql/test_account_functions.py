@@ -201,3 +201,21 @@ def test_a_program_reads_a_hedging_account_and_closes_by_ticket(tmp_path):
         before="trade.Buy(0.25); trade.Sell(0.1)",
     )
     assert seen == ["true2", "true true 1", "2 0.05", "false request rejected: no position 1"]
+
+
+def test_stops_in_a_market_with_other_digits_are_rejected(tmp_path):
+    account = paper()
+    account.trade(SymbolSpec("GBPUSD", digits=4), 10, Tick("GBPUSD", 0, 13_000, 13_001))
+    quotes = [*ticks(100_000), *ticks(130_000, symbol="GBPUSD")]
+    bench = Bench(tmp_path, quotes, account=account)
+    bench.attach(
+        """
+    def OnTick():
+        trade = CTrade()
+        Print(trade.PositionModify('GBPUSD', 1.2, 0), ' ', trade.ResultRetcodeDescription())
+    """,
+        "GBPUSD",
+    )
+    bench.run(3)
+    text = "GBPUSD: the position has 4 digits, the market's quotes have 5"
+    assert bench.texts() == [f"false invalid request: {text}"]

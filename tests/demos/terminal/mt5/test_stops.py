@@ -234,8 +234,8 @@ def test_a_virtual_copy_values_its_positions_itself(desk):
     assert [(position.stops, position.profit) for position in virtual.positions()] == [(STOPS, None)]
     assert virtual.figures() == Figures(Decimal(10_000), Decimal("9999.80"), Decimal("-0.20"))
     quotes["EURUSD"] = desk.quote._replace(bid=109_000, ask=109_002)
-    virtual.take_quote(quotes["EURUSD"])
-    desk.account.take_quote(quotes["EURUSD"])
+    virtual.take_quote(desk.spec, quotes["EURUSD"])
+    desk.account.take_quote(desk.spec, quotes["EURUSD"])
     assert virtual.figures().balance == Decimal("9899.80")
     assert len(desk.mt5._sent) == 1
 

@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 from terminal_kit import EURUSD, GBPUSD
 
-from demos.terminal.interfaces import NO_STOPS, Stops, Tick
+from demos.terminal.interfaces import NO_STOPS, Stops, SymbolSpec, Tick
 from demos.terminal.mql import constants as c
 from demos.terminal.paper.account import PaperAccount
 from demos.terminal.paper.account_file import AccountTerms
@@ -114,13 +114,13 @@ def test_a_stop_is_executed_at_the_first_quote_that_reaches_it(netting, volume, 
     netting.new_deals()
     for number, bid in enumerate(bids):
         assert len(netting.positions()) == 1
-        netting.take_quote(quote(bid, "GBPUSD"))
-        netting.take_quote(quote(bid, time=number))
+        netting.take_quote(GBPUSD, quote(bid, "GBPUSD"))
+        netting.take_quote(EURUSD, quote(bid, time=number))
     assert list(netting.positions()) == []
     (deal,) = netting.new_deals()
     assert (deal.volume, deal.price, deal.comment, deal.time) == (-volume, price, comment, len(bids) - 1)
     assert deal.profit == (price - (100_002 if volume > 0 else 100_000)) * volume
-    netting.take_quote(quote(bids[-1]))
+    netting.take_quote(EURUSD, quote(bids[-1]))
     assert netting.new_deals() == []
 
 
@@ -168,6 +168,12 @@ def test_every_position_whose_stop_is_reached_is_closed(hedging):
     for volume, stops in ((10, Stops(99_000)), (5, Stops(99_500)), (-4, Stops(101_000)), (3, Stops(98_000))):
         hedging.trade(EURUSD, volume, QUOTE, 0, stops)
     hedging.new_deals()
-    hedging.take_quote(quote(98_900))
+    hedging.take_quote(EURUSD, quote(98_900))
     assert [(deal.position, deal.position_volume) for deal in hedging.new_deals()] == [(1, 4), (2, -1)]
     assert [each.ticket for each in hedging.positions()] == [3, 4]
+
+
+def test_quotes_with_other_digits_reach_no_stop(netting):
+    netting.trade(EURUSD, 10, QUOTE, 0, LONG)
+    netting.take_quote(SymbolSpec("EURUSD", digits=4), quote(10_000))
+    assert stops_of(netting) == [LONG]
