@@ -28,7 +28,7 @@ from demos.terminal.interfaces import (
     Tick,
     TradeResult,
 )
-from demos.terminal.money import MarketPrices
+from demos.terminal.money import MarketPrices, digits_problem
 from demos.terminal.mql import constants as c
 from demos.terminal.paper.virtual_account import VirtualAccount
 from demos.terminal.points import open_profit, price_text, volume_text
@@ -193,9 +193,14 @@ class Terminal:
 
     def modify(self, position: Position, stops: Stops) -> TradeResult:
         """Replace the position's stop loss and take profit, and queue OnTrade for every program."""
-        quote = self.quotes.get(position.spec.name)
+        symbol = position.spec.name
+        spec, quote = self.market.symbols().get(symbol), self.quotes.get(symbol)
+        if spec is None:
+            return TradeResult(c.TRADE_RETCODE_INVALID, text=f"the market has no symbol {symbol}")
+        if spec.digits != position.spec.digits:
+            return TradeResult(c.TRADE_RETCODE_INVALID, text=f"{symbol}: {digits_problem(position, spec)}")
         if quote is None:
-            return TradeResult(c.TRADE_RETCODE_PRICE_OFF, text=position.spec.name)
+            return TradeResult(c.TRADE_RETCODE_PRICE_OFF, text=symbol)
         result = self.account.modify(position.ticket, stops, quote)
         self.report_trades()
         return result
@@ -304,12 +309,13 @@ class _TickSource:
             return
         for tick in self._terminal.market.poll(now):
             self._take(tick)
+            self._terminal.report_trades()
             self._deliver(tick)
 
     def _take(self, tick: Tick) -> None:
         """Store a quote, and have the account execute the stops that it reaches."""
         self._terminal.take_quote(tick)
-        self._terminal.account.take_quote(tick)
+        self._terminal.account.take_quote(self._terminal.market.symbols()[tick.symbol], tick)
 
     def _deliver(self, tick: Tick) -> None:
         for attachment in [*self._terminal.event_loop.live]:

@@ -152,7 +152,7 @@ class Mt5Account:
         """See interfaces.Account. Errors: as new_deals()."""
         return self._reader.new_stops()
 
-    def take_quote(self, quote: Tick) -> None:
+    def take_quote(self, spec: SymbolSpec, quote: Tick) -> None:
         """See interfaces.Account. The trade server executes stops."""
 
     def refresh(self) -> None:
