@@ -54,7 +54,7 @@ def observe(before: Followed | None, positions: Sequence[Position], sight: Sight
         lots=lots,
         buys=_side(each for each in positions if each.lots > 0),
         sells=_side(each for each in positions if each.lots < 0),
-        newest=max([old.newest, *(each.time for each in positions)]),
+        newest=max((each.time for each in positions), default=0),
         contract=positions[0].contract if positions else old.contract,
         stop=whole_stop(lots, positions),
     )

@@ -52,6 +52,7 @@ class Copying:
     confirmed_age: int | None = 0
     silent_ms: int = 0
     ended: str = ""
+    shown: frozenset[str] | None = None
     state: Snapshot | None = None
     published: Snapshot | None = None
     text: str | None = None
@@ -91,7 +92,7 @@ class Copying:
 
     def view(self) -> ProviderView:
         age = None if self.state is None else self.time - self.state.time
-        return ProviderView(self.state, self.status, self.confirmed_age, age, self.silent_ms, self.ended)
+        return ProviderView(self.state, self.status, self.confirmed_age, age, self.silent_ms, self.ended, self.shown)
 
     def decide(self) -> Decision:
         own = replace(self.own_account, symbols={SYMBOL: self.own})
@@ -118,4 +119,6 @@ class Copying:
     def observe(self) -> None:
         """Let the rules see a state without the symbol."""
         own = replace(self.own_account, symbols={SYMBOL: self.own})
-        self.memory = decide(self.options, self.view(), own, self.memory, self.time).memory
+        outcome = decide(self.options, self.view(), own, self.memory, self.time)
+        self.memory = outcome.memory
+        self.alarms += outcome.alarms

@@ -7,10 +7,18 @@ from decimal import Decimal
 
 import pytest
 from account_kit import LIMITS, OWN, START, SYMBOL, Copying, own_symbol
+from provider_kit import Network, account, holding
 
 from demos.copier.account_memory import AccountMemory, OlderState, read_account_memory
 from demos.copier.account_rules import allowed_lots, decide, explained, resume
-from demos.copier.account_values import AccountOptions, Decision, ProviderView
+from demos.copier.account_values import (
+    JOINS,
+    AccountOptions,
+    Decision,
+    ProviderView,
+    choice_problem,
+    provider_view,
+)
 from demos.copier.rejections import order_rejected
 from demos.provider.messages import Account, Position
 from demos.provider.steps import Status
@@ -76,6 +84,15 @@ def test_a_position_below_the_minimum_is_not_traded():
     decision = copying.obey()
     assert (text(decision.lots), decision.rule) == ("0", "below-minimum")
     assert decision.text == "the scaled position is below the minimum of 0.01 lots"
+
+
+def test_a_position_below_the_minimum_is_not_copied_yet_so_that_its_price_counts_with_the_next_change():
+    copying = Copying(AccountOptions(factor=Decimal("0.01")))
+    copying.publish()
+    copying.observe()
+    copying.trade("0.5")
+    copying.obey()
+    assert copying.memory.symbols[SYMBOL].missed == Decimal("0.5")
 
 
 def test_a_position_that_falls_below_the_minimum_is_closed():
@@ -152,6 +169,13 @@ def test_a_paused_symbol_is_not_increased():
     decision = copying.obey()
     assert (decision.rule, text(copying.own.lots)) == ("paused", "1")
     assert decision.text.startswith("paused for 60000 ms after 3 rejected orders; ")
+
+
+def test_a_paused_symbol_that_needs_no_order_is_not_reported_as_paused():
+    copying = Copying()
+    copying.follow("1")
+    reject(copying, 3, reduces=False)
+    assert copying.obey().rule == "reached"
 
 
 def test_a_paused_symbol_is_reduced_at_intervals():
@@ -231,6 +255,12 @@ def test_an_increase_needs_a_live_and_confirmed_state(status, age, rule):
     copying.trade("2")
     copying.status, copying.confirmed_age = status, age
     assert (copying.obey().rule, text(copying.own.lots)) == (rule, "2" if rule == "follow" else "1")
+
+
+def test_a_provider_that_was_never_heard_is_not_stale():
+    copying = Copying(status=Status.OFFLINE, silent_ms=10**6)
+    copying.observe()
+    assert (copying.state, copying.alarms, copying.memory) == (None, [], AccountMemory())
 
 
 def test_a_stale_provider_is_alarmed_once_and_its_positions_are_held():
@@ -334,6 +364,28 @@ def test_nothing_increases_while_the_login_is_ended():
     assert copying.obey().text == "nothing increases: the provider has ended the login (expired)"
 
 
+def test_a_symbol_that_the_login_does_not_show_any_more_is_not_taken_for_flat():
+    copying = Copying()
+    copying.follow("1")
+    copying.holds("0.6")
+    copying.shown = frozenset({"GBPUSD"})
+    copying.publish()
+    decision = copying.obey()
+    assert (decision.rule, text(decision.lots), text(copying.own.lots)) == ("hidden", "1", "0.6")
+    assert decision.text == "nothing increases: the provider's login does not show EURUSD any more"
+
+
+def test_a_symbol_that_is_shown_again_is_compared_with_what_was_known():
+    copying = Copying()
+    copying.follow("1")
+    copying.shown = frozenset({"GBPUSD"})
+    copying.publish()
+    copying.obey()
+    copying.shown = None
+    copying.trade("0.4")
+    assert (copying.obey().rule, text(copying.own.lots)) == ("reduce", "0.4")
+
+
 # ---- the owner's changes
 
 
@@ -420,6 +472,28 @@ def test_a_missing_memory_is_a_new_one():
 
 
 # ---- the pieces of a decision
+
+
+def test_an_unknown_value_of_an_option_is_refused_with_the_known_ones():
+    check = choice_problem(JOINS)
+    assert [check(join) for join in JOINS] == [None, None, None]
+    assert check("later") == "unknown value: 'later'; use wait, no-worse, now"
+
+
+def test_the_view_of_a_follower_has_the_age_of_its_state_by_the_servers_clock():
+    network = Network(account(holding("EURUSD", "1")))
+    network.connect()
+    network.settle()
+    assert network.follower.state is not None
+    view = provider_view(network.follower, network.now + 700, 3, "expired", ["EURUSD"])
+    assert (view.status, view.confirmed_age, view.state_age) == (Status.LIVE, 700, 700)
+    assert (view.silent_ms, view.ended, view.shows("EURUSD"), view.shows("GBPUSD")) == (3, "expired", True, False)
+    assert [view.age(time) for time in (0, view.state.time, view.state.time - 5)] == [None, 700, 705]
+
+
+def test_the_view_of_a_follower_without_a_state_knows_no_age():
+    view = provider_view(Network(account()).follower, 0, 0)
+    assert (view.state, view.status, view.state_age, view.age(START)) == (None, Status.OFFLINE, None, None)
 
 
 @pytest.mark.parametrize(
@@ -511,8 +585,9 @@ def test_a_ratio_stays_while_the_position_is_open_and_is_new_for_the_next_one():
     assert text(copying.obey().lots) == "-2"
 
 
-def test_without_a_ratio_nothing_is_opened_and_the_wrong_side_is_closed():
-    copying = Copying(AccountOptions(scale="balance"))
+@pytest.mark.parametrize("reverse", [False, True])
+def test_without_a_ratio_nothing_is_opened_and_the_wrong_side_is_closed(reverse):
+    copying = Copying(AccountOptions(scale="balance", reverse=reverse))
     copying.follow("1")
     copying.account = Account("EUR", Decimal(1000), Decimal(1000))
     copying.trade("-1")

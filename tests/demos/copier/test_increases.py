@@ -110,6 +110,15 @@ def test_a_position_that_was_opened_while_the_copier_was_away_is_a_first_contact
     assert (copying.obey().rule, copying.own.lots) == ("join-wait", 0)
 
 
+def test_a_position_that_was_opened_again_while_the_copier_was_away_is_a_first_contact():
+    copying = following()
+    copying.trade("0")
+    copying.obey()
+    copying.trade("1")
+    copying.later(30_001)
+    assert (copying.obey().rule, copying.own.lots) == ("join-wait", 0)
+
+
 def test_a_position_from_before_the_providers_start_is_a_first_contact():
     copying = Copying()
     copying.publish()
@@ -294,7 +303,7 @@ def test_without_a_price_nothing_is_compared_and_nothing_increases(join):
 
 
 def test_huge_prices_of_a_server_are_compared_without_an_error():
-    copying = Copying()
+    copying = Copying(own=own_symbol(point=Decimal("1e-15")))
     copying.publish()
     copying.observe()
     copying.trade("999999999999999", "999999999999999.99999999999999999999")

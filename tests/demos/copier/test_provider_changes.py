@@ -113,3 +113,16 @@ def test_the_whole_stop_loss_is_the_nearest_one_that_closes_all_positions_of_the
     positions = [position(lots, sl=sl) for lots, sl in stops]
     lots = sum((each.lots for each in positions), Decimal(0))
     assert whole_stop(lots, positions) == (None if whole is None else Decimal(whole))
+
+
+def test_a_part_of_which_closed_positions_of_the_other_side_are_a_share_has_no_known_price():
+    old = observe(Followed(), [position(2), position(-1)], SIGHT)
+    followed = observe(old, [position(3)], SIGHT)
+    assert (followed.missed, followed.missed_price) == (3, None)
+
+
+def test_the_error_of_a_derived_price_is_half_a_point_of_each_average_and_shrinks_with_the_part():
+    followed = observed(position(1), position(4), copied=1)
+    assert (followed.missed, followed.missed_error) == (3, Decimal("2.5"))
+    followed = observe(followed, [position(2)], SIGHT)
+    assert (followed.missed, followed.missed_error) == (Decimal("1.5"), Decimal("1.25"))
