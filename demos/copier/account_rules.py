@@ -11,7 +11,8 @@ How the caller uses it
     for each decision with lots: targets.take(decision.symbol, decision.lots, event)
     when a target is due: trade to allowed_lots(decision, own position now), not to the target itself
     after orders: memory = order_rejected(...) or order_executed(...)   # rejections.py
-At every event (state, timer, trade) it is called again with the newest values. The same values give the same decisions.
+A memory belongs to one login at one provider. At every event (state, timer, trade) decide() is called again with the
+newest values. The same values give the same decisions.
 
 The rules, in this order
 - FLATTEN: the own position is closed, because the equity fell below the floor, the provider is stale (--stale flatten),
@@ -140,7 +141,8 @@ def _take_events(
 ) -> tuple[AccountMemory, list[str]]:
     """Note the equity floor, a stale provider and an ended login, each once, with its alarm."""
     alarms = []
-    if options.equity_floor and own.equity < options.equity_floor and not memory.stopped:
+    known = own.balance != 0 or own.equity != 0
+    if known and own.equity < options.equity_floor and not memory.stopped:
         floor = decimal_text(options.equity_floor)
         text = f"the equity {decimal_text(own.equity)} is below the floor {floor} (--equity-floor)"
         alarms.append(f"{text}: all positions are closed, and nothing is copied until the operator resumes")

@@ -112,7 +112,8 @@ class OwnSymbol:
 class OwnAccount:
     """The own account. ``symbols`` has the copied symbols of the state and of the memory, by the PROVIDER's names.
 
-    A symbol that is missing here gets no decision, and what is remembered of it stays.
+    A symbol that is missing here gets no decision, and what is remembered of it stays. Balance and equity are both 0
+    while the terminal does not know them. Ask for no decisions while it does not know its positions.
     ``rate`` is what one unit of the provider's currency is worth in the own currency; None: unknown.
     """
 

@@ -203,6 +203,13 @@ def test_below_the_equity_floor_everything_is_closed_and_nothing_is_copied():
     assert copying.alarms[0].startswith("the equity 899.99 is below the floor 900 (--equity-floor)")
 
 
+def test_figures_that_the_terminal_does_not_know_are_not_below_the_floor():
+    copying = Copying(AccountOptions(equity_floor=Decimal(900)))
+    copying.follow("1")
+    copying.own_account = replace(OWN, balance=Decimal(0), equity=Decimal(0))
+    assert (copying.obey().rule, copying.alarms) == ("reached", [])
+
+
 def test_the_equity_floor_closes_a_symbol_at_first_contact_too():
     copying = Copying(AccountOptions(equity_floor=Decimal(900)))
     copying.trade("1")

@@ -21,9 +21,11 @@ STATE = Snapshot("a", 1, START, Account("USD"))
 SIGHT = Sight(ProviderView(STATE, Status.LIVE, 0, 0), START, True, False, "wait", 30_000)
 
 
-def position(lots: object, price: object = "1", *, time: int = START, sl: str | None = None) -> Position:
+def position(
+    lots: object, price: object = "1", *, time: int = START, sl: str | None = None, ticket: int | None = None
+) -> Position:
     stop = None if sl is None else Decimal(sl)
-    return Position(SYMBOL, Decimal(str(lots)), Decimal(str(price)), Decimal(100_000), time, sl=stop)
+    return Position(SYMBOL, Decimal(str(lots)), Decimal(str(price)), Decimal(100_000), time, sl=stop, ticket=ticket)
 
 
 def observed(*states: Position | None, copied: int = 0) -> Followed:
@@ -126,3 +128,12 @@ def test_the_error_of_a_derived_price_is_half_a_point_of_each_average_and_shrink
     assert (followed.missed, followed.missed_error) == (3, Decimal("2.5"))
     followed = observe(followed, [position(2)], SIGHT)
     assert (followed.missed, followed.missed_error) == (Decimal("1.5"), Decimal("1.25"))
+
+
+def test_a_new_ticket_that_replaces_an_old_one_has_no_known_price():
+    old = observe(Followed(), [position(1, "1.0", ticket=1)], SIGHT)
+    copied = Followed(**{**vars(old), "missed": Decimal(0), "missed_price": None})
+    assert observe(copied, [position(3, "1.2", ticket=2)], SIGHT).missed_price is None
+    assert observe(copied, [position(1, "1.0", ticket=1), position(3, "1.2", ticket=2)], SIGHT).missed_price == Decimal(
+        "1.2"
+    )
