@@ -32,7 +32,8 @@ Owner's changes (targets.py)
   and what reconcile does between two signals keeps its meaning: LEAVE waits for the next signal, STOP stops the symbol.
 - A position that was copied and then became smaller here has nothing missed: an increase is refused as CHANGED_HERE.
   With RESTORE pass ``restore=True``: it is opened again while the provider's state is confirmed and the price allows.
-- When allowed_lots() is not the target, the target is not reached: the Result has the decision's text as its problem.
+- When allowed_lots() is not the target, the target is not reached. The problem of the Result should name the rule and
+  not have the text: numbers in it change at each attempt, and targets.py prints each new problem.
 - The limits of limits.py apply in the caller, to the lots of allowed_lots().
 
 A state that is older than one that was acted on raises OlderState. After follower.resume() call resume() here too.

@@ -467,7 +467,12 @@ def test_without_any_state_there_is_no_decision():
 
 @pytest.mark.parametrize(
     "data",
-    [{}, {"version": 2}, {**AccountMemory().to_dict(), "symbols": {"EURUSD": {}}}, {"version": 1, "streams": [["a"]]}],
+    [
+        {},
+        {"version": 2},
+        {**AccountMemory().to_dict(), "symbols": {"EURUSD": {}}},
+        {**AccountMemory().to_dict(), "streams": [["a"]]},
+    ],
 )
 def test_a_damaged_memory_is_refused(data):
     with pytest.raises(ValueError, match="the copier's stored account memory is damaged: "):
@@ -562,6 +567,14 @@ def test_the_providers_stop_loss_must_be_on_the_right_side_of_the_market(lots, s
     assert decision.stop_problem == problem
 
 
+def test_without_prices_the_present_stop_loss_is_left():
+    copying = Copying(AccountOptions(stops=True))
+    copying.follow("1")
+    copying.trade("1", "1.1", "1.09")
+    copying.own = own_symbol("1", "0")
+    assert copying.decide().stop_problem == "there is no price of EURUSD.m to compare the provider's stop loss with"
+
+
 def test_without_stops_there_is_no_stop_loss():
     copying = Copying()
     copying.trade("1", "1.1", "1.09")
@@ -602,6 +615,16 @@ def test_without_a_ratio_nothing_is_opened_and_the_wrong_side_is_closed(reverse)
     assert (decision.rule, text(copying.own.lots)) == ("no-ratio", "0")
     assert decision.text.startswith("no target: no conversion rate from EUR to USD is known (--scale balance)")
     assert text(copying.obey().lots) == "none"
+
+
+def test_without_a_state_no_ratio_is_computed():
+    copying = Copying(AccountOptions(scale="balance"), account=Account("USD"))
+    copying.publish()
+    copying.observe()
+    copying.trade("1")
+    assert copying.obey().text.startswith("no target: the provider does not show its balance")
+    copying.state, copying.status = None, Status.OFFLINE
+    assert copying.obey().text == "no target: the provider's state has not been received"
 
 
 def test_a_symbol_with_a_coarse_step_is_rounded_toward_zero():
