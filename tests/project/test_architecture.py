@@ -59,6 +59,8 @@ ALLOWED_NAMES = {
     "demos/wire/tls_contexts.py": IN_MEMORY,
     "demos/provider/login_desk.py": THREADS,
     "demos/provider/service.py": THREADS,
+    # A number, to end a process with those that it has started.
+    "demos/provider/alert_processes.py": re.compile(r"signal\.SIGKILL"),
 }
 CLOCK_NAMES = {"datetime.date.today", "datetime.datetime.now", "datetime.datetime.today", "datetime.datetime.utcnow"}
 MOST_MODULES_IN_DEMOS = 5
