@@ -16,7 +16,7 @@ import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from demos.provider.sqlite_file import LOCK_TIMEOUT, FileKind, SqliteFile, StateError, create_file
 
@@ -29,7 +29,7 @@ _APPLICATION = 0x5753434D
 _STEPS = (
     """
 CREATE TABLE named (name TEXT PRIMARY KEY, data TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE requests (id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, symbol TEXT NOT NULL);
+CREATE TABLE requests (id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL);
 CREATE TABLE decisions (
     id INTEGER PRIMARY KEY AUTOINCREMENT, symbol TEXT NOT NULL, local TEXT NOT NULL, stream TEXT NOT NULL,
     first_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL, first_time INTEGER NOT NULL, last_time INTEGER NOT NULL,
@@ -47,13 +47,6 @@ CREATE INDEX orders_of_symbol ON orders (symbol, id);
 """,
 )
 VERSION = len(_STEPS)
-
-
-class Request(NamedTuple):
-    """What a command asks the running copier for; ``symbol`` is "" for all."""
-
-    kind: str
-    symbol: str
 
 
 class MemoryFile(SqliteFile):
@@ -107,15 +100,14 @@ class MemoryFile(SqliteFile):
             for table in ("named", "requests", "decisions", "orders"):
                 db.execute(f"DELETE FROM {table}")
 
-    def request(self, kind: str, symbol: str = "") -> None:
+    def request(self, kind: str) -> None:
         """Ask the copier for something, also one that starts later. Errors: StateError."""
         with self.writing() as db:
-            db.execute("INSERT INTO requests (kind, symbol) VALUES (?, ?)", (kind, symbol))
+            db.execute("INSERT INTO requests (kind) VALUES (?)", (kind,))
 
-    def requests(self) -> list[tuple[int, Request]]:
-        """The requests with their numbers, the oldest first. Errors: StateError."""
-        rows = self.rows("SELECT id, kind, symbol FROM requests ORDER BY id")
-        return [(number, Request(kind, symbol)) for number, kind, symbol in rows]
+    def requests(self) -> list[tuple[int, str]]:
+        """The requests, each with its number, the oldest first. Errors: StateError."""
+        return [(number, kind) for number, kind in self.rows("SELECT id, kind FROM requests ORDER BY id")]
 
     def remove_requests(self, last: int) -> None:
         """Forget the requests up to this number: they were carried out. Errors: StateError."""

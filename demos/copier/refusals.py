@@ -29,12 +29,23 @@ class Refusal(NamedTuple):
 # After this time a login is tried again although its secret has not changed: its rights may have been given back.
 LONG_PAUSE_MS = 60 * 60_000
 
+_NEEDS_CHANGE = Refusal(LONG_PAUSE_MS, LONG_PAUSE_MS, needs_change=True)
+_ENDED = _NEEDS_CHANGE._replace(outcome=Outcome.ENDED)
+_SOON = Refusal(1_000, 60_000)
+
+# "replaced": a newer connection of this login is served instead. To come back at once would replace that one.
 _REFUSALS = {
-    "wait": Refusal(5_000, 60_000),
     "banned": Refusal(60_000, 600_000),
-    "paused": Refusal(5_000, 60_000),
-    "failed": Refusal(LONG_PAUSE_MS, LONG_PAUSE_MS, needs_change=True),
-    "ended": Refusal(LONG_PAUSE_MS, LONG_PAUSE_MS, needs_change=True, outcome=Outcome.ENDED),
+    "failed": _NEEDS_CHANGE,
+    "password": _NEEDS_CHANGE,
+    "replaced": _NEEDS_CHANGE,
+    "ended": _ENDED,
+    "expired": _ENDED,
+    "disabled": _ENDED,
+    "removed": _ENDED,
+    "token": _ENDED,
+    "closing": _SOON,
+    "rights": _SOON,
 }
 _OTHER = Refusal(5_000, 60_000)
 

@@ -1,0 +1,121 @@
+"""An expert: a thread with its own timer and sockets that serves a share of the provider's clients.
+
+The terminal's program accepts a client and gives it to one expert, which keeps it to its end: TLS, HTTP, WebSocket, the
+login and the states (see clients.py). No expert waits for another, or for a slow client.
+
+How it works
+============
+
+The expert's thread runs in turns, like the terminal's event loop. Each turn does the following, in this order:
+
+1. It waits until a socket is ready, until the next timer event, or until another thread has posted a call.
+2. Posted calls: all that were posted before the turn.
+3. Sockets: the connections whose sockets are ready, once each.
+4. Updates: after publish() each subscriber gets the newest state.
+5. Checks: after a timer event, the time limits and heartbeats of each connection.
+
+Steps 3 to 5 end after SLICE_S seconds each, and continue in the next turn, which then does not wait. So ten thousand
+subscribers of an update do not delay a login, and the other way around.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+
+from demos.provider.clients import Clients
+from demos.provider.connection import Connection
+from demos.provider.session import Ending
+from demos.provider.shared import CLOSING, Shared
+from demos.terminal.runtime.socket_events import SocketEvents
+
+TIMER_S = 1.0
+SLICE_S = 0.005
+
+
+class Expert:
+    """See the head of this module. Only post(), adopt(), publish() and stop() may be called by other threads."""
+
+    def __init__(self, number: int, shared: Shared) -> None:
+        self.number = number
+        self._shared = shared
+        self._events: SocketEvents[Connection] = SocketEvents(
+            lambda connection, text: shared.report(f"-{connection.name}: {text}")
+        )
+        self.clients = Clients(shared, self._events, self.post)
+        self._posted: deque[Callable[[], None]] = deque()
+        self._updates: deque[Connection] = deque()
+        self._checks: deque[Connection] = deque()
+        self._stopping = False
+
+    def post(self, call: Callable[[], None]) -> None:
+        """Have something done by the expert's thread."""
+        self._posted.append(call)
+        self._events.wake()
+
+    def adopt(self, number: int, s: int, host: str, name: str) -> None:
+        """Take over an accepted nonblocking socket; see Connection for the parameters."""
+        self.post(partial(self.clients.adopt, number, s, host, name))
+
+    def publish(self) -> None:
+        """The publisher has a new state: send it to every subscriber."""
+        self.post(self._queue_updates)
+
+    def end(self, number: int, ending: Ending) -> None:
+        """End a connection, if it still exists."""
+        self.post(partial(self.clients.end_number, number, ending))
+
+    def end_sessions(self, ending: Ending) -> None:
+        """End all sessions of subscribers."""
+        self.post(partial(self.clients.end_sessions, ending))
+
+    def stop(self) -> None:
+        """End run(): all connections are closed."""
+        self._stopping = True
+        self._events.wake()
+
+    def open(self) -> str:
+        """Prepare the wait for sockets: why that is impossible, or ""."""
+        return self._events.open()
+
+    def run(self) -> None:
+        """Serve clients until stop(). Call open() before."""
+        due = time.monotonic()
+        while not self._stopping:
+            now = time.monotonic()
+            if now >= due:
+                due = now + TIMER_S
+                # The checks of the last timer event may not have ended yet.
+                self._checks = self._checks or deque(self.clients.connections.values())
+            busy = self._posted or self._events.has_ready or self._updates or self._checks
+            self._events.wait(0.0 if busy else due - now)
+            self._run_turn()
+        self.clients.close(CLOSING)
+        self._events.close()
+
+    def _run_turn(self) -> None:
+        """Steps 2 to 5 of a turn; see the head of this module."""
+        for _ in range(len(self._posted)):
+            self._posted.popleft()()
+        end = time.monotonic() + SLICE_S
+        while ready := self._events.take_ready():
+            self.clients.serve(ready[0], ready[2])
+            if time.monotonic() >= end:
+                break
+        _for_a_slice(self._updates, self.clients.pump)
+        _for_a_slice(self._checks, self.clients.check)
+
+    def _queue_updates(self) -> None:
+        # States that are published while an update is being sent are included: each subscriber gets the newest one.
+        self._updates = deque(each for each in self.clients.connections.values() if each.session is not None)
+
+
+def _for_a_slice(work: deque[Connection], step: Callable[[Connection], None]) -> None:
+    """Do the step for the next connections, until SLICE_S seconds have passed."""
+    end = time.monotonic() + SLICE_S
+    while work:
+        step(work.popleft())
+        if time.monotonic() >= end:
+            return
