@@ -15,16 +15,15 @@ What is traded is always the difference between the target and the present posit
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
-from typing import NamedTuple
 
+from demos.copier.account_inputs import Trading
 from demos.copier.account_memory import OlderState, read_account_memory
 from demos.copier.account_rules import allowed_lots, decide, resume
 from demos.copier.account_values import AccountOptions, Decision, provider_view
+from demos.copier.floods import EventLimit
 from demos.copier.journal import Entry, Journal, StateMark
-from demos.copier.limits import Limits
 from demos.copier.memory_file import MemoryFile
 from demos.copier.moments import Moment
 from demos.copier.order_journal import Arrival, Cause, OrderJournal, wall_ms
@@ -41,14 +40,6 @@ from demos.terminal import Alert, Event, Print, SymbolSelect
 
 RULES, COPIED, FOLLOWER = "rules", "copied", "follower"
 RESUME = "resume"
-
-
-class Trading(NamedTuple):
-    """How orders are sent: ``dry`` on a virtual account; ``stop`` returns why nothing must be copied any more, or ""."""
-
-    limits: Limits
-    dry: bool
-    stop: Callable[[], str]
 
 
 class AccountCopier:
@@ -72,6 +63,7 @@ class AccountCopier:
         self._orders = OrderJournal(self._journal)
         self._rules = read_account_memory(memory.value(RULES))
         self._stops = StopPlacer()
+        self._received = EventLimit()
         self._event = Moment(0)
         self._live_at = 0
         # The local name of each copied symbol of the provider, and the provider's of each local one.
@@ -109,7 +101,10 @@ class AccountCopier:
         self._event = event
         if timer:
             self.TakeRequests()
+        logins = self.connection.logins
         states = self.connection.Continue(event)
+        if self.connection.logins != logins:
+            self.targets.retry_now(event)
         for state in states:
             self.Received(state)
             self.Decide(state)
@@ -132,7 +127,8 @@ class AccountCopier:
         age = self.connection.follower.confirmed_age(self._event.ms)
         mark = StateMark(state.stream, state.seq, state.time)
         self._orders.arrival = Arrival(mark, self._event.ms, age)
-        Event("received", port=self.connection.transport.local_port, stream=state.stream, number=state.seq)
+        if self._received.allows(self._event.ms):
+            Event("received", port=self.connection.transport.local_port, stream=state.stream, number=state.seq)
 
     def Decide(self, state: Snapshot | None) -> None:
         """Set the targets of all symbols by the rules, after what must not be forgotten is stored."""
@@ -160,9 +156,11 @@ class AccountCopier:
 
     def NameSymbol(self, symbol: str) -> None:
         """Find the local name of a provider's symbol, and have the market quote it."""
-        if symbol not in self._names and (local := self.targets.local_name(symbol)):
-            if SymbolSelect(local, True):
-                self._names[symbol], self._symbols[local] = local, symbol
+        if symbol in self._names:
+            return
+        local = self.targets.local_name(symbol)
+        if local and SymbolSelect(local, True):
+            self._names[symbol], self._symbols[local] = local, symbol
 
     def TakeDecision(self, symbol: str, decision: Decision) -> None:
         """Set a symbol's target; log a new rule or target."""

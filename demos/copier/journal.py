@@ -1,8 +1,9 @@
 """The journal in the copier's memory: what was decided for each state, and the orders with their lag and slippage.
 
 A decision is recorded for each symbol of a state. States with the same decision in a row share one record, so that
-hours of quotes do not replace the history. An order is recorded twice: before it is sent, and with its answer. An order
-without an answer was sent by a process that was killed. The newest MOST_DECISIONS and MOST_ORDERS records are kept.
+hours of quotes do not replace the history; the record has the last one's text. An order is recorded twice: before it is
+sent, and with its answer. An order without an answer was sent by a process that was killed. The newest MOST_DECISIONS
+and MOST_ORDERS records are kept.
 
 The lag of an order has four parts, in milliseconds:
 
@@ -95,18 +96,19 @@ class Journal:
         with self.file.writing(durable=False) as db:
             for entry in entries:
                 last = self._last.get(entry.symbol)
-                if last is not None and last[1:] == (state.stream, entry):
+                said = entry._replace(text="")
+                if last is not None and last[1:] == (state.stream, said):
                     db.execute(
-                        "UPDATE decisions SET last_seq = ?, last_time = ?, states = states + 1 WHERE id = ?",
-                        (state.seq, state.time, last[0]),
+                        "UPDATE decisions SET last_seq = ?, last_time = ?, states = states + 1, text = ? WHERE id = ?",
+                        (state.seq, state.time, entry.text, last[0]),
                     )
                     continue
                 lots, target, held = str(entry.lots), str(entry.target), str(entry.held)
                 values = (entry.symbol, entry.local, state.stream, state.seq, state.seq, state.time, state.time, 1)
-                said = (lots, target, held, entry.outcome, entry.rule, entry.text)
+                words = (lots, target, held, entry.outcome, entry.rule, entry.text)
                 marks = ", ".join("?" * 14)
-                row = db.execute(f"INSERT INTO decisions VALUES (NULL, {marks})", (*values, *said)).lastrowid
-                self._last[entry.symbol] = (row or 0, state.stream, entry)
+                row = db.execute(f"INSERT INTO decisions VALUES (NULL, {marks})", (*values, *words)).lastrowid
+                self._last[entry.symbol] = (row or 0, state.stream, said)
                 self._new_decisions += 1
         if self._new_decisions >= _BATCH:
             self._new_decisions = 0

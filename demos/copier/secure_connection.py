@@ -57,14 +57,14 @@ class ServerSettings:
 class SecureConnection:
     """The connection, or its next attempt.
 
-    ``ended``: why the provider has ended the login, or "". ``reached``: whether it has accepted any login so far.
+    ``ended``: why the provider has ended the login, or "". ``logins``: how often it has accepted one so far.
     """
 
     def __init__(self, settings: ServerSettings, follower: Follower) -> None:
         self.follower = follower
         self.transport = Transport(settings.endpoint, settings.context, settings.pin)
         self.ended = ""
-        self.reached = False
+        self.logins = 0
         self._settings = settings
         self._event = Moment(0)
         self._states: list[Snapshot] = []
@@ -188,7 +188,8 @@ class SecureConnection:
 
     def LoggedIn(self) -> None:
         """The provider has accepted the login."""
-        self.reached, self.ended = True, ""
+        self.logins += 1
+        self.ended = ""
         if self._refusal is not None:
             self._refusal = None
             self._backoff = Backoff(FIRST_WAIT_MS, LONGEST_WAIT_MS)

@@ -76,6 +76,11 @@ class Transport:
         """Whether messages can be sent and received."""
         return self._websocket is not None and self._websocket.is_open
 
+    @property
+    def socket(self) -> int:
+        """The socket; INVALID_SOCKET while there is none."""
+        return self._connecting if self._stream is None else self._stream.socket
+
     def Begin(self, now: int) -> None:
         """Begin to connect."""
         endpoint = self._endpoint

@@ -187,7 +187,9 @@ class LoginDesk:
         own = [number for number, each in self._seats.items() if each.grant.user.id == seat.grant.user.id]
         most = seat.grant.user.rights.connections
         for number in own[: max(0, len(own) + 1 - most)]:
-            ending = Ending("replaced", f"the login has {most} connections, which is its limit: a newer one replaces this")
+            ending = Ending(
+                "replaced", f"the login has {most} connections, which is its limit: a newer one replaces this"
+            )
             self._seats.pop(number).end(ending)
         self._seats[connection] = seat
 

@@ -77,7 +77,18 @@ class Session:
     """The conversation with one client; see the head of this module."""
 
     # There may be ten thousand of them.
-    __slots__ = ("_known", "_sent", "_since", "_wanted", "client", "grant", "login", "progress", "stage", "subscription")
+    __slots__ = (
+        "_known",
+        "_sent",
+        "_since",
+        "_wanted",
+        "client",
+        "grant",
+        "login",
+        "progress",
+        "stage",
+        "subscription",
+    )
 
     def __init__(self, now: int) -> None:
         self.stage = Stage.NEW
