@@ -18,11 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from cleanup_kit import closed_after_test
-
+from signal_kit import Script, Stage, ready
 from web_kit import certificate
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
-from signal_kit import Script, Stage, ready
 
 from winsock import INVALID_SOCKET
 
