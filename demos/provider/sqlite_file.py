@@ -54,7 +54,7 @@ class StateBusy(StateError):
 
 
 class SqliteFile:
-    """An open file; see the head of this module. Use it in one thread."""
+    """An open file; see the head of this module. Use it in one thread at a time."""
 
     def __init__(self, path: Path, kind: FileKind, *, create: bool = True, timeout: float = LOCK_TIMEOUT) -> None:
         """Open the file, and upgrade it when it has an older version. With ``create`` a missing one is created.
@@ -69,7 +69,11 @@ class SqliteFile:
         _check_is_file(path, kind)
         with self.errors():
             self._db = sqlite3.connect(
-                f"{path.absolute().as_uri()}?mode=rw", timeout=timeout, isolation_level=None, uri=True
+                f"{path.absolute().as_uri()}?mode=rw",
+                timeout=timeout,
+                isolation_level=None,
+                uri=True,
+                check_same_thread=False,
             )
             try:
                 self._open_tables()

@@ -9,31 +9,18 @@ The file has the hashes of all passwords.
 
 from __future__ import annotations
 
-<<<<<<< HEAD
-=======
-import os
 import secrets
-import sqlite3
-import stat
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
->>>>>>> main
 from pathlib import Path
 
 from demos.provider.sqlite_file import LOCK_TIMEOUT, FileKind, SqliteFile, StateBusy, StateError
 
-__all__ = ["LOCK_TIMEOUT", "VERSION", "StateBusy", "StateError", "StateFile"]
-
-# "WSPR" in the header marks the file as a provider's.
-_APPLICATION = 0x57535052
-
-<<<<<<< HEAD
-=======
-_MODE = 0o600
+__all__ = ["APPLICATION", "LOCK_TIMEOUT", "VERSION", "StateBusy", "StateError", "StateFile"]
 
 _SECRET_BYTES = 32
 
->>>>>>> main
+# "WSPR" in the header marks the file as a provider's.
+APPLICATION = 0x57535052
+
 _STEPS = (
     """
 CREATE TABLE users (
@@ -64,7 +51,7 @@ VERSION = len(_STEPS)
 
 
 class StateFile(SqliteFile):
-    """An open file of the provider. Use it in one thread."""
+    """An open file of the provider. Use it in one thread at a time."""
 
     def __init__(self, path: Path, *, create: bool = True, timeout: float = LOCK_TIMEOUT) -> None:
         """Open the file, and upgrade it when it has an older version. With ``create`` a missing one is created.
@@ -74,47 +61,8 @@ class StateFile(SqliteFile):
 
         Errors: StateError when it does not exist, is not a provider's file, or cannot be opened; StateBusy.
         """
-<<<<<<< HEAD
-        kind = FileKind("a provider's file", _APPLICATION, _STEPS, "python -m demos provider user add")
+        kind = FileKind("a provider's file", APPLICATION, _STEPS, "python -m demos provider user add")
         super().__init__(path, kind, create=create, timeout=timeout)
-=======
-        self._name = str(path)
-        self.created = _create(path) if create else False
-        _check_is_file(path)
-        with self.errors():
-            self._db = sqlite3.connect(
-                f"{path.absolute().as_uri()}?mode=rw", timeout=timeout, isolation_level=None, uri=True
-            )
-            try:
-                self._open_tables()
-                _protect(path)
-            except BaseException:
-                self._db.close()
-                raise
-
-    def close(self) -> None:
-        """Close the file."""
-        self._db.close()
-
-    def rows(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """The result of a query.
-
-        Errors: StateError.
-        """
-        with self.errors():
-            return self._db.execute(statement, values).fetchall()
-
-    @contextmanager
-    def writing(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
-        """A transaction that writes; an exception inside rolls it back.
-
-        Errors: StateError; StateBusy when another process writes for longer than the timeout.
-        """
-        with self.errors():
-            self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-            self._db.execute("BEGIN IMMEDIATE")
-            with self._db:
-                yield self._db
 
     def secret(self, name: str) -> bytes:
         """The random secret of this file with this name; it is made when it is first read.
@@ -125,83 +73,3 @@ class StateFile(SqliteFile):
             db.execute("INSERT OR IGNORE INTO secrets VALUES (?, ?)", (name, secrets.token_bytes(_SECRET_BYTES)))
             [value] = db.execute("SELECT value FROM secrets WHERE name = ?", (name,)).fetchone()
         return bytes(value)
-
-    def data_version(self) -> int:
-        """A number that changes when another connection has changed the file. Reading it costs microseconds."""
-        [[version]] = self.rows("PRAGMA data_version")
-        return int(version)
-
-    @contextmanager
-    def errors(self) -> Iterator[None]:
-        """Raise StateError for an error of SQLite."""
-        try:
-            yield
-        except sqlite3.Error as error:
-            if "not a database" in str(error):
-                raise StateError(f"not a provider's file: {self._name}") from error
-            if "is locked" in str(error):
-                raise StateBusy(f"{self._name} is in use by another process: try again") from error
-            raise StateError(f"{self._name}: {error}") from error
-
-    def _open_tables(self) -> None:
-        """Check that the file is a provider's, and create or upgrade its tables."""
-        if self._version() < VERSION:
-            self._db.execute("BEGIN IMMEDIATE")
-            with self._db:
-                # Another process may have created or upgraded the tables since the check above.
-                for step in _STEPS[self._version() :]:
-                    for statement in step.split(";"):
-                        self._db.execute(statement)
-                self._db.execute(f"PRAGMA application_id = {_APPLICATION}")
-                self._db.execute(f"PRAGMA user_version = {VERSION}")
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA foreign_keys = ON")
-
-    def _version(self) -> int:
-        """The version of the tables; 0 for an empty file."""
-        application, version, tables = (
-            self._db.execute(query).fetchone()[0]
-            for query in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
-        )
-        if application == version == tables == 0:
-            return 0
-        if application != _APPLICATION:
-            raise StateError(f"not a provider's file: {self._name}")
-        if not 1 <= version <= VERSION:
-            raise StateError(
-                f"{self._name} has version {version}; this program reads versions 1 to {VERSION}: use a newer program"
-            )
-        return int(version)
-
-
-def _create(path: Path) -> bool:
-    """Create an empty file that only its owner can read; False when there is one."""
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, _MODE))
-    except OSError as error:
-        # On Windows the error of an existing folder is another one than that of an existing file.
-        if path.exists():
-            return False
-        raise StateError(f"{path} cannot be created: {error.strerror}") from error
-    return True
-
-
-def _check_is_file(path: Path) -> None:
-    try:
-        mode = path.stat().st_mode
-    except FileNotFoundError:
-        raise StateError(f"no such file: {path} (`python -m demos provider user add` creates it)") from None
-    except OSError as error:
-        raise StateError(f"{path} cannot be opened: {error.strerror}") from error
-    if not stat.S_ISREG(mode):
-        raise StateError(f"not a file: {path}")
-
-
-def _protect(path: Path) -> None:
-    """Take away the rights of everyone but the file's owner, for example after a copy."""
-    if os.name == "posix" and path.stat().st_mode & 0o077:
-        try:
-            path.chmod(_MODE)
-        except OSError as error:
-            raise StateError(f"others can read {path}, and its mode cannot be changed: {error.strerror}") from error
->>>>>>> main
