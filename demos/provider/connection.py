@@ -40,10 +40,11 @@ class Connection:
 
 @dataclass(slots=True)
 class Counters:
-    """What an expert has done since its start: totals that only rise."""
+    """What an expert has done since its start, as in overview.Counters: totals that only rise."""
 
-    messages: int = 0
     states: int = 0
+    messages: int = 0
+    bytes: int = 0
     logins: int = 0
     refusals: int = 0
     disconnects: int = 0

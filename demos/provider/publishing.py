@@ -180,6 +180,11 @@ class Publisher:
         return self._time
 
     @property
+    def state(self) -> AccountState:
+        """The account's state that was observed last."""
+        return self._state
+
+    @property
     def kind(self) -> AccountKind:
         """The account's currency, and whether it is a hedging account."""
         return AccountKind(self._state.currency, self._state.hedging)

@@ -173,10 +173,17 @@ class Waiter(Protocol):
 
 
 class Clock(Protocol):
-    """The terminal's time. Only ``wake`` may be called from another thread or from a signal handler."""
+    """The terminal's time.
+
+    ``monotonic``, ``utc_ms`` and ``wake`` may be called in any thread, ``wake`` also in a signal handler.
+    """
 
     def monotonic(self) -> float:
         """Seconds from an arbitrary start that all processes of this machine share; never goes back."""
+        ...
+
+    def utc_ms(self) -> int:
+        """Milliseconds since 1970 UTC; they jump when the computer's clock is set."""
         ...
 
     def wait(self, seconds: float | None, waiter: Waiter | None = None) -> None:
