@@ -39,7 +39,8 @@ Check = Callable[[Mapping[str, object]], Iterable[Finding]]
 def run_check(name: str, config: Path, check: Check) -> int:
     """Print what is wrong with the file of a program's options, one line each; returns the exit code, 0 or 2.
 
-    ``check`` gets the program's inputs by their names, with the defaults of those that the file does not have.
+    ``check`` gets the program's inputs by their names, with the defaults of those that the file does not have, and
+    without those whose values have a problem.
 
     Errors: ProgramError when the program cannot be loaded.
     """
@@ -61,12 +62,12 @@ def check_config(name: str, config: Path, check: Check) -> list[Finding]:
     parser = program_parser(name)
     add_options(parser, program, variables, ())
     try:
-        values, problems = read_config(config, parser, variables_by_option(variables))
+        values, problems, invalid = read_config(config, parser, variables_by_option(variables))
     except ProgramError as error:
         return [Finding(str(error))]
     options = parser.parse_args([], argparse.Namespace(**values))
     options.config = config
-    inputs = given_inputs(options)
+    inputs = given_inputs(options, without=invalid)
     return [*map(Finding, problems), *_option_findings(program, inputs, options), *check(inputs)]
 
 

@@ -10,14 +10,13 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone
-from ipaddress import ip_address
 from pathlib import Path
 
 from demos.launcher.config_check import Finding, folder_problem, readers_of, run_check
 from demos.provider.state_copy import inspect_state
 from demos.provider.state_file import VERSION, StateError
 from demos.provider.user_options import wall_clock
-from demos.wire.addresses import Address, address_text, is_any
+from demos.wire.addresses import Address, host_text, is_any, is_loopback
 from demos.wire.listening import StartError, start_server
 from demos.wire.opening import CallFailed
 from demos.wire.tls_contexts import CertificateFiles, TlsError
@@ -38,16 +37,23 @@ def check_provider(config: Path) -> int:
 
 
 def provider_findings(inputs: Mapping[str, object]) -> Iterator[Finding]:
-    """What is wrong with the program's inputs."""
+    """What is wrong with the program's inputs. A value with a problem of its own is missing, and was reported."""
     cert, key = _text(inputs, "cert"), _text(inputs, "key")
     if cert:
         yield from _certificate_findings(Path(cert), Path(key or cert))
     elif key:
         yield Finding("key is given without cert: give the file of the certificate too")
-    yield from _listening_findings(inputs, tls=bool(cert))
-    state = _text(inputs, "state")
-    if state and _port(inputs, "Port") != _NO_PORT:
-        yield from _state_findings(Path(state))
+    yield from _listening_findings(inputs, tls=bool(cert) or "cert" not in inputs)
+    if _port(inputs, "Port") != _NO_PORT:
+        yield from _package_findings()
+        yield from _state_findings(Path(_text(inputs, "state")))
+
+
+def _package_findings() -> Iterator[Finding]:
+    try:
+        import demos.provider.service  # noqa: F401 - the import is the check
+    except ImportError as error:
+        yield Finding(f"Port: {error}; or use the plain port alone: Port = -1")
 
 
 def _certificate_findings(cert: Path, key: Path) -> Iterator[Finding]:
@@ -77,21 +83,21 @@ def _certificate_findings(cert: Path, key: Path) -> Iterator[Finding]:
 def _listening_findings(inputs: Mapping[str, object], *, tls: bool) -> Iterator[Finding]:
     host, port = _text(inputs, "Host"), _port(inputs, "Port")
     plain_host, plain_port = _text(inputs, "plain_host"), _port(inputs, "plain_port")
-    if port == plain_port == _NO_PORT:
+    if port == plain_port == inputs.get("Port") == inputs.get("plain_port") == _NO_PORT:
         yield Finding("the provider would listen on no port: give Port or plain-port")
     address = plain_address = None
-    if port != _NO_PORT:
+    if port != _NO_PORT and "Host" in inputs:
         address, findings = _try_listening("Port", host, port)
         yield from findings
-        if address and not tls and not _is_loopback(address):
+        if address and not tls and not is_loopback(address):
             yield Finding(
                 f"Host = {host!r} is no loopback address and there is no certificate: give cert and key "
                 "(`python -m demos provider cert` creates them)"
             )
-    if plain_port != _NO_PORT:
+    if plain_port != _NO_PORT and "plain_host" in inputs:
         plain_address, findings = _try_listening("plain-port", plain_host, plain_port)
         yield from findings
-        if plain_address and not _is_loopback(plain_address):
+        if plain_address and not is_loopback(plain_address):
             yield Finding(
                 f"plain-host = {plain_host!r} is no loopback address: the plain protocol has no password and no "
                 "encryption, and whoever reaches the port can read the positions",
@@ -131,7 +137,9 @@ def _listen(host: str, port: int) -> Address | StartError:
 
 def _state_findings(state: Path) -> Iterator[Finding]:
     if not state.exists():
-        yield Finding(f"state: no such file: {state} (`python -m demos provider user add` creates it)")
+        problem = folder_problem(state)
+        text = problem or f"no such file: {state}: without it nobody can log in (`python -m demos provider user add`)"
+        yield Finding(f"state: {text}", warning=not problem)
         return
     if not os.access(state, os.R_OK | os.W_OK):
         yield Finding(f"state: {state} cannot be read and written by this user")
@@ -154,20 +162,12 @@ def _state_findings(state: Path) -> Iterator[Finding]:
         yield Finding(f"state: others can read {state}, which has the hashes of all passwords", warning=True)
 
 
-def _is_loopback(address: Address) -> bool:
-    return ip_address(_host_of(address)).is_loopback
-
-
-def _host_of(address: Address) -> str:
-    return address_text(address).rpartition(":")[0].strip("[]")
-
-
 def _overlap(one: Address, other: Address) -> bool:
-    return is_any(one) or is_any(other) or _host_of(one) == _host_of(other)
+    return is_any(one) or is_any(other) or host_text(one) == host_text(other)
 
 
 def _text(inputs: Mapping[str, object], name: str) -> str:
-    """The value of an input; empty when the program has none of this name."""
+    """The value of an input; empty when it is missing."""
     value = inputs.get(name)
     return value if isinstance(value, str) else ""
 

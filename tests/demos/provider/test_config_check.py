@@ -11,7 +11,6 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from config_kit import use_stand_ins
 from login_kit import NOW, add_user, count_hashes, opened
 
 from demos.__main__ import main
@@ -37,7 +36,6 @@ def listening() -> Iterator[int]:
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder with a certificate and a state with one user, and a fixed clock."""
-    use_stand_ins(monkeypatch)
     count_hashes(monkeypatch)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(config_check, "wall_clock", lambda: NOW)
@@ -93,6 +91,12 @@ def test_each_problem_is_a_line_and_the_code_is_2(check):
         f"error: log: the folder {Path('missing').absolute()} does not exist",
         "error: the certificate missing.pem cannot be used: No such file or directory",
     ]
+
+
+def test_a_value_that_is_reported_causes_no_other_finding(check):
+    for values in ({"Port": 70000, "plain_port": -1}, {"cert": 5, "Host": "0.0.0.0"}, {"Host": 5}, {"plain_port": -2}):
+        code, lines = check(**values)
+        assert (code, len(lines)) == (2, 1), lines
 
 
 def test_a_warning_alone_is_the_code_0(check):
@@ -221,11 +225,20 @@ def test_no_port_at_all_is_an_error(check):
 # ---- the state
 
 
-def test_a_missing_state_is_an_error_if_subscribers_are_served(check):
-    values = {"state": "missing.sqlite"}
-    expected = "state: no such file: missing.sqlite (`python -m demos provider user add` creates it)"
-    assert error_of(check(**values)) == expected
-    assert check(**values, Port=-1) == FINE
+def test_a_missing_state_is_a_warning_if_subscribers_are_served(check):
+    expected = "no such file: missing.sqlite: without it nobody can log in (`python -m demos provider user add`)"
+    assert warning_of(check(state="missing.sqlite")) == f"state: {expected}"
+    assert check(state="missing.sqlite", Port=-1) == FINE
+    folder = Path("missing").absolute()
+    assert error_of(check(state="missing/provider.sqlite")) == f"state: the folder {folder} does not exist"
+
+
+def test_missing_packages_are_an_error_if_subscribers_are_served(check, monkeypatch):
+    monkeypatch.setitem(sys.modules, "demos.provider.service", None)
+    problem = error_of(check())
+    assert problem.startswith("Port: ")
+    assert problem.endswith("; or use the plain port alone: Port = -1")
+    assert check(Port=-1) == FINE
 
 
 def test_a_state_that_is_none_or_of_a_newer_version_is_an_error(check):
