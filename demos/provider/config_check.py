@@ -83,7 +83,7 @@ def _certificate_findings(cert: Path, key: Path) -> Iterator[Finding]:
 def _listening_findings(inputs: Mapping[str, object], *, tls: bool) -> Iterator[Finding]:
     host, port = _text(inputs, "Host"), _port(inputs, "Port")
     plain_host, plain_port = _text(inputs, "plain_host"), _port(inputs, "plain_port")
-    if port == plain_port == inputs.get("Port") == inputs.get("plain_port") == _NO_PORT:
+    if inputs.get("Port") == inputs.get("plain_port") == _NO_PORT:
         yield Finding("the provider would listen on no port: give Port or plain-port")
     address = plain_address = None
     if port != _NO_PORT and "Host" in inputs:
