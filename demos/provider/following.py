@@ -106,14 +106,14 @@ class Follower:
                 self._disconnect(step, Kind.STALE, f"no message for {silent} ms")
         return step
 
-    def acknowledge(self, held: dict[str, Decimal]) -> Ack | None:
+    def acknowledge(self, held: dict[str, Decimal], wanted: dict[str, Decimal] | None = None) -> Ack | None:
         """The acknowledgement of the last state that was returned; None before the first one of this connection.
 
         The state was stored before it was returned, so no older one is returned after a restart.
         """
         if not self._accepted or self._memory.mark is None:
             return None
-        return Ack(self._memory.mark.stream, self._memory.mark.seq, held)
+        return Ack(self._memory.mark.stream, self._memory.mark.seq, held, wanted)
 
     def resume(self) -> Step:
         """The operator trusts the server's present state, whatever it is: forget everything, and connect again."""

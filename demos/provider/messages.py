@@ -35,7 +35,10 @@ class Known:
 
 @dataclass(frozen=True)
 class Login:
-    """The client's first message: either ``password`` or ``token``; ``symbols``: None for all that are visible."""
+    """The client's first message: either ``password`` or ``token``; ``symbols``: None for all that are visible.
+
+    ``client`` is the client program's name and version, for the operator.
+    """
 
     type: ClassVar[str] = "login"
     version: int
@@ -44,6 +47,7 @@ class Login:
     token: str | None = field(default=None, repr=False)
     symbols: tuple[str, ...] | None = None
     known: Known | None = None
+    client: str | None = None
 
 
 @dataclass(frozen=True)
@@ -134,12 +138,16 @@ class Heartbeat:
 
 @dataclass(frozen=True)
 class Ack:
-    """The client has processed a state; ``held`` is what its account holds, by the provider's symbols."""
+    """The client has processed a state; ``held`` is what its account holds, by the provider's symbols.
+
+    ``wanted`` is what it should hold by the client's own rules; None when the client does not say.
+    """
 
     type: ClassVar[str] = "ack"
     stream: str
     seq: int
     held: dict[str, Decimal] = field(default_factory=dict)
+    wanted: dict[str, Decimal] | None = None
 
 
 @dataclass(frozen=True)

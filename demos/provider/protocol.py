@@ -129,6 +129,7 @@ _LOGIN = record(
         "token": optional(_SECRET),
         "symbols": _SYMBOLS,
         "known": optional(record(Known, {"stream": _STREAM, "seq": _SEQ})),
+        "client": optional(_NAME),
     },
 )
 _WELCOME = record(
@@ -162,7 +163,7 @@ _FROM_SERVER: dict[str, Callable[[Any, str], FromServer]] = {
 }
 _FROM_CLIENT: dict[str, Callable[[Any, str], FromClient]] = {
     "login": _LOGIN,
-    "ack": record(Ack, {"stream": _STREAM, "seq": _SEQ, "held": _HELD}),
+    "ack": record(Ack, {"stream": _STREAM, "seq": _SEQ, "held": _HELD, "wanted": optional(_HELD)}),
     "resync": record(Resync, {}),
     "error": _ERROR,
 }

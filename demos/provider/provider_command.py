@@ -35,6 +35,8 @@ _EXAMPLES = f"""
       python -m demos provider user add anna
           asks for a password (at least {SHORTEST_PASSWORD} characters) and creates the file
           {_DEFAULT_STATE} in this folder if it is missing
+      python -m demos provider user add olga --operator
+          olga opens the dashboard; she cannot subscribe
       python -m demos provider user set anna --symbol EURUSD --expires 90d
           anna sees one symbol, for 90 days
       python -m demos provider user token add anna copier-1
@@ -72,6 +74,7 @@ _UNBAN = """
 """
 _CONNECTIONS = "how many connections it may have at one time"
 _EXPIRES = "when the login ends: never, 90d, 2030-01-31 or 2030-01-31T18:00 (UTC)"
+_OPERATOR = "it opens the dashboard instead of subscribing"
 
 
 def add_parser(subparsers: SubParsers) -> None:
@@ -126,6 +129,7 @@ def _add_rights_parsers(actions: SubParsers) -> None:
         "--connections", type=user_options.connections, default=1, metavar="N", help=f"{_CONNECTIONS} (default: 1)"
     )
     add.add_argument("--expires", type=user_options.expiry, metavar="WHEN", help=f"{_EXPIRES} (default: never)")
+    add.add_argument("--operator", action="store_true", help=f"{_OPERATOR} (default: it subscribes)")
     change = _leaf(actions, "set", user_actions.set_rights, "change what a user may do", _SET)
     _add_login(change)
     symbols = change.add_mutually_exclusive_group()
@@ -136,6 +140,11 @@ def _add_rights_parsers(actions: SubParsers) -> None:
     unset = argparse.SUPPRESS
     change.add_argument("--connections", type=user_options.connections, default=unset, metavar="N", help=_CONNECTIONS)
     change.add_argument("--expires", type=user_options.expiry, default=unset, metavar="WHEN", help=_EXPIRES)
+    roles = change.add_mutually_exclusive_group()
+    roles.add_argument("--operator", action="store_true", default=unset, help=_OPERATOR)
+    roles.add_argument(
+        "--no-operator", action="store_false", dest="operator", default=unset, help="it subscribes to the account"
+    )
     _add_json(_leaf(actions, "list", user_actions.list_users, "show all users"))
 
 

@@ -6,7 +6,7 @@ Streams and sequence numbers
   them when it is created, and nothing stores them. So a provider that was killed, started again or restored from a
   backup cannot use a pair again, whatever was on its disk: it has no old numbers to continue from. A subscriber that
   reconnects gets a snapshot in any case, so a new stream costs nothing.
-- Only one process may publish an account. Several threads or processes that serve subscribers use one Publisher.
+- Only one process may publish an account. Its threads share one Publisher.
 
 Hidden symbols
 - A View is what a user may see. Users with equal views share a feed: a stream with its own numbers, which advance only
@@ -32,6 +32,7 @@ import hmac
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 from demos.provider.accounts import AccountState, View
@@ -109,7 +110,8 @@ class Publisher:
 
     With another key the tickets of restricted views change, and subscribers take them for other positions.
 
-    ``new_name`` returns that many random bytes as hexadecimal digits.
+    ``new_name`` returns that many random bytes as hexadecimal digits. ``lock`` is needed when several threads use the
+    publisher; it must be re-entrant.
     Errors: ValueError when the protocol cannot carry a state: too many positions, or two for one symbol and ticket.
     """
 
@@ -120,7 +122,9 @@ class Publisher:
         ticket_key: bytes,
         heartbeat_ms: int = HEARTBEAT_MS,
         new_name: Callable[[int], str] = secrets.token_hex,
+        lock: AbstractContextManager[object] | None = None,
     ) -> None:
+        self.lock = lock or nullcontext()
         self.run = new_name(16)
         self.heartbeat_ms = heartbeat_ms
         self._new_name = new_name
@@ -137,6 +141,10 @@ class Publisher:
 
     def observe(self, state: AccountState, now: int) -> None:
         """Take the account's present state: at every trade event, and at every timer event for balance and equity."""
+        with self.lock:
+            self._observe(state, now)
+
+    def _observe(self, state: AccountState, now: int) -> None:
         self._check(state)
         time = self.time(now)
         before = {(each.symbol, each.ticket): each.lots for each in self._state.holdings}
@@ -150,17 +158,19 @@ class Publisher:
 
     def subscribe(self, view: View, now: int) -> Subscription:
         """A subscription to what a user may see. Close it when the subscriber's connection ends."""
-        feed = self._feeds.get(view)
-        if feed is None:
-            name = f"{self.run}-{self._new_name(8)}"
-            feed = self._feeds[view] = _Feed(view, name, self._seen_by(view, self.time(now)))
-        feed.subscriptions += 1
-        self._idle.pop(view, None)
-        return Subscription(self, feed)
+        with self.lock:
+            feed = self._feeds.get(view)
+            if feed is None:
+                name = f"{self.run}-{self._new_name(8)}"
+                feed = self._feeds[view] = _Feed(view, name, self._seen_by(view, self.time(now)))
+            feed.subscriptions += 1
+            self._idle.pop(view, None)
+            return Subscription(self, feed)
 
     def hello(self, server: str, now: int) -> str:
         """The first message of a connection."""
-        return encode(Hello(VERSION, server, self.run, self.heartbeat_ms, self.time(now)))
+        with self.lock:
+            return encode(Hello(VERSION, server, self.run, self.heartbeat_ms, self.time(now)))
 
     def time(self, now: int) -> int:
         """The time for a message: it never falls, also when the clock is set back."""
@@ -234,13 +244,24 @@ class Subscription:
         self._resync = False
         self._closed = False
 
+    @property
+    def sent_seq(self) -> int:
+        """The seq of the newest state that next_message() has returned; 0 before the first."""
+        return self._sent_seq
+
+    @property
+    def newest_seq(self) -> int:
+        """The seq of the newest state."""
+        return self._feed.newest.seq
+
     def welcome(self, user: str, now: int) -> str:
         """The answer to the login."""
         symbols = self._feed.view.symbols
-        newest = self._feed.newest
         names = None if symbols is None else tuple(sorted(symbols))
-        time = self._publisher.time(now)
-        return encode(Welcome(user, self._publisher.kind, newest.stream, newest.seq, time, names))
+        with self._publisher.lock:
+            newest = self._feed.newest
+            time = self._publisher.time(now)
+            return encode(Welcome(user, self._publisher.kind, newest.stream, newest.seq, time, names))
 
     def claim_problem(self, known: Known | None) -> str | None:
         """Why a subscriber cannot know this state, for the operator's log; None when it can.
@@ -258,6 +279,10 @@ class Subscription:
 
         The first message is a snapshot.
         """
+        with self._publisher.lock:
+            return self._next_message(now)
+
+    def _next_message(self, now: int) -> str | None:
         time = self._publisher.time(now)
         newest = self._feed.newest
         if self._resync and (self._sent_seq != newest.seq or time - self._snapshot_at >= RESYNC_MS):
@@ -291,4 +316,5 @@ class Subscription:
         """End the subscription; closing twice is allowed."""
         if not self._closed:
             self._closed = True
-            self._publisher.release(self._feed)
+            with self._publisher.lock:
+                self._publisher.release(self._feed)

@@ -27,11 +27,15 @@ class UserError(StateError):
 
 @dataclass(frozen=True)
 class Rights:
-    """What a user may do. ``symbols``: the visible ones, None for all. ``expires``: None for never."""
+    """What a user may do. ``symbols``: the visible ones, None for all. ``expires``: None for never.
+
+    ``operator``: the user opens the dashboard instead of subscribing.
+    """
 
     symbols: tuple[str, ...] | None = None
     connections: int = 1
     expires: float | None = None
+    operator: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,10 +108,10 @@ def user_of_row(*row: Any) -> User:
 
     Errors: StateError when the row cannot be one that this module has written.
     """
-    number, login, stored, generation, symbols, connections, expires, disabled, created = row
+    number, login, stored, generation, symbols, connections, expires, disabled, created, operator = row
     try:
         names = None if symbols is None else _names(json.loads(symbols))
-        rights = Rights(names, int(connections), None if expires is None else float(expires))
+        rights = Rights(names, int(connections), None if expires is None else float(expires), bool(operator))
         return User(number, str(login), str(stored), int(generation), rights, bool(disabled), float(created))
     except (ValueError, TypeError) as error:
         raise StateError(f"the file is damaged: the user {login!r} cannot be read: {error}") from error

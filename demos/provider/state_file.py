@@ -53,6 +53,7 @@ CREATE TABLE known (
     PRIMARY KEY (user, address)
 ) WITHOUT ROWID;
 """,
+    "ALTER TABLE users ADD COLUMN operator INTEGER NOT NULL DEFAULT 0",
 )
 VERSION = len(_STEPS)
 

@@ -30,7 +30,7 @@ def add_user(state: StateFile, args: argparse.Namespace) -> None:
         print(f"created {args.state}", file=sys.stderr)
     if users.find(args.login):
         raise UserError(f"the login exists already: {args.login}")
-    rights = Rights(_symbols(args), args.connections, args.expires)
+    rights = Rights(_symbols(args), args.connections, args.expires, args.operator)
     user = users.add(args.login, read_new_password(args.login, from_stdin=args.stdin), rights, wall_clock())
     print(f"added {user.login}")
 
@@ -44,6 +44,7 @@ def list_users(state: StateFile, args: argparse.Namespace) -> None:
             {
                 "login": user.login,
                 "state": user.state(now),
+                "operator": user.rights.operator,
                 "connections": user.rights.connections,
                 "symbols": user.rights.symbols,
                 "expires": json_time(user.rights.expires),
@@ -53,21 +54,22 @@ def list_users(state: StateFile, args: argparse.Namespace) -> None:
             for user, tokens in found
         )
         return
-    rows = [("login", "state", "connections", "expires", "tokens", "symbols")]
+    rows = [("login", "role", "state", "connections", "expires", "tokens", "symbols")]
     for user, tokens in found:
         expires = "never" if user.rights.expires is None else time_text(user.rights.expires)
         numbers = (str(user.rights.connections), expires, str(len(tokens)))
-        rows.append((user.login, user.state(now), *numbers, _symbols_column(user.rights.symbols)))
+        role = "operator" if user.rights.operator else "subscriber"
+        rows.append((user.login, role, user.state(now), *numbers, _symbols_column(user.rights.symbols)))
     _print_table(rows, "no users: `python -m demos provider user add LOGIN` adds one")
 
 
 def set_rights(state: StateFile, args: argparse.Namespace) -> None:
     """``user set LOGIN``: only the rights that are given change."""
-    given = {name: getattr(args, name) for name in ("connections", "expires") if hasattr(args, name)}
+    given = {name: getattr(args, name) for name in ("connections", "expires", "operator") if hasattr(args, name)}
     if args.symbol or args.all_symbols:
         given["symbols"] = _symbols(args)
     if not given:
-        raise UserError("nothing to set: use --symbol, --all-symbols, --connections or --expires")
+        raise UserError("nothing to set: use --symbol, --all-symbols, --connections, --expires or --[no-]operator")
     UserStore(state).set_rights(args.login, lambda rights: replace(rights, **given))
     print(f"changed the rights of {args.login}; its connections log in again")
 

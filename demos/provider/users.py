@@ -32,7 +32,7 @@ from demos.provider.state_file import StateFile
 MAX_USERS = 100_000
 MAX_CHANGES = 10_000
 
-_COLUMNS = "id, login, password, generation, symbols, connections, expires, disabled, created"
+_COLUMNS = "id, login, password, generation, symbols, connections, expires, disabled, created, operator"
 
 
 class Changes(NamedTuple):
@@ -69,9 +69,9 @@ class UserStore:
                 raise UserError(f"the file has {MAX_USERS} users, which is the limit: remove users first")
             try:
                 db.execute(
-                    "INSERT INTO users (login, password, generation, symbols, connections, expires, disabled, created) "
-                    "VALUES (?, ?, 1, ?, ?, ?, 0, ?)",
-                    (name, stored, symbols_text(rights), rights.connections, rights.expires, now),
+                    "INSERT INTO users (login, password, generation, symbols, connections, expires, disabled, created, "
+                    "operator) VALUES (?, ?, 1, ?, ?, ?, 0, ?, ?)",
+                    (name, stored, symbols_text(rights), rights.connections, rights.expires, now, rights.operator),
                 )
             except sqlite3.IntegrityError:
                 raise UserError(f"the login exists already: {name}") from None
@@ -135,8 +135,8 @@ class UserStore:
             rights = change(user.rights)
             check_rights(rights)
             db.execute(
-                "UPDATE users SET symbols = ?, connections = ?, expires = ? WHERE id = ?",
-                (symbols_text(rights), rights.connections, rights.expires, user.id),
+                "UPDATE users SET symbols = ?, connections = ?, expires = ?, operator = ? WHERE id = ?",
+                (symbols_text(rights), rights.connections, rights.expires, rights.operator, user.id),
             )
 
     def remove(self, login: str) -> None:

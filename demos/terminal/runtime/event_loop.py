@@ -97,7 +97,7 @@ class EventLoop:
         self._live: list[Attachment] = []
         self._queue: deque[Callable[[], None]] = deque()
         self._exit_code = 0
-        self._sockets = SocketEvents(partial(self._report, "OnSocket"))
+        self._sockets: SocketEvents[Attachment] = SocketEvents(partial(self._report, "OnSocket"))
         # Whether the loop has waited since the sockets were served: then it knows which are ready.
         self._waited = False
 

@@ -29,8 +29,8 @@ from collections.abc import Callable
 from ctypes import c_int, sizeof
 from dataclasses import dataclass
 from itertools import compress
+from typing import Generic, TypeVar
 
-from demos.terminal.runtime.attachment import Attachment
 from winsock import (
     AF_INET,
     FIONBIO,
@@ -74,27 +74,32 @@ _FIRST_CAPACITY = 16
 _ENTRY_SHORTS = sizeof(WSAPOLLFD) // 2
 _REVENTS_SHORT = WSAPOLLFD.revents.offset // 2  # type: ignore[attr-defined]  # ctypes makes a descriptor of each field
 
+Owner = TypeVar("Owner")
+
 
 @dataclass(eq=False)
-class Registration:
+class Registration(Generic[Owner]):
     """A socket that a program is called for, and its place in the array."""
 
-    owner: Attachment | None
+    owner: Owner | None
     socket: int
     place: int
 
 
-class SocketEvents:
-    """The registered sockets of all programs, and those that are ready; see the head of this module."""
+class SocketEvents(Generic[Owner]):
+    """The registered sockets of all programs, and those that are ready; see the head of this module.
 
-    def __init__(self, report: Callable[[Attachment, str], None]) -> None:
+    An owner is a program of the event loop, or whatever else another loop calls for its sockets.
+    """
+
+    def __init__(self, report: Callable[[Owner, str], None]) -> None:
         """``report`` gets an error for the log, and the program that it concerns."""
         self._report = report
         self._wake_socket = INVALID_SOCKET
         # The registrations in the order of the array, and by socket. The first is the wake-up socket's.
-        self._entries: list[Registration] = []
-        self._by_socket: dict[int, Registration] = {}
-        self._ready: deque[tuple[Registration, int]] = deque()
+        self._entries: list[Registration[Owner]] = []
+        self._by_socket: dict[int, Registration[Owner]] = {}
+        self._ready: deque[tuple[Registration[Owner], int]] = deque()
         self._array = (WSAPOLLFD * 0)()
         self._allocate(_FIRST_CAPACITY)
 
@@ -107,16 +112,38 @@ class SocketEvents:
         """Whether sockets of the last poll wait for their call."""
         return bool(self._ready)
 
-    def register(self, owner: Attachment, s: int, readable: bool, writable: bool) -> bool:
+    def open(self) -> str:
+        """Create the wake-up socket, if there is none yet; why that is impossible, or "".
+
+        register() does it too. Before it, wake() has no effect.
+        """
+        if self._wake_socket != INVALID_SOCKET:
+            return ""
+        code = WSAStartup(MAKEWORD(2, 2), WSADATA())
+        if code:
+            return f"WSAStartup failed error: {WSAErrorDescript(code)}"
+        s = _connected_to_itself()
+        if s == INVALID_SOCKET:
+            error = WSAErrorDescript(WSAGetLastError())
+            WSACleanup()
+            return f"cannot create the wake-up socket, error: {error}"
+        self._array[self._append(Registration(None, s, 0))].events = POLLRDNORM
+        self._wake_socket = s
+        return ""
+
+    def register(self, owner: Owner, s: int, readable: bool, writable: bool) -> bool:
         """Call the program for this socket from now on, or change what for; False when that is impossible."""
         known = self._by_socket.get(s)
-        if s == INVALID_SOCKET or (known is not None and known.owner is not owner) or not self._open(owner):
+        if s == INVALID_SOCKET or (known is not None and known.owner is not owner):
+            return False
+        if problem := self.open():
+            self._report(owner, f"{problem}; OnSocket is not called")
             return False
         entry = known or self._add(owner, s)
         self._array[entry.place].events = (POLLRDNORM if readable else 0) | (POLLWRNORM if writable else 0)
         return True
 
-    def unregister(self, owner: Attachment, s: int) -> bool:
+    def unregister(self, owner: Owner, s: int) -> bool:
         """End the registration of a socket; False when the program has none for it."""
         known = self._by_socket.get(s)
         if known is None or known.owner is not owner:
@@ -124,7 +151,7 @@ class SocketEvents:
         self._remove(known)
         return True
 
-    def unregister_all(self, owner: Attachment) -> None:
+    def unregister_all(self, owner: Owner) -> None:
         """End the registrations of a program."""
         for entry in [entry for entry in self._by_socket.values() if entry.owner is owner]:
             self._remove(entry)
@@ -150,7 +177,7 @@ class SocketEvents:
                 self._ready.append((entry, occurred))
         return bool(ready)
 
-    def take_ready(self) -> tuple[Attachment, int, int] | None:
+    def take_ready(self) -> tuple[Owner, int, int] | None:
         """The next ready socket, with its program and its events (POLL flags); None when there is none."""
         while self._ready:
             entry, occurred = self._ready.popleft()
@@ -179,30 +206,12 @@ class SocketEvents:
             closesocket(s)
             WSACleanup()
 
-    def _open(self, owner: Attachment) -> bool:
-        """Create the wake-up socket, if there is none yet."""
-        if self._wake_socket != INVALID_SOCKET:
-            return True
-        code = WSAStartup(MAKEWORD(2, 2), WSADATA())
-        if code:
-            self._report(owner, f"WSAStartup failed error: {WSAErrorDescript(code)}; OnSocket is not called")
-            return False
-        s = _connected_to_itself()
-        if s == INVALID_SOCKET:
-            error = WSAErrorDescript(WSAGetLastError())
-            WSACleanup()
-            self._report(owner, f"cannot create the wake-up socket, error: {error}; OnSocket is not called")
-            return False
-        self._array[self._append(Registration(None, s, 0))].events = POLLRDNORM
-        self._wake_socket = s
-        return True
-
-    def _add(self, owner: Attachment, s: int) -> Registration:
+    def _add(self, owner: Owner, s: int) -> Registration[Owner]:
         entry = self._by_socket[s] = Registration(owner, s, 0)
         self._append(entry)
         return entry
 
-    def _append(self, entry: Registration) -> int:
+    def _append(self, entry: Registration[Owner]) -> int:
         """Give the entry the next place in the array, which it returns."""
         entry.place = len(self._entries)
         if entry.place == len(self._array):
@@ -211,7 +220,7 @@ class SocketEvents:
         self._array[entry.place] = WSAPOLLFD(entry.socket, 0, 0)
         return entry.place
 
-    def _remove(self, entry: Registration) -> None:
+    def _remove(self, entry: Registration[Owner]) -> None:
         """Move the last entry of the array to the place of this one."""
         del self._by_socket[entry.socket]
         last = self._entries.pop()
@@ -234,7 +243,7 @@ class SocketEvents:
             if recv(self._wake_socket, buf, len(buf), 0) == SOCKET_ERROR:
                 return
 
-    def _drop_closed(self, entry: Registration, owner: Attachment) -> None:
+    def _drop_closed(self, entry: Registration[Owner], owner: Owner) -> None:
         self._remove(entry)
         self._report(
             owner, f"socket {entry.socket} is closed and no longer registered; call EventKillSocket before closesocket"

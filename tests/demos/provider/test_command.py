@@ -205,6 +205,18 @@ def test_set_changes_only_the_rights_that_are_given(run, anna):
     assert "nothing to set" in error_of(run("user", "set", "anna"))
 
 
+def test_add_and_set_make_an_operator_and_a_subscriber(run, anna):
+    assert run("user", "add", "olga", "--stdin", "--operator", stdin=PASSWORD.encode())[0] == 0
+    assert users().get("olga").rights == Rights(operator=True)
+    assert not users().get("anna").rights.operator
+    assert run("user", "set", "anna", "--operator")[0] == 0
+    assert run("user", "set", "anna", "--connections", "2")[0] == 0
+    assert users().get("anna").rights == Rights(connections=2, operator=True)
+    assert run("user", "set", "anna", "--no-operator")[0] == 0
+    assert users().get("anna").rights == Rights(connections=2)
+    assert "not allowed with argument" in run("user", "set", "anna", "--operator", "--no-operator")[2]
+
+
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
@@ -249,11 +261,13 @@ def test_list_shows_a_table(run, anna):
     symbols = [part for name in ("A", "B", "C", "D", "E") for part in ("--symbol", name)]
     run("user", "add", "bob@x.com", "--stdin", "--expires", "2030-01-31", *symbols, stdin=PASSWORD.encode())
     run("user", "disable", "bob@x.com")
+    run("user", "add", "olga", "--stdin", "--operator", stdin=PASSWORD.encode())
     run("user", "token", "add", "anna", "copier-1")
     assert run("user", "list")[1].splitlines() == [
-        "login      state     connections  expires               tokens  symbols",
-        "anna       active    1            never                 1       all",
-        "bob@x.com  disabled  1            2030-01-31 00:00 UTC  0       A, B, C and 2 more",
+        "login      role        state     connections  expires               tokens  symbols",
+        "anna       subscriber  active    1            never                 1       all",
+        "bob@x.com  subscriber  disabled  1            2030-01-31 00:00 UTC  0       A, B, C and 2 more",
+        "olga       operator    active    1            never                 0       all",
     ]
 
 
@@ -265,6 +279,7 @@ def test_list_prints_json(run, anna):
         {
             "login": "anna",
             "state": "active",
+            "operator": False,
             "connections": 1,
             "symbols": ["EURUSD"],
             "expires": "2030-01-31T00:00:00Z",

@@ -8,13 +8,16 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from login_kit import NOW, add_user, count_hashes, opened
 
 from demos.provider import state_file
+from demos.provider.rights import Rights
 from demos.provider.state_file import VERSION, StateBusy, StateError, StateFile
+from demos.provider.users import UserStore
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -104,6 +107,37 @@ def test_an_older_file_goes_through_the_steps_that_it_lacks(path, monkeypatch):
         with closing(StateFile(path)) as state:
             assert state.rows("SELECT login, note FROM users") == [("anna", "new")]
             assert state.rows("PRAGMA user_version") == [(len(steps),)]
+
+
+def everything_in(state: StateFile) -> dict[str, list[tuple[object, ...]]]:
+    """All rows of all tables; of the users, the columns of version 1."""
+    columns = {"users": "id, login, password, generation, symbols, connections, expires, disabled, created"}
+    tables = ("users", "tokens", "changes", "attempts", "known")
+    return {table: state.rows(f"SELECT {columns.get(table, '*')} FROM {table}") for table in tables}
+
+
+def test_a_file_of_version_1_keeps_everything_and_its_users_become_subscribers(path, monkeypatch):
+    count_hashes(monkeypatch)
+    with monkeypatch.context() as patch:
+        patch.setattr(state_file, "_STEPS", state_file._STEPS[:1])
+        patch.setattr(state_file, "VERSION", 1)
+        with closing(StateFile(path)) as old, old.writing() as db:
+            db.execute("INSERT INTO users VALUES (7, 'anna', 'a hash', 3, '[\"EURUSD\"]', 2, 9e9, 1, 1e9)")
+            db.execute("INSERT INTO users VALUES (9, 'bob', 'another', 1, NULL, 1, NULL, 0, 1e9)")
+            db.execute("INSERT INTO tokens VALUES (4, 7, 'copier-1', x'00ff', 1e9)")
+            db.execute("INSERT INTO changes VALUES (12, 'anna')")
+            db.execute("INSERT INTO attempts VALUES ('anna', '203.0.113.7', 1, 2, 3.0, 4.0, 5.0, 6.0)")
+            db.execute("INSERT INTO known VALUES (9, '203.0.113.7', 1e9)")
+        with closing(StateFile(path)) as old:
+            before = everything_in(old)
+    with closing(StateFile(path)) as state:
+        assert state.rows("PRAGMA user_version") == [(VERSION,)]
+        assert everything_in(state) == before
+        users = UserStore(state)
+        assert users.get("anna").rights == Rights(("EURUSD",), 2, 9e9, operator=False)
+        assert users.get("bob").rights == Rights()
+        users.set_rights("bob", lambda rights: replace(rights, operator=True))
+        assert users.get("bob").rights.operator
 
 
 def test_a_step_that_fails_changes_nothing(path, monkeypatch):

@@ -242,6 +242,7 @@ def test_an_unchanged_user_keeps_its_session(provider):
         (lambda users: users.set_password("anna", new_password("another password")), "password"),
         (lambda users: users.set_password("anna", users.get("anna").stored), "password"),
         (lambda users: users.set_rights("anna", lambda _: Rights(("EURUSD",))), "rights"),
+        (lambda users: users.set_rights("anna", lambda _: Rights(operator=True)), "rights"),
         (lambda users: users.set_rights("anna", lambda _: Rights(expires=NOW)), "expired"),
     ],
 )

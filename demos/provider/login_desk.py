@@ -1,0 +1,231 @@
+"""The login desk: the one place where logins are checked and sessions are revoked. It owns the provider's state file.
+
+The experts, which talk to the clients, pass credentials to request() and get the answer by a call of theirs. The slow
+part of a check, the hash of a password, runs in a few worker threads. Everything else runs in step(), which the desk's
+own thread calls when there is work, and at least every STEP_MS. So the file, the users and the guard are used by one
+thread only, and no expert waits for a disk or for a hash.
+
+What step() does
+- It begins the requested checks. An attempt that the guard lets wait is tried again after that time, at most
+  session.MOST_WAIT_MS in all; the answer to a wrong password is held back as long as the guard says.
+- It ends checked attempts. A granted login gets a seat. A login that has more connections than its rights allow loses
+  the oldest one: it may be a connection whose client has long disappeared, and a client that connects again must get in.
+- It reads which users were changed, by this process or by the command, and ends the sessions of those who have lost a
+  right. Expired logins end in the same way.
+"""
+
+from __future__ import annotations
+
+import heapq
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
+from typing import TypeAlias
+
+from demos.provider.guard import Guard, Refusal
+from demos.provider.logins import Attempt, Checked, Credentials, finish, prepare
+from demos.provider.rights import Grant
+from demos.provider.session import MOST_WAIT_MS, Ending
+from demos.provider.state_file import StateError, StateFile
+from demos.provider.users import UserStore
+
+STEP_MS = 250
+
+# The threads that hash passwords. Each uses a core and 16 MiB or more for a tenth of a second.
+_HASHING_THREADS = 2
+
+# The requests that wait for their check. A client that comes when there are more is asked to come again.
+MOST_REQUESTS = 1000
+
+Answer: TypeAlias = Callable[[Grant | Refusal], None]
+
+_BUSY = Refusal("busy", "the provider cannot check logins at the moment: try again later", 10.0)
+
+
+@dataclass(eq=False)
+class Request:
+    """Credentials to check: for which connection, from which address, and whom to tell."""
+
+    connection: int
+    credentials: Credentials
+    host: str
+    answer: Answer
+    begun: float
+
+
+@dataclass(eq=False)
+class Seat:
+    """A granted login's connection, and how to end it."""
+
+    grant: Grant
+    end: Callable[[Ending], None]
+
+
+@dataclass(eq=False)
+class LoginDesk:
+    """See the head of this module. ``wall`` is the time in seconds since 1970; ``report`` gets lines for the log."""
+
+    state: StateFile
+    wall: Callable[[], float]
+    report: Callable[[str], None]
+    users: UserStore = field(init=False)
+    guard: Guard = field(init=False)
+    failures: int = 0
+    _posted: queue.Queue[Callable[[], None]] = field(default_factory=queue.Queue)
+    _seats: dict[int, Seat] = field(default_factory=dict)
+    _later: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
+    _numbers: count[int] = field(default_factory=count)
+    _waiting: int = 0
+    _position: int = 0
+    _problem: str = ""
+
+    def __post_init__(self) -> None:
+        self.users = UserStore(self.state)
+        self.guard = Guard(self.state)
+        self._position = self.users.position()
+        self._pool = ThreadPoolExecutor(_HASHING_THREADS, "hash")
+
+    # ---- for other threads
+
+    def request(self, connection: int, credentials: Credentials, host: str, answer: Answer) -> None:
+        """Have credentials checked; ``answer`` is called in another thread, once."""
+        self.post(lambda: self._begin(Request(connection, credentials, host, answer, self.wall())))
+
+    def take_seat(self, connection: int, grant: Grant, end: Callable[[Ending], None]) -> None:
+        """A granted login has become a session: ``end`` is called when it is revoked."""
+        self.post(lambda: self._seat(connection, Seat(grant, end)))
+
+    def leave(self, connection: int) -> None:
+        """A connection has ended."""
+        self.post(lambda: self._leave(connection))
+
+    def post(self, call: Callable[[], None]) -> None:
+        """Have something done by the desk's thread, for example a change of a user."""
+        self._posted.put(call)
+
+    # ---- the desk's thread
+
+    def run(self, stopping: threading.Event) -> None:
+        """Call step() until the event is set."""
+        while not stopping.is_set():
+            try:
+                first = self._posted.get(timeout=STEP_MS / 1000)
+            except queue.Empty:
+                first = None
+            self.step(first)
+        self.close()
+
+    def step(self, first: Callable[[], None] | None = None) -> None:
+        """Do what has been posted, and what was planned for this time or before."""
+        if first is not None:
+            first()
+        for _ in range(self._posted.qsize()):
+            self._posted.get()()
+        now = self.wall()
+        while self._later and self._later[0][0] <= now:
+            heapq.heappop(self._later)[2]()
+        self._revoke(now)
+
+    def close(self) -> None:
+        """End the worker threads. The owner of the state file closes it."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def _begin(self, request: Request) -> None:
+        if self._waiting >= MOST_REQUESTS:
+            request.answer(_BUSY)
+            return
+        try:
+            attempt = prepare(self.users, self.guard, request.credentials, request.host, self.wall())
+        except (StateError, ValueError) as error:
+            self._report_problem(str(error))
+            request.answer(_BUSY)
+            return
+        if isinstance(attempt, Attempt):
+            self._waiting += 1
+            if attempt.is_slow:
+                self._pool.submit(attempt.check).add_done_callback(partial(self._checked, request, attempt))
+            else:
+                self._end(request, attempt, attempt.check())
+        elif attempt.code == "wait" and self.wall() + attempt.wait_s - request.begun <= MOST_WAIT_MS / 1000:
+            self._waiting += 1
+            self._after(attempt.wait_s, lambda: self._begin_again(request))
+        else:
+            request.answer(attempt)
+
+    def _begin_again(self, request: Request) -> None:
+        self._waiting -= 1
+        self._begin(request)
+
+    def _checked(self, request: Request, attempt: Attempt, future: Future[Checked]) -> None:
+        """Called in a worker thread."""
+        if future.cancelled():
+            return
+        self.post(lambda: self._end(request, attempt, future.result()))
+
+    def _end(self, request: Request, attempt: Attempt, checked: Checked) -> None:
+        self._waiting -= 1
+        try:
+            result = finish(self.users, self.guard, attempt, checked, self.wall())
+        except StateError as error:
+            self._report_problem(str(error))
+            result = _BUSY
+        if isinstance(result, Refusal):
+            self.failures += result.code == "failed"
+            refusal = result
+            self._after(refusal.wait_s if refusal.code == "failed" else 0.0, lambda: request.answer(refusal))
+        else:
+            request.answer(result)
+
+    def _seat(self, connection: int, seat: Seat) -> None:
+        # The user may have been changed since the grant was made.
+        if self._ends(seat, self.wall()):
+            return
+        own = [number for number, each in self._seats.items() if each.grant.user.id == seat.grant.user.id]
+        most = seat.grant.user.rights.connections
+        for number in own[: max(0, len(own) + 1 - most)]:
+            ending = Ending("replaced", f"the login has {most} connections, which is its limit: a newer one replaces this")
+            self._seats.pop(number).end(ending)
+        self._seats[connection] = seat
+
+    def _leave(self, connection: int) -> None:
+        self._seats.pop(connection, None)
+
+    def _revoke(self, now: float) -> None:
+        try:
+            changes = self.users.changes_since(self._position)
+        except StateError as error:
+            self._report_problem(str(error))
+            return
+        self._problem = ""
+        self._position = changes.position
+        for number, seat in list(self._seats.items()):
+            user = seat.grant.user
+            expired = user.rights.expires is not None and now >= user.rights.expires
+            if (expired or not changes.complete or user.login in changes.logins) and self._ends(seat, now):
+                del self._seats[number]
+
+    def _ends(self, seat: Seat, now: float) -> bool:
+        """End a session whose grant is no longer valid; whether that was done."""
+        try:
+            revocation = self.users.revocation(seat.grant, now)
+        except StateError as error:
+            self._report_problem(str(error))
+            # It cannot be read whether the right was taken away: it is not sent anything more.
+            revocation = None
+            seat.end(Ending("busy", "the provider cannot read its users at the moment: try again later"))
+            return True
+        if revocation is not None:
+            seat.end(Ending(revocation.code, revocation.text))
+        return revocation is not None
+
+    def _after(self, seconds: float, call: Callable[[], None]) -> None:
+        heapq.heappush(self._later, (self.wall() + seconds, next(self._numbers), call))
+
+    def _report_problem(self, text: str) -> None:
+        if text != self._problem:
+            self._problem = text
+            self.report(f"-{text}")

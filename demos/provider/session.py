@@ -1,0 +1,181 @@
+"""A subscriber's conversation with the provider: no sockets, no clock, no files, no threads.
+
+The owner passes it the text messages of one WebSocket, the result of the login, and the time. It returns a Reply: texts
+to send, credentials to check, or the end of the conversation. When its connection can take more output, the owner calls
+next_message(), which returns the newest state, a heartbeat, or nothing.
+
+    NEW         hello() has been sent; the client must log in within LOGIN_MS
+    CHECKING    the owner checks the credentials; other messages of the client wait outside, because it must not send any
+    SUBSCRIBED  states and heartbeats are sent; the client acknowledges states, and may ask for a snapshot
+    ENDED       nothing more is sent or accepted
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import Enum
+from typing import NamedTuple
+
+from demos.provider.accounts import View
+from demos.provider.guard import Refusal
+from demos.provider.logins import Credentials
+from demos.provider.messages import Ack, Error, Known, Login, Resync
+from demos.provider.protocol import LONGEST_TEXT, MessageError, decode_from_client, encode
+from demos.provider.publishing import Publisher, Subscription
+from demos.provider.rights import Grant
+
+# A client that has connected must log in within this time, in milliseconds.
+LOGIN_MS = 10_000
+
+# A login that must wait (see guard.Refusal) is held for at most this time; then the client is asked to try again.
+MOST_WAIT_MS = 8_000
+
+
+class Stage(Enum):
+    """How far a conversation has come; see the head of this module."""
+
+    NEW = "the login is expected"
+    CHECKING = "the login is being checked"
+    SUBSCRIBED = "states are sent"
+    ENDED = "the conversation has ended"
+
+
+class Ending(NamedTuple):
+    """Why a conversation ends: a code for programs, and a sentence for the user and the log."""
+
+    code: str
+    text: str
+
+
+@dataclass
+class Reply:
+    """What the owner does next: send texts, check credentials; with ``ending`` close the connection afterwards.
+
+    ``report``: a line for the operator's log, or "".
+    """
+
+    send: list[str] = field(default_factory=list)
+    credentials: Credentials | None = None
+    ending: Ending | None = None
+    report: str = ""
+
+
+class Progress(NamedTuple):
+    """What a subscriber has acknowledged, for the operator: see messages.Ack. ``lag_ms`` is the time to the last ack."""
+
+    acked: int = 0
+    lag_ms: int | None = None
+    held: dict[str, Decimal] | None = None
+    wanted: dict[str, Decimal] | None = None
+
+
+_NO_PROGRESS = Progress()
+
+
+class Session:
+    """The conversation with one client; see the head of this module."""
+
+    # There may be ten thousand of them.
+    __slots__ = ("_known", "_sent", "_since", "_wanted", "client", "grant", "login", "progress", "stage", "subscription")
+
+    def __init__(self, now: int) -> None:
+        self.stage = Stage.NEW
+        self.login = ""
+        self.client = ""
+        self.grant: Grant | None = None
+        self.subscription: Subscription | None = None
+        self.progress = _NO_PROGRESS
+        self._since = now
+        self._wanted: tuple[str, ...] | None = None
+        self._known: Known | None = None
+        # The seq of the newest state that was sent, and when: the acknowledgement ends the lag.
+        self._sent = (0, 0)
+
+    def receive(self, text: str, now: int) -> Reply:
+        """What follows from a message of the client."""
+        if self.stage is Stage.ENDED:
+            return Reply()
+        try:
+            message = decode_from_client(text)
+        except MessageError as problem:
+            return self.end(problem.code, str(problem))
+        if isinstance(message, Error):
+            return self._hear_error(message)
+        if isinstance(message, Login):
+            return self._hear_login(message, now)
+        if self.subscription is None:
+            return self.end("login", "the first message must be a login")
+        if isinstance(message, Resync):
+            self.subscription.resync()
+            return Reply()
+        return self._hear_ack(message, self.subscription, now)
+
+    def logged_in(self, grant: Grant, publisher: Publisher, now: int) -> Reply:
+        """The credentials are right: the welcome. ``publisher`` has the states."""
+        if self.stage is not Stage.CHECKING:
+            return Reply()
+        symbols = grant.user.rights.symbols
+        view = View(None if symbols is None else frozenset(symbols), symbols is None).narrowed(self._wanted)
+        self.stage, self.grant = Stage.SUBSCRIBED, grant
+        self.subscription = publisher.subscribe(view, now)
+        claim = self.subscription.claim_problem(self._known)
+        return Reply([self.subscription.welcome(grant.user.login, now)], report=f"-{claim}" if claim else "")
+
+    def refused(self, refusal: Refusal) -> Reply:
+        """The login is refused."""
+        return self.end(refusal.code, refusal.text)
+
+    def next_message(self, now: int) -> str | None:
+        """What to send now, or None: call it when all earlier output has been sent."""
+        if self.subscription is None:
+            return None
+        text = self.subscription.next_message(now)
+        if text is not None and self.subscription.sent_seq != self._sent[0]:
+            self._sent = (self.subscription.sent_seq, now)
+        return text
+
+    def check(self, now: int) -> Reply:
+        """Apply the time limit of the login; call it at each timer event."""
+        if self.stage is Stage.NEW and now - self._since >= LOGIN_MS:
+            return self.end("login", f"no login within {LOGIN_MS // 1000} s")
+        return Reply()
+
+    def end(self, code: str, text: str) -> Reply:
+        """End the conversation, with an error message to the client."""
+        if self.stage is Stage.ENDED:
+            return Reply()
+        self.closed()
+        shown = "".join(each if each.isprintable() else "?" for each in text)[:LONGEST_TEXT]
+        return Reply([encode(Error(code, shown, True))], ending=Ending(code, shown))
+
+    def closed(self) -> None:
+        """The connection has ended: nothing more is sent. Calling it twice is allowed."""
+        self.stage = Stage.ENDED
+        if self.subscription is not None:
+            self.subscription.close()
+            self.subscription = None
+
+    def _hear_login(self, message: Login, now: int) -> Reply:
+        if self.stage is not Stage.NEW:
+            return self.end("login", "a second login: close the connection and open a new one")
+        self.stage = Stage.CHECKING
+        self.login, self.client = message.login, message.client or ""
+        self._wanted, self._known = message.symbols, message.known
+        return Reply(credentials=Credentials(message.login, message.password, message.token))
+
+    def _hear_ack(self, message: Ack, subscription: Subscription, now: int) -> Reply:
+        if problem := subscription.ack_problem(message):
+            return self.end("ack", problem)
+        lag = self.progress.lag_ms
+        if message.seq == self._sent[0] and message.seq != self.progress.acked:
+            lag = now - self._sent[1]
+        self.progress = Progress(max(message.seq, self.progress.acked), lag, message.held, message.wanted)
+        return Reply()
+
+    def _hear_error(self, message: Error) -> Reply:
+        report = f"-the client reports {message.code}: {message.text}"
+        if not message.fatal:
+            return Reply(report=report)
+        self.closed()
+        return Reply(ending=Ending(message.code, f"the client ends: {message.text}"), report=report)
