@@ -133,8 +133,10 @@ class Expert:
             if now >= due:
                 due = now + TIMER_MS / 1000
                 self._checks.extend(each for each in self.connections.values())
-            busy = self._posted or self._events.has_ready or self._updates or self._checks
-            self._events.wait(0.0 if busy else due - now)
+            # Sockets that are ready are served before the next poll, which would report them once more.
+            if not self._events.has_ready:
+                busy = self._posted or self._updates or self._checks
+                self._events.wait(0.0 if busy else due - now)
             self.turn()
         for connection in list(self.connections.values()):
             self.end(connection, CLOSING, GOING_AWAY)
