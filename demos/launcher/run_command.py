@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
 from itertools import islice
@@ -19,7 +19,7 @@ from demos.launcher.mt5_options import checked_only_text, mt5_settings, terminal
 from demos.launcher.option_types import Lots, SubParsers
 from demos.launcher.progress import with_progress
 from demos.launcher.run_files import check_files
-from demos.launcher.run_options import add_options, given_inputs
+from demos.launcher.run_options import add_options, given_inputs, parse_options, program_parser
 from demos.launcher.study_options import product_option_problem
 from demos.registry import Kind, entry_of, find_program
 from demos.terminal import mt5
@@ -45,6 +45,7 @@ from demos.terminal.runtime.commands import start_reading
 from demos.terminal.runtime.files import DataFolder, write_whole
 from demos.terminal.runtime.log import Log, escaped, event_file
 from demos.terminal.runtime.programs import (
+    InputVariable,
     Program,
     forget_program,
     input_variables,
@@ -77,13 +78,7 @@ def main(args: argparse.Namespace) -> int:
 
     Errors: SystemExit with 2, after one clear line, for bad options.
     """
-    parser = argparse.ArgumentParser(
-        prog=f"python -m demos run {args.program}",
-        usage="%(prog)s [options]",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-        add_help=False,
-    )
+    parser = program_parser(args.program)
     try:
         program = find_program(args.program)
         entry = entry_of(args.program)
@@ -94,8 +89,9 @@ def main(args: argparse.Namespace) -> int:
         command_groups = entry.commands if entry else tuple(COMMAND_GROUPS)
         module = load_program(program)
         try:
-            add_options(parser, program, input_variables(module), command_groups)
-            options = _parse(parser, args.program, args.arguments)
+            variables = input_variables(module)
+            add_options(parser, program, variables, command_groups)
+            options = _parse(parser, args.program, variables, args.arguments)
             inputs = given_inputs(options)
             set_inputs(module, inputs)
         finally:
@@ -113,8 +109,10 @@ def main(args: argparse.Namespace) -> int:
         return INTERRUPTED
 
 
-def _parse(parser: argparse.ArgumentParser, program: str, arguments: Sequence[str]) -> argparse.Namespace:
-    options, unknown = parser.parse_known_args(arguments)
+def _parse(
+    parser: argparse.ArgumentParser, program: str, variables: Mapping[str, InputVariable], arguments: Sequence[str]
+) -> argparse.Namespace:
+    options, unknown = parse_options(parser, variables, arguments)
     if unknown:
         problem = product_option_problem(parser, program, arguments, unknown)
         parser.error(problem or f"unrecognized arguments: {' '.join(unknown)}")

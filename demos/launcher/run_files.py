@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from demos.launcher.market_options import source_files
 from demos.launcher.output_files import check_outputs, database_files
+from demos.launcher.run_options import input_option
+
+# The inputs of programs that are names of files: SQLite files that the program writes, and files that it reads.
+_DATABASES = ("database", "state", "memory")
+_READ = ("cert", "key", "ca", "password_file", "token_file")
 
 
 def check_files(program: Path, inputs: Mapping[str, object], options: argparse.Namespace) -> None:
@@ -15,14 +20,24 @@ def check_files(program: Path, inputs: Mapping[str, object], options: argparse.N
 
     Errors: ProgramError.
     """
-    read = {**source_files(options), "--template": options.template, "the program": program}
-    # The collector's input.
-    database = inputs.get("database")
+    read = {
+        **source_files(options),
+        "--template": options.template,
+        "--config": options.config,
+        "the program": program,
+        **_files_of(inputs, _READ),
+    }
+    databases = {**_files_of(inputs, _DATABASES), **({"--account": options.account} if options.account else {})}
     written: dict[str, Path | None] = {}
-    for name, path in {"--account": options.account, "--database": database}.items():
-        if isinstance(path, (str, Path)) and str(path):
-            written |= database_files(Path(path), name)
+    for name, path in databases.items():
+        written |= database_files(path, name)
     saved: Path | None = options.save_template
     if saved:
         written |= {"--save-template": saved, "--save-template (.part)": saved.with_name(f"{saved.name}.part")}
     check_outputs({**written, "--events": options.events, "--picture": options.picture}, read)
+
+
+def _files_of(inputs: Mapping[str, object], names: Iterable[str]) -> dict[str, Path]:
+    """The options of those inputs that name a file, with the file."""
+    found = ((name, inputs.get(name)) for name in names)
+    return {input_option(name): Path(text) for name, text in found if isinstance(text, str) and text}

@@ -10,11 +10,23 @@ from typing import Any
 
 from demos.launcher import market_options, option_types
 from demos.launcher.command_help import HELP_WIDTH, command_help
+from demos.launcher.config_file import read_config
 from demos.launcher.mt5_options import add_mt5_options
 from demos.terminal.interfaces import ProgramError
 from demos.terminal.runtime.programs import InputVariable, Program, input_from_text
 
 _INPUT = "input:"
+
+
+def program_parser(name: str) -> argparse.ArgumentParser:
+    """The parser of a program's options, before add_options()."""
+    return argparse.ArgumentParser(
+        prog=f"python -m demos run {name}",
+        usage="%(prog)s [options]",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        add_help=False,
+    )
 
 
 def add_options(
@@ -47,6 +59,38 @@ def given_inputs(options: argparse.Namespace) -> dict[str, object]:
     return {name.removeprefix(_INPUT): value for name, value in vars(options).items() if name.startswith(_INPUT)}
 
 
+def parse_options(
+    parser: argparse.ArgumentParser, variables: Mapping[str, InputVariable], arguments: Sequence[str]
+) -> tuple[argparse.Namespace, list[str]]:
+    """The options on the command line and in the file of --config, and the arguments that are not options.
+
+    An option on the command line replaces that in the file.
+
+    Errors: ProgramError for the first problem of the file; SystemExit with 2 for one of the command line.
+    """
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown or options.config is None:
+        return options, unknown
+    values, problems = read_config(options.config, parser, variables_by_option(variables))
+    if problems:
+        raise ProgramError(problems[0])
+    for group in parser._mutually_exclusive_groups:
+        names = [action.dest for action in group._group_actions]
+        if any(getattr(options, name) is not None for name in names):
+            values = {name: value for name, value in values.items() if name not in names}
+    return parser.parse_known_args(arguments, argparse.Namespace(**values))
+
+
+def variables_by_option(variables: Mapping[str, InputVariable]) -> dict[str, InputVariable]:
+    """The inputs by the names that they have in the parsed options."""
+    return {_INPUT + name: variable for name, variable in variables.items()}
+
+
+def input_option(name: str) -> str:
+    """The option of an input: ``--plain-host`` for ``plain_host``."""
+    return f"--{name.replace('_', '-')}"
+
+
 def _add_terminal_options(group: argparse._ArgumentGroup) -> None:
     bars = (
         "replay a bar export of MetaTrader 5: a bar gives its open, low, high and close, or its open, high, low and "
@@ -77,6 +121,12 @@ def _add_terminal_options(group: argparse._ArgumentGroup) -> None:
         type=Path,
         metavar="FILE",
         help="append deals and other events to this file as JSON lines, up to 1,000 MB",
+    )
+    group.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="read options from this TOML file, as in: Port = 8081; the command line has priority",
     )
     group.add_argument("--hold", type=Path, metavar="FILE", help="do not start the replay while this file exists")
     group.add_argument("-h", "--help", action="help", help="show this help")
@@ -124,7 +174,7 @@ def _add_input(group: argparse._ArgumentGroup, variable: InputVariable) -> None:
     metavar = "true|false" if variable.type is bool else variable.type.__name__.upper()
     try:
         group.add_argument(
-            f"--{variable.name}",
+            input_option(variable.name),
             dest=_INPUT + variable.name,
             type=converted,
             default=variable.default,

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+from demos.launcher.run_options import input_option
 from demos.registry import Kind, entry_of, find_program
 from demos.terminal.runtime.programs import forget_program, input_variables, load_program
 
@@ -28,7 +29,7 @@ def product_option_problem(
         inputs = input_variables(module)
     finally:
         forget_program(module)
-    if any(name.removeprefix("--") not in inputs for name in names):
+    if not set(names) <= {input_option(name) for name in inputs}:
         return None
     them = "it" if len(names) == 1 else "them"
     command = parser.prog.split()[:-1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from demos.provider.operator_session import OperatorSession
 from demos.provider.session import Session
 from demos.wire.channel import Stream
 from demos.wire.web_server import WebConnection
@@ -27,6 +28,7 @@ class Connection:
     web: WebConnection
     websocket: WebSocket | None = None
     session: Session | None = None
+    operator: OperatorSession | None = None
     interest: tuple[bool, bool] = (False, False)
     ending: str = ""
 

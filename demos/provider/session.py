@@ -52,7 +52,7 @@ class Ending(NamedTuple):
 class Reply:
     """What the owner does next: send texts, check credentials; with ``ending`` close the connection afterwards.
 
-    ``report``: a line for the operator's log, or "".
+    ``report``: a warning for the operator's log, or "".
     """
 
     send: list[str] = field(default_factory=list)
@@ -120,7 +120,7 @@ class Session:
         self.stage, self.grant = Stage.SUBSCRIBED, grant
         self.subscription = publisher.subscribe(view, now)
         claim = self.subscription.claim_problem(self._known)
-        return Reply([self.subscription.welcome(grant.user.login, now)], report=f"-{claim}" if claim else "")
+        return Reply([self.subscription.welcome(grant.user.login, now)], report=claim or "")
 
     def refused(self, refusal: Refusal) -> Reply:
         """The login is refused."""
@@ -174,7 +174,7 @@ class Session:
         return Reply()
 
     def _hear_error(self, message: Error) -> Reply:
-        report = f"-the client reports {message.code}: {message.text}"
+        report = f"the client reports {message.code}: {message.text}"
         if not message.fatal:
             return Reply(report=report)
         self.closed()

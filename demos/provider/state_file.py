@@ -15,6 +15,7 @@ opened. SQLite gives its files "-wal" and "-shm" the same mode.
 from __future__ import annotations
 
 import os
+import secrets
 import sqlite3
 import stat
 from collections.abc import Iterator, Sequence
@@ -31,6 +32,8 @@ LOCK_TIMEOUT = 5.0
 _APPLICATION = 0x57535052
 
 _MODE = 0o600
+
+_SECRET_BYTES = 32
 
 _STEPS = (
     """
@@ -53,7 +56,10 @@ CREATE TABLE known (
     PRIMARY KEY (user, address)
 ) WITHOUT ROWID;
 """,
-    "ALTER TABLE users ADD COLUMN operator INTEGER NOT NULL DEFAULT 0",
+    """
+ALTER TABLE users ADD COLUMN operator INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE secrets (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+""",
 )
 VERSION = len(_STEPS)
 
@@ -115,6 +121,16 @@ class StateFile:
             self._db.execute("BEGIN IMMEDIATE")
             with self._db:
                 yield self._db
+
+    def secret(self, name: str) -> bytes:
+        """The random secret of this file with this name; it is made when it is first read.
+
+        Errors: StateError.
+        """
+        with self.writing() as db:
+            db.execute("INSERT OR IGNORE INTO secrets VALUES (?, ?)", (name, secrets.token_bytes(_SECRET_BYTES)))
+            [value] = db.execute("SELECT value FROM secrets WHERE name = ?", (name,)).fetchone()
+        return bytes(value)
 
     def data_version(self) -> int:
         """A number that changes when another connection has changed the file. Reading it costs microseconds."""

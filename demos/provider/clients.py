@@ -1,0 +1,297 @@
+"""The clients of an expert: what their connections speak, from the first byte to the end. For the expert's thread.
+
+A connection begins with HTTP, in TLS if there is a certificate. A request for the WebSocket /ws begins a subscriber's
+session; one for the dashboard's WebSocket an operator's; all other requests are the dashboard's pages.
+
+A subscriber that has unsent output gets nothing more. When its socket has taken everything, it gets the newest state:
+states in between are skipped, and a slow client costs nobody else anything.
+
+Times of the wire are milliseconds of a monotonic clock, those of sessions are milliseconds since 1970.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+from demos.provider.connection import Connection, Counters
+from demos.provider.dashboard import LIVE, LoginWanted
+from demos.provider.guard import Refusal
+from demos.provider.rights import Grant
+from demos.provider.session import Ending, Reply, Session, Stage
+from demos.provider.shared import PAUSED, Shared
+from demos.terminal.runtime.socket_events import SocketEvents
+from demos.wire.channel import Channel, ChannelLimits, Stream
+from demos.wire.tls import server_tls
+from demos.wire.web_server import Answer, Request, WebConnection
+from demos.wire.websocket import GOING_AWAY, POLICY, WebSocketLimits, text_frame
+from demos.wire.websocket_opening import accept_websocket, any_origin, is_upgrade
+from winsock import POLLWRNORM
+
+SUBSCRIBERS = "/ws"
+
+# A subscriber sends logins and acknowledgements; it is sent a snapshot of at most 1 MiB, or small messages.
+_WEBSOCKET_LIMITS = WebSocketLimits(message=256 * 1024)
+_CHANNEL_LIMITS = ChannelLimits(unsent=4 * 1024 * 1024)
+
+# Many subscribers get the same text: the frames of the last ones are kept.
+_MOST_FRAMES = 32
+
+_OPERATOR = Ending("operator", "the login is an operator's: it opens the dashboard")
+
+
+@dataclass(eq=False)
+class Clients:
+    """See the head of this module. ``post`` has something done by the expert's thread; for other threads."""
+
+    shared: Shared
+    events: SocketEvents[Connection]
+    post: Callable[[Callable[[], None]], None]
+    connections: dict[int, Connection] = field(default_factory=dict)
+    counters: Counters = field(default_factory=Counters)
+    _frames: dict[str, bytes] = field(default_factory=dict)
+
+    def adopt(self, number: int, s: int, host: str, name: str) -> None:
+        """Begin with an accepted nonblocking socket."""
+        now = _milliseconds()
+        channel = Channel(s, _CHANNEL_LIMITS)
+        certificate = self.shared.certificate
+        stream: Stream = channel if certificate is None else server_tls(channel, certificate.context, now)
+        web = WebConnection(stream, self.shared.check_host, now)
+        connection = self.connections[number] = Connection(number, s, host, name, self.shared.wall(), stream, web)
+        self._settle(connection)
+
+    def serve(self, connection: Connection, occurred: int) -> None:
+        """The socket of a connection is ready."""
+        now = _milliseconds()
+        if occurred & POLLWRNORM:
+            connection.stream.flush(now)
+        if occurred & ~POLLWRNORM:
+            self._receive(connection, now)
+        self.pump(connection)
+        self._settle(connection)
+
+    def pump(self, connection: Connection) -> None:
+        """Send what there is to send now, unless earlier output is unsent."""
+        websocket = connection.websocket
+        if websocket is None or connection.stream.unsent or not websocket.is_open:
+            return
+        if connection.operator is not None:
+            self._pump_operator(connection)
+        elif connection.session is not None and not self.shared.suspended:
+            text = connection.session.next_message(self.shared.wall())
+            if text is None:
+                return
+            self.counters.states += 1
+            websocket.send_frame(self._frame(text), _milliseconds())
+        if connection.stream.unsent or not connection.stream.is_open:
+            self._settle(connection)
+
+    def check(self, connection: Connection) -> None:
+        """A timer event of a connection: its time limits, and a heartbeat."""
+        if connection.number not in self.connections:
+            return
+        (connection.websocket or connection.web).check(_milliseconds())
+        if connection.session is not None:
+            self._follow(connection, connection.session.check(self.shared.wall()))
+        self.pump(connection)
+        self._settle(connection)
+
+    def end_number(self, number: int, ending: Ending) -> None:
+        """End the connection with this number, if it still exists."""
+        if connection := self.connections.get(number):
+            self.end(connection, ending)
+
+    def end_sessions(self, ending: Ending) -> None:
+        """End all sessions of subscribers."""
+        for connection in list(self.connections.values()):
+            if connection.session is not None:
+                self.end(connection, ending)
+
+    def close(self, ending: Ending) -> None:
+        """End all connections at once; what was queued for a client is sent as far as its socket takes it."""
+        for connection in list(self.connections.values()):
+            self.end(connection, ending, GOING_AWAY)
+            connection.stream.close(ending.text)
+            self._settle(connection)
+
+    def end(self, connection: Connection, ending: Ending, code: int = POLICY) -> None:
+        """End a connection: a subscriber is told why, and the rest of its output is sent."""
+        now = _milliseconds()
+        if connection.session is not None:
+            self._follow(connection, connection.session.end(*ending), code)
+        elif connection.websocket is not None:
+            connection.websocket.close(code, ending.text, now)
+        else:
+            connection.stream.finish(ending.text, now)
+        self._settle(connection)
+
+    # ---- HTTP and the dashboard
+
+    def _receive(self, connection: Connection, now: int) -> None:
+        if connection.websocket is None:
+            request = connection.web.receive(now)
+            if request is None or not self._answer(connection, request, now):
+                return
+        websocket = connection.websocket
+        assert websocket is not None
+        for text in websocket.receive(now):
+            self.counters.messages += 1
+            if connection.session is not None:
+                self._follow(connection, connection.session.receive(text, self.shared.wall()))
+            elif connection.operator is not None:
+                action = connection.operator.receive(text, self.shared.wall())
+                if action is not None:
+                    self.shared.act(action, connection.operator, self.post)
+
+    def _answer(self, connection: Connection, request: Request, now: int) -> bool:
+        """Answer a request; whether the connection is a WebSocket now."""
+        if not is_upgrade(request) or request.path not in (SUBSCRIBERS, LIVE):
+            answer = self.shared.dashboard.answer(request, connection.host, self.shared.wall())
+            if isinstance(answer, Answer):
+                connection.web.answer(answer, now)
+            else:
+                self._check_operator(connection, answer)
+            return False
+        if request.path == LIVE:
+            accepted = self.shared.dashboard.accept(request, self.shared.wall())
+            if isinstance(accepted, Answer):
+                connection.web.answer(accepted, now)
+                return False
+            connection.operator = accepted
+        # A subscriber logs in with a message that holds a password or a token; a page of another origin has neither.
+        connection.websocket = accept_websocket(connection.web, request, any_origin, now, _WEBSOCKET_LIMITS)
+        if connection.websocket is None:
+            connection.operator = None
+            return False
+        if connection.operator is None:
+            wall = self.shared.wall()
+            connection.session = Session(wall)
+            connection.websocket.send_text(self.shared.publisher.hello(self.shared.server_name, wall), now)
+        return True
+
+    def _check_operator(self, connection: Connection, wanted: LoginWanted) -> None:
+        def answer(result: Grant | Refusal) -> None:
+            self.post(partial(self._answer_login, connection, wanted, result))
+
+        self.shared.desk.request(connection.number, wanted.credentials, connection.host, answer)
+
+    def _answer_login(self, connection: Connection, wanted: LoginWanted, result: Grant | Refusal) -> None:
+        if connection.stream.is_open:
+            answer = self.shared.dashboard.logged_in(wanted, result, self.shared.wall())
+            connection.web.answer(answer, _milliseconds())
+            self._settle(connection)
+
+    def _pump_operator(self, connection: Connection) -> None:
+        operator, websocket = connection.operator, connection.websocket
+        assert operator is not None and websocket is not None
+        while not connection.stream.unsent and (text := operator.next_message(self.shared.wall())) is not None:
+            websocket.send_text(text, _milliseconds())
+        if operator.reason:
+            websocket.close(POLICY, operator.reason, _milliseconds())
+
+    # ---- subscribers
+
+    def _follow(self, connection: Connection, reply: Reply, code: int = POLICY) -> None:
+        """Do what a session asks for."""
+        now = _milliseconds()
+        websocket, session = connection.websocket, connection.session
+        assert websocket is not None and session is not None
+        for text in reply.send:
+            websocket.send_text(text, now)
+        if reply.report:
+            self.shared.report(f"-{self._label(connection)}: {reply.report}")
+        if reply.credentials is not None:
+            if self.shared.paused:
+                reply = session.end(*PAUSED)
+                self._follow(connection, reply)
+                return
+            answer = partial(self._take_answer, connection)
+            self.shared.desk.request(connection.number, reply.credentials, connection.host, answer)
+        if reply.ending is not None:
+            connection.ending = reply.ending.text
+            websocket.close(code, reply.ending.code, now)
+            if session.grant is None:
+                self.counters.refusals += 1
+                self.shared.report(f"-{self._label(connection)}: {reply.ending.text}")
+
+    def _take_answer(self, connection: Connection, result: Grant | Refusal) -> None:
+        """Called in the desk's thread."""
+        self.post(lambda: self._logged_in(connection, result))
+
+    def _logged_in(self, connection: Connection, result: Grant | Refusal) -> None:
+        session = connection.session
+        if session is None or session.stage is not Stage.CHECKING:
+            # The client did not wait for the answer.
+            return
+        if isinstance(result, Refusal):
+            self._follow(connection, session.refused(result))
+        elif result.user.rights.operator:
+            self._follow(connection, session.end(*_OPERATOR))
+        elif self.shared.paused:
+            self._follow(connection, session.end(*PAUSED))
+        else:
+            self._follow(connection, session.logged_in(result, self.shared.publisher, self.shared.wall()))
+            self.shared.desk.take_seat(connection.number, result, partial(self._end_from_desk, connection))
+            self.shared.granted(connection.number)
+            self.counters.logins += 1
+            self.shared.event("login", {"login": result.user.login, "address": connection.name})
+            self.shared.report(f"{self._label(connection)}: logged in {ascii(session.client)[1:-1]}".rstrip())
+            self.pump(connection)
+        self._settle(connection)
+
+    def _end_from_desk(self, connection: Connection, ending: Ending) -> None:
+        """Called in the desk's thread."""
+        self.post(lambda: self.end(connection, ending))
+
+    def _frame(self, text: str) -> bytes:
+        frame = self._frames.get(text)
+        if frame is None:
+            if len(self._frames) >= _MOST_FRAMES:
+                self._frames.clear()
+            frame = self._frames[text] = text_frame(text)
+        return frame
+
+    # ---- the end
+
+    def _settle(self, connection: Connection) -> None:
+        """After each change: forget a closed connection, or register its socket for what it waits for."""
+        stream, session = connection.stream, connection.session
+        if stream.is_closed:
+            self._forget(connection)
+            return
+        if not stream.is_open and session is not None and session.stage is not Stage.ENDED:
+            # The peer or a limit has ended the stream: nothing more is prepared for it.
+            session.closed()
+        interest = (connection.wants_read, stream.wants_write)
+        if interest != connection.interest:
+            connection.interest = interest
+            self.events.register(connection, connection.socket, *interest)
+
+    def _forget(self, connection: Connection) -> None:
+        if self.connections.pop(connection.number, None) is None:
+            return
+        self.events.unregister(connection, connection.socket)
+        session, stream = connection.session, connection.stream
+        if session is not None:
+            session.closed()
+        if session is not None and session.grant is not None:
+            reason = connection.ending or stream.reason or "the client has disconnected"
+            self.counters.disconnects += 1
+            self.shared.desk.leave(connection.number)
+            self.shared.event("disconnected", {"login": session.grant.user.login, "reason": reason})
+            self.shared.report(f"{self._label(connection)}: {reason}")
+        elif (connection.web.problem or stream.reason) and not connection.ending:
+            self.shared.report(f"-{connection.name}: {connection.web.problem or stream.reason}")
+        self.shared.ended(connection.number)
+
+    def _label(self, connection: Connection) -> str:
+        session = connection.session
+        login = session.grant.user.login if session is not None and session.grant is not None else ""
+        return f"{login} from {connection.name}" if login else connection.name
+
+
+def _milliseconds() -> int:
+    return time.monotonic_ns() // 1_000_000

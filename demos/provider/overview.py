@@ -1,0 +1,189 @@
+"""The overview: the state of the provider that the dashboard, /metrics, /healthz and the alerts read.
+
+It is one dict of JSON values, made once a second from immutable rows: no sockets, no clock. Money, prices and lots are
+decimal numbers in strings; times are milliseconds since 1970, except ``until`` of a ban, which is in seconds.
+
+    time, server, version, stream, started, tls, paused
+    account_read  when the account was last read from the terminal; None: never
+    last_tick     when the last tick arrived; None: never
+    account       currency, balance, equity, hedging
+    positions     [symbol, lots, price, sl, tp, profit, time, ticket]
+    subscribers   [id, login, address, client, connected, seq, acked, lag_ms, held, wanted, drift, unsent, expert]
+    totals        of all subscribers: subscribers, drifting, lag_ms (median), lag_max_ms, unsent; and bans
+    bans          [address, login, until, level]
+    counters      states, messages, bytes, logins, refusals, disconnects: they only rise
+    log           [time, level, text], the newest last
+
+A subscriber drifts in the symbols in which it holds something else than it wants. At most MOST_SUBSCRIBERS are listed,
+first those that drift and then those with the longest lags; ``totals`` counts all. Of a subscriber at most MOST_SYMBOLS
+are listed, those in which it drifts first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from heapq import nsmallest
+from statistics import median_low
+from typing import Any, NamedTuple, TypeAlias
+
+from demos.provider.accounts import AccountState
+from demos.provider.attempts import Ban
+from demos.provider.fields import decimal_text
+
+MOST_SUBSCRIBERS = 500
+MOST_SYMBOLS = 50
+MOST_BANS = 500
+MOST_LOG_LINES = 200
+LONGEST_LINE = 500
+
+Overview: TypeAlias = dict[str, Any]
+
+
+class ServerRow(NamedTuple):
+    """What the program knows of itself. ``stream``: the run. Times are milliseconds since 1970."""
+
+    server: str
+    version: str
+    stream: str
+    started: int
+    tls: bool
+    paused: bool
+    account_read: int | None = None
+    last_tick: int | None = None
+
+
+class PositionRow(NamedTuple):
+    """An open position of the account; lots are negative for a sell, ``profit`` is in the account's currency."""
+
+    symbol: str
+    lots: Decimal
+    price: Decimal
+    sl: Decimal | None
+    tp: Decimal | None
+    profit: Decimal
+    time: int
+    ticket: int | None = None
+
+
+class SubscriberRow(NamedTuple):
+    """A connection of a subscriber. ``seq``: the state that it was sent, ``acked``: that it has acknowledged.
+
+    ``lag_ms``: how long the oldest state that it has not acknowledged has been waiting for that, or the time that the
+    last acknowledgement took; None: it has acknowledged nothing yet. ``wanted``: None when the subscriber does not say.
+    """
+
+    id: int
+    login: str
+    address: str
+    client: str
+    connected: int
+    seq: int
+    acked: int
+    lag_ms: int | None
+    held: Mapping[str, Decimal]
+    wanted: Mapping[str, Decimal] | None
+    unsent: int
+    expert: int
+
+
+class Counters(NamedTuple):
+    """Totals since the start: states, messages and bytes sent, logins accepted and refused, connections ended."""
+
+    states: int = 0
+    messages: int = 0
+    bytes: int = 0
+    logins: int = 0
+    refusals: int = 0
+    disconnects: int = 0
+
+
+class LogLine(NamedTuple):
+    """``level``: info, warning, error or alert."""
+
+    time: int
+    level: str
+    text: str
+
+
+def overview(
+    time: int,
+    server: ServerRow,
+    account: AccountState,
+    positions: Iterable[PositionRow],
+    subscribers: Sequence[SubscriberRow],
+    bans: Sequence[Ban],
+    counters: Counters,
+    log: Sequence[LogLine],
+) -> Overview:
+    """The overview at ``time``; see the head of this module."""
+    drifts = [drift_of(row.held, row.wanted) for row in subscribers]
+    return {
+        "time": time,
+        **server._asdict(),
+        "account": {
+            "currency": account.currency,
+            "balance": decimal_text(account.balance),
+            "equity": decimal_text(account.equity),
+            "hedging": account.hedging,
+        },
+        "positions": [_plain(row) for row in positions],
+        "subscribers": _subscribers(subscribers, drifts),
+        "totals": {**_totals(subscribers, drifts), "bans": len(bans)},
+        "bans": [
+            {"address": ban.address, "login": ban.login, "until": ban.until, "level": ban.level}
+            for ban in bans[:MOST_BANS]
+        ],
+        "counters": counters._asdict(),
+        "log": [{**line._asdict(), "text": line.text[:LONGEST_LINE]} for line in log[-MOST_LOG_LINES:]],
+    }
+
+
+def drift_of(held: Mapping[str, Decimal], wanted: Mapping[str, Decimal] | None) -> list[str]:
+    """The symbols in which a subscriber holds something else than it wants; none when it does not say what it wants."""
+    if wanted is None or held == wanted:
+        return []
+    return [symbol for symbol in sorted({*held, *wanted}) if held.get(symbol, 0) != wanted.get(symbol, 0)]
+
+
+def _subscribers(rows: Sequence[SubscriberRow], drifts: Sequence[list[str]]) -> list[dict[str, Any]]:
+    def order(index: int) -> tuple[bool, int, int]:
+        return not drifts[index], -(rows[index].lag_ms or 0), index
+
+    indexes: Iterable[int] = range(len(rows))
+    if len(rows) > MOST_SUBSCRIBERS:
+        indexes = nsmallest(MOST_SUBSCRIBERS, indexes, key=order)
+    return [_subscriber(rows[index], drifts[index][:MOST_SYMBOLS]) for index in indexes]
+
+
+def _subscriber(row: SubscriberRow, drift: list[str]) -> dict[str, Any]:
+    """The row with the symbols that are listed."""
+    wanted = row.wanted or {}
+    symbols = list(dict.fromkeys((*drift, *sorted(row.held), *sorted(wanted))))[:MOST_SYMBOLS]
+    held = {symbol: row.held[symbol] for symbol in symbols if symbol in row.held}
+    listed = {symbol: wanted[symbol] for symbol in symbols if symbol in wanted}
+    return {**_plain(row._replace(held=held, wanted=None if row.wanted is None else listed)), "drift": drift}
+
+
+def _totals(rows: Sequence[SubscriberRow], drifts: Sequence[list[str]]) -> dict[str, Any]:
+    lags = [row.lag_ms for row in rows if row.lag_ms is not None]
+    return {
+        "subscribers": len(rows),
+        "drifting": sum(map(bool, drifts)),
+        "lag_ms": median_low(lags) if lags else None,
+        "lag_max_ms": max(lags, default=None),
+        "unsent": sum(row.unsent for row in rows),
+    }
+
+
+def _plain(row: PositionRow | SubscriberRow) -> dict[str, Any]:
+    """The row as a dict with decimal numbers as text."""
+    return {name: _plain_value(value) for name, value in row._asdict().items()}
+
+
+def _plain_value(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return decimal_text(value)
+    if isinstance(value, Mapping):
+        return {symbol: decimal_text(lots) for symbol, lots in value.items()}
+    return value

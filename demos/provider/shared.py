@@ -1,0 +1,44 @@
+"""What all experts of a provider share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from demos.provider.dashboard import Dashboard
+from demos.provider.login_desk import LoginDesk
+from demos.provider.operator_session import Action, OperatorSession
+from demos.provider.publishing import Publisher
+from demos.provider.session import Ending
+from demos.wire.tls_contexts import CertificateFiles
+from demos.wire.web_server import HostCheck
+
+PAUSED = Ending("paused", "the operator has paused the provider: try again later")
+CLOSING = Ending("closing", "the provider ends")
+
+
+@dataclass(eq=False)
+class Shared:
+    """One for all experts. All of it may be used in any thread.
+
+    ``wall`` is milliseconds since 1970. ``report`` gets lines for the log, and ``event`` events for other programs.
+    ``granted`` and ``ended`` are called with a connection's number when its login was granted, and when it has ended.
+    ``act`` does what an operator has confirmed, and reports the result to the session in the expert's thread.
+    ``paused``: the operator has paused the provider. ``suspended``: the account's present state is not known, so
+    nothing is sent, not even a heartbeat: subscribers notice by themselves that their state may be outdated.
+    """
+
+    server_name: str
+    publisher: Publisher
+    desk: LoginDesk
+    dashboard: Dashboard
+    check_host: HostCheck
+    certificate: CertificateFiles | None
+    wall: Callable[[], int]
+    report: Callable[[str], None]
+    event: Callable[[str, dict[str, object]], None]
+    granted: Callable[[int], None]
+    ended: Callable[[int], None]
+    act: Callable[[Action, OperatorSession, Callable[[Callable[[], None]], None]], None]
+    paused: bool = False
+    suspended: bool = False
