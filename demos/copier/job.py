@@ -42,6 +42,7 @@ class SignalJob(Job):
     checks_last_exit_codes = False
     names = (SERVER, *CLIENTS)
     server_program = "provider"
+    server_port = "--plain-port"
     client_program = "copier"
     # The strategy trades as fast as the replay.
     client_arguments: Sequence[str] = ("--fast", "--maxorders=0")
@@ -69,12 +70,13 @@ class SignalJob(Job):
         """See Job."""
         # While this file exists there are no ticks and no trades. It exists until the clients are connected.
         self.pause.touch()
-        self._start(runner, SERVER, [self.server_program, f"--Port={self.options.Port}", *self.server_arguments()])
+        port = f"{self.server_port}={self.options.Port}"
+        self._start(runner, SERVER, [self.server_program, port, *self.server_arguments()])
         late = f"the server has not started to listen within {_STARTING:.0f} s"
         if not runner.wait_until(lambda: self.tally.port != 0, _STARTING, late, code=3, starting=True):
             return
         # After a restart the server listens on the same port again.
-        runner.children[SERVER].arguments.append(f"--Port={self.tally.port}")
+        runner.children[SERVER].arguments.append(f"{self.server_port}={self.tally.port}")
         for name in CLIENTS:
             self._start(runner, name, [self.client_program, f"--Port={self.tally.port}", *self.client_arguments])
         if not runner.wait_until(self._all_connected, _STARTING, starting=True):
@@ -94,8 +96,8 @@ class SignalJob(Job):
         return self.accounts / f"{name}.sqlite"
 
     def server_arguments(self) -> list[str]:
-        """Inputs of the server's program beyond Host and Port."""
-        return ["--fast", f"--strategy={self.options.every}", f"--pause={self.pause}"]
+        """Inputs of the server's program beyond its port."""
+        return ["--Port=-1", "--fast", f"--strategy={self.options.every}", f"--pause={self.pause}"]
 
     def trade(self, runner: Runner) -> None:
         """Wait while the server trades."""

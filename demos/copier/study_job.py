@@ -164,6 +164,7 @@ class StudySignalJob(SignalJob):
     """The job with the article's programs."""
 
     server_program = "signal_server"
+    server_port = "--Port"
     client_program = "signal_client"
     client_arguments = ()
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from demos.launcher.interrupts import INTERRUPTED, stopped_by_signals
 from demos.launcher.log_lines import FIRST_TICK
+from demos.launcher.log_options import opened_log
 from demos.launcher.market_options import check_source, chosen_seed, source_file
 from demos.launcher.mt5_options import checked_only_text, mt5_settings, terminal_problem
 from demos.launcher.option_types import Lots, SubParsers
@@ -123,13 +124,11 @@ def _run(
     program: Program, inputs: dict[str, object], options: argparse.Namespace, command_groups: Sequence[str]
 ) -> int:
     clock = RealClock()
-    entry = entry_of(program.name)
-    # Peers must not be able to fill the disk. The article's programs log each message, and jobs count those lines.
-    log = Log(clock, sys.stderr, limited=entry is None or entry.kind is not Kind.STUDY)
     check_files(program.path, inputs, options)
     if trouble := drawing.problem() if options.picture else None:
         raise ProgramError(trouble)
     with ExitStack() as stack:
+        log = opened_log(clock, sys.stderr, options, stack, limited=_is_limited(program))
         sources = _sources(options, stack, clock, log)
         events = stack.enter_context(closing(event_file(clock, options.events, log))) if options.events else None
         # On Windows a process that has read a file may keep it open for a moment.
@@ -159,6 +158,15 @@ def _run(
         code = terminal.run(options.duration)
         _save(terminal, chart.id, options)
         return code
+
+
+def _is_limited(program: Program) -> bool:
+    """Whether the log has limits: peers must not be able to fill the disk.
+
+    The article's programs log each message, and jobs count those lines.
+    """
+    entry = entry_of(program.name)
+    return entry is None or entry.kind is not Kind.STUDY
 
 
 class _Sources(NamedTuple):

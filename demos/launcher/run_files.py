@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from demos.launcher.log_options import log_outputs
 from demos.launcher.market_options import source_files
 from demos.launcher.output_files import check_outputs, database_files
 from demos.launcher.run_options import input_option
@@ -34,6 +35,7 @@ def check_files(program: Path, inputs: Mapping[str, object], options: argparse.N
     saved: Path | None = options.save_template
     if saved:
         written |= {"--save-template": saved, "--save-template (.part)": saved.with_name(f"{saved.name}.part")}
+    written |= log_outputs(options)
     check_outputs({**written, "--events": options.events, "--picture": options.picture}, read)
 
 

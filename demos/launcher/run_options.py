@@ -11,6 +11,7 @@ from typing import Any
 from demos.launcher import market_options, option_types
 from demos.launcher.command_help import HELP_WIDTH, command_help
 from demos.launcher.config_file import read_config
+from demos.launcher.log_options import add_log_options
 from demos.launcher.mt5_options import add_mt5_options
 from demos.terminal.interfaces import ProgramError
 from demos.terminal.runtime.programs import InputVariable, Program, input_from_text
@@ -42,6 +43,7 @@ def add_options(
     # The order of the groups is that of --help. An input's name is checked against the options declared before.
     inputs = parser.add_argument_group(f"inputs of {program.name}") if variables else None
     _add_terminal_options(parser.add_argument_group("the terminal"))
+    add_log_options(parser.add_argument_group("the log, which is also on standard error"))
     _add_chart_options(parser.add_argument_group("the chart"))
     add_mt5_options(parser.add_argument_group("a real MetaTrader 5 on this machine, on Windows"))
     for variable in variables.values():

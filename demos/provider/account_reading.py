@@ -6,6 +6,7 @@ from collections.abc import Collection
 from decimal import Decimal
 
 from demos.provider.accounts import AccountState, Holding
+from demos.provider.overview import PositionRow
 from demos.terminal import (
     ACCOUNT_BALANCE,
     ACCOUNT_CURRENCY,
@@ -13,8 +14,10 @@ from demos.terminal import (
     ACCOUNT_MARGIN_MODE,
     ACCOUNT_MARGIN_MODE_RETAIL_HEDGING,
     POSITION_PRICE_OPEN,
+    POSITION_PROFIT,
     POSITION_SL,
     POSITION_SYMBOL,
+    POSITION_TIME,
     POSITION_TP,
     POSITION_TYPE,
     POSITION_TYPE_SELL,
@@ -49,6 +52,19 @@ def ReadAccount(symbols: Collection[str] = ()) -> AccountState:
         _decimal(AccountInfoDouble(ACCOUNT_EQUITY)),
         tuple(holdings),
     )
+
+
+def ReadPositions(symbols: Collection[str] = ()) -> list[PositionRow]:
+    """The open positions with their profits, for the dashboard: of these symbols only, or of all."""
+    rows = []
+    for i in range(PositionsTotal()):
+        ticket = PositionGetTicket(i)
+        if PositionSelectByTicket(ticket) and (not symbols or PositionGetString(POSITION_SYMBOL) in symbols):
+            each = _selected(ticket)
+            profit = _decimal(PositionGetDouble(POSITION_PROFIT))
+            time = PositionGetInteger(POSITION_TIME) * 1000
+            rows.append(PositionRow(each.symbol, each.lots, each.price, each.sl, each.tp, profit, time, ticket))
+    return rows
 
 
 def _selected(ticket: int | None) -> Holding:

@@ -11,7 +11,6 @@ Times of the wire are milliseconds of a monotonic clock, those of sessions are m
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,6 +18,7 @@ from functools import partial
 from demos.provider.connection import Connection, Counters
 from demos.provider.dashboard import LIVE, LoginWanted
 from demos.provider.guard import Refusal
+from demos.provider.overview import SubscriberRow
 from demos.provider.rights import Grant
 from demos.provider.session import Ending, Reply, Session, Stage
 from demos.provider.shared import PAUSED, Shared
@@ -39,6 +39,7 @@ _CHANNEL_LIMITS = ChannelLimits(unsent=4 * 1024 * 1024)
 # Many subscribers get the same text: the frames of the last ones are kept.
 _MOST_FRAMES = 32
 
+MADE_ROOM = Ending("busy", "too many connections that have not logged in: try again later")
 _OPERATOR = Ending("operator", "the login is an operator's: it opens the dashboard")
 
 
@@ -55,17 +56,19 @@ class Clients:
 
     def adopt(self, number: int, s: int, host: str, name: str) -> None:
         """Begin with an accepted nonblocking socket."""
-        now = _milliseconds()
+        now = self._now()
         channel = Channel(s, _CHANNEL_LIMITS)
         certificate = self.shared.certificate
         stream: Stream = channel if certificate is None else server_tls(channel, certificate.context, now)
         web = WebConnection(stream, self.shared.check_host, now)
-        connection = self.connections[number] = Connection(number, s, host, name, self.shared.wall(), stream, web)
+        connection = self.connections[number] = Connection(
+            number, s, host, name, self.shared.clock.utc_ms(), stream, web
+        )
         self._settle(connection)
 
     def serve(self, connection: Connection, occurred: int) -> None:
         """The socket of a connection is ready."""
-        now = _milliseconds()
+        now = self._now()
         if occurred & POLLWRNORM:
             connection.stream.flush(now)
         if occurred & ~POLLWRNORM:
@@ -81,28 +84,46 @@ class Clients:
         if connection.operator is not None:
             self._pump_operator(connection)
         elif connection.session is not None and not self.shared.suspended:
-            text = connection.session.next_message(self.shared.wall())
+            text = connection.session.next_message(self.shared.clock.utc_ms())
             if text is None:
                 return
             self.counters.states += 1
-            websocket.send_frame(self._frame(text), _milliseconds())
+            self.counters.bytes += len(text)
+            websocket.send_frame(self._frame(text), self._now())
+            connection.check_at = 0
         if connection.stream.unsent or not connection.stream.is_open:
             self._settle(connection)
+
+    def due(self) -> list[Connection]:
+        """The connections to check in this timer event."""
+        now = self._now()
+        return [each for each in self.connections.values() if each.check_at <= now]
 
     def check(self, connection: Connection) -> None:
         """A timer event of a connection: its time limits, and a heartbeat."""
         if connection.number not in self.connections:
             return
-        (connection.websocket or connection.web).check(_milliseconds())
-        if connection.session is not None:
-            self._follow(connection, connection.session.check(self.shared.wall()))
-        self.pump(connection)
+        now, session = self._now(), connection.session
+        (connection.websocket or connection.web).check(now)
+        if session is None:
+            self.pump(connection)
+        else:
+            utc = self.shared.clock.utc_ms()
+            self._follow(connection, session.check(utc))
+            self.pump(connection)
+            connection.check_at = now + session.quiet_for(utc)
         self._settle(connection)
 
     def end_number(self, number: int, ending: Ending) -> None:
         """End the connection with this number, if it still exists."""
         if connection := self.connections.get(number):
             self.end(connection, ending)
+
+    def drop(self, number: int) -> None:
+        """End a connection to make room for another one, unless it has logged in meanwhile."""
+        connection = self.connections.get(number)
+        if connection and (connection.session is None or connection.session.grant is None):
+            self.end(connection, MADE_ROOM)
 
     def end_sessions(self, ending: Ending) -> None:
         """End all sessions of subscribers."""
@@ -119,7 +140,7 @@ class Clients:
 
     def end(self, connection: Connection, ending: Ending, code: int = POLICY) -> None:
         """End a connection: a subscriber is told why, and the rest of its output is sent."""
-        now = _milliseconds()
+        now = self._now()
         if connection.session is not None:
             self._follow(connection, connection.session.end(*ending), code)
         elif connection.websocket is not None:
@@ -140,23 +161,24 @@ class Clients:
         for text in websocket.receive(now):
             self.counters.messages += 1
             if connection.session is not None:
-                self._follow(connection, connection.session.receive(text, self.shared.wall()))
+                connection.check_at = 0
+                self._follow(connection, connection.session.receive(text, self.shared.clock.utc_ms()))
             elif connection.operator is not None:
-                action = connection.operator.receive(text, self.shared.wall())
+                action = connection.operator.receive(text, self.shared.clock.utc_ms())
                 if action is not None:
-                    self.shared.act(action, connection.operator, self.post)
+                    self.shared.act(self.shared, action, connection.operator, self.post)
 
     def _answer(self, connection: Connection, request: Request, now: int) -> bool:
         """Answer a request; whether the connection is a WebSocket now."""
         if not is_upgrade(request) or request.path not in (SUBSCRIBERS, LIVE):
-            answer = self.shared.dashboard.answer(request, connection.host, self.shared.wall())
+            answer = self.shared.dashboard.answer(request, connection.host, self.shared.clock.utc_ms())
             if isinstance(answer, Answer):
                 connection.web.answer(answer, now)
             else:
                 self._check_operator(connection, answer)
             return False
         if request.path == LIVE:
-            accepted = self.shared.dashboard.accept(request, self.shared.wall())
+            accepted = self.shared.dashboard.accept(request, self.shared.clock.utc_ms())
             if isinstance(accepted, Answer):
                 connection.web.answer(accepted, now)
                 return False
@@ -167,7 +189,7 @@ class Clients:
             connection.operator = None
             return False
         if connection.operator is None:
-            wall = self.shared.wall()
+            wall = self.shared.clock.utc_ms()
             connection.session = Session(wall)
             connection.websocket.send_text(self.shared.publisher.hello(self.shared.server_name, wall), now)
         return True
@@ -180,36 +202,39 @@ class Clients:
 
     def _answer_login(self, connection: Connection, wanted: LoginWanted, result: Grant | Refusal) -> None:
         if connection.stream.is_open:
-            answer = self.shared.dashboard.logged_in(wanted, result, self.shared.wall())
-            connection.web.answer(answer, _milliseconds())
+            answer = self.shared.dashboard.logged_in(wanted, result, self.shared.clock.utc_ms())
+            connection.web.answer(answer, self._now())
             self._settle(connection)
 
     def _pump_operator(self, connection: Connection) -> None:
         operator, websocket = connection.operator, connection.websocket
-        assert operator is not None and websocket is not None
-        while not connection.stream.unsent and (text := operator.next_message(self.shared.wall())) is not None:
-            websocket.send_text(text, _milliseconds())
+        assert operator is not None
+        assert websocket is not None
+        while not connection.stream.unsent and (text := operator.next_message(self.shared.clock.utc_ms())) is not None:
+            websocket.send_text(text, self._now())
         if operator.reason:
-            websocket.close(POLICY, operator.reason, _milliseconds())
+            websocket.close(POLICY, operator.reason, self._now())
 
     # ---- subscribers
 
     def _follow(self, connection: Connection, reply: Reply, code: int = POLICY) -> None:
         """Do what a session asks for."""
-        now = _milliseconds()
+        now = self._now()
         websocket, session = connection.websocket, connection.session
-        assert websocket is not None and session is not None
+        assert websocket is not None
+        assert session is not None
         for text in reply.send:
+            self.counters.bytes += len(text)
             websocket.send_text(text, now)
         if reply.report:
             self.shared.report(f"-{self._label(connection)}: {reply.report}")
         if reply.credentials is not None:
             if self.shared.paused:
-                reply = session.end(*PAUSED)
-                self._follow(connection, reply)
+                self._follow(connection, session.end(*PAUSED))
                 return
             answer = partial(self._take_answer, connection)
             self.shared.desk.request(connection.number, reply.credentials, connection.host, answer)
+            return
         if reply.ending is not None:
             connection.ending = reply.ending.text
             websocket.close(code, reply.ending.code, now)
@@ -233,7 +258,7 @@ class Clients:
         elif self.shared.paused:
             self._follow(connection, session.end(*PAUSED))
         else:
-            self._follow(connection, session.logged_in(result, self.shared.publisher, self.shared.wall()))
+            self._follow(connection, session.logged_in(result, self.shared.publisher, self.shared.clock.utc_ms()))
             self.shared.desk.take_seat(connection.number, result, partial(self._end_from_desk, connection))
             self.shared.granted(connection.number)
             self.counters.logins += 1
@@ -266,6 +291,9 @@ class Clients:
             # The peer or a limit has ended the stream: nothing more is prepared for it.
             session.closed()
         interest = (connection.wants_read, stream.wants_write)
+        if stream.unsent or (session is not None and session.stage is Stage.ENDED):
+            # Its output, or its end, has a time limit.
+            connection.check_at = 0
         if interest != connection.interest:
             connection.interest = interest
             self.events.register(connection, connection.socket, *interest)
@@ -287,11 +315,32 @@ class Clients:
             self.shared.report(f"-{connection.name}: {connection.web.problem or stream.reason}")
         self.shared.ended(connection.number)
 
+    def _now(self) -> int:
+        return int(self.shared.clock.monotonic() * 1000)
+
     def _label(self, connection: Connection) -> str:
         session = connection.session
         login = session.grant.user.login if session is not None and session.grant is not None else ""
         return f"{login} from {connection.name}" if login else connection.name
 
 
-def _milliseconds() -> int:
-    return time.monotonic_ns() // 1_000_000
+def subscriber_row(connection: Connection, expert: int) -> SubscriberRow | None:
+    """What the operator sees of a subscriber; None for other connections, and after the session's end."""
+    session = connection.session
+    if session is None or session.grant is None or session.subscription is None:
+        return None
+    progress = session.progress
+    return SubscriberRow(
+        connection.number,
+        session.grant.user.login,
+        connection.name,
+        session.client,
+        connection.since,
+        session.subscription.sent_seq,
+        progress.acked,
+        progress.lag_ms,
+        progress.held,
+        progress.wanted,
+        connection.stream.unsent,
+        expert,
+    )

@@ -12,7 +12,7 @@ The expert's thread runs in turns, like the terminal's event loop. Each turn doe
 2. Posted calls: all that were posted before the turn.
 3. Sockets: the connections whose sockets are ready, once each.
 4. Updates: after publish() each subscriber gets the newest state.
-5. Checks: after a timer event, the time limits and heartbeats of each connection.
+5. Checks: after a timer event, the time limits and heartbeats of the connections that may need it.
 
 Steps 3 to 5 end after SLICE_S seconds each, and continue in the next turn, which then does not wait. So ten thousand
 subscribers of an update do not delay a login, and the other way around.
@@ -20,14 +20,14 @@ subscribers of an update do not delay a login, and the other way around.
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
 from itertools import chain
 
-from demos.provider.clients import Clients
+from demos.provider.clients import Clients, subscriber_row
 from demos.provider.connection import Connection
+from demos.provider.overview import SubscriberRow
 from demos.provider.session import Ending
 from demos.provider.shared import CLOSING, Shared
 from demos.terminal.runtime.socket_events import SocketEvents
@@ -46,6 +46,9 @@ class Expert:
             lambda connection, text: shared.report(f"-{connection.name}: {text}")
         )
         self.clients = Clients(shared, self._events, self.post)
+        # The subscribers as the operator sees them, from the last whole round of checks; for all threads.
+        self.rows: tuple[SubscriberRow, ...] = ()
+        self._rows: dict[int, SubscriberRow] = {}
         self._posted: deque[Callable[[], None]] = deque()
         self._updates: deque[Connection] = deque()
         self._checks: deque[Connection] = deque()
@@ -68,6 +71,10 @@ class Expert:
         """End a connection, if it still exists."""
         self.post(partial(self.clients.end_number, number, ending))
 
+    def drop(self, number: int) -> None:
+        """End a connection that has not logged in, to make room for another one."""
+        self.post(partial(self.clients.drop, number))
+
     def end_sessions(self, ending: Ending) -> None:
         """End all sessions of subscribers."""
         self.post(partial(self.clients.end_sessions, ending))
@@ -83,13 +90,15 @@ class Expert:
 
     def run(self) -> None:
         """Serve clients until stop(). Call open() before."""
-        due = time.monotonic()
+        due = self._shared.clock.monotonic()
         while not self._stopping:
-            now = time.monotonic()
+            now = self._shared.clock.monotonic()
             if now >= due:
                 due = now + TIMER_S
                 # The checks of the last timer event may not have ended yet.
-                self._checks = self._checks or deque(self.clients.connections.values())
+                if not self._checks:
+                    self._checks.extend(self.clients.due())
+                    self._show_rows()
             # Sockets that are ready are served before the next poll, which would report them once more.
             if not self._events.has_ready:
                 busy = self._posted or self._updates or self._checks
@@ -102,24 +111,37 @@ class Expert:
         """Steps 2 to 5 of a turn; see the head of this module."""
         for _ in range(len(self._posted)):
             self._posted.popleft()()
-        end = time.monotonic() + SLICE_S
+        end = self._shared.clock.monotonic() + SLICE_S
         while ready := self._events.take_ready():
             self.clients.serve(ready[0], ready[2])
-            if time.monotonic() >= end:
+            if self._shared.clock.monotonic() >= end:
                 break
-        _for_a_slice(self._updates, self.clients.pump)
-        _for_a_slice(self._checks, self.clients.check)
+        self._for_a_slice(self._updates, self.clients.pump)
+        if self._checks:
+            self._for_a_slice(self._checks, self._check)
+            if not self._checks:
+                self._show_rows()
+
+    def _check(self, connection: Connection) -> None:
+        self.clients.check(connection)
+        if row := subscriber_row(connection, self.number):
+            self._rows[connection.number] = row
+        else:
+            self._rows.pop(connection.number, None)
+
+    def _show_rows(self) -> None:
+        self._rows = {number: row for number, row in self._rows.items() if number in self.clients.connections}
+        self.rows = tuple(self._rows.values())
 
     def _queue_updates(self) -> None:
         # Those that still wait for the last state are first: otherwise frequent states would never reach the others.
         subscribers = (each for each in self.clients.connections.values() if each.session is not None)
         self._updates = deque(dict.fromkeys(chain(self._updates, subscribers)))
 
-
-def _for_a_slice(work: deque[Connection], step: Callable[[Connection], None]) -> None:
-    """Do the step for the next connections, until SLICE_S seconds have passed."""
-    end = time.monotonic() + SLICE_S
-    while work:
-        step(work.popleft())
-        if time.monotonic() >= end:
-            return
+    def _for_a_slice(self, work: deque[Connection], step: Callable[[Connection], None]) -> None:
+        """Do the step for the next connections, until SLICE_S seconds have passed."""
+        end = self._shared.clock.monotonic() + SLICE_S
+        while work:
+            step(work.popleft())
+            if self._shared.clock.monotonic() >= end:
+                return

@@ -40,7 +40,7 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import NamedTuple
 
-from demos.provider.attempts import WHOLE_ADDRESS, AttemptTables, Record
+from demos.provider.attempts import WHOLE_ADDRESS, AttemptTables, Ban, Record
 from demos.provider.state_file import StateError, StateFile
 
 BAN_SECONDS = (60, 300, 1800, 7200, 43_200, 86_400)
@@ -185,6 +185,14 @@ class Guard:
     def abandoned(self, ticket: Ticket) -> None:
         """End an attempt that was never checked, for example because the program stops."""
         self._pending.count(ticket, -1)
+
+    def bans(self, now: float) -> list[Ban]:
+        """The bans in force. Errors: StateError."""
+        return self._tables.bans(now)
+
+    def unban(self, address: str | None, login: str | None, now: float) -> int:
+        """Forget failures and bans; see AttemptTables.unban(). Errors: StateError."""
+        return self._tables.unban(address, login, now)
 
     def _write_failures(self, now: float) -> float:
         """Count the failures that are not written yet; returns the delay of the last one."""

@@ -8,8 +8,8 @@ thread only, and no expert waits for a disk or for a hash.
 What step() does
 - It begins the requested checks. An attempt that the guard lets wait is tried again after that time, at most
   session.MOST_WAIT_MS in all; the answer to a wrong password is held back as long as the guard says.
-- It ends checked attempts. A granted login gets a seat. A login that has more connections than its rights allow loses
-  the oldest one: it may be a connection whose client has long disappeared, and it must get in again.
+- It ends checked attempts. A granted login gets a seat. A login with more connections than its rights allow loses the
+  oldest one: its client may have disappeared long ago, and a client that connects again must get in.
 - It reads which users were changed, by this process or by the command, and ends the sessions of those who have lost a
   right. Expired logins end in the same way.
 """
@@ -19,13 +19,14 @@ from __future__ import annotations
 import heapq
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from typing import TypeAlias
 
+from demos.provider.attempts import Ban
 from demos.provider.guard import Guard, Refusal
 from demos.provider.logins import Attempt, Checked, Credentials, finish, prepare
 from demos.provider.rights import Grant
@@ -38,6 +39,9 @@ STEP_MS = 250
 
 # The threads that hash passwords. Each uses a core and 16 MiB or more for a tenth of a second.
 _HASHING_THREADS = 2
+
+# How often the bans are read for the operator, in seconds.
+_BANS_S = 1.0
 
 # The requests that wait for their check. A client that comes when there are more is asked to come again.
 MOST_REQUESTS = 1000
@@ -60,14 +64,17 @@ class Request:
 
 @dataclass(eq=False)
 class LoginDesk:
-    """See the head of this module. ``wall`` is the time in seconds since 1970; ``report`` gets lines for the log."""
+    """See the head of this module. ``wall`` is the time in seconds since 1970; ``report`` gets lines for the log.
+
+    ``bans``: those in force, for all threads.
+    """
 
     state: StateFile
     wall: Callable[[], float]
     report: Callable[[str], None]
     users: UserStore = field(init=False)
     guard: Guard = field(init=False)
-    failures: int = 0
+    bans: Sequence[Ban] = ()
     _posted: queue.Queue[Callable[[], None]] = field(default_factory=queue.Queue)
     _seats: Seats = field(default_factory=Seats)
     _later: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
@@ -76,6 +83,7 @@ class LoginDesk:
     _position: int = 0
     _expiry_checked: float = 0.0
     _problem: str = ""
+    _bans_due: float = 0.0
 
     def __post_init__(self) -> None:
         self.users = UserStore(self.state)
@@ -123,6 +131,7 @@ class LoginDesk:
         while self._later and self._later[0][0] <= now:
             heapq.heappop(self._later)[2]()
         self._revoke(now)
+        self._read_bans(now)
 
     def close(self) -> None:
         """End the worker threads. The owner of the state file closes it."""
@@ -168,7 +177,6 @@ class LoginDesk:
             self._report_problem(str(error))
             result = _BUSY
         if isinstance(result, Refusal):
-            self.failures += result.code == "failed"
             refusal = result
             self._after(refusal.wait_s if refusal.code == "failed" else 0.0, lambda: request.answer(refusal))
         else:
@@ -206,6 +214,15 @@ class LoginDesk:
         for seat in concerned:
             if self._ends(seat, now):
                 self._seats.remove(seat.connection)
+
+    def _read_bans(self, now: float) -> None:
+        if now < self._bans_due <= now + _BANS_S:
+            return
+        self._bans_due = now + _BANS_S
+        try:
+            self.bans = self.guard.bans(now)
+        except StateError as error:
+            self._report_problem(str(error))
 
     def _ends(self, seat: Seat, now: float) -> bool:
         """End a session whose grant is no longer valid; whether that was done."""

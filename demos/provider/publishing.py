@@ -180,6 +180,11 @@ class Publisher:
         return self._time
 
     @property
+    def state(self) -> AccountState:
+        """The account's state that was observed last."""
+        return self._state
+
+    @property
     def kind(self) -> AccountKind:
         """The account's currency, and whether it is a hedging account."""
         return AccountKind(self._state.currency, self._state.hedging)
@@ -298,6 +303,10 @@ class Subscription:
             return None
         self._sent_at = time
         return text
+
+    def heartbeat_in(self, now: int) -> int:
+        """The milliseconds until the next heartbeat is due, unless there is a new state before."""
+        return max(0, self._sent_at + self._publisher.heartbeat_ms - now)
 
     def resync(self) -> None:
         """The subscriber asks for a snapshot: the next state is one, and the same state once more in RESYNC_MS."""

@@ -5,13 +5,14 @@ to send, credentials to check, or the end of the conversation. When its connecti
 next_message(), which returns the newest state, a heartbeat, or nothing.
 
     NEW         hello() has been sent; the client must log in within LOGIN_MS
-    CHECKING    the owner checks the credentials; other messages of the client wait outside, because it must not send any
+    CHECKING    the owner checks the credentials; the client must not send anything
     SUBSCRIBED  states and heartbeats are sent; the client acknowledges states, and may ask for a snapshot
     ENDED       nothing more is sent or accepted
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
@@ -62,12 +63,12 @@ class Reply:
 
 
 class Progress(NamedTuple):
-    """What a subscriber has acknowledged, for the operator: see messages.Ack. ``lag_ms`` is the time to the last ack."""
+    """What a subscriber has acknowledged; see messages.Ack. ``lag_ms``: the time that the last one took."""
 
     acked: int = 0
     lag_ms: int | None = None
-    held: dict[str, Decimal] | None = None
-    wanted: dict[str, Decimal] | None = None
+    held: Mapping[str, Decimal] = {}
+    wanted: Mapping[str, Decimal] | None = None
 
 
 _NO_PROGRESS = Progress()
@@ -77,7 +78,18 @@ class Session:
     """The conversation with one client; see the head of this module."""
 
     # There may be ten thousand of them.
-    __slots__ = ("_known", "_sent", "_since", "_wanted", "client", "grant", "login", "progress", "stage", "subscription")
+    __slots__ = (
+        "_known",
+        "_sent",
+        "_since",
+        "_wanted",
+        "client",
+        "grant",
+        "login",
+        "progress",
+        "stage",
+        "subscription",
+    )
 
     def __init__(self, now: int) -> None:
         self.stage = Stage.NEW
@@ -140,6 +152,10 @@ class Session:
         if self.stage is Stage.NEW and now - self._since >= LOGIN_MS:
             return self.end("login", f"no login within {LOGIN_MS // 1000} s")
         return Reply()
+
+    def quiet_for(self, now: int) -> int:
+        """For how many milliseconds check() and next_message() have nothing to do, unless something happens."""
+        return self.subscription.heartbeat_in(now) if self.subscription is not None else 0
 
     def end(self, code: str, text: str) -> Reply:
         """End the conversation, with an error message to the client."""

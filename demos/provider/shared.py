@@ -10,6 +10,7 @@ from demos.provider.login_desk import LoginDesk
 from demos.provider.operator_session import Action, OperatorSession
 from demos.provider.publishing import Publisher
 from demos.provider.session import Ending
+from demos.terminal.interfaces import Clock
 from demos.wire.tls_contexts import CertificateFiles
 from demos.wire.web_server import HostCheck
 
@@ -21,7 +22,7 @@ CLOSING = Ending("closing", "the provider ends")
 class Shared:
     """One for all experts. All of it may be used in any thread.
 
-    ``wall`` is milliseconds since 1970. ``report`` gets lines for the log, and ``event`` events for other programs.
+    ``report`` gets lines for the log, and ``event`` events for other programs.
     ``granted`` and ``ended`` are called with a connection's number when its login was granted, and when it has ended.
     ``act`` does what an operator has confirmed, and reports the result to the session in the expert's thread.
     ``paused``: the operator has paused the provider. ``suspended``: the account's present state is not known, so
@@ -34,11 +35,11 @@ class Shared:
     dashboard: Dashboard
     check_host: HostCheck
     certificate: CertificateFiles | None
-    wall: Callable[[], int]
+    clock: Clock
     report: Callable[[str], None]
     event: Callable[[str, dict[str, object]], None]
     granted: Callable[[int], None]
     ended: Callable[[int], None]
-    act: Callable[[Action, OperatorSession, Callable[[Callable[[], None]], None]], None]
+    act: Callable[[Shared, Action, OperatorSession, Callable[[Callable[[], None]], None]], None]
     paused: bool = False
     suspended: bool = False

@@ -29,7 +29,7 @@ from demos.terminal.interfaces import TerminalError
 LOCK_TIMEOUT = 5.0
 
 # "WSPR" in the header marks the file as a provider's.
-_APPLICATION = 0x57535052
+APPLICATION = 0x57535052
 
 _MODE = 0o600
 
@@ -75,7 +75,7 @@ class StateBusy(StateError):
 
 
 class StateFile:
-    """An open file of the provider; see the head of this module. Use it in one thread."""
+    """An open file of the provider; see the head of this module. Use it in one thread at a time."""
 
     def __init__(self, path: Path, *, create: bool = True, timeout: float = LOCK_TIMEOUT) -> None:
         """Open the file, and upgrade it when it has an older version. With ``create`` a missing one is created.
@@ -89,7 +89,11 @@ class StateFile:
         _check_is_file(path)
         with self.errors():
             self._db = sqlite3.connect(
-                f"{path.absolute().as_uri()}?mode=rw", timeout=timeout, isolation_level=None, uri=True
+                f"{path.absolute().as_uri()}?mode=rw",
+                timeout=timeout,
+                isolation_level=None,
+                uri=True,
+                check_same_thread=False,
             )
             try:
                 self._open_tables()
@@ -158,7 +162,7 @@ class StateFile:
                 for step in _STEPS[self._version() :]:
                     for statement in step.split(";"):
                         self._db.execute(statement)
-                self._db.execute(f"PRAGMA application_id = {_APPLICATION}")
+                self._db.execute(f"PRAGMA application_id = {APPLICATION}")
                 self._db.execute(f"PRAGMA user_version = {VERSION}")
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA foreign_keys = ON")
@@ -171,7 +175,7 @@ class StateFile:
         )
         if application == version == tables == 0:
             return 0
-        if application != _APPLICATION:
+        if application != APPLICATION:
             raise StateError(f"not a provider's file: {self._name}")
         if not 1 <= version <= VERSION:
             raise StateError(

@@ -15,6 +15,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple, Protocol
 
+from demos.terminal.symbols import named_currencies
 from demos.terminal.template_tree import Document
 
 
@@ -50,7 +51,10 @@ class AccountError(TerminalError):
 
 @dataclass(frozen=True)
 class SymbolSpec:
-    """A symbol's properties. A point is 10**-digits; volume_min and volume_max count steps of volume_step lots."""
+    """A symbol's properties. A point is 10**-digits; volume_min and volume_max count steps of volume_step lots.
+
+    The currencies are those of the symbol's name, as in EURUSD.m, unless they are given. "" is an unknown currency.
+    """
 
     name: str
     digits: int = 5
@@ -58,6 +62,15 @@ class SymbolSpec:
     volume_min: int = 1
     volume_max: int = 10_000
     contract_size: int = 100_000
+    currency_base: str = ""
+    currency_profit: str = ""
+
+    def __post_init__(self) -> None:
+        """Take the currencies from the name."""
+        if not self.currency_profit:
+            base, profit = named_currencies(self.name)
+            object.__setattr__(self, "currency_base", self.currency_base or base)
+            object.__setattr__(self, "currency_profit", profit)
 
 
 class Tick(NamedTuple):
@@ -69,9 +82,22 @@ class Tick(NamedTuple):
     ask: int
 
 
+class Stops(NamedTuple):
+    """The prices in points at which a position is closed: stop loss and take profit; 0 is none."""
+
+    sl: int = 0
+    tp: int = 0
+
+
+NO_STOPS = Stops()
+
+
 @dataclass(frozen=True)
 class Position:
-    """An open position. ``volume`` is signed steps; ``cost`` is price times volume in point-steps, of the same sign."""
+    """An open position. ``volume`` is signed steps; ``cost`` is price times volume in point-steps, of the same sign.
+
+    ``profit`` is in the account's currency, None where the account does not state it: then it follows from the quotes.
+    """
 
     ticket: int
     spec: SymbolSpec
@@ -79,11 +105,16 @@ class Position:
     cost: int
     time: int
     magic: int = 0
+    stops: Stops = NO_STOPS
+    profit: Decimal | None = None
 
 
 @dataclass(frozen=True)
 class Deal:
-    """An executed trade. ``position_volume`` is the position's signed volume after it; profit is in point-steps."""
+    """An executed trade. ``position_volume`` is the signed volume in the symbol after it; profit is in point-steps.
+
+    ``comment`` says what caused it, as in ``sl 1.07160``, "" for an order.
+    """
 
     ticket: int
     position: int
@@ -93,6 +124,22 @@ class Deal:
     position_volume: int
     profit: int
     time: int
+    comment: str = ""
+
+
+class Figures(NamedTuple):
+    """An account's money, in its currency: the balance, the equity and the profit of the open positions."""
+
+    balance: Decimal
+    equity: Decimal
+    profit: Decimal
+
+
+class Currency(NamedTuple):
+    """An account's currency and the number of decimal places of its amounts."""
+
+    name: str
+    digits: int
 
 
 @dataclass(frozen=True)
@@ -126,10 +173,17 @@ class Waiter(Protocol):
 
 
 class Clock(Protocol):
-    """The terminal's time. Only ``wake`` may be called from another thread or from a signal handler."""
+    """The terminal's time.
+
+    ``monotonic``, ``utc_ms`` and ``wake`` may be called in any thread, ``wake`` also in a signal handler.
+    """
 
     def monotonic(self) -> float:
         """Seconds from an arbitrary start that all processes of this machine share; never goes back."""
+        ...
+
+    def utc_ms(self) -> int:
+        """Milliseconds since 1970 UTC; they jump when the computer's clock is set."""
         ...
 
     def wait(self, seconds: float | None, waiter: Waiter | None = None) -> None:
@@ -168,6 +222,18 @@ class Market(Protocol):
         ...
 
 
+class Prices(Protocol):
+    """The last quotes, and the conversion of profits to an account's currency."""
+
+    def open_profit(self, position: Position, currency: Currency) -> Decimal | None:
+        """The profit of closing the position at the last quote, rounded to the currency; None while it is unknown."""
+        ...
+
+    def profit(self, point_steps: int, spec: SymbolSpec, currency: Currency) -> Decimal | None:
+        """Point-steps of a symbol in the currency, rounded; None when they cannot be converted."""
+        ...
+
+
 class Account(Protocol):
     """The positions, and the way to change them."""
 
@@ -176,12 +242,42 @@ class Account(Protocol):
         """An ACCOUNT_MARGIN_MODE_*."""
         ...
 
+    @property
+    def currency(self) -> Currency:
+        """The currency of the balance and of all profits."""
+        ...
+
+    def use_prices(self, prices: Prices) -> None:
+        """Value positions and convert profits at these prices, where the account does not state them."""
+        ...
+
+    def figures(self) -> Figures:
+        """Balance, equity and profit at the last quotes."""
+        ...
+
     def positions(self) -> Sequence[Position]:
         """The open positions, sorted by ticket."""
         ...
 
-    def trade(self, spec: SymbolSpec, volume: int, quote: Tick, ticket: int = 0) -> TradeResult:
-        """Buy (volume > 0) or sell (volume < 0) that many steps; ``ticket`` names a position to reduce."""
+    def trade(
+        self, spec: SymbolSpec, volume: int, quote: Tick, ticket: int = 0, stops: Stops = NO_STOPS
+    ) -> TradeResult:
+        """Buy (volume > 0) or sell (volume < 0) that many steps; ``ticket`` names a position to reduce.
+
+        A position that is opened, reversed or increased gets the ``stops``.
+        """
+        ...
+
+    def modify(self, ticket: int, stops: Stops, quote: Tick) -> TradeResult:
+        """Replace a position's stop loss and take profit."""
+        ...
+
+    def take_quote(self, quote: Tick) -> None:
+        """Execute the stops that this quote reaches, where the account does that itself."""
+        ...
+
+    def new_stops(self) -> Sequence[Position]:
+        """The positions whose stops were modified since the last call, with the present stops."""
         ...
 
     def blocked(self, symbol: str) -> str:

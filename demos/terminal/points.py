@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from decimal import ROUND_HALF_UP, Context, Decimal
 from fractions import Fraction
 
@@ -13,6 +14,9 @@ _WIDE = Context(prec=700)
 # A volume that was a double may differ from its step by the rounding error of a double, not by more.
 _VOLUME_TOLERANCE = Decimal("1e-8")
 
+# The same in points for a price.
+_PRICE_TOLERANCE = Fraction(1, 1000)
+
 
 def price_text(points: int, digits: int) -> str:
     """Points as a price with all its digits: 107160, 5 → ``1.07160``."""
@@ -22,6 +26,18 @@ def price_text(points: int, digits: int) -> str:
 def price_float(points: int, digits: int) -> float:
     """Points as a price, the nearest double."""
     return float(Fraction(points, 10**digits))
+
+
+def price_points(price: float, digits: int) -> int | None:
+    """A price as points; None when it is negative, not a number, or has more decimal places than the symbol.
+
+    It may have the rounding error of a double.
+    """
+    if not 0 <= price < math.inf:
+        return None
+    exact = Fraction(price) * 10**digits
+    points = round(exact)
+    return points if abs(exact - points) <= _PRICE_TOLERANCE else None
 
 
 def volume_digits(spec: SymbolSpec) -> int:

@@ -7,6 +7,12 @@ may have further limits: the template pair has room for nine bytes, and a code p
 
 from __future__ import annotations
 
+# What a symbol's name can state as the currency of its prices and profits.
+_CURRENCIES = (
+    "AED ARS AUD BRL CAD CHF CLP CNH CNY COP CZK DKK EUR GBP HKD HUF IDR ILS INR JPY KRW MXN MYR NOK NZD PHP PLN RON "
+    "RUB SAR SEK SGD THB TRY TWD UAH USD VND ZAR"
+)
+
 # MetaTrader's own limit is 31 characters.
 LONGEST_SYMBOL = 64
 
@@ -27,3 +33,16 @@ def symbol_problem(name: str) -> str | None:
     if name.startswith("<"):
         return f"a symbol's name cannot begin with '<', which would join a mark of the signal protocol: {name!r}"
     return None
+
+
+def named_currencies(name: str) -> tuple[str, str]:
+    """The base currency and the profit currency that a name like ``EURUSD`` or ``XAUUSD.m`` states; "" and "" if none.
+
+    The name begins with six capital letters, of which the last three are a currency.
+    """
+    pair, suffix = name[:6], name[6:7]
+    if not (len(pair) == 6 and pair.isascii() and pair.isalpha() and pair.isupper()):
+        return "", ""
+    if pair[3:] not in _CURRENCIES.split() or suffix.isupper() or suffix.isdigit():
+        return "", ""
+    return pair[:3], pair[3:]

@@ -16,7 +16,19 @@ from demos.terminal.charts import operations
 from demos.terminal.charts.commands import CHART_COMMANDS
 from demos.terminal.charts.embedded import EmbeddedCharts
 from demos.terminal.charts.history import History
-from demos.terminal.interfaces import Account, Charts, Clock, Market, Position, ProgramError, Tick, TradeResult
+from demos.terminal.interfaces import (
+    NO_STOPS,
+    Account,
+    Charts,
+    Clock,
+    Market,
+    Position,
+    ProgramError,
+    Stops,
+    Tick,
+    TradeResult,
+)
+from demos.terminal.money import MarketPrices
 from demos.terminal.mql import constants as c
 from demos.terminal.paper.virtual_account import VirtualAccount
 from demos.terminal.points import open_profit, price_text, volume_text
@@ -71,6 +83,10 @@ class Terminal:
         self.history = History()
         self.quotes: dict[str, Tick] = {}
         self.last_tick: Tick | None = None
+        self.prices = MarketPrices(
+            market.symbols, self.quotes, lambda text: log.write("terminal", "alert", "account", text)
+        )
+        account.use_prices(self.prices)
         self.event_loop = EventLoop(clock, log, timer_ms=timer_ms, answer=answer)
         self._events = events
         # What precedes "deal" in the names of events and log lines.
@@ -140,14 +156,14 @@ class Terminal:
             self._events.record(kind, fields)
 
     def take_quote(self, tick: Tick) -> None:
-        """Store a quote in the quotes and the history, without an event for any program."""
+        """Store a quote in the quotes and the history, without an event for any program and without a trade."""
         self.quotes[tick.symbol] = tick
         self.last_tick = tick
         self.history.take(tick)
 
     def use_virtual_account(self) -> None:
         """From now on trade on a virtual account, which begins with the positions of the account."""
-        self.account = VirtualAccount(self.account)
+        self.account = VirtualAccount(self.account, self.prices)
         self._deal_prefix = "virtual_"
 
     def day_result(self) -> Decimal:
@@ -163,7 +179,7 @@ class Terminal:
                 result += open_profit(position, quote) * position.spec.volume_step
         return result
 
-    def trade(self, symbol: str, volume: int, ticket: int = 0) -> TradeResult:
+    def trade(self, symbol: str, volume: int, ticket: int = 0, stops: Stops = NO_STOPS) -> TradeResult:
         """Buy (volume > 0) or sell that many steps at the last quote, and queue OnTrade for every program."""
         spec = self.market.symbols().get(symbol)
         if spec is None:
@@ -171,12 +187,21 @@ class Terminal:
         quote = self.quotes.get(symbol)
         if quote is None:
             return TradeResult(c.TRADE_RETCODE_PRICE_OFF, text=symbol)
-        result = self.account.trade(spec, volume, quote, ticket)
-        self.report_deals()
+        result = self.account.trade(spec, volume, quote, ticket, stops)
+        self.report_trades()
         return result
 
-    def report_deals(self) -> None:
-        """Log and record the account's new deals, and queue one OnTrade for each deal and program."""
+    def modify(self, position: Position, stops: Stops) -> TradeResult:
+        """Replace the position's stop loss and take profit, and queue OnTrade for every program."""
+        quote = self.quotes.get(position.spec.name)
+        if quote is None:
+            return TradeResult(c.TRADE_RETCODE_PRICE_OFF, text=position.spec.name)
+        result = self.account.modify(position.ticket, stops, quote)
+        self.report_trades()
+        return result
+
+    def report_trades(self) -> None:
+        """Log and record the account's new deals and new stops, and queue one OnTrade for each and every program."""
         for deal in self.account.new_deals():
             volume = volume_text(deal.volume, deal.spec)
             position = volume_text(deal.position_volume, deal.spec)
@@ -184,9 +209,22 @@ class Terminal:
             symbol = deal.spec.name
             kind = f"{self._deal_prefix}deal"
             self.record(kind, {"symbol": symbol, "volume": volume, "position": position, "price": price})
-            self.log.write("terminal", "info", kind, f"#{deal.ticket} {symbol} {volume} at {price} -> {position}")
-            for attachment in self.event_loop.live:
-                self.event_loop.post_event(attachment, "OnTrade")
+            cause = f" ({deal.comment})" if deal.comment else ""
+            self.log.write(
+                "terminal", "info", kind, f"#{deal.ticket} {symbol} {volume} at {price} -> {position}{cause}"
+            )
+            self._queue_trade()
+        for changed in self.account.new_stops():
+            symbol, digits = changed.spec.name, changed.spec.digits
+            kind = f"{self._deal_prefix}stops"
+            sl, tp = (price_text(price, digits) if price else "none" for price in changed.stops)
+            self.record(kind, {"symbol": symbol, "ticket": changed.ticket, "sl": sl, "tp": tp})
+            self.log.write("terminal", "info", kind, f"#{changed.ticket} {symbol} stop loss {sl}, take profit {tp}")
+            self._queue_trade()
+
+    def _queue_trade(self) -> None:
+        for attachment in self.event_loop.live:
+            self.event_loop.post_event(attachment, "OnTrade")
 
 
 @dataclass(eq=False, kw_only=True)
@@ -218,7 +256,7 @@ def current_terminal() -> Terminal:
 
 
 class _DealSource:
-    """The account as a source of the event loop: deals that the account made without a call of trade()."""
+    """The account as a source of the event loop: deals and new stops that did not come from a call of this terminal."""
 
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
@@ -232,7 +270,7 @@ class _DealSource:
 
     def poll(self, now: float) -> None:
         """See EventSource."""
-        self._terminal.report_deals()
+        self._terminal.report_trades()
 
 
 class _TickSource:
@@ -247,7 +285,7 @@ class _TickSource:
         """See EventSource."""
         self._first = self._terminal.market.poll(now)
         for tick in self._first:
-            self._terminal.take_quote(tick)
+            self._take(tick)
 
     def next_due(self) -> float | None:
         """See EventSource. The end of the market is logged once."""
@@ -265,8 +303,13 @@ class _TickSource:
                 self._deliver(tick)
             return
         for tick in self._terminal.market.poll(now):
-            self._terminal.take_quote(tick)
+            self._take(tick)
             self._deliver(tick)
+
+    def _take(self, tick: Tick) -> None:
+        """Store a quote, and have the account execute the stops that it reaches."""
+        self._terminal.take_quote(tick)
+        self._terminal.account.take_quote(tick)
 
     def _deliver(self, tick: Tick) -> None:
         for attachment in [*self._terminal.event_loop.live]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import re
 from ctypes import POINTER
+from ipaddress import ip_address
 from typing import TypeAlias
 
 from demos.wire.host_names import ascii_name
@@ -123,11 +124,23 @@ def is_any(address: Address) -> bool:
     return not any(bytes(address.sin_addr if isinstance(address, sockaddr_in) else address.sin6_addr))
 
 
-def address_text(address: Address) -> str:
-    """``127.0.0.1:8082`` or ``[::1]:8082``, with the scope where there is one: ``[fe80::1%2]:8082``."""
+def is_loopback(address: Address) -> bool:
+    """Whether only programs on this machine can reach the address."""
+    host = ip_address(host_text(address).partition("%")[0])
+    mapped = getattr(host, "ipv4_mapped", None)
+    return bool((mapped or host).is_loopback)
+
+
+def host_text(address: Address) -> str:
+    """``127.0.0.1`` or ``::1``, with the scope where there is one: ``fe80::1%2``."""
     number = address.sin_addr if isinstance(address, sockaddr_in) else address.sin6_addr
     text = inet_ntop(family_of(address), number, bytearray(INET6_ADDRSTRLEN), INET6_ADDRSTRLEN)
-    if isinstance(address, sockaddr_in):
-        return f"{text}:{port_of(address)}"
-    scope = f"%{address.sin6_scope_id}" if address.sin6_scope_id else ""
-    return f"[{text}{scope}]:{port_of(address)}"
+    if isinstance(address, sockaddr_in) or not address.sin6_scope_id:
+        return f"{text}"
+    return f"{text}%{address.sin6_scope_id}"
+
+
+def address_text(address: Address) -> str:
+    """``127.0.0.1:8082`` or ``[::1]:8082``, with the scope where there is one: ``[fe80::1%2]:8082``."""
+    host = host_text(address)
+    return f"{host}:{port_of(address)}" if isinstance(address, sockaddr_in) else f"[{host}]:{port_of(address)}"

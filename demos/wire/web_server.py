@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import NamedTuple, TypeAlias
 
 from demos.wire.channel import Stream
@@ -129,6 +130,36 @@ def served_hosts(hosts: Collection[str]) -> HostCheck:
         return None
 
     return check
+
+
+def served_names(names: Collection[str]) -> HostCheck:
+    """A check like that of served_hosts(), which accepts every IP address besides these names.
+
+    A page can let its own name resolve to any address, but its requests still have the name in them.
+    """
+    check_names = served_hosts(names)
+
+    def check(request: h11.Request) -> Answer | None:
+        if all(_is_ip_address(host_of(text)) for text in hosts_of(request)):
+            return None
+        return check_names(request)
+
+    return check
+
+
+def any_host(request: h11.Request) -> Answer | None:
+    """A check that accepts every valid host: for servers whose certificate names them."""
+    if all(host_of(text) is not None for text in hosts_of(request)):
+        return None
+    return text_answer(400, "the request names an invalid host")
+
+
+def _is_ip_address(host: str | None) -> bool:
+    try:
+        ip_address(host or "")
+    except ValueError:
+        return False
+    return True
 
 
 @dataclass(eq=False, slots=True)

@@ -103,7 +103,7 @@ def tell(process: subprocess.Popen[str], command: str) -> None:
 def test_a_signal_client_copies_the_positions_of_a_server_on_the_other_backend(server: str, client: str) -> None:
     run = ("-m", "demos", "run")
     common = ("--timer-ms", 50, "--Host", "127.0.0.1")
-    with running(server, *run, "provider", *common, "--Port", 0, "--fast") as serving:
+    with running(server, *run, "provider", *common, "--Port", -1, "--plain-port", 0, "--fast") as serving:
         port = wait_for(serving.stderr, r"start server ok, 127\.0\.0\.1:(\d+)$")[1]
         with running(client, *run, "copier", *common, "--Port", port) as following:
             wait_for(serving.stderr, "Accept new client 127.0.0.1")

@@ -84,7 +84,7 @@ class _Program:
 def _copied(stack: ExitStack) -> Variant:
     """The lags of trades, in nanoseconds."""
     folder = Path(stack.enter_context(TemporaryDirectory(prefix="lag-", ignore_cleanup_errors=True)))
-    provider = _Program(stack, folder, "provider", "--Port=0", "--repeat=0")
+    provider = _Program(stack, folder, "provider", "--Port=-1", "--plain-port=0", "--repeat=0")
     port = provider.wait("listening")[0]["port"]
     copier = _Program(stack, folder, "copier", f"--Port={port}", "--maxorders=0")
     copier.wait("received")

@@ -14,8 +14,11 @@ ACCOUNT_MARGIN_MODE_RETAIL_HEDGING = 2
 TRADE_RETCODE_DONE = 10009
 TRADE_RETCODE_DONE_PARTIAL = 10010
 TRADE_RETCODE_PLACED = 10008
+TRADE_RETCODE_INVALID_STOPS = 10016
+TRADE_RETCODE_NO_CHANGES = 10025
 TRADE_RETCODE_INVALID_FILL = 10030
 TRADE_RETCODE_POSITION_CLOSED = 10036
+TRADE_ACTION_SLTP = 6
 RES_S_OK = 1
 RES_E_FAIL = -1
 RES_E_INVALID_PARAMS = -2
@@ -81,11 +84,22 @@ OrderSendResult = namedtuple(
     "retcode deal order volume price bid ask comment request_id retcode_external request",
 )
 
+_COMMENTS = {
+    0: "Done",
+    TRADE_RETCODE_INVALID_FILL: "Unsupported filling mode",
+    TRADE_RETCODE_INVALID_STOPS: "Invalid stops",
+    TRADE_RETCODE_NO_CHANGES: "No changes",
+    TRADE_RETCODE_POSITION_CLOSED: "Position closed",
+}
+
 STRUCTURES = (
     AccountInfo, TerminalInfo, SymbolInfo, Tick, TradePosition, TradeOrder, TradeDeal, TradeRequest,
     OrderCheckResult, OrderSendResult,
 )  # fmt: skip
-_TEXT = ("name", "server", "currency", "company", "symbol", "comment", "path", "description", "external_id")
+_TEXT = (
+    "name", "server", "currency", "company", "symbol", "comment", "path", "description", "external_id",
+    "currency_base", "currency_profit", "currency_margin",
+)  # fmt: skip
 
 
 def structure(kind: Any, **fields: object) -> Any:
@@ -104,6 +118,10 @@ class StandIn:
             margin_mode=margin_mode,
             trade_allowed=True,
             trade_expert=True,
+            currency="USD",
+            currency_digits=2,
+            balance=10_000.0,
+            equity=10_000.0,
         )
         self._terminal = structure(TerminalInfo, build=5200, connected=True, trade_allowed=True)
         self._running = True
@@ -130,10 +148,11 @@ class StandIn:
 
     def _add(self, name: str = "EURUSD", bid: float = 1.1, ask: float = 1.10002, **fields: object) -> None:
         """Add a symbol with one quote."""
+        currencies = (name[:3], name[3:6]) if name[:6].isupper() and len(name) >= 6 else ("", "")
         settings = {
             "name": name, "digits": 5, "volume_min": 0.01, "volume_max": 100.0, "volume_step": 0.01,
             "trade_contract_size": 100000.0, "filling_mode": 1, "trade_exemode": 2,
-            "trade_mode": 4, "order_mode": 127,
+            "trade_mode": 4, "order_mode": 127, "currency_base": currencies[0], "currency_profit": currencies[1],
         } | fields  # fmt: skip
         settings.setdefault("point", float(f"1e{-settings['digits']}"))
         self._symbols[name] = structure(SymbolInfo, **settings)
@@ -158,7 +177,12 @@ class StandIn:
 
     def _execute(self, request: dict[str, Any]) -> int:
         """Execute a request; returns the deal's ticket."""
+        if request.get("action") == TRADE_ACTION_SLTP:
+            held = self._held[request["position"]]
+            self._held[held.ticket] = held._replace(sl=request["sl"], tp=request["tp"])
+            return 0
         ticket = self._next = self._next + 1
+        stops = {name: request.get(name, 0.0) for name in ("sl", "tp")}
         symbol, price = request["symbol"], request["price"]
         volume = request["volume"] * (-1 if request["type"] else 1)
         hedging = self._account.margin_mode == ACCOUNT_MARGIN_MODE_RETAIL_HEDGING
@@ -169,12 +193,16 @@ class StandIn:
         if held:
             total = round(volume + held.volume * (-1 if held.type else 1), 8)
             if total:
-                self._held[known] = held._replace(volume=abs(total), type=int(total < 0), magic=request["magic"])
+                reduced = total * volume < 0
+                self._held[known] = held._replace(
+                    volume=abs(total), type=int(total < 0), magic=request["magic"], **{} if reduced else stops
+                )
         else:
             known = ticket
             self._held[ticket] = structure(
                 TradePosition, ticket=ticket, identifier=ticket, time_msc=1_700_000_000_000 + ticket, symbol=symbol,
                 volume=abs(volume), type=int(volume < 0), magic=request["magic"], price_open=price, price_current=price,
+                **stops,
             )  # fmt: skip
         self._deals.append(
             structure(
@@ -194,13 +222,31 @@ class StandIn:
 
     def _return_code(self, request: dict[str, Any]) -> int:
         """The return code for a request by the broker's rules."""
+        if request.get("position", 0) and request["position"] not in self._held:
+            return TRADE_RETCODE_POSITION_CLOSED
+        if code := self._stops_code(request):
+            return code
+        if request["action"] == TRADE_ACTION_SLTP:
+            return 0
         info = self._symbols[request["symbol"]]
         flags = {0: info.filling_mode & 1, 1: info.filling_mode & 2, 2: info.trade_exemode == 3}
         if info.trade_exemode in (2, 3) and not flags[request["type_filling"]]:
             return TRADE_RETCODE_INVALID_FILL
-        if request.get("position", 0) and request["position"] not in self._held:
-            return TRADE_RETCODE_POSITION_CLOSED
         return 0
+
+    def _stops_code(self, request: dict[str, Any]) -> int:
+        """The return code for the request's stops."""
+        sl, tp = request.get("sl", 0.0), request.get("tp", 0.0)
+        short = request.get("type", 0)
+        if request["action"] == TRADE_ACTION_SLTP:
+            held = self._held[request["position"]]
+            short = held.type
+            if (held.sl, held.tp) == (sl, tp):
+                return TRADE_RETCODE_NO_CHANGES
+        quote = self._quotes[request["symbol"]][-1]
+        price, side = (quote.ask, -1) if short else (quote.bid, 1)
+        wrong = (sl and (price - sl) * side <= 0) or (tp and (tp - price) * side <= 0)
+        return TRADE_RETCODE_INVALID_STOPS if wrong else 0
 
     # The calls of the package.
 
@@ -284,7 +330,7 @@ class StandIn:
                 return None
             return structure(OrderCheckResult, retcode=answer, comment="checked")
         code = self._return_code(request)
-        return structure(OrderCheckResult, retcode=code, comment="Unsupported filling mode" if code else "Done")
+        return structure(OrderCheckResult, retcode=code, comment=_COMMENTS.get(code, "Invalid request"))
 
     def order_send(self, request: dict[str, Any]) -> Any:
         if not self._call():
@@ -305,8 +351,8 @@ class StandIn:
         else:
             deal = self._execute(filled)
         return structure(
-            OrderSendResult, retcode=retcode, deal=deal, order=self._next, volume=filled["volume"],
-            price=answer.get("price", filled["price"]), comment="Request executed",
+            OrderSendResult, retcode=retcode, deal=deal, order=self._next, volume=filled.get("volume", 0.0),
+            price=answer.get("price", filled.get("price", 0.0)), comment="Request executed",
         )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from cleanup_kit import closed_after_test
 import winsock
 from demos.chartfeed import client_connection
 from demos.copier import connection
+from demos.provider import plain as plain_port
 from demos.registry import find_program
 from demos.terminal import CTrade
 from demos.terminal.interfaces import Account, SymbolSpec, Tick, Waiter
@@ -132,24 +133,35 @@ class Record:
         return [fields for name, fields in self.events if name == kind]
 
 
+# What tests read of both servers' programs, and its names in the provider's plain port.
+_PLAIN = {"server": "socket", "conns": "clients", "limits": "_limits", "trades": "_trades"}
+
+
 class _Program:
-    """A program's module, and the attributes of the copier's connection.
+    """A program's module, and the attributes of the copier's connection and of the provider's plain port.
 
     A Winsock call that a test replaces here is replaced in the program's helper modules too, until `restore`.
     """
 
-    _HELPERS = (opening, connecting, listening, accepting, client_connection, connection)
+    _HELPERS = (opening, connecting, listening, accepting, client_connection, connection, plain_port)
 
     def __init__(self, module: ModuleType) -> None:
         self.__dict__.update(_module=module, _originals={})
 
     def __getattr__(self, name: str) -> Any:
+        plain = getattr(self._module, "plain", None)
+        if plain is not None and name in _PLAIN:
+            return getattr(plain, _PLAIN[name])
         for owner in (self._module, getattr(self._module, "connection", None), *self._HELPERS):
             if hasattr(owner, name):
                 return getattr(owner, name)
         raise AttributeError(f"the program has no {name}")
 
     def __setattr__(self, name: str, value: object) -> None:
+        plain = getattr(self._module, "plain", None)
+        if plain is not None and name in _PLAIN:
+            setattr(plain, _PLAIN[name], value)
+            return
         helpers = [
             module
             for module in self._HELPERS
@@ -182,6 +194,10 @@ class Stage:
         timer_ms: int | None = None,
         **inputs: object,
     ) -> None:
+        if program == "provider":
+            # The tests of both servers' programs give Host and Port: these are the provider's plain port.
+            names = {"Host": "plain_host", "Port": "plain_port"}
+            inputs = {"Port": -1, **{names.get(name, name): value for name, value in inputs.items()}}
         self.clock = _ScriptClock()
         self.stream = io.StringIO()
         self.account = account or closed_after_test(PaperAccount())

@@ -10,11 +10,21 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from demos.terminal.interfaces import Clock
 from demos.terminal.mql.common_functions import write_log
 from demos.terminal.runtime.programs import Input
 from demos.terminal.terminal import current_program, current_terminal
 
-__all__ = ["DayResult", "Event", "EventKillSocket", "EventSetSocket", "Fail", "Input", "UseVirtualAccount"]
+__all__ = [
+    "DayResult",
+    "Event",
+    "EventKillSocket",
+    "EventSetSocket",
+    "Fail",
+    "Input",
+    "TerminalClock",
+    "UseVirtualAccount",
+]
 
 
 def Event(kind: str, **fields: object) -> None:
@@ -67,6 +77,11 @@ def DayResult() -> Decimal:
     day's deals plus that of the open positions, each valued at the price at which it would be closed now.
     """
     return current_terminal().day_result()
+
+
+def TerminalClock() -> Clock:
+    """The terminal's clock, for a program's own threads: they cannot call the functions of MQL5. Not part of MQL5."""
+    return current_terminal().clock
 
 
 def UseVirtualAccount() -> None:

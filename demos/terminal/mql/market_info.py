@@ -7,7 +7,7 @@ from demos.terminal.mql import constants as c
 from demos.terminal.points import price_float, volume_float
 from demos.terminal.terminal import current_terminal
 
-__all__ = ["SymbolInfoDouble", "SymbolInfoInteger", "SymbolSelect"]
+__all__ = ["SymbolInfoDouble", "SymbolInfoInteger", "SymbolInfoString", "SymbolSelect"]
 
 
 def SymbolSelect(name: str, select: bool) -> bool:
@@ -52,6 +52,19 @@ def SymbolInfoInteger(symbol: str, property_id: int) -> int:
     if property_id == c.SYMBOL_TIME_MSC:
         return quote.time if quote else 0
     raise ValueError(f"no integer property {property_id} of a symbol")
+
+
+def SymbolInfoString(symbol: str, property_id: int) -> str:
+    """SYMBOL_CURRENCY_BASE or SYMBOL_CURRENCY_PROFIT; "" for an unknown symbol or currency.
+
+    The embedded market takes the currencies from the symbol's name, as in EURUSD.m.
+    """
+    spec = _spec(symbol)
+    if property_id not in (c.SYMBOL_CURRENCY_BASE, c.SYMBOL_CURRENCY_PROFIT):
+        raise ValueError(f"no string property {property_id} of a symbol")
+    if spec is None:
+        return ""
+    return spec.currency_base if property_id == c.SYMBOL_CURRENCY_BASE else spec.currency_profit
 
 
 def _spec(symbol: str) -> SymbolSpec | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from demos.terminal.interfaces import Position
 from demos.terminal.mql import constants as c
-from demos.terminal.points import closing_price, money, open_price, open_profit, price_float, volume_float
+from demos.terminal.points import closing_price, open_price, price_float, volume_float
 from demos.terminal.terminal import current_program, current_terminal
 
 __all__ = [
@@ -53,21 +53,28 @@ def PositionGetString(property_id: int) -> str:
 
 
 def PositionGetDouble(property_id: int) -> float:
-    """Volume in lots, open and current price, or profit in the quote currency, of the selected position.
+    """Volume in lots, prices, or profit in the account's currency, of the selected position.
 
-    The current price and the profit are 0 while the market has not quoted the symbol.
+    A price POSITION_SL or POSITION_TP of 0 is none. The current price and the profit are 0 while the market has not
+    quoted the symbol; the profit also when it cannot be converted, and then one line of the log says so.
     """
     position = _selected()
-    quote = current_terminal().quotes.get(position.spec.name)
     digits = position.spec.digits
     if property_id == c.POSITION_VOLUME:
         return volume_float(abs(position.volume), position.spec)
     if property_id == c.POSITION_PRICE_OPEN:
         return float(open_price(position) / 10**digits)
+    if property_id in (c.POSITION_SL, c.POSITION_TP):
+        return price_float(position.stops.sl if property_id == c.POSITION_SL else position.stops.tp, digits)
+    terminal = current_terminal()
     if property_id == c.POSITION_PRICE_CURRENT:
+        quote = terminal.quotes.get(position.spec.name)
         return price_float(closing_price(position, quote), digits) if quote else 0.0
     if property_id == c.POSITION_PROFIT:
-        return float(money(open_profit(position, quote), position.spec)) if quote else 0.0
+        profit = position.profit
+        if profit is None:
+            profit = terminal.prices.open_profit(position, terminal.account.currency)
+        return float(profit or 0)
     raise ValueError(f"no double property {property_id} of a position")
 
 

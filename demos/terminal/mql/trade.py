@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from demos.terminal.interfaces import Position, SymbolSpec, TradeResult
+from demos.terminal.interfaces import NO_STOPS, Position, Stops, SymbolSpec, TradeResult
 from demos.terminal.mql import constants as c
-from demos.terminal.points import price_float, volume_float, volume_problem, volume_steps
+from demos.terminal.points import price_float, price_points, volume_float, volume_problem, volume_steps
 from demos.terminal.terminal import current_program, current_terminal
 
 __all__ = ["CTrade"]
@@ -29,9 +29,10 @@ class CTrade:
     ) -> bool:
         """Buy ``volume`` lots at the market, of the chart's symbol by default; True when the order was executed.
 
-        The paper account fills at the current ask; price, sl, tp and comment are accepted and ignored.
+        The position gets the stop loss ``sl`` and the take profit ``tp``; 0 is none. The order is filled at the current
+        ask; price and comment are accepted and ignored.
         """
-        return self._open(volume, symbol, 1)
+        return self._open(volume, symbol, 1, (sl, tp))
 
     def Sell(
         self,
@@ -43,7 +44,7 @@ class CTrade:
         comment: str = "",
     ) -> bool:
         """Sell ``volume`` lots at the current bid; otherwise as Buy."""
-        return self._open(volume, symbol, -1)
+        return self._open(volume, symbol, -1, (sl, tp))
 
     def PositionClose(self, symbol: str | int, deviation: int = 0) -> bool:
         """Close a position given by symbol or ticket; False with TRADE_RETCODE_REJECT when there is none."""
@@ -63,6 +64,22 @@ class CTrade:
                 return False
             steps = min(steps, abs(position.volume))
             return self._send(position.spec.name, -steps if position.volume > 0 else steps, position)
+        self._result = TradeResult(c.TRADE_RETCODE_REJECT, text=f"no position {symbol}")
+        return False
+
+    def PositionModify(self, symbol: str | int, sl: float, tp: float) -> bool:
+        """Replace stop loss and take profit of a position given by symbol or ticket; 0 removes one.
+
+        False with TRADE_RETCODE_REJECT when there is no such position, with TRADE_RETCODE_NO_CHANGES when it has these
+        stops, and with TRADE_RETCODE_INVALID_STOPS when a stop is on the wrong side of the price.
+        """
+        for position in current_terminal().account.positions():
+            if symbol in (position.spec.name, position.ticket):
+                stops = self._stops((sl, tp), position.spec)
+                if stops is None:
+                    return False
+                self._result = current_terminal().modify(position, stops)
+                return self._result.retcode == c.TRADE_RETCODE_DONE
         self._result = TradeResult(c.TRADE_RETCODE_REJECT, text=f"no position {symbol}")
         return False
 
@@ -89,7 +106,7 @@ class CTrade:
         deal = self._result.deal
         return price_float(deal.price, deal.spec.digits) if deal else 0.0
 
-    def _open(self, volume: float, symbol: str | None, direction: int) -> bool:
+    def _open(self, volume: float, symbol: str | None, direction: int, prices: tuple[float, float]) -> bool:
         terminal = current_terminal()
         name = symbol or terminal.charts.view(current_program().id).symbol
         spec = terminal.market.symbols().get(name)
@@ -97,7 +114,8 @@ class CTrade:
             self._result = TradeResult(c.TRADE_RETCODE_INVALID, text=f"the market has no symbol {name}")
             return False
         steps = self._steps(volume, spec)
-        return steps is not None and self._send(name, direction * steps, None)
+        stops = None if steps is None else self._stops(prices, spec)
+        return steps is not None and stops is not None and self._send(name, direction * steps, None, stops)
 
     def _steps(self, volume: float, spec: SymbolSpec) -> int | None:
         """Lots as steps; None, with the reason in the answer, when an order cannot have this volume."""
@@ -108,6 +126,16 @@ class CTrade:
             return None
         return volume_steps(lots, spec)
 
-    def _send(self, symbol: str, steps: int, position: Position | None) -> bool:
-        self._result = current_terminal().trade(symbol, steps, position.ticket if position else 0)
+    def _stops(self, prices: tuple[float, float], spec: SymbolSpec) -> Stops | None:
+        """Stop loss and take profit in points; None, with the reason in the answer, when they are no prices."""
+        points = [price_points(price, spec.digits) for price in prices]
+        for price, value in zip(prices, points, strict=True):
+            if value is None:
+                text = f"{price} is not a price of {spec.name} with {spec.digits} digits; NormalizeDouble rounds it"
+                self._result = TradeResult(c.TRADE_RETCODE_INVALID_STOPS, text=text)
+                return None
+        return Stops(*(value or 0 for value in points))
+
+    def _send(self, symbol: str, steps: int, position: Position | None, stops: Stops = NO_STOPS) -> bool:
+        self._result = current_terminal().trade(symbol, steps, position.ticket if position else 0, stops)
         return self._result.retcode == c.TRADE_RETCODE_DONE

@@ -4,9 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
+from typing import Any
 
-from demos.terminal.interfaces import Clock, Deal, Position, SymbolSpec, Tick, TradeResult
+from demos.terminal.interfaces import (
+    NO_STOPS,
+    Clock,
+    Currency,
+    Deal,
+    Figures,
+    Position,
+    Prices,
+    Stops,
+    SymbolSpec,
+    Tick,
+    TradeResult,
+)
 from demos.terminal.mql.constants import (
     ACCOUNT_MARGIN_MODE_RETAIL_HEDGING,
     TRADE_RETCODE_DONE,
@@ -25,39 +38,29 @@ from demos.terminal.mql.constants import (
 from demos.terminal.mt5.api import (
     ORDER_TYPE_BUY,
     ORDER_TYPE_SELL,
-    POSITION_TYPE_BUY,
     Mt5,
-    Mt5Error,
     OrderSendResult,
     TradeDeal,
     TradePosition,
-    exact,
     may_be_temporary,
     points_of,
 )
-from demos.terminal.mt5.deals import RealizedProfit, deals_between
+from demos.terminal.mt5.deals import RealizedProfit
 from demos.terminal.mt5.failures import check_connection, first_answer, unanswered
-from demos.terminal.mt5.market import Symbols, UnansweredError
+from demos.terminal.mt5.figures import FigureReader
+from demos.terminal.mt5.market import Symbols
 from demos.terminal.mt5.orders import Orders
-from demos.terminal.mt5.requests import retcode_text, trade_request, with_advice
+from demos.terminal.mt5.positions import POSITIONS, PositionReader, nearest_steps, signed_steps
+from demos.terminal.mt5.requests import retcode_text, stop_fields, trade_request, with_advice
 from demos.terminal.mt5.specs import limits_text
+from demos.terminal.mt5.stops import CONFIRM_INTERVAL, CONFIRM_TIMEOUT, modify_stops
 from demos.terminal.points import volume_float
 
-# Times in seconds. The interval at which the positions are read, and the longest pause after failed reads; how long to
-# wait until the positions show an executed order; and how long the symbol is locked for further orders when they do not
-# show it.
-READ_INTERVAL = 0.05
-LONGEST_PAUSE = 1.0
-CONFIRM_TIMEOUT = 3.0
+# How long in seconds the symbol is locked for further orders when the positions do not show an executed one.
 LOCK_TIME = 60.0
 
 # The interval in seconds at which the deals of the day are read.
 DEALS_INTERVAL = 1.0
-
-# The interval in seconds at which the positions are read while an order is being confirmed.
-_CONFIRM_INTERVAL = 0.02
-
-_POSITIONS = "the positions"
 
 # After these answers the order was executed, or may still be executed.
 _UNDER_WAY = (TRADE_RETCODE_DONE, TRADE_RETCODE_DONE_PARTIAL, TRADE_RETCODE_PLACED, TRADE_RETCODE_TIMEOUT)
@@ -91,22 +94,16 @@ class Mt5Account:
         """
         self._mt5 = mt5
         self._symbols = symbols
-        self._failures = symbols.failures
         self._clock = clock
         self._orders = Orders(mt5, report, live=live, filling=filling)
         self._magic = magic
         self._deviation = deviation
-        self._margin_mode = first_answer(mt5, "the account", mt5.account_info, clock.wait).margin_mode
+        info = first_answer(mt5, "the account", mt5.account_info, clock.wait)
+        self._margin_mode = info.margin_mode
+        self._figures = FigureReader(mt5, symbols.failures, clock, info)
         self._locked: dict[str, tuple[int, float]] = {}
-        self._deals: list[Deal] = []
-        self._next = 0.0
-        self._pause = READ_INTERVAL
-        # Whether the last read has failed.
-        self._stale = False
-        self._positions, self._prices = first_answer(mt5, _POSITIONS, self._read, clock.wait)
-        # Whether the next read finds no deals: the volumes have another step.
-        self._other_step = False
-        self._profit = RealizedProfit(mt5, symbols, self._failures, self._is_own)
+        self._reader = PositionReader(mt5, symbols, clock, self._is_own, self._figures.currency)
+        self._profit = RealizedProfit(mt5, symbols, symbols.failures, self._is_own)
         self._realized = ((0, 0), -math.inf, Decimal(0))
 
     @property
@@ -114,13 +111,27 @@ class Mt5Account:
         """See interfaces.Account."""
         return self._margin_mode
 
+    @property
+    def currency(self) -> Currency:
+        """See interfaces.Account."""
+        return self._figures.currency
+
+    def use_prices(self, prices: Prices) -> None:
+        """See interfaces.Account. The terminal states all profits."""
+
+    def figures(self) -> Figures:
+        """See interfaces.Account. They are those of the whole account, whatever the magic numbers of its positions.
+
+        Errors: Mt5Error when the connection to the terminal is lost.
+        """
+        return self._figures.read()
+
     def positions(self) -> Sequence[Position]:
         """See interfaces.Account. They were read at most READ_INTERVAL seconds ago, unless the reads fail at present.
 
         Errors: Mt5Error when the connection to the terminal is lost.
         """
-        self._read_when_due()
-        return sorted(self._positions.values(), key=lambda position: position.ticket)
+        return self._reader.positions()
 
     def blocked(self, symbol: str) -> str:
         """See interfaces.Account.
@@ -135,9 +146,18 @@ class Mt5Account:
 
         Errors: Mt5Error when the connection to the terminal is lost.
         """
-        self._read_when_due()
-        deals, self._deals = self._deals, []
-        return deals
+        return self._reader.new_deals()
+
+    def new_stops(self) -> Sequence[Position]:
+        """See interfaces.Account. Errors: as new_deals()."""
+        return self._reader.new_stops()
+
+    def take_quote(self, quote: Tick) -> None:
+        """See interfaces.Account. The trade server executes stops."""
+
+    def refresh(self) -> None:
+        """Read the positions now. Errors: as new_deals()."""
+        self._reader.refresh()
 
     def realized(self, begin: int, end: int) -> Decimal:
         """See interfaces.Account. The deals were read at most DEALS_INTERVAL seconds ago; without commission and swap.
@@ -150,7 +170,24 @@ class Mt5Account:
             self._realized = ((begin, end), now + DEALS_INTERVAL, self._profit.read(begin, end))
         return self._realized[2]
 
-    def trade(self, spec: SymbolSpec, volume: int, quote: Tick, ticket: int = 0) -> TradeResult:
+    def modify(self, ticket: int, stops: Stops, quote: Tick) -> TradeResult:
+        """See interfaces.Account. The call waits until the positions show the new stops.
+
+        Errors: as trade().
+        """
+        present = self._present(quote.symbol)
+        if isinstance(present, TradeResult):
+            return present
+        position = self._own_position(ticket, quote.symbol, present)
+        if isinstance(position, TradeResult):
+            return position
+        result = modify_stops(self._mt5, self._orders, self._clock, position, stops, self._symbols[quote.symbol])
+        self.refresh()
+        return result
+
+    def trade(
+        self, spec: SymbolSpec, volume: int, quote: Tick, ticket: int = 0, stops: Stops = NO_STOPS
+    ) -> TradeResult:
         """See interfaces.Account. With a ``ticket`` the order closes that position or a part of it.
 
         On a netting account the order is rejected when the symbol's position has another magic number, because it
@@ -163,7 +200,7 @@ class Mt5Account:
         if isinstance(present, TradeResult):
             return present
         own = [position for position in present if self._is_own(position)]
-        before = sum(_signed(position, spec) for position in own)
+        before = sum(signed_steps(position, spec) for position in own)
         problem = self._problem(spec, volume, ticket, present, before)
         if problem:
             return problem
@@ -173,15 +210,7 @@ class Mt5Account:
         price = self._price(spec.name, volume)
         if not price:
             return TradeResult(TRADE_RETCODE_PRICE_OFF, text=f"{spec.name} has no {'ask' if volume > 0 else 'bid'}")
-        request = trade_request(
-            symbol=spec.name,
-            buy=volume > 0,
-            lots=volume_float(abs(volume), spec),
-            price=price,
-            deviation=self._deviation,
-            magic=self._magic or 0,
-            position=ticket,
-        )
+        request = self._request(spec, volume, price, ticket, stops)
         sent = self._orders.send(request, info)
         if sent.retcode == TRADE_RETCODE_INVALID_VOLUME:
             return self._invalid_volume(spec, sent)
@@ -199,13 +228,25 @@ class Mt5Account:
         dealt = points_of(sent.price if math.isfinite(sent.price) and sent.price > 0 else price, spec.digits)
         return TradeResult(TRADE_RETCODE_DONE, Deal(sent.deal, ticket, spec, volume, dealt, now, 0, quote.time), text)
 
+    def _request(self, spec: SymbolSpec, volume: int, price: float, ticket: int, stops: Stops) -> dict[str, Any]:
+        return trade_request(
+            symbol=spec.name,
+            buy=volume > 0,
+            lots=volume_float(abs(volume), spec),
+            price=price,
+            deviation=self._deviation,
+            magic=self._magic or 0,
+            position=ticket,
+            stops=stop_fields(stops, spec.digits),
+        )
+
     def _present(self, symbol: str) -> Sequence[TradePosition] | TradeResult:
         """All positions in the symbol; a TradeResult when they cannot be read."""
-        if self._stale:
+        if self._reader.stale:
             # The caller has computed its order from positions that may have changed.
             return TradeResult(TRADE_RETCODE_ERROR, text="the positions cannot be read at present")
         present = self._mt5.positions_get(symbol=symbol)
-        return unanswered(self._mt5, _POSITIONS) if present is None else present
+        return unanswered(self._mt5, POSITIONS) if present is None else present
 
     def _no_symbol(self, symbol: str) -> TradeResult:
         """The answer when the terminal does not give the symbol's properties."""
@@ -222,13 +263,10 @@ class Mt5Account:
         if text := self._foreign_problem(symbol, present):
             return TradeResult(TRADE_RETCODE_REJECT, text=text)
         if ticket:
-            position = next((each for each in present if each.ticket == ticket), None)
-            if position is None:
-                return TradeResult(TRADE_RETCODE_POSITION_CLOSED, text=f"there is no position {ticket} in {symbol}")
-            if not self._is_own(position):
-                text = f"position {ticket} in {symbol} has magic number {position.magic} and stays untouched"
-                return TradeResult(TRADE_RETCODE_REJECT, text=text)
-            held = _signed(position, spec)
+            position = self._own_position(ticket, symbol, present)
+            if isinstance(position, TradeResult):
+                return position
+            held = signed_steps(position, spec)
             if held * volume >= 0 or abs(volume) > abs(held):
                 text = f"{volume} steps do not close a position of {held}"
                 return TradeResult(TRADE_RETCODE_INVALID_CLOSE_VOLUME, text=text)
@@ -241,6 +279,16 @@ class Mt5Account:
             )
         self._locked.pop(symbol, None)
         return None
+
+    def _own_position(self, ticket: int, symbol: str, present: Sequence[TradePosition]) -> TradePosition | TradeResult:
+        """The own position with this ticket, or why there is none."""
+        position = next((each for each in present if each.ticket == ticket), None)
+        if position is None:
+            return TradeResult(TRADE_RETCODE_POSITION_CLOSED, text=f"there is no position {ticket} in {symbol}")
+        if not self._is_own(position):
+            text = f"position {ticket} in {symbol} has magic number {position.magic} and stays untouched"
+            return TradeResult(TRADE_RETCODE_REJECT, text=text)
+        return position
 
     def _foreign_problem(self, symbol: str, present: Sequence[TradePosition]) -> str:
         """Why no order may change the symbol's position on a netting account, or ""."""
@@ -280,9 +328,7 @@ class Mt5Account:
             present = self._symbols.read(spec.name)
         except KeyError:
             present = spec
-        # Another step gives the same positions other numbers of steps, which are no deals.
-        self._other_step = True
-        self.refresh()
+        self._reader.refresh_with_other_step()
         changed = "" if present == spec else "the symbol's limits have changed: it now "
         return TradeResult(sent.retcode, text=f"{text}; {changed or 'the symbol '}allows {limits_text(present)}")
 
@@ -296,12 +342,12 @@ class Mt5Account:
         while True:
             present = self._mt5.positions_get(symbol=spec.name)
             if present is None:
-                check_connection(self._mt5, _POSITIONS)
+                check_connection(self._mt5, POSITIONS)
             else:
-                now = sum(_signed(position, spec) for position in present if self._is_own(position))
+                now = sum(signed_steps(position, spec) for position in present if self._is_own(position))
             if now == before + volume or self._clock.monotonic() >= end:
                 break
-            self._clock.wait(_CONFIRM_INTERVAL)
+            self._clock.wait(CONFIRM_INTERVAL)
         if now == before:
             self._locked[spec.name] = (before, self._clock.monotonic() + LOCK_TIME)
         self.refresh()
@@ -310,74 +356,10 @@ class Mt5Account:
     def _is_own(self, position: TradePosition | TradeDeal) -> bool:
         return self._magic is None or position.magic == self._magic
 
-    def _read_when_due(self) -> None:
-        if self._clock.monotonic() >= self._next:
-            self.refresh()
-
-    def refresh(self) -> None:
-        """Read the positions, and find the deals that changed them since the last time.
-
-        While they cannot be read, the known ones stay, and the pauses between the attempts grow.
-        """
-        read = self._read()
-        self._next = self._clock.monotonic() + self._pause
-        self._stale = read is None
-        if read is None:
-            return
-        old = self._positions
-        self._positions, prices = read
-        if not self._other_step:
-            self._deals += deals_between(self._mt5, old, self._positions, self._prices | prices)
-        self._other_step = False
-        self._prices = prices
-
-    def _read(self) -> tuple[dict[int, Position], dict[int, Decimal]] | None:
-        """The own positions and their current prices, by identifier; None after a failure that may be temporary."""
-        raw = self._mt5.positions_get()
-        if raw is None:
-            self._failures.failed(_POSITIONS)
-        own = [position for position in raw or () if self._is_own(position)]
-        try:
-            found = [(position.identifier, self._position(position)) for position in own]
-        except UnansweredError:
-            raw = None
-        if raw is None:
-            self._pause = min(2 * self._pause, LONGEST_PAUSE)
-            return None
-        self._pause = READ_INTERVAL
-        self._failures.worked(_POSITIONS)
-        prices = {position.identifier: exact(position.price_current) for position in own}
-        return {identifier: position for identifier, position in found if position.volume}, prices
-
-    def _position(self, position: TradePosition) -> Position:
-        try:
-            spec = self._symbols[position.symbol]
-        except UnansweredError:
-            raise
-        except KeyError:
-            raise Mt5Error(f"position {position.ticket} has an unknown symbol: {position.symbol}") from None
-        volume = _signed(position, spec)
-        cost = (exact(position.price_open).scaleb(spec.digits) * volume).to_integral_value(ROUND_HALF_EVEN)
-        return Position(position.ticket, spec, volume, int(cost), position.time_msc, position.magic)
-
 
 def _filled(sent: OrderSendResult, volume: int, spec: SymbolSpec) -> int:
     """The signed steps that the terminal executed of an order."""
     if sent.retcode != TRADE_RETCODE_DONE_PARTIAL:
         return volume
-    steps = _steps(sent.volume, spec)
+    steps = nearest_steps(sent.volume, spec)
     return steps if volume > 0 else -steps
-
-
-def _signed(position: TradePosition, spec: SymbolSpec) -> int:
-    """A position's volume in steps of the symbol, negative when it was sold; rounded to the nearest step.
-
-    It is not a whole number of steps only when the broker changed the step after the position was opened.
-    """
-    steps = _steps(position.volume, spec)
-    return steps if position.type == POSITION_TYPE_BUY else -steps
-
-
-def _steps(lots: float, spec: SymbolSpec) -> int:
-    """A volume in steps of the symbol, rounded to the nearest step."""
-    return int((exact(lots) / spec.volume_step).to_integral_value(ROUND_HALF_EVEN))

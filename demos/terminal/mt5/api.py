@@ -37,6 +37,11 @@ class AccountInfo(Protocol):
     trade_expert: bool
     margin_mode: int
     server: str
+    currency: str
+    currency_digits: int
+    balance: float
+    equity: float
+    profit: float
 
 
 class TerminalInfo(Protocol):
@@ -62,6 +67,8 @@ class SymbolInfo(Protocol):
     volume_max: float
     volume_step: float
     point: float
+    currency_base: str
+    currency_profit: str
 
 
 class LastTick(Protocol):
@@ -83,6 +90,9 @@ class TradePosition(Protocol):
     volume: float
     price_open: float
     price_current: float
+    sl: float
+    tp: float
+    profit: float
     symbol: str
 
 
@@ -162,6 +172,7 @@ ORDER_TIME_DAY = 1
 DEAL_TYPE_BUY = 0
 DEAL_TYPE_SELL = 1
 TRADE_ACTION_DEAL = 1
+TRADE_ACTION_SLTP = 6
 SYMBOL_TRADE_MODE_DISABLED = 0
 SYMBOL_TRADE_MODE_LONGONLY = 1
 SYMBOL_TRADE_MODE_SHORTONLY = 2

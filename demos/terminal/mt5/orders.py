@@ -61,7 +61,7 @@ class Orders:
         left = {field: self._choices(field, info) for field in _FIELD_OF_CODE.values()}
         request |= {field: values.pop(0) for field, values in left.items()}
         while True:
-            answer = self._attempt(request)
+            answer = self.attempt(request)
             field = _FIELD_OF_CODE.get(answer.retcode)
             if field is None:
                 self._accepted |= {(info.name, field): request[field] for field in left}
@@ -71,9 +71,10 @@ class Orders:
             old, request[field] = request[field], left[field].pop(0)
             self._report_rejected(info.name, field, old, request[field])
 
-    def _attempt(self, request: dict[str, Any]) -> OrderSendResult | TradeResult:
-        """Check and send the order in one form."""
-        if not any((request["symbol"], field, request[field]) in self._rejected for field in _FIELD_OF_CODE.values()):
+    def attempt(self, request: dict[str, Any]) -> OrderSendResult | TradeResult:
+        """Check and send a whole request once. Answer and errors: as send()."""
+        fields = [field for field in _FIELD_OF_CODE.values() if field in request]
+        if not any((request["symbol"], field, request[field]) in self._rejected for field in fields):
             self._report(f"{'order' if self._live else 'dry run, not sent'}: {request_text(request)}")
         check = self._mt5.order_check(dict(request))
         if check is None:
@@ -89,7 +90,10 @@ class Orders:
             refused = self._mt5.last_error()[0] in (RES_E_INVALID_PARAMS, RES_E_AUTO_TRADING_DISABLED)
             return unanswered(self._mt5, "order_send", TRADE_RETCODE_ERROR if refused else TRADE_RETCODE_TIMEOUT)
         text = retcode_text(sent.retcode, sent.comment)
-        self._report(f"answer: {text}, order {sent.order}, deal {sent.deal}, {sent.volume} lots at {sent.price}")
+        deal = (
+            f", order {sent.order}, deal {sent.deal}, {sent.volume} lots at {sent.price}" if "type" in request else ""
+        )
+        self._report(f"answer: {text}{deal}")
         return sent
 
     def _choices(self, field: str, info: SymbolInfo) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from demos.terminal.interfaces import Stops
 from demos.terminal.mql import constants
 from demos.terminal.mt5.api import (
     ORDER_FILLING_FOK,
@@ -20,8 +21,11 @@ from demos.terminal.mt5.api import (
     SYMBOL_TRADE_EXECUTION_INSTANT,
     SYMBOL_TRADE_EXECUTION_REQUEST,
     TRADE_ACTION_DEAL,
+    TRADE_ACTION_SLTP,
     SymbolInfo,
+    TradePosition,
 )
+from demos.terminal.points import price_float
 
 _NAMES = {getattr(constants, name): name for name in vars(constants) if name.startswith("TRADE_RETCODE_")}
 FILLINGS = {ORDER_FILLING_FOK: "FOK", ORDER_FILLING_IOC: "IOC", ORDER_FILLING_RETURN: "RETURN"}
@@ -33,7 +37,7 @@ _CHOICES = {
 # What to do about an answer, where its name does not say it.
 _ADVICE = {
     constants.TRADE_RETCODE_REJECT: "the terminal's journal may have the reason",
-    constants.TRADE_RETCODE_INVALID_STOPS: "the broker requires stop levels, and these orders have none",
+    constants.TRADE_RETCODE_INVALID_STOPS: "the stops are missing, on the wrong side of the price, or too close to it",
     constants.TRADE_RETCODE_TRADE_DISABLED: "see the symbol's specification in the terminal",
     constants.TRADE_RETCODE_MARKET_CLOSED: "the symbol's session is over; it can be traded when the next one begins",
     constants.TRADE_RETCODE_NO_MONEY: "the free margin is too small; use a smaller volume",
@@ -63,9 +67,20 @@ def filling_modes(info: SymbolInfo) -> Sequence[int]:
 
 
 def trade_request(
-    *, symbol: str, buy: bool, lots: float, price: float, deviation: int, magic: int, position: int
+    *,
+    symbol: str,
+    buy: bool,
+    lots: float,
+    price: float,
+    deviation: int,
+    magic: int,
+    position: int,
+    stops: Mapping[str, float],
 ) -> dict[str, Any]:
-    """A market order without filling mode and expiration; with a ``position`` it closes that position or a part."""
+    """A market order without filling mode and expiration; with a ``position`` it closes that position or a part.
+
+    ``stops``: see stop_fields.
+    """
     request: dict[str, Any] = {
         "action": TRADE_ACTION_DEAL,
         "symbol": symbol,
@@ -77,17 +92,41 @@ def trade_request(
     }
     if position:
         request["position"] = position
-    return request
+    return {**request, **stops}
+
+
+def stop_fields(stops: Stops, digits: int) -> dict[str, float]:
+    """The fields sl and tp of a request, where there is a stop."""
+    return {name: price_float(points, digits) for name, points in stops._asdict().items() if points}
+
+
+def stops_request(position: TradePosition, stops: Stops, digits: int) -> dict[str, Any]:
+    """A request that replaces the position's stops; 0.0 removes one."""
+    return {
+        "action": TRADE_ACTION_SLTP,
+        "symbol": position.symbol,
+        "position": position.ticket,
+        "magic": position.magic,
+        "sl": 0.0,
+        "tp": 0.0,
+        **stop_fields(stops, digits),
+    }
 
 
 def request_text(request: Mapping[str, Any]) -> str:
-    """``buy 0.25 EURUSD at 1.0716, deviation 10, filling FOK, magic 7``, and the position to close, if any."""
+    """``buy 0.25 EURUSD at 1.0716, deviation 10, filling FOK, magic 7``, and the position to close, if any.
+
+    Or ``modify position 7 in EURUSD, sl 1.07, tp 0.0``.
+    """
+    stops = "".join(f", {name} {request[name]}" for name in ("sl", "tp") if name in request)
+    if request["action"] == TRADE_ACTION_SLTP:
+        return f"modify position {request['position']} in {request['symbol']}{stops}"
     action = "buy" if request["type"] == ORDER_TYPE_BUY else "sell"
     filling = FILLINGS[request["type_filling"]]
     closing = f", closing position {request['position']}" if "position" in request else ""
     return (
         f"{action} {request['volume']} {request['symbol']} at {request['price']}, deviation {request['deviation']}, "
-        f"filling {filling}, magic {request['magic']}{closing}"
+        f"filling {filling}, magic {request['magic']}{stops}{closing}"
     )
 
 

@@ -62,7 +62,8 @@ def spec_of(info: SymbolInfo) -> tuple[SymbolSpec, list[str]]:
     if size <= 0:
         problems.append(f"the contract size {info.trade_contract_size}; profits in money are not computed")
     problems += _restrictions(info)
-    spec = SymbolSpec(info.name, digits, step, minimum, maximum, max(size, 0))
+    currencies = (info.currency_base, info.currency_profit)
+    spec = SymbolSpec(info.name, digits, step, minimum, maximum, max(size, 0), *currencies)
     return spec, [f"{info.name}: the broker reports {problem}" for problem in problems]
 
 

@@ -60,6 +60,10 @@ class RealClock:
         if waiter := self._waiter:
             waiter.wake()
 
+    def utc_ms(self) -> int:
+        """See interfaces.Clock."""
+        return time.time_ns() // 1_000_000
+
     def now(self) -> datetime:
         """See interfaces.Clock."""
         return datetime.now().astimezone()
@@ -97,6 +101,10 @@ class ManualClock:
     def wake(self) -> None:
         """See interfaces.Clock."""
         self._woken = True
+
+    def utc_ms(self) -> int:
+        """See interfaces.Clock."""
+        return round(self.now().timestamp() * 1000)
 
     def now(self) -> datetime:
         """2026-01-01 00:00 UTC plus the clock's time."""

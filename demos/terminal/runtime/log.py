@@ -32,13 +32,29 @@ def _code(point: int) -> str:
     return f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"
 
 
-class Log:
-    """Writes ``2026-01-31T12:00:00.123+01:00 PROGRAM[SYMBOL,H1] level event text``, one flushed line at a time."""
+def log_line(clock: Clock, program: str, level: str, event: str, text: str) -> str:
+    """``2026-01-31T12:00:00.123+01:00 PROGRAM[SYMBOL,H1] level event text`` and a line end."""
+    return f"{clock.now().isoformat(timespec='milliseconds')} {program} {level} {event} {escaped(text)}\n"
 
-    def __init__(self, clock: Clock, stream: TextIO | None, *, limited: bool = False) -> None:
-        """``limited``: the lines of each program are limited, see the modules log_limit and repeats."""
+
+class Log:
+    """Writes log lines, one flushed line at a time; see log_line()."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        stream: TextIO | None,
+        *,
+        limited: bool = False,
+        file: Callable[[str], str] | None = None,
+    ) -> None:
+        """``limited``: the lines of each program are limited, see the modules log_limit and repeats.
+
+        ``file`` gets each line too. It returns a problem of its own, which only the stream gets, or "".
+        """
         self._clock = clock
         self._stream = stream
+        self._file = file
         self._limited = limited
         self._limits: dict[str, LineLimit] = {}
         self._repeats: dict[str, Repeats] = {}
@@ -46,14 +62,19 @@ class Log:
     def write(self, program: str, level: str, event: str, text: str) -> None:
         """Write one line.
 
-        Errors: OutputError when the stream was closed. It is raised once, and later lines are dropped, so that the
-        programs' OnDeinit can still run.
+        Errors: OutputError when the stream was closed. It is raised once, and later lines go to the file only, so that
+        the programs' OnDeinit can still run.
         """
+        if self._stream is None and self._file is None:
+            return
+        line = log_line(self._clock, program, level, event, text)
+        problem = self._file(line) if self._file else ""
         if self._stream is None:
             return
-        time = self._clock.now().isoformat(timespec="milliseconds")
         try:
-            self._stream.write(f"{time} {program} {level} {event} {escaped(text)}\n")
+            self._stream.write(line)
+            if problem:
+                self._stream.write(log_line(self._clock, "terminal", "alert", "log", problem))
             self._stream.flush()
         except OSError as error:
             self._stream = None

@@ -328,7 +328,8 @@ def test_a_running_program_accepts_exactly_the_commands_that_its_help_option_sho
     shown = after.partition("example:")[0].split()
     others = [name for name in ("buy", "chart") if name not in shown]
     done = demos(
-        "run", program, "--Port", 0, "--seed", 1, "--speed", "max", "--duration", 3,
+        "run", program, "--Port", 0, *(["--plain-port", 0] if program == "provider" else []),
+        "--seed", 1, "--speed", "max", "--duration", 3,
         input="".join(f"{command}\n" for command in ("help", *others, "quit")),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

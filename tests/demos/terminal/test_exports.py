@@ -16,14 +16,15 @@ from demos.terminal.mql import additions, constants
 
 # The functions and classes of MQL5 and its standard library, without our additions.
 MQL_NAMES = """
-AccountInfoInteger Alert ArraySize CTrade CharArrayToString ChartApplyTemplate ChartID ChartPeriod ChartRedraw
-ChartSaveTemplate ChartSetSymbolPeriod ChartSymbol Comment Digits DoubleToString EventChartCustom EventKillTimer
-EventSetMillisecondTimer EventSetTimer ExpertRemove FileClose FileDelete FileIsExist FileMove FileOpen FileReadArray
-FileWriteArray GetTickCount64 IntegerToString IsStopped MQLInfoString NormalizeDouble ObjectCreate ObjectDelete
-ObjectFind ObjectSetDouble ObjectSetInteger ObjectSetString Period Point PositionGetDouble PositionGetInteger
-PositionGetString PositionGetSymbol PositionGetTicket PositionSelect PositionSelectByTicket PositionsTotal Print Sleep
-StringFind StringLen StringReplace StringSplit StringSubstr StringToCharArray StringToDouble StringToInteger Symbol
-SymbolInfoDouble SymbolInfoInteger SymbolSelect TerminalInfoString TimeCurrent TimeGMT TimeToString printf
+AccountInfoDouble AccountInfoInteger AccountInfoString Alert ArraySize CTrade CharArrayToString ChartApplyTemplate
+ChartID ChartPeriod ChartRedraw ChartSaveTemplate ChartSetSymbolPeriod ChartSymbol Comment Digits DoubleToString
+EventChartCustom EventKillTimer EventSetMillisecondTimer EventSetTimer ExpertRemove FileClose FileDelete FileIsExist
+FileMove FileOpen FileReadArray FileWriteArray GetTickCount64 IntegerToString IsStopped MQLInfoString NormalizeDouble
+ObjectCreate ObjectDelete ObjectFind ObjectSetDouble ObjectSetInteger ObjectSetString Period Point PositionGetDouble
+PositionGetInteger PositionGetString PositionGetSymbol PositionGetTicket PositionSelect PositionSelectByTicket
+PositionsTotal Print Sleep StringFind StringLen StringReplace StringSplit StringSubstr StringToCharArray
+StringToDouble StringToInteger Symbol SymbolInfoDouble SymbolInfoInteger SymbolInfoString SymbolSelect
+TerminalInfoString TimeCurrent TimeGMT TimeToString printf
 """
 
 MODULES = [importlib.import_module(each.name) for each in pkgutil.iter_modules(mql.__path__, f"{mql.__name__}.")]

@@ -18,6 +18,7 @@ LAYERS = (
     ("template_tree", "symbols", "mql.constants"),
     ("interfaces",),
     ("points",),
+    ("money",),
     ("mql.conversion",),
     ("runtime",),
     ("charts", "paper", "mt5", "trade_commands"),

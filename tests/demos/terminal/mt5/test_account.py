@@ -11,10 +11,12 @@ from mt5_stand_in import ACCOUNT_MARGIN_MODE_RETAIL_HEDGING, StandIn, TradeOrder
 
 from demos.terminal.interfaces import TradeResult
 from demos.terminal.mql import constants as c
-from demos.terminal.mt5.account import CONFIRM_TIMEOUT, DEALS_INTERVAL, LOCK_TIME, READ_INTERVAL, Mt5Account
+from demos.terminal.mt5.account import DEALS_INTERVAL, LOCK_TIME, Mt5Account
 from demos.terminal.mt5.api import Mt5Error, exact, points_of
 from demos.terminal.mt5.market import Mt5Market
+from demos.terminal.mt5.positions import READ_INTERVAL
 from demos.terminal.mt5.requests import filling_modes, retcode_text
+from demos.terminal.mt5.stops import CONFIRM_TIMEOUT
 from demos.terminal.points import open_price
 from demos.terminal.runtime.clock import ManualClock
 
@@ -232,7 +234,7 @@ def test_after_a_wrong_volume_the_symbols_limits_are_read_again(mt5):
     ("code", "advice"),
     [
         (10006, "the terminal's journal may have the reason"),
-        (10016, "the broker requires stop levels, and these orders have none"),
+        (10016, "the stops are missing, on the wrong side of the price, or too close to it"),
         (10017, "see the symbol's specification in the terminal"),
         (10018, "the symbol's session is over; it can be traded when the next one begins"),
         (10019, "the free margin is too small; use a smaller volume"),

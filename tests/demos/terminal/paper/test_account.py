@@ -18,7 +18,8 @@ from terminal_kit import EURUSD, FOLLOWER, GBPUSD, child, demos, wait_for
 
 from demos.terminal.interfaces import AccountError, SymbolSpec, Tick
 from demos.terminal.mql.constants import TRADE_RETCODE_DONE
-from demos.terminal.paper.account import VERSION, PaperAccount
+from demos.terminal.paper.account import PaperAccount
+from demos.terminal.paper.account_checks import VERSION
 from demos.terminal.points import money, netted, open_price, open_profit, round_half_even
 
 
@@ -196,8 +197,9 @@ def edited(folder: Path, *statements: str) -> Path:
 VALUES = ("'x'", "10.5", "x'00'", "9e99", "''")
 COLUMNS = {
     "symbols": ("digits", "volume_step", "volume_min", "volume_max", "contract_size"),
-    "deals": ("position", "symbol", "volume", "price", "profit", "time"),
-    "positions": ("symbol", "volume", "cost", "time"),
+    "deals": ("position", "symbol", "volume", "price", "profit", "time", "gain"),
+    "positions": ("symbol", "volume", "cost", "time", "sl", "tp"),
+    "account": ("margin_mode", "currency_digits", "initial"),
 }
 
 
@@ -245,15 +247,15 @@ def test_a_number_out_of_range_or_an_unknown_symbol_is_named_when_the_file_is_op
         (["DROP TABLE positions"], r"the table positions of an account has the columns ticket INTEGER PRIMARY KEY, "),
         (["DROP TABLE deals"], r"the table deals of an account has the columns .*; found no such table$"),
         (["PRAGMA foreign_keys = OFF", "DROP TABLE symbols"], r"the table symbols .*; found no such table$"),
-        (["ALTER TABLE deals RENAME COLUMN profit TO gain"], r"the table deals .* profit INTEGER, .* gain INTEGER, "),
+        (["ALTER TABLE deals RENAME COLUMN profit TO won"], r"the table deals .* profit INTEGER, .* won INTEGER, "),
         (["ALTER TABLE deals ADD COLUMN swap INTEGER"], r"the table deals .*, swap INTEGER$"),
         (["ALTER TABLE positions ADD COLUMN x"], r"the table positions .*, x $"),
         (["DELETE FROM symbols"], r"row 1 of the table deals has an invalid symbol: 'EURUSD'$"),
-        (["INSERT INTO positions VALUES (9, 'EURUSD', 1, 1, 0)"], r"there is more than one position in EURUSD$"),
-        (["UPDATE deals SET volume = 9223372036854775807", "INSERT INTO deals SELECT 2, 1, symbol, volume, 1, 1, 1 "
+        (["INSERT INTO positions VALUES (9, 'EURUSD', 1, 1, 0, 0, 0)"], r"there is more than one position in EURUSD$"),
+        (["UPDATE deals SET volume = 9223372036854775807", "INSERT INTO deals SELECT 2, 1, symbol, volume, 1, 1, 1, 0 "
           "FROM deals"], r": integer overflow$"),
-        (["PRAGMA user_version = -1"], r"is an account of version -1; this program supports version 1$"),
-        (["PRAGMA user_version = 0"], r"is an account of version 0; this program supports version 1$"),
+        (["PRAGMA user_version = -1"], r"is an account of version -1; this program supports version 2$"),
+        (["PRAGMA user_version = 0"], r"is an account of version 0; this program supports version 2$"),
     ],
 )  # fmt: skip
 def test_a_file_with_missing_or_edited_tables_is_rejected_with_the_reason(tmp_path, statements, problem):
@@ -281,7 +283,7 @@ def test_a_damaged_account_ends_the_terminal_with_one_line_and_exit_code_4(tmp_p
 
 def test_a_symbol_with_control_characters_is_shown_escaped(tmp_path):
     name = "'A' || char(27) || '[31mB'"
-    statements = [f"UPDATE {table} SET symbol = {name}" for table in COLUMNS]
+    statements = [f"UPDATE {table} SET symbol = {name}" for table in ("symbols", "deals", "positions")]
     path = edited(tmp_path, "PRAGMA foreign_keys = OFF", *statements)
     done = demos("run", FOLLOWER, "--account", path, input="positions\nquit\n")
     assert done.returncode == 0

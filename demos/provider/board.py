@@ -1,0 +1,59 @@
+"""What the operator sees: once a second, the overview of all parts of the provider is given to the dashboard."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+from demos.provider.dashboard import Dashboard
+from demos.provider.experts import Expert
+from demos.provider.overview import MOST_LOG_LINES, Counters, LogLine, PositionRow, ServerRow, overview
+from demos.provider.shared import Shared
+from winsock.version import __version__
+
+
+class Board:
+    """See the head of this module. For the terminal's thread."""
+
+    def __init__(self, shared: Shared, dashboard: Dashboard) -> None:
+        self._shared = shared
+        self._dashboard = dashboard
+        self._started = shared.clock.utc_ms()
+        self._account_read = self._started
+        self._log: deque[LogLine] = deque(maxlen=MOST_LOG_LINES)
+
+    def log(self, line: str) -> None:
+        """Show a line of the log; "-" in front marks a problem."""
+        level = "warning" if line.startswith("-") else "info"
+        self._log.append(LogLine(self._shared.clock.utc_ms(), level, line.removeprefix("-")))
+
+    def update(self, experts: Sequence[Expert], positions: Sequence[PositionRow], last_tick: int | None) -> None:
+        """Show the present state."""
+        shared = self._shared
+        now = shared.clock.utc_ms()
+        if not shared.suspended:
+            self._account_read = now
+        server = ServerRow(
+            shared.server_name,
+            __version__,
+            shared.publisher.run,
+            self._started,
+            shared.certificate is not None,
+            shared.paused,
+            self._account_read,
+            last_tick,
+        )
+        counters = [expert.clients.counters for expert in experts]
+        totals = Counters(
+            sum(each.states for each in counters),
+            sum(each.messages for each in counters),
+            sum(each.bytes for each in counters),
+            sum(each.logins for each in counters),
+            sum(each.refusals for each in counters),
+            sum(each.disconnects for each in counters),
+        )
+        rows = [row for expert in experts for row in expert.rows]
+        state = shared.publisher.state
+        self._dashboard.update(
+            overview(now, server, state, positions, rows, shared.desk.bans, totals, tuple(self._log))
+        )

@@ -1,0 +1,247 @@
+"""Publishes an account: to subscribers with logins over secure WebSockets, and to original signal clients over TCP.
+
+The subscribers' port serves copiers, the operator's dashboard and metrics (service.py; notes/provider.md describes its
+messages). Experts in threads of their own serve its clients; this program, in the terminal's thread, reads the account,
+publishes it and accepts. The plain port serves the article's programs: the position of the chart's symbol, without
+logins (plain.py).
+
+OnTrade publishes each trade at once, OnTimer also the account's figures, and OnSocket accepts subscribers as soon as
+they connect. With --fast the plain port does not wait for the timer either.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from demos.copier.positions import GetSymbolLot
+from demos.copier.strategy import Strategy
+from demos.provider.account_reading import ReadAccount, ReadPositions
+from demos.provider.plain import PlainServer
+from demos.signal.protocol import step_problem, symbol_problem
+from demos.terminal import (
+    INIT_FAILED,
+    INIT_SUCCEEDED,
+    SYMBOL_VOLUME_STEP,
+    Alert,
+    DoubleToString,
+    Event,
+    EventKillSocket,
+    EventKillTimer,
+    EventSetSocket,
+    EventSetTimer,
+    Fail,
+    GetTickCount64,
+    Input,
+    Print,
+    Symbol,
+    SymbolInfoDouble,
+    TerminalClock,
+)
+from demos.terminal.symbols import symbol_problem as name_problem
+from demos.wire.addresses import address_text, port_of
+from demos.wire.backoff import Backoff
+from demos.wire.codepages import codepage_problem
+from demos.wire.listening import StartError
+from demos.wire.ports import listening_port_problem
+from winsock import INVALID_SOCKET
+
+if TYPE_CHECKING:
+    from demos.provider.service import Service
+
+MOST_EXPERTS = 32
+
+
+def _negative(value: int) -> str | None:
+    return f"invalid number: {value}; use 0 or more" if value < 0 else None
+
+
+def _port(value: int) -> str | None:
+    return None if value == -1 else listening_port_problem(value)
+
+
+def _experts(value: int) -> str | None:
+    return None if 1 <= value <= MOST_EXPERTS else f"invalid number: {value}; use 1 to {MOST_EXPERTS}"
+
+
+def _names(text: str) -> str | None:
+    return next((problem for name in _listed(text) if (problem := name_problem(name))), None)
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+Host: Annotated[str, Input("name or address of the subscribers' port; other than loopback needs --cert")] = "127.0.0.1"
+Port: Annotated[int, Input("the subscribers' port; 0: any free one, -1: none", check=_port)] = 8443
+cert: Annotated[str, Input("certificate file (PEM) for TLS; empty: no TLS, on loopback only")] = ""
+key: Annotated[str, Input("key file (PEM) of the certificate; empty: it is in the certificate's file")] = ""
+state: Annotated[str, Input("database of users, tokens and bans; see `python -m demos provider --help`")] = (
+    "provider.sqlite"
+)
+name: Annotated[str, Input("the provider's name, which subscribers see")] = "provider"
+only: Annotated[str, Input("publish these symbols, separated by commas; empty: all", check=_names)] = ""
+hosts: Annotated[str, Input("further host names that requests may name, separated by commas; for a proxy")] = ""
+experts: Annotated[int, Input("threads that serve the subscribers", check=_experts)] = 1
+plain_host: Annotated[
+    str, Input("name or address of the plain port; it has no logins, so everyone who can connect can read it")
+] = "127.0.0.1"
+plain_port: Annotated[int, Input("the plain port; 0: any free one, -1: none", check=_port)] = 8081
+codepage: Annotated[int, Input("code page of the plain port's messages", check=codepage_problem)] = 1252
+fast: Annotated[
+    bool,
+    Input("the plain port sends each change at once, not at a timer event, and only once; not for original clients"),
+] = False
+repeat: Annotated[
+    int,
+    Input(
+        "the plain port repeats the position after this many seconds without a change; use less than the copiers' "
+        "--silence (60 by default); 0: never",
+        check=_negative,
+    ),
+] = 20
+strategy: Annotated[int, Input("trade a small strategy at every N-th tick; 0: never", check=_negative)] = 0
+pause: Annotated[str, Input("the strategy does not trade while this file exists")] = ""
+
+service: Service | None = None
+plain: PlainServer | None = None
+trader = Strategy(0, "")
+starting = Backoff(1000, 32_000)
+last_tick: int | None = None
+unpublished = ""
+
+
+def OnInit() -> int:
+    global service, plain, trader, last_tick, unpublished
+    service, plain, last_tick, unpublished = None, None, None, ""
+    trader = Strategy(strategy, pause)
+    if plain_port != -1 and not OpenPlain():
+        return INIT_FAILED
+    if Port != -1 and not OpenService():
+        return INIT_FAILED
+    if plain is None and service is None:
+        Fail(2, "nothing to publish on: --Port and --plain-port are both -1")
+        return INIT_FAILED
+    Event("started", symbol=Symbol(), position=DoubleToString(GetSymbolLot(Symbol()), 2))
+    EventSetTimer(1)
+    return INIT_SUCCEEDED
+
+
+def OnDeinit(reason: int) -> None:
+    EventKillTimer()
+    if plain is not None:
+        plain.close()
+    if service is not None:
+        EventKillSocket(service.socket)
+        service.close()
+
+
+def OnTrade() -> None:
+    if plain is not None:
+        plain.trade(GetSymbolLot(Symbol()))
+    Publish()
+
+
+def OnTimer() -> None:
+    trader.report_pause()
+    if plain is not None:
+        plain.timer()
+    if service is None:
+        return
+    if service.socket == INVALID_SOCKET:
+        StartService(service)
+        return
+    Publish()
+    # A client that could not be accepted before, for lack of descriptors, is tried again.
+    service.accept()
+    EventSetSocket(service.socket)
+    service.timer(ReadPositions(_listed(only)), last_tick)
+
+
+def OnSocket(s: int, ready: int) -> None:
+    if service is not None and s == service.socket:
+        if not service.accept():
+            EventKillSocket(s)
+    elif plain is not None:
+        plain.ready(s, ready)
+
+
+def OnTick() -> None:
+    global last_tick
+    last_tick = TerminalClock().utc_ms()
+    trader.tick(GetSymbolLot(Symbol()))
+
+
+def OpenPlain() -> bool:
+    """Prepare the plain port; whether the chart's symbol can be published there."""
+    global plain
+    problem = symbol_problem(Symbol(), codepage) or step_problem(SymbolInfoDouble(Symbol(), SYMBOL_VOLUME_STEP))
+    if problem:
+        Fail(2, f"{problem}")
+        return False
+    plain = PlainServer(plain_host, plain_port, Symbol(), codepage, fast, repeat)
+    plain.trade(GetSymbolLot(Symbol()))
+    return True
+
+
+def OpenService() -> bool:
+    """Prepare the subscribers' port: packages, files and the account's first state."""
+    global service
+    try:
+        from demos.provider.service import Service, ServiceError, Settings
+        from demos.provider.state_file import StateError
+    except ImportError as error:
+        Fail(2, f"{error}; or use the plain port alone: --Port -1")
+        return False
+    settings = Settings(Host, Port, cert, key, Path(state), name, experts, _listed(hosts))
+    try:
+        service = Service(settings, ReadAccount(_listed(only)), TerminalClock(), Print, _event)
+    except (ServiceError, StateError, ValueError) as error:
+        Fail(getattr(error, "code", 2), str(error))
+        return False
+    return True
+
+
+def StartService(service: Service) -> None:
+    """Listen. Any error ends the program, unless the host's name cannot be resolved at present."""
+    from demos.provider.service import ServiceError
+
+    if not starting.is_due(GetTickCount64()):
+        return
+    try:
+        address = service.open()
+    except ServiceError as error:
+        Fail(error.code, str(error))
+        return
+    except StartError as error:
+        if not error.temporary:
+            Fail(3, str(error))
+        elif starting.failed(GetTickCount64()):
+            Print(f"-{error} {starting.retry_text()}")
+        return
+    starting.succeeded()
+    scheme = "https" if cert else "http"
+    Event("serving", port=port_of(address), tls=bool(cert))
+    Print(f"subscribers and dashboard: {scheme}://{address_text(address)}")
+    if cert:
+        Print(f"the certificate's SHA-256, which subscribers can pin: {service.fingerprint}")
+    EventSetSocket(service.socket)
+
+
+def Publish() -> None:
+    """Publish the account's present state; a state that cannot be published is reported once."""
+    global unpublished
+    if service is None or service.socket == INVALID_SOCKET:
+        return
+    problem = ""
+    try:
+        service.observe(ReadAccount(_listed(only)))
+    except ValueError as error:
+        problem = str(error)
+    if problem and problem != unpublished:
+        Alert(f"the account's state cannot be published, so nothing is sent to subscribers: {problem}")
+    unpublished = problem
+
+
+def _event(kind: str, fields: dict[str, object]) -> None:
+    Event(kind, **fields)

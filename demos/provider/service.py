@@ -1,0 +1,268 @@
+"""The subscribers' port: its settings, its start and its end, and what the terminal's program does for it.
+
+The program calls observe() when the account may have changed, accept() when clients wait, and timer() once a second.
+Experts serve the clients in threads of their own (experts.py), and the login desk checks the logins in another one
+(login_desk.py). These threads call nothing of the terminal: their log lines and events wait in queues, and timer()
+writes them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from pathlib import Path
+
+from demos.provider.accounts import AccountState
+from demos.provider.board import Board
+from demos.provider.dashboard import Dashboard
+from demos.provider.experts import Expert
+from demos.provider.login_desk import LoginDesk
+from demos.provider.operator_actions import OperatorActions
+from demos.provider.overview import PositionRow
+from demos.provider.publishing import Publisher
+from demos.provider.shared import Shared
+from demos.provider.state_file import StateFile
+from demos.terminal.interfaces import Clock
+from demos.wire.accepting import Acceptor
+from demos.wire.addresses import Address, address_text, family_of, host_text, is_loopback
+from demos.wire.crowds import ConnectionLimits, client_key
+from demos.wire.http_hosts import host_of
+from demos.wire.listening import start_server
+from demos.wire.tls_contexts import CertificateFiles, TlsError, fingerprint_text
+from demos.wire.web_server import any_host, served_names
+from winsock import INVALID_SOCKET, SOCK_STREAM, WSACleanup, closesocket
+
+# Connections that have not logged in yet, in all and from one address; see crowds.py. A login ends their count: the
+# rights of its user limit it from then on.
+MOST_NEW = 1024
+MOST_NEW_PER_ADDRESS = 512
+
+# How many connections one event accepts.
+MOST_ACCEPTED = 256
+
+# Seconds that the desk waits for another process that writes the state file.
+_LOCK_S = 0.5
+
+# The queues of log lines and events hold at most so many; more are dropped, and counted in one line.
+_MOST_QUEUED = 10_000
+
+
+class ServiceError(Exception):
+    """The subscribers' port cannot be opened; the text is one line, ``code`` the program's exit code."""
+
+    def __init__(self, text: str, code: int = 2) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where the port is and how it is served. ``hosts``: further names that requests may name, behind a proxy."""
+
+    host: str
+    port: int
+    certificate: str
+    key: str
+    state: Path
+    name: str
+    experts: int
+    hosts: tuple[str, ...] = ()
+
+
+class Service:
+    """See the head of this module. Its methods are for the terminal's thread."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        account: AccountState,
+        clock: Clock,
+        report: Callable[[str], None],
+        event: Callable[[str, dict[str, object]], None],
+    ) -> None:
+        """Open the state file and load the certificate.
+
+        Errors: StateError; ServiceError.
+        """
+        self.settings = settings
+        self.socket = INVALID_SOCKET
+        self._family = 0
+        self._report, self._event = report, event
+        self._lines: deque[str] = deque(maxlen=_MOST_QUEUED)
+        self._events: deque[tuple[str, dict[str, object]]] = deque(maxlen=_MOST_QUEUED)
+        self._settled: deque[int] = deque()
+        self._acceptor = Acceptor(report)
+        self._new: ConnectionLimits[int] = ConnectionLimits(MOST_NEW, MOST_NEW_PER_ADDRESS)
+        self._numbers = count(1)
+        self._experts: list[Expert] = []
+        self._owners: dict[int, Expert] = {}
+        self._threads: list[threading.Thread] = []
+        self._stopping = threading.Event()
+        self._state = StateFile(settings.state, timeout=_LOCK_S)
+        try:
+            self._shared = self._share(account, clock)
+        except BaseException:
+            self._state.close()
+            raise
+        self.board = Board(self._shared, self._shared.dashboard)
+
+    def open(self) -> Address:
+        """Listen, and start the threads: the address with the real port.
+
+        Errors: StartError; ServiceError when there is no certificate and the address is not loopback.
+        """
+        server, address = start_server(self.settings.host, self.settings.port, SOCK_STREAM)
+        if self._shared.certificate is None and not is_loopback(address):
+            closesocket(server)
+            WSACleanup()
+            raise ServiceError(
+                f"{address_text(address)} is not a loopback address, so it needs TLS: give --cert and --key "
+                "(`python -m demos provider cert` creates a certificate)"
+            )
+        self.socket, self._family = server, family_of(address)
+        self._start_threads()
+        return address
+
+    @property
+    def fingerprint(self) -> str:
+        """The SHA-256 of the certificate, which subscribers can pin; "" without TLS."""
+        certificate = self._shared.certificate
+        return fingerprint_text(certificate.fingerprint) if certificate else ""
+
+    def observe(self, account: AccountState) -> None:
+        """Publish the account's present state.
+
+        Errors: ValueError when the protocol cannot carry it; then nothing is sent until a later state can be.
+        """
+        shared = self._shared
+        try:
+            before = shared.publisher.state
+            shared.publisher.observe(account, shared.clock.utc_ms())
+        except ValueError:
+            shared.suspended = True
+            raise
+        changed = account != before or shared.suspended
+        shared.suspended = False
+        if changed:
+            for expert in self._experts:
+                expert.publish()
+
+    def suspend(self) -> None:
+        """The account cannot be read: send nothing, not even heartbeats, until observe() is called."""
+        self._shared.suspended = True
+
+    def accept(self) -> int:
+        """Accept the clients that wait, and give each to the expert with the fewest connections; their number."""
+        self._settle()
+        accepted = 0
+        for s, address in self._acceptor.clients(self.socket, self._family, MOST_ACCEPTED, self._make_room):
+            number = next(self._numbers)
+            expert = min(self._experts, key=lambda each: len(each.clients.connections))
+            self._owners[number] = expert
+            expert.adopt(number, s, host_text(address), address_text(address))
+            self._replace(self._new.add(number, client_key(address)))
+            accepted += 1
+        return accepted
+
+    def timer(self, positions: Sequence[PositionRow], last_tick: int | None) -> None:
+        """Write what the threads have reported, reload a new certificate, and show the overview.
+
+        ``positions`` and the time of the last tick are for the dashboard.
+        """
+        self._settle()
+        if self._shared.certificate is not None and (line := self._shared.certificate.reload()):
+            self._report(line)
+        if report := self._new.report(self._shared.clock.utc_ms()):
+            self._report(f"-{report}")
+        self._drain()
+        self.board.update(self._experts, positions, last_tick)
+
+    def close(self) -> None:
+        """End all connections and threads, and close the state file."""
+        if self.socket != INVALID_SOCKET:
+            closesocket(self.socket)
+            self.socket = INVALID_SOCKET
+            for expert in self._experts:
+                expert.stop()
+            self._stopping.set()
+            for thread in self._threads:
+                thread.join()
+            self._drain()
+            WSACleanup()
+        self._state.close()
+
+    def _share(self, account: AccountState, clock: Clock) -> Shared:
+        settings = self.settings
+        try:
+            certificate = (
+                CertificateFiles(Path(settings.certificate), Path(settings.key) if settings.key else None)
+                if settings.certificate
+                else None
+            )
+        except TlsError as error:
+            raise ServiceError(str(error)) from None
+        publisher = Publisher(account, clock.utc_ms(), self._state.secret("tickets"), lock=threading.RLock())
+        desk = LoginDesk(self._state, lambda: clock.utc_ms() / 1000, self._lines.append)
+        dashboard = Dashboard(tls=certificate is not None)
+        actions = OperatorActions(desk, self._experts, self._owners, self._lines.append)
+        # With TLS, the certificate proves to a client that it has reached the server that it asks for.
+        names = {name for host in (settings.host, "localhost", *settings.hosts) if (name := host_of(host))}
+        return Shared(
+            server_name=settings.name,
+            publisher=publisher,
+            desk=desk,
+            dashboard=dashboard,
+            check_host=served_names(names) if certificate is None else any_host,
+            certificate=certificate,
+            clock=clock,
+            report=self._lines.append,
+            event=lambda kind, fields: self._events.append((kind, fields)),
+            granted=self._settled.append,
+            ended=self._ended,
+            act=actions.act,
+        )
+
+    def _ended(self, number: int) -> None:
+        """Called in an expert's thread."""
+        self._owners.pop(number, None)
+        self._settled.append(number)
+
+    def _start_threads(self) -> None:
+        for number in range(1, self.settings.experts + 1):
+            expert = Expert(number, self._shared)
+            if problem := expert.open():
+                raise ServiceError(problem, 3)
+            self._experts.append(expert)
+        works = [expert.run for expert in self._experts]
+        works.append(partial(self._shared.desk.run, self._stopping))
+        self._threads = [threading.Thread(target=work, daemon=True) for work in works]
+        for thread in self._threads:
+            thread.start()
+
+    def _settle(self) -> None:
+        """Stop counting the connections that have logged in or ended as new ones."""
+        for _ in range(len(self._settled)):
+            self._new.remove(self._settled.popleft())
+
+    def _replace(self, number: int | None) -> bool:
+        """End the new connection that makes room for another one; False when there is none."""
+        expert = self._owners.get(number) if number is not None else None
+        if expert is None or number is None:
+            return False
+        expert.drop(number)
+        return True
+
+    def _make_room(self) -> bool:
+        return self._replace(self._new.crowd_member())
+
+    def _drain(self) -> None:
+        for _ in range(len(self._lines)):
+            line = self._lines.popleft()
+            self.board.log(line)
+            self._report(line)
+        for _ in range(len(self._events)):
+            self._event(*self._events.popleft())

@@ -1,0 +1,188 @@
+"""A provider in a process of its own, with a state file and a certificate, and subscribers that other software connects.
+
+The subscribers use the package `websockets`, and Python's ssl: implementations that are not ours.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, TypeVar
+
+from cleanup_kit import closed_after_test
+from login_kit import PASSWORD
+from terminal_kit import ROOT
+from web_kit import certificate
+from winsock_kit import LIMIT_SECONDS
+
+from demos.provider.messages import FromServer, Snapshot, Update
+from demos.provider.passwords import Parameters, new_password
+from demos.provider.protocol import decode_from_server
+from demos.provider.rights import Rights
+from demos.provider.state_file import StateFile
+from demos.provider.states import merge
+from demos.provider.users import UserStore
+
+T = TypeVar("T")
+
+# Tests log in often: a hash with the least parameters costs a millisecond. It is renewed at the first login.
+_CHEAP = Parameters(2**10, 8, 1)
+
+
+@contextmanager
+def users(folder: Path) -> Iterator[UserStore]:
+    """The users in the state file of a provider, which may be running."""
+    with closing(StateFile(folder / "provider.sqlite")) as state:
+        yield UserStore(state)
+
+
+def add_user(folder: Path, login: str, **rights: object) -> str:
+    """Add a user with PASSWORD; returns a token of it."""
+    with users(folder) as store:
+        store.add(login, new_password(PASSWORD, _CHEAP), Rights(**rights), time.time())  # type: ignore[arg-type]
+        return store.add_token(login, "test", time.time())
+
+
+class RunningProvider:
+    """``python -m demos run provider``, and what its log and its events say."""
+
+    def __init__(self, folder: Path, *arguments: str, tls: bool = True) -> None:
+        self.folder = folder
+        self.events_path = folder / "events.jsonl"
+        self.events_path.unlink(missing_ok=True)
+        self.certificate: Path | None = None
+        options = [f"--state={folder / 'provider.sqlite'}", "--Port=0", "--plain-port=-1"]
+        if tls:
+            self.certificate = folder / "cert.pem"
+            if not self.certificate.exists():
+                certificate(folder)
+            options += [f"--cert={self.certificate}", f"--key={folder / 'key.pem'}"]
+        command = [sys.executable, "-m", "demos", "run", "provider", f"--events={self.events_path}", "--seed=1"]
+        self.log_path = folder / "provider.log"
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*command, "--lots=0.01:100:0.01", *options, *arguments],
+                stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=log, cwd=ROOT, text=True,
+            )  # fmt: skip
+        closed_after_test(self)
+        self.port = int(self.wait("serving")["port"])
+
+    def close(self) -> None:
+        """Kill the process, if it still runs."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(LIMIT_SECONDS)
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+
+    def stop(self) -> int:
+        """End the program in order; its exit code."""
+        self.command("quit")
+        return self.process.wait(LIMIT_SECONDS)
+
+    def command(self, line: str) -> None:
+        """Send a command to the terminal, such as `buy 0.1`."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{line}\n")
+        self.process.stdin.flush()
+
+    def events(self, kind: str) -> list[dict[str, Any]]:
+        """The events of a kind so far."""
+        if not self.events_path.exists():
+            return []
+        lines = self.events_path.read_text(encoding="utf-8").splitlines(keepends=True)
+        return [event for line in lines if line.endswith("\n") and (event := json.loads(line))["kind"] == kind]
+
+    def wait(self, kind: str, count: int = 1) -> dict[str, Any]:
+        """The event of a kind with this number, when it has been recorded."""
+        until(lambda: len(self.events(kind)) >= count or self.process.poll() is not None)
+        events = self.events(kind)
+        assert len(events) >= count, self.log()
+        return events[count - 1]
+
+    def log(self) -> str:
+        """The program's log so far."""
+        return self.log_path.read_text(encoding="utf-8")
+
+    def context(self) -> ssl.SSLContext | None:
+        """A client's context that trusts the provider's certificate; None without TLS."""
+        return ssl.create_default_context(cafile=str(self.certificate)) if self.certificate else None
+
+    def url(self, path: str = "/ws", scheme: str = "ws") -> str:
+        """The URL of a path: of a WebSocket, or with ``scheme="http"``."""
+        return f"{scheme}{'s' if self.certificate else ''}://localhost:{self.port}{path}"
+
+
+class Subscriber:
+    """A subscriber over the package `websockets`; it keeps the states that it was sent."""
+
+    def __init__(self, provider: RunningProvider, **login: object) -> None:
+        from websockets.sync.client import connect
+
+        context = provider.context()
+        options: dict[str, Any] = {"ssl": context} if context else {}
+        self.socket = connect(provider.url(), open_timeout=LIMIT_SECONDS, compression=None, **options)
+        closed_after_test(self)
+        self.state: Snapshot | None = None
+        self.hello = self.receive()
+        if login:
+            self.send({"type": "login", "version": 1, **login})
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.socket.close()
+
+    def send(self, message: dict[str, object]) -> None:
+        """Send a message."""
+        self.socket.send(json.dumps(message))
+
+    def receive(self) -> FromServer:
+        """The next message; a state becomes the present one."""
+        text = self.socket.recv(LIMIT_SECONDS)
+        assert isinstance(text, str)
+        message = decode_from_server(text)
+        if isinstance(message, Snapshot):
+            self.state = message
+        elif isinstance(message, Update):
+            assert self.state is not None
+            assert message.previous <= self.state.seq < message.seq
+            self.state = merge(self.state, message)
+        return message
+
+    def receive_until(self, condition: Callable[[FromServer], T | None]) -> T:
+        """Receive until a condition returns something that is true; it."""
+        end = time.monotonic() + LIMIT_SECONDS
+        while not (found := condition(self.receive())):
+            assert time.monotonic() < end
+        return found
+
+    def receive_kind(self, kind: type[T]) -> T:
+        """Receive until a message of this kind."""
+        return self.receive_until(lambda message: message if isinstance(message, kind) else None)
+
+    def receive_lots(self, lots: str, symbol: str = "EURUSD") -> None:
+        """Receive until the state has this volume."""
+        wanted = Decimal(lots)
+        self.receive_until(lambda _: self.state is not None and self.lots(symbol) == wanted)
+
+    def lots(self, symbol: str = "EURUSD") -> Decimal:
+        """The volume in the present state."""
+        assert self.state is not None
+        return sum((each.lots for each in self.state.positions if each.symbol == symbol), Decimal(0))
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait until another process has made a condition true."""
+    import threading
+
+    end, pause = time.monotonic() + LIMIT_SECONDS, threading.Event()
+    while not condition():
+        assert time.monotonic() < end, "the condition did not become true in time"
+        pause.wait(0.01)
