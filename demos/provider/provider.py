@@ -103,7 +103,8 @@ repeat: Annotated[
 strategy: Annotated[int, Input("trade a small strategy at every N-th tick; 0: never", check=_negative)] = 0
 pause: Annotated[str, Input("the strategy does not trade while this file exists")] = ""
 
-service: Service | None = None
+# A comment, because the launcher evaluates all annotations: the packages of Service are needed for its port only.
+service = None  # type: Service | None
 plain: PlainServer | None = None
 trader = Strategy(0, "")
 starting = Backoff(1000, 32_000)
