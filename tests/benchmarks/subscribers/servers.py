@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
-import signal
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from datetime import datetime, timezone
 from pathlib import Path
 
+from demos.provider.certificates import create_certificate
+from demos.provider.passwords import new_password, new_token, token_digest
+from demos.provider.rights import Rights
+from demos.provider.state_file import StateFile
+from demos.provider.users import UserStore
 from tests.benchmarks.measuring import CHECKOUT
 
 # A process that needs longer than this to start has failed.
 LIMIT = 30.0
+
+# The connections of each user.
+CONNECTIONS = 100
 
 
 class ServerProcess:
@@ -53,3 +63,49 @@ def websockets_server(stack: ExitStack, folder: Path, count: int) -> ServerProce
     assert server.process.stdout
     server.port = int(server.process.stdout.readline())
     return server
+
+
+def provider_server(stack: ExitStack, folder: Path, count: int, experts: int) -> ServerProcess:
+    """The program `provider` with its port for subscribers, and an account in memory whose prices do not change."""
+    events = folder / f"events-{experts}-{time.monotonic_ns()}"
+    options = {
+        "Port": 0,
+        "plain-port": -1,
+        "cert": folder / "certificate.pem",
+        "state": folder / "provider.sqlite",
+        "experts": experts,
+        "events": events,
+        # The first tick has a price for the trades; the next one comes after hours.
+        "speed": 0.0001,
+    }
+    task = ["-m", "demos", "run", "provider", *(f"--{name}={value}" for name, value in options.items())]
+    server = ServerProcess(stack, task, subprocess.DEVNULL)
+    end = time.monotonic() + LIMIT
+    while not server.port:
+        if server.process.poll() is not None or time.monotonic() > end:
+            raise RuntimeError(f"the provider has not started: python {' '.join(task)}")
+        time.sleep(0.05)
+        lines = events.read_bytes().split(b"\n")[:-1] if events.exists() else []
+        server.port = next((event["port"] for event in map(json.loads, lines) if event["kind"] == "serving"), 0)
+    return server
+
+
+def create_users(folder: Path, count: int) -> None:
+    """The users of both servers, with a token each: users.json, and the provider's file provider.sqlite."""
+    users = [(f"user{number}", new_token()) for number in range(math.ceil(count / CONNECTIONS))]
+    (folder / "users.json").write_text(json.dumps(users), encoding="utf-8")
+    now = time.time()
+    with closing(StateFile(folder / "provider.sqlite")) as state:
+        store, stored = UserStore(state), new_password(new_token())
+        for login, token in users:
+            user = store.add(login, stored, Rights(connections=CONNECTIONS), now)
+            with state.writing() as db:
+                values = (user.id, "benchmark", token_digest(token), now)
+                db.execute("INSERT INTO tokens (user, name, digest, created) VALUES (?, ?, ?, ?)", values)
+
+
+def create_certificate_file(folder: Path) -> None:
+    """The certificate of both servers, with its key: certificate.pem."""
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    create_certificate(certificate, key, ["127.0.0.1"], 10, datetime.now(timezone.utc))
+    certificate.write_text(certificate.read_text("ascii") + key.read_text("ascii"), "ascii")
