@@ -15,7 +15,8 @@ The expert's thread runs in turns, like the terminal's event loop. Each turn doe
 5. Checks: after a timer event, the time limits and heartbeats of the connections that may need it.
 
 Steps 3 to 5 end after SLICE_S seconds each, and continue in the next turn, which then does not wait. So ten thousand
-subscribers of an update do not delay a login, and the other way around.
+subscribers of an update do not delay a login, and the other way around. Updates have longer slices: to poll thousands
+of sockets takes milliseconds, and the acknowledgements of those that have an update do not delay it for the others.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from demos.terminal.runtime.socket_events import SocketEvents
 
 TIMER_S = 1.0
 SLICE_S = 0.005
+UPDATES_S = 0.02
 
 
 class Expert:
@@ -116,9 +118,9 @@ class Expert:
             self.clients.serve(ready[0], ready[2])
             if self._shared.clock.monotonic() >= end:
                 break
-        self._for_a_slice(self._updates, self.clients.pump)
+        self._for_a_slice(self._updates, self.clients.pump, UPDATES_S)
         if self._checks:
-            self._for_a_slice(self._checks, self._check)
+            self._for_a_slice(self._checks, self._check, SLICE_S)
             if not self._checks:
                 self._show_rows()
 
@@ -138,9 +140,9 @@ class Expert:
         subscribers = (each for each in self.clients.connections.values() if each.session is not None)
         self._updates = deque(dict.fromkeys(chain(self._updates, subscribers)))
 
-    def _for_a_slice(self, work: deque[Connection], step: Callable[[Connection], None]) -> None:
-        """Do the step for the next connections, until SLICE_S seconds have passed."""
-        end = self._shared.clock.monotonic() + SLICE_S
+    def _for_a_slice(self, work: deque[Connection], step: Callable[[Connection], None], seconds: float) -> None:
+        """Do the step for the next connections, until this time has passed."""
+        end = self._shared.clock.monotonic() + seconds
         while work:
             step(work.popleft())
             if self._shared.clock.monotonic() >= end:

@@ -128,23 +128,22 @@ class Load:
             self._ended = True
 
     def _answer_when_done(self) -> None:
-        if self._until == NEVER:
+        if self._until == NEVER or self._backlog:
             return
         if self._awaited is None:
-            done, missing = self._live == self._wanted, self._wanted - self._live
+            missing = self._wanted - self._live
         else:
-            missing = sum(each.lots != self._awaited for each in self._subscribers.values()) if not self._backlog else -1
-            done = missing == 0
-        if done:
-            if self._awaited is None:
-                gc.collect()
-                gc.freeze()
-                _answer(time.perf_counter() - self._began)
-            else:
-                _answer([each.lots_at for each in self._subscribers.values()])
-            self._awaited, self._until = None, NEVER
-        elif time.perf_counter() > self._until:
+            missing = sum(each.lots != self._awaited for each in self._subscribers.values())
+        if missing and time.perf_counter() > self._until:
             raise SubscriberError(f"{missing} of {self._wanted} subscribers were not served within {LIMIT:g} s")
+        if missing:
+            return
+        if self._awaited is None:
+            gc.freeze()
+            _answer(time.perf_counter() - self._began)
+        else:
+            _answer([each.lots_at for each in self._subscribers.values()])
+        self._awaited, self._until = None, NEVER
 
 
 def _answer(value: Any) -> None:

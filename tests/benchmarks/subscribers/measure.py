@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import subprocess
 import sys
 import time
@@ -13,22 +12,40 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
+from tests.benchmarks.latency import percentile_99
 from tests.benchmarks.measuring import CHECKOUT
 from tests.benchmarks.subscribers.servers import ServerProcess
 
 LOT = 0.01
-# After this time the server has read all acknowledgements and has nothing left to do.
-SETTLED = 0.5
+
+# The figures of a server: what each is, its unit, and the digits after the point.
+FIGURES = {
+    "memory": ("memory of a subscriber", "KiB", 1),
+    "login-cpu": ("CPU time of a login, with the TLS handshake", "ms", 2),
+    "logins": ("logins per second", "", 0),
+    "quiet-cpu": ("CPU time while nothing changes, for all subscribers: heartbeats", "%", 1),
+    "update-median": ("from a trade until half of the subscribers have received the update", "ms", 1),
+    "update-p99": ("… until 99 % have received it", "ms", 1),
+    "update-last": ("… until the last one has received it", "ms", 1),
+    "update-worst": ("… of the slowest update", "ms", 1),
+    "update-cpu": ("CPU time of an update and its acknowledgement, for each subscriber", "µs", 0),
+}
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is measured: subscribers, updates, seconds without updates, processes of subscribers."""
+    """What is measured: subscribers, updates, and the processes of subscribers. The other fields are seconds.
+
+    ``quiet``: without updates; ``idle``: before the first subscriber; ``settled``: after this time the server has read
+    all acknowledgements and has nothing left to do.
+    """
 
     count: int = 500
     updates: int = 20
-    quiet: float = 10.0
     processes: int = 2
+    quiet: float = 15.0
+    idle: float = 3.0
+    settled: float = 0.5
 
 
 class Subscribers:
@@ -54,7 +71,7 @@ class Subscribers:
         """Open all; the seconds until the last has its snapshot."""
         for process, count in zip(self._processes, self._counts, strict=True):
             self._write(process, f"connect {count}")
-        return max(self._answers())
+        return max(float(seconds) for seconds in self._answers())
 
     def wait_for(self, lots: float) -> list[int]:
         """The times at which the subscribers received the state with these lots."""
@@ -83,40 +100,36 @@ class Subscribers:
         return answers
 
 
-def percentile_99(times: list[float]) -> float:
-    return sorted(times)[math.ceil(0.99 * len(times)) - 1]
-
-
 def measured(server: ServerProcess, plan: Plan, users: Path) -> dict[str, float]:
-    """The figures of a server that has just started. Times are milliseconds, memory is bytes, for each subscriber."""
+    """The figures of a server that has just started; see FIGURES."""
     with ExitStack() as stack:
-        time.sleep(SETTLED)
+        time.sleep(plan.settled)
+        idle = _used(server, plan.idle)
         memory, cpu = server.memory(), server.cpu_time()
         subscribers = Subscribers(stack, plan, server.port, users)
         seconds = subscribers.connect()
-        time.sleep(SETTLED)
+        time.sleep(plan.settled)
         figures = {
-            "logins": plan.count / seconds,
+            "memory": (server.memory() - memory) / plan.count / 1024,
             "login-cpu": (server.cpu_time() - cpu) / plan.count / 1e6,
-            "memory": (server.memory() - memory) / plan.count,
+            "logins": plan.count / seconds,
         }
-        figures |= _quiet(server, subscribers, plan)
+        subscribers.heartbeats()
+        figures["quiet-cpu"] = 100 * (_used(server, plan.quiet) - idle)
+        figures["heartbeats"] = fmean(subscribers.heartbeats())
         return figures | _updates(server, subscribers, plan)
 
 
-def _quiet(server: ServerProcess, subscribers: Subscribers, plan: Plan) -> dict[str, float]:
-    """The share of a core that the server uses while there is nothing but heartbeats, in percent."""
-    subscribers.heartbeats()
+def _used(server: ServerProcess, seconds: float) -> float:
+    """The share of a core that the server uses in this time."""
     cpu, began = server.cpu_time(), time.perf_counter_ns()
-    time.sleep(plan.quiet)
-    spent = (server.cpu_time() - cpu) / (time.perf_counter_ns() - began)
-    received = fmean(subscribers.heartbeats())
-    return {"quiet-cpu": 100 * spent, "heartbeats": received / plan.quiet}
+    time.sleep(seconds)
+    return (server.cpu_time() - cpu) / (time.perf_counter_ns() - began)
 
 
 def _updates(server: ServerProcess, subscribers: Subscribers, plan: Plan) -> dict[str, float]:
     """The times from a trade, a command on the server's standard input, until the subscribers received the state."""
-    middles, highs, lasts, cpus = [], [], [], []
+    turns: list[dict[str, float]] = []
     held = 0.0
     for number in range(plan.updates + 1):
         cpu = server.cpu_time()
@@ -126,17 +139,9 @@ def _updates(server: ServerProcess, subscribers: Subscribers, plan: Plan) -> dic
         began = time.perf_counter_ns()
         server.trade(lots)
         times = [(each - began) / 1e6 for each in subscribers.wait_for(held)]
-        time.sleep(SETTLED)
-        # The first update is not measured: it creates what the next ones find.
-        if number:
-            middles.append(median(times))
-            highs.append(percentile_99(times))
-            lasts.append(max(times))
-            cpus.append((server.cpu_time() - cpu) / 1e6)
-    return {
-        "update-median": median(middles),
-        "update-p99": median(highs),
-        "update-last": median(lasts),
-        "update-worst": max(lasts),
-        "update-cpu": median(cpus),
-    }
+        time.sleep(plan.settled)
+        spent = (server.cpu_time() - cpu) / 1e3 / plan.count
+        turns.append({"median": median(times), "p99": percentile_99(times), "last": max(times), "cpu": spent})
+    # The first update is not measured: it creates what the next ones find.
+    figures = {f"update-{name}": median(turn[name] for turn in turns[1:]) for name in turns[0]}
+    return figures | {"update-worst": max(turn["last"] for turn in turns[1:])}

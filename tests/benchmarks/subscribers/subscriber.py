@@ -62,8 +62,20 @@ def next_frame(data: bytearray) -> tuple[int, bytes] | None:
 class Subscriber:
     """A connection to the server. ``lots``: what the provider holds, and ``lots_at`` when that state arrived."""
 
-    __slots__ = ("_incoming", "_login", "_outgoing", "_plain", "_stored", "_tls", "lots", "lots_at", "opened", "socket")
-    __slots__ += ("heartbeats", "is_live")
+    __slots__ = (
+        "_incoming",
+        "_login",
+        "_outgoing",
+        "_plain",
+        "_stored",
+        "_tls",
+        "heartbeats",
+        "is_live",
+        "lots",
+        "lots_at",
+        "opened",
+        "socket",
+    )
 
     def __init__(self, opened: socket.socket, context: ssl.SSLContext, login: dict[str, Any]) -> None:
         self.socket = opened

@@ -16,6 +16,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+import os
 import secrets
 import ssl
 import sys
@@ -135,15 +136,8 @@ async def run(certificate: Path, users: Path) -> None:
             action, lots = line.split()
             server.trade(float(lots) if action == "buy" else -float(lots))
         heartbeats.cancel()
-        # The handlers of thousands of connections are not awaited: the process ends.
-        sys.stdout.flush()
-        os_exit()
-
-
-def os_exit() -> None:
-    import os
-
-    os._exit(0)
+        # The process ends without waiting for the handlers of thousands of connections.
+        os._exit(0)
 
 
 if __name__ == "__main__":
