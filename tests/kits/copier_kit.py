@@ -103,8 +103,7 @@ class WebsocketsProvider:
         self.stream, self.seq = FEED, 1
         self.positions: list[dict[str, object]] = []
         self.balance = "10000"
-        self.heartbeat_ms = 1000
-        self.beats = True
+        self.heartbeat_ms = 600_000
         self.heard: queue.Queue[dict[str, Any]] = queue.Queue()
         self.connections = 0
         self._time = START
