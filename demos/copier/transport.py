@@ -10,7 +10,6 @@ The server is verified before anything but the handshake is sent. Without TLS on
 
 from __future__ import annotations
 
-
 from demos.copier.connection import CONNECT_MS, local_port
 from demos.copier.server_url import PATH, Endpoint, is_loopback
 from demos.provider.protocol import MOST_FROM_SERVER

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from textwrap import fill
 from typing import Any
@@ -56,9 +56,13 @@ def add_options(
     ).replace("%", "%%")
 
 
-def given_inputs(options: argparse.Namespace) -> dict[str, object]:
-    """The inputs among the parsed options, by their own names."""
-    return {name.removeprefix(_INPUT): value for name, value in vars(options).items() if name.startswith(_INPUT)}
+def given_inputs(options: argparse.Namespace, without: Collection[str] = ()) -> dict[str, object]:
+    """The inputs among the parsed options, by their own names; ``without`` has the parser's names of some to omit."""
+    return {
+        name.removeprefix(_INPUT): value
+        for name, value in vars(options).items()
+        if name.startswith(_INPUT) and name not in without
+    }
 
 
 def parse_options(
@@ -73,7 +77,7 @@ def parse_options(
     options, unknown = parser.parse_known_args(arguments)
     if unknown or options.config is None:
         return options, unknown
-    values, problems = read_config(options.config, parser, variables_by_option(variables))
+    values, problems, _ = read_config(options.config, parser, variables_by_option(variables))
     if problems:
         raise ProgramError(problems[0])
     for group in parser._mutually_exclusive_groups:
