@@ -120,9 +120,9 @@ class Alerts:
                 yield ("stale", who), (f"{who} has not acknowledged the newest state for {late}", 0)
         for ban in overview["bans"]:
             who = f"{ban['login'] or 'every login'} from {ban['address']}"
-            rest = duration_text(ban["until"] - now_ms / 1000)
+            left = duration_text(ban["until"] - now_ms / 1000)
             if ban["until"] > now_ms / 1000:
-                yield ("ban", who), (f"{who} is banned for {rest} because of wrong passwords", 0)
+                yield ("ban", who), (f"{who} is banned for {left} because of wrong passwords", 0)
 
     def _started(self, overview: Overview, now_ms: int) -> Alert:
         text = f"the provider has started, version {overview['version']}, stream {overview['stream']}"

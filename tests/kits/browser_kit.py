@@ -146,16 +146,6 @@ class Page:
         """What the system prefers: ``light`` or ``dark``."""
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
-    def offline(self, is_offline: bool) -> None:
-        """Without or with a network."""
-        self.call(
-            "Network.emulateNetworkConditions",
-            offline=is_offline,
-            latency=0,
-            downloadThroughput=-1,
-            uploadThroughput=-1,
-        )
-
     def screenshot(self, path: Path, *, whole: bool = True) -> None:
         """Write a picture of the page, or of what is seen of it, to a PNG file."""
         answer = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
