@@ -25,7 +25,7 @@ def price_text(points: int, digits: int) -> str:
 
 def price_float(points: int, digits: int) -> float:
     """Points as a price, the nearest double."""
-    return float(Fraction(points, 10**digits))
+    return float(points / 10**digits)
 
 
 def price_points(price: float, digits: int) -> int | None:
