@@ -2,11 +2,11 @@
 
 The connection returns states, the account rules turn each into a decision for each symbol, and the targets trade them:
 at once when a state arrives, and again at each timer event while a target is not reached. What must not be forgotten is
-in the memory file before it has an effect:
+in the memory file before it has an effect. One commit, before an order is sent, stores:
 
-- the follower stores a state before it is returned, so no older one is followed after a kill,
-- the rules' memory is stored before the orders of a decision,
-- an order is in the journal before it is sent. After a kill an order without an answer may have been executed: its
+- the state that the follower has returned, so that no older one is followed after a kill,
+- the rules' memory after the decision,
+- the order, in the journal. After a kill an order without an answer may have been executed: its
   symbol's target is compared with the account again, after SURE_SECONDS. Every other symbol keeps the position that the
   copier knew, so a difference is the account owner's, and is not traded.
 
@@ -60,7 +60,7 @@ class AccountCopier:
         self._trading = trading
         self._journal = Journal(memory)
         self._orders = OrderJournal(self._journal)
-        self._rules = read_account_memory(memory.value(RULES))
+        self._rules = self._stored_rules = read_account_memory(memory.value(RULES))
         self._stops = StopPlacer()
         self._received = EventLimit()
         self._event = Moment(0)
@@ -98,6 +98,15 @@ class AccountCopier:
     def Continue(self, event: Moment, *, timer: bool) -> None:
         """Do everything that follows from a timer event, or from a socket that is ready."""
         self._event = event
+        with self._file.joined():
+            states = self.Copy(timer=timer)
+        # What it acknowledges is stored.
+        if states or timer:
+            self.Acknowledge()
+
+    def Copy(self, *, timer: bool) -> list[Snapshot]:
+        """Receive states, decide and trade; returns the states."""
+        event = self._event
         if timer:
             self.TakeRequests()
         logins = self.connection.logins
@@ -112,7 +121,7 @@ class AccountCopier:
         if states or timer:
             self.Trade()
             self.Record(states)
-            self.Acknowledge()
+        return states
 
     def CloseClean(self) -> None:
         """Close the connection and the memory."""
@@ -144,9 +153,8 @@ class AccountCopier:
         except OlderState as error:
             self.targets.stop_all(f"{error}; if the provider is right, use `python -m demos copier resume` and restart")
             return
-        if outcome.memory != self._rules:
-            self._rules = outcome.memory
-            self._file.put_values({RULES: self._rules.to_dict()})
+        self._rules = outcome.memory
+        self.StoreRules()
         for text in outcome.alarms:
             Alert(text)
             Event("alarm", name="rules", text=text)
@@ -183,9 +191,12 @@ class AccountCopier:
         copied = self.targets.to_dict()
         if copied != self._copied:
             self._copied = copied
-            self._file.put_values({COPIED: copied, RULES: self._rules.to_dict()})
+            self._file.put_values({COPIED: copied})
+        self.StoreRules()
         self._orders.write_answers()
         if self._options.stops and not self._trading.dry:
+            # The broker's answers may take time, and nothing may wait for the file meanwhile.
+            self._file.commit()
             for decision in self.decisions.values():
                 self._stops.place(decision, self._event.ms)
 
@@ -276,7 +287,13 @@ class AccountCopier:
         if self.connection.follower.stopped:
             self.connection.Resume()
         self._rules = replace(resume(self._rules), rejections={})
-        self._file.put_values({RULES: self._rules.to_dict()})
+        self.StoreRules()
+
+    def StoreRules(self) -> None:
+        """Store the rules' memory, if it has changed."""
+        if self._rules is not self._stored_rules and self._rules != self._stored_rules:
+            self._file.put_values({RULES: self._rules.to_dict()})
+        self._stored_rules = self._rules
 
 
 def entry_of(decision: Decision, lots: Decimal, positions: dict[str, Decimal], before: Decimal | None) -> Entry:

@@ -5,16 +5,23 @@ operating system releases when the process ends, however it ends. The commands r
 WAL mode, and leave requests in it, which the copier takes at its next timer event.
 
 Values are JSON objects with a name: the follower's memory, the rules' memory, and the copied positions. put_values()
-returns when they survive a kill of the process. So a state is stored before it is acted on, and an order is in the
-journal before it is sent.
+returns when they survive a kill of the process.
+
+A commit takes longer than the decisions that lead to an order. So what is written inside joined() is one transaction.
+commit() ends it, before anything leaves the process that follows from it: an order, or an acknowledgement. Until then
+a kill undoes all of it, and the process that starts next receives the same state and decides again.
+
+A commit writes to the system's cache, and does not wait for the disk (WAL, synchronous = NORMAL). So it survives a kill
+of the process at any moment. After a failure of the power or the kernel the last commits may be missing, and the file
+is as it was after an earlier one; waiting for the disk at each order would take milliseconds.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +69,7 @@ class MemoryFile(SqliteFile):
         """
         kind = FileKind("a copier's memory", _APPLICATION, _STEPS, "python -m demos run copier --url …")
         self._lock = _take_lock(path) if owner else None
+        self._joins = False
         try:
             super().__init__(path, kind, create=owner, timeout=timeout)
         except BaseException:
@@ -72,6 +80,40 @@ class MemoryFile(SqliteFile):
         """Close the file and release its lock."""
         super().close()
         self._release()
+
+    @contextmanager
+    def joined(self) -> Iterator[None]:
+        """Join what is written inside to one transaction, up to each commit(); an exception inside rolls it back.
+
+        Errors: StateError.
+        """
+        self._joins = True
+        try:
+            yield
+            self.commit()
+        finally:
+            self._joins = False
+            if self._db.in_transaction:
+                self._db.rollback()
+
+    def commit(self) -> None:
+        """Return when everything that was written survives a kill of the process. Errors: StateError."""
+        if self._db.in_transaction:
+            with self.errors():
+                self._db.commit()
+
+    @contextmanager
+    def writing(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
+        """See SqliteFile; inside joined() a part of its transaction, unless it is durable."""
+        if durable or not self._joins:
+            self.commit()
+            with super().writing(durable=durable) as db:
+                yield db
+            return
+        with self.errors():
+            if not self._db.in_transaction:
+                self._begin(durable=False)
+            yield self._db
 
     def value(self, name: str) -> dict[str, Any] | None:
         """The value with this name; None when there is none.
