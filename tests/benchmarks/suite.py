@@ -1,6 +1,6 @@
 """All benchmarks, in the order of the table."""
 
-from . import account_latency, fan_out, footprint, latency, many_clients, ticks, timer_events, transfers, waiting
+from . import account_latency, fan_out, footprint, latency, many_clients, many_positions, ticks, timer_events, transfers, waiting
 
 BENCHMARKS = (
     *transfers.BENCHMARKS,
@@ -10,6 +10,7 @@ BENCHMARKS = (
     *many_clients.BENCHMARKS,
     *latency.BENCHMARKS,
     *account_latency.BENCHMARKS,
+    *many_positions.BENCHMARKS,
     *footprint.BENCHMARKS,
     *ticks.BENCHMARKS,
 )
