@@ -28,7 +28,7 @@ from demos.copier.memory_file import RESUME, MemoryFile
 from demos.copier.moments import Moment
 from demos.copier.order_journal import Arrival, Cause, OrderJournal, wall_ms
 from demos.copier.own_account import read_account
-from demos.copier.positions import AllPositions
+from demos.copier.positions import AllPositions, SymbolLots
 from demos.copier.rejections import order_executed, order_rejected
 from demos.copier.rules import lots_text, round_to_step
 from demos.copier.secure_connection import SecureConnection
@@ -144,7 +144,9 @@ class AccountCopier:
             self._live_at = self._event.ms
         for position in state.positions if state else ():
             self.NameSymbol(position.symbol)
-        own = read_account(self._names, state.account.currency if state else "", self.targets.rules.suffix)
+        own = read_account(
+            self._names, AllPositions(), state.account.currency if state else "", self.targets.rules.suffix
+        )
         view = provider_view(
             self.connection.follower, self._event.ms, self._event.ms - self._live_at, self.connection.ended
         )
@@ -206,7 +208,7 @@ class AccountCopier:
         limits = SymbolLimits(smb)
         if decision is None or limits is None or self.IsUncertain(smb):
             return Result(waits=True)
-        held = AllPositions().get(smb, Decimal(0))
+        held = SymbolLots(smb)
         allowed = allowed_lots(decision, held)
         if allowed == held != round_to_step(nlot, limits):
             return Result(waits=True)

@@ -59,9 +59,7 @@ def _terminal(stack: ExitStack) -> tuple[Terminal, Attachment]:
     terms = AccountTerms(Decimal(1_000_000), None, ACCOUNT_MARGIN_MODE_RETAIL_HEDGING)
     account = stack.enter_context(closing(PaperAccount(None, terms)))
     clock = ManualClock()
-    terminal = Terminal(
-        clock, ReplayMarket([*map(SymbolSpec, _SYMBOLS)], iter(()), Speed()), account, Log(clock, None)
-    )
+    terminal = Terminal(clock, ReplayMarket([*map(SymbolSpec, _SYMBOLS)], iter(()), Speed()), account, Log(clock, None))
     for symbol in _SYMBOLS:
         terminal.take_quote(Tick(symbol, 0, 110_000, 110_010))
     # Its functions are not called: the benchmark acts as the program.

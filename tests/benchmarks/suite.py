@@ -1,6 +1,17 @@
 """All benchmarks, in the order of the table."""
 
-from . import account_latency, fan_out, footprint, latency, many_clients, many_positions, ticks, timer_events, transfers, waiting
+from . import (
+    account_latency,
+    fan_out,
+    footprint,
+    latency,
+    many_clients,
+    many_positions,
+    ticks,
+    timer_events,
+    transfers,
+    waiting,
+)
 
 BENCHMARKS = (
     *transfers.BENCHMARKS,

@@ -86,8 +86,9 @@ def PositionGetDouble(property_id: int) -> float:
 def PositionGetInteger(property_id: int) -> int:
     """Type, ticket, identifier or time (seconds or milliseconds since 1970) of the selected position."""
     position = _selected()
+    if property_id == c.POSITION_TYPE:
+        return c.POSITION_TYPE_BUY if position.volume > 0 else c.POSITION_TYPE_SELL
     values = {
-        c.POSITION_TYPE: c.POSITION_TYPE_BUY if position.volume > 0 else c.POSITION_TYPE_SELL,
         c.POSITION_TICKET: position.ticket,
         c.POSITION_IDENTIFIER: position.ticket,
         c.POSITION_MAGIC: position.magic,
