@@ -23,6 +23,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from demos.copier.memory_file import MemoryFile
+from demos.provider.fields import decimal_text
 
 MOST_DECISIONS = 20_000
 MOST_ORDERS = 20_000
@@ -103,7 +104,7 @@ class Journal:
                         (state.seq, state.time, entry.text, last[0]),
                     )
                     continue
-                lots, target, held = str(entry.lots), str(entry.target), str(entry.held)
+                lots, target, held = map(decimal_text, (entry.lots, entry.target, entry.held))
                 values = (entry.symbol, entry.local, state.stream, state.seq, state.seq, state.time, state.time, 1)
                 words = (lots, target, held, entry.outcome, entry.rule, entry.text)
                 marks = ", ".join("?" * 14)
@@ -116,14 +117,14 @@ class Journal:
 
     def sent(self, order: OrderSent) -> int:
         """Record an order that is sent next; returns its number."""
-        price = None if order.provider_price is None else str(order.provider_price)
+        price = _text(order.provider_price)
         begin = (order.symbol, order.local, order.state.stream, order.state.seq, order.time, order.kind)
         lags = (order.change_ms, order.network_ms, order.decision_ms)
         with self.file.writing(durable=False) as db:
             row = db.execute(
                 "INSERT INTO orders (symbol, local, stream, seq, time, kind, lots, ticket, provider_price, change_ms, "
                 "network_ms, decision_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (*begin, str(order.lots), order.ticket, price, *lags),
+                (*begin, _text(order.lots), order.ticket, price, *lags),
             ).lastrowid
         self._new_orders += 1
         if self._new_orders >= _BATCH:
@@ -133,9 +134,8 @@ class Journal:
 
     def answered(self, number: int, answer: Answer) -> None:
         """Record the answer to an order."""
-        price = None if answer.price is None else str(answer.price)
-        slippage = None if answer.slippage is None else str(answer.slippage)
-        values = (answer.fill_ms, answer.retcode, str(answer.filled), price, slippage, answer.text, number)
+        filled, price, slippage = map(_text, (answer.filled, answer.price, answer.slippage))
+        values = (answer.fill_ms, answer.retcode, filled, price, slippage, answer.text, number)
         with self.file.writing(durable=False) as db:
             db.execute(
                 "UPDATE orders SET fill_ms = ?, retcode = ?, filled = ?, price = ?, slippage = ?, text = ? "
@@ -158,6 +158,11 @@ class Journal:
             db.execute(f"DELETE FROM {table} WHERE id <= (SELECT max(id) FROM {table}) - ?", (most,))
 
 
+def _text(number: Decimal | None) -> str | None:
+    return None if number is None else decimal_text(number)
+
+
+_PRICES = ("provider_price", "price", "slippage")
 _DECISION_COLUMNS = (
     "symbol, local, stream, first_seq, last_seq, first_time, last_time, states, lots, target, held, outcome, rule, text"
 )
@@ -182,4 +187,10 @@ def read_orders(file: MemoryFile, symbol: str | None, most: int) -> list[dict[st
         f"SELECT {_ORDER_COLUMNS} FROM orders WHERE ? IS NULL OR symbol = ? OR local = ? ORDER BY id DESC LIMIT ?",
         (symbol, symbol, symbol, most),
     )
-    return [dict(zip(_ORDER_COLUMNS.split(", "), row, strict=True)) for row in reversed(rows)]
+    orders: list[dict[str, object]] = []
+    for row in reversed(rows):
+        order = dict(zip(_ORDER_COLUMNS.split(", "), row, strict=True))
+        # Older versions have stored prices with zeros at their end.
+        prices = {name: decimal_text(Decimal(order[name])) for name in _PRICES if order[name] is not None}
+        orders.append(order | prices)
+    return orders

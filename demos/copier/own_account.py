@@ -24,7 +24,8 @@ from demos.terminal import (
 def read_account(names: Mapping[str, str], positions: Mapping[str, Decimal], currency: str, suffix: str) -> OwnAccount:
     """The account with the symbols in ``names``, which maps the provider's symbols to local ones.
 
-    ``positions`` are those of the account, see AllPositions. ``currency`` is the provider's; ``suffix`` is that of the symbols of the own broker.
+    ``positions`` are those of the account, see AllPositions. ``currency`` is the provider's; ``suffix`` is that of the
+    symbols of the own broker.
     """
     symbols = {}
     for symbol, local in names.items():
