@@ -36,6 +36,9 @@ _OWNER_TIMEOUT = 1.0
 # "WSCM" in the header marks the file as a copier's memory.
 _APPLICATION = 0x5753434D
 
+# Made once: json.dumps would make one for each value.
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
+
 _STEPS = (
     """
 CREATE TABLE named (name TEXT PRIMARY KEY, data TEXT NOT NULL) WITHOUT ROWID;
@@ -135,7 +138,7 @@ class MemoryFile(SqliteFile):
 
         Errors: StateError.
         """
-        rows = [(name, json.dumps(value, separators=(",", ":"))) for name, value in values.items()]
+        rows = [(name, _ENCODER.encode(value)) for name, value in values.items()]
         with self.writing(durable=False) as db:
             db.executemany("INSERT OR REPLACE INTO named VALUES (?, ?)", rows)
 

@@ -48,10 +48,9 @@ from demos.terminal.runtime.clock import ManualClock
 from demos.terminal.runtime.log import Log
 from demos.terminal.terminal import Terminal
 
-from .measuring import Benchmark, Variant, Variants
+from .measuring import Variant, Variants
 
-COUNT = 200
-_SYMBOLS = [f"{first}{second}XUSD" for first, second in product(ascii_uppercase, repeat=2)][:COUNT]
+_SYMBOLS = [f"{first}{second}XUSD" for first, second in product(ascii_uppercase, repeat=2)][:200]
 
 
 def _terminal(stack: ExitStack) -> tuple[Terminal, Attachment]:
@@ -184,9 +183,3 @@ def deciding() -> Iterator[Variants]:
         }
         held = sum(position.volume for position in copier.terminal.account.positions())
         assert held == sum(position.volume for position in provider.terminal.account.positions())
-
-
-BENCHMARKS = (
-    Benchmark(f"publish-{COUNT}", publishing, number=1, rounds=51),
-    Benchmark(f"decide-{COUNT}", deciding, number=1, rounds=51),
-)

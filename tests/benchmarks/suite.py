@@ -6,7 +6,6 @@ from . import (
     footprint,
     latency,
     many_clients,
-    many_positions,
     ticks,
     timer_events,
     transfers,
@@ -21,7 +20,6 @@ BENCHMARKS = (
     *many_clients.BENCHMARKS,
     *latency.BENCHMARKS,
     *account_latency.BENCHMARKS,
-    *many_positions.BENCHMARKS,
     *footprint.BENCHMARKS,
     *ticks.BENCHMARKS,
 )
