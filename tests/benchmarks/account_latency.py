@@ -26,9 +26,7 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-
-from demos.provider.demo_setup import DemoFiles, create_files
-from demos.provider.state_file import StateError
+from typing import Any
 
 from .latency import PAUSE, Program, copies, one_transfer, percentile_99
 from .measuring import Benchmark, Unavailable, Variant, Variants
@@ -40,19 +38,25 @@ PARTS = (*(station.name for program in ("provider", "copier") for station in STA
 _COSTS = 1 + len(PARTS)
 
 
+def _imported(name: str) -> Any:
+    """A module that needs packages which this installation may lack."""
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise Unavailable(str(error)) from None
+
+
 class Pair:
     """The provider and the copier."""
 
     def __init__(self, stack: ExitStack, *provider_options: str) -> None:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="lag-", ignore_cleanup_errors=True)))
-        files = DemoFiles(folder)
-        try:
-            # They need the packages of the extra `provider`.
-            for module in ("demos.provider.service", "demos.copier.account_start"):
-                import_module(module)
-            fingerprint, _ = create_files(files, [LOGIN], time.time())
-        except (ImportError, StateError) as error:
-            raise Unavailable(str(error)) from None
+        # They need the packages of the extra `provider`.
+        for module in ("demos.provider.service", "demos.copier.account_start"):
+            _imported(module)
+        setup = _imported("demos.provider.demo_setup")
+        files = setup.DemoFiles(folder)
+        fingerprint, _ = setup.create_files(files, [LOGIN], time.time())
         self._records = {name: folder / f"{name}.stations" for name in STATIONS}
         modules = {name: ("tests.benchmarks.stations", str(path)) for name, path in self._records.items()}
         served = (f"--cert={files.certificate}", f"--key={files.key}", f"--state={files.state}", "--Port=0")
@@ -126,11 +130,7 @@ def _many_positions(name: str) -> Callable[[], AbstractContextManager[Variants]]
     """A benchmark of many_positions.py, whose imports need the packages of the extra `provider`."""
 
     def prepare() -> AbstractContextManager[Variants]:
-        try:
-            module = import_module("tests.benchmarks.many_positions")
-        except ImportError as error:
-            raise Unavailable(str(error)) from None
-        prepared: AbstractContextManager[Variants] = getattr(module, name)()
+        prepared: AbstractContextManager[Variants] = getattr(_imported("tests.benchmarks.many_positions"), name)()
         return prepared
 
     return prepare
