@@ -39,7 +39,7 @@ def measured_servers(
         create_users(folder, plan.count)
         for server in [*names, *reversed(names)]:
             with ExitStack() as stack:
-                figures = measured(_start(stack, server, folder, plan.count), plan, folder / "users.json")
+                figures = measured(started(stack, server, folder, plan.count), plan, folder / "users.json")
             turns[server].append({name: float(f"{figure:.4g}") for name, figure in figures.items()})
             show(server, turns[server][-1])
     return {
@@ -51,7 +51,8 @@ def measured_servers(
     }
 
 
-def _start(stack: ExitStack, name: str, folder: Path, count: int) -> ServerProcess:
+def started(stack: ExitStack, name: str, folder: Path, count: int) -> ServerProcess:
+    """A server that listens; ``name`` as for measured_servers."""
     if name == WEBSOCKETS:
         return websockets_server(stack, folder, count)
     return provider_server(stack, folder, count, int(name))
