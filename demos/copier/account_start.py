@@ -31,7 +31,7 @@ def start_account(
     """
     try:
         endpoint = endpoint_from_text(inputs.url)
-        context, pin = _verification(endpoint, inputs)
+        context, pin = verification(endpoint, inputs)
         secret = find_secret(inputs.login, inputs.password_file, inputs.token_file, os.environ)
     except (ValueError, TlsError, SecretError) as error:
         raise StartError(str(error)) from None
@@ -59,7 +59,7 @@ def start_account(
     return copier
 
 
-def _verification(endpoint: Endpoint, inputs: AccountInputs) -> tuple[TlsContext | None, bytes | None]:
+def verification(endpoint: Endpoint, inputs: AccountInputs) -> tuple[TlsContext | None, bytes | None]:
     """The TLS context and the pinned fingerprint. Errors: ValueError, TlsError."""
     if not endpoint.tls:
         if inputs.ca or inputs.pin:

@@ -26,4 +26,4 @@ def check_outputs(outputs: Mapping[str, Path | None], inputs: Mapping[str, Path 
 
 def database_files(path: Path, name: str) -> dict[str, Path]:
     """An SQLite database and the files that SQLite keeps next to it, for check_outputs()."""
-    return {name: path, **{f"{name} ({end})": path.with_name(path.name + end) for end in ("-wal", "-shm", "-journal")}}
+    return {name: path, **{f"{name} ({end})": Path(f"{path}{end}") for end in ("-wal", "-shm", "-journal")}}

@@ -1,4 +1,4 @@
-"""A provider in a process of its own, with a state file and a certificate, and subscribers that other software connects.
+"""A provider in a process of its own, with a state file and a certificate, and subscribers of other software.
 
 The subscribers use the package `websockets`, and Python's ssl: implementations that are not ours.
 """
@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,7 +33,7 @@ from demos.provider.users import UserStore
 T = TypeVar("T")
 
 # Tests log in often: a hash with the least parameters costs a millisecond. It is renewed at the first login.
-_CHEAP = Parameters(2**10, 8, 1)
+_CHEAP = Parameters(10, 8, 1)
 
 
 @contextmanager
@@ -128,7 +128,10 @@ class Subscriber:
 
         context = provider.context()
         options: dict[str, Any] = {"ssl": context} if context else {}
-        self.socket = connect(provider.url(), open_timeout=LIMIT_SECONDS, compression=None, **options)
+        self._open = ExitStack()
+        self.socket = self._open.enter_context(
+            connect(provider.url(), open_timeout=LIMIT_SECONDS, compression=None, **options)
+        )
         closed_after_test(self)
         self.state: Snapshot | None = None
         self.hello = self.receive()
@@ -137,7 +140,7 @@ class Subscriber:
 
     def close(self) -> None:
         """Close the connection."""
-        self.socket.close()
+        self._open.close()
 
     def send(self, message: dict[str, object]) -> None:
         """Send a message."""
