@@ -399,15 +399,15 @@ def test_each_decision_and_each_order_is_in_the_journal(provider, tmp_path):
         decisions = read_decisions(file, "EURUSD", 100)
         orders = read_orders(file, None, 100)
     assert [(row["outcome"], row["target"], row["held"]) for row in decisions] == [
-        ("skipped", "0.25", "0"),
-        ("unchanged", "0", "0"),
-        ("traded", "0.50", "0.5"),
-        ("reduced", "0.20", "0.2"),
+        ("skipped", "0.25", "0.00"),
+        ("unchanged", "0.00", "0.00"),
+        ("traded", "0.50", "0.50"),
+        ("reduced", "0.20", "0.20"),
     ]
     assert [row["states"] for row in decisions][1] == 4
     assert [(row["lots"], row["retcode"], row["price"]) for row in orders] == [
-        ("0.5", 10009, "1.10002"),
-        ("-0.3", 10009, "1.1"),
+        ("0.50", 10009, "1.10002"),
+        ("-0.30", 10009, "1.1"),
     ]
     assert Decimal(str(orders[0]["slippage"])) == Decimal("0.00002")
     assert orders[0]["network_ms"] is not None
