@@ -24,7 +24,7 @@ from demos.copier.account_rules import allowed_lots, decide, resume
 from demos.copier.account_values import AccountOptions, Decision, provider_view
 from demos.copier.floods import EventLimit
 from demos.copier.journal import Entry, Journal, StateMark
-from demos.copier.memory_file import MemoryFile
+from demos.copier.memory_file import RESUME, MemoryFile
 from demos.copier.moments import Moment
 from demos.copier.order_journal import Arrival, Cause, OrderJournal, wall_ms
 from demos.copier.own_account import read_account
@@ -39,7 +39,6 @@ from demos.provider.messages import Snapshot
 from demos.terminal import Alert, Event, Print, SymbolSelect
 
 RULES, COPIED, FOLLOWER = "rules", "copied", "follower"
-RESUME = "resume"
 
 
 class AccountCopier:

@@ -4,13 +4,15 @@ Pure: no sockets, no clock, no files, no terminal. decide() takes values and a m
 
 How the caller uses it
     memory = read_account_memory(stored)                       # at the start; None the first time
-    outcome = decide(options, provider_view(follower, now, silent_ms, ended), own, memory, wall_clock_ms)
+    view = provider_view(follower, now, silent_ms, ended, shown_symbols)
+    outcome = decide(options, view, own, memory, wall_clock_ms)
     if outcome.memory != memory: store(outcome.memory.to_dict())      # before any order goes out
     for text in outcome.alarms: Alert(text)
     for each decision with lots: targets.take(decision.symbol, decision.lots, event)
     when a target is due: trade to allowed_lots(decision, own position now), not to the target itself
     after orders: memory = order_rejected(...) or order_executed(...)   # rejections.py
-At every event (state, timer, trade) it is called again with the newest values. The same values give the same decisions.
+A memory belongs to one login at one provider. At every event (state, timer, trade) decide() is called again with the
+newest values. The same values give the same decisions.
 
 The rules, in this order
 - FLATTEN: the own position is closed, because the equity fell below the floor, the provider is stale (--stale flatten),
@@ -18,8 +20,8 @@ The rules, in this order
   The floor closes the positions in all symbols of the memory, the others only where the copier may reduce.
 - JOIN_WAIT: at first contact with --join wait a symbol is left alone, unless the own account has the target already.
 - NO_RATIO: the target is unknown; a position on the wrong side is still closed.
-- REDUCE: an order that reduces the position goes out in every state of provider, login and limits. Only repeated
-  rejections delay it (rejections.py).
+- REDUCE: an order that reduces the position goes out whatever the state of the provider and of the login. Only
+  repeated rejections delay it (rejections.py).
 - Increases: increases.py. A reversal is a reduction to 0, and then an increase if one is allowed.
 The equity floor stops all increases until resume(). ``close-only`` does the same, also when the login works again.
 A ``hold`` (stale or ended) only stops increases, and ends when the follower is LIVE again.
@@ -30,6 +32,8 @@ Owner's changes (targets.py)
   and what reconcile does between two signals keeps its meaning: LEAVE waits for the next signal, STOP stops the symbol.
 - A position that was copied and then became smaller here has nothing missed: an increase is refused as CHANGED_HERE.
   With RESTORE pass ``restore=True``: it is opened again while the provider's state is confirmed and the price allows.
+- When allowed_lots() is not the target, the target is not reached. The problem of the Result should name the rule and
+  not have the text: numbers in it change at each attempt, and targets.py prints each new problem.
 - The limits of limits.py apply in the caller, to the lots of allowed_lots().
 
 A state that is older than one that was acted on raises OlderState. After follower.resume() call resume() here too.
@@ -80,8 +84,8 @@ def decide(
     memory, alarms = _take_events(options, provider, own, memory)
     symbols, decisions = dict(memory.symbols), {}
     for symbol in sorted(symbols.keys() & own.symbols.keys()):
-        case = Case(options, provider, memory, symbols[symbol], own.symbols[symbol], _ZERO)
-        symbols[symbol], decision = _decide_symbol(symbol, case, own)
+        case = Case(symbol, options, provider, memory, symbols[symbol], own.symbols[symbol], _ZERO)
+        symbols[symbol], decision = _decide_symbol(case, own)
         decisions[symbol] = _with_pause(decision, case, now)
     return Outcome(decisions, replace(memory, symbols=symbols), alarms)
 
@@ -128,7 +132,7 @@ def _observe_state(
     sight = Sight(provider, state.time, consecutive, not memory.begun, options.join, options.maxage_ms)
     held = by_symbol(state.positions)
     symbols = dict(memory.symbols)
-    for symbol in own.symbols.keys() & (held.keys() | symbols.keys()):
+    for symbol in filter(provider.shows, own.symbols.keys() & (held.keys() | symbols.keys())):
         symbols[symbol] = observe(symbols.get(symbol), held.get(symbol, ()), sight)
     return replace(memory.marked(state.stream, state.seq), symbols=symbols)
 
@@ -138,7 +142,8 @@ def _take_events(
 ) -> tuple[AccountMemory, list[str]]:
     """Note the equity floor, a stale provider and an ended login, each once, with its alarm."""
     alarms = []
-    if options.equity_floor and own.equity < options.equity_floor and not memory.stopped:
+    known = own.balance != 0 or own.equity != 0
+    if known and own.equity < options.equity_floor and not memory.stopped:
         floor = decimal_text(options.equity_floor)
         text = f"the equity {decimal_text(own.equity)} is below the floor {floor} (--equity-floor)"
         alarms.append(f"{text}: all positions are closed, and nothing is copied until the operator resumes")
@@ -171,7 +176,6 @@ def _flattened(memory: AccountMemory, options: AccountOptions, why: str, everyth
         return replace(
             each,
             flatten=why,
-            ours=True,
             join=options.join if each.lots else "",
             missed=missed,
             missed_price=price,
@@ -187,7 +191,7 @@ def _flattened(memory: AccountMemory, options: AccountOptions, why: str, everyth
 # ---- one symbol
 
 
-def _decide_symbol(symbol: str, case: Case, account: OwnAccount) -> tuple[Followed, Decision]:
+def _decide_symbol(case: Case, account: OwnAccount) -> tuple[Followed, Decision]:
     """What is followed after this, and the decision."""
     followed, own = case.followed, case.own
     problem = ""
@@ -206,11 +210,11 @@ def _decide_symbol(symbol: str, case: Case, account: OwnAccount) -> tuple[Follow
     if own.lots == target and (target or not followed.lots) and not followed.flatten:
         followed = replace(followed, missed=_ZERO, missed_price=None, missed_error=_ZERO, join="", ours=True)
     case = case._replace(followed=followed, target=target)
-    return followed, replace(_judge(symbol, case, problem), saw=_seen(case))
+    return followed, replace(_judge(case, problem), saw=_seen(case))
 
 
-def _judge(symbol: str, case: Case, problem: str) -> Decision:
-    followed, own, target = case.followed, case.own, case.target
+def _judge(case: Case, problem: str) -> Decision:
+    symbol, followed, own, target = case.symbol, case.followed, case.own, case.target
     if followed.flatten:
         text = f"the position of {lots_text(own.lots)} lots is closed: {followed.flatten}"
         return Decision(symbol, own.name, _ZERO, FLATTENED, text, may_reduce=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import ssl
 from pathlib import Path
 
 from demos.copier.account_copier import FOLLOWER, AccountCopier
@@ -17,7 +16,7 @@ from demos.copier.server_url import Endpoint, endpoint_from_text
 from demos.copier.targets import Targets
 from demos.provider.following import Follower
 from demos.terminal import Alert, Print
-from demos.wire.tls_contexts import TlsError, fingerprint_from_text, pinning_context, verifying_context
+from demos.wire.tls_contexts import TlsContext, TlsError, fingerprint_from_text, pinning_context, verifying_context
 from winsock import __version__
 
 CLIENT = f"copier {__version__}"
@@ -60,7 +59,7 @@ def start_account(
     return copier
 
 
-def verification(endpoint: Endpoint, inputs: AccountInputs) -> tuple[ssl.SSLContext | None, bytes | None]:
+def verification(endpoint: Endpoint, inputs: AccountInputs) -> tuple[TlsContext | None, bytes | None]:
     """The TLS context and the pinned fingerprint. Errors: ValueError, TlsError."""
     if not endpoint.tls:
         if inputs.ca or inputs.pin:

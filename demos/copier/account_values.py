@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -21,6 +21,11 @@ SCALES = (FIXED, BALANCE, EQUITY)
 JOINS = (WAIT, NO_WORSE, NOW)
 STALES = (HOLD, FLATTEN)
 ENDS = (HOLD, CLOSE_ONLY, FLATTEN)
+
+
+def choice_problem(known: tuple[str, ...]) -> Callable[[str], str | None]:
+    """A check of an option: why it cannot have a value, or None when the value is one of the known ones."""
+    return lambda text: None if text in known else f"unknown value: {text!r}; use {', '.join(known)}"
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,8 @@ class ProviderView:
     ``state`` is the last state that the follower has accepted, ``confirmed_age`` the largest possible time since the
     server stated that it is the newest, ``state_age`` the largest possible time since the state began (``state.time``).
     ``silent_ms`` is the time since the follower was LIVE, or since the program started. ``ended`` is the code of the
-    error that ended the login (``expired``, ``revoked``, ...), or "".
+    error that ended the login (``expired``, ``revoked``, ...), or "". ``symbols`` are those that the login shows, from
+    the welcome; None: all.
     """
 
     state: Snapshot | None
@@ -61,6 +67,11 @@ class ProviderView:
     state_age: int | None
     silent_ms: int = 0
     ended: str = ""
+    symbols: frozenset[str] | None = None
+
+    def shows(self, symbol: str) -> bool:
+        """Whether the state has the positions of this symbol: a hidden symbol is not flat."""
+        return self.symbols is None or symbol in self.symbols
 
     def age(self, time: int) -> int | None:
         """The largest possible age of a server's time; None: unknown."""
@@ -69,13 +80,16 @@ class ProviderView:
         return max(0, self.state.time + self.state_age - time)
 
 
-def provider_view(follower: Follower, now: int, silent_ms: int, ended: str = "") -> ProviderView:
+def provider_view(
+    follower: Follower, now: int, silent_ms: int, ended: str = "", symbols: Iterable[str] | None = None
+) -> ProviderView:
     """The view of what a follower has accepted; ``now`` is the follower's clock."""
     state, state_age = follower.state, None
     if state is not None:
         began = Position("", Decimal(0), Decimal(0), Decimal(0), state.time)
         state_age = follower.position_age(began, now)
-    return ProviderView(state, follower.status, follower.confirmed_age(now), state_age, silent_ms, ended)
+    shown = None if symbols is None else frozenset(symbols)
+    return ProviderView(state, follower.status, follower.confirmed_age(now), state_age, silent_ms, ended, shown)
 
 
 @dataclass(frozen=True)
@@ -96,8 +110,10 @@ class OwnSymbol:
 
 @dataclass(frozen=True)
 class OwnAccount:
-    """The own account. ``symbols`` has the copied ones, by the PROVIDER's names.
+    """The own account. ``symbols`` has the copied symbols of the state and of the memory, by the PROVIDER's names.
 
+    A symbol that is missing here gets no decision, and what is remembered of it stays. Balance and equity are both 0
+    while the terminal does not know them. Ask for no decisions while it does not know its positions.
     ``rate`` is what one unit of the provider's currency is worth in the own currency; None: unknown.
     """
 

@@ -20,6 +20,9 @@ from typing import Any
 
 from demos.provider.sqlite_file import LOCK_TIMEOUT, FileKind, SqliteFile, StateError, create_file
 
+# The request that a command leaves: continue after an alarm.
+RESUME = "resume"
+
 # Seconds to wait for the lock: the system may need a moment to release that of a killed process.
 _OWNER_TIMEOUT = 1.0
 

@@ -6,8 +6,10 @@ lots until the own account has the whole target. Their price is derived, because
     added price = (new lots * new average - old lots * old average) / added lots
 
 over the positions on the side of the net. An average that is rounded to a point makes the result inexact by up to
-(new lots + old lots) / 2 / added lots points; this error is kept with the price. The price is unknown when a part of
-the growth comes from closed positions of the other side (a hedging account), because nothing states their prices.
+(new lots + old lots) / 2 / added lots points; this error is kept with the price. The positions of a hedging account
+have exact prices. There the price is unknown when a part of the growth comes from closed positions of the other side,
+because nothing states the prices at which they were closed, and when the result is not between the prices of the open
+positions, because then some of the old ones were closed as well.
 When the net shrinks, the missed lots shrink in proportion: their price stays the same.
 
 The time of a change is the newest time of the positions. If no position is newer than before, positions of the other
@@ -27,6 +29,8 @@ from demos.copier.account_values import WAIT, ProviderView
 from demos.provider.messages import Position
 
 _ZERO = Decimal(0)
+# A derived price differs from the exact one by the rounding of averages, not by more.
+_ROUNDING = Decimal("1e-8")
 
 
 class Sight(NamedTuple):
@@ -54,7 +58,7 @@ def observe(before: Followed | None, positions: Sequence[Position], sight: Sight
         lots=lots,
         buys=_side(each for each in positions if each.lots > 0),
         sells=_side(each for each in positions if each.lots < 0),
-        newest=max([old.newest, *(each.time for each in positions)]),
+        newest=max((each.time for each in positions), default=0),
         contract=positions[0].contract if positions else old.contract,
         stop=whole_stop(lots, positions),
     )
@@ -64,7 +68,8 @@ def observe(before: Followed | None, positions: Sequence[Position], sight: Sight
     if old.lots * lots <= 0:
         return _opened(before, new, sight)
     if abs(lots) > abs(old.lots):
-        return _grown(old, new, sight, exact=positions[0].ticket is not None)
+        tickets = [each.price for each in positions if each.ticket is not None and each.lots * lots > 0]
+        return _grown(old, new, sight, tickets)
     if abs(lots) < abs(old.lots):
         part = abs(lots) / abs(old.lots)
         return replace(new, missed=tidy(old.missed * part), missed_error=tidy(old.missed_error * part))
@@ -101,9 +106,10 @@ def _opened(before: Followed | None, new: Followed, sight: Sight) -> Followed:
     )
 
 
-def _grown(old: Followed, new: Followed, sight: Sight, *, exact: bool) -> Followed:
+def _grown(old: Followed, new: Followed, sight: Sight, tickets: Sequence[Decimal]) -> Followed:
+    """A larger position; ``tickets`` are the prices of a hedging account's positions on its side."""
     grown = abs(new.lots) - abs(old.lots)
-    price, error = _added_price(old, new, grown, exact)
+    price, error = _added_price(old, new, grown, tickets)
     if old.missed and price is not None:
         known = old.missed_price
         price = None if known is None else (known * old.missed + price * grown) / (old.missed + grown)
@@ -116,14 +122,19 @@ def _grown(old: Followed, new: Followed, sight: Sight, *, exact: bool) -> Follow
     )
 
 
-def _added_price(old: Followed, new: Followed, grown: Decimal, exact: bool) -> tuple[Decimal | None, Decimal]:
+def _added_price(
+    old: Followed, new: Followed, grown: Decimal, tickets: Sequence[Decimal]
+) -> tuple[Decimal | None, Decimal]:
     """The price of the added lots, or None, and its error in points times lots."""
     before, after = (old.buys, new.buys) if new.lots > 0 else (old.sells, new.sells)
     added = after.lots - before.lots
     if added < grown:
         return None, _ZERO
     price = (after.lots * after.price - before.lots * before.price) / added
-    error = _ZERO if exact or not before.lots else (after.lots + before.lots) / 2
+    if tickets:
+        within = min(max(price, min(tickets)), max(tickets))
+        return (within, _ZERO) if abs(within - price) <= _ROUNDING else (None, _ZERO)
+    error = (after.lots + before.lots) / 2 if before.lots else _ZERO
     return (price, error) if price > 0 else (None, _ZERO)
 
 

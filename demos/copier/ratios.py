@@ -9,6 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 from fractions import Fraction
 
+from demos.copier.account_memory import WIDE
 from demos.copier.account_values import BALANCE, FIXED, AccountOptions, OwnAccount, OwnSymbol
 from demos.copier.rules import Limits
 from demos.provider.fields import decimal_text
@@ -55,7 +56,7 @@ def _figures(scale: str, account: Account, own: OwnAccount) -> Fraction:
 def target_lots(lots: Decimal, ratio: Fraction, limits: Limits) -> Decimal:
     """The own lots for the provider's, rounded toward zero to the step; less than the minimum is 0."""
     exact = Fraction(lots) * ratio
-    volume = int(abs(exact) / Fraction(limits.step)) * limits.step
+    volume = WIDE.multiply(Decimal(int(abs(exact) / Fraction(limits.step))), limits.step)
     if volume < limits.minimum:
         return Decimal(0)
     return volume if exact > 0 else -volume

@@ -47,7 +47,8 @@ def reduction_left(memory: AccountMemory, local: str, now: int) -> int:
     """How long a reduction still waits, in milliseconds; 0: not at all."""
     if not pause_left(memory, local, now):
         return 0
-    return _left(memory.rejections[local].reduced_at, REDUCE_MS, now)
+    reduced_at = memory.rejections[local].reduced_at
+    return _left(reduced_at, REDUCE_MS, now) if reduced_at else 0
 
 
 def _left(since: int, pause: int, now: int) -> int:

@@ -10,7 +10,6 @@ one or a login has lasted. After a refused login the pauses are those of the mod
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -26,6 +25,7 @@ from demos.provider.protocol import LONGEST_TEXT, MessageError, decode_from_serv
 from demos.provider.steps import STOPPING, Kind, Status, Step
 from demos.terminal import Alert, Event, Print
 from demos.wire.backoff import Backoff
+from demos.wire.tls_contexts import TlsContext
 from demos.wire.websocket import NORMAL, POLICY
 
 # The pauses between two connects. A provider that restarts is found again soon.
@@ -47,7 +47,7 @@ class ServerSettings:
     """
 
     endpoint: Endpoint
-    context: ssl.SSLContext | None
+    context: TlsContext | None
     pin: bytes | None
     secret: LoginSecret
     client: str

@@ -10,8 +10,6 @@ The server is verified before anything but the handshake is sent. Without TLS on
 
 from __future__ import annotations
 
-import ssl
-
 from demos.copier.connection import CONNECT_MS, local_port
 from demos.copier.server_url import PATH, Endpoint, is_loopback
 from demos.provider.protocol import MOST_FROM_SERVER
@@ -22,7 +20,7 @@ from demos.wire.connecting import begin_connect, connect_result
 from demos.wire.keepalive import keep_alive
 from demos.wire.opening import CallFailed, start_winsock
 from demos.wire.tls import client_tls
-from demos.wire.tls_contexts import TlsError
+from demos.wire.tls_contexts import TlsContext, TlsError
 from demos.wire.web_client import host_header
 from demos.wire.websocket import CLIENT_LIMITS, WebSocket
 from demos.wire.websocket_opening import WebSocketOpening, open_websocket
@@ -49,7 +47,7 @@ class Transport:
     ``peer``: the server's address. ``local_port``: the socket's own port.
     """
 
-    def __init__(self, endpoint: Endpoint, context: ssl.SSLContext | None, pin: bytes | None) -> None:
+    def __init__(self, endpoint: Endpoint, context: TlsContext | None, pin: bytes | None) -> None:
         """``context`` verifies the server, with a ``pin`` by its certificate's SHA-256; None: no TLS."""
         self.problem = ""
         self.peer = ""

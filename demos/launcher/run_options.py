@@ -14,6 +14,7 @@ from demos.launcher.config_file import read_config
 from demos.launcher.log_options import add_log_options
 from demos.launcher.mt5_options import add_mt5_options
 from demos.terminal.interfaces import ProgramError
+from demos.terminal.paper.account_file import DEFAULT_BALANCE, DEFAULT_CURRENCY, MARGIN_MODES
 from demos.terminal.runtime.programs import InputVariable, Program, input_from_text
 
 _INPUT = "input:"
@@ -107,9 +108,7 @@ def _add_terminal_options(group: argparse._ArgumentGroup) -> None:
     market_options.add_digits(group)
     speed = "10: ten ticks a second; 60x: sixty times as fast as in the file; max: without a pause"
     market_options.add_speed(group, "10", speed)
-    group.add_argument(
-        "--account", type=Path, metavar="FILE", help="keep the paper account in this file (default: in memory)"
-    )
+    _add_account_options(group)
     group.add_argument(
         "--lots",
         type=option_types.lots,
@@ -136,6 +135,30 @@ def _add_terminal_options(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--hold", type=Path, metavar="FILE", help="do not start the replay while this file exists")
     group.add_argument("-h", "--help", action="help", help="show this help")
+
+
+def _add_account_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--account", type=Path, metavar="FILE", help="keep the paper account in this file (default: in memory)"
+    )
+    group.add_argument(
+        "--balance",
+        type=option_types.amount,
+        metavar="AMOUNT",
+        help=f"what a new paper account begins with (default: {DEFAULT_BALANCE})",
+    )
+    group.add_argument(
+        "--currency",
+        type=option_types.currency,
+        metavar="CODE",
+        help=f"the currency of a new paper account (default: {DEFAULT_CURRENCY})",
+    )
+    group.add_argument(
+        "--margin-mode",
+        choices=list(MARGIN_MODES.values()),
+        help="a new paper account has one position per symbol (netting, the default), or each order without a ticket "
+        "opens a position of its own (hedging)",
+    )
 
 
 def _add_chart_options(group: argparse._ArgumentGroup) -> None:

@@ -14,6 +14,7 @@ from demos.launcher.command_help import add_command
 from demos.launcher.interrupts import INTERRUPTED
 from demos.launcher.option_types import symbol
 from demos.provider import user_actions, user_options
+from demos.provider.demo_command import run_demo
 from demos.provider.passwords import SHORTEST_PASSWORD
 from demos.provider.state_command import add_state_parsers
 from demos.provider.state_file import StateFile
@@ -32,10 +33,13 @@ _DESCRIPTION = """
     is banned because of wrong passwords. The provider may be running: it learns
     of each change within a second and disconnects whoever has lost a right.
     Further commands create a certificate, check a file of options, and copy and
-    restore the state.
+    restore the state. With --demo everything runs at once, on paper accounts.
 """
 _EXAMPLES = f"""
     examples:
+      python -m demos provider --demo
+          runs a provider, its dashboard and two copiers on paper accounts, until
+          Ctrl-C; `python -m demos provider --demo --help` shows its options
       python -m demos provider user add anna
           asks for a password (at least {SHORTEST_PASSWORD} characters) and creates the file
           {_DEFAULT_STATE} in this folder if it is missing
@@ -92,7 +96,11 @@ def add_parser(subparsers: SubParsers) -> None:
         _DESCRIPTION,
         epilog=dedent(_EXAMPLES),
     )
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    parser.add_argument(
+        "--demo", nargs=argparse.REMAINDER, help="run a provider, its dashboard and two copiers; options may follow"
+    )
+    parser.set_defaults(usage_error=parser.error)
+    commands = parser.add_subparsers(metavar="COMMAND")
     user = add_command(commands, "user", "add, list, change and remove users, and their tokens", _USER)
     actions = user.add_subparsers(metavar="ACTION", required=True)
     _add_rights_parsers(actions)
@@ -117,9 +125,13 @@ def add_parser(subparsers: SubParsers) -> None:
 def main(args: argparse.Namespace) -> int:
     """Run the command; returns the exit code. An error is one line on standard error."""
     try:
+        if args.demo is not None:
+            return run_demo(args.demo)
         if "run" in args:
             code: int = args.run(args)
             return code
+        if "action" not in args:
+            args.usage_error("what to do is missing: give a COMMAND, or --demo to see everything run")
         with closing(StateFile(args.state, create=args.action is user_actions.add_user)) as state:
             args.action(state, args)
             sys.stdout.flush()

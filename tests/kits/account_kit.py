@@ -18,6 +18,9 @@ STREAM = "a" * 32 + "-" + "0" * 16
 START = 1_700_000_000_000
 POINT = Decimal("0.00001")
 LIMITS = Limits(Decimal("0.01"), Decimal(100), Decimal("0.01"))
+DEFAULTS = AccountOptions()
+PROVIDER = Account("USD", Decimal(1000), Decimal(1000))
+OWN = OwnAccount("USD", Decimal(1000), Decimal(1000), {})
 
 
 def number(text: str | None) -> Decimal | None:
@@ -35,26 +38,36 @@ def own_symbol(lots: str = "0", ask: str = "1.10000", **changes: object) -> OwnS
 class Copying:
     """A copier of one provider. ``trade`` sets the provider's positions, ``decide`` asks the rules, ``obey`` trades.
 
+    ``published`` is the provider's newest state, ``state`` the newest one that the copier has received.
+
     ``time`` is the server's clock, which the copier knows exactly. The memory goes through JSON text at every decision.
     """
 
-    options: AccountOptions = AccountOptions()
-    account: Account = Account("USD", Decimal(1000), Decimal(1000))
-    own_account: OwnAccount = OwnAccount("USD", Decimal(1000), Decimal(1000), {})
+    options: AccountOptions = DEFAULTS
+    account: Account = PROVIDER
+    own_account: OwnAccount = OWN
     own: OwnSymbol = field(default_factory=own_symbol)
     time: int = START
     status: Status = Status.LIVE
     confirmed_age: int | None = 0
     silent_ms: int = 0
     ended: str = ""
+    shown: frozenset[str] | None = None
     state: Snapshot | None = None
+    published: Snapshot | None = None
     text: str | None = None
     alarms: list[str] = field(default_factory=list)
 
     def publish(self, *positions: Position) -> None:
         """The provider has these positions now."""
-        seq = self.state.seq + 1 if self.state else 1
-        self.state = Snapshot(STREAM, seq, self.time, self.account, positions)
+        seq = self.published.seq + 1 if self.published else 1
+        self.published = Snapshot(STREAM, seq, self.time, self.account, positions)
+        self.receive()
+
+    def receive(self) -> None:
+        """Receive the newest state if the connection works."""
+        if self.status is Status.LIVE:
+            self.state = self.published
 
     def trade(self, lots: str, price: str = "1.1", sl: str | None = None) -> None:
         """The provider's netting account has these lots at this average price, from now."""
@@ -79,7 +92,7 @@ class Copying:
 
     def view(self) -> ProviderView:
         age = None if self.state is None else self.time - self.state.time
-        return ProviderView(self.state, self.status, self.confirmed_age, age, self.silent_ms, self.ended)
+        return ProviderView(self.state, self.status, self.confirmed_age, age, self.silent_ms, self.ended, self.shown)
 
     def decide(self) -> Decision:
         own = replace(self.own_account, symbols={SYMBOL: self.own})
@@ -106,4 +119,6 @@ class Copying:
     def observe(self) -> None:
         """Let the rules see a state without the symbol."""
         own = replace(self.own_account, symbols={SYMBOL: self.own})
-        self.memory = decide(self.options, self.view(), own, self.memory, self.time).memory
+        outcome = decide(self.options, self.view(), own, self.memory, self.time)
+        self.memory = outcome.memory
+        self.alarms += outcome.alarms

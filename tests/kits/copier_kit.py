@@ -13,6 +13,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -103,8 +104,7 @@ class WebsocketsProvider:
         self.stream, self.seq = FEED, 1
         self.positions: list[dict[str, object]] = []
         self.balance = "10000"
-        self.heartbeat_ms = 1000
-        self.beats = True
+        self.heartbeat_ms = 600_000
         self.heard: queue.Queue[dict[str, Any]] = queue.Queue()
         self.connections = 0
         self._time = START
@@ -158,8 +158,9 @@ class WebsocketsProvider:
         """Send to every subscriber, from any thread; returns when it is sent."""
 
         async def send_all() -> None:
-            for peer in self._peers:
-                await peer.connection.send(text)
+            for peer in self._peers.copy():
+                with suppress(ConnectionClosed):
+                    await peer.connection.send(text)
 
         asyncio.run_coroutine_threadsafe(send_all(), self._loop).result(LIMIT)
 

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 import pytest
 from copier_kit import (
     FEED,
-    Peer,
     WebsocketsProvider,
     holds,
-    pass_time,
     plain_url,
     position,
     subscribe,
-    tls_context,
     until,
 )
-from signal_kit import Script, alerts
+from signal_kit import Script
 from web_kit import network
 
 __all__ = ["network"]
