@@ -15,7 +15,11 @@ The expert's thread runs in turns, like the terminal's event loop. Each turn doe
 5. Checks: after a timer event, the time limits and heartbeats of each connection.
 
 Steps 3 to 5 end after SLICE_S seconds each, and continue in the next turn, which then does not wait. So ten thousand
-subscribers of an update do not delay a login, and the other way around.
+subscribers of an update do not delay a login, and the other way around. The sockets are polled again when all that were
+ready have been served.
+
+An unexpected exception in the work for one connection ends that connection only (Clients.guarded). Any other one ends
+run(), and with it the program.
 """
 
 from __future__ import annotations
@@ -98,8 +102,11 @@ class Expert:
                 self._checks = self._checks or deque(self.clients.connections.values())
                 if not self._checks:
                     self.rows = ()
-            busy = self._posted or self._events.has_ready or self._updates or self._checks
-            self._events.wait(0.0 if busy else due - now)
+            if not self._events.has_ready:
+                busy = self._posted or self._updates or self._checks
+                self._events.wait(0.0 if busy else due - now)
+                if not self._events.is_open:
+                    raise OSError("the sockets cannot be waited for")
             self._run_turn()
         self.clients.close(CLOSING)
         self._events.close()
@@ -110,7 +117,8 @@ class Expert:
             self._posted.popleft()()
         end = self._shared.clock.monotonic() + SLICE_S
         while ready := self._events.take_ready():
-            self.clients.serve(ready[0], ready[2])
+            connection, _, occurred = ready
+            self.clients.guarded(connection, partial(self.clients.serve, connection, occurred))
             if self._shared.clock.monotonic() >= end:
                 break
         self._for_a_slice(self._updates, self.clients.pump)
@@ -132,6 +140,7 @@ class Expert:
         """Do the step for the next connections, until SLICE_S seconds have passed."""
         end = self._shared.clock.monotonic() + SLICE_S
         while work:
-            step(work.popleft())
+            connection = work.popleft()
+            self.clients.guarded(connection, partial(step, connection))
             if self._shared.clock.monotonic() >= end:
                 return

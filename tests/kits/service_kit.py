@@ -1,4 +1,4 @@
-"""A provider in a process of its own, with a state file and a certificate, and subscribers that other software connects.
+"""A provider in a process of its own, with a state file and a certificate, and subscribers of other software.
 
 The subscribers use the package `websockets`, and Python's ssl: implementations that are not ours.
 """
