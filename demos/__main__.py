@@ -14,7 +14,7 @@ from winsock.command_line import run_command
 _UNWRITABLE = 4
 
 # What follows `provider` in the commands that change nothing.
-_PROVIDER_LISTS = (["bans"], ["user", "list"], ["user", "token", "list"])
+_PROVIDER_LISTS = (["bans"], ["check"], ["user", "list"], ["user", "token", "list"])
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -62,8 +62,11 @@ SUBCOMMANDS = {
     "collected": Subcommand(
         "demos.collector.collected_command", "show, export and draw the ticks in a collector's database"
     ),
+    "copier": Subcommand(
+        "demos.copier.copier_command", "explain a copier's decisions, show its orders, or let it continue"
+    ),
     "list": Subcommand("demos.launcher.list_command", "list the programs"),
-    "provider": Subcommand("demos.provider.provider_command", "manage a provider's users, tokens and bans"),
+    "provider": Subcommand("demos.provider.provider_command", "manage a provider: users, bans, certificate, backups"),
     "run": Subcommand("demos.launcher.run_command", "run one program on a chart"),
     "signal": Subcommand("demos.copier.job_command", "run a provider and two copiers and compare their positions"),
     "tick_clients": Subcommand("demos.collector.senders_command", "run a tick sender for each of several symbols"),

@@ -139,7 +139,7 @@ class ServerConnection:
         if error is None and GetTickCount64() >= self._connect_until:
             error = WSAETIMEDOUT
         if error == NO_ERROR:
-            error = self.ReadLocalPort()
+            self.local_port, error = local_port(self.client, self._family)
         if error == NO_ERROR:
             self.connecting, self.reached = False, True
             if self._fast:
@@ -152,20 +152,6 @@ class ServerConnection:
         elif error is not None:
             self.ConnectFailed(error)
         return self.client != INVALID_SOCKET and not self.connecting
-
-    def ReadLocalPort(self) -> int:
-        """Read the connection's local port, by which the job finds its messages; returns NO_ERROR or the error.
-
-        While nobody listens on a local port, the system may choose that port as the local one: then the socket has
-        connected to itself, and would keep the server from listening.
-        """
-        local, remote = empty_address(self._family), empty_address(self._family)
-        if getsockname(self.client, local, c_int(sizeof(local))) == SOCKET_ERROR:
-            return WSAGetLastError()
-        if getpeername(self.client, remote, c_int(sizeof(remote))) == SOCKET_ERROR:
-            return WSAGetLastError()
-        self.local_port = port_of(local)
-        return WSAECONNREFUSED if bytes(local) == bytes(remote) else NO_ERROR
 
     def ConnectFailed(self, error: int) -> None:
         """Report a failed connect with the time of the next attempt, and close the socket."""
@@ -217,3 +203,17 @@ class ServerConnection:
         if self._started:
             WSACleanup()
             self._started = False
+
+
+def local_port(s: int, family: int) -> tuple[int, int]:
+    """A connected socket's local port, by which a job finds its messages, and NO_ERROR or the error.
+
+    While nobody listens on a local port, the system may choose that port as the local one: then the socket has
+    connected to itself, and would keep the server from listening.
+    """
+    local, remote = empty_address(family), empty_address(family)
+    if getsockname(s, local, c_int(sizeof(local))) == SOCKET_ERROR:
+        return 0, WSAGetLastError()
+    if getpeername(s, remote, c_int(sizeof(remote))) == SOCKET_ERROR:
+        return 0, WSAGetLastError()
+    return port_of(local), WSAECONNREFUSED if bytes(local) == bytes(remote) else NO_ERROR

@@ -1,9 +1,14 @@
-"""Copies the positions that a provider or an original signal server publishes over TCP.
+"""Copies the positions that a provider or an original signal server publishes.
 
-A message states the server's position in one symbol. The rules (rules.py) turn it into a target for the local symbol,
-targets.py keeps the targets until they are reached, limits.py says what must not be traded, and trading.py sends the
-orders. connection.py connects, and connects again; a server that is connected and sends no valid message is reported
-after `silence` seconds. With --fast a message is copied as soon as it arrives: OnSocket does the same as OnTimer.
+Without --url it speaks the plain protocol over TCP: a message states the server's position in one symbol. The rules
+(rules.py) turn it into a target for the local symbol. connection.py connects, and connects again; a server that is
+connected and sends no valid message is reported after `silence` seconds. With --fast a message is copied as soon as it
+arrives: OnSocket does the same as OnTimer.
+
+With --url it follows a provider's whole account over TLS (account_copier.py), always as soon as a state arrives.
+
+In both cases targets.py keeps the targets until they are reached, limits.py says what must not be traded, and
+trading.py sends the orders.
 """
 
 from __future__ import annotations
@@ -11,10 +16,20 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated
 
+from demos.copier.account_inputs import (
+    AccountInputs,
+    FollowsAccount,
+    StartError,
+    Trading,
+    amount_problem,
+    one_of,
+    seconds_problem,
+)
+from demos.copier.account_values import ENDS, HOLD, JOINS, SCALES, STALES, WAIT, AccountOptions
 from demos.copier.connection import ServerConnection
-from demos.copier.floods import EventLimit
 from demos.copier.limits import Limits, folder_problem, killfile_path, limit_problem
 from demos.copier.moments import Moment
+from demos.copier.plain_messages import PlainMessages
 from demos.copier.positions import AllPositions, GetSymbolLot
 from demos.copier.rules import (
     Rules,
@@ -26,9 +41,10 @@ from demos.copier.rules import (
     names_problem,
     suffix_problem,
 )
-from demos.copier.targets import LEAVE, Targets, reconcile_problem
+from demos.copier.server_url import pin_problem, url_problem
+from demos.copier.targets import LEAVE, RESTORE, Targets, reconcile_problem
 from demos.copier.trading import Result, TradeTo
-from demos.signal.protocol import Signal, Unreadable
+from demos.provider.sqlite_file import StateError
 from demos.terminal import (
     ACCOUNT_MARGIN_MODE,
     ACCOUNT_MARGIN_MODE_RETAIL_HEDGING,
@@ -48,7 +64,6 @@ from demos.terminal import (
     Symbol,
     SymbolSelect,
     UseVirtualAccount,
-    printf,
 )
 from demos.wire.codepages import codepage_problem
 from demos.wire.ports import port_problem
@@ -129,29 +144,73 @@ killfile: Annotated[
     str, Input("file that stops all copying as soon as it exists; deleting it does not start copying again")
 ] = ""
 
-# The positions logged in one event.
-MOST_LINES = 20
+# The inputs from here on are those of a provider's subscriber.
+url: Annotated[
+    str,
+    Input(
+        "follow the whole account of this provider, as in wss://provider.example:8443, or ws://127.0.0.1:8443 on this "
+        "computer; empty: the plain protocol with --Host and --Port",
+        check=url_problem,
+    ),
+] = ""
+login: Annotated[str, Input("the login at the provider")] = ""
+password_file: Annotated[
+    str, Input("file whose first line is the password; empty: the environment variable WINSOCK_PASSWORD")
+] = ""
+token_file: Annotated[
+    str, Input("file whose first line is a token to log in with; empty: the environment variable WINSOCK_TOKEN")
+] = ""
+ca: Annotated[str, Input("PEM file of the CAs that verify the provider; empty: those of the system")] = ""
+pin: Annotated[
+    str, Input("SHA-256 fingerprint that the provider's certificate must have, instead of a CA", check=pin_problem)
+] = ""
+memory: Annotated[str, Input("file of what the copier must not forget, with its journal")] = "copier.sqlite"
+scale: Annotated[
+    str, Input("multiply lots by the factor alone, or also by the ratio of balance or equity", check=one_of(SCALES))
+] = SCALES[0]
+join: Annotated[
+    str,
+    Input(
+        "at first contact with a symbol: wait until the provider is flat or reverses, join at no worse price, or now",
+        check=one_of(JOINS),
+    ),
+] = WAIT
+stale: Annotated[
+    str,
+    Input("hold or flatten the positions when the provider's state is not confirmed any more", check=one_of(STALES)),
+] = HOLD
+on_end: Annotated[
+    str, Input("hold, only close or flatten the positions when the login has ended", check=one_of(ENDS))
+] = HOLD
+maxdeviation: Annotated[
+    float, Input("largest distance of an opening price to the provider's, in points; 0: any", check=limit_problem)
+] = 30.0
+maxage: Annotated[
+    int, Input("largest age of a change that opens or increases a position, in seconds", check=seconds_problem)
+] = 30
+equity_floor: Annotated[
+    float, Input("close all positions and copy nothing below this equity; 0: none", check=amount_problem)
+] = 0.0
+stops: Annotated[bool, Input("place the provider's stop loss at the broker")] = False
 
 connection = ServerConnection(codepage, lambda: None, fast)
-received = EventLimit()
+plain = PlainMessages(silence)
+account: FollowsAccount | None = None
 targets = Targets(Rules())
 limits = Limits()
 event = Moment(0)
 # The time of the last timer event.
 timer_at = 0
-# The messages of the present connection, and the time of the last one of all connections.
-messages = 0
-heard_at = 0
-silent = False
 
 
 def OnInit() -> int:
-    global connection, targets, limits, event, timer_at
+    global connection, plain, targets, limits, event, timer_at
     if AccountInfoInteger(ACCOUNT_MARGIN_MODE) == ACCOUNT_MARGIN_MODE_RETAIL_HEDGING and not hedging:
         Alert("the account is a hedging account: add --hedging to close and open positions by ticket")
         return INIT_FAILED
     rules = Rules(names_from_text(map), suffix, list_from_text(only), Decimal(repr(factor)), reverse)
     connection = ServerConnection(codepage, OnConnected, fast)
+    plain = PlainMessages(silence)
     targets = Targets(rules, reconcile)
     file = killfile_path(killfile)
     limits = Limits(Decimal(repr(maxlots)), Decimal(repr(maxtotal)), maxorders, Decimal(repr(maxloss)), file)
@@ -168,6 +227,8 @@ def OnInit() -> int:
     Event("started", symbol=Symbol(), position=DoubleToString(GetSymbolLot(Symbol()), 2))
     timer_at = GetTickCount64()
     event = Moment(timer_at)
+    if url and not StartAccount(rules):
+        return INIT_FAILED
     EventSetTimer(1)
     return INIT_SUCCEEDED
 
@@ -175,6 +236,8 @@ def OnInit() -> int:
 def OnDeinit(reason: int) -> None:
     EventKillTimer()
     connection.CloseClean()
+    if account is not None:
+        account.CloseClean()
     if connection.NeverConnected():
         Fail(3, f"no connection to {Host}:{Port} has succeeded")
 
@@ -184,15 +247,26 @@ def OnTimer() -> None:
     now = GetTickCount64()
     event = Moment(now, now - timer_at)
     timer_at = now
-    CopySignals()
+    CopyNow(timer=True)
 
 
 def OnSocket(s: int, ready: int) -> None:
-    """With --fast: the connect has ended, something has arrived, or the connection is closed."""
+    """With --fast or --url: the connect has ended, something has arrived, or the connection is closed."""
     global event
     # A time in the future is not due: unlike a timer event, this one is not the nearest to it.
     event = Moment(GetTickCount64(), 0)
-    CopySignals()
+    CopyNow(timer=False)
+
+
+def CopyNow(*, timer: bool) -> None:
+    """Copy by the protocol that was chosen. What cannot be stored must not be traded: then the program ends."""
+    if account is None:
+        CopySignals()
+        return
+    try:
+        account.Continue(event, timer=timer)
+    except StateError as error:
+        Fail(error.code, str(error))
 
 
 def CopySignals() -> None:
@@ -200,80 +274,22 @@ def CopySignals() -> None:
     if connection.Step(Host, Port, event):
         # Messages that arrived before an error or the end of the stream are valid: process them first.
         problem = connection.Receive()
-        CheckMessage()
-        CheckSilence()
+        plain.CheckMessage(connection, targets, event)
+        plain.CheckSilence()
         problem = problem or connection.msg.problem
         if problem:
             Print("-Receive. " + problem)
             connection.CloseClean()
-    if stop := limits.killfile_problem() or LossProblem():
+    if stop := StopProblem():
         targets.stop_all(stop)
     targets.check(AllPositions(), event)
     targets.run_due(event, SyncSymbolLot, AllPositions)
 
 
 def OnConnected() -> None:
-    """Trade what waits. The silence continues when the connection before this one has brought no message."""
-    global messages, heard_at
-    if messages or not heard_at:
-        heard_at = GetTickCount64()
-    messages = 0
+    """Trade what waits."""
+    plain.Connected()
     targets.retry_now(event)
-
-
-def Heard() -> None:
-    """Note that the server has sent a valid message. Other bytes are no sign of a working server."""
-    global heard_at, silent
-    now = GetTickCount64()
-    if silent:
-        silent = False
-        Event("heard")
-        Print(f"the server is heard again after {(now - heard_at) // 1000} s")
-    heard_at = now
-
-
-def CheckSilence() -> None:
-    """Report once that a connected server has been silent for too long."""
-    global silent
-    if silence and not silent and GetTickCount64() - heard_at >= silence * 1000:
-        silent = True
-        Event("silent", seconds=silence)
-        Alert(f"nothing heard for {silence} s; an original server is silent while nothing changes")
-
-
-def CheckMessage() -> None:
-    """Set the target of each symbol from its latest message."""
-    latest: dict[str, Signal] = {}
-    unreadable: list[Unreadable] = []
-    while pos := FindNextPos():
-        if isinstance(pos, Unreadable):
-            unreadable.append(pos)
-        else:
-            latest.pop(pos.symbol, None)
-            latest[pos.symbol] = pos
-    if unreadable:
-        text, reason = unreadable[0]
-        printf("-wrong pos info: %s (%s; number of such messages: %d)", text, reason, len(unreadable))
-    for number, (smb, pos) in enumerate(latest.items()):
-        if number < MOST_LINES:
-            printf("server position: %s|%s", smb, pos.lots)
-        targets.take(smb, pos.lots, event)
-    if latest:
-        Heard()
-        connection.MessageTaken()
-    if len(latest) > MOST_LINES:
-        printf("server position: %d further symbols", len(latest) - MOST_LINES)
-
-
-def FindNextPos() -> Signal | Unreadable | None:
-    """The next received message, readable or not; None when there is none."""
-    global messages
-    pos = connection.msg.next()
-    if isinstance(pos, Signal):
-        messages += 1
-        if received.allows(event.ms):
-            Event("received", port=connection.local_port, number=messages, symbol=pos.symbol, lots=str(pos.lots))
-    return pos
 
 
 def SyncSymbolLot(smb: str, nlot: Decimal) -> Result:
@@ -285,6 +301,33 @@ def SyncSymbolLot(smb: str, nlot: Decimal) -> Result:
     return result
 
 
-def LossProblem() -> str:
-    """Why nothing must be copied any more after the losses of this day, or ""."""
-    return limits.loss_problem(DayResult()) if maxloss else ""
+def StopProblem() -> str:
+    """Why nothing must be copied any more, or ""."""
+    return limits.killfile_problem() or (limits.loss_problem(DayResult()) if maxloss else "")
+
+
+def StartAccount(rules: Rules) -> bool:
+    """Begin to follow the provider's account; False after an error, which is logged."""
+    global account
+    options = AccountOptions(
+        scale,
+        rules.factor,
+        reverse,
+        join,
+        stale,
+        on_end=on_end,
+        maxdeviation=Decimal(repr(maxdeviation)),
+        maxage_ms=maxage * 1000,
+        equity_floor=Decimal(repr(equity_floor)),
+        stops=stops,
+        restore=reconcile == RESTORE,
+    )
+    inputs = AccountInputs(url, login, password_file, token_file, ca, pin, memory)
+    try:
+        # It needs packages that the plain protocol does not.
+        from demos.copier.account_start import start_account
+
+        account = start_account(inputs, options, targets, Trading(limits, dry, StopProblem), event)
+    except (ImportError, StartError, StateError) as error:
+        Alert(str(error))
+    return account is not None

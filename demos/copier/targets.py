@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 from demos.copier.limits import AGAIN
 from demos.copier.moments import Moment
@@ -95,16 +96,22 @@ class Targets:
 
     def take(self, smb: str, lots: Decimal, now: Moment) -> None:
         """Set the target from the server's position in its symbol, if that is a new signal."""
-        local = self._local_name(smb)
-        if not local or local in self.stopped_symbols or self.stopped:
-            return
-        lots = self.rules.lots(lots)
-        if self._signals.get(local) == lots:
+        if local := self.local_name(smb):
+            self.take_lots(local, self.rules.lots(lots), now)
+
+    def take_lots(self, local: str, lots: Decimal, now: Moment) -> None:
+        """Set the target of a local symbol, if that is a new signal."""
+        if local in self.stopped_symbols or self.stopped or self._signals.get(local) == lots:
             return
         self._signals[local] = lots
         self.known.pop(local, None)
         replaced = self.targets.get(local)
         self.targets[local] = Target(lots, now.ms, late=replaced.late if replaced else None)
+
+    def forget(self, local: str) -> None:
+        """Leave a local symbol alone until its next target."""
+        for by_symbol in (self.targets, self.known, self._signals):
+            by_symbol.pop(local, None)
 
     def retry_now(self, now: Moment) -> None:
         """Make all targets due."""
@@ -175,6 +182,9 @@ class Targets:
         if result.reached is not None:
             del self.targets[smb]
             return
+        if result.waits:
+            target.due = now.ms
+            return
         if result.problem and result.problem != target.problem:
             Print(result.problem)
         reachable = (before.lots if before else lots, lots, target.lots, *(target.late or ()))
@@ -192,8 +202,7 @@ class Targets:
 
     def stop_symbol(self, smb: str, reason: str) -> None:
         """Copy this symbol no further. The reason says how to copy it again."""
-        for by_symbol in (self.targets, self.known, self._signals):
-            by_symbol.pop(smb, None)
+        self.forget(smb)
         self.stopped_symbols.add(smb)
         Alert(f"{smb} is not copied any more: {reason}")
         Event("stopped", symbol=smb, reason=reason)
@@ -221,7 +230,33 @@ class Targets:
             Alert(f"{smb}: {changed}; the copier leaves it until the next signal (--reconcile leave)")
             self.targets.pop(smb, None)
 
-    def _local_name(self, smb: str) -> str:
+    def to_dict(self) -> dict[str, dict[str, Any]]:
+        """The signals with their known positions as JSON values, for load(); ``waits``: the target is not reached."""
+        return {
+            smb: {
+                "signal": str(lots),
+                "known": str(self.known[smb].lots) if smb in self.known else None,
+                "waits": smb in self.targets,
+            }
+            for smb, lots in self._signals.items()
+        }
+
+    def load(self, data: Mapping[str, Mapping[str, Any]], now: Moment) -> None:
+        """Continue with what to_dict() returned: a change since then is the account owner's.
+
+        Errors: ValueError when the data is damaged.
+        """
+        try:
+            for smb, each in data.items():
+                lots = self._signals[smb] = Decimal(each["signal"])
+                if each["known"] is not None:
+                    self.known[smb] = Known(Decimal(each["known"]))
+                if each["waits"]:
+                    self.targets[smb] = Target(lots, now.ms)
+        except (ArithmeticError, KeyError, TypeError) as error:
+            raise ValueError(f"the stored targets are damaged: {error!r}") from None
+
+    def local_name(self, smb: str) -> str:
         """The local name of a server's symbol, or "" when it is not copied; logs the decision for a new symbol."""
         if smb in self._names:
             return self._names[smb]

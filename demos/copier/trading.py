@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from demos.copier.limits import Limits as CopyLimits
 from demos.copier.limits import is_smaller
@@ -61,11 +61,31 @@ UNDER_WAY = (TRADE_RETCODE_PLACED, TRADE_RETCODE_DONE_PARTIAL, TRADE_RETCODE_TIM
 
 
 class Sent(NamedTuple):
-    """The outcome of orders: why one failed, or "", the answer's TRADE_RETCODE_*, and whether all were executed."""
+    """The outcome of orders: why one failed, or "", the answer's TRADE_RETCODE_*, and whether all were executed.
+
+    ``lots`` and ``price`` are those of the last deal; 0: none.
+    """
 
     problem: str
     retcode: int
     executed: bool
+    lots: Decimal = Decimal(0)
+    price: Decimal = Decimal(0)
+
+
+class OrderWatch(Protocol):
+    """Is called before each order is sent, and with its answer."""
+
+    def sending(self, smb: str, order: Order) -> None: ...
+    def answered(self, smb: str, order: Order, sent: Sent) -> None: ...
+
+
+class Sending(NamedTuple):
+    """How orders are sent: ``dry`` logs each, ``bounds`` counts them, ``watch`` is called for each."""
+
+    dry: bool
+    bounds: CopyLimits
+    watch: OrderWatch | None
 
 
 class Result(NamedTuple):
@@ -73,7 +93,8 @@ class Result(NamedTuple):
 
     ``problem`` is a reason that stays the same until something changes. ``retry`` is whether to try again without a new
     signal or connection. ``failed`` is whether an order failed, ``under_way`` whether one may still be executed.
-    ``stop_symbol`` and ``stop_all`` are exceeded limits.
+    ``stop_symbol`` and ``stop_all`` are exceeded limits. ``waits``: a rule does not allow the target at present; it
+    is tried again at the next event.
     """
 
     reached: Decimal | None = None
@@ -83,6 +104,7 @@ class Result(NamedTuple):
     under_way: bool = False
     stop_symbol: str = ""
     stop_all: str = ""
+    waits: bool = False
 
 
 def SymbolLimits(smb: str) -> Limits | None:
@@ -93,12 +115,13 @@ def SymbolLimits(smb: str) -> Limits | None:
     return limits if limits.step > 0 else None
 
 
-def TradeTo(smb: str, nlot: Decimal, dry: bool, bounds: CopyLimits) -> Result:
+def TradeTo(smb: str, nlot: Decimal, dry: bool, bounds: CopyLimits, watch: OrderWatch | None = None) -> Result:
     """Trade the difference between the target volume and the present position.
 
     A target between two steps is rounded toward zero; a volume below the minimum is not traded. With ``dry`` the
     account is a virtual one, and the log shows each order.
     """
+    ways = Sending(dry, bounds, watch)
     limits = SymbolLimits(smb)
     if limits is None:
         return Result(problem=f"-cannot trade {smb} to {lots_text(nlot)} lots: the terminal has no symbol {smb}")
@@ -116,12 +139,12 @@ def TradeTo(smb: str, nlot: Decimal, dry: bool, bounds: CopyLimits) -> Result:
         return Result(problem=f"-{smb}: not traded from {lots_text(clot)} to {lots_text(wanted)} lots: {error}")
     if not is_smaller(wanted, clot) and (blocked := OrdersProblem(smb, len(plan), bounds)):
         return blocked
-    sent = SendAll(smb, plan, wanted == 0, dry, bounds)
+    sent = SendAll(smb, plan, wanted == 0, ways)
     if sent.problem:
         problem = f"-cannot trade {smb} from {lots_text(clot)} to {lots_text(wanted)} lots: {sent.problem}"
         if sent.retcode in FINAL:
             if sent.retcode in CLOSING_ALLOWED:
-                problem += CloseOpposite(smb, wanted, limits, dry, bounds)
+                problem += CloseOpposite(smb, wanted, limits, ways)
             problem += "; not repeated before a new signal or connection"
             return Result(problem=problem, retry=False, failed=True)
         Print(problem)
@@ -151,27 +174,31 @@ def Outcome(smb: str, wanted: Decimal, limits: Limits) -> Result:
     return Result(problem=problem, under_way=True)
 
 
-def CloseOpposite(smb: str, wanted: Decimal, limits: Limits, dry: bool, bounds: CopyLimits) -> str:
+def CloseOpposite(smb: str, wanted: Decimal, limits: Limits, ways: Sending) -> str:
     """Close a position on the other side than the target, which cannot be reached; what to add to the reason."""
     positions = SymbolPositions(smb)
     clot = sum((volume for _, volume in positions), Decimal(0))
     if clot * wanted >= 0:
         return ""
-    sent = SendAll(smb, orders(-clot, positions, IsHedging(), limits), True, dry, bounds)
+    sent = SendAll(smb, orders(-clot, positions, IsHedging(), limits), True, ways)
     return f"; {sent.problem or f'the opposite position of {lots_text(clot)} lots is closed instead'}"
 
 
-def SendAll(smb: str, plan: list[Order], closing: bool, dry: bool, bounds: CopyLimits) -> Sent:
+def SendAll(smb: str, plan: list[Order], closing: bool, ways: Sending) -> Sent:
     """Send the orders one after another, up to the first that fails. ``dry`` logs each."""
     if len(plan) > 1:
         Print(f"{smb}: {lots_text(Decimal(sum(abs(order.lots) for order in plan)))} lots in {len(plan)} orders")
     executed = True
     for order in plan:
         Print("full close position" if closing else "add Buy position" if order.lots > 0 else "add Sell position")
-        if dry:
+        if ways.dry:
             Print(f"dry run, not traded: {OrderText(smb, order)}")
+        if ways.watch is not None:
+            ways.watch.sending(smb, order)
         sent = Send(smb, order)
-        bounds.count_order(GetTickCount64(), failed=bool(sent.problem))
+        if ways.watch is not None:
+            ways.watch.answered(smb, order, sent)
+        ways.bounds.count_order(GetTickCount64(), failed=bool(sent.problem))
         if sent.problem:
             return sent
         executed = executed and sent.executed
@@ -204,7 +231,8 @@ def Send(smb: str, order: Order) -> Sent:
         # A netting account does not close a position in part by its ticket.
         done = trade.PositionClose(order.ticket)
     problem = "" if done else trade.ResultRetcodeDescription()
-    return Sent(problem, trade.ResultRetcode(), done and trade.ResultDeal() != 0)
+    filled, price = (Decimal(repr(value)) for value in (trade.ResultVolume(), trade.ResultPrice()))
+    return Sent(problem, trade.ResultRetcode(), done and trade.ResultDeal() != 0, filled, price)
 
 
 def OrderText(smb: str, order: Order) -> str:

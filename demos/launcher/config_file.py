@@ -51,10 +51,14 @@ _TYPES: dict[object, tuple[type, ...]] = {
 
 
 class Config(NamedTuple):
-    """The content of a file: the values by the parser's names for them, and a line for each problem."""
+    """The content of a file: the values by the parser's names for them, and a line for each problem.
+
+    ``invalid`` are the names whose values have a problem.
+    """
 
     values: dict[str, object]
     problems: list[str]
+    invalid: set[str]
 
 
 class _Option(NamedTuple):
@@ -76,7 +80,7 @@ def read_config(path: Path, parser: argparse.ArgumentParser, variables: Mapping[
         for name in action.option_strings
         if name.startswith("--") and name.removeprefix("--") not in _COMMAND_LINE_ONLY
     }
-    config = Config({}, [])
+    config = Config({}, [], set())
     for key, value in content.items():
         place = f"{path}{_line_text(text, key)}: "
         if isinstance(value, dict):
@@ -84,9 +88,11 @@ def read_config(path: Path, parser: argparse.ArgumentParser, variables: Mapping[
         elif key not in options:
             config.problems.append(f"{place}{_unknown(key, options, parser.prog)}")
         else:
+            name = options[key].action.dest
             try:
-                config.values[options[key].action.dest] = _converted(options[key], value)
+                config.values[name] = _converted(options[key], value)
             except (ValueError, argparse.ArgumentTypeError) as error:
+                config.invalid.add(name)
                 config.problems.append(f"{place}{key} = {_shown(value)}: {error}")
     config.problems.extend(_conflicts(path, parser, config.values))
     return config

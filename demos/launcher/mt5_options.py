@@ -14,7 +14,7 @@ from demos.terminal.mt5.requests import FILLINGS
 ANY_MAGIC = -1
 
 # Options that have no meaning with a real market and account, and those that have none with the embedded ones.
-_EMBEDDED_ONLY = ("bars", "ticks", "seed", "digits", "account", "history")
+_EMBEDDED_ONLY = ("bars", "ticks", "seed", "digits", "account", "balance", "currency", "margin_mode", "history")
 _MT5_ONLY = ("mt5_path", "magic", "deviation", "live", "filling")
 
 

@@ -25,6 +25,8 @@ SubParsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 _WHOLE = re.compile(r"-?\d{1,18}", re.ASCII)
 _LOTS = re.compile(r"(\d{1,9}(?:\.\d{1,8})?)" + r":(\d{1,9}(?:\.\d{1,8})?)" * 2, re.ASCII)
+_AMOUNT = re.compile(r"\d{1,15}(?:\.\d{1,8})?", re.ASCII)
+_CURRENCY = re.compile(r"[A-Z]{3,8}", re.ASCII)
 
 
 class Lots(NamedTuple):
@@ -125,3 +127,17 @@ def lots(text: str) -> Lots:
             if least is not None and most is not None and 0 < least <= most:
                 return Lots(least, most, step)
     raise argparse.ArgumentTypeError(f"{escaped(text)!r} is not MIN:MAX:STEP in lots, as in 0.01:100:0.01")
+
+
+def amount(text: str) -> Decimal:
+    """An amount of money, as in 10000 or 2500.50."""
+    if not _AMOUNT.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{escaped(text)!r} is not an amount of money, as in 10000 or 2500.50")
+    return Decimal(text)
+
+
+def currency(text: str) -> str:
+    """The code of a currency, as in USD."""
+    if not _CURRENCY.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{escaped(text)!r} is not a currency of capital letters, as in USD")
+    return text

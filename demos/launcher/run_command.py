@@ -38,6 +38,7 @@ from demos.terminal.interfaces import (
 )
 from demos.terminal.mql.constants import PERIOD_H1
 from demos.terminal.paper.account import PaperAccount
+from demos.terminal.paper.account_file import MARGIN_MODES, AccountTerms
 from demos.terminal.paper.export_file import TICKS_OF_A_BAR, ticks_of
 from demos.terminal.paper.export_names import symbol_and_period
 from demos.terminal.paper.market import HeldMarket, ReplayMarket, random_walk, speed_from_text
@@ -190,12 +191,21 @@ def _sources(options: argparse.Namespace, stack: ExitStack, clock: Clock, log: L
         market, account, description = stack.enter_context(mt5.connected(mt5_settings(options), clock, log))
         return _Sources(market, account, iter(()), description)
     replay, past, description = _market(options, clock, partial(log.write, "terminal", "info", "market"))
-    paper = stack.enter_context(closing(PaperAccount(options.account)))
+    paper = stack.enter_context(closing(PaperAccount(options.account, _terms(options))))
     paper.check(replay.symbols()[_chart(options)[0]])
+    for name in paper.unconverted():
+        text = f"{name}: the account has deals whose profit could not be converted; the balance leaves it out"
+        log.write("terminal", "alert", "account", text)
     replayed: Market = replay
     if options.hold:
         replayed = HeldMarket(replay, options.hold, lambda: log.write("terminal", "info", "market", FIRST_TICK))
     return _Sources(replayed, paper, past, description)
+
+
+def _terms(options: argparse.Namespace) -> AccountTerms:
+    """What a new account begins with; an existing one must have these terms."""
+    mode = next((mode for mode, name in MARGIN_MODES.items() if name == options.margin_mode), None)
+    return AccountTerms(options.balance, options.currency, mode)
 
 
 def _market(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from textwrap import fill
 from typing import Any
@@ -14,6 +14,7 @@ from demos.launcher.config_file import read_config
 from demos.launcher.log_options import add_log_options
 from demos.launcher.mt5_options import add_mt5_options
 from demos.terminal.interfaces import ProgramError
+from demos.terminal.paper.account_file import DEFAULT_BALANCE, DEFAULT_CURRENCY, MARGIN_MODES
 from demos.terminal.runtime.programs import InputVariable, Program, input_from_text
 
 _INPUT = "input:"
@@ -56,9 +57,13 @@ def add_options(
     ).replace("%", "%%")
 
 
-def given_inputs(options: argparse.Namespace) -> dict[str, object]:
-    """The inputs among the parsed options, by their own names."""
-    return {name.removeprefix(_INPUT): value for name, value in vars(options).items() if name.startswith(_INPUT)}
+def given_inputs(options: argparse.Namespace, without: Collection[str] = ()) -> dict[str, object]:
+    """The inputs among the parsed options, by their own names; ``without`` has the parser's names of some to omit."""
+    return {
+        name.removeprefix(_INPUT): value
+        for name, value in vars(options).items()
+        if name.startswith(_INPUT) and name not in without
+    }
 
 
 def parse_options(
@@ -73,7 +78,7 @@ def parse_options(
     options, unknown = parser.parse_known_args(arguments)
     if unknown or options.config is None:
         return options, unknown
-    values, problems = read_config(options.config, parser, variables_by_option(variables))
+    values, problems, _ = read_config(options.config, parser, variables_by_option(variables))
     if problems:
         raise ProgramError(problems[0])
     for group in parser._mutually_exclusive_groups:
@@ -103,9 +108,7 @@ def _add_terminal_options(group: argparse._ArgumentGroup) -> None:
     market_options.add_digits(group)
     speed = "10: ten ticks a second; 60x: sixty times as fast as in the file; max: without a pause"
     market_options.add_speed(group, "10", speed)
-    group.add_argument(
-        "--account", type=Path, metavar="FILE", help="keep the paper account in this file (default: in memory)"
-    )
+    _add_account_options(group)
     group.add_argument(
         "--lots",
         type=option_types.lots,
@@ -132,6 +135,30 @@ def _add_terminal_options(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--hold", type=Path, metavar="FILE", help="do not start the replay while this file exists")
     group.add_argument("-h", "--help", action="help", help="show this help")
+
+
+def _add_account_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--account", type=Path, metavar="FILE", help="keep the paper account in this file (default: in memory)"
+    )
+    group.add_argument(
+        "--balance",
+        type=option_types.amount,
+        metavar="AMOUNT",
+        help=f"what a new paper account begins with (default: {DEFAULT_BALANCE})",
+    )
+    group.add_argument(
+        "--currency",
+        type=option_types.currency,
+        metavar="CODE",
+        help=f"the currency of a new paper account (default: {DEFAULT_CURRENCY})",
+    )
+    group.add_argument(
+        "--margin-mode",
+        choices=list(MARGIN_MODES.values()),
+        help="a new paper account has one position per symbol (netting, the default), or each order without a ticket "
+        "opens a position of its own (hedging)",
+    )
 
 
 def _add_chart_options(group: argparse._ArgumentGroup) -> None:

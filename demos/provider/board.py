@@ -1,11 +1,12 @@
-"""What the operator sees: once a second, the overview of all parts of the provider is given to the dashboard."""
+"""What the operator learns of the provider: once a second, the overview of all its parts, for dashboard and alerts."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
 
-from demos.provider.dashboard import Dashboard
+from demos.provider.alert_processes import AlertProcesses
+from demos.provider.alerts import Alerts
 from demos.provider.experts import Expert
 from demos.provider.overview import MOST_LOG_LINES, Counters, LogLine, PositionRow, ServerRow, overview
 from demos.provider.shared import Shared
@@ -15,9 +16,10 @@ from winsock.version import __version__
 class Board:
     """See the head of this module. For the terminal's thread."""
 
-    def __init__(self, shared: Shared, dashboard: Dashboard) -> None:
+    def __init__(self, shared: Shared, senders: AlertProcesses) -> None:
         self._shared = shared
-        self._dashboard = dashboard
+        self._alerts = Alerts()
+        self._senders = senders
         self._started = shared.clock.utc_ms()
         self._account_read = self._started
         self._log: deque[LogLine] = deque(maxlen=MOST_LOG_LINES)
@@ -28,7 +30,7 @@ class Board:
         self._log.append(LogLine(self._shared.clock.utc_ms(), level, line.removeprefix("-")))
 
     def update(self, experts: Sequence[Expert], positions: Sequence[PositionRow], last_tick: int | None) -> None:
-        """Show the present state."""
+        """Show the present state, and send the alerts that follow from it."""
         shared = self._shared
         now = shared.clock.utc_ms()
         if not shared.suspended:
@@ -54,6 +56,13 @@ class Board:
         )
         rows = [row for expert in experts for row in expert.rows]
         state = shared.publisher.state
-        self._dashboard.update(
-            overview(now, server, state, positions, rows, shared.desk.bans, totals, tuple(self._log))
-        )
+        present = overview(now, server, state, positions, rows, shared.desk.bans, totals, tuple(self._log))
+        shared.dashboard.update(present)
+        for alert in self._alerts.update(present, now):
+            self._senders.send(alert)
+        for problem in self._senders.check(int(shared.clock.monotonic() * 1000)):
+            shared.report(f"-{problem}")
+
+    def close(self) -> None:
+        """End the processes that send alerts."""
+        self._senders.close()

@@ -7,6 +7,8 @@ from argparse import ArgumentParser, Namespace
 from datetime import datetime
 from pathlib import Path
 
+from demos.terminal.runtime.log import escaped
+
 DAYS = 825
 
 
@@ -20,19 +22,25 @@ def add_cert_options(parser: ArgumentParser) -> None:
 
 
 def run_cert_command(options: Namespace, now: datetime) -> int:
-    """Create the certificate and print its fingerprint, or the problem; the exit code. ``now`` has its time zone."""
+    """Create the certificate and print its fingerprint, or the problem; the exit code. ``now`` has its time zone.
+
+    The code is 2 without the package that creates certificates, and 4 for files that cannot be written.
+    """
     try:
         from demos.provider.certificates import CertificateError, create_certificate
     except ImportError as error:
-        print(error, file=sys.stderr)
-        return 1
+        return _failed(error, 2)
     from demos.wire.tls_contexts import fingerprint_text
 
     try:
         digest = create_certificate(options.cert, options.key, options.host, options.days, now, force=options.force)
     except CertificateError as error:
-        print(error, file=sys.stderr)
-        return 1
+        return _failed(error, 4)
     print(f"created {options.cert} and its private key {options.key}, valid for {options.days} days")
     print(f"SHA-256 fingerprint, which subscribers pin:\n{fingerprint_text(digest)}")
     return 0
+
+
+def _failed(error: Exception, code: int) -> int:
+    print(f"python -m demos provider: error: {escaped(str(error))}", file=sys.stderr)
+    return code

@@ -63,6 +63,15 @@ def create_certificate(
     return signed.fingerprint(hashes.SHA256())
 
 
+def certificate_period(certificate: Path) -> tuple[datetime, datetime]:
+    """From when until when the first certificate of a PEM file is valid, in UTC.
+
+    Errors: OSError; ValueError when there is no certificate.
+    """
+    first = x509.load_pem_x509_certificate(certificate.read_bytes())
+    return first.not_valid_before_utc, first.not_valid_after_utc
+
+
 def _sign(
     private: ec.EllipticCurvePrivateKey, names: list[x509.GeneralName], common_name: str, now: datetime, days: int
 ) -> x509.Certificate:

@@ -96,17 +96,28 @@ class Clients:
             self.counters.states += 1
             self.counters.bytes += len(text)
             websocket.send_frame(self._frame(text), self._now())
+            connection.check_at = 0
         if connection.stream.unsent or not connection.stream.is_open:
             self._settle(connection)
+
+    def due(self) -> list[Connection]:
+        """The connections to check in this timer event."""
+        now = self._now()
+        return [each for each in self.connections.values() if each.check_at <= now]
 
     def check(self, connection: Connection) -> None:
         """A timer event of a connection: its time limits, and a heartbeat."""
         if connection.number not in self.connections:
             return
-        (connection.websocket or connection.web).check(self._now())
-        if connection.session is not None:
-            self._follow(connection, connection.session.check(self.shared.clock.utc_ms()))
-        self.pump(connection)
+        now, session = self._now(), connection.session
+        (connection.websocket or connection.web).check(now)
+        if session is None:
+            self.pump(connection)
+        else:
+            utc = self.shared.clock.utc_ms()
+            self._follow(connection, session.check(utc))
+            self.pump(connection)
+            connection.check_at = now + session.quiet_for(utc)
         self._settle(connection)
 
     def end_number(self, number: int, ending: Ending) -> None:
@@ -168,6 +179,7 @@ class Clients:
         for text in websocket.receive(now):
             self.counters.messages += 1
             if connection.session is not None:
+                connection.check_at = 0
                 self._follow(connection, connection.session.receive(text, self.shared.clock.utc_ms()))
             elif connection.operator is not None:
                 action = connection.operator.receive(text, self.shared.clock.utc_ms())
@@ -321,6 +333,9 @@ class Clients:
             # The peer or a limit has ended the stream: nothing more is prepared for it.
             session.closed()
         interest = (connection.wants_read, stream.wants_write)
+        if stream.unsent or (session is not None and session.stage is Stage.ENDED):
+            # Its output, or its end, has a time limit.
+            connection.check_at = 0
         if interest != connection.interest:
             connection.interest = interest
             self.events.register(connection, connection.socket, *interest)

@@ -16,7 +16,9 @@ class Connection:
     """A connection of an expert. Times are milliseconds since 1970.
 
     ``number`` is unique in the process, ``host`` is the IP address, and ``name`` also has the port. The stream owns
-    ``socket`` and closes it. ``interest`` is what the socket is registered for: to read, to write.
+    ``socket`` and closes it. ``interest`` is what the socket is registered for: to read, to write. ``check_at`` is in
+    milliseconds of the monotonic clock: a timer event before it has nothing to do. It is 0 after any activity, so that
+    the operator sees its result.
     """
 
     number: int
@@ -31,6 +33,7 @@ class Connection:
     operator: OperatorSession | None = None
     interest: tuple[bool, bool] = (False, False)
     ending: str = ""
+    check_at: int = 0
 
     @property
     def wants_read(self) -> bool:

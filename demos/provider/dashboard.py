@@ -10,7 +10,7 @@
 ``now_ms`` is in milliseconds since 1970; ``address`` is the peer's, without port. All methods except update() may be
 called in any thread.
 
-    GET  /                   the page; also /page.css and /page.js
+    GET  /                   the page; also its style and its scripts, which are in the folder page
     GET  /healthz            200 or 503, with the reason as JSON; for everyone
     GET  /metrics            for Prometheus; see may_read_metrics()
     GET  /operator/session   whether the browser is logged in
@@ -49,7 +49,10 @@ _PAGE = Path(__file__).parent / "page"
 _FILES = {
     "/": ("page.html", "text/html; charset=utf-8"),
     "/page.css": ("page.css", "text/css; charset=utf-8"),
-    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    **{
+        f"/{name}.js": (f"{name}.js", "text/javascript; charset=utf-8")
+        for name in ("page", "charts", "formats", "tables", "theme")
+    },
 }
 _CREDENTIALS = record(Credentials, {"login": text(64), "password": text(256, printable=False, secret=True)})
 
@@ -67,7 +70,7 @@ class Dashboard:
     def __init__(self, *, tls: bool, health: HealthLimits | None = None) -> None:
         self._tls = tls
         self._health = health or HealthLimits()
-        self._feed = Feed()
+        self._feed = Feed(self._health)
         self._logins = OperatorLogins(tls=tls)
         self._files = {path: (_PAGE / name).read_bytes() for path, (name, _) in _FILES.items()}
 

@@ -12,11 +12,11 @@ The expert's thread runs in turns, like the terminal's event loop. Each turn doe
 2. Posted calls: all that were posted before the turn.
 3. Sockets: the connections whose sockets are ready, once each.
 4. Updates: after publish() each subscriber gets the newest state.
-5. Checks: after a timer event, the time limits and heartbeats of each connection.
+5. Checks: after a timer event, the time limits and heartbeats of the connections that may need it.
 
 Steps 3 to 5 end after SLICE_S seconds each, and continue in the next turn, which then does not wait. So ten thousand
-subscribers of an update do not delay a login, and the other way around. The sockets are polled again when all that were
-ready have been served.
+subscribers of an update do not delay a login, and the other way around. Updates have longer slices: to poll thousands
+of sockets takes milliseconds, and the acknowledgements of those that have an update do not delay it for the others.
 
 An unexpected exception in the work for one connection ends that connection only (Clients.guarded). Any other one ends
 run(), and with it the program.
@@ -27,6 +27,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from itertools import chain
 
 from demos.provider.clients import Clients, subscriber_row
 from demos.provider.connection import Connection
@@ -37,6 +38,7 @@ from demos.terminal.runtime.socket_events import SocketEvents
 
 TIMER_S = 1.0
 SLICE_S = 0.005
+UPDATES_S = 0.02
 
 
 class Expert:
@@ -51,7 +53,7 @@ class Expert:
         self.clients = Clients(shared, self._events, self.post)
         # The subscribers as the operator sees them, from the last whole round of checks; for all threads.
         self.rows: tuple[SubscriberRow, ...] = ()
-        self._next_rows: list[SubscriberRow] = []
+        self._rows: dict[int, SubscriberRow] = {}
         self._posted: deque[Callable[[], None]] = deque()
         self._updates: deque[Connection] = deque()
         self._checks: deque[Connection] = deque()
@@ -99,9 +101,10 @@ class Expert:
             if now >= due:
                 due = now + TIMER_S
                 # The checks of the last timer event may not have ended yet.
-                self._checks = self._checks or deque(self.clients.connections.values())
                 if not self._checks:
-                    self.rows = ()
+                    self._checks.extend(self.clients.due())
+                    self._show_rows()
+            # Sockets that are ready are served before the next poll, which would report them once more.
             if not self._events.has_ready:
                 busy = self._posted or self._updates or self._checks
                 self._events.wait(0.0 if busy else due - now)
@@ -121,24 +124,31 @@ class Expert:
             self.clients.guarded(connection, partial(self.clients.serve, connection, occurred))
             if self._shared.clock.monotonic() >= end:
                 break
-        self._for_a_slice(self._updates, self.clients.pump)
+        self._for_a_slice(self._updates, self.clients.pump, UPDATES_S)
         if self._checks:
-            self._for_a_slice(self._checks, self._check)
+            self._for_a_slice(self._checks, self._check, SLICE_S)
             if not self._checks:
-                self.rows, self._next_rows = tuple(self._next_rows), []
+                self._show_rows()
 
     def _check(self, connection: Connection) -> None:
         self.clients.check(connection)
         if row := subscriber_row(connection, self.number):
-            self._next_rows.append(row)
+            self._rows[connection.number] = row
+        else:
+            self._rows.pop(connection.number, None)
+
+    def _show_rows(self) -> None:
+        self._rows = {number: row for number, row in self._rows.items() if number in self.clients.connections}
+        self.rows = tuple(self._rows.values())
 
     def _queue_updates(self) -> None:
-        # States that are published while an update is being sent are included: each subscriber gets the newest one.
-        self._updates = deque(each for each in self.clients.connections.values() if each.session is not None)
+        # Those that still wait for the last state are first: otherwise frequent states would never reach the others.
+        subscribers = (each for each in self.clients.connections.values() if each.session is not None)
+        self._updates = deque(dict.fromkeys(chain(self._updates, subscribers)))
 
-    def _for_a_slice(self, work: deque[Connection], step: Callable[[Connection], None]) -> None:
-        """Do the step for the next connections, until SLICE_S seconds have passed."""
-        end = self._shared.clock.monotonic() + SLICE_S
+    def _for_a_slice(self, work: deque[Connection], step: Callable[[Connection], None], seconds: float) -> None:
+        """Do the step for the next connections, until this time has passed."""
+        end = self._shared.clock.monotonic() + seconds
         while work:
             connection = work.popleft()
             self.clients.guarded(connection, partial(step, connection))

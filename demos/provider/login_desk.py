@@ -33,6 +33,7 @@ from demos.provider.attempts import Ban
 from demos.provider.guard import Guard, Refusal, address_key
 from demos.provider.logins import Attempt, Checked, Credentials, finish, prepare
 from demos.provider.rights import Grant
+from demos.provider.seats import Seat, Seats
 from demos.provider.session import MOST_WAIT_MS, Ending
 from demos.provider.state_file import StateError, StateFile
 from demos.provider.users import UserStore
@@ -66,14 +67,6 @@ class Request:
 
 
 @dataclass(eq=False)
-class Seat:
-    """A granted login's connection, and how to end it."""
-
-    grant: Grant
-    end: Callable[[Ending], None]
-
-
-@dataclass(eq=False)
 class LoginDesk:
     """See the head of this module. ``wall`` is the time in seconds since 1970; ``report`` gets lines for the log.
 
@@ -87,11 +80,12 @@ class LoginDesk:
     guard: Guard = field(init=False)
     bans: Sequence[Ban] = ()
     _posted: queue.Queue[Callable[[], None]] = field(default_factory=queue.Queue)
-    _seats: dict[int, Seat] = field(default_factory=dict)
+    _seats: Seats = field(default_factory=Seats)
     _later: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
     _numbers: count[int] = field(default_factory=count)
     _waiting: Counter[str] = field(default_factory=Counter)
     _position: int = 0
+    _expiry_checked: float = 0.0
     _problem: str = ""
     _bans_due: float = 0.0
 
@@ -109,11 +103,11 @@ class LoginDesk:
 
     def take_seat(self, connection: int, grant: Grant, end: Callable[[Ending], None]) -> None:
         """A granted login has become a session: ``end`` is called when it is revoked."""
-        self.post(lambda: self._seat(connection, Seat(grant, end)))
+        self.post(lambda: self._seat(Seat(connection, grant, end)))
 
     def leave(self, connection: int) -> None:
         """A connection has ended."""
-        self.post(lambda: self._leave(connection))
+        self.post(lambda: self._seats.remove(connection))
 
     def post(self, call: Callable[[], None]) -> None:
         """Have something done by the desk's thread, for example a change of a user."""
@@ -199,21 +193,18 @@ class LoginDesk:
         else:
             request.answer(result)
 
-    def _seat(self, connection: int, seat: Seat) -> None:
+    def _seat(self, seat: Seat) -> None:
         # The user may have been changed since the grant was made.
         if self._ends(seat, self.wall()):
             return
-        own = [number for number, each in self._seats.items() if each.grant.user.id == seat.grant.user.id]
-        most = seat.grant.user.rights.connections
-        for number in own[: max(0, len(own) + 1 - most)]:
-            ending = Ending(
-                "replaced", f"the login has {most} connections, which is its limit: a newer one replaces this"
-            )
-            self._seats.pop(number).end(ending)
-        self._seats[connection] = seat
-
-    def _leave(self, connection: int) -> None:
-        self._seats.pop(connection, None)
+        user = seat.grant.user
+        own = [each for each in self._seats.of(user.login) if each.grant.user.id == user.id]
+        most = user.rights.connections
+        for each in own[: max(0, len(own) + 1 - most)]:
+            text = f"the login has {most} connections, which is its limit: a newer one replaces this"
+            self._seats.remove(each.connection)
+            each.end(Ending("replaced", text))
+        self._seats.add(seat)
 
     def _revoke(self, now: float) -> None:
         try:
@@ -223,11 +214,17 @@ class LoginDesk:
             return
         self._problem = ""
         self._position = changes.position
-        for number, seat in list(self._seats.items()):
-            user = seat.grant.user
-            expired = user.rights.expires is not None and now >= user.rights.expires
-            if (expired or not changes.complete or user.login in changes.logins) and self._ends(seat, now):
-                del self._seats[number]
+        if not changes.complete:
+            concerned = self._seats.all()
+        else:
+            concerned = [seat for login in changes.logins for seat in self._seats.of(login)]
+        # Not at each step: there is one for each login. If the clock was set back, the time is checked at once.
+        if not 0 <= now - self._expiry_checked < STEP_MS / 1000:
+            self._expiry_checked = now
+            concerned += self._seats.expired(now)
+        for seat in concerned:
+            if self._ends(seat, now):
+                self._seats.remove(seat.connection)
 
     def _read_bans(self, now: float) -> None:
         if now < self._bans_due <= now + _BANS_S:

@@ -3,8 +3,8 @@
 The page shows what the provider sends, and asks for actions. Each message is one JSON object. From the provider:
 
     {"type": "hello", "login", "history": [points]}                once, at first
-    {"type": "overview", "overview": {...}, "point": {...}|null}   for each new overview
-    {"type": "confirm", "number", "text", "button"}                what an action will do; the page asks the operator
+    {"type": "overview", "overview", "health", "point"|null}       for each new overview; see overview.py
+    {"type": "confirm", "number", "title", "text", "button"}       what an action will do; the page asks the operator
     {"type": "result", "ok", "text"}                               an action was done, or why not
 
 From the page:
@@ -28,6 +28,7 @@ from secrets import token_urlsafe
 from typing import Any, NamedTuple
 
 from demos.provider.fields import FieldError, integer, optional, parse_json, record, refuse, text
+from demos.provider.health import HealthLimits, health_of
 from demos.provider.histories import History
 from demos.provider.operator_logins import OperatorLogin, OperatorLogins
 from demos.provider.overview import Overview
@@ -61,10 +62,19 @@ class _Proposal(NamedTuple):
     until: int
 
 
+class Question(NamedTuple):
+    """What the dialog shows: a question, what will happen, and the text of the button that confirms."""
+
+    title: str
+    text: str
+    button: str
+
+
 class Feed:
     """What all live connections are sent. One thread calls update(); the connections may be in other threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, health: HealthLimits) -> None:
+        self._health = health
         self.overview: Overview | None = None
         self.history = History()
         self._encoded: tuple[Overview | None, str] = (None, "")
@@ -85,9 +95,10 @@ class Feed:
     def _encode(self, overview: Overview) -> str:
         points = self.history.points
         point = points[-1] if points and points[-1]["time"] == overview["time"] else None
+        health = health_of(overview, overview["time"], self._health)._asdict()
         shown = overview
         while True:
-            message = _json({"type": "overview", "overview": shown, "point": point})
+            message = _json({"type": "overview", "overview": shown, "health": health, "point": point})
             rows = shown["subscribers"]
             if len(message) <= MOST_CHARACTERS or not rows:
                 return message
@@ -151,9 +162,9 @@ class OperatorSession:
             refuse("action", f"not one of {', '.join(_ACTIONS)}")
         check, describe = _ACTIONS[name]
         action = Action(name, self.login, **check(message, ""))
-        text, button = describe(action, self._newest())
+        question = describe(action, self._newest())
         self._proposal = _Proposal(action, token_urlsafe(16), now_ms + CONFIRM_MS)
-        self._reply({"type": "confirm", "number": self._proposal.number, "text": text, "button": button})
+        self._reply({"type": "confirm", "number": self._proposal.number, **question._asdict()})
 
     def _confirmed(self, number: str, now_ms: int) -> Action | None:
         proposal = self._proposal
@@ -184,30 +195,32 @@ class OperatorSession:
         return not self.reason
 
 
-def _disconnect(action: Action, overview: Overview) -> tuple[str, str]:
+def _disconnect(action: Action, overview: Overview) -> Question:
     row = next((row for row in overview["subscribers"] if row["id"] == action.id), None)
     if row is None:
         refuse("", f"connection {action.id} has ended already")
-    return (
+    return Question(
+        f"Disconnect {row['login']}?",
         f"The connection of {row['login']} from {row['address']} is closed. "
         "The login stays valid, so its program will connect again.",
         "Disconnect",
     )
 
 
-def _disable(action: Action, overview: Overview) -> tuple[str, str]:
+def _disable(action: Action, overview: Overview) -> Question:
     count = sum(row["login"] == action.login for row in overview["subscribers"])
     if not count:
         refuse("", f"{action.login} is not connected: use `provider user disable`")
     connections = "Its connection is closed" if count == 1 else f"Its {count} connections are closed"
-    return (
+    return Question(
+        f"Disable {action.login}?",
         f"The login {action.login} is disabled. {connections} and it cannot log in "
         "until `provider user enable` is used on the server.",
         "Disable",
     )
 
 
-def _unban(action: Action, overview: Overview) -> tuple[str, str]:
+def _unban(action: Action, overview: Overview) -> Question:
     found = [ban for ban in overview["bans"] if _matches(ban, action)]
     if action.address is None and action.login is None:
         refuse("", "unban needs an address or a login")
@@ -220,35 +233,38 @@ def _unban(action: Action, overview: Overview) -> tuple[str, str]:
         ]
     )
     count = "1 ban ends" if len(found) == 1 else f"{len(found)} bans end"
-    return f"{count}: {who} may try to log in again, and its failed attempts are forgotten.", "Unban"
+    text = f"{count}: {who} may try to log in again, and the failed attempts are forgotten."
+    return Question(f"Unban {action.login or action.address}?", text, "Unban")
 
 
 def _matches(ban: dict[str, Any], action: Action) -> bool:
     return action.address in (None, ban["address"]) and action.login in (None, ban["login"])
 
 
-def _pause(action: Action, overview: Overview) -> tuple[str, str]:
+def _pause(action: Action, overview: Overview) -> Question:
     if overview["paused"]:
         refuse("", "the provider is paused already")
     count = overview["totals"]["subscribers"]
     connections = {0: "No subscriber is connected", 1: "1 subscriber is disconnected"}.get(
         count, f"All {count} subscribers are disconnected"
     )
-    return (
+    return Question(
+        "Pause the provider?",
         f"{connections}, and logins are refused until you resume. Subscribers keep the positions that they hold.",
         "Pause",
     )
 
 
-def _resume(action: Action, overview: Overview) -> tuple[str, str]:
+def _resume(action: Action, overview: Overview) -> Question:
     if not overview["paused"]:
         refuse("", "the provider is not paused")
-    return "Logins are accepted again. Subscribers that reconnect copy the account's present positions.", "Resume"
+    text = "Logins are accepted again. Subscribers that reconnect copy the account's present positions."
+    return Question("Resume the provider?", text, "Resume")
 
 
 _NUMBER = text(64)
 _LOGIN = text(64)
-_ACTIONS: dict[str, tuple[Callable[[Any, str], dict[str, Any]], Callable[[Action, Overview], tuple[str, str]]]] = {
+_ACTIONS: dict[str, tuple[Callable[[Any, str], dict[str, Any]], Callable[[Action, Overview], Question]]] = {
     "disconnect": (record(dict, {"id": integer()}), _disconnect),
     "disable": (record(dict, {"login": _LOGIN}), _disable),
     "unban": (record(dict, {"address": optional(text(64)), "login": optional(_LOGIN)}), _unban),

@@ -125,7 +125,7 @@ class PlainServer:
             self._send()
 
     def timer(self) -> None:
-        """A timer event: listen, accept, and send what is due to each client."""
+        """A timer event: listen, accept, and send to each client that must get a message now."""
         if self.socket == INVALID_SOCKET:
             self._start()
             return

@@ -201,8 +201,8 @@ def encode(message: Message) -> str:
 
 
 def _decode(data: str, tables: dict[str, Callable[[Any, str], M]], most: int) -> M:
-    # A str has at least as many bytes as characters, so a huge one is not encoded first.
-    if len(data) > most or len(data.encode("utf-8", "surrogatepass")) > most:
+    # A character has one to four bytes, so only a text between these sizes must be encoded to know.
+    if len(data) > most or (4 * len(data) > most and len(data.encode("utf-8", "surrogatepass")) > most):
         raise MessageError("too-large", f"a message of more than {most} bytes")
     try:
         raw = parse_json(data)

@@ -11,6 +11,7 @@ they connect. With --fast the plain port does not wait for the timer either.
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -64,6 +65,21 @@ def _experts(value: int) -> str | None:
     return None if 1 <= value <= MOST_EXPERTS else f"invalid number: {value}; use 1 to {MOST_EXPERTS}"
 
 
+def _command(text: str) -> str | None:
+    try:
+        _arguments(text)
+    except ValueError as error:
+        return f"invalid command: {text!r}: {error}"
+    return None
+
+
+def _arguments(text: str) -> tuple[str, ...]:
+    """The arguments in a command line: quotes hold blanks, and a backslash is a character like any other."""
+    lexer = shlex.shlex(text, posix=True, punctuation_chars=False)
+    lexer.whitespace_split, lexer.escape, lexer.commenters = True, "", ""
+    return tuple(lexer)
+
+
 def _names(text: str) -> str | None:
     return next((problem for name in _listed(text) if (problem := name_problem(name))), None)
 
@@ -82,6 +98,11 @@ state: Annotated[str, Input("database of users, tokens and bans; see `python -m 
 name: Annotated[str, Input("the provider's name, which subscribers see")] = "provider"
 only: Annotated[str, Input("publish these symbols, separated by commas; empty: all", check=_names)] = ""
 hosts: Annotated[str, Input("further host names that requests may name, separated by commas; for a proxy")] = ""
+alert_command: Annotated[
+    str, Input("run this command for each alert, which is one line of JSON on its standard input", check=_command)
+] = ""
+alert_webhook: Annotated[str, Input("post each alert to this https address; keep it in the file of --config")] = ""
+alert_ca: Annotated[str, Input("CA file (PEM) for the webhook; empty: the system's CAs")] = ""
 experts: Annotated[int, Input("threads that serve the subscribers", check=_experts)] = 1
 plain_host: Annotated[
     str, Input("name or address of the plain port; it has no logins, so everyone who can connect can read it")
@@ -196,7 +217,8 @@ def OpenService() -> bool:
     except ImportError as error:
         Fail(2, f"{error}; or use the plain port alone: --Port -1")
         return False
-    settings = Settings(Host, Port, cert, key, Path(state), name, experts, _listed(hosts))
+    alerts = (_arguments(alert_command), alert_webhook, alert_ca)
+    settings = Settings(Host, Port, cert, key, Path(state), name, experts, _listed(hosts), *alerts)
     try:
         service = Service(settings, ReadAccount(_listed(only)), TerminalClock(), Print, _event)
     except (ServiceError, StateError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""``python -m demos provider``: the users of a provider, their tokens, and the bans."""
+"""``python -m demos provider``: a provider's users, their tokens and the bans, its certificate, options and state."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING, TypeAlias
 
+from demos.launcher.command_help import add_command
 from demos.launcher.interrupts import INTERRUPTED
 from demos.launcher.option_types import symbol
 from demos.provider import user_actions, user_options
+from demos.provider.demo_command import run_demo
 from demos.provider.passwords import SHORTEST_PASSWORD
+from demos.provider.state_command import add_state_parsers
 from demos.provider.state_file import StateFile
 from demos.terminal.interfaces import TerminalError
 from demos.terminal.runtime.log import escaped
@@ -29,9 +32,14 @@ _DESCRIPTION = """
     Manage the users of a signal provider: who may log in, what they see, and who
     is banned because of wrong passwords. The provider may be running: it learns
     of each change within a second and disconnects whoever has lost a right.
+    Further commands create a certificate, check a file of options, and copy and
+    restore the state. With --demo everything runs at once, on paper accounts.
 """
 _EXAMPLES = f"""
     examples:
+      python -m demos provider --demo
+          runs a provider, its dashboard and two copiers on paper accounts, until
+          Ctrl-C; `python -m demos provider --demo --help` shows its options
       python -m demos provider user add anna
           asks for a password (at least {SHORTEST_PASSWORD} characters) and creates the file
           {_DEFAULT_STATE} in this folder if it is missing
@@ -43,6 +51,8 @@ _EXAMPLES = f"""
           prints a token, with which a program logs in instead of a password
       python -m demos provider user disable anna
       python -m demos provider bans
+      python -m demos provider check --config provider.toml
+      python -m demos provider backup backup.sqlite
 """
 _USER = """
     A login has lower-case letters, digits and . _ - + @; upper-case letters mean
@@ -79,11 +89,19 @@ _OPERATOR = "it opens the dashboard instead of subscribing"
 
 def add_parser(subparsers: SubParsers) -> None:
     """Declare the subcommand."""
-    parser = _group(
-        subparsers, "provider", "manage a provider's users, tokens and bans", _DESCRIPTION, epilog=dedent(_EXAMPLES)
+    parser = add_command(
+        subparsers,
+        "provider",
+        "manage a provider: users, bans, certificate, backups",
+        _DESCRIPTION,
+        epilog=dedent(_EXAMPLES),
     )
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    user = _group(commands, "user", "add, list, change and remove users, and their tokens", _USER)
+    parser.add_argument(
+        "--demo", nargs=argparse.REMAINDER, help="run a provider, its dashboard and two copiers; options may follow"
+    )
+    parser.set_defaults(usage_error=parser.error)
+    commands = parser.add_subparsers(metavar="COMMAND")
+    user = add_command(commands, "user", "add, list, change and remove users, and their tokens", _USER)
     actions = user.add_subparsers(metavar="ACTION", required=True)
     _add_rights_parsers(actions)
     for name, action, text in (
@@ -101,11 +119,19 @@ def add_parser(subparsers: SubParsers) -> None:
     unban.add_argument("address", nargs="?", type=user_options.address, metavar="ADDRESS", help="only of this address")
     unban.add_argument("--login", type=user_options.login, metavar="LOGIN", help="only of this login")
     unban.add_argument("--all", action="store_true", help="all bans")
+    add_state_parsers(commands, _DEFAULT_STATE)
 
 
 def main(args: argparse.Namespace) -> int:
     """Run the command; returns the exit code. An error is one line on standard error."""
     try:
+        if args.demo is not None:
+            return run_demo(args.demo)
+        if "run" in args:
+            code: int = args.run(args)
+            return code
+        if "action" not in args:
+            args.usage_error("what to do is missing: give a COMMAND, or --demo to see everything run")
         with closing(StateFile(args.state, create=args.action is user_actions.add_user)) as state:
             args.action(state, args)
             sys.stdout.flush()
@@ -149,7 +175,7 @@ def _add_rights_parsers(actions: SubParsers) -> None:
 
 
 def _add_token_parsers(actions: SubParsers) -> None:
-    token = _group(actions, "token", "add, list and remove a user's tokens", _TOKEN)
+    token = add_command(actions, "token", "add, list and remove a user's tokens", _TOKEN)
     commands = token.add_subparsers(metavar="ACTION", required=True)
     for name, action, text in (
         ("add", user_actions.add_token, "create a token and print it"),
@@ -163,21 +189,10 @@ def _add_token_parsers(actions: SubParsers) -> None:
     _add_json(tokens)
 
 
-def _group(subparsers: SubParsers, name: str, text: str, description: str, epilog: str = "") -> argparse.ArgumentParser:
-    return subparsers.add_parser(
-        name,
-        help=text,
-        description=dedent(description).strip(),
-        epilog=epilog.strip(),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-
-
 def _leaf(
     subparsers: SubParsers, name: str, action: Action, text: str, description: str = ""
 ) -> argparse.ArgumentParser:
-    parser = _group(subparsers, name, text, description or f"{text[0].upper()}{text[1:]}.")
+    parser = add_command(subparsers, name, text, description or f"{text[0].upper()}{text[1:]}.")
     parser.add_argument(
         "--state",
         type=Path,

@@ -18,6 +18,7 @@ from itertools import count
 from pathlib import Path
 
 from demos.provider.accounts import AccountState
+from demos.provider.alert_processes import AlertProcesses
 from demos.provider.board import Board
 from demos.provider.dashboard import Dashboard
 from demos.provider.descriptors import raise_limit
@@ -66,7 +67,10 @@ class ServiceError(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """Where the port is and how it is served. ``hosts``: further names that requests may name, behind a proxy."""
+    """Where the port is and how it is served. ``hosts``: further names that requests may name, behind a proxy.
+
+    For the alerts see AlertProcesses.
+    """
 
     host: str
     port: int
@@ -76,6 +80,9 @@ class Settings:
     name: str
     experts: int
     hosts: tuple[str, ...] = ()
+    alert_command: tuple[str, ...] = ()
+    alert_webhook: str = ""
+    alert_ca: str = ""
 
 
 class Service:
@@ -107,6 +114,10 @@ class Service:
         self._owners: dict[int, Expert] = {}
         self._threads: list[threading.Thread] = []
         self._stopping = threading.Event()
+        try:
+            senders = AlertProcesses(settings.alert_command, settings.alert_webhook, settings.alert_ca)
+        except ValueError as error:
+            raise ServiceError(f"--alert-webhook: {error}") from None
         self._state = StateFile(settings.state, timeout=_LOCK_S)
         try:
             self._shared = self._share(account, clock)
@@ -114,7 +125,7 @@ class Service:
         except BaseException:
             self._state.close()
             raise
-        self.board = Board(self._shared, self._shared.dashboard)
+        self.board = Board(self._shared, senders)
 
     def open(self) -> Address:
         """Listen, and start the threads: the address with the real port.
@@ -199,6 +210,7 @@ class Service:
                 thread.join()
             self._drain()
             WSACleanup()
+        self.board.close()
         self._state.close()
 
     def _share(self, account: AccountState, clock: Clock) -> Shared:

@@ -153,6 +153,10 @@ class Session:
             return self.end("login", f"no login within {LOGIN_MS // 1000} s")
         return Reply()
 
+    def quiet_for(self, now: int) -> int:
+        """For how many milliseconds check() and next_message() have nothing to do, unless something happens."""
+        return self.subscription.heartbeat_in(now) if self.subscription is not None else 0
+
     def end(self, code: str, text: str) -> Reply:
         """End the conversation, with an error message to the client."""
         if self.stage is Stage.ENDED:

@@ -272,7 +272,7 @@ class Account(Protocol):
         """Replace a position's stop loss and take profit."""
         ...
 
-    def take_quote(self, quote: Tick) -> None:
+    def take_quote(self, spec: SymbolSpec, quote: Tick) -> None:
         """Execute the stops that this quote reaches, where the account does that itself."""
         ...
 

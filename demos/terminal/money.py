@@ -40,6 +40,10 @@ class MarketPrices:
     def open_profit(self, position: Position, currency: Currency) -> Decimal | None:
         """See interfaces.Prices. What keeps it unknown is reported."""
         quote = self._quotes.get(position.spec.name)
+        spec = self._symbols().get(position.spec.name, position.spec)
+        if spec.digits != position.spec.digits:
+            self._left_out(spec, f"{digits_problem(position, spec)}; equity and profit leave the open position out")
+            return None
         if quote is None:
             self._left_out(position.spec, "there is no quote yet; equity and profit leave the open position out")
             return None
@@ -78,6 +82,11 @@ class MarketPrices:
         if (spec.name, text) not in self._reported:
             self._reported.add((spec.name, text))
             self._report(f"{spec.name}: {text}")
+
+
+def digits_problem(position: Position, spec: SymbolSpec) -> str:
+    """That the market's symbol has other digits than the position, so that their points are other prices."""
+    return f"the position has {position.spec.digits} digits, the market's quotes have {spec.digits}"
 
 
 def rounded_amount(amount: Fraction, digits: int) -> Decimal:

@@ -28,10 +28,10 @@ from demos.terminal.interfaces import (
     Tick,
     TradeResult,
 )
-from demos.terminal.money import MarketPrices
+from demos.terminal.money import MarketPrices, digits_problem
 from demos.terminal.mql import constants as c
 from demos.terminal.paper.virtual_account import VirtualAccount
-from demos.terminal.points import open_profit, price_text, volume_text
+from demos.terminal.points import open_profit
 from demos.terminal.runtime.attachment import Attachment, current
 from demos.terminal.runtime.commands import Command
 from demos.terminal.runtime.event_loop import EventLoop
@@ -40,6 +40,7 @@ from demos.terminal.runtime.log import EventFile, Log
 from demos.terminal.runtime.programs import Program, load_program, set_inputs
 from demos.terminal.symbols import symbol_problem
 from demos.terminal.trade_commands import TRADE_COMMANDS
+from demos.terminal.trade_reports import deal_report, stops_report
 
 _DAY_MS = 24 * 60 * 60 * 1000
 
@@ -89,7 +90,7 @@ class Terminal:
         account.use_prices(self.prices)
         self.event_loop = EventLoop(clock, log, timer_ms=timer_ms, answer=answer)
         self._events = events
-        # What precedes "deal" in the names of events and log lines.
+        # What precedes "deal" and "stops" in the names of events and log lines.
         self._deal_prefix = ""
         self.event_loop.add_source(_DealSource(self), early=True)
         self.event_loop.add_source(_TickSource(self))
@@ -193,9 +194,14 @@ class Terminal:
 
     def modify(self, position: Position, stops: Stops) -> TradeResult:
         """Replace the position's stop loss and take profit, and queue OnTrade for every program."""
-        quote = self.quotes.get(position.spec.name)
+        symbol = position.spec.name
+        spec, quote = self.market.symbols().get(symbol), self.quotes.get(symbol)
+        if spec is None:
+            return TradeResult(c.TRADE_RETCODE_INVALID, text=f"the market has no symbol {symbol}")
+        if spec.digits != position.spec.digits:
+            return TradeResult(c.TRADE_RETCODE_INVALID, text=f"{symbol}: {digits_problem(position, spec)}")
         if quote is None:
-            return TradeResult(c.TRADE_RETCODE_PRICE_OFF, text=position.spec.name)
+            return TradeResult(c.TRADE_RETCODE_PRICE_OFF, text=symbol)
         result = self.account.modify(position.ticket, stops, quote)
         self.report_trades()
         return result
@@ -203,26 +209,14 @@ class Terminal:
     def report_trades(self) -> None:
         """Log and record the account's new deals and new stops, and queue one OnTrade for each and every program."""
         for deal in self.account.new_deals():
-            volume = volume_text(deal.volume, deal.spec)
-            position = volume_text(deal.position_volume, deal.spec)
-            price = price_text(deal.price, deal.spec.digits)
-            symbol = deal.spec.name
-            kind = f"{self._deal_prefix}deal"
-            self.record(kind, {"symbol": symbol, "volume": volume, "position": position, "price": price})
-            cause = f" ({deal.comment})" if deal.comment else ""
-            self.log.write(
-                "terminal", "info", kind, f"#{deal.ticket} {symbol} {volume} at {price} -> {position}{cause}"
-            )
-            self._queue_trade()
-        for changed in self.account.new_stops():
-            symbol, digits = changed.spec.name, changed.spec.digits
-            kind = f"{self._deal_prefix}stops"
-            sl, tp = (price_text(price, digits) if price else "none" for price in changed.stops)
-            self.record(kind, {"symbol": symbol, "ticket": changed.ticket, "sl": sl, "tp": tp})
-            self.log.write("terminal", "info", kind, f"#{changed.ticket} {symbol} stop loss {sl}, take profit {tp}")
-            self._queue_trade()
+            self._report_trade("deal", *deal_report(deal))
+        for position in self.account.new_stops():
+            self._report_trade("stops", *stops_report(position))
 
-    def _queue_trade(self) -> None:
+    def _report_trade(self, kind: str, fields: Mapping[str, object], text: str) -> None:
+        kind = f"{self._deal_prefix}{kind}"
+        self.record(kind, fields)
+        self.log.write("terminal", "info", kind, text)
         for attachment in self.event_loop.live:
             self.event_loop.post_event(attachment, "OnTrade")
 
@@ -304,12 +298,14 @@ class _TickSource:
             return
         for tick in self._terminal.market.poll(now):
             self._take(tick)
+            self._terminal.report_trades()
             self._deliver(tick)
 
     def _take(self, tick: Tick) -> None:
         """Store a quote, and have the account execute the stops that it reaches."""
         self._terminal.take_quote(tick)
-        self._terminal.account.take_quote(tick)
+        if spec := self._terminal.market.symbols().get(tick.symbol):
+            self._terminal.account.take_quote(spec, tick)
 
     def _deliver(self, tick: Tick) -> None:
         for attachment in [*self._terminal.event_loop.live]:

@@ -22,10 +22,11 @@ from winsock import (
 
 
 class CallFailed(Exception):
-    """A call has failed; the text is a line for the log, with the error's number and description."""
+    """A call has failed; the text is a line for the log, with the number and description of the ``error``."""
 
     def __init__(self, what: str, error: int) -> None:
         super().__init__(f"{what} failed error: {WSAErrorDescript(error)}")
+        self.error = error
 
 
 def start_winsock() -> None:

@@ -218,6 +218,9 @@ class TlsChannel:
                 self.ended = True
                 break
             parts.append(part)
+            # Usually one record has arrived, and asking for another one would end in an exception.
+            if not (self._incoming.pending or self._incoming.eof or self._tls.pending()):
+                break
         return b"".join(parts)
 
     def _write(self, data: Bytes, now: int) -> None:

@@ -10,6 +10,10 @@ import re
 import ssl
 from hashlib import sha256
 from pathlib import Path
+from typing import TypeAlias
+
+# For programs, which import no network module of Python.
+TlsContext: TypeAlias = ssl.SSLContext
 
 _SHA256_DIGITS = 64
 

@@ -144,7 +144,7 @@ def events(count: int) -> Callable[[], AbstractContextManager[Variants]]:
     @contextmanager
     def prepare() -> Iterator[Variants]:
         with sockets_of_winsock(count) as (stack, handles, clients):
-            registered = SocketEvents(lambda _, text: print(text, file=sys.stderr))
+            registered: SocketEvents[Attachment] = SocketEvents(lambda _, text: print(text, file=sys.stderr))
             stack.callback(registered.close)
             owner = Attachment(1, "program", ModuleType("program"))
             for handle in handles:

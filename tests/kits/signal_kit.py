@@ -134,7 +134,15 @@ class Record:
 
 
 # What tests read of both servers' programs, and its names in the provider's plain port.
-_PLAIN = {"server": "socket", "conns": "clients", "limits": "_limits", "trades": "_trades"}
+_PLAIN = {
+    "server": "socket",
+    "Port": "port",
+    "conns": "clients",
+    "limits": "_limits",
+    "trades": "_trades",
+    "starting": "_starting",
+    "Close": "_close",
+}
 
 
 class _Program:
@@ -165,7 +173,8 @@ class _Program:
         helpers = [
             module
             for module in self._HELPERS
-            if hasattr(module, name) and (hasattr(winsock, name) or not hasattr(self._module, name))
+            if hasattr(module, name)
+            and (module is plain_port or hasattr(winsock, name) or not hasattr(self._module, name))
         ]
         for module in helpers:
             self._originals.setdefault((module, name), getattr(module, name))

@@ -53,7 +53,7 @@ _QOS_ESHAPERATEOBJ _QOS_RESERVED_PETYPE
 
 # The article's six programs, each with the name and the module of our study program and of our product program.
 PROGRAMS = {
-    "SignalServer": ("signal_server", "demos/signal/server.py", "provider", "demos/copier/provider.py"),
+    "SignalServer": ("signal_server", "demos/signal/server.py", "provider", "demos/provider/provider.py"),
     "SignalClient": ("signal_client", "demos/signal/client.py", "copier", "demos/copier/copier.py"),
     "TplServer": ("tpl_server", "demos/template/server.py", "chart_server", "demos/chartfeed/server.py"),
     "TplClient": ("tpl_client", "demos/template/client.py", "chart_client", "demos/chartfeed/client.py"),

@@ -26,21 +26,16 @@ from demos.terminal.mql.constants import (
     TRADE_RETCODE_DONE_PARTIAL,
     TRADE_RETCODE_ERROR,
     TRADE_RETCODE_INVALID,
-    TRADE_RETCODE_INVALID_CLOSE_VOLUME,
     TRADE_RETCODE_INVALID_VOLUME,
-    TRADE_RETCODE_LOCKED,
     TRADE_RETCODE_PLACED,
-    TRADE_RETCODE_POSITION_CLOSED,
     TRADE_RETCODE_PRICE_OFF,
-    TRADE_RETCODE_REJECT,
     TRADE_RETCODE_TIMEOUT,
 )
 from demos.terminal.mt5.api import (
-    ORDER_TYPE_BUY,
-    ORDER_TYPE_SELL,
     Mt5,
     OrderSendResult,
     TradeDeal,
+    TradeOrder,
     TradePosition,
     may_be_temporary,
     points_of,
@@ -49,15 +44,13 @@ from demos.terminal.mt5.deals import RealizedProfit
 from demos.terminal.mt5.failures import check_connection, first_answer, unanswered
 from demos.terminal.mt5.figures import FigureReader
 from demos.terminal.mt5.market import Symbols
+from demos.terminal.mt5.order_checks import OrderChecks
 from demos.terminal.mt5.orders import Orders
 from demos.terminal.mt5.positions import POSITIONS, PositionReader, nearest_steps, signed_steps
 from demos.terminal.mt5.requests import retcode_text, stop_fields, trade_request, with_advice
 from demos.terminal.mt5.specs import limits_text
 from demos.terminal.mt5.stops import CONFIRM_INTERVAL, CONFIRM_TIMEOUT, modify_stops
 from demos.terminal.points import volume_float
-
-# How long in seconds the symbol is locked for further orders when the positions do not show an executed one.
-LOCK_TIME = 60.0
 
 # The interval in seconds at which the deals of the day are read.
 DEALS_INTERVAL = 1.0
@@ -101,7 +94,8 @@ class Mt5Account:
         info = first_answer(mt5, "the account", mt5.account_info, clock.wait)
         self._margin_mode = info.margin_mode
         self._figures = FigureReader(mt5, symbols.failures, clock, info)
-        self._locked: dict[str, tuple[int, float]] = {}
+        hedging = info.margin_mode == ACCOUNT_MARGIN_MODE_RETAIL_HEDGING
+        self._checks = OrderChecks(mt5, clock, self._is_own, hedging=hedging)
         self._reader = PositionReader(mt5, symbols, clock, self._is_own, self._figures.currency)
         self._profit = RealizedProfit(mt5, symbols, symbols.failures, self._is_own)
         self._realized = ((0, 0), -math.inf, Decimal(0))
@@ -139,7 +133,7 @@ class Mt5Account:
         Errors: Mt5Error when the terminal does not answer.
         """
         present = self._present(symbol)
-        return present.text if isinstance(present, TradeResult) else self._foreign_problem(symbol, present)
+        return present.text if isinstance(present, TradeResult) else self._checks.foreign_problem(symbol, present)
 
     def new_deals(self) -> Sequence[Deal]:
         """See interfaces.Account.
@@ -152,7 +146,7 @@ class Mt5Account:
         """See interfaces.Account. Errors: as new_deals()."""
         return self._reader.new_stops()
 
-    def take_quote(self, quote: Tick) -> None:
+    def take_quote(self, spec: SymbolSpec, quote: Tick) -> None:
         """See interfaces.Account. The trade server executes stops."""
 
     def refresh(self) -> None:
@@ -178,7 +172,7 @@ class Mt5Account:
         present = self._present(quote.symbol)
         if isinstance(present, TradeResult):
             return present
-        position = self._own_position(ticket, quote.symbol, present)
+        position = self._checks.own_position(ticket, quote.symbol, present)
         if isinstance(position, TradeResult):
             return position
         result = modify_stops(self._mt5, self._orders, self._clock, position, stops, self._symbols[quote.symbol])
@@ -201,7 +195,7 @@ class Mt5Account:
             return present
         own = [position for position in present if self._is_own(position)]
         before = sum(signed_steps(position, spec) for position in own)
-        problem = self._problem(spec, volume, ticket, present, before)
+        problem = self._checks.problem(spec, volume, ticket, present, before)
         if problem:
             return problem
         info = self._mt5.symbol_info(spec.name)
@@ -255,60 +249,6 @@ class Mt5Account:
         check_connection(self._mt5, f"the symbol {symbol}")
         return TradeResult(TRADE_RETCODE_INVALID, text=f"the terminal has no symbol {symbol}")
 
-    def _problem(
-        self, spec: SymbolSpec, volume: int, ticket: int, present: Sequence[TradePosition], before: int
-    ) -> TradeResult | None:
-        """Why the order must not be sent now, or None."""
-        symbol = spec.name
-        if text := self._foreign_problem(symbol, present):
-            return TradeResult(TRADE_RETCODE_REJECT, text=text)
-        if ticket:
-            position = self._own_position(ticket, symbol, present)
-            if isinstance(position, TradeResult):
-                return position
-            held = signed_steps(position, spec)
-            if held * volume >= 0 or abs(volume) > abs(held):
-                text = f"{volume} steps do not close a position of {held}"
-                return TradeResult(TRADE_RETCODE_INVALID_CLOSE_VOLUME, text=text)
-        if waiting := self._waiting(symbol):
-            return waiting
-        old, until = self._locked.get(symbol, (0, 0.0))
-        if until and before == old and self._clock.monotonic() < until:
-            return TradeResult(
-                TRADE_RETCODE_LOCKED, text=f"the last order in {symbol} does not show in the positions yet"
-            )
-        self._locked.pop(symbol, None)
-        return None
-
-    def _own_position(self, ticket: int, symbol: str, present: Sequence[TradePosition]) -> TradePosition | TradeResult:
-        """The own position with this ticket, or why there is none."""
-        position = next((each for each in present if each.ticket == ticket), None)
-        if position is None:
-            return TradeResult(TRADE_RETCODE_POSITION_CLOSED, text=f"there is no position {ticket} in {symbol}")
-        if not self._is_own(position):
-            text = f"position {ticket} in {symbol} has magic number {position.magic} and stays untouched"
-            return TradeResult(TRADE_RETCODE_REJECT, text=text)
-        return position
-
-    def _foreign_problem(self, symbol: str, present: Sequence[TradePosition]) -> str:
-        """Why no order may change the symbol's position on a netting account, or ""."""
-        if self._margin_mode == ACCOUNT_MARGIN_MODE_RETAIL_HEDGING:
-            return ""
-        foreign = next((position for position in present if not self._is_own(position)), None)
-        if foreign is None:
-            return ""
-        return f"position {foreign.ticket} in {symbol} has magic number {foreign.magic} and stays untouched"
-
-    def _waiting(self, symbol: str) -> TradeResult | None:
-        """The answer while an own market order is not executed yet, or the orders cannot be read; None otherwise."""
-        orders = self._mt5.orders_get(symbol=symbol)
-        if orders is None:
-            return unanswered(self._mt5, "the orders")
-        own = (order for order in orders if self._magic is None or order.magic == self._magic)
-        waiting = next((order.ticket for order in own if order.type in (ORDER_TYPE_BUY, ORDER_TYPE_SELL)), 0)
-        text = f"order {waiting} in {symbol} is still under way"
-        return TradeResult(TRADE_RETCODE_LOCKED, text=text) if waiting else None
-
     def _price(self, symbol: str, volume: int) -> float:
         """The ask for a purchase, the bid for a sale; 0.0 when the terminal has none."""
         tick = self._mt5.symbol_info_tick(symbol)
@@ -349,11 +289,11 @@ class Mt5Account:
                 break
             self._clock.wait(CONFIRM_INTERVAL)
         if now == before:
-            self._locked[spec.name] = (before, self._clock.monotonic() + LOCK_TIME)
+            self._checks.lock(spec.name, before)
         self.refresh()
         return now
 
-    def _is_own(self, position: TradePosition | TradeDeal) -> bool:
+    def _is_own(self, position: TradePosition | TradeDeal | TradeOrder) -> bool:
         return self._magic is None or position.magic == self._magic
 
 

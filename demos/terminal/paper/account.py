@@ -132,11 +132,10 @@ class PaperAccount:
         self._new_stops.append(position)
         return TradeResult(TRADE_RETCODE_DONE)
 
-    def take_quote(self, quote: Tick) -> None:
+    def take_quote(self, spec: SymbolSpec, quote: Tick) -> None:
         """See interfaces.Account. Errors: as trade()."""
-        for position in self.positions():
-            if position.spec.name == quote.symbol and (stop := reached(position, quote)):
-                self._execute(Order(position.spec, -position.volume, quote, position.ticket), stop)
+        for position, stop in reached(self.positions(), spec, quote):
+            self._execute(Order(position.spec, -position.volume, quote, position.ticket), stop)
 
     def blocked(self, symbol: str) -> str:
         """See interfaces.Account."""

@@ -33,7 +33,8 @@ _LOCK_TIMEOUT = 1.0
 # "WSPA" in the file's header distinguishes an account from other databases.
 _APPLICATION = 0x57535041
 
-_MODES = {ACCOUNT_MARGIN_MODE_RETAIL_NETTING: "netting", ACCOUNT_MARGIN_MODE_RETAIL_HEDGING: "hedging"}
+# The margin modes of a paper account and their names.
+MARGIN_MODES = {ACCOUNT_MARGIN_MODE_RETAIL_NETTING: "netting", ACCOUNT_MARGIN_MODE_RETAIL_HEDGING: "hedging"}
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,7 @@ def _check_terms(name: str, stored: StoredTerms, terms: AccountTerms) -> None:
     """Errors: AccountError when the file has other terms."""
     currency = stored.currency
     if terms.margin_mode not in (None, stored.margin_mode):
-        raise AccountError(f"{name} is a {_MODES[stored.margin_mode]} account; its margin mode cannot change")
+        raise AccountError(f"{name} is a {MARGIN_MODES[stored.margin_mode]} account; its margin mode cannot change")
     other_balance = terms.balance is not None and _units(terms.balance, currency, name) != stored.initial
     if other_balance or terms.currency not in (None, currency.name):
         began = Decimal(stored.initial).scaleb(-currency.digits)

@@ -107,8 +107,16 @@ def stops_problem(stops: Stops, position: Position, quote: Tick) -> TradeResult 
     return TradeResult(TRADE_RETCODE_INVALID_STOPS, text=text)
 
 
-def reached(position: Position, quote: Tick) -> str:
-    """The stop that the quote reaches, as in ``sl 1.07160``; "" for none."""
+def reached(positions: Sequence[Position], spec: SymbolSpec, quote: Tick) -> Sequence[tuple[Position, str]]:
+    """The positions whose stop the quote reaches, and the stop, as in ``sl 1.07160``.
+
+    A market may have the symbol with other digits than the account: its points are other prices and reach no stop.
+    """
+    held = [each for each in positions if (each.spec.name, each.spec.digits) == (spec.name, spec.digits)]
+    return [(position, stop) for position in held if (stop := _reached(position, quote))]
+
+
+def _reached(position: Position, quote: Tick) -> str:
     price = closing_price(position, quote)
     side = 1 if position.volume > 0 else -1
     sl, tp = position.stops

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from signal_kit import Script, Stage, close, dial, port_of, read
 
-from demos.wire.crowds import ConnectionLimits
+from demos.provider import plain
 from winsock import WSAEWOULDBLOCK
 
 pytestmark = pytest.mark.usefixtures("started")
@@ -13,13 +15,17 @@ pytestmark = pytest.mark.usefixtures("started")
 FLAT = b"<<EURUSD|0.00>>\0"
 
 
-def crowded(total: int, per_address: int) -> Stage:
-    stage = Stage("provider", Port=0)
-    stage.program.limits = ConnectionLimits(total, per_address)
-    return stage
+@pytest.fixture
+def crowded(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, int], Stage]:
+    def make(total: int, per_address: int) -> Stage:
+        monkeypatch.setattr(plain, "MOST_CONNECTIONS", total)
+        monkeypatch.setattr(plain, "MOST_PER_ADDRESS", per_address)
+        return Stage("provider", Port=0)
+
+    return make
 
 
-def test_a_silent_crowd_of_the_same_address_makes_room_for_a_real_client():
+def test_a_silent_crowd_of_the_same_address_makes_room_for_a_real_client(crowded):
     stage = crowded(8, 6)
 
     def script() -> Script:
@@ -38,7 +44,7 @@ def test_a_silent_crowd_of_the_same_address_makes_room_for_a_real_client():
     assert report.startswith("-connections closed to make room for new ones: 24; ")
 
 
-def test_a_crowd_of_one_address_does_not_replace_a_client_of_another():
+def test_a_crowd_of_one_address_does_not_replace_a_client_of_another(crowded):
     stage = crowded(8, 6)
     addresses = iter([b"client", *[b"crowd"] * 100])
     stage.program.client_key = lambda name: next(addresses)
@@ -58,7 +64,7 @@ def test_a_crowd_of_one_address_does_not_replace_a_client_of_another():
     assert stage.play(script()) == 0
 
 
-def test_a_closed_connection_is_no_longer_counted():
+def test_a_closed_connection_is_no_longer_counted(crowded):
     stage = crowded(8, 6)
 
     def script() -> Script:

@@ -37,10 +37,11 @@ from signal_kit import (
     stopped,
 )
 
-from demos.copier import copier, provider
+from demos.copier import copier
 from demos.copier.floods import MOST_EVENTS, EventLimit
 from demos.copier.limits import Limits, killfile_path, limit_problem
 from demos.copier.rules import MOST_FACTOR, factor_problem
+from demos.provider import provider
 from demos.terminal import CTrade
 from demos.terminal.interfaces import ProgramError, SymbolSpec, Tick
 from demos.terminal.mt5.account import Mt5Account

@@ -30,8 +30,10 @@ def test_a_problem_is_one_line_and_changes_nothing(tmp_path, capsys):
     assert run(tmp_path, "localhost") == 0
     before = (tmp_path / "cert.pem").read_bytes()
     capsys.readouterr()
-    assert run(tmp_path, "localhost") == 1
-    assert capsys.readouterr().err.count("\n") == 1
+    assert run(tmp_path, "localhost") == 4
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert error.startswith(f"python -m demos provider: error: {tmp_path / 'cert.pem'} exists; ")
     assert (tmp_path / "cert.pem").read_bytes() == before
     assert run(tmp_path, "localhost", "--force") == 0
     assert (tmp_path / "cert.pem").read_bytes() != before
@@ -40,5 +42,6 @@ def test_a_problem_is_one_line_and_changes_nothing(tmp_path, capsys):
 def test_without_cryptography_the_command_names_the_extra(tmp_path, capsys, monkeypatch):
     monkeypatch.delitem(sys.modules, "demos.provider.certificates", raising=False)
     monkeypatch.setitem(sys.modules, "cryptography", None)
-    assert run(tmp_path, "localhost") == 1
-    assert capsys.readouterr().err == "the provider needs more packages: pip install 'winsock[provider]'\n"
+    assert run(tmp_path, "localhost") == 2
+    expected = "python -m demos provider: error: the provider needs more packages: pip install 'winsock[provider]'\n"
+    assert capsys.readouterr().err == expected

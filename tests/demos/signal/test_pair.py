@@ -12,7 +12,8 @@ from terminal_kit import child, wait_for
 )
 def test_two_clients_copy_what_the_server_trades_and_find_it_again_after_a_restart(server, client):
     timer = "--timer-ms=100"
-    with child("run", server, "--Port=0", timer) as serving:
+    plain = ["--Port=-1", "--plain-port"] if server == "provider" else ["--Port"]
+    with child("run", server, *plain, "0", timer) as serving:
         port = wait_for(serving.stderr, "start server ok, 127.0.0.1:").rpartition(":")[2].strip()
         with child("run", client, f"--Port={port}", timer) as one, child("run", client, f"--Port={port}", timer) as two:
             for copying in (one, two):
@@ -25,7 +26,7 @@ def test_two_clients_copy_what_the_server_trades_and_find_it_again_after_a_resta
             serving.stdin.write("quit\n")
             serving.stdin.flush()
             assert serving.wait(20) == 0
-            with child("run", server, f"--Port={port}", timer) as again:
+            with child("run", server, *plain, port, timer) as again:
                 wait_for(again.stderr, f"start server ok, 127.0.0.1:{port}")
                 # The new server's account has no position.
                 for copying in (one, two):

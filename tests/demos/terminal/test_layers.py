@@ -21,7 +21,7 @@ LAYERS = (
     ("money",),
     ("mql.conversion",),
     ("runtime",),
-    ("charts", "paper", "mt5", "trade_commands"),
+    ("charts", "paper", "mt5", "trade_commands", "trade_reports"),
     ("terminal",),
     ("mql",),
     ("",),

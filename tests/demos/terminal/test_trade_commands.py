@@ -43,7 +43,7 @@ def test_help_names_every_command(tmp_path):
     lines = answers(tmp_path, "help")
     assert lines == help_lines([*TRADE_COMMANDS, *CHART_COMMANDS])
     names = [line.split()[0] for line in lines]
-    assert names[:5] == ["buy", "sell", "close", "positions", "chart"]
+    assert names[:6] == ["buy", "sell", "close", "stops", "positions", "chart"]
     assert names[-3:] == ["picture", "help", "quit"]
 
 
@@ -97,3 +97,32 @@ def test_an_unknown_return_code_is_answered_as_its_number(tmp_path):
     account = closed_after_test(PaperAccount())
     account.trade = lambda *_: TradeResult(10999, text="why")
     assert answers(tmp_path, "buy 0.25", account=account) == ["error: 10999: why"]
+
+
+def test_stops_sets_stop_loss_and_take_profit_of_the_position(tmp_path):
+    assert answers(tmp_path, "buy 0.25", "stops 0.99000 1.01", "stops 0 1.01", "stops 0 1.01")[1:] == [
+        "done: position 1 in EURUSD has stop loss 0.99000, take profit 1.01000",
+        "done: position 1 in EURUSD has stop loss none, take profit 1.01000",
+        "error: nothing to change in the request: position 1 has these stops",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("command", "answer"),
+    [
+        ("stops 0.99", "error: stops needs two prices, 0 for none, as in: stops 1.07000 0"),
+        ("stops -1 0", "error: stops needs two prices, 0 for none, as in: stops 1.07000 0"),
+        ("stops 0.990001 0", "error: 0.990001 has more than the 5 decimal places of EURUSD"),
+        (
+            "stops 1.00000 0",
+            "error: invalid stops in the request: "
+            "the stop loss 1.00000 of a long position must be below the bid 1.00000",
+        ),
+    ],
+)
+def test_stops_that_are_no_prices_or_on_the_wrong_side_are_an_error(tmp_path, command, answer):
+    assert answers(tmp_path, "buy 0.25", command)[1:] == [answer]
+
+
+def test_stops_without_a_position_is_an_error(tmp_path):
+    assert answers(tmp_path, "stops 0.99 0") == ["error: there is no position in EURUSD"]

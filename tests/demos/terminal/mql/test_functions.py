@@ -82,7 +82,10 @@ def test_an_unknown_symbol_has_no_properties(tmp_path):
     [
         "SymbolInfoDouble(Symbol(), 999)",
         "SymbolInfoInteger(Symbol(), 999)",
+        "SymbolInfoString(Symbol(), 999)",
+        "AccountInfoDouble(999)",
         "AccountInfoInteger(999)",
+        "AccountInfoString(999)",
         "MQLInfoString(999)",
         "PositionGetString(999)",
         "PositionGetDouble(999)",

@@ -11,9 +11,10 @@ from mt5_stand_in import ACCOUNT_MARGIN_MODE_RETAIL_HEDGING, StandIn, TradeOrder
 
 from demos.terminal.interfaces import TradeResult
 from demos.terminal.mql import constants as c
-from demos.terminal.mt5.account import DEALS_INTERVAL, LOCK_TIME, Mt5Account
+from demos.terminal.mt5.account import DEALS_INTERVAL, Mt5Account
 from demos.terminal.mt5.api import Mt5Error, exact, points_of
 from demos.terminal.mt5.market import Mt5Market
+from demos.terminal.mt5.order_checks import LOCK_TIME
 from demos.terminal.mt5.positions import READ_INTERVAL
 from demos.terminal.mt5.requests import filling_modes, retcode_text
 from demos.terminal.mt5.stops import CONFIRM_TIMEOUT

@@ -9,10 +9,11 @@ import pytest
 from mt5_stand_in import StandIn, broker
 
 from demos.terminal.mql import constants as c
-from demos.terminal.mt5.account import DEALS_INTERVAL, LOCK_TIME, Mt5Account
+from demos.terminal.mt5.account import DEALS_INTERVAL, Mt5Account
 from demos.terminal.mt5.api import Mt5Error
 from demos.terminal.mt5.failures import START_PAUSES
 from demos.terminal.mt5.market import MOST_FAILED_POLLS, Mt5Market, UnansweredError
+from demos.terminal.mt5.order_checks import LOCK_TIME
 from demos.terminal.mt5.positions import LONGEST_PAUSE, READ_INTERVAL
 from demos.terminal.runtime.clock import ManualClock
 

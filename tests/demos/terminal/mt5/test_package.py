@@ -13,6 +13,7 @@ import mt5_stand_in
 import pytest
 from terminal_kit import ROOT, demos
 
+from demos.terminal.interfaces import Stops
 from demos.terminal.mt5 import api, requests
 
 real = pytest.importorskip("MetaTrader5", reason="the package MetaTrader5 exists for Windows alone")
@@ -70,9 +71,18 @@ def test_the_used_fields_exist(protocol, name):
 
 def test_a_request_has_no_field_that_the_package_lacks():
     request = requests.trade_request(
-        symbol="EURUSD", buy=True, lots=0.1, price=1.1, deviation=1, magic=1, position=1
+        symbol="EURUSD",
+        buy=True,
+        lots=0.1,
+        price=1.1,
+        deviation=1,
+        magic=1,
+        position=1,
+        stops=requests.stop_fields(Stops(1, 2), 5),
     ) | {"type_filling": 0, "type_time": 0}
-    assert request.keys() <= set(real.TradeRequest.__match_args__)
+    held = mt5_stand_in.structure(mt5_stand_in.TradePosition, symbol="EURUSD", ticket=1)
+    for fields in (request, requests.stops_request(held, Stops(1, 2), 5)):
+        assert fields.keys() <= set(real.TradeRequest.__match_args__)
 
 
 def test_without_a_terminal_the_package_and_the_stand_in_answer_the_same():

@@ -183,6 +183,9 @@ def test_without_the_package_there_is_one_line_and_exit_code_4(run, monkeypatch)
     ("options", "text"),
     [
         (["--terminal", "mt5", "--account", "x"], "--account is not for --terminal mt5"),
+        (["--terminal", "mt5", "--balance", "0"], "--balance is not for --terminal mt5"),
+        (["--terminal", "mt5", "--currency", "EUR"], "--currency is not for --terminal mt5"),
+        (["--terminal", "mt5", "--margin-mode", "hedging"], "--margin-mode is not for --terminal mt5"),
         (["--terminal", "mt5", "--seed", "0"], "--seed is not for --terminal mt5"),
         (["--terminal", "mt5", "--history", "5"], "--history is not for --terminal mt5"),
         (["--terminal", "mt5", "--live"], "--live needs --magic: "),

@@ -1,0 +1,290 @@
+"""Follows a provider's whole account: from its states to decisions, and from decisions to orders.
+
+The connection returns states, the account rules turn each into a decision for each symbol, and the targets trade them:
+at once when a state arrives, and again at each timer event while a target is not reached. What must not be forgotten is
+in the memory file before it has an effect:
+
+- the follower stores a state before it is returned, so no older one is followed after a kill,
+- the rules' memory is stored before the orders of a decision,
+- an order is in the journal before it is sent. After a kill an order without an answer may have been executed: its
+  symbol's target is compared with the account again, after SURE_SECONDS. Every other symbol keeps the position that the
+  copier knew, so a difference is the account owner's, and is not traded.
+
+What is traded is always the difference between the target and the present position. So no state is traded twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+from demos.copier.account_inputs import Trading
+from demos.copier.account_memory import OlderState, read_account_memory
+from demos.copier.account_rules import allowed_lots, decide, resume
+from demos.copier.account_values import AccountOptions, Decision, provider_view
+from demos.copier.floods import EventLimit
+from demos.copier.journal import Entry, Journal, StateMark
+from demos.copier.memory_file import RESUME, MemoryFile
+from demos.copier.moments import Moment
+from demos.copier.order_journal import Arrival, Cause, OrderJournal, wall_ms
+from demos.copier.own_account import read_account
+from demos.copier.positions import AllPositions
+from demos.copier.rejections import order_executed, order_rejected
+from demos.copier.rules import lots_text, round_to_step
+from demos.copier.secure_connection import SecureConnection
+from demos.copier.stops import StopPlacer
+from demos.copier.targets import SURE_SECONDS, Targets
+from demos.copier.trading import Result, SymbolLimits, TradeTo
+from demos.provider.messages import Snapshot
+from demos.terminal import Alert, Event, Print, SymbolSelect
+
+RULES, COPIED, FOLLOWER = "rules", "copied", "follower"
+
+
+class AccountCopier:
+    """Copies an account; see the head of this module. Errors of Start and Continue: StateError."""
+
+    def __init__(
+        self,
+        connection: SecureConnection,
+        memory: MemoryFile,
+        options: AccountOptions,
+        targets: Targets,
+        trading: Trading,
+    ) -> None:
+        self.connection = connection
+        self.targets = targets
+        self.decisions: dict[str, Decision] = {}
+        self._file = memory
+        self._options = options
+        self._trading = trading
+        self._journal = Journal(memory)
+        self._orders = OrderJournal(self._journal)
+        self._rules = read_account_memory(memory.value(RULES))
+        self._stops = StopPlacer()
+        self._received = EventLimit()
+        self._event = Moment(0)
+        self._live_at = 0
+        # The local name of each copied symbol of the provider, and the provider's of each local one.
+        self._names: dict[str, str] = {}
+        self._symbols: dict[str, str] = {}
+        # What was stored, acknowledged, requested and recorded last.
+        self._copied: dict[str, dict[str, object]] = {}
+        self._acknowledged: tuple[object, ...] = ()
+        self._file_version = -1
+        self._recorded: dict[str, Entry] = {}
+        # The symbols that a killed process may have traded, and when that is certain.
+        self._uncertain: set[str] = set()
+        self._certain_at = 0
+
+    def Start(self, event: Moment) -> None:
+        """Continue where the process before this one ended.
+
+        Errors: ValueError when the memory is damaged.
+        """
+        self._event, self._live_at = event, event.ms
+        for symbol in self._rules.symbols:
+            self.NameSymbol(symbol)
+        copied = self._file.value(COPIED) or {}
+        self._uncertain = {local for local, _ in self._journal.unanswered()}
+        self._certain_at = event.after(SURE_SECONDS)
+        for local in sorted(self._uncertain):
+            Alert(
+                f"{local}: an order may have been executed when the copier was killed; the position is compared again"
+            )
+            copied.pop(local, None)
+        self.targets.load(copied, event)
+
+    def Continue(self, event: Moment, *, timer: bool) -> None:
+        """Do everything that follows from a timer event, or from a socket that is ready."""
+        self._event = event
+        if timer:
+            self.TakeRequests()
+        logins = self.connection.logins
+        states = self.connection.Continue(event)
+        if self.connection.logins != logins:
+            self.targets.retry_now(event)
+        for state in states:
+            self.Received(state)
+            self.Decide(state)
+        if timer and not states:
+            self.Decide(self.connection.follower.state)
+        if states or timer:
+            self.Trade()
+            self.Record(states)
+            self.Acknowledge()
+
+    def CloseClean(self) -> None:
+        """Close the connection and the memory."""
+        self.connection.CloseClean()
+        self._file.close()
+
+    # ---- from a state to decisions
+
+    def Received(self, state: Snapshot) -> None:
+        """Note when a state has arrived."""
+        age = self.connection.follower.confirmed_age(self._event.ms)
+        mark = StateMark(state.stream, state.seq, state.time)
+        self._orders.arrival = Arrival(mark, self._event.ms, age)
+        if self._received.allows(self._event.ms):
+            Event("received", port=self.connection.transport.local_port, stream=state.stream, number=state.seq)
+
+    def Decide(self, state: Snapshot | None) -> None:
+        """Set the targets of all symbols by the rules, after what must not be forgotten is stored."""
+        if self.connection.is_live:
+            self._live_at = self._event.ms
+        for position in state.positions if state else ():
+            self.NameSymbol(position.symbol)
+        own = read_account(self._names, state.account.currency if state else "", self.targets.rules.suffix)
+        view = provider_view(
+            self.connection.follower, self._event.ms, self._event.ms - self._live_at, self.connection.ended
+        )
+        try:
+            outcome = decide(self._options, replace(view, state=state), own, self._rules, wall_ms())
+        except OlderState as error:
+            self.targets.stop_all(f"{error}; if the provider is right, use `python -m demos copier resume` and restart")
+            return
+        if outcome.memory != self._rules:
+            self._rules = outcome.memory
+            self._file.put_values({RULES: self._rules.to_dict()})
+        for text in outcome.alarms:
+            Alert(text)
+            Event("alarm", name="rules", text=text)
+        for symbol, decision in outcome.decisions.items():
+            self.TakeDecision(symbol, decision)
+
+    def NameSymbol(self, symbol: str) -> None:
+        """Find the local name of a provider's symbol, and have the market quote it."""
+        if symbol in self._names:
+            return
+        local = self.targets.local_name(symbol)
+        if local and SymbolSelect(local, True):
+            self._names[symbol], self._symbols[local] = local, symbol
+
+    def TakeDecision(self, symbol: str, decision: Decision) -> None:
+        """Set a symbol's target; log a new rule or target."""
+        before = self.decisions.get(symbol)
+        self.decisions[symbol] = decision
+        if before is None or (before.rule, before.lots) != (decision.rule, decision.lots):
+            Print(f"{symbol}: {decision.text} ({decision.rule})")
+        if decision.lots is None:
+            self.targets.forget(decision.local)
+        else:
+            self.targets.take_lots(decision.local, decision.lots, self._event)
+
+    # ---- from decisions to orders
+
+    def Trade(self) -> None:
+        """Trade the targets that are due, and store what follows."""
+        if stop := self._trading.stop():
+            self.targets.stop_all(stop)
+        self.targets.check(AllPositions(), self._event)
+        self.targets.run_due(self._event, self.SyncSymbolLot, AllPositions)
+        copied = self.targets.to_dict()
+        if copied != self._copied:
+            self._copied = copied
+            self._file.put_values({COPIED: copied, RULES: self._rules.to_dict()})
+        self._orders.write_answers()
+        if self._options.stops and not self._trading.dry:
+            for decision in self.decisions.values():
+                self._stops.place(decision, self._event.ms)
+
+    def SyncSymbolLot(self, smb: str, nlot: Decimal) -> Result:
+        """Trade toward the target as far as the rules allow now."""
+        decision = self.decisions.get(self._symbols.get(smb, ""))
+        limits = SymbolLimits(smb)
+        if decision is None or limits is None or self.IsUncertain(smb):
+            return Result(waits=True)
+        held = AllPositions().get(smb, Decimal(0))
+        allowed = allowed_lots(decision, held)
+        if allowed == held != round_to_step(nlot, limits):
+            return Result(waits=True)
+        self._orders.begin(self.CauseOf(decision))
+        result = TradeTo(smb, allowed, self._trading.dry, self._trading.limits, self._orders)
+        self.CountAnswers(smb)
+        if result.reached is not None and allowed != nlot:
+            return result._replace(reached=None, waits=True)
+        if result.reached == nlot and not self._trading.dry:
+            Event("synced", symbol=smb, lots=lots_text(nlot))
+        return result
+
+    def IsUncertain(self, smb: str) -> bool:
+        """Whether an order of a killed process may still be executed."""
+        if self._uncertain and self._event.is_due(self._certain_at):
+            self._uncertain.clear()
+        return smb in self._uncertain
+
+    def CauseOf(self, decision: Decision) -> Cause:
+        """What the journal says about the orders of a decision."""
+        followed = self._rules.symbols[decision.symbol]
+        price = followed.average if followed.missed_price is None else followed.missed_price
+        state = self.connection.follower.state
+        times = [each.time for each in state.positions if each.symbol == decision.symbol] if state else []
+        arrival, change_ms = self._orders.arrival, None
+        if arrival and arrival.network_ms is not None and times and max(times):
+            change_ms = max(0, arrival.state.time - max(times))
+        return Cause(decision.symbol, decision.rule, price or None, change_ms)
+
+    def CountAnswers(self, smb: str) -> None:
+        """Count what the broker rejects: the rules pause a symbol."""
+        for reduces in self._orders.rejected:
+            self._rules = order_rejected(self._rules, smb, wall_ms(), reduces=reduces)
+        if self._orders.executed and not self._orders.rejected:
+            self._rules = order_executed(self._rules, smb)
+
+    # ---- the journal, the provider, and the operator
+
+    def Record(self, states: list[Snapshot]) -> None:
+        """Record what became of each decision: for each state, and when it has changed without one."""
+        arrival, positions = self._orders.arrival, AllPositions()
+        if arrival is None:
+            return
+        entries = []
+        for symbol, decision in self.decisions.items():
+            before = self._recorded.get(symbol)
+            entry = entry_of(decision, self._rules.symbols[symbol].lots, positions, before.held if before else None)
+            if states or before is None or entry._replace(text="", outcome="") != before._replace(text="", outcome=""):
+                entries.append(entry)
+                self._recorded[symbol] = entry
+        if entries:
+            self._journal.decided(arrival.state, entries)
+
+    def Acknowledge(self) -> None:
+        """Tell the provider what the account holds and should hold, when that is news."""
+        positions, state = AllPositions(), self.connection.follower.state
+        held = {symbol: positions.get(each.local, Decimal(0)) for symbol, each in self.decisions.items()}
+        wanted = {symbol: each.lots for symbol, each in self.decisions.items() if each.lots is not None}
+        news = (state and (state.stream, state.seq), held, wanted, self.connection.follower.status)
+        if self.connection.is_live and news != self._acknowledged:
+            self._acknowledged = news
+            self.connection.Acknowledge(held, wanted)
+
+    def TakeRequests(self) -> None:
+        """Carry out what a command has requested."""
+        version = self._file.data_version()
+        if version == self._file_version:
+            return
+        self._file_version = version
+        for number, kind in self._file.requests():
+            if kind == RESUME:
+                self.Resume()
+            self._file.remove_requests(number)
+
+    def Resume(self) -> None:
+        """The operator lets the copier continue after an alarm."""
+        Print("the operator resumes: the alarms and pauses end")
+        if self.connection.follower.stopped:
+            self.connection.Resume()
+        self._rules = replace(resume(self._rules), rejections={})
+        self._file.put_values({RULES: self._rules.to_dict()})
+
+
+def entry_of(decision: Decision, lots: Decimal, positions: dict[str, Decimal], before: Decimal | None) -> Entry:
+    """What became of a decision, for the journal; ``before`` is the position that was recorded last."""
+    held = positions.get(decision.local, Decimal(0))
+    target = held if decision.lots is None else decision.lots
+    if before is not None and held != before:
+        outcome = "reduced" if abs(held) < abs(before) and held * before >= 0 else "traded"
+    else:
+        outcome = "unchanged" if held == target and decision.lots is not None else "skipped"
+    return Entry(decision.symbol, decision.local, lots, target, held, outcome, decision.rule, decision.text)

@@ -1,0 +1,72 @@
+"""Builds the account copier from the program's inputs, with one clear error for each input that cannot be used."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from demos.copier.account_copier import FOLLOWER, AccountCopier
+from demos.copier.account_inputs import AccountInputs, StartError, Trading
+from demos.copier.account_values import AccountOptions
+from demos.copier.login_secret import SecretError, find_secret
+from demos.copier.memory_file import MemoryFile, NamedStore
+from demos.copier.moments import Moment
+from demos.copier.secure_connection import SecureConnection, ServerSettings
+from demos.copier.server_url import Endpoint, endpoint_from_text
+from demos.copier.targets import Targets
+from demos.provider.following import Follower
+from demos.terminal import Alert, Print
+from demos.wire.tls_contexts import TlsContext, TlsError, fingerprint_from_text, pinning_context, verifying_context
+from winsock import __version__
+
+CLIENT = f"copier {__version__}"
+
+
+def start_account(
+    inputs: AccountInputs, options: AccountOptions, targets: Targets, trading: Trading, event: Moment
+) -> AccountCopier:
+    """The account copier, ready for its first event.
+
+    Errors: StartError; StateError when the memory file cannot be used.
+    """
+    try:
+        endpoint = endpoint_from_text(inputs.url)
+        context, pin = verification(endpoint, inputs)
+        secret = find_secret(inputs.login, inputs.password_file, inputs.token_file, os.environ)
+    except (ValueError, TlsError, SecretError) as error:
+        raise StartError(str(error)) from None
+    if warning := secret.exposure():
+        Alert(warning)
+    only = tuple(targets.rules.only) or None
+    settings = ServerSettings(endpoint, context, pin, secret, CLIENT, only)
+    path = Path(inputs.memory + (".dry" if trading.dry else ""))
+    memory = MemoryFile(path, owner=True)
+    try:
+        if trading.dry:
+            # A virtual account begins anew each time.
+            memory.clear()
+        connection = SecureConnection(settings, Follower(NamedStore(memory, FOLLOWER)))
+        copier = AccountCopier(connection, memory, options, targets, trading)
+        copier.Start(event)
+    except ValueError as error:
+        memory.close()
+        raise StartError(f"{path}: {error}") from None
+    except BaseException:
+        memory.close()
+        raise
+    verified = "without TLS" if context is None else "pinned" if pin else f"verified by {inputs.ca or 'the system'}"
+    Print(f"provider: {endpoint.host}:{endpoint.port}, {verified}; memory: {path}")
+    return copier
+
+
+def verification(endpoint: Endpoint, inputs: AccountInputs) -> tuple[TlsContext | None, bytes | None]:
+    """The TLS context and the pinned fingerprint. Errors: ValueError, TlsError."""
+    if not endpoint.tls:
+        if inputs.ca or inputs.pin:
+            raise ValueError("--ca and --pin verify a server with TLS: use wss:// in --url")
+        return None, None
+    if inputs.pin and inputs.ca:
+        raise ValueError("use either --ca or --pin: a pinned certificate needs no CA")
+    if inputs.pin:
+        return pinning_context(), fingerprint_from_text(inputs.pin)
+    return verifying_context(inputs.ca or None), None

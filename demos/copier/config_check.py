@@ -1,0 +1,87 @@
+"""``python -m demos copier check``: whether a copier could work with the file of its options.
+
+Nothing is sent: whether the provider answers, and accepts the login, is seen when the copier runs.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+
+from demos.copier.account_inputs import AccountInputs
+from demos.copier.login_secret import SecretError, find_secret
+from demos.copier.server_url import endpoint_from_text
+from demos.launcher.config_check import Finding, folder_problem, run_check
+from demos.wire.tls_contexts import TlsError
+
+# The inputs that have no meaning in the article's plain protocol.
+_WITH_URL = ("login", "password_file", "token_file", "ca", "pin")
+
+
+def check_copier(config: Path) -> int:
+    """Print what is wrong with the file, one line each; returns the exit code, 0 or 2.
+
+    Errors: ProgramError when the program cannot be loaded.
+    """
+    return run_check("copier", config, copier_findings)
+
+
+def copier_findings(values: Mapping[str, object]) -> Iterator[Finding]:
+    """What is wrong with the program's inputs. A value with a problem of its own is missing, and was reported."""
+    if "url" not in values:
+        return
+    names = ("url", "login", "password_file", "token_file", "ca", "pin", "memory")
+    inputs = AccountInputs(*(str(values.get(name, "")) for name in names))
+    if not inputs.url:
+        for name in _WITH_URL:
+            if getattr(inputs, name):
+                key = name.replace("_", "-")
+                yield Finding(f"{key} needs url: without it the copier speaks the article's plain protocol")
+        return
+    yield from _server_findings(inputs)
+    yield from _login_findings(inputs)
+    yield from _memory_findings(Path(inputs.memory))
+
+
+def _server_findings(inputs: AccountInputs) -> Iterator[Finding]:
+    """What is wrong with how the server is verified."""
+    try:
+        from demos.copier.account_start import verification
+    except ImportError as error:
+        yield Finding(f"url: {error}")
+        return
+    try:
+        verification(endpoint_from_text(inputs.url), inputs)
+    except (ValueError, TlsError) as error:
+        yield Finding(str(error))
+
+
+def _login_findings(inputs: AccountInputs) -> Iterator[Finding]:
+    try:
+        secret = find_secret(inputs.login, inputs.password_file, inputs.token_file, os.environ)
+    except SecretError as error:
+        yield Finding(str(error))
+        return
+    if warning := secret.exposure():
+        yield Finding(warning, warning=True)
+
+
+def _memory_findings(memory: Path) -> Iterator[Finding]:
+    if problem := folder_problem(memory):
+        yield Finding(f"memory: {problem}")
+    if not memory.exists():
+        return
+    if not os.access(memory, os.R_OK | os.W_OK):
+        yield Finding(f"memory: {memory} cannot be read and written by this user")
+        return
+    try:
+        with closing(sqlite3.connect(f"{memory.absolute().as_uri()}?mode=rw", uri=True)) as db:
+            found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.Error as error:
+        yield Finding(f"memory: {memory}: {error}")
+        return
+    if found != "ok":
+        yield Finding(f"memory: {memory} is damaged: {found}")

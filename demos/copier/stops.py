@@ -1,0 +1,50 @@
+"""Places the provider's stop loss at the broker, for each position of a symbol."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from demos.copier.account_values import Decision
+from demos.copier.positions import SymbolPositions
+from demos.terminal import POSITION_SL, POSITION_TP, CTrade, PositionGetDouble, PositionSelectByTicket, Print
+from demos.wire.backoff import Backoff
+
+# The pauses after a stop loss that the broker rejects.
+FIRST_PAUSE_MS = 1000
+LONGEST_PAUSE_MS = 64_000
+
+
+class StopPlacer:
+    """Remembers what the broker rejects, so that it is not asked at each event."""
+
+    def __init__(self) -> None:
+        self._rejected: dict[int, tuple[Decimal, Backoff]] = {}
+
+    def place(self, decision: Decision, now: int) -> None:
+        """Give the symbol's positions the decision's stop loss; ``now`` is in milliseconds."""
+        if decision.lots is None or decision.stop_problem:
+            return
+        wanted = decision.stop_loss or Decimal(0)
+        for ticket, lots in SymbolPositions(decision.local):
+            # The stop loss is that of a position on the target's side.
+            if lots * decision.lots <= 0 or not PositionSelectByTicket(ticket):
+                continue
+            if Decimal(repr(PositionGetDouble(POSITION_SL))) == wanted:
+                self._rejected.pop(ticket, None)
+            elif self._may_try(ticket, wanted, now):
+                self._modify(decision.local, ticket, wanted, now)
+
+    def _may_try(self, ticket: int, wanted: Decimal, now: int) -> bool:
+        rejected = self._rejected.get(ticket)
+        return rejected is None or rejected[0] != wanted or rejected[1].is_due(now)
+
+    def _modify(self, local: str, ticket: int, wanted: Decimal, now: int) -> None:
+        trade = CTrade()
+        if trade.PositionModify(ticket, float(wanted), PositionGetDouble(POSITION_TP)):
+            Print(f"{local}: position {ticket} has the stop loss {wanted} now")
+            self._rejected.pop(ticket, None)
+            return
+        _, backoff = self._rejected.get(ticket, (wanted, Backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS)))
+        if backoff.failed(now):
+            Print(f"-{local}: the stop loss {wanted} of position {ticket}: {trade.ResultRetcodeDescription()}")
+        self._rejected[ticket] = (wanted, backoff)

@@ -1,0 +1,120 @@
+"""The check of a copier's file: one line for each problem."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from demos.copier.config_check import check_copier
+from demos.provider.certificates import create_certificate
+
+PIN = ":".join(["AB"] * 32)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder with a file for the token."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("WINSOCK_TOKEN", "WINSOCK_PASSWORD"):
+        monkeypatch.delenv(name, raising=False)
+    Path("token").write_text("wst_x\n", encoding="utf-8")
+    Path("token").chmod(0o600)
+
+
+@pytest.fixture
+def check(capsys: pytest.CaptureFixture[str]):
+    """Runs the check of a file with these values, and a working connection; returns the exit code and the lines."""
+
+    def run(**values: object) -> tuple[int, list[str]]:
+        values = {"url": "wss://provider.example:8443", "login": "anna", "token_file": "token", **values}
+        lines = [f"{name.replace('_', '-')} = {json.dumps(value)}\n" for name, value in values.items()]
+        Path("copier.toml").write_text("".join(lines), encoding="utf-8")
+        code = check_copier(Path("copier.toml"))
+        captured = capsys.readouterr()
+        assert captured.err == ""
+        return code, captured.out.splitlines()
+
+    return run
+
+
+FINE = (0, ["copier.toml: no problems found"])
+
+
+def error_of(result: tuple[int, list[str]]) -> str:
+    code, [line] = result
+    assert code == 2
+    return line.removeprefix("error: ")
+
+
+def test_a_file_without_problems_is_one_line_and_the_code_0(check):
+    assert check() == FINE
+    assert check(pin=PIN) == FINE
+    assert check(url="ws://127.0.0.1:8443") == FINE
+    assert check(url="ws://[::1]:8443") == FINE
+    assert check(url="wss://[2001:db8::1]") == FINE
+    assert check(url="", login="", token_file="") == FINE
+
+
+def test_an_address_that_cannot_be_used_is_an_error_with_its_line(check):
+    assert error_of(check(url="https://a.example")).startswith(
+        "copier.toml line 1: url = 'https://a.example': invalid URL"
+    )
+    assert "may only be to this computer" in error_of(check(url="ws://a.example"))
+
+
+def test_options_of_the_secure_protocol_need_an_address(check):
+    code, lines = check(url="", pin=PIN)
+    text = "needs url: without it the copier speaks the article's plain protocol"
+    assert (code, lines) == (2, [f"error: {name} {text}" for name in ("login", "token-file", "pin")])
+
+
+def test_a_pin_that_is_no_fingerprint_is_an_error_with_its_line(check):
+    assert error_of(check(pin="AB:CD")).startswith("copier.toml line 4: pin = 'AB:CD': invalid fingerprint: 'AB:CD'; ")
+
+
+def test_a_file_of_cas_is_read(check):
+    assert error_of(check(ca="missing.pem")).startswith("the CA file 'missing.pem' cannot be used: ")
+    now = datetime(2026, 1, 1, tzinfo=timezone.utc)
+    create_certificate(Path("cert.pem"), Path("key.pem"), ["localhost"], 5, now)
+    assert check(ca="cert.pem") == FINE
+
+
+def test_what_verifies_a_server_needs_tls(check):
+    assert error_of(check(url="ws://localhost:8443", pin=PIN)).startswith("--ca and --pin verify a server with TLS: ")
+
+
+def test_a_login_needs_exactly_one_secret(check, monkeypatch):
+    assert error_of(check(login="")) == "a provider needs a login: give --login NAME"
+    assert error_of(check(token_file="")).startswith("a login needs a password or a token, and none is given: ")
+    both = "a login needs a password or a token, and only one is possible: "
+    assert error_of(check(password_file="token")).startswith(both)
+    monkeypatch.setenv("WINSOCK_TOKEN", "wst_x")
+    assert check(token_file="") == FINE
+
+
+def test_a_secret_that_cannot_be_read_is_an_error(check):
+    assert error_of(check(token_file="missing")).startswith("the token file missing cannot be read: ")
+    Path("token").write_bytes(b"\n")
+    assert error_of(check()) == "the first line of the token file token is empty: it must be the token"
+
+
+@pytest.mark.posix_only(reason="modes of files")
+def test_a_secret_that_others_can_read_is_a_warning(check):
+    Path("token").chmod(0o644)
+    code, [line] = check()
+    assert (code, line) == (0, "warning: other users can access the token in token: change its mode to 600")
+
+
+def test_the_memory_is_a_database_in_a_folder_that_exists(check):
+    folder = Path("missing").absolute()
+    assert error_of(check(memory="missing/a.sqlite")) == f"memory: the folder {folder} does not exist"
+    Path("bad.sqlite").write_bytes(b"x" * 5000)
+    assert error_of(check(memory="bad.sqlite")) == "memory: bad.sqlite: file is not a database"
+    with closing(sqlite3.connect("good.sqlite")) as db:
+        db.execute("CREATE TABLE a (b)")
+    assert check(memory="good.sqlite") == FINE

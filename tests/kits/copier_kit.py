@@ -1,0 +1,266 @@
+"""For the tests of the copier with a provider: an independent server, and the copier as a process or on a stage.
+
+The server uses the package websockets in a thread of its own. It says what a test tells it to say. Every wait has a
+time limit. The stage's clock moves by TIMER_MS at each step; until() waits at each step for the server's thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import queue
+import ssl
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from cleanup_kit import closed_after_test
+from signal_kit import Script, Stage, ready
+from web_kit import certificate
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+
+from winsock import INVALID_SOCKET
+
+LIMIT = 20.0
+TIMER_MS = 10
+START = 1_700_000_000_000
+RUN = "ab" * 16
+FEED = f"{RUN}-{'cd' * 8}"
+
+Behavior = Callable[["Peer"], Coroutine[Any, Any, None]]
+
+
+def position(
+    symbol: str, lots: str, price: str = "1.1", time: int | None = None, **fields: object
+) -> dict[str, object]:
+    return {"symbol": symbol, "lots": lots, "price": price, "contract": "100000", "time": time or START, **fields}
+
+
+class Peer:
+    """A subscriber's connection, in the server's thread."""
+
+    def __init__(self, provider: WebsocketsProvider, connection: ServerConnection) -> None:
+        self.provider = provider
+        self.connection = connection
+
+    async def say(self, kind: str, **fields: object) -> None:
+        await self.connection.send(json.dumps({"type": kind, **fields}))
+
+    async def hear(self) -> dict[str, Any]:
+        message: dict[str, Any] = json.loads(await self.connection.recv())
+        self.provider.heard.put(message)
+        return message
+
+    async def welcome(self) -> dict[str, Any]:
+        """Say hello, hear the login and accept it."""
+        provider = self.provider
+        await self.say(
+            "hello",
+            version=1,
+            server="independent",
+            stream=provider.stream[:32],
+            heartbeat_ms=provider.heartbeat_ms,
+            time=provider.time(),
+        )
+        login = await self.hear()
+        await self.say(
+            "welcome",
+            user=login["login"],
+            account={"currency": "USD", "hedging": False},
+            stream=provider.stream,
+            seq=provider.seq,
+            time=provider.time(),
+        )
+        return login
+
+    async def snapshot(self) -> None:
+        await self.connection.send(self.provider.snapshot_text())
+
+    async def listen(self) -> None:
+        """Hear messages until the connection ends; answer resync."""
+        while True:
+            message = await self.hear()
+            if message["type"] == "resync":
+                await self.snapshot()
+
+
+async def serve_states(peer: Peer) -> None:
+    """What a provider does: a snapshot, then each new state, and heartbeats."""
+    await peer.welcome()
+    await peer.snapshot()
+    await peer.listen()
+
+
+class WebsocketsProvider:
+    """A provider of the package websockets on 127.0.0.1; ``behave`` is called for each subscriber."""
+
+    def __init__(self, behave: Behavior = serve_states, context: ssl.SSLContext | None = None, port: int = 0) -> None:
+        self.behave = behave
+        self.stream, self.seq = FEED, 1
+        self.positions: list[dict[str, object]] = []
+        self.balance = "10000"
+        self.heartbeat_ms = 600_000
+        self.heard: queue.Queue[dict[str, Any]] = queue.Queue()
+        self.connections = 0
+        self._time = START
+        self._peers: list[Peer] = []
+        self._loop = asyncio.new_event_loop()
+        self._server: Server | None = None
+        self._ready = threading.Event()
+        self._context, self._port = context, port
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        assert self._ready.wait(LIMIT)
+        closed_after_test(self)
+
+    @property
+    def port(self) -> int:
+        assert self._server is not None
+        number: int = self._server.sockets[0].getsockname()[1]
+        return number
+
+    def close(self) -> None:
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(LIMIT)
+
+    def time(self) -> int:
+        """The server's clock: one millisecond later at each reading."""
+        self._time += 1
+        return self._time
+
+    def snapshot_text(self, **fields: object) -> str:
+        state = {
+            "type": "snapshot",
+            "stream": self.stream,
+            "seq": self.seq,
+            "time": self.time(),
+            "account": {"currency": "USD", "balance": self.balance, "equity": self.balance},
+            "positions": self.positions,
+        }
+        return json.dumps({**state, **fields})
+
+    def trade(self, *positions: dict[str, object]) -> None:
+        """The provider holds these positions now; every subscriber gets the state."""
+        self.seq += 1
+        self.positions = [{**each, "time": self.time()} for each in positions]
+        self.send(self.snapshot_text())
+
+    def beat(self) -> None:
+        self.send(json.dumps({"type": "heartbeat", "stream": self.stream, "seq": self.seq, "time": self.time()}))
+
+    def send(self, text: str | bytes) -> None:
+        """Send to every subscriber, from any thread; returns when it is sent."""
+
+        async def send_all() -> None:
+            for peer in self._peers.copy():
+                with suppress(ConnectionClosed):
+                    await peer.connection.send(text)
+
+        asyncio.run_coroutine_threadsafe(send_all(), self._loop).result(LIMIT)
+
+    def refuse(self, code: str, text: str = "a reason") -> None:
+        """End every conversation with an error."""
+        self.send(json.dumps({"type": "error", "code": code, "text": text, "fatal": True}))
+
+    def disconnect(self) -> None:
+        """Close every connection."""
+
+        async def close_all() -> None:
+            for peer in self._peers.copy():
+                await peer.connection.close()
+
+        asyncio.run_coroutine_threadsafe(close_all(), self._loop).result(LIMIT)
+
+    def next(self, kind: str) -> dict[str, Any]:
+        """The next message of this type from any subscriber."""
+        while True:
+            message = self.heard.get(timeout=LIMIT)
+            if message["type"] == kind:
+                return message
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+
+        async def start() -> None:
+            self._server = await serve(
+                self._accept, "127.0.0.1", self._port, ssl=self._context, max_size=None, ping_interval=None
+            )
+            self._ready.set()
+
+        self._loop.run_until_complete(start())
+        try:
+            self._loop.run_forever()
+        finally:
+            assert self._server is not None
+            self._server.close(close_connections=True)
+            self._loop.run_until_complete(self._server.wait_closed())
+            self._loop.close()
+
+    async def _accept(self, connection: ServerConnection) -> None:
+        peer = Peer(self, connection)
+        self._peers.append(peer)
+        self.connections += 1
+        try:
+            await self.behave(peer)
+        except ConnectionClosed:
+            pass
+        finally:
+            self._peers.remove(peer)
+
+
+def tls_context(folder: Path, **options: Any) -> ssl.SSLContext:
+    """A server's context with a new self-signed certificate in the folder: cert.pem and key.pem."""
+    path = certificate(folder, **options)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path, folder / "key.pem")
+    return context
+
+
+def subscribe(url: str, folder: Path, **inputs: object) -> Stage:
+    """A copier on a stage that follows the provider at this URL. Its memory is in the folder."""
+    secret = folder / "password"
+    if not secret.exists():
+        secret.write_text("correct horse\n", encoding="utf-8")
+        secret.chmod(0o600)
+    settings: dict[str, object] = {
+        "url": url,
+        "login": "customer",
+        "password_file": str(secret),
+        "memory": str(folder / "copier.sqlite"),
+        "join": "now",
+        "maxdeviation": 0.0,
+        **inputs,
+    }
+    return Stage("copier", timer_ms=TIMER_MS, **settings)
+
+
+def plain_url(provider: WebsocketsProvider) -> str:
+    return f"ws://127.0.0.1:{provider.port}"
+
+
+def until(stage: Stage, condition: Callable[[], bool]) -> Script:
+    """Let the terminal go on until the condition is true; wait at each step until something has arrived."""
+    pause = threading.Event()
+    until = time.monotonic() + LIMIT
+    while not condition():
+        assert time.monotonic() < until, f"the condition did not become true: {stage.texts[-10:]}"
+        s = stage.program.account.connection.transport.socket if stage.program.account else INVALID_SOCKET
+        if s == INVALID_SOCKET or not ready(s, 0.02):
+            pause.wait(0.001)
+        yield
+
+
+def pass_time(seconds: float) -> Script:
+    """Let the terminal's time pass, without waiting for the server's thread."""
+    for _ in range(int(seconds * 1000 / TIMER_MS)):
+        yield
+
+
+def holds(stage: Stage, lots: str, symbol: str = "EURUSD") -> Callable[[], bool]:
+    return lambda: stage.position(symbol) == Decimal(lots)
