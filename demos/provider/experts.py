@@ -18,6 +18,9 @@ Steps 3 to 5 end after a slice of time each, and continue in the next turn, whic
 subscribers of an update do not delay a login, and the other way around. The slice of the sockets is the shortest: the
 acknowledgements of subscribers that have an update do not delay it for the others. The other slices are longer than
 the few milliseconds that a poll of thousands of sockets takes.
+
+An unexpected exception in the work for one connection ends that connection only (Clients.guarded). Any other one ends
+run(), and with it the program.
 """
 
 from __future__ import annotations
@@ -106,6 +109,8 @@ class Expert:
             if not self._events.has_ready:
                 busy = self._posted or self._updates or self._checks
                 self._events.wait(0.0 if busy else due - now)
+                if not self._events.is_open:
+                    raise OSError("the sockets cannot be waited for")
             self._run_turn()
         self.clients.close(CLOSING)
         self._events.close()
@@ -116,7 +121,8 @@ class Expert:
             self._posted.popleft()()
         end = self._shared.clock.monotonic() + SOCKETS_S
         while ready := self._events.take_ready():
-            self.clients.serve(ready[0], ready[2])
+            connection, _, occurred = ready
+            self.clients.guarded(connection, partial(self.clients.serve, connection, occurred))
             if self._shared.clock.monotonic() >= end:
                 break
         self._for_a_slice(self._updates, self.clients.pump)
@@ -145,6 +151,7 @@ class Expert:
         """Do the step for the next connections, until SLICE_S seconds have passed."""
         end = self._shared.clock.monotonic() + SLICE_S
         while work:
-            step(work.popleft())
+            connection = work.popleft()
+            self.clients.guarded(connection, partial(step, connection))
             if self._shared.clock.monotonic() >= end:
                 return
