@@ -60,8 +60,8 @@ class ServerSettings:
 class SecureConnection:
     """The connection, or its next attempt.
 
-    ``ended``: why the provider has ended the login, or "". ``attempts`` and ``logins``: how often the copier has begun to
-    connect, and how often the provider has accepted a login.
+    ``ended``: why the provider has ended the login, or "". ``attempts``: how often the copier has begun to connect.
+    ``logins``: how often the provider has accepted a login.
     """
 
     def __init__(self, settings: ServerSettings, follower: Follower) -> None:
