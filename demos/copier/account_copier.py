@@ -24,6 +24,7 @@ from demos.copier.account_rules import allowed_lots, decide, resume
 from demos.copier.account_values import AccountOptions, Decision, provider_view
 from demos.copier.floods import EventLimit
 from demos.copier.journal import Entry, Journal, StateMark
+from demos.copier.limits import is_smaller
 from demos.copier.memory_file import RESUME, MemoryFile
 from demos.copier.moments import Moment
 from demos.copier.order_journal import Arrival, Cause, OrderJournal, wall_ms
@@ -98,12 +99,15 @@ class AccountCopier:
     def Continue(self, event: Moment, *, timer: bool) -> None:
         """Do everything that follows from a timer event, or from a socket that is ready."""
         self._event = event
+        before = AllPositions() if timer else {}
         if timer:
             self.TakeRequests()
         logins = self.connection.logins
         states = self.connection.Continue(event)
         if self.connection.logins != logins:
             self.targets.retry_now(event)
+        if states:
+            before = AllPositions()
         for state in states:
             self.Received(state)
             self.Decide(state)
@@ -111,7 +115,7 @@ class AccountCopier:
             self.Decide(self.connection.follower.state)
         if states or timer:
             self.Trade()
-            self.Record(states)
+            self.Record(states, before)
             self.Acknowledge()
 
     def CloseClean(self) -> None:
@@ -234,16 +238,16 @@ class AccountCopier:
 
     # ---- the journal, the provider, and the operator
 
-    def Record(self, states: list[Snapshot]) -> None:
-        """Record what became of each decision: for each state, and when it has changed without one."""
-        arrival, positions = self._orders.arrival, AllPositions()
+    def Record(self, states: list[Snapshot], before: dict[str, Decimal]) -> None:
+        """Record what became of each decision: for each state, and when that changes afterwards."""
+        arrival, after = self._orders.arrival, AllPositions()
         if arrival is None:
             return
         entries = []
         for symbol, decision in self.decisions.items():
-            before = self._recorded.get(symbol)
-            entry = entry_of(decision, self._rules.symbols[symbol].lots, positions, before.held if before else None)
-            if states or before is None or entry._replace(text="", outcome="") != before._replace(text="", outcome=""):
+            held = [positions.get(decision.local, Decimal(0)) for positions in (before, after)]
+            entry = entry_of(decision, self._rules.symbols[symbol].lots, *held)
+            if states or is_news(entry, self._recorded.get(symbol)):
                 entries.append(entry)
                 self._recorded[symbol] = entry
         if entries:
@@ -279,12 +283,18 @@ class AccountCopier:
         self._file.put_values({RULES: self._rules.to_dict()})
 
 
-def entry_of(decision: Decision, lots: Decimal, positions: dict[str, Decimal], before: Decimal | None) -> Entry:
-    """What became of a decision, for the journal; ``before`` is the position that was recorded last."""
-    held = positions.get(decision.local, Decimal(0))
+def entry_of(decision: Decision, lots: Decimal, before: Decimal, held: Decimal) -> Entry:
+    """What became of a decision, for the journal: the own position was ``before``, and is ``held`` now."""
     target = held if decision.lots is None else decision.lots
-    if before is not None and held != before:
-        outcome = "reduced" if abs(held) < abs(before) and held * before >= 0 else "traded"
+    if held != before:
+        outcome = "reduced" if is_smaller(held, before) else "traded"
     else:
-        outcome = "unchanged" if held == target and decision.lots is not None else "skipped"
+        outcome = "skipped" if held != target or decision.lots is None else "unchanged"
     return Entry(decision.symbol, decision.local, lots, target, held, outcome, decision.rule, decision.text)
+
+
+def is_news(entry: Entry, last: Entry | None) -> bool:
+    """Whether a decision differs from the last one that was recorded, although no state has arrived."""
+    if last is None or (entry.target, entry.held) != (last.target, last.held):
+        return True
+    return entry.outcome == "skipped" and entry.rule != last.rule

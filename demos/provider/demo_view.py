@@ -11,7 +11,7 @@ from demos.launcher.views import Process, Tables, counted, process_cells, proces
 from demos.provider.demo_tally import PROVIDER, DemoTally
 from demos.terminal.runtime.log import escaped
 
-_WARNING = "your browser warns of the certificate, which is self-signed: continue to the page"
+_WARNING = "the browser warns of the self-signed certificate: continue to the page"
 
 
 def positions_text(positions: Mapping[str, Decimal | str]) -> str:
@@ -35,7 +35,7 @@ def tables(tally: DemoTally, processes: Sequence[Process], state: str, dashboard
 
     trades = counted(tally.trades, "trade")
     title = "\n".join([f"provider --demo: {state}; {trades}; Ctrl-C ends it", *dashboard])
-    table = process_table(title, ("position", "status", "states", "orders", "median lag"))
+    table = process_table(title, ("position", "status", "states", "orders", "lag"))
     for process in processes:
         position = escaped(positions_text(tally.positions[process.name]))
         if process.name == PROVIDER:

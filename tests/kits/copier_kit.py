@@ -107,7 +107,10 @@ class WebsocketsProvider:
         self.heartbeat_ms = 600_000
         self.heard: queue.Queue[dict[str, Any]] = queue.Queue()
         self.connections = 0
+        self.clock: Callable[[], int] = lambda: START
         self._time = START
+        # A state keeps its time.
+        self._begun: dict[tuple[str, int], int] = {}
         self._peers: list[Peer] = []
         self._loop = asyncio.new_event_loop()
         self._server: Server | None = None
@@ -130,8 +133,8 @@ class WebsocketsProvider:
             self._thread.join(LIMIT)
 
     def time(self) -> int:
-        """The server's clock: one millisecond later at each reading."""
-        self._time += 1
+        """The server's clock: at least one millisecond later at each reading."""
+        self._time = max(self._time + 1, self.clock())
         return self._time
 
     def snapshot_text(self, **fields: object) -> str:
@@ -139,7 +142,7 @@ class WebsocketsProvider:
             "type": "snapshot",
             "stream": self.stream,
             "seq": self.seq,
-            "time": self.time(),
+            "time": self._begun.setdefault((self.stream, self.seq), self.time()),
             "account": {"currency": "USD", "balance": self.balance, "equity": self.balance},
             "positions": self.positions,
         }
