@@ -14,7 +14,7 @@ from login_kit import PASSWORD, WRONG
 from service_kit import RunningProvider, Subscriber, add_user, users
 from terminal_kit import ROOT
 from web_kit import certificate
-from winsock_kit import LIMIT_SECONDS
+from winsock_kit import LIMIT_SECONDS, posix_only
 
 from demos.provider.messages import Error, Heartbeat, Hello, Snapshot, Welcome
 from demos.provider.passwords import new_password
@@ -196,6 +196,7 @@ def test_a_plain_port_that_is_open_to_the_network_gives_a_warning(tmp_path):
     assert "open to the network" in provider.log()
 
 
+@posix_only("modes of files")
 def test_the_state_file_of_the_folder_is_created_private(tmp_path: Path):
     RunningProvider(tmp_path, tls=False)
     assert (tmp_path / "provider.sqlite").stat().st_mode & 0o777 == 0o600
