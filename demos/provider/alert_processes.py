@@ -5,8 +5,8 @@ kind, state and text in the environment (PROVIDER_ALERT, PROVIDER_ALERT_STATE, P
 discarded.
 
 The webhook is posted to by a process too (webhook_command.py), because resolving its name may take seconds and the
-provider waits for nobody. The webhook's address is passed on standard input: it often contains a secret, and other users
-can see the arguments of processes. The reason of a failure is read from the process's standard error.
+provider waits for nobody. The webhook's address is passed on standard input: it often contains a secret, and other
+users can see the arguments of processes. The reason of a failure is read from the process's standard error.
 
 At most MOST_PROCESSES run at a time and MOST_WAITING alerts wait for them. A process that runs for longer than
 LONGEST_MS is killed, with the processes that it has started (on Windows, without them).
