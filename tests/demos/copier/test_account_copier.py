@@ -81,6 +81,20 @@ def test_names_factor_and_direction_are_those_of_the_options(provider, tmp_path)
     stage.play(until(stage, holds(stage, "-0.12", "EURUSD.m")))
 
 
+def test_a_symbol_that_the_terminal_does_not_have_is_logged_once_and_the_others_are_copied(provider, tmp_path):
+    provider.positions.append(position("XAUUSD", "1"))
+    stage = subscribe(plain_url(provider), tmp_path)
+
+    def script() -> Script:
+        yield from copied(stage)
+        provider.trade(position("XAUUSD", "2"), position("EURUSD", "0.5"))
+        yield from copied(stage, "0.50")
+
+    stage.play(script())
+    missing = "-XAUUSD is not copied: the terminal has no symbol XAUUSD; --map gives it another name"
+    assert stage.errors() == [missing]
+
+
 def test_at_first_contact_the_default_waits_until_the_provider_is_flat(provider, tmp_path):
     stage = subscribe(plain_url(provider), tmp_path, join="wait")
 
