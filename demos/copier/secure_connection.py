@@ -95,7 +95,7 @@ class SecureConnection:
         if self.transport.is_idle and self.IsDue():
             self.StartClient()
         messages = self.transport.Continue(event.ms)
-        if self.transport.is_open and not self._opened:
+        if (self.transport.is_open or messages) and not self._opened:
             self._opened, self._opened_at = True, event.ms
             self.follower.connected(event.ms)
         for text in messages:
@@ -162,8 +162,8 @@ class SecureConnection:
         self.Follow(self.follower.check(now))
 
     def Take(self, text: str) -> None:
-        """Decode a message, and do what follows from it."""
-        if not self.transport.is_open:
+        """Decode a message, and do what follows from it, also when the server has closed the connection behind it."""
+        if self._ending:
             return
         try:
             message = decode_from_server(text)
@@ -176,7 +176,7 @@ class SecureConnection:
             return
         self.Follow(self.follower.receive(message, self._event.ms))
         heard = self._heard.get(type(message))
-        if heard is not None and self.transport.is_open:
+        if heard is not None and not self._ending:
             heard()
 
     def SendLogin(self) -> None:

@@ -112,6 +112,7 @@ class WebsocketsProvider:
         # A state keeps its time.
         self._begun: dict[tuple[str, int], int] = {}
         self._peers: list[Peer] = []
+        self._closing: list[asyncio.Task[None]] = []
         self._loop = asyncio.new_event_loop()
         self._server: Server | None = None
         self._ready = threading.Event()
@@ -170,6 +171,18 @@ class WebsocketsProvider:
     def refuse(self, code: str, text: str = "a reason") -> None:
         """End every conversation with an error."""
         self.send(json.dumps({"type": "error", "code": code, "text": text, "fatal": True}))
+
+    def refuse_and_close(self, code: str) -> None:
+        """End every conversation with an error and a close frame, which are on their way when this returns."""
+
+        async def end_all() -> None:
+            for peer in self._peers.copy():
+                await peer.say("error", code=code, text="a reason", fatal=True)
+                self._closing.append(self._loop.create_task(peer.connection.close(1008, code)))
+            # The tasks write their frames at their first step, and then wait for the clients.
+            await asyncio.sleep(0)
+
+        asyncio.run_coroutine_threadsafe(end_all(), self._loop).result(LIMIT)
 
     def disconnect(self) -> None:
         """Close every connection."""

@@ -250,6 +250,23 @@ def test_a_refused_login_is_repeated_only_after_a_pause(tmp_path, code, waits, t
     assert faults(stage) == [f"the server refuses the login or ends it: a reason ({code})"]
 
 
+@pytest.mark.parametrize("code", ["failed", "paused", "disabled"])
+def test_a_refusal_counts_also_when_the_end_of_the_connection_arrives_with_it(tmp_path, code):
+    provider = WebsocketsProvider()
+    provider.positions = [position("EURUSD", "0.25")]
+    stage = subscribe(plain_url(provider), tmp_path)
+
+    def script() -> Script:
+        yield from copied(stage)
+        provider.refuse_and_close(code)
+        yield from faulty(stage)
+        yield from pass_time(4)
+
+    stage.play(script())
+    assert faults(stage) == [f"the server refuses the login or ends it: a reason ({code})"]
+    assert provider.connections == 1
+
+
 def test_a_wrong_password_is_tried_again_when_its_file_has_changed(tmp_path):
     provider = refusing("failed")
     provider.positions = [position("EURUSD", "0.25")]
