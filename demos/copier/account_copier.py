@@ -69,6 +69,8 @@ class AccountCopier:
         # The local name of each copied symbol of the provider, and the provider's of each local one.
         self._names: dict[str, str] = {}
         self._symbols: dict[str, str] = {}
+        # The local names that the terminal did not have since the last login.
+        self._missing: set[str] = set()
         # What was stored, acknowledged, requested and recorded last.
         self._stored: tuple[object, object] = (self._rules, None)
         self._acknowledged: tuple[object, ...] = ()
@@ -106,6 +108,7 @@ class AccountCopier:
         states = self.connection.Continue(event)
         if self.connection.logins != logins:
             self.targets.retry_now(event)
+            self._missing.clear()
         if states:
             before = AllPositions()
         for state in states:
@@ -115,7 +118,10 @@ class AccountCopier:
             self.Decide(self.connection.follower.state)
         if states or timer:
             self.Trade()
-            self.Record(states, before)
+            with self._file.together():
+                self.Store()
+                self._orders.write_answers()
+                self.Record(states, before)
             self.Acknowledge()
 
     def CloseClean(self) -> None:
@@ -161,8 +167,13 @@ class AccountCopier:
         if symbol in self._names:
             return
         local = self.targets.local_name(symbol)
-        if local and SymbolSelect(local, True):
+        if not local or local in self._missing:
+            return
+        if SymbolSelect(local, True):
             self._names[symbol], self._symbols[local] = local, symbol
+        else:
+            self._missing.add(local)
+            Print(f"-{symbol} is not copied: the terminal has no symbol {local}; --map gives it another name")
 
     def TakeDecision(self, symbol: str, decision: Decision) -> None:
         """Set a symbol's target; log a new rule or target."""
@@ -178,13 +189,11 @@ class AccountCopier:
     # ---- from decisions to orders
 
     def Trade(self) -> None:
-        """Trade the targets that are due, and store what follows."""
+        """Trade the targets that are due. What follows from that is stored afterwards, at once."""
         if stop := self._trading.stop():
             self.targets.stop_all(stop)
         self.targets.check(AllPositions(), self._event)
         self.targets.run_due(self._event, self.SyncSymbolLot, AllPositions)
-        self.Store()
-        self._orders.write_answers()
         if self._options.stops:
             for decision in self.decisions.values():
                 self._stops.place(decision, self._event.ms)
