@@ -133,6 +133,26 @@ def test_the_program_ends_with_one_line_and_code_4_when_a_thread_has_failed(tmp_
     assert "Traceback" not in done.stderr
 
 
+def test_a_client_that_disconnects_before_its_answer_is_forgotten_at_once(running, monkeypatch):
+    import socket
+    import struct
+
+    expert = running.service._experts[0]
+    asked: list[object] = []
+    # The answer to this login never comes; until then nothing is read from the client.
+    monkeypatch.setattr(running.service._shared.desk, "request", lambda *request: asked.append(request))
+    body = b'{"login": "operator", "password": "a password"}'
+    with socket.create_connection(("127.0.0.1", running.port), LIMIT_SECONDS) as client:
+        client.sendall(
+            b"POST /operator/login HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\n"
+            b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+        )
+        running.until(lambda: bool(asked))
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    running.until(lambda: not expert.clients.connections)
+    assert running.service.failure == ""
+
+
 def test_an_error_is_shown_in_one_line_with_its_place():
     try:
         raise ValueError("first\nsecond")
