@@ -70,7 +70,7 @@ class AccountCopier:
         self._names: dict[str, str] = {}
         self._symbols: dict[str, str] = {}
         # What was stored, acknowledged, requested and recorded last.
-        self._copied: dict[str, dict[str, object]] = {}
+        self._stored: tuple[object, object] = (self._rules, None)
         self._acknowledged: tuple[object, ...] = ()
         self._file_version = -1
         self._recorded: dict[str, Entry] = {}
@@ -148,9 +148,8 @@ class AccountCopier:
         except OlderState as error:
             self.targets.stop_all(f"{error}; if the provider is right, use `python -m demos copier resume` and restart")
             return
-        if outcome.memory != self._rules:
-            self._rules = outcome.memory
-            self._file.put_values({RULES: self._rules.to_dict()})
+        self._rules = outcome.memory
+        self.Store()
         for text in outcome.alarms:
             Alert(text)
             Event("alarm", name="rules", text=text)
@@ -184,14 +183,18 @@ class AccountCopier:
             self.targets.stop_all(stop)
         self.targets.check(AllPositions(), self._event)
         self.targets.run_due(self._event, self.SyncSymbolLot, AllPositions)
-        copied = self.targets.to_dict()
-        if copied != self._copied:
-            self._copied = copied
-            self._file.put_values({COPIED: copied, RULES: self._rules.to_dict()})
+        self.Store()
         self._orders.write_answers()
-        if self._options.stops and not self._trading.dry:
+        if self._options.stops:
             for decision in self.decisions.values():
                 self._stops.place(decision, self._event.ms)
+
+    def Store(self) -> None:
+        """Store the rules' memory and the copied positions, if they have changed."""
+        copied = self.targets.to_dict()
+        if self._stored != (self._rules, copied):
+            self._stored = (self._rules, copied)
+            self._file.put_values({RULES: self._rules.to_dict(), COPIED: copied})
 
     def SyncSymbolLot(self, smb: str, nlot: Decimal) -> Result:
         """Trade toward the target as far as the rules allow now."""
@@ -280,7 +283,7 @@ class AccountCopier:
         if self.connection.follower.stopped:
             self.connection.Resume()
         self._rules = replace(resume(self._rules), rejections={})
-        self._file.put_values({RULES: self._rules.to_dict()})
+        self.Store()
 
 
 def entry_of(decision: Decision, lots: Decimal, before: Decimal, held: Decimal) -> Entry:

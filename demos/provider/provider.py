@@ -178,6 +178,8 @@ def OnTimer() -> None:
     service.accept()
     EventSetSocket(service.socket)
     service.timer(ReadPositions(_listed(only)), last_tick)
+    if service.failure:
+        Fail(4, service.failure)
 
 
 def OnSocket(s: int, ready: int) -> None:

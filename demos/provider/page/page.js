@@ -84,10 +84,10 @@ function showLag(cell, row) {
   cell.classList.toggle("late", row.lag_ms !== null && row.lag_ms >= 1000);
 }
 
-/** A button in a cell; its accessible name says what it acts on. */
+/** A button in a cell; its accessible name says whom it concerns. */
 function actionButton(label, name, message) {
   const button = element("button", { type: "button", class: "small", "aria-label": name, "data-action": message.action }, label);
-  button.addEventListener("click", () => ask(message));
+  button.addEventListener("click", () => send(message));
   return button;
 }
 
@@ -290,16 +290,16 @@ function showConnection() {
   const live = state.socket?.readyState === WebSocket.OPEN;
   const old = state.overview !== null && (!live || age > OLD_MS);
   const wait = state.retryAt ? Math.max(0, Math.ceil((state.retryAt - performance.now()) / 1000)) : 0;
-  const dataAge = state.overview ? ` The data is ${longDuration(age)} old.` : "";
-  let notice = "";
+  const dataAge = state.overview ? `The data is ${longDuration(age)} old.` : "";
   if (!live) {
-    notice = `Not connected to the provider.${dataAge} ${wait ? `Trying again in ${wait} s.` : "Connecting\u2026"}`;
+    setNotice("Not connected to the provider.", `${dataAge} ${wait ? `Trying again in ${wait} s.` : "Connecting\u2026"}`, "bad");
   } else if (old) {
-    notice = `The provider sends nothing new.${dataAge}`;
+    setNotice("The provider sends nothing new.", dataAge, "bad");
   } else if (state.health && state.health.status !== "publishing") {
-    notice = `${HEALTH[state.health.status]?.[0] ?? state.health.status}: ${state.health.reason}.`;
+    setNotice(`${HEALTH[state.health.status]?.[0] ?? state.health.status}: ${state.health.reason}.`, "", "");
+  } else {
+    setNotice("", "", "");
   }
-  setNotice(notice, !live || old ? "bad" : "");
   $("content").classList.toggle("old", old);
   document.body.classList.toggle("offline", !live);
   setText($("connection"), live && !old ? "live" : live ? "no new data" : "offline");
@@ -310,8 +310,10 @@ function showConnection() {
   document.title = `${old || !live ? "(offline) " : ""}${state.overview?.server ?? "Provider"}`;
 }
 
-function setNotice(message, kind) {
-  setText($("notice"), message);
+/** Screen readers announce the message, but not the times in it, which change each second. */
+function setNotice(message, times, kind) {
+  setText($("notice-text"), message);
+  setText($("notice-times"), times);
   $("notice").hidden = !message;
   $("notice").className = `notice ${kind}`;
 }
@@ -353,6 +355,7 @@ const handlers = {
     setText($("confirm-title"), message.title);
     setText($("confirm-text"), message.text);
     setText($("confirm-yes"), message.button);
+    $("confirm-yes").className = message.danger ? "danger" : "primary";
     if (!$("confirm").open) {
       $("confirm").showModal();
     }
@@ -452,11 +455,7 @@ $("logout").addEventListener("click", async () => {
 
 // ---- actions and their confirmation
 
-function ask(message) {
-  send(message);
-}
-
-$("pause").addEventListener("click", () => ask({ action: state.overview?.paused ? "resume" : "pause" }));
+$("pause").addEventListener("click", () => send({ action: state.overview?.paused ? "resume" : "pause" }));
 
 $("confirm-yes").addEventListener("click", () => {
   send({ confirm: state.confirming });

@@ -25,7 +25,7 @@ from web_kit import network
 
 from demos.copier.journal import read_decisions, read_orders
 from demos.copier.memory_file import MemoryFile
-from demos.terminal.interfaces import SymbolSpec
+from demos.terminal.interfaces import Stops, SymbolSpec
 
 __all__ = ["network"]
 
@@ -360,6 +360,13 @@ def test_the_providers_stop_loss_is_placed_at_the_broker(provider, tmp_path):
         yield from until(stage, lambda: stop() == 109_500)
         provider.trade(position("EURUSD", "0.25"))
         yield from until(stage, lambda: stop() == 0)
+        # The owner's stop loss stays.
+        [held] = stage.account.positions()
+        stage.account.modify(held.ticket, Stops(108_000, 0), QUOTES[0])
+        yield from pass_time(5)
+        assert stop() == 108_000
+        provider.trade(position("EURUSD", "0.5", sl="1.09"))
+        yield from until(stage, lambda: stop() == 109_000)
 
     stage.play(script())
 

@@ -74,13 +74,12 @@ def test_a_server_is_verified_by_its_pinned_fingerprint(tmp_path):
 
 
 def refused_server(tmp_path: Path, inputs: dict[str, object], **options: object) -> list[str]:
-    """The faults that are logged during a minute with a server that must not be trusted; it gets no login."""
+    """The faults that are logged in several attempts with a server that must not be trusted; it gets no login."""
     provider = WebsocketsProvider(context=tls_context(tmp_path, **options))
     stage = subscribe(secure_url(provider), tmp_path, **inputs)
 
     def script() -> Script:
-        yield from faulty(stage)
-        yield from pass_time(60)
+        yield from until(stage, lambda: stage.program.account.connection.attempts == 4)
 
     stage.play(script())
     assert provider.heard.empty()

@@ -247,6 +247,17 @@ def test_a_focused_button_keeps_the_focus_when_values_change(shown, server):
     assert shown.focused() == "Disable the login gunnar"
 
 
+def test_a_script_that_got_into_the_page_does_not_run(shown):
+    shown.value(
+        "(() => { const script = document.createElement('script'); script.textContent = 'window.ran = true';"
+        "document.body.append(script); return true })()"
+    )
+    assert shown.value("window.ran === undefined")
+    [problem] = shown.problems
+    assert "Content Security Policy" in problem
+    shown.problems.clear()
+
+
 # ---- actions
 
 
@@ -276,6 +287,9 @@ def test_an_action_asks_and_is_done_after_it_was_confirmed(shown, server, button
     shown.wait_for("document.getElementById('confirm').open")
     assert shown.text("#confirm-title") == title
     assert shown.text("#confirm-text")
+    assert shown.value("document.getElementById('confirm-yes').className") == (
+        "primary" if action.action == "unban" else "danger"
+    )
     assert server.actions == []
     shown.click("#confirm-yes")
     wait_until(lambda: server.actions == [action])

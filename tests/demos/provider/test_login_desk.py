@@ -11,7 +11,7 @@ from login_kit import HOME, NOW, PASSWORD, WRONG, Provider, add_user, count_hash
 from winsock_kit import LIMIT_SECONDS
 
 from demos.provider import login_desk
-from demos.provider.guard import Refusal
+from demos.provider.guard import Refusal, Rules
 from demos.provider.login_desk import LoginDesk
 from demos.provider.logins import Credentials
 from demos.provider.rights import Grant, Rights
@@ -174,12 +174,29 @@ def login_desk_changes(position: int) -> object:
     return Changes(position, (), False)
 
 
-def test_more_requests_than_the_limit_are_asked_to_come_again(desk, monkeypatch):
-    monkeypatch.setattr(login_desk, "MOST_REQUESTS", 2)
-    for number in range(4):
+def test_more_waiting_attempts_than_the_limit_are_asked_to_come_again(desk, monkeypatch):
+    monkeypatch.setattr(login_desk, "MOST_WAITING", 2)
+    for number in range(Rules().most_checks_of_address + 3):
         desk.ask("nobody", number=number)
     desk.desk.step()
-    assert [each.code for each in desk.answers].count("busy") >= 1
+    assert [each.code for each in desk.answers] == ["busy"]
+
+
+def test_attempts_that_wait_keep_neither_other_addresses_nor_known_logins_out(desk):
+    desk.log_in()
+    for number in range(1000):
+        desk.ask(f"guess{number}", WRONG, number=number)
+    desk.desk.step()
+    busy = [each.code for each in desk.answers]
+    assert busy == ["busy"] * (1000 - Rules().most_checks_of_address - login_desk.MOST_WAITING_OF_ADDRESS)
+    desk.answers.clear()
+    results: list[Grant | Refusal] = []
+    desk.desk.request(2000, Credentials("bob", PASSWORD), "203.0.113.77", results.append)
+    desk.desk.request(2001, Credentials("anna", PASSWORD), HOME, results.append)
+    desk.desk.step()
+    while len(results) < 2:
+        desk.desk.step(desk.desk._posted.get(timeout=LIMIT_SECONDS))
+    assert {each.user.login for each in results if isinstance(each, Grant)} == {"anna", "bob"}
 
 
 def test_the_desks_thread_answers_and_ends(desk):

@@ -161,7 +161,7 @@ def test_a_peer_may_send_as_many_frames_as_the_time_allows():
     assert feed(websocket, peer, frame(TEXT, b"t") * 5, 500) == ["t"] * 5
     assert feed(websocket, peer, frame(TEXT, b"t") * 10, 10**9) == ["t"] * 10
     assert feed(websocket, peer, frame(TEXT, b"t"), 10**9) == []
-    assert websocket.stream.reason == "WebSocket error 1008: too many frames"
+    assert websocket.stream.reason == "WebSocket error 1008: too many or too large frames"
 
 
 def test_the_pieces_of_one_slow_frame_count_once():
