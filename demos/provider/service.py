@@ -224,8 +224,8 @@ class Service:
         except TlsError as error:
             raise ServiceError(str(error)) from None
         publisher = Publisher(account, clock.utc_ms(), self._state.secret("tickets"), lock=threading.RLock())
-        desk = LoginDesk(self._state, lambda: clock.utc_ms() / 1000, self._lines.put)
         dashboard = Dashboard(tls=certificate is not None)
+        desk = LoginDesk(self._state, lambda: clock.utc_ms() / 1000, self._lines.put, dashboard.end_logins)
         actions = OperatorActions(desk, self._experts, self._owners, self._lines.put)
         # With TLS, the certificate proves to a client that it has reached the server that it asks for.
         names = {name for host in (settings.host, "localhost", *settings.hosts) if (name := host_of(host))}

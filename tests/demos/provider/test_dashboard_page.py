@@ -167,6 +167,12 @@ def test_live_messages_change_the_page(shown, server):
     assert shown.text("#bans") == "No bans are in force."
 
 
+def test_a_position_from_before_the_start_gets_a_time_when_it_changes(shown, server):
+    for after, time, since in ((1000, 0, "before start"), (2000, NOW - 60_000, "1 min ago"), (3000, 0, "before start")):
+        server.dashboard.update(example(NOW + after, 1, positions=[position(time=time)]))
+        shown.wait_for(f"document.querySelector('#positions td:last-child').textContent === '{since}'")
+
+
 def test_an_empty_provider_says_so_in_words(page, server):
     server.dashboard.update(made(NOW + 1000))
     log_in(page, server)
