@@ -115,7 +115,10 @@ class AccountCopier:
             self.Decide(self.connection.follower.state)
         if states or timer:
             self.Trade()
-            self.Record(states, before)
+            with self._file.together():
+                self.Store()
+                self._orders.write_answers()
+                self.Record(states, before)
             self.Acknowledge()
 
     def CloseClean(self) -> None:
@@ -178,13 +181,11 @@ class AccountCopier:
     # ---- from decisions to orders
 
     def Trade(self) -> None:
-        """Trade the targets that are due, and store what follows."""
+        """Trade the targets that are due. What follows from that is stored afterwards, at once."""
         if stop := self._trading.stop():
             self.targets.stop_all(stop)
         self.targets.check(AllPositions(), self._event)
         self.targets.run_due(self._event, self.SyncSymbolLot, AllPositions)
-        self.Store()
-        self._orders.write_answers()
         if self._options.stops:
             for decision in self.decisions.values():
                 self._stops.place(decision, self._event.ms)

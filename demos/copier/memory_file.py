@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -61,12 +61,32 @@ class MemoryFile(SqliteFile):
         Errors: StateError when another copier uses the file, or as in SqliteFile.
         """
         kind = FileKind("a copier's memory", _APPLICATION, _STEPS, "python -m demos run copier --url …")
+        self._joined: sqlite3.Connection | None = None
         self._lock = _take_lock(path) if owner else None
         try:
             super().__init__(path, kind, create=owner, timeout=timeout)
         except BaseException:
             self._release()
             raise
+
+    @contextmanager
+    def writing(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
+        """See SqliteFile. Within together() it belongs to that transaction."""
+        if self._joined is not None:
+            yield self._joined
+            return
+        with super().writing(durable=durable) as db:
+            yield db
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Make one transaction of everything that is written inside. Errors: as writing()."""
+        with super().writing(durable=False) as db:
+            self._joined = db
+            try:
+                yield
+            finally:
+                self._joined = None
 
     def close(self) -> None:
         """Close the file and release its lock."""

@@ -26,7 +26,7 @@ from websockets.exceptions import ConnectionClosed
 
 from winsock import INVALID_SOCKET
 
-LIMIT = 20.0
+LIMIT = 60.0
 TIMER_MS = 10
 START = 1_700_000_000_000
 RUN = "ab" * 16

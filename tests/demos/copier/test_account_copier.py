@@ -7,6 +7,7 @@ from contextlib import closing
 from decimal import Decimal
 
 import pytest
+from cleanup_kit import closed_after_test
 from copier_kit import (
     FEED,
     START,
@@ -23,9 +24,13 @@ from signal_kit import EURUSD, QUOTES, Script, Stage, alerts, failing_orders, st
 from terminal_kit import demos
 from web_kit import network
 
-from demos.copier.journal import read_decisions, read_orders
+from demos.copier.journal import Journal, OrderSent, read_decisions, read_orders
 from demos.copier.memory_file import MemoryFile
+from demos.provider.sqlite_file import StateError
 from demos.terminal.interfaces import Stops, SymbolSpec
+from demos.terminal.mql.constants import ACCOUNT_MARGIN_MODE_RETAIL_HEDGING
+from demos.terminal.paper.account import PaperAccount
+from demos.terminal.paper.account_file import AccountTerms
 
 __all__ = ["network"]
 
@@ -451,3 +456,48 @@ def test_a_command_without_a_memory_is_one_clear_error(tmp_path):
     done = demos("copier", "journal", "--memory", tmp_path / "missing.sqlite")
     assert done.returncode == 4
     assert done.stderr.startswith("python -m demos copier: error: no such file: ")
+
+
+def test_what_cannot_be_stored_is_not_traded_and_ends_the_program(provider, tmp_path, monkeypatch):
+    stage = subscribe(plain_url(provider), tmp_path)
+
+    def fail(self: Journal, order: OrderSent) -> int:
+        raise StateError("the disk is full")
+
+    def script() -> Script:
+        yield from until(stage, lambda: stage.program.account is not None)
+        monkeypatch.setattr(Journal, "sent", fail)
+        yield from until(stage, lambda: "the disk is full" in stage.texts)
+
+    assert stage.play(script()) == 4
+    assert holds(stage, "0")()
+
+
+def test_a_hedging_account_is_copied_by_ticket(provider, tmp_path):
+    account = closed_after_test(PaperAccount(terms=AccountTerms(margin_mode=ACCOUNT_MARGIN_MODE_RETAIL_HEDGING)))
+    stage = subscribe(plain_url(provider), tmp_path, account=account, hedging=True)
+    provider.positions = [position("EURUSD", "0.3", ticket=7), position("EURUSD", "-0.1", ticket=8)]
+
+    def script() -> Script:
+        yield from copied(stage, "0.20")
+        provider.trade(position("EURUSD", "-0.1", ticket=8))
+        yield from copied(stage, "-0.10")
+        provider.trade()
+        yield from until(stage, lambda: account.positions() == ())
+
+    stage.play(script())
+
+
+def test_below_the_equity_floor_all_positions_are_closed_and_nothing_is_copied_before_resume(provider, tmp_path):
+    # The spread of the first position costs 0.50.
+    stage = subscribe(plain_url(provider), tmp_path, equity_floor=9999.9)
+
+    def script() -> Script:
+        yield from until(stage, lambda: len(stage.record.of("deal")) == 2)
+        provider.trade(position("EURUSD", "0.5"), position("GBPUSD", "0.1"))
+        yield from until(stage, lambda: stage.program.account.connection.follower.state.seq == 2)
+        yield from pass_time(5)
+
+    stage.play(script())
+    assert any("is below the floor 9999.9 (--equity-floor)" in text for text in alerts(stage))
+    assert [fields["position"] for fields in stage.record.of("deal")] == ["0.25", "0.00"]
