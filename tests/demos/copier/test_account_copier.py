@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from contextlib import closing
 from decimal import Decimal
 
@@ -515,3 +516,41 @@ def test_below_the_equity_floor_all_positions_are_closed_and_nothing_is_copied_b
     stage.play(script())
     assert any("is below the floor 9999.9 (--equity-floor)" in text for text in alerts(stage))
     assert [fields["position"] for fields in stage.record.of("deal")] == ["0.25", "0.00"]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_after_random_faults_nothing_older_was_traded_and_the_newest_state_is_reached(provider, tmp_path, seed):
+    """The provider only buys, so a sell of the copier would be an older state, and a larger position a second trade."""
+    chance = random.Random(seed)
+    stage = subscribe(plain_url(provider), tmp_path, maxorders=0)
+    sent: list[str] = []
+
+    def fault() -> None:
+        kind = chance.choice(("disconnect", "repeat", "skip", "garbage", "new run"))
+        if kind == "disconnect":
+            provider.disconnect()
+        elif kind == "repeat" and sent:
+            provider.send(chance.choice(sent))
+        elif kind == "skip":
+            provider.seq += 1
+        elif kind == "garbage":
+            provider.send("garbage")
+        elif kind == "new run":
+            provider.disconnect()
+            provider.stream, provider.seq = f"{chance.randbytes(16).hex()}-{chance.randbytes(8).hex()}", 0
+
+    def script() -> Script:
+        yield from copied(stage)
+        for number in range(26, 46):
+            provider.trade(position("EURUSD", f"0.{number}"))
+            sent.append(provider.snapshot_text())
+            if chance.random() < 0.5:
+                fault()
+            yield from pass_time(chance.uniform(0, 1))
+        yield from copied(stage, "0.45")
+
+    stage.play(script())
+    volumes = [Decimal(str(fields["volume"])) for fields in stage.record.of("deal")]
+    assert all(volume > 0 for volume in volumes)
+    assert sum(volumes) == Decimal("0.45")
+    assert not stage.program.account.connection.follower.stopped

@@ -160,3 +160,15 @@ def test_a_revoked_login_receives_nothing_more(pair, tmp_path):
     assert len(copier.events("received")) == received
     assert copier.deals() == [Decimal("0.25")]
     assert "the login was disabled" in copier.log()
+
+
+def test_a_wrong_token_is_tried_once_and_leads_to_no_ban(tmp_path):
+    add_user(tmp_path, "customer")
+    provider = RunningProvider(tmp_path)
+    copier = RunningCopier(tmp_path, provider, "a wrong token")
+    copier.wait(lambda: bool(copier.events("refused")))
+    threading.Event().wait(2)
+    assert [event["code"] for event in copier.events("refused")] == ["failed"]
+    assert "a wrong token" not in copier.log()
+    bans = demos("provider", "bans", "--json", "--state", tmp_path / "provider.sqlite")
+    assert json.loads(bans.stdout) == []
