@@ -23,6 +23,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from demos.copier.memory_file import MemoryFile
+from demos.copier.rules import lots_text
 from demos.provider.fields import decimal_text
 
 MOST_DECISIONS = 20_000
@@ -104,7 +105,7 @@ class Journal:
                         (state.seq, state.time, entry.text, last[0]),
                     )
                     continue
-                lots, target, held = map(decimal_text, (entry.lots, entry.target, entry.held))
+                lots, target, held = lots_text(entry.lots), lots_text(entry.target), lots_text(entry.held)
                 values = (entry.symbol, entry.local, state.stream, state.seq, state.seq, state.time, state.time, 1)
                 words = (lots, target, held, entry.outcome, entry.rule, entry.text)
                 marks = ", ".join("?" * 14)
@@ -124,7 +125,7 @@ class Journal:
             row = db.execute(
                 "INSERT INTO orders (symbol, local, stream, seq, time, kind, lots, ticket, provider_price, change_ms, "
                 "network_ms, decision_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (*begin, _text(order.lots), order.ticket, price, *lags),
+                (*begin, lots_text(order.lots), order.ticket, price, *lags),
             ).lastrowid
         self._new_orders += 1
         if self._new_orders >= _BATCH:
@@ -134,7 +135,7 @@ class Journal:
 
     def answered(self, number: int, answer: Answer) -> None:
         """Record the answer to an order."""
-        filled, price, slippage = map(_text, (answer.filled, answer.price, answer.slippage))
+        filled, price, slippage = lots_text(answer.filled), _text(answer.price), _text(answer.slippage)
         values = (answer.fill_ms, answer.retcode, filled, price, slippage, answer.text, number)
         with self.file.writing(durable=False) as db:
             db.execute(

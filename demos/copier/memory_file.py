@@ -190,6 +190,8 @@ def _take_lock(path: Path) -> sqlite3.Connection:
     create_file(lock)
     db = sqlite3.connect(f"{lock.absolute().as_uri()}?mode=rw", timeout=_OWNER_TIMEOUT, isolation_level=None, uri=True)
     try:
+        # Nothing is written, so no journal file is needed.
+        db.execute("PRAGMA journal_mode = MEMORY")
         db.execute("BEGIN EXCLUSIVE")
     except sqlite3.Error as error:
         with closing(db):

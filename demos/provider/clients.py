@@ -19,6 +19,7 @@ from demos.provider.connection import Connection, Counters
 from demos.provider.dashboard import LIVE, LoginWanted
 from demos.provider.guard import Refusal
 from demos.provider.overview import SubscriberRow
+from demos.provider.reports import error_text
 from demos.provider.rights import Grant
 from demos.provider.session import Ending, Reply, Session, Stage
 from demos.provider.shared import PAUSED, Shared
@@ -28,12 +29,14 @@ from demos.wire.tls import server_tls
 from demos.wire.web_server import Answer, Request, WebConnection
 from demos.wire.websocket import GOING_AWAY, POLICY, WebSocketLimits, text_frame
 from demos.wire.websocket_opening import accept_websocket, any_origin, is_upgrade
-from winsock import POLLWRNORM
+from winsock import POLLERR, POLLHUP, POLLWRNORM
 
 SUBSCRIBERS = "/ws"
 
-# A subscriber sends logins and acknowledgements; it is sent a snapshot of at most 1 MiB, or small messages.
-_WEBSOCKET_LIMITS = WebSocketLimits(message=256 * 1024)
+# A subscriber sends logins and acknowledgements; it is sent a snapshot of at most 1 MiB, or small messages. A login is
+# read before it is known who sends it, and a large message costs the expert's thread much time.
+_LOGIN_LIMITS = WebSocketLimits(message=64 * 1024)
+_WEBSOCKET_LIMITS = WebSocketLimits(message=256 * 1024, burst=600)
 _CHANNEL_LIMITS = ChannelLimits(unsent=4 * 1024 * 1024)
 
 # Many subscribers get the same text: the frames of the last ones are kept.
@@ -71,7 +74,10 @@ class Clients:
         now = self._now()
         if occurred & POLLWRNORM:
             connection.stream.flush(now)
-        if occurred & ~POLLWRNORM:
+        if occurred & (POLLERR | POLLHUP) and not connection.wants_read:
+            # The poll reports this again and again, and nothing is read that would end the connection.
+            connection.stream.close("the client disconnected before it was answered")
+        elif occurred & ~POLLWRNORM:
             self._receive(connection, now)
         self.pump(connection)
         self._settle(connection)
@@ -120,10 +126,14 @@ class Clients:
             self.end(connection, ending)
 
     def drop(self, number: int) -> None:
-        """End a connection to make room for another one, unless it has logged in meanwhile."""
+        """End a connection at once to make room for another one, unless it has logged in meanwhile."""
         connection = self.connections.get(number)
-        if connection and (connection.session is None or connection.session.grant is None):
-            self.end(connection, MADE_ROOM)
+        if connection is None or connection.operator is not None:
+            return
+        if connection.session is None or connection.session.grant is None:
+            # The lines of a crowd say nothing more than the summary of ConnectionLimits.
+            connection.ending = MADE_ROOM.text
+            self._end_at_once(connection, MADE_ROOM)
 
     def end_sessions(self, ending: Ending) -> None:
         """End all sessions of subscribers."""
@@ -134,9 +144,17 @@ class Clients:
     def close(self, ending: Ending) -> None:
         """End all connections at once; what was queued for a client is sent as far as its socket takes it."""
         for connection in list(self.connections.values()):
-            self.end(connection, ending, GOING_AWAY)
-            connection.stream.close(ending.text)
-            self._settle(connection)
+            self.guarded(connection, partial(self._end_at_once, connection, ending, GOING_AWAY))
+
+    def guarded(self, connection: Connection, work: Callable[[], object]) -> None:
+        """Do some work for a connection; an unexpected exception ends the connection, and no other one."""
+        try:
+            work()
+        except Exception as error:  # a defect that one client can reach must not end the provider for all
+            connection.ending = f"internal error: {error_text(error)}"
+            self.shared.report(f"-{self._label(connection)}: {connection.ending}")
+            connection.stream.close(connection.ending)
+            self._forget(connection)
 
     def end(self, connection: Connection, ending: Ending, code: int = POLICY) -> None:
         """End a connection: a subscriber is told why, and the rest of its output is sent."""
@@ -166,7 +184,7 @@ class Clients:
             elif connection.operator is not None:
                 action = connection.operator.receive(text, self.shared.clock.utc_ms())
                 if action is not None:
-                    self.shared.act(self.shared, action, connection.operator, self.post)
+                    self.shared.act(self.shared, action, connection.operator, partial(self._post_for, connection))
 
     def _answer(self, connection: Connection, request: Request, now: int) -> bool:
         """Answer a request; whether the connection is a WebSocket now."""
@@ -184,11 +202,14 @@ class Clients:
                 return False
             connection.operator = accepted
         # A subscriber logs in with a message that holds a password or a token; a page of another origin has neither.
-        connection.websocket = accept_websocket(connection.web, request, any_origin, now, _WEBSOCKET_LIMITS)
+        connection.websocket = accept_websocket(connection.web, request, any_origin, now, _LOGIN_LIMITS)
         if connection.websocket is None:
             connection.operator = None
             return False
-        if connection.operator is None:
+        if connection.operator is not None:
+            # It has logged in, so a crowd does not take its place.
+            self.shared.granted(connection.number)
+        else:
             wall = self.shared.clock.utc_ms()
             connection.session = Session(wall)
             connection.websocket.send_text(self.shared.publisher.hello(self.shared.server_name, wall), now)
@@ -196,7 +217,7 @@ class Clients:
 
     def _check_operator(self, connection: Connection, wanted: LoginWanted) -> None:
         def answer(result: Grant | Refusal) -> None:
-            self.post(partial(self._answer_login, connection, wanted, result))
+            self._post_for(connection, partial(self._answer_login, connection, wanted, result))
 
         self.shared.desk.request(connection.number, wanted.credentials, connection.host, answer)
 
@@ -244,7 +265,7 @@ class Clients:
 
     def _take_answer(self, connection: Connection, result: Grant | Refusal) -> None:
         """Called in the desk's thread."""
-        self.post(lambda: self._logged_in(connection, result))
+        self._post_for(connection, partial(self._logged_in, connection, result))
 
     def _logged_in(self, connection: Connection, result: Grant | Refusal) -> None:
         session = connection.session
@@ -258,6 +279,8 @@ class Clients:
         elif self.shared.paused:
             self._follow(connection, session.end(*PAUSED))
         else:
+            assert connection.websocket is not None
+            connection.websocket.limits = _WEBSOCKET_LIMITS
             self._follow(connection, session.logged_in(result, self.shared.publisher, self.shared.clock.utc_ms()))
             self.shared.desk.take_seat(connection.number, result, partial(self._end_from_desk, connection))
             self.shared.granted(connection.number)
@@ -269,7 +292,20 @@ class Clients:
 
     def _end_from_desk(self, connection: Connection, ending: Ending) -> None:
         """Called in the desk's thread."""
-        self.post(lambda: self.end(connection, ending))
+        self._post_for(connection, partial(self._revoke, connection, ending))
+
+    def _revoke(self, connection: Connection, ending: Ending) -> None:
+        if connection.stream.unsent:
+            # These bytes are states, which the client may not get any more.
+            connection.ending = ending.text
+            connection.stream.close(ending.text)
+            self._settle(connection)
+        else:
+            self.end(connection, ending)
+
+    def _post_for(self, connection: Connection, call: Callable[[], object]) -> None:
+        """Have something done for a connection by the expert's thread; for other threads."""
+        self.post(partial(self.guarded, connection, call))
 
     def _frame(self, text: str) -> bytes:
         frame = self._frames.get(text)
@@ -280,6 +316,12 @@ class Clients:
         return frame
 
     # ---- the end
+
+    def _end_at_once(self, connection: Connection, ending: Ending, code: int = POLICY) -> None:
+        """End a connection without waiting for its client: it is told why if its socket takes that at once."""
+        self.end(connection, ending, code)
+        connection.stream.close(ending.text)
+        self._settle(connection)
 
     def _settle(self, connection: Connection) -> None:
         """After each change: forget a closed connection, or register its socket for what it waits for."""

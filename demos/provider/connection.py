@@ -38,7 +38,7 @@ class Connection:
     @property
     def wants_read(self) -> bool:
         """Whether what arrives can be handled now."""
-        return self.websocket is not None or self.web.wants_read
+        return self.stream.wants_read and (self.websocket is not None or self.web.wants_read)
 
 
 @dataclass(slots=True)

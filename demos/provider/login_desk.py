@@ -7,7 +7,9 @@ thread only, and no expert waits for a disk or for a hash.
 
 What step() does
 - It begins the requested checks. An attempt that the guard lets wait is tried again after that time, at most
-  session.MOST_WAIT_MS in all; the answer to a wrong password is held back as long as the guard says.
+  session.MOST_WAIT_MS in all; the answer to a wrong password is held back as long as the guard says. The number of
+  waiting attempts is limited, in all and for each address. An attempt that need not wait is checked also when there
+  are so many: so those who guess cannot keep others out.
 - It ends checked attempts. A granted login gets a seat. A login with more connections than its rights allow loses the
   oldest one: its client may have disappeared long ago, and a client that connects again must get in.
 - It reads which users were changed, by this process or by the command, and ends the sessions of those who have lost a
@@ -19,7 +21,8 @@ from __future__ import annotations
 import heapq
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -27,7 +30,7 @@ from itertools import count
 from typing import TypeAlias
 
 from demos.provider.attempts import Ban
-from demos.provider.guard import Guard, Refusal
+from demos.provider.guard import Guard, Refusal, address_key
 from demos.provider.logins import Attempt, Checked, Credentials, finish, prepare
 from demos.provider.rights import Grant
 from demos.provider.seats import Seat, Seats
@@ -43,8 +46,9 @@ _HASHING_THREADS = 2
 # How often the bans are read for the operator, in seconds.
 _BANS_S = 1.0
 
-# The requests that wait for their check. A client that comes when there are more is asked to come again.
-MOST_REQUESTS = 1000
+# The attempts that wait, in all and from one address. A client whose attempt would be one more is asked to come again.
+MOST_WAITING = 1000
+MOST_WAITING_OF_ADDRESS = 64
 
 Answer: TypeAlias = Callable[[Grant | Refusal], None]
 
@@ -66,12 +70,14 @@ class Request:
 class LoginDesk:
     """See the head of this module. ``wall`` is the time in seconds since 1970; ``report`` gets lines for the log.
 
-    ``bans``: those in force, for all threads.
+    ``changed`` gets the logins of users that were changed, or None if any user may have been changed. ``bans``: those
+    in force, for all threads.
     """
 
     state: StateFile
     wall: Callable[[], float]
     report: Callable[[str], None]
+    changed: Callable[[Collection[str] | None], None]
     users: UserStore = field(init=False)
     guard: Guard = field(init=False)
     bans: Sequence[Ban] = ()
@@ -79,7 +85,7 @@ class LoginDesk:
     _seats: Seats = field(default_factory=Seats)
     _later: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
     _numbers: count[int] = field(default_factory=count)
-    _waiting: int = 0
+    _waiting: Counter[str] = field(default_factory=Counter)
     _position: int = 0
     _expiry_checked: float = 0.0
     _problem: str = ""
@@ -113,13 +119,15 @@ class LoginDesk:
 
     def run(self, stopping: threading.Event) -> None:
         """Call step() until the event is set."""
-        while not stopping.is_set():
-            try:
-                first = self._posted.get(timeout=STEP_MS / 1000)
-            except queue.Empty:
-                first = None
-            self.step(first)
-        self.close()
+        try:
+            while not stopping.is_set():
+                try:
+                    first = self._posted.get(timeout=STEP_MS / 1000)
+                except queue.Empty:
+                    first = None
+                self.step(first)
+        finally:
+            self.close()
 
     def step(self, first: Callable[[], None] | None = None) -> None:
         """Do what has been posted, and what was planned for this time or before."""
@@ -138,9 +146,6 @@ class LoginDesk:
         self._pool.shutdown(cancel_futures=True)
 
     def _begin(self, request: Request) -> None:
-        if self._waiting >= MOST_REQUESTS:
-            request.answer(_BUSY)
-            return
         try:
             attempt = prepare(self.users, self.guard, request.credentials, request.host, self.wall())
         except (StateError, ValueError) as error:
@@ -148,19 +153,28 @@ class LoginDesk:
             request.answer(_BUSY)
             return
         if isinstance(attempt, Attempt):
-            self._waiting += 1
             if attempt.is_slow:
                 self._pool.submit(attempt.check).add_done_callback(partial(self._checked, request, attempt))
             else:
                 self._end(request, attempt, attempt.check())
         elif attempt.code == "wait" and self.wall() + attempt.wait_s - request.begun <= MOST_WAIT_MS / 1000:
-            self._waiting += 1
-            self._after(attempt.wait_s, lambda: self._begin_again(request))
+            self._hold(request, attempt.wait_s)
         else:
             request.answer(attempt)
 
-    def _begin_again(self, request: Request) -> None:
-        self._waiting -= 1
+    def _hold(self, request: Request, seconds: float) -> None:
+        """Begin the request again after this time, unless too many wait already."""
+        address = address_key(request.host)
+        if self._waiting.total() >= MOST_WAITING or self._waiting[address] >= MOST_WAITING_OF_ADDRESS:
+            request.answer(_BUSY)
+            return
+        self._waiting[address] += 1
+        self._after(seconds, lambda: self._begin_again(request, address))
+
+    def _begin_again(self, request: Request, address: str) -> None:
+        self._waiting[address] -= 1
+        if not self._waiting[address]:
+            del self._waiting[address]
         self._begin(request)
 
     def _checked(self, request: Request, attempt: Attempt, future: Future[Checked]) -> None:
@@ -170,7 +184,6 @@ class LoginDesk:
         self.post(lambda: self._end(request, attempt, future.result()))
 
     def _end(self, request: Request, attempt: Attempt, checked: Checked) -> None:
-        self._waiting -= 1
         try:
             result = finish(self.users, self.guard, attempt, checked, self.wall())
         except StateError as error:
@@ -202,6 +215,8 @@ class LoginDesk:
             self._report_problem(str(error))
             return
         self._problem = ""
+        if changes.position != self._position or not changes.complete:
+            self.changed(changes.logins if changes.complete else None)
         self._position = changes.position
         if not changes.complete:
             concerned = self._seats.all()

@@ -3,7 +3,8 @@
 The program calls observe() when the account may have changed, accept() when clients wait, and timer() once a second.
 Experts serve the clients in threads of their own (experts.py), and the login desk checks the logins in another one
 (login_desk.py). These threads call nothing of the terminal: their log lines and events wait in queues, and timer()
-writes them.
+writes them. A thread that ends because of an unexpected exception is reported by ``failure``: the program cannot go on
+without it.
 """
 
 from __future__ import annotations
@@ -20,11 +21,14 @@ from demos.provider.accounts import AccountState
 from demos.provider.alert_processes import AlertProcesses
 from demos.provider.board import Board
 from demos.provider.dashboard import Dashboard
+from demos.provider.descriptors import raise_limit
 from demos.provider.experts import Expert
+from demos.provider.garbage import Garbage
 from demos.provider.login_desk import LoginDesk
 from demos.provider.operator_actions import OperatorActions
 from demos.provider.overview import PositionRow
 from demos.provider.publishing import Publisher
+from demos.provider.reports import LineQueue, error_text
 from demos.provider.shared import Shared
 from demos.provider.state_file import StateFile
 from demos.terminal.interfaces import Clock
@@ -37,10 +41,12 @@ from demos.wire.tls_contexts import CertificateFiles, TlsError, fingerprint_text
 from demos.wire.web_server import any_host, served_names
 from winsock import INVALID_SOCKET, SOCK_STREAM, WSACleanup, closesocket
 
-# Connections that have not logged in yet, in all and from one address; see crowds.py. A login ends their count: the
-# rights of its user limit it from then on.
+# Connections that have not logged in yet; see crowds.py. One address may have half of them. A login ends their count:
+# the rights of its user limit it from then on. They take at most a quarter of the files that the process may open.
 MOST_NEW = 1024
-MOST_NEW_PER_ADDRESS = 512
+
+# The files and sockets that are not clients' connections: the state file, logs, the listeners, the wake-up sockets.
+_OWN_FILES = 64
 
 # How many connections one event accepts.
 MOST_ACCEPTED = 256
@@ -48,8 +54,8 @@ MOST_ACCEPTED = 256
 # Seconds that the desk waits for another process that writes the state file.
 _LOCK_S = 0.5
 
-# The queues of log lines and events hold at most so many; more are dropped, and counted in one line.
-_MOST_QUEUED = 10_000
+# The queue of events holds at most so many; older ones are dropped.
+_MOST_EVENTS = 10_000
 
 
 class ServiceError(Exception):
@@ -99,11 +105,11 @@ class Service:
         self.socket = INVALID_SOCKET
         self._family = 0
         self._report, self._event = report, event
-        self._lines: deque[str] = deque(maxlen=_MOST_QUEUED)
-        self._events: deque[tuple[str, dict[str, object]]] = deque(maxlen=_MOST_QUEUED)
+        self.failure = ""
+        self._lines = LineQueue()
+        self._events: deque[tuple[str, dict[str, object]]] = deque(maxlen=_MOST_EVENTS)
         self._settled: deque[int] = deque()
         self._acceptor = Acceptor(report)
-        self._new: ConnectionLimits[int] = ConnectionLimits(MOST_NEW, MOST_NEW_PER_ADDRESS)
         self._numbers = count(1)
         self._experts: list[Expert] = []
         self._owners: dict[int, Expert] = {}
@@ -116,10 +122,12 @@ class Service:
         self._state = StateFile(settings.state, timeout=_LOCK_S)
         try:
             self._shared = self._share(account, clock)
+            self._new = self._limits()
         except BaseException:
             self._state.close()
             raise
         self.board = Board(self._shared, senders)
+        self._garbage = Garbage(clock.monotonic())
 
     def open(self) -> Address:
         """Listen, and start the threads: the address with the real port.
@@ -191,6 +199,7 @@ class Service:
             self._report(f"-{report}")
         self._drain()
         self.board.update(self._experts, positions, last_tick)
+        self._garbage.timer(self._shared.clock.monotonic())
 
     def close(self) -> None:
         """End all connections and threads, and close the state file."""
@@ -206,6 +215,7 @@ class Service:
             WSACleanup()
         self.board.close()
         self._state.close()
+        self._garbage.close()
 
     def _share(self, account: AccountState, clock: Clock) -> Shared:
         settings = self.settings
@@ -218,9 +228,9 @@ class Service:
         except TlsError as error:
             raise ServiceError(str(error)) from None
         publisher = Publisher(account, clock.utc_ms(), self._state.secret("tickets"), lock=threading.RLock())
-        desk = LoginDesk(self._state, lambda: clock.utc_ms() / 1000, self._lines.append)
         dashboard = Dashboard(tls=certificate is not None)
-        actions = OperatorActions(desk, self._experts, self._owners, self._lines.append)
+        desk = LoginDesk(self._state, lambda: clock.utc_ms() / 1000, self._lines.put, dashboard.end_logins)
+        actions = OperatorActions(desk, self._experts, self._owners, self._lines.put)
         # With TLS, the certificate proves to a client that it has reached the server that it asks for.
         names = {name for host in (settings.host, "localhost", *settings.hosts) if (name := host_of(host))}
         return Shared(
@@ -231,7 +241,7 @@ class Service:
             check_host=served_names(names) if certificate is None else any_host,
             certificate=certificate,
             clock=clock,
-            report=self._lines.append,
+            report=self._lines.put_of_client,
             event=lambda kind, fields: self._events.append((kind, fields)),
             granted=self._settled.append,
             ended=self._ended,
@@ -249,11 +259,38 @@ class Service:
             if problem := expert.open():
                 raise ServiceError(problem, 3)
             self._experts.append(expert)
-        works = [expert.run for expert in self._experts]
-        works.append(partial(self._shared.desk.run, self._stopping))
-        self._threads = [threading.Thread(target=work, daemon=True) for work in works]
+        works = {f"expert {expert.number}": expert.run for expert in self._experts}
+        works["the login desk"] = partial(self._shared.desk.run, self._stopping)
+        self._threads = [
+            threading.Thread(target=self._run, args=(name, work), name=name, daemon=True)
+            for name, work in works.items()
+        ]
         for thread in self._threads:
             thread.start()
+
+    def _run(self, name: str, work: Callable[[], None]) -> None:
+        """The body of a thread."""
+        try:
+            work()
+        except Exception as error:  # the terminal's thread reports it, and ends the program
+            self.failure = f"internal error: the thread of {name} has ended: {error_text(error)}"
+
+    def _limits(self) -> ConnectionLimits[int]:
+        """The limits of new connections. A limit of open files that is too low for all connections is reported."""
+        most_files = raise_limit()
+        if most_files is None:
+            return ConnectionLimits(MOST_NEW, MOST_NEW // 2)
+        [[total]] = self._state.rows("SELECT total(connections) FROM users WHERE NOT disabled")
+        connections = int(total)
+        needed = connections + MOST_NEW + _OWN_FILES
+        if most_files < needed:
+            self._report(
+                f"-the process may open {most_files} files, but {needed} may be needed: {connections} connections of "
+                f"users, {MOST_NEW} of clients that have not logged in, and {_OWN_FILES} others; raise the limit "
+                "(ulimit -n, or LimitNOFILE in a systemd unit)"
+            )
+        most_new = min(MOST_NEW, max(most_files // 4, 2))
+        return ConnectionLimits(most_new, most_new // 2)
 
     def _settle(self) -> None:
         """Stop counting the connections that have logged in or ended as new ones."""
@@ -269,11 +306,14 @@ class Service:
         return True
 
     def _make_room(self) -> bool:
-        return self._replace(self._new.crowd_member())
+        number = self._new.crowd_member()
+        if number is not None:
+            # The expert's thread closes it soon; the next one to close is another.
+            self._new.remove(number)
+        return self._replace(number)
 
     def _drain(self) -> None:
-        for _ in range(len(self._lines)):
-            line = self._lines.popleft()
+        for line in self._lines.take():
             self.board.log(line)
             self._report(line)
         for _ in range(len(self._events)):

@@ -183,10 +183,13 @@ class Session:
     def _hear_ack(self, message: Ack, subscription: Subscription, now: int) -> Reply:
         if problem := subscription.ack_problem(message):
             return self.end("ack", problem)
+        if message.seq < self.progress.acked:
+            # A repeated or late one: what the client held then says nothing about now.
+            return Reply()
         lag = self.progress.lag_ms
         if message.seq == self._sent[0] and message.seq != self.progress.acked:
             lag = now - self._sent[1]
-        self.progress = Progress(max(message.seq, self.progress.acked), lag, message.held, message.wanted)
+        self.progress = Progress(message.seq, lag, message.held, message.wanted)
         return Reply()
 
     def _hear_error(self, message: Error) -> Reply:

@@ -86,6 +86,8 @@ class Stream(Protocol):
     @property
     def is_closed(self) -> bool: ...
     @property
+    def wants_read(self) -> bool: ...
+    @property
     def wants_write(self) -> bool: ...
     @property
     def unsent(self) -> int: ...
@@ -130,6 +132,14 @@ class Channel:
     def is_closed(self) -> bool:
         """Whether the socket is closed; the owner then forgets the channel."""
         return self.phase is Phase.CLOSED
+
+    @property
+    def wants_read(self) -> bool:
+        """Whether the owner must call receive() when the socket is readable: not after the peer's end.
+
+        A socket whose peer has ended stays readable, so an owner that waits for it would not wait at all.
+        """
+        return not (self.ended or self.is_closed)
 
     @property
     def wants_write(self) -> bool:

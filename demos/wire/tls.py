@@ -95,6 +95,11 @@ class TlsChannel:
         return self.channel.is_closed
 
     @property
+    def wants_read(self) -> bool:
+        """Whether the owner must call receive() when the socket is readable."""
+        return self.channel.wants_read
+
+    @property
     def wants_write(self) -> bool:
         """Whether the owner must call flush() when the socket becomes writable."""
         return self.channel.wants_write

@@ -7,7 +7,7 @@ Messages are bounded in characters and fragments. The number of frames in a time
 ``burst`` frames at once and ``frames_per_second`` on average, control frames and empty fragments included. A peer that
 breaks a limit or the protocol gets a close frame with the code for it, and the connection ends:
 
-    1002 protocol error, 1003 binary message, 1007 invalid UTF-8, 1008 too many frames, 1009 too large
+    1002 protocol error, 1003 binary message, 1007 invalid UTF-8, 1008 too many or too large frames, 1009 too large
 
 Frames of a server are not masked, so text_frame() encodes a message once for all subscribers.
 """
@@ -29,6 +29,9 @@ except ImportError as problem:
 NORMAL, GOING_AWAY, PROTOCOL_ERROR, UNSUPPORTED, INVALID_TEXT = 1000, 1001, 1002, 1003, 1007
 POLICY, TOO_LARGE, INTERNAL_ERROR, TRY_AGAIN = 1008, 1009, 1011, 1013
 
+# So many characters of a frame count like a frame: the time that a program needs for a message depends on its size.
+_COUNTED = 1024
+
 # The characters of a peer's reason that the log shows.
 _SHOWN = 100
 
@@ -36,6 +39,8 @@ _SHOWN = 100
 class WebSocketLimits(NamedTuple):
     """``message``: characters of a message; ``fragments``: frames of a message; times are milliseconds.
 
+    A frame counts once for itself and once more for each 1024 characters: their sum is limited by ``burst`` and
+    ``frames_per_second``.
     ``ping_ms``: after this silence of the peer a ping is sent; ``silence_ms``: after this silence the connection ends;
     ``close_ms``: how long the peer's close frame is awaited.
     """
@@ -149,7 +154,7 @@ class WebSocket:
             self._peer_closes(event, now)
             return None
         if not self._may_send(event, now):
-            self._fail(POLICY, "too many frames", now)
+            self._fail(POLICY, "too many or too large frames", now)
             return None
         if isinstance(event, TextMessage):
             return self._text(event, now)
@@ -180,11 +185,14 @@ class WebSocket:
         return None
 
     def _may_send(self, event: Event, now: int) -> bool:
-        """Count a whole frame; False when the peer has sent too many."""
-        if isinstance(event, (TextMessage, BytesMessage)) and not event.frame_finished:
-            return True
+        """Count a frame, or a piece of one; False when the peer has sent too many or too large ones."""
+        count = 1
+        if isinstance(event, (TextMessage, BytesMessage)):
+            count = event.frame_finished + len(event.data) // _COUNTED
+            if not count:
+                return True
         gained = (now - self._allowed_at) * self.limits.frames_per_second
-        self._allowed = min(self._allowed + gained, self.limits.burst * 1000) - 1000
+        self._allowed = min(self._allowed + gained, self.limits.burst * 1000) - 1000 * count
         self._allowed_at = now
         return self._allowed >= 0
 

@@ -53,7 +53,8 @@ def add_user(folder: Path, login: str, **rights: object) -> str:
 class RunningProvider:
     """``python -m demos run provider``, and what its log and its events say."""
 
-    def __init__(self, folder: Path, *arguments: str, tls: bool = True) -> None:
+    def __init__(self, folder: Path, *arguments: str, tls: bool = True, most_files: int = 0) -> None:
+        """``most_files``: the process may open so many files and sockets; only on POSIX."""
         self.folder = folder
         self.events_path = folder / "events.jsonl"
         self.events_path.unlink(missing_ok=True)
@@ -64,7 +65,8 @@ class RunningProvider:
             if not self.certificate.exists():
                 certificate(folder)
             options += [f"--cert={self.certificate}", f"--key={folder / 'key.pem'}"]
-        command = [sys.executable, "-m", "demos", "run", "provider", f"--events={self.events_path}", "--seed=1"]
+        limit = ["prlimit", f"--nofile={most_files}:{most_files}"] if most_files else []
+        command = [*limit, sys.executable, "-m", "demos", "run", "provider", f"--events={self.events_path}", "--seed=1"]
         self.log_path = folder / "provider.log"
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
@@ -123,14 +125,18 @@ class RunningProvider:
 class Subscriber:
     """A subscriber over the package `websockets`; it keeps the states that it was sent."""
 
-    def __init__(self, provider: RunningProvider, **login: object) -> None:
+    def __init__(self, provider: RunningProvider, *, source: str = "127.0.0.1", **login: object) -> None:
+        """``source``: connect from this address."""
+        import socket
+
         from websockets.sync.client import connect
 
         context = provider.context()
         options: dict[str, Any] = {"ssl": context} if context else {}
         self._open = ExitStack()
+        plain = socket.create_connection(("127.0.0.1", provider.port), LIMIT_SECONDS, (source, 0))
         self.socket = self._open.enter_context(
-            connect(provider.url(), open_timeout=LIMIT_SECONDS, compression=None, **options)
+            connect(provider.url(), sock=plain, open_timeout=LIMIT_SECONDS, compression=None, **options)
         )
         closed_after_test(self)
         self.state: Snapshot | None = None

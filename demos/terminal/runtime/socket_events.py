@@ -108,6 +108,11 @@ class SocketEvents(Generic[Owner]):
         return len(self._by_socket)
 
     @property
+    def is_open(self) -> bool:
+        """Whether wait() can wait for sockets: from open() or the first register() to close() or an error."""
+        return self._wake_socket != INVALID_SOCKET
+
+    @property
     def has_ready(self) -> bool:
         """Whether sockets of the last poll wait for their call."""
         return bool(self._ready)

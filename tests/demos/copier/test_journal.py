@@ -34,7 +34,7 @@ def test_prices_are_stored_and_shown_in_their_shortest_form(memory: MemoryFile) 
     journal = Journal(memory)
     journal.answered(journal.sent(ORDER), ANSWER)
     stored = memory.rows("SELECT lots, provider_price, price, slippage FROM orders")
-    assert stored == [("0.1", "1.09998", "1.1001", "0.00012")]
+    assert stored == [("0.10", "1.09998", "1.1001", "0.00012")]
 
 
 def test_prices_that_an_older_version_has_stored_are_shown_in_their_shortest_form(memory: MemoryFile) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,7 @@ from login_kit import HOME, NOW, PASSWORD, WRONG, Provider, add_user, count_hash
 from winsock_kit import LIMIT_SECONDS
 
 from demos.provider import login_desk
-from demos.provider.guard import Refusal
+from demos.provider.guard import Refusal, Rules
 from demos.provider.login_desk import LoginDesk
 from demos.provider.logins import Credentials
 from demos.provider.rights import Grant, Rights
@@ -25,8 +25,9 @@ class Desk:
     def __init__(self, path: Path) -> None:
         self.now = NOW
         self.lines: list[str] = []
+        self.changed: list[Collection[str] | None] = []
         self.state = StateFile(path)
-        self.desk = LoginDesk(self.state, lambda: self.now, self.lines.append)
+        self.desk = LoginDesk(self.state, lambda: self.now, self.lines.append, self.changed.append)
         self.answers: list[Grant | Refusal] = []
         self.endings: dict[int, Ending] = {}
 
@@ -115,6 +116,7 @@ def test_a_change_by_another_process_ends_the_sessions_of_that_user_only(change,
     change(provider.users)
     desk.desk.step()
     assert {number: ending.code for number, ending in desk.endings.items()} == {1: code}
+    assert desk.changed == [("anna",)]
     # It is ended once.
     desk.endings.clear()
     desk.desk.step()
@@ -174,12 +176,29 @@ def login_desk_changes(position: int) -> object:
     return Changes(position, (), False)
 
 
-def test_more_requests_than_the_limit_are_asked_to_come_again(desk, monkeypatch):
-    monkeypatch.setattr(login_desk, "MOST_REQUESTS", 2)
-    for number in range(4):
+def test_more_waiting_attempts_than_the_limit_are_asked_to_come_again(desk, monkeypatch):
+    monkeypatch.setattr(login_desk, "MOST_WAITING", 2)
+    for number in range(Rules().most_checks_of_address + 3):
         desk.ask("nobody", number=number)
     desk.desk.step()
-    assert [each.code for each in desk.answers].count("busy") >= 1
+    assert [each.code for each in desk.answers] == ["busy"]
+
+
+def test_attempts_that_wait_keep_neither_other_addresses_nor_known_logins_out(desk):
+    desk.log_in()
+    for number in range(1000):
+        desk.ask(f"guess{number}", WRONG, number=number)
+    desk.desk.step()
+    busy = [each.code for each in desk.answers]
+    assert busy == ["busy"] * (1000 - Rules().most_checks_of_address - login_desk.MOST_WAITING_OF_ADDRESS)
+    desk.answers.clear()
+    results: list[Grant | Refusal] = []
+    desk.desk.request(2000, Credentials("bob", PASSWORD), "203.0.113.77", results.append)
+    desk.desk.request(2001, Credentials("anna", PASSWORD), HOME, results.append)
+    desk.desk.step()
+    while len(results) < 2:
+        desk.desk.step(desk.desk._posted.get(timeout=LIMIT_SECONDS))
+    assert {each.user.login for each in results if isinstance(each, Grant)} == {"anna", "bob"}
 
 
 def test_the_desks_thread_answers_and_ends(desk):

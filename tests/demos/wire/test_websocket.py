@@ -161,7 +161,7 @@ def test_a_peer_may_send_as_many_frames_as_the_time_allows():
     assert feed(websocket, peer, frame(TEXT, b"t") * 5, 500) == ["t"] * 5
     assert feed(websocket, peer, frame(TEXT, b"t") * 10, 10**9) == ["t"] * 10
     assert feed(websocket, peer, frame(TEXT, b"t"), 10**9) == []
-    assert websocket.stream.reason == "WebSocket error 1008: too many frames"
+    assert websocket.stream.reason == "WebSocket error 1008: too many or too large frames"
 
 
 def test_the_pieces_of_one_slow_frame_count_once():
@@ -362,3 +362,10 @@ def test_a_client_refuses_masked_frames():
     assert websocket is not None
     assert websocket.receive(0) == []
     assert websocket.stream.reason.startswith("WebSocket error 1002: ")
+
+
+def test_large_frames_count_more_than_small_ones():
+    websocket, peer = opened(WebSocketLimits(burst=10, frames_per_second=10))
+    assert feed(websocket, peer, frame(TEXT, b"x" * 8192), 0) == ["x" * 8192]
+    assert feed(websocket, peer, frame(TEXT, b"x" * 2048), 0) == []
+    assert websocket.stream.reason == "WebSocket error 1008: too many or too large frames"
