@@ -7,7 +7,7 @@ WAL mode, and leave requests in it, which the copier takes at its next timer eve
 Values are JSON objects with a name: the follower's memory, the rules' memory, and the copied positions. put_values()
 returns when they survive a kill of the process.
 
-A commit takes longer than the decisions that lead to an order. So what is written inside joined() is one transaction.
+Each commit delays the order that follows from it. So what is written inside joined() is one transaction.
 commit() ends it, before anything leaves the process that follows from it: an order, or an acknowledgement. Until then
 a kill undoes all of it, and the process that starts next receives the same state and decides again.
 
