@@ -54,10 +54,10 @@ def summary_text(summary: Mapping[str, Any]) -> str:
     """The result of the demo in lines."""
     lines = [f"provider  {positions_text(summary['positions'])}; {counted(summary['trades'], 'trade')}"]
     for copier in summary["per_copier"]:
-        outcome = "as its rules say" if copier["equal"] else f"NOT {positions_text(copier['target'])}"
-        held, scaled = positions_text(copier["positions"]), factor_text(Decimal(copier["factor"]))
-        orders = counted(copier["orders"], "order")
-        lines.append(f"{copier['name']:8}  {held}, {outcome} ({scaled}); {orders}, lag {lag_text(copier['lag_ms'])}")
+        held = positions_text(copier["positions"])
+        outcome = "right" if copier["equal"] else f"NOT {positions_text(copier['target'])}"
+        orders, lag = counted(copier["orders"], "order"), lag_text(copier["lag_ms"])
+        lines.append(f"{copier['name']:8}  factor {copier['factor']}: {held}, {outcome}; {orders}, lag {lag}")
     lines.append(f"lag from trade to copy: {full_lag_text(summary['lag_ms'])}")
     if summary["folder"] is not None:
         lines.append(f"accounts, state and journals: {summary['folder']}")

@@ -96,6 +96,13 @@ class Expert:
 
     def run(self) -> None:
         """Serve clients until stop(). Call open() before."""
+        try:
+            self._serve()
+            self.clients.close(CLOSING)
+        finally:
+            self._events.close()
+
+    def _serve(self) -> None:
         due = self._shared.clock.monotonic()
         while not self._stopping:
             now = self._shared.clock.monotonic()
@@ -112,8 +119,6 @@ class Expert:
                 if not self._events.is_open:
                     raise OSError("the sockets cannot be waited for")
             self._run_turn()
-        self.clients.close(CLOSING)
-        self._events.close()
 
     def _run_turn(self) -> None:
         """Steps 2 to 5 of a turn; see the head of this module."""

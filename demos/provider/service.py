@@ -23,6 +23,7 @@ from demos.provider.board import Board
 from demos.provider.dashboard import Dashboard
 from demos.provider.descriptors import raise_limit
 from demos.provider.experts import Expert
+from demos.provider.garbage import Garbage
 from demos.provider.login_desk import LoginDesk
 from demos.provider.operator_actions import OperatorActions
 from demos.provider.overview import PositionRow
@@ -126,6 +127,7 @@ class Service:
             self._state.close()
             raise
         self.board = Board(self._shared, senders)
+        self._garbage = Garbage(clock.monotonic())
 
     def open(self) -> Address:
         """Listen, and start the threads: the address with the real port.
@@ -197,6 +199,7 @@ class Service:
             self._report(f"-{report}")
         self._drain()
         self.board.update(self._experts, positions, last_tick)
+        self._garbage.timer(self._shared.clock.monotonic())
 
     def close(self) -> None:
         """End all connections and threads, and close the state file."""
@@ -212,6 +215,7 @@ class Service:
             WSACleanup()
         self.board.close()
         self._state.close()
+        self._garbage.close()
 
     def _share(self, account: AccountState, clock: Clock) -> Shared:
         settings = self.settings

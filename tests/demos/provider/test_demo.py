@@ -139,14 +139,13 @@ def test_a_kept_folder_is_continued_with_a_new_password_and_the_same_certificate
     for _ in range(2):
         with demo(tmp_path, "--duration", 2, *QUICK) as process:
             log = Log(process)
-            pin = log.wait(r"SHA-256, which subscribers can pin: (\S+)")
-            found.append((pin, log.wait(r"  password: (\S+)")))
+            found.append((log.wait(r"  password: (\S+)"), (tmp_path / "cert.pem").read_bytes()))
             assert log.end()["equal"] is True
         assert process.returncode == 0, log.lines
         assert_scaled(tmp_path)
-    (pin, password), (same_pin, other_password) = found
-    assert pin == same_pin
+    (password, certificate), (other_password, same_certificate) = found
     assert password != other_password
+    assert certificate == same_certificate
     with closing(StateFile(tmp_path / "provider.sqlite")) as state:
         assert [user.login for user in UserStore(state).all()] == ["copier1", "copier2", "operator"]
 

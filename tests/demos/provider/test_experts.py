@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable
 from typing import cast
 
+import h11
 import pytest
 from cleanup_kit import closed_after_test
 from provider_kit import HEARTBEAT_MS, KEY, account, holding
-from web_kit import milliseconds, network
+from web_kit import certificate, milliseconds, network
 from winsock_kit import LIMIT_SECONDS, connected_pair, readable, set_nonblocking
 
 from demos.provider import experts
@@ -22,12 +24,15 @@ from demos.provider.messages import Ack, FromServer, Login, Snapshot, Update
 from demos.provider.protocol import decode_from_server, encode
 from demos.provider.publishing import Publisher
 from demos.provider.rights import Grant, Rights, User
+from demos.provider.session import Session
 from demos.provider.shared import Shared
 from demos.terminal.interfaces import Clock
 from demos.terminal.runtime.clock import ManualClock, RealClock
-from demos.wire.channel import Channel
-from demos.wire.web_server import any_host
-from demos.wire.websocket import WebSocket
+from demos.wire.channel import Channel, Stream
+from demos.wire.tls import TlsChannel, client_tls
+from demos.wire.tls_contexts import CertificateFiles, pinning_context
+from demos.wire.web_server import WebConnection, any_host
+from demos.wire.websocket import NORMAL, WebSocket
 from demos.wire.websocket_opening import open_websocket
 from winsock import send
 
@@ -66,8 +71,9 @@ class Subscriber:
 class Bench:
     """An expert whose turns belong to the test, and its subscribers."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, certificate: CertificateFiles | None = None) -> None:
         self.clock = clock
+        self.certificate = certificate
         self.publisher = Publisher(account(), clock.utc_ms(), KEY, HEARTBEAT_MS)
         shared = Shared(
             server_name="provider",
@@ -75,7 +81,7 @@ class Bench:
             desk=cast(LoginDesk, GrantingDesk()),
             dashboard=Dashboard(tls=False),
             check_host=any_host,
-            certificate=None,
+            certificate=certificate,
             clock=clock,
             report=lambda line: None,
             event=lambda kind, fields: None,
@@ -103,7 +109,11 @@ class Bench:
     def subscribe(self) -> Subscriber:
         """A subscriber that has its snapshot."""
         client, server = self.connect()
-        opening = open_websocket(Channel(client), "127.0.0.1", "/ws", milliseconds())
+        stream: Stream = Channel(client)
+        if self.certificate is not None:
+            pin = self.certificate.fingerprint
+            stream = client_tls(Channel(client), pinning_context(), "localhost", pin, milliseconds())
+        opening = open_websocket(stream, "127.0.0.1", "/ws", milliseconds())
         websocket = None
         while websocket is None:
             self.serve(server)
@@ -155,6 +165,24 @@ def test_a_connection_without_a_login_is_checked_at_each_timer_event():
     bench = Bench(ManualClock())
     bench.connect()
     assert len(bench.check_all()) == len(bench.check_all()) == 1
+
+
+def test_an_ended_connection_leaves_no_garbage_that_only_a_collection_frees(tmp_path):
+    bench = Bench(RealClock(), CertificateFiles(certificate(tmp_path), tmp_path / "key.pem"))
+    gc.collect()
+    gc.disable()
+    try:
+        subscriber = bench.subscribe()
+        [connection] = bench.expert.clients.connections.values()
+        subscriber.websocket.close(NORMAL, "", milliseconds())
+        while bench.expert.clients.connections:
+            bench.serve(connection.socket)
+            subscriber.websocket.receive(milliseconds())
+        del connection, subscriber
+        kinds = (Connection, Session, WebConnection, h11.Connection, TlsChannel)
+        assert [type(each) for each in gc.get_objects() if isinstance(each, kinds)] == []
+    finally:
+        gc.enable()
 
 
 def test_states_that_are_published_faster_than_they_can_be_sent_reach_every_subscriber(monkeypatch):

@@ -172,6 +172,18 @@ def test_finish_after_the_peers_end_closes_at_once(ends):
     assert receive_all(peer, 100) == b"END"
 
 
+def test_after_the_peers_end_the_socket_is_not_waited_for_although_it_stays_readable(ends):
+    channel, peer = ends
+    fill(channel)
+    channel.finish("", 0)
+    assert channel.wants_read
+    shutdown(peer, SD_SEND)
+    assert readable(channel.socket)
+    assert channel.receive(0) == b""
+    assert readable(channel.socket)
+    assert (channel.wants_read, channel.wants_write) == (False, True)
+
+
 def test_a_reset_ends_the_channel_with_its_error(ends):
     channel, peer = ends
     reset(peer)

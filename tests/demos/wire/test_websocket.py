@@ -362,3 +362,10 @@ def test_a_client_refuses_masked_frames():
     assert websocket is not None
     assert websocket.receive(0) == []
     assert websocket.stream.reason.startswith("WebSocket error 1002: ")
+
+
+def test_large_frames_count_more_than_small_ones():
+    websocket, peer = opened(WebSocketLimits(burst=10, frames_per_second=10))
+    assert feed(websocket, peer, frame(TEXT, b"x" * 8192), 0) == ["x" * 8192]
+    assert feed(websocket, peer, frame(TEXT, b"x" * 2048), 0) == []
+    assert websocket.stream.reason == "WebSocket error 1008: too many or too large frames"
