@@ -58,6 +58,7 @@ ALLOWED_NAMES = {
     "demos/wire/tls.py": IN_MEMORY,
     "demos/wire/tls_contexts.py": IN_MEMORY,
     "demos/provider/login_desk.py": THREADS,
+    "demos/provider/reports.py": re.compile(r"threading\.Lock"),
     "demos/provider/service.py": THREADS,
     # A number, to end a process with those that it has started.
     "demos/provider/alert_processes.py": re.compile(r"signal\.SIGKILL"),
