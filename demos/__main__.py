@@ -13,8 +13,11 @@ from winsock.command_line import run_command
 
 _UNWRITABLE = 4
 
-# What follows `provider` in the commands that change nothing.
-_PROVIDER_LISTS = (["bans"], ["check"], ["user", "list"], ["user", "token", "list"])
+# What follows the name of a subcommand in the commands that change nothing.
+_LISTS: dict[str, Sequence[list[str]]] = {
+    "copier": (["check"], ["explain"], ["journal"]),
+    "provider": (["bans"], ["check"], ["user", "list"], ["user", "token", "list"]),
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,12 +38,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _only_shows_text(arguments: Sequence[str]) -> bool:
     """Whether a reader such as ``head`` may close the pipe when it has read enough.
 
-    That is the case for `list`, for `collected` without files to write, for the lists of `provider`, and for every
-    --help.
+    That is the case for `list`, for `collected` without files to write, for the lists and checks of `provider` and
+    `copier`, and for every --help.
     """
     if arguments[:1] == ["collected"]:
         return not any(argument.startswith(("--export", "--picture")) for argument in arguments)
-    if arguments[:1] == ["provider"] and any(arguments[1 : 1 + len(words)] == words for words in _PROVIDER_LISTS):
+    if any(arguments[1 : 1 + len(words)] == words for words in _LISTS.get("".join(arguments[:1]), ())):
         return True
     return arguments[:1] == ["list"] or not {"-h", "--help"}.isdisjoint(arguments)
 

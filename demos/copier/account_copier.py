@@ -24,6 +24,7 @@ from demos.copier.account_rules import allowed_lots, decide, resume
 from demos.copier.account_values import AccountOptions, Decision, provider_view
 from demos.copier.floods import EventLimit
 from demos.copier.journal import Entry, Journal, StateMark
+from demos.copier.limits import is_smaller
 from demos.copier.memory_file import RESUME, MemoryFile
 from demos.copier.moments import Moment
 from demos.copier.order_journal import Arrival, Cause, OrderJournal, wall_ms
@@ -68,8 +69,10 @@ class AccountCopier:
         # The local name of each copied symbol of the provider, and the provider's of each local one.
         self._names: dict[str, str] = {}
         self._symbols: dict[str, str] = {}
+        # The local names that the terminal did not have since the last login.
+        self._missing: set[str] = set()
         # What was stored, acknowledged, requested and recorded last.
-        self._copied: dict[str, dict[str, object]] = {}
+        self._stored: tuple[object, object] = (self._rules, None)
         self._acknowledged: tuple[object, ...] = ()
         self._file_version = -1
         self._recorded: dict[str, Entry] = {}
@@ -98,12 +101,16 @@ class AccountCopier:
     def Continue(self, event: Moment, *, timer: bool) -> None:
         """Do everything that follows from a timer event, or from a socket that is ready."""
         self._event = event
+        before = AllPositions() if timer else {}
         if timer:
             self.TakeRequests()
         logins = self.connection.logins
         states = self.connection.Continue(event)
         if self.connection.logins != logins:
             self.targets.retry_now(event)
+            self._missing.clear()
+        if states:
+            before = AllPositions()
         for state in states:
             self.Received(state)
             self.Decide(state)
@@ -111,7 +118,10 @@ class AccountCopier:
             self.Decide(self.connection.follower.state)
         if states or timer:
             self.Trade()
-            self.Record(states)
+            with self._file.together():
+                self.Store()
+                self._orders.write_answers()
+                self.Record(states, before)
             self.Acknowledge()
 
     def CloseClean(self) -> None:
@@ -144,9 +154,8 @@ class AccountCopier:
         except OlderState as error:
             self.targets.stop_all(f"{error}; if the provider is right, use `python -m demos copier resume` and restart")
             return
-        if outcome.memory != self._rules:
-            self._rules = outcome.memory
-            self._file.put_values({RULES: self._rules.to_dict()})
+        self._rules = outcome.memory
+        self.Store()
         for text in outcome.alarms:
             Alert(text)
             Event("alarm", name="rules", text=text)
@@ -158,8 +167,13 @@ class AccountCopier:
         if symbol in self._names:
             return
         local = self.targets.local_name(symbol)
-        if local and SymbolSelect(local, True):
+        if not local or local in self._missing:
+            return
+        if SymbolSelect(local, True):
             self._names[symbol], self._symbols[local] = local, symbol
+        else:
+            self._missing.add(local)
+            Print(f"-{symbol} is not copied: the terminal has no symbol {local}; --map gives it another name")
 
     def TakeDecision(self, symbol: str, decision: Decision) -> None:
         """Set a symbol's target; log a new rule or target."""
@@ -175,19 +189,21 @@ class AccountCopier:
     # ---- from decisions to orders
 
     def Trade(self) -> None:
-        """Trade the targets that are due, and store what follows."""
+        """Trade the targets that are due. What follows from that is stored afterwards, at once."""
         if stop := self._trading.stop():
             self.targets.stop_all(stop)
         self.targets.check(AllPositions(), self._event)
         self.targets.run_due(self._event, self.SyncSymbolLot, AllPositions)
-        copied = self.targets.to_dict()
-        if copied != self._copied:
-            self._copied = copied
-            self._file.put_values({COPIED: copied, RULES: self._rules.to_dict()})
-        self._orders.write_answers()
-        if self._options.stops and not self._trading.dry:
+        if self._options.stops:
             for decision in self.decisions.values():
                 self._stops.place(decision, self._event.ms)
+
+    def Store(self) -> None:
+        """Store the rules' memory and the copied positions, if they have changed."""
+        copied = self.targets.to_dict()
+        if self._stored != (self._rules, copied):
+            self._stored = (self._rules, copied)
+            self._file.put_values({RULES: self._rules.to_dict(), COPIED: copied})
 
     def SyncSymbolLot(self, smb: str, nlot: Decimal) -> Result:
         """Trade toward the target as far as the rules allow now."""
@@ -234,16 +250,16 @@ class AccountCopier:
 
     # ---- the journal, the provider, and the operator
 
-    def Record(self, states: list[Snapshot]) -> None:
-        """Record what became of each decision: for each state, and when it has changed without one."""
-        arrival, positions = self._orders.arrival, AllPositions()
+    def Record(self, states: list[Snapshot], before: dict[str, Decimal]) -> None:
+        """Record what became of each decision: for each state, and when that changes afterwards."""
+        arrival, after = self._orders.arrival, AllPositions()
         if arrival is None:
             return
         entries = []
         for symbol, decision in self.decisions.items():
-            before = self._recorded.get(symbol)
-            entry = entry_of(decision, self._rules.symbols[symbol].lots, positions, before.held if before else None)
-            if states or before is None or entry._replace(text="", outcome="") != before._replace(text="", outcome=""):
+            held = [positions.get(decision.local, Decimal(0)) for positions in (before, after)]
+            entry = entry_of(decision, self._rules.symbols[symbol].lots, *held)
+            if states or is_news(entry, self._recorded.get(symbol)):
                 entries.append(entry)
                 self._recorded[symbol] = entry
         if entries:
@@ -276,15 +292,21 @@ class AccountCopier:
         if self.connection.follower.stopped:
             self.connection.Resume()
         self._rules = replace(resume(self._rules), rejections={})
-        self._file.put_values({RULES: self._rules.to_dict()})
+        self.Store()
 
 
-def entry_of(decision: Decision, lots: Decimal, positions: dict[str, Decimal], before: Decimal | None) -> Entry:
-    """What became of a decision, for the journal; ``before`` is the position that was recorded last."""
-    held = positions.get(decision.local, Decimal(0))
+def entry_of(decision: Decision, lots: Decimal, before: Decimal, held: Decimal) -> Entry:
+    """What became of a decision, for the journal: the own position was ``before``, and is ``held`` now."""
     target = held if decision.lots is None else decision.lots
-    if before is not None and held != before:
-        outcome = "reduced" if abs(held) < abs(before) and held * before >= 0 else "traded"
+    if held != before:
+        outcome = "reduced" if is_smaller(held, before) else "traded"
     else:
-        outcome = "unchanged" if held == target and decision.lots is not None else "skipped"
+        outcome = "skipped" if held != target or decision.lots is None else "unchanged"
     return Entry(decision.symbol, decision.local, lots, target, held, outcome, decision.rule, decision.text)
+
+
+def is_news(entry: Entry, last: Entry | None) -> bool:
+    """Whether a decision differs from the last one that was recorded, although no state has arrived."""
+    if last is None or (entry.target, entry.held) != (last.target, last.held):
+        return True
+    return entry.outcome == "skipped" and entry.rule != last.rule

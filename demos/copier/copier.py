@@ -194,7 +194,7 @@ equity_floor: Annotated[
 stops: Annotated[bool, Input("place the provider's stop loss at the broker")] = False
 
 connection = ServerConnection(codepage, lambda: None, fast)
-plain = PlainMessages(silence)
+signals = PlainMessages(silence)
 account: FollowsAccount | None = None
 targets = Targets(Rules())
 limits = Limits()
@@ -204,13 +204,13 @@ timer_at = 0
 
 
 def OnInit() -> int:
-    global connection, plain, targets, limits, event, timer_at
+    global connection, signals, targets, limits, event, timer_at
     if AccountInfoInteger(ACCOUNT_MARGIN_MODE) == ACCOUNT_MARGIN_MODE_RETAIL_HEDGING and not hedging:
         Alert("the account is a hedging account: add --hedging to close and open positions by ticket")
         return INIT_FAILED
     rules = Rules(names_from_text(map), suffix, list_from_text(only), Decimal(repr(factor)), reverse)
     connection = ServerConnection(codepage, OnConnected, fast)
-    plain = PlainMessages(silence)
+    signals = PlainMessages(silence)
     targets = Targets(rules, reconcile)
     file = killfile_path(killfile)
     limits = Limits(Decimal(repr(maxlots)), Decimal(repr(maxtotal)), maxorders, Decimal(repr(maxloss)), file)
@@ -274,8 +274,8 @@ def CopySignals() -> None:
     if connection.Step(Host, Port, event):
         # Messages that arrived before an error or the end of the stream are valid: process them first.
         problem = connection.Receive()
-        plain.CheckMessage(connection, targets, event)
-        plain.CheckSilence()
+        signals.CheckMessage(connection, targets, event)
+        signals.CheckSilence()
         problem = problem or connection.msg.problem
         if problem:
             Print("-Receive. " + problem)
@@ -288,7 +288,7 @@ def CopySignals() -> None:
 
 def OnConnected() -> None:
     """Trade what waits."""
-    plain.Connected()
+    signals.Connected()
     targets.retry_now(event)
 
 

@@ -13,9 +13,11 @@ from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
+from demos.copier.config_check import check_copier
 from demos.copier.journal import read_decisions, read_orders
 from demos.copier.memory_file import RESUME, MemoryFile
 from demos.copier.rules import lots_text
+from demos.launcher.command_help import add_command
 from demos.launcher.option_types import symbol, whole
 from demos.terminal.interfaces import TerminalError
 from demos.terminal.mql.constants import TRADE_RETCODES
@@ -26,16 +28,25 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = """
     Show what a copier that follows a provider's account has decided and traded,
-    and let it continue after an alarm. The copier may be running.
+    let it continue after an alarm, and check the file of its options. The copier
+    may be running.
 """
 _EXAMPLES = """
     examples:
       python -m demos copier explain EURUSD
-          for each state of the provider: traded, reduced or skipped, and by which rule
+          for each state of the provider: traded, reduced or skipped, and the rule
       python -m demos copier journal --last 20
           the last 20 orders with their lag in parts and their slippage
       python -m demos copier resume
           after an alarm: trust the provider's present state, and copy again
+      python -m demos copier check --config copier.toml
+          whether the file of a copier's options is right
+"""
+_CHECK = """
+    Check the file of a copier's options (`python -m demos run copier --config
+    FILE`) without starting it: names and values, the URL, what verifies the
+    server, the login's file and the memory. Each problem is one line. The exit
+    code is 2 if there is one that is not a warning, else 0.
 """
 
 
@@ -68,12 +79,16 @@ def add_parser(subparsers: SubParsers) -> None:
         action.add_argument(
             "--last", type=whole, default=50, metavar="N", help="at most this many records (default: %(default)s)"
         )
+    check = add_command(actions, "check", "check the file of a copier's options", _CHECK)
+    check.add_argument("--config", type=Path, required=True, metavar="FILE", help="the TOML file")
 
 
 def main(args: argparse.Namespace) -> int:
     """Run the command; returns the exit code. An error is one line on standard error."""
     actions = {"explain": _explain, "journal": _journal, "resume": _resume}
     try:
+        if args.action == "check":
+            return check_copier(args.config)
         with closing(MemoryFile(args.memory, owner=False)) as file:
             rows, lines = actions[args.action](file, args)
         if args.json:

@@ -23,6 +23,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from demos.copier.memory_file import MemoryFile
+from demos.copier.rules import lots_text
 
 MOST_DECISIONS = 20_000
 MOST_ORDERS = 20_000
@@ -103,7 +104,7 @@ class Journal:
                         (state.seq, state.time, entry.text, last[0]),
                     )
                     continue
-                lots, target, held = str(entry.lots), str(entry.target), str(entry.held)
+                lots, target, held = lots_text(entry.lots), lots_text(entry.target), lots_text(entry.held)
                 values = (entry.symbol, entry.local, state.stream, state.seq, state.seq, state.time, state.time, 1)
                 words = (lots, target, held, entry.outcome, entry.rule, entry.text)
                 marks = ", ".join("?" * 14)
@@ -123,7 +124,7 @@ class Journal:
             row = db.execute(
                 "INSERT INTO orders (symbol, local, stream, seq, time, kind, lots, ticket, provider_price, change_ms, "
                 "network_ms, decision_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (*begin, str(order.lots), order.ticket, price, *lags),
+                (*begin, lots_text(order.lots), order.ticket, price, *lags),
             ).lastrowid
         self._new_orders += 1
         if self._new_orders >= _BATCH:
@@ -135,7 +136,7 @@ class Journal:
         """Record the answer to an order."""
         price = None if answer.price is None else str(answer.price)
         slippage = None if answer.slippage is None else str(answer.slippage)
-        values = (answer.fill_ms, answer.retcode, str(answer.filled), price, slippage, answer.text, number)
+        values = (answer.fill_ms, answer.retcode, lots_text(answer.filled), price, slippage, answer.text, number)
         with self.file.writing(durable=False) as db:
             db.execute(
                 "UPDATE orders SET fill_ms = ?, retcode = ?, filled = ?, price = ?, slippage = ?, text = ? "

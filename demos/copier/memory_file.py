@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -61,12 +61,32 @@ class MemoryFile(SqliteFile):
         Errors: StateError when another copier uses the file, or as in SqliteFile.
         """
         kind = FileKind("a copier's memory", _APPLICATION, _STEPS, "python -m demos run copier --url …")
+        self._joined: sqlite3.Connection | None = None
         self._lock = _take_lock(path) if owner else None
         try:
             super().__init__(path, kind, create=owner, timeout=timeout)
         except BaseException:
             self._release()
             raise
+
+    @contextmanager
+    def writing(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
+        """See SqliteFile. Within together() it belongs to that transaction."""
+        if self._joined is not None:
+            yield self._joined
+            return
+        with super().writing(durable=durable) as db:
+            yield db
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Make one transaction of everything that is written inside. Errors: as writing()."""
+        with super().writing(durable=False) as db:
+            self._joined = db
+            try:
+                yield
+            finally:
+                self._joined = None
 
     def close(self) -> None:
         """Close the file and release its lock."""
@@ -145,6 +165,8 @@ def _take_lock(path: Path) -> sqlite3.Connection:
     create_file(lock)
     db = sqlite3.connect(f"{lock.absolute().as_uri()}?mode=rw", timeout=_OWNER_TIMEOUT, isolation_level=None, uri=True)
     try:
+        # Nothing is written, so no journal file is needed.
+        db.execute("PRAGMA journal_mode = MEMORY")
         db.execute("BEGIN EXCLUSIVE")
     except sqlite3.Error as error:
         with closing(db):

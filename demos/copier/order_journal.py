@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from demos.copier.journal import Answer, Journal, OrderSent, StateMark
+from demos.copier.positions import AllPositions
 from demos.copier.rules import Order
 from demos.copier.trading import Sent
 from demos.terminal import GetTickCount64, TimeGMT
@@ -32,7 +33,7 @@ class Cause(NamedTuple):
 
 
 class OrderJournal:
-    """The OrderWatch of the account copier. ``failed`` and ``executed`` are the symbols with such orders since begin().
+    """The OrderWatch of the account copier. ``executed`` and ``rejected`` are about the orders since begin().
 
     The answers are written by write_answers(), after what follows from them is stored: a kill in between leaves orders
     without an answer, and the next process then compares the account with the target.
@@ -42,10 +43,11 @@ class OrderJournal:
         self.journal = journal
         self.arrival: Arrival | None = None
         self.executed = False
-        # The orders that failed, each with whether it reduced the position.
+        # For each order that failed, whether it would have reduced the position.
         self.rejected: list[bool] = []
         self._cause = Cause("", "", None, None)
         self._sent = (0, 0)
+        self._reduces = False
         self._answers: list[tuple[int, Answer]] = []
 
     def begin(self, cause: Cause) -> None:
@@ -56,6 +58,7 @@ class OrderJournal:
     def sending(self, smb: str, order: Order) -> None:
         """See OrderWatch. Errors: StateError, then the order must not be sent."""
         now, arrival, cause = GetTickCount64(), self.arrival, self._cause
+        self._reduces = AllPositions().get(smb, Decimal(0)) * order.lots < 0
         mark = arrival.state if arrival else StateMark("", 0, 0)
         row = OrderSent(
             cause.symbol,
@@ -77,12 +80,12 @@ class OrderJournal:
         number, since = self._sent
         price = sent.price or None
         slippage = None
-        if price is not None and self._cause.price is not None and not order.ticket:
+        if price is not None and self._cause.price is not None and not self._reduces:
             slippage = price - self._cause.price if order.lots > 0 else self._cause.price - price
         answer = Answer(GetTickCount64() - since, sent.retcode, sent.lots, price, slippage, sent.problem)
         self._answers.append((number, answer))
         if sent.problem:
-            self.rejected.append(bool(order.ticket))
+            self.rejected.append(self._reduces)
         else:
             self.executed = True
 

@@ -10,6 +10,7 @@ one or a login has lasted. After a refused login the pauses are those of the mod
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -38,6 +39,8 @@ LOGIN_MS = 30_000
 # A login that has lasted so long ends a series of failures.
 PROVEN_MS = 5_000
 
+_DIGITS = re.compile("[0-9]+")
+
 
 @dataclass(frozen=True)
 class ServerSettings:
@@ -57,14 +60,15 @@ class ServerSettings:
 class SecureConnection:
     """The connection, or its next attempt.
 
-    ``ended``: why the provider has ended the login, or "". ``logins``: how often it has accepted one so far.
+    ``ended``: why the provider has ended the login, or "". ``attempts``: how often the copier has begun to connect.
+    ``logins``: how often the provider has accepted a login.
     """
 
     def __init__(self, settings: ServerSettings, follower: Follower) -> None:
         self.follower = follower
         self.transport = Transport(settings.endpoint, settings.context, settings.pin)
         self.ended = ""
-        self.logins = 0
+        self.attempts = self.logins = 0
         self._settings = settings
         self._event = Moment(0)
         self._states: list[Snapshot] = []
@@ -91,7 +95,7 @@ class SecureConnection:
         if self.transport.is_idle and self.IsDue():
             self.StartClient()
         messages = self.transport.Continue(event.ms)
-        if self.transport.is_open and not self._opened:
+        if (self.transport.is_open or messages) and not self._opened:
             self._opened, self._opened_at = True, event.ms
             self.follower.connected(event.ms)
         for text in messages:
@@ -143,6 +147,7 @@ class SecureConnection:
         """Begin to connect. The pause before the next attempt grows until a login lasts."""
         self.PlanNext()
         self._attempted = True
+        self.attempts += 1
         self._opened = self._login_sent = self._has_state = self._ending = False
         self.transport.Begin(self._event.ms)
 
@@ -157,8 +162,8 @@ class SecureConnection:
         self.Follow(self.follower.check(now))
 
     def Take(self, text: str) -> None:
-        """Decode a message, and do what follows from it."""
-        if not self.transport.is_open:
+        """Decode a message, and do what follows from it, also when the server has closed the connection behind it."""
+        if self._ending:
             return
         try:
             message = decode_from_server(text)
@@ -171,7 +176,7 @@ class SecureConnection:
             return
         self.Follow(self.follower.receive(message, self._event.ms))
         heard = self._heard.get(type(message))
-        if heard is not None and self.transport.is_open:
+        if heard is not None and not self._ending:
             heard()
 
     def SendLogin(self) -> None:
@@ -227,7 +232,8 @@ class SecureConnection:
             if alarm.kind in STOPPING:
                 Alert(f"{alarm.kind.value}: {alarm.text}; nothing is copied before `python -m demos copier resume`")
             elif alarm.kind in (Kind.STALE, Kind.CLOCK, Kind.OLDER):
-                Alert(f"{alarm.kind.value}: {alarm.text}")
+                if not self.IsReported(step.disconnect):
+                    Alert(f"{alarm.kind.value}: {alarm.text}")
             elif not step.disconnect:
                 Print(f"-{alarm.kind.value}: {alarm.text}")
             Event("alarm", name=alarm.kind.name.lower(), text=alarm.text)
@@ -262,7 +268,7 @@ class SecureConnection:
 
     def Fault(self, reason: str) -> None:
         """Log why there is no connection, with the time of the next attempt, unless the log says so already."""
-        if reason == self._reported:
+        if self.IsReported(reason):
             return
         self._reported = reason
         text = f"-provider {self._settings.endpoint.host}:{self._settings.endpoint.port}: {reason}"
@@ -271,6 +277,10 @@ class SecureConnection:
             if self._refusal and self._refusal.needs_change:
                 text += ", or when the file of the password or token changes"
         Print(text)
+
+    def IsReported(self, reason: str) -> bool:
+        """Whether the log says this already, perhaps with other numbers."""
+        return bool(reason) and _DIGITS.sub("", reason) == _DIGITS.sub("", self._reported)
 
     def PlanNext(self) -> None:
         """Plan the next attempt."""

@@ -9,15 +9,23 @@ from demos.copier.positions import SymbolPositions
 from demos.terminal import POSITION_SL, POSITION_TP, CTrade, PositionGetDouble, PositionSelectByTicket, Print
 from demos.wire.backoff import Backoff
 
+# The positions that are remembered.
+MOST_REMEMBERED = 1000
+
 # The pauses after a stop loss that the broker rejects.
 FIRST_PAUSE_MS = 1000
 LONGEST_PAUSE_MS = 64_000
 
 
 class StopPlacer:
-    """Remembers what the broker rejects, so that it is not asked at each event."""
+    """Remembers what it has placed, and what the broker rejects.
+
+    A stop loss of the account's owner stays, until the provider's next one: only one that was placed here is removed.
+    """
 
     def __init__(self) -> None:
+        # By ticket.
+        self._placed: dict[int, Decimal] = {}
         self._rejected: dict[int, tuple[Decimal, Backoff]] = {}
 
     def place(self, decision: Decision, now: int) -> None:
@@ -29,10 +37,19 @@ class StopPlacer:
             # The stop loss is that of a position on the target's side.
             if lots * decision.lots <= 0 or not PositionSelectByTicket(ticket):
                 continue
-            if Decimal(repr(PositionGetDouble(POSITION_SL))) == wanted:
-                self._rejected.pop(ticket, None)
-            elif self._may_try(ticket, wanted, now):
+            present = Decimal(repr(PositionGetDouble(POSITION_SL)))
+            if self._is_due(ticket, present, wanted) and self._may_try(ticket, wanted, now):
                 self._modify(decision.local, ticket, wanted, now)
+
+    def _is_due(self, ticket: int, present: Decimal, wanted: Decimal) -> bool:
+        """Whether the position should have another stop loss."""
+        placed = self._placed.get(ticket)
+        if wanted == present:
+            return False
+        if not wanted:
+            return present == placed
+        # A position that was increased may have lost it.
+        return placed != wanted or not present
 
     def _may_try(self, ticket: int, wanted: Decimal, now: int) -> bool:
         rejected = self._rejected.get(ticket)
@@ -43,6 +60,9 @@ class StopPlacer:
         if trade.PositionModify(ticket, float(wanted), PositionGetDouble(POSITION_TP)):
             Print(f"{local}: position {ticket} has the stop loss {wanted} now")
             self._rejected.pop(ticket, None)
+            self._placed[ticket] = wanted
+            if len(self._placed) > MOST_REMEMBERED:
+                del self._placed[min(self._placed)]
             return
         _, backoff = self._rejected.get(ticket, (wanted, Backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS)))
         if backoff.failed(now):

@@ -13,7 +13,7 @@ from demos.launcher.run_options import input_option
 
 # The inputs of programs that are names of files: SQLite files that the program writes, and files that it reads.
 _DATABASES = ("database", "state", "memory")
-_READ = ("cert", "key", "ca", "password_file", "token_file")
+_READ = ("cert", "key", "ca", "alert_ca", "password_file", "token_file")
 
 
 def check_files(program: Path, inputs: Mapping[str, object], options: argparse.Namespace) -> None:

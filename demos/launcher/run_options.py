@@ -82,9 +82,9 @@ def parse_options(
     if problems:
         raise ProgramError(problems[0])
     for group in parser._mutually_exclusive_groups:
-        names = [action.dest for action in group._group_actions]
-        if any(getattr(options, name) is not None for name in names):
-            values = {name: value for name, value in values.items() if name not in names}
+        actions = group._group_actions
+        if any(getattr(options, action.dest) != action.default for action in actions):
+            values = {name: value for name, value in values.items() if name not in {action.dest for action in actions}}
     return parser.parse_known_args(arguments, argparse.Namespace(**values))
 
 

@@ -19,7 +19,8 @@ from demos.provider.user_options import wall_clock
 from demos.wire.addresses import Address, host_text, is_any, is_loopback
 from demos.wire.listening import StartError, start_server
 from demos.wire.opening import CallFailed
-from demos.wire.tls_contexts import CertificateFiles, TlsError
+from demos.wire.posting import parse_url
+from demos.wire.tls_contexts import CertificateFiles, TlsError, verifying_context
 from winsock import SOCK_STREAM, WSAEACCES, WSAEADDRINUSE, WSACleanup, closesocket
 
 # A certificate that ends sooner is worth a warning.
@@ -33,7 +34,7 @@ def check_provider(config: Path) -> int:
 
     Errors: ProgramError when the program cannot be loaded.
     """
-    return run_check("provider", config, provider_findings)
+    return run_check("provider", config, lambda inputs: [*provider_findings(inputs), *_file_findings(config, inputs)])
 
 
 def provider_findings(inputs: Mapping[str, object]) -> Iterator[Finding]:
@@ -47,6 +48,27 @@ def provider_findings(inputs: Mapping[str, object]) -> Iterator[Finding]:
     if _port(inputs, "Port") != _NO_PORT:
         yield from _package_findings()
         yield from _state_findings(Path(_text(inputs, "state")))
+        yield from _alert_findings(_text(inputs, "alert_webhook"), _text(inputs, "alert_ca"))
+
+
+def _file_findings(config: Path, inputs: Mapping[str, object]) -> Iterator[Finding]:
+    """What is wrong with the file itself."""
+    if _text(inputs, "alert_webhook") and readers_of(config) & 0o007:
+        text = f"others can read {config}, and the address of a webhook is often secret: use `chmod 640 {config}`"
+        yield Finding(text, warning=True)
+
+
+def _alert_findings(webhook: str, ca: str) -> Iterator[Finding]:
+    if webhook:
+        try:
+            parse_url(webhook)
+        except ValueError as error:
+            yield Finding(f"alert-webhook: {error}")
+    if ca:
+        try:
+            verifying_context(ca)
+        except TlsError as error:
+            yield Finding(f"alert-ca: {error}")
 
 
 def _package_findings() -> Iterator[Finding]:

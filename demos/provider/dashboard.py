@@ -51,7 +51,7 @@ _FILES = {
     "/page.css": ("page.css", "text/css; charset=utf-8"),
     **{
         f"/{name}.js": (f"{name}.js", "text/javascript; charset=utf-8")
-        for name in ("page", "charts", "formats", "tables", "theme")
+        for name in ("page", "charts", "formats", "panels", "state", "tables", "theme")
     },
 }
 _CREDENTIALS = record(Credentials, {"login": text(64), "password": text(256, printable=False, secret=True)})

@@ -1,8 +1,8 @@
 """What the events of a provider and its copiers add up to: positions, targets, lags and connections.
 
 A copier's target is the provider's position multiplied by its factor, rounded toward zero to the volume step. The lag
-of an order is the time from the provider's last trade before it, which made this position the target, until the
-order's deal. Trades that are copied with one order have one lag.
+of an order is the time from the provider's trade until the order's deal. When one order copies several trades, the lag
+counts from the earliest of them.
 
 The events of one process come in their order, those of different processes in any order: a copier's deal may be known
 before the provider's trade that it copies. So a deal waits until its trade is known.
@@ -27,6 +27,9 @@ STEP = Decimal("0.01")
 
 # Deals that were made for another reason, such as a command, match no trade: only the last ones wait.
 _MOST_WAITING = 100
+
+# After these refusals a copier logs in again soon, without an operator's help.
+_SHORT = ("", "closing", "rights")
 
 Positions = dict[str, Decimal]
 
@@ -55,19 +58,24 @@ class Copier:
     states: int = 0
     orders: int = 0
     lags: list[float] = field(default_factory=list)
+    # For each symbol the number of the provider's last trade that was copied.
+    copied: dict[str, int] = field(default_factory=dict)
     # Deals that match no known trade: time, symbol and the resulting position.
     waiting: deque[tuple[int, str, Decimal]] = field(default_factory=lambda: deque(maxlen=_MOST_WAITING))
 
     @property
     def status(self) -> str:
-        """What the copier does at present, in one or two words."""
+        """What the copier does at present, in one word: the code of a refusal, such as paused, says why it waits."""
         if self.stopped:
             return "stopped"
         if self.connections > 0:
             return "following" if self.states else "connected"
-        if self.refused:
-            return f"refused: {self.refused}"
-        return "connecting"
+        return self.refused or "connecting"
+
+    @property
+    def waits(self) -> bool:
+        """Whether the copier copies nothing until an operator, or its user, does something."""
+        return bool(self.stopped) or (self.connections <= 0 and self.refused not in _SHORT)
 
 
 class DemoTally:
@@ -92,8 +100,8 @@ class DemoTally:
         return self.positions[copier.name] == targets(self.positions[PROVIDER], copier.factor)
 
     def settled(self) -> bool:
-        """Whether the provider trades no more, and each copier has its target."""
-        return self.paused and all(map(self.has_target, self.copiers.values()))
+        """Whether the provider trades no more, and each copier has its target or cannot get it at present."""
+        return self.paused and all(each.waits or self.has_target(each) for each in self.copiers.values())
 
     def take(self, name: str, event: Mapping[str, Any]) -> None:
         """Take the next event of a process."""
@@ -156,8 +164,18 @@ class DemoTally:
         for _ in range(len(copier.waiting)):
             time, symbol, lots = deal = copier.waiting.popleft()
             times, changes = self._changes.get(symbol, ([], []))
-            before = bisect_right(times, time) - 1
-            if before >= 0 and target(changes[before], copier.factor) == lots:
-                copier.lags.append((time - times[before]) / 1e6)
-            else:
+            last = bisect_right(times, time) - 1
+            if last < 0 or target(changes[last], copier.factor) != lots:
                 copier.waiting.append(deal)
+                continue
+            first = copier.copied.get(symbol, 0)
+            copier.copied[symbol] = last
+            before, since = target(changes[first], copier.factor), None
+            for number in range(first + 1, last + 1):
+                # A trade that leaves the target as it is has nothing to copy.
+                if target(changes[number], copier.factor) == before:
+                    since = None
+                elif since is None:
+                    since = times[number]
+            if since is not None:
+                copier.lags.append((time - since) / 1e6)

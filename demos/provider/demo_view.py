@@ -11,7 +11,7 @@ from demos.launcher.views import Process, Tables, counted, process_cells, proces
 from demos.provider.demo_tally import PROVIDER, DemoTally
 from demos.terminal.runtime.log import escaped
 
-_WARNING = "your browser warns of the certificate, which is self-signed: continue to the page"
+_WARNING = "the browser warns of the self-signed certificate: continue to the page"
 
 
 def positions_text(positions: Mapping[str, Decimal | str]) -> str:
@@ -35,7 +35,7 @@ def tables(tally: DemoTally, processes: Sequence[Process], state: str, dashboard
 
     trades = counted(tally.trades, "trade")
     title = "\n".join([f"provider --demo: {state}; {trades}; Ctrl-C ends it", *dashboard])
-    table = process_table(title, ("position", "status", "states", "orders", "median lag"))
+    table = process_table(title, ("position", "status", "states", "orders", "lag"))
     for process in processes:
         position = escaped(positions_text(tally.positions[process.name]))
         if process.name == PROVIDER:
@@ -54,10 +54,10 @@ def summary_text(summary: Mapping[str, Any]) -> str:
     """The result of the demo in lines."""
     lines = [f"provider  {positions_text(summary['positions'])}; {counted(summary['trades'], 'trade')}"]
     for copier in summary["per_copier"]:
-        outcome = "as its rules say" if copier["equal"] else f"NOT {positions_text(copier['target'])}"
-        held, scaled = positions_text(copier["positions"]), factor_text(Decimal(copier["factor"]))
-        orders = counted(copier["orders"], "order")
-        lines.append(f"{copier['name']:8}  {held}, {outcome} ({scaled}); {orders}, lag {lag_text(copier['lag_ms'])}")
+        held = positions_text(copier["positions"])
+        outcome = "right" if copier["equal"] else f"NOT {positions_text(copier['target'])}"
+        orders, lag = counted(copier["orders"], "order"), lag_text(copier["lag_ms"])
+        lines.append(f"{copier['name']:8}  factor {copier['factor']}: {held}, {outcome}; {orders}, lag {lag}")
     lines.append(f"lag from trade to copy: {full_lag_text(summary['lag_ms'])}")
     if summary["folder"] is not None:
         lines.append(f"accounts, state and journals: {summary['folder']}")

@@ -14,9 +14,10 @@ The expert's thread runs in turns, like the terminal's event loop. Each turn doe
 4. Updates: after publish() each subscriber gets the newest state.
 5. Checks: after a timer event, the time limits and heartbeats of the connections that may need it.
 
-Steps 3 to 5 end after SLICE_S seconds each, and continue in the next turn, which then does not wait. So ten thousand
-subscribers of an update do not delay a login, and the other way around. Updates have longer slices: to poll thousands
-of sockets takes milliseconds, and the acknowledgements of those that have an update do not delay it for the others.
+Steps 3 to 5 end after a slice of time each, and continue in the next turn, which then does not wait. So ten thousand
+subscribers of an update do not delay a login, and the other way around. The slice of the sockets is the shortest: the
+acknowledgements of subscribers that have an update do not delay it for the others. The other slices are longer than
+the few milliseconds that a poll of thousands of sockets takes.
 
 An unexpected exception in the work for one connection ends that connection only (Clients.guarded). Any other one ends
 run(), and with it the program.
@@ -37,8 +38,8 @@ from demos.provider.shared import CLOSING, Shared
 from demos.terminal.runtime.socket_events import SocketEvents
 
 TIMER_S = 1.0
-SLICE_S = 0.005
-UPDATES_S = 0.02
+SOCKETS_S = 0.005
+SLICE_S = 0.02
 
 
 class Expert:
@@ -123,15 +124,15 @@ class Expert:
         """Steps 2 to 5 of a turn; see the head of this module."""
         for _ in range(len(self._posted)):
             self._posted.popleft()()
-        end = self._shared.clock.monotonic() + SLICE_S
+        end = self._shared.clock.monotonic() + SOCKETS_S
         while ready := self._events.take_ready():
             connection, _, occurred = ready
             self.clients.guarded(connection, partial(self.clients.serve, connection, occurred))
             if self._shared.clock.monotonic() >= end:
                 break
-        self._for_a_slice(self._updates, self.clients.pump, UPDATES_S)
+        self._for_a_slice(self._updates, self.clients.pump)
         if self._checks:
-            self._for_a_slice(self._checks, self._check, SLICE_S)
+            self._for_a_slice(self._checks, self._check)
             if not self._checks:
                 self._show_rows()
 
@@ -151,9 +152,9 @@ class Expert:
         subscribers = (each for each in self.clients.connections.values() if each.session is not None)
         self._updates = deque(dict.fromkeys(chain(self._updates, subscribers)))
 
-    def _for_a_slice(self, work: deque[Connection], step: Callable[[Connection], None], seconds: float) -> None:
-        """Do the step for the next connections, until this time has passed."""
-        end = self._shared.clock.monotonic() + seconds
+    def _for_a_slice(self, work: deque[Connection], step: Callable[[Connection], None]) -> None:
+        """Do the step for the next connections, until SLICE_S seconds have passed."""
+        end = self._shared.clock.monotonic() + SLICE_S
         while work:
             connection = work.popleft()
             self.clients.guarded(connection, partial(step, connection))

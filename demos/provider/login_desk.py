@@ -22,7 +22,7 @@ import heapq
 import queue
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -70,12 +70,14 @@ class Request:
 class LoginDesk:
     """See the head of this module. ``wall`` is the time in seconds since 1970; ``report`` gets lines for the log.
 
-    ``bans``: those in force, for all threads.
+    ``changed`` gets the logins of users that were changed, or None if any user may have been changed. ``bans``: those
+    in force, for all threads.
     """
 
     state: StateFile
     wall: Callable[[], float]
     report: Callable[[str], None]
+    changed: Callable[[Collection[str] | None], None]
     users: UserStore = field(init=False)
     guard: Guard = field(init=False)
     bans: Sequence[Ban] = ()
@@ -213,6 +215,8 @@ class LoginDesk:
             self._report_problem(str(error))
             return
         self._problem = ""
+        if changes.position != self._position or not changes.complete:
+            self.changed(changes.logins if changes.complete else None)
         self._position = changes.position
         if not changes.complete:
             concerned = self._seats.all()

@@ -4,7 +4,7 @@ The page shows what the provider sends, and asks for actions. Each message is on
 
     {"type": "hello", "login", "history": [points]}                once, at first
     {"type": "overview", "overview", "health", "point"|null}       for each new overview; see overview.py
-    {"type": "confirm", "number", "title", "text", "button"}       what an action will do; the page asks the operator
+    {"type": "confirm", "number", "title", "text", "button", ...}  what an action will do; the page asks the operator
     {"type": "result", "ok", "text"}                               an action was done, or why not
 
 From the page:
@@ -38,7 +38,7 @@ LONGEST_MESSAGE = 4096
 MOST_REPLIES = 16
 
 # A channel holds 1 MiB of unsent output. A larger overview is sent with fewer subscribers.
-MOST_CHARACTERS = 256 * 1024
+MOST_BYTES = 512 * 1024
 
 
 class Action(NamedTuple):
@@ -63,11 +63,15 @@ class _Proposal(NamedTuple):
 
 
 class Question(NamedTuple):
-    """What the dialog shows: a question, what will happen, and the text of the button that confirms."""
+    """What the dialog shows: a question, what will happen, and the text of the button that confirms.
+
+    ``danger``: whether someone loses something.
+    """
 
     title: str
     text: str
     button: str
+    danger: bool = True
 
 
 class Feed:
@@ -100,7 +104,7 @@ class Feed:
         while True:
             message = _json({"type": "overview", "overview": shown, "health": health, "point": point})
             rows = shown["subscribers"]
-            if len(message) <= MOST_CHARACTERS or not rows:
+            if len(message.encode()) <= MOST_BYTES or not rows:
                 return message
             shown = {**shown, "subscribers": rows[: len(rows) // 2]}
 
@@ -234,7 +238,7 @@ def _unban(action: Action, overview: Overview) -> Question:
     )
     count = "1 ban ends" if len(found) == 1 else f"{len(found)} bans end"
     text = f"{count}: {who} may try to log in again, and the failed attempts are forgotten."
-    return Question(f"Unban {action.login or action.address}?", text, "Unban")
+    return Question(f"Unban {action.login or action.address}?", text, "Unban", danger=False)
 
 
 def _matches(ban: dict[str, Any], action: Action) -> bool:
@@ -259,7 +263,7 @@ def _resume(action: Action, overview: Overview) -> Question:
     if not overview["paused"]:
         refuse("", "the provider is not paused")
     text = "Logins are accepted again. Subscribers that reconnect copy the account's present positions."
-    return Question("Resume the provider?", text, "Resume")
+    return Question("Resume the provider?", text, "Resume", danger=False)
 
 
 _NUMBER = text(64)

@@ -127,7 +127,7 @@ def overview(
             "equity": decimal_text(account.equity),
             "hedging": account.hedging,
         },
-        "positions": [_plain(row) for row in positions],
+        "positions": [_position(row) for row in positions],
         "subscribers": _subscribers(subscribers, drifts),
         "totals": {**_totals(subscribers, drifts), "bans": len(bans)},
         "bans": [
@@ -158,11 +158,16 @@ def _subscribers(rows: Sequence[SubscriberRow], drifts: Sequence[list[str]]) -> 
 
 def _subscriber(row: SubscriberRow, drift: list[str]) -> dict[str, Any]:
     """The row with the symbols that are listed."""
-    wanted = row.wanted or {}
-    symbols = list(dict.fromkeys((*drift, *sorted(row.held), *sorted(wanted))))[:MOST_SYMBOLS]
-    held = {symbol: row.held[symbol] for symbol in symbols if symbol in row.held}
-    listed = {symbol: wanted[symbol] for symbol in symbols if symbol in wanted}
-    return {**_plain(row._replace(held=held, wanted=None if row.wanted is None else listed)), "drift": drift}
+    held, wanted = row.held, row.wanted
+    if len(held) + len(wanted or ()) > MOST_SYMBOLS:
+        symbols = list(dict.fromkeys((*drift, *sorted(held), *sorted(wanted or ()))))[:MOST_SYMBOLS]
+        held = {symbol: held[symbol] for symbol in symbols if symbol in held}
+        wanted = wanted and {symbol: wanted[symbol] for symbol in symbols if symbol in wanted}
+    plain = row._asdict()
+    plain["held"] = _plain_lots(held)
+    plain["wanted"] = plain["held"] if wanted is held else None if wanted is None else _plain_lots(wanted)
+    plain["drift"] = drift
+    return plain
 
 
 def _totals(rows: Sequence[SubscriberRow], drifts: Sequence[list[str]]) -> dict[str, Any]:
@@ -176,14 +181,13 @@ def _totals(rows: Sequence[SubscriberRow], drifts: Sequence[list[str]]) -> dict[
     }
 
 
-def _plain(row: PositionRow | SubscriberRow) -> dict[str, Any]:
-    """The row as a dict with decimal numbers as text."""
-    return {name: _plain_value(value) for name, value in row._asdict().items()}
+def _position(row: PositionRow) -> dict[str, Any]:
+    plain = row._asdict()
+    for name, value in plain.items():
+        if isinstance(value, Decimal):
+            plain[name] = decimal_text(value)
+    return plain
 
 
-def _plain_value(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return decimal_text(value)
-    if isinstance(value, Mapping):
-        return {symbol: decimal_text(lots) for symbol, lots in value.items()}
-    return value
+def _plain_lots(lots: Mapping[str, Decimal]) -> dict[str, str]:
+    return {symbol: decimal_text(value) for symbol, value in lots.items()}

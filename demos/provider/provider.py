@@ -24,6 +24,7 @@ from demos.terminal import (
     INIT_FAILED,
     INIT_SUCCEEDED,
     SYMBOL_VOLUME_STEP,
+    TERMINAL_CONNECTED,
     Alert,
     DoubleToString,
     Event,
@@ -38,6 +39,7 @@ from demos.terminal import (
     Symbol,
     SymbolInfoDouble,
     TerminalClock,
+    TerminalInfoInteger,
 )
 from demos.terminal.symbols import symbol_problem as name_problem
 from demos.wire.addresses import address_text, port_of
@@ -260,11 +262,17 @@ def Publish() -> None:
         return
     problem = ""
     try:
-        service.observe(ReadAccount(_listed(only)))
+        if TerminalInfoInteger(TERMINAL_CONNECTED):
+            service.observe(ReadAccount(_listed(only)))
+        else:
+            service.suspend()
+            problem = "the terminal cannot read the account, or is not connected to the broker"
     except ValueError as error:
         problem = str(error)
     if problem and problem != unpublished:
         Alert(f"the account's state cannot be published, so nothing is sent to subscribers: {problem}")
+    elif unpublished and not problem:
+        Print("the account's state is published again")
     unpublished = problem
 
 

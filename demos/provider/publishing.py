@@ -306,7 +306,8 @@ class Subscription:
 
     def heartbeat_in(self, now: int) -> int:
         """The milliseconds until the next heartbeat is due, unless there is a new state before."""
-        return max(0, self._sent_at + self._publisher.heartbeat_ms - now)
+        with self._publisher.lock:
+            return max(0, self._sent_at + self._publisher.heartbeat_ms - self._publisher.time(now))
 
     def resync(self) -> None:
         """The subscriber asks for a snapshot: the next state is one, and the same state once more in RESYNC_MS."""

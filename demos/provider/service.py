@@ -23,6 +23,7 @@ from demos.provider.board import Board
 from demos.provider.dashboard import Dashboard
 from demos.provider.descriptors import raise_limit
 from demos.provider.experts import Expert
+from demos.provider.garbage import Garbage
 from demos.provider.login_desk import LoginDesk
 from demos.provider.operator_actions import OperatorActions
 from demos.provider.overview import PositionRow
@@ -126,6 +127,7 @@ class Service:
             self._state.close()
             raise
         self.board = Board(self._shared, senders)
+        self._garbage = Garbage(clock.monotonic())
 
     def open(self) -> Address:
         """Listen, and start the threads: the address with the real port.
@@ -197,6 +199,7 @@ class Service:
             self._report(f"-{report}")
         self._drain()
         self.board.update(self._experts, positions, last_tick)
+        self._garbage.timer(self._shared.clock.monotonic())
 
     def close(self) -> None:
         """End all connections and threads, and close the state file."""
@@ -212,6 +215,7 @@ class Service:
             WSACleanup()
         self.board.close()
         self._state.close()
+        self._garbage.close()
 
     def _share(self, account: AccountState, clock: Clock) -> Shared:
         settings = self.settings
@@ -224,8 +228,8 @@ class Service:
         except TlsError as error:
             raise ServiceError(str(error)) from None
         publisher = Publisher(account, clock.utc_ms(), self._state.secret("tickets"), lock=threading.RLock())
-        desk = LoginDesk(self._state, lambda: clock.utc_ms() / 1000, self._lines.put)
         dashboard = Dashboard(tls=certificate is not None)
+        desk = LoginDesk(self._state, lambda: clock.utc_ms() / 1000, self._lines.put, dashboard.end_logins)
         actions = OperatorActions(desk, self._experts, self._owners, self._lines.put)
         # With TLS, the certificate proves to a client that it has reached the server that it asks for.
         names = {name for host in (settings.host, "localhost", *settings.hosts) if (name := host_of(host))}

@@ -247,6 +247,11 @@ class Account(Protocol):
         """The currency of the balance and of all profits."""
         ...
 
+    @property
+    def connected(self) -> bool:
+        """Whether the positions are the present ones; False while they cannot be read or the broker is not reached."""
+        ...
+
     def use_prices(self, prices: Prices) -> None:
         """Value positions and convert profits at these prices, where the account does not state them."""
         ...

@@ -38,22 +38,14 @@ PAUSE = 0.02
 LIMIT = 60.0
 
 
-class _Program:
-    """A program of the registry as a process, with its events file."""
+class Program:
+    """A program of the registry as a process, with its events file; ``module`` runs it."""
 
-    def __init__(self, stack: ExitStack, folder: Path, name: str, *options: str) -> None:
+    def __init__(self, stack: ExitStack, folder: Path, name: str, *options: str, module: Sequence[str] = ("demos",)):
         self._path = folder / name
-        command = [
-            sys.executable,
-            "-m",
-            "demos",
-            "run",
-            name,
-            "--fast",
-            f"--events={self._path}",
-            "--speed=1",
-            *options,
-        ]
+        self._read = 0
+        self._events: list[dict[str, Any]] = []
+        command = [sys.executable, "-m", *module, "run", name, f"--events={self._path}", "--speed=1", *options]
         self._process = stack.enter_context(
             subprocess.Popen(
                 command, cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -68,8 +60,13 @@ class _Program:
 
     def events(self, kind: str) -> list[dict[str, Any]]:
         """The events of this kind so far."""
-        lines = self._path.read_bytes().split(b"\n")[:-1] if self._path.exists() else []
-        return [event for event in map(json.loads, lines) if event["kind"] == kind]
+        if self._path.exists():
+            with self._path.open("rb") as file:
+                file.seek(self._read)
+                lines = file.read().rpartition(b"\n")[0]
+            self._read += len(lines) + bool(lines)
+            self._events += map(json.loads, lines.splitlines())
+        return [event for event in self._events if event["kind"] == kind]
 
     def wait(self, kind: str, count: int = 1) -> list[dict[str, Any]]:
         """The events of this kind, when there are this many."""
@@ -81,30 +78,37 @@ class _Program:
         return found
 
 
-def _copied(stack: ExitStack) -> Variant:
-    """The lags of trades, in nanoseconds."""
-    folder = Path(stack.enter_context(TemporaryDirectory(prefix="lag-", ignore_cleanup_errors=True)))
-    provider = _Program(stack, folder, "provider", "--Port=-1", "--plain-port=0", "--repeat=0")
-    port = provider.wait("listening")[0]["port"]
-    copier = _Program(stack, folder, "copier", f"--Port={port}", "--maxorders=0")
-    copier.wait("received")
+def copies(provider: Program, copier: Program) -> Callable[[int], list[tuple[int, int]]]:
+    """Makes a number of trades, each after the copy of the one before; returns the times of each trade and its copy."""
     commands = cycle(["buy 0.01", "sell 0.01"])
     made = 0
 
-    def variant(number: int) -> list[float]:
+    def make(number: int) -> list[tuple[int, int]]:
         nonlocal made
         for _ in range(number):
             provider.command(next(commands))
+            made += 1
             time.sleep(PAUSE)
-        made += number
-        trades, copies = provider.wait("deal", made)[-number:], copier.wait("deal", made)[-number:]
-        assert [trade["position"] for trade in trades] == [copy["position"] for copy in copies]
-        return [float(copy["t"] - trade["t"]) for trade, copy in zip(trades, copies, strict=True)]
+            copier.wait("deal", made)
+        trades, copied = provider.wait("deal", made)[-number:], copier.wait("deal", made)[-number:]
+        assert [trade["position"] for trade in trades] == [copy["position"] for copy in copied]
+        return [(trade["t"], copy["t"]) for trade, copy in zip(trades, copied, strict=True)]
 
-    return variant
+    return make
 
 
-def _received(stack: ExitStack) -> Variant:
+def _copied(stack: ExitStack) -> Variant:
+    """The lags of trades, in nanoseconds."""
+    folder = Path(stack.enter_context(TemporaryDirectory(prefix="lag-", ignore_cleanup_errors=True)))
+    provider = Program(stack, folder, "provider", "--fast", "--Port=-1", "--plain-port=0", "--repeat=0")
+    port = provider.wait("listening")[0]["port"]
+    copier = Program(stack, folder, "copier", "--fast", f"--Port={port}", "--maxorders=0")
+    copier.wait("received")
+    make = copies(provider, copier)
+    return lambda number: [float(copied - traded) for traded, copied in make(number)]
+
+
+def one_transfer(stack: ExitStack) -> Variant:
     """The times from a send to the end of a recv in another process, in nanoseconds."""
     listener = stack.enter_context(socket.create_server((HOST, 0)))
     command = [sys.executable, "-m", "tests.benchmarks.latency", str(listener.getsockname()[1])]
@@ -135,7 +139,7 @@ def receive(port: int) -> None:
 @contextmanager
 def copying() -> Iterator[Variants]:
     with ExitStack() as stack:
-        yield {"winsock": _copied(stack), "socket": _received(stack)}
+        yield {"winsock": _copied(stack), "socket": one_transfer(stack)}
 
 
 def events(count: int) -> Callable[[], AbstractContextManager[Variants]]:

@@ -2,11 +2,12 @@
 
     python -m tests.benchmarks.report                             everything
     python -m tests.benchmarks.report --measure accelerator       one configuration; writes no page
+    python -m tests.benchmarks.report --measure subscribers       10,000 subscribers; needs 10,200 file descriptors
     python -m tests.benchmarks.report --write                     the pages, from the figures that are kept
 
-The figures are kept in tests/benchmarks/results, a file for each configuration and one for the chart. `accelerator`
-measures this installation; `reference-api` and `reference-abi` are installed from a clone of what is committed; `wine`
-needs tests/wine/build.py. All sockets are on loopback. Everything takes less than ten minutes.
+The figures are kept in tests/benchmarks/results, a file for each configuration, one for the chart and one for the
+subscribers. `accelerator` measures this installation; `reference-api` and `reference-abi` are installed from a clone of
+what is committed; `wine` needs tests/wine/build.py. All sockets are on loopback. Everything takes about half an hour.
 """
 
 from __future__ import annotations
@@ -16,18 +17,36 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from . import picture, tables
 from .configurations import CONFIGURATIONS, keep, kept, measure
-from .measuring import CHECKOUT
+from .measuring import CHECKOUT, Unavailable
+from .subscribers.figures import EXPERTS, WEBSOCKETS, Plan, title
 
 CHART = CHECKOUT / "notes" / "performance.svg"
 NOT_BUILT = 125
+SUBSCRIBERS = 10_000
+
+
+def measured_subscribers() -> dict[str, Any]:
+    # It needs the packages of the provider, the rest of the report does not.
+    from .subscribers.comparing import measured_servers
+
+    def show(name: str, figures: dict[str, float]) -> None:
+        print(f"subscribers: {title(name)}: the last one after {figures['update-last']:g} ms", flush=True)
+
+    return measured_servers(Plan(SUBSCRIBERS), [*map(str, EXPERTS), WEBSOCKETS], show)
 
 
 def measure_one(name: str, clones: Path, runs: int) -> None:
     try:
-        keep(name, picture.measured_figures() if name == "chart" else measure(CONFIGURATIONS[name], clones, runs))
+        if name == "subscribers":
+            keep(name, measured_subscribers())
+        else:
+            keep(name, picture.measured_figures() if name == "chart" else measure(CONFIGURATIONS[name], clones, runs))
+    except Unavailable as reason:
+        print(f"{name}: not measured: {reason}", flush=True)
     except subprocess.CalledProcessError as error:
         if name != "wine" or error.returncode != NOT_BUILT:
             raise
@@ -42,7 +61,7 @@ def write() -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    names = [*CONFIGURATIONS, "chart"]
+    names = [*CONFIGURATIONS, "chart", "subscribers"]
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks.report",
         description=__doc__,

@@ -1,6 +1,6 @@
 """All benchmarks, in the order of the table."""
 
-from . import fan_out, footprint, latency, many_clients, ticks, timer_events, transfers, waiting
+from . import account_latency, fan_out, footprint, latency, many_clients, ticks, timer_events, transfers, waiting
 
 BENCHMARKS = (
     *transfers.BENCHMARKS,
@@ -9,6 +9,7 @@ BENCHMARKS = (
     *waiting.BENCHMARKS,
     *many_clients.BENCHMARKS,
     *latency.BENCHMARKS,
+    *account_latency.BENCHMARKS,
     *footprint.BENCHMARKS,
     *ticks.BENCHMARKS,
 )

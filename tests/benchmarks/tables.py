@@ -9,6 +9,7 @@ from typing import Any
 
 from .configurations import CONFIGURATIONS, kept
 from .measuring import CHECKOUT
+from .subscribers import figures as subscribers_figures
 
 BEGIN = "<!-- generated: python -m tests.benchmarks.report --write -->"
 END = "<!-- end of the generated part -->"
@@ -205,10 +206,26 @@ def origins(configurations: list[Figures]) -> list[str]:
     return table(["configuration", "system", "processors", "date", "command", "runs", "load before"], rows)
 
 
+def subscribers() -> list[str]:
+    """The servers with thousands of subscribers, and how they were measured; nothing before they were."""
+    figures = kept("subscribers")
+    if not figures:
+        return []
+    plan, here, load = figures["plan"], figures["environment"], figures["load_average_before"]
+    head, *rows = subscribers_figures.rows(figures)
+    head[0] = f"{plan['count']:,} subscribers over TLS"
+    return [
+        *table(head, rows),
+        f"{here['cpus']} of {here['processor']} for the server and the {plan['processes']} processes of subscribers; "
+        f"{here['python']}, {figures['date']}, load before {load[0]}; two turns with {plan['updates']} updates each.",
+        "",
+    ]
+
+
 def generated() -> dict[Path, str]:
     """The generated part of each page."""
     configurations = [figures for name in CONFIGURATIONS if (figures := kept(name))]
-    page = [*ratios(configurations), *amounts(configurations), *origins(configurations)]
+    page = [*ratios(configurations), *amounts(configurations), *origins(configurations), *subscribers()]
     readme = ratios(configurations, in_readme=True)
     return {
         CHECKOUT / "notes" / "performance.md": "\n".join([BEGIN, "", *page, END]),

@@ -26,7 +26,7 @@ from websockets.exceptions import ConnectionClosed
 
 from winsock import INVALID_SOCKET
 
-LIMIT = 20.0
+LIMIT = 60.0
 TIMER_MS = 10
 START = 1_700_000_000_000
 RUN = "ab" * 16
@@ -107,8 +107,12 @@ class WebsocketsProvider:
         self.heartbeat_ms = 600_000
         self.heard: queue.Queue[dict[str, Any]] = queue.Queue()
         self.connections = 0
+        self.clock: Callable[[], int] = lambda: START
         self._time = START
+        # A state keeps its time.
+        self._begun: dict[tuple[str, int], int] = {}
         self._peers: list[Peer] = []
+        self._closing: list[asyncio.Task[None]] = []
         self._loop = asyncio.new_event_loop()
         self._server: Server | None = None
         self._ready = threading.Event()
@@ -130,8 +134,8 @@ class WebsocketsProvider:
             self._thread.join(LIMIT)
 
     def time(self) -> int:
-        """The server's clock: one millisecond later at each reading."""
-        self._time += 1
+        """The server's clock: at least one millisecond later at each reading."""
+        self._time = max(self._time + 1, self.clock())
         return self._time
 
     def snapshot_text(self, **fields: object) -> str:
@@ -139,7 +143,7 @@ class WebsocketsProvider:
             "type": "snapshot",
             "stream": self.stream,
             "seq": self.seq,
-            "time": self.time(),
+            "time": self._begun.setdefault((self.stream, self.seq), self.time()),
             "account": {"currency": "USD", "balance": self.balance, "equity": self.balance},
             "positions": self.positions,
         }
@@ -167,6 +171,18 @@ class WebsocketsProvider:
     def refuse(self, code: str, text: str = "a reason") -> None:
         """End every conversation with an error."""
         self.send(json.dumps({"type": "error", "code": code, "text": text, "fatal": True}))
+
+    def refuse_and_close(self, code: str) -> None:
+        """End every conversation with an error and a close frame, which are on their way when this returns."""
+
+        async def end_all() -> None:
+            for peer in self._peers.copy():
+                await peer.say("error", code=code, text="a reason", fatal=True)
+                self._closing.append(self._loop.create_task(peer.connection.close(1008, code)))
+            # The tasks write their frames at their first step, and then wait for the clients.
+            await asyncio.sleep(0)
+
+        asyncio.run_coroutine_threadsafe(end_all(), self._loop).result(LIMIT)
 
     def disconnect(self) -> None:
         """Close every connection."""

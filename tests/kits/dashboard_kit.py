@@ -140,6 +140,7 @@ class DashboardServer(Server):
         self.actions: list[Action] = []
         self.report = (True, "done")
         self._sessions: dict[Peer, OperatorSession] = {}
+        self._dropped: set[Peer] = set()
         super().__init__(context)
 
     @property
@@ -147,11 +148,14 @@ class DashboardServer(Server):
         return f"{'http' if self.context is None else 'https'}://127.0.0.1:{self.port}/"
 
     def drop(self) -> None:
-        """Close all connections, as a network does that fails."""
-        for peer in self.peers.copy():
-            peer.stream.close("dropped by the test")
+        """Close all connections, as a network does that fails. The server's thread does it."""
+        self._dropped = set(self.peers)
 
     def _serve(self, peer: Peer, ready: bool, now: int) -> None:
+        if peer in self._dropped:
+            self._dropped.discard(peer)
+            peer.stream.close("dropped by the test")
+            ready = False
         super()._serve(peer, ready, now)
         session = self._sessions.get(peer)
         if session is None or peer.websocket is None or not peer.stream.is_open:

@@ -158,7 +158,7 @@ class _Program:
 
     def __getattr__(self, name: str) -> Any:
         plain = getattr(self._module, "plain", None)
-        if plain is not None and name in _PLAIN:
+        if isinstance(plain, plain_port.PlainServer) and name in _PLAIN:
             return getattr(plain, _PLAIN[name])
         for owner in (self._module, getattr(self._module, "connection", None), *self._HELPERS):
             if hasattr(owner, name):
@@ -167,7 +167,7 @@ class _Program:
 
     def __setattr__(self, name: str, value: object) -> None:
         plain = getattr(self._module, "plain", None)
-        if plain is not None and name in _PLAIN:
+        if isinstance(plain, plain_port.PlainServer) and name in _PLAIN:
             setattr(plain, _PLAIN[name], value)
             return
         helpers = [

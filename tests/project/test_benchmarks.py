@@ -21,6 +21,8 @@ from winsock import BACKEND
 pytest.importorskip("_socket", reason="the benchmarks compare with Python's own socket module")
 from tests.benchmarks import __main__ as command
 from tests.benchmarks import configurations, many_clients, picture, report, tables
+from tests.benchmarks.subscribers import figures as subscribers_figures
+from tests.benchmarks.subscribers.figures import FIGURES, WEBSOCKETS, Plan
 from tests.benchmarks.suite import BENCHMARKS
 from tests.benchmarks.timer_events import percentile_95
 
@@ -219,3 +221,59 @@ def test_too_few_descriptors_are_reported(monkeypatch: pytest.MonkeyPatch, capsy
     monkeypatch.setattr(command, "BENCHMARKS", [Benchmark("greedy", prepare, number=1)])
     assert command.main([]) == 0
     assert f"greedy           not run: needs {hard + 200} file descriptors" in capsys.readouterr().out
+
+
+SOME_SUBSCRIBERS = Plan(count=5, updates=1, quiet=0.1, idle=0.1, settled=0.1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the subscribers need epoll, and the measurements need /proc")
+def test_both_servers_serve_all_subscribers_and_have_every_figure() -> None:
+    from tests.benchmarks.subscribers.comparing import measured_servers
+
+    kept = measured_servers(SOME_SUBSCRIBERS, ["2", WEBSOCKETS])
+    assert kept["plan"]["count"] == 5
+    for turns in kept["servers"].values():
+        assert len(turns) == 2
+        for figures in turns:
+            assert figures.keys() >= FIGURES.keys()
+            assert 0 < figures["update-median"] <= figures["update-p99"] <= figures["update-last"]
+    head, *rows = subscribers_figures.rows(kept)
+    assert head == ["", "2 experts", "websockets", "2 experts / websockets"]
+    assert len(rows) == len(FIGURES)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the subscribers need epoll")
+@pytest.mark.parametrize("server", ["1", WEBSOCKETS])
+def test_a_refused_subscriber_ends_the_measurement(tmp_path: Path, server: str) -> None:
+    from tests.benchmarks.subscribers.comparing import started
+    from tests.benchmarks.subscribers.measure import Subscribers
+    from tests.benchmarks.subscribers.servers import create_certificate_file, create_users
+
+    create_certificate_file(tmp_path)
+    create_users(tmp_path, 1)
+    wrong = tmp_path / "wrong.json"
+    wrong.write_text('[["user0", "wrong"]]', encoding="utf-8")
+    with ExitStack() as stack:
+        port = started(stack, server, tmp_path, 1).port
+        with pytest.raises(RuntimeError, match="a process of subscribers has failed"):
+            Subscribers(stack, Plan(count=1, processes=1), port, wrong).connect()
+
+
+def test_a_frame_of_the_server_is_read_when_it_is_whole() -> None:
+    from wsproto.frame_protocol import FrameProtocol
+
+    from tests.benchmarks.subscribers.subscriber import next_frame
+
+    for size in (0, 5, 125, 126, 65_535, 65_536):
+        head = FrameProtocol(client=False, extensions=[]).send_data(bytes(size))
+        data = bytearray(head[:-1])
+        assert next_frame(data) is None
+        data += head[-1:] + b"next"
+        assert next_frame(data) == (2, bytes(size))
+        assert data == b"next"
+
+
+def test_the_ratio_of_a_figure_is_that_of_the_first_and_the_last_server() -> None:
+    turns = {"1": [dict.fromkeys(FIGURES, 1.0), dict.fromkeys(FIGURES, 3.0)], WEBSOCKETS: [dict.fromkeys(FIGURES, 4.0)]}
+    _, memory, *_ = subscribers_figures.rows({"servers": turns})
+    assert memory == ["memory of a subscriber", "2.0 KiB", "4.0 KiB", "0.50"]

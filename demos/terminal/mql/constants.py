@@ -111,6 +111,7 @@ __all__ = [
     "SYMBOL_VOLUME_MAX",
     "SYMBOL_VOLUME_MIN",
     "SYMBOL_VOLUME_STEP",
+    "TERMINAL_CONNECTED",
     "TERMINAL_DATA_PATH",
     "TERMINAL_PATH",
     "TIME_DATE",
@@ -252,6 +253,7 @@ INVALID_HANDLE = -1
 # https://www.mql5.com/en/docs/constants/environment_state/terminalstatus
 TERMINAL_PATH = 2
 TERMINAL_DATA_PATH = 3
+TERMINAL_CONNECTED = 6
 
 # https://www.mql5.com/en/docs/constants/environment_state/marketinfoconstants
 SYMBOL_BID = 1

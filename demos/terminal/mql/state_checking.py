@@ -6,7 +6,16 @@ from demos.terminal.mql import constants as c
 from demos.terminal.mql.market_info import SymbolInfoDouble, SymbolInfoInteger
 from demos.terminal.terminal import current_program, current_terminal
 
-__all__ = ["Digits", "IsStopped", "MQLInfoString", "Period", "Point", "Symbol", "TerminalInfoString"]
+__all__ = [
+    "Digits",
+    "IsStopped",
+    "MQLInfoString",
+    "Period",
+    "Point",
+    "Symbol",
+    "TerminalInfoInteger",
+    "TerminalInfoString",
+]
 
 
 def IsStopped() -> bool:
@@ -23,6 +32,16 @@ def MQLInfoString(property_id: int) -> str:
     if property_id != c.MQL_PROGRAM_NAME:
         raise ValueError(f"no string property {property_id} of a program")
     return current_program().program
+
+
+def TerminalInfoInteger(property_id: int) -> int:
+    """TERMINAL_CONNECTED: 1 while the account's positions are the present ones, else 0.
+
+    Errors: ValueError for another property.
+    """
+    if property_id != c.TERMINAL_CONNECTED:
+        raise ValueError(f"no integer property {property_id} of a terminal")
+    return int(current_terminal().account.connected)
 
 
 def TerminalInfoString(property_id: int) -> str:

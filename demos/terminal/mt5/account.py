@@ -101,6 +101,16 @@ class Mt5Account:
         self._realized = ((0, 0), -math.inf, Decimal(0))
 
     @property
+    def connected(self) -> bool:
+        """See interfaces.Account.
+
+        Errors: Mt5Error when the connection to the terminal is lost.
+        """
+        self._reader.positions()
+        info = None if self._reader.stale else self._mt5.terminal_info()
+        return info is not None and info.connected
+
+    @property
     def margin_mode(self) -> int:
         """See interfaces.Account."""
         return self._margin_mode

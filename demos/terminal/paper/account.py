@@ -65,6 +65,11 @@ class PaperAccount:
         with account_errors(self._name):
             self._gained = int(self._db.execute("SELECT coalesce(sum(gain), 0) FROM deals").fetchone()[0])
 
+    @property
+    def connected(self) -> bool:
+        """See interfaces.Account. The file is here."""
+        return True
+
     def close(self) -> None:
         """Close the file and release its lock."""
         self._db.close()

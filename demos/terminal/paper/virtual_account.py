@@ -48,6 +48,11 @@ class VirtualAccount:
         self._profits: list[tuple[int, Decimal]] = []
 
     @property
+    def connected(self) -> bool:
+        """See interfaces.Account."""
+        return self._account.connected
+
+    @property
     def margin_mode(self) -> int:
         """See interfaces.Account."""
         return self._margin_mode

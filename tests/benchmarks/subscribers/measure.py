@@ -7,45 +7,16 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
 from tests.benchmarks.latency import percentile_99
 from tests.benchmarks.measuring import CHECKOUT
+from tests.benchmarks.subscribers.figures import Plan
 from tests.benchmarks.subscribers.servers import ServerProcess
 
 LOT = 0.01
-
-# The figures of a server: what each is, its unit, and the digits after the point.
-FIGURES = {
-    "memory": ("memory of a subscriber", "KiB", 1),
-    "login-cpu": ("CPU time of a login, with the TLS handshake", "ms", 2),
-    "logins": ("logins per second", "", 0),
-    "quiet-cpu": ("CPU time while nothing changes, for all subscribers: heartbeats", "%", 1),
-    "update-median": ("from a trade until half of the subscribers have received the update", "ms", 1),
-    "update-p99": ("… until 99 % have received it", "ms", 1),
-    "update-last": ("… until the last one has received it", "ms", 1),
-    "update-worst": ("… of the slowest update", "ms", 1),
-    "update-cpu": ("CPU time of an update and its acknowledgement, for each subscriber", "µs", 0),
-}
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is measured: subscribers, updates, and the processes of subscribers. The other fields are seconds.
-
-    ``quiet``: without updates; ``idle``: before the first subscriber; ``settled``: after this time the server has read
-    all acknowledgements and has nothing left to do.
-    """
-
-    count: int = 500
-    updates: int = 20
-    processes: int = 2
-    quiet: float = 15.0
-    idle: float = 3.0
-    settled: float = 0.5
 
 
 class Subscribers:
@@ -101,7 +72,7 @@ class Subscribers:
 
 
 def measured(server: ServerProcess, plan: Plan, users: Path) -> dict[str, float]:
-    """The figures of a server that has just started; see FIGURES."""
+    """The figures of a server that has just started; see figures.py."""
     with ExitStack() as stack:
         time.sleep(plan.settled)
         idle = _used(server, plan.idle)

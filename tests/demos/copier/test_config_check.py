@@ -1,4 +1,4 @@
-"""The check of a copier's file: one line for each problem."""
+"""``copier check``: one line for each problem."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from demos.copier.config_check import check_copier
+from demos.__main__ import main
 from demos.provider.certificates import create_certificate
 
 PIN = ":".join(["AB"] * 32)
@@ -34,7 +34,7 @@ def check(capsys: pytest.CaptureFixture[str]):
         values = {"url": "wss://provider.example:8443", "login": "anna", "token_file": "token", **values}
         lines = [f"{name.replace('_', '-')} = {json.dumps(value)}\n" for name, value in values.items()]
         Path("copier.toml").write_text("".join(lines), encoding="utf-8")
-        code = check_copier(Path("copier.toml"))
+        code = main(["copier", "check", "--config", "copier.toml"])
         captured = capsys.readouterr()
         assert captured.err == ""
         return code, captured.out.splitlines()

@@ -74,13 +74,12 @@ def test_a_server_is_verified_by_its_pinned_fingerprint(tmp_path):
 
 
 def refused_server(tmp_path: Path, inputs: dict[str, object], **options: object) -> list[str]:
-    """The faults that are logged during a minute with a server that must not be trusted; it gets no login."""
+    """The faults that are logged in several attempts with a server that must not be trusted; it gets no login."""
     provider = WebsocketsProvider(context=tls_context(tmp_path, **options))
     stage = subscribe(secure_url(provider), tmp_path, **inputs)
 
     def script() -> Script:
-        yield from faulty(stage)
-        yield from pass_time(60)
+        yield from until(stage, lambda: stage.program.account.connection.attempts == 4)
 
     stage.play(script())
     assert provider.heard.empty()
@@ -249,6 +248,23 @@ def test_a_refused_login_is_repeated_only_after_a_pause(tmp_path, code, waits, t
 
     stage.play(script())
     assert faults(stage) == [f"the server refuses the login or ends it: a reason ({code})"]
+
+
+@pytest.mark.parametrize("code", ["failed", "paused", "disabled"])
+def test_a_refusal_counts_also_when_the_end_of_the_connection_arrives_with_it(tmp_path, code):
+    provider = WebsocketsProvider()
+    provider.positions = [position("EURUSD", "0.25")]
+    stage = subscribe(plain_url(provider), tmp_path)
+
+    def script() -> Script:
+        yield from copied(stage)
+        provider.refuse_and_close(code)
+        yield from faulty(stage)
+        yield from pass_time(4)
+
+    stage.play(script())
+    assert faults(stage) == [f"the server refuses the login or ends it: a reason ({code})"]
+    assert provider.connections == 1
 
 
 def test_a_wrong_password_is_tried_again_when_its_file_has_changed(tmp_path):

@@ -7,7 +7,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cleanup_kit import closed_after_test
@@ -140,9 +142,9 @@ def test_the_numbers_of_processes_and_of_waiting_alerts_are_bounded(tmp_path, mo
         def poll(self) -> None:
             return None
 
-    def start(task: object) -> Endless:
+    def start(task: Any, now_ms: int) -> Any:
         started.append(task)
-        return Endless()
+        return alert_processes._Running(task, Endless(), now_ms, BytesIO())  # type: ignore[arg-type]
 
     monkeypatch.setattr(alert_processes, "_start", start)
     running = AlertProcesses(["command"])
@@ -222,6 +224,15 @@ def test_the_webhook_gets_the_alert(network, tmp_path, tls):
     [(query, kind, body)] = hook.posted
     assert (query, kind) == ("token=1", "application/json")
     assert json.loads(body) == ALERT._asdict()
+
+
+def test_the_reason_why_a_webhook_failed_is_a_line_for_the_log(network):
+    hook = Hook(status=500)
+    running = processes(webhook=f"http://127.0.0.1:{hook.port}/hook?token=secret")
+    running.send(ALERT)
+    [line] = until_ended(running)
+    reason = "(127.0.0.1: the answer has the status 500)"
+    assert line == f"the alert webhook failed with the exit code 1 {reason}: {ALERT.text}"
 
 
 def webhook_process(address: str, ca_file: str = "") -> subprocess.CompletedProcess[bytes]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from dashboard_kit import NOW, made, subscriber
 
+from demos.provider.alert_processes import LONGEST_MS, MOST_PROCESSES
 from demos.provider.alerts import Alert, AlertLimits, Alerts
 from demos.provider.attempts import Ban
-from demos.provider.overview import Overview
+from demos.provider.overview import MOST_SUBSCRIBERS, Overview
 
+NOTES = Path(__file__).resolve().parents[3] / "notes/dashboard.md"
 LIMITS = AlertLimits()
 HELD = {"EURUSD": Decimal("0.1")}
 WANTED = {"EURUSD": Decimal("0.2")}
@@ -64,6 +67,17 @@ def test_a_message_is_one_line_of_json(alerts):
         "time": NOW,
     }
     assert "\n" not in alert.json()
+    assert f"```json\n{alert.json()}\n```" in NOTES.read_text(encoding="utf-8")
+
+
+def test_the_notes_have_the_limits():
+    text = " ".join(NOTES.read_text(encoding="utf-8").split())
+    assert f"a subscriber has drifted for {LIMITS.drift_ms // 1000} s" in text
+    assert f"has not acknowledged the newest state for {LIMITS.lag_ms // 1000} s" in text
+    assert f"within {LIMITS.repeat_ms // 60_000} minutes" in text
+    assert f"At most {LIMITS.per_minute} messages of each kind" in text
+    assert f"at most {MOST_PROCESSES} at a time, each for at most {LONGEST_MS // 1000} s" in text
+    assert f"At most {MOST_SUBSCRIBERS} subscribers are listed" in text
 
 
 def test_a_subscriber_that_drifts_for_long_enough_is_one_message_and_its_end_another(alerts):

@@ -272,6 +272,27 @@ def test_a_state_that_others_can_read_is_a_warning(check):
     assert warning_of(check()) == expected
 
 
+# ---- alerts
+
+
+@pytest.mark.posix_only(reason="modes of files")
+def test_a_file_with_the_address_of_a_webhook_is_not_for_everybody(check):
+    Path("provider.toml").touch(0o644)
+    expected = (
+        "others can read provider.toml, and the address of a webhook is often secret: use `chmod 640 provider.toml`"
+    )
+    assert warning_of(check(alert_webhook="https://alerts.example/x")) == expected
+    Path("provider.toml").chmod(0o640)
+    assert check(alert_webhook="https://alerts.example/x") == FINE
+
+
+def test_a_webhook_that_cannot_be_used_is_an_error(check):
+    Path("provider.toml").touch()
+    Path("provider.toml").chmod(0o600)
+    assert error_of(check(alert_webhook="http://alerts.example/x")).startswith("alert-webhook: ")
+    assert error_of(check(alert_ca="missing.pem")).startswith("alert-ca: the CA file 'missing.pem' cannot be used: ")
+
+
 # ---- the terminal's options
 
 

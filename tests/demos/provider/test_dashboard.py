@@ -62,7 +62,7 @@ def open_live(dashboard: Dashboard, cookie: str, origin: str = ORIGIN, now: int 
 # ---- pages
 
 
-@pytest.mark.parametrize("path", ["/", "/page.css", "/page.js", "/charts.js", "/formats.js", "/tables.js", "/theme.js"])
+@pytest.mark.parametrize("path", ["/", "/page.css", "/page.js", "/charts.js", "/panels.js", "/state.js", "/theme.js"])
 def test_everyone_gets_the_page_with_the_headers_that_restrict_it(dashboard, path):
     answer = get(dashboard, path)
     assert answer.status == 200
@@ -77,7 +77,7 @@ def test_every_file_of_the_page_is_served_and_nothing_else_is_loaded(dashboard):
     text = "".join(file.read_text(encoding="utf-8") for file in PAGE.iterdir())
     loaded = set(re.findall(r"""(?:src=|href=|from |import |url\()["']([^"']+)""", text))
     assert {each for each in loaded if not each.startswith("data:")} == {
-        "/theme.js", "/page.css", "/page.js", "./charts.js", "./formats.js", "./tables.js"
+        "/theme.js", "/page.css", "/page.js", "./charts.js", "./formats.js", "./panels.js", "./state.js", "./tables.js"
     }  # fmt: skip
 
 

@@ -167,6 +167,12 @@ def test_live_messages_change_the_page(shown, server):
     assert shown.text("#bans") == "No bans are in force."
 
 
+def test_a_position_from_before_the_start_gets_a_time_when_it_changes(shown, server):
+    for after, time, since in ((1000, 0, "before start"), (2000, NOW - 60_000, "1 min ago"), (3000, 0, "before start")):
+        server.dashboard.update(example(NOW + after, 1, positions=[position(time=time)]))
+        shown.wait_for(f"document.querySelector('#positions td:last-child').textContent === '{since}'")
+
+
 def test_an_empty_provider_says_so_in_words(page, server):
     server.dashboard.update(made(NOW + 1000))
     log_in(page, server)
@@ -247,6 +253,17 @@ def test_a_focused_button_keeps_the_focus_when_values_change(shown, server):
     assert shown.focused() == "Disable the login gunnar"
 
 
+def test_a_script_that_got_into_the_page_does_not_run(shown):
+    shown.value(
+        "(() => { const script = document.createElement('script'); script.textContent = 'window.ran = true';"
+        "document.body.append(script); return true })()"
+    )
+    assert shown.value("window.ran === undefined")
+    [problem] = shown.problems
+    assert "Content Security Policy" in problem
+    shown.problems.clear()
+
+
 # ---- actions
 
 
@@ -276,6 +293,9 @@ def test_an_action_asks_and_is_done_after_it_was_confirmed(shown, server, button
     shown.wait_for("document.getElementById('confirm').open")
     assert shown.text("#confirm-title") == title
     assert shown.text("#confirm-text")
+    assert shown.value("document.getElementById('confirm-yes').className") == (
+        "primary" if action.action == "unban" else "danger"
+    )
     assert server.actions == []
     shown.click("#confirm-yes")
     wait_until(lambda: server.actions == [action])

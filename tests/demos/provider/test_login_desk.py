@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,8 +25,9 @@ class Desk:
     def __init__(self, path: Path) -> None:
         self.now = NOW
         self.lines: list[str] = []
+        self.changed: list[Collection[str] | None] = []
         self.state = StateFile(path)
-        self.desk = LoginDesk(self.state, lambda: self.now, self.lines.append)
+        self.desk = LoginDesk(self.state, lambda: self.now, self.lines.append, self.changed.append)
         self.answers: list[Grant | Refusal] = []
         self.endings: dict[int, Ending] = {}
 
@@ -115,6 +116,7 @@ def test_a_change_by_another_process_ends_the_sessions_of_that_user_only(change,
     change(provider.users)
     desk.desk.step()
     assert {number: ending.code for number, ending in desk.endings.items()} == {1: code}
+    assert desk.changed == [("anna",)]
     # It is ended once.
     desk.endings.clear()
     desk.desk.step()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
+from pathlib import Path
 
 from dashboard_kit import NOW, example, made, position, server_row, subscriber
 from prometheus_client.parser import text_string_to_metric_families
@@ -10,6 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from demos.provider.health import HealthLimits, health_of
 from demos.provider.metrics import metrics_text
 from demos.provider.overview import Counters, Overview
+
+NOTES = Path(__file__).resolve().parents[3] / "notes/dashboard.md"
 
 
 def samples(overview: Overview | None, now: int = NOW) -> dict[tuple[str, ...], float]:
@@ -85,3 +89,10 @@ def test_counters_rise_beyond_32_bits():
 def test_before_the_first_overview_there_is_only_the_health():
     assert samples(None) == {("healthy",): 0}
     assert samples(made(server=server_row(paused=True)))["healthy",] == 0
+
+
+def test_the_notes_have_every_metric_and_no_other():
+    rows = re.findall(r"^\| (`provider_.*?) \|", NOTES.read_text(encoding="utf-8"), re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`provider_(\w+)`", row)}
+    everything = {**example(), "last_tick": NOW}
+    assert named == {key[0] for key in samples(everything)}

@@ -14,7 +14,7 @@ from demos.provider.operator_logins import OperatorLogins
 from demos.provider.operator_session import (
     CONFIRM_MS,
     LONGEST_MESSAGE,
-    MOST_CHARACTERS,
+    MOST_BYTES,
     MOST_REPLIES,
     Action,
     Feed,
@@ -88,13 +88,13 @@ def test_before_the_first_overview_only_the_greeting_is_sent_and_nothing_can_be_
 
 
 def test_an_overview_that_is_too_large_is_sent_with_fewer_subscribers(feed):
-    rows = [subscriber(number, "x" * 64, client="y" * 4000) for number in range(400)]
+    rows = [subscriber(number, "x" * 64, client="\u20ac" * 3000) for number in range(400)]
     feed.update(made(subscribers=rows))
     hello, newest = opened(feed), None
     for text in iter(lambda: hello.next_message(NOW), None):
         newest = text
     assert newest is not None
-    assert len(newest) <= MOST_CHARACTERS
+    assert len(newest.encode()) <= MOST_BYTES
     overview = json.loads(newest)["overview"]
     assert 0 < len(overview["subscribers"]) < 400
     assert overview["totals"]["subscribers"] == 400

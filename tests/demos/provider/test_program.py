@@ -196,6 +196,7 @@ def test_a_plain_port_that_is_open_to_the_network_gives_a_warning(tmp_path):
     assert "open to the network" in provider.log()
 
 
+@pytest.mark.posix_only(reason="modes of files")
 def test_the_state_file_of_the_folder_is_created_private(tmp_path: Path):
     RunningProvider(tmp_path, tls=False)
     assert (tmp_path / "provider.sqlite").stat().st_mode & 0o777 == 0o600

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import json
 import re
@@ -17,7 +18,8 @@ from demos.wire.channel import ChannelLimits
 from demos.wire.tls import HANDSHAKE_MS
 from demos.wire.web_server import WebLimits
 
-NOTE = (Path(__file__).resolve().parents[3] / "notes/provider.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parents[3]
+NOTE = (ROOT / "notes/provider.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```json\n(.*?)\n```$", NOTE, re.MULTILINE)
 CLIENT = {"login", "ack", "resync"}
 MESSAGES: list[Any] = [
@@ -102,3 +104,18 @@ def test_the_limits_of_the_threat_model_are_those_of_the_code() -> None:
         f"{rules.most_checks_of_address} of an address for others"
     )
     assert f"{MOST_PROBLEMS} a second" in limits["lines of the log about problems of clients"]
+
+
+def test_the_table_of_codes_names_the_errors_that_the_provider_sends() -> None:
+    """The codes are the first arguments of these calls, as literals."""
+    makers = {"Ending", "Refusal", "Revocation", "end"}
+    sent = {"disabled", "expired"}  # the states of a user, which a revocation has as its code
+    for path in (ROOT / "demos/provider").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+                name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+                if name in makers and isinstance(node.args[0].value, str):
+                    sent.add(node.args[0].value)
+    [rows] = re.findall(r"^\| code \| what has happened .*\n\| --- .*\n((?:\|.*\n)+)", NOTE, re.MULTILINE)
+    named = {code for row in rows.splitlines() for code in re.findall(r"`([a-z]+)`", row.split("|")[1])}
+    assert named == sent

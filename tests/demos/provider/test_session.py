@@ -189,3 +189,20 @@ def test_a_claim_of_an_unknown_newer_state_is_reported(publisher):
     other = Session(START)
     other.receive(encode(Login(1, "anna", token="t", known=Known(state.stream, 7))), START)
     assert "the subscriber knows seq 7" in other.logged_in(grant(), publisher, START).report
+
+
+@pytest.mark.parametrize("set_back", [0, 3_600_000])
+def test_a_session_is_quiet_until_its_next_heartbeat_also_when_the_clock_is_set_back(set_back, publisher):
+    session = subscribed(publisher)
+    assert session.next_message(START) is not None
+    now = START - set_back
+    assert session.quiet_for(now) == HEARTBEAT_MS
+    assert session.quiet_for(now + 1000) == HEARTBEAT_MS - 1000
+    assert session.next_message(now + HEARTBEAT_MS - 1) is None
+    assert session.quiet_for(now + HEARTBEAT_MS) == 0
+    assert session.next_message(now + HEARTBEAT_MS) is not None
+
+
+def test_a_session_without_a_subscription_is_never_quiet(publisher):
+    session = Session(START)
+    assert session.quiet_for(START) == 0

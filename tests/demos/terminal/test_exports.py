@@ -24,7 +24,7 @@ ObjectCreate ObjectDelete ObjectFind ObjectSetDouble ObjectSetInteger ObjectSetS
 PositionGetInteger PositionGetString PositionGetSymbol PositionGetTicket PositionSelect PositionSelectByTicket
 PositionsTotal Print Sleep StringFind StringLen StringReplace StringSplit StringSubstr StringToCharArray
 StringToDouble StringToInteger Symbol SymbolInfoDouble SymbolInfoInteger SymbolInfoString SymbolSelect
-TerminalInfoString TimeCurrent TimeGMT TimeToString printf
+TerminalInfoInteger TerminalInfoString TimeCurrent TimeGMT TimeToString printf
 """
 
 MODULES = [importlib.import_module(each.name) for each in pkgutil.iter_modules(mql.__path__, f"{mql.__name__}.")]
@@ -46,6 +46,7 @@ def test_the_terminal_exports_mql_names_and_its_documented_additions_only():
         "EventSetSocket",
         "Fail",
         "Input",
+        "TerminalClock",
         "UseVirtualAccount",
     }
     assert len(terminal.__all__) == len(set(terminal.__all__))
@@ -59,6 +60,7 @@ def test_the_additions_say_that_they_are_not_part_of_mql5():
         "EventSetSocket",
         "Fail",
         "Input",
+        "TerminalClock",
         "UseVirtualAccount",
     ]
     for name in additions.__all__:

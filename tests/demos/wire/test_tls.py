@@ -459,3 +459,33 @@ def test_a_key_with_a_password_is_refused_without_asking(tmp_path):
 def test_a_missing_ca_file_is_reported_with_its_name(tmp_path):
     with pytest.raises(TlsError, match=r"the CA file '.*none\.pem' cannot be used: "):
         verifying_context(str(tmp_path / "none.pem"))
+
+
+def test_one_receive_returns_all_records_that_have_arrived_and_the_rest_of_a_record_later(files):
+    sockets = connected_pair()
+    for s in sockets:
+        set_nonblocking(s)
+    client = client_tls(Channel(sockets[0]), pinning_context(), "localhost", files.fingerprint, milliseconds())
+    server = server_tls(Channel(sockets[1]), files.context, milliseconds())
+    while not (client.established and server.established):
+        for end in (server, client):
+            end.receive(milliseconds())
+    for part in (b"one", b"two", b"three"):
+        client.send(part, milliseconds())
+    assert readable(sockets[1])
+    assert server.receive(milliseconds()) == b"onetwothree"
+    assert server.receive(milliseconds()) == b""
+
+    records = _encrypted(client, b"whole") + _encrypted(client, b"in two parts")
+    assert send(sockets[0], records[:-5], len(records) - 5, 0) == len(records) - 5
+    assert readable(sockets[1])
+    assert server.receive(milliseconds()) == b"whole"
+    assert send(sockets[0], records[-5:], 5, 0) == 5
+    assert readable(sockets[1])
+    assert server.receive(milliseconds()) == b"in two parts"
+
+
+def _encrypted(stream: TlsChannel, data: bytes) -> bytes:
+    """The record of this data, which is not sent."""
+    stream._tls.write(data)
+    return stream._outgoing.read()

@@ -337,3 +337,19 @@ def test_when_the_stored_ticks_cannot_be_read_for_long_the_last_quote_is_given(d
     desk.mt5._quote("EURUSD", 1.2, 1.3, T0 + 1)
     Broken(desk.mt5, "copy_ticks_from", 1000)
     assert [len(desk.poll()) for _ in range(MOST_FAILED_POLLS + 1)] == [0] * MOST_FAILED_POLLS + [1]
+
+
+def test_the_account_is_connected_while_its_positions_are_the_present_ones(mt5):
+    desk = Desk(mt5)
+    assert desk.account.connected
+    broken = Broken(mt5, "positions_get")
+    desk.clock.time += 1.0
+    assert not desk.account.connected
+    desk.clock.time += LONGEST_PAUSE
+    assert broken.left == 0
+    assert desk.account.connected
+    Broken(mt5, "terminal_info")
+    assert not desk.account.connected
+    assert desk.account.connected
+    mt5._terminal = mt5._terminal._replace(connected=False)
+    assert not desk.account.connected

@@ -57,7 +57,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 def test_the_file_has_the_lines_of_the_stream(bench):
     bench.write("Ж \x1b 日本")
     bench.write("second %s {}")
-    assert bench.path.read_bytes() == bench.stream.getvalue().encode()
+    assert bench.path.read_text(encoding="utf-8") == bench.stream.getvalue()
     assert bench.texts() == ["Ж \\x1b 日本", "second %s {}"]
 
 
@@ -125,7 +125,7 @@ def test_a_later_failure_is_reported_again(bench, monkeypatch):
     assert len(bench.alerts) == 2
 
 
-@pytest.mark.skipif(not FULL.exists(), reason="only Linux has /dev/full")
+@pytest.mark.posix_only(reason="only Linux has /dev/full")
 def test_a_full_disk_is_one_line_on_standard_error_and_the_program_continues():
     done = demos("run", FOLLOWER, "--log", FULL, "--duration", "0.2", "--speed", "200")
     assert done.returncode == 0
