@@ -17,6 +17,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 from winsock_kit import LIMIT_SECONDS
 
+from demos.provider.clients import MOST_REVOKED
 from demos.provider.messages import Error, Snapshot, Welcome
 
 pytestmark = [
@@ -121,6 +122,18 @@ def test_thousands_of_login_attempts_keep_nobody_out_and_are_banned(tmp_path):
         [[rows]] = database.execute("SELECT count(*) FROM attempts WHERE address = '127.0.0.2'")
     assert bans == 1
     assert rows <= 51
+
+
+def test_a_customer_who_logs_in_again_and_again_occupies_a_limited_number_of_connections(tmp_path):
+    token = add_user(tmp_path, "anna")
+    provider = RunningProvider(tmp_path, tls=False)
+    clients = []
+    for _ in range(600):
+        clients.append(Client(provider))
+        clients[-1].send(UPGRADE + login("anna", token=token))
+    until(lambda: len(provider.events("login")) == 600)
+    assert open_files(provider) < MOST_REVOKED + 50
+    assert Subscriber(provider, login="anna", token=token).receive_kind(Snapshot)
 
 
 # ---- slow clients and false messages
