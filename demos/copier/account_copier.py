@@ -38,7 +38,7 @@ from demos.copier.stops import StopPlacer
 from demos.copier.targets import SURE_SECONDS, Targets
 from demos.copier.trading import Result, SymbolLimits, TradeTo
 from demos.provider.messages import Snapshot
-from demos.terminal import Alert, Event, Print, SymbolSelect
+from demos.terminal import TERMINAL_CONNECTED, Alert, Event, Print, SymbolSelect, TerminalInfoInteger
 
 RULES, COPIED, FOLLOWER = "rules", "copied", "follower"
 
@@ -68,6 +68,7 @@ class AccountCopier:
         self._received = EventLimit()
         self._event = Moment(0)
         self._live_at = 0
+        self._knows = True
         # The local name of each copied symbol of the provider, and the provider's of each local one.
         self._names: dict[str, str] = {}
         self._symbols: dict[str, str] = {}
@@ -103,7 +104,6 @@ class AccountCopier:
     def Continue(self, event: Moment, *, timer: bool) -> None:
         """Do everything that follows from a timer event, or from a socket that is ready."""
         self._event = event
-        before = AllPositions() if timer else {}
         if timer:
             self.TakeRequests()
         logins = self.connection.logins
@@ -111,20 +111,30 @@ class AccountCopier:
         if self.connection.logins != logins:
             self.targets.retry_now(event)
             self._missing.clear()
-        if states:
-            before = AllPositions()
         for state in states:
             self.Received(state)
-            self.Decide(state)
-        if timer and not states:
-            self.Decide(self.connection.follower.state)
-        if states or timer:
+        if (states or timer) and self.KnowsPositions():
+            before = AllPositions()
+            newest = self.connection.follower.state
+            for state in [*states] or [newest]:
+                self.Decide(state)
             self.Trade()
             with self._file.together():
                 self.Store()
                 self._orders.write_answers()
                 self.Record(states, before)
             self.Acknowledge()
+
+    def KnowsPositions(self) -> bool:
+        """Whether the account's positions are the present ones; an order that follows from old ones would be wrong."""
+        known = bool(TerminalInfoInteger(TERMINAL_CONNECTED))
+        if known != self._knows:
+            self._knows = known
+            if known:
+                Print("the account can be read again: copying continues")
+            else:
+                Alert("the terminal cannot read the account, or is not connected to the broker: nothing is traded")
+        return known
 
     def CloseClean(self) -> None:
         """Close the connection and the memory."""

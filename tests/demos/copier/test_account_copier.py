@@ -78,6 +78,26 @@ def test_the_whole_account_is_copied_and_acknowledged(provider, tmp_path):
     assert acknowledged(provider, 2)["held"] == {"EURUSD": "0.1", "GBPUSD": "0"}
 
 
+def test_nothing_is_traded_while_the_account_cannot_be_read(provider, tmp_path, monkeypatch):
+    stage = subscribe(plain_url(provider), tmp_path)
+    readable = [True]
+    monkeypatch.setattr(PaperAccount, "connected", property(lambda account: readable[0]))
+
+    def script() -> Script:
+        yield from copied(stage)
+        readable[0] = False
+        provider.trade(position("EURUSD", "0.5"))
+        received = len(stage.record.of("received"))
+        yield from until(stage, lambda: len(stage.record.of("received")) > received)
+        yield from pass_time(5)
+        assert holds(stage, "0.25")()
+        readable[0] = True
+        yield from copied(stage, "0.50")
+
+    assert stage.play(script()) == 0
+    assert len([text for text in alerts(stage) if "cannot read the account" in text]) == 1
+
+
 def test_names_factor_and_direction_are_those_of_the_options(provider, tmp_path):
     market = {"symbols": [SymbolSpec("EURUSD.m")], "quotes": [QUOTES[0]._replace(symbol="EURUSD.m")]}
     stage = subscribe(plain_url(provider), tmp_path, suffix=".m", factor=0.5, reverse=True, **market)
