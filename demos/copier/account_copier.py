@@ -115,8 +115,8 @@ class AccountCopier:
             self.Received(state)
         if (states or timer) and self.KnowsPositions():
             before = AllPositions()
-            newest = self.connection.follower.state
-            for state in [*states] or [newest]:
+            unchanged = [] if states else [self.connection.follower.state]
+            for state in (*states, *unchanged):
                 self.Decide(state)
             self.Trade()
             with self._file.together():
