@@ -115,8 +115,9 @@ class AccountCopier:
             self.Received(state)
         if (states or timer) and self.KnowsPositions():
             before = AllPositions()
-            unchanged = [] if states else [self.connection.follower.state]
-            for state in (*states, *unchanged):
+            if not states:
+                self.Decide(self.connection.follower.state)
+            for state in states:
                 self.Decide(state)
             self.Trade()
             with self._file.together():
