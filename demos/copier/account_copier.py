@@ -17,14 +17,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 from demos.copier.account_inputs import Trading
-from demos.copier.account_memory import OlderState, read_account_memory
+from demos.copier.account_memory import AccountMemory, OlderState, read_account_memory
 from demos.copier.account_rules import allowed_lots, decide, resume
 from demos.copier.account_values import AccountOptions, Decision, provider_view
+from demos.copier.decision_journal import DecisionJournal
 from demos.copier.floods import EventLimit
-from demos.copier.journal import Entry, Journal, StateMark
-from demos.copier.limits import is_smaller
+from demos.copier.journal import Journal, StateMark
 from demos.copier.memory_file import RESUME, MemoryFile
 from demos.copier.moments import Moment
 from demos.copier.order_journal import Arrival, Cause, OrderJournal, wall_ms
@@ -61,6 +62,7 @@ class AccountCopier:
         self._trading = trading
         self._journal = Journal(memory)
         self._orders = OrderJournal(self._journal)
+        self._decided = DecisionJournal(self._journal)
         self._rules = read_account_memory(memory.value(RULES))
         self._stops = StopPlacer()
         self._received = EventLimit()
@@ -72,10 +74,9 @@ class AccountCopier:
         # The local names that the terminal did not have since the last login.
         self._missing: set[str] = set()
         # What was stored, acknowledged, requested and recorded last.
-        self._stored: tuple[object, object] = (self._rules, None)
+        self._stored: tuple[AccountMemory, dict[str, Any]] = (self._rules, {})
         self._acknowledged: tuple[object, ...] = ()
         self._file_version = -1
-        self._recorded: dict[str, Entry] = {}
         # The symbols that a killed process may have traded, and when that is certain.
         self._uncertain: set[str] = set()
         self._certain_at = 0
@@ -88,15 +89,16 @@ class AccountCopier:
         self._event, self._live_at = event, event.ms
         for symbol in self._rules.symbols:
             self.NameSymbol(symbol)
-        copied = self._file.value(COPIED) or {}
-        self._uncertain = {local for local, _ in self._journal.unanswered()}
+        with self._file.together():
+            copied = self._file.value(COPIED) or {}
+            self._stored = (self._rules, dict(copied))
+            self._uncertain = {local for local, _ in self._journal.unanswered()}
+            for local in sorted(self._uncertain):
+                Alert(f"{local}: an order may have been executed when the copier was killed: its position is compared")
+                copied.pop(local, None)
+            self.targets.load(copied, event)
+            self.Store()
         self._certain_at = event.after(SURE_SECONDS)
-        for local in sorted(self._uncertain):
-            Alert(
-                f"{local}: an order may have been executed when the copier was killed; the position is compared again"
-            )
-            copied.pop(local, None)
-        self.targets.load(copied, event)
 
     def Continue(self, event: Moment, *, timer: bool) -> None:
         """Do everything that follows from a timer event, or from a socket that is ready."""
@@ -200,10 +202,15 @@ class AccountCopier:
 
     def Store(self) -> None:
         """Store the rules' memory and the copied positions, if they have changed."""
-        copied = self.targets.to_dict()
-        if self._stored != (self._rules, copied):
-            self._stored = (self._rules, copied)
-            self._file.put_values({RULES: self._rules.to_dict(), COPIED: copied})
+        rules, copied = self._stored
+        values: dict[str, dict[str, Any]] = {}
+        if rules != self._rules:
+            values[RULES] = self._rules.to_dict()
+        if (present := self.targets.to_dict()) != copied:
+            values[COPIED] = present
+        if values:
+            self._file.put_values(values)
+            self._stored = (self._rules, present)
 
     def SyncSymbolLot(self, smb: str, nlot: Decimal) -> Result:
         """Trade toward the target as far as the rules allow now."""
@@ -251,19 +258,10 @@ class AccountCopier:
     # ---- the journal, the provider, and the operator
 
     def Record(self, states: list[Snapshot], before: dict[str, Decimal]) -> None:
-        """Record what became of each decision: for each state, and when that changes afterwards."""
-        arrival, after = self._orders.arrival, AllPositions()
-        if arrival is None:
-            return
-        entries = []
-        for symbol, decision in self.decisions.items():
-            held = [positions.get(decision.local, Decimal(0)) for positions in (before, after)]
-            entry = entry_of(decision, self._rules.symbols[symbol].lots, *held)
-            if states or is_news(entry, self._recorded.get(symbol)):
-                entries.append(entry)
-                self._recorded[symbol] = entry
-        if entries:
-            self._journal.decided(arrival.state, entries)
+        """Record what became of each decision."""
+        if arrival := self._orders.arrival:
+            decisions, positions = self.decisions.values(), (before, AllPositions())
+            self._decided.record(arrival.state, decisions, self._rules, positions, arrived=bool(states))
 
     def Acknowledge(self) -> None:
         """Tell the provider what the account holds and should hold, when that is news."""
@@ -293,20 +291,3 @@ class AccountCopier:
             self.connection.Resume()
         self._rules = replace(resume(self._rules), rejections={})
         self.Store()
-
-
-def entry_of(decision: Decision, lots: Decimal, before: Decimal, held: Decimal) -> Entry:
-    """What became of a decision, for the journal: the own position was ``before``, and is ``held`` now."""
-    target = held if decision.lots is None else decision.lots
-    if held != before:
-        outcome = "reduced" if is_smaller(held, before) else "traded"
-    else:
-        outcome = "skipped" if held != target or decision.lots is None else "unchanged"
-    return Entry(decision.symbol, decision.local, lots, target, held, outcome, decision.rule, decision.text)
-
-
-def is_news(entry: Entry, last: Entry | None) -> bool:
-    """Whether a decision differs from the last one that was recorded, although no state has arrived."""
-    if last is None or (entry.target, entry.held) != (last.target, last.held):
-        return True
-    return entry.outcome == "skipped" and entry.rule != last.rule

@@ -21,12 +21,14 @@ from copier_kit import (
     subscribe,
     until,
 )
+from provider_kit import Killed
 from signal_kit import EURUSD, QUOTES, Script, Stage, alerts, failing_orders, stopped
 from terminal_kit import demos
 from web_kit import network
 
 from demos.copier.journal import Journal, OrderSent, read_decisions, read_orders
 from demos.copier.memory_file import MemoryFile
+from demos.copier.order_journal import OrderJournal
 from demos.provider.sqlite_file import StateError
 from demos.terminal.interfaces import Stops, SymbolSpec
 from demos.terminal.mql.constants import ACCOUNT_MARGIN_MODE_RETAIL_HEDGING
@@ -554,3 +556,32 @@ def test_after_random_faults_nothing_older_was_traded_and_the_newest_state_is_re
     assert all(volume > 0 for volume in volumes)
     assert sum(volumes) == Decimal("0.45")
     assert not stage.program.account.connection.follower.stopped
+
+
+def test_an_order_without_an_answer_is_compared_with_the_account_before_more_is_traded(provider, tmp_path, monkeypatch):
+    stage = subscribe(plain_url(provider), tmp_path)
+
+    def killed(self: OrderJournal) -> None:
+        if self._answers:
+            raise Killed
+
+    def script() -> Script:
+        yield from until(stage, lambda: stage.program.account is not None)
+        # Killed after the order was executed, before anything about that was stored.
+        monkeypatch.setattr(OrderJournal, "write_answers", killed)
+        yield from until(stage, lambda: bool(stage.record.of("deal")))
+
+    with pytest.raises(Killed):
+        stage.play(script())
+    monkeypatch.undo()
+    stage.program.account.CloseClean()
+    provider.seq, provider.positions = 2, [position("EURUSD", "0.5", time=provider.time())]
+    again = subscribe(plain_url(provider), tmp_path, account=stage.account)
+    again.play(copied(again, "0.50"))
+    compared = "EURUSD: an order may have been executed when the copier was killed: its position is compared"
+    assert alerts(again) == [compared]
+    with closing(MemoryFile(tmp_path / "copier.sqlite", owner=False)) as file:
+        assert [(row["lots"], row["text"]) for row in read_orders(file, None, 9)] == [
+            ("0.25", "no answer: the copier was killed"),
+            ("0.25", ""),
+        ]
