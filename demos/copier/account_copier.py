@@ -17,14 +17,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 from demos.copier.account_inputs import Trading
-from demos.copier.account_memory import OlderState, read_account_memory
+from demos.copier.account_memory import AccountMemory, OlderState, read_account_memory
 from demos.copier.account_rules import allowed_lots, decide, resume
 from demos.copier.account_values import AccountOptions, Decision, provider_view
+from demos.copier.decision_journal import DecisionJournal
 from demos.copier.floods import EventLimit
-from demos.copier.journal import Entry, Journal, StateMark
-from demos.copier.limits import is_smaller
+from demos.copier.journal import Journal, StateMark
 from demos.copier.memory_file import RESUME, MemoryFile
 from demos.copier.moments import Moment
 from demos.copier.order_journal import Arrival, Cause, OrderJournal, wall_ms
@@ -37,7 +38,7 @@ from demos.copier.stops import StopPlacer
 from demos.copier.targets import SURE_SECONDS, Targets
 from demos.copier.trading import Result, SymbolLimits, TradeTo
 from demos.provider.messages import Snapshot
-from demos.terminal import Alert, Event, Print, SymbolSelect
+from demos.terminal import TERMINAL_CONNECTED, Alert, Event, Print, SymbolSelect, TerminalInfoInteger
 
 RULES, COPIED, FOLLOWER = "rules", "copied", "follower"
 
@@ -61,21 +62,22 @@ class AccountCopier:
         self._trading = trading
         self._journal = Journal(memory)
         self._orders = OrderJournal(self._journal)
-        self._rules = self._stored_rules = read_account_memory(memory.value(RULES))
+        self._decided = DecisionJournal(self._journal)
+        self._rules = read_account_memory(memory.value(RULES))
         self._stops = StopPlacer()
         self._received = EventLimit()
         self._event = Moment(0)
         self._live_at = 0
+        self._knows = True
         # The local name of each copied symbol of the provider, and the provider's of each local one.
         self._names: dict[str, str] = {}
         self._symbols: dict[str, str] = {}
         # The local names that the terminal did not have since the last login.
         self._missing: set[str] = set()
         # What was stored, acknowledged, requested and recorded last.
-        self._stored: tuple[object, object] = (self._rules, None)
+        self._stored: tuple[AccountMemory, dict[str, Any]] = (self._rules, {})
         self._acknowledged: tuple[object, ...] = ()
         self._file_version = -1
-        self._recorded: dict[str, Entry] = {}
         # The symbols that a killed process may have traded, and when that is certain.
         self._uncertain: set[str] = set()
         self._certain_at = 0
@@ -88,49 +90,60 @@ class AccountCopier:
         self._event, self._live_at = event, event.ms
         for symbol in self._rules.symbols:
             self.NameSymbol(symbol)
-        copied = self._file.value(COPIED) or {}
-        self._uncertain = {local for local, _ in self._journal.unanswered()}
+        with self._file.joined():
+            copied = self._file.value(COPIED) or {}
+            self._stored = (self._rules, dict(copied))
+            self._uncertain = {local for local, _ in self._journal.unanswered()}
+            for local in sorted(self._uncertain):
+                Alert(f"{local}: an order may have been executed when the copier was killed: its position is compared")
+                copied.pop(local, None)
+            self.targets.load(copied, event)
+            self.Store()
         self._certain_at = event.after(SURE_SECONDS)
-        for local in sorted(self._uncertain):
-            Alert(
-                f"{local}: an order may have been executed when the copier was killed; the position is compared again"
-            )
-            copied.pop(local, None)
-        self.targets.load(copied, event)
 
     def Continue(self, event: Moment, *, timer: bool) -> None:
         """Do everything that follows from a timer event, or from a socket that is ready."""
         self._event = event
         with self._file.joined():
-            states = self.Copy(timer=timer)
+            copied = self.Copy(timer=timer)
         # What it acknowledges is stored.
-        if states or timer:
+        if copied:
             self.Acknowledge()
 
-    def Copy(self, *, timer: bool) -> list[Snapshot]:
-        """Receive states, decide and trade; returns the states."""
-        event = self._event
-        before = AllPositions() if timer else {}
+    def Copy(self, *, timer: bool) -> bool:
+        """Receive states, decide and trade; whether there was anything to decide."""
         if timer:
             self.TakeRequests()
         logins = self.connection.logins
-        states = self.connection.Continue(event)
+        states = self.connection.Continue(self._event)
         if self.connection.logins != logins:
-            self.targets.retry_now(event)
+            self.targets.retry_now(self._event)
             self._missing.clear()
-        if states:
-            before = AllPositions()
         for state in states:
             self.Received(state)
-            self.Decide(state, before)
-        if timer and not states:
+        if not (states or timer) or not self.KnowsPositions():
+            return False
+        before = AllPositions()
+        if not states:
             self.Decide(self.connection.follower.state, before)
-        if states or timer:
-            self.Trade(before)
-            self.Store()
-            self._orders.write_answers()
-            self.Record(states, before)
-        return states
+        for state in states:
+            self.Decide(state, before)
+        self.Trade(before)
+        self.Store()
+        self._orders.write_answers()
+        self.Record(states, before)
+        return True
+
+    def KnowsPositions(self) -> bool:
+        """Whether the account's positions are the present ones; an order that follows from old ones would be wrong."""
+        known = bool(TerminalInfoInteger(TERMINAL_CONNECTED))
+        if known != self._knows:
+            self._knows = known
+            if known:
+                Print("the account can be read again: copying continues")
+            else:
+                Alert("the terminal cannot read the account, or is not connected to the broker: nothing is traded")
+        return known
 
     def CloseClean(self) -> None:
         """Close the connection and the memory."""
@@ -210,10 +223,15 @@ class AccountCopier:
 
     def Store(self) -> None:
         """Store the rules' memory and the copied positions, if they have changed."""
-        copied = self.targets.to_dict()
-        if self._stored != (self._rules, copied):
-            self._stored = (self._rules, copied)
-            self._file.put_values({RULES: self._rules.to_dict(), COPIED: copied})
+        rules, copied = self._stored
+        values: dict[str, dict[str, Any]] = {}
+        if rules != self._rules:
+            values[RULES] = self._rules.to_dict()
+        if (present := self.targets.to_dict()) != copied:
+            values[COPIED] = present
+        if values:
+            self._file.put_values(values)
+            self._stored = (self._rules, present)
 
     def SyncSymbolLot(self, smb: str, nlot: Decimal) -> Result:
         """Trade toward the target as far as the rules allow now."""
@@ -261,19 +279,10 @@ class AccountCopier:
     # ---- the journal, the provider, and the operator
 
     def Record(self, states: list[Snapshot], before: dict[str, Decimal]) -> None:
-        """Record what became of each decision: for each state, and when that changes afterwards."""
-        arrival, after = self._orders.arrival, AllPositions()
-        if arrival is None:
-            return
-        entries = []
-        for symbol, decision in self.decisions.items():
-            held = [positions.get(decision.local, Decimal(0)) for positions in (before, after)]
-            entry = entry_of(decision, self._rules.symbols[symbol].lots, *held)
-            if states or is_news(entry, self._recorded.get(symbol)):
-                entries.append(entry)
-                self._recorded[symbol] = entry
-        if entries:
-            self._journal.decided(arrival.state, entries)
+        """Record what became of each decision."""
+        if arrival := self._orders.arrival:
+            decisions, positions = self.decisions.values(), (before, AllPositions())
+            self._decided.record(arrival.state, decisions, self._rules, positions, arrived=bool(states))
 
     def Acknowledge(self) -> None:
         """Tell the provider what the account holds and should hold, when that is news."""
@@ -303,20 +312,3 @@ class AccountCopier:
             self.connection.Resume()
         self._rules = replace(resume(self._rules), rejections={})
         self.Store()
-
-
-def entry_of(decision: Decision, lots: Decimal, before: Decimal, held: Decimal) -> Entry:
-    """What became of a decision, for the journal: the own position was ``before``, and is ``held`` now."""
-    target = held if decision.lots is None else decision.lots
-    if held != before:
-        outcome = "reduced" if is_smaller(held, before) else "traded"
-    else:
-        outcome = "skipped" if held != target or decision.lots is None else "unchanged"
-    return Entry(decision.symbol, decision.local, lots, target, held, outcome, decision.rule, decision.text)
-
-
-def is_news(entry: Entry, last: Entry | None) -> bool:
-    """Whether a decision differs from the last one that was recorded, although no state has arrived."""
-    if last is None or (entry.target, entry.held) != (last.target, last.held):
-        return True
-    return entry.outcome == "skipped" and entry.rule != last.rule

@@ -11,6 +11,7 @@ Times of the wire are milliseconds of a monotonic clock, those of sessions are m
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -39,6 +40,10 @@ _LOGIN_LIMITS = WebSocketLimits(message=64 * 1024)
 _WEBSOCKET_LIMITS = WebSocketLimits(message=256 * 1024, burst=600)
 _CHANNEL_LIMITS = ChannelLimits(unsent=4 * 1024 * 1024)
 
+# The revoked connections whose clients have not ended their side yet: older ones are closed at once. A customer who
+# logs in again and again has each connection replaced by the next one.
+MOST_REVOKED = 256
+
 # Many subscribers get the same text: the frames of the last ones are kept.
 _MOST_FRAMES = 32
 
@@ -56,6 +61,7 @@ class Clients:
     connections: dict[int, Connection] = field(default_factory=dict)
     counters: Counters = field(default_factory=Counters)
     _frames: dict[str, bytes] = field(default_factory=dict)
+    _revoked: deque[Connection] = field(default_factory=deque)
 
     def adopt(self, number: int, s: int, host: str, name: str) -> None:
         """Begin with an accepted nonblocking socket."""
@@ -131,8 +137,6 @@ class Clients:
         if connection is None or connection.operator is not None:
             return
         if connection.session is None or connection.session.grant is None:
-            # The lines of a crowd say nothing more than the summary of ConnectionLimits.
-            connection.ending = MADE_ROOM.text
             self._end_at_once(connection, MADE_ROOM)
 
     def end_sessions(self, ending: Ending) -> None:
@@ -300,8 +304,13 @@ class Clients:
             connection.ending = ending.text
             connection.stream.close(ending.text)
             self._settle(connection)
-        else:
-            self.end(connection, ending)
+            return
+        self.end(connection, ending)
+        self._revoked.append(connection)
+        if len(self._revoked) > MOST_REVOKED:
+            oldest = self._revoked.popleft()
+            oldest.stream.close(oldest.ending)
+            self._settle(oldest)
 
     def _post_for(self, connection: Connection, call: Callable[[], object]) -> None:
         """Have something done for a connection by the expert's thread; for other threads."""
@@ -318,7 +327,11 @@ class Clients:
     # ---- the end
 
     def _end_at_once(self, connection: Connection, ending: Ending, code: int = POLICY) -> None:
-        """End a connection without waiting for its client: it is told why if its socket takes that at once."""
+        """End a connection without waiting for its client, which receives the reason if its socket takes that at once.
+
+        That is the same for many connections, so it is no line in the log for those that have not logged in.
+        """
+        connection.ending = connection.ending or ending.text
         self.end(connection, ending, code)
         connection.stream.close(ending.text)
         self._settle(connection)

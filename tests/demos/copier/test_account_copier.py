@@ -21,6 +21,7 @@ from copier_kit import (
     subscribe,
     until,
 )
+from provider_kit import Killed
 from signal_kit import EURUSD, QUOTES, Script, Stage, alerts, failing_orders, stopped
 from terminal_kit import demos
 from web_kit import network
@@ -29,6 +30,7 @@ from demos.copier import trading
 from demos.copier.account_copier import COPIED, FOLLOWER, RULES
 from demos.copier.journal import Journal, OrderSent, read_decisions, read_orders
 from demos.copier.memory_file import MemoryFile
+from demos.copier.order_journal import OrderJournal
 from demos.copier.secure_connection import SecureConnection
 from demos.provider.sqlite_file import StateError
 from demos.terminal.interfaces import Stops, SymbolSpec
@@ -115,6 +117,26 @@ def test_the_whole_account_is_copied_and_acknowledged(provider, tmp_path):
     assert (ack["stream"], ack["seq"], ack["held"]) == (FEED, 1, {"EURUSD": "0.25", "GBPUSD": "-0.1"})
     assert ack["wanted"] == ack["held"]
     assert acknowledged(provider, 2)["held"] == {"EURUSD": "0.1", "GBPUSD": "0"}
+
+
+def test_nothing_is_traded_while_the_account_cannot_be_read(provider, tmp_path, monkeypatch):
+    stage = subscribe(plain_url(provider), tmp_path)
+    readable = [True]
+    monkeypatch.setattr(PaperAccount, "connected", property(lambda account: readable[0]))
+
+    def script() -> Script:
+        yield from copied(stage)
+        readable[0] = False
+        provider.trade(position("EURUSD", "0.5"))
+        received = len(stage.record.of("received"))
+        yield from until(stage, lambda: len(stage.record.of("received")) > received)
+        yield from pass_time(5)
+        assert holds(stage, "0.25")()
+        readable[0] = True
+        yield from copied(stage, "0.50")
+
+    assert stage.play(script()) == 0
+    assert len([text for text in alerts(stage) if "cannot read the account" in text]) == 1
 
 
 def test_names_factor_and_direction_are_those_of_the_options(provider, tmp_path):
@@ -595,3 +617,32 @@ def test_after_random_faults_nothing_older_was_traded_and_the_newest_state_is_re
     assert all(volume > 0 for volume in volumes)
     assert sum(volumes) == Decimal("0.45")
     assert not stage.program.account.connection.follower.stopped
+
+
+def test_an_order_without_an_answer_is_compared_with_the_account_before_more_is_traded(provider, tmp_path, monkeypatch):
+    stage = subscribe(plain_url(provider), tmp_path)
+
+    def killed(self: OrderJournal) -> None:
+        if self._answers:
+            raise Killed
+
+    def script() -> Script:
+        yield from until(stage, lambda: stage.program.account is not None)
+        # Killed after the order was executed, before anything about that was stored.
+        monkeypatch.setattr(OrderJournal, "write_answers", killed)
+        yield from until(stage, lambda: bool(stage.record.of("deal")))
+
+    with pytest.raises(Killed):
+        stage.play(script())
+    monkeypatch.undo()
+    stage.program.account.CloseClean()
+    provider.seq, provider.positions = 2, [position("EURUSD", "0.5", time=provider.time())]
+    again = subscribe(plain_url(provider), tmp_path, account=stage.account)
+    again.play(copied(again, "0.50"))
+    compared = "EURUSD: an order may have been executed when the copier was killed: its position is compared"
+    assert alerts(again) == [compared]
+    with closing(MemoryFile(tmp_path / "copier.sqlite", owner=False)) as file:
+        assert [(row["lots"], row["text"]) for row in read_orders(file, None, 9)] == [
+            ("0.25", "no answer: the copier was killed"),
+            ("0.25", ""),
+        ]

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+import socket
 import sqlite3
-from contextlib import closing, suppress
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 
 import pytest
-from hostile_kit import UPGRADE, Client, frame, login, message, open_files, resident
+from hostile_kit import TEXT, UPGRADE, Client, frame, login, message, open_files, resident
 from login_kit import PASSWORD, WRONG
 from service_kit import RunningProvider, Subscriber, add_user, until, users
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
+from winsock_kit import LIMIT_SECONDS
 
+from demos.provider.clients import MOST_REVOKED
 from demos.provider.messages import Error, Snapshot, Welcome
 
 pytestmark = [
@@ -117,6 +124,18 @@ def test_thousands_of_login_attempts_keep_nobody_out_and_are_banned(tmp_path):
     assert rows <= 51
 
 
+def test_a_customer_who_logs_in_again_and_again_occupies_a_limited_number_of_connections(tmp_path):
+    token = add_user(tmp_path, "anna")
+    provider = RunningProvider(tmp_path, tls=False)
+    clients = []
+    for _ in range(600):
+        clients.append(Client(provider))
+        clients[-1].send(UPGRADE + login("anna", token=token))
+    until(lambda: len(provider.events("login")) == 600)
+    assert open_files(provider) < MOST_REVOKED + 50
+    assert Subscriber(provider, login="anna", token=token).receive_kind(Snapshot)
+
+
 # ---- slow clients and false messages
 
 
@@ -158,17 +177,21 @@ def test_a_subscriber_that_did_not_read_gets_the_newest_state_when_it_reads_agai
 
 
 def test_a_revoked_subscriber_gets_none_of_the_output_that_waits_for_it(tmp_path):
-    fast_token, slow_token = add_user(tmp_path, "fast"), add_user(tmp_path, "slow")
+    fast_token, slow_token = add_user(tmp_path, "fast"), add_user(tmp_path, "slow", connections=2)
     provider = RunningProvider(tmp_path, "--margin-mode=hedging", tls=False)
     fast = crowded_account(provider, fast_token)
     slow = slow_client(provider, slow_token, fast, 170)
+    second = Subscriber(provider, login="slow", token=slow_token)
+    second.receive_kind(Snapshot)
     with users(tmp_path) as store:
         store.set_disabled("slow", True)
-    assert provider.wait("disconnected")["login"] == "slow"
+    # The connections of a login are ended in their order, so now both have been.
+    assert second.receive_kind(Error).code == "disabled"
     assert fast.state is not None
     received = slow.receive_frames()
-    newest = max(json.loads(payload).get("seq", 0) for opcode, payload in received if opcode == 1)
+    newest = max(json.loads(payload).get("seq", 0) for opcode, payload in received if opcode == TEXT)
     assert newest < fast.state.seq
+    # The reason would have to follow the output that waits.
     assert not [payload for _, payload in received if b'"disabled"' in payload]
 
 
@@ -240,6 +263,62 @@ def test_false_acknowledgements_end_the_connection_and_repeated_ones_change_noth
     client.send(message(type="ack", stream=newer["stream"], seq=newer["seq"], held={"EURUSD": "2"}) + 50 * ack)
     provider.command("sell 0.1")
     assert client.receive_type("update")["seq"] > newer["seq"]  # type: ignore[operator]
+
+
+# ---- a paused provider
+
+
+@contextmanager
+def operator(provider: RunningProvider, source: str) -> Iterator[ClientConnection]:
+    """The dashboard's WebSocket of an operator, which is opened from this address."""
+    origin = f"http://localhost:{provider.port}"
+    body = json.dumps({"login": "chief", "password": PASSWORD}).encode()
+    headers = {"Content-Type": "application/json", "Origin": origin}
+    request = urllib.request.Request(f"{origin}/operator/login", body, headers)
+    with urllib.request.urlopen(request, timeout=LIMIT_SECONDS) as answer:
+        cookie = answer.headers["Set-Cookie"].partition(";")[0]
+    plain = socket.create_connection(("127.0.0.1", provider.port), LIMIT_SECONDS, (source, 0))
+    url = f"ws://localhost:{provider.port}/operator/live"
+    with connect(url, sock=plain, origin=Origin(origin), additional_headers={"Cookie": cookie}) as page:
+        yield page
+
+
+def do(page: ClientConnection, action: str) -> None:
+    """Have an operator ask for an action and confirm it."""
+    page.send(json.dumps({"action": action}))
+    page.send(json.dumps({"confirm": answer(page, "confirm")["number"]}))
+    done = answer(page, "result")
+    assert done["ok"], done
+
+
+def answer(page: ClientConnection, kind: str) -> dict[str, object]:
+    """The next message of this kind, or a result instead of it; overviews come all the time."""
+    for _ in range(LIMIT_SECONDS):
+        message = json.loads(page.recv(LIMIT_SECONDS))
+        if message["type"] in (kind, "result"):
+            return dict(message)
+    raise AssertionError(f"no {kind}")
+
+
+def test_a_paused_provider_refuses_logins_and_a_crowd_does_not_disconnect_its_operator(tmp_path):
+    add_user(tmp_path, "chief", operator=True)
+    token = add_user(tmp_path, "anna")
+    provider = RunningProvider(tmp_path, tls=False)
+    with operator(provider, "127.0.0.2") as page:
+        subscriber = Subscriber(provider, login="anna", token=token)
+        subscriber.receive_kind(Snapshot)
+        crowd = [Client(provider, "127.0.0.2") for _ in range(700)]
+        for client in crowd:
+            client.send(UPGRADE)
+        answer(page, "overview")
+        do(page, "pause")
+        assert subscriber.receive_kind(Error).code == "paused"
+        for right in ({"token": token}, {"password": PASSWORD}, {"token": "wrong"}):
+            refused = Subscriber(provider, login="anna", **right).receive()
+            assert isinstance(refused, Error)
+            assert refused.code == "paused"
+        do(page, "resume")
+        Subscriber(provider, login="anna", token=token).receive_kind(Snapshot)
 
 
 # ---- limits of the process

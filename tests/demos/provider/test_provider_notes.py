@@ -11,7 +11,12 @@ from typing import Any
 
 import pytest
 
-from demos.provider import fields, messages, protocol
+from demos.provider import clients, fields, login_desk, messages, protocol, service, session
+from demos.provider.guard import Rules
+from demos.provider.reports import MOST_PROBLEMS
+from demos.wire.channel import ChannelLimits
+from demos.wire.tls import HANDSHAKE_MS
+from demos.wire.web_server import WebLimits
 
 ROOT = Path(__file__).resolve().parents[3]
 NOTE = (ROOT / "notes/provider.md").read_text(encoding="utf-8")
@@ -71,6 +76,38 @@ def test_the_limits_in_the_text_are_those_of_the_code() -> None:
     assert f"at most {fields.DEEPEST}\n  levels" in NOTE
     for limit in (protocol.MOST_SYMBOLS, protocol.LONGEST_NAME, protocol.LONGEST_SECRET, protocol.LONGEST_TEXT):
         assert re.search(rf"at most {limit} ", NOTE)
+
+
+def test_every_test_that_the_note_names_exists() -> None:
+    names = set(re.findall(r"`(test_\w+)`", NOTE))
+    folders = [Path(__file__).parent, Path(__file__).parents[1] / "wire"]
+    code = "".join(path.read_text(encoding="utf-8") for folder in folders for path in folder.glob("test_*.py"))
+    assert len(names) > 20
+    assert {name for name in names if f"def {name}(" not in code} == set()
+
+
+def test_the_limits_of_the_threat_model_are_those_of_the_code() -> None:
+    limits = dict(re.findall(r"^\| (.*?) \| (.*) \|$", NOTE.partition("The limits:\n")[2], re.MULTILINE))
+    rules, web = Rules(), WebLimits()
+    frames, waiting = clients._WEBSOCKET_LIMITS, login_desk.MOST_WAITING
+    assert f"{service.MOST_NEW}, " in limits["connections that have not logged in"]
+    assert web.head_ms == HANDSHAKE_MS == session.LOGIN_MS == 10_000
+    assert (web.head, web.target, web.body) == (16 * 1024, 2048, 64 * 1024)
+    assert clients._LOGIN_LIMITS.message == 64 * 1024
+    assert f"{frames.burst} at once, then {frames.frames_per_second} a second" in limits["frames of a client"]
+    assert ChannelLimits(unsent=4 * 1024 * 1024, stalled_ms=30_000, unsent_ms=300_000) == clients._CHANNEL_LIMITS
+    assert (
+        f"{clients.MOST_REVOKED} of each expert"
+        in limits["connections of revoked or replaced logins whose clients have not ended them"]
+    )
+    assert limits["attempts that wait for their check"] == (
+        f"{waiting}, {login_desk.MOST_WAITING_OF_ADDRESS} of one address, at most {session.MOST_WAIT_MS // 1000} s"
+    )
+    assert limits["passwords that are checked at a time"] == (
+        f"{rules.most_checks}, {rules.most_checks - rules.most_unknown_checks} of them for known logins, "
+        f"{rules.most_checks_of_address} of an address for others"
+    )
+    assert f"{MOST_PROBLEMS} a second" in limits["lines of the log about problems of clients"]
 
 
 def test_the_table_of_codes_names_the_errors_that_the_provider_sends() -> None:

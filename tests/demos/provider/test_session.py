@@ -89,6 +89,19 @@ def test_an_acknowledgement_gives_the_lag_and_what_the_client_holds(publisher):
     assert session.progress.lag_ms == 42
 
 
+def test_an_acknowledgement_of_an_older_state_changes_nothing(publisher):
+    session = subscribed(publisher)
+    first = decode_from_server(session.next_message(START + 5) or "")
+    assert isinstance(first, Snapshot)
+    publisher.observe(account(holding("EURUSD", "0.7")), START + 2000)
+    second = decode_from_server(session.next_message(START + 2001) or "")
+    assert isinstance(second, Update)
+    session.receive(encode(Ack(second.stream, second.seq, {"EURUSD": Decimal("0.7")})), START + 2010)
+    before = session.progress
+    assert session.receive(encode(Ack(first.stream, first.seq, {"EURUSD": Decimal("0.1")})), START + 2020) == Reply()
+    assert session.progress == before
+
+
 def test_a_resync_gives_a_snapshot_once_in_a_second(publisher):
     session = subscribed(publisher)
     session.next_message(START)
