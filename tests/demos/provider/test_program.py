@@ -66,6 +66,19 @@ def test_a_password_works_a_wrong_one_does_not_and_an_unknown_login_gets_the_sam
     assert (wrong.code, wrong.fatal) == ("failed", True)
 
 
+def test_a_client_that_was_away_learns_with_its_token_that_its_login_was_disabled(tmp_path):
+    token = add_user(tmp_path, "anna")
+    provider = RunningProvider(tmp_path)
+    with users(tmp_path) as store:
+        store.set_disabled("anna", True)
+    answers = [
+        Subscriber(provider, login="anna", **secret).receive()
+        for secret in ({"token": token}, {"password": PASSWORD}, {"password": WRONG}, {"token": "wst_wrong"})
+    ]
+    assert [each.code for each in answers] == ["disabled", "disabled", "failed", "failed"]
+    assert answers[0].text == "the login was disabled"
+
+
 @pytest.mark.parametrize("change", ["disable", "password", "remove"])
 def test_a_change_by_the_command_disconnects_at_once_and_nothing_more_is_sent(change, tmp_path):
     add_user(tmp_path, "anna")
