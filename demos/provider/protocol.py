@@ -51,9 +51,11 @@ from demos.provider.messages import (
 )
 from demos.terminal.symbols import symbol_problem
 
-# The largest messages, in bytes of UTF-8, and the most positions and symbols in one.
+# The largest messages: from the server in bytes of UTF-8, from a client in characters. An acknowledgement of
+# MOST_POSITIONS symbols fits, whatever their names and volumes.
 MOST_FROM_SERVER = 1024 * 1024
-MOST_FROM_CLIENT = 256 * 1024
+MOST_FROM_CLIENT = 384 * 1024
+# The most positions and symbols in a message.
 MOST_POSITIONS = 1000
 MOST_SYMBOLS = 500
 
@@ -174,7 +176,13 @@ def decode_from_server(data: str) -> FromServer:
 
     Errors: MessageError with the code too-large, malformed, version or type.
     """
-    return _decode(data, _FROM_SERVER, MOST_FROM_SERVER)
+    # A character has one to four bytes, so only a text between these sizes must be encoded to know.
+    size = len(data)
+    if size > MOST_FROM_SERVER // 4:
+        size = len(data.encode("utf-8", "surrogatepass"))
+    if size > MOST_FROM_SERVER:
+        raise MessageError("too-large", f"a message of more than {MOST_FROM_SERVER} bytes")
+    return _decode(data, _FROM_SERVER)
 
 
 def decode_from_client(data: str) -> FromClient:
@@ -182,7 +190,9 @@ def decode_from_client(data: str) -> FromClient:
 
     Errors: MessageError with the code too-large, malformed, version or type.
     """
-    return _decode(data, _FROM_CLIENT, MOST_FROM_CLIENT)
+    if len(data) > MOST_FROM_CLIENT:
+        raise MessageError("too-large", f"a message of more than {MOST_FROM_CLIENT} characters")
+    return _decode(data, _FROM_CLIENT)
 
 
 def encode(message: Message) -> str:
@@ -194,16 +204,14 @@ def encode(message: Message) -> str:
     tables: dict[str, Callable[[Any, str], Message]] = {**_FROM_SERVER, **_FROM_CLIENT}
     _checked(raw, tables)
     data = json.dumps(raw, ensure_ascii=False, separators=(",", ":"))
-    most = MOST_FROM_SERVER if message.type in _FROM_SERVER else MOST_FROM_CLIENT
-    if (size := len(data.encode())) > most:
-        raise MessageError("too-large", f"a message of more than {most} bytes: {size}")
+    if message.type in _FROM_CLIENT and len(data) > MOST_FROM_CLIENT:
+        raise MessageError("too-large", f"a message of more than {MOST_FROM_CLIENT} characters: {len(data)}")
+    if message.type in _FROM_SERVER and (size := len(data.encode())) > MOST_FROM_SERVER:
+        raise MessageError("too-large", f"a message of more than {MOST_FROM_SERVER} bytes: {size}")
     return data
 
 
-def _decode(data: str, tables: dict[str, Callable[[Any, str], M]], most: int) -> M:
-    # A character has one to four bytes, so only a text between these sizes must be encoded to know.
-    if len(data) > most or (4 * len(data) > most and len(data.encode("utf-8", "surrogatepass")) > most):
-        raise MessageError("too-large", f"a message of more than {most} bytes")
+def _decode(data: str, tables: dict[str, Callable[[Any, str], M]]) -> M:
     try:
         raw = parse_json(data)
     except FieldError as problem:
