@@ -169,7 +169,7 @@ def test_the_request_that_opens_the_websocket_is_accepted_and_the_whole_client_f
     )
     assert answer.startswith(b"HTTP/1.1 101 ")
     assert accept in answer
-    [program] = re.findall(r"^```python\n(.*?)^```$", NOTE, re.MULTILINE | re.DOTALL)
+    [program] = re.findall(r"^```py\n(.*?)^```$", NOTE, re.MULTILINE | re.DOTALL)
     (tmp_path / "client.py").write_text(program.replace(":8443", f":{provider.port}"), encoding="utf-8")
     with subprocess.Popen(
         [sys.executable, "-u", "client.py"], cwd=tmp_path, stdout=subprocess.PIPE, text=True, encoding="utf-8"
