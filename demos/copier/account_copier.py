@@ -290,9 +290,8 @@ class AccountCopier:
         held = {symbol: positions.get(each.local, Decimal(0)) for symbol, each in self.decisions.items()}
         wanted = {symbol: each.lots for symbol, each in self.decisions.items() if each.lots is not None}
         news = (state and (state.stream, state.seq), held, wanted, self.connection.follower.status)
-        if self.connection.is_live and news != self._acknowledged:
+        if self.connection.is_live and news != self._acknowledged and self.connection.Acknowledge(held, wanted):
             self._acknowledged = news
-            self.connection.Acknowledge(held, wanted)
 
     def TakeRequests(self) -> None:
         """Carry out what a command has requested."""

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
+from demos.copier.ack_pace import AckPace
 from demos.copier.login_secret import LoginSecret, SecretError
 from demos.copier.moments import Moment
 from demos.copier.refusals import Outcome, Refusal, refusal_of
@@ -81,6 +82,7 @@ class SecureConnection:
         # Of the present connection: its phases, and the times of the first two.
         self._attempted = self._opened = self._login_sent = self._has_state = self._ending = False
         self._opened_at = self._state_at = 0
+        self._pace = AckPace(0)
         self._heard: dict[type[FromServer], Callable[[], None]] = {
             Hello: self.SendLogin,
             Welcome: self.LoggedIn,
@@ -112,11 +114,17 @@ class SecureConnection:
         """Whether the last state is the provider's newest."""
         return self.follower.status is Status.LIVE
 
-    def Acknowledge(self, held: dict[str, Decimal], wanted: dict[str, Decimal] | None) -> None:
-        """Tell the provider that the last state was processed, and what the account holds and should hold."""
+    def Acknowledge(self, held: dict[str, Decimal], wanted: dict[str, Decimal] | None) -> bool:
+        """Tell the provider that the last state was processed, and what the account holds and should hold.
+
+        Returns False when that must wait, because the provider would end a connection that sends so much.
+        """
+        if not self._pace.allows(self._event.ms):
+            return False
         message = self.follower.acknowledge(held, wanted)
         if message is not None:
-            self.Send(message)
+            self._pace.sent(self.Send(message))
+        return True
 
     def Resume(self) -> None:
         """The operator trusts the provider's present state: forget why the follower has stopped, and connect again."""
@@ -149,6 +157,7 @@ class SecureConnection:
         self._attempted = True
         self.attempts += 1
         self._opened = self._login_sent = self._has_state = self._ending = False
+        self._pace = AckPace(self._event.ms)
         self.transport.Begin(self._event.ms)
 
     def CheckTimes(self) -> None:
@@ -244,12 +253,15 @@ class SecureConnection:
         if step.disconnect:
             self.End(step.disconnect, POLICY)
 
-    def Send(self, message: FromClient) -> None:
-        """Send a message, if the connection is open."""
+    def Send(self, message: FromClient) -> int:
+        """Send a message, if the connection is open; returns its characters."""
         try:
-            self.transport.Send(encode(message), self._event.ms)
+            text = encode(message)
         except MessageError as problem:
             Print(f"-not sent: {problem}")
+            return 0
+        self.transport.Send(text, self._event.ms)
+        return len(text)
 
     def End(self, reason: str, code: int) -> None:
         """End the connection in order; a reason is logged. The next attempt follows after its pause."""

@@ -20,6 +20,7 @@ from demos.provider.connection import Connection, Counters
 from demos.provider.dashboard import LIVE, LoginWanted
 from demos.provider.guard import Refusal
 from demos.provider.overview import SubscriberRow
+from demos.provider.protocol import MOST_FROM_CLIENT
 from demos.provider.reports import error_text
 from demos.provider.rights import Grant
 from demos.provider.session import Ending, Reply, Session, Stage
@@ -37,7 +38,7 @@ SUBSCRIBERS = "/ws"
 # A subscriber sends logins and acknowledgements; it is sent a snapshot of at most 1 MiB, or small messages. A login is
 # read before it is known who sends it, and a large message costs the expert's thread much time.
 _LOGIN_LIMITS = WebSocketLimits(message=64 * 1024)
-_WEBSOCKET_LIMITS = WebSocketLimits(message=256 * 1024, burst=600)
+_WEBSOCKET_LIMITS = WebSocketLimits(message=MOST_FROM_CLIENT, burst=600)
 _CHANNEL_LIMITS = ChannelLimits(unsent=4 * 1024 * 1024)
 
 # The revoked connections whose clients have not ended their side yet: older ones are closed at once. A customer who
@@ -284,7 +285,7 @@ class Clients:
             self._follow(connection, session.end(*PAUSED))
         else:
             assert connection.websocket is not None
-            connection.websocket.limits = _WEBSOCKET_LIMITS
+            connection.websocket.set_limits(_WEBSOCKET_LIMITS)
             self._follow(connection, session.logged_in(result, self.shared.publisher, self.shared.clock.utc_ms()))
             self.shared.desk.take_seat(connection.number, result, partial(self._end_from_desk, connection))
             self.shared.granted(connection.number)

@@ -90,6 +90,8 @@ class Dashboard:
         if result is None:
             return _refused(503, "logins cannot be checked at the moment: try again later")
         if isinstance(result, Refusal):
+            if result.code in ("disabled", "expired"):
+                return _refused(403, result.text)
             retry = {"Retry-After": str(ceil(result.wait_s))}
             return _refused(401, result.text) if result.code == "failed" else _refused(429, result.text, retry)
         if not result.user.rights.operator:

@@ -79,8 +79,9 @@ class Rules:
 class Refusal(NamedTuple):
     """Why an attempt is not checked or not accepted.
 
-    ``code``: ``wait`` (hold the attempt and ask again after ``wait_s``), ``banned`` (for ``wait_s``) or ``failed``
-    (send the answer after ``wait_s``). ``text`` is a sentence for the user.
+    ``code``: ``wait`` (hold the attempt and ask again after ``wait_s``), ``banned`` (for ``wait_s``), ``failed`` (send
+    the answer after ``wait_s``), or ``disabled`` or ``expired`` (the password or the token is right). ``text`` is a
+    sentence for the user.
     """
 
     code: str
@@ -183,7 +184,10 @@ class Guard:
                     self._tables.write_known(db, login, address, now)
 
     def abandoned(self, ticket: Ticket) -> None:
-        """End an attempt that was never checked, for example because the program stops."""
+        """End an attempt that counts neither as failed nor as succeeded.
+
+        It was never checked, because the program stops, or the password is right but the login has ended.
+        """
         self._pending.count(ticket, -1)
 
     def bans(self, now: float) -> list[Ban]:

@@ -8,10 +8,12 @@
 ``finish`` must be called for every attempt, also if its client has disconnected: otherwise a client that does not wait
 for the answer would have unlimited attempts. If ``check`` was never called, call ``guard.abandoned(attempt.ticket)``.
 
-A client must not learn which logins exist. So an unknown, disabled or expired login gets the answer of a wrong
-password, counts as a failure, and costs the same: one scrypt with the parameters of new passwords, against a dummy or
-the user's hash, or a comparison with MAX_TOKENS digests. A stored hash with other parameters is replaced when its user
-logs in the next time.
+A client must not learn which logins exist. So an unknown login gets the answer of a wrong password, counts as a
+failure, and costs the same: one scrypt with the parameters of new passwords, against a dummy or the user's hash, or a
+comparison with MAX_TOKENS digests. A stored hash with other parameters is replaced when its user logs in the next time.
+
+Only a client with the right password or token learns that its login is disabled or has expired: its user must know why
+nothing is copied any more. That counts neither as a failure nor as a success.
 """
 
 from __future__ import annotations
@@ -107,30 +109,35 @@ def finish(users: UserStore, guard: Guard, attempt: Attempt, checked: Checked, n
     Errors: StateError, then the login is not granted; a wrong password counts as a failure nevertheless.
     """
     try:
-        grant = _grant(users, attempt, checked, now)
+        result = _result(users, attempt, checked, now)
     except StateError:
         # Only a right password or token gets here.
         guard.abandoned(attempt.ticket)
         raise
-    if grant is None:
+    if result is None:
         return guard.failed(attempt.ticket, now)
+    if isinstance(result, Refusal):
+        guard.abandoned(attempt.ticket)
+        return result
     guard.succeeded(attempt.ticket, now)
     if checked.renewed:
         # When it cannot be written, the next login writes it.
         with suppress(StateError):
-            users.renew_hash(grant.user, checked.renewed)
-    return grant
+            users.renew_hash(result.user, checked.renewed)
+    return result
 
 
-def _grant(users: UserStore, attempt: Attempt, checked: Checked, now: float) -> Grant | None:
-    """The grant of a right password or token, or None. The user may have been changed during the check."""
+def _result(users: UserStore, attempt: Attempt, checked: Checked, now: float) -> Grant | Refusal | None:
+    """The result of a right password or token, or None. The user may have been changed during the check."""
     if not checked.matched or attempt.user is None:
         return None
-    token = None if checked.token is None else attempt.tokens[checked.token]
     user = users.find(attempt.user.login)
-    if user is None:
+    if user is None or user.id != attempt.user.id:
         return None
-    before = Grant(attempt.user, token)
-    revocation = users.revocation(before, now)
+    token = None if checked.token is None else attempt.tokens[checked.token]
+    # First the password or the token: who has an old one must not learn that the login has ended.
+    if users.secret_revocation(user, Grant(attempt.user, token)) is not None:
+        return None
+    revocation = user.revocation(now)
     # New rights are no reason to refuse: the grant has them.
-    return Grant(user, token) if revocation is None or revocation.code == "rights" else None
+    return Grant(user, token) if revocation is None else Refusal(*revocation, 0.0)

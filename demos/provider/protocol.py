@@ -52,9 +52,11 @@ from demos.provider.messages import (
 )
 from demos.terminal.symbols import symbol_problem
 
-# The largest messages, in bytes of UTF-8, and the most positions and symbols in one.
+# The largest messages: from the server in bytes of UTF-8, from a client in characters. An acknowledgement of
+# MOST_POSITIONS symbols fits, whatever their names and volumes.
 MOST_FROM_SERVER = 1024 * 1024
-MOST_FROM_CLIENT = 256 * 1024
+MOST_FROM_CLIENT = 384 * 1024
+# The most positions and symbols in a message.
 MOST_POSITIONS = 1000
 MOST_SYMBOLS = 500
 
@@ -178,7 +180,13 @@ def decode_from_server(data: str) -> FromServer:
 
     Errors: MessageError with the code too-large, malformed, version or type.
     """
-    return _decode(data, _FROM_SERVER, MOST_FROM_SERVER)
+    # A character has one to four bytes, so only a text between these sizes must be encoded to know.
+    size = len(data)
+    if size > MOST_FROM_SERVER // 4:
+        size = len(data.encode("utf-8", "surrogatepass"))
+    if size > MOST_FROM_SERVER:
+        raise MessageError("too-large", f"a message of more than {MOST_FROM_SERVER} bytes")
+    return _decode(data, _FROM_SERVER)
 
 
 def decode_from_client(data: str) -> FromClient:
@@ -186,7 +194,9 @@ def decode_from_client(data: str) -> FromClient:
 
     Errors: MessageError with the code too-large, malformed, version or type.
     """
-    return _decode(data, _FROM_CLIENT, MOST_FROM_CLIENT)
+    if len(data) > MOST_FROM_CLIENT:
+        raise MessageError("too-large", f"a message of more than {MOST_FROM_CLIENT} characters")
+    return _decode(data, _FROM_CLIENT)
 
 
 def encode(message: Message) -> str:
@@ -197,9 +207,10 @@ def encode(message: Message) -> str:
     raw = _raw(message)
     _checked(raw, _ANY)
     data = _ENCODER.encode(raw)
-    most = MOST_FROM_SERVER if message.type in _FROM_SERVER else MOST_FROM_CLIENT
-    if (size := len(data.encode())) > most:
-        raise MessageError("too-large", f"a message of more than {most} bytes: {size}")
+    if message.type in _FROM_CLIENT and len(data) > MOST_FROM_CLIENT:
+        raise MessageError("too-large", f"a message of more than {MOST_FROM_CLIENT} characters: {len(data)}")
+    if message.type in _FROM_SERVER and (size := len(data.encode())) > MOST_FROM_SERVER:
+        raise MessageError("too-large", f"a message of more than {MOST_FROM_SERVER} bytes: {size}")
     return data
 
 
@@ -212,10 +223,7 @@ def _raw(message: Message) -> dict[str, Any]:
     return {"type": message.type, **_plain(message)}
 
 
-def _decode(data: str, tables: dict[str, Callable[[Any, str], M]], most: int) -> M:
-    # A character has one to four bytes, so only a text between these sizes must be encoded to know.
-    if len(data) > most or (4 * len(data) > most and len(data.encode("utf-8", "surrogatepass")) > most):
-        raise MessageError("too-large", f"a message of more than {most} bytes")
+def _decode(data: str, tables: dict[str, Callable[[Any, str], M]]) -> M:
     try:
         raw = parse_json(data)
     except FieldError as problem:

@@ -19,6 +19,7 @@ from demos.copier.positions import GetSymbolLot
 from demos.copier.strategy import Strategy
 from demos.provider.account_reading import ReadAccount, ReadPositions
 from demos.provider.plain import PlainServer
+from demos.provider.protocol import LONGEST_NAME
 from demos.signal.protocol import step_problem, symbol_problem
 from demos.terminal import (
     INIT_FAILED,
@@ -45,6 +46,7 @@ from demos.terminal.symbols import symbol_problem as name_problem
 from demos.wire.addresses import address_text, port_of
 from demos.wire.backoff import Backoff
 from demos.wire.codepages import codepage_problem
+from demos.wire.http_hosts import hosts_problem, option_hosts
 from demos.wire.listening import StartError
 from demos.wire.ports import listening_port_problem
 from winsock import INVALID_SOCKET
@@ -63,16 +65,21 @@ def _port(value: int) -> str | None:
     return None if value == -1 else listening_port_problem(value)
 
 
+def _name(text: str) -> str | None:
+    problem = not 1 <= len(text) <= LONGEST_NAME or not text.isprintable()
+    return f"invalid name: {text!r}; use 1 to {LONGEST_NAME} printable characters" if problem else None
+
+
 def _experts(value: int) -> str | None:
     return None if 1 <= value <= MOST_EXPERTS else f"invalid number: {value}; use 1 to {MOST_EXPERTS}"
 
 
 def _command(text: str) -> str | None:
     try:
-        _arguments(text)
+        arguments = _arguments(text)
     except ValueError as error:
         return f"invalid command: {text!r}: {error}"
-    return None
+    return f"no command in {text!r}: name a program, or leave it empty" if text and not arguments else None
 
 
 def _arguments(text: str) -> tuple[str, ...]:
@@ -83,7 +90,11 @@ def _arguments(text: str) -> tuple[str, ...]:
 
 
 def _names(text: str) -> str | None:
-    return next((problem for name in _listed(text) if (problem := name_problem(name))), None)
+    names = _listed(text)
+    if text and not names:
+        # No symbol would mean all symbols.
+        return f"no symbol in {text!r}: name at least one, or leave it empty for all"
+    return next((problem for name in names if (problem := name_problem(name))), None)
 
 
 def _listed(text: str) -> tuple[str, ...]:
@@ -97,9 +108,11 @@ key: Annotated[str, Input("key file (PEM) of the certificate; empty: it is in th
 state: Annotated[str, Input("database of users, tokens and bans; see `python -m demos provider --help`")] = (
     "provider.sqlite"
 )
-name: Annotated[str, Input("the provider's name, which subscribers see")] = "provider"
+name: Annotated[str, Input("the provider's name, which subscribers see", check=_name)] = "provider"
 only: Annotated[str, Input("publish these symbols, separated by commas; empty: all", check=_names)] = ""
-hosts: Annotated[str, Input("further host names that requests may name, separated by commas; for a proxy")] = ""
+hosts: Annotated[
+    str, Input("further host names that requests may name, separated by commas; for a proxy", check=hosts_problem)
+] = ""
 alert_command: Annotated[
     str, Input("run this command for each alert, which is one line of JSON on its standard input", check=_command)
 ] = ""
@@ -220,7 +233,7 @@ def OpenService() -> bool:
         Fail(2, f"{error}; or use the plain port alone: --Port -1")
         return False
     alerts = (_arguments(alert_command), alert_webhook, alert_ca)
-    settings = Settings(Host, Port, cert, key, Path(state), name, experts, _listed(hosts), *alerts)
+    settings = Settings(Host, Port, cert, key, Path(state), name, experts, tuple(option_hosts(hosts)), *alerts)
     try:
         service = Service(settings, ReadAccount(_listed(only)), TerminalClock(), Print, _event)
     except (ServiceError, StateError, ValueError) as error:

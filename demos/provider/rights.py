@@ -38,6 +38,13 @@ class Rights:
     operator: bool = False
 
 
+class Revocation(NamedTuple):
+    """Why a session must end, or a login is refused: a code for programs, and a sentence."""
+
+    code: str
+    text: str
+
+
 @dataclass(frozen=True)
 class User:
     """A user. ``id`` is never used again, ``generation`` counts the passwords, ``stored`` is the password's hash."""
@@ -56,6 +63,13 @@ class User:
             return "disabled"
         return "expired" if self.rights.expires is not None and now >= self.rights.expires else "active"
 
+    def revocation(self, now: float) -> Revocation | None:
+        """Why nobody can use this login at this time, or None."""
+        state = self.state(now)
+        if state == "active":
+            return None
+        return Revocation(state, "the login was disabled" if self.disabled else "the login has expired")
+
 
 class Token(NamedTuple):
     """A token of a user; its text is not stored."""
@@ -71,13 +85,6 @@ class Grant(NamedTuple):
 
     user: User
     token: Token | None
-
-
-class Revocation(NamedTuple):
-    """Why a session must end: a code for programs, and a sentence."""
-
-    code: str
-    text: str
 
 
 def canonical_login(text: str) -> str | None:

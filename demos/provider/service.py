@@ -35,7 +35,7 @@ from demos.terminal.interfaces import Clock
 from demos.wire.accepting import Acceptor
 from demos.wire.addresses import Address, address_text, family_of, host_text, is_loopback
 from demos.wire.crowds import ConnectionLimits, client_key
-from demos.wire.http_hosts import host_of
+from demos.wire.http_hosts import option_host
 from demos.wire.listening import start_server
 from demos.wire.tls_contexts import CertificateFiles, TlsError, fingerprint_text
 from demos.wire.web_server import any_host, served_names
@@ -232,7 +232,7 @@ class Service:
         desk = LoginDesk(self._state, lambda: clock.utc_ms() / 1000, self._lines.put, dashboard.end_logins)
         actions = OperatorActions(desk, self._experts, self._owners, self._lines.put)
         # With TLS, the certificate proves to a client that it has reached the server that it asks for.
-        names = {name for host in (settings.host, "localhost", *settings.hosts) if (name := host_of(host))}
+        names = {name for host in (settings.host, "localhost", *settings.hosts) if (name := option_host(host))}
         return Shared(
             server_name=settings.name,
             publisher=publisher,

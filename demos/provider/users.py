@@ -217,18 +217,26 @@ class UserStore:
 
         Errors: StateError.
         """
-        before, token = grant
+        before = grant.user
         user = self.find(before.login)
         if user is None or user.id != before.id:
             return Revocation("removed", "the login was removed")
-        if (state := user.state(now)) != "active":
-            return Revocation(state, "the login was disabled" if user.disabled else "the login has expired")
-        if token is None and user.generation != before.generation:
-            return Revocation("password", "the password was changed: log in with the new one")
-        if token is not None and all(each.id != token.id for each in self.tokens(user)):
-            return Revocation("token", "the token was removed")
+        if (revocation := user.revocation(now) or self.secret_revocation(user, grant)) is not None:
+            return revocation
         if user.rights != before.rights:
             return Revocation("rights", "the rights of the login were changed: log in again")
+        return None
+
+    def secret_revocation(self, user: User, grant: Grant) -> Revocation | None:
+        """Why the password or the token of this grant is not the user's any more, or None.
+
+        Errors: StateError.
+        """
+        if grant.token is None:
+            if user.generation != grant.user.generation:
+                return Revocation("password", "the password was changed: log in with the new one")
+        elif all(each.id != grant.token.id for each in self.tokens(user)):
+            return Revocation("token", "the token was removed")
         return None
 
     def _update(self, login: str, assignment: str, value: str | int) -> None:

@@ -74,7 +74,9 @@ def option_hosts(text: str) -> frozenset[str]:
 
 
 def hosts_problem(text: str) -> str | None:
-    """Why a list of hosts cannot be served, or None when it can."""
+    """Why a list of hosts cannot be served, or None when it can; an empty text is an empty list."""
+    if text and not _words(text):
+        return f"no host name in {text!r}: use names or addresses, or leave it empty"
     for each in _words(text):
         try:
             ascii_name(each)

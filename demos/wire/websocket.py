@@ -39,7 +39,7 @@ _SHOWN = 100
 class WebSocketLimits(NamedTuple):
     """``message``: characters of a message; ``fragments``: frames of a message; times are milliseconds.
 
-    A frame counts once for itself and once more for each 1024 characters: their sum is limited by ``burst`` and
+    A frame counts once for itself and once more for each full 1024 characters: their sum is limited by ``burst`` and
     ``frames_per_second``.
     ``ping_ms``: after this silence of the peer a ping is sent; ``silence_ms``: after this silence the connection ends;
     ``close_ms``: how long the peer's close frame is awaited.
@@ -86,6 +86,11 @@ class WebSocket:
     def __post_init__(self) -> None:
         self._allowed = self.limits.burst * 1000
         self._allowed_at = self.heard_at
+
+    def set_limits(self, limits: WebSocketLimits) -> None:
+        """Apply other limits from now on; the peer may send the additional frames of a larger burst at once."""
+        self._allowed += (limits.burst - self.limits.burst) * 1000
+        self.limits = limits
 
     @property
     def is_open(self) -> bool:

@@ -243,6 +243,8 @@ def test_an_invalid_host_in_the_option_hosts_is_an_error(option):
         f"invalid host name: {option!r}; use names or addresses without http:// and path"
     )
     assert hosts_problem("localhost, ,::1 [::1]:8080") is None
+    assert hosts_problem("") is None
+    assert hosts_problem(", ,") == "no host name in ', ,': use names or addresses, or leave it empty"
 
 
 @pytest.mark.parametrize(

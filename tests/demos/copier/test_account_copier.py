@@ -26,7 +26,7 @@ from signal_kit import EURUSD, QUOTES, Script, Stage, alerts, failing_orders, st
 from terminal_kit import demos
 from web_kit import network
 
-from demos.copier import trading
+from demos.copier import ack_pace, trading
 from demos.copier.account_copier import COPIED, FOLLOWER, RULES
 from demos.copier.journal import Journal, OrderSent, read_decisions, read_orders
 from demos.copier.memory_file import MemoryFile
@@ -117,6 +117,28 @@ def test_the_whole_account_is_copied_and_acknowledged(provider, tmp_path):
     assert (ack["stream"], ack["seq"], ack["held"]) == (FEED, 1, {"EURUSD": "0.25", "GBPUSD": "-0.1"})
     assert ack["wanted"] == ack["held"]
     assert acknowledged(provider, 2)["held"] == {"EURUSD": "0.1", "GBPUSD": "0"}
+
+
+def test_an_acknowledgement_that_would_be_too_much_for_the_provider_follows_later(provider, tmp_path, monkeypatch):
+    # An acknowledgement costs 20 or more, so the next one follows after as many seconds.
+    for name, value in {"AT_ONCE": 1, "PER_SECOND": 1, "COUNTED": 10}.items():
+        monkeypatch.setattr(ack_pace, name, value)
+    stage = subscribe(plain_url(provider), tmp_path)
+
+    def heard() -> list[object]:
+        return [message["seq"] for message in list(provider.heard.queue) if message["type"] == "ack"]
+
+    def script() -> Script:
+        yield from until(stage, lambda: heard() == [1])
+        for lots in ("0.5", "0.75"):
+            provider.trade(position("EURUSD", lots))
+            yield from copied(stage, lots)
+        yield from pass_time(10)
+        assert heard() == [1]
+        yield from until(stage, lambda: len(heard()) > 1)
+
+    stage.play(script())
+    assert heard() == [1, 3]
 
 
 def test_nothing_is_traded_while_the_account_cannot_be_read(provider, tmp_path, monkeypatch):

@@ -99,6 +99,11 @@ def test_a_value_that_is_reported_causes_no_other_finding(check):
         assert (code, len(lines)) == (2, 1), lines
 
 
+def test_a_list_without_a_name_is_an_error_because_no_name_would_mean_all(check):
+    assert error_of(check(only=",,")).endswith("no symbol in ',,': name at least one, or leave it empty for all")
+    assert error_of(check(hosts=" ")).endswith("no host name in ' ': use names or addresses, or leave it empty")
+
+
 def test_a_warning_alone_is_the_code_0(check):
     code, [line] = check(plain_host="0.0.0.0")
     assert code == 0

@@ -144,6 +144,8 @@ def test_without_tls_the_cookie_is_not_secure_and_has_no_prefix():
     ("result", "status", "text"),
     [
         (Refusal("failed", "the login or the password is wrong", 0.5), 401, "the login or the password is wrong"),
+        (Refusal("disabled", "the login was disabled", 0.0), 403, "the login was disabled"),
+        (Refusal("expired", "the login has expired", 0.0), 403, "the login has expired"),
         (Refusal("banned", "too many failed logins", 59.2), 429, "too many failed logins"),
         (granted("anna", Rights()), 403, "the login anna is not an operator's"),
         (None, 503, "logins cannot be checked at the moment: try again later"),

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,9 @@ from terminal_kit import ROOT
 from web_kit import certificate
 from winsock_kit import LIMIT_SECONDS
 
-from demos.provider.messages import Error, Heartbeat, Hello, Snapshot, Welcome
+from demos.provider.messages import Ack, Error, Heartbeat, Hello, Snapshot, Welcome
 from demos.provider.passwords import new_password
+from demos.provider.protocol import encode
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -55,6 +57,18 @@ def test_a_quiet_provider_sends_heartbeats(tmp_path):
     assert heartbeat.seq == subscriber.state.seq
 
 
+def test_a_subscriber_may_send_two_of_the_largest_acknowledgements_as_soon_as_it_has_logged_in(tmp_path):
+    token = add_user(tmp_path, "anna")
+    provider = RunningProvider(tmp_path)
+    subscriber = Subscriber(provider, login="anna", token=token)
+    state = subscriber.receive_kind(Snapshot)
+    lots = {f"{number:04}{'x' * 60}": Decimal("-999999999999999.12345678901234567891") for number in range(1000)}
+    for _ in range(2):
+        subscriber.socket.send(encode(Ack(state.stream, state.seq, lots, lots)))
+    provider.command("buy 0.25")
+    subscriber.receive_lots("0.25")
+
+
 def test_a_password_works_a_wrong_one_does_not_and_an_unknown_login_gets_the_same_answer(tmp_path):
     add_user(tmp_path, "anna")
     provider = RunningProvider(tmp_path)
@@ -64,6 +78,19 @@ def test_a_password_works_a_wrong_one_does_not_and_an_unknown_login_gets_the_sam
     assert wrong == unknown
     assert isinstance(wrong, Error)
     assert (wrong.code, wrong.fatal) == ("failed", True)
+
+
+def test_a_client_that_was_away_learns_with_its_token_that_its_login_was_disabled(tmp_path):
+    token = add_user(tmp_path, "anna")
+    provider = RunningProvider(tmp_path)
+    with users(tmp_path) as store:
+        store.set_disabled("anna", True)
+    answers = [
+        Subscriber(provider, login="anna", **secret).receive()
+        for secret in ({"token": token}, {"password": PASSWORD}, {"password": WRONG}, {"token": "wst_wrong"})
+    ]
+    assert [each.code for each in answers] == ["disabled", "disabled", "failed", "failed"]
+    assert answers[0].text == "the login was disabled"
 
 
 @pytest.mark.parametrize("change", ["disable", "password", "remove"])
@@ -177,6 +204,13 @@ def test_a_new_certificate_is_used_without_a_restart(tmp_path):
         (["--state=."], "not a file"),
         (["--Port=-1", "--plain-port=-1"], "nothing to publish on"),
         (["--experts=0"], "use 1 to"),
+        (["--name="], "invalid name: ''; use 1 to 64 printable characters"),
+        ([f"--name={'x' * 65}"], "use 1 to 64 printable characters"),
+        (["--only=,,"], "no symbol in ',,': name at least one, or leave it empty for all"),
+        (["--only= "], "no symbol in ' '"),
+        (["--hosts= ,"], "no host name in ' ,'"),
+        (["--hosts=https://provider.example"], "invalid host name: 'https://provider.example'"),
+        (["--alert-command= "], "no command in ' ': name a program, or leave it empty"),
     ],
 )
 def test_what_cannot_start_is_one_clear_line(arguments, text, tmp_path):

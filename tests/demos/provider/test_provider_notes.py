@@ -3,20 +3,40 @@
 from __future__ import annotations
 
 import ast
+import base64
 import dataclasses
+import hashlib
 import json
 import re
+import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from service_kit import RunningProvider, add_user
+from winsock_kit import LIMIT_SECONDS
 
+from demos.copier import ack_pace
+from demos.copier.refusals import LONG_PAUSE_MS, refusal_of
+from demos.copier.secure_connection import FIRST_WAIT_MS, LONGEST_WAIT_MS, PROVEN_MS
 from demos.provider import clients, fields, login_desk, messages, protocol, service, session
+from demos.provider.alerts import AlertLimits
 from demos.provider.guard import Rules
 from demos.provider.reports import MOST_PROBLEMS
 from demos.wire.channel import ChannelLimits
 from demos.wire.tls import HANDSHAKE_MS
 from demos.wire.web_server import WebLimits
+from demos.wire.websocket import (
+    _COUNTED,
+    GOING_AWAY,
+    INVALID_TEXT,
+    POLICY,
+    PROTOCOL_ERROR,
+    TOO_LARGE,
+    UNSUPPORTED,
+)
 
 ROOT = Path(__file__).resolve().parents[3]
 NOTE = (ROOT / "notes/provider.md").read_text(encoding="utf-8")
@@ -71,11 +91,97 @@ def test_a_field_is_optional_exactly_if_its_table_says_so(example: str) -> None:
 
 
 def test_the_limits_in_the_text_are_those_of_the_code() -> None:
+    assert (
+        f"{protocol.MOST_FROM_SERVER:,} bytes, one from the client at most {protocol.MOST_FROM_CLIENT:,} char" in NOTE
+    )
     for limit in (protocol.MOST_FROM_SERVER, protocol.MOST_FROM_CLIENT, protocol.MOST_POSITIONS):
         assert f"{limit:,}" in NOTE
     assert f"at most {fields.DEEPEST}\n  levels" in NOTE
     for limit in (protocol.MOST_SYMBOLS, protocol.LONGEST_NAME, protocol.LONGEST_SECRET, protocol.LONGEST_TEXT):
         assert re.search(rf"at most {limit} ", NOTE)
+
+
+def test_the_limits_of_a_connection_are_those_of_the_code() -> None:
+    part = NOTE.partition("### The limits of a connection\n")[2].partition("\n### ")[0]
+    limits = dict(re.findall(r"^\| (.*?) \| (.*?) \| .* \|$", part, re.MULTILINE))
+    before, after, unread = clients._LOGIN_LIMITS, clients._WEBSOCKET_LIMITS, clients._CHANNEL_LIMITS
+    assert WebLimits().head_ms == HANDSHAKE_MS == session.LOGIN_MS == 10_000
+    assert limits["the TLS handshake, the request, the `login`"] == "10 s each"
+    for name, each in {"before": before, "after": after}.items():
+        assert limits[f"a message {name} the `welcome`"] == f"{each.message:,} characters"
+        burst, rate = each.burst, each.frames_per_second
+        assert limits[f"cost of all frames {name} the `welcome`"] == f"{burst} at once, then {rate} a second"
+        assert limits["frames of a message"] == str(each.fragments)
+        silence, ping = each.silence_ms // 1000, each.ping_ms // 1000
+        assert limits["silence of the client"] == f"{silence} s; the server sends a ping after {ping} s"
+        assert limits["the answer to a close frame"] == f"{each.close_ms // 1000} s"
+    assert limits["output that the client does not read"] == (
+        f"{unread.unsent // 1024**2} MiB; {unread.stalled_ms // 1000} s without progress; "
+        f"{unread.unsent_ms // 60_000} minutes in all"
+    )
+    assert f"1 more for each full {_COUNTED:,} characters" in part
+    assert f"costs at most {1 + protocol.MOST_FROM_CLIENT // _COUNTED}." in part
+    assert f"at most {ack_pace.AT_ONCE} at once\n  and {ack_pace.PER_SECOND} a second" in part
+    assert ack_pace.COUNTED == _COUNTED
+    assert f"behind by {AlertLimits().lag_ms // 1000} s" in part
+    assert f"wait for {session.MOST_WAIT_MS // 1000} s" in part
+    assert f"delayed by up to {Rules().longest_delay:g} s" in part
+    codes = {int(code) for code in re.findall(r"\b10\d\d\b", part.partition("Close codes")[2])}
+    assert codes == {POLICY, GOING_AWAY, PROTOCOL_ERROR, UNSUPPORTED, INVALID_TEXT, TOO_LARGE}
+
+
+def test_the_pauses_of_a_subscriber_are_those_of_the_copier() -> None:
+    assert (FIRST_WAIT_MS, LONGEST_WAIT_MS, PROVEN_MS) == (1000, 16_000, 5000)
+    assert "try again after 1, 2, 4, 8 and then 16 seconds. A login\n  that has lasted for 5 seconds" in NOTE
+    [rows] = re.findall(r"^\| code \| what has happened .*\n\| --- .*\n((?:\|.*\n)+)", NOTE, re.MULTILINE)
+    for row in rows.splitlines():
+        _, codes, _, action, _ = row.split("|")
+        for code in re.findall(r"`([a-z]+)`", codes):
+            refusal = refusal_of(code)
+            expected = {
+                (60_000, 600_000): "try again after 1, 2, 4 … 10 minutes",
+                (1000, 60_000): "after 1",
+                (5000, 60_000): "stop: use" if code == "operator" else "try again later",
+                (LONG_PAUSE_MS, LONG_PAUSE_MS): "stop",
+            }[refusal.first_ms, refusal.longest_ms]
+            assert expected in action, code
+
+
+def test_the_request_that_opens_the_websocket_is_accepted_and_the_whole_client_follows_the_provider(
+    tmp_path: Path,
+) -> None:
+    token = add_user(tmp_path, "anna")
+    (tmp_path / "token.txt").write_text(token, encoding="utf-8")
+    provider = RunningProvider(tmp_path)
+    [request] = re.findall(r"^```http\n(.*?)^```$", NOTE, re.MULTILINE | re.DOTALL)
+    context = provider.context()
+    assert context is not None
+    plain = socket.create_connection(("127.0.0.1", provider.port), LIMIT_SECONDS)
+    with context.wrap_socket(plain, server_hostname="localhost") as s:
+        s.sendall(f"{request}\n".replace("\n", "\r\n").encode("ascii"))
+        answer = b""
+        while b'"hello"' not in answer:
+            data = s.recv(4096)
+            assert data
+            answer += data
+    accept = base64.b64encode(
+        hashlib.sha1(b"MDEyMzQ1Njc4OWFiY2RlZg==" + re.findall(rb"258EAF[\w-]+", NOTE.encode())[0]).digest()
+    )
+    assert answer.startswith(b"HTTP/1.1 101 ")
+    assert accept in answer
+    [program] = re.findall(r"^```py\n(.*?)^```$", NOTE, re.MULTILINE | re.DOTALL)
+    (tmp_path / "client.py").write_text(program.replace(":8443", f":{provider.port}"), encoding="utf-8")
+    with subprocess.Popen(
+        [sys.executable, "-u", "client.py"], cwd=tmp_path, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+    ) as client:
+        assert client.stdout is not None
+        messages = (json.loads(line) for line in client.stdout)
+        assert [next(messages)["type"] for _ in range(3)] == ["hello", "welcome", "snapshot"]
+        provider.command("buy 0.1")
+        assert any(each["type"] == "update" and each["positions"][0]["lots"] == "0.1" for each in messages)
+        provider.command("quit")
+        assert [each["code"] for each in messages if each["type"] == "error"] == ["closing"]
+        assert client.wait(LIMIT_SECONDS) == 0
 
 
 def test_every_test_that_the_note_names_exists() -> None:

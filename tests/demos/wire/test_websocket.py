@@ -164,6 +164,14 @@ def test_a_peer_may_send_as_many_frames_as_the_time_allows():
     assert websocket.stream.reason == "WebSocket error 1008: too many or too large frames"
 
 
+def test_a_larger_burst_is_available_as_soon_as_the_limits_are_changed():
+    websocket, peer = opened(WebSocketLimits(burst=3, frames_per_second=0))
+    assert feed(websocket, peer, frame(TEXT, b"t") * 2) == ["t"] * 2
+    websocket.set_limits(WebSocketLimits(burst=10, frames_per_second=0))
+    assert feed(websocket, peer, frame(TEXT, b"t") * 9) == ["t"] * 8
+    assert websocket.stream.reason == "WebSocket error 1008: too many or too large frames"
+
+
 def test_the_pieces_of_one_slow_frame_count_once():
     websocket, peer = opened(WebSocketLimits(burst=2, frames_per_second=0))
     for byte in frame(TEXT, b"x" * 100):
