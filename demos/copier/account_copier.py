@@ -21,7 +21,8 @@ from typing import Any
 
 from demos.copier.account_inputs import Trading
 from demos.copier.account_memory import AccountMemory, OlderState, read_account_memory
-from demos.copier.account_rules import allowed_lots, decide, resume
+from demos.copier.account_rules import FLATTENED, allowed_lots, decide, resume
+from demos.copier.account_targets import AccountTargets
 from demos.copier.account_values import AccountOptions, Decision, provider_view
 from demos.copier.decision_journal import DecisionJournal
 from demos.copier.floods import EventLimit
@@ -35,9 +36,10 @@ from demos.copier.rejections import order_executed, order_rejected
 from demos.copier.rules import lots_text, round_to_step
 from demos.copier.secure_connection import SecureConnection
 from demos.copier.stops import StopPlacer
-from demos.copier.targets import SURE_SECONDS, Targets
+from demos.copier.targets import SURE_SECONDS
 from demos.copier.trading import Result, SymbolLimits, TradeTo
 from demos.provider.messages import Snapshot
+from demos.provider.steps import Status
 from demos.terminal import TERMINAL_CONNECTED, Alert, Event, Print, SymbolSelect, TerminalInfoInteger
 
 RULES, COPIED, FOLLOWER = "rules", "copied", "follower"
@@ -51,7 +53,7 @@ class AccountCopier:
         connection: SecureConnection,
         memory: MemoryFile,
         options: AccountOptions,
-        targets: Targets,
+        targets: AccountTargets,
         trading: Trading,
     ) -> None:
         self.connection = connection
@@ -69,6 +71,7 @@ class AccountCopier:
         self._event = Moment(0)
         self._live_at = 0
         self._knows = True
+        self._refused = ""
         # The local name of each copied symbol of the provider, and the provider's of each local one.
         self._names: dict[str, str] = {}
         self._symbols: dict[str, str] = {}
@@ -113,18 +116,37 @@ class AccountCopier:
             self._missing.clear()
         for state in states:
             self.Received(state)
-        if (states or timer) and self.KnowsPositions():
+        if (states or timer) and self.MayDecide() and self.KnowsPositions():
             before = AllPositions()
+            self.CheckLimits()
             if not states:
                 self.Decide(self.connection.follower.state)
             for state in states:
                 self.Decide(state)
+            exceeded = self.targets.exceeded
             self.Trade()
+            if self.targets.exceeded != exceeded:
+                # The decisions name the limit, and what only reduces a position still goes out.
+                self.Decide(self.connection.follower.state)
+                self.Trade()
             with self._file.together():
                 self.Store()
                 self._orders.write_answers()
                 self.Record(states, before)
             self.Acknowledge()
+
+    def MayDecide(self) -> bool:
+        """Whether this run has heard from the provider, or waits for it no more: before, what is stored may be old."""
+        connection = self.connection
+        waited = self._event.ms - self._live_at >= self._options.stale_ms
+        return connection.follower.state is not None or bool(connection.ended) or waited
+
+    def CheckLimits(self) -> None:
+        """Note a kill-switch file and the day's loss, before anything is decided."""
+        if killed := self._trading.limits.killfile_problem():
+            self.targets.halt(killed)
+        if loss := self._trading.loss():
+            self.targets.stop_all(loss)
 
     def KnowsPositions(self) -> bool:
         """Whether the account's positions are the present ones; an order that follows from old ones would be wrong."""
@@ -162,11 +184,12 @@ class AccountCopier:
         view = provider_view(
             self.connection.follower, self._event.ms, self._event.ms - self._live_at, self.connection.ended
         )
+        own, now = self.targets.limited(own), wall_ms()
         try:
-            outcome = decide(self._options, replace(view, state=state), own, self._rules, wall_ms())
+            outcome = decide(self._options, replace(view, state=state), own, self._rules, now)
         except OlderState as error:
-            self.targets.stop_all(f"{error}; if the provider is right, use `python -m demos copier resume` and restart")
-            return
+            self.RefuseState(str(error))
+            outcome = decide(self._options, replace(view, state=None, status=Status.STOPPED), own, self._rules, now)
         self._rules = outcome.memory
         self.Store()
         for text in outcome.alarms:
@@ -174,6 +197,13 @@ class AccountCopier:
             Event("alarm", name="rules", text=text)
         for symbol, decision in outcome.decisions.items():
             self.TakeDecision(symbol, decision)
+
+    def RefuseState(self, problem: str) -> None:
+        """Report once that the state is older than one that was acted on: nothing follows from it."""
+        if problem != self._refused:
+            self._refused = problem
+            Alert(f"{problem}: nothing increases before `python -m demos copier resume`")
+            Event("alarm", name="older-state", text=problem)
 
     def NameSymbol(self, symbol: str) -> None:
         """Find the local name of a provider's symbol, and have the market quote it."""
@@ -194,7 +224,9 @@ class AccountCopier:
         self.decisions[symbol] = decision
         if before is None or (before.rule, before.lots) != (decision.rule, decision.lots):
             Print(f"{symbol}: {decision.text} ({decision.rule})")
-        if decision.lots is None:
+        if decision.rule == FLATTENED:
+            self.targets.flatten(decision.local, self._event)
+        elif decision.lots is None:
             self.targets.forget(decision.local)
         else:
             self.targets.take_lots(decision.local, decision.lots, self._event)
@@ -203,11 +235,9 @@ class AccountCopier:
 
     def Trade(self) -> None:
         """Trade the targets that are due. What follows from that is stored afterwards, at once."""
-        if stop := self._trading.stop():
-            self.targets.stop_all(stop)
         self.targets.check(AllPositions(), self._event)
         self.targets.run_due(self._event, self.SyncSymbolLot, AllPositions)
-        if self._options.stops:
+        if self._options.stops and not self.targets.stopped:
             for decision in self.decisions.values():
                 self._stops.place(decision, self._event.ms)
 

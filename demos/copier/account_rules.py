@@ -15,6 +15,7 @@ A memory belongs to one login at one provider. At every event (state, timer, tra
 newest values. The same values give the same decisions.
 
 The rules, in this order
+- HALTED: no order goes out, because the operator has created the kill-switch file.
 - FLATTEN: the own position is closed, because the equity fell below the floor, the provider is stale (--stale flatten),
   or its login ended (--on-end flatten). The symbol is then at first contact again, so --join decides about a return.
   The floor closes the positions in all symbols of the memory, the others only where the copier may reduce.
@@ -34,7 +35,8 @@ Owner's changes (targets.py)
   With RESTORE pass ``restore=True``: it is opened again while the provider's state is confirmed and the price allows.
 - When allowed_lots() is not the target, the target is not reached. The problem of the Result should name the rule and
   not have the text: numbers in it change at each attempt, and targets.py prints each new problem.
-- The limits of limits.py apply in the caller, to the lots of allowed_lots().
+- The limits of limits.py apply in the caller, to the lots of allowed_lots(). One that was exceeded is a value of the
+  own account (``limit``): it forbids increases, and never a reduction.
 
 A state that is older than one that was acted on raises OlderState. After follower.resume() call resume() here too.
 """
@@ -67,7 +69,7 @@ from demos.provider.states import by_symbol
 from demos.provider.steps import Status
 
 # The names of the rules that are not in increases.py.
-FLATTENED, NO_RATIO, REACHED = "flatten", "no-ratio", "reached"
+HALTED, FLATTENED, NO_RATIO, REACHED = "halted", "flatten", "no-ratio", "reached"
 REDUCE, BELOW_MINIMUM, PAUSED = "reduce", "below-minimum", "paused"
 
 _ZERO = Decimal(0)
@@ -87,6 +89,9 @@ def decide(
         case = Case(symbol, options, provider, memory, symbols[symbol], own.symbols[symbol], _ZERO)
         symbols[symbol], decision = _decide_symbol(case, own)
         decisions[symbol] = _with_pause(decision, case, now)
+        if own.halted:
+            text = f"no order is sent: {own.halted}; otherwise: {decision.text}"
+            decisions[symbol] = replace(decision, rule=HALTED, text=text, may_increase=False, may_reduce=False)
     return Outcome(decisions, replace(memory, symbols=symbols), alarms)
 
 

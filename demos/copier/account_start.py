@@ -7,13 +7,13 @@ from pathlib import Path
 
 from demos.copier.account_copier import FOLLOWER, AccountCopier
 from demos.copier.account_inputs import AccountInputs, StartError, Trading
+from demos.copier.account_targets import AccountTargets
 from demos.copier.account_values import AccountOptions
 from demos.copier.login_secret import SecretError, find_secret
 from demos.copier.memory_file import MemoryFile, NamedStore
 from demos.copier.moments import Moment
 from demos.copier.secure_connection import SecureConnection, ServerSettings
 from demos.copier.server_url import Endpoint, endpoint_from_text
-from demos.copier.targets import Targets
 from demos.provider.following import Follower
 from demos.terminal import Alert, Print
 from demos.wire.tls_contexts import TlsContext, TlsError, fingerprint_from_text, pinning_context, verifying_context
@@ -23,7 +23,7 @@ CLIENT = f"copier {__version__}"
 
 
 def start_account(
-    inputs: AccountInputs, options: AccountOptions, targets: Targets, trading: Trading, event: Moment
+    inputs: AccountInputs, options: AccountOptions, targets: AccountTargets, trading: Trading, event: Moment
 ) -> AccountCopier:
     """The account copier, ready for its first event.
 

@@ -96,7 +96,8 @@ def provider_view(
 class OwnSymbol:
     """A symbol of the own account: its local name, the signed sum of its positions, prices, and properties.
 
-    ``bid`` and ``ask`` are 0 when there are no prices, ``contract`` is units per lot.
+    ``bid`` and ``ask`` are 0 when there are no prices, ``contract`` is units per lot. ``limit`` is why one of the
+    copier's limits does not let the position increase, or "".
     """
 
     name: str
@@ -106,6 +107,7 @@ class OwnSymbol:
     point: Decimal
     limits: Limits
     contract: Decimal
+    limit: str = ""
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,8 @@ class OwnAccount:
 
     A symbol that is missing here gets no decision, and what is remembered of it stays. Balance and equity are both 0
     while the terminal does not know them. Ask for no decisions while it does not know its positions.
-    ``rate`` is what one unit of the provider's currency is worth in the own currency; None: unknown.
+    ``rate`` is what one unit of the provider's currency is worth in the own currency; None: unknown. ``halted`` is why
+    no order may be sent at all, or "".
     """
 
     currency: str
@@ -122,6 +125,7 @@ class OwnAccount:
     equity: Decimal
     symbols: Mapping[str, OwnSymbol]
     rate: Decimal | None = None
+    halted: str = ""
 
 
 @dataclass(frozen=True)

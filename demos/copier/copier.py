@@ -25,6 +25,7 @@ from demos.copier.account_inputs import (
     one_of,
     seconds_problem,
 )
+from demos.copier.account_targets import AccountTargets
 from demos.copier.account_values import ENDS, HOLD, JOINS, SCALES, STALES, WAIT, AccountOptions
 from demos.copier.connection import ServerConnection
 from demos.copier.limits import Limits, folder_problem, killfile_path, limit_problem
@@ -196,7 +197,7 @@ stops: Annotated[bool, Input("place the provider's stop loss at the broker")] = 
 connection = ServerConnection(codepage, lambda: None, fast)
 signals = PlainMessages(silence)
 account: FollowsAccount | None = None
-targets = Targets(Rules())
+targets: Targets = Targets(Rules())
 limits = Limits()
 event = Moment(0)
 # The time of the last timer event.
@@ -211,7 +212,7 @@ def OnInit() -> int:
     rules = Rules(names_from_text(map), suffix, list_from_text(only), Decimal(repr(factor)), reverse)
     connection = ServerConnection(codepage, OnConnected, fast)
     signals = PlainMessages(silence)
-    targets = Targets(rules, reconcile)
+    targets = AccountTargets(rules, reconcile) if url else Targets(rules, reconcile)
     file = killfile_path(killfile)
     limits = Limits(Decimal(repr(maxlots)), Decimal(repr(maxtotal)), maxorders, Decimal(repr(maxloss)), file)
     for line in (*rules.described(), limits.described()):
@@ -227,7 +228,7 @@ def OnInit() -> int:
     Event("started", symbol=Symbol(), position=DoubleToString(GetSymbolLot(Symbol()), 2))
     timer_at = GetTickCount64()
     event = Moment(timer_at)
-    if url and not StartAccount(rules):
+    if isinstance(targets, AccountTargets) and not StartAccount(rules, targets):
         return INIT_FAILED
     EventSetTimer(1)
     return INIT_SUCCEEDED
@@ -303,10 +304,15 @@ def SyncSymbolLot(smb: str, nlot: Decimal) -> Result:
 
 def StopProblem() -> str:
     """Why nothing must be copied any more, or ""."""
-    return limits.killfile_problem() or (limits.loss_problem(DayResult()) if maxloss else "")
+    return limits.killfile_problem() or LossProblem()
 
 
-def StartAccount(rules: Rules) -> bool:
+def LossProblem() -> str:
+    """Why the loss of the day is too large, or ""."""
+    return limits.loss_problem(DayResult()) if maxloss else ""
+
+
+def StartAccount(rules: Rules, targets: AccountTargets) -> bool:
     """Begin to follow the provider's account; False after an error, which is logged."""
     global account
     options = AccountOptions(
@@ -327,7 +333,7 @@ def StartAccount(rules: Rules) -> bool:
         # It needs packages that the plain protocol does not.
         from demos.copier.account_start import start_account
 
-        account = start_account(inputs, options, targets, Trading(limits, dry, StopProblem), event)
+        account = start_account(inputs, options, targets, Trading(limits, dry, LossProblem), event)
     except (ImportError, StartError, StateError) as error:
         Alert(str(error))
     return account is not None

@@ -1,8 +1,8 @@
 """Whether an order that increases exposure may go out, and by which rule; one sentence says what was compared.
 
 All of these must hold; the first that does not is the decision's rule:
-1. The copier is not stopped (equity floor, --on-end close-only), the provider's login has not ended, and it still shows
-   the symbol.
+1. The copier is not stopped (equity floor, --on-end close-only, a limit), the provider's login has not ended, and it
+   still shows the symbol.
 2. The follower is LIVE, and the state was confirmed at most ``maxage_ms`` ago.
 3. First contact: ``wait`` increases nothing until the provider is flat or reverses; ``no-worse`` only at a price not
    worse than the provider's average; ``now`` at any price. The age of the position does not matter for these two.
@@ -26,7 +26,8 @@ from demos.provider.steps import Status
 
 # The names of the rules.
 JOIN_WAIT = "join-wait"
-STOPPED, CLOSING, ENDED, HIDDEN, ALARM = "stopped", "close-only", "ended", "hidden", "alarm"
+STOPPED, CLOSING, LIMIT, ENDED = "stopped", "close-only", "limit", "ended"
+HIDDEN, ALARM = "hidden", "alarm"
 NOT_LIVE, UNCONFIRMED, CHANGED_HERE, LATE = "not-live", "unconfirmed", "changed-here", "late"
 NO_PRICE, DEVIATION, FOLLOW = "no-price", "deviation", "follow"
 
@@ -81,6 +82,8 @@ def _general_refusal(case: Case) -> Verdict | None:
         return Verdict(False, STOPPED, f"nothing increases until the operator resumes: {memory.stopped}")
     if memory.close_only:
         return Verdict(False, CLOSING, f"positions are only closed until the operator resumes: {memory.close_only}")
+    if case.own.limit:
+        return Verdict(False, LIMIT, f"nothing increases: {case.own.limit}")
     if provider.ended:
         return Verdict(False, ENDED, f"nothing increases: the provider has ended the login ({provider.ended})")
     if not provider.shows(case.symbol):

@@ -52,6 +52,12 @@ def copied(stage: Stage, lots: str = "0.25") -> Script:
     yield from until(stage, holds(stage, lots))
 
 
+def rule(stage: Stage, symbol: str = "EURUSD") -> str:
+    """The rule of the present decision."""
+    decision = stage.program.account.decisions.get(symbol)
+    return decision.rule if decision else ""
+
+
 def acknowledged(provider: WebsocketsProvider, seq: int) -> dict[str, object]:
     """The first acknowledgement of this state."""
     while (ack := provider.next("ack"))["seq"] != seq:
@@ -373,6 +379,133 @@ def test_the_kill_switch_stops_everything(provider, tmp_path):
     stage.play(script())
     assert holds(stage, "0.25")()
     assert stopped(stage) == [""]
+
+
+@pytest.mark.parametrize(("limit", "beyond"), [({"maxlots": 0.3}, "0.5"), ({"maxorders": 1}, "0.3")])
+def test_a_limit_blocks_only_increases_and_is_named_by_log_and_journal(provider, tmp_path, limit, beyond):
+    stage = subscribe(plain_url(provider), tmp_path, **limit)
+
+    def script() -> Script:
+        yield from copied(stage)
+        provider.trade(position("EURUSD", beyond))
+        yield from until(stage, lambda: rule(stage) == "limit")
+        provider.trade(position("EURUSD", "0.1"))
+        yield from copied(stage, "0.10")
+        provider.trade(position("EURUSD", "0.2"))
+        yield from until(stage, lambda: rule(stage) == "limit")
+        provider.trade()
+        yield from copied(stage, "0")
+
+    stage.play(script())
+    [option] = limit
+    assert any(f"--{option}" in text and text.endswith("(limit)") for text in stage.texts)
+    with closing(MemoryFile(tmp_path / "copier.sqlite", owner=False)) as file:
+        refused = [row for row in read_decisions(file, "EURUSD", 100) if row["rule"] == "limit"]
+    assert refused[0]["outcome"] == "skipped"
+    assert f"--{option}" in str(refused[0]["text"])
+
+
+def test_a_reversal_beyond_a_limit_closes_the_position(provider, tmp_path):
+    stage = subscribe(plain_url(provider), tmp_path, maxlots=0.3)
+
+    def script() -> Script:
+        yield from copied(stage)
+        provider.trade(position("EURUSD", "-0.5"))
+        yield from copied(stage, "0")
+
+    stage.play(script())
+    assert stopped(stage) == ["EURUSD"]
+
+
+def test_after_reconcile_stop_a_reduction_of_the_provider_still_goes_out(provider, tmp_path):
+    stage = subscribe(plain_url(provider), tmp_path, reconcile="stop")
+
+    def script() -> Script:
+        yield from copied(stage)
+        stage.host.post("buy 0.1")
+        yield from until(stage, lambda: stopped(stage) == ["EURUSD"])
+        yield from pass_time(3)
+        assert holds(stage, "0.35")()
+        provider.trade(position("EURUSD", "0.5"))
+        yield from until(stage, lambda: rule(stage) == "limit")
+        provider.trade(position("EURUSD", "0.2"))
+        yield from copied(stage, "0.20")
+
+    stage.play(script())
+
+
+def test_a_limit_does_not_prevent_the_end_of_a_login_from_closing_the_positions(provider, tmp_path):
+    stage = subscribe(plain_url(provider), tmp_path, maxlots=0.3, on_end="flatten")
+
+    def script() -> Script:
+        yield from copied(stage)
+        provider.trade(position("EURUSD", "0.5"))
+        yield from until(stage, lambda: stopped(stage) == ["EURUSD"])
+        provider.refuse("expired")
+        yield from copied(stage, "0")
+
+    stage.play(script())
+
+
+def test_a_flatten_also_closes_what_the_owner_has_opened_in_a_flat_symbol(provider, tmp_path):
+    stage = subscribe(plain_url(provider), tmp_path, equity_floor=9999.0)
+
+    def script() -> Script:
+        yield from copied(stage)
+        provider.trade()
+        yield from copied(stage, "0")
+        stage.host.post("buy 1")
+        yield from until(stage, lambda: any("below the floor" in text for text in alerts(stage)))
+        yield from copied(stage, "0")
+
+    stage.play(script())
+
+
+def test_the_kill_switch_also_blocks_reductions_and_says_so(provider, tmp_path):
+    stage = subscribe(plain_url(provider), tmp_path, killfile=str(tmp_path / "stop"))
+
+    def script() -> Script:
+        yield from copied(stage)
+        (tmp_path / "stop").touch()
+        provider.trade(position("EURUSD", "0.1"))
+        yield from until(stage, lambda: rule(stage) == "halted")
+        yield from pass_time(5)
+
+    stage.play(script())
+    assert holds(stage, "0.25")()
+    assert any("also none that reduces a position" in text for text in alerts(stage))
+    with closing(MemoryFile(tmp_path / "copier.sqlite", owner=False)) as file:
+        last = read_decisions(file, "EURUSD", 1)[0]
+    assert (last["rule"], last["outcome"]) == ("halted", "skipped")
+    assert "--killfile" in str(last["text"])
+
+
+def test_nothing_is_traded_from_a_stored_state_before_a_state_has_arrived_or_the_provider_is_stale(provider, tmp_path):
+    stage = subscribe(plain_url(provider), tmp_path, maxlots=0.3)
+
+    def script() -> Script:
+        yield from copied(stage)
+        # The target of 0.50 waits.
+        provider.trade(position("EURUSD", "0.5"))
+        yield from until(stage, lambda: rule(stage) == "limit")
+
+    stage.play(script())
+    stage.account.trade(EURUSD, 40, QUOTES[0])
+    again = subscribe(plain_url(provider), tmp_path, account=stage.account)
+
+    async def silent(peer: Peer) -> None:
+        await peer.listen()
+
+    provider.behave = silent
+
+    def wait() -> Script:
+        yield from pass_time(25)
+        assert again.program.account.decisions == {}
+        yield from pass_time(10)
+        assert again.program.account.decisions != {}
+
+    again.play(wait())
+    assert holds(again, "0.65")()
 
 
 def test_an_order_that_the_broker_rejects_is_repeated_after_pauses(provider, tmp_path, monkeypatch):
