@@ -21,7 +21,7 @@ from typing import Any
 
 from demos.copier.account_inputs import Trading
 from demos.copier.account_memory import AccountMemory, OlderState, read_account_memory
-from demos.copier.account_rules import FLATTENED, allowed_lots, decide, resume
+from demos.copier.account_rules import FLATTENED, allowed_lots, decide, forget_times, resume
 from demos.copier.account_targets import AccountTargets
 from demos.copier.account_values import AccountOptions, Decision, provider_view
 from demos.copier.decision_journal import DecisionJournal
@@ -33,6 +33,7 @@ from demos.copier.order_journal import Arrival, Cause, OrderJournal, wall_ms
 from demos.copier.own_account import read_account
 from demos.copier.positions import AllPositions
 from demos.copier.rejections import order_executed, order_rejected
+from demos.copier.reminders import Reminders
 from demos.copier.rules import lots_text, round_to_step
 from demos.copier.secure_connection import SecureConnection
 from demos.copier.stops import StopPlacer
@@ -67,6 +68,7 @@ class AccountCopier:
         self._decided = DecisionJournal(self._journal)
         self._rules = read_account_memory(memory.value(RULES))
         self._stops = StopPlacer()
+        self._reminders = Reminders()
         self._received = EventLimit()
         self._event = Moment(0)
         self._live_at = 0
@@ -103,12 +105,14 @@ class AccountCopier:
             self.targets.load(copied, event)
             self.Store()
         self._certain_at = event.after(SURE_SECONDS)
+        self._reminders.begin(self.Reasons(), event.ms)
 
     def Continue(self, event: Moment, *, timer: bool) -> None:
         """Do everything that follows from a timer event, or from a socket that is ready."""
         self._event = event
         if timer:
             self.TakeRequests()
+            self._reminders.check(self.Reasons(), event.ms)
         logins = self.connection.logins
         states = self.connection.Continue(event)
         if self.connection.logins != logins:
@@ -164,6 +168,15 @@ class AccountCopier:
         self.connection.CloseClean()
         self._file.close()
 
+    def Reasons(self) -> list[str]:
+        """Why nothing is copied, or only reductions are."""
+        rules, targets, stopped = self._rules, self.targets, self.connection.follower.stopped
+        increases = list(filter(None, (stopped and f"an alarm ({stopped})", rules.stopped, rules.close_only)))
+        found = [f"nothing increases before `python -m demos copier resume`: {each}" for each in increases]
+        found += [f"{smb} is only reduced: {each}" for smb, each in targets.limits.items()]
+        found += [f"positions are only reduced: {targets.limit}"] if targets.limit else []
+        return found + ([f"no order is sent: {targets.stopped}"] if targets.stopped else [])
+
     # ---- from a state to decisions
 
     def Received(self, state: Snapshot) -> None:
@@ -181,15 +194,14 @@ class AccountCopier:
         for position in state.positions if state else ():
             self.NameSymbol(position.symbol)
         own = read_account(self._names, state.account.currency if state else "", self.targets.rules.suffix)
-        view = provider_view(
-            self.connection.follower, self._event.ms, self._event.ms - self._live_at, self.connection.ended
-        )
-        own, now = self.targets.limited(own), wall_ms()
+        connection, now = self.connection, self._event.ms
+        view = provider_view(connection.follower, now, now - self._live_at, connection.ended, connection.shown)
+        own, wall = self.targets.limited(own), wall_ms()
         try:
-            outcome = decide(self._options, replace(view, state=state), own, self._rules, now)
+            outcome = decide(self._options, replace(view, state=state), own, self._rules, wall)
         except OlderState as error:
             self.RefuseState(str(error))
-            outcome = decide(self._options, replace(view, state=None, status=Status.STOPPED), own, self._rules, now)
+            outcome = decide(self._options, replace(view, state=None, status=Status.STOPPED), own, self._rules, wall)
         self._rules = outcome.memory
         self.Store()
         for text in outcome.alarms:
@@ -328,7 +340,11 @@ class AccountCopier:
     def Resume(self) -> None:
         """The operator lets the copier continue after an alarm."""
         Print("the operator resumes: the alarms and pauses end")
-        if self.connection.follower.stopped:
+        follower = self.connection.follower
+        # Without a state of this run the provider's clock may have been set back, which is not known yet.
+        if follower.stopped or follower.waits or follower.state is None:
             self.connection.Resume()
+            self._rules = forget_times(self._rules)
+        self._refused = ""
         self._rules = replace(resume(self._rules), rejections={})
         self.Store()

@@ -58,7 +58,7 @@ from demos.copier.account_values import (
     OwnSymbol,
     ProviderView,
 )
-from demos.copier.increases import JOIN_WAIT, Case, judge_increase
+from demos.copier.increases import HIDDEN, JOIN_WAIT, Case, judge_increase
 from demos.copier.provider_changes import Sight, observe
 from demos.copier.ratios import NoRatio, ratio_of, target_lots
 from demos.copier.rejections import pause_left, reduction_left
@@ -112,6 +112,12 @@ def allowed_lots(decision: Decision, present: Decimal) -> Decimal:
 def resume(memory: AccountMemory) -> AccountMemory:
     """The operator lets positions increase again, and trusts the server's present state, whatever its number."""
     return replace(memory, streams=(), stopped="", close_only="", stale=False, ended="")
+
+
+def forget_times(memory: AccountMemory) -> AccountMemory:
+    """The server's clock may have been set back: its earlier times have no meaning any more."""
+    symbols = {symbol: replace(each, newest=0, changed=0, since=0) for symbol, each in memory.symbols.items()}
+    return replace(memory, symbols=symbols)
 
 
 def explained(decision: Decision) -> str:
@@ -237,6 +243,8 @@ def _judge(case: Case, problem: str) -> Decision:
         closing = f"the position of {lots_text(own.lots)} lots is closed first; " if own.lots * target < 0 else ""
         return replace(decision, rule=verdict.rule, text=closing + verdict.text, may_increase=verdict.allowed)
     rule, text = _without_increase(followed, own, target)
+    if rule == REACHED and not case.provider.shows(symbol):
+        rule, text = HIDDEN, f"the provider's login does not show {symbol} any more: {text}"
     return replace(decision, rule=rule, text=text)
 
 

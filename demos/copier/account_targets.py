@@ -21,7 +21,10 @@ from demos.terminal import Alert, Event
 
 
 class AccountTargets(Targets):
-    """``limits``: why a local symbol is not increased any more; ``limit``: why none is; ``stopped``: why no order goes."""
+    """The targets, and which limits were exceeded.
+
+    ``limits``: why a local symbol is not increased any more; ``limit``: why none is. ``stopped``: why no order is sent.
+    """
 
     def __init__(self, rules: Rules, reconcile: str = LEAVE) -> None:
         super().__init__(rules, reconcile)

@@ -6,11 +6,13 @@ import json
 import random
 from contextlib import closing
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from cleanup_kit import closed_after_test
 from copier_kit import (
     FEED,
+    RUN,
     START,
     Peer,
     WebsocketsProvider,
@@ -249,6 +251,102 @@ def test_a_new_run_of_the_provider_is_followed_and_the_old_one_not_any_more(prov
     stage.play(script())
     assert holds(stage, "0.50")()
     assert any("an earlier run of the provider returned" in text for text in alerts(stage))
+
+
+def resume(folder: Path) -> None:
+    done = demos("copier", "resume", "--memory", folder / "copier.sqlite")
+    assert (done.returncode, done.stdout.startswith("requested")) == (0, True)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_resume_follows_a_new_run_whose_clock_was_set_back(provider, tmp_path, restarted):
+    stage = subscribe(plain_url(provider), tmp_path)
+
+    def set_back() -> None:
+        provider.set_clock(START - 10_000_000)
+        provider.stream, provider.seq = f"{'12' * 16}-{'34' * 8}", 1
+        provider.positions = [position("EURUSD", "0.5", time=provider.time())]
+        provider.disconnect()
+
+    def script() -> Script:
+        yield from copied(stage)
+        if restarted:
+            return
+        set_back()
+        yield from until(stage, lambda: any("a new stream begins in the past" in text for text in alerts(stage)))
+        assert any("`python -m demos copier resume` follows it at once" in text for text in alerts(stage))
+        resume(tmp_path)
+        yield from copied(stage, "0.50")
+
+    stage.play(script())
+    if restarted:
+        set_back()
+        resume(tmp_path)
+        again = subscribe(plain_url(provider), tmp_path, account=stage.account)
+        again.play(copied(again, "0.50"))
+
+
+def test_an_alarm_is_repeated_at_each_start_and_each_hour(provider, tmp_path, monkeypatch):
+    monkeypatch.setattr("demos.copier.reminders.AGAIN_MS", 12_000)
+    stage = subscribe(plain_url(provider), tmp_path)
+
+    def fall() -> Script:
+        provider.seq = 5
+        yield from copied(stage)
+        provider.disconnect()
+        provider.seq, provider.positions = 3, [position("EURUSD", "0.9", time=provider.time())]
+        yield from until(stage, lambda: bool(stage.program.account.connection.follower.stopped))
+        yield from pass_time(10)
+
+    def reminders(stage: Stage) -> list[str]:
+        return [text for text in alerts(stage) if text.startswith("reminder: ") and "`python -m demos copier" in text]
+
+    stage.play(fall())
+    assert reminders(stage) == []
+    again = subscribe(plain_url(provider), tmp_path, account=stage.account)
+
+    def script() -> Script:
+        yield from pass_time(5)
+        assert len(reminders(again)) == 1
+        yield from pass_time(10)
+
+    again.play(script())
+    assert len(reminders(again)) == 2
+
+
+# ---- symbols of the login
+
+
+def test_a_symbol_that_the_login_does_not_show_any_more_stays_and_is_followed_again_when_it_returns(provider, tmp_path):
+    provider.positions.append(position("GBPUSD", "0.1"))
+    stage = subscribe(plain_url(provider), tmp_path, join="wait")
+
+    def show(stream: str, shown: list[str] | None, *positions: dict[str, object]) -> None:
+        provider.stream, provider.shown, provider.positions = f"{RUN}-{stream * 8}", shown, list(positions)
+        provider.disconnect()
+
+    def script() -> Script:
+        yield from until(stage, lambda: "EURUSD" in stage.program.account.decisions)
+        provider.trade()
+        yield from until(stage, lambda: rule(stage) == "reached")
+        provider.trade(position("EURUSD", "0.25"))
+        yield from copied(stage)
+        [held] = provider.positions
+        show("01", ["GBPUSD"], position("GBPUSD", "0.1"))
+        yield from until(stage, lambda: rule(stage) == "hidden")
+        yield from pass_time(5)
+        assert holds(stage, "0.25")()
+        show("02", None, held, position("GBPUSD", "0.1"))
+        yield from until(stage, lambda: rule(stage) == "reached")
+        assert holds(stage, "0.25")()
+        provider.trade(position("EURUSD", "0.5"), position("GBPUSD", "0.1"))
+        yield from copied(stage, "0.50")
+
+    stage.play(script())
+    assert [fields["position"] for fields in stage.record.of("deal") if fields["symbol"] == "EURUSD"] == [
+        "0.25",
+        "0.50",
+    ]
 
 
 @pytest.mark.parametrize(("policy", "left"), [("hold", "0.25"), ("flatten", "0")])

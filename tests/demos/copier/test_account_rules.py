@@ -405,6 +405,38 @@ def test_what_the_owner_or_a_stop_loss_closes_is_left_until_the_provider_changes
     assert (copying.obey().rule, text(copying.own.lots)) == ("follow", "1.5")
 
 
+@pytest.mark.parametrize("left", ["0", "0.4"])
+def test_what_was_closed_here_is_opened_again_only_while_the_whole_position_is_young(left):
+    copying = Copying()
+    copying.follow("1")
+    copying.later(30_001)
+    copying.holds(left)
+    copying.trade("1.01")
+    decision = copying.obey()
+    assert (decision.rule, text(copying.own.lots)) == ("late", left)
+    assert decision.text.startswith("a part of the position was copied before and closed here; it is 30001 ms old")
+
+
+def test_the_average_price_counts_when_lots_that_were_closed_here_are_opened_again():
+    copying = Copying()
+    copying.follow("1", "1.1")
+    copying.holds("0", "1.12")
+    # The added 0.5 lots have the present price of 1.12.
+    copying.trade("1.5", "1.10666667")
+    decision = copying.obey()
+    assert (decision.rule, text(copying.own.lots)) == ("deviation", "0")
+    assert "the provider's average price (a part was copied before and closed here)" in decision.text
+
+
+def test_after_an_owners_change_the_added_part_alone_is_judged_when_only_it_is_opened():
+    copying = Copying()
+    copying.follow("1", "1.1")
+    copying.later(30_001)
+    copying.holds("1", "1.12")
+    copying.trade("1.5", "1.10666667")
+    assert (copying.obey().rule, text(copying.own.lots)) == ("follow", "1.5")
+
+
 def test_the_target_does_not_depend_on_the_own_position():
     copying = Copying()
     copying.follow("1")
