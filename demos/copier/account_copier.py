@@ -43,7 +43,7 @@ from demos.provider.messages import Snapshot
 from demos.provider.steps import Status
 from demos.terminal import TERMINAL_CONNECTED, Alert, Event, Print, SymbolSelect, TerminalInfoInteger
 
-RULES, COPIED, FOLLOWER = "rules", "copied", "follower"
+RULES, COPIED, FOLLOWER, STOPS = "rules", "copied", "follower", "stops"
 
 
 class AccountCopier:
@@ -67,7 +67,10 @@ class AccountCopier:
         self._orders = OrderJournal(self._journal)
         self._decided = DecisionJournal(self._journal)
         self._rules = read_account_memory(memory.value(RULES))
-        self._stops = StopPlacer()
+        self._stored_stops = memory.value(STOPS) or {}
+        self._stops = StopPlacer(self._stored_stops)
+        # Why the stop loss of a symbol was not placed, without numbers.
+        self._stop_kinds: set[tuple[str, str]] = set()
         self._reminders = Reminders()
         self._received = EventLimit()
         self._event = Moment(0)
@@ -236,6 +239,9 @@ class AccountCopier:
         self.decisions[symbol] = decision
         if before is None or (before.rule, before.lots) != (decision.rule, decision.lots):
             Print(f"{symbol}: {decision.text} ({decision.rule})")
+        if decision.stop_problem and (symbol, decision.stop_kind) not in self._stop_kinds:
+            self._stop_kinds.add((symbol, decision.stop_kind))
+            Print(f"-{symbol}: the stop loss is not placed: {decision.stop_problem}")
         if decision.rule == FLATTENED:
             self.targets.flatten(decision.local, self._event)
         elif decision.lots is None:
@@ -249,9 +255,18 @@ class AccountCopier:
         """Trade the targets that are due. What follows from that is stored afterwards, at once."""
         self.targets.check(AllPositions(), self._event)
         self.targets.run_due(self._event, self.SyncSymbolLot, AllPositions)
-        if self._options.stops and not self.targets.stopped:
-            for decision in self.decisions.values():
-                self._stops.place(decision, self._event.ms)
+        if self._options.stops and not self.targets.stopped and self.connection.is_live:
+            self.PlaceStops()
+
+    def PlaceStops(self) -> None:
+        """Give the positions the stop losses of the decisions, and store what was placed."""
+        for symbol, decision in self.decisions.items():
+            self._stops.place(decision, self._event.ms)
+            if not decision.stop_problem and (problem := self._stops.problems.get(decision.local)):
+                self.decisions[symbol] = replace(decision, stop_problem=problem)
+        if (placed := self._stops.to_dict()) != self._stored_stops:
+            self._file.put_values({STOPS: placed})
+            self._stored_stops = placed
 
     def Store(self) -> None:
         """Store the rules' memory and the copied positions, if they have changed."""

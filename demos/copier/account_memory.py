@@ -54,8 +54,8 @@ class Followed:
 
     ``lots`` is the net of its positions, ``newest`` the newest time of one of them, ``changed`` the time of the last
     change that increased the net, ``since`` that of the first one, by the server's clock; 0: unknown. ``missed`` are
-    the provider's lots that are not copied yet, ``missed_price`` their average price (None: unknown), ``missed_error`` how inexact it can be, in points
-    times lots.
+    the provider's lots that are not copied yet, ``missed_price`` their average price (None: unknown), ``missed_error``
+    how inexact it can be, in points times lots.
 
     ``join`` is the rule of the first contact while it has not been satisfied, else "". ``ours`` is whether the own
     position in the symbol may be reduced. ``ratio`` is own lots for one lot of the provider, None until it is known.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -11,6 +12,8 @@ from demos.copier.rules import Limits
 from demos.provider.following import Follower
 from demos.provider.messages import Position, Snapshot
 from demos.provider.steps import Status
+
+_NUMBERS = re.compile("[0-9.]+")
 
 FIXED, BALANCE, EQUITY = "fixed", "balance", "equity"
 WAIT, NO_WORSE, NOW = "wait", "no-worse", "now"
@@ -147,6 +150,11 @@ class Decision:
     stop_loss: Decimal | None = None
     stop_problem: str = ""
     saw: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def stop_kind(self) -> str:
+        """The stop problem without its numbers, which change with the price."""
+        return _NUMBERS.sub("", self.stop_problem)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ class DecisionJournal:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._recorded: dict[str, Entry] = {}
+        # Why the stop loss of each symbol is not placed, without numbers, which change with the price.
+        self._stops: dict[str, str] = {}
 
     def record(
         self,
@@ -35,9 +37,11 @@ class DecisionJournal:
         for decision in decisions:
             before, held = (each.get(decision.local, Decimal(0)) for each in positions)
             entry = entry_of(decision, rules.symbols[decision.symbol].lots, before, held)
-            if arrived or is_news(entry, self._recorded.get(decision.symbol)):
+            stop = decision.stop_kind
+            changed = stop != self._stops.get(decision.symbol, "")
+            if arrived or changed or is_news(entry, self._recorded.get(decision.symbol)):
                 entries.append(entry)
-                self._recorded[decision.symbol] = entry
+                self._recorded[decision.symbol], self._stops[decision.symbol] = entry, stop
         if entries:
             self._journal.decided(state, entries)
 
@@ -49,7 +53,8 @@ def entry_of(decision: Decision, lots: Decimal, before: Decimal, held: Decimal) 
         outcome = "reduced" if is_smaller(held, before) else "traded"
     else:
         outcome = "skipped" if held != target or decision.lots is None else "unchanged"
-    return Entry(decision.symbol, decision.local, lots, target, held, outcome, decision.rule, decision.text)
+    text = "; ".join(filter(None, (decision.text, decision.stop_problem)))
+    return Entry(decision.symbol, decision.local, lots, target, held, outcome, decision.rule, text)
 
 
 def is_news(entry: Entry, last: Entry | None) -> bool:

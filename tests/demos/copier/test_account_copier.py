@@ -644,6 +644,55 @@ def test_the_providers_stop_loss_is_placed_at_the_broker(provider, tmp_path):
     stage.play(script())
 
 
+def test_a_stop_loss_that_was_placed_is_known_after_a_restart_and_changes_only_with_a_state(provider, tmp_path):
+    provider.positions = [position("EURUSD", "0.25", sl="1.09")]
+    stage = subscribe(plain_url(provider), tmp_path, stops=True)
+
+    def stop() -> int:
+        return next((each.stops.sl for each in stage.account.positions()), 0)
+
+    stage.play(until(stage, lambda: stop() == 109_000))
+    [held] = stage.account.positions()
+    again = subscribe(plain_url(provider), tmp_path, stops=True, account=stage.account)
+    assert provider.connections == 1
+
+    def owner_moves_it() -> Script:
+        yield from until(again, lambda: rule(again) == "reached")
+        stage.account.modify(held.ticket, Stops(108_000, 0), QUOTES[0])
+        yield from pass_time(3)
+
+    again.play(owner_moves_it())
+    # It is the owner's stop loss now: neither the copier before nor the one after a restart replaces it.
+    third = subscribe(plain_url(provider), tmp_path, stops=True, account=stage.account)
+
+    def removed() -> Script:
+        yield from until(third, lambda: rule(third) == "reached")
+        yield from pass_time(3)
+        assert stop() == 108_000
+        stage.account.modify(held.ticket, Stops(109_000, 0), QUOTES[0])
+        yield from pass_time(2)
+        provider.trade(position("EURUSD", "0.25"))
+        yield from until(third, lambda: stop() == 0)
+
+    third.play(removed())
+
+
+def test_a_stop_loss_that_cannot_be_placed_is_logged_once_and_explained(provider, tmp_path):
+    provider.positions = [position("EURUSD", "0.25", sl="1.2")]
+    stage = subscribe(plain_url(provider), tmp_path, stops=True)
+
+    def script() -> Script:
+        yield from copied(stage)
+        yield from pass_time(5)
+
+    stage.play(script())
+    logged = [text for text in stage.texts if "the stop loss is not placed" in text]
+    assert len(logged) == 1
+    assert "the provider's stop loss 1.2 is not below the bid 1.1" in logged[0]
+    with closing(MemoryFile(tmp_path / "copier.sqlite", owner=False)) as file:
+        assert "is not below the bid" in str(read_decisions(file, "EURUSD", 1)[0]["text"])
+
+
 def test_a_dry_run_trades_on_a_virtual_account_and_leaves_the_memory_alone(provider, tmp_path):
     stage = subscribe(plain_url(provider), tmp_path, dry=True)
     stage.play(until(stage, lambda: bool(stage.record.of("virtual_deal"))))
