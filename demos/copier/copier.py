@@ -28,7 +28,7 @@ from demos.copier.account_inputs import (
 from demos.copier.account_targets import AccountTargets
 from demos.copier.account_values import ENDS, HOLD, JOINS, SCALES, STALES, WAIT, AccountOptions
 from demos.copier.connection import ServerConnection
-from demos.copier.limits import Limits, folder_problem, killfile_path, limit_problem
+from demos.copier.limits import Limits, folder_problem, killfile_name_problem, killfile_path, limit_problem
 from demos.copier.moments import Moment
 from demos.copier.plain_messages import PlainMessages
 from demos.copier.positions import AllPositions, GetSymbolLot
@@ -142,7 +142,12 @@ maxloss: Annotated[
     ),
 ] = 0.0
 killfile: Annotated[
-    str, Input("file that stops all copying as soon as it exists; deleting it does not start copying again")
+    str,
+    Input(
+        "file that stops all copying as soon as it exists, with --url also reductions; deleting it does not start "
+        "copying again",
+        check=killfile_name_problem,
+    ),
 ] = ""
 
 # The inputs from here on are those of a provider's subscriber.
@@ -208,6 +213,9 @@ def OnInit() -> int:
     global connection, signals, targets, limits, event, timer_at
     if AccountInfoInteger(ACCOUNT_MARGIN_MODE) == ACCOUNT_MARGIN_MODE_RETAIL_HEDGING and not hedging:
         Alert("the account is a hedging account: add --hedging to close and open positions by ticket")
+        return INIT_FAILED
+    if unused := UnusedInputs():
+        Alert(f"--url is missing: without it the plain protocol is used, which has no {', '.join(unused)}")
         return INIT_FAILED
     rules = Rules(names_from_text(map), suffix, list_from_text(only), Decimal(repr(factor)), reverse)
     connection = ServerConnection(codepage, OnConnected, fast)
@@ -300,6 +308,12 @@ def SyncSymbolLot(smb: str, nlot: Decimal) -> Result:
     if result.reached == nlot and not dry:
         Event("synced", symbol=smb, lots=lots_text(nlot))
     return result
+
+
+def UnusedInputs() -> list[str]:
+    """The inputs of a provider's subscriber that are given without --url."""
+    given = {"--login": login, "--password-file": password_file, "--token-file": token_file, "--ca": ca, "--pin": pin}
+    return [] if url else [name for name, value in given.items() if value]
 
 
 def StopProblem() -> str:

@@ -452,6 +452,29 @@ def test_a_second_copier_with_the_same_memory_is_one_clear_error(provider, tmp_p
     first.play(script())
 
 
+def test_a_memory_of_another_login_or_provider_is_one_clear_error(provider, tmp_path):
+    stage = subscribe(plain_url(provider), tmp_path)
+    stage.play(copied(stage))
+    other = subscribe(plain_url(provider), tmp_path, login="another", account=stage.account)
+    assert other.play(iter(())) == 4
+    server, memory = f"127.0.0.1:{provider.port}", tmp_path / "copier.sqlite"
+    assert alerts(other) == [
+        f"{memory}: this memory is that of the login customer at {server}, not of another at {server}; use another "
+        "file (--memory)"
+    ]
+    moved = subscribe("ws://127.0.0.1:1", tmp_path, account=stage.account)
+    assert moved.play(iter(())) == 4
+    assert provider.connections == 1
+
+
+def test_a_login_without_a_url_is_an_error_and_does_not_use_the_plain_protocol(tmp_path):
+    stage = subscribe("", tmp_path)
+    assert stage.play(iter(())) == 4
+    assert alerts(stage) == [
+        "--url is missing: without it the plain protocol is used, which has no --login, --password-file"
+    ]
+
+
 # ---- limits, stops, dry runs
 
 
