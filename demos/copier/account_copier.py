@@ -27,6 +27,7 @@ from demos.copier.account_values import AccountOptions, Decision, provider_view
 from demos.copier.decision_journal import DecisionJournal
 from demos.copier.floods import EventLimit
 from demos.copier.journal import Journal, StateMark
+from demos.copier.local_names import LocalNames
 from demos.copier.memory_file import RESUME, MemoryFile
 from demos.copier.moments import Moment
 from demos.copier.order_journal import Arrival, Cause, OrderJournal, wall_ms
@@ -41,9 +42,9 @@ from demos.copier.targets import SURE_SECONDS
 from demos.copier.trading import Result, SymbolLimits, TradeTo
 from demos.provider.messages import Snapshot
 from demos.provider.steps import Status
-from demos.terminal import TERMINAL_CONNECTED, Alert, Event, Print, SymbolSelect, TerminalInfoInteger
+from demos.terminal import TERMINAL_CONNECTED, Alert, Event, Print, TerminalInfoInteger
 
-RULES, COPIED, FOLLOWER, STOPS = "rules", "copied", "follower", "stops"
+RULES, COPIED, FOLLOWER, STOPS, NAMES = "rules", "copied", "follower", "stops", "names"
 
 
 class AccountCopier:
@@ -77,11 +78,10 @@ class AccountCopier:
         self._live_at = 0
         self._knows = True
         self._refused = ""
-        # The local name of each copied symbol of the provider, and the provider's of each local one.
-        self._names: dict[str, str] = {}
-        self._symbols: dict[str, str] = {}
-        # The local names that the terminal did not have since the last login.
-        self._missing: set[str] = set()
+        self._stored_names = memory.value(NAMES) or {}
+        self._names = LocalNames(targets, self._stored_names)
+        # The symbols that the terminal does not have: the provider's lots, and the decisions.
+        self._absent: dict[str, tuple[Decimal, Decision]] = {}
         # What was stored, acknowledged, requested and recorded last.
         self._stored: tuple[AccountMemory, dict[str, Any]] = (self._rules, {})
         self._acknowledged: tuple[object, ...] = ()
@@ -97,7 +97,7 @@ class AccountCopier:
         """
         self._event, self._live_at = event, event.ms
         for symbol in self._rules.symbols:
-            self.NameSymbol(symbol)
+            self._names.find(symbol)
         with self._file.together():
             copied = self._file.value(COPIED) or {}
             self._stored = (self._rules, dict(copied))
@@ -120,11 +120,12 @@ class AccountCopier:
         states = self.connection.Continue(event)
         if self.connection.logins != logins:
             self.targets.retry_now(event)
-            self._missing.clear()
+            self._names.look_again()
         for state in states:
             self.Received(state)
         if (states or timer) and self.MayDecide() and self.KnowsPositions():
             before = AllPositions()
+            self._names.report_left(before)
             self.CheckLimits()
             if not states:
                 self.Decide(self.connection.follower.state)
@@ -195,11 +196,15 @@ class AccountCopier:
         if self.connection.is_live:
             self._live_at = self._event.ms
         for position in state.positions if state else ():
-            self.NameSymbol(position.symbol)
-        own = read_account(self._names, state.account.currency if state else "", self.targets.rules.suffix)
+            self._names.find(position.symbol)
+        self._absent = self._names.absent_decisions(state)
+        own = read_account(self._names.names, state.account.currency if state else "", self.targets.rules.suffix)
         connection, now = self.connection, self._event.ms
         view = provider_view(connection.follower, now, now - self._live_at, connection.ended, connection.shown)
         own, wall = self.targets.limited(own), wall_ms()
+        if self._options.equity_floor:
+            copied = self._names.symbols
+            own = replace(own, others={smb: lots for smb, lots in AllPositions().items() if smb not in copied})
         try:
             outcome = decide(self._options, replace(view, state=state), own, self._rules, wall)
         except OlderState as error:
@@ -219,19 +224,6 @@ class AccountCopier:
             self._refused = problem
             Alert(f"{problem}: nothing increases before `python -m demos copier resume`")
             Event("alarm", name="older-state", text=problem)
-
-    def NameSymbol(self, symbol: str) -> None:
-        """Find the local name of a provider's symbol, and have the market quote it."""
-        if symbol in self._names:
-            return
-        local = self.targets.local_name(symbol)
-        if not local or local in self._missing:
-            return
-        if SymbolSelect(local, True):
-            self._names[symbol], self._symbols[local] = local, symbol
-        else:
-            self._missing.add(local)
-            Print(f"-{symbol} is not copied: the terminal has no symbol {local}; --map gives it another name")
 
     def TakeDecision(self, symbol: str, decision: Decision) -> None:
         """Set a symbol's target; log a new rule or target."""
@@ -276,13 +268,15 @@ class AccountCopier:
             values[RULES] = self._rules.to_dict()
         if (present := self.targets.to_dict()) != copied:
             values[COPIED] = present
+        if (names := self._names.to_dict()) != self._stored_names:
+            values[NAMES] = self._stored_names = names
         if values:
             self._file.put_values(values)
             self._stored = (self._rules, present)
 
     def SyncSymbolLot(self, smb: str, nlot: Decimal) -> Result:
         """Trade toward the target as far as the rules allow now."""
-        decision = self.decisions.get(self._symbols.get(smb, ""))
+        decision = self.decisions.get(self._names.symbols.get(smb, ""))
         limits = SymbolLimits(smb)
         if decision is None or limits is None or self.IsUncertain(smb):
             return Result(waits=True)
@@ -328,14 +322,19 @@ class AccountCopier:
     def Record(self, states: list[Snapshot], before: dict[str, Decimal]) -> None:
         """Record what became of each decision."""
         if arrival := self._orders.arrival:
-            decisions, positions = self.decisions.values(), (before, AllPositions())
-            self._decided.record(arrival.state, decisions, self._rules, positions, arrived=bool(states))
+            lots = {symbol: each.lots for symbol, each in self._rules.symbols.items()}
+            lots |= {symbol: each for symbol, (each, _) in self._absent.items()}
+            decisions = [*self.decisions.values(), *(decision for _, decision in self._absent.values())]
+            positions = (before, AllPositions())
+            self._decided.record(arrival.state, decisions, lots, positions, arrived=bool(states))
 
     def Acknowledge(self) -> None:
         """Tell the provider what the account holds and should hold, when that is news."""
         positions, state = AllPositions(), self.connection.follower.state
         held = {symbol: positions.get(each.local, Decimal(0)) for symbol, each in self.decisions.items()}
-        wanted = {symbol: each.lots for symbol, each in self.decisions.items() if each.lots is not None}
+        held |= dict.fromkeys(self._absent, Decimal(0))
+        decisions = {**self.decisions, **{symbol: decision for symbol, (_, decision) in self._absent.items()}}
+        wanted = {symbol: each.lots for symbol, each in decisions.items() if each.lots is not None}
         news = (state and (state.stream, state.seq), held, wanted, self.connection.follower.status)
         if self.connection.is_live and news != self._acknowledged:
             self._acknowledged = news

@@ -157,7 +157,7 @@ def _take_events(
     if known and own.equity < options.equity_floor and not memory.stopped:
         floor = decimal_text(options.equity_floor)
         text = f"the equity {decimal_text(own.equity)} is below the floor {floor} (--equity-floor)"
-        alarms.append(f"{text}: all positions are closed, and nothing is copied until the operator resumes")
+        alarms.append(f"{text}: {_closing(own, memory)}; nothing is copied until the operator resumes")
         memory = _flattened(replace(memory, stopped=text), options, text, everything=True)
     if provider.ended and not memory.ended:
         text = f"the provider has ended the login: {provider.ended}"
@@ -177,6 +177,18 @@ def _take_events(
     if provider.status is Status.LIVE and not provider.ended:
         memory = replace(memory, stale=False, ended="")
     return memory, alarms
+
+
+def _closing(own: OwnAccount, memory: AccountMemory) -> str:
+    """Which positions the equity floor closes, and which it leaves."""
+    closed = {each.name: each.lots for symbol, each in own.symbols.items() if symbol in memory.symbols}
+    left = {each.name: each.lots for symbol, each in own.symbols.items() if symbol not in memory.symbols}
+    texts = [
+        ", ".join(f"{name} {lots_text(lots)}" for name, lots in sorted(each.items()) if lots)
+        for each in (closed, {**left, **own.others})
+    ]
+    text = f"closed are {texts[0]}" if texts[0] else "no position has to be closed"
+    return text + (f"; these stay, because the provider has not traded their symbols: {texts[1]}" if texts[1] else "")
 
 
 def _flattened(memory: AccountMemory, options: AccountOptions, why: str, everything: bool = False) -> AccountMemory:

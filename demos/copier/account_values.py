@@ -120,7 +120,7 @@ class OwnAccount:
     A symbol that is missing here gets no decision, and what is remembered of it stays. Balance and equity are both 0
     while the terminal does not know them. Ask for no decisions while it does not know its positions.
     ``rate`` is what one unit of the provider's currency is worth in the own currency; None: unknown. ``halted`` is why
-    no order may be sent at all, or "".
+    no order may be sent at all, or "". ``others`` are the lots in symbols that the copier does not know, by local name.
     """
 
     currency: str
@@ -129,6 +129,7 @@ class OwnAccount:
     symbols: Mapping[str, OwnSymbol]
     rate: Decimal | None = None
     halted: str = ""
+    others: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -177,7 +177,8 @@ scale: Annotated[
 join: Annotated[
     str,
     Input(
-        "at first contact with a symbol: wait until the provider is flat or reverses, join at no worse price, or now",
+        "at first contact with a symbol: wait until the provider is flat or reverses, join at no worse price, or now; "
+        "when the provider is flat, the account becomes flat in the symbol too, also with lots that it had before",
         check=one_of(JOINS),
     ),
 ] = WAIT
@@ -195,7 +196,12 @@ maxage: Annotated[
     int, Input("largest age of a change that opens or increases a position, in seconds", check=seconds_problem)
 ] = 30
 equity_floor: Annotated[
-    float, Input("close all positions and copy nothing below this equity; 0: none", check=amount_problem)
+    float,
+    Input(
+        "below this equity close the positions in all symbols that the copier follows, also those of the account's "
+        "owner, and copy nothing; positions in other symbols stay, and are reported; 0: none",
+        check=amount_problem,
+    ),
 ] = 0.0
 stops: Annotated[bool, Input("place the provider's stop loss at the broker")] = False
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
-from demos.copier.account_memory import AccountMemory
 from demos.copier.account_values import Decision
 from demos.copier.journal import Entry, Journal, StateMark
 from demos.copier.limits import is_smaller
@@ -24,19 +23,20 @@ class DecisionJournal:
         self,
         state: StateMark,
         decisions: Iterable[Decision],
-        rules: AccountMemory,
+        lots: Mapping[str, Decimal],
         positions: tuple[Mapping[str, Decimal], Mapping[str, Decimal]],
         *,
         arrived: bool,
     ) -> None:
-        """Record the decisions; ``positions`` are the own ones before and after their orders.
+        """Record the decisions; ``lots`` are the provider's by its symbols, ``positions`` the own ones before and
+        after the orders.
 
         ``arrived``: the state has just arrived, so every decision is recorded. Errors: StateError.
         """
         entries = []
         for decision in decisions:
             before, held = (each.get(decision.local, Decimal(0)) for each in positions)
-            entry = entry_of(decision, rules.symbols[decision.symbol].lots, before, held)
+            entry = entry_of(decision, lots[decision.symbol], before, held)
             stop = decision.stop_kind
             changed = stop != self._stops.get(decision.symbol, "")
             if arrived or changed or is_news(entry, self._recorded.get(decision.symbol)):

@@ -242,8 +242,9 @@ class SecureConnection:
                 "one; give each program a login of its own"
             )
             self._replaced = Backoff(refusal.first_ms, refusal.longest_ms)
-        self._refusal, self._backoff = refusal, self._replaced
-        self.PlanNext()
+        self._refusal, self._backoff = refusal, Backoff(refusal.first_ms, refusal.longest_ms)
+        self._replaced.failed(self._event.ms)
+        self._due = self._event.ms + self._replaced.pause_ms
 
     # ---- messages, and the end
 

@@ -6,6 +6,7 @@ import json
 import random
 from contextlib import closing
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ from copier_kit import (
     until,
 )
 from provider_kit import Killed
-from signal_kit import EURUSD, QUOTES, Script, Stage, alerts, failing_orders, stopped
+from signal_kit import EURUSD, GBPUSD, QUOTES, Script, Stage, alerts, failing_orders, stopped
 from terminal_kit import demos
 from web_kit import network
 
@@ -124,6 +125,50 @@ def test_a_symbol_that_the_terminal_does_not_have_is_logged_once_and_the_others_
     stage.play(script())
     missing = "-XAUUSD is not copied: the terminal has no symbol XAUUSD; --map gives it another name"
     assert stage.errors() == [missing]
+    alert = "a position of the provider is not copied: the terminal has no symbol XAUUSD (XAUUSD)"
+    assert alerts(stage) == [alert]
+
+
+def test_the_provider_and_the_journal_learn_of_a_symbol_that_the_terminal_does_not_have(provider, tmp_path):
+    provider.positions.append(position("XAUUSD", "1"))
+    stage = subscribe(plain_url(provider), tmp_path, factor=0.5)
+
+    def script() -> Script:
+        yield from copied(stage, "0.12")
+        yield from pass_time(2)
+
+    stage.play(script())
+    ack = provider.next("ack")
+    assert (ack["wanted"]["XAUUSD"], ack["held"]["XAUUSD"]) == ("0.5", "0")
+    with closing(MemoryFile(tmp_path / "copier.sqlite", owner=False)) as file:
+        [row] = read_decisions(file, "XAUUSD", 9)
+    assert (row["rule"], row["outcome"], row["lots"]) == ("no-symbol", "skipped", "1.00")
+    assert "the terminal has no symbol XAUUSD" in str(row["text"])
+
+
+@pytest.mark.parametrize(
+    ("option", "change"),
+    [
+        ({"suffix": ".m"}, "EURUSD is EURUSD.m here now"),
+        ({"map": "EURUSD=GBPUSD"}, "EURUSD is GBPUSD here now"),
+        ({"only": "GBPUSD"}, "EURUSD is not copied any more"),
+    ],
+)
+def test_a_position_that_the_options_have_left_is_reported_at_each_start(provider, tmp_path, option, change):
+    stage = subscribe(plain_url(provider), tmp_path)
+    stage.play(copied(stage))
+
+    def left() -> list[str]:
+        again = subscribe(plain_url(provider), tmp_path, account=stage.account, **option)
+        again.play(until(again, lambda: any("nothing follows" in text for text in alerts(again))))
+        return [text for text in alerts(again) if "nothing follows" in text]
+
+    for _ in range(2):
+        [text] = left()
+        assert text.startswith(f"nothing follows the position of 0.25 lots in EURUSD any more: {change} (--map, ")
+    restored = subscribe(plain_url(provider), tmp_path, account=stage.account)
+    restored.play(until(restored, lambda: rule(restored) == "reached"))
+    assert alerts(restored) == []
 
 
 def test_at_first_contact_the_default_waits_until_the_provider_is_flat(provider, tmp_path):
@@ -465,6 +510,38 @@ def test_a_memory_of_another_login_or_provider_is_one_clear_error(provider, tmp_
     moved = subscribe("ws://127.0.0.1:1", tmp_path, account=stage.account)
     assert moved.play(iter(())) == 4
     assert provider.connections == 1
+
+
+def test_the_end_of_the_login_during_an_absence_closes_the_positions_with_on_end_flatten(provider, tmp_path):
+    stage = subscribe(plain_url(provider), tmp_path, on_end="flatten")
+    stage.play(copied(stage))
+
+    async def expired(peer: Peer) -> None:
+        await peer.say("hello", version=1, server="x", stream=RUN, heartbeat_ms=600_000, time=provider.time())
+        await peer.hear()
+        await peer.say("error", code="expired", text="a reason", fatal=True)
+
+    provider.behave = expired
+    again = subscribe(plain_url(provider), tmp_path, on_end="flatten", account=stage.account)
+    again.play(copied(again, "0"))
+
+
+def test_a_login_that_another_program_uses_is_alerted_once_and_tried_again_after_growing_pauses(provider, tmp_path):
+    stage = subscribe(plain_url(provider), tmp_path)
+    times: list[float] = []
+
+    async def replace(peer: Peer) -> None:
+        await peer.welcome()
+        await peer.snapshot()
+        times.append(stage.clock.time)
+        await peer.say("error", code="replaced", text="a reason", fatal=True)
+
+    provider.behave = replace
+    stage.play(until(stage, lambda: len(times) >= 3))
+    first, second = (round(later - earlier) for earlier, later in pairwise(times))
+    assert 58 <= first <= 65
+    assert 115 <= second <= 130
+    assert len([text for text in alerts(stage) if "another program uses this login (customer)" in text]) == 1
 
 
 def test_a_login_without_a_url_is_an_error_and_does_not_use_the_plain_protocol(tmp_path):
@@ -830,17 +907,21 @@ def test_a_hedging_account_is_copied_by_ticket(provider, tmp_path):
 
 def test_below_the_equity_floor_all_positions_are_closed_and_nothing_is_copied_before_resume(provider, tmp_path):
     # The spread of the first position costs 0.50.
-    stage = subscribe(plain_url(provider), tmp_path, equity_floor=9999.9)
+    stage = subscribe(plain_url(provider), tmp_path, equity_floor=9999.6)
+    stage.account.trade(GBPUSD, 10, QUOTES[1])
 
     def script() -> Script:
-        yield from until(stage, lambda: len(stage.record.of("deal")) == 2)
+        yield from until(stage, lambda: len(stage.record.of("deal")) == 3)
         provider.trade(position("EURUSD", "0.5"), position("GBPUSD", "0.1"))
         yield from until(stage, lambda: stage.program.account.connection.follower.state.seq == 2)
         yield from pass_time(5)
 
     stage.play(script())
-    assert any("is below the floor 9999.9 (--equity-floor)" in text for text in alerts(stage))
-    assert [fields["position"] for fields in stage.record.of("deal")] == ["0.25", "0.00"]
+    [text] = [text for text in alerts(stage) if "is below the floor 9999.6 (--equity-floor)" in text]
+    assert "closed are EURUSD 0.25; these stay, because the provider has not traded their symbols: GBPUSD 0.10" in text
+    assert holds(stage, "0.10", "GBPUSD")()
+    deals = [fields["position"] for fields in stage.record.of("deal") if fields["symbol"] == "EURUSD"]
+    assert deals == ["0.25", "0.00"]
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -6,7 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from account_kit import LIMITS, OWN, START, SYMBOL, Copying, own_symbol
+from account_kit import LIMITS, LOCAL, OWN, START, SYMBOL, Copying, own_symbol
 from provider_kit import Network, account, holding
 
 from demos.copier.account_memory import AccountMemory, OlderState, read_account_memory
@@ -201,6 +201,15 @@ def test_below_the_equity_floor_everything_is_closed_and_nothing_is_copied():
     assert (copying.obey().rule, text(copying.own.lots)) == ("stopped", "0")
     assert len(copying.alarms) == 1
     assert copying.alarms[0].startswith("the equity 899.99 is below the floor 900 (--equity-floor)")
+
+
+def test_the_alarm_of_the_equity_floor_names_what_is_closed_and_what_stays():
+    copying = Copying(AccountOptions(equity_floor=Decimal(900)))
+    copying.follow("1")
+    copying.own_account = replace(OWN, equity=Decimal(800), others={"DAX": Decimal(2)})
+    copying.obey()
+    [alarm] = copying.alarms
+    assert f"closed are {LOCAL} 1.00; these stay, because the provider has not traded their symbols: DAX 2.00" in alarm
 
 
 def test_figures_that_the_terminal_does_not_know_are_not_below_the_floor():
