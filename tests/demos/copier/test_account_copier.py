@@ -156,7 +156,7 @@ def test_the_provider_and_the_journal_learn_of_a_symbol_that_the_terminal_does_n
 )
 def test_a_position_that_the_options_have_left_is_reported_at_each_start(provider, tmp_path, option, change):
     stage = subscribe(plain_url(provider), tmp_path)
-    stage.play(copied(stage))
+    stage.play(until(stage, lambda: rule(stage) == "reached"))
 
     def left() -> list[str]:
         again = subscribe(plain_url(provider), tmp_path, account=stage.account, **option)
