@@ -21,26 +21,30 @@ from typing import Any
 
 from demos.copier.account_inputs import Trading
 from demos.copier.account_memory import AccountMemory, OlderState, read_account_memory
-from demos.copier.account_rules import allowed_lots, decide, resume
+from demos.copier.account_rules import FLATTENED, allowed_lots, decide, forget_times, resume
+from demos.copier.account_targets import AccountTargets
 from demos.copier.account_values import AccountOptions, Decision, provider_view
 from demos.copier.decision_journal import DecisionJournal
 from demos.copier.floods import EventLimit
 from demos.copier.journal import Journal, StateMark
+from demos.copier.local_names import LocalNames
 from demos.copier.memory_file import RESUME, MemoryFile
 from demos.copier.moments import Moment
 from demos.copier.order_journal import Arrival, Cause, OrderJournal, wall_ms
 from demos.copier.own_account import read_account
 from demos.copier.positions import AllPositions, SymbolLots
 from demos.copier.rejections import order_executed, order_rejected
+from demos.copier.reminders import Reminders
 from demos.copier.rules import lots_text, round_to_step
 from demos.copier.secure_connection import SecureConnection
 from demos.copier.stops import StopPlacer
-from demos.copier.targets import SURE_SECONDS, Targets
+from demos.copier.targets import SURE_SECONDS
 from demos.copier.trading import Result, SymbolLimits, TradeTo
 from demos.provider.messages import Snapshot
-from demos.terminal import TERMINAL_CONNECTED, Alert, Event, Print, SymbolSelect, TerminalInfoInteger
+from demos.provider.steps import Status
+from demos.terminal import TERMINAL_CONNECTED, Alert, Event, Print, TerminalInfoInteger
 
-RULES, COPIED, FOLLOWER = "rules", "copied", "follower"
+RULES, COPIED, FOLLOWER, STOPS, NAMES = "rules", "copied", "follower", "stops", "names"
 
 
 class AccountCopier:
@@ -51,7 +55,7 @@ class AccountCopier:
         connection: SecureConnection,
         memory: MemoryFile,
         options: AccountOptions,
-        targets: Targets,
+        targets: AccountTargets,
         trading: Trading,
     ) -> None:
         self.connection = connection
@@ -64,16 +68,20 @@ class AccountCopier:
         self._orders = OrderJournal(self._journal)
         self._decided = DecisionJournal(self._journal)
         self._rules = read_account_memory(memory.value(RULES))
-        self._stops = StopPlacer()
+        self._stored_stops = memory.value(STOPS) or {}
+        self._stops = StopPlacer(self._stored_stops)
+        # Why the stop loss of a symbol was not placed, without numbers.
+        self._stop_kinds: set[tuple[str, str]] = set()
+        self._reminders = Reminders()
         self._received = EventLimit()
         self._event = Moment(0)
         self._live_at = 0
         self._knows = True
-        # The local name of each copied symbol of the provider, and the provider's of each local one.
-        self._names: dict[str, str] = {}
-        self._symbols: dict[str, str] = {}
-        # The local names that the terminal did not have since the last login.
-        self._missing: set[str] = set()
+        self._refused = ""
+        self._stored_names = memory.value(NAMES) or {}
+        self._names = LocalNames(targets, self._stored_names)
+        # The symbols that the terminal does not have: the provider's lots, and the decisions.
+        self._absent: dict[str, tuple[Decimal, Decision]] = {}
         # What was stored, acknowledged, requested and recorded last.
         self._stored: tuple[AccountMemory, dict[str, Any]] = (self._rules, {})
         self._acknowledged: tuple[object, ...] = ()
@@ -89,7 +97,7 @@ class AccountCopier:
         """
         self._event, self._live_at = event, event.ms
         for symbol in self._rules.symbols:
-            self.NameSymbol(symbol)
+            self._names.find(symbol)
         with self._file.joined():
             copied = self._file.value(COPIED) or {}
             self._stored = (self._rules, dict(copied))
@@ -100,6 +108,7 @@ class AccountCopier:
             self.targets.load(copied, event)
             self.Store()
         self._certain_at = event.after(SURE_SECONDS)
+        self._reminders.begin(self.Reasons(), event.ms)
 
     def Continue(self, event: Moment, *, timer: bool) -> None:
         """Do everything that follows from a timer event, or from a socket that is ready."""
@@ -114,25 +123,47 @@ class AccountCopier:
         """Receive states, decide and trade; whether there was anything to decide."""
         if timer:
             self.TakeRequests()
+            self._reminders.check(self.Reasons(), self._event.ms)
         logins = self.connection.logins
         states = self.connection.Continue(self._event)
         if self.connection.logins != logins:
             self.targets.retry_now(self._event)
-            self._missing.clear()
+            self._names.look_again()
         for state in states:
             self.Received(state)
-        if not (states or timer) or not self.KnowsPositions():
+        if not (states or timer) or not self.MayDecide() or not self.KnowsPositions():
             return False
         before = AllPositions()
+        self._names.report_left(before)
+        self.CheckLimits()
         if not states:
             self.Decide(self.connection.follower.state, before)
         for state in states:
             self.Decide(state, before)
+        exceeded = self.targets.exceeded
         self.Trade(before)
+        if self.targets.exceeded != exceeded:
+            # The decisions name the limit, and what only reduces a position still goes out.
+            positions = AllPositions()
+            self.Decide(self.connection.follower.state, positions)
+            self.Trade(positions)
         self.Store()
         self._orders.write_answers()
         self.Record(states, before)
         return True
+
+    def MayDecide(self) -> bool:
+        """Whether this run has heard from the provider, or waits for it no more: before, what is stored may be old."""
+        connection = self.connection
+        waited = self._event.ms - self._live_at >= self._options.stale_ms
+        return connection.follower.state is not None or bool(connection.ended) or waited
+
+    def CheckLimits(self) -> None:
+        """Note a kill-switch file and the day's loss, before anything is decided."""
+        if killed := self._trading.limits.killfile_problem():
+            self.targets.halt(killed)
+        if loss := self._trading.loss():
+            self.targets.stop_all(loss)
 
     def KnowsPositions(self) -> bool:
         """Whether the account's positions are the present ones; an order that follows from old ones would be wrong."""
@@ -150,6 +181,15 @@ class AccountCopier:
         self.connection.CloseClean()
         self._file.close()
 
+    def Reasons(self) -> list[str]:
+        """Why nothing is copied, or only reductions are."""
+        rules, targets, stopped = self._rules, self.targets, self.connection.follower.stopped
+        increases = list(filter(None, (stopped and f"an alarm ({stopped})", rules.stopped, rules.close_only)))
+        found = [f"nothing increases before `python -m demos copier resume`: {each}" for each in increases]
+        found += [f"{smb} is only reduced: {each}" for smb, each in targets.limits.items()]
+        found += [f"positions are only reduced: {targets.limit}"] if targets.limit else []
+        return found + ([f"no order is sent: {targets.stopped}"] if targets.stopped else [])
+
     # ---- from a state to decisions
 
     def Received(self, state: Snapshot) -> None:
@@ -165,16 +205,21 @@ class AccountCopier:
         if self.connection.is_live:
             self._live_at = self._event.ms
         for position in state.positions if state else ():
-            self.NameSymbol(position.symbol)
-        own = read_account(self._names, positions, state.account.currency if state else "", self.targets.rules.suffix)
-        view = provider_view(
-            self.connection.follower, self._event.ms, self._event.ms - self._live_at, self.connection.ended
-        )
+            self._names.find(position.symbol)
+        self._absent = self._names.absent_decisions(state)
+        currency = state.account.currency if state else ""
+        own = read_account(self._names.names, positions, currency, self.targets.rules.suffix)
+        connection, now = self.connection, self._event.ms
+        view = provider_view(connection.follower, now, now - self._live_at, connection.ended, connection.shown)
+        own, wall = self.targets.limited(own), wall_ms()
+        if self._options.equity_floor:
+            copied = self._names.symbols
+            own = replace(own, others={smb: lots for smb, lots in positions.items() if smb not in copied})
         try:
-            outcome = decide(self._options, replace(view, state=state), own, self._rules, wall_ms())
+            outcome = decide(self._options, replace(view, state=state), own, self._rules, wall)
         except OlderState as error:
-            self.targets.stop_all(f"{error}; if the provider is right, use `python -m demos copier resume` and restart")
-            return
+            self.RefuseState(str(error))
+            outcome = decide(self._options, replace(view, state=None, status=Status.STOPPED), own, self._rules, wall)
         self._rules = outcome.memory
         self.Store()
         for text in outcome.alarms:
@@ -183,18 +228,12 @@ class AccountCopier:
         for symbol, decision in outcome.decisions.items():
             self.TakeDecision(symbol, decision)
 
-    def NameSymbol(self, symbol: str) -> None:
-        """Find the local name of a provider's symbol, and have the market quote it."""
-        if symbol in self._names:
-            return
-        local = self.targets.local_name(symbol)
-        if not local or local in self._missing:
-            return
-        if SymbolSelect(local, True):
-            self._names[symbol], self._symbols[local] = local, symbol
-        else:
-            self._missing.add(local)
-            Print(f"-{symbol} is not copied: the terminal has no symbol {local}; --map gives it another name")
+    def RefuseState(self, problem: str) -> None:
+        """Report once that the state is older than one that was acted on: nothing follows from it."""
+        if problem != self._refused:
+            self._refused = problem
+            Alert(f"{problem}: nothing increases before `python -m demos copier resume`")
+            Event("alarm", name="older-state", text=problem)
 
     def TakeDecision(self, symbol: str, decision: Decision) -> None:
         """Set a symbol's target; log a new rule or target."""
@@ -202,7 +241,12 @@ class AccountCopier:
         self.decisions[symbol] = decision
         if before is None or (before.rule, before.lots) != (decision.rule, decision.lots):
             Print(f"{symbol}: {decision.text} ({decision.rule})")
-        if decision.lots is None:
+        if decision.stop_problem and (symbol, decision.stop_kind) not in self._stop_kinds:
+            self._stop_kinds.add((symbol, decision.stop_kind))
+            Print(f"-{symbol}: the stop loss is not placed: {decision.stop_problem}")
+        if decision.rule == FLATTENED:
+            self.targets.flatten(decision.local, self._event)
+        elif decision.lots is None:
             self.targets.forget(decision.local)
         else:
             self.targets.take_lots(decision.local, decision.lots, self._event)
@@ -211,15 +255,22 @@ class AccountCopier:
 
     def Trade(self, positions: dict[str, Decimal]) -> None:
         """Trade the targets that are due. What follows from that is stored afterwards, at once."""
-        if stop := self._trading.stop():
-            self.targets.stop_all(stop)
         self.targets.check(positions, self._event)
         self.targets.run_due(self._event, self.SyncSymbolLot, AllPositions)
-        if self._options.stops:
+        if self._options.stops and not self.targets.stopped and self.connection.is_live:
             # The broker's answers may take time, and nothing may wait for the file meanwhile.
             self._file.commit()
-            for decision in self.decisions.values():
-                self._stops.place(decision, self._event.ms)
+            self.PlaceStops()
+
+    def PlaceStops(self) -> None:
+        """Give the positions the stop losses of the decisions, and store what was placed."""
+        for symbol, decision in self.decisions.items():
+            self._stops.place(decision, self._event.ms)
+            if not decision.stop_problem and (problem := self._stops.problems.get(decision.local)):
+                self.decisions[symbol] = replace(decision, stop_problem=problem)
+        if (placed := self._stops.to_dict()) != self._stored_stops:
+            self._file.put_values({STOPS: placed})
+            self._stored_stops = placed
 
     def Store(self) -> None:
         """Store the rules' memory and the copied positions, if they have changed."""
@@ -229,13 +280,15 @@ class AccountCopier:
             values[RULES] = self._rules.to_dict()
         if (present := self.targets.to_dict()) != copied:
             values[COPIED] = present
+        if (names := self._names.to_dict()) != self._stored_names:
+            values[NAMES] = self._stored_names = names
         if values:
             self._file.put_values(values)
             self._stored = (self._rules, present)
 
     def SyncSymbolLot(self, smb: str, nlot: Decimal) -> Result:
         """Trade toward the target as far as the rules allow now."""
-        decision = self.decisions.get(self._symbols.get(smb, ""))
+        decision = self.decisions.get(self._names.symbols.get(smb, ""))
         limits = SymbolLimits(smb)
         if decision is None or limits is None or self.IsUncertain(smb):
             return Result(waits=True)
@@ -281,14 +334,19 @@ class AccountCopier:
     def Record(self, states: list[Snapshot], before: dict[str, Decimal]) -> None:
         """Record what became of each decision."""
         if arrival := self._orders.arrival:
-            decisions, positions = self.decisions.values(), (before, AllPositions())
-            self._decided.record(arrival.state, decisions, self._rules, positions, arrived=bool(states))
+            lots = {symbol: each.lots for symbol, each in self._rules.symbols.items()}
+            lots |= {symbol: each for symbol, (each, _) in self._absent.items()}
+            decisions = [*self.decisions.values(), *(decision for _, decision in self._absent.values())]
+            positions = (before, AllPositions())
+            self._decided.record(arrival.state, decisions, lots, positions, arrived=bool(states))
 
     def Acknowledge(self) -> None:
         """Tell the provider what the account holds and should hold, when that is news."""
         positions, state = AllPositions(), self.connection.follower.state
         held = {symbol: positions.get(each.local, Decimal(0)) for symbol, each in self.decisions.items()}
-        wanted = {symbol: each.lots for symbol, each in self.decisions.items() if each.lots is not None}
+        held |= dict.fromkeys(self._absent, Decimal(0))
+        decisions = {**self.decisions, **{symbol: decision for symbol, (_, decision) in self._absent.items()}}
+        wanted = {symbol: each.lots for symbol, each in decisions.items() if each.lots is not None}
         news = (state and (state.stream, state.seq), held, wanted, self.connection.follower.status)
         if self.connection.is_live and news != self._acknowledged and self.connection.Acknowledge(held, wanted):
             self._acknowledged = news
@@ -307,7 +365,11 @@ class AccountCopier:
     def Resume(self) -> None:
         """The operator lets the copier continue after an alarm."""
         Print("the operator resumes: the alarms and pauses end")
-        if self.connection.follower.stopped:
+        follower = self.connection.follower
+        # Without a state of this run the provider's clock may have been set back, which is not known yet.
+        if follower.stopped or follower.waits or follower.state is None:
             self.connection.Resume()
+            self._rules = forget_times(self._rules)
+        self._refused = ""
         self._rules = replace(resume(self._rules), rejections={})
         self.Store()

@@ -29,11 +29,11 @@ class AccountInputs:
 
 
 class Trading(NamedTuple):
-    """How orders are sent: ``dry`` on a virtual account; ``stop`` returns why nothing must be copied, or ""."""
+    """How orders are sent: ``dry`` on a virtual account; ``loss`` returns why the day's loss is too large, or ""."""
 
     limits: Limits
     dry: bool
-    stop: Callable[[], str]
+    loss: Callable[[], str]
 
 
 class FollowsAccount(Protocol):

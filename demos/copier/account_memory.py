@@ -53,9 +53,9 @@ class Followed:
     """One symbol of the provider.
 
     ``lots`` is the net of its positions, ``newest`` the newest time of one of them, ``changed`` the time of the last
-    change that increased the net, by the server's clock; 0: unknown. ``missed`` are the provider's lots that are not
-    copied yet, ``missed_price`` their average price (None: unknown), ``missed_error`` how inexact it can be, in points
-    times lots.
+    change that increased the net, ``since`` that of the first one, by the server's clock; 0: unknown. ``missed`` are
+    the provider's lots that are not copied yet, ``missed_price`` their average price (None: unknown), ``missed_error``
+    how inexact it can be, in points times lots.
 
     ``join`` is the rule of the first contact while it has not been satisfied, else "". ``ours`` is whether the own
     position in the symbol may be reduced. ``ratio`` is own lots for one lot of the provider, None until it is known.
@@ -67,6 +67,7 @@ class Followed:
     sells: Side = Side()
     newest: int = 0
     changed: int = 0
+    since: int = 0
     missed: Decimal = Decimal(0)
     missed_price: Decimal | None = None
     missed_error: Decimal = Decimal(0)
@@ -168,6 +169,13 @@ def _string(value: Any, path: str) -> str:
 
 
 _TIME = integer(0, LARGEST_INTEGER)
+
+
+def _since(value: Any, path: str) -> int:
+    """A time that an older memory does not have."""
+    return 0 if value is None else int(_TIME(value, path))
+
+
 _SIDE = record(Side, {"lots": _decimal, "price": _decimal})
 _FOLLOWED = record(
     Followed,
@@ -177,6 +185,7 @@ _FOLLOWED = record(
         "sells": _SIDE,
         "newest": _TIME,
         "changed": _TIME,
+        "since": _since,
         "missed": _decimal,
         "missed_price": optional(_decimal),
         "missed_error": _decimal,

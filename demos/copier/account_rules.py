@@ -15,6 +15,7 @@ A memory belongs to one login at one provider. At every event (state, timer, tra
 newest values. The same values give the same decisions.
 
 The rules, in this order
+- HALTED: no order goes out, because the operator has created the kill-switch file.
 - FLATTEN: the own position is closed, because the equity fell below the floor, the provider is stale (--stale flatten),
   or its login ended (--on-end flatten). The symbol is then at first contact again, so --join decides about a return.
   The floor closes the positions in all symbols of the memory, the others only where the copier may reduce.
@@ -34,7 +35,8 @@ Owner's changes (targets.py)
   With RESTORE pass ``restore=True``: it is opened again while the provider's state is confirmed and the price allows.
 - When allowed_lots() is not the target, the target is not reached. The problem of the Result should name the rule and
   not have the text: numbers in it change at each attempt, and targets.py prints each new problem.
-- The limits of limits.py apply in the caller, to the lots of allowed_lots().
+- The limits of limits.py apply in the caller, to the lots of allowed_lots(). One that was exceeded is a value of the
+  own account (``limit``): it forbids increases, and never a reduction.
 
 A state that is older than one that was acted on raises OlderState. After follower.resume() call resume() here too.
 """
@@ -56,7 +58,7 @@ from demos.copier.account_values import (
     OwnSymbol,
     ProviderView,
 )
-from demos.copier.increases import JOIN_WAIT, Case, judge_increase
+from demos.copier.increases import HIDDEN, JOIN_WAIT, Case, judge_increase
 from demos.copier.provider_changes import Sight, observe
 from demos.copier.ratios import NoRatio, ratio_of, target_lots
 from demos.copier.rejections import pause_left, reduction_left
@@ -67,7 +69,7 @@ from demos.provider.states import by_symbol
 from demos.provider.steps import Status
 
 # The names of the rules that are not in increases.py.
-FLATTENED, NO_RATIO, REACHED = "flatten", "no-ratio", "reached"
+HALTED, FLATTENED, NO_RATIO, REACHED = "halted", "flatten", "no-ratio", "reached"
 REDUCE, BELOW_MINIMUM, PAUSED = "reduce", "below-minimum", "paused"
 
 _ZERO = Decimal(0)
@@ -87,6 +89,9 @@ def decide(
         case = Case(symbol, options, provider, memory, symbols[symbol], own.symbols[symbol], _ZERO)
         symbols[symbol], decision = _decide_symbol(case, own)
         decisions[symbol] = _with_pause(decision, case, now)
+        if own.halted:
+            text = f"no order is sent: {own.halted}; otherwise: {decision.text}"
+            decisions[symbol] = replace(decision, rule=HALTED, text=text, may_increase=False, may_reduce=False)
     return Outcome(decisions, replace(memory, symbols=symbols), alarms)
 
 
@@ -107,6 +112,12 @@ def allowed_lots(decision: Decision, present: Decimal) -> Decimal:
 def resume(memory: AccountMemory) -> AccountMemory:
     """The operator lets positions increase again, and trusts the server's present state, whatever its number."""
     return replace(memory, streams=(), stopped="", close_only="", stale=False, ended="")
+
+
+def forget_times(memory: AccountMemory) -> AccountMemory:
+    """The server's clock may have been set back: its earlier times have no meaning any more."""
+    symbols = {symbol: replace(each, newest=0, changed=0, since=0) for symbol, each in memory.symbols.items()}
+    return replace(memory, symbols=symbols)
 
 
 def explained(decision: Decision) -> str:
@@ -146,7 +157,7 @@ def _take_events(
     if known and own.equity < options.equity_floor and not memory.stopped:
         floor = decimal_text(options.equity_floor)
         text = f"the equity {decimal_text(own.equity)} is below the floor {floor} (--equity-floor)"
-        alarms.append(f"{text}: all positions are closed, and nothing is copied until the operator resumes")
+        alarms.append(f"{text}: {_closing(own, memory)}; nothing is copied until the operator resumes")
         memory = _flattened(replace(memory, stopped=text), options, text, everything=True)
     if provider.ended and not memory.ended:
         text = f"the provider has ended the login: {provider.ended}"
@@ -166,6 +177,18 @@ def _take_events(
     if provider.status is Status.LIVE and not provider.ended:
         memory = replace(memory, stale=False, ended="")
     return memory, alarms
+
+
+def _closing(own: OwnAccount, memory: AccountMemory) -> str:
+    """Which positions the equity floor closes, and which it leaves."""
+    closed = {each.name: each.lots for symbol, each in own.symbols.items() if symbol in memory.symbols}
+    left = {each.name: each.lots for symbol, each in own.symbols.items() if symbol not in memory.symbols}
+    texts = [
+        ", ".join(f"{name} {lots_text(lots)}" for name, lots in sorted(each.items()) if lots)
+        for each in (closed, {**left, **own.others})
+    ]
+    text = f"closed are {texts[0]}" if texts[0] else "no position has to be closed"
+    return text + (f"; these stay, because the provider has not traded their symbols: {texts[1]}" if texts[1] else "")
 
 
 def _flattened(memory: AccountMemory, options: AccountOptions, why: str, everything: bool = False) -> AccountMemory:
@@ -232,6 +255,8 @@ def _judge(case: Case, problem: str) -> Decision:
         closing = f"the position of {lots_text(own.lots)} lots is closed first; " if own.lots * target < 0 else ""
         return replace(decision, rule=verdict.rule, text=closing + verdict.text, may_increase=verdict.allowed)
     rule, text = _without_increase(followed, own, target)
+    if rule == REACHED and not case.provider.shows(symbol):
+        rule, text = HIDDEN, f"the provider's login does not show {symbol} any more: {text}"
     return replace(decision, rule=rule, text=text)
 
 

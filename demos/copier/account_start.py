@@ -7,23 +7,24 @@ from pathlib import Path
 
 from demos.copier.account_copier import FOLLOWER, AccountCopier
 from demos.copier.account_inputs import AccountInputs, StartError, Trading
+from demos.copier.account_targets import AccountTargets
 from demos.copier.account_values import AccountOptions
 from demos.copier.login_secret import SecretError, find_secret
 from demos.copier.memory_file import MemoryFile, NamedStore
 from demos.copier.moments import Moment
 from demos.copier.secure_connection import SecureConnection, ServerSettings
 from demos.copier.server_url import Endpoint, endpoint_from_text
-from demos.copier.targets import Targets
 from demos.provider.following import Follower
 from demos.terminal import Alert, Print
 from demos.wire.tls_contexts import TlsContext, TlsError, fingerprint_from_text, pinning_context, verifying_context
 from winsock import __version__
 
+OWNER = "owner"
 CLIENT = f"copier {__version__}"
 
 
 def start_account(
-    inputs: AccountInputs, options: AccountOptions, targets: Targets, trading: Trading, event: Moment
+    inputs: AccountInputs, options: AccountOptions, targets: AccountTargets, trading: Trading, event: Moment
 ) -> AccountCopier:
     """The account copier, ready for its first event.
 
@@ -45,6 +46,7 @@ def start_account(
         if trading.dry:
             # A virtual account begins anew each time.
             memory.clear()
+        bind_memory(memory, endpoint, secret.login)
         connection = SecureConnection(settings, Follower(NamedStore(memory, FOLLOWER)))
         copier = AccountCopier(connection, memory, options, targets, trading)
         copier.Start(event)
@@ -57,6 +59,22 @@ def start_account(
     verified = "without TLS" if context is None else "pinned" if pin else f"verified by {inputs.ca or 'the system'}"
     Print(f"provider: {endpoint.host}:{endpoint.port}, {verified}; memory: {path}")
     return copier
+
+
+def bind_memory(memory: MemoryFile, endpoint: Endpoint, login: str) -> None:
+    """Make the memory that of this provider and login, at its first use.
+
+    Errors: ValueError when it is that of another one; StateError.
+    """
+    present = {"server": f"{endpoint.host}:{endpoint.port}", "login": login}
+    owner = memory.value(OWNER)
+    if owner is None:
+        memory.put_values({OWNER: present})
+    elif owner != present:
+        raise ValueError(
+            f"this memory is that of the login {owner.get('login')} at {owner.get('server')}, not of {login} at "
+            f"{present['server']}; use another file (--memory)"
+        )
 
 
 def verification(endpoint: Endpoint, inputs: AccountInputs) -> tuple[TlsContext | None, bytes | None]:

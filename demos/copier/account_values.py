@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -11,6 +12,8 @@ from demos.copier.rules import Limits
 from demos.provider.following import Follower
 from demos.provider.messages import Position, Snapshot
 from demos.provider.steps import Status
+
+_NUMBERS = re.compile("[0-9.]+")
 
 FIXED, BALANCE, EQUITY = "fixed", "balance", "equity"
 WAIT, NO_WORSE, NOW = "wait", "no-worse", "now"
@@ -96,7 +99,8 @@ def provider_view(
 class OwnSymbol:
     """A symbol of the own account: its local name, the signed sum of its positions, prices, and properties.
 
-    ``bid`` and ``ask`` are 0 when there are no prices, ``contract`` is units per lot.
+    ``bid`` and ``ask`` are 0 when there are no prices, ``contract`` is units per lot. ``limit`` is why one of the
+    copier's limits does not let the position increase, or "".
     """
 
     name: str
@@ -106,6 +110,7 @@ class OwnSymbol:
     point: Decimal
     limits: Limits
     contract: Decimal
+    limit: str = ""
 
 
 @dataclass(frozen=True)
@@ -114,7 +119,8 @@ class OwnAccount:
 
     A symbol that is missing here gets no decision, and what is remembered of it stays. Balance and equity are both 0
     while the terminal does not know them. Ask for no decisions while it does not know its positions.
-    ``rate`` is what one unit of the provider's currency is worth in the own currency; None: unknown.
+    ``rate`` is what one unit of the provider's currency is worth in the own currency; None: unknown. ``halted`` is why
+    no order may be sent at all, or "". ``others`` are the lots in symbols that the copier does not know, by local name.
     """
 
     currency: str
@@ -122,6 +128,8 @@ class OwnAccount:
     equity: Decimal
     symbols: Mapping[str, OwnSymbol]
     rate: Decimal | None = None
+    halted: str = ""
+    others: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -143,6 +151,11 @@ class Decision:
     stop_loss: Decimal | None = None
     stop_problem: str = ""
     saw: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def stop_kind(self) -> str:
+        """The stop problem without its numbers, which change with the price."""
+        return _NUMBERS.sub("", self.stop_problem)
 
 
 @dataclass(frozen=True)

@@ -25,9 +25,10 @@ from demos.copier.account_inputs import (
     one_of,
     seconds_problem,
 )
+from demos.copier.account_targets import AccountTargets
 from demos.copier.account_values import ENDS, HOLD, JOINS, SCALES, STALES, WAIT, AccountOptions
 from demos.copier.connection import ServerConnection
-from demos.copier.limits import Limits, folder_problem, killfile_path, limit_problem
+from demos.copier.limits import Limits, folder_problem, killfile_name_problem, killfile_path, limit_problem
 from demos.copier.moments import Moment
 from demos.copier.plain_messages import PlainMessages
 from demos.copier.positions import AllPositions, GetSymbolLot
@@ -141,7 +142,12 @@ maxloss: Annotated[
     ),
 ] = 0.0
 killfile: Annotated[
-    str, Input("file that stops all copying as soon as it exists; deleting it does not start copying again")
+    str,
+    Input(
+        "file that stops all copying as soon as it exists, with --url also reductions; deleting it does not start "
+        "copying again",
+        check=killfile_name_problem,
+    ),
 ] = ""
 
 # The inputs from here on are those of a provider's subscriber.
@@ -171,7 +177,8 @@ scale: Annotated[
 join: Annotated[
     str,
     Input(
-        "at first contact with a symbol: wait until the provider is flat or reverses, join at no worse price, or now",
+        "at first contact with a symbol: wait until the provider is flat or reverses, join at no worse price, or now; "
+        "when the provider is flat, the account becomes flat in the symbol too, also with lots that it had before",
         check=one_of(JOINS),
     ),
 ] = WAIT
@@ -189,14 +196,19 @@ maxage: Annotated[
     int, Input("largest age of a change that opens or increases a position, in seconds", check=seconds_problem)
 ] = 30
 equity_floor: Annotated[
-    float, Input("close all positions and copy nothing below this equity; 0: none", check=amount_problem)
+    float,
+    Input(
+        "below this equity close the positions in all symbols that the copier follows, also those of the account's "
+        "owner, and copy nothing; positions in other symbols stay, and are reported; 0: none",
+        check=amount_problem,
+    ),
 ] = 0.0
 stops: Annotated[bool, Input("place the provider's stop loss at the broker")] = False
 
 connection = ServerConnection(codepage, lambda: None, fast)
 signals = PlainMessages(silence)
 account: FollowsAccount | None = None
-targets = Targets(Rules())
+targets: Targets = Targets(Rules())
 limits = Limits()
 event = Moment(0)
 # The time of the last timer event.
@@ -208,10 +220,13 @@ def OnInit() -> int:
     if AccountInfoInteger(ACCOUNT_MARGIN_MODE) == ACCOUNT_MARGIN_MODE_RETAIL_HEDGING and not hedging:
         Alert("the account is a hedging account: add --hedging to close and open positions by ticket")
         return INIT_FAILED
+    if unused := UnusedInputs():
+        Alert(f"--url is missing: without it the plain protocol is used, which has no {', '.join(unused)}")
+        return INIT_FAILED
     rules = Rules(names_from_text(map), suffix, list_from_text(only), Decimal(repr(factor)), reverse)
     connection = ServerConnection(codepage, OnConnected, fast)
     signals = PlainMessages(silence)
-    targets = Targets(rules, reconcile)
+    targets = AccountTargets(rules, reconcile) if url else Targets(rules, reconcile)
     file = killfile_path(killfile)
     limits = Limits(Decimal(repr(maxlots)), Decimal(repr(maxtotal)), maxorders, Decimal(repr(maxloss)), file)
     for line in (*rules.described(), limits.described()):
@@ -227,7 +242,7 @@ def OnInit() -> int:
     Event("started", symbol=Symbol(), position=DoubleToString(GetSymbolLot(Symbol()), 2))
     timer_at = GetTickCount64()
     event = Moment(timer_at)
-    if url and not StartAccount(rules):
+    if isinstance(targets, AccountTargets) and not StartAccount(rules, targets):
         return INIT_FAILED
     EventSetTimer(1)
     return INIT_SUCCEEDED
@@ -301,12 +316,23 @@ def SyncSymbolLot(smb: str, nlot: Decimal) -> Result:
     return result
 
 
+def UnusedInputs() -> list[str]:
+    """The inputs of a provider's subscriber that are given without --url."""
+    given = {"--login": login, "--password-file": password_file, "--token-file": token_file, "--ca": ca, "--pin": pin}
+    return [] if url else [name for name, value in given.items() if value]
+
+
 def StopProblem() -> str:
     """Why nothing must be copied any more, or ""."""
-    return limits.killfile_problem() or (limits.loss_problem(DayResult()) if maxloss else "")
+    return limits.killfile_problem() or LossProblem()
 
 
-def StartAccount(rules: Rules) -> bool:
+def LossProblem() -> str:
+    """Why the loss of the day is too large, or ""."""
+    return limits.loss_problem(DayResult()) if maxloss else ""
+
+
+def StartAccount(rules: Rules, targets: AccountTargets) -> bool:
     """Begin to follow the provider's account; False after an error, which is logged."""
     global account
     options = AccountOptions(
@@ -327,7 +353,7 @@ def StartAccount(rules: Rules) -> bool:
         # It needs packages that the plain protocol does not.
         from demos.copier.account_start import start_account
 
-        account = start_account(inputs, options, targets, Trading(limits, dry, StopProblem), event)
+        account = start_account(inputs, options, targets, Trading(limits, dry, LossProblem), event)
     except (ImportError, StartError, StateError) as error:
         Alert(str(error))
     return account is not None

@@ -135,7 +135,7 @@ def _order_text(row: Mapping[str, Any]) -> str:
     lots = Decimal(row["lots"])
     side = "buy" if lots > 0 else "sell"
     parts: Sequence[str] = [f"{name} {row[key]}" for name, key in _LAGS if row[key] is not None]
-    text = f"{_time(row['time'] * 1000)} #{row['id']} {side} {lots_text(abs(lots))} {row['local']} ({row['kind']})"
+    text = f"{_time(row['time'])} #{row['id']} {side} {lots_text(abs(lots))} {row['local']} ({row['kind']})"
     text += f", state {row['seq']}; lag in ms: {', '.join(parts) or 'unknown'}"
     if row["price"] is not None:
         text += f"; {_lots(row['filled'])} at {row['price']}, provider {row['provider_price'] or 'unknown'}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
-from demos.copier.account_memory import AccountMemory
 from demos.copier.account_values import Decision
 from demos.copier.journal import Entry, Journal, StateMark
 from demos.copier.limits import is_smaller
@@ -17,27 +16,32 @@ class DecisionJournal:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._recorded: dict[str, Entry] = {}
+        # Why the stop loss of each symbol is not placed, without numbers, which change with the price.
+        self._stops: dict[str, str] = {}
 
     def record(
         self,
         state: StateMark,
         decisions: Iterable[Decision],
-        rules: AccountMemory,
+        lots: Mapping[str, Decimal],
         positions: tuple[Mapping[str, Decimal], Mapping[str, Decimal]],
         *,
         arrived: bool,
     ) -> None:
-        """Record the decisions; ``positions`` are the own ones before and after their orders.
+        """Record the decisions; ``lots`` are the provider's by its symbols, ``positions`` the own ones before and
+        after the orders.
 
         ``arrived``: the state has just arrived, so every decision is recorded. Errors: StateError.
         """
         entries = []
         for decision in decisions:
             before, held = (each.get(decision.local, Decimal(0)) for each in positions)
-            entry = entry_of(decision, rules.symbols[decision.symbol].lots, before, held)
-            if arrived or is_news(entry, self._recorded.get(decision.symbol)):
+            entry = entry_of(decision, lots[decision.symbol], before, held)
+            stop = decision.stop_kind
+            changed = stop != self._stops.get(decision.symbol, "")
+            if arrived or changed or is_news(entry, self._recorded.get(decision.symbol)):
                 entries.append(entry)
-                self._recorded[decision.symbol] = entry
+                self._recorded[decision.symbol], self._stops[decision.symbol] = entry, stop
         if entries:
             self._journal.decided(state, entries)
 
@@ -49,7 +53,8 @@ def entry_of(decision: Decision, lots: Decimal, before: Decimal, held: Decimal) 
         outcome = "reduced" if is_smaller(held, before) else "traded"
     else:
         outcome = "skipped" if held != target or decision.lots is None else "unchanged"
-    return Entry(decision.symbol, decision.local, lots, target, held, outcome, decision.rule, decision.text)
+    text = "; ".join(filter(None, (decision.text, decision.stop_problem)))
+    return Entry(decision.symbol, decision.local, lots, target, held, outcome, decision.rule, text)
 
 
 def is_news(entry: Entry, last: Entry | None) -> bool:

@@ -1,14 +1,16 @@
 """Whether an order that increases exposure may go out, and by which rule; one sentence says what was compared.
 
 All of these must hold; the first that does not is the decision's rule:
-1. The copier is not stopped (equity floor, --on-end close-only), the provider's login has not ended, and it still shows
-   the symbol.
+1. The copier is not stopped (equity floor, --on-end close-only, a limit), the provider's login has not ended, and it
+   still shows the symbol.
 2. The follower is LIVE, and the state was confirmed at most ``maxage_ms`` ago.
 3. First contact: ``wait`` increases nothing until the provider is flat or reverses; ``no-worse`` only at a price not
    worse than the provider's average; ``now`` at any price. The age of the position does not matter for these two.
 4. The provider's position has a part that is not copied yet. Otherwise the own position was changed here, by its owner
    or by a stop loss: only --reconcile restore opens it again, and then without rule 5.
 5. The change that added the part is at most ``maxage_ms`` old.
+   An increase may also open lots that were copied and then closed here, by the owner or by a stop loss. Then the whole
+   position of the provider must be young enough, and its average price counts.
 6. The own price is worse than the provider's by at most ``maxdeviation`` points. The own price is the ask for a buy and
    the bid for a sell. The provider's price is that of the missed part, where it is known with an error of at most
    ``maxdeviation`` points (see provider_changes.py); otherwise the average price of the provider's whole position.
@@ -17,6 +19,7 @@ All of these must hold; the first that does not is the decision's rule:
 from __future__ import annotations
 
 from decimal import Decimal
+from fractions import Fraction
 from typing import NamedTuple
 
 from demos.copier.account_memory import WIDE, AccountMemory, Followed
@@ -26,7 +29,8 @@ from demos.provider.steps import Status
 
 # The names of the rules.
 JOIN_WAIT = "join-wait"
-STOPPED, CLOSING, ENDED, HIDDEN, ALARM = "stopped", "close-only", "ended", "hidden", "alarm"
+STOPPED, CLOSING, LIMIT, ENDED = "stopped", "close-only", "limit", "ended"
+HIDDEN, ALARM = "hidden", "alarm"
 NOT_LIVE, UNCONFIRMED, CHANGED_HERE, LATE = "not-live", "unconfirmed", "changed-here", "late"
 NO_PRICE, DEVIATION, FOLLOW = "no-price", "deviation", "follow"
 
@@ -67,11 +71,13 @@ def judge_increase(case: Case) -> Verdict:
             "the whole position was copied and then changed here, not by the provider: it is left until its next change"
         )
         return Verdict(False, CHANGED_HERE, text)
-    if followed.missed and (late := _lateness(case)):
+    again = followed.missed > 0 and _opens_again(case)
+    if followed.missed and (late := _lateness(case, again)):
         return Verdict(False, LATE, late)
     if options.maxdeviation == 0:
         return Verdict(True, FOLLOW, "follows the provider's change at any price")
-    price, meaning = _provider_price(case)
+    average = "the provider's average price (a part was copied before and closed here)"
+    price, meaning = (followed.average, average) if again else _provider_price(case)
     return _judge_price(case, price, meaning, options.maxdeviation, FOLLOW)
 
 
@@ -81,6 +87,8 @@ def _general_refusal(case: Case) -> Verdict | None:
         return Verdict(False, STOPPED, f"nothing increases until the operator resumes: {memory.stopped}")
     if memory.close_only:
         return Verdict(False, CLOSING, f"positions are only closed until the operator resumes: {memory.close_only}")
+    if case.own.limit:
+        return Verdict(False, LIMIT, f"nothing increases: {case.own.limit}")
     if provider.ended:
         return Verdict(False, ENDED, f"nothing increases: the provider has ended the login ({provider.ended})")
     if not provider.shows(case.symbol):
@@ -103,9 +111,22 @@ def _state_refusal(case: Case) -> Verdict | None:
     return None
 
 
-def _lateness(case: Case) -> str:
-    """Why the provider's change is too late to be followed, or ""."""
+def _opens_again(case: Case) -> bool:
+    """Whether the order would open more than the part that is not copied yet."""
+    followed, own = case.followed, case.own
+    present = abs(own.lots) if own.lots * case.target > 0 else Decimal(0)
+    added = abs(followed.ratio or Fraction(0)) * Fraction(followed.missed) + Fraction(own.limits.step)
+    return Fraction(abs(case.target) - present) > added
+
+
+def _lateness(case: Case, again: bool) -> str:
+    """Why the provider's change, or with ``again`` its whole position, is too late to be followed, or ""."""
     age, most = case.provider.age(case.followed.changed), case.options.maxage_ms
+    if again and age is not None and age <= most:
+        age = case.provider.age(case.followed.since)
+        if age is None or age > most:
+            old = "of unknown age" if age is None else f"{age} ms old, more than {most} ms"
+            return f"a part of the position was copied before and closed here; it is {old}: it is not opened again"
     if age is None:
         return "the age of the provider's change is unknown: it is not followed any more"
     return (

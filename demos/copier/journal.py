@@ -58,7 +58,7 @@ class Entry(NamedTuple):
 
 
 class OrderSent(NamedTuple):
-    """An order before its answer; ``time`` is seconds since 1970. Lots are negative for a sell."""
+    """An order before its answer; ``time`` is milliseconds since 1970. Lots are negative for a sell."""
 
     symbol: str
     local: str

@@ -120,6 +120,11 @@ def killfile_path(text: str) -> str:
     return os.path.abspath(os.path.expanduser(text)) if text else ""
 
 
+def killfile_name_problem(text: str) -> str | None:
+    """Why this cannot be the name of --killfile, or None when it can."""
+    return f"invalid file name: {text!r}; leave the option out for no file" if text and not text.strip() else None
+
+
 def folder_problem(path: str) -> str:
     """Why the kill-switch file cannot be created at this path, or ""."""
     folder = os.path.dirname(path)

@@ -58,6 +58,8 @@ CREATE TABLE orders (
 );
 CREATE INDEX orders_of_symbol ON orders (symbol, id);
 """,
+    # The times of orders are milliseconds.
+    "UPDATE orders SET time = time * 1000;",
 )
 VERSION = len(_STEPS)
 

@@ -64,7 +64,7 @@ class OrderJournal:
             cause.symbol,
             smb,
             mark,
-            wall_ms() // 1000,
+            wall_ms(),
             cause.rule,
             order.lots,
             order.ticket,

@@ -63,7 +63,7 @@ def observe(before: Followed | None, positions: Sequence[Position], sight: Sight
         stop=whole_stop(lots, positions),
     )
     if lots == 0:
-        cleared = replace(new, missed=_ZERO, missed_price=None, missed_error=_ZERO, changed=0)
+        cleared = replace(new, missed=_ZERO, missed_price=None, missed_error=_ZERO, changed=0, since=0)
         return replace(cleared, join="", ours=True, ratio=None)
     if old.lots * lots <= 0:
         return _opened(before, new, sight)
@@ -100,6 +100,7 @@ def _opened(before: Followed | None, new: Followed, sight: Sight) -> Followed:
         missed_price=new.average,
         missed_error=_ZERO,
         changed=changed,
+        since=changed,
         join=join,
         ours=ours,
         ratio=None,

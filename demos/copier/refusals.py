@@ -33,12 +33,14 @@ _NEEDS_CHANGE = Refusal(LONG_PAUSE_MS, LONG_PAUSE_MS, needs_change=True)
 _ENDED = _NEEDS_CHANGE._replace(outcome=Outcome.ENDED)
 _SOON = Refusal(1_000, 60_000)
 
-# "replaced": a newer connection of this login is served instead. To come back at once would replace that one.
+# A newer connection of this login is served instead. To come back at once would replace that one.
+REPLACED = "replaced"
+
 _REFUSALS = {
     "banned": Refusal(60_000, 600_000),
     "failed": _NEEDS_CHANGE,
     "password": _NEEDS_CHANGE,
-    "replaced": _NEEDS_CHANGE,
+    REPLACED: Refusal(60_000, 600_000),
     "ended": _ENDED,
     "expired": _ENDED,
     "disabled": _ENDED,

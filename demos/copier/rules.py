@@ -96,6 +96,8 @@ def names_from_text(text: str) -> dict[str, str]:
     Errors: ValueError with what was expected.
     """
     names: dict[str, str] = {}
+    if text and not text.strip(" ,"):
+        raise ValueError(f"invalid map: {text!r}; it has no entry; leave the option out for no map")
     for entry in filter(None, map(str.strip, _parts_between(",", text))):
         both = _parts_between("=", entry)
         if len(both) == 1:
@@ -147,6 +149,8 @@ def names_problem(text: str) -> str | None:
 
 def list_problem(text: str) -> str | None:
     """Why this is not a list of symbols, or None when it is."""
+    if text and not list_from_text(text):
+        return f"invalid list: {text!r}; it has no symbol; leave the option out for all symbols"
     return next(filter(None, map(symbol_problem, list_from_text(text))), None)
 
 

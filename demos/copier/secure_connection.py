@@ -18,7 +18,7 @@ from decimal import Decimal
 from demos.copier.ack_pace import AckPace
 from demos.copier.login_secret import LoginSecret, SecretError
 from demos.copier.moments import Moment
-from demos.copier.refusals import Outcome, Refusal, refusal_of
+from demos.copier.refusals import REPLACED, Outcome, Refusal, refusal_of
 from demos.copier.server_url import Endpoint
 from demos.copier.transport import Transport
 from demos.provider.following import Follower
@@ -62,7 +62,8 @@ class SecureConnection:
     """The connection, or its next attempt.
 
     ``ended``: why the provider has ended the login, or "". ``attempts``: how often the copier has begun to connect.
-    ``logins``: how often the provider has accepted a login.
+    ``logins``: how often the provider has accepted a login. ``shown``: the symbols that the login showed when the
+    follower's state was received; None: all.
     """
 
     def __init__(self, settings: ServerSettings, follower: Follower) -> None:
@@ -70,12 +71,16 @@ class SecureConnection:
         self.transport = Transport(settings.endpoint, settings.context, settings.pin)
         self.ended = ""
         self.attempts = self.logins = 0
+        self.shown: tuple[str, ...] | None = None
+        self._welcome_symbols: tuple[str, ...] | None = None
         self._settings = settings
         self._event = Moment(0)
         self._states: list[Snapshot] = []
         self._due = 0
         self._backoff = Backoff(FIRST_WAIT_MS, LONGEST_WAIT_MS)
         self._refusal: Refusal | None = None
+        # The pauses after other programs with this login, also between logins.
+        self._replaced: Backoff | None = None
         # The secret's file when the login was refused.
         self._refused_secret: tuple[int, int] | None = None
         self._reported = ""
@@ -183,6 +188,8 @@ class SecureConnection:
         if isinstance(message, Error):
             self.Refused(message)
             return
+        if isinstance(message, Welcome) and not self._has_state:
+            self._welcome_symbols = message.symbols
         self.Follow(self.follower.receive(message, self._event.ms))
         heard = self._heard.get(type(message))
         if heard is not None and not self._ending:
@@ -222,7 +229,9 @@ class SecureConnection:
             Print(f"-the server reports: {message.text} ({message.code})")
             return
         refusal = refusal_of(message.code)
-        if self._refusal != refusal:
+        if message.code == REPLACED:
+            self.Replaced(refusal)
+        elif self._refusal != refusal:
             self._refusal = refusal
             self._backoff = Backoff(refusal.first_ms, refusal.longest_ms)
             self.PlanNext()
@@ -233,6 +242,19 @@ class SecureConnection:
         Event("refused", code=message.code)
         self.End(f"the server refuses the login or ends it: {text}", NORMAL)
 
+    def Replaced(self, refusal: Refusal) -> None:
+        """A newer connection of this login is served instead: come back later, and later again if that repeats."""
+        lasted = self._has_state and self._event.ms - self._state_at >= 2 * refusal.longest_ms
+        if self._replaced is None or lasted:
+            Alert(
+                f"another program uses this login ({self._settings.secret.login}): the provider serves only the newest "
+                "one; give each program a login of its own"
+            )
+            self._replaced = Backoff(refusal.first_ms, refusal.longest_ms)
+        self._refusal, self._backoff = refusal, Backoff(refusal.first_ms, refusal.longest_ms)
+        self._replaced.failed(self._event.ms)
+        self._due = self._event.ms + self._replaced.pause_ms
+
     # ---- messages, and the end
 
     def Follow(self, step: Step) -> None:
@@ -242,12 +264,14 @@ class SecureConnection:
                 Alert(f"{alarm.kind.value}: {alarm.text}; nothing is copied before `python -m demos copier resume`")
             elif alarm.kind in (Kind.STALE, Kind.CLOCK, Kind.OLDER):
                 if not self.IsReported(step.disconnect):
-                    Alert(f"{alarm.kind.value}: {alarm.text}")
+                    resume = "; `python -m demos copier resume` follows it at once" if alarm.kind is Kind.OLDER else ""
+                    Alert(f"{alarm.kind.value}: {alarm.text}{resume}")
             elif not step.disconnect:
                 Print(f"-{alarm.kind.value}: {alarm.text}")
             Event("alarm", name=alarm.kind.name.lower(), text=alarm.text)
         if step.state is not None:
             self._states.append(step.state)
+            self.shown = self._welcome_symbols
         for message in step.send:
             self.Send(message)
         if step.disconnect:

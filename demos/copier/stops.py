@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any
 
 from demos.copier.account_values import Decision
 from demos.copier.positions import SymbolPositions
@@ -21,12 +23,25 @@ class StopPlacer:
     """Remembers what it has placed, and what the broker rejects.
 
     A stop loss of the account's owner stays, until the provider's next one: only one that was placed here is removed.
+    ``problems`` are what the broker rejects, by local symbol.
     """
 
-    def __init__(self) -> None:
-        # By ticket.
-        self._placed: dict[int, Decimal] = {}
+    def __init__(self, stored: Mapping[str, Any]) -> None:
+        """Continue with what to_dict() returned.
+
+        Errors: ValueError when it is damaged.
+        """
+        try:
+            # By ticket.
+            self._placed = {int(ticket): Decimal(price) for ticket, price in stored.items()}
+        except (ArithmeticError, TypeError, ValueError) as error:
+            raise ValueError(f"the stored stop losses are damaged: {error!r}") from None
+        self.problems: dict[str, str] = {}
         self._rejected: dict[int, tuple[Decimal, Backoff]] = {}
+
+    def to_dict(self) -> dict[str, str]:
+        """What was placed, as JSON values."""
+        return {str(ticket): str(price) for ticket, price in self._placed.items()}
 
     def place(self, decision: Decision, now: int) -> None:
         """Give the symbol's positions the decision's stop loss; ``now`` is in milliseconds."""
@@ -45,6 +60,9 @@ class StopPlacer:
         """Whether the position should have another stop loss."""
         placed = self._placed.get(ticket)
         if wanted == present:
+            if wanted:
+                # Also one that was placed just before the process was killed.
+                self._remember(ticket, wanted)
             return False
         if not wanted:
             return present == placed
@@ -60,11 +78,16 @@ class StopPlacer:
         if trade.PositionModify(ticket, float(wanted), PositionGetDouble(POSITION_TP)):
             Print(f"{local}: position {ticket} has the stop loss {wanted} now")
             self._rejected.pop(ticket, None)
-            self._placed[ticket] = wanted
-            if len(self._placed) > MOST_REMEMBERED:
-                del self._placed[min(self._placed)]
+            self.problems.pop(local, None)
+            self._remember(ticket, wanted)
             return
+        self.problems[local] = f"the broker rejects the stop loss {wanted}: {trade.ResultRetcodeDescription()}"
         _, backoff = self._rejected.get(ticket, (wanted, Backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS)))
         if backoff.failed(now):
             Print(f"-{local}: the stop loss {wanted} of position {ticket}: {trade.ResultRetcodeDescription()}")
         self._rejected[ticket] = (wanted, backoff)
+
+    def _remember(self, ticket: int, stop: Decimal) -> None:
+        self._placed[ticket] = stop
+        if len(self._placed) > MOST_REMEMBERED:
+            del self._placed[min(self._placed)]

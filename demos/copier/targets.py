@@ -219,10 +219,11 @@ class Targets:
     def _reconcile(self, smb: str, known: Known, lots: Decimal, now: Moment) -> None:
         changed = f"the position is {lots_text(lots)} lots instead of {lots_text(known.lots)} without a new signal"
         Event("deviates", symbol=smb, lots=lots_text(lots), expected=lots_text(known.lots))
+        self.known[smb] = Known(lots)
         if self.reconcile == STOP:
+            self.targets.pop(smb, None)
             self.stop_symbol(smb, f"{changed} (--reconcile stop); {AGAIN}")
             return
-        self.known[smb] = Known(lots)
         if self.reconcile == RESTORE:
             Alert(f"{smb}: {changed}; the copier restores it (--reconcile restore)")
             self.targets[smb] = Target(self._signals[smb], now.ms)

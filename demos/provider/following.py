@@ -119,6 +119,7 @@ class Follower:
         """The operator trusts the server's present state, whatever it is: forget everything, and connect again."""
         self._memory = Memory()
         self._store.save(self._memory.to_dict())
+        self.state = None
         self._begin(self._heard_at)
         return Step(disconnect="the operator resumes")
 
@@ -139,6 +140,11 @@ class Follower:
     def stopped(self) -> str:
         """Why the follower has stopped, or ""."""
         return self._memory.stopped or ""
+
+    @property
+    def waits(self) -> bool:
+        """Whether the state of a new stream waits for the server's time to pass that of an earlier stream."""
+        return self._waits and not self._accepted
 
     def confirmed_age(self, now: int) -> int | None:
         """The largest possible time since the server stated that this state is the newest; None: unknown."""

@@ -75,6 +75,7 @@ class Peer:
             stream=provider.stream,
             seq=provider.seq,
             time=provider.time(),
+            **({} if provider.shown is None else {"symbols": provider.shown}),
         )
         return login
 
@@ -104,6 +105,8 @@ class WebsocketsProvider:
         self.stream, self.seq = FEED, 1
         self.positions: list[dict[str, object]] = []
         self.balance = "10000"
+        # The symbols that the login shows; None: all.
+        self.shown: list[str] | None = None
         self.heartbeat_ms = 600_000
         self.heard: queue.Queue[dict[str, Any]] = queue.Queue()
         self.connections = 0
@@ -154,6 +157,10 @@ class WebsocketsProvider:
         self.seq += 1
         self.positions = [{**each, "time": self.time()} for each in positions]
         self.send(self.snapshot_text())
+
+    def set_clock(self, time: int) -> None:
+        """Set the server's clock, also back."""
+        self._time, self.clock = time, lambda: time
 
     def beat(self) -> None:
         self.send(json.dumps({"type": "heartbeat", "stream": self.stream, "seq": self.seq, "time": self.time()}))

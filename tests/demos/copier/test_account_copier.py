@@ -6,11 +6,14 @@ import json
 import random
 from contextlib import closing
 from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from cleanup_kit import closed_after_test
 from copier_kit import (
     FEED,
+    RUN,
     START,
     Peer,
     WebsocketsProvider,
@@ -22,7 +25,7 @@ from copier_kit import (
     until,
 )
 from provider_kit import Killed
-from signal_kit import EURUSD, QUOTES, Script, Stage, alerts, failing_orders, stopped
+from signal_kit import EURUSD, GBPUSD, QUOTES, Script, Stage, alerts, failing_orders, stopped
 from terminal_kit import demos
 from web_kit import network
 
@@ -53,6 +56,12 @@ def provider() -> WebsocketsProvider:
 
 def copied(stage: Stage, lots: str = "0.25") -> Script:
     yield from until(stage, holds(stage, lots))
+
+
+def rule(stage: Stage, symbol: str = "EURUSD") -> str:
+    """The rule of the present decision."""
+    decision = stage.program.account.decisions.get(symbol)
+    return decision.rule if decision else ""
 
 
 def acknowledged(provider: WebsocketsProvider, seq: int) -> dict[str, object]:
@@ -179,6 +188,50 @@ def test_a_symbol_that_the_terminal_does_not_have_is_logged_once_and_the_others_
     stage.play(script())
     missing = "-XAUUSD is not copied: the terminal has no symbol XAUUSD; --map gives it another name"
     assert stage.errors() == [missing]
+    alert = "a position of the provider is not copied: the terminal has no symbol XAUUSD (XAUUSD)"
+    assert alerts(stage) == [alert]
+
+
+def test_the_provider_and_the_journal_learn_of_a_symbol_that_the_terminal_does_not_have(provider, tmp_path):
+    provider.positions.append(position("XAUUSD", "1"))
+    stage = subscribe(plain_url(provider), tmp_path, factor=0.5)
+
+    def script() -> Script:
+        yield from copied(stage, "0.12")
+        yield from pass_time(2)
+
+    stage.play(script())
+    ack = provider.next("ack")
+    assert (ack["wanted"]["XAUUSD"], ack["held"]["XAUUSD"]) == ("0.5", "0")
+    with closing(MemoryFile(tmp_path / "copier.sqlite", owner=False)) as file:
+        [row] = read_decisions(file, "XAUUSD", 9)
+    assert (row["rule"], row["outcome"], row["lots"]) == ("no-symbol", "skipped", "1.00")
+    assert "the terminal has no symbol XAUUSD" in str(row["text"])
+
+
+@pytest.mark.parametrize(
+    ("option", "change"),
+    [
+        ({"suffix": ".m"}, "EURUSD is EURUSD.m here now"),
+        ({"map": "EURUSD=GBPUSD"}, "EURUSD is GBPUSD here now"),
+        ({"only": "GBPUSD"}, "EURUSD is not copied any more"),
+    ],
+)
+def test_a_position_that_the_options_have_left_is_reported_at_each_start(provider, tmp_path, option, change):
+    stage = subscribe(plain_url(provider), tmp_path)
+    stage.play(until(stage, lambda: rule(stage) == "reached"))
+
+    def left() -> list[str]:
+        again = subscribe(plain_url(provider), tmp_path, account=stage.account, **option)
+        again.play(until(again, lambda: any("nothing follows" in text for text in alerts(again))))
+        return [text for text in alerts(again) if "nothing follows" in text]
+
+    for _ in range(2):
+        [text] = left()
+        assert text.startswith(f"nothing follows the position of 0.25 lots in EURUSD any more: {change} (--map, ")
+    restored = subscribe(plain_url(provider), tmp_path, account=stage.account)
+    restored.play(until(restored, lambda: rule(restored) == "reached"))
+    assert alerts(restored) == []
 
 
 def test_at_first_contact_the_default_waits_until_the_provider_is_flat(provider, tmp_path):
@@ -308,6 +361,102 @@ def test_a_new_run_of_the_provider_is_followed_and_the_old_one_not_any_more(prov
     assert any("an earlier run of the provider returned" in text for text in alerts(stage))
 
 
+def resume(folder: Path) -> None:
+    done = demos("copier", "resume", "--memory", folder / "copier.sqlite")
+    assert (done.returncode, done.stdout.startswith("requested")) == (0, True)
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_resume_follows_a_new_run_whose_clock_was_set_back(provider, tmp_path, restarted):
+    stage = subscribe(plain_url(provider), tmp_path)
+
+    def set_back() -> None:
+        provider.set_clock(START - 10_000_000)
+        provider.stream, provider.seq = f"{'12' * 16}-{'34' * 8}", 1
+        provider.positions = [position("EURUSD", "0.5", time=provider.time())]
+        provider.disconnect()
+
+    def script() -> Script:
+        yield from copied(stage)
+        if restarted:
+            return
+        set_back()
+        yield from until(stage, lambda: any("a new stream begins in the past" in text for text in alerts(stage)))
+        assert any("`python -m demos copier resume` follows it at once" in text for text in alerts(stage))
+        resume(tmp_path)
+        yield from copied(stage, "0.50")
+
+    stage.play(script())
+    if restarted:
+        set_back()
+        resume(tmp_path)
+        again = subscribe(plain_url(provider), tmp_path, account=stage.account)
+        again.play(copied(again, "0.50"))
+
+
+def test_an_alarm_is_repeated_at_each_start_and_each_hour(provider, tmp_path, monkeypatch):
+    monkeypatch.setattr("demos.copier.reminders.AGAIN_MS", 12_000)
+    stage = subscribe(plain_url(provider), tmp_path)
+
+    def fall() -> Script:
+        provider.seq = 5
+        yield from copied(stage)
+        provider.disconnect()
+        provider.seq, provider.positions = 3, [position("EURUSD", "0.9", time=provider.time())]
+        yield from until(stage, lambda: bool(stage.program.account.connection.follower.stopped))
+        yield from pass_time(10)
+
+    def reminders(stage: Stage) -> list[str]:
+        return [text for text in alerts(stage) if text.startswith("reminder: ") and "`python -m demos copier" in text]
+
+    stage.play(fall())
+    assert reminders(stage) == []
+    again = subscribe(plain_url(provider), tmp_path, account=stage.account)
+
+    def script() -> Script:
+        yield from pass_time(5)
+        assert len(reminders(again)) == 1
+        yield from pass_time(10)
+
+    again.play(script())
+    assert len(reminders(again)) == 2
+
+
+# ---- symbols of the login
+
+
+def test_a_symbol_that_the_login_does_not_show_any_more_stays_and_is_followed_again_when_it_returns(provider, tmp_path):
+    provider.positions.append(position("GBPUSD", "0.1"))
+    stage = subscribe(plain_url(provider), tmp_path, join="wait")
+
+    def show(stream: str, shown: list[str] | None, *positions: dict[str, object]) -> None:
+        provider.stream, provider.shown, provider.positions = f"{RUN}-{stream * 8}", shown, list(positions)
+        provider.disconnect()
+
+    def script() -> Script:
+        yield from until(stage, lambda: "EURUSD" in stage.program.account.decisions)
+        provider.trade()
+        yield from until(stage, lambda: rule(stage) == "reached")
+        provider.trade(position("EURUSD", "0.25"))
+        yield from copied(stage)
+        [held] = provider.positions
+        show("01", ["GBPUSD"], position("GBPUSD", "0.1"))
+        yield from until(stage, lambda: rule(stage) == "hidden")
+        yield from pass_time(5)
+        assert holds(stage, "0.25")()
+        show("02", None, held, position("GBPUSD", "0.1"))
+        yield from until(stage, lambda: rule(stage) == "reached")
+        assert holds(stage, "0.25")()
+        provider.trade(position("EURUSD", "0.5"), position("GBPUSD", "0.1"))
+        yield from copied(stage, "0.50")
+
+    stage.play(script())
+    assert [fields["position"] for fields in stage.record.of("deal") if fields["symbol"] == "EURUSD"] == [
+        "0.25",
+        "0.50",
+    ]
+
+
 @pytest.mark.parametrize(("policy", "left"), [("hold", "0.25"), ("flatten", "0")])
 def test_a_silent_provider_is_stale_and_its_return_ends_that(provider, tmp_path, policy, left):
     provider.heartbeat_ms = 1000
@@ -411,6 +560,61 @@ def test_a_second_copier_with_the_same_memory_is_one_clear_error(provider, tmp_p
     first.play(script())
 
 
+def test_a_memory_of_another_login_or_provider_is_one_clear_error(provider, tmp_path):
+    stage = subscribe(plain_url(provider), tmp_path)
+    stage.play(copied(stage))
+    other = subscribe(plain_url(provider), tmp_path, login="another", account=stage.account)
+    assert other.play(iter(())) == 4
+    server, memory = f"127.0.0.1:{provider.port}", tmp_path / "copier.sqlite"
+    assert alerts(other) == [
+        f"{memory}: this memory is that of the login customer at {server}, not of another at {server}; use another "
+        "file (--memory)"
+    ]
+    moved = subscribe("ws://127.0.0.1:1", tmp_path, account=stage.account)
+    assert moved.play(iter(())) == 4
+    assert provider.connections == 1
+
+
+def test_the_end_of_the_login_during_an_absence_closes_the_positions_with_on_end_flatten(provider, tmp_path):
+    stage = subscribe(plain_url(provider), tmp_path, on_end="flatten")
+    stage.play(copied(stage))
+
+    async def expired(peer: Peer) -> None:
+        await peer.say("hello", version=1, server="x", stream=RUN, heartbeat_ms=600_000, time=provider.time())
+        await peer.hear()
+        await peer.say("error", code="expired", text="a reason", fatal=True)
+
+    provider.behave = expired
+    again = subscribe(plain_url(provider), tmp_path, on_end="flatten", account=stage.account)
+    again.play(copied(again, "0"))
+
+
+def test_a_login_that_another_program_uses_is_alerted_once_and_tried_again_after_growing_pauses(provider, tmp_path):
+    stage = subscribe(plain_url(provider), tmp_path)
+    times: list[float] = []
+
+    async def replace(peer: Peer) -> None:
+        await peer.welcome()
+        await peer.snapshot()
+        times.append(stage.clock.time)
+        await peer.say("error", code="replaced", text="a reason", fatal=True)
+
+    provider.behave = replace
+    stage.play(until(stage, lambda: len(times) >= 3))
+    first, second = (round(later - earlier) for earlier, later in pairwise(times))
+    assert 58 <= first <= 65
+    assert 115 <= second <= 130
+    assert len([text for text in alerts(stage) if "another program uses this login (customer)" in text]) == 1
+
+
+def test_a_login_without_a_url_is_an_error_and_does_not_use_the_plain_protocol(tmp_path):
+    stage = subscribe("", tmp_path)
+    assert stage.play(iter(())) == 4
+    assert alerts(stage) == [
+        "--url is missing: without it the plain protocol is used, which has no --login, --password-file"
+    ]
+
+
 # ---- limits, stops, dry runs
 
 
@@ -436,6 +640,133 @@ def test_the_kill_switch_stops_everything(provider, tmp_path):
     stage.play(script())
     assert holds(stage, "0.25")()
     assert stopped(stage) == [""]
+
+
+@pytest.mark.parametrize(("limit", "beyond"), [({"maxlots": 0.3}, "0.5"), ({"maxorders": 1}, "0.3")])
+def test_a_limit_blocks_only_increases_and_is_named_by_log_and_journal(provider, tmp_path, limit, beyond):
+    stage = subscribe(plain_url(provider), tmp_path, **limit)
+
+    def script() -> Script:
+        yield from copied(stage)
+        provider.trade(position("EURUSD", beyond))
+        yield from until(stage, lambda: rule(stage) == "limit")
+        provider.trade(position("EURUSD", "0.1"))
+        yield from copied(stage, "0.10")
+        provider.trade(position("EURUSD", "0.2"))
+        yield from until(stage, lambda: rule(stage) == "limit")
+        provider.trade()
+        yield from copied(stage, "0")
+
+    stage.play(script())
+    [option] = limit
+    assert any(f"--{option}" in text and text.endswith("(limit)") for text in stage.texts)
+    with closing(MemoryFile(tmp_path / "copier.sqlite", owner=False)) as file:
+        refused = [row for row in read_decisions(file, "EURUSD", 100) if row["rule"] == "limit"]
+    assert refused[0]["outcome"] == "skipped"
+    assert f"--{option}" in str(refused[0]["text"])
+
+
+def test_a_reversal_beyond_a_limit_closes_the_position(provider, tmp_path):
+    stage = subscribe(plain_url(provider), tmp_path, maxlots=0.3)
+
+    def script() -> Script:
+        yield from copied(stage)
+        provider.trade(position("EURUSD", "-0.5"))
+        yield from copied(stage, "0")
+
+    stage.play(script())
+    assert stopped(stage) == ["EURUSD"]
+
+
+def test_after_reconcile_stop_a_reduction_of_the_provider_still_goes_out(provider, tmp_path):
+    stage = subscribe(plain_url(provider), tmp_path, reconcile="stop")
+
+    def script() -> Script:
+        yield from copied(stage)
+        stage.host.post("buy 0.1")
+        yield from until(stage, lambda: stopped(stage) == ["EURUSD"])
+        yield from pass_time(3)
+        assert holds(stage, "0.35")()
+        provider.trade(position("EURUSD", "0.5"))
+        yield from until(stage, lambda: rule(stage) == "limit")
+        provider.trade(position("EURUSD", "0.2"))
+        yield from copied(stage, "0.20")
+
+    stage.play(script())
+
+
+def test_a_limit_does_not_prevent_the_end_of_a_login_from_closing_the_positions(provider, tmp_path):
+    stage = subscribe(plain_url(provider), tmp_path, maxlots=0.3, on_end="flatten")
+
+    def script() -> Script:
+        yield from copied(stage)
+        provider.trade(position("EURUSD", "0.5"))
+        yield from until(stage, lambda: stopped(stage) == ["EURUSD"])
+        provider.refuse("expired")
+        yield from copied(stage, "0")
+
+    stage.play(script())
+
+
+def test_a_flatten_also_closes_what_the_owner_has_opened_in_a_flat_symbol(provider, tmp_path):
+    stage = subscribe(plain_url(provider), tmp_path, equity_floor=9999.0)
+
+    def script() -> Script:
+        yield from copied(stage)
+        provider.trade()
+        yield from copied(stage, "0")
+        stage.host.post("buy 1")
+        yield from until(stage, lambda: any("below the floor" in text for text in alerts(stage)))
+        yield from copied(stage, "0")
+
+    stage.play(script())
+
+
+def test_the_kill_switch_also_blocks_reductions_and_says_so(provider, tmp_path):
+    stage = subscribe(plain_url(provider), tmp_path, killfile=str(tmp_path / "stop"))
+
+    def script() -> Script:
+        yield from copied(stage)
+        (tmp_path / "stop").touch()
+        provider.trade(position("EURUSD", "0.1"))
+        yield from until(stage, lambda: rule(stage) == "halted")
+        yield from pass_time(5)
+
+    stage.play(script())
+    assert holds(stage, "0.25")()
+    assert any("also none that reduces a position" in text for text in alerts(stage))
+    with closing(MemoryFile(tmp_path / "copier.sqlite", owner=False)) as file:
+        last = read_decisions(file, "EURUSD", 1)[0]
+    assert (last["rule"], last["outcome"]) == ("halted", "skipped")
+    assert "--killfile" in str(last["text"])
+
+
+def test_nothing_is_traded_from_a_stored_state_before_a_state_has_arrived_or_the_provider_is_stale(provider, tmp_path):
+    stage = subscribe(plain_url(provider), tmp_path, maxlots=0.3)
+
+    def script() -> Script:
+        yield from copied(stage)
+        # The target of 0.50 waits.
+        provider.trade(position("EURUSD", "0.5"))
+        yield from until(stage, lambda: rule(stage) == "limit")
+
+    stage.play(script())
+    stage.account.trade(EURUSD, 40, QUOTES[0])
+    again = subscribe(plain_url(provider), tmp_path, account=stage.account)
+
+    async def silent(peer: Peer) -> None:
+        await peer.listen()
+
+    provider.behave = silent
+
+    def wait() -> Script:
+        yield from pass_time(25)
+        assert again.program.account.decisions == {}
+        yield from pass_time(10)
+        assert again.program.account.decisions != {}
+
+    again.play(wait())
+    assert holds(again, "0.65")()
 
 
 def test_an_order_that_the_broker_rejects_is_repeated_after_pauses(provider, tmp_path, monkeypatch):
@@ -474,6 +805,55 @@ def test_the_providers_stop_loss_is_placed_at_the_broker(provider, tmp_path):
         yield from until(stage, lambda: stop() == 109_000)
 
     stage.play(script())
+
+
+def test_a_stop_loss_that_was_placed_is_known_after_a_restart_and_changes_only_with_a_state(provider, tmp_path):
+    provider.positions = [position("EURUSD", "0.25", sl="1.09")]
+    stage = subscribe(plain_url(provider), tmp_path, stops=True)
+
+    def stop() -> int:
+        return next((each.stops.sl for each in stage.account.positions()), 0)
+
+    stage.play(until(stage, lambda: stop() == 109_000))
+    [held] = stage.account.positions()
+    again = subscribe(plain_url(provider), tmp_path, stops=True, account=stage.account)
+    assert provider.connections == 1
+
+    def owner_moves_it() -> Script:
+        yield from until(again, lambda: rule(again) == "reached")
+        stage.account.modify(held.ticket, Stops(108_000, 0), QUOTES[0])
+        yield from pass_time(3)
+
+    again.play(owner_moves_it())
+    # It is the owner's stop loss now: neither the copier before nor the one after a restart replaces it.
+    third = subscribe(plain_url(provider), tmp_path, stops=True, account=stage.account)
+
+    def removed() -> Script:
+        yield from until(third, lambda: rule(third) == "reached")
+        yield from pass_time(3)
+        assert stop() == 108_000
+        stage.account.modify(held.ticket, Stops(109_000, 0), QUOTES[0])
+        yield from pass_time(2)
+        provider.trade(position("EURUSD", "0.25"))
+        yield from until(third, lambda: stop() == 0)
+
+    third.play(removed())
+
+
+def test_a_stop_loss_that_cannot_be_placed_is_logged_once_and_explained(provider, tmp_path):
+    provider.positions = [position("EURUSD", "0.25", sl="1.2")]
+    stage = subscribe(plain_url(provider), tmp_path, stops=True)
+
+    def script() -> Script:
+        yield from copied(stage)
+        yield from pass_time(5)
+
+    stage.play(script())
+    logged = [text for text in stage.texts if "the stop loss is not placed" in text]
+    assert len(logged) == 1
+    assert "the provider's stop loss 1.2 is not below the bid 1.1" in logged[0]
+    with closing(MemoryFile(tmp_path / "copier.sqlite", owner=False)) as file:
+        assert "is not below the bid" in str(read_decisions(file, "EURUSD", 1)[0]["text"])
 
 
 def test_a_dry_run_trades_on_a_virtual_account_and_leaves_the_memory_alone(provider, tmp_path):
@@ -590,17 +970,21 @@ def test_a_hedging_account_is_copied_by_ticket(provider, tmp_path):
 
 def test_below_the_equity_floor_all_positions_are_closed_and_nothing_is_copied_before_resume(provider, tmp_path):
     # The spread of the first position costs 0.50.
-    stage = subscribe(plain_url(provider), tmp_path, equity_floor=9999.9)
+    stage = subscribe(plain_url(provider), tmp_path, equity_floor=9999.6)
+    stage.account.trade(GBPUSD, 10, QUOTES[1])
 
     def script() -> Script:
-        yield from until(stage, lambda: len(stage.record.of("deal")) == 2)
+        yield from until(stage, lambda: len(stage.record.of("deal")) == 3)
         provider.trade(position("EURUSD", "0.5"), position("GBPUSD", "0.1"))
         yield from until(stage, lambda: stage.program.account.connection.follower.state.seq == 2)
         yield from pass_time(5)
 
     stage.play(script())
-    assert any("is below the floor 9999.9 (--equity-floor)" in text for text in alerts(stage))
-    assert [fields["position"] for fields in stage.record.of("deal")] == ["0.25", "0.00"]
+    [text] = [text for text in alerts(stage) if "is below the floor 9999.6 (--equity-floor)" in text]
+    assert "closed are EURUSD 0.25; these stay, because the provider has not traded their symbols: GBPUSD 0.10" in text
+    assert holds(stage, "0.10", "GBPUSD")()
+    deals = [fields["position"] for fields in stage.record.of("deal") if fields["symbol"] == "EURUSD"]
+    assert deals == ["0.25", "0.00"]
 
 
 @pytest.mark.parametrize("seed", range(3))

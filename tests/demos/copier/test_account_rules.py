@@ -6,7 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from account_kit import LIMITS, OWN, START, SYMBOL, Copying, own_symbol
+from account_kit import LIMITS, LOCAL, OWN, START, SYMBOL, Copying, own_symbol
 from provider_kit import Network, account, holding
 
 from demos.copier.account_memory import AccountMemory, OlderState, read_account_memory
@@ -201,6 +201,15 @@ def test_below_the_equity_floor_everything_is_closed_and_nothing_is_copied():
     assert (copying.obey().rule, text(copying.own.lots)) == ("stopped", "0")
     assert len(copying.alarms) == 1
     assert copying.alarms[0].startswith("the equity 899.99 is below the floor 900 (--equity-floor)")
+
+
+def test_the_alarm_of_the_equity_floor_names_what_is_closed_and_what_stays():
+    copying = Copying(AccountOptions(equity_floor=Decimal(900)))
+    copying.follow("1")
+    copying.own_account = replace(OWN, equity=Decimal(800), others={"DAX": Decimal(2)})
+    copying.obey()
+    [alarm] = copying.alarms
+    assert f"closed are {LOCAL} 1.00; these stay, because the provider has not traded their symbols: DAX 2.00" in alarm
 
 
 def test_figures_that_the_terminal_does_not_know_are_not_below_the_floor():
@@ -402,6 +411,38 @@ def test_what_the_owner_or_a_stop_loss_closes_is_left_until_the_provider_changes
     copying.holds("0")
     assert (copying.obey().rule, text(copying.own.lots)) == ("changed-here", "0")
     copying.trade("1.5")
+    assert (copying.obey().rule, text(copying.own.lots)) == ("follow", "1.5")
+
+
+@pytest.mark.parametrize("left", ["0", "0.4"])
+def test_what_was_closed_here_is_opened_again_only_while_the_whole_position_is_young(left):
+    copying = Copying()
+    copying.follow("1")
+    copying.later(30_001)
+    copying.holds(left)
+    copying.trade("1.01")
+    decision = copying.obey()
+    assert (decision.rule, text(copying.own.lots)) == ("late", left)
+    assert decision.text.startswith("a part of the position was copied before and closed here; it is 30001 ms old")
+
+
+def test_the_average_price_counts_when_lots_that_were_closed_here_are_opened_again():
+    copying = Copying()
+    copying.follow("1", "1.1")
+    copying.holds("0", "1.12")
+    # The added 0.5 lots have the present price of 1.12.
+    copying.trade("1.5", "1.10666667")
+    decision = copying.obey()
+    assert (decision.rule, text(copying.own.lots)) == ("deviation", "0")
+    assert "the provider's average price (a part was copied before and closed here)" in decision.text
+
+
+def test_after_an_owners_change_the_added_part_alone_is_judged_when_only_it_is_opened():
+    copying = Copying()
+    copying.follow("1", "1.1")
+    copying.later(30_001)
+    copying.holds("1", "1.12")
+    copying.trade("1.5", "1.10666667")
     assert (copying.obey().rule, text(copying.own.lots)) == ("follow", "1.5")
 
 

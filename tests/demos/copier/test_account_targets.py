@@ -65,15 +65,16 @@ class Copier:
         return Result(reached=lots if allowed == lots else None, problem=decision.rule)
 
 
-def test_with_leave_an_owners_change_stays_until_the_provider_trades(messages):
+@pytest.mark.parametrize(("seconds", "lots"), [(20, "1.5"), (60, "0.2")])
+def test_with_leave_an_owners_change_stays_until_the_provider_trades_or_is_too_old(messages, seconds, lots):
     copier = Copier(LEAVE)
     copier.copying.holds("0.2")
-    copier.event(60)
+    copier.event(seconds)
     assert copier.lots == Decimal("0.2")
     assert len(messages) == 1
     copier.copying.trade("1.5")
     copier.event()
-    assert copier.lots == Decimal("1.5")
+    assert copier.lots == Decimal(lots)
 
 
 @pytest.mark.parametrize("changed", ["0.2", "3", "-1"])

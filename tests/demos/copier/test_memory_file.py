@@ -34,7 +34,7 @@ def entry(lots: str = "0.5", text: str = "a text", symbol: str = "EURUSD") -> En
 
 def order(lots: str = "0.5") -> OrderSent:
     mark = StateMark(STREAM, 3, 1000)
-    return OrderSent("EURUSD", "EURUSD.m", mark, 1_700_000_000, "follow", Decimal(lots), 0, Decimal("1.1"), 1, 2, 3)
+    return OrderSent("EURUSD", "EURUSD.m", mark, 1_700_000_000_000, "follow", Decimal(lots), 0, Decimal("1.1"), 1, 2, 3)
 
 
 @pytest.mark.posix_only(reason="modes of files")
@@ -47,6 +47,17 @@ def test_the_memory_and_the_files_next_to_it_are_readable_by_their_owner_only(pa
             assert len(list(path.parent.iterdir())) == 4
     finally:
         os.umask(previous)
+
+
+def test_the_times_of_orders_in_a_file_of_version_1_become_milliseconds(path):
+    with closing(MemoryFile(path, owner=True)) as file:
+        Journal(file).sent(order())
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("UPDATE orders SET time = 1700000000")
+        db.execute("PRAGMA user_version = 1")
+        db.commit()
+    with closing(MemoryFile(path, owner=True)) as file:
+        assert [row["time"] for row in read_orders(file, None, 9)] == [1_700_000_000_000]
 
 
 def test_one_copier_owns_a_memory_and_the_commands_use_it_too(path):

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from demos.copier.limits import killfile_name_problem
 from demos.copier.rules import (
     MOST_ORDERS,
     Limits,
@@ -282,3 +283,14 @@ def test_a_difference_that_takes_too_many_orders_is_refused():
     assert len(orders(LIMITS.maximum * MOST_ORDERS, [], False, LIMITS)) == MOST_ORDERS
     with pytest.raises(ValueError, match=r"takes more than 100 orders of at most 100\.00 lots"):
         orders(LIMITS.maximum * MOST_ORDERS + LIMITS.step, [], False, LIMITS)
+
+
+@pytest.mark.parametrize("text", [",", ",,", " ", " , ,"])
+def test_a_list_or_a_map_without_any_name_is_an_error_and_does_not_mean_all_symbols(text):
+    assert list_problem(text) == f"invalid list: {text!r}; it has no symbol; leave the option out for all symbols"
+    assert names_problem(text) == f"invalid map: {text!r}; it has no entry; leave the option out for no map"
+
+
+def test_a_kill_switch_file_has_a_name_that_is_not_blank():
+    assert killfile_name_problem(" ") == "invalid file name: ' '; leave the option out for no file"
+    assert killfile_name_problem("stop") is None
