@@ -47,7 +47,7 @@ class Board:
         )
         counters = [expert.clients.counters for expert in experts]
         totals = Counters(
-            sum(each.states for each in counters),
+            shared.publisher.states,
             sum(each.messages for each in counters),
             sum(each.bytes for each in counters),
             sum(each.logins for each in counters),

@@ -28,7 +28,7 @@ from demos.terminal.runtime.socket_events import SocketEvents
 from demos.wire.channel import Channel, ChannelLimits, Stream
 from demos.wire.tls import server_tls
 from demos.wire.web_server import Answer, Request, WebConnection
-from demos.wire.websocket import GOING_AWAY, POLICY, WebSocketLimits, text_frame
+from demos.wire.websocket import GOING_AWAY, POLICY, WebSocket, WebSocketLimits, text_frame
 from demos.wire.websocket_opening import accept_websocket, any_origin, is_upgrade
 from winsock import POLLERR, POLLHUP, POLLWRNORM
 
@@ -99,9 +99,7 @@ class Clients:
             text = connection.session.next_message(self.shared.clock.utc_ms())
             if text is None:
                 return
-            self.counters.states += 1
-            self.counters.bytes += len(text)
-            websocket.send_frame(self._frame(text), self._now())
+            self._send(websocket, self._frame(text))
             connection.check_at = 0
         if connection.stream.unsent or not connection.stream.is_open:
             self._settle(connection)
@@ -181,7 +179,6 @@ class Clients:
         websocket = connection.websocket
         assert websocket is not None
         for text in websocket.receive(now):
-            self.counters.messages += 1
             if connection.session is not None:
                 connection.check_at = 0
                 self._follow(connection, connection.session.receive(text, self.shared.clock.utc_ms()))
@@ -216,7 +213,7 @@ class Clients:
         else:
             wall = self.shared.clock.utc_ms()
             connection.session = Session(wall)
-            connection.websocket.send_text(self.shared.publisher.hello(self.shared.server_name, wall), now)
+            self._send(connection.websocket, text_frame(self.shared.publisher.hello(self.shared.server_name, wall)))
         return True
 
     def _check_operator(self, connection: Connection, wanted: LoginWanted) -> None:
@@ -249,8 +246,7 @@ class Clients:
         assert websocket is not None
         assert session is not None
         for text in reply.send:
-            self.counters.bytes += len(text)
-            websocket.send_text(text, now)
+            self._send(websocket, text_frame(text))
         if reply.report:
             self.shared.report(f"-{self._label(connection)}: {reply.report}")
         if reply.credentials is not None:
@@ -315,6 +311,13 @@ class Clients:
     def _post_for(self, connection: Connection, call: Callable[[], object]) -> None:
         """Have something done for a connection by the expert's thread; for other threads."""
         self.post(partial(self.guarded, connection, call))
+
+    def _send(self, websocket: WebSocket, frame: bytes) -> None:
+        """Send a subscriber a message, and count it."""
+        if websocket.is_open:
+            self.counters.messages += 1
+            self.counters.bytes += len(frame)
+            websocket.send_frame(frame, self._now())
 
     def _frame(self, text: str) -> bytes:
         frame = self._frames.get(text)
@@ -398,4 +401,5 @@ def subscriber_row(connection: Connection, expert: int) -> SubscriberRow | None:
         progress.wanted,
         connection.stream.unsent,
         expert,
+        session.waiting_since,
     )

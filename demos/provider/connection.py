@@ -45,7 +45,6 @@ class Connection:
 class Counters:
     """What an expert has done since its start, as in overview.Counters: totals that only rise."""
 
-    states: int = 0
     messages: int = 0
     bytes: int = 0
     logins: int = 0

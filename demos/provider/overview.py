@@ -14,6 +14,9 @@ decimal numbers in strings; times are milliseconds since 1970, except ``until`` 
     counters      states, messages, bytes, logins, refusals, disconnects: they only rise
     log           [time, level, text], the newest last
 
+``lag_ms`` of a subscriber is how long the oldest state that it has not acknowledged has been waiting for that; when all
+are acknowledged, how long the last acknowledgement took; None before its first state.
+
 A subscriber drifts in the symbols in which it holds something else than it wants. At most MOST_SUBSCRIBERS are listed,
 first those that drift and then those with the longest lags; ``totals`` counts all. Of a subscriber at most MOST_SYMBOLS
 are listed, those in which it drifts first.
@@ -69,8 +72,9 @@ class PositionRow(NamedTuple):
 class SubscriberRow(NamedTuple):
     """A connection of a subscriber. ``seq``: the state that it was sent, ``acked``: that it has acknowledged.
 
-    ``lag_ms``: how long the oldest state that it has not acknowledged has been waiting for that, or the time that the
-    last acknowledgement took; None: it has acknowledged nothing yet. ``wanted``: None when the subscriber does not say.
+    ``lag_ms``: how long its last acknowledgement took; None: it has acknowledged nothing yet. ``waiting_since``: when
+    the oldest state that it has not acknowledged was sent; None: it has acknowledged all. ``wanted``: None when the
+    subscriber does not say.
     """
 
     id: int
@@ -85,10 +89,19 @@ class SubscriberRow(NamedTuple):
     wanted: Mapping[str, Decimal] | None
     unsent: int
     expert: int
+    waiting_since: int | None = None
+
+    def lag_at(self, time: int) -> int | None:
+        """How long the oldest state without an acknowledgement has been waiting, or the last acknowledgement took."""
+        return self.lag_ms if self.waiting_since is None else max(0, time - self.waiting_since)
 
 
 class Counters(NamedTuple):
-    """Totals since the start: states, messages and bytes sent, logins accepted and refused, connections ended."""
+    """Totals since the start.
+
+    ``states``: published states of the account. ``messages`` and ``bytes``: sent to subscribers, with heartbeats,
+    before TLS. ``logins`` and ``refusals``: of subscribers and operators. ``disconnects``: of subscribers.
+    """
 
     states: int = 0
     messages: int = 0
@@ -118,6 +131,7 @@ def overview(
 ) -> Overview:
     """The overview at ``time``; see the head of this module."""
     drifts = [drift_of(row.held, row.wanted) for row in subscribers]
+    lags = [row.lag_at(time) for row in subscribers]
     return {
         "time": time,
         **server._asdict(),
@@ -128,8 +142,8 @@ def overview(
             "hedging": account.hedging,
         },
         "positions": [_position(row) for row in positions],
-        "subscribers": _subscribers(subscribers, drifts),
-        "totals": {**_totals(subscribers, drifts), "bans": len(bans)},
+        "subscribers": _subscribers(subscribers, drifts, lags),
+        "totals": {**_totals(subscribers, drifts, lags), "bans": len(bans)},
         "bans": [
             {"address": ban.address, "login": ban.login, "until": ban.until, "level": ban.level}
             for ban in bans[:MOST_BANS]
@@ -146,17 +160,19 @@ def drift_of(held: Mapping[str, Decimal], wanted: Mapping[str, Decimal] | None) 
     return [symbol for symbol in sorted({*held, *wanted}) if held.get(symbol, 0) != wanted.get(symbol, 0)]
 
 
-def _subscribers(rows: Sequence[SubscriberRow], drifts: Sequence[list[str]]) -> list[dict[str, Any]]:
+def _subscribers(
+    rows: Sequence[SubscriberRow], drifts: Sequence[list[str]], lags: Sequence[int | None]
+) -> list[dict[str, Any]]:
     def order(index: int) -> tuple[bool, int, int]:
-        return not drifts[index], -(rows[index].lag_ms or 0), index
+        return not drifts[index], -(lags[index] or 0), index
 
     indexes: Iterable[int] = range(len(rows))
     if len(rows) > MOST_SUBSCRIBERS:
         indexes = nsmallest(MOST_SUBSCRIBERS, indexes, key=order)
-    return [_subscriber(rows[index], drifts[index][:MOST_SYMBOLS]) for index in indexes]
+    return [_subscriber(rows[index], drifts[index][:MOST_SYMBOLS], lags[index]) for index in indexes]
 
 
-def _subscriber(row: SubscriberRow, drift: list[str]) -> dict[str, Any]:
+def _subscriber(row: SubscriberRow, drift: list[str], lag_ms: int | None) -> dict[str, Any]:
     """The row with the symbols that are listed."""
     held, wanted = row.held, row.wanted
     if len(held) + len(wanted or ()) > MOST_SYMBOLS:
@@ -167,11 +183,15 @@ def _subscriber(row: SubscriberRow, drift: list[str]) -> dict[str, Any]:
     plain["held"] = _plain_lots(held)
     plain["wanted"] = plain["held"] if wanted is held else None if wanted is None else _plain_lots(wanted)
     plain["drift"] = drift
+    plain["lag_ms"] = lag_ms
+    del plain["waiting_since"]
     return plain
 
 
-def _totals(rows: Sequence[SubscriberRow], drifts: Sequence[list[str]]) -> dict[str, Any]:
-    lags = [row.lag_ms for row in rows if row.lag_ms is not None]
+def _totals(
+    rows: Sequence[SubscriberRow], drifts: Sequence[list[str]], all_lags: Sequence[int | None]
+) -> dict[str, Any]:
+    lags = [lag for lag in all_lags if lag is not None]
     return {
         "subscribers": len(rows),
         "drifting": sum(map(bool, drifts)),

@@ -135,6 +135,8 @@ class Publisher:
         self._changed = {(each.symbol, each.ticket): 0 for each in state.holdings}
         self._state = state
         self._check(state)
+        # How many different states of the account were observed, with the first one.
+        self.states = 1
         self._feeds: dict[View, _Feed] = {}
         # The feeds without subscribers, the one that is idle for the longest time first.
         self._idle: OrderedDict[View, _Feed] = OrderedDict()
@@ -152,6 +154,7 @@ class Publisher:
         for each in state.holdings:
             key = (each.symbol, each.ticket)
             changed[key] = self._changed[key] if before.get(key) == each.lots else time
+        self.states += state != self._state
         self._changed, self._state = changed, state
         for feed in self._feeds.values():
             feed.offer(self._seen_by(feed.view, time))

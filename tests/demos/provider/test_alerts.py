@@ -123,6 +123,12 @@ def test_a_subscriber_that_does_not_acknowledge_for_long_is_stale(alerts, acked,
     assert summary(found) == [("stale", "raised", "anna from 203.0.113.7")] * count
 
 
+def test_a_subscriber_that_becomes_silent_is_stale_although_its_row_is_old(alerts):
+    row = subscriber(acked=41, lag_ms=3, waiting_since=NOW)
+    assert update(alerts, LIMITS.lag_ms - 1, subscribers=[row]) == []
+    assert summary(update(alerts, LIMITS.lag_ms, subscribers=[row])) == [("stale", "raised", "anna from 203.0.113.7")]
+
+
 def test_a_ban_is_a_message_and_its_end_too(alerts):
     found = update(alerts, 0, **banned("anna", None, until=NOW / 1000 + 60))
     assert [alert.subject for alert in found] == ["anna from 192.0.2.1", "every login from 192.0.2.1"]

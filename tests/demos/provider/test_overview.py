@@ -77,6 +77,15 @@ def test_totals_count_all_subscribers_and_bans():
     }  # fmt: skip
 
 
+def test_the_lag_of_a_subscriber_grows_while_a_state_waits_for_its_acknowledgement():
+    late = subscriber(1, lag_ms=3, waiting_since=NOW - 40_000)
+    for after in (0, 5_000):
+        found = made(NOW + after, subscribers=[late, subscriber(2, lag_ms=7)])
+        assert [row["lag_ms"] for row in found["subscribers"]] == [40_000 + after, 7]
+        assert found["totals"]["lag_max_ms"] == 40_000 + after
+    assert made(NOW - 50_000, subscribers=[late])["totals"]["lag_max_ms"] == 0
+
+
 def test_of_too_many_subscribers_those_that_drift_and_then_those_that_lag_are_listed():
     rows = [subscriber(number, lag_ms=number % 100) for number in range(MOST_SUBSCRIBERS + 100)]
     rows[7] = rows[7]._replace(wanted={}, lag_ms=0)

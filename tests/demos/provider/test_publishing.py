@@ -215,3 +215,13 @@ def test_an_update_is_correct_after_every_state_from_its_previous_one(states: li
         + [each for each in states[1] if each.symbol not in changed]
     )
     assert merge(Snapshot(STREAM, 2, 2, Account("USD"), between), update) == second
+
+
+def test_the_states_of_the_account_are_counted_whoever_sees_them():
+    provider = publisher(account(ONE))
+    assert provider.states == 1
+    provider.observe(account(ONE), START + 1)
+    assert provider.states == 1
+    provider.observe(account(ONE, equity="1001"), START + 2)
+    provider.observe(account(), START + 3)
+    assert provider.states == 3
