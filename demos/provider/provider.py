@@ -252,6 +252,8 @@ def StartService(service: Service) -> None:
     Print(f"subscribers and dashboard: {scheme}://{address_text(address)}")
     if cert:
         Print(f"the certificate's SHA-256, which subscribers can pin: {service.fingerprint}")
+    if service.is_paused:
+        Alert("the provider is still paused: subscribers cannot log in until an operator resumes it in the dashboard")
     EventSetSocket(service.socket)
 
 

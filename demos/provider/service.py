@@ -29,7 +29,7 @@ from demos.provider.operator_actions import OperatorActions
 from demos.provider.overview import PositionRow
 from demos.provider.publishing import Publisher
 from demos.provider.reports import LineQueue, error_text
-from demos.provider.shared import Shared
+from demos.provider.shared import PAUSE_SETTING, PAUSED_VALUE, Shared
 from demos.provider.state_file import StateFile
 from demos.terminal.interfaces import Clock
 from demos.wire.accepting import Acceptor
@@ -147,6 +147,11 @@ class Service:
         return address
 
     @property
+    def is_paused(self) -> bool:
+        """Whether an operator has paused the provider, in this run or before."""
+        return self._shared.paused
+
+    @property
     def fingerprint(self) -> str:
         """The SHA-256 of the certificate, which subscribers can pin; "" without TLS."""
         certificate = self._shared.certificate
@@ -246,6 +251,7 @@ class Service:
             granted=self._settled.append,
             ended=self._ended,
             act=actions.act,
+            paused=self._state.setting(PAUSE_SETTING) == PAUSED_VALUE,
         )
 
     def _ended(self, number: int) -> None:
