@@ -58,10 +58,14 @@ _CREDENTIALS = record(Credentials, {"login": text(64), "password": text(256, pri
 
 
 class LoginWanted(NamedTuple):
-    """A request whose credentials must be checked before it can be answered; it contains them no more."""
+    """A request whose credentials must be checked before it can be answered; it contains them no more.
+
+    ``changes``: of OperatorLogins, for this login, when the request came.
+    """
 
     credentials: Credentials
     request: Request
+    changes: int = 0
 
 
 class Dashboard:
@@ -95,10 +99,15 @@ class Dashboard:
         if not result.user.rights.operator:
             return _refused(403, f"the login {result.user.login} is not an operator's")
         if wanted.request.path == "/metrics":
-            return self._metrics(now_ms)
+            # The user may have been changed after the check.
+            return self._metrics(now_ms) if self._is_unchanged(wanted) else _CHANGED
         if before := self._logins.find(wanted.request, now_ms):
             self._logins.end(before)
         cookie = self._logins.add(wanted.request, result, now_ms)
+        if not self._is_unchanged(wanted):
+            # end_logins() may have been called before the cookie was added.
+            self._logins.end_of_users([result.user.login])
+            return _CHANGED
         return _json_answer(200, {"login": result.user.login}, {"Set-Cookie": cookie})
 
     def accept(self, request: Request, now_ms: int) -> OperatorSession | Answer:
@@ -142,7 +151,7 @@ class Dashboard:
         if credentials is None:
             challenge = {"WWW-Authenticate": 'Basic realm="metrics", charset="UTF-8"'}
             return text_answer(401, "metrics need an operator's login and token", challenge)
-        return LoginWanted(credentials, _without_secrets(request))
+        return self._wanted(credentials, request)
 
     def _metrics(self, now_ms: int) -> Answer:
         health = health_of(self._feed.overview, now_ms, self._health)
@@ -163,7 +172,14 @@ class Dashboard:
             return _refused(400, "the body is not UTF-8")
         except FieldError as error:
             return _refused(400, str(error))
-        return LoginWanted(credentials, _without_secrets(request))
+        return self._wanted(credentials, request)
+
+    def _wanted(self, credentials: Credentials, request: Request) -> LoginWanted:
+        return LoginWanted(credentials, _without_secrets(request), self._logins.changes(credentials.login))
+
+    def _is_unchanged(self, wanted: LoginWanted) -> bool:
+        """Whether the user has not been changed since the request."""
+        return self._logins.changes(wanted.credentials.login) == wanted.changes
 
     def _answer_logout(self, request: Request, address: str, now_ms: int) -> Answer:
         if problem := self._origin_problem(request):
@@ -226,6 +242,14 @@ def _refused(status: int, reason: str, headers: Mapping[str, str] | None = None)
     return _json_answer(status, {"text": reason}, headers)
 
 
+def refusal_text(answer: Answer) -> str:
+    """Why a login was refused, from the answer to it; "" when it was not."""
+    return "" if answer.status == 200 else str(json.loads(answer.body)["text"])
+
+
 def _json_answer(status: int, value: Any, headers: Mapping[str, str] | None = None) -> Answer:
     body = json.dumps(value, ensure_ascii=False).encode() + b"\n"
     return Answer(status, body, "application/json", {"Cross-Origin-Resource-Policy": "same-origin", **(headers or {})})
+
+
+_CHANGED = _refused(503, "the user was changed during the login: log in again")

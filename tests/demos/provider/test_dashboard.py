@@ -6,6 +6,7 @@ import json
 import re
 from base64 import b64encode
 from pathlib import Path
+from typing import Any
 
 import pytest
 from dashboard_kit import NOW, OPERATOR, PASSWORD, example, granted, made, request, server_row, user
@@ -246,6 +247,38 @@ def test_changed_users_are_logged_out(dashboard):
     assert (who(dashboard, olga), who(dashboard, petra)) == (None, "petra")
     dashboard.end_logins(None)
     assert who(dashboard, petra) is None
+
+
+@pytest.mark.parametrize(("changed", "status"), [([OPERATOR], 503), (None, 503), (["anna"], 200)])
+def test_an_operator_that_was_changed_after_the_check_of_its_password_is_not_logged_in(dashboard, changed, status):
+    wanted = dashboard.answer(login_request(OPERATOR.upper()), AWAY, NOW)
+    assert isinstance(wanted, LoginWanted)
+    dashboard.end_logins(changed)
+    answer = dashboard.logged_in(wanted, granted(), NOW)
+    assert (answer.status, "Set-Cookie" in answer.headers) == (status, status == 200)
+    assert len(dashboard._logins._logins) == (status == 200)
+
+
+def test_a_change_while_the_cookie_is_added_ends_the_login(dashboard, monkeypatch):
+    wanted = dashboard.answer(login_request(), AWAY, NOW)
+    assert isinstance(wanted, LoginWanted)
+    add = dashboard._logins.add
+
+    def end_and_add(*arguments: Any) -> str:
+        dashboard.end_logins([OPERATOR])
+        return str(add(*arguments))
+
+    monkeypatch.setattr(dashboard._logins, "add", end_and_add)
+    assert dashboard.logged_in(wanted, granted(), NOW).status == 503
+    assert dashboard._logins._logins == {}
+
+
+def test_an_operator_that_was_changed_after_the_check_of_its_token_does_not_get_the_metrics(dashboard):
+    basic = b64encode(b"olga:wst_secret").decode()
+    wanted = get(dashboard, "/metrics", authorization=f"Basic {basic}")
+    assert isinstance(wanted, LoginWanted)
+    dashboard.end_logins([OPERATOR])
+    assert dashboard.logged_in(wanted, granted(), NOW).status == 503
 
 
 @pytest.mark.parametrize(
