@@ -44,6 +44,7 @@ class Board:
             shared.paused,
             self._account_read,
             last_tick,
+            not shared.desk.problem,
         )
         counters = [expert.clients.counters for expert in experts]
         totals = Counters(

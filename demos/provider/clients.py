@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from demos.provider.connection import Connection, Counters
-from demos.provider.dashboard import LIVE, LoginWanted
+from demos.provider.dashboard import LIVE, LOGIN, LoginWanted, refusal_text
 from demos.provider.guard import Refusal
 from demos.provider.overview import SubscriberRow
 from demos.provider.reports import error_text
@@ -43,6 +43,9 @@ _CHANNEL_LIMITS = ChannelLimits(unsent=4 * 1024 * 1024)
 # The revoked connections whose clients have not ended their side yet: older ones are closed at once. A customer who
 # logs in again and again has each connection replaced by the next one.
 MOST_REVOKED = 256
+
+# Of a login that is refused, the log shows so many characters.
+_LONGEST_LOGIN = 64
 
 # Many subscribers get the same text: the frames of the last ones are kept.
 _MOST_FRAMES = 32
@@ -223,8 +226,20 @@ class Clients:
         self.shared.desk.request(connection.number, wanted.credentials, connection.host, answer)
 
     def _answer_login(self, connection: Connection, wanted: LoginWanted, result: Grant | Refusal) -> None:
-        if connection.stream.is_open:
-            answer = self.shared.dashboard.logged_in(wanted, result, self.shared.clock.utc_ms())
+        is_open = connection.stream.is_open
+        if isinstance(result, Grant) and not is_open:
+            # Nobody would get the cookie.
+            return
+        answer = self.shared.dashboard.logged_in(wanted, result, self.shared.clock.utc_ms())
+        who = f"operator login {_shown_login(wanted.credentials.login)} from {connection.name}"
+        if problem := refusal_text(answer):
+            self.counters.refusals += 1
+            self.shared.report(f"-{who}: {problem}")
+        elif wanted.request.path == LOGIN:
+            # A program that reads the metrics logs in for each of them: that is not reported.
+            self.counters.logins += 1
+            self.shared.report(f"{who}: logged in")
+        if is_open:
             connection.web.answer(answer, self._now())
             self._settle(connection)
 
@@ -260,8 +275,13 @@ class Clients:
             connection.ending = reply.ending.text
             websocket.close(code, reply.ending.code, now)
             if session.grant is None:
-                self.counters.refusals += 1
-                self.shared.report(f"-{self._label(connection)}: {reply.ending.text}")
+                self._report_refusal(connection, session, reply.ending.text)
+
+    def _report_refusal(self, connection: Connection, session: Session, reason: str) -> None:
+        """A client was not let in; it has tried to log in, unless there is no login."""
+        self.counters.refusals += bool(session.login)
+        tried = f" (login {_shown_login(session.login)})" if session.login else ""
+        self.shared.report(f"-{connection.name}{tried}: {reason}")
 
     def _take_answer(self, connection: Connection, result: Grant | Refusal) -> None:
         """Called in the desk's thread."""
@@ -271,6 +291,8 @@ class Clients:
         session = connection.session
         if session is None or session.stage is not Stage.CHECKING:
             # The client did not wait for the answer.
+            if session is not None and isinstance(result, Refusal):
+                self._report_refusal(connection, session, result.text)
             return
         if isinstance(result, Refusal):
             self._follow(connection, session.refused(result))
@@ -380,6 +402,11 @@ class Clients:
         session = connection.session
         login = session.grant.user.login if session is not None and session.grant is not None else ""
         return f"{login} from {connection.name}" if login else connection.name
+
+
+def _shown_login(login: str) -> str:
+    """A login that a client has tried, for the log: quoted and escaped, and not longer than a login may be."""
+    return ascii(login[:_LONGEST_LOGIN])
 
 
 def subscriber_row(connection: Connection, expert: int) -> SubscriberRow | None:

@@ -41,9 +41,11 @@ from demos.provider.operator_logins import OperatorLogins
 from demos.provider.operator_session import Feed, OperatorSession
 from demos.provider.overview import Overview
 from demos.provider.rights import Grant
+from demos.wire.http_hosts import host_of
 from demos.wire.web_server import PAGE_HEADERS, Answer, Request, text_answer
 
 LIVE = "/operator/live"
+LOGIN = "/operator/login"
 
 _PAGE = Path(__file__).parent / "page"
 _FILES = {
@@ -95,7 +97,8 @@ class Dashboard:
             return _refused(503, "logins cannot be checked at the moment: try again later")
         if isinstance(result, Refusal):
             retry = {"Retry-After": str(ceil(result.wait_s))}
-            return _refused(401, result.text) if result.code == "failed" else _refused(429, result.text, retry)
+            status = {"failed": 401, "busy": 503}.get(result.code, 429)
+            return _refused(status, result.text, {} if status == 401 else retry)
         if not result.user.rights.operator:
             return _refused(403, f"the login {result.user.login} is not an operator's")
         if wanted.request.path == "/metrics":
@@ -130,7 +133,7 @@ class Dashboard:
             "/healthz": (reading, self._answer_health),
             "/metrics": (reading, self._answer_metrics),
             "/operator/session": (reading, self._answer_session),
-            "/operator/login": (writing, self._answer_login),
+            LOGIN: (writing, self._answer_login),
             "/operator/logout": (writing, self._answer_logout),
             LIVE: (reading, _answer_live),
             **dict.fromkeys(_FILES, (reading, self._answer_file)),
@@ -200,16 +203,24 @@ class Dashboard:
 def may_read_metrics(request: Request, address: str) -> bool:
     """Whether a request may read the metrics without a login: from this machine, and not forwarded by a proxy.
 
+    A proxy may add no header that says so. Then the request still names the host that its client has asked for, if the
+    proxy passes Host unchanged; so the host must be a loopback address or localhost too.
+
     Others need the cookie of an operator who is logged in, or HTTP Basic authentication with an operator's login and,
     as the password, one of its tokens.
     """
     forwarded = any(request.header(name) for name in ("forwarded", "x-forwarded-for", "x-real-ip", "via"))
+    host = host_of(request.header("host")) or ""
+    return not forwarded and _is_loopback(address) and (host == "localhost" or _is_loopback(host))
+
+
+def _is_loopback(address: str) -> bool:
     try:
-        peer = ip_address(address.partition("%")[0])
+        ip = ip_address(address.partition("%")[0])
     except ValueError:
         return False
-    mapped = getattr(peer, "ipv4_mapped", None)
-    return not forwarded and (mapped or peer).is_loopback
+    mapped = getattr(ip, "ipv4_mapped", None)
+    return bool((mapped or ip).is_loopback)
 
 
 def _basic_credentials(request: Request) -> Credentials | None:

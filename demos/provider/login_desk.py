@@ -24,6 +24,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
@@ -42,6 +43,9 @@ STEP_MS = 250
 
 # The threads that hash passwords. Each uses a core and 16 MiB or more for a tenth of a second.
 _HASHING_THREADS = 2
+
+# After a login that could not be checked, the file is tried again after this time, in seconds.
+_RETRY_S = 1.0
 
 # How often the bans are read for the operator, in seconds.
 _BANS_S = 1.0
@@ -89,6 +93,8 @@ class LoginDesk:
     _position: int = 0
     _expiry_checked: float = 0.0
     _problem: str = ""
+    _login_problem: str = ""
+    _login_retry: float = 0.0
     _bans_due: float = 0.0
 
     def __post_init__(self) -> None:
@@ -98,6 +104,11 @@ class LoginDesk:
         self._pool = ThreadPoolExecutor(_HASHING_THREADS, "hash")
 
     # ---- for other threads
+
+    @property
+    def problem(self) -> str:
+        """Why logins cannot be checked at present, or ""."""
+        return self._login_problem or self._problem
 
     def request(self, connection: int, credentials: Credentials, host: str, answer: Answer) -> None:
         """Have credentials checked; ``answer`` is called in another thread, once."""
@@ -140,6 +151,7 @@ class LoginDesk:
             heapq.heappop(self._later)[2]()
         self._revoke(now)
         self._read_bans(now)
+        self._retry_login_problem(now)
 
     def close(self) -> None:
         """End the worker threads. The owner of the state file closes it."""
@@ -149,7 +161,7 @@ class LoginDesk:
         try:
             attempt = prepare(self.users, self.guard, request.credentials, request.host, self.wall())
         except (StateError, ValueError) as error:
-            self._report_problem(str(error))
+            self._report_login_problem(str(error))
             request.answer(_BUSY)
             return
         if isinstance(attempt, Attempt):
@@ -187,7 +199,7 @@ class LoginDesk:
         try:
             result = finish(self.users, self.guard, attempt, checked, self.wall())
         except StateError as error:
-            self._report_problem(str(error))
+            self._report_login_problem(str(error))
             result = _BUSY
         if isinstance(result, Refusal):
             refusal = result
@@ -255,6 +267,22 @@ class LoginDesk:
 
     def _after(self, seconds: float, call: Callable[[], None]) -> None:
         heapq.heappush(self._later, (self.wall() + seconds, next(self._numbers), call))
+
+    def _report_login_problem(self, text: str) -> None:
+        """A login could not be checked."""
+        self._report_problem(text)
+        self._login_problem = text
+        self._login_retry = self.wall() + _RETRY_S
+
+    def _retry_login_problem(self, now: float) -> None:
+        """After a login that could not be checked: try whether the file can be written, without waiting for a login."""
+        if not self._login_problem or now < self._login_retry <= now + _RETRY_S:
+            return
+        self._login_retry = now + _RETRY_S
+        # The next login may fail for the same reason, which is then reported once more.
+        with suppress(StateError):
+            self.state.set_setting("written", "", durable=False)
+            self._login_problem = ""
 
     def _report_problem(self, text: str) -> None:
         if text != self._problem:

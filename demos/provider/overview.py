@@ -4,6 +4,7 @@ It is one dict of JSON values, made once a second from immutable rows: no socket
 decimal numbers in strings; times are milliseconds since 1970, except ``until`` of a ban, which is in seconds.
 
     time, server, version, stream, started, tls, paused
+    checks_logins whether logins can be checked
     account_read  when the account was last read from the terminal; None: never
     last_tick     when the last tick arrived; None: never
     account       currency, balance, equity, hedging
@@ -54,6 +55,7 @@ class ServerRow(NamedTuple):
     paused: bool
     account_read: int | None = None
     last_tick: int | None = None
+    checks_logins: bool = True
 
 
 class PositionRow(NamedTuple):

@@ -83,10 +83,10 @@ class StateFile(SqliteFile):
         rows = self.rows("SELECT value FROM settings WHERE name = ?", (name,))
         return str(rows[0][0]) if rows else ""
 
-    def set_setting(self, name: str, value: str) -> None:
+    def set_setting(self, name: str, value: str, *, durable: bool = True) -> None:
         """Store a value that survives a restart.
 
         Errors: StateError; StateBusy.
         """
-        with self.writing() as db:
+        with self.writing(durable=durable) as db:
             db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, value))

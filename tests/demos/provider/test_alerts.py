@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from dashboard_kit import NOW, made, subscriber
+from dashboard_kit import NOW, made, server_row, subscriber
 
 from demos.provider.alert_processes import LONGEST_MS, MOST_PROCESSES
 from demos.provider.alerts import Alert, AlertLimits, Alerts
@@ -112,6 +112,14 @@ def test_a_provider_that_is_stale_is_a_message_and_its_recovery_too(alerts):
     assert "the account has not been read" in alert.text
     assert alerts.update(old_account(2000), NOW + 2000) == []
     assert summary(update(alerts, 3000)) == [("stale", "ended", "")]
+
+
+def test_a_provider_that_cannot_check_logins_for_long_is_a_message(alerts):
+    limited = server_row(checks_logins=False)
+    assert update(alerts, 0, server=limited) == []
+    [alert] = update(alerts, LIMITS.limited_ms, server=limited)
+    assert (alert.kind, alert.state) == ("limited", "raised")
+    assert "logins cannot be checked" in alert.text
 
 
 @pytest.mark.parametrize(

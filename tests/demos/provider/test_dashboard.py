@@ -146,6 +146,7 @@ def test_without_tls_the_cookie_is_not_secure_and_has_no_prefix():
     [
         (Refusal("failed", "the login or the password is wrong", 0.5), 401, "the login or the password is wrong"),
         (Refusal("banned", "too many failed logins", 59.2), 429, "too many failed logins"),
+        (Refusal("busy", "logins cannot be checked", 59.2), 503, "logins cannot be checked"),
         (granted("anna", Rights()), 403, "the login anna is not an operator's"),
         (None, 503, "logins cannot be checked at the moment: try again later"),
     ],
@@ -155,7 +156,8 @@ def test_a_refused_login_gets_the_reason_and_no_cookie(dashboard, result, status
     answer = dashboard.logged_in(wanted, result, NOW)
     assert (answer.status, json.loads(answer.body)) == (status, {"text": text})
     assert "Set-Cookie" not in answer.headers
-    assert answer.headers.get("Retry-After") == ("60" if status == 429 else None)
+    has_time = isinstance(result, Refusal) and status != 401
+    assert answer.headers.get("Retry-After") == ("60" if has_time else None)
 
 
 @pytest.mark.parametrize(
@@ -337,6 +339,27 @@ def test_what_a_proxy_on_this_machine_forwards_is_not_from_this_machine(header):
     assert not may_read_metrics(request("/metrics", headers={header: "203.0.113.7"}), LOCAL)
 
 
+@pytest.mark.parametrize(
+    ("host", "may"),
+    [
+        ("localhost", True),
+        ("LOCALHOST.:8443", True),
+        ("127.0.0.1:8443", True),
+        ("[::1]:8443", True),
+        ("[::ffff:127.0.0.1]", True),
+        ("provider.example.com", False),
+        ("provider.example.com:8443", False),
+        ("localhost.example.com", False),
+        ("203.0.113.7", False),
+        ("0.0.0.0", False),
+        ("localhost, localhost", False),
+        ("", False),
+    ],
+)
+def test_a_request_for_another_host_is_not_from_this_machine_although_its_proxy_is(host, may):
+    assert may_read_metrics(request("/metrics")._replace(headers=((b"host", host.encode()),)), LOCAL) == may
+
+
 @pytest.mark.parametrize("address", ["203.0.113.7", "2001:db8::1", "10.0.0.1", "", "localhost"])
 def test_others_need_an_operators_login_for_the_metrics(dashboard, address):
     answer = get(dashboard, "/metrics", address)
@@ -370,6 +393,7 @@ def test_other_authorizations_are_refused(dashboard, header):
     [
         (server_row(), 0, 200, "publishing"),
         (server_row(paused=True), 0, 503, "paused"),
+        (server_row(checks_logins=False), 0, 503, "limited"),
         (server_row(), 60_000, 503, "stale"),
     ],
 )

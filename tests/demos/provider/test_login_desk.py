@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -168,6 +169,30 @@ def test_a_state_file_that_cannot_be_read_ends_sessions_and_answers_busy(desk, m
     assert [each.code for each in desk.answers] == ["busy"]
     assert desk.endings[1].code == "busy"
     assert [line for line in desk.lines if "disk I/O error" in line]
+
+
+def test_a_login_that_cannot_be_written_is_a_problem_until_the_file_can_be_written(desk, monkeypatch):
+    assert desk.desk.problem == ""
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.state, "writing", unwritable)
+        desk.ask(password=WRONG)
+        desk.until_answered()
+        assert [each.code for each in desk.answers] == ["busy"]
+        for _ in range(3):
+            desk.now += 1
+            desk.desk.step()
+            assert desk.desk.problem == "disk full"
+    desk.desk.step()
+    assert desk.desk.problem == "disk full"
+    desk.now += 1
+    desk.desk.step()
+    assert desk.desk.problem == ""
+
+
+@contextmanager
+def unwritable(*, durable: bool = True) -> Iterator[None]:
+    raise StateError("disk full")
+    yield
 
 
 def login_desk_changes(position: int) -> object:
