@@ -1,7 +1,8 @@
 """The overview: the state of the provider that the dashboard, /metrics, /healthz and the alerts read.
 
 It is one dict of JSON values, made once a second from immutable rows: no sockets, no clock. Money, prices and lots are
-decimal numbers in strings; times are milliseconds since 1970, except ``until`` of a ban, which is in seconds.
+decimal numbers in strings; times are milliseconds since 1970, except ``until`` of a ban, which is in seconds. Prices
+have the symbol's digits, and up to two more when they are averages.
 
     time, server, version, stream, started, tls, paused
     checks_logins whether logins can be checked
@@ -59,7 +60,11 @@ class ServerRow(NamedTuple):
 
 
 class PositionRow(NamedTuple):
-    """An open position of the account; lots are negative for a sell, ``profit`` is in the account's currency."""
+    """An open position of the account; lots are negative for a sell, ``profit`` is in the account's currency.
+
+    ``time``: when the provider has seen its lots change; 0: before it started. ``digits``: of the symbol's prices after
+    the point; None: as many as a price needs.
+    """
 
     symbol: str
     lots: Decimal
@@ -69,6 +74,7 @@ class PositionRow(NamedTuple):
     profit: Decimal
     time: int
     ticket: int | None = None
+    digits: int | None = None
 
 
 class SubscriberRow(NamedTuple):
@@ -208,7 +214,18 @@ def _position(row: PositionRow) -> dict[str, Any]:
     for name, value in plain.items():
         if isinstance(value, Decimal):
             plain[name] = decimal_text(value)
+    if row.digits is not None:
+        for name in ("price", "sl", "tp"):
+            if plain[name] is not None:
+                plain[name] = _price_text(getattr(row, name), row.digits)
+    del plain["digits"]
     return plain
+
+
+def _price_text(price: Decimal, digits: int) -> str:
+    """A price with this many digits after the point, and up to two more when it is an average of several prices."""
+    text = f"{price:.{digits + 2}f}"
+    return text[:-2] + text[-2:].rstrip("0") if digits else text.rstrip("0").rstrip(".")
 
 
 def _plain_lots(lots: Mapping[str, Decimal]) -> dict[str, str]:

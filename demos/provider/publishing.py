@@ -190,6 +190,14 @@ class Publisher:
         """The account's state that was observed last."""
         return self._state
 
+    def changed_at(self, symbol: str, ticket: int | None) -> int:
+        """When the lots of an open position have changed; 0: before this run.
+
+        For the thread that calls observe(). ``ticket`` is used for a hedging account only.
+        """
+        position = self._positions.get((symbol, ticket if self._state.hedging else None))
+        return position.time if position else 0
+
     @property
     def kind(self) -> AccountKind:
         """The account's currency, and whether it is a hedging account."""

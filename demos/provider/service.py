@@ -195,7 +195,7 @@ class Service:
     def timer(self, positions: Sequence[PositionRow], last_tick: int | None) -> None:
         """Write what the threads have reported, reload a new certificate, and show the overview.
 
-        ``positions`` and the time of the last tick are for the dashboard.
+        ``positions`` and the time of the last tick are for the dashboard. The times of the positions are filled in.
         """
         self._settle()
         if self._shared.certificate is not None and (line := self._shared.certificate.reload()):
@@ -203,7 +203,9 @@ class Service:
         if report := self._new.report(self._shared.clock.utc_ms()):
             self._report(f"-{report}")
         self._drain()
-        self.board.update(self._experts, positions, last_tick)
+        changed_at = self._shared.publisher.changed_at
+        rows = [each._replace(time=changed_at(each.symbol, each.ticket)) for each in positions]
+        self.board.update(self._experts, rows, last_tick)
         self._garbage.timer(self._shared.clock.monotonic())
 
     def close(self) -> None:

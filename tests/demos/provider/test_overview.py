@@ -46,6 +46,25 @@ def test_the_overview_is_json_with_decimal_numbers_as_text():
 
 
 @pytest.mark.parametrize(
+    ("price", "digits", "text"),
+    [
+        ("1.0986333333333334", 5, "1.0986333"),
+        ("1.0986999999999999", 5, "1.09870"),
+        ("1.1", 5, "1.10000"),
+        ("1.100005", 5, "1.100005"),
+        ("151.237", 3, "151.237"),
+        ("2318", 0, "2318"),
+        ("2318.5", 0, "2318.5"),
+        ("2320", 0, "2320"),
+        ("1.0986333333333334", None, "1.0986333333333334"),
+    ],
+)
+def test_a_price_has_the_digits_of_its_symbol_and_an_average_up_to_two_more(price, digits, text):
+    [row] = made(positions=[position(price=Decimal(price), tp=Decimal(price), digits=digits)])["positions"]
+    assert (row["price"], row["sl"], row["tp"]) == (text, None, text)
+
+
+@pytest.mark.parametrize(
     ("held", "wanted", "drift"),
     [
         (lots(EURUSD="0.1"), lots(EURUSD="0.1"), []),

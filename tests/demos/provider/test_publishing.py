@@ -225,3 +225,15 @@ def test_the_states_of_the_account_are_counted_whoever_sees_them():
     provider.observe(account(ONE, equity="1001"), START + 2)
     provider.observe(account(), START + 3)
     assert provider.states == 3
+
+
+@pytest.mark.parametrize("hedging", [True, False])
+def test_the_time_of_a_position_is_when_the_provider_has_seen_its_lots_change(hedging):
+    ticket = 7 if hedging else None
+    provider = publisher(account(holding("EURUSD", "1", ticket=ticket), hedging=hedging))
+    assert provider.changed_at("EURUSD", 7) == 0
+    provider.observe(account(holding("EURUSD", "1", price="1.2", ticket=ticket), hedging=hedging), START + 5)
+    assert provider.changed_at("EURUSD", 7) == 0
+    provider.observe(account(holding("EURUSD", "2", ticket=ticket), hedging=hedging), START + 6)
+    assert provider.changed_at("EURUSD", 7) == START + 6
+    assert provider.changed_at("GBPUSD", 7) == 0
