@@ -143,7 +143,8 @@ class Alerts:
         left_out = self._left_out.pop(alert.kind, 0)
         if not left_out:
             return alert
-        return alert._replace(text=f"{alert.text} (and {left_out} other messages of this kind)")
+        others = "1 other message" if left_out == 1 else f"{left_out} other messages"
+        return alert._replace(text=f"{alert.text} (and {others} of this kind)")
 
 
 def _drift_text(row: Overview) -> str:
@@ -152,4 +153,6 @@ def _drift_text(row: Overview) -> str:
     held, wanted = row["held"], row["wanted"]
     parts = [f"holds {held.get(each, '0')} {each} and wants {wanted.get(each, '0')}" for each in symbols]
     more = len(row["drift"]) - len(symbols)
-    return ", ".join(parts) + (f", and {more} more symbols" if more else "")
+    if more:
+        parts.append("and 1 more symbol" if more == 1 else f"and {more} more symbols")
+    return ", ".join(parts)

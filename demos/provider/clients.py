@@ -16,10 +16,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from demos.provider.connection import Connection, Counters
+from demos.provider.connection import Connection, Counters, lost_reason
 from demos.provider.dashboard import LIVE, LOGIN, LoginWanted, refusal_text
 from demos.provider.guard import Refusal
-from demos.provider.overview import SubscriberRow
 from demos.provider.reports import error_text
 from demos.provider.rights import Grant
 from demos.provider.session import Ending, Reply, Session, Stage
@@ -382,17 +381,17 @@ class Clients:
         if self.connections.pop(connection.number, None) is None:
             return
         self.events.unregister(connection, connection.socket)
-        session, stream = connection.session, connection.stream
+        session = connection.session
         if session is not None:
             session.closed()
         if session is not None and session.grant is not None:
-            reason = connection.ending or stream.reason or "the client has disconnected"
+            reason = connection.ending or lost_reason(connection) or "the client has disconnected"
             self.counters.disconnects += 1
             self.shared.desk.leave(connection.number)
             self.shared.event("disconnected", {"login": session.grant.user.login, "reason": reason})
             self.shared.report(f"{self._label(connection)}: {reason}")
-        elif (connection.web.problem or stream.reason) and not connection.ending:
-            self.shared.report(f"-{connection.name}: {connection.web.problem or stream.reason}")
+        elif (problem := connection.web.problem or lost_reason(connection)) and not connection.ending:
+            self.shared.report(f"-{connection.name}: {problem}")
         self.shared.ended(connection.number)
 
     def _now(self) -> int:
@@ -407,26 +406,3 @@ class Clients:
 def _shown_login(login: str) -> str:
     """A login that a client has tried, for the log: quoted and escaped, and not longer than a login may be."""
     return ascii(login[:_LONGEST_LOGIN])
-
-
-def subscriber_row(connection: Connection, expert: int) -> SubscriberRow | None:
-    """What the operator sees of a subscriber; None for other connections, and after the session's end."""
-    session = connection.session
-    if session is None or session.grant is None or session.subscription is None:
-        return None
-    progress = session.progress
-    return SubscriberRow(
-        connection.number,
-        session.grant.user.login,
-        connection.name,
-        session.client,
-        connection.since,
-        session.subscription.sent_seq,
-        progress.acked,
-        progress.lag_ms,
-        progress.held,
-        progress.wanted,
-        connection.stream.unsent,
-        expert,
-        session.waiting_since,
-    )

@@ -215,7 +215,8 @@ class LoginDesk:
         own = [each for each in self._seats.of(user.login) if each.grant.user.id == user.id]
         most = user.rights.connections
         for each in own[: max(0, len(own) + 1 - most)]:
-            text = f"the login has {most} connections, which is its limit: a newer one replaces this"
+            limit = "1 connection" if most == 1 else f"{most} connections"
+            text = f"the login has {limit}, which is its limit: a newer one replaces this"
             self._seats.remove(each.connection)
             each.end(Ending("replaced", text))
         self._seats.add(seat)

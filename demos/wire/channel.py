@@ -38,6 +38,10 @@ from winsock import (
     shutdown,
 )
 
+# How the reason of a channel begins whose socket has failed, for example after a reset.
+RECEIVE_FAILED = "Receive failed error: "
+SEND_FAILED = "Send failed error: "
+
 # Shared output, such as a frame for many subscribers, is not copied.
 Bytes: TypeAlias = bytes | bytearray | memoryview
 
@@ -159,7 +163,7 @@ class Channel:
             err = WSAGetLastError()
             if err != WSAEWOULDBLOCK:
                 # A peer that has everything may also reset the connection.
-                text = "" if self.phase is Phase.DRAINING else "Receive failed error: " + WSAErrorDescript(err)
+                text = "" if self.phase is Phase.DRAINING else RECEIVE_FAILED + WSAErrorDescript(err)
                 self.close(text)
             return b""
         if res == 0:
@@ -231,7 +235,7 @@ class Channel:
             if res == SOCKET_ERROR:
                 err = WSAGetLastError()
                 if err != WSAEWOULDBLOCK:
-                    self.close("Send failed error: " + WSAErrorDescript(err))
+                    self.close(SEND_FAILED + WSAErrorDescript(err))
                 return
             _remove(self._output, res)
             self.unsent -= res

@@ -101,6 +101,14 @@ def test_a_drift_that_ends_meanwhile_begins_anew(alerts):
     assert len(update(alerts, 2 * LIMITS.drift_ms, **drifting())) == 1
 
 
+@pytest.mark.parametrize(("count", "end"), [(5, "wants 0"), (6, "and 1 more symbol"), (7, "and 2 more symbols")])
+def test_a_drift_in_many_symbols_shows_some_and_counts_the_others(alerts, count, end):
+    row = subscriber(held={f"S{number}": Decimal(1) for number in range(count)}, wanted={})
+    update(alerts, 0, subscribers=[row])
+    [alert] = update(alerts, LIMITS.drift_ms, subscribers=[row])
+    assert alert.text.endswith(end)
+
+
 def test_a_reconnect_does_not_hide_a_drift(alerts):
     update(alerts, 0, **drifting(number=1))
     assert len(update(alerts, LIMITS.drift_ms, **drifting(number=2))) == 1

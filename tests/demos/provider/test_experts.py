@@ -15,8 +15,7 @@ from web_kit import certificate, milliseconds, network
 from winsock_kit import LIMIT_SECONDS, connected_pair, readable, set_nonblocking
 
 from demos.provider import experts
-from demos.provider.clients import subscriber_row
-from demos.provider.connection import Connection
+from demos.provider.connection import Connection, subscriber_row
 from demos.provider.dashboard import Dashboard
 from demos.provider.experts import Expert
 from demos.provider.login_desk import LoginDesk
