@@ -105,6 +105,14 @@ alert_command: Annotated[
 ] = ""
 alert_webhook: Annotated[str, Input("post each alert to this https address; keep it in the file of --config")] = ""
 alert_ca: Annotated[str, Input("CA file (PEM) for the webhook; empty: the system's CAs")] = ""
+stale_ticks: Annotated[
+    int,
+    Input(
+        "the provider is unhealthy after this many seconds without a tick of the chart's symbol; 0: never, because no "
+        "ticks arrive while the market is closed",
+        check=_negative,
+    ),
+] = 0
 experts: Annotated[int, Input("threads that serve the subscribers", check=_experts)] = 1
 plain_host: Annotated[
     str, Input("name or address of the plain port; it has no logins, so everyone who can connect can read it")
@@ -220,7 +228,7 @@ def OpenService() -> bool:
         Fail(2, f"{error}; or use the plain port alone: --Port -1")
         return False
     alerts = (_arguments(alert_command), alert_webhook, alert_ca)
-    settings = Settings(Host, Port, cert, key, Path(state), name, experts, _listed(hosts), *alerts)
+    settings = Settings(Host, Port, cert, key, Path(state), name, experts, _listed(hosts), *alerts, stale_ticks)
     try:
         service = Service(settings, ReadAccount(_listed(only)), TerminalClock(), Print, _event)
     except (ServiceError, StateError, ValueError) as error:

@@ -24,6 +24,7 @@ from demos.provider.dashboard import Dashboard
 from demos.provider.descriptors import raise_limit
 from demos.provider.experts import Expert
 from demos.provider.garbage import Garbage
+from demos.provider.health import HealthLimits
 from demos.provider.login_desk import LoginDesk
 from demos.provider.operator_actions import OperatorActions
 from demos.provider.overview import PositionRow
@@ -70,7 +71,8 @@ class ServiceError(Exception):
 class Settings:
     """Where the port is and how it is served. ``hosts``: further names that requests may name, behind a proxy.
 
-    For the alerts see AlertProcesses.
+    ``stale_ticks``: seconds without a tick after which the provider is stale; 0: never. For the alerts see
+    AlertProcesses.
     """
 
     host: str
@@ -84,6 +86,7 @@ class Settings:
     alert_command: tuple[str, ...] = ()
     alert_webhook: str = ""
     alert_ca: str = ""
+    stale_ticks: int = 0
 
 
 class Service:
@@ -126,7 +129,7 @@ class Service:
         except BaseException:
             self._state.close()
             raise
-        self.board = Board(self._shared, senders)
+        self.board = Board(self._shared, senders, self._health_limits())
         self._garbage = Garbage(clock.monotonic())
 
     def open(self) -> Address:
@@ -235,7 +238,7 @@ class Service:
         except TlsError as error:
             raise ServiceError(str(error)) from None
         publisher = Publisher(account, clock.utc_ms(), self._state.secret("tickets"), lock=threading.RLock())
-        dashboard = Dashboard(tls=certificate is not None)
+        dashboard = Dashboard(tls=certificate is not None, health=self._health_limits())
         desk = LoginDesk(self._state, lambda: clock.utc_ms() / 1000, self._lines.put, dashboard.end_logins)
         actions = OperatorActions(desk, self._experts, self._owners, self._lines.put)
         # With TLS, the certificate proves to a client that it has reached the server that it asks for.
@@ -255,6 +258,9 @@ class Service:
             act=actions.act,
             paused=self._state.setting(PAUSE_SETTING) == PAUSED_VALUE,
         )
+
+    def _health_limits(self) -> HealthLimits:
+        return HealthLimits(tick_ms=self.settings.stale_ticks * 1000)
 
     def _ended(self, number: int) -> None:
         """Called in an expert's thread."""
