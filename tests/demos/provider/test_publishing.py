@@ -217,14 +217,23 @@ def test_an_update_is_correct_after_every_state_from_its_previous_one(states: li
     assert merge(Snapshot(STREAM, 2, 2, Account("USD"), between), update) == second
 
 
-def test_the_states_of_the_account_are_counted_whoever_sees_them():
+def test_the_states_of_the_account_are_counted_as_a_subscriber_that_sees_everything_gets_them():
     provider = publisher(account(ONE))
+    subscription = provider.subscribe(View(), START)
     assert provider.states == 1
-    provider.observe(account(ONE), START + 1)
-    assert provider.states == 1
-    provider.observe(account(ONE, equity="1001"), START + 2)
-    provider.observe(account(), START + 3)
-    assert provider.states == 3
+    changes = [
+        (account(ONE), 1),
+        (account(ONE, equity="1001"), 2),
+        (account(ONE, equity="1002"), FIGURES_MS),
+        (account(equity="1002"), FIGURES_MS + 1),
+        (account(equity="1003"), FIGURES_MS + 2),
+    ]
+    counts = []
+    for state, after in changes:
+        provider.observe(state, START + after)
+        counts.append(provider.states)
+    assert counts == [1, 1, 2, 3, 3]
+    assert provider.states == subscription.newest_seq
 
 
 @pytest.mark.parametrize("hedging", [True, False])
