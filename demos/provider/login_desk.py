@@ -31,7 +31,7 @@ from itertools import count
 from typing import TypeAlias
 
 from demos.provider.attempts import Ban
-from demos.provider.guard import Guard, Refusal, address_key
+from demos.provider.guard import Guard, Refusal, address_key, duration_text
 from demos.provider.logins import Attempt, Checked, Credentials, finish, prepare
 from demos.provider.rights import Grant
 from demos.provider.seats import Seat, Seats
@@ -49,6 +49,9 @@ _RETRY_S = 1.0
 
 # How often the bans are read for the operator, in seconds.
 _BANS_S = 1.0
+
+# Of the bans that begin within this time, so many are reported one by one.
+_MOST_BANS_REPORTED = 20
 
 # The attempts that wait, in all and from one address. A client whose attempt would be one more is asked to come again.
 MOST_WAITING = 1000
@@ -246,11 +249,24 @@ class LoginDesk:
     def _read_bans(self, now: float) -> None:
         if now < self._bans_due <= now + _BANS_S:
             return
-        self._bans_due = now + _BANS_S
+        is_first, self._bans_due = not self._bans_due, now + _BANS_S
         try:
-            self.bans = self.guard.bans(now)
+            bans = self.guard.bans(now)
         except StateError as error:
             self._report_problem(str(error))
+            return
+        if not is_first:
+            self._report_new_bans(bans, now)
+        self.bans = bans
+
+    def _report_new_bans(self, bans: Sequence[Ban], now: float) -> None:
+        known = {(each.login, each.address, each.since) for each in self.bans}
+        new = [each for each in bans if (each.login, each.address, each.since) not in known]
+        for ban in new[:_MOST_BANS_REPORTED]:
+            who = f"{ban.login or 'every login'} from {ban.address}"
+            self.report(f"-{who} is banned for {duration_text(ban.until - now)} because of wrong passwords")
+        if len(new) > _MOST_BANS_REPORTED:
+            self.report(f"-further bans that began at the same time: {len(new) - _MOST_BANS_REPORTED}")
 
     def _ends(self, seat: Seat, now: float) -> bool:
         """End a session whose grant is no longer valid; whether that was done."""

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from login_kit import HOME, NOW, PASSWORD, WRONG, Provider, add_user, count_hashes, opened
+from login_kit import HOME, NOW, PASSWORD, WRONG, Provider, add_user, count_hashes, fail, opened
 from winsock_kit import LIMIT_SECONDS
 
 from demos.provider import login_desk
@@ -25,6 +25,7 @@ class Desk:
 
     def __init__(self, path: Path) -> None:
         self.now = NOW
+        self.path = path
         self.lines: list[str] = []
         self.changed: list[Collection[str] | None] = []
         self.state = StateFile(path)
@@ -187,6 +188,26 @@ def test_a_login_that_cannot_be_written_is_a_problem_until_the_file_can_be_writt
     desk.now += 1
     desk.desk.step()
     assert desk.desk.problem == ""
+
+
+def test_a_ban_is_reported_once_when_it_begins(desk, provider):
+    desk.desk.step()
+    desk.now = fail(provider, "bob", desk.now, 5)
+    for _ in range(3):
+        desk.now += 1
+        desk.desk.step()
+    [line] = [line for line in desk.lines if "banned" in line]
+    assert line.startswith(f"-bob from {HOME} is banned for ")
+
+    again = Desk(desk.path)
+    again.now = desk.now
+    for _ in range(2):
+        again.desk.step()
+        again.now += 2
+    assert len(again.desk.bans) == 1
+    assert again.lines == []
+    again.desk.close()
+    again.state.close()
 
 
 @contextmanager
