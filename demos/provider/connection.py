@@ -7,14 +7,10 @@ from dataclasses import dataclass
 from demos.provider.operator_session import OperatorSession
 from demos.provider.overview import SubscriberRow
 from demos.provider.session import Session
-from demos.wire.channel import RECEIVE_FAILED, SEND_FAILED, Stream
+from demos.wire.channel import PEER_GONE, RECEIVE_FAILED, Stream
 from demos.wire.tls import NO_CLOSE_NOTIFY
 from demos.wire.web_server import WebConnection
 from demos.wire.websocket import WebSocket
-from winsock import WSAECONNABORTED, WSAErrorDescript
-
-# The client has ended its side before, and the system has discarded what it had sent, such as its close frame.
-_GONE = SEND_FAILED + WSAErrorDescript(WSAECONNABORTED)
 
 
 @dataclass(eq=False, slots=True)
@@ -61,7 +57,7 @@ class Counters:
 def lost_reason(connection: Connection) -> str:
     """Why the stream has ended, for the log; "" when the client has simply disconnected."""
     reason = connection.stream.reason
-    if reason == _GONE:
+    if reason == PEER_GONE:
         return ""
     # Many programs end a connection in a hurry when they have all answers: no data can be missing.
     if connection.websocket is None and connection.web.is_idle:

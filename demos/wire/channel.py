@@ -28,6 +28,7 @@ from winsock import (
     SD_SEND,
     SOCKET_ERROR,
     TCP_NODELAY,
+    WSAECONNABORTED,
     WSAEWOULDBLOCK,
     WSAErrorDescript,
     WSAGetLastError,
@@ -41,6 +42,9 @@ from winsock import (
 # How the reason of a channel begins whose socket has failed, for example after a reset.
 RECEIVE_FAILED = "Receive failed error: "
 SEND_FAILED = "Send failed error: "
+
+# The peer has ended its side before, and the system has discarded what it had sent, such as its close frame.
+PEER_GONE = SEND_FAILED + WSAErrorDescript(WSAECONNABORTED)
 
 # Shared output, such as a frame for many subscribers, is not copied.
 Bytes: TypeAlias = bytes | bytearray | memoryview

@@ -12,9 +12,9 @@ from web_kit import network
 from winsock_kit import LIMIT_SECONDS
 
 from demos.provider.connection import Connection, lost_reason
-from demos.wire.channel import RECEIVE_FAILED, SEND_FAILED
+from demos.wire.channel import PEER_GONE, RECEIVE_FAILED, SEND_FAILED
 from demos.wire.tls import NO_CLOSE_NOTIFY
-from winsock import WSAECONNABORTED, WSAECONNRESET, WSAErrorDescript
+from winsock import WSAECONNRESET, WSAErrorDescript
 
 __all__ = ["network"]
 
@@ -32,7 +32,7 @@ RESET = RECEIVE_FAILED + WSAErrorDescript(WSAECONNRESET)
         (RESET, False, True, False),
         (RESET, False, False, True),
         (RESET, True, False, True),
-        (SEND_FAILED + WSAErrorDescript(WSAECONNABORTED), True, False, False),
+        (PEER_GONE, True, False, False),
         (SEND_FAILED + WSAErrorDescript(WSAECONNRESET), True, False, True),
         ("TLS failed: a wrong record", False, True, True),
         ("", False, True, False),
