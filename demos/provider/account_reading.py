@@ -17,11 +17,11 @@ from demos.terminal import (
     POSITION_PROFIT,
     POSITION_SL,
     POSITION_SYMBOL,
-    POSITION_TIME,
     POSITION_TP,
     POSITION_TYPE,
     POSITION_TYPE_SELL,
     POSITION_VOLUME,
+    SYMBOL_DIGITS,
     SYMBOL_TRADE_CONTRACT_SIZE,
     AccountInfoDouble,
     AccountInfoInteger,
@@ -32,6 +32,7 @@ from demos.terminal import (
     PositionGetTicket,
     PositionsTotal,
     SymbolInfoDouble,
+    SymbolInfoInteger,
 )
 
 
@@ -54,15 +55,18 @@ def ReadAccount(symbols: Collection[str] = ()) -> AccountState:
 
 
 def ReadPositions(symbols: Collection[str] = ()) -> list[PositionRow]:
-    """The open positions with their profits, for the dashboard: of these symbols only, or of all."""
+    """The open positions with their profits, for the dashboard: of these symbols only, or of all.
+
+    They have no times: the market's time is in another time zone, and years ago when old ticks are replayed.
+    """
     rows = []
     for i in range(PositionsTotal()):
         ticket = PositionGetTicket(i)
         if ticket and (not symbols or PositionGetString(POSITION_SYMBOL) in symbols):
             each = _selected(ticket)
             profit = _decimal(PositionGetDouble(POSITION_PROFIT))
-            time = PositionGetInteger(POSITION_TIME) * 1000
-            rows.append(PositionRow(each.symbol, each.lots, each.price, each.sl, each.tp, profit, time, ticket))
+            digits = SymbolInfoInteger(each.symbol, SYMBOL_DIGITS)
+            rows.append(PositionRow(each.symbol, each.lots, each.price, each.sl, each.tp, profit, 0, ticket, digits))
     return rows
 
 

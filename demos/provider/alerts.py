@@ -2,6 +2,7 @@
 
     restart   the program has started
     stale     the account or the ticks are old, or a subscriber does not acknowledge what it was sent
+    limited   logins cannot be checked
     drift     a subscriber holds something else than it wants, for longer than an order takes
     ban       a login or an address was banned because of wrong passwords
 
@@ -32,10 +33,14 @@ Key = tuple[str, str]
 
 
 class AlertLimits(NamedTuple):
-    """``drift_ms`` and ``lag_ms``: for how long a subscriber must drift, or be behind. See the head of this module."""
+    """``drift_ms`` and ``lag_ms``: for how long a subscriber must drift, or be behind.
+
+    ``limited_ms``: for how long logins cannot be checked. See the head of this module for the others.
+    """
 
     drift_ms: int = 60_000
     lag_ms: int = 30_000
+    limited_ms: int = 10_000
     repeat_ms: int = 600_000
     per_minute: int = 5
 
@@ -109,8 +114,8 @@ class Alerts:
     def _conditions(self, overview: Overview, now_ms: int) -> Iterator[tuple[Key, tuple[str, int]]]:
         """Each condition with its text, and for how long it must exist."""
         health = health_of(overview, now_ms, self._health)
-        if health.status == "stale":
-            yield ("stale", ""), (health.reason, 0)
+        if health.status in ("stale", "limited"):
+            yield (health.status, ""), (health.reason, 0 if health.status == "stale" else self._limits.limited_ms)
         for row in overview["subscribers"]:
             who = f"{row['login']} from {row['address']}"
             if row["drift"]:
@@ -138,7 +143,8 @@ class Alerts:
         left_out = self._left_out.pop(alert.kind, 0)
         if not left_out:
             return alert
-        return alert._replace(text=f"{alert.text} (and {left_out} other messages of this kind)")
+        others = "1 other message" if left_out == 1 else f"{left_out} other messages"
+        return alert._replace(text=f"{alert.text} (and {others} of this kind)")
 
 
 def _drift_text(row: Overview) -> str:
@@ -147,4 +153,6 @@ def _drift_text(row: Overview) -> str:
     held, wanted = row["held"], row["wanted"]
     parts = [f"holds {held.get(each, '0')} {each} and wants {wanted.get(each, '0')}" for each in symbols]
     more = len(row["drift"]) - len(symbols)
-    return ", ".join(parts) + (f", and {more} more symbols" if more else "")
+    if more:
+        parts.append("and 1 more symbol" if more == 1 else f"and {more} more symbols")
+    return ", ".join(parts)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from demos.provider.alert_processes import AlertProcesses
 from demos.provider.alerts import Alerts
 from demos.provider.experts import Expert
+from demos.provider.health import HealthLimits
 from demos.provider.overview import MOST_LOG_LINES, Counters, LogLine, PositionRow, ServerRow, overview
 from demos.provider.shared import Shared
 from winsock.version import __version__
@@ -16,9 +17,9 @@ from winsock.version import __version__
 class Board:
     """See the head of this module. For the terminal's thread."""
 
-    def __init__(self, shared: Shared, senders: AlertProcesses) -> None:
+    def __init__(self, shared: Shared, senders: AlertProcesses, health: HealthLimits) -> None:
         self._shared = shared
-        self._alerts = Alerts()
+        self._alerts = Alerts(health=health)
         self._senders = senders
         self._started = shared.clock.utc_ms()
         self._account_read = self._started
@@ -44,10 +45,11 @@ class Board:
             shared.paused,
             self._account_read,
             last_tick,
+            not shared.desk.problem,
         )
         counters = [expert.clients.counters for expert in experts]
         totals = Counters(
-            sum(each.states for each in counters),
+            shared.publisher.states,
             sum(each.messages for each in counters),
             sum(each.bytes for each in counters),
             sum(each.logins for each in counters),

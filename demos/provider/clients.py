@@ -16,10 +16,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from demos.provider.connection import Connection, Counters
-from demos.provider.dashboard import LIVE, LoginWanted
+from demos.provider.connection import Connection, Counters, lost_reason
+from demos.provider.dashboard import LIVE, LOGIN, LoginWanted, refusal_text
 from demos.provider.guard import Refusal
-from demos.provider.overview import SubscriberRow
 from demos.provider.protocol import MOST_FROM_CLIENT
 from demos.provider.reports import error_text
 from demos.provider.rights import Grant
@@ -29,7 +28,7 @@ from demos.terminal.runtime.socket_events import SocketEvents
 from demos.wire.channel import Channel, ChannelLimits, Stream
 from demos.wire.tls import server_tls
 from demos.wire.web_server import Answer, Request, WebConnection
-from demos.wire.websocket import GOING_AWAY, POLICY, WebSocketLimits, text_frame
+from demos.wire.websocket import GOING_AWAY, POLICY, WebSocket, WebSocketLimits, text_frame
 from demos.wire.websocket_opening import accept_websocket, any_origin, is_upgrade
 from winsock import POLLERR, POLLHUP, POLLWRNORM
 
@@ -44,6 +43,9 @@ _CHANNEL_LIMITS = ChannelLimits(unsent=4 * 1024 * 1024)
 # The revoked connections whose clients have not ended their side yet: older ones are closed at once. A customer who
 # logs in again and again has each connection replaced by the next one.
 MOST_REVOKED = 256
+
+# Of a login that is refused, the log shows so many characters.
+_LONGEST_LOGIN = 64
 
 # Many subscribers get the same text: the frames of the last ones are kept.
 _MOST_FRAMES = 32
@@ -100,9 +102,7 @@ class Clients:
             text = connection.session.next_message(self.shared.clock.utc_ms())
             if text is None:
                 return
-            self.counters.states += 1
-            self.counters.bytes += len(text)
-            websocket.send_frame(self._frame(text), self._now())
+            self._send(websocket, self._frame(text))
             connection.check_at = 0
         if connection.stream.unsent or not connection.stream.is_open:
             self._settle(connection)
@@ -182,7 +182,6 @@ class Clients:
         websocket = connection.websocket
         assert websocket is not None
         for text in websocket.receive(now):
-            self.counters.messages += 1
             if connection.session is not None:
                 connection.check_at = 0
                 self._follow(connection, connection.session.receive(text, self.shared.clock.utc_ms()))
@@ -217,7 +216,7 @@ class Clients:
         else:
             wall = self.shared.clock.utc_ms()
             connection.session = Session(wall)
-            connection.websocket.send_text(self.shared.publisher.hello(self.shared.server_name, wall), now)
+            self._send(connection.websocket, text_frame(self.shared.publisher.hello(self.shared.server_name, wall)))
         return True
 
     def _check_operator(self, connection: Connection, wanted: LoginWanted) -> None:
@@ -227,8 +226,20 @@ class Clients:
         self.shared.desk.request(connection.number, wanted.credentials, connection.host, answer)
 
     def _answer_login(self, connection: Connection, wanted: LoginWanted, result: Grant | Refusal) -> None:
-        if connection.stream.is_open:
-            answer = self.shared.dashboard.logged_in(wanted, result, self.shared.clock.utc_ms())
+        is_open = connection.stream.is_open
+        if isinstance(result, Grant) and not is_open:
+            # Nobody would get the cookie.
+            return
+        answer = self.shared.dashboard.logged_in(wanted, result, self.shared.clock.utc_ms())
+        who = f"operator login {_shown_login(wanted.credentials.login)} from {connection.name}"
+        if problem := refusal_text(answer):
+            self.counters.refusals += 1
+            self.shared.report(f"-{who}: {problem}")
+        elif wanted.request.path == LOGIN:
+            # A program that reads the metrics logs in for each of them: that is not reported.
+            self.counters.logins += 1
+            self.shared.report(f"{who}: logged in")
+        if is_open:
             connection.web.answer(answer, self._now())
             self._settle(connection)
 
@@ -250,8 +261,7 @@ class Clients:
         assert websocket is not None
         assert session is not None
         for text in reply.send:
-            self.counters.bytes += len(text)
-            websocket.send_text(text, now)
+            self._send(websocket, text_frame(text))
         if reply.report:
             self.shared.report(f"-{self._label(connection)}: {reply.report}")
         if reply.credentials is not None:
@@ -265,8 +275,13 @@ class Clients:
             connection.ending = reply.ending.text
             websocket.close(code, reply.ending.code, now)
             if session.grant is None:
-                self.counters.refusals += 1
-                self.shared.report(f"-{self._label(connection)}: {reply.ending.text}")
+                self._report_refusal(connection, session, reply.ending.text)
+
+    def _report_refusal(self, connection: Connection, session: Session, reason: str) -> None:
+        """A client was not let in; it has tried to log in, unless there is no login."""
+        self.counters.refusals += bool(session.login)
+        tried = f" (login {_shown_login(session.login)})" if session.login else ""
+        self.shared.report(f"-{connection.name}{tried}: {reason}")
 
     def _take_answer(self, connection: Connection, result: Grant | Refusal) -> None:
         """Called in the desk's thread."""
@@ -276,6 +291,8 @@ class Clients:
         session = connection.session
         if session is None or session.stage is not Stage.CHECKING:
             # The client did not wait for the answer.
+            if session is not None and isinstance(result, Refusal):
+                self._report_refusal(connection, session, result.text)
             return
         if isinstance(result, Refusal):
             self._follow(connection, session.refused(result))
@@ -316,6 +333,13 @@ class Clients:
     def _post_for(self, connection: Connection, call: Callable[[], object]) -> None:
         """Have something done for a connection by the expert's thread; for other threads."""
         self.post(partial(self.guarded, connection, call))
+
+    def _send(self, websocket: WebSocket, frame: bytes) -> None:
+        """Send a subscriber a message, and count it."""
+        if websocket.is_open:
+            self.counters.messages += 1
+            self.counters.bytes += len(frame)
+            websocket.send_frame(frame, self._now())
 
     def _frame(self, text: str) -> bytes:
         frame = self._frames.get(text)
@@ -358,17 +382,17 @@ class Clients:
         if self.connections.pop(connection.number, None) is None:
             return
         self.events.unregister(connection, connection.socket)
-        session, stream = connection.session, connection.stream
+        session = connection.session
         if session is not None:
             session.closed()
         if session is not None and session.grant is not None:
-            reason = connection.ending or stream.reason or "the client has disconnected"
+            reason = connection.ending or lost_reason(connection) or "the client has disconnected"
             self.counters.disconnects += 1
             self.shared.desk.leave(connection.number)
             self.shared.event("disconnected", {"login": session.grant.user.login, "reason": reason})
             self.shared.report(f"{self._label(connection)}: {reason}")
-        elif (connection.web.problem or stream.reason) and not connection.ending:
-            self.shared.report(f"-{connection.name}: {connection.web.problem or stream.reason}")
+        elif (problem := connection.web.problem or lost_reason(connection)) and not connection.ending:
+            self.shared.report(f"-{connection.name}: {problem}")
         self.shared.ended(connection.number)
 
     def _now(self) -> int:
@@ -380,23 +404,6 @@ class Clients:
         return f"{login} from {connection.name}" if login else connection.name
 
 
-def subscriber_row(connection: Connection, expert: int) -> SubscriberRow | None:
-    """What the operator sees of a subscriber; None for other connections, and after the session's end."""
-    session = connection.session
-    if session is None or session.grant is None or session.subscription is None:
-        return None
-    progress = session.progress
-    return SubscriberRow(
-        connection.number,
-        session.grant.user.login,
-        connection.name,
-        session.client,
-        connection.since,
-        session.subscription.sent_seq,
-        progress.acked,
-        progress.lag_ms,
-        progress.held,
-        progress.wanted,
-        connection.stream.unsent,
-        expert,
-    )
+def _shown_login(login: str) -> str:
+    """A login that a client has tried, for the log: quoted and escaped, and not longer than a login may be."""
+    return ascii(login[:_LONGEST_LOGIN])

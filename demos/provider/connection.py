@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from demos.provider.operator_session import OperatorSession
+from demos.provider.overview import SubscriberRow
 from demos.provider.session import Session
-from demos.wire.channel import Stream
+from demos.wire.channel import PEER_GONE, RECEIVE_FAILED, Stream
+from demos.wire.tls import NO_CLOSE_NOTIFY
 from demos.wire.web_server import WebConnection
 from demos.wire.websocket import WebSocket
 
@@ -45,9 +47,42 @@ class Connection:
 class Counters:
     """What an expert has done since its start, as in overview.Counters: totals that only rise."""
 
-    states: int = 0
     messages: int = 0
     bytes: int = 0
     logins: int = 0
     refusals: int = 0
     disconnects: int = 0
+
+
+def lost_reason(connection: Connection) -> str:
+    """Why the stream has ended, for the log; "" when the client has simply disconnected."""
+    reason = connection.stream.reason
+    if reason == PEER_GONE:
+        return ""
+    # Many programs end a connection in a hurry when they have all answers: no data can be missing.
+    if connection.websocket is None and connection.web.is_idle:
+        return "" if reason == NO_CLOSE_NOTIFY or reason.startswith(RECEIVE_FAILED) else reason
+    return reason
+
+
+def subscriber_row(connection: Connection, expert: int) -> SubscriberRow | None:
+    """What the operator sees of a subscriber; None for other connections, and after the session's end."""
+    session = connection.session
+    if session is None or session.grant is None or session.subscription is None:
+        return None
+    progress = session.progress
+    return SubscriberRow(
+        connection.number,
+        session.grant.user.login,
+        connection.name,
+        session.client,
+        connection.since,
+        session.subscription.sent_seq,
+        progress.acked,
+        progress.lag_ms,
+        progress.held,
+        progress.wanted,
+        connection.stream.unsent,
+        expert,
+        session.waiting_since,
+    )

@@ -41,9 +41,11 @@ from demos.provider.operator_logins import OperatorLogins
 from demos.provider.operator_session import Feed, OperatorSession
 from demos.provider.overview import Overview
 from demos.provider.rights import Grant
+from demos.wire.http_hosts import host_of
 from demos.wire.web_server import PAGE_HEADERS, Answer, Request, text_answer
 
 LIVE = "/operator/live"
+LOGIN = "/operator/login"
 
 _PAGE = Path(__file__).parent / "page"
 _FILES = {
@@ -58,10 +60,14 @@ _CREDENTIALS = record(Credentials, {"login": text(64), "password": text(256, pri
 
 
 class LoginWanted(NamedTuple):
-    """A request whose credentials must be checked before it can be answered; it contains them no more."""
+    """A request whose credentials must be checked before it can be answered; it contains them no more.
+
+    ``changes``: of OperatorLogins, for this login, when the request came.
+    """
 
     credentials: Credentials
     request: Request
+    changes: int = 0
 
 
 class Dashboard:
@@ -93,14 +99,20 @@ class Dashboard:
             if result.code in ("disabled", "expired"):
                 return _refused(403, result.text)
             retry = {"Retry-After": str(ceil(result.wait_s))}
-            return _refused(401, result.text) if result.code == "failed" else _refused(429, result.text, retry)
+            status = {"failed": 401, "busy": 503}.get(result.code, 429)
+            return _refused(status, result.text, {} if status == 401 else retry)
         if not result.user.rights.operator:
             return _refused(403, f"the login {result.user.login} is not an operator's")
         if wanted.request.path == "/metrics":
-            return self._metrics(now_ms)
+            # The user may have been changed after the check.
+            return self._metrics(now_ms) if self._is_unchanged(wanted) else _CHANGED
         if before := self._logins.find(wanted.request, now_ms):
             self._logins.end(before)
         cookie = self._logins.add(wanted.request, result, now_ms)
+        if not self._is_unchanged(wanted):
+            # end_logins() may have been called before the cookie was added.
+            self._logins.end_of_users([result.user.login])
+            return _CHANGED
         return _json_answer(200, {"login": result.user.login}, {"Set-Cookie": cookie})
 
     def accept(self, request: Request, now_ms: int) -> OperatorSession | Answer:
@@ -123,7 +135,7 @@ class Dashboard:
             "/healthz": (reading, self._answer_health),
             "/metrics": (reading, self._answer_metrics),
             "/operator/session": (reading, self._answer_session),
-            "/operator/login": (writing, self._answer_login),
+            LOGIN: (writing, self._answer_login),
             "/operator/logout": (writing, self._answer_logout),
             LIVE: (reading, _answer_live),
             **dict.fromkeys(_FILES, (reading, self._answer_file)),
@@ -144,7 +156,7 @@ class Dashboard:
         if credentials is None:
             challenge = {"WWW-Authenticate": 'Basic realm="metrics", charset="UTF-8"'}
             return text_answer(401, "metrics need an operator's login and token", challenge)
-        return LoginWanted(credentials, _without_secrets(request))
+        return self._wanted(credentials, request)
 
     def _metrics(self, now_ms: int) -> Answer:
         health = health_of(self._feed.overview, now_ms, self._health)
@@ -165,7 +177,14 @@ class Dashboard:
             return _refused(400, "the body is not UTF-8")
         except FieldError as error:
             return _refused(400, str(error))
-        return LoginWanted(credentials, _without_secrets(request))
+        return self._wanted(credentials, request)
+
+    def _wanted(self, credentials: Credentials, request: Request) -> LoginWanted:
+        return LoginWanted(credentials, _without_secrets(request), self._logins.changes(credentials.login))
+
+    def _is_unchanged(self, wanted: LoginWanted) -> bool:
+        """Whether the user has not been changed since the request."""
+        return self._logins.changes(wanted.credentials.login) == wanted.changes
 
     def _answer_logout(self, request: Request, address: str, now_ms: int) -> Answer:
         if problem := self._origin_problem(request):
@@ -186,16 +205,24 @@ class Dashboard:
 def may_read_metrics(request: Request, address: str) -> bool:
     """Whether a request may read the metrics without a login: from this machine, and not forwarded by a proxy.
 
+    A proxy may add no header that says so. Then the request still names the host that its client has asked for, if the
+    proxy passes Host unchanged; so the host must be a loopback address or localhost too.
+
     Others need the cookie of an operator who is logged in, or HTTP Basic authentication with an operator's login and,
     as the password, one of its tokens.
     """
     forwarded = any(request.header(name) for name in ("forwarded", "x-forwarded-for", "x-real-ip", "via"))
+    host = host_of(request.header("host")) or ""
+    return not forwarded and _is_loopback(address) and (host == "localhost" or _is_loopback(host))
+
+
+def _is_loopback(address: str) -> bool:
     try:
-        peer = ip_address(address.partition("%")[0])
+        ip = ip_address(address.partition("%")[0])
     except ValueError:
         return False
-    mapped = getattr(peer, "ipv4_mapped", None)
-    return not forwarded and (mapped or peer).is_loopback
+    mapped = getattr(ip, "ipv4_mapped", None)
+    return bool((mapped or ip).is_loopback)
 
 
 def _basic_credentials(request: Request) -> Credentials | None:
@@ -228,6 +255,14 @@ def _refused(status: int, reason: str, headers: Mapping[str, str] | None = None)
     return _json_answer(status, {"text": reason}, headers)
 
 
+def refusal_text(answer: Answer) -> str:
+    """Why a login was refused, from the answer to it; "" when it was not."""
+    return "" if answer.status == 200 else str(json.loads(answer.body)["text"])
+
+
 def _json_answer(status: int, value: Any, headers: Mapping[str, str] | None = None) -> Answer:
     body = json.dumps(value, ensure_ascii=False).encode() + b"\n"
     return Answer(status, body, "application/json", {"Cross-Origin-Resource-Policy": "same-origin", **(headers or {})})
+
+
+_CHANGED = _refused(503, "the user was changed during the login: log in again")

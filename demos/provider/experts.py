@@ -30,8 +30,8 @@ from collections.abc import Callable
 from functools import partial
 from itertools import chain
 
-from demos.provider.clients import Clients, subscriber_row
-from demos.provider.connection import Connection
+from demos.provider.clients import Clients
+from demos.provider.connection import Connection, subscriber_row
 from demos.provider.overview import SubscriberRow
 from demos.provider.session import Ending
 from demos.provider.shared import CLOSING, Shared

@@ -21,7 +21,7 @@ class HealthLimits(NamedTuple):
 
 
 class Health(NamedTuple):
-    """``status``: publishing, starting, paused or stale. Only the first is healthy."""
+    """``status``: publishing, starting, paused, stale or limited. Only the first is healthy."""
 
     status: str
     reason: str
@@ -45,4 +45,6 @@ def health_of(overview: Overview | None, now_ms: int, limits: HealthLimits) -> H
             return Health("stale", f"{name} for more than {most / 1000:g} s")
     if overview["paused"]:
         return Health("paused", "an operator has paused the provider")
+    if not overview["checks_logins"]:
+        return Health("limited", "logins cannot be checked at the moment; the log says why")
     return Health("publishing", "subscribers get the account's present state")

@@ -24,13 +24,14 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from typing import TypeAlias
 
 from demos.provider.attempts import Ban
-from demos.provider.guard import Guard, Refusal, address_key
+from demos.provider.guard import Guard, Refusal, address_key, duration_text
 from demos.provider.logins import Attempt, Checked, Credentials, finish, prepare
 from demos.provider.rights import Grant
 from demos.provider.seats import Seat, Seats
@@ -43,8 +44,14 @@ STEP_MS = 250
 # The threads that hash passwords. Each uses a core and 16 MiB or more for a tenth of a second.
 _HASHING_THREADS = 2
 
+# After a login that could not be checked, the file is tried again after this time, in seconds.
+_RETRY_S = 1.0
+
 # How often the bans are read for the operator, in seconds.
 _BANS_S = 1.0
+
+# Of the bans that begin within this time, so many are reported one by one.
+_MOST_BANS_REPORTED = 20
 
 # The attempts that wait, in all and from one address. A client whose attempt would be one more is asked to come again.
 MOST_WAITING = 1000
@@ -89,6 +96,8 @@ class LoginDesk:
     _position: int = 0
     _expiry_checked: float = 0.0
     _problem: str = ""
+    _login_problem: str = ""
+    _login_retry: float = 0.0
     _bans_due: float = 0.0
 
     def __post_init__(self) -> None:
@@ -98,6 +107,11 @@ class LoginDesk:
         self._pool = ThreadPoolExecutor(_HASHING_THREADS, "hash")
 
     # ---- for other threads
+
+    @property
+    def problem(self) -> str:
+        """Why logins cannot be checked at present, or ""."""
+        return self._login_problem or self._problem
 
     def request(self, connection: int, credentials: Credentials, host: str, answer: Answer) -> None:
         """Have credentials checked; ``answer`` is called in another thread, once."""
@@ -140,6 +154,7 @@ class LoginDesk:
             heapq.heappop(self._later)[2]()
         self._revoke(now)
         self._read_bans(now)
+        self._retry_login_problem(now)
 
     def close(self) -> None:
         """End the worker threads. The owner of the state file closes it."""
@@ -149,7 +164,7 @@ class LoginDesk:
         try:
             attempt = prepare(self.users, self.guard, request.credentials, request.host, self.wall())
         except (StateError, ValueError) as error:
-            self._report_problem(str(error))
+            self._report_login_problem(str(error))
             request.answer(_BUSY)
             return
         if isinstance(attempt, Attempt):
@@ -187,7 +202,7 @@ class LoginDesk:
         try:
             result = finish(self.users, self.guard, attempt, checked, self.wall())
         except StateError as error:
-            self._report_problem(str(error))
+            self._report_login_problem(str(error))
             result = _BUSY
         if isinstance(result, Refusal):
             refusal = result
@@ -203,7 +218,8 @@ class LoginDesk:
         own = [each for each in self._seats.of(user.login) if each.grant.user.id == user.id]
         most = user.rights.connections
         for each in own[: max(0, len(own) + 1 - most)]:
-            text = f"the login has {most} connections, which is its limit: a newer one replaces this"
+            limit = "1 connection" if most == 1 else f"{most} connections"
+            text = f"the login has {limit}, which is its limit: a newer one replaces this"
             self._seats.remove(each.connection)
             each.end(Ending("replaced", text))
         self._seats.add(seat)
@@ -233,11 +249,24 @@ class LoginDesk:
     def _read_bans(self, now: float) -> None:
         if now < self._bans_due <= now + _BANS_S:
             return
-        self._bans_due = now + _BANS_S
+        is_first, self._bans_due = not self._bans_due, now + _BANS_S
         try:
-            self.bans = self.guard.bans(now)
+            bans = self.guard.bans(now)
         except StateError as error:
             self._report_problem(str(error))
+            return
+        if not is_first:
+            self._report_new_bans(bans, now)
+        self.bans = bans
+
+    def _report_new_bans(self, bans: Sequence[Ban], now: float) -> None:
+        known = {(each.login, each.address, each.since) for each in self.bans}
+        new = [each for each in bans if (each.login, each.address, each.since) not in known]
+        for ban in new[:_MOST_BANS_REPORTED]:
+            who = f"{ban.login or 'every login'} from {ban.address}"
+            self.report(f"-{who} is banned for {duration_text(ban.until - now)} because of wrong passwords")
+        if len(new) > _MOST_BANS_REPORTED:
+            self.report(f"-further bans that began at the same time: {len(new) - _MOST_BANS_REPORTED}")
 
     def _ends(self, seat: Seat, now: float) -> bool:
         """End a session whose grant is no longer valid; whether that was done."""
@@ -255,6 +284,22 @@ class LoginDesk:
 
     def _after(self, seconds: float, call: Callable[[], None]) -> None:
         heapq.heappush(self._later, (self.wall() + seconds, next(self._numbers), call))
+
+    def _report_login_problem(self, text: str) -> None:
+        """A login could not be checked."""
+        self._report_problem(text)
+        self._login_problem = text
+        self._login_retry = self.wall() + _RETRY_S
+
+    def _retry_login_problem(self, now: float) -> None:
+        """After a login that could not be checked: try whether the file can be written, without waiting for a login."""
+        if not self._login_problem or now < self._login_retry <= now + _RETRY_S:
+            return
+        self._login_retry = now + _RETRY_S
+        # The next login may fail for the same reason, which is then reported once more.
+        with suppress(StateError):
+            self.state.set_setting("written", "", durable=False)
+            self._login_problem = ""
 
     def _report_problem(self, text: str) -> None:
         if text != self._problem:

@@ -25,10 +25,10 @@ METRICS_TYPE = CONTENT_TYPE_LATEST
 _PREFIX = "provider_"
 _COUNTERS = {
     "states": "States of the account that were published",
-    "messages": "Messages that were sent to subscribers",
-    "bytes": "Bytes that were sent to subscribers",
-    "logins": "Logins that were accepted",
-    "refusals": "Logins that were refused",
+    "messages": "Messages that were sent to subscribers, with heartbeats",
+    "bytes": "Bytes of the messages that were sent to subscribers, before TLS",
+    "logins": "Logins of subscribers and operators that were accepted",
+    "refusals": "Logins of subscribers and operators that were refused",
     "disconnects": "Connections of subscribers that ended",
 }
 

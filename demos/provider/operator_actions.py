@@ -9,7 +9,7 @@ from demos.provider.experts import Expert
 from demos.provider.login_desk import LoginDesk
 from demos.provider.operator_session import Action, OperatorSession
 from demos.provider.session import Ending
-from demos.provider.shared import PAUSED, Shared
+from demos.provider.shared import PAUSE_SETTING, PAUSED, PAUSED_VALUE, Shared
 from demos.provider.state_file import StateError
 
 _DISCONNECTED = Ending("disconnected", "the operator has ended this connection")
@@ -36,14 +36,26 @@ class OperatorActions:
         if action.action == "disconnect":
             self._disconnect(action, done)
         elif action.action in ("pause", "resume"):
-            shared.paused = action.action == "pause"
-            if shared.paused:
-                for expert in self.experts:
-                    expert.end_sessions(PAUSED)
-            done(True, "The provider is paused." if shared.paused else "The provider publishes again.")
+            # In the desk's thread, so that the stored value is that of the last action.
+            self.desk.post(lambda: self._pause(shared, action.action == "pause", done))
         else:
             change = self._disable if action.action == "disable" else self._unban
             self.desk.post(lambda: _changed(lambda: change(action), done))
+
+    def _pause(self, shared: Shared, paused: bool, done: Callable[[bool, str], None]) -> None:
+        """Pause or resume, also when that cannot be stored for a restart."""
+        shared.paused = paused
+        if paused:
+            for expert in self.experts:
+                expert.end_sessions(PAUSED)
+        text = "The provider is paused" if paused else "The provider publishes again"
+        try:
+            self.desk.state.set_setting(PAUSE_SETTING, PAUSED_VALUE if paused else "")
+        except StateError as error:
+            after = "publishes again" if paused else "is paused again"
+            done(False, f"{text}, but it {after} after a restart, because that cannot be stored: {error}.")
+        else:
+            done(True, f"{text}.")
 
     def _disconnect(self, action: Action, done: Callable[[bool, str], None]) -> None:
         number = action.id or 0

@@ -5,17 +5,20 @@ cannot read the cookie (HttpOnly), other sites' pages cannot use it (SameSite=St
 without (Secure and the prefix __Host-). Browsers share the cookies of a host among all its ports, so its name has the
 port: two providers on one machine do not log each other's operators out.
 
-Several threads may use an OperatorLogins: it changes by single operations on a dict.
+Several threads may use an OperatorLogins: it changes by single operations on a dict. The check of a password takes
+time, and the user may be changed after it, before the cookie is added. So who adds a cookie compares changes() from
+before the check and from after add(): end_of_users() counts first and removes then, so one of the two ends the login.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Collection
 from secrets import token_urlsafe
 from typing import NamedTuple
 
-from demos.provider.rights import Grant
+from demos.provider.rights import Grant, canonical_login
 from demos.wire.web_server import Request
 
 LASTS_MS = 12 * 3600 * 1000
@@ -41,6 +44,9 @@ class OperatorLogins:
     def __init__(self, *, tls: bool) -> None:
         self._tls = tls
         self._logins: dict[bytes, OperatorLogin] = {}
+        # How often the logins of a user, and those of all users, were ended because of a change.
+        self._changes: Counter[str] = Counter()
+        self._changes_of_all = 0
 
     def add(self, request: Request, grant: Grant, now_ms: int) -> str:
         """Log an operator in; returns the value of the header Set-Cookie. The oldest logins end if there are many."""
@@ -77,8 +83,16 @@ class OperatorLogins:
         """Log out."""
         self._logins.pop(login.key, None)
 
+    def changes(self, login: str) -> int:
+        """A number that rises when end_of_users() ends the logins of this user."""
+        return self._changes_of_all + self._changes[canonical_login(login) or ""]
+
     def end_of_users(self, logins: Collection[str] | None) -> None:
         """Log these users out, for example because they were disabled; None: all."""
+        if logins is None:
+            self._changes_of_all += 1
+        else:
+            self._changes.update(set(logins))
         for each in self._logins.copy().values():
             if logins is None or each.login in logins:
                 self._logins.pop(each.key, None)

@@ -250,7 +250,7 @@ def _pause(action: Action, overview: Overview) -> Question:
         refuse("", "the provider is paused already")
     count = overview["totals"]["subscribers"]
     connections = {0: "No subscriber is connected", 1: "1 subscriber is disconnected"}.get(
-        count, f"All {count} subscribers are disconnected"
+        count, f"{count} subscribers are disconnected"
     )
     return Question(
         "Pause the provider?",

@@ -73,7 +73,8 @@ def password_problem(password: str) -> str:
     if data is None:
         return f"the password is too long: at most {LONGEST_PASSWORD} bytes of UTF-8 are possible"
     if len(password) < SHORTEST_PASSWORD:
-        return f"the password is too short: it has {len(password)} characters, at least {SHORTEST_PASSWORD} are needed"
+        length = "1 character" if len(password) == 1 else f"{len(password)} characters"
+        return f"the password is too short: it has {length}, at least {SHORTEST_PASSWORD} are needed"
     if not password.isprintable():
         return "the password contains a control character: use only characters that can be typed"
     return ""

@@ -118,6 +118,14 @@ alert_command: Annotated[
 ] = ""
 alert_webhook: Annotated[str, Input("post each alert to this https address; keep it in the file of --config")] = ""
 alert_ca: Annotated[str, Input("CA file (PEM) for the webhook; empty: the system's CAs")] = ""
+stale_ticks: Annotated[
+    int,
+    Input(
+        "the provider is unhealthy after this many seconds without a tick of the chart's symbol; 0: never, because no "
+        "ticks arrive while the market is closed",
+        check=_negative,
+    ),
+] = 0
 experts: Annotated[int, Input("threads that serve the subscribers", check=_experts)] = 1
 plain_host: Annotated[
     str, Input("name or address of the plain port; it has no logins, so everyone who can connect can read it")
@@ -233,7 +241,9 @@ def OpenService() -> bool:
         Fail(2, f"{error}; or use the plain port alone: --Port -1")
         return False
     alerts = (_arguments(alert_command), alert_webhook, alert_ca)
-    settings = Settings(Host, Port, cert, key, Path(state), name, experts, tuple(option_hosts(hosts)), *alerts)
+    settings = Settings(
+        Host, Port, cert, key, Path(state), name, experts, tuple(option_hosts(hosts)), *alerts, stale_ticks
+    )
     try:
         service = Service(settings, ReadAccount(_listed(only)), TerminalClock(), Print, _event)
     except (ServiceError, StateError, ValueError) as error:
@@ -265,6 +275,8 @@ def StartService(service: Service) -> None:
     Print(f"subscribers and dashboard: {scheme}://{address_text(address)}")
     if cert:
         Print(f"the certificate's SHA-256, which subscribers can pin: {service.fingerprint}")
+    if service.is_paused:
+        Alert("the provider is still paused: subscribers cannot log in until an operator resumes it in the dashboard")
     EventSetSocket(service.socket)
 
 

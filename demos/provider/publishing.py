@@ -139,6 +139,9 @@ class Publisher:
         self._time = now
         self._ahead = 0
         self._state = state
+        # How many states a subscriber that sees everything could have been sent, with the first one; the last of them.
+        self.states = 1
+        self._counted = (state, now)
         # The holdings that were observed last, and the positions made from them, by symbol and ticket.
         self._holdings: dict[_Key, Holding] = {}
         self._positions: dict[_Key, Position] = {}
@@ -155,6 +158,7 @@ class Publisher:
     def _observe(self, state: AccountState, now: int) -> None:
         time = self.time(now)
         self._take(state, time)
+        self._count(state, time)
         for feed in self._feeds.values():
             feed.offer(self._seen_by(feed.view, time))
 
@@ -186,6 +190,14 @@ class Publisher:
         """The account's state that was observed last."""
         return self._state
 
+    def changed_at(self, symbol: str, ticket: int | None) -> int:
+        """When the lots of an open position have changed; 0: before this run.
+
+        For the thread that calls observe(). ``ticket`` is used for a hedging account only.
+        """
+        position = self._positions.get((symbol, ticket if self._state.hedging else None))
+        return position.time if position else 0
+
     @property
     def kind(self) -> AccountKind:
         """The account's currency, and whether it is a hedging account."""
@@ -199,6 +211,14 @@ class Publisher:
             if len(self._idle) > MOST_IDLE:
                 view, _ = self._idle.popitem(last=False)
                 del self._feeds[view]
+
+    def _count(self, state: AccountState, time: int) -> None:
+        """Count a new state, as a feed that shows everything makes one (_Feed.offer), whether there is one or not."""
+        counted, since = self._counted
+        figures_due = time - since >= FIGURES_MS
+        if state.holdings != counted.holdings or (figures_due and state != counted):
+            self.states += 1
+            self._counted = (state, time)
 
     def _take(self, state: AccountState, time: int) -> None:
         """Make the positions of a state; the lots of those that have changed did so at this time (0: before this run).

@@ -24,12 +24,13 @@ from demos.provider.dashboard import Dashboard
 from demos.provider.descriptors import raise_limit
 from demos.provider.experts import Expert
 from demos.provider.garbage import Garbage
+from demos.provider.health import HealthLimits
 from demos.provider.login_desk import LoginDesk
 from demos.provider.operator_actions import OperatorActions
 from demos.provider.overview import PositionRow
 from demos.provider.publishing import Publisher
 from demos.provider.reports import LineQueue, error_text
-from demos.provider.shared import Shared
+from demos.provider.shared import PAUSE_SETTING, PAUSED_VALUE, Shared
 from demos.provider.state_file import StateFile
 from demos.terminal.interfaces import Clock
 from demos.wire.accepting import Acceptor
@@ -70,7 +71,8 @@ class ServiceError(Exception):
 class Settings:
     """Where the port is and how it is served. ``hosts``: further names that requests may name, behind a proxy.
 
-    For the alerts see AlertProcesses.
+    ``stale_ticks``: seconds without a tick after which the provider is stale; 0: never. For the alerts see
+    AlertProcesses.
     """
 
     host: str
@@ -84,6 +86,7 @@ class Settings:
     alert_command: tuple[str, ...] = ()
     alert_webhook: str = ""
     alert_ca: str = ""
+    stale_ticks: int = 0
 
 
 class Service:
@@ -126,7 +129,7 @@ class Service:
         except BaseException:
             self._state.close()
             raise
-        self.board = Board(self._shared, senders)
+        self.board = Board(self._shared, senders, self._health_limits())
         self._garbage = Garbage(clock.monotonic())
 
     def open(self) -> Address:
@@ -145,6 +148,11 @@ class Service:
         self.socket, self._family = server, family_of(address)
         self._start_threads()
         return address
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether an operator has paused the provider, in this run or before."""
+        return self._shared.paused
 
     @property
     def fingerprint(self) -> str:
@@ -190,7 +198,7 @@ class Service:
     def timer(self, positions: Sequence[PositionRow], last_tick: int | None) -> None:
         """Write what the threads have reported, reload a new certificate, and show the overview.
 
-        ``positions`` and the time of the last tick are for the dashboard.
+        ``positions`` and the time of the last tick are for the dashboard. The times of the positions are filled in.
         """
         self._settle()
         if self._shared.certificate is not None and (line := self._shared.certificate.reload()):
@@ -198,7 +206,9 @@ class Service:
         if report := self._new.report(self._shared.clock.utc_ms()):
             self._report(f"-{report}")
         self._drain()
-        self.board.update(self._experts, positions, last_tick)
+        changed_at = self._shared.publisher.changed_at
+        rows = [each._replace(time=changed_at(each.symbol, each.ticket)) for each in positions]
+        self.board.update(self._experts, rows, last_tick)
         self._garbage.timer(self._shared.clock.monotonic())
 
     def close(self) -> None:
@@ -228,7 +238,7 @@ class Service:
         except TlsError as error:
             raise ServiceError(str(error)) from None
         publisher = Publisher(account, clock.utc_ms(), self._state.secret("tickets"), lock=threading.RLock())
-        dashboard = Dashboard(tls=certificate is not None)
+        dashboard = Dashboard(tls=certificate is not None, health=self._health_limits())
         desk = LoginDesk(self._state, lambda: clock.utc_ms() / 1000, self._lines.put, dashboard.end_logins)
         actions = OperatorActions(desk, self._experts, self._owners, self._lines.put)
         # With TLS, the certificate proves to a client that it has reached the server that it asks for.
@@ -246,7 +256,11 @@ class Service:
             granted=self._settled.append,
             ended=self._ended,
             act=actions.act,
+            paused=self._state.setting(PAUSE_SETTING) == PAUSED_VALUE,
         )
+
+    def _health_limits(self) -> HealthLimits:
+        return HealthLimits(tick_ms=self.settings.stale_ticks * 1000)
 
     def _ended(self, number: int) -> None:
         """Called in an expert's thread."""

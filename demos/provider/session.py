@@ -32,6 +32,9 @@ LOGIN_MS = 10_000
 # A login that must wait (see guard.Refusal) is held for at most this time; then the client is asked to try again.
 MOST_WAIT_MS = 8_000
 
+# The states whose acknowledgement is awaited, of each subscriber. Later ones count as sent together with the last.
+_MOST_AWAITED = 16
+
 
 class Stage(Enum):
     """How far a conversation has come; see the head of this module."""
@@ -63,7 +66,7 @@ class Reply:
 
 
 class Progress(NamedTuple):
-    """What a subscriber has acknowledged; see messages.Ack. ``lag_ms``: the time that the last one took."""
+    """What a subscriber has acknowledged; see messages.Ack. ``lag_ms``: how long the last acknowledgement took."""
 
     acked: int = 0
     lag_ms: int | None = None
@@ -79,8 +82,8 @@ class Session:
 
     # There may be ten thousand of them.
     __slots__ = (
+        "_awaited",
         "_known",
-        "_sent",
         "_since",
         "_wanted",
         "client",
@@ -101,8 +104,8 @@ class Session:
         self._since = now
         self._wanted: tuple[str, ...] | None = None
         self._known: Known | None = None
-        # The seq of the newest state that was sent, and when: the acknowledgement ends the lag.
-        self._sent = (0, 0)
+        # The seq of each state that was sent and is not acknowledged, and when it was sent; the oldest first.
+        self._awaited: tuple[tuple[int, int], ...] = ()
 
     def receive(self, text: str, now: int) -> Reply:
         """What follows from a message of the client."""
@@ -143,9 +146,14 @@ class Session:
         if self.subscription is None:
             return None
         text = self.subscription.next_message(now)
-        if text is not None and self.subscription.sent_seq != self._sent[0]:
-            self._sent = (self.subscription.sent_seq, now)
+        if text is not None:
+            self._await_ack(self.subscription.sent_seq, now)
         return text
+
+    @property
+    def waiting_since(self) -> int | None:
+        """When the oldest state that is not acknowledged was sent; None when all are acknowledged."""
+        return self._awaited[0][1] if self._awaited else None
 
     def check(self, now: int) -> Reply:
         """Apply the time limit of the login; call it at each timer event."""
@@ -187,10 +195,21 @@ class Session:
             # A repeated or late one: what the client held then says nothing about now.
             return Reply()
         lag = self.progress.lag_ms
-        if message.seq == self._sent[0] and message.seq != self.progress.acked:
-            lag = now - self._sent[1]
+        if message.seq > self.progress.acked:
+            lag = next((max(0, now - sent) for seq, sent in self._awaited if seq >= message.seq), lag)
+            self._awaited = tuple(each for each in self._awaited if each[0] > message.seq)
         self.progress = Progress(message.seq, lag, message.held, message.wanted)
         return Reply()
+
+    def _await_ack(self, seq: int, now: int) -> None:
+        """A message was sent; ``seq`` is the newest state that was sent."""
+        newest = self._awaited[-1][0] if self._awaited else self.progress.acked
+        if seq == newest:
+            return
+        if len(self._awaited) < _MOST_AWAITED:
+            self._awaited = (*self._awaited, (seq, now))
+        else:
+            self._awaited = (*self._awaited[:-1], (seq, self._awaited[-1][1]))
 
     def _hear_error(self, message: Error) -> Reply:
         report = f"the client reports {message.code}: {message.text}"

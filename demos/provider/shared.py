@@ -14,6 +14,9 @@ from demos.terminal.interfaces import Clock
 from demos.wire.tls_contexts import CertificateFiles
 from demos.wire.web_server import HostCheck
 
+# The setting in the state file by which a pause survives a restart.
+PAUSE_SETTING, PAUSED_VALUE = "pause", "paused"
+
 PAUSED = Ending("paused", "the operator has paused the provider: try again later")
 CLOSING = Ending("closing", "the provider ends")
 

@@ -1,4 +1,4 @@
-"""The provider's SQLite file: its users and tokens, and the failed logins and bans.
+"""The provider's SQLite file: its users and tokens, the failed logins and bans, and whether the provider is paused.
 
 Two processes use it at the same time: the running provider, and the command that changes users. The module sqlite_file
 says how it is opened and upgraded. The changes of users are durable, and the counts of failed passwords are not,
@@ -45,6 +45,7 @@ CREATE TABLE known (
     """
 ALTER TABLE users ADD COLUMN operator INTEGER NOT NULL DEFAULT 0;
 CREATE TABLE secrets (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """,
 )
 VERSION = len(_STEPS)
@@ -73,3 +74,19 @@ class StateFile(SqliteFile):
             db.execute("INSERT OR IGNORE INTO secrets VALUES (?, ?)", (name, secrets.token_bytes(_SECRET_BYTES)))
             [value] = db.execute("SELECT value FROM secrets WHERE name = ?", (name,)).fetchone()
         return bytes(value)
+
+    def setting(self, name: str) -> str:
+        """A value that set_setting() has stored, or "".
+
+        Errors: StateError.
+        """
+        rows = self.rows("SELECT value FROM settings WHERE name = ?", (name,))
+        return str(rows[0][0]) if rows else ""
+
+    def set_setting(self, name: str, value: str, *, durable: bool = True) -> None:
+        """Store a value that survives a restart.
+
+        Errors: StateError; StateBusy.
+        """
+        with self.writing(durable=durable) as db:
+            db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, value))

@@ -28,6 +28,7 @@ from winsock import (
     SD_SEND,
     SOCKET_ERROR,
     TCP_NODELAY,
+    WSAECONNABORTED,
     WSAEWOULDBLOCK,
     WSAErrorDescript,
     WSAGetLastError,
@@ -37,6 +38,13 @@ from winsock import (
     setsockopt,
     shutdown,
 )
+
+# How the reason of a channel begins whose socket has failed, for example after a reset.
+RECEIVE_FAILED = "Receive failed error: "
+SEND_FAILED = "Send failed error: "
+
+# The peer has ended its side before, and the system has discarded what it had sent, such as its close frame.
+PEER_GONE = SEND_FAILED + WSAErrorDescript(WSAECONNABORTED)
 
 # Shared output, such as a frame for many subscribers, is not copied.
 Bytes: TypeAlias = bytes | bytearray | memoryview
@@ -159,7 +167,7 @@ class Channel:
             err = WSAGetLastError()
             if err != WSAEWOULDBLOCK:
                 # A peer that has everything may also reset the connection.
-                text = "" if self.phase is Phase.DRAINING else "Receive failed error: " + WSAErrorDescript(err)
+                text = "" if self.phase is Phase.DRAINING else RECEIVE_FAILED + WSAErrorDescript(err)
                 self.close(text)
             return b""
         if res == 0:
@@ -231,7 +239,7 @@ class Channel:
             if res == SOCKET_ERROR:
                 err = WSAGetLastError()
                 if err != WSAEWOULDBLOCK:
-                    self.close("Send failed error: " + WSAErrorDescript(err))
+                    self.close(SEND_FAILED + WSAErrorDescript(err))
                 return
             _remove(self._output, res)
             self.unsent -= res

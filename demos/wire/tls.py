@@ -31,6 +31,9 @@ MAX_WAITING = 64 * 1024
 
 _RECORD = 16 * 1024
 
+# The reason of a stream whose peer has ended the connection without the end of TLS.
+NO_CLOSE_NOTIFY = "the connection ended without TLS's close_notify: data may be missing"
+
 # OpenSSL's X509_V_ERR_* codes. The text continues "the server's certificate …".
 _EXPIRED, _NOT_YET_VALID, _HOST_MISMATCH, _ADDRESS_MISMATCH = 10, 9, 62, 64
 _SELF_SIGNED, _SELF_SIGNED_IN_CHAIN, _UNKNOWN_ISSUER, _UNVERIFIED_LEAF = 18, 19, 20, 21
@@ -270,5 +273,5 @@ def _problem(error: ssl.SSLError, host: str) -> str:
         text = _VERIFICATION.get(error.verify_code, f"cannot be verified: {error.verify_message}")
         return f"the server's certificate {text}"
     if isinstance(error, ssl.SSLEOFError):
-        return "the connection ended without TLS's close_notify: data may be missing"
+        return NO_CLOSE_NOTIFY
     return "TLS failed: " + _REASONS.get(error.reason or "", error_text(error))

@@ -181,6 +181,7 @@ class WebConnection:
     _begun: int | None = None
     _body: bytearray = field(default_factory=bytearray)
     _answering: bool = False
+    _answered: bool = False
 
     def __post_init__(self) -> None:
         self.http = h11.Connection(h11.SERVER, max_incomplete_event_size=self.limits.head)
@@ -191,6 +192,11 @@ class WebConnection:
     def wants_read(self) -> bool:
         """Whether the owner must call receive() when the socket is readable: not while a request is unanswered."""
         return not (self._answering and self.stream.is_open)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether a request was answered, and no other one has begun: the client may end the connection."""
+        return self._answered and self._begun is None and not self._answering
 
     def receive(self, now: int) -> Request | None:
         """Read what has arrived; the next whole request, which the owner answers before it calls receive() again."""
@@ -223,7 +229,7 @@ class WebConnection:
             return
         if self.http.our_state is h11.DONE and self.http.their_state is h11.DONE:
             self.http.start_next_cycle()
-            self._request, self._begun, self._answering = None, None, False
+            self._request, self._begun, self._answering, self._answered = None, None, False, True
             self._body.clear()
             self.until = now + self.limits.idle_ms
         else:

@@ -13,7 +13,7 @@ const THEMES = ["system", "light", "dark"];
 
 // ---- the whole page
 
-const HEALTH = { publishing: ["Publishing", "good"], paused: ["Paused", "warned"], stale: ["Stale", "bad"], starting: ["Starting", "warned"] };
+const HEALTH = { publishing: ["Publishing", "good"], paused: ["Paused", "warned"], stale: ["Stale", "bad"], limited: ["Limited", "bad"], starting: ["Starting", "warned"] };
 
 function show() {
   const { overview } = state;

@@ -146,7 +146,7 @@ function showProfit(node, profit) {
 
 const charts = [
   new Chart($("chart-messages"), {
-    title: "Messages per second",
+    title: "Messages sent per second",
     lines: [{ name: "messages", value: (point) => point.messages, kind: "first" }],
     format: rate,
   }),
@@ -189,11 +189,11 @@ function showFigures(overview) {
   figure("Equity", money(account.equity), account.currency);
   figure("Balance", money(account.balance), `${account.currency}, ${account.hedging ? "hedging" : "netting"}`);
   figure("Open profit", money(profit, { sign: true }), plural(overview.positions.length, "position", "positions"), profitKind(profit));
-  figure("Subscribers", count(totals.subscribers), `${count(counters.logins)} logins, ${count(counters.refusals)} refused`);
+  figure("Subscribers", count(totals.subscribers), `${plural(counters.logins, "login", "logins")}, ${count(counters.refusals)} refused`);
   const drift = totals.drifting ? "differ from what they want" : totals.subscribers ? "all hold what they want" : "no subscriber";
   figure("Drifting", count(totals.drifting), drift, totals.drifting ? "warned" : "");
   figure("Longest lag", totals.lag_max_ms === null ? "\u2013" : duration(totals.lag_max_ms), totals.lag_ms === null ? "no acknowledgement yet" : `median ${duration(totals.lag_ms)}`);
-  figure("Published", count(counters.states), `states in ${plural(counters.messages, "message", "messages")}`);
+  figure("Published", count(counters.states), `${counters.states === 1 ? "state" : "states"}; ${plural(counters.messages, "message", "messages")} sent`);
   figure("Running for", longDuration(overview.time - overview.started), `since ${clock(overview.started, overview.time)}`);
 }
 

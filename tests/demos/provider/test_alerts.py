@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from dashboard_kit import NOW, made, subscriber
+from dashboard_kit import NOW, made, server_row, subscriber
 
 from demos.provider.alert_processes import LONGEST_MS, MOST_PROCESSES
 from demos.provider.alerts import Alert, AlertLimits, Alerts
@@ -101,6 +101,14 @@ def test_a_drift_that_ends_meanwhile_begins_anew(alerts):
     assert len(update(alerts, 2 * LIMITS.drift_ms, **drifting())) == 1
 
 
+@pytest.mark.parametrize(("count", "end"), [(5, "wants 0"), (6, "and 1 more symbol"), (7, "and 2 more symbols")])
+def test_a_drift_in_many_symbols_shows_some_and_counts_the_others(alerts, count, end):
+    row = subscriber(held={f"S{number}": Decimal(1) for number in range(count)}, wanted={})
+    update(alerts, 0, subscribers=[row])
+    [alert] = update(alerts, LIMITS.drift_ms, subscribers=[row])
+    assert alert.text.endswith(end)
+
+
 def test_a_reconnect_does_not_hide_a_drift(alerts):
     update(alerts, 0, **drifting(number=1))
     assert len(update(alerts, LIMITS.drift_ms, **drifting(number=2))) == 1
@@ -114,6 +122,14 @@ def test_a_provider_that_is_stale_is_a_message_and_its_recovery_too(alerts):
     assert summary(update(alerts, 3000)) == [("stale", "ended", "")]
 
 
+def test_a_provider_that_cannot_check_logins_for_long_is_a_message(alerts):
+    limited = server_row(checks_logins=False)
+    assert update(alerts, 0, server=limited) == []
+    [alert] = update(alerts, LIMITS.limited_ms, server=limited)
+    assert (alert.kind, alert.state) == ("limited", "raised")
+    assert "logins cannot be checked" in alert.text
+
+
 @pytest.mark.parametrize(
     ("acked", "lag", "count"),
     [(41, LIMITS.lag_ms, 1), (41, LIMITS.lag_ms - 1, 0), (42, LIMITS.lag_ms, 0), (41, None, 0)],
@@ -121,6 +137,12 @@ def test_a_provider_that_is_stale_is_a_message_and_its_recovery_too(alerts):
 def test_a_subscriber_that_does_not_acknowledge_for_long_is_stale(alerts, acked, lag, count):
     found = update(alerts, 0, subscribers=[subscriber(acked=acked, lag_ms=lag)])
     assert summary(found) == [("stale", "raised", "anna from 203.0.113.7")] * count
+
+
+def test_a_subscriber_that_becomes_silent_is_stale_although_its_row_is_old(alerts):
+    row = subscriber(acked=41, lag_ms=3, waiting_since=NOW)
+    assert update(alerts, LIMITS.lag_ms - 1, subscribers=[row]) == []
+    assert summary(update(alerts, LIMITS.lag_ms, subscribers=[row])) == [("stale", "raised", "anna from 203.0.113.7")]
 
 
 def test_a_ban_is_a_message_and_its_end_too(alerts):

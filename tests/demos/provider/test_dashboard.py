@@ -6,6 +6,7 @@ import json
 import re
 from base64 import b64encode
 from pathlib import Path
+from typing import Any
 
 import pytest
 from dashboard_kit import NOW, OPERATOR, PASSWORD, example, granted, made, request, server_row, user
@@ -147,6 +148,7 @@ def test_without_tls_the_cookie_is_not_secure_and_has_no_prefix():
         (Refusal("disabled", "the login was disabled", 0.0), 403, "the login was disabled"),
         (Refusal("expired", "the login has expired", 0.0), 403, "the login has expired"),
         (Refusal("banned", "too many failed logins", 59.2), 429, "too many failed logins"),
+        (Refusal("busy", "logins cannot be checked", 59.2), 503, "logins cannot be checked"),
         (granted("anna", Rights()), 403, "the login anna is not an operator's"),
         (None, 503, "logins cannot be checked at the moment: try again later"),
     ],
@@ -156,7 +158,8 @@ def test_a_refused_login_gets_the_reason_and_no_cookie(dashboard, result, status
     answer = dashboard.logged_in(wanted, result, NOW)
     assert (answer.status, json.loads(answer.body)) == (status, {"text": text})
     assert "Set-Cookie" not in answer.headers
-    assert answer.headers.get("Retry-After") == ("60" if status == 429 else None)
+    has_time = isinstance(result, Refusal) and status != 401
+    assert answer.headers.get("Retry-After") == ("60" if has_time else None)
 
 
 @pytest.mark.parametrize(
@@ -250,6 +253,38 @@ def test_changed_users_are_logged_out(dashboard):
     assert who(dashboard, petra) is None
 
 
+@pytest.mark.parametrize(("changed", "status"), [([OPERATOR], 503), (None, 503), (["anna"], 200)])
+def test_an_operator_that_was_changed_after_the_check_of_its_password_is_not_logged_in(dashboard, changed, status):
+    wanted = dashboard.answer(login_request(OPERATOR.upper()), AWAY, NOW)
+    assert isinstance(wanted, LoginWanted)
+    dashboard.end_logins(changed)
+    answer = dashboard.logged_in(wanted, granted(), NOW)
+    assert (answer.status, "Set-Cookie" in answer.headers) == (status, status == 200)
+    assert len(dashboard._logins._logins) == (status == 200)
+
+
+def test_a_change_while_the_cookie_is_added_ends_the_login(dashboard, monkeypatch):
+    wanted = dashboard.answer(login_request(), AWAY, NOW)
+    assert isinstance(wanted, LoginWanted)
+    add = dashboard._logins.add
+
+    def end_and_add(*arguments: Any) -> str:
+        dashboard.end_logins([OPERATOR])
+        return str(add(*arguments))
+
+    monkeypatch.setattr(dashboard._logins, "add", end_and_add)
+    assert dashboard.logged_in(wanted, granted(), NOW).status == 503
+    assert dashboard._logins._logins == {}
+
+
+def test_an_operator_that_was_changed_after_the_check_of_its_token_does_not_get_the_metrics(dashboard):
+    basic = b64encode(b"olga:wst_secret").decode()
+    wanted = get(dashboard, "/metrics", authorization=f"Basic {basic}")
+    assert isinstance(wanted, LoginWanted)
+    dashboard.end_logins([OPERATOR])
+    assert dashboard.logged_in(wanted, granted(), NOW).status == 503
+
+
 @pytest.mark.parametrize(
     "cookie",
     [
@@ -306,6 +341,27 @@ def test_what_a_proxy_on_this_machine_forwards_is_not_from_this_machine(header):
     assert not may_read_metrics(request("/metrics", headers={header: "203.0.113.7"}), LOCAL)
 
 
+@pytest.mark.parametrize(
+    ("host", "may"),
+    [
+        ("localhost", True),
+        ("LOCALHOST.:8443", True),
+        ("127.0.0.1:8443", True),
+        ("[::1]:8443", True),
+        ("[::ffff:127.0.0.1]", True),
+        ("provider.example.com", False),
+        ("provider.example.com:8443", False),
+        ("localhost.example.com", False),
+        ("203.0.113.7", False),
+        ("0.0.0.0", False),
+        ("localhost, localhost", False),
+        ("", False),
+    ],
+)
+def test_a_request_for_another_host_is_not_from_this_machine_although_its_proxy_is(host, may):
+    assert may_read_metrics(request("/metrics")._replace(headers=((b"host", host.encode()),)), LOCAL) == may
+
+
 @pytest.mark.parametrize("address", ["203.0.113.7", "2001:db8::1", "10.0.0.1", "", "localhost"])
 def test_others_need_an_operators_login_for_the_metrics(dashboard, address):
     answer = get(dashboard, "/metrics", address)
@@ -339,6 +395,7 @@ def test_other_authorizations_are_refused(dashboard, header):
     [
         (server_row(), 0, 200, "publishing"),
         (server_row(paused=True), 0, 503, "paused"),
+        (server_row(checks_logins=False), 0, 503, "limited"),
         (server_row(), 60_000, 503, "stale"),
     ],
 )

@@ -213,7 +213,7 @@ def test_the_charts_draw_the_last_five_minutes_and_describe_them(page, server):
     log_in(page, server)
     page.wait_for("document.querySelectorAll('.chart .line').length === 4")
     described = page.value("[...document.querySelectorAll('.chart svg')].map(e => e.getAttribute('aria-label'))")
-    assert [each.partition(":")[0] for each in described] == ["Messages per second", "Lag", "Subscribers"]
+    assert [each.partition(":")[0] for each in described] == ["Messages sent per second", "Lag", "Subscribers"]
     assert described[2] == "Subscribers: between 8 and 8 in the last five minutes"
     points = page.value("document.querySelector('.chart .line').getAttribute('d').split('L').length")
     assert 295 <= points <= 300

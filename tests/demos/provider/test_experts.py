@@ -15,12 +15,12 @@ from web_kit import certificate, milliseconds, network
 from winsock_kit import LIMIT_SECONDS, connected_pair, readable, set_nonblocking
 
 from demos.provider import experts
-from demos.provider.connection import Connection
+from demos.provider.connection import Connection, subscriber_row
 from demos.provider.dashboard import Dashboard
 from demos.provider.experts import Expert
 from demos.provider.login_desk import LoginDesk
 from demos.provider.logins import Credentials
-from demos.provider.messages import Ack, FromServer, Login, Snapshot, Update
+from demos.provider.messages import Ack, FromServer, Heartbeat, Login, Snapshot, Update
 from demos.provider.protocol import decode_from_server, encode
 from demos.provider.publishing import Publisher
 from demos.provider.rights import Grant, Rights, User
@@ -32,7 +32,7 @@ from demos.wire.channel import Channel, Stream
 from demos.wire.tls import TlsChannel, client_tls
 from demos.wire.tls_contexts import CertificateFiles, pinning_context
 from demos.wire.web_server import WebConnection, any_host
-from demos.wire.websocket import NORMAL, WebSocket
+from demos.wire.websocket import NORMAL, WebSocket, text_frame
 from demos.wire.websocket_opening import open_websocket
 from winsock import send
 
@@ -159,6 +159,45 @@ def test_a_quiet_subscriber_is_checked_when_its_heartbeat_is_due_and_an_active_o
     subscriber.websocket.send_text(encode(Ack(snapshot.stream, snapshot.seq, {})), milliseconds())
     bench.serve(connection.socket)
     assert bench.check_all() == [connection]
+
+
+def test_the_row_of_a_subscriber_says_since_when_a_state_waits_for_its_acknowledgement():
+    clock = ManualClock()
+    bench = Bench(clock)
+    subscriber = bench.subscribe()
+    [connection] = bench.expert.clients.connections.values()
+    sent = clock.utc_ms()
+    clock.time += 40
+    row = subscriber_row(connection, 1)
+    assert row is not None
+    assert (row.lag_ms, row.lag_at(clock.utc_ms())) == (None, clock.utc_ms() - sent)
+
+    [snapshot] = [message for message in subscriber.messages if isinstance(message, Snapshot)]
+    subscriber.websocket.send_text(encode(Ack(snapshot.stream, snapshot.seq, {})), milliseconds())
+    bench.serve(connection.socket)
+    row = subscriber_row(connection, 1)
+    assert row is not None
+    assert row.lag_ms == row.lag_at(clock.utc_ms() + 60_000) == 40_000
+
+
+def test_the_messages_to_subscribers_are_counted_with_their_bytes_and_those_from_subscribers_are_not():
+    clock = ManualClock()
+    bench = Bench(clock)
+    subscriber = bench.subscribe()
+    counters = bench.expert.clients.counters
+    assert len(subscriber.messages) == counters.messages == 3
+    [snapshot] = [message for message in subscriber.messages if isinstance(message, Snapshot)]
+    [connection] = bench.expert.clients.connections.values()
+    subscriber.websocket.send_text(encode(Ack(snapshot.stream, snapshot.seq, {})), milliseconds())
+    bench.serve(connection.socket)
+    assert counters.messages == 3
+
+    before = counters.bytes
+    clock.time += HEARTBEAT_MS / 1000
+    bench.check_all()
+    subscriber.wait_for(Heartbeat)
+    assert counters.messages == 4
+    assert counters.bytes - before == len(text_frame(encode(subscriber.messages[-1])))
 
 
 def test_a_connection_without_a_login_is_checked_at_each_timer_event():

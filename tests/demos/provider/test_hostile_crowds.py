@@ -321,6 +321,27 @@ def test_a_paused_provider_refuses_logins_and_a_crowd_does_not_disconnect_its_op
         Subscriber(provider, login="anna", token=token).receive_kind(Snapshot)
 
 
+def test_a_pause_and_its_end_survive_a_killed_provider(tmp_path):
+    add_user(tmp_path, "chief", operator=True)
+    token = add_user(tmp_path, "anna")
+    provider = RunningProvider(tmp_path, tls=False)
+    for action in ("pause", "resume"):
+        with operator(provider, "127.0.0.1") as page:
+            answer(page, "overview")
+            do(page, action)
+        provider.close()
+        provider.log_path.unlink()
+        provider = RunningProvider(tmp_path, tls=False)
+        subscriber = Subscriber(provider, login="anna", token=token)
+        if action == "pause":
+            refused = subscriber.receive()
+            assert isinstance(refused, Error)
+            assert refused.code == "paused"
+        else:
+            subscriber.receive_kind(Snapshot)
+        assert ("the provider is still paused" in provider.log()) == (action == "pause")
+
+
 # ---- limits of the process
 
 

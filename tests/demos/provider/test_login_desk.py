@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from login_kit import HOME, NOW, PASSWORD, WRONG, Provider, add_user, count_hashes, opened
+from login_kit import HOME, NOW, PASSWORD, WRONG, Provider, add_user, count_hashes, fail, opened
 from winsock_kit import LIMIT_SECONDS
 
 from demos.provider import login_desk
@@ -24,6 +25,7 @@ class Desk:
 
     def __init__(self, path: Path) -> None:
         self.now = NOW
+        self.path = path
         self.lines: list[str] = []
         self.changed: list[Collection[str] | None] = []
         self.state = StateFile(path)
@@ -168,6 +170,50 @@ def test_a_state_file_that_cannot_be_read_ends_sessions_and_answers_busy(desk, m
     assert [each.code for each in desk.answers] == ["busy"]
     assert desk.endings[1].code == "busy"
     assert [line for line in desk.lines if "disk I/O error" in line]
+
+
+def test_a_login_that_cannot_be_written_is_a_problem_until_the_file_can_be_written(desk, monkeypatch):
+    assert desk.desk.problem == ""
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.state, "writing", unwritable)
+        desk.ask(password=WRONG)
+        desk.until_answered()
+        assert [each.code for each in desk.answers] == ["busy"]
+        for _ in range(3):
+            desk.now += 1
+            desk.desk.step()
+            assert desk.desk.problem == "disk full"
+    desk.desk.step()
+    assert desk.desk.problem == "disk full"
+    desk.now += 1
+    desk.desk.step()
+    assert desk.desk.problem == ""
+
+
+def test_a_ban_is_reported_once_when_it_begins(desk, provider):
+    desk.desk.step()
+    desk.now = fail(provider, "bob", desk.now, 5)
+    for _ in range(3):
+        desk.now += 1
+        desk.desk.step()
+    [line] = [line for line in desk.lines if "banned" in line]
+    assert line.startswith(f"-bob from {HOME} is banned for ")
+
+    again = Desk(desk.path)
+    again.now = desk.now
+    for _ in range(2):
+        again.desk.step()
+        again.now += 2
+    assert len(again.desk.bans) == 1
+    assert again.lines == []
+    again.desk.close()
+    again.state.close()
+
+
+@contextmanager
+def unwritable(*, durable: bool = True) -> Iterator[None]:
+    raise StateError("disk full")
+    yield
 
 
 def login_desk_changes(position: int) -> object:

@@ -139,7 +139,7 @@ def test_an_overview_that_is_too_large_is_sent_with_fewer_subscribers(feed):
         (
             {"action": "pause"},
             "Pause the provider?",
-            "All 8 subscribers are disconnected, and logins are refused",
+            "8 subscribers are disconnected, and logins are refused",
             Action("pause", OPERATOR),
         ),
     ],
@@ -163,7 +163,7 @@ def test_a_paused_provider_is_resumed(feed, session):
 
 @pytest.mark.parametrize(
     ("count", "words"),
-    [(0, "No subscriber is connected"), (1, "1 subscriber is disconnected"), (2, "All 2 subscribers")],
+    [(0, "No subscriber is connected"), (1, "1 subscriber is disconnected"), (2, "2 subscribers are disconnected")],
 )
 def test_the_question_says_how_many_are_concerned(feed, session, count, words):
     feed.update(made(subscribers=[subscriber(number) for number in range(count)]))

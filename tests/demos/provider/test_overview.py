@@ -46,6 +46,25 @@ def test_the_overview_is_json_with_decimal_numbers_as_text():
 
 
 @pytest.mark.parametrize(
+    ("price", "digits", "text"),
+    [
+        ("1.0986333333333334", 5, "1.0986333"),
+        ("1.0986999999999999", 5, "1.09870"),
+        ("1.1", 5, "1.10000"),
+        ("1.100005", 5, "1.100005"),
+        ("151.237", 3, "151.237"),
+        ("2318", 0, "2318"),
+        ("2318.5", 0, "2318.5"),
+        ("2320", 0, "2320"),
+        ("1.0986333333333334", None, "1.0986333333333334"),
+    ],
+)
+def test_a_price_has_the_digits_of_its_symbol_and_an_average_up_to_two_more(price, digits, text):
+    [row] = made(positions=[position(price=Decimal(price), tp=Decimal(price), digits=digits)])["positions"]
+    assert (row["price"], row["sl"], row["tp"]) == (text, None, text)
+
+
+@pytest.mark.parametrize(
     ("held", "wanted", "drift"),
     [
         (lots(EURUSD="0.1"), lots(EURUSD="0.1"), []),
@@ -75,6 +94,15 @@ def test_totals_count_all_subscribers_and_bans():
     assert made()["totals"] == {
         "subscribers": 0, "drifting": 0, "lag_ms": None, "lag_max_ms": None, "unsent": 0, "bans": 0
     }  # fmt: skip
+
+
+def test_the_lag_of_a_subscriber_grows_while_a_state_waits_for_its_acknowledgement():
+    late = subscriber(1, lag_ms=3, waiting_since=NOW - 40_000)
+    for after in (0, 5_000):
+        found = made(NOW + after, subscribers=[late, subscriber(2, lag_ms=7)])
+        assert [row["lag_ms"] for row in found["subscribers"]] == [40_000 + after, 7]
+        assert found["totals"]["lag_max_ms"] == 40_000 + after
+    assert made(NOW - 50_000, subscribers=[late])["totals"]["lag_max_ms"] == 0
 
 
 def test_of_too_many_subscribers_those_that_drift_and_then_those_that_lag_are_listed():

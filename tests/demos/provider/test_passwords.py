@@ -73,6 +73,7 @@ def test_a_damaged_stored_password_is_refused_before_it_costs_anything(text, mon
     ("password", "problem"),
     [
         ("ninechars", "too short: it has 9 characters, at least 10"),
+        ("x", "too short: it has 1 character, at least 10"),
         ("", "too short"),
         ("x" * (LONGEST_PASSWORD + 1), f"too long: at most {LONGEST_PASSWORD} bytes"),
         ("é" * (LONGEST_PASSWORD // 2 + 1), "too long"),

@@ -215,3 +215,34 @@ def test_an_update_is_correct_after_every_state_from_its_previous_one(states: li
         + [each for each in states[1] if each.symbol not in changed]
     )
     assert merge(Snapshot(STREAM, 2, 2, Account("USD"), between), update) == second
+
+
+def test_the_states_of_the_account_are_counted_as_a_subscriber_that_sees_everything_gets_them():
+    provider = publisher(account(ONE))
+    subscription = provider.subscribe(View(), START)
+    assert provider.states == 1
+    changes = [
+        (account(ONE), 1),
+        (account(ONE, equity="1001"), 2),
+        (account(ONE, equity="1002"), FIGURES_MS),
+        (account(equity="1002"), FIGURES_MS + 1),
+        (account(equity="1003"), FIGURES_MS + 2),
+    ]
+    counts = []
+    for state, after in changes:
+        provider.observe(state, START + after)
+        counts.append(provider.states)
+    assert counts == [1, 1, 2, 3, 3]
+    assert provider.states == subscription.newest_seq
+
+
+@pytest.mark.parametrize("hedging", [True, False])
+def test_the_time_of_a_position_is_when_the_provider_has_seen_its_lots_change(hedging):
+    ticket = 7 if hedging else None
+    provider = publisher(account(holding("EURUSD", "1", ticket=ticket), hedging=hedging))
+    assert provider.changed_at("EURUSD", 7) == 0
+    provider.observe(account(holding("EURUSD", "1", price="1.2", ticket=ticket), hedging=hedging), START + 5)
+    assert provider.changed_at("EURUSD", 7) == 0
+    provider.observe(account(holding("EURUSD", "2", ticket=ticket), hedging=hedging), START + 6)
+    assert provider.changed_at("EURUSD", 7) == START + 6
+    assert provider.changed_at("GBPUSD", 7) == 0

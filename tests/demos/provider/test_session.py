@@ -89,6 +89,43 @@ def test_an_acknowledgement_gives_the_lag_and_what_the_client_holds(publisher):
     assert session.progress.lag_ms == 42
 
 
+def trade(session: Session, publisher: Publisher, lots: str, now: int) -> Update:
+    """A trade at ``now``, sent at once."""
+    publisher.observe(account(holding("EURUSD", lots)), now)
+    update = decode_from_server(session.next_message(now) or "")
+    assert isinstance(update, Update)
+    return update
+
+
+def test_a_state_that_is_not_acknowledged_waits_since_it_was_sent(publisher):
+    session = subscribed(publisher)
+    assert session.waiting_since is None
+    first = decode_from_server(session.next_message(START) or "")
+    assert isinstance(first, Snapshot)
+    assert session.waiting_since == START
+    assert session.receive(encode(Ack(first.stream, first.seq)), START + 10) == Reply()
+    assert session.waiting_since is None
+
+    second, third = (trade(session, publisher, f"0.{n}", START + n * 1000) for n in (2, 3))
+    assert session.next_message(START + 3000 + HEARTBEAT_MS) is not None
+    assert session.waiting_since == START + 2000
+    session.receive(encode(Ack(second.stream, second.seq)), START + 20_000)
+    assert (session.waiting_since, session.progress.lag_ms) == (START + 3000, 18_000)
+    session.receive(encode(Ack(third.stream, third.seq)), START + 20_000)
+    assert (session.waiting_since, session.progress.lag_ms) == (None, 17_000)
+
+
+def test_of_many_states_that_are_not_acknowledged_the_oldest_keeps_its_time(publisher):
+    session = subscribed(publisher)
+    session.next_message(START)
+    updates = [trade(session, publisher, f"0.{n}", START + n * 1000) for n in range(11, 99)]
+    assert session.waiting_since == START
+    session.receive(encode(Ack(updates[0].stream, updates[0].seq)), START + 100_000)
+    assert session.waiting_since == START + 12_000
+    session.receive(encode(Ack(updates[-1].stream, updates[-1].seq)), START + 100_001)
+    assert session.waiting_since is None
+
+
 def test_an_acknowledgement_of_an_older_state_changes_nothing(publisher):
     session = subscribed(publisher)
     first = decode_from_server(session.next_message(START + 5) or "")

@@ -133,11 +133,20 @@ def test_a_file_of_version_1_keeps_everything_and_its_users_become_subscribers(p
     with closing(StateFile(path)) as state:
         assert state.rows("PRAGMA user_version") == [(VERSION,)]
         assert everything_in(state) == before
+        assert state.setting("pause") == ""
         users = UserStore(state)
         assert users.get("anna").rights == Rights(("EURUSD",), 2, 9e9, operator=False)
         assert users.get("bob").rights == Rights()
         users.set_rights("bob", lambda rights: replace(rights, operator=True))
         assert users.get("bob").rights.operator
+
+
+def test_a_setting_survives_closing_and_can_be_replaced(path):
+    for value in ("paused", ""):
+        with closing(StateFile(path)) as state:
+            state.set_setting("pause", value)
+        with closing(StateFile(path)) as state:
+            assert state.setting("pause") == value
 
 
 def test_a_step_that_fails_changes_nothing(path, monkeypatch):
