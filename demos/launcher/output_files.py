@@ -24,6 +24,16 @@ def check_outputs(outputs: Mapping[str, Path | None], inputs: Mapping[str, Path 
         others[name] = path
 
 
+def check_no_folders(outputs: Mapping[str, Path | None]) -> None:
+    """Check that no output is an existing folder, or an empty name. The keys are the names of the options.
+
+    Errors: ProgramError with the option.
+    """
+    for name, path in outputs.items():
+        if path and (not path.name or path.is_dir()):
+            raise ProgramError(f"{name} {path} is a folder: give the name of a file")
+
+
 def database_files(path: Path, name: str) -> dict[str, Path]:
     """An SQLite database and the files that SQLite keeps next to it, for check_outputs()."""
     return {name: path, **{f"{name} ({end})": Path(f"{path}{end}") for end in ("-wal", "-shm", "-journal")}}

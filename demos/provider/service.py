@@ -35,9 +35,9 @@ from demos.terminal.interfaces import Clock
 from demos.wire.accepting import Acceptor
 from demos.wire.addresses import Address, address_text, family_of, host_text, is_loopback
 from demos.wire.crowds import ConnectionLimits, client_key
-from demos.wire.http_hosts import host_of
+from demos.wire.http_hosts import option_host
 from demos.wire.listening import start_server
-from demos.wire.tls_contexts import CertificateFiles, TlsError, fingerprint_text
+from demos.wire.tls_contexts import CertificateFiles, TlsError, fingerprint_text, verifying_context
 from demos.wire.web_server import any_host, served_names
 from winsock import INVALID_SOCKET, SOCK_STREAM, WSACleanup, closesocket
 
@@ -80,7 +80,7 @@ class Settings:
     state: Path
     name: str
     experts: int
-    hosts: tuple[str, ...] = ()
+    hosts: frozenset[str] = frozenset()
     alert_command: tuple[str, ...] = ()
     alert_webhook: str = ""
     alert_ca: str = ""
@@ -119,6 +119,13 @@ class Service:
             senders = AlertProcesses(settings.alert_command, settings.alert_webhook, settings.alert_ca)
         except ValueError as error:
             raise ServiceError(f"--alert-webhook: {error}") from None
+        try:
+            if settings.alert_ca:
+                verifying_context(settings.alert_ca)
+        except TlsError as error:
+            raise ServiceError(f"--alert-ca: {error}") from None
+        if settings.key and not settings.certificate:
+            raise ServiceError("--key is given without --cert: give the file of the certificate too")
         self._state = StateFile(settings.state, timeout=_LOCK_S)
         try:
             self._shared = self._share(account, clock)
@@ -232,7 +239,7 @@ class Service:
         desk = LoginDesk(self._state, lambda: clock.utc_ms() / 1000, self._lines.put, dashboard.end_logins)
         actions = OperatorActions(desk, self._experts, self._owners, self._lines.put)
         # With TLS, the certificate proves to a client that it has reached the server that it asks for.
-        names = {name for host in (settings.host, "localhost", *settings.hosts) if (name := host_of(host))}
+        names = {name for host in (settings.host, "localhost", *settings.hosts) if (name := option_host(host))}
         return Shared(
             server_name=settings.name,
             publisher=publisher,

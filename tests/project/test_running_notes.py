@@ -69,6 +69,9 @@ def test_there_is_a_configuration_of_each_program_and_system() -> None:
 @pytest.mark.parametrize("name", CONFIGURATIONS)
 def test_a_configuration_passes_the_check(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     count_hashes(monkeypatch)
+    if name.startswith("C:"):
+        # The package of MetaTrader 5 exists for Windows only.
+        monkeypatch.setattr("demos.launcher.config_check.load", lambda: None)
     text = with_folder(CONFIGURATIONS[name], tmp_path)
     create_files(text)
     config = tmp_path / "config.toml"
