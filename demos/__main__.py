@@ -32,7 +32,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
 
     def run() -> int:
-        args = _parser(arguments).parse_args(arguments)
+        args, unknown = _parser(arguments).parse_known_args(arguments)
+        if unknown:
+            shown = (
+                ": " + " ".join(unknown)
+                if getattr(args, "shows_unknown", True)
+                else f": {len(unknown)}, not shown: one may be a password"
+            )
+            args.usage_error(f"unrecognized arguments{shown}")
         code: int = args.main(args)
         return code
 
@@ -70,7 +77,8 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         if name == chosen:
             module = importlib.import_module(subcommand.module)
             module.add_parser(subparsers)
-            subparsers.choices[name].set_defaults(main=module.main)
+            chosen_parser = subparsers.choices[name]
+            chosen_parser.set_defaults(main=module.main, usage_error=chosen_parser.error)
         else:
             subparsers.add_parser(name, help=subcommand.help)
     return parser
