@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import subprocess
@@ -134,6 +135,45 @@ def test_a_copy_that_fails_leaves_nothing_and_the_earlier_copy(state, copy, monk
     with pytest.raises(StateError, match="No space left on device"):
         backup_state(state, copy, force=True)
     assert copy.read_text(encoding="ascii") == "earlier"
+    assert names(state.parent) == {"provider.sqlite", "backup.sqlite"}
+
+
+# Limits the size of files, as a full disk does, and then makes a backup.
+LIMITED_BACKUP = """
+import resource, sys
+from pathlib import Path
+from demos.provider.state_copy import backup_state
+from demos.provider.state_file import StateError
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), int(sys.argv[3])))
+try:
+    backup_state(Path(sys.argv[1]), Path(sys.argv[2]), force=True)
+except StateError as error:
+    print(error)
+"""
+
+
+@pytest.mark.posix_only(reason="Windows has no limit of a file's size")
+@pytest.mark.parametrize(("size", "file"), [(0, "provider"), (20_000, "provider"), (40_000, "backup")])
+def test_a_copy_for_which_there_is_no_space_names_the_reason_and_leaves_nothing(state, copy, size, file):
+    assert state.stat().st_size > 40_000
+    copy.write_text("earlier", encoding="ascii")
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED_BACKUP, str(state), str(copy), str(size)],
+        cwd=ROOT, capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    assert done.stdout == f"{state.with_name(f'{file}.sqlite')}: {os.strerror(errno.EFBIG)}\n"
+    assert copy.read_text(encoding="ascii") == "earlier"
+    # SQLite's own files of the state may stay: it removes them when it can write again.
+    assert not [name for name in names(state.parent) if ".part" in name]
+    assert backup_state(state, copy, force=True).users == 1
+    assert names(state.parent) == {"provider.sqlite", "backup.sqlite"}
+
+
+def test_what_a_killed_copy_has_left_is_replaced_and_removed(state, copy):
+    for end in ("", "-wal", "-shm", "-journal"):
+        copy.with_name(f"{copy.name}.part{end}").write_bytes(b"x" * 5000)
+    assert backup_state(state, copy).users == 1
     assert names(state.parent) == {"provider.sqlite", "backup.sqlite"}
 
 
