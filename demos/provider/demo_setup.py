@@ -16,10 +16,10 @@ from secrets import choice, token_urlsafe
 
 from demos.provider.certificates import CertificateError, create_certificate
 from demos.provider.passwords import new_password
-from demos.provider.private_files import new_private_file
 from demos.provider.rights import Rights
 from demos.provider.state_file import StateError, StateFile
 from demos.provider.users import UserStore
+from demos.terminal.runtime.private_files import new_private_file
 from demos.wire.tls_contexts import CertificateFiles, TlsError, fingerprint_text
 
 OPERATOR = "operator"

@@ -115,17 +115,7 @@ class Service:
         self._owners: dict[int, Expert] = {}
         self._threads: list[threading.Thread] = []
         self._stopping = threading.Event()
-        try:
-            senders = AlertProcesses(settings.alert_command, settings.alert_webhook, settings.alert_ca)
-        except ValueError as error:
-            raise ServiceError(f"--alert-webhook: {error}") from None
-        try:
-            if settings.alert_ca:
-                verifying_context(settings.alert_ca)
-        except TlsError as error:
-            raise ServiceError(f"--alert-ca: {error}") from None
-        if settings.key and not settings.certificate:
-            raise ServiceError("--key is given without --cert: give the file of the certificate too")
+        senders = _alert_senders(settings)
         self._state = StateFile(settings.state, timeout=_LOCK_S)
         try:
             self._shared = self._share(account, clock)
@@ -325,3 +315,20 @@ class Service:
             self._report(line)
         for _ in range(len(self._events)):
             self._event(*self._events.popleft())
+
+
+def _alert_senders(settings: Settings) -> AlertProcesses:
+    """What sends the alerts; checks the settings that would otherwise be ignored, or used much later.
+
+    Errors: ServiceError.
+    """
+    if settings.key and not settings.certificate:
+        raise ServiceError("--key is given without --cert: give the file of the certificate too")
+    try:
+        if settings.alert_ca:
+            verifying_context(settings.alert_ca)
+        return AlertProcesses(settings.alert_command, settings.alert_webhook, settings.alert_ca)
+    except TlsError as error:
+        raise ServiceError(f"--alert-ca: {error}") from None
+    except ValueError as error:
+        raise ServiceError(f"--alert-webhook: {error}") from None

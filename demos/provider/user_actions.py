@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from demos.provider.attempts import AttemptTables
 from demos.provider.guard import duration_text
 from demos.provider.password_prompt import read_new_password
-from demos.provider.private_files import new_private_file
 from demos.provider.rights import Rights, UserError, check_rights
 from demos.provider.user_options import json_time, time_text, wall_clock
 from demos.provider.users import UserStore
 from demos.terminal.runtime.log import escaped
+from demos.terminal.runtime.private_files import new_private_file
 
 if TYPE_CHECKING:
     from demos.provider.state_file import StateFile
