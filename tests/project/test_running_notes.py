@@ -39,7 +39,7 @@ UNITS = files("ini")
 
 def with_folder(text: str, folder: Path) -> str:
     """A text whose absolute paths are in this folder."""
-    text = text.replace("C:\\winsock\\", f"{folder.as_posix()}/winsock/")
+    text = re.sub(r"C:\\(winsock-\w+)\\", rf"{folder.as_posix()}/\1/", text)
     return re.sub(r"(?<=\")/(?=(etc|var|run)/)", f"{folder.as_posix()}/", text)
 
 
@@ -61,7 +61,8 @@ def test_there_is_a_configuration_of_each_program_and_system() -> None:
     assert list(CONFIGURATIONS) == [
         "/etc/winsock-provider/provider.toml",
         "/etc/winsock-copier/copier.toml",
-        r"C:\winsock\copier.toml",
+        r"C:\winsock-copier\copier.toml",
+        r"C:\winsock-provider\provider.toml",
     ]
     assert len(UNITS) == 4
 
