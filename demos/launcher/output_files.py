@@ -10,10 +10,11 @@ from winsock.command_line import is_same_file
 
 
 def check_outputs(outputs: Mapping[str, Path | None], inputs: Mapping[str, Path | None]) -> None:
-    """Check that no output is one of the inputs or another output. The keys are the names of the options.
+    """Check that no output is a folder, one of the inputs or another output. The keys are the names of the options.
 
-    Errors: ProgramError with the two options.
+    Errors: ProgramError with the options.
     """
+    check_no_folders(outputs)
     others = {name: path for name, path in inputs.items() if path}
     for name, path in outputs.items():
         if not path:

@@ -63,6 +63,7 @@ def backup_state(state: Path, copy: Path, *, force: bool = False) -> Summary:
 
     Errors: StateError; then there is no new file, and an existing one is as it was.
     """
+    _check_names(state, copy)
     if _is_part_of(state, copy):
         raise StateError(f"{copy} is a file of the state {state}: use another name for the backup")
     if copy.exists() and not force:
@@ -78,6 +79,7 @@ def restore_state(copy: Path, state: Path) -> Restored:
 
     Errors: StateBusy while a provider or a command uses the state; StateError. Then the state is as it was.
     """
+    _check_names(state, copy)
     if _is_part_of(state, copy):
         raise StateError(f"{copy} is a file of the state {state} itself: give the name of a backup")
     former = state.with_name(f"{state.name}.old")
@@ -232,6 +234,12 @@ def _leave_wal_mode(state: Path) -> None:
             raise
         except sqlite3.DatabaseError:
             return
+
+
+def _check_names(*paths: Path) -> None:
+    """Errors: StateError for a folder, and for a path without a name."""
+    if folder := next((path for path in paths if not path.name or path.is_dir()), None):
+        raise StateError(f"not a file: {folder}")
 
 
 def _is_part_of(state: Path, path: Path) -> bool:

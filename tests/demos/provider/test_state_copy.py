@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -205,6 +206,19 @@ def test_what_is_not_a_state_is_not_copied(tmp_path, copy, content, problem):
     assert not copy.exists()
     assert source.exists() == (content is not None)
     assert content is None or source.read_bytes() == content
+
+
+@pytest.mark.parametrize("name", [".", "..", "folder"])
+def test_a_folder_is_neither_a_state_nor_a_copy(state, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    Path("folder").mkdir()
+    for command in (backup_state, restore_state):
+        for paths in ((state, Path(name)), (Path(name), state)):
+            with pytest.raises(StateError, match=re.escape(f"not a file: {name}")):
+                command(*paths)
+    with pytest.raises(StateError, match="not a file"):
+        backup_state(state, Path(name), force=True)
+    assert names(tmp_path) == {"provider.sqlite", "folder"}
 
 
 def test_a_missing_folder_is_one_clear_error(state, tmp_path):
