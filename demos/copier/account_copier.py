@@ -2,11 +2,11 @@
 
 The connection returns states, the account rules turn each into a decision for each symbol, and the targets trade them:
 at once when a state arrives, and again at each timer event while a target is not reached. What must not be forgotten is
-in the memory file before it has an effect:
+in the memory file before it has an effect. One commit, before an order is sent, stores:
 
-- the follower stores a state before it is returned, so no older one is followed after a kill,
-- the rules' memory is stored before the orders of a decision,
-- an order is in the journal before it is sent. After a kill an order without an answer may have been executed: its
+- the state that the follower has returned, so that no older one is followed after a kill,
+- the rules' memory after the decision,
+- the order, in the journal. After a kill an order without an answer may have been executed: its
   symbol's target is compared with the account again, after SURE_SECONDS. Every other symbol keeps the position that the
   copier knew, so a difference is the account owner's, and is not traded.
 
@@ -30,7 +30,7 @@ from demos.copier.memory_file import RESUME, MemoryFile
 from demos.copier.moments import Moment
 from demos.copier.order_journal import Arrival, Cause, OrderJournal, wall_ms
 from demos.copier.own_account import read_account
-from demos.copier.positions import AllPositions
+from demos.copier.positions import AllPositions, SymbolLots
 from demos.copier.rejections import order_executed, order_rejected
 from demos.copier.rules import lots_text, round_to_step
 from demos.copier.secure_connection import SecureConnection
@@ -90,7 +90,7 @@ class AccountCopier:
         self._event, self._live_at = event, event.ms
         for symbol in self._rules.symbols:
             self.NameSymbol(symbol)
-        with self._file.together():
+        with self._file.joined():
             copied = self._file.value(COPIED) or {}
             self._stored = (self._rules, dict(copied))
             self._uncertain = {local for local, _ in self._journal.unanswered()}
@@ -104,26 +104,35 @@ class AccountCopier:
     def Continue(self, event: Moment, *, timer: bool) -> None:
         """Do everything that follows from a timer event, or from a socket that is ready."""
         self._event = event
+        with self._file.joined():
+            copied = self.Copy(timer=timer)
+        # What it acknowledges is stored.
+        if copied:
+            self.Acknowledge()
+
+    def Copy(self, *, timer: bool) -> bool:
+        """Receive states, decide and trade; whether there was anything to decide."""
         if timer:
             self.TakeRequests()
         logins = self.connection.logins
-        states = self.connection.Continue(event)
+        states = self.connection.Continue(self._event)
         if self.connection.logins != logins:
-            self.targets.retry_now(event)
+            self.targets.retry_now(self._event)
             self._missing.clear()
         for state in states:
             self.Received(state)
-        if (states or timer) and self.KnowsPositions():
-            before = AllPositions()
-            unchanged = [] if states else [self.connection.follower.state]
-            for state in (*states, *unchanged):
-                self.Decide(state)
-            self.Trade()
-            with self._file.together():
-                self.Store()
-                self._orders.write_answers()
-                self.Record(states, before)
-            self.Acknowledge()
+        if not (states or timer) or not self.KnowsPositions():
+            return False
+        before = AllPositions()
+        if not states:
+            self.Decide(self.connection.follower.state, before)
+        for state in states:
+            self.Decide(state, before)
+        self.Trade(before)
+        self.Store()
+        self._orders.write_answers()
+        self.Record(states, before)
+        return True
 
     def KnowsPositions(self) -> bool:
         """Whether the account's positions are the present ones; an order that follows from old ones would be wrong."""
@@ -151,13 +160,13 @@ class AccountCopier:
         if self._received.allows(self._event.ms):
             Event("received", port=self.connection.transport.local_port, stream=state.stream, number=state.seq)
 
-    def Decide(self, state: Snapshot | None) -> None:
+    def Decide(self, state: Snapshot | None, positions: dict[str, Decimal]) -> None:
         """Set the targets of all symbols by the rules, after what must not be forgotten is stored."""
         if self.connection.is_live:
             self._live_at = self._event.ms
         for position in state.positions if state else ():
             self.NameSymbol(position.symbol)
-        own = read_account(self._names, state.account.currency if state else "", self.targets.rules.suffix)
+        own = read_account(self._names, positions, state.account.currency if state else "", self.targets.rules.suffix)
         view = provider_view(
             self.connection.follower, self._event.ms, self._event.ms - self._live_at, self.connection.ended
         )
@@ -200,13 +209,15 @@ class AccountCopier:
 
     # ---- from decisions to orders
 
-    def Trade(self) -> None:
+    def Trade(self, positions: dict[str, Decimal]) -> None:
         """Trade the targets that are due. What follows from that is stored afterwards, at once."""
         if stop := self._trading.stop():
             self.targets.stop_all(stop)
-        self.targets.check(AllPositions(), self._event)
+        self.targets.check(positions, self._event)
         self.targets.run_due(self._event, self.SyncSymbolLot, AllPositions)
         if self._options.stops:
+            # The broker's answers may take time, and nothing may wait for the file meanwhile.
+            self._file.commit()
             for decision in self.decisions.values():
                 self._stops.place(decision, self._event.ms)
 
@@ -228,7 +239,7 @@ class AccountCopier:
         limits = SymbolLimits(smb)
         if decision is None or limits is None or self.IsUncertain(smb):
             return Result(waits=True)
-        held = AllPositions().get(smb, Decimal(0))
+        held = SymbolLots(smb)
         allowed = allowed_lots(decision, held)
         if allowed == held != round_to_step(nlot, limits):
             return Result(waits=True)

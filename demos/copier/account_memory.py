@@ -7,7 +7,7 @@ start. Nothing in it is secret.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from decimal import Context, Decimal
 from fractions import Fraction
 from typing import Any
@@ -138,15 +138,16 @@ def tidy(number: Decimal) -> Decimal:
 
 def _json(value: Any) -> Any:
     """JSON values of a dataclass, a mapping, a tuple or a number."""
-    if isinstance(value, AccountMemory | Followed | Rejections | Side):
-        return {each.name: _json(getattr(value, each.name)) for each in fields(value)}
-    if isinstance(value, Mapping):
-        return {name: _json(each) for name, each in value.items()}
-    if isinstance(value, tuple):
-        return [_json(each) for each in value]
+    if value is None or isinstance(value, (str, int)):
+        return value
     if isinstance(value, Decimal):
         return decimal_text(value)
-    return str(value) if isinstance(value, Fraction) else value
+    if isinstance(value, Fraction):
+        return str(value)
+    if isinstance(value, tuple):
+        return [_json(each) for each in value]
+    items = value if isinstance(value, Mapping) else vars(value)
+    return {name: _json(each) for name, each in items.items()}
 
 
 _DIGITS = pattern(r"-?\d{1,60}(\.\d{1,60})?", "a decimal number in a string")

@@ -24,6 +24,7 @@ from typing import NamedTuple
 
 from demos.copier.memory_file import MemoryFile
 from demos.copier.rules import lots_text
+from demos.provider.fields import decimal_text
 
 MOST_DECISIONS = 20_000
 MOST_ORDERS = 20_000
@@ -117,7 +118,7 @@ class Journal:
 
     def sent(self, order: OrderSent) -> int:
         """Record an order that is sent next; returns its number."""
-        price = None if order.provider_price is None else str(order.provider_price)
+        price = _text(order.provider_price)
         begin = (order.symbol, order.local, order.state.stream, order.state.seq, order.time, order.kind)
         lags = (order.change_ms, order.network_ms, order.decision_ms)
         with self.file.writing(durable=False) as db:
@@ -134,9 +135,8 @@ class Journal:
 
     def answered(self, number: int, answer: Answer) -> None:
         """Record the answer to an order."""
-        price = None if answer.price is None else str(answer.price)
-        slippage = None if answer.slippage is None else str(answer.slippage)
-        values = (answer.fill_ms, answer.retcode, lots_text(answer.filled), price, slippage, answer.text, number)
+        filled, price, slippage = lots_text(answer.filled), _text(answer.price), _text(answer.slippage)
+        values = (answer.fill_ms, answer.retcode, filled, price, slippage, answer.text, number)
         with self.file.writing(durable=False) as db:
             db.execute(
                 "UPDATE orders SET fill_ms = ?, retcode = ?, filled = ?, price = ?, slippage = ?, text = ? "
@@ -159,6 +159,11 @@ class Journal:
             db.execute(f"DELETE FROM {table} WHERE id <= (SELECT max(id) FROM {table}) - ?", (most,))
 
 
+def _text(number: Decimal | None) -> str | None:
+    return None if number is None else decimal_text(number)
+
+
+_PRICES = ("provider_price", "price", "slippage")
 _DECISION_COLUMNS = (
     "symbol, local, stream, first_seq, last_seq, first_time, last_time, states, lots, target, held, outcome, rule, text"
 )
@@ -183,4 +188,10 @@ def read_orders(file: MemoryFile, symbol: str | None, most: int) -> list[dict[st
         f"SELECT {_ORDER_COLUMNS} FROM orders WHERE ? IS NULL OR symbol = ? OR local = ? ORDER BY id DESC LIMIT ?",
         (symbol, symbol, symbol, most),
     )
-    return [dict(zip(_ORDER_COLUMNS.split(", "), row, strict=True)) for row in reversed(rows)]
+    orders: list[dict[str, object]] = []
+    for row in reversed(rows):
+        order = dict(zip(_ORDER_COLUMNS.split(", "), row, strict=True))
+        # Older versions have stored prices with zeros at their end.
+        prices = {name: decimal_text(Decimal(order[name])) for name in _PRICES if order[name] is not None}
+        orders.append(order | prices)
+    return orders

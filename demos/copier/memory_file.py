@@ -5,8 +5,15 @@ operating system releases when the process ends, however it ends. The commands r
 WAL mode, and leave requests in it, which the copier takes at its next timer event.
 
 Values are JSON objects with a name: the follower's memory, the rules' memory, and the copied positions. put_values()
-returns when they survive a kill of the process. So a state is stored before it is acted on, and an order is in the
-journal before it is sent.
+returns when they survive a kill of the process.
+
+Each commit delays the order that follows from it. So what is written inside joined() is one transaction.
+commit() ends it, before anything leaves the process that follows from it: an order, or an acknowledgement. Until then
+a kill undoes all of it, and the process that starts next receives the same state and decides again.
+
+A commit writes to the system's cache, and does not wait for the disk (WAL, synchronous = NORMAL). So it survives a kill
+of the process at any moment. After a failure of the power or the kernel the last commits may be missing, and the file
+is as it was after an earlier one; waiting for the disk at each order would take milliseconds.
 """
 
 from __future__ import annotations
@@ -28,6 +35,9 @@ _OWNER_TIMEOUT = 1.0
 
 # "WSCM" in the header marks the file as a copier's memory.
 _APPLICATION = 0x5753434D
+
+# Made once: json.dumps would make one for each value.
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 _STEPS = (
     """
@@ -64,37 +74,52 @@ class MemoryFile(SqliteFile):
         if path.is_dir():
             # A lock next to it would be of no use.
             raise StateError(f"not a file: {path}")
-        self._joined: sqlite3.Connection | None = None
         self._lock = _take_lock(path) if owner else None
+        self._joins = False
         try:
             super().__init__(path, KIND, create=owner, timeout=timeout)
         except BaseException:
             self._release()
             raise
 
-    @contextmanager
-    def writing(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
-        """See SqliteFile. Within together() it belongs to that transaction."""
-        if self._joined is not None:
-            yield self._joined
-            return
-        with super().writing(durable=durable) as db:
-            yield db
-
-    @contextmanager
-    def together(self) -> Iterator[None]:
-        """Make one transaction of everything that is written inside. Errors: as writing()."""
-        with super().writing(durable=False) as db:
-            self._joined = db
-            try:
-                yield
-            finally:
-                self._joined = None
-
     def close(self) -> None:
         """Close the file and release its lock."""
         super().close()
         self._release()
+
+    @contextmanager
+    def joined(self) -> Iterator[None]:
+        """Join what is written inside to one transaction, up to each commit(); an exception inside rolls it back.
+
+        Errors: StateError.
+        """
+        self._joins = True
+        try:
+            yield
+            self.commit()
+        finally:
+            self._joins = False
+            if self._db.in_transaction:
+                self._db.rollback()
+
+    def commit(self) -> None:
+        """Return when everything that was written survives a kill of the process. Errors: StateError."""
+        if self._db.in_transaction:
+            with self.errors():
+                self._db.commit()
+
+    @contextmanager
+    def writing(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
+        """See SqliteFile; inside joined() a part of its transaction, unless it is durable."""
+        if durable or not self._joins:
+            self.commit()
+            with super().writing(durable=durable) as db:
+                yield db
+            return
+        with self.errors():
+            if not self._db.in_transaction:
+                self._begin(durable=False)
+            yield self._db
 
     def value(self, name: str) -> dict[str, Any] | None:
         """The value with this name; None when there is none.
@@ -116,7 +141,7 @@ class MemoryFile(SqliteFile):
 
         Errors: StateError.
         """
-        rows = [(name, json.dumps(value, separators=(",", ":"))) for name, value in values.items()]
+        rows = [(name, _ENCODER.encode(value)) for name, value in values.items()]
         with self.writing(durable=False) as db:
             db.executemany("INSERT OR REPLACE INTO named VALUES (?, ?)", rows)
 

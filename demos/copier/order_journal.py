@@ -73,7 +73,9 @@ class OrderJournal:
             arrival.network_ms if arrival else None,
             now - arrival.received if arrival else None,
         )
-        self._sent = (self.journal.sent(row), GetTickCount64())
+        number = self.journal.sent(row)
+        self.journal.file.commit()
+        self._sent = (number, GetTickCount64())
 
     def answered(self, smb: str, order: Order, sent: Sent) -> None:
         """See OrderWatch."""

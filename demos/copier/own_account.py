@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from demos.copier.account_values import OwnAccount, OwnSymbol
-from demos.copier.positions import AllPositions
 from demos.copier.trading import SymbolLimits
 from demos.terminal import (
     ACCOUNT_BALANCE,
@@ -22,12 +21,12 @@ from demos.terminal import (
 )
 
 
-def read_account(names: Mapping[str, str], currency: str, suffix: str) -> OwnAccount:
+def read_account(names: Mapping[str, str], positions: Mapping[str, Decimal], currency: str, suffix: str) -> OwnAccount:
     """The account with the symbols in ``names``, which maps the provider's symbols to local ones.
 
-    ``currency`` is the provider's; ``suffix`` is that of the symbols of the own broker.
+    ``positions`` are those of the account, see AllPositions. ``currency`` is the provider's; ``suffix`` is that of the
+    symbols of the own broker.
     """
-    positions = AllPositions()
     symbols = {}
     for symbol, local in names.items():
         limits = SymbolLimits(local)

@@ -14,7 +14,6 @@ from demos.terminal import (
     PositionGetInteger,
     PositionGetString,
     PositionGetTicket,
-    PositionSelectByTicket,
     PositionsTotal,
 )
 
@@ -23,8 +22,8 @@ def GetSymbolLot(smb: str) -> float:
     """The signed sum of the symbol's positions, in lots of two digits."""
     slot = 0.0
     for i in range(PositionsTotal()):
-        # A position that was closed meanwhile cannot be selected; the one before would count twice.
-        if not PositionSelectByTicket(PositionGetTicket(i)) or PositionGetString(POSITION_SYMBOL) != smb:
+        # A position that was closed meanwhile is not selected; the one before would count twice.
+        if not PositionGetTicket(i) or PositionGetString(POSITION_SYMBOL) != smb:
             continue
         lot = PositionGetDouble(POSITION_VOLUME)
         slot += -lot if PositionGetInteger(POSITION_TYPE) == POSITION_TYPE_SELL else lot
@@ -36,18 +35,23 @@ def SymbolPositions(smb: str) -> list[tuple[int, Decimal]]:
     found = []
     for i in range(PositionsTotal()):
         ticket = PositionGetTicket(i)
-        if PositionSelectByTicket(ticket) and PositionGetString(POSITION_SYMBOL) == smb:
+        if ticket and PositionGetString(POSITION_SYMBOL) == smb:
             # The shortest decimal of a double is the number that the terminal means.
             lots = Decimal(repr(PositionGetDouble(POSITION_VOLUME)))
             found.append((ticket, -lots if PositionGetInteger(POSITION_TYPE) == POSITION_TYPE_SELL else lots))
     return found
 
 
+def SymbolLots(smb: str) -> Decimal:
+    """The exact signed volume in lots of a symbol's positions."""
+    return sum((lots for _, lots in SymbolPositions(smb)), Decimal(0))
+
+
 def AllPositions() -> dict[str, Decimal]:
     """The exact signed volume in lots of each symbol that has positions."""
     found: dict[str, Decimal] = {}
     for i in range(PositionsTotal()):
-        if PositionSelectByTicket(PositionGetTicket(i)):
+        if PositionGetTicket(i):
             smb = PositionGetString(POSITION_SYMBOL)
             lots = Decimal(repr(PositionGetDouble(POSITION_VOLUME)))
             sell = PositionGetInteger(POSITION_TYPE) == POSITION_TYPE_SELL

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 from demos.copier.limits import Limits as CopyLimits
 from demos.copier.limits import is_smaller
-from demos.copier.positions import AllPositions, SymbolPositions
+from demos.copier.positions import AllPositions, SymbolLots, SymbolPositions
 from demos.copier.rules import Limits, Order, lots_text, orders, round_to_step
 from demos.terminal import (
     ACCOUNT_MARGIN_MODE,
@@ -163,7 +163,7 @@ def OrdersProblem(smb: str, count: int, bounds: CopyLimits) -> Result | None:
 
 def Outcome(smb: str, wanted: Decimal, limits: Limits) -> Result:
     """Compare the position after all orders with the wanted one."""
-    present = AllPositions().get(smb, Decimal(0))
+    present = SymbolLots(smb)
     if present == wanted:
         return Result(reached=wanted)
     left = abs(wanted - present)

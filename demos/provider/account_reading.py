@@ -30,7 +30,6 @@ from demos.terminal import (
     PositionGetInteger,
     PositionGetString,
     PositionGetTicket,
-    PositionSelectByTicket,
     PositionsTotal,
     SymbolInfoDouble,
 )
@@ -42,8 +41,8 @@ def ReadAccount(symbols: Collection[str] = ()) -> AccountState:
     holdings = []
     for i in range(PositionsTotal()):
         ticket = PositionGetTicket(i)
-        # A position that was closed meanwhile cannot be selected.
-        if PositionSelectByTicket(ticket) and (not symbols or PositionGetString(POSITION_SYMBOL) in symbols):
+        # It selects the position, unless that was closed meanwhile.
+        if ticket and (not symbols or PositionGetString(POSITION_SYMBOL) in symbols):
             holdings.append(_selected(ticket if hedging else None))
     return AccountState(
         AccountInfoString(ACCOUNT_CURRENCY),
@@ -59,7 +58,7 @@ def ReadPositions(symbols: Collection[str] = ()) -> list[PositionRow]:
     rows = []
     for i in range(PositionsTotal()):
         ticket = PositionGetTicket(i)
-        if PositionSelectByTicket(ticket) and (not symbols or PositionGetString(POSITION_SYMBOL) in symbols):
+        if ticket and (not symbols or PositionGetString(POSITION_SYMBOL) in symbols):
             each = _selected(ticket)
             profit = _decimal(PositionGetDouble(POSITION_PROFIT))
             time = PositionGetInteger(POSITION_TIME) * 1000

@@ -1,7 +1,7 @@
 """What a follower must not forget: the newest state that it returned, the runs that it left, and why it stopped.
 
-The program keeps it in a Store, for example a file that is replaced, or a row in SQLite. save() returns when the data
-survives a kill of the process. Nothing in it is secret.
+The program keeps it in a Store, for example a file that is replaced, or a row in SQLite. After save() the data survives
+a kill of the process, at the latest when anything that follows from it leaves the process. Nothing in it is secret.
 """
 
 from __future__ import annotations

@@ -16,6 +16,10 @@ Hidden symbols
 - The tickets of a hedging account are consecutive numbers, which would show how many trades are hidden. A view of some
   symbols has other numbers instead: keyed hashes, which stay the same for a position also after a restart.
 
+Many positions
+- observe() is called at every trade. It checks the positions that have changed, and keeps those that have not as the
+  same objects, so that they are compared quickly. Texts are made from checked positions, and are not checked again.
+
 Slow subscribers
 - A subscription remembers the seq that it last returned. next_message() returns the newest state, as an update from
   that seq or as a snapshot if it is no longer remembered. States in between are skipped. The text is shared by all
@@ -31,11 +35,12 @@ import hashlib
 import hmac
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from typing import TypeAlias
 
-from demos.provider.accounts import AccountState, View
+from demos.provider.accounts import AccountState, Holding, View
 from demos.provider.messages import (
     VERSION,
     Account,
@@ -48,7 +53,7 @@ from demos.provider.messages import (
     Snapshot,
     Welcome,
 )
-from demos.provider.protocol import encode
+from demos.provider.protocol import MOST_POSITIONS, check_positions, encode, text_of
 from demos.provider.states import difference, in_order
 
 # The shortest time between two states that differ only in balance and equity.
@@ -62,6 +67,8 @@ MOST_REMEMBERED = 64
 MOST_IDLE = 64
 
 _TICKET_BITS = 52
+
+_Key: TypeAlias = tuple[str, int | None]
 
 
 class _Feed:
@@ -95,13 +102,13 @@ class _Feed:
             seq = 0
         if seq not in self._texts:
             update = difference(older, self.newest) if older else None
-            self._texts[seq] = encode(update or self.newest)
+            self._texts[seq] = text_of(update or self.newest)
         return self._texts[seq]
 
     def heartbeat(self, time: int) -> str:
         """The heartbeat at this time, made once for all subscribers."""
         if self._heartbeat[0] != time or not self._heartbeat[1]:
-            self._heartbeat = (time, encode(Heartbeat(self.newest.stream, self.newest.seq, time)))
+            self._heartbeat = (time, text_of(Heartbeat(self.newest.stream, self.newest.seq, time)))
         return self._heartbeat[1]
 
 
@@ -131,10 +138,11 @@ class Publisher:
         self._key = ticket_key
         self._time = now
         self._ahead = 0
-        # When each position's lots changed; 0: before this run.
-        self._changed = {(each.symbol, each.ticket): 0 for each in state.holdings}
         self._state = state
-        self._check(state)
+        # The holdings that were observed last, and the positions made from them, by symbol and ticket.
+        self._holdings: dict[_Key, Holding] = {}
+        self._positions: dict[_Key, Position] = {}
+        self._take(state, 0)
         self._feeds: dict[View, _Feed] = {}
         # The feeds without subscribers, the one that is idle for the longest time first.
         self._idle: OrderedDict[View, _Feed] = OrderedDict()
@@ -145,14 +153,8 @@ class Publisher:
             self._observe(state, now)
 
     def _observe(self, state: AccountState, now: int) -> None:
-        self._check(state)
         time = self.time(now)
-        before = {(each.symbol, each.ticket): each.lots for each in self._state.holdings}
-        changed = {}
-        for each in state.holdings:
-            key = (each.symbol, each.ticket)
-            changed[key] = self._changed[key] if before.get(key) == each.lots else time
-        self._changed, self._state = changed, state
+        self._take(state, time)
         for feed in self._feeds.values():
             feed.offer(self._seen_by(feed.view, time))
 
@@ -198,34 +200,39 @@ class Publisher:
                 view, _ = self._idle.popitem(last=False)
                 del self._feeds[view]
 
-    def _check(self, state: AccountState) -> None:
-        """Encode the whole state, so that an impossible one is refused here and not in a subscriber's turn."""
-        positions = (
-            Position(each.symbol, each.lots, each.price, each.contract, 0, each.sl, each.tp, each.ticket)
-            for each in state.holdings
-        )
+    def _take(self, state: AccountState, time: int) -> None:
+        """Make the positions of a state; the lots of those that have changed did so at this time (0: before this run).
+
+        An impossible state is refused here and not in a subscriber's turn. Errors: ValueError.
+        """
+        holdings = {(each.symbol, each.ticket): each for each in state.holdings}
+        positions, new = {}, []
+        for key, each in holdings.items():
+            before = self._positions.get(key)
+            if before is None or each != self._holdings[key]:
+                changed = before.time if before and before.lots == each.lots else time
+                before = Position(
+                    each.symbol, each.lots, each.price, each.contract, changed, each.sl, each.tp, each.ticket
+                )
+                new.append(before)
+            positions[key] = before
         account = Account(state.currency, state.balance, state.equity)
-        encode(Snapshot(f"{self.run}-{'0' * 16}", 1, 0, account, tuple(positions)))
+        encode(Snapshot(f"{self.run}-{'0' * 16}", 1, 0, account, tuple(new)))
+        if new or len(holdings) < len(state.holdings):
+            check_positions(state.holdings, zero=False)
+        if len(positions) > MOST_POSITIONS:
+            raise ValueError(f"more than {MOST_POSITIONS} positions: {len(positions)}")
+        self._state, self._holdings, self._positions = state, holdings, positions
 
     def _seen_by(self, view: View, time: int) -> Snapshot:
         """The present state as far as the view shows it, without the stream's name and number."""
         state = self._state
         account = Account(state.currency, state.balance, state.equity) if view.figures else Account(state.currency)
-        positions = in_order(
-            Position(
-                each.symbol,
-                each.lots,
-                each.price,
-                each.contract,
-                self._changed[(each.symbol, each.ticket)],
-                each.sl,
-                each.tp,
-                each.ticket if view.symbols is None else self._hidden_ticket(each.ticket),
-            )
-            for each in state.holdings
-            if view.symbols is None or each.symbol in view.symbols
-        )
-        return Snapshot("", 0, time, account, positions)
+        shown: Iterable[Position] = self._positions.values()
+        if view.symbols is not None:
+            visible = (each for each in shown if each.symbol in view.symbols)
+            shown = (replace(each, ticket=self._hidden_ticket(each.ticket)) for each in visible)
+        return Snapshot("", 0, time, account, in_order(shown))
 
     def _hidden_ticket(self, ticket: int | None) -> int | None:
         if ticket is None:

@@ -65,6 +65,8 @@ class SqliteFile:
         """
         self._name = str(path)
         self._kind = kind
+        # What SQLite's `synchronous` was set to last.
+        self._durable: bool | None = None
         self.created = create_file(path) if create else False
         _check_is_file(path, kind)
         with self.errors():
@@ -101,8 +103,7 @@ class SqliteFile:
         Errors: StateError; StateBusy when another process writes for longer than the timeout.
         """
         with self.errors():
-            self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-            self._db.execute("BEGIN IMMEDIATE")
+            self._begin(durable=durable)
             with self._db:
                 yield self._db
 
@@ -122,6 +123,13 @@ class SqliteFile:
             if "is locked" in str(error):
                 raise StateBusy(f"{self._name} is in use by another process: try again") from error
             raise StateError(f"{self._name}: {error}") from error
+
+    def _begin(self, *, durable: bool) -> None:
+        """Begin a transaction that writes. Errors: sqlite3.Error."""
+        if durable != self._durable:
+            self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            self._durable = durable
+        self._db.execute("BEGIN IMMEDIATE")
 
     def _open_tables(self) -> None:
         """Check that the file is of its kind, and create or upgrade its tables."""

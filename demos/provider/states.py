@@ -8,15 +8,15 @@ from dataclasses import replace
 from decimal import Decimal
 
 from demos.provider.messages import Position, Snapshot, Update
-from demos.provider.protocol import MOST_POSITIONS, encode
+from demos.provider.protocol import MOST_POSITIONS, MessageError, text_of
 
 
 def by_symbol(positions: Iterable[Position]) -> dict[str, tuple[Position, ...]]:
     """The positions of each symbol, in their order."""
-    found: dict[str, tuple[Position, ...]] = {}
+    found: dict[str, list[Position]] = {}
     for position in positions:
-        found[position.symbol] = (*found.get(position.symbol, ()), position)
-    return found
+        found.setdefault(position.symbol, []).append(position)
+    return {symbol: tuple(group) for symbol, group in found.items()}
 
 
 def in_order(positions: Iterable[Position]) -> tuple[Position, ...]:
@@ -40,22 +40,21 @@ def difference(old: Snapshot, new: Snapshot) -> Update | None:
 
 
 def merge(old: Snapshot, update: Update) -> Snapshot:
-    """The state after an update. ``old`` may have any seq from ``update.previous`` to ``update.seq``."""
-    positions = by_symbol(old.positions)
-    for symbol, changed in by_symbol(update.positions).items():
-        positions[symbol] = tuple(each for each in changed if each.lots)
-    return Snapshot(
-        update.stream,
-        update.seq,
-        update.time,
-        update.account,
-        in_order(each for group in positions.values() for each in group),
-    )
+    """The state after an update. ``old`` may have any seq from ``update.previous`` to ``update.seq``.
+
+    Errors: MessageError when a snapshot could not carry the result.
+    """
+    changed = {each.symbol for each in update.positions}
+    kept = [each for each in old.positions if each.symbol not in changed]
+    positions = in_order((*kept, *(each for each in update.positions if each.lots)))
+    if len(positions) > MOST_POSITIONS:
+        raise MessageError("malformed", f"more than {MOST_POSITIONS} positions: {len(positions)}")
+    return Snapshot(update.stream, update.seq, update.time, update.account, positions)
 
 
 def digest(state: Snapshot) -> str:
     """A text that is equal for equal states only, also when numbers have more zeros or positions another order."""
-    return hashlib.sha256(encode(replace(state, positions=in_order(state.positions))).encode()).hexdigest()
+    return hashlib.sha256(text_of(replace(state, positions=in_order(state.positions))).encode()).hexdigest()
 
 
 def net_lots(state: Snapshot) -> dict[str, Decimal]:

@@ -13,7 +13,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from demos.terminal.interfaces import Currency, Position, SymbolSpec, Tick
-from demos.terminal.points import money, open_profit
+from demos.terminal.points import money, open_profit, rounded_money
 
 _LEFT_OUT = "balance, equity and profits leave it out"
 
@@ -58,7 +58,9 @@ class MarketPrices:
         if not source:
             self._left_out(spec, f"the currency of its profit is unknown; {_LEFT_OUT}")
             return None
-        converted = amount if source == currency.name else self._converted(amount, source, currency.name)
+        if source == currency.name:
+            return rounded_money(amount, currency.digits)
+        converted = self._converted(Fraction(amount), source, currency.name)
         if converted is None:
             missing = f"its profit is in {source}, and the market has no quote of {source} and {currency.name}"
             self._left_out(spec, f"{missing}; {_LEFT_OUT}")

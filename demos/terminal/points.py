@@ -25,7 +25,7 @@ def price_text(points: int, digits: int) -> str:
 
 def price_float(points: int, digits: int) -> float:
     """Points as a price, the nearest double."""
-    return float(Fraction(points, 10**digits))
+    return float(points / 10**digits)
 
 
 def price_points(price: float, digits: int) -> int | None:
@@ -97,9 +97,14 @@ def open_profit(position: Position, quote: Tick) -> int:
     return closing_price(position, quote) * position.volume - position.cost
 
 
-def money(point_steps: int, spec: SymbolSpec) -> Fraction:
+def money(point_steps: int, spec: SymbolSpec) -> Decimal:
     """Point-steps in the currency that the symbol is quoted in."""
-    return Fraction(point_steps * spec.contract_size, 10**spec.digits) * Fraction(spec.volume_step)
+    return _WIDE.multiply(point_steps * spec.contract_size, spec.volume_step).scaleb(-spec.digits, _WIDE)
+
+
+def rounded_money(amount: Decimal, digits: int) -> Decimal:
+    """An amount of money with this many decimal places, rounded half away from zero."""
+    return amount.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP, _WIDE)
 
 
 def netted(volume: int, cost: int, traded: int, price: int) -> tuple[int, int, int]:

@@ -22,7 +22,7 @@ if importlib.util.find_spec("_socket") is None:
 
 from .suite import BENCHMARKS
 
-COLUMNS = "{:16} {:13} {:>10} {:>10} {:>7}  {:13} {:>6}"
+COLUMNS = "{:21} {:13} {:>10} {:>10} {:>7}  {:13} {:>6}"
 
 
 def backend() -> str:

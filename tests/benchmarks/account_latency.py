@@ -9,9 +9,9 @@ The parts of the lag have rows of their own. Each ends at a station of stations.
     published   the provider has read its account and made the new state
     sent        its expert's thread has the message, and is about to encrypt and send it
     received    the copier has read and decrypted it
-    stored      it has decoded the state, and stored it as its newest one
-    decided     it has decided by its rules, and stored what they must not forget
-    ordered     the order is in the journal and about to be sent
+    accepted    it has decoded the state, and found that it is the newest one
+    decided     it has read its account, and decided by its rules
+    ordered     what must not be forgotten is stored, with the order in the journal, which is about to be sent
     filled      the copier's deal
 """
 
@@ -20,11 +20,13 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from .latency import PAUSE, Program, copies, one_transfer, percentile_99
 from .measuring import Benchmark, Unavailable, Variant, Variants
@@ -36,17 +38,25 @@ PARTS = (*(station.name for program in ("provider", "copier") for station in STA
 _COSTS = 1 + len(PARTS)
 
 
+def _imported(name: str) -> Any:
+    """A module that needs packages which this installation may lack."""
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise Unavailable(str(error)) from None
+
+
 class Pair:
     """The provider and the copier."""
 
     def __init__(self, stack: ExitStack, *provider_options: str) -> None:
-        try:
-            from demos.provider.demo_setup import DemoFiles, create_files
-        except ImportError as error:
-            raise Unavailable(str(error)) from None
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="lag-", ignore_cleanup_errors=True)))
-        files = DemoFiles(folder)
-        fingerprint, _ = create_files(files, [LOGIN], time.time())
+        # They need the packages of the extra `provider`.
+        for module in ("demos.provider.service", "demos.copier.account_start"):
+            _imported(module)
+        setup = _imported("demos.provider.demo_setup")
+        files = setup.DemoFiles(folder)
+        fingerprint, _ = setup.create_files(files, [LOGIN], time.time())
         self._records = {name: folder / f"{name}.stations" for name in STATIONS}
         modules = {name: ("tests.benchmarks.stations", str(path)) for name, path in self._records.items()}
         served = (f"--cert={files.certificate}", f"--key={files.key}", f"--state={files.state}", "--Port=0")
@@ -115,4 +125,19 @@ STATISTICS = {"": _of(0, median), "-p99": _of(0, percentile_99)} | {
     f"-{name}": _of(place, median) for place, name in enumerate(PARTS, 1)
 }
 
-BENCHMARKS = (Benchmark("account-lag", copying, number=50, rounds=9, statistics=STATISTICS),)
+
+def _many_positions(name: str) -> Callable[[], AbstractContextManager[Variants]]:
+    """A benchmark of many_positions.py, whose imports need the packages of the extra `provider`."""
+
+    def prepare() -> AbstractContextManager[Variants]:
+        prepared: AbstractContextManager[Variants] = getattr(_imported("tests.benchmarks.many_positions"), name)()
+        return prepared
+
+    return prepare
+
+
+BENCHMARKS = (
+    Benchmark("account-lag", copying, number=50, rounds=9, statistics=STATISTICS),
+    Benchmark("publish-200", _many_positions("publishing"), number=1, rounds=51),
+    Benchmark("decide-200", _many_positions("deciding"), number=1, rounds=51),
+)

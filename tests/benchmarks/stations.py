@@ -35,7 +35,7 @@ STATIONS = {
     ),
     "copier": (
         Station("received", "demos.copier.transport:Transport", "Continue"),
-        Station("stored", "demos.copier.secure_connection:SecureConnection", "Continue"),
+        Station("accepted", "demos.copier.secure_connection:SecureConnection", "Continue"),
         Station("decided", "demos.copier.account_copier:AccountCopier", "Trade", before=True),
         Station("ordered", "demos.copier.trading", "Send", before=True),
     ),

@@ -1,6 +1,16 @@
 """All benchmarks, in the order of the table."""
 
-from . import account_latency, fan_out, footprint, latency, many_clients, ticks, timer_events, transfers, waiting
+from . import (
+    account_latency,
+    fan_out,
+    footprint,
+    latency,
+    many_clients,
+    ticks,
+    timer_events,
+    transfers,
+    waiting,
+)
 
 BENCHMARKS = (
     *transfers.BENCHMARKS,

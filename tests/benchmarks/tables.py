@@ -90,6 +90,10 @@ def microseconds(result: Figures) -> tuple[float, float | None]:
     return result["winsock"] / 1e3, result["other"] / 1e3
 
 
+def own_microseconds(result: Figures) -> tuple[float, float | None]:
+    return result["winsock"] / 1e3, None
+
+
 def milliseconds(result: Figures) -> tuple[float, float | None]:
     return result["winsock"] / 1e6, result["other"] / 1e6
 
@@ -98,6 +102,17 @@ def beyond(result: Figures) -> tuple[float, float | None]:
     """Milliseconds more than the import of the other module."""
     return (result["winsock"] - result["other"]) / 1e6, None
 
+
+# The parts of the time from a trade to its copy; see account_latency.py.
+PARTS = (
+    ("published", "the provider reads its account, and makes the new state"),
+    ("sent", "its expert's thread wakes up, and encodes the state"),
+    ("received", "encryption and transfer, the copier wakes up, decryption"),
+    ("accepted", "the copier decodes the state"),
+    ("decided", "it reads its account, and decides"),
+    ("ordered", "it stores what it must not forget"),
+    ("filled", "the account executes the order"),
+)
 
 AMOUNTS = (
     Amount("import time beyond `import ctypes`", "import", "ctypes", beyond, "ms", target=30),
@@ -113,6 +128,19 @@ AMOUNTS = (
         target=2,
     ),
     Amount("99th percentile of these times", "copy-lag-p99", "socket", milliseconds, "ms", 2, target=10),
+    Amount(
+        "from a trade to its copy, `provider` to `copier --url` over TLS, timers of 1 s (other: one send and recv)",
+        "account-lag",
+        "socket",
+        milliseconds,
+        "ms",
+        2,
+        target=2,
+    ),
+    Amount("99th percentile of these times", "account-lag-p99", "socket", milliseconds, "ms", 2, target=10),
+    *(Amount(f"part of them: {text}", f"account-lag-{part}", "socket", own_microseconds, "µs") for part, text in PARTS),
+    Amount("publish a trade in a hedging account of 200 positions", "publish-200", "json", milliseconds, "ms", 1),
+    Amount("decide about 200 symbols, and send one order", "decide-200", "json", milliseconds, "ms", 1),
     Amount("memory of an accepted socket", "memory", "socket", both, "B"),
     Amount("CPU time with 10,000 idle clients, WSAPoll every 100 ms", "idle-server", "select.poll", both, "%", 1),
     Amount(

@@ -127,11 +127,19 @@ class Client:
                 return found
 
     def receive_frames(self) -> list[tuple[int, bytes]]:
-        """All whole frames until the end of the connection."""
-        data, found = self.receive_to_end(), []
-        while parsed := next(frames(data), None):
-            found.append(parsed[:2])
-            data = data[parsed[2] :]
+        """All whole frames until the end of the connection; the server's close frame is answered."""
+        found = []
+        with suppress(ConnectionError, ssl.SSLError):
+            while True:
+                while parsed := next(frames(self._input), None):
+                    opcode, payload, size = parsed
+                    found.append((opcode, payload))
+                    self._input = self._input[size:]
+                    if opcode == CLOSE:
+                        self.send(frame(CLOSE, payload[:2]))
+                if not (part := self.socket.recv(65536)):
+                    break
+                self._input += part
         return found
 
 

@@ -25,16 +25,14 @@ def SymbolInfoDouble(symbol: str, property_id: int) -> float:
         if quote is None:
             return 0.0
         return price_float(quote.bid if property_id == c.SYMBOL_BID else quote.ask, spec.digits)
-    fixed = {
-        c.SYMBOL_POINT: price_float(1, spec.digits),
-        c.SYMBOL_TRADE_CONTRACT_SIZE: float(spec.contract_size),
-        c.SYMBOL_VOLUME_MIN: volume_float(spec.volume_min, spec),
-        c.SYMBOL_VOLUME_MAX: volume_float(spec.volume_max, spec),
-        c.SYMBOL_VOLUME_STEP: volume_float(1, spec),
-    }
-    if property_id not in fixed:
+    if property_id == c.SYMBOL_POINT:
+        return price_float(1, spec.digits)
+    if property_id == c.SYMBOL_TRADE_CONTRACT_SIZE:
+        return float(spec.contract_size)
+    steps = {c.SYMBOL_VOLUME_MIN: spec.volume_min, c.SYMBOL_VOLUME_MAX: spec.volume_max, c.SYMBOL_VOLUME_STEP: 1}
+    if property_id not in steps:
         raise ValueError(f"no double property {property_id} of a symbol")
-    return fixed[property_id]
+    return volume_float(steps[property_id], spec)
 
 
 def SymbolInfoInteger(symbol: str, property_id: int) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 from demos.terminal.interfaces import Position
 from demos.terminal.mql import constants as c
 from demos.terminal.points import closing_price, open_price, price_float, volume_float
@@ -37,7 +39,10 @@ def PositionGetSymbol(index: int) -> str:
 
 def PositionSelectByTicket(ticket: int) -> bool:
     """Select a position for the PositionGet* functions; they show it as it is at this moment."""
-    return _select(next((p for p in current_terminal().account.positions() if p.ticket == ticket), None)) != 0
+    positions = current_terminal().account.positions()
+    place = bisect_left(positions, ticket, key=lambda position: position.ticket)
+    found = positions[place] if place < len(positions) else None
+    return _select(found if found and found.ticket == ticket else None) != 0
 
 
 def PositionSelect(symbol: str) -> bool:
@@ -81,8 +86,9 @@ def PositionGetDouble(property_id: int) -> float:
 def PositionGetInteger(property_id: int) -> int:
     """Type, ticket, identifier or time (seconds or milliseconds since 1970) of the selected position."""
     position = _selected()
+    if property_id == c.POSITION_TYPE:
+        return c.POSITION_TYPE_BUY if position.volume > 0 else c.POSITION_TYPE_SELL
     values = {
-        c.POSITION_TYPE: c.POSITION_TYPE_BUY if position.volume > 0 else c.POSITION_TYPE_SELL,
         c.POSITION_TICKET: position.ticket,
         c.POSITION_IDENTIFIER: position.ticket,
         c.POSITION_MAGIC: position.magic,

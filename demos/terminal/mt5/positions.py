@@ -52,7 +52,7 @@ class PositionReader:
     def positions(self) -> list[Position]:
         """The positions, sorted by ticket; they are read when that is due. Errors: as refresh()."""
         self._read_when_due()
-        return sorted(self._known.values(), key=lambda position: position.ticket)
+        return list(self._known.values())
 
     def new_deals(self) -> Sequence[Deal]:
         """The deals since the last call. Errors: as refresh()."""
@@ -99,11 +99,14 @@ class PositionReader:
             self.refresh()
 
     def _read(self) -> tuple[dict[int, Position], dict[int, Decimal]] | None:
-        """The own positions and their current prices, by identifier; None after a failure that may be temporary."""
+        """The own positions, sorted by ticket, and their current prices, by identifier.
+
+        None after a failure that may be temporary.
+        """
         raw = self._mt5.positions_get()
         if raw is None:
             self._failures.failed(POSITIONS)
-        own = [position for position in raw or () if self._is_own(position)]
+        own = sorted(filter(self._is_own, raw or ()), key=lambda position: position.ticket)
         try:
             found = [(position.identifier, self._position(position)) for position in own]
         except UnansweredError:

@@ -25,6 +25,8 @@ def escaped(text: str) -> str:
 
     So text from the network cannot move the cursor of a console, change its colors or start a new line.
     """
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() else _code(ord(char)) for char in text)
 
 

@@ -26,9 +26,12 @@ from signal_kit import EURUSD, QUOTES, Script, Stage, alerts, failing_orders, st
 from terminal_kit import demos
 from web_kit import network
 
+from demos.copier import trading
+from demos.copier.account_copier import COPIED, FOLLOWER, RULES
 from demos.copier.journal import Journal, OrderSent, read_decisions, read_orders
 from demos.copier.memory_file import MemoryFile
 from demos.copier.order_journal import OrderJournal
+from demos.copier.secure_connection import SecureConnection
 from demos.provider.sqlite_file import StateError
 from demos.terminal.interfaces import Stops, SymbolSpec
 from demos.terminal.mql.constants import ACCOUNT_MARGIN_MODE_RETAIL_HEDGING
@@ -57,6 +60,44 @@ def acknowledged(provider: WebsocketsProvider, seq: int) -> dict[str, object]:
     while (ack := provider.next("ack"))["seq"] != seq:
         pass
     return ack
+
+
+def test_what_an_order_and_an_acknowledgement_follow_from_survives_a_kill_at_that_moment(tmp_path, monkeypatch):
+    provider = WebsocketsProvider()
+    stage = subscribe(plain_url(provider), tmp_path)
+    send, acknowledge = trading.Send, SecureConnection.Acknowledge
+    stored = []
+
+    def note(event: str) -> None:
+        # What another process reads is what is left after a kill.
+        file = closed_after_test(MemoryFile(tmp_path / "copier.sqlite", owner=False))
+        follower, rules, copied = (file.value(name) or {} for name in (FOLLOWER, RULES, COPIED))
+        orders = [lots for [lots] in file.rows("SELECT lots FROM orders ORDER BY id")]
+        state = (follower["mark"]["seq"], rules["streams"][-1][1], rules["symbols"].get("EURUSD", {}).get("lots"))
+        stored.append((event, *state, orders, copied.get("EURUSD", {}).get("known")))
+
+    def noted_send(*args):
+        note("order")
+        return send(*args)
+
+    def noted_acknowledge(*args):
+        note("acknowledgement")
+        acknowledge(*args)
+
+    monkeypatch.setattr(trading, "Send", noted_send)
+    monkeypatch.setattr(SecureConnection, "Acknowledge", noted_acknowledge)
+
+    def script() -> Script:
+        yield from until(stage, lambda: bool(stored))
+        provider.trade(position("EURUSD", "0.25"))
+        yield from until(stage, lambda: len(stored) == 3)
+
+    assert stage.play(script()) == 0
+    assert stored == [
+        ("acknowledgement", 1, 1, None, [], None),
+        ("order", 2, 2, "0.25", ["0.25"], None),
+        ("acknowledgement", 2, 2, "0.25", ["0.25"], "0.25"),
+    ]
 
 
 def test_the_whole_account_is_copied_and_acknowledged(provider, tmp_path):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 
 import pytest
-from hostile_kit import UPGRADE, Client, frame, login, message, open_files, resident
+from hostile_kit import TEXT, UPGRADE, Client, frame, login, message, open_files, resident
 from login_kit import PASSWORD, WRONG
 from service_kit import RunningProvider, Subscriber, add_user, until, users
 from websockets.sync.client import ClientConnection, connect
@@ -177,17 +177,21 @@ def test_a_subscriber_that_did_not_read_gets_the_newest_state_when_it_reads_agai
 
 
 def test_a_revoked_subscriber_gets_none_of_the_output_that_waits_for_it(tmp_path):
-    fast_token, slow_token = add_user(tmp_path, "fast"), add_user(tmp_path, "slow")
+    fast_token, slow_token = add_user(tmp_path, "fast"), add_user(tmp_path, "slow", connections=2)
     provider = RunningProvider(tmp_path, "--margin-mode=hedging", tls=False)
     fast = crowded_account(provider, fast_token)
     slow = slow_client(provider, slow_token, fast, 170)
+    second = Subscriber(provider, login="slow", token=slow_token)
+    second.receive_kind(Snapshot)
     with users(tmp_path) as store:
         store.set_disabled("slow", True)
-    assert provider.wait("disconnected")["login"] == "slow"
+    # The connections of a login are ended in their order, so now both have been.
+    assert second.receive_kind(Error).code == "disabled"
     assert fast.state is not None
     received = slow.receive_frames()
-    newest = max(json.loads(payload).get("seq", 0) for opcode, payload in received if opcode == 1)
+    newest = max(json.loads(payload).get("seq", 0) for opcode, payload in received if opcode == TEXT)
     assert newest < fast.state.seq
+    # The reason would have to follow the output that waits.
     assert not [payload for _, payload in received if b'"disabled"' in payload]
 
 

@@ -288,4 +288,5 @@ def test_a_client_that_expects_another_certificate_does_not_connect_and_one_with
     ):
         secure.sendall(b"GET / HTTP/1.0\r\n\r\n")
         assert secure.recv(1000).startswith(b"HTTP/1.1 200")
-    until(lambda: "the peer does not trust the certificate" in provider.log())
+    # A client that closes its socket with unread bytes resets the connection, and a reset discards its alert.
+    until(lambda: any(text in provider.log() for text in ("the peer does not trust the certificate", "WSAECONNRESET")))

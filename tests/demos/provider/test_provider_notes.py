@@ -96,6 +96,10 @@ def test_the_limits_of_the_threat_model_are_those_of_the_code() -> None:
     assert clients._LOGIN_LIMITS.message == 64 * 1024
     assert f"{frames.burst} at once, then {frames.frames_per_second} a second" in limits["frames of a client"]
     assert ChannelLimits(unsent=4 * 1024 * 1024, stalled_ms=30_000, unsent_ms=300_000) == clients._CHANNEL_LIMITS
+    assert (
+        f"{clients.MOST_REVOKED} of each expert"
+        in limits["connections of revoked or replaced logins whose clients have not ended them"]
+    )
     assert limits["attempts that wait for their check"] == (
         f"{waiting}, {login_desk.MOST_WAITING_OF_ADDRESS} of one address, at most {session.MOST_WAIT_MS // 1000} s"
     )
