@@ -110,7 +110,8 @@ def _decision_text(row: Mapping[str, Any]) -> str:
     return f"{_time(row['first_time'])} {states}: {row['outcome']}; {lots}; {row['rule']}: {row['text']}"
 
 
-# Of a price that is an average of several fills.
+# Digits of a price: in all, and at most after the point.
+_SIGNIFICANT = 7
 _MOST_DIGITS = 8
 _WIDE = Context(prec=60)
 
@@ -137,12 +138,15 @@ def _order_text(row: Mapping[str, Any]) -> str:
 
 
 def _price(text: str, fill: str) -> str:
-    """A price or a difference of prices with one digit more than the price of the fill, and at most 8."""
-    exponent = Decimal(fill).as_tuple().exponent
+    """A price or a difference of prices, with one digit more than the price of the fill, and at least 7.
+
+    An average of several deals has more digits than any price. Zeros at the end of a price are not in the file.
+    """
+    price = Decimal(fill)
+    exponent = price.as_tuple().exponent
     assert isinstance(exponent, int)
-    digits = min(max(1 - exponent, 1), _MOST_DIGITS)
-    number = Decimal(text)
-    return decimal_text(number.quantize(Decimal(1).scaleb(-digits), context=_WIDE))
+    digits = min(max(1 - exponent, _SIGNIFICANT - 1 - price.adjusted(), 1), _MOST_DIGITS)
+    return decimal_text(Decimal(text).quantize(Decimal(1).scaleb(-digits), context=_WIDE))
 
 
 def _lots(text: str) -> str:

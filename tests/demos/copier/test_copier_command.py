@@ -39,7 +39,7 @@ def test_explain_describes_every_rule_and_outcome():
         assert f"\n      {word} " in EXPLAIN or f" {word}\n" in EXPLAIN, word
 
 
-def test_an_order_is_shown_with_whole_seconds_and_as_many_digits_as_its_price_has(tmp_path: Path, capsys):
+def test_an_order_is_shown_with_whole_seconds_and_one_digit_more_than_its_price_has(tmp_path: Path, capsys):
     path = tmp_path / "copier.sqlite"
     with closing(MemoryFile(path, owner=True)) as file:
         journal = Journal(file)
