@@ -1,16 +1,18 @@
-"""``python -m demos``: the demos' command line. Each subcommand is a module, imported only when it is used."""
+"""``python -m demos``: the demos' command line. Each subcommand is a module, imported only when it is used.
+
+Importing takes a moment. So this module imports what it needs in functions: Ctrl-C is one line from the beginning.
+"""
 
 from __future__ import annotations
 
 import argparse
 import importlib
 import importlib.util
+import signal
 import sys
 from collections.abc import Sequence
 
-from demos.registry import SUBCOMMANDS
-from winsock.command_line import run_command
-
+_PROG = "python -m demos"
 _UNWRITABLE = 4
 
 # What follows the name of a subcommand in the commands that change nothing.
@@ -25,14 +27,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Errors: SystemExit with 2 after a bad option, with 0 after --help.
     """
+    from winsock.command_line import run_command
+
     arguments = list(sys.argv[1:] if argv is None else argv)
 
     def run() -> int:
-        args = _parser(arguments).parse_args(arguments)
+        args, unknown = _parser(arguments).parse_known_args(arguments)
+        if unknown:
+            shown = (
+                ": " + " ".join(unknown)
+                if getattr(args, "shows_unknown", True)
+                else f": {len(unknown)}, not shown: one may be a password"
+            )
+            args.usage_error(f"unrecognized arguments{shown}")
         code: int = args.main(args)
         return code
 
-    return run_command("python -m demos", run, unwritable=_UNWRITABLE, reader_may_stop=_only_shows_text(arguments))
+    return run_command(_PROG, run, unwritable=_UNWRITABLE, reader_may_stop=_only_shows_text(arguments))
 
 
 def _only_shows_text(arguments: Sequence[str]) -> bool:
@@ -50,8 +61,10 @@ def _only_shows_text(arguments: Sequence[str]) -> bool:
 
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     """The parser of all subcommands; only the one that the arguments name is imported."""
+    from demos.registry import SUBCOMMANDS
+
     parser = argparse.ArgumentParser(
-        prog="python -m demos",
+        prog=_PROG,
         description="Run the study programs (ports of the article's programs) and the product programs.",
         epilog="`python -m demos list` lists the programs; `python -m demos run PROGRAM --help` shows one's inputs.",
         allow_abbrev=False,
@@ -64,11 +77,28 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         if name == chosen:
             module = importlib.import_module(subcommand.module)
             module.add_parser(subparsers)
-            subparsers.choices[name].set_defaults(main=module.main)
+            chosen_parser = subparsers.choices[name]
+            chosen_parser.set_defaults(main=module.main, usage_error=chosen_parser.error)
         else:
             subparsers.add_parser(name, help=subcommand.help)
     return parser
 
 
+def run_process() -> int:
+    """main() as a process of its own: Ctrl-C at any time is at most one line, and the exit code 130."""
+    try:
+        return main()
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        from demos.launcher.interrupts import INTERRUPTED
+        from winsock.command_line import write_final_line
+
+        write_final_line(f"{_PROG}: interrupted\n")
+        return INTERRUPTED
+    finally:
+        # What is left is the end of the interpreter, which would print a traceback.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_process())

@@ -17,7 +17,7 @@ from demos.launcher.job import Job
 from demos.launcher.market_options import chosen_seed, source_files
 from demos.launcher.output_files import check_outputs
 from demos.launcher.progress import file_progress, with_progress
-from demos.launcher.runner import JobError, Runner
+from demos.launcher.runner import Runner
 from demos.launcher.timeline import lag_summary
 from demos.launcher.views import Process, Tables
 from demos.terminal.charts import drawing
@@ -87,8 +87,7 @@ class TplJob(Job):
         """See Job."""
         self._start(runner, SERVER, [self.server_program, f"--Port={self.options.Port}"])
         self.prepare_chart(runner)
-        if runner.stopping:
-            raise JobError(1, "interrupted before the client was started")
+        runner.check_stop("before the client was started")
         # The client shows something else when it starts.
         other = "GBPUSD" if self.symbol != "GBPUSD" else "EURUSD"
         inputs = [f"--Port={self.tally.port}", f"--chart={other},M15", *self.client_inputs()]

@@ -85,8 +85,8 @@ class TicksJob(Job):
         server = ["run", self.server_program, f"--Port={options.Port}", f"--timer-ms={options.timer_ms}"]
         runner.start(SERVER, [*server, f"--speed={_SLOW}", *self.server_arguments()])
         late = f"the server has not begun to listen within {_STARTING:.0f} s"
-        if not runner.wait_until(lambda: self.tally.port != 0, _STARTING, late, code=3, starting=True):
-            return
+        runner.wait_until(lambda: self.tally.port != 0, _STARTING, late, code=3, starting=True)
+        runner.check_stop("before the server has started")
         self._start_clients(runner)
         # The time begins when all clients send, however long their processes take to start.
         clients = self.tally.clients.values()

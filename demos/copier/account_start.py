@@ -30,15 +30,15 @@ def start_account(
 
     Errors: StartError; StateError when the memory file cannot be used.
     """
+    only = tuple(targets.rules.only) or None
     try:
         endpoint = endpoint_from_text(inputs.url)
         context, pin = verification(endpoint, inputs)
-        secret = find_secret(inputs.login, inputs.password_file, inputs.token_file, os.environ)
+        secret = find_secret(inputs.login, inputs.password_file, inputs.token_file, os.environ, only)
     except (ValueError, TlsError, SecretError) as error:
         raise StartError(str(error)) from None
     if warning := secret.exposure():
         Alert(warning)
-    only = tuple(targets.rules.only) or None
     settings = ServerSettings(endpoint, context, pin, secret, CLIENT, only)
     path = Path(inputs.memory + (".dry" if trading.dry else ""))
     memory = MemoryFile(path, owner=True)

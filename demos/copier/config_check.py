@@ -13,8 +13,11 @@ from pathlib import Path
 
 from demos.copier.account_inputs import AccountInputs
 from demos.copier.login_secret import SecretError, find_secret
+from demos.copier.memory_file import KIND
+from demos.copier.rules import list_from_text
 from demos.copier.server_url import endpoint_from_text
 from demos.launcher.config_check import Finding, folder_problem, run_check
+from demos.provider.sqlite_file import StateError, tables_version
 from demos.wire.tls_contexts import TlsError
 
 # The inputs that have no meaning in the article's plain protocol.
@@ -42,7 +45,7 @@ def copier_findings(values: Mapping[str, object]) -> Iterator[Finding]:
                 yield Finding(f"{key} needs url: without it the copier speaks the article's plain protocol")
         return
     yield from _server_findings(inputs)
-    yield from _login_findings(inputs)
+    yield from _login_findings(inputs, tuple(list_from_text(str(values.get("only", "")))))
     yield from _memory_findings(Path(inputs.memory))
 
 
@@ -59,9 +62,10 @@ def _server_findings(inputs: AccountInputs) -> Iterator[Finding]:
         yield Finding(str(error))
 
 
-def _login_findings(inputs: AccountInputs) -> Iterator[Finding]:
+def _login_findings(inputs: AccountInputs, symbols: tuple[str, ...]) -> Iterator[Finding]:
+    """What is wrong with the login message; see start_account()."""
     try:
-        secret = find_secret(inputs.login, inputs.password_file, inputs.token_file, os.environ)
+        secret = find_secret(inputs.login, inputs.password_file, inputs.token_file, os.environ, symbols or None)
     except SecretError as error:
         yield Finding(str(error))
         return
@@ -74,12 +78,19 @@ def _memory_findings(memory: Path) -> Iterator[Finding]:
         yield Finding(f"memory: {problem}")
     if not memory.exists():
         return
+    if not memory.is_file():
+        yield Finding(f"memory: not a file: {memory}")
+        return
     if not os.access(memory, os.R_OK | os.W_OK):
         yield Finding(f"memory: {memory} cannot be read and written by this user")
         return
     try:
         with closing(sqlite3.connect(f"{memory.absolute().as_uri()}?mode=rw", uri=True)) as db:
+            tables_version(db, str(memory), KIND)
             found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except StateError as error:
+        yield Finding(f"memory: {error}")
+        return
     except sqlite3.Error as error:
         yield Finding(f"memory: {memory}: {error}")
         return

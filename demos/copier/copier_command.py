@@ -8,17 +8,19 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import datetime, timezone
-from decimal import Decimal
+from decimal import Context, Decimal
 from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
+from demos.copier import command_texts as texts
 from demos.copier.config_check import check_copier
 from demos.copier.journal import read_decisions, read_orders
 from demos.copier.memory_file import RESUME, MemoryFile
 from demos.copier.rules import lots_text
 from demos.launcher.command_help import add_command
 from demos.launcher.option_types import symbol, whole
+from demos.provider.fields import decimal_text
 from demos.terminal.interfaces import TerminalError
 from demos.terminal.mql.constants import TRADE_RETCODES
 from demos.terminal.runtime.log import escaped
@@ -26,46 +28,28 @@ from demos.terminal.runtime.log import escaped
 if TYPE_CHECKING:
     from demos.launcher.option_types import SubParsers
 
-_DESCRIPTION = """
-    Show what a copier that follows a provider's account has decided and traded,
-    let it continue after an alarm, and check the file of its options. The copier
-    may be running.
-"""
-_EXAMPLES = """
-    examples:
-      python -m demos copier explain EURUSD
-          for each state of the provider: traded, reduced or skipped, and the rule
-      python -m demos copier journal --last 20
-          the last 20 orders with their lag in parts and their slippage
-      python -m demos copier resume
-          after an alarm: trust the provider's present state, and copy again
-      python -m demos copier check --config copier.toml
-          whether the file of a copier's options is right
-"""
-_CHECK = """
-    Check the file of a copier's options (`python -m demos run copier --config
-    FILE`) without starting it: names and values, the URL, what verifies the
-    server, the login's file and the memory. Each problem is one line. The exit
-    code is 2 if there is one that is not a warning, else 0.
-"""
-
 
 def add_parser(subparsers: SubParsers) -> None:
     """Declare the subcommand."""
-    parser = subparsers.add_parser(
+    parser = add_command(
+        subparsers,
         "copier",
-        help="explain a copier's decisions, show its orders, or let it continue",
-        description=dedent(_DESCRIPTION),
-        epilog=dedent(_EXAMPLES),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+        "explain a copier's decisions, show its orders, or let it continue",
+        texts.DESCRIPTION,
+        epilog=dedent(texts.EXAMPLES),
     )
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    explain = actions.add_parser("explain", help="what was decided for each state", allow_abbrev=False)
+    explain = add_command(
+        actions, "explain", "what was decided for each state", texts.EXPLAIN, epilog=texts.EXPLAIN_EXAMPLES
+    )
     explain.add_argument("symbol", type=symbol, metavar="SYMBOL", help="the provider's symbol, or its local name")
-    journal = actions.add_parser("journal", help="the orders, with lag and slippage", allow_abbrev=False)
+    journal = add_command(
+        actions, "journal", "the orders, with lag and slippage", texts.JOURNAL, epilog=texts.JOURNAL_EXAMPLES
+    )
     journal.add_argument("symbol", type=symbol, metavar="SYMBOL", nargs="?", help="only this symbol (default: all)")
-    resume = actions.add_parser("resume", help="let the copier continue after an alarm", allow_abbrev=False)
+    resume = add_command(
+        actions, "resume", "let the copier continue after an alarm", texts.RESUME, epilog=texts.RESUME_EXAMPLES
+    )
     for action in (explain, journal, resume):
         action.add_argument(
             "--memory",
@@ -79,7 +63,7 @@ def add_parser(subparsers: SubParsers) -> None:
         action.add_argument(
             "--last", type=whole, default=50, metavar="N", help="at most this many records (default: %(default)s)"
         )
-    check = add_command(actions, "check", "check the file of a copier's options", _CHECK)
+    check = add_command(actions, "check", "check the file of a copier's options", texts.CHECK)
     check.add_argument("--config", type=Path, required=True, metavar="FILE", help="the TOML file")
 
 
@@ -126,6 +110,11 @@ def _decision_text(row: Mapping[str, Any]) -> str:
     return f"{_time(row['first_time'])} {states}: {row['outcome']}; {lots}; {row['rule']}: {row['text']}"
 
 
+# Digits of a price: in all, and at most after the point.
+_SIGNIFICANT = 7
+_MOST_DIGITS = 8
+_WIDE = Context(prec=60)
+
 _AMOUNTS = (("provider", "lots"), ("target", "target"), ("held", "held"))
 _LAGS = (("change", "change_ms"), ("network", "network_ms"), ("decision", "decision_ms"), ("fill", "fill_ms"))
 
@@ -138,11 +127,24 @@ def _order_text(row: Mapping[str, Any]) -> str:
     text = f"{_time(row['time'])} #{row['id']} {side} {lots_text(abs(lots))} {row['local']} ({row['kind']})"
     text += f", state {row['seq']}; lag in ms: {', '.join(parts) or 'unknown'}"
     if row["price"] is not None:
-        text += f"; {_lots(row['filled'])} at {row['price']}, provider {row['provider_price'] or 'unknown'}"
+        theirs = "unknown" if row["provider_price"] is None else _price(row["provider_price"], row["price"])
+        text += f"; {_lots(row['filled'])} at {_price(row['price'], row['price'])}, provider {theirs}"
     if row["slippage"] is not None:
-        text += f", slippage {row['slippage']}"
+        text += f", slippage {_price(row['slippage'], row['price'])}"
     meaning = "no answer yet" if row["retcode"] is None else TRADE_RETCODES.get(row["retcode"], "")
     return "; ".join(filter(None, (text, meaning, row["text"])))
+
+
+def _price(text: str, fill: str) -> str:
+    """A price or a difference of prices, with one digit more than the price of the fill, and at least 7.
+
+    An average of several deals has more digits than any price. Zeros at the end of a price are not in the file.
+    """
+    price = Decimal(fill)
+    exponent = price.as_tuple().exponent
+    assert isinstance(exponent, int)
+    digits = min(max(1 - exponent, _SIGNIFICANT - 1 - price.adjusted(), 1), _MOST_DIGITS)
+    return decimal_text(Decimal(text).quantize(Decimal(1).scaleb(-digits), context=_WIDE))
 
 
 def _lots(text: str) -> str:

@@ -73,13 +73,15 @@ class SignalJob(Job):
         port = f"{self.server_port}={self.options.Port}"
         self._start(runner, SERVER, [self.server_program, port, *self.server_arguments()])
         late = f"the server has not started to listen within {_STARTING:.0f} s"
-        if not runner.wait_until(lambda: self.tally.port != 0, _STARTING, late, code=3, starting=True):
-            return
+        runner.wait_until(lambda: self.tally.port != 0, _STARTING, late, code=3, starting=True)
+        runner.check_stop("before the server has started")
         # After a restart the server listens on the same port again.
         runner.children[SERVER].arguments.append(f"{self.server_port}={self.tally.port}")
         for name in CLIENTS:
             self._start(runner, name, [self.client_program, f"--Port={self.tally.port}", *self.client_arguments])
-        if not runner.wait_until(self._all_connected, _STARTING, starting=True):
+        connected = runner.wait_until(self._all_connected, _STARTING, starting=True)
+        runner.check_stop("before all clients were connected")
+        if not connected:
             return
         runner.state = "trading"
         self.pause.unlink()

@@ -72,8 +72,16 @@ class LoginSecret:
         return f"other users can access the {self.kind} in {self.file}: change its mode to 600" if others else ""
 
 
-def find_secret(login: str, password_file: str, token_file: str, environment: Mapping[str, str]) -> LoginSecret:
+def find_secret(
+    login: str,
+    password_file: str,
+    token_file: str,
+    environment: Mapping[str, str],
+    symbols: tuple[str, ...] | None = None,
+) -> LoginSecret:
     """The secret that the options and the environment name. Options win over the environment.
+
+    ``symbols``: those that the login will ask for; None for all.
 
     Errors: SecretError when there is none or more than one, or when the file cannot be used.
     """
@@ -90,7 +98,7 @@ def find_secret(login: str, password_file: str, token_file: str, environment: Ma
         )
     [kind] = names
     found = LoginSecret(login, kind, Path(files[kind]) if files else None, "" if files else values[kind])
-    found.message(None, "copier")
+    found.message(symbols, "copier")
     return found
 
 

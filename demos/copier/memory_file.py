@@ -62,6 +62,7 @@ CREATE INDEX orders_of_symbol ON orders (symbol, id);
     "UPDATE orders SET time = time * 1000;",
 )
 VERSION = len(_STEPS)
+KIND = FileKind("a copier's memory", _APPLICATION, _STEPS, "python -m demos run copier --url …")
 
 
 class MemoryFile(SqliteFile):
@@ -72,11 +73,13 @@ class MemoryFile(SqliteFile):
 
         Errors: StateError when another copier uses the file, or as in SqliteFile.
         """
-        kind = FileKind("a copier's memory", _APPLICATION, _STEPS, "python -m demos run copier --url …")
+        if path.is_dir():
+            # A lock next to it would be of no use.
+            raise StateError(f"not a file: {path}")
         self._lock = _take_lock(path) if owner else None
         self._joins = False
         try:
-            super().__init__(path, kind, create=owner, timeout=timeout)
+            super().__init__(path, KIND, create=owner, timeout=timeout)
         except BaseException:
             self._release()
             raise

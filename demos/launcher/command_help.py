@@ -27,7 +27,7 @@ def add_command(
     subparsers: SubParsers, name: str, text: str, description: str, epilog: str = ""
 ) -> argparse.ArgumentParser:
     """Add a command, or a group of commands, whose --help shows the description as it is laid out here."""
-    return subparsers.add_parser(
+    parser = subparsers.add_parser(
         name,
         help=text,
         description=dedent(description).strip(),
@@ -35,3 +35,6 @@ def add_command(
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    # An error of the arguments shows the usage of this command, not that of its group.
+    parser.set_defaults(usage_error=parser.error)
+    return parser

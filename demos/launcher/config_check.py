@@ -17,7 +17,9 @@ from demos.launcher.mt5_options import terminal_problem
 from demos.launcher.run_files import check_files
 from demos.launcher.run_options import add_options, given_inputs, program_parser, variables_by_option
 from demos.registry import find_program
+from demos.terminal.charts import drawing
 from demos.terminal.interfaces import ProgramError
+from demos.terminal.mt5.api import Mt5Error, load
 from demos.terminal.runtime.log import escaped
 from demos.terminal.runtime.programs import InputVariable, Program, forget_program, input_variables, load_program
 
@@ -79,6 +81,13 @@ def folder_problem(path: Path) -> str:
     return "" if os.access(folder, os.W_OK) else f"the folder {folder} cannot be written by this user"
 
 
+def write_problem(path: Path) -> str:
+    """Why a file cannot be created or written, or ""; a folder is another problem, see check_files()."""
+    if path.is_file() and not os.access(path, os.W_OK):
+        return f"{path} cannot be written by this user"
+    return folder_problem(path)
+
+
 def read_problem(path: Path) -> str:
     """Why a file cannot be read, or ""."""
     try:
@@ -110,6 +119,13 @@ def _option_findings(program: Program, inputs: Mapping[str, object], options: ar
     """What is wrong with the terminal's options."""
     if problem := terminal_problem(options):
         yield Finding(problem)
+    if options.terminal == "mt5":
+        try:
+            load()
+        except Mt5Error as error:
+            yield Finding(f"terminal: {error}")
+    if options.picture and (problem := drawing.problem()):
+        yield Finding(f"picture: {problem}")
     try:
         check_files(program.path, inputs, options)
     except ProgramError as error:
@@ -120,7 +136,7 @@ def _option_findings(program: Program, inputs: Mapping[str, object], options: ar
             yield Finding(f"{_key(name)}: {problem}")
     for name in _WRITTEN:
         path = getattr(options, name)
-        if path and (problem := folder_problem(path)):
+        if path and (problem := write_problem(path)):
             yield Finding(f"{_key(name)}: {problem}")
 
 

@@ -115,11 +115,14 @@ def _load(path: Path) -> tuple[str, dict[str, object]]:
     except UnicodeDecodeError:
         raise ProgramError(f"--config {path} is not UTF-8: save it in this encoding") from None
     try:
-        return text, tomllib.loads(text)
+        # A line end at the end: otherwise an error in the last line has no line number.
+        return text, tomllib.loads(f"{text}\n")
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         number = re.search(r"at line (\d+)", str(error))
         line = text.splitlines()[int(number[1]) - 1] if number else ""
         hint = "; write a Windows path in single quotes: 'C:\\folder\\file'" if "\\" in line else ""
+        if "overwrite" in str(error) and "=" in line:
+            hint = f"; the file has the key {line.partition('=')[0].strip()} twice"
         raise ProgramError(f"--config {path} is not TOML: {error}{hint}") from None
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from demos.launcher.children import Child
-from demos.launcher.interrupts import INTERRUPTED, stopped_by_signals
+from demos.launcher.interrupts import INTERRUPTED, interrupted_by_signals, stopped_by_signals
 from demos.launcher.runner import Runner
 from demos.launcher.views import JOB, PlainView, Process, Tables, choose_view
 from demos.terminal.interfaces import TerminalError
@@ -96,14 +96,15 @@ class Job(ABC):
 def run_job(job: Job) -> int:
     """Run a job; returns its exit code. A failure is one line on standard error."""
     try:
-        summary = _run(job)
+        with interrupted_by_signals():
+            summary = _run(job)
     except TerminalError as error:
         return _end_early(job, error.code, str(error))
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         return _end_early(job, 4, f"{where}{error.strerror}")
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return _end_early(job, INTERRUPTED, "interrupted")
     text = json.dumps(summary) if job.options.json else job.summary_text(summary)
     print("\n".join(map(escaped, text.split("\n"))), flush=True)
     problem = summary["problem"]

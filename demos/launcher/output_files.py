@@ -10,10 +10,11 @@ from winsock.command_line import is_same_file
 
 
 def check_outputs(outputs: Mapping[str, Path | None], inputs: Mapping[str, Path | None]) -> None:
-    """Check that no output is one of the inputs or another output. The keys are the names of the options.
+    """Check that no output is a folder, one of the inputs or another output. The keys are the names of the options.
 
-    Errors: ProgramError with the two options.
+    Errors: ProgramError with the options.
     """
+    check_no_folders(outputs)
     others = {name: path for name, path in inputs.items() if path}
     for name, path in outputs.items():
         if not path:
@@ -22,6 +23,16 @@ def check_outputs(outputs: Mapping[str, Path | None], inputs: Mapping[str, Path 
             if is_same_file(path, its_path):
                 raise ProgramError(f"{name} {path} would overwrite the file of {other}; use another file")
         others[name] = path
+
+
+def check_no_folders(outputs: Mapping[str, Path | None]) -> None:
+    """Check that no output is an existing folder, or an empty name. The keys are the names of the options.
+
+    Errors: ProgramError with the option.
+    """
+    for name, path in outputs.items():
+        if path and (not path.name or path.is_dir()):
+            raise ProgramError(f"{name} {path} is a folder: give the name of a file")
 
 
 def database_files(path: Path, name: str) -> dict[str, Path]:

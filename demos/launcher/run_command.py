@@ -107,7 +107,8 @@ def main(args: argparse.Namespace) -> int:
         write_final_line(f"{parser.prog}: error: {escaped(str(error))}\n")
         return error.code
     except KeyboardInterrupt:
-        # The second Ctrl-C: after the first one the program's event function did not return.
+        # The second Ctrl-C: after the first one the program's event function did not return. Or the program is loaded.
+        write_final_line(f"{parser.prog}: interrupted\n")
         return INTERRUPTED
 
 

@@ -1,4 +1,7 @@
-"""The files of ``python -m demos run``: which ones it reads and which ones it writes."""
+"""The files of ``python -m demos run``: which ones it reads and which ones it writes.
+
+check_files() is for the program that starts and for the check of its configuration alike.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,18 @@ from pathlib import Path
 
 from demos.launcher.log_options import log_outputs
 from demos.launcher.market_options import source_files
-from demos.launcher.output_files import check_outputs, database_files
+from demos.launcher.output_files import check_no_folders, check_outputs, database_files
 from demos.launcher.run_options import input_option
 
 # The inputs of programs that are names of files: SQLite files that the program writes, and files that it reads.
 _DATABASES = ("database", "state", "memory")
+# The terminal's options that are names of files to write.
+_WRITTEN = ("log", "events", "save_template", "picture")
 _READ = ("cert", "key", "ca", "alert_ca", "password_file", "token_file")
 
 
 def check_files(program: Path, inputs: Mapping[str, object], options: argparse.Namespace) -> None:
-    """Check that no output replaces the program, one of its inputs, or another output.
+    """Check that no output is a folder, or replaces the program, one of its inputs, or another output.
 
     Errors: ProgramError.
     """
@@ -29,6 +34,8 @@ def check_files(program: Path, inputs: Mapping[str, object], options: argparse.N
         **_files_of(inputs, _READ),
     }
     databases = {**_files_of(inputs, _DATABASES), **({"--account": options.account} if options.account else {})}
+    given = {f"--{name.replace('_', '-')}": getattr(options, name) for name in _WRITTEN}
+    check_no_folders({**databases, **given})
     written: dict[str, Path | None] = {}
     for name, path in databases.items():
         written |= database_files(path, name)

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from demos.launcher.children import FATAL, MOST_FAILURES, MOST_RESTARTS, NETWORK, Child, Line, exit_text
+from demos.launcher.interrupts import INTERRUPTED
 from demos.launcher.log_lines import error_of, is_reading
 from demos.launcher.timeline import Timeline
 from demos.launcher.views import JOB, View
@@ -100,6 +101,11 @@ class Runner:
     def stop(self) -> None:
         """End the present wait_until(); may be called from a signal handler."""
         self.stopping = True
+
+    def check_stop(self, when: str) -> None:
+        """Errors: JobError when stop() was called; ``when``: as in "before the copiers have logged in"."""
+        if self.stopping:
+            raise JobError(INTERRUPTED, f"interrupted {when}")
 
     def start(self, name: str, arguments: Sequence[str], *, restart: bool = False) -> None:
         """Start a child that writes its events for this job."""

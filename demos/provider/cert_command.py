@@ -7,6 +7,7 @@ from argparse import ArgumentParser, Namespace
 from datetime import datetime
 from pathlib import Path
 
+from demos.launcher.option_types import whole
 from demos.terminal.runtime.log import escaped
 
 DAYS = 825
@@ -17,7 +18,7 @@ def add_cert_options(parser: ArgumentParser) -> None:
     parser.add_argument("host", nargs="+", help="a name or address by which subscribers connect, such as 203.0.113.7")
     parser.add_argument("--cert", type=Path, default=Path("cert.pem"), help="the certificate's file (%(default)s)")
     parser.add_argument("--key", type=Path, default=Path("key.pem"), help="the private key's file (%(default)s)")
-    parser.add_argument("--days", type=int, default=DAYS, help="how long the certificate is valid (%(default)s days)")
+    parser.add_argument("--days", type=whole, default=DAYS, help="how long the certificate is valid (%(default)s days)")
     parser.add_argument("--force", action="store_true", help="replace existing files; the fingerprint changes")
 
 

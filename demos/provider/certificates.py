@@ -7,12 +7,14 @@ costs a server a fraction of RSA's in each handshake.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
 from demos.wire.http_hosts import option_host
+from winsock.command_line import is_same_file
 
 try:
     from cryptography import x509
@@ -25,6 +27,9 @@ except ImportError as problem:
 
 # A clock that is a little behind does not reject a new certificate.
 _BEFORE = timedelta(hours=1)
+
+# A hundred years. Later dates do not fit into every program's times.
+MOST_DAYS = 36_500
 
 # X.509 limits the common name to 64 characters.
 _MAX_COMMON_NAME = 64
@@ -41,11 +46,18 @@ def create_certificate(
 
     Both files are PEM. Only their owner may read the key. ``now``, with its time zone, is when the certificate becomes
     valid; ``force`` replaces existing files.
-    Errors: CertificateError when a host is invalid, a file exists, or a file cannot be written.
+    Errors: CertificateError when a host or the number of days is invalid, a file exists, or a file cannot be written;
+    then the files are as they were.
     """
     names = [_general_name(host) for host in hosts]
-    if not names or days < 1:
-        raise CertificateError(f"a certificate needs at least one host and one day: {list(hosts)}, {days} days")
+    if not names or not 1 <= days <= MOST_DAYS:
+        raise CertificateError(
+            f"a certificate needs at least one host, and 1 to {MOST_DAYS} days: {list(hosts)}, {days} days"
+        )
+    if is_same_file(certificate, key):
+        raise CertificateError(f"{certificate} cannot be the file of both certificate and key: use two files")
+    if folder := next((path for path in (certificate, key) if not path.name or path.is_dir()), None):
+        raise CertificateError(f"{folder} is a folder: give the name of a file")
     existing = next((path for path in (certificate, key) if path.exists()), None)
     if existing is not None and not force:
         raise CertificateError(
@@ -53,13 +65,8 @@ def create_certificate(
         )
     private = ec.generate_private_key(ec.SECP256R1())
     signed = _sign(private, names, hosts[0], now, days)
-    try:
-        pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        # The key first: a server that notices the new certificate finds its key.
-        _write(key, pem, 0o600, force)
-        _write(certificate, signed.public_bytes(Encoding.PEM), 0o644, force)
-    except OSError as error:
-        raise CertificateError(f"{error.filename or certificate} cannot be written: {error.strerror}") from None
+    pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    _write_both((key, pem, 0o600), (certificate, signed.public_bytes(Encoding.PEM), 0o644), force=force)
     return signed.fingerprint(hashes.SHA256())
 
 
@@ -106,15 +113,55 @@ def _general_name(host: str) -> x509.GeneralName:
         return x509.DNSName(name)
 
 
-def _write(path: Path, data: bytes, mode: int, force: bool) -> None:
-    """Write a file that has its mode from the beginning; with ``force`` it replaces another one in one step."""
-    written = path.with_name(path.name + ".new") if force else path
-    if force:
-        written.unlink(missing_ok=True)
-    descriptor = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
+def _write_both(*files: tuple[Path, bytes, int], force: bool) -> None:
+    """Write the files, of which each has its mode from the beginning; after an error none of them is new.
+
+    The key is renamed first: a server that notices the new certificate finds its key.
+    Errors: CertificateError.
+    """
+    with ExitStack() as parts, ExitStack() as undo:
+        for path, data, mode in files:
+            with _errors(path):
+                parts.callback(_part_of(path).unlink, missing_ok=True)
+                _write_part(path, data, mode)
+        for path, _, mode in files:
+            with _errors(path):
+                former = path.read_bytes() if force and path.exists() else None
+                if not force:
+                    # The name is taken first, because renaming would replace a file that was created meanwhile.
+                    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+                if former is None:
+                    undo.callback(path.unlink, missing_ok=True)
+                os.replace(_part_of(path), path)
+                if former is not None:
+                    undo.callback(_restore, path, former, mode)
+        undo.pop_all()
+
+
+def _part_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.new")
+
+
+def _write_part(path: Path, data: bytes, mode: int) -> None:
+    part = _part_of(path)
+    part.unlink(missing_ok=True)
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    if force:
-        os.replace(written, path)
+
+
+def _restore(path: Path, data: bytes, mode: int) -> None:
+    with _errors(path):
+        _write_part(path, data, mode)
+        os.replace(_part_of(path), path)
+
+
+@contextmanager
+def _errors(path: Path) -> Iterator[None]:
+    """Errors: CertificateError for an OSError."""
+    try:
+        yield
+    except OSError as error:
+        raise CertificateError(f"{path} cannot be written: {error.strerror}") from None

@@ -7,12 +7,14 @@ running provider is not disturbed.
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from demos.launcher.config_check import Finding, folder_problem, readers_of, run_check
+from demos.provider.input_checks import command_arguments
 from demos.provider.state_copy import inspect_state
 from demos.provider.state_file import VERSION, StateError
 from demos.provider.user_options import wall_clock
@@ -49,6 +51,7 @@ def provider_findings(inputs: Mapping[str, object]) -> Iterator[Finding]:
         yield from _package_findings()
         yield from _state_findings(Path(_text(inputs, "state")))
         yield from _alert_findings(_text(inputs, "alert_webhook"), _text(inputs, "alert_ca"))
+        yield from _command_findings(_text(inputs, "alert_command"))
 
 
 def _file_findings(config: Path, inputs: Mapping[str, object]) -> Iterator[Finding]:
@@ -69,6 +72,13 @@ def _alert_findings(webhook: str, ca: str) -> Iterator[Finding]:
             verifying_context(ca)
         except TlsError as error:
             yield Finding(f"alert-ca: {error}")
+
+
+def _command_findings(command: str) -> Iterator[Finding]:
+    """A warning when there is no such program: it may be installed later, and the provider starts without it."""
+    arguments = command_arguments(command)
+    if arguments and shutil.which(arguments[0]) is None:
+        yield Finding(f"alert-command: no program {arguments[0]!r} that this user can run was found", warning=True)
 
 
 def _package_findings() -> Iterator[Finding]:

@@ -35,6 +35,7 @@ _EPILOG = """
       2  invalid options, or packages are missing
       3  network error
       4  invalid data or account
+    130  interrupted before the copiers followed
 
     with --folder DIR, also while the demo runs:
       python -m demos copier explain EURUSD --memory DIR/copier1-memory.sqlite

@@ -80,8 +80,8 @@ class DemoJob(Job):
         self.pause.touch()
         self._start_provider(runner)
         late = f"the provider has not started to listen within {_STARTING:.0f} s"
-        if not runner.wait_until(lambda: self.tally.port != 0, _STARTING, late, code=3):
-            return
+        runner.wait_until(lambda: self.tally.port != 0, _STARTING, late, code=3)
+        runner.check_stop("before the provider has started")
         # After a restart the provider listens on the same port again.
         runner.children[PROVIDER].arguments.append(f"--Port={self.tally.port}")
         self.dashboard = dashboard_lines(self.url, OPERATOR, self.password)
@@ -89,7 +89,9 @@ class DemoJob(Job):
             runner.say(line)
         for name, factor in FACTORS.items():
             self._start_copier(runner, name, factor)
-        if not runner.wait_until(self._all_follow, _STARTING):
+        follow = runner.wait_until(self._all_follow, _STARTING)
+        runner.check_stop("before all copiers followed the provider")
+        if not follow:
             return
         runner.state = "trading"
         self.pause.unlink()
@@ -150,12 +152,15 @@ class DemoJob(Job):
         if missing := [each["name"] for each in per_copier if not each["logins"]]:
             return f"{', '.join(missing)} {_NEVER}"
         for each in per_copier:
+            copier = self.tally.copiers[each["name"]]
+            reason = copier.stopped or (f"its login was refused: {copier.refused}" if copier.refused else "")
             if not each["equal"]:
-                copier = self.tally.copiers[each["name"]]
                 held, wanted = positions_text(each["positions"]), positions_text(each["target"])
-                reason = copier.stopped or (f"its login was refused: {copier.refused}" if copier.refused else "")
                 text = f"{copier.name} has {held}, but {factor_text(copier.factor)} of the provider's is {wanted}"
                 return f"{text}; {reason}" if reason else text
+            if copier.has_ended:
+                # It held this position when the provider returned to it.
+                return f"{copier.name} has not copied to the end; {reason}"
         return None if self.tally.trades else "nothing was traded: there was no time"
 
     def summary_text(self, summary: Mapping[str, Any]) -> str:

@@ -7,7 +7,6 @@ shown.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from demos.provider.passwords import new_password
 from demos.provider.rights import Rights
 from demos.provider.state_file import StateError, StateFile
 from demos.provider.users import UserStore
+from demos.terminal.runtime.private_files import new_private_file
 from demos.wire.tls_contexts import CertificateFiles, TlsError, fingerprint_text
 
 OPERATOR = "operator"
@@ -89,13 +89,7 @@ def create_files(files: DemoFiles, copiers: Sequence[str], now: float) -> tuple[
         for login in copiers:
             # A copier uses its token; its password is random, and nobody knows it.
             users.add(login, new_password(token_urlsafe(32)), Rights(), now)
-            _write_private(files.token(login), users.add_token(login, "demo", now))
+            files.token(login).unlink(missing_ok=True)
+            with new_private_file(files.token(login)) as file:
+                file.write(f"{users.add_token(login, 'demo', now)}\n")
     return fingerprint, password
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read from the beginning."""
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(f"{text}\n")

@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
+from demos.copier.refusals import refusal_of
+
 PROVIDER = "provider"
 
 # The step of an order's volume, in lots.
@@ -76,6 +78,11 @@ class Copier:
     def waits(self) -> bool:
         """Whether the copier copies nothing until an operator, or its user, does something."""
         return bool(self.stopped) or (self.connections <= 0 and self.refused not in _SHORT)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the copier copies nothing until its login, its secret or an option is changed."""
+        return bool(self.stopped) or (self.connections <= 0 and refusal_of(self.refused).needs_change)
 
 
 class DemoTally:

@@ -11,15 +11,23 @@ they connect. With --fast the plain port does not wait for the timer either.
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from demos.copier.positions import GetSymbolLot
 from demos.copier.strategy import Strategy
 from demos.provider.account_reading import ReadAccount, ReadPositions
+from demos.provider.input_checks import (
+    command_arguments,
+    command_problem,
+    count_problem,
+    experts_problem,
+    listed,
+    name_problem,
+    port_problem,
+    symbols_problem,
+)
 from demos.provider.plain import PlainServer
-from demos.provider.protocol import LONGEST_NAME
 from demos.signal.protocol import step_problem, symbol_problem
 from demos.terminal import (
     INIT_FAILED,
@@ -42,79 +50,32 @@ from demos.terminal import (
     TerminalClock,
     TerminalInfoInteger,
 )
-from demos.terminal.symbols import symbol_problem as name_problem
 from demos.wire.addresses import address_text, port_of
 from demos.wire.backoff import Backoff
 from demos.wire.codepages import codepage_problem
 from demos.wire.http_hosts import hosts_problem, option_hosts
 from demos.wire.listening import StartError
-from demos.wire.ports import listening_port_problem
 from winsock import INVALID_SOCKET
 
 if TYPE_CHECKING:
     from demos.provider.service import Service
 
-MOST_EXPERTS = 32
-
-
-def _negative(value: int) -> str | None:
-    return f"invalid number: {value}; use 0 or more" if value < 0 else None
-
-
-def _port(value: int) -> str | None:
-    return None if value == -1 else listening_port_problem(value)
-
-
-def _name(text: str) -> str | None:
-    problem = not 1 <= len(text) <= LONGEST_NAME or not text.isprintable()
-    return f"invalid name: {text!r}; use 1 to {LONGEST_NAME} printable characters" if problem else None
-
-
-def _experts(value: int) -> str | None:
-    return None if 1 <= value <= MOST_EXPERTS else f"invalid number: {value}; use 1 to {MOST_EXPERTS}"
-
-
-def _command(text: str) -> str | None:
-    try:
-        arguments = _arguments(text)
-    except ValueError as error:
-        return f"invalid command: {text!r}: {error}"
-    return f"no command in {text!r}: name a program, or leave it empty" if text and not arguments else None
-
-
-def _arguments(text: str) -> tuple[str, ...]:
-    """The arguments in a command line: quotes hold blanks, and a backslash is a character like any other."""
-    lexer = shlex.shlex(text, posix=True, punctuation_chars=False)
-    lexer.whitespace_split, lexer.escape, lexer.commenters = True, "", ""
-    return tuple(lexer)
-
-
-def _names(text: str) -> str | None:
-    names = _listed(text)
-    if text and not names:
-        # No symbol would mean all symbols.
-        return f"no symbol in {text!r}: name at least one, or leave it empty for all"
-    return next((problem for name in names if (problem := name_problem(name))), None)
-
-
-def _listed(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
-
-
 Host: Annotated[str, Input("name or address of the subscribers' port; other than loopback needs --cert")] = "127.0.0.1"
-Port: Annotated[int, Input("the subscribers' port; 0: any free one, -1: none", check=_port)] = 8443
+Port: Annotated[int, Input("the subscribers' port; 0: any free one, -1: none", check=port_problem)] = 8443
 cert: Annotated[str, Input("certificate file (PEM) for TLS; empty: no TLS, on loopback only")] = ""
 key: Annotated[str, Input("key file (PEM) of the certificate; empty: it is in the certificate's file")] = ""
 state: Annotated[str, Input("database of users, tokens and bans; see `python -m demos provider --help`")] = (
     "provider.sqlite"
 )
-name: Annotated[str, Input("the provider's name, which subscribers see", check=_name)] = "provider"
-only: Annotated[str, Input("publish these symbols, separated by commas; empty: all", check=_names)] = ""
+name: Annotated[str, Input("the provider's name, which subscribers see", check=name_problem)] = "provider"
+only: Annotated[str, Input("publish these symbols, separated by commas; empty: all", check=symbols_problem)] = ""
 hosts: Annotated[
-    str, Input("further host names that requests may name, separated by commas; for a proxy", check=hosts_problem)
+    str,
+    Input("further host names that requests may name, separated by commas; for a proxy", check=hosts_problem),
 ] = ""
 alert_command: Annotated[
-    str, Input("run this command for each alert, which is one line of JSON on its standard input", check=_command)
+    str,
+    Input("run this command for each alert, which is one line of JSON on its standard input", check=command_problem),
 ] = ""
 alert_webhook: Annotated[str, Input("post each alert to this https address; keep it in the file of --config")] = ""
 alert_ca: Annotated[str, Input("CA file (PEM) for the webhook; empty: the system's CAs")] = ""
@@ -123,14 +84,14 @@ stale_ticks: Annotated[
     Input(
         "the provider is unhealthy after this many seconds without a tick of the chart's symbol; 0: never, because no "
         "ticks arrive while the market is closed",
-        check=_negative,
+        check=count_problem,
     ),
 ] = 0
-experts: Annotated[int, Input("threads that serve the subscribers", check=_experts)] = 1
+experts: Annotated[int, Input("threads that serve the subscribers", check=experts_problem)] = 1
 plain_host: Annotated[
     str, Input("name or address of the plain port; it has no logins, so everyone who can connect can read it")
 ] = "127.0.0.1"
-plain_port: Annotated[int, Input("the plain port; 0: any free one, -1: none", check=_port)] = 8081
+plain_port: Annotated[int, Input("the plain port; 0: any free one, -1: none", check=port_problem)] = 8081
 codepage: Annotated[int, Input("code page of the plain port's messages", check=codepage_problem)] = 1252
 fast: Annotated[
     bool,
@@ -141,10 +102,10 @@ repeat: Annotated[
     Input(
         "the plain port repeats the position after this many seconds without a change; use less than the copiers' "
         "--silence (60 by default); 0: never",
-        check=_negative,
+        check=count_problem,
     ),
 ] = 20
-strategy: Annotated[int, Input("trade a small strategy at every N-th tick; 0: never", check=_negative)] = 0
+strategy: Annotated[int, Input("trade a small strategy at every N-th tick; 0: never", check=count_problem)] = 0
 pause: Annotated[str, Input("the strategy does not trade while this file exists")] = ""
 
 # A comment, because the launcher evaluates all annotations: the packages of Service are needed for its port only.
@@ -200,7 +161,7 @@ def OnTimer() -> None:
     # A client that could not be accepted before, for lack of descriptors, is tried again.
     service.accept()
     EventSetSocket(service.socket)
-    service.timer(ReadPositions(_listed(only)), last_tick)
+    service.timer(ReadPositions(listed(only)), last_tick)
     if service.failure:
         Fail(4, service.failure)
 
@@ -240,12 +201,10 @@ def OpenService() -> bool:
     except ImportError as error:
         Fail(2, f"{error}; or use the plain port alone: --Port -1")
         return False
-    alerts = (_arguments(alert_command), alert_webhook, alert_ca)
-    settings = Settings(
-        Host, Port, cert, key, Path(state), name, experts, tuple(option_hosts(hosts)), *alerts, stale_ticks
-    )
+    alerts = (command_arguments(alert_command), alert_webhook, alert_ca)
+    settings = Settings(Host, Port, cert, key, Path(state), name, experts, option_hosts(hosts), *alerts, stale_ticks)
     try:
-        service = Service(settings, ReadAccount(_listed(only)), TerminalClock(), Print, _event)
+        service = Service(settings, ReadAccount(listed(only)), TerminalClock(), Print, _event)
     except (ServiceError, StateError, ValueError) as error:
         Fail(getattr(error, "code", 2), str(error))
         return False
@@ -288,7 +247,7 @@ def Publish() -> None:
     problem = ""
     try:
         if TerminalInfoInteger(TERMINAL_CONNECTED):
-            service.observe(ReadAccount(_listed(only)))
+            service.observe(ReadAccount(listed(only)))
         else:
             service.suspend()
             problem = "the terminal cannot read the account, or is not connected to the broker"

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING, TypeAlias
@@ -71,6 +72,17 @@ _TOKEN = """
     password. Each has a name, so that one can be removed alone. Only its hash is
     stored: `add` shows it once.
 """
+_TOKEN_ADD = """
+    Create a token and print it, or write it to a new file with --out. The
+    provider stores its hash only, so it cannot be shown again. A program that logs
+    in with it has the rights of the user. A copier reads it from the file that its
+    option --token-file names.
+"""
+_TOKEN_EXAMPLES = """examples:
+  python -m demos provider user token add anna copier-1 --out token.txt
+  python -m demos run copier --url wss://provider.example:8443 --login anna \\
+      --token-file token.txt
+"""
 _BANS = """
     Show the bans in force. 5 wrong passwords for a login from one address ban the
     login from this address, 20 with any logins ban the address: for a minute at
@@ -99,7 +111,8 @@ def add_parser(subparsers: SubParsers) -> None:
     parser.add_argument(
         "--demo", nargs=argparse.REMAINDER, help="run a provider, its dashboard and two copiers; options may follow"
     )
-    parser.set_defaults(usage_error=parser.error)
+    # One of them may be a password.
+    parser.set_defaults(shows_unknown=False)
     commands = parser.add_subparsers(metavar="COMMAND")
     user = add_command(commands, "user", "add, list, change and remove users, and their tokens", _USER)
     actions = user.add_subparsers(metavar="ACTION", required=True)
@@ -132,8 +145,11 @@ def main(args: argparse.Namespace) -> int:
             return code
         if "action" not in args:
             args.usage_error("what to do is missing: give a COMMAND, or --demo to see everything run")
-        with closing(StateFile(args.state, create=args.action is user_actions.add_user)) as state:
-            args.action(state, args)
+        adds, action = args.action is user_actions.add_user, args.action
+        if adds and not args.state.exists():
+            action = partial(action, password=user_actions.password_of_first_user(args))
+        with closing(StateFile(args.state, create=adds)) as state:
+            action(state, args)
             sys.stdout.flush()
     except TerminalError as error:
         print(f"python -m demos provider: error: {escaped(str(error))}", file=sys.stderr)
@@ -181,9 +197,14 @@ def _add_token_parsers(actions: SubParsers) -> None:
         ("add", user_actions.add_token, "create a token and print it"),
         ("remove", user_actions.remove_token, "remove a token and end its connections"),
     ):
-        parser = _leaf(commands, name, action, text)
+        parser = _leaf(commands, name, action, text, _TOKEN_ADD if name == "add" else "")
         _add_login(parser)
         parser.add_argument("name", metavar="NAME", help="the token's name, for example the program that uses it")
+        if name == "add":
+            parser.epilog = _TOKEN_EXAMPLES
+            parser.add_argument(
+                "--out", type=Path, metavar="FILE", help="write it to this new file, which only you can read"
+            )
     tokens = _leaf(commands, "list", user_actions.list_tokens, "show the names of a user's tokens")
     _add_login(tokens)
     _add_json(tokens)

@@ -38,7 +38,7 @@ from demos.wire.addresses import Address, address_text, family_of, host_text, is
 from demos.wire.crowds import ConnectionLimits, client_key
 from demos.wire.http_hosts import option_host
 from demos.wire.listening import start_server
-from demos.wire.tls_contexts import CertificateFiles, TlsError, fingerprint_text
+from demos.wire.tls_contexts import CertificateFiles, TlsError, fingerprint_text, verifying_context
 from demos.wire.web_server import any_host, served_names
 from winsock import INVALID_SOCKET, SOCK_STREAM, WSACleanup, closesocket
 
@@ -82,7 +82,7 @@ class Settings:
     state: Path
     name: str
     experts: int
-    hosts: tuple[str, ...] = ()
+    hosts: frozenset[str] = frozenset()
     alert_command: tuple[str, ...] = ()
     alert_webhook: str = ""
     alert_ca: str = ""
@@ -118,10 +118,7 @@ class Service:
         self._owners: dict[int, Expert] = {}
         self._threads: list[threading.Thread] = []
         self._stopping = threading.Event()
-        try:
-            senders = AlertProcesses(settings.alert_command, settings.alert_webhook, settings.alert_ca)
-        except ValueError as error:
-            raise ServiceError(f"--alert-webhook: {error}") from None
+        senders = _alert_senders(settings)
         self._state = StateFile(settings.state, timeout=_LOCK_S)
         try:
             self._shared = self._share(account, clock)
@@ -332,3 +329,20 @@ class Service:
             self._report(line)
         for _ in range(len(self._events)):
             self._event(*self._events.popleft())
+
+
+def _alert_senders(settings: Settings) -> AlertProcesses:
+    """What sends the alerts; checks the settings that would otherwise be ignored, or used much later.
+
+    Errors: ServiceError.
+    """
+    if settings.key and not settings.certificate:
+        raise ServiceError("--key is given without --cert: give the file of the certificate too")
+    try:
+        if settings.alert_ca:
+            verifying_context(settings.alert_ca)
+        return AlertProcesses(settings.alert_command, settings.alert_webhook, settings.alert_ca)
+    except TlsError as error:
+        raise ServiceError(f"--alert-ca: {error}") from None
+    except ValueError as error:
+        raise ServiceError(f"--alert-webhook: {error}") from None

@@ -147,21 +147,28 @@ class SqliteFile:
         self._db.execute("PRAGMA foreign_keys = ON")
 
     def _version(self) -> int:
-        """The version of the tables; 0 for an empty file."""
-        application, version, tables = (
-            self._db.execute(query).fetchone()[0]
-            for query in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
+        return tables_version(self._db, self._name, self._kind)
+
+
+def tables_version(db: sqlite3.Connection, name: str, kind: FileKind) -> int:
+    """The version of the tables of a file; 0 for an empty file.
+
+    Errors: StateError when the file is of another kind or has a newer version; sqlite3.Error.
+    """
+    application, version, tables = (
+        db.execute(query).fetchone()[0]
+        for query in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
+    )
+    if application == version == tables == 0:
+        return 0
+    if application != kind.application:
+        raise StateError(f"not {kind.name}: {name}")
+    newest = len(kind.steps)
+    if not 1 <= version <= newest:
+        raise StateError(
+            f"{name} has version {version}; this program reads versions 1 to {newest}: use a newer program"
         )
-        if application == version == tables == 0:
-            return 0
-        if application != self._kind.application:
-            raise StateError(f"not {self._kind.name}: {self._name}")
-        newest = len(self._kind.steps)
-        if not 1 <= version <= newest:
-            raise StateError(
-                f"{self._name} has version {version}; this program reads versions 1 to {newest}: use a newer program"
-            )
-        return int(version)
+    return int(version)
 
 
 def create_file(path: Path) -> bool:

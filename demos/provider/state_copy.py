@@ -23,6 +23,9 @@ from demos.provider.state_file import APPLICATION, VERSION, StateBusy, StateErro
 
 _MODE = 0o600
 
+# The size of the file "-shm", which SQLite creates when it opens a file in WAL mode.
+_SHARED_MEMORY = 32_768
+
 
 class Summary(NamedTuple):
     """What a state file has: the version of its tables, and the number of users."""
@@ -60,6 +63,7 @@ def backup_state(state: Path, copy: Path, *, force: bool = False) -> Summary:
 
     Errors: StateError; then there is no new file, and an existing one is as it was.
     """
+    _check_names(state, copy)
     if _is_part_of(state, copy):
         raise StateError(f"{copy} is a file of the state {state}: use another name for the backup")
     if copy.exists() and not force:
@@ -75,6 +79,7 @@ def restore_state(copy: Path, state: Path) -> Restored:
 
     Errors: StateBusy while a provider or a command uses the state; StateError. Then the state is as it was.
     """
+    _check_names(state, copy)
     if _is_part_of(state, copy):
         raise StateError(f"{copy} is a file of the state {state} itself: give the name of a backup")
     former = state.with_name(f"{state.name}.old")
@@ -133,19 +138,49 @@ def _copied(source: Path, target: Path) -> Iterator[tuple[Path, Summary]]:
     part = target.with_name(f"{target.name}.part")
     with _errors(source), closing(_connected(source)) as db:
         _summary(db, source)
-        with _errors(part):
-            part.unlink(missing_ok=True)
+        with _errors(target):
+            _remove_with_logs(part)
             os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_RDWR, _MODE))
             try:
-                with closing(sqlite3.connect(part, isolation_level=None)) as copied:
-                    db.backup(copied)
-                    copied.execute("PRAGMA journal_mode = DELETE")
-                    summary = _summary(copied, part)
-                with part.open("rb+") as file:
-                    os.fsync(file.fileno())
+                summary = _write_copy(db, part, source.stat().st_size)
                 yield part, summary
             finally:
-                part.unlink(missing_ok=True)
+                _remove_with_logs(part)
+
+
+def _write_copy(db: sqlite3.Connection, part: Path, size: int) -> Summary:
+    """Copy a database of this size to a file, and check it. Errors: StateError; sqlite3.Error; OSError."""
+    try:
+        with closing(sqlite3.connect(part, isolation_level=None)) as copied:
+            db.backup(copied)
+            copied.execute("PRAGMA journal_mode = DELETE")
+            summary = _summary(copied, part)
+    except sqlite3.Error:
+        _try_to_write(part, size)
+        raise
+    with part.open("rb+") as file:
+        os.fsync(file.fileno())
+    return summary
+
+
+def _try_to_write(path: Path, size: int) -> None:
+    """Write a file after an error of SQLite, which says "disk I/O error" also of a full disk.
+
+    Errors: OSError with the system's reason.
+    """
+    try:
+        with path.open("wb") as file:
+            file.write(bytes(size))
+            file.flush()
+            os.fsync(file.fileno())
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _remove_with_logs(path: Path) -> None:
+    """Remove a database, and the files that SQLite may have left next to it."""
+    for end in ("", "-wal", "-shm", "-journal"):
+        path.with_name(path.name + end).unlink(missing_ok=True)
 
 
 def _rename(part: Path, copy: Path, force: bool) -> None:
@@ -201,6 +236,12 @@ def _leave_wal_mode(state: Path) -> None:
             return
 
 
+def _check_names(*paths: Path) -> None:
+    """Errors: StateError for a folder, and for a path without a name."""
+    if folder := next((path for path in paths if not path.name or path.is_dir()), None):
+        raise StateError(f"not a file: {folder}")
+
+
 def _is_part_of(state: Path, path: Path) -> bool:
     """Whether a path is the file, or one that SQLite keeps next to it."""
     if path.resolve() in {state.with_name(state.name + end).resolve() for end in ("", "-wal", "-shm", "-journal")}:
@@ -227,6 +268,11 @@ def _errors(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         if "not a database" in str(error):
             raise StateError(f"not a provider's file: {path}") from error
+        if "disk" in str(error):
+            try:
+                _try_to_write(path.with_name(f"{path.name}.part"), _SHARED_MEMORY)
+            except OSError as reason:
+                raise StateError(f"{path}: {reason.strerror}") from error
         raise StateError(f"{path}: {error}") from error
     except FileExistsError as error:
         raise StateError(f"{error.filename} exists: use another name, or --force to replace it") from error

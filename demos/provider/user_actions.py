@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from demos.provider.attempts import AttemptTables
 from demos.provider.guard import duration_text
 from demos.provider.password_prompt import read_new_password
-from demos.provider.rights import Rights, UserError
+from demos.provider.rights import Rights, UserError, check_rights
 from demos.provider.user_options import json_time, time_text, wall_clock
 from demos.provider.users import UserStore
 from demos.terminal.runtime.log import escaped
+from demos.terminal.runtime.private_files import new_private_file
 
 if TYPE_CHECKING:
     from demos.provider.state_file import StateFile
@@ -23,16 +24,25 @@ if TYPE_CHECKING:
 _SHOWN_SYMBOLS = 3
 
 
-def add_user(state: StateFile, args: argparse.Namespace) -> None:
-    """``user add LOGIN``."""
+def add_user(state: StateFile, args: argparse.Namespace, password: str = "") -> None:
+    """``user add LOGIN``; ``password``: what to store, or "" to ask for it."""
     users = UserStore(state)
     if state.created:
         print(f"created {args.state}", file=sys.stderr)
     if users.find(args.login):
         raise UserError(f"the login exists already: {args.login}")
-    rights = Rights(_symbols(args), args.connections, args.expires, args.operator)
-    user = users.add(args.login, read_new_password(args.login, from_stdin=args.stdin), rights, wall_clock())
+    stored = password or read_new_password(args.login, from_stdin=args.stdin)
+    user = users.add(args.login, stored, _new_rights(args), wall_clock())
     print(f"added {user.login}")
+
+
+def password_of_first_user(args: argparse.Namespace) -> str:
+    """What to store for the password of a user whose state file is missing: nothing is created if it is refused.
+
+    Errors: UserError.
+    """
+    check_rights(_new_rights(args))
+    return read_new_password(args.login, from_stdin=args.stdin)
 
 
 def list_users(state: StateFile, args: argparse.Namespace) -> None:
@@ -101,8 +111,18 @@ def remove_user(state: StateFile, args: argparse.Namespace) -> None:
 
 
 def add_token(state: StateFile, args: argparse.Namespace) -> None:
-    """``user token add LOGIN NAME``: the token is the only text on standard output."""
-    token = UserStore(state).add_token(args.login, args.name, wall_clock())
+    """``user token add LOGIN NAME``: the token is the only text on standard output, or in the file of --out."""
+    users = UserStore(state)
+    if args.out is not None:
+        users.get(args.login)
+        try:
+            with new_private_file(args.out) as file:
+                file.write(f"{users.add_token(args.login, args.name, wall_clock())}\n")
+        except OSError as error:
+            raise UserError(f"{args.out} cannot be created: {error.strerror}") from None
+        print(f"created {args.out} with the token {args.name!r} of {args.login}")
+        return
+    token = users.add_token(args.login, args.name, wall_clock())
     print("store this token now, it is not shown again:", file=sys.stderr)
     print(token)
 
@@ -155,6 +175,10 @@ def unban(state: StateFile, args: argparse.Namespace) -> None:
         raise UserError("--all ends all bans: give no address and no --login with it")
     count = AttemptTables(state).unban(args.address, args.login, wall_clock())
     print(f"ended {count} ban{'' if count == 1 else 's'}")
+
+
+def _new_rights(args: argparse.Namespace) -> Rights:
+    return Rights(_symbols(args), args.connections, args.expires, args.operator)
 
 
 def _symbols(args: argparse.Namespace) -> tuple[str, ...] | None:

@@ -41,6 +41,8 @@ def expiry(text: str) -> float | None:
     if text == "never":
         return None
     if match := _DAYS.fullmatch(text):
+        if not int(match[1]):
+            raise argparse.ArgumentTypeError(f"{text} ends the login at once: use `disable` for that")
         return wall_clock() + int(match[1]) * 86_400
     try:
         if not _DATE.fullmatch(text):

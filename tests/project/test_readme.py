@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from login_kit import count_hashes
 from winsock_kit import bound, port_of
 
+from demos.__main__ import main as demos_command
+from demos.copier.config_check import copier_findings
+from demos.launcher.config_check import check_config
+from demos.provider.config_check import provider_findings
 from winsock import WSAErrorDescript, closesocket
 
 ROOT = Path(__file__).parents[2]
@@ -82,6 +89,48 @@ def test_the_readme_says_where_to_find_what() -> None:
 
 def source(path: str) -> str:
     return (ROOT / path).read_text(encoding="utf-8")
+
+
+def provider_steps() -> list[list[str]]:
+    """The arguments of the commands of "A signal provider", from the certificate on."""
+    section = README.partition("\n## A signal provider\n")[2].partition("\n## ")[0]
+    found = [shlex.split(line) for line in re.findall(r"^    python -m demos (.*)$", section, re.MULTILINE)]
+    return found[found.index(["provider", "cert", "localhost"]) :]
+
+
+def test_the_steps_to_a_provider_work_word_for_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("getpass.getpass", lambda prompt: "a long password")
+    monkeypatch.delenv("WINSOCK_PASSWORD", raising=False)
+    count_hashes(monkeypatch)
+    steps = provider_steps()
+    assert len(steps) == 6
+    for arguments in steps[:4]:
+        assert demos_command(arguments) == 0
+    for arguments, name, findings in zip(
+        steps[4:], ("provider", "copier"), (provider_findings, copier_findings), strict=True
+    ):
+        assert arguments[:2] == ["run", name]
+        options = list(zip(arguments[2::2], arguments[3::2], strict=True))
+        lines = [f"{key[2:]} = {value if value.isdigit() else repr(value)}" for key, value in options]
+        # Any free port: another provider may run on this machine.
+        lines += ["Port = 0", "plain-port = 0"] if name == "provider" else []
+        Path(f"{name}.toml").write_text("\n".join(lines), encoding="utf-8")
+        assert check_config(name, Path(f"{name}.toml"), findings) == []
+
+
+def test_the_files_of_the_steps_are_not_added_to_the_repository() -> None:
+    git = shutil.which("git")
+    if git is None or not (ROOT / ".git").exists():
+        pytest.skip("this is not a clone")
+    names = [
+        "key.pem", "cert.pem", "token.txt", "provider.sqlite", "provider.sqlite-wal", "copier.sqlite.lock",
+        "copier.sqlite.dry", "provider.sqlite.old", "backup.sqlite.part", "copier.log", "copier.log.1", "provider.toml",
+    ]  # fmt: skip
+    done = subprocess.run([git, "check-ignore", *names], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == names
 
 
 def test_it_has_no_placeholders() -> None:

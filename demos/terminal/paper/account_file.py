@@ -20,6 +20,7 @@ from demos.terminal.interfaces import AccountError, Currency, SymbolSpec
 from demos.terminal.money import MarketPrices
 from demos.terminal.mql.constants import ACCOUNT_MARGIN_MODE_RETAIL_HEDGING, ACCOUNT_MARGIN_MODE_RETAIL_NETTING
 from demos.terminal.paper.account_checks import MIGRATIONS, SCHEMAS, VERSION, check_columns, check_values
+from demos.terminal.runtime.private_files import create_private
 
 DEFAULT_BALANCE = Decimal(10_000)
 DEFAULT_CURRENCY = "USD"
@@ -62,6 +63,9 @@ def open_account(path: Path | None, name: str, terms: AccountTerms) -> tuple[sql
     """
     end = time.monotonic() + _LOCK_TIMEOUT
     with account_errors(name):
+        if path:
+            # SQLite gives its files "-wal" and "-shm" the same mode.
+            create_private(path)
         while True:
             db = sqlite3.connect(str(path) if path else ":memory:", timeout=0.0, isolation_level=None)
             try:

@@ -6,11 +6,13 @@ import json
 import os
 import stat
 from collections.abc import Callable, Mapping
+from io import FileIO
 from pathlib import Path
 from typing import TextIO
 
 from demos.terminal.interfaces import Clock, OutputError
 from demos.terminal.runtime.log_limit import LineLimit, shortened
+from demos.terminal.runtime.private_files import open_private
 from demos.terminal.runtime.repeats import Repeats
 
 # The size of an event file, and the kind of its last event when it has this size.
@@ -126,7 +128,7 @@ class EventFile:
         self._clock = clock
         self._report = report
         try:
-            self._file = path.open("ab", buffering=0)
+            self._file = FileIO(path, "ab", opener=open_private)
             status = os.fstat(self._file.fileno())
         except OSError as error:
             raise OutputError(f"{path}: {error.strerror}") from error

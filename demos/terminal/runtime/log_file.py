@@ -12,12 +12,16 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
+import sys
 from contextlib import suppress
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from demos.terminal.interfaces import Clock
 from demos.terminal.runtime.log import log_line
+from demos.terminal.runtime.private_files import MODE, open_private
 
 # Seconds between two attempts to write after a failure, and between two attempts to rename the file.
 RETRY = 10.0
@@ -86,9 +90,18 @@ class _Handler(RotatingFileHandler):
     def __init__(self, clock: Clock, path: Path, size: int, older: int) -> None:
         super().__init__(path, maxBytes=size, backupCount=older, encoding="utf-8", delay=True)
         self._clock = clock
+        self._mode = MODE
         self._rename_at = 0.0
         self._problem = ""
         self._reported = False
+
+    def _open(self) -> TextIOWrapper:
+        """A new file has the mode of the one that was full, which its owner may have changed."""
+        created = not os.path.exists(self.baseFilename)
+        stream = open(self.baseFilename, "a", encoding="utf-8", opener=open_private)  # noqa: SIM115 - drop() closes it
+        if created and self._mode != MODE and sys.platform != "win32":
+            os.fchmod(stream.fileno(), self._mode)
+        return stream
 
     def handleError(self, record: logging.LogRecord) -> None:
         raise  # the exception that emit() has caught
@@ -98,6 +111,8 @@ class _Handler(RotatingFileHandler):
 
     def doRollover(self) -> None:
         self.drop()
+        with suppress(OSError):
+            self._mode = stat.S_IMODE(os.stat(self.baseFilename).st_mode)
         renamed = f"{self.baseFilename}.{_RENAMED}"
         try:
             os.replace(self.baseFilename, renamed)

@@ -11,7 +11,18 @@ from pathlib import Path
 import pytest
 
 from demos.__main__ import main
+from demos.copier.account_inputs import AccountInputs, StartError, Trading
+from demos.copier.account_start import start_account
+from demos.copier.account_values import AccountOptions
+from demos.copier.limits import Limits
+from demos.copier.memory_file import KIND, MemoryFile
+from demos.copier.moments import Moment
+from demos.copier.rules import Rules
+from demos.copier.targets import Targets
 from demos.provider.certificates import create_certificate
+from demos.provider.protocol import MOST_SYMBOLS
+from demos.provider.sqlite_file import StateError
+from demos.provider.state_file import StateFile
 
 PIN = ":".join(["AB"] * 32)
 
@@ -115,6 +126,56 @@ def test_the_memory_is_a_database_in_a_folder_that_exists(check):
     assert error_of(check(memory="missing/a.sqlite")) == f"memory: the folder {folder} does not exist"
     Path("bad.sqlite").write_bytes(b"x" * 5000)
     assert error_of(check(memory="bad.sqlite")) == "memory: bad.sqlite: file is not a database"
-    with closing(sqlite3.connect("good.sqlite")) as db:
+    assert check(memory="copier.sqlite") == FINE
+    with closing(MemoryFile(Path("copier.sqlite"), owner=True)):
+        assert check(memory="copier.sqlite") == FINE
+
+
+def test_a_file_of_another_kind_is_no_memory(check):
+    with closing(StateFile(Path("provider.sqlite"))):
+        pass
+    with closing(sqlite3.connect("other.sqlite")) as db:
         db.execute("CREATE TABLE a (b)")
-    assert check(memory="good.sqlite") == FINE
+    assert error_of(check(memory="provider.sqlite")) == "memory: not a copier's memory: provider.sqlite"
+    assert error_of(check(memory="other.sqlite")) == "memory: not a copier's memory: other.sqlite"
+    assert error_of(check(memory="")) == "memory: not a file: ."
+    with closing(sqlite3.connect("newer.sqlite")) as db:
+        db.execute(f"PRAGMA application_id = {KIND.application}")
+        db.execute("PRAGMA user_version = 99")
+    assert error_of(check(memory="newer.sqlite")).startswith("memory: newer.sqlite has version 99; ")
+
+
+@pytest.mark.parametrize("login", ["", "x" * 65, "a\u0085b"])
+def test_a_login_that_no_message_can_have_is_refused_by_check_and_run_alike(check, login):
+    problem = error_of(check(login=login))
+    assert "login" in problem
+    with pytest.raises(StartError) as caught:
+        start(login=login)
+    assert str(caught.value) == problem
+
+
+def test_more_symbols_than_a_login_can_have_are_refused_by_check_and_run_alike(check):
+    names = [f"S{number}" for number in range(MOST_SYMBOLS + 1)]
+    problem = error_of(check(only=",".join(names)))
+    assert "a list of more than" in problem
+    with pytest.raises(StartError) as caught:
+        start(Rules(only=names))
+    assert str(caught.value) == problem
+
+
+def test_a_memory_without_a_name_is_one_clear_error_of_the_run():
+    with pytest.raises(StateError, match=r"^not a file: \.$"):
+        start(memory="")
+    assert not list(Path().glob("*.lock"))
+
+
+def start(rules: Rules | None = None, **values: str) -> None:
+    """Start the account copier with these inputs, as the program does."""
+    given = {"login": "anna", "token_file": "token", "memory": "copier.sqlite", **values}
+    inputs = AccountInputs("wss://localhost:1", given["login"], "", given["token_file"], "", "", given["memory"])
+    start_account(inputs, AccountOptions(), Targets(rules or Rules()), Trading(Limits(), False, str), Moment(0))
+
+
+@pytest.mark.posix_only(reason="the package may be installed on Windows")
+def test_a_real_terminal_needs_its_package(check):
+    assert error_of(check(terminal="mt5")).startswith("terminal: the package MetaTrader5 is not installed")

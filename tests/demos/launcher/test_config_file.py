@@ -189,6 +189,9 @@ def test_the_line_is_left_out_when_several_lines_look_like_the_key(bench):
     [
         (b"Port = \n", "is not TOML: Invalid value (at line 1, column 8)"),
         (b"Port = 1\nPort = 2\n", "is not TOML: Cannot overwrite a value (at line 2, column 9)"),
+        (b"Port = 1\nPort = 2", "(at line 2, column 9); the file has the key Port twice"),
+        (b'Port = 1\nlog = "a', " (at line 2, column "),
+        (b"Port = ", "(at line 1, column 8)"),
         (b'account = "C:\\Users"', "; write a Windows path in single quotes: 'C:\\folder\\file'"),
         (b"a=" + b"[" * 100_000, "is not TOML: "),
         (b"Port = 1 # \xff", "is not UTF-8: save it in this encoding"),

@@ -179,3 +179,25 @@ def test_files_that_do_not_exist_are_compared_by_their_paths(tmp_path, monkeypat
 def test_several_outputs_can_be_a_device():
     null = Path(os.devnull)
     check_outputs({"--events": null, "--picture": null}, {"--ticks": null})
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("ticks", "--database", "."),
+        ("ticks", "--picture", "."),
+        ("collected", "."),
+        ("collected", "ticks.sqlite", "--picture", ".."),
+        ("run", str(FOLLOWER), "--events", "."),
+    ],
+    ids=" ".join,
+)
+def test_a_folder_in_the_place_of_a_file_is_one_clear_error(arguments, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    try:
+        code = main(arguments)
+    except SystemExit as ended:
+        code = ended.code
+    assert code in (2, 4)
+    assert capsys.readouterr().err.endswith(" is a folder: give the name of a file\n")
+    assert list(tmp_path.iterdir()) == []

@@ -15,6 +15,7 @@ import pytest
 from terminal_kit import BARS, DATA, FOLLOWER, child, demos, wait_for
 
 from demos.__main__ import main
+from demos.launcher.interrupts import interrupted_by_signals, stopped_by_signals
 from demos.registry import PROGRAMS, SUBCOMMANDS, Entry, Kind, Subcommand
 from demos.terminal.paper.account import PaperAccount
 
@@ -214,7 +215,7 @@ def test_a_closed_standard_input_is_no_hindrance(tmp_path):
     assert "bye, reason 9" in done.stderr
 
 
-SIGNALS = ["SIGINT", "SIGTERM", *(["SIGBREAK"] if sys.platform == "win32" else [])]
+SIGNALS = ["SIGINT", "SIGTERM", "SIGBREAK" if sys.platform == "win32" else "SIGHUP"]
 
 
 @pytest.mark.parametrize("name", SIGNALS)
@@ -233,7 +234,7 @@ def test_a_signal_lets_the_event_function_return_and_runs_OnDeinit(tmp_path, nam
     assert texts == ["to its end", "deinit 9"]
 
 
-@pytest.mark.parametrize("name", ["CTRL_BREAK_EVENT"] if sys.platform == "win32" else ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("name", ["CTRL_BREAK_EVENT"] if sys.platform == "win32" else SIGNALS)
 def test_a_signal_ends_the_wait_and_the_program_with_code_0(name):
     options = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP} if sys.platform == "win32" else {}
     with child("run", FOLLOWER, **options) as process:
@@ -257,7 +258,49 @@ def test_a_second_ctrl_c_interrupts_a_program_that_does_not_return():
         assert process.wait() == 130
         rest = process.stderr.read()
     assert "stubborn[EURUSD,H1] info OnDeinit deinit" in rest
+    assert rest.endswith(f"python -m demos run {STUBBORN}: interrupted\n")
     assert "Traceback" not in rest
+
+
+# Raises the signal of Ctrl-C when a module is searched for.
+INTERRUPTED_IMPORT = """
+import runpy, signal, sys
+
+class Finder:
+    name = sys.argv.pop(1)
+
+    def find_spec(self, name, *rest):
+        if name == self.name:
+            signal.raise_signal(signal.SIGINT)
+
+sys.meta_path.insert(0, Finder())
+runpy.run_module("demos", run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.parametrize(
+    "module", ["winsock", "demos.registry", "demos.launcher.run_command", "demos.terminal.terminal"]
+)
+def test_ctrl_c_while_the_program_is_imported_is_one_line_and_the_code_130(module):
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_IMPORT, module, "run", str(FOLLOWER)],
+        cwd=BARS.parents[2], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "python -m demos: interrupted\n")
+
+
+@pytest.mark.posix_only(reason="Windows has no SIGHUP")
+def test_a_process_that_ignores_the_end_of_its_terminal_still_does(monkeypatch):
+    stops = []
+    former = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        for handling in (stopped_by_signals(lambda: stops.append(1)), interrupted_by_signals()):
+            with handling:
+                signal.raise_signal(signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, former)
+    assert not stops
 
 
 @pytest.mark.parametrize(

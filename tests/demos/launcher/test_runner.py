@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
 import math
@@ -20,6 +21,7 @@ from terminal_kit import DATA, ROOT, wait_for
 
 from demos.launcher import runner
 from demos.launcher.children import MOST_FAILURES, MOST_RESTARTS, Child, Line
+from demos.launcher.job import Job, run_job
 from demos.launcher.runner import JobError, Runner
 from demos.launcher.views import PlainView
 from demos.terminal.runtime.clock import ManualClock
@@ -380,6 +382,39 @@ def test_a_second_ctrl_c_is_exit_code_130_without_a_traceback_and_the_child_ends
         _, errors = process.communicate()
     assert process.returncode in (0, 130), errors
     assert "Traceback" not in errors
+
+
+@pytest.mark.posix_only(reason="Windows has no such signals for one process")
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGHUP"])
+def test_a_signal_ends_a_job_in_order_and_removes_its_temporary_files(tmp_path, number):
+    with tiny("--json", env={**os.environ, "TMPDIR": str(tmp_path)}) as process:
+        wait_for(process.stderr, "OnInit ready")
+        assert list(tmp_path.iterdir())
+        process.send_signal(getattr(signal, number))
+        output, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert json.loads(output) == {"restarts": 0, "problem": None}
+    assert "OnDeinit deinit" in errors
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGBREAK" if sys.platform == "win32" else "SIGHUP"])
+def test_a_signal_while_a_job_prepares_its_files_removes_them_and_is_exit_code_130(name, tmp_path, monkeypatch, capsys):
+    class PreparingJob(Job):
+        command = "tiny"
+        names = ()
+        run = tables = summary = summary_text = None
+
+        def prepare(self, folder: Path, stack: Any) -> None:
+            (folder / "key.pem").touch()
+            signal.raise_signal(getattr(signal, name))
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    before = signal.getsignal(getattr(signal, name))
+    assert run_job(PreparingJob(argparse.Namespace(json=False))) == 130
+    assert signal.getsignal(getattr(signal, name)) is before
+    assert list(tmp_path.iterdir()) == []
+    assert capsys.readouterr().err == "python -m demos tiny: error: interrupted\n"
 
 
 def test_a_killed_child_is_restarted_and_counted():

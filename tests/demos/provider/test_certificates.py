@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import sys
 from datetime import datetime, timedelta, timezone
@@ -11,7 +12,7 @@ from ipaddress import ip_address
 import pytest
 from cryptography import x509
 
-from demos.provider.certificates import CertificateError, create_certificate
+from demos.provider.certificates import MOST_DAYS, CertificateError, create_certificate
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 
@@ -67,3 +68,66 @@ def test_an_invalid_host_is_refused(paths, hosts):
 def test_a_folder_that_does_not_exist_is_reported(tmp_path):
     with pytest.raises(CertificateError, match="cannot be written: "):
         create_certificate(tmp_path / "none" / "cert.pem", tmp_path / "none" / "key.pem", ["a"], 1, NOW)
+
+
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("failing", [0, 1])
+def test_a_file_that_cannot_be_written_leaves_both_as_they_were(paths, tmp_path, force, failing):
+    create_certificate(*paths, ["localhost"], 1, NOW)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    targets = list(paths) if force else [tmp_path / "new-cert.pem", tmp_path / "new-key.pem"]
+    targets[failing] = tmp_path / "none" / "x.pem"
+    with pytest.raises(CertificateError, match=r"x\.pem cannot be written: "):
+        create_certificate(*targets, ["localhost"], 1, NOW, force=force)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("existing", [False, True])
+@pytest.mark.parametrize("force", [False, True])
+def test_a_file_that_cannot_be_renamed_leaves_both_as_they_were(paths, tmp_path, force, existing, monkeypatch):
+    if existing and force:
+        create_certificate(*paths, ["localhost"], 1, NOW)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    replace = os.replace
+
+    def fail_for_the_certificate(source, target):
+        if target == paths[0]:
+            raise PermissionError(13, "Permission denied", str(source))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", fail_for_the_certificate)
+    with pytest.raises(CertificateError, match=r"cert\.pem cannot be written: Permission denied"):
+        create_certificate(*paths, ["localhost"], 1, NOW, force=force)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_one_file_for_certificate_and_key_is_refused_and_stays(paths, force):
+    with pytest.raises(CertificateError, match=r"key\.pem cannot be the file of both certificate and key: use two"):
+        create_certificate(paths[1], paths[1], ["localhost"], 1, NOW, force=force)
+    assert not paths[1].exists()
+    create_certificate(*paths, ["localhost"], 1, NOW)
+    key = paths[1].read_bytes()
+    linked = paths[1].with_name("link.pem")
+    os.link(paths[1], linked)
+    with pytest.raises(CertificateError, match="cannot be the file of both"):
+        create_certificate(linked, paths[1], ["localhost"], 1, NOW, force=True)
+    assert paths[1].read_bytes() == key
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_folder_is_no_file_for_a_certificate_or_a_key(paths, tmp_path, place):
+    create_certificate(*paths, ["localhost"], 1, NOW)
+    before = [path.read_bytes() for path in paths]
+    targets = list(paths)
+    targets[place] = tmp_path
+    with pytest.raises(CertificateError, match="is a folder: give the name of a file"):
+        create_certificate(*targets, ["localhost"], 1, NOW, force=True)
+    assert [path.read_bytes() for path in paths] == before
+
+
+@pytest.mark.parametrize("days", [0, -1, MOST_DAYS + 1, 10_000_000, 10**20])
+def test_a_number_of_days_that_no_certificate_has_is_refused(paths, days):
+    with pytest.raises(CertificateError, match=f"1 to {MOST_DAYS} days"):
+        create_certificate(*paths, ["localhost"], days, NOW)
+    create_certificate(*paths, ["localhost"], MOST_DAYS, NOW)

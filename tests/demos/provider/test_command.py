@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import getpass
 import io
 import json
+import os
 import re
+import stat
 import subprocess
 import sys
 import warnings
@@ -18,7 +21,7 @@ from terminal_kit import ROOT, demos
 from demos.__main__ import main
 from demos.provider import user_actions, user_options
 from demos.provider.passwords import SHORTEST_PASSWORD
-from demos.provider.rights import Rights
+from demos.provider.rights import MAX_SYMBOLS, Rights
 from demos.provider.users import UserStore
 
 TOKEN = re.compile(r"wst_[\w-]{43}\n")
@@ -182,8 +185,22 @@ def test_a_password_is_never_an_argument(run):
     for arguments in (("user", "add", "anna", PASSWORD), ("user", "add", "anna", "--password", PASSWORD)):
         result = run(*arguments)
         assert result[0] == 2
-        assert "unrecognized arguments" in result[2]
+        assert result[2].startswith("usage: python -m demos provider user add ")
+        assert re.search(r"error: unrecognized arguments: [12], not shown: one may be a password\n$", result[2])
+        assert PASSWORD not in result[2]
     assert not Path("provider.sqlite").exists()
+
+
+@pytest.mark.parametrize("stdin", [b"short\n", b"", b"\xff" * 12])
+def test_a_refused_password_of_the_first_user_creates_no_file(run, stdin):
+    error_of(run("user", "add", "anna", "--stdin", stdin=stdin))
+    assert list(Path().iterdir()) == []
+
+
+def test_refused_rights_of_the_first_user_create_no_file(run):
+    symbols = [word for number in range(MAX_SYMBOLS + 1) for word in ("--symbol", f"S{number}")]
+    assert "symbols" in error_of(run("user", "add", "anna", "--stdin", *symbols, stdin=PASSWORD.encode()))
+    assert list(Path().iterdir()) == []
 
 
 # ---- rights
@@ -224,6 +241,8 @@ def test_add_and_set_make_an_operator_and_a_subscriber(run, anna):
         (("--expires", "2030-02-30"), "'2030-02-30' is not never"),
         (("--expires", "20300101"), "'20300101' is not never"),
         (("--expires", "2001-01-01"), "2001-01-01 is in the past"),
+        (("--expires", "0d"), "0d ends the login at once: use `disable` for that"),
+        (("--expires", "00000d"), "00000d ends the login at once"),
         (("--connections", "0"), "'0' is not a whole number from 1 to 1000"),
         (("--symbol", "EUR|USD"), "cannot contain '|'"),
         (("--symbol", ""), "a symbol's name is empty"),
@@ -317,6 +336,29 @@ def test_a_token_is_the_only_text_on_standard_output_and_logs_in(run, anna):
     assert run("user", "token", "remove", "anna", "copier-1")[0] == 0
     assert run("user", "token", "list", "anna")[1] == "anna has no tokens\n"
     assert error_of(run("user", "token", "remove", "anna", "copier-1")) == "anna has no token 'copier-1'"
+
+
+def test_a_token_is_written_to_a_new_file_that_only_its_owner_can_read(run, anna):
+    result = run("user", "token", "add", "anna", "copier-1", "--out", "token.txt")
+    assert result == (0, "created token.txt with the token 'copier-1' of anna\n", "")
+    file = Path("token.txt")
+    if os.name == "posix":
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    [token] = file.read_text(encoding="utf-8").splitlines()
+    assert code(log_in(opened(Path("provider.sqlite")), "anna", NOW, token=token)) == "granted"
+
+
+def test_no_token_is_created_when_its_file_cannot_be_and_no_file_without_a_token(run, anna, tmp_path):
+    Path("token.txt").write_text("former", encoding="utf-8")
+    assert error_of(run("user", "token", "add", "anna", "a", "--out", "token.txt")) == (
+        f"token.txt cannot be created: {os.strerror(errno.EEXIST)}"
+    )
+    assert Path("token.txt").read_text(encoding="utf-8") == "former"
+    assert users().tokens(users().get("anna")) == []
+    assert run("user", "token", "add", "anna", "a")[0] == 0
+    assert "has a token 'a' already" in error_of(run("user", "token", "add", "anna", "a", "--out", "new.txt"))
+    assert "no such login: 'bob'" in error_of(run("user", "token", "add", "bob", "a", "--out", "new.txt"))
+    assert not Path("new.txt").exists()
 
 
 # ---- bans

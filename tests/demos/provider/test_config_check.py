@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -298,7 +299,69 @@ def test_a_webhook_that_cannot_be_used_is_an_error(check):
     assert error_of(check(alert_ca="missing.pem")).startswith("alert-ca: the CA file 'missing.pem' cannot be used: ")
 
 
+def test_an_alert_command_without_its_program_is_a_warning(check):
+    assert warning_of(check(alert_command="/nonexistent/x -a")).startswith("alert-command: no program '/nonexistent/x'")
+    assert check(alert_command=f"'{sys.executable}' -c pass") == FINE
+
+
+# ---- inputs that the program refuses too
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("name", "", "invalid name: not a string of 1 to 64 characters: ''"),
+        ("name", "x" * 65, "invalid name: not a string of 1 to 64 characters: "),
+        ("name", "a\u0085b", "invalid name: a string with control characters: "),
+        ("hosts", "https://x", "invalid host name: 'https://x'; "),
+        ("hosts", "proxy.example,a b/", "invalid host name: 'b/'; "),
+        ("only", " , ", "invalid list of symbols: ' , ' has none; "),
+    ],
+)
+def test_a_text_that_the_program_cannot_use_is_refused_by_check_and_run_alike(check, name, value, problem, capsys):
+    assert problem in error_of(check(**{name: value}))
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "provider", f"--{name}={value}", "--duration", "1"])
+    assert ended.value.code == 2
+    assert f"input {name}: {problem}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ({"key": "key.pem"}, "key is given without "),
+        ({"alert_ca": "missing.pem"}, "alert-ca: the CA file 'missing.pem' cannot be used: "),
+        ({"state": ""}, "not a file: ."),
+        ({"Host": "a b"}, "invalid host name: 'a b'"),
+    ],
+)
+def test_what_cannot_be_opened_is_refused_by_check_and_run_alike(check, values, problem, capsys):
+    assert problem in error_of(check(**values))
+    code = main(["run", "provider", "--config", "provider.toml", "--duration", "20"])
+    assert code in (2, 3, 4)
+    assert problem in capsys.readouterr().err
+
+
 # ---- the terminal's options
+
+
+@pytest.mark.parametrize("option", ["log", "account", "events", "picture", "save-template"])
+@pytest.mark.parametrize("value", [".", ".."])
+def test_a_folder_is_no_file_to_write_for_check_and_run_alike(check, option, value, capsys):
+    problem = f"--{option} {value} is a folder: give the name of a file"
+    assert error_of(check(**{option: value})) == problem
+    for given in (value, "") if value == "." else (value,):
+        with pytest.raises(SystemExit) as ended:
+            main(["run", "provider", f"--{option}={given}", "--duration", "1"])
+        assert ended.value.code == 2
+        assert problem in capsys.readouterr().err
+
+
+@pytest.mark.posix_only(reason="modes of files")
+@pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root can write every file")
+def test_a_file_that_cannot_be_written_is_an_error(check):
+    Path("a.log").touch(0o400)
+    assert error_of(check(log="a.log")) == "log: a.log cannot be written by this user"
 
 
 def test_the_files_of_the_terminal_are_checked(check):

@@ -109,6 +109,21 @@ def test_the_state_of_a_copier_follows_from_what_both_sides_report(events, statu
     assert (found.status, found.waits) == (status, waits)
 
 
+@pytest.mark.parametrize(
+    ("events", "ended"),
+    [
+        ([copier("refused", code="disabled")], True),
+        ([copier("refused", code="failed")], True),
+        ([copier("stopped", symbol="", reason="the daily loss")], True),
+        ([copier("refused", code="paused")], False),
+        ([copier("refused", code="disconnected")], False),
+        ([copier("refused", code="disabled"), copier("connected"), provider("login")], False),
+    ],
+)
+def test_a_copier_has_ended_when_only_a_change_lets_it_copy_again(events, ended):
+    assert tally(*events).copiers[FULL].has_ended is ended
+
+
 def test_a_provider_that_starts_again_has_no_connections():
     result = tally(provider("login"), copier("received"))
     result.take(PROVIDER, {"t": 1, "kind": "started", "symbol": "EURUSD", "position": "0.00"})

@@ -201,7 +201,7 @@ def test_a_new_certificate_is_used_without_a_restart(tmp_path):
     [
         (["--Host=0.0.0.0"], "is not a loopback address, so it needs TLS"),
         (["--cert=missing.pem"], "missing.pem cannot be used"),
-        (["--state=."], "not a file"),
+        (["--state=."], "--state . is a folder: give the name of a file"),
         (["--Port=-1", "--plain-port=-1"], "nothing to publish on"),
         (["--experts=0"], "use 1 to"),
         (["--name="], "invalid name: ''; use 1 to 64 printable characters"),

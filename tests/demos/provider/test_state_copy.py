@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -137,6 +139,45 @@ def test_a_copy_that_fails_leaves_nothing_and_the_earlier_copy(state, copy, monk
     assert names(state.parent) == {"provider.sqlite", "backup.sqlite"}
 
 
+# Limits the size of files, as a full disk does, and then makes a backup.
+LIMITED_BACKUP = """
+import resource, sys
+from pathlib import Path
+from demos.provider.state_copy import backup_state
+from demos.provider.state_file import StateError
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), int(sys.argv[3])))
+try:
+    backup_state(Path(sys.argv[1]), Path(sys.argv[2]), force=True)
+except StateError as error:
+    print(error)
+"""
+
+
+@pytest.mark.posix_only(reason="Windows has no limit of a file's size")
+@pytest.mark.parametrize(("size", "file"), [(0, "provider"), (20_000, "provider"), (40_000, "backup")])
+def test_a_copy_for_which_there_is_no_space_names_the_reason_and_leaves_nothing(state, copy, size, file):
+    assert state.stat().st_size > 40_000
+    copy.write_text("earlier", encoding="ascii")
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED_BACKUP, str(state), str(copy), str(size)],
+        cwd=ROOT, capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    assert done.stdout == f"{state.with_name(f'{file}.sqlite')}: {os.strerror(errno.EFBIG)}\n"
+    assert copy.read_text(encoding="ascii") == "earlier"
+    # SQLite's own files of the state may stay: it removes them when it can write again.
+    assert not [name for name in names(state.parent) if ".part" in name]
+    assert backup_state(state, copy, force=True).users == 1
+    assert names(state.parent) == {"provider.sqlite", "backup.sqlite"}
+
+
+def test_what_a_killed_copy_has_left_is_replaced_and_removed(state, copy):
+    for end in ("", "-wal", "-shm", "-journal"):
+        copy.with_name(f"{copy.name}.part{end}").write_bytes(b"x" * 5000)
+    assert backup_state(state, copy).users == 1
+    assert names(state.parent) == {"provider.sqlite", "backup.sqlite"}
+
+
 def test_a_damaged_file_is_not_copied(state, copy):
     with closing(StateFile(state)) as file:
         for number in range(300):
@@ -165,6 +206,19 @@ def test_what_is_not_a_state_is_not_copied(tmp_path, copy, content, problem):
     assert not copy.exists()
     assert source.exists() == (content is not None)
     assert content is None or source.read_bytes() == content
+
+
+@pytest.mark.parametrize("name", [".", "..", "folder"])
+def test_a_folder_is_neither_a_state_nor_a_copy(state, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    Path("folder").mkdir()
+    for command in (backup_state, restore_state):
+        for paths in ((state, Path(name)), (Path(name), state)):
+            with pytest.raises(StateError, match=re.escape(f"not a file: {name}")):
+                command(*paths)
+    with pytest.raises(StateError, match="not a file"):
+        backup_state(state, Path(name), force=True)
+    assert names(tmp_path) == {"provider.sqlite", "folder"}
 
 
 def test_a_missing_folder_is_one_clear_error(state, tmp_path):

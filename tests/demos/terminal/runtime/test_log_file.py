@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import stat
 from contextlib import closing
 from pathlib import Path
 
@@ -47,11 +48,51 @@ class Bench:
 
 
 @pytest.fixture
+def loose_umask():
+    """A process whose new files everybody could read."""
+    previous = os.umask(0o022)
+    yield
+    os.umask(previous)
+
+
+@pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(log_file, "_MEGABYTE", 1000)
     made = Bench(tmp_path / "program.log")
     with closing(made.file):
         yield made
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.posix_only(reason="modes of files")
+def test_only_the_owner_can_read_a_new_file_and_an_existing_one_keeps_its_mode(bench, loose_umask):
+    bench.write("first")
+    assert mode_of(bench.path) == 0o600
+    bench.path.chmod(0o640)
+    bench.write("second")
+    assert mode_of(bench.path) == 0o640
+
+
+@pytest.mark.posix_only(reason="modes of files")
+def test_the_file_after_a_full_one_has_its_mode(bench, loose_umask):
+    bench.write("x" * 800)
+    bench.write("y" * 800)
+    assert [mode_of(path) for path in (bench.path, bench.path.with_name("program.log.1"))] == [0o600, 0o600]
+    bench.path.chmod(0o644)
+    bench.write("z" * 800)
+    assert mode_of(bench.path) == 0o644
+
+
+@pytest.mark.posix_only(reason="modes of files")
+def test_only_the_owner_can_read_the_account_and_the_events_of_a_program(tmp_path, loose_umask):
+    files = [tmp_path / name for name in ("a.sqlite", "events.jsonl", "program.log")]
+    names = ("--account", "--events", "--log")
+    words = [word for pair in zip(names, files, strict=True) for word in pair]
+    assert demos("run", FOLLOWER, "--duration", "0.1", *words).returncode == 0
+    assert {path.name: mode_of(path) for path in tmp_path.iterdir()} == {path.name: 0o600 for path in files}
 
 
 def test_the_file_has_the_lines_of_the_stream(bench):
