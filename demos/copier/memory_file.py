@@ -62,7 +62,7 @@ CREATE INDEX orders_of_symbol ON orders (symbol, id);
     "UPDATE orders SET time = time * 1000;",
 )
 VERSION = len(_STEPS)
-KIND = FileKind("a copier's memory", _APPLICATION, _STEPS, "python -m demos run copier --url …")
+KIND = FileKind("a copier's memory", _APPLICATION, _STEPS, "python -m demos run copier --url URL")
 
 
 class MemoryFile(SqliteFile):
