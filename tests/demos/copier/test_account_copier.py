@@ -91,7 +91,7 @@ def test_what_an_order_and_an_acknowledgement_follow_from_survives_a_kill_at_tha
 
     def noted_acknowledge(*args):
         note("acknowledgement")
-        acknowledge(*args)
+        return acknowledge(*args)
 
     monkeypatch.setattr(trading, "Send", noted_send)
     monkeypatch.setattr(SecureConnection, "Acknowledge", noted_acknowledge)
