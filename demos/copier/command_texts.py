@@ -50,6 +50,10 @@ EXPLAIN = """
       close-only     the same, with --on-end close-only, until `copier resume`
       stopped        the equity floor was reached: until `copier resume`
       alarm          an alarm has stopped the copier: until `copier resume`
+      limit          a limit such as --maxlots, or --reconcile stop, allows no
+                     increase
+      halted         the file of --killfile exists: nothing is traded
+      no-symbol      the terminal has no such symbol
 
     other rules:
       reached        the position is the target

@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
         type=option_types.listening_port,
         default=0,
         metavar="N",
-        help="the port of the copiers and the dashboard (default: any free port)",
+        help="the port of the copiers and the dashboard (default: any free one; in a kept folder, the last one)",
     )
     parser.add_argument(
         "--every",

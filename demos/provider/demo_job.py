@@ -84,6 +84,7 @@ class DemoJob(Job):
         runner.check_stop("before the provider has started")
         # After a restart the provider listens on the same port again.
         runner.children[PROVIDER].arguments.append(f"--Port={self.tally.port}")
+        self.files.keep_port(self.tally.port)
         self.dashboard = dashboard_lines(self.url, OPERATOR, self.password)
         for line in self.dashboard:
             runner.say(line)
@@ -186,7 +187,7 @@ class DemoJob(Job):
     def _start_provider(self, runner: Runner) -> None:
         files, options = self.files, self.options
         program = [
-            f"--Port={options.Port}",
+            f"--Port={options.Port or files.port}",
             "--plain-port=-1",
             f"--cert={files.certificate}",
             f"--key={files.key}",

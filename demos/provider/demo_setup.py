@@ -53,6 +53,18 @@ class DemoFiles:
         """The provider's users, tokens and bans."""
         return self.folder / "provider.sqlite"
 
+    @property
+    def port(self) -> int:
+        """The port of the last demo in this folder, to which the copiers' memories belong; 0: there was none."""
+        try:
+            return int((self.folder / "port").read_text("ascii"))
+        except (OSError, ValueError):
+            return 0
+
+    def keep_port(self, port: int) -> None:
+        """Have the next demo in this folder use this port."""
+        (self.folder / "port").write_text(f"{port}\n", "ascii")
+
     def account(self, name: str) -> Path:
         """The paper account of a process."""
         return self.folder / f"{name}-account.sqlite"

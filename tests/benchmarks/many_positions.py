@@ -99,14 +99,15 @@ class _Connection:
     state: Any = None
     logins: int = 1
     ended: str = ""
+    shown: Any = None
     is_live: bool = True
     transport: Any = field(default_factory=lambda: type("Transport", (), {"local_port": 0}))
 
     def Continue(self, event: Moment) -> list[Any]:
         return [step.state] if (step := self.follower.receive(self.state, event.ms)).state else []
 
-    def Acknowledge(self, held: object, wanted: object) -> None:
-        pass
+    def Acknowledge(self, held: object, wanted: object) -> bool:
+        return True
 
     def CloseClean(self) -> None:
         pass
@@ -126,7 +127,7 @@ class _Copier:
             memory,
             AccountOptions(join=NOW, maxdeviation=Decimal(0)),
             Targets(Rules()),
-            Trading(Limits(), dry=False, stop=lambda: ""),
+            Trading(Limits(), dry=False, loss=lambda: ""),
         )
         stack.callback(self._copier.CloseClean)
         follower.connected(0)

@@ -39,13 +39,13 @@ def test_explain_describes_every_rule_and_outcome():
         assert f"\n      {word} " in EXPLAIN or f" {word}\n" in EXPLAIN, word
 
 
-def test_an_order_is_shown_with_whole_seconds_and_one_digit_more_than_its_price_has(tmp_path: Path, capsys):
+def test_an_order_is_shown_with_milliseconds_and_one_digit_more_than_its_price_has(tmp_path: Path, capsys):
     path = tmp_path / "copier.sqlite"
     with closing(MemoryFile(path, owner=True)) as file:
         journal = Journal(file)
         theirs = Decimal("1.07123456789012345678")
         mark = StateMark("s", 7, 0)
-        order = OrderSent("EURUSD", "EURUSD", mark, 1_800_000_000, "follow", Decimal("0.25"), 0, theirs, 1, 2, 3)
+        order = OrderSent("EURUSD", "EURUSD", mark, 1_800_000_000_123, "follow", Decimal("0.25"), 0, theirs, 1, 2, 3)
         number = journal.sent(order)
         journal.answered(number, Answer(4, 10009, Decimal("0.25"), Decimal("1.07130"), Decimal("1.0713") - theirs, ""))
         number = journal.sent(order._replace(provider_price=None))
@@ -53,7 +53,7 @@ def test_an_order_is_shown_with_whole_seconds_and_one_digit_more_than_its_price_
     assert main(["copier", "journal", "--memory", str(path)]) == 0
     first, second = capsys.readouterr().out.splitlines()
     assert first.startswith(
-        "2027-01-15 08:00:00 #1 buy 0.25 EURUSD (follow), state 7; lag in ms: change 1, network 2, decision 3, fill 4; "
-        "0.25 at 1.0713, provider 1.071235, slippage 0.000065"
+        "2027-01-15 08:00:00.123 #1 buy 0.25 EURUSD (follow), state 7; lag in ms: change 1, network 2, decision 3, "
+        "fill 4; 0.25 at 1.0713, provider 1.071235, slippage 0.000065"
     )
     assert "; 0.25 at 107130, provider unknown; " in second

@@ -364,14 +364,15 @@ def test_help_shows_only_the_commands_that_apply_to_the_program(program, command
 
 
 @pytest.mark.parametrize("program", ["chart_server", "provider", "signal_server", "tick_server"])
-def test_a_running_program_accepts_exactly_the_commands_that_its_help_option_shows(program, capsys):
+def test_a_running_program_accepts_exactly_the_commands_that_its_help_option_shows(program, capsys, tmp_path):
     with pytest.raises(SystemExit):
         main(["run", program, "--help"])
     _, _, after = capsys.readouterr().out.partition("commands on standard input, one on each line:\n")
     shown = after.partition("example:")[0].split()
     others = [name for name in ("buy", "chart") if name not in shown]
     done = demos(
-        "run", program, "--Port", 0, *(["--plain-port", 0] if program == "provider" else []),
+        "run", program, "--Port", 0,
+        *(["--plain-port", 0, "--state", tmp_path / "p.sqlite"] if program == "provider" else []),
         "--seed", 1, "--speed", "max", "--duration", 3,
         input="".join(f"{command}\n" for command in ("help", *others, "quit")),
     )  # fmt: skip

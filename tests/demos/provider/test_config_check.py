@@ -315,7 +315,7 @@ def test_an_alert_command_without_its_program_is_a_warning(check):
         ("name", "a\u0085b", "invalid name: a string with control characters: "),
         ("hosts", "https://x", "invalid host name: 'https://x'; "),
         ("hosts", "proxy.example,a b/", "invalid host name: 'b/'; "),
-        ("only", " , ", "invalid list of symbols: ' , ' has none; "),
+        ("only", " , ", "no symbol in ' , ': name at least one"),
     ],
 )
 def test_a_text_that_the_program_cannot_use_is_refused_by_check_and_run_alike(check, name, value, problem, capsys):

@@ -50,8 +50,9 @@ def test_thousands_of_half_open_connections_delay_no_update_and_no_login(tmp_pat
                 other.close()
     assert open_files(provider) < 1024 + 200
     assert resident(provider) - before < 256 * MIB
+    # It is reported at a timer event.
+    until(lambda: "connections closed to make room for new ones" in provider.log())
     assert provider.stop() == 0
-    assert "connections closed to make room for new ones" in provider.log()
     assert "Traceback" not in provider.log()
 
 
@@ -128,10 +129,10 @@ def test_a_customer_who_logs_in_again_and_again_occupies_a_limited_number_of_con
     token = add_user(tmp_path, "anna")
     provider = RunningProvider(tmp_path, tls=False)
     clients = []
-    for _ in range(600):
+    for _ in range(400):
         clients.append(Client(provider))
         clients[-1].send(UPGRADE + login("anna", token=token))
-    until(lambda: len(provider.events("login")) == 600)
+    until(lambda: len(provider.events("login")) == 400)
     assert open_files(provider) < MOST_REVOKED + 50
     assert Subscriber(provider, login="anna", token=token).receive_kind(Snapshot)
 
