@@ -24,13 +24,13 @@ from typing import Any, cast
 
 from demos.copier.account_copier import AccountCopier
 from demos.copier.account_inputs import Trading
+from demos.copier.account_targets import AccountTargets
 from demos.copier.account_values import NOW, AccountOptions
 from demos.copier.limits import Limits
 from demos.copier.memory_file import MemoryFile, NamedStore
 from demos.copier.moments import Moment
 from demos.copier.rules import Rules
 from demos.copier.secure_connection import SecureConnection
-from demos.copier.targets import Targets
 from demos.provider.account_reading import ReadAccount
 from demos.provider.accounts import View
 from demos.provider.following import Follower
@@ -126,7 +126,7 @@ class _Copier:
             cast("SecureConnection", self._connection),
             memory,
             AccountOptions(join=NOW, maxdeviation=Decimal(0)),
-            Targets(Rules()),
+            AccountTargets(Rules()),
             Trading(Limits(), dry=False, loss=lambda: ""),
         )
         stack.callback(self._copier.CloseClean)
