@@ -31,8 +31,11 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 
 
 @pytest.fixture
-def page(chromium: Page) -> Iterator[Page]:
-    """The page of a browser without cookies; no script of the test may fail."""
+def page(chromium: Page, network: None) -> Iterator[Page]:
+    """The page of a browser without cookies; no script of the test may fail.
+
+    ``network`` closes the server afterwards: a page that is open would report the end of its connection.
+    """
     chromium.call("Network.clearBrowserCookies")
     chromium.prefer("light")
     chromium.size(1400, 900)
