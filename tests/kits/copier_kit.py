@@ -116,7 +116,7 @@ class WebsocketsProvider:
         self._begun: dict[tuple[str, int], int] = {}
         self._peers: list[Peer] = []
         self._closing: list[asyncio.Task[None]] = []
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop
         self._server: Server | None = None
         self._ready = threading.Event()
         self._context, self._port = context, port
@@ -208,6 +208,8 @@ class WebsocketsProvider:
                 return message
 
     def _run(self) -> None:
+        # On Windows a loop of the main thread would change how the process handles signals.
+        self._loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self._loop)
 
         async def start() -> None:

@@ -29,6 +29,8 @@ from tests.benchmarks.timer_events import percentile_95
 pytestmark = pytest.mark.many_sockets
 
 
+# On Windows, Python's own sockets need a started Winsock too, and other tests end it.
+@pytest.mark.usefixtures("started")
 @pytest.mark.parametrize("benchmark_", BENCHMARKS, ids=lambda benchmark: benchmark.name)
 def test_every_benchmark_gives_positive_ratios(benchmark_: Benchmark) -> None:
     try:

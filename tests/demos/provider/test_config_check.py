@@ -348,6 +348,8 @@ def test_what_cannot_be_opened_is_refused_by_check_and_run_alike(check, values, 
 @pytest.mark.parametrize("option", ["log", "account", "events", "picture", "save-template"])
 @pytest.mark.parametrize("value", [".", ".."])
 def test_a_folder_is_no_file_to_write_for_check_and_run_alike(check, option, value, capsys):
+    if option == "picture":
+        pytest.importorskip("matplotlib")
     problem = f"--{option} {value} is a folder: give the name of a file"
     assert error_of(check(**{option: value})) == problem
     for given in (value, "") if value == "." else (value,):

@@ -11,11 +11,15 @@ from pathlib import Path
 import pytest
 from browser_kit import NEEDS_BROWSER, browser
 from service_kit import RunningProvider, Subscriber, add_user
+from web_kit import network
 from winsock_kit import LIMIT_SECONDS
 
 from demos.provider.messages import Snapshot
 
-pytestmark = pytest.mark.timeout(120)
+__all__ = ["network"]
+
+# On Windows, Python's own sockets need a started Winsock too, and other tests end it.
+pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("network")]
 
 # What a page sends and receives, as a promise of the texts up to the first snapshot.
 PAGE = """

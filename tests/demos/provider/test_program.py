@@ -14,14 +14,17 @@ import pytest
 from login_kit import PASSWORD, WRONG
 from service_kit import RunningProvider, Subscriber, add_user, users
 from terminal_kit import ROOT
-from web_kit import certificate
+from web_kit import certificate, network
 from winsock_kit import LIMIT_SECONDS
 
 from demos.provider.messages import Ack, Error, Heartbeat, Hello, Snapshot, Welcome
 from demos.provider.passwords import new_password
 from demos.provider.protocol import encode
 
-pytestmark = pytest.mark.timeout(120)
+__all__ = ["network"]
+
+# On Windows, Python's own sockets need a started Winsock too, and other tests end it.
+pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("network")]
 
 
 @pytest.mark.parametrize("tls", [True, False], ids=["TLS", "loopback without TLS"])

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from service_kit import RunningProvider, add_user
+from web_kit import network
 from winsock_kit import LIMIT_SECONDS
 
 from demos.copier import ack_pace
@@ -37,6 +38,8 @@ from demos.wire.websocket import (
     TOO_LARGE,
     UNSUPPORTED,
 )
+
+__all__ = ["network"]
 
 ROOT = Path(__file__).resolve().parents[3]
 NOTE = (ROOT / "notes/provider.md").read_text(encoding="utf-8")
@@ -147,6 +150,7 @@ def test_the_pauses_of_a_subscriber_are_those_of_the_copier() -> None:
             assert expected in action, code
 
 
+@pytest.mark.usefixtures("network")
 def test_the_request_that_opens_the_websocket_is_accepted_and_the_whole_client_follows_the_provider(
     tmp_path: Path,
 ) -> None:

@@ -8,10 +8,14 @@ from pathlib import Path
 import pytest
 from service_kit import RunningProvider, Subscriber, add_user, users
 from terminal_kit import demos
+from web_kit import network
 
 from demos.provider.messages import Error, Hello, Snapshot, Welcome
 
-pytestmark = pytest.mark.timeout(120)
+__all__ = ["network"]
+
+# On Windows, Python's own sockets need a started Winsock too, and other tests end it.
+pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("network")]
 
 
 def command(folder: Path, *arguments: object) -> list[str]:
