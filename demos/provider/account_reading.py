@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from decimal import Decimal
 
 from demos.provider.accounts import AccountState, Holding
@@ -39,18 +39,12 @@ from demos.terminal import (
 def ReadAccount(symbols: Collection[str] = ()) -> AccountState:
     """The account's figures and its open positions: of these symbols only, or of all."""
     hedging = AccountInfoInteger(ACCOUNT_MARGIN_MODE) == ACCOUNT_MARGIN_MODE_RETAIL_HEDGING
-    holdings = []
-    for i in range(PositionsTotal()):
-        ticket = PositionGetTicket(i)
-        # It selects the position, unless that was closed meanwhile.
-        if ticket and (not symbols or PositionGetString(POSITION_SYMBOL) in symbols):
-            holdings.append(_selected(ticket if hedging else None))
     return AccountState(
         AccountInfoString(ACCOUNT_CURRENCY),
         hedging,
         _decimal(AccountInfoDouble(ACCOUNT_BALANCE)),
         _decimal(AccountInfoDouble(ACCOUNT_EQUITY)),
-        tuple(holdings),
+        tuple(_selected(ticket if hedging else None) for ticket in _tickets(symbols)),
     )
 
 
@@ -60,14 +54,21 @@ def ReadPositions(symbols: Collection[str] = ()) -> list[PositionRow]:
     They have no times: the market's time is in another time zone, and years ago when old ticks are replayed.
     """
     rows = []
+    for ticket in _tickets(symbols):
+        each = _selected(ticket)
+        profit = _decimal(PositionGetDouble(POSITION_PROFIT))
+        digits = SymbolInfoInteger(each.symbol, SYMBOL_DIGITS)
+        rows.append(PositionRow(each.symbol, each.lots, each.price, each.sl, each.tp, profit, 0, ticket, digits))
+    return rows
+
+
+def _tickets(symbols: Collection[str]) -> Iterator[int]:
+    """The tickets of the open positions in these symbols, or of all; each is the selected one until the next."""
     for i in range(PositionsTotal()):
         ticket = PositionGetTicket(i)
+        # It is 0, and selects nothing, when the position was closed meanwhile.
         if ticket and (not symbols or PositionGetString(POSITION_SYMBOL) in symbols):
-            each = _selected(ticket)
-            profit = _decimal(PositionGetDouble(POSITION_PROFIT))
-            digits = SymbolInfoInteger(each.symbol, SYMBOL_DIGITS)
-            rows.append(PositionRow(each.symbol, each.lots, each.price, each.sl, each.tp, profit, 0, ticket, digits))
-    return rows
+            yield ticket
 
 
 def _selected(ticket: int | None) -> Holding:
