@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from cleanup_kit import closed_after_test
 from login_kit import PASSWORD
 from terminal_kit import ROOT
-from web_kit import certificate
+from web_kit import certificate, wait_until
 from winsock_kit import LIMIT_SECONDS
 
 from demos.provider.messages import FromServer, Snapshot, Update
@@ -104,7 +104,7 @@ class RunningProvider:
 
     def wait(self, kind: str, count: int = 1) -> dict[str, Any]:
         """The event of a kind with this number, when it has been recorded."""
-        until(lambda: len(self.events(kind)) >= count or self.process.poll() is not None)
+        wait_until(lambda: len(self.events(kind)) >= count or self.process.poll() is not None)
         events = self.events(kind)
         assert len(events) >= count, self.log()
         return events[count - 1]
@@ -185,13 +185,3 @@ class Subscriber:
         """The volume in the present state."""
         assert self.state is not None
         return sum((each.lots for each in self.state.positions if each.symbol == symbol), Decimal(0))
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait until another process has made a condition true."""
-    import threading
-
-    end, pause = time.monotonic() + LIMIT_SECONDS, threading.Event()
-    while not condition():
-        assert time.monotonic() < end, "the condition did not become true in time"
-        pause.wait(0.01)

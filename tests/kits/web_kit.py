@@ -181,7 +181,7 @@ class Server:
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    """Wait until another thread has made the condition true."""
+    """Wait until another thread or process has made the condition true."""
     until = time.monotonic() + LIMIT_SECONDS
     pause = threading.Event()
     while not condition():

@@ -16,8 +16,9 @@ from typing import Any
 
 import pytest
 from cleanup_kit import closed_after_test
-from service_kit import RunningProvider, add_user, until, users
+from service_kit import RunningProvider, add_user, users
 from terminal_kit import ROOT, demos
+from web_kit import wait_until
 from winsock_kit import LIMIT_SECONDS
 
 from demos.copier.job import account_positions
@@ -78,7 +79,7 @@ class RunningCopier:
         self.wait(lambda: self.deals()[-1:] == [Decimal(lots)])
 
     def wait(self, condition: Callable[[], bool]) -> None:
-        until(lambda: condition() or self.process.poll() is not None)
+        wait_until(lambda: condition() or self.process.poll() is not None)
         assert condition(), self.log_path.read_text(encoding="utf-8")[-3000:]
 
     def log(self) -> str:

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from service_kit import until
 from terminal_kit import ROOT
+from web_kit import wait_until
 from winsock_kit import LIMIT_SECONDS
 
 from demos.copier.job import account_positions
@@ -190,7 +190,7 @@ def test_no_process_is_left_when_the_demo_itself_is_killed(tmp_path):
         log.wait(r"copier\d \| .* deal #1 ")
         process.kill()
         process.wait()
-    until(lambda: all(is_released(account(tmp_path, name)) for name in NAMES))
+    wait_until(lambda: all(is_released(account(tmp_path, name)) for name in NAMES))
 
 
 @pytest.mark.parametrize("victim", ["copier1", "provider"])
@@ -218,7 +218,7 @@ def test_a_copier_that_is_killed_at_each_start_is_reported(tmp_path):
         summary = log.end()
     assert process.returncode == 1
     assert summary["problem"].startswith("copier1 ended with exit code -9")
-    until(lambda: all(is_released(account(tmp_path, name)) for name in NAMES if account(tmp_path, name).exists()))
+    wait_until(lambda: all(is_released(account(tmp_path, name)) for name in NAMES if account(tmp_path, name).exists()))
 
 
 def test_a_copier_whose_login_was_disabled_is_reported_with_the_reason(tmp_path):

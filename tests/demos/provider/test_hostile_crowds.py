@@ -12,7 +12,8 @@ from contextlib import closing, contextmanager, suppress
 import pytest
 from hostile_kit import TEXT, UPGRADE, Client, frame, login, message, open_files, resident
 from login_kit import PASSWORD, WRONG
-from service_kit import RunningProvider, Subscriber, add_user, until, users
+from service_kit import RunningProvider, Subscriber, add_user, users
+from web_kit import wait_until
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 from winsock_kit import LIMIT_SECONDS
@@ -51,7 +52,7 @@ def test_thousands_of_half_open_connections_delay_no_update_and_no_login(tmp_pat
     assert open_files(provider) < 1024 + 200
     assert resident(provider) - before < 256 * MIB
     # It is reported at a timer event.
-    until(lambda: "connections closed to make room for new ones" in provider.log())
+    wait_until(lambda: "connections closed to make room for new ones" in provider.log())
     assert provider.stop() == 0
     assert "Traceback" not in provider.log()
 
@@ -82,7 +83,7 @@ def test_connections_that_are_reset_at_once_leave_nothing_behind(tmp_path):
     Subscriber(provider, login="anna", token=token).receive_kind(Snapshot)
     provider.command("buy 0.1")
     subscriber.receive_lots("0.1")
-    until(lambda: open_files(provider) <= files + 1)
+    wait_until(lambda: open_files(provider) <= files + 1)
     # Each second at most a hundred lines about clients are written.
     assert len(provider.log()) < MIB
 
@@ -132,7 +133,7 @@ def test_a_customer_who_logs_in_again_and_again_occupies_a_limited_number_of_con
     for _ in range(400):
         clients.append(Client(provider))
         clients[-1].send(UPGRADE + login("anna", token=token))
-    until(lambda: len(provider.events("login")) == 400)
+    wait_until(lambda: len(provider.events("login")) == 400)
     assert open_files(provider) < MOST_REVOKED + 50
     assert Subscriber(provider, login="anna", token=token).receive_kind(Snapshot)
 
@@ -359,7 +360,7 @@ def test_a_provider_without_free_descriptors_serves_its_subscribers_and_recovers
             clients[-1].open().send(login("anna", token=token))
             clients[-1].receive_type("welcome")
     assert len(clients) > 60
-    until(lambda: "Accept failed error" in provider.log())
+    wait_until(lambda: "Accept failed error" in provider.log())
     provider.command("buy 0.1")
     subscriber.receive_lots("0.1")
     for client in clients[:60]:

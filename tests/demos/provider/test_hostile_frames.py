@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 from hostile_kit import BINARY, CLOSE, PING, PONG, TEXT, UPGRADE, Client, close_code, frame, login, message, resident
-from service_kit import RunningProvider, Subscriber, add_user, until
-from web_kit import certificate
+from service_kit import RunningProvider, Subscriber, add_user
+from web_kit import certificate, wait_until
 from winsock_kit import LIMIT_SECONDS
 
 from demos.provider.messages import Snapshot
@@ -234,7 +234,7 @@ def test_a_handshake_that_stops_halfway_ends_after_its_time(tmp_path):
         client.send(hello[:length])
     for client in clients:
         client.receive_to_end()
-    until(lambda: provider.log().count("the TLS handshake was not complete in time") == 3)
+    wait_until(lambda: provider.log().count("the TLS handshake was not complete in time") == 3)
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1], ids=["1.0", "1.1"])
@@ -251,7 +251,7 @@ def test_old_versions_of_tls_are_refused(version, tmp_path):
         pytest.raises(ssl.SSLError, match=r"(?i)protocol.version"),
     ):
         context.wrap_socket(plain, server_hostname="localhost")
-    until(lambda: "supports only versions of TLS before 1.2" in provider.log())
+    wait_until(lambda: "supports only versions of TLS before 1.2" in provider.log())
 
 
 def test_renegotiation_is_refused_and_ends_no_other_connection(tmp_path):
@@ -289,4 +289,6 @@ def test_a_client_that_expects_another_certificate_does_not_connect_and_one_with
         secure.sendall(b"GET / HTTP/1.0\r\n\r\n")
         assert secure.recv(1000).startswith(b"HTTP/1.1 200")
     # A client that closes its socket with unread bytes resets the connection, and a reset discards its alert.
-    until(lambda: any(text in provider.log() for text in ("the peer does not trust the certificate", "WSAECONNRESET")))
+    wait_until(
+        lambda: any(text in provider.log() for text in ("the peer does not trust the certificate", "WSAECONNRESET"))
+    )

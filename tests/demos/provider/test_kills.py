@@ -14,7 +14,8 @@ import pytest
 from hostile_kit import TEXT, UPGRADE, Client, frame, login
 from login_kit import WRONG
 from provider_kit import MemoryStore
-from service_kit import RunningProvider, add_user, until, users
+from service_kit import RunningProvider, add_user, users
+from web_kit import wait_until
 from winsock_kit import LIMIT_SECONDS
 
 from demos.provider.following import Follower
@@ -130,9 +131,9 @@ def test_a_killed_provider_keeps_users_bans_and_positions_and_its_subscriber_nev
     provider = RunningProvider(tmp_path, account, tls=False)
     held = Decimal(str(provider.wait("started")["position"]))
     thread = following.begin(provider)
-    until(lambda: following.lots() == held)
+    wait_until(lambda: following.lots() == held)
     provider.command("buy 0.1")
-    until(lambda: following.lots() == held + Decimal("0.1"))
+    wait_until(lambda: following.lots() == held + Decimal("0.1"))
     assert provider.stop() == 0
     thread.join(LIMIT_SECONDS)
     assert not [alarm for alarm in following.alarms if alarm.kind in STOPPING]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from login_kit import PASSWORD, WRONG
-from service_kit import RunningProvider, Subscriber, add_user, until
-from web_kit import network
+from service_kit import RunningProvider, Subscriber, add_user
+from web_kit import network, wait_until
 from winsock_kit import LIMIT_SECONDS
 
 from demos.provider.messages import Error, Snapshot
@@ -54,7 +54,7 @@ def test_logins_of_operators_are_reported_and_counted(tmp_path: Path):
     assert statuses[0] == 401
     assert statuses[-1] == 429
 
-    until(lambda: "failed logins" in provider.log() or "banned" in provider.log())
+    wait_until(lambda: "failed logins" in provider.log() or "banned" in provider.log())
     lines = [line.partition("operator login ")[2] for line in provider.log().splitlines() if "operator login" in line]
     expected = [
         ("'olga' from 127.0.0.1:", ": logged in"),
@@ -67,7 +67,7 @@ def test_logins_of_operators_are_reported_and_counted(tmp_path: Path):
         assert line.endswith(end)
     assert PASSWORD not in provider.log()
     assert WRONG not in provider.log()
-    until(lambda: metrics(provider)["provider_refusals_total"] == 2 + len(statuses))
+    wait_until(lambda: metrics(provider)["provider_refusals_total"] == 2 + len(statuses))
     assert metrics(provider)["provider_logins_total"] == 1
 
 
@@ -76,7 +76,7 @@ def test_a_refused_login_of_a_subscriber_is_reported_with_the_login(tmp_path: Pa
     provider = RunningProvider(tmp_path, tls=False)
     assert isinstance(Subscriber(provider, login="nobody", password=WRONG).receive(), Error)
     Subscriber(provider, login="anna", token=token).receive_kind(Snapshot)
-    until(lambda: "nobody" in provider.log())
+    wait_until(lambda: "nobody" in provider.log())
     assert "(login 'nobody'): the login or the password is wrong" in provider.log()
     assert WRONG not in provider.log()
     assert token not in provider.log()
@@ -86,4 +86,4 @@ def test_a_wrong_password_is_reported_also_when_its_client_does_not_wait(tmp_pat
     provider = RunningProvider(tmp_path, tls=False)
     subscriber = Subscriber(provider, login="nobody", password=WRONG)
     subscriber.close()
-    until(lambda: "(login 'nobody'): the login or the password is wrong" in provider.log())
+    wait_until(lambda: "(login 'nobody'): the login or the password is wrong" in provider.log())

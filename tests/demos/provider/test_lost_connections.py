@@ -7,8 +7,8 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
-from service_kit import RunningProvider, until
-from web_kit import network
+from service_kit import RunningProvider
+from web_kit import network, wait_until
 from winsock_kit import LIMIT_SECONDS
 
 from demos.provider.connection import Connection, lost_reason
@@ -60,5 +60,5 @@ def test_a_client_that_ends_tls_without_close_notify_is_reported_only_when_an_an
                 assert secure.recv(16).startswith(b"HTTP/1.1")
                 while b"reason" not in secure.recv(4096):
                     pass
-    until(lambda: f"127.0.0.1:{ports[1]}: {NO_CLOSE_NOTIFY}" in provider.log())
+    wait_until(lambda: f"127.0.0.1:{ports[1]}: {NO_CLOSE_NOTIFY}" in provider.log())
     assert f"127.0.0.1:{ports[0]}" not in provider.log()

@@ -193,9 +193,9 @@ def test_a_new_certificate_is_used_without_a_restart(tmp_path):
         except OSError:
             return False
 
-    from service_kit import until
+    from web_kit import wait_until
 
-    until(connects)
+    wait_until(connects)
     assert "loaded the new certificate" in provider.log()
 
 

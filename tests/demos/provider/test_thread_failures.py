@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from cleanup_kit import closed_after_test
 from provider_kit import account
-from service_kit import add_user, until
+from service_kit import add_user
 from terminal_kit import ROOT
+from web_kit import wait_until
 from winsock_kit import LIMIT_SECONDS
 
 from demos.provider import service as service_module
@@ -50,7 +51,7 @@ class Running:
             self.turn()
             return condition()
 
-        until(met)
+        wait_until(met)
 
     def connect(self) -> Any:
         """A WebSocket, whose opening is accepted here."""
