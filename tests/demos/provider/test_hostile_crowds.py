@@ -155,11 +155,11 @@ def slow_client(provider: RunningProvider, token: str, fast: Subscriber, trades:
 
 def crowded_account(provider: RunningProvider, token: str) -> Subscriber:
     """A hedging account with so many positions that each state has tens of thousands of bytes; a subscriber of it."""
-    for _ in range(200):
+    for _ in range(400):
         provider.command("buy 0.01")
-    provider.wait("deal", 200)
+    provider.wait("deal", 400)
     fast = Subscriber(provider, login="fast", token=token)
-    fast.receive_lots("2")
+    fast.receive_lots("4")
     return fast
 
 
