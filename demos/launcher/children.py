@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import queue
 import signal
@@ -24,6 +25,11 @@ FATAL = (2, NETWORK, 4)
 # The limits of restarts: in all, and in a row without the child having become ready.
 MOST_RESTARTS = 50
 MOST_FAILURES = 3
+
+# A restarted child may find its port in use, by another process that took it in between: how often in a row, and the
+# shortest time between two starts, in seconds.
+MOST_PORT_FAILURES = 30
+PORT_PAUSE = 1.0
 
 _GRACE = 10.0
 
@@ -53,6 +59,7 @@ class Child:
     With ``restart`` the job starts it again when a signal or a defect has ended it. ``may_end`` says that exit code 0
     is expected. ``ready`` is set by the job when the program works: see MOST_FAILURES. ``heard_at`` is when the child
     has written something; ``asked_at`` is when the job has asked it for an answer, None when no answer is missing.
+    It is not started again before ``restart_at``.
     """
 
     def __init__(self, name: str, arguments: Sequence[str], lines: queue.Queue[Line], *, restart: bool = False) -> None:
@@ -66,6 +73,7 @@ class Child:
         self.last_error = ""
         self.heard_at = 0.0
         self.asked_at: float | None = None
+        self.restart_at = -math.inf
         self.frozen = False
         self._lines = lines
         self._process: subprocess.Popen[str] | None = None

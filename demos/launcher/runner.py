@@ -25,7 +25,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from demos.launcher.children import FATAL, MOST_FAILURES, MOST_RESTARTS, NETWORK, Child, Line, exit_text
+from demos.launcher.children import (
+    FATAL,
+    MOST_FAILURES,
+    MOST_PORT_FAILURES,
+    MOST_RESTARTS,
+    NETWORK,
+    PORT_PAUSE,
+    Child,
+    Line,
+    exit_text,
+)
 from demos.launcher.interrupts import INTERRUPTED
 from demos.launcher.log_lines import error_of, is_reading
 from demos.launcher.timeline import Timeline
@@ -187,12 +197,15 @@ class Runner:
         Errors: JobError when it is not to be restarted, has ended for a reason of its own, or ends again and again.
         """
         code = child.exit_code()
-        if code is None or (code == 0 and child.may_end):
+        now = self.clock.monotonic()
+        if code is None or (code == 0 and child.may_end) or now < child.restart_at:
             return
         child.failures = 0 if child.ready else child.failures + 1
-        exhausted = child.restarts >= MOST_RESTARTS or child.failures >= MOST_FAILURES
         # Another process may have taken the port while the server was away, as the local port of a connect.
-        fatal = code in FATAL and not (code == NETWORK and child.restarts)
+        port_in_use = code == NETWORK and child.restarts > 0
+        most_failures = MOST_PORT_FAILURES if port_in_use else MOST_FAILURES
+        exhausted = child.restarts >= MOST_RESTARTS or child.failures >= most_failures
+        fatal = code in FATAL and not port_in_use
         # All lines of the ended process are taken before the first line of the next one.
         child.end()
         self._take_lines()
@@ -202,6 +215,7 @@ class Runner:
             reason = f": {child.last_error}" if child.last_error and code > 0 else ""
             raise JobError(code if code in FATAL else 1, f"{child.name} {exit_text(code)}{reason}")
         child.restarts += 1
+        child.restart_at = now + PORT_PAUSE if port_in_use else now
         self.say(f"{child.name} {exit_text(code)} and is started again")
         self._launch(child)
 

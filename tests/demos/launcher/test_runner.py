@@ -20,7 +20,7 @@ from interruption_kit import late_signal
 from terminal_kit import DATA, ROOT, wait_for
 
 from demos.launcher import runner
-from demos.launcher.children import MOST_FAILURES, MOST_RESTARTS, Child, Line
+from demos.launcher.children import MOST_FAILURES, MOST_PORT_FAILURES, MOST_RESTARTS, PORT_PAUSE, Child, Line
 from demos.launcher.job import Job, run_job
 from demos.launcher.runner import JobError, Runner
 from demos.launcher.views import PlainView
@@ -149,6 +149,7 @@ class Standing:
         self.code, self.restart = code, restart
         self.ready = False
         self.starts = self.restarts = self.failures = 0
+        self.restart_at = -math.inf
 
     def exit_code(self) -> int | None:
         return self.code
@@ -169,14 +170,21 @@ def test_a_child_that_was_killed_is_restarted_once(bench):
     assert child.starts == 1
 
 
-def test_a_restarted_server_whose_port_is_taken_is_started_again_a_limited_number_of_times(bench):
+def test_a_restarted_server_waits_a_limited_time_for_a_port_that_another_process_has_taken(bench, monkeypatch):
+    clock = ManualClock()
+    monkeypatch.setattr(bench.runner, "clock", clock)
     child: Any = Standing(-9)
     child.ready = True
     bench.runner.check(child)
     child.code, child.ready = 3, False
-    for _ in range(MOST_FAILURES - 1):
+    for attempt in range(2, MOST_PORT_FAILURES + 1):
         bench.runner.check(child)
-    assert child.restarts == MOST_FAILURES
+        assert child.starts == attempt
+        # No second start before the pause is over.
+        clock.time += 0.9 * PORT_PAUSE
+        bench.runner.check(child)
+        assert child.starts == attempt
+        clock.time += 0.1 * PORT_PAUSE
     with pytest.raises(JobError, match="client1 ended with exit code 3: why") as caught:
         bench.runner.check(child)
     assert caught.value.code == 3
