@@ -95,7 +95,7 @@ def test_thousands_of_login_attempts_keep_nobody_out_and_are_banned(tmp_path):
     add_user(tmp_path, "anna")
     add_user(tmp_path, "bob")
     token = add_user(tmp_path, "carl")
-    provider = RunningProvider(tmp_path, tls=False)
+    provider = RunningProvider(tmp_path, tls=False, quick=True)
     # Anna has logged in from the address that the attempts come from, so she is known there.
     known = Subscriber(provider, source="127.0.0.2", login="anna", password=PASSWORD)
     known.receive_kind(Snapshot)
@@ -243,7 +243,7 @@ def test_after_a_revocation_the_client_receives_the_reason_and_not_one_byte_more
 
 def test_a_banned_login_receives_hello_and_the_ban_and_nothing_else(tmp_path):
     add_user(tmp_path, "anna")
-    provider = RunningProvider(tmp_path, tls=False)
+    provider = RunningProvider(tmp_path, tls=False, quick=True)
     codes = []
     while "banned" not in codes:
         client = Client(provider)

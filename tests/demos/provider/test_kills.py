@@ -114,7 +114,7 @@ def test_a_killed_provider_keeps_users_bans_and_positions_and_its_subscriber_nev
     following, names, banned, streams = Following(token), {"anna"}, set(), []
     account = f"--account={tmp_path / 'account.json'}"
     for number in range(ROUNDS):
-        provider = RunningProvider(tmp_path, account, tls=False)
+        provider = RunningProvider(tmp_path, account, tls=False, quick=True)
         thread = following.begin(provider)
         if number % 2:
             # Every second kill comes when a ban was begun.
@@ -128,7 +128,7 @@ def test_a_killed_provider_keeps_users_bans_and_positions_and_its_subscriber_nev
         assert banned <= kept
         assert len([each for each in kept if each[1].startswith("127.0.1.")]) == (number + 1) // 2
         banned = kept
-    provider = RunningProvider(tmp_path, account, tls=False)
+    provider = RunningProvider(tmp_path, account, tls=False, quick=True)
     held = Decimal(str(provider.wait("started")["position"]))
     thread = following.begin(provider)
     wait_until(lambda: following.lots() == held)

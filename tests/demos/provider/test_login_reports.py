@@ -46,7 +46,7 @@ def metrics(provider: RunningProvider) -> dict[str, float]:
 def test_logins_of_operators_are_reported_and_counted(tmp_path: Path):
     add_user(tmp_path, "olga", operator=True)
     add_user(tmp_path, "anna")
-    provider = RunningProvider(tmp_path, tls=False)
+    provider = RunningProvider(tmp_path, tls=False, quick=True)
     assert log_in_operator(provider, "olga", PASSWORD) == 200
     assert log_in_operator(provider, "anna", PASSWORD) == 403
     assert log_in_operator(provider, "b\u00f6b", WRONG) == 401
