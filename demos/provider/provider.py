@@ -5,8 +5,9 @@ messages). Experts in threads of their own serve its clients; this program, in t
 publishes it and accepts. The plain port serves the article's programs: the position of the chart's symbol, without
 logins (plain.py).
 
-OnTrade publishes each trade at once, OnTimer also the account's figures, and OnSocket accepts subscribers as soon as
-they connect. With --fast the plain port does not wait for the timer either.
+OnInit opens the subscribers' port; if the host's name cannot be resolved, OnTimer tries again. OnTrade publishes each
+trade at once, OnTimer also the account's figures, and OnSocket accepts subscribers as soon as they connect. With --fast
+the plain port does not wait for the timer either.
 """
 
 from __future__ import annotations
@@ -130,6 +131,8 @@ def OnInit() -> int:
         return INIT_FAILED
     Event("started", symbol=Symbol(), position=DoubleToString(GetSymbolLot(Symbol()), 2))
     EventSetTimer(1)
+    if service is not None:
+        StartService(service)
     return INIT_SUCCEEDED
 
 
