@@ -35,20 +35,27 @@ T = TypeVar("T")
 # Tests log in often: a hash with the least parameters costs a millisecond. It is renewed at the first login.
 _CHEAP = Parameters(10, 8, 1)
 
-# Runs `python -m demos` with shorter times. A test that is not about these times uses it, because wrong passwords up to
-# a ban take 16 seconds otherwise, and an incomplete request or handshake 10.
-_QUICK = """
-import sys
-from functools import partial
-from demos.provider import clients, guard, login_desk
-from demos.wire import tls, web_server
+# What a provider's process changes before it starts. A test that is not about these times uses them, because wrong
+# passwords up to a ban take 16 seconds otherwise, and an incomplete request, handshake or login 10.
+QUICK_BANS = """
+from demos.provider import guard, login_desk
 guard.Rules = partial(guard.Rules, first_delay=0.02, longest_delay=0.2, slow_interval=1.0)
 login_desk.MOST_WAIT_MS = 4000
+"""
+QUICK_REQUESTS = """
+from demos.provider import clients
+from demos.wire import tls, web_server
 clients.WebConnection = partial(clients.WebConnection, limits=web_server.WebLimits(head_ms=3000))
 tls.HANDSHAKE_MS = 2000
-from demos.__main__ import run_process
-sys.exit(run_process())
 """
+QUICK_LOGINS = """
+from demos.provider import session
+session.LOGIN_MS = 2000
+"""
+# Does what `python -m demos` does, after these changes.
+_CHANGED = (
+    "import sys\nfrom functools import partial\n%s\nfrom demos.__main__ import run_process\nsys.exit(run_process())"
+)
 
 
 @contextmanager
@@ -68,12 +75,10 @@ def add_user(folder: Path, login: str, **rights: object) -> str:
 class RunningProvider:
     """``python -m demos run provider``, and what its log and its events say."""
 
-    def __init__(
-        self, folder: Path, *arguments: str, tls: bool = True, most_files: int = 0, quick: bool = False
-    ) -> None:
+    def __init__(self, folder: Path, *arguments: str, tls: bool = True, most_files: int = 0, quick: str = "") -> None:
         """``most_files``: the process may open so many files and sockets; only on POSIX.
 
-        ``quick``: the delays of logins and the time limits of requests and handshakes are shorter than usual.
+        ``quick``: a change of the process that shortens times, such as QUICK_BANS.
         """
         self.folder = folder
         self.events_path = folder / "events.jsonl"
@@ -86,7 +91,7 @@ class RunningProvider:
                 certificate(folder)
             options += [f"--cert={self.certificate}", f"--key={folder / 'key.pem'}"]
         limit = ["prlimit", f"--nofile={most_files}:{most_files}"] if most_files else []
-        start = ["-c", _QUICK] if quick else ["-m", "demos"]
+        start = ["-c", _CHANGED % quick] if quick else ["-m", "demos"]
         command = [*limit, sys.executable, *start, "run", "provider", f"--events={self.events_path}", "--seed=1"]
         self.log_path = folder / "provider.log"
         with self.log_path.open("ab") as log:
