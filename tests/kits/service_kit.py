@@ -83,6 +83,8 @@ class RunningProvider:
         self.folder = folder
         self.events_path = folder / "events.jsonl"
         self.events_path.unlink(missing_ok=True)
+        self._events: list[dict[str, Any]] = []
+        self._events_read = 0
         self.certificate: Path | None = None
         options = [f"--state={folder / 'provider.sqlite'}", "--Port=0", "--plain-port=-1"]
         if tls:
@@ -123,10 +125,14 @@ class RunningProvider:
 
     def events(self, kind: str) -> list[dict[str, Any]]:
         """The events of a kind so far."""
-        if not self.events_path.exists():
-            return []
-        lines = self.events_path.read_text(encoding="utf-8").splitlines(keepends=True)
-        return [event for line in lines if line.endswith("\n") and (event := json.loads(line))["kind"] == kind]
+        if self.events_path.exists():
+            with self.events_path.open("rb") as file:
+                file.seek(self._events_read)
+                lines = file.read()
+            lines = lines[: lines.rfind(b"\n") + 1]
+            self._events_read += len(lines)
+            self._events += map(json.loads, lines.splitlines())
+        return [event for event in self._events if event["kind"] == kind]
 
     def wait(self, kind: str, count: int = 1) -> dict[str, Any]:
         """The event of a kind with this number, when it has been recorded."""
