@@ -66,6 +66,9 @@ WINDOW = 1
 LEAST_MS = 200
 # The volumes are sent so often within the server's --silence.
 REPEATS = 4
+# A total is shown until so many intervals have passed without another message, and for at least this time.
+LOST_INTERVALS = 3
+LEAST_LOST_MS = 5_000
 
 link: Link | None = None
 trader = Strategy(0, "")
@@ -76,6 +79,7 @@ rules: ServerHello | None = None
 sent: Volumes | None = None
 sent_at = 0
 shown: Total | None = None
+totals_at = 0
 long_totals: dict[datetime, float] = {}
 short_totals: dict[datetime, float] = {}
 
@@ -120,6 +124,7 @@ def OnTrade() -> None:
 
 def OnTick() -> None:
     trader.tick(GetSymbolLot(Symbol()))
+    DrawTotal()
 
 
 def Step() -> None:
@@ -130,6 +135,7 @@ def Step() -> None:
         SayHello(link)
     for text in messages:
         TakeMessage(link, text)
+    CheckAge(link)
     if link.is_open:
         SendVolumes(link)
 
@@ -154,21 +160,37 @@ def TakeMessage(link: Link, text: str) -> None:
 
 
 def TakeTotals(message: Totals) -> None:
-    """Draw the totals of the chart's symbol at the present bar. While none is published, the line has a gap."""
+    global totals_at
+    totals_at = GetTickCount64()
+    ShowTotal(message.totals.get(Symbol()))
+
+
+def CheckAge(link: Link) -> None:
+    """Show no total any more when the server has sent none for too long, or has gone."""
+    longest = LOST_INTERVALS * rules.interval_ms if rules is not None else 0
+    if not link.is_open or GetTickCount64() - totals_at > max(longest, LEAST_LOST_MS):
+        ShowTotal(None)
+
+
+def ShowTotal(total: Total | None) -> None:
+    """Log a total of the chart's symbol that differs from the last one, and draw it."""
     global shown
-    total = message.totals.get(Symbol())
-    if total is not None:
-        bar = iTime(Symbol(), Period(), 0)
-        long_totals[bar], short_totals[bar] = float(total.long), float(total.short)
-    if total == shown:
-        return
+    if total != shown:
+        if total is None:
+            Print(f"{Symbol()}: no total is published at present")
+        else:
+            Print(f"{Symbol()}: {total.long} lots long, {total.short} lots short; {total.clients} participants")
+        sides = (None, None, 0) if total is None else (str(total.long), str(total.short), total.clients)
+        Event("totals", **dict(zip(("long", "short", "clients"), sides, strict=True)))
     shown = total
-    if total is None:
-        Print(f"{Symbol()}: no total is published at present")
-        Event("totals", long=None, short=None, clients=0)
-    else:
-        Print(f"{Symbol()}: {total.long} lots long, {total.short} lots short; {total.clients} participants")
-        Event("totals", long=str(total.long), short=str(total.short), clients=total.clients)
+    DrawTotal()
+
+
+def DrawTotal() -> None:
+    """Draw the total at the present bar. While none is shown, the lines have a gap."""
+    if shown is not None:
+        bar = iTime(Symbol(), Period(), 0)
+        long_totals[bar], short_totals[bar] = float(shown.long), float(shown.short)
 
 
 def SayHello(link: Link) -> None:
