@@ -47,6 +47,8 @@ PROGRAMS = {
     "chart_client": Entry("chartfeed/client.py", commands=("chart",)),
     "chart_server": Entry("chartfeed/server.py", commands=("chart",)),
     "copier": Entry("copier/copier.py", commands=("trade",)),
+    "indicator_client": Entry("ideas/indicator/client.py", commands=("chart",)),
+    "indicator_server": Entry("ideas/indicator/server.py", commands=("chart",)),
     "provider": Entry("provider/provider.py", commands=("trade",)),
     "signal_client": Entry("signal/client.py", Kind.STUDY, "copier", ("trade",)),
     "signal_server": Entry("signal/server.py", Kind.STUDY, "provider", ("trade",)),
@@ -64,6 +66,9 @@ SUBCOMMANDS = {
     ),
     "copier": Subcommand(
         "demos.copier.copier_command", "explain a copier's decisions, show its orders, or let it continue"
+    ),
+    "indicator": Subcommand(
+        "demos.ideas.indicator.job_command", "run an indicator server and clients and compare their values and charts"
     ),
     "list": Subcommand("demos.launcher.list_command", "list the programs"),
     "provider": Subcommand("demos.provider.provider_command", "manage a provider: users, bans, certificate, backups"),
@@ -89,7 +94,7 @@ def find_program(name: str | Path) -> Program:
     if program is None:
         raise ProgramError(f"{name} is not a program: it has none of the functions {', '.join(EVENTS)}")
     # Under the name of its package, as when it is imported: tools that measure a package find it.
-    return replace(program, package=f"demos.{path.parent.name}") if entry else program
+    return replace(program, package=".".join(("demos", *path.parent.relative_to(_DEMOS).parts))) if entry else program
 
 
 def entry_of(name: str) -> Entry | None:
