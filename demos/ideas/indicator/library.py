@@ -50,11 +50,10 @@ def library_indicator(name: str, arguments: Sequence[str]) -> LibraryIndicator:
     given = {key: _number(name, text) for key, text in zip(parameters, arguments, strict=False)}
     if "periods" in info["input_names"]:
         raise IndicatorError(f"{name} of TA-Lib needs more than bars")
-    calculate = _calculation(function, given)
-    _check(name, calculate)
+    _check(name, _calculation(function, given))
     title = f"{name}({','.join(arguments)})" if arguments else name
     on_prices = info["group"] == _ON_PRICES and name not in _NOT_ON_PRICES
-    return LibraryIndicator(title, tuple(info["output_names"]), on_prices, calculate)
+    return LibraryIndicator(title, tuple(info["output_names"]), on_prices, _calculation(function, given))
 
 
 def _number(name: str, text: str) -> float:
@@ -82,7 +81,7 @@ def _calculation(function: Any, given: Mapping[str, float]) -> Callable[[Bar], t
 
 
 def _check(name: str, calculate: Callable[[Bar], object]) -> None:
-    """Calculate one value, which is not used: TA-Lib checks parameters only then."""
+    """Calculate a value of a bar that is forgotten: TA-Lib checks parameters only then."""
     try:
         calculate(Bar(0, 1.0, 1.0, 1.0, 1.0, 1))
     except Exception as error:  # TA-Lib raises a plain Exception
