@@ -180,7 +180,8 @@ class IndicatorJob(Job):
         return all(self.tally.is_current(name) for name in self.clients)
 
     def _start(self, runner: Runner, name: str, program: Sequence[str]) -> None:
-        arguments = ["run", *program, f"--bars={self.bars}", f"--history={self.history}", f"--speed={self.speed!r}"]
+        arguments = ["run", *program, f"--bars={self.bars}", f"--speed={self.speed!r}"]
+        arguments += [f"--history={self.history}"] if self.history else []
         arguments += [f"--timer-ms={self.options.timer_ms}", f"--hold={self.hold}"]
         arguments.append(f"--values={self._file(name, 'csv')}")
         if not self.options.no_pictures:
