@@ -13,6 +13,7 @@ from demos.launcher.command_help import HELP_WIDTH
 from demos.launcher.job import run_job
 
 _INDICATORS = "sma:20,ema:50,rsi:14,atr:14"
+_DURATION = 20.0
 
 
 def add_parser(subparsers: option_types.SubParsers) -> None:
@@ -32,7 +33,9 @@ def add_parser(subparsers: option_types.SubParsers) -> None:
         "  1  they are not, or there was no value\n"
         "  2  invalid options\n"
         "  3  network error\n"
-        "  4  invalid data, or a file that cannot be written",
+        "  4  invalid data, or a file that cannot be written\n\n"
+        "example:\n"
+        "  python -m demos indicator --bars tests/data/EURUSD_H1.tsv --replay 40 --indicators sma:10,rsi:5",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -64,17 +67,6 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help="replay this many bars; those before are the history of the charts (default: %(default)s)",
     )
     parser.add_argument(
-        "--duration",
-        type=option_types.seconds,
-        default=20.0,
-        metavar="SECONDS",
-        help="replay them in this time (default: %(default)g)",
-    )
-    _add_job_options(parser)
-
-
-def _add_job_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
         "--out",
         type=Path,
         default=Path("indicator-charts"),
@@ -82,15 +74,8 @@ def _add_job_options(parser: argparse.ArgumentParser) -> None:
         help="save values and pictures in this folder (default: %(default)s)",
     )
     parser.add_argument("--no-pictures", action="store_true", help="compare the values only, without matplotlib")
-    market_options.add_timer(parser, 100, "the timer period of the programs in milliseconds")
-    parser.add_argument(
-        "--Port",
-        type=option_types.listening_port,
-        default=0,
-        metavar="N",
-        help="the port that the server listens on (default: any free port)",
-    )
-    parser.add_argument("--json", action="store_true", help="print the summary as one JSON line")
+    market_options.add_job_options(parser, 100, f"replay them in this time (default: {_DURATION:g})", study=False)
+    parser.set_defaults(duration=_DURATION)
 
 
 def _indicators(text: str) -> str:

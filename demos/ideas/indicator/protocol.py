@@ -13,9 +13,8 @@ from typing import Any, ClassVar, TypeAlias
 
 from demos.ideas.indicator.series import LARGEST_VALUE, LONGEST_NAME, MOST_LINES, MOST_WINDOWS, Line, Row
 from demos.ideas.messages import ERROR, Codec, Error
-from demos.provider.fields import Check, integer, listing, optional, pattern, record, refuse, shown, text
+from demos.provider.fields import Check, integer, listing, optional, pattern, record, refuse, shown, symbol, text
 from demos.terminal.mql.constants import TIMEFRAMES
-from demos.terminal.symbols import symbol_problem
 
 VERSION = 1
 
@@ -89,14 +88,6 @@ FromClient: TypeAlias = "ClientHello | History | Error"
 FromServer: TypeAlias = "ServerHello | Values | Page | Error"
 
 
-def _symbol(value: Any, path: str) -> str:
-    if not isinstance(value, str):
-        refuse(path, f"not a symbol name: {shown(value)}")
-    if problem := symbol_problem(value):
-        refuse(path, ascii(problem)[1:-1])
-    return value
-
-
 def _number(value: Any, path: str) -> float:
     """A number that a chart can draw. The text 1e999 is infinity, and so it is refused too."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= LARGEST_VALUE:
@@ -134,7 +125,7 @@ _SERVER_HELLO = record(
         "version": integer(),
         "server": _NAME,
         "stream": _STREAM,
-        "symbol": _symbol,
+        "symbol": symbol,
         "period": _PERIOD,
         "first": _SEQ,
         "last": integer(),
