@@ -47,6 +47,8 @@ PROGRAMS = {
     "chart_client": Entry("chartfeed/client.py", commands=("chart",)),
     "chart_server": Entry("chartfeed/server.py", commands=("chart",)),
     "copier": Entry("copier/copier.py", commands=("trade",)),
+    "indicator_client": Entry("ideas/indicator/client.py", commands=("chart",)),
+    "indicator_server": Entry("ideas/indicator/server.py", commands=("chart",)),
     "provider": Entry("provider/provider.py", commands=("trade",)),
     "sentiment_client": Entry("ideas/sentiment/client.py", commands=("trade",)),
     "sentiment_server": Entry("ideas/sentiment/server.py"),
@@ -66,6 +68,9 @@ SUBCOMMANDS = {
     ),
     "copier": Subcommand(
         "demos.copier.copier_command", "explain a copier's decisions, show its orders, or let it continue"
+    ),
+    "indicator": Subcommand(
+        "demos.ideas.indicator.job_command", "run an indicator server and clients and compare their values and charts"
     ),
     "list": Subcommand("demos.launcher.list_command", "list the programs"),
     "provider": Subcommand("demos.provider.provider_command", "manage a provider: users, bans, certificate, backups"),
