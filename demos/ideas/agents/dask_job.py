@@ -25,7 +25,7 @@ from demos.ideas.agents.outcomes import Outcome
 from demos.ideas.agents.pace import Pace, time_text
 from demos.ideas.agents.plan import Plan
 from demos.ideas.agents.run_file import RunFile
-from demos.ideas.agents.strategy_file import StrategyError, digest, read_source, strategy_of
+from demos.ideas.agents.strategy_file import StrategyError, digest, parameters_problem, read_source, strategy_of
 from demos.ideas.agents.summary import summary_of, summary_text, write_files
 from demos.ideas.agents.values import Value, exception_value
 from demos.launcher.interrupts import INTERRUPTED, interrupted_by_signals
@@ -72,11 +72,14 @@ def _run(options: argparse.Namespace) -> dict[str, Any]:
         source, prices = chosen_files(options, folder)
         try:
             content = read_source(source)
-            function = strategy_of(content, str(source.path), source.function).__name__
+            strategy = strategy_of(content, str(source.path), source.function)
         except StrategyError as error:
             raise JobError(4, str(error)) from None
         except Exception as error:  # what the owner's file does at its top level
             raise JobError(4, f"{source.path}: {exception_value(error)}") from error
+        if problem := parameters_problem(strategy, grid.names):
+            raise JobError(4, f"{source.path}: {problem}")
+        function = strategy.__name__
         plan = Plan(grid, options.task_points, digest(content), function, file_digest(prices))
         file = stack.enter_context(closing(RunFile(options.database or folder / "agents.sqlite", plan)))
         outcomes = file.outcomes(plan)

@@ -14,5 +14,5 @@ def calculate(strategy: Strategy, history: History, names: Sequence[str], point:
     """What the strategy returns for a point; an exception becomes an error value."""
     try:
         return value_of(strategy(history, **dict(zip(names, point, strict=True))))
-    except Exception as error:  # whatever the owner's function raises is the value of the point
+    except (Exception, SystemExit) as error:  # whatever the owner's function raises is the value of the point
         return exception_value(error)

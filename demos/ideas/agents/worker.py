@@ -21,7 +21,7 @@ from typing import IO, Any
 
 from demos.ideas.agents.evaluation import calculate
 from demos.ideas.agents.history import file_digest, read_history
-from demos.ideas.agents.strategy_file import Source, StrategyError, digest, read_source, strategy_of
+from demos.ideas.agents.strategy_file import Source, StrategyError, digest, parameters_problem, read_source, strategy_of
 from demos.ideas.agents.values import exception_value
 from demos.terminal.interfaces import MarketError
 
@@ -45,6 +45,8 @@ def main(arguments: Sequence[str]) -> int:
         _write(file, {"strategy": digest(content), "function": function, "data": data_digest, "rows": len(history)})
         while True:
             work = json.loads(lines.get())
+            if problem := parameters_problem(strategy, work["names"]):
+                return _refuse(file, f"{path}: {problem}")
             for point in work["points"]:
                 _write(file, {"value": calculate(strategy, history, work["names"], point)})
 
