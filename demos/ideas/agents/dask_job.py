@@ -37,7 +37,7 @@ from demos.terminal.runtime.log import escaped
 from winsock.command_line import write_final_line
 
 # Seconds to reach the scheduler; and between two lines about the progress.
-_CONNECT = 10.0
+CONNECT = 10.0
 _REPORT = 2.0
 
 # The tasks that wait at the scheduler, for each thread of the workers.
@@ -107,7 +107,7 @@ def connected(address: str) -> Any:
     except ImportError:
         raise ProgramError("--dask needs dask.distributed: pip install 'dask[distributed]'") from None
     try:
-        return distributed.Client(address, timeout=_CONNECT, set_as_default=False)
+        return distributed.Client(address, timeout=CONNECT, set_as_default=False)
     except ValueError as error:
         raise ProgramError(f"--dask {address}: {error}") from None
     except OSError:

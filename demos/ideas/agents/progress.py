@@ -38,10 +38,14 @@ def progress_text(fields: Mapping[str, Any]) -> str:
     if fields["done"] < fields["points"]:
         parts.append(f"remaining time {time_text(fields['remaining_ms'])}")
     if fields["checks"]:
-        parts.append(f"{fields['checks']} open checks")
-    parts.append(f"{len(fields['agents'])} agents")
+        parts.append(_counted(fields["checks"], "open check"))
+    parts.append(_counted(len(fields["agents"]), "agent"))
     if fields["distrusted"]:
         parts.append(f"{len(fields['distrusted'])} distrusted")
     if fields["best"]:
         parts.append(f"best result {fields['best'][0]['result']:g} at {fields['best'][0]['point']}")
     return ", ".join(parts)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

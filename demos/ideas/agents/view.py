@@ -26,13 +26,14 @@ def tables(progress: Mapping[str, Any] | None, processes: Sequence[Process], sta
     for process in processes:
         if process.name == COORDINATOR:
             verified = f"{progress['verified']} of {progress['tasks']} tasks verified" if progress else ""
-            checks = f"{progress['checks']} open checks" if progress and progress["checks"] else ""
+            checks = counted(progress["checks"], "open check") if progress and progress["checks"] else ""
             table.add_row(*process_cells(process), verified, checks)
         else:
             agent = agents.get(process.name)
             distrusted = progress and process.name in progress["distrusted"]
             calculated = counted(agent["results"], "task") if agent else ""
-            table.add_row(*process_cells(process), calculated, Text(_state(agent), "red" if distrusted else ""))
+            shown = Text("distrusted", "red") if distrusted else Text(_state(agent))
+            table.add_row(*process_cells(process), calculated, shown)
     best = Table(title="best so far")
     best.add_column("parameters")
     best.add_column("result", justify="right")

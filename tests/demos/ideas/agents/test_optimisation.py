@@ -356,7 +356,7 @@ def test_the_same_holds_when_the_coordinator_is_killed_at_any_time(actions, seed
 def test_agents_that_always_lie_cost_only_time_whatever_part_is_checked(seed, check):
     run = Run(points=60, size=3, check=check, seed=seed)
     run.join("honest", "liar")
-    for _ in range(1000):
+    for _ in range(100):
         run.now += 10
         run.work("liar", lambda point: {"result": seed - 500.0 + point / 7, "trades": 0.25})
         run.work("honest")

@@ -39,7 +39,7 @@ def test_the_table_has_a_row_for_each_point_with_figures_or_an_error(tmp_path):
 
 def test_a_table_that_cannot_be_written_is_an_error(tmp_path):
     grid = read_grid(["a=1:2:1"])
-    with pytest.raises(OutputError, match="t.csv"):
+    with pytest.raises(OutputError, match=r"t\.csv"):
         write_table(tmp_path / "no" / "t.csv", grid, *calculated(grid))
 
 
@@ -55,13 +55,11 @@ def test_a_map_has_the_result_of_each_point_and_is_empty_where_the_strategy_fail
     pytest.importorskip("matplotlib", reason="the extra charts is not installed")
     grid = read_grid(["a=1:3:1", "b=1:5:1"])
     figure = figure_of(grid, *calculated(grid))
-    cells = figure.axes[0].images[0].get_array()
+    cells = figure.axes[0].images[0].get_array().filled(math.nan)
     for point in range(grid.points):
         value = result_of(true_value(point))
         cell = cells[point % 5][point // 5]
-        assert (
-            value is None and not math.isfinite(float(cell.filled(math.nan) if hasattr(cell, "filled") else cell))
-        ) or (float(cell) == value)
+        assert math.isnan(cell) if value is None else cell == value
     assert (figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()) == ("a", "b")
 
 

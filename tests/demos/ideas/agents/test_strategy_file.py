@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from array import array
 from pathlib import Path
 
 import pytest
@@ -92,12 +93,8 @@ def test_bars_have_a_column_for_each_price_that_cannot_be_changed():
 
 def test_ticks_are_recognised_by_their_header(tmp_path):
     path = tmp_path / "EURUSD.csv"
-    rows = [
-        "<DATE>\t<TIME>\t<BID>\t<ASK>",
-        "2024.01.01\t00:00:00.000\t1.10000\t1.10002",
-        "2024.01.01\t00:00:01.500\t1.1\t",
-    ]
-    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    rows = ["2024.01.01\t00:00:00.000\t1.10000\t1.10002", "2024.01.01\t00:00:01.500\t1.1\t"]
+    path.write_text("\n".join(["<DATE>\t<TIME>\t<BID>\t<ASK>", *rows, ""]), encoding="utf-8")
     ticks = read_history(path)
     assert isinstance(ticks, Ticks)
     assert (list(ticks.bid), list(ticks.ask)) == ([1.1, 1.1], [1.10002, 1.10002])
@@ -114,8 +111,6 @@ def test_a_random_walk_is_the_same_for_the_same_number(tmp_path):
 
 def test_the_example_trades_at_the_open_after_a_crossing_and_pays_the_spread():
     def column(*values: float) -> memoryview:
-        from array import array
-
         return memoryview(array("d", values)).toreadonly()
 
     close = column(5, 4, 3, 4, 6, 8, 8)
