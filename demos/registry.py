@@ -44,8 +44,10 @@ class Entry(NamedTuple):
 
 # The programs that `run` takes, by name.
 PROGRAMS = {
+    "agent": Entry("ideas/agents/agent.py"),
     "chart_client": Entry("chartfeed/client.py", commands=("chart",)),
     "chart_server": Entry("chartfeed/server.py", commands=("chart",)),
+    "coordinator": Entry("ideas/agents/coordinator.py"),
     "copier": Entry("copier/copier.py", commands=("trade",)),
     "indicator_client": Entry("ideas/indicator/client.py", commands=("chart",)),
     "indicator_server": Entry("ideas/indicator/server.py", commands=("chart",)),
@@ -63,6 +65,9 @@ PROGRAMS = {
 }
 
 SUBCOMMANDS = {
+    "agents": Subcommand(
+        "demos.ideas.agents.job_command", "optimize a strategy's parameters with agents, or on a cluster of dask"
+    ),
     "collected": Subcommand(
         "demos.collector.collected_command", "show, export and draw the ticks in a collector's database"
     ),

@@ -61,6 +61,8 @@ ALLOWED_NAMES = {
     "demos/provider/login_desk.py": THREADS,
     "demos/provider/reports.py": THREADS,
     "demos/provider/service.py": THREADS,
+    # The process that executes a strategy ends with the program that has started it.
+    "demos/ideas/agents/worker.py": re.compile(r"threading\.Thread"),
     # A number, to end a process with those that it has started.
     "demos/provider/alert_processes.py": re.compile(r"signal\.SIGKILL"),
 }
