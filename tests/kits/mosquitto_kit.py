@@ -8,13 +8,10 @@ same port with what it has saved. Only its own process is ever signalled. Where 
 
 from __future__ import annotations
 
-import os
 import queue
-import shutil
 import socket
 import ssl
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,6 +21,14 @@ import pytest
 from cleanup_kit import closed_after_test
 from web_kit import wait_until
 from winsock_kit import LIMIT_SECONDS
+
+from demos.ideas.broker.mosquitto import (
+    Certificate,
+    missing_problem,
+    start_broker,
+    write_access,
+    write_configuration,
+)
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client as PahoClient
@@ -39,23 +44,7 @@ RULES = (f"user {PROVIDER}", f"topic readwrite {PREFIX}/#", f"user {COPIER}", f"
 _MOST_STARTS = 5
 
 
-def find_program(name: str) -> str | None:
-    """The path of mosquitto or of one of its tools; Debian installs mosquitto outside the users' PATH."""
-    if sys.platform == "win32":
-        return None
-    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
-
-
-def _missing() -> str:
-    """Why no broker can be started here; empty if one can be."""
-    if sys.platform == "win32":
-        return "the tests start mosquitto on POSIX systems only"
-    if find_program("mosquitto") is None or find_program("mosquitto_passwd") is None:
-        return "mosquitto is not installed: apt-get install mosquitto"
-    return ""
-
-
-needs_mosquitto = pytest.mark.skipif(bool(_missing()), reason=_missing() or "mosquitto is installed")
+needs_mosquitto = pytest.mark.skipif(bool(missing_problem()), reason=missing_problem() or "mosquitto is installed")
 
 
 class Mosquitto:
@@ -81,9 +70,9 @@ class Mosquitto:
         self.log_path = self.folder / "mosquitto.log"
         self.port = 0
         self.process: subprocess.Popen[bytes] | None = None
-        self._tls = (certificate, key or certificate.with_name("key.pem")) if certificate else None
-        self._settings = settings
-        self._write_access(passwords, rules)
+        self._tls = Certificate(certificate, key or certificate.with_name("key.pem")) if certificate else None
+        self._settings = ("log_type all", *settings)
+        write_access(self.folder, passwords, rules)
         closed_after_test(self)
         self._start_on_free_port()
 
@@ -123,50 +112,18 @@ class Mosquitto:
         """The broker's log so far."""
         return self.log_path.read_text(encoding="utf-8", errors="replace") if self.log_path.exists() else ""
 
-    def _write_access(self, passwords: Mapping[str, str], rules: Sequence[str]) -> None:
-        password_file = self.folder / "passwords"
-        password_file.write_text("".join(f"{login}:{password}\n" for login, password in passwords.items()))
-        (self.folder / "rules").write_text("\n".join(rules) + "\n")
-        for path in (password_file, self.folder / "rules"):
-            path.chmod(0o600)
-        program = find_program("mosquitto_passwd")
-        assert program is not None
-        subprocess.run([program, "-U", password_file], check=True, capture_output=True, timeout=LIMIT_SECONDS)
-
     def _start_on_free_port(self) -> None:
         # Between the choice of a port and mosquitto's bind, another process may take the port.
         for _ in range(_MOST_STARTS):
             self.port = _free_port()
-            self._write_configuration()
+            write_configuration(self.folder, self.port, self._tls, self._settings)
             if self._start():
                 return
         raise AssertionError(f"mosquitto has not started: {self.log()}")
 
-    def _write_configuration(self) -> None:
-        lines = [
-            f"listener {self.port} 127.0.0.1",
-            "allow_anonymous false",
-            f"password_file {self.folder / 'passwords'}",
-            f"acl_file {self.folder / 'rules'}",
-            "persistence true",
-            f"persistence_location {self.folder}/",
-            "autosave_interval 1",
-            "autosave_on_changes true",
-            "log_dest stderr",
-            "log_type all",
-        ]
-        if hasattr(os, "geteuid") and os.geteuid() == 0:
-            lines.append("user root")  # as another user it could not read its files
-        if self._tls is not None:
-            lines += [f"certfile {self._tls[0]}", f"keyfile {self._tls[1]}"]
-        (self.folder / "mosquitto.conf").write_text("\n".join([*lines, *self._settings]) + "\n")
-
     def _start(self) -> bool:
         """Whether it accepts connections; False if its process has ended before."""
-        program = find_program("mosquitto")
-        assert program is not None
-        with self.log_path.open("ab") as log:
-            process = subprocess.Popen([program, "-c", self.folder / "mosquitto.conf"], stdout=log, stderr=log)
+        process = start_broker(self.folder)
         self.process = process
         wait_until(lambda: process.poll() is not None or _accepts(self.port))
         if process.poll() is not None:
@@ -223,6 +180,8 @@ class RawClient:
         """Leave in order: the broker discards the last will."""
         self.client.disconnect()
         self.client.loop_stop()
+        # Its wake-up sockets would stay open until it is collected, which may be during another test.
+        self.client._reset_sockets()
 
     def subscribe(self, *topics: str, qos: int = 1) -> None:
         """Subscribe to topics."""
