@@ -24,6 +24,7 @@ from winsock_kit import LIMIT_SECONDS
 
 from demos.ideas.broker.mosquitto import (
     Certificate,
+    access_rules,
     missing_problem,
     start_broker,
     write_access,
@@ -38,8 +39,7 @@ PROVIDER, COPIER = "provider", "copier"
 PASSWORDS = {PROVIDER: "password of the provider", COPIER: "password of the copier"}
 PREFIX = "signals/test"
 
-# The provider writes below the prefix, and reads there whether another provider is running. A copier only reads.
-RULES = (f"user {PROVIDER}", f"topic readwrite {PREFIX}/#", f"user {COPIER}", f"topic read {PREFIX}/#")
+RULES = access_rules(PREFIX, PROVIDER, [COPIER])
 
 _MOST_STARTS = 5
 

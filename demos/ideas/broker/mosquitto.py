@@ -46,6 +46,18 @@ def find_program(name: str) -> str | None:
     return shutil.which(name) or shutil.which(name, path=_FURTHER_FOLDERS)
 
 
+def access_rules(prefix: str, provider: str, subscribers: Sequence[str]) -> list[str]:
+    """The access rules of a provider's prefix: the provider publishes, the subscribers read and may ask it.
+
+    A client may ask only under its own client identifier (%c), and reads only the answers to it.
+    """
+    rules = [f"user {provider}", f"topic readwrite {prefix}/#"]
+    for login in subscribers:
+        rules.append(f"user {login}")
+        rules += [f"topic read {prefix}/{name}" for name in ("status", "state/#", "summary", "heartbeat")]
+    return [*rules, f"pattern write {prefix}/ask/%c", f"pattern read {prefix}/answer/%c"]
+
+
 def write_access(folder: Path, passwords: Mapping[str, str], rules: Sequence[str]) -> None:
     """Write who may log in, and the lines of the access rules. Earlier files are replaced.
 

@@ -34,6 +34,18 @@ def test_a_login_without_the_right_cannot_publish(tmp_path: Path) -> None:
     assert subscriber.receive().payload == b"real"
 
 
+def test_a_subscriber_asks_under_its_own_client_identifier_only(tmp_path: Path) -> None:
+    broker = Mosquitto(tmp_path)
+    provider = RawClient(broker, PROVIDER, topics=[f"{PREFIX}/ask/+"])
+    first = RawClient(broker, client_id="copier-1", topics=[f"{PREFIX}/answer/+"])
+    first.publish(f"{PREFIX}/ask/copier-2", b"forged", retain=False)
+    first.publish(f"{PREFIX}/ask/copier-1", b"own", retain=False)
+    assert provider.receive().payload == b"own"
+    provider.publish(f"{PREFIX}/answer/copier-2", b"another one's", retain=False)
+    provider.publish(f"{PREFIX}/answer/copier-1", b"own", retain=False)
+    assert first.receive().payload == b"own"
+
+
 def test_the_broker_speaks_tls_with_the_given_certificate(tmp_path: Path) -> None:
     broker = Mosquitto(tmp_path, certificate=certificate(tmp_path))
     assert broker.url().startswith("mqtts://")
@@ -67,8 +79,8 @@ def test_a_killed_broker_starts_again_and_its_clients_reconnect(tmp_path: Path) 
 
 def test_the_last_will_is_published_when_a_client_is_lost(tmp_path: Path) -> None:
     broker = Mosquitto(tmp_path)
-    publisher = RawClient(broker, PROVIDER, will=(f"{PREFIX}/hello", b"stale"))
-    subscriber = RawClient(broker, topics=[f"{PREFIX}/hello"])
+    publisher = RawClient(broker, PROVIDER, will=(f"{PREFIX}/status", b"stale"))
+    subscriber = RawClient(broker, topics=[f"{PREFIX}/status"])
     lost = publisher.client.socket()
     assert lost is not None
     lost.shutdown(2)
