@@ -12,11 +12,13 @@ from typing import Any
 from demos.copier.job import account_positions
 from demos.launcher.children import Child
 from demos.launcher.job import Job
+from demos.launcher.market_options import chosen_seed
 from demos.launcher.runner import Runner
 from demos.launcher.timeline import lag_summary
 from demos.provider.demo_setup import DemoFiles
 from demos.provider.demo_tally import PROVIDER, DemoTally, targets
 from demos.provider.demo_view import factor_text, positions_text, summary_text
+from demos.terminal.paper.account import PaperAccount
 
 # Seconds: how long the processes may take to start, and the copiers to copy the last trade.
 STARTING = 30.0
@@ -43,6 +45,21 @@ class CopyingJob(Job):
         self.files = DemoFiles(Path())
         # While this file exists the provider does not trade.
         self.pause = Path()
+
+    def use_folder(self, temporary: Path) -> None:
+        """Keep the files in the folder of --folder, else in the temporary one; choose the seed.
+
+        Errors: AccountError when another demo uses the folder; OSError.
+        """
+        # The children have another working folder.
+        self.files = DemoFiles(self.options.folder.absolute() if self.options.folder else temporary)
+        self.pause = temporary / "pause"
+        self.files.folder.mkdir(parents=True, exist_ok=True)
+        for name in (PROVIDER, *self.tally.copiers):
+            # A demo that uses this folder already would lose its users.
+            if (path := self.files.account(name)).exists():
+                PaperAccount(path).close()
+        self.options.seed = chosen_seed(self.options)
 
     def trade(self, runner: Runner) -> None:
         """Wait until the copiers follow, let the provider trade, and let the copiers copy its last trade."""

@@ -9,14 +9,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from demos.launcher.market_options import chosen_seed
 from demos.launcher.runner import Runner
 from demos.launcher.views import Process, Tables
 from demos.provider.demo_copying import COPIER_RULES, PROVIDER_LOTS, STARTING, CopyingJob
-from demos.provider.demo_setup import HOST, OPERATOR, DemoFiles, create_files
+from demos.provider.demo_setup import HOST, OPERATOR, create_files
 from demos.provider.demo_tally import PROVIDER
 from demos.provider.demo_view import dashboard_lines, tables
-from demos.terminal.paper.account import PaperAccount
 from demos.terminal.runtime.clock import RealClock
 
 # Each copier's factor for the provider's lots.
@@ -41,17 +39,9 @@ class DemoJob(CopyingJob):
 
     def prepare(self, folder: Path, stack: ExitStack) -> None:
         """See Job."""
-        # The children have another working folder.
-        self.files = DemoFiles(self.options.folder.absolute() if self.options.folder else folder)
-        self.pause = folder / "pause"
-        self.files.folder.mkdir(parents=True, exist_ok=True)
-        for name in self.names:
-            # A demo that uses this folder already would lose its users.
-            if (path := self.files.account(name)).exists():
-                PaperAccount(path).close()
+        self.use_folder(folder)
         now = RealClock().utc_ms() / 1000
         self.fingerprint, self.password = create_files(self.files, list(FACTORS), now)
-        self.options.seed = chosen_seed(self.options)
 
     def run(self, runner: Runner) -> None:
         """See Job."""
