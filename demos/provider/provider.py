@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated
 from demos.copier.positions import GetSymbolLot
 from demos.copier.strategy import Strategy
 from demos.provider.account_reading import ReadAccount, ReadPositions
+from demos.provider.feeds import Feed, Output
 from demos.provider.input_checks import (
     command_arguments,
     command_problem,
@@ -111,6 +112,8 @@ pause: Annotated[str, Input("the strategy does not trade while this file exists"
 # A comment, because the launcher evaluates all annotations: the packages of Service are needed for its port only.
 service = None  # type: Service | None
 plain: PlainServer | None = None
+# What the account is also published to; see feeds.py.
+feeds: list[Feed] = []
 trader = Strategy(0, "")
 starting = Backoff(1000, 32_000)
 last_tick: int | None = None
@@ -118,14 +121,16 @@ unpublished = ""
 
 
 def OnInit() -> int:
-    global service, plain, trader, last_tick, unpublished
-    service, plain, last_tick, unpublished = None, None, None, ""
+    global service, plain, feeds, trader, last_tick, unpublished
+    service, plain, feeds, last_tick, unpublished = None, None, [], None, ""
     trader = Strategy(strategy, pause)
     if plain_port != -1 and not OpenPlain():
         return INIT_FAILED
     if Port != -1 and not OpenService():
         return INIT_FAILED
-    if plain is None and service is None:
+    if not OpenFeeds():
+        return INIT_FAILED
+    if plain is None and service is None and not feeds:
         Fail(2, "nothing to publish on: --Port and --plain-port are both -1")
         return INIT_FAILED
     Event("started", symbol=Symbol(), position=DoubleToString(GetSymbolLot(Symbol()), 2))
@@ -137,6 +142,8 @@ def OnDeinit(reason: int) -> None:
     EventKillTimer()
     if plain is not None:
         plain.close()
+    for feed in feeds:
+        feed.close()
     if service is not None:
         EventKillSocket(service.socket)
         service.close()
@@ -152,24 +159,21 @@ def OnTimer() -> None:
     trader.report_pause()
     if plain is not None:
         plain.timer()
-    if service is None:
-        return
-    if service.socket == INVALID_SOCKET:
-        StartService(service)
-        return
     Publish()
-    # A client that could not be accepted before, for lack of descriptors, is tried again.
-    service.accept()
-    EventSetSocket(service.socket)
-    service.timer(ReadPositions(listed(only)), last_tick)
-    if service.failure:
-        Fail(4, service.failure)
+    if service is not None:
+        ServeSubscribers(service)
+    for feed in feeds:
+        feed.timer()
+        if feed.failure:
+            Fail(feed.code, feed.failure)
 
 
 def OnSocket(s: int, ready: int) -> None:
     if service is not None and s == service.socket:
         if not service.accept():
             EventKillSocket(s)
+    elif feed := next((each for each in feeds if each.owns(s)), None):
+        feed.ready(s, ready)
     elif plain is not None:
         plain.ready(s, ready)
 
@@ -189,6 +193,11 @@ def OpenPlain() -> bool:
         return False
     plain = PlainServer(plain_host, plain_port, Symbol(), codepage, fast, repeat)
     plain.trade(GetSymbolLot(Symbol()))
+    return True
+
+
+def OpenFeeds() -> bool:
+    """Prepare the feeds that the inputs name; whether they can be used."""
     return True
 
 
@@ -239,20 +248,39 @@ def StartService(service: Service) -> None:
     EventSetSocket(service.socket)
 
 
+def ServeSubscribers(service: Service) -> None:
+    """A timer event of the subscribers' port: listen, accept, and report."""
+    if service.socket == INVALID_SOCKET:
+        StartService(service)
+        return
+    # A client that could not be accepted before, for lack of descriptors, is tried again.
+    service.accept()
+    EventSetSocket(service.socket)
+    service.timer(ReadPositions(listed(only)), last_tick)
+    if service.failure:
+        Fail(4, service.failure)
+
+
 def Publish() -> None:
     """Publish the account's present state; a state that cannot be published is reported once."""
     global unpublished
-    if service is None or service.socket == INVALID_SOCKET:
+    outputs: list[Output] = [*feeds]
+    if service is not None and service.socket != INVALID_SOCKET:
+        outputs.append(service)
+    if not outputs:
         return
     problem = ""
-    try:
-        if TerminalInfoInteger(TERMINAL_CONNECTED):
-            service.observe(ReadAccount(listed(only)))
-        else:
-            service.suspend()
-            problem = "the terminal cannot read the account, or is not connected to the broker"
-    except ValueError as error:
-        problem = str(error)
+    account = ReadAccount(listed(only)) if TerminalInfoInteger(TERMINAL_CONNECTED) else None
+    if account is None:
+        problem = "the terminal cannot read the account, or is not connected to the broker"
+    for output in outputs:
+        try:
+            if account is None:
+                output.suspend()
+            else:
+                output.observe(account)
+        except ValueError as error:
+            problem = str(error)
     if problem and problem != unpublished:
         Alert(f"the account's state cannot be published, so nothing is sent to subscribers: {problem}")
     elif unpublished and not problem:
