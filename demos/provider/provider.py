@@ -5,6 +5,8 @@ messages). Experts in threads of their own serve its clients; this program, in t
 publishes it and accepts. The plain port serves the article's programs: the position of the chart's symbol, without
 logins (plain.py).
 
+With --broker it also publishes at an MQTT broker (broker_feed.py; notes/broker.md).
+
 OnTrade publishes each trade at once, OnTimer also the account's figures, and OnSocket accepts subscribers as soon as
 they connect. With --fast the plain port does not wait for the timer either.
 """
@@ -15,8 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from demos.copier.positions import GetSymbolLot
+from demos.copier.server_url import pin_problem
 from demos.copier.strategy import Strategy
 from demos.provider.account_reading import ReadAccount, ReadPositions
+from demos.provider.broker_inputs import BrokerInputs
 from demos.provider.feeds import Feed, Output
 from demos.provider.input_checks import (
     command_arguments,
@@ -56,6 +60,7 @@ from demos.wire.backoff import Backoff
 from demos.wire.codepages import codepage_problem
 from demos.wire.http_hosts import hosts_problem, option_hosts
 from demos.wire.listening import StartError
+from demos.wire.mqtt_url import mqtt_url_problem
 from winsock import INVALID_SOCKET
 
 if TYPE_CHECKING:
@@ -106,6 +111,23 @@ repeat: Annotated[
         check=count_problem,
     ),
 ] = 20
+broker: Annotated[
+    str,
+    Input(
+        "also publish at this MQTT broker, as in mqtts://broker.example:8883/signals/anna, or mqtt://127.0.0.1/signals "
+        "on this computer; empty: none",
+        check=mqtt_url_problem,
+    ),
+] = ""
+broker_login: Annotated[str, Input("the login at the broker; empty: none")] = ""
+broker_password_file: Annotated[
+    str,
+    Input("file whose first line is the broker's password; empty: the environment variable WINSOCK_BROKER_PASSWORD"),
+] = ""
+broker_ca: Annotated[str, Input("PEM file of the CAs that verify the broker; empty: those of the system")] = ""
+broker_pin: Annotated[
+    str, Input("SHA-256 fingerprint that the broker's certificate must have, instead of a CA", check=pin_problem)
+] = ""
 strategy: Annotated[int, Input("trade a small strategy at every N-th tick; 0: never", check=count_problem)] = 0
 pause: Annotated[str, Input("the strategy does not trade while this file exists")] = ""
 
@@ -131,7 +153,7 @@ def OnInit() -> int:
     if not OpenFeeds():
         return INIT_FAILED
     if plain is None and service is None and not feeds:
-        Fail(2, "nothing to publish on: --Port and --plain-port are both -1")
+        Fail(2, "nothing to publish on: --Port and --plain-port are both -1, and there is no --broker")
         return INIT_FAILED
     Event("started", symbol=Symbol(), position=DoubleToString(GetSymbolLot(Symbol()), 2))
     EventSetTimer(1)
@@ -198,6 +220,22 @@ def OpenPlain() -> bool:
 
 def OpenFeeds() -> bool:
     """Prepare the feeds that the inputs name; whether they can be used."""
+    if not broker:
+        if broker_login or broker_password_file or broker_ca or broker_pin:
+            Fail(2, "--broker is missing: without it the other inputs of the broker have no effect")
+            return False
+        return True
+    inputs = BrokerInputs(broker, broker_login, broker_password_file, broker_ca, broker_pin, name)
+    try:
+        from demos.provider.broker_start import FeedError, open_feed
+    except ImportError as error:
+        Fail(2, f"{error}; --broker needs the package paho-mqtt: pip install winsock[broker]")
+        return False
+    try:
+        feeds.append(open_feed(inputs, ReadAccount(listed(only)), TerminalClock(), Alert))
+    except FeedError as error:
+        Fail(2, str(error))
+        return False
     return True
 
 
