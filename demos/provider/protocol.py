@@ -19,13 +19,13 @@ from demos.provider.fields import (
     FieldError,
     boolean,
     decimal,
-    decimal_text,
     integer,
     listing,
     mapping,
     optional,
     parse_json,
     pattern,
+    plain,
     record,
     refuse,
     shown,
@@ -229,7 +229,7 @@ def text_of(message: Typed) -> str:
 
 
 def _raw(message: Typed) -> dict[str, Any]:
-    return {"type": message.type, **_plain(message)}
+    return {"type": message.type, **plain(message)}
 
 
 def decode_as(data: str, tables: Mapping[str, Callable[[Any, str], M]]) -> M:
@@ -261,19 +261,6 @@ def _checked(raw: Any, tables: Mapping[str, Callable[[Any, str], M]]) -> M:
     except FieldError as problem:
         raise MessageError("malformed", f"{kind}: {problem}") from None
     return message
-
-
-def _plain(value: Any) -> Any:
-    """Dataclasses as dicts without the fields that are None, decimals as text, tuples as lists."""
-    if isinstance(value, (str, int)):
-        return value
-    if isinstance(value, Decimal):
-        return decimal_text(value)
-    if isinstance(value, tuple):
-        return [_plain(each) for each in value]
-    if isinstance(value, dict):
-        return {name: _plain(each) for name, each in value.items()}
-    return {name: _plain(each) for name, each in vars(value).items() if each is not None}
 
 
 # ---- rules that concern several fields
