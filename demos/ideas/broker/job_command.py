@@ -54,13 +54,7 @@ def add_parser(subparsers: option_types.SubParsers) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    existing = parser.add_argument_group("a broker that is running")
-    existing.add_argument("--broker", metavar="URL", help="use this broker: mqtts://HOST:PORT/PREFIX")
-    existing.add_argument("--broker-login", metavar="NAME", help="the provider's login at the broker")
-    existing.add_argument("--broker-password-file", type=Path, metavar="FILE", help="the file with its password")
-    existing.add_argument("--login", metavar="NAME", help="the copiers' login at the broker")
-    existing.add_argument("--password-file", type=Path, metavar="FILE", help="the file with its password")
-    existing.add_argument("--ca", type=Path, metavar="FILE", help="CA file (PEM) for the broker's certificate")
+    _add_existing_broker(parser)
     parser.add_argument(
         "--Port",
         type=option_types.listening_port,
@@ -78,6 +72,10 @@ def add_parser(subparsers: option_types.SubParsers) -> None:
     parser.add_argument(
         "--folder", type=Path, metavar="DIR", help="keep all files in this folder (default: a temporary folder)"
     )
+    _add_trading(parser)
+
+
+def _add_trading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--duration",
         type=option_types.seconds,
@@ -96,6 +94,16 @@ def add_parser(subparsers: option_types.SubParsers) -> None:
     )
     market_options.add_speed(parser, "10", "ticks per second")
     parser.add_argument("--json", action="store_true", help="print the summary as one JSON line")
+
+
+def _add_existing_broker(parser: argparse.ArgumentParser) -> None:
+    existing = parser.add_argument_group("a broker that is running")
+    existing.add_argument("--broker", metavar="URL", help="use this broker: mqtts://HOST:PORT/PREFIX")
+    existing.add_argument("--broker-login", metavar="NAME", help="the provider's login at the broker")
+    existing.add_argument("--broker-password-file", type=Path, metavar="FILE", help="the file with its password")
+    existing.add_argument("--login", metavar="NAME", help="the copiers' login at the broker")
+    existing.add_argument("--password-file", type=Path, metavar="FILE", help="the file with its password")
+    existing.add_argument("--ca", type=Path, metavar="FILE", help="CA file (PEM) for the broker's certificate")
 
 
 def main(args: argparse.Namespace) -> int:
