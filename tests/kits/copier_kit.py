@@ -275,7 +275,7 @@ def until(stage: Stage, condition: Callable[[], bool]) -> Script:
     until = time.monotonic() + LIMIT
     while not condition():
         assert time.monotonic() < until, f"the condition did not become true: {stage.texts[-10:]}"
-        s = stage.program.account.connection.transport.socket if stage.program.account else INVALID_SOCKET
+        s = stage.program.account.connection.socket if stage.program.account else INVALID_SOCKET
         if s == INVALID_SOCKET or not ready(s, 0.02):
             pause.wait(0.001)
         yield
