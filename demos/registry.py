@@ -60,6 +60,9 @@ PROGRAMS = {
 }
 
 SUBCOMMANDS = {
+    "broker": Subcommand(
+        "demos.ideas.broker.job_command", "run a provider and several copiers, connected by an MQTT broker"
+    ),
     "collected": Subcommand(
         "demos.collector.collected_command", "show, export and draw the ticks in a collector's database"
     ),

@@ -13,6 +13,7 @@ from statistics import fmean
 from xml.etree import ElementTree
 
 import pytest
+from mosquitto_kit import needs_mosquitto
 
 from tests.benchmarks.connections import descriptors
 from tests.benchmarks.measuring import Benchmark, Comparison, Unavailable, Variants, measured
@@ -22,7 +23,7 @@ pytest.importorskip("_socket", reason="the benchmarks compare with Python's own 
 from tests.benchmarks import __main__ as command
 from tests.benchmarks import configurations, many_clients, picture, report, tables
 from tests.benchmarks.subscribers import figures as subscribers_figures
-from tests.benchmarks.subscribers.figures import FIGURES, WEBSOCKETS, Plan
+from tests.benchmarks.subscribers.figures import BROKER, FIGURES, WEBSOCKETS, Plan
 from tests.benchmarks.suite import BENCHMARKS
 from tests.benchmarks.timer_events import percentile_95
 
@@ -242,6 +243,34 @@ def test_both_servers_serve_all_subscribers_and_have_every_figure() -> None:
     head, *rows = subscribers_figures.rows(kept)
     assert head == ["", "2 experts", "websockets", "2 experts / websockets"]
     assert len(rows) == len(FIGURES)
+
+
+@needs_mosquitto
+@pytest.mark.skipif(sys.platform != "linux", reason="the subscribers need epoll, and the measurements need /proc")
+def test_a_provider_and_its_broker_serve_all_subscribers_and_have_every_figure() -> None:
+    pytest.importorskip("paho.mqtt", reason="the provider publishes to a broker with paho-mqtt")
+    from tests.benchmarks.subscribers.comparing import measured_servers
+
+    kept = measured_servers(SOME_SUBSCRIBERS, ["1", BROKER])
+    for figures in kept["servers"][BROKER]:
+        assert figures.keys() >= FIGURES.keys()
+        assert 0 < figures["update-median"] <= figures["update-p99"] <= figures["update-last"]
+    head, *_ = subscribers_figures.rows(kept)
+    assert head == ["", "1 expert", "provider and mosquitto", "1 expert / provider and mosquitto"]
+
+
+def test_a_packet_of_mqtt_has_the_lengths_of_the_specification_and_is_read_when_it_is_whole() -> None:
+    from tests.benchmarks.subscribers.mqtt_subscriber import PUBLISH, next_packet, packet
+
+    lengths = {0: "00", 127: "7f", 128: "8001", 16_383: "ff7f", 16_384: "808001", 2_097_152: "80808001"}
+    for size, length in lengths.items():
+        whole = packet(PUBLISH, bytes(size), 2)
+        assert whole == b"\x32" + bytes.fromhex(length) + bytes(size)
+        data = bytearray(whole[:-1])
+        assert next_packet(data) is None
+        data += whole[-1:] + b"next"
+        assert next_packet(data) == (PUBLISH, 2, bytes(size))
+        assert data == b"next"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the subscribers need epoll")

@@ -7,6 +7,7 @@ from statistics import median
 from typing import Any
 
 WEBSOCKETS = "websockets"
+BROKER = "broker"
 EXPERTS = (1, 2, 4)
 
 # The figures of a server: what each is, its unit, and the digits after the point.
@@ -40,6 +41,8 @@ class Plan:
 
 
 def title(server: str) -> str:
+    if server == BROKER:
+        return "provider and mosquitto"
     return server if server == WEBSOCKETS else f"{server} expert{'s' * (server != '1')}"
 
 
