@@ -8,12 +8,15 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from demos.copier.account_inputs import AccountInputs
+from demos.copier.broker_login import BROKER_PACKAGE, broker_secret, broker_verification
 from demos.copier.login_secret import PASSWORD_VARIABLE, TOKEN_VARIABLE, LoginSecret, find_secret
 from demos.copier.provider_connection import ProviderConnection
 from demos.copier.secure_connection import SecureConnection, ServerSettings
 from demos.copier.server_url import endpoint_from_text
 from demos.copier.verification import verification
 from demos.provider.following import Follower
+from demos.wire.mqtt_url import mqtt_endpoint_from_text
+from demos.wire.tls_contexts import TlsContext
 from winsock import __version__
 
 CLIENT = f"copier {__version__}"
@@ -35,27 +38,43 @@ class Source(NamedTuple):
 
 
 def find_source(inputs: AccountInputs, only: tuple[str, ...] | None) -> Source:
-    """The source that the inputs name. Errors: ValueError, TlsError, SecretError; ImportError without paho-mqtt."""
-    return _broker(inputs) if inputs.broker else _provider(inputs, only)
+    """The source that the inputs name; ``only``: the symbols that the login asks for.
+
+    Errors: ValueError, TlsError, SecretError; ImportError without the packages that it needs.
+    """
+    connect = _broker if inputs.broker else _provider
+    return connect(inputs, find_secret_of(inputs, only), only)
 
 
-def _provider(inputs: AccountInputs, only: tuple[str, ...] | None) -> Source:
+def find_secret_of(inputs: AccountInputs, only: tuple[str, ...] | None) -> LoginSecret:
+    """The secret of the login. Errors: SecretError."""
+    if not inputs.broker:
+        return find_secret(inputs.login, inputs.password_file, inputs.token_file, os.environ, only)
+    files = {"password": inputs.password_file, "token": inputs.token_file}
+    return broker_secret(inputs.login, files, _VARIABLES, _HOW, os.environ)
+
+
+def verify_source(inputs: AccountInputs) -> tuple[TlsContext | None, bytes | None]:
+    """The TLS context and the pinned fingerprint, None for what is not used. Errors: ValueError, TlsError."""
+    if inputs.broker:
+        return broker_verification(mqtt_endpoint_from_text(inputs.broker), inputs.ca, inputs.pin)
+    return verification(endpoint_from_text(inputs.url), inputs.ca, inputs.pin)
+
+
+def _provider(inputs: AccountInputs, secret: LoginSecret, only: tuple[str, ...] | None) -> Source:
     endpoint = endpoint_from_text(inputs.url)
-    context, pin = verification(endpoint, inputs.ca, inputs.pin)
-    secret = find_secret(inputs.login, inputs.password_file, inputs.token_file, os.environ, only)
-    settings = ServerSettings(endpoint, context, pin, secret, CLIENT, only)
+    settings = ServerSettings(endpoint, *verify_source(inputs), secret, CLIENT, only)
     place = f"{endpoint.host}:{endpoint.port}"
     return Source(place, secret, endpoint.tls, lambda follower: SecureConnection(settings, follower))
 
 
-def _broker(inputs: AccountInputs) -> Source:
+def _broker(inputs: AccountInputs, secret: LoginSecret, only: tuple[str, ...] | None) -> Source:
     try:
         from demos.copier.broker_connection import BrokerConnection, BrokerSettings
-        from demos.copier.broker_login import broker_secret, mqtt_settings
+        from demos.wire.mqtt_link import MqttSettings
     except ImportError as error:
-        raise ImportError(f"{error}; --broker needs the package paho-mqtt: pip install winsock[broker]") from None
-    mqtt = mqtt_settings(inputs.broker, inputs.ca, inputs.pin, f"copier-{secrets.token_hex(8)}")
-    files = {"password": inputs.password_file, "token": inputs.token_file}
-    secret = broker_secret(inputs.login, files, _VARIABLES, _HOW, os.environ)
+        raise ImportError(f"{error}; {BROKER_PACKAGE}") from None
+    endpoint = mqtt_endpoint_from_text(inputs.broker)
+    mqtt = MqttSettings(endpoint, *verify_source(inputs), f"copier-{secrets.token_hex(8)}")
     settings = BrokerSettings(mqtt, secret)
-    return Source(mqtt.endpoint.text, secret, mqtt.endpoint.tls, lambda follower: BrokerConnection(settings, follower))
+    return Source(endpoint.text, secret, endpoint.tls, lambda follower: BrokerConnection(settings, follower))

@@ -339,7 +339,9 @@ def SourceProblem() -> str:
     if url and broker:
         return "--url and --broker are both given: follow one provider, at one place"
     if unused and not (url or broker):
-        return f"--url is missing: without it the plain protocol is used, which has no {', '.join(unused)}"
+        return (
+            f"--url or --broker is missing: without them the plain protocol is used, which has no {', '.join(unused)}"
+        )
     return ""
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from demos.copier.broker_login import BROKER_PACKAGE
 from demos.copier.positions import GetSymbolLot
 from demos.copier.server_url import pin_problem
 from demos.copier.strategy import Strategy
@@ -229,7 +230,7 @@ def OpenFeeds() -> bool:
     try:
         from demos.provider.broker_start import FeedError, open_feed
     except ImportError as error:
-        Fail(2, f"{error}; --broker needs the package paho-mqtt: pip install winsock[broker]")
+        Fail(2, f"{error}; {BROKER_PACKAGE}")
         return False
     try:
         feeds.append(open_feed(inputs, ReadAccount(listed(only)), TerminalClock(), Alert))
