@@ -53,9 +53,13 @@ class _Stream:
     symbols: dict[str, SymbolState] = field(default_factory=dict)
     is_passed: bool = False
 
-    @property
-    def positions(self) -> int:
-        return sum(len(each.positions) for each in self.symbols.values())
+    def has_room(self, message: SymbolState) -> bool:
+        """Whether the message can be kept. Symbols that are flat make room for others."""
+        if len(self.symbols) >= MOST_KEPT:
+            self.symbols = {symbol: each for symbol, each in self.symbols.items() if each.positions}
+        others = [each for symbol, each in self.symbols.items() if symbol != message.symbol]
+        positions = sum(len(each.positions) for each in others) + len(message.positions)
+        return len(others) < MOST_KEPT and positions <= MOST_KEPT
 
     def state(self) -> Snapshot | None:
         """The state of the summary, if it is complete. Errors: MessageError when no state can have its positions."""
@@ -225,9 +229,7 @@ class BrokerStates:
         if isinstance(message, Summary):
             stream.summary = message
         else:
-            before = len(known.positions) if isinstance(known, SymbolState) else 0
-            room = MOST_KEPT - stream.positions + before
-            if (known is None and len(stream.symbols) >= MOST_KEPT) or len(message.positions) > room:
+            if not stream.has_room(message):
                 raise MessageError("too-large", f"more symbols or positions than a state may have: {message.symbol!r}")
             stream.symbols[message.symbol] = message
         stream.is_passed = stream.is_passed and isinstance(message, SymbolState)
