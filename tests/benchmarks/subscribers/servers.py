@@ -28,6 +28,7 @@ from demos.provider.passwords import new_password, new_token, token_digest
 from demos.provider.rights import Rights
 from demos.provider.state_file import StateFile
 from demos.provider.users import UserStore
+from demos.registry import PROGRAMS
 from tests.benchmarks.connections import HOST
 from tests.benchmarks.measuring import CHECKOUT, Unavailable
 
@@ -72,18 +73,16 @@ class ServerProcess:
         return _cpu_time(self.process.pid)
 
 
-class BrokerProcess(ServerProcess):
-    """A provider that publishes to an MQTT broker; memory and CPU time are those of both processes."""
+class RelayedProcess(ServerProcess):
+    """A provider, and a process ``relay`` that passes its states on; memory and CPU time are those of both."""
 
-    def __init__(self, stack: ExitStack, command: list[str], broker: subprocess.Popen[bytes]) -> None:
-        super().__init__(stack, command, subprocess.DEVNULL)
-        self._broker = broker.pid
+    relay = 0
 
     def memory(self) -> int:
-        return super().memory() + _memory(self._broker)
+        return super().memory() + _memory(self.relay)
 
     def cpu_time(self) -> int:
-        return super().cpu_time() + _cpu_time(self._broker)
+        return super().cpu_time() + _cpu_time(self.relay)
 
 
 def _memory(pid: int) -> int:
@@ -119,7 +118,39 @@ def provider_server(stack: ExitStack, folder: Path, count: int, experts: int) ->
     return server
 
 
-def broker_server(stack: ExitStack, folder: Path, count: int) -> BrokerProcess:
+def proxy_server(stack: ExitStack, folder: Path) -> RelayedProcess:
+    """The program `proxy` with the subscribers' users, and a provider with the proxy as its only subscriber.
+
+    Errors: Unavailable if there is no such program.
+    """
+    if "proxy" not in PROGRAMS:
+        raise Unavailable("there is no program `proxy`")
+    certificate, number = folder / "certificate.pem", time.monotonic_ns()
+    state, token, events = folder / f"upstream-{number}.sqlite", folder / f"token-{number}", folder / f"events-{number}"
+    with closing(StateFile(state)) as file:
+        store = UserStore(file)
+        store.add("proxy", new_password(new_token()), Rights(), time.time())
+        token.write_text(store.add_token("proxy", "benchmark", time.time()), encoding="utf-8")
+    options: dict[str, object] = {"Port": 0, "cert": certificate, "state": state}
+    server = RelayedProcess(stack, _provider_command(events, options), subprocess.DEVNULL)
+    upstream = _await_event(server, events, "serving")["port"]
+    options = {
+        "Port": 0,
+        "cert": certificate,
+        "state": folder / "provider.sqlite",
+        "upstream": f"account=wss://{HOST}:{upstream}",
+        "login": "proxy",
+        "token-file": token,
+        "ca": certificate,
+        "events": events.with_suffix(".proxy"),
+    }
+    proxy = ServerProcess(stack, _command("proxy", options), subprocess.DEVNULL)
+    server.port = _await_event(proxy, events.with_suffix(".proxy"), "serving")["port"]
+    server.relay = proxy.process.pid
+    return server
+
+
+def broker_server(stack: ExitStack, folder: Path) -> RelayedProcess:
     """mosquitto, and the program `provider` without a port of its own, with the same account.
 
     Errors: Unavailable if mosquitto is not installed.
@@ -147,16 +178,19 @@ def broker_server(stack: ExitStack, folder: Path, count: int) -> BrokerProcess:
         "broker-password-file": files / "password",
         "broker-ca": certificate,
     }
-    server = BrokerProcess(stack, _provider_command(events, options), broker)
-    server.port, server.prefix = port, PREFIX
+    server = RelayedProcess(stack, _provider_command(events, options), subprocess.DEVNULL)
+    server.port, server.prefix, server.relay = port, PREFIX, broker.pid
     _await_event(server, events, "broker", state="publishing")
     return server
 
 
 def _provider_command(events: Path, options: Mapping[str, object]) -> list[str]:
     # The first tick has a price for the trades; the next one comes after hours.
-    options = {**options, "plain-port": -1, "events": events, "speed": 0.0001}
-    return ["-m", "demos", "run", "provider", *(f"--{name}={value}" for name, value in options.items())]
+    return _command("provider", {**options, "plain-port": -1, "events": events, "speed": 0.0001})
+
+
+def _command(program: str, options: Mapping[str, object]) -> list[str]:
+    return ["-m", "demos", "run", program, *(f"--{name}={value}" for name, value in options.items())]
 
 
 def _await_event(server: ServerProcess, events: Path, kind: str, **fields: object) -> dict[str, Any]:
