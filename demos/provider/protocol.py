@@ -29,6 +29,7 @@ from demos.provider.fields import (
     record,
     refuse,
     shown,
+    symbol,
     text,
 )
 from demos.provider.messages import (
@@ -50,7 +51,6 @@ from demos.provider.messages import (
     Update,
     Welcome,
 )
-from demos.terminal.symbols import symbol_problem
 
 # The largest messages: from the server in bytes of UTF-8, from a client in characters. An acknowledgement of
 # MOST_POSITIONS symbols fits, whatever their names and volumes.
@@ -76,27 +76,19 @@ class MessageError(ValueError):
 M = TypeVar("M")
 
 
-def _symbol(value: Any, path: str) -> str:
-    if not isinstance(value, str):
-        refuse(path, f"not a symbol name: {shown(value)}")
-    if problem := symbol_problem(value):
-        refuse(path, ascii(problem)[1:-1])
-    return value
-
-
 _NAME = text(LONGEST_NAME)
 _STREAM = pattern("[0-9a-f]{32}-[0-9a-f]{16}", "a stream of 32 and 16 hexadecimal digits")
 _RUN = pattern("[0-9a-f]{32}", "a stream of 32 hexadecimal digits")
 _SECRET = text(LONGEST_SECRET, printable=False, secret=True)
 _CURRENCY = text(16)
 _SEQ = integer(1)
-_SYMBOLS = optional(listing(_symbol, MOST_SYMBOLS))
+_SYMBOLS = optional(listing(symbol, MOST_SYMBOLS))
 
 _ACCOUNT = record(Account, {"currency": _CURRENCY, "balance": optional(decimal()), "equity": optional(decimal())})
 _POSITION = record(
     Position,
     {
-        "symbol": _symbol,
+        "symbol": symbol,
         "lots": decimal(),
         "price": decimal(),
         "contract": decimal(Decimal(0)),
@@ -154,7 +146,7 @@ _ERROR = record(
         "fatal": boolean,
     },
 )
-_HELD = mapping(_symbol, decimal(), MOST_POSITIONS)
+_HELD = mapping(symbol, decimal(), MOST_POSITIONS)
 
 _FROM_SERVER: dict[str, Callable[[Any, str], FromServer]] = {
     "hello": _HELLO,
