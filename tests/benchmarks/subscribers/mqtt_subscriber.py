@@ -71,13 +71,16 @@ def next_packet(data: bytearray) -> tuple[int, int, bytes] | None:
 
 
 class MqttSubscriber(TlsSubscriber):
-    """A subscriber; it is live when the provider has answered it."""
+    """A subscriber; it is live when the provider has answered it, and has a state when the summary has arrived."""
 
-    __slots__ = ("_id", "_login")
+    __slots__ = ("_id", "_login", "_state", "_summary")
 
     def __init__(self, opened: socket.socket, context: ssl.SSLContext, login: Login) -> None:
         super().__init__(opened, context)
         self._login = login
+        # The number and the lots of the newest state of the symbol, and the number of the newest summary.
+        self._state = (0, 0.0)
+        self._summary = -1
         self._id = f"copier-{secrets.token_hex(8)}"
 
     def _begin(self) -> None:
@@ -121,12 +124,17 @@ class MqttSubscriber(TlsSubscriber):
         self._message(topic, content[end + size :], now)
 
     def _message(self, topic: str, payload: bytes, now: int) -> None:
-        if topic == f"state/{SYMBOL}":
-            positions = json.loads(payload)["positions"]
-            lots = round(sum(float(each["lots"]) for each in positions), 2)
-            if lots != self.lots:
-                self.lots, self.lots_at = lots, now
-        elif topic == "heartbeat":
+        if topic == "heartbeat":
             self.heartbeats += 1
-        elif topic.startswith("answer/"):
+            return
+        if topic.startswith("answer/"):
             self.is_live = True
+            return
+        message = json.loads(payload)
+        if topic == f"state/{SYMBOL}":
+            self._state = message["seq"], round(sum(float(each["lots"]) for each in message["positions"]), 2)
+        elif topic == "summary":
+            self._summary = message["seq"]
+        seq, lots = self._state
+        if seq <= self._summary and lots != self.lots:
+            self.lots, self.lots_at = lots, now

@@ -60,6 +60,11 @@ class Log:
                 return found[1] if found.groups() else found[0]
         raise AssertionError(f"no {pattern!r} in:\n{''.join(self.lines)}")
 
+    def interrupt(self) -> dict[str, Any]:
+        """End the job by Ctrl-C; its summary."""
+        self.process.send_signal(signal.SIGINT)
+        return self.end()
+
     def end(self) -> dict[str, Any]:
         """Wait until the job ends; its summary."""
         output, errors = self.process.communicate(timeout=LIMIT_SECONDS * 4)
@@ -84,7 +89,7 @@ def is_gone(pid: int) -> bool:
 
 @needs_mosquitto
 def test_each_copier_ends_with_the_providers_position_scaled_by_its_factor(tmp_path: Path) -> None:
-    with job("--folder", tmp_path, "--duration", 4) as process:
+    with job("--folder", tmp_path, "--duration", 3) as process:
         log = Log(process)
         broker = int(log.wait(r"mosquitto is process (\d+)"))
         url = log.wait(r"job \| broker: (mqtts://\S+)")
@@ -105,43 +110,35 @@ def test_each_copier_ends_with_the_providers_position_scaled_by_its_factor(tmp_p
 
 
 @needs_mosquitto
-@pytest.mark.parametrize("victim", ["broker", "provider", "copier1"])
-def test_a_killed_process_is_started_again_and_the_positions_are_right_at_the_end(victim: str) -> None:
-    with job("--duration", 12, "--copiers", 2) as process:
+def test_killed_processes_are_started_again_and_ctrl_c_ends_all_with_the_right_positions() -> None:
+    with job("--copiers", 2) as process:
         log = Log(process)
-        pid = int(log.wait(rf"{victim} is process (\d+)"))
+        pids = {
+            name: int(log.wait(rf"{name} is process (\d+)")) for name in ("broker", "provider", "copier1", "copier2")
+        }
         log.wait(r"copier1 \| .* deal #2 ")
-        os.kill(pid, signal.SIGKILL)
-        log.wait(rf"{victim} ended .* and is started again")
-        log.wait(r"copier1 \| .* deal #")
-        summary = log.end()
+        for victim in ("broker", "provider", "copier1"):
+            os.kill(pids[victim], signal.SIGKILL)
+            log.wait(rf"{victim} ended .* and is started again")
+            pids[victim] = int(log.wait(rf"{victim} is process (\d+)"))
+            log.wait(r"copier1 \| .* deal #")
+        summary = log.interrupt()
     assert process.returncode == 0, log.lines
-    assert (summary["equal"], summary["restarts"]) == (True, 1)
+    assert (summary["equal"], summary["restarts"]) == (True, 3)
+    assert all(map(is_gone, pids.values()))
 
 
 @needs_mosquitto
 def test_a_killed_mosquitto_is_started_again_with_its_program() -> None:
-    with job("--duration", 10, "--copiers", 1) as process:
+    with job("--copiers", 1) as process:
         log = Log(process)
         pid = int(log.wait(r"mosquitto is process (\d+)"))
-        log.wait(r"copier1 \| .* deal #2 ")
+        log.wait(r"copier1 \| .* deal #1 ")
         os.kill(pid, signal.SIGKILL)
         log.wait("broker ended with exit code 1 and is started again")
         log.wait(r"copier1 \| .* deal #")
-        assert log.end()["equal"] is True
+        assert log.interrupt()["equal"] is True
     assert process.returncode == 0, log.lines
-
-
-@needs_mosquitto
-def test_ctrl_c_ends_all_processes_and_the_positions_are_compared() -> None:
-    with job() as process:
-        log = Log(process)
-        pids = [int(log.wait(rf"{name} is process (\d+)")) for name in ("broker", "provider", *FACTORS)]
-        log.wait(r"copier\d \| .* deal #2 ")
-        process.send_signal(signal.SIGINT)
-        summary = log.end()
-    assert (process.returncode, summary["equal"]) == (0, True), log.lines
-    assert all(map(is_gone, pids))
 
 
 @needs_mosquitto
@@ -165,7 +162,7 @@ def test_a_broker_that_is_running_is_used_with_its_logins(tmp_path: Path) -> Non
         (tmp_path / login).write_text(f"{password}\n")
     logins = (f"--broker-login={PROVIDER}", f"--broker-password-file={tmp_path / PROVIDER}", f"--login={COPIER}")
     files = (f"--password-file={tmp_path / COPIER}", f"--ca={cert}")
-    with job(f"--broker={broker.url()}", *logins, *files, "--copiers", 2, "--duration", 3) as process:
+    with job(f"--broker={broker.url()}", *logins, *files, "--copiers", 1, "--duration", 2) as process:
         log = Log(process)
         summary = log.end()
     assert process.returncode == 0, log.lines
