@@ -11,6 +11,7 @@ from demos.copier.login_secret import SecretError
 from demos.provider.accounts import AccountState
 from demos.provider.broker_feed import BrokerFeed, FeedSettings
 from demos.provider.broker_inputs import PASSWORD_VARIABLE, BrokerInputs
+from demos.provider.broker_messages import ASK
 from demos.terminal.interfaces import Clock
 from demos.wire.mqtt_link import MqttSettings
 from demos.wire.mqtt_url import mqtt_endpoint_from_text
@@ -29,7 +30,8 @@ def open_feed(inputs: BrokerInputs, account: AccountState, clock: Clock, warn: C
     files, variables = {"password": inputs.password_file}, {"password": PASSWORD_VARIABLE}
     try:
         endpoint = mqtt_endpoint_from_text(inputs.url)
-        mqtt = MqttSettings(endpoint, *broker_verification(endpoint, inputs.ca, inputs.pin), client_id)
+        context, pin = broker_verification(endpoint, inputs.ca, inputs.pin)
+        mqtt = MqttSettings(endpoint, context, pin, client_id, droppable=f"{endpoint.prefix}/{ASK}")
         secret = broker_secret(inputs.login, files, variables, options, os.environ)
         if warning := secret.exposure():
             warn(warning)
