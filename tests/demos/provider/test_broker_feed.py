@@ -182,6 +182,15 @@ def test_a_late_last_will_is_replaced(scene: Scene):
     assert scene.play(script) == 0
 
 
+def test_a_status_that_was_deleted_is_published_again(scene: Scene):
+    def script() -> Script:
+        yield from scene.until(scene.has("summary", seq=1))
+        scene.publish("status", b"")
+        yield from scene.until(lambda: scene.count("status", type="hello") == 2)
+
+    assert scene.play(script) == 0
+
+
 def test_a_provider_that_hears_another_one_does_not_start(scene: Scene, monkeypatch: pytest.MonkeyPatch):
     # The terminal's seconds pass faster than the broker's messages.
     monkeypatch.setattr(broker_feed, "LOOK_MS", 3_600_000)
