@@ -44,7 +44,8 @@ SYSTEM_NAMES = {
 
 # The programs get time from their terminal and reach the network through winsock.
 PROGRAM_FOLDERS = tuple(
-    f"demos/{name}" for name in ("signal", "template", "ticks", "copier", "chartfeed", "collector", "provider", "wire")
+    f"demos/{name}"
+    for name in ("signal", "template", "ticks", "copier", "chartfeed", "collector", "provider", "ideas", "wire")
 )
 CLOCK_AND_NETWORK_MODULES = {
     "_socket", "_thread", "asyncio", "http", "sched", "select", "selectors", "signal", "socket",

@@ -52,6 +52,7 @@ class SentimentJob(Job):
         self.clients = [f"client{number}" for number in range(1, options.clients + 1)]
         self.tally = Tally(self.clients)
         self.replayed: set[str] = set()
+        self.settled = False
         self.folder = self.pause = Path()
 
     @property
@@ -101,7 +102,9 @@ class SentimentJob(Job):
         """See Job."""
         if event["kind"] in ("started", "serving"):
             child.ready = True
-        self.tally.take(child.name, event)
+        # The clients end one after another, and the totals without those that have ended do not concern the result.
+        if not self.settled:
+            self.tally.take(child.name, event)
 
     def tables(self, processes: Sequence[Process], state: str, height: int) -> Tables:
         """See Job."""
@@ -173,6 +176,7 @@ class SentimentJob(Job):
                 return changed and self.tally.agreed()
 
             if runner.wait_until(settled, _ROUND):
+                self.settled = True
                 return
 
     def _start_server(self, runner: Runner) -> None:

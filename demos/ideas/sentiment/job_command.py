@@ -31,10 +31,15 @@ def add_parser(subparsers: option_types.SubParsers) -> None:
         "  3  network error\n"
         "  4  invalid data or account\n\n"
         "example:\n"
-        "  python -m demos sentiment --bars tests/data/EURUSD_H1.tsv --duration 20 --picture sentiment.png",
+        "  python -m demos sentiment --bars tests/data/EURUSD_H1.tsv --duration 20 \\\n"
+        "    --picture sentiment.png",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    _add_options(parser)
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
     seed = "without a file each client's market is a random walk, with the seeds N, N+1 and so on"
     market_options.add_source(parser, market_options.source_help(seed=seed))
     market_options.add_symbol(parser, "the symbol (default: what the file's name begins with, else EURUSD)")

@@ -24,6 +24,10 @@ from demos.ideas.sentiment.protocol import Total, Volume
 # Volumes that are not 0, by participant.
 Contributions: TypeAlias = Mapping[str, Volume]
 
+# The symbols whose last total is remembered: clients can invent names without end. The one that has not been published
+# for the longest time is forgotten first.
+MOST_REMEMBERED = 5000
+
 # With fewer, a participant can subtract its own volumes and knows the other's.
 FEWEST = 3
 
@@ -36,7 +40,7 @@ class PublishedTotals:
         if least < FEWEST:
             raise ValueError(f"invalid number of participants: {least}; use {FEWEST} or more")
         self._least = least
-        # By symbol, also while a total is not published: the next one is compared with it.
+        # By symbol; also while a total is not published, and when all have left, which may be for a moment only.
         self._last: dict[str, dict[str, Volume]] = {}
 
     def update(self, present: Mapping[str, Contributions], counting: Set[str]) -> dict[str, Total]:
@@ -45,14 +49,15 @@ class PublishedTotals:
         ``present`` has the contributions of each symbol, and ``counting`` all participants that count at present, also
         those without a position.
         """
-        # When all participants of a total have left, the next one differs in all of them.
-        for name in [name for name, last in self._last.items() if last.keys().isdisjoint(present.get(name, ()))]:
-            del self._last[name]
         published = {}
         for name in present.keys() | self._last.keys():
             shown = self._shown(name, present.get(name, {}), counting)
             if shown is not None:
                 published[name] = total_of(shown)
+                # The names that are published come last.
+                self._last[name] = self._last.pop(name)
+        while len(self._last) > MOST_REMEMBERED:
+            del self._last[next(iter(self._last))]
         return published
 
     def _shown(self, name: str, now: Contributions, counting: Set[str]) -> Contributions | None:
