@@ -44,8 +44,11 @@ class Entry(NamedTuple):
 
 # The programs that `run` takes, by name.
 PROGRAMS = {
+    "agent": Entry("ideas/agents/agent.py"),
+    "broker": Entry("ideas/broker/broker.py"),
     "chart_client": Entry("chartfeed/client.py", commands=("chart",)),
     "chart_server": Entry("chartfeed/server.py", commands=("chart",)),
+    "coordinator": Entry("ideas/agents/coordinator.py"),
     "copier": Entry("copier/copier.py", commands=("trade",)),
     "indicator_client": Entry("ideas/indicator/client.py", commands=("chart",)),
     "indicator_server": Entry("ideas/indicator/server.py", commands=("chart",)),
@@ -63,6 +66,12 @@ PROGRAMS = {
 }
 
 SUBCOMMANDS = {
+    "agents": Subcommand(
+        "demos.ideas.agents.job_command", "optimize a strategy's parameters with agents, or on a cluster of dask"
+    ),
+    "broker": Subcommand(
+        "demos.ideas.broker.job_command", "run a provider and several copiers, connected by an MQTT broker"
+    ),
     "collected": Subcommand(
         "demos.collector.collected_command", "show, export and draw the ticks in a collector's database"
     ),
@@ -99,8 +108,7 @@ def find_program(name: str | Path) -> Program:
     if program is None:
         raise ProgramError(f"{name} is not a program: it has none of the functions {', '.join(EVENTS)}")
     # Under the name of its package, as when it is imported: tools that measure a package find it.
-    package = ".".join(["demos", *path.parent.relative_to(_DEMOS).parts]) if entry else ""
-    return replace(program, package=package)
+    return replace(program, package=".".join(["demos", *path.parent.relative_to(_DEMOS).parts])) if entry else program
 
 
 def entry_of(name: str) -> Entry | None:

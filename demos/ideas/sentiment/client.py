@@ -179,7 +179,7 @@ def ShowTotal(total: Total | None) -> None:
         if total is None:
             Print(f"{Symbol()}: no total is published at present")
         else:
-            Print(f"{Symbol()}: {total.long} lots long, {total.short} lots short; {total.clients} participants")
+            Print(f"{Symbol()}: long {total.long}, short {total.short} lots of {total.clients} participants")
         sides = (None, None, 0) if total is None else (str(total.long), str(total.short), total.clients)
         Event("totals", **dict(zip(("long", "short", "clients"), sides, strict=True)))
     shown = total

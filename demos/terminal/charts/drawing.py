@@ -123,8 +123,9 @@ def _draw_frame(picture: Picture, digits: int, title: str, places: float) -> Non
     axes.set_ylim(low, high)
     axes.yaxis.tick_right()
     axes.yaxis.set_major_formatter(lambda price, _: f"{price:.{digits}f}")
-    step = max(len(visible) // 8, 1)
-    places_of_ticks = list(range(step // 2, len(visible), step))
+    # By the width of the axis: with few bars the texts would overlap.
+    step = max(round(max(places, len(visible))) // 8, 1)
+    places_of_ticks = list(range(min(step // 2, len(visible) - 1), len(visible), step))
     axes.set_xticks(places_of_ticks)
     axes.set_xticklabels([TimeToString(time_of(visible[place].time)) for place in places_of_ticks])
     axes.tick_params(colors=foreground, labelsize=8)

@@ -282,7 +282,7 @@ def test_the_totals_are_drawn_at_the_present_bar_and_logged_when_they_change():
         yield from until(stage, lambda: len(stage.record.of("totals")) == 2)
 
     assert stage.play(script()) == 0
-    assert "EURUSD: 12.5 lots long, 3 lots short; 4 participants" in stage.texts
+    assert "EURUSD: long 12.5, short 3 lots of 4 participants" in stage.texts
     assert stage.texts.count("EURUSD: no total is published at present") == 1
 
 
