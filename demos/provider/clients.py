@@ -1,7 +1,7 @@
 """The clients of an expert: what their connections speak, from the first byte to the end. For the expert's thread.
 
-A connection begins with HTTP, in TLS if there is a certificate. A request for the WebSocket /ws begins a subscriber's
-session; one for the dashboard's WebSocket an operator's; all other requests are the dashboard's pages.
+A connection begins with HTTP, in TLS if there is a certificate. A request for a topic's WebSocket (topics.py) begins a
+subscriber's session; one for the dashboard's WebSocket an operator's; all other requests are the dashboard's pages.
 
 A subscriber that has unsent output gets nothing more. When its socket has taken everything, it gets the newest state:
 states in between are skipped, and a slow client costs nobody else anything.
@@ -24,6 +24,7 @@ from demos.provider.reports import error_text
 from demos.provider.rights import Grant
 from demos.provider.session import Ending, Reply, Session, Stage
 from demos.provider.shared import PAUSED, Shared
+from demos.provider.topics import Topic
 from demos.terminal.runtime.socket_events import SocketEvents
 from demos.wire.channel import Channel, ChannelLimits, Stream
 from demos.wire.tls import server_tls
@@ -31,8 +32,6 @@ from demos.wire.web_server import Answer, Request, WebConnection
 from demos.wire.websocket import GOING_AWAY, POLICY, WebSocket, WebSocketLimits, text_frame
 from demos.wire.websocket_opening import accept_websocket, any_origin, is_upgrade
 from winsock import POLLERR, POLLHUP, POLLWRNORM
-
-SUBSCRIBERS = "/ws"
 
 # A subscriber sends logins and acknowledgements; it is sent a snapshot of at most 1 MiB, or small messages. A login is
 # read before it is known who sends it, and a large message costs the expert's thread much time.
@@ -98,7 +97,7 @@ class Clients:
             return
         if connection.operator is not None:
             self._pump_operator(connection)
-        elif connection.session is not None and not self.shared.suspended:
+        elif connection.session is not None and connection.topic is not None and not connection.topic.suspended:
             text = connection.session.next_message(self.shared.clock.utc_ms())
             if text is None:
                 return
@@ -140,10 +139,10 @@ class Clients:
         if connection.session is None or connection.session.grant is None:
             self._end_at_once(connection, MADE_ROOM)
 
-    def end_sessions(self, ending: Ending) -> None:
-        """End all sessions of subscribers."""
+    def end_sessions(self, ending: Ending, topic: Topic | None) -> None:
+        """End the sessions of a topic's subscribers; None: of all subscribers."""
         for connection in list(self.connections.values()):
-            if connection.session is not None:
+            if connection.session is not None and topic in (None, connection.topic):
                 self.end(connection, ending)
 
     def close(self, ending: Ending) -> None:
@@ -192,14 +191,15 @@ class Clients:
 
     def _answer(self, connection: Connection, request: Request, now: int) -> bool:
         """Answer a request; whether the connection is a WebSocket now."""
-        if not is_upgrade(request) or request.path not in (SUBSCRIBERS, LIVE):
+        topic = self.shared.topics.at(request.path) if is_upgrade(request) else None
+        if topic is None and not (is_upgrade(request) and request.path == LIVE):
             answer = self.shared.dashboard.answer(request, connection.host, self.shared.clock.utc_ms())
             if isinstance(answer, Answer):
                 connection.web.answer(answer, now)
             else:
                 self._check_operator(connection, answer)
             return False
-        if request.path == LIVE:
+        if topic is None:
             accepted = self.shared.dashboard.accept(request, self.shared.clock.utc_ms())
             if isinstance(accepted, Answer):
                 connection.web.answer(accepted, now)
@@ -210,13 +210,13 @@ class Clients:
         if connection.websocket is None:
             connection.operator = None
             return False
-        if connection.operator is not None:
-            # It has logged in, so a crowd does not take its place.
+        if topic is None:
+            # The operator has logged in, so a crowd does not take its place.
             self.shared.granted(connection.number)
         else:
             wall = self.shared.clock.utc_ms()
-            connection.session = Session(wall)
-            self._send(connection.websocket, text_frame(self.shared.publisher.hello(self.shared.server_name, wall)))
+            connection.topic, connection.session = topic, Session(wall)
+            self._send(connection.websocket, text_frame(topic.hello(self.shared.server_name, wall)))
         return True
 
     def _check_operator(self, connection: Connection, wanted: LoginWanted) -> None:
@@ -288,8 +288,8 @@ class Clients:
         self._post_for(connection, partial(self._logged_in, connection, result))
 
     def _logged_in(self, connection: Connection, result: Grant | Refusal) -> None:
-        session = connection.session
-        if session is None or session.stage is not Stage.CHECKING:
+        session, topic = connection.session, connection.topic
+        if session is None or topic is None or session.stage is not Stage.CHECKING:
             # The client did not wait for the answer.
             if session is not None and isinstance(result, Refusal):
                 self._report_refusal(connection, session, result.text)
@@ -300,10 +300,12 @@ class Clients:
             self._follow(connection, session.end(*_OPERATOR))
         elif self.shared.paused:
             self._follow(connection, session.end(*PAUSED))
+        elif isinstance(streams := topic.admit(), Ending):
+            self._follow(connection, session.end(*streams))
         else:
             assert connection.websocket is not None
             connection.websocket.set_limits(_WEBSOCKET_LIMITS)
-            self._follow(connection, session.logged_in(result, self.shared.publisher, self.shared.clock.utc_ms()))
+            self._follow(connection, session.logged_in(result, streams, self.shared.clock.utc_ms()))
             self.shared.desk.take_seat(connection.number, result, partial(self._end_from_desk, connection))
             self.shared.granted(connection.number)
             self.counters.logins += 1

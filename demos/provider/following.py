@@ -196,7 +196,8 @@ class Follower:
             # Repeated; a second one for another stream would have to be a new connection.
             return
         self._stream = message.stream
-        self._newest = self._welcomed = (message.seq, message.time)
+        confirmed = message.time if message.confirmed is None else min(message.confirmed, message.time)
+        self._newest = self._welcomed = (message.seq, confirmed)
         self._heard_at = now
         self._clock.welcomed(message.time, now)
         memory, mark = self._memory, self._memory.mark

@@ -133,6 +133,7 @@ _LOGIN = record(
         "symbols": _SYMBOLS,
         "known": optional(record(Known, {"stream": _STREAM, "seq": _SEQ})),
         "client": optional(_NAME),
+        "steady": optional(boolean),
     },
 )
 _WELCOME = record(
@@ -144,6 +145,7 @@ _WELCOME = record(
         "stream": _STREAM,
         "seq": _SEQ,
         "time": integer(),
+        "confirmed": optional(integer()),
     },
 )
 _ERROR = record(

@@ -23,8 +23,8 @@ from demos.provider.guard import Refusal
 from demos.provider.logins import Credentials
 from demos.provider.messages import Ack, Error, Known, Login, Resync
 from demos.provider.protocol import LONGEST_TEXT, MessageError, decode_from_client, encode
-from demos.provider.publishing import Publisher, Subscription
 from demos.provider.rights import Grant
+from demos.provider.streams import Streams, Subscription
 
 # A client that has connected must log in within this time, in milliseconds.
 LOGIN_MS = 10_000
@@ -85,6 +85,7 @@ class Session:
         "_awaited",
         "_known",
         "_since",
+        "_steady",
         "_wanted",
         "client",
         "grant",
@@ -104,6 +105,7 @@ class Session:
         self._since = now
         self._wanted: tuple[str, ...] | None = None
         self._known: Known | None = None
+        self._steady = False
         # The seq of each state that was sent and is not acknowledged, and when it was sent; the oldest first.
         self._awaited: tuple[tuple[int, int], ...] = ()
 
@@ -126,14 +128,14 @@ class Session:
             return Reply()
         return self._hear_ack(message, self.subscription, now)
 
-    def logged_in(self, grant: Grant, publisher: Publisher, now: int) -> Reply:
-        """The credentials are right: the welcome. ``publisher`` has the states."""
+    def logged_in(self, grant: Grant, streams: Streams, now: int) -> Reply:
+        """The credentials are right: the welcome. ``streams`` has the states."""
         if self.stage is not Stage.CHECKING:
             return Reply()
         symbols = grant.user.rights.symbols
         view = View(None if symbols is None else frozenset(symbols), symbols is None).narrowed(self._wanted)
         self.stage, self.grant = Stage.SUBSCRIBED, grant
-        self.subscription = publisher.subscribe(view, now)
+        self.subscription = streams.subscribe(view, now, steady=self._steady)
         claim = self.subscription.claim_problem(self._known)
         return Reply([self.subscription.welcome(grant.user.login, now)], report=claim or "")
 
@@ -185,7 +187,7 @@ class Session:
             return self.end("login", "a second login: close the connection and open a new one")
         self.stage = Stage.CHECKING
         self.login, self.client = message.login, message.client or ""
-        self._wanted, self._known = message.symbols, message.known
+        self._wanted, self._known, self._steady = message.symbols, message.known, bool(message.steady)
         return Reply(credentials=Credentials(message.login, message.password, message.token))
 
     def _hear_ack(self, message: Ack, subscription: Subscription, now: int) -> Reply:

@@ -60,6 +60,7 @@ ALLOWED_NAMES = {
     "demos/provider/login_desk.py": THREADS,
     "demos/provider/reports.py": THREADS,
     "demos/provider/service.py": THREADS,
+    "demos/provider/subscribers_port.py": THREADS,
     # A number, to end a process with those that it has started.
     "demos/provider/alert_processes.py": re.compile(r"signal\.SIGKILL"),
 }

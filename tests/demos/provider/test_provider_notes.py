@@ -22,7 +22,7 @@ from winsock_kit import LIMIT_SECONDS
 from demos.copier import ack_pace
 from demos.copier.refusals import LONG_PAUSE_MS, refusal_of
 from demos.copier.secure_connection import FIRST_WAIT_MS, LONGEST_WAIT_MS, PROVEN_MS
-from demos.provider import clients, fields, login_desk, messages, protocol, service, session
+from demos.provider import clients, fields, login_desk, messages, protocol, session, subscribers_port
 from demos.provider.alerts import AlertLimits
 from demos.provider.guard import Rules
 from demos.provider.reports import MOST_PROBLEMS
@@ -200,7 +200,7 @@ def test_the_limits_of_the_threat_model_are_those_of_the_code() -> None:
     limits = dict(re.findall(r"^\| (.*?) \| (.*) \|$", NOTE.partition("The limits:\n")[2], re.MULTILINE))
     rules, web = Rules(), WebLimits()
     frames, waiting = clients._WEBSOCKET_LIMITS, login_desk.MOST_WAITING
-    assert f"{service.MOST_NEW}, " in limits["connections that have not logged in"]
+    assert f"{subscribers_port.MOST_NEW}, " in limits["connections that have not logged in"]
     assert web.head_ms == HANDSHAKE_MS == session.LOGIN_MS == 10_000
     assert (web.head, web.target, web.body) == (16 * 1024, 2048, 64 * 1024)
     assert clients._LOGIN_LIMITS.message == 64 * 1024

@@ -1,0 +1,68 @@
+"""The topics of a server: what its subscribers can follow, each with its own streams. No sockets, no clock.
+
+A subscriber names the topic by the path of its WebSocket: ``/ws/NAME``, or ``/ws`` for the only topic. A provider has
+one topic without a name. A proxy has a topic for each upstream server, and for each name under which clients publish.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from demos.provider.messages import VERSION, Hello
+from demos.provider.protocol import encode
+from demos.provider.session import Ending
+from demos.provider.streams import HEARTBEAT_MS, Streams
+
+SUBSCRIBERS = "/ws"
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
+
+NO_STATE = Ending("unavailable", "the topic has no state at present: try again later")
+
+
+@dataclass(eq=False)
+class Topic:
+    """A topic. ``run`` names it in `hello` before it has streams.
+
+    ``suspended``: it is not known whether the state is still the newest, so nothing is sent, not even a heartbeat:
+    subscribers notice by themselves that their state may be outdated. ``refusal``: why logins are refused at present.
+    """
+
+    name: str
+    run: str
+    streams: Streams | None = None
+    suspended: bool = False
+    refusal: Ending | None = None
+
+    def hello(self, server: str, now: int) -> str:
+        """The first message of a connection."""
+        if self.streams is not None:
+            return self.streams.hello(server, now)
+        return encode(Hello(VERSION, server, self.run, HEARTBEAT_MS, now))
+
+    def admit(self) -> Streams | Ending:
+        """The streams for a login, or why it is refused."""
+        return self.refusal or self.streams or NO_STATE
+
+
+class Topics:
+    """All topics of a server."""
+
+    def __init__(self, topics: Iterable[Topic]) -> None:
+        self.all = tuple(topics)
+        self._by_path = {f"{SUBSCRIBERS}/{each.name}": each for each in self.all if each.name}
+        if len(self.all) == 1:
+            self._by_path[SUBSCRIBERS] = self.all[0]
+
+    def at(self, path: str) -> Topic | None:
+        """The topic of this path, or None."""
+        return self._by_path.get(path)
+
+
+def topic_problem(name: str) -> str | None:
+    """Why this cannot be the name of a topic, or None when it can."""
+    if _NAME.fullmatch(name):
+        return None
+    return f"invalid topic: {name!r}; use 1 to 64 lower-case letters, digits and . _ -, the first a letter or a digit"
