@@ -44,6 +44,7 @@ class Entry(NamedTuple):
 
 # The programs that `run` takes, by name.
 PROGRAMS = {
+    "broker": Entry("ideas/broker/broker.py"),
     "chart_client": Entry("chartfeed/client.py", commands=("chart",)),
     "chart_server": Entry("chartfeed/server.py", commands=("chart",)),
     "copier": Entry("copier/copier.py", commands=("trade",)),
@@ -89,7 +90,7 @@ def find_program(name: str | Path) -> Program:
     if program is None:
         raise ProgramError(f"{name} is not a program: it has none of the functions {', '.join(EVENTS)}")
     # Under the name of its package, as when it is imported: tools that measure a package find it.
-    return replace(program, package=f"demos.{path.parent.name}") if entry else program
+    return replace(program, package=".".join(["demos", *path.parent.relative_to(_DEMOS).parts])) if entry else program
 
 
 def entry_of(name: str) -> Entry | None:

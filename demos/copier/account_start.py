@@ -14,9 +14,10 @@ from demos.copier.memory_file import MemoryFile, NamedStore
 from demos.copier.moments import Moment
 from demos.copier.secure_connection import SecureConnection, ServerSettings
 from demos.copier.server_url import Endpoint, endpoint_from_text
+from demos.copier.verification import verification
 from demos.provider.following import Follower
 from demos.terminal import Alert, Print
-from demos.wire.tls_contexts import TlsContext, TlsError, fingerprint_from_text, pinning_context, verifying_context
+from demos.wire.tls_contexts import TlsError
 from winsock import __version__
 
 OWNER = "owner"
@@ -33,7 +34,7 @@ def start_account(
     only = tuple(targets.rules.only) or None
     try:
         endpoint = endpoint_from_text(inputs.url)
-        context, pin = verification(endpoint, inputs)
+        context, pin = verification(endpoint, inputs.ca, inputs.pin)
         secret = find_secret(inputs.login, inputs.password_file, inputs.token_file, os.environ, only)
     except (ValueError, TlsError, SecretError) as error:
         raise StartError(str(error)) from None
@@ -75,16 +76,3 @@ def bind_memory(memory: MemoryFile, endpoint: Endpoint, login: str) -> None:
             f"this memory is that of the login {owner.get('login')} at {owner.get('server')}, not of {login} at "
             f"{present['server']}; use another file (--memory)"
         )
-
-
-def verification(endpoint: Endpoint, inputs: AccountInputs) -> tuple[TlsContext | None, bytes | None]:
-    """The TLS context and the pinned fingerprint. Errors: ValueError, TlsError."""
-    if not endpoint.tls:
-        if inputs.ca or inputs.pin:
-            raise ValueError("--ca and --pin verify a server with TLS: use wss:// in --url")
-        return None, None
-    if inputs.pin and inputs.ca:
-        raise ValueError("use either --ca or --pin: a pinned certificate needs no CA")
-    if inputs.pin:
-        return pinning_context(), fingerprint_from_text(inputs.pin)
-    return verifying_context(inputs.ca or None), None

@@ -52,12 +52,12 @@ def copier_findings(values: Mapping[str, object]) -> Iterator[Finding]:
 def _server_findings(inputs: AccountInputs) -> Iterator[Finding]:
     """What is wrong with how the server is verified."""
     try:
-        from demos.copier.account_start import verification
+        from demos.copier.verification import verification
     except ImportError as error:
         yield Finding(f"url: {error}")
         return
     try:
-        verification(endpoint_from_text(inputs.url), inputs)
+        verification(endpoint_from_text(inputs.url), inputs.ca, inputs.pin)
     except (ValueError, TlsError) as error:
         yield Finding(str(error))
 

@@ -232,3 +232,16 @@ def _accepts_none(check: Check) -> bool:
         return check(None, "") is None
     except FieldError:
         return False
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON: dataclasses as dicts without the fields that are None, decimals as text, tuples as lists."""
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    if isinstance(value, Decimal):
+        return decimal_text(value)
+    if isinstance(value, tuple):
+        return [plain(each) for each in value]
+    if isinstance(value, dict):
+        return {name: plain(each) for name, each in value.items()}
+    return {name: plain(each) for name, each in vars(value).items() if each is not None}

@@ -143,6 +143,7 @@ def test_the_pauses_of_a_subscriber_are_those_of_the_copier() -> None:
             refusal = refusal_of(code)
             expected = {
                 (60_000, 600_000): "try again after 1, 2, 4 … 10 minutes",
+                (1000, 16_000): "try again after 1, 2, 4 … 16 s",
                 (1000, 60_000): "after 1",
                 (5000, 60_000): "stop: use" if code == "operator" else "try again later",
                 (LONG_PAUSE_MS, LONG_PAUSE_MS): "stop",

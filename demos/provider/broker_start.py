@@ -1,0 +1,35 @@
+"""Builds the feed to a broker from the program's inputs, with one clear error for each input that cannot be used."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+
+from demos.copier.broker_login import broker_secret, mqtt_settings
+from demos.copier.login_secret import SecretError
+from demos.provider.accounts import AccountState
+from demos.provider.broker_feed import BrokerFeed, FeedSettings
+from demos.provider.broker_inputs import PASSWORD_VARIABLE, BrokerInputs
+from demos.terminal.interfaces import Clock
+from demos.wire.opening import CallFailed
+from demos.wire.tls_contexts import TlsError
+
+
+class FeedError(Exception):
+    """An input cannot be used; the text says which and why."""
+
+
+def open_feed(inputs: BrokerInputs, account: AccountState, clock: Clock, warn: Callable[[str], object]) -> BrokerFeed:
+    """The feed, ready for its first timer event. Errors: FeedError."""
+    client_id = f"provider-{secrets.token_hex(8)}"
+    options = f"--broker-password-file, or the environment variable {PASSWORD_VARIABLE}"
+    files, variables = {"password": inputs.password_file}, {"password": PASSWORD_VARIABLE}
+    try:
+        mqtt = mqtt_settings(inputs.url, inputs.ca, inputs.pin, client_id)
+        secret = broker_secret(inputs.login, files, variables, options, os.environ)
+        if warning := secret.exposure():
+            warn(warning)
+        return BrokerFeed(FeedSettings(mqtt, secret, inputs.name), account, clock)
+    except (ValueError, TlsError, SecretError, CallFailed) as error:
+        raise FeedError(f"--broker: {error}") from None
