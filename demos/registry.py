@@ -49,6 +49,7 @@ PROGRAMS = {
     "chart_server": Entry("chartfeed/server.py", commands=("chart",)),
     "copier": Entry("copier/copier.py", commands=("trade",)),
     "provider": Entry("provider/provider.py", commands=("trade",)),
+    "proxy": Entry("ideas/proxy/proxy.py"),
     "signal_client": Entry("signal/client.py", Kind.STUDY, "copier", ("trade",)),
     "signal_server": Entry("signal/server.py", Kind.STUDY, "provider", ("trade",)),
     "tick_client": Entry("ticks/client.py", Kind.STUDY, "tick_sender"),

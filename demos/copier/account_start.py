@@ -58,7 +58,7 @@ def start_account(
         memory.close()
         raise
     verified = "without TLS" if context is None else "pinned" if pin else f"verified by {inputs.ca or 'the system'}"
-    Print(f"provider: {endpoint.host}:{endpoint.port}, {verified}; memory: {path}")
+    Print(f"provider: {endpoint}, {verified}; memory: {path}")
     return copier
 
 
@@ -67,7 +67,7 @@ def bind_memory(memory: MemoryFile, endpoint: Endpoint, login: str) -> None:
 
     Errors: ValueError when it is that of another one; StateError.
     """
-    present = {"server": f"{endpoint.host}:{endpoint.port}", "login": login}
+    present = {"server": str(endpoint), "login": login}
     owner = memory.value(OWNER)
     if owner is None:
         memory.put_values({OWNER: present})

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from demos.copier.ack_pace import AckPace
@@ -48,6 +48,8 @@ class ServerSettings:
     """Where the provider is, how it is verified (``context`` is None without TLS), and the login.
 
     ``client`` is this program's name and version; ``symbols`` are those to follow, None for all that are visible.
+    ``steady``: see messages.Login. ``stopped``: what happens while an alarm has stopped the follower, and ``resume``:
+    how its operator ends that.
     """
 
     endpoint: Endpoint
@@ -56,6 +58,9 @@ class ServerSettings:
     secret: LoginSecret
     client: str
     symbols: tuple[str, ...] | None = None
+    steady: bool = False
+    stopped: str = "nothing is copied"
+    resume: str = "`python -m demos copier resume`"
 
 
 class SecureConnection:
@@ -151,7 +156,7 @@ class SecureConnection:
             return False
         refusal = self._refusal
         if refusal and refusal.needs_change and self._settings.secret.signature() != self._refused_secret:
-            Print("the file of the password or token has changed: the copier logs in again")
+            Print("the file of the password or token has changed: it is used for the next login")
             self._refusal = None
             return True
         return self._event.is_due(self._due)
@@ -205,6 +210,8 @@ class SecureConnection:
         except SecretError as problem:
             self.End(str(problem), NORMAL)
             return
+        if self._settings.steady:
+            login = replace(login, steady=True)
         self.Send(self.follower.login(login, self._event.ms))
 
     def LoggedIn(self) -> None:
@@ -261,10 +268,10 @@ class SecureConnection:
         """Do what the follower asks for."""
         for alarm in step.alarms:
             if alarm.kind in STOPPING:
-                Alert(f"{alarm.kind.value}: {alarm.text}; nothing is copied before `python -m demos copier resume`")
+                Alert(f"{alarm.kind.value}: {alarm.text}; {self._settings.stopped} before {self._settings.resume}")
             elif alarm.kind in (Kind.STALE, Kind.CLOCK, Kind.OLDER):
                 if not self.IsReported(step.disconnect):
-                    resume = "; `python -m demos copier resume` follows it at once" if alarm.kind is Kind.OLDER else ""
+                    resume = f"; {self._settings.resume} follows it at once" if alarm.kind is Kind.OLDER else ""
                     Alert(f"{alarm.kind.value}: {alarm.text}{resume}")
             elif not step.disconnect:
                 Print(f"-{alarm.kind.value}: {alarm.text}")
@@ -307,7 +314,7 @@ class SecureConnection:
         if self.IsReported(reason):
             return
         self._reported = reason
-        text = f"-provider {self._settings.endpoint.host}:{self._settings.endpoint.port}: {reason}"
+        text = f"-provider {self._settings.endpoint}: {reason}"
         if not self.follower.stopped:
             text += f". Next attempt in {max(self._due - self._event.ms, 0) / 1000:g} s"
             if self._refusal and self._refusal.needs_change:

@@ -11,7 +11,16 @@ from demos.provider.alert_processes import AlertProcesses
 from demos.provider.alerts import Alerts
 from demos.provider.experts import Expert
 from demos.provider.health import HealthLimits
-from demos.provider.overview import MOST_LOG_LINES, Counters, LogLine, PositionRow, ServerRow, overview
+from demos.provider.overview import (
+    MOST_LOG_LINES,
+    Counters,
+    LogLine,
+    PositionRow,
+    ServerRow,
+    TopicRow,
+    overview,
+    with_topics,
+)
 from demos.provider.shared import Shared
 from winsock.version import __version__
 
@@ -25,9 +34,10 @@ class Present(NamedTuple):
     run: str
     states: int
     is_current: bool
-    account: AccountState
+    account: AccountState | None
     positions: Sequence[PositionRow] = ()
     last_tick: int | None = None
+    topics: Sequence[TopicRow] = ()
 
 
 class Board:
@@ -75,6 +85,7 @@ class Board:
         rows = [row for expert in experts for row in expert.rows]
         log = tuple(self._log)
         shown = overview(now, server, present.account, present.positions, rows, shared.desk.bans, totals, log)
+        shown = with_topics(shown, present.topics)
         shared.dashboard.update(shown)
         for alert in self._alerts.update(shown, now):
             self._senders.send(alert)

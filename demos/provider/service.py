@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from demos.provider.accounts import AccountState
 from demos.provider.board import Present
+from demos.provider.health import HealthLimits
 from demos.provider.overview import PositionRow
 from demos.provider.publishing import Publisher
 from demos.provider.subscribers_port import ServiceError, Settings, SubscribersPort
@@ -41,7 +42,8 @@ class Service(SubscribersPort):
             self.topic = Topic("", self.publisher.run, self.publisher)
             return [self.topic]
 
-        super().__init__(settings, topic, clock, report, event)
+        health = HealthLimits(tick_ms=settings.stale_ticks * 1000)
+        super().__init__(settings, topic, clock, report, event, health)
 
     def observe(self, account: AccountState) -> None:
         """Publish the account's present state.

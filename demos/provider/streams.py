@@ -113,6 +113,8 @@ class Streams:
 
     # The shortest time between two states that differ only in balance and equity.
     figures_ms = FIGURES_MS
+    # Whether the heartbeats are those of another server: all of them are passed on.
+    relays = False
 
     def __init__(
         self,
@@ -184,6 +186,12 @@ class Streams:
         """The first message of a connection."""
         with self.lock:
             return encode(Hello(VERSION, server, self.run, self.heartbeat_ms, self.time(now)))
+
+    @property
+    def subscriptions(self) -> int:
+        """How many subscriptions there are at present."""
+        with self.lock:
+            return sum(feed.subscriptions for feed in self._feeds.values())
 
     @property
     def kind(self) -> AccountKind:
@@ -283,7 +291,7 @@ class Subscription:
             if self._sent_seq == 0:
                 self._snapshot_at = time
             self._sent_seq = newest.seq
-            if not (self._steady and self._beat_at):
+            if not (self._steady or self._streams.relays) or not self._beat_at:
                 self._beat_at = self._streams.confirmed(now)
         elif (beat := self._streams.heartbeat_due(self._beat_at, now)) is not None:
             text = self._feed.heartbeat(beat)

@@ -98,8 +98,13 @@ class SubscribersPort:
         clock: Clock,
         report: Callable[[str], None],
         event: Callable[[str, dict[str, object]], None],
+        health: HealthLimits,
+        *,
+        pages: bool = True,
     ) -> None:
         """Open the state file and load the certificate. ``topics`` gets the key of the tickets, see Streams.
+
+        ``pages``: see Dashboard.
 
         Errors: StateError; ServiceError.
         """
@@ -120,12 +125,13 @@ class SubscribersPort:
         senders = _alert_senders(settings)
         self._state = StateFile(settings.state, timeout=_LOCK_S)
         try:
-            self._shared = self._share(topics, clock)
+            dashboard = Dashboard(tls=bool(settings.certificate), health=health, pages=pages)
+            self._shared = self._share(topics, clock, dashboard)
             self._new = self._limits()
         except BaseException:
             self._state.close()
             raise
-        self.board = Board(self._shared, senders, self._health_limits())
+        self.board = Board(self._shared, senders, health)
         self._garbage = Garbage(clock.monotonic())
 
     def open(self) -> Address:
@@ -209,7 +215,7 @@ class SubscribersPort:
         self._state.close()
         self._garbage.close()
 
-    def _share(self, topics: Callable[[bytes], Iterable[Topic]], clock: Clock) -> Shared:
+    def _share(self, topics: Callable[[bytes], Iterable[Topic]], clock: Clock, dashboard: Dashboard) -> Shared:
         settings = self.settings
         try:
             certificate = (
@@ -219,7 +225,6 @@ class SubscribersPort:
             )
         except TlsError as error:
             raise ServiceError(str(error)) from None
-        dashboard = Dashboard(tls=certificate is not None, health=self._health_limits())
         desk = LoginDesk(self._state, lambda: clock.utc_ms() / 1000, self._lines.put, dashboard.end_logins)
         actions = OperatorActions(desk, self._experts, self._owners, self._lines.put)
         # With TLS, the certificate proves to a client that it has reached the server that it asks for.
@@ -239,9 +244,6 @@ class SubscribersPort:
             act=actions.act,
             paused=self._state.setting(PAUSE_SETTING) == PAUSED_VALUE,
         )
-
-    def _health_limits(self) -> HealthLimits:
-        return HealthLimits(tick_ms=self.settings.stale_ticks * 1000)
 
     def _ended(self, number: int) -> None:
         """Called in an expert's thread."""

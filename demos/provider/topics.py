@@ -6,7 +6,6 @@ one topic without a name. A proxy has a topic for each upstream server, and for 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -14,10 +13,7 @@ from demos.provider.messages import VERSION, Hello
 from demos.provider.protocol import encode
 from demos.provider.session import Ending
 from demos.provider.streams import HEARTBEAT_MS, Streams
-
-SUBSCRIBERS = "/ws"
-
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
+from demos.provider.topic_names import SUBSCRIBERS, topic_path
 
 NO_STATE = Ending("unavailable", "the topic has no state at present: try again later")
 
@@ -52,17 +48,10 @@ class Topics:
 
     def __init__(self, topics: Iterable[Topic]) -> None:
         self.all = tuple(topics)
-        self._by_path = {f"{SUBSCRIBERS}/{each.name}": each for each in self.all if each.name}
+        self._by_path = {topic_path(each.name): each for each in self.all}
         if len(self.all) == 1:
             self._by_path[SUBSCRIBERS] = self.all[0]
 
     def at(self, path: str) -> Topic | None:
         """The topic of this path, or None."""
         return self._by_path.get(path)
-
-
-def topic_problem(name: str) -> str | None:
-    """Why this cannot be the name of a topic, or None when it can."""
-    if _NAME.fullmatch(name):
-        return None
-    return f"invalid topic: {name!r}; use 1 to 64 lower-case letters, digits and . _ -, the first a letter or a digit"
