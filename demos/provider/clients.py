@@ -19,11 +19,12 @@ from functools import partial
 from demos.provider.connection import Connection, Counters, lost_reason
 from demos.provider.dashboard import LIVE, LOGIN, LoginWanted, refusal_text
 from demos.provider.guard import Refusal
-from demos.provider.protocol import MOST_FROM_CLIENT
+from demos.provider.protocol import MOST_FROM_CLIENT, MOST_FROM_SERVER
 from demos.provider.reports import error_text
 from demos.provider.rights import Grant
-from demos.provider.session import Ending, Reply, Session, Stage
+from demos.provider.session import Ending, Publishes, Reply, Session, Stage
 from demos.provider.shared import PAUSED, Shared
+from demos.provider.streams import Streams
 from demos.provider.topics import Topic
 from demos.terminal.runtime.socket_events import SocketEvents
 from demos.wire.channel import Channel, ChannelLimits, Stream
@@ -37,6 +38,8 @@ from winsock import POLLERR, POLLHUP, POLLWRNORM
 # read before it is known who sends it, and a large message costs the expert's thread much time.
 _LOGIN_LIMITS = WebSocketLimits(message=64 * 1024)
 _WEBSOCKET_LIMITS = WebSocketLimits(message=MOST_FROM_CLIENT, burst=600)
+# A publisher sends states: the largest one at once, and then as much again in about ten seconds.
+_PUBLISHER_LIMITS = WebSocketLimits(message=MOST_FROM_SERVER, burst=1200)
 _CHANNEL_LIMITS = ChannelLimits(unsent=4 * 1024 * 1024)
 
 # The revoked connections whose clients have not ended their side yet: older ones are closed at once. A customer who
@@ -300,19 +303,34 @@ class Clients:
             self._follow(connection, session.end(*_OPERATOR))
         elif self.shared.paused:
             self._follow(connection, session.end(*PAUSED))
-        elif isinstance(streams := topic.admit(), Ending):
-            self._follow(connection, session.end(*streams))
+        elif session.publishes:
+            self._admit(connection, session, result, topic.admit_publisher(result.user))
         else:
-            assert connection.websocket is not None
-            connection.websocket.set_limits(_WEBSOCKET_LIMITS)
-            self._follow(connection, session.logged_in(result, streams, self.shared.clock.utc_ms()))
-            self.shared.desk.take_seat(connection.number, result, partial(self._end_from_desk, connection))
-            self.shared.granted(connection.number)
-            self.counters.logins += 1
-            self.shared.event("login", {"login": result.user.login, "address": connection.name})
-            self.shared.report(f"{self._label(connection)}: logged in {ascii(session.client)[1:-1]}".rstrip())
-            self.pump(connection)
+            self._admit(connection, session, result, topic.admit())
         self._settle(connection)
+
+    def _admit(
+        self, connection: Connection, session: Session, grant: Grant, admitted: Streams | Publishes | Ending
+    ) -> None:
+        """Begin to send the topic's states, or to receive them, unless the topic refuses that."""
+        websocket, topic = connection.websocket, connection.topic
+        assert websocket is not None
+        assert topic is not None
+        if isinstance(admitted, Ending):
+            self._follow(connection, session.end(*admitted))
+            return
+        if isinstance(admitted, Streams):
+            websocket.set_limits(_WEBSOCKET_LIMITS)
+            self._follow(connection, session.logged_in(grant, admitted, self.shared.clock.utc_ms()))
+        else:
+            websocket.set_limits(_PUBLISHER_LIMITS)
+            self._follow(connection, session.publish(grant, topic.name, admitted))
+        self.shared.desk.take_seat(connection.number, grant, partial(self._end_from_desk, connection))
+        self.shared.granted(connection.number)
+        self.counters.logins += 1
+        self.shared.event("login", {"login": grant.user.login, "address": connection.name})
+        self.shared.report(f"{self._label(connection)}: logged in {ascii(session.client)[1:-1]}".rstrip())
+        self.pump(connection)
 
     def _end_from_desk(self, connection: Connection, ending: Ending) -> None:
         """Called in the desk's thread."""

@@ -87,9 +87,13 @@ class Follower:
 
     def login(self, login: Login, now: int) -> Login:
         """The login to send now: with the state that is known."""
-        self._clock.login_sent(now)
+        self.welcome_wanted(now)
         mark = self._memory.mark
         return replace(login, known=Known(mark.stream, mark.seq) if mark else None)
+
+    def welcome_wanted(self, now: int) -> None:
+        """The server has not written its welcome before this time."""
+        self._clock.login_sent(now)
 
     def receive(self, message: FromServer, now: int) -> Step:
         """What follows from a message. The caller reports undecodable ones to the server and closes the connection."""

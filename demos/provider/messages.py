@@ -38,7 +38,7 @@ class Login:
     """The client's first message: either ``password`` or ``token``; ``symbols``: None for all that are visible.
 
     ``client`` is the client program's name and version, for the operator. ``steady``: true for heartbeats also between
-    states, for a proxy.
+    states, for a proxy. ``publish``: true to publish the topic instead of subscribing to it.
     """
 
     type: ClassVar[str] = "login"
@@ -50,6 +50,7 @@ class Login:
     known: Known | None = None
     client: str | None = None
     steady: bool | None = None
+    publish: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,15 @@ class Welcome:
     time: int
     symbols: tuple[str, ...] | None = None
     confirmed: int | None = None
+
+
+@dataclass(frozen=True)
+class Publishing:
+    """The answer to a login that publishes. Then the client sends what a server sends; see publication.py."""
+
+    type: ClassVar[str] = "publishing"
+    user: str
+    topic: str
 
 
 @dataclass(frozen=True)
@@ -173,6 +183,6 @@ class Error:
     fatal: bool
 
 
-FromServer: TypeAlias = Hello | Welcome | Snapshot | Update | Heartbeat | Error
+FromServer: TypeAlias = Hello | Welcome | Publishing | Snapshot | Update | Heartbeat | Error
 FromClient: TypeAlias = Login | Ack | Resync | Error
 Message: TypeAlias = FromServer | FromClient

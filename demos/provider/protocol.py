@@ -45,6 +45,7 @@ from demos.provider.messages import (
     Login,
     Message,
     Position,
+    Publishing,
     Resync,
     Snapshot,
     Update,
@@ -142,6 +143,7 @@ _LOGIN = record(
         "known": optional(record(Known, {"stream": STREAM, "seq": SEQ})),
         "client": optional(NAME),
         "steady": optional(boolean),
+        "publish": optional(boolean),
     },
 )
 _WELCOME = record(
@@ -170,6 +172,7 @@ _HELD = mapping(symbol_name, decimal(), MOST_POSITIONS)
 _FROM_SERVER: dict[str, Callable[[Any, str], FromServer]] = {
     "hello": HELLO,
     "welcome": _WELCOME,
+    "publishing": record(Publishing, {"user": NAME, "topic": NAME}),
     "snapshot": record(Snapshot, _STATE),
     "update": record(Update, {**_STATE, "previous": SEQ}),
     "heartbeat": HEARTBEAT,

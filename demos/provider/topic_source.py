@@ -55,6 +55,10 @@ class TopicSource:
         self._publish, self._end_sessions = publish, end_sessions
         topic.suspended = True
 
+    def now(self) -> int:
+        """Milliseconds of the clock of the follower."""
+        return self._clock()
+
     @property
     def relay(self) -> Relay | None:
         """The streams that the topic has at present."""

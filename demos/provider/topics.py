@@ -8,14 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from demos.provider.messages import VERSION, Hello
 from demos.provider.protocol import encode
-from demos.provider.session import Ending
+from demos.provider.rights import User
+from demos.provider.session import Ending, Publishes
 from demos.provider.streams import HEARTBEAT_MS, Streams
 from demos.provider.topic_names import SUBSCRIBERS, topic_path
 
 NO_STATE = Ending("unavailable", "the topic has no state at present: try again later")
+
+
+class TakesPublisher(Protocol):
+    """An Intake; see there."""
+
+    def claim(self, login: str) -> Publishes | Ending: ...
 
 
 @dataclass(eq=False)
@@ -24,6 +32,7 @@ class Topic:
 
     ``suspended``: it is not known whether the state is still the newest, so nothing is sent, not even a heartbeat:
     subscribers notice by themselves that their state may be outdated. ``refusal``: why logins are refused at present.
+    ``intake``: lets clients publish the topic; None: none may.
     """
 
     name: str
@@ -31,6 +40,7 @@ class Topic:
     streams: Streams | None = None
     suspended: bool = False
     refusal: Ending | None = None
+    intake: TakesPublisher | None = None
 
     def hello(self, server: str, now: int) -> str:
         """The first message of a connection."""
@@ -41,6 +51,14 @@ class Topic:
     def admit(self) -> Streams | Ending:
         """The streams for a login, or why it is refused."""
         return self.refusal or self.streams or NO_STATE
+
+    def admit_publisher(self, user: User) -> Publishes | Ending:
+        """The conversation with a client that publishes, or why it may not."""
+        if self.intake is None:
+            return Ending("denied", "clients cannot publish here")
+        if self.name not in user.rights.publish:
+            return Ending("denied", f"the login {user.login} may not publish the topic {self.name}")
+        return self.intake.claim(user.login)
 
 
 class Topics:

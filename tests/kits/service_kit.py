@@ -54,6 +54,8 @@ class RunningServer:
     """``python -m demos run PROGRAM``, and what its log and its events say."""
 
     program = ""
+    # The event after which it can be used.
+    serves = "serving"
     options: tuple[str, ...] = ()
 
     def __init__(self, folder: Path, *arguments: str, tls: bool = True, most_files: int = 0) -> None:
@@ -77,7 +79,7 @@ class RunningServer:
                 stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=log, cwd=ROOT, text=True,
             )  # fmt: skip
         closed_after_test(self)
-        self.port = int(self.wait("serving")["port"])
+        self.port = int(self.wait(self.serves)["port"])
 
     def close(self) -> None:
         """Kill the process, if it still runs."""

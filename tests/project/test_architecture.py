@@ -64,6 +64,7 @@ ALLOWED_NAMES = {
     "demos/provider/service.py": THREADS,
     "demos/provider/subscribers_port.py": THREADS,
     "demos/provider/topic_source.py": THREADS,
+    "demos/provider/publication.py": THREADS,
     "demos/ideas/proxy/relay_memory.py": THREADS,
     # A number, to end a process with those that it has started.
     "demos/provider/alert_processes.py": re.compile(r"signal\.SIGKILL"),

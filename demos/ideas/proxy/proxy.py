@@ -1,10 +1,11 @@
 """Passes the states of providers on to many subscribers, by topic, with logins of its own.
 
-For each topic it logs in to an upstream server, a provider or another proxy, like a copier. Its subscribers use the
+For each topic of --upstream it logs in to a server, a provider or another proxy, like a copier. Each topic of --topics
+is published by a client whose user has the right for it, for example by `provider --publish`. The subscribers use the
 provider's protocol: a copier follows wss://PROXY:PORT/TOPIC. So proxies in a tree serve more subscribers than one
 provider can. The users, tokens and bans are in the state file, which `python -m demos provider --state` manages.
 
-A topic is suspended while its upstream server is not connected or is silent: then its subscribers get no heartbeats.
+A topic is suspended while its source is not connected or is silent: then its subscribers get no heartbeats.
 """
 
 from __future__ import annotations
@@ -15,7 +16,13 @@ from typing import TYPE_CHECKING, Annotated
 from demos.copier.moments import Moment
 from demos.copier.server_url import pin_problem
 from demos.ideas.hub_options import CertInput, HostInput, HostsInput, KeyInput, PortInput
-from demos.ideas.proxy.proxy_options import tree_problem, upstream_inputs, upstream_problem
+from demos.ideas.proxy.proxy_options import (
+    published_topics,
+    topics_problem,
+    tree_problem,
+    upstream_inputs,
+    upstream_problem,
+)
 from demos.provider.input_checks import experts_problem, name_problem
 from demos.terminal import (
     INIT_FAILED,
@@ -58,6 +65,7 @@ upstream: Annotated[
         check=upstream_problem,
     ),
 ] = ""
+topics: Annotated[str, Input("the topics that clients may publish, separated by commas", check=topics_problem)] = ""
 login: Annotated[str, Input("the login at the upstream server: one for all, or one for each, separated by commas")] = ""
 password_file: Annotated[
     str,
@@ -149,6 +157,7 @@ def OpenProxy() -> bool:
     try:
         inputs = upstream_inputs(upstream, login, password_file, token_file, ca, pin)
         plans = [TopicPlan(each.topic, upstream_settings(each)) for each in inputs]
+        plans += [TopicPlan(each) for each in published_topics(topics, inputs)]
         settings = Settings(Host, Port, cert, key, Path(state), name, experts, option_hosts(hosts))
         proxy = RelayPort(settings, plans, TerminalClock(), Print, _event, resume=resume)
     except (ServiceError, StateError, UpstreamError, ValueError) as error:

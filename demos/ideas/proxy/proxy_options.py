@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from demos.copier.server_url import endpoint_from_text
 from demos.ideas.proxy.upstream_inputs import UpstreamInputs
@@ -29,6 +29,25 @@ def upstream_problem(text: str) -> str | None:
         except ValueError as error:
             return str(error)
     return None
+
+
+def topics_problem(text: str) -> str | None:
+    """Why these cannot be the topics that clients publish, or None when they can; empty: none."""
+    return next((problem for each in listed(text) if (problem := topic_problem(each))), None)
+
+
+def published_topics(text: str, upstreams: Collection[UpstreamInputs]) -> tuple[str, ...]:
+    """The topics that clients publish.
+
+    Errors: ValueError when a topic is named twice, or when there is neither such a topic nor an upstream server.
+    """
+    topics = listed(text)
+    if not topics and not upstreams:
+        raise ValueError("nothing to pass on: give --upstream TOPIC=URL, or --topics with the topics of publishers")
+    names = [*topics, *(each.topic for each in upstreams)]
+    if twice := next((each for each in names if names.count(each) > 1), None):
+        raise ValueError(f"the topic {twice} is named twice: it has an upstream server, or is published by clients")
+    return topics
 
 
 def tree_problem(check: Callable[[str], str | None]) -> Callable[[str], str | None]:

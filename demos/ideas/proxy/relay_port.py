@@ -1,4 +1,4 @@
-"""The proxy's service: the subscribers' port with a topic for each upstream server.
+"""The proxy's service: the subscribers' port with a topic for each upstream server, and for each that clients publish.
 
 The program calls step() at each timer event and when a socket of an upstream connection is ready, accept() when clients
 wait, and timer() once a second.
@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 
 from demos.copier.moments import Moment
 from demos.copier.secure_connection import ServerSettings
+from demos.copier.server_url import Endpoint
 from demos.ideas.proxy.relay_memory import RelayMemory
 from demos.ideas.proxy.upstream import Upstream
 from demos.provider.board import Present
 from demos.provider.following import Follower
 from demos.provider.health import HealthLimits
 from demos.provider.overview import TopicRow
+from demos.provider.publication import Intake
 from demos.provider.subscribers_port import Settings, SubscribersPort
 from demos.provider.topic_source import TopicSource
 from demos.provider.topics import Topic
@@ -26,10 +28,10 @@ from demos.terminal.interfaces import Clock
 
 @dataclass(frozen=True)
 class TopicPlan:
-    """A topic, and the settings of the upstream server that feeds it."""
+    """A topic, and the settings of the upstream server that feeds it; None: clients publish it."""
 
     name: str
-    upstream: ServerSettings
+    upstream: ServerSettings | None = None
 
 
 @dataclass(eq=False)
@@ -44,6 +46,8 @@ class RelayPort:
     resume: bool = False
     port: SubscribersPort = field(init=False)
     upstreams: list[Upstream] = field(default_factory=list)
+    # What feeds each source.
+    _origins: list[Endpoint | Intake] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Open the state file and load the certificate.
@@ -69,7 +73,13 @@ class RelayPort:
             self.port.close()
             raise
         for plan, source in zip(self.plans, self.sources, strict=True):
-            self.upstreams.append(Upstream(plan.upstream, source))
+            if plan.upstream is not None:
+                self.upstreams.append(Upstream(plan.upstream, source))
+                self._origins.append(plan.upstream.endpoint)
+            else:
+                intake = Intake(source)
+                source.topic.intake = intake
+                self._origins.append(intake)
 
     def step(self, event: Moment, s: int | None = None) -> None:
         """Continue the upstream connections: all, or the one with this socket."""
@@ -79,16 +89,7 @@ class RelayPort:
 
     def timer(self) -> None:
         """Do the port's work of each second."""
-        rows = [
-            TopicRow(
-                source.topic.name,
-                str(plan.upstream.endpoint),
-                source.problem,
-                source.relay.subscriptions if source.relay is not None else 0,
-                source.relay.states if source.relay is not None else 0,
-            )
-            for plan, source in zip(self.plans, self.sources, strict=True)
-        ]
+        rows = list(map(_row, self.sources, self._origins))
         is_current = not any(row.problem for row in rows)
         self.port.show(Present(self.run, sum(row.states for row in rows), is_current, None, topics=rows))
 
@@ -111,3 +112,11 @@ class RelayPort:
             self.port.publish,
             self.port.end_sessions,
         )
+
+
+def _row(source: TopicSource, origin: Endpoint | Intake) -> TopicRow:
+    """The topic for the metrics."""
+    relay = source.relay
+    subscribers, states = (relay.subscriptions, relay.states) if relay is not None else (0, 0)
+    name = origin.login if isinstance(origin, Intake) else str(origin)
+    return TopicRow(source.topic.name, name, source.problem, subscribers, states)

@@ -3,57 +3,18 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import pytest
-from service_kit import RunningProvider, RunningProxy, RunningServer, Subscriber, add_user
+from proxy_kit import folder, logged_in, proxy_below, subscriber
+from service_kit import RunningProvider, RunningProxy, Subscriber, add_user
 from web_kit import network, wait_until
 from winsock_kit import LIMIT_SECONDS
 
-from demos.provider.messages import Error, Heartbeat, Snapshot, Welcome
+from demos.provider.messages import Error, Heartbeat
 
 __all__ = ["network"]
 
 pytestmark = [pytest.mark.usefixtures("network"), pytest.mark.timeout(180)]
-
-
-def folder(path: Path, name: str) -> Path:
-    (path / name).mkdir(exist_ok=True)
-    return path / name
-
-
-def proxy_below(
-    path: Path, upstream: RunningServer, name: str, topic: str, *arguments: str, **options: bool
-) -> RunningProxy:
-    """A proxy whose topic `main` is fed by this server's topic."""
-    token = add_user(upstream.folder, name, upstream.program)
-    own = folder(path, name)
-    (own / "token").write_text(token, encoding="utf-8")
-    (own / "token").chmod(0o600)
-    scheme = "wss" if upstream.certificate else "ws"
-    inputs = [f"--upstream=main={scheme}://localhost:{upstream.port}{topic}", f"--login={name}"]
-    inputs.append(f"--token-file={own / 'token'}")
-    if upstream.certificate:
-        inputs.append(f"--ca={upstream.certificate}")
-    return RunningProxy(own, *inputs, **options)
-
-
-def subscriber(proxy: RunningProxy, login: str = "anna", **rights: object) -> Subscriber:
-    token = add_user(proxy.folder, login, "proxy", **rights)
-    return logged_in(proxy, login, token)
-
-
-def logged_in(proxy: RunningProxy, login: str, token: str) -> Subscriber:
-    """A subscriber of the topic `main`, as soon as the proxy has a state of it."""
-    while True:
-        found = Subscriber(proxy, path="/ws/main", login=login, token=token)
-        answer = found.receive()
-        if isinstance(answer, Welcome):
-            assert isinstance(found.receive(), Snapshot)
-            return found
-        assert isinstance(answer, Error)
-        assert answer.code in ("unavailable", "closing"), answer
-        found.close()
 
 
 def test_a_trade_passes_two_levels_of_proxies_with_the_providers_times(tmp_path):
