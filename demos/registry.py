@@ -69,6 +69,9 @@ SUBCOMMANDS = {
     ),
     "list": Subcommand("demos.launcher.list_command", "list the programs"),
     "provider": Subcommand("demos.provider.provider_command", "manage a provider: users, bans, certificate, backups"),
+    "proxy": Subcommand(
+        "demos.ideas.proxy.job_command", "run a provider, a tree of proxies and two copiers and compare their positions"
+    ),
     "run": Subcommand("demos.launcher.run_command", "run one program on a chart"),
     "signal": Subcommand("demos.copier.job_command", "run a provider and two copiers and compare their positions"),
     "tick_clients": Subcommand("demos.collector.senders_command", "run a tick sender for each of several symbols"),

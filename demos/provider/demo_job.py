@@ -45,7 +45,7 @@ class DemoJob(Job):
     command = "provider"
     # The accounts show whether a process has done its work.
     checks_last_exit_codes = False
-    names = (PROVIDER, *FACTORS)
+    names: Sequence[str] = (PROVIDER, *FACTORS)
 
     def __init__(self, options: argparse.Namespace) -> None:
         super().__init__(options)
@@ -78,16 +78,24 @@ class DemoJob(Job):
         """See Job."""
         # While this file exists the strategy does not trade. It exists until the copiers follow.
         self.pause.touch()
+        self.start_provider(runner)
+        self.files.keep_port(self.tally.port)
+        self.dashboard = dashboard_lines(self.url, OPERATOR, self.password)
+        for line in self.dashboard:
+            runner.say(line)
+        self.trade(runner)
+
+    def start_provider(self, runner: Runner) -> None:
+        """Start the provider, and wait until it listens."""
         self._start_provider(runner)
         late = f"the provider has not started to listen within {_STARTING:.0f} s"
         runner.wait_until(lambda: self.tally.port != 0, _STARTING, late, code=3)
         runner.check_stop("before the provider has started")
         # After a restart the provider listens on the same port again.
         runner.children[PROVIDER].arguments.append(f"--Port={self.tally.port}")
-        self.files.keep_port(self.tally.port)
-        self.dashboard = dashboard_lines(self.url, OPERATOR, self.password)
-        for line in self.dashboard:
-            runner.say(line)
+
+    def trade(self, runner: Runner) -> None:
+        """Start the copiers, trade until the time is over, and give them a moment to catch up."""
         for name, factor in FACTORS.items():
             self._start_copier(runner, name, factor)
         follow = runner.wait_until(self._all_follow, _STARTING)
@@ -184,6 +192,10 @@ class DemoJob(Job):
         # The job may have ended before the process has created its account.
         return {symbol: Decimal(lots) for symbol, lots in account_positions(path).items()} if path.exists() else {}
 
+    def server_url(self, name: str) -> str:
+        """The URL of the server that a copier follows."""
+        return f"wss://{HOST}:{self.tally.port}"
+
     def _start_provider(self, runner: Runner) -> None:
         files, options = self.files, self.options
         program = [
@@ -202,7 +214,7 @@ class DemoJob(Job):
     def _start_copier(self, runner: Runner, name: str, factor: Decimal) -> None:
         files = self.files
         program = [
-            f"--url=wss://{HOST}:{self.tally.port}",
+            f"--url={self.server_url(name)}",
             f"--login={name}",
             f"--token-file={files.token(name)}",
             f"--pin={self.fingerprint}",

@@ -64,14 +64,14 @@ class Publication:
         """What follows from a message of the client."""
         try:
             message = decode_from_server(text)
+            if isinstance(message, Hello) and message.heartbeat_ms > LONGEST_HEARTBEAT_MS:
+                most = f"heartbeat_ms of a publisher is at most {LONGEST_HEARTBEAT_MS}"
+                raise MessageError("malformed", f"{most}: {message.heartbeat_ms}")
         except MessageError as problem:
             return Reply(ending=Ending(problem.code, str(problem)))
         if isinstance(message, Error):
             report = f"the publisher reports {message.code}: {message.text}"
             return Reply(ending=Ending(message.code, message.text) if message.fatal else None, report=report)
-        if isinstance(message, Hello) and message.heartbeat_ms > LONGEST_HEARTBEAT_MS:
-            text = f"heartbeat_ms of a publisher is at most {LONGEST_HEARTBEAT_MS}: {message.heartbeat_ms}"
-            return Reply(ending=Ending("malformed", text))
         return self._follow(self._source.follower.receive(message, self._source.now()))
 
     def check(self) -> Reply:

@@ -47,7 +47,7 @@ EXAMPLES = re.findall(r"^```json\n(.*?)\n```$", NOTE, re.MULTILINE)
 CLIENT = {"login", "ack", "resync"}
 MESSAGES: list[Any] = [
     messages.Hello, messages.Welcome, messages.Snapshot, messages.Update, messages.Heartbeat, messages.Login,
-    messages.Ack, messages.Error,
+    messages.Ack, messages.Error, messages.Publishing,
 ]  # fmt: skip
 
 
