@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from datetime import datetime, timezone
 from pathlib import Path
@@ -78,12 +80,39 @@ def provider_server(stack: ExitStack, folder: Path, count: int, experts: int) ->
         # The first tick has a price for the trades; the next one comes after hours.
         "speed": 0.0001,
     }
-    task = ["-m", "demos", "run", "provider", *(f"--{name}={value}" for name, value in options.items())]
+    return _listening(stack, "provider", options, events)
+
+
+def proxy_server(stack: ExitStack, folder: Path, above: ServerProcess, number: int) -> ServerProcess:
+    """The program `proxy`, which follows the server above it; the users of all servers are the same."""
+    login, token = json.loads((folder / "users.json").read_text(encoding="utf-8"))[0]
+    token_file = folder / "token"
+    token_file.write_text(token, encoding="utf-8")
+    events = folder / f"events-proxy-{time.monotonic_ns()}"
+    state = folder / f"proxy-{time.monotonic_ns()}.sqlite"
+    shutil.copyfile(folder / "provider.sqlite", state)
+    options = {
+        "Port": 0,
+        "cert": folder / "certificate.pem",
+        "state": state,
+        "upstream": f"main=wss://127.0.0.1:{above.port}",
+        "login": login,
+        "token-file": token_file,
+        "ca": folder / "certificate.pem",
+        "events": events,
+        "speed": 0.0001,
+    }
+    return _listening(stack, "proxy", options, events)
+
+
+def _listening(stack: ExitStack, program: str, options: Mapping[str, object], events: Path) -> ServerProcess:
+    """The program, as soon as it listens."""
+    task = ["-m", "demos", "run", program, *(f"--{name}={value}" for name, value in options.items())]
     server = ServerProcess(stack, task, subprocess.DEVNULL)
     end = time.monotonic() + LIMIT
     while not server.port:
         if server.process.poll() is not None or time.monotonic() > end:
-            raise RuntimeError(f"the provider has not started: python {' '.join(task)}")
+            raise RuntimeError(f"the {program} has not started: python {' '.join(task)}")
         time.sleep(0.05)
         lines = events.read_bytes().split(b"\n")[:-1] if events.exists() else []
         server.port = next((event["port"] for event in map(json.loads, lines) if event["kind"] == "serving"), 0)
