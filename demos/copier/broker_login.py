@@ -1,4 +1,4 @@
-"""How a program logs in at an MQTT broker: the broker's address and verification, and the secret of the login.
+"""How a program logs in at an MQTT broker: how the broker is verified, and the secret of the login.
 
 The secret comes from a file or the environment, like that of a login at a provider, and is sent as the password of
 MQTT. A broker may accept clients without a login.
@@ -12,17 +12,17 @@ from pathlib import Path
 from demos.copier.login_secret import LoginSecret, SecretError
 from demos.copier.server_url import Endpoint
 from demos.copier.verification import verification
-from demos.wire.mqtt_link import MqttSettings
-from demos.wire.mqtt_url import mqtt_endpoint_from_text
+from demos.wire.mqtt_url import MqttEndpoint
+from demos.wire.tls_contexts import TlsContext
+
+BROKER_PACKAGE = "--broker needs the package paho-mqtt: pip install winsock[broker]"
 
 
-def mqtt_settings(url: str, ca: str, pin: str, client_id: str) -> MqttSettings:
-    """Where the broker is, and how it is verified. Errors: ValueError, TlsError."""
-    endpoint = mqtt_endpoint_from_text(url)
+def broker_verification(endpoint: MqttEndpoint, ca: str, pin: str) -> tuple[TlsContext | None, bytes | None]:
+    """The TLS context and the pinned fingerprint, None for what is not used. Errors: ValueError, TlsError."""
     if not endpoint.tls and (ca or pin):
         raise ValueError("a CA file and a pinned certificate verify a broker with TLS: use mqtts://")
-    context, digest = verification(Endpoint(endpoint.host, endpoint.port, endpoint.tls), ca, pin)
-    return MqttSettings(endpoint, context, digest, client_id)
+    return verification(Endpoint(endpoint.host, endpoint.port, endpoint.tls), ca, pin)
 
 
 def broker_secret(

@@ -6,12 +6,14 @@ import os
 import secrets
 from collections.abc import Callable
 
-from demos.copier.broker_login import broker_secret, mqtt_settings
+from demos.copier.broker_login import broker_secret, broker_verification
 from demos.copier.login_secret import SecretError
 from demos.provider.accounts import AccountState
 from demos.provider.broker_feed import BrokerFeed, FeedSettings
 from demos.provider.broker_inputs import PASSWORD_VARIABLE, BrokerInputs
 from demos.terminal.interfaces import Clock
+from demos.wire.mqtt_link import MqttSettings
+from demos.wire.mqtt_url import mqtt_endpoint_from_text
 from demos.wire.opening import CallFailed
 from demos.wire.tls_contexts import TlsError
 
@@ -26,7 +28,8 @@ def open_feed(inputs: BrokerInputs, account: AccountState, clock: Clock, warn: C
     options = f"--broker-password-file, or the environment variable {PASSWORD_VARIABLE}"
     files, variables = {"password": inputs.password_file}, {"password": PASSWORD_VARIABLE}
     try:
-        mqtt = mqtt_settings(inputs.url, inputs.ca, inputs.pin, client_id)
+        endpoint = mqtt_endpoint_from_text(inputs.url)
+        mqtt = MqttSettings(endpoint, *broker_verification(endpoint, inputs.ca, inputs.pin), client_id)
         secret = broker_secret(inputs.login, files, variables, options, os.environ)
         if warning := secret.exposure():
             warn(warning)

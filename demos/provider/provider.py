@@ -7,8 +7,9 @@ logins (plain.py).
 
 With --broker it also publishes at an MQTT broker (broker_feed.py; notes/broker.md).
 
-OnTrade publishes each trade at once, OnTimer also the account's figures, and OnSocket accepts subscribers as soon as
-they connect. With --fast the plain port does not wait for the timer either.
+OnInit opens the subscribers' port; if the host's name cannot be resolved, OnTimer tries again. OnTrade publishes each
+trade at once, OnTimer also the account's figures, and OnSocket accepts subscribers as soon as they connect. With --fast
+the plain port does not wait for the timer either.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from demos.copier.broker_login import BROKER_PACKAGE
 from demos.copier.positions import GetSymbolLot
 from demos.copier.server_url import pin_problem, url_problem
 from demos.copier.strategy import Strategy
@@ -172,6 +174,8 @@ def OnInit() -> int:
         return INIT_FAILED
     Event("started", symbol=Symbol(), position=DoubleToString(GetSymbolLot(Symbol()), 2))
     EventSetTimer(1)
+    if service is not None:
+        StartService(service)
     return INIT_SUCCEEDED
 
 
@@ -271,7 +275,7 @@ def OpenBrokerFeed() -> bool:
     try:
         from demos.provider.broker_start import FeedError, open_feed
     except ImportError as error:
-        Fail(2, f"{error}; --broker needs the package paho-mqtt: pip install winsock[broker]")
+        Fail(2, f"{error}; {BROKER_PACKAGE}")
         return False
     try:
         feeds.append(open_feed(inputs, ReadAccount(listed(only)), TerminalClock(), Alert))

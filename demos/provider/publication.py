@@ -58,7 +58,7 @@ class Publication:
         self._source = intake.source
         self._is_open = True
         self._source.follower.connected(self._source.now())
-        self._source.follower.welcome_wanted(self._source.now())
+        self._source.follower.asked(self._source.now())
 
     def receive(self, text: str) -> Reply:
         """What follows from a message of the client."""

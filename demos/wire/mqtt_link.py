@@ -124,8 +124,7 @@ class MqttLink:
         self._client: _Attempt | None = None
         if settings.context is not None:
             settings.context.set_alpn_protocols(["mqtt"])
-            if settings.pin is not None:
-                _require_pin(settings.context, settings.pin)
+            settings.context.sslsocket_class = _socket_class(settings.pin)
 
     @property
     def socket(self) -> int:
@@ -298,17 +297,25 @@ class _Attempt(Client):
         self._put(Subscribed(number, tuple(str(each) if each.is_failure else "" for each in reasons)))
 
 
-def _require_pin(context: ssl.SSLContext, pin: bytes) -> None:
-    """Have each handshake of a context end with an error if the certificate is not the pinned one."""
+def _socket_class(pin: bytes | None) -> type[ssl.SSLSocket]:
+    """The sockets of a context: a handshake that fails closes its socket, which paho does not, and checks the pin."""
 
-    class PinnedSocket(ssl.SSLSocket):
+    class HandshakeSocket(ssl.SSLSocket):
         def do_handshake(self, block: bool = False) -> None:
-            super().do_handshake(block)
-            presented = sha256(self.getpeercert(binary_form=True) or b"").digest()
-            if not hmac.compare_digest(presented, pin):
-                raise OSError(
-                    f"the broker's certificate is not the pinned one: pinned {fingerprint_text(pin)}, presented "
-                    f"{fingerprint_text(presented)}"
-                )
+            try:
+                super().do_handshake(block)
+                if pin is not None:
+                    _check_pin(pin, sha256(self.getpeercert(binary_form=True) or b"").digest())
+            except OSError:
+                self.close()
+                raise
 
-    context.sslsocket_class = PinnedSocket
+    return HandshakeSocket
+
+
+def _check_pin(pin: bytes, presented: bytes) -> None:
+    if not hmac.compare_digest(presented, pin):
+        raise OSError(
+            f"the broker's certificate is not the pinned one: pinned {fingerprint_text(pin)}, presented "
+            f"{fingerprint_text(presented)}"
+        )

@@ -85,6 +85,8 @@ def write_configuration(folder: Path, port: int, tls: Certificate | None = None,
         "autosave_interval 1",
         "autosave_on_changes true",
         "log_dest stderr",
+        # Else the second of two short messages waits until the subscriber's system has acknowledged the first one.
+        "set_tcp_nodelay true",
     ]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         # The user that it would change to could not read these files.

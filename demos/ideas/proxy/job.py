@@ -10,11 +10,11 @@ from typing import Any
 
 from demos.ideas.proxy.job_tally import ProxyTally
 from demos.ideas.proxy.job_view import proxy_tables, proxy_text
-from demos.launcher.market_options import chosen_seed
 from demos.launcher.runner import Runner
 from demos.launcher.views import Process, Tables
+from demos.provider.demo_copying import STARTING
 from demos.provider.demo_job import FACTORS, DemoJob
-from demos.provider.demo_setup import HOST, DemoFiles, certificate_fingerprint, create_users
+from demos.provider.demo_setup import HOST, create_tls_files, create_users
 from demos.provider.demo_tally import PROVIDER
 from demos.terminal.runtime.clock import RealClock
 
@@ -23,9 +23,6 @@ TOPIC = "main"
 # Each proxy's server, in the order of their start, and each copier's proxy.
 SERVERS = {"proxy": PROVIDER, "proxy1": "proxy", "proxy2": "proxy"}
 PARENTS = {"copier1": "proxy1", "copier2": "proxy2"}
-
-# Seconds.
-_STARTING = 30.0
 
 
 class ProxyJob(DemoJob):
@@ -42,14 +39,12 @@ class ProxyJob(DemoJob):
 
     def prepare(self, folder: Path, stack: ExitStack) -> None:
         """See Job."""
-        self.files = DemoFiles(folder)
-        self.pause = folder / "pause"
+        self.use_folder(folder)
         now = RealClock().utc_ms() / 1000
-        self.fingerprint = certificate_fingerprint(self.files, now)
+        self.fingerprint = create_tls_files(self.files, now)
         for server in (PROVIDER, *SERVERS):
             logins = [each for each, parent in {**SERVERS, **PARENTS}.items() if parent == server]
             create_users(self.files, self._state(server), logins, now)
-        self.options.seed = chosen_seed(self.options)
 
     def run(self, runner: Runner) -> None:
         """See Job."""
@@ -58,6 +53,7 @@ class ProxyJob(DemoJob):
         self.start_provider(runner)
         for name in SERVERS:
             self._start_proxy(runner, name)
+        self.start_copiers(runner)
         self.trade(runner)
 
     def server_url(self, name: str) -> str:
@@ -75,19 +71,16 @@ class ProxyJob(DemoJob):
 
     def summary(self, runner: Runner) -> dict[str, Any]:
         """See Job."""
-        summary = super().summary(runner)
-        del summary["dashboard"], summary["folder"]
         restarts = {name: child.restarts for name, child in runner.children.items()}
         per_proxy = [
-            {
-                "name": name,
-                "server": server,
-                "logins": self.tree.logins[name],
-                "restarts": restarts.get(name, 0),
-            }
+            {"name": name, "server": server, "logins": self.tree.logins[name], "restarts": restarts.get(name, 0)}
             for name, server in SERVERS.items()
         ]
-        return {**summary, "per_proxy": per_proxy}
+        return {**super().summary(runner), "per_proxy": per_proxy}
+
+    def further_results(self) -> dict[str, Any]:
+        """See CopyingJob."""
+        return {}
 
     def summary_text(self, summary: Mapping[str, Any]) -> str:
         """See Job."""
@@ -111,8 +104,8 @@ class ProxyJob(DemoJob):
             f"--pin={self.fingerprint}",
         ]
         runner.start(name, ["run", "proxy", *program], restart=True)
-        late = f"{name} has not started to listen within {_STARTING:.0f} s"
-        runner.wait_until(lambda: self.tree.ports[name] != 0, _STARTING, late, code=3)
+        late = f"{name} has not started to listen within {STARTING:.0f} s"
+        runner.wait_until(lambda: self.tree.ports[name] != 0, STARTING, late, code=3)
         runner.check_stop(f"before {name} has started")
         # After a restart the proxy listens on the same port again.
         runner.children[name].arguments.append(f"--Port={self.tree.ports[name]}")

@@ -19,8 +19,6 @@ from demos.wire.tls_contexts import TlsError
 from winsock import INVALID_SOCKET, __version__
 
 CLIENT = f"proxy {__version__}"
-STOPPED = "nothing of the topic is sent"
-RESUME = "a start with --resume"
 
 
 class UpstreamError(Exception):
@@ -40,7 +38,14 @@ def upstream_settings(inputs: UpstreamInputs) -> ServerSettings:
         raise UpstreamError(f"upstream of the topic {inputs.topic}: {error}") from None
     if warning := secret.exposure():
         Alert(warning)
-    return ServerSettings(endpoint, context, pin, secret, CLIENT, steady=True, stopped=STOPPED, resume=RESUME)
+    return ServerSettings(endpoint, context, pin, secret, CLIENT, steady=True)
+
+
+class UpstreamConnection(SecureConnection):
+    """The copier's connection, with the proxy's words about an alarm."""
+
+    stopped = "nothing of the topic is sent"
+    resume = "a start with --resume"
 
 
 class Upstream:
@@ -48,7 +53,7 @@ class Upstream:
 
     def __init__(self, settings: ServerSettings, source: TopicSource) -> None:
         self.source = source
-        self._connection = SecureConnection(settings, source.follower)
+        self._connection = UpstreamConnection(settings, source.follower)
         # Whether the last state is not acknowledged yet.
         self._owes = False
 

@@ -28,7 +28,7 @@ from winsock.command_line import run_command
 
 from .figures import Plan
 from .measure import LOT, Subscribers
-from .servers import ServerProcess, create_certificate_file, create_users, provider_server, proxy_server
+from .servers import ServerProcess, create_certificate_file, create_users, provider_server, proxy_below
 
 
 class Tree:
@@ -43,7 +43,7 @@ class Tree:
             for _ in range(leaves):
                 above = self.provider
                 for _ in range(levels):
-                    above = proxy_server(stack, folder, above, len(self.proxies))
+                    above = proxy_below(stack, folder, above)
                     self.proxies.append(above)
                 self.leaves.append(above)
 

@@ -13,6 +13,7 @@ from copier_kit import (
     Peer,
     WebsocketsProvider,
     holds,
+    pass_long_time,
     pass_time,
     plain_url,
     position,
@@ -276,7 +277,7 @@ def test_a_wrong_password_is_tried_again_when_its_file_has_changed(tmp_path):
 
     def script() -> Script:
         yield from until(stage, lambda: bool(faults(stage)))
-        yield from pass_time(600)
+        yield from pass_long_time(stage, 600)
         assert provider.connections == 1
         provider.behave = serve_states
         (tmp_path / "password").write_text("the right one\n", encoding="utf-8")
@@ -299,7 +300,7 @@ def test_when_the_login_has_ended_the_positions_are_held_or_closed(tmp_path, on_
         yield from copied(stage)
         provider.refuse("expired", "the login has expired")
         yield from until(stage, lambda: any("ended the login" in text for text in alerts(stage)))
-        yield from pass_time(100)
+        yield from pass_long_time(stage, 100)
 
     stage.play(script())
     assert holds(stage, left)()
@@ -440,7 +441,7 @@ def test_a_refused_connect_is_logged_once_and_repeated_with_growing_pauses(tmp_p
 
     def script() -> Script:
         yield from faulty(stage)
-        yield from pass_time(60)
+        yield from pass_long_time(stage, 60)
 
     stage.play(script())
     [fault] = faults(stage)
