@@ -63,10 +63,12 @@ class BrokerConnection(ProviderConnection):
         self._registered = False
         self._broker_states = BrokerStates(follower, lambda: secrets.token_hex(16))
         # Of the present connection: when it began, whether the subscription was answered, and the provider too.
-        self._began_at = self._answered_at = self._state_at = 0
+        self._began_at = self._state_at = 0
         self._is_subscribed = self._is_followed = self._has_state = False
         self._subscription = 0
         self._resync_at = 0
+        # Since when no provider has answered.
+        self._missing_since: int | None = None
         # What was logged last about the provider, and about messages that were ignored.
         self._noted = self._ignored = ""
 
@@ -151,7 +153,7 @@ class BrokerConnection(ProviderConnection):
         if refused := [each for each in event.problems if each]:
             self.Disconnect(f"the broker refuses the subscription to {self._prefix}: {refused[0]}")
             return
-        self._is_subscribed = True
+        self._is_subscribed, self._missing_since = True, None
         self._broker_states.connected(self._event.ms)
         self.Ask()
 
@@ -187,20 +189,26 @@ class BrokerConnection(ProviderConnection):
         self.Ask()
         answer = self._broker_states.answer
         if answer is not None and not self._is_followed:
-            self._is_followed, self._answered_at = True, now
+            self._is_followed = True
             self.LoginAccepted()
             self.Note(f"following the provider {answer.server!r} at {self._place}")
         elif answer is None:
             self._is_followed = self._has_state = False
-            self.ReportMissing()
+        self.ReportMissing()
         if self._has_state and now - self._state_at >= PROVEN_MS:
             self.LoginLasts()
 
     def ReportMissing(self) -> None:
         """Report once that no provider is there."""
+        now = self._event.ms
+        if self._broker_states.is_answered:
+            self._missing_since = None
+            return
+        if self._missing_since is None:
+            self._missing_since = now
         if self._broker_states.gone:
             text = "the provider is gone, as its last will at the broker says"
-        elif self._event.ms - self._began_at >= ASK_MS:
+        elif now - self._missing_since >= ASK_MS:
             text = "no provider answers"
         else:
             return

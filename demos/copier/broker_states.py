@@ -51,15 +51,19 @@ class _Stream:
 
     summary: Summary | None = None
     symbols: dict[str, SymbolState] = field(default_factory=dict)
+    positions: int = 0
     is_passed: bool = False
 
-    def has_room(self, message: SymbolState) -> bool:
-        """Whether the message can be kept. Symbols that are flat make room for others."""
-        if len(self.symbols) >= MOST_KEPT:
+    def put(self, message: SymbolState) -> bool:
+        """Keep a message; False when there is no room. Symbols that are flat make room for others."""
+        known = self.symbols.get(message.symbol)
+        if known is None and len(self.symbols) >= MOST_KEPT:
             self.symbols = {symbol: each for symbol, each in self.symbols.items() if each.positions}
-        others = [each for symbol, each in self.symbols.items() if symbol != message.symbol]
-        positions = sum(len(each.positions) for each in others) + len(message.positions)
-        return len(others) < MOST_KEPT and positions <= MOST_KEPT
+        positions = self.positions + len(message.positions) - (len(known.positions) if known else 0)
+        if (known is None and len(self.symbols) >= MOST_KEPT) or positions > MOST_KEPT:
+            return False
+        self.symbols[message.symbol], self.positions = message, positions
+        return True
 
     def state(self) -> Snapshot | None:
         """The state of the summary, if it is complete. Errors: MessageError when no state can have its positions."""
@@ -114,6 +118,11 @@ class BrokerStates:
         self._streams.clear()
         self._begin()
         self._follower.disconnected()
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether a provider has answered the last question."""
+        return self._first is not None
 
     def take_question(self) -> AskProvider | None:
         """The question to publish now, once."""
@@ -228,10 +237,8 @@ class BrokerStates:
             return self._repeated(message, known, now)
         if isinstance(message, Summary):
             stream.summary = message
-        else:
-            if not stream.has_room(message):
-                raise MessageError("too-large", f"more symbols or positions than a state may have: {message.symbol!r}")
-            stream.symbols[message.symbol] = message
+        elif not stream.put(message):
+            raise MessageError("too-large", f"more symbols or positions than a state may have: {message.symbol!r}")
         stream.is_passed = stream.is_passed and isinstance(message, SymbolState)
         return self._pass(message.stream, now)
 

@@ -54,8 +54,11 @@ def _source_findings(inputs: AccountInputs, symbols: tuple[str, ...]) -> Iterato
     """What is wrong with how the server is verified, and with the login; see start_account()."""
     try:
         from demos.copier.account_sources import find_secret_of, verify_source
+
+        if inputs.broker:
+            import demos.copier.broker_connection  # noqa: F401 - the import is the check
     except ImportError as error:
-        yield Finding(f"url: {error}")
+        yield Finding(f"{'broker' if inputs.broker else 'url'}: {error}")
         return
     try:
         verify_source(inputs)

@@ -75,7 +75,8 @@ class BrokerFeed:
         self._link = MqttLink(settings.mqtt)
         self._backoff = Backoff(1000, 32_000)
         self._suspended = False
-        self._reported = ""
+        # What was logged last: of the connection, and of messages.
+        self._reported = self._ignored = ""
         self._forget()
         EventSetSocket(self._link.socket)
 
@@ -217,10 +218,16 @@ class BrokerFeed:
     # ---- messages
 
     def _received(self, event: Received) -> None:
+        if not event.payload:
+            # A stored message was deleted: perhaps the hello, or a state.
+            self._is_replaced = self._publishing
+            return
         try:
             message, client = decode(self._prefix, event.topic, event.payload)
         except MessageError as problem:
-            self._report(f"a message is ignored: {problem}")
+            if str(problem) != self._ignored:
+                self._ignored = str(problem)
+                Print(f"-broker {self._settings.mqtt.endpoint.text}: a message is ignored: {problem}")
             return
         if isinstance(message, AskProvider):
             self._answer(client, message)

@@ -10,6 +10,7 @@ when, with which password, and whether at all, is the program's decision.
 
 - An attempt has a number. Events of an earlier attempt, whose thread may still be ending, are discarded.
 - The queue is bounded by messages and bytes. A peer that sends faster than the program reads ends the connection.
+  Messages that may be dropped are dropped before that.
 - A broker delivers no packet that is larger than the client accepts (Maximum Packet Size). The broker itself is trusted
   to keep to it: paho reads a packet as a whole.
 - An exception in paho, which a packet that is not MQTT may cause, ends the connection with its text.
@@ -23,6 +24,7 @@ from __future__ import annotations
 import hmac
 import re
 import ssl
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from hashlib import sha256
@@ -51,6 +53,12 @@ KEEP_ALIVE_S = 10
 # The events that wait for the program. A state of many symbols arrives as one message for each of them.
 MOST_EVENTS = 20_000
 MOST_BYTES = 16 * 1024 * 1024
+
+# Of these messages no more wait for the program: see MqttSettings.
+MOST_DROPPABLE = 2000
+
+# The longest wait for the last packet.
+_END_S = 1.0
 
 _WITH_WILL = 0x04
 _REFUSED_LOGINS = (0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C)
@@ -94,12 +102,17 @@ MqttEvent: TypeAlias = Opened | Received | Acknowledged | Subscribed | Ended
 
 
 class MqttSettings(NamedTuple):
-    """Where the broker is, and how it is verified: by a context, with a ``pin`` by its certificate's SHA-256."""
+    """Where the broker is, and how it is verified: by a context, with a ``pin`` by its certificate's SHA-256.
+
+    ``droppable``: the beginning of topics whose messages are dropped while MOST_DROPPABLE events wait, so that a flood
+    of them does not end the connection; "": none.
+    """
 
     endpoint: MqttEndpoint
     context: ssl.SSLContext | None
     pin: bytes | None
     client_id: str
+    droppable: str = ""
 
 
 class MqttLogin(NamedTuple):
@@ -200,7 +213,9 @@ class _Attempt(Client):
         # The bytes that each of the two threads has put in and taken out: each counts for itself.
         self._received_bytes = self._taken = 0
         self._wake_program = wake
+        self._droppable = settings.droppable
         self._is_left = False
+        self._is_over = threading.Event()
         self._last: Ended | None = None
         if login.login or login.secret:
             self.username_pw_set(login.login, login.secret)
@@ -231,11 +246,14 @@ class _Attempt(Client):
         return event
 
     def finish(self, *, with_will: bool) -> None:
-        """Disconnect. The thread ends when the packet is sent; an attempt whose connect still waits ends after it."""
+        """Disconnect, and wait until the packet is sent, but not for a peer that does not read.
+
+        The thread ends with the connection. An attempt whose connect still waits ends after it.
+        """
         self.leave()
         if self.is_connected():
             self.disconnect(ReasonCode(PacketTypes.DISCONNECT, identifier=_WITH_WILL if with_will else 0))
-            self.loop_stop()
+            self._is_over.wait(_END_S)
 
     def leave(self) -> None:
         """Discard what follows."""
@@ -253,6 +271,7 @@ class _Attempt(Client):
         except Exception as error:  # whatever it is, the program reports it, and connects again
             reason = _OPENSSL.sub("", error_text(error)) or type(error).__name__
         self._put(self._last or Ended(reason or error_string(result), False))
+        self._is_over.set()
         # The callbacks refer to this object. Without them it is freed, with its sockets, as soon as nobody uses it.
         self.on_connect = self.on_disconnect = self.on_message = self.on_publish = self.on_subscribe = None
         return result
@@ -282,6 +301,9 @@ class _Attempt(Client):
 
     def _received(self, client: Client, userdata: Any, message: MQTTMessage) -> None:
         if self._last is not None:
+            return
+        droppable = self._droppable and message.topic.startswith(self._droppable)
+        if droppable and len(self._events) >= MOST_DROPPABLE:
             return
         self._received_bytes += len(message.payload)
         if len(self._events) >= MOST_EVENTS or self._received_bytes - self._taken > MOST_BYTES:

@@ -1,7 +1,7 @@
 """A socket by which another thread wakes a program that waits for its sockets.
 
-It is a UDP socket on loopback that is connected to itself, so it receives from nobody else. The program registers it
-with EventSetSocket, and OnSocket calls clear() before it looks at what the thread has left for it.
+The program registers it with EventSetSocket, and OnSocket calls clear() before it looks at what the thread has left
+for it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class WakeUp:
         """Call WSAStartup and create the socket. Errors: CallFailed."""
         start_winsock()
         try:
-            self.socket = _connected_to_itself()
+            self.socket = connected_to_itself()
         except CallFailed:
             WSACleanup()
             raise
@@ -65,7 +65,8 @@ class WakeUp:
             WSACleanup()
 
 
-def _connected_to_itself() -> int:
+def connected_to_itself() -> int:
+    """A nonblocking UDP socket on loopback that receives what it sends, and nothing else. Errors: CallFailed."""
     s = nonblocking_socket(AF_INET, SOCK_DGRAM)
     name = sockaddr_in(AF_INET, htons(0), in_addr(htonl(INADDR_LOOPBACK)))
     size = sizeof(name)
@@ -74,7 +75,7 @@ def _connected_to_itself() -> int:
         or getsockname(s, name, c_int(size)) == SOCKET_ERROR
         or connect(s, name, size) == SOCKET_ERROR
     ):
-        failure = CallFailed("the wake-up socket", WSAGetLastError())
+        failure = CallFailed("Connect to itself", WSAGetLastError())
         closesocket(s)
         raise failure
     return s

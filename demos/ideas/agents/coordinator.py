@@ -76,6 +76,10 @@ task_points: Annotated[int, Input("points of a task; 0: a hundredth of the grid"
 lease: Annotated[int, Input("seconds until a task is given to another agent", check=least_one)] = 60
 point_seconds: Annotated[int, Input("seconds that the strategy may take for a point", check=least_one)] = 60
 
+# An agent with a fast strategy reports many results; it can send none that it was not asked for.
+_BURST = 4_000
+_FRAMES = 2_000
+
 # The key of the two calculations that show whether the strategy is deterministic; others are numbers of own work.
 _TWICE = -1
 
@@ -159,7 +163,7 @@ def Begin(loaded: Loaded) -> bool:
             option_hosts(hosts),
             clients,
             per_address,
-            limits=SERVER_LIMITS._replace(message=MOST_BYTES),
+            limits=SERVER_LIMITS._replace(message=MOST_BYTES, burst=_BURST, frames_per_second=_FRAMES),
         )
         hub = Hub(settings, coordination)
     except StateError as error:

@@ -27,6 +27,7 @@ from demos.terminal.interfaces import ProgramError
 from demos.terminal.runtime.clock import RealClock
 
 _STARTING = 60.0
+_SLOW = "0.001"
 
 
 class AgentsJob(Job):
@@ -61,7 +62,8 @@ class AgentsJob(Job):
         """See Job."""
         options = self.options
         strategy = f"{self.source.path}:{self.source.function}" if self.source.function else str(self.source.path)
-        files = [f"--strategy={strategy}", f"--prices={self.prices}"]
+        # The programs' own charts need no ticks.
+        files = [f"--strategy={strategy}", f"--prices={self.prices}", f"--speed={_SLOW}"]
         inputs = [f"--parameters={' '.join(options.parameters)}", f"--database={self.database}"]
         for name in ("check", "task_points", "point_seconds", "lease"):
             inputs.append(f"--{name.replace('_', '-')}={getattr(options, name)}")

@@ -18,6 +18,7 @@ from signal_kit import Script, Stage, buy
 from web_kit import network
 from winsock_kit import LIMIT_SECONDS
 
+from demos.provider import broker_feed
 from demos.provider.broker_messages import AskProvider, encode
 from demos.provider.messages import Hello
 from demos.terminal.paper.account import PaperAccount
@@ -181,7 +182,19 @@ def test_a_late_last_will_is_replaced(scene: Scene):
     assert scene.play(script) == 0
 
 
-def test_a_provider_that_hears_another_one_does_not_start(scene: Scene):
+def test_a_status_that_was_deleted_is_published_again(scene: Scene):
+    def script() -> Script:
+        yield from scene.until(scene.has("summary", seq=1))
+        scene.publish("status", b"")
+        yield from scene.until(lambda: scene.count("status", type="hello") == 2)
+
+    assert scene.play(script) == 0
+
+
+def test_a_provider_that_hears_another_one_does_not_start(scene: Scene, monkeypatch: pytest.MonkeyPatch):
+    # The terminal's seconds pass faster than the broker's messages.
+    monkeypatch.setattr(broker_feed, "LOOK_MS", 3_600_000)
+    monkeypatch.setattr(broker_feed, "LONGEST_LOOK_MS", 3_600_000)
     scene.publish("status", hello(1))
     beat = {"type": "heartbeat", "stream": f"{'f' * 32}-{'0' * 16}", "seq": 1, "time": 1}
 

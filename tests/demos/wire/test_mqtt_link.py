@@ -20,6 +20,7 @@ pytest.importorskip("paho.mqtt.client", reason="paho-mqtt is not installed")
 
 from demos.wire.mqtt_link import (
     MOST_BYTES,
+    MOST_EVENTS,
     Acknowledged,
     Ended,
     MqttEvent,
@@ -43,10 +44,18 @@ LOGIN = MqttLogin(PROVIDER, PASSWORDS[PROVIDER])
 class Opening:
     """A link, and its events so far."""
 
-    def __init__(self, port: int, *, host: str = "127.0.0.1", ca: Path | None = None, pin: bytes | None = None) -> None:
+    def __init__(
+        self,
+        port: int,
+        *,
+        host: str = "127.0.0.1",
+        ca: Path | None = None,
+        pin: bytes | None = None,
+        droppable: str = "",
+    ) -> None:
         context = pinning_context() if pin else verifying_context(str(ca)) if ca else None
         endpoint = MqttEndpoint(host, port, context is not None, PREFIX)
-        self.link = MqttLink(MqttSettings(endpoint, context, pin, "a-client"))
+        self.link = MqttLink(MqttSettings(endpoint, context, pin, "a-client", droppable))
         self.events: list[MqttEvent] = []
         closed_after_test(self.link)
 
@@ -182,6 +191,20 @@ def test_messages_that_nobody_takes_end_the_connection_at_a_limit(broker):
     opening.begin()
     opening.events.clear()
     opening.wait_for(Opened)
+
+
+@needs_mosquitto
+def test_a_flood_of_messages_that_may_be_dropped_leaves_the_connection_open(broker):
+    opening = Opening(broker.port, droppable=f"{PREFIX}/ask/").begin()
+    opening.wait_for(Opened)
+    opening.link.subscribe([f"{PREFIX}/#"])
+    opening.wait_for(Subscribed)
+    flooder = RawClient(broker, PROVIDER)
+    for _ in range(MOST_EVENTS + 100):
+        flooder.client.publish(f"{PREFIX}/ask/x", b"x", 0)
+    flooder.publish(f"{PREFIX}/status", b"x")
+    opening.wait(lambda: any(isinstance(each, Received) and each.topic.endswith("status") for each in opening.events))
+    assert opening.link.is_open
 
 
 def test_an_address_of_another_computer_needs_tls():
