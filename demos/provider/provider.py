@@ -35,6 +35,7 @@ from demos.provider.input_checks import (
     symbols_problem,
 )
 from demos.provider.plain import PlainServer
+from demos.provider.publish_inputs import PublishInputs
 from demos.signal.protocol import step_problem, symbol_problem
 from demos.terminal import (
     INIT_FAILED,
@@ -251,7 +252,7 @@ def OpenPublishFeed() -> bool:
             return False
         return True
     try:
-        from demos.provider.publish_feed import PublishError, PublishInputs, open_publish_feed
+        from demos.provider.publish_feed import PublishError, open_publish_feed
     except ImportError as error:
         Fail(2, str(error))
         return False

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from demos.copier.login_secret import LoginSecret, SecretError, find_secret
 from demos.copier.refusals import Refusal, refusal_of
@@ -19,6 +20,7 @@ from demos.copier.verification import verification
 from demos.provider.accounts import AccountState, View
 from demos.provider.messages import Ack, Error, Hello, Publishing, Resync
 from demos.provider.protocol import LONGEST_TEXT, MessageError, decode_from_client, decode_from_server, encode
+from demos.provider.publish_inputs import PublishInputs
 from demos.provider.publishing import Publisher
 from demos.provider.streams import Subscription
 from demos.terminal import Alert, Event, GetTickCount64, Print
@@ -42,23 +44,20 @@ class PublishError(Exception):
     """An input cannot be used; the text says which and why."""
 
 
-@dataclass(frozen=True)
-class PublishInputs:
-    """Where the proxy is, how it is verified, and the login, as the user gave them; ``name`` is the provider's."""
+class PublishSettings(NamedTuple):
+    """The inputs as values; see ServerSettings."""
 
-    url: str
-    login: str
-    password_file: str
-    token_file: str
-    ca: str
-    pin: str
+    endpoint: Endpoint
+    context: TlsContext | None
+    pin: bytes | None
+    secret: LoginSecret
     name: str
 
 
-def open_publish_feed(inputs: PublishInputs, account: AccountState, clock: Clock) -> PublishFeed:
-    """The feed, ready for its first event.
+def publish_settings(inputs: PublishInputs) -> PublishSettings:
+    """The settings of the feed.
 
-    Errors: PublishError; ValueError when the protocol cannot carry the account.
+    Errors: PublishError.
     """
     try:
         endpoint = endpoint_from_text(inputs.url)
@@ -68,30 +67,31 @@ def open_publish_feed(inputs: PublishInputs, account: AccountState, clock: Clock
         raise PublishError(f"--publish: {error}") from None
     if not endpoint.topic:
         raise PublishError(f"--publish: no topic in {inputs.url!r}: use wss://HOST:PORT/TOPIC")
-    if warning := secret.exposure():
+    return PublishSettings(endpoint, context, pin, secret, inputs.name)
+
+
+def open_publish_feed(inputs: PublishInputs, account: AccountState, clock: Clock) -> PublishFeed:
+    """The feed, ready for its first event.
+
+    Errors: PublishError; ValueError when the protocol cannot carry the account.
+    """
+    settings = publish_settings(inputs)
+    if warning := settings.secret.exposure():
         Alert(warning)
-    return PublishFeed(endpoint, context, pin, secret, inputs.name, account, clock)
+    return PublishFeed(settings, account, clock)
 
 
 class PublishFeed:
     """See the head of this module, and feeds.Feed."""
 
-    def __init__(
-        self,
-        endpoint: Endpoint,
-        context: TlsContext | None,
-        pin: bytes | None,
-        secret: LoginSecret,
-        name: str,
-        account: AccountState,
-        clock: Clock,
-    ) -> None:
+    def __init__(self, settings: PublishSettings, account: AccountState, clock: Clock) -> None:
         self.failure = ""
         self.code = 1
-        self._endpoint, self._secret, self._name, self._clock = endpoint, secret, name, clock
+        self._endpoint, self._secret, self._name = settings.endpoint, settings.secret, settings.name
+        self._clock = clock
         # Its one subscriber sees everything, so the key of hidden tickets is not used.
         self._publisher = Publisher(account, clock.utc_ms(), secrets.token_bytes(32))
-        self._transport = Transport(endpoint, context, pin)
+        self._transport = Transport(settings.endpoint, settings.context, settings.pin)
         self._backoff = Backoff(FIRST_WAIT_MS, LONGEST_WAIT_MS)
         self._reported = ""
         self._refusal: Refusal | None = None

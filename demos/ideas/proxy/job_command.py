@@ -34,7 +34,7 @@ _EPILOG = """
       python -m demos provider user add anna --state proxy.sqlite
       python -m demos run proxy --upstream main=wss://provider.example:8443 \\
           --login my-proxy --token-file token.txt --cert cert.pem --key key.pem
-      python -m demos run copier --url wss://proxy.example:8444/main --login anna ...
+      python -m demos run copier --url wss://proxy.example:8444/main --login anna
 """
 
 
