@@ -53,6 +53,7 @@ PROGRAMS = {
     "indicator_client": Entry("ideas/indicator/client.py", commands=("chart",)),
     "indicator_server": Entry("ideas/indicator/server.py", commands=("chart",)),
     "provider": Entry("provider/provider.py", commands=("trade",)),
+    "proxy": Entry("ideas/proxy/proxy.py"),
     "sentiment_client": Entry("ideas/sentiment/client.py", commands=("trade",)),
     "sentiment_server": Entry("ideas/sentiment/server.py"),
     "signal_client": Entry("signal/client.py", Kind.STUDY, "copier", ("trade",)),
@@ -83,6 +84,9 @@ SUBCOMMANDS = {
     ),
     "list": Subcommand("demos.launcher.list_command", "list the programs"),
     "provider": Subcommand("demos.provider.provider_command", "manage a provider: users, bans, certificate, backups"),
+    "proxy": Subcommand(
+        "demos.ideas.proxy.job_command", "run a provider, a tree of proxies and two copiers and compare their positions"
+    ),
     "run": Subcommand("demos.launcher.run_command", "run one program on a chart"),
     "sentiment": Subcommand(
         "demos.ideas.sentiment.job_command", "run a sentiment server and several clients and compare the totals"

@@ -46,6 +46,7 @@ from demos.provider.messages import (
     Login,
     Message,
     Position,
+    Publishing,
     Resync,
     Snapshot,
     Update,
@@ -131,6 +132,8 @@ _LOGIN = record(
         "symbols": _SYMBOLS,
         "known": optional(record(Known, {"stream": STREAM, "seq": SEQ})),
         "client": optional(NAME),
+        "steady": optional(boolean),
+        "publish": optional(boolean),
     },
 )
 _WELCOME = record(
@@ -142,6 +145,7 @@ _WELCOME = record(
         "stream": STREAM,
         "seq": SEQ,
         "time": integer(),
+        "confirmed": optional(integer()),
     },
 )
 _ERROR = record(
@@ -158,6 +162,7 @@ _HELD = mapping(symbol, decimal(), MOST_POSITIONS)
 _FROM_SERVER: dict[str, Callable[[Any, str], FromServer]] = {
     "hello": HELLO,
     "welcome": _WELCOME,
+    "publishing": record(Publishing, {"user": NAME, "topic": NAME}),
     "snapshot": record(Snapshot, _STATE),
     "update": record(Update, {**_STATE, "previous": SEQ}),
     "heartbeat": HEARTBEAT,

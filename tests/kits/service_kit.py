@@ -1,4 +1,4 @@
-"""A provider in a process of its own, with a state file and a certificate, and subscribers of other software.
+"""A provider or a proxy in a process of its own, with a state file and a certificate, and other software's subscribers.
 
 The subscribers use the package `websockets`, and Python's ssl: implementations that are not ours.
 """
@@ -59,21 +59,26 @@ _CHANGED = (
 
 
 @contextmanager
-def users(folder: Path) -> Iterator[UserStore]:
-    """The users in the state file of a provider, which may be running."""
-    with closing(StateFile(folder / "provider.sqlite")) as state:
+def users(folder: Path, program: str = "provider") -> Iterator[UserStore]:
+    """The users in the state file of a provider or a proxy, which may be running."""
+    with closing(StateFile(folder / f"{program}.sqlite")) as state:
         yield UserStore(state)
 
 
-def add_user(folder: Path, login: str, **rights: object) -> str:
+def add_user(folder: Path, login: str, program: str = "provider", **rights: object) -> str:
     """Add a user with PASSWORD; returns a token of it."""
-    with users(folder) as store:
+    with users(folder, program) as store:
         store.add(login, new_password(PASSWORD, _CHEAP), Rights(**rights), time.time())  # type: ignore[arg-type]
         return store.add_token(login, "test", time.time())
 
 
-class RunningProvider:
-    """``python -m demos run provider``, and what its log and its events say."""
+class RunningServer:
+    """``python -m demos run PROGRAM``, and what its log and its events say."""
+
+    program = ""
+    # The event after which it can be used.
+    serves = "serving"
+    options: tuple[str, ...] = ()
 
     def __init__(self, folder: Path, *arguments: str, tls: bool = True, most_files: int = 0, quick: str = "") -> None:
         """``most_files``: the process may open so many files and sockets; only on POSIX.
@@ -86,7 +91,7 @@ class RunningProvider:
         self._events: list[dict[str, Any]] = []
         self._events_read = 0
         self.certificate: Path | None = None
-        options = [f"--state={folder / 'provider.sqlite'}", "--Port=0", "--plain-port=-1"]
+        options = [f"--state={folder / f'{self.program}.sqlite'}", "--Port=0", *self.options]
         if tls:
             self.certificate = folder / "cert.pem"
             if not self.certificate.exists():
@@ -94,15 +99,15 @@ class RunningProvider:
             options += [f"--cert={self.certificate}", f"--key={folder / 'key.pem'}"]
         limit = ["prlimit", f"--nofile={most_files}:{most_files}"] if most_files else []
         start = ["-c", _CHANGED % quick] if quick else ["-m", "demos"]
-        command = [*limit, sys.executable, *start, "run", "provider", f"--events={self.events_path}", "--seed=1"]
-        self.log_path = folder / "provider.log"
+        command = [*limit, sys.executable, *start, "run", self.program, f"--events={self.events_path}", "--seed=1"]
+        self.log_path = folder / f"{self.program}.log"
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, "--lots=0.01:100:0.01", *options, *arguments],
+                [*command, *options, *arguments],
                 stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=log, cwd=ROOT, text=True,
             )  # fmt: skip
         closed_after_test(self)
-        self.port = int(self.wait("serving")["port"])
+        self.port = int(self.wait(self.serves)["port"])
 
     def close(self) -> None:
         """Kill the process, if it still runs."""
@@ -154,10 +159,25 @@ class RunningProvider:
         return f"{scheme}{'s' if self.certificate else ''}://localhost:{self.port}{path}"
 
 
+class RunningProvider(RunningServer):
+    """A provider without its plain port."""
+
+    program = "provider"
+    options = ("--plain-port=-1", "--lots=0.01:100:0.01")
+
+
+class RunningProxy(RunningServer):
+    """A proxy."""
+
+    program = "proxy"
+
+
 class Subscriber:
     """A subscriber over the package `websockets`; it keeps the states that it was sent."""
 
-    def __init__(self, provider: RunningProvider, *, source: str = "127.0.0.1", **login: object) -> None:
+    def __init__(
+        self, provider: RunningServer, *, source: str = "127.0.0.1", path: str = "/ws", **login: object
+    ) -> None:
         """``source``: connect from this address."""
         import socket
 
@@ -168,7 +188,7 @@ class Subscriber:
         self._open = ExitStack()
         plain = socket.create_connection(("127.0.0.1", provider.port), LIMIT_SECONDS, (source, 0))
         self.socket = self._open.enter_context(
-            connect(provider.url(), sock=plain, open_timeout=LIMIT_SECONDS, compression=None, **options)
+            connect(provider.url(path), sock=plain, open_timeout=LIMIT_SECONDS, compression=None, **options)
         )
         closed_after_test(self)
         self.state: Snapshot | None = None

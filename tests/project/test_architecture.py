@@ -63,6 +63,10 @@ ALLOWED_NAMES = {
     "demos/provider/login_desk.py": THREADS,
     "demos/provider/reports.py": THREADS,
     "demos/provider/service.py": THREADS,
+    "demos/provider/subscribers_port.py": THREADS,
+    "demos/provider/topic_source.py": THREADS,
+    "demos/provider/publication.py": THREADS,
+    "demos/ideas/proxy/relay_memory.py": THREADS,
     # The process that executes a strategy ends with the program that has started it.
     "demos/ideas/agents/worker.py": re.compile(r"threading\.Thread"),
     # A number, to end a process with those that it has started.

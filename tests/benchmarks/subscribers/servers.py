@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -148,6 +149,32 @@ def proxy_server(stack: ExitStack, folder: Path) -> RelayedProcess:
     server.port = _await_event(proxy, events.with_suffix(".proxy"), "serving")["port"]
     server.relay = proxy.process.pid
     return server
+
+
+def proxy_below(stack: ExitStack, folder: Path, above: ServerProcess) -> ServerProcess:
+    """The program `proxy`, which follows the server above it with the subscribers' first login."""
+    number = time.monotonic_ns()
+    login, token = json.loads((folder / "users.json").read_text(encoding="utf-8"))[0]
+    state, token_file, events = (
+        folder / f"proxy-{number}.sqlite",
+        folder / f"token-{number}",
+        folder / f"events-{number}",
+    )
+    token_file.write_text(token, encoding="utf-8")
+    shutil.copyfile(folder / "provider.sqlite", state)
+    options: dict[str, object] = {
+        "Port": 0,
+        "cert": folder / "certificate.pem",
+        "state": state,
+        "upstream": f"account=wss://{HOST}:{above.port}",
+        "login": login,
+        "token-file": token_file,
+        "ca": folder / "certificate.pem",
+        "events": events,
+    }
+    proxy = ServerProcess(stack, _command("proxy", options), subprocess.DEVNULL)
+    proxy.port = _await_event(proxy, events, "serving")["port"]
+    return proxy
 
 
 def broker_server(stack: ExitStack, folder: Path) -> RelayedProcess:

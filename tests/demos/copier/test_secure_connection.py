@@ -129,8 +129,9 @@ def test_a_certificate_for_another_host_is_refused(tmp_path):
         ("wss://host:99999", "use wss://HOST:PORT"),
         ("wss://host:0", "use wss://HOST:PORT"),
         ("wss://ho st:1", "use wss://HOST:PORT"),
-        ("wss://host:1/other", "its path is /ws or empty"),
-        ("wss://host:1?q", "its path is /ws or empty"),
+        ("wss://host:1/Other", "its path is empty or the name of a topic"),
+        ("wss://host:1/ws/a/b", "its path is empty or the name of a topic"),
+        ("wss://host:1?q", "its path is empty or the name of a topic"),
     ],
 )
 def test_a_url_that_cannot_be_used_is_refused_with_the_reason(url, expected):
