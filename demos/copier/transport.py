@@ -22,7 +22,7 @@ from demos.wire.opening import CallFailed, start_winsock
 from demos.wire.tls import client_tls
 from demos.wire.tls_contexts import TlsContext, TlsError
 from demos.wire.web_client import host_header
-from demos.wire.websocket import CLIENT_LIMITS, WebSocket
+from demos.wire.websocket import CLIENT_LIMITS, WebSocket, WebSocketLimits
 from demos.wire.websocket_opening import WebSocketOpening, open_websocket
 from winsock import (
     AF_INET,
@@ -47,7 +47,9 @@ class Transport:
     ``peer``: the server's address. ``local_port``: the socket's own port.
     """
 
-    def __init__(self, endpoint: Endpoint, context: TlsContext | None, pin: bytes | None) -> None:
+    def __init__(
+        self, endpoint: Endpoint, context: TlsContext | None, pin: bytes | None, limits: WebSocketLimits = _MESSAGES
+    ) -> None:
         """``context`` verifies the server, with a ``pin`` by its certificate's SHA-256; None: no TLS."""
         self.problem = ""
         self.peer = ""
@@ -55,6 +57,7 @@ class Transport:
         self._endpoint = endpoint
         self._context = context
         self._pin = pin
+        self._messages = limits
         self._started = False
         self._family = AF_INET
         self._connecting = INVALID_SOCKET
@@ -78,6 +81,11 @@ class Transport:
     def socket(self) -> int:
         """The socket; INVALID_SOCKET while there is none."""
         return self._connecting if self._stream is None else self._stream.socket
+
+    @property
+    def unsent(self) -> int:
+        """Bytes of output that the system has not taken yet."""
+        return 0 if self._stream is None else self._stream.unsent
 
     def Begin(self, now: int) -> None:
         """Begin to connect."""
@@ -186,7 +194,7 @@ class Transport:
             channel.close(str(problem))
             return
         host = host_header(endpoint.host, endpoint.port, endpoint.scheme)
-        self._opening = open_websocket(self._stream, host, PATH, now, limits=_MESSAGES)
+        self._opening = open_websocket(self._stream, host, PATH, now, limits=self._messages)
 
     def _check_opening(self, opening: WebSocketOpening, now: int) -> None:
         """Take the WebSocket when the server has accepted."""

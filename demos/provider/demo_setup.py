@@ -84,13 +84,7 @@ def create_files(files: DemoFiles, copiers: Sequence[str], now: float) -> tuple[
     ``now`` is in seconds since 1970.
     Errors: StateError; OSError.
     """
-    try:
-        if not (files.certificate.exists() and files.key.exists()):
-            begin = datetime.fromtimestamp(now, timezone.utc)
-            create_certificate(files.certificate, files.key, _HOSTS, _DAYS, begin, force=True)
-        fingerprint = fingerprint_text(CertificateFiles(files.certificate, files.key).fingerprint)
-    except (CertificateError, TlsError) as error:
-        raise StateError(str(error)) from None
+    fingerprint = create_tls_files(files, now)
     password = "-".join("".join(choice(_LETTERS) for _ in range(_GROUP)) for _ in range(_GROUPS))
     with closing(StateFile(files.state)) as state:
         users = UserStore(state)
@@ -101,7 +95,26 @@ def create_files(files: DemoFiles, copiers: Sequence[str], now: float) -> tuple[
         for login in copiers:
             # A copier uses its token; its password is random, and nobody knows it.
             users.add(login, new_password(token_urlsafe(32)), Rights(), now)
-            files.token(login).unlink(missing_ok=True)
-            with new_private_file(files.token(login)) as file:
-                file.write(f"{users.add_token(login, 'demo', now)}\n")
+            write_secret(files.token(login), users.add_token(login, "demo", now))
     return fingerprint, password
+
+
+def create_tls_files(files: DemoFiles, now: float) -> str:
+    """Create the certificate and its key if they are missing; returns the fingerprint.
+
+    Errors: StateError; OSError.
+    """
+    try:
+        if not (files.certificate.exists() and files.key.exists()):
+            begin = datetime.fromtimestamp(now, timezone.utc)
+            create_certificate(files.certificate, files.key, _HOSTS, _DAYS, begin, force=True)
+        return fingerprint_text(CertificateFiles(files.certificate, files.key).fingerprint)
+    except (CertificateError, TlsError) as error:
+        raise StateError(str(error)) from None
+
+
+def write_secret(path: Path, secret: str) -> None:
+    """Write a private file with a token or password; an earlier one is replaced. Errors: OSError."""
+    path.unlink(missing_ok=True)
+    with new_private_file(path) as file:
+        file.write(f"{secret}\n")

@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, NoReturn, TypeVar
 
+from demos.terminal.symbols import symbol_problem
+
 T = TypeVar("T")
 Check = Callable[[Any, str], Any]
 
@@ -152,6 +154,15 @@ def pattern(expression: str, meaning: str) -> Check:
     return check
 
 
+def symbol(value: Any, path: str) -> str:
+    """The name of a symbol."""
+    if not isinstance(value, str):
+        refuse(path, f"not a symbol name: {shown(value)}")
+    if problem := symbol_problem(value):
+        refuse(path, ascii(problem)[1:-1])
+    return value
+
+
 def decimal(least: Decimal | None = None) -> Check:
     """A decimal number in a string, exact: at most 15 digits before the point and 20 after it, no exponent."""
 
@@ -232,3 +243,16 @@ def _accepts_none(check: Check) -> bool:
         return check(None, "") is None
     except FieldError:
         return False
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON: dataclasses as dicts without the fields that are None, decimals as text, tuples as lists."""
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    if isinstance(value, Decimal):
+        return decimal_text(value)
+    if isinstance(value, tuple):
+        return [plain(each) for each in value]
+    if isinstance(value, dict):
+        return {name: plain(each) for name, each in value.items()}
+    return {name: plain(each) for name, each in vars(value).items() if each is not None}

@@ -16,6 +16,7 @@ What stops it until the operator calls resume(), also after a restart
 - RETURNED: a run of the provider comes back after another one: a copy of an old provider, or two providers at one
   address.
 - CONFLICT: two different states have one seq.
+- RIVALS: two providers publish at one place of a broker (stop()).
 
 Stale and quiet
 - A server that has nothing to report sends heartbeats: it is quiet, and its state is the newest. Without a message for
@@ -83,9 +84,13 @@ class Follower:
         """The connection has ended."""
         self._connected = False
 
+    def asked(self, now: int) -> None:
+        """The server is asked now for a welcome, which it writes afterwards: that bounds the ages."""
+        self._clock.login_sent(now)
+
     def login(self, login: Login, now: int) -> Login:
         """The login to send now: with the state that is known."""
-        self._clock.login_sent(now)
+        self.asked(now)
         mark = self._memory.mark
         return replace(login, known=Known(mark.stream, mark.seq) if mark else None)
 
@@ -104,6 +109,13 @@ class Follower:
             if silent > STALE_HEARTBEATS * self._heartbeat_ms:
                 self._stale = True
                 self._disconnect(step, Kind.STALE, f"no message for {silent} ms")
+        return step
+
+    def stop(self, kind: Kind, details: str) -> Step:
+        """Stop because of something that the messages of one stream do not show. ``kind`` is one of STOPPING."""
+        step = Step()
+        if self._memory.stopped is None:
+            self._stop(step, kind, details)
         return step
 
     def acknowledge(self, held: dict[str, Decimal], wanted: dict[str, Decimal] | None = None) -> Ack | None:

@@ -291,7 +291,7 @@ def until(stage: Stage, condition: Callable[[], bool]) -> Script:
         assert time.monotonic() < until, f"the condition did not become true: {stage.texts[-10:]}"
         for server in _servers:
             server.run_turns()
-        s = stage.program.account.connection.transport.socket if stage.program.account else INVALID_SOCKET
+        s = stage.program.account.connection.socket if stage.program.account else INVALID_SOCKET
         if s != INVALID_SOCKET:
             # What a server has sent may still be on its way.
             ready(s, 0.001)

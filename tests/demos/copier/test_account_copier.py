@@ -623,7 +623,7 @@ def test_a_login_without_a_url_is_an_error_and_does_not_use_the_plain_protocol(t
     stage = subscribe("", tmp_path)
     assert stage.play(iter(())) == 4
     assert alerts(stage) == [
-        "--url is missing: without it the plain protocol is used, which has no --login, --password-file"
+        "--url or --broker is missing: without them the plain protocol is used, which has no --login, --password-file"
     ]
 
 

@@ -20,8 +20,8 @@ from web_kit import network
 from winsock_kit import LIMIT_SECONDS
 
 from demos.copier import ack_pace
+from demos.copier.provider_connection import FIRST_WAIT_MS, LONGEST_WAIT_MS, PROVEN_MS
 from demos.copier.refusals import LONG_PAUSE_MS, refusal_of
-from demos.copier.secure_connection import FIRST_WAIT_MS, LONGEST_WAIT_MS, PROVEN_MS
 from demos.provider import clients, fields, login_desk, messages, protocol, service, session
 from demos.provider.alerts import AlertLimits
 from demos.provider.guard import Rules
