@@ -45,8 +45,9 @@ from demos.wire.websocket import SERVER_LIMITS
 
 PERIOD_MS = 20
 
-# How often the times of the tasks are checked and the progress is shown.
-SHOW_MS = 500
+# How often the times of the tasks are checked, and the progress is shown if it has changed.
+CHECK_MS = 250
+SHOW_MS = 1000
 
 # The time in which the agents take the message that all is done.
 LAST_MS = 1000
@@ -91,13 +92,15 @@ optimisation: Optimisation
 coordination: Coordination
 pace: Pace
 own: OwnWork | None = None
+checked_at = 0
 shown_at = 0
+shown: dict[str, object] = {}
 finished_at: int | None = None
 distrusted = 0
 
 
 def OnInit() -> int:
-    global grid, worker, hub
+    global grid, worker
     try:
         grid = read_grid(parameters.split())
         split(grid.points, task_points)
@@ -116,7 +119,8 @@ def OnDeinit(reason: int) -> None:
     if worker:
         worker.close()
     if file:
-        Store()
+        if hub:
+            Store()
         file.close()
 
 
@@ -195,17 +199,18 @@ def TakeOwn(done: Finished) -> None:
 
 def Continue(now: int) -> None:
     """Give the worker its next work, store, show the progress, and end when all is done."""
-    global shown_at, finished_at, own
+    global checked_at, own
     assert hub is not None
     assert worker is not None
     EndDistrusted()
     if own is None and (work := optimisation.own_work()):
         own = work
         worker.add(work.task, grid.names, [grid.point(number) for number in work.points])
-    if now - shown_at >= SHOW_MS or not hub.is_listening:
-        shown_at = now
+    if now - checked_at >= CHECK_MS or not hub.is_listening:
+        checked_at = now
         optimisation.check_times(now)
         hub.timer()
+    if now - shown_at >= SHOW_MS:
         Show(now)
     hub.pump()
     Store()
@@ -241,9 +246,13 @@ def Store() -> None:
 
 def Show(now: int) -> None:
     """Show the progress, and record it for a job."""
+    global shown_at, shown
+    shown_at = now
     fields = progress_fields(optimisation, grid, pace, now)
     Comment(progress_text(fields))
-    Event("progress", **fields)
+    if {**fields, "remaining_ms": None} != {**shown, "remaining_ms": None}:
+        shown = fields
+        Event("progress", **fields)
 
 
 def Finish(now: int) -> None:

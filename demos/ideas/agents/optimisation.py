@@ -108,8 +108,7 @@ class Optimisation:
         self._confirmed: set[int] = set()
         self._changed: dict[int, None] = {}
         self._new_distrusted: list[str] = []
-        for task, outcome in self.outcomes.items():
-            self._choose_check(task, outcome)
+        self._check_stored()
 
     # ---- agents
 
@@ -227,8 +226,8 @@ class Optimisation:
         return new
 
     def take_changes(self) -> dict[int, Outcome | None]:
-        """The outcomes that have changed since the last call; None for one that no longer counts."""
-        changes = {task: self.outcomes.get(task) for task in self._changed}
+        """The outcomes that have changed since the last call; None for one that no longer counts or is disputed."""
+        changes = {task: None if task in self._disputes else self.outcomes.get(task) for task in self._changed}
         self._changed = {}
         return changes
 
@@ -279,12 +278,25 @@ class Optimisation:
         """A task has its first result."""
         self.outcomes[task] = outcome
         self._changed[task] = None
+        self._choose_points(task, outcome, first=first)
+        self._choose_check(task, outcome)
+
+    def _check_stored(self) -> None:
+        """Choose checks for what an earlier run has stored: it may have ended before its own."""
+        seen = {COORDINATOR}
+        for task, outcome in self.outcomes.items():
+            if not outcome.is_verified:
+                self._choose_points(task, outcome, first=not seen.issuperset(outcome.agents))
+                self._choose_check(task, outcome)
+                seen.update(outcome.agents)
+
+    def _choose_points(self, task: int, outcome: Outcome, *, first: bool) -> None:
+        """Choose what the coordinator calculates of a result; ``first``: it is the first one of its agent."""
         points = list(self.tasks.of(task))
         errors = [point for point, value in zip(points, outcome.values, strict=True) if isinstance(value, str)]
         sample = self._sample(errors, 1) + (self._sample(points, SAMPLE) if first else [])
         for point in sorted(set(sample)):
             self._own[OwnWork(task, (point,))] = None
-        self._choose_check(task, outcome)
 
     def _sample(self, points: list[int], most: int) -> list[int]:
         return self._choose.sample(points, min(most, len(points)))
@@ -301,6 +313,7 @@ class Optimisation:
             self._checks.pop(task, None)
             return
         self._disputes.setdefault(task, []).append(other)
+        self._changed[task] = None
         self._checks.pop(task, None)
         self._own[OwnWork(task, tuple(self.tasks.of(task)))] = None
 

@@ -69,5 +69,5 @@ def started(stack: ExitStack, name: str, folder: Path, count: int) -> ServerProc
     if name == BROKER:
         return broker_server(stack, folder)
     if name == PROXY:
-        return proxy_server(stack, folder)
+        return proxy_server(stack, folder, count)
     return provider_server(stack, folder, count, int(name))

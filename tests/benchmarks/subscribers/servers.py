@@ -29,7 +29,6 @@ from demos.provider.passwords import new_password, new_token, token_digest
 from demos.provider.rights import Rights
 from demos.provider.state_file import StateFile
 from demos.provider.users import UserStore
-from demos.registry import PROGRAMS
 from tests.benchmarks.connections import HOST
 from tests.benchmarks.measuring import CHECKOUT, Unavailable
 
@@ -51,6 +50,8 @@ class ServerProcess:
         self.port = 0
         # Of a provider that publishes to a broker.
         self.prefix = ""
+        # The process of the proxy or broker between the provider and the subscribers; memory and CPU time include it.
+        self.relay = 0
         self.process = stack.enter_context(
             subprocess.Popen(
                 [sys.executable, *command], cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=output
@@ -67,23 +68,14 @@ class ServerProcess:
 
     def memory(self) -> int:
         """The resident memory in bytes."""
-        return _memory(self.process.pid)
+        return sum(map(_memory, self._pids()))
 
     def cpu_time(self) -> int:
         """The CPU time of all threads so far, in nanoseconds."""
-        return _cpu_time(self.process.pid)
+        return sum(map(_cpu_time, self._pids()))
 
-
-class RelayedProcess(ServerProcess):
-    """A provider, and a process ``relay`` that passes its states on; memory and CPU time are those of both."""
-
-    relay = 0
-
-    def memory(self) -> int:
-        return super().memory() + _memory(self.relay)
-
-    def cpu_time(self) -> int:
-        return super().cpu_time() + _cpu_time(self.relay)
+    def _pids(self) -> list[int]:
+        return [self.process.pid, self.relay] if self.relay else [self.process.pid]
 
 
 def _memory(pid: int) -> int:
@@ -119,35 +111,11 @@ def provider_server(stack: ExitStack, folder: Path, count: int, experts: int) ->
     return server
 
 
-def proxy_server(stack: ExitStack, folder: Path) -> RelayedProcess:
-    """The program `proxy` with the subscribers' users, and a provider with the proxy as its only subscriber.
-
-    Errors: Unavailable if there is no such program.
-    """
-    if "proxy" not in PROGRAMS:
-        raise Unavailable("there is no program `proxy`")
-    certificate, number = folder / "certificate.pem", time.monotonic_ns()
-    state, token, events = folder / f"upstream-{number}.sqlite", folder / f"token-{number}", folder / f"events-{number}"
-    with closing(StateFile(state)) as file:
-        store = UserStore(file)
-        store.add("proxy", new_password(new_token()), Rights(), time.time())
-        token.write_text(store.add_token("proxy", "benchmark", time.time()), encoding="utf-8")
-    options: dict[str, object] = {"Port": 0, "cert": certificate, "state": state}
-    server = RelayedProcess(stack, _provider_command(events, options), subprocess.DEVNULL)
-    upstream = _await_event(server, events, "serving")["port"]
-    options = {
-        "Port": 0,
-        "cert": certificate,
-        "state": folder / "provider.sqlite",
-        "upstream": f"account=wss://{HOST}:{upstream}",
-        "login": "proxy",
-        "token-file": token,
-        "ca": certificate,
-        "events": events.with_suffix(".proxy"),
-    }
-    proxy = ServerProcess(stack, _command("proxy", options), subprocess.DEVNULL)
-    server.port = _await_event(proxy, events.with_suffix(".proxy"), "serving")["port"]
-    server.relay = proxy.process.pid
+def proxy_server(stack: ExitStack, folder: Path, count: int) -> ServerProcess:
+    """The program `proxy` for the subscribers, and a provider with the proxy as its only subscriber."""
+    server = provider_server(stack, folder, count, 1)
+    proxy = proxy_below(stack, folder, server)
+    server.port, server.relay = proxy.port, proxy.process.pid
     return server
 
 
@@ -177,7 +145,7 @@ def proxy_below(stack: ExitStack, folder: Path, above: ServerProcess) -> ServerP
     return proxy
 
 
-def broker_server(stack: ExitStack, folder: Path) -> RelayedProcess:
+def broker_server(stack: ExitStack, folder: Path) -> ServerProcess:
     """mosquitto, and the program `provider` without a port of its own, with the same account.
 
     Errors: Unavailable if mosquitto is not installed.
@@ -205,7 +173,7 @@ def broker_server(stack: ExitStack, folder: Path) -> RelayedProcess:
         "broker-password-file": files / "password",
         "broker-ca": certificate,
     }
-    server = RelayedProcess(stack, _provider_command(events, options), subprocess.DEVNULL)
+    server = ServerProcess(stack, _provider_command(events, options), subprocess.DEVNULL)
     server.port, server.prefix, server.relay = port, PREFIX, broker.pid
     _await_event(server, events, "broker", state="publishing")
     return server

@@ -487,9 +487,12 @@ def test_a_provider_with_heartbeats_is_quiet_and_not_stale(provider, tmp_path):
 
     def script() -> Script:
         yield from copied(stage)
+        connection = stage.program.account.connection
         for _ in range(60):
+            last = connection.follower._beat
             provider.beat()
-            yield from until(stage, lambda: stage.program.account.connection.is_live)
+            yield from until(stage, lambda last=last: connection.follower._beat != last)
+            assert connection.is_live
             yield from pass_long_time(stage, 1)
 
     stage.play(script())
@@ -603,6 +606,8 @@ def test_a_login_that_another_program_uses_is_alerted_once_and_tried_again_after
     def script() -> Script:
         for number, pause in enumerate((57, 114, 0), 1):
             yield from until(stage, lambda number=number: len(times) == number)
+            # The pause begins when the copier has received the error.
+            yield from until(stage, lambda: stage.program.account.connection.transport.is_idle)
             yield from pass_long_time(stage, pause)
             assert len(times) == number
 

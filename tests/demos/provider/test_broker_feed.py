@@ -18,10 +18,13 @@ from signal_kit import Script, Stage, buy
 from web_kit import network
 from winsock_kit import LIMIT_SECONDS
 
-from demos.provider import broker_feed
 from demos.provider.broker_messages import AskProvider, encode
 from demos.provider.messages import Hello
 from demos.terminal.paper.account import PaperAccount
+
+pytest.importorskip("paho.mqtt.client", reason="paho-mqtt is not installed")
+
+from demos.provider import broker_feed
 
 __all__ = ["network"]
 

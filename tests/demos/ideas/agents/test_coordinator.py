@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -224,6 +225,16 @@ def test_a_file_of_another_strategy_is_refused(tmp_path):
     second = coordinator(tmp_path, LEVEL + "\n# changed\n")
     assert second.play(until(second, lambda: False)) == 4
     assert "belongs to another optimisation: its strategy differs" in second.errors()[-1]
+
+
+def test_a_damaged_file_ends_the_program(tmp_path):
+    first = coordinator(tmp_path)
+    assert first.play(served(first)) == 0
+    with closing(sqlite3.connect(tmp_path / "run.sqlite")) as db, db:
+        db.execute("INSERT INTO outcomes VALUES (0, '[]', '[]')")
+    second = coordinator(tmp_path)
+    assert second.play(until(second, lambda: False)) == 4
+    assert "run.sqlite is damaged: task 0 has 0 values" in second.errors()[-1]
 
 
 @pytest.mark.parametrize(

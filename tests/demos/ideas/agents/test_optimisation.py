@@ -273,6 +273,27 @@ def test_an_optimisation_continues_from_its_stored_outcomes():
     second.check_outcome()
 
 
+def test_the_checks_that_a_killed_coordinator_has_not_made_are_made_by_the_next_one():
+    first = Run(check=0.0)
+    first.join("liar")
+    first.work("liar", inflated)
+    second = Run(check=0.0, outcomes=dict(first.optimisation.outcomes))
+    second.own()
+    assert list(second.optimisation.distrusted) == ["liar"]
+    assert second.optimisation.take_changes() == {0: None}
+
+
+def test_a_disputed_task_is_not_stored_until_the_coordinator_has_decided():
+    run = Run(points=4)
+    run.join("liar", "honest")
+    run.work("liar", inflated)
+    assert run.optimisation.take_changes() == {0: Outcome(true_values(run.tasks, 0, inflated), ["liar"])}
+    run.work("honest")
+    assert run.optimisation.take_changes() == {0: None}
+    run.own()
+    assert run.optimisation.take_changes() == {0: Outcome(true_values(run.tasks, 0), [COORDINATOR, "honest"])}
+
+
 def test_changes_are_taken_once_and_a_withdrawn_outcome_is_none():
     run = Run(points=8, check=0.0)
     run.join("a", "liar")
