@@ -89,7 +89,10 @@ class Settings:
 
 
 class SubscribersPort:
-    """See the head of this module. Its methods are for the terminal's thread, except publish() and end_sessions()."""
+    """See the head of this module.
+
+    Its methods are for the terminal's thread, except publish(), end_sessions() and log().
+    """
 
     def __init__(
         self,
@@ -171,6 +174,10 @@ class SubscribersPort:
         """End the sessions of a topic's subscribers. May be called in any thread."""
         for expert in self._experts:
             expert.end_sessions(ending, topic)
+
+    def log(self, line: str) -> None:
+        """Write a line to the log, at the next show(). May be called in any thread."""
+        self._lines.put(line)
 
     def accept(self) -> int:
         """Accept the clients that wait, and give each to the expert with the fewest connections; their number."""
