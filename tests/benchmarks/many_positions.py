@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from itertools import product
 from pathlib import Path
@@ -101,7 +101,7 @@ class _Connection:
     ended: str = ""
     shown: Any = None
     is_live: bool = True
-    transport: Any = field(default_factory=lambda: type("Transport", (), {"local_port": 0}))
+    local_port: int = 0
 
     def Continue(self, event: Moment) -> list[Any]:
         return [step.state] if (step := self.follower.receive(self.state, event.ms)).state else []
