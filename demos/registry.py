@@ -44,11 +44,18 @@ class Entry(NamedTuple):
 
 # The programs that `run` takes, by name.
 PROGRAMS = {
+    "agent": Entry("ideas/agents/agent.py"),
     "broker": Entry("ideas/broker/broker.py"),
     "chart_client": Entry("chartfeed/client.py", commands=("chart",)),
     "chart_server": Entry("chartfeed/server.py", commands=("chart",)),
+    "coordinator": Entry("ideas/agents/coordinator.py"),
     "copier": Entry("copier/copier.py", commands=("trade",)),
+    "indicator_client": Entry("ideas/indicator/client.py", commands=("chart",)),
+    "indicator_server": Entry("ideas/indicator/server.py", commands=("chart",)),
     "provider": Entry("provider/provider.py", commands=("trade",)),
+    "proxy": Entry("ideas/proxy/proxy.py"),
+    "sentiment_client": Entry("ideas/sentiment/client.py", commands=("trade",)),
+    "sentiment_server": Entry("ideas/sentiment/server.py"),
     "signal_client": Entry("signal/client.py", Kind.STUDY, "copier", ("trade",)),
     "signal_server": Entry("signal/server.py", Kind.STUDY, "provider", ("trade",)),
     "tick_client": Entry("ticks/client.py", Kind.STUDY, "tick_sender"),
@@ -60,6 +67,9 @@ PROGRAMS = {
 }
 
 SUBCOMMANDS = {
+    "agents": Subcommand(
+        "demos.ideas.agents.job_command", "optimize a strategy's parameters with agents, or on a cluster of dask"
+    ),
     "broker": Subcommand(
         "demos.ideas.broker.job_command", "run a provider and several copiers, connected by an MQTT broker"
     ),
@@ -69,9 +79,18 @@ SUBCOMMANDS = {
     "copier": Subcommand(
         "demos.copier.copier_command", "explain a copier's decisions, show its orders, or let it continue"
     ),
+    "indicator": Subcommand(
+        "demos.ideas.indicator.job_command", "run an indicator server and clients and compare their values and charts"
+    ),
     "list": Subcommand("demos.launcher.list_command", "list the programs"),
     "provider": Subcommand("demos.provider.provider_command", "manage a provider: users, bans, certificate, backups"),
+    "proxy": Subcommand(
+        "demos.ideas.proxy.job_command", "run a provider, a tree of proxies and two copiers and compare their positions"
+    ),
     "run": Subcommand("demos.launcher.run_command", "run one program on a chart"),
+    "sentiment": Subcommand(
+        "demos.ideas.sentiment.job_command", "run a sentiment server and several clients and compare the totals"
+    ),
     "signal": Subcommand("demos.copier.job_command", "run a provider and two copiers and compare their positions"),
     "tick_clients": Subcommand("demos.collector.senders_command", "run a tick sender for each of several symbols"),
     "ticks": Subcommand("demos.collector.job_command", "run a tick collector and several senders and count lost ticks"),

@@ -64,7 +64,7 @@ def verify_source(inputs: AccountInputs) -> tuple[TlsContext | None, bytes | Non
 def _provider(inputs: AccountInputs, secret: LoginSecret, only: tuple[str, ...] | None) -> Source:
     endpoint = endpoint_from_text(inputs.url)
     settings = ServerSettings(endpoint, *verify_source(inputs), secret, CLIENT, only)
-    place = f"{endpoint.host}:{endpoint.port}"
+    place = str(endpoint)
     return Source(place, secret, endpoint.tls, lambda follower: SecureConnection(settings, follower))
 
 

@@ -261,6 +261,9 @@ def OnInit() -> int:
     if isinstance(targets, AccountTargets) and not StartAccount(rules, targets):
         return INIT_FAILED
     EventSetTimer(1)
+    if account is not None:
+        # The first connect does not wait for the timer.
+        CopyNow(timer=False)
     return INIT_SUCCEEDED
 
 

@@ -57,3 +57,19 @@ def AllPositions() -> dict[str, Decimal]:
             sell = PositionGetInteger(POSITION_TYPE) == POSITION_TYPE_SELL
             found[smb] = found.get(smb, Decimal(0)) + (-lots if sell else lots)
     return found
+
+
+def SideVolumes() -> dict[str, tuple[Decimal, Decimal]]:
+    """The exact volumes in lots of the long and of the short positions, of each symbol that has positions."""
+    found: dict[str, tuple[Decimal, Decimal]] = {}
+    for i in range(PositionsTotal()):
+        if PositionGetTicket(i):
+            smb = PositionGetString(POSITION_SYMBOL)
+            lots = Decimal(repr(PositionGetDouble(POSITION_VOLUME)))
+            long, short = found.get(smb, (Decimal(0), Decimal(0)))
+            if PositionGetInteger(POSITION_TYPE) == POSITION_TYPE_SELL:
+                short += lots
+            else:
+                long += lots
+            found[smb] = long, short
+    return found

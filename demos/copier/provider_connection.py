@@ -38,8 +38,12 @@ class ProviderConnection(ABC):
 
     ``ended``: why the provider has ended the login, or "". ``attempts``: how often the copier has begun to connect.
     ``logins``: how often the provider has accepted a login. ``shown``: the symbols that the login showed when the
-    follower's state was received; None: all.
+    follower's state was received; None: all. ``stopped``: what happens while an alarm has stopped the follower, and
+    ``resume``: how its operator ends that.
     """
+
+    stopped = "nothing is copied"
+    resume = "`python -m demos copier resume`"
 
     def __init__(self, follower: Follower, place: str, secret: LoginSecret) -> None:
         """``place``: where the provider is, for the log."""
@@ -112,10 +116,10 @@ class ProviderConnection(ABC):
         """Do what the follower asks for."""
         for alarm in step.alarms:
             if alarm.kind in STOPPING:
-                Alert(f"{alarm.kind.value}: {alarm.text}; nothing is copied before `python -m demos copier resume`")
+                Alert(f"{alarm.kind.value}: {alarm.text}; {self.stopped} before {self.resume}")
             elif alarm.kind in (Kind.STALE, Kind.CLOCK, Kind.OLDER):
                 if not self.IsReported(step.disconnect):
-                    resume = "; `python -m demos copier resume` follows it at once" if alarm.kind is Kind.OLDER else ""
+                    resume = f"; {self.resume} follows it at once" if alarm.kind is Kind.OLDER else ""
                     Alert(f"{alarm.kind.value}: {alarm.text}{resume}")
             elif not step.disconnect:
                 Print(f"-{alarm.kind.value}: {alarm.text}")
@@ -139,7 +143,7 @@ class ProviderConnection(ABC):
             return False
         refusal = self._refusal
         if refusal and refusal.needs_change and self._secret.signature() != self._refused_secret:
-            Print("the file of the password or token has changed: the copier logs in again")
+            Print("the file of the password or token has changed: it is used for the next login")
             self._refusal = None
             return True
         return self._event.is_due(self._due)

@@ -9,7 +9,7 @@ not depend on the WebSocket.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from demos.copier.ack_pace import AckPace
@@ -33,6 +33,7 @@ class ServerSettings:
     """Where the provider is, how it is verified (``context`` is None without TLS), and the login.
 
     ``client`` is this program's name and version; ``symbols`` are those to follow, None for all that are visible.
+    ``steady``: see messages.Login.
     """
 
     endpoint: Endpoint
@@ -41,6 +42,7 @@ class ServerSettings:
     secret: LoginSecret
     client: str
     symbols: tuple[str, ...] | None = None
+    steady: bool = False
 
 
 class SecureConnection(ProviderConnection):
@@ -48,7 +50,7 @@ class SecureConnection(ProviderConnection):
 
     def __init__(self, settings: ServerSettings, follower: Follower) -> None:
         endpoint = settings.endpoint
-        super().__init__(follower, f"{endpoint.host}:{endpoint.port}", settings.secret)
+        super().__init__(follower, str(endpoint), settings.secret)
         self.transport = Transport(endpoint, settings.context, settings.pin)
         self._welcome_symbols: tuple[str, ...] | None = None
         self._settings = settings
@@ -161,6 +163,7 @@ class SecureConnection(ProviderConnection):
         except SecretError as problem:
             self.End(str(problem), NORMAL)
             return
+        login = replace(login, steady=self._settings.steady or None)
         self.Send(self.follower.login(login, self._event.ms))
 
     def LoggedIn(self) -> None:

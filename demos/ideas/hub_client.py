@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from demos.wire.channel import PEER_GONE, Stream
+from demos.wire.channel import PEER_GONE, RECEIVE_FAILED, Stream
 from demos.wire.web_server import WebConnection
 from demos.wire.websocket import WebSocket
 
@@ -34,6 +34,9 @@ class Client:
 
     @property
     def lost_reason(self) -> str:
-        """Why the connection has failed, for the log; "" when it has not, or when the client has disconnected."""
+        """Why the connection has failed, for the log; "" when it has not, or when the client has disconnected.
+
+        A client that ends with messages unread resets the connection; so many programs end.
+        """
         reason = self.stream.reason
-        return "" if reason == PEER_GONE else reason or self.web.problem
+        return "" if reason == PEER_GONE or reason.startswith(RECEIVE_FAILED) else reason or self.web.problem

@@ -137,4 +137,6 @@ class Link:
         if _DIGITS.sub("", reason) == _DIGITS.sub("", self._reported):
             return
         self._reported = reason
-        Print(f"-server {self._endpoint.host}:{self._endpoint.port}: {reason}. {self._backoff.retry_text()}")
+        Print(
+            f"-server {self._endpoint.host}:{self._endpoint.port}: {reason.rstrip('.')}. {self._backoff.retry_text()}"
+        )

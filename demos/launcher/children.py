@@ -59,7 +59,8 @@ class Child:
     With ``restart`` the job starts it again when a signal or a defect has ended it. ``may_end`` says that exit code 0
     is expected. ``ready`` is set by the job when the program works: see MOST_FAILURES. ``heard_at`` is when the child
     has written something; ``asked_at`` is when the job has asked it for an answer, None when no answer is missing.
-    It is not started again before ``restart_at``.
+    It is not started again before ``restart_at``. ``may_fail``: the job continues without it when it has failed for a
+    reason that a restart would not change; ``has_failed`` says that it has.
     """
 
     def __init__(self, name: str, arguments: Sequence[str], lines: queue.Queue[Line], *, restart: bool = False) -> None:
@@ -75,6 +76,8 @@ class Child:
         self.asked_at: float | None = None
         self.restart_at = -math.inf
         self.frozen = False
+        self.may_fail = False
+        self.has_failed = False
         self._lines = lines
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None

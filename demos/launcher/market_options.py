@@ -62,8 +62,8 @@ def add_timer(group: argparse._ActionsContainer, default: int | None, help: str)
     group.add_argument("--timer-ms", type=option_types.whole, default=default, metavar="MS", help=help + shown)
 
 
-def add_job_options(parser: argparse.ArgumentParser, timer_ms: int, duration: str) -> None:
-    """Declare what every job has: --timer-ms, --Port, --duration, --study and --json."""
+def add_job_options(parser: argparse.ArgumentParser, timer_ms: int, duration: str, *, study: bool = True) -> None:
+    """Declare what every job has: --timer-ms, --Port, --duration and --json; and --study, if it has study programs."""
     add_timer(parser, timer_ms, "the timer period of the programs in milliseconds")
     parser.add_argument(
         "--Port",
@@ -73,9 +73,12 @@ def add_job_options(parser: argparse.ArgumentParser, timer_ms: int, duration: st
         help="the port that the server listens on (default: any free port)",
     )
     parser.add_argument("--duration", type=option_types.seconds, metavar="SECONDS", help=duration)
-    parser.add_argument(
-        "--study", action="store_true", help="run the study programs (the article's) instead of the product programs"
-    )
+    if study:
+        parser.add_argument(
+            "--study",
+            action="store_true",
+            help="run the study programs (the article's) instead of the product programs",
+        )
     parser.add_argument("--json", action="store_true", help="print the summary as one JSON line")
 
 

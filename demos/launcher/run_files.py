@@ -14,8 +14,10 @@ from demos.launcher.market_options import source_files
 from demos.launcher.output_files import check_no_folders, check_outputs, database_files
 from demos.launcher.run_options import input_option
 
-# The inputs of programs that are names of files: SQLite files that the program writes, and files that it reads.
+# The inputs of programs that are names of files: SQLite files and others that the program writes, and files that it
+# reads.
 _DATABASES = ("database", "state", "memory")
+_TABLES = ("values",)
 # The terminal's options that are names of files to write.
 _WRITTEN = ("log", "events", "save_template", "picture")
 _READ = ("cert", "key", "ca", "alert_ca", "password_file", "token_file")
@@ -35,8 +37,9 @@ def check_files(program: Path, inputs: Mapping[str, object], options: argparse.N
     }
     databases = {**_files_of(inputs, _DATABASES), **({"--account": options.account} if options.account else {})}
     given = {f"--{name.replace('_', '-')}": getattr(options, name) for name in _WRITTEN}
-    check_no_folders({**databases, **given})
-    written: dict[str, Path | None] = {}
+    tables = _files_of(inputs, _TABLES)
+    check_no_folders({**databases, **tables, **given})
+    written: dict[str, Path | None] = {**tables}
     for name, path in databases.items():
         written |= database_files(path, name)
     saved: Path | None = options.save_template

@@ -198,7 +198,7 @@ class Runner:
         """
         code = child.exit_code()
         now = self.clock.monotonic()
-        if code is None or (code == 0 and child.may_end) or now < child.restart_at:
+        if code is None or child.has_failed or (code == 0 and child.may_end) or now < child.restart_at:
             return
         child.failures = 0 if child.ready else child.failures + 1
         # Another process may have taken the port while the server was away, as the local port of a connect.
@@ -209,6 +209,10 @@ class Runner:
         # All lines of the ended process are taken before the first line of the next one.
         child.end()
         self._take_lines()
+        if child.may_fail and (fatal or exhausted):
+            child.has_failed = True
+            self.say(f"{child.name} {exit_text(code)}; the job continues without it")
+            return
         if not child.restart or fatal or exhausted:
             self._reported_error = Line(child.name, child.last_error)
             # What a killed process reported before is not the reason of its end.

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 from urllib.parse import quote, unquote
 
-from demos.provider.fields import boolean, integer, listing, mapping, pattern, record, refuse
+from demos.provider.fields import boolean, integer, listing, mapping, pattern, record, refuse, symbol
 from demos.provider.messages import VERSION, Account, AccountKind, Heartbeat, Hello, Position
 from demos.provider.protocol import (
     ACCOUNT,
@@ -37,7 +37,6 @@ from demos.provider.protocol import (
     MessageError,
     check_positions,
     decode_as,
-    symbol_name,
     text_of,
 )
 
@@ -136,7 +135,7 @@ _SYMBOL = record(
         "stream": STREAM,
         "seq": SEQ,
         "time": integer(),
-        "symbol": symbol_name,
+        "symbol": symbol,
         "positions": listing(POSITION, MOST_POSITIONS),
     },
 )
@@ -147,7 +146,7 @@ _SUMMARY = record(
         "seq": SEQ,
         "time": integer(),
         "account": ACCOUNT,
-        "symbols": mapping(symbol_name, SEQ, MOST_POSITIONS),
+        "symbols": mapping(symbol, SEQ, MOST_POSITIONS),
     },
 )
 _ASK = record(AskProvider, {"version": _VERSION, "nonce": _NONCE})

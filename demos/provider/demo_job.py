@@ -25,7 +25,7 @@ class DemoJob(CopyingJob):
     """The provider trades until the time is over; then the copiers have a moment to catch up."""
 
     command = "provider"
-    names = (PROVIDER, *FACTORS)
+    names: Sequence[str] = (PROVIDER, *FACTORS)
 
     def __init__(self, options: argparse.Namespace) -> None:
         super().__init__(options, FACTORS)
@@ -47,19 +47,31 @@ class DemoJob(CopyingJob):
         """See Job."""
         # While this file exists the strategy does not trade. It exists until the copiers follow.
         self.pause.touch()
+        self.start_provider(runner)
+        self.files.keep_port(self.tally.port)
+        self.dashboard = dashboard_lines(self.url, OPERATOR, self.password)
+        for line in self.dashboard:
+            runner.say(line)
+        self.start_copiers(runner)
+        self.trade(runner)
+
+    def start_provider(self, runner: Runner) -> None:
+        """Start the provider, and wait until it listens."""
         self._start_provider(runner)
         late = f"the provider has not started to listen within {STARTING:.0f} s"
         runner.wait_until(lambda: self.tally.port != 0, STARTING, late, code=3)
         runner.check_stop("before the provider has started")
         # After a restart the provider listens on the same port again.
         runner.children[PROVIDER].arguments.append(f"--Port={self.tally.port}")
-        self.files.keep_port(self.tally.port)
-        self.dashboard = dashboard_lines(self.url, OPERATOR, self.password)
-        for line in self.dashboard:
-            runner.say(line)
+
+    def start_copiers(self, runner: Runner) -> None:
+        """Start all copiers."""
         for name, factor in FACTORS.items():
             self._start_copier(runner, name, factor)
-        self.trade(runner)
+
+    def server_url(self, name: str) -> str:
+        """The URL of the server that a copier follows."""
+        return f"wss://{HOST}:{self.tally.port}"
 
     def further_results(self) -> dict[str, Any]:
         """See CopyingJob."""
@@ -87,7 +99,7 @@ class DemoJob(CopyingJob):
     def _start_copier(self, runner: Runner, name: str, factor: Decimal) -> None:
         files = self.files
         program = [
-            f"--url=wss://{HOST}:{self.tally.port}",
+            f"--url={self.server_url(name)}",
             f"--login={name}",
             f"--token-file={files.token(name)}",
             f"--pin={self.fingerprint}",

@@ -88,15 +88,26 @@ def create_files(files: DemoFiles, copiers: Sequence[str], now: float) -> tuple[
     password = "-".join("".join(choice(_LETTERS) for _ in range(_GROUP)) for _ in range(_GROUPS))
     with closing(StateFile(files.state)) as state:
         users = UserStore(state)
-        for login in (OPERATOR, *copiers):
+        if users.find(OPERATOR):
+            users.remove(OPERATOR)
+        users.add(OPERATOR, new_password(password), Rights(operator=True), now)
+    create_users(files, files.state, copiers, now)
+    return fingerprint, password
+
+
+def create_users(files: DemoFiles, state_path: Path, logins: Sequence[str], now: float) -> None:
+    """Create these users anew, in the state file of a server, each with a file that has its token.
+
+    Errors: StateError; OSError.
+    """
+    with closing(StateFile(state_path)) as state:
+        users = UserStore(state)
+        for login in logins:
             if users.find(login):
                 users.remove(login)
-        users.add(OPERATOR, new_password(password), Rights(operator=True), now)
-        for login in copiers:
-            # A copier uses its token; its password is random, and nobody knows it.
+            # A program uses its token; its password is random, and nobody knows it.
             users.add(login, new_password(token_urlsafe(32)), Rights(), now)
             write_secret(files.token(login), users.add_token(login, "demo", now))
-    return fingerprint, password
 
 
 def create_tls_files(files: DemoFiles, now: float) -> str:

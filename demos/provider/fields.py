@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, NoReturn, TypeVar
 
+from demos.terminal.symbols import symbol_problem
+
 T = TypeVar("T")
 Check = Callable[[Any, str], Any]
 
@@ -150,6 +152,15 @@ def pattern(expression: str, meaning: str) -> Check:
         return value
 
     return check
+
+
+def symbol(value: Any, path: str) -> str:
+    """The name of a symbol."""
+    if not isinstance(value, str):
+        refuse(path, f"not a symbol name: {shown(value)}")
+    if problem := symbol_problem(value):
+        refuse(path, ascii(problem)[1:-1])
+    return value
 
 
 def decimal(least: Decimal | None = None) -> Check:

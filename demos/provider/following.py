@@ -32,6 +32,7 @@ from typing import Any
 
 from demos.provider.memory import MOST_RUNS, RUN_LENGTH, Mark, Memory, Store, read_memory
 from demos.provider.messages import (
+    AccountKind,
     Ack,
     Error,
     FromServer,
@@ -68,7 +69,8 @@ class Follower:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._memory = read_memory(store.load())
-        # The last state that was returned, also by a connection before this one.
+        # The kind of the account, and the last state that was returned, also by a connection before this one.
+        self.kind: AccountKind | None = None
         self.state: Snapshot | None = None
         self._connected = self._stale = False
         self._begin(0)
@@ -162,6 +164,21 @@ class Follower:
         """The largest possible time since the server stated that this state is the newest; None: unknown."""
         return self._clock.age(self._confirmed, now) if self._accepted else None
 
+    @property
+    def stated(self) -> int:
+        """The newest time at which the server has stated that its newest state is the newest, except by a state."""
+        return max(self._beat, self._welcomed[1])
+
+    @property
+    def heartbeat_ms(self) -> int:
+        """How often the server sends heartbeats."""
+        return self._heartbeat_ms
+
+    @property
+    def ahead(self) -> int | None:
+        """The server's time is at most our time plus this; None: unknown."""
+        return self._clock.ahead
+
     def position_age(self, position: Position, now: int) -> int | None:
         """The largest possible time since a position's lots changed; None: unknown, or before the provider started."""
         return self._clock.age(position.time, now) if self._accepted else None
@@ -207,8 +224,9 @@ class Follower:
         if self._stream:
             # Repeated; a second one for another stream would have to be a new connection.
             return
-        self._stream = message.stream
-        self._newest = self._welcomed = (message.seq, message.time)
+        self._stream, self.kind = message.stream, message.account
+        confirmed = message.time if message.confirmed is None else min(message.confirmed, message.time)
+        self._newest = self._welcomed = (message.seq, confirmed)
         self._heard_at = now
         self._clock.welcomed(message.time, now)
         memory, mark = self._memory, self._memory.mark

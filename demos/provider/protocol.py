@@ -29,6 +29,7 @@ from demos.provider.fields import (
     record,
     refuse,
     shown,
+    symbol,
     text,
 )
 from demos.provider.messages import (
@@ -45,12 +46,12 @@ from demos.provider.messages import (
     Login,
     Message,
     Position,
+    Publishing,
     Resync,
     Snapshot,
     Update,
     Welcome,
 )
-from demos.terminal.symbols import symbol_problem
 
 # The largest messages: from the server in bytes of UTF-8, from a client in characters. An acknowledgement of
 # MOST_POSITIONS symbols fits, whatever their names and volumes.
@@ -82,29 +83,19 @@ class Typed(Protocol):
     type: ClassVar[str]
 
 
-# The checks of fields that several messages have.
-def symbol_name(value: Any, path: str) -> str:
-    """A symbol's name."""
-    if not isinstance(value, str):
-        refuse(path, f"not a symbol name: {shown(value)}")
-    if problem := symbol_problem(value):
-        refuse(path, ascii(problem)[1:-1])
-    return value
-
-
 NAME = text(LONGEST_NAME)
 STREAM = pattern("[0-9a-f]{32}-[0-9a-f]{16}", "a stream of 32 and 16 hexadecimal digits")
 RUN = pattern("[0-9a-f]{32}", "a stream of 32 hexadecimal digits")
 _SECRET = text(LONGEST_SECRET, printable=False, secret=True)
 CURRENCY = text(16)
 SEQ = integer(1)
-_SYMBOLS = optional(listing(symbol_name, MOST_SYMBOLS))
+_SYMBOLS = optional(listing(symbol, MOST_SYMBOLS))
 
 ACCOUNT = record(Account, {"currency": CURRENCY, "balance": optional(decimal()), "equity": optional(decimal())})
 POSITION = record(
     Position,
     {
-        "symbol": symbol_name,
+        "symbol": symbol,
         "lots": decimal(),
         "price": decimal(),
         "contract": decimal(Decimal(0)),
@@ -141,6 +132,8 @@ _LOGIN = record(
         "symbols": _SYMBOLS,
         "known": optional(record(Known, {"stream": STREAM, "seq": SEQ})),
         "client": optional(NAME),
+        "steady": optional(boolean),
+        "publish": optional(boolean),
     },
 )
 _WELCOME = record(
@@ -152,6 +145,7 @@ _WELCOME = record(
         "stream": STREAM,
         "seq": SEQ,
         "time": integer(),
+        "confirmed": optional(integer()),
     },
 )
 _ERROR = record(
@@ -163,11 +157,12 @@ _ERROR = record(
     },
 )
 HEARTBEAT = record(Heartbeat, {"stream": STREAM, "seq": SEQ, "time": integer()})
-_HELD = mapping(symbol_name, decimal(), MOST_POSITIONS)
+_HELD = mapping(symbol, decimal(), MOST_POSITIONS)
 
 _FROM_SERVER: dict[str, Callable[[Any, str], FromServer]] = {
     "hello": HELLO,
     "welcome": _WELCOME,
+    "publishing": record(Publishing, {"user": NAME, "topic": NAME}),
     "snapshot": record(Snapshot, _STATE),
     "update": record(Update, {**_STATE, "previous": SEQ}),
     "heartbeat": HEARTBEAT,

@@ -7,8 +7,9 @@ logins (plain.py).
 
 With --broker it also publishes at an MQTT broker (broker_feed.py; notes/broker.md).
 
-OnTrade publishes each trade at once, OnTimer also the account's figures, and OnSocket accepts subscribers as soon as
-they connect. With --fast the plain port does not wait for the timer either.
+OnInit opens the subscribers' port; if the host's name cannot be resolved, OnTimer tries again. OnTrade publishes each
+trade at once, OnTimer also the account's figures, and OnSocket accepts subscribers as soon as they connect. With --fast
+the plain port does not wait for the timer either.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from demos.copier.broker_login import BROKER_PACKAGE
 from demos.copier.positions import GetSymbolLot
-from demos.copier.server_url import pin_problem
+from demos.copier.server_url import pin_problem, url_problem
 from demos.copier.strategy import Strategy
 from demos.provider.account_reading import ReadAccount, ReadPositions
 from demos.provider.broker_inputs import BrokerInputs
@@ -34,6 +35,7 @@ from demos.provider.input_checks import (
     symbols_problem,
 )
 from demos.provider.plain import PlainServer
+from demos.provider.publish_inputs import PublishInputs
 from demos.signal.protocol import step_problem, symbol_problem
 from demos.terminal import (
     INIT_FAILED,
@@ -129,6 +131,21 @@ broker_ca: Annotated[str, Input("PEM file of the CAs that verify the broker; emp
 broker_pin: Annotated[
     str, Input("SHA-256 fingerprint that the broker's certificate must have, instead of a CA", check=pin_problem)
 ] = ""
+publish: Annotated[
+    str,
+    Input("also publish at this topic of a proxy, as in wss://proxy.example:8444/anna; empty: none", check=url_problem),
+] = ""
+publish_login: Annotated[str, Input("the login at the proxy, with the right to publish the topic")] = ""
+publish_password_file: Annotated[
+    str, Input("file whose first line is the password at the proxy; empty: the environment variable WINSOCK_PASSWORD")
+] = ""
+publish_token_file: Annotated[
+    str, Input("file whose first line is a token at the proxy; empty: the environment variable WINSOCK_TOKEN")
+] = ""
+publish_ca: Annotated[str, Input("PEM file of the CAs that verify the proxy; empty: those of the system")] = ""
+publish_pin: Annotated[
+    str, Input("SHA-256 fingerprint that the proxy's certificate must have, instead of a CA", check=pin_problem)
+] = ""
 strategy: Annotated[int, Input("trade a small strategy at every N-th tick; 0: never", check=count_problem)] = 0
 pause: Annotated[str, Input("the strategy does not trade while this file exists")] = ""
 
@@ -154,10 +171,12 @@ def OnInit() -> int:
     if not OpenFeeds():
         return INIT_FAILED
     if plain is None and service is None and not feeds:
-        Fail(2, "nothing to publish on: --Port and --plain-port are both -1, and there is no --broker")
+        Fail(2, "nothing to publish on: --Port and --plain-port are both -1, and there is no --broker and no --publish")
         return INIT_FAILED
     Event("started", symbol=Symbol(), position=DoubleToString(GetSymbolLot(Symbol()), 2))
     EventSetTimer(1)
+    if service is not None:
+        StartService(service)
     return INIT_SUCCEEDED
 
 
@@ -221,6 +240,33 @@ def OpenPlain() -> bool:
 
 def OpenFeeds() -> bool:
     """Prepare the feeds that the inputs name; whether they can be used."""
+    return OpenBrokerFeed() and OpenPublishFeed()
+
+
+def OpenPublishFeed() -> bool:
+    """Prepare the feed to a proxy, if there is one; whether the inputs can be used."""
+    inputs = (publish_login, publish_password_file, publish_token_file, publish_ca, publish_pin)
+    if not publish:
+        if any(inputs):
+            Fail(2, "--publish is missing: without it the other inputs of the proxy have no effect")
+            return False
+        return True
+    try:
+        from demos.provider.publish_feed import PublishError, open_publish_feed
+    except ImportError as error:
+        Fail(2, str(error))
+        return False
+    try:
+        account = ReadAccount(listed(only))
+        feeds.append(open_publish_feed(PublishInputs(publish, *inputs, name), account, TerminalClock()))
+    except (PublishError, ValueError) as error:
+        Fail(2, str(error))
+        return False
+    return True
+
+
+def OpenBrokerFeed() -> bool:
+    """Prepare the feed to a broker, if there is one; whether the inputs can be used."""
     if not broker:
         if broker_login or broker_password_file or broker_ca or broker_pin:
             Fail(2, "--broker is missing: without it the other inputs of the broker have no effect")

@@ -16,6 +16,7 @@ from demos.terminal.charts import operations
 from demos.terminal.charts.commands import CHART_COMMANDS
 from demos.terminal.charts.embedded import EmbeddedCharts
 from demos.terminal.charts.history import History
+from demos.terminal.charts.lines import IndicatorLines
 from demos.terminal.interfaces import (
     NO_STOPS,
     Account,
@@ -82,6 +83,7 @@ class Terminal:
         self.charts = charts or EmbeddedCharts()
         self.data = data
         self.history = History()
+        self.lines = IndicatorLines()
         self.quotes: dict[str, Tick] = {}
         self.last_tick: Tick | None = None
         self.prices = MarketPrices(

@@ -36,7 +36,8 @@ from demos.provider.accounts import View
 from demos.provider.following import Follower
 from demos.provider.messages import AccountKind, Login, Welcome
 from demos.provider.protocol import decode_from_server
-from demos.provider.publishing import Publisher, Subscription
+from demos.provider.publishing import Publisher
+from demos.provider.streams import Subscription
 from demos.registry import find_program
 from demos.terminal.interfaces import SymbolSpec, Tick
 from demos.terminal.mql.constants import ACCOUNT_MARGIN_MODE_RETAIL_HEDGING

@@ -3,7 +3,7 @@
     python -m tests.benchmarks.report                             everything
     python -m tests.benchmarks.report --measure accelerator       one configuration; writes no page
     python -m tests.benchmarks.report --measure subscribers       10,000 subscribers; needs 10,200 file descriptors
-    python -m tests.benchmarks.report --measure broker            1,000 subscribers of mosquitto; needs mosquitto
+    python -m tests.benchmarks.report --measure broker            1,000 subscribers, also of a proxy and mosquitto
     python -m tests.benchmarks.report --write                     the pages, from the figures that are kept
 
 The figures are kept in tests/benchmarks/results, a file for each configuration, one for the chart and two for the
@@ -23,14 +23,14 @@ from typing import Any
 from . import picture, tables
 from .configurations import CONFIGURATIONS, keep, kept, measure
 from .measuring import CHECKOUT, Unavailable
-from .subscribers.figures import BROKER, EXPERTS, WEBSOCKETS, Plan, title
+from .subscribers.figures import BROKER, EXPERTS, PROXY, WEBSOCKETS, Plan, title
 
 CHART = CHECKOUT / "notes" / "performance.svg"
 NOT_BUILT = 125
 # The servers that are compared with each other, by the name of their comparison.
 COMPARISONS = {
     "subscribers": (Plan(10_000), [*map(str, EXPERTS), WEBSOCKETS]),
-    "broker": (Plan(1_000), ["1", BROKER]),
+    "broker": (Plan(1_000), ["1", PROXY, BROKER]),
 }
 
 

@@ -93,8 +93,15 @@ class Mosquitto:
 
     def stop(self) -> None:
         """End it in order: it saves its state, and says goodbye to its clients."""
-        assert self.process is not None
-        self.process.terminate()
+        process = self.process
+        assert process is not None
+
+        def ended() -> bool:
+            # A signal that arrives just before mosquitto's loop begins is lost.
+            process.terminate()
+            return process.poll() is not None
+
+        wait_until(ended)
         self._wait()
 
     def kill(self) -> None:

@@ -44,7 +44,8 @@ SYSTEM_NAMES = {
 
 # The programs get time from their terminal and reach the network through winsock.
 PROGRAM_FOLDERS = tuple(
-    f"demos/{name}" for name in ("signal", "template", "ticks", "copier", "chartfeed", "collector", "provider", "wire")
+    f"demos/{name}"
+    for name in ("signal", "template", "ticks", "copier", "chartfeed", "collector", "provider", "ideas", "wire")
 )
 CLOCK_AND_NETWORK_MODULES = {
     "_socket", "_thread", "asyncio", "http", "sched", "select", "selectors", "signal", "socket",
@@ -63,6 +64,12 @@ ALLOWED_NAMES = {
     "demos/provider/login_desk.py": THREADS,
     "demos/provider/reports.py": THREADS,
     "demos/provider/service.py": THREADS,
+    "demos/provider/subscribers_port.py": THREADS,
+    "demos/provider/topic_source.py": THREADS,
+    "demos/provider/publication.py": THREADS,
+    "demos/ideas/proxy/relay_memory.py": THREADS,
+    # The process that executes a strategy ends with the program that has started it.
+    "demos/ideas/agents/worker.py": re.compile(r"threading\.Thread"),
     # A number, to end a process with those that it has started.
     "demos/provider/alert_processes.py": re.compile(r"signal\.SIGKILL"),
 }

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from xml.etree import ElementTree
@@ -23,7 +24,7 @@ pytest.importorskip("_socket", reason="the benchmarks compare with Python's own 
 from tests.benchmarks import __main__ as command
 from tests.benchmarks import configurations, many_clients, picture, report, tables
 from tests.benchmarks.subscribers import figures as subscribers_figures
-from tests.benchmarks.subscribers.figures import BROKER, FIGURES, WEBSOCKETS, Plan
+from tests.benchmarks.subscribers.figures import BROKER, FIGURES, PROXY, WEBSOCKETS, Plan
 from tests.benchmarks.suite import BENCHMARKS
 from tests.benchmarks.timer_events import percentile_95
 
@@ -34,6 +35,9 @@ pytestmark = pytest.mark.many_sockets
 @pytest.mark.usefixtures("started")
 @pytest.mark.parametrize("benchmark_", BENCHMARKS, ids=lambda benchmark: benchmark.name)
 def test_every_benchmark_gives_positive_ratios(benchmark_: Benchmark) -> None:
+    if benchmark_.name in ("copy-lag", "account-lag", "idle-server"):
+        # Each operation waits: for the time between two trades, or for a timer event.
+        benchmark_ = replace(benchmark_, number=2)
     try:
         comparisons = measured(benchmark_, rounds=1)
     except Unavailable as reason:
@@ -245,18 +249,16 @@ def test_both_servers_serve_all_subscribers_and_have_every_figure() -> None:
     assert len(rows) == len(FIGURES)
 
 
-@needs_mosquitto
 @pytest.mark.skipif(sys.platform != "linux", reason="the subscribers need epoll, and the measurements need /proc")
-def test_a_provider_and_its_broker_serve_all_subscribers_and_have_every_figure() -> None:
+@pytest.mark.parametrize("relay", [PROXY, pytest.param(BROKER, marks=needs_mosquitto)])
+def test_a_provider_with_a_proxy_or_a_broker_serves_all_subscribers_and_has_every_figure(relay: str) -> None:
     pytest.importorskip("paho.mqtt", reason="the provider publishes to a broker with paho-mqtt")
     from tests.benchmarks.subscribers.comparing import measured_servers
 
-    kept = measured_servers(SOME_SUBSCRIBERS, ["1", BROKER])
-    for figures in kept["servers"][BROKER]:
+    kept = measured_servers(SOME_SUBSCRIBERS, [relay])
+    for figures in kept["servers"][relay]:
         assert figures.keys() >= FIGURES.keys()
         assert 0 < figures["update-median"] <= figures["update-p99"] <= figures["update-last"]
-    head, *_ = subscribers_figures.rows(kept)
-    assert head == ["", "1 expert", "provider and mosquitto", "1 expert / provider and mosquitto"]
 
 
 def test_a_packet_of_mqtt_has_the_lengths_of_the_specification_and_is_read_when_it_is_whole() -> None:

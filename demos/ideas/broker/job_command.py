@@ -32,7 +32,7 @@ _EPILOG = """
       1  one has not, or nothing was traded
       2  invalid options, or mosquitto or packages are missing
       3  network error
-      4  invalid data or account
+      4  invalid data or account, or another provider at this prefix
     130  interrupted before the copiers followed
 
     examples:

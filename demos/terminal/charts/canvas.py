@@ -48,10 +48,15 @@ class Picture:
 
 def stroke(section: Section, default: int) -> dict[str, Any]:
     """Color, width and style of a line, as matplotlib's arguments."""
-    style = int(number(section.get("style"), 0))
+    color, style = number(section.get("color"), default), int(number(section.get("style"), 0))
+    return stroke_of(color, style, number(section.get("width"), 1))
+
+
+def stroke_of(color: float, style: int, width: float) -> dict[str, Any]:
+    """A color, an MQL5 STYLE_* and a width, as matplotlib's arguments."""
     return {
-        "color": color_text(number(section.get("color"), default)),
-        "linewidth": min(max(number(section.get("width"), 1), 0.5), 5),
+        "color": color_text(color),
+        "linewidth": min(max(width, 0.5), 5),
         "linestyle": _STYLES[style] if 0 <= style < len(_STYLES) else "solid",
     }
 

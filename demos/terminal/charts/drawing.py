@@ -13,8 +13,10 @@ from pathlib import Path
 from demos.terminal.charts import layout
 from demos.terminal.charts.averages import PRICES, moving_average
 from demos.terminal.charts.canvas import DPI, HEIGHT, WIDTH, Picture, number, stroke
+from demos.terminal.charts.drawing_lines import add_axes, draw_lines
 from demos.terminal.charts.drawing_objects import MAX_TEXT, draw_objects
 from demos.terminal.charts.history import Bar
+from demos.terminal.charts.lines import IndicatorLine
 from demos.terminal.charts.operations import ChartTerminal, chart_title
 from demos.terminal.interfaces import TerminalError
 from demos.terminal.mql.conversion import TimeToString, time_of
@@ -54,14 +56,22 @@ def draw_chart(terminal: ChartTerminal, chart: int, path: Path) -> None:
     bars = terminal.history.bars(view.symbol, view.period, WIDTH + _WARM_UP)
     digits = terminal.market.symbols()[view.symbol].digits
     title = chart_title(terminal, chart)
-    missing = draw(template, bars, digits, view.period, title, path)
+    missing = draw(template, bars, digits, view.period, title, path, terminal.lines.of(chart))
     terminal.log.write("terminal", "info", "picture", f"{path}: {title}, {len(bars)} bars")
     if missing:
         terminal.log.write("terminal", "info", "picture", f"not drawn: {', '.join(sorted(missing))}")
 
 
-def draw(template: Section, bars: Sequence[Bar], digits: int, period: int, title: str, path: Path) -> set[str]:
-    """Draw a template over bars and write the PNG; returns the names of the template's parts that are not drawn.
+def draw(
+    template: Section,
+    bars: Sequence[Bar],
+    digits: int,
+    period: int,
+    title: str,
+    path: Path,
+    lines: Sequence[IndicatorLine] = (),
+) -> set[str]:
+    """Draw a template and indicator lines over bars and write the PNG; returns the parts that are not drawn.
 
     Errors: PictureError when there are no bars, no matplotlib, or the file cannot be written.
     """
@@ -74,14 +84,15 @@ def draw(template: Section, bars: Sequence[Bar], digits: int, period: int, title
     chart = layout.root(template)
     figure = Figure(figsize=(WIDTH / DPI, HEIGHT / DPI), dpi=DPI)
     FigureCanvasAgg(figure)
-    axes = figure.add_axes((0.01, 0.06, 0.91, 0.92))
+    axes = add_axes(figure, lines)
     width = min(max(number(chart.get("scale"), 8), 1), 64)
     margin = min(max(number(chart.get("shift_size"), 0), 0), 50) / 100 if chart.get("shift") == "1" else 0.0
     shown = max(int(WIDTH * 0.91 * (1 - margin) / width), 1)
-    picture = Picture(axes, chart, bars, max(len(bars) - shown, 0), 10**-digits, period)
+    picture = Picture(axes[0], chart, bars, max(len(bars) - shown, 0), 10**-digits, period)
     _draw_frame(picture, digits, title, shown / (1 - margin))
     _draw_bars(picture)
     missing = _draw_indicators(picture, layout.main_window(template))
+    draw_lines(picture, axes, lines)
     missing |= draw_objects(picture, list(layout.objects(template)))
     missing |= {"windows below the main one" for _ in list(chart.sections("window"))[1:]}
     with warnings.catch_warnings():
@@ -112,8 +123,9 @@ def _draw_frame(picture: Picture, digits: int, title: str, places: float) -> Non
     axes.set_ylim(low, high)
     axes.yaxis.tick_right()
     axes.yaxis.set_major_formatter(lambda price, _: f"{price:.{digits}f}")
-    step = max(len(visible) // 8, 1)
-    places_of_ticks = list(range(step // 2, len(visible), step))
+    # By the width of the axis: with few bars the texts would overlap.
+    step = max(round(max(places, len(visible))) // 8, 1)
+    places_of_ticks = list(range(min(step // 2, len(visible) - 1), len(visible), step))
     axes.set_xticks(places_of_ticks)
     axes.set_xticklabels([TimeToString(time_of(visible[place].time)) for place in places_of_ticks])
     axes.tick_params(colors=foreground, labelsize=8)

@@ -46,14 +46,17 @@ class History:
 
     def bars(self, symbol: str, period: int, count: int) -> list[Bar]:
         """The last ``count`` bars of the symbol, oldest first; the last one is not complete."""
-        bars: deque[Bar] = deque(maxlen=count)
-        for minute in self._minutes.get(symbol, ()):
+        bars: list[Bar] = []
+        for minute in reversed(self._minutes.get(symbol, ())):
             begin = begin_of_bar(minute.time, period)
             if bars and bars[-1].time == begin:
-                bars.append(_joined(bars.pop(), minute))
-            else:
+                bars[-1] = _joined(minute._replace(time=begin), bars[-1])
+            elif len(bars) < count:
                 bars.append(minute._replace(time=begin))
-        return list(bars)
+            else:
+                break
+        bars.reverse()
+        return bars
 
 
 def unit_and_count(period: int) -> tuple[int, int]:

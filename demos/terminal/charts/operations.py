@@ -6,6 +6,7 @@ from typing import Protocol
 
 from demos.terminal.charts.history import History
 from demos.terminal.charts.layout import set_expert, set_view
+from demos.terminal.charts.lines import IndicatorLines
 from demos.terminal.interfaces import Charts, Market
 from demos.terminal.mql.constants import CHARTEVENT_CHART_CHANGE, REASON_CHARTCHANGE, TIMEFRAMES
 from demos.terminal.runtime.attachment import Attachment
@@ -40,6 +41,11 @@ class ChartTerminal(Protocol):
         ...
 
     @property
+    def lines(self) -> IndicatorLines:
+        """See Terminal."""
+        ...
+
+    @property
     def log(self) -> Log:
         """See Terminal."""
         ...
@@ -59,7 +65,8 @@ def chart_changed(terminal: ChartTerminal, chart: int, id: int, name: str = "") 
 def set_symbol_period(terminal: ChartTerminal, chart: int, symbol: str, period: int) -> str | None:
     """Have a chart show another symbol or period; returns why that is not possible, or None when it was done.
 
-    As in MetaTrader, the Expert Advisor gets OnDeinit with REASON_CHARTCHANGE and then OnInit.
+    As in MetaTrader, the Expert Advisor gets OnDeinit with REASON_CHARTCHANGE and then OnInit. The chart loses its
+    indicator lines, because their values belong to the bars that it showed before.
     """
     if symbol not in terminal.market.symbols():
         return symbol_problem(symbol) or f"the market has no symbol {symbol}"
@@ -68,6 +75,7 @@ def set_symbol_period(terminal: ChartTerminal, chart: int, symbol: str, period: 
     view = terminal.charts.view(chart)
     if (view.symbol, view.period) != (symbol, period):
         terminal.charts.show(chart, symbol, period)
+        terminal.lines.clear(chart)
         for expert in _experts(terminal, chart):
             terminal.event_loop.post_restart(expert, REASON_CHARTCHANGE)
         chart_changed(terminal, chart, CHARTEVENT_CHART_CHANGE)

@@ -25,6 +25,7 @@ from demos.terminal.mql import (
     position_functions,
     state_checking,
     string_functions,
+    timeseries,
     trade,
 )
 from demos.terminal.mql.account_info import *
@@ -42,6 +43,7 @@ from demos.terminal.mql.object_functions import *
 from demos.terminal.mql.position_functions import *
 from demos.terminal.mql.state_checking import *
 from demos.terminal.mql.string_functions import *
+from demos.terminal.mql.timeseries import *
 from demos.terminal.mql.trade import *
 
 # mypy exports the names of star imports where there is no __all__; it does not evaluate a list that is computed.
@@ -62,5 +64,6 @@ if not TYPE_CHECKING:
         *position_functions.__all__,
         *state_checking.__all__,
         *string_functions.__all__,
+        *timeseries.__all__,
         *trade.__all__,
     ]

@@ -1,16 +1,21 @@
-"""Additions of this project, not part of MQL5: Input, Event, Fail, EventSetSocket and others.
+"""Additions of this project, not part of MQL5: Input, Event, Fail, EventSetSocket, IndicatorLine and others.
 
 MQL declares an input with the keyword ``input``; a Python module annotates a variable with Input instead. Event and
 Fail report to other processes: a line in the events file, and the exit code. DayResult is for a limit of losses,
 UseVirtualAccount for dry runs. With EventSetSocket the terminal calls a program when a socket is ready, in addition to
-its timer.
+its timer. With IndicatorLine a program draws the values of any number of indicators; in MQL5 each would be a program of
+its own, with SetIndexBuffer and PlotIndexSetInteger.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 
+from demos.terminal.charts import layout, lines
 from demos.terminal.interfaces import Clock
+from demos.terminal.mql import constants as c
 from demos.terminal.mql.common_functions import write_log
 from demos.terminal.runtime.programs import Input
 from demos.terminal.terminal import current_program, current_terminal
@@ -21,6 +26,8 @@ __all__ = [
     "EventKillSocket",
     "EventSetSocket",
     "Fail",
+    "IndicatorLine",
+    "IndicatorLineDelete",
     "Input",
     "TerminalClock",
     "UseVirtualAccount",
@@ -77,6 +84,35 @@ def DayResult() -> Decimal:
     day's deals plus that of the open positions, each valued at the price at which it would be closed now.
     """
     return current_terminal().day_result()
+
+
+def IndicatorLine(
+    name: str,
+    sub_window: int,
+    values: Mapping[datetime, float],
+    color: int,
+    style: int = c.STYLE_SOLID,
+    width: int = 1,
+    levels: Sequence[float] = (),
+) -> bool:
+    """Draw a line on the program's chart, or replace the one with this name. Not part of MQL5.
+
+    ``sub_window`` 0 has the prices, 1 to 4 are windows below them. ``values`` is what MQL5 calls the buffer: the value
+    of each bar by the time of its beginning. The program changes it at any time, and each picture shows its present
+    values. A bar without a value interrupts the line. ``levels`` are horizontal lines of a window below the prices.
+    Another symbol or period of the chart removes its lines before OnInit; they outlive the program itself.
+
+    Returns False for a name that is empty or has several lines, for another window, and for more than 32 lines.
+    """
+    program = current_program()
+    line = lines.IndicatorLine(name, sub_window, values, color, style, width, levels)
+    return layout.one_line(name) and program.terminal.lines.put(program.id, line)
+
+
+def IndicatorLineDelete(name: str) -> bool:
+    """Remove a line of IndicatorLine from the program's chart; False when there is none. Not part of MQL5."""
+    program = current_program()
+    return program.terminal.lines.remove(program.id, name)
 
 
 def TerminalClock() -> Clock:

@@ -98,6 +98,11 @@ __all__ = [
     "REASON_RECOMPILE",
     "REASON_REMOVE",
     "REASON_TEMPLATE",
+    "STYLE_DASH",
+    "STYLE_DASHDOT",
+    "STYLE_DASHDOTDOT",
+    "STYLE_DOT",
+    "STYLE_SOLID",
     "SYMBOL_ASK",
     "SYMBOL_BID",
     "SYMBOL_CURRENCY_BASE",
@@ -240,6 +245,13 @@ OBJPROP_TEXT = 999
 OBJPROP_FONT = 1001
 OBJPROP_RAY_LEFT = 1003
 OBJPROP_RAY_RIGHT = 1004
+
+# https://www.mql5.com/en/docs/constants/indicatorconstants/drawstyles#enum_line_style
+STYLE_SOLID = 0
+STYLE_DASH = 1
+STYLE_DOT = 2
+STYLE_DASHDOT = 3
+STYLE_DASHDOTDOT = 4
 
 # https://www.mql5.com/en/docs/constants/io_constants/fileflags
 FILE_READ = 1

@@ -109,6 +109,18 @@ def check_export(
     return Export(path, kind, digits, rows, shortest or _DAY // 24)
 
 
+def export_kind(path: Path) -> str:
+    """The kind of an export file: "tick" where its header has the column <BID>, else "bar".
+
+    Errors: MarketError when the file cannot be read.
+    """
+    try:
+        with path.open(encoding=_encoding(path), errors="replace") as file:
+            return "tick" if "<BID>" in file.readline(_MAX_LINE).split() else "bar"
+    except OSError as error:
+        raise MarketError(f"{path}: {error.strerror}") from error
+
+
 def ticks_of(export: Export, symbol: str) -> Iterator[Tick]:
     """The file's ticks. A bar gives four ticks, a quarter of its length apart:
 
@@ -135,6 +147,19 @@ def ticks_of(export: Export, symbol: str) -> Iterator[Tick]:
         path = (first, low, high, close) if close >= first else (first, high, low, close)
         for quarter, price in enumerate(path):
             yield Tick(symbol, row.time + quarter * export.bar_length // TICKS_OF_A_BAR, price, price + row.spread)
+
+
+def bars_of(export: Export) -> Iterator[tuple[int, int, int, int, int, int]]:
+    """The bars of a bar export: the time in milliseconds, and open, high, low, close and spread in points.
+
+    Errors: MarketError when the file has changed since it was checked.
+    """
+    unit = 10 ** (MOST_DIGITS - export.digits)
+    for row in _rows(export.path, "bar"):
+        if row.fraction > export.digits:
+            raise MarketError(f"{export.path}: line {row.line}: the file has changed since it was checked")
+        first, high, low, close = (price // unit for price in row.prices if price is not None)
+        yield row.time, first, high, low, close, row.spread
 
 
 def _counted(rows: Iterator[_Row], progress: Callable[[int], None]) -> Iterator[_Row]:

@@ -16,7 +16,7 @@ from tests.benchmarks.configurations import load_average, processor
 from tests.benchmarks.connections import descriptors
 from tests.benchmarks.measuring import Unavailable
 
-from .figures import BROKER, WEBSOCKETS, Plan
+from .figures import BROKER, PROXY, WEBSOCKETS, Plan
 from .measure import measured
 from .servers import (
     SUBSCRIBER_LOGIN,
@@ -25,6 +25,7 @@ from .servers import (
     create_certificate_file,
     create_users,
     provider_server,
+    proxy_server,
     websockets_server,
 )
 
@@ -32,7 +33,7 @@ from .servers import (
 def measured_servers(
     plan: Plan, names: list[str], show: Callable[[str, dict[str, float]], None] = lambda name, figures: None
 ) -> dict[str, Any]:
-    """The figures of each server's turns. ``names`` are numbers of experts, WEBSOCKETS or BROKER.
+    """The figures of each server's turns. ``names`` are numbers of experts, WEBSOCKETS, PROXY or BROKER.
 
     Errors: Unavailable if this is not Linux, or if the system does not allow so many file descriptors.
     """
@@ -66,5 +67,7 @@ def started(stack: ExitStack, name: str, folder: Path, count: int) -> ServerProc
     if name == WEBSOCKETS:
         return websockets_server(stack, folder, count)
     if name == BROKER:
-        return broker_server(stack, folder, count)
+        return broker_server(stack, folder)
+    if name == PROXY:
+        return proxy_server(stack, folder, count)
     return provider_server(stack, folder, count, int(name))

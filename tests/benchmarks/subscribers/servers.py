@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -49,6 +50,8 @@ class ServerProcess:
         self.port = 0
         # Of a provider that publishes to a broker.
         self.prefix = ""
+        # The process of the proxy or broker between the provider and the subscribers; memory and CPU time include it.
+        self.relay = 0
         self.process = stack.enter_context(
             subprocess.Popen(
                 [sys.executable, *command], cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=output
@@ -65,25 +68,14 @@ class ServerProcess:
 
     def memory(self) -> int:
         """The resident memory in bytes."""
-        return _memory(self.process.pid)
+        return sum(map(_memory, self._pids()))
 
     def cpu_time(self) -> int:
         """The CPU time of all threads so far, in nanoseconds."""
-        return _cpu_time(self.process.pid)
+        return sum(map(_cpu_time, self._pids()))
 
-
-class BrokerProcess(ServerProcess):
-    """A provider that publishes to an MQTT broker; memory and CPU time are those of both processes."""
-
-    def __init__(self, stack: ExitStack, command: list[str], broker: subprocess.Popen[bytes]) -> None:
-        super().__init__(stack, command, subprocess.DEVNULL)
-        self._broker = broker.pid
-
-    def memory(self) -> int:
-        return super().memory() + _memory(self._broker)
-
-    def cpu_time(self) -> int:
-        return super().cpu_time() + _cpu_time(self._broker)
+    def _pids(self) -> list[int]:
+        return [self.process.pid, self.relay] if self.relay else [self.process.pid]
 
 
 def _memory(pid: int) -> int:
@@ -119,7 +111,41 @@ def provider_server(stack: ExitStack, folder: Path, count: int, experts: int) ->
     return server
 
 
-def broker_server(stack: ExitStack, folder: Path, count: int) -> BrokerProcess:
+def proxy_server(stack: ExitStack, folder: Path, count: int) -> ServerProcess:
+    """The program `proxy` for the subscribers, and a provider with the proxy as its only subscriber."""
+    server = provider_server(stack, folder, count, 1)
+    proxy = proxy_below(stack, folder, server)
+    server.port, server.relay = proxy.port, proxy.process.pid
+    return server
+
+
+def proxy_below(stack: ExitStack, folder: Path, above: ServerProcess) -> ServerProcess:
+    """The program `proxy`, which follows the server above it with the subscribers' first login."""
+    number = time.monotonic_ns()
+    login, token = json.loads((folder / "users.json").read_text(encoding="utf-8"))[0]
+    state, token_file, events = (
+        folder / f"proxy-{number}.sqlite",
+        folder / f"token-{number}",
+        folder / f"events-{number}",
+    )
+    token_file.write_text(token, encoding="utf-8")
+    shutil.copyfile(folder / "provider.sqlite", state)
+    options: dict[str, object] = {
+        "Port": 0,
+        "cert": folder / "certificate.pem",
+        "state": state,
+        "upstream": f"account=wss://{HOST}:{above.port}",
+        "login": login,
+        "token-file": token_file,
+        "ca": folder / "certificate.pem",
+        "events": events,
+    }
+    proxy = ServerProcess(stack, _command("proxy", options), subprocess.DEVNULL)
+    proxy.port = _await_event(proxy, events, "serving")["port"]
+    return proxy
+
+
+def broker_server(stack: ExitStack, folder: Path) -> ServerProcess:
     """mosquitto, and the program `provider` without a port of its own, with the same account.
 
     Errors: Unavailable if mosquitto is not installed.
@@ -147,16 +173,19 @@ def broker_server(stack: ExitStack, folder: Path, count: int) -> BrokerProcess:
         "broker-password-file": files / "password",
         "broker-ca": certificate,
     }
-    server = BrokerProcess(stack, _provider_command(events, options), broker)
-    server.port, server.prefix = port, PREFIX
+    server = ServerProcess(stack, _provider_command(events, options), subprocess.DEVNULL)
+    server.port, server.prefix, server.relay = port, PREFIX, broker.pid
     _await_event(server, events, "broker", state="publishing")
     return server
 
 
 def _provider_command(events: Path, options: Mapping[str, object]) -> list[str]:
     # The first tick has a price for the trades; the next one comes after hours.
-    options = {**options, "plain-port": -1, "events": events, "speed": 0.0001}
-    return ["-m", "demos", "run", "provider", *(f"--{name}={value}" for name, value in options.items())]
+    return _command("provider", {**options, "plain-port": -1, "events": events, "speed": 0.0001})
+
+
+def _command(program: str, options: Mapping[str, object]) -> list[str]:
+    return ["-m", "demos", "run", program, *(f"--{name}={value}" for name, value in options.items())]
 
 
 def _await_event(server: ServerProcess, events: Path, kind: str, **fields: object) -> dict[str, Any]:

@@ -150,6 +150,7 @@ class Standing:
         self.ready = False
         self.starts = self.restarts = self.failures = 0
         self.restart_at = -math.inf
+        self.may_fail = self.has_failed = False
 
     def exit_code(self) -> int | None:
         return self.code
@@ -210,6 +211,26 @@ def test_a_fatal_exit_code_is_the_jobs_exit_code(bench, code):
     with pytest.raises(JobError, match=f"client1 ended with exit code {code}: why") as caught:
         bench.runner.check(Standing(code))
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize("code", [2, 3, 4])
+def test_a_child_that_may_fail_does_not_end_the_job_and_is_not_started_again(bench, code):
+    child: Any = Standing(code)
+    child.may_fail = True
+    for _ in range(3):
+        bench.runner.check(child)
+    assert child.has_failed
+    assert child.starts == 0
+    assert bench.stream.getvalue().count(f"client1 ended with exit code {code}; the job continues without it") == 1
+
+
+def test_a_child_that_may_fail_is_restarted_until_its_restarts_are_used_up(bench):
+    child: Any = Standing(-9)
+    child.may_fail = True
+    for _ in range(MOST_FAILURES):
+        bench.runner.check(child)
+    assert child.starts == MOST_FAILURES - 1
+    assert child.has_failed
 
 
 def test_exit_code_0_is_a_failure_unless_the_child_may_end(bench):

@@ -240,6 +240,17 @@ def test_a_broker_is_checked_and_needs_no_port(check):
     assert error_of(check(broker_login="anna")).startswith("broker is missing")
 
 
+def test_a_feed_to_a_proxy_is_checked_and_needs_no_port(check):
+    Path("token").write_text("abc", encoding="utf-8")
+    Path("token").chmod(0o600)
+    feed = {"Port": -1, "plain_port": -1, "publish": "wss://proxy.example/main", "publish_login": "anna"}
+    assert check(**feed, publish_token_file="token") == FINE
+    assert "none is given" in error_of(check(**feed))
+    assert "missing.pem" in error_of(check(**feed, publish_token_file="token", publish_ca="missing.pem"))
+    assert "no topic in" in error_of(check(**{**feed, "publish": "wss://proxy.example"}, publish_token_file="token"))
+    assert error_of(check(publish_login="anna")).startswith("publish is missing")
+
+
 def test_a_broker_without_its_package_is_an_error(check, monkeypatch):
     monkeypatch.setitem(sys.modules, "demos.provider.broker_start", None)
     assert error_of(check(broker="mqtts://broker.example/signals")).startswith("broker: ")

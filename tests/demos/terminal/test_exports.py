@@ -17,14 +17,14 @@ from demos.terminal.mql import additions, constants
 # The functions and classes of MQL5 and its standard library, without our additions.
 MQL_NAMES = """
 AccountInfoDouble AccountInfoInteger AccountInfoString Alert ArraySize CTrade CharArrayToString ChartApplyTemplate
-ChartID ChartPeriod ChartRedraw ChartSaveTemplate ChartSetSymbolPeriod ChartSymbol Comment Digits DoubleToString
-EventChartCustom EventKillTimer EventSetMillisecondTimer EventSetTimer ExpertRemove FileClose FileDelete FileIsExist
-FileMove FileOpen FileReadArray FileWriteArray GetTickCount64 IntegerToString IsStopped MQLInfoString NormalizeDouble
-ObjectCreate ObjectDelete ObjectFind ObjectSetDouble ObjectSetInteger ObjectSetString Period Point PositionGetDouble
-PositionGetInteger PositionGetString PositionGetSymbol PositionGetTicket PositionSelect PositionSelectByTicket
-PositionsTotal Print Sleep StringFind StringLen StringReplace StringSplit StringSubstr StringToCharArray
-StringToDouble StringToInteger Symbol SymbolInfoDouble SymbolInfoInteger SymbolInfoString SymbolSelect
-TerminalInfoInteger TerminalInfoString TimeCurrent TimeGMT TimeToString printf
+ChartID ChartPeriod ChartRedraw ChartSaveTemplate ChartSetSymbolPeriod ChartSymbol Comment CopyRates Digits
+DoubleToString EventChartCustom EventKillTimer EventSetMillisecondTimer EventSetTimer ExpertRemove FileClose
+FileDelete FileIsExist FileMove FileOpen FileReadArray FileWriteArray GetTickCount64 IntegerToString IsStopped
+MQLInfoString MqlRates NormalizeDouble ObjectCreate ObjectDelete ObjectFind ObjectSetDouble ObjectSetInteger
+ObjectSetString Period Point PositionGetDouble PositionGetInteger PositionGetString PositionGetSymbol
+PositionGetTicket PositionSelect PositionSelectByTicket PositionsTotal Print Sleep StringFind StringLen StringReplace
+StringSplit StringSubstr StringToCharArray StringToDouble StringToInteger Symbol SymbolInfoDouble SymbolInfoInteger
+SymbolInfoString SymbolSelect TerminalInfoInteger TerminalInfoString TimeCurrent TimeGMT TimeToString iTime printf
 """
 
 MODULES = [importlib.import_module(each.name) for each in pkgutil.iter_modules(mql.__path__, f"{mql.__name__}.")]
@@ -45,6 +45,8 @@ def test_the_terminal_exports_mql_names_and_its_documented_additions_only():
         "EventKillSocket",
         "EventSetSocket",
         "Fail",
+        "IndicatorLine",
+        "IndicatorLineDelete",
         "Input",
         "TerminalClock",
         "UseVirtualAccount",
@@ -59,6 +61,8 @@ def test_the_additions_say_that_they_are_not_part_of_mql5():
         "EventKillSocket",
         "EventSetSocket",
         "Fail",
+        "IndicatorLine",
+        "IndicatorLineDelete",
         "Input",
         "TerminalClock",
         "UseVirtualAccount",

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from broker_kit import ScriptedProvider
 from mosquitto_kit import COPIER, PASSWORDS, PROVIDER, Mosquitto, needs_mosquitto
 from terminal_kit import ROOT
 from web_kit import certificate, wait_until
@@ -154,21 +155,47 @@ def test_no_process_is_left_when_the_job_itself_is_killed() -> None:
         wait_until(lambda: all(map(is_gone, pids)))
 
 
+def existing(broker: Mosquitto) -> list[str]:
+    """The options with which the job uses this broker."""
+    folder = broker.folder
+    for login, password in PASSWORDS.items():
+        (folder / login).write_text(f"{password}\n")
+    options = {
+        "broker": broker.url(),
+        "broker-login": PROVIDER,
+        "broker-password-file": folder / PROVIDER,
+        "login": COPIER,
+        "password-file": folder / COPIER,
+        "ca": broker.certificate,
+    }
+    return [f"--{name}={value}" for name, value in options.items()]
+
+
 @needs_mosquitto
 def test_a_broker_that_is_running_is_used_with_its_logins(tmp_path: Path) -> None:
-    cert = certificate(tmp_path)
-    broker = Mosquitto(tmp_path, certificate=cert)
-    for login, password in PASSWORDS.items():
-        (tmp_path / login).write_text(f"{password}\n")
-    logins = (f"--broker-login={PROVIDER}", f"--broker-password-file={tmp_path / PROVIDER}", f"--login={COPIER}")
-    files = (f"--password-file={tmp_path / COPIER}", f"--ca={cert}")
-    with job(f"--broker={broker.url()}", *logins, *files, "--copiers", 1, "--duration", 2) as process:
+    broker = Mosquitto(tmp_path, certificate=certificate(tmp_path))
+    with job(*existing(broker), "--copiers", 1, "--duration", 2) as process:
         log = Log(process)
         summary = log.end()
     assert process.returncode == 0, log.lines
     assert (summary["equal"], summary["broker"]) == (True, broker.url())
     assert broker.process is not None
     assert broker.process.poll() is None
+
+
+@needs_mosquitto
+def test_another_provider_at_the_same_prefix_ends_the_job_with_its_name(tmp_path: Path) -> None:
+    needs_paho()
+    broker = Mosquitto(tmp_path, certificate=certificate(tmp_path))
+    other = ScriptedProvider(broker, name="first provider", EURUSD="0.1")
+    other.start()
+    with job(*existing(broker), "--duration", 2) as process:
+        wait_until(lambda: other.serve() or process.poll() is not None)
+        log = Log(process)
+        summary = log.end()
+    assert process.returncode == 4, log.lines
+    assert "another provider" in summary["problem"]
+    assert "first provider" in summary["problem"]
 
 
 def run(*arguments: str, program: str = "") -> subprocess.CompletedProcess[str]:

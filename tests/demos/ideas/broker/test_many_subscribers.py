@@ -25,7 +25,7 @@ def test_a_thousand_subscribers_all_receive_the_newest_state(tmp_path: Path) -> 
 
     create_certificate_file(tmp_path)
     with ExitStack() as stack:
-        server = broker_server(stack, tmp_path, EARLY.count + LATE.count)
+        server = broker_server(stack, tmp_path)
         login = tmp_path / SUBSCRIBER_LOGIN
         early = Subscribers(stack, EARLY, server.port, login, server.prefix)
         early.connect()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,17 @@ def test_the_same_template_and_bars_give_the_same_file(tmp_path):
     layout.add_object(document, c.OBJ_HLINE, "a", [(0, 1.1)])
     picture(tmp_path / "2", document)
     assert unequal_pixels(tmp_path / "1" / "chart.png", tmp_path / "2" / "chart.png") > 500
+
+
+@pytest.mark.parametrize("count", [1, 5, 40, 150])
+def test_the_times_below_the_bars_do_not_overlap(tmp_path, count):
+    pixels, _ = picture(tmp_path, plain(), wave(count))
+    # The last rows with the times: the columns in which there is text, and the gaps between the times.
+    columns = sorted(set(has(pixels[canvas.HEIGHT - 36 :], (128, 128, 128))[1]))
+    assert columns
+    begins = [0, *(n for n in range(1, len(columns)) if columns[n] - columns[n - 1] > 8), len(columns)]
+    widths = [columns[end - 1] - columns[begin] for begin, end in pairwise(begins)]
+    assert max(widths) < 110
 
 
 def test_pictures_of_other_sizes_differ_in_all_their_pixels(tmp_path):

@@ -1,0 +1,185 @@
+"""The optimisation on a cluster of dask: ``python -m demos agents --dask ADDRESS``.
+
+The scheduler gives the tasks to its workers, and again when a worker has ended. The results go into the same file as
+those of the agents, so either can continue what the other has begun. Workers of dask are trusted: nothing is calculated
+twice. A point has no time limit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from demos.ideas.agents.dask_tasks import calculate_points
+from demos.ideas.agents.grid import Grid, read_grid
+from demos.ideas.agents.history import file_digest
+from demos.ideas.agents.job import check_options, chosen_files
+from demos.ideas.agents.outcomes import Outcome
+from demos.ideas.agents.pace import Pace, time_text
+from demos.ideas.agents.plan import Plan
+from demos.ideas.agents.run_file import RunFile
+from demos.ideas.agents.strategy_file import StrategyError, digest, parameters_problem, read_source, strategy_of
+from demos.ideas.agents.summary import summary_of, summary_text, write_files
+from demos.ideas.agents.values import Value, exception_value
+from demos.launcher.interrupts import INTERRUPTED, interrupted_by_signals
+from demos.launcher.runner import JobError
+from demos.launcher.views import JOB, PlainView
+from demos.terminal.interfaces import ProgramError, TerminalError
+from demos.terminal.runtime.clock import RealClock
+from demos.terminal.runtime.log import escaped
+from winsock.command_line import write_final_line
+
+# Seconds to reach the scheduler; and between two lines about the progress.
+CONNECT = 10.0
+_REPORT = 2.0
+
+# The tasks that wait at the scheduler, for each thread of the workers.
+_WAITING = 4
+
+# The agent of a result in the file.
+DASK = "dask"
+
+
+def run_on_dask(options: argparse.Namespace) -> int:
+    """Run the job; returns its exit code. A failure is one line on standard error."""
+    try:
+        with interrupted_by_signals():
+            summary = _run(options)
+    except TerminalError as error:
+        return _end_early(options, error.code, str(error))
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _end_early(options, 4, f"{where}{error.strerror or error}")
+    except KeyboardInterrupt:
+        return _end_early(options, INTERRUPTED, "interrupted")
+    text = json.dumps(summary) if options.json else summary_text(summary)
+    print("\n".join(map(escaped, text.split("\n"))), flush=True)
+    return _fail(1, summary["problem"]) if summary["problem"] else 0
+
+
+def _run(options: argparse.Namespace) -> dict[str, Any]:
+    check_options(options)
+    grid = read_grid(options.parameters)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="agents-", ignore_cleanup_errors=True)))
+        source, prices = chosen_files(options, folder)
+        try:
+            content = read_source(source)
+            strategy = strategy_of(content, str(source.path), source.function)
+        except StrategyError as error:
+            raise JobError(4, str(error)) from None
+        except Exception as error:  # what the owner's file does at its top level
+            raise JobError(4, f"{source.path}: {exception_value(error)}") from error
+        if problem := parameters_problem(strategy, grid.names):
+            raise JobError(4, f"{source.path}: {problem}")
+        function = strategy.__name__
+        plan = Plan(grid, options.task_points, digest(content), function, file_digest(prices))
+        file = stack.enter_context(closing(RunFile(options.database or folder / "agents.sqlite", plan)))
+        outcomes = file.outcomes(plan)
+        client = stack.enter_context(closing(connected(options.dask)))
+        report = _Progress(grid, PlainView(None if options.json else sys.stderr))
+        for task, values in calculated(client, plan, (content, str(source.path), function), prices, outcomes):
+            outcomes[task] = Outcome(values, [DASK])
+            file.save({task: outcomes[task]}, {})
+            report(sum(len(each.values) for each in outcomes.values()))
+        return {
+            **summary_of(grid, plan.tasks, outcomes),
+            **write_files(options.table, options.picture, grid, plan.tasks, outcomes),
+            "database": str(options.database) if options.database else None,
+        }
+
+
+def connected(address: str) -> Any:
+    """A client of the scheduler.
+
+    Errors: ProgramError without dask.distributed or for an invalid address; JobError when the scheduler does not
+    answer.
+    """
+    try:
+        distributed: Any = import_module("distributed")
+    except ImportError:
+        raise ProgramError("--dask needs dask.distributed: pip install 'dask[distributed]'") from None
+    try:
+        return distributed.Client(address, timeout=CONNECT, set_as_default=False)
+    except ValueError as error:
+        raise ProgramError(f"--dask {address}: {error}") from None
+    except OSError:
+        raise JobError(3, f"the scheduler of dask at {address} does not answer") from None
+
+
+def calculated(
+    client: Any,
+    plan: Plan,
+    strategy: tuple[bytes, str, str],
+    prices: Path,
+    outcomes: dict[int, Outcome],
+) -> Iterator[tuple[int, tuple[Value, ...]]]:
+    """Have the workers calculate the tasks without an outcome; each task and its values, in any order.
+
+    Errors: JobError when there is no worker, or a worker cannot calculate.
+    """
+    threads = sum(client.nthreads().values())
+    if not threads:
+        raise JobError(3, "the scheduler of dask has no workers: start one with `dask worker ADDRESS`")
+    tasks = plan.tasks
+    pending = iter([task for task in range(tasks.number) if task not in outcomes])
+    data = client.scatter(prices.read_bytes(), broadcast=True)
+    numbers: dict[Any, int] = {}
+
+    def submit() -> Any:
+        task = next(pending, None)
+        if task is None:
+            return None
+        points = [plan.grid.point(number) for number in tasks.of(task)]
+        future = client.submit(calculate_points, strategy, data, plan.grid.names, points, pure=False)
+        numbers[future.key] = task
+        return future
+
+    first = [future for _ in range(threads * _WAITING) if (future := submit())]
+    running = import_module("distributed").as_completed(first, loop=client.loop)
+    for future in running:
+        try:
+            values = tuple(future.result())
+        except ModuleNotFoundError as error:
+            raise JobError(4, f"a worker of dask cannot import {error.name}: start it with PYTHONPATH=FOLDER") from None
+        except Exception as error:  # whatever a worker raises
+            raise JobError(4, f"a worker of dask has failed: {exception_value(error)}") from error
+        yield numbers.pop(future.key), values
+        if (following := submit()) is not None:
+            running.add(following)
+
+
+class _Progress:
+    """Shows the progress every few seconds."""
+
+    def __init__(self, grid: Grid, view: PlainView) -> None:
+        self._grid = grid
+        self._view = view
+        self._clock = RealClock()
+        self._pace = Pace(grid.points)
+        self._due = 0.0
+
+    def __call__(self, done: int) -> None:
+        now = self._clock.monotonic()
+        remaining = self._pace.remaining_ms(done, round(now * 1000))
+        if now >= self._due:
+            self._due = now + _REPORT
+            self._view.line(JOB, f"{done} of {self._grid.points} points, remaining time {time_text(remaining)}")
+
+
+def _end_early(options: argparse.Namespace, code: int, problem: str) -> int:
+    if options.json:
+        print(json.dumps({"problem": problem}), flush=True)
+    return _fail(code, problem)
+
+
+def _fail(code: int, problem: str) -> int:
+    write_final_line(f"python -m demos agents: error: {escaped(problem)}\n")
+    return code

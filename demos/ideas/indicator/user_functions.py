@@ -1,0 +1,66 @@
+"""An indicator that the server's owner has written: a function in a Python file.
+
+The function gets the last closed bars, oldest first, at most MOST_BARS, and returns the value at the last one: a
+number, or None for no value. Each bar has time, open, high, low, close and ticks, as calculations.Bar. The file runs
+in the server with the server's rights: only the owner of the server chooses it, with --indicators, never a client.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from demos.ideas.indicator.calculations import Bar, Calculation
+
+MOST_BARS = 1000
+
+
+class IndicatorError(Exception):
+    """An indicator that cannot be calculated; the text is one line."""
+
+
+def load_function(path: Path, name: str) -> Callable[[list[Bar]], Any]:
+    """The function of a file.
+
+    Errors: IndicatorError when there is no such file or function, or when the file fails.
+    """
+    if not path.is_file():
+        raise IndicatorError(f"there is no file {path}")
+    spec = importlib.util.spec_from_file_location(f"indicator_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # the file is the owner's: whatever it raises is the reason
+        raise IndicatorError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
+    function = getattr(module, name, None)
+    if not callable(function):
+        raise IndicatorError(f"{path} has no function {name}")
+    return function  # type: ignore[no-any-return] # checked: it can be called
+
+
+def user_calculation(function: Callable[[list[Bar]], Any], name: str, report: Callable[[str], object]) -> Calculation:
+    """The calculation of a user's function. A failure gives no value; the first one in a row is reported."""
+    bars: deque[Bar] = deque(maxlen=MOST_BARS)
+    failed = False
+
+    def take(bar: Bar) -> float | None:
+        nonlocal failed
+        bars.append(bar)
+        try:
+            value = function(list(bars))
+            # A number of numpy is one too.
+            number = None if value is None else float(value)
+            problem = ""
+        except Exception as error:  # a mistake of the function must not end the server
+            number, problem = None, f"{name} failed: {type(error).__name__}: {error}"
+        if problem and not failed:
+            report(f"-{problem}. There is no value until it succeeds")
+        failed = bool(problem)
+        return number
+
+    return take

@@ -1,0 +1,114 @@
+"""The same optimisation on a cluster of dask gives the same results."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from agents_kit import strategy_file
+from terminal_kit import BARS, ROOT, demos
+from winsock_kit import LIMIT_SECONDS
+
+from demos.ideas.agents.dask_job import connected
+from demos.launcher.runner import JobError
+from demos.terminal.interfaces import ProgramError
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("distributed") is None, reason="the extra dask is not installed"
+)
+
+GRID = ["fast=2:8:2", "slow=5:20:5"]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a scheduler on this computer with one worker of two threads."""
+    folder = tmp_path_factory.mktemp("dask")
+    file = folder / "scheduler.json"
+    scheduler = ["dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file)]
+    worker = ["dask_worker", "--scheduler-file", str(file), "--nthreads", "2", "--no-nanny", "--host", "127.0.0.1"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    processes = []
+    try:
+        for command in (scheduler, worker):
+            processes.append(
+                subprocess.Popen(
+                    [sys.executable, "-m", f"distributed.cli.{command[0]}", *command[1:], "--no-dashboard"],
+                    cwd=folder,
+                    env=environment,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                )
+            )
+        yield address_in(file)
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def address_in(file: Path) -> str:
+    """The scheduler's address, when it has written its file."""
+    end = time.monotonic() + LIMIT_SECONDS
+    while not file.exists() or not file.read_bytes():
+        assert time.monotonic() < end
+        threading.Event().wait(0.05)
+    address: str = json.loads(file.read_text(encoding="utf-8"))["address"]
+    return address
+
+
+def rows(path: Path) -> list[list[str]]:
+    """The rows of a table without their agents."""
+    return [row.split(",")[:6] for row in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_a_cluster_calculates_the_same_as_the_agents(cluster, tmp_path):
+    """Some points are errors: fast must be below slow."""
+    same = ["agents", "--bars", BARS, *GRID, "--json"]
+    by_agents = demos(*same, "--table", tmp_path / "agents.csv")
+    by_dask = demos(*same, "--table", tmp_path / "dask.csv", "--dask", cluster)
+    assert (by_agents.returncode, by_dask.returncode) == (0, 0), by_dask.stderr
+    assert rows(tmp_path / "dask.csv") == rows(tmp_path / "agents.csv")
+    ours, theirs = json.loads(by_agents.stdout), json.loads(by_dask.stdout)
+    for name in ("points", "done", "tasks", "errors", "first_error", "best", "problem"):
+        assert theirs[name] == ours[name]
+    assert theirs["errors"] == 2
+
+
+def test_a_cluster_continues_what_agents_have_begun(cluster, tmp_path):
+    strategy = strategy_file(tmp_path, "import time\ndef level(bars, a):\n    time.sleep(0.02)\n    return a\n")
+    same = ["agents", "a=1:100:1", "--bars", BARS, "--strategy", strategy, "--database", tmp_path / "r", "--json"]
+    first = json.loads(demos(*same, "--duration", 0.3).stdout)
+    assert first["done"] < 100
+    second = demos(*same, "--dask", cluster, "--table", tmp_path / "t.csv")
+    assert second.returncode == 0, second.stderr
+    by = [row.rsplit(",", 2)[1] for row in (tmp_path / "t.csv").read_text(encoding="utf-8").splitlines()[1:]]
+    assert by.count("dask") == 100 - first["done"]
+
+
+def test_a_strategy_that_cannot_be_used_is_one_clear_line(cluster, tmp_path):
+    strategy = strategy_file(tmp_path, "def level(bars, b):\n    return b\n")
+    done = demos("agents", "a=1", "--bars", BARS, "--strategy", strategy, "--dask", cluster)
+    assert done.returncode == 4
+    assert "level() cannot be called with the data and the parameters a" in done.stderr.splitlines()[-1]
+
+
+def test_a_scheduler_that_does_not_answer_is_a_network_error(monkeypatch):
+    monkeypatch.setattr("demos.ideas.agents.dask_job.CONNECT", 0.2)
+    with pytest.raises(JobError, match=r"the scheduler of dask at tcp://127\.0\.0\.1:1 does not answer") as caught:
+        connected("tcp://127.0.0.1:1")
+    assert caught.value.code == 3
+
+
+def test_without_dask_the_option_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(ProgramError, match=r"--dask needs dask\.distributed: pip install"):
+        connected("tcp://127.0.0.1:1")

@@ -1,0 +1,180 @@
+"""The job ``agents``: real processes, kills, and the same results as a direct calculation."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from agents_kit import strategy_file
+from terminal_kit import BARS, child, demos, wait_for
+
+from demos.ideas.agents.crossing import crossing
+from demos.ideas.agents.evaluation import calculate
+from demos.ideas.agents.grid import read_grid
+from demos.ideas.agents.history import read_history
+from demos.ideas.agents.outcomes import COORDINATOR
+from demos.ideas.agents.view import tables
+
+GRID = ["fast=2:8:2", "slow=10:40:10"]
+
+# Slow enough to be killed in the middle.
+SLOW = """
+import time
+
+def level(bars, a):
+    end = time.perf_counter() + 0.02
+    while time.perf_counter() < end:
+        pass
+    return a % 97
+"""
+
+
+def table(path: Path, columns: int = 5) -> list[list[str]]:
+    """The rows of a table without their agents."""
+    return [row.split(",")[:columns] for row in path.read_text(encoding="utf-8").splitlines()]
+
+
+def direct() -> list[list[str]]:
+    """The rows of the table of a direct calculation."""
+    grid, bars = read_grid(GRID), read_history(BARS)
+    rows = [["fast", "slow", "result", "trades", "drawdown"]]
+    for number in range(grid.points):
+        value = calculate(crossing, bars, grid.names, grid.point(number))
+        assert isinstance(value, dict)
+        rows.append([*map(str, grid.point(number)), *(repr(value[name]) for name in rows[0][2:])])
+    return rows
+
+
+def summary_of(done: Any, code: int = 0) -> dict[str, Any]:
+    """The summary of a job that has ended with this exit code."""
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def test_the_outcome_is_that_of_a_direct_calculation(tmp_path):
+    done = demos("agents", "--bars", BARS, *GRID, "--table", tmp_path / "t.csv", "--json", "--check", 100)
+    summary = summary_of(done)
+    assert table(tmp_path / "t.csv") == direct()
+    assert (summary["points"], summary["done"], summary["verified"]) == (16, 16, summary["tasks"])
+    assert (summary["errors"], summary["distrusted"], summary["problem"], summary["restarts"]) == (0, [], None, 0)
+    best = max(direct()[1:], key=lambda row: float(row[2]))
+    assert [str(value) for value in summary["best"][0]["parameters"].values()] == best[:2]
+
+
+def test_the_text_shows_the_best_points_and_the_files(tmp_path):
+    pytest.importorskip("matplotlib", reason="the extra charts is not installed")
+    picture = tmp_path / "p.png"
+    done = demos("agents", "--bars", BARS, *GRID, "--picture", picture, "--agents", 1)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("16 of 16 points calculated by 1 agent, ")
+    assert re.fullmatch(r"  1  fast=\d slow=\d0  result=\S+ trades=\S+ drawdown=\S+", lines[1])
+    assert lines[-1] == f"wrote {picture}"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def pids(process: Any, *names: str) -> dict[str, int]:
+    """The processes of the job, read from its lines."""
+    return {name: int(wait_for(process.stderr, f"{name} is process ").split()[-1]) for name in names}
+
+
+@pytest.mark.posix_only("kills processes by signals")
+def test_killed_agents_and_a_killed_coordinator_only_cost_time(tmp_path):
+    strategy = strategy_file(tmp_path, SLOW)
+    options = ["--bars", BARS, "--strategy", strategy, "--task-points", 1, "--table", tmp_path / "t.csv", "--json"]
+    with child("agents", "a=1:120:1", *options) as job:
+        found = pids(job, COORDINATOR, "agent1", "agent2")
+        wait_for(job.stderr, "joined as agent2")
+        os.kill(found["agent1"], signal.SIGKILL)
+        again = pids(job, "agent1")["agent1"]
+        wait_for(job.stderr, "joined as agent1")
+        os.kill(found[COORDINATOR], signal.SIGKILL)
+        os.kill(again, signal.SIGSTOP)
+        output, errors = job.communicate()
+    assert job.returncode == 0, errors
+    summary = json.loads(output)
+    assert summary["restarts"] == 2
+    assert summary["done"] == 120
+    assert table(tmp_path / "t.csv", 2) == [["a", "result"], *([str(a), f"{a % 97}.0"] for a in range(1, 121))]
+
+
+def test_a_job_that_ends_early_says_so_and_the_same_command_continues(tmp_path):
+    strategy = strategy_file(tmp_path, SLOW)
+    options = ["a=1:100:1", "--bars", BARS, "--strategy", strategy, "--database", tmp_path / "run.sqlite", "--json"]
+    first = summary_of(demos("agents", *options, "--duration", 0.5), 1)
+    assert first["done"] < 100
+    assert first["problem"] == f"{100 - first['done']} of 100 points are not calculated; the same command continues"
+    assert summary_of(demos("agents", *options))["done"] == 100
+
+
+def test_a_strategy_that_fails_everywhere_is_a_failure_with_its_error(tmp_path):
+    strategy = strategy_file(tmp_path, "def level(bars, a):\n    raise ValueError('no')\n")
+    summary = summary_of(demos("agents", "a=1:3:1", "--bars", BARS, "--strategy", strategy, "--json"), 1)
+    assert summary["problem"] == "the strategy failed at every point; at a=1: ValueError: no"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "problem"),
+    [
+        (["a=1"], 4, "crossing() cannot be called with the data and the parameters a: "),
+        (["fast=1:2"], 2, "invalid parameter 'fast=1:2': expected NAME=FIRST:LAST:STEP"),
+        (["fast=1", "slow=2", "--strategy", "no.py"], 4, "no.py cannot be read"),
+        (["fast=1", "slow=2", "--bars", "no.tsv"], 4, "no.tsv"),
+        (["--strategy", "no.py"], 2, "give the values of the strategy's parameters, as in fast=5:50:5"),
+        (["--table", "x.csv", "--picture", "x.csv"], 2, "x.csv would overwrite the file of --table"),
+        (["--check", "101"], 2, "'101' is not a whole number from 0 to 100"),
+    ],
+)
+def test_what_cannot_be_calculated_is_one_clear_line(tmp_path, arguments, code, problem):
+    done = demos("agents", *arguments)
+    assert done.returncode == code
+    assert problem in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+class _Process:
+    def __init__(self, name: str) -> None:
+        self.name, self.pid = name, 7
+
+    def exit_code(self) -> int | None:
+        return None
+
+
+def test_the_tables_show_the_progress_the_remaining_time_and_the_best_so_far():
+    pytest.importorskip("rich", reason="the extra demos is not installed")
+    from rich.console import Console
+
+    agents = [{"name": "agent1", "results": 3, "tasks": 2, "late": False}]
+    best = [{"point": "fast=5 slow=20", "result": 10218.99999}]
+    progress = {
+        "points": 130, "done": 40, "tasks": 13, "verified": 2, "checks": 1, "remaining_ms": 61_000, "best": best,
+        "agents": agents, "distrusted": ["agent2"],
+    }  # fmt: skip
+    processes = [_Process(name) for name in (COORDINATOR, "agent1", "agent2")]
+    console = Console(width=80, height=24)
+    with console.capture() as printed:
+        for each in tables(progress, processes, "calculating"):
+            console.print(each)
+    text = printed.get()
+    for part in (
+        "agents: calculating; 40 of 130 points; remaining time 1 min 1 s",
+        "2 of 13 tasks verified",
+        "1 open check",
+        "3 tasks",
+        "distrusted",
+        "fast=5 slow=20",
+        "10219",
+    ):
+        assert part in text
+    assert tables(None, processes, "starting").processes.title == "agents: starting"
+
+
+def test_the_example_of_the_help_is_the_default():
+    assert "slow=60:300:20" in demos("agents", "--help").stdout
