@@ -139,7 +139,7 @@ def killed_again_and_again(bars: Path, folder: Path, seed: int) -> None:
     chance.shuffle(victims)
     pids: dict[str, int] = {}
     trades, due, kills = 0, 10, []
-    # Ctrl-C cannot be sent to one process on Windows: there the job ends after a time that is long enough for all kills.
+    # Ctrl-C cannot be sent to one process on Windows: there the job ends after a time for all kills.
     may_interrupt = sys.platform != "win32"
     duration = () if may_interrupt else ("--duration", 10)
     with job("--bars", bars, *duration, "--accounts", folder, *QUICK) as process:
