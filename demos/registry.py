@@ -45,6 +45,7 @@ class Entry(NamedTuple):
 # The programs that `run` takes, by name.
 PROGRAMS = {
     "agent": Entry("ideas/agents/agent.py"),
+    "broker": Entry("ideas/broker/broker.py"),
     "chart_client": Entry("chartfeed/client.py", commands=("chart",)),
     "chart_server": Entry("chartfeed/server.py", commands=("chart",)),
     "coordinator": Entry("ideas/agents/coordinator.py"),
@@ -52,6 +53,7 @@ PROGRAMS = {
     "indicator_client": Entry("ideas/indicator/client.py", commands=("chart",)),
     "indicator_server": Entry("ideas/indicator/server.py", commands=("chart",)),
     "provider": Entry("provider/provider.py", commands=("trade",)),
+    "proxy": Entry("ideas/proxy/proxy.py"),
     "sentiment_client": Entry("ideas/sentiment/client.py", commands=("trade",)),
     "sentiment_server": Entry("ideas/sentiment/server.py"),
     "signal_client": Entry("signal/client.py", Kind.STUDY, "copier", ("trade",)),
@@ -68,6 +70,9 @@ SUBCOMMANDS = {
     "agents": Subcommand(
         "demos.ideas.agents.job_command", "optimize a strategy's parameters with agents, or on a cluster of dask"
     ),
+    "broker": Subcommand(
+        "demos.ideas.broker.job_command", "run a provider and several copiers, connected by an MQTT broker"
+    ),
     "collected": Subcommand(
         "demos.collector.collected_command", "show, export and draw the ticks in a collector's database"
     ),
@@ -79,6 +84,9 @@ SUBCOMMANDS = {
     ),
     "list": Subcommand("demos.launcher.list_command", "list the programs"),
     "provider": Subcommand("demos.provider.provider_command", "manage a provider: users, bans, certificate, backups"),
+    "proxy": Subcommand(
+        "demos.ideas.proxy.job_command", "run a provider, a tree of proxies and two copiers and compare their positions"
+    ),
     "run": Subcommand("demos.launcher.run_command", "run one program on a chart"),
     "sentiment": Subcommand(
         "demos.ideas.sentiment.job_command", "run a sentiment server and several clients and compare the totals"
@@ -104,8 +112,7 @@ def find_program(name: str | Path) -> Program:
     if program is None:
         raise ProgramError(f"{name} is not a program: it has none of the functions {', '.join(EVENTS)}")
     # Under the name of its package, as when it is imported: tools that measure a package find it.
-    package = ".".join(["demos", *path.parent.relative_to(_DEMOS).parts]) if entry else ""
-    return replace(program, package=package)
+    return replace(program, package=".".join(["demos", *path.parent.relative_to(_DEMOS).parts])) if entry else program
 
 
 def entry_of(name: str) -> Entry | None:

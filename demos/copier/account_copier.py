@@ -33,10 +33,10 @@ from demos.copier.moments import Moment
 from demos.copier.order_journal import Arrival, Cause, OrderJournal, wall_ms
 from demos.copier.own_account import read_account
 from demos.copier.positions import AllPositions, SymbolLots
+from demos.copier.provider_connection import ProviderConnection
 from demos.copier.rejections import order_executed, order_rejected
 from demos.copier.reminders import Reminders
 from demos.copier.rules import lots_text, round_to_step
-from demos.copier.secure_connection import SecureConnection
 from demos.copier.stops import StopPlacer
 from demos.copier.targets import SURE_SECONDS
 from demos.copier.trading import Result, SymbolLimits, TradeTo
@@ -52,7 +52,7 @@ class AccountCopier:
 
     def __init__(
         self,
-        connection: SecureConnection,
+        connection: ProviderConnection,
         memory: MemoryFile,
         options: AccountOptions,
         targets: AccountTargets,
@@ -198,7 +198,7 @@ class AccountCopier:
         mark = StateMark(state.stream, state.seq, state.time)
         self._orders.arrival = Arrival(mark, self._event.ms, age)
         if self._received.allows(self._event.ms):
-            Event("received", port=self.connection.transport.local_port, stream=state.stream, number=state.seq)
+            Event("received", port=self.connection.local_port, stream=state.stream, number=state.seq)
 
     def Decide(self, state: Snapshot | None, positions: dict[str, Decimal]) -> None:
         """Set the targets of all symbols by the rules, after what must not be forgotten is stored."""

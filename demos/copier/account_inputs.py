@@ -17,7 +17,10 @@ class StartError(Exception):
 
 @dataclass(frozen=True)
 class AccountInputs:
-    """Where the provider is, how it is verified, the login and the memory file, as the user gave them."""
+    """Where the provider is, how it is verified, the login and the memory file, as the user gave them.
+
+    Either ``url`` or ``broker`` is given, and the login is that at the provider or at the broker.
+    """
 
     url: str
     login: str
@@ -26,6 +29,7 @@ class AccountInputs:
     ca: str
     pin: str
     memory: str
+    broker: str = ""
 
 
 class Trading(NamedTuple):

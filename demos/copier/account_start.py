@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from demos.copier.account_copier import FOLLOWER, AccountCopier
 from demos.copier.account_inputs import AccountInputs, StartError, Trading
+from demos.copier.account_sources import Source, find_source
 from demos.copier.account_targets import AccountTargets
 from demos.copier.account_values import AccountOptions
-from demos.copier.login_secret import SecretError, find_secret
+from demos.copier.login_secret import SecretError
 from demos.copier.memory_file import MemoryFile, NamedStore
 from demos.copier.moments import Moment
-from demos.copier.secure_connection import SecureConnection, ServerSettings
-from demos.copier.server_url import Endpoint, endpoint_from_text
-from demos.copier.verification import verification
 from demos.provider.following import Follower
 from demos.terminal import Alert, Print
+from demos.wire.opening import CallFailed
 from demos.wire.tls_contexts import TlsError
-from winsock import __version__
 
 OWNER = "owner"
-CLIENT = f"copier {__version__}"
 
 
 def start_account(
@@ -31,48 +27,44 @@ def start_account(
 
     Errors: StartError; StateError when the memory file cannot be used.
     """
-    only = tuple(targets.rules.only) or None
     try:
-        endpoint = endpoint_from_text(inputs.url)
-        context, pin = verification(endpoint, inputs.ca, inputs.pin)
-        secret = find_secret(inputs.login, inputs.password_file, inputs.token_file, os.environ, only)
+        source = find_source(inputs, tuple(targets.rules.only) or None)
     except (ValueError, TlsError, SecretError) as error:
         raise StartError(str(error)) from None
-    if warning := secret.exposure():
+    if warning := source.secret.exposure():
         Alert(warning)
-    settings = ServerSettings(endpoint, context, pin, secret, CLIENT, only)
     path = Path(inputs.memory + (".dry" if trading.dry else ""))
     memory = MemoryFile(path, owner=True)
     try:
         if trading.dry:
             # A virtual account begins anew each time.
             memory.clear()
-        bind_memory(memory, endpoint, secret.login)
-        connection = SecureConnection(settings, Follower(NamedStore(memory, FOLLOWER)))
+        bind_memory(memory, source)
+        connection = source.connect(Follower(NamedStore(memory, FOLLOWER)))
         copier = AccountCopier(connection, memory, options, targets, trading)
         copier.Start(event)
-    except ValueError as error:
+    except (ValueError, CallFailed) as error:
         memory.close()
         raise StartError(f"{path}: {error}") from None
     except BaseException:
         memory.close()
         raise
-    verified = "without TLS" if context is None else "pinned" if pin else f"verified by {inputs.ca or 'the system'}"
-    Print(f"provider: {endpoint.host}:{endpoint.port}, {verified}; memory: {path}")
+    verified = "pinned" if inputs.pin else f"verified by {inputs.ca or 'the system'}"
+    Print(f"provider: {source.place}, {verified if source.has_tls else 'without TLS'}; memory: {path}")
     return copier
 
 
-def bind_memory(memory: MemoryFile, endpoint: Endpoint, login: str) -> None:
+def bind_memory(memory: MemoryFile, source: Source) -> None:
     """Make the memory that of this provider and login, at its first use.
 
     Errors: ValueError when it is that of another one; StateError.
     """
-    present = {"server": f"{endpoint.host}:{endpoint.port}", "login": login}
+    present = {"server": source.place, "login": source.secret.login}
     owner = memory.value(OWNER)
     if owner is None:
         memory.put_values({OWNER: present})
     elif owner != present:
         raise ValueError(
-            f"this memory is that of the login {owner.get('login')} at {owner.get('server')}, not of {login} at "
-            f"{present['server']}; use another file (--memory)"
+            f"this memory is that of the login {owner.get('login')} at {owner.get('server')}, not of "
+            f"{present['login']} at {present['server']}; use another file (--memory)"
         )

@@ -12,10 +12,9 @@ from contextlib import closing
 from pathlib import Path
 
 from demos.copier.account_inputs import AccountInputs
-from demos.copier.login_secret import SecretError, find_secret
+from demos.copier.login_secret import SecretError
 from demos.copier.memory_file import KIND
 from demos.copier.rules import list_from_text
-from demos.copier.server_url import endpoint_from_text
 from demos.launcher.config_check import Finding, folder_problem, run_check
 from demos.provider.sqlite_file import StateError, tables_version
 from demos.wire.tls_contexts import TlsError
@@ -34,38 +33,39 @@ def check_copier(config: Path) -> int:
 
 def copier_findings(values: Mapping[str, object]) -> Iterator[Finding]:
     """What is wrong with the program's inputs. A value with a problem of its own is missing, and was reported."""
-    if "url" not in values:
+    if "url" not in values or "broker" not in values:
         return
-    names = ("url", "login", "password_file", "token_file", "ca", "pin", "memory")
+    names = ("url", "login", "password_file", "token_file", "ca", "pin", "memory", "broker")
     inputs = AccountInputs(*(str(values.get(name, "")) for name in names))
-    if not inputs.url:
+    if inputs.url and inputs.broker:
+        yield Finding("url and broker are both given: follow one provider, at one place")
+        return
+    if not (inputs.url or inputs.broker):
         for name in _WITH_URL:
             if getattr(inputs, name):
                 key = name.replace("_", "-")
                 yield Finding(f"{key} needs url: without it the copier speaks the article's plain protocol")
         return
-    yield from _server_findings(inputs)
-    yield from _login_findings(inputs, tuple(list_from_text(str(values.get("only", "")))))
+    yield from _source_findings(inputs, tuple(list_from_text(str(values.get("only", "")))))
     yield from _memory_findings(Path(inputs.memory))
 
 
-def _server_findings(inputs: AccountInputs) -> Iterator[Finding]:
-    """What is wrong with how the server is verified."""
+def _source_findings(inputs: AccountInputs, symbols: tuple[str, ...]) -> Iterator[Finding]:
+    """What is wrong with how the server is verified, and with the login; see start_account()."""
     try:
-        from demos.copier.verification import verification
+        from demos.copier.account_sources import find_secret_of, verify_source
+
+        if inputs.broker:
+            import demos.copier.broker_connection  # noqa: F401 - the import is the check
     except ImportError as error:
-        yield Finding(f"url: {error}")
+        yield Finding(f"{'broker' if inputs.broker else 'url'}: {error}")
         return
     try:
-        verification(endpoint_from_text(inputs.url), inputs.ca, inputs.pin)
+        verify_source(inputs)
     except (ValueError, TlsError) as error:
         yield Finding(str(error))
-
-
-def _login_findings(inputs: AccountInputs, symbols: tuple[str, ...]) -> Iterator[Finding]:
-    """What is wrong with the login message; see start_account()."""
     try:
-        secret = find_secret(inputs.login, inputs.password_file, inputs.token_file, os.environ, symbols or None)
+        secret = find_secret_of(inputs, symbols or None)
     except SecretError as error:
         yield Finding(str(error))
         return

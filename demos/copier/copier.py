@@ -5,9 +5,10 @@ Without --url it speaks the plain protocol over TCP: a message states the server
 connected and sends no valid message is reported after `silence` seconds. With --fast a message is copied as soon as it
 arrives: OnSocket does the same as OnTimer.
 
-With --url it follows a provider's whole account over TLS (account_copier.py), always as soon as a state arrives.
+With --url it follows a provider's whole account over TLS (account_copier.py), always as soon as a state arrives. With
+--broker it does the same through an MQTT broker (broker_connection.py).
 
-In both cases targets.py keeps the targets until they are reached, limits.py says what must not be traded, and
+In all cases targets.py keeps the targets until they are reached, limits.py says what must not be traded, and
 trading.py sends the orders.
 """
 
@@ -67,6 +68,7 @@ from demos.terminal import (
     UseVirtualAccount,
 )
 from demos.wire.codepages import codepage_problem
+from demos.wire.mqtt_url import mqtt_url_problem
 from demos.wire.ports import port_problem
 
 Host: Annotated[str, Input("name or address of the server")] = "127.0.0.1"
@@ -159,16 +161,30 @@ url: Annotated[
         check=url_problem,
     ),
 ] = ""
-login: Annotated[str, Input("the login at the provider")] = ""
+broker: Annotated[
+    str,
+    Input(
+        "follow the whole account that a provider publishes at this MQTT broker, as in "
+        "mqtts://broker.example:8883/signals/anna, or mqtt://127.0.0.1/signals on this computer; empty: none",
+        check=mqtt_url_problem,
+    ),
+] = ""
+login: Annotated[str, Input("the login at the provider, or at the broker")] = ""
 password_file: Annotated[
     str, Input("file whose first line is the password; empty: the environment variable WINSOCK_PASSWORD")
 ] = ""
 token_file: Annotated[
     str, Input("file whose first line is a token to log in with; empty: the environment variable WINSOCK_TOKEN")
 ] = ""
-ca: Annotated[str, Input("PEM file of the CAs that verify the provider; empty: those of the system")] = ""
+ca: Annotated[str, Input("PEM file of the CAs that verify the provider, or the broker; empty: those of the system")] = (
+    ""
+)
 pin: Annotated[
-    str, Input("SHA-256 fingerprint that the provider's certificate must have, instead of a CA", check=pin_problem)
+    str,
+    Input(
+        "SHA-256 fingerprint that the certificate of the provider, or of the broker, must have, instead of a CA",
+        check=pin_problem,
+    ),
 ] = ""
 memory: Annotated[str, Input("file of what the copier must not forget, with its journal")] = "copier.sqlite"
 scale: Annotated[
@@ -220,13 +236,13 @@ def OnInit() -> int:
     if AccountInfoInteger(ACCOUNT_MARGIN_MODE) == ACCOUNT_MARGIN_MODE_RETAIL_HEDGING and not hedging:
         Alert("the account is a hedging account: add --hedging to close and open positions by ticket")
         return INIT_FAILED
-    if unused := UnusedInputs():
-        Alert(f"--url is missing: without it the plain protocol is used, which has no {', '.join(unused)}")
+    if problem := SourceProblem():
+        Alert(problem)
         return INIT_FAILED
     rules = Rules(names_from_text(map), suffix, list_from_text(only), Decimal(repr(factor)), reverse)
     connection = ServerConnection(codepage, OnConnected, fast)
     signals = PlainMessages(silence)
-    targets = AccountTargets(rules, reconcile) if url else Targets(rules, reconcile)
+    targets = AccountTargets(rules, reconcile) if url or broker else Targets(rules, reconcile)
     file = killfile_path(killfile)
     limits = Limits(Decimal(repr(maxlots)), Decimal(repr(maxtotal)), maxorders, Decimal(repr(maxloss)), file)
     for line in (*rules.described(), limits.described()):
@@ -245,6 +261,9 @@ def OnInit() -> int:
     if isinstance(targets, AccountTargets) and not StartAccount(rules, targets):
         return INIT_FAILED
     EventSetTimer(1)
+    if account is not None:
+        # The first connect does not wait for the timer.
+        CopyNow(timer=False)
     return INIT_SUCCEEDED
 
 
@@ -316,10 +335,17 @@ def SyncSymbolLot(smb: str, nlot: Decimal) -> Result:
     return result
 
 
-def UnusedInputs() -> list[str]:
-    """The inputs of a provider's subscriber that are given without --url."""
+def SourceProblem() -> str:
+    """Why the inputs do not name one source: both --url and --broker, or inputs that have no effect without them."""
     given = {"--login": login, "--password-file": password_file, "--token-file": token_file, "--ca": ca, "--pin": pin}
-    return [] if url else [name for name, value in given.items() if value]
+    unused = [name for name, value in given.items() if value]
+    if url and broker:
+        return "--url and --broker are both given: follow one provider, at one place"
+    if unused and not (url or broker):
+        return (
+            f"--url or --broker is missing: without them the plain protocol is used, which has no {', '.join(unused)}"
+        )
+    return ""
 
 
 def StopProblem() -> str:
@@ -348,7 +374,7 @@ def StartAccount(rules: Rules, targets: AccountTargets) -> bool:
         stops=stops,
         restore=reconcile == RESTORE,
     )
-    inputs = AccountInputs(url, login, password_file, token_file, ca, pin, memory)
+    inputs = AccountInputs(url, login, password_file, token_file, ca, pin, memory, broker)
     try:
         # It needs packages that the plain protocol does not.
         from demos.copier.account_start import start_account

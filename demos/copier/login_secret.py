@@ -12,10 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from demos.provider.messages import VERSION, Login
-from demos.provider.protocol import LONGEST_SECRET, MessageError, encode
+from demos.provider.protocol import MessageError, encode
 
 PASSWORD_VARIABLE = "WINSOCK_PASSWORD"
 TOKEN_VARIABLE = "WINSOCK_TOKEN"
+
+# The longest secret that MQTT carries. Some brokers have long tokens as passwords.
+_LONGEST_LINE = 65_535
 
 _KINDS = {"password": PASSWORD_VARIABLE, "token": TOKEN_VARIABLE}
 
@@ -36,13 +39,16 @@ class LoginSecret:
     file: Path | None = None
     value: str = field(default="", repr=False)
 
+    def read(self) -> str:
+        """The secret as it is now. Errors: SecretError."""
+        return self.value if self.file is None else _first_line(self.file, self.kind)
+
     def message(self, symbols: tuple[str, ...] | None, client: str) -> Login:
         """The login to send.
 
         Errors: SecretError.
         """
-        secret = self.value if self.file is None else _first_line(self.file, self.kind)
-        secrets = {self.kind: secret}
+        secrets = {self.kind: self.read()}
         message = Login(
             VERSION, self.login, secrets.get("password"), secrets.get("token"), symbols=symbols, client=client
         )
@@ -105,12 +111,14 @@ def find_secret(
 def _first_line(path: Path, kind: str) -> str:
     try:
         with path.open("rb") as file:
-            data = file.readline(4 * LONGEST_SECRET + 3)
+            data = file.readline(_LONGEST_LINE + 2)
         text = data.decode("utf-8-sig").rstrip("\r\n")
     except OSError as error:
         raise SecretError(f"the {kind} file {path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise SecretError(f"the {kind} file {path} is not UTF-8") from None
+    if len(data) > _LONGEST_LINE:
+        raise SecretError(f"the first line of the {kind} file {path} is longer than {_LONGEST_LINE} bytes")
     if not text:
         raise SecretError(f"the first line of the {kind} file {path} is empty: it must be the {kind}")
     return text

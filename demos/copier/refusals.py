@@ -48,6 +48,8 @@ _REFUSALS = {
     "token": _ENDED,
     "closing": _SOON,
     "rights": _SOON,
+    "denied": _NEEDS_CHANGE,
+    "unavailable": Refusal(1_000, 16_000),
 }
 _OTHER = Refusal(5_000, 60_000)
 

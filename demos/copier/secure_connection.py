@@ -2,45 +2,30 @@
 
 The transport connects and verifies the server; the follower says which states may be acted on. This module logs in,
 passes messages between the two, and plans the next attempt. The time from the open WebSocket to the first state is
-limited. Afterwards the follower notices a silent server by its missing heartbeats.
-
-A connection that ends is followed by the next attempt after growing pauses. A fault is logged once, until it is another
-one or a login has lasted. After a refused login the pauses are those of the module refusals.
+limited. Afterwards the follower notices a silent server by its missing heartbeats. provider_connection.py has what does
+not depend on the WebSocket.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from demos.copier.ack_pace import AckPace
 from demos.copier.login_secret import LoginSecret, SecretError
 from demos.copier.moments import Moment
+from demos.copier.provider_connection import LOGIN_MS, PROVEN_MS, ProviderConnection
 from demos.copier.refusals import REPLACED, Outcome, Refusal, refusal_of
 from demos.copier.server_url import Endpoint
 from demos.copier.transport import Transport
 from demos.provider.following import Follower
 from demos.provider.messages import Error, FromClient, FromServer, Hello, Snapshot, Welcome
 from demos.provider.protocol import LONGEST_TEXT, MessageError, decode_from_server, encode
-from demos.provider.steps import STOPPING, Kind, Status, Step
 from demos.terminal import Alert, Event, Print
 from demos.wire.backoff import Backoff
 from demos.wire.tls_contexts import TlsContext
 from demos.wire.websocket import NORMAL, POLICY
-
-# The pauses between two connects. A provider that restarts is found again soon.
-FIRST_WAIT_MS = 1000
-LONGEST_WAIT_MS = 16_000
-
-# From the open WebSocket to the first state.
-LOGIN_MS = 30_000
-
-# A login that has lasted so long ends a series of failures.
-PROVEN_MS = 5_000
-
-_DIGITS = re.compile("[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -48,6 +33,7 @@ class ServerSettings:
     """Where the provider is, how it is verified (``context`` is None without TLS), and the login.
 
     ``client`` is this program's name and version; ``symbols`` are those to follow, None for all that are visible.
+    ``steady``: see messages.Login.
     """
 
     endpoint: Endpoint
@@ -56,34 +42,20 @@ class ServerSettings:
     secret: LoginSecret
     client: str
     symbols: tuple[str, ...] | None = None
+    steady: bool = False
 
 
-class SecureConnection:
-    """The connection, or its next attempt.
-
-    ``ended``: why the provider has ended the login, or "". ``attempts``: how often the copier has begun to connect.
-    ``logins``: how often the provider has accepted a login. ``shown``: the symbols that the login showed when the
-    follower's state was received; None: all.
-    """
+class SecureConnection(ProviderConnection):
+    """The connection over a WebSocket, or its next attempt."""
 
     def __init__(self, settings: ServerSettings, follower: Follower) -> None:
-        self.follower = follower
-        self.transport = Transport(settings.endpoint, settings.context, settings.pin)
-        self.ended = ""
-        self.attempts = self.logins = 0
-        self.shown: tuple[str, ...] | None = None
+        endpoint = settings.endpoint
+        super().__init__(follower, str(endpoint), settings.secret)
+        self.transport = Transport(endpoint, settings.context, settings.pin)
         self._welcome_symbols: tuple[str, ...] | None = None
         self._settings = settings
-        self._event = Moment(0)
-        self._states: list[Snapshot] = []
-        self._due = 0
-        self._backoff = Backoff(FIRST_WAIT_MS, LONGEST_WAIT_MS)
-        self._refusal: Refusal | None = None
         # The pauses after other programs with this login, also between logins.
         self._replaced: Backoff | None = None
-        # The secret's file when the login was refused.
-        self._refused_secret: tuple[int, int] | None = None
-        self._reported = ""
         # Of the present connection: its phases, and the times of the first two.
         self._attempted = self._opened = self._login_sent = self._has_state = self._ending = False
         self._opened_at = self._state_at = 0
@@ -115,9 +87,14 @@ class SecureConnection:
         return self._states
 
     @property
-    def is_live(self) -> bool:
-        """Whether the last state is the provider's newest."""
-        return self.follower.status is Status.LIVE
+    def local_port(self) -> int:
+        """The socket's own port."""
+        return self.transport.local_port
+
+    @property
+    def socket(self) -> int:
+        """The transport's socket."""
+        return self.transport.socket
 
     def Acknowledge(self, held: dict[str, Decimal], wanted: dict[str, Decimal] | None) -> bool:
         """Tell the provider that the last state was processed, and what the account holds and should hold.
@@ -131,30 +108,12 @@ class SecureConnection:
             self._pace.sent(self.Send(message))
         return True
 
-    def Resume(self) -> None:
-        """The operator trusts the provider's present state: forget why the follower has stopped, and connect again."""
-        step = self.follower.resume()
-        self._refusal, self._due, self._reported = None, self._event.ms, ""
-        Print(f"{step.disconnect}: the provider's next state is followed, whatever it is")
-        self.End("", NORMAL)
-
     def CloseClean(self) -> None:
         """Close the connection and clean up."""
         self.End("", NORMAL)
         self.transport.CloseClean()
 
     # ---- the login
-
-    def IsDue(self) -> bool:
-        """Whether to try to connect now."""
-        if self.follower.stopped:
-            return False
-        refusal = self._refusal
-        if refusal and refusal.needs_change and self._settings.secret.signature() != self._refused_secret:
-            Print("the file of the password or token has changed: the copier logs in again")
-            self._refusal = None
-            return True
-        return self._event.is_due(self._due)
 
     def StartClient(self) -> None:
         """Begin to connect. The pause before the next attempt grows until a login lasts."""
@@ -169,8 +128,7 @@ class SecureConnection:
         """Apply the time limits of an open connection."""
         now = self._event.ms
         if self._has_state and now - self._state_at >= PROVEN_MS:
-            self._backoff.succeeded()
-            self._reported = ""
+            self.LoginLasts()
         if not self._has_state and now - self._opened_at >= LOGIN_MS:
             self.End(f"the server has not completed the login within {LOGIN_MS // 1000} s", POLICY)
         self.Follow(self.follower.check(now))
@@ -205,17 +163,12 @@ class SecureConnection:
         except SecretError as problem:
             self.End(str(problem), NORMAL)
             return
+        login = replace(login, steady=self._settings.steady or None)
         self.Send(self.follower.login(login, self._event.ms))
 
     def LoggedIn(self) -> None:
         """The provider has accepted the login."""
-        self.logins += 1
-        self.ended = ""
-        if self._refusal is not None:
-            self._refusal = None
-            self._backoff = Backoff(FIRST_WAIT_MS, LONGEST_WAIT_MS)
-            self.PlanNext()
-        Event("connected", port=self.transport.local_port)
+        self.LoginAccepted()
         Print(f"logged in as {self._settings.secret.login} at {self.transport.peer}")
 
     def HasState(self) -> None:
@@ -231,10 +184,8 @@ class SecureConnection:
         refusal = refusal_of(message.code)
         if message.code == REPLACED:
             self.Replaced(refusal)
-        elif self._refusal != refusal:
-            self._refusal = refusal
-            self._backoff = Backoff(refusal.first_ms, refusal.longest_ms)
-            self.PlanNext()
+        else:
+            self.TakeRefusal(refusal)
         self._refused_secret = self._settings.secret.signature()
         text = f"{message.text} ({message.code})"
         if refusal.outcome is Outcome.ENDED:
@@ -257,25 +208,10 @@ class SecureConnection:
 
     # ---- messages, and the end
 
-    def Follow(self, step: Step) -> None:
-        """Do what the follower asks for."""
-        for alarm in step.alarms:
-            if alarm.kind in STOPPING:
-                Alert(f"{alarm.kind.value}: {alarm.text}; nothing is copied before `python -m demos copier resume`")
-            elif alarm.kind in (Kind.STALE, Kind.CLOCK, Kind.OLDER):
-                if not self.IsReported(step.disconnect):
-                    resume = "; `python -m demos copier resume` follows it at once" if alarm.kind is Kind.OLDER else ""
-                    Alert(f"{alarm.kind.value}: {alarm.text}{resume}")
-            elif not step.disconnect:
-                Print(f"-{alarm.kind.value}: {alarm.text}")
-            Event("alarm", name=alarm.kind.name.lower(), text=alarm.text)
-        if step.state is not None:
-            self._states.append(step.state)
-            self.shown = self._welcome_symbols
-        for message in step.send:
-            self.Send(message)
-        if step.disconnect:
-            self.End(step.disconnect, POLICY)
+    def TakeState(self, state: Snapshot) -> None:
+        """A state to act on has arrived, with the symbols of the present login."""
+        super().TakeState(state)
+        self.shown = self._welcome_symbols
 
     def Send(self, message: FromClient) -> int:
         """Send a message, if the connection is open; returns its characters."""
@@ -286,6 +222,10 @@ class SecureConnection:
             return 0
         self.transport.Send(text, self._event.ms)
         return len(text)
+
+    def Disconnect(self, reason: str) -> None:
+        """End the connection because of what the server has sent, or has not."""
+        self.End(reason, POLICY if reason else NORMAL)
 
     def End(self, reason: str, code: int) -> None:
         """End the connection in order; a reason is logged. The next attempt follows after its pause."""
@@ -301,24 +241,3 @@ class SecureConnection:
         self.follower.disconnected()
         if not self._ending:
             self.Fault(self.transport.problem)
-
-    def Fault(self, reason: str) -> None:
-        """Log why there is no connection, with the time of the next attempt, unless the log says so already."""
-        if self.IsReported(reason):
-            return
-        self._reported = reason
-        text = f"-provider {self._settings.endpoint.host}:{self._settings.endpoint.port}: {reason}"
-        if not self.follower.stopped:
-            text += f". Next attempt in {max(self._due - self._event.ms, 0) / 1000:g} s"
-            if self._refusal and self._refusal.needs_change:
-                text += ", or when the file of the password or token changes"
-        Print(text)
-
-    def IsReported(self, reason: str) -> bool:
-        """Whether the log says this already, perhaps with other numbers."""
-        return bool(reason) and _DIGITS.sub("", reason) == _DIGITS.sub("", self._reported)
-
-    def PlanNext(self) -> None:
-        """Plan the next attempt."""
-        self._backoff.failed(self._event.ms)
-        self._due = self._event.ms + self._backoff.pause_ms

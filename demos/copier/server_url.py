@@ -1,5 +1,7 @@
 """The provider's URL: ``wss://host:port`` with TLS, or ``ws://127.0.0.1:port`` without it, on this computer only.
 
+A proxy has several topics: ``wss://host:port/TOPIC``.
+
 A password crosses the connection, and orders follow from what arrives. So a connection without TLS may not leave the
 computer. The host's address is checked too: see is_loopback().
 """
@@ -12,12 +14,14 @@ from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from demos.provider.topic_names import SUBSCRIBERS, topic_of_path, topic_path
 from demos.wire.addresses import Address
 from demos.wire.http_hosts import option_host
 from demos.wire.tls_contexts import fingerprint_from_text
 from winsock import sockaddr_in
 
-PATH = "/ws"
+# The path of a server with one topic.
+PATH = SUBSCRIBERS
 
 _EXAMPLE = "use wss://HOST:PORT, as in wss://provider.example:8443"
 _NO_TLS = "a connection without TLS (ws://) may only be to this computer, as in ws://127.0.0.1:8443; use wss://"
@@ -26,11 +30,21 @@ _SECRET = re.compile(r"//[^/]*@")
 
 
 class Endpoint(NamedTuple):
-    """Where the provider listens, and whether it speaks TLS."""
+    """Where the provider listens, whether it speaks TLS, and the topic to follow; "" for its only one."""
 
     host: str
     port: int
     tls: bool
+    topic: str = ""
+
+    def __str__(self) -> str:
+        """The server for the log: ``host:port`` or ``host:port/topic``."""
+        return f"{self.host}:{self.port}" + (f"/{self.topic}" if self.topic else "")
+
+    @property
+    def path(self) -> str:
+        """The path of the WebSocket."""
+        return topic_path(self.topic)
 
     @property
     def scheme(self) -> str:
@@ -53,12 +67,16 @@ def endpoint_from_text(url: str) -> Endpoint:
         raise ValueError(f"invalid URL: {url!r} ({error}); {_EXAMPLE}") from None
     if parts.scheme not in _DEFAULT_PORTS or not host or option_host(host) is None or port == 0:
         raise ValueError(f"invalid URL: {url!r}; {_EXAMPLE}")
-    if parts.path not in ("", "/", PATH) or parts.query or parts.fragment:
-        raise ValueError(f"invalid URL: {url!r}; its path is {PATH} or empty, without query and fragment")
+    topic = topic_of_path(parts.path)
+    if topic is None or parts.query or parts.fragment:
+        raise ValueError(
+            f"invalid URL: {url!r}; its path is empty or the name of a topic, as in wss://proxy.example:8444/anna, "
+            "without query and fragment"
+        )
     tls = parts.scheme == "wss"
     if not tls and not _may_be_loopback(host):
         raise ValueError(f"invalid URL: {url!r}; {_NO_TLS}")
-    return Endpoint(host, port or _DEFAULT_PORTS[parts.scheme], tls)
+    return Endpoint(host, port or _DEFAULT_PORTS[parts.scheme], tls, topic)
 
 
 def url_problem(url: str) -> str | None:

@@ -11,7 +11,7 @@ The server is verified before anything but the handshake is sent. Without TLS on
 from __future__ import annotations
 
 from demos.copier.connection import CONNECT_MS, local_port
-from demos.copier.server_url import PATH, Endpoint, is_loopback
+from demos.copier.server_url import Endpoint, is_loopback
 from demos.provider.protocol import MOST_FROM_SERVER
 from demos.terminal import EventKillSocket, EventSetSocket, Print
 from demos.wire.addresses import AddressError, address_text, family_of, find_address
@@ -194,7 +194,7 @@ class Transport:
             channel.close(str(problem))
             return
         host = host_header(endpoint.host, endpoint.port, endpoint.scheme)
-        self._opening = open_websocket(self._stream, host, PATH, now, limits=self._messages)
+        self._opening = open_websocket(self._stream, host, endpoint.path, now, limits=self._messages)
 
     def _check_opening(self, opening: WebSocketOpening, now: int) -> None:
         """Take the WebSocket when the server has accepted."""

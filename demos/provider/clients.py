@@ -1,7 +1,7 @@
 """The clients of an expert: what their connections speak, from the first byte to the end. For the expert's thread.
 
-A connection begins with HTTP, in TLS if there is a certificate. A request for the WebSocket /ws begins a subscriber's
-session; one for the dashboard's WebSocket an operator's; all other requests are the dashboard's pages.
+A connection begins with HTTP, in TLS if there is a certificate. A request for a topic's WebSocket (topics.py) begins a
+subscriber's session; one for the dashboard's WebSocket an operator's; all other requests are the dashboard's pages.
 
 A subscriber that has unsent output gets nothing more. When its socket has taken everything, it gets the newest state:
 states in between are skipped, and a slow client costs nobody else anything.
@@ -19,11 +19,13 @@ from functools import partial
 from demos.provider.connection import Connection, Counters, lost_reason
 from demos.provider.dashboard import LIVE, LOGIN, LoginWanted, refusal_text
 from demos.provider.guard import Refusal
-from demos.provider.protocol import MOST_FROM_CLIENT
+from demos.provider.protocol import MOST_FROM_CLIENT, MOST_FROM_SERVER
 from demos.provider.reports import error_text
 from demos.provider.rights import Grant
-from demos.provider.session import Ending, Reply, Session, Stage
+from demos.provider.session import Ending, Publishes, Reply, Session, Stage
 from demos.provider.shared import PAUSED, Shared
+from demos.provider.streams import Streams
+from demos.provider.topics import Topic
 from demos.terminal.runtime.socket_events import SocketEvents
 from demos.wire.channel import Channel, ChannelLimits, Stream
 from demos.wire.tls import server_tls
@@ -32,12 +34,12 @@ from demos.wire.websocket import GOING_AWAY, POLICY, WebSocket, WebSocketLimits,
 from demos.wire.websocket_opening import accept_websocket, any_origin, is_upgrade
 from winsock import POLLERR, POLLHUP, POLLWRNORM
 
-SUBSCRIBERS = "/ws"
-
 # A subscriber sends logins and acknowledgements; it is sent a snapshot of at most 1 MiB, or small messages. A login is
 # read before it is known who sends it, and a large message costs the expert's thread much time.
 _LOGIN_LIMITS = WebSocketLimits(message=64 * 1024)
 _WEBSOCKET_LIMITS = WebSocketLimits(message=MOST_FROM_CLIENT, burst=600)
+# A publisher sends states: the largest one at once, and then as much again in about ten seconds.
+_PUBLISHER_LIMITS = WebSocketLimits(message=MOST_FROM_SERVER, burst=1200)
 _CHANNEL_LIMITS = ChannelLimits(unsent=4 * 1024 * 1024)
 
 # The revoked connections whose clients have not ended their side yet: older ones are closed at once. A customer who
@@ -98,7 +100,7 @@ class Clients:
             return
         if connection.operator is not None:
             self._pump_operator(connection)
-        elif connection.session is not None and not self.shared.suspended:
+        elif connection.session is not None and connection.topic is not None and not connection.topic.suspended:
             text = connection.session.next_message(self.shared.clock.utc_ms())
             if text is None:
                 return
@@ -140,10 +142,10 @@ class Clients:
         if connection.session is None or connection.session.grant is None:
             self._end_at_once(connection, MADE_ROOM)
 
-    def end_sessions(self, ending: Ending) -> None:
-        """End all sessions of subscribers."""
+    def end_sessions(self, ending: Ending, topic: Topic | None) -> None:
+        """End the sessions of a topic's subscribers; None: of all subscribers."""
         for connection in list(self.connections.values()):
-            if connection.session is not None:
+            if connection.session is not None and topic in (None, connection.topic):
                 self.end(connection, ending)
 
     def close(self, ending: Ending) -> None:
@@ -192,14 +194,15 @@ class Clients:
 
     def _answer(self, connection: Connection, request: Request, now: int) -> bool:
         """Answer a request; whether the connection is a WebSocket now."""
-        if not is_upgrade(request) or request.path not in (SUBSCRIBERS, LIVE):
+        topic = self.shared.topics.at(request.path) if is_upgrade(request) else None
+        if topic is None and not (is_upgrade(request) and request.path == LIVE):
             answer = self.shared.dashboard.answer(request, connection.host, self.shared.clock.utc_ms())
             if isinstance(answer, Answer):
                 connection.web.answer(answer, now)
             else:
                 self._check_operator(connection, answer)
             return False
-        if request.path == LIVE:
+        if topic is None:
             accepted = self.shared.dashboard.accept(request, self.shared.clock.utc_ms())
             if isinstance(accepted, Answer):
                 connection.web.answer(accepted, now)
@@ -210,13 +213,13 @@ class Clients:
         if connection.websocket is None:
             connection.operator = None
             return False
-        if connection.operator is not None:
-            # It has logged in, so a crowd does not take its place.
+        if topic is None:
+            # The operator has logged in, so a crowd does not take its place.
             self.shared.granted(connection.number)
         else:
             wall = self.shared.clock.utc_ms()
-            connection.session = Session(wall)
-            self._send(connection.websocket, text_frame(self.shared.publisher.hello(self.shared.server_name, wall)))
+            connection.topic, connection.session = topic, Session(wall)
+            self._send(connection.websocket, text_frame(topic.hello(self.shared.server_name, wall)))
         return True
 
     def _check_operator(self, connection: Connection, wanted: LoginWanted) -> None:
@@ -288,8 +291,8 @@ class Clients:
         self._post_for(connection, partial(self._logged_in, connection, result))
 
     def _logged_in(self, connection: Connection, result: Grant | Refusal) -> None:
-        session = connection.session
-        if session is None or session.stage is not Stage.CHECKING:
+        session, topic = connection.session, connection.topic
+        if session is None or topic is None or session.stage is not Stage.CHECKING:
             # The client did not wait for the answer.
             if session is not None and isinstance(result, Refusal):
                 self._report_refusal(connection, session, result.text)
@@ -300,17 +303,34 @@ class Clients:
             self._follow(connection, session.end(*_OPERATOR))
         elif self.shared.paused:
             self._follow(connection, session.end(*PAUSED))
+        elif session.publishes:
+            self._admit(connection, session, result, topic.admit_publisher(result.user))
         else:
-            assert connection.websocket is not None
-            connection.websocket.set_limits(_WEBSOCKET_LIMITS)
-            self._follow(connection, session.logged_in(result, self.shared.publisher, self.shared.clock.utc_ms()))
-            self.shared.desk.take_seat(connection.number, result, partial(self._end_from_desk, connection))
-            self.shared.granted(connection.number)
-            self.counters.logins += 1
-            self.shared.event("login", {"login": result.user.login, "address": connection.name})
-            self.shared.report(f"{self._label(connection)}: logged in {ascii(session.client)[1:-1]}".rstrip())
-            self.pump(connection)
+            self._admit(connection, session, result, topic.admit())
         self._settle(connection)
+
+    def _admit(
+        self, connection: Connection, session: Session, grant: Grant, admitted: Streams | Publishes | Ending
+    ) -> None:
+        """Begin to send the topic's states, or to receive them, unless the topic refuses that."""
+        websocket, topic = connection.websocket, connection.topic
+        assert websocket is not None
+        assert topic is not None
+        if isinstance(admitted, Ending):
+            self._follow(connection, session.end(*admitted))
+            return
+        if isinstance(admitted, Streams):
+            websocket.set_limits(_WEBSOCKET_LIMITS)
+            self._follow(connection, session.logged_in(grant, admitted, self.shared.clock.utc_ms()))
+        else:
+            websocket.set_limits(_PUBLISHER_LIMITS)
+            self._follow(connection, session.publish(grant, topic.name, admitted))
+        self.shared.desk.take_seat(connection.number, grant, partial(self._end_from_desk, connection))
+        self.shared.granted(connection.number)
+        self.counters.logins += 1
+        self.shared.event("login", {"login": grant.user.login, "address": connection.name})
+        self.shared.report(f"{self._label(connection)}: logged in {ascii(session.client)[1:-1]}".rstrip())
+        self.pump(connection)
 
     def _end_from_desk(self, connection: Connection, ending: Ending) -> None:
         """Called in the desk's thread."""

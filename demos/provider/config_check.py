@@ -14,7 +14,9 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from demos.launcher.config_check import Finding, folder_problem, readers_of, run_check
+from demos.provider.broker_inputs import BrokerInputs
 from demos.provider.input_checks import command_arguments
+from demos.provider.publish_inputs import PublishInputs
 from demos.provider.state_copy import inspect_state
 from demos.provider.state_file import VERSION, StateError
 from demos.provider.user_options import wall_clock
@@ -29,6 +31,17 @@ from winsock import SOCK_STREAM, WSAEACCES, WSAEADDRINUSE, WSACleanup, closesock
 _SOON = timedelta(days=14)
 
 _NO_PORT = -1
+# In the order of BrokerInputs.
+_PUBLISH_INPUTS = (
+    "publish",
+    "publish_login",
+    "publish_password_file",
+    "publish_token_file",
+    "publish_ca",
+    "publish_pin",
+    "name",
+)
+_BROKER_INPUTS = ("broker", "broker_login", "broker_password_file", "broker_ca", "broker_pin", "name")
 
 
 def check_provider(config: Path) -> int:
@@ -47,6 +60,10 @@ def provider_findings(inputs: Mapping[str, object]) -> Iterator[Finding]:
     elif key:
         yield Finding("key is given without cert: give the file of the certificate too")
     yield from _listening_findings(inputs, tls=bool(cert) or "cert" not in inputs)
+    if "broker" in inputs:
+        yield from _broker_findings(BrokerInputs(*(_text(inputs, name) for name in _BROKER_INPUTS)))
+    if "publish" in inputs:
+        yield from _publish_findings(PublishInputs(*(_text(inputs, name) for name in _PUBLISH_INPUTS)))
     if _port(inputs, "Port") != _NO_PORT:
         yield from _package_findings()
         yield from _state_findings(Path(_text(inputs, "state")))
@@ -59,6 +76,46 @@ def _file_findings(config: Path, inputs: Mapping[str, object]) -> Iterator[Findi
     if _text(inputs, "alert_webhook") and readers_of(config) & 0o007:
         text = f"others can read {config}, and the address of a webhook is often secret: use `chmod 640 {config}`"
         yield Finding(text, warning=True)
+
+
+def _broker_findings(inputs: BrokerInputs) -> Iterator[Finding]:
+    """What is wrong with the feed to a broker; see OpenFeeds()."""
+    if not inputs.url:
+        if any(inputs[1:-1]):
+            yield Finding("broker is missing: without it the other inputs of the broker have no effect")
+        return
+    try:
+        from demos.provider.broker_start import FeedError, feed_settings
+    except ImportError as error:
+        yield Finding(f"broker: {error}; install the package paho-mqtt")
+        return
+    try:
+        secret = feed_settings(inputs).secret
+    except FeedError as error:
+        yield Finding(str(error))
+        return
+    if warning := secret.exposure():
+        yield Finding(warning, warning=True)
+
+
+def _publish_findings(inputs: PublishInputs) -> Iterator[Finding]:
+    """What is wrong with the feed to a proxy; see OpenPublishFeed()."""
+    if not inputs.url:
+        if any(inputs[1:-1]):
+            yield Finding("publish is missing: without it the other inputs of the proxy have no effect")
+        return
+    try:
+        from demos.provider.publish_feed import PublishError, publish_settings
+    except ImportError as error:
+        yield Finding(f"publish: {error}")
+        return
+    try:
+        secret = publish_settings(inputs).secret
+    except PublishError as error:
+        yield Finding(str(error))
+        return
+    if warning := secret.exposure():
+        yield Finding(warning, warning=True)
 
 
 def _alert_findings(webhook: str, ca: str) -> Iterator[Finding]:
@@ -115,7 +172,9 @@ def _certificate_findings(cert: Path, key: Path) -> Iterator[Finding]:
 def _listening_findings(inputs: Mapping[str, object], *, tls: bool) -> Iterator[Finding]:
     host, port = _text(inputs, "Host"), _port(inputs, "Port")
     plain_host, plain_port = _text(inputs, "plain_host"), _port(inputs, "plain_port")
-    if inputs.get("Port") == inputs.get("plain_port") == _NO_PORT:
+    if inputs.get("Port") == inputs.get("plain_port") == _NO_PORT and not (
+        inputs.get("broker") or inputs.get("publish")
+    ):
         yield Finding("the provider would listen on no port: give Port or plain-port")
     address = plain_address = None
     if port != _NO_PORT and "Host" in inputs:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from demos.provider.operator_session import OperatorSession
 from demos.provider.overview import SubscriberRow
 from demos.provider.session import Session
+from demos.provider.topics import Topic
 from demos.wire.channel import PEER_GONE, RECEIVE_FAILED, Stream
 from demos.wire.tls import NO_CLOSE_NOTIFY
 from demos.wire.web_server import WebConnection
@@ -20,7 +21,7 @@ class Connection:
     ``number`` is unique in the process, ``host`` is the IP address, and ``name`` also has the port. The stream owns
     ``socket`` and closes it. ``interest`` is what the socket is registered for: to read, to write. ``check_at`` is in
     milliseconds of the monotonic clock: a timer event before it has nothing to do. It is 0 after any activity, so that
-    the operator sees its result.
+    the operator sees its result. A session has a ``topic``.
     """
 
     number: int
@@ -31,6 +32,7 @@ class Connection:
     stream: Stream
     web: WebConnection
     websocket: WebSocket | None = None
+    topic: Topic | None = None
     session: Session | None = None
     operator: OperatorSession | None = None
     interest: tuple[bool, bool] = (False, False)

@@ -30,7 +30,7 @@ from collections.abc import Callable, Collection, Mapping
 from ipaddress import ip_address
 from math import ceil
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from demos.provider.fields import FieldError, parse_json, record, text
 from demos.provider.guard import Refusal
@@ -70,11 +70,17 @@ class LoginWanted(NamedTuple):
     changes: int = 0
 
 
+# The methods that a path has, and what answers it.
+_Handler: TypeAlias = tuple[tuple[str, ...], Callable[[Request, str, int], Answer | LoginWanted]]
+
+
 class Dashboard:
     """The dashboard of a provider; see the head of this module."""
 
-    def __init__(self, *, tls: bool, health: HealthLimits | None = None) -> None:
+    def __init__(self, *, tls: bool, health: HealthLimits | None = None, pages: bool = True) -> None:
+        """``pages``: without them only /healthz and /metrics are served."""
         self._tls = tls
+        self._pages = pages
         self._health = health or HealthLimits()
         self._feed = Feed(self._health)
         self._logins = OperatorLogins(tls=tls)
@@ -117,6 +123,8 @@ class Dashboard:
 
     def accept(self, request: Request, now_ms: int) -> OperatorSession | Answer:
         """The session of a request for the WebSocket /operator/live, or why it is refused."""
+        if not self._pages:
+            return _answer_unknown(request, "", now_ms)
         if problem := self._origin_problem(request):
             return text_answer(403, problem)
         login = self._logins.find(request, now_ms)
@@ -128,18 +136,22 @@ class Dashboard:
         """Log these operators out because they were changed, for example disabled; None: all of them."""
         self._logins.end_of_users(logins)
 
-    def _handler(self, path: str) -> tuple[tuple[str, ...], Callable[[Request, str, int], Answer | LoginWanted]]:
+    def _handler(self, path: str) -> _Handler:
         """The methods that a path has, and what answers it."""
         reading, writing = ("GET", "HEAD"), ("POST",)
-        handlers: dict[str, tuple[tuple[str, ...], Callable[[Request, str, int], Answer | LoginWanted]]] = {
+        handlers: dict[str, _Handler] = {
             "/healthz": (reading, self._answer_health),
             "/metrics": (reading, self._answer_metrics),
+        }
+        pages: dict[str, _Handler] = {
             "/operator/session": (reading, self._answer_session),
             LOGIN: (writing, self._answer_login),
             "/operator/logout": (writing, self._answer_logout),
             LIVE: (reading, _answer_live),
             **dict.fromkeys(_FILES, (reading, self._answer_file)),
         }
+        if self._pages:
+            handlers |= pages
         return handlers.get(path, ((*reading, *writing), _answer_unknown))
 
     def _answer_file(self, request: Request, address: str, now_ms: int) -> Answer:

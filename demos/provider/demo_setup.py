@@ -84,24 +84,48 @@ def create_files(files: DemoFiles, copiers: Sequence[str], now: float) -> tuple[
     ``now`` is in seconds since 1970.
     Errors: StateError; OSError.
     """
+    fingerprint = create_tls_files(files, now)
+    password = "-".join("".join(choice(_LETTERS) for _ in range(_GROUP)) for _ in range(_GROUPS))
+    with closing(StateFile(files.state)) as state:
+        users = UserStore(state)
+        if users.find(OPERATOR):
+            users.remove(OPERATOR)
+        users.add(OPERATOR, new_password(password), Rights(operator=True), now)
+    create_users(files, files.state, copiers, now)
+    return fingerprint, password
+
+
+def create_users(files: DemoFiles, state_path: Path, logins: Sequence[str], now: float) -> None:
+    """Create these users anew, in the state file of a server, each with a file that has its token.
+
+    Errors: StateError; OSError.
+    """
+    with closing(StateFile(state_path)) as state:
+        users = UserStore(state)
+        for login in logins:
+            if users.find(login):
+                users.remove(login)
+            # A program uses its token; its password is random, and nobody knows it.
+            users.add(login, new_password(token_urlsafe(32)), Rights(), now)
+            write_secret(files.token(login), users.add_token(login, "demo", now))
+
+
+def create_tls_files(files: DemoFiles, now: float) -> str:
+    """Create the certificate and its key if they are missing; returns the fingerprint.
+
+    Errors: StateError; OSError.
+    """
     try:
         if not (files.certificate.exists() and files.key.exists()):
             begin = datetime.fromtimestamp(now, timezone.utc)
             create_certificate(files.certificate, files.key, _HOSTS, _DAYS, begin, force=True)
-        fingerprint = fingerprint_text(CertificateFiles(files.certificate, files.key).fingerprint)
+        return fingerprint_text(CertificateFiles(files.certificate, files.key).fingerprint)
     except (CertificateError, TlsError) as error:
         raise StateError(str(error)) from None
-    password = "-".join("".join(choice(_LETTERS) for _ in range(_GROUP)) for _ in range(_GROUPS))
-    with closing(StateFile(files.state)) as state:
-        users = UserStore(state)
-        for login in (OPERATOR, *copiers):
-            if users.find(login):
-                users.remove(login)
-        users.add(OPERATOR, new_password(password), Rights(operator=True), now)
-        for login in copiers:
-            # A copier uses its token; its password is random, and nobody knows it.
-            users.add(login, new_password(token_urlsafe(32)), Rights(), now)
-            files.token(login).unlink(missing_ok=True)
-            with new_private_file(files.token(login)) as file:
-                file.write(f"{users.add_token(login, 'demo', now)}\n")
-    return fingerprint, password
+
+
+def write_secret(path: Path, secret: str) -> None:
+    """Write a private file with a token or password; an earlier one is replaced. Errors: OSError."""
+    path.unlink(missing_ok=True)
+    with new_private_file(path) as file:
+        file.write(f"{secret}\n")

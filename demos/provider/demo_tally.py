@@ -31,7 +31,7 @@ STEP = Decimal("0.01")
 _MOST_WAITING = 100
 
 # After these refusals a copier logs in again soon, without an operator's help.
-_SHORT = ("", "closing", "rights")
+_SHORT = ("", "closing", "rights", "unavailable")
 
 Positions = dict[str, Decimal]
 

@@ -50,14 +50,18 @@ def tables(tally: DemoTally, processes: Sequence[Process], state: str, dashboard
     return Tables(table)
 
 
+def copier_line(copier: Mapping[str, Any]) -> str:
+    """The result of a copier."""
+    held = positions_text(copier["positions"])
+    outcome = "right" if copier["equal"] else f"NOT {positions_text(copier['target'])}"
+    orders, lag = counted(copier["orders"], "order"), lag_text(copier["lag_ms"])
+    return f"{copier['name']:8}  factor {copier['factor']}: {held}, {outcome}; {orders}, lag {lag}"
+
+
 def summary_text(summary: Mapping[str, Any]) -> str:
     """The result of the demo in lines."""
     lines = [f"provider  {positions_text(summary['positions'])}; {counted(summary['trades'], 'trade')}"]
-    for copier in summary["per_copier"]:
-        held = positions_text(copier["positions"])
-        outcome = "right" if copier["equal"] else f"NOT {positions_text(copier['target'])}"
-        orders, lag = counted(copier["orders"], "order"), lag_text(copier["lag_ms"])
-        lines.append(f"{copier['name']:8}  factor {copier['factor']}: {held}, {outcome}; {orders}, lag {lag}")
+    lines += map(copier_line, summary["per_copier"])
     lines.append(f"lag from trade to copy: {full_lag_text(summary['lag_ms'])}")
     if summary["folder"] is not None:
         lines.append(f"accounts, state and journals: {summary['folder']}")

@@ -35,6 +35,7 @@ from demos.provider.connection import Connection, subscriber_row
 from demos.provider.overview import SubscriberRow
 from demos.provider.session import Ending
 from demos.provider.shared import CLOSING, Shared
+from demos.provider.topics import Topic
 from demos.terminal.runtime.socket_events import SocketEvents
 
 TIMER_S = 1.0
@@ -69,9 +70,9 @@ class Expert:
         """Take over an accepted nonblocking socket; see Connection for the parameters."""
         self.post(partial(self.clients.adopt, number, s, host, name))
 
-    def publish(self) -> None:
-        """The publisher has a new state: send it to every subscriber."""
-        self.post(self._queue_updates)
+    def publish(self, topic: Topic | None = None) -> None:
+        """The topic has a new state: send it to each of its subscribers; None: all topics."""
+        self.post(partial(self._queue_updates, topic))
 
     def end(self, number: int, ending: Ending) -> None:
         """End a connection, if it still exists."""
@@ -81,9 +82,9 @@ class Expert:
         """End a connection that has not logged in, to make room for another one."""
         self.post(partial(self.clients.drop, number))
 
-    def end_sessions(self, ending: Ending) -> None:
-        """End all sessions of subscribers."""
-        self.post(partial(self.clients.end_sessions, ending))
+    def end_sessions(self, ending: Ending, topic: Topic | None = None) -> None:
+        """End the sessions of a topic's subscribers; None: of all subscribers."""
+        self.post(partial(self.clients.end_sessions, ending, topic))
 
     def stop(self) -> None:
         """End run(): all connections are closed."""
@@ -147,9 +148,10 @@ class Expert:
         self._rows = {number: row for number, row in self._rows.items() if number in self.clients.connections}
         self.rows = tuple(self._rows.values())
 
-    def _queue_updates(self) -> None:
+    def _queue_updates(self, topic: Topic | None) -> None:
         # Those that still wait for the last state are first: otherwise frequent states would never reach the others.
-        subscribers = (each for each in self.clients.connections.values() if each.session is not None)
+        connections = self.clients.connections.values()
+        subscribers = (each for each in connections if each.topic is not None and topic in (None, each.topic))
         self._updates = deque(dict.fromkeys(chain(self._updates, subscribers)))
 
     def _for_a_slice(self, work: deque[Connection], step: Callable[[Connection], None]) -> None:

@@ -16,6 +16,7 @@ What stops it until the operator calls resume(), also after a restart
 - RETURNED: a run of the provider comes back after another one: a copy of an old provider, or two providers at one
   address.
 - CONFLICT: two different states have one seq.
+- RIVALS: two providers publish at one place of a broker (stop()).
 
 Stale and quiet
 - A server that has nothing to report sends heartbeats: it is quiet, and its state is the newest. Without a message for
@@ -31,6 +32,7 @@ from typing import Any
 
 from demos.provider.memory import MOST_RUNS, RUN_LENGTH, Mark, Memory, Store, read_memory
 from demos.provider.messages import (
+    AccountKind,
     Ack,
     Error,
     FromServer,
@@ -67,7 +69,8 @@ class Follower:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._memory = read_memory(store.load())
-        # The last state that was returned, also by a connection before this one.
+        # The kind of the account, and the last state that was returned, also by a connection before this one.
+        self.kind: AccountKind | None = None
         self.state: Snapshot | None = None
         self._connected = self._stale = False
         self._begin(0)
@@ -83,9 +86,13 @@ class Follower:
         """The connection has ended."""
         self._connected = False
 
+    def asked(self, now: int) -> None:
+        """The server is asked now for a welcome, which it writes afterwards: that bounds the ages."""
+        self._clock.login_sent(now)
+
     def login(self, login: Login, now: int) -> Login:
         """The login to send now: with the state that is known."""
-        self._clock.login_sent(now)
+        self.asked(now)
         mark = self._memory.mark
         return replace(login, known=Known(mark.stream, mark.seq) if mark else None)
 
@@ -104,6 +111,13 @@ class Follower:
             if silent > STALE_HEARTBEATS * self._heartbeat_ms:
                 self._stale = True
                 self._disconnect(step, Kind.STALE, f"no message for {silent} ms")
+        return step
+
+    def stop(self, kind: Kind, details: str) -> Step:
+        """Stop because of something that the messages of one stream do not show. ``kind`` is one of STOPPING."""
+        step = Step()
+        if self._memory.stopped is None:
+            self._stop(step, kind, details)
         return step
 
     def acknowledge(self, held: dict[str, Decimal], wanted: dict[str, Decimal] | None = None) -> Ack | None:
@@ -150,6 +164,21 @@ class Follower:
         """The largest possible time since the server stated that this state is the newest; None: unknown."""
         return self._clock.age(self._confirmed, now) if self._accepted else None
 
+    @property
+    def stated(self) -> int:
+        """The newest time at which the server has stated that its newest state is the newest, except by a state."""
+        return max(self._beat, self._welcomed[1])
+
+    @property
+    def heartbeat_ms(self) -> int:
+        """How often the server sends heartbeats."""
+        return self._heartbeat_ms
+
+    @property
+    def ahead(self) -> int | None:
+        """The server's time is at most our time plus this; None: unknown."""
+        return self._clock.ahead
+
     def position_age(self, position: Position, now: int) -> int | None:
         """The largest possible time since a position's lots changed; None: unknown, or before the provider started."""
         return self._clock.age(position.time, now) if self._accepted else None
@@ -195,8 +224,9 @@ class Follower:
         if self._stream:
             # Repeated; a second one for another stream would have to be a new connection.
             return
-        self._stream = message.stream
-        self._newest = self._welcomed = (message.seq, message.time)
+        self._stream, self.kind = message.stream, message.account
+        confirmed = message.time if message.confirmed is None else min(message.confirmed, message.time)
+        self._newest = self._welcomed = (message.seq, confirmed)
         self._heard_at = now
         self._clock.welcomed(message.time, now)
         memory, mark = self._memory, self._memory.mark

@@ -43,8 +43,12 @@ def health_of(overview: Overview | None, now_ms: int, limits: HealthLimits) -> H
     ):
         if most and now_ms - (overview["started"] if since is None else since) > most:
             return Health("stale", f"{name} for more than {most / 1000:g} s")
+    for topic in overview["topics"]:
+        if topic["problem"]:
+            return Health("stale", f"the topic {topic['name']} has no current state: {topic['problem']}")
     if overview["paused"]:
         return Health("paused", "an operator has paused the provider")
     if not overview["checks_logins"]:
         return Health("limited", "logins cannot be checked at the moment; the log says why")
-    return Health("publishing", "subscribers get the account's present state")
+    what = "present state of each topic" if overview["topics"] else "account's present state"
+    return Health("publishing", f"subscribers get the {what}")

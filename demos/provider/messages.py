@@ -37,7 +37,8 @@ class Known:
 class Login:
     """The client's first message: either ``password`` or ``token``; ``symbols``: None for all that are visible.
 
-    ``client`` is the client program's name and version, for the operator.
+    ``client`` is the client program's name and version, for the operator. ``steady``: true for heartbeats also between
+    states, for a proxy. ``publish``: true to publish the topic instead of subscribing to it.
     """
 
     type: ClassVar[str] = "login"
@@ -48,6 +49,8 @@ class Login:
     symbols: tuple[str, ...] | None = None
     known: Known | None = None
     client: str | None = None
+    steady: bool | None = None
+    publish: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,10 @@ class AccountKind:
 
 @dataclass(frozen=True)
 class Welcome:
-    """The answer to a login. The next state is a snapshot of ``stream`` with this seq or a higher one."""
+    """The answer to a login. The next state is a snapshot of ``stream`` with this seq or a higher one.
+
+    ``confirmed``: when this seq was the newest state for certain; None: at ``time``. Proxies send it.
+    """
 
     type: ClassVar[str] = "welcome"
     user: str
@@ -69,6 +75,16 @@ class Welcome:
     seq: int
     time: int
     symbols: tuple[str, ...] | None = None
+    confirmed: int | None = None
+
+
+@dataclass(frozen=True)
+class Publishing:
+    """The answer to a login that publishes. Then the client sends what a server sends; see publication.py."""
+
+    type: ClassVar[str] = "publishing"
+    user: str
+    topic: str
 
 
 @dataclass(frozen=True)
@@ -167,6 +183,6 @@ class Error:
     fatal: bool
 
 
-FromServer: TypeAlias = Hello | Welcome | Snapshot | Update | Heartbeat | Error
+FromServer: TypeAlias = Hello | Welcome | Publishing | Snapshot | Update | Heartbeat | Error
 FromClient: TypeAlias = Login | Ack | Resync | Error
 Message: TypeAlias = FromServer | FromClient

@@ -44,7 +44,9 @@ class _Provider(Collector):
         if self._overview is None:
             return
         yield from _server(self._overview)
-        yield from _account(self._overview)
+        if self._overview["account"] is not None:
+            yield from _account(self._overview)
+        yield from _topics(self._overview)
         yield from _subscribers(self._overview)
         for name, text in _COUNTERS.items():
             yield CounterMetricFamily(_PREFIX + name, text, value=self._overview["counters"][name])
@@ -86,6 +88,20 @@ def _account(overview: Overview) -> Iterator[Metric]:
         for symbol, value in sorted(values.items()):
             family.add_metric([symbol], float(value))
         yield family
+
+
+def _topics(overview: Overview) -> Iterator[Metric]:
+    texts = {
+        "live": "1 while the topic has the newest state of its source",
+        "subscribers": "Connections of subscribers of the topic",
+    }
+    for name, text in texts.items():
+        family = GaugeMetricFamily(f"{_PREFIX}topic_{name}", text, labels=["topic"])
+        for topic in overview["topics"]:
+            value = not topic["problem"] if name == "live" else topic["subscribers"]
+            family.add_metric([topic["name"]], float(value))
+        if overview["topics"]:
+            yield family
 
 
 def _subscribers(overview: Overview) -> Iterator[Metric]:

@@ -8,7 +8,8 @@ have the symbol's digits, and up to two more when they are averages.
     checks_logins whether logins can be checked
     account_read  when the account was last read from the terminal; None: never
     last_tick     when the last tick arrived; None: never
-    account       currency, balance, equity, hedging
+    account       currency, balance, equity, hedging; None: of a proxy
+    topics        of a proxy: [name, source, problem, subscribers, states]
     positions     [symbol, lots, price, sl, tp, profit, time, ticket]
     subscribers   [id, login, address, client, connected, seq, acked, lag_ms, held, wanted, drift, unsent, expert]
     totals        of all subscribers: subscribers, drifting, lag_ms (median), lag_max_ms, unsent; and bans
@@ -104,6 +105,19 @@ class SubscriberRow(NamedTuple):
         return self.lag_ms if self.waiting_since is None else max(0, time - self.waiting_since)
 
 
+class TopicRow(NamedTuple):
+    """A topic of a proxy. ``source``: the upstream server or the publisher's login; ``problem``: see TopicSource.
+
+    ``states``: how many it has been given since its present stream began.
+    """
+
+    name: str
+    source: str
+    problem: str
+    subscribers: int
+    states: int
+
+
 class Counters(NamedTuple):
     """Totals since the start.
 
@@ -130,7 +144,7 @@ class LogLine(NamedTuple):
 def overview(
     time: int,
     server: ServerRow,
-    account: AccountState,
+    account: AccountState | None,
     positions: Iterable[PositionRow],
     subscribers: Sequence[SubscriberRow],
     bans: Sequence[Ban],
@@ -143,12 +157,8 @@ def overview(
     return {
         "time": time,
         **server._asdict(),
-        "account": {
-            "currency": account.currency,
-            "balance": decimal_text(account.balance),
-            "equity": decimal_text(account.equity),
-            "hedging": account.hedging,
-        },
+        "account": account and _account(account),
+        "topics": [],
         "positions": [_position(row) for row in positions],
         "subscribers": _subscribers(subscribers, drifts, lags),
         "totals": {**_totals(subscribers, drifts, lags), "bans": len(bans)},
@@ -159,6 +169,11 @@ def overview(
         "counters": counters._asdict(),
         "log": [{**line._asdict(), "text": line.text[:LONGEST_LINE]} for line in log[-MOST_LOG_LINES:]],
     }
+
+
+def with_topics(present: Overview, topics: Iterable[TopicRow]) -> Overview:
+    """The overview of a proxy, with its topics."""
+    return {**present, "topics": [row._asdict() for row in topics]}
 
 
 def drift_of(held: Mapping[str, Decimal], wanted: Mapping[str, Decimal] | None) -> list[str]:
@@ -206,6 +221,15 @@ def _totals(
         "lag_ms": median_low(lags) if lags else None,
         "lag_max_ms": max(lags, default=None),
         "unsent": sum(row.unsent for row in rows),
+    }
+
+
+def _account(account: AccountState) -> dict[str, Any]:
+    return {
+        "currency": account.currency,
+        "balance": decimal_text(account.balance),
+        "equity": decimal_text(account.equity),
+        "hedging": account.hedging,
     }
 
 

@@ -10,9 +10,9 @@ from checked values alone needs no second check: text_of() does not make any.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from demos.provider.accounts import Holding
 from demos.provider.fields import (
@@ -46,6 +46,7 @@ from demos.provider.messages import (
     Login,
     Message,
     Position,
+    Publishing,
     Resync,
     Snapshot,
     Update,
@@ -76,16 +77,22 @@ class MessageError(ValueError):
 M = TypeVar("M")
 
 
-_NAME = text(LONGEST_NAME)
-_STREAM = pattern("[0-9a-f]{32}-[0-9a-f]{16}", "a stream of 32 and 16 hexadecimal digits")
-_RUN = pattern("[0-9a-f]{32}", "a stream of 32 hexadecimal digits")
+class Typed(Protocol):
+    """A message: a dataclass with its type."""
+
+    type: ClassVar[str]
+
+
+NAME = text(LONGEST_NAME)
+STREAM = pattern("[0-9a-f]{32}-[0-9a-f]{16}", "a stream of 32 and 16 hexadecimal digits")
+RUN = pattern("[0-9a-f]{32}", "a stream of 32 hexadecimal digits")
 _SECRET = text(LONGEST_SECRET, printable=False, secret=True)
-_CURRENCY = text(16)
-_SEQ = integer(1)
+CURRENCY = text(16)
+SEQ = integer(1)
 _SYMBOLS = optional(listing(symbol, MOST_SYMBOLS))
 
-_ACCOUNT = record(Account, {"currency": _CURRENCY, "balance": optional(decimal()), "equity": optional(decimal())})
-_POSITION = record(
+ACCOUNT = record(Account, {"currency": CURRENCY, "balance": optional(decimal()), "equity": optional(decimal())})
+POSITION = record(
     Position,
     {
         "symbol": symbol,
@@ -99,18 +106,18 @@ _POSITION = record(
     },
 )
 _STATE = {
-    "stream": _STREAM,
-    "seq": _SEQ,
+    "stream": STREAM,
+    "seq": SEQ,
     "time": integer(),
-    "account": _ACCOUNT,
-    "positions": listing(_POSITION, MOST_POSITIONS),
+    "account": ACCOUNT,
+    "positions": listing(POSITION, MOST_POSITIONS),
 }
-_HELLO = record(
+HELLO = record(
     Hello,
     {
         "version": integer(),
-        "server": _NAME,
-        "stream": _RUN,
+        "server": NAME,
+        "stream": RUN,
         "heartbeat_ms": integer(100, 600_000),
         "time": integer(),
     },
@@ -119,23 +126,26 @@ _LOGIN = record(
     Login,
     {
         "version": integer(),
-        "login": _NAME,
+        "login": NAME,
         "password": optional(_SECRET),
         "token": optional(_SECRET),
         "symbols": _SYMBOLS,
-        "known": optional(record(Known, {"stream": _STREAM, "seq": _SEQ})),
-        "client": optional(_NAME),
+        "known": optional(record(Known, {"stream": STREAM, "seq": SEQ})),
+        "client": optional(NAME),
+        "steady": optional(boolean),
+        "publish": optional(boolean),
     },
 )
 _WELCOME = record(
     Welcome,
     {
-        "user": _NAME,
+        "user": NAME,
         "symbols": _SYMBOLS,
-        "account": record(AccountKind, {"currency": _CURRENCY, "hedging": boolean}),
-        "stream": _STREAM,
-        "seq": _SEQ,
+        "account": record(AccountKind, {"currency": CURRENCY, "hedging": boolean}),
+        "stream": STREAM,
+        "seq": SEQ,
         "time": integer(),
+        "confirmed": optional(integer()),
     },
 )
 _ERROR = record(
@@ -146,19 +156,21 @@ _ERROR = record(
         "fatal": boolean,
     },
 )
+HEARTBEAT = record(Heartbeat, {"stream": STREAM, "seq": SEQ, "time": integer()})
 _HELD = mapping(symbol, decimal(), MOST_POSITIONS)
 
 _FROM_SERVER: dict[str, Callable[[Any, str], FromServer]] = {
-    "hello": _HELLO,
+    "hello": HELLO,
     "welcome": _WELCOME,
+    "publishing": record(Publishing, {"user": NAME, "topic": NAME}),
     "snapshot": record(Snapshot, _STATE),
-    "update": record(Update, {**_STATE, "previous": _SEQ}),
-    "heartbeat": record(Heartbeat, {"stream": _STREAM, "seq": _SEQ, "time": integer()}),
+    "update": record(Update, {**_STATE, "previous": SEQ}),
+    "heartbeat": HEARTBEAT,
     "error": _ERROR,
 }
 _FROM_CLIENT: dict[str, Callable[[Any, str], FromClient]] = {
     "login": _LOGIN,
-    "ack": record(Ack, {"stream": _STREAM, "seq": _SEQ, "held": _HELD, "wanted": optional(_HELD)}),
+    "ack": record(Ack, {"stream": STREAM, "seq": SEQ, "held": _HELD, "wanted": optional(_HELD)}),
     "resync": record(Resync, {}),
     "error": _ERROR,
 }
@@ -178,7 +190,7 @@ def decode_from_server(data: str) -> FromServer:
         size = len(data.encode("utf-8", "surrogatepass"))
     if size > MOST_FROM_SERVER:
         raise MessageError("too-large", f"a message of more than {MOST_FROM_SERVER} bytes")
-    return _decode(data, _FROM_SERVER)
+    return decode_as(data, _FROM_SERVER)
 
 
 def decode_from_client(data: str) -> FromClient:
@@ -188,7 +200,7 @@ def decode_from_client(data: str) -> FromClient:
     """
     if len(data) > MOST_FROM_CLIENT:
         raise MessageError("too-large", f"a message of more than {MOST_FROM_CLIENT} characters")
-    return _decode(data, _FROM_CLIENT)
+    return decode_as(data, _FROM_CLIENT)
 
 
 def encode(message: Message) -> str:
@@ -206,16 +218,20 @@ def encode(message: Message) -> str:
     return data
 
 
-def text_of(message: Message) -> str:
+def text_of(message: Typed) -> str:
     """The text frame of a message whose values were checked before: what encode() returns, without its checks."""
     return _ENCODER.encode(_raw(message))
 
 
-def _raw(message: Message) -> dict[str, Any]:
+def _raw(message: Typed) -> dict[str, Any]:
     return {"type": message.type, **plain(message)}
 
 
-def _decode(data: str, tables: dict[str, Callable[[Any, str], M]]) -> M:
+def decode_as(data: str, tables: Mapping[str, Callable[[Any, str], M]]) -> M:
+    """The message in a text, which has one of the types of the table.
+
+    Errors: MessageError with the code malformed, version or type.
+    """
     try:
         raw = parse_json(data)
     except FieldError as problem:
@@ -223,7 +239,7 @@ def _decode(data: str, tables: dict[str, Callable[[Any, str], M]]) -> M:
     return _checked(raw, tables)
 
 
-def _checked(raw: Any, tables: dict[str, Callable[[Any, str], M]]) -> M:
+def _checked(raw: Any, tables: Mapping[str, Callable[[Any, str], M]]) -> M:
     if not isinstance(raw, dict) or not isinstance(raw.get("type"), str):
         raise MessageError("malformed", "not an object with a type")
     kind = raw["type"]

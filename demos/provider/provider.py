@@ -5,8 +5,11 @@ messages). Experts in threads of their own serve its clients; this program, in t
 publishes it and accepts. The plain port serves the article's programs: the position of the chart's symbol, without
 logins (plain.py).
 
-OnTrade publishes each trade at once, OnTimer also the account's figures, and OnSocket accepts subscribers as soon as
-they connect. With --fast the plain port does not wait for the timer either.
+With --broker it also publishes at an MQTT broker (broker_feed.py; notes/broker.md).
+
+OnInit opens the subscribers' port; if the host's name cannot be resolved, OnTimer tries again. OnTrade publishes each
+trade at once, OnTimer also the account's figures, and OnSocket accepts subscribers as soon as they connect. With --fast
+the plain port does not wait for the timer either.
 """
 
 from __future__ import annotations
@@ -14,9 +17,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from demos.copier.broker_login import BROKER_PACKAGE
 from demos.copier.positions import GetSymbolLot
+from demos.copier.server_url import pin_problem, url_problem
 from demos.copier.strategy import Strategy
 from demos.provider.account_reading import ReadAccount, ReadPositions
+from demos.provider.broker_inputs import BrokerInputs
+from demos.provider.feeds import Feed, Output
 from demos.provider.input_checks import (
     command_arguments,
     command_problem,
@@ -28,6 +35,7 @@ from demos.provider.input_checks import (
     symbols_problem,
 )
 from demos.provider.plain import PlainServer
+from demos.provider.publish_inputs import PublishInputs
 from demos.signal.protocol import step_problem, symbol_problem
 from demos.terminal import (
     INIT_FAILED,
@@ -55,6 +63,7 @@ from demos.wire.backoff import Backoff
 from demos.wire.codepages import codepage_problem
 from demos.wire.http_hosts import hosts_problem, option_hosts
 from demos.wire.listening import StartError
+from demos.wire.mqtt_url import mqtt_url_problem
 from winsock import INVALID_SOCKET
 
 if TYPE_CHECKING:
@@ -105,12 +114,46 @@ repeat: Annotated[
         check=count_problem,
     ),
 ] = 20
+broker: Annotated[
+    str,
+    Input(
+        "also publish at this MQTT broker, as in mqtts://broker.example:8883/signals/anna, or mqtt://127.0.0.1/signals "
+        "on this computer; empty: none",
+        check=mqtt_url_problem,
+    ),
+] = ""
+broker_login: Annotated[str, Input("the login at the broker; empty: none")] = ""
+broker_password_file: Annotated[
+    str,
+    Input("file whose first line is the broker's password; empty: the environment variable WINSOCK_BROKER_PASSWORD"),
+] = ""
+broker_ca: Annotated[str, Input("PEM file of the CAs that verify the broker; empty: those of the system")] = ""
+broker_pin: Annotated[
+    str, Input("SHA-256 fingerprint that the broker's certificate must have, instead of a CA", check=pin_problem)
+] = ""
+publish: Annotated[
+    str,
+    Input("also publish at this topic of a proxy, as in wss://proxy.example:8444/anna; empty: none", check=url_problem),
+] = ""
+publish_login: Annotated[str, Input("the login at the proxy, with the right to publish the topic")] = ""
+publish_password_file: Annotated[
+    str, Input("file whose first line is the password at the proxy; empty: the environment variable WINSOCK_PASSWORD")
+] = ""
+publish_token_file: Annotated[
+    str, Input("file whose first line is a token at the proxy; empty: the environment variable WINSOCK_TOKEN")
+] = ""
+publish_ca: Annotated[str, Input("PEM file of the CAs that verify the proxy; empty: those of the system")] = ""
+publish_pin: Annotated[
+    str, Input("SHA-256 fingerprint that the proxy's certificate must have, instead of a CA", check=pin_problem)
+] = ""
 strategy: Annotated[int, Input("trade a small strategy at every N-th tick; 0: never", check=count_problem)] = 0
 pause: Annotated[str, Input("the strategy does not trade while this file exists")] = ""
 
 # A comment, because the launcher evaluates all annotations: the packages of Service are needed for its port only.
 service = None  # type: Service | None
 plain: PlainServer | None = None
+# What the account is also published to; see feeds.py.
+feeds: list[Feed] = []
 trader = Strategy(0, "")
 starting = Backoff(1000, 32_000)
 last_tick: int | None = None
@@ -118,18 +161,22 @@ unpublished = ""
 
 
 def OnInit() -> int:
-    global service, plain, trader, last_tick, unpublished
-    service, plain, last_tick, unpublished = None, None, None, ""
+    global service, plain, feeds, trader, last_tick, unpublished
+    service, plain, feeds, last_tick, unpublished = None, None, [], None, ""
     trader = Strategy(strategy, pause)
     if plain_port != -1 and not OpenPlain():
         return INIT_FAILED
     if Port != -1 and not OpenService():
         return INIT_FAILED
-    if plain is None and service is None:
-        Fail(2, "nothing to publish on: --Port and --plain-port are both -1")
+    if not OpenFeeds():
+        return INIT_FAILED
+    if plain is None and service is None and not feeds:
+        Fail(2, "nothing to publish on: --Port and --plain-port are both -1, and there is no --broker and no --publish")
         return INIT_FAILED
     Event("started", symbol=Symbol(), position=DoubleToString(GetSymbolLot(Symbol()), 2))
     EventSetTimer(1)
+    if service is not None:
+        StartService(service)
     return INIT_SUCCEEDED
 
 
@@ -137,6 +184,8 @@ def OnDeinit(reason: int) -> None:
     EventKillTimer()
     if plain is not None:
         plain.close()
+    for feed in feeds:
+        feed.close()
     if service is not None:
         EventKillSocket(service.socket)
         service.close()
@@ -152,24 +201,21 @@ def OnTimer() -> None:
     trader.report_pause()
     if plain is not None:
         plain.timer()
-    if service is None:
-        return
-    if service.socket == INVALID_SOCKET:
-        StartService(service)
-        return
     Publish()
-    # A client that could not be accepted before, for lack of descriptors, is tried again.
-    service.accept()
-    EventSetSocket(service.socket)
-    service.timer(ReadPositions(listed(only)), last_tick)
-    if service.failure:
-        Fail(4, service.failure)
+    if service is not None:
+        ServeSubscribers(service)
+    for feed in feeds:
+        feed.timer()
+        if feed.failure:
+            Fail(feed.code, feed.failure)
 
 
 def OnSocket(s: int, ready: int) -> None:
     if service is not None and s == service.socket:
         if not service.accept():
             EventKillSocket(s)
+    elif feed := next((each for each in feeds if each.owns(s)), None):
+        feed.ready(s, ready)
     elif plain is not None:
         plain.ready(s, ready)
 
@@ -189,6 +235,54 @@ def OpenPlain() -> bool:
         return False
     plain = PlainServer(plain_host, plain_port, Symbol(), codepage, fast, repeat)
     plain.trade(GetSymbolLot(Symbol()))
+    return True
+
+
+def OpenFeeds() -> bool:
+    """Prepare the feeds that the inputs name; whether they can be used."""
+    return OpenBrokerFeed() and OpenPublishFeed()
+
+
+def OpenPublishFeed() -> bool:
+    """Prepare the feed to a proxy, if there is one; whether the inputs can be used."""
+    inputs = (publish_login, publish_password_file, publish_token_file, publish_ca, publish_pin)
+    if not publish:
+        if any(inputs):
+            Fail(2, "--publish is missing: without it the other inputs of the proxy have no effect")
+            return False
+        return True
+    try:
+        from demos.provider.publish_feed import PublishError, open_publish_feed
+    except ImportError as error:
+        Fail(2, str(error))
+        return False
+    try:
+        account = ReadAccount(listed(only))
+        feeds.append(open_publish_feed(PublishInputs(publish, *inputs, name), account, TerminalClock()))
+    except (PublishError, ValueError) as error:
+        Fail(2, str(error))
+        return False
+    return True
+
+
+def OpenBrokerFeed() -> bool:
+    """Prepare the feed to a broker, if there is one; whether the inputs can be used."""
+    if not broker:
+        if broker_login or broker_password_file or broker_ca or broker_pin:
+            Fail(2, "--broker is missing: without it the other inputs of the broker have no effect")
+            return False
+        return True
+    inputs = BrokerInputs(broker, broker_login, broker_password_file, broker_ca, broker_pin, name)
+    try:
+        from demos.provider.broker_start import FeedError, open_feed
+    except ImportError as error:
+        Fail(2, f"{error}; {BROKER_PACKAGE}")
+        return False
+    try:
+        feeds.append(open_feed(inputs, ReadAccount(listed(only)), TerminalClock(), Alert))
+    except FeedError as error:
+        Fail(2, str(error))
+        return False
     return True
 
 
@@ -239,20 +333,39 @@ def StartService(service: Service) -> None:
     EventSetSocket(service.socket)
 
 
+def ServeSubscribers(service: Service) -> None:
+    """A timer event of the subscribers' port: listen, accept, and report."""
+    if service.socket == INVALID_SOCKET:
+        StartService(service)
+        return
+    # A client that could not be accepted before, for lack of descriptors, is tried again.
+    service.accept()
+    EventSetSocket(service.socket)
+    service.timer(ReadPositions(listed(only)), last_tick)
+    if service.failure:
+        Fail(4, service.failure)
+
+
 def Publish() -> None:
     """Publish the account's present state; a state that cannot be published is reported once."""
     global unpublished
-    if service is None or service.socket == INVALID_SOCKET:
+    outputs: list[Output] = [*feeds]
+    if service is not None and service.socket != INVALID_SOCKET:
+        outputs.append(service)
+    if not outputs:
         return
     problem = ""
-    try:
-        if TerminalInfoInteger(TERMINAL_CONNECTED):
-            service.observe(ReadAccount(listed(only)))
-        else:
-            service.suspend()
-            problem = "the terminal cannot read the account, or is not connected to the broker"
-    except ValueError as error:
-        problem = str(error)
+    account = ReadAccount(listed(only)) if TerminalInfoInteger(TERMINAL_CONNECTED) else None
+    if account is None:
+        problem = "the terminal cannot read the account, or is not connected to the broker"
+    for output in outputs:
+        try:
+            if account is None:
+                output.suspend()
+            else:
+                output.observe(account)
+        except ValueError as error:
+            problem = str(error)
     if problem and problem != unpublished:
         Alert(f"the account's state cannot be published, so nothing is sent to subscribers: {problem}")
     elif unpublished and not problem:

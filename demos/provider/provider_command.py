@@ -96,6 +96,7 @@ _UNBAN = """
 """
 _CONNECTIONS = "how many connections it may have at one time"
 _EXPIRES = "when the login ends: never, 90d, 2030-01-31 or 2030-01-31T18:00 (UTC)"
+_PUBLISH = "a topic of a proxy that it may publish; repeat it for several"
 _OPERATOR = "it opens the dashboard instead of subscribing"
 
 
@@ -172,6 +173,7 @@ def _add_rights_parsers(actions: SubParsers) -> None:
     )
     add.add_argument("--expires", type=user_options.expiry, metavar="WHEN", help=f"{_EXPIRES} (default: never)")
     add.add_argument("--operator", action="store_true", help=f"{_OPERATOR} (default: it subscribes)")
+    add.add_argument("--publish", action="append", type=user_options.topic, metavar="TOPIC", help=_PUBLISH)
     change = _leaf(actions, "set", user_actions.set_rights, "change what a user may do", _SET)
     _add_login(change)
     symbols = change.add_mutually_exclusive_group()
@@ -187,6 +189,9 @@ def _add_rights_parsers(actions: SubParsers) -> None:
     roles.add_argument(
         "--no-operator", action="store_false", dest="operator", default=unset, help="it subscribes to the account"
     )
+    topics = change.add_mutually_exclusive_group()
+    topics.add_argument("--publish", action="append", type=user_options.topic, metavar="TOPIC", help=_PUBLISH)
+    topics.add_argument("--no-publish", action="store_true", help="it publishes nothing")
     _add_json(_leaf(actions, "list", user_actions.list_users, "show all users"))
 
 

@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from demos.provider.state_file import StateError
+from demos.provider.topic_names import topic_problem
 from demos.terminal.symbols import symbol_problem
 
 MAX_SYMBOLS = 1000
 MAX_CONNECTIONS = 1000
+MAX_TOPICS = 100
 
 _LOGIN = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}", re.ASCII)
 
@@ -29,13 +31,15 @@ class UserError(StateError):
 class Rights:
     """What a user may do. ``symbols``: the visible ones, None for all. ``expires``: None for never.
 
-    ``operator``: the user opens the dashboard instead of subscribing.
+    ``operator``: the user opens the dashboard instead of subscribing. ``publish``: the topics of a proxy that it may
+    publish.
     """
 
     symbols: tuple[str, ...] | None = None
     connections: int = 1
     expires: float | None = None
     operator: bool = False
+    publish: tuple[str, ...] = ()
 
 
 class Revocation(NamedTuple):
@@ -97,6 +101,10 @@ def check_rights(rights: Rights) -> None:
     """Raise UserError for rights that no user can have."""
     if not 1 <= rights.connections <= MAX_CONNECTIONS:
         raise UserError(f"{rights.connections} connections: the number is from 1 to {MAX_CONNECTIONS}")
+    if len(rights.publish) > MAX_TOPICS:
+        raise UserError(f"{len(rights.publish)} topics: the number is at most {MAX_TOPICS}")
+    for problem in filter(None, map(topic_problem, rights.publish)):
+        raise UserError(problem)
     if rights.symbols is None:
         return
     if not 1 <= len(rights.symbols) <= MAX_SYMBOLS:
@@ -110,15 +118,21 @@ def symbols_text(rights: Rights) -> str | None:
     return None if rights.symbols is None else json.dumps(sorted(set(rights.symbols)), ensure_ascii=False)
 
 
+def topics_text(rights: Rights) -> str:
+    """The topics that may be published as they are stored."""
+    return json.dumps(sorted(set(rights.publish)))
+
+
 def user_of_row(*row: Any) -> User:
     """The user in a row of the table.
 
     Errors: StateError when the row cannot be one that this module has written.
     """
-    number, login, stored, generation, symbols, connections, expires, disabled, created, operator = row
+    number, login, stored, generation, symbols, connections, expires, disabled, created, operator, publish = row
     try:
         names = None if symbols is None else _names(json.loads(symbols))
-        rights = Rights(names, int(connections), None if expires is None else float(expires), bool(operator))
+        ends = None if expires is None else float(expires)
+        rights = Rights(names, int(connections), ends, bool(operator), _names(json.loads(publish)))
         return User(number, str(login), str(stored), int(generation), rights, bool(disabled), float(created))
     except (ValueError, TypeError) as error:
         raise StateError(f"the file is damaged: the user {login!r} cannot be read: {error}") from error
@@ -126,5 +140,5 @@ def user_of_row(*row: Any) -> User:
 
 def _names(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-        raise ValueError("the symbols are not a list of names")
+        raise ValueError("not a list of names")
     return tuple(value)

@@ -49,6 +49,11 @@ class ServerClock:
         self._least = now - time - self._round_trip
         return True
 
+    @property
+    def ahead(self) -> int | None:
+        """The server's time is at most ours plus this; None when that is unknown."""
+        return None if self._least is None else -self._least
+
     def age(self, time: int, now: int) -> int | None:
         """The largest possible age of something that happened at ``time``; None when it is unknown."""
         if self._least is None or not time:

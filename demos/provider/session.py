@@ -7,6 +7,7 @@ next_message(), which returns the newest state, a heartbeat, or nothing.
     NEW         hello() has been sent; the client must log in within LOGIN_MS
     CHECKING    the owner checks the credentials; the client must not send anything
     SUBSCRIBED  states and heartbeats are sent; the client acknowledges states, and may ask for a snapshot
+    PUBLISHING  the client sends states and heartbeats of the topic, see publication.py
     ENDED       nothing more is sent or accepted
 """
 
@@ -16,15 +17,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from demos.provider.accounts import View
 from demos.provider.guard import Refusal
 from demos.provider.logins import Credentials
-from demos.provider.messages import Ack, Error, Known, Login, Resync
+from demos.provider.messages import Ack, Error, Known, Login, Publishing, Resync
 from demos.provider.protocol import LONGEST_TEXT, MessageError, decode_from_client, encode
-from demos.provider.publishing import Publisher, Subscription
 from demos.provider.rights import Grant
+from demos.provider.streams import Streams, Subscription
 
 # A client that has connected must log in within this time, in milliseconds.
 LOGIN_MS = 10_000
@@ -42,6 +43,7 @@ class Stage(Enum):
     NEW = "the login is expected"
     CHECKING = "the login is being checked"
     SUBSCRIBED = "states are sent"
+    PUBLISHING = "states are received"
     ENDED = "the conversation has ended"
 
 
@@ -65,6 +67,14 @@ class Reply:
     report: str = ""
 
 
+class Publishes(Protocol):
+    """A Publication; see there."""
+
+    def receive(self, text: str) -> Reply: ...
+    def check(self) -> Reply: ...
+    def close(self) -> None: ...
+
+
 class Progress(NamedTuple):
     """What a subscriber has acknowledged; see messages.Ack. ``lag_ms``: how long the last acknowledgement took."""
 
@@ -84,12 +94,15 @@ class Session:
     __slots__ = (
         "_awaited",
         "_known",
+        "_publication",
         "_since",
+        "_steady",
         "_wanted",
         "client",
         "grant",
         "login",
         "progress",
+        "publishes",
         "stage",
         "subscription",
     )
@@ -104,6 +117,10 @@ class Session:
         self._since = now
         self._wanted: tuple[str, ...] | None = None
         self._known: Known | None = None
+        self._steady = False
+        # Whether the client asks to publish, and its conversation about that.
+        self.publishes = False
+        self._publication: Publishes | None = None
         # The seq of each state that was sent and is not acknowledged, and when it was sent; the oldest first.
         self._awaited: tuple[tuple[int, int], ...] = ()
 
@@ -111,6 +128,8 @@ class Session:
         """What follows from a message of the client."""
         if self.stage is Stage.ENDED:
             return Reply()
+        if self._publication is not None:
+            return self._follow(self._publication.receive(text))
         try:
             message = decode_from_client(text)
         except MessageError as problem:
@@ -126,16 +145,21 @@ class Session:
             return Reply()
         return self._hear_ack(message, self.subscription, now)
 
-    def logged_in(self, grant: Grant, publisher: Publisher, now: int) -> Reply:
-        """The credentials are right: the welcome. ``publisher`` has the states."""
+    def logged_in(self, grant: Grant, streams: Streams, now: int) -> Reply:
+        """The credentials are right: the welcome. ``streams`` has the states."""
         if self.stage is not Stage.CHECKING:
             return Reply()
         symbols = grant.user.rights.symbols
         view = View(None if symbols is None else frozenset(symbols), symbols is None).narrowed(self._wanted)
         self.stage, self.grant = Stage.SUBSCRIBED, grant
-        self.subscription = publisher.subscribe(view, now)
+        self.subscription = streams.subscribe(view, now, steady=self._steady)
         claim = self.subscription.claim_problem(self._known)
         return Reply([self.subscription.welcome(grant.user.login, now)], report=claim or "")
+
+    def publish(self, grant: Grant, topic: str, publication: Publishes) -> Reply:
+        """The credentials are right, and the client may publish this topic."""
+        self.stage, self.grant, self._publication = Stage.PUBLISHING, grant, publication
+        return Reply([encode(Publishing(grant.user.login, topic))])
 
     def refused(self, refusal: Refusal) -> Reply:
         """The login is refused."""
@@ -156,7 +180,9 @@ class Session:
         return self._awaited[0][1] if self._awaited else None
 
     def check(self, now: int) -> Reply:
-        """Apply the time limit of the login; call it at each timer event."""
+        """Apply the time limits of the login and of a publisher; call it at each timer event."""
+        if self._publication is not None:
+            return self._follow(self._publication.check())
         if self.stage is Stage.NEW and now - self._since >= LOGIN_MS:
             return self.end("login", f"no login within {LOGIN_MS // 1000} s")
         return Reply()
@@ -179,13 +205,24 @@ class Session:
         if self.subscription is not None:
             self.subscription.close()
             self.subscription = None
+        if self._publication is not None:
+            self._publication.close()
+            self._publication = None
+
+    def _follow(self, reply: Reply) -> Reply:
+        """Do what the publication asks for."""
+        if reply.ending is None:
+            return reply
+        ended = self.end(*reply.ending)
+        return Reply([*reply.send, *ended.send], ending=ended.ending, report=reply.report)
 
     def _hear_login(self, message: Login, now: int) -> Reply:
         if self.stage is not Stage.NEW:
             return self.end("login", "a second login: close the connection and open a new one")
         self.stage = Stage.CHECKING
         self.login, self.client = message.login, message.client or ""
-        self._wanted, self._known = message.symbols, message.known
+        self._wanted, self._known, self._steady = message.symbols, message.known, bool(message.steady)
+        self.publishes = bool(message.publish)
         return Reply(credentials=Credentials(message.login, message.password, message.token))
 
     def _hear_ack(self, message: Ack, subscription: Subscription, now: int) -> Reply:

@@ -1,4 +1,4 @@
-"""What all experts of a provider share."""
+"""What all experts of a server share."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from demos.provider.dashboard import Dashboard
 from demos.provider.login_desk import LoginDesk
 from demos.provider.operator_session import Action, OperatorSession
-from demos.provider.publishing import Publisher
 from demos.provider.session import Ending
+from demos.provider.topics import Topics
 from demos.terminal.interfaces import Clock
 from demos.wire.tls_contexts import CertificateFiles
 from demos.wire.web_server import HostCheck
@@ -28,12 +28,11 @@ class Shared:
     ``report`` gets lines for the log, and ``event`` events for other programs.
     ``granted`` and ``ended`` are called with a connection's number when its login was granted, and when it has ended.
     ``act`` does what an operator has confirmed, and reports the result to the session in the expert's thread.
-    ``paused``: the operator has paused the provider. ``suspended``: the account's present state is not known, so
-    nothing is sent, not even a heartbeat: subscribers notice by themselves that their state may be outdated.
+    ``paused``: the operator has paused the provider.
     """
 
     server_name: str
-    publisher: Publisher
+    topics: Topics
     desk: LoginDesk
     dashboard: Dashboard
     check_host: HostCheck
@@ -45,4 +44,3 @@ class Shared:
     ended: Callable[[int], None]
     act: Callable[[Shared, Action, OperatorSession, Callable[[Callable[[], None]], None]], None]
     paused: bool = False
-    suspended: bool = False

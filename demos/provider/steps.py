@@ -15,6 +15,7 @@ class Kind(Enum):
     FALL = "the sequence numbers fell"
     RETURNED = "an earlier run of the provider returned"
     CONFLICT = "two states have one number"
+    RIVALS = "two providers publish at one place"
     OLDER = "a new stream begins in the past"
     CLOCK = "a clock was set"
     GAP = "a state was missed"
@@ -23,7 +24,7 @@ class Kind(Enum):
     ERROR = "the server reports an error"
 
 
-STOPPING = frozenset({Kind.FALL, Kind.RETURNED, Kind.CONFLICT})
+STOPPING = frozenset({Kind.FALL, Kind.RETURNED, Kind.CONFLICT, Kind.RIVALS})
 
 
 class Status(Enum):

@@ -55,6 +55,7 @@ def list_users(state: StateFile, args: argparse.Namespace) -> None:
                 "login": user.login,
                 "state": user.state(now),
                 "operator": user.rights.operator,
+                "publish": user.rights.publish,
                 "connections": user.rights.connections,
                 "symbols": user.rights.symbols,
                 "expires": json_time(user.rights.expires),
@@ -68,7 +69,7 @@ def list_users(state: StateFile, args: argparse.Namespace) -> None:
     for user, tokens in found:
         expires = "never" if user.rights.expires is None else time_text(user.rights.expires)
         numbers = (str(user.rights.connections), expires, str(len(tokens)))
-        role = "operator" if user.rights.operator else "subscriber"
+        role = "operator" if user.rights.operator else "publisher" if user.rights.publish else "subscriber"
         rows.append((user.login, role, user.state(now), *numbers, _symbols_column(user.rights.symbols)))
     _print_table(rows, "no users: `python -m demos provider user add LOGIN` adds one")
 
@@ -78,8 +79,13 @@ def set_rights(state: StateFile, args: argparse.Namespace) -> None:
     given = {name: getattr(args, name) for name in ("connections", "expires", "operator") if hasattr(args, name)}
     if args.symbol or args.all_symbols:
         given["symbols"] = _symbols(args)
+    if args.publish or args.no_publish:
+        given["publish"] = _topics(args)
     if not given:
-        raise UserError("nothing to set: use --symbol, --all-symbols, --connections, --expires or --[no-]operator")
+        raise UserError(
+            "nothing to set: use --symbol, --all-symbols, --connections, --expires, --[no-]operator, --publish or "
+            "--no-publish"
+        )
     UserStore(state).set_rights(args.login, lambda rights: replace(rights, **given))
     print(f"changed the rights of {args.login}; its connections log in again")
 
@@ -178,7 +184,11 @@ def unban(state: StateFile, args: argparse.Namespace) -> None:
 
 
 def _new_rights(args: argparse.Namespace) -> Rights:
-    return Rights(_symbols(args), args.connections, args.expires, args.operator)
+    return Rights(_symbols(args), args.connections, args.expires, args.operator, _topics(args))
+
+
+def _topics(args: argparse.Namespace) -> tuple[str, ...]:
+    return tuple(sorted(set(args.publish or ())))
 
 
 def _symbols(args: argparse.Namespace) -> tuple[str, ...] | None:

@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from demos.launcher.option_types import whole
 from demos.provider.guard import address_key
 from demos.provider.rights import MAX_CONNECTIONS, canonical_login
+from demos.provider.topic_names import topic_problem
 from demos.terminal.runtime.clock import RealClock
 from demos.terminal.runtime.log import escaped
 
@@ -29,6 +30,13 @@ def login(text: str) -> str:
             f"{escaped(text)!r} is not a login: 1 to 64 letters, digits and . _ - + @, the first a letter or a digit"
         )
     return name
+
+
+def topic(text: str) -> str:
+    """The name of a topic."""
+    if problem := topic_problem(text):
+        raise argparse.ArgumentTypeError(escaped(problem))
+    return text
 
 
 def connections(text: str) -> int:

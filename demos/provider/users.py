@@ -25,6 +25,7 @@ from demos.provider.rights import (
     canonical_login,
     check_rights,
     symbols_text,
+    topics_text,
     user_of_row,
 )
 from demos.provider.state_file import StateFile
@@ -32,7 +33,7 @@ from demos.provider.state_file import StateFile
 MAX_USERS = 100_000
 MAX_CHANGES = 10_000
 
-_COLUMNS = "id, login, password, generation, symbols, connections, expires, disabled, created, operator"
+_COLUMNS = "id, login, password, generation, symbols, connections, expires, disabled, created, operator, publish"
 
 
 class Changes(NamedTuple):
@@ -70,8 +71,8 @@ class UserStore:
             try:
                 db.execute(
                     "INSERT INTO users (login, password, generation, symbols, connections, expires, disabled, created, "
-                    "operator) VALUES (?, ?, 1, ?, ?, ?, 0, ?, ?)",
-                    (name, stored, symbols_text(rights), rights.connections, rights.expires, now, rights.operator),
+                    "operator, publish) VALUES (?, ?, 1, ?, ?, ?, 0, ?, ?, ?)",
+                    (name, stored, *_values(rights, now)),
                 )
             except sqlite3.IntegrityError:
                 raise UserError(f"the login exists already: {name}") from None
@@ -135,8 +136,8 @@ class UserStore:
             rights = change(user.rights)
             check_rights(rights)
             db.execute(
-                "UPDATE users SET symbols = ?, connections = ?, expires = ?, operator = ? WHERE id = ?",
-                (symbols_text(rights), rights.connections, rights.expires, rights.operator, user.id),
+                "UPDATE users SET symbols = ?, connections = ?, expires = ?, operator = ?, publish = ? WHERE id = ?",
+                (*_values(rights), user.id),
             )
 
     def remove(self, login: str) -> None:
@@ -253,3 +254,15 @@ class UserStore:
             newest = db.execute("INSERT INTO changes (login) VALUES (?)", (login,)).lastrowid or 0
             db.execute("DELETE FROM changes WHERE position <= ?", (newest - MAX_CHANGES,))
         self._data_version = -1
+
+
+def _values(rights: Rights, *created: float) -> tuple[object, ...]:
+    """The values of the rights as they are stored; ``created`` comes before the operator's."""
+    return (
+        symbols_text(rights),
+        rights.connections,
+        rights.expires,
+        *created,
+        rights.operator,
+        topics_text(rights),
+    )

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from itertools import product
 from pathlib import Path
@@ -36,7 +36,8 @@ from demos.provider.accounts import View
 from demos.provider.following import Follower
 from demos.provider.messages import AccountKind, Login, Welcome
 from demos.provider.protocol import decode_from_server
-from demos.provider.publishing import Publisher, Subscription
+from demos.provider.publishing import Publisher
+from demos.provider.streams import Subscription
 from demos.registry import find_program
 from demos.terminal.interfaces import SymbolSpec, Tick
 from demos.terminal.mql.constants import ACCOUNT_MARGIN_MODE_RETAIL_HEDGING
@@ -101,7 +102,7 @@ class _Connection:
     ended: str = ""
     shown: Any = None
     is_live: bool = True
-    transport: Any = field(default_factory=lambda: type("Transport", (), {"local_port": 0}))
+    local_port: int = 0
 
     def Continue(self, event: Moment) -> list[Any]:
         return [step.state] if (step := self.follower.receive(self.state, event.ms)).state else []

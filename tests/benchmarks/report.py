@@ -1,11 +1,12 @@
-"""Measures all configurations and writes their figures to notes/performance.md, README.md and notes/performance.svg.
+"""Measures all configurations and writes their figures to the notes, README.md and notes/performance.svg.
 
     python -m tests.benchmarks.report                             everything
     python -m tests.benchmarks.report --measure accelerator       one configuration; writes no page
     python -m tests.benchmarks.report --measure subscribers       10,000 subscribers; needs 10,200 file descriptors
+    python -m tests.benchmarks.report --measure broker            1,000 subscribers, also of a proxy and mosquitto
     python -m tests.benchmarks.report --write                     the pages, from the figures that are kept
 
-The figures are kept in tests/benchmarks/results, a file for each configuration, one for the chart and one for the
+The figures are kept in tests/benchmarks/results, a file for each configuration, one for the chart and two for the
 subscribers. `accelerator` measures this installation; `reference-api` and `reference-abi` are installed from a clone of
 what is committed; `wine` needs tests/wine/build.py. All sockets are on loopback. Everything takes about half an hour.
 """
@@ -22,27 +23,32 @@ from typing import Any
 from . import picture, tables
 from .configurations import CONFIGURATIONS, keep, kept, measure
 from .measuring import CHECKOUT, Unavailable
-from .subscribers.figures import EXPERTS, WEBSOCKETS, Plan, title
+from .subscribers.figures import BROKER, EXPERTS, PROXY, WEBSOCKETS, Plan, title
 
 CHART = CHECKOUT / "notes" / "performance.svg"
 NOT_BUILT = 125
-SUBSCRIBERS = 10_000
+# The servers that are compared with each other, by the name of their comparison.
+COMPARISONS = {
+    "subscribers": (Plan(10_000), [*map(str, EXPERTS), WEBSOCKETS]),
+    "broker": (Plan(1_000), ["1", PROXY, BROKER]),
+}
 
 
-def measured_subscribers() -> dict[str, Any]:
+def measured_subscribers(comparison: str) -> dict[str, Any]:
     # It needs the packages of the provider, the rest of the report does not.
     from .subscribers.comparing import measured_servers
 
     def show(name: str, figures: dict[str, float]) -> None:
-        print(f"subscribers: {title(name)}: the last one after {figures['update-last']:g} ms", flush=True)
+        print(f"{comparison}: {title(name)}: the last one after {figures['update-last']:g} ms", flush=True)
 
-    return measured_servers(Plan(SUBSCRIBERS), [*map(str, EXPERTS), WEBSOCKETS], show)
+    plan, servers = COMPARISONS[comparison]
+    return measured_servers(plan, servers, show)
 
 
 def measure_one(name: str, clones: Path, runs: int) -> None:
     try:
-        if name == "subscribers":
-            keep(name, measured_subscribers())
+        if name in COMPARISONS:
+            keep(name, measured_subscribers(name))
         else:
             keep(name, picture.measured_figures() if name == "chart" else measure(CONFIGURATIONS[name], clones, runs))
     except Unavailable as reason:
@@ -61,7 +67,7 @@ def write() -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    names = [*CONFIGURATIONS, "chart", "subscribers"]
+    names = [*CONFIGURATIONS, "chart", *COMPARISONS]
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks.report",
         description=__doc__,

@@ -1,4 +1,4 @@
-"""The tables of notes/performance.md and README.md, from the files in results/."""
+"""The tables of notes/performance.md, notes/scaling.md and README.md, from the files in results/."""
 
 from __future__ import annotations
 
@@ -234,9 +234,9 @@ def origins(configurations: list[Figures]) -> list[str]:
     return table(["configuration", "system", "processors", "date", "command", "runs", "load before"], rows)
 
 
-def subscribers() -> list[str]:
+def subscribers(comparison: str) -> list[str]:
     """The servers with thousands of subscribers, and how they were measured; nothing before they were."""
-    figures = kept("subscribers")
+    figures = kept(comparison)
     if not figures:
         return []
     plan, here, load = figures["plan"], figures["environment"], figures["load_average_before"]
@@ -253,10 +253,11 @@ def subscribers() -> list[str]:
 def generated() -> dict[Path, str]:
     """The generated part of each page."""
     configurations = [figures for name in CONFIGURATIONS if (figures := kept(name))]
-    page = [*ratios(configurations), *amounts(configurations), *origins(configurations), *subscribers()]
+    page = [*ratios(configurations), *amounts(configurations), *origins(configurations), *subscribers("subscribers")]
     readme = ratios(configurations, in_readme=True)
     return {
         CHECKOUT / "notes" / "performance.md": "\n".join([BEGIN, "", *page, END]),
+        CHECKOUT / "notes" / "scaling.md": "\n".join([BEGIN, "", *subscribers("broker"), END]),
         CHECKOUT / "README.md": "\n".join([BEGIN, "", *readme, END]),
     }
 

@@ -1,7 +1,8 @@
 """For the tests of the copier with a provider: an independent server, and the copier as a process or on a stage.
 
 The server uses the package websockets in a thread of its own. It says what a test tells it to say. Every wait has a
-time limit. The stage's clock moves by TIMER_MS at each step; until() waits at each step for the server's thread.
+time limit. The stage's clock moves by TIMER_MS at each step; until() lets the server's thread run at each step, so that
+the terminal's time does not run out while a slow machine has not yet run that thread.
 """
 
 from __future__ import annotations
@@ -124,6 +125,7 @@ class WebsocketsProvider:
         self._thread.start()
         assert self._ready.wait(LIMIT)
         closed_after_test(self)
+        _servers.append(self)
 
     @property
     def port(self) -> int:
@@ -132,9 +134,19 @@ class WebsocketsProvider:
         return number
 
     def close(self) -> None:
-        if self._thread.is_alive():
+        if self in _servers:
+            _servers.remove(self)
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(LIMIT)
+
+    def run_turns(self) -> None:
+        """Let the server read and answer what has arrived."""
+
+        async def turns() -> None:
+            for _ in range(8):
+                await asyncio.sleep(0)
+
+        asyncio.run_coroutine_threadsafe(turns(), self._loop).result(LIMIT)
 
     def time(self) -> int:
         """The server's clock: at least one millisecond later at each reading."""
@@ -180,23 +192,22 @@ class WebsocketsProvider:
         self.send(json.dumps({"type": "error", "code": code, "text": text, "fatal": True}))
 
     def refuse_and_close(self, code: str) -> None:
-        """End every conversation with an error and a close frame, which are on their way when this returns."""
+        """Send an error to every subscriber, and close every connection."""
+        self.refuse(code)
+        self.disconnect(1008, code)
 
-        async def end_all() -> None:
-            for peer in self._peers.copy():
-                await peer.say("error", code=code, text="a reason", fatal=True)
-                self._closing.append(self._loop.create_task(peer.connection.close(1008, code)))
-            # The tasks write their frames at their first step, and then wait for the clients.
-            await asyncio.sleep(0)
+    def disconnect(self, code: int = 1000, reason: str = "") -> None:
+        """Close every connection; the close frames are on their way when this returns.
 
-        asyncio.run_coroutine_threadsafe(end_all(), self._loop).result(LIMIT)
-
-    def disconnect(self) -> None:
-        """Close every connection."""
+        The client is a program of the calling thread, so its close frames come only after this call.
+        """
 
         async def close_all() -> None:
-            for peer in self._peers.copy():
-                await peer.connection.close()
+            peers = self._peers.copy()
+            self._peers.clear()
+            self._closing += [self._loop.create_task(peer.connection.close(code, reason)) for peer in peers]
+            # The tasks write their frames at their first step, and then wait for the clients.
+            await asyncio.sleep(0)
 
         asyncio.run_coroutine_threadsafe(close_all(), self._loop).result(LIMIT)
 
@@ -236,7 +247,11 @@ class WebsocketsProvider:
         except ConnectionClosed:
             pass
         finally:
-            self._peers.remove(peer)
+            with suppress(ValueError):
+                self._peers.remove(peer)
+
+
+_servers: list[WebsocketsProvider] = []
 
 
 def tls_context(folder: Path, **options: Any) -> ssl.SSLContext:
@@ -270,20 +285,29 @@ def plain_url(provider: WebsocketsProvider) -> str:
 
 
 def until(stage: Stage, condition: Callable[[], bool]) -> Script:
-    """Let the terminal go on until the condition is true; wait at each step until something has arrived."""
-    pause = threading.Event()
+    """Let the terminal go on until the condition is true; the servers run before each step."""
     until = time.monotonic() + LIMIT
     while not condition():
         assert time.monotonic() < until, f"the condition did not become true: {stage.texts[-10:]}"
-        s = stage.program.account.connection.transport.socket if stage.program.account else INVALID_SOCKET
-        if s == INVALID_SOCKET or not ready(s, 0.02):
-            pause.wait(0.001)
+        for server in _servers:
+            server.run_turns()
+        s = stage.program.account.connection.socket if stage.program.account else INVALID_SOCKET
+        if s != INVALID_SOCKET:
+            # What a server has sent may still be on its way.
+            ready(s, 0.001)
         yield
 
 
 def pass_time(seconds: float) -> Script:
     """Let the terminal's time pass, without waiting for the server's thread."""
     for _ in range(int(seconds * 1000 / TIMER_MS)):
+        yield
+
+
+def pass_long_time(stage: Stage, seconds: float) -> Script:
+    """Let the terminal's time pass in tenths of a second: a tenth of the work of pass_time."""
+    for _ in range(int(seconds * 10)):
+        stage.clock.time += 0.1 - TIMER_MS / 1000
         yield
 
 

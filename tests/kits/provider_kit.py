@@ -15,8 +15,9 @@ from demos.provider.accounts import AccountState, Holding, View
 from demos.provider.following import Follower
 from demos.provider.messages import Ack, FromClient, Login, Resync, Snapshot
 from demos.provider.protocol import decode_from_client, decode_from_server, encode
-from demos.provider.publishing import Publisher, Subscription
+from demos.provider.publishing import Publisher
 from demos.provider.steps import Alarm, Step
+from demos.provider.streams import Subscription
 
 KEY = b"a key for tickets"
 HEARTBEAT_MS = 5000

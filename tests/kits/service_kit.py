@@ -1,4 +1,4 @@
-"""A provider in a process of its own, with a state file and a certificate, and subscribers of other software.
+"""A provider or a proxy in a process of its own, with a state file and a certificate, and other software's subscribers.
 
 The subscribers use the package `websockets`, and Python's ssl: implementations that are not ours.
 """
@@ -35,46 +35,79 @@ T = TypeVar("T")
 # Tests log in often: a hash with the least parameters costs a millisecond. It is renewed at the first login.
 _CHEAP = Parameters(10, 8, 1)
 
+# What a provider's process changes before it starts. A test that is not about these times uses them, because wrong
+# passwords up to a ban take 16 seconds otherwise, and an incomplete request, handshake or login 10.
+QUICK_BANS = """
+from demos.provider import guard, login_desk
+guard.Rules = partial(guard.Rules, first_delay=0.02, longest_delay=0.2, slow_interval=1.0)
+login_desk.MOST_WAIT_MS = 4000
+"""
+QUICK_REQUESTS = """
+from demos.provider import clients
+from demos.wire import tls, web_server
+clients.WebConnection = partial(clients.WebConnection, limits=web_server.WebLimits(head_ms=3000))
+tls.HANDSHAKE_MS = 2000
+"""
+QUICK_LOGINS = """
+from demos.provider import session
+session.LOGIN_MS = 2000
+"""
+# Does what `python -m demos` does, after these changes.
+_CHANGED = (
+    "import sys\nfrom functools import partial\n%s\nfrom demos.__main__ import run_process\nsys.exit(run_process())"
+)
+
 
 @contextmanager
-def users(folder: Path) -> Iterator[UserStore]:
-    """The users in the state file of a provider, which may be running."""
-    with closing(StateFile(folder / "provider.sqlite")) as state:
+def users(folder: Path, program: str = "provider") -> Iterator[UserStore]:
+    """The users in the state file of a provider or a proxy, which may be running."""
+    with closing(StateFile(folder / f"{program}.sqlite")) as state:
         yield UserStore(state)
 
 
-def add_user(folder: Path, login: str, **rights: object) -> str:
+def add_user(folder: Path, login: str, program: str = "provider", **rights: object) -> str:
     """Add a user with PASSWORD; returns a token of it."""
-    with users(folder) as store:
+    with users(folder, program) as store:
         store.add(login, new_password(PASSWORD, _CHEAP), Rights(**rights), time.time())  # type: ignore[arg-type]
         return store.add_token(login, "test", time.time())
 
 
-class RunningProvider:
-    """``python -m demos run provider``, and what its log and its events say."""
+class RunningServer:
+    """``python -m demos run PROGRAM``, and what its log and its events say."""
 
-    def __init__(self, folder: Path, *arguments: str, tls: bool = True, most_files: int = 0) -> None:
-        """``most_files``: the process may open so many files and sockets; only on POSIX."""
+    program = ""
+    # The event after which it can be used.
+    serves = "serving"
+    options: tuple[str, ...] = ()
+
+    def __init__(self, folder: Path, *arguments: str, tls: bool = True, most_files: int = 0, quick: str = "") -> None:
+        """``most_files``: the process may open so many files and sockets; only on POSIX.
+
+        ``quick``: a change of the process that shortens times, such as QUICK_BANS.
+        """
         self.folder = folder
         self.events_path = folder / "events.jsonl"
         self.events_path.unlink(missing_ok=True)
+        self._events: list[dict[str, Any]] = []
+        self._events_read = 0
         self.certificate: Path | None = None
-        options = [f"--state={folder / 'provider.sqlite'}", "--Port=0", "--plain-port=-1"]
+        options = [f"--state={folder / f'{self.program}.sqlite'}", "--Port=0", *self.options]
         if tls:
             self.certificate = folder / "cert.pem"
             if not self.certificate.exists():
                 certificate(folder)
             options += [f"--cert={self.certificate}", f"--key={folder / 'key.pem'}"]
         limit = ["prlimit", f"--nofile={most_files}:{most_files}"] if most_files else []
-        command = [*limit, sys.executable, "-m", "demos", "run", "provider", f"--events={self.events_path}", "--seed=1"]
-        self.log_path = folder / "provider.log"
+        start = ["-c", _CHANGED % quick] if quick else ["-m", "demos"]
+        command = [*limit, sys.executable, *start, "run", self.program, f"--events={self.events_path}", "--seed=1"]
+        self.log_path = folder / f"{self.program}.log"
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, "--lots=0.01:100:0.01", *options, *arguments],
+                [*command, *options, *arguments],
                 stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=log, cwd=ROOT, text=True,
             )  # fmt: skip
         closed_after_test(self)
-        self.port = int(self.wait("serving")["port"])
+        self.port = int(self.wait(self.serves)["port"])
 
     def close(self) -> None:
         """Kill the process, if it still runs."""
@@ -97,10 +130,14 @@ class RunningProvider:
 
     def events(self, kind: str) -> list[dict[str, Any]]:
         """The events of a kind so far."""
-        if not self.events_path.exists():
-            return []
-        lines = self.events_path.read_text(encoding="utf-8").splitlines(keepends=True)
-        return [event for line in lines if line.endswith("\n") and (event := json.loads(line))["kind"] == kind]
+        if self.events_path.exists():
+            with self.events_path.open("rb") as file:
+                file.seek(self._events_read)
+                lines = file.read()
+            lines = lines[: lines.rfind(b"\n") + 1]
+            self._events_read += len(lines)
+            self._events += map(json.loads, lines.splitlines())
+        return [event for event in self._events if event["kind"] == kind]
 
     def wait(self, kind: str, count: int = 1) -> dict[str, Any]:
         """The event of a kind with this number, when it has been recorded."""
@@ -122,10 +159,25 @@ class RunningProvider:
         return f"{scheme}{'s' if self.certificate else ''}://localhost:{self.port}{path}"
 
 
+class RunningProvider(RunningServer):
+    """A provider without its plain port."""
+
+    program = "provider"
+    options = ("--plain-port=-1", "--lots=0.01:100:0.01")
+
+
+class RunningProxy(RunningServer):
+    """A proxy."""
+
+    program = "proxy"
+
+
 class Subscriber:
     """A subscriber over the package `websockets`; it keeps the states that it was sent."""
 
-    def __init__(self, provider: RunningProvider, *, source: str = "127.0.0.1", **login: object) -> None:
+    def __init__(
+        self, provider: RunningServer, *, source: str = "127.0.0.1", path: str = "/ws", **login: object
+    ) -> None:
         """``source``: connect from this address."""
         import socket
 
@@ -136,7 +188,7 @@ class Subscriber:
         self._open = ExitStack()
         plain = socket.create_connection(("127.0.0.1", provider.port), LIMIT_SECONDS, (source, 0))
         self.socket = self._open.enter_context(
-            connect(provider.url(), sock=plain, open_timeout=LIMIT_SECONDS, compression=None, **options)
+            connect(provider.url(path), sock=plain, open_timeout=LIMIT_SECONDS, compression=None, **options)
         )
         closed_after_test(self)
         self.state: Snapshot | None = None

@@ -92,11 +92,11 @@ class Feed:
             self._report(f"-client {client} of {sender.address} reports {message.code}: {message.text}")
         elif isinstance(message, ClientHello):
             if sender.greeted:
-                raise MessageError("unexpected", "a second hello")
+                raise MessageError("hello", "a second hello")
             sender.greeted = True
             self._report(f"client {client} of {sender.address} is {message.client}")
         elif not sender.told:
-            raise MessageError("unexpected", "history was requested before the server's hello")
+            raise MessageError("hello", "history was requested before the server's hello")
         else:
             self._take_request(sender, message, now)
 

@@ -57,7 +57,7 @@ class Follower:
         if isinstance(message, ServerHello):
             self._take_hello(message)
         elif not self._greeted:
-            raise MessageError("unexpected", f"{message.type} before hello")
+            raise MessageError("hello", f"{message.type} before hello")
         elif message.stream != self.stream:
             raise MessageError("stream", f"{message.type} of the stream {message.stream}, not {self.stream}")
         elif isinstance(message, Values):
@@ -68,7 +68,7 @@ class Follower:
 
     def _take_hello(self, hello: ServerHello) -> None:
         if self._greeted:
-            raise MessageError("unexpected", "a second hello")
+            raise MessageError("hello", "a second hello")
         if (hello.symbol, hello.period) != (self._symbol, self._period):
             raise MessageError(
                 "chart",

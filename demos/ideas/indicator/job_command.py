@@ -35,7 +35,7 @@ def add_parser(subparsers: option_types.SubParsers) -> None:
         "  3  network error\n"
         "  4  invalid data, or a file that cannot be written\n\n"
         "example:\n"
-        "  python -m demos indicator --bars tests/data/EURUSD_H1.tsv --replay 40 --indicators sma:10,rsi:5",
+        "  python -m demos indicator --bars tests/data/EURUSD_H1.tsv --replay 40",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -74,7 +74,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help="save values and pictures in this folder (default: %(default)s)",
     )
     parser.add_argument("--no-pictures", action="store_true", help="compare the values only, without matplotlib")
-    market_options.add_job_options(parser, 100, f"replay them in this time (default: {_DURATION:g})", study=False)
+    market_options.add_job_options(parser, 100, f"replay the bars in this time (default: {_DURATION:g})", study=False)
     parser.set_defaults(duration=_DURATION)
 
 

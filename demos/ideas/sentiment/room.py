@@ -52,12 +52,16 @@ class Member:
 
 
 class Room:
-    """See the head of this module. ``totals``: those that were published last."""
+    """See the head of this module.
+
+    ``totals`` are those that were published last, and ``participants`` is the number of those that counted then.
+    """
 
     def __init__(self, rules: Rules) -> None:
         """Errors: ValueError for rules that cannot be used."""
         self.rules = rules
         self.totals: Mapping[str, Total] = {}
+        self.participants = 0
         self._members: dict[int, Member] = {}
         self._published = PublishedTotals(rules.least_clients)
         self._seq = 0
@@ -117,13 +121,10 @@ class Room:
     def publish(self, now: int, time: int) -> None:
         """Publish the totals of this moment; ``time`` is in milliseconds since 1970."""
         present, counting = self._contributions(now)
+        self.participants = len(counting)
         self.totals = _largest(self._published.update(present, counting))
         self._seq += 1
         self._text = SERVER.encode(Totals(self._seq, time, self.totals))
-
-    def count(self, now: int) -> int:
-        """The number of participants that count."""
-        return len(self._contributions(now)[1])
 
     def _contributions(self, now: int) -> tuple[dict[str, Contributions], set[str]]:
         """The volumes of each symbol by participant, and all participants that count."""

@@ -114,7 +114,7 @@ def PublishTotals(hub: Hub) -> None:
         return
     due_at = max(due_at, now - period) + period
     room.publish(now, TerminalClock().utc_ms())
-    present = (room.count(now), room.totals)
+    present = (room.participants, room.totals)
     if present != recorded:
         recorded = present
         totals = {smb: [str(total.long), str(total.short), total.clients] for smb, total in room.totals.items()}

@@ -26,22 +26,19 @@ import ctypes
 import math
 from collections import deque
 from collections.abc import Callable
-from ctypes import c_int, sizeof
+from ctypes import sizeof
 from dataclasses import dataclass
 from itertools import compress
 from typing import Generic, TypeVar
 
+from demos.wire.opening import CallFailed
+from demos.wire.wake_up import connected_to_itself
 from winsock import (
-    AF_INET,
-    FIONBIO,
-    INADDR_LOOPBACK,
     INVALID_SOCKET,
-    IPPROTO_UDP,
     MAKEWORD,
     POLLNVAL,
     POLLRDNORM,
     POLLWRNORM,
-    SOCK_DGRAM,
     SOCKET_ERROR,
     WSADATA,
     WSAPOLLFD,
@@ -51,19 +48,9 @@ from winsock import (
     WSAPoll,
     WSASetLastError,
     WSAStartup,
-    bind,
     closesocket,
-    connect,
-    getsockname,
-    htonl,
-    htons,
-    in_addr,
-    ioctlsocket,
     recv,
     send,
-    sockaddr_in,
-    socket,
-    u_long,
 )
 
 # The wake-ups that are read after one poll; more of them only end the next poll at once.
@@ -127,11 +114,11 @@ class SocketEvents(Generic[Owner]):
         code = WSAStartup(MAKEWORD(2, 2), WSADATA())
         if code:
             return f"WSAStartup failed error: {WSAErrorDescript(code)}"
-        s = _connected_to_itself()
-        if s == INVALID_SOCKET:
-            error = WSAErrorDescript(WSAGetLastError())
+        try:
+            s = connected_to_itself()
+        except CallFailed as failure:
             WSACleanup()
-            return f"cannot create the wake-up socket, error: {error}"
+            return f"cannot create the wake-up socket, error: {WSAErrorDescript(failure.error)}"
         self._array[self._append(Registration(None, s, 0))].events = POLLRDNORM
         self._wake_socket = s
         return ""
@@ -260,21 +247,3 @@ class SocketEvents(Generic[Owner]):
             assert owner is not None
             self._report(owner, f"WSAPoll failed error: {error}; OnSocket is not called any more")
         self.close()
-
-
-def _connected_to_itself() -> int:
-    """A nonblocking UDP socket on loopback that receives what it sends, and nothing else; or INVALID_SOCKET."""
-    s = socket(AF_INET, SOCK_DGRAM, IPPROTO_UDP)
-    name = sockaddr_in(AF_INET, htons(0), in_addr(htonl(INADDR_LOOPBACK)))
-    size = sizeof(name)
-    if s != INVALID_SOCKET and (
-        ioctlsocket(s, FIONBIO, u_long(1)) == SOCKET_ERROR
-        or bind(s, name, size) == SOCKET_ERROR
-        or getsockname(s, name, c_int(size)) == SOCKET_ERROR
-        or connect(s, name, size) == SOCKET_ERROR
-    ):
-        error = WSAGetLastError()
-        closesocket(s)
-        WSASetLastError(error)
-        return INVALID_SOCKET
-    return s

@@ -16,15 +16,24 @@ from tests.benchmarks.configurations import load_average, processor
 from tests.benchmarks.connections import descriptors
 from tests.benchmarks.measuring import Unavailable
 
-from .figures import WEBSOCKETS, Plan
+from .figures import BROKER, PROXY, WEBSOCKETS, Plan
 from .measure import measured
-from .servers import ServerProcess, create_certificate_file, create_users, provider_server, websockets_server
+from .servers import (
+    SUBSCRIBER_LOGIN,
+    ServerProcess,
+    broker_server,
+    create_certificate_file,
+    create_users,
+    provider_server,
+    proxy_server,
+    websockets_server,
+)
 
 
 def measured_servers(
     plan: Plan, names: list[str], show: Callable[[str, dict[str, float]], None] = lambda name, figures: None
 ) -> dict[str, Any]:
-    """The figures of each server's turns. ``names`` are numbers of experts, or WEBSOCKETS.
+    """The figures of each server's turns. ``names`` are numbers of experts, WEBSOCKETS, PROXY or BROKER.
 
     Errors: Unavailable if this is not Linux, or if the system does not allow so many file descriptors.
     """
@@ -39,7 +48,9 @@ def measured_servers(
         create_users(folder, plan.count)
         for server in [*names, *reversed(names)]:
             with ExitStack() as stack:
-                figures = measured(started(stack, server, folder, plan.count), plan, folder / "users.json")
+                running = started(stack, server, folder, plan.count)
+                users = folder / (SUBSCRIBER_LOGIN if server == BROKER else "users.json")
+                figures = measured(running, plan, users)
             turns[server].append({name: float(f"{figure:.4g}") for name, figure in figures.items()})
             show(server, turns[server][-1])
     return {
@@ -55,4 +66,8 @@ def started(stack: ExitStack, name: str, folder: Path, count: int) -> ServerProc
     """A server that listens; ``name`` as for measured_servers."""
     if name == WEBSOCKETS:
         return websockets_server(stack, folder, count)
+    if name == BROKER:
+        return broker_server(stack, folder)
+    if name == PROXY:
+        return proxy_server(stack, folder, count)
     return provider_server(stack, folder, count, int(name))

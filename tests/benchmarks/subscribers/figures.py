@@ -7,6 +7,8 @@ from statistics import median
 from typing import Any
 
 WEBSOCKETS = "websockets"
+PROXY = "proxy"
+BROKER = "broker"
 EXPERTS = (1, 2, 4)
 
 # The figures of a server: what each is, its unit, and the digits after the point.
@@ -40,7 +42,8 @@ class Plan:
 
 
 def title(server: str) -> str:
-    return server if server == WEBSOCKETS else f"{server} expert{'s' * (server != '1')}"
+    titles = {WEBSOCKETS: "websockets", PROXY: "provider and proxy", BROKER: "provider and mosquitto"}
+    return titles.get(server) or f"{server} expert{'s' * (server != '1')}"
 
 
 def rows(kept: dict[str, Any]) -> list[list[str]]:

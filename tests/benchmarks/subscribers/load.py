@@ -1,4 +1,6 @@
-"""python -m tests.benchmarks.subscribers.load PORT FIRST USERS: a process with subscribers that measures their times.
+"""python -m tests.benchmarks.subscribers.load PORT FIRST USERS MOST [PREFIX]: subscribers, and their times.
+
+With PREFIX they subscribe to the topics of a provider at an MQTT broker, else to the provider itself.
 
 It reads one command a line from its standard input and answers each with a line of JSON:
 
@@ -28,7 +30,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.connections import HOST, descriptors
-from tests.benchmarks.subscribers.subscriber import LARGEST, Subscriber, SubscriberError, client_context
+from tests.benchmarks.subscribers.mqtt_subscriber import Login, MqttSubscriber
+from tests.benchmarks.subscribers.subscriber import Subscriber
+from tests.benchmarks.subscribers.tls_subscriber import LARGEST, SubscriberError, TlsSubscriber, client_context
 
 # The subscribers that a process opens at the same time: the load of logins is bounded.
 AT_ONCE = 32
@@ -42,15 +46,16 @@ NEVER = float("inf")
 class Load:
     """The subscribers of this process; see the head of this module."""
 
-    def __init__(self, port: int, first: int, users: list[tuple[str, str]]) -> None:
+    def __init__(self, port: int, first: int, users: list[tuple[str, str]], prefix: str) -> None:
+        self._prefix = prefix
         self._port, self._first, self._users = port, first, users
         self._context = client_context()
         self._poller = select.epoll()
         self._poller.register(sys.stdin.fileno(), select.EPOLLIN)
-        self._subscribers: dict[int, Subscriber] = {}
+        self._subscribers: dict[int, TlsSubscriber] = {}
         self._wanted = 0
         self._live = 0
-        self._backlog: deque[Subscriber] = deque()
+        self._backlog: deque[TlsSubscriber] = deque()
         self._began = 0.0
         self._awaited: float | None = None
         self._until = NEVER
@@ -85,7 +90,7 @@ class Load:
                 self._receive(subscriber)
         return len(events)
 
-    def _receive(self, subscriber: Subscriber) -> None:
+    def _receive(self, subscriber: TlsSubscriber) -> None:
         data = subscriber.socket.recv(LARGEST)
         now = time.perf_counter_ns()
         if subscriber.is_live:
@@ -107,8 +112,12 @@ class Load:
         opened.bind((f"127.1.{number >> 8}.{number & 255}", 0))
         opened.connect_ex((HOST, self._port))
         login, token = self._users[number % len(self._users)]
-        message = {"type": "login", "version": 1, "login": login, "token": token}
-        self._subscribers[opened.fileno()] = Subscriber(opened, self._context, message)
+        if self._prefix:
+            subscriber: TlsSubscriber = MqttSubscriber(opened, self._context, Login(login, token, self._prefix))
+        else:
+            message = {"type": "login", "version": 1, "login": login, "token": token}
+            subscriber = Subscriber(opened, self._context, message)
+        self._subscribers[opened.fileno()] = subscriber
         self._poller.register(opened.fileno(), select.EPOLLOUT)
 
     def _command(self, line: str) -> None:
@@ -150,11 +159,11 @@ def _answer(value: Any) -> None:
     print(json.dumps(value), flush=True)
 
 
-def main(port: int, first: int, users: Path, most: int) -> None:
+def main(port: int, first: int, users: Path, most: int, prefix: str = "") -> None:
     gc.disable()
     with descriptors(most):
-        Load(port, first, [tuple(each) for each in json.loads(users.read_text())]).run()
+        Load(port, first, [tuple(each) for each in json.loads(users.read_text())], prefix).run()
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]))
+    main(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]), *sys.argv[5:])

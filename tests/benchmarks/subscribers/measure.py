@@ -22,14 +22,14 @@ LOT = 0.01
 class Subscribers:
     """The processes of the load generator."""
 
-    def __init__(self, stack: ExitStack, plan: Plan, port: int, users: Path) -> None:
+    def __init__(self, stack: ExitStack, plan: Plan, port: int, users: Path, prefix: str = "") -> None:
         self._counts = [
             plan.count // plan.processes + (number < plan.count % plan.processes) for number in range(plan.processes)
         ]
         self._processes = []
         first = 0
         for count in self._counts:
-            task = [str(port), str(first), str(users), str(count)]
+            task = [str(port), str(first), str(users), str(count), *filter(None, [prefix])]
             command = [sys.executable, "-m", "tests.benchmarks.subscribers.load", *task]
             process = subprocess.Popen(
                 command, cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
@@ -77,7 +77,7 @@ def measured(server: ServerProcess, plan: Plan, users: Path) -> dict[str, float]
         time.sleep(plan.settled)
         idle = _used(server, plan.idle)
         memory, cpu = server.memory(), server.cpu_time()
-        subscribers = Subscribers(stack, plan, server.port, users)
+        subscribers = Subscribers(stack, plan, server.port, users, server.prefix)
         seconds = subscribers.connect()
         time.sleep(plan.settled)
         figures = {

@@ -53,6 +53,8 @@ class Echo:
     def next_message(self, client: int, now: int) -> str | None:
         if self.waiting[client]:
             return self.waiting[client].popleft()
+        if self.state == f"fail {client}":
+            raise RuntimeError("next_message() has failed")
         if self.states.get(client) != self.state:
             self.states[client] = self.state
             return self.state

@@ -18,6 +18,7 @@ from copier_kit import (
     Peer,
     WebsocketsProvider,
     holds,
+    pass_long_time,
     pass_time,
     plain_url,
     position,
@@ -303,7 +304,7 @@ def test_a_restored_provider_stops_copying_with_an_alarm_until_the_operator_resu
         provider.disconnect()
         provider.seq, provider.positions = 3, [position("EURUSD", "0.9", time=provider.time())]
         yield from until(stage, lambda: bool(stage.program.account.connection.follower.stopped))
-        yield from pass_time(100)
+        yield from pass_long_time(stage, 100)
 
     stage.play(fall())
     assert holds(stage, "0.25")()
@@ -312,7 +313,7 @@ def test_a_restored_provider_stops_copying_with_an_alarm_until_the_operator_resu
 
     # After a restart it is still stopped.
     again = subscribe(plain_url(provider), tmp_path, account=stage.account)
-    assert again.play(pass_time(20)) == 0
+    assert again.play(pass_long_time(again, 20)) == 0
     assert provider.connections == 2
 
     resumed = subscribe(plain_url(provider), tmp_path, account=stage.account)
@@ -468,7 +469,7 @@ def test_a_silent_provider_is_stale_and_its_return_ends_that(provider, tmp_path,
         provider.behave = silent
         yield from pass_time(4)
         yield from until(stage, lambda: any("the server is silent" in text for text in alerts(stage)))
-        yield from pass_time(60)
+        yield from pass_long_time(stage, 60)
         yield from until(stage, lambda: any("the provider is stale" in text for text in alerts(stage)))
         yield from pass_time(2)
         assert holds(stage, left)()
@@ -486,10 +487,13 @@ def test_a_provider_with_heartbeats_is_quiet_and_not_stale(provider, tmp_path):
 
     def script() -> Script:
         yield from copied(stage)
+        connection = stage.program.account.connection
         for _ in range(60):
+            last = connection.follower._beat
             provider.beat()
-            yield from until(stage, lambda: stage.program.account.connection.is_live)
-            yield from pass_time(1)
+            yield from until(stage, lambda last=last: connection.follower._beat != last)
+            assert connection.is_live
+            yield from pass_long_time(stage, 1)
 
     stage.play(script())
     assert alerts(stage) == []
@@ -526,7 +530,7 @@ def test_a_restarted_copier_trades_no_state_twice(provider, tmp_path):
 
     def script() -> Script:
         yield from until(again, lambda: again.program.account.connection.is_live)
-        yield from pass_time(20)
+        yield from pass_long_time(again, 20)
         assert holds(again, "0")()
         provider.trade(position("EURUSD", "0.75"))
         yield from copied(again, "0.75")
@@ -599,8 +603,16 @@ def test_a_login_that_another_program_uses_is_alerted_once_and_tried_again_after
         times.append(stage.clock.time)
         await peer.say("error", code="replaced", text="a reason", fatal=True)
 
+    def script() -> Script:
+        for number, pause in enumerate((57, 114, 0), 1):
+            yield from until(stage, lambda number=number: len(times) == number)
+            # The pause begins when the copier has received the error.
+            yield from until(stage, lambda: stage.program.account.connection.transport.is_idle)
+            yield from pass_long_time(stage, pause)
+            assert len(times) == number
+
     provider.behave = replace
-    stage.play(until(stage, lambda: len(times) >= 3))
+    stage.play(script())
     first, second = (round(later - earlier) for earlier, later in pairwise(times))
     assert 58 <= first <= 65
     assert 115 <= second <= 130
@@ -611,7 +623,7 @@ def test_a_login_without_a_url_is_an_error_and_does_not_use_the_plain_protocol(t
     stage = subscribe("", tmp_path)
     assert stage.play(iter(())) == 4
     assert alerts(stage) == [
-        "--url is missing: without it the plain protocol is used, which has no --login, --password-file"
+        "--url or --broker is missing: without them the plain protocol is used, which has no --login, --password-file"
     ]
 
 
@@ -760,7 +772,7 @@ def test_nothing_is_traded_from_a_stored_state_before_a_state_has_arrived_or_the
     provider.behave = silent
 
     def wait() -> Script:
-        yield from pass_time(25)
+        yield from pass_long_time(again, 25)
         assert again.program.account.decisions == {}
         yield from pass_time(10)
         assert again.program.account.decisions != {}
@@ -774,8 +786,8 @@ def test_an_order_that_the_broker_rejects_is_repeated_after_pauses(provider, tmp
     tried = failing_orders(stage, monkeypatch)
 
     def script() -> Script:
-        yield from until(stage, lambda: len(tried) >= 3)
-        yield from pass_time(30)
+        yield from until(stage, lambda: bool(tried))
+        yield from pass_long_time(stage, 33)
 
     stage.play(script())
     # The rules pause the symbol after three rejections.

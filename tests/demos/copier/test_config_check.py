@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import sys
 from contextlib import closing
 from datetime import datetime, timezone
 from pathlib import Path
@@ -179,3 +180,28 @@ def start(rules: Rules | None = None, **values: str) -> None:
 @pytest.mark.posix_only(reason="the package may be installed on Windows")
 def test_a_real_terminal_needs_its_package(check):
     assert error_of(check(terminal="mt5")).startswith("terminal: the package MetaTrader5 is not installed")
+
+
+# ---- a broker
+
+
+def test_a_copier_at_a_broker_is_checked_like_one_at_a_provider(check):
+    pytest.importorskip("paho.mqtt.client", reason="paho-mqtt is not installed")
+    broker = "mqtts://broker.example/signals"
+    assert check(url="", broker=broker) == FINE
+    assert check(url="", broker=broker, login="", token_file="") == FINE
+    assert check(url="", broker="mqtt://127.0.0.1/signals", pin="") == FINE
+    assert error_of(check(url="", broker=broker, ca="missing.pem")).startswith("the CA file 'missing.pem' cannot")
+    assert "use mqtts://" in error_of(check(url="", broker="mqtt://127.0.0.1/signals", pin=PIN))
+    assert "needs a password, and none is given" in error_of(check(url="", broker=broker, token_file=""))
+    assert "needs a login" in error_of(check(url="", broker=broker, login=""))
+    assert "1 to 8 levels" in error_of(check(url="", broker="mqtts://broker.example"))
+
+
+def test_a_url_and_a_broker_are_an_error(check):
+    assert error_of(check(broker="mqtts://broker.example/a")).startswith("url and broker are both given")
+
+
+def test_a_broker_without_its_package_is_an_error(check, monkeypatch):
+    monkeypatch.setitem(sys.modules, "demos.copier.broker_connection", None)
+    assert error_of(check(url="", broker="mqtts://broker.example/a")).startswith("broker: ")

@@ -13,6 +13,7 @@ from copier_kit import (
     Peer,
     WebsocketsProvider,
     holds,
+    pass_long_time,
     pass_time,
     plain_url,
     position,
@@ -128,8 +129,9 @@ def test_a_certificate_for_another_host_is_refused(tmp_path):
         ("wss://host:99999", "use wss://HOST:PORT"),
         ("wss://host:0", "use wss://HOST:PORT"),
         ("wss://ho st:1", "use wss://HOST:PORT"),
-        ("wss://host:1/other", "its path is /ws or empty"),
-        ("wss://host:1?q", "its path is /ws or empty"),
+        ("wss://host:1/Other", "its path is empty or the name of a topic"),
+        ("wss://host:1/ws/a/b", "its path is empty or the name of a topic"),
+        ("wss://host:1?q", "its path is empty or the name of a topic"),
     ],
 )
 def test_a_url_that_cannot_be_used_is_refused_with_the_reason(url, expected):
@@ -275,7 +277,7 @@ def test_a_wrong_password_is_tried_again_when_its_file_has_changed(tmp_path):
 
     def script() -> Script:
         yield from until(stage, lambda: bool(faults(stage)))
-        yield from pass_time(600)
+        yield from pass_long_time(stage, 600)
         assert provider.connections == 1
         provider.behave = serve_states
         (tmp_path / "password").write_text("the right one\n", encoding="utf-8")
@@ -298,7 +300,7 @@ def test_when_the_login_has_ended_the_positions_are_held_or_closed(tmp_path, on_
         yield from copied(stage)
         provider.refuse("expired", "the login has expired")
         yield from until(stage, lambda: any("ended the login" in text for text in alerts(stage)))
-        yield from pass_time(100)
+        yield from pass_long_time(stage, 100)
 
     stage.play(script())
     assert holds(stage, left)()
@@ -439,7 +441,7 @@ def test_a_refused_connect_is_logged_once_and_repeated_with_growing_pauses(tmp_p
 
     def script() -> Script:
         yield from faulty(stage)
-        yield from pass_time(60)
+        yield from pass_long_time(stage, 60)
 
     stage.play(script())
     [fault] = faults(stage)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ssl
+import threading
+
 import pytest
 from hostile_kit import BINARY, PING, TEXT, UPGRADE, frame
 from ideas_kit import TIMER_MS, Peer, connect, hub_stage, opened, pass_time, port_served, served, until
 from signal_kit import Script, Stage
 from web_kit import certificate, network
+from winsock_kit import LIMIT_SECONDS
 
 from demos.ideas.hub import MOST_PUMPED
 
@@ -144,6 +148,21 @@ def test_an_exception_for_one_client_ends_that_client_only_and_is_logged():
     play(stage, script())
     assert any("internal error: RuntimeError: as requested (line " in text for text in stage.errors())
     assert any("internal error: RuntimeError: closed() has failed" in text for text in stage.errors())
+
+
+def test_an_exception_for_the_next_message_of_one_client_ends_that_client_only():
+    stage = hub_stage()
+
+    def script() -> Script:
+        good, bad = connect(stage), connect(stage)
+        yield from opened(stage, good, bad)
+        stage.program.handler.state = "fail 2"
+        yield from until(stage, lambda: bad.read() is not None and bad.ended)
+        good.say("still here")
+        yield from until(stage, lambda: "still here" in good.texts())
+
+    play(stage, script())
+    assert any("internal error: RuntimeError: next_message() has failed" in text for text in stage.errors())
 
 
 def test_the_handler_can_end_another_client():
@@ -362,3 +381,45 @@ def test_with_a_certificate_the_port_speaks_tls_only(tmp_path):
 
     play(stage, script())
     assert any("SHA-256, which clients can pin" in text for text in stage.texts)
+
+
+def test_a_client_with_tls_verifies_the_certificate_and_exchanges_messages(tmp_path):
+    from websockets.sync.client import connect as connect_client
+
+    stage = hub_stage(cert=str(certificate(tmp_path)), key=str(tmp_path / "key.pem"))
+    context = ssl.create_default_context(cafile=str(tmp_path / "cert.pem"))
+    received: list[object] = []
+
+    def converse() -> None:
+        url = f"wss://localhost:{port_served(stage)}/ws"
+        with connect_client(url, ssl=context, open_timeout=LIMIT_SECONDS, compression=None) as client:
+            client.send("hello")
+            received.extend(client.recv(LIMIT_SECONDS) for _ in range(2))
+
+    def script() -> Script:
+        thread = threading.Thread(target=converse)
+        thread.start()
+        yield from until(stage, lambda: not thread.is_alive())
+        thread.join()
+        yield from until(stage, lambda: calls(stage, "closed"))
+
+    play(stage, script())
+    assert received == ["welcome", "hello"]
+
+
+def test_half_a_tls_handshake_ends_after_the_limit(tmp_path):
+    stage = hub_stage(cert=str(certificate(tmp_path)), key=str(tmp_path / "key.pem"))
+    hello = ssl.MemoryBIO()
+    context = ssl.create_default_context()
+    with pytest.raises(ssl.SSLWantReadError):
+        context.wrap_bio(ssl.MemoryBIO(), hello, server_hostname="localhost").do_handshake()
+    data = hello.read()
+
+    def script() -> Script:
+        whole, half = Peer(port_served(stage)), Peer(port_served(stage))
+        whole.send(data)
+        half.send(data[: len(data) // 2])
+        yield from until(stage, lambda: all(peer.read() is not None and peer.ended for peer in (whole, half)))
+
+    play(stage, script())
+    assert not calls(stage, "opened")

@@ -299,6 +299,7 @@ def test_list_prints_json(run, anna):
             "login": "anna",
             "state": "active",
             "operator": False,
+            "publish": [],
             "connections": 1,
             "symbols": ["EURUSD"],
             "expires": "2030-01-31T00:00:00Z",
@@ -508,3 +509,16 @@ def test_a_password_that_is_typed_at_a_terminal_is_not_shown(tmp_path):
     assert "added anna" in done.stdout
     assert PASSWORD not in done.stdout
     assert opened(state).users.get("anna").login == "anna"
+
+
+def test_the_right_to_publish_is_given_changed_and_taken_away(run, anna):
+    assert run("user", "set", "anna", "--publish", "main", "--publish", "a.b-c")[0] == 0
+    [user] = json.loads(run("user", "list", "--json")[1])
+    assert user["publish"] == ["a.b-c", "main"]
+    assert "publisher" in run("user", "list")[1]
+    run("user", "set", "anna", "--connections", "3")
+    [user] = json.loads(run("user", "list", "--json")[1])
+    assert user["publish"] == ["a.b-c", "main"]
+    run("user", "set", "anna", "--no-publish")
+    [user] = json.loads(run("user", "list", "--json")[1])
+    assert user["publish"] == []

@@ -228,6 +228,34 @@ def test_no_port_at_all_is_an_error(check):
     assert error_of(check(Port=-1, plain_port=-1)) == expected
 
 
+def test_a_broker_is_checked_and_needs_no_port(check):
+    pytest.importorskip("paho.mqtt.client", reason="paho-mqtt is not installed")
+    Path("secret").write_text("x", encoding="ascii")
+    Path("secret").chmod(0o600)
+    broker = {"Port": -1, "plain_port": -1, "broker": "mqtts://broker.example/signals"}
+    assert check(**broker) == FINE
+    assert check(**broker, broker_login="anna", broker_password_file="secret") == FINE
+    assert "none is given" in error_of(check(**broker, broker_login="anna"))
+    assert "missing.pem" in error_of(check(**broker, broker_ca="missing.pem"))
+    assert error_of(check(broker_login="anna")).startswith("broker is missing")
+
+
+def test_a_feed_to_a_proxy_is_checked_and_needs_no_port(check):
+    Path("token").write_text("abc", encoding="utf-8")
+    Path("token").chmod(0o600)
+    feed = {"Port": -1, "plain_port": -1, "publish": "wss://proxy.example/main", "publish_login": "anna"}
+    assert check(**feed, publish_token_file="token") == FINE
+    assert "none is given" in error_of(check(**feed))
+    assert "missing.pem" in error_of(check(**feed, publish_token_file="token", publish_ca="missing.pem"))
+    assert "no topic in" in error_of(check(**{**feed, "publish": "wss://proxy.example"}, publish_token_file="token"))
+    assert error_of(check(publish_login="anna")).startswith("publish is missing")
+
+
+def test_a_broker_without_its_package_is_an_error(check, monkeypatch):
+    monkeypatch.setitem(sys.modules, "demos.provider.broker_start", None)
+    assert error_of(check(broker="mqtts://broker.example/signals")).startswith("broker: ")
+
+
 # ---- the state
 
 

@@ -195,13 +195,18 @@ def test_no_process_is_left_when_the_demo_itself_is_killed(tmp_path):
 
 @pytest.mark.parametrize("victim", ["copier1", "provider"])
 def test_a_killed_process_is_started_again_and_the_positions_are_right_at_the_end(victim, tmp_path):
-    with demo(tmp_path, "--duration", 12, *QUICK) as process:
+    # Ctrl-C cannot be sent to one process on Windows: there the demo ends after a time that is long enough for it all.
+    duration = ("--duration", 12) if sys.platform == "win32" else ()
+    with demo(tmp_path, *duration, *QUICK) as process:
         log = Log(process)
         pid = int(log.wait(rf"{victim} is process (\d+)"))
         log.wait(r"copier1 \| .* deal #2 ")
         kill(pid)
         log.wait(rf"{victim} ended .* and is started again")
         log.wait("copier1 .*logged in as copier1")
+        log.wait(r"copier1 \| .* deal #")
+        if not duration:
+            process.send_signal(signal.SIGINT)
         summary = log.end()
     assert process.returncode == 0, log.lines
     assert (summary["equal"], summary["restarts"]) == (True, 1)

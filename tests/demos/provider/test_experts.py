@@ -26,6 +26,7 @@ from demos.provider.publishing import Publisher
 from demos.provider.rights import Grant, Rights, User
 from demos.provider.session import Session
 from demos.provider.shared import Shared
+from demos.provider.topics import Topic, Topics
 from demos.terminal.interfaces import Clock
 from demos.terminal.runtime.clock import ManualClock, RealClock
 from demos.wire.channel import Channel, Stream
@@ -77,7 +78,7 @@ class Bench:
         self.publisher = Publisher(account(), clock.utc_ms(), KEY, HEARTBEAT_MS)
         shared = Shared(
             server_name="provider",
-            publisher=self.publisher,
+            topics=Topics([Topic("", self.publisher.run, self.publisher)]),
             desk=cast(LoginDesk, GrantingDesk()),
             dashboard=Dashboard(tls=False),
             check_host=any_host,

@@ -15,7 +15,7 @@ from decimal import Decimal
 import pytest
 from hostile_kit import TEXT, UPGRADE, Client, frame, login, message, open_files, resident
 from login_kit import PASSWORD, WRONG
-from service_kit import RunningProvider, Subscriber, add_user, users
+from service_kit import QUICK_BANS, RunningProvider, Subscriber, add_user, users
 from web_kit import wait_until
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
@@ -95,7 +95,7 @@ def test_thousands_of_login_attempts_keep_nobody_out_and_are_banned(tmp_path):
     add_user(tmp_path, "anna")
     add_user(tmp_path, "bob")
     token = add_user(tmp_path, "carl")
-    provider = RunningProvider(tmp_path, tls=False)
+    provider = RunningProvider(tmp_path, tls=False, quick=QUICK_BANS)
     # Anna has logged in from the address that the attempts come from, so she is known there.
     known = Subscriber(provider, source="127.0.0.2", login="anna", password=PASSWORD)
     known.receive_kind(Snapshot)
@@ -243,7 +243,7 @@ def test_after_a_revocation_the_client_receives_the_reason_and_not_one_byte_more
 
 def test_a_banned_login_receives_hello_and_the_ban_and_nothing_else(tmp_path):
     add_user(tmp_path, "anna")
-    provider = RunningProvider(tmp_path, tls=False)
+    provider = RunningProvider(tmp_path, tls=False, quick=QUICK_BANS)
     codes = []
     while "banned" not in codes:
         client = Client(provider)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 from hostile_kit import BINARY, CLOSE, PING, PONG, TEXT, UPGRADE, Client, close_code, frame, login, message, resident
-from service_kit import RunningProvider, Subscriber, add_user
+from service_kit import QUICK_REQUESTS, RunningProvider, Subscriber, add_user
 from web_kit import certificate, wait_until
 from winsock_kit import LIMIT_SECONDS
 
@@ -193,7 +193,7 @@ def test_of_pipelined_requests_only_the_first_is_answered(tmp_path):
 
 def test_slow_requests_end_after_their_time_and_delay_nobody(tmp_path):
     token = add_user(tmp_path, "anna")
-    provider = RunningProvider(tmp_path)
+    provider = RunningProvider(tmp_path, quick=QUICK_REQUESTS)
     slow = [Client(provider, f"127.0.0.{2 + number % 8}") for number in range(200)]
     for position in range(5):
         for client in slow:
@@ -221,7 +221,7 @@ def test_bytes_that_are_not_tls_end_the_connection(tmp_path):
 
 
 def test_a_handshake_that_stops_halfway_ends_after_its_time(tmp_path):
-    provider = RunningProvider(tmp_path)
+    provider = RunningProvider(tmp_path, quick=QUICK_REQUESTS)
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     context = provider.context()
     assert context is not None
@@ -260,7 +260,7 @@ def test_renegotiation_is_refused_and_ends_no_other_connection(tmp_path):
 
     if not shutil.which("openssl"):
         pytest.skip("openssl is not installed")
-    provider = RunningProvider(tmp_path)
+    provider = RunningProvider(tmp_path, quick=QUICK_REQUESTS)
     subprocess.run(
         ["openssl", "s_client", "-connect", f"127.0.0.1:{provider.port}", "-tls1_2", "-quiet"],
         input=b"R\n" * 100, capture_output=True, timeout=LIMIT_SECONDS, check=False,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from browser_kit import NEEDS_BROWSER, browser
-from service_kit import RunningProvider, Subscriber, add_user
+from service_kit import QUICK_LOGINS, RunningProvider, Subscriber, add_user
 from web_kit import network
 from winsock_kit import LIMIT_SECONDS
 
@@ -47,7 +47,7 @@ def test_the_package_websockets_subscribes_and_urllib_gets_the_page(tmp_path: Pa
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
 @pytest.mark.posix_only("the curl of Linux does not reach a server on Wine")
 def test_curl_gets_the_metrics_and_a_websockets_opening(tmp_path: Path) -> None:
-    provider = RunningProvider(tmp_path)
+    provider = RunningProvider(tmp_path, quick=QUICK_LOGINS)
     curl = ["curl", "-sS", "-i", "-m", "30", "--cacert", str(provider.certificate)]
     done = subprocess.run([*curl, provider.url("/metrics", "http")], capture_output=True, timeout=60, check=True)
     assert b" 200" in done.stdout.partition(b"\r\n")[0]

@@ -14,7 +14,7 @@ import pytest
 from hostile_kit import TEXT, UPGRADE, Client, frame, login
 from login_kit import WRONG
 from provider_kit import MemoryStore
-from service_kit import RunningProvider, add_user, users
+from service_kit import QUICK_BANS, RunningProvider, add_user, users
 from web_kit import wait_until
 from winsock_kit import LIMIT_SECONDS
 
@@ -114,7 +114,7 @@ def test_a_killed_provider_keeps_users_bans_and_positions_and_its_subscriber_nev
     following, names, banned, streams = Following(token), {"anna"}, set(), []
     account = f"--account={tmp_path / 'account.json'}"
     for number in range(ROUNDS):
-        provider = RunningProvider(tmp_path, account, tls=False)
+        provider = RunningProvider(tmp_path, account, tls=False, quick=QUICK_BANS)
         thread = following.begin(provider)
         if number % 2:
             # Every second kill comes when a ban was begun.
@@ -128,7 +128,7 @@ def test_a_killed_provider_keeps_users_bans_and_positions_and_its_subscriber_nev
         assert banned <= kept
         assert len([each for each in kept if each[1].startswith("127.0.1.")]) == (number + 1) // 2
         banned = kept
-    provider = RunningProvider(tmp_path, account, tls=False)
+    provider = RunningProvider(tmp_path, account, tls=False, quick=QUICK_BANS)
     held = Decimal(str(provider.wait("started")["position"]))
     thread = following.begin(provider)
     wait_until(lambda: following.lots() == held)

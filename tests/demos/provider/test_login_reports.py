@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from login_kit import PASSWORD, WRONG
-from service_kit import RunningProvider, Subscriber, add_user
+from service_kit import QUICK_BANS, RunningProvider, Subscriber, add_user
 from web_kit import network, wait_until
 from winsock_kit import LIMIT_SECONDS
 
@@ -46,7 +46,7 @@ def metrics(provider: RunningProvider) -> dict[str, float]:
 def test_logins_of_operators_are_reported_and_counted(tmp_path: Path):
     add_user(tmp_path, "olga", operator=True)
     add_user(tmp_path, "anna")
-    provider = RunningProvider(tmp_path, tls=False)
+    provider = RunningProvider(tmp_path, tls=False, quick=QUICK_BANS)
     assert log_in_operator(provider, "olga", PASSWORD) == 200
     assert log_in_operator(provider, "anna", PASSWORD) == 403
     assert log_in_operator(provider, "b\u00f6b", WRONG) == 401

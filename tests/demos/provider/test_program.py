@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from login_kit import PASSWORD, WRONG
-from service_kit import RunningProvider, Subscriber, add_user, users
+from service_kit import QUICK_BANS, RunningProvider, Subscriber, add_user, users
 from terminal_kit import ROOT
 from web_kit import certificate, network
 from winsock_kit import LIMIT_SECONDS
@@ -140,14 +140,14 @@ def test_users_see_their_symbols_and_the_number_of_connections_is_limited(tmp_pa
 
 def test_a_restart_has_a_new_stream_and_bans_survive_it(tmp_path):
     token = add_user(tmp_path, "anna")
-    provider = RunningProvider(tmp_path)
+    provider = RunningProvider(tmp_path, quick=QUICK_BANS)
     streams = []
     for _ in range(2):
         subscriber = Subscriber(provider, login="anna", token=token)
         streams.append(subscriber.receive_kind(Welcome).stream)
         provider.process.kill()
         provider.process.wait(LIMIT_SECONDS)
-        provider = RunningProvider(tmp_path)
+        provider = RunningProvider(tmp_path, quick=QUICK_BANS)
     assert len(set(streams)) == 2
     codes = set()
     while "banned" not in codes:
@@ -155,7 +155,7 @@ def test_a_restart_has_a_new_stream_and_bans_survive_it(tmp_path):
         assert isinstance(answer, Error)
         codes.add(answer.code)
     provider.close()
-    again = Subscriber(RunningProvider(tmp_path), login="bob", password=WRONG).receive()
+    again = Subscriber(RunningProvider(tmp_path, quick=QUICK_BANS), login="bob", password=WRONG).receive()
     assert isinstance(again, Error)
     assert again.code == "banned"
 

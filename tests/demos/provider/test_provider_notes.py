@@ -20,9 +20,9 @@ from web_kit import network
 from winsock_kit import LIMIT_SECONDS
 
 from demos.copier import ack_pace
+from demos.copier.provider_connection import FIRST_WAIT_MS, LONGEST_WAIT_MS, PROVEN_MS
 from demos.copier.refusals import LONG_PAUSE_MS, refusal_of
-from demos.copier.secure_connection import FIRST_WAIT_MS, LONGEST_WAIT_MS, PROVEN_MS
-from demos.provider import clients, fields, login_desk, messages, protocol, service, session
+from demos.provider import clients, fields, login_desk, messages, protocol, session, subscribers_port
 from demos.provider.alerts import AlertLimits
 from demos.provider.guard import Rules
 from demos.provider.reports import MOST_PROBLEMS
@@ -47,7 +47,7 @@ EXAMPLES = re.findall(r"^```json\n(.*?)\n```$", NOTE, re.MULTILINE)
 CLIENT = {"login", "ack", "resync"}
 MESSAGES: list[Any] = [
     messages.Hello, messages.Welcome, messages.Snapshot, messages.Update, messages.Heartbeat, messages.Login,
-    messages.Ack, messages.Error,
+    messages.Ack, messages.Error, messages.Publishing,
 ]  # fmt: skip
 
 
@@ -143,6 +143,7 @@ def test_the_pauses_of_a_subscriber_are_those_of_the_copier() -> None:
             refusal = refusal_of(code)
             expected = {
                 (60_000, 600_000): "try again after 1, 2, 4 … 10 minutes",
+                (1000, 16_000): "try again after 1, 2, 4 … 16 s",
                 (1000, 60_000): "after 1",
                 (5000, 60_000): "stop: use" if code == "operator" else "try again later",
                 (LONG_PAUSE_MS, LONG_PAUSE_MS): "stop",
@@ -200,7 +201,7 @@ def test_the_limits_of_the_threat_model_are_those_of_the_code() -> None:
     limits = dict(re.findall(r"^\| (.*?) \| (.*) \|$", NOTE.partition("The limits:\n")[2], re.MULTILINE))
     rules, web = Rules(), WebLimits()
     frames, waiting = clients._WEBSOCKET_LIMITS, login_desk.MOST_WAITING
-    assert f"{service.MOST_NEW}, " in limits["connections that have not logged in"]
+    assert f"{subscribers_port.MOST_NEW}, " in limits["connections that have not logged in"]
     assert web.head_ms == HANDSHAKE_MS == session.LOGIN_MS == 10_000
     assert (web.head, web.target, web.body) == (16 * 1024, 2048, 64 * 1024)
     assert clients._LOGIN_LIMITS.message == 64 * 1024

@@ -12,8 +12,9 @@ from provider_kit import KEY, START, account, holding
 from demos.provider.accounts import AccountState, View
 from demos.provider.messages import Account, Ack, Heartbeat, Hello, Known, Position, Snapshot, Update, Welcome
 from demos.provider.protocol import MOST_POSITIONS, decode_from_server
-from demos.provider.publishing import FIGURES_MS, MOST_IDLE, Publisher, Subscription
+from demos.provider.publishing import Publisher
 from demos.provider.states import difference, digest, in_order, merge
+from demos.provider.streams import FIGURES_MS, MOST_IDLE, Subscription
 
 STREAM = f"{'a' * 32}-{'b' * 16}"
 ONE = holding("EURUSD", "1")

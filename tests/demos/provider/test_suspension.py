@@ -31,14 +31,14 @@ def test_nothing_is_published_while_the_account_cannot_be_read(tmp_path: Path):
     def script() -> Script:
         yield
         service = stage.program.service
-        assert not service._shared.suspended
+        assert not service.topic.suspended
         Unreadable.readable = False
         yield
         yield
-        assert service._shared.suspended
+        assert service.topic.suspended
         Unreadable.readable = True
         yield
-        assert not service._shared.suspended
+        assert not service.topic.suspended
 
     try:
         assert stage.play(script()) == 0

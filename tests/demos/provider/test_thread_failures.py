@@ -18,7 +18,7 @@ from terminal_kit import ROOT
 from web_kit import wait_until
 from winsock_kit import LIMIT_SECONDS
 
-from demos.provider import service as service_module
+from demos.provider import subscribers_port
 from demos.provider.descriptors import raise_limit
 from demos.provider.reports import MOST_LINES, MOST_PROBLEMS, LineQueue, error_text
 from demos.provider.service import Service, Settings
@@ -193,7 +193,7 @@ def test_the_limit_of_open_files_is_raised_and_a_limit_that_is_too_low_is_report
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     add_user(tmp_path, "anna", connections=100)
-    monkeypatch.setattr(service_module, "raise_limit", lambda: 1024)
+    monkeypatch.setattr(subscribers_port, "raise_limit", lambda: 1024)
     running = Running(tmp_path)
     running.close()
     [line] = [each for each in running.lines if "the process may open 1024 files" in each]

@@ -104,7 +104,7 @@ def test_a_later_request_replaces_the_one_that_waits():
         ("x", "malformed"),
         ('{"type":"hello","version":7,"client":"x"}', "version"),
         ('{"type":"what"}', "type"),
-        (HELLO, "unexpected"),
+        (HELLO, "hello"),
         (FROM_CLIENT.encode(History(OTHER_STREAM, 1)), "stream"),
         (FROM_CLIENT.encode(History(STREAM, 6)), "unexpected"),
         (FROM_CLIENT.encode(History(STREAM, 2**53 - 1)), "unexpected"),

@@ -74,6 +74,21 @@ def test_a_client_that_comes_later_gets_the_history_and_values_are_written_at_th
     assert len(lines) == 30
 
 
+def test_both_charts_show_only_the_rows_that_are_kept(tmp_path):
+    stage = FeedStage(indicators="sma:2", quotes=hours(30), keep=10)
+    stage.client.keep = 10
+
+    def script() -> Script:
+        yield from complete(stage, 29)
+        stage.quote(hours(33)[120:])
+        yield from complete(stage, 32)
+
+    assert stage.play(script()) == 0, stage.texts
+    shown = stage.values(stage.chart.id)["SMA(2)"]
+    assert stage.values(stage.client_chart)["SMA(2)"] == shown
+    assert [time.day * 24 + time.hour - 24 for time in shown] == list(range(22, 32))
+
+
 def test_a_file_that_cannot_be_written_ends_the_program_with_exit_code_4(tmp_path):
     stage = FeedStage(client=False, values=str(tmp_path / "absent" / "values.csv"))
     assert stage.play(served(stage)) == 4

@@ -20,6 +20,7 @@ from demos.terminal.runtime.clock import ManualClock, RealClock
 from demos.terminal.runtime.event_loop import EventLoop
 from demos.terminal.runtime.log import Log
 from demos.terminal.runtime.socket_events import SocketEvents
+from demos.wire import opening, wake_up
 from winsock import (
     INVALID_SOCKET,
     POLLHUP,
@@ -348,12 +349,19 @@ def test_an_error_in_OnSocket_ends_run_like_an_error_in_OnTimer(streams, event):
     assert desk.calls == [event, f"OnDeinit {REASON_CLOSE}"]
 
 
+def replace(monkeypatch, call: str, replacement: Callable[..., int]) -> None:
+    """Replace a call of Winsock in the modules that create and use the wake-up socket."""
+    for module in (socket_events, wake_up, opening):
+        if hasattr(module, call):
+            monkeypatch.setattr(module, call, replacement)
+
+
 def test_a_terminal_without_registered_sockets_makes_no_call_of_winsock(monkeypatch):
     def forbidden(*_: object) -> int:
         raise AssertionError("a call of Winsock was made")
 
     for name in ("WSAStartup", "WSACleanup", "WSAPoll", "socket", "send", "recv", "closesocket"):
-        monkeypatch.setattr(socket_events, name, forbidden)
+        replace(monkeypatch, name, forbidden)
     desk = Desk()
 
     def on_init() -> None:
@@ -389,7 +397,7 @@ def test_when_the_wake_up_socket_cannot_be_created_the_program_keeps_its_timer(s
         WSASetLastError(WSAEMFILE)
         return {"WSAStartup": WSAEMFILE, "socket": INVALID_SOCKET}.get(call, SOCKET_ERROR)
 
-    monkeypatch.setattr(socket_events, call, failing)
+    replace(monkeypatch, call, failing)
     desk = Desk()
     s, _ = streams.pair()
 

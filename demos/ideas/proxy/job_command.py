@@ -1,0 +1,84 @@
+"""``python -m demos proxy``: runs a provider, a tree of proxies and two copiers, and compares their positions."""
+
+from __future__ import annotations
+
+import argparse
+from textwrap import dedent
+
+from demos.launcher import market_options, option_types
+from demos.launcher.job import run_job
+from demos.terminal.interfaces import ProgramError
+
+_DESCRIPTION = """
+    Run a provider, three proxies in two levels, and two copiers on this machine,
+    and compare their positions at the end:
+
+        provider --- proxy --- proxy1 --- copier1 (the same volume)
+                          \\--- proxy2 --- copier2 (half the volume)
+
+    The provider trades a small strategy on a random walk. Each proxy logs in to
+    the server above it, and passes its states on to its own subscribers, over TLS
+    and with logins of its own. Each process is started again when it is killed:
+    try it. All accounts are paper accounts, in a temporary folder.
+"""
+_EPILOG = """
+    exit codes:
+      0  each copier has the provider's position, scaled by its factor
+      1  one has not, or nothing was traded
+      2  invalid options, or packages are missing
+      3  network error
+      4  invalid data or account
+    130  interrupted before the copiers followed
+
+    to run a proxy of your own:
+      python -m demos provider user add anna --state proxy.sqlite
+      python -m demos run proxy --upstream main=wss://provider.example:8443 \\
+          --login my-proxy --token-file token.txt --cert cert.pem --key key.pem
+      python -m demos run copier --url wss://proxy.example:8444/main --login anna
+"""
+
+
+def add_parser(subparsers: option_types.SubParsers) -> None:
+    """Declare the subcommand."""
+    parser = subparsers.add_parser(
+        "proxy",
+        help="run a provider, a tree of proxies and two copiers and compare their positions",
+        description=dedent(_DESCRIPTION).strip(),
+        epilog=dedent(_EPILOG).strip(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--duration",
+        type=option_types.seconds,
+        metavar="SECONDS",
+        help="trade for this long (default: until Ctrl-C)",
+    )
+    parser.add_argument(
+        "--Port",
+        type=option_types.listening_port,
+        default=0,
+        metavar="N",
+        help="the provider's port (default: any free one)",
+    )
+    parser.add_argument(
+        "--every",
+        type=option_types.whole,
+        default=10,
+        metavar="N",
+        help="trade at every N-th tick (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seed", type=option_types.seed, metavar="N", help="the same number gives the same random walk"
+    )
+    market_options.add_speed(parser, "10", "ticks per second")
+    parser.add_argument("--json", action="store_true", help="print the summary as one JSON line")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run the job; returns its exit code. A failure is one line on standard error."""
+    try:
+        from demos.ideas.proxy.job import ProxyJob
+    except ImportError as error:
+        raise ProgramError(str(error)) from None
+    return run_job(ProxyJob(args))

@@ -1,0 +1,70 @@
+"""What the followers of a proxy must not forget, in the proxy's state file, for all threads.
+
+An error of the file does not end a topic: the states are passed on, and only a restart would not know the last of them.
+It is reported once.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from demos.provider.state_file import StateError, StateFile
+
+
+class RelayMemory:
+    """The stores of all topics; each is a Store of the module memory."""
+
+    def __init__(self, path: Path, report: Callable[[str], None]) -> None:
+        """Open the file, which must exist. Errors: StateError."""
+        self._file = StateFile(path, create=False, timeout=0.5)
+        self._lock = threading.Lock()
+        self._report = report
+        self._problem = ""
+
+    def store(self, topic: str) -> TopicStore:
+        """The store of a topic."""
+        return TopicStore(self, f"follower {topic}")
+
+    def read(self, name: str) -> str:
+        """What was written last, or "". Errors: StateError."""
+        with self._lock:
+            return self._file.setting(name)
+
+    def write(self, name: str, text: str) -> None:
+        """Replace what is stored."""
+        with self._lock:
+            try:
+                self._file.set_setting(name, text, durable=False)
+            except StateError as error:
+                if str(error) != self._problem:
+                    self._report(f"-the newest state cannot be stored for a restart: {error}")
+                self._problem = str(error)
+            else:
+                self._problem = ""
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+class TopicStore:
+    """What is stored for one topic."""
+
+    def __init__(self, memory: RelayMemory, name: str) -> None:
+        self._memory, self._name = memory, name
+
+    def load(self) -> dict[str, Any] | None:
+        """See Store. Errors: StateError; ValueError when it is damaged."""
+        text = self._memory.read(self._name)
+        if not text:
+            return None
+        loaded = json.loads(text)
+        return loaded if isinstance(loaded, dict) else {}
+
+    def save(self, data: dict[str, Any]) -> None:
+        """See Store."""
+        self._memory.write(self._name, json.dumps(data))

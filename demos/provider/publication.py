@@ -1,0 +1,100 @@
+"""A client that publishes a topic: its conversation after the login. No sockets.
+
+After the server's `publishing` the roles are exchanged. The client sends what a server sends: `hello`, `welcome`, the
+states and the heartbeats. The server answers like a subscriber: with an `ack` for each state that it accepts, and a
+`resync` when it has missed one. So a follower decides what is passed on, like for an upstream server.
+
+A topic has one publisher at a time. A second one is refused, also with the same login: two providers that publish one
+topic by mistake would otherwise take turns. A publisher that is silent for too long is ended, which frees the topic.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from demos.provider.messages import Error, Hello, Snapshot
+from demos.provider.protocol import MessageError, decode_from_server, encode
+from demos.provider.session import Ending, Reply
+from demos.provider.steps import STOPPING, Step
+from demos.provider.topic_source import TopicSource
+
+# The longest heartbeat_ms of a publisher. Its topic is stale after three times this.
+LONGEST_HEARTBEAT_MS = 30_000
+
+_AFTER_ALARM = "start the proxy with --resume to follow the topic again"
+
+
+class Intake:
+    """Lets one client at a time publish a topic. Its methods may be called in any thread."""
+
+    def __init__(self, source: TopicSource) -> None:
+        self.source = source
+        # The login of the present publisher, or "".
+        self.login = ""
+        self._lock = threading.Lock()
+
+    def claim(self, login: str) -> Publication | Ending:
+        """Begin to publish, or why that is refused."""
+        with self._lock:
+            if self.login:
+                text = f"the topic {self.source.topic.name} has a publisher already, with the login {self.login}"
+                return Ending("taken", f"{text}: only one program may publish a topic")
+            if stopped := self.source.follower.stopped:
+                return Ending("stopped", f"the topic was stopped by an alarm: {stopped}; {_AFTER_ALARM}")
+            self.login = login
+        return Publication(self)
+
+    def release(self) -> None:
+        """The publisher has ended."""
+        with self._lock:
+            self.login = ""
+
+
+class Publication:
+    """See the head of this module. Its methods are for the thread of the connection."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+        self._source = intake.source
+        self._is_open = True
+        self._source.follower.connected(self._source.now())
+        self._source.follower.asked(self._source.now())
+
+    def receive(self, text: str) -> Reply:
+        """What follows from a message of the client."""
+        try:
+            message = decode_from_server(text)
+            if isinstance(message, Hello) and message.heartbeat_ms > LONGEST_HEARTBEAT_MS:
+                most = f"heartbeat_ms of a publisher is at most {LONGEST_HEARTBEAT_MS}"
+                raise MessageError("malformed", f"{most}: {message.heartbeat_ms}")
+        except MessageError as problem:
+            return Reply(ending=Ending(problem.code, str(problem)))
+        if isinstance(message, Error):
+            report = f"the publisher reports {message.code}: {message.text}"
+            return Reply(ending=Ending(message.code, message.text) if message.fatal else None, report=report)
+        return self._follow(self._source.follower.receive(message, self._source.now()))
+
+    def check(self) -> Reply:
+        """Apply the time limit of a silent publisher; call it at each timer event."""
+        return self._follow(self._source.follower.check(self._source.now()))
+
+    def close(self) -> None:
+        """The connection has ended. Calling it twice is allowed."""
+        if self._is_open:
+            self._is_open = False
+            self._source.follower.disconnected()
+            self._source.update([])
+            self._intake.release()
+
+    def _follow(self, step: Step) -> Reply:
+        """Do what the follower asks for."""
+        states: list[Snapshot] = [] if step.state is None else [step.state]
+        self._source.update(states)
+        send = [encode(message) for message in step.send]
+        if states and (ack := self._source.follower.acknowledge({})) is not None:
+            send.append(encode(ack))
+        alarms = [f"{each.kind.value}: {each.text}" for each in step.alarms]
+        if any(each.kind in STOPPING for each in step.alarms):
+            alarms.append(f"nothing of the topic {self._source.topic.name} is sent; {_AFTER_ALARM}")
+        ending = Ending("protocol", step.disconnect) if step.disconnect else None
+        return Reply(send, ending=ending, report="; ".join(alarms))

@@ -1,0 +1,98 @@
+"""The streams of a topic whose states come from another server or from a client that publishes. No sockets, no files.
+
+A Relay gets the states that a follower has accepted, and numbers them anew for each view. Their times stay those of the
+provider, so that a subscriber measures ages from end to end:
+
+- A heartbeat says that a state was still the newest at its time. Only the provider knows that. So a relay passes each
+  of its heartbeats on at once, with its time, and makes none of its own: without the source there are none.
+- The time of a `welcome` is the present time of the provider's clock, at most: the follower's upper bound. So the ages
+  that a subscriber measures are upper bounds too, through any number of relays. ``confirmed`` of the `welcome` says
+  when the state was the newest for certain.
+- A heartbeat tells a subscriber nothing about symbols that it may not see, because the source sends heartbeats at a
+  steady pace, also between states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from demos.provider.messages import AccountKind, Snapshot
+from demos.provider.streams import Streams
+
+
+class Relay(Streams):
+    """The streams of one stream of the source, which is named by ``source``.
+
+    ``clock`` is our clock in milliseconds, which is never set. ``hedging``: of the account, see AccountKind.
+    """
+
+    # The source has limited the states that differ only in figures.
+    figures_ms = 0
+    relays = True
+
+    def __init__(
+        self,
+        first: Snapshot,
+        ticket_key: bytes,
+        clock: Callable[[], int],
+        *,
+        hedging: bool,
+        heartbeat_ms: int,
+        lock: AbstractContextManager[object] | None = None,
+    ) -> None:
+        super().__init__(ticket_key, heartbeat_ms, lock=lock)
+        self.source = first.stream
+        self._clock = clock
+        # The provider's time is at most the clock's time plus this.
+        self._ahead = first.time - clock()
+        self._time = self._confirmed = 0
+        self._kind = AccountKind(first.account.currency, hedging)
+        self._take(first)
+
+    def offer(self, state: Snapshot) -> None:
+        """The source has a new state."""
+        with self.lock:
+            self._take(state)
+            self.states += 1
+            self._offer(state.time)
+
+    def follow_clock(self, ahead: int) -> None:
+        """The provider's time is at most the clock's time plus ``ahead``."""
+        with self.lock:
+            self._ahead = ahead
+
+    def confirm(self, time: int) -> bool:
+        """The source has confirmed that the present state was the newest at this time; whether that is news."""
+        with self.lock:
+            is_new = time > self._confirmed
+            self._confirmed = max(self._confirmed, time)
+            return is_new
+
+    def time(self, now: int) -> int:
+        """The provider's time at most; ``now`` is not used, because it is that of another clock."""
+        self._time = max(self._time, self._clock() + self._ahead, self._confirmed, self._state_time)
+        return self._time
+
+    def confirmed(self, now: int) -> int:
+        """See Streams."""
+        return self._confirmed
+
+    def state_time(self, now: int) -> int:
+        """See Streams."""
+        return self._state_time
+
+    def welcome_confirmed(self, now: int) -> int | None:
+        """See Streams."""
+        return self._confirmed
+
+    def heartbeat_due(self, since: int, now: int) -> int | None:
+        """Each heartbeat of the source is passed on once."""
+        return self._confirmed if self._confirmed > since else None
+
+    def heartbeat_in(self, since: int, now: int) -> int:
+        """The owner publishes each heartbeat as soon as it has arrived."""
+        return 0 if self._confirmed > since else self.heartbeat_ms
+
+    def _take(self, state: Snapshot) -> None:
+        self._account, self._shown, self._state_time = state.account, state.positions, state.time

@@ -1,0 +1,104 @@
+"""``python -m demos proxy``: a tree of processes that trade and copy over TLS, and are killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from terminal_kit import ROOT
+from winsock_kit import LIMIT_SECONDS
+
+from demos.ideas.proxy.job_tally import ProxyTally
+from demos.provider.demo_job import FACTORS
+
+pytestmark = pytest.mark.timeout(180)
+
+QUICK = ("--every", "2", "--speed", "20", "--seed", "1", "--json")
+
+
+@contextmanager
+def job(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "demos", "proxy", *arguments]
+    pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=ROOT, text=True, encoding="utf-8", **pipes) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait(process: subprocess.Popen[str], pattern: str) -> str:
+    """Read the log until a line matches; the first group of the match."""
+    assert process.stderr is not None
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        if found := re.search(pattern, line):
+            return found[1] if found.groups() else found[0]
+    raise AssertionError(f"no {pattern!r} in:\n{''.join(lines)}")
+
+
+def end(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """Wait until the job ends; its summary."""
+    output, errors = process.communicate(timeout=LIMIT_SECONDS * 4)
+    assert "Traceback" not in errors
+    summary: dict[str, Any] = json.loads(output)
+    return {**summary, "errors": errors}
+
+
+def test_the_copiers_behind_two_levels_of_proxies_end_with_the_providers_position():
+    with job("--duration", "2", *QUICK) as process:
+        summary = end(process)
+    assert process.returncode == 0, summary["errors"]
+    assert (summary["equal"], summary["problem"], summary["restarts"]) == (True, None, 0)
+    assert summary["trades"] > 3
+    assert [(each["name"], each["server"]) for each in summary["per_proxy"]] == [
+        ("proxy", "provider"), ("proxy1", "proxy"), ("proxy2", "proxy"),
+    ]  # fmt: skip
+    assert all(each["logins"] == 1 for each in summary["per_proxy"])
+
+
+@pytest.mark.parametrize("victim", ["proxy", "proxy1"])
+def test_a_killed_server_of_the_tree_is_started_again_and_the_positions_are_right_at_the_end(victim):
+    with job("--duration", "5", *QUICK) as process:
+        pid = int(wait(process, rf"{victim} is process (\d+)"))
+        wait(process, r"copier1 \| .* deal #2 ")
+        os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+        wait(process, rf"{victim} ended .* and is started again")
+        summary = end(process)
+    assert process.returncode == 0, summary["errors"]
+    assert (summary["equal"], summary["restarts"]) == (True, 1)
+    assert summary["per_copier"][0]["logins"] >= 2
+
+
+def test_an_invalid_option_ends_the_job_with_code_2():
+    with job("--every", "no") as process:
+        _, errors = process.communicate(timeout=LIMIT_SECONDS)
+    assert process.returncode == 2
+    assert "--every" in errors
+
+
+def test_the_tally_counts_the_subscribers_of_each_proxy():
+    tally = ProxyTally(FACTORS, {"proxy": "provider", "leaf": "proxy"}, dict.fromkeys(FACTORS, "leaf"))
+    tally.take("provider", {"kind": "serving", "port": 1, "t": 0})
+    tally.take("leaf", {"kind": "serving", "port": 2, "t": 0})
+    tally.take("proxy", {"kind": "login", "login": "leaf", "t": 1})
+    tally.take("leaf", {"kind": "login", "login": "copier1", "t": 1})
+    tally.take("provider", {"kind": "started", "symbol": "EURUSD", "position": "0.00", "t": 2})
+    assert (tally.port, tally.ports) == (1, {"proxy": 0, "leaf": 2})
+    assert tally.subscribers == {"proxy": 1, "leaf": 1}
+    # A start of the provider says nothing about the copiers of a proxy.
+    assert tally.copiers["copier1"].connections == 1
+    tally.take("leaf", {"kind": "refused", "code": "unavailable", "t": 3})
+    assert tally.refused["leaf"] == "unavailable"
+    tally.take("leaf", {"kind": "started", "t": 4})
+    assert tally.copiers["copier1"].connections == 0
+    assert tally.subscribers == {"proxy": 1, "leaf": 0}

@@ -1,0 +1,222 @@
+"""Clients that publish: a provider, and hostile or mistaken programs with a login that may publish."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from proxy_kit import folder, logged_in, subscriber
+from service_kit import RunningProvider, RunningProxy, Subscriber, add_user
+from web_kit import network, wait_until
+from winsock_kit import LIMIT_SECONDS
+
+from demos.provider.messages import Error, Heartbeat
+from demos.provider.protocol import MOST_FROM_SERVER
+
+__all__ = ["network"]
+
+pytestmark = [pytest.mark.usefixtures("network"), pytest.mark.timeout(180)]
+
+RUN = "8f14e45fceea167a5a36dedd4bea2543"
+STREAM = f"{RUN}-c9f0f895fb98ab91"
+START = 1_700_000_000_000
+
+
+def publishing_proxy(path: Path, topics: str = "main") -> RunningProxy:
+    return RunningProxy(folder(path, "proxy"), f"--topics={topics}", tls=False)
+
+
+class Publisher:
+    """A program that publishes by the protocol, or breaks it."""
+
+    def __init__(self, proxy: RunningProxy, login: str, topic: str = "main", token: str = "") -> None:
+        token = token or add_user(proxy.folder, login, "proxy", publish=("main",))
+        self.peer = Subscriber(proxy, path=f"/ws/{topic}", login=login, token=token, publish=True)
+
+    def answer(self) -> dict[str, Any]:
+        text = self.peer.socket.recv(LIMIT_SECONDS)
+        message: dict[str, Any] = json.loads(text)
+        return message
+
+    def begin(self) -> None:
+        """Send what comes before the first state."""
+        self.send("hello", version=1, server="test", stream=RUN, heartbeat_ms=1000, time=START)
+        account = {"currency": "USD", "hedging": False}
+        self.send("welcome", user="test", account=account, stream=STREAM, seq=1, time=START)
+
+    def send(self, kind: str, **fields: object) -> None:
+        self.peer.send({"type": kind, **fields})
+
+    def snapshot(self, lots: str = "0.1", seq: int = 1, time: int = START + 1, **fields: object) -> None:
+        position = {"symbol": "EURUSD", "lots": lots, "price": "1.1", "contract": "100000", "time": time}
+        state = {"stream": STREAM, "seq": seq, "time": time, "account": {"currency": "USD"}, "positions": [position]}
+        self.send("snapshot", **{**state, **fields})
+
+    def refusal(self) -> tuple[str, str]:
+        """The error that ends the connection."""
+        while (answer := self.answer())["type"] != "error":
+            pass
+        return answer["code"], answer["text"]
+
+
+def test_a_provider_publishes_its_account_at_a_proxy_and_a_restarted_proxy_gets_it_again(tmp_path):
+    proxy = publishing_proxy(tmp_path)
+    token = add_user(proxy.folder, "maria", "proxy", publish=("main",))
+    (tmp_path / "token").write_text(token, encoding="utf-8")
+    inputs = [f"--publish=ws://127.0.0.1:{proxy.port}/main", "--publish-login=maria", "--Port=-1"]
+    provider_folder = folder(tmp_path, "provider")
+    provider = PublishingProvider(provider_folder, *inputs, f"--publish-token-file={tmp_path / 'token'}", tls=False)
+    anna = add_user(proxy.folder, "anna", "proxy", connections=3)
+    leaf = logged_in(proxy, "anna", anna)
+    provider.command("buy 0.2")
+    leaf.receive_lots("0.2")
+    leaf.receive_kind(Heartbeat)
+    port = proxy.port
+    proxy.close()
+    again = RunningProxy(proxy.folder, "--topics=main", f"--Port={port}", tls=False)
+    leaf = logged_in(again, "anna", anna)
+    assert str(leaf.lots()) == "0.2"
+    provider.command("buy 0.1")
+    leaf.receive_lots("0.3")
+    assert provider.stop() == 0
+
+
+class PublishingProvider(RunningProvider):
+    """A provider without a port of its own."""
+
+    serves = "publishing"
+
+
+def test_a_login_without_the_right_cannot_publish_a_topic(tmp_path):
+    proxy = publishing_proxy(tmp_path, "main,other")
+    token = add_user(proxy.folder, "anna", "proxy")
+    assert Publisher(proxy, "anna", token=token).refusal() == (
+        "denied",
+        "the login anna may not publish the topic main",
+    )
+    refusal = Publisher(proxy, "maria", "other").refusal()
+    assert refusal == ("denied", "the login maria may not publish the topic other")
+
+
+def test_a_second_publisher_of_a_topic_is_refused_until_the_first_has_left(tmp_path):
+    proxy = publishing_proxy(tmp_path)
+    first = Publisher(proxy, "maria")
+    assert first.answer()["type"] == "publishing"
+    first.begin()
+    first.snapshot()
+    leaf = subscriber(proxy)
+    assert str(leaf.lots()) == "0.1"
+    token = add_user(proxy.folder, "paul", "proxy", publish=("main",), connections=9)
+    code, text = Publisher(proxy, "paul", token=token).refusal()
+    assert code == "taken"
+    assert "the topic main has a publisher already, with the login maria" in text
+    # The topic is the first one's still.
+    first.snapshot("0.4", 2, START + 2)
+    leaf.receive_lots("0.4")
+    first.peer.close()
+    accepted = []
+
+    def is_free() -> bool:
+        second = Publisher(proxy, "paul", token=token)
+        if second.answer()["type"] == "publishing":
+            accepted.append(second)
+        return bool(accepted)
+
+    wait_until(is_free)
+
+
+def test_every_wrong_message_of_a_publisher_ends_its_connection_and_passes_nothing_on(tmp_path):
+    proxy = publishing_proxy(tmp_path)
+    token = add_user(proxy.folder, "maria", "proxy", publish=("main",), connections=50)
+    attacks: list[tuple[str, dict[str, object]]] = [
+        ("malformed", {"lots": "1e5"}),
+        ("malformed", {"lots": "1" * 16}),
+        ("malformed", {"seq": 2**53}),
+        ("malformed", {"positions": [{}] * 1001}),
+        ("protocol", {"stream": f"{RUN}-0000000000000000"}),
+    ]
+    for code, fields in attacks:
+        publisher = connected(proxy, token)
+        publisher.snapshot(**fields)  # type: ignore[arg-type]
+        assert publisher.refusal()[0] == code, fields
+    publisher = connected(proxy, token)
+    publisher.send("ack", stream=STREAM, seq=1, held={})
+    assert publisher.refusal()[0] == "type"
+    publisher = connected(proxy, token)
+    publisher.send("hello", version=1, server="slow", stream=RUN, heartbeat_ms=600_000, time=START)
+    assert publisher.refusal()[0] == "malformed"
+    refused = Subscriber(proxy, path="/ws/main", login="anna", token=add_user(proxy.folder, "anna", "proxy"))
+    answer = refused.receive()
+    assert isinstance(answer, Error)
+    assert answer.code == "unavailable"
+    assert "internal error" not in proxy.log()
+
+
+def test_a_publisher_with_messages_of_absurd_size_or_number_is_ended_by_the_websocket_limits(tmp_path):
+    from websockets.exceptions import ConnectionClosed
+
+    proxy = publishing_proxy(tmp_path)
+    token = add_user(proxy.folder, "maria", "proxy", publish=("main",), connections=50)
+    for texts in (["x" * (MOST_FROM_SERVER + 1)], ["{}"] + ["x" * 1000] * 3000):
+        publisher = connected(proxy, token)
+        with pytest.raises(ConnectionClosed) as closed:
+            send_all(publisher, texts)
+        assert closed.value.rcvd is None or closed.value.rcvd.code in (1008, 1009)
+
+
+def test_a_publisher_whose_numbers_fall_stops_the_topic_also_after_a_restart_until_it_is_resumed(tmp_path):
+    proxy = publishing_proxy(tmp_path)
+    token = add_user(proxy.folder, "maria", "proxy", publish=("main",), connections=50)
+    publisher = connected(proxy, token)
+    publisher.snapshot("0.1", 7)
+    leaf = subscriber(proxy)
+    assert str(leaf.lots()) == "0.1"
+    publisher.send("heartbeat", stream=STREAM, seq=3, time=START + 5000)
+    assert publisher.refusal()[0] == "protocol"
+    wait_until(lambda: "the sequence numbers fell" in proxy.log())
+    assert "nothing of the topic main is sent" in proxy.log()
+    assert Publisher(proxy, "maria", token=token).refusal()[0] == "stopped"
+    port = proxy.port
+    assert proxy.stop() == 0
+    again = RunningProxy(proxy.folder, "--topics=main", f"--Port={port}", tls=False)
+    assert Publisher(again, "maria", token=token).refusal()[0] == "stopped"
+    assert again.stop() == 0
+    resumed = RunningProxy(proxy.folder, "--topics=main", f"--Port={port}", "--resume=true", tls=False)
+    connected(resumed, token).snapshot("0.3")
+    leaf = logged_in(resumed, "olga", add_user(proxy.folder, "olga", "proxy"))
+    assert str(leaf.lots()) == "0.3"
+
+
+def test_a_silent_publisher_is_ended_and_its_topic_is_free_again(tmp_path):
+    proxy = publishing_proxy(tmp_path)
+    token = add_user(proxy.folder, "maria", "proxy", publish=("main",), connections=50)
+    publisher = connected(proxy, token)
+    publisher.snapshot()
+    leaf = subscriber(proxy)
+    code, text = publisher.refusal()
+    assert code == "protocol"
+    assert "no message for" in text
+    connected(proxy, token)
+    assert str(leaf.lots()) == "0.1"
+
+
+def send_all(publisher: Publisher, texts: list[str]) -> None:
+    """Send texts, and receive until the connection is closed."""
+    for text in texts:
+        publisher.peer.socket.send(text)
+    while True:
+        publisher.peer.socket.recv(LIMIT_SECONDS)
+
+
+def connected(proxy: RunningProxy, token: str) -> Publisher:
+    """A publisher that has sent its welcome, as soon as the one before has left."""
+    while True:
+        publisher = Publisher(proxy, "maria", token=token)
+        answer = publisher.answer()
+        if answer["type"] == "publishing":
+            publisher.begin()
+            return publisher
+        assert answer["code"] == "taken", answer
+        publisher.peer.close()
