@@ -78,20 +78,18 @@ def pids(process: Any, *names: str) -> dict[str, int]:
 def test_killed_agents_and_a_killed_coordinator_only_cost_time(tmp_path):
     strategy = strategy_file(tmp_path, SLOW)
     options = ["--bars", BARS, "--strategy", strategy, "--task-points", 1, "--table", tmp_path / "t.csv", "--json"]
-    with child("agents", "a=1:120:1", *options) as job:
+    with child("agents", "a=1:200:1", *options) as job:
         found = pids(job, COORDINATOR, "agent1", "agent2")
         wait_for(job.stderr, "joined as agent2")
-        os.kill(found["agent1"], signal.SIGKILL)
-        again = pids(job, "agent1")["agent1"]
-        wait_for(job.stderr, "joined as agent1")
-        os.kill(found[COORDINATOR], signal.SIGKILL)
-        os.kill(again, signal.SIGSTOP)
+        for name in ("agent1", COORDINATOR):
+            os.kill(found[name], signal.SIGKILL)
+        os.kill(pids(job, "agent1")["agent1"], signal.SIGSTOP)
         output, errors = job.communicate()
     assert job.returncode == 0, errors
     summary = json.loads(output)
     assert summary["restarts"] == 2
-    assert summary["done"] == 120
-    assert table(tmp_path / "t.csv", 2) == [["a", "result"], *([str(a), f"{a % 97}.0"] for a in range(1, 121))]
+    assert summary["done"] == 200
+    assert table(tmp_path / "t.csv", 2) == [["a", "result"], *([str(a), f"{a % 97}.0"] for a in range(1, 201))]
 
 
 def test_a_job_that_ends_early_says_so_and_the_same_command_continues(tmp_path):
