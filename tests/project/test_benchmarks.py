@@ -234,6 +234,18 @@ SOME_SUBSCRIBERS = Plan(count=5, updates=1, quiet=0.1, idle=0.1, settled=0.1)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the subscribers need epoll, and the measurements need /proc")
+def test_a_tree_of_proxies_serves_all_subscribers_and_has_every_figure(tmp_path: Path) -> None:
+    from tests.benchmarks.subscribers.servers import create_certificate_file, create_users
+    from tests.benchmarks.subscribers.tree import measured_tree
+
+    create_certificate_file(tmp_path)
+    create_users(tmp_path, 4)
+    figures = measured_tree(tmp_path, Plan(count=4, updates=1, settled=0.0), levels=2, leaves=2)
+    assert set(figures) == {"median", "p99", "last", "worst", "provider-cpu", "proxies-cpu"}
+    assert min(figures.values()) > 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the subscribers need epoll, and the measurements need /proc")
 def test_both_servers_serve_all_subscribers_and_have_every_figure() -> None:
     from tests.benchmarks.subscribers.comparing import measured_servers
 
