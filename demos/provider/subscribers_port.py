@@ -20,7 +20,6 @@ from pathlib import Path
 from demos.provider.alert_processes import AlertProcesses
 from demos.provider.board import Board, Present
 from demos.provider.dashboard import Dashboard
-from demos.provider.descriptors import raise_limit
 from demos.provider.experts import Expert
 from demos.provider.garbage import Garbage
 from demos.provider.health import HealthLimits
@@ -35,6 +34,7 @@ from demos.terminal.interfaces import Clock
 from demos.wire.accepting import Acceptor
 from demos.wire.addresses import Address, address_text, family_of, host_text, is_loopback
 from demos.wire.crowds import ConnectionLimits, client_key
+from demos.wire.descriptors import raise_limit
 from demos.wire.http_hosts import option_host
 from demos.wire.listening import start_server
 from demos.wire.tls_contexts import CertificateFiles, TlsError, fingerprint_text, verifying_context

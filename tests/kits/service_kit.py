@@ -36,7 +36,7 @@ T = TypeVar("T")
 _CHEAP = Parameters(10, 8, 1)
 
 # What a provider's process changes before it starts. A test that is not about these times uses them, because wrong
-# passwords up to a ban take 16 seconds otherwise, and an incomplete request, handshake or login 10.
+# passwords up to a ban take 16 seconds otherwise, an incomplete request, handshake or login 10, and a heartbeat 5.
 QUICK_BANS = """
 from demos.provider import guard, login_desk
 guard.Rules = partial(guard.Rules, first_delay=0.02, longest_delay=0.2, slow_interval=1.0)
@@ -51,6 +51,11 @@ tls.HANDSHAKE_MS = 2000
 QUICK_LOGINS = """
 from demos.provider import session
 session.LOGIN_MS = 2000
+"""
+# Before the modules that take it as a default are imported.
+QUICK_HEARTBEATS = """
+from demos.provider import streams
+streams.HEARTBEAT_MS = 500
 """
 # Does what `python -m demos` does, after these changes.
 _CHANGED = (

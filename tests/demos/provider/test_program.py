@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from login_kit import PASSWORD, WRONG
-from service_kit import QUICK_BANS, RunningProvider, Subscriber, add_user, users
+from service_kit import QUICK_BANS, QUICK_HEARTBEATS, RunningProvider, Subscriber, add_user, users
 from terminal_kit import ROOT
 from web_kit import certificate, network
 from winsock_kit import LIMIT_SECONDS
@@ -53,7 +53,7 @@ def test_a_subscriber_gets_hello_welcome_a_snapshot_and_each_trade(tls, tmp_path
 
 def test_a_quiet_provider_sends_heartbeats(tmp_path):
     token = add_user(tmp_path, "anna")
-    provider = RunningProvider(tmp_path, "--speed=0.001", tls=False)
+    provider = RunningProvider(tmp_path, "--speed=0.001", tls=False, quick=QUICK_HEARTBEATS)
     subscriber = Subscriber(provider, login="anna", token=token)
     heartbeat = subscriber.receive_kind(Heartbeat)
     assert subscriber.state is not None

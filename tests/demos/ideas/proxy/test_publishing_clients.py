@@ -41,9 +41,9 @@ class Publisher:
         message: dict[str, Any] = json.loads(text)
         return message
 
-    def begin(self, stream: str = STREAM, time: int = START) -> None:
+    def begin(self, stream: str = STREAM, time: int = START, heartbeat_ms: int = 20_000) -> None:
         """Send what comes before the first state."""
-        self.send("hello", version=1, server="test", stream=RUN, heartbeat_ms=1000, time=time)
+        self.send("hello", version=1, server="test", stream=RUN, heartbeat_ms=heartbeat_ms, time=time)
         account = {"currency": "USD", "hedging": False}
         self.send("welcome", user="test", account=account, stream=stream, seq=1, time=time)
 
@@ -249,14 +249,15 @@ def test_a_publisher_whose_numbers_fall_stops_the_topic_also_after_a_restart_unt
 def test_a_silent_publisher_is_ended_and_its_topic_is_free_again(tmp_path):
     proxy = publishing_proxy(tmp_path)
     token = add_user(proxy.folder, "maria", "proxy", publish=("main",), connections=50)
-    publisher = connected(proxy, token)
+    publisher = Publisher(proxy, "maria", token=token)
+    assert publisher.answer()["type"] == "publishing"
+    publisher.begin(heartbeat_ms=500)
     publisher.snapshot()
-    leaf = subscriber(proxy)
     code, text = publisher.refusal()
     assert code == "protocol"
     assert "no message for" in text
-    connected(proxy, token)
-    assert str(leaf.lots()) == "0.1"
+    connected(proxy, token).snapshot()
+    assert str(subscriber(proxy).lots()) == "0.1"
 
 
 def send_all(publisher: Publisher, texts: list[str]) -> None:
