@@ -23,33 +23,28 @@ from functools import partial
 
 from demos.copier.server_url import PATH
 from demos.ideas.hub_client import Client
+from demos.ideas.hub_port import HubPort, check_open_files
 from demos.ideas.hub_settings import Handler, HubError, HubSettings
 from demos.ideas.messages import MessageError, error_message
 from demos.provider.reports import error_text
-from demos.terminal import Event, EventKillSocket, EventSetSocket, Fail, GetTickCount64, Print
+from demos.terminal import EventKillSocket, EventSetSocket, GetTickCount64, Print
 from demos.wire.accepting import Acceptor
-from demos.wire.addresses import address_text, family_of, host_text, is_loopback, port_of
-from demos.wire.backoff import Backoff
+from demos.wire.addresses import address_text, host_text
 from demos.wire.channel import Channel, ChannelLimits, Stream
 from demos.wire.crowds import ConnectionLimits, client_key
 from demos.wire.http_hosts import option_host
-from demos.wire.listening import StartError, start_server
 from demos.wire.tls import server_tls
 from demos.wire.tls_contexts import fingerprint_text
 from demos.wire.web_server import Request, WebConnection, any_host, served_names, text_answer
 from demos.wire.websocket import GOING_AWAY, POLICY, text_frame
 from demos.wire.websocket_opening import accept_websocket, is_upgrade
-from winsock import INVALID_SOCKET, POLLERR, POLLHUP, POLLWRNORM, SOCK_STREAM, WSACleanup, closesocket
+from winsock import INVALID_SOCKET, POLLERR, POLLHUP, POLLWRNORM, WSACleanup, closesocket
 
 __all__ = ["MOST_PUMPED", "Handler", "Hub", "HubError", "HubSettings"]
 
 # How many clients one event accepts, and how many messages it sends to one client.
 MOST_ACCEPTED = 256
 MOST_PUMPED = 16
-
-# The pauses between two attempts to resolve the host name.
-_FIRST_WAIT_MS = 1000
-_LONGEST_WAIT_MS = 32_000
 
 _CHANNEL_LIMITS = ChannelLimits(unsent=4 * 1024 * 1024)
 
@@ -58,7 +53,7 @@ class Hub:
     """See the head of this module."""
 
     def __init__(self, settings: HubSettings, handler: Handler) -> None:
-        """Load the certificate.
+        """Load the certificate, and check the limit of open files.
 
         Errors: HubError.
         """
@@ -69,10 +64,11 @@ class Hub:
         self._clients: dict[int, Client] = {}
         self._sockets: dict[int, Client] = {}
         self._frame = ("", b"")
-        self._starting = Backoff(_FIRST_WAIT_MS, _LONGEST_WAIT_MS)
         self._acceptor = Acceptor(Print)
         self._limits: ConnectionLimits[Client] = ConnectionLimits(settings.most_clients, settings.most_per_address)
         self._certificate = settings.certificate_files()
+        check_open_files(settings)
+        self._port = HubPort(settings, self._certificate)
         names = {name for host in (settings.host, "localhost", *settings.hosts) if (name := option_host(host))}
         # With TLS, the certificate proves to a client that it has reached the server that it asks for.
         self._check_host = served_names(names) if self._certificate is None else any_host
@@ -101,7 +97,8 @@ class Hub:
         """
         now = GetTickCount64()
         if not self.is_listening:
-            self._start(now)
+            if found := self._port.open(now):
+                self._listener, self._family = found
             return
         if self._certificate is not None and (line := self._certificate.reload()):
             Print(line)
@@ -154,34 +151,6 @@ class Hub:
         WSACleanup()
 
     # ---- the port
-
-    def _start(self, now: int) -> None:
-        if not self._starting.is_due(now):
-            return
-        try:
-            server, address = start_server(self.settings.host, self.settings.port, SOCK_STREAM)
-        except StartError as error:
-            if not error.temporary:
-                Fail(3, str(error))
-            elif self._starting.failed(now):
-                Print(f"-{error} {self._starting.retry_text()}")
-            return
-        self._starting.succeeded()
-        if self._certificate is None and not is_loopback(address):
-            closesocket(server)
-            WSACleanup()
-            Fail(
-                2,
-                f"{address_text(address)} is not a loopback address, so it needs TLS: give --cert and --key "
-                "(`python -m demos provider cert` creates a certificate)",
-            )
-            return
-        self._listener, self._family = server, family_of(address)
-        EventSetSocket(server)
-        Event("serving", port=port_of(address), tls=self._certificate is not None)
-        Print(f"serving on {'wss' if self._certificate else 'ws'}://{address_text(address)}")
-        if self._certificate is not None:
-            Print(f"the certificate's SHA-256, which clients can pin: {self.fingerprint}")
 
     def _accept(self) -> int:
         """Accept the clients that wait; their number."""

@@ -111,7 +111,7 @@ class BrokerStates:
         else:
             return message
         groups = by_symbol(self._state.positions)
-        for symbol in groups.keys() | self._symbols.keys():
+        for symbol in sorted(groups.keys() | self._symbols.keys()):
             before, positions = self._symbols.get(symbol), groups.get(symbol, ())
             if before is None or before.positions != positions:
                 self._symbols[symbol] = SymbolState(message.stream, message.seq, message.time, symbol, positions)

@@ -143,9 +143,10 @@ class Clients:
             self._end_at_once(connection, MADE_ROOM)
 
     def end_sessions(self, ending: Ending, topic: Topic | None) -> None:
-        """End the sessions of a topic's subscribers; None: of all subscribers."""
+        """End the sessions of a topic's subscribers; None: all sessions."""
         for connection in list(self.connections.values()):
-            if connection.session is not None and topic in (None, connection.topic):
+            session = connection.session
+            if session is not None and (topic is None or (connection.topic is topic and session.subscription)):
                 self.end(connection, ending)
 
     def close(self, ending: Ending) -> None:

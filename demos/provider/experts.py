@@ -83,7 +83,7 @@ class Expert:
         self.post(partial(self.clients.drop, number))
 
     def end_sessions(self, ending: Ending, topic: Topic | None = None) -> None:
-        """End the sessions of a topic's subscribers; None: of all subscribers."""
+        """End the sessions of a topic's subscribers; None: all sessions."""
         self.post(partial(self.clients.end_sessions, ending, topic))
 
     def stop(self) -> None:

@@ -20,7 +20,6 @@ from pathlib import Path
 from demos.provider.alert_processes import AlertProcesses
 from demos.provider.board import Board, Present
 from demos.provider.dashboard import Dashboard
-from demos.provider.descriptors import raise_limit
 from demos.provider.experts import Expert
 from demos.provider.garbage import Garbage
 from demos.provider.health import HealthLimits
@@ -35,6 +34,7 @@ from demos.terminal.interfaces import Clock
 from demos.wire.accepting import Acceptor
 from demos.wire.addresses import Address, address_text, family_of, host_text, is_loopback
 from demos.wire.crowds import ConnectionLimits, client_key
+from demos.wire.descriptors import raise_limit
 from demos.wire.http_hosts import option_host
 from demos.wire.listening import start_server
 from demos.wire.tls_contexts import CertificateFiles, TlsError, fingerprint_text, verifying_context
@@ -89,7 +89,10 @@ class Settings:
 
 
 class SubscribersPort:
-    """See the head of this module. Its methods are for the terminal's thread, except publish() and end_sessions()."""
+    """See the head of this module.
+
+    Its methods are for the terminal's thread, except publish(), end_sessions() and log().
+    """
 
     def __init__(
         self,
@@ -171,6 +174,10 @@ class SubscribersPort:
         """End the sessions of a topic's subscribers. May be called in any thread."""
         for expert in self._experts:
             expert.end_sessions(ending, topic)
+
+    def log(self, line: str) -> None:
+        """Write a line to the log, at the next show(). May be called in any thread."""
+        self._lines.put(line)
 
     def accept(self) -> int:
         """Accept the clients that wait, and give each to the expert with the fewest connections; their number."""

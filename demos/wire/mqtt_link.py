@@ -21,13 +21,10 @@ used.
 
 from __future__ import annotations
 
-import hmac
 import re
-import ssl
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from hashlib import sha256
 from typing import Any, NamedTuple, TypeAlias
 
 from paho.mqtt.client import Client, MQTTMessage, MQTTv5, error_string
@@ -37,9 +34,10 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from demos.wire.addresses import AddressError, find_address, host_text, is_loopback
+from demos.wire.mqtt_tls import prepare_context
 from demos.wire.mqtt_url import MqttEndpoint
 from demos.wire.opening import CallFailed
-from demos.wire.tls_contexts import error_text, fingerprint_text
+from demos.wire.tls_contexts import TlsContext, error_text
 from demos.wire.wake_up import WakeUp
 from winsock import SOCK_STREAM
 
@@ -109,7 +107,7 @@ class MqttSettings(NamedTuple):
     """
 
     endpoint: MqttEndpoint
-    context: ssl.SSLContext | None
+    context: TlsContext | None
     pin: bytes | None
     client_id: str
     droppable: str = ""
@@ -136,8 +134,7 @@ class MqttLink:
         self._attempt = 0
         self._client: _Attempt | None = None
         if settings.context is not None:
-            settings.context.set_alpn_protocols(["mqtt"])
-            settings.context.sslsocket_class = _socket_class(settings.pin)
+            prepare_context(settings.context, settings.pin)
 
     @property
     def socket(self) -> int:
@@ -317,27 +314,3 @@ class _Attempt(Client):
 
     def _answered(self, client: Client, userdata: Any, number: int, reasons: list[ReasonCode], properties: Any) -> None:
         self._put(Subscribed(number, tuple(str(each) if each.is_failure else "" for each in reasons)))
-
-
-def _socket_class(pin: bytes | None) -> type[ssl.SSLSocket]:
-    """The sockets of a context: a handshake that fails closes its socket, which paho does not, and checks the pin."""
-
-    class HandshakeSocket(ssl.SSLSocket):
-        def do_handshake(self, block: bool = False) -> None:
-            try:
-                super().do_handshake(block)
-                if pin is not None:
-                    _check_pin(pin, sha256(self.getpeercert(binary_form=True) or b"").digest())
-            except OSError:
-                self.close()
-                raise
-
-    return HandshakeSocket
-
-
-def _check_pin(pin: bytes, presented: bytes) -> None:
-    if not hmac.compare_digest(presented, pin):
-        raise OSError(
-            f"the broker's certificate is not the pinned one: pinned {fingerprint_text(pin)}, presented "
-            f"{fingerprint_text(presented)}"
-        )

@@ -4,9 +4,10 @@
     python -m tests.benchmarks.report --measure accelerator       one configuration; writes no page
     python -m tests.benchmarks.report --measure subscribers       10,000 subscribers; needs 10,200 file descriptors
     python -m tests.benchmarks.report --measure broker            1,000 subscribers, also of a proxy and mosquitto
+    python -m tests.benchmarks.report --measure tree              20 subscribers behind levels of proxies
     python -m tests.benchmarks.report --write                     the pages, from the figures that are kept
 
-The figures are kept in tests/benchmarks/results, a file for each configuration, one for the chart and two for the
+The figures are kept in tests/benchmarks/results, a file for each configuration, one for the chart and three for the
 subscribers. `accelerator` measures this installation; `reference-api` and `reference-abi` are installed from a clone of
 what is committed; `wine` needs tests/wine/build.py. All sockets are on loopback. Everything takes about half an hour.
 """
@@ -45,9 +46,17 @@ def measured_subscribers(comparison: str) -> dict[str, Any]:
     return measured_servers(plan, servers, show)
 
 
+def measured_tree() -> dict[str, Any]:
+    from .subscribers.tree import SETTLED, measured_trees
+
+    return measured_trees(Plan(20, updates=50, settled=SETTLED))
+
+
 def measure_one(name: str, clones: Path, runs: int) -> None:
     try:
-        if name in COMPARISONS:
+        if name == "tree":
+            keep(name, measured_tree())
+        elif name in COMPARISONS:
             keep(name, measured_subscribers(name))
         else:
             keep(name, picture.measured_figures() if name == "chart" else measure(CONFIGURATIONS[name], clones, runs))
@@ -67,7 +76,7 @@ def write() -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    names = [*CONFIGURATIONS, "chart", *COMPARISONS]
+    names = [*CONFIGURATIONS, "chart", *COMPARISONS, "tree"]
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks.report",
         description=__doc__,

@@ -239,15 +239,30 @@ def subscribers(comparison: str) -> list[str]:
     figures = kept(comparison)
     if not figures:
         return []
-    plan, here, load = figures["plan"], figures["environment"], figures["load_average_before"]
+    plan = figures["plan"]
     head, *rows = subscribers_figures.rows(figures)
     head[0] = f"{plan['count']:,} subscribers over TLS"
-    return [
-        *table(head, rows),
-        f"{here['cpus']} of {here['processor']} for the server and the {plan['processes']} processes of subscribers; "
-        f"{here['python']}, {figures['date']}, load before {load[0]}; two turns with {plan['updates']} updates each.",
-        "",
-    ]
+    processes = f"the server and the {plan['processes']} processes of subscribers"
+    return [*table(head, rows), origin(figures, processes), ""]
+
+
+def tree() -> list[str]:
+    """The trees of proxies, and how they were measured; nothing before they were."""
+    figures = kept("tree")
+    if not figures:
+        return []
+    head, *others = subscribers_figures.tree_rows(figures)
+    processes = f"the provider, the proxies and one process of {figures['plan']['count']} subscribers"
+    return [*table(head, others), origin(figures, processes), ""]
+
+
+def origin(figures: Figures, processes: str) -> str:
+    """On which machine and when this was measured."""
+    here, updates, load = figures["environment"], figures["plan"]["updates"], figures["load_average_before"]
+    return (
+        f"{here['cpus']} of {here['processor']} for {processes}; {here['python']}, {figures['date']}, "
+        f"load before {load[0]}; two turns with {updates} updates each."
+    )
 
 
 def generated() -> dict[Path, str]:
@@ -257,7 +272,7 @@ def generated() -> dict[Path, str]:
     readme = ratios(configurations, in_readme=True)
     return {
         CHECKOUT / "notes" / "performance.md": "\n".join([BEGIN, "", *page, END]),
-        CHECKOUT / "notes" / "scaling.md": "\n".join([BEGIN, "", *subscribers("broker"), END]),
+        CHECKOUT / "notes" / "scaling.md": "\n".join([BEGIN, "", *subscribers("broker"), *tree(), END]),
         CHECKOUT / "README.md": "\n".join([BEGIN, "", *readme, END]),
     }
 

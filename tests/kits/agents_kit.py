@@ -20,6 +20,17 @@ def level(bars, a, b):
     return {"result": a * 10 + b, "close": bars.close[-1]}
 """
 
+# 20 ms for each point: slow enough that a test can interrupt an optimisation.
+SLOW = """
+import time
+
+def level(bars, a):
+    end = time.perf_counter() + 0.02
+    while time.perf_counter() < end:
+        pass
+    return a % 97
+"""
+
 
 def true_value(point: int) -> Value:
     """The value of a point: some are errors, two are equal, and the best is neither the first nor the last."""

@@ -92,7 +92,7 @@ class Mosquitto:
         assert self._start(), self.log()
 
     def stop(self) -> None:
-        """End it in order: it saves its state, and says goodbye to its clients."""
+        """End it in order: it disconnects its clients and saves its state."""
         process = self.process
         assert process is not None
 

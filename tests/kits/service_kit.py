@@ -112,7 +112,7 @@ class RunningServer:
                 stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=log, cwd=ROOT, text=True,
             )  # fmt: skip
         closed_after_test(self)
-        self.port = int(self.wait(self.serves)["port"])
+        self.port = int(self.wait(self.serves).get("port", 0))
 
     def close(self) -> None:
         """Kill the process, if it still runs."""

@@ -261,6 +261,20 @@ def test_a_provider_with_a_proxy_or_a_broker_serves_all_subscribers_and_has_ever
         assert 0 < figures["update-median"] <= figures["update-p99"] <= figures["update-last"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the subscribers need epoll, and the measurements need /proc")
+def test_a_tree_of_proxies_has_a_row_for_each_number_of_levels() -> None:
+    pytest.importorskip("cryptography", reason="the servers need a certificate")
+    from tests.benchmarks.subscribers.tree import measured_trees
+
+    kept = measured_trees(Plan(count=2, updates=1, settled=0.1), [(0, 1), (2, 1)], turns=1)
+    head, *rows = subscribers_figures.tree_rows(kept)
+    assert [row[0] for row in rows] == ["0", "2"]
+    assert all(len(row) == len(head) for row in rows)
+    (alone,), (below,) = (tree["turns"] for tree in kept["trees"])
+    assert 0 < alone["median"] <= alone["p99"]
+    assert alone["proxies-cpu"] == 0 < below["proxies-cpu"]
+
+
 def test_a_packet_of_mqtt_has_the_lengths_of_the_specification_and_is_read_when_it_is_whole() -> None:
     from tests.benchmarks.subscribers.mqtt_subscriber import PUBLISH, next_packet, packet
 

@@ -312,9 +312,9 @@ def test_the_demos_reach_the_network_through_winsock_alone() -> None:
     programs = sorted((CHECKOUT / "demos").rglob("*.py"))
     assert programs
     found = {source.name: names for source in programs if (names := imported(source) & networked)}
-    # The MQTT client of paho-mqtt has its own sockets, which mqtt_link configures.
-    assert found.pop("mqtt_link.py") == {"ssl"}
-    # The others encrypt and decrypt in memory: ssl's own sockets are not used.
+    # paho-mqtt has sockets of its own.
+    assert found.pop("mqtt_tls.py") == {"ssl"}
+    # They encrypt and decrypt in memory: ssl's own sockets are not used.
     assert found == {"tls.py": {"ssl"}, "tls_contexts.py": {"ssl"}}
     for name in found:
         text = (CHECKOUT / "demos/wire" / name).read_text(encoding="utf-8")

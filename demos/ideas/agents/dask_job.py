@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -84,13 +85,14 @@ def _run(options: argparse.Namespace) -> dict[str, Any]:
         file = stack.enter_context(closing(RunFile(options.database or folder / "agents.sqlite", plan)))
         outcomes = file.outcomes(plan)
         client = stack.enter_context(closing(connected(options.dask)))
-        report = _Progress(grid, PlainView(None if options.json else sys.stderr))
+        report = _Progress(grid, PlainView(None if options.json else sys.stderr), options.duration)
         for task, values in calculated(client, plan, (content, str(source.path), function), prices, outcomes):
             outcomes[task] = Outcome(values, [DASK])
             file.save({task: outcomes[task]}, {})
-            report(sum(len(each.values) for each in outcomes.values()))
+            if report(sum(len(each.values) for each in outcomes.values())):
+                break
         return {
-            **summary_of(grid, plan.tasks, outcomes),
+            **summary_of(grid, plan.tasks, outcomes, kept=options.database is not None),
             **write_files(options.table, options.picture, grid, plan.tasks, outcomes),
             "database": str(options.database) if options.database else None,
         }
@@ -157,21 +159,25 @@ def calculated(
 
 
 class _Progress:
-    """Shows the progress every few seconds."""
+    """Shows the progress every few seconds, and measures the time."""
 
-    def __init__(self, grid: Grid, view: PlainView) -> None:
+    def __init__(self, grid: Grid, view: PlainView, duration: float | None) -> None:
+        """``duration``: the seconds that the job may take, or None."""
         self._grid = grid
         self._view = view
         self._clock = RealClock()
         self._pace = Pace(grid.points)
         self._due = 0.0
+        self._end = self._clock.monotonic() + (math.inf if duration is None else duration)
 
-    def __call__(self, done: int) -> None:
+    def __call__(self, done: int) -> bool:
+        """Take the number of points that are calculated; returns whether the job's time is over."""
         now = self._clock.monotonic()
         remaining = self._pace.remaining_ms(done, round(now * 1000))
         if now >= self._due:
             self._due = now + _REPORT
             self._view.line(JOB, f"{done} of {self._grid.points} points, remaining time {time_text(remaining)}")
+        return now >= self._end
 
 
 def _end_early(options: argparse.Namespace, code: int, problem: str) -> int:

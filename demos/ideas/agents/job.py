@@ -105,18 +105,15 @@ class AgentsJob(Job):
         plan = stored_plan(self.database, grid)
         with closing(RunFile(self.database, plan)) as file:
             outcomes, distrusted = file.outcomes(plan), file.distrusted()
-        summary = summary_of(grid, plan.tasks, outcomes)
-        problem = summary["problem"]
-        if not problem and not self.is_finished:
+        summary = summary_of(grid, plan.tasks, outcomes, kept=self.options.database is not None)
+        if not summary["problem"] and not self.is_finished:
             summary["problem"] = "the checks were not finished"
-        elif problem and self.options.database:
-            summary["problem"] = f"{problem}; the same command continues"
         return {
             **summary,
             "agents": len(self.agents),
             "distrusted": sorted(distrusted),
             "restarts": sum(child.restarts for child in runner.children.values()),
-            **(write_files(self.options.table, self.options.picture, grid, plan.tasks, outcomes) if outcomes else {}),
+            **write_files(self.options.table, self.options.picture, grid, plan.tasks, outcomes),
             "database": str(self.database) if self.options.database else None,
         }
 

@@ -65,7 +65,8 @@ def figure_of(grid: Grid, tasks: Tasks, outcomes: Mapping[int, Outcome]) -> Figu
     columns = min(len(pairs), 3) or 1
     rows = math.ceil(len(pairs) / columns) or 1
     figure = Figure(figsize=(max(9, 5 * columns), 6 * rows if rows == 1 else 4.5 * rows), layout="constrained")
-    figure.suptitle(f"best {RESULT} {result:g} at {grid.text(point)}; {len(results)} of {grid.points} points")
+    count = f"{len(results)} of {grid.points} points have a result"
+    figure.suptitle(f"best {RESULT} {result:g} at {grid.text(point)}; {count}")
     axes = figure.subplots(rows, columns, squeeze=False).flat
     if pairs:
         for each, pair in zip(axes, pairs, strict=False):

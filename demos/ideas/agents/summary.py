@@ -8,7 +8,7 @@ from typing import Any
 
 from demos.ideas.agents.grid import Grid, Tasks
 from demos.ideas.agents.outcome_files import best_rows, error_count, first_error, write_table
-from demos.ideas.agents.outcomes import Outcome
+from demos.ideas.agents.outcomes import Outcome, best_points
 from demos.ideas.agents.picture import draw_grid
 from demos.ideas.agents.values import value_text
 from demos.launcher.views import counted
@@ -16,14 +16,15 @@ from demos.launcher.views import counted
 _BEST = 10
 
 
-def summary_of(grid: Grid, tasks: Tasks, outcomes: Mapping[int, Outcome]) -> dict[str, Any]:
-    """The outcome as JSON; ``problem`` is why the job has failed, or None."""
+def summary_of(grid: Grid, tasks: Tasks, outcomes: Mapping[int, Outcome], *, kept: bool) -> dict[str, Any]:
+    """The outcome as JSON; ``problem`` is why the job has failed, or None. ``kept``: another run can continue."""
     done = sum(len(outcome.values) for outcome in outcomes.values())
     errors = error_count(outcomes)
     error = first_error(tasks, outcomes)
     problem = None
     if done < grid.points:
         problem = f"{grid.points - done} of {grid.points} points are not calculated"
+        problem += "; the same command continues" if kept else ""
     elif errors == done and error:
         problem = f"the strategy failed at every point; at {grid.text(error[0])}: {error[1]}"
     return {
@@ -41,15 +42,16 @@ def summary_of(grid: Grid, tasks: Tasks, outcomes: Mapping[int, Outcome]) -> dic
 def write_files(
     table: Path | None, picture: Path | None, grid: Grid, tasks: Tasks, outcomes: Mapping[int, Outcome]
 ) -> dict[str, Any]:
-    """Write the table and the picture that the options ask for; returns their paths.
+    """Write the table and the picture that the options ask for; returns their paths. Without a result: no picture.
 
     Errors: OutputError.
     """
+    drawn = picture if best_points(tasks, outcomes, 1) else None
     if table:
         write_table(table, grid, tasks, outcomes)
-    if picture:
-        draw_grid(picture, grid, tasks, outcomes)
-    return {"table": str(table) if table else None, "picture": str(picture) if picture else None}
+    if drawn:
+        draw_grid(drawn, grid, tasks, outcomes)
+    return {"table": str(table) if table else None, "picture": str(drawn) if drawn else None}
 
 
 def summary_text(summary: Mapping[str, Any]) -> str:

@@ -35,30 +35,25 @@ key: Annotated[str, Input("key file (PEM) of the certificate; empty: it is in th
 PERIOD_MS = 50
 END_SECONDS = 5.0
 
+# What mosquitto logs, and how often it is started with another free port.
+IN_USE = "Address already in use"
+MOST_STARTS = 5
+
 broker: subprocess.Popen[bytes] | None = None
 port = 0
 listening = False
 # The size of the log before this start of mosquitto, in bytes.
 logged = 0
+starts = 0
 
 
 def OnInit() -> int:
-    global broker, port, listening, logged
-    broker, listening, logged = None, False, 0
+    global broker, listening, starts
+    broker, listening, starts = None, False, 0
     if problem := missing_problem() or ("" if folder else "give the folder of the broker: --folder"):
         Fail(2, problem)
         return INIT_FAILED
-    try:
-        port = Port or FindFreePort()
-        tls = Certificate(Path(cert), Path(key or cert)) if cert else None
-        write_configuration(Path(folder), port, tls)
-        logged = len(ReadLog())
-        broker = start_broker(Path(folder))
-    except StartError as error:
-        Fail(3, str(error))
-        return INIT_FAILED
-    except OSError as error:
-        Fail(4, f"mosquitto cannot be started: {error}")
+    if not Start():
         return INIT_FAILED
     EventSetMillisecondTimer(PERIOD_MS)
     return INIT_SUCCEEDED
@@ -69,6 +64,9 @@ def OnTimer() -> None:
     assert broker is not None
     code = broker.poll()
     if code is not None:
+        if not listening and IN_USE in NewLog() and Port == 0 and starts < MOST_STARTS:
+            Start()
+            return
         last = (NewLog().splitlines() or ["it has logged nothing"])[-1]
         # Before it listens, its port may be in use, or a file is wrong.
         Fail(1 if listening else 3, f"mosquitto has ended with exit code {code}: {last}")
@@ -90,8 +88,26 @@ def OnDeinit(reason: int) -> None:
     broker.wait()
 
 
+def Start() -> bool:
+    """Start mosquitto. Another process may take a free port before it does: then it ends, and is started again."""
+    global broker, port, logged, starts
+    starts += 1
+    try:
+        port = Port or FindFreePort()
+        tls = Certificate(Path(cert), Path(key or cert)) if cert else None
+        write_configuration(Path(folder), port, tls)
+        logged = len(ReadLog())
+        broker = start_broker(Path(folder))
+    except StartError as error:
+        Fail(3, str(error))
+        return False
+    except OSError as error:
+        Fail(4, f"mosquitto cannot be started: {error}")
+        return False
+    return True
+
+
 def FindFreePort() -> int:
-    # Another process may take the port before mosquitto does: then mosquitto ends, and says so.
     s, address = start_server("127.0.0.1", 0, SOCK_STREAM)
     closesocket(s)
     WSACleanup()

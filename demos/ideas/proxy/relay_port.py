@@ -67,7 +67,7 @@ class RelayPort:
             self.settings, make_topics, self.clock, self.report, self.event, health, pages=False
         )
         try:
-            self._memory = RelayMemory(self.settings.state, self.report)
+            self._memory = RelayMemory(self.settings.state, self.port.log)
             self.sources = [self._source(topic) for topic in topics]
         except BaseException:
             self.port.close()

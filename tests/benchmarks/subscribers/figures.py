@@ -24,6 +24,14 @@ FIGURES = {
     "update-cpu": ("CPU time of an update and its acknowledgement, for each subscriber", "µs", 0),
 }
 
+# The figures of a tree of proxies.
+TREE_FIGURES = {
+    "median": "from a trade until a subscriber has received it",
+    "p99": "… in 99 % of the cases",
+    "provider-cpu": "CPU time of an update, with acknowledgements: the provider",
+    "proxies-cpu": "… all proxies",
+}
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -55,4 +63,13 @@ def rows(kept: dict[str, Any]) -> list[list[str]]:
         amounts = {server: median(turn[name] for turn in turns) for server, turns in servers.items()}
         shown = [f"{amount:.{digits}f} {unit}".strip() for amount in amounts.values()]
         table.append([text, *shown, f"{amounts[first] / amounts[last]:.2f}" if amounts[last] else ""])
+    return table
+
+
+def tree_rows(kept: dict[str, Any]) -> list[list[str]]:
+    """The head of the table, and a row for each tree: the medians of its turns."""
+    table = [["levels of proxies", *TREE_FIGURES.values()]]
+    for tree in kept["trees"]:
+        amounts = [f"{median(turn[name] for turn in tree['turns']):.1f} ms" for name in TREE_FIGURES]
+        table.append([str(tree["levels"]), *amounts])
     return table

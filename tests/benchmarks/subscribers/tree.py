@@ -15,13 +15,16 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
+from typing import Any
 
-from tests.benchmarks.configurations import load_average
+from tests.benchmarks.__main__ import environment
+from tests.benchmarks.configurations import load_average, processor
 from tests.benchmarks.connections import descriptors
 from tests.benchmarks.latency import percentile_99
 from winsock.command_line import run_command
@@ -29,6 +32,11 @@ from winsock.command_line import run_command
 from .figures import Plan
 from .measure import LOT, Subscribers
 from .servers import ServerProcess, create_certificate_file, create_users, provider_server, proxy_below
+
+# The trees of the report: levels of proxies, and proxies of the last level.
+TREES = ((0, 1), (1, 1), (2, 1))
+# Seconds after an update until the acknowledgements are read.
+SETTLED = 0.2
 
 
 class Tree:
@@ -80,6 +88,29 @@ def measured_tree(folder: Path, plan: Plan, levels: int, leaves: int) -> dict[st
     return figures | {"provider-cpu": provider, "proxies-cpu": proxies}
 
 
+def measured_trees(plan: Plan, trees: Sequence[tuple[int, int]] = TREES, turns: int = 2) -> dict[str, Any]:
+    """The figures of each turn of each tree, by levels and leaves; every second turn has the reverse order."""
+    load = load_average()
+    found: dict[tuple[int, int], list[dict[str, float]]] = {tree: [] for tree in trees}
+    with descriptors(plan.count), TemporaryDirectory(prefix="tree-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        create_certificate_file(folder)
+        create_users(folder, plan.count)
+        for turn in range(turns):
+            for levels, leaves in trees if turn % 2 == 0 else reversed(trees):
+                figures = measured_tree(folder, plan, levels, leaves)
+                shown = {key: float(f"{figure:.3g}") for key, figure in figures.items()}
+                print(json.dumps({"levels": levels, "leaves": leaves, **shown}), flush=True)
+                found[levels, leaves].append(shown)
+    return {
+        "environment": environment() | {"processor": processor()},
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "load_average_before": load,
+        "plan": asdict(plan),
+        "trees": [{"levels": levels, "leaves": leaves, "turns": each} for (levels, leaves), each in found.items()],
+    }
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks.subscribers.tree",
@@ -92,18 +123,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--leaves", type=int, nargs="*", default=[1], help="proxies of the last level (default 1)")
     parser.add_argument("--turns", type=int, default=2, help="how often each tree is measured (default 2)")
     options = parser.parse_args(arguments)
-    plan = Plan(count=options.count, updates=options.updates, settled=0.2)
+    plan = Plan(count=options.count, updates=options.updates, settled=SETTLED)
     trees = [(levels, leaves) for levels in options.levels for leaves in (options.leaves if levels else [1])]
     print(f"load average before: {load_average()}; {options.count} subscribers, {options.updates} updates", flush=True)
-    with descriptors(plan.count), TemporaryDirectory(prefix="tree-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        create_certificate_file(folder)
-        create_users(folder, plan.count)
-        for turn in range(options.turns):
-            for levels, leaves in trees if turn % 2 == 0 else reversed(trees):
-                figures = measured_tree(folder, plan, levels, leaves)
-                shown = {key: float(f"{figure:.3g}") for key, figure in figures.items()}
-                print(json.dumps({"levels": levels, "leaves": leaves, **shown}), flush=True)
+    measured_trees(plan, trees, options.turns)
     print(f"load average after: {load_average()}")
     return 0
 

@@ -12,6 +12,7 @@ from signal_kit import Script, Stage
 from web_kit import certificate, network
 from winsock_kit import LIMIT_SECONDS
 
+from demos.ideas import hub_port
 from demos.ideas.hub import MOST_PUMPED
 
 __all__ = ["network"]
@@ -369,6 +370,18 @@ def test_a_certificate_that_cannot_be_used_ends_the_program(tmp_path):
         stage = hub_stage(**inputs)
         assert stage.play(pass_time(1)) == 2
         assert "cert" in stage.errors()[0]
+
+
+@pytest.mark.parametrize(
+    ("present", "raised", "refused"), [(None, None, False), (9999, 0, False), (99, 9999, False), (99, 99, True)]
+)
+def test_the_limit_of_open_files_is_raised_when_it_is_too_low_for_all_clients(monkeypatch, present, raised, refused):
+    monkeypatch.setattr(hub_port, "present_limit", lambda: present)
+    monkeypatch.setattr(hub_port, "raise_limit", lambda: raised)
+    stage = hub_stage(clients=1000)
+    assert stage.play(pass_time(1)) == (2 if refused else 0)
+    if refused:
+        assert "the process may open 99 files, but 1064 may be needed for 1000 clients" in stage.errors()[0]
 
 
 def test_with_a_certificate_the_port_speaks_tls_only(tmp_path):

@@ -19,12 +19,12 @@ from web_kit import wait_until
 from winsock_kit import LIMIT_SECONDS
 
 from demos.provider import subscribers_port
-from demos.provider.descriptors import raise_limit
 from demos.provider.reports import MOST_LINES, MOST_PROBLEMS, LineQueue, error_text
 from demos.provider.service import Service, Settings
 from demos.provider.session import Session
 from demos.terminal.runtime.clock import RealClock
 from demos.wire.addresses import port_of
+from demos.wire.descriptors import raise_limit
 
 
 @dataclass

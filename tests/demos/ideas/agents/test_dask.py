@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from agents_kit import strategy_file
+from agents_kit import SLOW, strategy_file
 from terminal_kit import BARS, ROOT, demos
 from winsock_kit import LIMIT_SECONDS
 
@@ -71,7 +71,7 @@ def rows(path: Path) -> list[list[str]]:
 
 
 def test_a_cluster_calculates_the_same_as_the_agents(cluster, tmp_path):
-    """Some points are errors: fast must be below slow."""
+    """Some points are errors, because fast must be below slow."""
     same = ["agents", "--bars", BARS, *GRID, "--json"]
     by_agents = demos(*same, "--table", tmp_path / "agents.csv")
     by_dask = demos(*same, "--table", tmp_path / "dask.csv", "--dask", cluster)
@@ -84,14 +84,17 @@ def test_a_cluster_calculates_the_same_as_the_agents(cluster, tmp_path):
 
 
 def test_a_cluster_continues_what_agents_have_begun(cluster, tmp_path):
-    strategy = strategy_file(tmp_path, "import time\ndef level(bars, a):\n    time.sleep(0.02)\n    return a\n")
-    same = ["agents", "a=1:100:1", "--bars", BARS, "--strategy", strategy, "--database", tmp_path / "r", "--json"]
+    strategy = strategy_file(tmp_path, SLOW)
+    same = ["agents", "a=1:300:1", "--bars", BARS, "--strategy", strategy, "--database", tmp_path / "r", "--json"]
     first = json.loads(demos(*same, "--duration", 0.3).stdout)
-    assert first["done"] < 100
+    assert first["done"] < 300
+    middle = json.loads(demos(*same, "--dask", cluster, "--duration", 0.2).stdout)
+    assert first["done"] < middle["done"] < 300
+    assert middle["problem"] == f"{300 - middle['done']} of 300 points are not calculated; the same command continues"
     second = demos(*same, "--dask", cluster, "--table", tmp_path / "t.csv")
     assert second.returncode == 0, second.stderr
     by = [row.rsplit(",", 2)[1] for row in (tmp_path / "t.csv").read_text(encoding="utf-8").splitlines()[1:]]
-    assert by.count("dask") == 100 - first["done"]
+    assert by.count("dask") == 300 - first["done"]
 
 
 def test_a_strategy_that_cannot_be_used_is_one_clear_line(cluster, tmp_path):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agents_kit import strategy_file
+from agents_kit import SLOW, strategy_file
 from terminal_kit import BARS, child, demos, wait_for
 
 from demos.ideas.agents.crossing import crossing
@@ -21,17 +21,6 @@ from demos.ideas.agents.outcomes import COORDINATOR
 from demos.ideas.agents.view import tables
 
 GRID = ["fast=2:8:2", "slow=10:40:10"]
-
-# Slow enough to be killed in the middle.
-SLOW = """
-import time
-
-def level(bars, a):
-    end = time.perf_counter() + 0.02
-    while time.perf_counter() < end:
-        pass
-    return a % 97
-"""
 
 
 def table(path: Path, columns: int = 5) -> list[list[str]]:
@@ -116,7 +105,9 @@ def test_a_job_that_ends_early_says_so_and_the_same_command_continues(tmp_path):
 
 def test_a_strategy_that_fails_everywhere_is_a_failure_with_its_error(tmp_path):
     strategy = strategy_file(tmp_path, "def level(bars, a):\n    raise ValueError('no')\n")
-    summary = summary_of(demos("agents", "a=1:3:1", "--bars", BARS, "--strategy", strategy, "--json"), 1)
+    options = ["--bars", BARS, "--strategy", strategy, "--table", tmp_path / "t.csv", "--json"]
+    summary = summary_of(demos("agents", "a=1:3:1", *options), 1)
+    assert table(tmp_path / "t.csv", 3)[1:] == [[str(a), "", "ValueError: no"] for a in (1, 2, 3)]
     assert summary["problem"] == "the strategy failed at every point; at a=1: ValueError: no"
 
 

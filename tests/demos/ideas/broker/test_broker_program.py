@@ -23,11 +23,12 @@ from demos.ideas.broker.mosquitto import write_access
 
 
 @contextmanager
-def running(folder: Path, *arguments: object) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "demos", "run", "broker", f"--folder={folder}", *map(str, arguments)]
-    with subprocess.Popen(
-        [*command, f"--events={folder / 'events'}"], cwd=ROOT, text=True, stdin=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
+def running(folder: Path, *arguments: object, program: str = "") -> Iterator[subprocess.Popen[str]]:
+    """The program ``broker`` in a process, which first executes ``program``."""
+    words = ["run", "broker", f"--folder={folder}", *map(str, arguments), f"--events={folder / 'events'}"]
+    command = [sys.executable, "-c", f"{program}import sys, demos.__main__ as m; sys.exit(m.main({words}))"]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=ROOT, text=True, **pipes) as process:
         try:
             yield process
         finally:
@@ -106,6 +107,21 @@ def test_a_port_in_use_is_exit_code_3_with_the_brokers_own_message(folder: Path)
             code, errors = ended(process)
     assert code == 3
     assert "Address already in use" in errors
+
+
+@needs_mosquitto
+def test_another_free_port_is_chosen_when_another_process_has_taken_the_first_one(folder: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = other.getsockname()[1]
+        program = (
+            f"import demos.wire.addresses as a; found, first = a.port_of, [{taken}]; "
+            "a.port_of = lambda address: first.pop() if first else found(address); "
+        )
+        with running(folder, program=program):
+            assert listening(folder)["port"] != taken
+    assert "Address already in use" in (folder / "mosquitto.log").read_text()
 
 
 @needs_mosquitto

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from proxy_kit import folder, logged_in, subscriber
-from service_kit import RunningProvider, RunningProxy, Subscriber, add_user
+from service_kit import RunningProvider, RunningProxy, Subscriber, add_user, users
 from web_kit import network, wait_until
 from winsock_kit import LIMIT_SECONDS
 
@@ -40,11 +41,11 @@ class Publisher:
         message: dict[str, Any] = json.loads(text)
         return message
 
-    def begin(self) -> None:
+    def begin(self, stream: str = STREAM, time: int = START, heartbeat_ms: int = 20_000) -> None:
         """Send what comes before the first state."""
-        self.send("hello", version=1, server="test", stream=RUN, heartbeat_ms=1000, time=START)
+        self.send("hello", version=1, server="test", stream=RUN, heartbeat_ms=heartbeat_ms, time=time)
         account = {"currency": "USD", "hedging": False}
-        self.send("welcome", user="test", account=account, stream=STREAM, seq=1, time=START)
+        self.send("welcome", user="test", account=account, stream=stream, seq=1, time=time)
 
     def send(self, kind: str, **fields: object) -> None:
         self.peer.send({"type": kind, **fields})
@@ -87,6 +88,62 @@ class PublishingProvider(RunningProvider):
     """A provider without a port of its own."""
 
     serves = "publishing"
+
+
+class RefusedProvider(RunningProvider):
+    """A provider whose login at a proxy is refused."""
+
+    serves = "refused"
+
+
+def test_a_second_provider_of_a_topic_reports_the_first_one_and_does_not_replace_it(tmp_path):
+    proxy = publishing_proxy(tmp_path)
+    first = Publisher(proxy, "paul")
+    assert first.answer()["type"] == "publishing"
+    first.begin()
+    first.snapshot()
+    token = add_user(proxy.folder, "maria", "proxy", publish=("main",))
+    (tmp_path / "token").write_text(token, encoding="utf-8")
+    inputs = [f"--publish=ws://127.0.0.1:{proxy.port}/main", "--publish-login=maria", "--Port=-1"]
+    provider_folder = folder(tmp_path, "provider")
+    provider = RefusedProvider(provider_folder, *inputs, f"--publish-token-file={tmp_path / 'token'}", tls=False)
+    assert provider.events("refused")[0]["code"] == "taken"
+    wait_until(lambda: "has a publisher already, with the login paul" in provider.log())
+    assert str(subscriber(proxy).lots()) == "0.1"
+    assert provider.stop() == 0
+
+
+def test_a_publisher_with_a_new_stream_stays_and_the_subscribers_log_in_again(tmp_path):
+    proxy = publishing_proxy(tmp_path)
+    token = add_user(proxy.folder, "maria", "proxy", publish=("main",), connections=50)
+    first = connected(proxy, token)
+    first.snapshot()
+    anna = add_user(proxy.folder, "anna", "proxy", connections=9)
+    leaf = logged_in(proxy, "anna", anna)
+    first.peer.close()
+    other, later = f"{'0' * 32}-{'1' * 16}", START + 60_000
+    second = connected(proxy, token, stream=other, time=later)
+    second.snapshot("0.2", time=later, stream=other)
+    assert leaf.receive_kind(Error).code == "closing"
+    leaf = logged_in(proxy, "anna", anna)
+    second.snapshot("0.3", 2, later + 1, stream=other)
+    leaf.receive_lots("0.3")
+
+
+def test_a_user_that_loses_the_right_to_publish_is_ended_and_the_topic_suspended(tmp_path):
+    proxy = publishing_proxy(tmp_path)
+    publisher = Publisher(proxy, "maria")
+    assert publisher.answer()["type"] == "publishing"
+    publisher.begin()
+    publisher.snapshot()
+    subscriber(proxy).close()
+    with users(proxy.folder, "proxy") as store:
+        store.set_rights("maria", lambda rights: replace(rights, publish=()))
+    assert publisher.refusal()[0] == "rights"
+    leaf = Subscriber(proxy, path="/ws/main", login="olga", token=add_user(proxy.folder, "olga", "proxy"))
+    answer = leaf.receive()
+    assert isinstance(answer, Error)
+    assert answer.code == "unavailable"
 
 
 def test_a_login_without_the_right_cannot_publish_a_topic(tmp_path):
@@ -192,14 +249,15 @@ def test_a_publisher_whose_numbers_fall_stops_the_topic_also_after_a_restart_unt
 def test_a_silent_publisher_is_ended_and_its_topic_is_free_again(tmp_path):
     proxy = publishing_proxy(tmp_path)
     token = add_user(proxy.folder, "maria", "proxy", publish=("main",), connections=50)
-    publisher = connected(proxy, token)
+    publisher = Publisher(proxy, "maria", token=token)
+    assert publisher.answer()["type"] == "publishing"
+    publisher.begin(heartbeat_ms=500)
     publisher.snapshot()
-    leaf = subscriber(proxy)
     code, text = publisher.refusal()
     assert code == "protocol"
     assert "no message for" in text
-    connected(proxy, token)
-    assert str(leaf.lots()) == "0.1"
+    connected(proxy, token).snapshot()
+    assert str(subscriber(proxy).lots()) == "0.1"
 
 
 def send_all(publisher: Publisher, texts: list[str]) -> None:
@@ -210,13 +268,13 @@ def send_all(publisher: Publisher, texts: list[str]) -> None:
         publisher.peer.socket.recv(LIMIT_SECONDS)
 
 
-def connected(proxy: RunningProxy, token: str) -> Publisher:
+def connected(proxy: RunningProxy, token: str, stream: str = STREAM, time: int = START) -> Publisher:
     """A publisher that has sent its welcome, as soon as the one before has left."""
     while True:
         publisher = Publisher(proxy, "maria", token=token)
         answer = publisher.answer()
         if answer["type"] == "publishing":
-            publisher.begin()
+            publisher.begin(stream, time)
             return publisher
         assert answer["code"] == "taken", answer
         publisher.peer.close()

@@ -9,6 +9,10 @@ _OPEN_MAX = 10_240
 
 if sys.platform == "win32":
 
+    def present_limit() -> int | None:
+        """The limit of open files and sockets; None: no limit."""
+        return None
+
     def raise_limit() -> int | None:
         """The limit of open files and sockets, raised as far as this user may; None: no limit."""
         return None
@@ -16,6 +20,11 @@ if sys.platform == "win32":
 else:
     import resource
     from contextlib import suppress
+
+    def present_limit() -> int | None:
+        """The limit of open files and sockets; None: no limit."""
+        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        return None if soft == resource.RLIM_INFINITY else soft
 
     def raise_limit() -> int | None:
         """The limit of open files and sockets, raised as far as this user may; None: no limit."""
@@ -26,5 +35,4 @@ else:
                 with suppress(ValueError, OSError):
                     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
                     break
-        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        return None if soft == resource.RLIM_INFINITY else soft
+        return present_limit()

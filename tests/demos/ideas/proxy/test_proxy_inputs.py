@@ -1,0 +1,100 @@
+"""The inputs of the proxy, and what it remembers of its sources."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from cleanup_kit import closed_after_test
+
+from demos.ideas.proxy.proxy_options import (
+    published_topics,
+    topics_problem,
+    tree_problem,
+    upstream_inputs,
+    upstream_problem,
+)
+from demos.ideas.proxy.relay_memory import RelayMemory
+from demos.provider.state_file import StateFile
+from demos.provider.topic_names import topic_of_path, topic_path, topic_problem
+
+SERVERS = "anna=wss://a.example:8443, bert=wss://b.example:8444/main"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", None),
+        (SERVERS, None),
+        ("wss://a.example", "use TOPIC=URL"),
+        ("Anna=wss://a.example", "invalid topic: 'Anna'"),
+        ("ws=wss://a.example", "not ws"),
+        ("anna=http://a.example", "invalid URL"),
+        ("anna=ws://a.example", "without TLS"),
+        ("anna=wss://a.example,anna=wss://b.example", "two upstream servers"),
+    ],
+)
+def test_a_wrong_upstream_server_is_refused_with_the_reason(text, problem):
+    found = upstream_problem(text)
+    assert found is None if problem is None else problem in str(found)
+
+
+def test_one_login_is_that_of_all_upstream_servers_and_several_are_one_for_each():
+    first, second = upstream_inputs(SERVERS, "proxy", "", "one.txt,two.txt", "", "")
+    assert (first.topic, first.url, first.login, first.token_file) == (
+        "anna", "wss://a.example:8443", "proxy", "one.txt",
+    )  # fmt: skip
+    assert (second.topic, second.url, second.login, second.token_file, second.pin) == (
+        "bert", "wss://b.example:8444/main", "proxy", "two.txt", "",
+    )  # fmt: skip
+    with pytest.raises(ValueError, match="--login has 3 values for 2 upstream servers"):
+        upstream_inputs(SERVERS, "a,b,c", "", "", "", "")
+
+
+def test_a_topic_has_one_source_and_a_proxy_at_least_one_topic():
+    inputs = upstream_inputs(SERVERS, "", "", "", "", "")
+    assert published_topics("main, other", inputs) == ("main", "other")
+    with pytest.raises(ValueError, match="the topic anna is named twice"):
+        published_topics("anna", inputs)
+    with pytest.raises(ValueError, match="nothing to pass on"):
+        published_topics("", [])
+    assert topics_problem("main,other") is None
+    assert "invalid topic: 'a/b'" in str(topics_problem("main,a/b"))
+
+
+def test_each_of_several_values_is_checked():
+    check = tree_problem(lambda value: f"bad {value}" if value == "x" else None)
+    assert check("") is check("a,b") is None
+    assert check("a,x") == "bad x"
+
+
+@pytest.mark.parametrize(
+    ("path", "topic"),
+    [("", ""), ("/", ""), ("/ws", ""), ("/main", "main"), ("/ws/main", "main"), ("/ws/ws", None), ("/A", None),
+     ("/a/b", None), ("/ws/", ""), ("/..", None), ("/" + "a" * 65, None)],
+)  # fmt: skip
+def test_the_path_of_a_url_names_the_topic(path, topic):
+    assert topic_of_path(path) == topic
+    if topic:
+        assert topic_of_path(topic_path(topic)) == topic
+        assert topic_problem(topic) is None
+
+
+def test_what_is_remembered_of_a_topic_survives_and_an_error_of_the_file_is_reported_once(tmp_path: Path):
+    path = tmp_path / "proxy.sqlite"
+    StateFile(path).close()
+    lines: list[str] = []
+    memory = closed_after_test(RelayMemory(path, lines.append))
+    store = memory.store("main")
+    assert store.load() is None
+    store.save({"a": 1})
+    assert memory.store("main").load() == {"a": 1}
+    assert memory.store("other").load() is None
+    blocker = closed_after_test(StateFile(path))
+    with blocker.writing():
+        store.save({"a": 2})
+        store.save({"a": 3})
+    assert len(lines) == 1
+    assert "cannot be stored for a restart" in lines[0]
+    store.save({"a": 4})
+    assert memory.store("main").load() == {"a": 4}
