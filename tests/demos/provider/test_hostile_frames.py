@@ -193,7 +193,7 @@ def test_of_pipelined_requests_only_the_first_is_answered(tmp_path):
 
 def test_slow_requests_end_after_their_time_and_delay_nobody(tmp_path):
     token = add_user(tmp_path, "anna")
-    provider = RunningProvider(tmp_path, quick=QUICK_REQUESTS)
+    provider = RunningProvider(tmp_path)
     slow = [Client(provider, f"127.0.0.{2 + number % 8}") for number in range(200)]
     for position in range(5):
         for client in slow:
