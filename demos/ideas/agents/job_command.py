@@ -33,7 +33,7 @@ def add_parser(subparsers: option_types.SubParsers) -> None:
         "  python -m demos agents --bars EURUSD_H1.tsv fast=5:50:5 slow=60:300:20\n"
         "    --table table.csv --picture picture.png\n"
         "\n"
-        "A strategy is one function in a file: demos/ideas/agents/crossing.py is an example.\n"
+        "A strategy is one function in a file, such as demos/ideas/agents/crossing.py.\n"
         "notes/agents.md describes agents on other computers, and when to use dask.\n"
         "\n"
         "exit codes:\n"
