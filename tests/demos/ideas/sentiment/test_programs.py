@@ -90,6 +90,20 @@ def test_each_client_is_sent_the_rules_and_then_the_totals_at_each_interval():
     assert stage.record.of("published")[-1]["participants"] in (0, 3)
 
 
+def test_with_hosts_all_clients_of_this_computer_are_one_participant_whatever_their_names():
+    stage = server_stage(hosts="sentiment.example")
+
+    def script() -> Script:
+        yield from served(stage)
+        peers = joined(stage, "1", "2", "4")
+        yield from until(stage, lambda: stage.record.of("published")[-1]["participants"] == 1)
+        yield from pass_time(1)
+        assert last_total(peers[0]) is None
+
+    assert stage.play(script()) == 0
+    assert any("count as one participant" in line for line in stage.texts)
+
+
 def test_the_volumes_of_a_killed_client_are_in_no_later_total():
     stage = server_stage()
 
