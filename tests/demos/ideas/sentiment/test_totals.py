@@ -5,16 +5,18 @@ The histories are random: participants join, leave, fall silent and change their
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from decimal import Decimal
 from fractions import Fraction
 from itertools import combinations
+from unittest import mock
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from demos.ideas.sentiment import published_volumes
+from demos.ideas.sentiment import totals as totals_module
 from demos.ideas.sentiment.participants import participant
 from demos.ideas.sentiment.protocol import CLIENT, SERVER, ClientHello, SideTotal, Total, Totals, Volume, Volumes
 from demos.ideas.sentiment.room import Room, Rules
@@ -202,10 +204,12 @@ def histories(draw: st.DrawFn) -> list[dict[str, list[int]]]:
     return found
 
 
-def published(history: list[dict[str, list[int]]], least: int) -> dict[tuple[str, str], list[dict[str, int]]]:
-    """What an observer sees of each side: the volumes behind each different total, without those that are 0."""
+def published(
+    history: list[dict[str, list[int]]], least: int
+) -> dict[tuple[str, str], list[tuple[int, dict[str, int]]]]:
+    """What an observer sees of each side: times, and the volumes behind the total, without those that are 0."""
     totals = PublishedTotals(least)
-    seen: dict[tuple[str, str], list[dict[str, int]]] = {side: [] for side in SIDES}
+    seen: dict[tuple[str, str], list[tuple[int, dict[str, int]]]] = {side: [] for side in SIDES}
     for now, state in enumerate(history):
         present = {
             side: {
@@ -227,9 +231,17 @@ def published(history: list[dict[str, list[int]]], least: int) -> dict[tuple[str
                     name for name in NAMES if present[side].get(name, 0) != each[name] * BASE ** NAMES.index(name)
                 ]
                 assert len(changed) < least
-                if shown not in seen[side]:
-                    seen[side].append(shown)
+                seen[side].append((now, shown))
     return seen
+
+
+def different(totals: Iterable[dict[str, int]]) -> list[dict[str, int]]:
+    """The totals, each once."""
+    found: list[dict[str, int]] = []
+    for total in totals:
+        if total not in found:
+            found.append(total)
+    return found
 
 
 def rank(rows: list[list[int]]) -> int:
@@ -259,15 +271,30 @@ def concerns_only(totals: list[dict[str, int]], few: Set[str]) -> bool:
     return rank(rows) > rank([[row[number] for number in others] for row in rows])
 
 
+def check_totals(totals: list[dict[str, int]], least: int) -> None:
+    """Check that no sum and no difference of the totals concerns fewer than ``least`` participants."""
+    assert all(len(total) >= least for total in totals)
+    for one, other in combinations(totals, 2):
+        assert sum(one.get(name) != other.get(name) for name in NAMES) >= least
+    for few in combinations(NAMES, least - 1):
+        assert not concerns_only(totals, set(few))
+
+
 @settings(max_examples=150)
 @given(histories(), st.integers(FEWEST, 4))
 def test_no_sum_or_difference_of_published_totals_concerns_too_few_participants_of_a_side(history, least):
-    for totals in published(history, least).values():
-        assert all(len(total) >= least for total in totals)
-        for one, other in combinations(totals, 2):
-            assert sum(one.get(name) != other.get(name) for name in NAMES) >= least
-        for few in combinations(NAMES, least - 1):
-            assert not concerns_only(totals, set(few))
+    for shown in published(history, least).values():
+        check_totals(different(total for _, total in shown), least)
+
+
+@settings(max_examples=75)
+@given(histories(), st.integers(1, 6))
+def test_the_same_holds_for_totals_within_the_time_of_the_memory_when_volumes_are_forgotten(history, memory):
+    with mock.patch.object(totals_module, "MEMORY_MS", memory):
+        sides = published(history, FEWEST)
+    for shown in sides.values():
+        for begin in range(len(history)):
+            check_totals(different(total for time, total in shown if begin <= time <= begin + memory), FEWEST)
 
 
 def test_the_check_of_the_random_histories_finds_what_three_totals_reveal_together():
