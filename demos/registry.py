@@ -33,29 +33,31 @@ class Kind(Enum):
 class Entry(NamedTuple):
     """A program: its file below demos/, its kind, and the groups of commands that its terminal accepts.
 
-    ``product`` names the product program that has the inputs of a study program, and more.
+    ``product`` names the product program that has the inputs of a study program, and more. ``prices``: whether the
+    program uses the prices of its terminal's market; if not, the log does not name the market.
     """
 
     file: str
     kind: Kind = Kind.PRODUCT
     product: str = ""
     commands: tuple[str, ...] = ()
+    prices: bool = True
 
 
 # The programs that `run` takes, by name.
 PROGRAMS = {
-    "agent": Entry("ideas/agents/agent.py"),
-    "broker": Entry("ideas/broker/broker.py"),
+    "agent": Entry("ideas/agents/agent.py", prices=False),
+    "broker": Entry("ideas/broker/broker.py", prices=False),
     "chart_client": Entry("chartfeed/client.py", commands=("chart",)),
     "chart_server": Entry("chartfeed/server.py", commands=("chart",)),
-    "coordinator": Entry("ideas/agents/coordinator.py"),
+    "coordinator": Entry("ideas/agents/coordinator.py", prices=False),
     "copier": Entry("copier/copier.py", commands=("trade",)),
     "indicator_client": Entry("ideas/indicator/client.py", commands=("chart",)),
     "indicator_server": Entry("ideas/indicator/server.py", commands=("chart",)),
     "provider": Entry("provider/provider.py", commands=("trade",)),
-    "proxy": Entry("ideas/proxy/proxy.py"),
+    "proxy": Entry("ideas/proxy/proxy.py", prices=False),
     "sentiment_client": Entry("ideas/sentiment/client.py", commands=("trade",)),
-    "sentiment_server": Entry("ideas/sentiment/server.py"),
+    "sentiment_server": Entry("ideas/sentiment/server.py", prices=False),
     "signal_client": Entry("signal/client.py", Kind.STUDY, "copier", ("trade",)),
     "signal_server": Entry("signal/server.py", Kind.STUDY, "provider", ("trade",)),
     "tick_client": Entry("ticks/client.py", Kind.STUDY, "tick_sender"),

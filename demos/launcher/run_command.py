@@ -152,7 +152,8 @@ def _run(
         if options.template:
             operations.apply_template(terminal, chart.id, _template(options.template))
         stack.enter_context(stopped_by_signals(terminal.stop))
-        log.write("terminal", "alert" if options.live else "info", "market", sources.description)
+        if options.live or _uses_prices(program):
+            log.write("terminal", "alert" if options.live else "info", "market", sources.description)
         if text := checked_only_text(options, command_groups, inputs.get("dry")):
             log.write("terminal", "alert", "market", text)
         if sys.stdin is not None:
@@ -169,6 +170,11 @@ def _is_limited(program: Program) -> bool:
     """
     entry = entry_of(program.name)
     return entry is None or entry.kind is not Kind.STUDY
+
+
+def _uses_prices(program: Program) -> bool:
+    entry = entry_of(program.name)
+    return entry is None or entry.prices
 
 
 class _Sources(NamedTuple):

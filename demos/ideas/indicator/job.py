@@ -161,7 +161,10 @@ class IndicatorJob(Job):
         if missing := [name for name in self.clients if name not in self.connected]:
             return f"{', '.join(missing)} {_NEVER}"
         if not any(value for row in rows[1:] for value in row[1:]):
-            return "there is no value: the bars are fewer than the indicators need"
+            return (
+                f"no indicator has a value at any of {len(rows) - 1} bars: these are fewer than it needs, or its "
+                "results are not numbers from -1e12 to 1e12; the server's log has the failures of functions"
+            )
         if unequal := [each["name"] for each in per_client if not each["values_equal"]]:
             return f"the values of {', '.join(unequal)} are not equal to the server's"
         if unequal := [each["name"] for each in per_client if each["unequal_pixels"]]:

@@ -66,8 +66,9 @@ values: ValuesInput = ""
 # The bars before those that are kept: averages need some to begin.
 WARM_UP = 1000
 
-# Several bars may have closed since the last event; MetaTrader may join ticks.
-MOST_CLOSED = 100
+# Several bars may have closed since the last event; MetaTrader may join ticks. If these are not enough, twice as many
+# are read, and so on.
+CLOSED_AT_FIRST = 100
 
 NAME = "indicator server"
 
@@ -99,7 +100,7 @@ def OnInit() -> int:
         return INIT_FAILED
     plot = Plot(made.lines, keep)
     present, last_time = 0, -1
-    TakeClosedBars(keep + WARM_UP)
+    TakeClosedBars(CopyRates(Symbol(), Period(), 1, keep + WARM_UP))
     Event("stream", stream=feed.stream, seq=feed.series.last)
     Print(f"stream {feed.stream}: {', '.join(line.name for line in made.lines)}; {feed.series.last} bars so far")
     EventSetMillisecondTimer(PERIOD_MS)
@@ -132,16 +133,26 @@ def OnTick() -> None:
         return
     present = begin
     before = feed.series.last
-    TakeClosedBars(MOST_CLOSED)
+    TakeClosedBars(NewRates())
     if feed.series.last > before:
         Event("bar", stream=feed.stream, seq=feed.series.last)
         hub.pump()
 
 
-def TakeClosedBars(most: int) -> None:
-    """Calculate the bars that have closed since the last call: all but the present one."""
+def NewRates() -> list[MqlRates]:
+    """Closed bars, with all that have closed since the last call of TakeClosedBars()."""
+    count = CLOSED_AT_FIRST
+    while True:
+        found = CopyRates(Symbol(), Period(), 1, count)
+        if len(found) < count or milliseconds_of(found[0].time) <= last_time:
+            return found
+        count *= 2
+
+
+def TakeClosedBars(closed: list[MqlRates]) -> None:
+    """Calculate the bars that are newer than those of the last call."""
     global last_time
-    for rates in CopyRates(Symbol(), Period(), 1, most):
+    for rates in closed:
         bar = BarOf(rates)
         if feed and plot and bar.time > last_time:
             last_time = bar.time

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from demos.ideas.indicator.calculations import Bar, Calculation
+from demos.ideas.indicator.series import usable
 
 MOST_BARS = 1000
 
@@ -35,8 +36,8 @@ def load_function(path: Path, name: str) -> Callable[[list[Bar]], Any]:
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # the file is the owner's: whatever it raises is the reason
-        raise IndicatorError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:  # the file is the owner's: whatever it raises is the reason
+        raise IndicatorError(f"{path} cannot be loaded: {error_text(error)}") from error
     function = getattr(module, name, None)
     if not callable(function):
         raise IndicatorError(f"{path} has no function {name}")
@@ -44,7 +45,10 @@ def load_function(path: Path, name: str) -> Callable[[list[Bar]], Any]:
 
 
 def user_calculation(function: Callable[[list[Bar]], Any], name: str, report: Callable[[str], object]) -> Calculation:
-    """The calculation of a user's function. A failure gives no value; the first one in a row is reported."""
+    """The calculation of a user's function. A failure gives no value; the first one in a row is reported.
+
+    A number that no chart can draw is a failure.
+    """
     bars: deque[Bar] = deque(maxlen=MOST_BARS)
     failed = False
 
@@ -55,12 +59,21 @@ def user_calculation(function: Callable[[list[Bar]], Any], name: str, report: Ca
             value = function(list(bars))
             # A number of numpy is one too.
             number = None if value is None else float(value)
-            problem = ""
-        except Exception as error:  # a mistake of the function must not end the server
-            number, problem = None, f"{name} failed: {type(error).__name__}: {error}"
+            problem = "" if number is None or usable(number) is not None else f"{name} returned {number}"
+        except (Exception, SystemExit) as error:  # a mistake of the function must not end the server
+            number, problem = None, f"{name} failed: {error_text(error)}"
         if problem and not failed:
-            report(f"-{problem}. There is no value until it succeeds")
+            report(f"-{problem}. There is no value until it returns a number from -1e12 to 1e12, or None")
         failed = bool(problem)
         return number
 
     return take
+
+
+def error_text(error: BaseException) -> str:
+    """The type and the text of an error in one line; the text of a user's error may fail itself."""
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # as above
+        text = ""
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -22,9 +22,11 @@ from demos.ideas.sentiment.protocol import (
     VERSION,
     ClientHello,
     ServerHello,
+    SideTotal,
     Total,
     Totals,
     Volumes,
+    side_fields,
 )
 from demos.ideas.sentiment.server_inputs import server_name_problem
 from demos.ideas.sentiment.volumes import bounded_volumes
@@ -152,7 +154,7 @@ def TakeMessage(link: Link, text: str) -> None:
     elif isinstance(message, ServerHello):
         rules = message
         Print(
-            f"{message.server}: totals are published for at least {message.least_clients} participants; at most "
+            f"{message.server}: a total has at least {message.least_clients} participants; at most "
             f"{message.most_lots} lots of each count"
         )
     else:
@@ -179,18 +181,25 @@ def ShowTotal(total: Total | None) -> None:
         if total is None:
             Print(f"{Symbol()}: no total is published at present")
         else:
-            Print(f"{Symbol()}: long {total.long}, short {total.short} lots of {total.clients} participants")
-        sides = (None, None, 0) if total is None else (str(total.long), str(total.short), total.clients)
-        Event("totals", **dict(zip(("long", "short", "clients"), sides, strict=True)))
+            Print(f"{Symbol()}: long {SideText(total.long)}, short {SideText(total.short)}")
+        sides = total or Total()
+        Event("totals", long=side_fields(sides.long), short=side_fields(sides.short))
     shown = total
     DrawTotal()
 
 
+def SideText(total: SideTotal | None) -> str:
+    return "not published" if total is None else f"{total.lots} lots of {total.clients} participants"
+
+
 def DrawTotal() -> None:
-    """Draw the total at the present bar. While none is shown, the lines have a gap."""
-    if shown is not None:
-        bar = iTime(Symbol(), Period(), 0)
-        long_totals[bar], short_totals[bar] = float(shown.long), float(shown.short)
+    """Draw the totals at the present bar. While none is shown, the line has a gap."""
+    if shown is None:
+        return
+    bar = iTime(Symbol(), Period(), 0)
+    for line, total in ((long_totals, shown.long), (short_totals, shown.short)):
+        if total is not None:
+            line[bar] = float(total.lots)
 
 
 def SayHello(link: Link) -> None:

@@ -1,8 +1,9 @@
 """The job of ``python -m demos sentiment``: a server and several clients that trade.
 
-The rules of totals.py keep a total back until enough participants have changed. So the last trades of the strategies
-may stay unpublished. At the end of the job every client trades once more by a command, and the total of all of them is
-published; if an interval has ended between these trades, they trade again.
+The rule of totals.py keeps a total back until enough participants have new volumes on its side. So the last trades of
+the strategies may stay unpublished. At the end of the job every client buys by a command, more than a strategy holds.
+Then all are long, and the total of all of them is published; if an interval has ended between these trades, they buy
+again.
 """
 
 from __future__ import annotations
@@ -37,11 +38,12 @@ _NEVER = "never connected"
 # Seconds for all clients to receive the total of the last trades, and between two attempts: several intervals.
 _SETTLING = 60.0
 _ROUND = 4.0
-_LAST_TRADE = "buy 0.01"
+# Strategies hold at most 1 lot.
+_LAST_TRADE = "buy 2"
 
 
 class SentimentJob(Job):
-    """The clients trade until the time or the file is over; then every client must receive the total of all."""
+    """The clients trade until the time or the file is over; then all are long, and must receive the total of all."""
 
     command = "sentiment"
     # The accounts show whether a process has done its work.

@@ -21,7 +21,7 @@ def add_parser(subparsers: option_types.SubParsers) -> None:
         description=fill(
             "Run a sentiment server and several clients on this machine. Each client trades a small strategy on a "
             "paper account and sends the volumes of its positions. The server sends all clients the totals. At the "
-            "end every client trades once more, and must receive the sum of all accounts.",
+            "end every client buys 2 lots, so that all are long, and must receive the sum of all accounts.",
             HELP_WIDTH,
         ),
         epilog="exit codes:\n"

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any, ClassVar, TypeAlias
 
 from demos.ideas.messages import ERROR, Codec, Error
-from demos.provider.fields import decimal, integer, mapping, record, refuse, symbol, text
+from demos.provider.fields import decimal, integer, mapping, optional, record, refuse, symbol, text
 from demos.provider.protocol import LONGEST_NAME
 
 VERSION = 1
@@ -71,12 +71,24 @@ class Volumes:
 
 
 @dataclass(frozen=True)
-class Total:
-    """The lots of all ``clients`` that have positions in a symbol."""
+class SideTotal:
+    """The lots of all ``clients`` that have long, or short, positions in a symbol."""
 
-    long: Decimal
-    short: Decimal
+    lots: Decimal
     clients: int
+
+
+@dataclass(frozen=True)
+class Total:
+    """The totals of a symbol; None: this side is not published."""
+
+    long: SideTotal | None = None
+    short: SideTotal | None = None
+
+
+def side_fields(total: SideTotal | None) -> list[object] | None:
+    """The lots, as text, and the number of participants of a side, for the record of events."""
+    return None if total is None else [str(total.lots), total.clients]
 
 
 @dataclass(frozen=True)
@@ -103,6 +115,8 @@ def _volume(value: Any, path: str) -> Decimal:
         refuse(path, f"a volume with more than {MOST_PLACES} decimal places: {value}")
     return lots
 
+
+_SIDE = optional(record(SideTotal, {"lots": _volume, "clients": integer(1)}))
 
 CLIENT: Codec[FromClient] = Codec(
     {
@@ -135,9 +149,7 @@ SERVER: Codec[FromServer] = Codec(
             {
                 "seq": integer(1),
                 "time": integer(),
-                "totals": mapping(
-                    symbol, record(Total, {"long": _volume, "short": _volume, "clients": integer(1)}), MOST_TOTALS
-                ),
+                "totals": mapping(symbol, record(Total, {"long": _SIDE, "short": _SIDE}), MOST_TOTALS),
             },
         ),
         "error": ERROR,

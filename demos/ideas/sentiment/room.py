@@ -3,6 +3,7 @@
 Its methods are those of a hub's Handler. publish() is called at a timer: nothing that a client sends makes a total
 appear at once. A client counts from its first volumes until its connection ends, or until it has sent none for
 ``silence_ms``. Volumes above ``most_lots`` count as ``most_lots``: so a participant moves a total by at most that.
+totals.py decides which totals are published.
 """
 
 from __future__ import annotations
@@ -26,18 +27,20 @@ from demos.ideas.sentiment.protocol import (
     Volume,
     Volumes,
 )
-from demos.ideas.sentiment.totals import FEWEST, Contributions, PublishedTotals
+from demos.ideas.sentiment.published_volumes import Side
+from demos.ideas.sentiment.totals import FEWEST, PublishedTotals
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What the server's owner has chosen; see the head of this module and totals.py."""
+    """What the server's owner has chosen; see the head of this module, totals.py and participants.py."""
 
     server: str = "sentiment"
     interval_ms: int = 1000
     silence_ms: int = 60_000
     most_lots: Decimal = Decimal(100)
     least_clients: int = FEWEST
+    local_names: bool = True
 
 
 @dataclass(eq=False)
@@ -94,7 +97,8 @@ class Room:
         if isinstance(message, ClientHello):
             if member.participant:
                 raise MessageError("hello", "a second hello: close the connection and open a new one")
-            member.participant = participant(member.address, message.client)
+            name = message.client if self.rules.local_names else ""
+            member.participant = participant(member.address, name)
         elif not member.participant:
             raise MessageError("hello", "the first message must be a hello")
         else:
@@ -122,31 +126,35 @@ class Room:
         """Publish the totals of this moment; ``time`` is in milliseconds since 1970."""
         present, counting = self._contributions(now)
         self.participants = len(counting)
-        self.totals = _largest(self._published.update(present, counting))
+        self.totals = _largest(self._published.update(present, counting, now))
         self._seq += 1
         self._text = SERVER.encode(Totals(self._seq, time, self.totals))
 
-    def _contributions(self, now: int) -> tuple[dict[str, Contributions], set[str]]:
-        """The volumes of each symbol by participant, and all participants that count."""
-        lots: dict[str, dict[str, Volume]] = {}
+    def _contributions(self, now: int) -> tuple[dict[Side, dict[str, Decimal]], set[str]]:
+        """The volumes of each side by participant, and all participants that count.
+
+        The volumes of several connections of a participant are added, and are at most ``most_lots`` on each side.
+        """
+        found: dict[Side, dict[str, Decimal]] = {}
         counting: set[str] = set()
         for member in self._members.values():
             if member.heard_at is None or now - member.heard_at >= self.rules.silence_ms:
                 continue
             counting.add(member.participant)
             for name, volume in member.volumes.items():
-                if volume:
-                    of_symbol = lots.setdefault(name, {})
-                    of_symbol[member.participant] = self._bounded(of_symbol.get(member.participant), volume)
-        return dict(lots), counting
-
-    def _bounded(self, earlier: Volume | None, volume: Volume) -> Volume:
-        """The sum of the volumes of several connections of a participant, at most ``most_lots`` on each side."""
-        most, earlier = self.rules.most_lots, earlier or Volume()
-        return Volume(min(earlier.long + volume.long, most), min(earlier.short + volume.short, most))
+                for direction, lots in (("long", volume.long), ("short", volume.short)):
+                    if lots:
+                        of_side = found.setdefault((name, direction), {})
+                        earlier = of_side.get(member.participant, Decimal(0))
+                        of_side[member.participant] = min(earlier + lots, self.rules.most_lots)
+        return found, counting
 
 
 def _largest(totals: Mapping[str, Total]) -> dict[str, Total]:
     """The totals with the most participants, as many as a message has, by symbol."""
-    chosen = sorted(totals, key=lambda name: (-totals[name].clients, name))[:MOST_TOTALS]
-    return {name: totals[name] for name in sorted(chosen)}
+
+    def order(name: str) -> tuple[int, str]:
+        sides = (totals[name].long, totals[name].short)
+        return -sum(side.clients for side in sides if side is not None), name
+
+    return {name: totals[name] for name in sorted(sorted(totals, key=order)[:MOST_TOTALS])}

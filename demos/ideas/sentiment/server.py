@@ -19,6 +19,7 @@ from demos.ideas.hub_options import (
     PerAddressInput,
     PortInput,
 )
+from demos.ideas.sentiment.protocol import side_fields
 from demos.ideas.sentiment.room import Room, Rules
 from demos.ideas.sentiment.server_inputs import (
     interval_problem,
@@ -36,6 +37,7 @@ from demos.terminal import (
     Fail,
     GetTickCount64,
     Input,
+    Print,
     TerminalClock,
 )
 from demos.wire.http_hosts import option_hosts
@@ -62,7 +64,7 @@ most_lots: Annotated[
 least_clients: Annotated[
     int,
     Input(
-        "a total is published only for this many participants, and replaced only when so many have changed, at least 3",
+        "a total is published only if this many participants have volumes in it that no earlier total had, at least 3",
         check=least_problem,
     ),
 ] = 3
@@ -78,13 +80,17 @@ recorded: object = None
 
 def OnInit() -> int:
     global hub, room
-    room = Room(Rules(name, round(interval * 1000), silence * 1000, Decimal(repr(most_lots)), least_clients))
+    # With --hosts a proxy on this computer may serve clients of other computers.
+    lots, local_names = Decimal(repr(most_lots)), not hosts
+    room = Room(Rules(name, round(interval * 1000), silence * 1000, lots, least_clients, local_names))
     settings = HubSettings(Host, Port, cert, key, option_hosts(hosts), clients, per_address)
     try:
         hub = Hub(settings, room)
     except HubError as error:
         Fail(error.code, str(error))
         return INIT_FAILED
+    if not local_names:
+        Print("with --hosts, all clients on this computer, and behind a proxy on it, count as one participant")
     EventSetMillisecondTimer(min(room.rules.interval_ms, LONGEST_TIMER_MS))
     return INIT_SUCCEEDED
 
@@ -117,6 +123,6 @@ def PublishTotals(hub: Hub) -> None:
     present = (room.participants, room.totals)
     if present != recorded:
         recorded = present
-        totals = {smb: [str(total.long), str(total.short), total.clients] for smb, total in room.totals.items()}
+        totals = {smb: [side_fields(total.long), side_fields(total.short)] for smb, total in room.totals.items()}
         Event("published", participants=present[0], totals=totals)
     hub.pump()

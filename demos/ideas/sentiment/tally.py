@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from demos.ideas.sentiment.protocol import Total, Volume
+from demos.ideas.sentiment.protocol import SideTotal, Total, Volume
 
 SERVER = "server"
 
@@ -49,7 +49,7 @@ class Tally:
         elif kind == "sent":
             client.volume = Volume(*map(Decimal, event["volumes"].get(self.symbol, ())))
         elif kind == "totals":
-            client.total = _total([event["long"], event["short"], event["clients"]])
+            client.total = _total(event["long"], event["short"])
             client.received += client.total is not None
 
     def volumes(self) -> Volume:
@@ -66,7 +66,7 @@ class Tally:
             self.port = event["port"]
         elif event["kind"] == "published":
             self.participants = event["participants"]
-            self.published = _total(event["totals"].get(self.symbol, [None, None, 0]))
+            self.published = _total(*event["totals"].get(self.symbol, (None, None)))
 
 
 def sum_of(volumes: Sequence[Volume]) -> Volume:
@@ -77,10 +77,13 @@ def sum_of(volumes: Sequence[Volume]) -> Volume:
 
 
 def is_total_of(total: Total | None, volumes: Volume) -> bool:
-    """Whether there is a total, and it has these volumes."""
-    return total is not None and (total.long, total.short) == (volumes.long, volumes.short)
+    """Whether there is a total, and it has these volumes. A side without volumes has no total."""
+    if total is None:
+        return False
+    sides = ((total.long, volumes.long), (total.short, volumes.short))
+    return all((side.lots if side else Decimal(0)) == lots for side, lots in sides)
 
 
-def _total(fields: Sequence[Any]) -> Total | None:
-    long, short, clients = fields
-    return None if long is None else Total(Decimal(long), Decimal(short), clients)
+def _total(long: Sequence[Any] | None, short: Sequence[Any] | None) -> Total | None:
+    sides = [SideTotal(Decimal(side[0]), side[1]) if side else None for side in (long, short)]
+    return Total(*sides) if any(sides) else None

@@ -10,14 +10,16 @@ from demos.ideas.sentiment.tally import SERVER, Tally, is_total_of
 from demos.launcher.views import Process, Tables, counted, process_cells, process_table
 
 
-def volume_text(volume: Volume | Total) -> str:
+def volume_text(volume: Volume) -> str:
     """``long 0.25, short 0``."""
     return f"long {volume.long}, short {volume.short}"
 
 
 def total_text(total: Total | None) -> str:
-    """The total, or that none is published."""
-    return "not published" if total is None else f"{volume_text(total)} of {total.clients}"
+    """``long 0.75 of 3``: the lots and the number of participants of each side that is published."""
+    sides = {} if total is None else {"long": total.long, "short": total.short}
+    texts = [f"{name} {side.lots} of {side.clients}" for name, side in sides.items() if side is not None]
+    return ", ".join(texts) or "not published"
 
 
 def tables(tally: Tally, processes: Sequence[Process], state: str) -> Tables:

@@ -180,6 +180,11 @@ def test_a_random_walk_can_be_repeated_by_its_seed_and_has_its_symbol_and_digits
     assert re.fullmatch(r"done: buy 1\.00 USDJPY at 1\d\d\.\d{3}, deal 1\n", first.stdout)
 
 
+def test_a_program_without_a_use_of_prices_does_not_log_the_market():
+    assert "random walk" not in demos("run", "sentiment_server", "--Port", 0, "--duration", 0.1).stderr
+    assert "random walk" in demos("run", "signal_server", "--Port", 0, "--duration", 0.1).stderr
+
+
 def test_lots_set_the_limits_of_an_order():
     done = demos("run", FOLLOWER, "--lots", "0.1:2:0.1", "--duration", 0.1, input="buy 0.05\nbuy 2.1\nbuy 0.3\n")
     assert done.stdout.splitlines()[:2] == [

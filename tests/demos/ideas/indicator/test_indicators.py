@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import random
 import textwrap
 from pathlib import Path
 
 import pytest
 from indicator_kit import random_bars
 
+from demos.ideas.indicator import library
 from demos.ideas.indicator.indicators import absolute_files, indicators_problem, make_indicators
 from demos.ideas.indicator.series import Line
 from demos.ideas.indicator.user_functions import MOST_BARS, IndicatorError
 
 BARS = random_bars(60)
+
+# An error whose text fails itself.
+NAMELESS = """class Nameless(Exception):
+    def __str__(self):
+        raise ValueError
+
+
+def raise_nameless():
+    raise Nameless
+
+
+"""
 
 
 def made(text, reports=None):
@@ -126,12 +140,20 @@ def test_a_function_of_the_user_cannot_change_the_bars_of_the_next_call(tmp_path
 @pytest.mark.parametrize("result", ["float('nan')", "float('inf')", "-1e300", "1e13"])
 def test_a_result_that_no_chart_can_draw_is_no_value(tmp_path, result):
     path = program(tmp_path, f"def f(bars): return {result}")
-    assert rows(f"{path}:f", BARS[:2])[1].values == (None,)
+    reports: list[str] = []
+    assert rows(f"{path}:f", BARS[:2], reports)[1].values == (None,)
+    [report] = reports
+    assert (
+        report
+        == f"-mine.f returned {eval(result)}. There is no value until it returns a number from -1e12 to 1e12, or None"
+    )
 
 
-@pytest.mark.parametrize("body", ["1 / 0", "'text'", "[]", "10 ** 400", "bars[10**6]"])
+@pytest.mark.parametrize(
+    "body", ["1 / 0", "'text'", "[]", "10 ** 400", "bars[10**6]", "__import__('sys').exit('no')", "raise_nameless()"]
+)
 def test_a_function_that_fails_gives_no_value_and_is_reported_once_until_it_succeeds(tmp_path, body):
-    path = program(tmp_path, f"def f(bars): return 1.0 if len(bars) == 4 else {body}")
+    path = program(tmp_path, f"{NAMELESS}def f(bars): return 1.0 if len(bars) == 4 else {body}")
     reports: list[str] = []
     found = rows(f"sma:1,{path}:f", BARS[:6], reports)
     assert [row.values[1] for row in found] == [None, None, None, 1.0, None, None]
@@ -144,6 +166,7 @@ def test_a_function_that_fails_gives_no_value_and_is_reported_once_until_it_succ
     ("source", "problem"),
     [
         ("1 / 0", "cannot be loaded: ZeroDivisionError: division by zero"),
+        ("raise SystemExit(1)", "cannot be loaded: SystemExit: 1"),
         ("def", "cannot be loaded: SyntaxError"),
         ("f = 5", "has no function f"),
         ("", "has no function f"),
@@ -164,6 +187,16 @@ def test_without_ta_lib_its_indicators_say_how_to_install_it(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "talib", None)
     with pytest.raises(IndicatorError, match=r"indicators of TA-Lib need it: python -m pip install"):
         made("talib:CCI:14")
+
+
+def known_function(name):
+    """A function of TA-Lib, which older versions may not have."""
+    from talib import abstract
+
+    try:
+        return abstract.Function(name)
+    except Exception:  # TA-Lib raises a plain Exception
+        pytest.skip(f"this version of TA-Lib has no function {name}")
 
 
 class TestLibrary:
@@ -191,12 +224,63 @@ class TestLibrary:
             ("OBV", 2),
         ]
 
+    def test_a_parameter_has_the_type_of_its_default_value(self):
+        assert rows("talib:BBANDS:20:2:2:0") == rows("talib:BBANDS:20:2.0:2.0")
+
+    @pytest.mark.parametrize("name", ["OBV", "AD", "CUMSUM", "PVT", "WAD"])
+    def test_a_sum_over_all_bars_does_not_end_with_the_window_of_the_calculation(self, talib, name):
+        import numpy
+
+        function = known_function(name)
+        bars = [bar._replace(ticks=1 + number * 7 % 50) for number, bar in enumerate(random_bars(MOST_BARS + 300))]
+        names = ("open", "high", "low", "close", "volume")
+        columns = dict(
+            zip(names, (numpy.array(each, float) for each in zip(*[bar[1:] for bar in bars], strict=True)), strict=True)
+        )
+        expected = [None if numpy.isnan(each) else float(each) for each in function(columns)]
+        assert [row.values[0] for row in rows(f"talib:{name}", bars)] == pytest.approx(expected, abs=1e-9)
+
+    def test_every_function_of_the_library_depends_on_the_window_alone_or_is_a_sum_or_is_refused(self, talib):
+        """The value at the last bar is the same from 3,000 bars and from the last 1,000 of them."""
+        import numpy
+        from talib import abstract
+
+        chance = random.Random(3)
+        bars = [bar._replace(ticks=chance.randrange(1, 200)) for bar in random_bars(3000)]
+        names = ("open", "high", "low", "close", "volume")
+        columns = dict(
+            zip(names, (numpy.array(each, float) for each in zip(*[bar[1:] for bar in bars], strict=True)), strict=True)
+        )
+        window = {key: values[-MOST_BARS:] for key, values in columns.items()}
+        different = set()
+        for name in talib.get_functions():
+            function = abstract.Function(name)
+            if "periods" in function.info["input_names"]:
+                continue
+            both = [numpy.atleast_2d(function(each))[:, -1] for each in (columns, window)]
+            if both[0] != pytest.approx(both[1], rel=1e-6, nan_ok=True):
+                different.add(name)
+        assert {"AD", "OBV"} <= different <= {*library._SUMS, *library._OF_ALL_BARS}
+
+    @pytest.mark.parametrize("name", ["MAXINDEX", "MININDEX", "MINMAXINDEX", "NVI", "PVI", "VWAP"])
+    def test_a_function_that_depends_on_all_bars_in_another_way_is_refused(self, talib, name):
+        known_function(name)
+        with pytest.raises(IndicatorError, match=f"{name} of TA-Lib depends on all bars"):
+            made(f"talib:{name}")
+
+    def test_a_function_that_needs_more_bars_than_the_calculation_has_is_refused(self):
+        assert made("talib:CCI:1000").lines
+        with pytest.raises(IndicatorError, match=r"CCI of TA-Lib needs 1001 bars with these parameters; .* 1000"):
+            made("talib:CCI:1001")
+
     @pytest.mark.parametrize(
         ("text", "problem"),
         [
             ("talib:NOTHING", "TA-Lib has no function NOTHING"),
             ("talib:CCI:14:15", "CCI of TA-Lib has 1 parameters, not 2"),
-            ("talib:CCI:1.2.3", "invalid parameter of CCI: '1.2.3'; use a number"),
+            ("talib:CCI:1.2.3", "invalid parameter of CCI: '1.2.3'; use a whole number"),
+            ("talib:CCI:14.5", "invalid parameter of CCI: '14.5'; use a whole number"),
+            ("talib:BBANDS:20:2.0.1", "invalid parameter of BBANDS: '2.0.1'; use a number"),
             ("talib:CCI:-5", "CCI of TA-Lib: "),
             ("talib:MAVP", "MAVP of TA-Lib needs more than bars"),
         ],

@@ -122,7 +122,10 @@ def test_bars_that_are_too_few_for_any_value_are_a_failure(tmp_path):
     (tmp_path / "EURUSD_H1.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     done = job(tmp_path / "out", *SHORT[4:], "--bars", tmp_path / "EURUSD_H1.tsv", "--no-pictures", "--json")
     assert done.returncode == 1
-    problem = "there is no value: the bars are fewer than the indicators need"
+    problem = (
+        "no indicator has a value at any of 4 bars: these are fewer than it needs, or its results are not numbers "
+        "from -1e12 to 1e12; the server's log has the failures of functions"
+    )
     assert done.stderr.splitlines()[-1] == f"python -m demos indicator: error: {problem}"
 
 

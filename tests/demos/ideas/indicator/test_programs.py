@@ -89,6 +89,23 @@ def test_both_charts_show_only_the_rows_that_are_kept(tmp_path):
     assert [time.day * 24 + time.hour - 24 for time in shown] == list(range(22, 32))
 
 
+def test_many_bars_that_close_between_two_ticks_are_all_calculated():
+    stage = FeedStage(indicators="sma:2", client=False)
+
+    def script() -> Script:
+        yield from served(stage)
+        # The history takes the ticks of 299 hours before the program sees one of them.
+        for tick in hours(300)[4:]:
+            stage.terminal.history.take(tick)
+        stage.quote(hours(301)[1200:])
+        yield from until(stage, lambda: stage.program.feed.series.last >= 300)
+
+    assert stage.play(script()) == 0, stage.texts
+    rows = stage.program.feed.series.rows(1, 300)
+    assert [row.time // 3_600_000 for row in rows] == list(range(300))
+    assert len(stage.record.of("bar")) == 1
+
+
 def test_a_file_that_cannot_be_written_ends_the_program_with_exit_code_4(tmp_path):
     stage = FeedStage(client=False, values=str(tmp_path / "absent" / "values.csv"))
     assert stage.play(served(stage)) == 4

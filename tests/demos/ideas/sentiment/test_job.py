@@ -90,7 +90,7 @@ def tally() -> Tally:
         found.take(name, {"kind": "started", "symbol": "EURUSD"})
         found.take(name, {"kind": "connected"})
         found.take(name, {"kind": "sent", "volumes": {"EURUSD": [lots, "0"]}})
-    found.take(SERVER, {"kind": "published", "participants": 2, "totals": {"EURUSD": ["0.75", "0", 2]}})
+    found.take(SERVER, {"kind": "published", "participants": 2, "totals": {"EURUSD": [["0.75", 2], None]}})
     return found
 
 
@@ -98,9 +98,11 @@ def test_the_clients_agree_when_all_have_received_the_sum_of_what_they_sent():
     found = tally()
     assert not found.agreed()
     for name in found.clients:
-        found.take(name, {"kind": "totals", "long": "0.75", "short": "0", "clients": 2})
+        found.take(name, {"kind": "totals", "long": ["0.75", 2], "short": None})
     assert found.agreed()
-    found.take("client1", {"kind": "totals", "long": None, "short": None, "clients": 0})
+    found.take("client1", {"kind": "totals", "long": ["0.75", 2], "short": ["0.1", 3]})
+    assert not found.agreed()
+    found.take("client1", {"kind": "totals", "long": None, "short": None})
     assert not found.agreed()
 
 
@@ -113,7 +115,8 @@ def test_the_table_fits_a_terminal_of_80_columns():
     lines = shown.get().splitlines()
     assert max(map(len, lines)) <= 80
     assert len(lines) == 8
-    assert "long 0.75, short 0 of 2" in shown.get()
+    assert "long 0.75 of 2" in shown.get()
+    assert "not published" in shown.get()
 
 
 def test_the_result_names_each_client_and_what_is_not_equal():

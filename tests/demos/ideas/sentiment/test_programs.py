@@ -52,6 +52,11 @@ def last_total(peer: Peer) -> dict[str, object] | None:
     return found
 
 
+def longs(lots: str, clients: int) -> dict[str, object]:
+    """A total of the long positions only."""
+    return {"long": {"lots": lots, "clients": clients}}
+
+
 # ---- the server
 
 
@@ -73,7 +78,7 @@ def test_each_client_is_sent_the_rules_and_then_the_totals_at_each_interval():
         yield from served(stage)
         peers = joined(stage, "1", "2.5", "1000000")
         yield from until(stage, lambda: all(last_total(peer) for peer in peers))
-        assert last_total(peers[0]) == {"long": "8.5", "short": "0", "clients": 3}
+        assert last_total(peers[0]) == longs("8.5", 3)
         first = json.loads(peers[0].texts()[0])
         assert (first["server"], first["interval_ms"], first["silence_ms"]) == ("here", 100, 30_000)
         count = len(peers[0].texts())
@@ -85,18 +90,32 @@ def test_each_client_is_sent_the_rules_and_then_the_totals_at_each_interval():
     assert stage.record.of("published")[-1]["participants"] in (0, 3)
 
 
+def test_with_hosts_all_clients_of_this_computer_are_one_participant_whatever_their_names():
+    stage = server_stage(hosts="sentiment.example")
+
+    def script() -> Script:
+        yield from served(stage)
+        peers = joined(stage, "1", "2", "4")
+        yield from until(stage, lambda: [each["participants"] for each in stage.record.of("published")][-1:] == [1])
+        yield from pass_time(1)
+        assert last_total(peers[0]) is None
+
+    assert stage.play(script()) == 0
+    assert any("count as one participant" in line for line in stage.texts)
+
+
 def test_the_volumes_of_a_killed_client_are_in_no_later_total():
     stage = server_stage()
 
     def script() -> Script:
         yield from served(stage)
         peers = joined(stage, "1", "2", "4", "8")
-        yield from until(stage, lambda: last_total(peers[0]) == {"long": "15", "short": "0", "clients": 4})
+        yield from until(stage, lambda: last_total(peers[0]) == longs("15", 4))
         peers[3].reset()
         yield from until(stage, lambda: last_total(peers[0]) is None)
         for peer in peers[:3]:
             volumes(peer, "3")
-        yield from until(stage, lambda: last_total(peers[0]) == {"long": "9", "short": "0", "clients": 3})
+        yield from until(stage, lambda: last_total(peers[0]) == longs("9", 3))
 
     assert stage.play(script()) == 0
 
@@ -107,13 +126,13 @@ def test_a_connected_client_that_is_silent_stops_counting_after_the_stated_time(
     def script() -> Script:
         yield from served(stage)
         peers = joined(stage, "1", "2", "4", "8")
-        yield from until(stage, lambda: last_total(peers[0]) == {"long": "15", "short": "0", "clients": 4})
+        yield from until(stage, lambda: last_total(peers[0]) == longs("15", 4))
         begin = stage.clock.time
         while last_total(peers[0]) is not None:
             for peer in peers[:3]:
                 volumes(peer, "3")
             yield from pass_time(0.5)
-            if last_total(peers[0]) == {"long": "9", "short": "0", "clients": 3}:
+            if last_total(peers[0]) == longs("9", 3):
                 break
         assert 1.5 <= stage.clock.time - begin <= 4
         assert not peers[3].close_code()
@@ -158,7 +177,7 @@ def test_a_flood_of_volumes_ends_its_client_only():
         yield from until(stage, flood.close_code)
         for peer in peers:
             volumes(peer, "3")
-        yield from until(stage, lambda: last_total(peers[0]) == {"long": "9", "short": "0", "clients": 3})
+        yield from until(stage, lambda: last_total(peers[0]) == longs("9", 3))
 
     assert stage.play(script()) == 0
 
@@ -274,15 +293,20 @@ def test_the_totals_are_drawn_at_the_present_bar_and_logged_when_they_change():
     def script() -> Script:
         yield from until(stage, sentiment.volumes)
         for _ in range(3):
-            sentiment.send_totals(long="12.5", short="3", clients=4)
+            sentiment.send_totals(long={"lots": "12.5", "clients": 4}, short={"lots": "3", "clients": 5})
         yield from until(stage, lambda: stage.record.of("totals"))
         assert list(stage.program.long_totals.values()) == [12.5]
         assert list(stage.program.short_totals.values()) == [3.0]
-        sentiment.send_totals()
+        sentiment.send_totals(long={"lots": "9", "clients": 4}, short=None)
         yield from until(stage, lambda: len(stage.record.of("totals")) == 2)
+        assert list(stage.program.long_totals.values()) == [9.0]
+        assert list(stage.program.short_totals.values()) == [3.0]
+        sentiment.send_totals()
+        yield from until(stage, lambda: len(stage.record.of("totals")) == 3)
 
     assert stage.play(script()) == 0
-    assert "EURUSD: long 12.5, short 3 lots of 4 participants" in stage.texts
+    assert "EURUSD: long 12.5 lots of 4 participants, short 3 lots of 5 participants" in stage.texts
+    assert "EURUSD: long 9 lots of 4 participants, short not published" in stage.texts
     assert stage.texts.count("EURUSD: no total is published at present") == 1
 
 
@@ -292,7 +316,7 @@ def test_a_total_is_not_shown_any_more_when_the_server_sends_none():
 
     def script() -> Script:
         yield from until(stage, sentiment.volumes)
-        sentiment.send_totals(long="12.5", short="3", clients=4)
+        sentiment.send_totals(long={"lots": "12.5", "clients": 4}, short={"lots": "3", "clients": 5})
         yield from until(stage, lambda: stage.record.of("totals"))
         begin = stage.clock.time
         yield from until(stage, lambda: len(stage.record.of("totals")) == 2)

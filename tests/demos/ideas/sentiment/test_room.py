@@ -14,6 +14,8 @@ from demos.ideas.sentiment.protocol import (
     ClientHello,
     FromServer,
     ServerHello,
+    SideTotal,
+    Total,
     Totals,
     Volume,
     Volumes,
@@ -45,7 +47,7 @@ def messages(room: Room, client: int) -> list[FromServer]:
 
 def long(room: Room) -> Decimal | None:
     total = room.totals.get("EURUSD")
-    return None if total is None else total.long
+    return None if total is None or total.long is None else total.long.lots
 
 
 def test_the_first_message_states_the_rules():
@@ -66,7 +68,7 @@ def test_each_client_is_sent_the_newest_totals_only():
         room.publish(number, 2000 + number)
     [last] = messages(room, 1)
     assert isinstance(last, Totals)
-    assert (last.seq, last.time, last.totals["EURUSD"].long) == (4, 2002, 3)
+    assert (last.seq, last.time, last.totals["EURUSD"].long) == (4, 2002, SideTotal(Decimal(3), 3))
     assert messages(room, 1) == []
 
 
@@ -122,7 +124,7 @@ def test_the_volumes_of_all_connections_of_an_address_count_as_one_participants(
         room.received(client, CLIENT.encode(ClientHello(1, "x")), 0)
     sends(room, 7, "2")
     room.publish(0, 0)
-    assert (long(room), room.totals["EURUSD"].clients) == (5, 3)
+    assert room.totals["EURUSD"] == Total(SideTotal(Decimal(5), 3))
 
 
 def test_volumes_above_the_bound_count_as_the_bound():
@@ -136,13 +138,24 @@ def test_volumes_above_the_bound_count_as_the_bound():
 
 def test_long_and_short_are_counted_separately():
     room = Room(Rules())
-    joined(room, 1, 2, 3)
-    for client, sides in ((1, ("1", "0.5")), (2, ("0", "2")), (3, ("3", "0"))):
+    joined(room, 1, 2, 3, 4, 5)
+    for client, sides in ((1, ("1", "0.5")), (2, ("0", "2")), (3, ("3", "0")), (4, ("2", "0")), (5, ("0", "3"))):
         both = Volume(*map(Decimal, sides))
         room.received(client, CLIENT.encode(Volumes({"EURUSD": both})), 0)
     room.publish(0, 0)
-    total = room.totals["EURUSD"]
-    assert (total.long, total.short, total.clients) == (4, Decimal("2.5"), 3)
+    assert room.totals["EURUSD"] == Total(SideTotal(Decimal(6), 3), SideTotal(Decimal("5.5"), 3))
+
+
+@pytest.mark.parametrize(("local_names", "participants"), [(True, 3), (False, 1)])
+def test_behind_a_proxy_on_this_computer_names_do_not_make_participants(local_names, participants):
+    room = Room(Rules(local_names=local_names))
+    for client in range(3):
+        room.opened(client, "127.0.0.1", 0)
+        room.received(client, CLIENT.encode(ClientHello(1, f"client {client}")), 0)
+        sends(room, client, "1")
+    room.publish(0, 0)
+    assert room.participants == participants
+    assert long(room) == (3 if local_names else None)
 
 
 @pytest.mark.parametrize(

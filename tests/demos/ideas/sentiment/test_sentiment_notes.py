@@ -13,8 +13,9 @@ from demos.ideas.hub import HubSettings
 from demos.ideas.messages import MessageError
 from demos.ideas.sentiment import client, protocol, server
 from demos.ideas.sentiment.protocol import CLIENT, SERVER
+from demos.ideas.sentiment.published_volumes import MOST_OF_ONE, MOST_REMEMBERED
 from demos.ideas.sentiment.room import Rules
-from demos.ideas.sentiment.totals import FEWEST, MOST_REMEMBERED
+from demos.ideas.sentiment.totals import FEWEST, MEMORY_MS
 from demos.wire.web_server import LIMITS as WEB_LIMITS
 from demos.wire.websocket import SERVER_LIMITS
 
@@ -55,7 +56,9 @@ def test_the_numbers_of_the_sentiment_page_are_those_of_the_code():
         f"{protocol.MOST_PLACES} after it",
         f"at most {protocol.MOST_SYMBOLS} symbols",
         f"At most {protocol.MOST_TOTALS}",
-        f"{MOST_REMEMBERED:,} symbols",
+        f"{MOST_REMEMBERED:,} volumes, and {MOST_OF_ONE:,} of one participant",
+        f"within {MEMORY_MS // 3_600_000} hours of one another",
+        f"forgotten {MEMORY_MS // 3_600_000} hours after",
         f"({client.LEAST_LOST_MS // 1000} s at least)",
     ):
         assert number in note.replace("\n", " "), number

@@ -5,17 +5,22 @@ The histories are random: participants join, leave, fall silent and change their
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from decimal import Decimal
+from fractions import Fraction
+from itertools import combinations
+from unittest import mock
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from demos.ideas.sentiment import published_volumes
+from demos.ideas.sentiment import totals as totals_module
 from demos.ideas.sentiment.participants import participant
-from demos.ideas.sentiment.protocol import CLIENT, SERVER, ClientHello, Total, Totals, Volume, Volumes
+from demos.ideas.sentiment.protocol import CLIENT, SERVER, ClientHello, SideTotal, Total, Totals, Volume, Volumes
 from demos.ideas.sentiment.room import Room, Rules
-from demos.ideas.sentiment.totals import FEWEST, MOST_REMEMBERED, Contributions, PublishedTotals, total_of
+from demos.ideas.sentiment.totals import FEWEST, MEMORY_MS, PublishedTotals
 
 LONG = 60_000
 NAMES = "abcdef"
@@ -25,11 +30,21 @@ def volume(long: int, short: int = 0) -> Volume:
     return Volume(Decimal(long), Decimal(short))
 
 
-def present(**lots: int) -> dict[str, dict[str, Volume]]:
-    return {"EURUSD": {name: volume(each) for name, each in lots.items() if each}}
+# ---- the rule, step by step
 
 
-# ---- the rules, step by step
+class Longs:
+    """The published totals of the long positions in EURUSD."""
+
+    def __init__(self, least: int = FEWEST) -> None:
+        self.totals = PublishedTotals(least)
+
+    def update(self, counting: str, now: int = 0, /, **lots: int) -> int | None:
+        """The lots of the total when these participants count and hold these lots."""
+        held = {name: Decimal(each) for name, each in lots.items() if each}
+        total = self.totals.update({("EURUSD", "long"): held}, set(counting), now).get("EURUSD", Total())
+        assert total.short is None
+        return None if total.long is None else int(total.long.lots)
 
 
 @pytest.mark.parametrize("least", [-1, 0, 1, 2])
@@ -39,107 +54,256 @@ def test_fewer_than_three_participants_cannot_be_configured(least):
 
 
 def test_a_total_needs_three_participants_with_positions():
+    longs = Longs()
+    assert longs.update("abc", a=1, b=2) is None
+    assert longs.update("abc", a=1, b=2, c=4) == 7
+
+
+def test_a_side_with_fewer_than_three_participants_has_no_total():
+    """Three participants hold positions, but only one of them is long."""
     totals = PublishedTotals()
-    assert totals.update(present(a=1, b=2), set("abc")) == {}
-    assert totals.update(present(a=1, b=2, c=4), set("abc")) == {"EURUSD": Total(Decimal(7), Decimal(0), 3)}
+    held = {("EURUSD", "long"): {"a": Decimal(7)}, ("EURUSD", "short"): dict.fromkeys("bcd", Decimal(1))}
+    assert totals.update(held, set("abcd"), 0) == {"EURUSD": Total(None, SideTotal(Decimal(3), 3))}
 
 
-def test_a_total_stays_until_three_participants_have_changed():
+def test_a_side_stays_as_it_is_until_three_participants_have_changed_on_this_side():
     totals = PublishedTotals()
-    first = totals.update(present(a=1, b=2, c=4), set("abc"))
-    assert totals.update(present(a=9, b=2, c=4), set("abc")) == first
-    assert totals.update(present(a=9, b=9, c=4), set("abc")) == first
-    assert totals.update(present(a=9, b=9, c=9), set("abc"))["EURUSD"].long == 27
+    first = dict.fromkeys("abcd", Decimal(1))
+    totals.update({("EURUSD", "long"): first, ("EURUSD", "short"): first}, set("abcd"), 0)
+    shorts = {**first, "b": Decimal(2), "c": Decimal(3), "d": Decimal(4)}
+    held = {("EURUSD", "long"): {**first, "a": Decimal(9)}, ("EURUSD", "short"): shorts}
+    found = totals.update(held, set("abcd"), 0)["EURUSD"]
+    assert (found.long, found.short) == (SideTotal(Decimal(4), 4), SideTotal(Decimal(10), 4))
 
 
-def test_a_participant_that_joins_or_closes_its_position_is_a_change_like_any_other():
-    totals = PublishedTotals()
-    first = totals.update(present(a=1, b=2, c=4), set("abcd"))
-    assert totals.update(present(a=1, b=2, c=4, d=8), set("abcd")) == first
-    assert totals.update(present(a=1, b=2, c=0, d=8), set("abcd")) == first
-    assert totals.update(present(a=0, b=2, c=0, d=8, e=3), set("abcde"))["EURUSD"].long == 13
+def test_a_total_stays_until_three_participants_have_new_volumes():
+    longs = Longs()
+    assert longs.update("abc", a=1, b=2, c=4) == 7
+    assert longs.update("abc", a=9, b=2, c=4) == 7
+    assert longs.update("abc", a=9, b=9, c=4) == 7
+    assert longs.update("abc", a=9, b=9, c=9) == 27
 
 
-def test_no_total_is_published_from_the_leave_of_a_participant_to_the_third_change():
-    totals = PublishedTotals()
-    first = totals.update(present(a=1, b=2, c=4, d=8), set("abcd"))
-    assert totals.update(present(a=1, b=2, c=4), set("abc")) == {}
-    assert totals.update(present(a=2, b=2, c=4), set("abc")) == {}
-    assert totals.update(present(a=1, b=2, c=4, d=8), set("abcd")) == first
-    assert totals.update(present(a=2, b=3, c=4), set("abc"))["EURUSD"].long == 9
+def test_a_volume_that_an_earlier_total_had_of_the_participant_is_not_new():
+    """Else the first and the third total would differ in one participant."""
+    longs = Longs()
+    assert longs.update("abcd", a=1, b=2, c=4, d=1) == 8
+    assert longs.update("abcd", a=2, b=3, c=5, d=1) == 11
+    assert longs.update("abcd", a=1, b=2, c=6, d=1) is None
+    assert longs.update("abcd", a=3, b=5, c=6, d=1) == 15
+
+
+def test_a_total_that_differs_in_three_participants_is_not_published_any_more():
+    longs = Longs()
+    assert longs.update("abcd", a=1, b=2, c=4, d=8) == 15
+    assert longs.update("abcd", a=1, b=2) == 15
+    assert longs.update("abcd", a=1) is None
+    assert longs.update("abcd", a=1, b=2, c=4) == 15
+
+
+def test_a_participant_that_joins_counts_as_new_and_one_that_closes_its_position_does_not():
+    longs = Longs()
+    assert longs.update("abcd", a=1, b=2, c=4) == 7
+    assert longs.update("abcd", a=1, b=2, c=4, d=8) == 7
+    assert longs.update("abcd", a=1, b=2, c=0, d=8) == 7
+    assert longs.update("abcde", a=0, b=2, c=0, d=8, e=3) is None
+    assert longs.update("abcdef", a=0, b=2, c=0, d=8, e=3, f=1) == 14
+
+
+def test_no_total_is_published_from_the_leave_of_a_participant_to_the_third_new_volume():
+    longs = Longs()
+    assert longs.update("abcd", a=1, b=2, c=4, d=8) == 15
+    assert longs.update("abc", a=1, b=2, c=4) is None
+    assert longs.update("abc", a=2, b=2, c=4) is None
+    assert longs.update("abcd", a=1, b=2, c=4, d=8) == 15
+    assert longs.update("abc", a=2, b=3, c=5) == 10
+
+
+def test_the_leave_of_a_participant_without_a_position_on_the_side_changes_nothing():
+    longs = Longs()
+    assert longs.update("abcd", a=1, b=2, c=4) == 7
+    assert longs.update("abc", a=1, b=2, c=4) == 7
 
 
 def test_a_moment_in_which_everyone_is_disconnected_does_not_reveal_a_change():
-    totals = PublishedTotals()
-    totals.update(present(a=1, b=2, c=4), set("abc"))
-    assert totals.update({}, set()) == {}
-    assert totals.update(present(a=1, b=3, c=4), set("abc"))["EURUSD"].long == 7
+    longs = Longs()
+    assert longs.update("abc", a=1, b=2, c=4) == 7
+    assert longs.update("") is None
+    assert longs.update("abc", a=1, b=3, c=4) == 7
 
 
-def test_invented_symbols_do_not_fill_the_memory_and_the_published_ones_are_remembered():
-    totals = PublishedTotals()
-    first = totals.update(present(a=1, b=2, c=4), set("abc"))
-    for number in range(12):
-        names = [f"S{number} {each}" for each in range(MOST_REMEMBERED // 10)]
-        invented = dict.fromkeys(names, present(d=1, e=1, f=1)["EURUSD"])
-        totals.update({**present(a=9, b=2, c=4), **invented}, set("abcdef"))
-    assert len(totals._last) == MOST_REMEMBERED
-    assert totals.update(present(a=9, b=9, c=4), set("abc")) == first
+# ---- the memory
+
+
+def test_volumes_are_remembered_for_the_stated_time_after_their_total_was_published_last():
+    longs = Longs()
+    assert longs.update("abc", 0, a=1, b=2, c=4) == 7
+    assert longs.update("abc", MEMORY_MS - 1, a=2, b=3, c=5) == 10
+    assert longs.update("abc", MEMORY_MS, a=1, b=2, c=4) is None
+    assert longs.update("abc", 2 * MEMORY_MS - 1, a=1, b=2, c=4) is None
+    assert longs.update("abc", 2 * MEMORY_MS, a=1, b=2, c=4) == 7
+
+
+def test_the_volumes_of_a_total_that_is_still_published_are_not_forgotten():
+    longs = Longs()
+    assert longs.update("abcdefg", 0, a=1, b=2, c=4) == 7
+    for day in range(1, 6):
+        assert longs.update("abcdefg", day * MEMORY_MS, a=1, b=2, c=4) == 7
+    assert longs.update("abcdefg", 6 * MEMORY_MS, a=1, b=2, c=4, d=1, e=1) == 7
+    assert longs.update("abcdefg", 6 * MEMORY_MS, a=1, b=2, c=4, d=1, e=1, f=1) == 10
+
+
+def test_a_total_that_was_not_published_for_the_stated_time_does_not_return_without_new_volumes():
+    longs = Longs()
+    assert longs.update("abc", 0, a=1, b=2, c=4) == 7
+    assert longs.update("", MEMORY_MS) is None
+    assert longs.update("", 2 * MEMORY_MS) is None
+    assert longs.totals._last == {}
+    assert longs.update("abc", 2 * MEMORY_MS, a=1, b=2, c=4) is None
+    assert longs.update("", 3 * MEMORY_MS) is None
+    assert len(longs.totals._volumes) == 0
+
+
+def test_a_full_memory_publishes_nothing_new_instead_of_forgetting(monkeypatch):
+    monkeypatch.setattr(published_volumes, "MOST_REMEMBERED", 6)
+    longs = Longs()
+    assert longs.update("abc", 0, a=1, b=2, c=4) == 7
+    assert longs.update("abc", 0, a=2, b=3, c=5) == 10
+    assert longs.update("abc", 0, a=3, b=4, c=6) is None
+    assert longs.update("abc", MEMORY_MS, a=3, b=4, c=6) is None
+    assert longs.update("abc", 2 * MEMORY_MS, a=3, b=4, c=6) == 13
+
+
+def test_a_participant_with_too_many_volumes_is_left_out_of_new_totals(monkeypatch):
+    monkeypatch.setattr(published_volumes, "MOST_OF_ONE", 1)
+    longs = Longs()
+    assert longs.update("abcdef", a=1, b=2, c=4) == 7
+    assert longs.update("abcdef", a=9, b=2, c=4, d=1, e=2, f=4) == 7
 
 
 # ---- random histories
 
 
+# The lots of each participant are its digit in the total: so a total says which volumes it is the sum of.
+BASE = 5
+SIDES = [(name, side) for name in ("EURUSD", "XAUUSD") for side in ("long", "short")]
+
+
 @st.composite
-def histories(draw: st.DrawFn) -> list[tuple[dict[str, Volume], set[str]]]:
-    """The contributions and the counting participants at each publication."""
-    lots = st.integers(0, 3)
+def histories(draw: st.DrawFn) -> list[dict[str, list[int]]]:
+    """For each publication: the participants that count, with a digit for each side. Few differ from the last time."""
+    digits = st.lists(st.integers(0, BASE - 1), min_size=len(SIDES), max_size=len(SIDES))
+    state: dict[str, list[int]] = {name: draw(digits) for name in NAMES}
+    here = set(NAMES)
     found = []
-    for _ in range(draw(st.integers(1, 12))):
-        counting = draw(st.sets(st.sampled_from(NAMES)))
-        volumes = {name: volume(draw(lots), draw(lots)) for name in sorted(counting)}
-        found.append(({name: each for name, each in volumes.items() if each}, counting))
+    for _ in range(draw(st.integers(2, 25))):
+        for name in draw(st.lists(st.sampled_from(NAMES), max_size=5)):
+            state[name] = draw(digits)
+        here ^= draw(st.sets(st.sampled_from(NAMES), max_size=1))
+        found.append({name: state[name] for name in sorted(here)})
     return found
 
 
-@given(histories(), st.integers(FEWEST, 4))
-def test_each_total_sums_over_enough_participants_that_are_all_still_here(history, least):
+def published(
+    history: list[dict[str, list[int]]], least: int
+) -> dict[tuple[str, str], list[tuple[int, dict[str, int]]]]:
+    """What an observer sees of each side: times, and the volumes behind the total, without those that are 0."""
     totals = PublishedTotals(least)
-    seen: list[Contributions] = []
-    for now, counting in history:
-        seen.append(now)
-        total = totals.update({"EURUSD": now}, counting).get("EURUSD")
-        if total is not None:
-            assert total.clients >= least
-            assert any(total == total_of(each) and each.keys() <= counting for each in seen)
+    seen: dict[tuple[str, str], list[tuple[int, dict[str, int]]]] = {side: [] for side in SIDES}
+    for now, state in enumerate(history):
+        present = {
+            side: {
+                name: Decimal(digits[number] * BASE ** NAMES.index(name))
+                for name, digits in state.items()
+                if digits[number]
+            }
+            for number, side in enumerate(SIDES)
+        }
+        found = totals.update(present, set(state), now)
+        for side in SIDES:
+            total: SideTotal | None = getattr(found.get(side[0], Total()), side[1])
+            if total is not None:
+                each = {name: int(total.lots) // BASE**number % BASE for number, name in enumerate(NAMES)}
+                shown = {name: digit for name, digit in each.items() if digit}
+                assert total.clients == len(shown)
+                assert shown.keys() <= state.keys()
+                changed = [
+                    name for name in NAMES if present[side].get(name, 0) != each[name] * BASE ** NAMES.index(name)
+                ]
+                assert len(changed) < least
+                seen[side].append((now, shown))
+    return seen
 
 
-class Watched(PublishedTotals):
-    """Records the contributions behind each publication."""
-
-    def __init__(self, least: int) -> None:
-        super().__init__(least)
-        self.record: list[Contributions | None] = []
-
-    def _shown(self, name: str, now: Contributions, counting: Set[str]) -> Contributions | None:
-        found = super()._shown(name, now, counting)
-        self.record.append(None if found is None else dict(found))
-        return found
+def different(totals: Iterable[dict[str, int]]) -> list[dict[str, int]]:
+    """The totals, each once."""
+    found: list[dict[str, int]] = []
+    for total in totals:
+        if total not in found:
+            found.append(total)
+    return found
 
 
-@given(histories(), st.integers(FEWEST, 4))
-def test_two_successive_totals_differ_in_no_participant_or_in_enough_of_them(history, least):
-    totals = Watched(least)
-    for now, counting in history:
-        totals.update({"EURUSD": now}, counting)
-    last: Contributions | None = None
-    for shown in totals.record:
-        if shown is None:
+def rank(rows: list[list[int]]) -> int:
+    """The rank of a matrix, exactly."""
+    left, found = [[Fraction(each) for each in row] for row in rows], 0
+    for column in range(len(rows[0]) if rows else 0):
+        pivot = next((row for row in left if row[column]), None)
+        if pivot is None:
             continue
-        if last is not None:
-            changed = [name for name in last.keys() | shown.keys() if last.get(name) != shown.get(name)]
-            assert len(changed) == 0 or len(changed) >= least
-        last = shown
+        found += 1
+        left.remove(pivot)
+        left = [
+            [each - row[column] / pivot[column] * other for each, other in zip(row, pivot, strict=True)] for row in left
+        ]
+    return found
+
+
+def concerns_only(totals: list[dict[str, int]], few: Set[str]) -> bool:
+    """Whether sums and differences of totals, each as often as one likes, yield a result about these few alone.
+
+    Each volume of each participant is an unknown: a column. Such a result exists if the totals depend on each other
+    as soon as the columns of the few are left out.
+    """
+    columns = sorted({item for total in totals for item in total.items()})
+    rows = [[int(total.get(name) == lots) for name, lots in columns] for total in totals]
+    others = [number for number, (name, _) in enumerate(columns) if name not in few]
+    return rank(rows) > rank([[row[number] for number in others] for row in rows])
+
+
+def check_totals(totals: list[dict[str, int]], least: int) -> None:
+    """Check that no sum and no difference of the totals concerns fewer than ``least`` participants."""
+    assert all(len(total) >= least for total in totals)
+    for one, other in combinations(totals, 2):
+        assert sum(one.get(name) != other.get(name) for name in NAMES) >= least
+    for few in combinations(NAMES, least - 1):
+        assert not concerns_only(totals, set(few))
+
+
+@settings(max_examples=150)
+@given(histories(), st.integers(FEWEST, 4))
+def test_no_sum_or_difference_of_published_totals_concerns_too_few_participants_of_a_side(history, least):
+    for shown in published(history, least).values():
+        check_totals(different(total for _, total in shown), least)
+
+
+@settings(max_examples=75)
+@given(histories(), st.integers(1, 6))
+def test_the_same_holds_for_totals_within_the_time_of_the_memory_when_volumes_are_forgotten(history, memory):
+    with mock.patch.object(totals_module, "MEMORY_MS", memory):
+        sides = published(history, FEWEST)
+    for shown in sides.values():
+        for begin in range(len(history)):
+            check_totals(different(total for time, total in shown if begin <= time <= begin + memory), FEWEST)
+
+
+def test_the_check_of_the_random_histories_finds_what_three_totals_reveal_together():
+    first, second = {"a": 1, "b": 1, "c": 1, "d": 1}, {"a": 2, "b": 2, "c": 2, "d": 1}
+    assert not concerns_only([first, second], {"a", "b"})
+    assert concerns_only([first, second, {"a": 1, "b": 1, "c": 3, "d": 1}], {"c"})
+    assert concerns_only(
+        [first, second, {"a": 1, "b": 2, "c": 1, "d": 1}, {"a": 2, "b": 1, "c": 2, "d": 1}], {"b", "c"}
+    )
 
 
 # ---- what a participant sees of the others
@@ -227,14 +391,19 @@ def test_absurd_volumes_of_one_participant_move_a_total_by_the_bound_at_most(att
         room.received(client, CLIENT.encode(ClientHello(1, f"client {client}")), 0)
     for number, (long, short) in enumerate(attempts):
         for client in honest:
-            room.received(client, CLIENT.encode(Volumes({"EURUSD": volume(client + number, 1)})), number)
+            room.received(
+                client, CLIENT.encode(Volumes({"EURUSD": volume(client + number, client + 2 * number)})), number
+            )
         for client in attackers:
             room.received(client, CLIENT.encode(Volumes({"EURUSD": Volume(long, short)})), number)
         room.publish(number, number)
         honest_long = sum(client + number for client in honest)
+        honest_short = sum(client + 2 * number for client in honest)
         total = room.totals["EURUSD"]
-        assert honest_long <= total.long <= honest_long + rules.most_lots
-        assert len(honest) <= total.short <= len(honest) + rules.most_lots
+        assert total.long is not None
+        assert total.short is not None
+        assert honest_long <= total.long.lots <= honest_long + rules.most_lots
+        assert honest_short <= total.short.lots <= honest_short + rules.most_lots
 
 
 @given(st.text(), st.text(), st.sampled_from(["192.0.2.1", "2001:db8::1", "2001:db8::ffff:1", "::ffff:192.0.2.1"]))
