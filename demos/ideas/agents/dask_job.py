@@ -22,7 +22,7 @@ from demos.ideas.agents.dask_tasks import calculate_points
 from demos.ideas.agents.grid import Grid, read_grid
 from demos.ideas.agents.history import file_digest
 from demos.ideas.agents.job import check_options, chosen_files
-from demos.ideas.agents.outcomes import Outcome
+from demos.ideas.agents.outcomes import Change, Outcome
 from demos.ideas.agents.pace import Pace, time_text
 from demos.ideas.agents.plan import Plan
 from demos.ideas.agents.run_file import RunFile
@@ -88,7 +88,7 @@ def _run(options: argparse.Namespace) -> dict[str, Any]:
         report = _Progress(grid, PlainView(None if options.json else sys.stderr), options.duration)
         for task, values in calculated(client, plan, (content, str(source.path), function), prices, outcomes):
             outcomes[task] = Outcome(values, [DASK])
-            file.save({task: outcomes[task]}, {})
+            file.save({task: Change(outcomes[task])}, {})
             if report(sum(len(each.values) for each in outcomes.values())):
                 break
         return {

@@ -3,9 +3,9 @@
 The figure ``result`` is what the optimisation maximizes. A strategy returns it alone, as a number, or a dict that
 contains it and further figures.
 
-Two calculations of a point are the same when both are errors, or when each figure agrees to nine digits or differs by at
-most 1e-9. Not exactly: mathematical functions of two systems may differ in the last digit of a float, and a sum of large
-numbers that should be 0 is then as far from 0 as they differ.
+Two calculations of a point are the same when both are errors, or when each figure agrees to nine digits or differs by
+at most 1e-9. Not exactly: mathematical functions of two systems may differ in the last digit of a float, and so may
+sums that should be 0.
 """
 
 from __future__ import annotations
