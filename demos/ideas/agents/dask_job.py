@@ -27,7 +27,7 @@ from demos.ideas.agents.pace import Pace, time_text
 from demos.ideas.agents.plan import Plan
 from demos.ideas.agents.run_file import RunFile
 from demos.ideas.agents.strategy_file import StrategyError, digest, parameters_problem, read_source, strategy_of
-from demos.ideas.agents.summary import summary_of, summary_text, write_files
+from demos.ideas.agents.summary import exit_code, summary_of, summary_text, with_files
 from demos.ideas.agents.values import Value, exception_value
 from demos.launcher.interrupts import INTERRUPTED, interrupted_by_signals
 from demos.launcher.runner import JobError
@@ -62,7 +62,7 @@ def run_on_dask(options: argparse.Namespace) -> int:
         return _end_early(options, INTERRUPTED, "interrupted")
     text = json.dumps(summary) if options.json else summary_text(summary)
     print("\n".join(map(escaped, text.split("\n"))), flush=True)
-    return _fail(1, summary["problem"]) if summary["problem"] else 0
+    return _fail(exit_code(summary), summary["problem"]) if summary["problem"] else 0
 
 
 def _run(options: argparse.Namespace) -> dict[str, Any]:
@@ -91,11 +91,9 @@ def _run(options: argparse.Namespace) -> dict[str, Any]:
             file.save({task: Change(outcomes[task])}, {})
             if report(sum(len(each.values) for each in outcomes.values())):
                 break
-        return {
-            **summary_of(grid, plan.tasks, outcomes, kept=options.database is not None),
-            **write_files(options.table, options.picture, grid, plan.tasks, outcomes),
-            "database": str(options.database) if options.database else None,
-        }
+        summary = summary_of(grid, plan.tasks, outcomes, kept=options.database is not None)
+        summary["database"] = str(options.database) if options.database else None
+        return with_files(summary, options, grid, plan.tasks, outcomes)
 
 
 def connected(address: str) -> Any:
