@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import random
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from demos.__main__ import main
 from demos.ideas.agents.grid import Tasks
 from demos.ideas.agents.optimisation import Optimisation, Rules
 from demos.ideas.agents.outcomes import OpenChecks, Outcome, Stored
@@ -31,6 +35,28 @@ def level(bars, a):
         pass
     return a % 97
 """
+
+
+# Runs `python -m demos agents` with these arguments to its end.
+Agents = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def agents(capsys: pytest.CaptureFixture[str]) -> Agents:
+    """Runs the command in the test's own process, which saves the start of one; its children are processes."""
+
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        texts = list(map(str, arguments))
+        capsys.readouterr()
+        try:
+            code: object = main(["agents", *texts])
+        except SystemExit as end:
+            code = end.code
+        assert isinstance(code, int)
+        printed = capsys.readouterr()
+        return subprocess.CompletedProcess(texts, code, printed.out, printed.err)
+
+    return run
 
 
 def true_value(point: int) -> Value:

@@ -104,7 +104,7 @@ def test_a_strategy_that_hangs_is_reported_as_an_error_of_its_point(tmp_path):
     heard = []
 
     async def behave(peer: Peer) -> None:
-        await joined(peer, tmp_path, point_ms=20_000)
+        await joined(peer, tmp_path, point_ms=10_000)
         await peer.say("task", task=0, points=POINTS)
         heard.append(await peer.hear())
         await peer.say("done")
@@ -112,7 +112,7 @@ def test_a_strategy_that_hangs_is_reported_as_an_error_of_its_point(tmp_path):
     text = "def level(bars, a, b):\n    while a == 3:\n        pass\n    return a\n"
     stage, _ = agent(tmp_path, behave, text)
     assert run(stage) == 0
-    assert heard[0]["values"] == [{"result": 1.0}, "no result within 20 s"]
+    assert heard[0]["values"] == [{"result": 1.0}, "no result within 10 s"]
 
 
 @pytest.mark.parametrize("what", ["strategy", "data"])

@@ -15,7 +15,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from agents_kit import SLOW, strategy_file
+from agents_kit import SLOW, agents, strategy_file
 from terminal_kit import BARS, ROOT, child, demos
 from winsock_kit import LIMIT_SECONDS
 
@@ -24,6 +24,8 @@ from demos.ideas.agents.grid import read_grid
 from demos.ideas.agents.plan import Plan
 from demos.launcher.runner import JobError
 from demos.terminal.interfaces import ProgramError
+
+__all__ = ["agents"]
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("distributed") is None, reason="the extra dask is not installed"
@@ -94,11 +96,11 @@ def rows(path: Path) -> list[list[str]]:
     return [row.split(",")[:6] for row in path.read_text(encoding="utf-8").splitlines()]
 
 
-def test_a_cluster_calculates_the_same_as_the_agents(cluster, tmp_path):
+def test_a_cluster_calculates_the_same_as_the_agents(agents, cluster, tmp_path):
     """Some points are errors, because fast must be below slow."""
-    same = ["agents", "--bars", BARS, *GRID, "--json"]
-    by_agents = demos(*same, "--table", tmp_path / "agents.csv")
-    by_dask = demos(*same, "--table", tmp_path / "dask.csv", "--dask", cluster)
+    same = ["--bars", BARS, *GRID, "--json"]
+    by_agents = agents(*same, "--table", tmp_path / "agents.csv")
+    by_dask = demos("agents", *same, "--table", tmp_path / "dask.csv", "--dask", cluster)
     assert (by_agents.returncode, by_dask.returncode) == (0, 0), by_dask.stderr
     assert rows(tmp_path / "dask.csv") == rows(tmp_path / "agents.csv")
     ours, theirs = json.loads(by_agents.stdout), json.loads(by_dask.stdout)
@@ -107,31 +109,31 @@ def test_a_cluster_calculates_the_same_as_the_agents(cluster, tmp_path):
     assert theirs["errors"] == 2
 
 
-def test_a_cluster_continues_what_agents_have_begun(cluster, tmp_path):
+def test_a_cluster_continues_what_agents_have_begun(agents, cluster, tmp_path):
     strategy = strategy_file(tmp_path, SLOW)
-    same = ["agents", "a=1:300:1", "--bars", BARS, "--strategy", strategy, "--database", tmp_path / "r", "--json"]
-    first = json.loads(demos(*same, "--duration", 0.3).stdout)
-    assert first["done"] < 300
-    middle = json.loads(demos(*same, "--dask", cluster, "--duration", 0.2).stdout)
-    assert first["done"] < middle["done"] < 300
-    assert middle["problem"] == f"{300 - middle['done']} of 300 points are not calculated; the same command continues"
-    second = demos(*same, "--dask", cluster, "--table", tmp_path / "t.csv")
+    same = ["a=1:150:1", "--bars", BARS, "--strategy", strategy, "--database", tmp_path / "r", "--json"]
+    first = json.loads(agents(*same, "--duration", 0.3).stdout)
+    assert first["done"] < 150
+    middle = json.loads(agents(*same, "--dask", cluster, "--duration", 0.2).stdout)
+    assert first["done"] < middle["done"] < 150
+    assert middle["problem"] == f"{150 - middle['done']} of 150 points are not calculated; the same command continues"
+    second = agents(*same, "--dask", cluster, "--table", tmp_path / "t.csv")
     assert second.returncode == 0, second.stderr
     by = [row.rsplit(",", 2)[1] for row in (tmp_path / "t.csv").read_text(encoding="utf-8").splitlines()[1:]]
-    assert by.count("dask") == 300 - first["done"]
+    assert by.count("dask") == 150 - first["done"]
 
 
-def test_a_strategy_that_cannot_be_used_is_one_clear_line(cluster, tmp_path):
+def test_a_strategy_that_cannot_be_used_is_one_clear_line(agents, cluster, tmp_path):
     strategy = strategy_file(tmp_path, "def level(bars, b):\n    return b\n")
-    done = demos("agents", "a=1", "--bars", BARS, "--strategy", strategy, "--dask", cluster)
+    done = agents("a=1", "--bars", BARS, "--strategy", strategy, "--dask", cluster)
     assert done.returncode == 4
     assert "level() cannot be called with the data and the parameters a" in done.stderr.splitlines()[-1]
 
 
-def test_a_point_that_ends_its_worker_is_an_error_and_the_others_are_calculated(cluster, tmp_path):
+def test_a_point_that_ends_its_worker_is_an_error_and_the_others_are_calculated(agents, cluster, tmp_path):
     text = "import os\n\ndef level(bars, a):\n    return os._exit(3) if a == 2 else a\n"
     options = ["--bars", BARS, "--strategy", strategy_file(tmp_path, text), "--task-points", 2, "--json"]
-    done = demos("agents", "a=1:8:1", *options, "--table", tmp_path / "t.csv", "--dask", cluster)
+    done = agents("a=1:8:1", *options, "--table", tmp_path / "t.csv", "--dask", cluster)
     assert done.returncode == 0, done.stderr
     ended = "the process of a worker of dask ended during this point"
     assert [row[1:3] for row in rows(tmp_path / "t.csv")[1:]] == [

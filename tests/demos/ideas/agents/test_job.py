@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from agents_kit import SLOW, strategy_file
+from agents_kit import SLOW, agents, strategy_file
 from terminal_kit import BARS, child, demos, wait_for
 
 from demos.ideas.agents.crossing import crossing
@@ -28,6 +28,8 @@ from demos.ideas.agents.summary import summary_of as summary_of_outcomes
 from demos.ideas.agents.view import tables
 from demos.ideas.agents.worker_process import LOADING_MS
 from demos.launcher.runner import JobError
+
+__all__ = ["agents"]
 
 GRID = ["fast=2:8:2", "slow=10:40:10"]
 
@@ -66,10 +68,10 @@ def test_the_outcome_is_that_of_a_direct_calculation(tmp_path):
     assert [str(value) for value in summary["best"][0]["parameters"].values()] == best[:2]
 
 
-def test_the_text_shows_the_best_points_and_the_files(tmp_path):
+def test_the_text_shows_the_best_points_and_the_files(agents, tmp_path):
     pytest.importorskip("matplotlib", reason="the extra charts is not installed")
     picture = tmp_path / "p.png"
-    done = demos("agents", "--bars", BARS, *GRID, "--picture", picture, "--agents", 1)
+    done = agents("--bars", BARS, *GRID, "--picture", picture, "--agents", 1)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].startswith("16 of 16 points calculated by 1 agent, ")
@@ -87,35 +89,39 @@ def pids(process: Any, *names: str) -> dict[str, int]:
 def test_killed_agents_and_a_killed_coordinator_only_cost_time(tmp_path):
     strategy = strategy_file(tmp_path, SLOW)
     options = ["--bars", BARS, "--strategy", strategy, "--task-points", 1, "--table", tmp_path / "t.csv", "--json"]
-    with child("agents", "a=1:200:1", *options) as job:
+    with child("agents", "a=1:100:1", *options) as job:
         found = pids(job, COORDINATOR, "agent1", "agent2")
         wait_for(job.stderr, "joined as agent2")
         for name in ("agent1", COORDINATOR):
             os.kill(found[name], signal.SIGKILL)
-        os.kill(pids(job, "agent1")["agent1"], signal.SIGSTOP)
+        stopped = pids(job, "agent1")["agent1"]
+        os.kill(stopped, signal.SIGSTOP)
+        wait_for(job.stderr, "finished: 100 of 100 points")
+        # The job would wait for its end.
+        os.kill(stopped, signal.SIGCONT)
         output, errors = job.communicate()
     assert job.returncode == 0, errors
     summary = json.loads(output)
     assert summary["restarts"] == 2
-    assert summary["done"] == 200
-    assert table(tmp_path / "t.csv", 2) == [["a", "result"], *([str(a), f"{a % 97}.0"] for a in range(1, 201))]
+    assert summary["done"] == 100
+    assert table(tmp_path / "t.csv", 2) == [["a", "result"], *([str(a), f"{a % 97}.0"] for a in range(1, 101))]
 
 
-def test_a_job_that_ends_early_says_so_and_the_same_command_continues(tmp_path):
+def test_a_job_that_ends_early_says_so_and_the_same_command_continues(agents, tmp_path):
     strategy = strategy_file(tmp_path, SLOW)
-    options = ["a=1:100:1", "--bars", BARS, "--strategy", strategy, "--database", tmp_path / "run.sqlite", "--json"]
-    first = summary_of(demos("agents", *options, "--duration", 0.5), 1)
-    assert first["done"] < 100
-    assert first["problem"] == f"{100 - first['done']} of 100 points are not calculated; the same command continues"
-    assert summary_of(demos("agents", *options))["done"] == 100
+    options = ["a=1:60:1", "--bars", BARS, "--strategy", strategy, "--database", tmp_path / "run.sqlite", "--json"]
+    first = summary_of(agents(*options, "--duration", 0.5), 1)
+    assert first["done"] < 60
+    assert first["problem"] == f"{60 - first['done']} of 60 points are not calculated; the same command continues"
+    assert summary_of(agents(*options))["done"] == 60
 
 
-def test_a_strategy_that_fails_everywhere_is_a_failure_with_its_error(tmp_path):
+def test_a_strategy_that_fails_everywhere_is_a_failure_with_its_error(agents, tmp_path):
     strategy = strategy_file(tmp_path, "def level(bars, a):\n    raise ValueError('no')\n")
     options = ["--bars", BARS, "--strategy", strategy, "--table", tmp_path / "t.csv", "--json"]
     if importlib.util.find_spec("matplotlib"):
         options += ["--picture", tmp_path / "p.png"]
-    summary = summary_of(demos("agents", "a=1:3:1", *options), 1)
+    summary = summary_of(agents("a=1:3:1", *options), 1)
     assert table(tmp_path / "t.csv", 3)[1:] == [[str(a), "", "ValueError: no"] for a in (1, 2, 3)]
     assert summary["problem"] == "the strategy failed at every point; at a=1: ValueError: no"
     assert (summary["table"], summary["picture"]) == (str(tmp_path / "t.csv"), None)
@@ -135,8 +141,8 @@ def test_a_strategy_that_fails_everywhere_is_a_failure_with_its_error(tmp_path):
         (["--check", "101"], 2, "'101' is not a whole number from 0 to 100"),
     ],
 )
-def test_what_cannot_be_calculated_is_one_clear_line(tmp_path, arguments, code, problem):
-    done = demos("agents", *arguments)
+def test_what_cannot_be_calculated_is_one_clear_line(agents, tmp_path, arguments, code, problem):
+    done = agents(*arguments)
     assert done.returncode == code
     assert problem in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
@@ -227,5 +233,5 @@ def test_the_tables_show_the_progress_the_remaining_time_and_the_best_so_far():
     assert tables(None, processes, "starting").processes.title == "agents: starting"
 
 
-def test_the_example_of_the_help_is_the_default():
-    assert "slow=60:300:20" in demos("agents", "--help").stdout
+def test_the_example_of_the_help_is_the_default(agents):
+    assert "slow=60:300:20" in agents("--help").stdout

@@ -92,14 +92,14 @@ def test_a_strategy_that_raises_or_crashes_gives_an_error_at_this_point_alone(tm
 
 
 def test_a_strategy_that_hangs_is_ended_after_its_time_and_the_next_point_is_calculated(tmp_path):
-    worker = Worker(AT_THREE.format(action="\n".join(["while True:", " " * 12 + "pass"])), tmp_path, point_ms=20_000)
+    worker = Worker(AT_THREE.format(action="\n".join(["while True:", " " * 12 + "pass"])), tmp_path, point_ms=10_000)
     worker.add(1, NAMES, POINTS)
     worker.add(2, NAMES, POINTS[:1])
-    assert worker.until(2) == [({"result": 12.0}, "no result within 20 s", {"result": 56.0}), ({"result": 12.0},)]
+    assert worker.until(2) == [({"result": 12.0}, "no result within 10 s", {"result": 56.0}), ({"result": 12.0},)]
 
 
 def test_a_pause_of_the_program_itself_is_not_the_strategys(tmp_path):
-    worker = Worker(AT_THREE.format(action="pass"), tmp_path, point_ms=20_000)
+    worker = Worker(AT_THREE.format(action="pass"), tmp_path, point_ms=10_000)
     worker.load()
     worker.add(1, NAMES, POINTS)
     worker.check(worker.now)
