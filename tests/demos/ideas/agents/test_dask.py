@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from agents_kit import SLOW, agents, strategy_file
-from terminal_kit import BARS, ROOT, child, demos
+from terminal_kit import BARS, ROOT, child
 from winsock_kit import LIMIT_SECONDS
 
 from demos.ideas.agents.dask_cluster import calculated, connected
@@ -100,7 +100,7 @@ def test_a_cluster_calculates_the_same_as_the_agents(agents, cluster, tmp_path):
     """Some points are errors, because fast must be below slow."""
     same = ["--bars", BARS, *GRID, "--json"]
     by_agents = agents(*same, "--table", tmp_path / "agents.csv")
-    by_dask = demos("agents", *same, "--table", tmp_path / "dask.csv", "--dask", cluster)
+    by_dask = agents(*same, "--table", tmp_path / "dask.csv", "--dask", cluster)
     assert (by_agents.returncode, by_dask.returncode) == (0, 0), by_dask.stderr
     assert rows(tmp_path / "dask.csv") == rows(tmp_path / "agents.csv")
     ours, theirs = json.loads(by_agents.stdout), json.loads(by_dask.stdout)
@@ -123,11 +123,17 @@ def test_a_cluster_continues_what_agents_have_begun(agents, cluster, tmp_path):
     assert by.count("dask") == 150 - first["done"]
 
 
-def test_a_strategy_that_cannot_be_used_is_one_clear_line(agents, cluster, tmp_path):
-    strategy = strategy_file(tmp_path, "def level(bars, b):\n    return b\n")
-    done = agents("a=1", "--bars", BARS, "--strategy", strategy, "--dask", cluster)
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("def level(bars, b):\n    return b\n", "level() cannot be called with the data and the parameters a"),
+        ("import sys\nsys.exit(3)\n", "SystemExit: 3"),
+    ],
+)
+def test_a_strategy_that_cannot_be_used_is_one_clear_line(agents, cluster, tmp_path, text, problem):
+    done = agents("a=1", "--bars", BARS, "--strategy", strategy_file(tmp_path, text), "--dask", cluster)
     assert done.returncode == 4
-    assert "level() cannot be called with the data and the parameters a" in done.stderr.splitlines()[-1]
+    assert problem in done.stderr.splitlines()[-1]
 
 
 def test_a_point_that_ends_its_worker_is_an_error_and_the_others_are_calculated(agents, cluster, tmp_path):
@@ -160,7 +166,8 @@ def test_a_killed_worker_costs_only_time(cluster, tmp_path):
 
 
 def test_a_cluster_whose_only_worker_ends_for_good_is_a_network_error(tmp_path, monkeypatch):
-    monkeypatch.setattr("demos.ideas.agents.dask_cluster.NO_WORKER", 0.5)
+    monkeypatch.setattr("demos.ideas.agents.dask_cluster.NO_WORKER", 0.2)
+    monkeypatch.setattr("demos.ideas.agents.dask_cluster._LOOK", 0.1)
     text = "import os\n\ndef level(bars, a):\n    return os._exit(3)\n"
     strategy = strategy_file(tmp_path, text)
     plan = Plan(read_grid(["a=1:8:1"]), 2, "1" * 64, "level", "2" * 64)
