@@ -1,11 +1,15 @@
-"""Checks that no output of a command replaces one of its inputs, also through a hard or symbolic link."""
+"""Checks that no output of a command replaces one of its inputs, also through a hard or symbolic link.
+
+A command that writes a file at its end checks before its work that it can.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryFile
 
-from demos.terminal.interfaces import ProgramError
+from demos.terminal.interfaces import OutputError, ProgramError
 from winsock.command_line import is_same_file
 
 
@@ -33,6 +37,21 @@ def check_no_folders(outputs: Mapping[str, Path | None]) -> None:
     for name, path in outputs.items():
         if path and (not path.name or path.is_dir()):
             raise ProgramError(f"{name} {path} is a folder: give the name of a file")
+
+
+def check_folders(outputs: Mapping[str, Path | None]) -> None:
+    """Check that files can be created in the folders of the outputs. The keys are the names of the options.
+
+    Errors: OutputError with the option.
+    """
+    for name, path in outputs.items():
+        if not path:
+            continue
+        try:
+            with TemporaryFile(dir=path.absolute().parent):
+                pass
+        except OSError as error:
+            raise OutputError(f"{name} {path} cannot be written: {error.strerror}") from error
 
 
 def database_files(path: Path, name: str) -> dict[str, Path]:

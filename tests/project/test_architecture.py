@@ -69,7 +69,7 @@ ALLOWED_NAMES = {
     "demos/provider/publication.py": THREADS,
     "demos/ideas/proxy/relay_memory.py": THREADS,
     # The process that executes a strategy ends with the program that has started it.
-    "demos/ideas/agents/worker.py": re.compile(r"threading\.Thread"),
+    "demos/ideas/agents/worker.py": re.compile(r"threading\.Thread|signal\.SIGKILL"),
     # A number, to end a process with those that it has started.
     "demos/provider/alert_processes.py": re.compile(r"signal\.SIGKILL"),
 }

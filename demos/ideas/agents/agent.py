@@ -7,6 +7,7 @@ from typing import Annotated
 
 from demos.ideas.agents.coordination import different_file
 from demos.ideas.agents.inputs import EXAMPLE, InputError, PricesInput, StrategyInput, files_of
+from demos.ideas.agents.optimisation import MOST_HELD
 from demos.ideas.agents.protocol import (
     MOST_BYTES,
     TO_AGENT,
@@ -144,6 +145,9 @@ def TakeHello(message: Hello, loaded: Loaded) -> None:
     global hello
     assert link is not None
     assert worker is not None
+    if hello is not None:
+        link.end("invalid message: a second hello message")
+        return
     for what, coordinators, own in (
         ("strategy", message.strategy, loaded.strategy),
         ("data", message.data, loaded.data),
@@ -168,6 +172,9 @@ def TakeTask(message: Task) -> None:
     assert worker is not None
     if hello is None or any(len(point) != len(hello.parameters) for point in message.points) or not message.points:
         link.end("invalid message: a task whose points do not fit the parameters")
+        return
+    if len(keys) >= MOST_HELD:
+        link.end(f"invalid message: a task although this agent has {MOST_HELD}")
         return
     keys[next_key] = message.task
     worker.add(next_key, hello.parameters, message.points)

@@ -156,7 +156,7 @@ def Begin(loaded: Loaded) -> bool:
         file = RunFile(Path(database), plan)
         rules = Rules(check / 100, lease * 1000)
         # An agent must not be able to tell what is checked.
-        optimisation = Optimisation(tasks, rules, random.SystemRandom(), file.outcomes(plan), file.distrusted())
+        optimisation = Optimisation(tasks, rules, random.SystemRandom(), file.stored(plan))
         hello = Hello(VERSION, loaded.strategy, loaded.function, loaded.data, grid.names, point_seconds * 1000)
         coordination = Coordination(hello, grid, optimisation, Print)
         settings = HubSettings(

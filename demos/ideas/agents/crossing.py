@@ -17,8 +17,8 @@ def crossing(bars: Bars, fast: int, slow: int) -> dict[str, float]:
 
     The result is the profit in points, after the spread. A signal at a bar's close is traded at the next bar's open.
     """
-    if fast >= slow:
-        raise ValueError("fast must be below slow")
+    if not 1 <= fast < slow:
+        raise ValueError("fast must be at least 1 and below slow")
     sums = [0.0, *accumulate(bars.close)]
     profit = best = drawdown = 0.0
     trades = 0

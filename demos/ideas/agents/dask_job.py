@@ -12,37 +12,31 @@ import json
 import math
 import sys
 import tempfile
-from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from demos.ideas.agents.dask_tasks import calculate_points
+from demos.ideas.agents.dask_cluster import calculated, connected
 from demos.ideas.agents.grid import Grid, read_grid
 from demos.ideas.agents.history import file_digest
 from demos.ideas.agents.job import check_options, chosen_files
-from demos.ideas.agents.outcomes import Outcome
+from demos.ideas.agents.outcomes import Change, Outcome
 from demos.ideas.agents.pace import Pace, time_text
 from demos.ideas.agents.plan import Plan
 from demos.ideas.agents.run_file import RunFile
 from demos.ideas.agents.strategy_file import StrategyError, digest, parameters_problem, read_source, strategy_of
-from demos.ideas.agents.summary import summary_of, summary_text, write_files
-from demos.ideas.agents.values import Value, exception_value
+from demos.ideas.agents.summary import exit_code, summary_of, summary_text, with_files
+from demos.ideas.agents.values import exception_value
 from demos.launcher.interrupts import INTERRUPTED, interrupted_by_signals
 from demos.launcher.runner import JobError
 from demos.launcher.views import JOB, PlainView
-from demos.terminal.interfaces import ProgramError, TerminalError
+from demos.terminal.interfaces import TerminalError
 from demos.terminal.runtime.clock import RealClock
 from demos.terminal.runtime.log import escaped
 from winsock.command_line import write_final_line
 
-# Seconds to reach the scheduler; and between two lines about the progress.
-CONNECT = 10.0
+# Seconds between two lines about the progress.
 _REPORT = 2.0
-
-# The tasks that wait at the scheduler, for each thread of the workers.
-_WAITING = 4
 
 # The agent of a result in the file.
 DASK = "dask"
@@ -62,7 +56,7 @@ def run_on_dask(options: argparse.Namespace) -> int:
         return _end_early(options, INTERRUPTED, "interrupted")
     text = json.dumps(summary) if options.json else summary_text(summary)
     print("\n".join(map(escaped, text.split("\n"))), flush=True)
-    return _fail(1, summary["problem"]) if summary["problem"] else 0
+    return _fail(exit_code(summary), summary["problem"]) if summary["problem"] else 0
 
 
 def _run(options: argparse.Namespace) -> dict[str, Any]:
@@ -76,7 +70,7 @@ def _run(options: argparse.Namespace) -> dict[str, Any]:
             strategy = strategy_of(content, str(source.path), source.function)
         except StrategyError as error:
             raise JobError(4, str(error)) from None
-        except Exception as error:  # what the owner's file does at its top level
+        except (Exception, SystemExit) as error:  # what the owner's file does at its top level
             raise JobError(4, f"{source.path}: {exception_value(error)}") from error
         if problem := parameters_problem(strategy, grid.names):
             raise JobError(4, f"{source.path}: {problem}")
@@ -88,74 +82,12 @@ def _run(options: argparse.Namespace) -> dict[str, Any]:
         report = _Progress(grid, PlainView(None if options.json else sys.stderr), options.duration)
         for task, values in calculated(client, plan, (content, str(source.path), function), prices, outcomes):
             outcomes[task] = Outcome(values, [DASK])
-            file.save({task: outcomes[task]}, {})
+            file.save({task: Change(outcomes[task])}, {})
             if report(sum(len(each.values) for each in outcomes.values())):
                 break
-        return {
-            **summary_of(grid, plan.tasks, outcomes, kept=options.database is not None),
-            **write_files(options.table, options.picture, grid, plan.tasks, outcomes),
-            "database": str(options.database) if options.database else None,
-        }
-
-
-def connected(address: str) -> Any:
-    """A client of the scheduler.
-
-    Errors: ProgramError without dask.distributed or for an invalid address; JobError when the scheduler does not
-    answer.
-    """
-    try:
-        distributed: Any = import_module("distributed")
-    except ImportError:
-        raise ProgramError("--dask needs dask.distributed: pip install 'dask[distributed]'") from None
-    try:
-        return distributed.Client(address, timeout=CONNECT, set_as_default=False)
-    except ValueError as error:
-        raise ProgramError(f"--dask {address}: {error}") from None
-    except OSError:
-        raise JobError(3, f"the scheduler of dask at {address} does not answer") from None
-
-
-def calculated(
-    client: Any,
-    plan: Plan,
-    strategy: tuple[bytes, str, str],
-    prices: Path,
-    outcomes: dict[int, Outcome],
-) -> Iterator[tuple[int, tuple[Value, ...]]]:
-    """Have the workers calculate the tasks without an outcome; each task and its values, in any order.
-
-    Errors: JobError when there is no worker, or a worker cannot calculate.
-    """
-    threads = sum(client.nthreads().values())
-    if not threads:
-        raise JobError(3, "the scheduler of dask has no workers: start one with `dask worker ADDRESS`")
-    tasks = plan.tasks
-    pending = iter([task for task in range(tasks.number) if task not in outcomes])
-    data = client.scatter(prices.read_bytes(), broadcast=True)
-    numbers: dict[Any, int] = {}
-
-    def submit() -> Any:
-        task = next(pending, None)
-        if task is None:
-            return None
-        points = [plan.grid.point(number) for number in tasks.of(task)]
-        future = client.submit(calculate_points, strategy, data, plan.grid.names, points, pure=False)
-        numbers[future.key] = task
-        return future
-
-    first = [future for _ in range(threads * _WAITING) if (future := submit())]
-    running = import_module("distributed").as_completed(first, loop=client.loop)
-    for future in running:
-        try:
-            values = tuple(future.result())
-        except ModuleNotFoundError as error:
-            raise JobError(4, f"a worker of dask cannot import {error.name}: start it with PYTHONPATH=FOLDER") from None
-        except Exception as error:  # whatever a worker raises
-            raise JobError(4, f"a worker of dask has failed: {exception_value(error)}") from error
-        yield numbers.pop(future.key), values
-        if (following := submit()) is not None:
-            running.add(following)
+        summary = summary_of(grid, plan.tasks, outcomes, kept=options.database is not None)
+        summary["database"] = str(options.database) if options.database else None
+        return with_files(summary, options, grid, plan.tasks, outcomes)
 
 
 class _Progress:

@@ -11,8 +11,8 @@ from demos.ideas.agents.values import Value, exception_value, value_of
 
 
 def calculate(strategy: Strategy, history: History, names: Sequence[str], point: Sequence[Number]) -> Value:
-    """What the strategy returns for a point; an exception becomes an error value."""
+    """What the strategy returns for a point; every exception becomes an error value."""
     try:
         return value_of(strategy(history, **dict(zip(names, point, strict=True))))
-    except (Exception, SystemExit) as error:  # whatever the owner's function raises is the value of the point
+    except BaseException as error:  # whatever the owner's function raises is the value of the point
         return exception_value(error)

@@ -14,19 +14,21 @@ from demos.ideas.agents.outcomes import COORDINATOR
 from demos.ideas.agents.random_bars import write_random_bars
 from demos.ideas.agents.run_file import RunFile, stored_plan
 from demos.ideas.agents.strategy_file import Source, source_of
-from demos.ideas.agents.summary import summary_of, summary_text, write_files
+from demos.ideas.agents.summary import exit_code, summary_of, summary_text, with_files
 from demos.ideas.agents.view import tables
+from demos.ideas.agents.worker_process import LOADING_MS
 from demos.launcher.children import Child
 from demos.launcher.job import Job
 from demos.launcher.market_options import check_source, source_file, source_files
-from demos.launcher.output_files import check_outputs, database_files
+from demos.launcher.output_files import check_folders, check_outputs, database_files
 from demos.launcher.runner import JobError, Runner
 from demos.launcher.views import Process, Tables
 from demos.terminal.charts import drawing
 from demos.terminal.interfaces import ProgramError
 from demos.terminal.runtime.clock import RealClock
 
-_STARTING = 60.0
+# Seconds until the coordinator listens: it may take LOADING_MS to load the strategy and its data.
+_STARTING = LOADING_MS / 1000 + 60
 _SLOW = "0.001"
 
 
@@ -44,7 +46,7 @@ class AgentsJob(Job):
         self.progress: Mapping[str, Any] | None = None
         self.port = 0
         self.is_finished = False
-        self.restarts = 0
+        self.code = 0
 
     @property
     def names(self) -> Sequence[str]:
@@ -108,14 +110,20 @@ class AgentsJob(Job):
         summary = summary_of(grid, plan.tasks, outcomes, kept=self.options.database is not None)
         if not summary["problem"] and not self.is_finished:
             summary["problem"] = "the checks were not finished"
-        return {
+        summary = {
             **summary,
             "agents": len(self.agents),
             "distrusted": sorted(distrusted),
             "restarts": sum(child.restarts for child in runner.children.values()),
-            **write_files(self.options.table, self.options.picture, grid, plan.tasks, outcomes),
             "database": str(self.database) if self.options.database else None,
         }
+        summary = with_files(summary, self.options, grid, plan.tasks, outcomes)
+        self.code = exit_code(summary)
+        return summary
+
+    def exit_code(self, problem: str) -> int:
+        """See Job."""
+        return self.code
 
     def summary_text(self, summary: Mapping[str, Any]) -> str:
         """See Job."""
@@ -131,7 +139,7 @@ class AgentsJob(Job):
 def check_options(options: argparse.Namespace) -> None:
     """Check the grid and the files that are written.
 
-    Errors: ProgramError.
+    Errors: ProgramError; OutputError.
     """
     try:
         split(read_grid(options.parameters).points, options.task_points)
@@ -143,6 +151,8 @@ def check_options(options: argparse.Namespace) -> None:
     problem = drawing.problem() if options.picture else None
     if problem:
         raise ProgramError(problem)
+    # Better now than after hours of calculation.
+    check_folders({"--table": options.table, "--picture": options.picture})
 
 
 def chosen_files(options: argparse.Namespace, folder: Path) -> tuple[Source, Path]:

@@ -23,12 +23,12 @@ that lie together. notes/agents.md has the probabilities.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from demos.ideas.agents.grid import Tasks
-from demos.ideas.agents.outcomes import COORDINATOR, Outcome, best_points
+from demos.ideas.agents.outcomes import COORDINATOR, Change, OpenChecks, Outcome, Stored, best_points
 from demos.ideas.agents.values import Value, all_same, is_same, value_text
 
 # The tasks that an agent has at a time: one that it calculates, and the next one.
@@ -89,17 +89,15 @@ class Optimisation:
         tasks: Tasks,
         rules: Rules,
         choose: random.Random,
-        outcomes: Mapping[int, Outcome] | None = None,
-        distrusted: Mapping[str, str] | None = None,
+        stored: Stored | None = None,
     ) -> None:
-        """``choose``: what the checks are chosen with. ``outcomes``, ``distrusted``: what an earlier run has stored."""
+        """``choose``: what the checks are chosen with. ``stored``: of an earlier run."""
         self.tasks = tasks
         self.agents: dict[str, Agent] = {}
-        self.outcomes: dict[int, Outcome] = dict(outcomes or {})
-        self.distrusted: dict[str, str] = dict(distrusted or {})
+        self.outcomes: dict[int, Outcome] = dict(stored.outcomes) if stored else {}
+        self.distrusted: dict[str, str] = dict(stored.distrusted) if stored else {}
         self._rules = rules
         self._choose = choose
-        self._pending = {task: None for task in range(tasks.number) if task not in self.outcomes}
         # The tasks that a second agent is to calculate, and the agent that does.
         self._checks: dict[int, str | None] = {}
         # The other results of disputed tasks.
@@ -108,7 +106,9 @@ class Optimisation:
         self._confirmed: set[int] = set()
         self._changed: dict[int, None] = {}
         self._new_distrusted: list[str] = []
-        self._check_stored()
+        for task, checks in stored.open.items() if stored else ():
+            self._continue(task, checks)
+        self._pending = {task: None for task in range(tasks.number) if task not in self.outcomes}
 
     # ---- agents
 
@@ -156,6 +156,7 @@ class Optimisation:
         outcome = self.outcomes.get(task)
         if self._checks.get(task) == name:
             del self._checks[task]
+            self._changed[task] = None
         if outcome is None:
             self._add(task, Outcome(values, [name]), first=agent.results == 1)
         elif name not in outcome.agents:
@@ -171,12 +172,12 @@ class Optimisation:
         for task, checker in list(self._checks.items()):
             if checker is None and not self._others(self.outcomes[task]):
                 del self._checks[task]
-                self._own[OwnWork(task, tuple(self.tasks.of(task)))] = None
+                self._add_own(task, self.tasks.of(task))
         if self._is_calculated():
             for point, _ in best_points(self.tasks, self.outcomes, BEST):
                 task = point // self.tasks.size
                 if point not in self._confirmed and COORDINATOR not in self.outcomes[task].agents:
-                    self._own[OwnWork(task, (point,))] = None
+                    self._add_own(task, (point,))
 
     # ---- the coordinator's own calculations
 
@@ -187,6 +188,7 @@ class Optimisation:
     def own_result(self, work: OwnWork, values: tuple[Value, ...]) -> None:
         """The coordinator has calculated this."""
         self._own.pop(work, None)
+        self._changed[work.task] = None
         outcome = self.outcomes.get(work.task)
         if len(work.points) == len(self.tasks.of(work.task)):
             self._decide(work.task, values)
@@ -225,13 +227,42 @@ class Optimisation:
         self._new_distrusted = []
         return new
 
-    def take_changes(self) -> dict[int, Outcome | None]:
-        """The outcomes that have changed since the last call; None for one that no longer counts or is disputed."""
-        changes = {task: None if task in self._disputes else self.outcomes.get(task) for task in self._changed}
+    def take_changes(self) -> dict[int, Change]:
+        """The tasks whose outcomes or open checks have changed since the last call."""
+        if not self._changed:
+            return {}
+        own: dict[int, set[int]] = {}
+        for work in self._own:
+            own.setdefault(work.task, set()).update(work.points)
+        changes = {task: self._change(task, own.get(task, ())) for task in self._changed}
         self._changed = {}
         return changes
 
     # ---- inside
+
+    def _change(self, task: int, own: Iterable[int]) -> Change:
+        """What to store for a task. ``own``: the points that the coordinator is to calculate."""
+        outcome = self.outcomes.get(task)
+        checks = OpenChecks(tuple(sorted(own)), task in self._checks)
+        if task not in self._disputes:
+            return Change(outcome, checks)
+        claims = filter(None, [outcome, *self._disputes[task]])
+        return Change(None, checks._replace(claims=tuple(claims)))
+
+    def _continue(self, task: int, checks: OpenChecks) -> None:
+        """Continue the checks of an earlier run."""
+        if checks.claims:
+            self.outcomes[task], *self._disputes[task] = checks.claims
+        if checks.second and task in self.outcomes:
+            self._checks[task] = None
+        points = tuple(self.tasks.of(task))
+        for each in [points] if checks.claims or checks.points == points else [(point,) for point in checks.points]:
+            self._own[OwnWork(task, each)] = None
+
+    def _add_own(self, task: int, points: Iterable[int]) -> None:
+        """The coordinator is to calculate these points of a task."""
+        self._own[OwnWork(task, tuple(points))] = None
+        self._changed[task] = None
 
     def _is_calculated(self) -> bool:
         return len(self.outcomes) == self.tasks.number and not self._checks
@@ -281,22 +312,13 @@ class Optimisation:
         self._choose_points(task, outcome, first=first)
         self._choose_check(task, outcome)
 
-    def _check_stored(self) -> None:
-        """Choose checks for what an earlier run has stored: it may have ended before its own."""
-        seen = {COORDINATOR}
-        for task, outcome in self.outcomes.items():
-            if not outcome.is_verified:
-                self._choose_points(task, outcome, first=not seen.issuperset(outcome.agents))
-                self._choose_check(task, outcome)
-                seen.update(outcome.agents)
-
     def _choose_points(self, task: int, outcome: Outcome, *, first: bool) -> None:
         """Choose what the coordinator calculates of a result; ``first``: it is the first one of its agent."""
         points = list(self.tasks.of(task))
         errors = [point for point, value in zip(points, outcome.values, strict=True) if isinstance(value, str)]
         sample = self._sample(errors, 1) + (self._sample(points, SAMPLE) if first else [])
         for point in sorted(set(sample)):
-            self._own[OwnWork(task, (point,))] = None
+            self._add_own(task, (point,))
 
     def _sample(self, points: list[int], most: int) -> list[int]:
         return self._choose.sample(points, min(most, len(points)))
@@ -313,9 +335,8 @@ class Optimisation:
             self._checks.pop(task, None)
             return
         self._disputes.setdefault(task, []).append(other)
-        self._changed[task] = None
         self._checks.pop(task, None)
-        self._own[OwnWork(task, tuple(self.tasks.of(task)))] = None
+        self._add_own(task, self.tasks.of(task))
 
     def _decide(self, task: int, values: tuple[Value, ...]) -> None:
         """The coordinator has calculated the whole task: its values count."""
@@ -346,7 +367,8 @@ class Optimisation:
             self.distrusted[name] = f"point {point}: {value_text(claimed)}; the coordinator: {value_text(value)}"
             self._new_distrusted.append(name)
             self.leave(name)
-            for claims in self._disputes.values():
+            for task, claims in self._disputes.items():
+                self._changed[task] = None
                 for claim in claims:
                     claim.agents = [each for each in claim.agents if each != name]
             for task in [task for task, outcome in self.outcomes.items() if name in outcome.agents]:

@@ -1,10 +1,11 @@
-"""The calculated tasks: their values, and who has calculated them."""
+"""The calculated tasks: their values, who has calculated them, and what must still be checked."""
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from demos.ideas.agents.grid import Tasks
 from demos.ideas.agents.values import Value, result_of
@@ -29,6 +30,33 @@ class Outcome:
     def is_verified(self) -> bool:
         """Whether two agents agree, or the coordinator has calculated it."""
         return len(self.agents) > 1 or COORDINATOR in self.agents
+
+
+class OpenChecks(NamedTuple):
+    """What must still be checked of a task.
+
+    ``points``: those that the coordinator is to calculate. ``second``: whether a second agent is to calculate the task.
+    ``claims``: results that differ, between which the coordinator decides.
+    """
+
+    points: tuple[int, ...] = ()
+    second: bool = False
+    claims: tuple[Outcome, ...] = ()
+
+
+class Change(NamedTuple):
+    """What to store for a task: its outcome, None when it has none or its results differ, and its open checks."""
+
+    outcome: Outcome | None
+    open: OpenChecks = OpenChecks()
+
+
+class Stored(NamedTuple):
+    """What an earlier run has stored: outcomes and open checks by task, and why agents are distrusted by name."""
+
+    outcomes: Mapping[int, Outcome]
+    distrusted: Mapping[str, str]
+    open: Mapping[int, OpenChecks]
 
 
 def best_points(tasks: Tasks, outcomes: Mapping[int, Outcome], most: int) -> list[tuple[int, float]]:

@@ -6,6 +6,7 @@ error, or are not calculated, stay empty.
 
 from __future__ import annotations
 
+import io
 import math
 import warnings
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from demos.ideas.agents.outcomes import Outcome, best_points
 from demos.ideas.agents.values import RESULT, result_of
 from demos.terminal.charts import drawing
 from demos.terminal.interfaces import OutputError, ProgramError
+from demos.terminal.runtime.files import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,10 +45,12 @@ def draw_grid(path: Path, grid: Grid, tasks: Tasks, outcomes: Mapping[int, Outco
     with rc_context({"text.parse_math": False}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")
         figure = figure_of(grid, tasks, outcomes)
-        try:
-            figure.savefig(path, format="png")
-        except OSError as error:
-            raise OutputError(f"{path}: {error.strerror}") from error
+        image = io.BytesIO()
+        figure.savefig(image, format="png")
+    try:
+        write_whole(path, image.getvalue())
+    except OSError as error:
+        raise OutputError(f"{path}: {error.strerror}") from error
 
 
 def figure_of(grid: Grid, tasks: Tasks, outcomes: Mapping[int, Outcome]) -> Figure:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from demos.ideas.agents.grid import LONGEST_NAME, MOST_IN_TASK, MOST_PARAMETERS, Number
-from demos.ideas.agents.values import LONGEST_ERROR, LONGEST_FIGURE, MOST_FIGURES, RESULT, Value
+from demos.ideas.agents.values import LARGEST, LONGEST_ERROR, LONGEST_FIGURE, MOST_FIGURES, RESULT, Value
 from demos.ideas.messages import ERROR, Codec
 from demos.provider.fields import integer, listing, mapping, pattern, record, refuse, shown, text
 
@@ -26,7 +26,6 @@ _DIGEST = pattern("[0-9a-f]{64}", "a SHA-256 of 64 hexadecimal digits")
 _FIGURE = pattern(rf"[A-Za-z][A-Za-z0-9_]{{0,{LONGEST_FIGURE - 1}}}", "the name of a figure")
 _PARAMETER = pattern(rf"[A-Za-z][A-Za-z0-9_]{{0,{LONGEST_NAME - 1}}}", "the name of a parameter")
 _FUNCTION = pattern(r"[A-Za-z_][A-Za-z0-9_]{0,63}|", "the name of a function")
-_LARGEST = 1e300
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ class Done:
 
 
 def _number(value: Any, path: str) -> Number:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -_LARGEST <= value <= _LARGEST:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not -LARGEST <= value <= LARGEST:
         refuse(path, f"not a number: {shown(value)}")
     return value
 

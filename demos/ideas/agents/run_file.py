@@ -1,17 +1,19 @@
 """The SQLite file of an optimisation: what is calculated. A coordinator that was killed continues from it.
 
-Each outcome is one row, written when it arrives. demos/provider/sqlite_file.py has the rest: versions, errors.
+Each outcome is one row, written when it arrives. So are the open checks of a task: no kill saves an agent that lies.
+demos/provider/sqlite_file.py has the rest: versions, errors.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from demos.ideas.agents.grid import Grid
-from demos.ideas.agents.outcomes import Outcome
+from demos.ideas.agents.grid import Grid, Tasks
+from demos.ideas.agents.outcomes import Change, OpenChecks, Outcome, Stored
 from demos.ideas.agents.plan import Plan
 from demos.ideas.agents.protocol import checked_values
 from demos.provider.fields import parse_json
@@ -24,6 +26,8 @@ _KIND = FileKind(
         "CREATE TABLE plan (text TEXT NOT NULL);"
         "CREATE TABLE outcomes (task INTEGER PRIMARY KEY, data TEXT NOT NULL, agents TEXT NOT NULL);"
         "CREATE TABLE distrusted (name TEXT PRIMARY KEY, reason TEXT NOT NULL)",
+        "CREATE TABLE open_checks (task INTEGER PRIMARY KEY, points TEXT NOT NULL, second INTEGER NOT NULL, "
+        "claims TEXT NOT NULL)",
     ),
     creator="python -m demos agents",
 )
@@ -55,16 +59,9 @@ class RunFile:
         Errors: StateError.
         """
         found = {}
-        tasks = plan.tasks
         for task, data, agents in self._file.rows("SELECT task, data, agents FROM outcomes ORDER BY task"):
-            try:
-                values = checked_values(parse_json(data))
-                names = json.loads(agents)
-            except ValueError as error:
-                raise StateError(f"{self._path} is damaged: task {task}: {error}") from error
-            if not 0 <= task < tasks.number or len(values) != len(tasks.of(task)):
-                raise StateError(f"{self._path} is damaged: task {task} has {len(values)} values")
-            found[task] = Outcome(values, names)
+            with self._damage(task):
+                found[task] = _outcome(plan.tasks, task, parse_json(data), json.loads(agents))
         return found
 
     def distrusted(self) -> dict[str, str]:
@@ -74,8 +71,23 @@ class RunFile:
         """
         return dict(self._file.rows("SELECT name, reason FROM distrusted"))
 
-    def save(self, changes: Mapping[int, Outcome | None], distrusted: Mapping[str, str]) -> None:
-        """Store changed outcomes, None for one that no longer counts, and the agents that are distrusted.
+    def stored(self, plan: Plan) -> Stored:
+        """All that an optimisation continues from.
+
+        Errors: StateError.
+        """
+        checks = {}
+        for task, points, second, claims in self._file.rows("SELECT task, points, second, claims FROM open_checks"):
+            with self._damage(task):
+                own = tuple(json.loads(points))
+                if not set(own) <= set(_points(plan.tasks, task)):
+                    raise ValueError(f"it has no points {points}")
+                results = tuple(_outcome(plan.tasks, task, *claim) for claim in parse_json(claims))
+                checks[task] = OpenChecks(own, bool(second), results)
+        return Stored(self.outcomes(plan), self.distrusted(), checks)
+
+    def save(self, changes: Mapping[int, Change], distrusted: Mapping[str, str]) -> None:
+        """Store changed outcomes and open checks, and the agents that are distrusted.
 
         Errors: StateError.
         """
@@ -83,13 +95,25 @@ class RunFile:
             return
         # Without waiting for the disk: what a power failure loses is calculated again.
         with self._file.writing(durable=False) as db:
-            for task, outcome in changes.items():
-                if outcome is None:
-                    db.execute("DELETE FROM outcomes WHERE task = ?", (task,))
-                    continue
-                row: tuple[Any, ...] = (task, json.dumps(outcome.values), json.dumps(outcome.agents))
-                db.execute("REPLACE INTO outcomes VALUES (?, ?, ?)", row)
+            for task, (outcome, checks) in changes.items():
+                db.execute("DELETE FROM outcomes WHERE task = ?", (task,))
+                db.execute("DELETE FROM open_checks WHERE task = ?", (task,))
+                if outcome:
+                    row = (task, json.dumps(outcome.values), json.dumps(outcome.agents))
+                    db.execute("INSERT INTO outcomes VALUES (?, ?, ?)", row)
+                if checks != OpenChecks():
+                    claims = json.dumps([[claim.values, claim.agents] for claim in checks.claims])
+                    fields = (task, json.dumps(checks.points), checks.second, claims)
+                    db.execute("INSERT INTO open_checks VALUES (?, ?, ?, ?)", fields)
             db.executemany("REPLACE INTO distrusted VALUES (?, ?)", distrusted.items())
+
+    @contextmanager
+    def _damage(self, task: int) -> Iterator[None]:
+        """Raise StateError for a row of a task that cannot be read."""
+        try:
+            yield
+        except (ValueError, TypeError) as error:
+            raise StateError(f"{self._path} is damaged: task {task}: {error}") from error
 
     def _check_plan(self, plan: Plan) -> None:
         with self._file.writing() as db:
@@ -101,9 +125,26 @@ class RunFile:
         for name, value in wanted.items():
             if stored.get(name) != value:
                 raise StateError(
-                    f"{self._path} belongs to another optimisation: its {name} differs "
-                    f"({_short(stored.get(name))} there, {_short(value)} here); use another file"
+                    f"{self._path} belongs to another optimisation ({name}: {_short(stored.get(name))} there, "
+                    f"{_short(value)} here); use another file"
                 )
+
+
+def _points(tasks: Tasks, task: int) -> range:
+    """The points of a task. Errors: ValueError when there is no such task."""
+    if not 0 <= task < tasks.number:
+        raise ValueError(f"there are only {tasks.number} tasks")
+    return tasks.of(task)
+
+
+def _outcome(tasks: Tasks, task: int, raw: Any, agents: Any) -> Outcome:
+    """An outcome that was stored as JSON. Errors: ValueError."""
+    values = checked_values(raw)
+    if len(values) != len(_points(tasks, task)):
+        raise ValueError(f"it has {len(values)} values")
+    if not isinstance(agents, list) or not all(isinstance(name, str) for name in agents):
+        raise ValueError("its agents are no names")
+    return Outcome(values, agents)
 
 
 def stored_plan(path: Path, grid: Grid) -> Plan:

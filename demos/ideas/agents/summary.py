@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from demos.ideas.agents.grid import Grid, Tasks
@@ -12,6 +12,7 @@ from demos.ideas.agents.outcomes import Outcome, best_points
 from demos.ideas.agents.picture import draw_grid
 from demos.ideas.agents.values import value_text
 from demos.launcher.views import counted
+from demos.terminal.interfaces import TerminalError
 
 _BEST = 10
 
@@ -39,19 +40,31 @@ def summary_of(grid: Grid, tasks: Tasks, outcomes: Mapping[int, Outcome], *, kep
     }
 
 
-def write_files(
-    table: Path | None, picture: Path | None, grid: Grid, tasks: Tasks, outcomes: Mapping[int, Outcome]
+def with_files(
+    summary: Mapping[str, Any], options: argparse.Namespace, grid: Grid, tasks: Tasks, outcomes: Mapping[int, Outcome]
 ) -> dict[str, Any]:
-    """Write the table and the picture that the options ask for; returns their paths. Without a result: no picture.
+    """Write the table and the picture that the options ask for; without a result there is no picture.
 
-    Errors: OutputError.
+    Returns the summary with their paths, and ``unwritten``: an error for each that cannot be written. These errors are
+    part of the problem.
     """
-    drawn = picture if best_points(tasks, outcomes, 1) else None
-    if table:
-        write_table(table, grid, tasks, outcomes)
-    if drawn:
-        draw_grid(drawn, grid, tasks, outcomes)
-    return {"table": str(table) if table else None, "picture": str(drawn) if drawn else None}
+    picture = options.picture if best_points(tasks, outcomes, 1) else None
+    files: dict[str, str | None] = {"table": None, "picture": None}
+    unwritten = []
+    for name, path, write in (("table", options.table, write_table), ("picture", picture, draw_grid)):
+        try:
+            if path:
+                write(path, grid, tasks, outcomes)
+                files[name] = str(path)
+        except TerminalError as error:
+            unwritten.append(str(error))
+    problem = "; ".join(filter(None, [summary["problem"], *unwritten])) or None
+    return {**summary, **files, "unwritten": unwritten, "problem": problem}
+
+
+def exit_code(summary: Mapping[str, Any]) -> int:
+    """The exit code of a job with this summary."""
+    return 4 if summary["unwritten"] else int(summary["problem"] is not None)
 
 
 def summary_text(summary: Mapping[str, Any]) -> str:

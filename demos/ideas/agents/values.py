@@ -3,8 +3,9 @@
 The figure ``result`` is what the optimisation maximizes. A strategy returns it alone, as a number, or a dict that
 contains it and further figures.
 
-Two calculations of a point are the same when both are errors, or when all figures agree to nine digits. Not exactly:
-mathematical functions of two systems may differ in the last digit of a float.
+Two calculations of a point are the same when both are errors, or when each figure agrees to nine digits or differs by
+at most 1e-9. Not exactly: mathematical functions of two systems may differ in the last digit of a float, and so may
+sums that should be 0.
 """
 
 from __future__ import annotations
@@ -24,9 +25,11 @@ MOST_FIGURES = 8
 LONGEST_FIGURE = 32
 LONGEST_ERROR = 200
 
+# No figure is larger, and none is smaller than the negative.
+LARGEST = 1e300
+
 _FIGURE = re.compile(rf"[A-Za-z][A-Za-z0-9_]{{0,{LONGEST_FIGURE - 1}}}", re.ASCII)
 _RELATIVE = 1e-9
-# Sums that should be 0 differ by this much.
 _ABSOLUTE = 1e-9
 
 
@@ -47,6 +50,8 @@ def value_of(returned: object) -> Value:
         found[name] = float(figure)
         if not math.isfinite(found[name]):
             return error_value(f"the strategy returned {found[name]} for {name!r}")
+        if abs(found[name]) > LARGEST:
+            return error_value(f"the strategy returned {found[name]} for {name!r}, beyond {LARGEST:g}")
     return found
 
 
@@ -57,8 +62,11 @@ def error_value(text: str) -> str:
 
 
 def exception_value(error: BaseException) -> str:
-    """The value for an exception."""
-    text = str(error)
+    """The value for an exception; without the text of one that cannot be converted to text."""
+    try:
+        text = str(error)
+    except BaseException:  # the owner's class may raise anything
+        text = ""
     return error_value(f"{type(error).__name__}: {text}" if text else type(error).__name__)
 
 
@@ -68,7 +76,7 @@ def result_of(value: Value) -> float | None:
 
 
 def is_same(one: Value, other: Value) -> bool:
-    """Whether two calculations of a point agree."""
+    """Whether two calculations of a point agree: see the head of this module."""
     if isinstance(one, str) or isinstance(other, str):
         return isinstance(one, str) and isinstance(other, str)
     return one.keys() == other.keys() and all(

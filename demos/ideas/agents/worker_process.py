@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkstemp
 from typing import IO, NamedTuple
 
 from demos.ideas.agents.grid import Number
@@ -85,14 +85,12 @@ class WorkerProcess:
         self._values: list[Value] = []
         self._process: subprocess.Popen[bytes] | None = None
         self._answers: IO[bytes] | None = None
+        self._path: Path | None = None
         self._partial = b""
         self._is_ready = False
         self._is_sent = False
         self._spent_ms = 0
         self._checked_at: int | None = None
-        # On Windows a process that has ended may keep its file open for a moment.
-        self._folder = TemporaryDirectory(prefix="agent-", ignore_cleanup_errors=True)
-        self._number = 0
 
     @property
     def is_idle(self) -> bool:
@@ -136,26 +134,34 @@ class WorkerProcess:
     def close(self) -> None:
         """End the process."""
         self._end_process()
-        self._folder.cleanup()
 
     def _start(self) -> None:
-        self._number += 1
-        path = Path(self._folder.name) / f"answers{self._number}"
         source = self._files.source
         files = [str(source.path), source.function, str(self._files.data)]
-        path.touch()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "demos.ideas.agents.worker", *files, str(path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd=_ROOT,
-            # The order of a set of strings is then the same in every process.
-            env={**os.environ, "PYTHONHASHSEED": "0"},
-            creationflags=_FLAGS,
-            start_new_session=_SESSION,
-        )
-        self._answers = path.open("rb")
+        descriptor, path = mkstemp(prefix="agent-")
+        self._path = Path(path)
+        # Opened twice: reading and writing have positions of their own.
+        self._answers = self._path.open("rb")
+        with os.fdopen(descriptor, "wb") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "demos.ideas.agents.worker", *files],
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.DEVNULL,
+                cwd=_ROOT,
+                # The order of a set of strings is then the same in every process.
+                env={**os.environ, "PYTHONHASHSEED": "0"},
+                creationflags=_FLAGS,
+                start_new_session=_SESSION,
+            )
+        self._remove_name()
+
+    def _remove_name(self) -> None:
+        """Remove the name of the file, so that a killed program leaves none; on Windows that needs its end."""
+        with suppress(OSError):
+            if self._path:
+                self._path.unlink()
+                self._path = None
 
     def _write(self, values: object) -> None:
         """Write a line to the process. It is read at once, because the process gets work only when it has none."""
@@ -237,6 +243,7 @@ class WorkerProcess:
         self._process.stdin.close()
         self._answers.close()
         self._process = self._answers = None
+        self._remove_name()
         self._partial = b""
         self._is_ready = self._is_sent = False
         self._spent_ms = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from demos.terminal.interfaces import OutputError
@@ -48,13 +49,18 @@ class DataFolder:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that a reader sees either the old file or the whole new one.
+    """Write a file so that a reader sees either the old file or the whole new one. A failure leaves the old one.
 
     Errors: OSError.
     """
     part = path.with_name(path.name + ".part")
-    part.write_bytes(data)
-    os.replace(part, path)
+    try:
+        part.write_bytes(data)
+        os.replace(part, path)
+    except OSError:
+        with suppress(OSError):
+            part.unlink()
+        raise
 
 
 def _with_suffix(name: str) -> str:

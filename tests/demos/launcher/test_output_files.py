@@ -15,8 +15,8 @@ from tick_kit import commit
 from demos.__main__ import main
 from demos.collector.recorder import TickRecorder
 from demos.collector.store import TickStore
-from demos.launcher.output_files import check_outputs
-from demos.terminal.interfaces import ProgramError
+from demos.launcher.output_files import check_folders, check_outputs
+from demos.terminal.interfaces import OutputError, ProgramError
 from winsock.command_line import is_same_file
 
 TEMPLATE = b"<chart>\r\n</chart>\r\n"
@@ -201,3 +201,11 @@ def test_a_folder_in_the_place_of_a_file_is_one_clear_error(arguments, tmp_path,
     assert code in (2, 4)
     assert capsys.readouterr().err.endswith(" is a folder: give the name of a file\n")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_output_whose_folder_takes_no_file_is_refused_before_the_work(tmp_path):
+    check_folders({"--table": tmp_path / "t.csv", "--picture": None})
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(OutputError, match=r"--table .*t\.csv cannot be written: ") as caught:
+        check_folders({"--table": tmp_path / "no" / "t.csv"})
+    assert caught.value.code == 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -35,17 +36,23 @@ def run(stage: Stage) -> int:
     return stage.play(until(stage, lambda: False))
 
 
-async def joined(peer: Peer, folder: Path, **fields: Any) -> dict[str, Any]:
-    """Say hello with the digests of the agent's own files, and hear the answer."""
-    hello = {
+def hello(strategy: str, data: str) -> dict[str, Any]:
+    """A coordinator's hello message with the digests of these files."""
+    return {
+        "type": "hello",
         "version": 1,
-        "strategy": file_digest(folder / "level.py"),
+        "strategy": strategy,
         "function": "level",
-        "data": file_digest(BARS),
+        "data": data,
         "parameters": ["a", "b"],
         "point_ms": 60_000,
     }
-    await peer.say("hello", **{**hello, **fields})
+
+
+async def joined(peer: Peer, folder: Path, **fields: Any) -> dict[str, Any]:
+    """Say hello with the digests of the agent's own files, and hear the answer."""
+    message = hello(file_digest(folder / "level.py"), file_digest(BARS))
+    await peer.connection.send(json.dumps({**message, **fields}))
     return await peer.hear()
 
 
@@ -97,7 +104,7 @@ def test_a_strategy_that_hangs_is_reported_as_an_error_of_its_point(tmp_path):
     heard = []
 
     async def behave(peer: Peer) -> None:
-        await joined(peer, tmp_path, point_ms=20_000)
+        await joined(peer, tmp_path, point_ms=10_000)
         await peer.say("task", task=0, points=POINTS)
         heard.append(await peer.hear())
         await peer.say("done")
@@ -105,7 +112,7 @@ def test_a_strategy_that_hangs_is_reported_as_an_error_of_its_point(tmp_path):
     text = "def level(bars, a, b):\n    while a == 3:\n        pass\n    return a\n"
     stage, _ = agent(tmp_path, behave, text)
     assert run(stage) == 0
-    assert heard[0]["values"] == [{"result": 1.0}, "no result within 20 s"]
+    assert heard[0]["values"] == [{"result": 1.0}, "no result within 10 s"]
 
 
 @pytest.mark.parametrize("what", ["strategy", "data"])
@@ -165,21 +172,27 @@ def test_after_a_lost_connection_an_agent_joins_again_and_reports_nothing_of_the
         '{"type": "task", "task": 0, "points": [[1, "x"]]}',
         '{"type": "task", "task": 0, "points": [[1, NaN]]}',
         "[" * 1000,
+        json.dumps(hello("1" * 64, "2" * 64)),
+        *[[json.dumps({"type": "task", "task": number, "points": POINTS}) for number in range(3)]],
     ],
 )
 def test_a_hostile_coordinator_costs_the_connection_alone(tmp_path, message):
+    """A third task before the first result is one, because an agent that takes every task runs out of memory."""
     connections = []
+    # So slow that no result arrives before the end.
+    text = "import threading\ndef level(bars, a, b):\n    threading.Event().wait()\n"
 
     async def behave(peer: Peer) -> None:
         connections.append(await joined(peer, tmp_path))
         if len(connections) == 1:
-            await peer.connection.send(message)
+            for each in [message] if isinstance(message, str) else message:
+                await peer.connection.send(each)
             await peer.connection.wait_closed()
         else:
             await peer.say("done")
             await peer.connection.wait_closed()
 
-    stage, _ = agent(tmp_path, behave)
+    stage, _ = agent(tmp_path, behave, text)
     assert run(stage) == 0
     assert "invalid message" in stage.errors()[0]
 

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import argparse
+import importlib.util
 import json
 import os
 import re
 import signal
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from agents_kit import SLOW, strategy_file
+from agents_kit import SLOW, agents, strategy_file
 from terminal_kit import BARS, child, demos, wait_for
 
 from demos.ideas.agents.crossing import crossing
 from demos.ideas.agents.evaluation import calculate
-from demos.ideas.agents.grid import read_grid
+from demos.ideas.agents.grid import read_grid, split
 from demos.ideas.agents.history import read_history
-from demos.ideas.agents.outcomes import COORDINATOR
+from demos.ideas.agents.job import AgentsJob
+from demos.ideas.agents.job_command import add_parser
+from demos.ideas.agents.outcomes import COORDINATOR, Outcome
+from demos.ideas.agents.summary import exit_code, with_files
+from demos.ideas.agents.summary import summary_of as summary_of_outcomes
 from demos.ideas.agents.view import tables
+from demos.ideas.agents.worker_process import LOADING_MS
+from demos.launcher.runner import JobError
+
+__all__ = ["agents"]
 
 GRID = ["fast=2:8:2", "slow=10:40:10"]
 
@@ -57,10 +68,10 @@ def test_the_outcome_is_that_of_a_direct_calculation(tmp_path):
     assert [str(value) for value in summary["best"][0]["parameters"].values()] == best[:2]
 
 
-def test_the_text_shows_the_best_points_and_the_files(tmp_path):
+def test_the_text_shows_the_best_points_and_the_files(agents, tmp_path):
     pytest.importorskip("matplotlib", reason="the extra charts is not installed")
     picture = tmp_path / "p.png"
-    done = demos("agents", "--bars", BARS, *GRID, "--picture", picture, "--agents", 1)
+    done = agents("--bars", BARS, *GRID, "--picture", picture, "--agents", 1)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].startswith("16 of 16 points calculated by 1 agent, ")
@@ -78,35 +89,43 @@ def pids(process: Any, *names: str) -> dict[str, int]:
 def test_killed_agents_and_a_killed_coordinator_only_cost_time(tmp_path):
     strategy = strategy_file(tmp_path, SLOW)
     options = ["--bars", BARS, "--strategy", strategy, "--task-points", 1, "--table", tmp_path / "t.csv", "--json"]
-    with child("agents", "a=1:200:1", *options) as job:
+    with child("agents", "a=1:100:1", *options) as job:
         found = pids(job, COORDINATOR, "agent1", "agent2")
         wait_for(job.stderr, "joined as agent2")
         for name in ("agent1", COORDINATOR):
             os.kill(found[name], signal.SIGKILL)
-        os.kill(pids(job, "agent1")["agent1"], signal.SIGSTOP)
+        stopped = pids(job, "agent1")["agent1"]
+        os.kill(stopped, signal.SIGSTOP)
+        wait_for(job.stderr, "finished: 100 of 100 points")
+        # The job would wait for its end.
+        os.kill(stopped, signal.SIGCONT)
         output, errors = job.communicate()
     assert job.returncode == 0, errors
     summary = json.loads(output)
     assert summary["restarts"] == 2
-    assert summary["done"] == 200
-    assert table(tmp_path / "t.csv", 2) == [["a", "result"], *([str(a), f"{a % 97}.0"] for a in range(1, 201))]
+    assert summary["done"] == 100
+    assert table(tmp_path / "t.csv", 2) == [["a", "result"], *([str(a), f"{a % 97}.0"] for a in range(1, 101))]
 
 
-def test_a_job_that_ends_early_says_so_and_the_same_command_continues(tmp_path):
+def test_a_job_that_ends_early_says_so_and_the_same_command_continues(agents, tmp_path):
     strategy = strategy_file(tmp_path, SLOW)
-    options = ["a=1:100:1", "--bars", BARS, "--strategy", strategy, "--database", tmp_path / "run.sqlite", "--json"]
-    first = summary_of(demos("agents", *options, "--duration", 0.5), 1)
-    assert first["done"] < 100
-    assert first["problem"] == f"{100 - first['done']} of 100 points are not calculated; the same command continues"
-    assert summary_of(demos("agents", *options))["done"] == 100
+    options = ["a=1:60:1", "--bars", BARS, "--strategy", strategy, "--database", tmp_path / "run.sqlite", "--json"]
+    first = summary_of(agents(*options, "--duration", 0.5), 1)
+    assert first["done"] < 60
+    assert first["problem"] == f"{60 - first['done']} of 60 points are not calculated; the same command continues"
+    assert summary_of(agents(*options))["done"] == 60
 
 
-def test_a_strategy_that_fails_everywhere_is_a_failure_with_its_error(tmp_path):
+def test_a_strategy_that_fails_everywhere_is_a_failure_with_its_error(agents, tmp_path):
     strategy = strategy_file(tmp_path, "def level(bars, a):\n    raise ValueError('no')\n")
     options = ["--bars", BARS, "--strategy", strategy, "--table", tmp_path / "t.csv", "--json"]
-    summary = summary_of(demos("agents", "a=1:3:1", *options), 1)
+    if importlib.util.find_spec("matplotlib"):
+        options += ["--picture", tmp_path / "p.png"]
+    summary = summary_of(agents("a=1:3:1", *options), 1)
     assert table(tmp_path / "t.csv", 3)[1:] == [[str(a), "", "ValueError: no"] for a in (1, 2, 3)]
     assert summary["problem"] == "the strategy failed at every point; at a=1: ValueError: no"
+    assert (summary["table"], summary["picture"]) == (str(tmp_path / "t.csv"), None)
+    assert not (tmp_path / "p.png").exists()
 
 
 @pytest.mark.parametrize(
@@ -118,14 +137,63 @@ def test_a_strategy_that_fails_everywhere_is_a_failure_with_its_error(tmp_path):
         (["fast=1", "slow=2", "--bars", "no.tsv"], 4, "no.tsv"),
         (["--strategy", "no.py"], 2, "give the values of the strategy's parameters, as in fast=5:50:5"),
         (["--table", "x.csv", "--picture", "x.csv"], 2, "x.csv would overwrite the file of --table"),
+        (["--table", "no/x.csv"], 4, "--table no/x.csv cannot be written: "),
         (["--check", "101"], 2, "'101' is not a whole number from 0 to 100"),
     ],
 )
-def test_what_cannot_be_calculated_is_one_clear_line(tmp_path, arguments, code, problem):
-    done = demos("agents", *arguments)
+def test_what_cannot_be_calculated_is_one_clear_line(agents, tmp_path, arguments, code, problem):
+    done = agents(*arguments)
     assert done.returncode == code
     assert problem in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
+
+
+def options_of(**given: object) -> argparse.Namespace:
+    """The options that the job's end reads."""
+    return argparse.Namespace(**{"table": None, "picture": None, **given})
+
+
+def test_a_file_that_cannot_be_written_at_the_end_costs_neither_the_summary_nor_the_other_file(tmp_path):
+    grid = read_grid(GRID)
+    tasks = split(grid.points)
+    outcomes = {task: Outcome(({"result": float(task)},), ["agent1"]) for task in range(tasks.number)}
+    (tmp_path / "folder.csv").mkdir()
+    summary = summary_of_outcomes(grid, tasks, outcomes, kept=False)
+    options = options_of(table=tmp_path / "folder.csv")
+    found = with_files(summary, options, grid, tasks, outcomes)
+    assert found["done"] == 16
+    assert found["best"][0]["figures"] == {"result": 15.0}
+    assert (found["table"], found["picture"]) == (None, None)
+    assert found["problem"] == found["unwritten"][0]
+    assert str(tmp_path / "folder.csv") in found["problem"]
+    assert exit_code(found) == 4
+    assert exit_code(with_files(summary, options_of(), grid, tasks, outcomes)) == 0
+
+
+class _RecordingRunner:
+    """Takes the place of the runner: records how long the job waits for the coordinator, and ends it there."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def start(self, *arguments: object, restart: bool) -> None:
+        pass
+
+    def wait_until(self, done: object, seconds: float, *others: object, **options: object) -> None:
+        self.seconds = seconds
+        raise JobError(3, "late")
+
+
+def test_the_job_waits_for_the_coordinator_while_it_may_load_the_strategy_and_its_data(tmp_path):
+    parser = argparse.ArgumentParser()
+    add_parser(parser.add_subparsers())
+    job = AgentsJob(parser.parse_args(["agents", *GRID, "--bars", str(BARS)]))
+    runner = _RecordingRunner()
+    with ExitStack() as stack:
+        job.prepare(tmp_path, stack)
+        with pytest.raises(JobError):
+            job.run(runner)  # type: ignore[arg-type]
+    assert runner.seconds * 1000 > LOADING_MS
 
 
 class _Process:
@@ -165,5 +233,5 @@ def test_the_tables_show_the_progress_the_remaining_time_and_the_best_so_far():
     assert tables(None, processes, "starting").processes.title == "agents: starting"
 
 
-def test_the_example_of_the_help_is_the_default():
-    assert "slow=60:300:20" in demos("agents", "--help").stdout
+def test_the_example_of_the_help_is_the_default(agents):
+    assert "slow=60:300:20" in agents("--help").stdout

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from demos.ideas.agents.optimisation import MOST_HELD, MOST_OWN, UnknownTask
-from demos.ideas.agents.outcomes import COORDINATOR, Outcome, best_points
+from demos.ideas.agents.outcomes import COORDINATOR, Change, OpenChecks, Outcome, best_points
 from demos.ideas.agents.values import Value
 
 
@@ -253,18 +253,16 @@ def test_new_agents_get_no_task_while_much_work_waits_for_the_coordinator():
 def test_an_optimisation_continues_from_its_stored_outcomes():
     first = Run()
     first.join("a", "liar")
-    stored: dict[int, Outcome] = {}
     for _ in range(4):
         first.work("a")
     first.work("liar", inflated)
     first.own()
-    for task, outcome in first.optimisation.take_changes().items():
-        if outcome is not None:
-            stored[task] = outcome
-    distrusted = first.optimisation.take_distrusted()
-    assert list(distrusted) == ["liar"]
-    second = Run(outcomes=stored, distrusted=distrusted)
+    first.store()
+    assert list(first.stored.distrusted) == ["liar"]
+    second = first.killed()
+    stored = first.stored.outcomes
     assert second.optimisation.outcomes == stored
+    assert second.optimisation.distrusted == first.stored.distrusted
     second.join("b")
     while (task := second.assign("b")) is not None:
         assert task not in stored or not stored[task].is_verified
@@ -277,21 +275,69 @@ def test_the_checks_that_a_killed_coordinator_has_not_made_are_made_by_the_next_
     first = Run(check=0.0)
     first.join("liar")
     first.work("liar", inflated)
-    second = Run(check=0.0, outcomes=dict(first.optimisation.outcomes))
+    first.store()
+    second = first.killed()
     second.own()
     assert list(second.optimisation.distrusted) == ["liar"]
-    assert second.optimisation.take_changes() == {0: None}
+    assert second.optimisation.take_changes() == {0: Change(None)}
+
+
+def test_liars_that_agree_do_not_survive_a_kill_before_the_check_of_their_first_results():
+    """Errors always agree, so the second one verifies the task of the first one."""
+    first = Run(points=100, size=5, check=0.1)
+    for number in range(20):
+        first.join(f"liar{number}")
+        first.work(f"liar{number}", lambda point: "ValueError: invented")
+        first.optimisation.leave(f"liar{number}")
+    first.store()
+    assert any(len(outcome.agents) > 1 for outcome in first.stored.outcomes.values())
+    second = first.killed()
+    second.join("honest")
+    second.finish("honest")
+    second.check_outcome()
+
+
+def test_a_second_calculation_that_a_killed_coordinator_has_chosen_is_made_after_the_restart():
+    first = Run(points=8, size=4, check=1.0)
+    first.join("a")
+    first.work("a")
+    first.own()
+    first.work("a", inflated)
+    first.store()
+    assert first.stored.open == {1: OpenChecks((), second=True)}
+    # The restart itself chooses nothing.
+    second = first.killed(check=0.0)
+    second.join("b")
+    assert second.assign("b") == 1
+
+
+def test_a_dispute_is_decided_after_the_restart_and_the_liar_is_distrusted():
+    first = Run(points=4, check=1.0)
+    first.join("liar", "honest")
+    first.work("liar", inflated)
+    first.work("honest")
+    first.store()
+    assert first.stored.outcomes == {}
+    second = first.killed(check=0.0)
+    second.own()
+    assert list(second.optimisation.distrusted) == ["liar"]
+    assert second.optimisation.take_changes() == {
+        0: Change(Outcome(true_values(second.tasks, 0), [COORDINATOR, "honest"]))
+    }
 
 
 def test_a_disputed_task_is_not_stored_until_the_coordinator_has_decided():
     run = Run(points=4)
     run.join("liar", "honest")
     run.work("liar", inflated)
-    assert run.optimisation.take_changes() == {0: Outcome(true_values(run.tasks, 0, inflated), ["liar"])}
+    claimed = Outcome(true_values(run.tasks, 0, inflated), ["liar"])
+    assert run.optimisation.take_changes()[0].outcome == claimed
     run.work("honest")
-    assert run.optimisation.take_changes() == {0: None}
+    claims = (claimed, Outcome(true_values(run.tasks, 0), ["honest"]))
+    assert run.optimisation.take_changes() == {0: Change(None, OpenChecks((0, 1, 2, 3), claims=claims))}
     run.own()
-    assert run.optimisation.take_changes() == {0: Outcome(true_values(run.tasks, 0), [COORDINATOR, "honest"])}
+    decided = Outcome(true_values(run.tasks, 0), [COORDINATOR, "honest"])
+    assert run.optimisation.take_changes() == {0: Change(decided)}
 
 
 def test_changes_are_taken_once_and_a_withdrawn_outcome_is_none():
@@ -303,7 +349,9 @@ def test_changes_are_taken_once_and_a_withdrawn_outcome_is_none():
     run.work("liar", inflated)
     assert set(run.optimisation.take_changes()) == {1}
     run.own()
-    assert run.optimisation.take_changes() == {1: None}
+    changes = run.optimisation.take_changes()
+    assert changes[1] == Change(None)
+    assert changes[0].outcome == run.optimisation.outcomes[0]
 
 
 _ACTIONS = st.lists(
@@ -321,8 +369,8 @@ def lie(name: str, number: int, point: int) -> Value:
     return {"result": number + point + ord(name) / 1000, "trades": -1.0}
 
 
-def acted(run: Run, actions: list[tuple[str, str, int]], store: dict[int, Outcome]) -> None:
-    """Agents do this, in this order; every lie is another one. What must be stored goes to ``store``."""
+def acted(run: Run, actions: list[tuple[str, str, int]]) -> None:
+    """Agents do this, in this order; every lie is another one. What must be stored is stored after each action."""
     for kind, name, number in actions:
         agent = run.optimisation.agents.get(name)
         if kind == "join" and agent is None and name not in run.optimisation.distrusted:
@@ -339,11 +387,7 @@ def acted(run: Run, actions: list[tuple[str, str, int]], store: dict[int, Outcom
         elif agent is not None and agent.leases:
             task = list(agent.leases)[number % len(agent.leases)]
             run.report(name, task, partial(lie, name, number) if kind == "lie" else true_value)
-        for task, outcome in run.optimisation.take_changes().items():
-            if outcome is None:
-                store.pop(task, None)
-            else:
-                store[task] = outcome
+        run.store()
 
 
 @given(_ACTIONS, st.integers(0, 1000))
@@ -351,7 +395,7 @@ def test_whatever_the_agents_do_the_outcome_is_that_of_a_direct_calculation(acti
     """Every task is checked: an agent that lies without an accomplice is found, however rarely it lies."""
     run = Run(points=23, size=3, check=1.0, seed=seed)
     run.join("a", "b", "c")
-    acted(run, actions, {})
+    acted(run, actions)
     run.join("honest")
     run.optimisation.leave("a")
     run.optimisation.leave("b")
@@ -362,12 +406,11 @@ def test_whatever_the_agents_do_the_outcome_is_that_of_a_direct_calculation(acti
 
 @given(_ACTIONS, st.integers(0, 1000))
 def test_the_same_holds_when_the_coordinator_is_killed_at_any_time(actions, seed):
+    """The checks are those that were chosen before the kill: the restart chooses no others for what is stored."""
     run = Run(points=23, size=3, check=1.0, seed=seed)
     run.join("a", "b", "c")
-    stored: dict[int, Outcome] = {}
-    acted(run, actions, stored)
-    copies = {task: Outcome(outcome.values, list(outcome.agents)) for task, outcome in stored.items()}
-    again = Run(points=23, size=3, seed=seed + 1, outcomes=copies, distrusted=run.optimisation.distrusted)
+    acted(run, actions)
+    again = run.killed(check=0.0, seed=seed + 1)
     again.join("honest")
     again.finish("honest")
     again.check_outcome()

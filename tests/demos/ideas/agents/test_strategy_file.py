@@ -121,7 +121,29 @@ def test_the_example_trades_at_the_open_after_a_crossing_and_pays_the_spread():
 
 def test_an_exception_of_the_strategy_is_the_value_of_the_point():
     value = calculate(crossing, read_history(BARS), ("fast", "slow"), (20, 10))
-    assert value == "ValueError: fast must be below slow"
+    assert value == "ValueError: fast must be at least 1 and below slow"
+
+
+@pytest.mark.parametrize(("fast", "slow"), [(-1, 30), (-3, 30), (0, 30), (30, 30)])
+def test_the_example_refuses_averages_that_would_use_later_closes(fast, slow):
+    value = calculate(crossing, read_history(BARS), ("fast", "slow"), (fast, slow))
+    assert value == "ValueError: fast must be at least 1 and below slow"
+
+
+class _Unprintable(Exception):
+    def __str__(self) -> str:
+        raise self
+
+
+@pytest.mark.parametrize(
+    ("error", "value"),
+    [(KeyboardInterrupt(), "KeyboardInterrupt"), (SystemExit(3), "SystemExit: 3"), (_Unprintable(), "_Unprintable")],
+)
+def test_whatever_a_strategy_raises_is_the_value_of_the_point(error, value):
+    def raising(bars: Bars) -> float:
+        raise error
+
+    assert calculate(raising, read_history(BARS), (), ()) == value
 
 
 @pytest.mark.skipif("WINSOCK_SHARED" not in os.environ, reason="WINSOCK_SHARED names no folder with the full file")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -90,14 +92,14 @@ def test_a_strategy_that_raises_or_crashes_gives_an_error_at_this_point_alone(tm
 
 
 def test_a_strategy_that_hangs_is_ended_after_its_time_and_the_next_point_is_calculated(tmp_path):
-    worker = Worker(AT_THREE.format(action="\n".join(["while True:", " " * 12 + "pass"])), tmp_path, point_ms=20_000)
+    worker = Worker(AT_THREE.format(action="\n".join(["while True:", " " * 12 + "pass"])), tmp_path, point_ms=10_000)
     worker.add(1, NAMES, POINTS)
     worker.add(2, NAMES, POINTS[:1])
-    assert worker.until(2) == [({"result": 12.0}, "no result within 20 s", {"result": 56.0}), ({"result": 12.0},)]
+    assert worker.until(2) == [({"result": 12.0}, "no result within 10 s", {"result": 56.0}), ({"result": 12.0},)]
 
 
 def test_a_pause_of_the_program_itself_is_not_the_strategys(tmp_path):
-    worker = Worker(AT_THREE.format(action="pass"), tmp_path, point_ms=20_000)
+    worker = Worker(AT_THREE.format(action="pass"), tmp_path, point_ms=10_000)
     worker.load()
     worker.add(1, NAMES, POINTS)
     worker.check(worker.now)
@@ -162,8 +164,11 @@ def test_dropped_work_is_not_calculated_but_what_has_begun_is(tmp_path):
 def test_the_process_ends_with_the_program_that_has_started_it_also_while_it_calculates(tmp_path):
     path = strategy_file(tmp_path, "def level(bars, a):\n    while True:\n        pass\n")
     answers = tmp_path / "answers"
-    command = [sys.executable, "-m", "demos.ideas.agents.worker", str(path), "", str(BARS), str(answers)]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE) as process:
+    command = [sys.executable, "-m", "demos.ideas.agents.worker", str(path), "", str(BARS)]
+    with (
+        answers.open("wb") as output,
+        subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=output) as process,
+    ):
         assert process.stdin is not None
         process.stdin.write(b'{"names": ["a"], "points": [[1]]}\n')
         process.stdin.flush()
@@ -173,3 +178,64 @@ def test_the_process_ends_with_the_program_that_has_started_it_also_while_it_cal
             threading.Event().wait(0.01)
         process.stdin.close()
         assert process.wait(LIMIT_SECONDS) == 0
+
+
+# Starts a worker, and prints its process and is killed when the strategy has created a file.
+PROGRAM = """
+import os, pathlib, signal, sys, time
+from demos.ideas.agents.strategy_file import Source
+from demos.ideas.agents.worker_process import Files, WorkerProcess
+
+worker = WorkerProcess(Files(Source(pathlib.Path(sys.argv[1])), pathlib.Path(sys.argv[2])), 3_600_000)
+worker.add(0, ("a",), [(1,)])
+while not os.path.exists(sys.argv[3]):
+    worker.check(0)
+    time.sleep(0.01)
+print(worker.pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+# A regular expression keeps the interpreter's lock for years.
+LOCKED = """
+import re
+
+def level(bars, a):
+    open({begun!r}, "w").close()
+    re.match(r"(a+)+$", "a" * 60 + "b")
+    return a
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process whose C function does not return")
+def test_a_killed_program_leaves_neither_a_process_in_a_c_function_nor_a_file(tmp_path):
+    path = strategy_file(tmp_path, LOCKED.format(begun=str(tmp_path / "begun")))
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    program = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(path), str(BARS), str(tmp_path / "begun")],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(temporary)},
+        stdout=subprocess.PIPE,
+        timeout=LIMIT_SECONDS,
+        check=False,
+    )
+    assert program.returncode == -signal.SIGKILL
+    end = time.monotonic() + LIMIT_SECONDS
+    while is_running(int(program.stdout)):
+        assert time.monotonic() < end
+        threading.Event().wait(0.01)
+    assert list(temporary.iterdir()) == []
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is such a process that is not a zombie."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    except OSError:
+        return False
+
+
+def test_what_a_strategy_prints_does_not_disturb_its_values(tmp_path):
+    worker = Worker(AT_THREE.format(action="os.write(1, b'x\\n{\\n'); print('{', flush=True)"), tmp_path)
+    worker.add(1, NAMES, POINTS)
+    assert worker.until(1) == [({"result": 12.0}, {"result": 34.0}, {"result": 56.0})]
