@@ -174,10 +174,12 @@ def killed_again_and_again(bars: Path, folder: Path, seed: int) -> None:
     assert len({*positions, *deals}) == 1
 
 
+@pytest.mark.wine_differs("a process that is killed can leave its port in use for minutes", run=False)
 def test_positions_are_equal_after_server_and_client_were_killed_twice(tmp_path):
     killed_again_and_again(BARS, tmp_path, seed=2)
 
 
+@pytest.mark.wine_differs("a process that is killed can leave its port in use for minutes", run=False)
 @pytest.mark.skipif("WINSOCK_SHARED" not in os.environ, reason="WINSOCK_SHARED names no folder with the full file")
 def test_positions_are_equal_on_the_full_file_too(tmp_path):
     killed_again_and_again(Path(os.environ["WINSOCK_SHARED"]) / "data" / "EURUSD_H1.tsv", tmp_path, seed=3)

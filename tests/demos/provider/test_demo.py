@@ -193,7 +193,16 @@ def test_no_process_is_left_when_the_demo_itself_is_killed(tmp_path):
     wait_until(lambda: all(is_released(account(tmp_path, name)) for name in NAMES))
 
 
-@pytest.mark.parametrize("victim", ["copier1", "provider"])
+@pytest.mark.parametrize(
+    "victim",
+    [
+        "copier1",
+        pytest.param(
+            "provider",
+            marks=pytest.mark.wine_differs("a process that is killed can leave its port in use for minutes", run=False),
+        ),
+    ],
+)
 def test_a_killed_process_is_started_again_and_the_positions_are_right_at_the_end(victim, tmp_path):
     # Ctrl-C cannot be sent to one process on Windows: there the demo ends after a time that is long enough for it all.
     duration = ("--duration", 12) if sys.platform == "win32" else ()
