@@ -72,6 +72,7 @@ def kill(pid: int) -> None:
     os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
+@pytest.mark.wine_differs("a process that is killed can leave its port in use for minutes", run=False)
 def test_values_are_equal_after_the_server_and_a_client_were_killed(tmp_path):
     options = ("--seed", 3, "--replay", 40, "--duration", 4, "--timer-ms", 20, "--no-pictures", "--json")
     pids: dict[str, int] = {}

@@ -66,6 +66,7 @@ def test_the_copiers_behind_two_levels_of_proxies_end_with_the_providers_positio
     assert all(each["logins"] == 1 for each in summary["per_proxy"])
 
 
+@pytest.mark.wine_differs("a process that is killed can leave its port in use for minutes", run=False)
 @pytest.mark.parametrize("victim", ["proxy", "proxy1"])
 def test_a_killed_server_of_the_tree_is_started_again_and_the_positions_are_right_at_the_end(victim):
     with job("--duration", "5", *QUICK) as process:
