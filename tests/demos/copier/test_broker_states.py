@@ -26,6 +26,7 @@ from demos.provider.following import Follower
 from demos.provider.messages import Hello, Position, Resync, Snapshot
 from demos.provider.protocol import MessageError
 from demos.provider.steps import Kind, Status, Step
+from demos.provider.streams import HEARTBEAT_MS
 
 UTC = 1_700_000_000_000
 NAMES = count(1)
@@ -216,10 +217,74 @@ def test_the_last_will_of_the_followed_run_disconnects_and_a_new_run_is_asked(be
     assert bench.states.gone
     new = Provider(bench, A="0.3")
     bench.hear(*new.all)
+    # The will was a reason to ask too.
+    bench.wait(HELLO_MS)
     bench.hear(new.answer(bench.questions[-1]))
     bench.wait(SETTLE_MS)
     assert bench.copied == [{"A": "0.1"}, {"A": "0.3"}]
     assert not bench.states.gone
+
+
+@pytest.mark.parametrize("is_settled", [True, False])
+def test_after_the_last_will_an_answer_to_an_earlier_question_counts_for_nothing(bench, is_settled):
+    provider = Provider(bench, A="0.1")
+    answer = provider.answer(bench.connect())
+    bench.hear(*provider.all, retained=True)
+    if is_settled:
+        bench.hear(answer)
+        bench.wait(SETTLE_MS)
+    late = provider.trade(A="0.2")
+    bench.hear(provider.gone())
+    for _ in range(3):
+        bench.hear(answer, *late)
+        bench.wait(SETTLE_MS)
+        assert bench.follower.status is Status.OFFLINE
+        assert bench.states.gone
+    assert bench.copied == [{"A": "0.1"}] * is_settled
+
+
+def test_a_last_will_that_was_late_costs_one_question(bench):
+    provider = followed(bench, A="0.1")
+    bench.now += HELLO_MS
+    bench.hear(provider.gone())
+    bench.hear(provider.answer(bench.questions[-1]))
+    bench.wait(SETTLE_MS)
+    assert bench.follower.status is Status.LIVE
+    assert not bench.states.gone
+
+
+def test_an_answer_that_was_delivered_before_the_hello_of_another_run_counts_for_nothing_after_it(bench):
+    provider = followed(bench, A="0.1")
+    answer = provider.answer(bench.questions[-1])
+    bench.hear(Hello(1, "other", "e" * 32, 5000, 1))
+    bench.hear(answer)
+    assert not bench.states.is_answered
+
+
+def test_an_answer_that_is_later_than_the_next_question_would_be_counts_for_nothing(bench):
+    provider = Provider(bench, A="0.1")
+    question = bench.connect()
+    bench.hear(*provider.all, provider.gone(), retained=True)
+    answer = provider.answer(question)
+    bench.wait(ASK_MS + 1)
+    bench.hear(answer)
+    bench.wait(SETTLE_MS)
+    assert bench.copied == []
+
+
+def test_a_heartbeat_from_before_the_answer_does_not_prove_that_the_provider_lives(bench):
+    provider = Provider(bench, A="0.1")
+    old = [provider.made.next(provider.time + each * HEARTBEAT_MS)[0] for each in range(1, 4)]
+    bench.now += 4 * HEARTBEAT_MS
+    question = bench.connect()
+    bench.hear(*provider.all, retained=True)
+    bench.hear(provider.answer(question))
+    bench.wait(SETTLE_MS)
+    for each in old:
+        bench.hear(each)
+        bench.wait(HEARTBEAT_MS)
+    bench.wait(1)
+    assert bench.follower.status is Status.STALE
 
 
 @pytest.mark.parametrize("retained", [True, False])
