@@ -129,7 +129,8 @@ class BrokerConnection(ProviderConnection):
         """Do what follows from an event of the link."""
         if isinstance(event, Opened):
             own = ANSWER + self._settings.mqtt.client_id
-            topics = (STATUS, f"{STATE}+", SUMMARY, HEARTBEATS, own)
+            # The states last: a broker discards what exceeds its limit for one subscriber.
+            topics = (STATUS, SUMMARY, HEARTBEATS, own, f"{STATE}+")
             self._subscription = self._link.subscribe([self.Topic(each) for each in topics])
         elif isinstance(event, Subscribed):
             self.TakeSubscription(event)
@@ -245,7 +246,7 @@ class BrokerConnection(ProviderConnection):
         """A resync has the broker send again what it has stored. Nothing else is sent to the provider."""
         if isinstance(message, Resync) and self._event.ms - self._resync_at >= RESYNC_MS:
             self._resync_at = self._event.ms
-            self._link.subscribe([self.Topic(f"{STATE}+"), self.Topic(SUMMARY)])
+            self._link.subscribe([self.Topic(SUMMARY), self.Topic(f"{STATE}+")])
         return 0
 
     def Topic(self, topic: str) -> str:

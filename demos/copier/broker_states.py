@@ -68,6 +68,13 @@ class _Stream:
         self.symbols[message.symbol], self.positions = message, positions
         return True
 
+    def put_summary(self, summary: Summary) -> None:
+        """Keep a newer summary, and of the symbols only those that it or a later one may name."""
+        self.summary, self.is_passed = summary, False
+        kept = [each for each in self.symbols.values() if each.symbol in summary.symbols or each.seq > summary.seq]
+        self.symbols = {each.symbol: each for each in kept}
+        self.positions = sum(len(each.positions) for each in kept)
+
     def state(self) -> Snapshot | None:
         """The state of the summary, if it is complete. Errors: MessageError when no state can have its positions."""
         summary = self.summary
@@ -248,10 +255,9 @@ class BrokerStates:
         if known is not None and message.seq <= known.seq:
             return self._repeated(message, known, now)
         if isinstance(message, Summary):
-            stream.summary = message
+            stream.put_summary(message)
         elif not stream.put(message):
             raise MessageError("too-large", f"more symbols or positions than a state may have: {message.symbol!r}")
-        stream.is_passed = stream.is_passed and isinstance(message, SymbolState)
         return self._pass(message.stream, now)
 
     def _repeated(self, message: SymbolState | Summary, known: SymbolState | Summary, now: int) -> list[Step]:

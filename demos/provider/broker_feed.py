@@ -6,7 +6,8 @@ answer or a heartbeat the feed fails, which ends this provider. Without one for 
 its place. Two providers that start at the same time see each other's hello: the one that started later ends.
 
 The last will of an earlier connection may be published late. So a status that is not the own hello is replaced, and
-the states too, because another publisher may have replaced them.
+the states too, because another publisher may have replaced them. Stored messages of symbols that are not open, for
+example those of an earlier run, are deleted after that.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from dataclasses import dataclass
 
 from demos.copier.login_secret import LoginSecret, SecretError
 from demos.provider.accounts import AccountState
+from demos.provider.broker_leftovers import Leftovers
 from demos.provider.broker_messages import (
     ANSWER,
     ASK,
     HEARTBEATS,
+    STATE,
     STATUS,
     Answer,
     AskProvider,
@@ -140,6 +143,7 @@ class BrokerFeed:
         self._all_at: int | None = None
         # Whether another one has replaced the status, and perhaps states.
         self._is_replaced = False
+        self._leftovers = Leftovers(self.states)
         self._looks_until: int | None = None
         self._other: Hello | None = None
         self._nonce = ""
@@ -200,6 +204,11 @@ class BrokerFeed:
         """Subscribe to what another provider would publish."""
         topics = (STATUS, HEARTBEATS, f"{ASK}+", ANSWER + self._settings.mqtt.client_id)
         self._link.subscribe([self._topic(each) for each in topics])
+        self._look_at_states()
+
+    def _look_at_states(self) -> None:
+        """Have the broker send the stored messages of symbols, and then what others publish there."""
+        self._link.subscribe([self._topic(f"{STATE}+")], own=False)
 
     def _subscribed(self, event: Subscribed) -> None:
         if refused := [each for each in event.problems if each]:
@@ -218,8 +227,12 @@ class BrokerFeed:
     # ---- messages
 
     def _received(self, event: Received) -> None:
+        topic = event.topic.removeprefix(f"{self._prefix}/")
+        if topic.startswith(STATE):
+            self._hear_state(topic, event)
+            return
         if not event.payload:
-            # A stored message was deleted: perhaps the hello, or a state.
+            # A stored message was deleted: perhaps the hello.
             self._is_replaced = self._publishing
             return
         try:
@@ -235,6 +248,14 @@ class BrokerFeed:
             self._status(message)
         elif self._is_alive(message):
             self._fail("answers" if isinstance(message, Answer) else "sends heartbeats")
+
+    def _hear_state(self, topic: str, event: Received) -> None:
+        """The broker has stored a message of a symbol, or another publisher writes or deletes one."""
+        is_open = self.states.is_open(topic)
+        if is_open and self._publishing and not event.retained:
+            self._is_replaced = True
+        elif not is_open and event.payload:
+            self._leftovers.add(topic)
 
     def _is_alive(self, message: BrokerMessage) -> bool:
         """Whether a message proves that another provider lives, before this one publishes."""
@@ -297,7 +318,10 @@ class BrokerFeed:
             self._all_at, self._is_replaced = now, False
             self._unacknowledged.update(map(self._send, self.states.all(self._clock.utc_ms())))
         elif not self._unacknowledged:
-            self._unacknowledged.update(map(self._send, self.states.next(self._clock.utc_ms())))
+            publications = self.states.next(self._clock.utc_ms()) or self._leftovers.deletions()
+            self._unacknowledged.update(map(self._send, publications))
+            if not publications and self._leftovers.take_look():
+                self._look_at_states()
 
     def _acknowledged(self, event: Acknowledged) -> None:
         self._unacknowledged.discard(event.number)

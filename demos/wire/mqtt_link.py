@@ -32,6 +32,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from demos.wire.addresses import AddressError, find_address, host_text, is_loopback
 from demos.wire.mqtt_tls import prepare_context
@@ -182,11 +183,14 @@ class MqttLink:
         """Publish a message; the number of its acknowledgement. Nothing happens while the link is not open."""
         return self._client.publish(topic, payload, qos, retain).mid if self._client and self.is_open else 0
 
-    def subscribe(self, filters: list[str]) -> int:
-        """Subscribe, or have the retained messages sent again; the number of the answer."""
+    def subscribe(self, filters: list[str], *, own: bool = True) -> int:
+        """Subscribe, or have the retained messages sent again; the number of the answer.
+
+        ``own``: receive also what this client publishes.
+        """
         if self._client is None or not self.is_open:
             return 0
-        _, number = self._client.subscribe([(each, 1) for each in filters])
+        _, number = self._client.subscribe([(each, SubscribeOptions(qos=1, noLocal=not own)) for each in filters])
         return number or 0
 
     def end(self, *, with_will: bool = False) -> None:

@@ -77,6 +77,9 @@ class Bench:
 
     def hear(self, *messages: BrokerMessage | Publication, retained: bool = False) -> None:
         for each in messages:
+            if isinstance(each, Publication) and not each.payload:
+                # The copier ignores the deletion of a stored message.
+                continue
             message = decode("p", f"p/{each.topic}", each.payload).message if isinstance(each, Publication) else each
             self.collect(self.states.receive(message, self.now, retained=retained))
 
@@ -391,3 +394,12 @@ def test_an_answer_names_the_stream_that_the_copier_follows(bench):
     provider = followed(bench, A="0.1")
     assert isinstance(bench.states.answer, Answer)
     assert bench.states.answer.stream.startswith(provider.made.run)
+
+
+def test_symbols_that_the_newest_summary_does_not_name_are_forgotten(bench):
+    provider = followed(bench, A="0.1")
+    for number in range(2 * MOST_KEPT):
+        bench.now += 1
+        bench.hear(*provider.trade(**{f"S{number}": "0.1"}))
+    assert bench.copied[-1] == {f"S{2 * MOST_KEPT - 1}": "0.1"}
+    assert len(bench.copied) == 2 * MOST_KEPT + 1

@@ -46,8 +46,8 @@ class Unreadable(PaperAccount):
 class Scene:
     """A provider with a feed on a stage, and a client that receives what is published."""
 
-    def __init__(self, folder: Path) -> None:
-        self.broker = Mosquitto(folder)
+    def __init__(self, folder: Path, *settings: str) -> None:
+        self.broker = Mosquitto(folder, settings=settings)
         secret = folder / "password"
         secret.write_text(PASSWORDS[PROVIDER], encoding="ascii")
         secret.chmod(0o600)
@@ -190,6 +190,43 @@ def test_a_status_that_was_deleted_is_published_again(scene: Scene):
         yield from scene.until(scene.has("summary", seq=1))
         scene.publish("status", b"")
         yield from scene.until(lambda: scene.count("status", type="hello") == 2)
+
+    assert scene.play(script) == 0
+
+
+def test_stored_messages_of_earlier_runs_are_deleted_also_more_than_the_broker_sends_at_once(tmp_path: Path):
+    scene = Scene(tmp_path, "max_queued_messages 20")
+    for number in range(100):
+        scene.publish(f"state/OLD{number}", b"{}")
+    scene.publish("state/EURUSD", b"{}")
+
+    def script() -> Script:
+        buy(scene.stage, "0.10")
+        yield from scene.until(scene.has("summary", symbols={"EURUSD": 2}))
+        yield from scene.until(lambda: stored(scene) == {"state/EURUSD"})
+
+    assert scene.play(script) == 0
+
+
+def stored(scene: Scene) -> set[str]:
+    """The topics of symbols with a stored message, as a new subscriber gets them."""
+    reader = RawClient(scene.broker, PROVIDER, topics=[f"{PREFIX}/state/+"])
+    found: set[str] = set()
+    with suppress(Empty):
+        while True:
+            message = reader.messages.get(timeout=0.2)
+            if message.payload:
+                found.add(message.topic.removeprefix(f"{PREFIX}/"))
+    reader.close()
+    return found
+
+
+def test_a_state_that_another_client_has_deleted_is_published_again(scene: Scene):
+    def script() -> Script:
+        buy(scene.stage, "0.10")
+        yield from scene.until(scene.has("summary", symbols={"EURUSD": 2}))
+        scene.publish("state/EURUSD", b"")
+        yield from scene.until(lambda: scene.count("state/EURUSD", seq=2) == 2)
 
     assert scene.play(script) == 0
 
