@@ -25,6 +25,7 @@ from demos.provider.messages import FromClient, Resync, Snapshot
 from demos.provider.protocol import MessageError
 from demos.provider.steps import Step
 from demos.terminal import Alert, Event, EventKillSocket, EventSetSocket, Print
+from demos.wire.ignored_messages import IgnoredMessages
 from demos.wire.mqtt_link import (
     Acknowledged,
     Ended,
@@ -69,8 +70,9 @@ class BrokerConnection(ProviderConnection):
         self._resync_at = 0
         # Since when no provider has answered.
         self._missing_since: int | None = None
-        # What was logged last about the provider, and about messages that were ignored.
-        self._noted = self._ignored = ""
+        self._ignored = IgnoredMessages()
+        # What was logged last about the provider.
+        self._noted = ""
 
     # ---- what the program calls
 
@@ -177,9 +179,8 @@ class BrokerConnection(ProviderConnection):
             message = decode(self._prefix, event.topic, event.payload).message
             steps = self._broker_states.receive(message, self._event.ms, retained=event.retained)
         except MessageError as problem:
-            if str(problem) != self._ignored:
-                self._ignored = str(problem)
-                self.Note(f"-a message is ignored: {problem}")
+            if line := self._ignored.line(str(problem), self._event.ms):
+                Print(f"-broker {self._place}: {line}")
             return
         self.FollowAll(steps)
 

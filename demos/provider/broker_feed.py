@@ -38,6 +38,7 @@ from demos.provider.protocol import MessageError
 from demos.terminal import Event, EventKillSocket, EventSetSocket, GetTickCount64, Print
 from demos.terminal.interfaces import Clock
 from demos.wire.backoff import Backoff
+from demos.wire.ignored_messages import IgnoredMessages
 from demos.wire.mqtt_link import Acknowledged, Ended, MqttLink, MqttLogin, MqttSettings, Opened, Received, Subscribed
 
 # From the answer to the subscription to the first publication: the retained messages arrive in this time.
@@ -78,8 +79,9 @@ class BrokerFeed:
         self._link = MqttLink(settings.mqtt)
         self._backoff = Backoff(1000, 32_000)
         self._suspended = False
-        # What was logged last: of the connection, and of messages.
-        self._reported = self._ignored = ""
+        self._ignored = IgnoredMessages()
+        # What was logged last of the connection.
+        self._reported = ""
         self._forget()
         EventSetSocket(self._link.socket)
 
@@ -238,9 +240,8 @@ class BrokerFeed:
         try:
             message, client = decode(self._prefix, event.topic, event.payload)
         except MessageError as problem:
-            if str(problem) != self._ignored:
-                self._ignored = str(problem)
-                Print(f"-broker {self._settings.mqtt.endpoint.text}: a message is ignored: {problem}")
+            if line := self._ignored.line(str(problem), GetTickCount64()):
+                Print(f"-broker {self._settings.mqtt.endpoint.text}: {line}")
             return
         if isinstance(message, AskProvider):
             self._answer(client, message)

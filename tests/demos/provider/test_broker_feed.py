@@ -231,6 +231,20 @@ def test_a_state_that_another_client_has_deleted_is_published_again(scene: Scene
     assert scene.play(script) == 0
 
 
+def test_a_flood_of_malformed_questions_adds_few_lines_to_the_log(scene: Scene):
+    def script() -> Script:
+        yield from scene.until(scene.has("summary", seq=1))
+        for number in range(100):
+            scene.publish("ask/evil", json.dumps({"type": "ask", "version": 1, "nonce": f"{number}"}).encode())
+        scene.publish("ask/copier-1", encode(AskProvider(1, NONCE)), retain=False)
+        yield from scene.until(scene.has("answer/copier-1", nonce=NONCE))
+
+    assert scene.play(script) == 0
+    # The terminal's time passes faster than the broker's messages.
+    lines = [each for each in scene.stage.texts if "a message is ignored" in each]
+    assert 1 <= len(lines) <= 10
+
+
 def test_a_provider_that_hears_another_one_does_not_start(scene: Scene, monkeypatch: pytest.MonkeyPatch):
     # The terminal's seconds pass faster than the broker's messages.
     monkeypatch.setattr(broker_feed, "LOOK_MS", 3_600_000)
