@@ -56,6 +56,8 @@ class BrokerSettings:
 class BrokerConnection(ProviderConnection):
     """The connection through a broker, or its next attempt. Errors of the constructor: CallFailed."""
 
+    peer = "broker"
+
     def __init__(self, settings: BrokerSettings, follower: Follower) -> None:
         super().__init__(follower, settings.mqtt.endpoint.text, settings.secret)
         self._settings = settings
