@@ -14,6 +14,7 @@ import secrets
 from dataclasses import dataclass
 from decimal import Decimal
 
+from demos.copier.broker_arrivals import Arrivals
 from demos.copier.broker_states import ASK_MS, BrokerStates
 from demos.copier.login_secret import LoginSecret, SecretError
 from demos.copier.moments import Moment
@@ -65,6 +66,7 @@ class BrokerConnection(ProviderConnection):
         self._link = MqttLink(settings.mqtt)
         self._registered = False
         self._broker_states = BrokerStates(follower, lambda: secrets.token_hex(16))
+        self._arrivals = Arrivals(self._broker_states, follower, self._prefix)
         # Of the present connection: when it began, whether the subscription was answered, and the provider too.
         self._began_at = self._state_at = 0
         self._is_subscribed = self._is_followed = self._has_state = False
@@ -160,6 +162,7 @@ class BrokerConnection(ProviderConnection):
             return
         self._is_subscribed, self._missing_since = True, None
         self._broker_states.connected(self._event.ms)
+        self._arrivals.connected()
         self.Ask()
 
     def Disconnect(self, reason: str) -> None:
@@ -179,6 +182,7 @@ class BrokerConnection(ProviderConnection):
             return
         try:
             message = decode(self._prefix, event.topic, event.payload).message
+            self._arrivals.heard(message, retained=event.retained)
             steps = self._broker_states.receive(message, self._event.ms, retained=event.retained)
         except MessageError as problem:
             if line := self._ignored.line(str(problem), self._event.ms):
@@ -189,6 +193,9 @@ class BrokerConnection(ProviderConnection):
     def CheckProvider(self) -> None:
         """Ask, and apply the time limits."""
         now = self._event.ms
+        if problem := self._arrivals.problem(now):
+            Alert(f"{self._place}: {problem}")
+            Event("alarm", name="missing", text=problem)
         self.FollowAll(self._broker_states.check(now))
         self.Ask()
         answer = self._broker_states.answer
@@ -214,6 +221,9 @@ class BrokerConnection(ProviderConnection):
             text = "the provider is gone, as its last will at the broker says"
         elif now - self._missing_since >= ASK_MS:
             text = "no provider answers"
+            if self._arrivals.has_hello:
+                topic = self.Topic(ANSWER + self._settings.mqtt.client_id)
+                text += f", but the broker has the hello of one: if it runs, the login needs the right to read {topic}"
         else:
             return
         text = f"{self._place}: {text}: nothing is opened or increased until it returns"

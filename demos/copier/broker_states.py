@@ -134,6 +134,12 @@ class BrokerStates:
         """Whether a provider has answered the last question."""
         return self._first is not None
 
+    @property
+    def lacks_symbols(self) -> bool:
+        """Whether the followed stream has a summary, and the message of a symbol in it is missing."""
+        stream = self._streams.get(self.answer.stream) if self.answer else None
+        return stream is not None and stream.summary is not None and not stream.is_passed
+
     def take_question(self) -> AskProvider | None:
         """The question to publish now, once."""
         question, self._question = self._question, None

@@ -35,7 +35,7 @@ from demos.provider.broker_messages import (
 from demos.provider.broker_publishing import BrokerStates, Publication
 from demos.provider.messages import VERSION, Heartbeat, Hello
 from demos.provider.protocol import MessageError
-from demos.terminal import Event, EventKillSocket, EventSetSocket, GetTickCount64, Print
+from demos.terminal import Alert, Event, EventKillSocket, EventSetSocket, GetTickCount64, Print
 from demos.terminal.interfaces import Clock
 from demos.wire.backoff import Backoff
 from demos.wire.ignored_messages import IgnoredMessages
@@ -53,6 +53,8 @@ PROVEN_MS = 5000
 # The shortest time between two answers for one subscriber, and between two publications of everything.
 ANSWER_MS = 900
 AGAIN_MS = 1000
+# From the first publication to the report that the own hello has not come back.
+HEARD_MS = 10_000
 # The subscribers whose last question is remembered, and the answers that wait for their acknowledgement.
 MOST_CLIENTS = 10_000
 MOST_ANSWERS = 2000
@@ -123,6 +125,8 @@ class BrokerFeed:
             if now - self._published_at >= PROVEN_MS:
                 self._backoff.succeeded()
                 self._reported = ""
+            if not self._is_heard and now - self._published_at >= HEARD_MS:
+                self._report_unheard()
             self._publish()
         elif self._looks_until is None:
             if now - self._began_at >= LOGIN_MS:
@@ -149,6 +153,8 @@ class BrokerFeed:
         self._looks_until: int | None = None
         self._other: Hello | None = None
         self._nonce = ""
+        # Whether the own hello has come back, or its absence was reported.
+        self._is_heard = False
         # The publications of states, and the answers, that the broker has not acknowledged.
         self._unacknowledged: set[int] = set()
         self._answers: set[int] = set()
@@ -226,6 +232,15 @@ class BrokerFeed:
         Print(f"publishing at {self._settings.mqtt.endpoint.text}")
         self._publish()
 
+    def _report_unheard(self) -> None:
+        """A broker is silent about a missing right to read."""
+        self._is_heard = True
+        Alert(
+            f"{self._settings.mqtt.endpoint.text}: the own hello does not come back from the broker: the login needs "
+            "the right to read all topics below the prefix; without it no subscriber gets an answer, and a second "
+            "provider is not noticed"
+        )
+
     # ---- messages
 
     def _received(self, event: Received) -> None:
@@ -272,6 +287,7 @@ class BrokerFeed:
         if self._publishing:
             own = self.states.hello
             if isinstance(message, Hello) and message.stream == own.stream:
+                self._is_heard = True
                 return
             if isinstance(message, Hello) and (message.time, message.stream) < (own.time, own.stream):
                 self._other = message

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from copier_process_kit import RunningCopier
-from mosquitto_kit import COPIER, PASSWORDS, PREFIX, PROVIDER, Mosquitto, RawClient, needs_mosquitto
+from mosquitto_kit import COPIER, PASSWORDS, PREFIX, PROVIDER, RULES, Mosquitto, RawClient, needs_mosquitto
 from service_kit import RunningProvider
 from web_kit import certificate, wait_until
 
@@ -160,6 +160,20 @@ def test_a_login_without_the_right_to_ask_is_told_which_topic_it_needs(tmp_path:
     site = Site(tmp_path, rules=[f"user {PROVIDER}", f"topic readwrite {PREFIX}/#", f"user {COPIER}", "topic read x"])
     copier = site.copier(site.provider())
     copier.wait(says(copier, f"the broker refuses the question to the provider ({PREFIX}/ask/copier-"))
+
+
+def test_a_login_without_the_right_to_read_the_summary_is_reported_with_the_topic(tmp_path: Path):
+    rules = [rule for rule in RULES if not rule.endswith("/summary")]
+    site = Site(tmp_path, rules=rules)
+    copier = site.copier(site.provider())
+    copier.wait(says(copier, f"nothing has arrived from {PREFIX}/summary"))
+    assert "the server is silent" not in copier.log()
+
+
+def test_a_login_without_the_right_to_read_the_answer_is_reported_with_the_topic(tmp_path: Path):
+    site = Site(tmp_path, rules=[rule for rule in RULES if "/answer/" not in rule])
+    copier = site.copier(site.provider())
+    copier.wait(says(copier, f"the login needs the right to read {PREFIX}/answer/copier-"))
 
 
 def test_a_provider_without_the_right_to_publish_says_so(tmp_path: Path):

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from heapq import heappop, heappush
 from itertools import count
-from typing import Any
 
+from broker_states_kit import MemoryStore
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,18 +30,6 @@ LATEST_MS = 20_000
 LATEST_WILL_MS = 15_000
 # The documented time: from the last message of a provider to the end of its state.
 SILENT_MS = STALE_HEARTBEATS * HEARTBEAT_MS
-
-
-class MemoryStore:
-    """A follower's memory that lasts as long as the history."""
-
-    data: dict[str, Any] | None = None
-
-    def load(self) -> dict[str, Any] | None:
-        return self.data
-
-    def save(self, data: dict[str, Any]) -> None:
-        self.data = data
 
 
 def account(lots: int) -> AccountState:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty
@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from cleanup_kit import closed_after_test
-from mosquitto_kit import PASSWORDS, PREFIX, PROVIDER, Mosquitto, RawClient, needs_mosquitto
+from mosquitto_kit import PASSWORDS, PREFIX, PROVIDER, RULES, Mosquitto, RawClient, needs_mosquitto
 from signal_kit import Script, Stage, buy
 from web_kit import network
 from winsock_kit import LIMIT_SECONDS
@@ -46,8 +46,8 @@ class Unreadable(PaperAccount):
 class Scene:
     """A provider with a feed on a stage, and a client that receives what is published."""
 
-    def __init__(self, folder: Path, *settings: str) -> None:
-        self.broker = Mosquitto(folder, settings=settings)
+    def __init__(self, folder: Path, *settings: str, rules: Sequence[str] = RULES) -> None:
+        self.broker = Mosquitto(folder, settings=settings, rules=rules)
         secret = folder / "password"
         secret.write_text(PASSWORDS[PROVIDER], encoding="ascii")
         secret.chmod(0o600)
@@ -243,6 +243,15 @@ def test_a_flood_of_malformed_questions_adds_few_lines_to_the_log(scene: Scene):
     # The terminal's time passes faster than the broker's messages.
     lines = [each for each in scene.stage.texts if "a message is ignored" in each]
     assert 1 <= len(lines) <= 10
+
+
+def test_a_provider_without_the_right_to_read_reports_that_its_hello_does_not_come_back(tmp_path: Path):
+    scene = Scene(tmp_path, rules=[f"user {PROVIDER}", f"topic write {PREFIX}/#"])
+
+    def script() -> Script:
+        yield from scene.until(lambda: any("the own hello does not come back" in each for each in scene.stage.texts))
+
+    assert scene.play(script) == 0
 
 
 def test_a_provider_that_hears_another_one_does_not_start(scene: Scene, monkeypatch: pytest.MonkeyPatch):
