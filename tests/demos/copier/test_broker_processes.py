@@ -96,7 +96,9 @@ def test_a_killed_provider_is_gone_by_its_last_will_and_followed_again_when_it_r
     assert "nothing is copied before" not in copier.log()
 
 
-def test_both_sides_connect_again_when_the_broker_was_killed_and_restarted(site: Site):
+@pytest.mark.parametrize("settings", [(), ("persistence false",)])
+def test_both_sides_connect_again_when_the_broker_was_killed_and_restarted(tmp_path: Path, settings: tuple[str, ...]):
+    site = Site(tmp_path, settings=settings)
     provider = site.provider()
     copier = site.copier(provider)
     provider.command("buy 0.25")

@@ -67,9 +67,9 @@ class World:
         self.passed: list[tuple[int, int]] = []
         self.alarms: list[Kind] = []
         self.connection = 0
-        nonces = count(1)
-        self.follower = Follower(MemoryStore())
-        self.states = BrokerStates(self.follower, lambda: f"{next(nonces):032x}")
+        self.nonces = count(1)
+        self.store = MemoryStore()
+        self.begin()
         self.connect()
 
     # ---- time and delivery
@@ -114,6 +114,16 @@ class World:
             self.check()
 
     # ---- the copier
+
+    def begin(self) -> None:
+        """The copier starts, with what it has stored."""
+        self.follower = Follower(self.store)
+        self.states = BrokerStates(self.follower, lambda: f"{next(self.nonces):032x}")
+
+    def restart(self) -> None:
+        """The copier is killed, and started again."""
+        self.begin()
+        self.reconnect()
 
     def connect(self) -> None:
         self.connection += 1
@@ -240,6 +250,7 @@ _steps = st.one_of(
     st.tuples(st.just("start")),
     st.tuples(st.just("lose_connection")),
     st.tuples(st.just("reconnect")),
+    st.tuples(st.just("restart")),
 )
 
 
