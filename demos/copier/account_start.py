@@ -31,7 +31,7 @@ def start_account(
         source = find_source(inputs, tuple(targets.rules.only) or None)
     except (ValueError, TlsError, SecretError) as error:
         raise StartError(str(error)) from None
-    if warning := source.secret.exposure():
+    if warning := source.secret.warning():
         Alert(warning)
     path = Path(inputs.memory + (".dry" if trading.dry else ""))
     memory = MemoryFile(path, owner=True)

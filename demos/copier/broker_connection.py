@@ -14,6 +14,7 @@ import secrets
 from dataclasses import dataclass
 from decimal import Decimal
 
+from demos.copier.broker_arrivals import Arrivals
 from demos.copier.broker_states import ASK_MS, BrokerStates
 from demos.copier.login_secret import LoginSecret, SecretError
 from demos.copier.moments import Moment
@@ -25,6 +26,7 @@ from demos.provider.messages import FromClient, Resync, Snapshot
 from demos.provider.protocol import MessageError
 from demos.provider.steps import Step
 from demos.terminal import Alert, Event, EventKillSocket, EventSetSocket, Print
+from demos.wire.ignored_messages import IgnoredMessages
 from demos.wire.mqtt_link import (
     Acknowledged,
     Ended,
@@ -55,6 +57,8 @@ class BrokerSettings:
 class BrokerConnection(ProviderConnection):
     """The connection through a broker, or its next attempt. Errors of the constructor: CallFailed."""
 
+    peer = "broker"
+
     def __init__(self, settings: BrokerSettings, follower: Follower) -> None:
         super().__init__(follower, settings.mqtt.endpoint.text, settings.secret)
         self._settings = settings
@@ -62,6 +66,7 @@ class BrokerConnection(ProviderConnection):
         self._link = MqttLink(settings.mqtt)
         self._registered = False
         self._broker_states = BrokerStates(follower, lambda: secrets.token_hex(16))
+        self._arrivals = Arrivals(self._broker_states, follower, self._prefix)
         # Of the present connection: when it began, whether the subscription was answered, and the provider too.
         self._began_at = self._state_at = 0
         self._is_subscribed = self._is_followed = self._has_state = False
@@ -69,8 +74,9 @@ class BrokerConnection(ProviderConnection):
         self._resync_at = 0
         # Since when no provider has answered.
         self._missing_since: int | None = None
-        # What was logged last about the provider, and about messages that were ignored.
-        self._noted = self._ignored = ""
+        self._ignored = IgnoredMessages()
+        # What was logged last about the provider.
+        self._noted = ""
 
     # ---- what the program calls
 
@@ -129,7 +135,8 @@ class BrokerConnection(ProviderConnection):
         """Do what follows from an event of the link."""
         if isinstance(event, Opened):
             own = ANSWER + self._settings.mqtt.client_id
-            topics = (STATUS, f"{STATE}+", SUMMARY, HEARTBEATS, own)
+            # The states last: a broker discards what exceeds its limit for one subscriber.
+            topics = (STATUS, SUMMARY, HEARTBEATS, own, f"{STATE}+")
             self._subscription = self._link.subscribe([self.Topic(each) for each in topics])
         elif isinstance(event, Subscribed):
             self.TakeSubscription(event)
@@ -155,6 +162,7 @@ class BrokerConnection(ProviderConnection):
             return
         self._is_subscribed, self._missing_since = True, None
         self._broker_states.connected(self._event.ms)
+        self._arrivals.connected()
         self.Ask()
 
     def Disconnect(self, reason: str) -> None:
@@ -174,17 +182,20 @@ class BrokerConnection(ProviderConnection):
             return
         try:
             message = decode(self._prefix, event.topic, event.payload).message
+            self._arrivals.heard(message, retained=event.retained)
             steps = self._broker_states.receive(message, self._event.ms, retained=event.retained)
         except MessageError as problem:
-            if str(problem) != self._ignored:
-                self._ignored = str(problem)
-                self.Note(f"-a message is ignored: {problem}")
+            if line := self._ignored.line(str(problem), self._event.ms):
+                Print(f"-broker {self._place}: {line}")
             return
         self.FollowAll(steps)
 
     def CheckProvider(self) -> None:
         """Ask, and apply the time limits."""
         now = self._event.ms
+        if problem := self._arrivals.problem(now):
+            Alert(f"{self._place}: {problem}")
+            Event("alarm", name="missing", text=problem)
         self.FollowAll(self._broker_states.check(now))
         self.Ask()
         answer = self._broker_states.answer
@@ -210,6 +221,9 @@ class BrokerConnection(ProviderConnection):
             text = "the provider is gone, as its last will at the broker says"
         elif now - self._missing_since >= ASK_MS:
             text = "no provider answers"
+            if self._arrivals.has_hello:
+                topic = self.Topic(ANSWER + self._settings.mqtt.client_id)
+                text += f", but the broker has the hello of one: if it runs, the login needs the right to read {topic}"
         else:
             return
         text = f"{self._place}: {text}: nothing is opened or increased until it returns"
@@ -245,7 +259,7 @@ class BrokerConnection(ProviderConnection):
         """A resync has the broker send again what it has stored. Nothing else is sent to the provider."""
         if isinstance(message, Resync) and self._event.ms - self._resync_at >= RESYNC_MS:
             self._resync_at = self._event.ms
-            self._link.subscribe([self.Topic(f"{STATE}+"), self.Topic(SUMMARY)])
+            self._link.subscribe([self.Topic(SUMMARY), self.Topic(f"{STATE}+")])
         return 0
 
     def Topic(self, topic: str) -> str:

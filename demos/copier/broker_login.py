@@ -37,7 +37,8 @@ def broker_secret(
     if not login:
         if given:
             raise SecretError("the password of a broker needs a login, and none is given")
-        return LoginSecret("", "password")
+        unused = next((name for name in variables.values() if environment.get(name)), "")
+        return LoginSecret("", "password", unused=unused)
     values = {kind: environment[name] for kind, name in variables.items() if environment.get(name)}
     kinds = given or values
     if len(kinds) != 1:

@@ -12,7 +12,9 @@ reorder messages. So nothing follows from a stored message alone:
   two states are never mixed. If a part is missing, the follower asks for a resync, and the broker sends again what it
   has stored.
 - The hello of another run, or anything that another run has sent just now, is a reason to ask again.
-- When the broker says that the provider is gone, the follower is disconnected until a provider answers.
+- When the broker says that the provider is gone, the follower is disconnected until a provider answers a new question.
+- A question counts until its first reason to doubt the answer, and for ASK_MS. The answer to an earlier question may be
+  delivered late, or a second time: it proves nothing any more. The same is true of a heartbeat from before the answer.
 
 Bounds: the messages of MOST_STREAMS streams, and for each of them twice as many symbols and positions as a state may
 have. What exceeds them is ignored.
@@ -37,10 +39,11 @@ MOST_KEPT = 2 * MOST_POSITIONS
 
 # From the first answer to the welcome.
 SETTLE_MS = 500
-# A question without an answer is repeated after this time; while the provider is gone, after the second one.
+# A question without an answer is repeated after this time; while the provider is gone, after the second one. A later
+# answer does not count.
 ASK_MS = 5000
 GONE_MS = 60_000
-# The shortest time between two questions because of a hello, and because of other messages of another run.
+# The shortest time between two questions because of a status, and because of other messages of another run.
 HELLO_MS = 1000
 RIVAL_MS = 15_000
 
@@ -64,6 +67,13 @@ class _Stream:
             return False
         self.symbols[message.symbol], self.positions = message, positions
         return True
+
+    def put_summary(self, summary: Summary) -> None:
+        """Keep a newer summary, and of the symbols only those that it or a later one may name."""
+        self.summary, self.is_passed = summary, False
+        kept = [each for each in self.symbols.values() if each.symbol in summary.symbols or each.seq > summary.seq]
+        self.symbols = {each.symbol: each for each in kept}
+        self.positions = sum(len(each.positions) for each in kept)
 
     def state(self) -> Snapshot | None:
         """The state of the summary, if it is complete. Errors: MessageError when no state can have its positions."""
@@ -124,6 +134,12 @@ class BrokerStates:
         """Whether a provider has answered the last question."""
         return self._first is not None
 
+    @property
+    def lacks_symbols(self) -> bool:
+        """Whether the followed stream has a summary, and the message of a symbol in it is missing."""
+        stream = self._streams.get(self.answer.stream) if self.answer else None
+        return stream is not None and stream.summary is not None and not stream.is_passed
+
     def take_question(self) -> AskProvider | None:
         """The question to publish now, once."""
         question, self._question = self._question, None
@@ -142,15 +158,16 @@ class BrokerStates:
             self._hear_hello(message, now, retained=retained)
             return []
         if isinstance(message, Gone):
-            self._hear_gone(message, retained=retained)
+            self._hear_gone(message, now, retained=retained)
             return []
         if isinstance(message, AskProvider):
             return []
         if self.answer is not None and message.stream != self.answer.stream and not retained:
             self._hear_rival(message.stream, now)
         if isinstance(message, Heartbeat):
-            is_followed = self.answer is not None and message.stream == self.answer.stream
-            return [self._follower.receive(message, now)] if is_followed else []
+            answer = self.answer
+            is_new = answer is not None and message.stream == answer.stream and message.time > answer.time
+            return [self._follower.receive(message, now)] if is_new else []
         return self._keep(message, now)
 
     def check(self, now: int) -> list[Step]:
@@ -176,10 +193,21 @@ class BrokerStates:
         self._question = AskProvider(VERSION, self._nonce)
         self._follower.disconnected()
 
+    def _ask_again(self, now: int) -> None:
+        """Ask as soon as that is possible: the answers to earlier questions do not count any more."""
+        self.answer = self._first = self._question = None
+        self._nonce = ""
+        self._asks_again = True
+        self._follower.disconnected()
+        if now - self._asked_at >= HELLO_MS:
+            self._ask(now)
+
     def _hear_answer(self, answer: Answer, now: int) -> list[Step]:
         if answer.nonce != self._nonce:
             return []
         if self._first is None:
+            if now - self._asked_at > ASK_MS:
+                return []
             self._first = (answer, now)
             self.gone = False
             return []
@@ -206,19 +234,16 @@ class BrokerStates:
         known = self._first[0] if self._first else None
         if retained or (known is not None and _run(known) == hello.stream):
             return
-        self._follower.disconnected()
-        self.answer = self._first = None
-        self._asks_again = True
-        if now - self._asked_at >= HELLO_MS:
-            self._ask(now)
+        self._ask_again(now)
 
-    def _hear_gone(self, gone: Gone, *, retained: bool) -> None:
+    def _hear_gone(self, gone: Gone, now: int, *, retained: bool) -> None:
+        """A provider publishes no more. What the broker has stored is older than the question and its answers."""
         known = self._first[0] if self._first else None
         if known is not None and (retained or _run(known) != gone.stream):
             return
         self.gone = True
-        self.answer = self._first = None
-        self._follower.disconnected()
+        if not retained:
+            self._ask_again(now)
 
     def _hear_rival(self, stream: str, now: int) -> None:
         """Another run has sent something just now."""
@@ -236,10 +261,9 @@ class BrokerStates:
         if known is not None and message.seq <= known.seq:
             return self._repeated(message, known, now)
         if isinstance(message, Summary):
-            stream.summary = message
+            stream.put_summary(message)
         elif not stream.put(message):
             raise MessageError("too-large", f"more symbols or positions than a state may have: {message.symbol!r}")
-        stream.is_passed = stream.is_passed and isinstance(message, SymbolState)
         return self._pass(message.stream, now)
 
     def _repeated(self, message: SymbolState | Summary, known: SymbolState | Summary, now: int) -> list[Step]:

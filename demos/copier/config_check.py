@@ -69,7 +69,7 @@ def _source_findings(inputs: AccountInputs, symbols: tuple[str, ...]) -> Iterato
     except SecretError as error:
         yield Finding(str(error))
         return
-    if warning := secret.exposure():
+    if warning := secret.warning():
         yield Finding(warning, warning=True)
 
 

@@ -31,6 +31,7 @@ class SecretError(Exception):
 class LoginSecret:
     """Where the secret of a login is: ``kind`` is password or token; either a file, or the value from the environment.
 
+    ``unused``: the environment variable with a secret that is not used, because there is no login; "": none.
     A file is read again for each login, so that a new password needs no restart.
     """
 
@@ -38,6 +39,7 @@ class LoginSecret:
     kind: str
     file: Path | None = None
     value: str = field(default="", repr=False)
+    unused: str = ""
 
     def read(self) -> str:
         """The secret as it is now. Errors: SecretError."""
@@ -66,8 +68,10 @@ class LoginSecret:
             return None
         return status and (status.st_mtime_ns, status.st_size)
 
-    def exposure(self) -> str:
-        """Who else can read the file, as a warning, or ""."""
+    def warning(self) -> str:
+        """What the operator should change: a file that others can read, or a secret without a login; "" if nothing."""
+        if self.unused:
+            return f"the environment variable {self.unused} is set but not used: there is no login"
         if self.file is None or os.name != "posix":
             return ""
         try:

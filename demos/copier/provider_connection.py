@@ -39,9 +39,10 @@ class ProviderConnection(ABC):
     ``ended``: why the provider has ended the login, or "". ``attempts``: how often the copier has begun to connect.
     ``logins``: how often the provider has accepted a login. ``shown``: the symbols that the login showed when the
     follower's state was received; None: all. ``stopped``: what happens while an alarm has stopped the follower, and
-    ``resume``: how its operator ends that.
+    ``resume``: how its operator ends that. ``peer``: what listens at the place, for the log.
     """
 
+    peer = "provider"
     stopped = "nothing is copied"
     resume = "`python -m demos copier resume`"
 
@@ -175,7 +176,7 @@ class ProviderConnection(ABC):
         if self.IsReported(reason):
             return
         self._reported = reason
-        text = f"-provider {self._place}: {reason}"
+        text = f"-{self.peer} {self._place}: {reason}"
         if not self.follower.stopped:
             text += f". Next attempt in {max(self._due - self._event.ms, 0) / 1000:g} s"
             if self._refusal and self._refusal.needs_change:

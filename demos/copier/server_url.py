@@ -9,7 +9,6 @@ computer. The host's address is checked too: see is_loopback().
 from __future__ import annotations
 
 import ctypes
-import re
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -26,7 +25,8 @@ PATH = SUBSCRIBERS
 _EXAMPLE = "use wss://HOST:PORT, as in wss://provider.example:8443"
 _NO_TLS = "a connection without TLS (ws://) may only be to this computer, as in ws://127.0.0.1:8443; use wss://"
 _DEFAULT_PORTS = {"ws": 80, "wss": 443}
-_SECRET = re.compile(r"//[^/]*@")
+
+SECRET_PROBLEM = "invalid URL: it has a user name or a password; use --login and --password-file"
 
 
 class Endpoint(NamedTuple):
@@ -57,9 +57,9 @@ def endpoint_from_text(url: str) -> Endpoint:
 
     Errors: ValueError with what was expected.
     """
-    if _SECRET.search(url):
-        # The text is not shown: it may contain a password.
-        raise ValueError("invalid URL: it has a user name or a password; use --login and --password-file")
+    if "@" in url:
+        # No valid URL has an @. The text is not shown: it may contain a password, also in a place where none belongs.
+        raise ValueError(SECRET_PROBLEM)
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port

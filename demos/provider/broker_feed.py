@@ -6,7 +6,8 @@ answer or a heartbeat the feed fails, which ends this provider. Without one for 
 its place. Two providers that start at the same time see each other's hello: the one that started later ends.
 
 The last will of an earlier connection may be published late. So a status that is not the own hello is replaced, and
-the states too, because another publisher may have replaced them.
+the states too, because another publisher may have replaced them. Stored messages of symbols that are not open, for
+example those of an earlier run, are deleted after that.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from dataclasses import dataclass
 
 from demos.copier.login_secret import LoginSecret, SecretError
 from demos.provider.accounts import AccountState
+from demos.provider.broker_leftovers import Leftovers
 from demos.provider.broker_messages import (
     ANSWER,
     ASK,
     HEARTBEATS,
+    STATE,
     STATUS,
     Answer,
     AskProvider,
@@ -32,9 +35,10 @@ from demos.provider.broker_messages import (
 from demos.provider.broker_publishing import BrokerStates, Publication
 from demos.provider.messages import VERSION, Heartbeat, Hello
 from demos.provider.protocol import MessageError
-from demos.terminal import Event, EventKillSocket, EventSetSocket, GetTickCount64, Print
+from demos.terminal import Alert, Event, EventKillSocket, EventSetSocket, GetTickCount64, Print
 from demos.terminal.interfaces import Clock
 from demos.wire.backoff import Backoff
+from demos.wire.ignored_messages import IgnoredMessages
 from demos.wire.mqtt_link import Acknowledged, Ended, MqttLink, MqttLogin, MqttSettings, Opened, Received, Subscribed
 
 # From the answer to the subscription to the first publication: the retained messages arrive in this time.
@@ -49,6 +53,8 @@ PROVEN_MS = 5000
 # The shortest time between two answers for one subscriber, and between two publications of everything.
 ANSWER_MS = 900
 AGAIN_MS = 1000
+# From the first publication to the report that the own hello has not come back.
+HEARD_MS = 10_000
 # The subscribers whose last question is remembered, and the answers that wait for their acknowledgement.
 MOST_CLIENTS = 10_000
 MOST_ANSWERS = 2000
@@ -75,8 +81,9 @@ class BrokerFeed:
         self._link = MqttLink(settings.mqtt)
         self._backoff = Backoff(1000, 32_000)
         self._suspended = False
-        # What was logged last: of the connection, and of messages.
-        self._reported = self._ignored = ""
+        self._ignored = IgnoredMessages()
+        # What was logged last of the connection.
+        self._reported = ""
         self._forget()
         EventSetSocket(self._link.socket)
 
@@ -118,6 +125,8 @@ class BrokerFeed:
             if now - self._published_at >= PROVEN_MS:
                 self._backoff.succeeded()
                 self._reported = ""
+            if not self._is_heard and now - self._published_at >= HEARD_MS:
+                self._report_unheard()
             self._publish()
         elif self._looks_until is None:
             if now - self._began_at >= LOGIN_MS:
@@ -140,9 +149,12 @@ class BrokerFeed:
         self._all_at: int | None = None
         # Whether another one has replaced the status, and perhaps states.
         self._is_replaced = False
+        self._leftovers = Leftovers(self.states)
         self._looks_until: int | None = None
         self._other: Hello | None = None
         self._nonce = ""
+        # Whether the own hello has come back, or its absence was reported.
+        self._is_heard = False
         # The publications of states, and the answers, that the broker has not acknowledged.
         self._unacknowledged: set[int] = set()
         self._answers: set[int] = set()
@@ -200,6 +212,11 @@ class BrokerFeed:
         """Subscribe to what another provider would publish."""
         topics = (STATUS, HEARTBEATS, f"{ASK}+", ANSWER + self._settings.mqtt.client_id)
         self._link.subscribe([self._topic(each) for each in topics])
+        self._look_at_states()
+
+    def _look_at_states(self) -> None:
+        """Have the broker send the stored messages of symbols, and then what others publish there."""
+        self._link.subscribe([self._topic(f"{STATE}+")], own=False)
 
     def _subscribed(self, event: Subscribed) -> None:
         if refused := [each for each in event.problems if each]:
@@ -215,19 +232,31 @@ class BrokerFeed:
         Print(f"publishing at {self._settings.mqtt.endpoint.text}")
         self._publish()
 
+    def _report_unheard(self) -> None:
+        """A broker is silent about a missing right to read."""
+        self._is_heard = True
+        Alert(
+            f"{self._settings.mqtt.endpoint.text}: the own hello does not come back from the broker: the login needs "
+            "the right to read all topics below the prefix; without it no subscriber gets an answer, and a second "
+            "provider is not noticed"
+        )
+
     # ---- messages
 
     def _received(self, event: Received) -> None:
+        topic = event.topic.removeprefix(f"{self._prefix}/")
+        if topic.startswith(STATE):
+            self._hear_state(topic, event)
+            return
         if not event.payload:
-            # A stored message was deleted: perhaps the hello, or a state.
+            # A stored message was deleted: perhaps the hello.
             self._is_replaced = self._publishing
             return
         try:
             message, client = decode(self._prefix, event.topic, event.payload)
         except MessageError as problem:
-            if str(problem) != self._ignored:
-                self._ignored = str(problem)
-                Print(f"-broker {self._settings.mqtt.endpoint.text}: a message is ignored: {problem}")
+            if line := self._ignored.line(str(problem), GetTickCount64()):
+                Print(f"-broker {self._settings.mqtt.endpoint.text}: {line}")
             return
         if isinstance(message, AskProvider):
             self._answer(client, message)
@@ -235,6 +264,14 @@ class BrokerFeed:
             self._status(message)
         elif self._is_alive(message):
             self._fail("answers" if isinstance(message, Answer) else "sends heartbeats")
+
+    def _hear_state(self, topic: str, event: Received) -> None:
+        """The broker has stored a message of a symbol, or another publisher writes or deletes one."""
+        is_open = self.states.is_open(topic)
+        if is_open and self._publishing and not event.retained:
+            self._is_replaced = True
+        elif not is_open and event.payload:
+            self._leftovers.add(topic)
 
     def _is_alive(self, message: BrokerMessage) -> bool:
         """Whether a message proves that another provider lives, before this one publishes."""
@@ -250,6 +287,7 @@ class BrokerFeed:
         if self._publishing:
             own = self.states.hello
             if isinstance(message, Hello) and message.stream == own.stream:
+                self._is_heard = True
                 return
             if isinstance(message, Hello) and (message.time, message.stream) < (own.time, own.stream):
                 self._other = message
@@ -297,7 +335,10 @@ class BrokerFeed:
             self._all_at, self._is_replaced = now, False
             self._unacknowledged.update(map(self._send, self.states.all(self._clock.utc_ms())))
         elif not self._unacknowledged:
-            self._unacknowledged.update(map(self._send, self.states.next(self._clock.utc_ms())))
+            publications = self.states.next(self._clock.utc_ms()) or self._leftovers.deletions()
+            self._unacknowledged.update(map(self._send, publications))
+            if not publications and self._leftovers.take_look():
+                self._look_at_states()
 
     def _acknowledged(self, event: Acknowledged) -> None:
         self._unacknowledged.discard(event.number)

@@ -5,7 +5,8 @@ one JSON object. Its topic says which types it may have. decode() checks every f
 anything wrong; fields that this version does not know are ignored.
 
 - ``status`` (retained): hello while the provider runs; the last will replaces it by gone.
-- ``state/SYMBOL`` (retained): the positions of a symbol, with the seq of the state in which they changed last.
+- ``state/SYMBOL`` (retained): the positions of a symbol, with the seq of the state in which they changed last. It is
+  deleted by an empty payload when the symbol becomes flat.
 - ``summary`` (retained): the seq of the newest state, and of each symbol that has positions. A state is complete when
   the message of each symbol in the summary has the seq that the summary gives.
 - ``heartbeat``: the provider lives, and the seq is still the newest.

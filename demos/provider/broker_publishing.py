@@ -6,6 +6,9 @@ the earlier ones: so states that come faster than the broker takes them are skip
 
 The broker keeps the last message of each topic. After a new connection everything is published again with the same
 numbers, because another publisher may have replaced it, or a broker without a disk may have lost it.
+
+An empty payload deletes the message of a symbol that becomes flat, and those that an earlier run has left. Otherwise
+the messages of all symbols that were ever traded would stay, and a broker queues a limited number for a new subscriber.
 """
 
 from __future__ import annotations
@@ -13,11 +16,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from demos.provider.accounts import AccountState, View
 from demos.provider.broker_messages import (
     ANSWER,
     HEARTBEATS,
+    STATE,
     STATUS,
     SUMMARY,
     Answer,
@@ -29,7 +34,7 @@ from demos.provider.broker_messages import (
     encode,
     state_topic,
 )
-from demos.provider.messages import VERSION, FromServer, Heartbeat, Hello, Snapshot, Update
+from demos.provider.messages import VERSION, FromServer, Heartbeat, Hello, Position, Snapshot, Update
 from demos.provider.protocol import decode_from_server
 from demos.provider.publishing import Publisher
 from demos.provider.states import by_symbol, merge
@@ -59,8 +64,9 @@ class BrokerStates:
         self.run = self._publisher.run
         self.hello = Hello(VERSION, name, self.run, self._publisher.heartbeat_ms, now)
         self._state: Snapshot | None = None
-        # The last message of each symbol, also of those that have become flat.
+        # The last message of each symbol with positions, and the symbols whose messages are to be deleted.
         self._symbols: dict[str, SymbolState] = {}
+        self._flat: set[str] = set()
 
     def observe(self, account: AccountState, now: int) -> None:
         """Take the account's present state. Errors: ValueError."""
@@ -83,6 +89,16 @@ class BrokerStates:
         if not isinstance(message, (Snapshot, Update)):
             return []
         return self._publications(each for each in self._symbols.values() if each.seq == message.seq)
+
+    def is_open(self, topic: str) -> bool:
+        """Whether a topic below the prefix is that of a symbol with positions."""
+        symbol = unquote(topic.removeprefix(STATE))
+        return symbol in self._symbols and state_topic(symbol) == topic
+
+    def deletions(self, topics: Iterable[str]) -> list[Publication]:
+        """Delete the messages that the broker has stored at these topics of symbols, but not those of open symbols."""
+        needed = {state_topic(symbol) for symbol in self._symbols}
+        return [Publication(each, b"", retain=True) for each in topics if each not in needed]
 
     def answer(self, client: str, question: AskProvider, now: int) -> Publication:
         """The answer to a subscriber."""
@@ -111,20 +127,27 @@ class BrokerStates:
         else:
             return message
         groups = by_symbol(self._state.positions)
-        for symbol in sorted(groups.keys() | self._symbols.keys()):
-            before, positions = self._symbols.get(symbol), groups.get(symbol, ())
-            if before is None or before.positions != positions:
-                self._symbols[symbol] = SymbolState(message.stream, message.seq, message.time, symbol, positions)
+        self._flat |= self._symbols.keys() - groups.keys()
+        self._symbols = {symbol: self._symbol(symbol, groups[symbol], message) for symbol in sorted(groups)}
         return message
+
+    def _symbol(self, symbol: str, positions: tuple[Position, ...], state: Snapshot | Update) -> SymbolState:
+        """The message of a symbol in a new state: the last one, if its positions are the same."""
+        before = self._symbols.get(symbol)
+        if before is not None and before.positions == positions:
+            return before
+        return SymbolState(state.stream, state.seq, state.time, symbol, positions)
 
     def _publications(self, symbols: Iterable[SymbolState]) -> list[Publication]:
         """Messages of symbols, and after them the summary of the state."""
         state = self._state
         if state is None:
             return []
-        open_symbols = {each.symbol: each.seq for each in self._symbols.values() if each.positions}
+        open_symbols = {each.symbol: each.seq for each in self._symbols.values()}
         summary = Summary(state.stream, state.seq, state.time, state.account, open_symbols)
         found = [_publication(state_topic(each.symbol), each, retain=True) for each in symbols]
+        found += self.deletions(state_topic(symbol) for symbol in sorted(self._flat))
+        self._flat.clear()
         return [*found, _publication(SUMMARY, summary, retain=True)]
 
 

@@ -26,7 +26,7 @@ class FeedError(Exception):
 def open_feed(inputs: BrokerInputs, account: AccountState, clock: Clock, warn: Callable[[str], object]) -> BrokerFeed:
     """The feed, ready for its first timer event. Errors: FeedError."""
     settings = feed_settings(inputs)
-    if warning := settings.secret.exposure():
+    if warning := settings.secret.warning():
         warn(warning)
     try:
         return BrokerFeed(settings, account, clock)

@@ -94,7 +94,7 @@ def _broker_findings(inputs: BrokerInputs) -> Iterator[Finding]:
     except FeedError as error:
         yield Finding(str(error))
         return
-    if warning := secret.exposure():
+    if warning := secret.warning():
         yield Finding(warning, warning=True)
 
 
@@ -114,7 +114,7 @@ def _publish_findings(inputs: PublishInputs) -> Iterator[Finding]:
     except PublishError as error:
         yield Finding(str(error))
         return
-    if warning := secret.exposure():
+    if warning := secret.warning():
         yield Finding(warning, warning=True)
 
 

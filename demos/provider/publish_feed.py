@@ -76,7 +76,7 @@ def open_publish_feed(inputs: PublishInputs, account: AccountState, clock: Clock
     Errors: PublishError; ValueError when the protocol cannot carry the account.
     """
     settings = publish_settings(inputs)
-    if warning := settings.secret.exposure():
+    if warning := settings.secret.warning():
         Alert(warning)
     return PublishFeed(settings, account, clock)
 

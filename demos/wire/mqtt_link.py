@@ -21,7 +21,6 @@ used.
 
 from __future__ import annotations
 
-import re
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -32,12 +31,14 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from demos.wire.addresses import AddressError, find_address, host_text, is_loopback
+from demos.wire.mqtt_problems import connect_problem, unanswered_problem
 from demos.wire.mqtt_tls import prepare_context
 from demos.wire.mqtt_url import MqttEndpoint
 from demos.wire.opening import CallFailed
-from demos.wire.tls_contexts import TlsContext, error_text
+from demos.wire.tls_contexts import TlsContext
 from demos.wire.wake_up import WakeUp
 from winsock import SOCK_STREAM
 
@@ -60,7 +61,6 @@ _END_S = 1.0
 
 _WITH_WILL = 0x04
 _REFUSED_LOGINS = (0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C)
-_OPENSSL = re.compile(r"^\[SSL[^]]*\] |\s*\(_ssl\.c:\d+\)$")
 
 
 class Opened(NamedTuple):
@@ -182,11 +182,14 @@ class MqttLink:
         """Publish a message; the number of its acknowledgement. Nothing happens while the link is not open."""
         return self._client.publish(topic, payload, qos, retain).mid if self._client and self.is_open else 0
 
-    def subscribe(self, filters: list[str]) -> int:
-        """Subscribe, or have the retained messages sent again; the number of the answer."""
+    def subscribe(self, filters: list[str], *, own: bool = True) -> int:
+        """Subscribe, or have the retained messages sent again; the number of the answer.
+
+        ``own``: receive also what this client publishes.
+        """
         if self._client is None or not self.is_open:
             return 0
-        _, number = self._client.subscribe([(each, 1) for each in filters])
+        _, number = self._client.subscribe([(each, SubscribeOptions(qos=1, noLocal=not own)) for each in filters])
         return number or 0
 
     def end(self, *, with_will: bool = False) -> None:
@@ -211,6 +214,8 @@ class _Attempt(Client):
         self._received_bytes = self._taken = 0
         self._wake_program = wake
         self._droppable = settings.droppable
+        self._endpoint = settings.endpoint
+        self._is_accepted = False
         self._is_left = False
         self._is_over = threading.Event()
         self._last: Ended | None = None
@@ -266,7 +271,7 @@ class _Attempt(Client):
             while result == MQTTErrorCode.MQTT_ERR_SUCCESS and not self._is_left_alone():
                 result = self.loop(timeout)
         except Exception as error:  # whatever it is, the program reports it, and connects again
-            reason = _OPENSSL.sub("", error_text(error)) or type(error).__name__
+            reason = connect_problem(error, self._endpoint)
         self._put(self._last or Ended(reason or error_string(result), False))
         self._is_over.set()
         # The callbacks refer to this object. Without them it is freed, with its sockets, as soon as nobody uses it.
@@ -287,14 +292,17 @@ class _Attempt(Client):
         if reason.is_failure:
             self._last = Ended(f"the broker refuses the login: {reason}", reason.value in _REFUSED_LOGINS)
         else:
+            self._is_accepted = True
             self._put(Opened())
 
     def _disconnected(self, client: Client, userdata: Any, flags: Any, reason: ReasonCode, properties: Any) -> None:
         if self._last is None:
             ended = flags.is_disconnect_packet_from_server
-            self._last = Ended(
-                f"{'the broker ends the connection' if ended else 'the connection is lost'}: {reason}", False
-            )
+            self._last = Ended(f"the broker ends the connection: {reason}" if ended else self._lost(), False)
+
+    def _lost(self) -> str:
+        """Why the connection has ended without a reason from the broker."""
+        return "the connection is lost" if self._is_accepted else unanswered_problem(self._endpoint)
 
     def _received(self, client: Client, userdata: Any, message: MQTTMessage) -> None:
         if self._last is not None:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from demos.wire.channel import Bytes, Channel
-from demos.wire.tls_contexts import TlsError, error_text, fingerprint_text
+from demos.wire.tls_contexts import TlsError, fingerprint_text, tls_problem
 
 HANDSHAKE_MS = 10_000
 
@@ -33,30 +33,6 @@ _RECORD = 16 * 1024
 
 # The reason of a stream whose peer has ended the connection without the end of TLS.
 NO_CLOSE_NOTIFY = "the connection ended without TLS's close_notify: data may be missing"
-
-# OpenSSL's X509_V_ERR_* codes. The text continues "the server's certificate …".
-_EXPIRED, _NOT_YET_VALID, _HOST_MISMATCH, _ADDRESS_MISMATCH = 10, 9, 62, 64
-_SELF_SIGNED, _SELF_SIGNED_IN_CHAIN, _UNKNOWN_ISSUER, _UNVERIFIED_LEAF = 18, 19, 20, 21
-_VERIFICATION = {
-    _EXPIRED: "has expired",
-    _NOT_YET_VALID: "is not valid yet; check the clock of this computer",
-    _SELF_SIGNED: "is self-signed; pin its SHA-256 fingerprint, or name it as the CA file",
-    _SELF_SIGNED_IN_CHAIN: "was issued by a CA that is not trusted here; name the CA file, or pin the certificate",
-    _UNKNOWN_ISSUER: "was issued by a CA that is not trusted here; name the CA file, or pin the certificate",
-    _UNVERIFIED_LEAF: "cannot be verified: the server does not send its issuer's certificate",
-}
-
-# OpenSSL's reasons for mistakes that users make.
-_REASONS = {
-    "HTTP_REQUEST": "the peer speaks HTTP without TLS; use https://",
-    "WRONG_VERSION_NUMBER": "the peer does not speak TLS",
-    "UNSUPPORTED_PROTOCOL": "the peer supports only versions of TLS before 1.2",
-    "TLSV1_ALERT_PROTOCOL_VERSION": "the peer does not accept TLS 1.2 and 1.3",
-    "TLSV1_ALERT_UNKNOWN_CA": "the peer does not trust the certificate: unknown CA",
-    "SSLV3_ALERT_BAD_CERTIFICATE": "the peer does not accept the certificate",
-    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "the peer does not accept the certificate",
-    "SSLV3_ALERT_CERTIFICATE_EXPIRED": "the peer does not accept the certificate: it has expired",
-}
 
 
 @dataclass(eq=False, slots=True)
@@ -267,11 +243,4 @@ def client_tls(channel: Channel, context: ssl.SSLContext, host: str, pin: bytes 
 
 def _problem(error: ssl.SSLError, host: str) -> str:
     """Why a TLS connection has failed, for the log."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        if error.verify_code in (_HOST_MISMATCH, _ADDRESS_MISMATCH):
-            return f"the server's certificate does not name the host {host!r}; connect by a name in it, or pin it"
-        text = _VERIFICATION.get(error.verify_code, f"cannot be verified: {error.verify_message}")
-        return f"the server's certificate {text}"
-    if isinstance(error, ssl.SSLEOFError):
-        return NO_CLOSE_NOTIFY
-    return "TLS failed: " + _REASONS.get(error.reason or "", error_text(error))
+    return NO_CLOSE_NOTIFY if isinstance(error, ssl.SSLEOFError) else tls_problem(error, host)

@@ -1,4 +1,4 @@
-"""TLS contexts: how a client verifies a server, which certificate a server presents, and fingerprints.
+"""TLS contexts: how a client verifies a server, which certificate a server presents, fingerprints, and errors.
 
 A context serves all connections: most of the memory of a TLS connection is then its own state alone. A server's context
 is replaced when the files of the certificate change, for example when the program that renews it has stored a new one.
@@ -16,6 +16,30 @@ from typing import TypeAlias
 TlsContext: TypeAlias = ssl.SSLContext
 
 _SHA256_DIGITS = 64
+
+# OpenSSL's X509_V_ERR_* codes. The text continues "the server's certificate …".
+_EXPIRED, _NOT_YET_VALID, _HOST_MISMATCH, _ADDRESS_MISMATCH = 10, 9, 62, 64
+_SELF_SIGNED, _SELF_SIGNED_IN_CHAIN, _UNKNOWN_ISSUER, _UNVERIFIED_LEAF = 18, 19, 20, 21
+_VERIFICATION = {
+    _EXPIRED: "has expired",
+    _NOT_YET_VALID: "is not valid yet; check the clock of this computer",
+    _SELF_SIGNED: "is self-signed; pin its SHA-256 fingerprint, or name it as the CA file",
+    _SELF_SIGNED_IN_CHAIN: "was issued by a CA that is not trusted here; name the CA file, or pin the certificate",
+    _UNKNOWN_ISSUER: "was issued by a CA that is not trusted here; name the CA file, or pin the certificate",
+    _UNVERIFIED_LEAF: "cannot be verified: the server does not send its issuer's certificate",
+}
+
+# OpenSSL's reasons for mistakes that users make.
+_REASONS = {
+    "HTTP_REQUEST": "the peer speaks HTTP without TLS; use https://",
+    "WRONG_VERSION_NUMBER": "the peer does not speak TLS",
+    "UNSUPPORTED_PROTOCOL": "the peer supports only versions of TLS before 1.2",
+    "TLSV1_ALERT_PROTOCOL_VERSION": "the peer does not accept TLS 1.2 and 1.3",
+    "TLSV1_ALERT_UNKNOWN_CA": "the peer does not trust the certificate: unknown CA",
+    "SSLV3_ALERT_BAD_CERTIFICATE": "the peer does not accept the certificate",
+    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "the peer does not accept the certificate",
+    "SSLV3_ALERT_CERTIFICATE_EXPIRED": "the peer does not accept the certificate: it has expired",
+}
 
 
 class TlsError(Exception):
@@ -140,6 +164,23 @@ def _first_certificate(text: str) -> bytes:
 def _no_password() -> str:
     # Without it OpenSSL would ask on the terminal.
     raise ValueError("the private key is protected by a password; store it without one, readable only by this user")
+
+
+def is_cut_off(error: Exception) -> bool:
+    """Whether the peer has ended a connection in the middle of the handshake."""
+    return isinstance(error, (ssl.SSLEOFError, ConnectionResetError, BrokenPipeError))
+
+
+def tls_problem(error: Exception, host: str) -> str:
+    """Why a connection with TLS has failed, for the log; ``host`` is the name or address that the user gave."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        if error.verify_code in (_HOST_MISMATCH, _ADDRESS_MISMATCH):
+            return f"the server's certificate does not name the host {host!r}; connect by a name in it, or pin it"
+        text = _VERIFICATION.get(error.verify_code, f"cannot be verified: {error.verify_message}")
+        return f"the server's certificate {text}"
+    if isinstance(error, ssl.SSLError):
+        return "TLS failed: " + _REASONS.get(error.reason or "", error_text(error))
+    return error_text(error)
 
 
 def error_text(error: Exception) -> str:

@@ -9,6 +9,7 @@ from textwrap import dedent
 from demos.launcher import market_options, option_types
 from demos.launcher.job import run_job
 from demos.terminal.interfaces import ProgramError
+from demos.wire.mqtt_url import mqtt_url_problem
 
 _DESCRIPTION = """
     Run a provider and several copiers on this machine, connected by an MQTT broker.
@@ -98,7 +99,7 @@ def _add_trading(parser: argparse.ArgumentParser) -> None:
 
 def _add_existing_broker(parser: argparse.ArgumentParser) -> None:
     existing = parser.add_argument_group("a broker that is running")
-    existing.add_argument("--broker", metavar="URL", help="use this broker: mqtts://HOST:PORT/PREFIX")
+    existing.add_argument("--broker", type=_broker_url, metavar="URL", help="use this broker: mqtts://HOST:PORT/PREFIX")
     existing.add_argument("--broker-login", metavar="NAME", help="the provider's login at the broker")
     existing.add_argument("--broker-password-file", type=Path, metavar="FILE", help="the file with its password")
     existing.add_argument("--login", metavar="NAME", help="the copiers' login at the broker")
@@ -106,8 +107,23 @@ def _add_existing_broker(parser: argparse.ArgumentParser) -> None:
     existing.add_argument("--ca", type=Path, metavar="FILE", help="CA file (PEM) for the broker's certificate")
 
 
+def _broker_url(text: str) -> str:
+    if problem := mqtt_url_problem(text):
+        raise argparse.ArgumentTypeError(problem)
+    return text
+
+
+def _check_existing_broker(args: argparse.Namespace) -> None:
+    """The options of a broker that is running need its URL. Errors: SystemExit with 2."""
+    names = ("broker_login", "broker_password_file", "login", "password_file", "ca")
+    given = [f"--{name.replace('_', '-')}" for name in names if getattr(args, name)]
+    if given and not args.broker:
+        args.usage_error(f"--broker is missing: {', '.join(given)} can be used with a broker that is running only")
+
+
 def main(args: argparse.Namespace) -> int:
     """Run the job; returns its exit code. A failure is one line on standard error."""
+    _check_existing_broker(args)
     try:
         from demos.ideas.broker.job import BrokerJob
     except ImportError as error:

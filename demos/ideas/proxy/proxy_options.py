@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from demos.copier.server_url import endpoint_from_text
+from demos.copier.server_url import SECRET_PROBLEM, endpoint_from_text
 from demos.ideas.proxy.upstream_inputs import UpstreamInputs
 from demos.provider.input_checks import listed
 from demos.provider.topic_names import topic_problem
@@ -14,6 +14,9 @@ _EXAMPLE = "use TOPIC=URL, as in anna=wss://provider.example:8443"
 
 def upstream_problem(text: str) -> str | None:
     """Why these cannot be the upstream servers, or None when they can; empty: none."""
+    if "@" in text:
+        # Not shown: see endpoint_from_text().
+        return SECRET_PROBLEM
     topics = set()
     for each in listed(text):
         topic, separator, url = each.partition("=")

@@ -36,7 +36,7 @@ def upstream_settings(inputs: UpstreamInputs) -> ServerSettings:
         secret = find_secret(inputs.login, inputs.password_file, inputs.token_file, os.environ)
     except (ValueError, TlsError, SecretError) as error:
         raise UpstreamError(f"upstream of the topic {inputs.topic}: {error}") from None
-    if warning := secret.exposure():
+    if warning := secret.warning():
         Alert(warning)
     return ServerSettings(endpoint, context, pin, secret, CLIENT, steady=True)
 

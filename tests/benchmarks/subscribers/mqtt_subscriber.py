@@ -130,8 +130,12 @@ class MqttSubscriber(TlsSubscriber):
         if topic.startswith("answer/"):
             self.is_live = True
             return
-        message = json.loads(payload)
-        if topic == f"state/{SYMBOL}":
+        message = json.loads(payload or "{}")
+        if not message:
+            # The symbol is flat, in the state of the next summary.
+            if topic == f"state/{SYMBOL}":
+                self._state = self._summary + 1, 0.0
+        elif topic == f"state/{SYMBOL}":
             self._state = message["seq"], round(sum(float(each["lots"]) for each in message["positions"]), 2)
         elif topic == "summary":
             self._summary = message["seq"]

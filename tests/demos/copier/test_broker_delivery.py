@@ -251,7 +251,7 @@ def test_a_flood_ends_the_connection_and_the_copier_comes_back(broker, tmp_path)
         yield from go_on(holds(stage, "0.25"))
         for _ in range(60):
             flooder.publish(f"{PREFIX}/summary", b"x" * 900_000, retain=False)
-        yield from go_on(logs(stage, "faster than they can be read"))
+        yield from go_on(logs(stage, f"-broker localhost:{broker.port}/{PREFIX}: the broker sends messages"))
         provider.publish(provider.trade(EURUSD="0.45"))
         yield from go_on(holds(stage, "0.45"))
 

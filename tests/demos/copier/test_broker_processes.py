@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from copier_process_kit import RunningCopier
-from mosquitto_kit import COPIER, PASSWORDS, PREFIX, PROVIDER, Mosquitto, RawClient, needs_mosquitto
+from mosquitto_kit import COPIER, PASSWORDS, PREFIX, PROVIDER, RULES, Mosquitto, RawClient, needs_mosquitto
 from service_kit import RunningProvider
 from web_kit import certificate, wait_until
 
@@ -96,7 +96,9 @@ def test_a_killed_provider_is_gone_by_its_last_will_and_followed_again_when_it_r
     assert "nothing is copied before" not in copier.log()
 
 
-def test_both_sides_connect_again_when_the_broker_was_killed_and_restarted(site: Site):
+@pytest.mark.parametrize("settings", [(), ("persistence false",)])
+def test_both_sides_connect_again_when_the_broker_was_killed_and_restarted(tmp_path: Path, settings: tuple[str, ...]):
+    site = Site(tmp_path, settings=settings)
     provider = site.provider()
     copier = site.copier(provider)
     provider.command("buy 0.25")
@@ -160,6 +162,20 @@ def test_a_login_without_the_right_to_ask_is_told_which_topic_it_needs(tmp_path:
     site = Site(tmp_path, rules=[f"user {PROVIDER}", f"topic readwrite {PREFIX}/#", f"user {COPIER}", "topic read x"])
     copier = site.copier(site.provider())
     copier.wait(says(copier, f"the broker refuses the question to the provider ({PREFIX}/ask/copier-"))
+
+
+def test_a_login_without_the_right_to_read_the_summary_is_reported_with_the_topic(tmp_path: Path):
+    rules = [rule for rule in RULES if not rule.endswith("/summary")]
+    site = Site(tmp_path, rules=rules)
+    copier = site.copier(site.provider())
+    copier.wait(says(copier, f"nothing has arrived from {PREFIX}/summary"))
+    assert "the server is silent" not in copier.log()
+
+
+def test_a_login_without_the_right_to_read_the_answer_is_reported_with_the_topic(tmp_path: Path):
+    site = Site(tmp_path, rules=[rule for rule in RULES if "/answer/" not in rule])
+    copier = site.copier(site.provider())
+    copier.wait(says(copier, f"the login needs the right to read {PREFIX}/answer/copier-"))
 
 
 def test_a_provider_without_the_right_to_publish_says_so(tmp_path: Path):

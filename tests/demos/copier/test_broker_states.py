@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import random
 from decimal import Decimal
-from itertools import count
-from typing import Any
 
 import pytest
+from broker_states_kit import Bench, Provider
 
 from demos.copier.broker_states import (
     ASK_MS,
@@ -16,96 +15,12 @@ from demos.copier.broker_states import (
     MOST_KEPT,
     RIVAL_MS,
     SETTLE_MS,
-    BrokerStates,
 )
-from demos.provider import broker_publishing
-from demos.provider.accounts import AccountState, Holding
-from demos.provider.broker_messages import Answer, AskProvider, BrokerMessage, Gone, Summary, SymbolState, decode
-from demos.provider.broker_publishing import Publication
-from demos.provider.following import Follower
-from demos.provider.messages import Hello, Position, Resync, Snapshot
+from demos.provider.broker_messages import Answer, AskProvider, Gone, Summary, SymbolState, decode
+from demos.provider.messages import Hello, Position, Resync
 from demos.provider.protocol import MessageError
-from demos.provider.steps import Kind, Status, Step
-
-UTC = 1_700_000_000_000
-NAMES = count(1)
-
-
-class MemoryStore:
-    """A follower's memory that lasts as long as the test."""
-
-    data: dict[str, Any] | None = None
-
-    def load(self) -> dict[str, Any] | None:
-        return self.data
-
-    def save(self, data: dict[str, Any]) -> None:
-        self.data = data
-
-
-def account(**lots: str) -> AccountState:
-    holdings = [Holding(symbol, Decimal(each), Decimal("1.1"), Decimal(100_000)) for symbol, each in lots.items()]
-    return AccountState("USD", False, Decimal(1000), Decimal(1000), tuple(holdings))
-
-
-class Bench:
-    """A copier's side and providers; ``now`` is the time of all of them."""
-
-    def __init__(self) -> None:
-        self.now = 1000
-        self.follower = Follower(MemoryStore())
-        self.states = BrokerStates(self.follower, lambda: f"{next(NAMES):032x}")
-        self.copied: list[dict[str, str]] = []
-        self.alarms: list[Kind] = []
-        self.sent: list[object] = []
-        self.questions: list[AskProvider] = []
-
-    def connect(self) -> AskProvider:
-        self.states.connected(self.now)
-        self.collect([])
-        return self.questions[-1]
-
-    def collect(self, steps: list[Step]) -> None:
-        for step in steps:
-            self.alarms += [each.kind for each in step.alarms]
-            self.sent += step.send
-            if isinstance(step.state, Snapshot):
-                self.copied.append({each.symbol: str(each.lots) for each in step.state.positions})
-        if question := self.states.take_question():
-            self.questions.append(question)
-
-    def hear(self, *messages: BrokerMessage | Publication, retained: bool = False) -> None:
-        for each in messages:
-            message = decode("p", f"p/{each.topic}", each.payload).message if isinstance(each, Publication) else each
-            self.collect(self.states.receive(message, self.now, retained=retained))
-
-    def wait(self, ms: int) -> None:
-        self.now += ms
-        self.collect(self.states.check(self.now))
-
-
-class Provider:
-    def __init__(self, bench: Bench, name: str = "provider", **lots: str) -> None:
-        self.bench = bench
-        self.made = broker_publishing.BrokerStates(name, account(**lots), self.time)
-        self.all = self.made.all(self.time)
-
-    @property
-    def time(self) -> int:
-        return UTC + self.bench.now
-
-    def trade(self, **lots: str) -> list[Publication]:
-        self.made.observe(account(**lots), self.time)
-        return self.made.next(self.time)
-
-    def answer(self, question: AskProvider) -> Publication:
-        return self.made.answer("copier-1", question, self.time)
-
-    def hello(self) -> Publication:
-        return self.all[0]
-
-    def gone(self) -> Publication:
-        return self.made.will()
+from demos.provider.steps import Kind, Status
+from demos.provider.streams import HEARTBEAT_MS
 
 
 @pytest.fixture
@@ -216,10 +131,74 @@ def test_the_last_will_of_the_followed_run_disconnects_and_a_new_run_is_asked(be
     assert bench.states.gone
     new = Provider(bench, A="0.3")
     bench.hear(*new.all)
+    # The will was a reason to ask too.
+    bench.wait(HELLO_MS)
     bench.hear(new.answer(bench.questions[-1]))
     bench.wait(SETTLE_MS)
     assert bench.copied == [{"A": "0.1"}, {"A": "0.3"}]
     assert not bench.states.gone
+
+
+@pytest.mark.parametrize("is_settled", [True, False])
+def test_after_the_last_will_an_answer_to_an_earlier_question_counts_for_nothing(bench, is_settled):
+    provider = Provider(bench, A="0.1")
+    answer = provider.answer(bench.connect())
+    bench.hear(*provider.all, retained=True)
+    if is_settled:
+        bench.hear(answer)
+        bench.wait(SETTLE_MS)
+    late = provider.trade(A="0.2")
+    bench.hear(provider.gone())
+    for _ in range(3):
+        bench.hear(answer, *late)
+        bench.wait(SETTLE_MS)
+        assert bench.follower.status is Status.OFFLINE
+        assert bench.states.gone
+    assert bench.copied == [{"A": "0.1"}] * is_settled
+
+
+def test_a_last_will_that_was_late_costs_one_question(bench):
+    provider = followed(bench, A="0.1")
+    bench.now += HELLO_MS
+    bench.hear(provider.gone())
+    bench.hear(provider.answer(bench.questions[-1]))
+    bench.wait(SETTLE_MS)
+    assert bench.follower.status is Status.LIVE
+    assert not bench.states.gone
+
+
+def test_an_answer_that_was_delivered_before_the_hello_of_another_run_counts_for_nothing_after_it(bench):
+    provider = followed(bench, A="0.1")
+    answer = provider.answer(bench.questions[-1])
+    bench.hear(Hello(1, "other", "e" * 32, 5000, 1))
+    bench.hear(answer)
+    assert not bench.states.is_answered
+
+
+def test_an_answer_that_is_later_than_the_next_question_would_be_counts_for_nothing(bench):
+    provider = Provider(bench, A="0.1")
+    question = bench.connect()
+    bench.hear(*provider.all, provider.gone(), retained=True)
+    answer = provider.answer(question)
+    bench.wait(ASK_MS + 1)
+    bench.hear(answer)
+    bench.wait(SETTLE_MS)
+    assert bench.copied == []
+
+
+def test_a_heartbeat_from_before_the_answer_does_not_prove_that_the_provider_lives(bench):
+    provider = Provider(bench, A="0.1")
+    old = [provider.made.next(provider.time + each * HEARTBEAT_MS)[0] for each in range(1, 4)]
+    bench.now += 4 * HEARTBEAT_MS
+    question = bench.connect()
+    bench.hear(*provider.all, retained=True)
+    bench.hear(provider.answer(question))
+    bench.wait(SETTLE_MS)
+    for each in old:
+        bench.hear(each)
+        bench.wait(HEARTBEAT_MS)
+    bench.wait(1)
+    assert bench.follower.status is Status.STALE
 
 
 @pytest.mark.parametrize("retained", [True, False])
@@ -326,3 +305,12 @@ def test_an_answer_names_the_stream_that_the_copier_follows(bench):
     provider = followed(bench, A="0.1")
     assert isinstance(bench.states.answer, Answer)
     assert bench.states.answer.stream.startswith(provider.made.run)
+
+
+def test_symbols_that_the_newest_summary_does_not_name_are_forgotten(bench):
+    provider = followed(bench, A="0.1")
+    for number in range(2 * MOST_KEPT):
+        bench.now += 1
+        bench.hear(*provider.trade(**{f"S{number}": "0.1"}))
+    assert bench.copied[-1] == {f"S{2 * MOST_KEPT - 1}": "0.1"}
+    assert len(bench.copied) == 2 * MOST_KEPT + 1

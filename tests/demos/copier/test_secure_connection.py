@@ -142,8 +142,11 @@ def test_a_url_that_cannot_be_used_is_refused_with_the_reason(url, expected):
         Stage("copier", url=url)
 
 
-def test_a_password_in_a_url_is_refused_and_not_shown():
-    problem = url_problem("wss://customer:secret@host:1")
+@pytest.mark.parametrize(
+    "url", ["wss://customer:secret@host:1", "wss://customer:s/secret@host:1", "wss:customer:secret@host:1"]
+)
+def test_a_password_in_a_url_is_refused_and_not_shown(url):
+    problem = url_problem(url)
     assert problem == "invalid URL: it has a user name or a password; use --login and --password-file"
 
 

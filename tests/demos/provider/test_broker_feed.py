@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty
@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from cleanup_kit import closed_after_test
-from mosquitto_kit import PASSWORDS, PREFIX, PROVIDER, Mosquitto, RawClient, needs_mosquitto
+from mosquitto_kit import PASSWORDS, PREFIX, PROVIDER, RULES, Mosquitto, RawClient, needs_mosquitto
 from signal_kit import Script, Stage, buy
 from web_kit import network
 from winsock_kit import LIMIT_SECONDS
@@ -46,8 +46,8 @@ class Unreadable(PaperAccount):
 class Scene:
     """A provider with a feed on a stage, and a client that receives what is published."""
 
-    def __init__(self, folder: Path) -> None:
-        self.broker = Mosquitto(folder)
+    def __init__(self, folder: Path, *settings: str, rules: Sequence[str] = RULES) -> None:
+        self.broker = Mosquitto(folder, settings=settings, rules=rules)
         secret = folder / "password"
         secret.write_text(PASSWORDS[PROVIDER], encoding="ascii")
         secret.chmod(0o600)
@@ -190,6 +190,66 @@ def test_a_status_that_was_deleted_is_published_again(scene: Scene):
         yield from scene.until(scene.has("summary", seq=1))
         scene.publish("status", b"")
         yield from scene.until(lambda: scene.count("status", type="hello") == 2)
+
+    assert scene.play(script) == 0
+
+
+def test_stored_messages_of_earlier_runs_are_deleted_also_more_than_the_broker_sends_at_once(tmp_path: Path):
+    scene = Scene(tmp_path, "max_queued_messages 20")
+    for number in range(100):
+        scene.publish(f"state/OLD{number}", b"{}")
+    scene.publish("state/EURUSD", b"{}")
+
+    def script() -> Script:
+        buy(scene.stage, "0.10")
+        yield from scene.until(scene.has("summary", symbols={"EURUSD": 2}))
+        yield from scene.until(lambda: stored(scene) == {"state/EURUSD"})
+
+    assert scene.play(script) == 0
+
+
+def stored(scene: Scene) -> set[str]:
+    """The topics of symbols with a stored message, as a new subscriber gets them."""
+    reader = RawClient(scene.broker, PROVIDER, topics=[f"{PREFIX}/state/+"])
+    found: set[str] = set()
+    with suppress(Empty):
+        while True:
+            message = reader.messages.get(timeout=0.2)
+            if message.payload:
+                found.add(message.topic.removeprefix(f"{PREFIX}/"))
+    reader.close()
+    return found
+
+
+def test_a_state_that_another_client_has_deleted_is_published_again(scene: Scene):
+    def script() -> Script:
+        buy(scene.stage, "0.10")
+        yield from scene.until(scene.has("summary", symbols={"EURUSD": 2}))
+        scene.publish("state/EURUSD", b"")
+        yield from scene.until(lambda: scene.count("state/EURUSD", seq=2) == 2)
+
+    assert scene.play(script) == 0
+
+
+def test_a_flood_of_malformed_questions_adds_few_lines_to_the_log(scene: Scene):
+    def script() -> Script:
+        yield from scene.until(scene.has("summary", seq=1))
+        for number in range(100):
+            scene.publish("ask/evil", json.dumps({"type": "ask", "version": 1, "nonce": f"{number}"}).encode())
+        scene.publish("ask/copier-1", encode(AskProvider(1, NONCE)), retain=False)
+        yield from scene.until(scene.has("answer/copier-1", nonce=NONCE))
+
+    assert scene.play(script) == 0
+    # The terminal's time passes faster than the broker's messages.
+    lines = [each for each in scene.stage.texts if "a message is ignored" in each]
+    assert 1 <= len(lines) <= 10
+
+
+def test_a_provider_without_the_right_to_read_reports_that_its_hello_does_not_come_back(tmp_path: Path):
+    scene = Scene(tmp_path, rules=[f"user {PROVIDER}", f"topic write {PREFIX}/#"])
+
+    def script() -> Script:
+        yield from scene.until(lambda: any("the own hello does not come back" in each for each in scene.stage.texts))
 
     assert scene.play(script) == 0
 

@@ -56,12 +56,37 @@ def test_a_change_is_the_symbol_that_changed_and_the_summary_with_the_seq_of_eac
     assert raw(change[1])["symbols"] == {"EURUSD": 2, "GBPUSD": 1}
 
 
-def test_a_symbol_that_becomes_flat_is_published_without_positions_and_leaves_the_summary():
+def test_a_symbol_that_becomes_flat_leaves_the_summary_and_its_stored_message_is_deleted():
     states = opened(EURUSD="0.1", GBPUSD="-0.2")
     change = after(states, account(GBPUSD="-0.2"))
     assert topics(change) == ["state/EURUSD", "summary"]
-    assert raw(change[0])["positions"] == []
+    assert change[0] == Publication("state/EURUSD", b"", retain=True)
     assert raw(change[1])["symbols"] == {"GBPUSD": 1}
+    assert topics(states.all(NOW + 20)) == ["status", "state/GBPUSD", "summary"]
+
+
+def test_a_symbol_that_becomes_flat_before_everything_is_published_again_is_deleted_too():
+    states = opened(EURUSD="0.1", GBPUSD="-0.2")
+    states.observe(account(GBPUSD="-0.2"), NOW + 10)
+    assert Publication("state/EURUSD", b"", retain=True) in states.all(NOW + 10)
+
+
+def test_a_symbol_that_is_opened_again_is_published_and_not_deleted():
+    states = opened(EURUSD="0.1")
+    states.observe(account(), NOW + 10)
+    states.observe(account(EURUSD="0.2"), NOW + 20)
+    change = states.next(NOW + 30)
+    assert topics(change) == ["state/EURUSD", "summary"]
+    assert raw(change[0])["positions"][0]["lots"] == "0.2"
+
+
+def test_stored_messages_are_deleted_except_those_of_open_symbols():
+    states = opened(**{"EUR/USD": "0.1"})
+    assert states.is_open("state/EUR%2FUSD")
+    assert not states.is_open("state/EUR/USD")
+    found = states.deletions(["state/OLD", "state/EUR%2FUSD", "state/EUR/USD"])
+    assert topics(found) == ["state/OLD", "state/EUR/USD"]
+    assert all(each.retain and not each.payload for each in found)
 
 
 def test_a_change_of_the_figures_alone_is_the_summary_alone():
@@ -79,18 +104,18 @@ def test_states_that_were_not_published_are_skipped():
     assert raw(change[0])["positions"][0]["lots"] == "0.201"
 
 
-def test_a_symbol_that_was_closed_among_skipped_states_is_published_as_flat():
+def test_a_symbol_that_was_closed_among_skipped_states_is_deleted():
     states = opened(EURUSD="0.1", GBPUSD="0.1")
     for step in range(200):
         states.observe(account(EURUSD=f"0.{step + 2}"), NOW + step)
     change = states.next(NOW + 300)
     assert topics(change)[-1] == "summary"
-    assert {each.topic: raw(each)["positions"] for each in change[:-1]}["state/GBPUSD"] == []
+    assert {each.topic: each.payload for each in change[:-1]}["state/GBPUSD"] == b""
 
 
 def test_everything_again_is_the_same_byte_for_byte():
     states = opened(EURUSD="0.1", GBPUSD="0.1")
-    after(states, account(EURUSD="0.3"))
+    after(states, account(EURUSD="0.3", GBPUSD="0.1"))
     first, again = states.all(NOW + 100), states.all(NOW + 200)
     assert first == again
     assert "state/GBPUSD" in topics(again)

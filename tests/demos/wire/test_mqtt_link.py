@@ -154,13 +154,43 @@ def test_a_broker_is_verified_by_its_ca_and_its_name(tls_broker):
 
 
 @needs_mosquitto
-def test_a_broker_with_another_ca_or_name_gets_no_login(tls_broker, tmp_path):
+def test_a_broker_with_another_ca_gets_no_login(tls_broker, tmp_path):
     (tmp_path / "other").mkdir()
     other = certificate(tmp_path / "other")
     ended = Opening(tls_broker.port, host="localhost", ca=other).begin().end()
-    assert "certificate verify failed" in ended.reason
+    assert "the server's certificate is self-signed; pin its SHA-256 fingerprint" in ended.reason
     assert not ended.refused
     assert PROVIDER not in tls_broker.log()
+
+
+@needs_mosquitto
+def test_a_broker_with_a_certificate_for_another_name_gets_no_login(tmp_path):
+    broker = Mosquitto(tmp_path, certificate=certificate(tmp_path, hosts=("broker.example",)))
+    ended = Opening(broker.port, host="localhost", ca=broker.certificate).begin().end()
+    assert "the server's certificate does not name the host 'localhost'" in ended.reason
+    assert PROVIDER not in broker.log()
+
+
+@needs_mosquitto
+def test_a_connection_without_tls_to_a_port_with_tls_is_reported_with_the_scheme_to_use(tls_broker):
+    ended = Opening(tls_broker.port, host="127.0.0.1").begin().end()
+    assert "before the broker has answered the login" in ended.reason
+    assert "use mqtts://" in ended.reason
+
+
+@needs_mosquitto
+def test_a_connection_with_tls_to_a_port_without_it_is_reported_as_that(broker, tmp_path):
+    (tmp_path / "other").mkdir()
+    ended = Opening(broker.port, host="localhost", ca=certificate(tmp_path / "other")).begin().end()
+    assert "use the broker's port for TLS" in ended.reason
+
+
+@needs_mosquitto
+def test_a_lost_connection_has_no_hint_at_its_port(broker):
+    opening = Opening(broker.port).begin()
+    opening.wait_for(Opened)
+    broker.kill()
+    assert opening.end().reason == "the connection is lost"
 
 
 @needs_mosquitto

@@ -42,7 +42,14 @@ def test_a_connection_without_tls_stays_on_this_computer():
     assert "without TLS" in problem
 
 
-def test_a_password_in_a_url_is_refused_and_not_shown():
-    problem = mqtt_url_problem("mqtts://anna:secret@broker.example/a") or ""
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mqtts://anna:secret@broker.example/a", "mqtts://anna:s/secret@broker.example/a",
+        "mqtts:anna:secret@broker.example/a", "anna:secret@broker.example", "mqtts://h:1/a?anna:secret@h",
+    ],
+)  # fmt: skip
+def test_a_password_in_a_url_is_refused_and_not_shown(url):
+    problem = mqtt_url_problem(url) or ""
     assert "password file" in problem
     assert "secret" not in problem

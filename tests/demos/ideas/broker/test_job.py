@@ -235,6 +235,19 @@ def test_invalid_options_are_exit_code_2_with_a_usage_line(option: str, text: st
     assert text in done.stderr
 
 
+def test_a_password_in_the_url_is_refused_before_a_program_starts_and_not_shown() -> None:
+    done = run("broker", "--broker", "mqtts://anna:se/cret@broker.example/a")
+    assert done.returncode == 2
+    assert "password file" in done.stderr
+    assert "cret" not in done.stderr
+
+
+def test_options_of_a_running_broker_are_refused_without_its_url() -> None:
+    done = run("broker", "--login", "anna", "--ca", "ca.pem", "--duration", "1")
+    assert done.returncode == 2
+    assert "--broker is missing: --login, --ca can be used" in done.stderr
+
+
 def test_the_help_explains_the_job_and_fits_into_80_columns() -> None:
     done = run("broker", "--help")
     assert done.returncode == 0

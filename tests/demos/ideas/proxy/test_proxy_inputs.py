@@ -39,6 +39,15 @@ def test_a_wrong_upstream_server_is_refused_with_the_reason(text, problem):
     assert found is None if problem is None else problem in str(found)
 
 
+@pytest.mark.parametrize(
+    "text", ["anna=wss://u:secret@a.example", "wss://u:secret@a.example", "wss://u:sec=x@a.example/secret"]
+)
+def test_a_password_in_an_upstream_server_is_refused_and_not_shown(text):
+    found = str(upstream_problem(text))
+    assert "user name or a password" in found
+    assert "secret" not in found
+
+
 def test_one_login_is_that_of_all_upstream_servers_and_several_are_one_for_each():
     first, second = upstream_inputs(SERVERS, "proxy", "", "one.txt,two.txt", "", "")
     assert (first.topic, first.url, first.login, first.token_file) == (
