@@ -124,6 +124,24 @@ def test_a_restricted_view_of_a_relay_gets_the_same_messages_whatever_happens_in
     assert sent == [(4, "heartbeat", 5000), (9, "heartbeat", 10_000)]
 
 
+def test_the_first_state_of_a_new_view_does_not_show_when_a_hidden_symbol_was_traded():
+    times = set()
+    for trades in ((), (6200,), (5700, 6900)):
+        tree = Tree()
+        assert tree.network.subscription is not None
+        tree.network.subscription._steady = True
+        for at in range(100, 7100, 100):
+            tree.advance(100, 100)
+            if at in trades:
+                tree.trade(LONG, holding("GOLD", str(at)))
+        subscription = tree.subscribe(View(frozenset({"EURUSD"}), figures=False))
+        welcome, state = map(decode_from_server, (subscription.welcome("anna", 0), drain(subscription)[0]))
+        assert isinstance(welcome, Welcome)
+        assert isinstance(state, Snapshot)
+        times.add((welcome.time, welcome.confirmed, state.time))
+    assert times == {(START + 7000, START + 5000, START + 5000)}
+
+
 @pytest.mark.parametrize("delay", [0, 40, 900])
 def test_ages_behind_a_relay_are_upper_bounds_from_end_to_end(delay):
     tree = Tree()
