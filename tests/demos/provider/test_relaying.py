@@ -171,6 +171,26 @@ def test_ages_behind_a_relay_are_upper_bounds_from_end_to_end(delay):
     assert confirmed >= 2000 + 2 * delay
 
 
+def test_a_subscriber_that_logs_in_while_the_provider_is_silent_notices_it_when_the_relay_does():
+    tree = Tree()
+    tree.advance(HEARTBEAT_MS)
+    heard = tree.network.now
+    # The provider is frozen; the relay has not noticed it yet.
+    tree.network.now += 3 * HEARTBEAT_MS - 1000
+    leaf = Follower(MemoryStore())
+    leaf.connected(tree.network.now)
+    leaf.login(Login(1, "anna", token="t"), tree.network.now)
+    streams = tree.topic.streams
+    assert streams is not None
+    subscription = tree.subscribe()
+    for text in (streams.hello("proxy", 0), subscription.welcome("anna", 0), *drain(subscription)):
+        leaf.receive(decode_from_server(text), tree.network.now)
+    assert leaf.status is Status.LIVE
+    assert not leaf.check(heard + 3 * HEARTBEAT_MS).alarms
+    for follower in (leaf, tree.network.follower):
+        assert [each.kind for each in follower.check(heard + 3 * HEARTBEAT_MS + 1).alarms] == [Kind.STALE]
+
+
 def test_without_a_connection_nothing_is_passed_on_and_logins_are_refused():
     tree = Tree()
     subscription = tree.subscribe()

@@ -255,7 +255,7 @@ def test_a_silent_publisher_is_ended_and_its_topic_is_free_again(tmp_path):
     publisher.snapshot()
     code, text = publisher.refusal()
     assert code == "protocol"
-    assert "no message for" in text
+    assert "no heartbeat and no new state for" in text
     connected(proxy, token).snapshot()
     assert str(subscriber(proxy).lots()) == "0.1"
 
