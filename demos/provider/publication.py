@@ -5,12 +5,14 @@ states and the heartbeats. The server answers like a subscriber: with an `ack` f
 `resync` when it has missed one. So a follower decides what is passed on, like for an upstream server.
 
 A topic has one publisher at a time. A second one is refused, also with the same login: two providers that publish one
-topic by mistake would otherwise take turns. A publisher that is silent for too long is ended, which frees the topic.
+topic by mistake would otherwise take turns. A publisher that is silent for too long is ended, which frees the topic for
+the same login. Another login is refused until the operator releases the topic.
 """
 
 from __future__ import annotations
 
 import threading
+from typing import Protocol
 
 from demos.provider.messages import Error, Hello, Snapshot
 from demos.provider.protocol import MessageError, decode_from_server, encode
@@ -24,11 +26,22 @@ LONGEST_HEARTBEAT_MS = 30_000
 _AFTER_ALARM = "start the proxy with --resume to follow the topic again"
 
 
+class Binding(Protocol):
+    """Remembers what feeds a topic, in the store of its follower.
+
+    ``source``: what feeds it at present; ``bound``: what fed it when its last state was stored. Both may be "".
+    """
+
+    source: str
+    bound: str
+
+
 class Intake:
     """Lets one client at a time publish a topic. Its methods may be called in any thread."""
 
-    def __init__(self, source: TopicSource) -> None:
+    def __init__(self, source: TopicSource, binding: Binding) -> None:
         self.source = source
+        self._binding = binding
         # The login of the present publisher, or "".
         self.login = ""
         self._lock = threading.Lock()
@@ -37,10 +50,15 @@ class Intake:
         """Begin to publish, or why that is refused."""
         with self._lock:
             if self.login:
-                text = f"the topic {self.source.topic.name} has a publisher already, with the login {self.login}"
+                text = f"the topic {self.source.topic.name} has a publisher already"
                 return Ending("taken", f"{text}: only one program may publish a topic")
             if stopped := self.source.follower.stopped:
                 return Ending("stopped", f"the topic was stopped by an alarm: {stopped}; {_AFTER_ALARM}")
+            name = f"login {login}"
+            if self._binding.bound not in ("", name):
+                text = f"the topic {self.source.topic.name} is published by another login than {login}"
+                return Ending("bound", f"{text}: start the proxy with --resume to accept any")
+            self._binding.source = name
             self.login = login
         return Publication(self)
 

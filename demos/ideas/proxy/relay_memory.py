@@ -2,6 +2,9 @@
 
 An error of the file does not end a topic: the states are passed on, and only a restart would not know the last of them.
 It is reported once.
+
+A topic is bound to the source whose state was stored last, an upstream server or the login of a publisher: another one
+may have other positions. The operator releases all topics with --resume.
 """
 
 from __future__ import annotations
@@ -52,10 +55,14 @@ class RelayMemory:
 
 
 class TopicStore:
-    """What is stored for one topic."""
+    """What is stored for one topic; a Binding of the module publication.
+
+    ``source``: what feeds the topic at present; ``bound``: the source whose state was stored last. Both may be "".
+    """
 
     def __init__(self, memory: RelayMemory, name: str) -> None:
         self._memory, self._name = memory, name
+        self.source = self.bound = ""
 
     def load(self) -> dict[str, Any] | None:
         """See Store. Errors: StateError; ValueError when it is damaged."""
@@ -63,8 +70,14 @@ class TopicStore:
         if not text:
             return None
         loaded = json.loads(text)
-        return loaded if isinstance(loaded, dict) else {}
+        if not isinstance(loaded, dict):
+            return {}
+        # A file of an earlier version has no source: the next one is trusted.
+        self.bound = str(loaded.pop("source", ""))
+        return loaded
 
     def save(self, data: dict[str, Any]) -> None:
         """See Store."""
-        self._memory.write(self._name, json.dumps(data))
+        # Without a state, after --resume, any source may begin.
+        self.bound = self.source if data.get("mark") else ""
+        self._memory.write(self._name, json.dumps({**data, "source": self.bound}))

@@ -80,6 +80,23 @@ def test_the_path_of_a_url_names_the_topic(path, topic):
         assert topic_problem(topic) is None
 
 
+def test_a_topic_is_bound_to_the_source_of_the_last_state_until_its_memory_is_forgotten(tmp_path: Path):
+    path = tmp_path / "proxy.sqlite"
+    StateFile(path).close()
+    memory = closed_after_test(RelayMemory(path, print))
+    store = memory.store("main")
+    store.source = "login maria"
+    store.save({"mark": None})
+    assert store.bound == ""
+    store.save({"mark": {"seq": 1}})
+    assert store.bound == "login maria"
+    again = memory.store("main")
+    assert again.load() == {"mark": {"seq": 1}}
+    assert again.bound == "login maria"
+    again.save({"mark": None})
+    assert (again.bound, memory.store("main").load()) == ("", {"mark": None})
+
+
 def test_what_is_remembered_of_a_topic_survives_and_an_error_of_the_file_is_reported_once(tmp_path: Path):
     path = tmp_path / "proxy.sqlite"
     StateFile(path).close()
