@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
+from demos.provider.fields import LARGEST_INTEGER
 from demos.provider.messages import AccountKind, Snapshot
 from demos.provider.streams import Streams
 
@@ -72,7 +73,9 @@ class Relay(Streams):
 
     def time(self, now: int) -> int:
         """The provider's time at most; ``now`` is not used, because it is that of another clock."""
-        self._time = max(self._time, self._clock() + self._ahead, self._confirmed)
+        bound = max(self._time, self._clock() + self._ahead, self._confirmed)
+        # A source may state times near the largest one.
+        self._time = min(bound, LARGEST_INTEGER)
         return self._time
 
     def confirmed(self, now: int) -> int:

@@ -8,6 +8,7 @@ import pytest
 from provider_kit import HEARTBEAT_MS, KEY, START, MemoryStore, Network, account, holding
 
 from demos.provider.accounts import View
+from demos.provider.fields import LARGEST_INTEGER
 from demos.provider.following import Follower
 from demos.provider.messages import Heartbeat, Login, Snapshot, Update, Welcome
 from demos.provider.protocol import decode_from_server
@@ -189,6 +190,21 @@ def test_a_subscriber_that_logs_in_while_the_provider_is_silent_notices_it_when_
     assert not leaf.check(heard + 3 * HEARTBEAT_MS).alarms
     for follower in (leaf, tree.network.follower):
         assert [each.kind for each in follower.check(heard + 3 * HEARTBEAT_MS + 1).alarms] == [Kind.STALE]
+
+
+def test_a_source_with_the_largest_possible_time_causes_no_message_that_the_protocol_forbids():
+    tree = Tree()
+    tree.network.disconnect()
+    tree.network.server_time = LARGEST_INTEGER
+    tree.network.restart_provider()
+    tree.network.connect()
+    tree.pass_on()
+    tree.network.now += 60_000
+    streams = tree.topic.streams
+    assert streams is not None
+    subscription = tree.subscribe()
+    for text in (streams.hello("proxy", 0), subscription.welcome("anna", 0), *drain(subscription)):
+        assert getattr(decode_from_server(text), "time") == LARGEST_INTEGER  # noqa: B009 - not each message has one
 
 
 def test_without_a_connection_nothing_is_passed_on_and_logins_are_refused():
