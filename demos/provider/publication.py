@@ -12,9 +12,10 @@ the same login. Another login is refused until the operator releases the topic.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Protocol
 
-from demos.provider.messages import Error, Hello, Snapshot
+from demos.provider.messages import Error, FromServer, Heartbeat, Hello, Snapshot, Update, Welcome
 from demos.provider.protocol import MessageError, decode_from_server, encode
 from demos.provider.session import Ending, Reply
 from demos.provider.steps import STOPPING, Step
@@ -22,6 +23,8 @@ from demos.provider.topic_source import TopicSource
 
 # The longest heartbeat_ms of a publisher. Its topic is stale after three times this.
 LONGEST_HEARTBEAT_MS = 30_000
+# How far the times of a publisher may be ahead of our clock. No follower accepts an earlier stream after a later time.
+MOST_AHEAD_MS = 5 * 60_000
 
 _AFTER_ALARM = "start the proxy with --resume to follow the topic again"
 
@@ -39,8 +42,10 @@ class Binding(Protocol):
 class Intake:
     """Lets one client at a time publish a topic. Its methods may be called in any thread."""
 
-    def __init__(self, source: TopicSource, binding: Binding) -> None:
+    def __init__(self, source: TopicSource, binding: Binding, utc_ms: Callable[[], int]) -> None:
+        """``utc_ms``: our present time in milliseconds since 1970."""
         self.source = source
+        self.utc_ms = utc_ms
         self._binding = binding
         # The login of the present publisher, or "".
         self.login = ""
@@ -87,6 +92,8 @@ class Publication:
                 raise MessageError("malformed", f"{most}: {message.heartbeat_ms}")
         except MessageError as problem:
             return Reply(ending=Ending(problem.code, str(problem)))
+        if (future := _future(message, self._intake.utc_ms())) is not None:
+            return Reply(ending=future)
         if isinstance(message, Error):
             report = f"the publisher reports {message.code}: {message.text}"
             return Reply(ending=Ending(message.code, message.text) if message.fatal else None, report=report)
@@ -116,3 +123,15 @@ class Publication:
             alarms.append(f"nothing of the topic {self._source.topic.name} is sent; {_AFTER_ALARM}")
         ending = Ending("protocol", step.disconnect) if step.disconnect else None
         return Reply(send, ending=ending, report="; ".join(alarms))
+
+
+def _future(message: FromServer, utc_ms: int) -> Ending | None:
+    """Why a message is refused, if it has a time too far in the future."""
+    times = [message.time] if isinstance(message, (Hello, Welcome, Snapshot, Update, Heartbeat)) else []
+    if isinstance(message, (Snapshot, Update)):
+        times += [each.time for each in message.positions]
+    ahead = max(times, default=0) - utc_ms
+    if ahead <= MOST_AHEAD_MS:
+        return None
+    limit = f"at most {MOST_AHEAD_MS // 1000} s ahead of this server's clock"
+    return Ending("clock", f"times of a publisher are {limit}, not {ahead // 1000} s: set both clocks")

@@ -110,7 +110,7 @@ class RelayPort:
             self.port.end_sessions,
         )
         if plan.upstream is None:
-            topic.intake = intake = Intake(source, store)
+            topic.intake = intake = Intake(source, store, self.clock.utc_ms)
             self._origins.append(intake)
             return source
         endpoint = plan.upstream.endpoint

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from winsock_kit import LIMIT_SECONDS
 
 from demos.provider.messages import Error, Heartbeat
 from demos.provider.protocol import MOST_FROM_SERVER
+from demos.provider.publication import MOST_AHEAD_MS
 
 __all__ = ["network"]
 
@@ -276,6 +278,31 @@ def test_a_publisher_whose_numbers_fall_stops_the_topic_also_after_a_restart_unt
     connected(resumed, token).snapshot("0.3")
     leaf = logged_in(resumed, "olga", add_user(proxy.folder, "olga", "proxy"))
     assert str(leaf.lots()) == "0.3"
+
+
+def test_a_publisher_with_times_in_the_future_is_ended_and_does_not_disable_the_topic(tmp_path):
+    proxy = publishing_proxy(tmp_path)
+    token = add_user(proxy.folder, "maria", "proxy", publish=("main",), connections=50)
+    now = int(time.time() * 1000)
+    future = now + MOST_AHEAD_MS + 60_000
+    position = {"symbol": "EURUSD", "lots": "1", "price": "1", "contract": "1", "time": future}
+    state = {"stream": STREAM, "seq": 1, "account": {"currency": "USD"}, "positions": []}
+    attacks: list[tuple[str, dict[str, object]]] = [
+        ("hello", {"version": 1, "server": "test", "stream": RUN, "heartbeat_ms": 5000, "time": future}),
+        ("hello", {"version": 1, "server": "test", "stream": RUN, "heartbeat_ms": 5000, "time": 2**53 - 1}),
+        ("snapshot", {**state, "time": future}),
+        ("snapshot", {**state, "time": now, "positions": [position]}),
+        ("heartbeat", {"stream": STREAM, "seq": 1, "time": future}),
+    ]
+    for kind, fields in attacks:
+        publisher = connected(proxy, token, time=now)
+        publisher.send(kind, **fields)
+        code, text = publisher.refusal()
+        assert code == "clock", (kind, fields)
+        assert "at most 300 s ahead of this server's clock" in text
+    publisher = connected(proxy, token, time=now)
+    publisher.snapshot(time=now)
+    assert publisher.answer()["type"] == "ack"
 
 
 def test_a_silent_publisher_is_ended_and_its_topic_is_free_again(tmp_path):
