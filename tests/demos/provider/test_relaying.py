@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -13,6 +14,7 @@ from demos.provider.following import Follower
 from demos.provider.messages import Heartbeat, Login, Snapshot, Update, Welcome
 from demos.provider.protocol import decode_from_server
 from demos.provider.publishing import Publisher
+from demos.provider.rights import Rights, User
 from demos.provider.session import Ending
 from demos.provider.steps import Kind, Status
 from demos.provider.streams import Streams, Subscription
@@ -21,6 +23,7 @@ from demos.provider.topics import Topic
 
 LONG = holding("EURUSD", "0.1")
 HIDDEN = holding("GOLD", "1")
+ANNA = User(1, "anna", "", 1, Rights(), disabled=False, created=0.0)
 
 
 class Tree:
@@ -62,7 +65,7 @@ class Tree:
         self.pass_on()
 
     def subscribe(self, view: View | None = None) -> Subscription:
-        streams = self.topic.admit()
+        streams = self.topic.admit(ANNA)
         assert isinstance(streams, Streams), streams
         return streams.subscribe(view or View(), 0)
 
@@ -214,7 +217,7 @@ def test_without_a_connection_nothing_is_passed_on_and_logins_are_refused():
     tree.network.disconnect()
     tree.source.update([])
     assert tree.topic.suspended
-    refusal = tree.topic.admit()
+    refusal = tree.topic.admit(ANNA)
     assert refusal == Ending("unavailable", "the topic has no current state: its source is not connected")
     # The same stream goes on after a new connection: nobody has to log in again.
     tree.network.connect()
@@ -252,7 +255,7 @@ def test_a_source_that_was_set_back_stops_the_topic():
     assert [alarm.kind for alarm in tree.network.alarms] == [Kind.FALL]
     assert tree.topic.suspended
     assert tree.source.problem == "an alarm has stopped it"
-    assert isinstance(tree.topic.admit(), Ending)
+    assert isinstance(tree.topic.admit(ANNA), Ending)
 
 
 def test_a_slow_subscriber_of_a_relay_loses_old_states_and_never_the_newest():
@@ -268,7 +271,7 @@ def test_a_slow_subscriber_of_a_relay_loses_old_states_and_never_the_newest():
 
 
 def test_a_topic_without_a_state_refuses_logins():
-    refusal = Topic("main", "0" * 32).admit()
+    refusal = Topic("main", "0" * 32).admit(ANNA)
     assert isinstance(refusal, Ending)
     assert refusal.code == "unavailable"
 
@@ -280,3 +283,14 @@ def test_a_welcome_of_a_relay_says_when_the_state_was_confirmed():
     assert isinstance(welcome, Welcome)
     assert welcome.confirmed is not None
     assert welcome.confirmed < welcome.time <= tree.network.server_time
+
+
+def test_a_user_follows_only_the_topics_of_its_right():
+    tree = Tree()
+    for topics, admitted in ((None, True), (("main", "x"), True), (("other",), False)):
+        streams = tree.topic.admit(replace(ANNA, rights=Rights(topics=topics)))
+        assert isinstance(streams, Streams) is admitted
+        if not admitted:
+            assert streams == Ending("denied", "the login anna may not follow the topic main")
+    # The only topic of a provider has no name, and no right of its own.
+    assert Rights(topics=("main",)).may_follow("")

@@ -161,6 +161,25 @@ def test_a_login_without_the_right_cannot_publish_a_topic(tmp_path):
     assert refusal == ("denied", "the login maria may not publish the topic other")
 
 
+def test_a_subscriber_that_loses_the_right_to_follow_a_topic_is_ended_and_refused(tmp_path):
+    proxy = publishing_proxy(tmp_path, "main,other")
+    publisher = Publisher(proxy, "maria")
+    assert publisher.answer()["type"] == "publishing"
+    publisher.begin()
+    publisher.snapshot()
+    token = add_user(proxy.folder, "anna", "proxy", topics=("main",))
+    refused = Subscriber(proxy, path="/ws/other", login="anna", token=token).receive()
+    assert isinstance(refused, Error)
+    assert (refused.code, refused.text) == ("denied", "the login anna may not follow the topic other")
+    leaf = logged_in(proxy, "anna", token)
+    with users(proxy.folder, "proxy") as store:
+        store.set_rights("anna", lambda rights: replace(rights, topics=("other",)))
+    assert leaf.receive_kind(Error).code == "rights"
+    again = Subscriber(proxy, path="/ws/main", login="anna", token=token).receive()
+    assert isinstance(again, Error)
+    assert again.code == "denied"
+
+
 def test_a_second_publisher_of_a_topic_is_refused_until_the_first_has_left(tmp_path):
     proxy = publishing_proxy(tmp_path)
     first = Publisher(proxy, "maria")
