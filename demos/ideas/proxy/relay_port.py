@@ -85,6 +85,7 @@ class RelayPort:
 
     def timer(self) -> None:
         """Do the port's work of each second."""
+        self._memory.retry()
         rows = list(map(_row, self.sources, self._origins))
         is_current = not any(row.problem for row in rows)
         self.port.show(Present(self.run, sum(row.states for row in rows), is_current, None, topics=rows))

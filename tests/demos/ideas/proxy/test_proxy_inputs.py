@@ -115,3 +115,33 @@ def test_what_is_remembered_of_a_topic_survives_and_an_error_of_the_file_is_repo
     assert "cannot be stored for a restart" in lines[0]
     store.save({"a": 4})
     assert memory.store("main").load() == {"a": 4}
+
+
+def test_while_the_file_is_locked_states_are_kept_without_a_wait_and_written_by_the_next_retry(tmp_path: Path):
+    path = tmp_path / "proxy.sqlite"
+    StateFile(path).close()
+    memory = closed_after_test(RelayMemory(path, print))
+    other = closed_after_test(RelayMemory(path, print))
+    store, second = memory.store("main"), memory.store("second")
+    attempts: list[str] = []
+    write = memory._file.set_setting
+
+    def counted(name: str, text: str, **options: bool) -> None:
+        attempts.append(name)
+        write(name, text, **options)
+
+    memory._file.set_setting = counted  # type: ignore[method-assign]
+    blocker = closed_after_test(StateFile(path))
+    with blocker.writing():
+        for number in range(100):
+            store.save({"a": number})
+            second.save({"b": number})
+        assert attempts == ["follower main"]
+        memory.retry()
+        assert len(attempts) == 2
+    assert other.store("main").load() is None
+    memory.retry()
+    assert other.store("main").load() == {"a": 99}
+    assert other.store("second").load() == {"b": 99}
+    store.save({"a": 100})
+    assert other.store("main").load() == {"a": 100}
