@@ -12,6 +12,7 @@ the same login. Another login is refused until the operator releases the topic.
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -25,6 +26,10 @@ from demos.provider.topic_source import TopicSource
 LONGEST_HEARTBEAT_MS = 30_000
 # How far the times of a publisher may be ahead of our clock. No follower accepts an earlier stream after a later time.
 MOST_AHEAD_MS = 5 * 60_000
+# A publisher begins so many new streams in this time. Each of them makes all subscribers log in again, and followers
+# recognize only the last MOST_RUNS runs.
+MOST_STREAMS = 10
+STREAMS_MS = 10 * 60_000
 
 _AFTER_ALARM = "start the proxy with --resume to follow the topic again"
 
@@ -50,6 +55,8 @@ class Intake:
         # The login of the present publisher, or "".
         self.login = ""
         self._lock = threading.Lock()
+        # When the last new streams began.
+        self._begun: deque[int] = deque(maxlen=MOST_STREAMS)
 
     def claim(self, login: str) -> Publication | Ending:
         """Begin to publish, or why that is refused."""
@@ -66,6 +73,17 @@ class Intake:
             self._binding.source = name
             self.login = login
         return Publication(self)
+
+    def begin(self, stream: str) -> Ending | None:
+        """A publisher begins this stream; why it may not, or None."""
+        relay, now = self.source.relay, self.source.now()
+        if relay is not None and relay.source == stream:
+            return None
+        if len(self._begun) == MOST_STREAMS and now - self._begun[0] < STREAMS_MS:
+            most = f"{MOST_STREAMS} new streams in {STREAMS_MS // 60_000} minutes"
+            return Ending("busy", f"the topic {self.source.topic.name} has had {most}, which is the limit")
+        self._begun.append(now)
+        return None
 
     def release(self) -> None:
         """The publisher has ended."""
@@ -94,6 +112,8 @@ class Publication:
             return Reply(ending=Ending(problem.code, str(problem)))
         if (future := _future(message, self._intake.utc_ms())) is not None:
             return Reply(ending=future)
+        if isinstance(message, Welcome) and (too_many := self._intake.begin(message.stream)) is not None:
+            return Reply(ending=too_many)
         if isinstance(message, Error):
             report = f"the publisher reports {message.code}: {message.text}"
             return Reply(ending=Ending(message.code, message.text) if message.fatal else None, report=report)

@@ -16,7 +16,7 @@ from winsock_kit import LIMIT_SECONDS
 
 from demos.provider.messages import Error, Heartbeat
 from demos.provider.protocol import MOST_FROM_SERVER
-from demos.provider.publication import MOST_AHEAD_MS
+from demos.provider.publication import MOST_AHEAD_MS, MOST_STREAMS
 
 __all__ = ["network"]
 
@@ -322,6 +322,22 @@ def test_a_publisher_with_times_in_the_future_is_ended_and_does_not_disable_the_
     publisher = connected(proxy, token, time=now)
     publisher.snapshot(time=now)
     assert publisher.answer()["type"] == "ack"
+
+
+def test_a_publisher_that_begins_more_streams_than_the_limit_is_refused_and_the_last_one_can_go_on(tmp_path):
+    proxy = publishing_proxy(tmp_path)
+    token = add_user(proxy.folder, "maria", "proxy", publish=("main",), connections=50)
+    streams = [f"{number:032x}-{'1' * 16}" for number in range(MOST_STREAMS + 1)]
+    for number, stream in enumerate(streams[:-1]):
+        publisher = connected(proxy, token, stream, START + 1000 * number)
+        publisher.snapshot(stream=stream, time=START + 1000 * number)
+        assert publisher.answer()["type"] == "ack"
+        publisher.peer.close()
+    code, text = connected(proxy, token, streams[-1], START + 60_000).refusal()
+    assert (code, text) == ("busy", "the topic main has had 10 new streams in 10 minutes, which is the limit")
+    again = connected(proxy, token, streams[-2], START + 60_000)
+    again.snapshot("0.5", 2, START + 60_000, stream=streams[-2])
+    assert again.answer()["type"] == "ack"
 
 
 def test_a_silent_publisher_is_ended_and_its_topic_is_free_again(tmp_path):
