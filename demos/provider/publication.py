@@ -19,7 +19,7 @@ from typing import Protocol
 from demos.provider.messages import Error, FromServer, Heartbeat, Hello, Snapshot, Update, Welcome
 from demos.provider.protocol import MessageError, decode_from_server, encode
 from demos.provider.session import Ending, Reply
-from demos.provider.steps import STOPPING, Step
+from demos.provider.steps import STOPPING, Kind, Step
 from demos.provider.topic_source import TopicSource
 
 # The longest heartbeat_ms of a publisher. Its topic is stale after three times this.
@@ -138,6 +138,10 @@ class Publication:
         send = [encode(message) for message in step.send]
         if states and (ack := self._source.follower.acknowledge({})) is not None:
             send.append(encode(ack))
+        for alarm in step.alarms:
+            if alarm.kind is Kind.OLDER:
+                # It gets no acknowledgement meanwhile, and cannot know why.
+                send.append(encode(Error("older", alarm.text, fatal=False)))
         alarms = [f"{each.kind.value}: {each.text}" for each in step.alarms]
         if any(each.kind in STOPPING for each in step.alarms):
             alarms.append(f"nothing of the topic {self._source.topic.name} is sent; {_AFTER_ALARM}")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from cleanup_kit import closed_after_test
 
+from demos.copier.verification import with_own_options
 from demos.ideas.proxy.proxy_options import (
     published_topics,
     topics_problem,
@@ -78,6 +79,17 @@ def test_the_path_of_a_url_names_the_topic(path, topic):
     if topic:
         assert topic_of_path(topic_path(topic)) == topic
         assert topic_problem(topic) is None
+
+
+def test_an_error_of_a_feed_names_the_options_of_its_own_program():
+    reason = "the server's certificate is self-signed; pin its SHA-256 fingerprint, or name it as the CA file"
+    assert with_own_options(reason, "--publish") == (
+        "the server's certificate is self-signed; pin its SHA-256 fingerprint (--publish-pin), "
+        "or name it as the CA file (--publish-ca)"
+    )
+    assert with_own_options("use --login with wss:// in --url", "--publish") == (
+        "use --publish-login with wss:// in --publish"
+    )
 
 
 def test_a_topic_is_bound_to_the_source_of_the_last_state_until_its_memory_is_forgotten(tmp_path: Path):

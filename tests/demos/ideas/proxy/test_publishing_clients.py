@@ -340,6 +340,23 @@ def test_a_publisher_that_begins_more_streams_than_the_limit_is_refused_and_the_
     assert again.answer()["type"] == "ack"
 
 
+def test_a_publisher_whose_state_waits_for_its_time_is_told_so_and_gets_the_acknowledgement_later(tmp_path):
+    proxy = publishing_proxy(tmp_path)
+    token = add_user(proxy.folder, "maria", "proxy", publish=("main",), connections=50)
+    first = connected(proxy, token)
+    first.snapshot(time=START + 60_000)
+    assert first.answer()["type"] == "ack"
+    first.peer.close()
+    stream = f"{'0' * 32}-{'1' * 16}"
+    second = connected(proxy, token, stream)
+    second.snapshot("0.2", stream=stream)
+    answer = second.answer()
+    assert (answer["type"], answer["code"], answer["fatal"]) == ("error", "older", False)
+    assert f"waits until the server's time passes {START + 60_000}" in answer["text"]
+    second.send("heartbeat", stream=stream, seq=1, time=START + 60_000)
+    assert second.answer()["type"] == "ack"
+
+
 def test_a_silent_publisher_is_ended_and_its_topic_is_free_again(tmp_path):
     proxy = publishing_proxy(tmp_path)
     token = add_user(proxy.folder, "maria", "proxy", publish=("main",), connections=50)
