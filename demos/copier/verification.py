@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from demos.copier.server_url import Endpoint
 from demos.wire.tls_contexts import TlsContext, fingerprint_from_text, pinning_context, verifying_context
 
@@ -17,3 +19,20 @@ def verification(endpoint: Endpoint, ca: str, pin: str) -> tuple[TlsContext | No
     if pin:
         return pinning_context(), fingerprint_from_text(pin)
     return verifying_context(ca or None), None
+
+
+_OPTIONS = re.compile(r"--(?=(?:login|password-file|token-file|ca|pin)\b)")
+# What TLS's reasons advise, and the option for it.
+_ADVICE = {
+    "pin its SHA-256 fingerprint": "--pin",
+    "name it as the CA file": "--ca",
+    "name the CA file": "--ca",
+    "pin the certificate": "--pin",
+}
+
+
+def with_own_options(text: str, main: str) -> str:
+    """An error with the options of a program that has others: ``--url`` is its ``main``, ``--ca`` begins with that."""
+    for advice, option in _ADVICE.items():
+        text = text.replace(advice, f"{advice} ({option})")
+    return _OPTIONS.sub(f"{main}-", text).replace("--url", main)

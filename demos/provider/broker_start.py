@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from demos.copier.broker_login import broker_secret, broker_verification
 from demos.copier.login_secret import SecretError
+from demos.copier.verification import with_own_options
 from demos.provider.accounts import AccountState
 from demos.provider.broker_feed import BrokerFeed, FeedSettings
 from demos.provider.broker_inputs import PASSWORD_VARIABLE, BrokerInputs
@@ -43,7 +44,7 @@ def feed_settings(inputs: BrokerInputs) -> FeedSettings:
         context, pin = broker_verification(endpoint, inputs.ca, inputs.pin)
         secret = broker_secret(inputs.login, files, variables, options, os.environ)
     except (ValueError, TlsError, SecretError) as error:
-        raise FeedError(f"--broker: {error}") from None
+        raise FeedError(f"--broker: {with_own_options(str(error), '--broker')}") from None
     client_id = f"provider-{secrets.token_hex(8)}"
     mqtt = MqttSettings(endpoint, context, pin, client_id, droppable=f"{endpoint.prefix}/{ASK}")
     return FeedSettings(mqtt, secret, inputs.name)

@@ -307,7 +307,7 @@ class Clients:
         elif session.publishes:
             self._admit(connection, session, result, topic.admit_publisher(result.user))
         else:
-            self._admit(connection, session, result, topic.admit())
+            self._admit(connection, session, result, topic.admit(result.user))
         self._settle(connection)
 
     def _admit(

@@ -54,7 +54,7 @@ def copier_line(copier: Mapping[str, Any]) -> str:
     """The result of a copier."""
     held = positions_text(copier["positions"])
     outcome = "right" if copier["equal"] else f"NOT {positions_text(copier['target'])}"
-    orders, lag = counted(copier["orders"], "order"), lag_text(copier["lag_ms"])
+    orders, lag = counted(copier["orders"], "order"), lag_text(copier["lag_ms"]).partition(",")[0]
     return f"{copier['name']:8}  factor {copier['factor']}: {held}, {outcome}; {orders}, lag {lag}"
 
 

@@ -19,8 +19,11 @@ What stops it until the operator calls resume(), also after a restart
 - RIVALS: two providers publish at one place of a broker (stop()).
 
 Stale and quiet
-- A server that has nothing to report sends heartbeats: it is quiet, and its state is the newest. Without a message for
-  STALE_HEARTBEATS of its intervals it is stale: the state may be outdated. A repeated heartbeat does not count.
+- A server that has nothing to report sends heartbeats: it is quiet, and its state is the newest. Without a heartbeat or
+  a new state for STALE_HEARTBEATS of its intervals it is stale: the state may be outdated. Nothing else counts: no
+  repeated message, and not the state that a login is answered with.
+- After a login the silence counts from the time at which the provider has confirmed the state (`confirmed` of the
+  welcome). So a provider that is dead is found out at the same time behind any number of proxies.
 """
 
 from __future__ import annotations
@@ -99,7 +102,7 @@ class Follower:
     def receive(self, message: FromServer, now: int) -> Step:
         """What follows from a message. The caller reports undecodable ones to the server and closes the connection."""
         step = Step()
-        if self._memory.stopped is None and self._connected:
+        if self._memory.stopped is None and self._connected and not self._stale:
             self._heard.get(type(message), _ignore)(message, now, step)
         return step
 
@@ -107,10 +110,7 @@ class Follower:
         """What follows from the time: call it at every timer event."""
         step = Step()
         if self._memory.stopped is None and self._connected and not self._stale:
-            silent = now - self._heard_at
-            if silent > STALE_HEARTBEATS * self._heartbeat_ms:
-                self._stale = True
-                self._disconnect(step, Kind.STALE, f"no message for {silent} ms")
+            self._check_silence(now, step)
         return step
 
     def stop(self, kind: Kind, details: str) -> Step:
@@ -188,8 +188,9 @@ class Follower:
     def _begin(self, now: int) -> None:
         self._clock = ServerClock()
         self._heartbeat_ms = FIRST_HEARTBEAT_MS
+        # From when the silence counts.
         self._heard_at = now
-        self._stale = False
+        self._stale = self._greeted = False
         self._stream = ""
         # The newest seq that the server has stated, and a time at which it was the newest.
         self._newest = (0, 0)
@@ -212,8 +213,10 @@ class Follower:
         }
 
     def _hear_hello(self, message: Hello, now: int, step: Step) -> None:
-        self._heartbeat_ms = message.heartbeat_ms
-        self._heard_at = now
+        if not self._greeted:
+            self._greeted = True
+            self._heartbeat_ms = message.heartbeat_ms
+            self._heard_at = now
 
     def _hear_error(self, message: Error, now: int, step: Step) -> None:
         step.alarms.append(Alarm(Kind.ERROR, f"{message.code}: {message.text}"))
@@ -227,7 +230,7 @@ class Follower:
         self._stream, self.kind = message.stream, message.account
         confirmed = message.time if message.confirmed is None else min(message.confirmed, message.time)
         self._newest = self._welcomed = (message.seq, confirmed)
-        self._heard_at = now
+        self._heard_at = now - (message.time - confirmed)
         self._clock.welcomed(message.time, now)
         memory, mark = self._memory, self._memory.mark
         if mark and mark.stream == message.stream:
@@ -240,6 +243,8 @@ class Follower:
         if message.time + JUMP_MS <= memory.newest_time:
             behind = memory.newest_time - message.time
             step.alarms.append(Alarm(Kind.CLOCK, f"the server's clock was set back by {behind} ms or more"))
+        if not step.disconnect:
+            self._check_silence(now, step)
 
     def _hear_snapshot(self, message: Snapshot, now: int, step: Step) -> None:
         if self._is_current(message, now, step):
@@ -297,7 +302,8 @@ class Follower:
             return
         if self._base and self._base.seq == state.seq:
             return
-        self._heard_at = now
+        if state.seq > self._welcomed[0]:
+            self._heard_at = now
         self._newest = (state.seq, state.time)
         self._base, self._digest = state, new
         self._gap = False
@@ -336,6 +342,12 @@ class Follower:
             self._gap = True
             have = self._base.seq if self._base else 0
             step.alarms.append(Alarm(Kind.GAP, f"the newest state is {message.seq}, the last one received {have}"))
+
+    def _check_silence(self, now: int, step: Step) -> None:
+        silent = now - self._heard_at
+        if silent > STALE_HEARTBEATS * self._heartbeat_ms:
+            self._stale = True
+            self._disconnect(step, Kind.STALE, f"no heartbeat and no new state for {silent} ms")
 
     def _stop(self, step: Step, kind: Kind, details: str) -> None:
         text = f"{kind.value}: {details}"

@@ -97,6 +97,7 @@ _UNBAN = """
 _CONNECTIONS = "how many connections it may have at one time"
 _EXPIRES = "when the login ends: never, 90d, 2030-01-31 or 2030-01-31T18:00 (UTC)"
 _PUBLISH = "a topic of a proxy that it may publish; repeat it for several"
+_TOPIC = "a topic of a proxy that it may follow; repeat it"
 _OPERATOR = "it opens the dashboard instead of subscribing"
 
 
@@ -174,6 +175,9 @@ def _add_rights_parsers(actions: SubParsers) -> None:
     add.add_argument("--expires", type=user_options.expiry, metavar="WHEN", help=f"{_EXPIRES} (default: never)")
     add.add_argument("--operator", action="store_true", help=f"{_OPERATOR} (default: it subscribes)")
     add.add_argument("--publish", action="append", type=user_options.topic, metavar="TOPIC", help=_PUBLISH)
+    add.add_argument(
+        "--topic", action="append", type=user_options.topic, metavar="TOPIC", help=f"{_TOPIC} (default: all)"
+    )
     change = _leaf(actions, "set", user_actions.set_rights, "change what a user may do", _SET)
     _add_login(change)
     symbols = change.add_mutually_exclusive_group()
@@ -189,9 +193,12 @@ def _add_rights_parsers(actions: SubParsers) -> None:
     roles.add_argument(
         "--no-operator", action="store_false", dest="operator", default=unset, help="it subscribes to the account"
     )
+    published = change.add_mutually_exclusive_group()
+    published.add_argument("--publish", action="append", type=user_options.topic, metavar="TOPIC", help=_PUBLISH)
+    published.add_argument("--no-publish", action="store_true", help="it publishes nothing")
     topics = change.add_mutually_exclusive_group()
-    topics.add_argument("--publish", action="append", type=user_options.topic, metavar="TOPIC", help=_PUBLISH)
-    topics.add_argument("--no-publish", action="store_true", help="it publishes nothing")
+    topics.add_argument("--topic", action="append", type=user_options.topic, metavar="TOPIC", help=_TOPIC)
+    topics.add_argument("--all-topics", action="store_true", help="it may follow all topics of a proxy")
     _add_json(_leaf(actions, "list", user_actions.list_users, "show all users"))
 
 

@@ -16,7 +16,7 @@ from demos.copier.login_secret import LoginSecret, SecretError, find_secret
 from demos.copier.refusals import Refusal, refusal_of
 from demos.copier.server_url import Endpoint, endpoint_from_text
 from demos.copier.transport import Transport
-from demos.copier.verification import verification
+from demos.copier.verification import verification, with_own_options
 from demos.provider.accounts import AccountState, View
 from demos.provider.messages import Ack, Error, Hello, Publishing, Resync
 from demos.provider.protocol import LONGEST_TEXT, MessageError, decode_from_client, decode_from_server, encode
@@ -64,7 +64,7 @@ def publish_settings(inputs: PublishInputs) -> PublishSettings:
         context, pin = verification(endpoint, inputs.ca, inputs.pin)
         secret = find_secret(inputs.login, inputs.password_file, inputs.token_file, os.environ)
     except (ValueError, TlsError, SecretError) as error:
-        raise PublishError(f"--publish: {error}") from None
+        raise PublishError(f"--publish: {with_own_options(str(error), '--publish')}") from None
     if not endpoint.topic:
         raise PublishError(f"--publish: no topic in {inputs.url!r}: use wss://HOST:PORT/TOPIC")
     return PublishSettings(endpoint, context, pin, secret, inputs.name)
@@ -154,7 +154,7 @@ class PublishFeed:
             self._attempted = False
             self._stop_sending()
             if not self._ending:
-                self._report(self._transport.problem)
+                self._report(with_own_options(self._transport.problem, "--publish"))
         self._transport.Register()
 
     def _pump(self) -> None:

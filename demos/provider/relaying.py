@@ -9,7 +9,8 @@ provider, so that a subscriber measures ages from end to end:
   that a subscriber measures are upper bounds too, through any number of relays. ``confirmed`` of the `welcome` says
   when the state was the newest for certain.
 - A heartbeat tells a subscriber nothing about symbols that it may not see, because the source sends heartbeats at a
-  steady pace, also between states.
+  steady pace, also between states. So the first state of a new feed has the time of the last heartbeat: the time of the
+  source's last state could be that of a hidden trade.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
+from demos.provider.fields import LARGEST_INTEGER
 from demos.provider.messages import AccountKind, Snapshot
 from demos.provider.streams import Streams
 
@@ -71,7 +73,9 @@ class Relay(Streams):
 
     def time(self, now: int) -> int:
         """The provider's time at most; ``now`` is not used, because it is that of another clock."""
-        self._time = max(self._time, self._clock() + self._ahead, self._confirmed, self._state_time)
+        bound = max(self._time, self._clock() + self._ahead, self._confirmed)
+        # A source may state times near the largest one.
+        self._time = min(bound, LARGEST_INTEGER)
         return self._time
 
     def confirmed(self, now: int) -> int:
@@ -79,8 +83,8 @@ class Relay(Streams):
         return self._confirmed
 
     def state_time(self, now: int) -> int:
-        """See Streams."""
-        return self._state_time
+        """When the source has confirmed the state: the time of the state could be that of a hidden trade."""
+        return self._confirmed
 
     def welcome_confirmed(self, now: int) -> int | None:
         """See Streams."""
@@ -95,4 +99,4 @@ class Relay(Streams):
         return 0 if self._confirmed > since else self.heartbeat_ms
 
     def _take(self, state: Snapshot) -> None:
-        self._account, self._shown, self._state_time = state.account, state.positions, state.time
+        self._account, self._shown = state.account, state.positions

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -32,7 +33,7 @@ class Rights:
     """What a user may do. ``symbols``: the visible ones, None for all. ``expires``: None for never.
 
     ``operator``: the user opens the dashboard instead of subscribing. ``publish``: the topics of a proxy that it may
-    publish.
+    publish. ``topics``: the topics of a proxy that it may follow, None for all.
     """
 
     symbols: tuple[str, ...] | None = None
@@ -40,6 +41,11 @@ class Rights:
     expires: float | None = None
     operator: bool = False
     publish: tuple[str, ...] = ()
+    topics: tuple[str, ...] | None = None
+
+    def may_follow(self, topic: str) -> bool:
+        """Whether the user may subscribe to this topic; the only topic of a provider has the name ""."""
+        return not topic or self.topics is None or topic in self.topics
 
 
 class Revocation(NamedTuple):
@@ -101,10 +107,13 @@ def check_rights(rights: Rights) -> None:
     """Raise UserError for rights that no user can have."""
     if not 1 <= rights.connections <= MAX_CONNECTIONS:
         raise UserError(f"{rights.connections} connections: the number is from 1 to {MAX_CONNECTIONS}")
-    if len(rights.publish) > MAX_TOPICS:
-        raise UserError(f"{len(rights.publish)} topics: the number is at most {MAX_TOPICS}")
-    for problem in filter(None, map(topic_problem, rights.publish)):
-        raise UserError(problem)
+    if rights.topics == ():
+        raise UserError(f"0 topics: the number is from 1 to {MAX_TOPICS}")
+    for topics in (rights.publish, rights.topics or ()):
+        if len(topics) > MAX_TOPICS:
+            raise UserError(f"{len(topics)} topics: the number is at most {MAX_TOPICS}")
+        for problem in filter(None, map(topic_problem, topics)):
+            raise UserError(problem)
     if rights.symbols is None:
         return
     if not 1 <= len(rights.symbols) <= MAX_SYMBOLS:
@@ -113,14 +122,9 @@ def check_rights(rights: Rights) -> None:
         raise UserError(problem)
 
 
-def symbols_text(rights: Rights) -> str | None:
-    """The visible symbols as they are stored."""
-    return None if rights.symbols is None else json.dumps(sorted(set(rights.symbols)), ensure_ascii=False)
-
-
-def topics_text(rights: Rights) -> str:
-    """The topics that may be published as they are stored."""
-    return json.dumps(sorted(set(rights.publish)))
+def names_text(names: Iterable[str] | None) -> str | None:
+    """Symbols or topics as they are stored; None: all."""
+    return None if names is None else json.dumps(sorted(set(names)), ensure_ascii=False)
 
 
 def user_of_row(*row: Any) -> User:
@@ -128,17 +132,21 @@ def user_of_row(*row: Any) -> User:
 
     Errors: StateError when the row cannot be one that this module has written.
     """
-    number, login, stored, generation, symbols, connections, expires, disabled, created, operator, publish = row
+    number, login, stored, generation, symbols, connections, expires, disabled, created, operator, publish, topics = row
     try:
-        names = None if symbols is None else _names(json.loads(symbols))
         ends = None if expires is None else float(expires)
-        rights = Rights(names, int(connections), ends, bool(operator), _names(json.loads(publish)))
+        published = _names(publish) or ()
+        rights = Rights(_names(symbols), int(connections), ends, bool(operator), published, _names(topics))
         return User(number, str(login), str(stored), int(generation), rights, bool(disabled), float(created))
     except (ValueError, TypeError) as error:
         raise StateError(f"the file is damaged: the user {login!r} cannot be read: {error}") from error
 
 
-def _names(value: object) -> tuple[str, ...]:
+def _names(text: str | None) -> tuple[str, ...] | None:
+    """The names in a text of names_text()."""
+    if text is None:
+        return None
+    value = json.loads(text)
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
         raise ValueError("not a list of names")
     return tuple(value)

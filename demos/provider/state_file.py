@@ -50,6 +50,9 @@ CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID
     """
 ALTER TABLE users ADD COLUMN publish TEXT NOT NULL DEFAULT '[]';
 """,
+    """
+ALTER TABLE users ADD COLUMN topics TEXT;
+""",
 )
 VERSION = len(_STEPS)
 

@@ -75,12 +75,10 @@ class TopicSource:
         for state in states:
             self._offer(state)
             changed = True
-        relay, ahead = self.relay, self.follower.ahead
+        relay = self.relay
         is_live = relay is not None and self.follower.status is Status.LIVE
         if relay is not None and is_live:
-            if ahead is not None:
-                relay.follow_clock(ahead)
-            changed = relay.confirm(self.follower.stated) or changed
+            changed = self._confirm(relay) or changed
         topic.suspended = not is_live
         topic.refusal = None if is_live else Ending(NO_STATE.code, f"the topic has no current state: {self.problem}")
         if is_live and (changed or was_suspended):
@@ -94,8 +92,15 @@ class TopicSource:
         hedging = follower.kind is not None and follower.kind.hedging
         heartbeat_ms = follower.heartbeat_ms
         lock = threading.RLock()
-        self.topic.streams = Relay(
-            state, self._ticket_key, self._clock, hedging=hedging, heartbeat_ms=heartbeat_ms, lock=lock
-        )
+        new = Relay(state, self._ticket_key, self._clock, hedging=hedging, heartbeat_ms=heartbeat_ms, lock=lock)
+        # Before other threads can subscribe: a feed begins at the confirmed time.
+        self._confirm(new)
+        self.topic.streams = new
         if relay is not None:
             self._end_sessions(self.topic, NEW_STREAM)
+
+    def _confirm(self, relay: Relay) -> bool:
+        """Pass on what the source has stated about the time; whether that is news."""
+        if (ahead := self.follower.ahead) is not None:
+            relay.follow_clock(ahead)
+        return relay.confirm(self.follower.stated)

@@ -48,8 +48,10 @@ class Topic:
             return self.streams.hello(server, now)
         return encode(Hello(VERSION, server, self.run, HEARTBEAT_MS, now))
 
-    def admit(self) -> Streams | Ending:
+    def admit(self, user: User) -> Streams | Ending:
         """The streams for a login, or why it is refused."""
+        if not user.rights.may_follow(self.name):
+            return Ending("denied", f"the login {user.login} may not follow the topic {self.name}")
         return self.refusal or self.streams or NO_STATE
 
     def admit_publisher(self, user: User) -> Publishes | Ending:

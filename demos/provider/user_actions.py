@@ -56,6 +56,7 @@ def list_users(state: StateFile, args: argparse.Namespace) -> None:
                 "state": user.state(now),
                 "operator": user.rights.operator,
                 "publish": user.rights.publish,
+                "topics": user.rights.topics,
                 "connections": user.rights.connections,
                 "symbols": user.rights.symbols,
                 "expires": json_time(user.rights.expires),
@@ -80,11 +81,13 @@ def set_rights(state: StateFile, args: argparse.Namespace) -> None:
     if args.symbol or args.all_symbols:
         given["symbols"] = _symbols(args)
     if args.publish or args.no_publish:
-        given["publish"] = _topics(args)
+        given["publish"] = _published(args)
+    if args.topic or args.all_topics:
+        given["topics"] = _topics(args)
     if not given:
         raise UserError(
-            "nothing to set: use --symbol, --all-symbols, --connections, --expires, --[no-]operator, --publish or "
-            "--no-publish"
+            "nothing to set: use --symbol, --all-symbols, --connections, --expires, --[no-]operator, --publish, "
+            "--no-publish, --topic or --all-topics"
         )
     UserStore(state).set_rights(args.login, lambda rights: replace(rights, **given))
     print(f"changed the rights of {args.login}; its connections log in again")
@@ -184,11 +187,15 @@ def unban(state: StateFile, args: argparse.Namespace) -> None:
 
 
 def _new_rights(args: argparse.Namespace) -> Rights:
-    return Rights(_symbols(args), args.connections, args.expires, args.operator, _topics(args))
+    return Rights(_symbols(args), args.connections, args.expires, args.operator, _published(args), _topics(args))
 
 
-def _topics(args: argparse.Namespace) -> tuple[str, ...]:
+def _published(args: argparse.Namespace) -> tuple[str, ...]:
     return tuple(sorted(set(args.publish or ())))
+
+
+def _topics(args: argparse.Namespace) -> tuple[str, ...] | None:
+    return tuple(sorted(set(args.topic))) if args.topic else None
 
 
 def _symbols(args: argparse.Namespace) -> tuple[str, ...] | None:

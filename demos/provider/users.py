@@ -24,8 +24,7 @@ from demos.provider.rights import (
     UserError,
     canonical_login,
     check_rights,
-    symbols_text,
-    topics_text,
+    names_text,
     user_of_row,
 )
 from demos.provider.state_file import StateFile
@@ -33,7 +32,9 @@ from demos.provider.state_file import StateFile
 MAX_USERS = 100_000
 MAX_CHANGES = 10_000
 
-_COLUMNS = "id, login, password, generation, symbols, connections, expires, disabled, created, operator, publish"
+_COLUMNS = (
+    "id, login, password, generation, symbols, connections, expires, disabled, created, operator, publish, topics"
+)
 
 
 class Changes(NamedTuple):
@@ -71,7 +72,7 @@ class UserStore:
             try:
                 db.execute(
                     "INSERT INTO users (login, password, generation, symbols, connections, expires, disabled, created, "
-                    "operator, publish) VALUES (?, ?, 1, ?, ?, ?, 0, ?, ?, ?)",
+                    "operator, publish, topics) VALUES (?, ?, 1, ?, ?, ?, 0, ?, ?, ?, ?)",
                     (name, stored, *_values(rights, now)),
                 )
             except sqlite3.IntegrityError:
@@ -136,7 +137,8 @@ class UserStore:
             rights = change(user.rights)
             check_rights(rights)
             db.execute(
-                "UPDATE users SET symbols = ?, connections = ?, expires = ?, operator = ?, publish = ? WHERE id = ?",
+                "UPDATE users SET symbols = ?, connections = ?, expires = ?, operator = ?, publish = ?, topics = ? "
+                "WHERE id = ?",
                 (*_values(rights), user.id),
             )
 
@@ -259,10 +261,11 @@ class UserStore:
 def _values(rights: Rights, *created: float) -> tuple[object, ...]:
     """The values of the rights as they are stored; ``created`` comes before the operator's."""
     return (
-        symbols_text(rights),
+        names_text(rights.symbols),
         rights.connections,
         rights.expires,
         *created,
         rights.operator,
-        topics_text(rights),
+        names_text(rights.publish),
+        names_text(rights.topics),
     )

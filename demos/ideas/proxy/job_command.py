@@ -30,7 +30,9 @@ _EPILOG = """
       4  invalid data or account
     130  interrupted before the copiers followed
 
-    to run a proxy of your own:
+    to run a proxy of your own (the first two commands are for the provider):
+      python -m demos provider user add my-proxy
+      python -m demos provider user token add my-proxy proxy --out token.txt
       python -m demos provider user add anna --state proxy.sqlite
       python -m demos run proxy --upstream main=wss://provider.example:8443 \\
           --login my-proxy --token-file token.txt --cert cert.pem --key key.pem

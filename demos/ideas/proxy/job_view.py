@@ -44,5 +44,5 @@ def proxy_text(summary: Mapping[str, Any]) -> str:
         logins, restarts = counted(proxy["logins"], "login"), counted(proxy["restarts"], "restart")
         lines.append(f"{proxy['name']:8}  follows {proxy['server']}: {logins}, {restarts}")
     lines += map(copier_line, summary["per_copier"])
-    lines.append(f"lag from trade to copy, through two proxies: {full_lag_text(summary['lag_ms'])}")
+    lines.append(f"lag through two proxies: {full_lag_text(summary['lag_ms'])}")
     return "\n".join(lines)

@@ -86,7 +86,10 @@ pin: Annotated[
 ] = ""
 resume: Annotated[
     bool,
-    Input("trust the present states of all upstream servers, whatever they are: forget why a topic was stopped"),
+    Input(
+        "trust the present sources of all topics, and their states, whatever they are: forget why a topic was stopped, "
+        "and which server or login has fed it"
+    ),
 ] = False
 
 # A comment, because the launcher evaluates all annotations: the service needs packages.

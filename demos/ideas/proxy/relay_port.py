@@ -52,7 +52,7 @@ class RelayPort:
     def __post_init__(self) -> None:
         """Open the state file and load the certificate.
 
-        Errors: StateError; ServiceError; ValueError when what is stored of a topic is damaged.
+        Errors: StateError; ServiceError; ValueError when what is stored of a topic is damaged, or is of another source.
         """
         self.run = secrets.token_hex(16)
         self._key = b""
@@ -68,18 +68,14 @@ class RelayPort:
         )
         try:
             self._memory = RelayMemory(self.settings.state, self.port.log)
-            self.sources = [self._source(topic) for topic in topics]
         except BaseException:
             self.port.close()
             raise
-        for plan, source in zip(self.plans, self.sources, strict=True):
-            if plan.upstream is not None:
-                self.upstreams.append(Upstream(plan.upstream, source))
-                self._origins.append(plan.upstream.endpoint)
-            else:
-                intake = Intake(source)
-                source.topic.intake = intake
-                self._origins.append(intake)
+        try:
+            self.sources = [self._source(topic, plan) for topic, plan in zip(topics, self.plans, strict=True)]
+        except BaseException:
+            self.close()
+            raise
 
     def step(self, event: Moment, s: int | None = None) -> None:
         """Continue the upstream connections: all, or the one with this socket."""
@@ -89,6 +85,7 @@ class RelayPort:
 
     def timer(self) -> None:
         """Do the port's work of each second."""
+        self._memory.retry()
         rows = list(map(_row, self.sources, self._origins))
         is_current = not any(row.problem for row in rows)
         self.port.show(Present(self.run, sum(row.states for row in rows), is_current, None, topics=rows))
@@ -100,11 +97,12 @@ class RelayPort:
         self.port.close()
         self._memory.close()
 
-    def _source(self, topic: Topic) -> TopicSource:
-        follower = Follower(self._memory.store(topic.name))
+    def _source(self, topic: Topic, plan: TopicPlan) -> TopicSource:
+        store = self._memory.store(topic.name)
+        follower = Follower(store)
         if self.resume:
             follower.resume()
-        return TopicSource(
+        source = TopicSource(
             topic,
             follower,
             self._key,
@@ -112,6 +110,20 @@ class RelayPort:
             self.port.publish,
             self.port.end_sessions,
         )
+        if plan.upstream is None:
+            topic.intake = intake = Intake(source, store, self.clock.utc_ms)
+            self._origins.append(intake)
+            return source
+        endpoint = plan.upstream.endpoint
+        store.source = f"server {endpoint}"
+        if store.bound not in ("", store.source):
+            raise ValueError(
+                f"the topic {topic.name} has followed the {store.bound} until now, and {endpoint} may have other "
+                "positions: start with --resume to follow it"
+            )
+        self.upstreams.append(Upstream(plan.upstream, source))
+        self._origins.append(endpoint)
+        return source
 
 
 def _row(source: TopicSource, origin: Endpoint | Intake) -> TopicRow:

@@ -347,7 +347,7 @@ async def endless_hello(peer: Peer) -> None:
 @pytest.mark.parametrize(
     ("behave", "expected"),
     [
-        (say_nothing, "no message for 150"),
+        (say_nothing, "no heartbeat and no new state for 150"),
         (only_hello, "the server has not completed the login within 30 s"),
         (only_welcome, "the server has not completed the login within 30 s"),
         (endless_hello, "the server has not completed the login within 30 s"),

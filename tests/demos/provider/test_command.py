@@ -300,6 +300,7 @@ def test_list_prints_json(run, anna):
             "state": "active",
             "operator": False,
             "publish": [],
+            "topics": None,
             "connections": 1,
             "symbols": ["EURUSD"],
             "expires": "2030-01-31T00:00:00Z",
@@ -522,3 +523,17 @@ def test_the_right_to_publish_is_given_changed_and_taken_away(run, anna):
     run("user", "set", "anna", "--no-publish")
     [user] = json.loads(run("user", "list", "--json")[1])
     assert user["publish"] == []
+
+
+def test_the_topics_that_a_user_may_follow_are_given_changed_and_taken_away(run, anna):
+    def topics(login: str) -> list[str] | None:
+        found = {user["login"]: user["topics"] for user in json.loads(run("user", "list", "--json")[1])}
+        return found[login]
+
+    run("user", "add", "bob", "--stdin", "--topic", "main", stdin=PASSWORD.encode())
+    assert (topics("anna"), topics("bob")) == (None, ["main"])
+    assert run("user", "set", "anna", "--topic", "main", "--topic", "a.b-c")[0] == 0
+    run("user", "set", "anna", "--connections", "3", "--publish", "other")
+    assert topics("anna") == ["a.b-c", "main"]
+    run("user", "set", "anna", "--all-topics")
+    assert topics("anna") is None

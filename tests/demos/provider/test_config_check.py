@@ -237,6 +237,8 @@ def test_a_broker_is_checked_and_needs_no_port(check):
     assert check(**broker, broker_login="anna", broker_password_file="secret") == FINE
     assert "none is given" in error_of(check(**broker, broker_login="anna"))
     assert "missing.pem" in error_of(check(**broker, broker_ca="missing.pem"))
+    both = {"broker_ca": "ca.pem", "broker_pin": "ab" * 32}
+    assert "use either --broker-ca or --broker-pin" in error_of(check(**broker, **both))
     assert error_of(check(broker_login="anna")).startswith("broker is missing")
 
 
@@ -245,7 +247,12 @@ def test_a_feed_to_a_proxy_is_checked_and_needs_no_port(check):
     Path("token").chmod(0o600)
     feed = {"Port": -1, "plain_port": -1, "publish": "wss://proxy.example/main", "publish_login": "anna"}
     assert check(**feed, publish_token_file="token") == FINE
-    assert "none is given" in error_of(check(**feed))
+    assert "none is given: use --publish-password-file or --publish-token-file" in error_of(check(**feed))
+    assert "give --publish-login NAME" in error_of(check(**{**feed, "publish_login": ""}, publish_token_file="token"))
+    both = {"publish_token_file": "token", "publish_ca": "ca.pem", "publish_pin": "ab" * 32}
+    assert "use either --publish-ca or --publish-pin" in error_of(check(**feed, **both))
+    plain = {**feed, "publish": "ws://localhost:1/main", "publish_token_file": "token", "publish_ca": "ca.pem"}
+    assert "use wss:// in --publish" in error_of(check(**plain))
     assert "missing.pem" in error_of(check(**feed, publish_token_file="token", publish_ca="missing.pem"))
     assert "no topic in" in error_of(check(**{**feed, "publish": "wss://proxy.example"}, publish_token_file="token"))
     assert error_of(check(publish_login="anna")).startswith("publish is missing")

@@ -249,6 +249,49 @@ def test_a_repeated_message_does_not_keep_a_silent_server_alive(message: Any) ->
     assert kinds(follower.check(1 + 3 * HEARTBEAT_MS + 1)) == [Kind.STALE]
 
 
+def test_a_repeated_hello_neither_ends_the_silence_nor_lengthens_it() -> None:
+    follower, _ = following()
+    for now in range(1000, 3 * HEARTBEAT_MS, 1000):
+        follower.receive(Hello(1, "p", RUN, 600_000, 100_000 + now), now)
+    assert follower.heartbeat_ms == HEARTBEAT_MS
+    assert kinds(follower.check(3 * HEARTBEAT_MS + 1)) == [Kind.STALE]
+
+
+def test_the_silence_counts_from_the_confirmed_time_of_the_welcome_and_not_from_the_login() -> None:
+    follower = Follower(MemoryStore())
+    welcome_with_age(follower, 10_000, now=50_000)
+    assert follower.receive(snapshot(5, lots(1)), 50_000).state is not None
+    assert follower.status is Status.LIVE
+    left = 3 * HEARTBEAT_MS - 10_000
+    assert follower.check(50_000 + left) == Step()
+    assert kinds(follower.check(50_000 + left + 1)) == [Kind.STALE]
+
+
+def test_a_state_that_was_confirmed_too_long_ago_is_not_returned() -> None:
+    follower = Follower(MemoryStore())
+    step = welcome_with_age(follower, 3 * HEARTBEAT_MS + 1, now=50_000)
+    assert kinds(step) == [Kind.STALE]
+    assert step.disconnect
+    assert follower.receive(snapshot(5, lots(1)), 50_000) == Step()
+    assert follower.status is Status.STALE
+
+
+def test_a_new_state_ends_the_silence() -> None:
+    follower, _ = following()
+    follower.receive(update(5, 6, lots(2), time=101_000), 10_000)
+    assert follower.check(10_000 + 3 * HEARTBEAT_MS) == Step()
+    assert kinds(follower.check(10_000 + 3 * HEARTBEAT_MS + 1)) == [Kind.STALE]
+
+
+def welcome_with_age(follower: Follower, age: int, *, now: int) -> Step:
+    """Log in at a server whose state with seq 5 was confirmed so long ago."""
+    follower.connected(now)
+    follower.receive(Hello(1, "p", RUN, HEARTBEAT_MS, 100_000), now)
+    follower.login(Login(1, "customer", token="t"), now)
+    account = AccountKind("USD", False)
+    return follower.receive(Welcome("customer", account, STREAM, 5, 100_000, None, 100_000 - age), now)
+
+
 def test_a_server_that_never_says_hello_is_left() -> None:
     follower = Follower(MemoryStore())
     follower.connected(0)

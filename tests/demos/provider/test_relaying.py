@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 from provider_kit import HEARTBEAT_MS, KEY, START, MemoryStore, Network, account, holding
 
 from demos.provider.accounts import View
+from demos.provider.fields import LARGEST_INTEGER
 from demos.provider.following import Follower
 from demos.provider.messages import Heartbeat, Login, Snapshot, Update, Welcome
 from demos.provider.protocol import decode_from_server
 from demos.provider.publishing import Publisher
+from demos.provider.rights import Rights, User
 from demos.provider.session import Ending
 from demos.provider.steps import Kind, Status
 from demos.provider.streams import Streams, Subscription
@@ -20,6 +23,7 @@ from demos.provider.topics import Topic
 
 LONG = holding("EURUSD", "0.1")
 HIDDEN = holding("GOLD", "1")
+ANNA = User(1, "anna", "", 1, Rights(), disabled=False, created=0.0)
 
 
 class Tree:
@@ -61,7 +65,7 @@ class Tree:
         self.pass_on()
 
     def subscribe(self, view: View | None = None) -> Subscription:
-        streams = self.topic.admit()
+        streams = self.topic.admit(ANNA)
         assert isinstance(streams, Streams), streams
         return streams.subscribe(view or View(), 0)
 
@@ -124,6 +128,24 @@ def test_a_restricted_view_of_a_relay_gets_the_same_messages_whatever_happens_in
     assert sent == [(4, "heartbeat", 5000), (9, "heartbeat", 10_000)]
 
 
+def test_the_first_state_of_a_new_view_does_not_show_when_a_hidden_symbol_was_traded():
+    times = set()
+    for trades in ((), (6200,), (5700, 6900)):
+        tree = Tree()
+        assert tree.network.subscription is not None
+        tree.network.subscription._steady = True
+        for at in range(100, 7100, 100):
+            tree.advance(100, 100)
+            if at in trades:
+                tree.trade(LONG, holding("GOLD", str(at)))
+        subscription = tree.subscribe(View(frozenset({"EURUSD"}), figures=False))
+        welcome, state = map(decode_from_server, (subscription.welcome("anna", 0), drain(subscription)[0]))
+        assert isinstance(welcome, Welcome)
+        assert isinstance(state, Snapshot)
+        times.add((welcome.time, welcome.confirmed, state.time))
+    assert times == {(START + 7000, START + 5000, START + 5000)}
+
+
 @pytest.mark.parametrize("delay", [0, 40, 900])
 def test_ages_behind_a_relay_are_upper_bounds_from_end_to_end(delay):
     tree = Tree()
@@ -153,6 +175,41 @@ def test_ages_behind_a_relay_are_upper_bounds_from_end_to_end(delay):
     assert confirmed >= 2000 + 2 * delay
 
 
+def test_a_subscriber_that_logs_in_while_the_provider_is_silent_notices_it_when_the_relay_does():
+    tree = Tree()
+    tree.advance(HEARTBEAT_MS)
+    heard = tree.network.now
+    # The provider is frozen; the relay has not noticed it yet.
+    tree.network.now += 3 * HEARTBEAT_MS - 1000
+    leaf = Follower(MemoryStore())
+    leaf.connected(tree.network.now)
+    leaf.login(Login(1, "anna", token="t"), tree.network.now)
+    streams = tree.topic.streams
+    assert streams is not None
+    subscription = tree.subscribe()
+    for text in (streams.hello("proxy", 0), subscription.welcome("anna", 0), *drain(subscription)):
+        leaf.receive(decode_from_server(text), tree.network.now)
+    assert leaf.status is Status.LIVE
+    assert not leaf.check(heard + 3 * HEARTBEAT_MS).alarms
+    for follower in (leaf, tree.network.follower):
+        assert [each.kind for each in follower.check(heard + 3 * HEARTBEAT_MS + 1).alarms] == [Kind.STALE]
+
+
+def test_a_source_with_the_largest_possible_time_causes_no_message_that_the_protocol_forbids():
+    tree = Tree()
+    tree.network.disconnect()
+    tree.network.server_time = LARGEST_INTEGER
+    tree.network.restart_provider()
+    tree.network.connect()
+    tree.pass_on()
+    tree.network.now += 60_000
+    streams = tree.topic.streams
+    assert streams is not None
+    subscription = tree.subscribe()
+    for text in (streams.hello("proxy", 0), subscription.welcome("anna", 0), *drain(subscription)):
+        assert getattr(decode_from_server(text), "time") == LARGEST_INTEGER  # noqa: B009 - not each message has one
+
+
 def test_without_a_connection_nothing_is_passed_on_and_logins_are_refused():
     tree = Tree()
     subscription = tree.subscribe()
@@ -160,7 +217,7 @@ def test_without_a_connection_nothing_is_passed_on_and_logins_are_refused():
     tree.network.disconnect()
     tree.source.update([])
     assert tree.topic.suspended
-    refusal = tree.topic.admit()
+    refusal = tree.topic.admit(ANNA)
     assert refusal == Ending("unavailable", "the topic has no current state: its source is not connected")
     # The same stream goes on after a new connection: nobody has to log in again.
     tree.network.connect()
@@ -198,7 +255,7 @@ def test_a_source_that_was_set_back_stops_the_topic():
     assert [alarm.kind for alarm in tree.network.alarms] == [Kind.FALL]
     assert tree.topic.suspended
     assert tree.source.problem == "an alarm has stopped it"
-    assert isinstance(tree.topic.admit(), Ending)
+    assert isinstance(tree.topic.admit(ANNA), Ending)
 
 
 def test_a_slow_subscriber_of_a_relay_loses_old_states_and_never_the_newest():
@@ -214,7 +271,7 @@ def test_a_slow_subscriber_of_a_relay_loses_old_states_and_never_the_newest():
 
 
 def test_a_topic_without_a_state_refuses_logins():
-    refusal = Topic("main", "0" * 32).admit()
+    refusal = Topic("main", "0" * 32).admit(ANNA)
     assert isinstance(refusal, Ending)
     assert refusal.code == "unavailable"
 
@@ -226,3 +283,14 @@ def test_a_welcome_of_a_relay_says_when_the_state_was_confirmed():
     assert isinstance(welcome, Welcome)
     assert welcome.confirmed is not None
     assert welcome.confirmed < welcome.time <= tree.network.server_time
+
+
+def test_a_user_follows_only_the_topics_of_its_right():
+    tree = Tree()
+    for topics, admitted in ((None, True), (("main", "x"), True), (("other",), False)):
+        streams = tree.topic.admit(replace(ANNA, rights=Rights(topics=topics)))
+        assert isinstance(streams, Streams) is admitted
+        if not admitted:
+            assert streams == Ending("denied", "the login anna may not follow the topic main")
+    # The only topic of a provider has no name, and no right of its own.
+    assert Rights(topics=("main",)).may_follow("")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from cleanup_kit import closed_after_test
 
+from demos.copier.verification import with_own_options
 from demos.ideas.proxy.proxy_options import (
     published_topics,
     topics_problem,
@@ -89,6 +90,34 @@ def test_the_path_of_a_url_names_the_topic(path, topic):
         assert topic_problem(topic) is None
 
 
+def test_an_error_of_a_feed_names_the_options_of_its_own_program():
+    reason = "the server's certificate is self-signed; pin its SHA-256 fingerprint, or name it as the CA file"
+    assert with_own_options(reason, "--publish") == (
+        "the server's certificate is self-signed; pin its SHA-256 fingerprint (--publish-pin), "
+        "or name it as the CA file (--publish-ca)"
+    )
+    assert with_own_options("use --login with wss:// in --url", "--publish") == (
+        "use --publish-login with wss:// in --publish"
+    )
+
+
+def test_a_topic_is_bound_to_the_source_of_the_last_state_until_its_memory_is_forgotten(tmp_path: Path):
+    path = tmp_path / "proxy.sqlite"
+    StateFile(path).close()
+    memory = closed_after_test(RelayMemory(path, print))
+    store = memory.store("main")
+    store.source = "login maria"
+    store.save({"mark": None})
+    assert store.bound == ""
+    store.save({"mark": {"seq": 1}})
+    assert store.bound == "login maria"
+    again = memory.store("main")
+    assert again.load() == {"mark": {"seq": 1}}
+    assert again.bound == "login maria"
+    again.save({"mark": None})
+    assert (again.bound, memory.store("main").load()) == ("", {"mark": None})
+
+
 def test_what_is_remembered_of_a_topic_survives_and_an_error_of_the_file_is_reported_once(tmp_path: Path):
     path = tmp_path / "proxy.sqlite"
     StateFile(path).close()
@@ -107,3 +136,33 @@ def test_what_is_remembered_of_a_topic_survives_and_an_error_of_the_file_is_repo
     assert "cannot be stored for a restart" in lines[0]
     store.save({"a": 4})
     assert memory.store("main").load() == {"a": 4}
+
+
+def test_while_the_file_is_locked_states_are_kept_without_a_wait_and_written_by_the_next_retry(tmp_path: Path):
+    path = tmp_path / "proxy.sqlite"
+    StateFile(path).close()
+    memory = closed_after_test(RelayMemory(path, print))
+    other = closed_after_test(RelayMemory(path, print))
+    store, second = memory.store("main"), memory.store("second")
+    attempts: list[str] = []
+    write = memory._file.set_setting
+
+    def counted(name: str, text: str, **options: bool) -> None:
+        attempts.append(name)
+        write(name, text, **options)
+
+    memory._file.set_setting = counted  # type: ignore[method-assign]
+    blocker = closed_after_test(StateFile(path))
+    with blocker.writing():
+        for number in range(100):
+            store.save({"a": number})
+            second.save({"b": number})
+        assert attempts == ["follower main"]
+        memory.retry()
+        assert len(attempts) == 2
+    assert other.store("main").load() is None
+    memory.retry()
+    assert other.store("main").load() == {"a": 99}
+    assert other.store("second").load() == {"b": 99}
+    store.save({"a": 100})
+    assert other.store("main").load() == {"a": 100}

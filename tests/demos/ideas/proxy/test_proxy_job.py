@@ -17,6 +17,7 @@ from terminal_kit import ROOT
 from winsock_kit import LIMIT_SECONDS
 
 from demos.ideas.proxy.job_tally import ProxyTally
+from demos.ideas.proxy.job_view import proxy_text
 from demos.provider.demo_job import FACTORS
 
 pytestmark = pytest.mark.timeout(180)
@@ -103,3 +104,22 @@ def test_the_tally_counts_the_subscribers_of_each_proxy():
     tally.take("leaf", {"kind": "started", "t": 4})
     assert tally.copiers["copier1"].connections == 0
     assert tally.subscribers == {"proxy": 1, "leaf": 0}
+
+
+def test_the_lines_of_a_right_result_fit_into_80_columns():
+    lag = {"median": 123.4, "p99": 1234.5, "max": 12345.6, "count": 999}
+    copier = {
+        "name": "copier2", "factor": "0.5", "positions": {"EURUSD": "-12.34"}, "target": {"EURUSD": "-12.34"},
+        "equal": True, "orders": 99_999, "lag_ms": lag,
+    }  # fmt: skip
+    proxy = {"name": "proxy2", "server": "proxy", "logins": 100, "restarts": 100}
+    text = proxy_text(
+        {
+            "positions": {"EURUSD": "-12.34"},
+            "trades": 99_999,
+            "per_proxy": [proxy],
+            "per_copier": [copier],
+            "lag_ms": lag,
+        }
+    )
+    assert [line for line in text.splitlines() if len(line) > 80] == []

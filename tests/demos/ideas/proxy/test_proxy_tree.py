@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 
 import pytest
 from proxy_kit import folder, logged_in, proxy_below, subscriber
-from service_kit import RunningProvider, RunningProxy, Subscriber, add_user
+from service_kit import ROOT, RunningProvider, RunningProxy, Subscriber, add_user
 from web_kit import network, wait_until
 from winsock_kit import LIMIT_SECONDS
 
@@ -73,6 +75,30 @@ def test_a_killed_provider_suspends_the_topic_and_a_restarted_one_begins_a_new_s
     again.command("buy 0.1")
     leaf.receive_lots("0.3")
     assert proxy.stop() == 0
+
+
+def test_a_proxy_does_not_start_with_another_upstream_server_for_a_topic_until_it_is_resumed(tmp_path):
+    provider = RunningProvider(folder(tmp_path, "provider"), tls=False)
+    other = RunningProvider(folder(tmp_path, "other"), tls=False)
+    other.command("sell 1.5")
+    proxy = proxy_below(tmp_path, provider, "first", "", tls=False)
+    token = add_user(proxy.folder, "anna", "proxy", connections=5)
+    logged_in(proxy, "anna", token)
+    assert proxy.stop() == 0
+    (proxy.folder / "token").write_text(add_user(other.folder, "first"), encoding="utf-8")
+    inputs = [f"--upstream=main=ws://localhost:{other.port}", "--login=first", f"--token-file={proxy.folder / 'token'}"]
+    command = [sys.executable, "-m", "demos", "run", "proxy", f"--state={proxy.folder / 'proxy.sqlite'}", "--Port=0"]
+    refused = subprocess.run(
+        [*command, *inputs], cwd=ROOT, capture_output=True, text=True, timeout=LIMIT_SECONDS, check=False
+    )
+    assert refused.returncode == 2
+    assert f"the topic main has followed the server localhost:{provider.port} until now" in refused.stderr
+    resumed = RunningProxy(proxy.folder, *inputs, "--resume=true", tls=False)
+    leaf = logged_in(resumed, "anna", token)
+    leaf.receive_lots("-1.5")
+    assert resumed.stop() == 0
+    # The other server is the known one from now on.
+    logged_in(RunningProxy(proxy.folder, *inputs, tls=False), "anna", token)
 
 
 def test_a_proxy_refuses_paths_that_are_no_topics(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from winsock_kit import LIMIT_SECONDS
 
 from demos.provider.messages import Error, Heartbeat
 from demos.provider.protocol import MOST_FROM_SERVER
+from demos.provider.publication import MOST_AHEAD_MS, MOST_STREAMS
 
 __all__ = ["network"]
 
@@ -108,7 +110,9 @@ def test_a_second_provider_of_a_topic_reports_the_first_one_and_does_not_replace
     provider_folder = folder(tmp_path, "provider")
     provider = RefusedProvider(provider_folder, *inputs, f"--publish-token-file={tmp_path / 'token'}", tls=False)
     assert provider.events("refused")[0]["code"] == "taken"
-    wait_until(lambda: "has a publisher already, with the login paul" in provider.log())
+    wait_until(lambda: "has a publisher already" in provider.log())
+    # Whose login that is concerns the operator alone.
+    assert "paul" not in provider.log()
     assert str(subscriber(proxy).lots()) == "0.1"
     assert provider.stop() == 0
 
@@ -157,6 +161,25 @@ def test_a_login_without_the_right_cannot_publish_a_topic(tmp_path):
     assert refusal == ("denied", "the login maria may not publish the topic other")
 
 
+def test_a_subscriber_that_loses_the_right_to_follow_a_topic_is_ended_and_refused(tmp_path):
+    proxy = publishing_proxy(tmp_path, "main,other")
+    publisher = Publisher(proxy, "maria")
+    assert publisher.answer()["type"] == "publishing"
+    publisher.begin()
+    publisher.snapshot()
+    token = add_user(proxy.folder, "anna", "proxy", topics=("main",))
+    refused = Subscriber(proxy, path="/ws/other", login="anna", token=token).receive()
+    assert isinstance(refused, Error)
+    assert (refused.code, refused.text) == ("denied", "the login anna may not follow the topic other")
+    leaf = logged_in(proxy, "anna", token)
+    with users(proxy.folder, "proxy") as store:
+        store.set_rights("anna", lambda rights: replace(rights, topics=("other",)))
+    assert leaf.receive_kind(Error).code == "rights"
+    again = Subscriber(proxy, path="/ws/main", login="anna", token=token).receive()
+    assert isinstance(again, Error)
+    assert again.code == "denied"
+
+
 def test_a_second_publisher_of_a_topic_is_refused_until_the_first_has_left(tmp_path):
     proxy = publishing_proxy(tmp_path)
     first = Publisher(proxy, "maria")
@@ -167,8 +190,10 @@ def test_a_second_publisher_of_a_topic_is_refused_until_the_first_has_left(tmp_p
     assert str(leaf.lots()) == "0.1"
     token = add_user(proxy.folder, "paul", "proxy", publish=("main",), connections=9)
     code, text = Publisher(proxy, "paul", token=token).refusal()
-    assert code == "taken"
-    assert "the topic main has a publisher already, with the login maria" in text
+    assert (code, text) == ("taken", "the topic main has a publisher already: only one program may publish a topic")
+    with users(proxy.folder, "proxy") as store:
+        same = store.add_token("maria", "second", 0)
+    assert Publisher(proxy, "maria", token=same).refusal()[0] == "taken"
     # The topic is the first one's still.
     first.snapshot("0.4", 2, START + 2)
     leaf.receive_lots("0.4")
@@ -176,12 +201,40 @@ def test_a_second_publisher_of_a_topic_is_refused_until_the_first_has_left(tmp_p
     accepted = []
 
     def is_free() -> bool:
-        second = Publisher(proxy, "paul", token=token)
+        second = Publisher(proxy, "maria", token=same)
         if second.answer()["type"] == "publishing":
             accepted.append(second)
         return bool(accepted)
 
     wait_until(is_free)
+
+
+def test_a_topic_stays_bound_to_the_login_that_has_published_it_until_the_operator_releases_it(tmp_path):
+    proxy = publishing_proxy(tmp_path)
+    token = add_user(proxy.folder, "maria", "proxy", publish=("main",), connections=9)
+    other = add_user(proxy.folder, "paul", "proxy", publish=("main",), connections=9)
+    # A login that has published no state does not bind the topic.
+    nothing = Publisher(proxy, "paul", token=other)
+    assert nothing.answer()["type"] == "publishing"
+    nothing.peer.close()
+    publisher = connected(proxy, token)
+    publisher.snapshot()
+    assert publisher.answer()["type"] == "ack"
+    publisher.peer.close()
+
+    def is_bound(proxy: RunningProxy) -> bool:
+        code, text = Publisher(proxy, "paul", token=other).refusal()
+        return code == "bound" and "is published by another login than paul" in text and "maria" not in text
+
+    wait_until(lambda: is_bound(proxy))
+    wait_until(lambda: "(login 'paul'): the topic main is published by another login" in proxy.log())
+    port = proxy.port
+    assert proxy.stop() == 0
+    again = RunningProxy(proxy.folder, "--topics=main", f"--Port={port}", tls=False)
+    assert is_bound(again)
+    assert again.stop() == 0
+    released = RunningProxy(proxy.folder, "--topics=main", f"--Port={port}", "--resume=true", tls=False)
+    assert Publisher(released, "paul", token=other).answer()["type"] == "publishing"
 
 
 def test_every_wrong_message_of_a_publisher_ends_its_connection_and_passes_nothing_on(tmp_path):
@@ -246,6 +299,64 @@ def test_a_publisher_whose_numbers_fall_stops_the_topic_also_after_a_restart_unt
     assert str(leaf.lots()) == "0.3"
 
 
+def test_a_publisher_with_times_in_the_future_is_ended_and_does_not_disable_the_topic(tmp_path):
+    proxy = publishing_proxy(tmp_path)
+    token = add_user(proxy.folder, "maria", "proxy", publish=("main",), connections=50)
+    now = int(time.time() * 1000)
+    future = now + MOST_AHEAD_MS + 60_000
+    position = {"symbol": "EURUSD", "lots": "1", "price": "1", "contract": "1", "time": future}
+    state = {"stream": STREAM, "seq": 1, "account": {"currency": "USD"}, "positions": []}
+    attacks: list[tuple[str, dict[str, object]]] = [
+        ("hello", {"version": 1, "server": "test", "stream": RUN, "heartbeat_ms": 5000, "time": future}),
+        ("hello", {"version": 1, "server": "test", "stream": RUN, "heartbeat_ms": 5000, "time": 2**53 - 1}),
+        ("snapshot", {**state, "time": future}),
+        ("snapshot", {**state, "time": now, "positions": [position]}),
+        ("heartbeat", {"stream": STREAM, "seq": 1, "time": future}),
+    ]
+    for kind, fields in attacks:
+        publisher = connected(proxy, token, time=now)
+        publisher.send(kind, **fields)
+        code, text = publisher.refusal()
+        assert code == "clock", (kind, fields)
+        assert "at most 300 s ahead of this server's clock" in text
+    publisher = connected(proxy, token, time=now)
+    publisher.snapshot(time=now)
+    assert publisher.answer()["type"] == "ack"
+
+
+def test_a_publisher_that_begins_more_streams_than_the_limit_is_refused_and_the_last_one_can_go_on(tmp_path):
+    proxy = publishing_proxy(tmp_path)
+    token = add_user(proxy.folder, "maria", "proxy", publish=("main",), connections=50)
+    streams = [f"{number:032x}-{'1' * 16}" for number in range(MOST_STREAMS + 1)]
+    for number, stream in enumerate(streams[:-1]):
+        publisher = connected(proxy, token, stream, START + 1000 * number)
+        publisher.snapshot(stream=stream, time=START + 1000 * number)
+        assert publisher.answer()["type"] == "ack"
+        publisher.peer.close()
+    code, text = connected(proxy, token, streams[-1], START + 60_000).refusal()
+    assert (code, text) == ("busy", "the topic main has had 10 new streams in 10 minutes, which is the limit")
+    again = connected(proxy, token, streams[-2], START + 60_000)
+    again.snapshot("0.5", 2, START + 60_000, stream=streams[-2])
+    assert again.answer()["type"] == "ack"
+
+
+def test_a_publisher_whose_state_waits_for_its_time_is_told_so_and_gets_the_acknowledgement_later(tmp_path):
+    proxy = publishing_proxy(tmp_path)
+    token = add_user(proxy.folder, "maria", "proxy", publish=("main",), connections=50)
+    first = connected(proxy, token)
+    first.snapshot(time=START + 60_000)
+    assert first.answer()["type"] == "ack"
+    first.peer.close()
+    stream = f"{'0' * 32}-{'1' * 16}"
+    second = connected(proxy, token, stream)
+    second.snapshot("0.2", stream=stream)
+    answer = second.answer()
+    assert (answer["type"], answer["code"], answer["fatal"]) == ("error", "older", False)
+    assert f"waits until the server's time passes {START + 60_000}" in answer["text"]
+    second.send("heartbeat", stream=stream, seq=1, time=START + 60_000)
+    assert second.answer()["type"] == "ack"
+
+
 def test_a_silent_publisher_is_ended_and_its_topic_is_free_again(tmp_path):
     proxy = publishing_proxy(tmp_path)
     token = add_user(proxy.folder, "maria", "proxy", publish=("main",), connections=50)
@@ -255,7 +366,7 @@ def test_a_silent_publisher_is_ended_and_its_topic_is_free_again(tmp_path):
     publisher.snapshot()
     code, text = publisher.refusal()
     assert code == "protocol"
-    assert "no message for" in text
+    assert "no heartbeat and no new state for" in text
     connected(proxy, token).snapshot()
     assert str(subscriber(proxy).lots()) == "0.1"
 
