@@ -12,6 +12,7 @@ from typing import IO
 
 import pytest
 from cross_world_peer import MESSAGE, SIZES
+from winsock_kit import bound, port_of
 
 TESTS = Path(__file__).resolve().parents[1]
 PEER = TESTS / "kits" / "cross_world_peer.py"
@@ -53,8 +54,8 @@ def running(world: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def conversation(server: str, client: str, kind: str) -> tuple[int, list[str], list[str]]:
-    """The port of the server and the output of both programs, after both have ended with exit code 0."""
+def conversation(server: str, client: str, kind: str) -> tuple[list[str], list[str]]:
+    """The output of both programs, after both have ended with exit code 0."""
     with running(server, PEER, f"{kind}_server") as serving:
         assert serving.stdout
         backend, _, port = serving.stdout.readline().partition(" ")
@@ -66,19 +67,22 @@ def conversation(server: str, client: str, kind: str) -> tuple[int, list[str], l
         assert (serving.returncode, problem) == (0, "")
     backend, *seen = asked.splitlines()
     assert backend == client
-    return int(port), served.splitlines(), seen
+    return served.splitlines(), seen
 
 
-def test_a_megabyte_is_echoed_over_tcp_followed_by_an_end_a_reset_and_a_refusal(server: str, client: str) -> None:
-    port, served, seen = conversation(server, client, "tcp")
+def test_a_megabyte_is_echoed_over_tcp_followed_by_an_end_a_reset_and_a_refusal(
+    started: None, server: str, client: str
+) -> None:
+    served, seen = conversation(server, client, "tcp")
     assert served == ["from 127.0.0.1", f"turned {len(MESSAGE)}", "from 127.0.0.1", "WSAECONNRESET"]
     assert seen == [f"got {len(MESSAGE)} True", "got 255"]
-    with running(client, PEER, "tcp_nobody", port) as asking:
+    # No other program can listen on the port of a bound socket.
+    with running(client, PEER, "tcp_nobody", port_of(bound())) as asking:
         assert asking.communicate() == (f"{client} -1 WSAECONNREFUSED\n", "")
 
 
 def test_datagrams_of_every_size_are_echoed_over_udp(server: str, client: str) -> None:
-    _, served, seen = conversation(server, client, "udp")
+    served, seen = conversation(server, client, "udp")
     assert served == [*map(str, SIZES), "10"]
     assert seen == [*(f"{size} True" for size in SIZES), "-1 WSAEMSGSIZE", "True"]
 

@@ -8,7 +8,7 @@ import json
 import os
 import re
 import signal
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -97,8 +97,9 @@ def test_killed_agents_and_a_killed_coordinator_only_cost_time(tmp_path):
         stopped = pids(job, "agent1")["agent1"]
         os.kill(stopped, signal.SIGSTOP)
         wait_for(job.stderr, "finished: 100 of 100 points")
-        # The job would wait for its end.
-        os.kill(stopped, signal.SIGCONT)
+        # The job would wait for its end, if it has not ended it by now because it does not answer.
+        with suppress(ProcessLookupError):
+            os.kill(stopped, signal.SIGCONT)
         output, errors = job.communicate()
     assert job.returncode == 0, errors
     summary = json.loads(output)
