@@ -30,6 +30,8 @@ MOST_AHEAD_MS = 5 * 60_000
 # recognize only the last MOST_RUNS runs.
 MOST_STREAMS = 10
 STREAMS_MS = 10 * 60_000
+# After a stream too many nobody may publish for this time: each login costs two lines of the log.
+PAUSE_MS = 1000
 
 _AFTER_ALARM = "start the proxy with --resume to follow the topic again"
 
@@ -57,6 +59,7 @@ class Intake:
         self._lock = threading.Lock()
         # When the last new streams began.
         self._begun: deque[int] = deque(maxlen=MOST_STREAMS)
+        self._paused_until = 0
 
     def claim(self, login: str) -> Publication | Ending:
         """Begin to publish, or why that is refused."""
@@ -70,6 +73,8 @@ class Intake:
             if self._binding.bound not in ("", name):
                 text = f"the topic {self.source.topic.name} is published by another login than {login}"
                 return Ending("bound", f"{text}: start the proxy with --resume to accept any")
+            if self.source.now() < self._paused_until:
+                return self._too_many()
             self._binding.source = name
             self.login = login
         return Publication(self)
@@ -80,8 +85,8 @@ class Intake:
         if relay is not None and relay.source == stream:
             return None
         if len(self._begun) == MOST_STREAMS and now - self._begun[0] < STREAMS_MS:
-            most = f"{MOST_STREAMS} new streams in {STREAMS_MS // 60_000} minutes"
-            return Ending("busy", f"the topic {self.source.topic.name} has had {most}, which is the limit")
+            self._paused_until = now + PAUSE_MS
+            return self._too_many()
         self._begun.append(now)
         return None
 
@@ -89,6 +94,10 @@ class Intake:
         """The publisher has ended."""
         with self._lock:
             self.login = ""
+
+    def _too_many(self) -> Ending:
+        most = f"{MOST_STREAMS} new streams in {STREAMS_MS // 60_000} minutes"
+        return Ending("busy", f"the topic {self.source.topic.name} has had {most}, which is the limit")
 
 
 class Publication:

@@ -13,6 +13,7 @@ from demos.provider.fields import LARGEST_INTEGER
 from demos.provider.following import Follower
 from demos.provider.messages import Heartbeat, Login, Snapshot, Update, Welcome
 from demos.provider.protocol import decode_from_server
+from demos.provider.publication import MOST_STREAMS, PAUSE_MS, STREAMS_MS, Intake, Publication
 from demos.provider.publishing import Publisher
 from demos.provider.rights import Rights, User
 from demos.provider.session import Ending
@@ -294,3 +295,26 @@ def test_a_user_follows_only_the_topics_of_its_right():
             assert streams == Ending("denied", "the login anna may not follow the topic main")
     # The only topic of a provider has no name, and no right of its own.
     assert Rights(topics=("main",)).may_follow("")
+
+
+class Unbound:
+    """A Binding of a topic that nothing has fed."""
+
+    source = bound = ""
+
+
+def test_a_stream_too_many_pauses_the_publishers_of_the_topic_and_old_ones_are_forgotten():
+    tree = Tree()
+    intake = Intake(tree.source, Unbound(), lambda: START)
+    for number in range(MOST_STREAMS):
+        assert intake.begin(f"stream {number}") is None
+        # A connection that goes on with the present stream does not count.
+        assert tree.source.relay is not None
+        assert intake.begin(tree.source.relay.source) is None
+    refusals = [intake.begin("another"), intake.claim("maria")]
+    assert [each and isinstance(each, Ending) and each.code for each in refusals] == ["busy", "busy"]
+    tree.network.now += PAUSE_MS
+    assert isinstance(intake.claim("maria"), Publication)
+    assert intake.begin("another") is not None
+    tree.network.now += STREAMS_MS
+    assert intake.begin("another") is None

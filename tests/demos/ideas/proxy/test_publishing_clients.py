@@ -387,5 +387,5 @@ def connected(proxy: RunningProxy, token: str, stream: str = STREAM, time: int =
         if answer["type"] == "publishing":
             publisher.begin(stream, time)
             return publisher
-        assert answer["code"] == "taken", answer
+        assert answer["code"] in ("taken", "busy"), answer
         publisher.peer.close()
