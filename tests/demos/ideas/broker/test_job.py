@@ -92,10 +92,12 @@ def is_gone(pid: int) -> bool:
 def test_each_copier_ends_with_the_providers_position_scaled_by_its_factor(tmp_path: Path) -> None:
     with job("--folder", tmp_path, "--duration", 3) as process:
         log = Log(process)
-        broker = int(log.wait(r"mosquitto is process (\d+)"))
-        url = log.wait(r"job \| broker: (mqtts://\S+)")
         summary = log.end()
     assert process.returncode == 0, log.lines
+    # The lines of the job and of its processes come in any order.
+    text = "".join(log.lines)
+    [broker] = map(int, re.findall(r"mosquitto is process (\d+)", text))
+    [url] = re.findall(r"job \| broker: (mqtts://\S+)", text)
     assert (summary["equal"], summary["problem"], summary["restarts"]) == (True, None, 0)
     assert summary["broker"] == url
     assert summary["trades"] > 5
