@@ -138,7 +138,7 @@ def test_a_strategy_that_fails_everywhere_is_a_failure_with_its_error(agents, tm
         (["fast=1", "slow=2", "--bars", "no.tsv"], 4, "no.tsv"),
         (["--strategy", "no.py"], 2, "give the values of the strategy's parameters, as in fast=5:50:5"),
         (["--table", "x.csv", "--picture", "x.csv"], 2, "x.csv would overwrite the file of --table"),
-        (["--table", "no/x.csv"], 4, "--table no/x.csv cannot be written: "),
+        (["--table", "no/x.csv"], 4, f"--table {Path('no/x.csv')} cannot be written: "),
         (["--check", "101"], 2, "'101' is not a whole number from 0 to 100"),
     ],
 )
