@@ -284,9 +284,11 @@ def test_the_measure_sees_a_socket() -> None:
 
 
 def test_the_measures_see_memory() -> None:
-    before = memory()
-    kept = bytes(range(256)) * (1 << 18)  # so much that no allocator has it left from earlier
-    assert memory() - before >= len(kept) // 2
+    before, kept = memory(), [bytes(range(256)) * (1 << 18)]
+    # The allocator may have some memory left from earlier tests, but not more than a gigabyte.
+    while memory() - before < len(kept[0]) // 2:
+        assert len(kept) < 16
+        kept.append(bytes(range(256)) * (1 << 18))
 
 
 def test_the_measured_calls_are_all_there_are() -> None:
