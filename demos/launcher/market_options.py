@@ -82,6 +82,28 @@ def add_job_options(parser: argparse.ArgumentParser, timer_ms: int, duration: st
     parser.add_argument("--json", action="store_true", help="print the summary as one JSON line")
 
 
+def add_copying_job_options(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of a job in which copiers follow a provider that trades on a random walk."""
+    parser.add_argument(
+        "--duration",
+        type=option_types.seconds,
+        metavar="SECONDS",
+        help="trade for this long (default: until Ctrl-C)",
+    )
+    parser.add_argument(
+        "--every",
+        type=option_types.whole,
+        default=10,
+        metavar="N",
+        help="trade at every N-th tick (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seed", type=option_types.seed, metavar="N", help="the same number gives the same random walk"
+    )
+    add_speed(parser, "10", "ticks per second")
+    parser.add_argument("--json", action="store_true", help="print the summary as one JSON line")
+
+
 def source_arguments(options: argparse.Namespace) -> list[str]:
     """--bars or --ticks for a child process, whose working folder is another one; nothing without a file."""
     path = source_file(options)

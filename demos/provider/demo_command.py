@@ -72,28 +72,11 @@ def _parser() -> argparse.ArgumentParser:
         help="keep all files in this folder, and continue with them the next time (default: a temporary folder)",
     )
     parser.add_argument(
-        "--duration",
-        type=option_types.seconds,
-        metavar="SECONDS",
-        help="trade for this long (default: until Ctrl-C)",
-    )
-    parser.add_argument(
         "--Port",
         type=option_types.listening_port,
         default=0,
         metavar="N",
         help="the port of the copiers and the dashboard (default: any free one; in a kept folder, the last one)",
     )
-    parser.add_argument(
-        "--every",
-        type=option_types.whole,
-        default=10,
-        metavar="N",
-        help="trade at every N-th tick (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--seed", type=option_types.seed, metavar="N", help="the same number gives the same random walk"
-    )
-    market_options.add_speed(parser, "10", "ticks per second")
-    parser.add_argument("--json", action="store_true", help="print the summary as one JSON line")
+    market_options.add_copying_job_options(parser)
     return parser

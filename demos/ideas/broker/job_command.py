@@ -73,28 +73,7 @@ def add_parser(subparsers: option_types.SubParsers) -> None:
     parser.add_argument(
         "--folder", type=Path, metavar="DIR", help="keep all files in this folder (default: a temporary folder)"
     )
-    _add_trading(parser)
-
-
-def _add_trading(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--duration",
-        type=option_types.seconds,
-        metavar="SECONDS",
-        help="trade for this long (default: until Ctrl-C)",
-    )
-    parser.add_argument(
-        "--every",
-        type=option_types.whole,
-        default=10,
-        metavar="N",
-        help="trade at every N-th tick (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--seed", type=option_types.seed, metavar="N", help="the same number gives the same random walk"
-    )
-    market_options.add_speed(parser, "10", "ticks per second")
-    parser.add_argument("--json", action="store_true", help="print the summary as one JSON line")
+    market_options.add_copying_job_options(parser)
 
 
 def _add_existing_broker(parser: argparse.ArgumentParser) -> None:

@@ -51,30 +51,13 @@ def add_parser(subparsers: option_types.SubParsers) -> None:
         allow_abbrev=False,
     )
     parser.add_argument(
-        "--duration",
-        type=option_types.seconds,
-        metavar="SECONDS",
-        help="trade for this long (default: until Ctrl-C)",
-    )
-    parser.add_argument(
         "--Port",
         type=option_types.listening_port,
         default=0,
         metavar="N",
         help="the provider's port (default: any free one)",
     )
-    parser.add_argument(
-        "--every",
-        type=option_types.whole,
-        default=10,
-        metavar="N",
-        help="trade at every N-th tick (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--seed", type=option_types.seed, metavar="N", help="the same number gives the same random walk"
-    )
-    market_options.add_speed(parser, "10", "ticks per second")
-    parser.add_argument("--json", action="store_true", help="print the summary as one JSON line")
+    market_options.add_copying_job_options(parser)
 
 
 def main(args: argparse.Namespace) -> int:
