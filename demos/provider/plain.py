@@ -151,7 +151,7 @@ class PlainServer:
             self._send()
 
     def _start(self) -> None:
-        """Listen. Any error ends the program, unless the host's name cannot be resolved at present."""
+        """Listen. Any error ends the program, unless the host name cannot be resolved at present."""
         if not self._starting.is_due(GetTickCount64()):
             return
         try:

@@ -7,7 +7,7 @@ logins (plain.py).
 
 With --broker it also publishes at an MQTT broker (broker_feed.py; notes/broker.md).
 
-OnInit opens the subscribers' port; if the host's name cannot be resolved, OnTimer tries again. OnTrade publishes each
+OnInit opens the subscribers' port; if the host name cannot be resolved, OnTimer tries again. OnTrade publishes each
 trade at once, OnTimer also the account's figures, and OnSocket accepts subscribers as soon as they connect. With --fast
 the plain port does not wait for the timer either.
 """
@@ -50,7 +50,6 @@ from demos.terminal import (
     EventSetSocket,
     EventSetTimer,
     Fail,
-    GetTickCount64,
     Input,
     Print,
     Symbol,
@@ -62,7 +61,6 @@ from demos.wire.addresses import address_text, port_of
 from demos.wire.backoff import Backoff
 from demos.wire.codepages import codepage_problem
 from demos.wire.http_hosts import hosts_problem, option_hosts
-from demos.wire.listening import StartError
 from demos.wire.mqtt_url import mqtt_url_problem
 from winsock import INVALID_SOCKET
 
@@ -306,23 +304,12 @@ def OpenService() -> bool:
 
 
 def StartService(service: Service) -> None:
-    """Listen. Any error ends the program, unless the host's name cannot be resolved at present."""
-    from demos.provider.service import ServiceError
+    """Listen, and report the address and the certificate; see start_port()."""
+    from demos.provider.port_start import start_port
 
-    if not starting.is_due(GetTickCount64()):
+    address = start_port(service.open, starting)
+    if address is None:
         return
-    try:
-        address = service.open()
-    except ServiceError as error:
-        Fail(error.code, str(error))
-        return
-    except StartError as error:
-        if not error.temporary:
-            Fail(3, str(error))
-        elif starting.failed(GetTickCount64()):
-            Print(f"-{error} {starting.retry_text()}")
-        return
-    starting.succeeded()
     scheme = "https" if cert else "http"
     Event("serving", port=port_of(address), tls=bool(cert))
     Print(f"subscribers and dashboard: {scheme}://{address_text(address)}")

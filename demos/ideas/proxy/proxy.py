@@ -41,7 +41,6 @@ from demos.terminal import (
 from demos.wire.addresses import address_text, port_of
 from demos.wire.backoff import Backoff
 from demos.wire.http_hosts import option_hosts
-from demos.wire.listening import StartError
 from winsock import INVALID_SOCKET
 
 if TYPE_CHECKING:
@@ -170,23 +169,12 @@ def OpenProxy() -> bool:
 
 
 def StartPort(proxy: RelayPort) -> None:
-    """Listen. Any error ends the program, unless the host's name cannot be resolved at present."""
-    from demos.provider.subscribers_port import ServiceError
+    """Listen, and report the topics' addresses and the certificate; see start_port()."""
+    from demos.provider.port_start import start_port
 
-    if not starting.is_due(GetTickCount64()):
+    address = start_port(proxy.port.open, starting)
+    if address is None:
         return
-    try:
-        address = proxy.port.open()
-    except ServiceError as error:
-        Fail(error.code, str(error))
-        return
-    except StartError as error:
-        if not error.temporary:
-            Fail(3, str(error))
-        elif starting.failed(GetTickCount64()):
-            Print(f"-{error} {starting.retry_text()}")
-        return
-    starting.succeeded()
     Event("serving", port=port_of(address), tls=bool(cert))
     scheme = "wss" if cert else "ws"
     for source in proxy.sources:
