@@ -296,10 +296,10 @@ def test_repeated_and_reordered_states_are_not_traded_again(provider, tmp_path):
 
 
 def test_a_restored_provider_stops_copying_with_an_alarm_until_the_operator_resumes(provider, tmp_path):
+    provider.seq = 5
     stage = subscribe(plain_url(provider), tmp_path)
 
     def fall() -> Script:
-        provider.seq = 5
         yield from copied(stage)
         provider.disconnect()
         provider.seq, provider.positions = 3, [position("EURUSD", "0.9", time=provider.time())]
@@ -397,10 +397,10 @@ def test_resume_follows_a_new_run_whose_clock_was_set_back(provider, tmp_path, r
 
 def test_an_alarm_is_repeated_at_each_start_and_each_hour(provider, tmp_path, monkeypatch):
     monkeypatch.setattr("demos.copier.reminders.AGAIN_MS", 12_000)
+    provider.seq = 5
     stage = subscribe(plain_url(provider), tmp_path)
 
     def fall() -> Script:
-        provider.seq = 5
         yield from copied(stage)
         provider.disconnect()
         provider.seq, provider.positions = 3, [position("EURUSD", "0.9", time=provider.time())]
