@@ -1,0 +1,34 @@
+"""Checks every fact about Windows on this backend, and that each has a source."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.windows_facts.facts import Certainty, collect
+from tests.windows_facts.runner import holds, reason_to_skip
+from winsock import BACKEND, CALLS
+
+FACTS = collect()
+
+
+@pytest.mark.parametrize("name", FACTS)
+def test_the_backend_behaves_as_windows_does(name: str) -> None:
+    fact = FACTS[name]
+    reason = reason_to_skip(fact)
+    if reason:
+        pytest.skip(reason)
+    same, seen = holds(fact)
+    if fact.compat and BACKEND == "compat":
+        assert not same, f"compat behaves like Windows here now: {fact.windows}; remove the remark {fact.compat!r}"
+    else:
+        assert same, f"{fact.situation}: Windows {fact.windows}, here {seen!r}; {fact.source}"
+
+
+@pytest.mark.parametrize("name", FACTS)
+def test_a_fact_names_a_call_a_situation_a_result_and_a_source(name: str) -> None:
+    fact = FACTS[name]
+    assert fact.call in CALLS
+    assert fact.situation
+    assert fact.windows
+    assert isinstance(fact.certainty, Certainty)
+    assert fact.source.startswith("https://")
