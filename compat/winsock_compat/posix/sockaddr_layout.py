@@ -62,6 +62,11 @@ def address_of(name: bytes) -> bytes:
     return name[4:8] if family_of(name) == AF_INET else name[8:24]
 
 
+def scope_of(name: bytes) -> int:
+    """The scope id of an IPv6 address."""
+    return int.from_bytes(name[24:28], "little")
+
+
 def is_wildcard(name: bytes) -> bool:
     return not any(address_of(name))
 
