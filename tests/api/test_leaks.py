@@ -56,6 +56,7 @@ from winsock import (
     getsockopt,
     htonl,
     htons,
+    in_addr,
     inet_addr,
     inet_ntoa,
     inet_ntop,
