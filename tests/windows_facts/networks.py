@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import shutil
 import subprocess
+import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from tests.conformance.kit import pause
 from tests.conformance.recorder import Json
 
 _CLONE_NEWNET = 0x40000000
@@ -42,13 +46,35 @@ link set fara up
 link set farb up
 route add 224.0.0.0/4 dev fara
 """
-# When all interfaces are up.
+# When all interfaces have a connection.
 _ROUTES = "route add 224.0.0.0/4 dev neta\n"
 
 
 def _enter_new_namespace() -> None:
     if ctypes.CDLL(None, use_errno=True).unshare(_CLONE_NEWNET) != 0:
         raise OSError(ctypes.get_errno(), "unshare failed")
+
+
+def _wait_for_connections() -> None:
+    """Waits until the kernel has a route for IPv6 groups on both interfaces, the last step after their set-up."""
+    routes: set[str] = set()
+    while len(routes) < 2:
+        pause(2)
+        lines = Path("/proc/thread-self/net/ipv6_route").read_text().splitlines()
+        routes = {line.split()[-1] for line in lines if line.startswith("ff00")}
+
+
+@functools.cache
+def has_networks() -> bool:
+    """Whether this process may make network namespaces and interfaces: as root, on Linux, with the program ip."""
+    if sys.platform != "linux" or shutil.which("ip") is None:
+        return False
+    try:
+        with Machine() as machine:
+            machine.ip("link add neta type veth peer name fara\n")
+    except (OSError, subprocess.CalledProcessError, BrokenExecutor):
+        return False
+    return True
 
 
 class Machine:
@@ -81,6 +107,8 @@ def on_network(situation: Callable[[Machine], Json]) -> Callable[[], Json]:
         with Machine() as here, Machine() as there:
             here.ip(_SET_UP.format(far=there.run(threading.get_native_id)))
             there.ip(_SET_UP_FAR)
+            here.run(_wait_for_connections)
+            there.run(_wait_for_connections)
             here.ip(_ROUTES)
             return here.run(situation, there)
 

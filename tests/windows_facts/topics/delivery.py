@@ -89,7 +89,6 @@ TSDUCK = "https://github.com/tsduck/tsduck/issues/43"
 LOOP_REPORT = "https://github.com/MicrosoftDocs/win32/pull/1307"
 _GO_REPORT = "https://github.com/golang/go/issues/10742"
 _PONY = "https://github.com/ponylang/ponyc/pull/5549: the test runs in the Windows CI"
-_NODE = "https://github.com/CCExtractor/ccextractor/issues/668"
 
 _AS_LINUX = "delivers as Linux"
 
@@ -677,17 +676,6 @@ def ip_multicast_if_refuses_an_unknown_index() -> Json:
 )
 def ipv6_multicast_if_refuses_an_unknown_index() -> Json:
     return setsockopt(udp(AF_INET6), IPPROTO_IPV6, IPV6_MULTICAST_IF, c_int(31415), 4)
-
-
-@topic.fact(
-    "setsockopt",
-    "IP_ADD_MEMBERSHIP with the index of no interface",
-    windows=["WSAEADDRNOTAVAIL"],
-    source=f"{_PAGE}/winsock/windows-sockets-error-codes-2: WSAEADDRNOTAVAIL",
-    certainty=DOCUMENTED,
-)
-def a_group_cannot_be_joined_on_an_unknown_interface() -> Json:
-    return answer("setsockopt", join(bound_udp(), interface=31415))
 
 
 @topic.fact(

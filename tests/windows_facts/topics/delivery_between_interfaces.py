@@ -194,7 +194,7 @@ def a_bound_member_receives_from_another_machine(there: Machine) -> Json:
 
 @topic.fact(
     "recv",
-    "bound to the address of an interface, joined on it and on its other one, as a server for each interface does",
+    "one member bound to each interface, on one port; sent on the first one",
     windows=[["group"]],
     source=EPICS,
     certainty=SOURCE,
