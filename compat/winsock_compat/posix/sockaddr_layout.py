@@ -62,6 +62,18 @@ def address_of(name: bytes) -> bytes:
     return name[4:8] if family_of(name) == AF_INET else name[8:24]
 
 
+def scope_of(name: bytes) -> int:
+    """The scope id of an IPv6 address; 0 for IPv4."""
+    return int.from_bytes(name[24:28], "little")
+
+
+def with_address(name: bytes, address: bytes, scope: int) -> bytes:
+    """A sockaddr of the same family and port with another address, and for IPv6 with this scope id."""
+    if family_of(name) == AF_INET:
+        return name[:4] + address + _SIN_ZERO
+    return name[:4] + bytes(4) + address + scope.to_bytes(4, "little")
+
+
 def is_wildcard(name: bytes) -> bool:
     return not any(address_of(name))
 
