@@ -84,6 +84,8 @@ EAI_NODATA = -5 if LINUX else 7
 EAI_ADDRFAMILY = -9 if LINUX else 1
 EAI_OVERFLOW = -12 if LINUX else 14
 
+IFF_UP, IFF_LOOPBACK = 1, 8
+
 # 0 means that this system does not have the number.
 NUMBERS = {name: value for name, value in dict(globals()).items() if name.isupper() and value and name != "LINUX"}
 
@@ -99,6 +101,10 @@ struct addrinfo {{
     int ai_flags; int ai_family; int ai_socktype; int ai_protocol; unsigned int ai_addrlen;
     {_LAST}
     struct addrinfo *ai_next;
+}};
+struct ifaddrs {{
+    struct ifaddrs *ifa_next; char *ifa_name; unsigned int ifa_flags;
+    struct sockaddr *ifa_addr; struct sockaddr *ifa_netmask; struct sockaddr *ifa_dstaddr; void *ifa_data;
 }};
 
 int socket(int domain, int type, int protocol);
@@ -129,6 +135,8 @@ int getaddrinfo(const char *node, const char *service, const struct addrinfo *hi
 void freeaddrinfo(struct addrinfo *list);
 int getnameinfo(const void *address, unsigned int length, char *node, unsigned int node_size,
                 char *service, unsigned int service_size, int flags);
+int getifaddrs(struct ifaddrs **list);
+void freeifaddrs(struct ifaddrs *list);
 """
 )
 if LINUX:
@@ -146,6 +154,8 @@ HEADERS = """
 #endif
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>

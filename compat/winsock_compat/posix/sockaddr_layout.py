@@ -5,6 +5,8 @@ Winsock's and Linux's layouts differ only in the number of AF_INET6; BSD systems
 
 from __future__ import annotations
 
+import sys
+
 from winsock.constants import AF_INET, AF_INET6
 
 from .declarations import AF_INET6 as KERNEL_AF_INET6
@@ -60,6 +62,21 @@ def port_of(name: bytes) -> int:
 def address_of(name: bytes) -> bytes:
     """The 4 or 16 bytes of the address."""
     return name[4:8] if family_of(name) == AF_INET else name[8:24]
+
+
+def scope_of(name: bytes) -> int:
+    """The number of the interface to which an IPv6 address belongs; 0 if it has none."""
+    return int.from_bytes(name[24:28], sys.byteorder)
+
+
+def with_port(name: bytes, port: int) -> bytes:
+    """The same address with another port."""
+    return name[:2] + port.to_bytes(2, "big") + name[4:]
+
+
+def mapped(name: bytes) -> bytes:
+    """The IPv4-mapped IPv6 address of an IPv4 address, with its port."""
+    return _WINSOCK_HEAD[AF_INET6] + name[2:4] + bytes(4) + _MAPPED + name[4:8] + bytes(4)
 
 
 def is_wildcard(name: bytes) -> bool:
