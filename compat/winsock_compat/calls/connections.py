@@ -27,6 +27,7 @@ from ..posix import system
 from ..posix.errnos import winsock_error
 from ..posix.sockaddr_layout import family_of, is_mapped, is_wildcard, port_of
 from ..posix.waiting import POLLIN, POLLOUT
+from ..state import groups
 from ..state.bind_rules import bind_conflict
 from ..state.handles import find, open_accepted
 from ..state.last_error import fail, invalid
@@ -56,9 +57,7 @@ def bind(s: int, name: ConstBuffer | None, namelen: int) -> int:
     if error:
         return fail(error)
     try:
-        result = system.bind(sock.fd, raw)
-        if result == 0:
-            _record_bind(sock, query_sockaddr(sock))
+        result = _bind_descriptors(sock, raw)
     except BaseException:  # a signal handler has raised; the kernel may have bound the socket
         local = query_sockaddr(sock)
         if local is not None and port_of(local):
@@ -70,6 +69,25 @@ def bind(s: int, name: ConstBuffer | None, namelen: int) -> int:
             error = WSAEACCES
         return fail(error)
     return 0
+
+
+def _bind_descriptors(sock: Socket, name: bytes) -> int:
+    """Binds the socket and its extra descriptors: 0, or minus the errno and none of them is bound.
+
+    Where the kernel chooses the port, the extra descriptors come after it. If another program has bound a group to this
+    port, they fail, and the socket's own descriptor stays bound.
+    """
+    port = port_of(name)
+    result = groups.update(sock, name) if port else 0
+    if result == 0:
+        result = system.bind(sock.fd, name)
+        if result < 0 and sock.extra:
+            groups.close_extra(sock)
+        if result == 0 and not port:
+            result = groups.update(sock, query_sockaddr(sock))
+    if result == 0:
+        _record_bind(sock, query_sockaddr(sock))
+    return result
 
 
 def _record_bind(sock: Socket, local: bytes | None) -> None:
@@ -250,9 +268,7 @@ def disconnect(sock: Socket) -> None:
 def _connect_datagram(sock: Socket, name: bytes) -> int:
     family = family_of(name)
     if family == AF_UNSPEC or (family == sock.family and not any(name[2:])):
-        disconnect(sock)
-        sock.state, sock.peer = FRESH, None
-        sock.update_capabilities()
+        _disconnect_datagram(sock)
         return 0
     if family != sock.family:
         return fail(WSAEAFNOSUPPORT)
@@ -262,9 +278,21 @@ def _connect_datagram(sock: Socket, name: bytes) -> int:
     if result < 0:
         return fail(winsock_error(-result))
     sock.bound, sock.state, sock.peer = True, CONNECTED, name
+    result = groups.update(sock) if sock.memberships or sock.extra else 0
+    if result < 0:
+        _disconnect_datagram(sock)
+        return fail(winsock_error(-result))
     sock.update_capabilities()
     notify_state_change(sock)
     return 0
+
+
+def _disconnect_datagram(sock: Socket) -> None:
+    disconnect(sock)
+    sock.state, sock.peer = FRESH, None
+    if sock.memberships or sock.extra:
+        groups.update(sock)
+    sock.update_capabilities()
 
 
 def getsockname(s: int, name: Buffer | None, namelen: IntRef | None) -> int:

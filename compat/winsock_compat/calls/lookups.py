@@ -33,8 +33,9 @@ from winsock.errors import (
 from winsock.structures import addrinfo
 
 from ..posix import interfaces, resolver
+from ..posix.interfaces import InterfaceAddress
 from ..posix.resolver import Found
-from ..posix.sockaddr_layout import SIZE, family_of, mapped, with_port
+from ..posix.sockaddr_layout import SIZE, family_of, mapped_address, sockaddr_of
 
 CANONICAL_NAME = c.AI_CANONNAME | c.AI_FQDN
 # ai_flags, ai_family, ai_socktype and ai_protocol; the other fields of hints are zero.
@@ -189,11 +190,12 @@ def _is_host_name(node: bytes) -> bool:
 
 def _find_this_machine(own_name: bytes, port: bytes | None, flags: int, family: int) -> Found:
     """The addresses of the network interfaces; those of loopback only if there are no others."""
-    known = interfaces.addresses()
-    if known is None:
-        return Found(WSATRY_AGAIN, [], None)
-    names = [one.name for one in known if not one.is_loopback] or [one.name for one in known]
-    addresses = _of_family(names, port, flags, family)
+    known = interfaces.own_addresses()
+    if not known:
+        # The system does not list them, or the process can open no descriptor.
+        return resolver.getaddrinfo(own_name, port, flags, family, c.SOCK_STREAM)
+    chosen = [one for one in known if not one.loopback] or known
+    addresses = _of_family(chosen, port, flags, family)
     return Found(0 if addresses else WSANO_DATA, addresses, own_name)
 
 
@@ -202,14 +204,20 @@ def _find_localhost(port: bytes | None, flags: int, family: int) -> Found:
     found = resolver.getaddrinfo(_LOCALHOST, port, flags, family, c.SOCK_STREAM)
     if flags & c.AI_ADDRCONFIG or found.error == WSATRY_AGAIN:
         return found
-    names = [one.name for one in interfaces.addresses() or () if one.is_loopback]
-    addresses = [*found.addresses, *_of_family(names, port, flags, family)]
+    loopback = [one for one in interfaces.own_addresses() if one.loopback]
+    addresses = [*found.addresses, *_of_family(loopback, port, flags, family)]
     return Found(0, addresses, found.canonical_name or _LOCALHOST) if addresses else found
 
 
-def _of_family(names: list[bytes], port: bytes | None, flags: int, family: int) -> list[bytes]:
-    """The addresses of a family, with a port; IPv4 addresses are mapped where the flags request it."""
+def _of_family(known: list[InterfaceAddress], port: bytes | None, flags: int, family: int) -> list[bytes]:
+    """The sockaddrs of a family; IPv4 addresses are mapped where the flags request it."""
+    number = int(port or 0)
+    names = [sockaddr_of(one.address, number, one.interface if _is_link_local(one) else 0) for one in known]
     chosen = [name for name in names if family in (c.AF_UNSPEC, family_of(name))]
     if family == c.AF_INET6 and flags & c.AI_V4MAPPED and (flags & c.AI_ALL or not chosen):
-        chosen += [mapped(name) for name in names if family_of(name) == c.AF_INET]
-    return [with_port(name, int(port or 0)) for name in chosen]
+        chosen += [sockaddr_of(mapped_address(one.address), number) for one in known if len(one.address) == 4]
+    return chosen
+
+
+def _is_link_local(one: InterfaceAddress) -> bool:
+    return len(one.address) == 16 and one.address[0] == 0xFE and one.address[1] & 0xC0 == 0x80

@@ -1,41 +1,47 @@
-"""The addresses of this machine's network interfaces."""
+"""The interfaces of this machine and their addresses."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from winsock.constants import AF_INET, AF_INET6
-
-from . import declarations as kernel
+from .declarations import LINUX
 from .loading import ffi, lib
-from .sockaddr_layout import SIZE, family_of, from_kernel
+from .sockaddr_layout import LARGEST, address_of, from_kernel
+
+_IFF_UP, _IFF_BROADCAST, _IFF_LOOPBACK = 1, 2, 8
 
 
 class InterfaceAddress(NamedTuple):
-    """Winsock's sockaddr with port 0, and whether the interface is a loopback one."""
+    """One address of an interface that is up."""
 
-    name: bytes
-    is_loopback: bool
+    interface: int  # its index
+    address: bytes  # 4 or 16 bytes
+    broadcast: bytes  # the net's broadcast address; b"" for IPv6 and for an interface without broadcasts
+    loopback: bool
 
 
-def addresses() -> list[InterfaceAddress] | None:
-    """The IPv4 and IPv6 addresses of all interfaces that are up; None if the kernel does not report them at present."""
-    entries = ffi.new("struct ifaddrs **")
-    if lib.getifaddrs(entries) < 0:
-        return None
-    found, entry = [], entries[0]
+def own_addresses() -> list[InterfaceAddress]:
+    """Every IPv4 and IPv6 address of this machine; empty where the system does not list them."""
+    first = ffi.new("struct ifaddrs **") if LINUX else None
+    if first is None or lib.getifaddrs(first) < 0:
+        return []
+    found = []
+    entry = first[0]
     while entry:
-        if entry.ifa_addr and entry.ifa_flags & kernel.IFF_UP:
-            name = _sockaddr(ffi.cast("char *", entry.ifa_addr))
-            if name:
-                found.append(InterfaceAddress(name, bool(entry.ifa_flags & kernel.IFF_LOOPBACK)))
+        address = _address(entry.ifa_addr)
+        if address and entry.ifa_flags & _IFF_UP:
+            broadcast = _address(entry.ifa_ifu.ifu_broadaddr) if entry.ifa_flags & _IFF_BROADCAST else b""
+            loopback = bool(entry.ifa_flags & _IFF_LOOPBACK)
+            found.append(InterfaceAddress(lib.if_nametoindex(entry.ifa_name), address, broadcast, loopback))
         entry = entry.ifa_next
-    lib.freeifaddrs(entries[0])
+    lib.freeifaddrs(first[0])
     return found
 
 
-def _sockaddr(raw: Any) -> bytes:
-    # The shorter size first: it may be the address of another family.
-    name = from_kernel(ffi.buffer(raw, SIZE[AF_INET])[:])
-    is_longer = name and family_of(name) == AF_INET6
-    return from_kernel(ffi.buffer(raw, SIZE[AF_INET6])[:]) if is_longer else name
+def _address(name: object) -> bytes:
+    """The bytes of the address in a sockaddr of the kernel; b"" for NULL and for other families."""
+    if not name:
+        return b""
+    # An interface's sockaddr is part of a larger structure, so LARGEST bytes of it can be read.
+    converted = from_kernel(ffi.buffer(ffi.cast("char *", name), LARGEST)[:])
+    return address_of(converted) if converted else b""

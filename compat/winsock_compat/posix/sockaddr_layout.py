@@ -5,8 +5,6 @@ Winsock's and Linux's layouts differ only in the number of AF_INET6; BSD systems
 
 from __future__ import annotations
 
-import sys
-
 from winsock.constants import AF_INET, AF_INET6
 
 from .declarations import AF_INET6 as KERNEL_AF_INET6
@@ -64,19 +62,28 @@ def address_of(name: bytes) -> bytes:
     return name[4:8] if family_of(name) == AF_INET else name[8:24]
 
 
+def sockaddr_of(address: bytes, port: int, scope: int = 0) -> bytes:
+    """Winsock's sockaddr for an address of 4 or 16 bytes."""
+    if len(address) == 4:
+        return _WINSOCK_HEAD[AF_INET] + port.to_bytes(2, "big") + address + _SIN_ZERO
+    return _WINSOCK_HEAD[AF_INET6] + port.to_bytes(2, "big") + bytes(4) + address + scope.to_bytes(4, "little")
+
+
+def mapped_address(address: bytes) -> bytes:
+    """The IPv4-mapped IPv6 address of the four bytes of an IPv4 address."""
+    return _MAPPED + address
+
+
 def scope_of(name: bytes) -> int:
-    """The number of the interface to which an IPv6 address belongs; 0 if it has none."""
-    return int.from_bytes(name[24:28], sys.byteorder)
+    """The scope id of an IPv6 address; 0 for IPv4."""
+    return int.from_bytes(name[24:28], "little")
 
 
-def with_port(name: bytes, port: int) -> bytes:
-    """The same address with another port."""
-    return name[:2] + port.to_bytes(2, "big") + name[4:]
-
-
-def mapped(name: bytes) -> bytes:
-    """The IPv4-mapped IPv6 address of an IPv4 address, with its port."""
-    return _WINSOCK_HEAD[AF_INET6] + name[2:4] + bytes(4) + _MAPPED + name[4:8] + bytes(4)
+def with_address(name: bytes, address: bytes, scope: int) -> bytes:
+    """A sockaddr of the same family and port with another address, and for IPv6 with this scope id."""
+    if family_of(name) == AF_INET:
+        return name[:4] + address + _SIN_ZERO
+    return name[:4] + bytes(4) + address + scope.to_bytes(4, "little")
 
 
 def is_wildcard(name: bytes) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from typing import Any, Protocol, TypeAlias
 
 from winsock import constants as c
@@ -41,7 +42,10 @@ def _store(owner: Owner, function: Any, *arguments: Any) -> None:
 
 
 def socket(owner: Owner, family: int, type: int, protocol: int) -> int:
-    """Opens owner.fd, non-blocking and close-on-exec; a datagram socket also reports that a port is closed."""
+    """Opens owner.fd, non-blocking and close-on-exec.
+
+    A datagram socket also reports that a port is closed, and receives only those multicast groups that it has joined.
+    """
     _store(owner, lib.socket, KERNEL_FAMILY[family], type | kernel.SOCK_NONBLOCK | kernel.SOCK_CLOEXEC, protocol)
     fd = owner.fd
     if fd < 0:
@@ -51,8 +55,11 @@ def socket(owner: Owner, family: int, type: int, protocol: int) -> int:
     elif type == SOCK_DGRAM:
         # Without it the kernel reports a closed port to connected sockets only.
         _set_int(fd, c.IPPROTO_IP, kernel.IP_RECVERR, 1)
+        # Otherwise a socket would receive every group that any socket of this machine has joined.
+        _set_int(fd, c.IPPROTO_IP, kernel.IP_MULTICAST_ALL, 0)
         if family == AF_INET6:
             _set_int(fd, c.IPPROTO_IPV6, kernel.IPV6_RECVERR, 1)
+            _set_int(fd, c.IPPROTO_IPV6, kernel.IPV6_MULTICAST_ALL, 0)
     return fd
 
 
@@ -199,13 +206,40 @@ def has_option(level: int, option: int) -> bool:
 
 def set_option(fd: int, level: int, option: int, value: int) -> int:
     """Sets an integer option for which has_option is true; does nothing if the kernel keeps its own value."""
+    if (level, option) == (c.IPPROTO_IP, c.IP_MULTICAST_IF):
+        request = _with_interface_index(bytes(4) + value.to_bytes(4, "little"))
+        return _checked(lib.setsockopt(fd, level, kernel.IP_MULTICAST_IF, request, len(request)))
     converted = kernel_value(level, option, value)
     return 0 if converted is None else _set_int(fd, *INTEGER_OPTIONS[level, option], converted)
 
 
 def set_membership(fd: int, level: int, option: int, group: bytes) -> int:
     """Joins or leaves a multicast group; `group` is an ip_mreq or ipv6_mreq, which have the same layout on Winsock."""
+    if level == c.IPPROTO_IP:
+        group = _with_interface_index(group)
     return _checked(lib.setsockopt(fd, level, MEMBERSHIP_OPTIONS[level, option], group, len(group)))
+
+
+def _with_interface_index(request: bytes) -> bytes:
+    """The kernel's request for an ip_mreq: for Winsock an interface address 0.x.y.z is the index of the interface."""
+    index = int.from_bytes(request[4:], "big")
+    if LINUX and 0 < index < 1 << 24:
+        return request[:4] + bytes(4) + index.to_bytes(4, sys.byteorder)  # an ip_mreqn
+    return request
+
+
+def set_filter(fd: int, program: bytes) -> int:
+    """Replaces the packet filter of a datagram descriptor (see packet_filter); b"" accepts everything."""
+    if not LINUX:
+        return 0
+    if not program:
+        result = _set_int(fd, kernel.SOL_SOCKET, kernel.SO_DETACH_FILTER, 0)
+        return 0 if result == -errno.ENOENT else result
+    filters = from_buffer(ffi.typeof("struct sock_filter[]"), program)
+    value = ffi.new("struct sock_fprog *", (len(filters), filters))
+    return _checked(
+        lib.setsockopt(fd, kernel.SOL_SOCKET, kernel.SO_ATTACH_FILTER, value, ffi.sizeof("struct sock_fprog"))
+    )
 
 
 def set_linger(fd: int, on: bool, seconds: int) -> int:
