@@ -27,7 +27,6 @@ from winsock.errors import (
     WSAHOST_NOT_FOUND,
     WSANO_DATA,
     WSANO_RECOVERY,
-    WSATRY_AGAIN,
     WSATYPE_NOT_FOUND,
 )
 from winsock.structures import addrinfo
@@ -86,7 +85,9 @@ def look_up(node: bytes | None, service: bytes | None, hints: addrinfo) -> Answe
 
 def look_up_ipv4(node: bytes) -> Found:
     """The IPv4 addresses of a host, by the rules of gethostbyname."""
-    if len(node) <= _LONGEST_NAME and _ONLY_NUMBERS.fullmatch(node):
+    if len(node) > _LONGEST_NAME:
+        return _NOT_FOUND
+    if _ONLY_NUMBERS.fullmatch(node):
         found = resolver.getaddrinfo(node, None, c.AI_NUMERICHOST | c.AI_CANONNAME, c.AF_INET, c.SOCK_STREAM)
     elif _is_ipv6(node):
         found = _NOT_FOUND
@@ -145,6 +146,9 @@ def _low_word(sign: bytes, digits: bytes) -> int:
 
 def _literal(node: bytes) -> bytes | None:
     """The address that a text states, as the C library takes it; None if it states none."""
+    if len(node) > _LONGEST_NAME:
+        # Also keeps the time short that the expressions take.
+        return None
     if _IPV4.fullmatch(node):
         return node
     bracketed = _BRACKETED.fullmatch(node)
@@ -154,7 +158,7 @@ def _literal(node: bytes) -> bytes | None:
 
 def _is_ipv6(text: bytes) -> bool:
     # A scope is a number: Winsock does not know the names of interfaces.
-    number = _IPV6.fullmatch(text) if len(text) <= _LONGEST_NAME else None
+    number = _IPV6.fullmatch(text)
     return number is not None and resolver.inet_pton(c.AF_INET6, number[1]) is not None
 
 
@@ -191,22 +195,22 @@ def _is_host_name(node: bytes) -> bool:
 def _find_this_machine(own_name: bytes, port: bytes | None, flags: int, family: int) -> Found:
     """The addresses of the network interfaces; those of loopback only if there are no others."""
     known = interfaces.own_addresses()
-    if not known:
-        # The system does not list them, or the process can open no descriptor.
-        return resolver.getaddrinfo(own_name, port, flags, family, c.SOCK_STREAM)
-    chosen = [one for one in known if not one.loopback] or known
-    addresses = _of_family(chosen, port, flags, family)
-    return Found(0 if addresses else WSANO_DATA, addresses, own_name)
+    return _found(own_name, [one for one in known if not one.loopback] or known, port, flags, family)
 
 
 def _find_localhost(port: bytes | None, flags: int, family: int) -> Found:
-    """The C library's addresses, and those of the loopback interface: the file of hosts may lack one family."""
-    found = resolver.getaddrinfo(_LOCALHOST, port, flags, family, c.SOCK_STREAM)
-    if flags & c.AI_ADDRCONFIG or found.error == WSATRY_AGAIN:
-        return found
-    loopback = [one for one in interfaces.own_addresses() if one.loopback]
-    addresses = [*found.addresses, *_of_family(loopback, port, flags, family)]
-    return Found(0, addresses, found.canonical_name or _LOCALHOST) if addresses else found
+    """All loopback addresses: the file of hosts may lack one family."""
+    # With AI_ADDRCONFIG the C library knows which families to omit.
+    known = [] if flags & c.AI_ADDRCONFIG else interfaces.own_addresses()
+    return _found(_LOCALHOST, [one for one in known if one.loopback], port, flags, family)
+
+
+def _found(name: bytes, known: list[InterfaceAddress], port: bytes | None, flags: int, family: int) -> Found:
+    if not known:
+        # The system does not list them, or the process can open no descriptor.
+        return resolver.getaddrinfo(name, port, flags, family, c.SOCK_STREAM)
+    addresses = _of_family(known, port, flags, family)
+    return Found(0 if addresses else WSANO_DATA, addresses, name)
 
 
 def _of_family(known: list[InterfaceAddress], port: bytes | None, flags: int, family: int) -> list[bytes]:
