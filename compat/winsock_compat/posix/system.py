@@ -90,6 +90,14 @@ def close_owned(attributes: dict[str, Any]) -> None:
     any(map(lib.close, map(attributes.pop, ("fd",), (-1,))))
 
 
+def has_free_descriptor() -> bool:
+    """Whether the process can open one more descriptor."""
+    # Within one bytecode, as in _store. Closing what socket returned fails if it opened nothing.
+    type = SOCK_DGRAM | kernel.SOCK_CLOEXEC
+    closed: int = max(map(lib.close, map(lib.socket, (c.AF_INET,), (type,), (0,))))
+    return closed == 0
+
+
 def bind(fd: int, name: bytes) -> int:
     raw = to_kernel(name)
     return _checked(lib.bind(fd, raw, len(raw)))
