@@ -11,7 +11,6 @@ _REACTOS = "https://github.com/reactos/reactos/blob/master/modules/rostests/apit
 _RUST = "https://github.com/rust-lang/rust/blob/main/library/std/src/net"
 _SOCKET2 = "https://github.com/rust-lang/socket2/blob/master"
 _REFERENCE = "https://learn.microsoft.com/en-us/windows/win32"
-_WINSOCK2 = {"WSAPoll", "accept", "closesocket", "recv", "select", "send"}
 
 
 def wine(test: str) -> str:
@@ -44,8 +43,7 @@ def socket2(file: str, test: str) -> str:
 
 def page(call: str, statement: str) -> str:
     """Microsoft's reference page of a call."""
-    header = "winsock2" if call in _WINSOCK2 | {"bind", "connect", "listen", "recvfrom", "sendto"} else "winsock"
-    return f"{_REFERENCE}/api/{header}/nf-{header}-{call.lower()}: {statement}"
+    return f"{_REFERENCE}/api/winsock2/nf-winsock2-{call.lower()}: {statement}"
 
 
 def topic_page(name: str, statement: str) -> str:
