@@ -175,7 +175,6 @@ def data_flows_in_the_direction_that_is_left() -> Json:
     windows=[[True, True]],
     source=SHUTDOWN,
     certainty=TESTED,
-    wine="the peer's name is gone",
 )
 def names_survive_shutdown() -> Json:
     client, server = tcp_pair()
@@ -446,7 +445,6 @@ def closing_a_listener_leaves_its_connections() -> Json:
     windows=[["WSAENOTSOCK", "WSAENOTSOCK"]],
     source=wine("test_WSAStartup"),
     certainty=TESTED,
-    wine="sockets survive WSACleanup",
 )
 def cleanup_closes_all_sockets() -> Json:
     client, server = tcp_pair()

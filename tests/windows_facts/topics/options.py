@@ -210,7 +210,7 @@ def _add_limits() -> None:
 _add_limits()
 
 # What getsockopt says of an option that the kind of socket does not have. Of the others: that it succeeds.
-_VALIDITY = {
+_VALIDITY: dict[str, tuple[tuple[int, int], int, dict[str, tuple[int, Json]]]] = {
     "tcp": (
         IPV4_TCP,
         IPPROTO_IP,
@@ -607,7 +607,7 @@ def so_opentype_needs_no_socket() -> Json:
     windows=[[[0, 0], [0, 1]]],
     source=SET_GET,
     certainty=TESTED,
-    wine="it is always 0",
+    wine="256 is read back as 1",
 )
 def so_dontroute_is_remembered() -> Json:
     return [_set_and_get(IPV4_TCP, SOL_SOCKET, SO_DONTROUTE, value) for value in (256, 1)]
