@@ -26,7 +26,6 @@ from winsock import (
     IPPROTO_IPV6,
     IPPROTO_TCP,
     IPV6_ADD_MEMBERSHIP,
-    IPV6_DONTFRAG,
     IPV6_DROP_MEMBERSHIP,
     IPV6_HOPLIMIT,
     IPV6_MULTICAST_HOPS,
@@ -36,11 +35,9 @@ from winsock import (
     IPV6_UNICAST_HOPS,
     IPV6_V6ONLY,
     SO_ACCEPTCONN,
-    SO_BROADCAST,
     SO_CONNECT_TIME,
     SO_DEBUG,
     SO_DONTLINGER,
-    SO_DONTROUTE,
     SO_ERROR,
     SO_EXCLUSIVEADDRUSE,
     SO_KEEPALIVE,
@@ -151,63 +148,6 @@ def _add_kept_values() -> None:
 
 
 _add_kept_values()
-
-# What setting the number 0x100 means: any bit for some options, only the first byte for others.
-_OF_256 = {
-    "so_broadcast": (IPV4_UDP, SOL_SOCKET, SO_BROADCAST, 1),
-    "so_dontlinger": (IPV4_TCP, SOL_SOCKET, SO_DONTLINGER, 1),
-    "so_oobinline": (IPV4_TCP, SOL_SOCKET, SO_OOBINLINE, 1),
-    "so_reuseaddr": (IPV4_TCP, SOL_SOCKET, SO_REUSEADDR, 1),
-    "so_exclusiveaddruse": (IPV4_TCP, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, 1),
-    "ip_multicast_loop": (IPV4_UDP, IPPROTO_IP, IP_MULTICAST_LOOP, 1),
-    "ipv6_dontfrag": (IPV6_TCP, IPPROTO_IPV6, IPV6_DONTFRAG, 1),
-    "so_keepalive": (IPV4_TCP, SOL_SOCKET, SO_KEEPALIVE, 0),
-    "tcp_nodelay": (IPV4_TCP, IPPROTO_TCP, TCP_NODELAY, 0),
-    "ipv6_v6only": (IPV6_UDP, IPPROTO_IPV6, IPV6_V6ONLY, 0),
-}
-
-
-def _add_values_of_256() -> None:
-    for name, (kind, level, option, read) in _OF_256.items():
-        fact = f"{name}_of_256_is_{'on' if read else 'off'}"
-        situation = f"{name.upper()} with the four-byte number 256"
-        topic.add(
-            fact, "setsockopt", situation, [[0, read]], SET_GET, TESTED, partial(_set_and_get, kind, level, option, 256)
-        )
-
-
-_add_values_of_256()
-
-_AT_MOST_255 = {
-    "ip_ttl": (IPV4_UDP, IPPROTO_IP, IP_TTL),
-    "ip_tos": (IPV4_UDP, IPPROTO_IP, IP_TOS),
-    "ip_multicast_ttl": (IPV4_UDP, IPPROTO_IP, IP_MULTICAST_TTL),
-    "ipv6_unicast_hops": (IPV6_UDP, IPPROTO_IPV6, IPV6_UNICAST_HOPS),
-    "ipv6_multicast_hops": (IPV6_UDP, IPPROTO_IPV6, IPV6_MULTICAST_HOPS),
-}
-
-
-def _too_large(kind: tuple[int, int], level: int, option: int) -> Json:
-    s = _socket_of(kind)
-    _set(s, level, option, 9)
-    return [_set(s, level, option, 256), option_value(s, level, option)]
-
-
-def _add_limits() -> None:
-    for name, of in _AT_MOST_255.items():
-        situation = f"{name.upper()} to 256, after 9"
-        topic.add(
-            f"{name}_above_255_is_refused",
-            "setsockopt",
-            situation,
-            [["WSAEINVAL", 9]],
-            SET_GET,
-            TESTED,
-            partial(_too_large, *of),
-        )
-
-
-_add_limits()
 
 # What getsockopt says of an option that the kind of socket does not have. Of the others: that it succeeds.
 _VALIDITY: dict[str, tuple[tuple[int, int], int, dict[str, tuple[int, Json]]]] = {
@@ -599,18 +539,6 @@ def so_opentype_needs_no_socket() -> Json:
     result = _set(INVALID_SOCKET, SOL_SOCKET, SO_OPENTYPE, 1)
     seen = option_value(INVALID_SOCKET, SOL_SOCKET, SO_OPENTYPE)
     return [result, seen, _set(INVALID_SOCKET, SOL_SOCKET, SO_OPENTYPE, 0)]
-
-
-@topic.fact(
-    "setsockopt",
-    "SO_DONTROUTE with 256, then with 1",
-    windows=[[[0, 0], [0, 1]]],
-    source=SET_GET,
-    certainty=TESTED,
-    wine="256 is read back as 1",
-)
-def so_dontroute_is_remembered() -> Json:
-    return [_set_and_get(IPV4_TCP, SOL_SOCKET, SO_DONTROUTE, value) for value in (256, 1)]
 
 
 @topic.fact(
