@@ -509,8 +509,8 @@ def accept_corrects_a_long_length() -> Json:
 
 
 @topic.fact(
-    "accept",
-    "and the names of both ends",
+    "getpeername",
+    "at both ends of a connection, compared with the names of the other end",
     windows=[[True, True]],
     source=dotnet("Accept.cs", "Accept_Success"),
     certainty=TESTED,

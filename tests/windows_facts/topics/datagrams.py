@@ -42,7 +42,6 @@ from winsock import (
     SO_MAX_MSG_SIZE,
     SO_RCVTIMEO,
     SO_REUSEADDR,
-    SOCKET_ERROR,
     SOL_SOCKET,
     bind,
     connect,
@@ -571,7 +570,7 @@ def a_datagram_socket_receives_after_sd_send() -> Json:
     s = bound_udp()
     done(shutdown(s, SD_SEND))
     _sent(bound_udp(), s)
-    return received_in_time(s)
+    return datagram(wait_readable(s))[0]
 
 
 @topic.fact(
@@ -619,7 +618,7 @@ def _shared(exclusive: int | None, first: int | None, second: int | None) -> Jso
     ):
         if value is not None:
             done(setsockopt(s, SOL_SOCKET, name, c_int(value), 4))
-    return bind(other, name_of(bound(one)), IN) != SOCKET_ERROR
+    return answer("bind", bind(other, name_of(bound(one)), IN))
 
 
 def _add_sharing() -> None:
@@ -631,8 +630,8 @@ def _add_sharing() -> None:
             "bind",
             f"to the address of another socket: SO_EXCLUSIVEADDRUSE {kinds[0]} and SO_REUSEADDR {kinds[1]} there,"
             f" SO_REUSEADDR {kinds[2]} here",
-            [shared],
-            dotnet("SocketOptionNameTest.cs", "ReuseAddress and ReuseAddress_Windows"),
+            [0] if shared else ["WSAEADDRINUSE", "WSAEACCES"],
+            dotnet("SocketOptionNameTest.cs", "ReuseAddress and ReuseAddress_Windows; any error counts"),
             TESTED,
             partial(_shared, exclusive, first, second),
         )

@@ -302,7 +302,8 @@ def the_bytes_of_many_sends_arrive_in_order() -> Json:
     def sends_all() -> Json:
         for start in range(0, len(sent), 512):
             piece = sent[start : start + 512]
-            assert send(client, piece, len(piece), 0) == len(piece)
+            if send(client, piece, len(piece), 0) != len(piece):
+                break
         return answer("shutdown", shutdown(client, SD_SEND))
 
     end, arrived, buffer = begun(sends_all), bytearray(), bytearray(256)
