@@ -136,8 +136,8 @@ class Winsock(Protocol):
             WSAEADDRINUSE: another socket is bound to that address and port.
             WSAEACCES: another socket is bound there and does not share the address: this socket has SO_REUSEADDR and
             the other one does not, or the other one has SO_EXCLUSIVEADDRUSE.
-            WSAEADDRNOTAVAIL: no interface of this machine has that address, or it is a multicast or broadcast address, or
-            a link-local address without a scope id.
+            WSAEADDRNOTAVAIL: no interface of this machine has the address, or it is a multicast or broadcast address,
+            or a link-local address without a scope id.
             WSAENOBUFS: no free port is left.
         Source: https://learn.microsoft.com/en-us/windows/win32/api/winsock2/nf-winsock2-bind
         """
