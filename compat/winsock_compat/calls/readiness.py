@@ -84,7 +84,8 @@ class _Poll:
     def by_state(self) -> dict[Any, int]:
         """Prepares the entries; the results of the sockets whose state alone decides."""
         results: dict[Any, int] = {}
-        self.entries, self.polled, self.extra = entries, polled, _ = {}, {}, {}
+        self.entries, self.polled = entries, polled = {}, {}
+        self.extra = {}
         known = self.known
         for sock, wants in self.wants.items():
             events = known[sock.poll_kind].get(wants)

@@ -89,7 +89,7 @@ class Purpose(NamedTuple):
 class ExtraDescriptor(SocketCore):
     """One more descriptor at which a socket's datagrams arrive."""
 
-    purpose: Purpose | None = None  # None where it is no longer needed
+    purpose: Purpose | None = None  # None until it is open, and where it is no longer needed
 
 
 def join(sock: Socket, membership: Membership) -> int:
@@ -120,8 +120,8 @@ def leave(sock: Socket, membership: Membership) -> int:
             return WSAEINVAL if result == -errno.EADDRNOTAVAIL else winsock_error(-result)
         # The kernel has ended the one with this interface; without an interface, the latest one of the group.
         same_group = [other for other in sock.memberships if other.group == membership.group]
-        ended = membership if membership in same_group else same_group[-1]
-        sock.memberships = tuple(other for other in sock.memberships if other != ended)
+        ended = [membership] if membership in same_group else same_group[-1:]
+        sock.memberships = tuple(other for other in sock.memberships if other not in ended)
         update(sock)
     return 0
 
@@ -148,28 +148,24 @@ def update(sock: Socket, name: bytes | None = None) -> int:
 
 def _replace(sock: Socket, wanted: set[Purpose]) -> int:
     kept = [extra for extra in sock.extra if extra.purpose in wanted]
-    opened: list[ExtraDescriptor] = []
-    result = 0
+    missing = wanted - {extra.purpose for extra in kept}
+    opened = [ExtraDescriptor() for _ in missing]
+    # The socket owns them before they are open, so that none is lost if a signal handler raises.
+    sock.extra = (*sock.extra, *opened)
+    result = -errno.EINTR
     try:
-        for extra in kept:
-            result = min(result, _associate(extra, sock.peer))
-        for purpose in wanted - {extra.purpose for extra in kept}:
-            if result == 0:
-                opened.append(ExtraDescriptor())
-                result = _open(sock, opened[-1], purpose)
-    except BaseException:  # a signal handler has raised
-        result = -errno.EINTR
-        raise
+        result = min([_associate(extra, sock.peer) for extra in kept], default=0)
+        for extra, purpose in zip(opened, missing, strict=True):
+            result = result or _open(sock, extra, purpose)
     finally:
         if result < 0:
             for extra in opened:
                 extra.close_descriptor()
+            sock.extra = tuple(extra for extra in sock.extra if extra not in opened)
     if result == 0:
-        unneeded = [extra for extra in sock.extra if extra not in kept]
-        still_open = [extra for extra in unneeded if not _retire(sock, extra)]
-        sock.extra = (*kept, *still_open, *opened)
-        sock.update_capabilities()
-        notify_state_change(sock)
+        sock.extra = tuple(extra for extra in sock.extra if extra.purpose in wanted or not _retire(sock, extra))
+    sock.update_capabilities()
+    notify_state_change(sock)
     return result
 
 
@@ -196,14 +192,14 @@ def _retire(sock: Socket, extra: ExtraDescriptor) -> bool:
 
 def _open(sock: Socket, extra: ExtraDescriptor, purpose: Purpose) -> int:
     """Opens and binds an extra descriptor, with the options of its socket; 0 or minus the errno."""
-    result = system.socket(extra, sock.family, sock.type, sock.protocol)
-    if result < 0:
-        return result
-    extra.purpose = purpose
-    return next((result for result in _steps_to_open(sock, extra, purpose) if result < 0), 0)
+    result = next((result for result in _steps_to_open(sock, extra, purpose) if result < 0), 0)
+    if result == 0:
+        extra.purpose = purpose
+    return result
 
 
 def _steps_to_open(sock: Socket, extra: ExtraDescriptor, purpose: Purpose) -> Iterator[int]:
+    yield system.socket(extra, sock.family, sock.type, sock.protocol)
     # Other sockets, also of other processes, receive the same group at the same port.
     yield system.set_option(extra.fd, SOL_SOCKET, SO_REUSEADDR, 1)
     if sock.family == AF_INET6:

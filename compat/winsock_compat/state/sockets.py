@@ -114,12 +114,12 @@ class Socket(SocketCore):
 
     def readable_descriptors(self) -> tuple[Any, ...]:
         """The owners of the descriptors at which datagrams arrive, in the order in which recv looks at them."""
-        every = (self, *self.extra)
+        every = (self, *(extra for extra in self.extra if extra.fd >= 0))
         return every[self.next_descriptor :] + every[: self.next_descriptor]
 
     def received_from(self, descriptor: Any, peeked: bool) -> None:
         """Makes the next recv begin with the next descriptor, or after a peek with the same one."""
-        every = (self, *self.extra)
+        every = (self, *(extra for extra in self.extra if extra.fd >= 0))
         if descriptor in every:
             self.next_descriptor = (every.index(descriptor) + (not peeked)) % len(every)
 
