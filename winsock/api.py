@@ -136,7 +136,7 @@ class Winsock(Protocol):
             WSAEADDRINUSE: another socket is bound to that address and port.
             WSAEACCES: another socket is bound there and does not share the address: this socket has SO_REUSEADDR and
             the other one does not, or the other one has SO_EXCLUSIVEADDRUSE.
-            WSAEADDRNOTAVAIL: no interface of this machine has the address, or it is a multicast or broadcast address,
+            WSAEADDRNOTAVAIL: no interface of this machine has that address, or it is a multicast or broadcast address,
             or a link-local address without a scope id.
             WSAENOBUFS: no free port is left.
         Source: https://learn.microsoft.com/en-us/windows/win32/api/winsock2/nf-winsock2-bind
@@ -577,26 +577,23 @@ class Winsock(Protocol):
     ) -> int:
         """INT getaddrinfo(PCSTR pNodeName, PCSTR pServiceName, const ADDRINFOA *pHints, PADDRINFOA *ppResult);
 
-        Resolves a host name or numeric address ("" and "..localmachine" are this machine) and a service name or port
-        number, each an ASCII str or bytes up to the first NUL. The scope of an IPv6 address is a number: "fe80::1%4".
-        Of a port number the low 16 bits count. `pHints` is an addrinfo with ai_flags (AI_), ai_family, ai_socktype and
+        Resolves a host name or numeric address ("" is this machine) and a service name or port number, each an ASCII
+        str or bytes up to the first NUL. `pHints` is an addrinfo with ai_flags (AI_), ai_family, ai_socktype and
         ai_protocol; its other fields are zero. `ppResult` is an instance of POINTER(addrinfo) and receives a list
-        linked by ai_next, with one entry per address and with exactly the type and protocol of the hints; without a
-        type in the hints, a service name of one type sets it. ai_flags is AI_NUMERICHOST for a numeric address. The
-        list belongs to the library until freeaddrinfo. Returns 0 or the error code, which is also the last error;
-        after an error `ppResult` is NULL.
+        linked by ai_next, with one entry per address and with exactly the type and protocol of the hints. The list
+        belongs to the library until freeaddrinfo. Returns 0 or the error code, which is also the last error; after an
+        error `ppResult` is NULL.
 
         Errors:
             WSANOTINITIALISED: WSAStartup has not succeeded yet.
             WSAHOST_NOT_FOUND (EAI_NONAME): unknown host; both names are None; or AI_NUMERICHOST with a host name.
-            WSATRY_AGAIN (EAI_AGAIN): the name server did not answer, or the process can open no descriptor; try again
-                later.
-            WSANO_RECOVERY (EAI_FAIL): the lookup failed permanently; or other fields of `pHints` are not zero.
+            WSATRY_AGAIN (EAI_AGAIN): the name server did not answer; try again later.
+            WSANO_RECOVERY (EAI_FAIL): the lookup failed permanently.
             WSANO_DATA: the name exists, but has no address of the requested family.
             WSATYPE_NOT_FOUND (EAI_SERVICE): unknown service for this ai_socktype.
             WSAEAFNOSUPPORT (EAI_FAMILY): unknown ai_family.
             WSAESOCKTNOSUPPORT (EAI_SOCKTYPE): unknown ai_socktype.
-            WSAEINVAL (EAI_BADFLAGS): invalid ai_flags; AI_CANONNAME or AI_FQDN without a host name, or both.
+            WSAEINVAL (EAI_BADFLAGS): invalid ai_flags, or AI_CANONNAME without a host name.
             WSAEFAULT: `pHints` is shorter than an addrinfo, or `ppResult` is None.
             WSA_NOT_ENOUGH_MEMORY (EAI_MEMORY): not enough memory.
         Source: https://learn.microsoft.com/en-us/windows/win32/api/ws2tcpip/nf-ws2tcpip-getaddrinfo
@@ -628,8 +625,8 @@ class Winsock(Protocol):
         Converts a sockaddr_in or sockaddr_in6 of `SockaddrLength` bytes to a host name and a service name. Writes each
         with a terminating NUL into its buffer (NI_MAXHOST and NI_MAXSERV bytes are sufficient); a buffer of None skips
         that name. `Flags`: NI_NUMERICHOST and NI_NUMERICSERV write numbers, NI_NAMEREQD makes a missing name an error,
-        NI_NOFQDN omits the domain, NI_DGRAM selects the service names of UDP. The scope of an IPv6 address is written
-        as a number. Returns 0 or the error code, which is also the last error.
+        NI_NOFQDN omits the domain, NI_DGRAM selects the service names of UDP. Returns 0 or the error code, which is
+        also the last error.
 
         Errors:
             WSANOTINITIALISED: WSAStartup has not succeeded yet.
@@ -656,7 +653,7 @@ class Winsock(Protocol):
             WSAHOST_NOT_FOUND: unknown host.
             WSATRY_AGAIN: the name server did not answer; try again later.
             WSANO_RECOVERY: the lookup failed permanently.
-            WSANO_DATA: the name exists, but has no IPv4 address; or it is an IPv6 address or an illegal IPv4 address.
+            WSANO_DATA: the name exists, but has no IPv4 address.
         Source: https://learn.microsoft.com/en-us/windows/win32/api/winsock2/nf-winsock2-gethostbyname
         """
 
