@@ -313,6 +313,16 @@ def test_an_ipv4_address_conflicts_with_its_ipv4_mapped_address(started: None) -
     assert error_of(bind(second, mapped, 28)) == WSAEADDRINUSE
 
 
+def test_the_mapped_ipv4_wildcard_conflicts_with_the_ipv4_wildcard(started: None) -> None:
+    mapped = sockaddr_in6(sin6_family=AF_INET6)
+    mapped.sin6_addr.s6_addr = bytes(10) + b"\xff\xff" + bytes(4)
+    s = new(SOCK_STREAM, AF_INET6)
+    assert setsockopt(s, IPPROTO_IPV6, IPV6_V6ONLY, c_int(0), 4) == 0
+    assert bind(s, mapped, 28) == 0
+    assert getsockname(s, mapped, c_int(28)) == 0
+    assert error_of(bind(new(), loopback(ntohs(mapped.sin6_port), INADDR_ANY), 16)) == WSAEADDRINUSE
+
+
 def ipv6_port(name: sockaddr_in6) -> int:
     """The port of a new socket that is bound to an IPv6 address."""
     s = new(SOCK_STREAM, AF_INET6)

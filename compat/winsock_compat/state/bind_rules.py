@@ -113,7 +113,8 @@ def _conflict_between(first: Socket, first_name: bytes, second: Socket, name: by
             if space != other_space or (address and other_address and address != other_address):
                 continue
             first_mode, second_mode = _sharing(first), _sharing(second)
-            if first.family != second.family and not address and not other_address:
+            specific = address or other_address or is_mapped(first_name) or is_mapped(name)
+            if first.family != second.family and not specific:
                 # A dual-stack wildcard and IPv4's: the first one refuses if it is exclusive. An exclusive second one is
                 # refused if it is the dual-stack one.
                 if first_mode is _EXCLUSIVE:
