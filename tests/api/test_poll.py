@@ -113,7 +113,6 @@ def test_the_end_of_the_stream_is_reported_without_a_request(pair: tuple[int, in
     assert await_events(pair[1], POLLHUP, asked=0) == POLLHUP
 
 
-@pytest.mark.wine_differs("a stream stays readable after SD_RECEIVE")
 def test_a_stream_after_sd_receive_is_only_pollwrnorm(pair: tuple[int, int]) -> None:
     client, _ = pair
     assert shutdown(client, SD_RECEIVE) == 0

@@ -129,7 +129,6 @@ def test_a_stream_after_sd_receive_is_not_readable(pair: tuple[int, int]) -> Non
     assert sets_of(client) == "w"
 
 
-@pytest.mark.wine_differs("shutdown does not reset a connection with unread data")
 def test_a_stream_with_unread_data_after_sd_receive_is_readable_and_writable(pair: tuple[int, int]) -> None:
     client, server = pair
     assert send(server, b"1", 1, 0) == 1

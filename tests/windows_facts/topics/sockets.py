@@ -522,7 +522,6 @@ def _add_inherited_options() -> None:
             ACCEPT,
             DOCUMENTED,
             partial(_inherited, level, number, value),
-            wine="the default",
         )
 
 
