@@ -220,11 +220,18 @@ _add_pairs(_DOCUMENTED_PAIRS, SHARING, DOCUMENTED)
 
 def _listening(first: Kind, second: Kind) -> tuple[int, int]:
     """Two sockets that listen on one port."""
-    one = _bound(first)
-    done(listen(one, 4))
-    other = _bound(second, _port(one, first))
-    done(listen(other, 4))
-    return one, other
+    pairs: list[tuple[int, int]] = []
+
+    def attempt() -> int:
+        one, other = _bound(first), _made(second)
+        done(listen(one, 4))
+        pairs.append((one, other))
+        name = _name(second, _port(one, first))
+        return bind(other, name, len(bytes(name)))
+
+    done(first_success(attempt))
+    done(listen(pairs[-1][1], 4))
+    return pairs[-1]
 
 
 def _two_listeners(first: Kind, second: Kind) -> Json:
