@@ -47,7 +47,6 @@ UNPROVOKED = {
     ("select", "WSAENOBUFS"): _NO_MEMORY,
     ("WSAPoll", "WSAENOBUFS"): _NO_MEMORY,
     ("getaddrinfo", "WSATRY_AGAIN"): _NO_ANSWER,
-    ("getaddrinfo", "WSANO_RECOVERY"): _NO_ANSWER,
     ("getaddrinfo", "WSANO_DATA"): _NO_ANSWER,
     ("getaddrinfo", "WSA_NOT_ENOUGH_MEMORY"): _NO_MEMORY,
     ("getnameinfo", "WSATRY_AGAIN"): _NO_ANSWER,
@@ -55,7 +54,6 @@ UNPROVOKED = {
     ("getnameinfo", "WSA_NOT_ENOUGH_MEMORY"): _NO_MEMORY,
     ("gethostbyname", "WSATRY_AGAIN"): _NO_ANSWER,
     ("gethostbyname", "WSANO_RECOVERY"): _NO_ANSWER,
-    ("gethostbyname", "WSANO_DATA"): _NO_ANSWER,
 }
 
 

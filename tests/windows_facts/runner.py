@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
-from functools import cache
-
 from tests.conformance import runner
 from tests.conformance.recorder import Json, Recorder
 from tests.conformance.reference_system import wine_version
 
 from .facts import Fact
+from .networks import has_networks
 
 
 def observed(fact: Fact) -> Json:
@@ -36,14 +32,6 @@ def reason_to_skip(fact: Fact) -> str:
     """Why the fact cannot be checked on this system; "" where it can."""
     if fact.wine and wine_version() is not None:
         return f"Wine differs: {fact.wine}"
-    if fact.needs == "namespaces" and not _has_namespaces():
+    if fact.needs == "namespaces" and not has_networks():
         return "needs a network namespace: root on Linux, and the command ip"
     return ""
-
-
-@cache
-def _has_namespaces() -> bool:
-    if sys.platform != "linux" or not (shutil.which("ip") and shutil.which("unshare")):
-        return False
-    # In a container root may lack the privilege.
-    return subprocess.run(["unshare", "--net", "true"], capture_output=True).returncode == 0

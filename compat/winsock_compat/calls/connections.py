@@ -23,9 +23,10 @@ from winsock.structures import Buffer, ConstBuffer, IntRef
 
 from ..posix import system
 from ..posix.errnos import winsock_error
-from ..posix.sockaddr_layout import port_of
+from ..posix.sockaddr_layout import is_wildcard, port_of
 from ..posix.waiting import POLLIN, POLLOUT
-from ..state.bind_rules import bind_conflict
+from ..state import groups
+from ..state.bind_rules import bind_conflict, share_with_listeners
 from ..state.handles import find, open_accepted
 from ..state.last_error import fail, invalid
 from ..state.sockets import CONNECTED, CONNECTING, FAILED, FRESH, LISTENING, Socket
@@ -55,9 +56,7 @@ def bind(s: int, name: ConstBuffer | None, namelen: int) -> int:
     if error:
         return fail(error)
     try:
-        result = system.bind(sock.fd, raw)
-        if result == 0:
-            _record_bind(sock, query_sockaddr(sock))
+        result = _bind_descriptors(sock, raw)
     except BaseException:  # a signal handler has raised; the kernel may have bound the socket
         local = query_sockaddr(sock)
         if local is not None and port_of(local):
@@ -69,6 +68,27 @@ def bind(s: int, name: ConstBuffer | None, namelen: int) -> int:
             error = WSAEACCES
         return fail(error)
     return 0
+
+
+def _bind_descriptors(sock: Socket, name: bytes) -> int:
+    """Binds the socket and its extra descriptors: 0, or minus the errno and none of them is bound.
+
+    Where the kernel chooses the port, the extra descriptors come after it. If another program has bound a group to this
+    port, they fail, and the socket's own descriptor stays bound.
+    """
+    port = port_of(name)
+    result = groups.update(sock, name) if port else 0
+    if result == 0:
+        result = system.bind(sock.fd, name)
+        if result == -errno.EADDRINUSE and sock.stream and share_with_listeners(sock, name):
+            result = system.bind(sock.fd, name)
+        if result < 0 and sock.extra:
+            groups.close_extra(sock)
+        if result == 0 and not port:
+            result = groups.update(sock, query_sockaddr(sock))
+    if result == 0:
+        _record_bind(sock, query_sockaddr(sock))
+    return result
 
 
 def _record_bind(sock: Socket, local: bytes | None) -> None:
@@ -99,7 +119,7 @@ def listen(s: int, backlog: int) -> int:
     if sock.state == FAILED:
         disconnect(sock)
     try:
-        result = system.listen(sock.fd, queue if queue >= 0 else _LARGEST_BACKLOG)
+        result = _start_listening(sock, queue if queue >= 0 else _LARGEST_BACKLOG)
         if result == 0:
             _record_listen(sock)
     except BaseException:  # a signal handler has raised; the socket may be listening
@@ -107,6 +127,16 @@ def listen(s: int, backlog: int) -> int:
             _record_listen(sock)
         raise
     return fail(winsock_error(-result)) if result < 0 else 0
+
+
+def _start_listening(sock: Socket, backlog: int) -> int:
+    """Makes the system call; 0 or minus the errno."""
+    result = system.listen(sock.fd, backlog)
+    if result == -errno.EADDRINUSE and share_with_listeners(sock, sock.local or b""):
+        result = system.listen(sock.fd, backlog)
+    if result == 0 and sock.options.get((SOL_SOCKET, SO_REUSEADDR)):
+        system.prefer_first_listener(sock.fd)
+    return result
 
 
 def _record_listen(sock: Socket) -> None:
@@ -247,9 +277,7 @@ def disconnect(sock: Socket) -> None:
 def _connect_datagram(sock: Socket, name: bytes) -> int:
     rule = rule_of_connect(sock, name)
     if rule == DISCONNECT:
-        disconnect(sock)
-        sock.state, sock.peer = FRESH, None
-        sock.update_capabilities()
+        _disconnect_datagram(sock)
         return 0
     if rule:
         return fail(rule)
@@ -257,9 +285,24 @@ def _connect_datagram(sock: Socket, name: bytes) -> int:
     if result < 0:
         return fail(connect_error(sock, name, -result))
     sock.bound, sock.state, sock.peer = True, CONNECTED, name
+    result = groups.update(sock) if sock.memberships or sock.extra else 0
+    if result < 0:
+        _disconnect_datagram(sock)
+        return fail(winsock_error(-result))
     sock.update_capabilities()
     notify_state_change(sock)
     return 0
+
+
+def _disconnect_datagram(sock: Socket) -> None:
+    if sock.extra and (sock.local is None or is_wildcard(sock.local)):
+        # Not needed with the wildcard address, to which the kernel could not bind again beside them.
+        groups.close_extra(sock)
+    disconnect(sock)
+    sock.state, sock.peer = FRESH, None
+    if sock.memberships or sock.extra:
+        groups.update(sock)
+    sock.update_capabilities()
 
 
 def getsockname(s: int, name: Buffer | None, namelen: IntRef | None) -> int:
@@ -275,7 +318,7 @@ def getsockname(s: int, name: Buffer | None, namelen: IntRef | None) -> int:
     result, local = system.getsockname(sock.fd)
     if result < 0:
         return fail(winsock_error(-result))
-    put_name(local, address, length)
+    put_name(sock.name_when_aborted or local, address, length)
     return 0
 
 
