@@ -20,6 +20,7 @@ from typing import Any
 from .resuming import CHECKOUT
 
 _NAME_VARIABLES = ("USERNAME", "USER", "LOGNAME", "COMPUTERNAME", "USERDOMAIN", "USERDNSDOMAIN")
+_SEPARATOR = re.compile(r"[\\/]+")
 _RECORDINGS = CHECKOUT / "tests/conformance/recordings"
 
 
@@ -73,7 +74,7 @@ class Cleaner:
             (re.compile(_path_pattern(folder), re.IGNORECASE), replacement)
             for path, replacement in sorted(folders.items(), key=lambda item: -len(item[0]))
             # A root folder, such as C:\ or /, is in every path.
-            if len(Path(path).parts) > 1
+            if [part for part in _SEPARATOR.split(path) if part and not part.endswith(":")]
             for folder in (path, _escaped(path))
         ]
         for words, replacement in ((addresses, "<address>"), (names, "<name>")):
@@ -104,5 +105,5 @@ def _escaped(text: str) -> str:
 
 def _path_pattern(folder: str) -> str:
     """A regular expression for a folder in each notation."""
-    parts = re.split(r"[\\/]+", folder)
+    parts = _SEPARATOR.split(folder)
     return r"(?:\\+|/)".join(map(re.escape, parts)) + r"(?![\w.-])"
