@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.conformance.reference_system import wine_version
 from winsock.command_line import printable, run_command
 
-from . import form, making, merging, pairs, system
+from . import form, making, merging, system
 from .resuming import CHECKOUT
 from .screen import Screen
 
@@ -87,10 +87,12 @@ def make(arguments: Sequence[str]) -> int:
     """Makes a report and writes it."""
     parser = _maker()
     options = parser.parse_args(arguments)
-    chosen = making.selection(options.only)
+    try:
+        chosen = making.selection(options.only)
+    except ValueError as error:
+        parser.error(str(error))
     if options.processes < 1:
         parser.error(f"--processes {options.processes}: at least 1 is required")
-    pairs.chosen(chosen.get("pairs", []))
     if sys.platform != "win32":
         parser.error(f"a report is made on Windows, and this is {sys.platform}; here run python -m pytest")
     _check_packages(parser, chosen)

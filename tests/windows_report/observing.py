@@ -34,7 +34,10 @@ def _fact(fact: facts.Fact) -> Outcome:
 
 
 def items(kind: str, words: Sequence[str]) -> dict[str, Callable[[], Outcome]]:
-    """The scenarios or facts with these names, or in these modules; without words all. Each is a function to run it."""
+    """The scenarios or facts with these names, or in these modules; without words all. Each is a function to run it.
+
+    Errors: ValueError for an unknown name.
+    """
     if kind == "scenarios":
         known = runner.collect()
         groups = {name: scenario.concern for name, scenario in known.items()}
@@ -45,7 +48,7 @@ def items(kind: str, words: Sequence[str]) -> dict[str, Callable[[], Outcome]]:
         run = {name: partial(_fact, fact) for name, fact in found.items()}
     for word in words:
         if word not in groups and word not in groups.values():
-            raise SystemExit(f"unknown name in {kind}: {word!r}")
+            raise ValueError(f"unknown name in {kind}: {word!r}")
     return {name: run[name] for name in groups if not words or {name, groups[name]} & {*words}}
 
 

@@ -30,11 +30,14 @@ _LONGEST_LINE = 300
 
 
 def chosen(words: Sequence[str]) -> list[str]:
-    """The jobs of these pairs ("signal", "tpl", "ticks"); without words all."""
+    """The jobs of these pairs ("signal", "tpl", "ticks"); without words all.
+
+    Errors: ValueError for an unknown pair.
+    """
     names = {job.partition(" ")[0] for job in JOBS}
     for word in words:
         if word not in names:
-            raise SystemExit(f"unknown pair: {word!r}; the pairs are {', '.join(sorted(names))}")
+            raise ValueError(f"unknown pair: {word!r}; the pairs are {', '.join(sorted(names))}")
     return [job for job in JOBS if not words or job.partition(" ")[0] in words]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from demos.registry import PROGRAMS, SUBCOMMANDS
 from tests.windows_facts.facts import collect
-from tests.windows_report import __main__, form, making, pairs, system
+from tests.windows_report import __main__, form, making, pairs, suite, system
 from tests.windows_report.__main__ import main
 from tests.windows_report.resuming import CHECKOUT
 from tests.windows_report.screen import Screen
@@ -41,6 +41,9 @@ def test_wrong_options_are_refused_before_anything_runs(
 ) -> None:
     monkeypatch.setattr(__main__.sys, "platform", "win32")
     assert "unknown part: 'test'; the parts are tests, scenarios" in error_of(capsys, "--only", "test")
+    assert "unknown name in scenarios: 'x'" in error_of(capsys, "--only", "scenarios/x")
+    assert "unknown name in facts: 'x'" in error_of(capsys, "--only", "facts/x")
+    assert "no such file or folder of tests: tests/x" in error_of(capsys, "--only", "tests/x")
     assert "unknown pair: 'template'; the pairs are signal, ticks, tpl" in error_of(capsys, "--only", "pairs/template")
     assert "--processes 0: at least 1 is required" in error_of(capsys, "--processes", "0")
     assert "a file in an existing folder is required" in error_of(capsys, "--output", str(tmp_path))
@@ -93,11 +96,11 @@ def test_the_commit_of_a_clone_and_of_a_worktree_is_read_without_git(tmp_path: P
 
 
 def test_the_largest_folder_of_tests_is_run_first() -> None:
-    folders = making.batches([])
+    folders = suite.batches([])
     sizes = [len(list((CHECKOUT / folder).glob("test_*.py"))) for folder in folders]
     assert sizes == sorted(sizes, reverse=True)
     assert {"tests/api", "tests/windows_report"} <= {*folders}
-    assert making.batches(["tests/doctor"]) == ["tests/doctor"]
+    assert suite.batches(["tests/doctor"]) == ["tests/doctor"]
 
 
 def test_an_interrupted_part_keeps_its_results(monkeypatch: pytest.MonkeyPatch) -> None:
