@@ -27,6 +27,8 @@ NOT_YET = "not yet"
 _BEGIN = "<!-- generated: python -m tests.windows_report merge FILE -->"
 _END = "<!-- end of the reports -->"
 _LONGEST_CELL = 300
+# A report in which nearly everything fails must not fill the notes.
+_MOST_ROWS = 200
 
 Report = dict[str, Any]
 
@@ -109,7 +111,7 @@ def _contradictions(reports: Mapping[str, Any], entries: Mapping[str, recordings
                 rows.append(_row(f"fact {name}", f"{outcome}: {json.dumps(detail)}", report))
     yield f"Results that contradict what is expected of Windows: {len(rows) or 'none'}."
     if rows:
-        yield from ["", "| scenario or fact | contradiction | report |", "| --- | --- | --- |", *rows]
+        yield from ["", "| scenario or fact | contradiction | report |", "| --- | --- | --- |", *_first(rows)]
 
 
 def _failures(reports: Mapping[str, Any]) -> Iterator[str]:
@@ -120,7 +122,12 @@ def _failures(reports: Mapping[str, Any]) -> Iterator[str]:
     ]
     yield f"Tests that failed: {len(rows) or 'none'}. Their messages are in `{REPORTS}`."
     if rows:
-        yield from ["", *rows]
+        yield from ["", *_first(rows)]
+
+
+def _first(rows: list[str]) -> list[str]:
+    more = len(rows) - _MOST_ROWS
+    return [*rows[:_MOST_ROWS], *(["", f"And {more} more."] if more > 0 else [])]
 
 
 def _row(*cells: str) -> str:

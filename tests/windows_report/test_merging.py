@@ -114,6 +114,17 @@ def test_the_notes_list_the_reports_and_the_tests_that_failed(root: Path) -> Non
     assert f"- tests/api/test\\_udp.py::test\\_a: failed ({name})" in page
 
 
+def test_a_report_in_which_everything_fails_does_not_fill_the_notes(root: Path) -> None:
+    report = made_up_report()
+    (failure,) = report["parts"]["tests"]["failures"]
+    report["parts"]["tests"]["failures"] = [failure | {"test": f"tests/api/test_{n}.py::x"} for n in range(1000)]
+    merging.merge(report, root)
+    page = differences_page(root)
+    assert "Tests that failed: 1000." in page
+    assert page.count("- tests/api/") == 200
+    assert "And 800 more." in page
+
+
 # ---- the README's last column
 
 
