@@ -26,7 +26,7 @@ from ..posix.errnos import winsock_error
 from ..posix.sockaddr_layout import is_wildcard, port_of
 from ..posix.waiting import POLLIN, POLLOUT
 from ..state import groups
-from ..state.bind_rules import bind_conflict
+from ..state.bind_rules import bind_conflict, share_with_listeners
 from ..state.handles import find, open_accepted
 from ..state.last_error import fail, invalid
 from ..state.sockets import CONNECTED, CONNECTING, FAILED, FRESH, LISTENING, Socket
@@ -80,6 +80,8 @@ def _bind_descriptors(sock: Socket, name: bytes) -> int:
     result = groups.update(sock, name) if port else 0
     if result == 0:
         result = system.bind(sock.fd, name)
+        if result == -errno.EADDRINUSE and sock.stream and share_with_listeners(sock, name):
+            result = system.bind(sock.fd, name)
         if result < 0 and sock.extra:
             groups.close_extra(sock)
         if result == 0 and not port:
@@ -117,7 +119,7 @@ def listen(s: int, backlog: int) -> int:
     if sock.state == FAILED:
         disconnect(sock)
     try:
-        result = system.listen(sock.fd, queue if queue >= 0 else _LARGEST_BACKLOG)
+        result = _start_listening(sock, queue if queue >= 0 else _LARGEST_BACKLOG)
         if result == 0:
             _record_listen(sock)
     except BaseException:  # a signal handler has raised; the socket may be listening
@@ -125,6 +127,16 @@ def listen(s: int, backlog: int) -> int:
             _record_listen(sock)
         raise
     return fail(winsock_error(-result)) if result < 0 else 0
+
+
+def _start_listening(sock: Socket, backlog: int) -> int:
+    """Makes the system call; 0 or minus the errno."""
+    result = system.listen(sock.fd, backlog)
+    if result == -errno.EADDRINUSE and share_with_listeners(sock, sock.local or b""):
+        result = system.listen(sock.fd, backlog)
+    if result == 0 and sock.options.get((SOL_SOCKET, SO_REUSEADDR)):
+        system.prefer_first_listener(sock.fd)
+    return result
 
 
 def _record_listen(sock: Socket) -> None:
@@ -306,7 +318,7 @@ def getsockname(s: int, name: Buffer | None, namelen: IntRef | None) -> int:
     result, local = system.getsockname(sock.fd)
     if result < 0:
         return fail(winsock_error(-result))
-    put_name(local, address, length)
+    put_name(sock.name_when_aborted or local, address, length)
     return 0
 
 

@@ -101,6 +101,8 @@ class _Poll:
     def _look_at_state(self, sock: Socket, wants: int, results: dict[Any, int]) -> int:
         """The events to poll a socket for; adds its result where the state decides."""
         sock.update_connect_state()
+        if sock.stream and sock.receive_off:
+            sock.abort_if_unread()
         kind, events = sock.poll_kind, _kernel_events(sock, wants)
         if sock.stream and sock.state == CONNECTED:
             events |= self.always

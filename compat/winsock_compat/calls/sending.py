@@ -102,6 +102,8 @@ def _cannot_send(sock: Socket, addressed: bool) -> int:
     sock.update_connect_state()
     if sock.stream and sock.state != CONNECTED:
         return WSAENOTCONN
+    if sock.stream and sock.receive_off and sock.abort_if_unread():
+        notify_state_change(sock)
     if sock.send_off:
         return WSAESHUTDOWN
     return sock.broken if addressed or sock.state == CONNECTED else WSAENOTCONN

@@ -17,6 +17,7 @@ from winsock.constants import (
     SD_RECEIVE,
     SD_SEND,
     SIO_UDP_CONNRESET,
+    SIO_UDP_NETRESET,
     SIOCATMARK,
     SO_OOBINLINE,
     SO_REUSEADDR,
@@ -108,6 +109,9 @@ def shutdown(s: int, how: int) -> int:
     if direction != SD_SEND:
         # A flag only: with the kernel's SHUT_RD the peer's later data would be accepted, or the peer could not send.
         sock.receive_off = True
+        if sock.stream and sock.abort_if_unread():
+            notify_state_change(sock)
+            return 0
     if direction != SD_RECEIVE:
         sock.send_off = True
         sock.update_capabilities()
@@ -137,6 +141,8 @@ def ioctlsocket(s: int, cmd: int, argp: IntRef | None) -> int:
         ref.value = int(not _has_urgent_byte(sock))
     elif command == SIO_UDP_CONNRESET and not sock.stream:
         sock.port_reset = ref.value & 0xFFFFFFFF != 0
+    elif command == SIO_UDP_NETRESET and not sock.stream:
+        pass  # without effect: a datagram whose time to live has expired is never reported
     else:
         return fail(WSAEOPNOTSUPP)
     return 0

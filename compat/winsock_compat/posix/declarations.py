@@ -32,9 +32,11 @@ SO_RCVBUF = 8 if LINUX else 0x1002
 SO_KEEPALIVE = 9 if LINUX else 8
 SO_OOBINLINE = 10 if LINUX else 0x100
 SO_LINGER = 13 if LINUX else 0x1080
+SO_REUSEPORT = 15 if LINUX else 0  # the BSD systems' option of this name distributes connections
 SO_ATTACH_FILTER = 26 if LINUX else 0
 SO_DETACH_FILTER = 27 if LINUX else 0
 SO_ACCEPTCONN = 30 if LINUX else 2
+SO_ATTACH_REUSEPORT_CBPF = 51 if LINUX else 0
 SO_NOSIGPIPE = 0 if LINUX else 0x1022  # Linux has MSG_NOSIGNAL instead
 
 TCP_NODELAY = 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import struct
 import sys
 from typing import Any, Protocol, TypeAlias
 
@@ -19,9 +20,11 @@ from .sockaddr_layout import KERNEL_FAMILY, LARGEST, UNSPEC, from_kernel, to_ker
 InputBuffer: TypeAlias = "bytes | bytearray | memoryview"
 OutputBuffer: TypeAlias = "bytearray | memoryview"
 _SHUT_WR = 1
+_FILTER_RETURN = 6
 _SIZE_POINTER = ffi.typeof("unsigned int *")
 _COPIED = 1 << 16
 _IPV4_PORT_9 = AF_INET.to_bytes(2, "little") + b"\0\x09"
+_LARGEST_IP_OPTIONS = 40
 
 
 def _checked(result: int) -> int:
@@ -108,6 +111,21 @@ def listen(fd: int, backlog: int) -> int:
     return _checked(lib.listen(fd, backlog))
 
 
+def set_port_sharing(fd: int, on: bool) -> int:
+    """Whether other sockets of this user may bind the stream's address while it listens, if they allow the same."""
+    return _set_int(fd, kernel.SOL_SOCKET, kernel.SO_REUSEPORT, int(on)) if LINUX else 0
+
+
+def prefer_first_listener(fd: int) -> None:
+    """Makes the first of several listeners on one address get all connections; Linux would distribute them."""
+    if LINUX:
+        # A program of the packet filter that selects by number: it returns 0.
+        program = ffi.new("unsigned char[]", struct.pack("=HBBI", _FILTER_RETURN, 0, 0, 0))
+        argument = struct.pack("HP", 1, int(ffi.cast("uintptr_t", program)))
+        # Fails where the listener shares the port with other addresses only.
+        lib.setsockopt(fd, kernel.SOL_SOCKET, kernel.SO_ATTACH_REUSEPORT_CBPF, argument, len(argument))
+
+
 def is_listening(fd: int) -> bool:
     return _get_int(fd, kernel.SOL_SOCKET, kernel.SO_ACCEPTCONN) != 0
 
@@ -138,6 +156,12 @@ def is_broadcast(address: bytes) -> bool:
     owner = _Temporary()
     fd = socket(owner, AF_INET, SOCK_DGRAM, 0)
     return fd >= 0 and connect(fd, _IPV4_PORT_9 + address + bytes(8)) == -errno.EACCES
+
+
+def abort(fd: int) -> None:
+    """Resets a stream's connection, discards its data, and leaves no error on the descriptor."""
+    disconnect(fd)
+    take_error(fd)
 
 
 def getsockname(fd: int) -> tuple[int, bytes]:
@@ -259,6 +283,17 @@ def set_filter(fd: int, program: bytes) -> int:
     return _checked(
         lib.setsockopt(fd, kernel.SOL_SOCKET, kernel.SO_ATTACH_FILTER, value, ffi.sizeof("struct sock_fprog"))
     )
+
+
+def set_ip_options(fd: int, options: bytes) -> int:
+    """Sets the options in the header of the IPv4 packets; b"" removes them."""
+    return _checked(lib.setsockopt(fd, c.IPPROTO_IP, kernel.IP_OPTIONS, options, len(options)))
+
+
+def ip_options(fd: int) -> bytes:
+    value, length = ffi.new(BYTES, _LARGEST_IP_OPTIONS), ffi.new(_SIZE_POINTER, _LARGEST_IP_OPTIONS)
+    lib.getsockopt(fd, c.IPPROTO_IP, kernel.IP_OPTIONS, value, length)
+    return bytes(ffi.buffer(value)[: length[0]])
 
 
 def set_linger(fd: int, on: bool, seconds: int) -> int:
