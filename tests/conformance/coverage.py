@@ -28,6 +28,7 @@ UNPROVOKED = {
     ("connect", "WSAETIMEDOUT"): "a loopback address always answers",
     ("connect", "WSAENETUNREACH"): _NO_ROUTE,
     ("connect", "WSAEHOSTUNREACH"): _NO_ROUTE,
+    ("listen", "WSAEADDRINUSE"): "requires another process that listens",
     ("listen", "WSAEMFILE"): _NO_MEMORY,
     ("listen", "WSAENOBUFS"): _NO_MEMORY,
     ("accept", "WSAEMFILE"): _NO_MEMORY,
