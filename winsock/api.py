@@ -137,7 +137,8 @@ class Winsock(Protocol):
             WSAEADDRINUSE: another socket is bound to that address and port.
             WSAEACCES: another socket is bound there and does not share the address: this socket has SO_REUSEADDR and
             the other one does not, or the other one has SO_EXCLUSIVEADDRUSE.
-            WSAEADDRNOTAVAIL: no interface of this machine has that address.
+            WSAEADDRNOTAVAIL: no interface of this machine has that address, or it is a multicast or broadcast address,
+            or a link-local address without a scope id.
             WSAENOBUFS: no free port is left.
         Source: https://learn.microsoft.com/en-us/windows/win32/api/winsock2/nf-winsock2-bind
         """
@@ -160,7 +161,7 @@ class Winsock(Protocol):
             WSAEALREADY: nonblocking, and an earlier connect is still in progress.
             WSAEISCONN: the stream socket is already connected.
             WSAEINVAL: the socket is listening.
-            WSAEADDRNOTAVAIL: port 0, or an address of zeros, for a stream socket.
+            WSAEADDRNOTAVAIL: an address of zeros; for a stream socket also port 0, a multicast or a broadcast address.
             WSAECONNREFUSED: no socket is listening at that address.
             WSAETIMEDOUT: the peer did not answer.
             WSAENETUNREACH, WSAEHOSTUNREACH: no route to that network or host.

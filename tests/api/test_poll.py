@@ -219,6 +219,16 @@ def test_other_events_cannot_be_requested(udp: tuple[int, int], events: int) -> 
     assert error_of(WSAPoll(WSAPOLLFD(udp[0], events), 1, 0)) == WSAEINVAL
 
 
+@pytest.mark.wine_differs("WSAPoll accepts all bits in events")
+def test_events_of_an_invalid_handle_are_checked_only_after_a_valid_one(udp: tuple[int, int]) -> None:
+    before = (WSAPOLLFD * 2)(WSAPOLLFD(INVALID_SOCKET, 0x4000), WSAPOLLFD(udp[0], POLLOUT))
+    assert WSAPoll(before, 2, 0) == 1
+    assert [entry.revents for entry in before] == [POLLNVAL, POLLOUT]
+    after = (WSAPOLLFD * 2)(WSAPOLLFD(udp[0], POLLOUT, 9), WSAPOLLFD(INVALID_SOCKET, 0x4000, 9))
+    assert error_of(WSAPoll(after, 2, 0)) == WSAEINVAL
+    assert [entry.revents for entry in after] == [0, 0]
+
+
 def test_no_entries_are_wsaeinval_with_or_without_an_array(started: None) -> None:
     assert error_of(WSAPoll(WSAPOLLFD(), 0, 0)) == WSAEINVAL
     assert error_of(WSAPoll(None, 0, 0)) == WSAEINVAL

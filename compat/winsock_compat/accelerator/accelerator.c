@@ -1185,10 +1185,10 @@ static int ask_entries(const Call *call, Poll *asked, volatile const PollEntry *
     for (Py_ssize_t at = 0; at < count; at++) {
         SocketCore *sock = table_find(call->table, array[at].fd);
         int wants = array[at].events;
-        if (sock == NULL) {
-            asked->questions[asked->count++] = (Question){.results = WSA_POLLNVAL};
-        } else if (wants & ~(WSA_POLLRDNORM | WSA_POLLRDBAND | WSA_POLLWRNORM)) {
+        if ((sock != NULL || valid) && (wants & ~(WSA_POLLRDNORM | WSA_POLLRDBAND | WSA_POLLWRNORM))) {
             return 0;
+        } else if (sock == NULL) {
+            asked->questions[asked->count++] = (Question){.results = WSA_POLLNVAL};
         } else {
             ask_about(asked, sock, wants, poll_events(sock, wants));
             valid = 1;

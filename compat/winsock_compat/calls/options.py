@@ -13,6 +13,7 @@ from winsock.structures import Buffer, ConstBuffer, IntRef
 from ..posix import system
 from ..posix.errnos import winsock_error
 from ..posix.waiting import monotonic
+from ..state import groups
 from ..state.handles import find
 from ..state.last_error import fail
 from ..state.sockets import CONNECTED, LISTENING, Socket
@@ -93,10 +94,14 @@ def _set_membership(sock: Socket, key: tuple[int, int], raw: bytes) -> int:
         return WSAEFAULT
     if sock.stream:
         return WSAEINVAL
-    result = system.set_membership(sock.fd, *key, raw[:size])
-    return winsock_error(-result) if result < 0 else 0
+    level, option = key
+    if level == _IPV6 and sock.family != c.AF_INET6:
+        return WSAEINVAL
+    membership = groups.Membership(level, raw[:size])
+    return groups.join(sock, membership) if option in _JOINING else groups.leave(sock, membership)
 
 
+_JOINING = {c.IP_ADD_MEMBERSHIP, c.IPV6_ADD_MEMBERSHIP}
 _EXCLUDES = {
     (_SOL, c.SO_REUSEADDR): (_SOL, c.SO_EXCLUSIVEADDRUSE),
     (_SOL, c.SO_EXCLUSIVEADDRUSE): (_SOL, c.SO_REUSEADDR),
@@ -133,8 +138,13 @@ def _set_in_kernel(sock: Socket, key: tuple[int, int], value: int) -> int:
         return system.set_linger(sock.fd, value & 0xFFFF != 0, value >> 16)
     if key == (_SOL, c.SO_REUSEADDR) and sock.stream:
         return system.set_port_sharing(sock.fd, bool(value))  # see bind_rules
+    if key in groups.LOOP_OPTIONS:
+        return groups.set_filters(sock, {**sock.options, key: value})
     if key == (_IPV6, c.IPV6_V6ONLY) and sock.family != c.AF_INET6:
         return 0
+    if key == (_SOL, c.SO_RCVBUF):
+        for extra in sock.extra:
+            system.set_option(extra.fd, *key, value)
     return system.set_option(sock.fd, *key, value) if system.has_option(*key) else 0
 
 

@@ -134,7 +134,7 @@ def ioctlsocket(s: int, cmd: int, argp: IntRef | None) -> int:
     if command == FIONBIO:
         sock.nonblocking = ref.value & 0xFFFFFFFF != 0
     elif command == FIONREAD:
-        ref.value = 0 if sock.state == LISTENING else max(0, system.bytes_available(sock.fd))
+        ref.value = 0 if sock.state == LISTENING else _bytes_available(sock)
     elif command == SIOCATMARK:
         if not sock.stream:
             return fail(WSAEINVAL)
@@ -145,6 +145,16 @@ def ioctlsocket(s: int, cmd: int, argp: IntRef | None) -> int:
         pass  # without effect: a datagram whose time to live has expired is never reported
     else:
         return fail(WSAEOPNOTSUPP)
+    return 0
+
+
+def _bytes_available(sock: Socket) -> int:
+    """The bytes of a stream, or the size of the datagram that the next recv receives."""
+    for descriptor in sock.readable_descriptors():
+        available = system.bytes_available(descriptor.fd)
+        if available > 0:
+            sock.received_from(descriptor, peeked=True)
+            return available
     return 0
 
 

@@ -52,6 +52,11 @@ class Socket(SocketCore):
     name_when_aborted: bytes | None = None  # its local address, which the kernel forgets when it resets a connection
     refused = False  # a send met the report of a closed port, which Winsock gives to recv
     port_reset = True  # SIO_UDP_CONNRESET
+    # See groups: what it has joined, the other descriptors at which its datagrams arrive, and its packet filter.
+    memberships: tuple[Any, ...] = ()
+    extra: tuple[Any, ...] = ()
+    filter = b""
+    next_descriptor = 0  # at which recv looks first, see readable_descriptors
     # As the caller set them, also on the listener of an accepted socket; replaced, never changed.
     options: Mapping[tuple[int, int], Any]
 
@@ -101,12 +106,34 @@ class Socket(SocketCore):
     def _datagram_capabilities(self) -> tuple[int, int]:
         same_layout = self.bound and is_same_layout(self.family)
         flags, kind = 0, _KIND_REFERENCE
-        if not (self.receive_off or self.refused):
+        if not (self.receive_off or self.refused or self.extra):
             flags = (_RECV if self.bound else 0) | (_RECVFROM if same_layout else 0)
             kind = _KIND_DATAGRAM
         if not self.send_off:
             flags |= (_SEND if self.state == CONNECTED else 0) | (_SENDTO if same_layout else 0)
         return flags, kind
+
+    def readable_descriptors(self) -> tuple[Any, ...]:
+        """The owners of the descriptors at which datagrams arrive, in the order in which recv looks at them."""
+        every = (self, *(extra for extra in self.extra if extra.fd >= 0))
+        return every[self.next_descriptor :] + every[: self.next_descriptor]
+
+    def received_from(self, descriptor: Any, peeked: bool) -> None:
+        """Makes the next recv begin with the next descriptor, or after a peek with the same one."""
+        every = (self, *(extra for extra in self.extra if extra.fd >= 0))
+        if descriptor in every:
+            self.next_descriptor = (every.index(descriptor) + (not peeked)) % len(every)
+
+    def events_by_descriptor(self, events: int) -> dict[int, int]:
+        """What to poll for: the events at the socket's own descriptor, data at the others too."""
+        reading = events & waiting.POLLIN
+        return {self.fd: events, **({extra.fd: reading for extra in self.extra} if reading else {})}
+
+    def close_descriptor(self) -> None:
+        """Closes the descriptors, unless that has been done."""
+        for extra in self.extra:
+            extra.close_descriptor()
+        super().close_descriptor()
 
     def update_connect_state(self) -> None:
         """Ends CONNECTING if the kernel has finished the connect."""
