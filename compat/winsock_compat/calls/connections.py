@@ -17,6 +17,7 @@ from winsock.errors import (
     WSAEINVAL,
     WSAEISCONN,
     WSAENOTCONN,
+    WSAENOTSOCK,
     WSAEOPNOTSUPP,
     WSAEWOULDBLOCK,
     WSANOTINITIALISED,
@@ -231,7 +232,7 @@ def _finish_connect(sock: Socket) -> int:
             wait.until_ready()
             sock.update_connect_state()
         if sock.closed:
-            return WSAEINTR
+            return WSAENOTSOCK
     # connect itself reports the failure of a blocking socket; SO_ERROR does not report it again.
     if sock.state != FAILED:
         return 0
