@@ -227,6 +227,11 @@ def milliseconds_left(deadline: float | None) -> int:
     return min(max(0, -int(-(deadline - waiting.monotonic()) * 1000 // 1)), 0x7FFFFFFF)
 
 
+def earlier(one: float | None, other: float | None) -> float | None:
+    """The earlier of two deadlines; None is none."""
+    return one if other is None else other if one is None else min(one, other)
+
+
 def wait_ready(wait: Wait, fd: int, events: int, deadline: float | None) -> bool:
     """Waits until the caller should look again: for the events or a wake-up, or a moment if it cannot be woken.
 
@@ -258,13 +263,13 @@ class SocketWait:
         self._wait: Wait | None = None
         self._deadline: float | None = None
 
-    def until_ready(self) -> bool:
-        """Waits until the call should try again; False when the time is over.
+    def until_ready(self, latest: float | None = None) -> bool:
+        """Waits until the call should try again; False when the time is over, or at the time `latest`.
 
         The first time it only registers and returns at once, so that the call checks again before it waits.
         """
         if self._wait is not None:
-            return wait_ready(self._wait, self._sock.fd, self._events, self._deadline)
+            return wait_ready(self._wait, self._sock.fd, self._events, earlier(self._deadline, latest))
         self._wait = begin_wait((self._sock,), self._events == POLLOUT)
         if self._timeout:
             self._deadline = waiting.monotonic() + self._timeout / 1000
