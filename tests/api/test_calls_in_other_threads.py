@@ -94,13 +94,9 @@ def sending(s: int, size: int) -> Running[tuple[int, int]]:
 
 SIZE = 1 << 20
 
-ends_on_wine = pytest.mark.wine_differs("shutdown ends calls that are blocked in other threads", run=False)
-
-
 # recv
 
 
-@ends_on_wine
 @pytest.mark.parametrize("how", [SD_RECEIVE, SD_BOTH])
 def test_shutdown_does_not_end_a_blocked_recv(how: int, pair: tuple[int, int]) -> None:
     receives = receiving(pair[0])
@@ -112,7 +108,7 @@ def test_shutdown_does_not_end_a_blocked_recv(how: int, pair: tuple[int, int]) -
     assert receives.result()[0] == 3
 
 
-@ends_on_wine
+@pytest.mark.wine_differs("recv ignores MSG_WAITALL")
 def test_shutdown_does_not_end_a_recv_that_waits_for_the_whole_buffer(pair: tuple[int, int]) -> None:
     assert send(pair[1], b"abc", 3, 0) == 3
     receives = receiving(pair[0], 6, MSG_WAITALL)
@@ -121,7 +117,6 @@ def test_shutdown_does_not_end_a_recv_that_waits_for_the_whole_buffer(pair: tupl
     assert receives.result()[0] == 6
 
 
-@ends_on_wine
 def test_shutdown_does_not_end_a_blocked_recvfrom_of_datagrams(udp: tuple[int, int]) -> None:
     here, there = udp
     running = Running(lambda: recvfrom(there, bytearray(8), 8, 0, None, None))
@@ -140,7 +135,6 @@ def test_a_shorter_so_rcvtimeo_does_not_concern_a_blocked_recv(pair: tuple[int, 
     assert receives.result()[0] == 1
 
 
-@ends_on_wine
 def test_a_recv_that_began_on_a_blocking_socket_stays_blocking(pair: tuple[int, int]) -> None:
     receives = receiving(pair[0])
     set_nonblocking(pair[0])
@@ -154,7 +148,6 @@ def test_a_recv_that_began_on_a_blocking_socket_stays_blocking(pair: tuple[int, 
 # send and the end of the stream
 
 
-@ends_on_wine
 @pytest.mark.parametrize("how", [SD_SEND, SD_BOTH])
 def test_a_blocked_send_sends_everything_before_the_end_of_the_stream(how: int) -> None:
     client, server, before = full()
@@ -166,7 +159,6 @@ def test_a_blocked_send_sends_everything_before_the_end_of_the_stream(how: int) 
     assert sends.result()[0] == SIZE
 
 
-@ends_on_wine
 def test_the_end_of_the_stream_waits_for_every_blocked_send() -> None:
     client, server, before = full()
     sends = [sending(client, SIZE), sending(client, SIZE)]
@@ -176,7 +168,6 @@ def test_the_end_of_the_stream_waits_for_every_blocked_send() -> None:
     assert [each.result()[0] for each in sends] == [SIZE, SIZE]
 
 
-@ends_on_wine
 def test_the_end_of_the_stream_follows_a_send_that_times_out() -> None:
     client, server, before = full()
     set_option(client, SO_SNDTIMEO, 2 * MOMENT)
@@ -187,7 +178,6 @@ def test_the_end_of_the_stream_follows_a_send_that_times_out() -> None:
     assert recv(server, bytearray(1), 1, 0) == 0
 
 
-@ends_on_wine
 def test_a_second_shutdown_does_not_end_a_blocked_send() -> None:
     client, server, before = full()
     sends = sending(client, SIZE)
@@ -255,6 +245,7 @@ def test_select_in_another_thread_reports_a_socket_that_is_connected_meanwhile()
     assert selects.result() == 1
 
 
+@pytest.mark.wine_differs("a second connect fails with WSAEINVAL while a blocking one waits")
 def test_other_threads_find_a_socket_connecting_while_connect_is_blocked() -> None:
     full_listener, s = name_of(connecting(), getpeername), new()
     connects = Running(lambda: connect(s, full_listener, 16))
