@@ -113,13 +113,19 @@ def test_the_end_of_the_stream_is_reported_without_a_request(pair: tuple[int, in
     assert await_events(pair[1], POLLHUP, asked=0) == POLLHUP
 
 
-@pytest.mark.wine_differs("a stream stays readable after SD_RECEIVE")
 def test_a_stream_after_sd_receive_is_only_pollwrnorm(pair: tuple[int, int]) -> None:
+    client, _ = pair
+    assert shutdown(client, SD_RECEIVE) == 0
+    assert events_of(client) == POLLWRNORM
+
+
+@pytest.mark.wine_differs("shutdown does not reset a connection with unread data")
+def test_a_stream_with_unread_data_after_sd_receive_is_pollerr_and_pollhup(pair: tuple[int, int]) -> None:
     client, server = pair
     assert send(server, b"1", 1, 0) == 1
     assert readable(client)
     assert shutdown(client, SD_RECEIVE) == 0
-    assert events_of(client) == POLLWRNORM
+    assert events_of(client) == POLLERR | POLLHUP | POLLWRNORM
 
 
 def test_a_reset_is_pollerr_and_pollhup_before_and_after_recv(pair: tuple[int, int]) -> None:
@@ -211,6 +217,16 @@ def test_an_array_of_invalid_handles_only_is_wsaenotsock(started: None) -> None:
 @pytest.mark.parametrize("events", [POLLPRI, POLLERR, POLLHUP, POLLNVAL, POLLIN | POLLPRI, 0x4000, -1])
 def test_other_events_cannot_be_requested(udp: tuple[int, int], events: int) -> None:
     assert error_of(WSAPoll(WSAPOLLFD(udp[0], events), 1, 0)) == WSAEINVAL
+
+
+@pytest.mark.wine_differs("WSAPoll accepts all bits in events")
+def test_events_of_an_invalid_handle_are_checked_only_after_a_valid_one(udp: tuple[int, int]) -> None:
+    before = (WSAPOLLFD * 2)(WSAPOLLFD(INVALID_SOCKET, 0x4000), WSAPOLLFD(udp[0], POLLOUT))
+    assert WSAPoll(before, 2, 0) == 1
+    assert [entry.revents for entry in before] == [POLLNVAL, POLLOUT]
+    after = (WSAPOLLFD * 2)(WSAPOLLFD(udp[0], POLLOUT, 9), WSAPOLLFD(INVALID_SOCKET, 0x4000, 9))
+    assert error_of(WSAPoll(after, 2, 0)) == WSAEINVAL
+    assert [entry.revents for entry in after] == [0, 0]
 
 
 def test_no_entries_are_wsaeinval_with_or_without_an_array(started: None) -> None:

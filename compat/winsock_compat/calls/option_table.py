@@ -48,6 +48,7 @@ TIMEOUT = Kind(4, _number, 4, ShortRead.UNTOUCHED)
 KEEPALIVE = Kind(4, _number, 4, ShortRead.LENGTH_0)
 SMALL = Kind(1, _number, 4, ShortRead.ONE_BYTE)
 FLAG = Kind(1, _any_bit, 4, ShortRead.ONE_BYTE)
+CONTROL = Kind(4, _any_bit, 4, ShortRead.LENGTH_0)
 READ_ONLY = Kind(4, _number, 4, ShortRead.UNTOUCHED)
 
 
@@ -68,7 +69,7 @@ OPTIONS = {
     (_SOL, c.SO_EXCLUSIVEADDRUSE): Option(BOOL, 0),
     (_SOL, c.SO_KEEPALIVE): Option(BYTE, 0),
     (_SOL, c.SO_DONTROUTE): Option(BYTE, 0),
-    (_SOL, c.SO_BROADCAST): Option(BOOL, 0),
+    (_SOL, c.SO_BROADCAST): Option(BOOL, 0, _DATAGRAM),
     (_SOL, c.SO_OOBINLINE): Option(BOOL, 0),
     (_SOL, c.SO_LINGER): Option(INT, 0, types=_STREAM),
     (_SOL, c.SO_DONTLINGER): Option(BOOL, 1, types=_STREAM),
@@ -92,16 +93,18 @@ OPTIONS = {
     (_IP, c.IP_MULTICAST_IF): Option(INT, 0, **_UDP_ONLY),
     (_IP, c.IP_MULTICAST_TTL): Option(SMALL, 1, **_UDP_ONLY),
     (_IP, c.IP_MULTICAST_LOOP): Option(FLAG, 1, **_UDP_ONLY),
-    (_IP, c.IP_PKTINFO): Option(FLAG, 0, **_UDP_ONLY),
-    (_IP, c.IP_RECVTTL): Option(FLAG, 0, **_UDP_ONLY),
+    (_IP, c.IP_PKTINFO): Option(CONTROL, 0, **_UDP_ONLY),
+    (_IP, c.IP_RECVTTL): Option(CONTROL, 0, **_UDP_ONLY),
+    (_IP, c.IP_RECVTOS): Option(CONTROL, 0, **_UDP_ONLY),
     (_IPV6, c.IPV6_V6ONLY): Option(BYTE, 1),
     (_IPV6, c.IPV6_UNICAST_HOPS): Option(SMALL, 128),
     (_IPV6, c.IPV6_DONTFRAG): Option(FLAG, 0),
     (_IPV6, c.IPV6_MULTICAST_IF): Option(INT, 0, **_UDP_ONLY),
     (_IPV6, c.IPV6_MULTICAST_HOPS): Option(SMALL, 1, **_UDP_ONLY),
     (_IPV6, c.IPV6_MULTICAST_LOOP): Option(FLAG, 1, **_UDP_ONLY),
-    (_IPV6, c.IPV6_PKTINFO): Option(FLAG, 0, **_UDP_ONLY),
-    (_IPV6, c.IPV6_HOPLIMIT): Option(FLAG, 0, **_UDP_ONLY),
+    (_IPV6, c.IPV6_PKTINFO): Option(CONTROL, 0, **_UDP_ONLY),
+    (_IPV6, c.IPV6_HOPLIMIT): Option(CONTROL, 0, **_UDP_ONLY),
+    (_IPV6, c.IPV6_RECVTCLASS): Option(CONTROL, 0, **_UDP_ONLY),
 }
 # Set only: the bytes of the group and the interface.
 MEMBERSHIPS = {
@@ -110,15 +113,6 @@ MEMBERSHIPS = {
     (_IPV6, c.IPV6_ADD_MEMBERSHIP): 20,
     (_IPV6, c.IPV6_DROP_MEMBERSHIP): 20,
 }
+# Bytes of the IPv4 header, which only the kernel keeps.
+IP_OPTIONS = (_IP, c.IP_OPTIONS)
 LEVELS = {_SOL, _TCP, c.IPPROTO_UDP, _IP, _IPV6}
-ACCEPTED_INHERIT = (
-    (_SOL, c.SO_REUSEADDR),
-    (_SOL, c.SO_KEEPALIVE),
-    (_SOL, c.SO_OOBINLINE),
-    (_SOL, c.SO_SNDBUF),
-    (_SOL, c.SO_RCVBUF),
-    (_SOL, c.SO_SNDTIMEO),
-    (_SOL, c.SO_RCVTIMEO),
-    (_SOL, c.SO_LINGER),
-    (_TCP, c.TCP_NODELAY),
-)

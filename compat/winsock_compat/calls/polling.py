@@ -122,8 +122,8 @@ def _select_result(sock: Socket, wants: int, revents: int) -> int:
     if sock.state == FAILED:
         return wants & URGENT
     ready = 0
-    has_data = revents & (waiting.POLLIN | waiting.POLLRDHUP) or sock.broken or sock.refused
-    if has_data and not sock.receive_off:
+    has_data = revents & (waiting.POLLIN | waiting.POLLRDHUP) or sock.refused
+    if sock.broken or (has_data and not sock.receive_off):
         ready |= READ
     if revents & waiting.POLLOUT or sock.broken:
         ready |= WRITE
@@ -157,8 +157,11 @@ def WSAPoll(fdArray: Buffer | None, fds: int, timeout: int) -> int:
     wants: dict[Any, int] = {}
     for sock, wanted in zip(sockets, events, strict=True):
         wants[sock] = wants.get(sock, 0) | wanted
-    wants.pop(None, 0)  # the events of the entries without a socket
-    if any(wanted & ~_EVENTS for wanted in {*wants.values()}):
+    # The events of the bad handles before the first socket are not checked; those of later ones are.
+    first = next((at for at, sock in enumerate(sockets) if sock is not None), count) if None in wants else 0
+    wants.pop(None, 0)
+    if any(wanted & ~_EVENTS for wanted in {*events[first:]}):
+        _fields(entries, WSAPOLLFD.revents, "h")[:] = array_of_shorts("h", [0] * count)
         return fail(WSAEINVAL)
     deadline = waiting.monotonic() + limit / 1000 if limit >= 0 else None
     results = wait_until_ready(wants, _poll_result, waiting.POLLRDHUP, deadline) if wants else {}
