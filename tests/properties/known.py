@@ -39,6 +39,7 @@ class Known(NamedTuple):
 
 _FIRST = ("WSANOTINITIALISED", "WSAENOTSOCK", "WSAEFAULT")
 _SENDS, _RECEIVES = ("send", "sendto"), ("recv", "recvfrom")
+_AFTER_RESET = ("ioctlsocket", "send", "sendto", "select", "WSAPoll", "getsockopt", "WSAGetLastError")
 _FAMILIES = ("WSAEAFNOSUPPORT", "WSAEFAULT")
 _ONE_DATAGRAM_OPTION = {w.SO_LINGER, w.SO_DONTLINGER}
 
@@ -65,6 +66,11 @@ def _option(found: Difference) -> tuple[int, int]:
 
 def _has_sent(found: Difference) -> bool:
     return found.start.startswith("udp unanswered") or any(step[0] in _SENDS for step in found.before)
+
+
+def _has_ended_receiving(found: Difference) -> bool:
+    ended = any(step[0] == "shutdown" and step[2] in (w.SD_RECEIVE, w.SD_BOTH) for step in found.before)
+    return ended and not found.start.startswith("udp")
 
 
 def _same_but(found: Difference, place: int) -> bool:
@@ -112,6 +118,16 @@ KNOWN = [
     Known(
         "listen after a failed connect: Windows allows it on a bound socket, and connect binds the socket",
         lambda d, ours, theirs: d.step[0] == "listen" and (ours, theirs) == (0, "WSAEINVAL"),
+    ),
+    Known(
+        "reference: shutdown with SD_RECEIVE or SD_BOTH and unread data resets the connection",
+        lambda d, ours, theirs: (
+            _has_ended_receiving(d) and (d.step[0] in _AFTER_RESET or ours in ("WSAECONNRESET", "WSAECONNABORTED"))
+        ),
+    ),
+    Known(
+        "streams have no SO_BROADCAST",
+        lambda d, ours, theirs: _option(d) == (w.SOL_SOCKET, w.SO_BROADCAST) and ours == "WSAENOPROTOOPT",
     ),
     Known(
         "SIO_UDP_CONNRESET is for datagram sockets only",
