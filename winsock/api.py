@@ -186,7 +186,7 @@ class Winsock(Protocol):
             WSAEOPNOTSUPP: not a stream socket.
             WSAEISCONN: the socket is connected.
             WSAEINVAL: the socket is not bound.
-            WSAEADDRINUSE: another socket listens at that address, and bind could not detect it.
+            WSAEADDRINUSE: a socket of another process listens at that address, and bind could not detect it.
             WSAEMFILE: too many open sockets.
             WSAENOBUFS: not enough memory.
         Source: https://learn.microsoft.com/en-us/windows/win32/api/winsock2/nf-winsock2-listen

@@ -178,7 +178,8 @@ def _receive_from_any(sock: Socket, data: memoryview, flags: int, with_name: boo
     """One datagram from any descriptor of the socket (see state.groups)."""
     for descriptor in sock.readable_descriptors():
         count, error, name = _receive_from(sock, descriptor.fd, data, flags, with_name, None)
-        if error != WSAEWOULDBLOCK:
+        left_meanwhile = descriptor is not sock and descriptor.fd < 0
+        if error != WSAEWOULDBLOCK and not left_meanwhile:
             sock.received_from(descriptor, peeked=bool(flags & MSG_PEEK))
             return count, error, name
     return 0, WSAEWOULDBLOCK, b""

@@ -9,7 +9,8 @@ The other folders (calls/, state/) know Winsock's rules and reach the kernel thr
 
 `sockaddr_layout` (reading and converting addresses), `errnos` (errno to Winsock error) and `declarations` (the kernel's
 numbers) are plain Python and use no descriptor. `loading` loads the C library for the three modules above;
-`compiled` loads compiled modules and refuses one that was built from other sources.
+`compiled` loads compiled modules and refuses one that was built from other sources. `interfaces` lists the addresses of
+this machine. `packet_filter` makes the programs for `system.set_filter`.
 
 The seam
 --------

@@ -475,14 +475,6 @@ def accept_makes_room_for_a_client() -> Json:
 
 
 @topic.fact(
-    "select", "with a listener that has a client in its queue", windows=["r"], source=SELECT, certainty=DOCUMENTED
-)
-def a_listener_with_a_client_is_readable() -> Json:
-    queue, _to = fills(listening(1))
-    return look(wait_readable(queue))
-
-
-@topic.fact(
     "select",
     "with a listener whose only client has been accepted",
     windows=["-"],
@@ -502,7 +494,7 @@ def a_listener_with_an_empty_queue_is_not_readable() -> Json:
     source=f"{_PAGES}/nf-winsock2-connect: no server is there",
     certainty=DOCUMENTED,
 )
-def a_closed_listener_refuses_clients() -> Json:
+def a_listener_that_was_closed_with_a_client_in_its_queue_refuses_clients() -> Json:
     queue, to = fills(listening(1))
     done(closesocket(queue))
     return answer("connect", connect(tcp(), to, IN))
