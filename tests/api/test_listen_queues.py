@@ -41,6 +41,7 @@ from winsock import (
     POLLIN,
     POLLOUT,
     SO_ERROR,
+    SO_REUSEADDR,
     SOCK_STREAM,
     SOCKET_ERROR,
     SOMAXCONN,
@@ -199,6 +200,20 @@ def test_the_full_queue_of_every_kind_of_listener_refuses_its_clients() -> None:
     assert {kind: excepted(s) and option(s, SO_ERROR) for kind, s in refused.items()} == dict.fromkeys(
         refused, WSAECONNREFUSED
     )
+
+
+@drops
+def test_listeners_that_share_an_address_refuse_the_clients_that_do_not_fit() -> None:
+    servers = [new(), new()]
+    name = loopback()
+    for s in servers:
+        set_option(s, SO_REUSEADDR, 1)
+        assert bind(s, name, 16) == 0
+        assert listen(s, 1) == 0
+        name = name_of(s)
+    clients = [client(name) for _ in range(6)]
+    assert [await_events(s, POLLOUT | POLLERR) != 0 for s in clients] == [True] * 6
+    assert sum(events_of(s) & POLLERR for s in clients) >= 4
 
 
 @drops
