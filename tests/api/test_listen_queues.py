@@ -258,7 +258,7 @@ def test_clients_are_refused_by_a_listener_of_another_process() -> None:
 @drops
 def test_a_refused_client_keeps_its_port_and_can_connect_again() -> None:
     server, name = full()
-    s = client(name)
+    s = client(name, bound())
     port = port_of(s)
     assert excepted(s)
     assert error_of(getpeername(s, sockaddr_in(), c_int(16))) == WSAENOTCONN
