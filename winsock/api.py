@@ -154,7 +154,7 @@ class Winsock(Protocol):
 
         Errors:
             WSANOTINITIALISED: WSAStartup has not succeeded yet.
-            WSAENOTSOCK: `s` is not an open socket.
+            WSAENOTSOCK: `s` is not an open socket, or another thread closed it during the call.
             WSAEFAULT: `name` is None, too short for its family, or an IPv4 address for an IPv6 socket.
             WSAEAFNOSUPPORT: unknown family, or an IPv6 address for an IPv4 socket.
             WSAEWOULDBLOCK: nonblocking; the connection is being established.
@@ -162,7 +162,7 @@ class Winsock(Protocol):
             WSAEISCONN: the stream socket is already connected.
             WSAEINVAL: the socket is listening.
             WSAEADDRNOTAVAIL: an address of zeros; for a stream socket also port 0, a multicast or a broadcast address.
-            WSAECONNREFUSED: no socket is listening at that address.
+            WSAECONNREFUSED: no socket is listening at that address, or the listener's queue is full.
             WSAETIMEDOUT: the peer did not answer.
             WSAENETUNREACH, WSAEHOSTUNREACH: no route to that network or host.
             WSAEADDRINUSE: the local address to which the socket is bound is already in use.
