@@ -174,8 +174,11 @@ class Winsock(Protocol):
     def listen(self, s: int, backlog: int) -> int:
         """int listen(SOCKET s, int backlog);
 
-        Makes a bound stream socket listen for connections. About `backlog` connections can wait for accept; SOMAXCONN
-        lets the system choose the number. Calling it again succeeds. Returns 0 or SOCKET_ERROR.
+        Makes a bound stream socket listen for connections. `backlog` connections can wait for accept. A client that
+        finds the queue full tries again for about two seconds; then its connect fails with WSAECONNREFUSED. With
+        SOMAXCONN the system chooses the number. A negative number -n (the macro SOMAXCONN_HINT of C) means n
+        connections, but at least 200 and at most 65535. Calling it again succeeds and changes nothing. Returns 0 or
+        SOCKET_ERROR.
 
         Errors:
             WSANOTINITIALISED: WSAStartup has not succeeded yet.
@@ -231,7 +234,7 @@ class Winsock(Protocol):
             WSAEMSGSIZE: a datagram of more than SO_MAX_MSG_SIZE bytes; nothing is sent.
             WSAECONNRESET: the peer reset the connection; every later call fails the same way.
             WSAECONNABORTED: this machine aborted the connection, for example because data was sent after the peer had
-            closed.
+            closed; or another thread closed the stream socket during the call.
             WSAEACCES: a broadcast address, and SO_BROADCAST is not set.
             WSAENETRESET: keep-alive detected that the connection is broken.
             WSAENETUNREACH, WSAEHOSTUNREACH: no route to that network or host.
@@ -263,7 +266,8 @@ class Winsock(Protocol):
             WSAECONNRESET: the peer reset the connection; every later call fails the same way. On a datagram socket,
             reported once: an earlier datagram was sent to a closed port.
             WSAECONNABORTED: this machine aborted the connection, for example because data was sent after the peer had
-            closed; or another thread closed the socket during the call.
+            closed; or another thread closed the stream socket during the call.
+            WSAEINTR: another thread closed the datagram socket during the call.
             WSAENETRESET: keep-alive detected that the connection is broken; on a datagram socket, the time to live of
             an earlier datagram expired.
         Source: https://learn.microsoft.com/en-us/windows/win32/api/winsock2/nf-winsock2-recv
@@ -319,11 +323,12 @@ class Winsock(Protocol):
             remaining bytes are lost, except with MSG_PEEK.
             WSAECONNRESET: an earlier datagram was sent to a closed port; reported once. On a stream socket, the peer
             reset the connection.
-            WSAEINTR: another thread closed the socket during the call.
+            WSAEINTR: another thread closed the datagram socket during the call.
             WSAESHUTDOWN: shutdown was called with SD_RECEIVE or SD_BOTH.
             WSAENOTCONN: a stream socket that is not connected.
             WSAEOPNOTSUPP: MSG_OOB on a datagram socket, or an unknown flag.
-            WSAECONNABORTED: this machine aborted the connection of a stream socket.
+            WSAECONNABORTED: this machine aborted the connection of a stream socket, or another thread closed it during
+            the call.
             WSAENETRESET: the time to live of an earlier datagram expired.
         Source: https://learn.microsoft.com/en-us/windows/win32/api/winsock2/nf-winsock2-recvfrom
         """
@@ -332,9 +337,10 @@ class Winsock(Protocol):
         """int shutdown(SOCKET s, int how);
 
         Disables receiving (SD_RECEIVE), sending (SD_SEND; the peer of a stream then receives the end of the stream) or
-        both (SD_BOTH). The socket keeps its addresses and still requires closesocket. Calling it again succeeds. If a
-        stream ends receiving while received data is unread, or data arrives later, the connection is reset: send then
-        fails with WSAECONNABORTED. Returns 0 or SOCKET_ERROR.
+        both (SD_BOTH). The socket keeps its addresses and still requires closesocket. Calling it again succeeds. Calls
+        of other threads that are blocked on the socket continue: a recv waits for data or the peer's end, and a send
+        still sends everything before the end of the stream. If a stream ends receiving while received data is unread,
+        or data arrives later, the connection is reset: send then fails with WSAECONNABORTED. Returns 0 or SOCKET_ERROR.
 
         Errors:
             WSANOTINITIALISED: WSAStartup has not succeeded yet.

@@ -15,6 +15,8 @@ _COMMANDS = (
     "addr add 10.77.0.1/24 brd 10.77.0.255 dev lo",
     "addr add fe80::77/64 dev lo nodad",
 )
+# What shows that the kernel's thread that sets up IPv6 addresses has done its work.
+_ROUTES = ("-6 route show table local dev lo", b"local fe80::77 ")
 
 
 def enter_namespace() -> None:
@@ -23,5 +25,11 @@ def enter_namespace() -> None:
     if libc.unshare(_CLONE_NEWNET) != 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     for command in _COMMANDS:
-        # A process that this thread starts is in the thread's namespace.
-        subprocess.run(["ip", *command.split()], check=True, capture_output=True)
+        _ip(command)
+    command, route = _ROUTES
+    assert any(route in _ip(command) for _ in range(1000)), f"no route to fe80::77: ip {command}"
+
+
+def _ip(command: str) -> bytes:
+    """The output of ip. A process that this thread starts is in the thread's namespace."""
+    return subprocess.run(["ip", *command.split()], check=True, capture_output=True).stdout

@@ -20,6 +20,7 @@ from .sockaddr_layout import KERNEL_FAMILY, LARGEST, UNSPEC, from_kernel, to_ker
 InputBuffer: TypeAlias = "bytes | bytearray | memoryview"
 OutputBuffer: TypeAlias = "bytearray | memoryview"
 _SHUT_WR = 1
+_NETLINK_SOCK_DIAG = 4
 _FILTER_RETURN = 6
 _SIZE_POINTER = ffi.typeof("unsigned int *")
 _COPIED = 1 << 16
@@ -67,6 +68,15 @@ def socket(owner: Owner, family: int, type: int, protocol: int) -> int:
     return fd
 
 
+def open_diagnostics(owner: Owner) -> int:
+    """Opens owner.fd, through which Linux answers questions about sockets."""
+    if not LINUX:
+        return -errno.EAFNOSUPPORT
+    kind = kernel.SOCK_RAW | kernel.SOCK_NONBLOCK | kernel.SOCK_CLOEXEC
+    _store(owner, lib.socket, kernel.AF_NETLINK, kind, _NETLINK_SOCK_DIAG)
+    return _checked(owner.fd)
+
+
 def accept(owner: Owner, fd: int) -> tuple[int, bytes]:
     """Opens owner.fd for the next connection of a listener's queue, as `socket` does; also gives its peer's address."""
     name, length = ffi.new(BYTES, LARGEST), ffi.new(_SIZE_POINTER, LARGEST)
@@ -108,7 +118,8 @@ def bind(fd: int, name: bytes) -> int:
 
 
 def listen(fd: int, backlog: int) -> int:
-    return _checked(lib.listen(fd, backlog))
+    """Listens with a queue for `backlog` connections, at least one; Linux takes one more than it is asked for."""
+    return _checked(lib.listen(fd, backlog - 1 if LINUX else backlog))
 
 
 def set_port_sharing(fd: int, on: bool) -> int:
