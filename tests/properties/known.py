@@ -39,7 +39,6 @@ class Known(NamedTuple):
 
 _FIRST = ("WSANOTINITIALISED", "WSAENOTSOCK", "WSAEFAULT")
 _SENDS, _RECEIVES = ("send", "sendto"), ("recv", "recvfrom")
-_AFTER_RESET = ("ioctlsocket", "send", "sendto", "select", "WSAPoll", "getsockopt", "WSAGetLastError")
 _FAMILIES = ("WSAEAFNOSUPPORT", "WSAEFAULT")
 _ONE_DATAGRAM_OPTION = {w.SO_LINGER, w.SO_DONTLINGER}
 
@@ -66,11 +65,6 @@ def _option(found: Difference) -> tuple[int, int]:
 
 def _has_sent(found: Difference) -> bool:
     return found.start.startswith("udp unanswered") or any(step[0] in _SENDS for step in found.before)
-
-
-def _has_ended_receiving(found: Difference) -> bool:
-    ended = any(step[0] == "shutdown" and step[2] in (w.SD_RECEIVE, w.SD_BOTH) for step in found.before)
-    return ended and not found.start.startswith("udp")
 
 
 def _same_but(found: Difference, place: int) -> bool:
@@ -120,14 +114,12 @@ KNOWN = [
         lambda d, ours, theirs: d.step[0] == "listen" and (ours, theirs) == (0, "WSAEINVAL"),
     ),
     Known(
-        "reference: shutdown with SD_RECEIVE or SD_BOTH and unread data resets the connection",
-        lambda d, ours, theirs: (
-            _has_ended_receiving(d) and (d.step[0] in _AFTER_RESET or ours in ("WSAECONNRESET", "WSAECONNABORTED"))
-        ),
+        "SO_BROADCAST is for datagram sockets only",
+        lambda d, ours, theirs: _option(d) == (w.SOL_SOCKET, w.SO_BROADCAST) and ours == "WSAENOPROTOOPT",
     ),
     Known(
-        "streams have no SO_BROADCAST",
-        lambda d, ours, theirs: _option(d) == (w.SOL_SOCKET, w.SO_BROADCAST) and ours == "WSAENOPROTOOPT",
+        "reference: a stream that ends receiving with unread data, or to which data arrives later, is reset",
+        lambda d, ours, theirs: _has_shut_down(d) and _reports_a_reset(d, ours),
     ),
     Known(
         "SIO_UDP_CONNRESET is for datagram sockets only",
@@ -382,6 +374,13 @@ KNOWN = [
 def _twice(entries: list[str]) -> bool:
     sockets = [entry.partition(":")[0] for entry in entries]
     return len(set(sockets)) < len(sockets)
+
+
+def _reports_a_reset(found: Difference, ours: Any) -> bool:
+    """Whether compat reports that a connection was reset, to its user or to the peer."""
+    if found.step[0] in _SENDS + _RECEIVES:
+        return ours in ("WSAECONNABORTED", "WSAECONNRESET")
+    return found.step[0] == "select" and _less_to_read(found.turned())
 
 
 def _has_shut_down(found: Difference) -> bool:
