@@ -30,11 +30,15 @@ class Kind(Enum):
     PRODUCT = "the product programs, which do more and use the same protocols"
 
 
+MARKET_EXAMPLE = "--bars tests/data/EURUSD_H1.tsv"
+
+
 class Entry(NamedTuple):
     """A program: its file below demos/, its kind, and the groups of commands that its terminal accepts.
 
     ``product`` names the product program that has the inputs of a study program, and more. ``prices``: whether the
-    program uses the prices of its terminal's market; if not, the log does not name the market.
+    program uses the prices of its terminal's market; if not, the log does not name the market. ``example``: the options
+    of the example in its --help.
     """
 
     file: str
@@ -42,22 +46,27 @@ class Entry(NamedTuple):
     product: str = ""
     commands: tuple[str, ...] = ()
     prices: bool = True
+    example: str = MARKET_EXAMPLE
 
 
 # The programs that `run` takes, by name.
 PROGRAMS = {
-    "agent": Entry("ideas/agents/agent.py", prices=False),
-    "broker": Entry("ideas/broker/broker.py", prices=False),
+    "agent": Entry("ideas/agents/agent.py", prices=False, example="--prices tests/data/EURUSD_H1.tsv"),
+    "broker": Entry("ideas/broker/broker.py", prices=False, example="--Port 1883 --folder broker"),
     "chart_client": Entry("chartfeed/client.py", commands=("chart",)),
     "chart_server": Entry("chartfeed/server.py", commands=("chart",)),
-    "coordinator": Entry("ideas/agents/coordinator.py", prices=False),
+    "coordinator": Entry(
+        "ideas/agents/coordinator.py",
+        prices=False,
+        example="--prices tests/data/EURUSD_H1.tsv \\\n    --parameters 'fast=5:50:5 slow=60:300:20'",
+    ),
     "copier": Entry("copier/copier.py", commands=("trade",)),
     "indicator_client": Entry("ideas/indicator/client.py", commands=("chart",)),
     "indicator_server": Entry("ideas/indicator/server.py", commands=("chart",)),
     "provider": Entry("provider/provider.py", commands=("trade",)),
-    "proxy": Entry("ideas/proxy/proxy.py", prices=False),
+    "proxy": Entry("ideas/proxy/proxy.py", prices=False, example="--upstream anna=wss://provider.example:8443"),
     "sentiment_client": Entry("ideas/sentiment/client.py", commands=("trade",)),
-    "sentiment_server": Entry("ideas/sentiment/server.py", prices=False),
+    "sentiment_server": Entry("ideas/sentiment/server.py", prices=False, example="--interval 5"),
     "signal_client": Entry("signal/client.py", Kind.STUDY, "copier", ("trade",)),
     "signal_server": Entry("signal/server.py", Kind.STUDY, "provider", ("trade",)),
     "tick_client": Entry("ticks/client.py", Kind.STUDY, "tick_sender"),

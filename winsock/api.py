@@ -109,6 +109,7 @@ class Winsock(Protocol):
             SIOCATMARK: receives 0 if out-of-band data is waiting, otherwise 1; always 1 with SO_OOBINLINE.
             SIO_UDP_CONNRESET: nonzero (the default) lets recv and recvfrom of a UDP socket report WSAECONNRESET after
             an earlier datagram was sent to a closed port; 0 disables that.
+            SIO_UDP_NETRESET: likewise for WSAENETRESET after the time to live of an earlier datagram has expired.
         `cmd` is the unsigned value of the header or the same bits as a negative C long. Returns 0 or SOCKET_ERROR.
 
         Errors:
@@ -136,7 +137,8 @@ class Winsock(Protocol):
             WSAEADDRINUSE: another socket is bound to that address and port.
             WSAEACCES: another socket is bound there and does not share the address: this socket has SO_REUSEADDR and
             the other one does not, or the other one has SO_EXCLUSIVEADDRUSE.
-            WSAEADDRNOTAVAIL: no interface of this machine has that address.
+            WSAEADDRNOTAVAIL: no interface of this machine has that address, or it is a multicast or broadcast address,
+            or a link-local address without a scope id.
             WSAENOBUFS: no free port is left.
         Source: https://learn.microsoft.com/en-us/windows/win32/api/winsock2/nf-winsock2-bind
         """
@@ -159,7 +161,7 @@ class Winsock(Protocol):
             WSAEALREADY: nonblocking, and an earlier connect is still in progress.
             WSAEISCONN: the stream socket is already connected.
             WSAEINVAL: the socket is listening.
-            WSAEADDRNOTAVAIL: port 0, or an address of zeros, for a stream socket.
+            WSAEADDRNOTAVAIL: an address of zeros; for a stream socket also port 0, a multicast or a broadcast address.
             WSAECONNREFUSED: no socket is listening at that address.
             WSAETIMEDOUT: the peer did not answer.
             WSAENETUNREACH, WSAEHOSTUNREACH: no route to that network or host.
@@ -330,8 +332,9 @@ class Winsock(Protocol):
         """int shutdown(SOCKET s, int how);
 
         Disables receiving (SD_RECEIVE), sending (SD_SEND; the peer of a stream then receives the end of the stream) or
-        both (SD_BOTH). The socket keeps its addresses and still requires closesocket. Calling it again succeeds.
-        Returns 0 or SOCKET_ERROR.
+        both (SD_BOTH). The socket keeps its addresses and still requires closesocket. Calling it again succeeds. If a
+        stream ends receiving while received data is unread, or data arrives later, the connection is reset: send then
+        fails with WSAECONNABORTED. Returns 0 or SOCKET_ERROR.
 
         Errors:
             WSANOTINITIALISED: WSAStartup has not succeeded yet.
@@ -389,9 +392,9 @@ class Winsock(Protocol):
 
         Sets an option to the value in the first `optlen` bytes of `optval`. Most values are an int, BOOL or DWORD of 4
         bytes, for example c_int(1). SO_LINGER takes a `linger`, the membership options take an `ip_mreq` or
-        `ipv6_mreq`. SO_RCVTIMEO and SO_SNDTIMEO are in milliseconds, 0 means no limit. Boolean options also accept 1
-        byte. `optname` of SO_DONTLINGER and SO_EXCLUSIVEADDRUSE is their negative value or the same bits as an unsigned
-        number. Returns 0 or SOCKET_ERROR.
+        `ipv6_mreq`, IP_OPTIONS takes up to 40 bytes. SO_RCVTIMEO and SO_SNDTIMEO are in milliseconds, 0 means no limit.
+        Boolean options also accept 1 byte. `optname` of SO_DONTLINGER and SO_EXCLUSIVEADDRUSE is their negative value
+        or the same bits as an unsigned number. Returns 0 or SOCKET_ERROR.
 
         Errors:
             WSANOTINITIALISED: WSAStartup has not succeeded yet.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from demos.collector.export import export_ticks
 from demos.collector.picture import draw_ticks
 from demos.collector.store import TickStore
-from demos.launcher.output_files import check_no_folders, check_outputs, database_files
+from demos.launcher.output_files import check_folders, check_no_folders, check_outputs, database_files
 from demos.terminal.interfaces import OutputError, TerminalError
 from demos.terminal.points import price_text
 from demos.terminal.runtime.log import escaped
@@ -47,6 +47,7 @@ def main(args: argparse.Namespace) -> int:
         check_no_folders({"the database": args.database})
         inputs = database_files(args.database, "the database")
         check_outputs({"--picture": args.picture}, inputs)
+        check_folders({"--picture": args.picture})
         with closing(TickStore(args.database, reading=True)) as store:
             symbols = [symbol for symbol in store.symbols() if args.Symbol in (None, symbol.name)]
             if not symbols:

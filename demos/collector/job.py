@@ -19,7 +19,7 @@ from demos.launcher.children import Child
 from demos.launcher.job import Job
 from demos.launcher.log_lines import LAST_TICK
 from demos.launcher.market_options import check_source, chosen_seed, source_arguments, source_file, source_files
-from demos.launcher.output_files import check_outputs, database_files
+from demos.launcher.output_files import check_folders, check_outputs, database_files
 from demos.launcher.runner import Runner
 from demos.launcher.views import Process, Tables
 from demos.terminal.charts import drawing
@@ -64,6 +64,7 @@ class TicksJob(Job):
         database: Path | None = self.options.database
         written = database_files(database, "--database") if database else {}
         check_outputs({**written, "--picture": self.options.picture}, source_files(self.options))
+        check_folders({"--picture": self.options.picture})
         problem = drawing.problem() if self.options.picture else None
         if problem:
             raise ProgramError(problem)

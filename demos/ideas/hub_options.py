@@ -23,7 +23,7 @@ CertInput: TypeAlias = Annotated[str, Input("certificate file (PEM) for TLS; emp
 KeyInput: TypeAlias = Annotated[str, Input("key file (PEM) of the certificate; empty: it is in the certificate's file")]
 HostsInput: TypeAlias = Annotated[
     str,
-    Input("further host names that requests may name, separated by commas; for a proxy", check=hosts_problem),
+    Input("further host names for requests, separated by commas, as behind a reverse proxy", check=hosts_problem),
 ]
 ClientsInput: TypeAlias = Annotated[int, Input("most connections at a time", check=clients_problem)]
 PerAddressInput: TypeAlias = Annotated[

@@ -42,10 +42,10 @@ def check_no_folders(outputs: Mapping[str, Path | None]) -> None:
 def check_folders(outputs: Mapping[str, Path | None]) -> None:
     """Check that files can be created in the folders of the outputs. The keys are the names of the options.
 
-    Errors: OutputError with the option.
+    A device or a pipe is not checked. Errors: OutputError with the option.
     """
     for name, path in outputs.items():
-        if not path:
+        if not path or (path.exists() and not path.is_file()):
             continue
         try:
             with TemporaryFile(dir=path.absolute().parent):

@@ -22,7 +22,7 @@ from demos.launcher.progress import with_progress
 from demos.launcher.run_files import check_files
 from demos.launcher.run_options import add_options, given_inputs, parse_options, program_parser
 from demos.launcher.study_options import product_option_problem
-from demos.registry import Kind, entry_of, find_program
+from demos.registry import MARKET_EXAMPLE, Kind, entry_of, find_program
 from demos.terminal import mt5
 from demos.terminal.charts import drawing, operations
 from demos.terminal.charts.template import Document, TemplateError, parse, to_bytes
@@ -92,7 +92,7 @@ def main(args: argparse.Namespace) -> int:
         module = load_program(program)
         try:
             variables = input_variables(module)
-            add_options(parser, program, variables, command_groups)
+            add_options(parser, program, variables, command_groups, entry.example if entry else MARKET_EXAMPLE)
             options = _parse(parser, args.program, variables, args.arguments)
             inputs = given_inputs(options)
             set_inputs(module, inputs)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from demos.launcher.log_options import log_outputs
 from demos.launcher.market_options import source_files
-from demos.launcher.output_files import check_no_folders, check_outputs, database_files
+from demos.launcher.output_files import check_folders, check_no_folders, check_outputs, database_files
 from demos.launcher.run_options import input_option
 
 # The inputs of programs that are names of files: SQLite files and others that the program writes, and files that it
@@ -47,6 +47,7 @@ def check_files(program: Path, inputs: Mapping[str, object], options: argparse.N
         written |= {"--save-template": saved, "--save-template (.part)": saved.with_name(f"{saved.name}.part")}
     written |= log_outputs(options)
     check_outputs({**written, "--events": options.events, "--picture": options.picture}, read)
+    check_folders({**tables, "--events": options.events, "--picture": options.picture})
 
 
 def _files_of(inputs: Mapping[str, object], names: Iterable[str]) -> dict[str, Path]:

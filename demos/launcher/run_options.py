@@ -36,8 +36,9 @@ def add_options(
     program: Program,
     variables: Mapping[str, InputVariable],
     command_groups: Sequence[str],
+    example: str = "",
 ) -> None:
-    """Declare all options of a program; its --help shows its inputs first, and the commands of these groups.
+    """Declare all options of a program; its --help shows its inputs, the commands of these groups and an example.
 
     Errors: ProgramError when an input has the name of one of the terminal's options.
     """
@@ -53,7 +54,7 @@ def add_options(
     parser.description = fill(program.summary, HELP_WIDTH).replace("%", "%%")
     parser.epilog = (
         f"commands on standard input, one on each line:\n{_indented(command_help(command_groups))}\n\nexample:\n"
-        f"  {parser.prog} --bars tests/data/EURUSD_H1.tsv"
+        f"  {parser.prog} {example}"
     ).replace("%", "%%")
 
 

@@ -78,7 +78,7 @@ name: Annotated[str, Input("the provider's name, which subscribers see", check=n
 only: Annotated[str, Input("publish these symbols, separated by commas; empty: all", check=symbols_problem)] = ""
 hosts: Annotated[
     str,
-    Input("further host names that requests may name, separated by commas; for a proxy", check=hosts_problem),
+    Input("further host names for requests, separated by commas, as behind a reverse proxy", check=hosts_problem),
 ] = ""
 alert_command: Annotated[
     str,

@@ -57,8 +57,65 @@ def test_after_sd_receive_recv_is_wsaeshutdown_even_if_data_is_waiting(pair: tup
     assert readable(client)
     assert shutdown(client, how) == 0
     assert error_of(recv(client, bytearray(6), 6, 0)) == WSAESHUTDOWN
+
+
+@pytest.mark.parametrize("how", [SD_RECEIVE, SD_BOTH])
+def test_after_sd_receive_recv_is_wsaeshutdown_even_if_data_arrives(pair: tuple[int, int], how: int) -> None:
+    client, server = pair
+    assert shutdown(client, how) == 0
     assert send(server, b"after", 5, 0) == 5
     assert error_of(recv(client, bytearray(6), 6, 0)) == WSAESHUTDOWN
+
+
+@pytest.mark.wine_differs("shutdown does not reset a connection with unread data")
+@pytest.mark.parametrize("how", [SD_RECEIVE, SD_BOTH])
+def test_sd_receive_with_unread_data_resets_the_connection(pair: tuple[int, int], how: int) -> None:
+    client, server = pair
+    name = name_of(client)
+    assert send(server, b"unread", 6, 0) == 6
+    assert readable(client)
+    assert shutdown(client, how) == 0
+    assert error_of(send(client, b"x", 1, 0)) == WSAECONNABORTED
+    assert readable(server)
+    assert error_of(recv(server, bytearray(6), 6, 0)) == WSAECONNRESET
+    assert bytes(name_of(client)) == bytes(name)
+    assert shutdown(client, how) == 0
+
+
+@pytest.mark.wine_differs("shutdown does not reset a connection with unread data")
+def test_data_that_arrives_after_sd_receive_resets_the_connection(pair: tuple[int, int]) -> None:
+    client, server = pair
+    assert shutdown(client, SD_RECEIVE) == 0
+    assert send(client, b"1", 1, 0) == 1
+    assert recv(server, bytearray(1), 1, 0) == 1
+    assert send(server, b"unread", 6, 0) == 6
+    assert await_events(client, POLLERR) & POLLERR
+    assert error_of(send(client, b"x", 1, 0)) == WSAECONNABORTED
+
+
+def test_sd_receive_without_unread_data_leaves_the_connection_intact(pair: tuple[int, int]) -> None:
+    client, server = pair
+    assert send(server, b"read", 4, 0) == 4
+    assert recv(client, bytearray(4), 4, 0) == 4
+    assert shutdown(client, SD_RECEIVE) == 0
+    assert send(client, b"going on", 8, 0) == 8
+    assert receive_all(server, 8) == b"going on"
+
+
+def test_the_peers_end_after_sd_receive_leaves_the_connection_intact(pair: tuple[int, int]) -> None:
+    client, server = pair
+    assert shutdown(client, SD_RECEIVE) == 0
+    assert shutdown(server, SD_SEND) == 0
+    assert send(client, b"going on", 8, 0) == 8
+    assert receive_all(server, 8) == b"going on"
+
+
+def test_sd_send_with_unread_data_leaves_the_data(pair: tuple[int, int]) -> None:
+    client, server = pair
+    assert send(server, b"unread", 6, 0) == 6
+    assert readable(client)
+    assert shutdown(client, SD_SEND) == 0
+    assert recv(client, bytearray(6), 6, 0) == 6
 
 
 def test_shutdown_of_one_direction_does_not_affect_the_other(pair: tuple[int, int]) -> None:

@@ -56,6 +56,7 @@ from winsock import (
     getsockopt,
     htonl,
     htons,
+    in_addr,
     inet_addr,
     inet_ntoa,
     inet_ntop,
@@ -173,11 +174,13 @@ def options() -> Iterator[Round]:
 def failures() -> Iterator[Round]:
     s = new()
     buffer = bytearray(b"\xff" * 16)
+    foreign = sockaddr_in(AF_INET, 0, in_addr(htonl(0xCB007101)))  # an address of no interface (RFC 5737)
 
     def round() -> None:
         calls: tuple[Callable[[], int], ...] = (
             lambda: socket(AF_INET, 99, 0),
             lambda: bind(s, buffer, 17),
+            lambda: bind(s, foreign, 16),
             lambda: bind(1, buffer, 16),
             lambda: listen(1, 1),
             lambda: accept(s, buffer, c_int(99)),

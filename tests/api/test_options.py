@@ -8,11 +8,14 @@ import pytest
 from winsock_kit import (
     LIMIT_SECONDS,
     Running,
+    accept_from,
     bound,
+    connect_to,
     error_of,
     listener,
     loopback,
     loopback6,
+    name_of,
     new,
     option,
     port_of,
@@ -33,6 +36,7 @@ from winsock import (
     IP_MULTICAST_IF,
     IP_MULTICAST_LOOP,
     IP_MULTICAST_TTL,
+    IP_OPTIONS,
     IP_PKTINFO,
     IP_TOS,
     IP_TTL,
@@ -44,6 +48,7 @@ from winsock import (
     SO_ACCEPTCONN,
     SO_BROADCAST,
     SO_CONNECT_TIME,
+    SO_DEBUG,
     SO_DONTLINGER,
     SO_DONTROUTE,
     SO_ERROR,
@@ -98,6 +103,8 @@ def got(s: int, level: int, number: int, room: int = 4) -> tuple[int, bytes, int
     result = getsockopt(s, level, number, value, length)
     return result, bytes(value), length.value
 
+
+NO_OPERATIONS = bytes([1, 1, 1, 1])  # IP_OPTIONS without effect
 
 FLAGS = [
     (UDP, SOL_SOCKET, SO_BROADCAST),
@@ -356,6 +363,67 @@ def test_so_opentype_works_without_any_socket(started: None) -> None:
 def test_streams_do_not_have_the_options_of_datagrams(started: None, number: int) -> None:
     result, _, _ = got(new(), IPPROTO_IP, number)
     assert error_of(result) == WSAEINVAL
+
+
+@pytest.mark.wine_differs("streams have SO_BROADCAST")
+def test_so_broadcast_is_an_option_of_datagram_sockets(started: None) -> None:
+    s = new()
+    assert error_of(setsockopt(s, SOL_SOCKET, SO_BROADCAST, c_int(1), 4)) == WSAENOPROTOOPT
+    assert error_of(got(s, SOL_SOCKET, SO_BROADCAST)[0]) == WSAENOPROTOOPT
+
+
+@pytest.mark.parametrize("type", [TCP, UDP])
+def test_ip_options_has_the_length_of_the_options_that_are_set(started: None, type: int) -> None:
+    s = new(type)
+    assert got(s, IPPROTO_IP, IP_OPTIONS) == (0, b"....", 0)
+    assert setsockopt(s, IPPROTO_IP, IP_OPTIONS, NO_OPERATIONS, 4) == 0
+    assert got(s, IPPROTO_IP, IP_OPTIONS, 6) == (0, NO_OPERATIONS + b"..", 4)
+    assert setsockopt(s, IPPROTO_IP, IP_OPTIONS, b"", 0) == 0
+    assert got(s, IPPROTO_IP, IP_OPTIONS, 6)[2] == 0
+
+
+@pytest.mark.wine_differs("getsockopt truncates IP_OPTIONS")
+def test_ip_options_requires_room_for_all_options(started: None) -> None:
+    s = new()
+    assert setsockopt(s, IPPROTO_IP, IP_OPTIONS, NO_OPERATIONS, 4) == 0
+    assert error_of(got(s, IPPROTO_IP, IP_OPTIONS, 3)[0]) == WSAEFAULT
+
+
+def test_data_flows_with_ip_options(udp: tuple[int, int]) -> None:
+    s, other = udp
+    assert setsockopt(s, IPPROTO_IP, IP_OPTIONS, NO_OPERATIONS, 4) == 0
+    assert sendto(s, b"1", 1, 0, name_of(other), 16) == 1
+    assert readable(other)
+    assert recv(other, bytearray(1), 1, 0) == 1
+
+
+def test_ip_options_are_at_most_40_bytes(started: None) -> None:
+    assert error_of(setsockopt(new(UDP), IPPROTO_IP, IP_OPTIONS, NO_OPERATIONS * 11, 44)) == WSAEINVAL
+
+
+@pytest.mark.parametrize(
+    ("level", "number", "value"),
+    [
+        (IPPROTO_IP, IP_TTL, 77),
+        (IPPROTO_IP, IP_TOS, 8),
+        (IPPROTO_IP, IP_DONTFRAGMENT, 0),
+        (IPPROTO_TCP, TCP_KEEPALIVE, 33),
+        (IPPROTO_TCP, TCP_KEEPCNT, 5),
+        (IPPROTO_TCP, TCP_KEEPINTVL, 6),
+        pytest.param(SOL_SOCKET, SO_DEBUG, 1, marks=pytest.mark.wine_differs("SO_DEBUG is not kept")),
+        (SOL_SOCKET, SO_DONTROUTE, 1),
+        (SOL_SOCKET, SO_RCVTIMEO, 1234),
+    ],
+)
+def test_an_accepted_socket_inherits_the_option(started: None, level: int, number: int, value: int) -> None:
+    server = bound()
+    set_option(server, number, value, level)
+    assert listen(server, 1) == 0
+    connect_to(server)
+    accepted = accept_from(server)
+    assert option(accepted, number, level) & 0xFFFF == value
+    set_option(server, number, value + 1, level)
+    assert option(accepted, number, level) & 0xFFFF == value
 
 
 @pytest.mark.parametrize("type", [TCP, UDP])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from ctypes import c_int
 
@@ -145,12 +147,90 @@ def test_datagram_sockets_share_a_port_if_both_allow_it(
     assert (error_of(result) if result else 0) in errors
 
 
-def test_two_listeners_on_one_port_both_listen_or_the_second_one_fails(started: None) -> None:
-    first, second = made("reuse one")[0], made("reuse one")[0]
-    assert bind(first, loopback(), 16) == 0
-    assert bind(second, name_of(first), 16) == 0
-    assert listen(first, 1) == 0
-    assert listen(second, 1) == 0 or WSAGetLastError() == WSAEADDRINUSE
+def reusing_listeners(count: int) -> list[int]:
+    """Listeners with SO_REUSEADDR on one address."""
+    sockets = [made("reuse one")[0] for _ in range(count)]
+    assert bind(sockets[0], loopback(), 16) == 0
+    for s in sockets:
+        assert s == sockets[0] or bind(s, name_of(sockets[0]), 16) == 0
+        assert listen(s, 8) == 0
+    return sockets
+
+
+BESIDE_A_LISTENER = pytest.mark.wine_differs("no socket can be bound beside a listener on the same port")
+
+
+@BESIDE_A_LISTENER
+def test_of_two_listeners_with_so_reuseaddr_on_one_address_the_first_gets_all_connections(started: None) -> None:
+    first, second = reusing_listeners(2)
+    for _ in range(8):
+        connect_to(first)
+        accept_from(first)
+    assert not readable(second, 0)
+
+
+@BESIDE_A_LISTENER
+def test_the_second_of_two_listeners_gets_the_connections_once_the_first_is_closed(started: None) -> None:
+    first, second = reusing_listeners(2)
+    assert closesocket(first) == 0
+    connect_to(second)
+    accept_from(second)
+
+
+@BESIDE_A_LISTENER
+@pytest.mark.parametrize(("listening", "added"), [(INADDR_ANY, INADDR_LOOPBACK), (INADDR_LOOPBACK, INADDR_ANY)])
+def test_the_wildcard_and_a_specific_address_can_be_bound_beside_a_listener_on_the_other(
+    started: None, listening: int, added: int
+) -> None:
+    def both_listen() -> int:
+        first, second = new(), new()
+        assert bind(first, loopback(0, listening), 16) == 0
+        assert listen(first, 1) == 0
+        result = bind(second, loopback(port_of(first), added), 16)
+        if result == 0:
+            assert listen(second, 1) == 0
+            specific = first if listening == INADDR_LOOPBACK else second
+            connect_to(specific)
+            accept_from(specific)
+        return result
+
+    assert succeeds(both_listen), WSAGetLastError()
+
+
+@BESIDE_A_LISTENER
+def test_the_wildcard_and_a_specific_address_that_are_bound_can_both_listen(started: None) -> None:
+    def both_listen() -> int:
+        first, second = bound(), new()
+        assert bind(second, loopback(port_of(first), INADDR_ANY), 16) == 0
+        assert listen(first, 1) == 0
+        return listen(second, 1)
+
+    assert succeeds(both_listen), WSAGetLastError()
+
+
+OTHER_PROCESS = """
+from ctypes import c_int
+from winsock import *
+assert WSAStartup(MAKEWORD(2, 2), WSADATA()) == 0
+s, name = socket(AF_INET, SOCK_STREAM, 0), sockaddr_in(AF_INET, 0, in_addr(htonl({host:#x})))
+assert bind(s, name, 16) == 0 and listen(s, 1) == 0 and getsockname(s, name, c_int(16)) == 0
+print(ntohs(name.sin_port), flush=True)
+input()
+"""
+
+
+@pytest.mark.parametrize("host", [INADDR_ANY, INADDR_LOOPBACK])
+@pytest.mark.parametrize("use", [None, SO_REUSEADDR])
+def test_a_port_on_which_another_process_listens_cannot_be_used(started: None, host: int, use: int | None) -> None:
+    program = [sys.executable, "-c", OTHER_PROCESS.format(host=host)]
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        port = int(process.stdout.readline())
+        s = new()
+        if use is not None:
+            assert setsockopt(s, SOL_SOCKET, use, c_int(1), 4) == 0
+        assert error_of(bind(s, loopback(port, host), 16) or listen(s, 1)) == (WSAEACCES if use else WSAEADDRINUSE)
+        process.communicate("\n")
 
 
 def test_a_server_that_restarts_gets_its_port_while_old_connections_are_open(started: None) -> None:
@@ -202,6 +282,24 @@ def test_a_dual_stack_socket_shares_the_ipv4_wildcard(started: None) -> None:
     assert succeeds(lambda: bind(new(), loopback(dual_stack(None)[1], INADDR_ANY), 16))
 
 
+@pytest.mark.parametrize("use", [SO_REUSEADDR, SO_EXCLUSIVEADDRUSE])
+def test_a_dual_stack_socket_shares_the_ipv4_wildcard_with_any_second_socket(started: None, use: int) -> None:
+    def second_bind() -> int:
+        second = new()
+        assert setsockopt(second, SOL_SOCKET, use, c_int(1), 4) == 0
+        return bind(second, loopback(dual_stack(None)[1], INADDR_ANY), 16)
+
+    assert succeeds(second_bind), WSAGetLastError()
+
+
+def test_a_socket_on_an_ipv4_address_refuses_an_exclusive_dual_stack_socket(started: None) -> None:
+    port = port_of(bound())
+    s, name = new(SOCK_STREAM, AF_INET6), sockaddr_in6(sin6_family=AF_INET6, sin6_port=htons(port))
+    assert setsockopt(s, IPPROTO_IPV6, IPV6_V6ONLY, c_int(0), 4) == 0
+    assert setsockopt(s, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, c_int(1), 4) == 0
+    assert error_of(bind(s, name, 28)) == WSAEADDRINUSE
+
+
 def test_an_ipv4_address_conflicts_with_its_ipv4_mapped_address(started: None) -> None:
     mapped = sockaddr_in6(sin6_family=AF_INET6)
     mapped.sin6_addr.s6_addr = bytes(10) + b"\xff\xff\x7f\0\0\1"
@@ -213,6 +311,16 @@ def test_an_ipv4_address_conflicts_with_its_ipv4_mapped_address(started: None) -
     assert error_of(bind(new(), loopback(ntohs(mapped.sin6_port)), 16)) == WSAEADDRINUSE
     mapped.sin6_port = htons(port_of(bound()))
     assert error_of(bind(second, mapped, 28)) == WSAEADDRINUSE
+
+
+def test_the_mapped_ipv4_wildcard_conflicts_with_the_ipv4_wildcard(started: None) -> None:
+    mapped = sockaddr_in6(sin6_family=AF_INET6)
+    mapped.sin6_addr.s6_addr = bytes(10) + b"\xff\xff" + bytes(4)
+    s = new(SOCK_STREAM, AF_INET6)
+    assert setsockopt(s, IPPROTO_IPV6, IPV6_V6ONLY, c_int(0), 4) == 0
+    assert bind(s, mapped, 28) == 0
+    assert getsockname(s, mapped, c_int(28)) == 0
+    assert error_of(bind(new(), loopback(ntohs(mapped.sin6_port), INADDR_ANY), 16)) == WSAEADDRINUSE
 
 
 def ipv6_port(name: sockaddr_in6) -> int:

@@ -32,6 +32,7 @@ from winsock import (
     SD_RECEIVE,
     SD_SEND,
     SIO_UDP_CONNRESET,
+    SIO_UDP_NETRESET,
     SO_MAX_MSG_SIZE,
     SO_RCVTIMEO,
     SOCK_DGRAM,
@@ -373,6 +374,18 @@ def test_sio_udp_connreset_disables_the_report_of_closed_ports(udp: tuple[int, i
     assert send(s, b"1", 1, 0) == 1
     assert not readable(s, 0)
     assert error_of(recv(s, bytearray(1), 1, 0)) == WSAEWOULDBLOCK
+
+
+@pytest.mark.wine_differs("SIO_UDP_NETRESET is an unknown command")
+@pytest.mark.parametrize("on", [0, 1])
+def test_sio_udp_netreset_is_accepted_and_leaves_the_report_of_closed_ports(udp: tuple[int, int], on: int) -> None:
+    s = udp[0]
+    assert ioctlsocket(s, SIO_UDP_NETRESET, u_long(on)) == 0
+    assert connect(s, closed_udp_port(), 16) == 0
+    assert send(s, b"1", 1, 0) == 1
+    assert readable(s)
+    assert error_of(recv(s, bytearray(1), 1, 0)) == WSAECONNRESET
+    assert error_of(ioctlsocket(new(), SIO_UDP_NETRESET, u_long(on))) == WSAEOPNOTSUPP
 
 
 @pytest.mark.wine_differs("streams accept SIO_UDP_CONNRESET")

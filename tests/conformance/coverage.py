@@ -26,7 +26,6 @@ UNPROVOKED = {
     ("bind", "WSAENOBUFS"): "requires that all ports are in use",
     ("connect", "WSAENOBUFS"): "requires that all ports are in use",
     ("connect", "WSAETIMEDOUT"): "a loopback address always answers",
-    ("connect", "WSAENETUNREACH"): _NO_ROUTE,
     ("connect", "WSAEHOSTUNREACH"): _NO_ROUTE,
     ("listen", "WSAEMFILE"): _NO_MEMORY,
     ("listen", "WSAENOBUFS"): _NO_MEMORY,
@@ -39,8 +38,6 @@ UNPROVOKED = {
     ("recv", "WSAENETRESET"): _BROKEN,
     ("sendto", "WSAEDESTADDRREQ"): "documented, but Windows reports WSAENOTCONN",
     ("sendto", "WSAENETRESET"): _BROKEN,
-    ("sendto", "WSAENETUNREACH"): _NO_ROUTE,
-    ("sendto", "WSAEHOSTUNREACH"): _NO_ROUTE,
     ("sendto", "WSAENOBUFS"): _NO_MEMORY,
     ("recvfrom", "WSAENETRESET"): _BROKEN,
     ("shutdown", "WSAECONNRESET"): "documented, but the call succeeds on Windows",
@@ -50,7 +47,6 @@ UNPROVOKED = {
     ("select", "WSAENOBUFS"): _NO_MEMORY,
     ("WSAPoll", "WSAENOBUFS"): _NO_MEMORY,
     ("getaddrinfo", "WSATRY_AGAIN"): _NO_ANSWER,
-    ("getaddrinfo", "WSANO_RECOVERY"): _NO_ANSWER,
     ("getaddrinfo", "WSANO_DATA"): _NO_ANSWER,
     ("getaddrinfo", "WSA_NOT_ENOUGH_MEMORY"): _NO_MEMORY,
     ("getnameinfo", "WSATRY_AGAIN"): _NO_ANSWER,
@@ -58,7 +54,6 @@ UNPROVOKED = {
     ("getnameinfo", "WSA_NOT_ENOUGH_MEMORY"): _NO_MEMORY,
     ("gethostbyname", "WSATRY_AGAIN"): _NO_ANSWER,
     ("gethostbyname", "WSANO_RECOVERY"): _NO_ANSWER,
-    ("gethostbyname", "WSANO_DATA"): _NO_ANSWER,
 }
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import sys
-
 from tests.conformance import runner
 from tests.conformance.recorder import Json, Recorder
 from tests.conformance.reference_system import wine_version
 
 from .facts import Fact
+from .networks import has_networks
 
 
 def observed(fact: Fact) -> Json:
@@ -35,10 +32,6 @@ def reason_to_skip(fact: Fact) -> str:
     """Why the fact cannot be checked on this system; "" where it can."""
     if fact.wine and wine_version() is not None:
         return f"Wine differs: {fact.wine}"
-    if fact.needs == "namespaces" and not _has_namespaces():
+    if fact.needs == "namespaces" and not has_networks():
         return "needs a network namespace: root on Linux, and the command ip"
     return ""
-
-
-def _has_namespaces() -> bool:
-    return sys.platform == "linux" and os.geteuid() == 0 and shutil.which("ip") is not None

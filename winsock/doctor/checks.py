@@ -29,8 +29,6 @@ from .probes import (
     LIMIT,
     Address,
     InvalidHost,
-    is_broadcast,
-    is_multicast,
     resolve,
     tcp_round_trip,
     try_bind,
@@ -106,20 +104,15 @@ def address_is_local(text: str) -> Finding:
 
 def _not_bindable(what: str, address: Address) -> Finding | None:
     """The finding if a server cannot bind to this address."""
-    facts = {"local": False, "error": WSAEADDRNOTAVAIL}
-    kind = "multicast" if is_multicast(address) else ""
     try:
-        if not kind:
-            try_bind(address)
-            kind = "broadcast" if is_broadcast(address) else ""
+        try_bind(address)
     except Failure as failed:
         advice = _own_advice(address) or advice_for(failed.code)
         if failed.call != "bind" or failed.code != WSAEADDRNOTAVAIL:
             return failure(what, failed)._replace(advice=advice)
+        facts = {"local": False, "error": WSAEADDRNOTAVAIL}
         return Finding(False, what, f"not an address of this machine: {failed}", advice, facts)
-    # Linux binds a socket to such an address. Windows refuses it, with WSAEADDRNOTAVAIL.
-    text = f"not an address of this machine: {kind} address"
-    return Finding(False, what, text, advice_for(WSAEADDRNOTAVAIL), facts) if kind else None
+    return None
 
 
 def _own_advice(address: Address) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ctypes
 import re
 from ctypes import POINTER, c_int, sizeof
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv6Address
 from typing import NamedTuple
 
 from winsock import (
@@ -23,7 +23,6 @@ from winsock import (
     SOCK_STREAM,
     SOCKET_ERROR,
     SOL_SOCKET,
-    WSAEACCES,
     WSAEINVAL,
     WSAETIMEDOUT,
     WSAEWOULDBLOCK,
@@ -39,7 +38,6 @@ from winsock import (
     getaddrinfo,
     getsockname,
     getsockopt,
-    htons,
     in_addr,
     inet_addr,
     ioctlsocket,
@@ -62,8 +60,6 @@ __all__ = [
     "LIMIT",
     "Address",
     "InvalidHost",
-    "is_broadcast",
-    "is_multicast",
     "resolve",
     "tcp_round_trip",
     "try_bind",
@@ -240,30 +236,6 @@ def try_bind(address: Address) -> None:
     with _Sockets() as sockets:
         s = sockets.new(address.family, SOCK_STREAM)
         _checked("bind", bind(s, address.name, len(address.name)))
-
-
-def is_multicast(address: Address) -> bool:
-    """Whether the address is one of a multicast group."""
-    if address.family == AF_INET:
-        return IPv4Address(address.name[4:8]).is_multicast
-    return IPv6Address(address.name[8:24]).is_multicast
-
-
-def is_broadcast(address: Address) -> bool:
-    """Whether an address that a socket can bind to is the broadcast address of a network of this machine.
-
-    Errors: Failure if there is no socket.
-    """
-    if address.family != AF_INET:
-        return False
-    if address.name[4:8] == b"\xff\xff\xff\xff":
-        return True
-    with _Sockets() as sockets:
-        # Only the system knows its networks. It does not connect to a broadcast address without SO_BROADCAST.
-        s = sockets.new(AF_INET, SOCK_DGRAM)
-        name = sockaddr_in.from_buffer_copy(address.name)
-        name.sin_port = htons(9)
-        return connect(s, name, sizeof(name)) == SOCKET_ERROR and WSAGetLastError() == WSAEACCES
 
 
 def try_connect(address: Address, seconds: float) -> None:

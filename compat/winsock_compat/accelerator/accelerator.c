@@ -66,7 +66,7 @@ typedef struct {
     char from_parent;        /* in a forked child: threads that do not exist there may still refer to it */
     unsigned long long mark; /* of the last call of WSAPoll or select, or the last result set, that it is part of */
     double connected_at;
-    PyObject *peer, *options, *inherited, *waiters;
+    PyObject *peer, *options, *waiters;
 } SocketCore;
 
 static PyMemberDef socket_members[] = {
@@ -85,7 +85,6 @@ static PyMemberDef socket_members[] = {
     {"connected_at", T_DOUBLE, offsetof(SocketCore, connected_at), 0, NULL},
     {"peer", T_OBJECT, offsetof(SocketCore, peer), 0, NULL},
     {"options", T_OBJECT, offsetof(SocketCore, options), 0, NULL},
-    {"inherited", T_OBJECT, offsetof(SocketCore, inherited), 0, NULL},
     {"waiters", T_OBJECT, offsetof(SocketCore, waiters), 0, NULL},
     {NULL, 0, 0, 0, NULL},
 };
@@ -96,7 +95,6 @@ static int socket_traverse(PyObject *self, visitproc visit, void *arg)
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(sock->peer);
     Py_VISIT(sock->options);
-    Py_VISIT(sock->inherited);
     Py_VISIT(sock->waiters);
     return 0;
 }
@@ -106,7 +104,6 @@ static int socket_clear(PyObject *self)
     SocketCore *sock = (SocketCore *)self;
     Py_CLEAR(sock->peer);
     Py_CLEAR(sock->options);
-    Py_CLEAR(sock->inherited);
     Py_CLEAR(sock->waiters);
     return 0;
 }
@@ -913,8 +910,7 @@ static SocketCore *new_connection(const SocketCore *listener, int fd, const char
     sock->nonblocking = listener->nonblocking;
     sock->bound = 1;
     sock->connected_at = (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-    sock->options = Py_XNewRef(listener->inherited);
-    sock->inherited = Py_XNewRef(listener->inherited);
+    sock->options = Py_XNewRef(listener->options);
     sock->peer = PyBytes_FromStringAndSize(name, NAME_SIZE);
     if (sock->peer == NULL)
         Py_CLEAR(sock);

@@ -5,12 +5,10 @@ from __future__ import annotations
 import errno
 
 from winsock.arguments import as_int, socket_handle
-from winsock.constants import AF_UNSPEC, SO_REUSEADDR, SOL_SOCKET
+from winsock.constants import SO_REUSEADDR, SOL_SOCKET
 from winsock.errors import (
     WSAEACCES,
     WSAEADDRINUSE,
-    WSAEADDRNOTAVAIL,
-    WSAEAFNOSUPPORT,
     WSAEALREADY,
     WSAEFAULT,
     WSAEINTR,
@@ -25,13 +23,15 @@ from winsock.structures import Buffer, ConstBuffer, IntRef
 
 from ..posix import system
 from ..posix.errnos import winsock_error
-from ..posix.sockaddr_layout import family_of, is_mapped, is_wildcard, port_of
+from ..posix.sockaddr_layout import is_wildcard, port_of
 from ..posix.waiting import POLLIN, POLLOUT
-from ..state.bind_rules import bind_conflict
+from ..state import groups
+from ..state.bind_rules import bind_conflict, share_with_listeners
 from ..state.handles import find, open_accepted
 from ..state.last_error import fail, invalid
 from ..state.sockets import CONNECTED, CONNECTING, FAILED, FRESH, LISTENING, Socket
 from ..state.waiters import SocketWait, close, notify_state_change
+from .address_rules import DISCONNECT, connect_error, is_found_by_transport, rule_of_bind, rule_of_connect
 from .pointers import as_input_buffer, as_output_buffer, integer_ref
 from .sockaddr_arguments import checked_name, has_room, put_name
 
@@ -56,9 +56,7 @@ def bind(s: int, name: ConstBuffer | None, namelen: int) -> int:
     if error:
         return fail(error)
     try:
-        result = system.bind(sock.fd, raw)
-        if result == 0:
-            _record_bind(sock, query_sockaddr(sock))
+        result = _bind_descriptors(sock, raw)
     except BaseException:  # a signal handler has raised; the kernel may have bound the socket
         local = query_sockaddr(sock)
         if local is not None and port_of(local):
@@ -72,6 +70,27 @@ def bind(s: int, name: ConstBuffer | None, namelen: int) -> int:
     return 0
 
 
+def _bind_descriptors(sock: Socket, name: bytes) -> int:
+    """Binds the socket and its extra descriptors: 0, or minus the errno and none of them is bound.
+
+    Where the kernel chooses the port, the extra descriptors come after it. If another program has bound a group to this
+    port, they fail, and the socket's own descriptor stays bound.
+    """
+    port = port_of(name)
+    result = groups.update(sock, name) if port else 0
+    if result == 0:
+        result = system.bind(sock.fd, name)
+        if result == -errno.EADDRINUSE and sock.stream and share_with_listeners(sock, name):
+            result = system.bind(sock.fd, name)
+        if result < 0 and sock.extra:
+            groups.close_extra(sock)
+        if result == 0 and not port:
+            result = groups.update(sock, query_sockaddr(sock))
+    if result == 0:
+        _record_bind(sock, query_sockaddr(sock))
+    return result
+
+
 def _record_bind(sock: Socket, local: bytes | None) -> None:
     sock.local = local
     sock.mark_bound()
@@ -82,11 +101,7 @@ def _bind_error(sock: Socket, name: bytes) -> int:
     """The error of a bind that Winsock refuses before the kernel is asked, or 0."""
     if sock.bound:
         return WSAEINVAL
-    if family_of(name) != sock.family:
-        return WSAEAFNOSUPPORT
-    if sock.is_ipv6_only and is_mapped(name):
-        return WSAEADDRNOTAVAIL  # the kernel's error is EINVAL
-    return bind_conflict(sock, name) if sock.stream else 0
+    return rule_of_bind(sock, name) or (bind_conflict(sock, name) if sock.stream else 0)
 
 
 def listen(s: int, backlog: int) -> int:
@@ -104,7 +119,7 @@ def listen(s: int, backlog: int) -> int:
     if sock.state == FAILED:
         disconnect(sock)
     try:
-        result = system.listen(sock.fd, queue if queue >= 0 else _LARGEST_BACKLOG)
+        result = _start_listening(sock, queue if queue >= 0 else _LARGEST_BACKLOG)
         if result == 0:
             _record_listen(sock)
     except BaseException:  # a signal handler has raised; the socket may be listening
@@ -112,6 +127,16 @@ def listen(s: int, backlog: int) -> int:
             _record_listen(sock)
         raise
     return fail(winsock_error(-result)) if result < 0 else 0
+
+
+def _start_listening(sock: Socket, backlog: int) -> int:
+    """Makes the system call; 0 or minus the errno."""
+    result = system.listen(sock.fd, backlog)
+    if result == -errno.EADDRINUSE and share_with_listeners(sock, sock.local or b""):
+        result = system.listen(sock.fd, backlog)
+    if result == 0 and sock.options.get((SOL_SOCKET, SO_REUSEADDR)):
+        system.prefer_first_listener(sock.fd)
+    return result
 
 
 def _record_listen(sock: Socket) -> None:
@@ -180,8 +205,18 @@ def connect(s: int, name: ConstBuffer | None, namelen: int) -> int:
     return _connect_stream(sock, raw) if sock.stream else _connect_datagram(sock, raw)
 
 
+_REFUSES_CONNECT = {LISTENING: WSAEINVAL, CONNECTING: WSAEALREADY, CONNECTED: WSAEISCONN}
+
+
 def _connect_stream(sock: Socket, name: bytes) -> int:
-    error = _connect_error(sock, name) or _start_connect(sock, name)
+    sock.update_connect_state()
+    if sock.state in _REFUSES_CONNECT:
+        return fail(_REFUSES_CONNECT[sock.state])
+    error = rule_of_connect(sock, name)
+    if not error:
+        error = _start_connect(sock, name)
+    elif is_found_by_transport(sock, name):
+        error = _record_failure(sock, name, error)
     if error:
         return fail(error)
     if sock.nonblocking:
@@ -191,17 +226,12 @@ def _connect_stream(sock: Socket, name: bytes) -> int:
     return fail(error) if error else 0
 
 
-def _connect_error(sock: Socket, name: bytes) -> int:
-    """The error of a connect that Winsock refuses before the kernel is asked, or 0."""
-    sock.update_connect_state()
-    if sock.state in _REFUSES_CONNECT:
-        return _REFUSES_CONNECT[sock.state]
-    if family_of(name) != sock.family:
-        return WSAEAFNOSUPPORT
-    return WSAEADDRNOTAVAIL if not port_of(name) or is_wildcard(name) else 0
-
-
-_REFUSES_CONNECT = {LISTENING: WSAEINVAL, CONNECTING: WSAEALREADY, CONNECTED: WSAEISCONN}
+def _record_failure(sock: Socket, name: bytes, error: int) -> int:
+    """Remembers that a connect has failed, and returns the error that connect reports."""
+    sock.bound = True
+    sock.connect_failed(error if sock.nonblocking else 0)
+    notify_state_change(sock)
+    return WSAEWOULDBLOCK if sock.nonblocking and is_found_by_transport(sock, name) else error
 
 
 def _start_connect(sock: Socket, name: bytes) -> int:
@@ -211,10 +241,7 @@ def _start_connect(sock: Socket, name: bytes) -> int:
         disconnect(sock)
     result = system.connect(sock.fd, name)
     if result not in (0, -errno.EINPROGRESS, -errno.EINTR):
-        error = winsock_error(-result)
-        sock.bound = True
-        sock.connect_failed(error if sock.nonblocking else 0)
-        return error
+        return _record_failure(sock, name, connect_error(sock, name, -result))
     if not sock.bound:
         sock.bound, sock.local = True, query_sockaddr(sock)
     sock.peer, sock.state = name, CONNECTING
@@ -248,23 +275,34 @@ def disconnect(sock: Socket) -> None:
 
 
 def _connect_datagram(sock: Socket, name: bytes) -> int:
-    family = family_of(name)
-    if family == AF_UNSPEC or (family == sock.family and not any(name[2:])):
-        disconnect(sock)
-        sock.state, sock.peer = FRESH, None
-        sock.update_capabilities()
+    rule = rule_of_connect(sock, name)
+    if rule == DISCONNECT:
+        _disconnect_datagram(sock)
         return 0
-    if family != sock.family:
-        return fail(WSAEAFNOSUPPORT)
-    if is_wildcard(name):
-        return fail(WSAEADDRNOTAVAIL)
+    if rule:
+        return fail(rule)
     result = system.connect(sock.fd, name)
     if result < 0:
-        return fail(winsock_error(-result))
+        return fail(connect_error(sock, name, -result))
     sock.bound, sock.state, sock.peer = True, CONNECTED, name
+    result = groups.update(sock) if sock.memberships or sock.extra else 0
+    if result < 0:
+        _disconnect_datagram(sock)
+        return fail(winsock_error(-result))
     sock.update_capabilities()
     notify_state_change(sock)
     return 0
+
+
+def _disconnect_datagram(sock: Socket) -> None:
+    if sock.extra and (sock.local is None or is_wildcard(sock.local)):
+        # Not needed with the wildcard address, to which the kernel could not bind again beside them.
+        groups.close_extra(sock)
+    disconnect(sock)
+    sock.state, sock.peer = FRESH, None
+    if sock.memberships or sock.extra:
+        groups.update(sock)
+    sock.update_capabilities()
 
 
 def getsockname(s: int, name: Buffer | None, namelen: IntRef | None) -> int:
@@ -280,7 +318,7 @@ def getsockname(s: int, name: Buffer | None, namelen: IntRef | None) -> int:
     result, local = system.getsockname(sock.fd)
     if result < 0:
         return fail(winsock_error(-result))
-    put_name(local, address, length)
+    put_name(sock.name_when_aborted or local, address, length)
     return 0
 
 

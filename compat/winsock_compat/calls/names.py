@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import itertools
-import re
 import threading
 from ctypes import POINTER, c_char, c_char_p, cast, pointer
 from typing import Any, TypeAlias
@@ -15,22 +14,17 @@ from winsock.errors import (
     WSAEAFNOSUPPORT,
     WSAEFAULT,
     WSAEINVAL,
-    WSAESOCKTNOSUPPORT,
     WSAHOST_NOT_FOUND,
     WSANOTINITIALISED,
-    WSATYPE_NOT_FOUND,
 )
 from winsock.structures import Buffer, ConstBuffer, addrinfo, addrinfo_pointer, hostent, sockaddr
 
 from ..posix import resolver
-from ..posix.resolver import Found
 from ..posix.sockaddr_layout import SIZE, address_of, family_of
 from ..state import handles
 from ..state.last_error import fail, fail_with_code
+from .lookups import CANONICAL_NAME, Answer, look_up, look_up_ipv4
 from .pointers import as_input_buffer, as_output_buffer, is_accessible, text
-
-_TYPES = (0, c.SOCK_STREAM, c.SOCK_DGRAM, c.SOCK_RAW, c.SOCK_RDM, c.SOCK_SEQPACKET)
-_BRACKETED = re.compile(rb"\[([0-9A-Fa-f:.]+(?:%[^\]]*)?)\](?::\d+)?")
 
 # The lists that getaddrinfo returned, by the address of their first entry, until freeaddrinfo.
 _lists: dict[int, list[Any]] = {}
@@ -58,56 +52,24 @@ def getaddrinfo(
     if result is None or not accessible or (view is not None and view.nbytes < ctypes.sizeof(addrinfo)):
         return fail_with_code(WSAEFAULT)
     hints = addrinfo() if view is None else addrinfo.from_buffer_copy(view.tobytes())
-    found = _look_up(node, service, hints)
-    if found.error:
-        return fail_with_code(found.error)
-    result.value = _list(found, hints)
+    answer = look_up(node, service, hints)
+    if answer.error:
+        return fail_with_code(answer.error)
+    result.value = _list(answer, hints)
     return 0
 
 
-def _look_up(node: bytes | None, service: bytes | None, hints: addrinfo) -> Found:
-    error = _hints_error(node, service, hints)
-    if error:
-        return Found(error, [], None)
-    flags = hints.ai_flags
-    if node is not None:
-        bracketed = _BRACKETED.fullmatch(node)
-        if bracketed:
-            node, flags = bracketed[1], flags | c.AI_NUMERICHOST
-        elif not node:
-            node = resolver.gethostname()
-    if service is not None:
-        service = service or b"0"
-    # One type, so that each address comes once. A service without a type may be known for datagrams only.
-    type = c.SOCK_DGRAM if hints.ai_socktype == c.SOCK_DGRAM else c.SOCK_STREAM
-    found = resolver.getaddrinfo(node, service, flags, hints.ai_family, type)
-    if found.error == WSATYPE_NOT_FOUND and hints.ai_socktype == 0:
-        found = resolver.getaddrinfo(node, service, flags, hints.ai_family, c.SOCK_DGRAM)
-    return found
-
-
-def _hints_error(node: bytes | None, service: bytes | None, hints: addrinfo) -> int:
-    """The error of arguments that Winsock refuses before it looks anything up, or 0."""
-    if node is None and service is None:
-        return WSAHOST_NOT_FOUND
-    if hints.ai_family != c.AF_UNSPEC and hints.ai_family not in SIZE:
-        return WSAEAFNOSUPPORT
-    if hints.ai_socktype not in _TYPES:
-        return WSAESOCKTNOSUPPORT
-    return WSAEINVAL if hints.ai_flags & c.AI_CANONNAME and node is None else 0
-
-
-def _list(found: Found, hints: addrinfo) -> int:
-    """Builds Winsock's linked list, with type and protocol from the hints; returns the address of its first entry."""
+def _list(answer: Answer, hints: addrinfo) -> int:
+    """Builds Winsock's linked list, with the protocol of the hints; returns the address of its first entry."""
     entries, keep = [], []
-    for name in dict.fromkeys(found.addresses):
+    for name in dict.fromkeys(answer.addresses):
         address = ctypes.create_string_buffer(name, len(name))
-        entry = addrinfo(0, family_of(name), hints.ai_socktype, hints.ai_protocol, len(name))
+        entry = addrinfo(answer.flags, family_of(name), answer.socktype, hints.ai_protocol, len(name))
         entry.ai_addr = cast(address, POINTER(sockaddr))
         entries.append(entry)
         keep.append(address)
-    if hints.ai_flags & c.AI_CANONNAME:
-        entries[0].ai_canonname = found.canonical_name
+    if hints.ai_flags & CANONICAL_NAME:
+        entries[0].ai_canonname = answer.canonical_name
     for entry, following in itertools.pairwise(entries):
         entry.ai_next = pointer(following)
     first = ctypes.addressof(entries[0])
@@ -195,8 +157,7 @@ def gethostbyname(name: str | bytes | None) -> hostent | None:
     if requested is None or not handles.started():
         fail(WSANOTINITIALISED if not handles.started() else WSAEFAULT)
         return None
-    hints = addrinfo(c.AI_CANONNAME, c.AF_INET, c.SOCK_STREAM)
-    found = _look_up(requested or resolver.gethostname(), None, hints)
+    found = look_up_ipv4(requested)
     if found.error:
         fail(found.error)
         return None

@@ -69,7 +69,7 @@ OPTIONS = {
     (_SOL, c.SO_EXCLUSIVEADDRUSE): Option(BOOL, 0),
     (_SOL, c.SO_KEEPALIVE): Option(BYTE, 0),
     (_SOL, c.SO_DONTROUTE): Option(BYTE, 0),
-    (_SOL, c.SO_BROADCAST): Option(BOOL, 0),
+    (_SOL, c.SO_BROADCAST): Option(BOOL, 0, _DATAGRAM),
     (_SOL, c.SO_OOBINLINE): Option(BOOL, 0),
     (_SOL, c.SO_LINGER): Option(INT, 0, types=_STREAM),
     (_SOL, c.SO_DONTLINGER): Option(BOOL, 1, types=_STREAM),
@@ -113,15 +113,6 @@ MEMBERSHIPS = {
     (_IPV6, c.IPV6_ADD_MEMBERSHIP): 20,
     (_IPV6, c.IPV6_DROP_MEMBERSHIP): 20,
 }
+# Bytes of the IPv4 header, which only the kernel keeps.
+IP_OPTIONS = (_IP, c.IP_OPTIONS)
 LEVELS = {_SOL, _TCP, c.IPPROTO_UDP, _IP, _IPV6}
-ACCEPTED_INHERIT = (
-    (_SOL, c.SO_REUSEADDR),
-    (_SOL, c.SO_KEEPALIVE),
-    (_SOL, c.SO_OOBINLINE),
-    (_SOL, c.SO_SNDBUF),
-    (_SOL, c.SO_RCVBUF),
-    (_SOL, c.SO_SNDTIMEO),
-    (_SOL, c.SO_RCVTIMEO),
-    (_SOL, c.SO_LINGER),
-    (_TCP, c.TCP_NODELAY),
-)

@@ -13,10 +13,11 @@ from winsock.structures import Buffer, ConstBuffer, IntRef
 from ..posix import system
 from ..posix.errnos import winsock_error
 from ..posix.waiting import monotonic
+from ..state import groups
 from ..state.handles import find
 from ..state.last_error import fail
 from ..state.sockets import CONNECTED, LISTENING, Socket
-from .option_table import ACCEPTED_INHERIT, LEVELS, MEMBERSHIPS, OPTIONS, READ_ONLY, SMALL, Kind, Option, ShortRead
+from .option_table import IP_OPTIONS, LEVELS, MEMBERSHIPS, OPTIONS, READ_ONLY, SMALL, Kind, Option, ShortRead
 from .pointers import as_input_buffer, as_output_buffer, integer_ref
 
 _SOL, _IP, _IPV6 = c.SOL_SOCKET, c.IPPROTO_IP, c.IPPROTO_IPV6
@@ -66,6 +67,9 @@ def _set(sock: Socket, key: tuple[int, int], raw: bytes) -> int:
     """Sets an option to the bytes of a caller; returns the error or 0."""
     if key in MEMBERSHIPS:
         return _set_membership(sock, key, raw)
+    if key == IP_OPTIONS:
+        result = system.set_ip_options(sock.fd, raw)
+        return winsock_error(-result) if result < 0 else 0
     option = OPTIONS.get(key)
     if option is None:
         return _unknown(key[0])
@@ -90,10 +94,14 @@ def _set_membership(sock: Socket, key: tuple[int, int], raw: bytes) -> int:
         return WSAEFAULT
     if sock.stream:
         return WSAEINVAL
-    result = system.set_membership(sock.fd, *key, raw[:size])
-    return winsock_error(-result) if result < 0 else 0
+    level, option = key
+    if level == _IPV6 and sock.family != c.AF_INET6:
+        return WSAEINVAL
+    membership = groups.Membership(level, raw[:size])
+    return groups.join(sock, membership) if option in _JOINING else groups.leave(sock, membership)
 
 
+_JOINING = {c.IP_ADD_MEMBERSHIP, c.IPV6_ADD_MEMBERSHIP}
 _EXCLUDES = {
     (_SOL, c.SO_REUSEADDR): (_SOL, c.SO_EXCLUSIVEADDRUSE),
     (_SOL, c.SO_EXCLUSIVEADDRUSE): (_SOL, c.SO_REUSEADDR),
@@ -120,8 +128,6 @@ def _store(sock: Socket, key: tuple[int, int], value: int) -> int:
     if result < 0:
         return winsock_error(-result)
     sock.options = {**sock.options, key: value}
-    if key in ACCEPTED_INHERIT:
-        sock.inherited = {**sock.inherited, key: value}
     sock.update_capabilities()
     return 0
 
@@ -131,9 +137,14 @@ def _set_in_kernel(sock: Socket, key: tuple[int, int], value: int) -> int:
     if key == (_SOL, c.SO_LINGER):
         return system.set_linger(sock.fd, value & 0xFFFF != 0, value >> 16)
     if key == (_SOL, c.SO_REUSEADDR) and sock.stream:
-        return 0  # on in the kernel in any case, see bind_rules
+        return system.set_port_sharing(sock.fd, bool(value))  # see bind_rules
+    if key in groups.LOOP_OPTIONS:
+        return groups.set_filters(sock, {**sock.options, key: value})
     if key == (_IPV6, c.IPV6_V6ONLY) and sock.family != c.AF_INET6:
         return 0
+    if key == (_SOL, c.SO_RCVBUF):
+        for extra in sock.extra:
+            system.set_option(extra.fd, *key, value)
     return system.set_option(sock.fd, *key, value) if system.has_option(*key) else 0
 
 
@@ -156,6 +167,8 @@ def getsockopt(s: int, level: int, optname: int, optval: Buffer | None, optlen: 
     buffer = buffer[: max(room, 0)]
     if isinstance(sock, int) or key == (_SOL, c.SO_OPENTYPE):
         return _put(buffer, ref, READ_ONLY, _open_type)
+    if key == IP_OPTIONS:
+        return _put_ip_options(buffer, ref, system.ip_options(sock.fd))
     option = OPTIONS.get(key)
     if option is None:
         return fail(WSAENOPROTOOPT if key in MEMBERSHIPS else _unknown(key[0]))
@@ -175,6 +188,15 @@ def _put(buffer: memoryview, ref: Any, kind: Kind, value: int) -> int:
     if not buffer:
         return fail(WSAEFAULT)
     return _put_short(buffer, ref, kind, raw)
+
+
+def _put_ip_options(buffer: memoryview, ref: Any, options: bytes) -> int:
+    """IP_OPTIONS has any length, 0 where the socket sends none."""
+    if len(buffer) < len(options):
+        return fail(WSAEFAULT)
+    buffer[: len(options)] = options
+    ref.value = len(options)
+    return 0
 
 
 def _put_short(buffer: memoryview, ref: Any, kind: Kind, raw: bytes) -> int:

@@ -122,8 +122,8 @@ def _select_result(sock: Socket, wants: int, revents: int) -> int:
     if sock.state == FAILED:
         return wants & URGENT
     ready = 0
-    has_data = revents & (waiting.POLLIN | waiting.POLLRDHUP) or sock.broken or sock.refused
-    if has_data and not sock.receive_off:
+    has_data = revents & (waiting.POLLIN | waiting.POLLRDHUP) or sock.refused
+    if sock.broken or (has_data and not sock.receive_off):
         ready |= READ
     if revents & waiting.POLLOUT or sock.broken:
         ready |= WRITE

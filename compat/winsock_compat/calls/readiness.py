@@ -76,6 +76,7 @@ class _Poll:
         # Sockets of the same kind that want the same are polled for the same events: by kind and bits wanted. The
         # reference kind is not in it: those sockets are in different states.
         self.known: list[dict[int, int]] = [{} for _ in range(len(PollKind))]
+        self.extra: dict[Any, Socket] = {}  # the extra descriptors of the sockets (see state.groups)
         # Sockets of which poll repeats something that Winsock does not report: not polled again, until a wake-up says
         # that a state has changed.
         self.ignored: set[Socket] = set()
@@ -84,6 +85,7 @@ class _Poll:
         """Prepares the entries; the results of the sockets whose state alone decides."""
         results: dict[Any, int] = {}
         self.entries, self.polled = entries, polled = {}, {}
+        self.extra = {}
         known = self.known
         for sock, wants in self.wants.items():
             events = known[sock.poll_kind].get(wants)
@@ -99,9 +101,14 @@ class _Poll:
     def _look_at_state(self, sock: Socket, wants: int, results: dict[Any, int]) -> int:
         """The events to poll a socket for; adds its result where the state decides."""
         sock.update_connect_state()
+        if sock.stream and sock.receive_off:
+            sock.abort_if_unread()
         kind, events = sock.poll_kind, _kernel_events(sock, wants)
         if sock.stream and sock.state == CONNECTED:
             events |= self.always
+        if sock.extra and events & waiting.POLLIN:
+            for extra in sock.extra:
+                self.extra[extra], self.entries[extra.fd] = sock, waiting.POLLIN
         if kind != _KIND_REFERENCE:
             self.known[kind][wants] = events
         elif sock.closed or sock.state == FAILED or sock.broken or sock.refused:
@@ -117,7 +124,7 @@ class _Poll:
 
     def by_kernel(self, ready: Mapping[int, int], results: dict[Any, int]) -> None:
         """Adds what poll reported to the results."""
-        for fd, revents in ready.items():
+        for fd, revents in (self._merged(ready) if self.extra else ready).items():
             sock = self.polled.get(fd)
             if sock is None:
                 continue  # the wake-up descriptor
@@ -127,6 +134,14 @@ class _Poll:
             self._report(sock, result, results)
             if not result and sock.stream and sock.state == state:
                 self.ignored.add(sock)
+
+    def _merged(self, ready: Mapping[int, int]) -> Mapping[int, int]:
+        """What poll reported, with the data at an extra descriptor counted as data at its socket's own."""
+        merged = {**ready}
+        for extra, sock in self.extra.items():
+            if merged.pop(extra.fd, 0) & waiting.POLLIN:
+                merged[sock.fd] = merged.get(sock.fd, 0) | waiting.POLLIN
+        return merged
 
 
 def wait_until_ready(

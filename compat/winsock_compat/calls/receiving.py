@@ -177,6 +177,25 @@ def _receive_datagram(
 
     The part that does not fit is lost (WSAEMSGSIZE).
     """
+    if sock.extra and result is None:
+        return _receive_from_any(sock, data, flags, with_name)
+    return _receive_from(sock, sock.fd, data, flags, with_name, result)
+
+
+def _receive_from_any(sock: Socket, data: memoryview, flags: int, with_name: bool) -> tuple[int, int, bytes]:
+    """One datagram from any descriptor of the socket (see state.groups)."""
+    for descriptor in sock.readable_descriptors():
+        count, error, name = _receive_from(sock, descriptor.fd, data, flags, with_name, None)
+        if error != WSAEWOULDBLOCK:
+            sock.received_from(descriptor, peeked=bool(flags & MSG_PEEK))
+            return count, error, name
+    return 0, WSAEWOULDBLOCK, b""
+
+
+def _receive_from(
+    sock: Socket, fd: int, data: memoryview, flags: int, with_name: bool, result: int | None
+) -> tuple[int, int, bytes]:
+    """One datagram from one descriptor of the socket."""
     if sock.refused:
         sock.forget_refusals()
         if sock.port_reset:
@@ -186,9 +205,9 @@ def _receive_datagram(
         if result is not None:
             count, result = result, None
         elif with_name:
-            count, name = system.recvfrom(sock.fd, data, flags | MSG_TRUNC)
+            count, name = system.recvfrom(fd, data, flags | MSG_TRUNC)
         else:
-            count = system.recv(sock.fd, data, flags | MSG_TRUNC)
+            count = system.recv(fd, data, flags | MSG_TRUNC)
         if count >= 0:
             return (0, WSAEMSGSIZE, name) if count > len(data) else (count, 0, name)
         if -count in _TRY_AGAIN:

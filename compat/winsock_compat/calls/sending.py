@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from winsock.arguments import as_input_buffer, as_int, as_sequence, socket_handle
 from winsock.constants import MSG_DONTROUTE, MSG_OOB, SO_SNDTIMEO, SOCKET_ERROR, SOL_SOCKET
 from winsock.errors import (
-    WSAEADDRNOTAVAIL,
-    WSAEAFNOSUPPORT,
     WSAEFAULT,
     WSAEINTR,
     WSAEMSGSIZE,
@@ -23,7 +21,7 @@ from winsock.structures import ConstBuffer
 
 from ..posix import system
 from ..posix.errnos import winsock_error
-from ..posix.sockaddr_layout import SIZE, family_of, is_wildcard, port_of
+from ..posix.sockaddr_layout import SIZE
 from ..posix.waiting import POLLOUT
 from ..state.core import get_last_error
 from ..state.handles import find
@@ -31,6 +29,7 @@ from ..state.last_error import fail
 from ..state.sockets import CONNECTED, Socket
 from ..state.waiters import SocketWait, notify_state_change
 from . import pointers
+from .address_rules import DISCARD, KERNEL, rule_of_sendto
 from .sockaddr_arguments import checked_name
 from .transfer import KNOWN_FLAGS, NO_BYTES, stream_error
 
@@ -53,11 +52,12 @@ def sendto(s: int, buf: ConstBuffer | None, len: int, flags: int, to: ConstBuffe
     name = b"" if address is None else _destination(sock, address, address_length)
     if name is None or not 0 <= length <= data.nbytes:
         return fail(WSAEFAULT)
-    error = _flags_error(sock, bits) or _cannot_send(sock, bool(name)) or _destination_error(sock, name)
-    if error:
-        return fail(error)
-    if name and not port_of(name):
+    error = _flags_error(sock, bits) or _cannot_send(sock, bool(name))
+    rule = error or (rule_of_sendto(sock, name) if name else KERNEL)
+    if rule == DISCARD:
         return _send_to_port_0(sock, length)
+    if rule:
+        return fail(rule)
     return _transmit(sock, data[:length], bits & _KERNEL_FLAGS, name)
 
 
@@ -102,17 +102,11 @@ def _cannot_send(sock: Socket, addressed: bool) -> int:
     sock.update_connect_state()
     if sock.stream and sock.state != CONNECTED:
         return WSAENOTCONN
+    if sock.stream and sock.receive_off and sock.abort_if_unread():
+        notify_state_change(sock)
     if sock.send_off:
         return WSAESHUTDOWN
     return sock.broken if addressed or sock.state == CONNECTED else WSAENOTCONN
-
-
-def _destination_error(sock: Socket, name: bytes) -> int:
-    if not name:
-        return 0
-    if family_of(name) != sock.family:
-        return WSAEAFNOSUPPORT
-    return WSAEADDRNOTAVAIL if is_wildcard(name) else 0
 
 
 def _send_to_port_0(sock: Socket, length: int) -> int:

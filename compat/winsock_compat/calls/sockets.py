@@ -17,6 +17,7 @@ from winsock.constants import (
     SD_RECEIVE,
     SD_SEND,
     SIO_UDP_CONNRESET,
+    SIO_UDP_NETRESET,
     SIOCATMARK,
     SO_OOBINLINE,
     SO_REUSEADDR,
@@ -108,6 +109,9 @@ def shutdown(s: int, how: int) -> int:
     if direction != SD_SEND:
         # A flag only: with the kernel's SHUT_RD the peer's later data would be accepted, or the peer could not send.
         sock.receive_off = True
+        if sock.stream and sock.abort_if_unread():
+            notify_state_change(sock)
+            return 0
     if direction != SD_RECEIVE:
         sock.send_off = True
         sock.update_capabilities()
@@ -130,15 +134,27 @@ def ioctlsocket(s: int, cmd: int, argp: IntRef | None) -> int:
     if command == FIONBIO:
         sock.nonblocking = ref.value & 0xFFFFFFFF != 0
     elif command == FIONREAD:
-        ref.value = 0 if sock.state == LISTENING else max(0, system.bytes_available(sock.fd))
+        ref.value = 0 if sock.state == LISTENING else _bytes_available(sock)
     elif command == SIOCATMARK:
         if not sock.stream:
             return fail(WSAEINVAL)
         ref.value = int(not _has_urgent_byte(sock))
     elif command == SIO_UDP_CONNRESET and not sock.stream:
         sock.port_reset = ref.value & 0xFFFFFFFF != 0
+    elif command == SIO_UDP_NETRESET and not sock.stream:
+        pass  # without effect: a datagram whose time to live has expired is never reported
     else:
         return fail(WSAEOPNOTSUPP)
+    return 0
+
+
+def _bytes_available(sock: Socket) -> int:
+    """The bytes of a stream, or the size of the datagram that the next recv receives."""
+    for descriptor in sock.readable_descriptors():
+        available = system.bytes_available(descriptor.fd)
+        if available > 0:
+            sock.received_from(descriptor, peeked=True)
+            return available
     return 0
 
 

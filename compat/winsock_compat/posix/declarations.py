@@ -32,7 +32,11 @@ SO_RCVBUF = 8 if LINUX else 0x1002
 SO_KEEPALIVE = 9 if LINUX else 8
 SO_OOBINLINE = 10 if LINUX else 0x100
 SO_LINGER = 13 if LINUX else 0x1080
+SO_REUSEPORT = 15 if LINUX else 0  # the BSD systems' option of this name distributes connections
+SO_ATTACH_FILTER = 26 if LINUX else 0
+SO_DETACH_FILTER = 27 if LINUX else 0
 SO_ACCEPTCONN = 30 if LINUX else 2
+SO_ATTACH_REUSEPORT_CBPF = 51 if LINUX else 0
 SO_NOSIGPIPE = 0 if LINUX else 0x1022  # Linux has MSG_NOSIGNAL instead
 
 TCP_NODELAY = 1
@@ -47,19 +51,19 @@ IP_MTU_DISCOVER = 10 if LINUX else 0
 IP_RECVERR = 11 if LINUX else 0
 IP_MULTICAST_IF = 32 if LINUX else 9
 IP_MULTICAST_TTL = 33 if LINUX else 10
-IP_MULTICAST_LOOP = 34 if LINUX else 11
 IP_ADD_MEMBERSHIP = 35 if LINUX else 12
 IP_DROP_MEMBERSHIP = 36 if LINUX else 13
+IP_MULTICAST_ALL = 49 if LINUX else 0
 IP_PMTUDISC_DONT, IP_PMTUDISC_DO = 0, 2
 
 IPV6_UNICAST_HOPS = 16 if LINUX else 4
 IPV6_MULTICAST_IF = 17 if LINUX else 9
 IPV6_MULTICAST_HOPS = 18 if LINUX else 10
-IPV6_MULTICAST_LOOP = 19 if LINUX else 11
 IPV6_ADD_MEMBERSHIP = 20 if LINUX else 12
 IPV6_DROP_MEMBERSHIP = 21 if LINUX else 13
 IPV6_RECVERR = 25 if LINUX else 0
 IPV6_V6ONLY = 26 if LINUX else 27
+IPV6_MULTICAST_ALL = 29 if LINUX else 0
 IPV6_DONTFRAG = 62
 
 AI_ADDRCONFIG = 0x20 if LINUX else 0x400
@@ -138,6 +142,17 @@ int accept4(int fd, void *address, unsigned int *length, int flags);
 struct iovec { void *iov_base; size_t iov_len; };
 ssize_t process_vm_readv(int pid, const struct iovec *local, unsigned long local_count,
                          const struct iovec *remote, unsigned long remote_count, unsigned long flags);
+struct sock_filter { unsigned short code; unsigned char jt; unsigned char jf; unsigned int k; };
+struct sock_fprog { unsigned short len; struct sock_filter *filter; };
+struct ifaddrs {
+    struct ifaddrs *ifa_next; char *ifa_name; unsigned int ifa_flags;
+    struct sockaddr *ifa_addr; struct sockaddr *ifa_netmask;
+    union { struct sockaddr *ifu_broadaddr; struct sockaddr *ifu_dstaddr; } ifa_ifu;
+    void *ifa_data;
+};
+int getifaddrs(struct ifaddrs **list);
+void freeifaddrs(struct ifaddrs *list);
+unsigned int if_nametoindex(const char *name);
 """
 
 HEADERS = """
@@ -155,4 +170,6 @@ HEADERS = """
 #include <unistd.h>
 """
 if LINUX:
-    HEADERS += "#include <sys/eventfd.h>\n#include <sys/uio.h>\n"
+    HEADERS += "".join(
+        f"#include <{name}.h>\n" for name in ("ifaddrs", "linux/filter", "net/if", "sys/eventfd", "sys/uio")
+    )

@@ -8,7 +8,8 @@ from . import declarations as kernel
 
 _SOL, _TCP, _IP, _IPV6 = c.SOL_SOCKET, c.IPPROTO_TCP, c.IPPROTO_IP, c.IPPROTO_IPV6
 
-# Winsock's (level, option): the kernel's. The levels of the protocols have the same numbers.
+# Winsock's (level, option): the kernel's. The levels of the protocols have the same numbers. IP_MULTICAST_LOOP is not
+# here: the kernel's belongs to the sender, Winsock's to the receiver (see state.groups).
 INTEGER_OPTIONS = {
     (_SOL, c.SO_REUSEADDR): (kernel.SOL_SOCKET, kernel.SO_REUSEADDR),
     (_SOL, c.SO_KEEPALIVE): (kernel.SOL_SOCKET, kernel.SO_KEEPALIVE),
@@ -25,13 +26,11 @@ INTEGER_OPTIONS = {
     (_IP, c.IP_DONTFRAGMENT): (_IP, kernel.IP_MTU_DISCOVER),
     (_IP, c.IP_MULTICAST_IF): (_IP, kernel.IP_MULTICAST_IF),
     (_IP, c.IP_MULTICAST_TTL): (_IP, kernel.IP_MULTICAST_TTL),
-    (_IP, c.IP_MULTICAST_LOOP): (_IP, kernel.IP_MULTICAST_LOOP),
     (_IPV6, c.IPV6_V6ONLY): (_IPV6, kernel.IPV6_V6ONLY),
     (_IPV6, c.IPV6_UNICAST_HOPS): (_IPV6, kernel.IPV6_UNICAST_HOPS),
     (_IPV6, c.IPV6_DONTFRAG): (_IPV6, kernel.IPV6_DONTFRAG),
     (_IPV6, c.IPV6_MULTICAST_IF): (_IPV6, kernel.IPV6_MULTICAST_IF),
     (_IPV6, c.IPV6_MULTICAST_HOPS): (_IPV6, kernel.IPV6_MULTICAST_HOPS),
-    (_IPV6, c.IPV6_MULTICAST_LOOP): (_IPV6, kernel.IPV6_MULTICAST_LOOP),
 }
 MEMBERSHIP_OPTIONS = {
     (_IP, c.IP_ADD_MEMBERSHIP): kernel.IP_ADD_MEMBERSHIP,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import NamedTuple
 
 from winsock import constants as c
@@ -12,14 +13,16 @@ from winsock.errors import (
     WSAEINVAL,
     WSAESOCKTNOSUPPORT,
     WSAHOST_NOT_FOUND,
+    WSANO_DATA,
     WSANO_RECOVERY,
     WSATRY_AGAIN,
     WSATYPE_NOT_FOUND,
 )
 
 from . import declarations as kernel
-from .loading import ffi, lib
-from .sockaddr_layout import KERNEL_FAMILY, from_kernel, to_kernel
+from .loading import ffi, get_errno, lib
+from .sockaddr_layout import KERNEL_FAMILY, from_kernel, port_of, scope_of, to_kernel
+from .system import has_free_descriptor
 
 _ERRORS = {
     0: 0,
@@ -29,7 +32,7 @@ _ERRORS = {
     kernel.EAI_FAMILY: WSAEAFNOSUPPORT,
     kernel.EAI_MEMORY: WSA_NOT_ENOUGH_MEMORY,
     kernel.EAI_NONAME: WSAHOST_NOT_FOUND,
-    kernel.EAI_NODATA: WSAHOST_NOT_FOUND,
+    kernel.EAI_NODATA: WSANO_DATA,
     kernel.EAI_ADDRFAMILY: WSAHOST_NOT_FOUND,
     kernel.EAI_SERVICE: WSATYPE_NOT_FOUND,
     kernel.EAI_SOCKTYPE: WSAESOCKTNOSUPPORT,
@@ -71,13 +74,23 @@ def _kernel_flags(flags: int, numbers: dict[int, int]) -> int:
     return converted
 
 
+def _winsock_error(code: int) -> int:
+    """The Winsock error of a look-up that failed, before which ffi.errno was set to 0."""
+    # The C library reads its files and asks name servers through descriptors. If it cannot open any, it reports various
+    # errors, also that the name or the service does not exist.
+    if get_errno() in (errno.EMFILE, errno.ENFILE) or not has_free_descriptor():
+        return WSATRY_AGAIN
+    return _ERRORS.get(code, WSANO_RECOVERY)
+
+
 def getaddrinfo(node: bytes | None, service: bytes | None, flags: int, family: int, type: int) -> Found:
     """Looks up a host name, a service or both; the addresses are Winsock's sockaddr."""
     hints, answers = ffi.new("struct addrinfo *"), ffi.new("struct addrinfo **")
     hints.ai_flags, hints.ai_family, hints.ai_socktype = _kernel_flags(flags, _AI_FLAGS), _FAMILIES[family], type
+    ffi.errno = 0
     code = lib.getaddrinfo(ffi.NULL if node is None else node, ffi.NULL if service is None else service, hints, answers)
     if code:
-        return Found(_ERRORS.get(code, WSANO_RECOVERY), [], None)
+        return Found(_winsock_error(code), [], None)
     addresses, canonical, entry = [], None, answers[0]
     while entry:
         name = from_kernel(ffi.buffer(entry.ai_addr, entry.ai_addrlen)[:])
@@ -90,11 +103,32 @@ def getaddrinfo(node: bytes | None, service: bytes | None, flags: int, family: i
     return Found(0, addresses, canonical)
 
 
+def service_port(service: bytes, type: int) -> tuple[int, int]:
+    """The Winsock error or 0, and the port of a service that is known by this name for this type of socket."""
+    found = getaddrinfo(None, service, 0, c.AF_INET, type)
+    return found.error, port_of(found.addresses[0]) if found.addresses else 0
+
+
 def getnameinfo(name: bytes, flags: int) -> tuple[int, bytes, bytes]:
     """The Winsock error or 0, the host name and the service name of an address."""
+    error, node, service = _names(name, flags)
+    if error == WSATRY_AGAIN and not flags & (c.NI_NAMEREQD | c.NI_NUMERICHOST) and has_free_descriptor():
+        # Winsock gives the address where no name server answers.
+        return _names(name, flags | c.NI_NUMERICHOST)
+    return error, node, service
+
+
+def _names(name: bytes, flags: int) -> tuple[int, bytes, bytes]:
     raw, node, service = to_kernel(name), ffi.new("char[]", _NODE_SIZE), ffi.new("char[]", _SERVICE_SIZE)
+    ffi.errno = 0
     code = lib.getnameinfo(raw, len(raw), node, _NODE_SIZE, service, _SERVICE_SIZE, _kernel_flags(flags, _NI_FLAGS))
-    return _ERRORS.get(code, WSANO_RECOVERY), ffi.string(node), ffi.string(service)
+    if code:
+        return _winsock_error(code), b"", b""
+    host, scope, _ = ffi.string(node).partition(b"%")
+    if scope:
+        # The C library writes the interface's name, Winsock its number.
+        host += b"%%%d" % scope_of(name)
+    return 0, host, ffi.string(service)
 
 
 def gethostname() -> bytes:

@@ -62,6 +62,30 @@ def address_of(name: bytes) -> bytes:
     return name[4:8] if family_of(name) == AF_INET else name[8:24]
 
 
+def sockaddr_of(address: bytes, port: int, scope: int = 0) -> bytes:
+    """Winsock's sockaddr for an address of 4 or 16 bytes."""
+    if len(address) == 4:
+        return _WINSOCK_HEAD[AF_INET] + port.to_bytes(2, "big") + address + _SIN_ZERO
+    return _WINSOCK_HEAD[AF_INET6] + port.to_bytes(2, "big") + bytes(4) + address + scope.to_bytes(4, "little")
+
+
+def mapped_address(address: bytes) -> bytes:
+    """The IPv4-mapped IPv6 address of the four bytes of an IPv4 address."""
+    return _MAPPED + address
+
+
+def scope_of(name: bytes) -> int:
+    """The scope id of an IPv6 address; 0 for IPv4."""
+    return int.from_bytes(name[24:28], "little")
+
+
+def with_address(name: bytes, address: bytes, scope: int) -> bytes:
+    """A sockaddr of the same family and port with another address, and for IPv6 with this scope id."""
+    if family_of(name) == AF_INET:
+        return name[:4] + address + _SIN_ZERO
+    return name[:4] + bytes(4) + address + scope.to_bytes(4, "little")
+
+
 def is_wildcard(name: bytes) -> bool:
     return not any(address_of(name))
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import struct
+import sys
 from typing import Any, Protocol, TypeAlias
 
 from winsock import constants as c
-from winsock.constants import AF_INET6, SOCK_DGRAM
+from winsock.constants import AF_INET, AF_INET6, SOCK_DGRAM
 
 from . import declarations as kernel
 from .declarations import LINUX, MSG_NOSIGNAL
@@ -18,8 +20,11 @@ from .sockaddr_layout import KERNEL_FAMILY, LARGEST, UNSPEC, from_kernel, to_ker
 InputBuffer: TypeAlias = "bytes | bytearray | memoryview"
 OutputBuffer: TypeAlias = "bytearray | memoryview"
 _SHUT_WR = 1
+_FILTER_RETURN = 6
 _SIZE_POINTER = ffi.typeof("unsigned int *")
 _COPIED = 1 << 16
+_IPV4_PORT_9 = AF_INET.to_bytes(2, "little") + b"\0\x09"
+_LARGEST_IP_OPTIONS = 40
 
 
 def _checked(result: int) -> int:
@@ -41,7 +46,10 @@ def _store(owner: Owner, function: Any, *arguments: Any) -> None:
 
 
 def socket(owner: Owner, family: int, type: int, protocol: int) -> int:
-    """Opens owner.fd, non-blocking and close-on-exec; a datagram socket also reports that a port is closed."""
+    """Opens owner.fd, non-blocking and close-on-exec.
+
+    A datagram socket also reports that a port is closed, and receives only those multicast groups that it has joined.
+    """
     _store(owner, lib.socket, KERNEL_FAMILY[family], type | kernel.SOCK_NONBLOCK | kernel.SOCK_CLOEXEC, protocol)
     fd = owner.fd
     if fd < 0:
@@ -51,8 +59,11 @@ def socket(owner: Owner, family: int, type: int, protocol: int) -> int:
     elif type == SOCK_DGRAM:
         # Without it the kernel reports a closed port to connected sockets only.
         _set_int(fd, c.IPPROTO_IP, kernel.IP_RECVERR, 1)
+        # Otherwise a socket would receive every group that any socket of this machine has joined.
+        _set_int(fd, c.IPPROTO_IP, kernel.IP_MULTICAST_ALL, 0)
         if family == AF_INET6:
             _set_int(fd, c.IPPROTO_IPV6, kernel.IPV6_RECVERR, 1)
+            _set_int(fd, c.IPPROTO_IPV6, kernel.IPV6_MULTICAST_ALL, 0)
     return fd
 
 
@@ -83,6 +94,14 @@ def close_owned(attributes: dict[str, Any]) -> None:
     any(map(lib.close, map(attributes.pop, ("fd",), (-1,))))
 
 
+def has_free_descriptor() -> bool:
+    """Whether the process can open one more descriptor."""
+    # Within one bytecode, as in _store. Closing what socket returned fails if it opened nothing.
+    type = SOCK_DGRAM | kernel.SOCK_CLOEXEC
+    closed: int = max(map(lib.close, map(lib.socket, (c.AF_INET,), (type,), (0,))))
+    return closed == 0
+
+
 def bind(fd: int, name: bytes) -> int:
     raw = to_kernel(name)
     return _checked(lib.bind(fd, raw, len(raw)))
@@ -90,6 +109,21 @@ def bind(fd: int, name: bytes) -> int:
 
 def listen(fd: int, backlog: int) -> int:
     return _checked(lib.listen(fd, backlog))
+
+
+def set_port_sharing(fd: int, on: bool) -> int:
+    """Whether other sockets of this user may bind the stream's address while it listens, if they allow the same."""
+    return _set_int(fd, kernel.SOL_SOCKET, kernel.SO_REUSEPORT, int(on)) if LINUX else 0
+
+
+def prefer_first_listener(fd: int) -> None:
+    """Makes the first of several listeners on one address get all connections; Linux would distribute them."""
+    if LINUX:
+        # A program of the packet filter that selects by number: it returns 0.
+        program = ffi.new("unsigned char[]", struct.pack("=HBBI", _FILTER_RETURN, 0, 0, 0))
+        argument = struct.pack("HP", 1, int(ffi.cast("uintptr_t", program)))
+        # Fails where the listener shares the port with other addresses only.
+        lib.setsockopt(fd, kernel.SOL_SOCKET, kernel.SO_ATTACH_REUSEPORT_CBPF, argument, len(argument))
 
 
 def is_listening(fd: int) -> bool:
@@ -104,6 +138,30 @@ def connect(fd: int, name: bytes) -> int:
 def disconnect(fd: int) -> int:
     """Ends a datagram socket's association, or a stream's failed connect."""
     return _checked(lib.connect(fd, UNSPEC, len(UNSPEC)))
+
+
+class _Temporary:
+    """A descriptor that is closed with its last reference."""
+
+    fd = -1
+
+    def __del__(self) -> None:
+        if self.fd >= 0:
+            lib.close(self.fd)
+
+
+def is_broadcast(address: bytes) -> bool:
+    """Whether the four bytes are the broadcast address of one of this machine's networks."""
+    # Only the kernel knows its networks. Without SO_BROADCAST it connects no datagram socket to such an address.
+    owner = _Temporary()
+    fd = socket(owner, AF_INET, SOCK_DGRAM, 0)
+    return fd >= 0 and connect(fd, _IPV4_PORT_9 + address + bytes(8)) == -errno.EACCES
+
+
+def abort(fd: int) -> None:
+    """Resets a stream's connection, discards its data, and leaves no error on the descriptor."""
+    disconnect(fd)
+    take_error(fd)
 
 
 def getsockname(fd: int) -> tuple[int, bytes]:
@@ -191,13 +249,51 @@ def has_option(level: int, option: int) -> bool:
 
 def set_option(fd: int, level: int, option: int, value: int) -> int:
     """Sets an integer option for which has_option is true; does nothing if the kernel keeps its own value."""
+    if (level, option) == (c.IPPROTO_IP, c.IP_MULTICAST_IF):
+        request = _with_interface_index(bytes(4) + value.to_bytes(4, "little"))
+        return _checked(lib.setsockopt(fd, level, kernel.IP_MULTICAST_IF, request, len(request)))
     converted = kernel_value(level, option, value)
     return 0 if converted is None else _set_int(fd, *INTEGER_OPTIONS[level, option], converted)
 
 
 def set_membership(fd: int, level: int, option: int, group: bytes) -> int:
     """Joins or leaves a multicast group; `group` is an ip_mreq or ipv6_mreq, which have the same layout on Winsock."""
+    if level == c.IPPROTO_IP:
+        group = _with_interface_index(group)
     return _checked(lib.setsockopt(fd, level, MEMBERSHIP_OPTIONS[level, option], group, len(group)))
+
+
+def _with_interface_index(request: bytes) -> bytes:
+    """The kernel's request for an ip_mreq: for Winsock an interface address 0.x.y.z is the index of the interface."""
+    index = int.from_bytes(request[4:], "big")
+    if LINUX and 0 < index < 1 << 24:
+        return request[:4] + bytes(4) + index.to_bytes(4, sys.byteorder)  # an ip_mreqn
+    return request
+
+
+def set_filter(fd: int, program: bytes) -> int:
+    """Replaces the packet filter of a datagram descriptor (see packet_filter); b"" accepts everything."""
+    if not LINUX:
+        return 0
+    if not program:
+        result = _set_int(fd, kernel.SOL_SOCKET, kernel.SO_DETACH_FILTER, 0)
+        return 0 if result == -errno.ENOENT else result
+    filters = from_buffer(ffi.typeof("struct sock_filter[]"), program)
+    value = ffi.new("struct sock_fprog *", (len(filters), filters))
+    return _checked(
+        lib.setsockopt(fd, kernel.SOL_SOCKET, kernel.SO_ATTACH_FILTER, value, ffi.sizeof("struct sock_fprog"))
+    )
+
+
+def set_ip_options(fd: int, options: bytes) -> int:
+    """Sets the options in the header of the IPv4 packets; b"" removes them."""
+    return _checked(lib.setsockopt(fd, c.IPPROTO_IP, kernel.IP_OPTIONS, options, len(options)))
+
+
+def ip_options(fd: int) -> bytes:
+    value, length = ffi.new(BYTES, _LARGEST_IP_OPTIONS), ffi.new(_SIZE_POINTER, _LARGEST_IP_OPTIONS)
+    lib.getsockopt(fd, c.IPPROTO_IP, kernel.IP_OPTIONS, value, length)
+    return bytes(ffi.buffer(value)[: length[0]])
 
 
 def set_linger(fd: int, on: bool, seconds: int) -> int:

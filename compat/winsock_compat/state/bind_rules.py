@@ -3,6 +3,10 @@
 Every TCP descriptor has the kernel's SO_REUSEADDR, so that the port of a closed listener can be bound again, as on
 Windows. The kernel then permits more than Winsock does. For the sockets of this process the difference is refused here;
 a conflict with another process is found by the kernel, for listeners only.
+
+Beside a listener the kernel refuses what Winsock permits: the wildcard beside a specific address, and two sockets with
+SO_REUSEADDR. There the descriptors get the kernel's SO_REUSEPORT (share_with_listeners). A connection goes to the more
+specific address; of two listeners on one address the first gets it (system.prefer_first_listener).
 """
 
 from __future__ import annotations
@@ -10,9 +14,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from enum import Enum
 
-from winsock.constants import AF_INET, SO_EXCLUSIVEADDRUSE, SO_REUSEADDR, SOL_SOCKET
+from winsock.constants import AF_INET, AF_INET6, SO_EXCLUSIVEADDRUSE, SO_REUSEADDR, SOL_SOCKET
 from winsock.errors import WSAEACCES, WSAEADDRINUSE
 
+from ..posix import system
 from ..posix.sockaddr_layout import address_of, family_of, is_mapped, is_wildcard, port_of
 from .sockets import Socket
 from .waiters import table
@@ -74,12 +79,32 @@ def bind_conflict(sock: Socket, name: bytes) -> int:
     port = port_of(name)
     if not port:
         return 0
-    for other in table.sockets():
-        if other.stream and other is not sock and other.local is not None and port_of(other.local) == port:
-            error = _conflict_between(other, other.local, sock, name)
-            if error:
-                return error
+    for other in _sockets_on(port, sock):
+        error = _conflict_between(other, other.local or b"", sock, name)
+        if error:
+            return error
     return 0
+
+
+def share_with_listeners(sock: Socket, name: bytes) -> bool:
+    """Lets `sock` use its port beside listeners of this process, which bind_conflict permits and the kernel does not.
+
+    False if no other socket of this process has the port: then the kernel has found one of another process.
+    """
+    others = _sockets_on(port_of(name), sock)
+    if others:
+        for one in (*others, sock):
+            system.set_port_sharing(one.fd, True)
+    return bool(others)
+
+
+def _sockets_on(port: int, sock: Socket) -> list[Socket]:
+    """The other TCP sockets of this process that are bound to the port."""
+    return [
+        other
+        for other in table.sockets()
+        if other.stream and other is not sock and other.local is not None and port_of(other.local) == port
+    ]
 
 
 def _conflict_between(first: Socket, first_name: bytes, second: Socket, name: bytes) -> int:
@@ -88,11 +113,13 @@ def _conflict_between(first: Socket, first_name: bytes, second: Socket, name: by
             if space != other_space or (address and other_address and address != other_address):
                 continue
             first_mode, second_mode = _sharing(first), _sharing(second)
-            if first.family != second.family and not address and not other_address:
-                # A dual-stack wildcard and IPv4's: exclusive refuses, everything else succeeds.
+            specific = address or other_address or is_mapped(first_name) or is_mapped(name)
+            if first.family != second.family and not specific:
+                # A dual-stack wildcard and IPv4's: the first one refuses if it is exclusive. An exclusive second one is
+                # refused if it is the dual-stack one.
                 if first_mode is _EXCLUSIVE:
                     return WSAEACCES
-                if second_mode is not _EXCLUSIVE:
+                if second_mode is not _EXCLUSIVE or first.family == AF_INET6:
                     continue
             error = _CONFLICTS[first_mode, not address].get((second_mode, not other_address))
             if error:

@@ -24,7 +24,6 @@ class SocketCore:
     connected_at = 0.0
     peer: bytes | None = None
     options: Mapping[tuple[int, int], Any] | None = None
-    inherited: Mapping[tuple[int, int], Any] | None = None
     waiters: Any = None
 
     def close_descriptor(self) -> None:

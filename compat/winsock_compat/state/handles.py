@@ -12,8 +12,7 @@ WSAStartup and WSACleanup count. The last WSACleanup closes every socket.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from winsock.errors import WSAENOTSOCK, WSANOTINITIALISED
 
@@ -91,8 +90,7 @@ def open_accepted(listener: Socket) -> tuple[int, Socket]:
     sock = Socket(listener.family, listener.type, listener.protocol)
     sock.bound, sock.state, sock.connected_at = True, CONNECTED, waiting.monotonic()
     sock.nonblocking = listener.nonblocking
-    options: Mapping[tuple[int, int], Any] = listener.inherited
-    sock.options = sock.inherited = options
+    sock.options = listener.options
     try:
         with waiters.lock:
             table.add(sock)

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from winsock.constants import AF_INET6, IPPROTO_IPV6, IPV6_V6ONLY, SO_LINGER, SO_OOBINLINE, SOCK_STREAM, SOL_SOCKET
+from winsock.errors import WSAECONNABORTED
 
 from ..posix import system, waiting
 from ..posix.errnos import winsock_error
@@ -48,15 +49,20 @@ class Socket(SocketCore):
     broken = 0  # the error that ended a stream: WSAECONNRESET, WSAECONNABORTED …
     connect_error = 0  # what SO_ERROR says of a failed connect
     local: bytes | None = None  # the address that it was bound to
+    name_when_aborted: bytes | None = None  # its local address, which the kernel forgets when it resets a connection
     refused = False  # a send met the report of a closed port, which Winsock gives to recv
     port_reset = True  # SIO_UDP_CONNRESET
-    # As the caller set them, and those of them that accepted sockets take over; replaced, never changed.
+    # See groups: what it has joined, the other descriptors at which its datagrams arrive, and its packet filter.
+    memberships: tuple[Any, ...] = ()
+    extra: tuple[Any, ...] = ()
+    filter = b""
+    next_descriptor = 0  # at which recv looks first, see readable_descriptors
+    # As the caller set them, also on the listener of an accepted socket; replaced, never changed.
     options: Mapping[tuple[int, int], Any]
-    inherited: Mapping[tuple[int, int], Any]
 
     def __init__(self, family: int, type: int, protocol: int) -> None:
         self.family, self.type, self.protocol = family, type, protocol
-        self.options = self.inherited = _NO_OPTIONS
+        self.options = _NO_OPTIONS
 
     @property
     def stream(self) -> bool:
@@ -88,24 +94,46 @@ class Socket(SocketCore):
     def _stream_capabilities(self) -> tuple[int, int]:
         if self.state == LISTENING:
             # The accelerator gives an accepted socket the capabilities of one with default options.
-            plain = is_same_layout(self.family) and not {_LINGER, _OOBINLINE} & self.inherited.keys()
+            plain = is_same_layout(self.family) and not {_LINGER, _OOBINLINE} & self.options.keys()
             return _ACCEPT if plain else 0, _KIND_OF_UNCONNECTED_STREAM[LISTENING]
         if self.state != CONNECTED:
             return 0, _KIND_OF_UNCONNECTED_STREAM[self.state]
         if self.broken:
             return 0, _KIND_REFERENCE
-        flags = (0 if self.receive_off else _RECV) | (0 if self.send_off else _SEND)
+        flags = (0 if self.receive_off else _RECV) | (0 if self.send_off or self.receive_off else _SEND)
         return flags, _KIND_REFERENCE if self.receive_off or self.options.get(_OOBINLINE) else _KIND_STREAM
 
     def _datagram_capabilities(self) -> tuple[int, int]:
         same_layout = self.bound and is_same_layout(self.family)
         flags, kind = 0, _KIND_REFERENCE
-        if not (self.receive_off or self.refused):
+        if not (self.receive_off or self.refused or self.extra):
             flags = (_RECV if self.bound else 0) | (_RECVFROM if same_layout else 0)
             kind = _KIND_DATAGRAM
         if not self.send_off:
             flags |= (_SEND if self.state == CONNECTED else 0) | (_SENDTO if same_layout else 0)
         return flags, kind
+
+    def readable_descriptors(self) -> tuple[Any, ...]:
+        """The owners of the descriptors at which datagrams arrive, in the order in which recv looks at them."""
+        every = (self, *(extra for extra in self.extra if extra.fd >= 0))
+        return every[self.next_descriptor :] + every[: self.next_descriptor]
+
+    def received_from(self, descriptor: Any, peeked: bool) -> None:
+        """Makes the next recv begin with the next descriptor, or after a peek with the same one."""
+        every = (self, *(extra for extra in self.extra if extra.fd >= 0))
+        if descriptor in every:
+            self.next_descriptor = (every.index(descriptor) + (not peeked)) % len(every)
+
+    def events_by_descriptor(self, events: int) -> dict[int, int]:
+        """What to poll for: the events at the socket's own descriptor, data at the others too."""
+        reading = events & waiting.POLLIN
+        return {self.fd: events, **({extra.fd: reading for extra in self.extra} if reading else {})}
+
+    def close_descriptor(self) -> None:
+        """Closes the descriptors, unless that has been done."""
+        for extra in self.extra:
+            extra.close_descriptor()
+        super().close_descriptor()
 
     def update_connect_state(self) -> None:
         """Ends CONNECTING if the kernel has finished the connect."""
@@ -137,6 +165,20 @@ class Socket(SocketCore):
         self.broken = error
         self.update_capabilities()
         return error
+
+    def abort_if_unread(self) -> bool:
+        """Resets the connection of a stream that receives no more but has unread data; whether it has done so.
+
+        Winsock does so in shutdown, or when the data arrives. Here shutdown, and later send, select and WSAPoll check
+        the socket; close resets the connection in any case. A recv that waits in another thread gets the data first.
+        """
+        with error_lock:
+            if self.broken or self.waiters or system.bytes_available(self.fd) <= 0:
+                return False
+            self.name_when_aborted = system.getsockname(self.fd)[1]
+            system.abort(self.fd)
+            self.mark_broken(WSAECONNABORTED)
+        return True
 
     def mark_refused(self) -> None:
         """Remembers for the next recv that a port was closed."""

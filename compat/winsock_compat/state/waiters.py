@@ -205,7 +205,7 @@ def milliseconds_left(deadline: float | None) -> int:
     return min(max(0, -int(-(deadline - waiting.monotonic()) * 1000 // 1)), 0x7FFFFFFF)
 
 
-def wait_ready(wait: Wait, fd: int, events: int, deadline: float | None) -> bool:
+def wait_ready(wait: Wait, sock: Socket, events: int, deadline: float | None) -> bool:
     """Waits until the caller should look again: for the events or a wake-up, or a moment if it cannot be woken.
 
     False when the deadline has passed, or if RLIMIT_NOFILE is below 2.
@@ -214,7 +214,9 @@ def wait_ready(wait: Wait, fd: int, events: int, deadline: float | None) -> bool
     while True:
         left = milliseconds_left(deadline)
         # Nothing is ready after EINTR too: signal handlers have run by now, and the wait continues with the time left.
-        ready = waiting.poll({fd: events, wakeup.read_end: POLLIN}, wakeup.limited(left))
+        extra = sock.extra  # keeps their descriptors open
+        ready = waiting.poll({**sock.events_by_descriptor(events), wakeup.read_end: POLLIN}, wakeup.limited(left))
+        del extra
         if ready:
             if wakeup.read_end in ready:
                 wakeup.drain()
@@ -242,7 +244,7 @@ class SocketWait:
         The first time it only registers and returns at once, so that the call checks again before it waits.
         """
         if self._wait is not None:
-            return wait_ready(self._wait, self._sock.fd, self._events, self._deadline)
+            return wait_ready(self._wait, self._sock, self._events, self._deadline)
         self._wait = begin_wait((self._sock,))
         if self._timeout:
             self._deadline = waiting.monotonic() + self._timeout / 1000

@@ -23,7 +23,7 @@ from demos.launcher.children import Child
 from demos.launcher.job import Job
 from demos.launcher.log_lines import LAST_TICK
 from demos.launcher.market_options import check_source, chosen_seed, source_arguments, source_files
-from demos.launcher.output_files import check_outputs
+from demos.launcher.output_files import check_folders, check_outputs
 from demos.launcher.runner import Runner
 from demos.launcher.views import Process, Tables
 from demos.terminal.charts import drawing
@@ -65,6 +65,7 @@ class SentimentJob(Job):
     def prepare(self, folder: Path, stack: ExitStack) -> None:
         """See Job."""
         check_outputs({"--picture": self.options.picture}, source_files(self.options))
+        check_folders({"--picture": self.options.picture})
         problem = drawing.problem() if self.options.picture else None
         if problem:
             raise ProgramError(problem)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from ctypes import POINTER, string_at
+from ctypes import POINTER, pointer, string_at
 from typing import Any
 
 from winsock import (
@@ -11,6 +11,7 @@ from winsock import (
     AF_INET6,
     AF_UNSPEC,
     AI_CANONNAME,
+    AI_FQDN,
     AI_NUMERICHOST,
     AI_NUMERICSERV,
     AI_PASSIVE,
@@ -28,6 +29,7 @@ from winsock import (
     gethostbyname,
     getnameinfo,
     ntohs,
+    sockaddr,
     sockaddr_in,
     sockaddr_in6,
     socket,
@@ -122,6 +124,42 @@ def a_number_of_the_other_family(see: Recorder) -> None:
 def unknown_hints(see: Recorder) -> None:
     _asked(see, "type", "127.0.0.1", "80", _hints(0, AF_INET, 0xDEAD))
     _asked(see, "family", "127.0.0.1", "80", _hints(0, 0xDEAD, SOCK_STREAM))
+
+
+def hints_with_an_address(see: Recorder) -> None:
+    hints, found = _hints(0, AF_INET), POINTER(addrinfo)(addrinfo())
+    hints.ai_addr = pointer(sockaddr())
+    see("getaddrinfo", getaddrinfo("127.0.0.1", "80", hints, found), bool(found))
+
+
+def both_kinds_of_names_at_once(see: Recorder) -> None:
+    found = POINTER(addrinfo)(addrinfo())
+    see("getaddrinfo", getaddrinfo("127.0.0.1", "80", _hints(AI_CANONNAME | AI_FQDN), found), bool(found))
+
+
+def services_that_are_numbers(see: Recorder) -> None:
+    for service in ("010", "+5", " 80", "65540", "4294967295", "-4", "0x50", "80 ", ""):
+        _asked(see, repr(service), "127.0.0.1", service, _hints(0, AF_INET, SOCK_STREAM))
+
+
+def services_of_a_type(see: Recorder) -> None:
+    _asked(see, "stream", "127.0.0.1", "smtp", _hints(0, AF_INET))
+    _asked(see, "datagram", "127.0.0.1", "router", _hints(0, AF_INET))
+    _asked(see, "both", "127.0.0.1", "domain", _hints(0, AF_INET))
+    _asked(see, "the other type", "127.0.0.1", "smtp", _hints(0, AF_INET, SOCK_DGRAM))
+
+
+def addresses_of_other_forms(see: Recorder) -> None:
+    for node in ("1.2.3", "1.2.3.0x4", "1.2.3.010", "1.2.3.4 ", "1.2.3.256", "1.2.3.4.5", "1.2.3.4:80"):
+        _asked(see, repr(node), node, "80", _hints(0, AF_INET, SOCK_STREAM))
+
+
+def scopes(see: Recorder) -> None:
+    _asked(see, "number", "fe80::1%1", "80", _hints(0, AF_INET6, SOCK_STREAM))
+    _asked(see, "name", "fe80::1%lo", "80", _hints(0, AF_INET6, SOCK_STREAM))
+    name, node = inet6(80, bytes.fromhex("fe80000000000000000000000000aaaa")), bytearray(64)
+    name.sin6_scope_id = 1
+    see("getnameinfo", getnameinfo(name, IN6, node, 64, None, 0, NI_NUMERICHOST), node.partition(b"\0")[0])
 
 
 def unknown_services(see: Recorder) -> None:
@@ -256,6 +294,14 @@ def localhost_by_gethostbyname(see: Recorder) -> None:
 
 def gethostbyname_sees_no_ipv6(see: Recorder) -> None:
     see("gethostbyname", gethostbyname("::1"))
+
+
+def a_host_that_has_an_impossible_name(see: Recorder) -> None:
+    see("gethostbyname", gethostbyname("no host has blanks"))
+
+
+def an_illegal_address_for_gethostbyname(see: Recorder) -> None:
+    see("gethostbyname", gethostbyname("256.1.1.1"))
 
 
 def a_threads_hostent_is_its_own(see: Recorder) -> None:

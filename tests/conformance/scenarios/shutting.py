@@ -182,7 +182,7 @@ def a_waiting_datagram_after_receiving_was_ended(see: Recorder) -> None:
     see("recv", recv(first, bytearray(1), 1, 0))
 
 
-def the_peer_may_send_on_after_receiving_was_ended(see: Recorder) -> None:
+def the_peer_sends_on_after_receiving_was_ended(see: Recorder) -> None:
     client, server = tcp_pair()
     see("shutdown", shutdown(server, SD_RECEIVE))
     for number in (1, 2, 3):

@@ -209,3 +209,29 @@ def test_an_output_whose_folder_takes_no_file_is_refused_before_the_work(tmp_pat
     with pytest.raises(OutputError, match=r"--table .*t\.csv cannot be written: ") as caught:
         check_folders({"--table": tmp_path / "no" / "t.csv"})
     assert caught.value.code == 4
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("ticks", "--picture"),
+        ("sentiment", "--picture"),
+        ("agents", "--table"),
+        ("run", str(FOLLOWER), "--picture"),
+        ("run", str(FOLLOWER), "--events"),
+    ],
+    ids=" ".join,
+)
+def test_each_program_checks_the_folder_of_its_output_before_its_work(arguments, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    option = arguments[-1]
+    assert exit_code(*arguments, tmp_path / "no" / "file.png") == 4
+    captured = capsys.readouterr()
+    assert f"{option} {tmp_path / 'no' / 'file.png'} cannot be written: " in captured.err + captured.out
+
+
+def test_collected_checks_the_folder_of_its_picture_before_its_work(database, tmp_path, capsys):
+    assert exit_code("collected", database, "--picture", tmp_path / "no" / "ticks.png") == 4
+    captured = capsys.readouterr()
+    assert "cannot be written: " in captured.err
+    assert "EURUSD" not in captured.out

@@ -11,13 +11,12 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
+from job_process_kit import Log, started_job
 from terminal_kit import ROOT
 from web_kit import wait_until
 from winsock_kit import LIMIT_SECONDS
@@ -36,42 +35,8 @@ NAMES = ("provider", "copier1", "copier2")
 QUICK = ("--every", 2, "--speed", 20, "--seed", 1, "--json")
 
 
-@contextmanager
-def demo(folder: Path, *arguments: object) -> Iterator[subprocess.Popen[str]]:
-    words = map(str, ("--folder", folder, *arguments))
-    command = [sys.executable, "-m", "demos", "provider", "--demo", *words]
-    pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, cwd=ROOT, text=True, encoding="utf-8", **pipes) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-class Log:
-    """The lines of a running demo, and what they have said so far."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.process = process
-        self.lines: list[str] = []
-
-    def wait(self, pattern: str) -> str:
-        """Read until a line matches; the first group of the match."""
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self.lines.append(line)
-            if found := re.search(pattern, line):
-                return found[1] if found.groups() else found[0]
-        raise AssertionError(f"no {pattern!r} in:\n{''.join(self.lines)}")
-
-    def end(self) -> dict[str, Any]:
-        """Wait until the demo ends; its summary."""
-        output, errors = self.process.communicate(timeout=LIMIT_SECONDS * 4)
-        self.lines.append(errors)
-        assert "Traceback" not in "".join(self.lines)
-        [line] = output.splitlines()
-        summary: dict[str, Any] = json.loads(line)
-        return summary
+def demo(folder: Path, *arguments: object) -> AbstractContextManager[subprocess.Popen[str]]:
+    return started_job("provider", "--demo", "--folder", folder, *arguments)
 
 
 def account(folder: Path, name: str) -> Path:

@@ -8,14 +8,13 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 from broker_kit import ScriptedProvider
+from job_process_kit import Log, started_job
 from mosquitto_kit import COPIER, PASSWORDS, PROVIDER, Mosquitto, needs_mosquitto
 from terminal_kit import ROOT
 from web_kit import certificate, wait_until
@@ -33,47 +32,9 @@ def needs_paho() -> None:
     pytest.importorskip("paho.mqtt", reason="the programs use a broker with paho-mqtt")
 
 
-@contextmanager
-def job(*arguments: object) -> Iterator[subprocess.Popen[str]]:
+def job(*arguments: object) -> AbstractContextManager[subprocess.Popen[str]]:
     needs_paho()
-    command = [sys.executable, "-m", "demos", "broker", *map(str, (*arguments, *QUICK))]
-    pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, cwd=ROOT, text=True, encoding="utf-8", **pipes) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-class Log:
-    """The lines of a running job."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self.process = process
-        self.lines: list[str] = []
-
-    def wait(self, pattern: str) -> str:
-        """Read until a line matches; the first group of the match."""
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self.lines.append(line)
-            if found := re.search(pattern, line):
-                return found[1] if found.groups() else found[0]
-        raise AssertionError(f"no {pattern!r} in:\n{''.join(self.lines)}")
-
-    def interrupt(self) -> dict[str, Any]:
-        """End the job by Ctrl-C; its summary."""
-        self.process.send_signal(signal.SIGINT)
-        return self.end()
-
-    def end(self) -> dict[str, Any]:
-        """Wait until the job ends; its summary."""
-        output, errors = self.process.communicate(timeout=LIMIT_SECONDS * 4)
-        self.lines.append(errors)
-        assert "Traceback" not in "".join(self.lines)
-        [line] = output.splitlines()
-        summary: dict[str, Any] = json.loads(line)
-        return summary
+    return started_job("broker", *arguments, *QUICK)
 
 
 def lots(folder: Path, name: str) -> Decimal:

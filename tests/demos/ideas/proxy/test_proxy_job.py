@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import signal
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import AbstractContextManager
 
 import pytest
-from terminal_kit import ROOT
+from job_process_kit import Log, started_job
 from winsock_kit import LIMIT_SECONDS
 
 from demos.ideas.proxy.job_tally import ProxyTally
@@ -25,40 +20,15 @@ pytestmark = pytest.mark.timeout(180)
 QUICK = ("--every", "2", "--speed", "20", "--seed", "1", "--json")
 
 
-@contextmanager
-def job(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "demos", "proxy", *arguments]
-    pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, cwd=ROOT, text=True, encoding="utf-8", **pipes) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def wait(process: subprocess.Popen[str], pattern: str) -> str:
-    """Read the log until a line matches; the first group of the match."""
-    assert process.stderr is not None
-    lines = []
-    for line in process.stderr:
-        lines.append(line)
-        if found := re.search(pattern, line):
-            return found[1] if found.groups() else found[0]
-    raise AssertionError(f"no {pattern!r} in:\n{''.join(lines)}")
-
-
-def end(process: subprocess.Popen[str]) -> dict[str, Any]:
-    """Wait until the job ends; its summary."""
-    output, errors = process.communicate(timeout=LIMIT_SECONDS * 4)
-    assert "Traceback" not in errors
-    summary: dict[str, Any] = json.loads(output)
-    return {**summary, "errors": errors}
+def job(*arguments: str) -> AbstractContextManager[subprocess.Popen[str]]:
+    return started_job("proxy", *arguments)
 
 
 def test_the_copiers_behind_two_levels_of_proxies_end_with_the_providers_position():
     with job("--duration", "2", *QUICK) as process:
-        summary = end(process)
-    assert process.returncode == 0, summary["errors"]
+        log = Log(process)
+        summary = log.end()
+    assert process.returncode == 0, log.lines
     assert (summary["equal"], summary["problem"], summary["restarts"]) == (True, None, 0)
     assert summary["trades"] > 3
     assert [(each["name"], each["server"]) for each in summary["per_proxy"]] == [
@@ -71,12 +41,13 @@ def test_the_copiers_behind_two_levels_of_proxies_end_with_the_providers_positio
 @pytest.mark.parametrize("victim", ["proxy", "proxy1"])
 def test_a_killed_server_of_the_tree_is_started_again_and_the_positions_are_right_at_the_end(victim):
     with job("--duration", "5", *QUICK) as process:
-        pid = int(wait(process, rf"{victim} is process (\d+)"))
-        wait(process, r"copier1 \| .* deal #2 ")
+        log = Log(process)
+        pid = int(log.wait(rf"{victim} is process (\d+)"))
+        log.wait(r"copier1 \| .* deal #2 ")
         os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
-        wait(process, rf"{victim} ended .* and is started again")
-        summary = end(process)
-    assert process.returncode == 0, summary["errors"]
+        log.wait(rf"{victim} ended .* and is started again")
+        summary = log.end()
+    assert process.returncode == 0, log.lines
     assert (summary["equal"], summary["restarts"]) == (True, 1)
     assert summary["per_copier"][0]["logins"] >= 2
 
