@@ -17,7 +17,7 @@ from typing import NamedTuple
 from winsock.constants import AF_INET, AF_INET6, AF_UNSPEC, SO_BROADCAST, SOL_SOCKET
 from winsock.errors import WSAEACCES, WSAEADDRNOTAVAIL, WSAEAFNOSUPPORT, WSAEFAULT
 
-from ..posix import system
+from ..posix import interfaces
 from ..posix.errnos import winsock_error
 from ..posix.sockaddr_layout import address_of, family_of, is_mapped, port_of, scope_of
 from ..state.sockets import Socket
@@ -141,4 +141,4 @@ def _is_net_broadcast(name: bytes) -> bool:
     if family_of(name) == AF_INET6 and not is_mapped(name):
         return False
     address = address_of(name)[-4:]
-    return address[0] != 127 and any(address) and system.is_broadcast(address)
+    return address[0] != 127 and any(address) and interfaces.is_broadcast(address)

@@ -9,7 +9,7 @@ import sys
 from typing import Any, Protocol, TypeAlias
 
 from winsock import constants as c
-from winsock.constants import AF_INET, AF_INET6, SOCK_DGRAM
+from winsock.constants import AF_INET6, SOCK_DGRAM
 
 from . import declarations as kernel
 from .declarations import LINUX, MSG_NOSIGNAL
@@ -24,7 +24,6 @@ _NETLINK_SOCK_DIAG = 4
 _FILTER_RETURN = 6
 _SIZE_POINTER = ffi.typeof("unsigned int *")
 _COPIED = 1 << 16
-_IPV4_PORT_9 = AF_INET.to_bytes(2, "little") + b"\0\x09"
 _LARGEST_IP_OPTIONS = 40
 
 
@@ -149,24 +148,6 @@ def connect(fd: int, name: bytes) -> int:
 def disconnect(fd: int) -> int:
     """Ends a datagram socket's association, or a stream's failed connect."""
     return _checked(lib.connect(fd, UNSPEC, len(UNSPEC)))
-
-
-class _Temporary:
-    """A descriptor that is closed with its last reference."""
-
-    fd = -1
-
-    def __del__(self) -> None:
-        if self.fd >= 0:
-            lib.close(self.fd)
-
-
-def is_broadcast(address: bytes) -> bool:
-    """Whether the four bytes are the broadcast address of one of this machine's networks."""
-    # Only the kernel knows its networks. Without SO_BROADCAST it connects no datagram socket to such an address.
-    owner = _Temporary()
-    fd = socket(owner, AF_INET, SOCK_DGRAM, 0)
-    return fd >= 0 and connect(fd, _IPV4_PORT_9 + address + bytes(8)) == -errno.EACCES
 
 
 def abort(fd: int) -> None:
