@@ -154,7 +154,7 @@ class Winsock(Protocol):
 
         Errors:
             WSANOTINITIALISED: WSAStartup has not succeeded yet.
-            WSAENOTSOCK: `s` is not an open socket.
+            WSAENOTSOCK: `s` is not an open socket, or another thread closed it during the call.
             WSAEFAULT: `name` is None, too short for its family, or an IPv4 address for an IPv6 socket.
             WSAEAFNOSUPPORT: unknown family, or an IPv6 address for an IPv4 socket.
             WSAEWOULDBLOCK: nonblocking; the connection is being established.
@@ -162,7 +162,7 @@ class Winsock(Protocol):
             WSAEISCONN: the stream socket is already connected.
             WSAEINVAL: the socket is listening.
             WSAEADDRNOTAVAIL: an address of zeros; for a stream socket also port 0, a multicast or a broadcast address.
-            WSAECONNREFUSED: no socket is listening at that address.
+            WSAECONNREFUSED: no socket is listening at that address, or the listener's queue is full.
             WSAETIMEDOUT: the peer did not answer.
             WSAENETUNREACH, WSAEHOSTUNREACH: no route to that network or host.
             WSAEADDRINUSE: the local address to which the socket is bound is already in use.
@@ -400,14 +400,17 @@ class Winsock(Protocol):
         bytes, for example c_int(1). SO_LINGER takes a `linger`, the membership options take an `ip_mreq` or
         `ipv6_mreq`, IP_OPTIONS takes up to 40 bytes. SO_RCVTIMEO and SO_SNDTIMEO are in milliseconds, 0 means no limit.
         Boolean options also accept 1 byte. `optname` of SO_DONTLINGER and SO_EXCLUSIVEADDRUSE is their negative value
-        or the same bits as an unsigned number. Returns 0 or SOCKET_ERROR.
+        or the same bits as an unsigned number. imr_interface and the value of IP_MULTICAST_IF are an address of an
+        interface or, as 0.x.y.z, its index. IP_MULTICAST_LOOP and IPV6_MULTICAST_LOOP decide whether this socket
+        receives what this machine has sent to a group; they have no effect on the sender. Returns 0 or SOCKET_ERROR.
 
         Errors:
             WSANOTINITIALISED: WSAStartup has not succeeded yet.
             WSAENOTSOCK: `s` is not an open socket.
             WSAEFAULT: `optval` is None, or `optlen` is too short for the option or exceeds the buffer.
-            WSAEINVAL: unknown level, a value out of range, SO_REUSEADDR together with SO_EXCLUSIVEADDRUSE, or
-            IPV6_V6ONLY on a bound socket.
+            WSAEINVAL: unknown level, a value out of range, SO_REUSEADDR together with SO_EXCLUSIVEADDRUSE,
+            IPV6_V6ONLY on a bound socket, or leaving a group that the socket has not joined.
+            WSAEADDRNOTAVAIL: no such interface, or the socket has joined the group already.
             WSAENOPROTOOPT: unknown option, a read-only option, or one that this type of socket does not have.
             WSAENETRESET, WSAENOTCONN: SO_KEEPALIVE on a connection that is broken.
         Source: https://learn.microsoft.com/en-us/windows/win32/api/winsock2/nf-winsock2-setsockopt

@@ -41,6 +41,7 @@ from winsock import (
     POLLIN,
     POLLOUT,
     SO_ERROR,
+    SO_REUSEADDR,
     SOCK_STREAM,
     SOCKET_ERROR,
     SOMAXCONN,
@@ -202,6 +203,20 @@ def test_the_full_queue_of_every_kind_of_listener_refuses_its_clients() -> None:
 
 
 @drops
+def test_listeners_that_share_an_address_refuse_the_clients_that_do_not_fit() -> None:
+    servers = [new(), new()]
+    name = loopback()
+    for s in servers:
+        set_option(s, SO_REUSEADDR, 1)
+        assert bind(s, name, 16) == 0
+        assert listen(s, 1) == 0
+        name = name_of(s)
+    clients = [client(name) for _ in range(6)]
+    assert [await_events(s, POLLOUT | POLLERR) != 0 for s in clients] == [True] * 6
+    assert sum(events_of(s) & POLLERR for s in clients) >= 4
+
+
+@drops
 def test_each_of_several_clients_is_refused() -> None:
     _, name = full(2)
     clients = [client(name) for _ in range(5)]
@@ -243,7 +258,7 @@ def test_clients_are_refused_by_a_listener_of_another_process() -> None:
 @drops
 def test_a_refused_client_keeps_its_port_and_can_connect_again() -> None:
     server, name = full()
-    s = client(name)
+    s = client(name, bound())
     port = port_of(s)
     assert excepted(s)
     assert error_of(getpeername(s, sockaddr_in(), c_int(16))) == WSAENOTCONN

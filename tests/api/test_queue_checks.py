@@ -10,6 +10,7 @@ import pytest
 from winsock_kit import (
     accept_from,
     await_events,
+    bound,
     error_of,
     events_of,
     listener,
@@ -55,8 +56,8 @@ def full() -> tuple[int, sockaddr_in]:
     return server, name
 
 
-def client(name: sockaddr_in) -> int:
-    s = new()
+def client(name: sockaddr_in, s: int | None = None) -> int:
+    s = new() if s is None else s
     set_nonblocking(s)
     assert error_of(connect(s, name, 16)) == WSAEWOULDBLOCK
     return s
@@ -159,7 +160,7 @@ def test_a_client_that_listens_after_its_refusal_gets_connections() -> None:
     from winsock import listen
 
     _, name = full()
-    s = client(name)
+    s = client(name, bound())
     assert await_events(s, POLLERR) & POLLERR
     assert listen(s, 1) == 0
     assert connect(new(), name_of(s), 16) == 0

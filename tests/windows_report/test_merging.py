@@ -140,7 +140,8 @@ def test_a_report_fills_the_cells_for_what_it_has_run(root: Path) -> None:
     number = len(notes.load_recordings(root))
     system = "Windows 11 (10.0.22631)"
     assert cells["calls"] == f"{system}: 1,500 of 1,501 tests"
-    assert cells[f"{number} recorded scenarios"] == f"{system}: {number} of {number} scenarios, 10 of 10 tests"
+    (scenarios,) = (cell for name, cell in cells.items() if name.endswith("recorded scenarios"))
+    assert scenarios == f"{system}: {number} of {number} scenarios, 10 of 10 tests"
     assert cells["versions of CPython"] == f"{system}: 3.12.4"
     assert cells["demos"] == f"{system}: 302 of 302 tests, 2 of 2 runs of the pairs"
     assert cells["original MQL5 programs as peers"] == notes.NOT_YET
