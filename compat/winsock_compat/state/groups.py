@@ -174,7 +174,7 @@ def _replace(sock: Socket, wanted: set[Purpose]) -> int:
 
 
 def close_extra(sock: Socket) -> None:
-    """Closes the extra descriptors of a socket whose bind has failed."""
+    """Closes all extra descriptors of a socket: its bind has failed, or its association with a peer ends."""
     with lock:
         extras, sock.extra = sock.extra, ()
         for extra in extras:
