@@ -9,9 +9,9 @@ The other folders (calls/, state/) know Winsock's rules and reach the kernel thr
 - `interfaces`: the addresses of this machine
 
 `sockaddr_layout` (reading and converting addresses), `errnos` (errno to Winsock error) and `declarations` (the kernel's
-numbers) are plain Python and use no descriptor, as is `packet_filter`, which makes the programs for `system.set_filter`.
-`loading` loads the C library for the modules above; `compiled` loads compiled modules and refuses one that was built
-from other sources.
+numbers) are plain Python and use no descriptor. So is `packet_filter`, which makes the programs for
+`system.set_filter`. `loading` loads the C library for the modules above; `compiled` loads compiled modules and refuses
+one that was built from other sources.
 
 The seam
 --------
