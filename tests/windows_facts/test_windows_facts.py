@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.windows_facts import report
 from tests.windows_facts.facts import Certainty, collect
 from tests.windows_facts.runner import holds, reason_to_skip
 from winsock import BACKEND, CALLS
@@ -32,3 +33,9 @@ def test_a_fact_names_a_call_a_situation_a_result_and_a_source(name: str) -> Non
     assert fact.windows
     assert isinstance(fact.certainty, Certainty)
     assert fact.source.startswith("https://")
+
+
+def test_the_documents_have_the_figures_of_the_facts() -> None:
+    """To update the documents: python -m tests.windows_facts --notes"""
+    generated = report.generated()
+    assert {path: report.in_document(path) for path in generated} == generated
