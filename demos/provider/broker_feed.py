@@ -131,7 +131,7 @@ class BrokerFeed:
         elif self._looks_until is None:
             if now - self._began_at >= LOGIN_MS:
                 self._end(f"the broker has not answered within {LOGIN_MS // 1000} s")
-        elif now >= self._looks_until:
+        elif now >= self._looks_until and not self._suspended:
             self._start_publishing(now)
 
     def close(self) -> None:

@@ -10,6 +10,9 @@ With --broker it also publishes at an MQTT broker (broker_feed.py; notes/broker.
 OnInit opens the subscribers' port; if the host name cannot be resolved, OnTimer tries again. OnTrade publishes each
 trade at once, OnTimer also the account's figures, and OnSocket accepts subscribers as soon as they connect. With --fast
 the plain port does not wait for the timer either.
+
+While an operator has paused the provider in the dashboard, it sends the account nowhere: not to the clients of the
+plain port, a broker or a proxy either.
 """
 
 from __future__ import annotations
@@ -191,6 +194,7 @@ def OnDeinit(reason: int) -> None:
 
 def OnTrade() -> None:
     if plain is not None:
+        plain.pause(IsPaused())
         plain.trade(GetSymbolLot(Symbol()))
     Publish()
 
@@ -198,6 +202,7 @@ def OnTrade() -> None:
 def OnTimer() -> None:
     trader.report_pause()
     if plain is not None:
+        plain.pause(IsPaused())
         plain.timer()
     Publish()
     if service is not None:
@@ -316,7 +321,10 @@ def StartService(service: Service) -> None:
     if cert:
         Print(f"the certificate's SHA-256, which subscribers can pin: {service.fingerprint}")
     if service.is_paused:
-        Alert("the provider is still paused: subscribers cannot log in until an operator resumes it in the dashboard")
+        Alert(
+            "the provider is still paused: subscribers cannot log in, and nothing is sent to the clients of the plain "
+            "port, a broker or a proxy, until an operator resumes it in the dashboard"
+        )
     EventSetSocket(service.socket)
 
 
@@ -333,8 +341,16 @@ def ServeSubscribers(service: Service) -> None:
         Fail(4, service.failure)
 
 
+def IsPaused() -> bool:
+    """Whether an operator has paused the provider, in this run or before."""
+    return service is not None and service.is_paused
+
+
 def Publish() -> None:
-    """Publish the account's present state; a state that cannot be published is reported once."""
+    """Publish the account's present state; a state that cannot be published is reported once.
+
+    A paused provider has no subscribers at its own port, and its feeds are suspended.
+    """
     global unpublished
     outputs: list[Output] = [*feeds]
     if service is not None and service.socket != INVALID_SOCKET:
@@ -347,7 +363,7 @@ def Publish() -> None:
         problem = "the terminal cannot read the account, or is not connected to the broker"
     for output in outputs:
         try:
-            if account is None:
+            if account is None or (output is not service and IsPaused()):
                 output.suspend()
             else:
                 output.observe(account)

@@ -20,6 +20,8 @@ from winsock_kit import LIMIT_SECONDS
 
 from demos.provider.broker_messages import AskProvider, encode
 from demos.provider.messages import Hello
+from demos.provider.shared import PAUSE_SETTING, PAUSED_VALUE
+from demos.provider.state_file import StateFile
 from demos.terminal.paper.account import PaperAccount
 
 pytest.importorskip("paho.mqtt.client", reason="paho-mqtt is not installed")
@@ -151,6 +153,32 @@ def test_nothing_is_sent_and_answered_while_the_account_cannot_be_read(scene: Sc
         yield from scene.until(lambda: scene.count("heartbeat") > count)
 
     assert scene.play(script) == 0
+
+
+def test_a_paused_provider_publishes_and_answers_nothing(tmp_path: Path):
+    path = tmp_path / "provider.sqlite"
+    state = StateFile(path)
+    state.set_setting(PAUSE_SETTING, PAUSED_VALUE)
+    scene = Scene(tmp_path)
+    module = scene.stage.chart.module
+    module.Port, module.state = 0, str(path)
+    topics = ("status", "summary", "heartbeat", "answer/copier-1")
+
+    def script() -> Script:
+        yield from scene.until(lambda: scene.stage.program.feeds[0]._looks_until is not None)
+        buy(scene.stage, "0.10")
+        for _ in range(20):
+            yield
+        scene.publish("ask/copier-1", encode(AskProvider(1, NONCE)), retain=False)
+        yield from scene.until(scene.has("ask/copier-1"))
+        for _ in range(20):
+            yield
+        scene.take()
+        assert not any(scene.count(topic) for topic in topics)
+
+    assert scene.play(script) == 0
+    state.close()
+    assert not any("publishing at" in each for each in scene.stage.texts)
 
 
 def test_a_provider_that_sees_the_hello_of_one_that_started_earlier_ends(scene: Scene):
