@@ -190,7 +190,7 @@ class MqttLink:
         """
         if self._client is None or not self.is_open:
             return 0
-        handling = {each: SubscribeOptions.RETAIN_DO_NOT_SEND for each in new}
+        handling = dict.fromkeys(new, SubscribeOptions.RETAIN_DO_NOT_SEND)
         _, number = self._client.subscribe(
             [
                 (each, SubscribeOptions(qos=1, noLocal=not own, retainHandling=handling.get(each, _SEND_RETAINED)))
