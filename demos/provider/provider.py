@@ -29,6 +29,7 @@ from demos.provider.broker_inputs import BrokerInputs
 from demos.provider.feeds import Feed, Output
 from demos.provider.input_checks import (
     command_arguments,
+    command_files,
     command_problem,
     count_problem,
     experts_problem,
@@ -72,11 +73,13 @@ if TYPE_CHECKING:
 
 Host: Annotated[str, Input("name or address of the subscribers' port; other than loopback needs --cert")] = "127.0.0.1"
 Port: Annotated[int, Input("the subscribers' port; 0: any free one, -1: none", check=port_problem)] = 8443
-cert: Annotated[str, Input("certificate file (PEM) for TLS; empty: no TLS, on loopback only")] = ""
-key: Annotated[str, Input("key file (PEM) of the certificate; empty: it is in the certificate's file")] = ""
-state: Annotated[str, Input("database of users, tokens and bans; see `python -m demos provider --help`")] = (
-    "provider.sqlite"
+cert: Annotated[str, Input("certificate file (PEM) for TLS; empty: no TLS, on loopback only", file="read")] = ""
+key: Annotated[str, Input("key file (PEM) of the certificate; empty: it is in the certificate's file", file="read")] = (
+    ""
 )
+state: Annotated[
+    str, Input("database of users, tokens and bans; see `python -m demos provider --help`", file="database")
+] = "provider.sqlite"
 name: Annotated[str, Input("the provider's name, which subscribers see", check=name_problem)] = "provider"
 only: Annotated[str, Input("publish these symbols, separated by commas; empty: all", check=symbols_problem)] = ""
 hosts: Annotated[
@@ -85,10 +88,15 @@ hosts: Annotated[
 ] = ""
 alert_command: Annotated[
     str,
-    Input("run this command for each alert, which is one line of JSON on its standard input", check=command_problem),
+    Input(
+        "run this command for each alert, which is one line of JSON on its standard input",
+        check=command_problem,
+        file="read",
+        paths=command_files,
+    ),
 ] = ""
 alert_webhook: Annotated[str, Input("post each alert to this https address; keep it in the file of --config")] = ""
-alert_ca: Annotated[str, Input("CA file (PEM) for the webhook; empty: the system's CAs")] = ""
+alert_ca: Annotated[str, Input("CA file (PEM) for the webhook; empty: the system's CAs", file="read")] = ""
 stale_ticks: Annotated[
     int,
     Input(
@@ -126,9 +134,14 @@ broker: Annotated[
 broker_login: Annotated[str, Input("the login at the broker; empty: none")] = ""
 broker_password_file: Annotated[
     str,
-    Input("file whose first line is the broker's password; empty: the environment variable WINSOCK_BROKER_PASSWORD"),
+    Input(
+        "file whose first line is the broker's password; empty: the environment variable WINSOCK_BROKER_PASSWORD",
+        file="read",
+    ),
 ] = ""
-broker_ca: Annotated[str, Input("PEM file of the CAs that verify the broker; empty: those of the system")] = ""
+broker_ca: Annotated[
+    str, Input("PEM file of the CAs that verify the broker; empty: those of the system", file="read")
+] = ""
 broker_pin: Annotated[
     str, Input("SHA-256 fingerprint that the broker's certificate must have, instead of a CA", check=pin_problem)
 ] = ""
@@ -138,17 +151,24 @@ publish: Annotated[
 ] = ""
 publish_login: Annotated[str, Input("the login at the proxy, with the right to publish the topic")] = ""
 publish_password_file: Annotated[
-    str, Input("file whose first line is the password at the proxy; empty: the environment variable WINSOCK_PASSWORD")
+    str,
+    Input(
+        "file whose first line is the password at the proxy; empty: the environment variable WINSOCK_PASSWORD",
+        file="read",
+    ),
 ] = ""
 publish_token_file: Annotated[
-    str, Input("file whose first line is a token at the proxy; empty: the environment variable WINSOCK_TOKEN")
+    str,
+    Input("file whose first line is a token at the proxy; empty: the environment variable WINSOCK_TOKEN", file="read"),
 ] = ""
-publish_ca: Annotated[str, Input("PEM file of the CAs that verify the proxy; empty: those of the system")] = ""
+publish_ca: Annotated[
+    str, Input("PEM file of the CAs that verify the proxy; empty: those of the system", file="read")
+] = ""
 publish_pin: Annotated[
     str, Input("SHA-256 fingerprint that the proxy's certificate must have, instead of a CA", check=pin_problem)
 ] = ""
 strategy: Annotated[int, Input("trade a small strategy at every N-th tick; 0: never", check=count_problem)] = 0
-pause: Annotated[str, Input("the strategy does not trade while this file exists")] = ""
+pause: Annotated[str, Input("the strategy does not trade while this file exists", file="read")] = ""
 
 # A comment, because the launcher evaluates all annotations: the packages of Service are needed for its port only.
 service = None  # type: Service | None
