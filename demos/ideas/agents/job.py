@@ -20,7 +20,7 @@ from demos.ideas.agents.worker_process import LOADING_MS
 from demos.launcher.children import Child
 from demos.launcher.job import Job
 from demos.launcher.market_options import check_source, source_file, source_files
-from demos.launcher.output_files import check_folders, check_outputs, database_files
+from demos.launcher.output_files import check_folders, check_outputs, check_whole_files, database_files
 from demos.launcher.runner import JobError, Runner
 from demos.launcher.views import Process, Tables
 from demos.terminal.charts import drawing
@@ -148,6 +148,7 @@ def check_options(options: argparse.Namespace) -> None:
     written = database_files(options.database, "--database") if options.database else {}
     inputs = {**source_files(options), "--strategy": source_of(options.strategy).path}
     check_outputs({**written, "--table": options.table, "--picture": options.picture}, inputs)
+    check_whole_files({"--table": options.table, "--picture": options.picture})
     problem = drawing.problem() if options.picture else None
     if problem:
         raise ProgramError(problem)
