@@ -146,7 +146,9 @@ class IndicatorJob(Job):
         return {"equal": False, "problem": problem}
 
     def _client_summary(self, runner: Runner, name: str, expected: bytes) -> dict[str, Any]:
-        values_equal = self._file(name, "csv").read_bytes() == expected
+        values = self._file(name, "csv")
+        # A client that has received nothing writes no file.
+        values_equal = values.exists() and values.read_bytes() == expected
         pixels = None
         if not self.options.no_pictures:
             pixels = unequal_pixels(self._file(SERVER, "png"), self._file(name, "png"))
