@@ -210,8 +210,11 @@ class BrokerFeed:
 
     def _look(self) -> None:
         """Subscribe to what another provider would publish."""
-        topics = (STATUS, HEARTBEATS, f"{ASK}+", ANSWER + self._settings.mqtt.client_id)
-        self._link.subscribe([self._topic(each) for each in topics])
+        self._link.subscribe([self._topic(STATUS)])
+        # A stored question is too old to be answered, and so many of them may be stored that the broker would discard
+        # the states that follow.
+        topics = (HEARTBEATS, f"{ASK}+", ANSWER + self._settings.mqtt.client_id)
+        self._link.subscribe([self._topic(each) for each in topics], stored=False)
         self._look_at_states()
 
     def _look_at_states(self) -> None:

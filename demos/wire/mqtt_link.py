@@ -182,14 +182,16 @@ class MqttLink:
         """Publish a message; the number of its acknowledgement. Nothing happens while the link is not open."""
         return self._client.publish(topic, payload, qos, retain).mid if self._client and self.is_open else 0
 
-    def subscribe(self, filters: list[str], *, own: bool = True) -> int:
+    def subscribe(self, filters: list[str], *, own: bool = True, stored: bool = True) -> int:
         """Subscribe, or have the retained messages sent again; the number of the answer.
 
-        ``own``: receive also what this client publishes.
+        ``own``: receive also what this client publishes; ``stored``: and the messages that the broker has retained.
         """
         if self._client is None or not self.is_open:
             return 0
-        _, number = self._client.subscribe([(each, SubscribeOptions(qos=1, noLocal=not own)) for each in filters])
+        retained = SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE if stored else SubscribeOptions.RETAIN_DO_NOT_SEND
+        options = SubscribeOptions(qos=1, noLocal=not own, retainHandling=retained)
+        _, number = self._client.subscribe([(each, options) for each in filters])
         return number or 0
 
     def end(self, *, with_will: bool = False) -> None:

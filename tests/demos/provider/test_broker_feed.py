@@ -208,6 +208,20 @@ def test_stored_messages_of_earlier_runs_are_deleted_also_more_than_the_broker_s
     assert scene.play(script) == 0
 
 
+def test_stored_questions_do_not_keep_stored_messages_of_earlier_runs_from_being_deleted(tmp_path: Path):
+    scene = Scene(tmp_path, "max_queued_messages 20")
+    for number in range(1000):
+        scene.publish(f"ask/copier-{number}", encode(AskProvider(1, NONCE)))
+    for number in range(10):
+        scene.publish(f"state/OLD{number}", b"{}")
+
+    def script() -> Script:
+        yield from scene.until(scene.has("summary", seq=1))
+        yield from scene.until(lambda: not stored(scene))
+
+    assert scene.play(script) == 0
+
+
 def stored(scene: Scene) -> set[str]:
     """The topics of symbols with a stored message, as a new subscriber gets them."""
     reader = RawClient(scene.broker, PROVIDER, topics=[f"{PREFIX}/state/+"])
