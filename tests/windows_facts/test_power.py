@@ -54,7 +54,9 @@ def test_a_call_that_does_nothing_is_noticed(monkeypatch: pytest.MonkeyPatch, ca
     assert next(noticing(call), None) is not None
 
 
-@pytest.mark.parametrize("call", sorted({fact.call for fact in FACTS.values() if errors_of(fact)}))
+@pytest.mark.parametrize(
+    "call", sorted({fact.call for fact in FACTS.values() if errors_of(fact)} - mutations.NUMBERS)
+)  # the numbers never fail
 def test_a_wrong_error_is_noticed(monkeypatch: pytest.MonkeyPatch, call: str) -> None:
     replace_call(monkeypatch, call, mutations.mistaken(call))
     assert next(noticing(call), None) is not None

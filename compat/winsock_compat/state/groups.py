@@ -95,20 +95,22 @@ class ExtraDescriptor(SocketCore):
 def join(sock: Socket, membership: Membership) -> int:
     """Makes the socket a member of a group; returns the error or 0."""
     with lock:
-        result = _request(sock, membership, _ADD)
-        if result < 0:
-            return WSAEADDRNOTAVAIL if result == -errno.EADDRINUSE else winsock_error(-result)
         before = sock.memberships
+        if membership in before:
+            return WSAEADDRNOTAVAIL
+        added = result = -errno.EINTR  # if a signal handler raises
         try:
-            sock.memberships = (*before, membership)
-            result = update(sock)
-        except BaseException:  # a signal handler has raised
-            result = -errno.EINTR
-            raise
+            added = _request(sock, membership, _ADD)
+            if added == 0:
+                sock.memberships = (*before, membership)
+            result = added or update(sock)
         finally:
             if result < 0:
                 sock.memberships = before
+            if result < 0 and added in (0, -errno.EINTR):
                 _request(sock, membership, _DROP)
+    if added == -errno.EADDRINUSE:
+        return WSAEADDRNOTAVAIL
     return winsock_error(-result) if result < 0 else 0
 
 

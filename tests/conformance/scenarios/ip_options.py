@@ -15,6 +15,7 @@ from winsock import (
     IP_MULTICAST_IF,
     IP_MULTICAST_LOOP,
     IP_MULTICAST_TTL,
+    IP_OPTIONS,
     IP_PKTINFO,
     IP_TTL,
     IPPROTO_IP,
@@ -123,6 +124,17 @@ def header_included_needs_a_raw_socket(see: Recorder) -> None:
     for word, s in (("stream", tcp()), ("datagram", udp())):
         see(f"setsockopt {word}", setsockopt(s, IPPROTO_IP, IP_HDRINCL, c_int(1), 4))
         see.option(word, getsockopt, s, IPPROTO_IP, IP_HDRINCL, 4)
+
+
+def options_of_the_ip_header(see: Recorder) -> None:
+    for kind, make in (("stream", tcp), ("datagram", udp)):
+        s, value, length = make(), bytearray(40), c_int(40)
+        see(f"getsockopt {kind}", getsockopt(s, IPPROTO_IP, IP_OPTIONS, value, length), length)
+        see(f"setsockopt {kind}", setsockopt(s, IPPROTO_IP, IP_OPTIONS, bytes([1, 1, 1, 1]), 4))
+        value, length = bytearray(4), c_int(4)
+        see(f"getsockopt {kind} again", getsockopt(s, IPPROTO_IP, IP_OPTIONS, value, length), value, length)
+        see(f"setsockopt {kind} none", setsockopt(s, IPPROTO_IP, IP_OPTIONS, b"", 0))
+        see(f"getsockopt {kind} none", getsockopt(s, IPPROTO_IP, IP_OPTIONS, value, length), length)
 
 
 def fragmentation(see: Recorder) -> None:

@@ -147,6 +147,8 @@ def two_reusing_listeners(see: Recorder) -> None:
     see("bind second", bind(second, name_of(first), IN))
     see("listen first", listen(first, 5))
     see("listen second", listen(second, 5))
+    see("connect", connect(tcp(), name_of(first), IN))
+    see("accept", accept(wait_readable(first), None, None))
 
 
 def a_specific_address_next_to_a_listening_wildcard(see: Recorder) -> None:
