@@ -619,9 +619,10 @@ def a_recv_of_0_bytes_waits_for_the_peers_end() -> Json:
 
 def the_last_cleanup_ends(open_socket: Callable[[], int], block: Callable[[int], Blocked]) -> Json:
     waiting = block(open_socket())
+    before = waiting.now()
     while WSACleanup() == 0:
         pass
-    return waiting.end() != STILL_WAITS
+    return [before, waiting.end() != STILL_WAITS]
 
 
 CLEANED: dict[str, tuple[Callable[[], int], Callable[[int], Blocked]]] = {
@@ -635,7 +636,7 @@ for name, (open_socket, block) in CLEANED.items():
         f"the_last_wsacleanup_ends_{name}",
         name,
         "blocked while another thread calls the last WSACleanup",
-        [True],
+        [[STILL_WAITS, True]],
         CLEANUP,
         DOCUMENTED,
         partial(the_last_cleanup_ends, open_socket, block),
