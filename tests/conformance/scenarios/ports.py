@@ -48,8 +48,8 @@ _SECOND = [(mode, place) for mode in (_DEFAULT, _REUSE, _EXCLUSIVE) for place in
 _ADDRESS = {"any": INADDR_ANY, "one": LOOPBACK}
 
 
-# Below the ephemeral ports: on one of those the wildcard could conflict with a connection of another program. At random:
-# several processes that run these scenarios at the same time use different ones.
+# Below the ephemeral ports: on one of those the wildcard could conflict with a connection of another program. Chosen at
+# random, because several processes may run these scenarios at the same time.
 _PORTS = range(20001, 29001)
 
 
