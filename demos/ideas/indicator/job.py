@@ -71,6 +71,8 @@ class IndicatorJob(Job):
         for path in files:
             # A file of an earlier run must not be mistaken for one of this run.
             path.unlink(missing_ok=True)
+            for part in self.out.glob(f"{path.name}.*.part"):
+                part.unlink(missing_ok=True)
         self.bars = (self.options.bars or random_bars(folder, chosen_seed(self.options))).absolute()
         rows = check_export(self.bars, "bar", progress=file_progress(RealClock(), self.bars, self.report_reading)).rows
         replayed = min(self.options.replay, rows)
