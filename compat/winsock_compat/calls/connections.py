@@ -80,10 +80,11 @@ def _bind_descriptors(sock: Socket, name: bytes) -> int:
             result = system.bind(sock.fd, name)
         if result < 0 and sock.extra:
             groups.close_extra(sock)
-        if result == 0 and not port:
-            result = groups.update(sock, query_sockaddr(sock))
     if result == 0:
-        _record_bind(sock, query_sockaddr(sock))
+        local = query_sockaddr(sock)
+        result = 0 if port else groups.update(sock, local)
+        if result == 0:
+            _record_bind(sock, local)
     return result
 
 
