@@ -15,6 +15,8 @@ from tests.conformance.scenarios import addresses
 from tests.windows_facts.facts import Fact, collect
 from tests.windows_facts.runner import holds, reason_to_skip
 
+pytestmark = pytest.mark.posix_only("whether a fact can fail does not depend on the backend")
+
 # The facts that compat, and this system, behave as.
 FACTS = {name: fact for name, fact in collect().items() if not fact.compat and not reason_to_skip(fact)}
 # Helpers of the kit that observe. The others prepare a situation, and keep the calls that work.
