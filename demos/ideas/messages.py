@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from demos.provider.fields import FieldError, parse_json, pattern, plain, record, shown, text
 from demos.provider.protocol import LONGEST_TEXT, MessageError
 
-__all__ = ["ERROR", "Codec", "Error", "MessageError", "TypedMessage", "error_message"]
+__all__ = ["ERROR", "Codec", "Error", "MessageError", "TypedMessage", "error_message", "reported"]
 
 
 class TypedMessage(Protocol):
@@ -46,6 +46,14 @@ ERROR = record(
         "text": text(LONGEST_TEXT),
     },
 )
+
+
+def reported(error: Error) -> MessageError:
+    """The end of a client that has sent an Error: the client ends the connection, and so does the server.
+
+    Otherwise a client could send one after another, each of which is a line in the server's log.
+    """
+    return MessageError("reported", f"the client reports {error.code}: {error.text}")
 
 
 def error_message(code: str, problem: str) -> str:

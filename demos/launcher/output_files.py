@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from demos.terminal.interfaces import OutputError, ProgramError
+from demos.terminal.runtime.files import whole_file_problem
 from winsock.command_line import is_same_file
 
 
@@ -52,6 +53,16 @@ def check_folders(outputs: Mapping[str, Path | None]) -> None:
                 pass
         except OSError as error:
             raise OutputError(f"{name} {path} cannot be written: {error.strerror}") from error
+
+
+def check_whole_files(outputs: Mapping[str, Path | None]) -> None:
+    """Check that no output is a pipe or a device: write_whole() writes only files.
+
+    Errors: ProgramError with the option.
+    """
+    for name, path in outputs.items():
+        if path and (problem := whole_file_problem(path)):
+            raise ProgramError(f"{name} {path} is {problem}: give the name of a file")
 
 
 def database_files(path: Path, name: str) -> dict[str, Path]:

@@ -154,7 +154,7 @@ class Runner:
         return True
 
     def end(self, names: Sequence[str], grace: float) -> None:
-        """End these children in order, all at the same time.
+        """End these children in order, all at the same time, and pass on the last lines that they have written.
 
         Errors: JobError when one of them has failed.
         """
@@ -163,6 +163,8 @@ class Runner:
             self.children[name].request_end()
         for name in names:
             self.children[name].end(grace)
+        # A condition that counts lines must not be checked without the last ones.
+        self._take_lines()
         for name in names:
             self.check(self.children[name])
 

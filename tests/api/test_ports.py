@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from ctypes import c_int
 
 import pytest
@@ -213,24 +214,41 @@ from ctypes import c_int
 from winsock import *
 assert WSAStartup(MAKEWORD(2, 2), WSADATA()) == 0
 s, name = socket(AF_INET, SOCK_STREAM, 0), sockaddr_in(AF_INET, 0, in_addr(htonl({host:#x})))
+assert setsockopt(s, SOL_SOCKET, SO_REUSEADDR, c_int({reuse}), 4) == 0
 assert bind(s, name, 16) == 0 and listen(s, 1) == 0 and getsockname(s, name, c_int(16)) == 0
 print(ntohs(name.sin_port), flush=True)
 input()
 """
 
 
+@contextmanager
+def listening_process(host: int, reuse: int) -> Iterator[int]:
+    """The port on which another process listens."""
+    program = [sys.executable, "-c", OTHER_PROCESS.format(host=host, reuse=reuse)]
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield int(process.stdout.readline())
+        finally:
+            process.communicate("\n")
+
+
 @pytest.mark.parametrize("host", [INADDR_ANY, INADDR_LOOPBACK])
 @pytest.mark.parametrize("use", [None, SO_REUSEADDR])
 def test_a_port_on_which_another_process_listens_cannot_be_used(started: None, host: int, use: int | None) -> None:
-    program = [sys.executable, "-c", OTHER_PROCESS.format(host=host)]
-    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        port = int(process.stdout.readline())
+    with listening_process(host, 0) as port:
         s = new()
         if use is not None:
             assert setsockopt(s, SOL_SOCKET, use, c_int(1), 4) == 0
         assert error_of(bind(s, loopback(port, host), 16) or listen(s, 1)) == (WSAEACCES if use else WSAEADDRINUSE)
-        process.communicate("\n")
+
+
+@BESIDE_A_LISTENER
+def test_sockets_of_two_processes_listen_on_one_address_if_both_have_so_reuseaddr(started: None) -> None:
+    with listening_process(INADDR_LOOPBACK, 1) as port:
+        s = made("reuse one")[0]
+        assert bind(s, loopback(port), 16) == 0
+        assert listen(s, 1) == 0
 
 
 def test_a_server_that_restarts_gets_its_port_while_old_connections_are_open(started: None) -> None:

@@ -27,6 +27,7 @@ UNPROVOKED = {
     ("connect", "WSAENOBUFS"): "requires that all ports are in use",
     ("connect", "WSAETIMEDOUT"): "a loopback address always answers",
     ("connect", "WSAEHOSTUNREACH"): _NO_ROUTE,
+    ("listen", "WSAEADDRINUSE"): "requires another process that listens",
     ("listen", "WSAEMFILE"): _NO_MEMORY,
     ("listen", "WSAENOBUFS"): _NO_MEMORY,
     ("accept", "WSAEMFILE"): _NO_MEMORY,

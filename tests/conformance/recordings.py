@@ -1,8 +1,11 @@
 """The recorded answers: one JSON file per module of scenarios, one observation per line.
 
-    {"wine": the version, "scenarios": {name: {"wine": [[label, result, …], …], "windows": [difference, …]}}}
+    {"wine": the version, "scenarios": {name: {"wine": [[label, result, …], …], "windows": [difference, …],
+                                               "windows report": [row, …]}}}
 
 A difference is {"label", "answers": [[result, …], …], "source"}: the answers of Windows, and where they are documented.
+A row is {"label", "answer": [result, …], "reports": [id, …]}: what reports from Windows have observed, which decides
+nothing here (tests/windows_report).
 """
 
 from __future__ import annotations
@@ -18,14 +21,20 @@ Entry: TypeAlias = dict[str, list[Any]]
 Expected: TypeAlias = "list[tuple[str, list[Json]]]"
 
 
+def read(path: Path) -> dict[str, Any]:
+    """What a file of recordings has."""
+    kept: dict[str, Any] = json.loads(path.read_text(encoding="ascii"))
+    return kept
+
+
 def load() -> dict[str, Entry]:
     """All entries by the name of their scenario."""
-    return {name: entry for path in sorted(FOLDER.glob("*.json")) for name, entry in _read(path)["scenarios"].items()}
+    return {name: entry for path in sorted(FOLDER.glob("*.json")) for name, entry in read(path)["scenarios"].items()}
 
 
 def version() -> str:
     """The version of Wine that was recorded."""
-    versions = {_read(path)["wine"] for path in FOLDER.glob("*.json")}
+    versions = {read(path)["wine"] for path in FOLDER.glob("*.json")}
     assert len(versions) == 1, f"recordings from several versions: {versions}"
     return str(versions.pop())
 
@@ -39,14 +48,15 @@ def expected(entry: Entry, side: str) -> Expected:
 
 
 def save(concern: str, wine: str, seen: dict[str, list[Observation]]) -> None:
-    """Writes new answers of Wine for the scenarios of a module; the answers of Windows are kept."""
+    """Writes new answers of Wine for the scenarios of a module; the other sides are kept."""
     path = FOLDER / f"{concern}.json"
-    before = _read(path)["scenarios"] if path.exists() else {}
+    before = read(path)["scenarios"] if path.exists() else {}
     entries = {}
     for name, observations in seen.items():
         entries[name] = {"wine": observations}
-        if before.get(name, {}).get("windows"):
-            entries[name]["windows"] = before[name]["windows"]
+        for side in ("windows", "windows report"):
+            if before.get(name, {}).get(side):
+                entries[name][side] = before[name][side]
     write(path, wine, entries)
 
 
@@ -64,8 +74,3 @@ def write(path: Path, wine: str, entries: dict[str, Entry]) -> None:
         lines.append("  },")
     lines[-1] = "  }"
     path.write_text("\n".join([*lines, " }", "}", ""]), encoding="ascii", newline="\n")
-
-
-def _read(path: Path) -> dict[str, Any]:
-    kept: dict[str, Any] = json.loads(path.read_text(encoding="ascii"))
-    return kept

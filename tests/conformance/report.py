@@ -75,7 +75,8 @@ def generated() -> str:
 def in_notes() -> str:
     """The generated part that the notes contain now."""
     text = NOTES.read_text(encoding="utf-8")
-    return text[text.index(BEGIN) : text.index(END) + len(END)]
+    begin = text.index(BEGIN)
+    return text[begin : text.index(END, begin) + len(END)]
 
 
 def write() -> None:

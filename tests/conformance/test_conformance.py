@@ -88,14 +88,17 @@ def test_a_scenario_that_fails_is_recorded_as_stopped() -> None:
     assert run(Scenario("fails", "", fails, frozenset())) == [["stopped", "AssertionError: failed with 0"]]
 
 
-def test_a_new_recording_keeps_the_answers_of_windows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_new_recording_keeps_the_answers_and_the_reports_of_windows(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(recordings, "FOLDER", tmp_path)
     windows = {"label": "recv", "answers": [["WSAENOTCONN"]], "source": "Wine test-suite"}
-    recordings.write(tmp_path / "streams.json", "9.0", {"a": {"wine": [["recv", 0]], "windows": [windows]}})
+    others = {"windows": [windows], "windows report": [{"label": "recv", "answer": ["WSAENOTCONN"], "reports": ["x"]}]}
+    recordings.write(tmp_path / "streams.json", "9.0", {"a": {"wine": [["recv", 0]], **others}})
     recordings.save("streams", "10.0", {"a": [["recv", 1, "x"]], "b": [["send", 2]]})
     assert recordings.version() == "10.0"
     assert recordings.load() == {
-        "a": {"wine": [["recv", 1, "x"]], "windows": [windows]},
+        "a": {"wine": [["recv", 1, "x"]], **others},
         "b": {"wine": [["send", 2]]},
     }
 

@@ -35,6 +35,7 @@ COMMANDS = [
     ("tests.benchmarks", "--help"),
     ("tests.conformance", "--help"),
     ("tests.properties", "--help"),
+    ("tests.windows_report", "--help"),
 ]
 
 

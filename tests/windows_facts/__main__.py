@@ -1,4 +1,4 @@
-"""python -m tests.windows_facts [FACT or TOPIC …]: checks facts on this backend, or lists them."""
+"""python -m tests.windows_facts [FACT or TOPIC …]: checks facts on this backend, lists them, or updates the notes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from winsock import BACKEND
 from winsock.command_line import run_command
 
+from . import report
 from .facts import Fact, collect
 from .runner import holds, reason_to_skip
 
@@ -47,8 +48,12 @@ def check(facts: Sequence[Fact]) -> int:
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.windows_facts", description=__doc__)
     parser.add_argument("--list", action="store_true", help="print the facts instead of checking them")
+    parser.add_argument("--notes", action="store_true", help="update README.md and notes/differences.md instead")
     parser.add_argument("words", nargs="*", metavar="FACT | TOPIC")
     options = parser.parse_args(arguments)
+    if options.notes:
+        report.write()
+        return 0
     facts = chosen(options.words)
     if options.list:
         for fact in facts:

@@ -27,6 +27,7 @@ from demos.ideas.messages import Error, MessageError
 from demos.terminal import (
     INIT_FAILED,
     INIT_SUCCEEDED,
+    REASON_CLOSE,
     Comment,
     Event,
     EventKillTimer,
@@ -87,10 +88,13 @@ def OnInit() -> int:
 
 def OnDeinit(reason: int) -> None:
     EventKillTimer()
-    if link:
-        link.close()
     if worker:
         worker.close()
+    if link is None:
+        return
+    link.close()
+    if reason == REASON_CLOSE and not link.generation:
+        Fail(3, f"no connection to {url} has succeeded")
 
 
 def OnTimer() -> None:

@@ -9,7 +9,7 @@ from demos.ideas.agents.grid import Grid
 from demos.ideas.agents.optimisation import Optimisation, UnknownTask
 from demos.ideas.agents.outcomes import COORDINATOR
 from demos.ideas.agents.protocol import TO_AGENT, TO_COORDINATOR, Done, Hello, Join, Result, Task
-from demos.ideas.messages import Error, MessageError
+from demos.ideas.messages import Error, MessageError, reported
 
 
 @dataclass
@@ -40,8 +40,8 @@ class Coordination:
         """See Handler."""
         message = TO_COORDINATOR.decode(text)
         if isinstance(message, Error):
-            self._report(f"-agent {self._clients[client].name or '?'} ends with an error: {message.text}")
-        elif isinstance(message, Join):
+            raise reported(message)
+        if isinstance(message, Join):
             self._join(self._clients[client], message)
         elif isinstance(message, Result):
             self._take_result(self._clients[client], message)

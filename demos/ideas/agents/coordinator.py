@@ -20,13 +20,13 @@ from demos.ideas.agents.optimisation import Optimisation, OwnWork, Rules
 from demos.ideas.agents.pace import Pace
 from demos.ideas.agents.plan import Plan
 from demos.ideas.agents.progress import progress_fields, progress_text
-from demos.ideas.agents.protocol import MOST_BYTES, VERSION, Hello
+from demos.ideas.agents.protocol import LONGEST_POINT_S, MOST_BYTES, VERSION, Hello
 from demos.ideas.agents.run_file import RunFile
 from demos.ideas.agents.values import all_same
 from demos.ideas.agents.worker_process import Finished, Loaded, WorkerProcess
 from demos.ideas.hub import Hub, HubError, HubSettings
 from demos.ideas.hub_options import CertInput, ClientsInput, HostInput, HostsInput, KeyInput, PerAddressInput, PortInput
-from demos.provider.sqlite_file import StateError
+from demos.provider.sqlite_file import LOCK_TIMEOUT, StateBusy, StateError
 from demos.terminal import (
     INIT_FAILED,
     INIT_SUCCEEDED,
@@ -49,6 +49,10 @@ PERIOD_MS = 20
 CHECK_MS = 250
 SHOW_MS = 1000
 
+# How long storing waits while another process has locked the file, in seconds; and the pause before the next attempt.
+LOCK_WAIT = 0.05
+STORE_AGAIN_MS = 1000
+
 # The time in which the agents take the message that all is done.
 LAST_MS = 1000
 
@@ -59,6 +63,10 @@ def _percent(value: int) -> str | None:
 
 def _task_points(value: int) -> str | None:
     return None if 0 <= value <= MOST_IN_TASK else f"invalid number: {value}; use 1 to {MOST_IN_TASK}, or 0"
+
+
+def _point_seconds(value: int) -> str | None:
+    return None if 1 <= value <= LONGEST_POINT_S else f"invalid number of seconds: {value}; use 1 to {LONGEST_POINT_S}"
 
 
 Host: HostInput = "127.0.0.1"
@@ -77,7 +85,7 @@ database: Annotated[str, Input("SQLite file of the results; an optimisation cont
 check: Annotated[int, Input("percentage of the tasks that a second agent calculates too", check=_percent)] = 10
 task_points: Annotated[int, Input("points of a task; 0: a hundredth of the grid", check=_task_points)] = 0
 lease: Annotated[int, Input("seconds until a task is given to another agent", check=least_one)] = 60
-point_seconds: Annotated[int, Input("seconds that the strategy may take for a point", check=least_one)] = 60
+point_seconds: Annotated[int, Input("seconds that the strategy may take for a point", check=_point_seconds)] = 60
 
 # An agent with a fast strategy reports many results; it can send none that it was not asked for.
 _BURST = 4_000
@@ -99,6 +107,8 @@ shown_at = 0
 shown: dict[str, object] = {}
 finished_at: int | None = None
 distrusted = 0
+store_at = 0
+is_locked = False
 
 
 def OnInit() -> int:
@@ -122,7 +132,7 @@ def OnDeinit(reason: int) -> None:
         worker.close()
     if file:
         if hub:
-            Store()
+            Store(LOCK_TIMEOUT)
         file.close()
 
 
@@ -156,6 +166,8 @@ def Begin(loaded: Loaded) -> bool:
     tasks = plan.tasks
     try:
         file = RunFile(Path(database), plan)
+        if again := file.discard_timeouts(plan, point_seconds):
+            Print(f"{again} tasks with points that had less than {point_seconds} s are calculated again")
         rules = Rules(check / 100, lease * 1000)
         # An agent must not be able to tell what is checked.
         optimisation = Optimisation(tasks, rules, random.SystemRandom(), file.stored(plan))
@@ -220,7 +232,7 @@ def Continue(now: int) -> None:
         optimisation.check_times(now)
         if optimisation.is_finished:
             Finish(now)
-    if finished_at is not None and now - finished_at >= LAST_MS:
+    if finished_at is not None and now - finished_at >= LAST_MS and not is_locked:
         ExpertRemove()
 
 
@@ -237,13 +249,28 @@ def EndDistrusted() -> None:
         distrusted = len(optimisation.distrusted)
 
 
-def Store() -> None:
-    """Store what has changed."""
+def Store(wait: float = 0.0) -> None:
+    """Store what has changed. While another process has locked the file, it is tried again later.
+
+    ``wait``: for the last attempt, the seconds until it fails.
+    """
+    global store_at, is_locked
     assert file is not None
+    if not wait and GetTickCount64() < store_at:
+        return
     try:
-        file.save(optimisation.take_changes(), optimisation.take_distrusted())
+        file.save(optimisation.take_changes(), optimisation.take_distrusted(), wait or LOCK_WAIT)
+    except StateBusy as error:
+        if wait:
+            Fail(4, str(error))
+            return
+        if not is_locked:
+            Print(f"-the newest results are not stored yet: {error}")
+        store_at, is_locked = GetTickCount64() + STORE_AGAIN_MS, True
     except StateError as error:
         Fail(4, str(error))
+    else:
+        is_locked = False
 
 
 def Show(now: int) -> None:

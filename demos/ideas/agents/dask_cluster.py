@@ -9,6 +9,7 @@ then gets an error.
 from __future__ import annotations
 
 import queue
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from importlib import import_module
@@ -35,6 +36,10 @@ _LOOK = 1.0
 # The tasks that wait at the scheduler, for each thread of the workers.
 _WAITING = 4
 
+_ADDRESS = re.compile(
+    r"(?:(?P<scheme>tcp|tls|ws|wss|ucx)://)?(?:\[[0-9A-Fa-f:.%]+\]|[^\s:/\[\]]+):(?P<port>\d{1,5})", re.ASCII
+)
+
 _NO_WORKERS = "the scheduler of dask has no workers: start one with `dask worker ADDRESS`"
 
 
@@ -48,12 +53,30 @@ def connected(address: str) -> Any:
         distributed: Any = import_module("distributed")
     except ImportError:
         raise ProgramError("--dask needs dask.distributed: pip install 'dask[distributed]'") from None
+    # A client that fails in its constructor is not cleaned up in order. With an empty address it starts a cluster here.
+    match = _ADDRESS.fullmatch(address)
+    if match is None or not 1 <= int(match["port"]) <= 65_535:
+        raise ProgramError(f"--dask: invalid address {address!r}: give tcp://HOST:PORT, as tcp://192.168.1.5:8786")
+    if match["scheme"] in ("tls", "wss"):
+        _check_certificates(distributed, address)
     try:
         return distributed.Client(address, timeout=CONNECT, set_as_default=False)
     except ValueError as error:
         raise ProgramError(f"--dask {address}: {error}") from None
     except OSError:
         raise JobError(3, f"the scheduler of dask at {address} does not answer") from None
+
+
+def _check_certificates(distributed: Any, address: str) -> None:
+    """Check that dask's configuration names certificates. Errors: ProgramError."""
+    try:
+        context = distributed.Security().get_connection_args("client").get("ssl_context")
+    except OSError as error:
+        raise ProgramError(f"--dask {address}: the certificates of dask's configuration: {error}") from error
+    if context is None:
+        raise ProgramError(
+            f"--dask {address}: dask's configuration has no certificates: see distributed.comm.tls there"
+        )
 
 
 def calculated(

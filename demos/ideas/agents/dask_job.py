@@ -10,9 +10,10 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import sys
 import tempfile
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from demos.ideas.agents.outcomes import Change, Outcome
 from demos.ideas.agents.pace import Pace, time_text
 from demos.ideas.agents.plan import Plan
 from demos.ideas.agents.run_file import RunFile
-from demos.ideas.agents.strategy_file import StrategyError, digest, parameters_problem, read_source, strategy_of
+from demos.ideas.agents.strategy_file import Source, StrategyError, digest, parameters_problem, read_source, strategy_of
 from demos.ideas.agents.summary import exit_code, summary_of, summary_text, with_files
 from demos.ideas.agents.values import exception_value
 from demos.launcher.interrupts import INTERRUPTED, interrupted_by_signals
@@ -46,7 +47,7 @@ def run_on_dask(options: argparse.Namespace) -> int:
     """Run the job; returns its exit code. A failure is one line on standard error."""
     try:
         with interrupted_by_signals():
-            summary = _run(options)
+            summary, failure = _run(options)
     except TerminalError as error:
         return _end_early(options, error.code, str(error))
     except OSError as error:
@@ -56,38 +57,58 @@ def run_on_dask(options: argparse.Namespace) -> int:
         return _end_early(options, INTERRUPTED, "interrupted")
     text = json.dumps(summary) if options.json else summary_text(summary)
     print("\n".join(map(escaped, text.split("\n"))), flush=True)
-    return _fail(exit_code(summary), summary["problem"]) if summary["problem"] else 0
+    return _fail(exit_code(summary, failure), summary["problem"]) if summary["problem"] else 0
 
 
-def _run(options: argparse.Namespace) -> dict[str, Any]:
+def _run(options: argparse.Namespace) -> tuple[dict[str, Any], TerminalError | None]:
+    """The summary, and why the calculation has ended early: that does not cost what is calculated."""
     check_options(options)
     grid = read_grid(options.parameters)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="agents-", ignore_cleanup_errors=True)))
         source, prices = chosen_files(options, folder)
-        try:
-            content = read_source(source)
-            strategy = strategy_of(content, str(source.path), source.function)
-        except StrategyError as error:
-            raise JobError(4, str(error)) from None
-        except (Exception, SystemExit) as error:  # what the owner's file does at its top level
-            raise JobError(4, f"{source.path}: {exception_value(error)}") from error
-        if problem := parameters_problem(strategy, grid.names):
-            raise JobError(4, f"{source.path}: {problem}")
-        function = strategy.__name__
+        content, function = _strategy(source, grid)
         plan = Plan(grid, options.task_points, digest(content), function, file_digest(prices))
         file = stack.enter_context(closing(RunFile(options.database or folder / "agents.sqlite", plan)))
         outcomes = file.outcomes(plan)
         client = stack.enter_context(closing(connected(options.dask)))
         report = _Progress(grid, PlainView(None if options.json else sys.stderr), options.duration)
-        for task, values in calculated(client, plan, (content, str(source.path), function), prices, outcomes):
-            outcomes[task] = Outcome(values, [DASK])
-            file.save({task: Change(outcomes[task])}, {})
-            if report(sum(len(each.values) for each in outcomes.values())):
-                break
+        failure: TerminalError | None = None
+        try:
+            for task, values in calculated(client, plan, (content, str(source.path), function), prices, outcomes):
+                outcomes[task] = Outcome(values, [DASK])
+                file.save({task: Change(outcomes[task])}, {})
+                if report(sum(len(each.values) for each in outcomes.values())):
+                    break
+        except TerminalError as error:
+            failure = error
+        except KeyboardInterrupt:
+            failure = JobError(INTERRUPTED, "interrupted")
         summary = summary_of(grid, plan.tasks, outcomes, kept=options.database is not None)
+        if failure:
+            summary["problem"] = "; ".join(filter(None, [str(failure), summary["problem"]]))
         summary["database"] = str(options.database) if options.database else None
-        return with_files(summary, options, grid, plan.tasks, outcomes)
+        return with_files(summary, options, grid, plan.tasks, outcomes), failure
+
+
+def _strategy(source: Source, grid: Grid) -> tuple[bytes, str]:
+    """The content of the strategy's file and the name of its function; what the file prints is discarded.
+
+    Errors: JobError.
+    """
+    try:
+        content = read_source(source)
+        with Path(os.devnull).open("w", encoding="utf-8") as nothing, redirect_stdout(nothing):
+            strategy = strategy_of(content, str(source.path), source.function)
+    except StrategyError as error:
+        raise JobError(4, str(error)) from None
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # what the owner's file does at its top level
+        raise JobError(4, f"{source.path}: {exception_value(error)}") from error
+    if problem := parameters_problem(strategy, grid.names):
+        raise JobError(4, f"{source.path}: {problem}")
+    return content, strategy.__name__
 
 
 class _Progress:

@@ -18,11 +18,13 @@ from demos.ideas.agents.summary import exit_code, summary_of, summary_text, with
 from demos.ideas.agents.view import tables
 from demos.ideas.agents.worker_process import LOADING_MS
 from demos.launcher.children import Child
+from demos.launcher.interrupts import INTERRUPTED
 from demos.launcher.job import Job
 from demos.launcher.market_options import check_source, source_file, source_files
-from demos.launcher.output_files import check_folders, check_outputs, database_files
+from demos.launcher.output_files import check_folders, check_outputs, check_whole_files, database_files
 from demos.launcher.runner import JobError, Runner
 from demos.launcher.views import Process, Tables
+from demos.provider.sqlite_file import StateError
 from demos.terminal.charts import drawing
 from demos.terminal.interfaces import ProgramError
 from demos.terminal.runtime.clock import RealClock
@@ -30,6 +32,10 @@ from demos.terminal.runtime.clock import RealClock
 # Seconds until the coordinator listens: it may take LOADING_MS to load the strategy and its data.
 _STARTING = LOADING_MS / 1000 + 60
 _SLOW = "0.001"
+
+_DIFFERENT = (
+    "the results of every agent differ from the coordinator's: the usual reason is a strategy that is not deterministic"
+)
 
 
 class AgentsJob(Job):
@@ -46,6 +52,8 @@ class AgentsJob(Job):
         self.progress: Mapping[str, Any] | None = None
         self.port = 0
         self.is_finished = False
+        # Why the job has ended early although the coordinator had begun.
+        self.failure: JobError | None = None
         self.code = 0
 
     @property
@@ -61,7 +69,15 @@ class AgentsJob(Job):
         self.database = (self.options.database or folder / "agents.sqlite").absolute()
 
     def run(self, runner: Runner) -> None:
-        """See Job."""
+        """See Job. A failure after the coordinator's start does not cost what is calculated."""
+        try:
+            self._calculate(runner)
+        except JobError as error:
+            if not self.port or error.code == INTERRUPTED:
+                raise
+            self.failure = error
+
+    def _calculate(self, runner: Runner) -> None:
         options = self.options
         strategy = f"{self.source.path}:{self.source.function}" if self.source.function else str(self.source.path)
         # The programs' own charts need no ticks.
@@ -104,12 +120,19 @@ class AgentsJob(Job):
     def summary(self, runner: Runner) -> dict[str, Any]:
         """See Job. The results come from the file."""
         grid = read_grid(self.options.parameters)
-        plan = stored_plan(self.database, grid)
-        with closing(RunFile(self.database, plan)) as file:
-            outcomes, distrusted = file.outcomes(plan), file.distrusted()
-        summary = summary_of(grid, plan.tasks, outcomes, kept=self.options.database is not None)
+        try:
+            plan = stored_plan(self.database, grid)
+            with closing(RunFile(self.database, plan)) as file:
+                outcomes, distrusted = file.outcomes(plan), file.distrusted()
+        except StateError as error:
+            raise self.failure or error from None
+        kept = self.options.database is not None and self.failure is None
+        summary = summary_of(grid, plan.tasks, outcomes, kept=kept)
         if not summary["problem"] and not self.is_finished:
             summary["problem"] = "the checks were not finished"
+        if self.failure:
+            reason = _DIFFERENT if distrusted.keys() >= set(self.agents) else str(self.failure)
+            summary["problem"] = "; ".join(filter(None, [reason, summary["problem"]]))
         summary = {
             **summary,
             "agents": len(self.agents),
@@ -118,7 +141,7 @@ class AgentsJob(Job):
             "database": str(self.database) if self.options.database else None,
         }
         summary = with_files(summary, self.options, grid, plan.tasks, outcomes)
-        self.code = exit_code(summary)
+        self.code = exit_code(summary, self.failure)
         return summary
 
     def exit_code(self, problem: str) -> int:
@@ -148,6 +171,7 @@ def check_options(options: argparse.Namespace) -> None:
     written = database_files(options.database, "--database") if options.database else {}
     inputs = {**source_files(options), "--strategy": source_of(options.strategy).path}
     check_outputs({**written, "--table": options.table, "--picture": options.picture}, inputs)
+    check_whole_files({"--table": options.table, "--picture": options.picture})
     problem = drawing.problem() if options.picture else None
     if problem:
         raise ProgramError(problem)

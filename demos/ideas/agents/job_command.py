@@ -11,6 +11,7 @@ from demos.ideas.agents.dask_job import run_on_dask
 from demos.ideas.agents.grid import MOST_IN_TASK
 from demos.ideas.agents.inputs import EXAMPLE
 from demos.ideas.agents.job import AgentsJob
+from demos.ideas.agents.protocol import LONGEST_POINT_S
 from demos.launcher import market_options, option_types
 from demos.launcher.command_help import HELP_WIDTH
 from demos.launcher.job import run_job
@@ -91,7 +92,14 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
     numbers = (
         ("check", 0, 100, 10, "PERCENT", "the part of the tasks that two agents calculate"),
         ("task-points", 0, MOST_IN_TASK, 0, "N", "the points of a task; 0: a hundredth of all"),
-        ("point-seconds", 1, 86_400, 60, "SECONDS", "how long the strategy may take for a point; not with --dask"),
+        (
+            "point-seconds",
+            1,
+            LONGEST_POINT_S,
+            60,
+            "SECONDS",
+            "how long the strategy may take for a point; not with --dask",
+        ),
         ("lease", 1, 86_400, 60, "SECONDS", "the time after which a task is given to another agent"),
     )
     for name, least, most, default, unit, help in numbers:
@@ -123,4 +131,4 @@ def main(args: argparse.Namespace) -> int:
         if args.strategy != EXAMPLE:
             args.usage_error("give the values of the strategy's parameters, as in fast=5:50:5")
         args.parameters = list(EXAMPLE_GRID)
-    return run_on_dask(args) if args.dask else run_job(AgentsJob(args))
+    return run_on_dask(args) if args.dask is not None else run_job(AgentsJob(args))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,14 @@ def values_of(tasks: Tasks, outcomes: Mapping[int, Outcome]) -> Iterator[tuple[i
 def write_table(path: Path, grid: Grid, tasks: Tasks, outcomes: Mapping[int, Outcome]) -> None:
     """Write a CSV file: the parameters, the figures, the error, the agents, and whether the value is verified.
 
+    A column whose name an earlier one has is numbered, as in ``result_2``.
+
     Errors: OutputError.
     """
     figures = figure_names(outcomes)
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow([*grid.names, *figures, "error", "agents", "verified"])
+    rows.writerow(_distinct([*grid.names, *figures, "error", "agents", "verified"]))
     for point, value, outcome in values_of(tasks, outcomes):
         numbers = [repr(value[name]) if not isinstance(value, str) and name in value else "" for name in figures]
         error = value if isinstance(value, str) else ""
@@ -41,6 +44,15 @@ def write_table(path: Path, grid: Grid, tasks: Tasks, outcomes: Mapping[int, Out
         write_whole(path, text.getvalue().encode())
     except OSError as error:
         raise OutputError(f"{path}: {error.strerror}") from error
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """The names in their order, each of them once: a repeated one gets the first number that is free."""
+    found: list[str] = []
+    for name in names:
+        numbered = (f"{name}_{number}" for number in count(2))
+        found.append(name if name not in found else next(each for each in numbered if each not in {*names, *found}))
+    return found
 
 
 def figure_names(outcomes: Mapping[int, Outcome]) -> list[str]:

@@ -11,11 +11,15 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from demos.ideas.agents.grid import LONGEST_NAME, MOST_IN_TASK, MOST_PARAMETERS, Number
+from demos.ideas.agents.strategy_file import FUNCTION_NAME
 from demos.ideas.agents.values import LARGEST, LONGEST_ERROR, LONGEST_FIGURE, MOST_FIGURES, RESULT, Value
 from demos.ideas.messages import ERROR, Codec
 from demos.provider.fields import integer, listing, mapping, pattern, record, refuse, shown, text
 
 VERSION = 1
+
+# The longest time limit of a point.
+LONGEST_POINT_S = 86_400
 
 # The largest messages, in bytes: both directions have numbers of at most MOST_IN_TASK points.
 MOST_BYTES = 256 * 1024
@@ -25,7 +29,7 @@ AGENT_NAME = "[A-Za-z0-9._-]{1,64}"
 _DIGEST = pattern("[0-9a-f]{64}", "a SHA-256 of 64 hexadecimal digits")
 _FIGURE = pattern(rf"[A-Za-z][A-Za-z0-9_]{{0,{LONGEST_FIGURE - 1}}}", "the name of a figure")
 _PARAMETER = pattern(rf"[A-Za-z][A-Za-z0-9_]{{0,{LONGEST_NAME - 1}}}", "the name of a parameter")
-_FUNCTION = pattern(r"[A-Za-z_][A-Za-z0-9_]{0,63}|", "the name of a function")
+_FUNCTION = pattern(f"{FUNCTION_NAME}|", "the name of a function")
 
 
 @dataclass(frozen=True)
@@ -125,7 +129,7 @@ _FROM_COORDINATOR: Mapping[str, Any] = {
             "function": _FUNCTION,
             "data": _DIGEST,
             "parameters": listing(_PARAMETER, MOST_PARAMETERS),
-            "point_ms": integer(1, 86_400_000),
+            "point_ms": integer(1, LONGEST_POINT_S * 1000),
         },
     ),
     "task": record(

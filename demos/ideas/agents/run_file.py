@@ -16,8 +16,9 @@ from demos.ideas.agents.grid import Grid, Tasks
 from demos.ideas.agents.outcomes import Change, OpenChecks, Outcome, Stored
 from demos.ideas.agents.plan import Plan
 from demos.ideas.agents.protocol import checked_values
+from demos.ideas.agents.values import timeout_of
 from demos.provider.fields import parse_json
-from demos.provider.sqlite_file import FileKind, SqliteFile, StateError
+from demos.provider.sqlite_file import LOCK_TIMEOUT, FileKind, SqliteFile, StateError
 
 _KIND = FileKind(
     name="a file of an optimisation",
@@ -43,6 +44,9 @@ class RunFile:
         """
         self._path = path
         self._file = SqliteFile(path, _KIND)
+        # What could not be stored yet.
+        self._changes: dict[int, Change] = {}
+        self._distrusted: dict[str, str] = {}
         try:
             self._check_plan(plan)
         except BaseException:
@@ -71,6 +75,19 @@ class RunFile:
         """
         return dict(self._file.rows("SELECT name, reason FROM distrusted"))
 
+    def discard_timeouts(self, plan: Plan, seconds: float) -> int:
+        """Forget the tasks with a point that had a shorter time limit than this and has exceeded it; their number.
+
+        Errors: StateError.
+        """
+        found = [
+            task
+            for task, outcome in self.outcomes(plan).items()
+            if any((limit := timeout_of(value)) is not None and limit < seconds for value in outcome.values)
+        ]
+        self.save({task: Change(None) for task in found}, {})
+        return len(found)
+
     def stored(self, plan: Plan) -> Stored:
         """All that an optimisation continues from.
 
@@ -86,16 +103,21 @@ class RunFile:
                 checks[task] = OpenChecks(own, bool(second), results)
         return Stored(self.outcomes(plan), self.distrusted(), checks)
 
-    def save(self, changes: Mapping[int, Change], distrusted: Mapping[str, str]) -> None:
+    def save(self, changes: Mapping[int, Change], distrusted: Mapping[str, str], wait: float = LOCK_TIMEOUT) -> None:
         """Store changed outcomes and open checks, and the agents that are distrusted.
 
-        Errors: StateError.
+        ``wait``: the seconds to wait while another process has locked the file.
+
+        Errors: StateError; StateBusy, and then the next call stores this too.
         """
-        if not changes and not distrusted:
+        self._changes.update(changes)
+        self._distrusted.update(distrusted)
+        if not self._changes and not self._distrusted:
             return
+        self._file.rows(f"PRAGMA busy_timeout = {round(wait * 1000)}")
         # Without waiting for the disk: what a power failure loses is calculated again.
         with self._file.writing(durable=False) as db:
-            for task, (outcome, checks) in changes.items():
+            for task, (outcome, checks) in self._changes.items():
                 db.execute("DELETE FROM outcomes WHERE task = ?", (task,))
                 db.execute("DELETE FROM open_checks WHERE task = ?", (task,))
                 if outcome:
@@ -105,7 +127,9 @@ class RunFile:
                     claims = json.dumps([[claim.values, claim.agents] for claim in checks.claims])
                     fields = (task, json.dumps(checks.points), checks.second, claims)
                     db.execute("INSERT INTO open_checks VALUES (?, ?, ?, ?)", fields)
-            db.executemany("REPLACE INTO distrusted VALUES (?, ?)", distrusted.items())
+            db.executemany("REPLACE INTO distrusted VALUES (?, ?)", self._distrusted.items())
+        self._changes.clear()
+        self._distrusted.clear()
 
     @contextmanager
     def _damage(self, task: int) -> Iterator[None]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +15,9 @@ from types import FunctionType, ModuleType
 from typing import Any, NamedTuple, TypeAlias
 
 Strategy: TypeAlias = Callable[..., Any]
+
+# The names of functions that a message can contain.
+FUNCTION_NAME = "[A-Za-z_][A-Za-z0-9_]{0,63}"
 
 
 class StrategyError(ValueError):
@@ -55,7 +59,8 @@ def strategy_of(content: bytes, name: str, function: str) -> FunctionType:
 
     ``function`` "" is the only function of the file whose name does not begin with an underscore.
 
-    Errors: StrategyError when there is no such function; whatever exception the content raises.
+    Errors: StrategyError when there is no such function, or a message cannot contain its name; whatever exception the
+    content raises.
     """
     module = ModuleType(f"strategy_{digest(content)[:16]}")
     module.__file__ = name
@@ -76,7 +81,14 @@ def strategy_of(content: bytes, name: str, function: str) -> FunctionType:
         raise StrategyError(f"{name} has no function {function!r}; its functions: {functions}")
     if not function and len(own) != 1:
         raise StrategyError(f"{name}: name the strategy, as in {Path(name).name}:FUNCTION; its functions: {functions}")
-    return own[function] if function else next(iter(own.values()))
+    function = function or next(iter(own))
+    if not re.fullmatch(FUNCTION_NAME, function, re.ASCII):
+        raise StrategyError(
+            f"{name}: invalid name of a function: {function!r}; use 1 to 64 ASCII letters, digits and _"
+        )
+    # The name that it is chosen by: a lambda, or a function of a decorator, has another one.
+    own[function].__name__ = function
+    return own[function]
 
 
 def parameters_problem(strategy: FunctionType, parameters: Sequence[str]) -> str | None:

@@ -62,8 +62,10 @@ def with_files(
     return {**summary, **files, "unwritten": unwritten, "problem": problem}
 
 
-def exit_code(summary: Mapping[str, Any]) -> int:
-    """The exit code of a job with this summary."""
+def exit_code(summary: Mapping[str, Any], failure: TerminalError | None = None) -> int:
+    """The exit code of a job with this summary. ``failure``: why it has ended early, or None."""
+    if failure is not None:
+        return failure.code
     return 4 if summary["unwritten"] else int(summary["problem"] is not None)
 
 

@@ -29,6 +29,8 @@ LONGEST_ERROR = 200
 LARGEST = 1e300
 
 _FIGURE = re.compile(rf"[A-Za-z][A-Za-z0-9_]{{0,{LONGEST_FIGURE - 1}}}", re.ASCII)
+_TIMEOUT = "no result within "
+_TIMEOUT_TEXT = re.compile(rf"{_TIMEOUT}(\d{{1,6}}(?:\.\d{{1,3}})?) s", re.ASCII)
 _RELATIVE = 1e-9
 _ABSOLUTE = 1e-9
 
@@ -59,6 +61,17 @@ def error_value(text: str) -> str:
     """The value for an error: its text in one line, shortened."""
     line = " ".join(text.split()) or "an error without a text"
     return "".join(character if character.isprintable() else "?" for character in line)[:LONGEST_ERROR]
+
+
+def timeout_value(seconds: float) -> Value:
+    """The value for a point that has taken longer than its limit."""
+    return error_value(f"{_TIMEOUT}{seconds:g} s")
+
+
+def timeout_of(value: Value) -> float | None:
+    """The limit in seconds of a value that timeout_value() has made; None for every other value."""
+    found = _TIMEOUT_TEXT.fullmatch(value) if isinstance(value, str) else None
+    return float(found[1]) if found else None
 
 
 def exception_value(error: BaseException) -> str:

@@ -23,7 +23,7 @@ from typing import IO, NamedTuple
 
 from demos.ideas.agents.grid import Number
 from demos.ideas.agents.strategy_file import Source
-from demos.ideas.agents.values import Value, error_value
+from demos.ideas.agents.values import Value, error_value, timeout_value
 
 # Loading the strategy and its data may take this long.
 LOADING_MS = 600_000
@@ -214,7 +214,8 @@ class WorkerProcess:
         elif self._is_sent:
             self._spent_ms += step
             if self._spent_ms >= self.point_ms:
-                self._failed(f"no result within {self.point_ms / 1000:g} s")
+                self._values.append(timeout_value(self.point_ms / 1000))
+                self._end_process()
 
     def _failed(self, text: str) -> None:
         """End the process; the point that it was calculating, if any, gets an error."""

@@ -13,6 +13,7 @@ from demos.ideas.messages import Error, MessageError
 from demos.terminal import (
     INIT_FAILED,
     INIT_SUCCEEDED,
+    REASON_CLOSE,
     Comment,
     Event,
     EventKillTimer,
@@ -55,10 +56,16 @@ def OnInit() -> int:
 
 def OnDeinit(reason: int) -> None:
     EventKillTimer()
-    if link:
-        link.close()
-    if follower:
+    if link is None or follower is None:
+        return
+    link.close()
+    if follower.stream:
         write_values(values, follower.lines, follower.series)
+    elif values:
+        # The file may have the values of an earlier run.
+        Print(f"-{values} is not written: no values were received")
+    if reason == REASON_CLOSE and not link.generation:
+        Fail(3, f"no connection to {url} has succeeded")
 
 
 def OnTimer() -> None:

@@ -24,7 +24,7 @@ from demos.ideas.indicator.protocol import (
     Values,
 )
 from demos.ideas.indicator.series import Row, Series
-from demos.ideas.messages import Error, MessageError
+from demos.ideas.messages import Error, MessageError, reported
 
 # A client may ask for the whole history twice in this time, and MOST_EXTRA pages more.
 _WINDOW_MS = 60_000
@@ -89,8 +89,8 @@ class Feed:
         sender = self._clients[client]
         message = FROM_CLIENT.decode(text)
         if isinstance(message, Error):
-            self._report(f"-client {client} of {sender.address} reports {message.code}: {message.text}")
-        elif isinstance(message, ClientHello):
+            raise reported(message)
+        if isinstance(message, ClientHello):
             if sender.greeted:
                 raise MessageError("hello", "a second hello")
             sender.greeted = True

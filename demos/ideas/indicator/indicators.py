@@ -9,8 +9,9 @@ Each part names one indicator:
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,8 +79,9 @@ class Indicators:
                 f"{len(lines)} lines in {window} windows below the prices; there is room for {MOST_LINES} lines "
                 f"and {MOST_WINDOWS} windows"
             )
-        if len({line.name for line in lines}) < len(lines):
-            raise IndicatorError("an indicator is given twice")
+        names = [line.name for line in lines]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise IndicatorError(f"an indicator is given twice: two lines have the name {twice[0]!r}")
         self.lines = tuple(lines)
 
     def take(self, bar: Bar) -> Row:
@@ -119,10 +121,12 @@ def make_indicators(text: str, report: Callable[[str], object]) -> Indicators:
     """
     if problem := indicators_problem(text):
         raise IndicatorError(problem)
-    return Indicators([_part(each, report) for each in text.split(",")])
+    texts = text.split(",")
+    labels = _labels([match for each in texts if (match := _USER.fullmatch(each))])
+    return Indicators([_part(each, labels, report) for each in texts])
 
 
-def _part(text: str, report: Callable[[str], object]) -> Part:
+def _part(text: str, labels: Mapping[str, str], report: Callable[[str], object]) -> Part:
     if match := _BUILT_IN.fullmatch(text):
         return _built_in(match[1], int(match[2]), match[3])
     if match := _LIBRARY.fullmatch(text):
@@ -131,9 +135,23 @@ def _part(text: str, report: Callable[[str], object]) -> Part:
         return Part(names, made.on_prices, made.calculate)
     match = _USER.fullmatch(text)
     assert match is not None
-    path, name = Path(match["file"]), match["function"]
-    label = f"{path.stem}.{name}"
-    return Part((label,), bool(match["prices"]), _single(user_calculation(load_function(path, name), label, report)))
+    label = labels[text]
+    function = load_function(Path(match["file"]), match["function"])
+    return Part((label,), bool(match["prices"]), _single(user_calculation(function, label, report)))
+
+
+def _labels(users: Sequence[re.Match[str]]) -> dict[str, str]:
+    """The name of each user's function by its text: ``file.function``, with folders where two files have one name."""
+    paths = {match[0]: Path(os.path.abspath(match["file"])).with_suffix("") for match in users}
+    found = {}
+    for match in users:
+        path = paths[match[0]]
+        others = {paths[each[0]] for each in users if each["function"] == match["function"]} - {path}
+        count = 1
+        while any(path.parts[-count:] == other.parts[-count:] for other in others):
+            count += 1
+        found[match[0]] = f"{'/'.join(path.parts[-count:])}.{match['function']}"
+    return found
 
 
 def _built_in(kind: str, period: int, price: str | None) -> Part:

@@ -19,7 +19,7 @@ from demos.launcher.children import Child
 from demos.launcher.job import Job
 from demos.launcher.log_lines import LAST_TICK
 from demos.launcher.market_options import chosen_seed, source_files
-from demos.launcher.output_files import check_folders, check_outputs
+from demos.launcher.output_files import check_folders, check_outputs, check_whole_files
 from demos.launcher.progress import file_progress
 from demos.launcher.runner import Runner
 from demos.launcher.timeline import lag_summary
@@ -62,13 +62,17 @@ class IndicatorJob(Job):
             raise ProgramError(f"{problem}; or --no-pictures")
         self.hold = folder / "hold"
         self.out = self.options.out.absolute()
-        files = [self._file(name, suffix) for name in self.names for suffix in ("csv", "csv.part", "png")]
-        check_outputs({f"--out ({path.name})": path for path in files}, source_files(self.options))
+        files = [self._file(name, suffix) for name in self.names for suffix in ("csv", "png")]
+        named = {f"--out ({path.name})": path for path in files}
+        check_outputs(named, source_files(self.options))
+        check_whole_files(named)
         self.out.mkdir(parents=True, exist_ok=True)
         check_folders({"--out": files[0]})
         for path in files:
             # A file of an earlier run must not be mistaken for one of this run.
             path.unlink(missing_ok=True)
+            for part in self.out.glob(f"{path.name}.*.part"):
+                part.unlink(missing_ok=True)
         self.bars = (self.options.bars or random_bars(folder, chosen_seed(self.options))).absolute()
         rows = check_export(self.bars, "bar", progress=file_progress(RealClock(), self.bars, self.report_reading)).rows
         replayed = min(self.options.replay, rows)
@@ -144,7 +148,9 @@ class IndicatorJob(Job):
         return {"equal": False, "problem": problem}
 
     def _client_summary(self, runner: Runner, name: str, expected: bytes) -> dict[str, Any]:
-        values_equal = self._file(name, "csv").read_bytes() == expected
+        values = self._file(name, "csv")
+        # A client that has received nothing writes no file.
+        values_equal = values.exists() and values.read_bytes() == expected
         pixels = None
         if not self.options.no_pictures:
             pixels = unequal_pixels(self._file(SERVER, "png"), self._file(name, "png"))

@@ -7,7 +7,9 @@ in the server with the server's rights: only the owner of the server chooses it,
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
+import sys
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -30,13 +32,19 @@ def load_function(path: Path, name: str) -> Callable[[list[Bar]], Any]:
     """
     if not path.is_file():
         raise IndicatorError(f"there is no file {path}")
-    spec = importlib.util.spec_from_file_location(f"indicator_{path.stem}", path)
+    # Two files with one name are two modules.
+    digest = hashlib.sha256(str(path.absolute()).encode(errors="surrogateescape")).hexdigest()
+    spec = importlib.util.spec_from_file_location(f"indicator_{digest[:16]}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    # dataclasses and typing find the module of a class by its name.
+    sys.modules[module.__name__] = module
     try:
         spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:  # the file is the owner's: whatever it raises is the reason
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # the file is the owner's: whatever it raises is the reason
         raise IndicatorError(f"{path} cannot be loaded: {error_text(error)}") from error
     function = getattr(module, name, None)
     if not callable(function):
@@ -60,7 +68,9 @@ def user_calculation(function: Callable[[list[Bar]], Any], name: str, report: Ca
             # A number of numpy is one too.
             number = None if value is None else float(value)
             problem = "" if number is None or usable(number) is not None else f"{name} returned {number}"
-        except (Exception, SystemExit) as error:  # a mistake of the function must not end the server
+        except KeyboardInterrupt:  # a second Ctrl-C ends the server while the function does not return
+            raise
+        except BaseException as error:  # a mistake of the function must not end the server
             number, problem = None, f"{name} failed: {error_text(error)}"
         if problem and not failed:
             report(f"-{problem}. There is no value until it returns a number from -1e12 to 1e12, or None")

@@ -34,9 +34,10 @@ from demos.provider.input_checks import count_problem, listed, symbols_problem
 from demos.terminal import (
     INIT_FAILED,
     INIT_SUCCEEDED,
+    REASON_CLOSE,
     Event,
     EventKillTimer,
-    EventSetTimer,
+    EventSetMillisecondTimer,
     Fail,
     GetTickCount64,
     IndicatorLine,
@@ -68,6 +69,8 @@ WINDOW = 1
 LEAST_MS = 200
 # The volumes are sent so often within the server's --silence.
 REPEATS = 4
+# The timer's period; a shorter one if the server's --silence needs it.
+TIMER_MS = 1_000
 # A total is shown until so many intervals have passed without another message, and for at least this time.
 LOST_INTERVALS = 3
 LEAST_LOST_MS = 5_000
@@ -98,7 +101,7 @@ def OnInit() -> int:
     IndicatorLine("long, all clients", WINDOW, long_totals, GREEN)
     IndicatorLine("short, all clients", WINDOW, short_totals, RED)
     Event("started", symbol=Symbol())
-    EventSetTimer(1)
+    EventSetMillisecondTimer(TIMER_MS)
     return INIT_SUCCEEDED
 
 
@@ -107,7 +110,7 @@ def OnDeinit(reason: int) -> None:
     if link is None:
         return
     link.close()
-    if not link.generation:
+    if reason == REASON_CLOSE and not link.generation:
         Fail(3, f"no connection to {url} has succeeded")
 
 
@@ -153,12 +156,18 @@ def TakeMessage(link: Link, text: str) -> None:
         link.end(f"the server ends the connection: {message.text} ({message.code})")
     elif isinstance(message, ServerHello):
         rules = message
+        EventSetMillisecondTimer(TimerPeriod(message))
         Print(
             f"{message.server}: a total has at least {message.least_clients} participants; at most "
             f"{message.most_lots} lots of each count"
         )
     else:
         TakeTotals(message)
+
+
+def TimerPeriod(hello: ServerHello) -> int:
+    """The milliseconds between two timer events: the volumes must be repeated in time."""
+    return max(LEAST_MS, min(TIMER_MS, hello.silence_ms // REPEATS))
 
 
 def TakeTotals(message: Totals) -> None:
@@ -216,7 +225,9 @@ def SendVolumes(link: Link) -> None:
         return
     now = GetTickCount64()
     present = bounded_volumes(SideVolumes(), listed(only), rules.most_symbols)
-    due = LEAST_MS if present != sent else rules.silence_ms // REPEATS
+    # A timer event that comes a little early is the last one in time.
+    repeat = rules.silence_ms // REPEATS - TimerPeriod(rules) // 4
+    due = max(LEAST_MS, repeat) if present == sent else LEAST_MS
     if sent is not None and now - sent_at < due:
         return
     link.send(CLIENT.encode(present))

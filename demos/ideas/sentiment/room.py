@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from demos.ideas.messages import Error, MessageError
+from demos.ideas.messages import Error, MessageError, reported
 from demos.ideas.sentiment.participants import participant
 from demos.ideas.sentiment.protocol import (
     CLIENT,
@@ -92,8 +92,7 @@ class Room:
         member = self._members[client]
         message = CLIENT.decode(text)
         if isinstance(message, Error):
-            # The client says why it ends; its end follows.
-            return
+            raise reported(message)
         if isinstance(message, ClientHello):
             if member.participant:
                 raise MessageError("hello", "a second hello: close the connection and open a new one")

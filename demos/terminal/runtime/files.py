@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import secrets
+import shutil
 from contextlib import suppress
 from pathlib import Path
 
@@ -51,16 +54,32 @@ class DataFolder:
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file so that a reader sees either the old file or the whole new one. A failure leaves the old one.
 
-    Errors: OSError.
+    A symbolic link stays: the file that it points to is written. The new file has the mode of the old one.
+
+    Errors: OSError, also for anything but a file, such as a folder, a pipe or a device.
     """
-    part = path.with_name(path.name + ".part")
+    # Replacing a link, a pipe or a device would put a file in its place.
+    target = Path(os.path.realpath(path))
+    is_present = target.exists()
+    if problem := whole_file_problem(target):
+        raise OSError(errno.EINVAL, problem, str(path))
+    # A name that no other file has.
+    part = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
     try:
-        part.write_bytes(data)
-        os.replace(part, path)
+        with part.open("xb") as file:
+            file.write(data)
+        if is_present:
+            shutil.copymode(target, part)
+        os.replace(part, target)
     except OSError:
         with suppress(OSError):
             part.unlink()
         raise
+
+
+def whole_file_problem(path: Path) -> str | None:
+    """Why write_whole() cannot write this path, or None. Folders and rights are not checked."""
+    return "not a regular file" if path.exists() and not path.is_file() else None
 
 
 def _with_suffix(name: str) -> str:

@@ -7,6 +7,10 @@ from ctypes import c_int, c_int64
 
 from winsock import (
     AF_INET6,
+    IP_DONTFRAGMENT,
+    IP_TOS,
+    IP_TTL,
+    IPPROTO_IP,
     IPPROTO_IPV6,
     IPPROTO_TCP,
     IPV6_V6ONLY,
@@ -20,6 +24,7 @@ from winsock import (
     SO_SNDBUF,
     SO_SNDTIMEO,
     SOL_SOCKET,
+    TCP_KEEPALIVE,
     TCP_NODELAY,
     accept,
     closesocket,
@@ -220,6 +225,23 @@ def reuse_of_the_listener_is_inherited(see: Recorder) -> None:
     connect(tcp(), name_of(queue), IN)
     s = see("accept", accept(queue, None, None))
     see("getsockopt", option(s, SOL_SOCKET, SO_REUSEADDR))
+
+
+def options_of_tcp_and_ip_are_inherited(see: Recorder) -> None:
+    queue = tcp()
+    inherited = {
+        "IP_TTL": (IPPROTO_IP, IP_TTL, 77),
+        "IP_TOS": (IPPROTO_IP, IP_TOS, 8),
+        "IP_DONTFRAGMENT": (IPPROTO_IP, IP_DONTFRAGMENT, 0),
+        "TCP_KEEPALIVE": (IPPROTO_TCP, TCP_KEEPALIVE, 33),
+    }
+    for level, number, value in inherited.values():
+        switch(queue, level, number, value)
+    done(listen(bound(queue), 5))
+    connect(tcp(), name_of(queue), IN)
+    s = see("accept", accept(queue, None, None))
+    for name, (level, number, _) in inherited.items():
+        see(f"getsockopt {name}", option(s, level, number))
 
 
 def options_set_after_accept_are_ones_own(see: Recorder) -> None:

@@ -10,6 +10,7 @@ from winsock import (
     FIONREAD,
     INVALID_SOCKET,
     SIO_UDP_CONNRESET,
+    SIO_UDP_NETRESET,
     SIOCATMARK,
     SO_RCVTIMEO,
     SOL_SOCKET,
@@ -134,6 +135,13 @@ def connreset_is_for_datagrams(see: Recorder) -> None:
     see("ioctlsocket on", ioctlsocket(bound_udp(), SIO_UDP_CONNRESET, u_long(1)))
     see("ioctlsocket IPv6", ioctlsocket(udp(AF_INET6), SIO_UDP_CONNRESET, u_long(0)))
     see("ioctlsocket NULL", ioctlsocket(udp(), SIO_UDP_CONNRESET, None))
+
+
+def netreset_is_for_datagrams(see: Recorder) -> None:
+    see("ioctlsocket", ioctlsocket(udp(), SIO_UDP_NETRESET, u_long(0)))
+    see("ioctlsocket on", ioctlsocket(bound_udp(), SIO_UDP_NETRESET, u_long(1)))
+    see("ioctlsocket IPv6", ioctlsocket(udp(AF_INET6), SIO_UDP_NETRESET, u_long(0)))
+    see("ioctlsocket NULL", ioctlsocket(udp(), SIO_UDP_NETRESET, None))
 
 
 def the_mark_on_datagrams(see: Recorder) -> None:

@@ -15,6 +15,7 @@ from winsock import (
     IP_MULTICAST_IF,
     IP_MULTICAST_LOOP,
     IP_MULTICAST_TTL,
+    IP_OPTIONS,
     IP_PKTINFO,
     IP_TTL,
     IPPROTO_IP,
@@ -119,10 +120,30 @@ def a_membership_on_loopback(see: Recorder) -> None:
     see("setsockopt drop", setsockopt(s, IPPROTO_IP, IP_DROP_MEMBERSHIP, group, 8))
 
 
+def a_group_is_joined_and_left_once(see: Recorder) -> None:
+    s = bound(udp(), 0, INADDR_ANY)
+    group = ip_mreq(in_addr(htonl(0xEFFF0102)), in_addr(htonl(INADDR_LOOPBACK)))
+    see("setsockopt join", setsockopt(s, IPPROTO_IP, IP_ADD_MEMBERSHIP, group, 8))
+    see("setsockopt join again", setsockopt(s, IPPROTO_IP, IP_ADD_MEMBERSHIP, group, 8))
+    see("setsockopt leave", setsockopt(s, IPPROTO_IP, IP_DROP_MEMBERSHIP, group, 8))
+    see("setsockopt leave again", setsockopt(s, IPPROTO_IP, IP_DROP_MEMBERSHIP, group, 8))
+
+
 def header_included_needs_a_raw_socket(see: Recorder) -> None:
     for word, s in (("stream", tcp()), ("datagram", udp())):
         see(f"setsockopt {word}", setsockopt(s, IPPROTO_IP, IP_HDRINCL, c_int(1), 4))
         see.option(word, getsockopt, s, IPPROTO_IP, IP_HDRINCL, 4)
+
+
+def options_of_the_ip_header(see: Recorder) -> None:
+    for kind, make in (("stream", tcp), ("datagram", udp)):
+        s, value, length = make(), bytearray(40), c_int(40)
+        see(f"getsockopt {kind}", getsockopt(s, IPPROTO_IP, IP_OPTIONS, value, length), length)
+        see(f"setsockopt {kind}", setsockopt(s, IPPROTO_IP, IP_OPTIONS, bytes([1, 1, 1, 1]), 4))
+        value, length = bytearray(4), c_int(4)
+        see(f"getsockopt {kind} again", getsockopt(s, IPPROTO_IP, IP_OPTIONS, value, length), value, length)
+        see(f"setsockopt {kind} none", setsockopt(s, IPPROTO_IP, IP_OPTIONS, b"", 0))
+        see(f"getsockopt {kind} none", getsockopt(s, IPPROTO_IP, IP_OPTIONS, value, length), length)
 
 
 def fragmentation(see: Recorder) -> None:

@@ -192,6 +192,15 @@ def the_peer_sends_on_after_receiving_was_ended(see: Recorder) -> None:
     see("recv", recv(wait_readable(client), buffer, 5, 0), buffer)
 
 
+def receiving_is_ended_with_unread_data(see: Recorder) -> None:
+    for how, direction in (("SD_RECEIVE", SD_RECEIVE), ("SD_BOTH", SD_BOTH)):
+        client, server = tcp_pair()
+        send(server, b"unread", 6, 0)
+        see(f"shutdown {how}", shutdown(wait_readable(client), direction))
+        see(f"send {how}", send(client, b"x", 1, 0))
+        see(f"shutdown again {how}", shutdown(client, direction))
+
+
 def a_socket_shut_down_can_be_closed(see: Recorder) -> None:
     client, server = tcp_pair()
     see("shutdown", shutdown(client, SD_BOTH))

@@ -105,6 +105,13 @@ def test_the_job_gets_lines_and_events_and_the_view_the_lines(bench):
     assert "info OnDeinit deinit\n" in shown
 
 
+def test_the_job_has_the_last_lines_of_a_child_that_it_has_ended(bench):
+    bench.start()
+    bench.wait_for("OnInit ready")
+    bench.runner.end(["child"], 10.0)
+    assert bench.job.has("OnDeinit deinit")
+
+
 def test_a_child_that_dies_of_a_defect_is_restarted(bench):
     child = bench.start(restart=True)
     bench.wait_for("OnInit ready")

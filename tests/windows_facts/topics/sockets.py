@@ -75,7 +75,7 @@ from winsock import (
     u_long,
 )
 
-from ..facts import DOCUMENTED, REPORTED, SOURCE, TESTED, Certainty, Topic, answer
+from ..facts import DOCUMENTED, SOURCE, TESTED, Certainty, Topic, answer
 
 topic = Topic("sockets")
 
@@ -587,8 +587,8 @@ topic.add(
     "ioctlsocket",
     "SIO_UDP_NETRESET with 0 on a datagram socket",
     [0],
-    "https://github.com/godotengine/godot/pull/22332: turned off for every datagram socket",
-    REPORTED,
+    f"{_PAGES}/winsock/winsock-ioctls: SIO_UDP_NETRESET",
+    DOCUMENTED,
     partial(_command, SIO_UDP_NETRESET),
     wine="WSAEOPNOTSUPP",
 )

@@ -229,3 +229,10 @@ def test_invalid_inputs_end_the_program(tmp_path, inputs, code, problem):
     stage, _ = agent(tmp_path, behave, **inputs)
     assert run(stage) == code
     assert problem in stage.errors()[-1]
+
+
+def test_an_agent_that_was_never_connected_fails(tmp_path):
+    given = {"url": "ws://127.0.0.1:9", "strategy": str(strategy_file(tmp_path)), "prices": str(BARS)}
+    stage = Stage("agent", timer_ms=10, **given)
+    assert stage.play(until(stage, stage.errors)) == 3
+    assert "no connection to ws://127.0.0.1:9 has succeeded" in stage.errors()[-1]

@@ -24,7 +24,7 @@ from demos.ideas.agents.protocol import (
     agent_name_problem,
 )
 from demos.ideas.agents.values import LONGEST_ERROR, LONGEST_FIGURE, MOST_FIGURES, Value
-from demos.ideas.messages import MessageError
+from demos.ideas.messages import Error, MessageError
 
 GRID = read_grid(["a=1:3:1", "b=0.5,1.5"])
 STRATEGY, DATA = "1" * 64, "2" * 64
@@ -47,7 +47,7 @@ class Desk:
         if name:
             self.say(client, Join(VERSION, name, **{"strategy": STRATEGY, "data": DATA, **fields}))
 
-    def say(self, client: int, message: Join | Result) -> None:
+    def say(self, client: int, message: Join | Result | Error) -> None:
         """A client sends a message."""
         self.coordination.received(client, TO_COORDINATOR.encode(message), 0)
 
@@ -74,6 +74,17 @@ def test_a_client_that_has_not_joined_gets_no_task():
     desk = Desk()
     desk.opened(1)
     assert desk.next(1) is None
+
+
+@pytest.mark.parametrize("name", ["", "a"])
+def test_an_error_that_a_client_reports_ends_it(name):
+    desk = Desk()
+    desk.opened(1, name)
+    lines = len(desk.lines)
+    with pytest.raises(MessageError, match="the client reports x: why") as caught:
+        desk.say(1, Error("x", "why"))
+    assert caught.value.code == "reported"
+    assert len(desk.lines) == lines
 
 
 @pytest.mark.parametrize("what", ["strategy", "data"])

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from agents_kit import LEVEL, strategy_file
+from cleanup_kit import closed_after_test
 from hostile_kit import TEXT, frame
 from ideas_kit import Peer, connect, port_served, served, until
 from signal_kit import Script, Stage
@@ -17,6 +18,7 @@ from terminal_kit import BARS
 
 from demos.ideas.agents.grid import read_grid
 from demos.ideas.agents.run_file import RunFile, stored_plan
+from demos.terminal.interfaces import ProgramError
 
 PARAMETERS = "a=1:4:1 b=1:3:1"
 POINTS = [{"a": a, "b": b} for a in range(1, 5) for b in range(1, 4)]
@@ -219,6 +221,51 @@ def test_a_coordinator_that_was_ended_continues_from_its_file(tmp_path):
     assert f"{stored // 2} tasks are in {tmp_path / 'run.sqlite'} already" in second.texts
 
 
+def test_results_are_kept_while_another_program_has_locked_the_file(tmp_path):
+    stage = coordinator(tmp_path)
+    locks: list[sqlite3.Connection] = []
+
+    def script() -> Script:
+        yield from served(stage)
+        lock = closed_after_test(sqlite3.connect(tmp_path / "run.sqlite", isolation_level=None))
+        lock.execute("BEGIN EXCLUSIVE")
+        locks.append(lock)
+        agent = Agent(stage, "honest")
+        yield from until(stage, lambda: agent.work() or (len(agent.kinds) > 1 and stage.program.is_locked))
+        begin = stage.clock.time
+        yield from until(stage, lambda: agent.work() or stage.clock.time > begin + 3)
+        lock.rollback()
+        yield from working(stage, agent)
+
+    stage.play(script())
+    assert outcome(tmp_path) == RESULTS
+    assert len([line for line in stage.texts if "the newest results are not stored yet: " in line]) == 1
+
+
+def test_points_that_had_too_little_time_are_calculated_again_with_more(tmp_path):
+    def play(seconds: int) -> Agent:
+        stage = coordinator(tmp_path, point_seconds=seconds, check=0)
+        agents: list[Agent] = []
+
+        def script() -> Script:
+            yield from served(stage)
+            agents.append(Agent(stage, "a"))
+            yield from working(stage, *agents)
+
+        stage.play(script())
+        return agents[0]
+
+    play(60)
+    path = tmp_path / "run.sqlite"
+    with closing(sqlite3.connect(path)) as db, db:
+        values = json.dumps(["no result within 1 s", {"result": 12.0, "close": 1.0}])
+        db.execute("UPDATE outcomes SET data = ? WHERE task = 0", (values,))
+    assert play(1).calculated == 0
+    assert len(outcome(tmp_path)) == 11
+    assert play(30).calculated == 1
+    assert outcome(tmp_path) == RESULTS
+
+
 def test_a_file_of_another_strategy_is_refused(tmp_path):
     first = coordinator(tmp_path)
     assert first.play(served(first)) == 0
@@ -267,3 +314,8 @@ def test_invalid_inputs_end_the_program_with_exit_code_2(tmp_path, inputs, probl
     stage = coordinator(tmp_path, **inputs)
     assert stage.play(until(stage, lambda: False)) == 2
     assert problem in stage.errors()[-1]
+
+
+def test_a_time_limit_that_no_message_can_contain_is_refused(tmp_path):
+    with pytest.raises(ProgramError, match="invalid number of seconds: 86401; use 1 to 86400"):
+        coordinator(tmp_path, point_seconds=86_401)

@@ -22,6 +22,7 @@ from winsock_kit import LIMIT_SECONDS
 from demos.ideas.agents.dask_cluster import calculated, connected
 from demos.ideas.agents.grid import read_grid
 from demos.ideas.agents.plan import Plan
+from demos.launcher.interrupts import INTERRUPTED
 from demos.launcher.runner import JobError
 from demos.terminal.interfaces import ProgramError
 
@@ -134,6 +135,48 @@ def test_a_strategy_that_cannot_be_used_is_one_clear_line(agents, cluster, tmp_p
     done = agents("a=1", "--bars", BARS, "--strategy", strategy_file(tmp_path, text), "--dask", cluster)
     assert done.returncode == 4
     assert problem in done.stderr.splitlines()[-1]
+
+
+def test_what_the_strategys_file_prints_is_no_part_of_the_summary(agents, cluster, tmp_path):
+    strategy = strategy_file(tmp_path, "print('loading')\n\ndef level(bars, a):\n    return a\n")
+    done = agents("a=1:3:1", "--bars", BARS, "--strategy", strategy, "--dask", cluster, "--json")
+    assert done.returncode == 0, done.stderr
+    [line] = done.stdout.splitlines()
+    assert json.loads(line)["done"] == 3
+
+
+@pytest.mark.parametrize(("failure", "code"), [(JobError(3, "no workers"), 3), (KeyboardInterrupt(), INTERRUPTED)])
+def test_an_early_end_costs_neither_the_summary_nor_the_table(agents, cluster, tmp_path, monkeypatch, failure, code):
+    def first_task_alone(*arguments: object) -> Iterator[object]:
+        yield next(calculated(*arguments))  # type: ignore[arg-type]
+        raise failure
+
+    monkeypatch.setattr("demos.ideas.agents.dask_job.calculated", first_task_alone)
+    done = agents(*GRID, "--bars", BARS, "--dask", cluster, "--json", "--table", tmp_path / "t.csv")
+    assert done.returncode == code
+    summary = json.loads(done.stdout)
+    assert summary["done"] == 1
+    reason = "interrupted" if code == INTERRUPTED else "no workers"
+    assert summary["problem"] == f"{reason}; 15 of 16 points are not calculated"
+    assert len(rows(tmp_path / "t.csv")) == 2
+
+
+@pytest.mark.parametrize(
+    "address", ["", "foo", "foo:x", "http://127.0.0.1:1", "tcp://127.0.0.1", "tcp://127.0.0.1:70000"]
+)
+def test_an_invalid_address_is_refused_before_anything_is_started(agents, monkeypatch, address):
+    monkeypatch.setattr("distributed.Client", None)
+    done = agents(*GRID, "--bars", BARS, "--dask", address, "--json")
+    assert done.returncode == 2
+    problem = f"--dask: invalid address {address!r}: give tcp://HOST:PORT, as tcp://192.168.1.5:8786"
+    assert json.loads(done.stdout) == {"problem": problem}
+
+
+def test_tls_without_certificates_is_refused_before_anything_is_started(agents, monkeypatch):
+    monkeypatch.setattr("distributed.Client", None)
+    done = agents(*GRID, "--bars", BARS, "--dask", "tls://127.0.0.1:1", "--json")
+    assert done.returncode == 2
+    assert "dask's configuration has no certificates" in json.loads(done.stdout)["problem"]
 
 
 def test_a_point_that_ends_its_worker_is_an_error_and_the_others_are_calculated(agents, cluster, tmp_path):

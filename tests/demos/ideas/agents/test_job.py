@@ -22,6 +22,7 @@ from demos.ideas.agents.grid import read_grid, split
 from demos.ideas.agents.history import read_history
 from demos.ideas.agents.job import AgentsJob
 from demos.ideas.agents.job_command import add_parser
+from demos.ideas.agents.outcome_files import write_table
 from demos.ideas.agents.outcomes import COORDINATOR, Outcome
 from demos.ideas.agents.summary import exit_code, with_files
 from demos.ideas.agents.summary import summary_of as summary_of_outcomes
@@ -236,3 +237,36 @@ def test_the_tables_show_the_progress_the_remaining_time_and_the_best_so_far():
 
 def test_the_example_of_the_help_is_the_default(agents):
     assert "slow=60:300:20" in agents("--help").stdout
+
+
+def test_each_column_of_the_table_has_a_name_of_its_own(tmp_path):
+    grid = read_grid(["result=1", "error=2", "result_2=3"])
+    outcomes = {0: Outcome(({"result": 5.0, "agents": 6.0},), ["agent1"])}
+    write_table(tmp_path / "t.csv", grid, split(1), outcomes)
+    assert (tmp_path / "t.csv").read_text(encoding="utf-8").splitlines() == [
+        "result,error,result_2,result_3,agents,error_2,agents_2,verified",
+        "1,2,3,5.0,6.0,,agent1,no",
+    ]
+
+
+def test_a_strategy_that_turns_out_not_to_be_deterministic_costs_neither_the_summary_nor_the_table(agents, tmp_path):
+    text = "import random\n\ndef level(bars, a):\n    return a if a < 2 else random.random()\n"
+    options = ["--bars", BARS, "--strategy", strategy_file(tmp_path, text), "--table", tmp_path / "t.csv", "--json"]
+    summary = summary_of(agents("a=1:20:1", *options), 1)
+    assert summary["distrusted"] == ["agent1", "agent2"]
+    assert summary["problem"].startswith(
+        "the results of every agent differ from the coordinator's: the usual reason is "
+    )
+    assert summary["done"] < 20
+    assert table(tmp_path / "t.csv", 1)[0] == ["a"]
+    assert summary["table"] == str(tmp_path / "t.csv")
+
+
+@pytest.mark.posix_only("named pipes")
+@pytest.mark.parametrize("option", ["--table", "--picture"])
+def test_an_output_that_is_a_pipe_is_refused_before_the_calculation(agents, tmp_path, option):
+    os.mkfifo(tmp_path / "pipe")
+    done = agents(option, tmp_path / "pipe")
+    assert done.returncode == 2
+    assert f"{option} {tmp_path / 'pipe'} is not a regular file: give the name of a file" in done.stderr
+    assert (tmp_path / "pipe").is_fifo()

@@ -12,7 +12,7 @@ from demos.ideas.agents.grid import read_grid
 from demos.ideas.agents.outcomes import Change, OpenChecks, Outcome, Stored
 from demos.ideas.agents.plan import Plan
 from demos.ideas.agents.run_file import RunFile, stored_plan
-from demos.provider.sqlite_file import StateError
+from demos.provider.sqlite_file import StateBusy, StateError
 
 GRID = read_grid(["a=1:4:1"])
 PLAN = Plan(GRID, 2, "1" * 64, "level", "2" * 64)
@@ -47,6 +47,27 @@ def test_open_checks_are_stored_until_they_are_made(tmp_path, change):
         assert file.stored(PLAN) == Stored({0: change.outcome} if change.outcome else {}, {}, {0: change.open})
         file.save({0: Change(OUTCOME)}, {})
         assert file.stored(PLAN) == Stored({0: OUTCOME}, {}, {})
+
+
+def test_what_cannot_be_stored_because_of_a_lock_is_stored_by_the_next_call(tmp_path):
+    path = tmp_path / "run.sqlite"
+    with closing(RunFile(path, PLAN)) as file:
+        lock = closed_after_test(sqlite3.connect(path, isolation_level=None))
+        lock.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StateBusy):
+            file.save({0: Change(OUTCOME)}, {"liar": "point 1"}, 0.001)
+        lock.rollback()
+        file.save({}, {}, 0.001)
+        assert file.stored(PLAN) == Stored({0: OUTCOME}, {"liar": "point 1"}, {})
+
+
+def test_tasks_whose_points_had_less_time_are_forgotten(tmp_path):
+    timeouts = {0: "no result within 1 s", 1: "no result within 30 s"}
+    with closing(RunFile(tmp_path / "run.sqlite", PLAN)) as file:
+        file.save({task: Change(Outcome(({"result": 1.0}, text), ["a"])) for task, text in timeouts.items()}, {})
+        assert file.discard_timeouts(PLAN, 1) == 0
+        assert file.discard_timeouts(PLAN, 30) == 1
+        assert list(file.outcomes(PLAN)) == [1]
 
 
 def test_a_file_without_open_checks_is_upgraded(tmp_path):

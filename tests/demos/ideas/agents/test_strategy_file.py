@@ -54,6 +54,22 @@ def test_a_file_without_the_strategy_is_refused(text, function, problem):
         strategy_of(text.encode(), "x.py", function)
 
 
+@pytest.mark.parametrize("name", ["größe", "x" * 65])
+def test_a_name_that_no_message_can_contain_is_refused(name):
+    problem = f"x.py: invalid name of a function: '{name}'; use 1 to 64 ASCII letters, digits and _"
+    for function in ("", name):
+        with pytest.raises(StrategyError, match=problem):
+            strategy_of(f"def {name}(bars, a): return a\n".encode(), "x.py", function)
+
+
+def test_a_strategy_has_the_name_that_it_is_chosen_by():
+    text = b"def twice(f):\n    def inner(bars, a): return 2 * f(bars, a)\n    return inner\n"
+    text += b"@twice\ndef run(bars, a): return a\nshort = lambda bars, a: a\n"
+    assert strategy_of(text, "x.py", "run").__name__ == "run"
+    assert strategy_of(text, "x.py", "run")(None, 3) == 6
+    assert strategy_of(text, "x.py", "short").__name__ == "short"
+
+
 def test_a_file_with_a_dataclass_can_be_loaded():
     text = b"from __future__ import annotations\nfrom dataclasses import dataclass\n@dataclass\nclass A:\n    x: int\n"
     assert strategy_of(text + b"def run(bars, a): return A(a).x\n", "x.py", "")(None, 3) == 3

@@ -138,12 +138,21 @@ def test_a_flood_of_requests_ends_the_client_and_a_minute_later_more_are_allowed
     assert len(messages(feed)) == 1
 
 
-def test_clients_are_independent_and_the_errors_that_they_report_are_logged():
+def test_clients_are_independent_and_an_error_that_one_reports_ends_it():
     feed = make_feed(5)
     greeted(feed, 1)
     greeted(feed, 2)
-    feed.received(1, FROM_CLIENT.encode(Error("changed", "no")), 0)
+    with pytest.raises(MessageError, match="the client reports changed: no") as error:
+        feed.received(1, FROM_CLIENT.encode(Error("changed", "no")), 0)
+    assert error.value.code == "reported"
     feed.closed(1, "gone", 0)
     ask(feed, 1, client=2)
     assert len(messages(feed, 2)) == 1
-    assert feed.reports[-2:] == ["-client 1 of 127.0.0.1 reports changed: no", "client 1 of 127.0.0.1 has left: gone"]
+    assert feed.reports[-1] == "client 1 of 127.0.0.1 has left: gone"
+
+
+def test_an_error_before_the_hello_ends_its_client_too():
+    feed = make_feed(5)
+    feed.opened(1, "127.0.0.1", 0)
+    with pytest.raises(MessageError, match="the client reports changed: no"):
+        feed.received(1, FROM_CLIENT.encode(Error("changed", "no")), 0)

@@ -26,6 +26,12 @@ def raise_nameless():
     raise Nameless
 
 
+async def cancelled():
+    import asyncio
+
+    raise asyncio.CancelledError
+
+
 """
 
 
@@ -99,7 +105,7 @@ def test_an_unknown_indicator_is_named_in_the_error(text):
         ("sma:0", "invalid period of sma: 0; use 1 to 1000"),
         ("rsi:1001", "invalid period of rsi: 1001; use 1 to 1000"),
         ("atr:14:open", "atr has no price: give atr:14, not atr:14:open"),
-        ("sma:5,sma:5", "an indicator is given twice"),
+        ("sma:5,sma:5", "an indicator is given twice: two lines have the name 'SMA"),
         ("rsi:1,rsi:2,rsi:3,rsi:4,rsi:5", "5 lines in 5 windows below the prices; there is room for 16 lines"),
         (",".join(f"sma:{period}" for period in range(1, 18)), "17 lines in 0 windows"),
         ("absent.py:f", "there is no file absent.py"),
@@ -150,7 +156,17 @@ def test_a_result_that_no_chart_can_draw_is_no_value(tmp_path, result):
 
 
 @pytest.mark.parametrize(
-    "body", ["1 / 0", "'text'", "[]", "10 ** 400", "bars[10**6]", "__import__('sys').exit('no')", "raise_nameless()"]
+    "body",
+    [
+        "1 / 0",
+        "'text'",
+        "[]",
+        "10 ** 400",
+        "bars[10**6]",
+        "__import__('sys').exit('no')",
+        "__import__('asyncio').run(cancelled())",
+        "raise_nameless()",
+    ],
 )
 def test_a_function_that_fails_gives_no_value_and_is_reported_once_until_it_succeeds(tmp_path, body):
     path = program(tmp_path, f"{NAMELESS}def f(bars): return 1.0 if len(bars) == 4 else {body}")
@@ -167,6 +183,7 @@ def test_a_function_that_fails_gives_no_value_and_is_reported_once_until_it_succ
     [
         ("1 / 0", "cannot be loaded: ZeroDivisionError: division by zero"),
         ("raise SystemExit(1)", "cannot be loaded: SystemExit: 1"),
+        ("import asyncio\nraise asyncio.CancelledError", "cannot be loaded: CancelledError"),
         ("def", "cannot be loaded: SyntaxError"),
         ("f = 5", "has no function f"),
         ("", "has no function f"),
@@ -176,6 +193,41 @@ def test_a_file_without_a_usable_function_is_refused_with_the_reason(tmp_path, s
     path = program(tmp_path, source)
     with pytest.raises(IndicatorError, match=problem):
         made(f"{path}:f")
+
+
+def test_a_file_with_a_dataclass_can_be_loaded(tmp_path):
+    path = program(
+        tmp_path,
+        """
+        from __future__ import annotations
+        from dataclasses import dataclass
+
+        @dataclass
+        class Pair:
+            first: float
+
+        def f(bars): return Pair(bars[-1].close).first
+        """,
+    )
+    assert rows(f"{path}:f")[0].values == (BARS[0].close,)
+
+
+def test_functions_of_two_files_with_one_name_are_distinguished_by_their_folders(tmp_path):
+    for folder, value in (("x", 1), ("y", 2)):
+        (tmp_path / folder / "same").mkdir(parents=True)
+        program(tmp_path / folder / "same", f"def f(bars): return {value}\ndef g(bars): return {value}")
+    texts = [f"{tmp_path / folder / 'same' / 'mine.py'}:f" for folder in ("x", "y")]
+    other = f"{tmp_path / 'x' / 'same' / 'mine.py'}:g"
+    found = made(",".join([*texts, other]))
+    assert [line.name for line in found.lines] == ["x/same/mine.f", "y/same/mine.f", "mine.g"]
+    assert found.take(BARS[0]).values == (1.0, 2.0, 1.0)
+
+
+def test_one_function_that_is_given_by_two_paths_is_given_twice(tmp_path):
+    path = program(tmp_path, "def f(bars): return 1")
+    (tmp_path / "sub").mkdir()
+    with pytest.raises(IndicatorError, match=r"an indicator is given twice: two lines have the name 'mine\.f'"):
+        made(f"{path}:f,{tmp_path / 'sub' / '..' / 'mine.py'}:f:prices")
 
 
 def test_the_files_of_functions_are_made_absolute_for_another_process(tmp_path, monkeypatch):

@@ -171,6 +171,7 @@ def greet(stage: Stage) -> Peer:
         "[" * 1000,
         '{"type":"history","stream":"%s","first":1}' % ("0" * 32),
         '{"type":"hello","version":2,"client":"x"}',
+        '{"type":"error","code":"x","text":"again and again"}',
         HELLO,
         "y" * 5000,
         json.dumps({"type": "hello", "version": 1, "client": "\ud800"}),
@@ -294,6 +295,38 @@ def test_an_endless_history_is_left_and_the_rows_stay_limited():
     assert series.last - series.first < 400
     [line] = stage.terminal.lines.of(stage.chart.id)
     assert len(line.values) <= 400
+
+
+def test_a_client_that_has_received_no_values_leaves_the_file_of_an_earlier_run_and_fails(tmp_path):
+    path = tmp_path / "values.csv"
+    path.write_text("earlier", encoding="utf-8")
+    stage = Stage("indicator_client", timer_ms=TIMER_MS, url="ws://127.0.0.1:9", values=str(path))
+    assert stage.play(until(stage, stage.errors)) == 3
+    assert path.read_text(encoding="utf-8") == "earlier"
+    assert "no connection to ws://127.0.0.1:9 has succeeded" in stage.errors()[-1]
+
+
+def test_a_client_that_its_server_refuses_leaves_the_file_of_an_earlier_run(tmp_path):
+    path = tmp_path / "values.csv"
+    path.write_text("earlier", encoding="utf-8")
+    stage = client_of(lying(hello_text(symbol="GBPUSD")), values=str(path))
+    assert stage.play(until(stage, stage.errors)) == 0
+    assert path.read_text(encoding="utf-8") == "earlier"
+    assert any(f"{path} is not written: no values were received" in line for line in stage.texts)
+
+
+def test_a_client_without_a_connection_goes_on_with_another_period_of_its_chart():
+    stage = Stage("indicator_client", timer_ms=TIMER_MS, url="ws://127.0.0.1:9")
+
+    def script() -> Script:
+        yield from until(stage, stage.errors)
+        before = stage.program.follower
+        stage.terminal.post("chart EURUSD M15")
+        yield from until(stage, lambda: stage.program.follower is not before)
+        yield from until(stage, lambda: len(stage.errors()) > 1)
+        assert not any("has succeeded" in line for line in stage.errors())
+
+    assert stage.play(script()) == 3
 
 
 def test_a_client_that_cannot_use_its_settings_says_why():

@@ -147,6 +147,7 @@ def test_a_connected_client_that_is_silent_stops_counting_after_the_stated_time(
         '{"type":"volumes","volumes":{}}',
         '{"type":"hello","version":2,"client":"x"}',
         '{"type":"hello","version":1,"client":""}',
+        '{"type":"error","code":"x","text":"again and again"}',
         "[" * 1000,
     ],
 )
@@ -269,6 +270,20 @@ def test_volumes_that_do_not_change_are_sent_again_in_time():
 
     assert stage.play(script()) == 0
     assert len(sentiment.volumes()) <= 6
+
+
+def test_the_timer_is_fast_enough_for_a_server_that_soon_takes_a_client_for_silent():
+    sentiment = Sentiment(silence_ms=1000)
+    stage = Stage("sentiment_client", url=f"ws://127.0.0.1:{sentiment.server.port}")
+
+    def script() -> Script:
+        yield from until(stage, lambda: stage.record.of("sent"))
+        begin, before = stage.clock.time, len(stage.record.of("sent"))
+        yield from until(stage, lambda: stage.clock.time >= begin + 4)
+        # Four times within this second; at most five times.
+        assert 15 <= len(stage.record.of("sent")) - before <= 20
+
+    assert stage.play(script()) == 0
 
 
 def test_fast_trading_is_sent_at_most_five_times_a_second():

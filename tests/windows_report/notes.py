@@ -1,0 +1,246 @@
+"""What the merged reports say in notes/differences.md and in the README's table "What was proven where".
+
+Both texts are made from the recordings and from `reports.json`, in any copy of the tree.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.conformance import recordings
+from tests.conformance.runner import differences
+from winsock.command_line import printable
+
+REPORTS = "tests/windows_report/reports.json"
+RECORDINGS = "tests/conformance/recordings"
+DIFFERENCES = "notes/differences.md"
+README = "README.md"
+# The side of a recording that the reports fill, beside "wine" and "windows".
+SIDE = "windows report"
+NOT_YET = "not yet"
+_BEGIN = "<!-- generated: python -m tests.windows_report merge FILE -->"
+_END = "<!-- end of the reports -->"
+_LONGEST_CELL = 300
+# A report in which nearly everything fails must not fill the notes.
+_MOST_ROWS = 200
+
+Report = dict[str, Any]
+
+
+def load_reports(root: Path) -> dict[str, Any]:
+    """The merged reports by id, and the results of facts with the ids of the reports that have them."""
+    loaded: dict[str, Any] = json.loads((root / REPORTS).read_text(encoding="ascii"))
+    return loaded
+
+
+def load_recordings(root: Path) -> dict[str, recordings.Entry]:
+    """All scenarios of a tree, by name."""
+    files = sorted((root / RECORDINGS).glob("*.json"))
+    return {name: entry for path in files for name, entry in recordings.read(path)["scenarios"].items()}
+
+
+# ---- what the reports have observed
+
+
+def observations(entry: recordings.Entry, report: str) -> list[list[Any]]:
+    """What a report has observed in a scenario, as the scenario's recording has it."""
+    return [[row["label"], *row["answer"]] for row in entry.get(SIDE, ()) if report in row["reports"]]
+
+
+def contradictions(entries: Mapping[str, recordings.Entry], report: str) -> dict[str, list[str]]:
+    """The scenarios in which a report differs from what is expected of Windows, with the differences in words."""
+    found = {}
+    for name, entry in entries.items():
+        seen = observations(entry, report)
+        differing = differences(seen, recordings.expected(entry, "windows")) if seen else []
+        if differing:
+            found[name] = differing
+    return found
+
+
+def fact_results(reports: Mapping[str, Any], report: str) -> dict[str, tuple[str, Any]]:
+    """The facts of a report: outcome and result by name."""
+    return {
+        name: (row["outcome"], row["detail"])
+        for name, rows in reports["facts"].items()
+        for row in rows
+        if report in row["reports"]
+    }
+
+
+# ---- the part of notes/differences.md
+
+
+def generated(root: Path) -> str:
+    """The part of notes/differences.md between the two comments, with these."""
+    reports, entries = load_reports(root), load_recordings(root)
+    if not reports["reports"]:
+        text = [
+            "No report from a real Windows has been merged. To make one:",
+            "[A report from Windows in five minutes](../README.md#a-report-from-windows-in-five-minutes).",
+        ]
+    else:
+        text = [*_table(reports, entries), "", *_contradictions(reports, entries), "", *_failures(reports)]
+    return "\n".join([_BEGIN, "", *text, "", _END])
+
+
+def _table(reports: Mapping[str, Any], entries: Mapping[str, recordings.Entry]) -> Iterator[str]:
+    yield "| report | system | Python | commit | tests | scenarios as expected | facts | pairs |"
+    yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
+    for name, report in reports["reports"].items():
+        figures = Figures(name, reports, entries)
+        system = report["system"]
+        cells = [name, system_name(system), system["python"], (system["commit"] or "unknown")[:10]]
+        cells += [figures.tests(""), figures.scenarios(), figures.facts(), figures.pairs()]
+        yield _row(*cells)
+
+
+def _contradictions(reports: Mapping[str, Any], entries: Mapping[str, recordings.Entry]) -> Iterator[str]:
+    rows = []
+    for report in reports["reports"]:
+        for name, differing in contradictions(entries, report).items():
+            rows += [_row(name, each, report) for each in differing]
+        for name, (outcome, detail) in fact_results(reports, report).items():
+            if outcome not in ("as on Windows", "skipped"):
+                rows.append(_row(f"fact {name}", f"{outcome}: {json.dumps(detail)}", report))
+    yield f"Results that contradict what is expected of Windows: {len(rows) or 'none'}."
+    if rows:
+        yield from ["", "| scenario or fact | contradiction | report |", "| --- | --- | --- |", *_first(rows)]
+
+
+def _failures(reports: Mapping[str, Any]) -> Iterator[str]:
+    rows = [
+        f"- {cell(failure['test'])}: {failure['outcome']} ({report})"
+        for report, found in reports["reports"].items()
+        for failure in found["parts"].get("tests", {}).get("failures", ())
+    ]
+    yield f"Tests that failed: {len(rows) or 'none'}. Their messages are in `{REPORTS}`."
+    if rows:
+        yield from ["", *_first(rows)]
+
+
+def _first(rows: list[str]) -> list[str]:
+    more = len(rows) - _MOST_ROWS
+    return [*rows[:_MOST_ROWS], *(["", f"And {more} more."] if more > 0 else [])]
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(map(cell, cells))} |"
+
+
+def cell(text: str) -> str:
+    """A text of a report in a cell of a table in Markdown: nothing in it is a link, a tag or the end of the cell."""
+    shown = printable(text)[:_LONGEST_CELL]
+    return re.sub(r"([\\`*_\[\]|~#])", r"\\\1", html.escape(shown, quote=False))
+
+
+def in_notes(text: str) -> str:
+    """The generated part that the text of notes/differences.md has now.
+
+    Errors: ValueError if it has none.
+    """
+    begin = text.index(_BEGIN)
+    return text[begin : text.index(_END, begin) + len(_END)]
+
+
+# ---- the README's last column
+
+
+def system_name(system: Mapping[str, Any]) -> str:
+    """The system of a report; a report that was made on Wine never looks like one from Windows."""
+    return f"Wine {system['wine']}" if system["wine"] else str(system["windows"])
+
+
+class Figures:
+    """The figures of one report; "" where it has no complete part."""
+
+    def __init__(self, name: str, reports: Mapping[str, Any], entries: Mapping[str, recordings.Entry]) -> None:
+        self._name = name
+        self._reports = reports
+        self._entries = entries
+        self._parts = reports["reports"][name]["parts"]
+
+    def _has(self, part: str) -> bool:
+        found = self._parts.get(part)
+        return found is not None and not found["selection"] and not found["problem"]
+
+    def tests(self, folder: str) -> str:
+        """The tests in a folder and below it, without skipped ones."""
+        counts: Counter[str] = Counter()
+        for name, each in self._parts["tests"]["counts"].items() if self._has("tests") else ():
+            if f"{name}/".startswith(f"tests/{folder}"):
+                counts.update(each)
+        good = counts["passed"] + counts["xfailed"]
+        ended = counts.total() - counts["skipped"]
+        return f"{good:,} of {ended:,} tests" if ended else ""
+
+    def scenarios(self) -> str:
+        covered = sum(bool(observations(entry, self._name)) for entry in self._entries.values())
+        differing = len(contradictions(self._entries, self._name))
+        return f"{covered - differing} of {covered} scenarios" if self._has("scenarios") and covered else ""
+
+    def facts(self) -> str:
+        counts = Counter(outcome for outcome, _ in fact_results(self._reports, self._name).values())
+        checked = counts.total() - counts["skipped"]
+        return f"{counts['as on Windows']} of {checked} facts" if self._has("facts") and checked else ""
+
+    def pairs(self) -> str:
+        codes = [job["exit_code"] for job in self._parts["pairs"]["jobs"].values()] if self._has("pairs") else []
+        return f"{codes.count(0)} of {len(codes)} runs of the pairs" if codes else ""
+
+    def python(self) -> str:
+        return str(self._reports["reports"][self._name]["system"]["python"]) if self._has("tests") else ""
+
+
+def _joined(*texts: str) -> str:
+    return ", ".join(filter(None, texts))
+
+
+# The rows of the README's table that a report can fill, by the beginning of their first cell.
+ROWS: dict[str, Callable[[Figures], str]] = {
+    "calls, structures, constants, errors": lambda figures: figures.tests("api/"),
+    r"(?:\d+ )?recorded scenarios": lambda figures: _joined(figures.scenarios(), figures.tests("properties/")),
+    r"(?:\d+ )?facts": Figures.facts,
+    "versions of CPython": Figures.python,
+    "demos,": lambda figures: _joined(figures.tests("demos/"), figures.pairs()),
+}
+
+
+def cells(root: Path) -> dict[str, str]:
+    """The last cell of each of ROWS: the newest report of each system, or "not yet"."""
+    reports, entries = load_reports(root), load_recordings(root)
+    newest = {}
+    for name, report in sorted(reports["reports"].items(), key=lambda item: item[1]["made"]):
+        newest[system_name(report["system"])] = Figures(name, reports, entries)
+    filled = {}
+    for row, figure in ROWS.items():
+        texts = [f"{system}: {text}" for system, figures in newest.items() if (text := figure(figures))]
+        filled[row] = cell("; ".join(texts)) or NOT_YET
+    return filled
+
+
+def with_cells(text: str, filled: Mapping[str, str]) -> str:
+    """The README's text with these last cells in its table "What was proven where"."""
+    begin = text.index("### What was proven where")
+    end = text.index("\n\n", text.index("| --- |", begin))
+    table = text[begin:end]
+    for row, last in filled.items():
+        line = re.compile(rf"^(\| {row}[^\n]*\| )[^|\n]*( \|)$", re.MULTILINE)
+        table = line.sub(lambda found: f"{found[1]}{last}{found[2]}", table)  # noqa: B023 - used at once
+    return text[:begin] + table + text[end:]
+
+
+def update(root: Path) -> None:
+    """Writes both texts of a tree."""
+    page = root / DIFFERENCES
+    text = page.read_text(encoding="utf-8")
+    page.write_text(text.replace(in_notes(text), generated(root)), encoding="utf-8", newline="\n")
+    page = root / README
+    text = page.read_text(encoding="utf-8")
+    page.write_text(with_cells(text, cells(root)), encoding="utf-8", newline="\n")
