@@ -158,7 +158,7 @@ def reusing_listeners(count: int) -> list[int]:
     return sockets
 
 
-BESIDE_A_LISTENER = pytest.mark.wine_differs("no socket can be bound beside a listener on the same port")
+BESIDE_A_LISTENER = pytest.mark.wine_differs("no other socket can be bound to the port of a listener")
 
 
 @BESIDE_A_LISTENER

@@ -293,7 +293,7 @@ def _connect_datagram(sock: Socket, name: bytes) -> int:
 
 def _disconnect_datagram(sock: Socket) -> None:
     if sock.extra and (sock.local is None or is_wildcard(sock.local)):
-        # Not needed with the wildcard address, to which the kernel could not bind again beside them.
+        # Not needed with the wildcard address, which the kernel could not bind again while they have the port.
         groups.close_extra(sock)
     disconnect(sock)
     sock.state, sock.peer = FRESH, None

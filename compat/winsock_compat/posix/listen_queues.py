@@ -1,9 +1,9 @@
 """Whether a listener on this machine has a full queue.
 
-Linux drops the SYN of a client that finds the queue full, and the client repeats it for minutes; the kernel tells the
-client nothing. But it answers questions about every socket of this network namespace (NETLINK_SOCK_DIAG, see
-sock_diag(7)), without a privilege. For a listener the answer has the number of connections in its queue and the
-backlog; a queue is full when it has more connections than the backlog.
+If the queue is full, Linux drops the SYN of a client without an answer, and the client repeats it for minutes. But the
+kernel answers questions about every socket of this network namespace (NETLINK_SOCK_DIAG, see sock_diag(7)), without a
+privilege. For a listener the answer has the number of connections in its queue and the backlog; a queue is full when
+it has more connections than the backlog.
 
 The question names the addresses of a client and of the listener, and the kernel chooses the listener by the same rules
 as for a SYN: a specific address before the wildcard, IPv4 also on a dual-stack socket, any process.

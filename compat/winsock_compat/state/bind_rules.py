@@ -4,9 +4,9 @@ Every TCP descriptor has the kernel's SO_REUSEADDR, so that the port of a closed
 Windows. The kernel then permits more than Winsock does. For the sockets of this process the difference is refused here;
 a conflict with another process is found by the kernel, for listeners only.
 
-Beside a listener the kernel refuses what Winsock permits: the wildcard beside a specific address, and two sockets with
-SO_REUSEADDR. There the descriptors get the kernel's SO_REUSEPORT (share_with_listeners). A connection goes to the more
-specific address; of two listeners on one address the first gets it (system.prefer_first_listener).
+On the port of a listener the kernel refuses what Winsock permits: the wildcard and a specific address, and two sockets
+with SO_REUSEADDR. There the descriptors get the kernel's SO_REUSEPORT (share_with_listeners). A connection goes to the
+more specific address; of two listeners on one address the first gets it (system.prefer_first_listener).
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def bind_conflict(sock: Socket, name: bytes) -> int:
 
 
 def share_with_listeners(sock: Socket, name: bytes) -> bool:
-    """Lets `sock` use its port beside listeners of this process, which bind_conflict permits and the kernel does not.
+    """Lets `sock` share its port with listeners of this process, which bind_conflict permits and the kernel does not.
 
     False if no other socket of this process has the port: then the kernel has found one of another process.
     """

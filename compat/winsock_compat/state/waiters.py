@@ -19,9 +19,9 @@ Wait, which is registered with each of its sockets (`Socket.waiters`). Six rules
   `end_wait`. So nothing depends on `end_wait`: sockets and wake-up descriptors refer to a Wait weakly, and a Wait whose
   frame is gone counts as ended. `finish_closing` completes a closing that was interrupted; every call of the reference
   that begins a wait, opens or closes a socket, and WSACleanup, calls it. All its steps can be repeated.
-- **The end of a stream waits for blocked sends.** shutdown marks the socket at once, so later sends fail. The kernel
-  would refuse the data that a blocked send still has to send, so it is told only when no send waits on the socket any
-  more. Until then the socket is in `_ending`; `finish_closing` completes this too.
+- **The end of a stream waits for blocked sends.** shutdown marks the socket at once, so later sends fail. After the
+  kernel's shutdown a blocked send could not send the rest of its data, so the system call comes when no send waits on
+  the socket any more. Until then the socket is in `_ending`; `finish_closing` completes this too.
 - **A descriptor is never in a local variable only.** The system call stores it into the object that owns it (see
   posix), which is in the table, in `_closing` or in `_wakeups` before.
 
