@@ -154,7 +154,7 @@ class Winsock(Protocol):
 
         Errors:
             WSANOTINITIALISED: WSAStartup has not succeeded yet.
-            WSAENOTSOCK: `s` is not an open socket.
+            WSAENOTSOCK: `s` is not an open socket, or another thread closed it during the call.
             WSAEFAULT: `name` is None, too short for its family, or an IPv4 address for an IPv6 socket.
             WSAEAFNOSUPPORT: unknown family, or an IPv6 address for an IPv4 socket.
             WSAEWOULDBLOCK: nonblocking; the connection is being established.
@@ -162,7 +162,7 @@ class Winsock(Protocol):
             WSAEISCONN: the stream socket is already connected.
             WSAEINVAL: the socket is listening.
             WSAEADDRNOTAVAIL: an address of zeros; for a stream socket also port 0, a multicast or a broadcast address.
-            WSAECONNREFUSED: no socket is listening at that address.
+            WSAECONNREFUSED: no socket is listening at that address, or the listener's queue is full.
             WSAETIMEDOUT: the peer did not answer.
             WSAENETUNREACH, WSAEHOSTUNREACH: no route to that network or host.
             WSAEADDRINUSE: the local address to which the socket is bound is already in use.
@@ -174,8 +174,11 @@ class Winsock(Protocol):
     def listen(self, s: int, backlog: int) -> int:
         """int listen(SOCKET s, int backlog);
 
-        Makes a bound stream socket listen for connections. About `backlog` connections can wait for accept; SOMAXCONN
-        lets the system choose the number. Calling it again succeeds. Returns 0 or SOCKET_ERROR.
+        Makes a bound stream socket listen for connections. `backlog` connections can wait for accept. A client that
+        finds the queue full tries again for about two seconds; then its connect fails with WSAECONNREFUSED. With
+        SOMAXCONN the system chooses the number. A negative number -n (the macro SOMAXCONN_HINT of C) means n
+        connections, but at least 200 and at most 65535. Calling it again succeeds and changes nothing. Returns 0 or
+        SOCKET_ERROR.
 
         Errors:
             WSANOTINITIALISED: WSAStartup has not succeeded yet.
@@ -231,7 +234,7 @@ class Winsock(Protocol):
             WSAEMSGSIZE: a datagram of more than SO_MAX_MSG_SIZE bytes; nothing is sent.
             WSAECONNRESET: the peer reset the connection; every later call fails the same way.
             WSAECONNABORTED: this machine aborted the connection, for example because data was sent after the peer had
-            closed.
+            closed; or another thread closed the stream socket during the call.
             WSAEACCES: a broadcast address, and SO_BROADCAST is not set.
             WSAENETRESET: keep-alive detected that the connection is broken.
             WSAENETUNREACH, WSAEHOSTUNREACH: no route to that network or host.
@@ -263,7 +266,8 @@ class Winsock(Protocol):
             WSAECONNRESET: the peer reset the connection; every later call fails the same way. On a datagram socket,
             reported once: an earlier datagram was sent to a closed port.
             WSAECONNABORTED: this machine aborted the connection, for example because data was sent after the peer had
-            closed; or another thread closed the socket during the call.
+            closed; or another thread closed the stream socket during the call.
+            WSAEINTR: another thread closed the datagram socket during the call.
             WSAENETRESET: keep-alive detected that the connection is broken; on a datagram socket, the time to live of
             an earlier datagram expired.
         Source: https://learn.microsoft.com/en-us/windows/win32/api/winsock2/nf-winsock2-recv
@@ -319,11 +323,12 @@ class Winsock(Protocol):
             remaining bytes are lost, except with MSG_PEEK.
             WSAECONNRESET: an earlier datagram was sent to a closed port; reported once. On a stream socket, the peer
             reset the connection.
-            WSAEINTR: another thread closed the socket during the call.
+            WSAEINTR: another thread closed the datagram socket during the call.
             WSAESHUTDOWN: shutdown was called with SD_RECEIVE or SD_BOTH.
             WSAENOTCONN: a stream socket that is not connected.
             WSAEOPNOTSUPP: MSG_OOB on a datagram socket, or an unknown flag.
-            WSAECONNABORTED: this machine aborted the connection of a stream socket.
+            WSAECONNABORTED: this machine aborted the connection of a stream socket, or another thread closed it during
+            the call.
             WSAENETRESET: the time to live of an earlier datagram expired.
         Source: https://learn.microsoft.com/en-us/windows/win32/api/winsock2/nf-winsock2-recvfrom
         """
@@ -332,9 +337,10 @@ class Winsock(Protocol):
         """int shutdown(SOCKET s, int how);
 
         Disables receiving (SD_RECEIVE), sending (SD_SEND; the peer of a stream then receives the end of the stream) or
-        both (SD_BOTH). The socket keeps its addresses and still requires closesocket. Calling it again succeeds. If a
-        stream ends receiving while received data is unread, or data arrives later, the connection is reset: send then
-        fails with WSAECONNABORTED. Returns 0 or SOCKET_ERROR.
+        both (SD_BOTH). The socket keeps its addresses and still requires closesocket. Calling it again succeeds. Calls
+        of other threads that are blocked on the socket continue: a recv waits for data or the peer's end, and a send
+        still sends everything before the end of the stream. If a stream ends receiving while received data is unread,
+        or data arrives later, the connection is reset: send then fails with WSAECONNABORTED. Returns 0 or SOCKET_ERROR.
 
         Errors:
             WSANOTINITIALISED: WSAStartup has not succeeded yet.
@@ -394,14 +400,17 @@ class Winsock(Protocol):
         bytes, for example c_int(1). SO_LINGER takes a `linger`, the membership options take an `ip_mreq` or
         `ipv6_mreq`, IP_OPTIONS takes up to 40 bytes. SO_RCVTIMEO and SO_SNDTIMEO are in milliseconds, 0 means no limit.
         Boolean options also accept 1 byte. `optname` of SO_DONTLINGER and SO_EXCLUSIVEADDRUSE is their negative value
-        or the same bits as an unsigned number. Returns 0 or SOCKET_ERROR.
+        or the same bits as an unsigned number. imr_interface and the value of IP_MULTICAST_IF are an address of an
+        interface or, as 0.x.y.z, its index. IP_MULTICAST_LOOP and IPV6_MULTICAST_LOOP decide whether this socket
+        receives what this machine has sent to a group; they have no effect on the sender. Returns 0 or SOCKET_ERROR.
 
         Errors:
             WSANOTINITIALISED: WSAStartup has not succeeded yet.
             WSAENOTSOCK: `s` is not an open socket.
             WSAEFAULT: `optval` is None, or `optlen` is too short for the option or exceeds the buffer.
-            WSAEINVAL: unknown level, a value out of range, SO_REUSEADDR together with SO_EXCLUSIVEADDRUSE, or
-            IPV6_V6ONLY on a bound socket.
+            WSAEINVAL: unknown level, a value out of range, SO_REUSEADDR together with SO_EXCLUSIVEADDRUSE,
+            IPV6_V6ONLY on a bound socket, or leaving a group that the socket has not joined.
+            WSAEADDRNOTAVAIL: no such interface, or the socket has joined the group already.
             WSAENOPROTOOPT: unknown option, a read-only option, or one that this type of socket does not have.
             WSAENETRESET, WSAENOTCONN: SO_KEEPALIVE on a connection that is broken.
         Source: https://learn.microsoft.com/en-us/windows/win32/api/winsock2/nf-winsock2-setsockopt

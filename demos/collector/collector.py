@@ -61,7 +61,7 @@ Port: Annotated[int, Input("port to listen on; 0: any free one", check=listening
 
 # The article's server does not have the following inputs.
 codepage: Annotated[int, Input("code page of the datagrams' text", check=codepage_problem)] = CODEPAGE
-database: Annotated[str, Input("SQLite file for the ticks; without a file they are only counted")] = ""
+database: Annotated[str, Input("SQLite file for the ticks; without a file they are only counted", file="database")] = ""
 megabytes: Annotated[
     int, Input("accept no more ticks when the database has this many MB; 0: no limit", check=_negative)
 ] = 10_000

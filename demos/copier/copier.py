@@ -149,6 +149,8 @@ killfile: Annotated[
         "file that stops all copying as soon as it exists, with --url also reductions; deleting it does not start "
         "copying again",
         check=killfile_name_problem,
+        file="read",
+        paths=lambda text: [killfile_path(text)],
     ),
 ] = ""
 
@@ -171,14 +173,17 @@ broker: Annotated[
 ] = ""
 login: Annotated[str, Input("the login at the provider, or at the broker")] = ""
 password_file: Annotated[
-    str, Input("file whose first line is the password; empty: the environment variable WINSOCK_PASSWORD")
+    str, Input("file whose first line is the password; empty: the environment variable WINSOCK_PASSWORD", file="read")
 ] = ""
 token_file: Annotated[
-    str, Input("file whose first line is a token to log in with; empty: the environment variable WINSOCK_TOKEN")
+    str,
+    Input(
+        "file whose first line is a token to log in with; empty: the environment variable WINSOCK_TOKEN", file="read"
+    ),
 ] = ""
-ca: Annotated[str, Input("PEM file of the CAs that verify the provider, or the broker; empty: those of the system")] = (
-    ""
-)
+ca: Annotated[
+    str, Input("PEM file of the CAs that verify the provider, or the broker; empty: those of the system", file="read")
+] = ""
 pin: Annotated[
     str,
     Input(
@@ -186,7 +191,9 @@ pin: Annotated[
         check=pin_problem,
     ),
 ] = ""
-memory: Annotated[str, Input("file of what the copier must not forget, with its journal")] = "copier.sqlite"
+memory: Annotated[str, Input("file of what the copier must not forget, with its journal", file="database")] = (
+    "copier.sqlite"
+)
 scale: Annotated[
     str, Input("multiply lots by the factor alone, or also by the ratio of balance or equity", check=one_of(SCALES))
 ] = SCALES[0]

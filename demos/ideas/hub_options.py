@@ -19,8 +19,12 @@ def clients_problem(value: int) -> str | None:
 
 HostInput: TypeAlias = Annotated[str, Input("name or address to listen on; other than loopback needs --cert")]
 PortInput: TypeAlias = Annotated[int, Input("port to listen on; 0: any free one", check=listening_port_problem)]
-CertInput: TypeAlias = Annotated[str, Input("certificate file (PEM) for TLS; empty: no TLS, on loopback only")]
-KeyInput: TypeAlias = Annotated[str, Input("key file (PEM) of the certificate; empty: it is in the certificate's file")]
+CertInput: TypeAlias = Annotated[
+    str, Input("certificate file (PEM) for TLS; empty: no TLS, on loopback only", file="read")
+]
+KeyInput: TypeAlias = Annotated[
+    str, Input("key file (PEM) of the certificate; empty: it is in the certificate's file", file="read")
+]
 HostsInput: TypeAlias = Annotated[
     str,
     Input("further host names for requests, separated by commas, as behind a reverse proxy", check=hosts_problem),

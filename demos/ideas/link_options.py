@@ -20,7 +20,9 @@ def server_problem(url: str) -> str | None:
 UrlInput: TypeAlias = Annotated[
     str, Input("the server, as in wss://server.example:8451, or ws://127.0.0.1:8451 on this computer", server_problem)
 ]
-CaInput: TypeAlias = Annotated[str, Input("PEM file of the CAs that verify the server; empty: those of the system")]
+CaInput: TypeAlias = Annotated[
+    str, Input("PEM file of the CAs that verify the server; empty: those of the system", file="read")
+]
 PinInput: TypeAlias = Annotated[
     str, Input("SHA-256 fingerprint that the server's certificate must have, instead of a CA", pin_problem)
 ]

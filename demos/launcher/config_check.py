@@ -70,7 +70,7 @@ def check_config(name: str, config: Path, check: Check) -> list[Finding]:
     options = parser.parse_args([], argparse.Namespace(**values))
     options.config = config
     inputs = given_inputs(options, without=invalid)
-    return [*map(Finding, problems), *_option_findings(program, inputs, options), *check(inputs)]
+    return [*map(Finding, problems), *_option_findings(program, variables, inputs, options), *check(inputs)]
 
 
 def folder_problem(path: Path) -> str:
@@ -115,7 +115,9 @@ def _variables(program: Program) -> dict[str, InputVariable]:
         forget_program(module)
 
 
-def _option_findings(program: Program, inputs: Mapping[str, object], options: argparse.Namespace) -> Iterator[Finding]:
+def _option_findings(
+    program: Program, variables: Mapping[str, InputVariable], inputs: Mapping[str, object], options: argparse.Namespace
+) -> Iterator[Finding]:
     """What is wrong with the terminal's options."""
     if problem := terminal_problem(options):
         yield Finding(problem)
@@ -127,7 +129,7 @@ def _option_findings(program: Program, inputs: Mapping[str, object], options: ar
     if options.picture and (problem := drawing.problem()):
         yield Finding(f"picture: {problem}")
     try:
-        check_files(program.path, inputs, options)
+        check_files(program.path, variables, inputs, options)
     except ProgramError as error:
         yield Finding(str(error))
     for name in _READ:

@@ -98,6 +98,7 @@ def main(args: argparse.Namespace) -> int:
             set_inputs(module, inputs)
         finally:
             forget_program(module)
+        check_files(program.path, variables, inputs, options)
         return _run(program, inputs, options, command_groups)
     except ImportError as error:
         parser.error(f"{args.program} cannot be imported: {error}")
@@ -126,7 +127,6 @@ def _run(
     program: Program, inputs: dict[str, object], options: argparse.Namespace, command_groups: Sequence[str]
 ) -> int:
     clock = RealClock()
-    check_files(program.path, inputs, options)
     if trouble := drawing.problem() if options.picture else None:
         raise ProgramError(trouble)
     with ExitStack() as stack:

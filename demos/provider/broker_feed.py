@@ -131,7 +131,7 @@ class BrokerFeed:
         elif self._looks_until is None:
             if now - self._began_at >= LOGIN_MS:
                 self._end(f"the broker has not answered within {LOGIN_MS // 1000} s")
-        elif now >= self._looks_until:
+        elif now >= self._looks_until and not self._suspended:
             self._start_publishing(now)
 
     def close(self) -> None:
@@ -209,12 +209,13 @@ class BrokerFeed:
     # ---- before publishing
 
     def _look(self) -> None:
-        """Subscribe to what another provider would publish."""
-        self._link.subscribe([self._topic(STATUS)])
-        # A stored question is too old to be answered, and so many of them may be stored that the broker would discard
-        # the states that follow.
-        topics = (HEARTBEATS, f"{ASK}+", ANSWER + self._settings.mqtt.client_id)
-        self._link.subscribe([self._topic(each) for each in topics], stored=False)
+        """Subscribe to what another provider would publish, and to the questions.
+
+        Of them only the status is stored by a provider. Others may store what proves nothing, or fill the broker's
+        queue for this client.
+        """
+        live = [self._topic(each) for each in (HEARTBEATS, f"{ASK}+", ANSWER + self._settings.mqtt.client_id)]
+        self._link.subscribe([self._topic(STATUS), *live], new=live)
         self._look_at_states()
 
     def _look_at_states(self) -> None:
@@ -252,8 +253,8 @@ class BrokerFeed:
             self._hear_state(topic, event)
             return
         if not event.payload:
-            # A stored message was deleted: perhaps the hello.
-            self._is_replaced = self._publishing
+            # A stored message was deleted. Subscribers delete and store only their questions.
+            self._is_replaced = self._is_replaced or (self._publishing and topic == STATUS)
             return
         try:
             message, client = decode(self._prefix, event.topic, event.payload)
@@ -261,10 +262,13 @@ class BrokerFeed:
             if line := self._ignored.line(str(problem), GetTickCount64()):
                 Print(f"-broker {self._settings.mqtt.endpoint.text}: {line}")
             return
-        if isinstance(message, AskProvider):
-            self._answer(client, message)
-        elif isinstance(message, (Hello, Gone)):
+        if isinstance(message, (Hello, Gone)):
             self._status(message)
+        elif event.retained:
+            # A stored message is no proof that anybody lives, even from a broker that sends it although not requested.
+            return
+        elif isinstance(message, AskProvider):
+            self._answer(client, message)
         elif self._is_alive(message):
             self._fail("answers" if isinstance(message, Answer) else "sends heartbeats")
 

@@ -1,7 +1,7 @@
 """What the provider's program publishes to: its ports, and feeds to other programs.
 
-Each output gets the account's state at every trade and at every timer event, or learns that it cannot be read. A feed
-is an output that connects to another program, such as a broker.
+Each output gets the account's state at every trade and at every timer event, or is suspended: the account cannot be
+read, or an operator has paused the provider. A feed is an output that connects to another program, such as a broker.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Output(Protocol):
         """
 
     def suspend(self) -> None:
-        """The account cannot be read: send nothing, not even heartbeats, until observe() is called."""
+        """Send nothing, not even heartbeats, until observe() is called."""
 
 
 class Feed(Output, Protocol):

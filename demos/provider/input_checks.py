@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import shutil
 
 from demos.provider import fields
 from demos.provider.protocol import LONGEST_NAME
@@ -55,6 +57,13 @@ def command_arguments(text: str) -> tuple[str, ...]:
     return tuple(lexer)
 
 
+def command_files(text: str) -> list[str]:
+    """The files that a command line names: its program, and each argument that is the path of a file."""
+    arguments = command_arguments(text)
+    program = [path for each in arguments[:1] if (path := shutil.which(each))]
+    return [*program, *(each for each in arguments if os.path.isfile(each))]
+
+
 def symbols_problem(text: str) -> str | None:
     """Of a list of symbols; an empty text means all."""
     if text and not listed(text):
@@ -65,3 +74,8 @@ def symbols_problem(text: str) -> str | None:
 def listed(text: str) -> tuple[str, ...]:
     """The parts of a text that is separated by commas."""
     return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def places(text: str) -> tuple[str, ...]:
+    """The values in a text that is separated by commas, where a value may be empty; no value in an empty text."""
+    return tuple(value.strip() for value in text.split(",")) if text else ()

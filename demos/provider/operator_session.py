@@ -254,7 +254,8 @@ def _pause(action: Action, overview: Overview) -> Question:
     )
     return Question(
         "Pause the provider?",
-        f"{connections}, and logins are refused until you resume. Subscribers keep the positions that they hold.",
+        f"{connections}, and logins are refused until you resume. Nothing is sent to the clients of the plain port, a "
+        "broker or a proxy either. Subscribers keep the positions that they hold.",
         "Pause",
     )
 

@@ -6,6 +6,8 @@ timer event. Nothing blocks: a client that does not read gets the latest message
 
 With ``fast`` the timer is only for what is repeated or retried: trade() sends each change at once, and ready() accepts
 a client, notices its end and continues a message as soon as the socket is ready.
+
+While an operator has paused the provider, clients are accepted and nothing is sent to them.
 """
 
 from __future__ import annotations
@@ -108,6 +110,7 @@ class PlainServer:
     socket: int = INVALID_SOCKET
     family: int = AF_INET
     clients: list[Client] = field(default_factory=list)
+    _is_paused: bool = False
     _trades: int = -1
     _data: bytes = b""
     _starting: Backoff = field(default_factory=lambda: Backoff(1000, 32_000))
@@ -123,6 +126,13 @@ class PlainServer:
         self._trades += 1
         if self.fast:
             self._send()
+
+    def pause(self, is_paused: bool) -> None:
+        """Send nothing from now on, or send again what has changed. The same value may be set again."""
+        if is_paused != self._is_paused:
+            self._is_paused = is_paused
+            for client in self.clients:
+                self._wait_for_room(client)
 
     def timer(self) -> None:
         """A timer event: listen, accept, and send to each client that must get a message now."""
@@ -222,6 +232,8 @@ class PlainServer:
 
     def _send(self) -> None:
         """Send the latest message to each client that is due, or the unsent part of an earlier message."""
+        if self._is_paused:
+            return
         now = GetTickCount64()
         due = []
         for client in self.clients:
@@ -265,8 +277,8 @@ class PlainServer:
         self._wait_for_room(client)
 
     def _wait_for_room(self, client: Client) -> None:
-        """If fast: have OnSocket called when there is room, as long as the client has not received everything."""
-        waiting = bool(client.unsent) or client.sent_seq != self._trades
+        """If fast: have OnSocket called when there is room, as long as the client must get something."""
+        waiting = not self._is_paused and (bool(client.unsent) or client.sent_seq != self._trades)
         if self.fast and waiting != client.waiting:
             client.waiting = waiting
             EventSetSocket(client.socket, True, waiting)

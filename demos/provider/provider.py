@@ -10,6 +10,9 @@ With --broker it also publishes at an MQTT broker (broker_feed.py; notes/broker.
 OnInit opens the subscribers' port; if the host name cannot be resolved, OnTimer tries again. OnTrade publishes each
 trade at once, OnTimer also the account's figures, and OnSocket accepts subscribers as soon as they connect. With --fast
 the plain port does not wait for the timer either.
+
+While an operator has paused the provider in the dashboard, it sends the account nowhere: not to the clients of the
+plain port, a broker or a proxy either.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from demos.provider.broker_inputs import BrokerInputs
 from demos.provider.feeds import Feed, Output
 from demos.provider.input_checks import (
     command_arguments,
+    command_files,
     command_problem,
     count_problem,
     experts_problem,
@@ -69,11 +73,13 @@ if TYPE_CHECKING:
 
 Host: Annotated[str, Input("name or address of the subscribers' port; other than loopback needs --cert")] = "127.0.0.1"
 Port: Annotated[int, Input("the subscribers' port; 0: any free one, -1: none", check=port_problem)] = 8443
-cert: Annotated[str, Input("certificate file (PEM) for TLS; empty: no TLS, on loopback only")] = ""
-key: Annotated[str, Input("key file (PEM) of the certificate; empty: it is in the certificate's file")] = ""
-state: Annotated[str, Input("database of users, tokens and bans; see `python -m demos provider --help`")] = (
-    "provider.sqlite"
+cert: Annotated[str, Input("certificate file (PEM) for TLS; empty: no TLS, on loopback only", file="read")] = ""
+key: Annotated[str, Input("key file (PEM) of the certificate; empty: it is in the certificate's file", file="read")] = (
+    ""
 )
+state: Annotated[
+    str, Input("database of users, tokens and bans; see `python -m demos provider --help`", file="database")
+] = "provider.sqlite"
 name: Annotated[str, Input("the provider's name, which subscribers see", check=name_problem)] = "provider"
 only: Annotated[str, Input("publish these symbols, separated by commas; empty: all", check=symbols_problem)] = ""
 hosts: Annotated[
@@ -82,10 +88,15 @@ hosts: Annotated[
 ] = ""
 alert_command: Annotated[
     str,
-    Input("run this command for each alert, which is one line of JSON on its standard input", check=command_problem),
+    Input(
+        "run this command for each alert, which is one line of JSON on its standard input",
+        check=command_problem,
+        file="read",
+        paths=command_files,
+    ),
 ] = ""
 alert_webhook: Annotated[str, Input("post each alert to this https address; keep it in the file of --config")] = ""
-alert_ca: Annotated[str, Input("CA file (PEM) for the webhook; empty: the system's CAs")] = ""
+alert_ca: Annotated[str, Input("CA file (PEM) for the webhook; empty: the system's CAs", file="read")] = ""
 stale_ticks: Annotated[
     int,
     Input(
@@ -123,9 +134,14 @@ broker: Annotated[
 broker_login: Annotated[str, Input("the login at the broker; empty: none")] = ""
 broker_password_file: Annotated[
     str,
-    Input("file whose first line is the broker's password; empty: the environment variable WINSOCK_BROKER_PASSWORD"),
+    Input(
+        "file whose first line is the broker's password; empty: the environment variable WINSOCK_BROKER_PASSWORD",
+        file="read",
+    ),
 ] = ""
-broker_ca: Annotated[str, Input("PEM file of the CAs that verify the broker; empty: those of the system")] = ""
+broker_ca: Annotated[
+    str, Input("PEM file of the CAs that verify the broker; empty: those of the system", file="read")
+] = ""
 broker_pin: Annotated[
     str, Input("SHA-256 fingerprint that the broker's certificate must have, instead of a CA", check=pin_problem)
 ] = ""
@@ -135,17 +151,24 @@ publish: Annotated[
 ] = ""
 publish_login: Annotated[str, Input("the login at the proxy, with the right to publish the topic")] = ""
 publish_password_file: Annotated[
-    str, Input("file whose first line is the password at the proxy; empty: the environment variable WINSOCK_PASSWORD")
+    str,
+    Input(
+        "file whose first line is the password at the proxy; empty: the environment variable WINSOCK_PASSWORD",
+        file="read",
+    ),
 ] = ""
 publish_token_file: Annotated[
-    str, Input("file whose first line is a token at the proxy; empty: the environment variable WINSOCK_TOKEN")
+    str,
+    Input("file whose first line is a token at the proxy; empty: the environment variable WINSOCK_TOKEN", file="read"),
 ] = ""
-publish_ca: Annotated[str, Input("PEM file of the CAs that verify the proxy; empty: those of the system")] = ""
+publish_ca: Annotated[
+    str, Input("PEM file of the CAs that verify the proxy; empty: those of the system", file="read")
+] = ""
 publish_pin: Annotated[
     str, Input("SHA-256 fingerprint that the proxy's certificate must have, instead of a CA", check=pin_problem)
 ] = ""
 strategy: Annotated[int, Input("trade a small strategy at every N-th tick; 0: never", check=count_problem)] = 0
-pause: Annotated[str, Input("the strategy does not trade while this file exists")] = ""
+pause: Annotated[str, Input("the strategy does not trade while this file exists", file="read")] = ""
 
 # A comment, because the launcher evaluates all annotations: the packages of Service are needed for its port only.
 service = None  # type: Service | None
@@ -191,6 +214,7 @@ def OnDeinit(reason: int) -> None:
 
 def OnTrade() -> None:
     if plain is not None:
+        plain.pause(IsPaused())
         plain.trade(GetSymbolLot(Symbol()))
     Publish()
 
@@ -198,6 +222,7 @@ def OnTrade() -> None:
 def OnTimer() -> None:
     trader.report_pause()
     if plain is not None:
+        plain.pause(IsPaused())
         plain.timer()
     Publish()
     if service is not None:
@@ -316,7 +341,10 @@ def StartService(service: Service) -> None:
     if cert:
         Print(f"the certificate's SHA-256, which subscribers can pin: {service.fingerprint}")
     if service.is_paused:
-        Alert("the provider is still paused: subscribers cannot log in until an operator resumes it in the dashboard")
+        Alert(
+            "the provider is still paused: subscribers cannot log in, and nothing is sent to the clients of the plain "
+            "port, a broker or a proxy, until an operator resumes it in the dashboard"
+        )
     EventSetSocket(service.socket)
 
 
@@ -333,8 +361,16 @@ def ServeSubscribers(service: Service) -> None:
         Fail(4, service.failure)
 
 
+def IsPaused() -> bool:
+    """Whether an operator has paused the provider, in this run or before."""
+    return service is not None and service.is_paused
+
+
 def Publish() -> None:
-    """Publish the account's present state; a state that cannot be published is reported once."""
+    """Publish the account's present state; a state that cannot be published is reported once.
+
+    A paused provider has no subscribers at its own port, and its feeds are suspended.
+    """
     global unpublished
     outputs: list[Output] = [*feeds]
     if service is not None and service.socket != INVALID_SOCKET:
@@ -347,7 +383,7 @@ def Publish() -> None:
         problem = "the terminal cannot read the account, or is not connected to the broker"
     for output in outputs:
         try:
-            if account is None:
+            if account is None or (output is not service and IsPaused()):
                 output.suspend()
             else:
                 output.observe(account)

@@ -2,7 +2,8 @@
 
 The connection is the copier's transport. After the login the roles are exchanged (publication.py): this program sends
 `hello`, `welcome`, states and heartbeats, and the proxy acknowledges them. A connection that ends is followed by the
-next attempt after growing pauses, and a refused login by those of the module refusals.
+next attempt after growing pauses, and a refused login by those of the module refusals. While the feed is suspended it
+sends nothing, and does not connect.
 """
 
 from __future__ import annotations
@@ -124,7 +125,7 @@ class PublishFeed:
 
     def timer(self) -> None:
         """See Feed."""
-        if self._transport.is_idle and self._backoff.is_due(GetTickCount64()):
+        if self._transport.is_idle and not self._suspended and self._backoff.is_due(GetTickCount64()):
             self._backoff.failed(GetTickCount64())
             self._attempted, self._ending, self._login_sent, self._opened_at = True, False, False, None
             self._transport.Begin(GetTickCount64())

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, NamedTuple, TypeAlias
 
 from paho.mqtt.client import Client, MQTTMessage, MQTTv5, error_string
@@ -60,6 +60,7 @@ MOST_DROPPABLE = 2000
 _END_S = 1.0
 
 _WITH_WILL = 0x04
+_SEND_RETAINED = SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE
 _REFUSED_LOGINS = (0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C)
 
 
@@ -182,16 +183,20 @@ class MqttLink:
         """Publish a message; the number of its acknowledgement. Nothing happens while the link is not open."""
         return self._client.publish(topic, payload, qos, retain).mid if self._client and self.is_open else 0
 
-    def subscribe(self, filters: list[str], *, own: bool = True, stored: bool = True) -> int:
+    def subscribe(self, filters: list[str], *, own: bool = True, new: Collection[str] = ()) -> int:
         """Subscribe, or have the retained messages sent again; the number of the answer.
 
-        ``own``: receive also what this client publishes; ``stored``: and the messages that the broker has retained.
+        ``own``: receive also what this client publishes. ``new``: the filters of which no retained messages are sent.
         """
         if self._client is None or not self.is_open:
             return 0
-        retained = SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE if stored else SubscribeOptions.RETAIN_DO_NOT_SEND
-        options = SubscribeOptions(qos=1, noLocal=not own, retainHandling=retained)
-        _, number = self._client.subscribe([(each, options) for each in filters])
+        handling = dict.fromkeys(new, SubscribeOptions.RETAIN_DO_NOT_SEND)
+        _, number = self._client.subscribe(
+            [
+                (each, SubscribeOptions(qos=1, noLocal=not own, retainHandling=handling.get(each, _SEND_RETAINED)))
+                for each in filters
+            ]
+        )
         return number or 0
 
     def end(self, *, with_will: bool = False) -> None:

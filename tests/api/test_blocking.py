@@ -18,12 +18,12 @@ from winsock_kit import (
     connecting,
     error_of,
     fd_set_of,
+    give_time,
     listener,
     name_of,
     new,
     readable,
     reset,
-    set_nonblocking,
     set_option,
     udp_pair,
 )
@@ -171,11 +171,6 @@ def test_a_blocked_call_does_not_block_other_threads(pair: tuple[int, int]) -> N
 # The socket is closed by another thread
 
 
-def give_time(milliseconds: int) -> None:
-    """Give other threads this much time to enter the calls that they have announced. No call shows that it waits."""
-    assert WSAPoll(WSAPOLLFD(bound(SOCK_DGRAM), POLLIN), 1, milliseconds) == 0
-
-
 def closed_meanwhile(make: Callable[[], int], wait: Callable[[int], tuple[int, int]]) -> tuple[int, int]:
     """The result and the last error of a blocked call after another thread has closed its socket.
 
@@ -212,23 +207,32 @@ WAITS: dict[str, tuple[Callable[[], int], Callable[[int], int], int]] = {
         lambda s: recvfrom(s, bytearray(1), 1, 0, None, None),
         WSAEINTR,
     ),
+    "recv on a datagram socket": (
+        lambda: without_limit(bound(SOCK_DGRAM)),
+        lambda s: recv(s, bytearray(1), 1, 0),
+        WSAEINTR,
+    ),
+    "recvfrom on a stream": (
+        lambda: without_limit(connected_pair()[0]),
+        lambda s: recvfrom(s, bytearray(1), 1, 0, None, None),
+        WSAECONNABORTED,
+    ),
 }
 
 
 @pytest.mark.wine_differs("closesocket in another thread does not end a waiting send", run=False)
-def test_closesocket_ends_a_blocked_send() -> None:
+def test_closesocket_ends_a_blocked_send_with_wsaeconnaborted() -> None:
     result, error = closed_meanwhile(lambda: connected_pair()[0], lambda s: (send_until_it_fails(s), WSAGetLastError()))
-    assert result == SOCKET_ERROR
-    assert error not in (WSAENOTSOCK, WSAETIMEDOUT)
+    assert (result, error) == (SOCKET_ERROR, WSAECONNABORTED)
 
 
-def test_closesocket_ends_a_blocked_connect() -> None:
-    def wait(s: int) -> tuple[int, int]:
-        set_nonblocking(s, 0)
-        return connect(s, full, 16), WSAGetLastError()
-
-    full = name_of(connecting(), getpeername)
-    assert closed_meanwhile(new, wait)[0] == SOCKET_ERROR
+@pytest.mark.wine_differs("calls that closesocket ends fail with other error codes")
+def test_closesocket_ends_a_blocked_connect_with_wsaenotsock() -> None:
+    full, s = name_of(connecting(), getpeername), new()
+    waiting = Running(lambda: (connect(s, full, 16), WSAGetLastError()))
+    give_time(100)
+    assert closesocket(s) == 0
+    assert waiting.result() == (SOCKET_ERROR, WSAENOTSOCK)
 
 
 def test_closesocket_ends_every_call_that_is_blocked_on_the_socket() -> None:

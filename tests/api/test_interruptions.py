@@ -22,6 +22,9 @@ from winsock import (
     AF_INET,
     AF_INET6,
     INVALID_SOCKET,
+    IP_ADD_MEMBERSHIP,
+    IP_MULTICAST_IF,
+    IPPROTO_IP,
     MAKEWORD,
     POLLIN,
     SD_SEND,
@@ -44,13 +47,18 @@ from winsock import (
     connect,
     getsockname,
     getsockopt,
+    inet_addr,
+    ip_mreq,
     listen,
     recv,
     select,
+    sendto,
+    setsockopt,
     shutdown,
     sockaddr_in,
     socket,
     timeval,
+    u_long,
 )
 
 pytestmark = pytest.mark.posix_only("the moments are those of compat's Python code")
@@ -128,6 +136,22 @@ def accept_by_the_reference() -> None:
         closesocket(one)
 
 
+def join(s: int) -> int:
+    request = ip_mreq()
+    request.imr_multiaddr.s_addr, request.imr_interface.s_addr = inet_addr("239.255.254.1"), inet_addr("127.0.0.1")
+    return setsockopt(s, IPPROTO_IP, IP_ADD_MEMBERSHIP, request, 8)
+
+
+def join_before_and_after_bind() -> None:
+    first, second = datagram_socket(), socket(AF_INET, SOCK_DGRAM, 0)
+    for s in (first, second):
+        join(s)
+    bind(second, loopback(), 16)
+    recv(first, bytearray(1), 1, 0)
+    for s in (first, second):
+        closesocket(s)
+
+
 def open_and_close() -> None:
     closesocket(socket(AF_INET, SOCK_STREAM, 0))
 
@@ -140,7 +164,14 @@ def another_thread_can_open_and_close() -> bool:
     return not other.is_alive()
 
 
-CALLS = [wait_in_recv, wait_in_select, wait_in_wsapoll, accept_by_the_reference, open_and_close]
+CALLS = [
+    wait_in_recv,
+    wait_in_select,
+    wait_in_wsapoll,
+    accept_by_the_reference,
+    open_and_close,
+    join_before_and_after_bind,
+]
 
 
 def start() -> None:
@@ -193,6 +224,29 @@ def test_after_an_interrupted_bind_the_socket_is_either_bound_or_not(unstarted: 
         closesocket(s)
         moment += 1
     assert moment > 5
+    clean_up_completely()
+
+
+def test_after_an_interrupted_join_the_socket_can_be_a_member(unstarted: None) -> None:
+    start()
+    sender = datagram_socket()
+    interface = u_long(inet_addr("127.0.0.1"))
+    assert setsockopt(sender, IPPROTO_IP, IP_MULTICAST_IF, interface, 4) == 0
+    moment, interrupted = 0, True
+    while interrupted:
+        s = datagram_socket()
+        interrupted = at_moment(moment, lambda s=s: join(s), stop)
+        join(s)  # fails where the first one has succeeded
+        name = name_of(s)
+        name.sin_addr.s_addr = inet_addr("239.255.254.1")
+        assert sendto(sender, b"1", 1, 0, name, 16) == 1
+        set_option(s, SO_RCVTIMEO, 1000 * LIMIT_SECONDS)
+        assert recv(s, bytearray(1), 1, 0) == 1, f"moment {moment}"
+        set_nonblocking(s)
+        assert recv(s, bytearray(1), 1, 0) == SOCKET_ERROR, f"moment {moment}"
+        assert closesocket(s) == 0
+        moment += 1
+    assert moment > 10
     clean_up_completely()
 
 

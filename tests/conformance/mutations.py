@@ -38,8 +38,9 @@ def mistaken(call: str) -> Call:
 
     def broken(*arguments: Any, **named: Any) -> Any:
         result = real(*arguments, **named)
-        if call in CODES:
-            return result and WSAESTALE
+        if call in CODES and result != 0:
+            winsock.WSASetLastError(WSAESTALE)
+            return WSAESTALE
         if result in (SOCKET_ERROR, INVALID_SOCKET, winsock.INADDR_NONE) or result is None:
             winsock.WSASetLastError(WSAESTALE)
         return result

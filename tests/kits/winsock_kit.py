@@ -197,6 +197,11 @@ def transfers(s: int) -> list[int]:
     ]
 
 
+def give_time(milliseconds: int) -> None:
+    """Give other threads this much time to enter the calls that they have announced. No call shows that it waits."""
+    assert WSAPoll(WSAPOLLFD(bound(SOCK_DGRAM), POLLIN), 1, milliseconds) == 0
+
+
 def reset(s: int) -> None:
     """Closes a connection with a reset."""
     assert setsockopt(s, SOL_SOCKET, SO_LINGER, linger(1, 0), sizeof(linger)) == 0
@@ -266,6 +271,10 @@ class Running(Generic[T]):
             self._results.append(call())
         except BaseException as raised:  # raised again by result()
             self._raised.append(raised)
+
+    def done(self) -> bool:
+        """Whether the call has ended."""
+        return not self._thread.is_alive()
 
     def result(self) -> T:
         self._thread.join(1.5 * LIMIT_SECONDS)

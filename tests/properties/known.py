@@ -114,6 +114,14 @@ KNOWN = [
         lambda d, ours, theirs: d.step[0] == "listen" and (ours, theirs) == (0, "WSAEINVAL"),
     ),
     Known(
+        "SO_BROADCAST is for datagram sockets only",
+        lambda d, ours, theirs: _option(d) == (w.SOL_SOCKET, w.SO_BROADCAST) and ours == "WSAENOPROTOOPT",
+    ),
+    Known(
+        "reference: a stream that ends receiving with unread data, or to which data arrives later, is reset",
+        lambda d, ours, theirs: _has_shut_down(d) and _reports_a_reset(d, ours),
+    ),
+    Known(
         "SIO_UDP_CONNRESET is for datagram sockets only",
         lambda d, ours, theirs: d.step[0] == "ioctlsocket" and (ours, theirs) == ("WSAEOPNOTSUPP", 0),
     ),
@@ -366,6 +374,13 @@ KNOWN = [
 def _twice(entries: list[str]) -> bool:
     sockets = [entry.partition(":")[0] for entry in entries]
     return len(set(sockets)) < len(sockets)
+
+
+def _reports_a_reset(found: Difference, ours: Any) -> bool:
+    """Whether compat reports that a connection was reset, to its user or to the peer."""
+    if found.step[0] in _SENDS + _RECEIVES:
+        return ours in ("WSAECONNABORTED", "WSAECONNRESET")
+    return found.step[0] == "select" and _less_to_read(found.turned())
 
 
 def _has_shut_down(found: Difference) -> bool:

@@ -12,12 +12,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from tests.conformance.kit import pause
 from tests.conformance.recorder import Json
 
 _CLONE_NEWNET = 0x40000000
@@ -48,6 +47,7 @@ route add 224.0.0.0/4 dev fara
 """
 # When all interfaces have a connection.
 _ROUTES = "route add 224.0.0.0/4 dev neta\n"
+_ROUNDS = 2000  # of waiting for the connections
 
 
 def _enter_new_namespace() -> None:
@@ -57,22 +57,23 @@ def _enter_new_namespace() -> None:
 
 def _wait_for_connections() -> None:
     """Waits until the kernel has a route for IPv6 groups on both interfaces, the last step after their set-up."""
-    routes: set[str] = set()
-    while len(routes) < 2:
-        pause(2)
+    for _ in range(_ROUNDS):
         lines = Path("/proc/thread-self/net/ipv6_route").read_text().splitlines()
-        routes = {line.split()[-1] for line in lines if line.startswith("ff00")}
+        if len({line.split()[-1] for line in lines if line.startswith("ff00")}) == 2:
+            return
+        threading.Event().wait(0.002)
+    raise OSError("the interfaces have no connection in time")
 
 
 @functools.cache
 def has_networks() -> bool:
-    """Whether this process may make network namespaces and interfaces: as root, on Linux, with the program ip."""
+    """Whether this process can make such machines: as root, on Linux with IPv6, with the program ip."""
     if sys.platform != "linux" or shutil.which("ip") is None:
         return False
     try:
-        with Machine() as machine:
-            machine.ip("link add neta type veth peer name fara\n")
-    except (OSError, subprocess.CalledProcessError, BrokenExecutor):
+        with Machine() as here, Machine() as there:
+            _connect(here, there)
+    except (OSError, subprocess.CalledProcessError):
         return False
     return True
 
@@ -81,7 +82,12 @@ class Machine:
     """A thread in a network namespace of its own."""
 
     def __enter__(self) -> Machine:
-        self._thread = ThreadPoolExecutor(1, initializer=_enter_new_namespace)
+        self._thread = ThreadPoolExecutor(1)
+        try:
+            self.run(_enter_new_namespace)
+        except OSError:
+            self._thread.shutdown()
+            raise
         return self
 
     def __exit__(
@@ -95,8 +101,16 @@ class Machine:
 
     def ip(self, commands: str) -> None:
         """Runs commands of the program ip."""
-        arguments = {"input": commands, "text": True, "check": True, "stdout": subprocess.DEVNULL}
+        arguments = {"input": commands, "text": True, "check": True, "capture_output": True}
         self.run(functools.partial(subprocess.run, ["ip", "-batch", "-"], **arguments))
+
+
+def _connect(here: Machine, there: Machine) -> None:
+    here.ip(_SET_UP.format(far=there.run(threading.get_native_id)))
+    there.ip(_SET_UP_FAR)
+    here.run(_wait_for_connections)
+    there.run(_wait_for_connections)
+    here.ip(_ROUTES)
 
 
 def on_network(situation: Callable[[Machine], Json]) -> Callable[[], Json]:
@@ -105,11 +119,7 @@ def on_network(situation: Callable[[Machine], Json]) -> Callable[[], Json]:
     @functools.wraps(situation)
     def observe() -> Json:
         with Machine() as here, Machine() as there:
-            here.ip(_SET_UP.format(far=there.run(threading.get_native_id)))
-            there.ip(_SET_UP_FAR)
-            here.run(_wait_for_connections)
-            there.run(_wait_for_connections)
-            here.ip(_ROUTES)
+            _connect(here, there)
             return here.run(situation, there)
 
     return observe

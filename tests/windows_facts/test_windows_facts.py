@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from tests.windows_facts import report
@@ -39,3 +41,18 @@ def test_the_documents_have_the_figures_of_the_facts() -> None:
     """To update the documents: python -m tests.windows_facts --notes"""
     generated = report.generated()
     assert {path: report.in_document(path) for path in generated} == generated
+
+
+def test_there_are_300_facts_and_20_where_linux_decides_otherwise() -> None:
+    counts = Counter(fact.topic for fact in FACTS.values())
+    assert counts.total() >= 300
+    topics = ("delivery", "addresses", "queues", "threads", "names")
+    assert {topic: counts[topic] for topic in topics if counts[topic] < 20} == {}
+
+
+# test_power.py breaks the call of each fact. A fact about a constant or a layout would still hold.
+def test_no_fact_is_about_a_constant_or_a_layout() -> None:
+    computing = {"htons", "htonl", "ntohs", "ntohl"}
+    assert [name for name, fact in FACTS.items() if fact.call in computing] == []
+    words = ("sizeof", "offset", "layout", "constant")
+    assert [name for name, fact in FACTS.items() if any(word in fact.situation for word in words)] == []

@@ -205,8 +205,8 @@ def _joined(*texts: str) -> str:
 # The rows of the README's table that a report can fill, by the beginning of their first cell.
 ROWS: dict[str, Callable[[Figures], str]] = {
     "calls, structures, constants, errors": lambda figures: figures.tests("api/"),
-    r"\d+ recorded scenarios": lambda figures: _joined(figures.scenarios(), figures.tests("properties/")),
-    r"(?:the )?(?:\d+ )?facts": Figures.facts,
+    r"(?:\d+ )?recorded scenarios": lambda figures: _joined(figures.scenarios(), figures.tests("properties/")),
+    r"(?:\d+ )?facts": Figures.facts,
     "versions of CPython": Figures.python,
     "demos,": lambda figures: _joined(figures.tests("demos/"), figures.pairs()),
 }

@@ -12,6 +12,7 @@ import ipaddress
 import os
 import re
 import socket
+import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -31,6 +32,8 @@ def folders() -> dict[str, str]:
         str(CHECKOUT): "<clone>",
         tempfile.gettempdir(): "<temp>",
         os.path.realpath(tempfile.gettempdir()): "<temp>",
+        sys.prefix: "<environment>",
+        sys.base_prefix: "<python>",
         str(home): "<home>",
         os.environ.get("USERPROFILE", ""): "<home>",
         os.path.realpath(home): "<home>",

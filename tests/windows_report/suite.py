@@ -24,18 +24,20 @@ _PYTEST = [
 ]  # fmt: skip
 
 
-def batches(names: Sequence[str]) -> list[str]:
-    """The folders with tests, the largest first; or the folders and files that are chosen."""
+def batches(names: Sequence[str]) -> list[list[str]]:
+    """The test files of each folder, without those of its subfolders, the most first; or each chosen file or folder."""
     if names:
-        return list(names)
-    files = Counter(path.parent.relative_to(CHECKOUT).as_posix() for path in (CHECKOUT / "tests").rglob("test_*.py"))
-    return [folder for folder, _ in files.most_common()]
+        return [[name] for name in names]
+    folders: dict[Path, list[str]] = {}
+    for path in sorted((CHECKOUT / "tests").rglob("test_*.py")):
+        folders.setdefault(path.parent, []).append(path.relative_to(CHECKOUT).as_posix())
+    return sorted(folders.values(), key=len, reverse=True)
 
 
 class _Run:
     """The folders that wait, and the logs and problems of those that run or have run."""
 
-    def __init__(self, folders: Sequence[str], logs: Path, screen: Screen) -> None:
+    def __init__(self, folders: Sequence[Sequence[str]], logs: Path, screen: Screen) -> None:
         self._waiting = deque(enumerate(folders))
         self._folder = logs
         self._screen = screen
@@ -66,7 +68,7 @@ class _Run:
                 number, batch = self._waiting.popleft()
                 log = self._folder / f"{number}.log"
                 self.logs.append(log)
-                if problem := run_items([*_PYTEST, batch], log, SILENCE_SECONDS, self._show):
+                if problem := run_items([*_PYTEST, *batch], log, SILENCE_SECONDS, self._show):
                     self.problems.append(problem)
         except (IndexError, KeyboardInterrupt):  # no folder waits, or _show has stopped this thread
             return

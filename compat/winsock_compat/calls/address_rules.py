@@ -2,8 +2,8 @@
 
 Windows checks the class of an address before it looks for a route, and it refuses classes that the kernel accepts:
 Linux binds a socket to a multicast or broadcast address, and connects 0.0.0.0 to loopback. For other classes Linux has
-another error. `classify` gives the class of an address for a socket, and `RULES` has the result of each call for each
-class. The kernel gets an address only where the table has KERNEL.
+another error. `classify` gives the class of an address for a socket, and the class has the result of each call. The
+kernel gets an address only where the table has KERNEL.
 
 An IPv4-mapped address on a dual-stack socket has the class of its IPv4 address. A class comes before port 0, and on a
 stream sendto ignores the address. notes/addresses.md has the whole matrix, with what is known of Windows.
@@ -12,36 +12,15 @@ stream sendto ignores the address. notes/addresses.md has the whole matrix, with
 from __future__ import annotations
 
 import errno
-from enum import Enum
 from typing import NamedTuple
 
 from winsock.constants import AF_INET, AF_INET6, AF_UNSPEC, SO_BROADCAST, SOL_SOCKET
 from winsock.errors import WSAEACCES, WSAEADDRNOTAVAIL, WSAEAFNOSUPPORT, WSAEFAULT
 
-from ..posix import system
+from ..posix import interfaces
 from ..posix.errnos import winsock_error
 from ..posix.sockaddr_layout import address_of, family_of, is_mapped, port_of, scope_of
 from ..state.sockets import Socket
-
-
-class AddressClass(Enum):
-    UNKNOWN_FAMILY = "an unknown family"
-    UNSPECIFIED_FAMILY = "AF_UNSPEC"
-    IPV6_ON_IPV4 = "an IPv6 address on an IPv4 socket"
-    IPV4_ON_IPV6 = "an IPv4 address on an IPv6 socket"
-    MAPPED_ON_IPV6_ONLY = "an IPv4-mapped address on an IPv6-only socket"
-    ZEROS = "the wildcard with port 0, and zeros to the end"
-    WILDCARD = "the wildcard"
-    LOOPBACK = "loopback"
-    UNICAST = "another unicast address"
-    LINK_LOCAL = "a link-local address without a scope id"
-    MULTICAST = "multicast"
-    BROADCAST = "broadcast: 255.255.255.255, or of loopback"
-    NET_BROADCAST = "the broadcast address of an interface's network"
-    PORT_0 = "port 0, with an address of loopback or another unicast one"
-
-
-_C = AddressClass
 
 KERNEL = 0
 # The call succeeds: connect ends the association of a datagram socket, sendto discards the datagram.
@@ -50,113 +29,104 @@ DISCONNECT, DISCARD = -1, -2
 NEEDS_SO_BROADCAST = -3
 
 
-class Rule(NamedTuple):
+class AddressClass(NamedTuple):
     """What each call does with the addresses of a class: it fails with an error, or one of the constants above."""
 
     bind: int
     connect_stream: int
     connect_datagram: int
     sendto: int
+    # Winsock itself checks families, the wildcard and port 0. The transport below it finds the other errors, after
+    # connect of a nonblocking socket has returned WSAEWOULDBLOCK: exceptfds and SO_ERROR report them.
+    found_by_transport: bool = False
 
 
 _NOT_AVAILABLE = WSAEADDRNOTAVAIL
 
-RULES = {
-    _C.UNKNOWN_FAMILY: Rule(WSAEAFNOSUPPORT, WSAEAFNOSUPPORT, WSAEAFNOSUPPORT, WSAEAFNOSUPPORT),
-    _C.UNSPECIFIED_FAMILY: Rule(WSAEAFNOSUPPORT, WSAEAFNOSUPPORT, DISCONNECT, WSAEAFNOSUPPORT),
-    _C.IPV6_ON_IPV4: Rule(WSAEAFNOSUPPORT, WSAEAFNOSUPPORT, WSAEAFNOSUPPORT, WSAEAFNOSUPPORT),
-    _C.IPV4_ON_IPV6: Rule(WSAEFAULT, WSAEFAULT, WSAEFAULT, WSAEFAULT),
-    _C.MAPPED_ON_IPV6_ONLY: Rule(_NOT_AVAILABLE, _NOT_AVAILABLE, _NOT_AVAILABLE, _NOT_AVAILABLE),
-    _C.ZEROS: Rule(KERNEL, _NOT_AVAILABLE, DISCONNECT, _NOT_AVAILABLE),
-    _C.WILDCARD: Rule(KERNEL, _NOT_AVAILABLE, _NOT_AVAILABLE, _NOT_AVAILABLE),
-    _C.LOOPBACK: Rule(KERNEL, KERNEL, KERNEL, KERNEL),
-    _C.UNICAST: Rule(KERNEL, KERNEL, KERNEL, KERNEL),
-    # The kernel can connect it only from a socket that is bound to an interface.
-    _C.LINK_LOCAL: Rule(_NOT_AVAILABLE, KERNEL, KERNEL, KERNEL),
-    _C.MULTICAST: Rule(_NOT_AVAILABLE, _NOT_AVAILABLE, KERNEL, KERNEL),
-    _C.BROADCAST: Rule(_NOT_AVAILABLE, _NOT_AVAILABLE, NEEDS_SO_BROADCAST, NEEDS_SO_BROADCAST),
-    _C.NET_BROADCAST: Rule(_NOT_AVAILABLE, _NOT_AVAILABLE, NEEDS_SO_BROADCAST, NEEDS_SO_BROADCAST),
-    _C.PORT_0: Rule(KERNEL, _NOT_AVAILABLE, KERNEL, DISCARD),
-}
-# Winsock itself checks families, the wildcard and port 0. The transport below it finds the other errors, after connect
-# of a nonblocking socket has returned WSAEWOULDBLOCK: exceptfds and SO_ERROR report them.
-_FOUND_BY_TRANSPORT = {_C.MAPPED_ON_IPV6_ONLY, _C.LINK_LOCAL, _C.MULTICAST, _C.BROADCAST, _C.NET_BROADCAST}
+UNKNOWN_FAMILY = AddressClass(WSAEAFNOSUPPORT, WSAEAFNOSUPPORT, WSAEAFNOSUPPORT, WSAEAFNOSUPPORT)
+UNSPECIFIED_FAMILY = AddressClass(WSAEAFNOSUPPORT, WSAEAFNOSUPPORT, DISCONNECT, WSAEAFNOSUPPORT)
+IPV6_ON_IPV4 = AddressClass(WSAEAFNOSUPPORT, WSAEAFNOSUPPORT, WSAEAFNOSUPPORT, WSAEAFNOSUPPORT)
+IPV4_ON_IPV6 = AddressClass(WSAEFAULT, WSAEFAULT, WSAEFAULT, WSAEFAULT)
+MAPPED_ON_IPV6_ONLY = AddressClass(_NOT_AVAILABLE, _NOT_AVAILABLE, _NOT_AVAILABLE, _NOT_AVAILABLE, True)
+# The wildcard and port 0, with zeros to the end of the name.
+ZEROS = AddressClass(KERNEL, _NOT_AVAILABLE, DISCONNECT, _NOT_AVAILABLE)
+WILDCARD = AddressClass(KERNEL, _NOT_AVAILABLE, _NOT_AVAILABLE, _NOT_AVAILABLE)
+UNICAST = AddressClass(KERNEL, KERNEL, KERNEL, KERNEL)
+# Without a scope id. The kernel connects it only from a socket that is bound to an interface.
+LINK_LOCAL = AddressClass(_NOT_AVAILABLE, KERNEL, KERNEL, KERNEL, True)
+MULTICAST = AddressClass(_NOT_AVAILABLE, _NOT_AVAILABLE, KERNEL, KERNEL, True)
+# 255.255.255.255, that of loopback, and those of the interfaces' networks.
+BROADCAST = AddressClass(_NOT_AVAILABLE, _NOT_AVAILABLE, NEEDS_SO_BROADCAST, NEEDS_SO_BROADCAST, True)
+# With an address for which the kernel would be asked.
+PORT_0 = AddressClass(KERNEL, _NOT_AVAILABLE, KERNEL, DISCARD)
 
-_OTHER_FAMILY = {(AF_INET, AF_INET6): _C.IPV6_ON_IPV4, (AF_INET6, AF_INET): _C.IPV4_ON_IPV6}
+_OTHER_FAMILY = {(AF_INET, AF_INET6): IPV6_ON_IPV4, (AF_INET6, AF_INET): IPV4_ON_IPV6}
 _BROADCASTS = (b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff")
-_LOOPBACK6 = bytes(15) + b"\1"
 
 
 def classify(sock: Socket, name: bytes) -> AddressClass:
-    """The class of a name that is long enough for the socket; UNICAST also for NET_BROADCAST, whatever the port."""
+    """The class of a name that is long enough for the socket. The port and the interfaces' networks are not checked."""
     family = family_of(name)
-    if family == AF_UNSPEC:
-        return _C.UNSPECIFIED_FAMILY
     if family != sock.family:
-        return _OTHER_FAMILY.get((sock.family, family), _C.UNKNOWN_FAMILY)
+        unknown = UNSPECIFIED_FAMILY if family == AF_UNSPEC else UNKNOWN_FAMILY
+        return _OTHER_FAMILY.get((sock.family, family), unknown)
     if not any(name[2:]):
-        return _C.ZEROS
+        return ZEROS
     address = address_of(name)
     if family == AF_INET:
         return _classify_ipv4(address)
     if is_mapped(name):
-        return _C.MAPPED_ON_IPV6_ONLY if sock.is_ipv6_only else _classify_ipv4(address[12:])
+        return MAPPED_ON_IPV6_ONLY if sock.is_ipv6_only else _classify_ipv4(address[12:])
     return _classify_ipv6(address, scope_of(name))
 
 
 def _classify_ipv4(address: bytes) -> AddressClass:
-    if not any(address):
-        return _C.WILDCARD
-    if address[0] >> 4 == 14:
-        return _C.MULTICAST
-    if address in _BROADCASTS:
-        return _C.BROADCAST
-    return _C.LOOPBACK if address[0] == 127 else _C.UNICAST
+    first = address[0]
+    if not first and not any(address):
+        return WILDCARD
+    if first >> 4 == 14:
+        return MULTICAST
+    return BROADCAST if address in _BROADCASTS else UNICAST
 
 
 def _classify_ipv6(address: bytes, scope: int) -> AddressClass:
     if not any(address):
-        return _C.WILDCARD
+        return WILDCARD
     if address[0] == 0xFF:
-        return _C.MULTICAST
-    if address[0] == 0xFE and address[1] >> 6 == 2 and not scope:
-        return _C.LINK_LOCAL
-    return _C.LOOPBACK if address == _LOOPBACK6 else _C.UNICAST
+        return MULTICAST
+    return LINK_LOCAL if address[0] == 0xFE and address[1] >> 6 == 2 and not scope else UNICAST
 
 
 def rule_of_bind(sock: Socket, name: bytes) -> int:
     """The error of binding the socket to the name, or KERNEL."""
-    kind = classify(sock, name)
-    if kind is _C.UNICAST and _is_net_broadcast(name):
-        kind = _C.NET_BROADCAST
-    return RULES[kind].bind
+    return classify(sock, name).bind or (BROADCAST.bind if _is_net_broadcast(name) else KERNEL)
 
 
 def rule_of_connect(sock: Socket, name: bytes) -> int:
     """The error of connecting the socket to the name, or KERNEL, or DISCONNECT."""
-    rule, port_0 = RULES[classify(sock, name)], RULES[_C.PORT_0]
+    kind = classify(sock, name)
     if sock.stream:
-        return rule.connect_stream or (KERNEL if port_of(name) else port_0.connect_stream)
-    return _permitted(sock, rule.connect_datagram)
+        return kind.connect_stream or (KERNEL if port_of(name) else PORT_0.connect_stream)
+    return _permitted(sock, kind.connect_datagram)
 
 
 def rule_of_sendto(sock: Socket, name: bytes) -> int:
     """The error of sending a datagram to the name, or KERNEL, or DISCARD."""
-    rule = _permitted(sock, RULES[classify(sock, name)].sendto)
-    return rule or (KERNEL if port_of(name) else RULES[_C.PORT_0].sendto)
+    rule = _permitted(sock, classify(sock, name).sendto)
+    return rule or (KERNEL if port_of(name) else PORT_0.sendto)
 
 
 def is_found_by_transport(sock: Socket, name: bytes) -> bool:
     """Whether connect of a nonblocking stream returns WSAEWOULDBLOCK before it reports the error of the name."""
-    return bool(port_of(name)) and (classify(sock, name) in _FOUND_BY_TRANSPORT or _is_net_broadcast(name))
+    return bool(port_of(name)) and (classify(sock, name).found_by_transport or _is_net_broadcast(name))
 
 
 def connect_error(sock: Socket, name: bytes, number: int) -> int:
     """The Winsock error of a connect that the kernel has refused with an errno."""
-    if number == errno.EINVAL and classify(sock, name) in (_C.LINK_LOCAL, _C.MULTICAST):
-        return WSAEADDRNOTAVAIL  # the scope id is missing
+    if number == errno.EINVAL and classify(sock, name).found_by_transport:
+        return WSAEADDRNOTAVAIL  # a link-local address, unicast or multicast, without a scope id
     if number == errno.ENETUNREACH and _is_net_broadcast(name):
-        return RULES[_C.NET_BROADCAST].connect_stream
+        return BROADCAST.connect_stream
     return winsock_error(number)
 
 
@@ -168,4 +138,7 @@ def _permitted(sock: Socket, rule: int) -> int:
 
 def _is_net_broadcast(name: bytes) -> bool:
     """Whether the address, IPv4 or mapped, is the broadcast address of an interface's network."""
-    return (family_of(name) == AF_INET or is_mapped(name)) and system.is_broadcast(address_of(name)[-4:])
+    if family_of(name) == AF_INET6 and not is_mapped(name):
+        return False
+    address = address_of(name)[-4:]
+    return address[0] != 127 and any(address) and interfaces.is_broadcast(address)

@@ -15,6 +15,7 @@ from winsock.errors import (
     WSAEINVAL,
     WSAEISCONN,
     WSAENOTCONN,
+    WSAENOTSOCK,
     WSAEOPNOTSUPP,
     WSAEWOULDBLOCK,
     WSANOTINITIALISED,
@@ -29,19 +30,14 @@ from ..state import groups
 from ..state.bind_rules import bind_conflict, share_with_listeners
 from ..state.handles import find, open_accepted
 from ..state.last_error import fail, invalid
-from ..state.sockets import CONNECTED, CONNECTING, FAILED, FRESH, LISTENING, Socket
+from ..state.sockets import CONNECTED, CONNECTING, FAILED, FRESH, LISTENING, Socket, disconnect, query_sockaddr
 from ..state.waiters import SocketWait, close, notify_state_change
 from .address_rules import DISCONNECT, connect_error, is_found_by_transport, rule_of_bind, rule_of_connect
 from .pointers import as_input_buffer, as_output_buffer, integer_ref
 from .sockaddr_arguments import checked_name, has_room, put_name
 
-_LARGEST_BACKLOG = 0x7FFFFFFF
-
-
-def query_sockaddr(sock: Socket) -> bytes | None:
-    """The local address that the kernel has for the socket; None where it has none."""
-    result, name = system.getsockname(sock.fd)
-    return None if result < 0 else name
+# The range of SOMAXCONN_HINT, whose values are negative.
+_LEAST_HINT, _LARGEST_HINT = 200, 65535
 
 
 def bind(s: int, name: ConstBuffer | None, namelen: int) -> int:
@@ -84,10 +80,11 @@ def _bind_descriptors(sock: Socket, name: bytes) -> int:
             result = system.bind(sock.fd, name)
         if result < 0 and sock.extra:
             groups.close_extra(sock)
-        if result == 0 and not port:
-            result = groups.update(sock, query_sockaddr(sock))
     if result == 0:
-        _record_bind(sock, query_sockaddr(sock))
+        local = query_sockaddr(sock)
+        result = 0 if port else groups.update(sock, local)
+        if result == 0:
+            _record_bind(sock, local)
     return result
 
 
@@ -114,12 +111,14 @@ def listen(s: int, backlog: int) -> int:
     sock.update_connect_state()
     if sock.state == CONNECTED:
         return fail(WSAEISCONN)
+    if sock.state == LISTENING:
+        return 0  # the backlog stays as it is
     if not sock.bound or sock.state == CONNECTING:
         return fail(WSAEINVAL)
     if sock.state == FAILED:
         disconnect(sock)
     try:
-        result = _start_listening(sock, queue if queue >= 0 else _LARGEST_BACKLOG)
+        result = _start_listening(sock, _queue_length(queue))
         if result == 0:
             _record_listen(sock)
     except BaseException:  # a signal handler has raised; the socket may be listening
@@ -127,6 +126,13 @@ def listen(s: int, backlog: int) -> int:
             _record_listen(sock)
         raise
     return fail(winsock_error(-result)) if result < 0 else 0
+
+
+def _queue_length(backlog: int) -> int:
+    """How many clients can wait for accept."""
+    if backlog < 0:
+        return min(max(-backlog, _LEAST_HINT), _LARGEST_HINT)
+    return max(backlog, 1)
 
 
 def _start_listening(sock: Socket, backlog: int) -> int:
@@ -244,8 +250,7 @@ def _start_connect(sock: Socket, name: bytes) -> int:
         return _record_failure(sock, name, connect_error(sock, name, -result))
     if not sock.bound:
         sock.bound, sock.local = True, query_sockaddr(sock)
-    sock.peer, sock.state = name, CONNECTING
-    sock.update_capabilities()
+    sock.connect_begun(name)
     notify_state_change(sock)
     return 0
 
@@ -255,23 +260,15 @@ def _finish_connect(sock: Socket) -> int:
     # SO_SNDTIMEO has no effect on connect.
     with SocketWait(sock, POLLOUT, 0) as wait:
         while sock.state == CONNECTING and not sock.closed:
-            wait.until_ready()
+            wait.until_ready(sock.next_queue_check)
             sock.update_connect_state()
         if sock.closed:
-            return WSAEINTR
+            return WSAENOTSOCK
     # connect itself reports the failure of a blocking socket; SO_ERROR does not report it again.
     if sock.state != FAILED:
         return 0
     error, sock.connect_error = sock.connect_error, 0
     return error
-
-
-def disconnect(sock: Socket) -> None:
-    """Ends an association or a failed connect. The socket keeps its port, which the kernel may have taken from it."""
-    local = sock.local or (query_sockaddr(sock) if sock.bound else None)
-    system.disconnect(sock.fd)
-    if local is not None:
-        system.bind(sock.fd, local)  # fails where the kernel has left it bound
 
 
 def _connect_datagram(sock: Socket, name: bytes) -> int:

@@ -22,7 +22,7 @@ from ..posix import system, waiting
 from ..posix.errnos import winsock_error
 from ..state.flags import PollKind
 from ..state.sockets import CONNECTED, CONNECTING, FAILED, LISTENING, Socket, error_lock
-from ..state.waiters import begin_wait, end_wait, milliseconds_left
+from ..state.waiters import begin_wait, earlier, end_wait, milliseconds_left
 
 READ, WRITE, URGENT = POLLRDNORM, POLLWRNORM, POLLRDBAND
 _KIND_REFERENCE = int(PollKind.REFERENCE)
@@ -80,12 +80,14 @@ class _Poll:
         # Sockets of which poll repeats something that Winsock does not report: not polled again, until a wake-up says
         # that a state has changed.
         self.ignored: set[Socket] = set()
+        # When to look at the state of a socket that is connecting, whatever poll reports.
+        self.next_look: float | None = None
 
     def by_state(self) -> dict[Any, int]:
         """Prepares the entries; the results of the sockets whose state alone decides."""
         results: dict[Any, int] = {}
         self.entries, self.polled = entries, polled = {}, {}
-        self.extra = {}
+        self.next_look, self.extra = None, {}
         known = self.known
         for sock, wants in self.wants.items():
             events = known[sock.poll_kind].get(wants)
@@ -106,6 +108,8 @@ class _Poll:
         kind, events = sock.poll_kind, _kernel_events(sock, wants)
         if sock.stream and sock.state == CONNECTED:
             events |= self.always
+        elif sock.state == CONNECTING:
+            self.next_look = earlier(self.next_look, sock.next_queue_check)
         if sock.extra and events & waiting.POLLIN:
             for extra in sock.extra:
                 self.extra[extra], self.entries[extra.fd] = sock, waiting.POLLIN
@@ -164,7 +168,8 @@ def wait_until_ready(
         while True:
             # Check the state again first: a change before begin_wait has woken no waiter.
             results = poll.by_state()
-            left = 0 if results else milliseconds_left(deadline)
+            until = earlier(deadline, poll.next_look)
+            left = 0 if results else milliseconds_left(until)
             ready = waiting.poll({**poll.entries, wait.wakeup.read_end: waiting.POLLIN}, wait.wakeup.limited(left))
             if ready is None:
                 return None
@@ -173,7 +178,7 @@ def wait_until_ready(
             if woken:
                 wait.wakeup.drain()
                 poll.ignored.clear()
-            if results or (left == 0 and not woken):
+            if results or (left == 0 and until == deadline and not woken):
                 return results
     finally:
         end_wait(wait)

@@ -8,10 +8,8 @@ from typing import Any
 from winsock.arguments import as_int, as_output_buffer, socket_handle
 from winsock.constants import MSG_OOB, MSG_PEEK, MSG_WAITALL, SO_OOBINLINE, SO_RCVTIMEO, SOL_SOCKET
 from winsock.errors import (
-    WSAECONNABORTED,
     WSAECONNRESET,
     WSAEFAULT,
-    WSAEINTR,
     WSAEINVAL,
     WSAEMSGSIZE,
     WSAENOTCONN,
@@ -33,14 +31,11 @@ from ..state.sockets import CONNECTED, Socket, error_lock
 from ..state.waiters import SocketWait
 from . import pointers
 from .sockaddr_arguments import put_name
-from .transfer import KNOWN_FLAGS, NO_BYTES, stream_error
+from .transfer import KNOWN_FLAGS, NO_BYTES, closed_error, stream_error
 
 _KERNEL_FLAGS = MSG_OOB | MSG_PEEK
 _TRY_AGAIN = {errno.EAGAIN, errno.EINTR}
 _ICMP = {errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EPROTO, errno.EACCES, errno.EOPNOTSUPP}
-
-# What recv and recvfrom report if another thread closes the socket while they wait.
-_RECV_CLOSED, _RECVFROM_CLOSED = WSAECONNABORTED, WSAEINTR
 
 
 def recv(s: int, buf: Buffer | None, len: int, flags: int) -> int:
@@ -51,7 +46,7 @@ def recv(s: int, buf: Buffer | None, len: int, flags: int) -> int:
         return fail(sock)
     if not 0 <= length <= data.nbytes:
         return fail(WSAEFAULT)
-    return _receive(sock, data[:length], bits, _RECV_CLOSED)[0]
+    return _receive(sock, data[:length], bits)[0]
 
 
 def recvfrom(s: int, buf: Buffer | None, len: int, flags: int, from_: Buffer | None, fromlen: IntRef | None) -> int:
@@ -64,7 +59,7 @@ def recvfrom(s: int, buf: Buffer | None, len: int, flags: int, from_: Buffer | N
         return fail(sock)
     if not 0 <= length <= data.nbytes or (address is not None and not _has_room(sock, address, ref)):
         return fail(WSAEFAULT)
-    count, name = _receive(sock, data[:length], bits, _RECVFROM_CLOSED, address is not None)
+    count, name = _receive(sock, data[:length], bits, address is not None)
     if name and address is not None:
         put_name(name, address, ref)
     return count
@@ -72,14 +67,14 @@ def recvfrom(s: int, buf: Buffer | None, len: int, flags: int, from_: Buffer | N
 
 def resume_recv(sock: Socket, s: int, buf: Buffer, len: int, flags: int, result: int) -> int:
     """Continues recv after its first system call, which has returned `result`: a count, or minus the errno."""
-    return _receive(sock, as_output_buffer(buf)[:len], flags, _RECV_CLOSED, result=result)[0]
+    return _receive(sock, as_output_buffer(buf)[:len], flags, result=result)[0]
 
 
 def resume_recvfrom(
     sock: Socket, s: int, buf: Buffer, len: int, flags: int, from_: Buffer, fromlen: IntRef, result: int
 ) -> int:
     """As resume_recv; where a datagram came, its sender is in `from_` already."""
-    count, name = _receive(sock, as_output_buffer(buf)[:len], flags, _RECVFROM_CLOSED, True, result)
+    count, name = _receive(sock, as_output_buffer(buf)[:len], flags, True, result)
     if name:
         put_name(name, as_output_buffer(from_), fromlen)
     return count
@@ -94,35 +89,32 @@ def _has_room(sock: Socket, address: memoryview, length: Any) -> bool:
 
 
 def _receive(
-    sock: Socket, data: memoryview, flags: int, closed: int, with_name: bool = False, result: int | None = None
+    sock: Socket, data: memoryview, flags: int, with_name: bool = False, result: int | None = None
 ) -> tuple[int, bytes]:
     """Receives into `data`, and waits if the socket is blocking. Returns the call's result and a datagram's sender.
 
-    `closed` is the error if another thread closes the socket during the wait. `result` is the result of a system call
-    that was already made, in the form of posix.system.recv. The sender is b"" unless `with_name` is set and a datagram
-    has arrived.
+    `result` is the result of a system call that was already made, in the form of posix.system.recv. The sender is b""
+    unless `with_name` is set and a datagram has arrived.
     """
-    error = _flags_error(sock, flags)
+    nonblocking = sock.nonblocking
+    error = _flags_error(sock, flags) or (_cannot_receive(sock) if result is None else 0)
     if error:
         return fail(error), b""
     receive_once, received = _receive_stream if sock.stream else _receive_datagram, 0
     with SocketWait(sock, POLLIN, sock.options.get((SOL_SOCKET, SO_RCVTIMEO), 0)) as wait:
         while True:
-            error = _cannot_receive(sock) if result is None else 0
-            if error:
-                return fail(error), b""
             count, error, name = receive_once(sock, data, flags & _KERNEL_FLAGS, with_name, result)
             if not error:
                 received += count
                 if not flags & MSG_WAITALL or count in (0, len(data)):
                     return received, name
                 data = data[count:]
-            elif error != WSAEWOULDBLOCK or sock.nonblocking or flags & MSG_OOB:
+            elif error != WSAEWOULDBLOCK or nonblocking or flags & MSG_OOB:
                 return fail(error), name
             elif not wait.until_ready():
                 return fail(WSAETIMEDOUT), b""
             if sock.closed:
-                return fail(closed), b""
+                return fail(closed_error(sock)), b""
             result = None
 
 

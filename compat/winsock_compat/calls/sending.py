@@ -9,7 +9,6 @@ from winsock.arguments import as_input_buffer, as_int, as_sequence, socket_handl
 from winsock.constants import MSG_DONTROUTE, MSG_OOB, SO_SNDTIMEO, SOCKET_ERROR, SOL_SOCKET
 from winsock.errors import (
     WSAEFAULT,
-    WSAEINTR,
     WSAEMSGSIZE,
     WSAENOTCONN,
     WSAEOPNOTSUPP,
@@ -31,7 +30,7 @@ from ..state.waiters import SocketWait, notify_state_change
 from . import pointers
 from .address_rules import DISCARD, KERNEL, rule_of_sendto
 from .sockaddr_arguments import checked_name
-from .transfer import KNOWN_FLAGS, NO_BYTES, stream_error
+from .transfer import KNOWN_FLAGS, NO_BYTES, closed_error, stream_error
 
 _KERNEL_FLAGS = MSG_OOB | MSG_DONTROUTE
 _LARGEST_DATAGRAM = 65507
@@ -125,7 +124,7 @@ def _transmit(sock: Socket, data: memoryview, flags: int, name: bytes, result: i
     The caller has checked the socket's state. `result` is the result of a system call that was already made, in the
     form of posix.system.send.
     """
-    sent = 0
+    sent, nonblocking = 0, sock.nonblocking
     with SocketWait(sock, POLLOUT, sock.options.get((SOL_SOCKET, SO_SNDTIMEO), 0)) as wait:
         while True:
             count = _send_once(sock, data, flags, name) if result is None else result
@@ -134,21 +133,20 @@ def _transmit(sock: Socket, data: memoryview, flags: int, name: bytes, result: i
                 if not sock.bound:
                     sock.mark_bound()
                     notify_state_change(sock)
-                if count == len(data) or sock.nonblocking or not sock.stream:
+                if count == len(data) or nonblocking or not sock.stream:
                     return sent
                 data = data[count:]
             else:
                 error = _send_error(sock, -count)
-                if error == WSAEWOULDBLOCK and sock.nonblocking:
+                if error == WSAEWOULDBLOCK and nonblocking:
                     return sent or fail(error)
                 if error and error != WSAEWOULDBLOCK:
                     return fail(error)
                 if error and not wait.until_ready():
                     return fail(WSAETIMEDOUT)
             result = None
-            error = WSAEINTR if sock.closed else _cannot_send(sock, bool(name))
-            if error:
-                return fail(error)
+            if sock.closed:
+                return fail(closed_error(sock))
 
 
 def _send_once(sock: Socket, data: memoryview, flags: int, name: bytes) -> int:

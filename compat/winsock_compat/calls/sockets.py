@@ -46,7 +46,7 @@ from ..state import handles
 from ..state.handles import find, open_socket
 from ..state.last_error import fail, invalid
 from ..state.sockets import CONNECTED, LISTENING, Socket
-from ..state.waiters import close, notify_state_change
+from ..state.waiters import close, end_stream, notify_state_change
 from .options import linger_in_background
 from .pointers import integer_ref, is_accessible
 
@@ -116,7 +116,7 @@ def shutdown(s: int, how: int) -> int:
         sock.send_off = True
         sock.update_capabilities()
         if sock.stream:
-            system.shutdown_send(sock.fd)
+            end_stream(sock)
     sock.update_capabilities()
     notify_state_change(sock)
     return 0

@@ -8,8 +8,11 @@ A call checks in this order, and the first check that fails decides the error:
 4. The kernel.
 
 Descriptors are always non-blocking. On a non-blocking socket a call that can transfer nothing returns WSAEWOULDBLOCK.
-On a blocking socket it waits in poll (SocketWait) and goes back to step 3, because another thread may shut down or
-close the socket while it waits. SO_RCVTIMEO and SO_SNDTIMEO begin with the first wait.
+On a blocking socket it waits in poll (SocketWait) and goes back to step 4: the state, the blocking mode and the
+time-outs are those of the moment when the call began. So a shutdown by another thread does not end it: a blocked recv
+waits on for data or for the peer's end, and a blocked send still sends everything (`state.waiters.end_stream` sends the
+end of the stream after that). Only closesocket by another thread ends it (`closed_error`). SO_RCVTIMEO and SO_SNDTIMEO
+begin with the first wait.
 
 A blocking send transfers everything; on a non-blocking stream it transfers what fits. A broken stream keeps its error,
 which Winsock reports on every later call and the kernel only once.
@@ -23,7 +26,7 @@ from __future__ import annotations
 import errno
 
 from winsock.constants import MSG_DONTROUTE, MSG_OOB, MSG_PARTIAL, MSG_PEEK, MSG_WAITALL
-from winsock.errors import WSAECONNABORTED, WSAESHUTDOWN
+from winsock.errors import WSAECONNABORTED, WSAEINTR, WSAESHUTDOWN
 
 from ..posix.errnos import winsock_error
 from ..state.sockets import Socket
@@ -45,8 +48,15 @@ _CONNECTION_GONE = {
 }
 
 
+def closed_error(sock: Socket) -> int:
+    """What a blocked send, recv, sendto or recvfrom reports if another thread closes its socket."""
+    return WSAECONNABORTED if sock.stream else WSAEINTR
+
+
 def stream_error(sock: Socket, number: int) -> int:
     """The Winsock error for the errno of a transfer on a stream. The socket keeps it if the connection has ended."""
+    if sock.broken:
+        return sock.broken  # another thread has received the kernel's report
     if number == errno.EPIPE:
         # Another thread has shut down sending meanwhile; or the peer had closed, and refused what was sent later.
         return WSAESHUTDOWN if sock.send_off else sock.mark_broken(WSAECONNABORTED)

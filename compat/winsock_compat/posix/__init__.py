@@ -1,20 +1,23 @@
 """The operating system: the only part of the package that knows it, and the only one that uses cffi.
 
-The other folders (calls/, state/) know Winsock's rules and reaches the kernel through three modules:
+The other folders (calls/, state/) know Winsock's rules and reach the kernel through five modules:
 
 - `system`: system calls on descriptors (socket, bind, accept, recv, send, close, options)
 - `waiting`: poll, the descriptors that wake a poll in another thread, and the clock of all deadlines
 - `resolver`: host names and addresses as text
+- `listen_queues`: whether the queue of a listener on this machine is full
+- `interfaces`: the addresses of this machine
 
 `sockaddr_layout` (reading and converting addresses), `errnos` (errno to Winsock error) and `declarations` (the kernel's
-numbers) are plain Python and use no descriptor. `loading` loads the C library for the three modules above;
-`compiled` loads compiled modules and refuses one that was built from other sources. `interfaces` lists the addresses of
-this machine. `packet_filter` makes the programs for `system.set_filter`.
+numbers) are plain Python and use no descriptor. So is `packet_filter`, which makes the programs for
+`system.set_filter`. `loading` loads the C library for the modules above; `compiled` loads compiled modules and refuses
+one that was built from other sources.
 
 The seam
 --------
-Something else can take the place of the kernel, such as a network in memory: it provides `system`, `waiting` and
-`resolver` with the functions of the same names. It needs no cffi, because only plain Python values cross the seam:
+Something else can take the place of the kernel, such as a network in memory: it provides `system`, `waiting`,
+`resolver`, `listen_queues` and `interfaces` with the functions of the same names. It needs no cffi, because only plain
+Python values cross the seam:
 
 - A descriptor is an int >= 0. Every descriptor from `system.socket` and `system.accept` is non-blocking and
   close-on-exec; blocking is done above, with `waiting.poll`. The call stores a new descriptor in the attribute `fd` of

@@ -9,6 +9,8 @@ import sys
 LINUX = sys.platform == "linux"
 
 AF_INET6 = 10 if LINUX else 30
+AF_NETLINK = 16 if LINUX else 0
+SOCK_RAW = 3
 SOCK_NONBLOCK = 0o4000 if LINUX else 0
 SOCK_CLOEXEC = 0o2000000 if LINUX else 0
 FIONBIO = 0x5421 if LINUX else 0x8004667E

@@ -38,6 +38,11 @@ def own_addresses() -> list[InterfaceAddress]:
     return found
 
 
+def is_broadcast(address: bytes) -> bool:
+    """Whether four bytes are the broadcast address of an interface's net."""
+    return any(address == known.broadcast for known in own_addresses())
+
+
 def _address(name: object) -> bytes:
     """The bytes of the address in a sockaddr of the kernel; b"" for NULL and for other families."""
     if not name:

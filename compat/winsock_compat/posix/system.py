@@ -9,7 +9,7 @@ import sys
 from typing import Any, Protocol, TypeAlias
 
 from winsock import constants as c
-from winsock.constants import AF_INET, AF_INET6, SOCK_DGRAM
+from winsock.constants import AF_INET6, SOCK_DGRAM
 
 from . import declarations as kernel
 from .declarations import LINUX, MSG_NOSIGNAL
@@ -20,10 +20,10 @@ from .sockaddr_layout import KERNEL_FAMILY, LARGEST, UNSPEC, from_kernel, to_ker
 InputBuffer: TypeAlias = "bytes | bytearray | memoryview"
 OutputBuffer: TypeAlias = "bytearray | memoryview"
 _SHUT_WR = 1
+_NETLINK_SOCK_DIAG = 4
 _FILTER_RETURN = 6
 _SIZE_POINTER = ffi.typeof("unsigned int *")
 _COPIED = 1 << 16
-_IPV4_PORT_9 = AF_INET.to_bytes(2, "little") + b"\0\x09"
 _LARGEST_IP_OPTIONS = 40
 
 
@@ -67,6 +67,15 @@ def socket(owner: Owner, family: int, type: int, protocol: int) -> int:
     return fd
 
 
+def open_diagnostics(owner: Owner) -> int:
+    """Opens owner.fd, through which Linux answers questions about sockets."""
+    if not LINUX:
+        return -errno.EAFNOSUPPORT
+    kind = kernel.SOCK_RAW | kernel.SOCK_NONBLOCK | kernel.SOCK_CLOEXEC
+    _store(owner, lib.socket, kernel.AF_NETLINK, kind, _NETLINK_SOCK_DIAG)
+    return _checked(owner.fd)
+
+
 def accept(owner: Owner, fd: int) -> tuple[int, bytes]:
     """Opens owner.fd for the next connection of a listener's queue, as `socket` does; also gives its peer's address."""
     name, length = ffi.new(BYTES, LARGEST), ffi.new(_SIZE_POINTER, LARGEST)
@@ -108,7 +117,8 @@ def bind(fd: int, name: bytes) -> int:
 
 
 def listen(fd: int, backlog: int) -> int:
-    return _checked(lib.listen(fd, backlog))
+    """Listens with a queue for `backlog` connections, at least one; Linux takes one more than it is asked for."""
+    return _checked(lib.listen(fd, backlog - 1 if LINUX else backlog))
 
 
 def set_port_sharing(fd: int, on: bool) -> int:
@@ -138,24 +148,6 @@ def connect(fd: int, name: bytes) -> int:
 def disconnect(fd: int) -> int:
     """Ends a datagram socket's association, or a stream's failed connect."""
     return _checked(lib.connect(fd, UNSPEC, len(UNSPEC)))
-
-
-class _Temporary:
-    """A descriptor that is closed with its last reference."""
-
-    fd = -1
-
-    def __del__(self) -> None:
-        if self.fd >= 0:
-            lib.close(self.fd)
-
-
-def is_broadcast(address: bytes) -> bool:
-    """Whether the four bytes are the broadcast address of one of this machine's networks."""
-    # Only the kernel knows its networks. Without SO_BROADCAST it connects no datagram socket to such an address.
-    owner = _Temporary()
-    fd = socket(owner, AF_INET, SOCK_DGRAM, 0)
-    return fd >= 0 and connect(fd, _IPV4_PORT_9 + address + bytes(8)) == -errno.EACCES
 
 
 def abort(fd: int) -> None:

@@ -95,20 +95,22 @@ class ExtraDescriptor(SocketCore):
 def join(sock: Socket, membership: Membership) -> int:
     """Makes the socket a member of a group; returns the error or 0."""
     with lock:
-        result = _request(sock, membership, _ADD)
-        if result < 0:
-            return WSAEADDRNOTAVAIL if result == -errno.EADDRINUSE else winsock_error(-result)
         before = sock.memberships
+        if membership in before:
+            return WSAEADDRNOTAVAIL
+        added = result = -errno.EINTR  # if a signal handler raises
         try:
-            sock.memberships = (*before, membership)
-            result = update(sock)
-        except BaseException:  # a signal handler has raised
-            result = -errno.EINTR
-            raise
+            added = _request(sock, membership, _ADD)
+            if added == 0:
+                sock.memberships = (*before, membership)
+            result = added or update(sock)
         finally:
             if result < 0:
                 sock.memberships = before
+            if result < 0 and added in (0, -errno.EINTR):
                 _request(sock, membership, _DROP)
+    if added == -errno.EADDRINUSE:
+        return WSAEADDRNOTAVAIL
     return winsock_error(-result) if result < 0 else 0
 
 
@@ -137,6 +139,8 @@ def update(sock: Socket, name: bytes | None = None) -> int:
     fails, the socket has the descriptors that it had before.
     """
     if sock.type != SOCK_DGRAM or not LINUX:
+        return 0
+    if not (sock.memberships or sock.extra or sock.filter or _receives_broadcasts(name or sock.local)):
         return 0
     with lock:
         wanted = set(_purposes(sock, name))
@@ -170,7 +174,7 @@ def _replace(sock: Socket, wanted: set[Purpose]) -> int:
 
 
 def close_extra(sock: Socket) -> None:
-    """Closes the extra descriptors of a socket whose bind has failed."""
+    """Closes all extra descriptors of a socket: its bind has failed, or its association with a peer ends."""
     with lock:
         extras, sock.extra = sock.extra, ()
         for extra in extras:
@@ -225,9 +229,7 @@ def _associate(extra: ExtraDescriptor, peer: bytes | None) -> int:
 
 def _purposes(sock: Socket, name: bytes | None) -> Iterator[Purpose]:
     """The extra descriptors that a socket needs."""
-    # Broadcasts arrive where bind has set the address; a connected socket receives from one peer only.
-    bound_to = name or sock.local
-    broadcasts = bound_to is not None and not is_wildcard(bound_to) and _ipv4_of(bound_to) is not None
+    broadcasts = _receives_broadcasts(name or sock.local)
     if name is None and sock.bound and (sock.memberships or broadcasts):
         _, name = system.getsockname(sock.fd)
     if not name or is_wildcard(name):
@@ -262,10 +264,14 @@ def _ipv4_name(local: bytes, address: bytes) -> bytes:
     return with_address(local, address if len(address_of(local)) == 4 else _MAPPED + address, 0)
 
 
+def _receives_broadcasts(bound_to: bytes | None) -> bool:
+    """Whether a socket that bind has bound to this address receives the broadcasts of an interface."""
+    own = _ipv4_of(bound_to) if bound_to else None
+    return own is not None and any(own) and own[0] != 127
+
+
 def _broadcast_purposes(local: bytes) -> Iterator[Purpose]:
     own = _ipv4_of(local)
-    if own is None or own[0] == 127:
-        return
     for one in own_addresses():
         if one.address == own and one.broadcast:
             for broadcast in (_LIMITED_BROADCAST, one.broadcast):

@@ -3,6 +3,12 @@
 A stream is FRESH, then LISTENING, or CONNECTING and after that CONNECTED or FAILED; a FAILED one may connect again. A
 datagram socket is FRESH or, with a default peer, CONNECTED. A connected stream with an error stays CONNECTED and
 keeps the error in `broken`: Winsock reports it from every call, the kernel only once.
+
+The kernel refuses no client of a listener whose queue is full: it drops the client's SYN. Windows refuses the client's
+connect after about two seconds. So whoever looks at a socket that is CONNECTING for so long asks whether the listener's
+queue is full (`listen_queues`), and ends the connect if it is. As long as it is not, for the listener may have accepted
+a client meanwhile, the socket goes on connecting and the question is repeated. `next_queue_check` is the time of the
+next question; waits are no longer than until then. A connect that succeeds before costs no system call more.
 """
 
 from __future__ import annotations
@@ -13,9 +19,9 @@ from types import MappingProxyType
 from typing import Any
 
 from winsock.constants import AF_INET6, IPPROTO_IPV6, IPV6_V6ONLY, SO_LINGER, SO_OOBINLINE, SOCK_STREAM, SOL_SOCKET
-from winsock.errors import WSAECONNABORTED
+from winsock.errors import WSAECONNABORTED, WSAECONNREFUSED
 
-from ..posix import system, waiting
+from ..posix import listen_queues, system, waiting
 from ..posix.errnos import winsock_error
 from ..posix.sockaddr_layout import is_same_layout
 from .core import SocketCore
@@ -36,6 +42,9 @@ _KIND_OF_UNCONNECTED_STREAM = {
 _LINGER, _OOBINLINE = (SOL_SOCKET, SO_LINGER), (SOL_SOCKET, SO_OOBINLINE)
 # The kernel reports an error of a socket once. Whoever reads it stores what it means before another thread looks.
 error_lock = threading.RLock()
+# In seconds, after connect: when the queue of the listener is examined, and how long until it is examined again. The
+# kernel repeats the SYN after one second and after two.
+_FIRST_QUEUE_CHECK, _QUEUE_CHECK_INTERVAL = 2.0, 1.0
 _NO_OPTIONS: Mapping[tuple[int, int], Any] = MappingProxyType({})
 
 
@@ -48,6 +57,7 @@ class Socket(SocketCore):
     receive_off = send_off = False
     broken = 0  # the error that ended a stream: WSAECONNRESET, WSAECONNABORTED …
     connect_error = 0  # what SO_ERROR says of a failed connect
+    next_queue_check: float | None = None  # while CONNECTING; None where the queue cannot be examined
     local: bytes | None = None  # the address that it was bound to
     name_when_aborted: bytes | None = None  # its local address, which the kernel forgets when it resets a connection
     refused = False  # a send met the report of a closed port, which Winsock gives to recv
@@ -136,8 +146,12 @@ class Socket(SocketCore):
         super().close_descriptor()
 
     def update_connect_state(self) -> None:
-        """Ends CONNECTING if the kernel has finished the connect."""
-        if self.state != CONNECTING or not waiting.poll_now(self.fd, waiting.POLLOUT):
+        """Ends CONNECTING if the kernel has finished the connect, or if the listener's queue stays full."""
+        if self.state != CONNECTING:
+            return
+        if not waiting.poll_now(self.fd, waiting.POLLOUT):
+            if self.next_queue_check is not None and waiting.monotonic() >= self.next_queue_check:
+                self._check_listen_queue()
             return
         with error_lock:
             number = system.take_error(self.fd)
@@ -147,6 +161,21 @@ class Socket(SocketCore):
                 self.connect_failed(winsock_error(number))
             else:
                 self.connect_succeeded()
+
+    def _check_listen_queue(self) -> None:
+        with error_lock:
+            if self.state != CONNECTING or self.peer is None:
+                return
+            full = listen_queues.is_full(query_sockaddr(self) or self.peer, self.peer)
+            self.next_queue_check = None if full is None else waiting.monotonic() + _QUEUE_CHECK_INTERVAL
+            if full and not waiting.poll_now(self.fd, waiting.POLLOUT):
+                self.connect_failed(WSAECONNREFUSED)
+                disconnect(self)
+
+    def connect_begun(self, name: bytes) -> None:
+        self.next_queue_check = waiting.monotonic() + _FIRST_QUEUE_CHECK
+        self.peer, self.state = name, CONNECTING
+        self.update_capabilities()
 
     def connect_succeeded(self) -> None:
         self.state, self.connect_error, self.connected_at = CONNECTED, 0, waiting.monotonic()
@@ -190,3 +219,18 @@ class Socket(SocketCore):
         self.refused = False
         self.update_capabilities()
         system.clear_error_queue(self.fd)
+
+
+def query_sockaddr(sock: Socket) -> bytes | None:
+    """The local address that the kernel has for the socket; None where it has none."""
+    result, name = system.getsockname(sock.fd)
+    return None if result < 0 else name
+
+
+def disconnect(sock: Socket) -> None:
+    """Ends an association or a failed connect. The socket keeps its port, which the kernel may have taken from it."""
+    with error_lock:  # another thread may be about to end the connect that has failed
+        local = sock.local or (query_sockaddr(sock) if sock.bound else None)
+        system.disconnect(sock.fd)
+        if local is not None:
+            system.bind(sock.fd, local)  # fails where the kernel has left it bound

@@ -1,7 +1,7 @@
 """Calls that wait, how another thread ends their wait, and when a closed socket's descriptor is closed.
 
 Descriptors are non-blocking; a call that must wait polls its descriptors together with a wake-up descriptor. It owns a
-Wait, which is registered with each of its sockets (`Socket.waiters`). Five rules make this work:
+Wait, which is registered with each of its sockets (`Socket.waiters`). Six rules make this work:
 
 - **Register first, look again, then wait.** Whoever changes a socket's state wakes the socket's waits
   (`notify_state_change`). A change before `begin_wait` wakes nobody, so the call looks at the state once more between
@@ -19,6 +19,9 @@ Wait, which is registered with each of its sockets (`Socket.waiters`). Five rule
   `end_wait`. So nothing depends on `end_wait`: sockets and wake-up descriptors refer to a Wait weakly, and a Wait whose
   frame is gone counts as ended. `finish_closing` completes a closing that was interrupted; every call of the reference
   that begins a wait, opens or closes a socket, and WSACleanup, calls it. All its steps can be repeated.
+- **The end of a stream waits for blocked sends.** shutdown marks the socket at once, so later sends fail. The kernel
+  would refuse the data that a blocked send still has to send, so it is told only when no send waits on the socket any
+  more. Until then the socket is in `_ending`; `finish_closing` completes this too.
 - **A descriptor is never in a local variable only.** The system call stores it into the object that owns it (see
   posix), which is in the table, in `_closing` or in `_wakeups` before.
 
@@ -37,8 +40,8 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, TypeAlias
 
-from ..posix import waiting
-from ..posix.waiting import POLLIN, Wakeup
+from ..posix import system, waiting
+from ..posix.waiting import POLLIN, POLLOUT, Wakeup
 from .core import ACCELERATED, HandleTable
 from .sockets import Socket, error_lock
 
@@ -46,6 +49,7 @@ lock = threading.RLock()
 table = HandleTable()
 _wakeups: list[_PooledWakeup] = []
 _closing: set[Socket] = set()
+_ending: set[Socket] = set()
 _acquired: list[Any] = []  # the locks that this thread holds during a fork
 _keep = False
 
@@ -53,10 +57,10 @@ _keep = False
 class Wait:
     """One call's wait, alive as long as the call's frame refers to it and end_wait was not called."""
 
-    __slots__ = ("__weakref__", "ended", "sockets", "wakeup")
+    __slots__ = ("__weakref__", "ended", "sends", "sockets", "wakeup")
 
-    def __init__(self) -> None:
-        self.ended = False
+    def __init__(self, sends: bool) -> None:
+        self.ended, self.sends = False, sends
         self.sockets: tuple[Socket, ...] = ()
         self.wakeup: Wakeup
 
@@ -112,9 +116,9 @@ def _take_wakeup(reference: _Reference) -> Wakeup:
     return wakeup
 
 
-def begin_wait(sockets: Iterable[Socket]) -> Wait:
-    """Registers a wait: until it ends the descriptors of these sockets stay open."""
-    wait = Wait()
+def begin_wait(sockets: Iterable[Socket], sends: bool = False) -> Wait:
+    """Registers a wait: until it ends the descriptors of these sockets stay open. `sends`: it is that of a send."""
+    wait = Wait(sends)
     reference = weakref.ref(wait)
     finish_closing()
     with lock:
@@ -157,6 +161,13 @@ def close(sock: Socket) -> bool:
     return True
 
 
+def end_stream(sock: Socket) -> None:
+    """Sends the end of the stream, after the data of the sends that wait now."""
+    with lock:
+        _ending.add(sock)
+    finish_closing()
+
+
 def invalidate_all() -> None:
     """Takes every socket out of the table; finish_closing closes them."""
     table.move_all(_closing)
@@ -164,6 +175,8 @@ def invalidate_all() -> None:
 
 def finish_closing() -> None:
     """Closes the sockets in `_closing`, as far as no call waits on them. The caller does not hold the lock."""
+    if _ending:
+        _finish_ending()
     if not _closing:
         return
     with lock:
@@ -190,6 +203,15 @@ def finish_closing() -> None:
         _closing.discard(sock)
 
 
+def _finish_ending() -> None:
+    with lock:
+        for sock in tuple(_ending):
+            if not any(wait.sends for wait in _waits(sock)):
+                if not sock.closed:
+                    system.shutdown_send(sock.fd)
+                _ending.discard(sock)
+
+
 def _wake(sock: Socket) -> bool:
     """Wakes the waits of a closed socket; False where it has none."""
     waits = _waits(sock)
@@ -203,6 +225,11 @@ def milliseconds_left(deadline: float | None) -> int:
     if deadline is None:
         return -1
     return min(max(0, -int(-(deadline - waiting.monotonic()) * 1000 // 1)), 0x7FFFFFFF)
+
+
+def earlier(one: float | None, other: float | None) -> float | None:
+    """The earlier of two deadlines; None is none."""
+    return one if other is None else other if one is None else min(one, other)
 
 
 def wait_ready(wait: Wait, sock: Socket, events: int, deadline: float | None) -> bool:
@@ -238,14 +265,14 @@ class SocketWait:
         self._wait: Wait | None = None
         self._deadline: float | None = None
 
-    def until_ready(self) -> bool:
-        """Waits until the call should try again; False when the time is over.
+    def until_ready(self, latest: float | None = None) -> bool:
+        """Waits until the call should try again; False when the time is over, or at the time `latest`.
 
         The first time it only registers and returns at once, so that the call checks again before it waits.
         """
         if self._wait is not None:
-            return wait_ready(self._wait, self._sock, self._events, self._deadline)
-        self._wait = begin_wait((self._sock,))
+            return wait_ready(self._wait, self._sock, self._events, earlier(self._deadline, latest))
+        self._wait = begin_wait((self._sock,), self._events == POLLOUT)
         if self._timeout:
             self._deadline = waiting.monotonic() + self._timeout / 1000
         return True
@@ -266,6 +293,7 @@ def _after_fork_in_child() -> None:
         for wakeup in _wakeups:
             wakeup.close()  # the parent uses it too: a wake-up would reach the parent
         _wakeups.clear()
+        _ending.clear()  # the parent sends these ends
         sockets: list[Any] = [*table.sockets(), *_closing]
         for sock in sockets:
             sock.waiters, sock.from_parent = None, True

@@ -79,7 +79,9 @@ per_address: PerAddressInput = 32
 strategy: StrategyInput = EXAMPLE
 prices: PricesInput = ""
 parameters: Annotated[str, Input("the values, separated by blanks, as in 'fast=5:50:5 slow=60:300:20'")] = ""
-database: Annotated[str, Input("SQLite file of the results; an optimisation continues from it")] = "agents.sqlite"
+database: Annotated[str, Input("SQLite file of the results; an optimisation continues from it", file="database")] = (
+    "agents.sqlite"
+)
 check: Annotated[int, Input("percentage of the tasks that a second agent calculates too", check=_percent)] = 10
 task_points: Annotated[int, Input("points of a task; 0: a hundredth of the grid", check=_task_points)] = 0
 lease: Annotated[int, Input("seconds until a task is given to another agent", check=least_one)] = 60

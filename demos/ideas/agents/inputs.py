@@ -9,8 +9,10 @@ from demos.ideas.agents.strategy_file import source_of
 from demos.ideas.agents.worker_process import Files
 from demos.terminal import Input
 
-StrategyInput: TypeAlias = Annotated[str, Input("the strategy: FILE.py, or FILE.py:FUNCTION")]
-PricesInput: TypeAlias = Annotated[str, Input("the strategy's data: a bar or tick export of MetaTrader 5")]
+StrategyInput: TypeAlias = Annotated[
+    str, Input("the strategy: FILE.py, or FILE.py:FUNCTION", file="read", paths=lambda text: [source_of(text).path])
+]
+PricesInput: TypeAlias = Annotated[str, Input("the strategy's data: a bar or tick export of MetaTrader 5", file="read")]
 
 # Without --strategy: the example.
 EXAMPLE = str(Path(__file__).with_name("crossing.py"))

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
-from demos.ideas.broker.mosquitto import Certificate, missing_problem, start_broker, write_configuration
+from demos.ideas.broker.mosquitto import Certificate, broker_files, missing_problem, start_broker, write_configuration
 from demos.terminal import (
     INIT_FAILED,
     INIT_SUCCEEDED,
@@ -28,9 +28,16 @@ from demos.wire.ports import listening_port_problem
 from winsock import SOCK_STREAM, WSACleanup, closesocket
 
 Port: Annotated[int, Input("port to listen on; 0: any free one", check=listening_port_problem)] = 0
-folder: Annotated[str, Input("folder with the files `passwords` and `rules`, for all files of the broker")] = ""
-cert: Annotated[str, Input("certificate file (PEM) for TLS; empty: no TLS")] = ""
-key: Annotated[str, Input("key file (PEM) of the certificate; empty: it is in the certificate's file")] = ""
+folder: Annotated[
+    str,
+    Input(
+        "folder with the files `passwords` and `rules`, for all files of the broker", file="read", paths=broker_files
+    ),
+] = ""
+cert: Annotated[str, Input("certificate file (PEM) for TLS; empty: no TLS", file="read")] = ""
+key: Annotated[str, Input("key file (PEM) of the certificate; empty: it is in the certificate's file", file="read")] = (
+    ""
+)
 
 PERIOD_MS = 50
 END_SECONDS = 5.0

@@ -92,17 +92,22 @@ def _broker_url(text: str) -> str:
     return text
 
 
-def _check_existing_broker(args: argparse.Namespace) -> None:
-    """The options of a broker that is running need its URL. Errors: SystemExit with 2."""
+def _check_options(args: argparse.Namespace) -> None:
+    """The options of a broker that is running need its URL, and exclude those of one that the job starts.
+
+    Errors: SystemExit with 2.
+    """
     names = ("broker_login", "broker_password_file", "login", "password_file", "ca")
     given = [f"--{name.replace('_', '-')}" for name in names if getattr(args, name)]
     if given and not args.broker:
         args.usage_error(f"--broker is missing: {', '.join(given)} can be used with a broker that is running only")
+    if args.broker and args.Port:
+        args.usage_error("--Port cannot be used with --broker: it is the port of the broker that the job starts")
 
 
 def main(args: argparse.Namespace) -> int:
     """Run the job; returns its exit code. A failure is one line on standard error."""
-    _check_existing_broker(args)
+    _check_options(args)
     try:
         from demos.ideas.broker.job import BrokerJob
     except ImportError as error:

@@ -41,6 +41,11 @@ def missing_problem() -> str:
     return ""
 
 
+def broker_files(folder: str) -> list[Path]:
+    """The files in the folder of a broker."""
+    return [Path(folder, name) for name in ("passwords", "rules", "mosquitto.conf", "mosquitto.log", "mosquitto.db")]
+
+
 def find_program(name: str) -> str | None:
     """The path of mosquitto or of one of its tools; None if it is not installed."""
     return shutil.which(name) or shutil.which(name, path=_FURTHER_FOLDERS)

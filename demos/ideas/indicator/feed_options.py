@@ -21,7 +21,9 @@ def keep_problem(value: int) -> str | None:
 
 
 KeepInput: TypeAlias = Annotated[int, Input("keep the values of this many closed bars", check=keep_problem)]
-ValuesInput: TypeAlias = Annotated[str, Input("write all values into this CSV file at the end; empty: no file")]
+ValuesInput: TypeAlias = Annotated[
+    str, Input("write all values into this CSV file at the end; empty: no file", file="write")
+]
 
 
 def write_values(path: str, lines: Sequence[Line], series: Series) -> None:

@@ -100,6 +100,11 @@ def indicators_problem(text: str) -> str | None:
     return None
 
 
+def indicator_files(text: str) -> list[str]:
+    """The files that this text names."""
+    return [match["file"] for each in text.split(",") if (match := _USER.fullmatch(each))]
+
+
 def absolute_files(text: str) -> str:
     """The same indicators with absolute paths of the files, for a process with another working folder."""
     parts = []

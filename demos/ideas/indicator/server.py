@@ -18,7 +18,7 @@ from demos.ideas.hub_options import (
 from demos.ideas.indicator.calculations import Bar
 from demos.ideas.indicator.feed import Feed
 from demos.ideas.indicator.feed_options import PERIOD_MS, KeepInput, ValuesInput, write_values
-from demos.ideas.indicator.indicators import indicators_problem, make_indicators
+from demos.ideas.indicator.indicators import indicator_files, indicators_problem, make_indicators
 from demos.ideas.indicator.plot import Plot
 from demos.ideas.indicator.protocol import MOST_FROM_CLIENT
 from demos.ideas.indicator.user_functions import IndicatorError
@@ -58,6 +58,8 @@ indicators: Annotated[
         "what to calculate, separated by commas: sma:20, ema:20, smma:20, lwma:20, rsi:14, atr:14; a price, as in "
         "sma:20:median; a function of your own, FILE.py:FUNCTION; one of TA-Lib, as in talib:CCI:14",
         check=indicators_problem,
+        file="read",
+        paths=indicator_files,
     ),
 ] = "sma:20,ema:50,rsi:14,atr:14"
 keep: KeepInput = 5000

@@ -23,7 +23,7 @@ from demos.ideas.proxy.proxy_options import (
     upstream_inputs,
     upstream_problem,
 )
-from demos.provider.input_checks import experts_problem, name_problem
+from demos.provider.input_checks import experts_problem, listed, name_problem
 from demos.terminal import (
     INIT_FAILED,
     INIT_SUCCEEDED,
@@ -51,9 +51,9 @@ Port: PortInput = 8444
 cert: CertInput = ""
 key: KeyInput = ""
 hosts: HostsInput = ""
-state: Annotated[str, Input("database of users, tokens and bans; see `python -m demos provider --help`")] = (
-    "proxy.sqlite"
-)
+state: Annotated[
+    str, Input("database of users, tokens and bans; see `python -m demos provider --help`", file="database")
+] = "proxy.sqlite"
 name: Annotated[str, Input("the proxy's name, which subscribers see", check=name_problem)] = "proxy"
 experts: Annotated[int, Input("threads that serve the subscribers", check=experts_problem)] = 1
 upstream: Annotated[
@@ -68,13 +68,27 @@ topics: Annotated[str, Input("the topics that clients may publish, separated by 
 login: Annotated[str, Input("the login at the upstream server: one for all, or one for each, separated by commas")] = ""
 password_file: Annotated[
     str,
-    Input("file whose first line is the password, for all or for each; empty: the variable WINSOCK_PASSWORD"),
+    Input(
+        "file whose first line is the password, for all or for each; empty: the variable WINSOCK_PASSWORD",
+        file="read",
+        paths=listed,
+    ),
 ] = ""
 token_file: Annotated[
-    str, Input("file whose first line is a token, for all or for each; empty: the variable WINSOCK_TOKEN")
+    str,
+    Input(
+        "file whose first line is a token, for all or for each; empty: the variable WINSOCK_TOKEN",
+        file="read",
+        paths=listed,
+    ),
 ] = ""
 ca: Annotated[
-    str, Input("PEM file of the CAs that verify the upstream server, for all or for each; empty: those of the system")
+    str,
+    Input(
+        "PEM file of the CAs that verify the upstream server, for all or for each; empty: those of the system",
+        file="read",
+        paths=listed,
+    ),
 ] = ""
 pin: Annotated[
     str,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 
 from demos.copier.server_url import SECRET_PROBLEM, endpoint_from_text
 from demos.ideas.proxy.upstream_inputs import UpstreamInputs
-from demos.provider.input_checks import listed
+from demos.provider.input_checks import listed, places
 from demos.provider.topic_names import topic_problem
 
 _EXAMPLE = "use TOPIC=URL, as in anna=wss://provider.example:8443"
@@ -54,7 +54,7 @@ def published_topics(text: str, upstreams: Collection[UpstreamInputs]) -> tuple[
 
 
 def tree_problem(check: Callable[[str], str | None]) -> Callable[[str], str | None]:
-    """A check of an input that has one value for all upstream servers, or one for each."""
+    """A check of an input that has one value for all upstream servers, or one for each, which may be empty."""
     return lambda text: next((problem for each in listed(text) if (problem := check(each))), None)
 
 
@@ -80,8 +80,8 @@ def upstream_inputs(
 
 
 def _spread(name: str, text: str, count: int) -> tuple[str, ...]:
-    """One value for each upstream server."""
-    values = listed(text)
+    """One value for each upstream server. In a list an empty value is that of its server."""
+    values = places(text)
     if len(values) <= 1:
         return (values or ("",)) * count
     if len(values) != count:

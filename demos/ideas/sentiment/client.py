@@ -59,7 +59,7 @@ only: Annotated[
     str, Input("send the volumes of these symbols, separated by commas; empty: all", check=symbols_problem)
 ] = ""
 strategy: Annotated[int, Input("trade a small strategy at every N-th tick; 0: never", check=count_problem)] = 0
-pause: Annotated[str, Input("the strategy does not trade while this file exists")] = ""
+pause: Annotated[str, Input("the strategy does not trade while this file exists", file="read")] = ""
 
 # Colors of MQL5: clrLimeGreen and clrRed.
 GREEN, RED = 0x32CD32, 0x0000FF

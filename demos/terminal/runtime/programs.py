@@ -8,11 +8,11 @@ import itertools
 import math
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from demos.terminal.interfaces import ProgramError
 
@@ -29,11 +29,17 @@ _copies = itertools.count(1)
 class Input:
     """Marks a module variable as an input: ``Port: Annotated[int, Input("port to listen on")] = 8081``.
 
-    ``help`` is shown by --help. ``check`` gets the value and returns why it is invalid, or None. Not part of MQL5.
+    ``help`` is shown by --help. ``check`` gets the value and returns why it is invalid, or None.
+
+    ``file``: the value names files that the program reads or whose existence it checks ("read"), that it writes
+    ("write"), or that SQLite writes ("database"). ``paths`` gets a value that is not empty and returns their paths; by
+    default the value is one path. The launcher lets no output replace such a file. Not part of MQL5.
     """
 
     help: str
     check: Callable[[Any], str | None] | None = None
+    file: Literal["read", "write", "database"] | None = None
+    paths: Callable[[str], Iterable[str | Path]] = lambda value: (value,)
 
 
 @dataclass(frozen=True)

@@ -120,6 +120,15 @@ def a_membership_on_loopback(see: Recorder) -> None:
     see("setsockopt drop", setsockopt(s, IPPROTO_IP, IP_DROP_MEMBERSHIP, group, 8))
 
 
+def a_group_is_joined_and_left_once(see: Recorder) -> None:
+    s = bound(udp(), 0, INADDR_ANY)
+    group = ip_mreq(in_addr(htonl(0xEFFF0102)), in_addr(htonl(INADDR_LOOPBACK)))
+    see("setsockopt join", setsockopt(s, IPPROTO_IP, IP_ADD_MEMBERSHIP, group, 8))
+    see("setsockopt join again", setsockopt(s, IPPROTO_IP, IP_ADD_MEMBERSHIP, group, 8))
+    see("setsockopt leave", setsockopt(s, IPPROTO_IP, IP_DROP_MEMBERSHIP, group, 8))
+    see("setsockopt leave again", setsockopt(s, IPPROTO_IP, IP_DROP_MEMBERSHIP, group, 8))
+
+
 def header_included_needs_a_raw_socket(see: Recorder) -> None:
     for word, s in (("stream", tcp()), ("datagram", udp())):
         see(f"setsockopt {word}", setsockopt(s, IPPROTO_IP, IP_HDRINCL, c_int(1), 4))

@@ -10,6 +10,7 @@ from winsock import (
     SD_RECEIVE,
     SD_SEND,
     SO_ACCEPTCONN,
+    SO_ERROR,
     SOL_SOCKET,
     SOMAXCONN,
     accept,
@@ -33,9 +34,11 @@ from ..kit import (
     closed_port,
     inet,
     listener,
+    look,
     name_of,
     nonblocking,
     option,
+    pause,
     port_of,
     tcp,
     tcp_pair,
@@ -72,6 +75,41 @@ def listen_again(see: Recorder) -> None:
     see("listen", listen(s, 5))
     see("listen with another backlog", listen(s, 50))
     see("connect", connect(tcp(), name_of(s), IN))
+
+
+def _connected(queue: int, count: int) -> int:
+    """How many of so many clients are connected after a moment."""
+    clients = [nonblocking(tcp()) for _ in range(count)]
+    for s in clients:
+        connect(s, name_of(queue), IN)
+    pause(150)
+    return sum("w" in look(s) for s in clients)
+
+
+def the_clients_that_fit_a_backlog(see: Recorder) -> None:
+    for backlog in (1, 3):
+        queue = bound(tcp())
+        see(f"listen {backlog}", listen(queue, backlog))
+        see(f"connect {backlog}", _connected(queue, backlog + 2))
+
+
+def listen_again_leaves_the_backlog(see: Recorder) -> None:
+    queue = bound(tcp())
+    see("listen", listen(queue, 1))
+    see("listen again", listen(queue, 8))
+    see("connect", _connected(queue, 4))
+
+
+def a_full_queue(see: Recorder) -> None:
+    queue = bound(tcp())
+    see("listen", listen(queue, 1))
+    clients = [nonblocking(tcp()) for _ in range(4)]
+    for s in clients:
+        connect(s, name_of(queue), IN)
+    pause(2500)
+    last = clients[-1]
+    see("select", look(last))
+    see("getsockopt", option(last, SOL_SOCKET, SO_ERROR))
 
 
 def unusual_backlogs(see: Recorder) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from ctypes import c_int
-from itertools import count
-from os import getpid
+from random import choice
 
 from winsock import (
     AF_INET6,
@@ -49,8 +48,9 @@ _SECOND = [(mode, place) for mode in (_DEFAULT, _REUSE, _EXCLUSIVE) for place in
 _ADDRESS = {"any": INADDR_ANY, "one": LOOPBACK}
 
 
-# Below the ephemeral ports: on one of those the wildcard could conflict with a connection of another program.
-_apart = count(20001 + getpid() % 9000)
+# Below the ephemeral ports: on one of those the wildcard could conflict with a connection of another program. Chosen at
+# random, because several processes may run these scenarios at the same time.
+_PORTS = range(20001, 29001)
 
 
 def _bound(s: int, port: int = 0, address: int = LOOPBACK) -> int:
@@ -66,7 +66,7 @@ def _bound6(s: int, port: int, address: bytes) -> int:
 
 def _port_apart() -> int:
     while True:
-        port, probe = next(_apart), tcp()
+        port, probe = choice(_PORTS), tcp()
         free = bind(probe, inet(port, INADDR_ANY), IN) == 0
         closesocket(probe)
         if free:

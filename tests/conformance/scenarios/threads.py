@@ -9,7 +9,9 @@ from winsock import (
     FD_ISSET,
     INVALID_SOCKET,
     POLLRDNORM,
+    SD_BOTH,
     SD_RECEIVE,
+    SD_SEND,
     SO_RCVTIMEO,
     SOCKET_ERROR,
     SOL_SOCKET,
@@ -33,10 +35,12 @@ from winsock import (
 from ..kit import (
     IN,
     blocking,
+    bound,
     bound_udp,
     full_pair,
     listener,
     name_of,
+    nonblocking,
     pause,
     reset,
     set_of,
@@ -184,6 +188,67 @@ def receiving_ended_while_recv_waits(see: Recorder) -> None:
 
     answer = _meanwhile(lambda: recv(switch(server, SOL_SOCKET, SO_RCVTIMEO, 600), bytearray(1), 1, 0), end_then_send)
     see("recv", answer != "still waits")
+
+
+def receiving_ended_while_recv_waits_for_data(see: Recorder) -> None:
+    client, server = tcp_pair()
+    results: list[int] = []
+
+    def end_then_send() -> None:
+        results.append(shutdown(server, SD_RECEIVE))
+        pause(100)
+        send(client, b"ab", 2, 0)
+
+    see("recv", _meanwhile(lambda: recv(server, bytearray(4), 4, 0), end_then_send))
+    see("shutdown", results[0])
+    see("recv again", recv(server, bytearray(4), 4, 0))
+
+
+def both_directions_ended_while_recv_waits_for_the_end(see: Recorder) -> None:
+    client, server = tcp_pair()
+
+    def end_both() -> None:
+        shutdown(server, SD_BOTH)
+        pause(100)
+        closesocket(client)
+
+    see("recv", _meanwhile(lambda: recv(server, bytearray(4), 4, 0), end_both))
+
+
+def sending_ended_while_send_waits(see: Recorder) -> None:
+    client, server = full_pair()
+    block, room, total = bytes(1 << 20), bytearray(1 << 20), 0
+
+    def end_then_receive() -> None:
+        nonlocal total
+        see("shutdown", shutdown(client, SD_SEND))
+        see("send later", send(client, b"x", 1, 0))
+        while (count := recv(wait_readable(server), room, len(room), 0)) > 0:
+            total += count
+
+    see("send", _meanwhile(lambda: send(blocking(client), block, len(block), 0), end_then_receive))
+    see("recv peer", total > len(block))
+
+
+def closing_ends_recvfrom_on_a_stream(see: Recorder) -> None:
+    _, server = tcp_pair()
+    call = _meanwhile(lambda: recvfrom(server, bytearray(1), 1, 0, None, None), lambda: closesocket(server))
+    see("recvfrom", call)
+
+
+def closing_ends_recv_on_datagrams(see: Recorder) -> None:
+    s = bound_udp()
+    see("recv", _meanwhile(lambda: recv(s, bytearray(1), 1, 0), lambda: closesocket(s)))
+
+
+def closing_ends_connect(see: Recorder) -> None:
+    queue = bound(tcp())
+    listen(queue, 1)
+    to = name_of(queue)
+    for _ in range(4):  # more than the queue takes
+        connect(nonblocking(tcp()), to, IN)
+    s = tcp()
+    see("connect", _meanwhile(lambda: connect(s, to, IN), lambda: closesocket(s)))
 
 
 def each_thread_has_its_own_last_error(see: Recorder) -> None:

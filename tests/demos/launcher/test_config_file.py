@@ -24,7 +24,7 @@ Port: Annotated[int, Input("a port", check=lambda value: "invalid port" if value
 plain_host: Annotated[str, Input("a host")] = "127.0.0.1"
 factor: Annotated[float, Input("a factor")] = 1.0
 fast: Annotated[bool, Input("a switch")] = False
-token_file: Annotated[str, Input("a file")] = ""
+token_file: Annotated[str, Input("a file", file="read")] = ""
 def OnInit() -> int:
     from demos.terminal import Event
     Event("inputs", port=Port, plain_host=plain_host, factor=factor, fast=fast)

@@ -20,11 +20,14 @@ from winsock_kit import LIMIT_SECONDS
 
 from demos.provider.broker_messages import AskProvider, encode
 from demos.provider.messages import Hello
+from demos.provider.shared import PAUSE_SETTING, PAUSED_VALUE
+from demos.provider.state_file import StateFile
 from demos.terminal.paper.account import PaperAccount
 
 pytest.importorskip("paho.mqtt.client", reason="paho-mqtt is not installed")
 
 from demos.provider import broker_feed
+from demos.wire.mqtt_link import MqttLink
 
 __all__ = ["network"]
 
@@ -153,6 +156,32 @@ def test_nothing_is_sent_and_answered_while_the_account_cannot_be_read(scene: Sc
     assert scene.play(script) == 0
 
 
+def test_a_paused_provider_publishes_and_answers_nothing(tmp_path: Path):
+    path = tmp_path / "provider.sqlite"
+    state = StateFile(path)
+    state.set_setting(PAUSE_SETTING, PAUSED_VALUE)
+    scene = Scene(tmp_path)
+    module = scene.stage.chart.module
+    module.Port, module.state = 0, str(path)
+    topics = ("status", "summary", "heartbeat", "answer/copier-1")
+
+    def script() -> Script:
+        yield from scene.until(lambda: scene.stage.program.feeds[0]._looks_until is not None)
+        buy(scene.stage, "0.10")
+        for _ in range(20):
+            yield
+        scene.publish("ask/copier-1", encode(AskProvider(1, NONCE)), retain=False)
+        yield from scene.until(scene.has("ask/copier-1"))
+        for _ in range(20):
+            yield
+        scene.take()
+        assert not any(scene.count(topic) for topic in topics)
+
+    assert scene.play(script) == 0
+    state.close()
+    assert not any("publishing at" in each for each in scene.stage.texts)
+
+
 def test_a_provider_that_sees_the_hello_of_one_that_started_earlier_ends(scene: Scene):
     def script() -> Script:
         yield from scene.until(scene.has("summary", seq=1))
@@ -208,16 +237,31 @@ def test_stored_messages_of_earlier_runs_are_deleted_also_more_than_the_broker_s
     assert scene.play(script) == 0
 
 
-def test_stored_questions_do_not_keep_stored_messages_of_earlier_runs_from_being_deleted(tmp_path: Path):
+def test_stored_questions_do_not_keep_the_stored_messages_of_earlier_runs_from_being_deleted(tmp_path: Path):
     scene = Scene(tmp_path, "max_queued_messages 20")
-    for number in range(1000):
+    for number in range(100):
         scene.publish(f"ask/copier-{number}", encode(AskProvider(1, NONCE)))
-    for number in range(10):
         scene.publish(f"state/OLD{number}", b"{}")
+    scene.publish("ask/copier-last", encode(AskProvider(1, NONCE)), retain=False)
 
     def script() -> Script:
         yield from scene.until(scene.has("summary", seq=1))
         yield from scene.until(lambda: not stored(scene))
+        assert not any(topic.startswith("answer/") for topic, _ in scene.received)
+
+    assert scene.play(script) == 0
+
+
+def test_a_deleted_question_has_nothing_published_again(scene: Scene):
+    ask = encode(AskProvider(1, NONCE))
+
+    def script() -> Script:
+        yield from scene.until(scene.has("summary", seq=1))
+        scene.publish("ask/copier-1", b"")
+        scene.publish("ask/copier-2", ask, retain=False)
+        yield from scene.until(scene.has("answer/copier-2"))
+        yield from scene.until(scene.has("heartbeat"))
+        assert scene.count("status") == scene.count("summary") == 1
 
     assert scene.play(script) == 0
 
@@ -285,6 +329,28 @@ def test_a_provider_that_hears_another_one_does_not_start(scene: Scene, monkeypa
     assert scene.play(script) == 4
     scene.take()
     assert scene.count("summary") == 0
+
+
+@pytest.mark.parametrize("obeys", [True, False])
+def test_a_stored_heartbeat_of_another_run_keeps_no_provider_from_starting(
+    obeys: bool, scene: Scene, monkeypatch: pytest.MonkeyPatch
+):
+    # Long enough for the stored messages to arrive.
+    monkeypatch.setattr(broker_feed, "LOOK_MS", 200_000)
+    subscribe = MqttLink.subscribe
+    if not obeys:
+        # As a broker that sends stored messages although they are not requested.
+        monkeypatch.setattr(
+            MqttLink, "subscribe", lambda link, filters, *, own=True, new=(): subscribe(link, filters, own=own)
+        )
+    beat = {"type": "heartbeat", "stream": f"{'f' * 32}-{'0' * 16}", "seq": 1, "time": 1}
+    scene.publish("heartbeat", json.dumps(beat).encode())
+    scene.publish("ask/copier-1", encode(AskProvider(1, NONCE)))
+
+    def script() -> Script:
+        yield from scene.until(scene.has("summary", seq=1))
+
+    assert scene.play(script) == 0
 
 
 @pytest.mark.parametrize("payload", [b"", b"{", b"x" * 500_000, b'{"type":"ask","version":2}'])

@@ -5,56 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from signal_kit import Script, Stage, buy
-
-from demos.provider.accounts import AccountState
+from feed_kit import RecordedFeed, stage_with
+from signal_kit import Script, buy
 
 pytestmark = pytest.mark.usefixtures("started")
-
-
-class RecordedFeed:
-    """A feed that keeps what it gets."""
-
-    def __init__(self) -> None:
-        self.failure, self.code = "", 0
-        self.problem = ""
-        self.states: list[AccountState] = []
-        self.suspended = self.timers = 0
-        self.closed = False
-        self.sockets: list[tuple[int, int]] = []
-
-    def observe(self, account: AccountState) -> None:
-        if self.problem:
-            raise ValueError(self.problem)
-        self.states.append(account)
-
-    def suspend(self) -> None:
-        self.suspended += 1
-
-    def owns(self, s: int) -> bool:
-        return s == 4_000_000
-
-    def ready(self, s: int, ready: int) -> None:
-        self.sockets.append((s, ready))
-
-    def timer(self) -> None:
-        self.timers += 1
-
-    def close(self) -> None:
-        self.closed = True
-
-
-def stage_with(*feeds: RecordedFeed) -> Stage:
-    """A provider whose plain port is open, with these feeds."""
-    stage = Stage("provider")
-    module = stage.chart.module
-
-    def open_feeds() -> bool:
-        module.feeds.extend(feeds)
-        return True
-
-    module.OpenFeeds = open_feeds
-    return stage
 
 
 def test_a_feed_gets_each_trade_each_timer_event_and_the_end():

@@ -118,6 +118,21 @@ def test_stored_messages_are_marked_and_sent_again_with_each_subscription(broker
 
 
 @needs_mosquitto
+def test_a_subscription_to_new_messages_gets_no_stored_ones(broker):
+    raw = RawClient(broker, PROVIDER)
+    raw.publish(f"{PREFIX}/heartbeat", b"stored")
+    raw.publish(f"{PREFIX}/status", b"stored")
+    opening = Opening(broker.port).begin()
+    opening.wait_for(Opened)
+    heartbeat, status = f"{PREFIX}/heartbeat", f"{PREFIX}/status"
+    opening.link.subscribe([heartbeat, status], new=[heartbeat])
+    assert opening.wait_for(Received) == Received(status, b"stored", True)
+    raw.publish(heartbeat, b"new", retain=False)
+    opening.wait(lambda: Received(heartbeat, b"new", False) in opening.events)
+    assert Received(heartbeat, b"stored", True) not in opening.events
+
+
+@needs_mosquitto
 def test_a_publication_without_the_right_is_refused_with_the_reason(broker):
     opening = Opening(broker.port).begin(MqttLogin(COPIER, PASSWORDS[COPIER]))
     opening.wait_for(Opened)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from ctypes import c_int
 from functools import partial
 from itertools import zip_longest
@@ -46,6 +47,7 @@ from winsock import (
     POLLWRNORM,
     SO_BROADCAST,
     SO_ERROR,
+    SOCK_DGRAM,
     SOCK_STREAM,
     SOL_SOCKET,
     accept,
@@ -66,7 +68,7 @@ from winsock import (
 from ..address_answers import BIND, CONNECT, DOTNET, DUAL_STACK, LIBUV, REACTOS, SCOPES, SENDTO, A, accepted
 from ..address_answers import answer_of_windows as answer_of
 from ..facts import DOCUMENTED, REPORTED, TESTED, Topic, answer
-from ..thread_namespace import LINK_LOCAL, NETWORK_BROADCAST, OWN, SCOPE, enter_namespace
+from ..networks import BROADCAST_A, INDEX_A, NET_A, Machine, on_network
 
 topic = Topic("addresses")
 
@@ -291,18 +293,18 @@ def sendto_to_the_wildcard_sends_nothing() -> Json:
     return [refused, answer("getsockname", getsockname(s, sockaddr_in(), c_int(IN)))]
 
 
-# ---- an interface's network: in a network namespace, whose interface has 10.77.0.1/24 and fe80::77
+# ---- an interface's network: on a machine whose interface has an address of 10.9.0.0/24
 
 CIPSTER = "https://github.com/liftoff-sr/CIPster/issues/21"
 BACPYPES = "https://github.com/JoelBender/bacpypes/issues/59"
+ON_NETWORK = {"needs": "namespaces"}
 
 
-def _bind_in_network(type: int, address: int) -> Json:
-    enter_namespace()
-    return answer("bind", bind(tcp() if type == SOCK_STREAM else udp(), inet(0, address), IN))
+def _bind_on_network(type: int, address: int) -> Json:
+    return on_network(lambda _: answer("bind", bind(tcp() if type == SOCK_STREAM else udp(), inet(0, address), IN)))()
 
 
-for _type, _source in ((SOCK_STREAM, BACPYPES), *((type, CIPSTER) for type in TYPES if type != SOCK_STREAM)):
+for _type, _source in ((SOCK_STREAM, BACPYPES), (SOCK_DGRAM, CIPSTER)):
     topic.add(
         f"network_broadcast_bind_{TYPES[_type]}",
         "bind",
@@ -310,8 +312,8 @@ for _type, _source in ((SOCK_STREAM, BACPYPES), *((type, CIPSTER) for type in TY
         [A],
         _source,
         REPORTED,
-        partial(_bind_in_network, _type, NETWORK_BROADCAST),
-        needs="namespaces",
+        partial(_bind_on_network, _type, BROADCAST_A),
+        **ON_NETWORK,
     )
     topic.add(
         f"interface_address_bind_{TYPES[_type]}",
@@ -320,98 +322,108 @@ for _type, _source in ((SOCK_STREAM, BACPYPES), *((type, CIPSTER) for type in TY
         [0],
         f"{REACTOS}/bind.c",
         TESTED,
-        partial(_bind_in_network, _type, OWN),
-        needs="namespaces",
+        partial(_bind_on_network, _type, NET_A),
+        **ON_NETWORK,
     )
 
 
 @topic.fact(
     "bind", "dual-stack datagram socket: the IPv4-mapped broadcast address of an interface's network", windows=[A],
-    source=f"{BIND}: not a valid local address on this computer", certainty=DOCUMENTED, needs="namespaces",
+    source=f"{BIND}: not a valid local address on this computer", certainty=DOCUMENTED, **ON_NETWORK,
 )  # fmt: skip
-def network_broadcast_bind_mapped() -> Json:
-    enter_namespace()
-    return answer("bind", bind(_dual(udp(AF_INET6)), inet6(0, mapped(NETWORK_BROADCAST)), IN6))
+@on_network
+def network_broadcast_bind_mapped(there: Machine) -> Json:
+    return answer("bind", bind(_dual(udp(AF_INET6)), inet6(0, mapped(BROADCAST_A)), IN6))
 
 
 @topic.fact(
     "connect", "stream: the broadcast address of an interface's network", windows=[A],
-    source=f"{CONNECT}: the remote address is not a valid address", certainty=DOCUMENTED, needs="namespaces",
+    source=f"{CONNECT}: the remote address is not a valid address", certainty=DOCUMENTED, **ON_NETWORK,
 )  # fmt: skip
-def network_broadcast_connect_stream() -> Json:
-    enter_namespace()
-    return answer("connect", connect(tcp(), inet(9, NETWORK_BROADCAST), IN))
+@on_network
+def network_broadcast_connect_stream(there: Machine) -> Json:
+    return answer("connect", connect(tcp(), inet(9, BROADCAST_A), IN))
 
 
 @topic.fact(
     "connect", "nonblocking stream: the broadcast address of an interface's network",
     windows=[["WSAEWOULDBLOCK", "e", 10049], [A, "-", 0]],
-    source=f"{CONNECT}: the remote address is not a valid address", certainty=DOCUMENTED, needs="namespaces",
+    source=f"{CONNECT}: the remote address is not a valid address", certainty=DOCUMENTED, **ON_NETWORK,
 )  # fmt: skip
-def network_broadcast_connect_nonblocking_stream() -> Json:
-    enter_namespace()
+@on_network
+def network_broadcast_connect_nonblocking_stream(there: Machine) -> Json:
     s = nonblocking(tcp())
-    result = answer("connect", connect(s, inet(9, NETWORK_BROADCAST), IN))
+    result = answer("connect", connect(s, inet(9, BROADCAST_A), IN))
     return [result, look(s, LIMIT if result == "WSAEWOULDBLOCK" else 0), option(s, SOL_SOCKET, SO_ERROR)]
 
 
 @topic.fact(
     "connect", "datagram socket: the broadcast address of an interface's network, without and with SO_BROADCAST",
-    windows=[["WSAEACCES", 0], [0, 0]], source=CONNECT, certainty=DOCUMENTED, needs="namespaces",
+    windows=[["WSAEACCES", 0], [0, 0]], source=CONNECT, certainty=DOCUMENTED, **ON_NETWORK,
 )  # fmt: skip
-def network_broadcast_connect_datagram() -> Json:
-    enter_namespace()
+@on_network
+def network_broadcast_connect_datagram(there: Machine) -> Json:
     s = udp()
-    refused = answer("connect", connect(s, inet(9, NETWORK_BROADCAST), IN))
-    return [refused, answer("connect", connect(switch(s, SOL_SOCKET, SO_BROADCAST), inet(9, NETWORK_BROADCAST), IN))]
+    refused = answer("connect", connect(s, inet(9, BROADCAST_A), IN))
+    return [refused, answer("connect", connect(switch(s, SOL_SOCKET, SO_BROADCAST), inet(9, BROADCAST_A), IN))]
 
 
 @topic.fact(
     "sendto", "the broadcast address of an interface's network, without SO_BROADCAST", windows=["WSAEACCES"],
-    source=SENDTO, certainty=DOCUMENTED, needs="namespaces",
+    source=SENDTO, certainty=DOCUMENTED, **ON_NETWORK,
 )  # fmt: skip
-def network_broadcast_sendto_needs_so_broadcast() -> Json:
-    enter_namespace()
-    return answer("sendto", sendto(bound(udp(), 0, ANY), b"x", 1, 0, inet(9, NETWORK_BROADCAST), IN))
+@on_network
+def network_broadcast_sendto_needs_so_broadcast(there: Machine) -> Json:
+    return answer("sendto", sendto(bound(udp(), 0, ANY), b"x", 1, 0, inet(9, BROADCAST_A), IN))
 
 
 @topic.fact(
     "sendto", "the broadcast address of an interface's network, with SO_BROADCAST", windows=[1],
-    source=f"{REACTOS}/broadcast.c", certainty=TESTED, needs="namespaces",
+    source=f"{REACTOS}/broadcast.c", certainty=TESTED, **ON_NETWORK,
 )  # fmt: skip
-def network_broadcast_sendto_with_so_broadcast() -> Json:
-    enter_namespace()
+@on_network
+def network_broadcast_sendto_with_so_broadcast(there: Machine) -> Json:
     s = switch(bound(udp(), 0, ANY), SOL_SOCKET, SO_BROADCAST)
-    return answer("sendto", sendto(s, b"x", 1, 0, inet(9, NETWORK_BROADCAST), IN))
+    return answer("sendto", sendto(s, b"x", 1, 0, inet(9, BROADCAST_A), IN))
+
+
+_LINK_LOCAL = b"\xfe\x80" + bytes(13) + b"\x77"
 
 
 def _link_local(scope: int, port: int = 0) -> sockaddr_in6:
-    name = inet6(port, LINK_LOCAL)
+    """An address that the first interface has after _add_link_local."""
+    name = inet6(port, _LINK_LOCAL)
     name.sin6_scope_id = scope
     return name
 
 
+def _add_link_local() -> None:
+    subprocess.run(["ip", "addr", "add", "fe80::77/64", "dev", "neta", "nodad"], check=True)
+
+
 @topic.fact(
     "bind", "an interface's link-local address, without and with the interface's number as scope id",
-    windows=[[A, 0]], source=SCOPES, certainty=DOCUMENTED, needs="namespaces",
+    windows=[[A, 0]], source=SCOPES, certainty=DOCUMENTED, **ON_NETWORK,
 )  # fmt: skip
-def link_local_bind_needs_a_scope_id() -> Json:
-    enter_namespace()
+@on_network
+def link_local_bind_needs_a_scope_id(there: Machine) -> Json:
+    _add_link_local()
     s = udp(AF_INET6)
     refused = answer("bind", bind(s, _link_local(0), IN6))
-    return [refused, answer("bind", bind(s, _link_local(SCOPE), IN6))]
+    return [refused, answer("bind", bind(s, _link_local(INDEX_A), IN6))]
 
 
 @topic.fact(
     "connect", "a link-local address without a scope id, from a socket that is bound to one with a scope id",
-    windows=[0], source=f"{SCOPES}: the bound address supplies the interface", certainty=DOCUMENTED, needs="namespaces",
+    windows=[0], source=f"{SCOPES}: the bound address supplies the interface", certainty=DOCUMENTED, **ON_NETWORK,
 )  # fmt: skip
-def link_local_connect_takes_the_scope_id_of_the_bound_address() -> Json:
-    enter_namespace()
+@on_network
+def link_local_connect_takes_the_scope_id_of_the_bound_address(there: Machine) -> Json:
+    _add_link_local()
     queue, s = tcp(AF_INET6), tcp(AF_INET6)
-    done(bind(queue, _link_local(SCOPE), IN6))
+    done(bind(queue, _link_local(INDEX_A), IN6))
     done(listen(queue, 1))
-    done(bind(s, _link_local(SCOPE), IN6))
+    done(bind(s, _link_local(INDEX_A), IN6))
     name = name6_of(queue)
     name.sin6_scope_id = 0
     return answer("connect", connect(s, name, IN6))

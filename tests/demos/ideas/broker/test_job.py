@@ -211,6 +211,12 @@ def test_options_of_a_running_broker_are_refused_without_its_url() -> None:
     assert "--broker is missing: --login, --ca can be used" in done.stderr
 
 
+def test_the_port_of_the_broker_that_the_job_starts_is_refused_with_another_broker() -> None:
+    done = run("broker", "--broker", "mqtt://127.0.0.1/signals", "--Port", "5555", "--duration", "1")
+    assert done.returncode == 2
+    assert "--Port cannot be used with --broker" in done.stderr
+
+
 def test_the_help_explains_the_job_and_fits_into_80_columns() -> None:
     done = run("broker", "--help")
     assert done.returncode == 0

@@ -61,6 +61,16 @@ def test_one_login_is_that_of_all_upstream_servers_and_several_are_one_for_each(
         upstream_inputs(SERVERS, "a,b,c", "", "", "", "")
 
 
+def test_an_empty_value_in_a_list_is_that_of_its_server():
+    first, second = upstream_inputs(SERVERS, "proxy", ", two.txt", "one.txt,", "ca.pem,", ",aa")
+    assert (first.password_file, first.token_file, first.ca, first.pin) == ("", "one.txt", "ca.pem", "")
+    assert (second.password_file, second.token_file, second.ca, second.pin) == ("two.txt", "", "", "aa")
+    with pytest.raises(ValueError, match="--ca has 3 values for 2 upstream servers"):
+        upstream_inputs(SERVERS, "proxy", "", "", "a,,b", "")
+    with pytest.raises(ValueError, match="--token-file has 2 values for 1 upstream servers"):
+        upstream_inputs("anna=wss://a.example", "proxy", "", "one.txt,", "", "")
+
+
 def test_a_topic_has_one_source_and_a_proxy_at_least_one_topic():
     inputs = upstream_inputs(SERVERS, "", "", "", "", "")
     assert published_topics("main, other", inputs) == ("main", "other")
