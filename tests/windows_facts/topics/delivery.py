@@ -761,7 +761,6 @@ def a_refused_second_join_leaves_the_first_one() -> Json:
     windows=["WSAEINVAL"],
     source=OPTION_BEHAVIOR,
     certainty=DOCUMENTED,
-    wine="fails with WSAEADDRNOTAVAIL",
 )
 def a_group_cannot_be_left_twice() -> Json:
     s = _bound_member()
@@ -775,7 +774,6 @@ def a_group_cannot_be_left_twice() -> Json:
     windows=["WSAEINVAL"],
     source=OPTION_BEHAVIOR,
     certainty=DOCUMENTED,
-    wine="fails with WSAEADDRNOTAVAIL",
 )
 def a_group_can_be_left_by_its_member_only() -> Json:
     member()
