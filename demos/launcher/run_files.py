@@ -39,15 +39,11 @@ def check_files(
     databases = {**files["database"], **_options_of(options, ("account",))}
     given = {**files["write"], **_options_of(options, _WRITTEN)}
     check_no_folders({**databases, **given})
-    written: dict[str, Path] = {}
-    for name, path in files["write"].items():
-        written |= _with_part(name, path)
+    written: dict[str, Path] = {**files["write"]}
     for name, path in databases.items():
         written |= database_files(path, name)
     written |= log_outputs(options)
-    written |= _options_of(options, ("events",))
-    for name, path in _options_of(options, ("save_template", "picture")).items():
-        written |= _with_part(name, path)
+    written |= _options_of(options, ("events", "save_template", "picture"))
     check_outputs(written, read)
     check_folders({**files["write"], **_options_of(options, ("events", "picture"))})
 
@@ -62,8 +58,3 @@ def _files_of(variable: InputVariable, value: object) -> dict[str, Path]:
 def _options_of(options: argparse.Namespace, names: tuple[str, ...]) -> dict[str, Path]:
     """Those of these options that are given."""
     return {input_option(name): path for name in names if (path := getattr(options, name)) is not None}
-
-
-def _with_part(name: str, path: Path) -> dict[str, Path]:
-    """A file that is written as a whole, and the file next to it that then replaces it."""
-    return {name: path, f"{name} (.part)": path.with_name(f"{path.name}.part")}

@@ -110,7 +110,6 @@ def test_an_output_of_run_does_not_replace_the_bars(bars, tmp_path, capsys, opti
         (("--save-template", "a.tpl"), "--save-template a.tpl would overwrite the file of --template"),
         (("--picture", "a.tpl"), "--picture a.tpl would overwrite the file of --template"),
         (("--events", "a.tpl"), "--events a.tpl would overwrite the file of --template"),
-        (("--save-template", "a"), "--save-template (.part) a.part would overwrite the file of --template"),
         (("--events", "program.py"), "--events program.py would overwrite the file of the program"),
         (("--events", "x", "--picture", "x"), "--picture x would overwrite the file of --events"),
         (("--account", "x", "--events", "x-wal"), "--events x-wal would overwrite the file of --account (-wal)"),
@@ -119,7 +118,7 @@ def test_an_output_of_run_does_not_replace_the_bars(bars, tmp_path, capsys, opti
 def test_an_output_of_run_does_not_replace_another_file_of_it(tmp_path, monkeypatch, capsys, outputs, message):
     monkeypatch.chdir(tmp_path)
     shutil.copy(FOLLOWER, "program.py")
-    template = "a.part" if "a" in outputs else "a.tpl"
+    template = "a.tpl"
     Path(template).write_bytes(TEMPLATE)
     assert exit_code("run", "program.py", "--template", template, *outputs, "--duration", 0.1) == 2
     assert f"error: {message}; use another file\n" in capsys.readouterr().err

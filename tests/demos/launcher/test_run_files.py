@@ -81,7 +81,6 @@ def test_no_output_replaces_a_file_that_an_input_names(program, name, form, tmp_
         # A database is an output too.
         assert f"{output} {file} would overwrite the file of {input_option(name)}" in error
     assert file.read_text(encoding="ascii") == "precious"
-    assert not Path("file.py.part").exists()
 
 
 @pytest.mark.parametrize("option", ["--hold", "--template"])
@@ -89,11 +88,3 @@ def test_no_output_replaces_a_file_that_an_option_names(option, tmp_path, capsys
     file = tmp_path / "file"
     error = error_of(capsys, str(FOLLOWER), option, str(file), "--log", str(file))
     assert error == f"--log {file} would overwrite the file of {option}; use another file"
-
-
-def test_the_part_of_a_picture_does_not_replace_a_file(tmp_path, capsys):
-    picture, secret = tmp_path / "p.png", tmp_path / "p.png.part"
-    error = error_of(capsys, "proxy", "--token-file", f"x,{secret}", "--picture", str(picture))
-    assert error == (
-        f"--picture (.part) {secret} would overwrite the file of --token-file ({secret}); use another file"
-    )

@@ -273,7 +273,7 @@ def test_a_failed_write_is_reported_by_FileWriteArray_and_FileClose(tmp_path):
 
 def test_a_template_that_cannot_be_written_is_not_saved(tmp_path):
     made = bench(tmp_path)
-    (tmp_path / "data" / "Profiles" / "Templates" / "a.tpl.part").mkdir()
+    (tmp_path / "data" / "Profiles" / "Templates" / "a.tpl").mkdir()
     made.attach("def OnStart(): Print(ChartSaveTemplate(0, 'a'))")
     made.run()
     assert made.texts() == ["false"]
