@@ -194,15 +194,23 @@ def _is_host_name(node: bytes) -> bool:
 
 def _find_this_machine(own_name: bytes, port: bytes | None, flags: int, family: int) -> Found:
     """The addresses of the network interfaces; those of loopback only if there are no others."""
-    known = interfaces.own_addresses()
+    known = _own_addresses()
     return _found(own_name, [one for one in known if not one.loopback] or known, port, flags, family)
 
 
 def _find_localhost(port: bytes | None, flags: int, family: int) -> Found:
     """All loopback addresses: the file of hosts may lack one family."""
     # With AI_ADDRCONFIG the C library knows which families to omit.
-    known = [] if flags & c.AI_ADDRCONFIG else interfaces.own_addresses()
+    known = [] if flags & c.AI_ADDRCONFIG else _own_addresses()
     return _found(_LOCALHOST, [one for one in known if one.loopback], port, flags, family)
+
+
+def _own_addresses() -> list[InterfaceAddress]:
+    """The addresses of the interfaces; empty where the system does not list them."""
+    try:
+        return interfaces.own_addresses()
+    except OSError:
+        return []
 
 
 def _found(name: bytes, known: list[InterfaceAddress], port: bytes | None, flags: int, family: int) -> Found:

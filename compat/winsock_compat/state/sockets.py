@@ -18,7 +18,17 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from winsock.constants import AF_INET6, IPPROTO_IPV6, IPV6_V6ONLY, SO_LINGER, SO_OOBINLINE, SOCK_STREAM, SOL_SOCKET
+from winsock.constants import (
+    AF_INET6,
+    IPPROTO_IPV6,
+    IPV6_V6ONLY,
+    SO_LINGER,
+    SO_OOBINLINE,
+    SO_REUSEADDR,
+    SOCK_DGRAM,
+    SOCK_STREAM,
+    SOL_SOCKET,
+)
 from winsock.errors import WSAECONNABORTED, WSAECONNREFUSED
 
 from ..posix import listen_queues, system, waiting
@@ -233,4 +243,20 @@ def disconnect(sock: Socket) -> None:
         local = sock.local or (query_sockaddr(sock) if sock.bound else None)
         system.disconnect(sock.fd)
         if local is not None:
-            system.bind(sock.fd, local)  # fails where the kernel has left it bound
+            _bind_again(sock, local)
+
+
+def _bind_again(sock: Socket, local: bytes) -> None:
+    """Binds the socket to the address that it had; fails where the kernel has left it bound."""
+    # Extra descriptors have the port too, also those that a forked child keeps open.
+    if not sock.stream:
+        system.set_option(sock.fd, SOL_SOCKET, SO_REUSEADDR, 1)
+    system.bind(sock.fd, local)
+    if not sock.stream:
+        system.set_option(sock.fd, SOL_SOCKET, SO_REUSEADDR, sock.options.get((SOL_SOCKET, SO_REUSEADDR), 0))
+
+
+def release_unused_port(sock: Socket) -> None:
+    """Unbinds a datagram socket for which the kernel has chosen a port in a call that then failed."""
+    if sock.type == SOCK_DGRAM and not sock.bound:
+        system.disconnect(sock.fd)
