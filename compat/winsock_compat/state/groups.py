@@ -16,7 +16,8 @@ The kernel decides otherwise in three points:
   drops the datagrams at the receiver.
 
 A socket bound to the wildcard address has no extra descriptors. After connect the kernel delivers to it only what is
-sent to the address that it has chosen, so a connected member has them too, connected to the same peer.
+sent to the address that it has chosen, so a connected member has them too, connected to the same peer. Those that the
+kernel does not connect are not needed: no datagram comes from a group or a broadcast address.
 
 `waiters.lock` covers every change, as it covers all opening and closing of descriptors. An extra descriptor that is no
 longer needed stays open while it has unread data or while a call waits on the socket; the next change closes it.
@@ -295,8 +296,9 @@ def _broadcast_purposes(local: bytes) -> Iterator[Purpose]:
     own = _ipv4_of(local)
     for one in own_addresses():
         if one.address == own and one.broadcast:
+            interface = one.interface
             for broadcast in (_LIMITED_BROADCAST, one.broadcast):
-                yield Purpose(_ipv4_name(local, broadcast), None, one.interface)
+                yield Purpose(_ipv4_name(local, broadcast), None, interface)
 
 
 def set_filters(sock: Socket, options: Mapping[tuple[int, int], Any]) -> int:
