@@ -270,7 +270,7 @@ def test_gethostbyname_reads_a_name_that_begins_like_numbers_at_once(name: str) 
 
 
 @pytest.mark.parametrize("name", ["0x1.2.3.4.5", "0x1..2", "1.0x", "...", ".1"])
-@pytest.mark.wine_differs("it reports another error")
+@pytest.mark.wine_differs("gethostbyname reports another error")
 def test_gethostbyname_of_numbers_between_dots_is_wsano_data(name: str) -> None:
     assert gethostbyname(name) is None
     assert WSAGetLastError() == WSANO_DATA

@@ -10,7 +10,9 @@ import pytest
 # Each text is as long as a file or a command line may be, and none of them matches.
 _CALLS = {
     "a number of seconds": "from winsock.doctor.__main__ import _seconds as read; read('1' * 3000000 + 'x')",
-    "a format string": "from demos.terminal.mql.conversion import mql_format as read; read('%' + '0' * 3000000 + '!', ())",
+    "a format string": (
+        "from demos.terminal.mql.conversion import mql_format as read; read('%' + '0' * 3000000 + '!', ())"
+    ),
     "a line of a configuration": (
         "from demos.launcher.config_file import _line_text as read; read(' ' * 3000000 + 'x', 'Port')"
     ),
