@@ -24,7 +24,7 @@ def made_up_report(**system: Any) -> dict[str, Any]:
     return {
         "form": "winsock windows report",
         "version": 1,
-        "made": "2026-11-29",
+        "made": "2024-11-29",
         "system": {
             "windows": "Windows 11 (10.0.22631)", "wine": None, "winsock_dll": "WinSock 2.0", "machine": "AMD64",
             "python": "3.12.4", "implementation": "CPython", "bits": 64, "winsock": "0.1.0", "commit": "0a" * 20,
@@ -68,7 +68,7 @@ def copied_tree(folder: Path) -> Path:
             entry.pop(notes.SIDE, None)
         recordings.write(path, kept["wine"], kept["scenarios"])
     (root / notes.REPORTS).write_text('{"reports": {}, "facts": {}}', encoding="ascii")
-    notes.update(root)
+    merging.write(notes.pages(root, notes.load_reports(root), notes.load_recordings(root)), root)
     return root
 
 
