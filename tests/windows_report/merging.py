@@ -3,7 +3,7 @@
 A report is evidence, which a maintainer judges. So a merge changes nothing that is documented or recorded:
 
 - Names that the clone does not have are ignored, and printed (`evidence`).
-- Each scenario gets a side "windows report" beside "wine" and "windows": one row for each observation, with the ids of
+- Each scenario gets a side "windows report" next to "wine" and "windows": one row for each observation, with the ids of
   the reports that have made it: {"label", "answer", "reports"}. What compat must return is still decided by the other
   two sides. What contradicts them is listed, here and in notes/differences.md; the maintainer then changes the
   scenario's "windows" side, or finds the defect.

@@ -22,7 +22,7 @@ REPORTS = "tests/windows_report/reports.json"
 RECORDINGS = "tests/conformance/recordings"
 DIFFERENCES = "notes/differences.md"
 README = "README.md"
-# The side of a recording that the reports fill, beside "wine" and "windows".
+# The side of a recording that the reports fill, next to "wine" and "windows".
 SIDE = "windows report"
 NOT_YET = "not yet"
 _BEGIN = "<!-- generated: python -m tests.windows_report merge FILE -->"
