@@ -27,7 +27,7 @@ from ..posix.errnos import winsock_error
 from ..posix.sockaddr_layout import is_wildcard, port_of
 from ..posix.waiting import POLLIN, POLLOUT
 from ..state import groups
-from ..state.bind_rules import bind_conflict, share_with_listeners
+from ..state.bind_rules import bind_conflict, call_with_shared_port
 from ..state.handles import find, open_accepted
 from ..state.last_error import fail, invalid
 from ..state.sockets import CONNECTED, CONNECTING, FAILED, FRESH, LISTENING, Socket, disconnect, query_sockaddr
@@ -76,8 +76,8 @@ def _bind_descriptors(sock: Socket, name: bytes) -> int:
     result = groups.update(sock, name) if port else 0
     if result == 0:
         result = system.bind(sock.fd, name)
-        if result == -errno.EADDRINUSE and sock.stream and share_with_listeners(sock, name):
-            result = system.bind(sock.fd, name)
+        if result == -errno.EADDRINUSE and sock.stream:
+            result = call_with_shared_port(sock, name, lambda: system.bind(sock.fd, name))
         if result < 0 and sock.extra:
             groups.close_extra(sock)
     if result == 0:
@@ -138,8 +138,8 @@ def _queue_length(backlog: int) -> int:
 def _start_listening(sock: Socket, backlog: int) -> int:
     """Makes the system call; 0 or minus the errno."""
     result = system.listen(sock.fd, backlog)
-    if result == -errno.EADDRINUSE and share_with_listeners(sock, sock.local or b""):
-        result = system.listen(sock.fd, backlog)
+    if result == -errno.EADDRINUSE:
+        result = call_with_shared_port(sock, sock.local or b"", lambda: system.listen(sock.fd, backlog))
     if result == 0 and sock.options.get((SOL_SOCKET, SO_REUSEADDR)):
         system.prefer_first_listener(sock.fd)
     return result
