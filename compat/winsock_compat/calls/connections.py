@@ -33,6 +33,7 @@ from ..state.last_error import fail, invalid
 from ..state.sockets import CONNECTED, CONNECTING, FAILED, FRESH, LISTENING, Socket, disconnect, query_sockaddr
 from ..state.waiters import SocketWait, close, notify_state_change
 from .address_rules import DISCONNECT, connect_error, is_found_by_transport, rule_of_bind, rule_of_connect
+from .options import set_in_kernel_again
 from .pointers import as_input_buffer, as_output_buffer, integer_ref
 from .sockaddr_arguments import checked_name, has_room, put_name
 
@@ -186,7 +187,11 @@ def _next_client(sock: Socket) -> Socket | int:
             return WSAEINTR
     if result < 0:
         return winsock_error(-result)
-    return WSANOTINITIALISED if client.closed else client
+    if client.closed:
+        return WSANOTINITIALISED
+    if sock.set_while_listening:
+        set_in_kernel_again(client)
+    return client
 
 
 def _wait_for_client(sock: Socket) -> tuple[int, Socket]:

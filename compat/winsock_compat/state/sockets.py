@@ -69,6 +69,7 @@ class Socket(SocketCore):
     next_descriptor = 0  # at which recv looks first, see readable_descriptors
     # As the caller set them, also on the listener of an accepted socket; replaced, never changed.
     options: Mapping[tuple[int, int], Any]
+    set_while_listening = False  # whether clients that came before may have other options in the kernel
 
     def __init__(self, family: int, type: int, protocol: int) -> None:
         self.family, self.type, self.protocol = family, type, protocol
@@ -103,8 +104,9 @@ class Socket(SocketCore):
 
     def _stream_capabilities(self) -> tuple[int, int]:
         if self.state == LISTENING:
-            # The accelerator gives an accepted socket the capabilities of one with default options.
-            plain = is_same_layout(self.family) and not {_LINGER, _OOBINLINE} & self.options.keys()
+            # The accelerator gives an accepted socket the capabilities of one with default options, and sets none.
+            special = self.set_while_listening or {_LINGER, _OOBINLINE} & self.options.keys()
+            plain = is_same_layout(self.family) and not special
             return _ACCEPT if plain else 0, _KIND_OF_UNCONNECTED_STREAM[LISTENING]
         if self.state != CONNECTED:
             return 0, _KIND_OF_UNCONNECTED_STREAM[self.state]
