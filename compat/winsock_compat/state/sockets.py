@@ -201,15 +201,20 @@ class Socket(SocketCore):
         """Resets the connection of a stream that receives no more but has unread data; whether it has done so.
 
         Winsock does so in shutdown, or when the data arrives. Here shutdown, and later send, select and WSAPoll check
-        the socket; close resets the connection in any case. A recv that waits in another thread gets the data first.
+        the socket, the last two also while they wait; close resets the connection in any case. A recv that waits in
+        another thread gets the data first.
         """
         with error_lock:
-            if self.broken or self.waiters or system.bytes_available(self.fd) <= 0:
+            if self.broken or self._has_waiting_recv() or system.bytes_available(self.fd) <= 0:
                 return False
             self.name_when_aborted = system.getsockname(self.fd)[1]
+            self.mark_broken(WSAECONNABORTED)  # first: a send that the reset ends reports this error
             system.abort(self.fd)
-            self.mark_broken(WSAECONNABORTED)
         return True
+
+    def _has_waiting_recv(self) -> bool:
+        waits = [reference() for reference in self.waiters or ()]
+        return any(wait is not None and wait.receives and not wait.ended for wait in waits)
 
     def mark_refused(self) -> None:
         """Remembers for the next recv that a port was closed."""
