@@ -263,7 +263,6 @@ def test_a_listener_that_shares_its_port_in_its_process_is_closed_to_other_proce
     assert error_in_another_process(port_of(first), INADDR_ANY) == WSAEACCES
 
 
-@BESIDE_A_LISTENER
 def test_a_bind_that_failed_leaves_a_listener_closed_to_other_processes(started: None) -> None:
     second_loopback = INADDR_LOOPBACK + 1
     with listening_process(INADDR_LOOPBACK, 0) as port:
