@@ -27,7 +27,7 @@ from ..posix.errnos import winsock_error
 from ..posix.sockaddr_layout import port_of
 from ..posix.waiting import POLLIN, POLLOUT
 from ..state import groups
-from ..state.bind_rules import bind_conflict, share_with_listeners
+from ..state.bind_rules import bind_conflict, call_with_shared_port
 from ..state.handles import find, open_accepted
 from ..state.last_error import fail, invalid
 from ..state.sockets import (
@@ -43,6 +43,7 @@ from ..state.sockets import (
 )
 from ..state.waiters import SocketWait, close, notify_state_change
 from .address_rules import DISCONNECT, connect_error, is_found_by_transport, rule_of_bind, rule_of_connect
+from .options import set_in_kernel_again
 from .pointers import as_input_buffer, as_output_buffer, integer_ref
 from .sockaddr_arguments import checked_name, has_room, put_name
 
@@ -85,8 +86,8 @@ def _bind_descriptors(sock: Socket, name: bytes) -> int:
     result = groups.update(sock, name) if port else 0
     if result == 0:
         result = system.bind(sock.fd, name)
-        if result == -errno.EADDRINUSE and sock.stream and share_with_listeners(sock, name):
-            result = system.bind(sock.fd, name)
+        if result == -errno.EADDRINUSE and sock.stream:
+            result = call_with_shared_port(sock, name, lambda: system.bind(sock.fd, name))
         if result < 0 and sock.extra:
             groups.close_extra(sock)
     if result == 0:
@@ -149,8 +150,8 @@ def _queue_length(backlog: int) -> int:
 def _start_listening(sock: Socket, backlog: int) -> int:
     """Makes the system call; 0 or minus the errno."""
     result = system.listen(sock.fd, backlog)
-    if result == -errno.EADDRINUSE and share_with_listeners(sock, sock.local or b""):
-        result = system.listen(sock.fd, backlog)
+    if result == -errno.EADDRINUSE:
+        result = call_with_shared_port(sock, sock.local or b"", lambda: system.listen(sock.fd, backlog))
     if result == 0 and sock.options.get((SOL_SOCKET, SO_REUSEADDR)):
         system.prefer_first_listener(sock.fd)
     return result
@@ -197,7 +198,11 @@ def _next_client(sock: Socket) -> Socket | int:
             return WSAEINTR
     if result < 0:
         return winsock_error(-result)
-    return WSANOTINITIALISED if client.closed else client
+    if client.closed:
+        return WSANOTINITIALISED
+    if sock.set_while_listening:
+        set_in_kernel_again(client)
+    return client
 
 
 def _wait_for_client(sock: Socket) -> tuple[int, Socket]:

@@ -117,6 +117,12 @@ def bind(fd: int, name: bytes) -> int:
     return _checked(lib.bind(fd, raw, len(raw)))
 
 
+def allow_any_address(fd: int) -> None:
+    """Lets bind take an address that no interface of this machine has."""
+    if LINUX:
+        _set_int(fd, c.IPPROTO_IP, kernel.IP_FREEBIND, 1)
+
+
 def listen(fd: int, backlog: int) -> int:
     """Listens with a queue for `backlog` connections, at least one; Linux takes one more than it is asked for."""
     return _checked(lib.listen(fd, backlog - 1 if LINUX else backlog))
