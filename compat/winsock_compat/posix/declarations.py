@@ -118,6 +118,7 @@ ssize_t sendto(int fd, const void *data, size_t size, int flags, const void *add
 ssize_t recvfrom(int fd, void *data, size_t size, int flags, void *address, unsigned int *length);
 int shutdown(int fd, int how);
 int close(int fd);
+int dup2(int from, int to);
 int getsockname(int fd, void *address, unsigned int *length);
 int getpeername(int fd, void *address, unsigned int *length);
 int setsockopt(int fd, int level, int option, const void *value, unsigned int length);

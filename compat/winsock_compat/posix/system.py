@@ -103,6 +103,13 @@ def close_owned(attributes: dict[str, Any]) -> None:
     any(map(lib.close, map(attributes.pop, ("fd",), (-1,))))
 
 
+def replace_descriptor(fd: int, other: int) -> None:
+    """Closes the file of `fd`, and makes `fd` refer to the file of `other`. Does nothing where one is negative."""
+    if fd >= 0 <= other:
+        lib.dup2(other, fd)
+        lib.ioctl(fd, kernel.FIOCLEX, ffi.NULL)
+
+
 def has_free_descriptor() -> bool:
     """Whether the process can open one more descriptor."""
     # Within one bytecode, as in _store. Closing what socket returned fails if it opened nothing.

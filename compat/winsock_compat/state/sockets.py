@@ -14,6 +14,7 @@ next question; waits are no longer than until then. A connect that succeeds befo
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -66,6 +67,7 @@ class Socket(SocketCore):
     memberships: tuple[Any, ...] = ()
     extra: tuple[Any, ...] = ()
     filter = b""
+    closer: weakref.ref[Any] | None = None  # the call that closes it, see waiters
     next_descriptor = 0  # at which recv looks first, see readable_descriptors
     # As the caller set them, also on the listener of an accepted socket; replaced, never changed.
     options: Mapping[tuple[int, int], Any]
