@@ -171,6 +171,12 @@ def getsockname(fd: int) -> tuple[int, bytes]:
     return 0, from_kernel(ffi.buffer(name)[:])
 
 
+def has_peer(fd: int) -> bool:
+    """Whether the socket is connected."""
+    result: int = lib.getpeername(fd, ffi.new(BYTES, LARGEST), ffi.new(_SIZE_POINTER, LARGEST))
+    return result == 0
+
+
 def shutdown_send(fd: int) -> int:
     """Sends the end of the stream."""
     return _checked(lib.shutdown(fd, _SHUT_WR))

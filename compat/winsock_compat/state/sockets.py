@@ -8,7 +8,8 @@ The kernel refuses no client of a listener whose queue is full: it drops the cli
 connect after about two seconds. So whoever looks at a socket that is CONNECTING for so long asks whether the listener's
 queue is full (`listen_queues`), and ends the connect if it is. As long as it is not, for the listener may have accepted
 a client meanwhile, the socket goes on connecting and the question is repeated. `next_queue_check` is the time of the
-next question; waits are no longer than until then. A connect that succeeds before costs no system call more.
+next question; waits are no longer than until then. A connect that succeeds before costs no system call more. A forked
+child does not ask about the connects of its parent, which it would end for both.
 """
 
 from __future__ import annotations
@@ -67,6 +68,7 @@ class Socket(SocketCore):
     memberships: tuple[Any, ...] = ()
     extra: tuple[Any, ...] = ()
     filter = b""
+    forked = False  # the process has forked: another process may get what the kernel reports once
     closer: weakref.ref[Any] | None = None  # the call that closes it, see waiters
     next_descriptor = 0  # at which recv looks first, see readable_descriptors
     # As the caller set them, also on the listener of an accepted socket; replaced, never changed.
@@ -161,6 +163,8 @@ class Socket(SocketCore):
                 return
             if number:
                 self.connect_failed(winsock_error(number))
+            elif self.forked and not system.has_peer(self.fd):
+                self.connect_failed(WSAECONNREFUSED)  # most probably; the other process has got the error
             else:
                 self.connect_succeeded()
 

@@ -342,7 +342,7 @@ def _after_fork_in_child() -> None:
         _ending.clear()  # the parent sends these ends
         sockets: list[Any] = [*table.sockets(), *_closing]
         for sock in sockets:
-            sock.waiters, sock.from_parent = None, True
+            sock.waiters, sock.from_parent, sock.next_queue_check = None, True, None
     finally:
         _release_after_fork()
         finish_closing()
@@ -353,6 +353,7 @@ _Lock = type(lock)
 
 def _acquire_before_fork() -> None:
     """So that no other thread is between two steps that belong together, or holds a lock that the child needs."""
+    Socket.forked = True
     # `extend` consumes `filter` within one bytecode: a signal handler cannot raise after a lock was acquired and before
     # it is in the list.
     _acquired.extend(filter(_Lock.acquire, (lock, error_lock)))
