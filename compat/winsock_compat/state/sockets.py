@@ -50,6 +50,12 @@ _FIRST_QUEUE_CHECK, _QUEUE_CHECK_INTERVAL = 2.0, 1.0
 _NO_OPTIONS: Mapping[tuple[int, int], Any] = MappingProxyType({})
 
 
+class Attempt:
+    """One connect of a stream, and the error with which it has failed."""
+
+    error = 0
+
+
 class Socket(SocketCore):
     """A descriptor and the state that Winsock's answers depend on. Call update_capabilities after a change of state.
 
@@ -59,6 +65,7 @@ class Socket(SocketCore):
     receive_off = send_off = False
     broken = 0  # the error that ended a stream: WSAECONNRESET, WSAECONNABORTED …
     connect_error = 0  # what SO_ERROR says of a failed connect
+    attempt = Attempt()  # the latest connect
     next_queue_check: float | None = None  # while CONNECTING; None where the queue cannot be examined
     local: bytes | None = None  # the address that it was bound to
     name_when_aborted: bytes | None = None  # its local address, which the kernel forgets when it resets a connection
@@ -180,7 +187,7 @@ class Socket(SocketCore):
 
     def connect_begun(self, name: bytes) -> None:
         self.next_queue_check = waiting.monotonic() + _FIRST_QUEUE_CHECK
-        self.peer, self.state = name, CONNECTING
+        self.attempt, self.peer, self.state = Attempt(), name, CONNECTING
         self.update_capabilities()
 
     def connect_succeeded(self) -> None:
@@ -188,6 +195,8 @@ class Socket(SocketCore):
         self.update_capabilities()
 
     def connect_failed(self, error: int) -> None:
+        if self.state == CONNECTING:
+            self.attempt.error = error
         self.state, self.connect_error, self.peer = FAILED, error, None
         self.update_capabilities()
 
