@@ -45,6 +45,7 @@ TCP_NODELAY = 1
 TCP_KEEPIDLE = 4 if LINUX else 0x10
 TCP_KEEPINTVL = 5 if LINUX else 0x101
 TCP_KEEPCNT = 6 if LINUX else 0x102
+TCP_INFO = 11 if LINUX else 0
 
 IP_TOS = 1 if LINUX else 3
 IP_TTL = 2 if LINUX else 4

@@ -20,6 +20,7 @@ from .sockaddr_layout import KERNEL_FAMILY, LARGEST, UNSPEC, from_kernel, to_ker
 InputBuffer: TypeAlias = "bytes | bytearray | memoryview"
 OutputBuffer: TypeAlias = "bytearray | memoryview"
 _SHUT_WR = 1
+_TCP_CLOSE = b"\7"
 _NETLINK_SOCK_DIAG = 4
 _FILTER_RETURN = 6
 _SIZE_POINTER = ffi.typeof("unsigned int *")
@@ -175,6 +176,14 @@ def has_peer(fd: int) -> bool:
     """Whether the socket is connected."""
     result: int = lib.getpeername(fd, ffi.new(BYTES, LARGEST), ffi.new(_SIZE_POINTER, LARGEST))
     return result == 0
+
+
+def is_connection_gone(fd: int) -> bool:
+    """Whether a stream's connection was reset, or both sides have closed it; False where the kernel does not tell."""
+    state, length = ffi.new(BYTES, 1), ffi.new(_SIZE_POINTER, 1)
+    if not LINUX or lib.getsockopt(fd, c.IPPROTO_TCP, kernel.TCP_INFO, state, length) < 0:
+        return False
+    return bool(state[0] == _TCP_CLOSE)
 
 
 def shutdown_send(fd: int) -> int:
