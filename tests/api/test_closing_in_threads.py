@@ -6,25 +6,54 @@ import gc
 import signal
 import sys
 import threading
+from collections.abc import Callable
 
 import pytest
-from winsock_kit import bound, connect_to, connected_pair, listener, readable, receive_all, set_nonblocking
+from winsock_kit import (
+    bound,
+    connect_to,
+    connected_pair,
+    error_of,
+    give_time,
+    listener,
+    name_of,
+    new,
+    readable,
+    receive_all,
+    set_nonblocking,
+)
 
 import winsock
 from winsock import (
     INVALID_SOCKET,
+    MAKEWORD,
     MSG_DONTROUTE,
     MSG_PEEK,
+    POLLRDNORM,
     SD_SEND,
+    SO_LINGER,
     SOCK_DGRAM,
     SOCKET_ERROR,
+    SOL_SOCKET,
+    WSADATA,
+    WSAECONNABORTED,
+    WSAECONNREFUSED,
     WSAESHUTDOWN,
     WSAEWOULDBLOCK,
+    WSAPOLLFD,
+    WSACleanup,
     WSAGetLastError,
+    WSAPoll,
+    WSAStartup,
     accept,
+    bind,
     closesocket,
+    connect,
+    linger,
     recv,
+    recvfrom,
     send,
+    setsockopt,
     shutdown,
 )
 
@@ -173,3 +202,115 @@ def test_a_listener_that_a_finalizer_closes_during_accept_gives_no_connection() 
         gc.enable()
     assert accepted == INVALID_SOCKET
     closesocket(client)
+
+
+def wait_in_accept(handle: int) -> int:
+    return accept(handle, None, None)
+
+
+def wait_in_poll(handle: int) -> int:
+    entries = (WSAPOLLFD * 1)(WSAPOLLFD(handle, POLLRDNORM, 0))
+    return WSAPoll(entries, 1, 5000)
+
+
+def wait_in_recvfrom(handle: int) -> int:
+    return recvfrom(handle, bytearray(8), 8, 0, None, None)
+
+
+def start_waiting(wait: Callable[[int], int], handle: int) -> threading.Thread:
+    thread = threading.Thread(target=wait, args=(handle,))
+    thread.start()
+    return thread
+
+
+@pytest.mark.posix_only("how soon Wine frees the port is not known")
+@pytest.mark.parametrize("wait", [wait_in_accept, wait_in_poll])
+def test_a_listeners_port_is_free_and_refuses_clients_once_closesocket_returns(wait: Callable[[int], int]) -> None:
+    for _ in range(ROUNDS // 5):
+        waiting = listener()
+        name = name_of(waiting)
+        thread = start_waiting(wait, waiting)
+        give_time(2)
+        closesocket(waiting)
+        client, newer = new(), new()
+        refused = error_of(connect(client, name, 16))
+        result = bind(newer, name, 16)
+        thread.join()
+        closesocket(client)
+        closesocket(newer)
+        assert (refused, result) == (WSAECONNREFUSED, 0)
+
+
+@pytest.mark.posix_only("how soon Wine frees the port is not known")
+def test_a_datagram_sockets_port_is_free_once_closesocket_returns() -> None:
+    for _ in range(ROUNDS // 5):
+        waiting = bound(SOCK_DGRAM)
+        name = name_of(waiting)
+        thread = start_waiting(wait_in_recvfrom, waiting)
+        give_time(2)
+        closesocket(waiting)
+        newer = new(SOCK_DGRAM)
+        result = bind(newer, name, 16)
+        thread.join()
+        closesocket(newer)
+        assert result == 0
+
+
+@pytest.mark.posix_only("how soon Wine frees the port is not known")
+def test_every_port_is_free_once_wsacleanup_returns() -> None:
+    for _ in range(ROUNDS // 5):
+        waiting = listener()
+        name = name_of(waiting)
+        thread = start_waiting(wait_in_accept, waiting)
+        give_time(2)
+        assert WSACleanup() == 0
+        assert WSAStartup(MAKEWORD(2, 2), WSADATA()) == 0
+        newer = new()
+        result = bind(newer, name, 16)
+        thread.join()
+        closesocket(newer)
+        assert result == 0
+
+
+@pytest.mark.posix_only("Wine does not wait for unsent data")
+def test_closesocket_waits_for_unsent_data_and_not_the_recv_of_another_thread() -> None:
+    client, server = connected_pair()
+    set_nonblocking(client)
+    while send(client, bytes(65536), 65536, 0) > 0:
+        pass
+    set_nonblocking(client, 0)
+    assert setsockopt(client, SOL_SOCKET, SO_LINGER, linger(1, 1), 4) == 0
+    order: list[str] = []
+
+    def receive() -> None:
+        recv(client, bytearray(8), 8, 0)
+        order.append("recv")
+
+    thread = threading.Thread(target=receive)
+    thread.start()
+    give_time(100)
+    closesocket(client)
+    order.append("closesocket")
+    thread.join()
+    closesocket(server)
+    assert order == ["recv", "closesocket"]
+
+
+@pytest.mark.posix_only("an interval timer")
+def test_closesocket_does_not_wait_for_the_call_that_its_signal_handler_has_interrupted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("winsock_compat.state.waiters._CLOSE_LIMIT", 1000)
+    client, server = connected_pair()
+
+    def close_client(number: int, frame: object) -> None:
+        closesocket(client)
+
+    if sys.platform != "win32":
+        previous = signal.signal(signal.SIGALRM, close_client)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            assert error_of(recv(client, bytearray(8), 8, 0)) == WSAECONNABORTED
+        finally:
+            signal.signal(signal.SIGALRM, previous)
+    closesocket(server)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from ctypes import c_int, sizeof
 
 import pytest
 from winsock_kit import (
+    LIMIT_SECONDS,
+    Running,
     accept_from,
     bound,
     closed_port,
@@ -329,3 +332,36 @@ def test_closing_a_listener_resets_connections_that_were_not_accepted(started: N
     assert closesocket(server) == 0
     assert readable(client)
     assert error_of(recv(client, bytearray(1), 1, 0)) == WSAECONNRESET
+
+
+def errors_of_simultaneous_connects(s: int, name: sockaddr_in) -> list[int]:
+    """The errors of two threads that connect the same socket; 0 where connect succeeds."""
+    ready = threading.Barrier(2)
+
+    def error() -> int:
+        ready.wait(LIMIT_SECONDS)
+        return WSAGetLastError() if connect(s, name, 16) else 0
+
+    return [running.result() for running in [Running(error), Running(error)]]
+
+
+@pytest.mark.wine_differs("the second connect may fail with WSAEINVAL")
+def test_of_two_threads_that_connect_a_socket_one_succeeds_and_the_other_is_refused(started: None) -> None:
+    server = listener()
+    for _ in range(40):
+        s = new()
+        succeeded, refused = sorted(errors_of_simultaneous_connects(s, name_of(server)))
+        assert succeeded == 0
+        assert refused in (WSAEALREADY, WSAEISCONN)
+        assert send(s, b"1", 1, 0) == 1
+        closesocket(s)
+        closesocket(accept_from(server))
+
+
+@pytest.mark.wine_differs("the second connect may fail with WSAEINVAL")
+def test_of_two_threads_that_connect_to_a_closed_port_none_succeeds(started: None) -> None:
+    name = closed_port()
+    for _ in range(40):
+        s = new()
+        assert set(errors_of_simultaneous_connects(s, name)) <= {WSAECONNREFUSED, WSAEALREADY}
+        closesocket(s)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from winsock_kit import (
     await_events,
@@ -199,3 +201,25 @@ def test_data_sent_to_a_peer_that_has_closed_aborts_the_connection(pair: tuple[i
     await_events(client, POLLERR)
     assert error_of(recv(client, bytearray(1), 1, 0)) in (WSAECONNABORTED, WSAECONNRESET)
     assert error_of(send(client, b"1", 1, 0)) in (WSAECONNABORTED, WSAECONNRESET)
+
+
+@pytest.mark.posix_only("calls the other recv from inside compat's")
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone shows the state of a connection")
+def test_recv_reports_a_reset_that_the_recv_of_another_thread_is_about_to_report(
+    pair: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from winsock_compat.calls import transfer
+    from winsock_compat.state.sockets import Socket
+
+    results: list[int] = []
+    marked = transfer.stream_error
+
+    def receive_in_between(sock: Socket, number: int) -> int:
+        monkeypatch.undo()
+        results.append(error_of(recv(pair[0], bytearray(8), 8, 0)))
+        return marked(sock, number)
+
+    monkeypatch.setattr("winsock_compat.calls.receiving.stream_error", receive_in_between)
+    reset(pair[1])
+    assert error_of(recv(pair[0], bytearray(8), 8, 0)) == WSAECONNRESET
+    assert results == [WSAECONNRESET]

@@ -6,9 +6,16 @@ import pytest
 from winsock_kit import (
     LIMIT_SECONDS,
     Running,
+    await_events,
     bound,
+    closed_port,
+    connect_to,
     error_of,
+    events_of,
     in_child,
+    listener,
+    name_of,
+    new,
     option,
     readable,
     receive_all,
@@ -18,19 +25,27 @@ from winsock_kit import (
 
 from winsock import (
     AF_INET,
+    INVALID_SOCKET,
+    POLLERR,
     POLLIN,
+    POLLOUT,
+    SO_ERROR,
     SO_RCVTIMEO,
     SOCK_DGRAM,
     SOCK_STREAM,
+    WSAECONNREFUSED,
     WSAENOTSOCK,
     WSAETIMEDOUT,
+    WSAEWOULDBLOCK,
     WSANOTINITIALISED,
     WSAPOLLFD,
     WSACleanup,
     WSAGetLastError,
     WSAPoll,
     WSASetLastError,
+    accept,
     closesocket,
+    connect,
     recv,
     send,
     socket,
@@ -114,3 +129,25 @@ def test_a_childs_waits_do_not_wake_the_parents(pair: tuple[int, int]) -> None:
 def test_the_last_error_of_the_forking_thread_is_the_childs_first() -> None:
     WSASetLastError(4711)
     in_child(lambda: check(WSAGetLastError() == 4711))
+
+
+def test_a_child_that_looks_at_a_connect_to_a_full_queue_does_not_end_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("winsock_compat.state.sockets._FIRST_QUEUE_CHECK", 0.1)
+    server = listener(1)
+    accepted = connect_to(server)
+    s = new()
+    set_nonblocking(s)
+    assert error_of(connect(s, name_of(server), 16)) == WSAEWOULDBLOCK
+    in_child(lambda: check(events_of(s, POLLOUT, 300) == 0))
+    assert accept(server, None, None) != INVALID_SOCKET
+    assert await_events(s, POLLOUT) == POLLOUT
+    closesocket(accepted)
+
+
+def test_a_parent_finds_out_about_a_refusal_that_its_child_has_seen() -> None:
+    s = new()
+    set_nonblocking(s)
+    assert error_of(connect(s, closed_port(), 16)) == WSAEWOULDBLOCK
+    in_child(lambda: check(bool(await_events(s, POLLERR) & POLLERR)))
+    assert await_events(s, POLLERR) & POLLERR
+    assert option(s, SO_ERROR) == WSAECONNREFUSED

@@ -986,13 +986,13 @@ static PyObject *fast_closesocket(PyObject *self, PyObject *const *args, Py_ssiz
 {
     Call *call = call_of(self);
     SocketCore *sock = nargs == 1 && names == NULL ? find_socket(call, args[0], CAN_CLOSE) : NULL;
-    if (sock == NULL || sock->from_parent || (sock->waiters != NULL && sock->waiters != Py_None))
+    if (sock == NULL || sock->from_parent || (sock->waiters != NULL && sock->waiters != Py_None) || Py_REFCNT(sock) > 1)
         return decline(call, args, nargs, names);
     table_take(call->table, sock->handle);
     sock->closed = 1;
     sock->capabilities = 0;
     sock->poll_kind = POLL_REFERENCE;
-    /* The last reference closes the descriptor: this one, unless another thread is in a call of the reference. */
+    /* The last reference closes the descriptor. */
     Py_DECREF((PyObject *)sock);
     return PyLong_FromLong(0);
 }

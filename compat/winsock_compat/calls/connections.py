@@ -36,8 +36,10 @@ from ..state.sockets import (
     FAILED,
     FRESH,
     LISTENING,
+    Attempt,
     Socket,
     disconnect,
+    error_lock,
     query_sockaddr,
     release_unused_port,
 )
@@ -231,21 +233,27 @@ _REFUSES_CONNECT = {LISTENING: WSAEINVAL, CONNECTING: WSAEALREADY, CONNECTED: WS
 
 
 def _connect_stream(sock: Socket, name: bytes) -> int:
-    sock.update_connect_state()
-    if sock.state in _REFUSES_CONNECT:
-        return fail(_REFUSES_CONNECT[sock.state])
-    error = rule_of_connect(sock, name)
-    if not error:
-        error = _start_connect(sock, name)
-    elif is_found_by_transport(sock, name):
-        error = _record_failure(sock, name, error)
+    with error_lock:  # another thread that connects the same socket sees the outcome of this attempt
+        error = _begin_connect(sock, name)
+        attempt = sock.attempt
     if error:
         return fail(error)
     if sock.nonblocking:
         # Also where the kernel has connected at once, as it may on loopback.
         return fail(WSAEWOULDBLOCK)
-    error = _finish_connect(sock)
+    error = _finish_connect(sock, attempt)
     return fail(error) if error else 0
+
+
+def _begin_connect(sock: Socket, name: bytes) -> int:
+    """0 once the connect is under way, else the error. The caller holds `error_lock`."""
+    sock.update_connect_state()
+    if sock.state in _REFUSES_CONNECT:
+        return _REFUSES_CONNECT[sock.state]
+    error = rule_of_connect(sock, name)
+    if not error:
+        return _start_connect(sock, name)
+    return _record_failure(sock, name, error) if is_found_by_transport(sock, name) else error
 
 
 def _record_failure(sock: Socket, name: bytes, error: int) -> int:
@@ -271,20 +279,20 @@ def _start_connect(sock: Socket, name: bytes) -> int:
     return 0
 
 
-def _finish_connect(sock: Socket) -> int:
+def _finish_connect(sock: Socket, attempt: Attempt) -> int:
     """Waits until a blocking socket is connected: 0, or the error."""
     # SO_SNDTIMEO has no effect on connect.
     with SocketWait(sock, POLLOUT, 0) as wait:
-        while sock.state == CONNECTING and not sock.closed:
+        # If the attempt has failed, another thread may have begun the next one.
+        while sock.attempt is attempt and sock.state == CONNECTING and not sock.closed:
             wait.until_ready(sock.next_queue_check)
             sock.update_connect_state()
         if sock.closed:
             return WSAENOTSOCK
-    # connect itself reports the failure of a blocking socket; SO_ERROR does not report it again.
-    if sock.state != FAILED:
-        return 0
-    error, sock.connect_error = sock.connect_error, 0
-    return error
+    if sock.attempt is attempt:
+        # connect itself reports the failure of a blocking socket; SO_ERROR does not report it again.
+        sock.connect_error = 0
+    return attempt.error
 
 
 def _connect_datagram(sock: Socket, name: bytes) -> int:

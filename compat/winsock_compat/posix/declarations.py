@@ -45,6 +45,7 @@ TCP_NODELAY = 1
 TCP_KEEPIDLE = 4 if LINUX else 0x10
 TCP_KEEPINTVL = 5 if LINUX else 0x101
 TCP_KEEPCNT = 6 if LINUX else 0x102
+TCP_INFO = 11 if LINUX else 0
 
 IP_TOS = 1 if LINUX else 3
 IP_TTL = 2 if LINUX else 4
@@ -119,6 +120,7 @@ ssize_t sendto(int fd, const void *data, size_t size, int flags, const void *add
 ssize_t recvfrom(int fd, void *data, size_t size, int flags, void *address, unsigned int *length);
 int shutdown(int fd, int how);
 int close(int fd);
+int dup2(int from, int to);
 int getsockname(int fd, void *address, unsigned int *length);
 int getpeername(int fd, void *address, unsigned int *length);
 int setsockopt(int fd, int level, int option, const void *value, unsigned int length);

@@ -20,6 +20,7 @@ from .sockaddr_layout import KERNEL_FAMILY, LARGEST, UNSPEC, from_kernel, to_ker
 InputBuffer: TypeAlias = "bytes | bytearray | memoryview"
 OutputBuffer: TypeAlias = "bytearray | memoryview"
 _SHUT_WR = 1
+_TCP_CLOSE = b"\7"
 _NETLINK_SOCK_DIAG = 4
 _FILTER_RETURN = 6
 _SIZE_POINTER = ffi.typeof("unsigned int *")
@@ -102,6 +103,13 @@ def _set_up(fd: int) -> None:
 def close_owned(attributes: dict[str, Any]) -> None:
     """Closes the descriptor of an owner, whose attributes these are, and removes its attribute in the same moment."""
     any(map(lib.close, map(attributes.pop, ("fd",), (-1,))))
+
+
+def replace_descriptor(fd: int, other: int) -> None:
+    """Closes the file of `fd`, and makes `fd` refer to the file of `other`. Does nothing where one is negative."""
+    if fd >= 0 <= other:
+        lib.dup2(other, fd)
+        lib.ioctl(fd, kernel.FIOCLEX, ffi.NULL)
 
 
 def has_free_descriptor() -> bool:
@@ -191,6 +199,20 @@ def getsockname(fd: int) -> tuple[int, bytes]:
     if lib.getsockname(fd, name, length) < 0:
         return -get_errno(), b""
     return 0, from_kernel(ffi.buffer(name)[:])
+
+
+def has_peer(fd: int) -> bool:
+    """Whether the socket is connected."""
+    result: int = lib.getpeername(fd, ffi.new(BYTES, LARGEST), ffi.new(_SIZE_POINTER, LARGEST))
+    return result == 0
+
+
+def is_connection_gone(fd: int) -> bool:
+    """Whether a stream's connection was reset, or both sides have closed it; False where the kernel does not tell."""
+    state, length = ffi.new(BYTES, 1), ffi.new(_SIZE_POINTER, 1)
+    if not LINUX or lib.getsockopt(fd, c.IPPROTO_TCP, kernel.TCP_INFO, state, length) < 0:
+        return False
+    return bool(state[0] == _TCP_CLOSE)
 
 
 def shutdown_send(fd: int) -> int:

@@ -45,6 +45,7 @@ def start() -> None:
 def stop() -> bool:
     """Counts one WSACleanup; the last one closes every socket. False if there was no WSAStartup."""
     global _startups
+    closer = waiters.Wait(False)
     with waiters.lock:
         counted = _startups > 0
         _startups -= counted
@@ -52,8 +53,8 @@ def stop() -> bool:
             return counted
         # Also where nothing was counted: a signal handler may have raised in the last WSACleanup.
         waiters.keep_wakeups(False)
-        waiters.invalidate_all()
-    waiters.finish_closing()
+        sockets = waiters.invalidate_all(closer)
+    waiters.complete_closing(sockets)
     return counted
 
 

@@ -8,12 +8,14 @@ The kernel refuses no client of a listener whose queue is full: it drops the cli
 connect after about two seconds. So whoever looks at a socket that is CONNECTING for so long asks whether the listener's
 queue is full (`listen_queues`), and ends the connect if it is. As long as it is not, for the listener may have accepted
 a client meanwhile, the socket goes on connecting and the question is repeated. `next_queue_check` is the time of the
-next question; waits are no longer than until then. A connect that succeeds before costs no system call more.
+next question; waits are no longer than until then. A connect that succeeds before costs no system call more. A forked
+child does not ask about the connects of its parent, which it would end for both.
 """
 
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -58,6 +60,12 @@ _FIRST_QUEUE_CHECK, _QUEUE_CHECK_INTERVAL = 2.0, 1.0
 _NO_OPTIONS: Mapping[tuple[int, int], Any] = MappingProxyType({})
 
 
+class Attempt:
+    """One connect of a stream, and the error with which it has failed."""
+
+    error = 0
+
+
 class Socket(SocketCore):
     """A descriptor and the state that Winsock's answers depend on. Call update_capabilities after a change of state.
 
@@ -67,6 +75,7 @@ class Socket(SocketCore):
     receive_off = send_off = False
     broken = 0  # the error that ended a stream: WSAECONNRESET, WSAECONNABORTED …
     connect_error = 0  # what SO_ERROR says of a failed connect
+    attempt = Attempt()  # the latest connect
     next_queue_check: float | None = None  # while CONNECTING; None where the queue cannot be examined
     local: bytes | None = None  # the address that it was bound to
     name_when_aborted: bytes | None = None  # its local address, which the kernel forgets when it resets a connection
@@ -76,6 +85,8 @@ class Socket(SocketCore):
     memberships: tuple[Any, ...] = ()
     extra: tuple[Any, ...] = ()
     filter = b""
+    forked = False  # the process has forked: another process may get what the kernel reports once
+    closer: weakref.ref[Any] | None = None  # the call that closes it, see waiters
     next_descriptor = 0  # at which recv looks first, see readable_descriptors
     # As the caller set them, also on the listener of an accepted socket; replaced, never changed.
     options: Mapping[tuple[int, int], Any]
@@ -171,6 +182,8 @@ class Socket(SocketCore):
                 return
             if number:
                 self.connect_failed(winsock_error(number))
+            elif self.forked and not system.has_peer(self.fd):
+                self.connect_failed(WSAECONNREFUSED)  # most probably; the other process has got the error
             else:
                 self.connect_succeeded()
 
@@ -186,7 +199,7 @@ class Socket(SocketCore):
 
     def connect_begun(self, name: bytes) -> None:
         self.next_queue_check = waiting.monotonic() + _FIRST_QUEUE_CHECK
-        self.peer, self.state = name, CONNECTING
+        self.attempt, self.peer, self.state = Attempt(), name, CONNECTING
         self.update_capabilities()
 
     def connect_succeeded(self) -> None:
@@ -194,6 +207,8 @@ class Socket(SocketCore):
         self.update_capabilities()
 
     def connect_failed(self, error: int) -> None:
+        if self.state == CONNECTING:
+            self.attempt.error = error
         self.state, self.connect_error, self.peer = FAILED, error, None
         self.update_capabilities()
 

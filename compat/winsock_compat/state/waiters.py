@@ -1,7 +1,7 @@
 """Calls that wait, how another thread ends their wait, and when a closed socket's descriptor is closed.
 
 Descriptors are non-blocking; a call that must wait polls its descriptors together with a wake-up descriptor. It owns a
-Wait, which is registered with each of its sockets (`Socket.waiters`). Six rules make this work:
+Wait, which is registered with each of its sockets (`Socket.waiters`). Seven rules make this work:
 
 - **Register first, look again, then wait.** Whoever changes a socket's state wakes the socket's waits
   (`notify_state_change`). A change before `begin_wait` wakes nobody, so the call looks at the state once more between
@@ -15,6 +15,10 @@ Wait, which is registered with each of its sockets (`Socket.waiters`). Six rules
   them: those whose close waits for unsent data (SO_LINGER); in a forked child those of the parent, to which calls of
   threads that do not exist in the child still refer; and all of them without the accelerator, because a signal handler
   could interrupt a finalizer in Python. Until then such a socket is in `_closing`.
+- **The call that closes a socket waits for the waits of other threads.** When it returns, the port is free and the
+  peer has the end of the stream, although calls may still refer to the descriptor: their waits have ended, and another
+  file has replaced the kernel's socket at the descriptor. A wait of the same thread cannot end meanwhile (a signal
+  handler closes the socket): then the descriptor stays as it is.
 - **A wait lives as long as its call.** A signal handler may raise at any moment, also in the `finally` that calls
   `end_wait`. So nothing depends on `end_wait`: sockets and wake-up descriptors refer to a Wait weakly, and a Wait whose
   frame is gone counts as ended. `finish_closing` completes a closing that was interrupted; every call of the reference
@@ -48,8 +52,11 @@ from .sockets import Socket, error_lock
 lock = threading.RLock()
 table = HandleTable()
 _wakeups: list[_PooledWakeup] = []
+_replacement = Wakeup()  # open only while descriptors are replaced
 _closing: set[Socket] = set()
 _ending: set[Socket] = set()
+# In seconds: how long closesocket and WSACleanup wait for other threads, which may be kept from running.
+_CLOSE_LIMIT = 1.0
 _acquired: list[Any] = []  # the locks that this thread holds during a fork
 _keep = False
 
@@ -57,10 +64,11 @@ _keep = False
 class Wait:
     """One call's wait, alive as long as the call's frame refers to it and end_wait was not called."""
 
-    __slots__ = ("__weakref__", "ended", "receives", "sends", "sockets", "wakeup")
+    __slots__ = ("__weakref__", "ended", "receives", "sends", "sockets", "thread", "wakeup")
 
     def __init__(self, events: int) -> None:
         self.ended, self.receives, self.sends = False, events == POLLIN, events == POLLOUT
+        self.thread = threading.get_ident()
         self.sockets: tuple[Socket, ...] = ()
         self.wakeup: Wakeup
 
@@ -152,16 +160,52 @@ def notify_state_change(sock: Socket) -> None:
 
 
 def close(sock: Socket) -> bool:
-    """Makes the handle invalid and ends the socket's waits. The last call that uses the descriptor closes it.
+    """Makes the handle invalid, ends the socket's waits and closes the kernel's socket.
 
     False where another thread has closed the socket already.
     """
+    closer = Wait(False)
     with lock:
         if sock.closed or sock in _closing:
             return False
+        sock.closer = weakref.ref(closer)
         _closing.add(sock)
-    finish_closing()
+    complete_closing((sock,))
     return True
+
+
+def invalidate_all(closer: Wait) -> tuple[Socket, ...]:
+    """Takes every socket out of the table. The call, for which `closer` stands, then calls complete_closing."""
+    with lock:
+        table.move_all(_closing)
+        for sock in _closing:
+            sock.closer = weakref.ref(closer)
+        return tuple(_closing)
+
+
+def complete_closing(sockets: Iterable[Socket]) -> None:
+    """Closes sockets that are in `_closing`, once the waits of other threads have ended."""
+    thread, deadline = threading.get_ident(), waiting.monotonic() + _CLOSE_LIMIT
+    finish_closing()
+    for sock in sockets:
+        while any(wait.thread != thread for wait in _waits(sock)) and waiting.monotonic() < deadline:
+            waiting.poll({}, 1)
+    finish_closing()
+    if ACCELERATED:
+        with lock:
+            _replace_descriptors(sockets)
+
+
+def _replace_descriptors(sockets: Iterable[Socket]) -> None:
+    """Closes the kernel's sockets and keeps the descriptors, to which calls of other threads may still refer."""
+    _replacement.open()
+    try:
+        for sock in sockets:
+            if not (_waits(sock) or sock.close_lingers or sock.from_parent):
+                for owner in (sock, *sock.extra):
+                    system.replace_descriptor(owner.fd, _replacement.read_end)
+    finally:
+        _replacement.close()
 
 
 def end_stream(sock: Socket) -> None:
@@ -169,11 +213,6 @@ def end_stream(sock: Socket) -> None:
     with lock:
         _ending.add(sock)
     finish_closing()
-
-
-def invalidate_all() -> None:
-    """Takes every socket out of the table; finish_closing closes them."""
-    table.move_all(_closing)
 
 
 def finish_closing() -> None:
@@ -201,9 +240,17 @@ def finish_closing() -> None:
             elif not waits:
                 sock.close_descriptor()
                 _closing.discard(sock)
-    for sock in lingering:
+    for sock in _own(lingering):
         sock.close_descriptor()  # without the lock: it may take as long as SO_LINGER says
         _closing.discard(sock)
+
+
+def _own(closing: Iterable[Socket]) -> Iterable[Socket]:
+    """Those sockets that no call of another thread closes."""
+    for sock in closing:
+        closer = _alive(sock.closer)
+        if closer is None or closer.thread == threading.get_ident():
+            yield sock
 
 
 def _finish_ending() -> None:
@@ -299,7 +346,7 @@ def _after_fork_in_child() -> None:
         _ending.clear()  # the parent sends these ends
         sockets: list[Any] = [*table.sockets(), *_closing]
         for sock in sockets:
-            sock.waiters, sock.from_parent = None, True
+            sock.waiters, sock.from_parent, sock.next_queue_check = None, True, None
     finally:
         _release_after_fork()
         finish_closing()
@@ -310,6 +357,7 @@ _Lock = type(lock)
 
 def _acquire_before_fork() -> None:
     """So that no other thread is between two steps that belong together, or holds a lock that the child needs."""
+    Socket.forked = True
     # `extend` consumes `filter` within one bytecode: a signal handler cannot raise after a lock was acquired and before
     # it is in the list.
     _acquired.extend(filter(_Lock.acquire, (lock, error_lock)))
