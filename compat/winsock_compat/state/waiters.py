@@ -164,7 +164,7 @@ def close(sock: Socket) -> bool:
 
     False where another thread has closed the socket already.
     """
-    closer = Wait(False)
+    closer = Wait(0)
     with lock:
         if sock.closed or sock in _closing:
             return False
