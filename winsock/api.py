@@ -591,15 +591,16 @@ class Winsock(Protocol):
         Resolves a host name or numeric address ("" is this machine) and a service name or port number, each an ASCII
         str or bytes up to the first NUL. `pHints` is an addrinfo with ai_flags (AI_), ai_family, ai_socktype and
         ai_protocol; its other fields are zero. `ppResult` is an instance of POINTER(addrinfo) and receives a list
-        linked by ai_next, with one entry per address and with exactly the type and protocol of the hints. The list
+        linked by ai_next, with one entry per address. ai_socktype and ai_protocol are those of the hints, but if the
+        hints leave the type open, the name of a service of only one type selects it ("http": SOCK_STREAM). The list
         belongs to the library until freeaddrinfo. Returns 0 or the error code, which is also the last error; after an
         error `ppResult` is NULL.
 
         Errors:
             WSANOTINITIALISED: WSAStartup has not succeeded yet.
             WSAHOST_NOT_FOUND (EAI_NONAME): unknown host; both names are None; or AI_NUMERICHOST with a host name.
-            WSATRY_AGAIN (EAI_AGAIN): the name server did not answer; try again later.
-            WSANO_RECOVERY (EAI_FAIL): the lookup failed permanently.
+            WSATRY_AGAIN (EAI_AGAIN): the name server did not answer, or no descriptor is free; try again later.
+            WSANO_RECOVERY (EAI_FAIL): the lookup failed permanently, or a field of `pHints` that must be zero is not.
             WSANO_DATA: the name exists, but has no address of the requested family.
             WSATYPE_NOT_FOUND (EAI_SERVICE): unknown service for this ai_socktype.
             WSAEAFNOSUPPORT (EAI_FAMILY): unknown ai_family.
@@ -645,7 +646,7 @@ class Winsock(Protocol):
             WSAEAFNOSUPPORT (EAI_FAMILY): unknown family.
             WSAHOST_NOT_FOUND (EAI_NONAME): the host has no name and NI_NAMEREQD is set; or both buffers are None.
             WSAEINVAL (EAI_BADFLAGS): a buffer has the size 0, or invalid `Flags`.
-            WSATRY_AGAIN (EAI_AGAIN): the name server did not answer; try again later.
+            WSATRY_AGAIN (EAI_AGAIN): the name server did not answer, or no descriptor is free; try again later.
             WSANO_RECOVERY (EAI_FAIL): the lookup failed permanently.
             WSA_NOT_ENOUGH_MEMORY (EAI_MEMORY): not enough memory.
         Source: https://learn.microsoft.com/en-us/windows/win32/api/ws2tcpip/nf-ws2tcpip-getnameinfo
@@ -662,7 +663,7 @@ class Winsock(Protocol):
         Errors:
             WSANOTINITIALISED: WSAStartup has not succeeded yet.
             WSAHOST_NOT_FOUND: unknown host.
-            WSATRY_AGAIN: the name server did not answer; try again later.
+            WSATRY_AGAIN: the name server did not answer, or no descriptor is free; try again later.
             WSANO_RECOVERY: the lookup failed permanently.
             WSANO_DATA: the name exists, but has no IPv4 address.
         Source: https://learn.microsoft.com/en-us/windows/win32/api/winsock2/nf-winsock2-gethostbyname

@@ -129,7 +129,7 @@ def _load(path: Path) -> tuple[str, dict[str, object]]:
 def _line_text(text: str, key: str) -> str:
     """Where a key is, for a message: `` line 3``, or nothing when several lines look like it, or none."""
     name = re.escape(key)
-    pattern = re.compile(rf"""\s*\[*\s*("{name}"|'{name}'|{name})\s*[=.\]]""")
+    pattern = re.compile(rf"""\s*(?:\[+\s*)?("{name}"|'{name}'|{name})\s*[=.\]]""")
     found = [number for number, line in enumerate(text.splitlines(), 1) if pattern.match(line)]
     return f" line {found[0]}" if len(found) == 1 else ""
 

@@ -48,7 +48,7 @@ MOST_DROPPED = 64 * 1024
 _HUNDREDTH = Decimal("0.01")
 _MOST_LOTS = 10**9
 _ROUNDING = 1e-6
-_LOTS = re.compile(r" *([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,2})?) *", re.ASCII)
+_LOTS = re.compile(r" *([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,2})?) *", re.ASCII)
 
 
 class Signal(NamedTuple):

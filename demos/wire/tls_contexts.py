@@ -155,10 +155,11 @@ def _context(protocol: int) -> ssl.SSLContext:
 
 def _first_certificate(text: str) -> bytes:
     """The SHA-256 of the first certificate in a PEM file. Errors: ValueError."""
-    found = re.search(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", text, re.DOTALL)
-    if not found:
+    begin = text.find("-----BEGIN CERTIFICATE-----")
+    content, end, _ = text[max(begin, 0) :].partition("-----END CERTIFICATE-----")
+    if begin < 0 or not end:
         raise ValueError("the file has no certificate in PEM format")
-    return sha256(ssl.PEM_cert_to_DER_cert(found[0])).digest()
+    return sha256(ssl.PEM_cert_to_DER_cert(content + end)).digest()
 
 
 def _no_password() -> str:

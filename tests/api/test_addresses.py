@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ctypes import c_int
+
 import pytest
 from winsock_kit import (
     bound,
@@ -19,31 +21,40 @@ from winsock_kit import (
 )
 
 from winsock import (
+    AF_INET,
     AF_INET6,
     FD_ISSET,
     FD_SET,
     INADDR_ANY,
     INADDR_BROADCAST,
+    INVALID_SOCKET,
+    IPPROTO_ICMP,
     IPPROTO_IPV6,
     IPV6_V6ONLY,
     SO_BROADCAST,
     SO_ERROR,
     SOCK_DGRAM,
+    SOCK_RAW,
     SOCK_STREAM,
     WSAEACCES,
     WSAEADDRNOTAVAIL,
     WSAEFAULT,
+    WSAEINVAL,
+    WSAEMSGSIZE,
     WSAENOTCONN,
     WSAEWOULDBLOCK,
     bind,
     connect,
     fd_set,
     getpeername,
+    getsockname,
+    recv,
     select,
     send,
     sendto,
     sockaddr_in,
     sockaddr_in6,
+    socket,
     timeval,
 )
 
@@ -152,3 +163,24 @@ def test_a_mapped_address_on_an_ipv6_only_socket_is_wsaeaddrnotavail() -> None:
         assert error_of(bind(new(type, AF_INET6), name, 28)) == WSAEADDRNOTAVAIL
         assert error_of(connect(new(type, AF_INET6), name, 28)) == WSAEADDRNOTAVAIL
     assert error_of(sendto(new(SOCK_DGRAM, AF_INET6), b"x", 1, 0, name, 28)) == WSAEADDRNOTAVAIL
+
+
+@pytest.mark.posix_only("the socket that a failed call leaves is compat's")
+def test_a_socket_whose_datagram_was_too_large_can_be_bound() -> None:
+    s = new(SOCK_DGRAM)
+    assert error_of(sendto(s, bytes(70000), 70000, 0, loopback(9), 16)) == WSAEMSGSIZE
+    assert error_of(getsockname(s, sockaddr_in(), c_int(16))) == WSAEINVAL
+    assert bind(s, loopback(), 16) == 0
+
+
+@pytest.mark.posix_only("raw sockets need an administrator's rights on Windows")
+def test_a_raw_socket_sends_to_an_address_with_port_0() -> None:
+    s = socket(AF_INET, SOCK_RAW, IPPROTO_ICMP)
+    if s == INVALID_SOCKET:
+        pytest.skip("this process may not open raw sockets")
+    request = bytes([8, 0, 0xF7, 0xFF, 0, 0, 0, 0])
+    assert sendto(s, request, len(request), 0, loopback(), 16) == len(request)
+    assert readable(s)
+    data = bytearray(100)
+    assert recv(s, data, len(data), 0) == 20 + len(request)
+    assert data[20 : 20 + len(request)] == request

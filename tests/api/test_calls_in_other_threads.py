@@ -26,6 +26,8 @@ from winsock_kit import (
 
 from winsock import (
     MSG_WAITALL,
+    POLLERR,
+    POLLHUP,
     POLLIN,
     POLLOUT,
     SD_BOTH,
@@ -38,6 +40,7 @@ from winsock import (
     SOCK_DGRAM,
     SOCKET_ERROR,
     WSAEALREADY,
+    WSAECONNABORTED,
     WSAENOTCONN,
     WSAESHUTDOWN,
     WSAETIMEDOUT,
@@ -93,6 +96,7 @@ def sending(s: int, size: int) -> Running[tuple[int, int]]:
 
 
 SIZE = 1 << 20
+RESETS = pytest.mark.wine_differs("unread data after SD_RECEIVE does not reset the connection")
 
 # recv
 
@@ -233,6 +237,60 @@ def test_shutdown_ends_neither_select_nor_wsapoll(how: int, pair: tuple[int, int
     give_time(MOMENT)
     assert shutdown(pair[0], how) == 0
     assert (selects.result(), polls.result()) == (0, 0)
+
+
+@RESETS
+@pytest.mark.parametrize("how", [SD_RECEIVE, SD_BOTH])
+def test_data_that_arrives_after_sd_receive_ends_select_and_wsapoll(how: int, pair: tuple[int, int]) -> None:
+    selects = Running(lambda: select(0, fd_set_of(pair[0]), None, None, timeval(5, 0)))
+    polls = Running(lambda: (WSAPoll(polled := WSAPOLLFD(pair[0], POLLIN), 1, 5000), polled.revents))
+    give_time(MOMENT)
+    assert shutdown(pair[0], how) == 0
+    assert send(pair[1], b"x", 1, 0) == 1
+    assert (selects.result(), polls.result()) == (1, (1, POLLERR | POLLHUP))
+
+
+@RESETS
+def test_data_that_arrives_after_sd_receive_ends_a_wsapoll_that_began_later(pair: tuple[int, int]) -> None:
+    assert shutdown(pair[0], SD_RECEIVE) == 0
+    polls = Running(lambda: WSAPoll(WSAPOLLFD(pair[0], POLLIN), 1, 5000))
+    give_time(MOMENT)
+    assert send(pair[1], b"x", 1, 0) == 1
+    assert polls.result() == 1
+    assert error_of(send(pair[0], b"x", 1, 0)) == WSAECONNABORTED
+
+
+@RESETS
+@pytest.mark.parametrize("how", [SD_RECEIVE, SD_BOTH])
+def test_sd_receive_with_unread_data_ends_a_blocked_send(how: int) -> None:
+    client, server, _ = full()
+    assert send(server, b"x", 1, 0) == 1
+    assert readable(client)
+    sends = sending(client, SIZE)
+    assert shutdown(client, how) == 0
+    assert sends.result() == (SOCKET_ERROR, WSAECONNABORTED)
+
+
+@RESETS
+def test_sd_receive_with_unread_data_resets_a_stream_whose_exceptions_select_waits_for(pair: tuple[int, int]) -> None:
+    assert send(pair[1], b"x", 1, 0) == 1
+    assert readable(pair[0])
+    selects = Running(lambda: select(0, None, None, fd_set_of(pair[0]), timeval(0, 2 * MOMENT * 1000)))
+    give_time(MOMENT)
+    assert shutdown(pair[0], SD_RECEIVE) == 0
+    assert error_of(send(pair[0], b"x", 1, 0)) == WSAECONNABORTED
+    assert selects.result() == 0
+
+
+def test_select_reports_a_stream_writable_after_sd_receive_and_the_end_of_its_peer() -> None:
+    client, server, total = full()
+    assert shutdown(client, SD_RECEIVE) == 0
+    assert shutdown(server, SD_SEND) == 0
+    selects = Running(lambda: select(0, None, fd_set_of(client), None, timeval(5, 0)))
+    give_time(MOMENT)
+    assert not selects.done()
+    assert len(receive_all(server, total)) == total
+    assert selects.result() == 1
 
 
 def test_select_in_another_thread_reports_a_socket_that_is_connected_meanwhile() -> None:

@@ -39,15 +39,18 @@ from winsock import (
     IPPROTO_IPV6,
     IPPROTO_TCP,
     IPV6_V6ONLY,
+    MSG_OOB,
     SD_SEND,
     SO_ERROR,
     SO_KEEPALIVE,
+    SO_LINGER,
     SO_OOBINLINE,
     SO_RCVBUF,
     SO_RCVTIMEO,
     SOCK_DGRAM,
     SOCK_RAW,
     SOCK_STREAM,
+    SOL_SOCKET,
     TCP_NODELAY,
     WSAEACCES,
     WSAEADDRNOTAVAIL,
@@ -70,9 +73,11 @@ from winsock import (
     connect,
     getpeername,
     getsockname,
+    linger,
     listen,
     recv,
     send,
+    setsockopt,
     shutdown,
     sockaddr_in,
     sockaddr_in6,
@@ -285,6 +290,31 @@ def test_an_accepted_socket_inherits_the_options_of_the_listener_as_they_were_se
     s = accept_from(server)
     assert [option(s, number) for number in (SO_KEEPALIVE, SO_RCVBUF, SO_RCVTIMEO, SO_OOBINLINE)] == [1, 4711, 123, 1]
     assert option(s, TCP_NODELAY, IPPROTO_TCP) == 1
+
+
+@pytest.mark.wine_differs("a client that is in the queue keeps the options that the listener had before")
+@pytest.mark.parametrize("linger_before", [False, True])
+def test_so_linger_of_the_listener_holds_for_a_client_that_came_before(started: None, linger_before: bool) -> None:
+    server = listener()
+    assert setsockopt(server, SOL_SOCKET, SO_LINGER, linger(linger_before, 0), sizeof(linger)) == 0
+    client = connect_to(server)
+    assert readable(server)
+    assert setsockopt(server, SOL_SOCKET, SO_LINGER, linger(not linger_before, 0), sizeof(linger)) == 0
+    assert closesocket(accept_from(server)) == 0
+    result = recv(client, bytearray(1), 1, 0)
+    assert result == 0 if linger_before else error_of(result) == WSAECONNRESET
+
+
+@pytest.mark.wine_differs("a client that is in the queue keeps the options that the listener had before")
+def test_so_oobinline_of_the_listener_holds_for_a_client_that_came_before(started: None) -> None:
+    server = listener()
+    client = connect_to(server)
+    assert readable(server)
+    set_option(server, SO_OOBINLINE, 1)
+    s, received = accept_from(server), bytearray(2)
+    assert send(client, b"!", 1, MSG_OOB) == 1
+    assert readable(s)
+    assert (recv(s, received, 2, 0), received) == (1, b"!\0")
 
 
 def test_an_accepted_socket_of_a_listener_without_options_has_the_defaults(started: None) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from ctypes import c_int, sizeof
 
 import pytest
-from process_measures import open_handles
+from process_measures import no_more_descriptors, open_handles
 from winsock_kit import (
     LIMIT_SECONDS,
     Running,
@@ -25,6 +23,7 @@ from winsock_kit import (
 )
 
 from winsock import (
+    AF_INET,
     AF_INET6,
     FIONREAD,
     INADDR_ANY,
@@ -39,11 +38,14 @@ from winsock import (
     POLLIN,
     POLLRDNORM,
     SD_RECEIVE,
+    SO_BROADCAST,
     SO_RCVTIMEO,
     SOCK_DGRAM,
     WSAEADDRINUSE,
     WSAEINTR,
+    WSAEINVAL,
     WSAEMFILE,
+    WSAENOTCONN,
     WSAENOTSOCK,
     WSAESHUTDOWN,
     WSAETIMEDOUT,
@@ -52,6 +54,8 @@ from winsock import (
     WSAPoll,
     bind,
     closesocket,
+    connect,
+    getpeername,
     getsockname,
     htonl,
     ioctlsocket,
@@ -119,18 +123,6 @@ def received(s: int) -> bytes:
 def nothing_left(s: int) -> bool:
     set_nonblocking(s)
     return error_of(recv(s, bytearray(100), 100, 0)) == WSAEWOULDBLOCK
-
-
-@contextmanager
-def no_more_descriptors() -> Iterator[None]:
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 # Waiting
@@ -278,6 +270,76 @@ def test_a_dual_stack_socket_can_be_a_member_of_an_ipv4_group(address: bytes) ->
     assert sent_from.sin6_addr.s6_addr == bytes(10) + b"\xff\xff\x7f\0\0\1"
 
 
+# Associations
+
+
+def connected_member(peer: int) -> int:
+    s = bound(SOCK_DGRAM, loopback(0, INADDR_ANY))
+    assert join(s) == connect(s, name_of(peer), 16) == 0
+    return s
+
+
+def disconnect(s: int) -> None:
+    assert connect(s, sockaddr_in(AF_INET), 16) == 0
+
+
+def test_a_blocked_recv_goes_on_when_another_thread_ends_the_association() -> None:
+    s = connected_member(sender())
+    port = port_of(s)
+    receiving = Running(lambda: received(s))
+    disconnect(s)
+    assert port_of(s) == port
+    send_to(port)
+    assert receiving.result() == b"data"
+
+
+@pytest.mark.parametrize("wait", ["select", "WSAPoll"])
+def test_a_call_that_waits_goes_on_when_another_thread_ends_the_association(wait: str) -> None:
+    s = connected_member(sender())
+    port = port_of(s)
+    entry = WSAPOLLFD(s, POLLRDNORM)
+    milliseconds = 1000 * LIMIT_SECONDS
+    waiting = Running(lambda: readable(s) if wait == "select" else WSAPoll(entry, 1, milliseconds) == 1)
+    disconnect(s)
+    assert port_of(s) == port
+    send_to(port)
+    assert waiting.result()
+
+
+def test_unread_datagrams_of_a_group_stay_when_the_association_ends() -> None:
+    tx = sender()
+    s = connected_member(tx)
+    assert sendto(tx, b"before", 6, 0, loopback(port_of(s), GROUP), 16) == 6
+    disconnect(s)
+    send_to(port_of(s), b"after")
+    assert {received(s), received(s)} == {b"before", b"after"}
+    assert nothing_left(s)
+
+
+@pytest.mark.posix_only("the descriptors of a member are compat's")
+def test_a_member_whose_connect_has_failed_has_no_peer_and_receives_its_groups() -> None:
+    s, peer = bound(SOCK_DGRAM, loopback(0, INADDR_ANY)), sender()
+    assert join(s) == 0
+    with no_more_descriptors():
+        assert error_of(connect(s, name_of(peer), 16)) == WSAEMFILE
+    assert error_of(getpeername(s, sockaddr_in(), c_int(16))) == WSAENOTCONN
+    send_to(port_of(s))
+    assert received(s) == b"data"
+
+
+@pytest.mark.posix_only("the descriptors of a member are compat's")
+def test_a_connect_without_descriptors_leaves_the_earlier_association() -> None:
+    s, peer, broadcast = member(), sender(), loopback(9, 0x7FFFFFFF)
+    set_option(s, SO_BROADCAST, 1)
+    assert connect(s, broadcast, 16) == 0
+    with no_more_descriptors():
+        assert error_of(connect(s, name_of(peer), 16)) == WSAEMFILE
+    assert bytes(name_of(s, getpeername)) == bytes(broadcast)
+    assert connect(s, name_of(peer), 16) == 0
+    assert sendto(peer, b"group", 5, 0, loopback(port_of(s), GROUP), 16) == 5
+    assert received(s) == b"group"
+
+
 # Descriptors
 
 
@@ -324,6 +386,18 @@ def test_a_bind_without_descriptors_can_be_repeated() -> None:
     assert received(s) == b"data"
 
 
+@pytest.mark.posix_only("the descriptors of a member are compat's")
+def test_a_bind_to_any_port_without_descriptors_can_be_repeated() -> None:
+    s = new(SOCK_DGRAM)
+    assert join(s) == 0
+    with no_more_descriptors():
+        assert error_of(bind(s, loopback(), 16)) == WSAEMFILE
+    assert error_of(getsockname(s, sockaddr_in(), c_int(16))) == WSAEINVAL
+    assert bind(s, loopback(), 16) == 0
+    send_to(port_of(s))
+    assert received(s) == b"data"
+
+
 def test_a_member_whose_bind_has_failed_can_be_bound_elsewhere() -> None:
     s, occupied = new(SOCK_DGRAM), bound(SOCK_DGRAM)
     assert join(s) == 0
@@ -344,6 +418,28 @@ def test_a_member_bound_to_the_wildcard_needs_one_descriptor() -> None:
 
 
 # Fork
+
+
+@pytest.mark.posix_only("Windows has no fork")
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+def test_an_association_ends_while_a_child_has_the_sockets_too() -> None:
+    import os
+
+    s = connected_member(sender())
+    port = port_of(s)
+    end, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(write)
+        os.read(end, 1)
+        os._exit(0)
+    os.close(end)
+    try:
+        disconnect(s)
+        assert port_of(s) == port
+    finally:
+        os.close(write)
+        os.waitpid(child, 0)
 
 
 @pytest.mark.posix_only("Windows has no fork")

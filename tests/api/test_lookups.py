@@ -261,6 +261,21 @@ def test_gethostbyname_of_an_ipv6_or_illegal_address_is_wsano_data(name: str) ->
     assert WSAGetLastError() == WSANO_DATA
 
 
+@pytest.mark.parametrize("name", ["0x1111." * 30 + "%", "0x" + "1" * 200 + "%", "0x1." * 60 + "%"])
+def test_gethostbyname_reads_a_name_that_begins_like_numbers_at_once(name: str) -> None:
+    # In a process of its own: a look-up that does not end would hold the GIL.
+    program = f"from winsock import *; WSAStartup(0x202, WSADATA()); print(gethostbyname({name!r}))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "None"
+
+
+@pytest.mark.parametrize("name", ["0x1.2.3.4.5", "0x1..2", "1.0x", "...", ".1"])
+@pytest.mark.wine_differs("gethostbyname reports another error")
+def test_gethostbyname_of_numbers_between_dots_is_wsano_data(name: str) -> None:
+    assert gethostbyname(name) is None
+    assert WSAGetLastError() == WSANO_DATA
+
+
 # descriptors
 
 _CHILD = """
@@ -282,6 +297,9 @@ def lookups():
     for flags in (0, NI_NAMEREQD):
         yield f"getnameinfo {flags}", getnameinfo(name, 16, bytearray(64), 64, None, 0, flags)
     yield "getnameinfo numbers", getnameinfo(name, 16, bytearray(64), 64, None, 0, NI_NUMERICHOST)
+    yield "service of a port", getnameinfo(name, 16, bytearray(64), 64, bytearray(64), 64, NI_NUMERICHOST)
+    yield "service alone", getnameinfo(name, 16, None, 0, bytearray(64), 64, 0)
+    yield "port alone", getnameinfo(name, 16, None, 0, bytearray(64), 64, NI_NUMERICSERV)
 
 assert WSAStartup(0x202, WSADATA()) == 0
 if %r:
@@ -317,5 +335,8 @@ def test_a_lookup_without_a_free_descriptor_is_wsatry_again_and_succeeds_later(a
         "getnameinfo 0 11002",
         "getnameinfo 4 11002",
         "getnameinfo numbers 0",
+        "service of a port 11002",
+        "service alone 11002",
+        "port alone 0",
         "host again 0",
     ]

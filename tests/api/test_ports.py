@@ -233,6 +233,46 @@ def listening_process(host: int, reuse: int) -> Iterator[int]:
             process.communicate("\n")
 
 
+SECOND_PROCESS = """
+from ctypes import c_int
+from winsock import *
+assert WSAStartup(MAKEWORD(2, 2), WSADATA()) == 0
+s = socket(AF_INET, SOCK_STREAM, 0)
+assert setsockopt(s, SOL_SOCKET, SO_REUSEADDR, c_int(1), 4) == 0
+name = sockaddr_in(AF_INET, htons({port}), in_addr(htonl({host:#x})))
+print(WSAGetLastError() if bind(s, name, 16) or listen(s, 1) else 0)
+"""
+
+
+def error_in_another_process(port: int, host: int) -> int:
+    """The error of another process that binds a socket with SO_REUSEADDR and listens, or 0."""
+    program = SECOND_PROCESS.format(port=port, host=host)
+    return int(subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout)
+
+
+@BESIDE_A_LISTENER
+@pytest.mark.parametrize("use", ["default", "exclusive"])
+def test_a_listener_that_shares_its_port_in_its_process_is_closed_to_other_processes(started: None, use: str) -> None:
+    first, second = made(f"{use} one")[0], new()
+    assert bind(first, loopback(), 16) == 0
+    assert listen(first, 1) == 0
+    assert bind(second, loopback(port_of(first), INADDR_ANY), 16) == 0
+    assert error_in_another_process(port_of(first), INADDR_LOOPBACK) == WSAEACCES
+    assert listen(second, 1) == 0
+    assert error_in_another_process(port_of(first), INADDR_LOOPBACK) == WSAEACCES
+    assert error_in_another_process(port_of(first), INADDR_ANY) == WSAEACCES
+
+
+def test_a_bind_that_failed_leaves_a_listener_closed_to_other_processes(started: None) -> None:
+    second_loopback = INADDR_LOOPBACK + 1
+    with listening_process(INADDR_LOOPBACK, 0) as port:
+        first = new()
+        assert bind(first, loopback(port, second_loopback), 16) == 0
+        assert listen(first, 1) == 0
+        assert error_of(bind(new(), loopback(port, INADDR_ANY), 16)) == WSAEADDRINUSE
+        assert error_in_another_process(port, second_loopback) == WSAEACCES
+
+
 @pytest.mark.parametrize("host", [INADDR_ANY, INADDR_LOOPBACK])
 @pytest.mark.parametrize("use", [None, SO_REUSEADDR])
 def test_a_port_on_which_another_process_listens_cannot_be_used(started: None, host: int, use: int | None) -> None:

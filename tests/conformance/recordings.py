@@ -61,7 +61,11 @@ def save(concern: str, wine: str, seen: dict[str, list[Observation]]) -> None:
 
 
 def write(path: Path, wine: str, entries: dict[str, Entry]) -> None:
-    """Writes one observation per line, which json.dump cannot do."""
+    path.write_text(text(wine, entries), encoding="ascii", newline="\n")
+
+
+def text(wine: str, entries: dict[str, Entry]) -> str:
+    """The text of a file: one observation per line, which json.dump cannot do."""
     lines = ["{", f' "wine": {json.dumps(wine)},', ' "scenarios": {']
     for name, entry in entries.items():
         lines.append(f"  {json.dumps(name)}: {{")
@@ -73,4 +77,4 @@ def write(path: Path, wine: str, entries: dict[str, Entry]) -> None:
         lines[-1] = "   ]"
         lines.append("  },")
     lines[-1] = "  }"
-    path.write_text("\n".join([*lines, " }", "}", ""]), encoding="ascii", newline="\n")
+    return "\n".join([*lines, " }", "}", ""])

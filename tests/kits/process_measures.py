@@ -1,10 +1,12 @@
-"""Measures the handles or file descriptors and the memory of this process."""
+"""Measures the handles or file descriptors and the memory of this process, and limits its descriptors."""
 
 from __future__ import annotations
 
 import ctypes
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ctypes import byref, c_size_t, c_ulong, c_ushort, c_void_p, sizeof
 from pathlib import Path
 
@@ -84,3 +86,16 @@ else:
     def memory() -> int:
         """The resident memory of this process in bytes."""
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@contextmanager
+def no_more_descriptors() -> Iterator[None]:
+    """The process can open no descriptor meanwhile."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

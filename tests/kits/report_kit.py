@@ -11,6 +11,10 @@ from tests.windows_facts.facts import collect
 from tests.windows_report import merging, notes
 from tests.windows_report.resuming import CHECKOUT
 
+SCENARIO = "an_unbound_socket_receives_nothing"  # Wine and Windows differ in it
+# In a cell of the README's table that no run on this system can fill.
+NOTHING = "\N{EN DASH}"
+
 
 def made_up_report(**system: Any) -> dict[str, Any]:
     """A complete report; `system` replaces some of its versions."""
@@ -24,7 +28,7 @@ def made_up_report(**system: Any) -> dict[str, Any]:
     return {
         "form": "winsock windows report",
         "version": 1,
-        "made": "2026-11-29",
+        "made": "2024-11-29",
         "system": {
             "windows": "Windows 11 (10.0.22631)", "wine": None, "winsock_dll": "WinSock 2.0", "machine": "AMD64",
             "python": "3.12.4", "implementation": "CPython", "bits": 64, "winsock": "0.1.0", "commit": "0a" * 20,
@@ -68,10 +72,21 @@ def copied_tree(folder: Path) -> Path:
             entry.pop(notes.SIDE, None)
         recordings.write(path, kept["wine"], kept["scenarios"])
     (root / notes.REPORTS).write_text('{"reports": {}, "facts": {}}', encoding="ascii")
-    notes.update(root)
+    merging.write(notes.pages(root, notes.load_reports(root), notes.load_recordings(root)), root)
     return root
 
 
 def content(root: Path) -> dict[str, bytes]:
     """All files of a tree."""
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def last_cells(root: Path) -> dict[str, str]:
+    """The last cell of each row of the README's table, by the first cell."""
+    text = (root / notes.README).read_text(encoding="utf-8").partition("### What was proven where")[2]
+    table = text.partition("| --- |")[2].partition("\n\n")[0]
+    return {row.strip("| ").split(" | ")[0]: row.strip("| ").split(" | ")[-1] for row in table.splitlines()[1:]}
+
+
+def differences_page(root: Path) -> str:
+    return notes.in_notes((root / notes.DIFFERENCES).read_text(encoding="utf-8"))

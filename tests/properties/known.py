@@ -380,7 +380,9 @@ def _reports_a_reset(found: Difference, ours: Any) -> bool:
     """Whether compat reports that a connection was reset, to its user or to the peer."""
     if found.step[0] in _SENDS + _RECEIVES:
         return ours in ("WSAECONNABORTED", "WSAECONNRESET")
-    return found.step[0] == "select" and _less_to_read(found.turned())
+    if found.step[0] == "ioctlsocket":
+        return bool(found.step[2] == w.FIONREAD and found.compat[-1] == 0)
+    return found.step[0] == "WSAPoll" or (found.step[0] == "select" and _less_to_read(found.turned()))
 
 
 def _has_shut_down(found: Difference) -> bool:

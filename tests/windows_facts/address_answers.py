@@ -103,7 +103,11 @@ BIND_ANSWERS = {
     "loopback_broadcast": Answer({"bind": [[A]]}, f"{LIBUV}/test-tcp-bind-error.c", SOURCE),
     "mapped_limited_broadcast": Answer({"bind": [[A]]}, _NO_LOCAL, DOCUMENTED),
     "mapped_loopback_broadcast": Answer({"bind": [[A]]}, _NO_LOCAL, DOCUMENTED),
-    "link_local": Answer({"bind": [[A]]}, f"{SCOPES}: bind needs a scope id that is not zero", DOCUMENTED),
+    "link_local": Answer(
+        {"bind": [[A], ["WSAEINVAL"]]},
+        f"{SCOPES}: bind needs a scope id that is not zero; no code is stated",
+        DOCUMENTED,
+    ),
     "mapped": Answer({"bind": [[0]]}, DOTNET, TESTED),
     "mapped on IPv6": Answer({"bind": [[A]]}, _NO_LOCAL, DOCUMENTED),
     "ipv6_address": Answer({"bind": [[AF], [FAULT]]}, f"{BIND}: {_BOTH}", DOCUMENTED),

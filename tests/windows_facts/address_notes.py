@@ -54,7 +54,7 @@ nonblocking socket returns WSAEWOULDBLOCK, then select shows the socket in excep
 _TAIL = """## The broadcast address of an interface's network
 
 Only the operating system knows these addresses, such as 192.168.1.255 for 192.168.1.7 with the mask 255.255.255.0.
-compat treats them like 255.255.255.255: for bind it compares the address with those of the interfaces, and it
+compat treats them like 255.255.255.255: for bind it asks the kernel whether the address is one of them, and it
 translates the kernel's error of connect. The facts whose names start with `network_broadcast` check it on an interface
 in a network namespace ([reported](https://github.com/liftoff-sr/CIPster/issues/21)).
 

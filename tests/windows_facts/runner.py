@@ -9,6 +9,8 @@ from tests.conformance.reference_system import wine_version
 from .facts import Fact
 from .networks import has_networks
 
+WINE_DIFFERS = "Wine differs"
+
 
 def observed(fact: Fact) -> Json:
     """What the fact's program observes here; a list that starts with "hangs" or "stopped" if it fails."""
@@ -25,13 +27,18 @@ def observed(fact: Fact) -> Json:
 def holds(fact: Fact) -> tuple[bool, Json]:
     """Whether the backend behaves as the fact says, and what it does."""
     seen = observed(fact)
-    return any(seen == accepted and type(seen) is type(accepted) for accepted in fact.windows), seen
+    return agrees(fact, seen), seen
+
+
+def agrees(fact: Fact, seen: Json) -> bool:
+    """Whether this result is one that the fact accepts."""
+    return any(seen == accepted and type(seen) is type(accepted) for accepted in fact.windows)
 
 
 def reason_to_skip(fact: Fact) -> str:
     """Why the fact cannot be checked on this system; "" where it can."""
     if fact.wine and wine_version() is not None:
-        return f"Wine differs: {fact.wine}"
+        return f"{WINE_DIFFERS}: {fact.wine}"
     if fact.needs == "namespaces" and not has_networks():
         return "needs a network namespace: root on Linux, and the command ip"
     return ""

@@ -71,7 +71,7 @@ def test_a_wrong_error_is_noticed(monkeypatch: pytest.MonkeyPatch, call: str) ->
         ("recv", mutations.cut_silently, "the_end_of_a_long_datagram_is_lost"),
         ("accept", mutations.without_mode, "an_accepted_socket_inherits_nonblocking_mode"),
         ("select", mutations.without_exceptions, "a_refused_socket_is_in_exceptfds_only"),
-        ("getsockopt", mutations.with_four_bytes, "lengths_of_tcp_nodelay"),
+        ("getsockopt", mutations.with_four_bytes, "a_byte_is_read_as_one_byte"),
         ("bind", mutations.shared, "a_udp_port_has_one_socket"),
         ("send", mutations.half, "data_before_the_end_arrives"),
     ],

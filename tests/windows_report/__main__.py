@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.conformance.reference_system import wine_version
 from winsock.command_line import printable, run_command
 
-from . import form, making, merging, system
+from . import evidence, form, making, merging, notes, system
 from .resuming import CHECKOUT
 from .screen import Screen
 
@@ -136,25 +136,33 @@ def merge(arguments: Sequence[str]) -> int:
     """Merges a report into this clone, or into a copy."""
     parser = _merger()
     options = parser.parse_args(arguments)
-    name = printable(str(options.file))
     try:
-        report = form.read(options.file)
-        root = CHECKOUT
-        if options.folder is None:
-            merging.refuse_wine(report, root)
-        else:
-            merging.copy_tree(CHECKOUT, options.folder)
-            root = options.folder
+        root, lines = _merge(options.file, options.folder)
     except form.ReportError as error:
-        print(f"{_PROG} merge: {name}: {printable(str(error))}", file=sys.stderr)
-        return 1
+        problem = f"{options.file}: {error}"
+    except notes.TreeError as error:
+        problem = f"nothing was merged: {error}"
     except OSError as error:
-        print(f"{_PROG} merge: {printable(str(error.filename))}: {error.strerror}", file=sys.stderr)
-        return 1
-    for line in merging.merge(report, root):
-        print(printable(line))
-    print(f"merged into {printable(str(root))}")
-    return 0
+        problem = f"{error.filename}: {error.strerror}"
+    else:
+        for line in [*lines, f"merged into {root}"]:
+            print(printable(line))
+        return 0
+    print(f"{_PROG} merge: {printable(problem)}", file=sys.stderr)
+    return 1
+
+
+def _merge(file: Path, copy: Path | None) -> tuple[Path, list[str]]:
+    """Merges into the clone, or into a copy that it makes; returns the tree, and lines for the maintainer."""
+    report = form.read(file)
+    if copy is None:
+        evidence.refuse_wine(report, CHECKOUT)
+    planned = merging.plan(report, CHECKOUT)
+    if copy is not None:
+        merging.copy_tree(CHECKOUT, copy)
+    root = copy or CHECKOUT
+    merging.write(planned.files, root)
+    return root, planned.lines
 
 
 def main(arguments: Sequence[str]) -> int:

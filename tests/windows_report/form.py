@@ -10,17 +10,18 @@ everything), `seconds`, `problem` (what has ended it early, or ""), and its resu
     facts      "results": {fact: {"outcome", "detail"}}
     pairs      "jobs": {job: {"exit_code", "seconds", "summary", "last_lines"}}
 
-The check accepts exactly this form, with limits for all sizes. Each error is one message that names the place.
+The check accepts exactly this form, with limits for all sizes. Each error is one message that names the place. Versions
+and outcomes have a strict form, so that the README can show them. The other texts are free: see `notes.code`.
 """
 
 from __future__ import annotations
 
+import datetime
 import json
-import math
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 FORM = "winsock windows report"
 VERSION = 1
@@ -77,10 +78,18 @@ def _first_line(error: BaseException) -> str:
 
 
 def _shown(value: Any) -> str:
-    return json.dumps(value)[:60]
+    """A value in an error. A list or an object may be too deep for json.dumps."""
+    if isinstance(value, list | dict):
+        return "a list" if isinstance(value, list) else "an object"
+    return json.dumps(value[:60] if isinstance(value, str) else value)[:60]
 
 
-def _fail(where: str, needed: str, value: Any) -> None:
+def _matches(pattern: str, text: str) -> bool:
+    r"""Whether the whole text has this pattern. `\w` and `\d` are ASCII."""
+    return re.fullmatch(pattern, text, re.ASCII) is not None
+
+
+def _fail(where: str, needed: str, value: Any) -> NoReturn:
     raise ReportError(f"{where.lstrip('.') or 'the file'}: {needed} is required, not {_shown(value)}")
 
 
@@ -88,7 +97,7 @@ def _text(pattern: str = "", longest: int = _LONGEST_TEXT) -> Check:
     def check(where: str, value: Any) -> None:
         if not isinstance(value, str) or len(value) > longest:
             _fail(where, f"a text of at most {longest} characters", value)
-        if pattern and not re.fullmatch(pattern, value):
+        if pattern and not _matches(pattern, value):
             _fail(where, f"a text like {pattern}", value)
 
     return check
@@ -97,7 +106,8 @@ def _text(pattern: str = "", longest: int = _LONGEST_TEXT) -> Check:
 def _number(most: float, least: float = 0, whole: bool = True) -> Check:
     def check(where: str, value: Any) -> None:
         kinds = (int,) if whole else (int, float)
-        if type(value) not in kinds or not math.isfinite(value) or not least <= value <= most:
+        # Infinity is not in the range either. A comparison of an integer of any size cannot overflow.
+        if type(value) not in kinds or not least <= value <= most:
             _fail(where, f"a number from {least} to {most}", value)
 
     return check
@@ -114,6 +124,17 @@ def _or_null(other: Check) -> Check:
 def _flag(where: str, value: Any) -> None:
     if type(value) is not bool:
         _fail(where, "true or false", value)
+
+
+def _date(where: str, value: Any) -> None:
+    _text(r"\d{4}-\d{2}-\d{2}")(where, value)
+    try:
+        made = datetime.date.fromisoformat(value)
+    except ValueError:
+        _fail(where, "a date", value)
+    # Where the report was made, the next day may have begun.
+    if made > datetime.date.today() + datetime.timedelta(days=1):
+        _fail(where, "a date that is not in the future", value)
 
 
 def _list(of: Check, most: int = _MOST_ITEMS) -> Check:
@@ -133,7 +154,7 @@ def _mapping(key: str, of: Check, most: int = _MOST_ITEMS) -> Check:
         if not isinstance(value, dict) or len(value) > most:
             _fail(where, f"an object of at most {most} items", value)
         for name, item in value.items():
-            if not re.fullmatch(key, name):
+            if not _matches(key, name):
                 _fail(where, f"a key like {key}", name)
             of(f"{where}.{name}", item)
 
@@ -180,32 +201,37 @@ def _result(where: str, value: Any, depth: int = 0) -> None:
 def _observation(where: str, value: Any) -> None:
     """[label, result, …], as the recordings have it."""
     _list(_result, 100)(where, value)
-    if not value or not isinstance(value[0], str) or not re.fullmatch(r"[ -~]{1,120}", value[0]):
+    if not value or not isinstance(value[0], str) or not _matches(r"[ -~]{1,120}", value[0]):
         _fail(where, "a list that begins with a label", value)
 
 
 _NAME = r"\w{1,120}"
-_WORD = _text(r"[\w.+/ -]{0,60}")
+# Versions, as `platform`, WSAStartup, Wine and this project write them.
+_PYTHON = r"3\.\d{1,2}\.\d{1,3}((a|b|rc)\d{1,3})?\+?"
+_WINE = r"\d{1,3}(\.\d{1,3}){1,2}(-rc\d{1,3})?( \(\w{1,20}\))?(-\d{1,6}-g[0-9a-f]{6,40})?"
+_OWN_VERSION = r"\d{1,4}(\.\d{1,4}){1,3}((a|b|rc|\.dev|\.post)\d{1,4})?"
 _SYSTEM = _record(
     windows=_text(r"Windows (Server|\d{1,2}) \(\d{1,4}\.\d{1,4}\.\d{1,6}\)"),
-    wine=_or_null(_WORD),
-    winsock_dll=_WORD,
-    machine=_WORD,
-    python=_WORD,
-    implementation=_WORD,
+    wine=_or_null(_text(_WINE)),
+    winsock_dll=_text(r"WinSock \d{1,2}\.\d{1,2}|WSAStartup fails"),
+    machine=_text(r"\w{0,20}"),
+    python=_text(_PYTHON),
+    implementation=_text(r"\w{1,20}"),
     bits=_number(64),
-    winsock=_WORD,
+    winsock=_text(_OWN_VERSION),
     commit=_or_null(_text(r"[0-9a-f]{40,64}")),
     changed=_or_null(_flag),
-    missing=_list(_WORD, 100),
+    missing=_list(_text(r"[\w-]{1,60}"), 100),
 )
 _COMMON: dict[str, Check] = {
     "selection": _list(_text(longest=200), 100),
     "seconds": _number(1e6, whole=False),
     "problem": _text(),
 }
-_OUTCOME = r"[a-zA-Z ]{1,40}"
-_FAILURE = _record(test=_text(r"[ -~]{1,500}"), outcome=_text(_OUTCOME), message=_text())
+# "ended" and "silent" are outcomes of an item that did not end: see `resuming`.
+_TEST_OUTCOME = "passed|failed|error|skipped|xfailed|xpassed|ended|silent"
+_FACT_OUTCOME = "as on Windows|different|skipped|ended|silent"
+_FAILURE = _record(test=_text(r"[ -~]{1,500}"), outcome=_text(_TEST_OUTCOME), message=_text())
 _JOB = _record(
     ("last_lines",),
     exit_code=_or_null(_number(2**32, -(2**31))),
@@ -217,11 +243,11 @@ _PARTS = _record(
     PARTS,
     tests=_record(
         **_COMMON,
-        counts=_mapping(r"[\w./-]{1,200}", _mapping(_OUTCOME, _number(1e6), 20), 500),
+        counts=_mapping(r"[\w./-]{1,200}", _mapping(_TEST_OUTCOME, _number(1e6), 20), 500),
         failures=_list(_FAILURE),
     ),
     scenarios=_record(**_COMMON, seen=_mapping(_NAME, _list(_observation, 500))),
-    facts=_record(**_COMMON, results=_mapping(_NAME, _record(outcome=_text(_OUTCOME), detail=_result))),
+    facts=_record(**_COMMON, results=_mapping(_NAME, _record(outcome=_text(_FACT_OUTCOME), detail=_result))),
     pairs=_record(**_COMMON, jobs=_mapping(r"[\w -]{1,40}", _JOB, 50)),
 )
-_REPORT = _record(form=_text(), version=_number(1000), made=_text(r"\d{4}-\d{2}-\d{2}"), system=_SYSTEM, parts=_PARTS)
+_REPORT = _record(form=_text(), version=_number(1000), made=_date, system=_SYSTEM, parts=_PARTS)

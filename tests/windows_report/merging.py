@@ -2,16 +2,19 @@
 
 A report is evidence, which a maintainer judges. So a merge changes nothing that is documented or recorded:
 
-- Each scenario gets a side "windows report" beside "wine" and "windows": one row for each observation, with the ids of
+- Names that the clone does not have are ignored, and printed (`evidence`).
+- Each scenario gets a side "windows report" next to "wine" and "windows": one row for each observation, with the ids of
   the reports that have made it: {"label", "answer", "reports"}. What compat must return is still decided by the other
   two sides. What contradicts them is listed, here and in notes/differences.md; the maintainer then changes the
   scenario's "windows" side, or finds the defect.
 - `reports.json` gets the versions, counts and failing tests of the report, and its results of facts.
 - The generated part of notes/differences.md and the README's last column are made anew.
 
+All texts are made before the first file changes, so an error leaves the clone as it was.
+
 The id of a report is made from its content. So merging a report again changes nothing.
 
-A report from Wine shows how the commands work, and nothing about Windows. It is merged into a copy alone.
+A report from Wine shows how the commands work, and nothing about Windows. It is merged only into a copy.
 """
 
 from __future__ import annotations
@@ -22,63 +25,70 @@ import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.conformance import recordings
 
 from . import notes
-from .form import ReportError
+from .evidence import answers_like, known_parts
 
-# At least so many documented differences between Wine and Windows must be observed to say which of the two it was.
-_LEAST_EVIDENCE = 20
+
+class Plan(NamedTuple):
+    """What a merge changes, and what the maintainer has to know."""
+
+    files: dict[str, str]  # the new texts by path
+    lines: list[str]
 
 
 def report_id(report: Mapping[str, Any]) -> str:
     """The system's version and a hash of the report, such as "10.0.22631-1a2b3c4d"."""
-    build = re.findall(r"[\d.]+", report["system"]["windows"])[-1]
+    build = re.findall(r"[0-9.]+", report["system"]["windows"])[-1]
     content = json.dumps(report, sort_keys=True).encode("ascii")
     return f"{'wine-' if report['system']['wine'] else ''}{build}-{hashlib.sha256(content).hexdigest()[:8]}"
 
 
-def refuse_wine(report: Mapping[str, Any], root: Path) -> None:
-    """Refuses a report that says, or shows by its results, that it was made on Wine.
+def plan(report: Mapping[str, Any], root: Path) -> Plan:
+    """What the merge of a checked report into a tree changes.
 
-    Errors: ReportError.
+    Errors: notes.TreeError for a file of the tree that a merge cannot change; OSError.
     """
-    wine = report["system"]["wine"]
-    if wine:
-        raise ReportError(f"the report was made on Wine {wine}: it says nothing about Windows; see --try")
-    as_wine, as_windows = _answers_like(report, notes.load_recordings(root))
-    if as_wine + as_windows >= _LEAST_EVIDENCE and as_wine > as_windows:
-        raise ReportError(
-            f"in {as_wine} of {as_wine + as_windows} results in which Wine and Windows differ it has those of Wine: "
-            "it was probably made on Wine; see --try"
-        )
+    name = report_id(report)
+    files, reports = notes.load_files(root), notes.load_reports(root)
+    entries = notes.entries_of(files)
+    lines = _remarks(report, name, entries)
+    parts, ignored = known_parts(report, entries)
+    _merge_scenarios(parts, name, entries)
+    reports = _merge_reports({**report, "parts": parts}, name, reports)
+    texts = {path: recordings.text(kept["wine"], kept["scenarios"]) for path, kept in files.items()}
+    texts[notes.REPORTS] = json.dumps(reports, indent=1) + "\n"
+    texts |= notes.pages(root, reports, entries)
+    return Plan(texts, [*lines, *ignored, *_results(name, reports, entries)])
 
 
-def _answers_like(report: Mapping[str, Any], entries: Mapping[str, recordings.Entry]) -> tuple[int, int]:
-    """How often the report has Wine's result, and how often that of Windows, where the two are known to differ."""
-    as_wine = as_windows = 0
-    for name, seen in report["parts"].get("scenarios", {"seen": {}})["seen"].items():
-        entry = entries.get(name, {"wine": []})
-        answers = {label: answer for label, *answer in seen}
-        wine = {label: answer for label, *answer in entry["wine"]}
-        for difference in entry.get("windows", ()):
-            answer = answers.get(difference["label"])
-            as_windows += answer in difference["answers"]
-            as_wine += answer not in difference["answers"] and answer == wine.get(difference["label"], [])
-    return as_wine, as_windows
+def write(files: Mapping[str, str], root: Path) -> None:
+    """Writes the files of a plan: first all texts into new files, which then replace the old ones.
+
+    Errors: OSError.
+    """
+    new = {root / path: (root / path).with_name(f"{Path(path).name}.new") for path in files}
+    try:
+        for path, text in zip(new.values(), files.values(), strict=True):
+            path.write_text(text, encoding="utf-8", newline="\n")
+        for path, replacement in new.items():
+            replacement.replace(path)
+    finally:
+        for path in new.values():
+            path.unlink(missing_ok=True)
 
 
 def merge(report: Mapping[str, Any], root: Path) -> list[str]:
-    """Merges a checked report into a tree; returns what the maintainer has to know, in lines."""
-    name = report_id(report)
-    scenarios = report["parts"].get("scenarios", {"seen": {}})["seen"]
-    known = notes.load_recordings(root)
-    _merge_scenarios(scenarios, name, root)
-    _merge_reports(report, name, root)
-    notes.update(root)
-    return [*_remarks(report, name, set(scenarios) - set(known)), *_results(name, root)]
+    """Merges a checked report into a tree; returns what the maintainer has to know, in lines.
+
+    Errors: as for plan.
+    """
+    planned = plan(report, root)
+    write(planned.files, root)
+    return planned.lines
 
 
 def copy_tree(source: Path, target: Path) -> None:
@@ -93,14 +103,11 @@ def copy_tree(source: Path, target: Path) -> None:
     shutil.copytree(source / notes.RECORDINGS, target / notes.RECORDINGS)
 
 
-def _merge_scenarios(seen: Mapping[str, list[list[Any]]], name: str, root: Path) -> None:
-    for path in sorted((root / notes.RECORDINGS).glob("*.json")):
-        kept = recordings.read(path)
-        for scenario in kept["scenarios"].keys() & seen.keys():
-            rows = kept["scenarios"][scenario].setdefault(notes.SIDE, [])
-            for label, *answer in seen[scenario]:
-                _add_row(rows, name, label=label, answer=answer)
-        recordings.write(path, kept["wine"], kept["scenarios"])
+def _merge_scenarios(parts: Mapping[str, Any], name: str, entries: Mapping[str, recordings.Entry]) -> None:
+    for scenario, seen in parts.get("scenarios", {"seen": {}})["seen"].items():
+        rows = entries[scenario].setdefault(notes.SIDE, [])
+        for label, *answer in seen:
+            _add_row(rows, name, label=label, answer=answer)
 
 
 def _add_row(rows: list[dict[str, Any]], report: str, **content: Any) -> None:
@@ -112,8 +119,7 @@ def _add_row(rows: list[dict[str, Any]], report: str, **content: Any) -> None:
     rows.append({**content, "reports": [report]})
 
 
-def _merge_reports(report: Mapping[str, Any], name: str, root: Path) -> None:
-    kept = notes.load_reports(root)
+def _merge_reports(report: Mapping[str, Any], name: str, kept: dict[str, Any]) -> dict[str, Any]:
     # The results of scenarios and facts are kept once for all reports.
     parts = {
         part: {key: value for key, value in found.items() if key not in ("seen", "results")}
@@ -123,12 +129,10 @@ def _merge_reports(report: Mapping[str, Any], name: str, root: Path) -> None:
     for fact, result in report["parts"].get("facts", {"results": {}})["results"].items():
         if result["outcome"] != "skipped":
             _add_row(kept["facts"].setdefault(fact, []), name, **result)
-    kept = {key: dict(sorted(kept[key].items())) for key in ("reports", "facts")}
-    text = json.dumps(kept, indent=1) + "\n"
-    (root / notes.REPORTS).write_text(text, encoding="ascii", newline="\n")
+    return {key: dict(sorted(kept[key].items())) for key in ("reports", "facts")}
 
 
-def _remarks(report: Mapping[str, Any], name: str, unknown: set[str]) -> list[str]:
+def _remarks(report: Mapping[str, Any], name: str, entries: Mapping[str, recordings.Entry]) -> list[str]:
     system = report["system"]
     lines = [f"{name}: {notes.system_name(system)}, Python {system['python']}, commit {system['commit'] or 'unknown'}"]
     if system["changed"]:
@@ -140,14 +144,16 @@ def _remarks(report: Mapping[str, Any], name: str, unknown: set[str]) -> list[st
             lines.append(f"{part}: only {', '.join(found['selection'])}; it does not count in the README")
         if found["problem"]:
             lines.append(f"{part}: not complete, so it does not count in the README: {found['problem']}")
-    if unknown:
-        lines.append(f"unknown scenarios, ignored: {', '.join(sorted(unknown))}")
+    as_wine, as_windows = answers_like(report, entries)
+    if as_wine:
+        lines.append(
+            f"in {as_wine} of {as_wine + as_windows} scenarios in which Wine and Windows differ it has Wine's results"
+        )
     return lines
 
 
-def _results(name: str, root: Path) -> list[str]:
+def _results(name: str, reports: Mapping[str, Any], entries: Mapping[str, recordings.Entry]) -> list[str]:
     """The contradictions and the failed tests of a report that has been merged."""
-    entries, reports = notes.load_recordings(root), notes.load_reports(root)
     lines = []
     for scenario, differing in notes.contradictions(entries, name).items():
         lines += [f"contradiction in {scenario}: {each}" for each in differing]

@@ -1,6 +1,7 @@
 """What the merged reports say in notes/differences.md and in the README's table "What was proven where".
 
-Both texts are made from the recordings and from `reports.json`, in any copy of the tree.
+Both texts are made from the recordings and from `reports.json`. Anybody may have written a report, so no link, mention
+or tag comes out of it: names and versions have a strict form (`form`), and every other text is a code span (`code`).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ REPORTS = "tests/windows_report/reports.json"
 RECORDINGS = "tests/conformance/recordings"
 DIFFERENCES = "notes/differences.md"
 README = "README.md"
-# The side of a recording that the reports fill, beside "wine" and "windows".
+# The side of a recording that the reports fill, next to "wine" and "windows".
 SIDE = "windows report"
 NOT_YET = "not yet"
 _BEGIN = "<!-- generated: python -m tests.windows_report merge FILE -->"
@@ -33,16 +34,49 @@ _MOST_ROWS = 200
 Report = dict[str, Any]
 
 
+class TreeError(Exception):
+    """A file of the tree lacks what a merge changes; in one line."""
+
+
 def load_reports(root: Path) -> dict[str, Any]:
-    """The merged reports by id, and the results of facts with the ids of the reports that have them."""
-    loaded: dict[str, Any] = json.loads((root / REPORTS).read_text(encoding="ascii"))
+    """The merged reports by id, and the results of facts with the ids of the reports that have them.
+
+    Errors: TreeError; OSError.
+    """
+    return _load(root / REPORTS, REPORTS, {"reports", "facts"})
+
+
+def load_files(root: Path) -> dict[str, dict[str, Any]]:
+    """The files of recordings of a tree, by path.
+
+    Errors: TreeError; OSError.
+    """
+    files = sorted((root / RECORDINGS).glob("*.json"))
+    names = [path.relative_to(root).as_posix() for path in files]
+    return {name: _load(path, name, {"wine", "scenarios"}) for name, path in zip(names, files, strict=True)}
+
+
+def _load(path: Path, name: str, keys: set[str]) -> dict[str, Any]:
+    try:
+        loaded = json.loads(path.read_text(encoding="ascii"))
+    except ValueError as error:
+        raise TreeError(f"{name} is not ASCII text with JSON: {str(error).partition(chr(10))[0]}") from None
+    if not isinstance(loaded, dict) or loaded.keys() != keys:
+        raise TreeError(f"{name}: an object with the keys {' and '.join(sorted(keys))} is required")
     return loaded
 
 
+def entries_of(files: Mapping[str, Mapping[str, Any]]) -> dict[str, recordings.Entry]:
+    """All scenarios in these files, by name."""
+    return {name: entry for kept in files.values() for name, entry in kept["scenarios"].items()}
+
+
 def load_recordings(root: Path) -> dict[str, recordings.Entry]:
-    """All scenarios of a tree, by name."""
-    files = sorted((root / RECORDINGS).glob("*.json"))
-    return {name: entry for path in files for name, entry in recordings.read(path)["scenarios"].items()}
+    """All scenarios of a tree, by name.
+
+    Errors: as for load_files.
+    """
+    return entries_of(load_files(root))
 
 
 # ---- what the reports have observed
@@ -77,9 +111,8 @@ def fact_results(reports: Mapping[str, Any], report: str) -> dict[str, tuple[str
 # ---- the part of notes/differences.md
 
 
-def generated(root: Path) -> str:
+def generated(reports: Mapping[str, Any], entries: Mapping[str, recordings.Entry]) -> str:
     """The part of notes/differences.md between the two comments, with these."""
-    reports, entries = load_reports(root), load_recordings(root)
     if not reports["reports"]:
         text = [
             "No report from a real Windows has been merged. To make one:",
@@ -98,17 +131,18 @@ def _table(reports: Mapping[str, Any], entries: Mapping[str, recordings.Entry]) 
         system = report["system"]
         cells = [name, system_name(system), system["python"], (system["commit"] or "unknown")[:10]]
         cells += [figures.tests(""), figures.scenarios(), figures.facts(), figures.pairs()]
-        yield _row(*cells)
+        yield _row(*map(cell, cells))
 
 
 def _contradictions(reports: Mapping[str, Any], entries: Mapping[str, recordings.Entry]) -> Iterator[str]:
     rows = []
     for report in reports["reports"]:
         for name, differing in contradictions(entries, report).items():
-            rows += [_row(name, each, report) for each in differing]
+            rows += [_row(cell(name), code_cell(each), cell(report)) for each in differing]
         for name, (outcome, detail) in fact_results(reports, report).items():
             if outcome not in ("as on Windows", "skipped"):
-                rows.append(_row(f"fact {name}", f"{outcome}: {json.dumps(detail)}", report))
+                text = f"{outcome}: {json.dumps(detail)}"
+                rows.append(_row(cell(f"fact {name}"), code_cell(text), cell(report)))
     yield f"Results that contradict what is expected of Windows: {len(rows) or 'none'}."
     if rows:
         yield from ["", "| scenario or fact | contradiction | report |", "| --- | --- | --- |", *_first(rows)]
@@ -116,7 +150,7 @@ def _contradictions(reports: Mapping[str, Any], entries: Mapping[str, recordings
 
 def _failures(reports: Mapping[str, Any]) -> Iterator[str]:
     rows = [
-        f"- {cell(failure['test'])}: {failure['outcome']} ({report})"
+        f"- {code(failure['test'])}: {failure['outcome']} ({report})"
         for report, found in reports["reports"].items()
         for failure in found["parts"].get("tests", {}).get("failures", ())
     ]
@@ -131,22 +165,38 @@ def _first(rows: list[str]) -> list[str]:
 
 
 def _row(*cells: str) -> str:
-    return f"| {' | '.join(map(cell, cells))} |"
+    return f"| {' | '.join(cells)} |"
 
 
 def cell(text: str) -> str:
-    """A text of a report in a cell of a table in Markdown: nothing in it is a link, a tag or the end of the cell."""
+    """A name or a version in a cell of a table in Markdown: no character in it is markup."""
     shown = printable(text)[:_LONGEST_CELL]
     return re.sub(r"([\\`*_\[\]|~#])", r"\\\1", html.escape(shown, quote=False))
+
+
+def code(text: str) -> str:
+    """Any text as a code span: nothing in it is a link, a mention, a tag or markup."""
+    shown = printable(text)[:_LONGEST_CELL]
+    # Only a run of backticks of the same length would end the span. One space at each end does not belong to the text.
+    fence = "`" * (max(map(len, re.findall("`+", shown)), default=0) + 1)
+    return f"{fence} {shown} {fence}" if shown.strip() else ""
+
+
+def code_cell(text: str) -> str:
+    """A code span in a cell of a table, where \\| is a bar: also in a code span, and after another backslash."""
+    return code(text).replace("|", "\\|")
 
 
 def in_notes(text: str) -> str:
     """The generated part that the text of notes/differences.md has now.
 
-    Errors: ValueError if it has none.
+    Errors: TreeError if it has none.
     """
-    begin = text.index(_BEGIN)
-    return text[begin : text.index(_END, begin) + len(_END)]
+    begin = text.find(_BEGIN)
+    end = text.find(_END, begin)
+    if -1 in (begin, end):
+        raise TreeError(f"{DIFFERENCES}: the line {_BEGIN if begin < 0 else _END} is missing")
+    return text[begin : end + len(_END)]
 
 
 # ---- the README's last column
@@ -212,9 +262,8 @@ ROWS: dict[str, Callable[[Figures], str]] = {
 }
 
 
-def cells(root: Path) -> dict[str, str]:
+def cells(reports: Mapping[str, Any], entries: Mapping[str, recordings.Entry]) -> dict[str, str]:
     """The last cell of each of ROWS: the newest report of each system, or "not yet"."""
-    reports, entries = load_reports(root), load_recordings(root)
     newest = {}
     for name, report in sorted(reports["reports"].items(), key=lambda item: item[1]["made"]):
         newest[system_name(report["system"])] = Figures(name, reports, entries)
@@ -226,21 +275,38 @@ def cells(root: Path) -> dict[str, str]:
 
 
 def with_cells(text: str, filled: Mapping[str, str]) -> str:
-    """The README's text with these last cells in its table "What was proven where"."""
-    begin = text.index("### What was proven where")
-    end = text.index("\n\n", text.index("| --- |", begin))
+    """The README's text with these last cells in its table "What was proven where".
+
+    Errors: TreeError if it lacks the table or a row.
+    """
+    begin = text.find("### What was proven where")
+    end = text.find("\n\n", text.find("| --- |", begin))
+    if -1 in (begin, end):
+        raise TreeError(f'{README}: the table "What was proven where" is missing')
     table = text[begin:end]
     for row, last in filled.items():
         line = re.compile(rf"^(\| {row}[^\n]*\| )[^|\n]*( \|)$", re.MULTILINE)
-        table = line.sub(lambda found: f"{found[1]}{last}{found[2]}", table)  # noqa: B023 - used at once
+        table, count = line.subn(lambda found: f"{found[1]}{last}{found[2]}", table)  # noqa: B023 - used at once
+        if not count:
+            raise TreeError(f'{README}: the table "What was proven where" has no row like {row}')
     return text[:begin] + table + text[end:]
 
 
-def update(root: Path) -> None:
-    """Writes both texts of a tree."""
-    page = root / DIFFERENCES
-    text = page.read_text(encoding="utf-8")
-    page.write_text(text.replace(in_notes(text), generated(root)), encoding="utf-8", newline="\n")
-    page = root / README
-    text = page.read_text(encoding="utf-8")
-    page.write_text(with_cells(text, cells(root)), encoding="utf-8", newline="\n")
+def pages(root: Path, reports: Mapping[str, Any], entries: Mapping[str, recordings.Entry]) -> dict[str, str]:
+    """Both pages of a tree with what these reports and recordings say, by path.
+
+    Errors: TreeError; OSError.
+    """
+    differences_text = _read(root, DIFFERENCES)
+    filled = cells(reports, entries)
+    return {
+        DIFFERENCES: differences_text.replace(in_notes(differences_text), generated(reports, entries)),
+        README: with_cells(_read(root, README), filled),
+    }
+
+
+def _read(root: Path, page: str) -> str:
+    try:
+        return (root / page).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise TreeError(f"{page}: byte {error.start} is not UTF-8") from None

@@ -96,13 +96,17 @@ def run_suite(found: dict[str, Any], names: Sequence[str], processes: int, scree
     found |= tests_part(ended)
 
 
+def folder_of(test: str) -> str:
+    """The folder of a test, by its identifier in pytest."""
+    return PurePosixPath(test.partition("::")[0]).parent.as_posix()
+
+
 def tests_part(ended: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """The counts by folder, and the tests that failed."""
     counts: dict[str, Counter[str]] = {}
     failures = []
     for test, result in sorted(ended.items()):
-        folder = PurePosixPath(test.partition("::")[0]).parent.as_posix()
-        counts.setdefault(folder, Counter())[result["outcome"]] += 1
+        counts.setdefault(folder_of(test), Counter())[result["outcome"]] += 1
         if result["outcome"] in BAD_OUTCOMES:
             failures.append({"test": _ascii(test)[:500], "outcome": result["outcome"], "message": result["detail"]})
     return {"counts": {folder: dict(each) for folder, each in counts.items()}, "failures": failures}

@@ -143,7 +143,8 @@ def test_the_readme_has_a_powershell_line_for_every_demo() -> None:
     shown = {line.split()[3] for line in lines if line.startswith("py -m demos ")}
     assert jobs | {"provider", "run"} <= shown
     programs = {line.split()[4] for line in lines if line.startswith("py -m demos run ")}
-    assert {"provider", "copier"} <= programs <= set(PROGRAMS)
+    assert {"provider", "copier", "NAME"} <= programs <= {*PROGRAMS, "NAME"}
+    assert {"py -m demos list", "py -m demos signal --study", "py -m winsock.doctor"} <= lines
     assert [line for line in lines if "&&" in line] == []  # PowerShell 5 does not know it
 
 

@@ -8,18 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_kit import content, copied_tree, made_up_report, written
+from report_kit import (
+    NOTHING,
+    SCENARIO,
+    content,
+    copied_tree,
+    differences_page,
+    last_cells,
+    made_up_report,
+    written,
+)  # fmt: skip
 
 from tests.conformance import recordings
 from tests.windows_facts.facts import collect
-from tests.windows_report import form, merging, notes
+from tests.windows_report import __main__, form, merging, notes
 from tests.windows_report.__main__ import main
-from tests.windows_report.form import ReportError
 from tests.windows_report.resuming import CHECKOUT
-
-SCENARIO = "an_unbound_socket_receives_nothing"  # Wine and Windows differ in it
-# In a cell of the README's table that no run on this system can fill.
-NOTHING = "\N{EN DASH}"
 
 
 @pytest.fixture
@@ -27,18 +31,7 @@ def root(tmp_path: Path) -> Path:
     return copied_tree(tmp_path)
 
 
-def last_cells(root: Path) -> dict[str, str]:
-    """The last cell of each row of the README's table, by the first cell."""
-    text = (root / notes.README).read_text(encoding="utf-8").partition("### What was proven where")[2]
-    table = text.partition("| --- |")[2].partition("\n\n")[0]
-    return {row.strip("| ").split(" | ")[0]: row.strip("| ").split(" | ")[-1] for row in table.splitlines()[1:]}
-
-
-def differences_page(root: Path) -> str:
-    return notes.in_notes((root / notes.DIFFERENCES).read_text(encoding="utf-8"))
-
-
-def test_a_report_becomes_a_side_of_the_recordings_beside_the_others(root: Path) -> None:
+def test_a_report_becomes_a_side_of_the_recordings_next_to_the_others(root: Path) -> None:
     before = notes.load_recordings(root)
     report = made_up_report()
     merging.merge(report, root)
@@ -92,8 +85,8 @@ def test_a_contradiction_is_listed_and_does_not_change_what_is_expected(root: Pa
     assert recordings.expected(notes.load_recordings(root)[SCENARIO], "windows") == expected
     page = differences_page(root)
     assert "Results that contradict what is expected of Windows: 2." in page
-    assert f"| {SCENARIO.replace('_', chr(92) + '_')} | {seen[0][0]}: expected " in page
-    assert '\\["&lt;b&gt;", "\\|"\\]' in page
+    assert f"| {SCENARIO.replace('_', chr(92) + '_')} | ` {seen[0][0]}: expected " in page
+    assert '| ` different: ["<b>", "\\|"] ` |' in page
 
 
 def test_an_observation_that_a_report_lacks_is_a_contradiction(root: Path) -> None:
@@ -112,7 +105,7 @@ def test_the_notes_list_the_reports_and_the_tests_that_failed(root: Path) -> Non
     assert "No report" not in page
     name = merging.report_id(report)
     assert f"| {name} | Windows 11 (10.0.22631) | 3.12.4 | 0a0a0a0a0a | 1,812 of 1,813 tests | " in page
-    assert f"- tests/api/test\\_udp.py::test\\_a: failed ({name})" in page
+    assert f"- ` tests/api/test_udp.py::test_a `: failed ({name})" in page
 
 
 def test_a_report_in_which_everything_fails_does_not_fill_the_notes(root: Path) -> None:
@@ -122,7 +115,7 @@ def test_a_report_in_which_everything_fails_does_not_fill_the_notes(root: Path) 
     merging.merge(report, root)
     page = differences_page(root)
     assert "Tests that failed: 1000." in page
-    assert page.count("- tests/api/") == 200
+    assert page.count("- ` tests/api/") == 200
     assert "And 800 more." in page
 
 
@@ -131,6 +124,8 @@ def test_a_report_in_which_everything_fails_does_not_fill_the_notes(root: Path) 
 
 def test_the_last_column_says_not_yet_until_a_report_exists(root: Path) -> None:
     assert set(last_cells(root).values()) == {notes.NOT_YET, NOTHING}
+    namespaces = [cell for name, cell in last_cells(root).items() if "network namespaces" in name]
+    assert namespaces == [NOTHING]  # no report from Windows can have these facts
     for pattern in ("calls, structures", "recorded scenarios", "facts", "versions of CPython", "demos,"):
         assert [cell for name, cell in last_cells(root).items() if re.match(pattern, name)] == [notes.NOT_YET]
 
@@ -157,7 +152,7 @@ def test_the_newest_report_of_each_system_counts(root: Path) -> None:
         made_up_report(python="3.13.1"),
         made_up_report(windows="Windows 10 (10.0.19045)"),
     )
-    new["made"] = "2027-01-01"
+    new["made"] = "2024-11-30"
     for report in (new, old, other):
         merging.merge(report, root)
     (cell,) = (cell for name, cell in last_cells(root).items() if name.startswith("versions of CPython"))
@@ -183,38 +178,47 @@ def test_a_fact_that_was_skipped_is_not_kept(root: Path) -> None:
     assert notes.load_reports(root)["facts"].keys() == results.keys() - {fact}
 
 
-def test_unknown_scenarios_are_named_and_ignored(root: Path) -> None:
-    report = made_up_report()
-    report["parts"]["scenarios"]["seen"]["of_another_version"] = [["recv", 0]]
-    assert "unknown scenarios, ignored: of_another_version" in merging.merge(report, root)
+# ---- files of the clone that a merge cannot change
 
 
-# ---- Wine
+@pytest.mark.parametrize(
+    ("file", "old", "new", "error"),
+    [
+        (notes.DIFFERENCES, "<!-- end of the reports -->", "", "the line <!-- end of the reports --> is missing"),
+        (notes.DIFFERENCES, "<!-- generated: python -m tests.windows_report", "<!--", "the line <!-- generated: "),
+        (notes.README, "### What was proven where", "", 'the table "What was proven where" is missing'),
+        (notes.README, "| versions of CPython", "| Python", "has no row like versions of CPython"),
+        (notes.REPORTS, "{", "<<<<<<<", "reports.json is not ASCII text with JSON: "),
+        (notes.REPORTS, "facts", "fact", "an object with the keys facts and reports is required"),
+        (f"{notes.RECORDINGS}/text.json", "{", "", "text.json is not ASCII text with JSON: "),
+    ],
+)
+def test_an_error_is_one_line_and_leaves_every_file_as_it_was(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    file: str, old: str, new: str, error: str,
+) -> None:  # fmt: skip
+    text = (root / file).read_text(encoding="utf-8")
+    assert old in text
+    (root / file).write_text(text.replace(old, new), encoding="utf-8", newline="\n")
+    before = content(root)
+    report = written(made_up_report(), tmp_path / "report.json")
+    monkeypatch.setattr(__main__, "CHECKOUT", root)
+    for options in ([], ["--try", str(tmp_path / "copy")]):
+        assert main(["merge", str(report), *options]) == 1
+        shown = capsys.readouterr()
+        assert error in shown.err
+        assert f"nothing was merged: {file}" in shown.err
+        assert (shown.out, shown.err.count("\n")) == ("", 1)
+        assert content(root) == before
+        assert not (tmp_path / "copy").exists()
 
 
-def like_wine() -> dict[str, Any]:
-    """A report that names no Wine, but has its results."""
-    report = made_up_report()
-    entries = notes.load_recordings(CHECKOUT)
-    report["parts"]["scenarios"]["seen"] = {name: entry["wine"] for name, entry in entries.items()}
-    return report
-
-
-def test_a_report_from_wine_is_refused() -> None:
-    with pytest.raises(ReportError, match=r"the report was made on Wine 10\.0: it says nothing about Windows"):
-        merging.refuse_wine(made_up_report(wine="10.0"), CHECKOUT)
-
-
-def test_a_report_with_the_results_of_wine_is_refused_even_if_it_does_not_name_wine() -> None:
-    merging.refuse_wine(made_up_report(), CHECKOUT)
-    with pytest.raises(ReportError, match="it was probably made on Wine"):
-        merging.refuse_wine(like_wine(), CHECKOUT)
-
-
-def test_a_report_from_wine_never_looks_like_one_from_windows(root: Path) -> None:
-    merging.merge(made_up_report(wine="10.0"), root)
-    assert {cell.partition(":")[0] for cell in last_cells(root).values()} == {"Wine 10.0", notes.NOT_YET, NOTHING}
-    assert "| wine-10.0.22631-" in differences_page(root)
+def test_a_file_that_cannot_be_written_leaves_every_file_as_it_was(root: Path) -> None:
+    planned = merging.plan(made_up_report(), root)
+    before = content(root)
+    with pytest.raises(FileNotFoundError):
+        merging.write({**planned.files, "missing/x": ""}, root)
+    assert content(root) == before
 
 
 # ---- the command
@@ -255,9 +259,10 @@ def test_with_try_the_command_merges_into_a_copy(tmp_path: Path, capsys: pytest.
 def test_the_notes_and_the_readme_match_the_merged_reports() -> None:
     """After a merge by hand: python -m tests.windows_report merge FILE"""
     text = (CHECKOUT / notes.DIFFERENCES).read_text(encoding="utf-8")
-    assert notes.in_notes(text) == notes.generated(CHECKOUT)
+    reports, entries = notes.load_reports(CHECKOUT), notes.load_recordings(CHECKOUT)
+    assert notes.in_notes(text) == notes.generated(reports, entries)
     readme = (CHECKOUT / notes.README).read_text(encoding="utf-8")
-    assert notes.with_cells(readme, notes.cells(CHECKOUT)) == readme
+    assert notes.with_cells(readme, notes.cells(reports, entries)) == readme
 
 
 def test_no_report_from_wine_has_been_merged_into_the_clone() -> None:

@@ -113,7 +113,7 @@ def _port_number(text: str) -> int:
 
 
 def _seconds(text: str) -> float:
-    number = re.fullmatch(r"([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?", text)
+    number = re.fullmatch(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?", text)
     seconds = float(text) if number else 0
     if not 0 < seconds <= 3600:
         raise argparse.ArgumentTypeError(f"invalid time: {text!r}; use a number of seconds up to 3600")

@@ -14,10 +14,10 @@ from __future__ import annotations
 import errno
 from typing import NamedTuple
 
-from winsock.constants import AF_INET, AF_INET6, AF_UNSPEC, SO_BROADCAST, SOL_SOCKET
+from winsock.constants import AF_INET, AF_INET6, AF_UNSPEC, SO_BROADCAST, SOCK_DGRAM, SOL_SOCKET
 from winsock.errors import WSAEACCES, WSAEADDRNOTAVAIL, WSAEAFNOSUPPORT, WSAEFAULT
 
-from ..posix import interfaces
+from ..posix import system
 from ..posix.errnos import winsock_error
 from ..posix.sockaddr_layout import address_of, family_of, is_mapped, port_of, scope_of
 from ..state.sockets import Socket
@@ -57,7 +57,7 @@ LINK_LOCAL = AddressClass(_NOT_AVAILABLE, KERNEL, KERNEL, KERNEL, True)
 MULTICAST = AddressClass(_NOT_AVAILABLE, _NOT_AVAILABLE, KERNEL, KERNEL, True)
 # 255.255.255.255, that of loopback, and those of the interfaces' networks.
 BROADCAST = AddressClass(_NOT_AVAILABLE, _NOT_AVAILABLE, NEEDS_SO_BROADCAST, NEEDS_SO_BROADCAST, True)
-# With an address for which the kernel would be asked.
+# With an address for which the kernel would be asked. Raw sockets have no ports, and send to such a name.
 PORT_0 = AddressClass(KERNEL, _NOT_AVAILABLE, KERNEL, DISCARD)
 
 _OTHER_FAMILY = {(AF_INET, AF_INET6): IPV6_ON_IPV4, (AF_INET6, AF_INET): IPV4_ON_IPV6}
@@ -99,7 +99,13 @@ def _classify_ipv6(address: bytes, scope: int) -> AddressClass:
 
 def rule_of_bind(sock: Socket, name: bytes) -> int:
     """The error of binding the socket to the name, or KERNEL."""
-    return classify(sock, name).bind or (BROADCAST.bind if _is_net_broadcast(name) else KERNEL)
+    error = classify(sock, name).bind
+    if error:
+        return error
+    result = _is_net_broadcast(name)
+    if result < 0:
+        return winsock_error(-result)
+    return BROADCAST.bind if result else KERNEL
 
 
 def rule_of_connect(sock: Socket, name: bytes) -> int:
@@ -113,19 +119,19 @@ def rule_of_connect(sock: Socket, name: bytes) -> int:
 def rule_of_sendto(sock: Socket, name: bytes) -> int:
     """The error of sending a datagram to the name, or KERNEL, or DISCARD."""
     rule = _permitted(sock, classify(sock, name).sendto)
-    return rule or (KERNEL if port_of(name) else PORT_0.sendto)
+    return rule or (PORT_0.sendto if sock.type == SOCK_DGRAM and not port_of(name) else KERNEL)
 
 
 def is_found_by_transport(sock: Socket, name: bytes) -> bool:
     """Whether connect of a nonblocking stream returns WSAEWOULDBLOCK before it reports the error of the name."""
-    return bool(port_of(name)) and (classify(sock, name).found_by_transport or _is_net_broadcast(name))
+    return bool(port_of(name)) and (classify(sock, name).found_by_transport or _is_net_broadcast(name) > 0)
 
 
 def connect_error(sock: Socket, name: bytes, number: int) -> int:
     """The Winsock error of a connect that the kernel has refused with an errno."""
     if number == errno.EINVAL and classify(sock, name).found_by_transport:
         return WSAEADDRNOTAVAIL  # a link-local address, unicast or multicast, without a scope id
-    if number == errno.ENETUNREACH and _is_net_broadcast(name):
+    if number == errno.ENETUNREACH and _is_net_broadcast(name) > 0:
         return BROADCAST.connect_stream
     return winsock_error(number)
 
@@ -136,9 +142,12 @@ def _permitted(sock: Socket, rule: int) -> int:
     return KERNEL if sock.options.get((SOL_SOCKET, SO_BROADCAST)) else WSAEACCES
 
 
-def _is_net_broadcast(name: bytes) -> bool:
-    """Whether the address, IPv4 or mapped, is the broadcast address of an interface's network."""
+def _is_net_broadcast(name: bytes) -> int:
+    """1 if the address, IPv4 or mapped, is the broadcast address of an interface's network; else 0, or minus the errno.
+
+    The kernel is asked, because it knows the broadcast address also where an interface was configured without one.
+    """
     if family_of(name) == AF_INET6 and not is_mapped(name):
-        return False
+        return 0
     address = address_of(name)[-4:]
-    return address[0] != 127 and any(address) and interfaces.is_broadcast(address)
+    return 0 if address[0] == 127 else system.is_net_broadcast(address)

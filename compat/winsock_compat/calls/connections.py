@@ -24,10 +24,10 @@ from winsock.structures import Buffer, ConstBuffer, IntRef
 
 from ..posix import system
 from ..posix.errnos import winsock_error
-from ..posix.sockaddr_layout import is_wildcard, port_of
+from ..posix.sockaddr_layout import port_of
 from ..posix.waiting import POLLIN, POLLOUT
 from ..state import groups
-from ..state.bind_rules import bind_conflict, share_with_listeners
+from ..state.bind_rules import bind_conflict, call_with_shared_port
 from ..state.handles import find, open_accepted
 from ..state.last_error import fail, invalid
 from ..state.sockets import (
@@ -41,9 +41,11 @@ from ..state.sockets import (
     disconnect,
     error_lock,
     query_sockaddr,
+    release_unused_port,
 )
 from ..state.waiters import SocketWait, close, notify_state_change
 from .address_rules import DISCONNECT, connect_error, is_found_by_transport, rule_of_bind, rule_of_connect
+from .options import set_in_kernel_again
 from .pointers import as_input_buffer, as_output_buffer, integer_ref
 from .sockaddr_arguments import checked_name, has_room, put_name
 
@@ -80,15 +82,14 @@ def bind(s: int, name: ConstBuffer | None, namelen: int) -> int:
 def _bind_descriptors(sock: Socket, name: bytes) -> int:
     """Binds the socket and its extra descriptors: 0, or minus the errno and none of them is bound.
 
-    Where the kernel chooses the port, the extra descriptors come after it. If another program has bound a group to this
-    port, they fail, and the socket's own descriptor stays bound.
+    Where the kernel chooses the port, the extra descriptors come after it.
     """
     port = port_of(name)
     result = groups.update(sock, name) if port else 0
     if result == 0:
         result = system.bind(sock.fd, name)
-        if result == -errno.EADDRINUSE and sock.stream and share_with_listeners(sock, name):
-            result = system.bind(sock.fd, name)
+        if result == -errno.EADDRINUSE and sock.stream:
+            result = call_with_shared_port(sock, name, lambda: system.bind(sock.fd, name))
         if result < 0 and sock.extra:
             groups.close_extra(sock)
     if result == 0:
@@ -96,6 +97,8 @@ def _bind_descriptors(sock: Socket, name: bytes) -> int:
         result = 0 if port else groups.update(sock, local)
         if result == 0:
             _record_bind(sock, local)
+        else:
+            release_unused_port(sock)
     return result
 
 
@@ -149,8 +152,8 @@ def _queue_length(backlog: int) -> int:
 def _start_listening(sock: Socket, backlog: int) -> int:
     """Makes the system call; 0 or minus the errno."""
     result = system.listen(sock.fd, backlog)
-    if result == -errno.EADDRINUSE and share_with_listeners(sock, sock.local or b""):
-        result = system.listen(sock.fd, backlog)
+    if result == -errno.EADDRINUSE:
+        result = call_with_shared_port(sock, sock.local or b"", lambda: system.listen(sock.fd, backlog))
     if result == 0 and sock.options.get((SOL_SOCKET, SO_REUSEADDR)):
         system.prefer_first_listener(sock.fd)
     return result
@@ -197,7 +200,11 @@ def _next_client(sock: Socket) -> Socket | int:
             return WSAEINTR
     if result < 0:
         return winsock_error(-result)
-    return WSANOTINITIALISED if client.closed else client
+    if client.closed:
+        return WSANOTINITIALISED
+    if sock.set_while_listening:
+        set_in_kernel_again(client)
+    return client
 
 
 def _wait_for_client(sock: Socket) -> tuple[int, Socket]:
@@ -297,21 +304,29 @@ def _connect_datagram(sock: Socket, name: bytes) -> int:
         return fail(rule)
     result = system.connect(sock.fd, name)
     if result < 0:
+        release_unused_port(sock)
         return fail(connect_error(sock, name, -result))
+    previous = sock.peer
     sock.bound, sock.state, sock.peer = True, CONNECTED, name
     result = groups.update(sock) if sock.memberships or sock.extra else 0
     if result < 0:
-        _disconnect_datagram(sock)
+        _connect_again(sock, previous)
         return fail(winsock_error(-result))
     sock.update_capabilities()
     notify_state_change(sock)
     return 0
 
 
+def _connect_again(sock: Socket, previous: bytes | None) -> None:
+    """Gives a datagram socket the peer that it had, or none."""
+    if previous is None or system.connect(sock.fd, previous) < 0:
+        _disconnect_datagram(sock)
+        return
+    sock.peer = previous
+    groups.update(sock)
+
+
 def _disconnect_datagram(sock: Socket) -> None:
-    if sock.extra and (sock.local is None or is_wildcard(sock.local)):
-        # Not needed with the wildcard address, which the kernel could not bind again while they have the port.
-        groups.close_extra(sock)
     disconnect(sock)
     sock.state, sock.peer = FRESH, None
     if sock.memberships or sock.extra:

@@ -43,13 +43,15 @@ _TYPES = (0, c.SOCK_STREAM, c.SOCK_DGRAM, c.SOCK_RAW, c.SOCK_RDM, c.SOCK_SEQPACK
 _LOCAL_MACHINE, _LOCALHOST = b"..localmachine", b"localhost"
 _LONGEST_NAME, _LONGEST_LABEL = 255, 63
 
+# Texts are as long as the caller makes them. Each expression below reads every character in one way only, because one
+# that can divide a text in several ways tries them all.
 _NUMBER = rb"(?:0[xX][0-9A-Fa-f]*|[0-9]+)"
 _IPV4 = re.compile(rb"(?:%b\.){3}%b" % (_NUMBER, _NUMBER))
-_IPV6 = re.compile(rb"([0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)(?:%[0-9]+)?")
-_BRACKETED = re.compile(rb"\[([^\]]*:[^\]]*)\](?::[0-9]+)?")
+_IPV6 = re.compile(rb"([0-9A-Fa-f.]*:[0-9A-Fa-f:.]*)(?:%[0-9]+)?")
+_BRACKETED = re.compile(rb"\[([^\]:]*:[^\]]*)\](?::[0-9]+)?")
 # What no host name has, or consists of.
 _NOT_IN_NAMES = re.compile(rb"[\s:%\[\]]")
-_ONLY_NUMBERS = re.compile(rb"(?:0[xX][0-9A-Fa-f]*|[0-9]|\.)+")
+_ONLY_NUMBERS = re.compile(rb"(?=.)%b?(?:\.%b?)*" % (_NUMBER, _NUMBER))
 # As strtoul reads it.
 _PORT = re.compile(rb"[ \t\n\v\f\r]*([+-]?)([0-9]+)")
 _LARGEST_NUMBER, _LONGEST_NUMBER = 0xFFFFFFFF, 10
@@ -147,7 +149,6 @@ def _low_word(sign: bytes, digits: bytes) -> int:
 def _literal(node: bytes) -> bytes | None:
     """The address that a text states, as the C library takes it; None if it states none."""
     if len(node) > _LONGEST_NAME:
-        # Also keeps the time short that the expressions take.
         return None
     if _IPV4.fullmatch(node):
         return node
@@ -194,15 +195,23 @@ def _is_host_name(node: bytes) -> bool:
 
 def _find_this_machine(own_name: bytes, port: bytes | None, flags: int, family: int) -> Found:
     """The addresses of the network interfaces; those of loopback only if there are no others."""
-    known = interfaces.own_addresses()
+    known = _own_addresses()
     return _found(own_name, [one for one in known if not one.loopback] or known, port, flags, family)
 
 
 def _find_localhost(port: bytes | None, flags: int, family: int) -> Found:
     """All loopback addresses: the file of hosts may lack one family."""
     # With AI_ADDRCONFIG the C library knows which families to omit.
-    known = [] if flags & c.AI_ADDRCONFIG else interfaces.own_addresses()
+    known = [] if flags & c.AI_ADDRCONFIG else _own_addresses()
     return _found(_LOCALHOST, [one for one in known if one.loopback], port, flags, family)
+
+
+def _own_addresses() -> list[InterfaceAddress]:
+    """The addresses of the interfaces; empty where the system does not list them."""
+    try:
+        return interfaces.own_addresses()
+    except OSError:
+        return []
 
 
 def _found(name: bytes, known: list[InterfaceAddress], port: bytes | None, flags: int, family: int) -> Found:

@@ -108,6 +108,11 @@ def getnameinfo(
     error = _room_error(rooms) or _name_error(name) or _request_error(rooms)
     if error:
         return fail_with_code(error)
+    # A name that is not requested is not looked up.
+    if service is None:
+        flags |= c.NI_NUMERICSERV
+    if node is None and not flags & c.NI_NAMEREQD:
+        flags |= c.NI_NUMERICHOST
     error, *texts = resolver.getnameinfo(name, flags)
     error = error or _put_texts(rooms, texts)
     return fail_with_code(error) if error else 0

@@ -124,6 +124,9 @@ def _store(sock: Socket, key: tuple[int, int], value: int) -> int:
         # In terms of SO_LINGER: on with the time 0, or off.
         key = (_SOL, c.SO_LINGER)
         value = sock.options.get(key, 0) & 0xFFFF0000 if value else 1
+    if sock.state == LISTENING and (key == (_SOL, c.SO_LINGER) or system.has_option(*key)):
+        sock.set_while_listening = True  # before the kernel knows it, so that an accept of another thread sees it
+        sock.update_capabilities()
     result = _set_in_kernel(sock, key, value)
     if result < 0:
         return winsock_error(-result)
@@ -146,6 +149,12 @@ def _set_in_kernel(sock: Socket, key: tuple[int, int], value: int) -> int:
         for extra in sock.extra:
             system.set_option(extra.fd, *key, value)
     return system.set_option(sock.fd, *key, value) if system.has_option(*key) else 0
+
+
+def set_in_kernel_again(sock: Socket) -> None:
+    """Sets the options of an accepted socket, whose descriptor has those that the listener had when the client came."""
+    for key, value in sock.options.items():
+        _set_in_kernel(sock, key, value)  # fails for those that belong to the address, which cannot change
 
 
 def linger_in_background(sock: Socket) -> None:

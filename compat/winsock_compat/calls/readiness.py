@@ -22,7 +22,7 @@ from ..posix import system, waiting
 from ..posix.errnos import winsock_error
 from ..state.flags import PollKind
 from ..state.sockets import CONNECTED, CONNECTING, FAILED, LISTENING, Socket, error_lock
-from ..state.waiters import begin_wait, earlier, end_wait, milliseconds_left
+from ..state.waiters import begin_wait, earlier, end_wait, milliseconds_left, notify_state_change
 
 READ, WRITE, URGENT = POLLRDNORM, POLLWRNORM, POLLRDBAND
 _KIND_REFERENCE = int(PollKind.REFERENCE)
@@ -37,7 +37,8 @@ def _kernel_events(sock: Socket, wants: int) -> int:
         return 0
     if sock.state == CONNECTING:
         return waiting.POLLOUT
-    events = waiting.POLLIN if wants & READ and not sock.receive_off else 0
+    # After SD_RECEIVE data that arrives is not reported, but resets the stream.
+    events = waiting.POLLIN if (sock.stream if sock.receive_off else wants & READ) else 0
     if sock.state == LISTENING:
         return events
     if wants & WRITE:
@@ -52,6 +53,8 @@ def _remember_errors(sock: Socket, revents: int) -> None:
     if sock.state == CONNECTING:
         sock.update_connect_state()
         return
+    if revents & waiting.POLLIN and sock.receive_off:
+        _abort_if_unread(sock)
     if not revents & waiting.POLLERR:
         return
     with error_lock:
@@ -63,6 +66,11 @@ def _remember_errors(sock: Socket, revents: int) -> None:
             sock.mark_refused()
         else:
             sock.forget_refusals()
+
+
+def _abort_if_unread(sock: Socket) -> None:
+    if sock.stream and sock.abort_if_unread():
+        notify_state_change(sock)
 
 
 class _Poll:
@@ -80,6 +88,8 @@ class _Poll:
         # Sockets of which poll repeats something that Winsock does not report: not polled again, until a wake-up says
         # that a state has changed.
         self.ignored: set[Socket] = set()
+        # Likewise, but polled for other events: after SD_RECEIVE, if the peer has ended or a recv waits for the data.
+        self.not_read: set[Socket] = set()
         # When to look at the state of a socket that is connecting, whatever poll reports.
         self.next_look: float | None = None
 
@@ -98,13 +108,16 @@ class _Poll:
                 entries[fd], polled[fd] = events, sock
         for sock in self.ignored:
             entries.pop(sock.fd, None)
+        for sock in self.not_read:
+            if sock.fd in entries:
+                entries[sock.fd] &= ~waiting.POLLIN
         return results
 
     def _look_at_state(self, sock: Socket, wants: int, results: dict[Any, int]) -> int:
         """The events to poll a socket for; adds its result where the state decides."""
         sock.update_connect_state()
-        if sock.stream and sock.receive_off:
-            sock.abort_if_unread()
+        if sock.receive_off:
+            _abort_if_unread(sock)
         kind, events = sock.poll_kind, _kernel_events(sock, wants)
         if sock.stream and sock.state == CONNECTED:
             events |= self.always
@@ -137,7 +150,7 @@ class _Poll:
             result = self.result_of(sock, self.wants[sock], revents)
             self._report(sock, result, results)
             if not result and sock.stream and sock.state == state:
-                self.ignored.add(sock)
+                (self.not_read if sock.receive_off and revents == waiting.POLLIN else self.ignored).add(sock)
 
     def _merged(self, ready: Mapping[int, int]) -> Mapping[int, int]:
         """What poll reported, with the data at an extra descriptor counted as data at its socket's own."""
@@ -178,6 +191,7 @@ def wait_until_ready(
             if woken:
                 wait.wakeup.drain()
                 poll.ignored.clear()
+                poll.not_read.clear()
             if results or (left == 0 and until == deadline and not woken):
                 return results
     finally:

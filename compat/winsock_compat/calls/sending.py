@@ -25,7 +25,7 @@ from ..posix.waiting import POLLOUT
 from ..state.core import get_last_error
 from ..state.handles import find
 from ..state.last_error import fail
-from ..state.sockets import CONNECTED, Socket
+from ..state.sockets import CONNECTED, Socket, release_unused_port
 from ..state.waiters import SocketWait, notify_state_change
 from . import pointers
 from .address_rules import DISCARD, KERNEL, rule_of_sendto
@@ -141,6 +141,7 @@ def _transmit(sock: Socket, data: memoryview, flags: int, name: bytes, result: i
                 if error == WSAEWOULDBLOCK and nonblocking:
                     return sent or fail(error)
                 if error and error != WSAEWOULDBLOCK:
+                    release_unused_port(sock)
                     return fail(error)
                 if error and not wait.until_ready():
                     return fail(WSAETIMEDOUT)

@@ -1,11 +1,12 @@
 """The operating system: the only part of the package that knows it, and the only one that uses cffi.
 
-The other folders (calls/, state/) know Winsock's rules and reach the kernel through five modules:
+The other folders (calls/, state/) know Winsock's rules and reach the kernel through six modules:
 
 - `system`: system calls on descriptors (socket, bind, accept, recv, send, close, options)
 - `waiting`: poll, the descriptors that wake a poll in another thread, and the clock of all deadlines
 - `resolver`: host names and addresses as text
 - `listen_queues`: whether the queue of a listener on this machine is full
+- `port_sharing`: makes the kernel forget that a port was shared
 - `interfaces`: the addresses of this machine
 
 `sockaddr_layout` (reading and converting addresses), `errnos` (errno to Winsock error) and `declarations` (the kernel's
@@ -16,8 +17,8 @@ one that was built from other sources.
 The seam
 --------
 Something else can take the place of the kernel, such as a network in memory: it provides `system`, `waiting`,
-`resolver`, `listen_queues` and `interfaces` with the functions of the same names. It needs no cffi, because only plain
-Python values cross the seam:
+`resolver`, `listen_queues`, `port_sharing` and `interfaces` with the functions of the same names. It needs no cffi,
+because only plain Python values cross the seam:
 
 - A descriptor is an int >= 0. Every descriptor from `system.socket` and `system.accept` is non-blocking and
   close-on-exec; blocking is done above, with `waiting.poll`. The call stores a new descriptor in the attribute `fd` of

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .declarations import LINUX
-from .loading import ffi, lib
+from .loading import ffi, get_errno, lib
 from .sockaddr_layout import LARGEST, address_of, from_kernel
 
 _IFF_UP, _IFF_BROADCAST, _IFF_LOOPBACK = 1, 2, 8
@@ -14,33 +14,50 @@ _IFF_UP, _IFF_BROADCAST, _IFF_LOOPBACK = 1, 2, 8
 class InterfaceAddress(NamedTuple):
     """One address of an interface that is up."""
 
-    interface: int  # its index
+    interface_name: bytes
     address: bytes  # 4 or 16 bytes
-    broadcast: bytes  # the net's broadcast address; b"" for IPv6 and for an interface without broadcasts
+    broadcast: bytes  # the net's broadcast address; b"" for IPv6 and where there are no broadcasts
     loopback: bool
+
+    @property
+    def interface(self) -> int:
+        """The index of the interface; 0 if it no longer exists. It costs a system call."""
+        index: int = lib.if_nametoindex(self.interface_name)
+        return index
 
 
 def own_addresses() -> list[InterfaceAddress]:
-    """Every IPv4 and IPv6 address of this machine; empty where the system does not list them."""
-    first = ffi.new("struct ifaddrs **") if LINUX else None
-    if first is None or lib.getifaddrs(first) < 0:
+    """Every IPv4 and IPv6 address of this machine; empty where the system does not list them.
+
+    Raises OSError if the list cannot be read, as without a free descriptor.
+    """
+    if not LINUX:
         return []
+    first = ffi.new("struct ifaddrs **")
+    if lib.getifaddrs(first) < 0:
+        raise OSError(get_errno(), "the addresses of the interfaces cannot be read")
     found = []
     entry = first[0]
     while entry:
         address = _address(entry.ifa_addr)
         if address and entry.ifa_flags & _IFF_UP:
-            broadcast = _address(entry.ifa_ifu.ifu_broadaddr) if entry.ifa_flags & _IFF_BROADCAST else b""
             loopback = bool(entry.ifa_flags & _IFF_LOOPBACK)
-            found.append(InterfaceAddress(lib.if_nametoindex(entry.ifa_name), address, broadcast, loopback))
+            found.append(InterfaceAddress(ffi.string(entry.ifa_name), address, _broadcast(entry, address), loopback))
         entry = entry.ifa_next
     lib.freeifaddrs(first[0])
     return found
 
 
-def is_broadcast(address: bytes) -> bool:
-    """Whether four bytes are the broadcast address of an interface's net."""
-    return any(address == known.broadcast for known in own_addresses())
+def _broadcast(entry: Any, own: bytes) -> bytes:
+    """The broadcast address of an IPv4 address's net; b"" where there is none, as in a net of one or two addresses."""
+    if len(own) != 4 or not entry.ifa_flags & _IFF_BROADCAST:
+        return b""
+    explicit = _address(entry.ifa_ifu.ifu_broadaddr)
+    if explicit not in (b"", bytes(4), own):
+        return explicit
+    # The system stores the own address for a net whose broadcast address was not set.
+    hosts = 0xFFFFFFFF - int.from_bytes(_address(entry.ifa_netmask), "big")
+    return (int.from_bytes(own, "big") | hosts).to_bytes(4, "big") if hosts > 1 else b""
 
 
 def _address(name: object) -> bytes:

@@ -75,9 +75,9 @@ def _kernel_flags(flags: int, numbers: dict[int, int]) -> int:
 
 
 def _winsock_error(code: int) -> int:
-    """The Winsock error of a look-up that failed, before which ffi.errno was set to 0."""
+    """The Winsock error of a look-up, before which ffi.errno was set to 0; or 0."""
     # The C library reads its files and asks name servers through descriptors. If it cannot open any, it reports various
-    # errors, also that the name or the service does not exist.
+    # errors, also that the name or the service does not exist; or gives an address or a port without its name.
     if get_errno() in (errno.EMFILE, errno.ENFILE) or not has_free_descriptor():
         return WSATRY_AGAIN
     return _ERRORS.get(code, WSANO_RECOVERY)
@@ -122,8 +122,10 @@ def _names(name: bytes, flags: int) -> tuple[int, bytes, bytes]:
     raw, node, service = to_kernel(name), ffi.new("char[]", _NODE_SIZE), ffi.new("char[]", _SERVICE_SIZE)
     ffi.errno = 0
     code = lib.getnameinfo(raw, len(raw), node, _NODE_SIZE, service, _SERVICE_SIZE, _kernel_flags(flags, _NI_FLAGS))
-    if code:
-        return _winsock_error(code), b"", b""
+    numbers = c.NI_NUMERICHOST | c.NI_NUMERICSERV
+    error = _winsock_error(code) if code or flags & numbers != numbers else 0
+    if error:
+        return error, b"", b""
     host, scope, _ = ffi.string(node).partition(b"%")
     if scope:
         # The C library writes the interface's name, Winsock its number.

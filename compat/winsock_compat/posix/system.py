@@ -25,6 +25,7 @@ _NETLINK_SOCK_DIAG = 4
 _FILTER_RETURN = 6
 _SIZE_POINTER = ffi.typeof("unsigned int *")
 _COPIED = 1 << 16
+_IPV4_PORT_9 = c.AF_INET.to_bytes(2, "little") + b"\0\x09"
 _LARGEST_IP_OPTIONS = 40
 
 
@@ -124,6 +125,12 @@ def bind(fd: int, name: bytes) -> int:
     return _checked(lib.bind(fd, raw, len(raw)))
 
 
+def allow_any_address(fd: int) -> None:
+    """Lets bind take an address that no interface of this machine has."""
+    if LINUX:
+        _set_int(fd, c.IPPROTO_IP, kernel.IP_FREEBIND, 1)
+
+
 def listen(fd: int, backlog: int) -> int:
     """Listens with a queue for `backlog` connections, at least one; Linux takes one more than it is asked for."""
     return _checked(lib.listen(fd, backlog - 1 if LINUX else backlog))
@@ -162,6 +169,28 @@ def abort(fd: int) -> None:
     """Resets a stream's connection, discards its data, and leaves no error on the descriptor."""
     disconnect(fd)
     take_error(fd)
+
+
+class _Temporary:
+    """A descriptor that is closed with its last reference."""
+
+    fd = -1
+
+    def __del__(self) -> None:
+        if self.fd >= 0:
+            lib.close(self.fd)
+
+
+def is_net_broadcast(address: bytes) -> int:
+    """1 if the four bytes are the broadcast address of an interface's net, else 0; or minus the errno."""
+    if address[3] & 3 != 3:
+        return 0  # a net with broadcasts has two or more bits for its hosts
+    # Without SO_BROADCAST the kernel connects no datagram socket to such an address.
+    owner = _Temporary()
+    _store(owner, lib.socket, c.AF_INET, SOCK_DGRAM | kernel.SOCK_CLOEXEC, 0)
+    if owner.fd < 0:
+        return -get_errno()
+    return int(connect(owner.fd, _IPV4_PORT_9 + address + bytes(8)) == -errno.EACCES)
 
 
 def getsockname(fd: int) -> tuple[int, bytes]:

@@ -5,22 +5,26 @@ Windows. The kernel then permits more than Winsock does. For the sockets of this
 a conflict with another process is found by the kernel, for listeners only.
 
 On the port of a listener the kernel refuses what Winsock permits: the wildcard and a specific address, and two sockets
-with SO_REUSEADDR. There the descriptors get the kernel's SO_REUSEPORT (share_with_listeners). A connection goes to the
-more specific address; of two listeners on one address the first gets it (system.prefer_first_listener).
+with SO_REUSEADDR. Sockets with SO_REUSEADDR always have the kernel's SO_REUSEPORT; the others have it only during the
+bind or listen that needs it (call_with_shared_port), because with it sockets of other processes could take their
+connections. A connection goes to the more specific address; of two listeners on one address the first gets it
+(system.prefer_first_listener).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import errno
+from collections.abc import Callable, Iterator
 from enum import Enum
 
 from winsock.constants import AF_INET, AF_INET6, SO_EXCLUSIVEADDRUSE, SO_REUSEADDR, SOL_SOCKET
 from winsock.errors import WSAEACCES, WSAEADDRINUSE
 
 from ..posix import system
+from ..posix.port_sharing import forget_sharing
 from ..posix.sockaddr_layout import address_of, family_of, is_mapped, is_wildcard, port_of
-from .sockets import Socket
-from .waiters import table
+from .sockets import LISTENING, Socket
+from .waiters import lock, table
 
 
 class Sharing(Enum):
@@ -86,16 +90,34 @@ def bind_conflict(sock: Socket, name: bytes) -> int:
     return 0
 
 
-def share_with_listeners(sock: Socket, name: bytes) -> bool:
-    """Lets `sock` share its port with listeners of this process, which bind_conflict permits and the kernel does not.
+def call_with_shared_port(sock: Socket, name: bytes, call: Callable[[], int]) -> int:
+    """Makes a system call that needs the port of listeners of this process, as bind_conflict permits: its result.
 
-    False if no other socket of this process has the port: then the kernel has found one of another process.
+    -EADDRINUSE if none of them is in the way: then the kernel has found a socket of another process.
     """
-    others = _sockets_on(port_of(name), sock)
-    if others:
-        for one in (*others, sock):
-            system.set_port_sharing(one.fd, True)
-    return bool(others)
+    port = port_of(name)
+    with lock:  # another thread must not end the sharing before the call
+        others = [one for one in _sockets_on(port, sock) if one.state == LISTENING and _overlap(one, sock, name)]
+        if not others:
+            return -errno.EADDRINUSE
+        sharing = [one for one in (*others, sock) if _sharing(one) is not _REUSE]
+        try:
+            for one in sharing:
+                system.set_port_sharing(one.fd, True)
+            return call()
+        finally:
+            for one in sharing:
+                system.set_port_sharing(one.fd, False)
+            forget_sharing(port)
+
+
+def _overlap(first: Socket, second: Socket, name: bytes) -> bool:
+    """Whether one address of `first` is one of those that `name` covers."""
+    return any(
+        space == other_space and (not address or not other_address or address == other_address)
+        for space, address in _spaces(first, first.local or b"")
+        for other_space, other_address in _spaces(second, name)
+    )
 
 
 def _sockets_on(port: int, sock: Socket) -> list[Socket]:

@@ -16,7 +16,8 @@ The kernel decides otherwise in three points:
   drops the datagrams at the receiver.
 
 A socket bound to the wildcard address has no extra descriptors. After connect the kernel delivers to it only what is
-sent to the address that it has chosen, so a connected member has them too, connected to the same peer.
+sent to the address that it has chosen, so a connected member has them too, connected to the same peer. Those that the
+kernel does not connect are not needed: no datagram comes from a group or a broadcast address.
 
 `waiters.lock` covers every change, as it covers all opening and closing of descriptors. An extra descriptor that is no
 longer needed stays open while it has unread data or while a call waits on the socket; the next change closes it.
@@ -60,6 +61,8 @@ _ADD = {IPPROTO_IP: IP_ADD_MEMBERSHIP, IPPROTO_IPV6: IPV6_ADD_MEMBERSHIP}
 _DROP = {IPPROTO_IP: IP_DROP_MEMBERSHIP, IPPROTO_IPV6: IPV6_DROP_MEMBERSHIP}
 _MAPPED = bytes(10) + b"\xff\xff"
 _LIMITED_BROADCAST = b"\xff" * 4
+# With more IPv6 groups, or if the kernel has no room for the filter (net.core.optmem_max), interfaces are not compared.
+_MOST_GROUPS_WITH_INTERFACES = 128
 
 
 class Membership(NamedTuple):
@@ -120,12 +123,23 @@ def leave(sock: Socket, membership: Membership) -> int:
         result = _request(sock, membership, _DROP)
         if result < 0:
             return WSAEINVAL if result == -errno.EADDRNOTAVAIL else winsock_error(-result)
-        # The kernel has ended the one with this interface; without an interface, the latest one of the group.
-        same_group = [other for other in sock.memberships if other.group == membership.group]
-        ended = [membership] if membership in same_group else same_group[-1:]
-        sock.memberships = tuple(other for other in sock.memberships if other not in ended)
+        ended = membership if membership in sock.memberships else _find_ended(sock, membership.group)
+        sock.memberships = tuple(other for other in sock.memberships if other != ended)
         update(sock)
     return 0
+
+
+def _find_ended(sock: Socket, group: bytes) -> Membership | None:
+    """The membership of a group that the kernel has just ended, for a request that names the interface differently.
+
+    The kernel does not report it, but only a membership that has ended can be joined again.
+    """
+    memberships: tuple[Membership, ...] = sock.memberships
+    for other in memberships:
+        if other.group == group and _request(sock, other, _ADD) == 0:
+            _request(sock, other, _DROP)
+            return other
+    return None
 
 
 def _request(descriptor: SocketCore, membership: Membership, options: Mapping[int, int]) -> int:
@@ -142,12 +156,19 @@ def update(sock: Socket, name: bytes | None = None) -> int:
         return 0
     if not (sock.memberships or sock.extra or sock.filter or _receives_broadcasts(name or sock.local)):
         return 0
+    unknown = 0
     with lock:
-        wanted = set(_purposes(sock, name))
+        try:
+            wanted = set(_purposes(sock, name))
+        except OSError as error:
+            # The addresses of the interfaces cannot be read: what is open and still needed stays.
+            unknown = -(error.errno or errno.EMFILE)
+            members = (None, *sock.memberships)
+            wanted = {extra.purpose for extra in sock.extra if extra.purpose and extra.purpose.membership in members}
         result = set_filters(sock, sock.options)
         if result == 0 and (wanted or sock.extra):
             result = _replace(sock, wanted)
-    return result
+    return unknown or result
 
 
 def _replace(sock: Socket, wanted: set[Purpose]) -> int:
@@ -158,7 +179,7 @@ def _replace(sock: Socket, wanted: set[Purpose]) -> int:
     sock.extra = (*sock.extra, *opened)
     result = -errno.EINTR
     try:
-        result = min([_associate(extra, sock.peer) for extra in kept], default=0)
+        result = 0
         for extra, purpose in zip(opened, missing, strict=True):
             result = result or _open(sock, extra, purpose)
     finally:
@@ -167,14 +188,16 @@ def _replace(sock: Socket, wanted: set[Purpose]) -> int:
                 extra.close_descriptor()
             sock.extra = tuple(extra for extra in sock.extra if extra not in opened)
     if result == 0:
-        sock.extra = tuple(extra for extra in sock.extra if extra.purpose in wanted or not _retire(sock, extra))
+        # The kernel may refuse to connect one to a group or a broadcast address, from which no datagram comes.
+        needed = [extra for extra in (*kept, *opened) if _associate(extra, sock.peer) == 0]
+        sock.extra = tuple(extra for extra in sock.extra if extra in needed or not _retire(sock, extra))
     sock.update_capabilities()
     notify_state_change(sock)
     return result
 
 
 def close_extra(sock: Socket) -> None:
-    """Closes all extra descriptors of a socket: its bind has failed, or its association with a peer ends."""
+    """Closes all extra descriptors of a socket whose bind has failed."""
     with lock:
         extras, sock.extra = sock.extra, ()
         for extra in extras:
@@ -212,8 +235,7 @@ def _steps_to_open(sock: Socket, extra: ExtraDescriptor, purpose: Purpose) -> It
         yield system.set_option(extra.fd, SOL_SOCKET, SO_RCVBUF, sock.options[SOL_SOCKET, SO_RCVBUF])
     yield system.set_filter(extra.fd, _program(sock.options, purpose.membership, purpose.interface))
     yield system.bind(extra.fd, purpose.name)
-    yield _associate(extra, sock.peer)
-    if purpose.membership is not None:
+    if _associate(extra, sock.peer) == 0 and purpose.membership is not None:
         yield _request(extra, purpose.membership, _ADD)
 
 
@@ -274,8 +296,9 @@ def _broadcast_purposes(local: bytes) -> Iterator[Purpose]:
     own = _ipv4_of(local)
     for one in own_addresses():
         if one.address == own and one.broadcast:
+            interface = one.interface
             for broadcast in (_LIMITED_BROADCAST, one.broadcast):
-                yield Purpose(_ipv4_name(local, broadcast), None, one.interface)
+                yield Purpose(_ipv4_name(local, broadcast), None, interface)
 
 
 def set_filters(sock: Socket, options: Mapping[tuple[int, int], Any]) -> int:
@@ -284,6 +307,9 @@ def set_filters(sock: Socket, options: Mapping[tuple[int, int], Any]) -> int:
         program = _program(options, None, 0, sock.memberships)
         if program != sock.filter:
             result = system.set_filter(sock.fd, program)
+            if result == -errno.ENOMEM:
+                program = _program(options, None, 0)  # without groups
+                result = system.set_filter(sock.fd, program)
             if result < 0:
                 return result
             sock.filter = program
@@ -302,4 +328,6 @@ def _program(
     loop, loop6 = options.get(_LOOP, 1), options.get(_LOOP6, 1)
     members = memberships if membership is None else (membership,)
     groups6 = [(member.group, member.interface) for member in members if member.level == IPPROTO_IPV6]
+    if len(groups6) > _MOST_GROUPS_WITH_INTERFACES:
+        groups6 = []
     return packet_filter.program(bool(loop), bool(loop6), groups6, interface)

@@ -45,7 +45,7 @@ def start() -> None:
 def stop() -> bool:
     """Counts one WSACleanup; the last one closes every socket. False if there was no WSAStartup."""
     global _startups
-    closer = waiters.Wait(False)
+    closer = waiters.Wait(0)
     with waiters.lock:
         counted = _startups > 0
         _startups -= counted

@@ -20,7 +20,17 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from winsock.constants import AF_INET6, IPPROTO_IPV6, IPV6_V6ONLY, SO_LINGER, SO_OOBINLINE, SOCK_STREAM, SOL_SOCKET
+from winsock.constants import (
+    AF_INET6,
+    IPPROTO_IPV6,
+    IPV6_V6ONLY,
+    SO_LINGER,
+    SO_OOBINLINE,
+    SO_REUSEADDR,
+    SOCK_DGRAM,
+    SOCK_STREAM,
+    SOL_SOCKET,
+)
 from winsock.errors import WSAECONNABORTED, WSAECONNREFUSED
 
 from ..posix import listen_queues, system, waiting
@@ -80,6 +90,7 @@ class Socket(SocketCore):
     next_descriptor = 0  # at which recv looks first, see readable_descriptors
     # As the caller set them, also on the listener of an accepted socket; replaced, never changed.
     options: Mapping[tuple[int, int], Any]
+    set_while_listening = False  # whether clients that came before may have other options in the kernel
 
     def __init__(self, family: int, type: int, protocol: int) -> None:
         self.family, self.type, self.protocol = family, type, protocol
@@ -114,8 +125,9 @@ class Socket(SocketCore):
 
     def _stream_capabilities(self) -> tuple[int, int]:
         if self.state == LISTENING:
-            # The accelerator gives an accepted socket the capabilities of one with default options.
-            plain = is_same_layout(self.family) and not {_LINGER, _OOBINLINE} & self.options.keys()
+            # The accelerator gives an accepted socket the capabilities of one with default options, and sets none.
+            special = self.set_while_listening or {_LINGER, _OOBINLINE} & self.options.keys()
+            plain = is_same_layout(self.family) and not special
             return _ACCEPT if plain else 0, _KIND_OF_UNCONNECTED_STREAM[LISTENING]
         if self.state != CONNECTED:
             return 0, _KIND_OF_UNCONNECTED_STREAM[self.state]
@@ -214,15 +226,20 @@ class Socket(SocketCore):
         """Resets the connection of a stream that receives no more but has unread data; whether it has done so.
 
         Winsock does so in shutdown, or when the data arrives. Here shutdown, and later send, select and WSAPoll check
-        the socket; close resets the connection in any case. A recv that waits in another thread gets the data first.
+        the socket, the last two also while they wait; close resets the connection in any case. A recv that waits in
+        another thread gets the data first.
         """
         with error_lock:
-            if self.broken or self.waiters or system.bytes_available(self.fd) <= 0:
+            if self.broken or self._has_waiting_recv() or system.bytes_available(self.fd) <= 0:
                 return False
             self.name_when_aborted = system.getsockname(self.fd)[1]
+            self.mark_broken(WSAECONNABORTED)  # first: a send that the reset ends reports this error
             system.abort(self.fd)
-            self.mark_broken(WSAECONNABORTED)
         return True
+
+    def _has_waiting_recv(self) -> bool:
+        waits = [reference() for reference in self.waiters or ()]
+        return any(wait is not None and wait.receives and not wait.ended for wait in waits)
 
     def mark_refused(self) -> None:
         """Remembers for the next recv that a port was closed."""
@@ -248,4 +265,20 @@ def disconnect(sock: Socket) -> None:
         local = sock.local or (query_sockaddr(sock) if sock.bound else None)
         system.disconnect(sock.fd)
         if local is not None:
-            system.bind(sock.fd, local)  # fails where the kernel has left it bound
+            _bind_again(sock, local)
+
+
+def _bind_again(sock: Socket, local: bytes) -> None:
+    """Binds the socket to the address that it had; fails where the kernel has left it bound."""
+    # Extra descriptors have the port too, also those that a forked child keeps open.
+    if not sock.stream:
+        system.set_option(sock.fd, SOL_SOCKET, SO_REUSEADDR, 1)
+    system.bind(sock.fd, local)
+    if not sock.stream:
+        system.set_option(sock.fd, SOL_SOCKET, SO_REUSEADDR, sock.options.get((SOL_SOCKET, SO_REUSEADDR), 0))
+
+
+def release_unused_port(sock: Socket) -> None:
+    """Unbinds a datagram socket for which the kernel has chosen a port in a call that then failed."""
+    if sock.type == SOCK_DGRAM and not sock.bound:
+        system.disconnect(sock.fd)

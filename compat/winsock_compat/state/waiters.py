@@ -64,10 +64,11 @@ _keep = False
 class Wait:
     """One call's wait, alive as long as the call's frame refers to it and end_wait was not called."""
 
-    __slots__ = ("__weakref__", "ended", "sends", "sockets", "thread", "wakeup")
+    __slots__ = ("__weakref__", "ended", "receives", "sends", "sockets", "thread", "wakeup")
 
-    def __init__(self, sends: bool) -> None:
-        self.ended, self.sends, self.thread = False, sends, threading.get_ident()
+    def __init__(self, events: int) -> None:
+        self.ended, self.receives, self.sends = False, events == POLLIN, events == POLLOUT
+        self.thread = threading.get_ident()
         self.sockets: tuple[Socket, ...] = ()
         self.wakeup: Wakeup
 
@@ -123,9 +124,12 @@ def _take_wakeup(reference: _Reference) -> Wakeup:
     return wakeup
 
 
-def begin_wait(sockets: Iterable[Socket], sends: bool = False) -> Wait:
-    """Registers a wait: until it ends the descriptors of these sockets stay open. `sends`: it is that of a send."""
-    wait = Wait(sends)
+def begin_wait(sockets: Iterable[Socket], events: int = 0) -> Wait:
+    """Registers a wait: until it ends the descriptors of these sockets stay open.
+
+    `events` is POLLIN for a call that receives, POLLOUT for one that sends, 0 for select and WSAPoll.
+    """
+    wait = Wait(events)
     reference = weakref.ref(wait)
     finish_closing()
     with lock:
@@ -160,7 +164,7 @@ def close(sock: Socket) -> bool:
 
     False where another thread has closed the socket already.
     """
-    closer = Wait(False)
+    closer = Wait(0)
     with lock:
         if sock.closed or sock in _closing:
             return False
@@ -318,7 +322,7 @@ class SocketWait:
         """
         if self._wait is not None:
             return wait_ready(self._wait, self._sock, self._events, earlier(self._deadline, latest))
-        self._wait = begin_wait((self._sock,), self._events == POLLOUT)
+        self._wait = begin_wait((self._sock,), self._events)
         if self._timeout:
             self._deadline = waiting.monotonic() + self._timeout / 1000
         return True

@@ -23,13 +23,13 @@ __all__ = [
 
 EPOCH = datetime(1970, 1, 1)
 
-_CONVERSION = re.compile(r"(%[-+ #0]*(?:\*|\d+)?(?:\.(?:\*|\d+)?)?)(?:I64|I32|ll|hh|[hlLzjt])?([a-zA-Z%])")
+_CONVERSION = re.compile(r"(%[-+ #0]*(?:\*|[1-9]\d*)?(?:\.(?:\*|\d+)?)?)(?:I64|I32|ll|hh|[hlLzjt])?([a-zA-Z%])")
 _SAME_IN_PYTHON = {"u": "d", "S": "s"}
 
 # The ANSI code page that CP_ACP means: that of a Windows for Western Europe and America.
 _ANSI = 1252
 
-_DOUBLE = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)", re.ASCII)
+_DOUBLE = re.compile(r"\s*([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)", re.ASCII)
 _INTEGER = re.compile(r"\s*([-+]?\d+)", re.ASCII)
 _LONG_MIN, _LONG_MAX = -(2**63), 2**63 - 1
 

@@ -180,7 +180,7 @@ def test_positions_are_equal_after_server_and_client_were_killed_twice(tmp_path)
 
 
 @pytest.mark.wine_differs("a process that is killed can leave its port in use for minutes", run=False)
-@pytest.mark.skipif("WINSOCK_SHARED" not in os.environ, reason="WINSOCK_SHARED names no folder with the full file")
+@pytest.mark.skipif(not os.environ.get("WINSOCK_SHARED"), reason="WINSOCK_SHARED names no folder with the full file")
 def test_positions_are_equal_on_the_full_file_too(tmp_path):
     killed_again_and_again(Path(os.environ["WINSOCK_SHARED"]) / "data" / "EURUSD_H1.tsv", tmp_path, seed=3)
 
@@ -366,6 +366,6 @@ def test_a_file_without_a_pause_is_traded_from_its_beginning(tmp_path):
     traded_from_end_to_end(BARS, tmp_path)
 
 
-@pytest.mark.skipif("WINSOCK_SHARED" not in os.environ, reason="WINSOCK_SHARED names no folder with the full file")
+@pytest.mark.skipif(not os.environ.get("WINSOCK_SHARED"), reason="WINSOCK_SHARED names no folder with the full file")
 def test_the_full_file_without_a_pause_is_traded_from_its_beginning(tmp_path):
     traded_from_end_to_end(Path(os.environ["WINSOCK_SHARED"]) / "data" / "EURUSD_H1.tsv", tmp_path)

@@ -49,6 +49,7 @@ from winsock import (
     SO_ERROR,
     SOCK_DGRAM,
     SOCK_STREAM,
+    SOCKET_ERROR,
     SOL_SOCKET,
     accept,
     bind,
@@ -403,13 +404,13 @@ def _add_link_local() -> None:
 
 @topic.fact(
     "bind", "an interface's link-local address, without and with the interface's number as scope id",
-    windows=[[A, 0]], source=SCOPES, certainty=DOCUMENTED, **ON_NETWORK,
+    windows=[[True, 0]], source=f"{SCOPES}: without a code", certainty=DOCUMENTED, **ON_NETWORK,
 )  # fmt: skip
 @on_network
 def link_local_bind_needs_a_scope_id(there: Machine) -> Json:
     _add_link_local()
     s = udp(AF_INET6)
-    refused = answer("bind", bind(s, _link_local(0), IN6))
+    refused = bind(s, _link_local(0), IN6) == SOCKET_ERROR
     return [refused, answer("bind", bind(s, _link_local(INDEX_A), IN6))]
 
 

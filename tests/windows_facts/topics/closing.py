@@ -117,14 +117,14 @@ def a_listening_socket_cannot_be_shut_down() -> Json:
 
 @topic.fact(
     "shutdown",
-    "with 0xdeadbeef as the direction",
+    "with 0x5a3c as the direction",
     windows=["WSAEINVAL"],
     source=SHUTDOWN,
     certainty=TESTED,
 )
 def an_unknown_direction_is_refused() -> Json:
     client, _ = tcp_pair()
-    return _shut(client, 0xDEADBEEF - (1 << 32))
+    return _shut(client, 0x5A3C - (1 << 32))
 
 
 @topic.fact("shutdown", "SD_SEND twice, then send", windows=[[0, 0, "WSAESHUTDOWN"]], source=SHUTDOWN, certainty=TESTED)

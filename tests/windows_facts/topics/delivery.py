@@ -50,7 +50,7 @@ from winsock import (
     u_long,
 )
 
-from ..facts import DOCUMENTED, REPORTED, SOURCE, TESTED, Topic, answer
+from ..facts import DOCUMENTED, REPORTED, TESTED, Topic, answer
 from ..multicast import (
     GROUP,
     LOOPBACK_INDEX,
@@ -295,8 +295,8 @@ def a_group_can_be_joined_before_bind_to_an_interface() -> Json:
     "recv",
     "bound to the address of the interface; datagrams to the group and to the address",
     windows=[["group", "own"]],
-    source=EPICS,
-    certainty=SOURCE,
+    source=BIND,
+    certainty=DOCUMENTED,
     wine=_AS_LINUX,
 )
 def a_bound_member_receives_group_and_own_address_once() -> Json:

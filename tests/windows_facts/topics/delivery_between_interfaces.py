@@ -56,7 +56,7 @@ from ..networks import (
     Machine,
     on_network,
 )
-from .delivery import BIND, DOTNET, EPICS, IP_OPTIONS, IPV6_OPTIONS, LOOP, MREQ, OPTION_BEHAVIOR
+from .delivery import BIND, DOTNET, EPICS, IP_OPTIONS, IPV6_OPTIONS, LOOP, MREQ, OPTION_BEHAVIOR, TSDUCK
 
 topic = Topic("delivery")
 
@@ -196,8 +196,8 @@ def a_bound_member_receives_from_another_machine(there: Machine) -> Json:
     "recv",
     "one member bound to each interface, on one port; sent on the first one",
     windows=[["group"]],
-    source=EPICS,
-    certainty=SOURCE,
+    source=f"{TSDUCK}: a member that is bound to an address receives what arrives at it",
+    certainty=REPORTED,
     **_NEEDS,
 )
 @on_network
@@ -433,7 +433,7 @@ def _far_sender6() -> int:
     "recv",
     "bound to the address of an interface, a broadcast to its net",
     windows=[["broadcast"]],
-    source=EPICS,
+    source=f"{EPICS}: the comment on BSD sockets",
     certainty=SOURCE,
     **_NEEDS,
 )
@@ -476,25 +476,9 @@ def a_bound_socket_receives_limited_broadcasts(there: Machine) -> Json:
 
 @topic.fact(
     "recv",
-    "bound to the address of the other interface, a broadcast to 255.255.255.255",
-    windows=[[]],
-    source=EPICS,
-    certainty=SOURCE,
-    **_NEEDS,
-)
-@on_network
-def a_bound_socket_receives_no_broadcasts_of_another_interface(there: Machine) -> Json:
-    s, tx = bound(udp(), 0, NET_B), sender(NET_A, NET_A)
-    send_to(tx, port_of(s), "broadcast", LIMITED_BROADCAST)
-    send_to(tx, port_of(s), "broadcast", BROADCAST_A)
-    return arrived(s, tx)
-
-
-@topic.fact(
-    "recv",
     "bound to the address of an interface, a broadcast and a datagram to the address",
     windows=[["broadcast", "own"]],
-    source=EPICS,
+    source=f"{EPICS}: the comment on BSD sockets",
     certainty=SOURCE,
     **_NEEDS,
 )
@@ -526,7 +510,7 @@ def a_socket_bound_to_the_wildcard_receives_all_broadcasts(there: Machine) -> Js
     "recv",
     "bound to the address of an interface, member; a broadcast and a datagram to the group",
     windows=[["broadcast", "group"]],
-    source=EPICS,
+    source=f"{EPICS}: a comment for the broadcast, the code for the group, which it joins with the same socket",
     certainty=SOURCE,
     **_NEEDS,
 )

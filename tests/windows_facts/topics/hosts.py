@@ -8,13 +8,14 @@ from tests.conformance.kit import IN, IN6, inet, inet6
 from tests.conformance.recorder import Json, error_name
 from winsock import NI_DGRAM, NI_NUMERICHOST, NI_NUMERICSERV, WSAGetLastError, gethostname, getnameinfo
 
-from ..facts import DOCUMENTED, SOURCE, TESTED, Topic
+from ..facts import DOCUMENTED, TESTED, Topic
 from ..lookups import entries, host, names, own_name
 
 topic = Topic("hosts")
 
 _API = "https://learn.microsoft.com/en-us/windows/win32/api"
 GETNAMEINFO = f"{_API}/ws2tcpip/nf-ws2tcpip-getnameinfo"
+SCOPES = "https://learn.microsoft.com/en-us/windows/win32/winsock/link-local-and-site-local-addresses-2"
 GETHOSTBYNAME = f"{_API}/winsock2/nf-winsock2-gethostbyname"
 REACTOS = "https://github.com/reactos/reactos/blob/master/modules/rostests/apitests/ws2_32/getnameinfo.c"
 WINE = "https://github.com/wine-mirror/wine/blob/master/dlls/ws2_32/tests/protocol.c"
@@ -103,20 +104,20 @@ for _name, _situation, _results, _source, _certainty, _observe, _wine in (
 )
 def the_name_of_an_unknown_family() -> Json:
     name = inet(80)
-    name.sin_family = 0xBAD
+    name.sin_family = 4321
     return names(name, IN, NI_NUMERICHOST)
 
 
 @topic.fact(
     "getnameinfo",
     "an address with the number of an interface that does not exist",
-    windows=[["ff02::1de:c0:face:8d%42", "1234"]],
+    windows=[["ff02::7:a%37", "90"]],
     source=f"{CPYTHON}: test_getnameinfo_ipv6_scopeid_numeric",
     certainty=TESTED,
 )
 def a_scope_is_shown_as_a_number() -> Json:
-    name = inet6(1234, bytes.fromhex("ff0200000000000001de00c0face008d"))
-    name.sin6_scope_id = 42
+    name = inet6(90, b"\xff\2" + bytes(11) + b"\7\0\n")
+    name.sin6_scope_id = 37
     return names(name, IN6, _NUMBERS)
 
 
@@ -124,8 +125,8 @@ def a_scope_is_shown_as_a_number() -> Json:
     "getnameinfo",
     "a link-local address with the number of an interface that exists",
     windows=[["fe80::1%1", "80"]],
-    source=f"{CPYTHON}: test_getnameinfo_ipv6_scopeid_symbolic is not run on Windows",
-    certainty=SOURCE,
+    source=f"{SCOPES}: a link-local address is written with the number of its interface",
+    certainty=DOCUMENTED,
     wine="the C library of Linux writes the name of the interface",
 )
 def the_scope_of_an_interface_that_exists() -> Json:

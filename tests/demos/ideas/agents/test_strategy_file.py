@@ -162,7 +162,7 @@ def test_whatever_a_strategy_raises_is_the_value_of_the_point(error, value):
     assert calculate(raising, read_history(BARS), (), ()) == value
 
 
-@pytest.mark.skipif("WINSOCK_SHARED" not in os.environ, reason="WINSOCK_SHARED names no folder with the full file")
+@pytest.mark.skipif(not os.environ.get("WINSOCK_SHARED"), reason="WINSOCK_SHARED names no folder with the full file")
 def test_the_example_runs_on_real_bars():
     bars = read_history(Path(os.environ["WINSOCK_SHARED"]) / "data" / "EURUSD_H1.tsv")
     value = calculate(crossing, bars, ("fast", "slow"), (50, 280))
