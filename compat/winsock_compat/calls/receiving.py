@@ -159,14 +159,14 @@ def _error_at_end(sock: Socket) -> int:
     """The error that ended a stream; 0 where the peer has closed it. The kernel may not have reported it yet.
 
     Or it has reported it to another thread, which has not marked the socket yet: then the connection's state shows the
-    reset, unless this side has ended the stream too, as a forked process may have done.
+    reset, unless this side has ended the stream too, as another process may have done after a fork.
     """
     with error_lock:
         number = system.take_error(sock.fd)
         if number:
             return stream_error(sock, number)
         # send_off after the state: it is set before this side ends the stream.
-        if not sock.broken and system.is_connection_gone(sock.fd) and not (sock.send_off or sock.forked):
+        if not sock.broken and system.is_connection_gone(sock.fd) and not (sock.send_off or sock.shared):
             sock.mark_broken(WSAECONNRESET)
         return sock.broken
 

@@ -85,7 +85,7 @@ class Socket(SocketCore):
     memberships: tuple[Any, ...] = ()
     extra: tuple[Any, ...] = ()
     filter = b""
-    forked = False  # the process has forked: another process may get what the kernel reports once
+    shared = False  # by a fork: another process may get what the kernel reports once
     closer: weakref.ref[Any] | None = None  # the call that closes it, see waiters
     next_descriptor = 0  # at which recv looks first, see readable_descriptors
     # As the caller set them, also on the listener of an accepted socket; replaced, never changed.
@@ -182,7 +182,7 @@ class Socket(SocketCore):
                 return
             if number:
                 self.connect_failed(winsock_error(number))
-            elif self.forked and not system.has_peer(self.fd):
+            elif self.shared and not system.has_peer(self.fd):
                 self.connect_failed(WSAECONNREFUSED)  # most probably; the other process has got the error
             else:
                 self.connect_succeeded()

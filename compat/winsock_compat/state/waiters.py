@@ -357,10 +357,11 @@ _Lock = type(lock)
 
 def _acquire_before_fork() -> None:
     """So that no other thread is between two steps that belong together, or holds a lock that the child needs."""
-    Socket.forked = True
     # `extend` consumes `filter` within one bytecode: a signal handler cannot raise after a lock was acquired and before
     # it is in the list.
     _acquired.extend(filter(_Lock.acquire, (lock, error_lock)))
+    for sock in table.sockets():
+        sock.shared = True
 
 
 def _release_after_fork() -> None:
