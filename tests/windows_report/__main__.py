@@ -18,17 +18,18 @@ from .screen import Screen
 
 _PROG = "python -m tests.windows_report"
 _MAKE_TEXT = """\
-Run the tests, the recorded scenarios, the facts and the article's three pairs on
-this Windows, and write the results to one file. Attach the file to an issue.
-It takes about ten minutes; Ctrl-C ends it and writes what there is so far.
+Run the tests, the recorded scenarios, the facts and the article's three pairs
+on this Windows, and write the results to one file. Attach the file to an issue.
+It may take half an hour; Ctrl-C ends it and writes what there is so far.
 
-The file has versions (Windows, Python, Winsock, commit), the names and messages of
-failing tests, and the results of calls. It has no user name, no name or address of
-the machine, and no path outside the clone. It is text: look into it before you send it.
+The file has versions (Windows, Python, Winsock, commit), the names and messages
+of failing tests, and the results of calls. It has no user name, no name or
+address of the machine, and no path outside the clone. It is text: look into it
+before you send it.
 """
 _MAKE_EPILOG = """\
 parts:
-  tests          the test suite; tests/api: one folder; tests/api/test_udp.py: one file
+  tests          the tests; tests/api: one folder; tests/api/test_udp.py: one file
   scenarios      the recorded scenarios; scenarios/binding: one module or scenario
   facts          the facts about Windows; facts/queues: one topic or fact
   pairs          the demos; pairs/signal, pairs/tpl, pairs/ticks: one pair

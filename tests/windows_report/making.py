@@ -52,7 +52,7 @@ def _check_names(chosen: Selection) -> None:
 
 def make(chosen: Selection, processes: int, screen: Screen) -> dict[str, Any]:
     """Makes a report. Ctrl-C ends the part that runs; the report then has the results so far."""
-    # First of all: what fails here must not cost the results of ten minutes.
+    # First of all: what fails here must not cost the results of half an hour.
     cleaner = privacy.cleaner()
     report: dict[str, Any] = {"form": FORM, "version": VERSION, "made": datetime.date.today().isoformat()}
     report["system"] = system.describe()
