@@ -29,8 +29,8 @@ before you send it.
 """
 _MAKE_EPILOG = """\
 parts:
-  tests          the tests; tests/api: one folder; tests/api/test_udp.py: one file
-  scenarios      the recorded scenarios; scenarios/binding: one module or scenario
+  tests          the tests; tests/api: one folder; tests/api/test_udp.py: a file
+  scenarios      the recorded scenarios; scenarios/binding: a module or scenario
   facts          the facts about Windows; facts/queues: one topic or fact
   pairs          the demos; pairs/signal, pairs/tpl, pairs/ticks: one pair
 
