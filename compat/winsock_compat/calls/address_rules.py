@@ -19,7 +19,7 @@ from winsock.errors import WSAEACCES, WSAEADDRNOTAVAIL, WSAEAFNOSUPPORT, WSAEFAU
 
 from ..posix import system
 from ..posix.errnos import winsock_error
-from ..posix.sockaddr_layout import address_of, family_of, is_mapped, port_of, scope_of
+from ..posix.sockaddr_layout import address_of, family_of, ipv4_of, is_link_local, is_mapped, port_of, scope_of
 from ..state.sockets import Socket
 
 KERNEL = 0
@@ -94,7 +94,7 @@ def _classify_ipv6(address: bytes, scope: int) -> AddressClass:
         return WILDCARD
     if address[0] == 0xFF:
         return MULTICAST
-    return LINK_LOCAL if address[0] == 0xFE and address[1] >> 6 == 2 and not scope else UNICAST
+    return LINK_LOCAL if is_link_local(address) and not scope else UNICAST
 
 
 def rule_of_bind(sock: Socket, name: bytes) -> int:
@@ -147,7 +147,5 @@ def _is_net_broadcast(name: bytes) -> int:
 
     The kernel is asked, because it knows the broadcast address also where an interface was configured without one.
     """
-    if family_of(name) == AF_INET6 and not is_mapped(name):
-        return 0
-    address = address_of(name)[-4:]
-    return 0 if address[0] == 127 else system.is_net_broadcast(address)
+    address = ipv4_of(name)
+    return 0 if address is None or address[0] == 127 else system.is_net_broadcast(address)

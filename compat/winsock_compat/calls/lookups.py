@@ -34,7 +34,7 @@ from winsock.structures import addrinfo
 from ..posix import interfaces, resolver
 from ..posix.interfaces import InterfaceAddress
 from ..posix.resolver import Found
-from ..posix.sockaddr_layout import SIZE, family_of, mapped_address, sockaddr_of
+from ..posix.sockaddr_layout import SIZE, family_of, is_link_local, mapped_address, sockaddr_of
 
 CANONICAL_NAME = c.AI_CANONNAME | c.AI_FQDN
 # ai_flags, ai_family, ai_socktype and ai_protocol; the other fields of hints are zero.
@@ -233,4 +233,4 @@ def _of_family(known: list[InterfaceAddress], port: bytes | None, flags: int, fa
 
 
 def _is_link_local(one: InterfaceAddress) -> bool:
-    return len(one.address) == 16 and one.address[0] == 0xFE and one.address[1] & 0xC0 == 0x80
+    return len(one.address) == 16 and is_link_local(one.address)

@@ -34,22 +34,12 @@ _ANY_COOKIE = b"\xff" * 8
 _ANSWER = struct.Struct("=xBxx48xIII")
 
 
-class Descriptor:
-    """A descriptor that is closed with the last reference to its object."""
-
-    def __init__(self) -> None:
-        self.fd = -1
-
-    def __del__(self) -> None:
-        system.close_owned(self.__dict__)
-
-
 def is_full(local: bytes, peer: bytes) -> bool | None:
     """Whether the queue is full of the listener that a client at `local` reaches at `peer`.
 
     None where that cannot be found out: the peer is on another machine, or the kernel may not be asked.
     """
-    probe, asking = Descriptor(), Descriptor()
+    probe, asking = system.Descriptor(), system.Descriptor()
     result = _bind_to_address(probe, peer)
     if result >= 0:
         result = system.open_diagnostics(asking)
@@ -67,7 +57,7 @@ def _is_queue_full(fd: int, question: bytes) -> bool:
     return bool(_HEADER.unpack_from(answer)[1] == _BY_FAMILY and state == _LISTEN and waiting > backlog)
 
 
-def _bind_to_address(probe: Descriptor, name: bytes) -> int:
+def _bind_to_address(probe: system.Descriptor, name: bytes) -> int:
     """Minus the errno if no interface of this machine has the address."""
     result = system.socket(probe, family_of(name), SOCK_DGRAM, 0)
     return result if result < 0 else system.bind(probe.fd, name[:2] + bytes(2) + name[4:])

@@ -7,7 +7,7 @@ does not deliver makes no socket readable and takes no room in its queue.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 _Instruction: TypeAlias = "tuple[int, int, int, int]"  # code, jump if true, jump if false, operand
@@ -30,6 +30,14 @@ _DROP_IF_FROM_THIS_MACHINE: list[_Instruction] = [
     (_JUMP_EQUAL, 0, 1, _LOOPBACK_HARDWARE),
     _DROP,
 ]
+
+
+def _packed(instructions: Iterable[_Instruction]) -> bytes:
+    return b"".join(struct.pack("=HBBI", *one) for one in instructions)
+
+
+# For listeners that share an address: the result is the number of the one that gets the connection.
+SELECT_FIRST = _packed([(_RETURN, 0, 0, 0)])
 
 
 def program(loop: bool, loop6: bool, groups6: Sequence[tuple[bytes, int]], interface: int) -> bytes:
@@ -60,7 +68,7 @@ def program(loop: bool, loop6: bool, groups6: Sequence[tuple[bytes, int]], inter
     ]
     by_interface = [(_LOAD_WORD, 0, 0, _INTERFACE), (_JUMP_EQUAL, 1, 0, interface), _DROP] if interface else []
     by_family = [(_LOAD_WORD, 0, 0, _PROTOCOL), (_JUMP_EQUAL, 0, 1, _ETHERTYPE_IPV6), (_JUMP, 0, 0, len(ipv4))]
-    return b"".join(struct.pack("=HBBI", *one) for one in (*by_interface, *by_family, *ipv4, *ipv6))
+    return _packed((*by_interface, *by_family, *ipv4, *ipv6))
 
 
 def _only_groups(groups: Sequence[tuple[bytes, int]]) -> list[_Instruction]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from winsock.constants import AF_INET, AF_INET6, IPPROTO_IPV6, IPV6_V6ONLY, SOCK_STREAM
 
 from . import system
-from .listen_queues import Descriptor
 from .sockaddr_layout import sockaddr_of
 
 # Addresses for documentation only, which no other socket has (RFC 5737, RFC 3849).
@@ -20,7 +19,7 @@ _UNUSED = ((AF_INET, bytes((192, 0, 2, 1))), (AF_INET6, b"\x20\x01\x0d\xb8" + by
 def forget_sharing(port: int) -> None:
     """Binds a socket that does not share the port. It fails where the wildcards of both families are bound."""
     for family, address in _UNUSED:
-        unused = Descriptor()
+        unused = system.Descriptor()
         if system.socket(unused, family, SOCK_STREAM, 0) < 0:
             continue
         if family == AF_INET6:

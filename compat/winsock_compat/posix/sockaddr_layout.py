@@ -93,3 +93,13 @@ def is_wildcard(name: bytes) -> bool:
 def is_mapped(name: bytes) -> bool:
     """Whether an IPv6 address is an IPv4-mapped one: ::ffff:a.b.c.d."""
     return family_of(name) == AF_INET6 and address_of(name).startswith(_MAPPED)
+
+
+def ipv4_of(name: bytes) -> bytes | None:
+    """The four bytes of an IPv4 address, which may be a mapped one; None for another IPv6 address."""
+    return address_of(name)[-4:] if family_of(name) == AF_INET or is_mapped(name) else None
+
+
+def is_link_local(address: bytes) -> bool:
+    """Whether the 16 bytes are a link-local address: fe80::/10."""
+    return address[0] == 0xFE and address[1] >> 6 == 2

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import struct
 import sys
 from typing import Any, Protocol, TypeAlias
 
@@ -12,6 +11,7 @@ from winsock import constants as c
 from winsock.constants import AF_INET6, SOCK_DGRAM
 
 from . import declarations as kernel
+from . import packet_filter
 from .declarations import LINUX, MSG_NOSIGNAL
 from .kernel_options import INTEGER_OPTIONS, MEMBERSHIP_OPTIONS, kernel_value
 from .loading import BYTES, ffi, from_buffer, get_errno, lib
@@ -22,7 +22,6 @@ OutputBuffer: TypeAlias = "bytearray | memoryview"
 _SHUT_WR = 1
 _TCP_CLOSE = b"\7"
 _NETLINK_SOCK_DIAG = 4
-_FILTER_RETURN = 6
 _SIZE_POINTER = ffi.typeof("unsigned int *")
 _COPIED = 1 << 16
 _IPV4_PORT_9 = c.AF_INET.to_bytes(2, "little") + b"\0\x09"
@@ -105,6 +104,16 @@ def close_owned(attributes: dict[str, Any]) -> None:
     any(map(lib.close, map(attributes.pop, ("fd",), (-1,))))
 
 
+class Descriptor:
+    """A descriptor that is closed with the last reference to its object."""
+
+    def __init__(self) -> None:
+        self.fd = -1
+
+    def __del__(self) -> None:
+        close_owned(self.__dict__)
+
+
 def replace_descriptor(fd: int, other: int) -> None:
     """Closes the file of `fd`, and makes `fd` refer to the file of `other`. Does nothing where one is negative."""
     if fd >= 0 <= other:
@@ -144,11 +153,8 @@ def set_port_sharing(fd: int, on: bool) -> int:
 def prefer_first_listener(fd: int) -> None:
     """Makes the first of several listeners on one address get all connections; Linux would distribute them."""
     if LINUX:
-        # A program of the packet filter that selects by number: it returns 0.
-        program = ffi.new("unsigned char[]", struct.pack("=HBBI", _FILTER_RETURN, 0, 0, 0))
-        argument = struct.pack("HP", 1, int(ffi.cast("uintptr_t", program)))
         # Fails where the listener shares the port with other addresses only.
-        lib.setsockopt(fd, kernel.SOL_SOCKET, kernel.SO_ATTACH_REUSEPORT_CBPF, argument, len(argument))
+        _attach_program(fd, kernel.SO_ATTACH_REUSEPORT_CBPF, packet_filter.SELECT_FIRST)
 
 
 def is_listening(fd: int) -> bool:
@@ -171,22 +177,12 @@ def abort(fd: int) -> None:
     take_error(fd)
 
 
-class _Temporary:
-    """A descriptor that is closed with its last reference."""
-
-    fd = -1
-
-    def __del__(self) -> None:
-        if self.fd >= 0:
-            lib.close(self.fd)
-
-
 def is_net_broadcast(address: bytes) -> int:
     """1 if the four bytes are the broadcast address of an interface's net, else 0; or minus the errno."""
     if address[3] & 3 != 3:
         return 0  # a net with broadcasts has two or more bits for its hosts
     # Without SO_BROADCAST the kernel connects no datagram socket to such an address.
-    owner = _Temporary()
+    owner = Descriptor()
     _store(owner, lib.socket, c.AF_INET, SOCK_DGRAM | kernel.SOCK_CLOEXEC, 0)
     if owner.fd < 0:
         return -get_errno()
@@ -321,11 +317,13 @@ def set_filter(fd: int, program: bytes) -> int:
     if not program:
         result = _set_int(fd, kernel.SOL_SOCKET, kernel.SO_DETACH_FILTER, 0)
         return 0 if result == -errno.ENOENT else result
+    return _attach_program(fd, kernel.SO_ATTACH_FILTER, program)
+
+
+def _attach_program(fd: int, option: int, program: bytes) -> int:
     filters = from_buffer(ffi.typeof("struct sock_filter[]"), program)
     value = ffi.new("struct sock_fprog *", (len(filters), filters))
-    return _checked(
-        lib.setsockopt(fd, kernel.SOL_SOCKET, kernel.SO_ATTACH_FILTER, value, ffi.sizeof("struct sock_fprog"))
-    )
+    return _checked(lib.setsockopt(fd, kernel.SOL_SOCKET, option, value, ffi.sizeof("struct sock_fprog")))
 
 
 def set_ip_options(fd: int, options: bytes) -> int:

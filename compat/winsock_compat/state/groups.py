@@ -51,7 +51,7 @@ from ..posix import packet_filter, system
 from ..posix.declarations import LINUX
 from ..posix.errnos import winsock_error
 from ..posix.interfaces import own_addresses
-from ..posix.sockaddr_layout import address_of, is_wildcard, scope_of, with_address
+from ..posix.sockaddr_layout import address_of, ipv4_of, is_wildcard, mapped_address, scope_of, with_address
 from .core import ACCELERATED, SocketCore
 from .sockets import Socket
 from .waiters import lock, notify_state_change
@@ -59,7 +59,6 @@ from .waiters import lock, notify_state_change
 LOOP_OPTIONS = _LOOP, _LOOP6 = (IPPROTO_IP, IP_MULTICAST_LOOP), (IPPROTO_IPV6, IPV6_MULTICAST_LOOP)
 _ADD = {IPPROTO_IP: IP_ADD_MEMBERSHIP, IPPROTO_IPV6: IPV6_ADD_MEMBERSHIP}
 _DROP = {IPPROTO_IP: IP_DROP_MEMBERSHIP, IPPROTO_IPV6: IPV6_DROP_MEMBERSHIP}
-_MAPPED = bytes(10) + b"\xff\xff"
 _LIMITED_BROADCAST = b"\xff" * 4
 # With more IPv6 groups, or if the kernel has no room for the filter (net.core.optmem_max), interfaces are not compared.
 _MOST_GROUPS_WITH_INTERFACES = 128
@@ -93,6 +92,7 @@ class ExtraDescriptor(SocketCore):
     """One more descriptor at which a socket's datagrams arrive."""
 
     purpose: Purpose | None = None  # None until it is open, and where it is no longer needed
+    filter = b""  # its packet filter
 
 
 def join(sock: Socket, membership: Membership) -> int:
@@ -233,7 +233,7 @@ def _steps_to_open(sock: Socket, extra: ExtraDescriptor, purpose: Purpose) -> It
         yield system.set_option(extra.fd, IPPROTO_IPV6, IPV6_V6ONLY, int(sock.is_ipv6_only))
     if (SOL_SOCKET, SO_RCVBUF) in sock.options:
         yield system.set_option(extra.fd, SOL_SOCKET, SO_RCVBUF, sock.options[SOL_SOCKET, SO_RCVBUF])
-    yield system.set_filter(extra.fd, _program(sock.options, purpose.membership, purpose.interface))
+    yield _set_filter(extra, _program(sock.options, purpose.membership, purpose.interface))
     yield system.bind(extra.fd, purpose.name)
     if _associate(extra, sock.peer) == 0 and purpose.membership is not None:
         yield _request(extra, purpose.membership, _ADD)
@@ -257,18 +257,10 @@ def _purposes(sock: Socket, name: bytes | None) -> Iterator[Purpose]:
     if not name or is_wildcard(name):
         return
     for membership in sock.memberships:
-        if (membership.level == IPPROTO_IP) == (_ipv4_of(name) is not None):
+        if (membership.level == IPPROTO_IP) == (ipv4_of(name) is not None):
             yield Purpose(_group_name(name, membership), membership, 0)
     if broadcasts:
         yield from _broadcast_purposes(name)
-
-
-def _ipv4_of(name: bytes) -> bytes | None:
-    """The IPv4 address of a sockaddr, which may be a mapped one; None if it is an IPv6 address."""
-    address = address_of(name)
-    if len(address) == 4:
-        return address
-    return address[12:] if address.startswith(_MAPPED) else None
 
 
 def _group_name(local: bytes, membership: Membership) -> bytes:
@@ -283,17 +275,17 @@ def _group_name(local: bytes, membership: Membership) -> bytes:
 
 
 def _ipv4_name(local: bytes, address: bytes) -> bytes:
-    return with_address(local, address if len(address_of(local)) == 4 else _MAPPED + address, 0)
+    return with_address(local, address if len(address_of(local)) == 4 else mapped_address(address), 0)
 
 
 def _receives_broadcasts(bound_to: bytes | None) -> bool:
     """Whether a socket that bind has bound to this address receives the broadcasts of an interface."""
-    own = _ipv4_of(bound_to) if bound_to else None
+    own = ipv4_of(bound_to) if bound_to else None
     return own is not None and any(own) and own[0] != 127
 
 
 def _broadcast_purposes(local: bytes) -> Iterator[Purpose]:
-    own = _ipv4_of(local)
+    own = ipv4_of(local)
     for one in own_addresses():
         if one.address == own and one.broadcast:
             interface = one.interface
@@ -304,19 +296,25 @@ def _broadcast_purposes(local: bytes) -> Iterator[Purpose]:
 def set_filters(sock: Socket, options: Mapping[tuple[int, int], Any]) -> int:
     """Gives all descriptors the packet filters for these options; 0 or minus the errno."""
     with lock:
-        program = _program(options, None, 0, sock.memberships)
-        if program != sock.filter:
-            result = system.set_filter(sock.fd, program)
-            if result == -errno.ENOMEM:
-                program = _program(options, None, 0)  # without groups
-                result = system.set_filter(sock.fd, program)
-            if result < 0:
-                return result
-            sock.filter = program
+        result = _set_filter(sock, _program(options, None, 0, sock.memberships))
+        if result == -errno.ENOMEM:
+            result = _set_filter(sock, _program(options, None, 0))  # without groups
+        if result < 0:
+            return result
         for extra in sock.extra:
             purpose = extra.purpose or Purpose(b"", None, 0)
-            system.set_filter(extra.fd, _program(options, purpose.membership, purpose.interface))
+            _set_filter(extra, _program(options, purpose.membership, purpose.interface))
     return 0
+
+
+def _set_filter(descriptor: Socket | ExtraDescriptor, program: bytes) -> int:
+    """Gives one descriptor a packet filter, unless it has this one; 0 or minus the errno."""
+    if program == descriptor.filter:
+        return 0
+    result = system.set_filter(descriptor.fd, program)
+    if result == 0:
+        descriptor.filter = program
+    return result
 
 
 def _program(
