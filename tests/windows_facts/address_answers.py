@@ -13,20 +13,18 @@ from tests.conformance.address_cells import Cell
 from tests.conformance.recorder import Json
 from winsock import SOCK_STREAM
 
+from . import sources
 from .facts import DOCUMENTED, REPORTED, SOURCE, TESTED, Certainty
 
-_API = "https://learn.microsoft.com/en-us/windows/win32/api/winsock2/nf-winsock2-"
-_WINSOCK = "https://learn.microsoft.com/en-us/windows/win32/winsock/"
+_API = f"{sources.REFERENCE}/api/winsock2/nf-winsock2-"
+_WINSOCK = f"{sources.REFERENCE}/winsock/"
 BIND, CONNECT, SENDTO = f"{_API}bind", f"{_API}connect", f"{_API}sendto"
 ERRORS = f"{_WINSOCK}windows-sockets-error-codes-2"
 DUAL_STACK = f"{_WINSOCK}dual-stack-sockets"
 SCOPES = f"{_WINSOCK}link-local-and-site-local-addresses-2"
-REACTOS = "https://github.com/reactos/reactos/blob/master/modules/rostests/apitests/ws2_32"
-LIBUV = "https://github.com/libuv/libuv/blob/v1.x/test"
-DOTNET = (
-    "https://github.com/dotnet/runtime/blob/main/src/libraries/System.Net.Sockets/tests/FunctionalTests/"
-    "DualModeSocketTest.cs"
-)
+REACTOS = sources.REACTOS
+LIBUV = sources.LIBUV
+DOTNET = f"{sources.DOTNET}/DualModeSocketTest.cs"
 
 A, AF, FAULT = "WSAEADDRNOTAVAIL", "WSAEAFNOSUPPORT", "WSAEFAULT"
 ACCES, UNREACHABLE, LATER = "WSAEACCES", "WSAENETUNREACH", "WSAEWOULDBLOCK"

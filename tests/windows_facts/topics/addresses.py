@@ -66,6 +66,7 @@ from winsock import (
     sockaddr_in6,
 )
 
+from .. import sources
 from ..address_answers import BIND, CONNECT, DOTNET, DUAL_STACK, LIBUV, REACTOS, SCOPES, SENDTO, A, accepted
 from ..address_answers import answer_of_windows as answer_of
 from ..facts import DOCUMENTED, REPORTED, TESTED, Topic, answer
@@ -207,7 +208,7 @@ def a_nonblocking_socket_connects_after_it_was_refused_an_address() -> Json:
 @topic.fact(
     "WSAPoll", "a nonblocking IPv6-only stream whose connect to an IPv4-mapped address was refused",
     windows=["ERR HUP WRNORM"],
-    source="https://learn.microsoft.com/en-us/windows/win32/api/winsock2/nf-winsock2-wsapoll: a failed connect",
+    source=f"{sources.REFERENCE}/api/winsock2/nf-winsock2-wsapoll: a failed connect",
     certainty=DOCUMENTED, wine="connect fails at once, with WSAENETUNREACH",
 )  # fmt: skip
 def wsapoll_shows_a_refused_address_as_a_failed_connect() -> Json:

@@ -50,6 +50,7 @@ from winsock import (
     u_long,
 )
 
+from .. import sources
 from ..facts import DOCUMENTED, REPORTED, TESTED, Topic, answer
 from ..multicast import (
     GROUP,
@@ -71,7 +72,7 @@ from ..multicast import (
 
 topic = Topic("delivery")
 
-_PAGE = "https://learn.microsoft.com/en-us/windows/win32"
+_PAGE = sources.REFERENCE
 BIND = f"{_PAGE}/api/winsock2/nf-winsock2-bind: remarks, multicast operations"
 LOOP = f"{_PAGE}/winsock/ip-multicast-2: IP_MULTICAST_LOOP belongs to the receive path"
 IP_OPTIONS = f"{_PAGE}/winsock/ipproto-ip-socket-options"
@@ -79,10 +80,8 @@ IPV6_OPTIONS = f"{_PAGE}/winsock/ipproto-ipv6-socket-options"
 MREQ = f"{_PAGE}/api/ws2ipdef/ns-ws2ipdef-ip_mreq: imr_interface may be the index of the interface"
 OPTION_BEHAVIOR = f"{_PAGE}/winsock/multicast-socket-option-behavior"
 REUSE = f"{_PAGE}/winsock/using-so-reuseaddr-and-so-exclusiveaddruse: multicast sockets"
-_DOTNET = "https://github.com/dotnet/runtime/blob/main/src/libraries/System.Net.Sockets/tests/FunctionalTests"
-DOTNET = f"{_DOTNET}/SocketOptionNameTest.cs"
+DOTNET = f"{sources.DOTNET}/SocketOptionNameTest.cs"
 _TWISTED = "https://github.com/twisted/twisted/blob/trunk/src/twisted/test/test_udp.py"
-_LIBUV = "https://github.com/libuv/libuv/blob/v1.x/test"
 _ASIO = "https://github.com/chriskohlhoff/asio/blob/master/asio/src/tests/unit/ip/multicast.cpp"
 EPICS = "https://github.com/epics-base/epics-base/blob/7.0/modules/database/src/ioc/rsrv/caservertask.c"
 TSDUCK = "https://github.com/tsduck/tsduck/issues/43"
@@ -694,7 +693,7 @@ def ip_multicast_if_is_read_as_an_address() -> Json:
     "setsockopt",
     "IP_MULTICAST_IF 0.0.0.0",
     windows=[0],
-    source=f"{_LIBUV}/test-udp-multicast-interface.c",
+    source=f"{sources.LIBUV}/test-udp-multicast-interface.c",
     certainty=TESTED,
 )
 def ip_multicast_if_accepts_the_wildcard() -> Json:

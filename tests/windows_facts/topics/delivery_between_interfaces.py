@@ -25,6 +25,7 @@ from winsock import (
     sendto,
 )
 
+from .. import sources
 from ..facts import DOCUMENTED, REPORTED, SOURCE, TESTED, Topic, answer
 from ..multicast import (
     GROUP,
@@ -60,11 +61,19 @@ from .delivery import BIND, DOTNET, EPICS, IP_OPTIONS, IPV6_OPTIONS, LOOP, MREQ,
 
 topic = Topic("delivery")
 
-_PAGE = "https://learn.microsoft.com/en-us/windows/win32"
 _NODE = "https://github.com/nodejs/node/issues/15125"
 _NETTY = "https://github.com/netty/netty/issues/576"
 _NETMQ = "https://github.com/zeromq/netmq/pull/692"
 _NEEDS = {"needs": "namespaces"}
+
+
+def _arrivals_from_both_interfaces(s: int) -> Json:
+    """What the socket receives after one datagram was sent on each interface."""
+    first, second = sender(NET_A), sender(NET_B)
+    send_to(first, port_of(s), "first")
+    send_to(second, port_of(s), "second")
+    return arrived(s, first)
+
 
 # Multicast
 
@@ -102,10 +111,7 @@ def a_member_receives_nothing_from_another_interface(there: Machine) -> Json:
 def a_group_can_be_joined_on_two_interfaces(there: Machine) -> Json:
     s = member(interface=NET_A)
     done(join(s, interface=NET_B))
-    first, second = sender(NET_A), sender(NET_B)
-    send_to(first, port_of(s), "first")
-    send_to(second, port_of(s), "second")
-    return arrived(s, first)
+    return _arrivals_from_both_interfaces(s)
 
 
 @topic.fact(
@@ -120,10 +126,7 @@ def a_group_can_be_joined_on_two_interfaces(there: Machine) -> Json:
 def a_bound_member_can_join_on_two_interfaces(there: Machine) -> Json:
     s = member(NET_A, interface=NET_A)
     done(join(s, interface=NET_B))
-    first, second = sender(NET_A), sender(NET_B)
-    send_to(first, port_of(s), "first")
-    send_to(second, port_of(s), "second")
-    return arrived(s, first)
+    return _arrivals_from_both_interfaces(s)
 
 
 @topic.fact(
@@ -139,10 +142,7 @@ def a_group_can_be_left_on_one_of_two_interfaces(there: Machine) -> Json:
     s = member(NET_A, interface=NET_A)
     done(join(s, interface=NET_B))
     done(leave(s, interface=NET_A))
-    first, second = sender(NET_A), sender(NET_B)
-    send_to(first, port_of(s), "first")
-    send_to(second, port_of(s), "second")
-    return arrived(s, first)
+    return _arrivals_from_both_interfaces(s)
 
 
 @topic.fact(
@@ -526,7 +526,7 @@ def a_bound_member_receives_broadcasts_too(there: Machine) -> Json:
     "recv",
     "SO_BROADCAST is off at the receiver",
     windows=[["broadcast"]],
-    source=f"{_PAGE}/winsock/sol-socket-socket-options: SO_BROADCAST is for sending",
+    source=f"{sources.REFERENCE}/winsock/sol-socket-socket-options: SO_BROADCAST is for sending",
     certainty=DOCUMENTED,
     **_NEEDS,
 )
@@ -541,7 +541,7 @@ def receiving_a_broadcast_needs_no_option(there: Machine) -> Json:
     "sendto",
     "to the broadcast address of a net, without SO_BROADCAST",
     windows=["WSAEACCES"],
-    source=f"{_PAGE}/api/winsock2/nf-winsock2-sendto: WSAEACCES",
+    source=f"{sources.REFERENCE}/api/winsock2/nf-winsock2-sendto: WSAEACCES",
     certainty=DOCUMENTED,
     **_NEEDS,
 )

@@ -8,16 +8,17 @@ from tests.conformance.kit import IN, IN6, inet, inet6
 from tests.conformance.recorder import Json, error_name
 from winsock import NI_DGRAM, NI_NUMERICHOST, NI_NUMERICSERV, WSAGetLastError, gethostname, getnameinfo
 
+from .. import sources
 from ..facts import DOCUMENTED, TESTED, Topic
 from ..lookups import entries, host, names, own_name
 
 topic = Topic("hosts")
 
-_API = "https://learn.microsoft.com/en-us/windows/win32/api"
+_API = f"{sources.REFERENCE}/api"
 GETNAMEINFO = f"{_API}/ws2tcpip/nf-ws2tcpip-getnameinfo"
-SCOPES = "https://learn.microsoft.com/en-us/windows/win32/winsock/link-local-and-site-local-addresses-2"
+SCOPES = f"{sources.REFERENCE}/winsock/link-local-and-site-local-addresses-2"
 GETHOSTBYNAME = f"{_API}/winsock2/nf-winsock2-gethostbyname"
-REACTOS = "https://github.com/reactos/reactos/blob/master/modules/rostests/apitests/ws2_32/getnameinfo.c"
+REACTOS = f"{sources.REACTOS}/getnameinfo.c"
 WINE = "https://github.com/wine-mirror/wine/blob/master/dlls/ws2_32/tests/protocol.c"
 CPYTHON = "https://github.com/python/cpython/blob/main/Lib/test/test_socket.py"
 _DOTNET = "https://github.com/dotnet/runtime/blob/main/src/libraries/System.Net.NameResolution/tests"

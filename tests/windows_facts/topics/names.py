@@ -28,13 +28,14 @@ from winsock import (
     sockaddr,
 )
 
+from .. import sources
 from ..facts import DOCUMENTED, TESTED, Topic
 from ..lookups import addresses, canonical_name, entries, first, own_name, result_flags
 
 topic = Topic("names")
 
-GETADDRINFO = "https://learn.microsoft.com/en-us/windows/win32/api/ws2tcpip/nf-ws2tcpip-getaddrinfo"
-REACTOS = "https://github.com/reactos/reactos/blob/master/modules/rostests/apitests/ws2_32/getaddrinfo.c"
+GETADDRINFO = f"{sources.REFERENCE}/api/ws2tcpip/nf-ws2tcpip-getaddrinfo"
+REACTOS = f"{sources.REACTOS}/getaddrinfo.c"
 WINE = "https://github.com/wine-mirror/wine/blob/master/dlls/ws2_32/tests/protocol.c"
 CPYTHON = "https://github.com/python/cpython/blob/main/Lib/test/test_socket.py"
 DOTNET = (

@@ -59,12 +59,13 @@ from winsock import (
     timeval,
 )
 
+from .. import sources
 from ..blocked import Blocked
 from ..facts import DOCUMENTED, TESTED, Topic, answer
 
 topic = Topic("queues")
 
-_PAGES = "https://learn.microsoft.com/en-us/windows/win32/api/winsock2"
+_PAGES = f"{sources.REFERENCE}/api/winsock2"
 LISTEN = f"{_PAGES}/nf-winsock2-listen"
 FULL = f"{LISTEN}: a client that finds the queue full receives WSAECONNREFUSED"
 AGAIN = f"{LISTEN}: on a listening socket it succeeds without changing the backlog"
@@ -83,10 +84,7 @@ START = (
     "https://learn.microsoft.com/en-us/dotnet/api/system.net.sockets.tcplistener.start: beyond the maximum number of "
     "queued connections the client gets an error"
 )
-DOTNET_ACCEPT = (
-    "https://github.com/dotnet/runtime/blob/main/src/libraries/System.Net.Sockets/tests/FunctionalTests/Accept.cs: "
-    "Accept_ConcurrentAcceptsAfterConnects_Success"
-)
+DOTNET_ACCEPT = f"{sources.DOTNET}/Accept.cs: Accept_ConcurrentAcceptsAfterConnects_Success"
 CPYTHON = "https://github.com/python/cpython/blob/main/Lib/test/test_socket.py: test_listen_backlog"
 DROPS = "the kernel drops the request of a client that finds the queue full"
 ONE_MORE = "the kernel's queue takes one client more than the backlog"

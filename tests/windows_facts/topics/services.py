@@ -10,13 +10,14 @@ from functools import partial
 from tests.conformance.recorder import Json
 from winsock import AF_INET, AI_NUMERICSERV, SOCK_DGRAM, SOCK_STREAM
 
+from .. import sources
 from ..facts import DOCUMENTED, TESTED, Topic
 from ..lookups import entries, port_and_type
 
 topic = Topic("services")
 
-GETADDRINFO = "https://learn.microsoft.com/en-us/windows/win32/api/ws2tcpip/nf-ws2tcpip-getaddrinfo"
-REACTOS = "https://github.com/reactos/reactos/blob/master/modules/rostests/apitests/ws2_32/getaddrinfo.c"
+GETADDRINFO = f"{sources.REFERENCE}/api/ws2tcpip/nf-ws2tcpip-getaddrinfo"
+REACTOS = f"{sources.REACTOS}/getaddrinfo.c"
 
 # Windows takes the low 16 bits of an unsigned number of 32 bits.
 _REFUSED = "the C library refuses this number"

@@ -75,18 +75,19 @@ from winsock import (
     u_long,
 )
 
+from .. import sources
 from ..facts import DOCUMENTED, SOURCE, TESTED, Certainty, Topic, answer
 
 topic = Topic("sockets")
 
-_PAGES = "https://learn.microsoft.com/en-us/windows/win32"
+_PAGES = sources.REFERENCE
 SHARING = f"{_PAGES}/winsock/using-so-reuseaddr-and-so-exclusiveaddruse: the table of two binds"
 SHUTDOWN = f"{_PAGES}/api/winsock2/nf-winsock2-shutdown: SD_RECEIVE with data that is queued or arrives later"
 ACCEPT = f"{_PAGES}/api/winsock2/nf-winsock2-accept: the new socket has the same properties as the listener"
 _WINE = "https://github.com/wine-mirror/wine/blob/master/dlls/ws2_32/tests/sock.c"
 REUSE, SHUT = f"{_WINE}: test_reuseaddr", f"{_WINE}: test_shutdown"
 MIO = "https://github.com/tokio-rs/mio/blob/master/tests/tcp_stream.rs: shutdown_both, its comment on Windows"
-DOTNET = "https://github.com/dotnet/runtime/blob/main/src/libraries/System.Net.Sockets/tests/FunctionalTests"
+DOTNET = sources.DOTNET
 NO_SHARING_WITH_LISTENERS = "the kernel refuses what it permits with SO_REUSEPORT only"
 NO_RESET = "shutdown does not reset the connection"
 

@@ -61,22 +61,22 @@ from winsock import (
     sockaddr_in,
 )
 
+from .. import sources
 from ..blocked import STILL_WAITS, Blocked
 from ..facts import DOCUMENTED, SOURCE, TESTED, Topic, answer
 
 topic = Topic("threads")
 
-_PAGES = "https://learn.microsoft.com/en-us/windows/win32/api"
+_PAGES = f"{sources.REFERENCE}/api"
 CLOSESOCKET = f"{_PAGES}/winsock2/nf-winsock2-closesocket: pending calls of any thread are canceled"
 CLEANUP = f"{_PAGES}/winsock2/nf-winsock2-wsacleanup: pending calls of any thread are canceled"
 SHUTDOWN = f"{_PAGES}/winsock/nf-winsock-shutdown: only subsequent calls are disallowed"
 SHUTDOWN_SEND = f"{_PAGES}/winsock/nf-winsock-shutdown: the end is sent after all data"
 LAST_ERROR = f"{_PAGES}/winsock/nf-winsock-wsagetlasterror: each thread has its own"
-_DOTNET = "https://github.com/dotnet/runtime/blob/main/src/libraries/System.Net.Sockets/tests/FunctionalTests"
-SEND_RECEIVE = f"{_DOTNET}/SendReceive/SendReceive.cs"
-RECEIVE_FROM = f"{_DOTNET}/ReceiveFrom.cs"
-ACCEPT = f"{_DOTNET}/Accept.cs"
-CONNECT = f"{_DOTNET}/Connect.cs"
+SEND_RECEIVE = f"{sources.DOTNET}/SendReceive/SendReceive.cs"
+RECEIVE_FROM = f"{sources.DOTNET}/ReceiveFrom.cs"
+ACCEPT = f"{sources.DOTNET}/Accept.cs"
+CONNECT = f"{sources.DOTNET}/Connect.cs"
 EPICS = "https://github.com/epics-base/epics-base/blob/7.0/modules/libcom/test/blockingSockTest.cpp"
 RUST = "https://github.com/rust-lang/rust/blob/master/library/std/src/net/tcp/tests.rs"
 WINE = "https://gitlab.winehq.org/wine/wine/-/blob/master/dlls/ws2_32/tests/sock.c"
