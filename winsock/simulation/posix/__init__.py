@@ -18,7 +18,7 @@ from .waiting import Wait, Waiting
 __all__ = ["posix_modules"]
 
 
-def posix_modules(stack: Stack, files: Files, wait: Wait) -> dict[str, ModuleType]:
+def posix_modules(stack: Stack, files: Files, wait: Wait) -> dict[str, object]:
     """The modules of one process by their names. `wait(deadline, reason)` suspends the process until `files.wake`."""
     system = System(stack, files, wait)
     return {

@@ -118,6 +118,11 @@ class System:
     def has_free_descriptor(self) -> bool:
         return self._files.has_room()
 
+    def call_at_fork(
+        self, before: Callable[[], None], in_parent: Callable[[], None], in_child: Callable[[], None]
+    ) -> None:
+        """Does nothing: a simulated process cannot fork."""
+
     # Addresses.
 
     def _name(self, sock: InetSocket, address: Address | None) -> bytes:
