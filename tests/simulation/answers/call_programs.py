@@ -62,10 +62,12 @@ def compared(program: Program, compat: Trace) -> str:
 
 
 def on_compat(program: Program) -> Trace:
-    """The trace of a program on compat. It adds what it violates, as `simulated` does."""
+    """The trace of a program on compat, without the accelerator. It adds what it violates, as `simulated` does."""
+    from tests.properties.reference import on_the_reference
     from tests.properties.running import run
 
-    outcome = run(program)
+    with on_the_reference():
+        outcome = run(program)
     return [*outcome.trace, *(["violates a rule", breach] for breach in outcome.breaches)]
 
 
