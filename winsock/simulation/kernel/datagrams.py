@@ -102,6 +102,8 @@ class DatagramSocket(InetSocket):
         destination = to or self.peer
         if destination is None:
             return -errno.EDESTADDRREQ
+        if to is not None and not to.port:
+            return -errno.EINVAL
         error = self._send_error(data, destination)
         if error:
             return -error
@@ -122,8 +124,6 @@ class DatagramSocket(InetSocket):
         """The errno of a datagram that cannot be sent, or 0."""
         if len(data) > LARGEST + 20 * (len(destination.ip) == 16):
             return errno.EMSGSIZE
-        if not destination.port:
-            return errno.EINVAL
         if not self.can_use(destination.ip):
             return errno.ENETUNREACH
         if self.udp.ip.interfaces.is_broadcast(destination.ip) and not self.options.broadcast:

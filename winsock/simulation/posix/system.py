@@ -148,7 +148,7 @@ class System:
     def connect(self, fd: int, name: bytes) -> int:
         sock, address = self._socket(fd), address_of(name)
         if isinstance(sock, (StreamSocket, DatagramSocket)):
-            if is_link_local(address.ip) and not scope_of(name):
+            if is_link_local(address.ip) and not scope_of(name) and not is_link_local(sock.local.ip):
                 return -errno.EINVAL
             return sock.connect(address)
         return -errno.EBADF
