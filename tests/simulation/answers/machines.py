@@ -1,6 +1,7 @@
 """The network of one program: its own host with two interfaces, and another host in the network of the first one.
 
-They are the machines of tests/windows_facts/networks.py. A fact calls functions on the other host with `Machine.run`.
+They are the machines of tests/windows_facts/networks.py. There a fact is one process, whose threads open sockets in the
+network namespace of one machine or of the other. Here the kernel is exchanged while a function runs on the other host.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ class _Host:
         self.other: _Host | None = None
         self._scheduler = scheduler
         self.stack = Stack(self, name, interfaces, lambda name: [], lambda ip: None)
+        self.system: Any = None  # of its last process
 
     @property
     def now(self) -> int:
@@ -56,10 +58,11 @@ class _Host:
         return self._scheduler.call_at(time, action)
 
     def transmit(self, packet: Packet, /) -> None:
-        """Carry a packet to the other host: one to its address, or a group's or broadcast's from the common network."""
+        """Carry a packet to the other host: one to an address of it, or from the common network to a group or to all."""
         other, ip = self.other, packet.destination.ip
         assert other is not None
-        if ip in [one.address for one in other.interfaces] or (ip[0] >= 0xE0 and _in_common_net(packet.source.ip)):
+        own = any(ip in (one.address, one.broadcast) for one in other.interfaces)
+        if own or (ip[0] >= 0xE0 and _in_common_net(packet.source.ip)):
             self._scheduler.call_later(1_000_000, partial(other.stack.receive, packet))
 
     def utc_ns(self) -> int:
@@ -72,7 +75,9 @@ class _Host:
         pass
 
     def posix_modules(self, files: Any, wait: Callable[[int | None, Callable[[], str]], bool]) -> dict[str, object]:
-        return posix_modules(self.stack, files, wait)
+        modules = posix_modules(self.stack, files, wait)
+        self.system = modules["system"].socket.__self__
+        return modules
 
 
 def _in_common_net(ip: bytes) -> bool:
@@ -80,19 +85,15 @@ def _in_common_net(ip: bytes) -> bool:
 
 
 class Machines:
-    """Both hosts, each with one process."""
+    """Both hosts, and the process of the first one."""
 
     current: Machines
 
     def __enter__(self) -> Machines:
         self._scheduler = Scheduler(random.Random(1))
-        here, there = _Host(self._scheduler, "here", _HERE), _Host(self._scheduler, "there", _THERE)
-        here.other, there.other = there, here
-        self._there = there
-        self._near = Process(self._scheduler, here, "program", random.Random(2))
-        self._far: Process | None = None
-        self._jobs: list[Callable[[], Any]] = []
-        self._results: list[Any] = []
+        self._here, self._there = _Host(self._scheduler, "here", _HERE), _Host(self._scheduler, "there", _THERE)
+        self._here.other, self._there.other = self._there, self._here
+        self._process = Process(self._scheduler, self._here, "program", random.Random(2))
         Machines.current = self
         dispatch.open_source(self._running)
         return self
@@ -104,8 +105,7 @@ class Machines:
         self._scheduler.close()
 
     def _running(self) -> Process:
-        far = self._far
-        return far if far is not None and self._scheduler.current is far.task else self._near
+        return self._process
 
     def run(self, program: Callable[[], None], seconds: float) -> str:
         """Run the program: "" where it returned, "needs …" for NeedsMore, or how it hangs."""
@@ -117,47 +117,31 @@ class Machines:
             except NeedsMore as needs:
                 refused.append(str(needs))
 
-        self._near.start(refusing)
+        self._process.start(refusing)
         end = round(seconds * _SECOND)
         try:
-            while not self._near.ended and self._scheduler.now < end:
+            while not self._process.ended and self._scheduler.now < end:
                 self._scheduler.wait(end, lambda: "waits for the program")
         except NothingCanHappen as error:
             return f"hangs: {error}"
         if refused:
             return f"needs {refused[0]}"
-        return "" if self._near.ended else "hangs"
+        return "" if self._process.ended else "hangs"
 
-    def call_far(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Call a function in the process of the other host."""
-        if self._far is None:
-            self._far = Process(self._scheduler, self._there, "far", random.Random(3))
-            self._jobs.append(partial(self._far.winsock.WSAStartup, 0x202, bytearray(408)))
-            self._far.start(self._serve)
-            self._wait_for_result()
-        self._jobs.append(partial(function, *arguments))
-        self._far.wake()
-        return self._wait_for_result()
-
-    def _serve(self) -> None:
-        far = self._far
-        assert far is not None
-        while True:
-            while not self._jobs:
-                far.wait(None, "the next call")
-            self._results.append(self._jobs.pop()())
-            self._near.wake()
-
-    def _wait_for_result(self) -> Any:
-        while not self._results:
-            self._near.wait(None, "the other host")
-        return self._results.pop()
+    def call_there(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a function that opens its sockets on the other host."""
+        system = self._here.system
+        system._stack = self._there.stack
+        try:
+            return function(*arguments)
+        finally:
+            system._stack = self._here.stack
 
 
 class Machine:
     """In the place of networks.Machine: one of the two hosts."""
 
-    far = False
+    other = False
 
     def __enter__(self) -> Machine:
         return self
@@ -167,9 +151,9 @@ class Machine:
 
     def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call a function on this host."""
-        return Machines.current.call_far(function, *arguments) if self.far else function(*arguments)
+        return Machines.current.call_there(function, *arguments) if self.other else function(*arguments)
 
 
 def connect(here: Machine, there: Machine) -> None:
     """In the place of networks._connect: the hosts are linked already."""
-    there.far = True
+    there.other = True
