@@ -72,6 +72,7 @@ class Connection(Transmission):
         now = self.tcp.environment.now
         self.sending.establish(now - self.progress)
         self.progress = now
+        self.record("connection is established")
         self.update_keepalive()
         self.notify()
 
@@ -191,7 +192,8 @@ class Connection(Transmission):
                 self._end_acknowledged()
             self.notify()
         elif same and not had_data and sending.in_flight():
-            sending.repeat_acknowledged()
+            if sending.repeat_acknowledged():
+                self.record("data are repeated after three equal acknowledgements")
         elif not sending.in_flight() and self.state in SENDING:
             self.probing = False
             self.timer.clear()
@@ -272,7 +274,7 @@ class Connection(Transmission):
     def fail(self, error: int) -> None:
         """Ends the connection with an error."""
         self.error = error
-        self.receive_ended = True
+        self.record(f"connection fails with {errno.errorcode[error]}")
         self.finish()
 
     def reset(self) -> None:
@@ -290,6 +292,7 @@ class Connection(Transmission):
         """Leaves the tables."""
         if self.state is State.CLOSED:
             return
+        self.record("connection is closed")
         self.state = State.CLOSED
         self.sending.ended = self.receive_ended = True
         self.sending.data.clear()

@@ -156,7 +156,11 @@ class DatagramSocket(InetSocket):
 
     def deliver(self, datagram: Datagram, arrival: Arrival) -> None:
         """Puts a datagram into the queue, unless the filter or a full queue drops it."""
-        if self.queued >= self.options.receive_buffer or not accepts(self.filter, arrival):
+        if not accepts(self.filter, arrival):
+            return
+        if self.queued >= self.options.receive_buffer:
+            if self.udp.ip.record is not None:
+                self.udp.ip.record(f"datagram is dropped, the queue is full: {self.describe()}")
             return
         self.queue.append(datagram)
         self.queued += len(datagram.payload) + _OVERHEAD

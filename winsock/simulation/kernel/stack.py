@@ -56,6 +56,10 @@ class Stack:
         self.udp = Udp(environment, self.ip, start + EPHEMERAL_PORTS // 2)
         self.tcp = TcpTables(environment, self.ip, start)
 
+    def set_record(self, record: Callable[[str], None] | None) -> None:
+        """Who gets a line of text for what happens to connections and datagrams here."""
+        self.ip.record = record
+
     def receive(self, packet: Packet) -> None:
         """Takes a packet from the network."""
         self.ip.receive(packet)

@@ -67,6 +67,11 @@ class Transmission:
         """Ends the connection."""
         raise NotImplementedError
 
+    def record(self, event: str) -> None:
+        """Adds what happens to the connection to the trace."""
+        if self.tcp.ip.record is not None:
+            self.tcp.ip.record(f"{event}: tcp {self.local} > {self.peer}")
+
     def send_syn(self) -> None:
         flags = SYN if self.state is State.SYN_SENT else SYN | ACK
         now = self.tcp.environment.now
@@ -120,6 +125,7 @@ class Transmission:
                 self.fail(errno.ETIMEDOUT)
             else:
                 self.sending.time_out()
+                self.record("SYN is repeated")
                 self.send_syn()
         elif not self.probing and self.sending.is_blocked():
             self.probing, self.progress = True, now
@@ -133,6 +139,7 @@ class Transmission:
         """Sends what was not acknowledged, or asks for the window."""
         blocked = self.sending.is_blocked()
         self.sending.time_out()
+        self.record("the closed window is asked for" if blocked else "data are repeated after a time-out")
         if blocked:
             self.transmit(ACK, self.sending.oldest - 1)
         self.push()
