@@ -13,8 +13,10 @@ A fault script has one fault on each line, with times in seconds since the start
     at 160 nat_timeout server client 30 for 90     # idle connections are forgotten after 30 s
     at 300 clock_jump client -3600            # the host's UTC, not its monotonic clock
     at 400 rule server client loss=0.5 latency=0.2 for 10    # other settings of the link
+    at 500 rule_one_way server * bandwidth=1000              # from the server to every other host
 
-`for` ends the fault after a time. A target is a host; of freeze, thaw and kill it may be one process, HOST/PROCESS.
+`for` ends the fault after a time. A target is a host; of freeze, thaw and kill it may be one process, HOST/PROCESS. Of
+two targets the second may be `*`, every other host.
 `parse` and `format_script` convert between text and `Fault` objects without loss.
 """
 
@@ -57,6 +59,7 @@ KINDS = {
     "nat_timeout": FaultKind(2, lasting=True, value="limit"),
     "clock_jump": FaultKind(1, value="jump"),
     "rule": FaultKind(2, lasting=True, settings=True),
+    "rule_one_way": FaultKind(2, lasting=True, settings=True),
 }
 
 _NAMED_VALUES = {"yes": True, "no": False, "none": None}
@@ -103,7 +106,9 @@ class Fault:
             raise SimulationError(f"{self.kind} takes two different hosts: {self.targets[0]!r} is given twice")
         for target in self.targets:
             parts = 2 if kind.process else 1
-            if not re.fullmatch(r"[^\s#/]+(/[^\s#/]+)?", target) or target.count("/") >= parts:
+            if target == "*" and kind.targets == 2 and target is self.targets[1]:
+                continue
+            if not re.fullmatch(r"[^\s#/=*]+(/[^\s#/=*]+)?", target) or target.count("/") >= parts:
                 raise SimulationError(f"invalid target of {self.kind}: {target!r}")
 
     @property

@@ -18,6 +18,7 @@ that a NAT knows.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from random import Random
 from typing import Any, NamedTuple, Protocol
@@ -85,12 +86,12 @@ class LinkSettings:
 SETTING_NAMES = tuple(field.name for field in fields(LinkSettings))
 
 
-def checked_settings(base: LinkSettings, changes: dict[str, float | int | bool | None]) -> LinkSettings:
+def checked_settings(base: LinkSettings, changes: Mapping[str, float | int | bool | None]) -> LinkSettings:
     """`base` with `changes`. Errors: SimulationError for an unknown setting or an invalid value."""
     for name in changes:
         if name not in SETTING_NAMES:
             raise SimulationError(f"unknown setting of a link: {name!r}; the settings are {', '.join(SETTING_NAMES)}")
-    valid: dict[str, Any] = changes  # __post_init__ checks the values
+    valid: Mapping[str, Any] = changes  # __post_init__ checks the values
     return replace(base, **valid)
 
 

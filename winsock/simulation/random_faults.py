@@ -74,9 +74,9 @@ def _fault(random: Random, name: str, targets: tuple[str, ...], at: int, longest
         value = random.choice(_CLOCK_JUMPS) * SECOND
     elif name == "nat_timeout":
         value = random.choice(_NAT_LIMITS) * SECOND
-    elif name == "rule":
+    elif KINDS[name].settings:
         settings = _settings(random)
-    if name in ("partition_one_way", "rule") and random.random() < 0.5:
+    if name.endswith("_one_way") and random.random() < 0.5:
         targets = targets[::-1]
     duration = _duration(random, longest) if KINDS[name].lasting else None
     return Fault(at, name, targets, value, settings or (), duration)
