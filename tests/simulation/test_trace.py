@@ -21,20 +21,18 @@ HELLO = b"\x16\x03\x01\x00\x10 secret bytes of a client"
 
 
 def test_a_line_has_the_simulated_time_the_host_and_the_event() -> None:
-    time = [0]
-    trace = Trace(lambda: time[0])
-    trace.record("server", "process OnTimer starts")
-    time[0] = 61 * SECOND + 5
-    trace.record("", "partition server client")
+    trace = Trace()
+    trace.record(0, "server", "process OnTimer starts")
+    trace.record(61 * SECOND + 5, "", "partition server client")
     assert trace.text() == (
         "0.000000000 server: process OnTimer starts\n61.000000005 network: partition server client\n"
     )
 
 
 def test_the_earliest_lines_of_a_long_trace_are_not_kept() -> None:
-    trace = Trace(lambda: 0, most_lines=2)
+    trace = Trace(most_lines=2)
     for number in range(5):
-        trace.record("a", f"event {number}")
+        trace.record(0, "a", f"event {number}")
     assert trace.lines() == ["# 3 earlier events are not kept", "0.000000000 a: event 3", "0.000000000 a: event 4"]
     assert trace.count == 5
 

@@ -7,7 +7,6 @@ runs: no time of day, no id of an object, no number of a real process or descrip
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 
 __all__ = ["MOST_LINES", "Trace"]
 
@@ -17,18 +16,17 @@ _SECOND = 1_000_000_000
 
 
 class Trace:
-    """The last events of a network. `now` gives the simulated time in nanoseconds."""
+    """The last events of a network."""
 
-    def __init__(self, now: Callable[[], int], most_lines: int | None = MOST_LINES) -> None:
+    def __init__(self, most_lines: int | None = MOST_LINES) -> None:
         """`most_lines` None keeps all."""
-        self._now = now
         self._events: deque[tuple[int, str, str]] = deque(maxlen=most_lines)
         self.count = 0  # of all events, also of those that are not kept any more
 
-    def record(self, host: str, text: str) -> None:
-        """Add an event of a host; "" is the network itself."""
+    def record(self, time: int, host: str, text: str) -> None:
+        """Add an event at a time in nanoseconds; host "" is the network itself."""
         self.count += 1
-        self._events.append((self._now(), host, text))
+        self._events.append((time, host, text))
 
     def lines(self) -> list[str]:
         """The events that are kept, the earliest first."""
