@@ -108,7 +108,6 @@ RANDOM: dict[str, Callable[[], object]] = {
     "uuid.uuid4": lambda: uuid.uuid4(),
     "ssl.RAND_bytes": lambda: ssl.RAND_bytes(4),
     "tempfile.mkdtemp": lambda: tempfile.mkdtemp(),
-    "tempfile.NamedTemporaryFile": lambda: tempfile.NamedTemporaryFile(),
 }
 SOCKETS: dict[str, Callable[[], object]] = {
     "socket.socket": lambda: socket.socket(),
