@@ -66,6 +66,7 @@ class Network(FaultMethods):
         self._attached: list[Process] = []
         self._call_traces: list[CallTraces] = []
         self._resources = ExitStack()
+        self._open = False
 
     def __enter__(self) -> Network:
         dispatch.open_source(self._running_process)
@@ -73,11 +74,13 @@ class Network(FaultMethods):
         self._resources.callback(winsock.replace_calls, winsock.calls)
         winsock.replace_calls(dispatch.calls)
         self._resources.enter_context(guarded(self._running_process))
+        self._open = True
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._open = False
         self._observers.clear()
         with self._resources:
             self.scheduler.close()
@@ -102,8 +105,10 @@ class Network(FaultMethods):
         An address may have a prefix length, as in "192.168.1.5/24"; otherwise it is 16, of IPv6 64. Every host reaches
         every other one. `disk` is the folder of the host's files; without it, a temporary one that the end removes.
 
-        Errors: SimulationError if the name or an address is invalid or exists.
+        Errors: SimulationError if the name or an address is invalid or exists, or outside of the network's block.
         """
+        if not self._open:
+            raise SimulationError("the network is not open: use `with Network() as net:`")
         interfaces = self._addresses.add(name, addresses)
         host = Host(self, name, interfaces, self._utc_start + self.scheduler.now, self._disk_of(name, disk))
         self.hosts[name] = host
