@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 from winsock.api import Winsock
@@ -29,11 +30,18 @@ class ProcessHost(Protocol):
 
     name: str
 
+    @property
+    def disk(self) -> Path:
+        """The folder of the only files that a simulated program may use."""
+        ...
+
     def utc_ns(self) -> int:
         """The host's clock: nanoseconds since 1970 UTC; a fault can make it jump."""
         ...
 
-    def open_files(self, wake: Callable[[], None]) -> Files: ...
+    def open_files(self, wake: Callable[[], None], owner: str) -> Files: ...
+
+    def process_ended(self, process: Process) -> None: ...
 
     def posix_modules(
         self, files: Files, wait: Callable[[int | None, Callable[[], str]], bool]
@@ -51,13 +59,23 @@ class Process:
         self.ended = False
         self._result: Any = None
         self._failed: BaseException | None = None
-        self.files = host.open_files(self._wake)
+        self.files = host.open_files(self._wake, name)
         self.winsock: Winsock = load_winsock(host.posix_modules(self.files, self._wait))
 
     def start(self, function: Callable[..., Any], *args: Any, may_fail: bool = False) -> None:
         """Let the process call the function once it is its turn. An exception ends it, and net.run() raises it too,
         unless the process `may_fail`."""
         self.task = self.scheduler.start(self.name, partial(self._run, function, args, may_fail), self._end)
+
+    @property
+    def target(self) -> str:
+        """The name of the process in faults: "host/process"."""
+        return f"{self.host.name}/{self.name}"
+
+    @property
+    def killed(self) -> bool:
+        """Whether it was killed, or its host has crashed."""
+        return self.task is not None and self.task.killed
 
     def monotonic(self) -> float:
         """Seconds since the start of the simulation."""
@@ -133,6 +151,7 @@ class Process:
     def _end(self) -> None:
         self.ended = True
         self.files.close_all()
+        self.host.process_ended(self)
 
     def _wait(self, deadline: int | None, reason: Callable[[], str]) -> bool:
         call = self.call

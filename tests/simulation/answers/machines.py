@@ -58,7 +58,7 @@ class _Host:
         return self._scheduler.call_at(time, action)
 
     def transmit(self, packet: Packet, /) -> None:
-        """Carry a packet to the other host: one to an address of it, or from the common network to a group or to all."""
+        """Carry a packet to the other host: to its address, to a group, or to all."""
         other, ip = self.other, packet.destination.ip
         assert other is not None
         own = any(ip in (one.address, one.broadcast) for one in other.interfaces)
