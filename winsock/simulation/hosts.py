@@ -31,6 +31,7 @@ class Surroundings(Protocol):
     """What a host needs of its network."""
 
     scheduler: Scheduler
+    tcp_user_timeout: int  # nanoseconds
 
     def random_stream(self, name: str) -> Random: ...
     def transmit(self, host: Host, packet: Packet) -> None: ...
@@ -179,6 +180,7 @@ class Host:
         network = self._network
         self._machine = _Machine(network, self, self._stream(f"network/{self.name}"))
         self.stack = Stack(self._machine, self.name, self.interfaces, network.addresses_of, network.name_of)
+        self.stack.tcp.user_timeout = network.tcp_user_timeout
         self.stack.set_record(self._machine.record)
         self.up = True
         for program in self._programs.values():
