@@ -8,7 +8,6 @@ import sqlite3
 import sys
 import threading
 import time
-from collections.abc import Callable
 from ctypes import c_char
 from pathlib import Path
 
@@ -56,24 +55,16 @@ def test_the_main_thread_is_guarded_only_while_it_is_attached() -> None:
 
 def test_a_thread_outside_of_the_simulation_is_not_guarded_while_a_process_runs() -> None:
     seen: list[float] = []
-    begin, end = threading.Event(), threading.Event()
-
-    def watch() -> None:
-        begin.wait()
-        seen.append(time.time())
-        end.set()
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    wait_for_watcher: Callable[[], object] = end.wait
     with Network() as net, net.host("a").attached() as process:
-        begin.set()
+        # Only the simulation may start a thread, and wait for it.
         with process.scheduler.inside():
-            wait_for_watcher()
+            watcher = threading.Thread(target=lambda: seen.append(time.time()))
+            watcher.start()
         with pytest.raises(RealWorldCall):
             time.time()
-    watcher.join()
-    assert seen
+        with process.scheduler.inside():
+            watcher.join()
+        assert len(seen) == 1
 
 
 def test_each_host_has_a_disk_of_its_own_that_a_restart_keeps() -> None:
