@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import importlib
 import json
+import queue
 import sqlite3
 import sys
 import threading
 import time
 from ctypes import c_char
 from pathlib import Path
+from time import monotonic as real_monotonic
 
 import pytest
 
 import winsock
 from winsock import AF_INET, SOCK_DGRAM, WSADATA
-from winsock.simulation import Network, RealWorldCall, running_process
+from winsock.simulation import Network, RealWorldCall, SimulationError, running_process
 
 REAL_TIME = time.time
 
@@ -116,6 +118,30 @@ def test_a_network_inside_another_guards_its_own_processes_and_those_of_the_oute
         with pytest.raises(RealWorldCall, match="host a"):
             time.time()
     assert time.time is REAL_TIME
+
+
+def test_a_program_that_holds_a_real_clock_by_name_is_refused() -> None:
+    def tick() -> float:
+        return real_monotonic()
+
+    def program() -> None:
+        tick()
+
+    text = r"tick of module \S+ has imported the real time\.monotonic before the network was opened\. Use the clock"
+    with Network() as net, pytest.raises(SimulationError, match=text):
+        net.host("a").start(program)
+
+
+def test_a_program_may_use_a_library_that_holds_a_real_clock_by_name() -> None:
+    def program() -> int:
+        numbers: queue.Queue[int] = queue.Queue()
+        numbers.put(1)
+        return numbers.get()
+
+    with Network() as net:
+        process = net.host("a").start(program)
+        net.run()
+        assert process.result() == 1
 
 
 def test_after_an_error_in_the_block_everything_is_real_again() -> None:
