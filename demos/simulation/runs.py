@@ -73,8 +73,6 @@ def simulate(run: Run, *, trace: bool = False, folder: Path | None = None) -> Ou
         tempfile.TemporaryDirectory(prefix="simulation-", dir=_fast_folder(), ignore_cleanup_errors=True) as disks,
         Network(run.seed, programs=PROGRAMS) as net,
     ):
-        if folder is not None:
-            net.trace_calls(folder)
         if trace or folder is not None:
             net.observe(lambda now, host, text: lines.append(f"{now / SECOND:.6f} {host or '-'} {text}\n"))
         # The copy of the module that belongs to the simulation.
