@@ -36,6 +36,7 @@ class Surroundings(Protocol):
     def transmit(self, host: Host, packet: Packet) -> None: ...
     def addresses_of(self, name: str) -> list[bytes]: ...
     def name_of(self, ip: bytes) -> str | None: ...
+    def check_program(self, program: Callable[..., Any]) -> None: ...
     def process_started(self, process: Process) -> None: ...
     def process_ended(self, process: Process) -> None: ...
     def attach(self, process: Process) -> None: ...
@@ -131,6 +132,7 @@ class Host:
         name = name or self._free_name(getattr(program, "__name__", type(program).__name__))
         if self.process(name) is not None:
             raise SimulationError(f"a process {name!r} runs on host {self.name}: give another name")
+        self._network.check_program(program)
         started = _Program(program, args, name, restart, may_fail)
         process = self._run(started)
         self._programs[name] = started
@@ -181,6 +183,7 @@ class Host:
         """Switches the host off. Does nothing if it is off."""
         if self.up:
             self.up = self._machine.on = False
+            self.stack.crash()
             for process in list(self.processes):
                 process.kill()
 
