@@ -12,7 +12,7 @@ import pytest
 from demos.simulation.failures import Failure, explain, write_failure
 from demos.simulation.report import command, failure_text, run_text
 from demos.simulation.runs import Run, simulate
-from winsock.simulation.faults import parse
+from winsock.simulation.faults import parse_script
 
 ROOT = Path(__file__).resolve().parents[3]
 SCENARIO = str(Path(__file__).with_name("broken_scenario.py"))
@@ -24,7 +24,7 @@ def failure() -> Failure:
     """The first seed whose faults the broken copier does not survive."""
     for seed in range(1, 10):
         outcome = simulate(Run(scenario=SCENARIO, seed=seed, seconds=SECONDS))
-        if outcome.violation and len(parse(outcome.script)) > 2:
+        if outcome.violation and len(parse_script(outcome.script)) > 2:
             return explain(outcome, 60, lambda text: None)
     raise AssertionError("no seed has found the broken program")
 
@@ -35,7 +35,7 @@ def test_a_broken_program_breaks_an_invariant(failure: Failure) -> None:
 
 def test_the_script_is_shrunk_to_the_faults_that_break_the_invariant(failure: Failure) -> None:
     assert failure.complete
-    assert len(parse(failure.short.script)) == 1
+    assert len(parse_script(failure.short.script)) == 1
     assert failure.short.invariant == failure.whole.invariant
 
 
@@ -52,7 +52,7 @@ def test_the_shown_command_repeats_the_failure(failure: Failure, tmp_path: Path)
 def test_the_first_divergence_from_a_run_without_the_fault_is_shown(failure: Failure) -> None:
     divergence = failure.divergences[0]
     assert divergence.passing == "the same seed without the last fault"
-    assert parse(failure.short.script)[0].kind in divergence.failing_text
+    assert parse_script(failure.short.script)[0].kind in divergence.failing_text
 
 
 def test_the_texts_fit_into_80_columns(failure: Failure) -> None:
