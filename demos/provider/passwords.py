@@ -17,8 +17,9 @@ import re
 import unicodedata
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
-from secrets import token_bytes, token_urlsafe
 from typing import NamedTuple
+
+from demos.terminal.runtime.randomness import token_bytes, token_urlsafe
 
 SHORTEST_PASSWORD = 10
 # In bytes of UTF-8. scrypt takes a text of any length, but normalizing a long one takes time.
