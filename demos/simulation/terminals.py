@@ -19,6 +19,7 @@ from typing import NamedTuple, Protocol
 from demos.registry import entry_of, find_program
 from demos.simulation.calls import IsWhole, ShortSends, counted
 from demos.simulation.clock import SimulatedClock
+from demos.simulation.process_context import process_context
 from demos.terminal.charts import operations
 from demos.terminal.charts.template import to_bytes
 from demos.terminal.interfaces import AccountError, SymbolSpec
@@ -159,6 +160,7 @@ class SimulatedTerminal:
         clock = SimulatedClock()
         try:
             with ExitStack() as stack:
+                stack.enter_context(process_context())
                 terminal = self._terminal(clock, stack)
                 clock.on_kill = terminal.event_loop.abandon
                 inputs = dict(self.setup.inputs)
@@ -170,7 +172,7 @@ class SimulatedTerminal:
                 self.template.write_bytes(to_bytes(operations.template_of(terminal, chart.id)))
         finally:
             self.module = None
-            self._check_account()
+            self._check_account(clock)
 
     def _terminal(self, clock: SimulatedClock, stack: ExitStack) -> Terminal:
         setup = self.setup
@@ -178,7 +180,7 @@ class SimulatedTerminal:
         entry = entry_of(setup.program)
         specs = [SymbolSpec(symbol) for symbol in setup.symbols]
         market = ReplayMarket(specs, random_walk(specs, setup.market), Speed(per_second=setup.speed))
-        account = stack.enter_context(closing(PaperAccount(self.account)))
+        account = stack.enter_context(closing(PaperAccount(self.account, clock=clock)))
 
         def keep(line: str) -> str:
             self.log.append(LogLine(clock.monotonic(), start, line.rstrip("\n")))
@@ -198,10 +200,10 @@ class SimulatedTerminal:
         terminal.event_loop.add_source(_Commands(self._commands, terminal.post))
         return terminal
 
-    def _check_account(self) -> None:
+    def _check_account(self, clock: SimulatedClock) -> None:
         """Compare the account's file with the deals that were recorded; opening it compares its deals and positions."""
         try:
-            with closing(PaperAccount(self.account)) as account:
+            with closing(PaperAccount(self.account, clock=clock)) as account:
                 stored = {each.spec.name: volume_text(each.volume, each.spec) for each in account.positions()}
         except AccountError as error:
             self.account_problems.append(str(error))
