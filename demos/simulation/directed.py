@@ -8,7 +8,7 @@ from winsock.simulation.faults import Fault
 from winsock.simulation.links import SECOND
 
 _MILLISECOND = SECOND // 1000
-_RESETS = 5
+_RESETS = 12
 
 
 def resets_on_a_bad_line(

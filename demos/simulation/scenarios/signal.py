@@ -84,10 +84,10 @@ class SignalScenario(Scenario):
     def faults(self, chance: random.Random, start: float, end: float) -> list[Fault]:
         """See Scenario. In some seeds messages are cut off, or the provider is frozen for longer than the silence."""
         found = super().faults(chance, start, end)
-        if chance.random() < 0.4:
+        if chance.random() < 0.5:
             pair = (PROVIDER, chance.choice(COPIERS))
             found += resets_on_a_bad_line(chance, pair, start, end, {"loss": 0.5})
-        if chance.random() < 0.4:
+        if chance.random() < 0.5:
             found += freeze(chance, PROVIDER, start, end, SILENCE + REPEAT + chance.uniform(1, 10))
         return in_order(found)
 

@@ -87,7 +87,7 @@ class TemplateScenario(Scenario):
     def faults(self, chance: random.Random, start: float, end: float) -> list[Fault]:
         """See Scenario. In some seeds templates are cut off."""
         found = super().faults(chance, start, end)
-        if chance.random() < 0.4:
+        if chance.random() < 0.5:
             pair = (SERVER, chance.choice((FOLLOWER, VISITOR)))
             found += resets_on_a_bad_line(chance, pair, start, end, {"bandwidth": 1500})
         return in_order(found)
