@@ -347,7 +347,7 @@ class Network(FaultMethods):
         task = self.scheduler.current
         if task is self.scheduler.main:
             return self._attached[-1] if self._attached else None
-        return self._processes.get(task)
+        return task.owner if isinstance(task.owner, Process) else None
 
     def _name(self, host: Host | str) -> str:
         name = host if isinstance(host, str) else host.name
