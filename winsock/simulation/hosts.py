@@ -222,7 +222,8 @@ class Host:
         for process in self.processes:
             if process.task is not None and not process.ended:
                 frozen = "" in self._frozen or process.name in self._frozen
-                (self._network.scheduler.freeze if frozen else self._network.scheduler.thaw)(process.task)
+                for task in process.tasks:
+                    (self._network.scheduler.freeze if frozen else self._network.scheduler.thaw)(task)
 
     # What the processes and the wires need.
 

@@ -12,7 +12,7 @@ from ..kernel.addresses import ANY4, ANY6, LOOPBACK, mapped, without_mapping
 from ..kernel.packets import Address
 from ..kernel.stack import Stack
 from . import address_texts, services
-from .sockaddr import address_of, name_of, scope_of
+from .address_names import address_of, name_of, scope_of
 
 _LARGEST_SCOPE = 0xFFFFFFFF
 _LOOPBACK4, _LOOPBACK6 = (one.address for one in LOOPBACK)

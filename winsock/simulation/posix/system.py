@@ -23,8 +23,8 @@ from ..kernel.stack import Stack
 from ..kernel.streams import StreamSocket
 from ..kernel.transmission import State
 from . import ip_options, memory
+from .address_names import address_of, name_of, scope_of
 from .declarations import MSG_TRUNC
-from .sockaddr import address_of, name_of, scope_of
 from .waiting import Wait
 
 _Buffer: TypeAlias = "bytes | bytearray | memoryview"
