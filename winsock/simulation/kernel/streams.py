@@ -155,7 +155,7 @@ class StreamSocket(InetSocket):
         return result
 
     def close(self) -> None:
-        """Ends the stream, or resets it: a connection with unsent data goes on without the socket."""
+        """Ends the stream, or resets it: a connection with unsent data continues without the socket."""
         connection = self.connection
         if connection is not None and connection.state is not State.CLOSED:
             connection.binding, self.binding = self.binding, None

@@ -60,7 +60,7 @@ class Resolver:
         return Found(0, names, canonical)
 
     def _addresses(self, node: bytes | None, flags: int, family: int) -> tuple[list[bytes], int]:
-        """The addresses of a host, and the scope id that its text has; none where nobody knows the name."""
+        """The addresses of a host, and the scope id that its text has; none for an unknown name."""
         if node is None:
             return ([ANY4, ANY6] if flags & c.AI_PASSIVE else [_LOOPBACK6, _LOOPBACK4]), 0
         literal = _literal(node)
