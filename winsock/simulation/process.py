@@ -6,6 +6,7 @@ scheduler. All end with the main thread. They share the Winsock and need no lock
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 from collections.abc import Callable
@@ -130,7 +131,8 @@ class Process:
 
     def wait(self, seconds: float | None, reason: str) -> bool:
         """Wait until wake() is called: True; or for this many seconds: False."""
-        deadline = None if seconds is None else self.scheduler.now + round(seconds * _NANOSECONDS)
+        # At least a nanosecond, however short the wait is: otherwise the time would stand still.
+        deadline = None if seconds is None else self.scheduler.now + math.ceil(seconds * _NANOSECONDS)
         return self._wait(deadline, lambda: reason)
 
     def wake(self) -> None:

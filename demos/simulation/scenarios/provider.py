@@ -65,6 +65,13 @@ MOST_CONNECTIONS = 60
 # How far the provider's clock may be set back, in nanoseconds.
 LARGEST_STEP_BACK = -30 * SECOND
 
+# How often each of the provider's own faults happens, and how long it is switched off then, in seconds.
+PROVIDER_FAILS = 0.3
+SHORT_STOP = 15.0
+
+# How often a send takes only a part, on some seeds.
+SHORT_SENDS = (0.0, 0.0, 0.05)
+
 BACK_OFF = "longer pause between attempts"
 STATES = ('"welcome"', '"snapshot"', '"update"', '"heartbeat"')
 
@@ -83,6 +90,8 @@ class ProviderScenario(Scenario):
         self._trades = {name: Trades(name, factor) for name, factor in FACTORS.items()}
         self._marks: dict[str, tuple[str, int]] = {}
         self._next_received = 0
+        # When the provider has been frozen last.
+        self._frozen_at = 0.0
 
     @property
     def service(self) -> Service | None:
@@ -109,8 +118,11 @@ class ProviderScenario(Scenario):
                 (disk / f"{name}.pem").write_bytes(data)
                 inputs[name] = str(disk / f"{name}.pem")
         # A state of the account follows each tick, because its figures change.
+        short = chance.choice(SHORT_SENDS)
         commands = [(chance.uniform(5, world.seconds * 0.6), "buy 0.05") for _ in range(3)]
-        setup = Setup(program="provider", inputs=inputs, market=world.seed, speed=0.2, commands=commands)
+        setup = Setup(
+            program="provider", inputs=inputs, market=world.seed, speed=0.2, commands=commands, short_sends=short
+        )
         world.terminal(PROVIDER, PROVIDER, setup)
         for name in SUBSCRIBERS:
             self._add_subscriber(name, tokens[name])
@@ -124,16 +136,23 @@ class ProviderScenario(Scenario):
         world.program(ROGUE, where, self.rogue.run)
 
     def faults(self, chance: Random, start: float, end: float) -> list[Fault]:
-        """See Scenario. The provider's clock is set back by a few seconds only.
+        """See Scenario. Everything depends on the provider, so it fails more often than the copiers.
 
-        A copier does not follow a provider that begins again in the past, until its clock has passed the last time.
+        Its clock is set back by a few seconds only: a copier does not follow a provider that begins again in the past,
+        until its clock has passed the last time.
         """
-        return [
+        faults = [
             replace(fault, value=LARGEST_STEP_BACK)
             if fault.kind == "clock_jump" and fault.targets == (PROVIDER,) and (fault.value or 0) < LARGEST_STEP_BACK
             else fault
             for fault in super().faults(chance, start, end)
         ]
+        for kind, target in (("crash", PROVIDER), ("kill", f"{PROVIDER}/{PROVIDER}"), ("freeze", PROVIDER)):
+            if chance.random() < PROVIDER_FAILS:
+                at = chance.uniform(start, end - self.longest_fault)
+                duration = chance.uniform(0.1, self.longest_fault if kind == "freeze" else SHORT_STOP)
+                faults.append(Fault(_nanoseconds(at), kind, (target,), duration=_nanoseconds(duration)))
+        return sorted(faults, key=lambda fault: fault.at)
 
     def targets(self) -> Targets:
         """See Scenario."""
@@ -202,12 +221,17 @@ class ProviderScenario(Scenario):
                 yield Violation("a refused login receives nothing", f"the rogue has received {text} for {login!r}")
 
     def _check_former_user(self) -> Iterator[Violation]:
-        since = self.plan.taken_away(FORMER_USER)
+        since, now = self.plan.taken_away(FORMER_USER), self.world.now
+        process = self.world.hosts[PROVIDER].process(PROVIDER)
+        if process is not None and any(task.frozen for task in process.tasks):
+            self._frozen_at = now
         if since is None:
             return
-        name, now = "a revoked login receives nothing more", self.world.now
+        name = "a revoked login receives nothing more"
         service = self.service
-        if service is not None and now >= max(since, _started(self.world.terminals[PROVIDER])) + LOGIN_DESK_S:
+        if service is not None and now >= LOGIN_DESK_S + max(
+            since, self._frozen_at, _started(self.world.terminals[PROVIDER])
+        ):
             for expert in service.experts:
                 for connection in expert.clients.connections.values():
                     session = connection.session
@@ -330,6 +354,11 @@ class Trades:
         yield Violation(
             name, f"{self._copier} traded from {held} to {self._held} lots at {deal.time} s, without such a position"
         )
+
+
+def _nanoseconds(seconds: float) -> int:
+    """Whole milliseconds of them."""
+    return round(seconds * 1000) * (SECOND // 1000)
 
 
 # ---- what the terminals have recorded
