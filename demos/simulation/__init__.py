@@ -1,0 +1,1 @@
+"""The programs in a simulated network: scenarios, faults, and what must be true after them."""
