@@ -32,15 +32,12 @@ STUDY_PROGRAMS = {
 STUDY_MODULES = {"__future__", "ctypes", "typing"}  # of the standard library
 LONGEST_FUNCTION = 40
 
-# Only posix/ knows the operating system. The exceptions are names that calls/ and state/ use themselves.
+# Only posix/ knows the operating system.
 WITHOUT_SYSTEM = ("compat/winsock_compat/calls", "compat/winsock_compat/state")
 SYSTEM_MODULES = {
     "_socket", "asyncio", "fcntl", "importlib", "mmap", "os", "posix", "resource", "sched", "select", "selectors",
     "signal", "socket", "ssl", "subprocess", "time",
 }  # fmt: skip
-SYSTEM_NAMES = {
-    "compat/winsock_compat/state/waiters.py": {"os.register_at_fork"},
-}
 
 # The programs get time from their terminal and reach the network through winsock.
 PROGRAM_FOLDERS = tuple(
@@ -323,7 +320,7 @@ def test_only_posix_knows_the_operating_system() -> None:
     for module in MODULES.values():
         if _in(module.path, WITHOUT_SYSTEM):
             names = {name for name in used_names(module.tree) if name.partition(".")[0] in SYSTEM_MODULES}
-            found += [f"{module.path} uses {name}" for name in sorted(names - SYSTEM_NAMES.get(module.path, set()))]
+            found += [f"{module.path} uses {name}" for name in sorted(names)]
     assert not found, "\n".join(found)
 
 

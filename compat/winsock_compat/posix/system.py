@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias
 
 from winsock import constants as c
@@ -127,6 +128,13 @@ def has_free_descriptor() -> bool:
     type = SOCK_DGRAM | kernel.SOCK_CLOEXEC
     closed: int = max(map(lib.close, map(lib.socket, (c.AF_INET,), (type,), (0,))))
     return closed == 0
+
+
+def call_at_fork(before: Callable[[], None], in_parent: Callable[[], None], in_child: Callable[[], None]) -> None:
+    """Calls these functions before each fork of this process, and after it in the parent and in the child."""
+    os.register_at_fork(before=before)
+    for _ in range(2):  # Python ignores what a signal handler raises in the first one, and calls the second one
+        os.register_at_fork(after_in_parent=in_parent, after_in_child=in_child)
 
 
 def bind(fd: int, name: bytes) -> int:

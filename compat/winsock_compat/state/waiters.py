@@ -36,8 +36,6 @@ threads exist in the parent only.
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
 import weakref
 from collections.abc import Iterable
@@ -369,7 +367,4 @@ def _release_after_fork() -> None:
     any(map(_Lock.release, map(_acquired.pop, (-1,) * len(_acquired))))
 
 
-if sys.platform != "win32":
-    os.register_at_fork(before=_acquire_before_fork)
-    for _ in range(2):  # Python ignores what a signal handler raises in the first one, and calls the second one
-        os.register_at_fork(after_in_parent=_release_after_fork, after_in_child=_after_fork_in_child)
+system.call_at_fork(_acquire_before_fork, _release_after_fork, _after_fork_in_child)

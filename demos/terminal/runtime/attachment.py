@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import BinaryIO
@@ -48,7 +49,8 @@ class Attachment:
         return hasattr(self.module, "OnInit")
 
 
-_running: list[Attachment] = []
+# Of each thread: several terminals run in one process where a simulation runs them.
+_running: ContextVar[Attachment | None] = ContextVar("running", default=None)
 
 
 def current() -> Attachment:
@@ -56,18 +58,19 @@ def current() -> Attachment:
 
     Errors: RuntimeError when no event function is running: MQL's functions work only inside one.
     """
-    if not _running:
+    attachment = _running.get()
+    if attachment is None:
         raise RuntimeError("a terminal function was called outside an event function of an attached program")
-    return _running[-1]
+    return attachment
 
 
 @contextmanager
 def running(attachment: Attachment, event: str) -> Iterator[None]:
     """Make ``attachment`` the current one while its function ``event`` runs."""
     attachment.event = event
-    _running.append(attachment)
+    before = _running.set(attachment)
     try:
         yield
     finally:
-        _running.pop()
+        _running.reset(before)
         attachment.event = ""

@@ -1,0 +1,142 @@
+"""A program that runs on a simulated host: its thread, its own Winsock, its clock and its random numbers."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
+
+from winsock.api import Winsock
+
+from .errors import BusyLoop, Killed, SimulationError
+from .reference import load_winsock
+from .scheduler import Scheduler, Task
+
+_NANOSECONDS = 1_000_000_000
+# More calls without a wait than a program makes that lets the time advance.
+MOST_CALLS = 200_000
+
+
+class Files(Protocol):
+    """The descriptors of one process in the kernel of its host."""
+
+    def close_all(self) -> None: ...
+
+
+class ProcessHost(Protocol):
+    """What a process needs of its host."""
+
+    name: str
+
+    def utc_ns(self) -> int:
+        """The host's clock: nanoseconds since 1970 UTC; a fault can make it jump."""
+        ...
+
+    def open_files(self, wake: Callable[[], None]) -> Files: ...
+
+    def posix_modules(
+        self, files: Files, wait: Callable[[int | None, Callable[[], str]], bool]
+    ) -> dict[str, object]: ...
+
+
+class Process:
+    """One process of a simulated host. `start` gives it a thread; an attached process has the main thread."""
+
+    def __init__(self, scheduler: Scheduler, host: ProcessHost, name: str, chance: random.Random) -> None:
+        self.scheduler, self.host, self.name, self.random = scheduler, host, name, chance
+        self.task: Task | None = None
+        # The Winsock call that runs, for the text about a wait.
+        self.call = ""
+        self.ended = False
+        self._result: Any = None
+        self._failed: BaseException | None = None
+        self.files = host.open_files(self._wake)
+        self.winsock: Winsock = load_winsock(host.posix_modules(self.files, self._wait))
+
+    def start(self, function: Callable[..., Any], *args: Any, may_fail: bool = False) -> None:
+        """Let the process call the function once it is its turn. An exception ends it, and net.run() raises it too,
+        unless the process `may_fail`."""
+        self.task = self.scheduler.start(self.name, partial(self._run, function, args, may_fail), self._end)
+
+    def monotonic(self) -> float:
+        """Seconds since the start of the simulation."""
+        return self.scheduler.now / _NANOSECONDS
+
+    def utc_ns(self) -> int:
+        """The time of the host's clock, in nanoseconds since 1970 UTC."""
+        return self.host.utc_ns()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait for this many simulated seconds."""
+        deadline = self.scheduler.now + round(seconds * _NANOSECONDS)
+        while self._wait(deadline, lambda: f"sleeps until {deadline / _NANOSECONDS:.6f} s"):
+            pass
+
+    def wait(self, seconds: float | None, reason: str) -> bool:
+        """Wait until wake() is called: True; or for this many seconds: False."""
+        deadline = None if seconds is None else self.scheduler.now + round(seconds * _NANOSECONDS)
+        return self._wait(deadline, lambda: reason)
+
+    def wake(self) -> None:
+        """End the wait() of the process; does nothing where it does not wait."""
+        self._wake()
+
+    def kill(self) -> None:
+        """End the process as by SIGKILL: the kernel closes its sockets."""
+        if not self.ended:
+            self.ended = True
+            self.files.close_all()
+            if self.task is not None:
+                self.scheduler.kill(self.task)
+
+    def result(self) -> Any:
+        """What the function of the process has returned.
+
+        Errors: what it has raised; SimulationError where it has not ended, or was killed.
+        """
+        if self._failed is not None:
+            raise self._failed
+        if self.task is None or not self.task.ended or self.task.killed:
+            raise SimulationError(f"process {self.name} on host {self.host.name} has no result: {self._state()}")
+        return self._result
+
+    def before_call(self, name: str) -> None:
+        """Called before each Winsock call. Errors: Killed; BusyLoop."""
+        task = self.task
+        if self.ended:
+            raise Killed
+        if task is None:
+            return
+        self.call = name
+        task.calls += 1
+        if task.calls > MOST_CALLS:
+            raise BusyLoop(
+                f"process {self.name} on host {self.host.name} has made {MOST_CALLS} calls without a wait, the last "
+                f"one {name}: the simulated time advances only when every process waits. Wait in select, WSAPoll, "
+                "a blocking call or sleep"
+            )
+
+    def _state(self) -> str:
+        return "it was killed" if self.ended else "it runs"
+
+    def _run(self, function: Callable[..., Any], args: tuple[Any, ...], may_fail: bool) -> None:
+        try:
+            self._result = function(*args)
+        except Exception as error:
+            self._failed = error
+            if hasattr(error, "add_note"):
+                error.add_note(f"in process {self.name} on host {self.host.name} at {self.monotonic():.6f} s")
+            if not may_fail:
+                raise
+
+    def _end(self) -> None:
+        self.ended = True
+        self.files.close_all()
+
+    def _wait(self, deadline: int | None, reason: Callable[[], str]) -> bool:
+        call = self.call
+        return self.scheduler.wait(deadline, lambda: f"on host {self.host.name} waits in {call}: {reason()}")
+
+    def _wake(self) -> None:
+        self.scheduler.wake(self.task or self.scheduler.main)
