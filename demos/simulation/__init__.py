@@ -1,1 +1,1 @@
-"""The programs in a simulated network: scenarios, faults, and what must be true after them."""
+"""The demos on a simulated network: scenarios, faults, invariants, and the command that runs them."""

@@ -61,7 +61,7 @@ def open_account(path: Path | None, name: str, terms: AccountTerms) -> tuple[sql
     Errors: AccountError when the file is not an account, has another version or other terms, is in use, has an invalid
     or inconsistent content, or cannot be written.
     """
-    end = time.monotonic() + _LOCK_TIMEOUT
+    left = _LOCK_TIMEOUT
     with account_errors(name):
         if path:
             # SQLite gives its files "-wal" and "-shm" the same mode.
@@ -72,11 +72,13 @@ def open_account(path: Path | None, name: str, terms: AccountTerms) -> tuple[sql
                 return db, _prepare(db, name, terms)
             except BaseException as error:
                 db.close()
-                if "locked" not in str(error) or time.monotonic() >= end:
+                if "locked" not in str(error) or left <= 0:
                     raise
             # Two processes that start at the same time may block each other. A random delay separates them;
             # SQLite's own retries have equal delays.
-            time.sleep(random.uniform(0.01, 0.05))
+            pause = random.uniform(0.01, 0.05)
+            time.sleep(pause)
+            left -= pause
 
 
 @contextmanager

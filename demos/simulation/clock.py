@@ -1,0 +1,51 @@
+"""The clock of a terminal in a simulated process: simulated time, which advances only while every process waits."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+from demos.terminal.interfaces import Waiter
+from winsock.simulation.dispatch import running_process
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+class SimulatedClock:
+    """The clock of the process that creates it; only that process waits with it."""
+
+    def __init__(self) -> None:
+        self._process = running_process()
+        self._woken = False
+        self._waiter: Waiter | None = None
+
+    def monotonic(self) -> float:
+        """See interfaces.Clock. The same for all processes of a simulation."""
+        return self._process.monotonic()
+
+    def wait(self, seconds: float | None, waiter: Waiter | None = None) -> None:
+        """See interfaces.Clock."""
+        if self._woken:
+            self._woken = False
+            return
+        self._waiter = waiter
+        if waiter is not None:
+            waiter.wait(seconds)
+        else:
+            self._process.wait(seconds, "waits for the next event of its terminal")
+        self._woken = False
+
+    def wake(self) -> None:
+        """See interfaces.Clock."""
+        self._woken = True
+        if self._waiter is not None:
+            self._waiter.wake()
+        else:
+            self._process.wake()
+
+    def utc_ms(self) -> int:
+        """See interfaces.Clock. The time of the host's clock, which a fault may set."""
+        return self._process.utc_ns() // 1_000_000
+
+    def now(self) -> datetime:
+        """See interfaces.Clock; always in UTC."""
+        return _EPOCH + timedelta(microseconds=self._process.utc_ns() // 1000)
