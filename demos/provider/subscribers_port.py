@@ -9,7 +9,6 @@ without it.
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from demos.provider.shared import PAUSE_SETTING, PAUSED_VALUE, Shared
 from demos.provider.state_file import StateFile
 from demos.provider.topics import Topic, Topics
 from demos.terminal.interfaces import Clock
+from demos.terminal.runtime.threads import present_threads
 from demos.wire.accepting import Acceptor
 from demos.wire.addresses import Address, address_text, family_of, host_text, is_loopback
 from demos.wire.crowds import ConnectionLimits, client_key
@@ -123,8 +123,8 @@ class SubscribersPort:
         self._numbers = count(1)
         self._experts: list[Expert] = []
         self._owners: dict[int, Expert] = {}
-        self._threads: list[threading.Thread] = []
-        self._stopping = threading.Event()
+        self._threads = present_threads()
+        self._joins: list[Callable[[], None]] = []
         senders = _alert_senders(settings)
         self._state = StateFile(settings.state, timeout=_LOCK_S)
         try:
@@ -213,9 +213,9 @@ class SubscribersPort:
             self.socket = INVALID_SOCKET
             for expert in self._experts:
                 expert.stop()
-            self._stopping.set()
-            for thread in self._threads:
-                thread.join()
+            self._shared.desk.stop()
+            for join in self._joins:
+                join()
             self._drain()
             WSACleanup()
         self.board.close()
@@ -264,13 +264,8 @@ class SubscribersPort:
                 raise ServiceError(problem, 3)
             self._experts.append(expert)
         works = {f"expert {expert.number}": expert.run for expert in self._experts}
-        works["the login desk"] = partial(self._shared.desk.run, self._stopping)
-        self._threads = [
-            threading.Thread(target=self._run, args=(name, work), name=name, daemon=True)
-            for name, work in works.items()
-        ]
-        for thread in self._threads:
-            thread.start()
+        works["the login desk"] = self._shared.desk.run
+        self._joins = [self._threads.start(name, partial(self._run, name, work)) for name, work in works.items()]
 
     def _run(self, name: str, work: Callable[[], None]) -> None:
         """The body of a thread."""
