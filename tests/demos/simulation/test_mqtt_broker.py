@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from ideas_kit import until
 from signal_kit import Script, Stage, closed_port
+from web_kit import network
 
 pytest.importorskip("paho.mqtt.client", reason="paho-mqtt is not installed")
 
@@ -17,6 +18,8 @@ from demos.simulation.mqtt_attempt import InlineAttempt
 from demos.simulation.mqtt_broker import Broker, Session, is_match
 from demos.simulation.mqtt_packets import Connect, Decoder, Filter, Message, PacketError, Publish, Subscribe
 from demos.wire.mqtt_link import use_attempts
+
+__all__ = ["network"]
 
 BROKER = Path(demos.simulation.__file__).with_name("broker_program.py")
 PREFIX = "signals/test"
@@ -40,6 +43,7 @@ class BrokerStage(Stage):
         return self.chart.module.broker
 
 
+@pytest.mark.usefixtures("network")
 @pytest.mark.parametrize("is_inline", [False, True], ids=["thread", "inline"])
 def test_a_provider_publishes_and_its_state_is_retained(tmp_path: Path, is_inline: bool) -> None:
     stage = None
