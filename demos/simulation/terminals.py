@@ -17,6 +17,7 @@ from typing import NamedTuple, Protocol
 
 from demos.registry import entry_of, find_program
 from demos.simulation.clock import SimulatedClock
+from demos.simulation.process_context import process_context
 from demos.terminal.interfaces import AccountError, SymbolSpec
 from demos.terminal.mql.constants import PERIOD_H1
 from demos.terminal.paper.account import PaperAccount
@@ -135,6 +136,7 @@ class SimulatedTerminal:
         clock = SimulatedClock()
         try:
             with ExitStack() as stack:
+                stack.enter_context(process_context())
                 terminal = self._terminal(clock, stack)
                 inputs = dict(self.setup.inputs)
                 chart = terminal.attach(
@@ -152,7 +154,7 @@ class SimulatedTerminal:
         entry = entry_of(setup.program)
         specs = [SymbolSpec(symbol) for symbol in setup.symbols]
         market = ReplayMarket(specs, random_walk(specs, setup.market), Speed(per_second=setup.speed))
-        account = stack.enter_context(closing(PaperAccount(self.account)))
+        account = stack.enter_context(closing(PaperAccount(self.account, clock=clock)))
 
         def keep(line: str) -> str:
             self.log.append(LogLine(clock.monotonic(), start, line.rstrip("\n")))
