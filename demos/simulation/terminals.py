@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -61,7 +61,8 @@ class Setup:
     ``speed`` is ticks per second, ``market`` the seed of the random walk, ``timer_ms`` the period of every timer or
     None for the program's own. ``commands`` are lines as on standard input, each with the second of the simulation at
     which it is executed. ``end`` is the second at which the terminal ends as by Ctrl-C; None: the world's end.
-    ``symbols`` are those that the market quotes; the chart shows the first one.
+    ``symbols`` are those that the market quotes; the chart shows the first one. Inside the ``contexts`` the program
+    runs: they replace what one program alone takes from the real world.
     """
 
     program: str
@@ -73,6 +74,7 @@ class Setup:
     period: int = PERIOD_H1
     commands: Sequence[tuple[float, str]] = ()
     end: float | None = None
+    contexts: Sequence[Callable[[], AbstractContextManager[object]]] = ()
 
 
 class SimulatedTerminal:
@@ -137,6 +139,8 @@ class SimulatedTerminal:
         try:
             with ExitStack() as stack:
                 stack.enter_context(process_context())
+                for context in self.setup.contexts:
+                    stack.enter_context(context())
                 terminal = self._terminal(clock, stack)
                 inputs = dict(self.setup.inputs)
                 chart = terminal.attach(
