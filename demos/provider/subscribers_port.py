@@ -10,7 +10,7 @@ without it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -24,6 +24,7 @@ from demos.provider.garbage import Garbage
 from demos.provider.health import HealthLimits
 from demos.provider.login_desk import LoginDesk
 from demos.provider.operator_actions import OperatorActions
+from demos.provider.operator_session import Action, OperatorSession
 from demos.provider.reports import LineQueue, error_text
 from demos.provider.session import Ending
 from demos.provider.shared import PAUSE_SETTING, PAUSED_VALUE, Shared
@@ -164,6 +165,15 @@ class SubscribersPort:
         """The SHA-256 of the certificate, which subscribers can pin; "" without TLS."""
         certificate = self._shared.certificate
         return fingerprint_text(certificate.fingerprint) if certificate else ""
+
+    @property
+    def experts(self) -> Sequence[Expert]:
+        """The experts that serve the clients; none before open()."""
+        return self._experts
+
+    def act(self, action: Action, operator: OperatorSession, post: Callable[[Callable[[], None]], None]) -> None:
+        """Do what an operator has confirmed; see OperatorActions. May be called in any thread."""
+        self._shared.act(self._shared, action, operator, post)
 
     def publish(self, topic: Topic) -> None:
         """The topic has a new state: send it to each of its subscribers. May be called in any thread."""

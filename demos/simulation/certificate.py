@@ -1,14 +1,13 @@
-"""The certificate of all servers in a simulated network. Its key is RSA's, so every handshake has the same size.
+"""The certificate of simulated servers: one for the whole process, made when it is first needed.
 
-The signatures of ECDSA, which real servers use here, differ in length. The key is made once in each Python process;
-nothing in a trace depends on it. Clients pin the certificate, or name it as their CA.
+It has an RSA key. The signatures of RSA have one length, those of ECDSA do not: so a handshake always has the same
+number of bytes, and a simulation with the same seed the same packets.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timezone
 from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
 from cryptography import x509
@@ -17,50 +16,37 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-_BITS = 2048
-
-# A random number would not always have the same length.
-_SERIAL = 1
-
-# Verification uses the computer's clock, which is in this period.
-_BEGIN, _END = datetime(2000, 1, 1, tzinfo=timezone.utc), datetime(2100, 1, 1, tzinfo=timezone.utc)
+# The simulated clock has any time, and OpenSSL verifies with the real one.
+_FROM, _UNTIL = (datetime(year, 1, 1, tzinfo=timezone.utc) for year in (2000, 2099))
+_NAMES = ("provider", "proxy", "server", "localhost")
 
 
 class Certificate(NamedTuple):
-    """A file with the key and the certificate, both PEM, and the certificate's SHA-256 as clients pin it."""
+    """A certificate and its key in PEM, and the SHA-256 that clients pin."""
 
-    pem: bytes
-    pin: str
-
-    def write(self, folder: Path) -> Path:
-        """Write the file into a folder, for one server or client."""
-        path = folder / "certificate.pem"
-        path.write_bytes(self.pem)
-        path.chmod(0o600)
-        return path
+    certificate: bytes
+    key: bytes
+    fingerprint: bytes
 
 
 @cache
-def certificate_of(*hosts: str) -> Certificate:
-    """The certificate for servers with these host names."""
-    key = _key()
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hosts[0])])
+def simulated_certificate() -> Certificate:
+    """The certificate; it is for the hosts' names provider, proxy and server, and for localhost."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, _NAMES[0])])
     signed = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
-        .serial_number(_SERIAL)
-        .not_valid_before(_BEGIN)
-        .not_valid_after(_END)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(each) for each in hosts]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        # A random number may have a byte less.
+        .serial_number(1)
+        .not_valid_before(_FROM)
+        .not_valid_after(_UNTIL)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(each) for each in _NAMES]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return Certificate(private + signed.public_bytes(Encoding.PEM), signed.fingerprint(hashes.SHA256()).hex(":"))
-
-
-@cache
-def _key() -> rsa.RSAPrivateKey:
-    return rsa.generate_private_key(public_exponent=65537, key_size=_BITS)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return Certificate(signed.public_bytes(Encoding.PEM), pem, signed.fingerprint(hashes.SHA256()))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from demos.ideas.link import LONGEST_WAIT_MS
-from demos.simulation.certificate import certificate_of
+from demos.simulation.certificate import simulated_certificate
 from demos.simulation.records import connected_again, logged, started_again
 from demos.simulation.scenario import RecoveryPath
 from demos.simulation.terminals import SimulatedTerminal
 from demos.simulation.world import World
+from demos.wire.tls_contexts import fingerprint_text
 from demos.wire.websocket import CLIENT_LIMITS
 
 # A side that hears nothing for this time ends the connection, in seconds.
@@ -25,13 +26,25 @@ VISITOR = "visitor"
 
 def server_inputs(world: World, host: str, port: int) -> dict[str, object]:
     """The inputs of a hub's program on this host, which listens on all addresses."""
-    file = certificate_of(host).write(world.hosts[host].disk)
-    return {"Host": "0.0.0.0", "Port": port, "cert": str(file)}
+    return {"Host": "0.0.0.0", "Port": port, **certificate_inputs(world, host)}
+
+
+def certificate_inputs(world: World, host: str) -> dict[str, object]:
+    """The inputs with the files of the certificate, which are written to the disk of the host."""
+    certificate, disk = simulated_certificate(), world.hosts[host].disk
+    for name, data in (("cert", certificate.certificate), ("key", certificate.key)):
+        (disk / f"{name}.pem").write_bytes(data)
+    return {name: str(disk / f"{name}.pem") for name in ("cert", "key")}
+
+
+def pin() -> str:
+    """The pin of the certificate, as an input."""
+    return fingerprint_text(simulated_certificate().fingerprint)
 
 
 def client_inputs(host: str, port: int) -> dict[str, object]:
     """The inputs of a link's program that connects to this host."""
-    return {"url": f"wss://{host}:{port}", "pin": certificate_of(host).pin}
+    return {"url": f"wss://{host}:{port}", "pin": pin()}
 
 
 def hub_paths(server: str, clients: Sequence[str]) -> list[RecoveryPath]:

@@ -10,6 +10,7 @@ import random
 import threading
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 from winsock.api import Winsock
@@ -34,11 +35,18 @@ class ProcessHost(Protocol):
 
     name: str
 
+    @property
+    def disk(self) -> Path:
+        """The folder of the only files that a simulated program may use."""
+        ...
+
     def utc_ns(self) -> int:
         """The host's clock: nanoseconds since 1970 UTC; a fault can make it jump."""
         ...
 
-    def open_files(self, wake: Callable[[], None]) -> Files: ...
+    def open_files(self, wake: Callable[[], None], owner: str) -> Files: ...
+
+    def process_ended(self, process: Process) -> None: ...
 
     def posix_modules(
         self, files: Files, wait: Callable[[int | None, Callable[[], str]], bool]
@@ -59,13 +67,14 @@ class Process:
         self.ended = False
         self._result: Any = None
         self._failed: BaseException | None = None
-        self.files = host.open_files(self._wake_polling)
+        self.files = host.open_files(self._wake_polling, name)
         self.winsock: Winsock = load_winsock(host.posix_modules(self.files, self._poll))
 
     def start(self, function: Callable[..., Any], *args: Any, may_fail: bool = False) -> None:
         """Let the process call the function once it is its turn. An exception ends it, and net.run() raises it too,
         unless the process `may_fail`."""
         self.task = self.scheduler.start(self.name, partial(self._run, function, args, may_fail), self._end)
+        self.task.owner = self
 
     def start_thread(self, name: str, function: Callable[[], object]) -> Callable[[], None]:
         """Call the function in another thread of the process; returns a function that waits for its end."""
@@ -82,13 +91,28 @@ class Process:
                 self._wait(None, lambda: f"waits for the end of the thread {name}")
 
         task = self.scheduler.start(f"{self.name}, {name},", function, ended)
+        task.owner = self
         self.threads.append(task)
         return join
 
+    @property
+    def tasks(self) -> list[Task]:
+        """The tasks of all threads; none of an attached process."""
+        return [] if self.task is None else [self.task, *self.threads]
+
     def runs_in(self, thread: threading.Thread) -> bool:
         """Whether it is a thread of this process."""
-        tasks = self.threads if self.task is None else [self.task, *self.threads]
-        return self.task is None or any(each.thread is thread for each in tasks)
+        return self.task is None or any(task.thread is thread for task in self.tasks)
+
+    @property
+    def target(self) -> str:
+        """The name of the process in faults: "host/process"."""
+        return f"{self.host.name}/{self.name}"
+
+    @property
+    def killed(self) -> bool:
+        """Whether it was killed, or its host has crashed."""
+        return self.task is not None and self.task.killed
 
     def monotonic(self) -> float:
         """Seconds since the start of the simulation."""
@@ -118,7 +142,7 @@ class Process:
         if not self.ended:
             self.ended = True
             self.files.close_all()
-            for task in [*self.threads, *filter(None, [self.task])]:
+            for task in self.tasks:
                 self.scheduler.kill(task)
 
     def result(self) -> Any:
@@ -166,6 +190,7 @@ class Process:
         self.files.close_all()
         for task in self.threads:
             self.scheduler.kill(task)
+        self.host.process_ended(self)
 
     def _wait(self, deadline: int | None, reason: Callable[[], str]) -> bool:
         call = self.call

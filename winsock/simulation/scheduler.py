@@ -60,6 +60,8 @@ class Task:
         self.error: BaseException | None = None
         # The calls since the task has waited.
         self.calls = 0
+        # The process whose thread it is.
+        self.owner: object = None
 
 
 class Scheduler:
