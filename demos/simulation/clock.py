@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 
 from demos.terminal.interfaces import Waiter
 from winsock.simulation.dispatch import running_process
+from winsock.simulation.errors import Killed
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -15,6 +17,8 @@ class SimulatedClock:
 
     def __init__(self) -> None:
         self._process = running_process()
+        # Called when the process is killed while it waits, before the exception that ends it passes the program.
+        self.on_kill: Callable[[], None] = lambda: None
         self._woken = False
         self._waiter: Waiter | None = None
 
@@ -28,10 +32,14 @@ class SimulatedClock:
             self._woken = False
             return
         self._waiter = waiter
-        if waiter is not None:
-            waiter.wait(seconds)
-        else:
-            self._process.wait(seconds, "waits for the next event of its terminal")
+        try:
+            if waiter is not None:
+                waiter.wait(seconds)
+            else:
+                self._process.wait(seconds, "the next event of its terminal")
+        except Killed:
+            self.on_kill()
+            raise
         self._woken = False
 
     def wake(self) -> None:

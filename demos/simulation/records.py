@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from demos.simulation.calls import PARTIAL_SEND
 from demos.simulation.terminals import SimulatedTerminal
+from demos.simulation.world import World
 
 
 def logged(terminals: Iterable[SimulatedTerminal], *parts: str) -> bool:
@@ -31,3 +33,8 @@ def connected_again(terminals: Iterable[SimulatedTerminal], kind: str = "connect
 def started_again(terminals: Iterable[SimulatedTerminal]) -> bool:
     """Whether a terminal was started more than once."""
     return any(each.starts > 1 for each in terminals)
+
+
+def sent_in_parts(world: World) -> bool:
+    """Whether a send has taken only a part of its bytes."""
+    return any(each.counts[PARTIAL_SEND] for each in world.terminals.values())

@@ -1,9 +1,10 @@
 """The form of a scenario: which programs run on which hosts, what must hold, and what the faults must reach.
 
-A scenario is a module in scenarios/ with one class, a subclass of Scenario. One instance serves one run:
+A scenario is a module in scenarios/ with one class, a subclass of Scenario, and a line in scenarios/registry.py. One
+instance serves one run:
 
 1. build() makes the hosts, the links and the terminals of its world.
-2. Faults happen, by a script or by seed: those of ``fault_kinds``, on the hosts and links of targets().
+2. Faults happen, by a script or by seed: see faults(), which uses ``fault_kinds`` and targets().
 3. check() is called once in each simulated second. It yields each Violation of an invariant.
 4. ``settling`` seconds after the last fault everything must have recovered: from then on settled() is called too, once
    in each simulated second.
@@ -21,18 +22,19 @@ recorded and the globals of the programs, but must not call Winsock.
 
 from __future__ import annotations
 
+import random
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import ClassVar, NamedTuple
 
+from winsock.simulation.faults import Fault
+from winsock.simulation.random_faults import RANDOM_KINDS, random_faults
+
+from demos.simulation.world import Violation as Violation
 from demos.simulation.world import World
 
-
-class Violation(NamedTuple):
-    """An invariant that does not hold: its name, which is the same in each run, and what was found."""
-
-    invariant: str
-    text: str
+# At most one fault by seed in this many seconds, on average half of them.
+SECONDS_PER_FAULT = 25.0
 
 
 class RecoveryPath(NamedTuple):
@@ -53,15 +55,12 @@ class Targets(NamedTuple):
 class Scenario(ABC):
     """See the head of this module."""
 
-    # What follows `python -m demos simulate`, and one line about it.
-    name: ClassVar[str]
-    summary: ClassVar[str]
-
     # Seconds after the last fault within which everything recovers; say in a comment how they add up.
     settling: ClassVar[float]
 
-    # The kinds of faults by seed, with their weights; see plan.py.
-    fault_kinds: ClassVar[Mapping[str, float]]
+    # The kinds of faults by seed, and the longest one, in seconds.
+    fault_kinds: ClassVar[Collection[str]] = RANDOM_KINDS
+    longest_fault: ClassVar[float] = 30.0
 
     # What a sweep must reach.
     paths: ClassVar[Sequence[RecoveryPath]]
@@ -76,6 +75,21 @@ class Scenario(ABC):
     @abstractmethod
     def targets(self) -> Targets:
         """What faults by seed may concern."""
+
+    def faults(self, chance: random.Random, start: float, end: float) -> list[Fault]:
+        """The faults of a seed, all over at the second ``end``. A scenario may add some that are rare by chance."""
+        targets = self.targets()
+        return random_faults(
+            chance,
+            hosts=targets.hosts,
+            pairs=targets.links,
+            processes=[f"{self.world.terminals[name].host.name}/{name}" for name in targets.terminals],
+            start=start,
+            end=end,
+            budget=chance.randint(1, max(2, round((end - start) / SECONDS_PER_FAULT))),
+            longest=self.longest_fault,
+            kinds=self.fault_kinds,
+        )
 
     def check(self) -> Iterator[Violation]:
         """What must hold in each second."""

@@ -7,8 +7,8 @@ starts of the terminal: a host that crashes and restarts starts it again, with t
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +16,11 @@ from types import ModuleType
 from typing import NamedTuple, Protocol
 
 from demos.registry import entry_of, find_program
+from demos.simulation.calls import IsWhole, counted
 from demos.simulation.clock import SimulatedClock
 from demos.simulation.process_context import process_context
+from demos.terminal.charts import operations
+from demos.terminal.charts.template import to_bytes
 from demos.terminal.interfaces import AccountError, SymbolSpec
 from demos.terminal.mql.constants import PERIOD_H1
 from demos.terminal.paper.account import PaperAccount
@@ -26,6 +29,7 @@ from demos.terminal.points import volume_text
 from demos.terminal.runtime.files import DataFolder
 from demos.terminal.runtime.log import Log
 from demos.terminal.terminal import COMMAND_GROUPS, Terminal
+from winsock.simulation.dispatch import running_process
 
 
 class TerminalHost(Protocol):
@@ -61,8 +65,10 @@ class Setup:
     ``speed`` is ticks per second, ``market`` the seed of the random walk, ``timer_ms`` the period of every timer or
     None for the program's own. ``commands`` are lines as on standard input, each with the second of the simulation at
     which it is executed. ``end`` is the second at which the terminal ends as by Ctrl-C; None: the world's end.
-    ``symbols`` are those that the market quotes; the chart shows the first one. Inside the ``contexts`` the program
-    runs: they replace what one program alone takes from the real world.
+    ``symbols`` are those that the market quotes; the chart shows the first one. ``is_whole``: whether the bytes that a
+    connection has received end with a whole message, to count the connections that end inside one. ``exit_codes`` are
+    those with which the program may end; any other one breaks an invariant. Inside the ``contexts`` the program runs:
+    they replace what this program alone takes from the real world.
     """
 
     program: str
@@ -74,6 +80,8 @@ class Setup:
     period: int = PERIOD_H1
     commands: Sequence[tuple[float, str]] = ()
     end: float | None = None
+    is_whole: IsWhole | None = None
+    exit_codes: Collection[int] = (0,)
     contexts: Sequence[Callable[[], AbstractContextManager[object]]] = ()
 
 
@@ -88,6 +96,8 @@ class SimulatedTerminal:
         self.answers: list[str] = []
         # By symbol, the lots after each deal, and those with which the program has started, with their times.
         self.positions: dict[str, list[tuple[float, str]]] = {}
+        # See calls.py.
+        self.counts: Counter[str] = Counter()
         # What the terminal found wrong with its account when it ended.
         self.account_problems: list[str] = []
         self.starts = 0
@@ -106,6 +116,11 @@ class SimulatedTerminal:
     def data(self) -> Path:
         """The terminal's data folder."""
         return self.host.disk / f"{self.name}.data"
+
+    @property
+    def template(self) -> Path:
+        """The file with the chart's template, which the terminal writes at its end unless it was killed."""
+        return self.host.disk / f"{self.name}.tpl"
 
     @property
     def is_running(self) -> bool:
@@ -135,6 +150,8 @@ class SimulatedTerminal:
         """Run the terminal in the process that calls this."""
         self.starts += 1
         self.exit_code = None
+        process = running_process()
+        process.winsock = counted(process.winsock, self.counts, self.setup.is_whole)
         clock = SimulatedClock()
         try:
             with ExitStack() as stack:
@@ -142,12 +159,14 @@ class SimulatedTerminal:
                 for context in self.setup.contexts:
                     stack.enter_context(context())
                 terminal = self._terminal(clock, stack)
+                clock.on_kill = terminal.event_loop.abandon
                 inputs = dict(self.setup.inputs)
                 chart = terminal.attach(
                     find_program(self.setup.program), self.setup.symbols[0], self.setup.period, inputs
                 )
                 self.module = chart.module
                 self.exit_code = terminal.run(max(self._end - clock.monotonic(), 0.0))
+                self.template.write_bytes(to_bytes(operations.template_of(terminal, chart.id)))
         finally:
             self.module = None
             self._check_account()

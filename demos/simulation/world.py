@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-import random
-from collections import Counter
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from winsock.simulation.random_streams import random_stream
 
 from demos.simulation.terminals import Setup, SimulatedTerminal
 from winsock.simulation import Host, Network
+from winsock.simulation.dispatch import running_process
+
+
+class Violation(NamedTuple):
+    """An invariant that does not hold: its name, which is the same in each run, and what was found."""
+
+    invariant: str
+    text: str
+
+
+# Bytes that the sockets of one host hold: a few full buffers.
+MOST_QUEUED = 16 * 1024 * 1024
 
 
 class World:
@@ -20,11 +32,9 @@ class World:
 
     def __init__(self, net: Network, seed: int, seconds: float) -> None:
         self.net, self.seed, self.seconds = net, seed, seconds
-        self.random = random.Random(f"scenario {seed}")
+        self.random = random_stream(seed, "scenario")
         self.hosts: dict[str, Host] = {}
         self.terminals: dict[str, SimulatedTerminal] = {}
-        # How often something has happened that terminals do not record, such as "partial send".
-        self.counts: Counter[str] = Counter()
         # The time of the last fault in the script; 0.0 without faults.
         self.last_fault = 0.0
 
@@ -46,10 +56,30 @@ class World:
         self.hosts[host].start(terminal.run, name=name, restart=True)
         return terminal
 
+    def repeated(self, name: str, host: str, setup: Setup, pause: float) -> SimulatedTerminal:
+        """As terminal(); a terminal that has ended by itself is started again after a pause in seconds."""
+        terminal = SimulatedTerminal(name, self.hosts[host], setup, self.seconds)
+        self.terminals[name] = terminal
+
+        def run_again() -> None:
+            process = running_process()
+            while process.monotonic() < self.seconds:
+                terminal.run()
+                process.sleep(min(pause, max(self.seconds - process.monotonic(), 0.0)))
+
+        self.hosts[host].start(run_again, name=name, restart=True)
+        return terminal
+
     def program(self, name: str, host: str, function: Callable[..., Any], *args: object) -> None:
         """Start a program without a terminal, such as a peer that misbehaves; also after each restart of the host."""
         self.hosts[host].start(function, *args, name=name, restart=True)
 
-    def sockets(self, host: str) -> int:
-        """The number of the host's sockets."""
-        return len(self.net.netstat(self.hosts[host]))
+    def check_handles(self, most: int) -> Iterator[Violation]:
+        """No host has more sockets than this, or more than MOST_QUEUED bytes in them."""
+        for name, host in self.hosts.items():
+            sockets = [each for each in host.stack.sockets() if each.owner]
+            if len(sockets) > most:
+                yield Violation("handles stay bounded", f"{name} has {len(sockets)} sockets, more than {most}")
+            queued = sum(each.receive_queue + each.send_queue for each in sockets)
+            if queued > MOST_QUEUED:
+                yield Violation("memory stays bounded", f"the sockets of {name} hold {queued} bytes")

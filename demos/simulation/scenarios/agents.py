@@ -27,7 +27,7 @@ from demos.simulation.hubs import (
     server_inputs,
 )
 from demos.simulation.inline_worker import InlineWorker, LyingWorker
-from demos.simulation.records import logged, recorded
+from demos.simulation.records import sent_in_parts, logged, recorded
 from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
 from demos.simulation.terminals import Setup, SimulatedTerminal
 from demos.simulation.visitors import visit
@@ -58,14 +58,8 @@ MOST_WITHOUT_PROGRESS = 2 * TASK_POINTS * AGENT_SECONDS * 2 + LEASE
 class AgentsScenario(Scenario):
     """See the head of this module."""
 
-    name = "agents"
-    summary = "a coordinator, three agents that calculate, one that lies, and a peer that misbehaves"
     # Until a dead connection is noticed, the longest pause between two connects, and three timer periods.
     settling = SILENCE + LONGEST_WAIT + MOST_PERIODS * PERIOD_MS / 1000
-    fault_kinds: ClassVar = {
-        "partition": 3, "vanish": 2, "freeze": 2, "crash": 2, "kill": 2, "reset": 2, "nat_timeout": 1,
-        "clock_jump": 1, "loss": 2, "small_buffers": 1,
-    }  # fmt: skip
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -105,9 +99,7 @@ class AgentsScenario(Scenario):
             yield from self._check_outcomes(optimisation)
             if (done := optimisation.done_points) != self._progress[0]:
                 self._progress = (done, world.now)
-        for host in world.hosts:
-            if (count := world.sockets(host)) > MOST_SOCKETS:
-                yield Violation("handles stay bounded", f"{host} has {count} sockets, more than {MOST_SOCKETS}")
+        yield from self.world.check_handles(MOST_SOCKETS)
 
     def settled(self) -> Iterator[Violation]:
         """See Scenario."""
@@ -141,9 +133,9 @@ class AgentsScenario(Scenario):
                         f"point {point} is {value} by {outcome.agents}, and should be {right_values()[point]}",
                     )
         if optimisation.is_finished and LIAR in {name for each in optimisation.outcomes.values() for name in each.agents}:
-            self.world.counts["a lie remains"] += 1
+            self.world.terminals[COORDINATOR].counts["a lie remains"] += 1
 
-    paths = (
+    paths: ClassVar = (
         *hub_paths(COORDINATOR, AGENTS),
         RecoveryPath("an agent that lies is found", lambda world: recorded([_coordinator(world)], "distrusted")),
         RecoveryPath("an agent is away", lambda world: logged([_coordinator(world)], "has left")),
@@ -151,7 +143,7 @@ class AgentsScenario(Scenario):
         RecoveryPath(
             "a coordinator continues from its file", lambda world: logged([_coordinator(world)], "tasks are in")
         ),
-        RecoveryPath("a message is sent in parts", lambda world: world.counts["partial send"] > 0),
+        RecoveryPath("a message is sent in parts", sent_in_parts),
     )
 
 

@@ -18,7 +18,7 @@ from demos.simulation.hubs import (
     hub_paths,
     server_inputs,
 )
-from demos.simulation.records import recorded
+from demos.simulation.records import sent_in_parts, recorded
 from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
 from demos.simulation.terminals import Setup, SimulatedTerminal
 from demos.simulation.visitors import visit
@@ -41,14 +41,8 @@ MOST_PERIODS = 3
 class IndicatorScenario(Scenario):
     """See the head of this module."""
 
-    name = "indicator"
-    summary = "an indicator server, three clients that draw its values, and a peer that misbehaves"
     # Until a dead connection is noticed, the longest pause between two connects, and three timer periods.
     settling = SILENCE + LONGEST_WAIT + MOST_PERIODS * PERIOD_MS / 1000
-    fault_kinds: ClassVar = {
-        "partition": 3, "vanish": 2, "freeze": 2, "crash": 2, "kill": 2, "reset": 2, "nat_timeout": 1,
-        "clock_jump": 1, "loss": 2, "small_buffers": 1,
-    }  # fmt: skip
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -84,9 +78,7 @@ class IndicatorScenario(Scenario):
             self._note_restart(name, follower)
             if feed is not None and follower.stream == feed.stream:
                 yield from _different_rows(name, follower, feed)
-        for host in world.hosts:
-            if (count := world.sockets(host)) > MOST_SOCKETS:
-                yield Violation("handles stay bounded", f"{host} has {count} sockets, more than {MOST_SOCKETS}")
+        yield from self.world.check_handles(MOST_SOCKETS)
 
     def settled(self) -> Iterator[Violation]:
         """See Scenario."""
@@ -104,7 +96,7 @@ class IndicatorScenario(Scenario):
                 yield Violation("the values agree", f"{name} has {found}, the server row {needed} of {feed.stream}")
                 continue
             yield from _undrawn(name, client)
-            world.counts["agreed"] += 1
+            world.terminals[SERVER].counts["agreed"] += 1
 
     def _note_restart(self, name: str, follower: Any) -> None:
         """Count a series that begins anew within a stream, after a gap that is too long."""
@@ -112,16 +104,16 @@ class IndicatorScenario(Scenario):
         stream, first = self._first.get(name, present)
         # A row is added in a second at most, so the first row rises by one unless the series begins anew.
         if stream == present[0] and present[1] > first + KEEP // 2:
-            self.world.counts["began anew"] += 1
+            self.world.terminals[SERVER].counts["began anew"] += 1
         self._first[name] = present
 
-    paths = (
+    paths: ClassVar = (
         *hub_paths(SERVER, CLIENTS),
-        RecoveryPath("a client gets rows that it has missed", lambda world: world.counts["began anew"] > 0),
+        RecoveryPath("a client gets rows that it has missed", lambda world: world.terminals[SERVER].counts["began anew"] > 0),
         RecoveryPath("a client follows a new stream", lambda world: _has_new_stream(world)),
-        RecoveryPath("all values agree", lambda world: world.counts["agreed"] > 0),
+        RecoveryPath("all values agree", lambda world: world.terminals[SERVER].counts["agreed"] > 0),
         RecoveryPath("a row is applied", lambda world: recorded(_clients(world), "applied")),
-        RecoveryPath("a message is sent in parts", lambda world: world.counts["partial send"] > 0),
+        RecoveryPath("a message is sent in parts", sent_in_parts),
     )
 
 

@@ -21,7 +21,7 @@ from demos.simulation.hubs import (
     hub_paths,
     server_inputs,
 )
-from demos.simulation.records import logged, recorded
+from demos.simulation.records import sent_in_parts, logged, recorded
 from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
 from demos.simulation.terminals import Event, Setup, SimulatedTerminal
 from demos.simulation.visitors import visit
@@ -50,14 +50,8 @@ SENT_WITHIN = MOST_PERIODS * PERIOD
 class SentimentScenario(Scenario):
     """See the head of this module."""
 
-    name = "sentiment"
-    summary = "a sentiment server, four clients that trade, and a peer that misbehaves"
     # Until a dead connection is noticed, the longest pause between two connects, and three timer periods.
     settling = SILENCE + LONGEST_WAIT + MOST_PERIODS * PERIOD
-    fault_kinds: ClassVar = {
-        "partition": 3, "vanish": 2, "freeze": 2, "crash": 2, "kill": 2, "reset": 2, "nat_timeout": 1,
-        "clock_jump": 1, "loss": 2, "small_buffers": 1,
-    }  # fmt: skip
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -94,9 +88,7 @@ class SentimentScenario(Scenario):
         yield from self._published.check(terminals)
         for name, totals in self._totals.items():
             yield from totals.check(terminals[name], self._published)
-        for host in self.world.hosts:
-            if (count := self.world.sockets(host)) > MOST_SOCKETS:
-                yield Violation("handles stay bounded", f"{host} has {count} sockets, more than {MOST_SOCKETS}")
+        yield from self.world.check_handles(MOST_SOCKETS)
 
     def settled(self) -> Iterator[Violation]:
         """See Scenario."""
@@ -126,13 +118,13 @@ class SentimentScenario(Scenario):
                 f"the server has {found} of {name}, whose volumes were {allowed} in the last {SENT_WITHIN} s",
             )
 
-    paths = (
+    paths: ClassVar = (
         *hub_paths(SERVER, CLIENTS),
         RecoveryPath("a total is withdrawn", lambda world: _withdrawn(world)),
         RecoveryPath("a silent client does not count", lambda world: _uncounted(world)),
         RecoveryPath("a client shows no total", lambda world: logged(_clients(world), "no total is published")),
         RecoveryPath("all show the total of all", lambda world: recorded(_clients(world), "paused", paused=True)),
-        RecoveryPath("a message is sent in parts", lambda world: world.counts["partial send"] > 0),
+        RecoveryPath("a message is sent in parts", sent_in_parts),
     )
 
 
@@ -208,7 +200,7 @@ class Finale:
             return
         if self._rounds and self._is_agreed():
             self.is_agreed = True
-            world.counts["agreed"] += 1
+            world.terminals[SERVER].counts["agreed"] += 1
         elif not self._rounds or world.now - self._bought_at >= ROUND:
             if self._rounds == MOST_ROUNDS:
                 shown = {name: world.terminals[name].module.shown for name in CLIENTS}  # type: ignore[union-attr]

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import ClassVar
 
 from demos.copier.connection import LONGEST_WAIT_MS
+from demos.simulation.calls import END_INSIDE_MESSAGE, PARTIAL_SEND
 from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
 from demos.simulation.terminals import Event, Setup, SimulatedTerminal
 from demos.simulation.world import World
@@ -35,14 +36,10 @@ MOST_SOCKETS = 20
 class SignalScenario(Scenario):
     """See the head of this module."""
 
-    name = "signal"
-    summary = "a provider and two copiers that follow its plain port over TCP"
     # The silence limit, the longest pause between two connects, and three timer periods.
     settling = SILENCE + LONGEST_WAIT_MS / 1000 + MOST_PERIODS * PERIOD
-    fault_kinds: ClassVar = {
-        "partition": 3, "vanish": 1, "freeze": 2, "crash": 2, "kill": 2, "reset": 2, "nat_timeout": 1,
-        "clock_jump": 1, "loss": 2, "small_buffers": 2,
-    }  # fmt: skip
+    # Longer than the silence limit: a frozen provider is reported.
+    longest_fault = 90.0
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -62,7 +59,8 @@ class SignalScenario(Scenario):
         for name in COPIERS:
             world.host(name)
             follow = {"Host": PROVIDER, "Port": PORT, "fast": fast, "maxorders": 0, "silence": SILENCE}
-            world.terminal(name, name, Setup(program="copier", inputs=follow, market=world.seed, speed=0.5))
+            setup = Setup(program="copier", inputs=follow, market=world.seed, speed=0.5, is_whole=ends_with_a_message)
+            world.terminal(name, name, setup)
 
     def targets(self) -> Targets:
         """See Scenario."""
@@ -72,9 +70,7 @@ class SignalScenario(Scenario):
         """See Scenario."""
         for name, messages in self._messages.items():
             yield from messages.check(self.world.terminals[name], self.world.terminals[PROVIDER])
-        for host in self.world.hosts:
-            if (count := self.world.sockets(host)) > MOST_SOCKETS:
-                yield Violation("handles stay bounded", f"{host} has {count} sockets, more than {MOST_SOCKETS}")
+        yield from self.world.check_handles(MOST_SOCKETS)
 
     def settled(self) -> Iterator[Violation]:
         """See Scenario."""
@@ -95,7 +91,7 @@ class SignalScenario(Scenario):
             for problem in terminal.account_problems:
                 yield Violation("ledgers add up to positions", problem)
 
-    paths = (
+    paths: ClassVar = (
         RecoveryPath("a copier connects again", lambda world: any(map(_reconnected, _copiers(world)))),
         RecoveryPath("a connect is refused", lambda world: _logged(world, "Connect to", "10061")),
         RecoveryPath("a connect times out", lambda world: _logged(world, "Connect to", "10060")),
@@ -105,8 +101,8 @@ class SignalScenario(Scenario):
         RecoveryPath("a silent provider is heard again", lambda world: _recorded(world, "heard")),
         RecoveryPath("a copier is started again", lambda world: any(each.starts > 1 for each in _copiers(world))),
         RecoveryPath("a provider is started again", lambda world: world.terminals[PROVIDER].starts > 1),
-        RecoveryPath("a message is sent in parts", lambda world: world.counts["partial send"] > 0),
-        RecoveryPath("a connection ends inside a message", lambda world: world.counts["end inside a message"] > 0),
+        RecoveryPath("a message is sent in parts", lambda world: _counted(world, PARTIAL_SEND)),
+        RecoveryPath("a connection ends inside a message", lambda world: _counted(world, END_INSIDE_MESSAGE)),
     )
 
 
@@ -183,3 +179,12 @@ def _logged(world: World, *parts: str) -> bool:
 
 def _recorded(world: World, kind: str) -> bool:
     return any(each.of_kind(kind) for each in _copiers(world))
+
+
+def ends_with_a_message(data: bytes) -> bool:
+    """Whether the bytes of a connection end with a whole message."""
+    return data.endswith(b"\0")
+
+
+def _counted(world: World, name: str) -> bool:
+    return any(terminal.counts[name] for terminal in world.terminals.values())

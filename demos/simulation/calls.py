@@ -1,0 +1,83 @@
+"""Counts what a terminal's calls of Winsock have met: partial sends, datagrams, connections that end inside a message.
+
+Programs do not record these, because they are no events for them. A scenario needs them to know that a recovery path
+was reached, and to compare what was sent with what has arrived.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, cast
+
+from winsock import SOCKET_ERROR, WSAEWOULDBLOCK, Winsock
+
+# Whether the bytes of a connection end with a whole message.
+IsWhole = Callable[[bytes], bool]
+
+PARTIAL_SEND = "partial send"
+END_INSIDE_MESSAGE = "end inside a message"
+DATAGRAMS_SENT = "datagrams sent"
+DATAGRAMS_RECEIVED = "datagrams received"
+
+_NAME = "winsock_counted"
+
+
+def counted(winsock: Winsock, counts: Counter[str], is_whole: IsWhole | None) -> Winsock:
+    """The same calls; they count what the head of this module lists. ``is_whole`` is for the received streams.
+
+    Calls that are counted already are returned as they are: a terminal may run several times in one process.
+    """
+    if getattr(winsock, "__name__", "") == _NAME:
+        return winsock
+    counting = ModuleType(_NAME)
+    counting.__dict__.update({**vars(winsock), "__name__": _NAME})
+    changed: Any = counting
+    changed.send = _counted_send(winsock, counts)
+    changed.sendto = _counted_transfer(winsock.sendto, counts, DATAGRAMS_SENT)
+    changed.recvfrom = _counted_transfer(winsock.recvfrom, counts, DATAGRAMS_RECEIVED)
+    if is_whole is not None:
+        changed.recv = _counted_recv(winsock, counts, is_whole)
+    return cast(Winsock, counting)
+
+
+def _counted_send(winsock: Winsock, counts: Counter[str]) -> Callable[..., int]:
+    send = winsock.send
+
+    def counted_send(s: int, buf: Any, len: int, flags: int) -> int:
+        result = send(s, buf, len, flags)
+        if 0 <= result < len:
+            counts[PARTIAL_SEND] += 1
+        return result
+
+    return counted_send
+
+
+def _counted_transfer(call: Callable[..., int], counts: Counter[str], name: str) -> Callable[..., int]:
+    def counted_call(*args: Any) -> int:
+        result = call(*args)
+        if result != SOCKET_ERROR:
+            counts[name] += 1
+        return result
+
+    return counted_call
+
+
+def _counted_recv(winsock: Winsock, counts: Counter[str], is_whole: IsWhole) -> Callable[..., int]:
+    recv, last_error = winsock.recv, winsock.WSAGetLastError
+    # By socket, what has arrived since the last end of a message.
+    unfinished: dict[int, bytearray] = {}
+
+    def counted_recv(s: int, buf: Any, length: int, flags: int) -> int:
+        result = recv(s, buf, length, flags)
+        if result > 0:
+            data = unfinished.setdefault(s, bytearray())
+            data += memoryview(buf)[:result]
+            if is_whole(bytes(data)):
+                del unfinished[s]
+        elif (result == 0 or last_error() != WSAEWOULDBLOCK) and unfinished.pop(s, None):
+            counts[END_INSIDE_MESSAGE] += 1
+        return result
+
+    return counted_recv
