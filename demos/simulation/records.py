@@ -16,9 +16,7 @@ def logged(terminals: Iterable[SimulatedTerminal], *parts: str) -> bool:
 
 def recorded(terminals: Iterable[SimulatedTerminal], kind: str, **fields: object) -> bool:
     """Whether a terminal has recorded an event of this kind with these fields."""
-    return any(
-        fields.items() <= dict(event.fields).items() for each in terminals for event in each.of_kind(kind)
-    )
+    return any(fields.items() <= dict(event.fields).items() for each in terminals for event in each.of_kind(kind))
 
 
 def connected_again(terminals: Iterable[SimulatedTerminal], kind: str = "connected") -> bool:

@@ -132,7 +132,9 @@ class AgentsScenario(Scenario):
                         "the outcomes are those without faults",
                         f"point {point} is {value} by {outcome.agents}, and should be {right_values()[point]}",
                     )
-        if optimisation.is_finished and LIAR in {name for each in optimisation.outcomes.values() for name in each.agents}:
+        if optimisation.is_finished and LIAR in {
+            name for each in optimisation.outcomes.values() for name in each.agents
+        }:
             self.world.terminals[COORDINATOR].counts["a lie remains"] += 1
 
     paths: ClassVar = (

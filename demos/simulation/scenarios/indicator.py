@@ -109,7 +109,9 @@ class IndicatorScenario(Scenario):
 
     paths: ClassVar = (
         *hub_paths(SERVER, CLIENTS),
-        RecoveryPath("a client gets rows that it has missed", lambda world: world.terminals[SERVER].counts["began anew"] > 0),
+        RecoveryPath(
+            "a client gets rows that it has missed", lambda world: world.terminals[SERVER].counts["began anew"] > 0
+        ),
         RecoveryPath("a client follows a new stream", lambda world: _has_new_stream(world)),
         RecoveryPath("all values agree", lambda world: world.terminals[SERVER].counts["agreed"] > 0),
         RecoveryPath("a row is applied", lambda world: recorded(_clients(world), "applied")),

@@ -16,7 +16,9 @@ class Entry(NamedTuple):
 
 
 SCENARIOS = {
-    "agents": Entry("AgentsScenario", "a coordinator, agents that calculate, one that lies, and a rogue peer, over TLS"),
+    "agents": Entry(
+        "AgentsScenario", "a coordinator, agents that calculate, one that lies, and a rogue peer, over TLS"
+    ),
     "broker": Entry("BrokerScenario", "a provider and copiers, connected by an MQTT broker over TLS"),
     "indicator": Entry("IndicatorScenario", "an indicator server, its clients, and a rogue peer, over TLS"),
     "provider": Entry("ProviderScenario", "a provider with users, copiers, an operator, and a rogue peer, over TLS"),
