@@ -45,9 +45,9 @@ def counted(winsock: Winsock, counts: Counter[str], is_whole: IsWhole | None) ->
 def _counted_send(winsock: Winsock, counts: Counter[str]) -> Callable[..., int]:
     send = winsock.send
 
-    def counted_send(s: int, buf: Any, len: int, flags: int) -> int:
-        result = send(s, buf, len, flags)
-        if 0 <= result < len:
+    def counted_send(s: int, buf: Any, length: int, flags: int) -> int:
+        result = send(s, buf, length, flags)
+        if 0 <= result < length:
             counts[PARTIAL_SEND] += 1
         return result
 
@@ -76,7 +76,8 @@ def _counted_recv(winsock: Winsock, counts: Counter[str], is_whole: IsWhole) -> 
             data += memoryview(buf)[:result]
             if is_whole(bytes(data)):
                 del unfinished[s]
-        elif (result == 0 or last_error() != WSAEWOULDBLOCK) and unfinished.pop(s, None):
+        elif s in unfinished and (result == 0 or last_error() != WSAEWOULDBLOCK):
+            del unfinished[s]
             counts[END_INSIDE_MESSAGE] += 1
         return result
 

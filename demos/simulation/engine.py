@@ -11,15 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from winsock.simulation.faults import Fault, format_script
-from winsock.simulation.links import SECOND
-from winsock.simulation.random_streams import random_stream
-
 from demos.simulation.scenario import Scenario, Violation
 from demos.simulation.scenarios.registry import find_scenario
 from demos.simulation.world import World
-from winsock.simulation import Network
 from winsock.simulation.errors import SimulationError
+from winsock.simulation.faults import Fault, format_script
+from winsock.simulation.links import SECOND
+from winsock.simulation.network import Network
+from winsock.simulation.random_streams import random_stream
 
 # Faults begin after this many seconds, when the programs have started.
 WARM_UP = 5.0
@@ -30,20 +29,20 @@ ENDING = 3.0
 
 
 def run_scenario(
-    net: Network, name: str, seed: int, seconds: float, script: list[Fault] | None, logs: Path | None
+    net: Network, name: str, seed: int, seconds: float, script: list[Fault] | None, disks: Path, logs: Path | None
 ) -> dict[str, Any]:
     """Run a scenario for this many simulated seconds; with ``script`` instead of the faults of its seed.
 
-    The result has the fields of runs.Outcome. The terminals' logs are written to the folder ``logs``.
+    ``disks`` is a folder for the hosts' files. The terminals' logs are written to the folder ``logs``. The result has
+    the fields of runs.Outcome.
 
     Errors: SimulationError when the script names something that does not exist, or when the time is too short.
     """
-    world = World(net, seed, seconds)
+    world = World(net, seed, seconds, disks)
     scenario = find_scenario(name)(world)
     scenario.build()
     faults = _seeds_faults(scenario, seed, seconds) if script is None else script
-    for fault in faults:
-        net.add_fault(fault)
+    net.add_faults(faults)
     world.last_fault = max((fault.end for fault in faults), default=0) / SECOND
     violation = _watch(world, scenario)
     if logs is not None:
@@ -60,7 +59,7 @@ def run_scenario(
             (each.name, each.starts, len(each.log), len(each.of_kind("deal")), each.exit_code)
             for each in world.terminals.values()
         ],
-        "packets": dict(net.counters),
+        "packets": {each: count for each, count in net.counters.items() if not each.startswith("fault: ")},
     }
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from winsock.simulation.faults import Fault, parse
-
-from winsock.simulation import Network
+from winsock.simulation.links import SECOND
+from winsock.simulation.network import Network
 
 # The packages whose modules are loaded separately, so that they hold the simulated calls.
 PROGRAMS = ("demos",)
@@ -68,17 +68,19 @@ def simulate(run: Run, *, trace: bool = False, folder: Path | None = None) -> Ou
     Errors: SimulationError when the script is wrong or the time too short; OSError.
     """
     began = time.perf_counter()
+    lines: list[str] = []
     with (
         tempfile.TemporaryDirectory(prefix="simulation-", dir=_fast_folder(), ignore_cleanup_errors=True) as disks,
-        Network(run.seed, programs=PROGRAMS, disks=Path(disks), trace=trace or folder is not None) as net,
+        Network(run.seed, programs=PROGRAMS) as net,
     ):
         if folder is not None:
             net.trace_calls(folder)
+        if trace or folder is not None:
+            net.observe(lambda now, host, text: lines.append(f"{now / SECOND:.6f} {host or '-'} {text}\n"))
         # The copy of the module that belongs to the simulation.
         engine = importlib.import_module("demos.simulation.engine")
-        found = engine.run_scenario(net, run.scenario, run.seed, run.seconds, run.faults, folder)
-        text = net.trace_text() if trace or folder is not None else ""
-    return Outcome(run=run, **found, trace=text, real=time.perf_counter() - began)
+        found = engine.run_scenario(net, run.scenario, run.seed, run.seconds, run.faults, Path(disks), folder)
+    return Outcome(run=run, **found, trace="".join(lines), real=time.perf_counter() - began)
 
 
 def _fast_folder() -> str | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from winsock.simulation.random_streams import random_stream
-
 from demos.simulation.terminals import Setup, SimulatedTerminal
-from winsock.simulation import Host, Network
 from winsock.simulation.dispatch import running_process
+from winsock.simulation.hosts import Host
+from winsock.simulation.network import Network
+from winsock.simulation.random_streams import random_stream
 
 
 class Violation(NamedTuple):
@@ -30,8 +31,10 @@ class World:
     changes nothing else. ``seconds`` is the simulated time at which the terminals end.
     """
 
-    def __init__(self, net: Network, seed: int, seconds: float) -> None:
+    def __init__(self, net: Network, seed: int, seconds: float, disks: Path) -> None:
+        """``disks`` is a folder for the disks of the hosts."""
         self.net, self.seed, self.seconds = net, seed, seconds
+        self._disks = disks
         self.random = random_stream(seed, "scenario")
         self.hosts: dict[str, Host] = {}
         self.terminals: dict[str, SimulatedTerminal] = {}
@@ -45,7 +48,9 @@ class World:
 
     def host(self, name: str, address: str | None = None) -> Host:
         """Make a host; other hosts find its address by its name."""
-        host = self.net.host(name, *([address] if address else []))
+        disk = self._disks / name
+        disk.mkdir()
+        host = self.net.host(name, *([address] if address else []), disk=disk)
         self.hosts[name] = host
         return host
 
