@@ -9,8 +9,6 @@ import sys
 import time
 from pathlib import Path
 
-from winsock.simulation.faults import parse
-
 from demos.launcher import option_types
 from demos.launcher.command_help import add_command
 from demos.simulation import report
@@ -21,6 +19,7 @@ from demos.simulation.sweep import Sums, sweep
 from demos.terminal.interfaces import OutputError, ProgramError
 from winsock.command_line import write_final_line
 from winsock.simulation.errors import SimulationError
+from winsock.simulation.faults import parse
 
 ALL = "all"
 _PROG = "python -m demos simulate"

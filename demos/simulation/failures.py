@@ -14,10 +14,9 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 
+from demos.simulation.runs import Outcome, simulate
 from winsock.simulation.faults import Fault, format_script, parse
 from winsock.simulation.shrink import shrink
-
-from demos.simulation.runs import Outcome, simulate
 
 # The seeds that are tried after the failing one, to find one that passes with the same script.
 _OTHER_SEEDS = 5

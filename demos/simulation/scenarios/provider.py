@@ -12,8 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from decimal import Decimal
-from typing import Any, ClassVar, NamedTuple
+from pathlib import Path
+from random import Random
+from typing import ClassVar, NamedTuple
 
 from demos.copier.account_copier import AccountCopier
 from demos.copier.increases import LATE
@@ -22,6 +25,7 @@ from demos.provider.rights import Rights
 from demos.provider.service import Service
 from demos.provider.state_file import StateFile
 from demos.provider.users import UserStore
+from demos.simulation.calls import PARTIAL_SEND
 from demos.simulation.certificate import simulated_certificate
 from demos.simulation.operator_plan import TOKEN_NAME, OperatorPlan, plan_steps
 from demos.simulation.process_context import CHEAP_PASSWORDS
@@ -30,6 +34,8 @@ from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
 from demos.simulation.terminals import Event, Setup, SimulatedTerminal
 from demos.simulation.world import World
 from demos.wire.tls_contexts import fingerprint_text
+from winsock.simulation.faults import Fault
+from winsock.simulation.links import SECOND
 
 SYMBOL = "EURUSD"
 PROVIDER, ROGUE, PLAIN = "provider", "rogue", "dora"
@@ -56,20 +62,20 @@ IN_FLIGHT_S = 30.0
 MOST_SOCKETS = 120
 MOST_CONNECTIONS = 60
 
+# How far the provider's clock may be set back, in nanoseconds.
+LARGEST_STEP_BACK = -30 * SECOND
+
+BACK_OFF = "longer pause between attempts"
 STATES = ('"welcome"', '"snapshot"', '"update"', '"heartbeat"')
 
 
 class ProviderScenario(Scenario):
     """See the head of this module."""
 
-    name = "provider"
-    summary = "a provider with users, three copiers over TLS and one on the plain port, an operator, and a rogue peer"
     # The silence limit, the longest pause between two attempts, and three timer periods.
     settling = SILENCE + LONGEST_PAUSE + MOST_PERIODS * PERIOD
-    fault_kinds: ClassVar = {
-        "partition": 3, "vanish": 1, "freeze": 2, "crash": 2, "kill": 2, "reset": 2, "nat_timeout": 1, "loss": 2,
-        "small_buffers": 2,
-    }  # fmt: skip
+    # Longer than the time after which a silent provider is noticed.
+    longest_fault = 60.0
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -117,6 +123,18 @@ class ProviderScenario(Scenario):
         self.rogue = Rogue(prey, chance, pause=chance.choice((5.0, 20.0)))
         world.program(ROGUE, where, self.rogue.run)
 
+    def faults(self, chance: Random, start: float, end: float) -> list[Fault]:
+        """See Scenario. The provider's clock is set back by a few seconds only.
+
+        A copier does not follow a provider that begins again in the past, until its clock has passed the last time.
+        """
+        return [
+            replace(fault, value=LARGEST_STEP_BACK)
+            if fault.kind == "clock_jump" and fault.targets == (PROVIDER,) and (fault.value or 0) < LARGEST_STEP_BACK
+            else fault
+            for fault in super().faults(chance, start, end)
+        ]
+
     def targets(self) -> Targets:
         """See Scenario."""
         copiers = (*SUBSCRIBERS, PLAIN) if self.tls else (PLAIN,)
@@ -154,12 +172,6 @@ class ProviderScenario(Scenario):
                 yield Violation(
                     "positions agree", f"{name} has {own} lots and should have {wanted}: {_decision_text(terminal)}"
                 )
-
-    def ended(self) -> Iterator[Violation]:
-        """See Scenario."""
-        for terminal in self.world.terminals.values():
-            for problem in terminal.account_problems:
-                yield Violation("ledgers add up to positions", problem)
 
     def _check_follower(self, name: str) -> Iterator[Violation]:
         """What a copier has acknowledged never falls, and no alarm stops it without a reason."""
@@ -209,23 +221,18 @@ class ProviderScenario(Scenario):
                 yield Violation(name, f"{FORMER_USER} has logged in at {event.time} s, after it was revoked at {since}")
 
     def _check_bounds(self) -> Iterator[Violation]:
-        for host in self.world.hosts:
-            if (count := self.world.sockets(host)) > MOST_SOCKETS:
-                yield Violation("handles stay bounded", f"{host} has {count} sockets, more than {MOST_SOCKETS}")
+        yield from self.world.check_handles(MOST_SOCKETS)
         service = self.service
         connections = 0 if service is None else sum(len(each.clients.connections) for each in service.experts)
         if connections > MOST_CONNECTIONS:
             yield Violation("memory stays bounded", f"the provider has {connections} connections")
 
     def _count_paths(self) -> None:
-        counts = self.world.counts
+        counts = self.world.terminals[PROVIDER].counts
         for name in SUBSCRIBERS:
             copier = _account_copier(self.world.terminals[name])
             if copier is not None and copier.connection.pause_ms >= 4000:
-                counts["back-off"] += 1
-        service = self.service
-        for expert in () if service is None else service.experts:
-            counts["unsent"] += any(each.stream.unsent for each in expert.clients.connections.values())
+                counts[BACK_OFF] += 1
 
     # ---- the hosts
 
@@ -259,11 +266,11 @@ class ProviderScenario(Scenario):
         limits = {"maxorders": 0, "maxlots": 0.0, "maxtotal": 0.0}
         return Setup(program="copier", inputs={**inputs, **limits}, market=self.world.seed, speed=0.2)
 
-    paths = (
+    paths: ClassVar = (
         RecoveryPath("a copier connects again", lambda world: any(_reconnected(each) for each in _copiers(world))),
-        RecoveryPath("the pauses between attempts grow", lambda world: world.counts["back-off"] > 0),
+        RecoveryPath("the pauses between attempts grow", lambda world: _counted(world, BACK_OFF)),
         RecoveryPath("a silent provider is noticed", lambda world: _alarmed(world, "stale")),
-        RecoveryPath("a message is sent in parts", lambda world: world.counts["unsent"] > 0),
+        RecoveryPath("a message is sent in parts", lambda world: _counted(world, PARTIAL_SEND)),
         RecoveryPath("a connection is reset", lambda world: _logged(world, "10054")),
         RecoveryPath("a connection ends inside a message", lambda world: _logged(world, "data may be missing")),
         RecoveryPath(
@@ -393,11 +400,15 @@ def _alarmed(world: World, name: str) -> bool:
     return any(event.fields["name"] == name for event in _events(world, "alarm"))
 
 
+def _counted(world: World, name: str) -> bool:
+    return any(each.counts[name] for each in world.terminals.values())
+
+
 def _logged(world: World, text: str) -> bool:
     return any(each.logged(text) for each in world.terminals.values())
 
 
-def _add_users(path: Any) -> dict[str, str]:
+def _add_users(path: Path) -> dict[str, str]:
     """Create the provider's state file; returns a token of each login."""
     with closing(StateFile(path)) as state:
         users, tokens = UserStore(state), {}

@@ -26,6 +26,7 @@ SCENARIOS = {
     "sentiment": Entry("SentimentScenario", "a sentiment server, its clients, and a rogue peer, over TLS"),
     "signal": Entry("SignalScenario", "a provider and two copiers, over TCP"),
     "template": Entry("TemplateScenario", "a chart server and its clients, over TCP"),
+    "provider": Entry("ProviderScenario", "a provider with users and copiers, an operator, and a peer that misbehaves"),
     "ticks": Entry("TicksScenario", "a tick collector and two senders, over UDP"),
 }
 
