@@ -93,4 +93,4 @@ class LyingWorker(InlineWorker):
 
     def value(self, names: Sequence[str], point: Sequence[Number]) -> Value:
         """A number that the strategy does not return."""
-        return 1e6 + float(point[0])
+        return {"result": 1e6 + float(point[0])}

@@ -166,7 +166,7 @@ class _Reader:
     def __init__(self, data: bytes) -> None:
         self._data, self._at = data, 0
 
-    def bytes(self, count: int) -> bytes:
+    def take(self, count: int) -> bytes:
         part = self._data[self._at : self._at + count]
         if len(part) < count:
             raise PacketError("a packet ends in the middle of a field")
@@ -174,10 +174,10 @@ class _Reader:
         return part
 
     def number(self, size: int = 1) -> int:
-        return int.from_bytes(self.bytes(size), "big")
+        return int.from_bytes(self.take(size), "big")
 
     def binary(self) -> bytes:
-        return self.bytes(self.number(2))
+        return self.take(self.number(2))
 
     def text(self) -> str:
         try:
@@ -192,11 +192,11 @@ class _Reader:
             part = self.number()
             size |= (part & 0x7F) << shift
             if not part & 0x80:
-                return _Reader(self.bytes(size))
+                return _Reader(self.take(size))
         raise PacketError("the length of properties has more than four bytes")
 
     def rest(self) -> bytes:
-        return self.bytes(len(self._data) - self._at)
+        return self.take(len(self._data) - self._at)
 
     @property
     def is_over(self) -> bool:
