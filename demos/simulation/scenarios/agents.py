@@ -27,7 +27,7 @@ from demos.simulation.hubs import (
     server_inputs,
 )
 from demos.simulation.inline_worker import InlineWorker, LyingWorker
-from demos.simulation.records import sent_in_parts, logged, recorded
+from demos.simulation.records import logged, recorded, sent_in_parts
 from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
 from demos.simulation.terminals import Setup, SimulatedTerminal
 from demos.simulation.visitors import visit

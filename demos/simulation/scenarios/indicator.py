@@ -18,7 +18,7 @@ from demos.simulation.hubs import (
     hub_paths,
     server_inputs,
 )
-from demos.simulation.records import sent_in_parts, recorded
+from demos.simulation.records import recorded, sent_in_parts
 from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
 from demos.simulation.terminals import Setup, SimulatedTerminal
 from demos.simulation.visitors import visit
@@ -54,14 +54,17 @@ class IndicatorScenario(Scenario):
         world = self.world
         world.host(SERVER)
         inputs = {**server_inputs(world, SERVER, PORT), "indicators": INDICATORS, "keep": KEEP}
-        common = {"market": world.seed, "period": PERIOD_M1, "timer_ms": PERIOD_MS}
-        world.terminal(SERVER, SERVER, Setup(program="indicator_server", inputs=inputs, speed=SPEED, **common))
+        world.terminal(SERVER, SERVER, self._setup("indicator_server", inputs, SPEED))
         for name in CLIENTS:
             world.host(name)
             follow = {**client_inputs(SERVER, PORT), "keep": KEEP}
-            world.terminal(name, name, Setup(program="indicator_client", inputs=follow, speed=0.05, **common))
+            world.terminal(name, name, self._setup("indicator_client", follow, 0.05))
         world.host(VISITOR)
         world.program(VISITOR, VISITOR, visit, SERVER, PORT)
+
+    def _setup(self, program: str, inputs: dict[str, object], speed: float) -> Setup:
+        seed = self.world.seed
+        return Setup(program=program, inputs=inputs, speed=speed, market=seed, period=PERIOD_M1, timer_ms=PERIOD_MS)
 
     def targets(self) -> Targets:
         """See Scenario."""

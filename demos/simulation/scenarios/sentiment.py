@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from ipaddress import ip_address
+from itertools import pairwise
 from typing import Any, ClassVar
 
 from demos.ideas.sentiment.protocol import Volume
@@ -21,7 +23,7 @@ from demos.simulation.hubs import (
     hub_paths,
     server_inputs,
 )
-from demos.simulation.records import sent_in_parts, logged, recorded
+from demos.simulation.records import logged, recorded, sent_in_parts
 from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
 from demos.simulation.terminals import Event, Setup, SimulatedTerminal
 from demos.simulation.visitors import visit
@@ -109,7 +111,7 @@ class SentimentScenario(Scenario):
     def _known(self, room: Any, name: str) -> Iterator[Violation]:
         """The server has the volumes that the client had at some time in the last timer periods."""
         terminal = self.world.terminals[name]
-        address = str(self.world.hosts[name].address)
+        address = address_of(self.world, name)
         found = [member.volumes.get(SYMBOL, Volume()) for member in members_of(room, address)]
         allowed = volumes_since(terminal, self.world.now - SENT_WITHIN)
         if not any(each in allowed for each in found):
@@ -220,6 +222,12 @@ class Finale:
         return sum_of([volume_of(self._world.terminals[name].position(SYMBOL)) for name in CLIENTS])
 
 
+def address_of(world: World, host: str) -> str:
+    """The IPv4 address of a host."""
+    addresses = [ip_address(each.address) for each in world.hosts[host].interfaces]
+    return next(str(each) for each in addresses if each.version == 4 and not each.is_loopback)
+
+
 def room_of(world: World) -> Any:
     """The room of the server; None while it does not run."""
     module = world.terminals[SERVER].module
@@ -261,8 +269,7 @@ def _withdrawn(world: World) -> bool:
     """Whether a total was published, and none in the next publication of the same start."""
     events = _publications(world)
     return any(
-        one.start == two.start and one.fields["totals"] and not two.fields["totals"]
-        for one, two in zip(events, events[1:], strict=False)
+        one.start == two.start and one.fields["totals"] and not two.fields["totals"] for one, two in pairwise(events)
     )
 
 
@@ -270,5 +277,5 @@ def _uncounted(world: World) -> bool:
     events = _publications(world)
     return any(
         one.start == two.start and int(str(one.fields["participants"])) > int(str(two.fields["participants"]))
-        for one, two in zip(events, events[1:], strict=False)
+        for one, two in pairwise(events)
     )
