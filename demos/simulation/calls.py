@@ -2,14 +2,18 @@
 
 Programs do not record these, because they are no events for them. A scenario needs them to know that a recovery path
 was reached, and to compare what was sent with what has arrived.
+
+Partial sends can also be caused: as if the kernel had no room for the whole message. With the buffers of a simulated
+kernel that happens to small messages only after hours of silence from the peer.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from random import Random
 from types import ModuleType
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from winsock import SOCKET_ERROR, WSAEWOULDBLOCK, Winsock
 
@@ -24,7 +28,14 @@ DATAGRAMS_RECEIVED = "datagrams received"
 _NAME = "winsock_counted"
 
 
-def counted(winsock: Winsock, counts: Counter[str], is_whole: IsWhole | None) -> Winsock:
+class ShortSends(NamedTuple):
+    """Which sends take only a part: those that the random numbers choose, with this probability."""
+
+    random: Random
+    probability: float
+
+
+def counted(winsock: Winsock, counts: Counter[str], is_whole: IsWhole | None, short: ShortSends) -> Winsock:
     """The same calls; they count what the head of this module lists. ``is_whole`` is for the received streams.
 
     Calls that are counted already are returned as they are: a terminal may run several times in one process.
@@ -34,7 +45,7 @@ def counted(winsock: Winsock, counts: Counter[str], is_whole: IsWhole | None) ->
     counting = ModuleType(_NAME)
     counting.__dict__.update({**vars(winsock), "__name__": _NAME})
     changed: Any = counting
-    changed.send = _counted_send(winsock, counts)
+    changed.send = _counted_send(winsock, counts, short)
     changed.sendto = _counted_transfer(winsock.sendto, counts, DATAGRAMS_SENT)
     changed.recvfrom = _counted_transfer(winsock.recvfrom, counts, DATAGRAMS_RECEIVED)
     if is_whole is not None:
@@ -42,11 +53,14 @@ def counted(winsock: Winsock, counts: Counter[str], is_whole: IsWhole | None) ->
     return cast(Winsock, counting)
 
 
-def _counted_send(winsock: Winsock, counts: Counter[str]) -> Callable[..., int]:
+def _counted_send(winsock: Winsock, counts: Counter[str], short: ShortSends) -> Callable[..., int]:
     send = winsock.send
 
     def counted_send(s: int, buf: Any, length: int, flags: int) -> int:
-        result = send(s, buf, length, flags)
+        part = length
+        if length > 1 and short.probability and short.random.random() < short.probability:
+            part = short.random.randrange(1, length)
+        result = send(s, buf, part, flags)
         if 0 <= result < length:
             counts[PARTIAL_SEND] += 1
         return result

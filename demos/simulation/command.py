@@ -17,6 +17,7 @@ from demos.simulation.runs import Outcome, Run, simulate
 from demos.simulation.scenarios.registry import SCENARIOS
 from demos.simulation.sweep import Sums, sweep
 from demos.terminal.interfaces import OutputError, ProgramError
+from demos.terminal.runtime.log import escaped
 from winsock.command_line import write_final_line
 from winsock.simulation.errors import SimulationError
 from winsock.simulation.faults import parse
@@ -90,7 +91,17 @@ def add_parser(subparsers: option_types.SubParsers) -> None:
         _DESCRIPTION,
         f"scenarios:\n{scenarios}\n  {ALL:10} all of them\n{_EPILOG}",
     )
-    parser.add_argument("scenario", choices=[*SCENARIOS, ALL], metavar="SCENARIO", help="one of those below")
+    parser.add_argument(
+        "scenario",
+        type=_scenario,
+        metavar="SCENARIO",
+        help="one of those below, or a .py file with a subclass of demos.simulation.scenario.Scenario",
+    )
+    _add_runs(parser)
+    _add_outputs(parser)
+
+
+def _add_runs(parser: argparse.ArgumentParser) -> None:
     seeds = parser.add_mutually_exclusive_group()
     seeds.add_argument("--seed", type=option_types.count, default=1, metavar="N", help="the seed (default: 1)")
     seeds.add_argument(
@@ -103,6 +114,7 @@ def add_parser(subparsers: option_types.SubParsers) -> None:
     times = parser.add_mutually_exclusive_group()
     times.add_argument("--minutes", type=option_types.seconds, metavar="N", help="simulate this time (default: 10)")
     times.add_argument("--hours", type=option_types.seconds, metavar="N", help="simulate this time")
+    parser.add_argument("--script", type=Path, metavar="FILE", help="use the faults of this file")
     parser.add_argument(
         "--processes",
         type=option_types.whole,
@@ -110,10 +122,13 @@ def add_parser(subparsers: option_types.SubParsers) -> None:
         metavar="N",
         help="run this many seeds at the same time (default: one for each core)",
     )
-    parser.add_argument("--script", type=Path, metavar="FILE", help="use the faults of this file")
+
+
+def _add_outputs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--trace", type=Path, metavar="DIR", help="write the network's trace, the logs and each process's calls"
+        "--trace", type=Path, metavar="DIR", help="write the network's trace, the logs and each process's calls here"
     )
+    parser.add_argument("--table", type=Path, metavar="FILE", help="write the sums of --seeds as a Markdown table")
     parser.add_argument(
         "--budget",
         type=option_types.count,
@@ -121,8 +136,13 @@ def add_parser(subparsers: option_types.SubParsers) -> None:
         metavar="N",
         help="shrink a failing script with at most this many runs (default: 100; 0: do not shrink)",
     )
-    parser.add_argument("--failures", type=Path, default=Path(), metavar="DIR", help="write short scripts here")
-    parser.add_argument("--table", type=Path, metavar="FILE", help="write the sums of --seeds as a Markdown table")
+    parser.add_argument(
+        "--failures",
+        type=Path,
+        default=Path(),
+        metavar="DIR",
+        help="write the short scripts of failing seeds here (default: the present folder)",
+    )
 
 
 def main(args: argparse.Namespace) -> int:
@@ -156,7 +176,7 @@ def _run_one(args: argparse.Namespace) -> int:
     if args.trace:
         (args.trace / "network.txt").write_text(outcome.trace, encoding="utf-8")
         (args.trace / "script.faults").write_text(outcome.script, encoding="utf-8")
-    print(report.run_text(outcome, SCENARIOS[args.scenario].summary), flush=True)
+    print(report.run_text(outcome), flush=True)
     if outcome.violation is None:
         return 0
     if args.script is None:
@@ -233,6 +253,13 @@ def _seeds_of(scenario: str, args: argparse.Namespace) -> range:
     return found
 
 
+def _scenario(text: str) -> str:
+    if text in SCENARIOS or text == ALL or (text.endswith(".py") and Path(text).is_file()):
+        return text
+    names = ", ".join([*SCENARIOS, ALL])
+    raise argparse.ArgumentTypeError(f"{escaped(text)!r} is not a scenario: use {names}, or an existing .py file")
+
+
 def _seeds(text: str) -> tuple[str, range]:
     """``1-200``, or ``signal=1-200``: a scenario's name, or "", and its seeds."""
     match = _RANGE.fullmatch(text)
@@ -241,7 +268,7 @@ def _seeds(text: str) -> tuple[str, range]:
         seeds = range(int(match["first"]), int(match["last"]) + 1)
         if 0 < len(seeds) <= _MOST_SEEDS:
             return name, seeds
-    raise argparse.ArgumentTypeError(f"{text!r} is not A-B, as in 1-200, or SCENARIO=A-B")
+    raise argparse.ArgumentTypeError(f"{escaped(text)!r} is not A-B, as in 1-200, or SCENARIO=A-B")
 
 
 def _script(path: Path | None) -> str | None:

@@ -17,12 +17,11 @@ _PROGRAMS = "programs: starts, log lines, deals, exit code"
 _PATHS = "recovery paths that were reached"
 
 
-def run_text(outcome: Outcome, summary: str) -> str:
+def run_text(outcome: Outcome) -> str:
     """What happened in one run."""
     run = outcome.run
     lines = [
-        f"{run.scenario}: {summary}",
-        f"seed {run.seed}: {duration(outcome.at)} simulated in {outcome.real:.1f} s",
+        f"{run.scenario}, seed {run.seed}: {duration(outcome.at)} simulated in {outcome.real:.1f} s",
         "",
         "faults",
         *(outcome.script.splitlines() or ["none"]),
@@ -38,7 +37,7 @@ def run_text(outcome: Outcome, summary: str) -> str:
         "",
     ]
     headings = {"", "faults", "packets", _PROGRAMS, _PATHS}
-    body = [line if line in headings or number < 2 else _INDENT + line for number, line in enumerate(lines)]
+    body = [line if line in headings or number == 0 else _INDENT + line for number, line in enumerate(lines)]
     return "\n".join([*body, *_violation(outcome)])
 
 

@@ -12,11 +12,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 from types import ModuleType
 from typing import NamedTuple, Protocol
 
 from demos.registry import entry_of, find_program
-from demos.simulation.calls import IsWhole, counted
+from demos.simulation.calls import IsWhole, ShortSends, counted
 from demos.simulation.clock import SimulatedClock
 from demos.simulation.process_context import process_context
 from demos.terminal.charts import operations
@@ -67,8 +68,9 @@ class Setup:
     which it is executed. ``end`` is the second at which the terminal ends as by Ctrl-C; None: the world's end.
     ``symbols`` are those that the market quotes; the chart shows the first one. ``is_whole``: whether the bytes that a
     connection has received end with a whole message, to count the connections that end inside one. ``exit_codes`` are
-    those with which the program may end; any other one breaks an invariant. Inside the ``contexts`` the program runs:
-    they replace what this program alone takes from the real world.
+    those with which the program may end; any other one breaks an invariant. ``short_sends`` is the probability that a
+    send takes only a part of its bytes. Inside the ``contexts`` the program runs: they replace what this program alone
+    takes from the real world.
     """
 
     program: str
@@ -82,14 +84,18 @@ class Setup:
     end: float | None = None
     is_whole: IsWhole | None = None
     exit_codes: Collection[int] = (0,)
+    short_sends: float = 0.0
     contexts: Sequence[Callable[[], AbstractContextManager[object]]] = ()
 
 
 class SimulatedTerminal:
     """See the head of this module. ``run`` is what the process calls; everything else is for the main thread."""
 
-    def __init__(self, name: str, host: TerminalHost, setup: Setup, end: float) -> None:
-        """``end``: the second of the simulation at which it ends, if the setup does not say so."""
+    def __init__(self, name: str, host: TerminalHost, setup: Setup, end: float, chance: Random) -> None:
+        """``end``: the second of the simulation at which it ends, if the setup does not say so.
+
+        ``chance`` decides which sends are short.
+        """
         self.name, self.host, self.setup = name, host, setup
         self.log: list[LogLine] = []
         self.events: list[Event] = []
@@ -105,6 +111,7 @@ class SimulatedTerminal:
         # The running program's module, whose globals a scenario may read; None while the terminal does not run.
         self.module: ModuleType | None = None
         self._commands: deque[tuple[float, str]] = deque(sorted(setup.commands))
+        self._short = ShortSends(chance, setup.short_sends)
         self._end = setup.end if setup.end is not None else end
 
     @property
@@ -151,7 +158,7 @@ class SimulatedTerminal:
         self.starts += 1
         self.exit_code = None
         process = running_process()
-        process.winsock = counted(process.winsock, self.counts, self.setup.is_whole)
+        process.winsock = counted(process.winsock, self.counts, self.setup.is_whole, self._short)
         clock = SimulatedClock()
         try:
             with ExitStack() as stack:

@@ -56,15 +56,13 @@ class World:
 
     def terminal(self, name: str, host: str, setup: Setup) -> SimulatedTerminal:
         """Start a terminal on a host, now and after each restart of the host."""
-        terminal = SimulatedTerminal(name, self.hosts[host], setup, self.seconds)
-        self.terminals[name] = terminal
+        terminal = self._new(name, host, setup)
         self.hosts[host].start(terminal.run, name=name, restart=True)
         return terminal
 
     def repeated(self, name: str, host: str, setup: Setup, pause: float) -> SimulatedTerminal:
         """As terminal(); a terminal that has ended by itself is started again after a pause in seconds."""
-        terminal = SimulatedTerminal(name, self.hosts[host], setup, self.seconds)
-        self.terminals[name] = terminal
+        terminal = self._new(name, host, setup)
 
         def run_again() -> None:
             process = running_process()
@@ -73,6 +71,12 @@ class World:
                 process.sleep(min(pause, max(self.seconds - process.monotonic(), 0.0)))
 
         self.hosts[host].start(run_again, name=name, restart=True)
+        return terminal
+
+    def _new(self, name: str, host: str, setup: Setup) -> SimulatedTerminal:
+        chance = random_stream(self.seed, f"short sends/{name}")
+        terminal = SimulatedTerminal(name, self.hosts[host], setup, self.seconds, chance)
+        self.terminals[name] = terminal
         return terminal
 
     def program(self, name: str, host: str, function: Callable[..., Any], *args: object) -> None:

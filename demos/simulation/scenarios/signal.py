@@ -29,6 +29,9 @@ REPEAT = 20
 PERIOD = 1.0
 MOST_PERIODS = 3
 
+# The probability that a message is sent in parts; it differs between seeds.
+SHORT_SENDS = (0.0, 0.05, 0.3)
+
 # A provider has its listening socket, the copiers' connections and those that it has not found to be dead yet.
 MOST_SOCKETS = 20
 
@@ -55,12 +58,22 @@ class SignalScenario(Scenario):
             "Port": -1, "plain_host": "0.0.0.0", "plain_port": PORT, "fast": fast, "repeat": REPEAT, "strategy": every,
         }  # fmt: skip
         world.host(PROVIDER)
-        world.terminal(PROVIDER, PROVIDER, Setup(program="provider", inputs=inputs, market=world.seed, speed=1.0))
+        short = chance.choice(SHORT_SENDS)
+        setup = Setup(program="provider", inputs=inputs, market=world.seed, speed=1.0, short_sends=short)
+        world.terminal(PROVIDER, PROVIDER, setup)
         for name in COPIERS:
             world.host(name)
-            follow = {"Host": PROVIDER, "Port": PORT, "fast": fast, "maxorders": 0, "silence": SILENCE}
-            setup = Setup(program="copier", inputs=follow, market=world.seed, speed=0.5, is_whole=ends_with_a_message)
-            world.terminal(name, name, setup)
+            world.terminal(name, name, self.copier(name, fast))
+
+    def copier(self, name: str, fast: bool) -> Setup:
+        """How a copier is started."""
+        return Setup(
+            program="copier",
+            inputs={"Host": PROVIDER, "Port": PORT, "fast": fast, "maxorders": 0, "silence": SILENCE},
+            market=self.world.seed,
+            speed=0.5,
+            is_whole=ends_with_a_message,
+        )
 
     def targets(self) -> Targets:
         """See Scenario."""

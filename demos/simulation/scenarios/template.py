@@ -33,6 +33,9 @@ ARRIVES_S = 3.0
 # The seconds from the end of one visit to the next.
 NEXT_VISIT_S = 20.0
 
+# The probability that a send takes only a part; it differs between seeds.
+SHORT_SENDS = (0.0, 0.1, 0.5)
+
 MOST_SOCKETS = 20
 
 
@@ -70,6 +73,7 @@ class TemplateScenario(Scenario):
             commands=[each for each in commands if each[0] < self.world.seconds - ARRIVES_S - 1],
             speed=0.1,
             timer_ms=TIMER_MS,
+            short_sends=chance.choice(SHORT_SENDS),
         )
 
     def targets(self) -> Targets:
