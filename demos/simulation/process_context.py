@@ -15,7 +15,7 @@ from demos.terminal.runtime import randomness, threads
 from winsock.simulation.dispatch import running_process
 
 # wsproto masks each frame of a client with random bytes of the system. It uses nothing else of `os`.
-frame_protocol.os = SimpleNamespace(urandom=randomness.token_bytes)  # type: ignore[assignment]
+frame_protocol.os = SimpleNamespace(urandom=randomness.token_bytes)  # type: ignore[attr-defined, assignment]
 
 # The least cost: passwords in a simulation protect nothing, and the simulated time of a hash does not depend on it.
 CHEAP_PASSWORDS = Parameters(1, 1, 1)

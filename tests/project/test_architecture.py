@@ -39,14 +39,14 @@ SYSTEM_MODULES = {
     "signal", "socket", "ssl", "subprocess", "time",
 }  # fmt: skip
 
-# The programs get time from their terminal and reach the network through winsock.
+# The programs get time, threads and random numbers from their terminal and reach the network through winsock.
 PROGRAM_FOLDERS = tuple(
     f"demos/{name}"
     for name in ("signal", "template", "ticks", "copier", "chartfeed", "collector", "provider", "ideas", "wire")
 )
 CLOCK_AND_NETWORK_MODULES = {
-    "_socket", "_thread", "asyncio", "http", "sched", "select", "selectors", "signal", "socket",
-    "socketserver", "ssl", "threading", "time",
+    "_socket", "_thread", "asyncio", "concurrent", "http", "sched", "secrets", "select", "selectors", "signal",
+    "socket", "socketserver", "ssl", "threading", "time", "uuid",
 }  # fmt: skip
 # TLS in memory: these parts of ssl open no socket.
 IN_MEMORY = re.compile(r"ssl\.(?!.*socket|create_connection|get_server_certificate).*")
@@ -68,7 +68,14 @@ ALLOWED_NAMES = {
     # A number, to end a process with those that it has started.
     "demos/provider/alert_processes.py": re.compile(r"signal\.SIGKILL"),
 }
-CLOCK_NAMES = {"datetime.date.today", "datetime.datetime.now", "datetime.datetime.today", "datetime.datetime.utcnow"}
+CLOCK_NAMES = {
+    "os.urandom",
+    "random.SystemRandom",
+    "datetime.date.today",
+    "datetime.datetime.now",
+    "datetime.datetime.today",
+    "datetime.datetime.utcnow",
+}
 MOST_MODULES_IN_DEMOS = 5
 
 

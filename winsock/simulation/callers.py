@@ -48,7 +48,7 @@ def _process_of_this_thread() -> Process | None:
         process = source()
         if process is None or process.scheduler.internal:
             continue
-        thread = (process.task or process.scheduler.main).thread
+        thread = process.scheduler.current.thread
         if thread is not None and thread.ident == threading.get_ident():
             return process
     return None
