@@ -14,9 +14,6 @@ from demos.simulation.world import World
 SYMBOL = "EURUSD"
 PROVIDER = "provider"
 
-# The provider trades multiples of this, so that each factor gives volumes that a copier can trade.
-PROVIDER_LOTS = "0.1:100:0.01"
-
 # Every process has a market of its own, so a copier's prices are not the provider's. Limits would stop it for good.
 RULES: Mapping[str, object] = {
     "join": "now", "maxage": 3600, "maxdeviation": 0.0, "maxorders": 0, "maxlots": 0.0, "maxtotal": 0.0,

@@ -176,7 +176,7 @@ class SimulatedTerminal:
                 self.template.write_bytes(to_bytes(operations.template_of(terminal, chart.id)))
         finally:
             self.module = None
-            self._check_account()
+            self._check_account(clock)
 
     def _terminal(self, clock: SimulatedClock, stack: ExitStack) -> Terminal:
         setup = self.setup
@@ -204,10 +204,10 @@ class SimulatedTerminal:
         terminal.event_loop.add_source(_Commands(self._commands, terminal.post))
         return terminal
 
-    def _check_account(self) -> None:
+    def _check_account(self, clock: SimulatedClock) -> None:
         """Compare the account's file with the deals that were recorded; opening it compares its deals and positions."""
         try:
-            with closing(PaperAccount(self.account)) as account:
+            with closing(PaperAccount(self.account, clock=clock)) as account:
                 stored = {each.spec.name: volume_text(each.volume, each.spec) for each in account.positions()}
         except AccountError as error:
             self.account_problems.append(str(error))
@@ -231,7 +231,7 @@ class _Recorder:
         """See EventRecorder."""
         time = self._clock.monotonic()
         self._terminal.events.append(Event(time, self._start, kind, fields))
-        if kind in ("started", "deal"):
+        if kind in ("started", "deal") and "position" in fields:
             positions = self._terminal.positions.setdefault(str(fields["symbol"]), [])
             positions.append((time, str(fields["position"])))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import cache, partial
 from itertools import islice
 from pathlib import Path
@@ -81,7 +82,9 @@ class AgentsScenario(Scenario):
             world.host(name)
             follow = {**client_inputs(COORDINATOR, PORT), **_files(world, name), "name": name}
             kind = LyingWorker if name == LIAR else InlineWorker
-            world.terminal(name, name, _setup("agent", follow, kind, AGENT_SECONDS))
+            setup = _setup("agent", follow, kind, AGENT_SECONDS)
+            # An agent that is distrusted ends with an error.
+            world.terminal(name, name, replace(setup, exit_codes=(0, 4)) if name == LIAR else setup)
         world.host(VISITOR)
         world.program(VISITOR, VISITOR, visit, COORDINATOR, PORT)
 

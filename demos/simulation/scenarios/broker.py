@@ -14,7 +14,7 @@ from typing import ClassVar
 
 import demos.simulation
 from demos.copier.provider_connection import LONGEST_WAIT_MS
-from demos.simulation.copiers import MOST_PERIODS, PERIOD, PROVIDER, PROVIDER_LOTS, Copier, copier_setup
+from demos.simulation.copiers import MOST_PERIODS, PERIOD, PROVIDER, Copier, copier_setup
 from demos.simulation.hubs import certificate_inputs, pin
 from demos.simulation.mqtt_attempt import InlineAttempt
 from demos.simulation.records import connected_again, logged, recorded, sent_in_parts, started_again
@@ -25,7 +25,8 @@ from demos.simulation.world import World
 from demos.wire.mqtt_link import KEEP_ALIVE_S, use_attempts
 
 BROKER, VISITOR = "broker", "visitor"
-FACTORS = {"copier1": Decimal(1), "copier2": Decimal("0.5"), "copier3": Decimal(2)}
+# Whole numbers: each factor gives volumes that a copier can trade.
+FACTORS = {"copier1": Decimal(1), "copier2": Decimal(2), "copier3": Decimal(3)}
 PORT = 8883
 PREFIX = "signals/demo"
 PROGRAM = str(Path(demos.simulation.__file__).with_name("broker_program.py"))
@@ -62,7 +63,7 @@ class BrokerScenario(Scenario):
         world.terminal(BROKER, BROKER, Setup(program=PROGRAM, inputs=serve, speed=0.001))
         publish = {
             "broker": f"mqtts://{BROKER}:{PORT}/{PREFIX}", "broker_login": PROVIDER, "broker_pin": pin(),
-            "broker_password_file": self._password(PROVIDER), "Port": -1, "plain_port": -1, "lots": PROVIDER_LOTS,
+            "broker_password_file": self._password(PROVIDER), "Port": -1, "plain_port": -1, "lots":
             "strategy": chance.choice((1, 2, 4)),
         }  # fmt: skip
         contexts = (lambda: use_attempts(InlineAttempt),)

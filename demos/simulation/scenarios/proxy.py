@@ -17,7 +17,7 @@ from demos.provider.passwords import new_password
 from demos.provider.rights import Rights
 from demos.provider.state_file import StateFile
 from demos.provider.users import UserStore
-from demos.simulation.copiers import MOST_PERIODS, PERIOD, PROVIDER, PROVIDER_LOTS, Copier, copier_setup
+from demos.simulation.copiers import MOST_PERIODS, PERIOD, PROVIDER, Copier, copier_setup
 from demos.simulation.hubs import SILENCE, VISITOR, certificate_inputs, pin
 from demos.simulation.process_context import CHEAP_PASSWORDS
 from demos.simulation.records import connected_again, logged, recorded, sent_in_parts, started_again
@@ -26,7 +26,8 @@ from demos.simulation.terminals import Setup, SimulatedTerminal
 from demos.simulation.visitors import visit
 from demos.simulation.world import World
 
-FACTORS = {"copier1": Decimal(1), "copier2": Decimal("0.5")}
+# Whole numbers: each factor gives volumes that a copier can trade.
+FACTORS = {"copier1": Decimal(1), "copier2": Decimal(2)}
 PORT = 8443
 
 # Seconds: the levels of the tree, and the longest pause between two attempts of each, also after a refusal.
@@ -52,7 +53,7 @@ class ProxyScenario(Scenario):
             world.host(name)
         for server in (PROVIDER, *SERVERS):
             _add_users(world, server, [name for name, other in {**SERVERS, **PARENTS}.items() if other == server])
-        inputs = {**_server(world, PROVIDER), "plain_port": -1, "lots": PROVIDER_LOTS}
+        inputs = {**_server(world, PROVIDER), "plain_port": -1}
         setup = Setup(
             program="provider", inputs={**inputs, "strategy": chance.choice((1, 2, 4))}, market=world.seed, speed=0.1
         )

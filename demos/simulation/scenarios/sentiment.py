@@ -136,7 +136,7 @@ class Published:
     def __init__(self) -> None:
         self._next = 0
         # Of each side, all totals so far: lots and participants.
-        self.sides: dict[str, set[tuple[str, int]]] = {"long": set(), "short": set()}
+        self.sides: dict[str, set[tuple[Decimal, int]]] = {"long": set(), "short": set()}
 
     def check(self, terminals: Mapping[str, SimulatedTerminal]) -> Iterator[Violation]:
         """Take the server's new events."""
@@ -150,7 +150,7 @@ class Published:
             for side, total in zip(self.sides, totals.get(SYMBOL, (None, None)), strict=True):
                 if total is None:
                     continue
-                lots, count = str(total[0]), int(total[1])
+                lots, count = Decimal(total[0]), int(total[1])
                 self.sides[side].add((lots, count))
                 if count < LEAST:
                     yield Violation(
@@ -174,7 +174,7 @@ class Totals:
                 continue
             for side, known in published.sides.items():
                 total: Any = event.fields[side]
-                if total is not None and (str(total[0]), int(total[1])) not in known:
+                if total is not None and (Decimal(total[0]), int(total[1])) not in known:
                     yield Violation(
                         "a client shows what was published",
                         f"{self._client} shows the {side} total {total}, which the server has not published",
