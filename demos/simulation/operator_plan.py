@@ -45,7 +45,7 @@ class OperatorPlan:
         return next((step.done_at for step in self.steps if step.login == login), None)
 
     def do_due(self, now: float, service: Service | None) -> None:
-        """Do what is due. A pause and its end wait until the provider runs and listens."""
+        """Do the steps whose time has come. A pause and its end wait until the provider runs and listens."""
         for step in self.steps:
             if step.done_at is None and step.at <= now and self._do(step, service):
                 step.done_at = now

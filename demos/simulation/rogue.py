@@ -120,6 +120,8 @@ class Rogue:
         if websocket is None:
             return
         websocket.send_text(encode(Login(VERSION, self._prey.slow_login, password=self._prey.slow_password)), _now())
+        # Until the login is answered, nothing else may be sent.
+        self._listen(websocket, self._prey.slow_login, 2.0)
         for _ in range(int(SLOW_S)):
             websocket.send_text(encode(Resync()), _now())
             running_process().sleep(1.0)

@@ -85,6 +85,7 @@ class Connection:
         self.sending = SendBuffer(options, self._first + 1, on_this_host)
         self.receiving = ReceiveBuffer(options, 0)
         self._probes_window = not on_this_host
+        self._probing = False  # the peer was asked for its window and has not answered
         self._timer = Deadline(tcp.environment, self._time_out)
         self._keepalive: Deadline | None = None
         self._keepalive_probes = 0
@@ -175,9 +176,9 @@ class Connection:
             self._timer.clear()
 
     def _timeout_from_now(self) -> int:
-        now = self.tcp.environment.now
-        latest = self._progress + self.tcp.user_timeout
-        return now + self.sending.timeout if latest <= now else min(now + self.sending.timeout, latest)
+        time = self.tcp.environment.now + self.sending.timeout
+        unanswered = self._probing or self.sending.in_flight()
+        return min(time, self._progress + self.tcp.user_timeout) if unanswered else time
 
     def end(self) -> None:
         """Sends the end of the stream, after the data."""
@@ -272,6 +273,7 @@ class Connection:
         same = packet.ack == sending.oldest and packet.ack + packet.window == sending.window_end
         if sending.acknowledge(packet.ack, packet.window, self._heard):
             self._progress = self._heard
+            self._probing = False
             self._timer.clear()
             if sending.is_done():
                 self._end_acknowledged()
@@ -279,7 +281,7 @@ class Connection:
         elif same and not had_data and sending.in_flight():
             sending.repeat_acknowledged()
         elif not sending.in_flight() and self.state in _SENDING:
-            self._progress = self._heard  # the answer to a probe
+            self._probing = False
             self._timer.clear()
 
     def _end_acknowledged(self) -> None:
@@ -401,15 +403,21 @@ class Connection:
             else:
                 self.sending.time_out()
                 self._send_syn()
+        elif not self._probing and self.sending.is_blocked():
+            self._probing, self._progress = True, now
+            self._repeat()
         elif now >= self._progress + self.tcp.user_timeout:
             self.fail(errno.ETIMEDOUT)
         else:
-            blocked = self.sending.is_blocked()
-            self.sending.time_out()
-            if blocked:
-                self._transmit(ACK, self.sending.oldest - 1)  # its answer has the window
-            self._timer.set(self._timeout_from_now())
-            self.push()
+            self._repeat()
+
+    def _repeat(self) -> None:
+        """Sends what was not acknowledged, or asks for the window."""
+        blocked = self.sending.is_blocked()
+        self.sending.time_out()
+        if blocked:
+            self._transmit(ACK, self.sending.oldest - 1)
+        self.push()
 
     def update_keepalive(self) -> None:
         """Starts or stops the probes of an idle connection, by the options."""
