@@ -116,12 +116,6 @@ class AgentsScenario(Scenario):
                 "the calculation continues", f"no point was calculated for {MOST_WITHOUT_PROGRESS} s: {self._progress}"
             )
 
-    def ended(self) -> Iterator[Violation]:
-        """See Scenario."""
-        for terminal in self.world.terminals.values():
-            if terminal.exit_code and terminal.name != LIAR:
-                yield Violation("programs end without an error", f"{terminal.name} has ended: {terminal.log[-1].text}")
-
     def _check_outcomes(self, optimisation: Any) -> Iterator[Violation]:
         """Compare each new outcome of agents that are trusted with the calculation without faults."""
         for task, outcome in optimisation.outcomes.items():

@@ -63,7 +63,7 @@ class BrokerScenario(Scenario):
         world.terminal(BROKER, BROKER, Setup(program=PROGRAM, inputs=serve, speed=0.001))
         publish = {
             "broker": f"mqtts://{BROKER}:{PORT}/{PREFIX}", "broker_login": PROVIDER, "broker_pin": pin(),
-            "broker_password_file": self._password(PROVIDER), "Port": -1, "plain_port": -1, "lots":
+            "broker_password_file": self._password(PROVIDER), "Port": -1, "plain_port": -1,
             "strategy": chance.choice((1, 2, 4)),
         }  # fmt: skip
         contexts = (lambda: use_attempts(InlineAttempt),)
