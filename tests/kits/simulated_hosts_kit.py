@@ -60,7 +60,7 @@ class Wire:
         host = self.hosts.get(packet.destination.ip)
         everybody = dict.fromkeys(self.hosts.values())
         targets = [host] if host else [one for one in everybody if packet.source.ip not in one.ips]
-        if host is None and not (packet.destination.ip[0] >> 4 == 14 or packet.destination.ip[-1] == 255):
+        if host is None and packet.destination.ip[0] < 0xE0 and packet.destination.ip[-1] != 0xFF:
             targets = []
         for target in targets:
             self.call_at(self.now + self.latency, partial(target.stack.receive, packet))
