@@ -44,7 +44,7 @@ def error(process: Process, call: str, problem: str) -> RealWorldCall:
 
 
 def _process_of_this_thread() -> Process | None:
-    for source in sources:
+    for source in reversed(sources):  # the innermost network first
         process = source()
         if process is None or process.scheduler.internal:
             continue

@@ -257,10 +257,13 @@ class Network(FaultMethods):
     # What happens.
 
     def observe(self, observer: Callable[[int, str, str], None]) -> None:
-        """From now on calls observer(time in nanoseconds, host, text) for each packet, fault, and start and end of a
-        process."""
+        """From now on calls observer(time in nanoseconds, host, text) for what happens.
+
+        That is each packet, each fault, start and end of each process, and which process is next if several can run.
+        """
         self._observers.append(observer)
         self._wires.record = self.record
+        self.scheduler.observer = self._record_turn
 
     def trace(self, most_lines: int | None = MOST_LINES) -> Trace:
         """From now on records what happens. The same seed gives the same `text()` of the trace in each run."""
@@ -283,6 +286,10 @@ class Network(FaultMethods):
         """Passes what happens on a host to the observers."""
         for observer in self._observers:
             observer(self.scheduler.now, host, text)
+
+    def _record_turn(self, task: Task, ready: int) -> None:
+        process = self._processes.get(task)
+        self.record(process.host.name if process else "", f"turn of {task.name}, one of {ready} that can run")
 
     def netstat(self, host: Host | str) -> str:
         """The sockets of a host as a table, like the command netstat."""
