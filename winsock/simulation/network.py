@@ -55,16 +55,21 @@ class Network(FaultMethods):
         *,
         start: datetime = _START,
         programs: Collection[str] = (),
+        tcp_user_timeout: float = 20,
         **default_link: float | int | bool | None,
     ) -> None:
         """`seed` decides everything that is random; `start` is the first time of the hosts' clocks.
 
         `programs` are packages whose modules import Winsock's functions by name: while the network is open, they are
-        loaded separately, so import them within its block. `default_link` are the settings of every link that has no
-        settings of its own, such as latency=0.02.
+        loaded separately, so import them within its block. A connection whose data is not acknowledged for
+        `tcp_user_timeout` seconds fails, by default about as on Windows. `default_link` are the settings of every link
+        that has no settings of its own, such as latency=0.02.
         """
         check_packages(programs)
+        if not 0 < tcp_user_timeout < float("inf"):
+            raise SimulationError(f"invalid tcp_user_timeout: {tcp_user_timeout!r}; give a time above 0 seconds")
         self.seed = seed
+        self.tcp_user_timeout = round(tcp_user_timeout * SECOND)
         self.scheduler = Scheduler(self.random_stream("scheduling"))
         self.hosts: dict[str, Host] = {}
         self._wires = Wires(seed, self.scheduler, checked_settings(LinkSettings(), default_link))
