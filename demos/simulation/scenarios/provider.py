@@ -37,9 +37,9 @@ from winsock.simulation.faults import Fault
 from winsock.simulation.links import SECOND
 
 PROVIDER, ROGUE, PLAIN = "provider", "rogue", "dora"
-TOKEN_USER, PASSWORD_USER, FORMER_USER, SLOW_USER = "anna", "bob", "carol", "sam"
+TOKEN_USER, PASSWORD_USER, FORMER_USER, SLOW_USER, IDLE_USER = "anna", "bob", "carol", "sam", "eve"
 SUBSCRIBERS = (TOKEN_USER, PASSWORD_USER, FORMER_USER)
-PASSWORDS = {login: f"the password of {login}" for login in (*SUBSCRIBERS, SLOW_USER)}
+PASSWORDS = {login: f"the password of {login}" for login in (*SUBSCRIBERS, SLOW_USER, IDLE_USER)}
 PORT, PLAIN_PORT = 8443, 8081
 
 # The copiers' own settings: what they trade for one lot of the provider.
@@ -112,7 +112,9 @@ class ProviderScenario(Scenario):
         world.terminal(PLAIN, PLAIN, self._copier(follow))
         host, where = (PROVIDER, ROGUE) if self.tls else ("localhost", PROVIDER)
         pin = simulated_certificate().fingerprint if self.tls else None
-        prey = Prey(host, PORT, PLAIN_PORT, pin, chance.choice(self.subscribers), SLOW_USER, PASSWORDS[SLOW_USER])
+        # From the address of a copier, wrong passwords for its login would keep it out, as they should.
+        victim = chance.choice(self.subscribers) if self.tls else IDLE_USER
+        prey = Prey(host, PORT, PLAIN_PORT, pin, victim, SLOW_USER, PASSWORDS[SLOW_USER])
         rogue = Rogue(prey, chance, pause=chance.choice((5.0, 20.0)))
         world.program(ROGUE, where, rogue.run)
         self._refused = RefusedLogins(rogue, SLOW_USER)
