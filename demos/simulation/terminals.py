@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -69,7 +69,8 @@ class Setup:
     ``symbols`` are those that the market quotes; the chart shows the first one. ``is_whole``: whether the bytes that a
     connection has received end with a whole message, to count the connections that end inside one. ``exit_codes`` are
     those with which the program may end; any other one breaks an invariant. ``short_sends`` is the probability that a
-    send takes only a part of its bytes.
+    send takes only a part of its bytes. Inside the ``contexts`` the program runs: they replace what this program alone
+    takes from the real world.
     """
 
     program: str
@@ -84,6 +85,7 @@ class Setup:
     is_whole: IsWhole | None = None
     exit_codes: Collection[int] = (0,)
     short_sends: float = 0.0
+    contexts: Sequence[Callable[[], AbstractContextManager[object]]] = ()
 
 
 class SimulatedTerminal:
@@ -163,6 +165,8 @@ class SimulatedTerminal:
         try:
             with ExitStack() as stack:
                 stack.enter_context(process_context())
+                for context in self.setup.contexts:
+                    stack.enter_context(context())
                 terminal = self._terminal(clock, stack)
                 clock.on_kill = terminal.event_loop.abandon
                 inputs = dict(self.setup.inputs)
@@ -233,7 +237,7 @@ class _Recorder:
         """See EventRecorder."""
         time = self._clock.monotonic()
         self._terminal.events.append(Event(time, self._start, kind, fields))
-        if kind in ("started", "deal"):
+        if kind in ("started", "deal") and "position" in fields:
             positions = self._terminal.positions.setdefault(str(fields["symbol"]), [])
             positions.append((time, str(fields["position"])))
 
