@@ -27,7 +27,7 @@ def copier_setup(world: World, inputs: Mapping[str, object], factor: Decimal, na
     """A copier of an account; ``inputs`` say whom it follows, and how it logs in."""
     memory = str(world.hosts[name].disk / "memory.sqlite")
     given = {**RULES, **inputs, "memory": memory, "factor": float(factor)}
-    return Setup(program="copier", inputs=given, market=world.seed, speed=0.1)
+    return Setup(program="copier", inputs=given, market=world.seed, speed=0.05)
 
 
 class Copier:

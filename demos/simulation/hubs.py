@@ -23,6 +23,12 @@ MOST_SOCKETS = 40
 
 VISITOR = "visitor"
 
+# Longer than the silence: both sides find out without the other's help.
+LONGEST_FAULT = SILENCE + 20.0
+
+# The probability that a send takes only a part of its bytes.
+SHORT_SENDS = 0.02
+
 
 def server_inputs(world: World, host: str, port: int) -> dict[str, object]:
     """The inputs of a hub's program on this host, which listens on all addresses."""

@@ -19,8 +19,10 @@ from demos.ideas.agents.grid import read_grid
 from demos.ideas.agents.values import Value, is_same
 from demos.ideas.agents.worker_process import use_workers
 from demos.simulation.hubs import (
+    LONGEST_FAULT,
     LONGEST_WAIT,
     MOST_SOCKETS,
+    SHORT_SENDS,
     SILENCE,
     VISITOR,
     client_inputs,
@@ -61,6 +63,7 @@ class AgentsScenario(Scenario):
 
     # Until a dead connection is noticed, the longest pause between two connects, and three timer periods.
     settling = SILENCE + LONGEST_WAIT + MOST_PERIODS * PERIOD_MS / 1000
+    longest_fault = LONGEST_FAULT
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -150,7 +153,9 @@ def _setup(program: str, inputs: Mapping[str, object], kind: Callable[..., Any],
     def workers() -> AbstractContextManager[object]:
         return use_workers(partial(kind, seconds=seconds))
 
-    return Setup(program=program, inputs=inputs, speed=0.001, timer_ms=PERIOD_MS, contexts=(workers,))
+    return Setup(
+        program=program, inputs=inputs, speed=0.001, timer_ms=PERIOD_MS, contexts=(workers,), short_sends=SHORT_SENDS
+    )
 
 
 def _files(world: World, host: str) -> dict[str, object]:

@@ -15,7 +15,7 @@ from typing import ClassVar
 import demos.simulation
 from demos.copier.provider_connection import LONGEST_WAIT_MS
 from demos.simulation.copiers import MOST_PERIODS, PERIOD, PROVIDER, Copier, copier_setup
-from demos.simulation.hubs import certificate_inputs, pin
+from demos.simulation.hubs import SHORT_SENDS, certificate_inputs, pin
 from demos.simulation.mqtt_attempt import InlineAttempt
 from demos.simulation.records import connected_again, logged, recorded, sent_in_parts, started_again
 from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
@@ -45,6 +45,7 @@ class BrokerScenario(Scenario):
     """See the head of this module."""
 
     settling = NOTICED + LONGEST_PAUSE + LOOK + ASKED_AGAIN + MOST_PERIODS * PERIOD
+    longest_fault = 60.0
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -60,7 +61,9 @@ class BrokerScenario(Scenario):
             **certificate_inputs(world, BROKER), "Host": "0.0.0.0", "Port": PORT, "logins": logins,
             "store": str(world.hosts[BROKER].disk / "retained.json"),
         }  # fmt: skip
-        world.terminal(BROKER, BROKER, Setup(program=PROGRAM, inputs=serve, speed=0.001))
+        world.terminal(
+            BROKER, BROKER, Setup(program=PROGRAM, inputs=serve, speed=0.001, timer_ms=1000, short_sends=SHORT_SENDS)
+        )
         publish = {
             "broker": f"mqtts://{BROKER}:{PORT}/{PREFIX}", "broker_login": PROVIDER, "broker_pin": pin(),
             "broker_password_file": self._password(PROVIDER), "Port": -1, "plain_port": -1,
@@ -69,7 +72,7 @@ class BrokerScenario(Scenario):
         contexts = (lambda: use_attempts(InlineAttempt),)
         world.terminal(
             PROVIDER, PROVIDER,
-            Setup(program="provider", inputs=publish, market=world.seed, speed=0.2, contexts=contexts),
+            Setup(program="provider", inputs=publish, market=world.seed, speed=0.1, contexts=contexts, short_sends=SHORT_SENDS),
         )  # fmt: skip
         for name, factor in FACTORS.items():
             follow = {
