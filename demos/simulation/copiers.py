@@ -19,7 +19,9 @@ RULES: Mapping[str, object] = {
     "join": "now", "maxage": 3600, "maxdeviation": 0.0, "maxorders": 0, "maxlots": 0.0, "maxtotal": 0.0,
 }  # fmt: skip
 
-PERIOD = 1.0
+# The timers of all programs, in seconds: longer than usual, to save time.
+PERIOD = 2.0
+TIMER_MS = round(PERIOD * 1000)
 MOST_PERIODS = 3
 
 
@@ -27,7 +29,7 @@ def copier_setup(world: World, inputs: Mapping[str, object], factor: Decimal, na
     """A copier of an account; ``inputs`` say whom it follows, and how it logs in."""
     memory = str(world.hosts[name].disk / "memory.sqlite")
     given = {**RULES, **inputs, "memory": memory, "factor": float(factor)}
-    return Setup(program="copier", inputs=given, market=world.seed, speed=0.05)
+    return Setup(program="copier", inputs=given, market=world.seed, speed=0.05, timer_ms=TIMER_MS)
 
 
 class Copier:

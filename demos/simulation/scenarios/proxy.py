@@ -18,7 +18,7 @@ from demos.provider.passwords import new_password
 from demos.provider.rights import Rights
 from demos.provider.state_file import StateFile
 from demos.provider.users import UserStore
-from demos.simulation.copiers import MOST_PERIODS, PERIOD, PROVIDER, Copier, copier_setup
+from demos.simulation.copiers import MOST_PERIODS, PERIOD, PROVIDER, TIMER_MS, Copier, copier_setup
 from demos.simulation.hubs import SHORT_SENDS, SILENCE, VISITOR, certificate_inputs, pin
 from demos.simulation.process_context import CHEAP_PASSWORDS
 from demos.simulation.records import connected_again, logged, recorded, sent_in_parts, started_again
@@ -66,12 +66,17 @@ class ProxyScenario(Scenario):
             market=world.seed,
             speed=0.1,
             short_sends=SHORT_SENDS,
+            timer_ms=TIMER_MS,
         )
         world.terminal(PROVIDER, PROVIDER, setup)
         for name, server in SERVERS.items():
             follow = {"upstream": f"{TOPIC}={_url(server)}", "login": name, "pin": pin()}
             inputs = {**_server(world, name), **follow, "token_file": _token(world, name)}
-            world.terminal(name, name, Setup(program="proxy", inputs=inputs, speed=0.001, short_sends=SHORT_SENDS))
+            world.terminal(
+                name,
+                name,
+                Setup(program="proxy", inputs=inputs, speed=0.001, short_sends=SHORT_SENDS, timer_ms=TIMER_MS),
+            )
         for name, factor in FACTORS.items():
             follow = {"url": _url(PARENTS[name]), "login": name, "pin": pin(), "token_file": _token(world, name)}
             world.terminal(name, name, copier_setup(world, follow, factor, name))
