@@ -31,6 +31,7 @@ from demos.terminal.runtime.files import DataFolder
 from demos.terminal.runtime.log import Log
 from demos.terminal.terminal import COMMAND_GROUPS, Terminal
 from winsock.simulation.dispatch import running_process
+from winsock.simulation.links import SECOND
 
 
 class TerminalHost(Protocol):
@@ -172,6 +173,10 @@ class SimulatedTerminal:
                     find_program(self.setup.program), self.setup.symbols[0], self.setup.period, inputs
                 )
                 self.module = chart.module
+                if not chart.is_expert:
+                    # A script runs before the event loop, which would end it. It waits in Sleep, without a socket.
+                    end = process.scheduler.call_at(round(self._end * SECOND), terminal.stop)
+                    stack.callback(end.cancel)
                 self.exit_code = terminal.run(max(self._end - clock.monotonic(), 0.0))
                 self.template.write_bytes(to_bytes(operations.template_of(terminal, chart.id)))
         finally:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import importlib
 import json
+import queue
 import sqlite3
 import sys
 import threading
 import time
-from collections.abc import Callable
 from ctypes import c_char
 from pathlib import Path
+from time import monotonic as real_monotonic
 
 import pytest
 
 import winsock
 from winsock import AF_INET, SOCK_DGRAM, WSADATA
-from winsock.simulation import Network, RealWorldCall, running_process
+from winsock.simulation import Network, RealWorldCall, SimulationError, running_process
 
 REAL_TIME = time.time
 
@@ -56,24 +57,16 @@ def test_the_main_thread_is_guarded_only_while_it_is_attached() -> None:
 
 def test_a_thread_outside_of_the_simulation_is_not_guarded_while_a_process_runs() -> None:
     seen: list[float] = []
-    begin, end = threading.Event(), threading.Event()
-
-    def watch() -> None:
-        begin.wait()
-        seen.append(time.time())
-        end.set()
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    wait_for_watcher: Callable[[], object] = end.wait
     with Network() as net, net.host("a").attached() as process:
-        begin.set()
+        # Only the simulation may start a thread, and wait for it.
         with process.scheduler.inside():
-            wait_for_watcher()
+            watcher = threading.Thread(target=lambda: seen.append(time.time()))
+            watcher.start()
         with pytest.raises(RealWorldCall):
             time.time()
-    watcher.join()
-    assert seen
+        with process.scheduler.inside():
+            watcher.join()
+        assert len(seen) == 1
 
 
 def test_each_host_has_a_disk_of_its_own_that_a_restart_keeps() -> None:
@@ -125,6 +118,30 @@ def test_a_network_inside_another_guards_its_own_processes_and_those_of_the_oute
         with pytest.raises(RealWorldCall, match="host a"):
             time.time()
     assert time.time is REAL_TIME
+
+
+def test_a_program_that_holds_a_real_clock_by_name_is_refused() -> None:
+    def tick() -> float:
+        return real_monotonic()
+
+    def program() -> None:
+        tick()
+
+    text = r"tick of module \S+ has imported the real time\.monotonic before the network was opened\. Use the clock"
+    with Network() as net, pytest.raises(SimulationError, match=text):
+        net.host("a").start(program)
+
+
+def test_a_program_may_use_a_library_that_holds_a_real_clock_by_name() -> None:
+    def program() -> int:
+        numbers: queue.Queue[int] = queue.Queue()
+        numbers.put(1)
+        return numbers.get()
+
+    with Network() as net:
+        process = net.host("a").start(program)
+        net.run()
+        assert process.result() == 1
 
 
 def test_after_an_error_in_the_block_everything_is_real_again() -> None:
