@@ -12,7 +12,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from random import Random
 from types import ModuleType
 from typing import NamedTuple, Protocol
 
@@ -92,10 +91,12 @@ class Setup:
 class SimulatedTerminal:
     """See the head of this module. ``run`` is what the process calls; everything else is for the main thread."""
 
-    def __init__(self, name: str, host: TerminalHost, setup: Setup, end: float, chance: Random) -> None:
+    def __init__(
+        self, name: str, host: TerminalHost, setup: Setup, end: float, short: Callable[[float], ShortSends]
+    ) -> None:
         """``end``: the second of the simulation at which it ends, if the setup does not say so.
 
-        ``chance`` decides which sends are short.
+        ``short`` gives the short sends for the setup's probability.
         """
         self.name, self.host, self.setup = name, host, setup
         self.log: list[LogLine] = []
@@ -112,7 +113,7 @@ class SimulatedTerminal:
         # The running program's module, whose globals a scenario may read; None while the terminal does not run.
         self.module: ModuleType | None = None
         self._commands: deque[tuple[float, str]] = deque(sorted(setup.commands))
-        self._short = ShortSends(chance, setup.short_sends)
+        self._short = short(setup.short_sends)
         self._end = setup.end if setup.end is not None else end
 
     @property

@@ -6,15 +6,18 @@ must have the provider's position again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import random
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import ClassVar
 
 from demos.copier.connection import LONGEST_WAIT_MS
 from demos.simulation.calls import END_INSIDE_MESSAGE, PARTIAL_SEND
+from demos.simulation.directed import freeze, in_order, resets_on_a_bad_line
 from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
 from demos.simulation.terminals import Event, Setup, SimulatedTerminal
 from demos.simulation.world import World
+from winsock.simulation.faults import Fault
 
 SYMBOL = "EURUSD"
 PROVIDER = "provider"
@@ -30,7 +33,7 @@ PERIOD = 1.0
 MOST_PERIODS = 3
 
 # The probability that a message is sent in parts; it differs between seeds.
-SHORT_SENDS = (0.0, 0.05, 0.3)
+SHORT_SENDS = (0.0, 0.1, 0.9)
 
 # A provider has its listening socket, the copiers' connections and those that it has not found to be dead yet.
 MOST_SOCKETS = 20
@@ -41,8 +44,7 @@ class SignalScenario(Scenario):
 
     # The silence limit, the longest pause between two connects, and three timer periods.
     settling = SILENCE + LONGEST_WAIT_MS / 1000 + MOST_PERIODS * PERIOD
-    # Longer than the silence limit: a frozen provider is reported.
-    longest_fault = 90.0
+    longest_fault = 60.0
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -78,6 +80,16 @@ class SignalScenario(Scenario):
     def targets(self) -> Targets:
         """See Scenario."""
         return Targets((PROVIDER, *COPIERS), [(PROVIDER, name) for name in COPIERS], (PROVIDER, *COPIERS))
+
+    def faults(self, chance: random.Random, start: float, end: float) -> list[Fault]:
+        """See Scenario. In some seeds messages are cut off, or the provider is frozen for longer than the silence."""
+        found = super().faults(chance, start, end)
+        if chance.random() < 0.5:
+            pair = (PROVIDER, chance.choice(COPIERS))
+            found += resets_on_a_bad_line(chance, pair, start, end, {"loss": 0.5})
+        if chance.random() < 0.5:
+            found += freeze(chance, PROVIDER, start, end, SILENCE + REPEAT + chance.uniform(1, 10))
+        return in_order(found)
 
     def check(self) -> Iterator[Violation]:
         """See Scenario."""
@@ -125,6 +137,8 @@ class Messages:
     def __init__(self, copier: str) -> None:
         self._copier = copier
         self._next = 0
+        # The first of the provider's positions that the last message can have stated.
+        self._position = 0
         # The last message, unless it was traded.
         self._untraded: Event | None = None
 
@@ -137,13 +151,22 @@ class Messages:
                 self._untraded = None
             elif event.kind == "received":
                 self._untraded = event
-                if not _was_position(provider, str(event.fields["lots"]), event.time):
-                    yield Violation(
-                        "messages state the provider's positions",
-                        f"{self._copier} received {event.fields['lots']} lots, which the provider never had",
-                    )
+                yield from self._check_message(event, provider.positions.get(SYMBOL, []))
             elif event.kind == "deal":
                 yield from self._check_deal(event)
+
+    def _check_message(self, message: Event, positions: Sequence[tuple[float, str]]) -> Iterator[Violation]:
+        """The message states a position that the provider had until then, and none before that of the last message."""
+        lots = Decimal(str(message.fields["lots"]))
+        for number in range(self._position, len(positions)):
+            time, had = positions[number]
+            if time <= message.time and Decimal(had) == lots:
+                self._position = number
+                return
+        yield Violation(
+            "messages state the provider's positions in their order",
+            f"{self._copier} received {lots} lots, which the provider had not or only before the last message",
+        )
 
     def _check_deal(self, deal: Event) -> Iterator[Violation]:
         message, self._untraded = self._untraded, None
@@ -167,14 +190,6 @@ def positions_since(terminal: SimulatedTerminal, time: float) -> set[str]:
             break
         found.add(lots)
     return found
-
-
-def _was_position(provider: SimulatedTerminal, lots: str, before: float) -> bool:
-    wanted = Decimal(lots)
-    return any(
-        event.kind in ("started", "deal") and event.time <= before and Decimal(str(event.fields["position"])) == wanted
-        for event in reversed(provider.events)
-    )
 
 
 def _copiers(world: World) -> list[SimulatedTerminal]:
