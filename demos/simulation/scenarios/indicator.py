@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
+from demos.ideas.indicator.protocol import FROM_CLIENT, VERSION, ClientHello
 from demos.simulation.hubs import (
+    INTRUDER,
     LONGEST_FAULT,
     LONGEST_WAIT,
     MOST_SOCKETS,
@@ -23,7 +25,7 @@ from demos.simulation.hubs import (
 from demos.simulation.records import recorded, sent_in_parts
 from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
 from demos.simulation.terminals import Setup, SimulatedTerminal
-from demos.simulation.visitors import visit
+from demos.simulation.visitors import Intruder, visit
 from demos.simulation.world import World
 from demos.terminal.mql.constants import PERIOD_M1
 
@@ -65,6 +67,9 @@ class IndicatorScenario(Scenario):
             world.terminal(name, name, self._setup("indicator_client", follow, 0.05))
         world.host(VISITOR)
         world.program(VISITOR, VISITOR, visit, SERVER, PORT)
+        world.host(INTRUDER)
+        hello = FROM_CLIENT.encode(ClientHello(VERSION, INTRUDER))
+        world.program(INTRUDER, INTRUDER, Intruder(SERVER, PORT, hello, world.random).run)
 
     def _setup(self, program: str, inputs: dict[str, object], speed: float) -> Setup:
         seed = self.world.seed

@@ -12,9 +12,10 @@ from ipaddress import ip_address
 from itertools import pairwise
 from typing import Any, ClassVar
 
-from demos.ideas.sentiment.protocol import Volume
+from demos.ideas.sentiment.protocol import CLIENT, VERSION, ClientHello, Volume
 from demos.ideas.sentiment.tally import is_total_of, sum_of
 from demos.simulation.hubs import (
+    INTRUDER,
     LONGEST_FAULT,
     LONGEST_WAIT,
     MOST_SOCKETS,
@@ -28,7 +29,7 @@ from demos.simulation.hubs import (
 from demos.simulation.records import logged, recorded, sent_in_parts
 from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
 from demos.simulation.terminals import Event, Setup, SimulatedTerminal
-from demos.simulation.visitors import visit
+from demos.simulation.visitors import Intruder, visit
 from demos.simulation.world import World
 
 SYMBOL = "EURUSD"
@@ -83,6 +84,9 @@ class SentimentScenario(Scenario):
             world.terminal(name, name, _setup("sentiment_client", follow, world.seed + number, 0.2))
         world.host(VISITOR)
         world.program(VISITOR, VISITOR, visit, SERVER, PORT)
+        world.host(INTRUDER)
+        hello = CLIENT.encode(ClientHello(VERSION, INTRUDER))
+        world.program(INTRUDER, INTRUDER, Intruder(SERVER, PORT, hello, world.random).run)
 
     def targets(self) -> Targets:
         """See Scenario."""
