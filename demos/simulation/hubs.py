@@ -19,9 +19,15 @@ SILENCE = CLIENT_LIMITS.silence_ms / 1000
 LONGEST_WAIT = LONGEST_WAIT_MS / 1000
 
 # A hub closes connections without a request within 10 s each, but these come from peers that misbehave.
-MOST_SOCKETS = 40
+MOST_SOCKETS = 50
 
-VISITOR = "visitor"
+VISITOR, INTRUDER = "visitor", "intruder"
+
+# Longer than the silence: both sides find out without the other's help.
+LONGEST_FAULT = SILENCE + 20.0
+
+# The probability that a send takes only a part of its bytes.
+SHORT_SENDS = 0.02
 
 
 def server_inputs(world: World, host: str, port: int) -> dict[str, object]:

@@ -166,6 +166,9 @@ class InlineAttempt(Attempt):
     _stream_socket: StreamSocket | None = None
     _has_ended = False
 
+    def __del__(self) -> None:
+        """Do nothing: paho would close the socket, perhaps while another process runs. A killed one has no sockets."""
+
     @property
     def own_socket(self) -> int:  # type: ignore[override]  # the other one has no socket
         """See Attempt."""

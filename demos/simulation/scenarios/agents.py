@@ -16,11 +16,15 @@ from typing import Any, ClassVar
 
 from demos.ideas.agents import crossing
 from demos.ideas.agents.grid import read_grid
+from demos.ideas.agents.protocol import TO_COORDINATOR, VERSION, Join
 from demos.ideas.agents.values import Value, is_same
 from demos.ideas.agents.worker_process import use_workers
 from demos.simulation.hubs import (
+    INTRUDER,
+    LONGEST_FAULT,
     LONGEST_WAIT,
     MOST_SOCKETS,
+    SHORT_SENDS,
     SILENCE,
     VISITOR,
     client_inputs,
@@ -31,7 +35,7 @@ from demos.simulation.inline_worker import InlineWorker, LyingWorker
 from demos.simulation.records import logged, recorded, sent_in_parts
 from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
 from demos.simulation.terminals import Setup, SimulatedTerminal
-from demos.simulation.visitors import visit
+from demos.simulation.visitors import Intruder, visit
 from demos.simulation.world import World
 
 COORDINATOR = "coordinator"
@@ -61,6 +65,7 @@ class AgentsScenario(Scenario):
 
     # Until a dead connection is noticed, the longest pause between two connects, and three timer periods.
     settling = SILENCE + LONGEST_WAIT + MOST_PERIODS * PERIOD_MS / 1000
+    longest_fault = LONGEST_FAULT
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -87,6 +92,9 @@ class AgentsScenario(Scenario):
             world.terminal(name, name, replace(setup, exit_codes=(0, 4)) if name == LIAR else setup)
         world.host(VISITOR)
         world.program(VISITOR, VISITOR, visit, COORDINATOR, PORT)
+        world.host(INTRUDER)
+        hello = TO_COORDINATOR.encode(Join(VERSION, INTRUDER, "0" * 64, "0" * 64))
+        world.program(INTRUDER, INTRUDER, Intruder(COORDINATOR, PORT, hello, world.random).run)
 
     def targets(self) -> Targets:
         """See Scenario."""
@@ -150,7 +158,9 @@ def _setup(program: str, inputs: Mapping[str, object], kind: Callable[..., Any],
     def workers() -> AbstractContextManager[object]:
         return use_workers(partial(kind, seconds=seconds))
 
-    return Setup(program=program, inputs=inputs, speed=0.001, timer_ms=PERIOD_MS, contexts=(workers,))
+    return Setup(
+        program=program, inputs=inputs, speed=0.001, timer_ms=PERIOD_MS, contexts=(workers,), short_sends=SHORT_SENDS
+    )
 
 
 def _files(world: World, host: str) -> dict[str, object]:

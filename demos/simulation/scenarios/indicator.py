@@ -9,9 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
+from demos.ideas.indicator.protocol import FROM_CLIENT, VERSION, ClientHello
 from demos.simulation.hubs import (
+    INTRUDER,
+    LONGEST_FAULT,
     LONGEST_WAIT,
     MOST_SOCKETS,
+    SHORT_SENDS,
     SILENCE,
     VISITOR,
     client_inputs,
@@ -21,7 +25,7 @@ from demos.simulation.hubs import (
 from demos.simulation.records import recorded, sent_in_parts
 from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
 from demos.simulation.terminals import Setup, SimulatedTerminal
-from demos.simulation.visitors import visit
+from demos.simulation.visitors import Intruder, visit
 from demos.simulation.world import World
 from demos.terminal.mql.constants import PERIOD_M1
 
@@ -29,12 +33,13 @@ SERVER = "server"
 CLIENTS = ("client1", "client2", "client3")
 PORT = 8452
 
-# A minute of the market has 60 ticks, so a bar closes every six seconds.
-SPEED = 10.0
+# A minute of the market has 60 ticks, so a bar closes every twelve seconds.
+SPEED = 5.0
 INDICATORS = "sma:5,ema:4:median,rsi:3,atr:3"
-KEEP = 12
+KEEP = 10
 
-PERIOD_MS = 1000
+# The timers of all programs, longer than usual, to save time.
+PERIOD_MS = 2000
 MOST_PERIODS = 3
 
 
@@ -43,6 +48,7 @@ class IndicatorScenario(Scenario):
 
     # Until a dead connection is noticed, the longest pause between two connects, and three timer periods.
     settling = SILENCE + LONGEST_WAIT + MOST_PERIODS * PERIOD_MS / 1000
+    longest_fault = LONGEST_FAULT
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -61,10 +67,21 @@ class IndicatorScenario(Scenario):
             world.terminal(name, name, self._setup("indicator_client", follow, 0.05))
         world.host(VISITOR)
         world.program(VISITOR, VISITOR, visit, SERVER, PORT)
+        world.host(INTRUDER)
+        hello = FROM_CLIENT.encode(ClientHello(VERSION, INTRUDER))
+        world.program(INTRUDER, INTRUDER, Intruder(SERVER, PORT, hello, world.random).run)
 
     def _setup(self, program: str, inputs: dict[str, object], speed: float) -> Setup:
         seed = self.world.seed
-        return Setup(program=program, inputs=inputs, speed=speed, market=seed, period=PERIOD_M1, timer_ms=PERIOD_MS)
+        return Setup(
+            program=program,
+            inputs=inputs,
+            speed=speed,
+            market=seed,
+            period=PERIOD_M1,
+            timer_ms=PERIOD_MS,
+            short_sends=SHORT_SENDS,
+        )
 
     def targets(self) -> Targets:
         """See Scenario."""

@@ -13,12 +13,13 @@ from typing import ClassVar
 
 from demos.copier.provider_connection import LONGEST_WAIT_MS
 from demos.ideas.proxy.job import PARENTS, SERVERS, TOPIC
+from demos.provider import login_desk
 from demos.provider.passwords import new_password
 from demos.provider.rights import Rights
 from demos.provider.state_file import StateFile
 from demos.provider.users import UserStore
-from demos.simulation.copiers import MOST_PERIODS, PERIOD, PROVIDER, Copier, copier_setup
-from demos.simulation.hubs import SILENCE, VISITOR, certificate_inputs, pin
+from demos.simulation.copiers import MOST_PERIODS, PERIOD, PROVIDER, TIMER_MS, Copier, copier_setup
+from demos.simulation.hubs import SHORT_SENDS, SILENCE, VISITOR, certificate_inputs, pin
 from demos.simulation.process_context import CHEAP_PASSWORDS
 from demos.simulation.records import connected_again, logged, recorded, sent_in_parts, started_again
 from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
@@ -36,11 +37,15 @@ LONGEST_PAUSE = max(60, LONGEST_WAIT_MS // 1000)
 
 MOST_SOCKETS = 60
 
+# How often a login desk looks for changes of the users: less often than usual, to save time.
+STEP_MS = 1000
+
 
 class ProxyScenario(Scenario):
     """See the head of this module."""
 
     settling = SILENCE + LEVELS * (LONGEST_PAUSE + MOST_PERIODS * PERIOD)
+    longest_fault = 45.0
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -49,19 +54,29 @@ class ProxyScenario(Scenario):
     def build(self) -> None:
         """See Scenario."""
         world, chance = self.world, self.world.random
+        login_desk.STEP_MS = STEP_MS
         for name in (PROVIDER, *SERVERS, *FACTORS, VISITOR):
             world.host(name)
         for server in (PROVIDER, *SERVERS):
             _add_users(world, server, [name for name, other in {**SERVERS, **PARENTS}.items() if other == server])
         inputs = {**_server(world, PROVIDER), "plain_port": -1}
         setup = Setup(
-            program="provider", inputs={**inputs, "strategy": chance.choice((1, 2, 4))}, market=world.seed, speed=0.1
+            program="provider",
+            inputs={**inputs, "strategy": chance.choice((1, 2, 3))},
+            market=world.seed,
+            speed=0.1,
+            short_sends=SHORT_SENDS,
+            timer_ms=TIMER_MS,
         )
         world.terminal(PROVIDER, PROVIDER, setup)
         for name, server in SERVERS.items():
             follow = {"upstream": f"{TOPIC}={_url(server)}", "login": name, "pin": pin()}
             inputs = {**_server(world, name), **follow, "token_file": _token(world, name)}
-            world.terminal(name, name, Setup(program="proxy", inputs=inputs, speed=0.001))
+            world.terminal(
+                name,
+                name,
+                Setup(program="proxy", inputs=inputs, speed=0.001, short_sends=SHORT_SENDS, timer_ms=TIMER_MS),
+            )
         for name, factor in FACTORS.items():
             follow = {"url": _url(PARENTS[name]), "login": name, "pin": pin(), "token_file": _token(world, name)}
             world.terminal(name, name, copier_setup(world, follow, factor, name))

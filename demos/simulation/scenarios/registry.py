@@ -24,7 +24,7 @@ SCENARIOS = {
     ),
     "broker": Entry("BrokerScenario", "a provider and copiers, connected by an MQTT broker over TLS"),
     "indicator": Entry("IndicatorScenario", "an indicator server, its clients, and a rogue peer, over TLS"),
-    "provider": Entry("ProviderScenario", "a provider with users and copiers, an operator, and a peer that misbehaves"),
+    "provider": Entry("ProviderScenario", "a provider, its operator, users and copiers, and a rogue peer"),
     "proxy": Entry("ProxyScenario", "a provider, a tree of proxies, and two copiers, over TLS"),
     "sentiment": Entry("SentimentScenario", "a sentiment server, its clients, and a rogue peer, over TLS"),
     "signal": Entry("SignalScenario", "a provider and two copiers, over TCP"),

@@ -12,11 +12,14 @@ from ipaddress import ip_address
 from itertools import pairwise
 from typing import Any, ClassVar
 
-from demos.ideas.sentiment.protocol import Volume
+from demos.ideas.sentiment.protocol import CLIENT, VERSION, ClientHello, Volume
 from demos.ideas.sentiment.tally import is_total_of, sum_of
 from demos.simulation.hubs import (
+    INTRUDER,
+    LONGEST_FAULT,
     LONGEST_WAIT,
     MOST_SOCKETS,
+    SHORT_SENDS,
     SILENCE,
     VISITOR,
     client_inputs,
@@ -26,7 +29,7 @@ from demos.simulation.hubs import (
 from demos.simulation.records import logged, recorded, sent_in_parts
 from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
 from demos.simulation.terminals import Event, Setup, SimulatedTerminal
-from demos.simulation.visitors import visit
+from demos.simulation.visitors import Intruder, visit
 from demos.simulation.world import World
 
 SYMBOL = "EURUSD"
@@ -35,16 +38,18 @@ CLIENTS = ("client1", "client2", "client3", "client4")
 PORT = 8451
 
 # The server publishes in these intervals, in seconds, and a client without volumes counts for the silence.
-INTERVAL = 4.0
-MEMBER_SILENCE = 24
+INTERVAL = 6.0
+MEMBER_SILENCE = 40
 LEAST = 3
 
-PERIOD = 1.0
+# The timers of all programs, longer than usual, to save time.
+PERIOD = 2.0
 MOST_PERIODS = 3
 
-# The clients buy again until all see one total; as often as the job tries it.
-ROUND = 4 * INTERVAL
-MOST_ROUNDS = 4
+# The clients buy again until all see one total: an interval may end between their trades, and then one of them is not
+# in it. The next round has another phase.
+ROUND = 2.5 * INTERVAL
+MOST_ROUNDS = 5
 # A client that is connected sends changed volumes at its next event.
 SENT_WITHIN = MOST_PERIODS * PERIOD
 
@@ -54,6 +59,7 @@ class SentimentScenario(Scenario):
 
     # Until a dead connection is noticed, the longest pause between two connects, and three timer periods.
     settling = SILENCE + LONGEST_WAIT + MOST_PERIODS * PERIOD
+    longest_fault = LONGEST_FAULT
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -70,15 +76,17 @@ class SentimentScenario(Scenario):
             **server_inputs(world, SERVER, PORT), "interval": INTERVAL, "silence": MEMBER_SILENCE,
             "least_clients": LEAST,
         }  # fmt: skip
-        world.terminal(SERVER, SERVER, Setup(program="sentiment_server", inputs=inputs, speed=0.001))
+        world.terminal(SERVER, SERVER, _setup("sentiment_server", inputs, world.seed, 0.001))
         for number, name in enumerate(CLIENTS):
             host = world.host(name)
-            trade = {"strategy": chance.choice((5, 9, 20)) + number, "pause": str(host.disk / "pause")}
+            trade = {"strategy": chance.choice((1, 2, 4)) + number, "pause": str(host.disk / "pause")}
             follow = {**client_inputs(SERVER, PORT), **trade}
-            setup = Setup(program="sentiment_client", inputs=follow, market=world.seed + number, speed=0.5)
-            world.terminal(name, name, setup)
+            world.terminal(name, name, _setup("sentiment_client", follow, world.seed + number, 0.2))
         world.host(VISITOR)
         world.program(VISITOR, VISITOR, visit, SERVER, PORT)
+        world.host(INTRUDER)
+        hello = CLIENT.encode(ClientHello(VERSION, INTRUDER))
+        world.program(INTRUDER, INTRUDER, Intruder(SERVER, PORT, hello, world.random).run)
 
     def targets(self) -> Targets:
         """See Scenario."""
@@ -220,6 +228,13 @@ class Finale:
 
     def _wanted(self) -> Volume:
         return sum_of([volume_of(self._world.terminals[name].position(SYMBOL)) for name in CLIENTS])
+
+
+def _setup(program: str, inputs: dict[str, object], market: int, speed: float) -> Setup:
+    return Setup(
+        program=program, inputs=inputs, market=market, speed=speed, timer_ms=round(PERIOD * 1000),
+        short_sends=SHORT_SENDS,
+    )  # fmt: skip
 
 
 def address_of(world: World, host: str) -> str:
