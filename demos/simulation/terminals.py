@@ -70,7 +70,7 @@ class Setup:
     connection has received end with a whole message, to count the connections that end inside one. ``exit_codes`` are
     those with which the program may end; any other one breaks an invariant. ``short_sends`` is the probability that a
     send takes only a part of its bytes. Inside the ``contexts`` the program runs: they replace what this program alone
-    takes from the real world.
+    takes from the real world. ``prepare`` gets the terminal before its program is loaded.
     """
 
     program: str
@@ -86,6 +86,7 @@ class Setup:
     exit_codes: Collection[int] = (0,)
     short_sends: float = 0.0
     contexts: Sequence[Callable[[], AbstractContextManager[object]]] = ()
+    prepare: Callable[[Terminal], None] | None = None
 
 
 class SimulatedTerminal:
@@ -169,6 +170,8 @@ class SimulatedTerminal:
                     stack.enter_context(context())
                 terminal = self._terminal(clock, stack)
                 clock.on_kill = terminal.event_loop.abandon
+                if self.setup.prepare is not None:
+                    self.setup.prepare(terminal)
                 inputs = dict(self.setup.inputs)
                 chart = terminal.attach(
                     find_program(self.setup.program), self.setup.symbols[0], self.setup.period, inputs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from demos.simulation.calls import PARTIAL_SEND
+from demos.simulation.order_kills import AFTER, BEFORE
 from demos.simulation.scenario import RecoveryPath
 from demos.simulation.terminals import Event, SimulatedTerminal
 from demos.simulation.world import World
@@ -48,6 +49,8 @@ PATHS = (
     RecoveryPath("a connection is reset", lambda world: _logged(world, "10054")),
     RecoveryPath("a connection ends inside a message", lambda world: _logged(world, "data may be missing")),
     RecoveryPath("a copier starts again with its memory", lambda world: any(map(_came_back, world.terminals.values()))),
+    RecoveryPath("a copier is killed before an order", lambda world: _counted(world, BEFORE)),
+    RecoveryPath("a copier is killed after an order", lambda world: _counted(world, AFTER)),
     RecoveryPath("the provider starts again", lambda world: world.terminals["provider"].starts > 1),
     RecoveryPath("a login is refused", lambda world: bool(_events(world, "refused"))),
     RecoveryPath("an address is banned", lambda world: _logged(world, "is banned for")),

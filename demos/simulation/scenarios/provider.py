@@ -10,6 +10,7 @@ The operator pauses and resumes the provider, and disables a login or removes it
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -23,6 +24,7 @@ from demos.provider.service import Service
 from demos.provider.state_file import StateFile
 from demos.provider.users import UserStore
 from demos.simulation.certificate import simulated_certificate
+from demos.simulation.order_kills import OrderKills
 from demos.simulation.process_context import CHEAP_PASSWORDS
 from demos.simulation.provider.copied_positions import Deals, account_copier, check_position
 from demos.simulation.provider.followed_states import FollowedStates, RefusedLogins, RevokedLogin
@@ -34,12 +36,14 @@ from demos.simulation.terminals import Setup
 from demos.simulation.world import World
 from demos.wire.tls_contexts import fingerprint_text
 from winsock.simulation.faults import Fault
+from winsock.simulation.hosts import Host
 from winsock.simulation.links import SECOND
+from winsock.simulation.random_streams import random_stream
 
 PROVIDER, ROGUE, PLAIN = "provider", "rogue", "dora"
-TOKEN_USER, PASSWORD_USER, FORMER_USER, SLOW_USER = "anna", "bob", "carol", "sam"
+TOKEN_USER, PASSWORD_USER, FORMER_USER, SLOW_USER, IDLE_USER = "anna", "bob", "carol", "sam", "eve"
 SUBSCRIBERS = (TOKEN_USER, PASSWORD_USER, FORMER_USER)
-PASSWORDS = {login: f"the password of {login}" for login in (*SUBSCRIBERS, SLOW_USER)}
+PASSWORDS = {login: f"the password of {login}" for login in (*SUBSCRIBERS, SLOW_USER, IDLE_USER)}
 PORT, PLAIN_PORT = 8443, 8081
 
 # The copiers' own settings: what they trade for one lot of the provider.
@@ -51,6 +55,9 @@ SILENCE = 60
 LONGEST_PAUSE = 60
 PERIOD = 1.0
 MOST_PERIODS = 3
+
+# How late a subscriber's trade may be while the rogue peer is active and nothing else fails, in seconds.
+LONGEST_DELAY = 0.5
 
 # Ticks per second. After each tick the account has other figures, and its subscribers get a new state.
 SPEED = 0.2
@@ -69,6 +76,9 @@ SHORT_STOP = 15.0
 # How often a send takes only a part, on some seeds.
 SHORT_SENDS = (0.0, 0.0, 0.05)
 
+# How often a copier is killed at an order, on some seeds.
+ORDER_KILLS = (0.0, 0.0, 0.1)
+
 
 class ProviderScenario(Scenario):
     """See the head of this module."""
@@ -84,6 +94,8 @@ class ProviderScenario(Scenario):
         chance = world.random
         self.tls = chance.random() < 0.75
         self.subscribers = sorted(chance.sample(SUBSCRIBERS, 2))
+        self.order_kills = chance.choice(ORDER_KILLS)
+        self.kills: Counter[str] = Counter()
         self._deals = {name: Deals(name, FACTORS[name]) for name in (*self.subscribers, PLAIN)}
         self._states = FollowedStates()
         self._revoked = RevokedLogin(FORMER_USER)
@@ -112,8 +124,10 @@ class ProviderScenario(Scenario):
         world.terminal(PLAIN, PLAIN, self._copier(follow))
         host, where = (PROVIDER, ROGUE) if self.tls else ("localhost", PROVIDER)
         pin = simulated_certificate().fingerprint if self.tls else None
-        prey = Prey(host, PORT, PLAIN_PORT, pin, chance.choice(self.subscribers), SLOW_USER, PASSWORDS[SLOW_USER])
-        rogue = Rogue(prey, chance, pause=chance.choice((5.0, 20.0)))
+        # From the address of a copier, wrong passwords for its login would keep it out, as they should.
+        victim = chance.choice(self.subscribers) if self.tls else IDLE_USER
+        prey = Prey(host, PORT, PLAIN_PORT, pin, victim, SLOW_USER, PASSWORDS[SLOW_USER])
+        rogue = Rogue(prey, random_stream(world.seed, "rogue"), pause=chance.choice((5.0, 20.0)))
         world.program(ROGUE, where, rogue.run)
         self._refused = RefusedLogins(rogue, SLOW_USER)
 
@@ -159,7 +173,15 @@ class ProviderScenario(Scenario):
             inputs["ca"] = str(disk / "ca.pem")
         elif self.tls:
             inputs["pin"] = fingerprint_text(certificate.fingerprint)
-        self.world.terminal(name, host, self._copier(inputs))
+        setup = self._copier(inputs)
+        if self.order_kills:
+            setup = replace(setup, prepare=self._order_kills(self.world.hosts[host], name).prepare)
+        self.world.terminal(name, host, setup)
+
+    def _order_kills(self, host: Host, name: str) -> OrderKills:
+        world = self.world
+        chance = random_stream(world.seed, f"order kills/{name}")
+        return OrderKills(host, chance, self.order_kills, lambda: world.last_fault, self.kills)
 
     def _copier(self, inputs: dict[str, object]) -> Setup:
         limits = {"maxorders": 0, "maxlots": 0.0, "maxtotal": 0.0}
@@ -199,6 +221,8 @@ class ProviderScenario(Scenario):
         world, now = self.world, self.world.now
         provider, service = world.terminals[PROVIDER], self.service
         self.plan.do_due(now, service)
+        provider.counts.update(self.kills)
+        self.kills.clear()
         for name, deals in self._deals.items():
             yield from deals.check(world.terminals[name], provider)
         for name in self.subscribers:
@@ -225,9 +249,11 @@ class ProviderScenario(Scenario):
         for name in self._deals:
             if self.plan.taken_away(name) is None:
                 terminal, provider = self.world.terminals[name], self.world.terminals[PROVIDER]
-                problem = check_position(terminal, FACTORS[name], provider, now - MOST_PERIODS * PERIOD)
-                if problem:
+                factor = FACTORS[name]
+                if problem := check_position(terminal, factor, provider, now - MOST_PERIODS * PERIOD):
                     yield Violation("positions agree", problem)
+                elif name != PLAIN and (problem := check_position(terminal, factor, provider, now - LONGEST_DELAY)):
+                    yield Violation("no peer starves another", problem)
 
 
 def _nanoseconds(seconds: float) -> int:

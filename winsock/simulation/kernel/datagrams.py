@@ -265,7 +265,7 @@ def _score(socket: DatagramSocket, packet: Packet) -> int:
     else:
         score = 4
     if socket.peer is not None:
-        if socket.peer != packet.source:
+        if not groups.is_from(packet, socket.peer):
             return -1
         score += 8
     return score + (not socket.ipv6)

@@ -12,7 +12,7 @@ from ..kernel.addresses import ANY4, ANY6, LOOPBACK, mapped, without_mapping
 from ..kernel.packets import Address
 from ..kernel.stack import Stack
 from . import address_texts, services
-from .sockaddr import address_of, name_of, scope_of
+from .address_names import address_of, name_of, scope_of
 
 _LOOPBACK4, _LOOPBACK6 = (one.address for one in LOOPBACK)
 
@@ -59,7 +59,7 @@ class Resolver:
         return Found(0, names, canonical)
 
     def _addresses(self, node: bytes | None, flags: int, family: int) -> tuple[list[bytes], int]:
-        """The addresses of a host, and the scope id that its text has; none where nobody knows the name."""
+        """The addresses of a host, and the scope id that its text has; none for an unknown name."""
         if node is None:
             return ([ANY4, ANY6] if flags & c.AI_PASSIVE else [_LOOPBACK6, _LOOPBACK4]), 0
         literal = _literal(node)
