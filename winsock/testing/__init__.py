@@ -1,1 +1,6 @@
-"""What test suites of other projects use: a pytest plugin and a scripted peer."""
+"""For tests of programs that use winsock: scripted peers, open sockets, free ports. notes/testing.md teaches it."""
+
+from .peer import Address, Peer
+from .running import RunningPeer
+
+__all__ = ["Address", "Peer", "RunningPeer"]
