@@ -7,12 +7,16 @@ can be started any number of times. `start` returns a `RunningPeer` (running.py)
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from . import steps
 from .execution import Options
-from .running import Host, RunningPeer
+from .running import RunningPeer
 from .steps import State, Step, state_after
+from .surroundings import RealWorld, Surroundings
+
+if TYPE_CHECKING:
+    from winsock.simulation.hosts import Host
 
 __all__ = ["Address", "Peer"]
 
@@ -175,7 +179,15 @@ class Peer:
         """
         if not self._state.role:
             raise ValueError(f"a script without accept(), connect() or datagrams() cannot be started: {self!r}")
-        return RunningPeer(self._steps, self._options, self._host)
+        surroundings: Surroundings
+        if self._host is None:
+            surroundings = RealWorld()
+        else:
+            # Imported here, because a peer on real loopback needs no simulation.
+            from .simulated import SimulatedProcess
+
+            surroundings = SimulatedProcess(self._host)
+        return RunningPeer(self._steps, self._options, surroundings)
 
     def __repr__(self) -> str:
         """The script as it is written, without the peer's parameters."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, Protocol
 
 from winsock.api import Winsock
 from winsock.errors import WSAErrorDescript
@@ -15,39 +13,24 @@ from .addresses import shown
 from .conversation import Conversation
 from .execution import Execution, Options
 from .steps import Step, text
-from .surroundings import Failure, RealWorld, Stopped
+from .surroundings import Failure, Stopped, Surroundings
 
-__all__ = ["Host", "RunningPeer"]
+__all__ = ["RunningPeer", "start_winsock"]
 
 # In the report; the conversation shows the data.
 _LONGEST_STEP = 100
 
 
-class Host(Protocol):
-    """What a peer needs of a simulated host."""
-
-    def start(self, function: Any, *args: Any, **options: Any) -> Any: ...
-
-
 class RunningPeer:
     """A script that was started. The end of a `with` statement finishes it; if the block raises, it is stopped."""
 
-    def __init__(self, script: Sequence[Step], options: Options, host: Host | None) -> None:
-        self._script = script
-        self._surroundings = RealWorld()
-        self.conversation = Conversation(self._surroundings.now)
-        self._run = Execution(self._surroundings, self.conversation, options)
+    def __init__(self, script: Sequence[Step], options: Options, surroundings: Surroundings) -> None:
+        self._script, self._surroundings = script, surroundings
+        self.conversation = Conversation(surroundings.now)
+        self._run = Execution(surroundings, self.conversation, options)
+        self._name: bytes | None = None
         self._error: BaseException | None = None
-        start_winsock(self._run.calls)
-        try:
-            self._name = self._run.open(script)
-        except BaseException as error:
-            self._end()
-            if isinstance(error, Failure):
-                raise self._report(error) from None
-            raise
-        self._thread = threading.Thread(target=self._execute, name="winsock peer", daemon=True)
-        self._thread.start()
+        surroundings.start(self._open, self._execute)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -89,7 +72,7 @@ class RunningPeer:
 
         Errors: AssertionError if a step has failed; it shows the script and what both sides have sent.
         """
-        self._thread.join()
+        self._surroundings.join()
         if self._error is not None:
             error, self._error = self._error, None
             raise error
@@ -97,7 +80,6 @@ class RunningPeer:
     def stop(self) -> None:
         """End the script where it is. A step that has failed before is still reported by finish()."""
         self._surroundings.stop()
-        self._thread.join()
 
     def __enter__(self) -> RunningPeer:
         return self
@@ -108,6 +90,15 @@ class RunningPeer:
             self.stop()
         self.finish()
 
+    def _open(self) -> None:
+        start_winsock(self._run.calls)
+        try:
+            self._name = self._run.open(self._script)
+        except Failure as failure:
+            error = self._report(failure)
+            self._end()
+            raise error from None
+
     def _execute(self) -> None:
         try:
             self._run.run(self._script)
@@ -115,10 +106,9 @@ class RunningPeer:
             self.conversation.note("the peer was stopped")
         except Failure as failure:
             self._error = self._report(failure)
-        except BaseException as error:  # finish() raises it in the test's thread
+        except Exception as error:  # finish() raises it in the test's thread
             self._error = error
-        finally:
-            self._end()
+        self._end()
 
     def _end(self) -> None:
         self._run.shut()

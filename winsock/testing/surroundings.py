@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 import winsock
@@ -45,6 +46,18 @@ class Surroundings(Protocol):
         """Errors: Stopped."""
         ...
 
+    def start(self, open: Callable[[], None], execute: Callable[[], None]) -> None:
+        """Call `open`, then let `execute` run; returns after `open`. Errors: those of `open`."""
+        ...
+
+    def join(self) -> None:
+        """Wait until `execute` has ended."""
+        ...
+
+    def stop(self) -> None:
+        """End `execute` where it waits."""
+        ...
+
 
 class RealWorld:
     """A thread of its own on this machine."""
@@ -54,6 +67,7 @@ class RealWorld:
     def __init__(self) -> None:
         self.calls: Winsock = winsock.calls
         self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
 
     def now(self) -> float:
         return time.monotonic()
@@ -66,8 +80,18 @@ class RealWorld:
         if self._stop.is_set():
             raise Stopped
 
+    def start(self, open: Callable[[], None], execute: Callable[[], None]) -> None:
+        open()
+        self._thread = threading.Thread(target=execute, name="winsock peer", daemon=True)
+        self._thread.start()
+
+    def join(self) -> None:
+        assert self._thread is not None
+        self._thread.join()
+
     def stop(self) -> None:
         self._stop.set()
+        self.join()
 
 
 def call(calls: Winsock, name: str, result: int) -> int:
