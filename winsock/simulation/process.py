@@ -33,7 +33,9 @@ class ProcessHost(Protocol):
         """The host's clock: nanoseconds since 1970 UTC; a fault can make it jump."""
         ...
 
-    def open_files(self, wake: Callable[[], None]) -> Files: ...
+    def open_files(self, wake: Callable[[], None], owner: str) -> Files: ...
+
+    def process_ended(self, process: Process) -> None: ...
 
     def posix_modules(
         self, files: Files, wait: Callable[[int | None, Callable[[], str]], bool]
@@ -51,13 +53,23 @@ class Process:
         self.ended = False
         self._result: Any = None
         self._failed: BaseException | None = None
-        self.files = host.open_files(self._wake)
+        self.files = host.open_files(self._wake, name)
         self.winsock: Winsock = load_winsock(host.posix_modules(self.files, self._wait))
 
     def start(self, function: Callable[..., Any], *args: Any, may_fail: bool = False) -> None:
         """Let the process call the function once it is its turn. An exception ends it, and net.run() raises it too,
         unless the process `may_fail`."""
         self.task = self.scheduler.start(self.name, partial(self._run, function, args, may_fail), self._end)
+
+    @property
+    def target(self) -> str:
+        """The name of the process in faults: "host/process"."""
+        return f"{self.host.name}/{self.name}"
+
+    @property
+    def killed(self) -> bool:
+        """Whether it was killed, or its host has crashed."""
+        return self.task is not None and self.task.killed
 
     def monotonic(self) -> float:
         """Seconds since the start of the simulation."""
@@ -133,6 +145,7 @@ class Process:
     def _end(self) -> None:
         self.ended = True
         self.files.close_all()
+        self.host.process_ended(self)
 
     def _wait(self, deadline: int | None, reason: Callable[[], str]) -> bool:
         call = self.call

@@ -1,0 +1,311 @@
+"""A simulated network: hosts, links, faults and time. notes/simulation.md teaches how to use it.
+
+A network is open in a `with` block. While it is open, the calls of `winsock` are those of the process that runs:
+`dispatch` finds it. The thread of the block is a task of the scheduler like those of the processes. It runs at first,
+and the simulated time stands still until it waits: in `run`, or in a blocking call within `host.attached()`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from datetime import datetime, timezone
+from pathlib import Path
+from random import Random
+from types import TracebackType
+
+import winsock
+
+from . import dispatch
+from .addressing import AddressBook
+from .effects import Effects
+from .errors import SimulationError
+from .fault_methods import ActiveFault, FaultMethods
+from .faults import Fault, format_seconds, parse
+from .hosts import Host
+from .kernel.packets import Packet
+from .links import SECOND, LinkSettings, checked_settings
+from .netstat import netstat
+from .process import Process
+from .random_faults import RANDOM_KINDS, random_faults
+from .random_streams import random_stream
+from .scheduler import Scheduler, Task
+from .wires import Wires
+
+__all__ = ["Network"]
+
+# A Monday, so that markets are open.
+_START = datetime(2026, 1, 5, tzinfo=timezone.utc)
+
+
+class Network(FaultMethods):
+    """Hosts, links and faults with one simulated clock. The methods of `FaultMethods` inject faults now."""
+
+    def __init__(
+        self, seed: int | str = 0, *, start: datetime = _START, **default_link: float | int | bool | None
+    ) -> None:
+        """`seed` decides everything that is random; `start` is the first time of the hosts' clocks.
+
+        `default_link` are the settings of every link that has no settings of its own, such as latency=0.02.
+        """
+        self.seed = seed
+        self.scheduler = Scheduler(self.random_stream("scheduling"))
+        self.hosts: dict[str, Host] = {}
+        self._wires = Wires(seed, self.scheduler, checked_settings(LinkSettings(), default_link))
+        self._effects = Effects(self.hosts, self._wires)
+        self._addresses = AddressBook()
+        self._utc_start = round(start.timestamp()) * SECOND
+        self._observers: list[Callable[[int, str, str], None]] = []
+        self._processes: dict[Task, Process] = {}
+        self._attached: list[Process] = []
+        self._resources = ExitStack()
+
+    def __enter__(self) -> Network:
+        dispatch.open_source(self._running_process)
+        self._resources.callback(dispatch.close_source, self._running_process)
+        self._resources.callback(winsock.replace_calls, winsock.calls)
+        winsock.replace_calls(dispatch.calls)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._observers.clear()
+        with self._resources:
+            self.scheduler.close()
+        if kind is None:
+            self.scheduler.check(self.scheduler.main)  # raises the error of a process that nobody has seen yet
+
+    @property
+    def now(self) -> float:
+        """Seconds since the start of the simulation."""
+        return self.scheduler.now / SECOND
+
+    @property
+    def counters(self) -> Counter[str]:
+        """How often things happened: "sent", "delivered", "duplicated", "dropped: loss", "fault: crash" …"""
+        return self._wires.counters
+
+    # Hosts and links.
+
+    def host(self, name: str, *addresses: str, disk: Path | None = None) -> Host:
+        """Adds a host. Without addresses it gets the next one of 10.0.0.0/16 and of fd00::/64.
+
+        An address may have a prefix length, as in "192.168.1.5/24"; otherwise it is 16, of IPv6 64. Every host reaches
+        every other one. `disk` is the folder of the host's files; without it, a temporary one that the end removes.
+
+        Errors: SimulationError if the name or an address is invalid or exists.
+        """
+        interfaces = self._addresses.add(name, addresses)
+        host = Host(self, name, interfaces, self._utc_start + self.scheduler.now, self._disk_of(name, disk))
+        self.hosts[name] = host
+        self._wires.attach(host)
+        return host
+
+    def link(
+        self, first: Host | str, second: Host | str, *, one_way: bool = False, **settings: float | int | bool | None
+    ) -> None:
+        """Sets the link of two hosts, in both directions or only from `first` to `second`; see `LinkSettings`.
+
+        A setting that is not given is that of the default link.
+
+        Errors: SimulationError for an unknown host or setting, or an invalid value.
+        """
+        source, target = self._name(first), self._name(second)
+        if source == target:
+            raise SimulationError(f"a link takes two different hosts: {source!r} is given twice")
+        self._wires.set_link(source, target, settings)
+        if not one_way:
+            self._wires.set_link(target, source, settings)
+
+    @property
+    def default_link(self) -> LinkSettings:
+        """The settings of every link that has no settings of its own; it can be set."""
+        return self._wires.default
+
+    @default_link.setter
+    def default_link(self, settings: LinkSettings) -> None:
+        self._wires.set_default(settings)
+
+    # Time.
+
+    def run(self, seconds: float | None = None) -> None:
+        """Lets the processes run for a simulated time, or until every process has ended.
+
+        Errors: the exception of a process that may not fail; NothingCanHappen if processes wait for something that
+        cannot happen any more.
+        """
+        if seconds is None:
+            while self._processes:
+                self.scheduler.wait(None, lambda: "waits until every process has ended")
+            return
+        deadline = self.scheduler.now + round(seconds * SECOND)
+        while self.scheduler.now < deadline:
+            self.scheduler.wait(deadline, lambda: f"runs the network until {format_seconds(deadline)} s")
+
+    def call_at(self, seconds: float, action: Callable[[], None]) -> None:
+        """Calls `action` at a time. It must not wait, and makes no calls of winsock."""
+        self.scheduler.call_at(round(seconds * SECOND), action)
+
+    # Faults.
+
+    def at(self, seconds: float) -> FaultMethods:
+        """The faults of a time: `net.at(30).crash(server)`. Errors: SimulationError if the time has passed."""
+        return _Planned(self, round(seconds * SECOND))
+
+    def add_fault(self, fault: Fault) -> ActiveFault:
+        """Adds a fault at its time. Errors: SimulationError if a target does not exist, or the time has passed."""
+        self._effects.check(fault)
+        now = self.scheduler.now
+        if fault.at < now:
+            raise SimulationError(f"{fault}: the time has passed: it is {format_seconds(now)} s")
+        active = ActiveFault(fault)
+        if fault.at == now:
+            self._begin(active)
+        else:
+            self.scheduler.call_at(fault.at, lambda: self._begin(active))
+        return active
+
+    def add_faults(self, script: str | Iterable[Fault]) -> list[ActiveFault]:
+        """Adds the faults of a script: a text (see `faults`) or a list. If one is invalid, none is added."""
+        faults = parse(script) if isinstance(script, str) else list(script)
+        for fault in faults:
+            self._effects.check(fault)
+        return [self.add_fault(fault) for fault in faults]
+
+    def random_faults(
+        self,
+        budget: int,
+        start: float,
+        end: float,
+        *,
+        hosts: Sequence[Host | str] | None = None,
+        kinds: Collection[str] = RANDOM_KINDS,
+        longest: float = 30.0,
+    ) -> list[Fault]:
+        """Faults by seed for `hosts` (by default all), their links and their programs. They are not added yet.
+
+        The links are those that `link` has set, or those of all pairs if it has set none.
+        """
+        names = [self._name(host) for host in (self.hosts if hosts is None else hosts)]
+        pairs = self._wires.linked_pairs() or list(itertools.combinations(self.hosts, 2))
+        return random_faults(
+            self.random_stream("faults"),
+            hosts=names,
+            pairs=[pair for pair in pairs if names and (pair[0] in names or pair[1] in names)],
+            processes=[f"{name}/{program}" for name in names for program in self.hosts[name].program_names()],
+            start=start,
+            end=end,
+            budget=budget,
+            kinds=kinds,
+            longest=longest,
+        )
+
+    def time_of_faults(self) -> int:
+        return self.scheduler.now
+
+    def _begin(self, active: ActiveFault) -> None:
+        if active.state != "planned":
+            return
+        fault = active.fault
+        self.counters[f"fault: {fault.kind}"] += 1
+        self.record("", f"fault {fault}")
+        active.begin(self._effects.begin)
+        if fault.duration is not None:
+            self.scheduler.call_at(fault.end, lambda: self._end(active))
+
+    def _end(self, active: ActiveFault) -> None:
+        if active.state == "active":
+            self.record("", f"end of fault {active.fault}")
+            active.end()
+
+    # What happens.
+
+    def observe(self, observer: Callable[[int, str, str], None]) -> None:
+        """From now on calls observer(time in nanoseconds, host, text) for each packet, fault, and start and end of a
+        process."""
+        self._observers.append(observer)
+        self._wires.record = self.record
+
+    def record(self, host: str, text: str) -> None:
+        """Passes what happens on a host to the observers."""
+        for observer in self._observers:
+            observer(self.scheduler.now, host, text)
+
+    def netstat(self, host: Host | str) -> str:
+        """The sockets of a host as a table, like the command netstat."""
+        chosen = self.hosts[self._name(host)]
+        return netstat(chosen.stack.sockets() if chosen.up else ())
+
+    # What hosts need.
+
+    def random_stream(self, name: str) -> Random:
+        """A random stream of the seed. A stream does not depend on the use of others."""
+        return random_stream(self.seed, name)
+
+    def transmit(self, host: Host, packet: Packet) -> None:
+        self._wires.transmit(host, packet)
+
+    def addresses_of(self, name: str) -> list[bytes]:
+        return self._addresses.addresses_of(name)
+
+    def name_of(self, ip: bytes) -> str | None:
+        return self._addresses.name_of(ip)
+
+    def process_started(self, process: Process) -> None:
+        if process.task is not None:
+            self._processes[process.task] = process
+            self.record(process.host.name, f"process {process.name} starts")
+
+    def process_ended(self, process: Process) -> None:
+        self.record(process.host.name, f"process {process.name} {'was killed' if process.killed else 'ended'}")
+        if process.task is not None:
+            self._processes.pop(process.task, None)
+            self.scheduler.wake(self.scheduler.main)
+
+    def attach(self, process: Process) -> None:
+        self._attached.append(process)
+
+    def detach(self, process: Process) -> None:
+        self._attached.remove(process)
+
+    def _running_process(self) -> Process | None:
+        task = self.scheduler.current
+        if task is self.scheduler.main:
+            return self._attached[-1] if self._attached else None
+        return self._processes.get(task)
+
+    def _name(self, host: Host | str) -> str:
+        name = host if isinstance(host, str) else host.name
+        if name not in self.hosts:
+            raise SimulationError(f"unknown host: {name!r}; the hosts are {', '.join(self.hosts) or 'none'}")
+        return name
+
+    def _disk_of(self, name: str, disk: Path | None) -> Callable[[], Path]:
+        folders: Iterator[Path] = iter(() if disk is None else (disk,))
+        made: list[Path] = list(folders)
+
+        def folder() -> Path:
+            if not made:
+                with self.scheduler.inside():
+                    temporary = tempfile.TemporaryDirectory(prefix=f"{name}-", ignore_cleanup_errors=True)
+                    made.append(Path(self._resources.enter_context(temporary)))
+            return made[0]
+
+        return folder
+
+
+class _Planned(FaultMethods):
+    """`Network.at`."""
+
+    def __init__(self, network: Network, time: int) -> None:
+        self._network, self._time = network, time
+
+    def add_fault(self, fault: Fault) -> ActiveFault:
+        return self._network.add_fault(fault)
+
+    def time_of_faults(self) -> int:
+        return self._time
