@@ -14,7 +14,6 @@ import pytest
 if TYPE_CHECKING:
     from winsock.simulation.network import Network
     from winsock.testing import Peer, RunningPeer
-    from winsock.testing.network_report import Recording
 
 # The fixture, and the mark that chooses its seed.
 _NETWORK_FIXTURE = "winsock_network"
