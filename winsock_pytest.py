@@ -14,15 +14,16 @@ import pytest
 if TYPE_CHECKING:
     from winsock.simulation.network import Network
     from winsock.testing import Peer, RunningPeer
+    from winsock.testing.network_report import Recording
 
 # The fixture, and the mark that chooses its seed.
 _NETWORK_FIXTURE = "winsock_network"
 # Fixtures of this machine's network: while a simulated one is open, winsock's calls are the simulated ones.
 _REAL_FIXTURES = {"winsock_started", "winsock_ports", "winsock_port"}
 # What is known of a test: whether it has failed, its peers, its simulated network.
-_FAILED = pytest.StashKey[bool]()
-_PEERS = pytest.StashKey["list[RunningPeer]"]()
-_NETWORK = pytest.StashKey["Recording"]()
+_FAILED: pytest.StashKey[bool] = pytest.StashKey()
+_PEERS: pytest.StashKey[list[RunningPeer]] = pytest.StashKey()
+_NETWORK: pytest.StashKey[Recording] = pytest.StashKey()
 
 
 def pytest_configure(config: pytest.Config) -> None:

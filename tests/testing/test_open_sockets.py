@@ -37,7 +37,7 @@ pytestmark = pytest.mark.usefixtures("unstarted")
 
 
 def report_of(block: Callable[[], object]) -> str:
-    with pytest.raises(AssertionError) as caught, started():  # noqa: PT012 - started raises at its end
+    with pytest.raises(AssertionError) as caught, started():
         block()
     return str(caught.value)
 

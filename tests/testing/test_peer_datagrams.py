@@ -66,7 +66,7 @@ def test_an_empty_datagram_counts() -> None:
 
 def test_a_datagram_is_compared_as_a_whole() -> None:
     s = bound(SOCK_DGRAM)
-    with pytest.raises(AssertionError, match="expect.*the datagram is b'tick and more'"):  # noqa: SIM117 - the order matters
+    with pytest.raises(AssertionError, match=r"expect.*the datagram is b'tick and more'"):  # noqa: SIM117 - the order matters
         with Peer().datagrams().expect(b"tick").start() as peer:
             send_to(s, peer.port, b"tick and more")
 

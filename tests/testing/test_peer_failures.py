@@ -181,7 +181,7 @@ def test_an_error_in_the_block_stops_the_peer_and_is_raised() -> None:
 
 
 def test_a_failed_step_is_raised_with_the_error_of_the_block_as_its_context() -> None:
-    with pytest.raises(AssertionError, match=r"expect\(b'GET '\)") as caught:  # noqa: SIM117 - the order matters
+    with pytest.raises(AssertionError, match=r"expect\(b'GET '\)") as caught:  # noqa: PT012, SIM117 - the block raises
         with Peer().accept().expect(b"GET ").start() as peer:
             s = connected(peer)
             send_all(s, b"POST")

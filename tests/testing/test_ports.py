@@ -1,4 +1,4 @@
-"""Free ports: free for TCP and UDP, different for each user, and not among those that the system gives out by itself."""
+"""Free ports: free for TCP and UDP, different for each user, and not among those that the system chooses itself."""
 
 from __future__ import annotations
 

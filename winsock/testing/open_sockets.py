@@ -39,6 +39,7 @@ from winsock.errors import WSAErrorDescript
 from winsock.structures import MAKEWORD, WSADATA
 
 from .addresses import local_address, peer_address, shown
+from .own_sockets import OWN_SOCKETS
 
 __all__ = ["open_sockets", "started"]
 
@@ -200,8 +201,9 @@ def _times(number: int) -> str:
 
 def open_sockets(calls: Winsock, openings: dict[int, Opening], unrecorded: list[int]) -> list[str]:
     """Close the sockets of these handles that are still open; returns the lines of the report."""
-    found = {handle: opening for handle, opening in list(openings.items()) if _is_open(calls, handle)}
-    others = [handle for handle in unrecorded if handle not in found and _is_open(calls, handle)]
+    own = set(OWN_SOCKETS)
+    found = {s: opening for s, opening in list(openings.items()) if s not in own and _is_open(calls, s)}
+    others = [s for s in unrecorded if s not in found and s not in own and _is_open(calls, s)]
     lines = []
     for handle in [*found, *others]:
         lines.append(f"  socket {handle}: {_description(calls, handle)}")

@@ -6,8 +6,8 @@ the same number to any other socket that asks for port 0 or connects. Two things
 - The ports are below those that the system gives out by itself (32768 and higher on Linux, 49152 and higher on
   Windows). So only a program that asks for this very number could take it.
 - Test processes that run at the same time, such as the workers of pytest-xdist, exclude each other: while a port is
-  reserved, a socket is bound to a second port, a fixed distance above it, and a process that cannot bind the second one
-  leaves the first one alone. The reserved port itself stays free for the program, in both protocols.
+  reserved, a socket listens on a second port, a fixed distance above it, and a process that cannot listen there leaves
+  the first one alone. The reserved port itself stays free for the program, in both protocols.
 
 What stays: a program that uses a fixed port of this range may start at the wrong moment.
 """
@@ -36,12 +36,13 @@ from winsock.constants import (
 from winsock.errors import WSAEACCES, WSAEADDRINUSE
 from winsock.structures import in_addr, sockaddr_in, sockaddr_in6
 
+from .own_sockets import own_calls
 from .running import start_winsock
 
 __all__ = ["PortReservations", "reserved_ports"]
 
 _FIRST, _NUMBER = 20_000, 6_000
-# From a port to the one that is bound while it is reserved.
+# From a port to the one on which a socket listens while it is reserved.
 _DISTANCE = 6_000
 # Processes with neighbouring numbers begin far from each other.
 _STRIDE = 997
@@ -65,7 +66,7 @@ class PortReservations:
         for _ in range(_NUMBER):
             port = _FIRST + self._next
             self._next = (self._next + 1) % _NUMBER
-            held = self._bind(AF_INET, SOCK_STREAM, port + _DISTANCE, INADDR_LOOPBACK)
+            held = self._hold(port + _DISTANCE)
             if held is None:
                 continue
             if self._is_free(port):
@@ -77,6 +78,14 @@ class PortReservations:
     def release(self) -> None:
         while self._held:
             self._calls.closesocket(self._held.pop())
+
+    def _hold(self, port: int) -> int | None:
+        """A socket that listens on the port, which excludes other processes on every system; None if it is in use."""
+        s = self._bind(AF_INET, SOCK_STREAM, port, INADDR_LOOPBACK)
+        if s is not None and self._calls.listen(s, 1) == SOCKET_ERROR:
+            self._calls.closesocket(s)
+            return None
+        return s
 
     def _is_free(self, port: int) -> bool:
         for family in (AF_INET, AF_INET6):
@@ -112,7 +121,7 @@ class PortReservations:
 @contextmanager
 def reserved_ports() -> Iterator[PortReservations]:
     """Ports that are reserved until the end of the block."""
-    calls = winsock.calls
+    calls = own_calls(winsock.calls)
     start_winsock(calls)
     reservations = PortReservations(calls)
     try:

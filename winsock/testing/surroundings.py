@@ -18,6 +18,8 @@ from winsock.constants import SOCKET_ERROR
 from winsock.errors import WSAErrorDescript
 from winsock.structures import FD_ISSET, FD_SET, fd_set, timeval
 
+from .own_sockets import own_calls
+
 __all__ = ["Failure", "RealWorld", "Stopped", "Surroundings", "call", "wait_until_ready"]
 
 
@@ -65,7 +67,7 @@ class RealWorld:
     longest_wait = 0.02
 
     def __init__(self) -> None:
-        self.calls: Winsock = winsock.calls
+        self.calls = own_calls(winsock.calls)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
