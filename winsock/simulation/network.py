@@ -21,10 +21,12 @@ import winsock
 
 from . import dispatch
 from .addressing import AddressBook
+from .call_traces import CallTraces
 from .effects import Effects
 from .errors import SimulationError
 from .fault_methods import ActiveFault, FaultMethods
 from .faults import Fault, format_seconds, parse_script
+from .guards import guarded
 from .hosts import Host
 from .kernel.packets import Packet
 from .links import SECOND, LinkSettings, checked_settings
@@ -33,6 +35,7 @@ from .process import Process
 from .random_faults import RANDOM_KINDS, random_faults
 from .random_streams import random_stream
 from .scheduler import Scheduler, Task
+from .trace import MOST_LINES, Trace
 from .wires import Wires
 
 __all__ = ["Network"]
@@ -61,6 +64,7 @@ class Network(FaultMethods):
         self._observers: list[Callable[[int, str, str], None]] = []
         self._processes: dict[Task, Process] = {}
         self._attached: list[Process] = []
+        self._call_traces: list[CallTraces] = []
         self._resources = ExitStack()
 
     def __enter__(self) -> Network:
@@ -68,6 +72,7 @@ class Network(FaultMethods):
         self._resources.callback(dispatch.close_source, self._running_process)
         self._resources.callback(winsock.replace_calls, winsock.calls)
         winsock.replace_calls(dispatch.calls)
+        self._resources.enter_context(guarded(self._running_process))
         return self
 
     def __exit__(
@@ -239,6 +244,23 @@ class Network(FaultMethods):
         self._observers.append(observer)
         self._wires.record = self.record
 
+    def trace(self, most_lines: int | None = MOST_LINES) -> Trace:
+        """From now on records what happens. The same seed gives the same `text()` of the trace in each run."""
+        trace = Trace(most_lines)
+        self.observe(trace.record)
+        return trace
+
+    def trace_calls(self, folder: Path) -> None:
+        """From now on writes the calls of each process to a file in `folder`, for `python -m winsock.trace picture`.
+
+        Errors: OSError if a file cannot be created.
+        """
+        traces = CallTraces(folder, self._utc_start)
+        self._resources.callback(traces.close)
+        self._call_traces.append(traces)
+        for process in [*self._processes.values(), *self._attached]:
+            traces.add(process)
+
     def record(self, host: str, text: str) -> None:
         """Passes what happens on a host to the observers."""
         for observer in self._observers:
@@ -265,6 +287,7 @@ class Network(FaultMethods):
         return self._addresses.name_of(ip)
 
     def process_started(self, process: Process) -> None:
+        self._trace_calls_of(process)
         if process.task is not None:
             self._processes[process.task] = process
             self.record(process.host.name, f"process {process.name} starts")
@@ -276,10 +299,16 @@ class Network(FaultMethods):
             self.scheduler.wake(self.scheduler.main)
 
     def attach(self, process: Process) -> None:
+        self._trace_calls_of(process)
         self._attached.append(process)
 
     def detach(self, process: Process) -> None:
         self._attached.remove(process)
+
+    def _trace_calls_of(self, process: Process) -> None:
+        with self.scheduler.inside():
+            for traces in self._call_traces:
+                traces.add(process)
 
     def _running_process(self) -> Process | None:
         task = self.scheduler.current

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 from winsock.api import Winsock
@@ -28,6 +29,11 @@ class ProcessHost(Protocol):
     """What a process needs of its host."""
 
     name: str
+
+    @property
+    def disk(self) -> Path:
+        """The folder of the only files that a simulated program may use."""
+        ...
 
     def utc_ns(self) -> int:
         """The host's clock: nanoseconds since 1970 UTC; a fault can make it jump."""

@@ -1,0 +1,85 @@
+"""Who makes a call of the real world: a simulated program, whose call raises, or something that may make it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import TypeAlias
+
+from .errors import RealWorldCall
+from .process import Process
+
+__all__ = ["STANDARD_LIBRARY", "Source", "calling_process", "refuse", "sources"]
+
+Source: TypeAlias = Callable[[], "Process | None"]
+
+# What gives the running process of each open network.
+sources: list[Source] = []
+
+STANDARD_LIBRARY = os.path.dirname(threading.__file__) + os.sep
+_INSTALLED = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
+_IMPORT_SYSTEM = "<frozen importlib"
+_OWN = ("winsock.simulation.", "winsock.trace.")
+_GUARDS = frozenset({__name__, *(f"winsock.simulation.{name}" for name in ("guards", "real_events", "real_functions"))})
+
+
+def calling_process() -> Process | None:
+    """The simulated process whose program makes the call that is checked; None if something else makes it."""
+    process = _process_of_this_thread()
+    return process if process is not None and _is_of_a_program() else None
+
+
+def refuse(call: str, problem: str) -> None:
+    """Errors: RealWorldCall if a simulated program makes this call; `problem` says what is wrong and what to use."""
+    process = calling_process()
+    if process is not None:
+        raise error(process, call, problem)
+
+
+def error(process: Process, call: str, problem: str) -> RealWorldCall:
+    return RealWorldCall(f"process {process.name} on host {process.host.name} has called {call}: {problem}")
+
+
+def _process_of_this_thread() -> Process | None:
+    for source in sources:
+        process = source()
+        if process is None or process.scheduler.internal:
+            continue
+        thread = (process.task or process.scheduler.main).thread
+        if thread is not None and thread.ident == threading.get_ident():
+            return process
+    return None
+
+
+def _is_of_a_program() -> bool:
+    """Whether the frames of this thread show that a program needs the result of the call.
+
+    Frames of the standard library and of installed packages do not decide it: a program may have called them, or the
+    import system, which executes them. The simulation's own frames mean that the simulation makes the call. If frames
+    of an installed package come first, that package is the program.
+    """
+    installed = False
+    for frame in _frames():
+        file, module = frame.f_code.co_filename, str(frame.f_globals.get("__name__", ""))
+        if file.startswith(_IMPORT_SYSTEM):
+            return False
+        if module.startswith(_OWN):
+            return installed
+        if any(folder in file for folder in _INSTALLED):
+            installed = True
+        elif not file.startswith((STANDARD_LIBRARY, "<frozen ")):
+            return True
+    # The main thread of an attached process, while its test runner or debugger works.
+    return False
+
+
+def _frames() -> Iterator[FrameType]:
+    """The frames of this thread without those of the guards, beginning with the innermost."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if frame.f_globals.get("__name__") not in _GUARDS:
+            yield frame
+        frame = frame.f_back

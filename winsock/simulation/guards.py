@@ -1,0 +1,51 @@
+"""Real sockets, threads, clocks, random numbers and files raise RealWorldCall in a simulated process.
+
+A program that uses them gives another result in each run, or waits for something that does not happen in simulated
+time. So the call itself raises, with the name of what to use instead.
+
+How it works:
+
+- `guarded(source)` guards as long as a network is open. `source` gives the simulated process that runs; a call is
+  checked only if it comes from that process's thread. Other threads, the main thread outside of `host.attached()`, and
+  the simulation's own work keep everything. Networks nest.
+- Python reports many calls to audit hooks, however a program has imported them: files, sockets, processes. A hook
+  cannot be removed, so there is one, added by the first network of the process; without an open network it only looks
+  at an empty list. real_events.py has the events.
+- Clocks, random numbers and threads are not reported. These functions are replaced in their modules while a network is
+  open; real_functions.py has them. A module that has imported such a function by name before (`from time import time`)
+  keeps the real one: `names_of_real_functions` finds it.
+- Python's import system and standard library make such calls too. Frames of the standard library and of installed
+  packages are skipped until it is clear who needs the result: a program, whose call raises, or the import system or the
+  simulation, whose call continues.
+
+Allowed are: files below the disk of the process's host, also those of SQLite; reading Python's own files, source code
+and the data files of packages; standard output and error; the metadata of files (os.stat); and the random numbers that
+OpenSSL takes for TLS in memory, which a trace does not show. Not noticed are sockets and files that the process did not
+open itself, and what compiled modules do without Python.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from . import callers, real_events, real_functions
+from .callers import Source
+from .real_functions import names_of_real_functions
+
+__all__ = ["Source", "guarded", "names_of_real_functions"]
+
+
+@contextmanager
+def guarded(source: Source) -> Iterator[None]:
+    """Guard the process that `source` gives, for as long as the context lasts."""
+    if not callers.sources:
+        real_events.add_hook()
+        real_functions.replace()
+    callers.sources.append(source)
+    try:
+        yield
+    finally:
+        callers.sources.remove(source)
+        if not callers.sources:
+            real_functions.restore()
