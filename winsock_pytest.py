@@ -100,6 +100,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     try:
         result = yield
     except BaseException:
+        if _NETWORK in item.stash:
+            item.stash[_NETWORK].keep()
         # A failed step is often the cause, so both are shown.
         _finish_peers(running, stop=True)
         raise

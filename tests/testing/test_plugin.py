@@ -201,3 +201,121 @@ def test_recorded(winsock_started): assert socket is not ORIGINAL[0]
 def test_after(): assert socket is ORIGINAL[0] is winsock.socket
 """)
     result.assert_outcomes(passed=3)
+
+
+# A test of a simulated network takes each call from `winsock` when it makes it.
+SIMULATED = """
+import winsock as w
+
+def client(ip, port):
+    assert w.WSAStartup(w.MAKEWORD(2, 2), w.WSADATA()) == 0
+    s = w.socket(w.AF_INET, w.SOCK_STREAM, 0)
+    assert w.connect(s, w.sockaddr_in(w.AF_INET, w.htons(port), w.in_addr(w.inet_addr(ip))), 16) == 0
+    buf = bytearray(100)
+    return bytes(buf[: w.recv(s, buf, 100, 0)])
+"""
+
+
+def test_a_simulated_network_is_open_during_the_test(run) -> None:  # type: ignore[no-untyped-def]
+    result = run(
+        SIMULATED
+        + """
+def test_it(winsock_network, winsock_peer):
+    peer = winsock_peer(Peer(winsock_network.host("server")).accept().wait(3600).send(b"late"))
+    process = winsock_network.host("client").start(client, *peer.address)
+    winsock_network.run()
+    assert process.result() == b"late"
+    assert winsock_network.seed == 0
+    assert winsock_network.now > 3600
+
+def test_after():
+    assert w.socket is socket
+"""
+    )
+    result.assert_outcomes(passed=2)
+
+
+def test_the_mark_chooses_seed_and_options_of_the_network(run) -> None:  # type: ignore[no-untyped-def]
+    result = run("""
+@pytest.mark.winsock_network(seed=7, latency=0.5)
+def test_it(winsock_network):
+    assert winsock_network.seed == 7
+    assert winsock_network.default_link.latency == 0.5
+""")
+    result.assert_outcomes(passed=1)
+
+
+def test_a_test_runs_once_for_each_seed_of_the_mark(run) -> None:  # type: ignore[no-untyped-def]
+    result = run(
+        """
+@pytest.mark.winsock_network(seeds=range(3), latency=0.5)
+def test_it(winsock_network):
+    assert winsock_network.seed != 1
+""",
+        "-v",
+    )
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(["*::test_it[[]seed=0[]] PASSED*", "*::test_it[[]seed=1[]] FAILED*"])
+
+
+def test_a_failed_test_shows_the_seed_the_sockets_and_the_end_of_the_trace(run) -> None:  # type: ignore[no-untyped-def]
+    result = run("""
+@pytest.mark.winsock_network(seed=7)
+def test_it(winsock_network, winsock_peer):
+    server = Peer(winsock_network.host("server"), port=8081).accept().expect(b"GET ").wait(5)
+    client = Peer(winsock_network.host("client")).connect(("server", 8081)).send(b"GET ").wait(5)
+    winsock_peer(server), winsock_peer(client)
+    winsock_network.run(1)
+    raise KeyError
+""")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*KeyError",
+            "*- simulated network -*",
+            "seed: 7",
+            "simulated time: 1.000000 s",
+            "netstat of host server:",
+            "tcp *10.0.0.1:8081 *ESTABLISHED *",
+            "netstat of host client:",
+            "tcp *10.0.0.2:* *10.0.0.1:8081 *ESTABLISHED *",
+            "the end of the trace:",
+            "0.00* server: *",
+        ]
+    )
+
+
+def test_an_error_of_a_simulated_program_fails_the_test_with_the_networks_report(run) -> None:  # type: ignore[no-untyped-def]
+    result = run(
+        SIMULATED
+        + """
+def test_it(winsock_network):
+    winsock_network.host("client").start(client, "10.0.0.9", 1)
+    winsock_network.run()
+"""
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["seed: 0", "netstat of host client:", "the end of the trace:"])
+
+
+@pytest.mark.parametrize("mark", ["7", "seed=7, seeds=[1]"])
+def test_an_invalid_mark_is_reported(run, mark: str) -> None:  # type: ignore[no-untyped-def]
+    result = run(f"""
+@pytest.mark.winsock_network({mark})
+def test_it(winsock_network): pass
+""")
+    assert result.ret != 0
+    result.stdout.fnmatch_lines(["*invalid mark winsock_network: use seed=7 or seeds=range(20)*"])
+
+
+@pytest.mark.parametrize("fixture", ["winsock_started", "winsock_port", "winsock_ports"])
+@pytest.mark.parametrize("first", [True, False])
+def test_fixtures_of_this_machine_are_refused_in_a_simulated_network(run, fixture: str, first: bool) -> None:  # type: ignore[no-untyped-def]
+    names = [fixture, "winsock_network"] if first else ["winsock_network", fixture]
+    result = run(f"def test_it({', '.join(names)}): pass")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(
+        ["winsock_network cannot be used together with winsock_port*"]
+        if "port" in fixture
+        else ["winsock_network cannot be used together with winsock_started: *"]
+    )

@@ -7,6 +7,7 @@ can be started any number of times. `start` returns a `RunningPeer` (running.py)
 from __future__ import annotations
 
 from collections.abc import Sequence
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from . import steps
@@ -24,7 +25,6 @@ __all__ = ["Address", "Peer"]
 Address: TypeAlias = "tuple[str, int] | int"
 
 _LOOPBACK = "127.0.0.1"
-_ANY = "0.0.0.0"
 
 
 class Peer:
@@ -33,7 +33,8 @@ class Peer:
     Over real loopback it runs in a thread of its own. With `host`, a host of a simulated network, it is a process of
     that host, and its times are simulated ones.
 
-    `address` and `port` are those of a server and of datagrams; port 0 lets the system choose one. `limit` is the
+    `address` and `port` are those of a server and of datagrams: by default the loopback address, or the first address
+    of the host, and a port that the system chooses. `limit` is the
     longest time in seconds that one step waits for the other side. `receive_buffer` and `send_buffer` are the sizes of
     the socket's buffers in bytes (SO_RCVBUF, SO_SNDBUF).
 
@@ -53,7 +54,7 @@ class Peer:
         _check_port(port, 0)
         _check_positive("limit", limit)
         self._host = host
-        where = address or (_LOOPBACK if host is None else _ANY)
+        where = address or (_LOOPBACK if host is None else str(ip_address(host.interfaces[0].address)))
         self._options = Options(where, port, limit, receive_buffer, send_buffer)
         self._steps: tuple[Step, ...] = ()
         self._state = State()
