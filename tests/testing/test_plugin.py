@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import subprocess
 import sys
+from importlib.metadata import MetadataPathFinder
 
 import pytest
 from trace_kit import ROOT
@@ -29,6 +31,9 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> object:
     """A function that runs pytest in this process on a file with this text."""
     # So that a run has the same plugins wherever the project is installed; on Wine it is not.
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    if not inspect.ismethod(MetadataPathFinder.invalidate_caches):
+        # On Wine the standard library is of a slightly older release than the interpreter, which needs a class method.
+        monkeypatch.setattr(MetadataPathFinder, "invalidate_caches", classmethod(lambda cls: None))
 
     def run_pytest(text: str, *arguments: str) -> pytest.RunResult:
         pytester.makepyfile(HEAD + text)

@@ -34,6 +34,8 @@ from .surroundings import Failure, Surroundings, call, wait_until_ready
 __all__ = ["Connection", "ConnectionReset", "DatagramSocket", "set_nonblocking"]
 
 _LARGEST_DATAGRAM = 65_535
+# Windows takes any number of bytes in one call, although its send buffer is smaller.
+_LARGEST_SEND = 65_536
 _RESETS = (WSAECONNRESET, WSAECONNABORTED, WSAENETRESET)
 
 
@@ -116,7 +118,7 @@ class Connection:
             if self.was_reset:
                 raise ConnectionReset
             if can_write:
-                sent += self._send_some(data[sent:])
+                sent += self._send_some(data[sent : sent + _LARGEST_SEND])
             elif not can_read:
                 raise Failure(f"the other side takes no more data: {sent} of {len(data)} bytes were sent")
 
