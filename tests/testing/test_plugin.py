@@ -35,8 +35,8 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> object:
         # On Wine the standard library is of a slightly older release than the interpreter, which needs a class method.
         monkeypatch.setattr(MetadataPathFinder, "invalidate_caches", classmethod(lambda cls: None))
 
-    def run_pytest(text: str, *arguments: str) -> pytest.RunResult:
-        pytester.makepyfile(HEAD + text)
+    def run_pytest(text: str, *arguments: str, head: str = HEAD) -> pytest.RunResult:
+        pytester.makepyfile(head + text)
         return pytester.runpytest_inprocess("-p", "winsock_pytest", "-W", "error", "--strict-markers", *arguments)
 
     return run_pytest
@@ -210,7 +210,11 @@ def test_after(): assert socket is ORIGINAL[0] is winsock.socket
 
 # A test of a simulated network takes each call from `winsock` when it makes it.
 SIMULATED = """
+import pytest
 import winsock as w
+from winsock.testing import Peer
+
+SOCKET = [w.socket]
 
 def client(ip, port):
     assert w.WSAStartup(w.MAKEWORD(2, 2), w.WSADATA()) == 0
@@ -223,8 +227,7 @@ def client(ip, port):
 
 def test_a_simulated_network_is_open_during_the_test(run) -> None:  # type: ignore[no-untyped-def]
     result = run(
-        SIMULATED
-        + """
+        """
 def test_it(winsock_network, winsock_peer):
     peer = winsock_peer(Peer(winsock_network.host("server")).accept().wait(3600).send(b"late"))
     process = winsock_network.host("client").start(client, *peer.address)
@@ -234,8 +237,9 @@ def test_it(winsock_network, winsock_peer):
     assert winsock_network.now > 3600
 
 def test_after():
-    assert w.socket is socket
-"""
+    assert w.socket is SOCKET[0]
+""",
+        head=SIMULATED,
     )
     result.assert_outcomes(passed=2)
 
@@ -292,12 +296,12 @@ def test_it(winsock_network, winsock_peer):
 
 def test_an_error_of_a_simulated_program_fails_the_test_with_the_networks_report(run) -> None:  # type: ignore[no-untyped-def]
     result = run(
-        SIMULATED
-        + """
+        """
 def test_it(winsock_network):
     winsock_network.host("client").start(client, "10.0.0.9", 1)
     winsock_network.run()
-"""
+""",
+        head=SIMULATED,
     )
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["seed: 0", "netstat of host client:", "the end of the trace:"])
