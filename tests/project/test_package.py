@@ -85,6 +85,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     for name in (
         "pyproject.toml",
         "setup.py",
+        PLUGIN.name,
         "README.md",
         "LICENSE",
         "CHANGELOG.md",
