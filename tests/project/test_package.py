@@ -112,7 +112,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
 def test_a_wheel_holds_the_two_packages_the_pytest_plugin_and_nothing_else(built: Built) -> None:
     tops = {name.split("/")[0] for name in built.wheel}
     assert tops == {"winsock", "winsock_compat", "winsock_pytest.py", f"winsock-{winsock.__version__}.dist-info"}
-    assert f"winsock-{winsock.__version__}.dist-info/entry_points.txt" in built.wheel
+    with zipfile.ZipFile(built.path) as archive:
+        entry_points = archive.read(f"winsock-{winsock.__version__}.dist-info/entry_points.txt").decode()
+    assert entry_points.split() == ["[pytest11]", "winsock", "=", "winsock_pytest"]
 
 
 def test_a_wheel_holds_every_module_of_the_packages(built: Built) -> None:

@@ -11,8 +11,8 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from . import steps
-from .execution import Options
 from .running import RunningPeer
+from .runs import Options
 from .steps import State, Step, state_after
 from .surroundings import RealWorld, Surroundings
 

@@ -11,7 +11,8 @@ from winsock.structures import MAKEWORD, WSADATA, sockaddr_in, sockaddr_in6
 
 from .addresses import shown
 from .conversation import Conversation
-from .execution import Execution, Options
+from .execution import execute
+from .runs import Options, Run
 from .steps import Step, text
 from .surroundings import Failure, Stopped, Surroundings
 
@@ -27,7 +28,7 @@ class RunningPeer:
     def __init__(self, script: Sequence[Step], options: Options, surroundings: Surroundings) -> None:
         self._script, self._surroundings = script, surroundings
         self.conversation = Conversation(surroundings.now)
-        self._run = Execution(surroundings, self.conversation, options)
+        self._run = Run(surroundings, self.conversation, options)
         self._name: bytes | None = None
         self._error: BaseException | None = None
         surroundings.start(self._open, self._execute)
@@ -101,7 +102,7 @@ class RunningPeer:
 
     def _execute(self) -> None:
         try:
-            self._run.run(self._script)
+            execute(self._run, self._script)
         except Stopped:
             self.conversation.note("the peer was stopped")
         except Failure as failure:

@@ -1,6 +1,6 @@
 """The steps of a peer's script: plain values, how each is printed, and the rules for their order.
 
-A step says nothing about how it is executed; execution.py does that. `state_after` is the one place that knows which
+A step says nothing about how it is executed; actions.py does that. `state_after` is the one place that knows which
 step may follow which: `Peer` calls it for each step that is added, so a script that cannot be executed is never built.
 """
 
