@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 import subprocess
 import sys
-from importlib.metadata import MetadataPathFinder
+from collections.abc import Callable
+from typing import TypeAlias
 
 import pytest
+from plugin_kit import run_with_plugin
 from trace_kit import ROOT
 
 pytest_plugins = ["pytester"]
+
+Run: TypeAlias = Callable[..., pytest.RunResult]
 
 # What every test file of these runs begins with.
 HEAD = """
@@ -27,17 +30,12 @@ def connected(peer):
 
 
 @pytest.fixture
-def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> object:
+def run(pytester: pytest.Pytester) -> Run:
     """A function that runs pytest in this process on a file with this text."""
-    # So that a run has the same plugins wherever the project is installed; on Wine it is not.
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    if not inspect.ismethod(MetadataPathFinder.invalidate_caches):
-        # On Wine the standard library is of a slightly older release than the interpreter, which needs a class method.
-        monkeypatch.setattr(MetadataPathFinder, "invalidate_caches", classmethod(lambda cls: None))
 
     def run_pytest(text: str, *arguments: str, head: str = HEAD) -> pytest.RunResult:
         pytester.makepyfile(head + text)
-        return pytester.runpytest_inprocess("-p", "winsock_pytest", "-W", "error", "--strict-markers", *arguments)
+        return run_with_plugin(pytester, *arguments)
 
     return run_pytest
 
@@ -50,7 +48,7 @@ def test_the_plugin_imports_nothing_of_winsock_until_a_fixture_is_used() -> None
     assert output.stdout.strip() == "['winsock_pytest']"
 
 
-def test_the_fixtures_are_listed_with_their_descriptions(run) -> None:  # type: ignore[no-untyped-def]
+def test_the_fixtures_are_listed_with_their_descriptions(run: Run) -> None:
     result = run("", "--fixtures")
     names = ("winsock_network", "winsock_peer", "winsock_port", "winsock_ports", "winsock_started")
     shown = result.stdout.str()
@@ -58,7 +56,7 @@ def test_the_fixtures_are_listed_with_their_descriptions(run) -> None:  # type: 
         assert re.search(rf"^{name} -- .*winsock_pytest\.py:\d+\n +\w", shown, re.MULTILINE), name
 
 
-def test_winsock_started_starts_and_cleans_up(run) -> None:  # type: ignore[no-untyped-def]
+def test_winsock_started_starts_and_cleans_up(run: Run) -> None:
     result = run("""
 def test_it(winsock_started):
     s = socket(AF_INET, SOCK_STREAM, 0)
@@ -68,7 +66,7 @@ def test_it(winsock_started):
     result.assert_outcomes(passed=1)
 
 
-def test_a_test_that_leaves_sockets_open_fails_with_their_lines(run) -> None:  # type: ignore[no-untyped-def]
+def test_a_test_that_leaves_sockets_open_fails_with_their_lines(run: Run) -> None:
     result = run("""
 def opened():
     return socket(AF_INET, SOCK_DGRAM, 0)
@@ -91,7 +89,7 @@ def test_it(winsock_started):
     assert "winsock_pytest.py" not in result.stdout.str()
 
 
-def test_the_sockets_of_a_failed_test_are_closed_without_a_second_report(run) -> None:  # type: ignore[no-untyped-def]
+def test_the_sockets_of_a_failed_test_are_closed_without_a_second_report(run: Run) -> None:
     result = run("""
 def test_it(winsock_started):
     socket(AF_INET, SOCK_DGRAM, 0)
@@ -101,7 +99,7 @@ def test_it(winsock_started):
     assert "left open" not in result.stdout.str()
 
 
-def test_what_a_fixture_of_the_test_opens_and_closes_is_not_reported(run) -> None:  # type: ignore[no-untyped-def]
+def test_what_a_fixture_of_the_test_opens_and_closes_is_not_reported(run: Run) -> None:
     result = run("""
 @pytest.fixture
 def s(winsock_started):
@@ -115,7 +113,7 @@ def test_it(s):
     result.assert_outcomes(passed=1)
 
 
-def test_free_ports_are_different(run) -> None:  # type: ignore[no-untyped-def]
+def test_free_ports_are_different(run: Run) -> None:
     result = run("""
 def test_it(winsock_port, winsock_ports, winsock_started):
     ports = [winsock_port, winsock_ports(), winsock_ports()]
@@ -128,7 +126,7 @@ def test_it(winsock_port, winsock_ports, winsock_started):
     result.assert_outcomes(passed=1)
 
 
-def test_a_test_ends_when_its_peers_have_ended(run) -> None:  # type: ignore[no-untyped-def]
+def test_a_test_ends_when_its_peers_have_ended(run: Run) -> None:
     result = run("""
 def test_it(winsock_started, winsock_peer):
     peer = winsock_peer(Peer().accept().send(b"x").expect(b"y"))
@@ -140,7 +138,7 @@ def test_it(winsock_started, winsock_peer):
     result.assert_outcomes(passed=1)
 
 
-def test_a_test_fails_with_the_failed_steps_of_its_peers(run) -> None:  # type: ignore[no-untyped-def]
+def test_a_test_fails_with_the_failed_steps_of_its_peers(run: Run) -> None:
     result = run("""
 def test_it(winsock_started, winsock_peer):
     for expected in (b"GET ", b"PUT "):
@@ -162,7 +160,7 @@ def test_it(winsock_started, winsock_peer):
     assert "winsock_pytest.py" not in result.stdout.str()
 
 
-def test_an_error_of_the_test_is_shown_with_the_failed_step_that_caused_it(run) -> None:  # type: ignore[no-untyped-def]
+def test_an_error_of_the_test_is_shown_with_the_failed_step_that_caused_it(run: Run) -> None:
     result = run("""
 def test_it(winsock_started, winsock_peer):
     s = connected(winsock_peer(Peer().accept().expect(b"GET ")))
@@ -173,7 +171,7 @@ def test_it(winsock_started, winsock_peer):
     result.stdout.fnmatch_lines(["no answer", "step 2, expect(b'GET '): the next bytes are b'POST' *"])
 
 
-def test_an_error_of_the_test_stops_its_peers(run) -> None:  # type: ignore[no-untyped-def]
+def test_an_error_of_the_test_stops_its_peers(run: Run) -> None:
     result = run("""
 def test_it(winsock_peer):
     winsock_peer(Peer(limit=600).accept())
@@ -183,7 +181,7 @@ def test_it(winsock_peer):
     result.stdout.fnmatch_lines(["*KeyError"])
 
 
-def test_a_peer_that_another_fixture_starts_is_stopped_when_the_test_does_not_run(run) -> None:  # type: ignore[no-untyped-def]
+def test_a_peer_that_another_fixture_starts_is_stopped_when_the_test_does_not_run(run: Run) -> None:
     result = run("""
 @pytest.fixture
 def broken(winsock_peer):
@@ -195,7 +193,7 @@ def test_it(broken): pass
     result.assert_outcomes(errors=1)
 
 
-def test_a_test_without_these_fixtures_has_the_original_functions(run) -> None:  # type: ignore[no-untyped-def]
+def test_a_test_without_these_fixtures_has_the_original_functions(run: Run) -> None:
     result = run("""
 import winsock
 
@@ -225,7 +223,7 @@ def client(ip, port):
 """
 
 
-def test_a_simulated_network_is_open_during_the_test(run) -> None:  # type: ignore[no-untyped-def]
+def test_a_simulated_network_is_open_during_the_test(run: Run) -> None:
     result = run(
         """
 def test_it(winsock_network, winsock_peer):
@@ -244,7 +242,7 @@ def test_after():
     result.assert_outcomes(passed=2)
 
 
-def test_the_mark_chooses_seed_and_options_of_the_network(run) -> None:  # type: ignore[no-untyped-def]
+def test_the_mark_chooses_seed_and_options_of_the_network(run: Run) -> None:
     result = run("""
 @pytest.mark.winsock_network(seed=7, latency=0.5)
 def test_it(winsock_network):
@@ -254,7 +252,7 @@ def test_it(winsock_network):
     result.assert_outcomes(passed=1)
 
 
-def test_a_test_runs_once_for_each_seed_of_the_mark(run) -> None:  # type: ignore[no-untyped-def]
+def test_a_test_runs_once_for_each_seed_of_the_mark(run: Run) -> None:
     result = run(
         """
 @pytest.mark.winsock_network(seeds=range(3), latency=0.5)
@@ -267,7 +265,7 @@ def test_it(winsock_network):
     result.stdout.fnmatch_lines(["*::test_it[[]seed=0[]] PASSED*", "*::test_it[[]seed=1[]] FAILED*"])
 
 
-def test_a_failed_test_shows_the_seed_the_sockets_and_the_end_of_the_trace(run) -> None:  # type: ignore[no-untyped-def]
+def test_a_failed_test_shows_the_seed_the_sockets_and_the_end_of_the_trace(run: Run) -> None:
     result = run("""
 @pytest.mark.winsock_network(seed=7)
 def test_it(winsock_network, winsock_peer):
@@ -294,7 +292,7 @@ def test_it(winsock_network, winsock_peer):
     )
 
 
-def test_an_error_of_a_simulated_program_fails_the_test_with_the_networks_report(run) -> None:  # type: ignore[no-untyped-def]
+def test_an_error_of_a_simulated_program_fails_the_test_with_the_networks_report(run: Run) -> None:
     result = run(
         """
 def test_it(winsock_network):
@@ -308,7 +306,7 @@ def test_it(winsock_network):
 
 
 @pytest.mark.parametrize("mark", ["7", "seed=7, seeds=[1]"])
-def test_an_invalid_mark_is_reported(run, mark: str) -> None:  # type: ignore[no-untyped-def]
+def test_an_invalid_mark_is_reported(run: Run, mark: str) -> None:
     result = run(f"""
 @pytest.mark.winsock_network({mark})
 def test_it(winsock_network): pass
@@ -319,7 +317,7 @@ def test_it(winsock_network): pass
 
 @pytest.mark.parametrize("fixture", ["winsock_started", "winsock_port", "winsock_ports"])
 @pytest.mark.parametrize("first", [True, False])
-def test_fixtures_of_this_machine_are_refused_in_a_simulated_network(run, fixture: str, first: bool) -> None:  # type: ignore[no-untyped-def]
+def test_fixtures_of_this_machine_are_refused_in_a_simulated_network(run: Run, fixture: str, first: bool) -> None:
     names = [fixture, "winsock_network"] if first else ["winsock_network", fixture]
     result = run(f"def test_it({', '.join(names)}): pass")
     result.assert_outcomes(errors=1)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import doctest
 import re
-from importlib.metadata import MetadataPathFinder
-from inspect import ismethod
 
 import pytest
+from plugin_kit import run_with_plugin
 from trace_kit import ROOT
 
 from winsock.testing import Peer, RunningPeer
@@ -40,16 +39,12 @@ def test_each_block_of_code_is_a_file() -> None:
 
 @pytest.mark.parametrize("name", TESTS)
 def test_a_test_of_the_page_passes_or_fails_with_the_report_that_follows_it(
-    name: str, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+    name: str, pytester: pytest.Pytester
 ) -> None:
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    if not ismethod(MetadataPathFinder.invalidate_caches):
-        # On Wine the standard library is of a slightly older release than the interpreter, which needs a class method.
-        monkeypatch.setattr(MetadataPathFinder, "invalidate_caches", classmethod(lambda cls: None))
     for file in ("ticker.py", name):
         # With the comment that names the file, so that the lines have the numbers of the page.
         pytester.path.joinpath(file).write_text(f"# {file}\n{FILES[file]}", encoding="utf-8")
-    result = pytester.runpytest_inprocess("-p", "winsock_pytest", "-W", "error", name)
+    result = run_with_plugin(pytester, name)
     assert result.ret == (pytest.ExitCode.TESTS_FAILED if name in REPORTS else pytest.ExitCode.OK)
     if name in REPORTS:
         shown = without_numbers("\n".join(line.rstrip() for line in result.outlines))
