@@ -103,6 +103,7 @@ SUBCOMMANDS = {
         "demos.ideas.sentiment.job_command", "run a sentiment server and several clients and compare the totals"
     ),
     "signal": Subcommand("demos.copier.job_command", "run a provider and two copiers and compare their positions"),
+    "simulate": Subcommand("demos.simulation.command", "run the demos on a simulated network under faults"),
     "tick_clients": Subcommand("demos.collector.senders_command", "run a tick sender for each of several symbols"),
     "ticks": Subcommand("demos.collector.job_command", "run a tick collector and several senders and count lost ticks"),
     "tpl": Subcommand("demos.chartfeed.job_command", "send a chart's template to a client and compare both charts"),

@@ -37,7 +37,7 @@ from demos.terminal.runtime.attachment import Attachment, current
 from demos.terminal.runtime.commands import Command
 from demos.terminal.runtime.event_loop import EventLoop
 from demos.terminal.runtime.files import DataFolder
-from demos.terminal.runtime.log import EventFile, Log
+from demos.terminal.runtime.log import EventRecorder, Log
 from demos.terminal.runtime.programs import Program, load_program, set_inputs
 from demos.terminal.symbols import symbol_problem
 from demos.terminal.trade_commands import TRADE_COMMANDS
@@ -64,7 +64,7 @@ class Terminal:
         log: Log,
         *,
         charts: Charts | None = None,
-        events: EventFile | None = None,
+        events: EventRecorder | None = None,
         data: DataFolder | None = None,
         timer_ms: int | None = None,
         answer: Callable[[str], None] = print,
@@ -74,7 +74,8 @@ class Terminal:
 
         ``timer_ms`` replaces the period of every timer; ``answer`` gets the answers to commands, line by line.
         ``command_groups`` names the COMMAND_GROUPS whose commands it accepts.
-        ``events`` is the file for other programs. Without a ``data`` folder the programs' file functions fail.
+        ``events`` takes the events for other programs, such as a file. Without a ``data`` folder the programs' file
+        functions fail.
         """
         self.clock = clock
         self.market = market
@@ -154,7 +155,7 @@ class Terminal:
         operations.chart_changed(self, chart, id, name)
 
     def record(self, kind: str, fields: Mapping[str, object]) -> None:
-        """Write an event for other programs, if the terminal has a file for them."""
+        """Write an event for other programs, if something takes them."""
         if self._events:
             self._events.record(kind, fields)
 

@@ -155,6 +155,10 @@ class EventLoop:
         self.stopping = True
         self.clock.wake()
 
+    def abandon(self) -> None:
+        """The process is killed: run() calls no OnDeinit when the exception that ends the process passes it."""
+        self._live.clear()
+
     def run(self, duration: float | None = None) -> int:
         """Run the attached programs until stop(), until ``duration`` seconds have passed, or until none is left.
 

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Callable, Mapping
 from io import FileIO
 from pathlib import Path
-from typing import TextIO
+from typing import Protocol, TextIO
 
 from demos.terminal.interfaces import Clock, OutputError
 from demos.terminal.runtime.log_limit import LineLimit, shortened
@@ -111,6 +111,14 @@ class Log:
             summary = limit.take_summary(end=end)
             if summary:
                 self.write(program, "alert", "log", summary)
+
+
+class EventRecorder(Protocol):
+    """Takes the events of a terminal and its programs."""
+
+    def record(self, kind: str, fields: Mapping[str, object]) -> None:
+        """Take an event: deal, connected, sent and so on."""
+        ...
 
 
 class EventFile:

@@ -1,0 +1,285 @@
+"""``python -m demos simulate``: runs the demos on a simulated network under faults, and checks what must hold."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+import time
+from pathlib import Path
+
+from demos.launcher import option_types
+from demos.launcher.command_help import add_command
+from demos.simulation import report
+from demos.simulation.failures import explain, write_failure
+from demos.simulation.runs import Outcome, Run, simulate
+from demos.simulation.scenarios.registry import SCENARIOS
+from demos.simulation.sweep import Sums, sweep
+from demos.terminal.interfaces import OutputError, ProgramError
+from demos.terminal.runtime.log import escaped
+from winsock.command_line import write_final_line
+from winsock.simulation.errors import SimulationError
+from winsock.simulation.faults import parse_script
+
+ALL = "all"
+_PROG = "python -m demos simulate"
+_MINUTES = 10.0
+_MOST_SEEDS = 1_000_000
+_RANGE = re.compile(r"(?:(?P<name>[a-z]+)=)?(?P<first>\d{1,9})-(?P<last>\d{1,9})", re.ASCII)
+
+# The most failing seeds of a sweep that are shrunk and shown.
+_MOST_EXPLAINED = 3
+
+# Seconds between two lines about the progress.
+_PROGRESS = 5.0
+
+_DESCRIPTION = """
+Run programs of the demos on a simulated network, let faults happen, and check
+in each simulated second what must hold. Everything happens in one process and
+in simulated time: ten minutes take a moment, and the same seed always gives
+the same run.
+
+The programs are the product programs, with the same hosts and inputs as in
+the jobs `python -m demos signal`, `tpl` and `ticks`. The article's own
+programs are not used: some of the faults are beyond what they can handle, by
+their design.
+
+A seed decides the prices, the times on the network and the faults: links
+fail, lose and delay packets, hosts crash, freeze and vanish, programs are
+killed, connections are reset, clocks jump. --script replaces its faults.
+Some minutes after the last fault all programs must have recovered.
+
+With --seeds many seeds are run in parallel processes. Such a sweep also fails
+if a kind of fault was never used or a recovery path never reached. A failing
+seed is shrunk to the shortest fault script that breaks the same invariant,
+and shown with the command that repeats it.
+"""
+
+_EPILOG = """
+a fault script has one fault on each line, with times in seconds:
+  at 30 partition provider copier1 for 15     the two do not reach each other
+  at 60 crash provider for 3                  power off, then a restart
+  at 90 freeze copier1 for 70                 its programs stop
+  at 100 kill provider/provider for 1         one program ends and starts again
+  at 120 reset provider copier1               its connections are reset
+  at 150 rule provider copier1 loss=0.3 for 20
+notes/simulation.md describes all faults.
+
+examples:
+  python -m demos simulate signal --seed 7 --hours 24
+  python -m demos simulate signal --seed 7 --trace trace
+  python -m winsock.trace picture trace/*.jsonl
+  python -m demos simulate ticks --seeds 1-200 --processes 4
+  python -m demos simulate all --seeds 1-200 --table results.md
+
+exit codes:
+  0  all invariants hold
+  1  an invariant is broken, or a fault or recovery path was never reached
+  2  invalid options or an invalid fault script
+  4  a file cannot be read or written
+"""
+
+
+def add_parser(subparsers: option_types.SubParsers) -> None:
+    """Declare the subcommand."""
+    scenarios = "\n".join(f"  {name:10} {entry.summary}" for name, entry in SCENARIOS.items())
+    parser = add_command(
+        subparsers,
+        "simulate",
+        "run the demos on a simulated network under faults",
+        _DESCRIPTION,
+        f"scenarios:\n{scenarios}\n  {ALL:10} all of them\n{_EPILOG}",
+    )
+    parser.add_argument(
+        "scenario",
+        type=_scenario,
+        metavar="SCENARIO",
+        help="one of those below, or a .py file with a subclass of demos.simulation.scenario.Scenario",
+    )
+    _add_runs(parser)
+    _add_outputs(parser)
+
+
+def _add_runs(parser: argparse.ArgumentParser) -> None:
+    seeds = parser.add_mutually_exclusive_group()
+    seeds.add_argument("--seed", type=option_types.count, default=1, metavar="N", help="the seed (default: 1)")
+    seeds.add_argument(
+        "--seeds",
+        type=_seeds,
+        action="append",
+        metavar="A-B",
+        help="run all these seeds; NAME=A-B concerns one scenario of `all`",
+    )
+    times = parser.add_mutually_exclusive_group()
+    times.add_argument("--minutes", type=option_types.seconds, metavar="N", help="simulate this time (default: 10)")
+    times.add_argument("--hours", type=option_types.seconds, metavar="N", help="simulate this time")
+    parser.add_argument("--script", type=Path, metavar="FILE", help="use the faults of this file")
+    parser.add_argument(
+        "--processes",
+        type=option_types.whole,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="run this many seeds at the same time (default: one for each core)",
+    )
+
+
+def _add_outputs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--trace", type=Path, metavar="DIR", help="write the network's trace, the logs and each process's calls here"
+    )
+    parser.add_argument("--table", type=Path, metavar="FILE", help="write the sums of --seeds as a Markdown table")
+    parser.add_argument(
+        "--budget",
+        type=option_types.count,
+        default=100,
+        metavar="N",
+        help="shrink a failing script with at most this many runs (default: 100; 0: do not shrink)",
+    )
+    parser.add_argument(
+        "--failures",
+        type=Path,
+        default=Path(),
+        metavar="DIR",
+        help="write the short scripts of failing seeds here (default: the present folder)",
+    )
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run one seed or a sweep; returns the exit code. A failure of the command itself is one line."""
+    try:
+        _check(args)
+        return _run_sweeps(args) if args.seeds else _run_one(args)
+    except (SimulationError, ProgramError) as error:
+        return _end(2, str(error))
+    except OutputError as error:
+        return _end(error.code, str(error))
+    except OSError as error:
+        return _end(4, f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror))
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Errors: ProgramError for options that do not go together."""
+    if args.seeds and (args.script or args.trace):
+        raise ProgramError("--script and --trace concern one run: use --seed instead of --seeds")
+    if not args.seeds and args.scenario == ALL:
+        raise ProgramError("`all` needs --seeds, as in --seeds 1-40")
+    if args.table and not args.seeds:
+        raise ProgramError("--table needs --seeds: it has the sums of many runs")
+
+
+def _run_one(args: argparse.Namespace) -> int:
+    run = Run(scenario=args.scenario, seed=args.seed, seconds=_seconds(args), script=_script(args.script))
+    if args.trace:
+        args.trace.mkdir(parents=True, exist_ok=True)
+    outcome = simulate(run, folder=args.trace)
+    if args.trace:
+        (args.trace / "network.txt").write_text(outcome.trace, encoding="utf-8")
+        (args.trace / "script.faults").write_text(outcome.script, encoding="utf-8")
+    print(report.run_text(outcome), flush=True)
+    if outcome.violation is None:
+        return 0
+    if args.script is None:
+        _explain(outcome, args)
+    return 1
+
+
+def _run_sweeps(args: argparse.Namespace) -> int:
+    found: dict[str, Sums] = {}
+    for name in SCENARIOS if args.scenario == ALL else [args.scenario]:
+        progress = _Progress(name)
+        found[name] = sweep(name, _seeds_of(name, args), _seconds(args), args.processes, progress.show)
+        print(report.sums_text(name, found[name]), flush=True)
+        for outcome in found[name].failures[:_MOST_EXPLAINED]:
+            _explain(outcome, args)
+        if len(found[name].failures) > _MOST_EXPLAINED:
+            others = ", ".join(str(each.run.seed) for each in found[name].failures[_MOST_EXPLAINED:])
+            print(f"further failing seeds: {others}", flush=True)
+        if args.table:
+            args.table.write_text(report.table_text(found, _seconds(args)), encoding="utf-8")
+    return 1 if any(sums.problem for sums in found.values()) else 0
+
+
+def _explain(outcome: Outcome, args: argparse.Namespace) -> None:
+    """Shrink a failing run's script, write it, and show it."""
+    if args.budget == 0:
+        invariant, text = outcome.violation or ("", "")
+        print(f"seed {outcome.run.seed}: {invariant}: {text}\n  {report.command(outcome.run)}", flush=True)
+        return
+    failure = explain(outcome, args.budget, _Lines().show)
+    print(report.failure_text(failure, write_failure(failure, args.failures)), flush=True)
+
+
+class _Lines:
+    """Writes a line about the progress to standard error, every few seconds."""
+
+    def __init__(self) -> None:
+        self._next = time.monotonic() + _PROGRESS
+
+    def show(self, text: str) -> None:
+        """Write the line if it is time for one."""
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + _PROGRESS
+            print(text, file=sys.stderr, flush=True)
+
+
+class _Progress:
+    """Shows how far a sweep is."""
+
+    def __init__(self, scenario: str) -> None:
+        self._scenario = scenario
+        self._lines = _Lines()
+
+    def show(self, sums: Sums) -> None:
+        """Take the sums after a run."""
+        rate = sums.seeds / sums.real if sums.real else 0.0
+        failing = len(sums.failures)
+        self._lines.show(f"{self._scenario}: {sums.seeds} seeds, {failing} failing, {rate:.1f} seeds a second")
+
+
+def _seconds(args: argparse.Namespace) -> float:
+    hours: float | None = args.hours
+    minutes: float | None = args.minutes
+    return hours * 3600 if hours is not None else (minutes or _MINUTES) * 60
+
+
+def _seeds_of(scenario: str, args: argparse.Namespace) -> range:
+    """The seeds of one scenario: those that name it, else those for all. Errors: ProgramError when there are none."""
+    own = [seeds for name, seeds in args.seeds if name == scenario]
+    common = [seeds for name, seeds in args.seeds if not name]
+    if not (own or common):
+        raise ProgramError(f"--seeds has no seeds for {scenario}")
+    found: range = (own or common)[-1]
+    return found
+
+
+def _scenario(text: str) -> str:
+    if text in SCENARIOS or text == ALL or (text.endswith(".py") and Path(text).is_file()):
+        return text
+    names = ", ".join([*SCENARIOS, ALL])
+    raise argparse.ArgumentTypeError(f"{escaped(text)!r} is not a scenario: use {names}, or an existing .py file")
+
+
+def _seeds(text: str) -> tuple[str, range]:
+    """``1-200``, or ``signal=1-200``: a scenario's name, or "", and its seeds."""
+    match = _RANGE.fullmatch(text)
+    name = (match["name"] or "") if match else ""
+    if match and (not name or name in SCENARIOS):
+        seeds = range(int(match["first"]), int(match["last"]) + 1)
+        if 0 < len(seeds) <= _MOST_SEEDS:
+            return name, seeds
+    raise argparse.ArgumentTypeError(f"{escaped(text)!r} is not A-B, as in 1-200, or SCENARIO=A-B")
+
+
+def _script(path: Path | None) -> str | None:
+    """The text of a fault script. Errors: OSError; SimulationError for an invalid script."""
+    if path is None:
+        return None
+    text = path.read_text(encoding="utf-8", errors="replace")
+    parse_script(text)
+    return text
+
+
+def _end(code: int, problem: str) -> int:
+    write_final_line(f"{_PROG}: error: {problem}\n")
+    return code

@@ -1,0 +1,54 @@
+"""The scenarios by name. A new scenario gets one line here, in any place; its module is imported only when it runs."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from pathlib import Path
+from typing import NamedTuple
+
+from demos.simulation.scenario import Scenario
+from demos.terminal.interfaces import ProgramError
+
+
+class Entry(NamedTuple):
+    """A scenario's class, in the module with the scenario's name, and one line about it for --help."""
+
+    scenario: str
+    summary: str
+
+
+SCENARIOS = {
+    "signal": Entry("SignalScenario", "a provider and two copiers, over TCP"),
+    "template": Entry("TemplateScenario", "a chart server and its clients, over TCP"),
+    "provider": Entry("ProviderScenario", "a provider with users and copiers, an operator, and a peer that misbehaves"),
+    "ticks": Entry("TicksScenario", "a tick collector and two senders, over UDP"),
+}
+
+
+def find_scenario(name: str) -> type[Scenario]:
+    """The class of a scenario, by its name or by the .py file that contains it.
+
+    Errors: ProgramError when there is no such scenario; any exception that the file raises while it is loaded.
+    """
+    if name.endswith(".py"):
+        return _scenario_of(Path(name))
+    if name not in SCENARIOS:
+        raise ProgramError(f"no scenario {name!r}: use {', '.join(SCENARIOS)}, or a .py file")
+    module = importlib.import_module(f"demos.simulation.scenarios.{name}")
+    scenario: type[Scenario] = getattr(module, SCENARIOS[name].scenario)
+    return scenario
+
+
+def _scenario_of(path: Path) -> type[Scenario]:
+    if not path.is_file():
+        raise ProgramError(f"{path}: there is no such file")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    for value in vars(module).values():
+        if isinstance(value, type) and issubclass(value, Scenario) and value.__module__ == module.__name__:
+            return value
+    raise ProgramError(f"{path} has no subclass of demos.simulation.scenario.Scenario")

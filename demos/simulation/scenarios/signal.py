@@ -1,0 +1,215 @@
+"""The programs of ``python -m demos signal``: a provider that trades on its plain port, and two copiers.
+
+The copiers follow over TCP. While the provider trades, hosts crash, links fail and programs freeze; then each copier
+must have the provider's position again.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import ClassVar
+
+from demos.copier.connection import LONGEST_WAIT_MS
+from demos.simulation.calls import END_INSIDE_MESSAGE, PARTIAL_SEND
+from demos.simulation.directed import freeze, in_order, resets_on_a_bad_line
+from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
+from demos.simulation.terminals import Event, Setup, SimulatedTerminal
+from demos.simulation.world import World
+from winsock.simulation.faults import Fault
+
+SYMBOL = "EURUSD"
+PROVIDER = "provider"
+COPIERS = ("copier1", "copier2")
+PORT = 8081
+
+# The copiers report a connected server after this silence, in seconds; the provider repeats its message before it.
+SILENCE = 60
+REPEAT = 20
+
+# The timer of both programs, in seconds. A copied trade may be this many periods late.
+PERIOD = 1.0
+MOST_PERIODS = 3
+
+# The probability that a message is sent in parts; it differs between seeds.
+SHORT_SENDS = (0.0, 0.1, 0.9)
+
+# A provider has its listening socket, the copiers' connections and those that it has not found to be dead yet.
+MOST_SOCKETS = 20
+
+
+class SignalScenario(Scenario):
+    """See the head of this module."""
+
+    # The silence limit, the longest pause between two connects, and three timer periods.
+    settling = SILENCE + LONGEST_WAIT_MS / 1000 + MOST_PERIODS * PERIOD
+    longest_fault = 60.0
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self._messages = {name: Messages(name) for name in COPIERS}
+
+    def build(self) -> None:
+        """See Scenario. As in the job, except that --fast, the speed and the network differ between seeds."""
+        world = self.world
+        chance = world.random
+        fast = chance.random() < 0.75
+        every = chance.choice((3, 7, 20))
+        inputs = {
+            "Port": -1, "plain_host": "0.0.0.0", "plain_port": PORT, "fast": fast, "repeat": REPEAT, "strategy": every,
+        }  # fmt: skip
+        world.host(PROVIDER)
+        short = chance.choice(SHORT_SENDS)
+        setup = Setup(program="provider", inputs=inputs, market=world.seed, speed=1.0, short_sends=short)
+        world.terminal(PROVIDER, PROVIDER, setup)
+        for name in COPIERS:
+            world.host(name)
+            world.terminal(name, name, self.copier(name, fast))
+
+    def copier(self, name: str, fast: bool) -> Setup:
+        """How a copier is started."""
+        return Setup(
+            program="copier",
+            inputs={"Host": PROVIDER, "Port": PORT, "fast": fast, "maxorders": 0, "silence": SILENCE},
+            market=self.world.seed,
+            speed=0.5,
+            is_whole=ends_with_a_message,
+        )
+
+    def targets(self) -> Targets:
+        """See Scenario."""
+        return Targets((PROVIDER, *COPIERS), [(PROVIDER, name) for name in COPIERS], (PROVIDER, *COPIERS))
+
+    def faults(self, chance: random.Random, start: float, end: float) -> list[Fault]:
+        """See Scenario. In some seeds messages are cut off, or the provider is frozen for longer than the silence."""
+        found = super().faults(chance, start, end)
+        if chance.random() < 0.5:
+            pair = (PROVIDER, chance.choice(COPIERS))
+            found += resets_on_a_bad_line(chance, pair, start, end, {"loss": 0.5})
+        if chance.random() < 0.5:
+            found += freeze(chance, PROVIDER, start, end, SILENCE + REPEAT + chance.uniform(1, 10))
+        return in_order(found)
+
+    def check(self) -> Iterator[Violation]:
+        """See Scenario."""
+        for name, messages in self._messages.items():
+            yield from messages.check(self.world.terminals[name], self.world.terminals[PROVIDER])
+        yield from self.world.check_handles(MOST_SOCKETS)
+
+    def settled(self) -> Iterator[Violation]:
+        """See Scenario."""
+        now = self.world.now
+        allowed = positions_since(self.world.terminals[PROVIDER], now - MOST_PERIODS * PERIOD)
+        for name in COPIERS:
+            position = self.world.terminals[name].position(SYMBOL)
+            if position not in allowed:
+                yield Violation(
+                    "positions agree",
+                    f"{name} has {position} lots; the provider had {', '.join(sorted(allowed))} in the last "
+                    f"{MOST_PERIODS} timer periods",
+                )
+
+    def ended(self) -> Iterator[Violation]:
+        """See Scenario."""
+        for terminal in self.world.terminals.values():
+            for problem in terminal.account_problems:
+                yield Violation("ledgers add up to positions", problem)
+
+    paths: ClassVar = (
+        RecoveryPath("a copier connects again", lambda world: any(map(_reconnected, _copiers(world)))),
+        RecoveryPath("a connect is refused", lambda world: _logged(world, "Connect to", "10061")),
+        RecoveryPath("a connect times out", lambda world: _logged(world, "Connect to", "10060")),
+        RecoveryPath("a connection is reset", lambda world: _logged(world, "Receive. error", "10054")),
+        RecoveryPath("a dead connection is noticed", lambda world: _logged(world, "Receive. error", "10060")),
+        RecoveryPath("a silent provider is reported", lambda world: _recorded(world, "silent")),
+        RecoveryPath("a silent provider is heard again", lambda world: _recorded(world, "heard")),
+        RecoveryPath("a copier is started again", lambda world: any(each.starts > 1 for each in _copiers(world))),
+        RecoveryPath("a provider is started again", lambda world: world.terminals[PROVIDER].starts > 1),
+        RecoveryPath("a message is sent in parts", lambda world: _counted(world, PARTIAL_SEND)),
+        RecoveryPath("a connection ends inside a message", lambda world: _counted(world, END_INSIDE_MESSAGE)),
+    )
+
+
+class Messages:
+    """Checks one copier's deals against its messages, each event once."""
+
+    def __init__(self, copier: str) -> None:
+        self._copier = copier
+        self._next = 0
+        # The last message, unless it was traded.
+        self._untraded: Event | None = None
+
+    def check(self, copier: SimulatedTerminal, provider: SimulatedTerminal) -> Iterator[Violation]:
+        """Take the copier's new events."""
+        new = copier.events[self._next :]
+        self._next = len(copier.events)
+        for event in new:
+            if event.kind == "started":
+                self._untraded = None
+            elif event.kind == "received":
+                self._untraded = event
+                if not _was_position(provider, str(event.fields["lots"]), event.time):
+                    yield Violation(
+                        "messages state the provider's positions",
+                        f"{self._copier} received {event.fields['lots']} lots, which the provider never had",
+                    )
+            elif event.kind == "deal":
+                yield from self._check_deal(event)
+
+    def _check_deal(self, deal: Event) -> Iterator[Violation]:
+        message, self._untraded = self._untraded, None
+        if message is None:
+            yield Violation(
+                "each deal has a message of its own",
+                f"{self._copier} traded to {deal.fields['position']} lots without a new message",
+            )
+        elif Decimal(str(message.fields["lots"])) != Decimal(str(deal.fields["position"])):
+            yield Violation(
+                "a deal leads to the position of its message",
+                f"{self._copier} traded to {deal.fields['position']} lots after {message.fields['lots']} were received",
+            )
+
+
+def positions_since(terminal: SimulatedTerminal, time: float) -> set[str]:
+    """The positions that a terminal has had since then."""
+    found = {terminal.position(SYMBOL, time)}
+    for since, lots in reversed(terminal.positions.get(SYMBOL, [])):
+        if since < time:
+            break
+        found.add(lots)
+    return found
+
+
+def _was_position(provider: SimulatedTerminal, lots: str, before: float) -> bool:
+    wanted = Decimal(lots)
+    return any(
+        event.kind in ("started", "deal") and event.time <= before and Decimal(str(event.fields["position"])) == wanted
+        for event in reversed(provider.events)
+    )
+
+
+def _copiers(world: World) -> list[SimulatedTerminal]:
+    return [world.terminals[name] for name in COPIERS]
+
+
+def _reconnected(terminal: SimulatedTerminal) -> bool:
+    starts = [event.start for event in terminal.of_kind("connected")]
+    return len(starts) > len(set(starts))
+
+
+def _logged(world: World, *parts: str) -> bool:
+    return any(all(part in line.text for part in parts) for each in _copiers(world) for line in each.log)
+
+
+def _recorded(world: World, kind: str) -> bool:
+    return any(each.of_kind(kind) for each in _copiers(world))
+
+
+def ends_with_a_message(data: bytes) -> bool:
+    """Whether the bytes of a connection end with a whole message."""
+    return data.endswith(b"\0")
+
+
+def _counted(world: World, name: str) -> bool:
+    return any(terminal.counts[name] for terminal in world.terminals.values())

@@ -1,0 +1,191 @@
+"""The programs of ``python -m demos tpl``: a chart server, a client that follows it, and clients that download once.
+
+The server's chart changes again and again. Each template that a client applies must be one that the server has made,
+whole and never older than the one before; at the end the follower's chart is the server's.
+"""
+
+from __future__ import annotations
+
+import random
+import struct
+from collections.abc import Iterator
+from typing import ClassVar
+
+from demos.chartfeed import client_connection
+from demos.chartfeed.client import MAX_WAIT_SECONDS, SILENCE_MS
+from demos.chartfeed.compare import same_templates
+from demos.chartfeed.server_commands import change_command
+from demos.simulation.calls import END_INSIDE_MESSAGE, PARTIAL_SEND
+from demos.simulation.directed import in_order, resets_on_a_bad_line
+from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
+from demos.simulation.terminals import Event, Setup, SimulatedTerminal
+from demos.simulation.world import World
+from winsock.simulation.faults import Fault
+
+SYMBOL, OTHER_SYMBOL = "EURUSD", "GBPUSD"
+SERVER, FOLLOWER, VISITOR = "server", "follower", "visitor"
+PORT = 8080
+
+# The timer of the server, and how often a client looks for data: longer than usual, to save time.
+TIMER_MS = 1000
+PAUSE_MS = 500
+
+# The server makes a template at most once a second; one that was made this long ago has arrived.
+ARRIVES_S = 4.0
+
+# The seconds from the end of one visit to the next.
+NEXT_VISIT_S = 45.0
+
+# The probability that a send takes only a part; it differs between seeds.
+SHORT_SENDS = (0.0, 0.1, 0.5)
+
+MOST_SOCKETS = 20
+
+
+class TemplateScenario(Scenario):
+    """See the head of this module."""
+
+    # A follower notices a dead server after SILENCE_MS, and its longest pause between two connects follows.
+    settling = SILENCE_MS / 1000 + MAX_WAIT_SECONDS + client_connection.CONNECT_MS / 1000 + ARRIVES_S
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self._applied = {name: Applied(name) for name in (FOLLOWER, VISITOR)}
+
+    def build(self) -> None:
+        """See Scenario."""
+        client_connection.PAUSE_MS = PAUSE_MS
+        for name in (SERVER, FOLLOWER, VISITOR):
+            self.world.host(name)
+        self.world.terminal(SERVER, SERVER, self._server())
+        inputs = {"Host": SERVER, "Port": PORT}
+        self.world.terminal(FOLLOWER, FOLLOWER, _client({**inputs, "follow": True}))
+        self.world.repeated(VISITOR, VISITOR, _client({**inputs, "attempts": 4}), NEXT_VISIT_S)
+
+    def _server(self) -> Setup:
+        chance = self.world.random
+        every = chance.choice((5.0, 10.0, 30.0))
+        commands = [
+            (number * every + chance.random(), change_command(number, SYMBOL, "H1", "1.10000"))
+            for number in range(1, int(self.world.seconds / every))
+        ]
+        inputs = {"Host": "0.0.0.0", "Port": PORT}
+        return Setup(
+            program="chart_server",
+            inputs=inputs,
+            commands=[each for each in commands if each[0] < self.world.seconds - ARRIVES_S - 1],
+            speed=0.1,
+            timer_ms=TIMER_MS,
+            short_sends=chance.choice(SHORT_SENDS),
+        )
+
+    def targets(self) -> Targets:
+        """See Scenario."""
+        names = (SERVER, FOLLOWER, VISITOR)
+        return Targets(names, [(SERVER, FOLLOWER), (SERVER, VISITOR)], names)
+
+    def faults(self, chance: random.Random, start: float, end: float) -> list[Fault]:
+        """See Scenario. In some seeds templates are cut off."""
+        found = super().faults(chance, start, end)
+        if chance.random() < 0.5:
+            pair = (SERVER, chance.choice((FOLLOWER, VISITOR)))
+            found += resets_on_a_bad_line(chance, pair, start, end, {"bandwidth": 1500})
+        return in_order(found)
+
+    def check(self) -> Iterator[Violation]:
+        """See Scenario."""
+        terminals = self.world.terminals
+        for name, applied in self._applied.items():
+            yield from applied.check(terminals[name], terminals[SERVER])
+        yield from self.world.check_handles(MOST_SOCKETS)
+
+    def settled(self) -> Iterator[Violation]:
+        """See Scenario."""
+        made = self.world.terminals[SERVER].of_kind("created")
+        old = [event for event in made if event.time <= self.world.now - ARRIVES_S]
+        new = {event.fields["crc"] for event in made[len(old) :]}
+        applied = self.world.terminals[FOLLOWER].of_kind("applied")
+        if old and (not applied or applied[-1].fields["crc"] not in {old[-1].fields["crc"], *new}):
+            yield Violation(
+                "the newest template is applied",
+                f"template {old[-1].fields['number']}, made at {old[-1].time:.1f} s, has not been applied",
+            )
+
+    def ended(self) -> Iterator[Violation]:
+        """See Scenario."""
+        server, follower = (self.world.terminals[name].template for name in (SERVER, FOLLOWER))
+        if not same_templates(server, follower):
+            yield Violation("the charts are equal", "the follower's chart is not the server's at the end")
+
+    paths: ClassVar = (
+        RecoveryPath("the follower connects again", lambda world: _logged(world, FOLLOWER, "Next attempt")),
+        RecoveryPath("a download is repeated", lambda world: _logged(world, VISITOR, "Next attempt")),
+        RecoveryPath("a silent server is left", lambda world: _logged(world, FOLLOWER, "no frame in")),
+        RecoveryPath("a connection ends inside a template", lambda world: _counted(world, END_INSIDE_MESSAGE)),
+        RecoveryPath("a template is sent in parts", lambda world: _counted(world, PARTIAL_SEND)),
+        RecoveryPath("the server is started again", lambda world: world.terminals[SERVER].starts > 1),
+        RecoveryPath("the follower is started again", lambda world: world.terminals[FOLLOWER].starts > 1),
+    )
+
+
+class Applied:
+    """Checks what one client applies, each event once."""
+
+    def __init__(self, client: str) -> None:
+        self._client = client
+        self._next = 0
+        self._newest = -1
+
+    def check(self, client: SimulatedTerminal, server: SimulatedTerminal) -> Iterator[Violation]:
+        """Take the client's new events."""
+        new = client.events[self._next :]
+        self._next = len(client.events)
+        for event in new:
+            if event.kind == "applied":
+                yield from self._check(event, server.of_kind("created"))
+
+    def _check(self, applied: Event, created: list[Event]) -> Iterator[Violation]:
+        number = max(
+            (
+                number
+                for number, event in enumerate(created)
+                if event.fields["crc"] == applied.fields["crc"] and event.time <= applied.time
+            ),
+            default=-1,
+        )
+        if number < 0:
+            yield Violation("applied templates are the server's", f"{self._client} applied a template of its own")
+        elif number < self._newest:
+            yield Violation(
+                "no older template is applied", f"{self._client} applied template {number} after {self._newest}"
+            )
+        self._newest = max(self._newest, number)
+
+
+def is_whole(data: bytes) -> bool:
+    """Whether the bytes of a follower's connection end with a whole frame."""
+    position = 0
+    while position + 4 <= len(data):
+        position += 4 + struct.unpack_from("!I", data, position)[0]
+    return position == len(data)
+
+
+def _client(inputs: dict[str, object]) -> Setup:
+    # The chart shows another symbol at the start, as in the job.
+    # A download that fails too often ends with the code of a network error.
+    return Setup(
+        program="chart_client",
+        inputs=inputs,
+        symbols=(OTHER_SYMBOL, SYMBOL),
+        speed=0.1,
+        is_whole=is_whole if inputs.get("follow") else None,
+        exit_codes=(0, 3),
+    )
+
+
+def _logged(world: World, terminal: str, text: str) -> bool:
+    return world.terminals[terminal].logged(text)
+
+
+def _counted(world: World, name: str) -> bool:
+    return any(terminal.counts[name] for terminal in world.terminals.values())

@@ -1,0 +1,138 @@
+"""The programs of ``python -m demos ticks``: a collector, and senders that number their ticks, over UDP.
+
+Datagrams may be lost, be repeated and overtake each other, but the counts add up: what was sent is received, dropped by
+the network, or lost with a host; and what was received is stored once, or counted as repeated.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import ClassVar
+
+from demos.collector.collector import MAX_RETRY_MS as LONGEST_COLLECTOR_WAIT_MS
+from demos.collector.sender import MAX_RETRY_MS as LONGEST_SENDER_WAIT_MS
+from demos.collector.store import TickStore
+from demos.simulation.calls import DATAGRAMS_RECEIVED, DATAGRAMS_SENT
+from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
+from demos.simulation.terminals import Setup, SimulatedTerminal
+from demos.simulation.world import World
+
+COLLECTOR = "collector"
+SENDERS = ("sender1", "sender2")
+PORT = 8082
+
+# The timer of the collector: longer than usual, to save time.
+PERIOD_MS = 1000
+
+# The senders end this long before the collector: everything that they have sent has arrived.
+LAST_S = 5.0
+
+# A tick that was sent this many seconds ago has arrived.
+ARRIVES_S = 3
+
+MOST_SOCKETS = 10
+
+
+class TicksScenario(Scenario):
+    """See the head of this module."""
+
+    # The longest pauses of a sender that resolves a name and of a collector that opens its port, and three periods.
+    settling = (LONGEST_SENDER_WAIT_MS + LONGEST_COLLECTOR_WAIT_MS + 3 * PERIOD_MS) / 1000
+
+    longest_fault = 60.0
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        # In each second since everything has settled: the datagrams sent and received so far.
+        self._counts: list[tuple[int, int]] = []
+
+    def build(self) -> None:
+        """See Scenario."""
+        chance = self.world.random
+        for name in (COLLECTOR, *SENDERS):
+            self.world.host(name)
+        inputs = {"Host": "0.0.0.0", "Port": PORT, "database": str(self._database)}
+        setup = Setup(program="tick_collector", inputs=inputs, speed=0.001, timer_ms=PERIOD_MS)
+        self.world.terminal(COLLECTOR, COLLECTOR, setup)
+        for number, name in enumerate(SENDERS):
+            send = {"Host": COLLECTOR, "Port": PORT, "sequence": True}
+            end = self.world.seconds - LAST_S
+            speed = chance.choice((0.5, 1.0, 3.0))
+            setup = Setup(program="tick_sender", inputs=send, market=self.world.seed + number, speed=speed, end=end)
+            self.world.terminal(name, name, setup)
+
+    def targets(self) -> Targets:
+        """See Scenario."""
+        names = (COLLECTOR, *SENDERS)
+        return Targets(names, [(COLLECTOR, name) for name in SENDERS], names)
+
+    def check(self) -> Iterator[Violation]:
+        """See Scenario."""
+        yield from self.world.check_handles(MOST_SOCKETS)
+        sent, received = self._sent(), self._received()
+        most = sent + self.world.net.counters["duplicated"]
+        if received > most:
+            yield Violation("nothing is received that was not sent", f"{received} datagrams received, {most} sent")
+
+    def settled(self) -> Iterator[Violation]:
+        """See Scenario. Nothing is lost any more."""
+        self._counts.append((self._sent(), self._received()))
+        if len(self._counts) <= ARRIVES_S:
+            return
+        sent, received = self._counts[-1 - ARRIVES_S][0] - self._counts[0][0], self._received() - self._counts[0][1]
+        if received < sent:
+            yield Violation("ticks arrive again", f"{sent - received} of {sent} ticks are missing after the last fault")
+
+    def ended(self) -> Iterator[Violation]:
+        """See Scenario."""
+        with closing(TickStore(self._database, reading=True)) as store:
+            rows = store.senders()
+        stored = sum(row.ticks for row in rows)
+        kept = stored + sum(row.refused + row.oversized + row.repeated for row in rows)
+        if kept != self._received():
+            yield Violation(
+                "what is received is stored", f"{self._received()} datagrams received, {kept} counted in the database"
+            )
+        lost = sum(row.lost for row in rows)
+        if stored + lost > self._sent():
+            yield Violation("the counts add up", f"{self._sent()} ticks sent, but {stored} stored and {lost} lost")
+        with closing(sqlite3.connect(self._database)) as db:
+            [numbers] = db.execute("SELECT coalesce(sum(last - first + 1), 0) FROM runs").fetchone()
+        if stored + lost != numbers:
+            yield Violation(
+                "the numbers add up", f"{numbers} numbers, but {stored} ticks stored and {lost} counted as lost"
+            )
+
+    @property
+    def _database(self) -> Path:
+        return self.world.hosts[COLLECTOR].disk / "ticks.sqlite"
+
+    def _sent(self) -> int:
+        return sum(self.world.terminals[name].counts[DATAGRAMS_SENT] for name in SENDERS)
+
+    def _received(self) -> int:
+        return self.world.terminals[COLLECTOR].counts[DATAGRAMS_RECEIVED]
+
+    paths: ClassVar = (
+        RecoveryPath("a closed port is reported", lambda world: _logged(world, "No program listens")),
+        RecoveryPath("the port counts as open again", lambda world: _logged(world, "no refusals for")),
+        RecoveryPath("lost ticks are counted", lambda world: _collector(world).logged("lost, by their numbers")),
+        RecoveryPath("a repeated tick is dropped", lambda world: _collector(world).logged("repeated tick")),
+        RecoveryPath("the collector is started again", lambda world: _collector(world).starts > 1),
+        RecoveryPath("a sender is started again", lambda world: any(each.starts > 1 for each in _senders(world))),
+    )
+
+
+def _collector(world: World) -> SimulatedTerminal:
+    return world.terminals[COLLECTOR]
+
+
+def _senders(world: World) -> list[SimulatedTerminal]:
+    return [world.terminals[name] for name in SENDERS]
+
+
+def _logged(world: World, text: str) -> bool:
+    return any(each.logged(text) for each in _senders(world))
