@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _NETWORK_FIXTURE = "winsock_network"
 # Fixtures of this machine's network: while a simulated one is open, winsock's calls are the simulated ones.
 _REAL_FIXTURES = {"winsock_started", "winsock_ports", "winsock_port"}
+_REPORTS = "winsock_reports"
 # What is known of a test: whether it has failed, its peers, its simulated network.
 _FAILED: pytest.StashKey[bool] = pytest.StashKey()
 _PEERS: pytest.StashKey[list[RunningPeer]] = pytest.StashKey()
@@ -39,6 +40,7 @@ def winsock_started(request: pytest.FixtureRequest) -> Iterator[None]:
     """Winsock is started. The test fails if it leaves sockets open; the report names the line that opened each one."""
     from winsock.testing import started
 
+    _register_reports(request.config)
     problems = ""
     try:
         with started():
@@ -68,6 +70,7 @@ def winsock_port(winsock_ports: Callable[[], int]) -> int:
 @pytest.fixture
 def winsock_peer(request: pytest.FixtureRequest) -> Iterator[Callable[[Peer], RunningPeer]]:
     """A function that starts a script. The test ends when all its scripts have ended, and fails with a failed step."""
+    _register_reports(request.config)
     running = request.node.stash.setdefault(_PEERS, [])
 
     def start(script: Peer) -> RunningPeer:
@@ -94,31 +97,38 @@ def _finish_peers(running: list[RunningPeer], stop: bool) -> None:
         pytest.fail("\n\n".join(failures), pytrace=False)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    running = item.stash.get(_PEERS, [])
-    try:
-        result = yield
-    except BaseException:
-        if _NETWORK in item.stash:
-            item.stash[_NETWORK].keep()
-        # A failed step is often the cause, so both are shown.
-        _finish_peers(running, stop=True)
-        raise
-    _finish_peers(running, stop=False)
-    return result
+class _Reports:
+    """The hooks around a test. The first test that uses a fixture registers them, so that other runs do without."""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
+        running = item.stash.get(_PEERS, [])
+        try:
+            result = yield
+        except BaseException:
+            if _NETWORK in item.stash:
+                item.stash[_NETWORK].keep()
+            # A failed step is often the cause, so both are shown.
+            _finish_peers(running, stop=True)
+            raise
+        _finish_peers(running, stop=False)
+        return result
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        if report.failed:
+            item.stash[_FAILED] = True
+            if _NETWORK in item.stash:
+                report.sections.append(("simulated network", item.stash[_NETWORK].report()))
+        return report
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    report = yield
-    if report.failed:
-        item.stash[_FAILED] = True
-        if _NETWORK in item.stash:
-            report.sections.append(("simulated network", item.stash[_NETWORK].report()))
-    return report
+def _register_reports(config: pytest.Config) -> None:
+    if not config.pluginmanager.has_plugin(_REPORTS):
+        config.pluginmanager.register(_Reports(), _REPORTS)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -135,6 +145,7 @@ def winsock_network(request: pytest.FixtureRequest) -> Iterator[Network]:
     from winsock.simulation.network import Network
     from winsock.testing.network_report import Recording
 
+    _register_reports(request.config)
     real = sorted(_REAL_FIXTURES & set(request.fixturenames))
     if real:
         pytest.fail(

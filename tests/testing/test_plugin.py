@@ -48,6 +48,15 @@ def test_the_plugin_imports_nothing_of_winsock_until_a_fixture_is_used() -> None
     assert output.stdout.strip() == "['winsock_pytest']"
 
 
+def test_the_hooks_of_reports_are_registered_by_the_first_test_that_uses_a_fixture(run: Run) -> None:
+    result = run("""
+def test_before(request): assert not request.config.pluginmanager.has_plugin("winsock_reports")
+def test_first(winsock_started): pass
+def test_after(request): assert request.config.pluginmanager.has_plugin("winsock_reports")
+""")
+    result.assert_outcomes(passed=3)
+
+
 def test_the_fixtures_are_listed_with_their_descriptions(run: Run) -> None:
     result = run("", "--fixtures")
     names = ("winsock_network", "winsock_peer", "winsock_port", "winsock_ports", "winsock_started")
