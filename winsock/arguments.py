@@ -48,8 +48,17 @@ _POINTER_BITS = 8 * ctypes.sizeof(ctypes.c_void_p)
 _LEAST_SOCKET, _MOST_SOCKET = -(1 << _POINTER_BITS - 1), (1 << _POINTER_BITS) - 1
 _SimpleCData: Any = ctypes.c_int.__mro__[1]
 _Pointer: Any = ctypes._Pointer
-# The modules of the calls, and of the functions between a call and a conversion.
-_CALL_MODULES = ("winsock.structures", "winsock.ws2_32", "winsock.arguments", "winsock.batch", "winsock_compat.")
+# The modules of the calls, and of the functions between a call and a conversion; in simulations winsock_compat has
+# another name in each process.
+_CALL_MODULES = (
+    "winsock.structures",
+    "winsock.ws2_32",
+    "winsock.arguments",
+    "winsock.batch",
+    "winsock_compat.",
+    "winsock_simulated_",
+    "winsock.simulation.dispatch",
+)
 
 
 def argument_error(error: type[Exception], value: object, kind: str, problem: str, accepted_by: str = "") -> Exception:

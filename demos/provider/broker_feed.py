@@ -105,7 +105,7 @@ class BrokerFeed:
 
     def owns(self, s: int) -> bool:
         """Whether the socket is that of the link's events."""
-        return s == self._link.socket
+        return self._link.owns(s)
 
     def ready(self, s: int, ready: int) -> None:
         """Events of the link wait."""

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from demos.wire.http_hosts import option_host
 from winsock.command_line import is_same_file
@@ -36,7 +36,6 @@ MOST_DAYS = 36_500
 # X.509 limits the common name to 64 characters.
 _MAX_COMMON_NAME = 64
 
-
 # A serial number has 159 random bits; with the highest one its encoding always has the same size.
 _HIGHEST_SERIAL_BIT = 1 << 158
 
@@ -50,15 +49,16 @@ class CertificateError(Exception):
     """The certificate cannot be created; the text is the reason."""
 
 
+class Certificate(NamedTuple):
+    """A certificate and its key in PEM, and the SHA-256 that clients pin."""
+
+    certificate: bytes
+    key: bytes
+    fingerprint: bytes
+
+
 def create_certificate(
-    certificate: Path,
-    key: Path,
-    hosts: Sequence[str],
-    days: int,
-    now: datetime,
-    *,
-    force: bool = False,
-    key_type: Literal["ecdsa", "rsa"] = "ecdsa",
+    certificate: Path, key: Path, hosts: Sequence[str], days: int, now: datetime, *, force: bool = False
 ) -> bytes:
     """Create a key and a certificate for names and addresses; returns the certificate's SHA-256.
 
@@ -67,11 +67,7 @@ def create_certificate(
     Errors: CertificateError when a host or the number of days is invalid, a file exists, or a file cannot be written;
     then the files are as they were.
     """
-    names = [_general_name(host) for host in hosts]
-    if not names or not 1 <= days <= MOST_DAYS:
-        raise CertificateError(
-            f"a certificate needs at least one host, and 1 to {MOST_DAYS} days: {list(hosts)}, {days} days"
-        )
+    _checked_names(hosts, days)
     if is_same_file(certificate, key):
         raise CertificateError(f"{certificate} cannot be the file of both certificate and key: use two files")
     if folder := next((path for path in (certificate, key) if not path.name or path.is_dir()), None):
@@ -81,11 +77,20 @@ def create_certificate(
         raise CertificateError(
             f"{existing} exists; a new certificate has another fingerprint, use --force to replace it"
         )
+    made = make_certificate(hosts, days, now)
+    _write_both((key, made.key, 0o600), (certificate, made.certificate, 0o644), force=force)
+    return made.fingerprint
+
+
+def make_certificate(
+    hosts: Sequence[str], days: int, now: datetime, key_type: Literal["ecdsa", "rsa"] = "ecdsa"
+) -> Certificate:
+    """As create_certificate, without files. Errors: CertificateError when a host or the number of days is invalid."""
+    names = _checked_names(hosts, days)
     private = _private_key(key_type)
     signed = _sign(private, names, hosts[0], now, days)
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    _write_both((key, pem, 0o600), (certificate, signed.public_bytes(Encoding.PEM), 0o644), force=force)
-    return signed.fingerprint(hashes.SHA256())
+    return Certificate(signed.public_bytes(Encoding.PEM), pem, signed.fingerprint(hashes.SHA256()))
 
 
 def certificate_period(certificate: Path) -> tuple[datetime, datetime]:
@@ -95,6 +100,15 @@ def certificate_period(certificate: Path) -> tuple[datetime, datetime]:
     """
     first = x509.load_pem_x509_certificate(certificate.read_bytes())
     return first.not_valid_before_utc, first.not_valid_after_utc
+
+
+def _checked_names(hosts: Sequence[str], days: int) -> list[x509.GeneralName]:
+    names = [_general_name(host) for host in hosts]
+    if not names or not 1 <= days <= MOST_DAYS:
+        raise CertificateError(
+            f"a certificate needs at least one host, and 1 to {MOST_DAYS} days: {list(hosts)}, {days} days"
+        )
+    return names
 
 
 def _private_key(key_type: Literal["ecdsa", "rsa"]) -> PrivateKey:

@@ -156,6 +156,11 @@ class Follower:
         return self._memory.stopped or ""
 
     @property
+    def mark(self) -> Mark | None:
+        """The newest state that was returned, also before a restart; None: none."""
+        return self._memory.mark
+
+    @property
     def waits(self) -> bool:
         """Whether the state of a new stream waits for the server's time to pass that of an earlier stream."""
         return self._waits and not self._accepted

@@ -8,9 +8,10 @@ import re
 import sys
 import time
 from pathlib import Path
+from textwrap import fill
 
 from demos.launcher import option_types
-from demos.launcher.command_help import add_command
+from demos.launcher.command_help import HELP_WIDTH, add_command
 from demos.simulation import report
 from demos.simulation.failures import explain, write_failure
 from demos.simulation.runs import Outcome, Run, simulate
@@ -83,13 +84,13 @@ exit codes:
 
 def add_parser(subparsers: option_types.SubParsers) -> None:
     """Declare the subcommand."""
-    scenarios = "\n".join(f"  {name:10} {entry.summary}" for name, entry in SCENARIOS.items())
+    scenarios = "\n".join(_listed(name, entry.summary) for name, entry in SCENARIOS.items())
     parser = add_command(
         subparsers,
         "simulate",
         "run the demos on a simulated network under faults",
         _DESCRIPTION,
-        f"scenarios:\n{scenarios}\n  {ALL:10} all of them\n{_EPILOG}",
+        f"scenarios:\n{scenarios}\n{_listed(ALL, 'all of them')}\n{_EPILOG}",
     )
     parser.add_argument(
         "scenario",
@@ -99,6 +100,10 @@ def add_parser(subparsers: option_types.SubParsers) -> None:
     )
     _add_runs(parser)
     _add_outputs(parser)
+
+
+def _listed(name: str, summary: str) -> str:
+    return fill(f"  {name:10} {summary}", HELP_WIDTH, subsequent_indent=" " * 13)
 
 
 def _add_runs(parser: argparse.ArgumentParser) -> None:

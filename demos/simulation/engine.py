@@ -50,7 +50,7 @@ def run_scenario(
     return {
         "script": format_script(faults),
         "violation": tuple(violation) if violation else None,
-        "at": world.now,
+        "at": min(world.now, seconds),
         "paths": [path.name for path in scenario.paths if path.reached(world)],
         "missed": [path.name for path in scenario.paths if not path.reached(world)],
         "faults": sorted({fault.kind for fault in faults if fault.at / SECOND <= world.now}),
@@ -87,8 +87,8 @@ def _watch(world: World, scenario: Scenario) -> Violation | None:
     except SimulationError as error:
         return Violation("the simulation goes on", f"{type(error).__name__}: {error}")
     except Exception as error:
-        notes = "; ".join(getattr(error, "__notes__", ()))
-        return Violation("no program fails", f"{type(error).__name__}: {error}; {notes}")
+        texts = [f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())]
+        return Violation("no program fails", "; ".join(texts))
 
 
 def _check(world: World, scenario: Scenario) -> Iterator[Violation]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -69,7 +69,8 @@ class Setup:
     ``symbols`` are those that the market quotes; the chart shows the first one. ``is_whole``: whether the bytes that a
     connection has received end with a whole message, to count the connections that end inside one. ``exit_codes`` are
     those with which the program may end; any other one breaks an invariant. ``short_sends`` is the probability that a
-    send takes only a part of its bytes.
+    send takes only a part of its bytes. Inside the ``contexts`` the program runs: they replace what this program alone
+    takes from the real world. ``prepare`` gets the terminal before its program is loaded.
     """
 
     program: str
@@ -84,6 +85,8 @@ class Setup:
     is_whole: IsWhole | None = None
     exit_codes: Collection[int] = (0,)
     short_sends: float = 0.0
+    contexts: Sequence[Callable[[], AbstractContextManager[object]]] = ()
+    prepare: Callable[[Terminal], None] | None = None
 
 
 class SimulatedTerminal:
@@ -111,6 +114,7 @@ class SimulatedTerminal:
         # The running program's module, whose globals a scenario may read; None while the terminal does not run.
         self.module: ModuleType | None = None
         self._commands: deque[tuple[float, str]] = deque(sorted(setup.commands))
+        self._program = find_program(setup.program)
         self._short = short(setup.short_sends)
         self._end = setup.end if setup.end is not None else end
 
@@ -163,12 +167,14 @@ class SimulatedTerminal:
         try:
             with ExitStack() as stack:
                 stack.enter_context(process_context())
+                for context in self.setup.contexts:
+                    stack.enter_context(context())
                 terminal = self._terminal(clock, stack)
                 clock.on_kill = terminal.event_loop.abandon
+                if self.setup.prepare is not None:
+                    self.setup.prepare(terminal)
                 inputs = dict(self.setup.inputs)
-                chart = terminal.attach(
-                    find_program(self.setup.program), self.setup.symbols[0], self.setup.period, inputs
-                )
+                chart = terminal.attach(self._program, self.setup.symbols[0], self.setup.period, inputs)
                 self.module = chart.module
                 if not chart.is_expert:
                     # A script runs before the event loop, which would end it. It waits in Sleep, without a socket.
@@ -233,7 +239,7 @@ class _Recorder:
         """See EventRecorder."""
         time = self._clock.monotonic()
         self._terminal.events.append(Event(time, self._start, kind, fields))
-        if kind in ("started", "deal"):
+        if kind in ("started", "deal") and "position" in fields:
             positions = self._terminal.positions.setdefault(str(fields["symbol"]), [])
             positions.append((time, str(fields["position"])))
 

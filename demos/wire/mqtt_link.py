@@ -17,6 +17,8 @@ when, with which password, and whether at all, is the program's decision.
 
 The server is verified before anything but the TLS handshake is sent. Without TLS only this computer's addresses are
 used.
+
+A program without threads, such as one in a simulated network, uses another class of attempts; see use_attempts().
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, NamedTuple, TypeAlias
 
 from paho.mqtt.client import Client, MQTTMessage, MQTTv5, error_string
@@ -40,7 +44,7 @@ from demos.wire.mqtt_url import MqttEndpoint
 from demos.wire.opening import CallFailed
 from demos.wire.tls_contexts import TlsContext
 from demos.wire.wake_up import WakeUp
-from winsock import SOCK_STREAM
+from winsock import INVALID_SOCKET, SOCK_STREAM
 
 # The largest payload, with room for the topic and the properties.
 MOST_PAYLOAD = 1024 * 1024
@@ -59,7 +63,8 @@ MOST_DROPPABLE = 2000
 # The longest wait for the last packet.
 _END_S = 1.0
 
-_WITH_WILL = 0x04
+# The code of a DISCONNECT after which the broker publishes the will.
+MQTT_WITH_WILL = 0x04
 _SEND_RETAINED = SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE
 _REFUSED_LOGINS = (0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C)
 
@@ -133,7 +138,7 @@ class MqttLink:
         self._settings = settings
         self._wake = WakeUp()
         self._attempt = 0
-        self._client: _Attempt | None = None
+        self._client: Attempt | None = None
         if settings.context is not None:
             prepare_context(settings.context, settings.pin)
 
@@ -147,6 +152,12 @@ class MqttLink:
         """Whether there is neither a connection nor an attempt, and begin() may be called."""
         return self._client is None
 
+    def owns(self, s: int) -> bool:
+        """Whether events wait, or can be had, when this socket is ready."""
+        client = self._client
+        sockets = {self._wake.socket, client.own_socket if client else INVALID_SOCKET}
+        return s in sockets - {INVALID_SOCKET}
+
     def begin(self, login: MqttLogin) -> str:
         """Begin to connect; why that is impossible, or ""."""
         endpoint = self._settings.endpoint
@@ -159,7 +170,7 @@ class MqttLink:
             host = host_text(address)
             if not is_loopback(address):
                 return f"{host} is not this computer, and mqtt:// has no TLS: use mqtts://"
-        self._client = _Attempt(self._settings, login, host, self._wake.wake)
+        self._client = _attempts.get()(self._settings, login, host, self._wake.wake)
         return ""
 
     def take(self) -> Iterator[MqttEvent]:
@@ -169,6 +180,8 @@ class MqttLink:
         """
         self._wake.clear()
         client = self._client
+        if client is not None:
+            client.step()
         for _ in range(client.waiting if client else 0):
             if client is None or client is not self._client:
                 return
@@ -211,7 +224,7 @@ class MqttLink:
         self._wake.close()
 
 
-class _Attempt(Client):
+class Attempt(Client):
     """One attempt to connect, and its connection. The callbacks run in paho's thread."""
 
     def __init__(self, settings: MqttSettings, login: MqttLogin, host: str, wake: Callable[[], None]) -> None:
@@ -221,6 +234,7 @@ class _Attempt(Client):
         self._received_bytes = self._taken = 0
         self._wake_program = wake
         self._droppable = settings.droppable
+        self._settings = settings
         self._endpoint = settings.endpoint
         self._is_accepted = False
         self._is_left = False
@@ -242,6 +256,12 @@ class _Attempt(Client):
 
     # ---- for the terminal's thread
 
+    # The socket of the connection, for an attempt without a thread.
+    own_socket = INVALID_SOCKET
+
+    def step(self) -> None:
+        """Do what is possible now, in an attempt without a thread."""
+
     @property
     def waiting(self) -> int:
         """The number of events that wait for the program."""
@@ -261,7 +281,7 @@ class _Attempt(Client):
         """
         self.leave()
         if self.is_connected():
-            self.disconnect(ReasonCode(PacketTypes.DISCONNECT, identifier=_WITH_WILL if with_will else 0))
+            self.disconnect(ReasonCode(PacketTypes.DISCONNECT, identifier=MQTT_WITH_WILL if with_will else 0))
             self._is_over.wait(_END_S)
 
     def leave(self) -> None:
@@ -279,11 +299,15 @@ class _Attempt(Client):
                 result = self.loop(timeout)
         except Exception as error:  # whatever it is, the program reports it, and connects again
             reason = connect_problem(error, self._endpoint)
-        self._put(self._last or Ended(reason or error_string(result), False))
+        self.end_with(reason or error_string(result))
+        return result
+
+    def end_with(self, reason: str) -> None:
+        """The connection is over: the last event, with this reason unless there is a better one."""
+        self._put(self._last or Ended(reason, False))
         self._is_over.set()
         # The callbacks refer to this object. Without them it is freed, with its sockets, as soon as nobody uses it.
         self.on_connect = self.on_disconnect = self.on_message = self.on_publish = self.on_subscribe = None
-        return result
 
     def _is_left_alone(self) -> bool:
         """Whether the program has left an attempt that is not connected."""
@@ -329,3 +353,17 @@ class _Attempt(Client):
 
     def _answered(self, client: Client, userdata: Any, number: int, reasons: list[ReasonCode], properties: Any) -> None:
         self._put(Subscribed(number, tuple(str(each) if each.is_failure else "" for each in reasons)))
+
+
+# After the class, which is the default.
+_attempts: ContextVar[type[Attempt]] = ContextVar("mqtt_attempts", default=Attempt)
+
+
+@contextmanager
+def use_attempts(attempts: type[Attempt]) -> Iterator[None]:
+    """Make all links in this context connect with this class."""
+    token = _attempts.set(attempts)
+    try:
+        yield
+    finally:
+        _attempts.reset(token)

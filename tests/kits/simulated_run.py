@@ -152,11 +152,12 @@ def step(s: int, action: Callable[[], object], incoming: ssl.MemoryBIO, outgoing
 
 def tls_contexts(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """The contexts of the server and the client, with a new key."""
-    from demos.provider.certificates import create_certificate
+    from demos.provider.certificates import make_certificate
 
     files = folder / "cert.pem", folder / "key.pem"
-    now = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
-    create_certificate(*files, ["server"], 30_000, now, key_type="rsa")
+    made = make_certificate(["server"], 30_000, datetime.datetime(2000, 1, 1, tzinfo=datetime.timezone.utc), "rsa")
+    for file, pem in zip(files, made, strict=False):
+        file.write_bytes(pem)
     server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     server.load_cert_chain(*files)
     server.num_tickets = 0

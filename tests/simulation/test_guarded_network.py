@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 import json
+import logging
 import queue
 import sqlite3
 import sys
 import threading
 import time
 from ctypes import c_char
+from datetime import datetime, timezone
 from pathlib import Path
 from time import monotonic as real_monotonic
 
@@ -118,6 +120,21 @@ def test_a_network_inside_another_guards_its_own_processes_and_those_of_the_oute
         with pytest.raises(RealWorldCall, match="host a"):
             time.time()
     assert time.time is REAL_TIME
+
+
+def test_a_record_that_a_program_logs_has_the_time_of_its_host(caplog: pytest.LogCaptureFixture) -> None:
+    def program() -> None:
+        sleep(7)
+        logging.getLogger("trader").warning("the price is %s", 1.25)
+
+    with Network(start=datetime(2026, 1, 5, tzinfo=timezone.utc)) as net:
+        net.host("a").start(program)
+        net.run()
+        logging.getLogger("test").warning("now")
+    simulated, real = caplog.records
+    assert simulated.getMessage() == "the price is 1.25"
+    assert datetime.fromtimestamp(simulated.created, timezone.utc) == datetime(2026, 1, 5, 0, 0, 7, tzinfo=timezone.utc)
+    assert abs(real.created - time.time()) < 3600
 
 
 def test_a_program_that_holds_a_real_clock_by_name_is_refused() -> None:

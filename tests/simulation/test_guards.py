@@ -8,6 +8,7 @@ import datetime
 import gc
 import glob
 import importlib
+import logging
 import multiprocessing
 import os
 import pathlib
@@ -387,7 +388,19 @@ def test_the_process_of_any_open_network_is_checked(disk: Path) -> None:
 
 
 def names() -> dict[str, object]:
-    modules = (time, os, random, select, secrets, signal, ssl, threading, uuid, importlib.import_module("_thread"))
+    modules = (
+        time,
+        logging,
+        os,
+        random,
+        select,
+        secrets,
+        signal,
+        ssl,
+        threading,
+        uuid,
+        importlib.import_module("_thread"),
+    )
     found = {f"{module.__name__}.{name}": value for module in modules for name, value in vars(module).items()}
     for owner in (random.Random, threading.Condition, ssl.SSLContext, datetime.datetime, datetime.date):
         found |= {f"{owner.__qualname__}.{name}": value for name, value in vars(owner).items()}

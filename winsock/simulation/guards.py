@@ -20,8 +20,9 @@ How it works:
 
 Allowed are: files below the disk of the process's host, also those of SQLite; reading Python's own files, source code
 and the data files of packages; standard output and error; the metadata of files (os.stat); and the random numbers that
-OpenSSL takes for TLS in memory, which a trace does not show. Not noticed are sockets and files that the process did not
-open itself, and what compiled modules do without Python.
+OpenSSL takes for TLS in memory, which a trace does not show. What a program logs with `logging` has the time of its
+host. Not noticed are sockets and files that the process did not open itself, and what compiled modules do without
+Python.
 """
 
 from __future__ import annotations

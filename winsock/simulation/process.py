@@ -10,6 +10,7 @@ import random
 import threading
 from collections.abc import Callable
 from functools import partial
+from math import ceil
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -130,7 +131,8 @@ class Process:
 
     def wait(self, seconds: float | None, reason: str) -> bool:
         """Wait until wake() is called: True; or for this many seconds: False."""
-        deadline = None if seconds is None else self.scheduler.now + round(seconds * _NANOSECONDS)
+        # Rounded up: a wait of less than a nanosecond would end at the same time, and be repeated without end.
+        deadline = None if seconds is None else self.scheduler.now + ceil(seconds * _NANOSECONDS)
         return self._wait(deadline, lambda: reason)
 
     def wake(self) -> None:

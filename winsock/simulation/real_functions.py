@@ -13,6 +13,7 @@ from __future__ import annotations
 import _thread
 import ctypes
 import gc
+import logging
 import os
 import random
 import secrets
@@ -31,7 +32,7 @@ from functools import partial, update_wrapper, wraps
 from types import ModuleType
 from typing import Any
 
-from .callers import refuse
+from .callers import calling_process, refuse
 from .real_events import PROCESS, SOCKET, THREAD, certificate_file, paths_in_an_open_folder
 
 __all__ = ["name_of_real_function", "replace", "restore"]
@@ -93,8 +94,26 @@ class _Checked:
         return self._original(*args, **kwargs)
 
 
+class _TimeForLogging:
+    """The module time for logging: a record that a simulated program logs has the time of its host."""
+
+    def __init__(self) -> None:
+        self._time_ns = time.time_ns
+
+    def time_ns(self) -> int:
+        process = calling_process()
+        return self._time_ns() if process is None else process.utc_ns()
+
+    def time(self) -> float:
+        return self.time_ns() / 1e9
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(time, name)
+
+
 def replace() -> None:
     """Replace all functions until restore() is called."""
+    _set(logging, "time", _TimeForLogging())
     for module, problem, names in _FUNCTIONS:
         for name in names:
             _check_function(module, name, problem)

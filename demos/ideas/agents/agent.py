@@ -19,7 +19,7 @@ from demos.ideas.agents.protocol import (
     Task,
     agent_name_problem,
 )
-from demos.ideas.agents.worker_process import Loaded, WorkerProcess
+from demos.ideas.agents.worker_process import Loaded, Worker, new_worker
 from demos.ideas.link import Link, LinkError, link_settings
 from demos.ideas.link_options import CaInput, PinInput, UrlInput
 from demos.ideas.messages import Error, MessageError
@@ -60,7 +60,7 @@ strategy: StrategyInput = EXAMPLE
 prices: PricesInput = ""
 name: Annotated[str, Input("the agent's name at the coordinator; empty: a random one", check=_name_problem)] = ""
 
-worker: WorkerProcess | None = None
+worker: Worker | None = None
 link: Link | None = None
 generation = 0
 hello: Hello | None = None
@@ -80,7 +80,7 @@ def OnInit() -> int:
     except (InputError, LinkError) as error:
         Fail(2, str(error))
         return INIT_FAILED
-    worker = WorkerProcess(files, _POINT_MS)
+    worker = new_worker(files, _POINT_MS)
     name = name or f"agent-{random_source().randrange(16**8):08x}"
     EventSetMillisecondTimer(PERIOD_MS)
     return INIT_SUCCEEDED

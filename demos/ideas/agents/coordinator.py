@@ -22,7 +22,7 @@ from demos.ideas.agents.progress import progress_fields, progress_text
 from demos.ideas.agents.protocol import LONGEST_POINT_S, MOST_BYTES, VERSION, Hello
 from demos.ideas.agents.run_file import RunFile
 from demos.ideas.agents.values import all_same
-from demos.ideas.agents.worker_process import Finished, Loaded, WorkerProcess
+from demos.ideas.agents.worker_process import Finished, Loaded, Worker, new_worker
 from demos.ideas.hub import Hub, HubError, HubSettings
 from demos.ideas.hub_options import CertInput, ClientsInput, HostInput, HostsInput, KeyInput, PerAddressInput, PortInput
 from demos.provider.sqlite_file import LOCK_TIMEOUT, StateBusy, StateError
@@ -95,7 +95,7 @@ _FRAMES = 2_000
 _TWICE = -1
 
 grid: Grid
-worker: WorkerProcess | None = None
+worker: Worker | None = None
 file: RunFile | None = None
 hub: Hub | None = None
 optimisation: Optimisation
@@ -116,7 +116,7 @@ def OnInit() -> int:
     try:
         grid = read_grid(parameters.split())
         split(grid.points, task_points)
-        worker = WorkerProcess(files_of(strategy, prices), point_seconds * 1000)
+        worker = new_worker(files_of(strategy, prices), point_seconds * 1000)
     except (GridError, InputError) as error:
         Fail(2, str(error))
         return INIT_FAILED

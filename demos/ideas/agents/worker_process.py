@@ -4,6 +4,8 @@ The program calls check() at each timer event. A point that takes longer than it
 value is an error, and a new process continues with the next point. The same happens when the process ends by itself,
 as after a fault in a C library.
 
+Programs take new_worker(): a context may replace the process, as a simulation does, in which there are no processes.
+
 The limit counts only the time between two calls of check() that are not far apart, so that a program that was stopped,
 as by Ctrl-Z, does not take its own pause for that of the strategy.
 """
@@ -15,11 +17,12 @@ import os
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from tempfile import mkstemp
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, Protocol, TypeAlias
 
 from demos.ideas.agents.grid import Number
 from demos.ideas.agents.strategy_file import Source
@@ -61,6 +64,21 @@ class Finished(NamedTuple):
 
     key: int
     values: tuple[Value, ...]
+
+
+class Worker(Protocol):
+    """What calculates for a program: a WorkerProcess, or what replaces it; see there."""
+
+    point_ms: int
+
+    @property
+    def loaded(self) -> Loaded | None: ...
+    @property
+    def problem(self) -> str: ...
+    def add(self, key: int, names: Sequence[str], points: Sequence[Sequence[Number]]) -> None: ...
+    def drop(self) -> None: ...
+    def check(self, now: int) -> list[Finished]: ...
+    def close(self) -> None: ...
 
 
 class _Work(NamedTuple):
@@ -248,3 +266,23 @@ class WorkerProcess:
         self._partial = b""
         self._is_ready = self._is_sent = False
         self._spent_ms = 0
+
+
+NewWorker: TypeAlias = Callable[[Files, int], Worker]
+
+_new_worker: ContextVar[NewWorker] = ContextVar("new_worker", default=WorkerProcess)
+
+
+def new_worker(files: Files, point_ms: int) -> Worker:
+    """A worker of the present context: a process, unless use_workers() has replaced it."""
+    return _new_worker.get()(files, point_ms)
+
+
+@contextmanager
+def use_workers(new: NewWorker) -> Iterator[None]:
+    """Make all workers of programs in this context with this function."""
+    token = _new_worker.set(new)
+    try:
+        yield
+    finally:
+        _new_worker.reset(token)

@@ -19,9 +19,16 @@ class Entry(NamedTuple):
 
 
 SCENARIOS = {
+    "agents": Entry(
+        "AgentsScenario", "a coordinator, agents that calculate, one that lies, and a rogue peer, over TLS"
+    ),
+    "broker": Entry("BrokerScenario", "a provider and copiers, connected by an MQTT broker over TLS"),
+    "indicator": Entry("IndicatorScenario", "an indicator server, its clients, and a rogue peer, over TLS"),
+    "provider": Entry("ProviderScenario", "a provider, its operator, users and copiers, and a rogue peer"),
+    "proxy": Entry("ProxyScenario", "a provider, a tree of proxies, and two copiers, over TLS"),
+    "sentiment": Entry("SentimentScenario", "a sentiment server, its clients, and a rogue peer, over TLS"),
     "signal": Entry("SignalScenario", "a provider and two copiers, over TCP"),
     "template": Entry("TemplateScenario", "a chart server and its clients, over TCP"),
-    "provider": Entry("ProviderScenario", "a provider with users and copiers, an operator, and a peer that misbehaves"),
     "ticks": Entry("TicksScenario", "a tick collector and two senders, over UDP"),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.util
 import itertools
 import math
@@ -11,8 +12,8 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from types import CodeType, ModuleType
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from demos.terminal.interfaces import ProgramError
 
@@ -112,7 +113,8 @@ def input_variables(module: ModuleType) -> dict[str, InputVariable]:
     Errors: ProgramError for an input without a default or of a type that is not str, int, float or bool.
     """
     inputs = {}
-    for name, hint in get_type_hints(module, include_extras=True).items():
+    for name, annotation in module.__annotations__.items():
+        hint = eval(_code_of(annotation), vars(module)) if isinstance(annotation, str) else annotation
         if get_origin(hint) is not Annotated:
             continue
         kind, *marks = get_args(hint)
@@ -125,6 +127,12 @@ def input_variables(module: ModuleType) -> dict[str, InputVariable]:
                 raise ProgramError(f"input {name} has no default value")
             inputs[name] = InputVariable(name, kind, getattr(module, name), mark)
     return inputs
+
+
+@functools.cache
+def _code_of(annotation: str) -> CodeType:
+    """The code of an annotation: a simulation starts the same program many times."""
+    return compile(annotation, "<annotation>", "eval")
 
 
 def set_inputs(module: ModuleType, values: Mapping[str, object]) -> None:

@@ -14,7 +14,7 @@ from ipaddress import ip_address
 import pytest
 from cryptography import x509
 
-from demos.provider.certificates import MOST_DAYS, CertificateError, create_certificate
+from demos.provider.certificates import MOST_DAYS, CertificateError, create_certificate, make_certificate
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 
@@ -135,6 +135,11 @@ def test_a_number_of_days_that_no_certificate_has_is_refused(paths, days):
     create_certificate(*paths, ["localhost"], MOST_DAYS, NOW)
 
 
+def written(certificate, paths):
+    paths[0].write_bytes(certificate.certificate)
+    paths[1].write_bytes(certificate.key)
+
+
 def record_sizes(certificate, key, version):
     """The sizes of what the client and the server send in a handshake and after it, in turns."""
     server_context, client_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -161,7 +166,7 @@ def test_handshakes_with_rsa_certificates_have_the_same_sizes(tmp_path, version)
     sizes = set()
     for number in range(4):
         files = tmp_path / f"{number}.pem", tmp_path / f"{number}.key"
-        create_certificate(*files, ["localhost"], MOST_DAYS, NOW, key_type="rsa")
+        written(make_certificate(["localhost"], MOST_DAYS, NOW, "rsa"), files)
         sizes |= {tuple(record_sizes(*files, version)) for _ in range(8)}
     assert len(sizes) == 1, sizes
     assert min(next(iter(sizes))[:3]) > 0
@@ -170,8 +175,16 @@ def test_handshakes_with_rsa_certificates_have_the_same_sizes(tmp_path, version)
 def test_a_certificate_has_an_ecdsa_key_unless_rsa_is_requested(paths):
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-    for key_type, public in (("ecdsa", ec.EllipticCurvePublicKey), ("rsa", rsa.RSAPublicKey)):
-        create_certificate(*paths, ["localhost"], 1, NOW, key_type=key_type, force=True)
-        assert isinstance(x509.load_pem_x509_certificate(paths[0].read_bytes()).public_key(), public)
-    create_certificate(*paths, ["localhost"], 1, NOW, force=True)
-    assert isinstance(x509.load_pem_x509_certificate(paths[0].read_bytes()).public_key(), ec.EllipticCurvePublicKey)
+    def public_key(pem):
+        return x509.load_pem_x509_certificate(pem).public_key()
+
+    assert isinstance(public_key(make_certificate(["a"], 1, NOW).certificate), ec.EllipticCurvePublicKey)
+    assert isinstance(public_key(make_certificate(["a"], 1, NOW, "rsa").certificate), rsa.RSAPublicKey)
+    create_certificate(*paths, ["a"], 1, NOW)
+    assert isinstance(public_key(paths[0].read_bytes()), ec.EllipticCurvePublicKey)
+
+
+def test_a_certificate_without_files_needs_valid_hosts_and_days():
+    for hosts, days in ((["a b"], 1), ([], 1), (["a"], 0)):
+        with pytest.raises(CertificateError):
+            make_certificate(hosts, days, NOW)

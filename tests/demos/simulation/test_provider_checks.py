@@ -17,9 +17,9 @@ from demos.provider.rights import Rights
 from demos.provider.state_file import StateFile
 from demos.provider.users import UserStore
 from demos.simulation.databases import closing_databases
-from demos.simulation.operator_plan import TOKEN_NAME, OperatorPlan, Step, plan_steps
 from demos.simulation.process_context import CHEAP_PASSWORDS
-from demos.simulation.scenarios.provider import Trades
+from demos.simulation.provider.copied_positions import Deals
+from demos.simulation.provider.operator_plan import TOKEN_NAME, OperatorPlan, Step, plan_steps
 from demos.simulation.terminals import Event
 
 
@@ -33,7 +33,7 @@ def copier(*deals: tuple[float, str]) -> Any:
 
 
 def invariants(factor: str, positions: Any, deals: Any) -> list[str]:
-    return [each.invariant for each in Trades("anna", Decimal(factor)).check(deals, positions)]
+    return [each.invariant for each in Deals("anna", Decimal(factor)).check(deals, positions)]
 
 
 def test_deals_that_lead_to_positions_of_the_provider_in_their_order_are_right():

@@ -1,8 +1,9 @@
 """TCP connections: the state machine of RFC 9293.
 
 A connection is created by connect or by a listener's SYN. It sends through its SendBuffer, receives through its
-ReceiveBuffer, and notifies its socket when something has changed. When the program closes the socket the connection
-goes on alone until the peer has everything, or the time is over. `error` is what ended it; calls report it.
+ReceiveBuffer, and notifies its socket when something has changed. When the program closes the socket, the connection
+continues without it until the peer has acknowledged everything, or until a time limit. `error` is the error that ended
+it; calls report it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _RESET_AT_CLOSE = (State.ESTABLISHED, State.CLOSE_WAIT, State.FIN_WAIT_1, State.
 
 
 class Opener:
-    """Who is told that a connection of a listener is established: the listener."""
+    """Receives the results of handshakes: the listener of the connections."""
 
     def established(self, connection: Connection) -> bool:
         """Whether the queue has taken it."""
@@ -210,7 +211,7 @@ class Connection(Transmission):
 
     def _receive_data(self, packet: Packet) -> None:
         if self.closed_by_program and packet.payload and packet.seq + len(packet.payload) > self.receiving.next:
-            self.transmit(RST, self.sending.sent)  # nobody can receive it
+            self.transmit(RST, self.sending.sent)  # no program can receive it
             self.finish()
             return
         news = self.receiving.arrive(packet.seq, packet.payload, bool(packet.flags & FIN))
@@ -233,7 +234,7 @@ class Connection(Transmission):
         """What has arrived, b"" at the end of the stream, or minus the errno."""
         receiving = self.receiving
         data = receiving.read(size, peek)
-        if data or (not size and receiving.has_data()):
+        if data or (not size and receiving.data):
             if not peek and receiving.needs_update() and self.state is not State.CLOSED:
                 self.acknowledge()
             return data
@@ -245,6 +246,13 @@ class Connection(Transmission):
             return b""
         return -errno.ENOTCONN if self.state is State.CLOSED else -errno.EAGAIN
 
+    def read_urgent(self, peek: bool) -> bytes | int:
+        """The urgent byte, or minus the errno."""
+        result = self.receiving.read_urgent(peek=True)
+        if result != -errno.EINVAL and self.state is State.CLOSED and not self.receiving.ended:
+            return -errno.ENOTCONN
+        return result if peek else self.receiving.read_urgent(peek=False)
+
     # Ending.
 
     def take_error(self) -> int:
@@ -252,7 +260,7 @@ class Connection(Transmission):
         return error
 
     def close(self) -> None:
-        """The program has closed the socket: ends the stream, or resets the connection if there are unread data."""
+        """The program has closed the socket: ends the stream, or resets the connection if it has unread data."""
         self.socket = None
         self.closed_by_program = True
         if self.receiving.data or self.options.linger == 0:
@@ -315,7 +323,7 @@ class Connection(Transmission):
             self.wake_closer()
 
     def events(self) -> int:
-        """All events that there are now, as Linux reports them."""
+        """All current events, as Linux reports them."""
         state, ended = self.state, self.sending.ended
         events = POLLERR if self.error else 0
         if state is State.CLOSED or (self.receive_ended and ended):

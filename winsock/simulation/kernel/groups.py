@@ -91,6 +91,11 @@ def outgoing(interfaces: Interfaces, options: Options, ip: bytes, local: bytes =
     return chosen or interfaces.towards(ip)
 
 
+def is_from(packet: Packet, peer: Address) -> bool:
+    """Whether a datagram comes from the peer of a socket; port 0 is any port, as on Linux."""
+    return packet.source.ip == peer.ip and peer.port in (0, packet.source.port)
+
+
 def receives(
     local: Address, peer: Address | None, memberships: list[Membership], packet: Packet, arrival: Arrival
 ) -> bool:
@@ -100,7 +105,7 @@ def receives(
         return False
     if len(local.ip) == 4 != len(ip):
         return False
-    if peer is not None and peer != packet.source:
+    if peer is not None and not is_from(packet, peer):
         return False
     # IPv6 ignores the interface of a membership; a packet filter compares it.
     return not is_multicast(ip) or any(

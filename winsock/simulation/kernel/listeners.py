@@ -70,7 +70,7 @@ class Listener(Opener):
         self._opening.pop(connection, None)
 
     def close(self) -> None:
-        """Resets the clients that nobody has accepted."""
+        """Resets the connections that the program has not accepted."""
         self._tcp.remove_listener(self)
         for connection in (*self._opening, *self.queue):
             connection.abort()

@@ -100,7 +100,7 @@ class PortTable:
                 del self._bindings[binding.local.port]
 
     def _free_port(self) -> int:
-        """The next port of the sequence that nobody has; 0 if there is none."""
+        """The next free port of the sequence; 0 if all are in use."""
         for _ in range(EPHEMERAL_PORTS):
             port = _FIRST_EPHEMERAL + self._next
             self._next = (self._next + 1) % EPHEMERAL_PORTS

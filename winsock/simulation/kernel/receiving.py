@@ -43,7 +43,7 @@ class ReceiveBuffer:
         return self.next - self.ended - len(self.data)
 
     def window(self) -> int:
-        """How many more bytes fit; remembers that the peer gets to know it."""
+        """How many more bytes fit. The caller sends the number to the peer."""
         self.promised = max(self.promised, self.next + self._options.receive_buffer - len(self.data))
         return self.promised - self.next
 

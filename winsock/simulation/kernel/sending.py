@@ -17,7 +17,7 @@ from .receiving import SEGMENT
 
 _LARGEST_PACKET = 65536
 _FIRST_TIMEOUT, _LEAST_TIMEOUT, _MOST_TIMEOUT = SECOND, 200 * MILLISECOND, 60 * SECOND
-_DUPLICATES = 3  # acknowledgements of the same number that mean a loss
+_DUPLICATES = 3  # so many acknowledgements of the same number mean that a packet was lost
 _UNLIMITED = 1 << 62
 
 
@@ -130,7 +130,7 @@ class SendBuffer:
         return True
 
     def repeat_acknowledged(self) -> bool:
-        """Counts an acknowledgement without news; whether it is the one that means a loss."""
+        """Counts an acknowledgement that acknowledges nothing new; whether the packets must be sent again."""
         self._duplicates += 1
         if self._duplicates != _DUPLICATES or self.oldest < self._recovered_at:
             return False

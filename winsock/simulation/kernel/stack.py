@@ -57,7 +57,7 @@ class Stack:
         self.tcp = TcpTables(environment, self.ip, start)
 
     def set_record(self, record: Callable[[str], None] | None) -> None:
-        """Who gets a line of text for what happens to connections and datagrams here."""
+        """Sets the function that gets a line of text for each event of a connection, and for each dropped datagram."""
         self.ip.record = record
 
     def receive(self, packet: Packet) -> None:

@@ -78,7 +78,7 @@ class TcpTables:
         return best
 
     def receive(self, packet: Packet, interface: Interface, local: bool) -> None:
-        """Gives a packet to its connection or listener; resets what nobody knows."""
+        """Gives a packet to its connection or listener; answers others with a reset."""
         key = (packet.destination, packet.source)
         connection = self.connections.get(key)
         if connection is not None and not connection.gives_way_to(packet):
@@ -91,7 +91,7 @@ class TcpTables:
             self.reject(packet)
 
     def reject(self, packet: Packet) -> None:
-        """Answers a packet that belongs to nobody with a reset."""
+        """Answers a packet that belongs to no connection with a reset."""
         if packet.flags & RST:
             return
         if packet.flags & ACK:

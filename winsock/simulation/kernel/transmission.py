@@ -1,9 +1,9 @@
 """How a TCP connection sends its packets, and when it repeats them.
 
-There is one timer. Its time-out means, by the connection's state: repeat the SYN, repeat what was not acknowledged, ask
-for a window that is closed, or leave the last states. A connection fails with ETIMEDOUT when the peer has acknowledged
-nothing for the time that TcpTables gives, although something was on the way or asked. A window that stays closed is
-asked for ever, as long as the peer answers.
+There is one timer. At its time-out a connection repeats the SYN, repeats what was not acknowledged, probes a closed
+window, or leaves one of the last states. It fails with ETIMEDOUT when the peer has acknowledged nothing during the time
+limit in TcpTables, although data or a probe were on the way. A closed window is probed without a limit, as long as the
+peer answers.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Transmission:
         self.receiving = ReceiveBuffer(options, 0)
         self.timer = Deadline(tcp.environment, self._time_out)
         self.heard = self.progress = tcp.environment.now  # when something came, when something was acknowledged
-        self.probing = False  # the peer was asked for its window and has not answered
+        self.probing = False  # a probe of the closed window has no answer yet
         self._probes_window = not on_this_host
         self._keepalive: Deadline | None = None
         self.keepalive_probes = 0  # that the peer has not answered
@@ -139,7 +139,7 @@ class Transmission:
         """Sends what was not acknowledged, or asks for the window."""
         blocked = self.sending.is_blocked()
         self.sending.time_out()
-        self.record("the closed window is asked for" if blocked else "data are repeated after a time-out")
+        self.record("the closed window is probed" if blocked else "data are repeated after a time-out")
         if blocked:
             self.transmit(ACK, self.sending.oldest - 1)
         self.push()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..kernel.listeners import Listener
 from ..kernel.stack import Stack
-from .sockaddr import address_of
+from .address_names import address_of
 
 
 def is_full(stack: Stack, local: bytes, peer: bytes) -> bool | None:

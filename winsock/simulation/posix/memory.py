@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 _COPIED = 1 << 16
+_CData: Any = ctypes.Structure.__mro__[1]
 
 
 class _Part(ctypes.Structure):
@@ -39,6 +40,12 @@ def _reader() -> Callable[[int, Any, int], bool] | None:
 
         return copied
     return None
+
+
+def is_missing(buffer: bytes | bytearray | memoryview) -> bool:
+    """Whether the buffer is in memory that does not exist, as an object of ctypes can be."""
+    data = buffer.obj if isinstance(buffer, memoryview) else buffer
+    return isinstance(data, _CData) and not is_readable(ctypes.addressof(data), ctypes.sizeof(data))
 
 
 def is_readable(address: int, size: int) -> bool:

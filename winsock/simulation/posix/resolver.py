@@ -12,8 +12,9 @@ from ..kernel.addresses import ANY4, ANY6, LOOPBACK, mapped, without_mapping
 from ..kernel.packets import Address
 from ..kernel.stack import Stack
 from . import address_texts, services
-from .sockaddr import address_of, name_of, scope_of
+from .address_names import address_of, name_of, scope_of
 
+_LARGEST_SCOPE = 0xFFFFFFFF
 _LOOPBACK4, _LOOPBACK6 = (one.address for one in LOOPBACK)
 
 
@@ -59,7 +60,7 @@ class Resolver:
         return Found(0, names, canonical)
 
     def _addresses(self, node: bytes | None, flags: int, family: int) -> tuple[list[bytes], int]:
-        """The addresses of a host, and the scope id that its text has; none where nobody knows the name."""
+        """The addresses of a host, and the scope id that its text has; none for an unknown name."""
         if node is None:
             return ([ANY4, ANY6] if flags & c.AI_PASSIVE else [_LOOPBACK6, _LOOPBACK4]), 0
         literal = _literal(node)
@@ -125,6 +126,6 @@ def _literal(node: bytes) -> tuple[bytes, int] | None:
         return ip4, 0
     text, _, scope = node.partition(b"%")
     ip6 = address_texts.inet_pton(c.AF_INET6, text)
-    if ip6 is None or (scope and not scope.isdigit()):
+    if ip6 is None or (scope and not scope.isdigit()) or int(scope or b"0") > _LARGEST_SCOPE:
         return None
     return ip6, int(scope or b"0")

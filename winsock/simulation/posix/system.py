@@ -23,8 +23,8 @@ from ..kernel.stack import Stack
 from ..kernel.streams import StreamSocket
 from ..kernel.transmission import State
 from . import ip_options, memory
+from .address_names import address_of, name_of, scope_of
 from .declarations import MSG_TRUNC
-from .sockaddr import address_of, name_of, scope_of
 from .waiting import Wait
 
 _Buffer: TypeAlias = "bytes | bytearray | memoryview"
@@ -161,6 +161,7 @@ class System:
     def abort(self, fd: int) -> None:
         """Resets a stream's connection, discards its data, and leaves no error on the descriptor."""
         self.disconnect(fd)
+        self.take_error(fd)
 
     def is_net_broadcast(self, address: bytes) -> int:
         """1 if the four bytes are the broadcast address of an interface's net, else 0."""
@@ -220,9 +221,10 @@ class System:
         if sock is None:
             stream = self._stream(fd)
             return -errno.EBADF if stream is None else _receive(stream, buffer, flags), b""
-        datagram = sock.receive(bool(flags & c.MSG_PEEK))
-        if isinstance(datagram, int):
-            return datagram, b""
+        missing = memory.is_missing(buffer)
+        datagram = sock.receive(bool(flags & c.MSG_PEEK) or missing)
+        if isinstance(datagram, int) or missing:
+            return datagram if isinstance(datagram, int) else -errno.EFAULT, b""
         payload = datagram.payload
         count = min(len(payload), len(buffer))
         buffer[:count] = payload[:count]
@@ -230,6 +232,8 @@ class System:
 
     def send(self, fd: int, buffer: _Buffer, flags: int) -> int:
         """Sends what fits."""
+        if memory.is_missing(buffer):
+            return -errno.EFAULT
         stream = self._stream(fd)
         if stream is not None:
             return stream.send(buffer, bool(flags & c.MSG_OOB))
@@ -238,6 +242,8 @@ class System:
 
     def sendto(self, fd: int, buffer: _Buffer, flags: int, name: bytes) -> int:
         sock = self._datagram(fd)
+        if memory.is_missing(buffer):
+            return -errno.EFAULT
         return self.send(fd, buffer, flags) if sock is None else sock.send(bytes(buffer), address_of(name))
 
     def bytes_available(self, fd: int) -> int:
@@ -303,10 +309,13 @@ class System:
 
 
 def _receive(stream: StreamSocket, buffer: bytearray | memoryview, flags: int) -> int:
-    peek = bool(flags & c.MSG_PEEK)
+    missing = memory.is_missing(buffer)
+    peek = bool(flags & c.MSG_PEEK) or missing
     data = stream.receive_urgent(peek) if flags & c.MSG_OOB else stream.receive(len(buffer), peek)
     if isinstance(data, int):
         return data
+    if data and missing:
+        return -errno.EFAULT
     count = min(len(data), len(buffer))
     buffer[:count] = data[:count]
     return count

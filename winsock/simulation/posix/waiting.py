@@ -9,8 +9,8 @@ from ..kernel.environment import MILLISECOND, SECOND
 from ..kernel.files import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDHUP, Event, Files
 from ..kernel.stack import Stack
 
-# Suspends the process until the time `deadline`, or without one until it is woken; True: woken. The text says who waits
-# for what.
+# Suspends the process until the time `deadline`, or without one until it is woken; True: woken. The text says what it
+# waits for.
 Wait: TypeAlias = "Callable[[int | None, Callable[[], str]], bool]"
 
 _WITHOUT_WAKEUP = 50  # milliseconds
@@ -98,7 +98,7 @@ class Wakeup:
             self._event.set()
 
     def drain(self) -> None:
-        """Makes the descriptor unreadable again; does nothing where nobody has woken it."""
+        """Makes the descriptor unreadable again; does nothing where it was not woken."""
         if self._event is not None:
             self._event.ready = False
 

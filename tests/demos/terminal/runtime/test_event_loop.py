@@ -120,6 +120,22 @@ def test_a_source_without_a_next_event_does_not_end_the_wait():
         recorder.loop.run()
 
 
+def test_a_loop_that_is_abandoned_ends_with_its_exception_and_calls_no_OnDeinit():
+    recorder = Recorder()
+
+    class Killed(BaseException):
+        pass
+
+    def wait(seconds: float | None, waiter: Waiter | None = None) -> None:
+        recorder.loop.abandon()
+        raise Killed
+
+    recorder.clock.wait = wait
+    with pytest.raises(Killed):
+        recorder.loop.run(10)
+    assert recorder.calls == ["OnInit"]
+
+
 def test_a_restart_calls_OnDeinit_with_its_reason_and_OnInit():
     recorder = Recorder()
     recorder.loop.post_restart(recorder.program, REASON_CHARTCHANGE)

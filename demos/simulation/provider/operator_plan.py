@@ -65,7 +65,7 @@ class OperatorPlan:
         return True
 
 
-def plan_steps(chance: Random, seconds: float, login: str) -> list[Step]:
+def plan_steps(chance: Random, seconds: float, login: str | None) -> list[Step]:
     """The steps by seed: perhaps a pause with its end, and perhaps a login that is disabled or whose token is removed.
 
     All are done in the first half of the run.
@@ -74,7 +74,7 @@ def plan_steps(chance: Random, seconds: float, login: str) -> list[Step]:
     if chance.random() < 0.5:
         begin = chance.uniform(0.1, 0.4) * seconds
         steps += [Step(begin, "pause"), Step(begin + chance.uniform(1.0, 20.0), "resume")]
-    if chance.random() < 0.7:
+    if login is not None and chance.random() < 0.7:
         steps.append(Step(chance.uniform(0.1, 0.5) * seconds, chance.choice(("disable", "remove the token")), login))
     return steps
 

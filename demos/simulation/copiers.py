@@ -1,0 +1,51 @@
+"""Copiers that follow a provider's account through something else: how they are started, and what must hold of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+
+from demos.simulation.provider.copied_positions import Deals, check_position
+from demos.simulation.provider.followed_states import FollowedStates
+from demos.simulation.scenario import Violation
+from demos.simulation.terminals import Setup
+from demos.simulation.world import World
+
+PROVIDER = "provider"
+
+# Every process has a market of its own, so a copier's prices are not the provider's. Limits would stop it for good.
+RULES: Mapping[str, object] = {
+    "join": "now", "maxage": 3600, "maxdeviation": 0.0, "maxorders": 0, "maxlots": 0.0, "maxtotal": 0.0,
+}  # fmt: skip
+
+# The timers of all programs, in seconds: longer than usual, to save time.
+PERIOD = 2.0
+TIMER_MS = round(PERIOD * 1000)
+MOST_PERIODS = 3
+
+
+def copier_setup(world: World, inputs: Mapping[str, object], factor: Decimal, name: str) -> Setup:
+    """A copier of an account; ``inputs`` say whom it follows, and how it logs in."""
+    memory = str(world.hosts[name].disk / "memory.sqlite")
+    given = {**RULES, **inputs, "memory": memory, "factor": float(factor)}
+    return Setup(program="copier", inputs=given, market=world.seed, speed=0.05, timer_ms=TIMER_MS)
+
+
+class Copier:
+    """Checks one copier: its deals, the states that it follows, and in the end its position."""
+
+    def __init__(self, name: str, factor: Decimal) -> None:
+        self.name, self._factor = name, factor
+        self._deals, self._states = Deals(name, factor), FollowedStates()
+
+    def check(self, world: World) -> Iterator[Violation]:
+        """Take the copier's new events."""
+        copier = world.terminals[self.name]
+        yield from self._deals.check(copier, world.terminals[PROVIDER])
+        yield from self._states.check(copier)
+
+    def settled(self, world: World, periods: int = MOST_PERIODS) -> Iterator[Violation]:
+        """The copier has a position that the provider had in the last timer periods."""
+        since = world.now - periods * PERIOD
+        if problem := check_position(world.terminals[self.name], self._factor, world.terminals[PROVIDER], since):
+            yield Violation("positions agree", problem)

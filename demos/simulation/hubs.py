@@ -1,0 +1,91 @@
+"""What the scenarios of the ideas with a hub share: the inputs of servers and clients, times, and paths."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from demos.ideas.link import LONGEST_WAIT_MS
+from demos.simulation.certificate import simulated_certificate
+from demos.simulation.directed import freeze, in_order
+from demos.simulation.records import connected_again, logged, started_again
+from demos.simulation.scenario import RecoveryPath, Scenario
+from demos.simulation.terminals import SimulatedTerminal
+from demos.simulation.world import World
+from demos.wire.tls_contexts import fingerprint_text
+from demos.wire.websocket import CLIENT_LIMITS
+from winsock.simulation.faults import Fault
+
+# A side that hears nothing for this time ends the connection, in seconds.
+SILENCE = CLIENT_LIMITS.silence_ms / 1000
+
+LONGEST_WAIT = LONGEST_WAIT_MS / 1000
+
+# A hub closes connections without a request within 10 s each, but these come from peers that misbehave.
+MOST_SOCKETS = 50
+
+VISITOR, INTRUDER = "visitor", "intruder"
+
+# The part of the seeds in which a program is frozen for longer than the silence.
+FROZEN = 0.4
+
+# The probability that a send takes only a part of its bytes.
+SHORT_SENDS = 0.02
+
+
+class HubScenario(Scenario):
+    """A server with a hub, and clients with links."""
+
+    longest_fault = SILENCE
+
+    def faults(self, chance: random.Random, start: float, end: float) -> list[Fault]:
+        """See Scenario. In some seeds a program is frozen for longer than the silence, so that its peers find out."""
+        found = super().faults(chance, start, end)
+        if chance.random() < FROZEN:
+            terminal = chance.choice(self.targets().terminals)
+            found += freeze(chance, terminal, start, end, SILENCE + chance.uniform(5, 20))
+        return in_order(found)
+
+
+def server_inputs(world: World, host: str, port: int) -> dict[str, object]:
+    """The inputs of a hub's program on this host, which listens on all addresses."""
+    return {"Host": "0.0.0.0", "Port": port, **certificate_inputs(world, host)}
+
+
+def certificate_inputs(world: World, host: str) -> dict[str, object]:
+    """The inputs with the files of the certificate, which are written to the disk of the host."""
+    certificate, disk = simulated_certificate(), world.hosts[host].disk
+    for name, data in (("cert", certificate.certificate), ("key", certificate.key)):
+        (disk / f"{name}.pem").write_bytes(data)
+    return {name: str(disk / f"{name}.pem") for name in ("cert", "key")}
+
+
+def pin() -> str:
+    """The pin of the certificate, as an input."""
+    return fingerprint_text(simulated_certificate().fingerprint)
+
+
+def client_inputs(host: str, port: int) -> dict[str, object]:
+    """The inputs of a link's program that connects to this host."""
+    return {"url": f"wss://{host}:{port}", "pin": pin()}
+
+
+def hub_paths(server: str, clients: Sequence[str]) -> list[RecoveryPath]:
+    """The paths of every hub and its links, by the names of their terminals."""
+
+    def of(world: World) -> list[SimulatedTerminal]:
+        return [world.terminals[each] for each in clients]
+
+    def everybody(world: World) -> list[SimulatedTerminal]:
+        return [world.terminals[server], *of(world)]
+
+    return [
+        RecoveryPath("a client connects again", lambda world: connected_again(of(world))),
+        RecoveryPath("a client is started again", lambda world: started_again(of(world))),
+        RecoveryPath("the server is started again", lambda world: world.terminals[server].starts > 1),
+        RecoveryPath("a connect is refused", lambda world: logged(of(world), "connect to", "10061")),
+        RecoveryPath("a connect times out", lambda world: logged(of(world), "connect to", "10060")),
+        RecoveryPath("a connection is reset", lambda world: logged(of(world), "10054")),
+        RecoveryPath("a silent peer is noticed", lambda world: logged(everybody(world), "has been silent for")),
+        RecoveryPath("a handshake fails", lambda world: logged(everybody(world), "TLS")),
+    ]

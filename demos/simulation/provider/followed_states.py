@@ -1,0 +1,104 @@
+"""Which states copiers and other clients receive: none of a login that has no right to them, and none twice.
+
+A copier stores each state before it acts on it. So what it has stored only advances, also when it was killed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from demos.provider.service import Service
+from demos.simulation.provider.copied_positions import account_copier
+from demos.simulation.provider.rogue import Rogue
+from demos.simulation.scenario import Violation
+from demos.simulation.terminals import SimulatedTerminal
+
+# What a login that was taken away may still receive, in seconds: a step of the login desk, and what is on its way.
+LOGIN_DESK_S = 2.0
+IN_FLIGHT_S = 30.0
+
+_STATES = ('"welcome"', '"snapshot"', '"update"', '"heartbeat"')
+_REVOKED = "a revoked login receives nothing more"
+
+
+class FollowedStates:
+    """The newest state of each copier, in the file of its memory."""
+
+    def __init__(self) -> None:
+        self._newest: dict[str, tuple[str, int]] = {}
+
+    def check(self, terminal: SimulatedTerminal) -> Iterator[Violation]:
+        """Compare what a running copier has stored with what it had stored before."""
+        copier = account_copier(terminal)
+        if copier is None:
+            return
+        follower, name = copier.connection.follower, terminal.name
+        if follower.stopped:
+            yield Violation("no alarm without a reason", f"{name} has stopped: {follower.stopped}")
+        stream, seq = self._newest.get(name, ("", 0))
+        mark = follower.mark
+        if mark is None:
+            if stream:
+                yield Violation("no acknowledged state is forgotten", f"{name} has forgotten seq {seq} of {stream}")
+            return
+        if mark.stream == stream and mark.seq < seq:
+            yield Violation(
+                "no state older than an acknowledged one is traded",
+                f"{name} follows seq {mark.seq} of {stream} after {seq}",
+            )
+        self._newest[name] = mark.stream, mark.seq
+
+
+class RefusedLogins:
+    """The messages that a peer with a wrong password has received, each checked once."""
+
+    def __init__(self, rogue: Rogue, valid_login: str) -> None:
+        self._rogue, self._valid_login = rogue, valid_login
+        self._next = 0
+
+    def check(self) -> Iterator[Violation]:
+        """Take what has arrived."""
+        new = self._rogue.received[self._next :]
+        self._next = len(self._rogue.received)
+        for login, text in new:
+            if login != self._valid_login and any(kind in text for kind in _STATES):
+                yield Violation("a refused login receives nothing", f"the rogue has received {text} for {login!r}")
+
+
+class RevokedLogin:
+    """A login whose rights are taken away at ``since``, in seconds of the simulation."""
+
+    def __init__(self, login: str) -> None:
+        self._login = login
+        # When the provider was frozen last: it can revoke nothing then.
+        self._frozen_at = 0.0
+
+    def note_frozen(self, now: float) -> None:
+        """The provider is frozen now."""
+        self._frozen_at = now
+
+    def check(
+        self, since: float, now: float, service: Service | None, provider: SimulatedTerminal, copier: SimulatedTerminal
+    ) -> Iterator[Violation]:
+        """Check the provider's connections and logins, and what the copier has received."""
+        login = self._login
+        started = max((event.time for event in provider.of_kind("started")), default=0.0)
+        if service is not None and now >= max(since, started, self._frozen_at) + LOGIN_DESK_S:
+            yield from (Violation(_REVOKED, f"{each} is still served as {login}") for each in _served(service, login))
+        for event in copier.of_kind("received"):
+            if event.time > since + LOGIN_DESK_S + IN_FLIGHT_S:
+                yield Violation(_REVOKED, f"{login} has received a state at {event.time} s, revoked at {since} s")
+        for event in provider.of_kind("login"):
+            if event.fields["login"] == login and event.time > max(since, self._frozen_at) + LOGIN_DESK_S:
+                yield Violation(_REVOKED, f"{login} has logged in at {event.time} s, revoked at {since} s")
+
+
+def _served(service: Service, login: str) -> list[str]:
+    """The connections with a subscription of this login."""
+    return [
+        connection.name
+        for expert in service.experts
+        for connection in expert.clients.connections.values()
+        if (session := connection.session) and session.subscription and session.grant
+        if session.grant.user.login == login
+    ]

@@ -1,0 +1,59 @@
+"""The recovery paths of the provider's scenario: what programs must have done about faults in a sweep."""
+
+from __future__ import annotations
+
+from demos.simulation.calls import PARTIAL_SEND
+from demos.simulation.order_kills import AFTER, BEFORE
+from demos.simulation.scenario import RecoveryPath
+from demos.simulation.terminals import Event, SimulatedTerminal
+from demos.simulation.world import World
+
+BACK_OFF = "longer pause between attempts"
+
+
+def _reconnected(terminal: SimulatedTerminal) -> bool:
+    starts = [event.start for event in terminal.of_kind("connected")]
+    return len(starts) > len(set(starts))
+
+
+def _came_back(terminal: SimulatedTerminal) -> bool:
+    """Whether the terminal has received states in two of its starts."""
+    return len({event.start for event in terminal.of_kind("received")}) > 1
+
+
+def _events(world: World, kind: str) -> list[Event]:
+    return [event for each in world.terminals.values() for event in each.of_kind(kind)]
+
+
+def _alarmed(world: World, name: str) -> bool:
+    return any(event.fields["name"] == name for event in _events(world, "alarm"))
+
+
+def _refused(world: World, *codes: str) -> bool:
+    return any(event.fields["code"] in codes for event in _events(world, "refused"))
+
+
+def _counted(world: World, name: str) -> bool:
+    return any(each.counts[name] for each in world.terminals.values())
+
+
+def _logged(world: World, text: str) -> bool:
+    return any(each.logged(text) for each in world.terminals.values())
+
+
+PATHS = (
+    RecoveryPath("a copier connects again", lambda world: any(map(_reconnected, world.terminals.values()))),
+    RecoveryPath("the pauses between attempts grow", lambda world: _counted(world, BACK_OFF)),
+    RecoveryPath("a silent provider is noticed", lambda world: _alarmed(world, "stale")),
+    RecoveryPath("a message is sent in parts", lambda world: _counted(world, PARTIAL_SEND)),
+    RecoveryPath("a connection is reset", lambda world: _logged(world, "10054")),
+    RecoveryPath("a connection ends inside a message", lambda world: _logged(world, "data may be missing")),
+    RecoveryPath("a copier starts again with its memory", lambda world: any(map(_came_back, world.terminals.values()))),
+    RecoveryPath("a copier is killed before an order", lambda world: _counted(world, BEFORE)),
+    RecoveryPath("a copier is killed after an order", lambda world: _counted(world, AFTER)),
+    RecoveryPath("the provider starts again", lambda world: world.terminals["provider"].starts > 1),
+    RecoveryPath("a login is refused", lambda world: bool(_events(world, "refused"))),
+    RecoveryPath("an address is banned", lambda world: _logged(world, "is banned for")),
+    RecoveryPath("an operator pauses the provider", lambda world: _refused(world, "paused")),
+    RecoveryPath("a login is revoked", lambda world: _refused(world, "disabled", "token")),
+)

@@ -1,0 +1,295 @@
+"""The programs of ``python -m demos sentiment``: a server, clients that trade, and a peer that misbehaves.
+
+Each client runs on a host of its own, so each is a participant. When everything has recovered, the strategies pause,
+and every client buys; then all clients must show the total of all accounts, as in the job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from ipaddress import ip_address
+from itertools import pairwise
+from typing import Any, ClassVar
+
+from demos.ideas.sentiment.protocol import CLIENT, VERSION, ClientHello, Volume
+from demos.ideas.sentiment.tally import is_total_of, sum_of
+from demos.simulation.hubs import (
+    INTRUDER,
+    LONGEST_WAIT,
+    MOST_SOCKETS,
+    SHORT_SENDS,
+    SILENCE,
+    VISITOR,
+    HubScenario,
+    client_inputs,
+    hub_paths,
+    server_inputs,
+)
+from demos.simulation.records import logged, recorded, sent_in_parts
+from demos.simulation.scenario import RecoveryPath, Targets, Violation
+from demos.simulation.terminals import Event, Setup, SimulatedTerminal
+from demos.simulation.visitors import Intruder, visit
+from demos.simulation.world import World
+
+SYMBOL = "EURUSD"
+SERVER = "server"
+CLIENTS = ("client1", "client2", "client3", "client4")
+PORT = 8451
+
+# The server publishes in these intervals, in seconds, and a client without volumes counts for the silence.
+INTERVAL = 6.0
+MEMBER_SILENCE = 40
+LEAST = 3
+
+# The timers of all programs, longer than usual, to save time.
+PERIOD = 2.0
+MOST_PERIODS = 3
+
+# The clients buy again until all see one total: an interval may end between their trades, and then one of them is not
+# in it. The next round has another phase.
+ROUND = 2.5 * INTERVAL
+MOST_ROUNDS = 5
+# A client that is connected sends changed volumes at its next event.
+SENT_WITHIN = MOST_PERIODS * PERIOD
+
+
+class SentimentScenario(HubScenario):
+    """See the head of this module."""
+
+    # Until a dead connection is noticed, the longest pause between two connects, and three timer periods.
+    settling = SILENCE + LONGEST_WAIT + MOST_PERIODS * PERIOD
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self._totals = {name: Totals(name) for name in CLIENTS}
+        self._published = Published()
+        self._finale = Finale(world)
+
+    def build(self) -> None:
+        """See Scenario."""
+        world = self.world
+        chance = world.random
+        world.host(SERVER)
+        inputs = {
+            **server_inputs(world, SERVER, PORT), "interval": INTERVAL, "silence": MEMBER_SILENCE,
+            "least_clients": LEAST,
+        }  # fmt: skip
+        world.terminal(SERVER, SERVER, _setup("sentiment_server", inputs, world.seed, 0.001))
+        for number, name in enumerate(CLIENTS):
+            host = world.host(name)
+            trade = {"strategy": chance.choice((1, 2, 4)) + number, "pause": str(host.disk / "pause")}
+            follow = {**client_inputs(SERVER, PORT), **trade}
+            world.terminal(name, name, _setup("sentiment_client", follow, world.seed + number, 0.2))
+        world.host(VISITOR)
+        world.program(VISITOR, VISITOR, visit, SERVER, PORT)
+        world.host(INTRUDER)
+        hello = CLIENT.encode(ClientHello(VERSION, INTRUDER))
+        world.program(INTRUDER, INTRUDER, Intruder(SERVER, PORT, hello, world.random).run)
+
+    def targets(self) -> Targets:
+        """See Scenario."""
+        return Targets((SERVER, *CLIENTS), [(SERVER, name) for name in CLIENTS], (SERVER, *CLIENTS))
+
+    def check(self) -> Iterator[Violation]:
+        """See Scenario."""
+        terminals = self.world.terminals
+        yield from self._published.check(terminals)
+        for name, totals in self._totals.items():
+            yield from totals.check(terminals[name], self._published)
+        yield from self.world.check_handles(MOST_SOCKETS)
+
+    def settled(self) -> Iterator[Violation]:
+        """See Scenario."""
+        room = room_of(self.world)
+        if room is None:
+            yield Violation("the server runs", "the server's program has ended")
+            return
+        for name in CLIENTS:
+            yield from self._known(room, name)
+        yield from self._finale.step()
+
+    def ended(self) -> Iterator[Violation]:
+        """See Scenario."""
+        for terminal in self.world.terminals.values():
+            for problem in terminal.account_problems:
+                yield Violation("ledgers add up to positions", problem)
+
+    def _known(self, room: Any, name: str) -> Iterator[Violation]:
+        """The server has the volumes that the client had at some time in the last timer periods."""
+        terminal = self.world.terminals[name]
+        address = address_of(self.world, name)
+        found = [member.volumes.get(SYMBOL, Volume()) for member in members_of(room, address)]
+        allowed = volumes_since(terminal, self.world.now - SENT_WITHIN)
+        if not any(each in allowed for each in found):
+            yield Violation(
+                "the server knows the positions",
+                f"the server has {found} of {name}, whose volumes were {allowed} in the last {SENT_WITHIN} s",
+            )
+
+    paths: ClassVar = (
+        *hub_paths(SERVER, CLIENTS),
+        RecoveryPath("a total is withdrawn", lambda world: _withdrawn(world)),
+        RecoveryPath("a silent client does not count", lambda world: _uncounted(world)),
+        RecoveryPath("a client shows no total", lambda world: logged(_clients(world), "no total is published")),
+        RecoveryPath("all show the total of all", lambda world: recorded(_clients(world), "paused", paused=True)),
+        RecoveryPath("a message is sent in parts", sent_in_parts),
+    )
+
+
+class Published:
+    """Checks each total that the server publishes against what the clients have sent before."""
+
+    def __init__(self) -> None:
+        self._next = 0
+        # Of each side, all totals so far: lots and participants.
+        self.sides: dict[str, set[tuple[Decimal, int]]] = {"long": set(), "short": set()}
+
+    def check(self, terminals: Mapping[str, SimulatedTerminal]) -> Iterator[Violation]:
+        """Take the server's new events."""
+        server = terminals[SERVER]
+        new = server.events[self._next :]
+        self._next = len(server.events)
+        for event in new:
+            if event.kind != "published":
+                continue
+            totals: Any = event.fields["totals"]
+            for side, total in zip(self.sides, totals.get(SYMBOL, (None, None)), strict=True):
+                if total is None:
+                    continue
+                lots, count = Decimal(total[0]), int(total[1])
+                self.sides[side].add((lots, count))
+                if count < LEAST:
+                    yield Violation(
+                        "a total has enough participants", f"a total of {count} participants was published: {lots} lots"
+                    )
+
+
+class Totals:
+    """Checks that a client shows only totals that the server has published."""
+
+    def __init__(self, client: str) -> None:
+        self._client = client
+        self._next = 0
+
+    def check(self, client: SimulatedTerminal, published: Published) -> Iterator[Violation]:
+        """Take the client's new events."""
+        new = client.events[self._next :]
+        self._next = len(client.events)
+        for event in new:
+            if event.kind != "totals":
+                continue
+            for side, known in published.sides.items():
+                total: Any = event.fields[side]
+                if total is not None and (Decimal(total[0]), int(total[1])) not in known:
+                    yield Violation(
+                        "a client shows what was published",
+                        f"{self._client} shows the {side} total {total}, which the server has not published",
+                    )
+
+
+class Finale:
+    """The end of a run: all clients pause and buy, until all of them show the total of all accounts."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._rounds = 0
+        self._bought_at = 0.0
+        self.is_agreed = False
+
+    def step(self) -> Iterator[Violation]:
+        """Do what is next; called once in each second."""
+        world = self._world
+        if not self._bought_at:
+            for name in CLIENTS:
+                (world.hosts[name].disk / "pause").touch()
+            self._bought_at = world.now
+            return
+        if self.is_agreed or not all(_is_paused(world.terminals[name]) for name in CLIENTS):
+            return
+        if self._rounds and self._is_agreed():
+            self.is_agreed = True
+            world.terminals[SERVER].counts["agreed"] += 1
+        elif not self._rounds or world.now - self._bought_at >= ROUND:
+            if self._rounds == MOST_ROUNDS:
+                shown = {name: world.terminals[name].module.shown for name in CLIENTS}  # type: ignore[union-attr]
+                yield Violation("the clients show the total of all", f"the accounts have {self._wanted()}: {shown}")
+                return
+            self._rounds, self._bought_at = self._rounds + 1, world.now
+            for name in CLIENTS:
+                # More than a strategy holds, and another volume each time.
+                world.terminals[name].command(f"buy {1 + self._rounds}")
+
+    def _is_agreed(self) -> bool:
+        wanted = self._wanted()
+        modules = [self._world.terminals[name].module for name in CLIENTS]
+        return all(module is not None and is_total_of(module.shown, wanted) for module in modules)
+
+    def _wanted(self) -> Volume:
+        return sum_of([volume_of(self._world.terminals[name].position(SYMBOL)) for name in CLIENTS])
+
+
+def _setup(program: str, inputs: dict[str, object], market: int, speed: float) -> Setup:
+    return Setup(
+        program=program, inputs=inputs, market=market, speed=speed, timer_ms=round(PERIOD * 1000),
+        short_sends=SHORT_SENDS,
+    )  # fmt: skip
+
+
+def address_of(world: World, host: str) -> str:
+    """The IPv4 address of a host."""
+    addresses = [ip_address(each.address) for each in world.hosts[host].interfaces]
+    return next(str(each) for each in addresses if each.version == 4 and not each.is_loopback)
+
+
+def room_of(world: World) -> Any:
+    """The room of the server; None while it does not run."""
+    module = world.terminals[SERVER].module
+    return module.room if module is not None else None
+
+
+def members_of(room: Any, address: str) -> list[Any]:
+    """The connections of a participant that count."""
+    return [each for each in room._members.values() if each.participant == address and each.heard_at is not None]
+
+
+def volume_of(lots: str) -> Volume:
+    """The volume of a position, as the client sends it."""
+    number = Decimal(lots)
+    return Volume(max(number, Decimal(0)), max(-number, Decimal(0)))
+
+
+def volumes_since(terminal: SimulatedTerminal, time: float) -> list[Volume]:
+    """The volumes that a client has had since then."""
+    found = [volume_of(terminal.position(SYMBOL, time))]
+    found += [volume_of(lots) for since, lots in terminal.positions.get(SYMBOL, ()) if since >= time]
+    return found
+
+
+def _clients(world: World) -> list[SimulatedTerminal]:
+    return [world.terminals[name] for name in CLIENTS]
+
+
+def _is_paused(client: SimulatedTerminal) -> bool:
+    events = client.of_kind("paused")
+    return bool(events) and events[-1].start == client.starts and bool(events[-1].fields["paused"])
+
+
+def _publications(world: World) -> list[Event]:
+    return world.terminals[SERVER].of_kind("published")
+
+
+def _withdrawn(world: World) -> bool:
+    """Whether a total was published, and none in the next publication of the same start."""
+    events = _publications(world)
+    return any(
+        one.start == two.start and one.fields["totals"] and not two.fields["totals"] for one, two in pairwise(events)
+    )
+
+
+def _uncounted(world: World) -> bool:
+    events = _publications(world)
+    return any(
+        one.start == two.start and int(str(one.fields["participants"])) > int(str(two.fields["participants"]))
+        for one, two in pairwise(events)
+    )

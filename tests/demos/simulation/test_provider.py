@@ -1,0 +1,78 @@
+"""The scenario of a provider and its copiers: its invariants hold under faults, and each finds what it is there for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from demos.simulation.runs import Outcome, Run, simulate
+
+# The settling time, and some seconds for faults.
+SECONDS = 260.0
+
+HEAD = """
+from demos.simulation.scenarios import provider
+
+class Broken(provider.ProviderScenario):
+    paths = ()
+    fault_kinds = ("kill", "reset")
+"""
+BROKEN = {
+    "each deal has a message of its own": """
+    def _copier(self, inputs):
+        return super()._copier({**inputs, "factor": 5.0})
+""",
+    "positions agree": """
+    def _copier(self, inputs):
+        return super()._copier({**inputs, "url": "wss://provider:1"} if "url" in inputs else inputs)
+""",
+    "a revoked login receives nothing more": """
+    def build(self):
+        super().build()
+        self.plan._do = lambda step, service: True
+""",
+    "no acknowledged state is forgotten": """
+    def check(self):
+        for name in self.subscribers:
+            terminal = self.world.terminals[name]
+            if not terminal.is_running:
+                for file in terminal.host.disk.glob(f"{name}.memory.sqlite*"):
+                    file.unlink()
+        yield from super().check()
+
+    def faults(self, chance, start, end):
+        hosts = {name: self.world.terminals[name].host.name for name in self.subscribers}
+        return parse_script("\\n".join(f"at {start + 10} kill {host}/{name} for 3" for name, host in hosts.items()))
+""",
+}
+
+
+def run(scenario: str, seed: int) -> Outcome:
+    return simulate(Run(scenario=scenario, seed=seed, seconds=SECONDS))
+
+
+@pytest.mark.parametrize("seed", range(1, 7))
+def test_the_invariants_hold_under_faults(seed: int) -> None:
+    outcome = simulate(Run(scenario="provider", seed=seed, seconds=600.0))
+    assert outcome.violation is None, f"{outcome.violation}\n{outcome.script}"
+    assert all(deals > 0 for name, _, _, deals, _ in outcome.terminals if name != "carol")
+
+
+@pytest.mark.parametrize("invariant", BROKEN)
+def test_a_defect_breaks_its_invariant(invariant: str, tmp_path: Path) -> None:
+    file = tmp_path / "broken.py"
+    file.write_text("from winsock.simulation.faults import parse_script\n" + HEAD + BROKEN[invariant], encoding="utf-8")
+    found = {}
+    for seed in range(1, 12):
+        outcome = run(str(file), seed)
+        if outcome.invariant is not None:
+            found[seed] = outcome.violation
+            break
+    assert {violation[0] for violation in found.values() if violation} == {invariant}, found
+
+
+def test_a_seed_gives_the_same_run_each_time_also_over_tls() -> None:
+    first, second = (simulate(Run(scenario="provider", seed=3, seconds=200.0), trace=True) for _ in range(2))
+    assert first.trace == second.trace
+    assert first == second
