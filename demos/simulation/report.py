@@ -13,6 +13,8 @@ from demos.simulation.sweep import ENOUGH_SEEDS, Sums
 
 _WIDTH = 79
 _INDENT = "  "
+# The most faults of one run that are shown.
+_MOST_FAULTS = 40
 _PROGRAMS = "programs: starts, log lines, deals, exit code"
 _PATHS = "recovery paths that were reached"
 
@@ -24,7 +26,7 @@ def run_text(outcome: Outcome) -> str:
         f"{label(run)}, seed {run.seed}: {duration(outcome.at)} simulated in {outcome.real:.1f} s",
         "",
         "faults",
-        *(outcome.script.splitlines() or ["none"]),
+        *_shown(outcome.script.splitlines() or ["none"]),
         "",
         _PROGRAMS,
         *(_terminal(*each) for each in outcome.terminals),
@@ -106,6 +108,13 @@ def command(run: Run, script: Path | None = None) -> str:
     if script is not None:
         words += ["--script", str(script)]
     return shlex.join(words)
+
+
+def _shown(faults: list[str]) -> list[str]:
+    """The first faults of a script, and how many there are in all."""
+    if len(faults) <= _MOST_FAULTS:
+        return faults
+    return [*faults[:_MOST_FAULTS], f"… {len(faults):,} faults in all; --trace writes them all"]
 
 
 def label(run: Run) -> str:

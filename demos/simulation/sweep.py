@@ -6,6 +6,7 @@ reached, provided that it has enough seeds to expect that.
 
 from __future__ import annotations
 
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -84,11 +85,16 @@ def sweep(scenario: str, seeds: Sequence[int], seconds: float, processes: int, s
     return sums
 
 
+def _ignore_interrupts() -> None:
+    """Ctrl-C concerns the command: it lets the present runs end, and starts no others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def _in_parallel(runs: Sequence[Run], processes: int) -> Iterator[Outcome]:
     """The outcomes as they come."""
     left = iter(runs)
     # Not by fork: a simulation has threads.
-    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(processes, get_context("spawn"), initializer=_ignore_interrupts) as pool:
         waiting: set[Future[Outcome]] = set()
         try:
             while True:

@@ -114,6 +114,7 @@ class SimulatedTerminal:
         # The running program's module, whose globals a scenario may read; None while the terminal does not run.
         self.module: ModuleType | None = None
         self._commands: deque[tuple[float, str]] = deque(sorted(setup.commands))
+        self._program = find_program(setup.program)
         self._short = short(setup.short_sends)
         self._end = setup.end if setup.end is not None else end
 
@@ -173,9 +174,7 @@ class SimulatedTerminal:
                 if self.setup.prepare is not None:
                     self.setup.prepare(terminal)
                 inputs = dict(self.setup.inputs)
-                chart = terminal.attach(
-                    find_program(self.setup.program), self.setup.symbols[0], self.setup.period, inputs
-                )
+                chart = terminal.attach(self._program, self.setup.symbols[0], self.setup.period, inputs)
                 self.module = chart.module
                 if not chart.is_expert:
                     # A script runs before the event loop, which would end it. It waits in Sleep, without a socket.
