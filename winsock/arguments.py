@@ -57,6 +57,7 @@ _CALL_MODULES = (
     "winsock.batch",
     "winsock_compat.",
     "winsock_simulated_",
+    "winsock.simulation.dispatch",
 )
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 
 from demos.ideas.link import LONGEST_WAIT_MS
 from demos.simulation.certificate import simulated_certificate
+from demos.simulation.directed import freeze, in_order
 from demos.simulation.records import connected_again, logged, started_again
-from demos.simulation.scenario import RecoveryPath
+from demos.simulation.scenario import RecoveryPath, Scenario
 from demos.simulation.terminals import SimulatedTerminal
 from demos.simulation.world import World
 from demos.wire.tls_contexts import fingerprint_text
 from demos.wire.websocket import CLIENT_LIMITS
+from winsock.simulation.faults import Fault
 
 # A side that hears nothing for this time ends the connection, in seconds.
 SILENCE = CLIENT_LIMITS.silence_ms / 1000
@@ -23,11 +26,25 @@ MOST_SOCKETS = 50
 
 VISITOR, INTRUDER = "visitor", "intruder"
 
-# Longer than the silence: both sides find out without the other's help.
-LONGEST_FAULT = SILENCE + 20.0
+# The part of the seeds in which a program is frozen for longer than the silence.
+FROZEN = 0.4
 
 # The probability that a send takes only a part of its bytes.
 SHORT_SENDS = 0.02
+
+
+class HubScenario(Scenario):
+    """A server with a hub, and clients with links."""
+
+    longest_fault = SILENCE
+
+    def faults(self, chance: random.Random, start: float, end: float) -> list[Fault]:
+        """See Scenario. In some seeds a program is frozen for longer than the silence, so that its peers find out."""
+        found = super().faults(chance, start, end)
+        if chance.random() < FROZEN:
+            terminal = chance.choice(self.targets().terminals)
+            found += freeze(chance, terminal, start, end, SILENCE + chance.uniform(5, 20))
+        return in_order(found)
 
 
 def server_inputs(world: World, host: str, port: int) -> dict[str, object]:

@@ -21,6 +21,7 @@ from winsock import (
     in_addr,
     sockaddr_in,
 )
+from winsock.batch import send_many
 from winsock.simulation import dispatch
 from winsock.simulation.network import Network
 
@@ -50,6 +51,8 @@ def bound(calls: Winsock) -> tuple[int, sockaddr_in]:
 def test_the_error_of_an_argument_of_the_wrong_kind_names_the_call_and_the_parameter(calls: Winsock) -> None:
     with pytest.raises(TypeError, match=r"^recv\(\) argument 'buf': "):
         calls.recv(0, "text", 4, 0)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"^send_many\(\) argument 'buf': "):
+        send_many([0], "text", 4, 0)  # type: ignore[arg-type]
     with pytest.raises(OverflowError, match=r"^listen\(\) argument 'backlog': "):
         calls.listen(0, 1 << 70)
 

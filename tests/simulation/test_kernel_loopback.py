@@ -153,6 +153,48 @@ class TestStream:
         assert host.receive(client) == -errno.ECONNRESET
 
 
+class TestSecondConnect:
+    def test_it_reports_the_failure_of_the_first_once(self, host: Host) -> None:
+        client = host.connect("127.0.0.1", 5000)
+        again = host.system.connect
+        assert again(client, sockaddr("127.0.0.1", 5000)) == -errno.ECONNREFUSED
+        host.listener("127.0.0.1", 5000)
+        assert again(client, sockaddr("127.0.0.1", 5000)) == 0
+
+    def test_a_failure_that_was_taken_before_is_an_aborted_connection(self, host: Host) -> None:
+        client = host.connect("127.0.0.1", 5000)
+        assert host.system.take_error(client) == errno.ECONNREFUSED
+        assert host.system.connect(client, sockaddr("127.0.0.1", 5000)) == -errno.ECONNABORTED
+
+    def test_a_connect_under_way_is_already_begun(self, host: Host) -> None:
+        host.listener("127.0.0.1", 5000, backlog=1)
+        host.connect("127.0.0.1", 5000)
+        waiting = host.connect("127.0.0.1", 5000)
+        assert host.system.connect(waiting, sockaddr("127.0.0.1", 5000)) == -errno.EALREADY
+
+    def test_a_connected_socket_is_connected(self, host: Host) -> None:
+        client, _ = pair(host)
+        assert host.system.connect(client, sockaddr("127.0.0.1", 5000)) == -errno.EISCONN
+
+    def test_the_port_of_a_failed_connect_is_free(self, host: Host) -> None:
+        client = host.connect("127.0.0.1", 5000)
+        assert host.system.bind(client, sockaddr("127.0.0.1", 5001)) == 0
+
+    def test_an_error_outlives_a_disconnect(self, host: Host) -> None:
+        client = host.connect("127.0.0.1", 5000)
+        host.system.disconnect(client)
+        assert host.events(client) == POLLOUT | POLLHUP | POLLERR
+        assert host.receive(client) == -errno.ECONNREFUSED
+        assert host.receive(client) == -errno.ENOTCONN
+
+    def test_a_listener_neither_receives_nor_ends(self, host: Host) -> None:
+        listener = host.listener("127.0.0.1", 5000)
+        assert host.receive(listener) == -errno.ENOTCONN
+        assert host.receive(listener, 1, c.MSG_OOB) == -errno.ENOTCONN
+        assert host.system.shutdown_send(listener) == 0
+        assert host.system.is_listening(listener)
+
+
 class TestQueue:
     def test_a_full_queue_leaves_the_client_connecting_until_there_is_room(self, host: Host) -> None:
         listener = host.listener("127.0.0.1", 5000, backlog=2)
@@ -249,6 +291,13 @@ class TestDatagrams:
     def test_a_datagram_above_the_limit_is_refused(self, host: Host) -> None:
         fd = host.socket(c.SOCK_DGRAM)
         assert host.system.sendto(fd, bytes(65508), 0, sockaddr("127.0.0.1", 5000)) == -errno.EMSGSIZE
+
+    def test_a_send_that_fails_has_taken_a_port(self, host: Host) -> None:
+        fd = host.socket(c.SOCK_DGRAM)
+        assert host.system.send(fd, b"x", 0) == -errno.EDESTADDRREQ
+        assert host.port_of(fd)
+        host.system.disconnect(fd)
+        assert not host.port_of(fd)
 
     def test_a_full_queue_drops_datagrams(self, host: Host) -> None:
         fd = host.socket(c.SOCK_DGRAM)

@@ -11,6 +11,8 @@ import pytest
 from simulation_kit import (
     PORT,
     connected,
+    datagram_sink,
+    datagram_source,
     echo_server,
     error_of,
     now,
@@ -336,6 +338,17 @@ def test_the_same_seed_gives_the_same_packets_and_another_seed_others() -> None:
             return seen
 
     assert packets(1) == packets(1) != packets(2)
+
+
+def test_a_hundred_hosts_send_to_each_other() -> None:
+    with Network(seed=1, jitter=0.01) as net:
+        hosts = [net.host(f"host{number}") for number in range(100)]
+        seen: list[list[tuple[float, bytes]]] = [[] for _ in hosts]
+        for number, host in enumerate(hosts):
+            host.start(datagram_sink, seen[number])
+            host.start(datagram_source, f"10.0.0.{(number + 1) % 100 + 1}", 3, 1.0)
+        net.run(10)
+        assert [[data for _, data in one] for one in seen] == [[b"0", b"1", b"2"]] * 100
 
 
 def reconnect(ip: str, count: int) -> None:

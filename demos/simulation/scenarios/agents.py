@@ -21,19 +21,19 @@ from demos.ideas.agents.values import Value, is_same
 from demos.ideas.agents.worker_process import use_workers
 from demos.simulation.hubs import (
     INTRUDER,
-    LONGEST_FAULT,
     LONGEST_WAIT,
     MOST_SOCKETS,
     SHORT_SENDS,
     SILENCE,
     VISITOR,
+    HubScenario,
     client_inputs,
     hub_paths,
     server_inputs,
 )
 from demos.simulation.inline_worker import InlineWorker, LyingWorker
 from demos.simulation.records import logged, recorded, sent_in_parts
-from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
+from demos.simulation.scenario import RecoveryPath, Targets, Violation
 from demos.simulation.terminals import Setup, SimulatedTerminal
 from demos.simulation.visitors import Intruder, visit
 from demos.simulation.world import World
@@ -60,12 +60,11 @@ MOST_PERIODS = 3
 MOST_WITHOUT_PROGRESS = 2 * TASK_POINTS * AGENT_SECONDS * 2 + LEASE
 
 
-class AgentsScenario(Scenario):
+class AgentsScenario(HubScenario):
     """See the head of this module."""
 
     # Until a dead connection is noticed, the longest pause between two connects, and three timer periods.
     settling = SILENCE + LONGEST_WAIT + MOST_PERIODS * PERIOD_MS / 1000
-    longest_fault = LONGEST_FAULT
 
     def __init__(self, world: World) -> None:
         super().__init__(world)

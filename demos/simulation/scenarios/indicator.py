@@ -12,18 +12,18 @@ from typing import Any, ClassVar
 from demos.ideas.indicator.protocol import FROM_CLIENT, VERSION, ClientHello
 from demos.simulation.hubs import (
     INTRUDER,
-    LONGEST_FAULT,
     LONGEST_WAIT,
     MOST_SOCKETS,
     SHORT_SENDS,
     SILENCE,
     VISITOR,
+    HubScenario,
     client_inputs,
     hub_paths,
     server_inputs,
 )
 from demos.simulation.records import recorded, sent_in_parts
-from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
+from demos.simulation.scenario import RecoveryPath, Targets, Violation
 from demos.simulation.terminals import Setup, SimulatedTerminal
 from demos.simulation.visitors import Intruder, visit
 from demos.simulation.world import World
@@ -43,12 +43,11 @@ PERIOD_MS = 2000
 MOST_PERIODS = 3
 
 
-class IndicatorScenario(Scenario):
+class IndicatorScenario(HubScenario):
     """See the head of this module."""
 
     # Until a dead connection is noticed, the longest pause between two connects, and three timer periods.
     settling = SILENCE + LONGEST_WAIT + MOST_PERIODS * PERIOD_MS / 1000
-    longest_fault = LONGEST_FAULT
 
     def __init__(self, world: World) -> None:
         super().__init__(world)

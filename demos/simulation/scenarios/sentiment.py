@@ -16,18 +16,18 @@ from demos.ideas.sentiment.protocol import CLIENT, VERSION, ClientHello, Volume
 from demos.ideas.sentiment.tally import is_total_of, sum_of
 from demos.simulation.hubs import (
     INTRUDER,
-    LONGEST_FAULT,
     LONGEST_WAIT,
     MOST_SOCKETS,
     SHORT_SENDS,
     SILENCE,
     VISITOR,
+    HubScenario,
     client_inputs,
     hub_paths,
     server_inputs,
 )
 from demos.simulation.records import logged, recorded, sent_in_parts
-from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
+from demos.simulation.scenario import RecoveryPath, Targets, Violation
 from demos.simulation.terminals import Event, Setup, SimulatedTerminal
 from demos.simulation.visitors import Intruder, visit
 from demos.simulation.world import World
@@ -54,12 +54,11 @@ MOST_ROUNDS = 5
 SENT_WITHIN = MOST_PERIODS * PERIOD
 
 
-class SentimentScenario(Scenario):
+class SentimentScenario(HubScenario):
     """See the head of this module."""
 
     # Until a dead connection is noticed, the longest pause between two connects, and three timer periods.
     settling = SILENCE + LONGEST_WAIT + MOST_PERIODS * PERIOD
-    longest_fault = LONGEST_FAULT
 
     def __init__(self, world: World) -> None:
         super().__init__(world)

@@ -47,7 +47,7 @@ def test_a_seed_gives_the_same_trace_each_time(scenario: str) -> None:
     assert first == second
 
 
-def terminal(*events: tuple[str, dict[str, object]], **fields: Any) -> Any:
+def terminal(*events: tuple[str, Any], **fields: Any) -> Any:
     """A terminal that has recorded these events."""
     recorded = [Event(float(number), 1, kind, each) for number, (kind, each) in enumerate(events)]
     found = SimpleNamespace(events=recorded, starts=1, counts=Counter(), module=None, **fields)

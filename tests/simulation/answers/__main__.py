@@ -14,7 +14,7 @@ from .outcomes import DIFFERS
 
 
 def _wanted(words: Sequence[str]) -> Callable[[str], bool]:
-    """Whether a name with its concern or topic is one of the words, or both are, or one of them."""
+    """Makes a function that says whether a name is wanted: it, its concern or its topic must be one of the words."""
     return lambda name: not words or not {name, *name.split("/")}.isdisjoint(words)
 
 
@@ -34,7 +34,7 @@ def _run(words: Sequence[str], notes: bool) -> int:
 
 
 def _programs(first: int, last: int) -> int:
-    """Compare the programs of some batches with compat, and show the shortest that differs in each batch."""
+    """Compares the programs of some batches with compat, and prints the shortest one of each batch that differs."""
     from tests.properties.generating import smallest
     from tests.properties.wine import stop_all
 

@@ -1,7 +1,6 @@
 """Random call programs on the simulation: the same traces as on compat.
 
-On systems other than Windows compat runs the same program, so any number can be compared. Elsewhere the recorded
-programs have compat's traces.
+Where compat runs, any number of programs is compared with it. On Windows the recorded programs have compat's traces.
 """
 
 from __future__ import annotations
@@ -78,7 +77,7 @@ def recorded() -> list[tuple[Program, Trace]]:
 
 
 def record() -> None:
-    """Write the recorded programs again, with the traces of compat on this machine."""
+    """Writes the recorded programs again, with the traces of compat on this machine."""
     from tests.properties.generating import batch
 
     found: list[Program] = []

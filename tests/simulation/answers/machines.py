@@ -1,7 +1,8 @@
 """The network of one program: its own host with two interfaces, and another host in the network of the first one.
 
 They are the machines of tests/windows_facts/networks.py. There a fact is one process, whose threads open sockets in the
-network namespace of one machine or of the other. Here the kernel is exchanged while a function runs on the other host.
+network namespace of one machine or of the other. Here the process uses the other host's kernel while a function runs
+there.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Machines:
         self._network.__exit__(kind, error, trace)
 
     def run(self, program: Callable[[], None], seconds: float) -> str:
-        """Run the program: "" where it returned, "needs …" for NeedsMore, or how it hangs."""
+        """Runs the program; returns "" if it returned, "needs …" after NeedsMore, or "hangs: …"."""
         refused: list[str] = []
 
         def refusing() -> None:
@@ -59,7 +60,7 @@ class Machines:
         return f"hangs: {task.reason() if task is not None else ''}"
 
     def call_there(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Call a function that opens its sockets on the other host."""
+        """Calls a function, which opens its sockets on the other host."""
         self._open_sockets_on(self._there)
         try:
             return function(*arguments)
@@ -67,7 +68,7 @@ class Machines:
             self._open_sockets_on(self._here)
 
     def _open_sockets_on(self, host: Host) -> None:
-        """Exchange the kernel that the program's system calls reach; its open sockets stay in theirs."""
+        """Makes the process open new sockets in the kernel of this host; open ones stay where they are."""
         module: Any = self._process.winsock.socket
         module.__globals__["system"].socket.__self__._stack = host.stack
 
@@ -84,7 +85,7 @@ class Machine:
         pass
 
     def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Call a function on this host."""
+        """Calls a function on this host."""
         return Machines.current.call_there(function, *arguments) if self.other else function(*arguments)
 
 

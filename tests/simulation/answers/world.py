@@ -1,7 +1,7 @@
 """The programs of the other test packages, loaded for simulated processes, and the network that runs them.
 
 The packages are imported a second time while `winsock` has the calls of the simulation, so that their `from winsock
-import …` gets those. The modules that everybody else has stay as they are.
+import …` gets those. Other tests keep the modules that they have.
 
 Each program runs as a process of its own network. Its host has two interfaces; another host is in the network of the
 first one, as the machines of tests/windows_facts/networks.py are.
@@ -55,7 +55,7 @@ class Programs(NamedTuple):
 
 @functools.cache
 def programs() -> Programs:
-    """Load the programs on the simulation's calls."""
+    """Loads the programs on the calls of the simulation."""
     with _simulated_imports() as loaded:
         simulated = ModuleType("winsock")
         simulated.__dict__.update(vars(winsock))
@@ -86,7 +86,7 @@ def _do_nothing() -> None:
 
 @contextmanager
 def _simulated_imports() -> Iterator[list[ModuleType]]:
-    """Import the package anew on the simulation's calls; afterwards everybody has the modules that they had before."""
+    """Imports the package anew on the simulation's calls; afterwards sys.modules has the earlier modules again."""
     real, loaded = winsock.calls, list[ModuleType]()
     before = _taken_out()
     winsock.replace_calls(dispatch.calls)
@@ -104,6 +104,6 @@ def _taken_out() -> dict[str, ModuleType]:
 
 
 def run(program: Callable[[], None]) -> str:
-    """Run a program as a process of a network of its own; how it ended, or "" where it returned."""
+    """Runs a program as a process of a network of its own; returns how it ended, or "" if it returned."""
     with Machines() as machines:
         return machines.run(program, LIMIT)

@@ -75,10 +75,10 @@ class DatagramSocket(InetSocket):
             return -errno.EACCES
         if is_wildcard(peer.ip):
             peer = Address(self.udp.ip.interfaces.all[len(peer.ip) == 16].address, peer.port)
+        result = self.bind_any()
         source = self._source(peer.ip)
         if source is None:
             return -errno.ENETUNREACH
-        result = self.bind_any()
         if result == 0:
             self.peer = peer
             if is_wildcard(self.local.ip):
@@ -99,6 +99,9 @@ class DatagramSocket(InetSocket):
 
     def send(self, data: bytes, to: Address | None) -> int:
         """Sends one datagram: its size, or minus the errno."""
+        result = self.bind_any()
+        if result < 0:
+            return result
         destination = to or self.peer
         if destination is None:
             return -errno.EDESTADDRREQ
@@ -114,9 +117,6 @@ class DatagramSocket(InetSocket):
             return -errno.ENETUNREACH
         if self.error:
             return -self.take_error()
-        result = self.bind_any()
-        if result < 0:
-            return result
         self._transmit(data, Address(source, self.local.port), destination)
         return len(data)
 

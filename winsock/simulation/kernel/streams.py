@@ -6,12 +6,12 @@ import errno
 
 from .addresses import is_wildcard
 from .connections import Connection
-from .files import POLLHUP, POLLIN, POLLOUT
+from .files import POLLERR, POLLHUP, POLLIN, POLLOUT
 from .listeners import Listener
 from .packets import Address
 from .sockets import InetSocket
 from .tcp_tables import TcpTables
-from .transmission import State
+from .transmission import OPENING, State
 
 
 class StreamSocket(InetSocket):
@@ -24,13 +24,14 @@ class StreamSocket(InetSocket):
         self.tcp = tcp
         self.connection: Connection | None = None
         self.listener: Listener | None = None
+        self._connecting = False  # until connect has returned 0 or the error
 
     def events(self) -> int:
         if self.connection is not None:
             return self.connection.events()
         if self.listener is not None:
             return POLLIN if self.listener.queue else 0
-        return POLLOUT | POLLHUP
+        return POLLOUT | POLLHUP | (POLLERR if self.error else 0)
 
     @property
     def state(self) -> State:
@@ -41,8 +42,7 @@ class StreamSocket(InetSocket):
     def connect(self, peer: Address) -> int:
         """Sends a SYN: 0 where the peer has answered, -EINPROGRESS, or minus another errno."""
         if self.connection is not None or self.listener is not None:
-            opening = self.state in (State.SYN_SENT, State.SYN_RECEIVED)
-            return -errno.EALREADY if opening else -errno.EISCONN
+            return self._connect_again()
         if not self.can_use(peer.ip) or not self.ip.is_unicast(peer.ip):
             return -errno.ENETUNREACH
         if is_wildcard(peer.ip):
@@ -56,18 +56,37 @@ class StreamSocket(InetSocket):
         if (Address(source, self.local.port), peer) in self.tcp.connections:
             return -errno.EADDRNOTAVAIL
         self.set_local_ip(source)
-        self.peer = peer
+        self.peer, self.error, self._connecting = peer, 0, True
         self.connection = Connection(self.tcp, self.local, peer, self.options)
         self.connection.socket = self
         self.connection.open()
-        return 0 if self.connection.state is State.ESTABLISHED else -errno.EINPROGRESS
+        if self.connection.state is not State.ESTABLISHED:
+            return -errno.EINPROGRESS
+        self._connecting = False
+        return 0
+
+    def _connect_again(self) -> int:
+        """The result of a connect after an earlier one: that of the earlier one, until connect has reported it."""
+        if not self._connecting or self.connection is None:
+            return -errno.EISCONN
+        if self.connection.state in OPENING:
+            return -errno.EALREADY
+        self._connecting = False
+        if self.connection.state is not State.CLOSED:
+            return 0
+        error = self.connection.take_error() or errno.ECONNABORTED
+        self.disconnect()
+        return -error
 
     def disconnect(self) -> int:
         """Ends a connection or a failed connect at once; the socket can connect again."""
         if self.connection is not None:
+            self.error = self.connection.error
+            if self.connection.state not in (State.CLOSED, State.TIME_WAIT):
+                self.error = errno.ECONNRESET
             self.connection.socket = None
             self.connection.abort()
-            self.connection = None
+            self.connection, self._connecting = None, False
         elif self.listener is not None:
             self._stop_listening()
         self.forget_association()
@@ -117,14 +136,18 @@ class StreamSocket(InetSocket):
 
     def send(self, data: bytes | bytearray | memoryview, urgent: bool) -> int:
         if self.connection is None:
-            return -errno.EPIPE
+            return -(super().take_error() or errno.EPIPE)
         return self.connection.send(data, urgent)
 
     def receive(self, size: int, peek: bool) -> bytes | int:
         """Up to `size` bytes, b"" at the end of the stream, or minus the errno."""
-        return -errno.ENOTCONN if self.connection is None else self.connection.read(size, peek)
+        if self.connection is None:
+            return -(super().take_error() or errno.ENOTCONN)
+        return self.connection.read(size, peek)
 
     def receive_urgent(self, peek: bool) -> bytes | int:
+        if self.listener is not None:
+            return -errno.ENOTCONN
         return -errno.EINVAL if self.connection is None else self.connection.read_urgent(peek)
 
     def bytes_available(self) -> int:
@@ -133,6 +156,8 @@ class StreamSocket(InetSocket):
         return self.connection.receiving.available() if self.connection is not None else 0
 
     def shutdown_send(self) -> int:
+        if self.listener is not None:
+            return 0
         if self.connection is None or self.state in (State.CLOSED, State.SYN_SENT):
             return -errno.ENOTCONN
         self.connection.end()
@@ -142,7 +167,12 @@ class StreamSocket(InetSocket):
         return self.connection is not None and self.state not in (State.CLOSED, State.SYN_SENT)
 
     def take_error(self) -> int:
-        return self.connection.take_error() if self.connection is not None else 0
+        return self.connection.take_error() if self.connection is not None else super().take_error()
+
+    def notify(self) -> None:
+        if self.connection is not None and self.connection.state is State.CLOSED and not self.port_fixed:
+            self.release_port()
+        super().notify()
 
     def set_option(self, level: int, option: int, value: int) -> int:
         keepalive = self.options.keepalive, self.options.keep_idle

@@ -14,6 +14,7 @@ from ..kernel.stack import Stack
 from . import address_texts, services
 from .address_names import address_of, name_of, scope_of
 
+_LARGEST_SCOPE = 0xFFFFFFFF
 _LOOPBACK4, _LOOPBACK6 = (one.address for one in LOOPBACK)
 
 
@@ -125,6 +126,6 @@ def _literal(node: bytes) -> tuple[bytes, int] | None:
         return ip4, 0
     text, _, scope = node.partition(b"%")
     ip6 = address_texts.inet_pton(c.AF_INET6, text)
-    if ip6 is None or (scope and not scope.isdigit()):
+    if ip6 is None or (scope and not scope.isdigit()) or int(scope or b"0") > _LARGEST_SCOPE:
         return None
     return ip6, int(scope or b"0")

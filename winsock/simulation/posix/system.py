@@ -161,6 +161,7 @@ class System:
     def abort(self, fd: int) -> None:
         """Resets a stream's connection, discards its data, and leaves no error on the descriptor."""
         self.disconnect(fd)
+        self.take_error(fd)
 
     def is_net_broadcast(self, address: bytes) -> int:
         """1 if the four bytes are the broadcast address of an interface's net, else 0."""

@@ -1,0 +1,249 @@
+"""What each step does: one function for each kind of step.
+
+Every step ends: a wait for the other side has the peer's time limit. While a step waits or sends, what arrives is taken
+from the socket, so that the other side can go on sending. Only stall and read_slowly leave it there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ctypes import c_int
+from typing import Any, TypeAlias
+
+from winsock.constants import INVALID_SOCKET, SO_ERROR, SOCK_STREAM, SOCKET_ERROR, SOL_SOCKET
+from winsock.errors import WSAEWOULDBLOCK, WSAErrorDescript
+
+from . import steps
+from .addresses import family_of, local_address, peer_address, resolve, shown
+from .endpoints import Connection, ConnectionReset, DatagramSocket, set_nonblocking
+from .runs import Run
+from .steps import Step
+from .surroundings import Failure, wait_until_ready
+
+__all__ = ["ACTIONS", "close"]
+
+# Between two attempts to connect to a server that does not listen yet.
+_BETWEEN_ATTEMPTS = 0.05
+# read_slowly reads at most this often.
+_SHORTEST_READ_PERIOD = 0.02
+
+
+def accept(run: Run, step: steps.Accept) -> None:
+    assert run.listener is not None
+    deadline = run.deadline
+    while True:
+        readable, _ = wait_until_ready(run.surroundings, run.listener, read=True, write=False, deadline=deadline)
+        if not readable:
+            raise Failure(f"nobody connected to {shown(local_address(run.calls, run.listener))}")
+        s = run.calls.accept(run.listener, None, None)
+        if s != INVALID_SOCKET:
+            break
+        error = run.calls.WSAGetLastError()
+        # A client may have left before accept.
+        if error != WSAEWOULDBLOCK:
+            raise Failure(f"accept failed: {WSAErrorDescript(error)}")
+    _connected(run, s)
+
+
+def _connected(run: Run, s: int) -> None:
+    local, other = local_address(run.calls, s), peer_address(run.calls, s)
+    run.conversation.note(f"connected: the peer is {shown(local)}, the other side is {shown(other)}")
+    run.endpoint = Connection(run.surroundings, run.conversation, s)
+
+
+def connect(run: Run, step: steps.Connect) -> None:
+    deadline = run.deadline
+    names = resolve(run.calls, step.host, step.port)
+    while True:
+        for name in names:
+            s, error = _attempt(run, name, deadline)
+            if s is not None:
+                _connected(run, s)
+                return
+        if run.surroundings.now() >= deadline:
+            raise Failure(f"connect to {step.host}:{step.port} failed: {WSAErrorDescript(error)}")
+        run.surroundings.pause(_BETWEEN_ATTEMPTS)
+
+
+def _attempt(run: Run, name: bytes, deadline: float) -> tuple[int | None, int]:
+    """A connected socket; or None and the error."""
+    s = run.new_socket(family_of(name), SOCK_STREAM)
+    set_nonblocking(run.surroundings, s)
+    error = 0
+    if run.calls.connect(s, name, len(name)) == SOCKET_ERROR:
+        error = run.calls.WSAGetLastError()
+    if error == WSAEWOULDBLOCK:
+        try:
+            wait_until_ready(run.surroundings, s, read=False, write=True, deadline=deadline)
+        except BaseException:
+            run.calls.closesocket(s)
+            raise
+        value = c_int()
+        run.calls.getsockopt(s, SOL_SOCKET, SO_ERROR, value, c_int(4))
+        error = value.value
+        if not error and peer_address(run.calls, s) is None:
+            error = WSAEWOULDBLOCK
+    if error:
+        run.calls.closesocket(s)
+        return None, error
+    return s, 0
+
+
+def datagrams(run: Run, step: steps.Datagrams) -> None:
+    """The socket was bound when the peer was started."""
+
+
+def send(run: Run, step: steps.Send | steps.Garbage) -> None:
+    assert run.endpoint is not None
+    deadline = run.deadline
+    for number, piece in enumerate(step.pieces):
+        if number and step.pause:
+            _wait(run, step.pause)
+            deadline += step.pause
+        run.endpoint.send(piece, deadline)
+
+
+def wait(run: Run, step: steps.Wait) -> None:
+    _wait(run, step.seconds)
+
+
+def _wait(run: Run, seconds: float) -> None:
+    end = run.surroundings.now() + seconds
+    while (left := end - run.surroundings.now()) > 0:
+        endpoint = run.endpoint
+        if endpoint is None or (isinstance(endpoint, Connection) and not endpoint.can_receive):
+            run.surroundings.pause(left)
+        else:
+            endpoint.wait_for_more(end)
+
+
+def stall(run: Run, step: steps.Stall) -> None:
+    run.surroundings.pause(step.seconds)
+
+
+def expect(run: Run, step: steps.Expect) -> None:
+    if isinstance(run.endpoint, DatagramSocket):
+        data = _next_datagram(run)
+        if data != step.data:
+            raise Failure(f"the datagram is {data!r}")
+        return
+    unread, deadline = run.connection.unread, run.deadline
+    while not unread.startswith(step.data):
+        if not step.data.startswith(unread):
+            raise Failure(f"the next bytes are {bytes(unread[: max(len(step.data), 16)])!r}")
+        _wait_for_data(run, deadline, f"{len(unread)} of {len(step.data)} bytes have arrived")
+    del unread[: len(step.data)]
+
+
+def receive(run: Run, step: steps.Receive) -> None:
+    if isinstance(run.endpoint, DatagramSocket):
+        for _ in range(step.count):
+            _next_datagram(run)
+        return
+    unread, deadline = run.connection.unread, run.deadline
+    while len(unread) < step.count:
+        _wait_for_data(run, deadline, f"{len(unread)} of {step.count} bytes have arrived")
+    del unread[: step.count]
+
+
+def _next_datagram(run: Run) -> bytes:
+    assert isinstance(run.endpoint, DatagramSocket)
+    deadline = run.deadline
+    while not run.endpoint.unread:
+        if not run.endpoint.wait_for_more(deadline):
+            raise Failure("no datagram has arrived")
+    return run.endpoint.take()
+
+
+def _wait_for_data(run: Run, deadline: float, so_far: str) -> None:
+    """Wait until more has arrived.
+
+    Errors: ConnectionReset. Failure at the end of the stream and once the deadline has come.
+    """
+    if run.connection.was_reset:
+        raise ConnectionReset
+    if run.connection.ended:
+        raise Failure(f"the other side ended its stream: {so_far}")
+    if not run.connection.wait_for_more(deadline):
+        raise Failure(so_far)
+
+
+def read_slowly(run: Run, step: steps.ReadSlowly) -> None:
+    connection, rate = run.connection, step.bytes_per_second
+    period = max(1 / rate, _SHORTEST_READ_PERIOD)
+    taken, start = 0, run.surroundings.now()
+    while step.count is None or taken < step.count:
+        run.surroundings.pause(period)
+        allowed = int((run.surroundings.now() - start) * rate) - taken
+        if step.count is not None:
+            allowed = min(allowed, step.count - taken)
+        if allowed <= 0:
+            continue
+        if not connection.unread and connection.can_receive and not connection.receive(allowed):
+            readable, _ = wait_until_ready(
+                run.surroundings, connection.s, read=True, write=False, deadline=run.deadline
+            )
+            if not readable:
+                raise Failure(f"{taken} bytes have arrived, then nothing more")
+            # The time without data does not count.
+            start = run.surroundings.now() - taken / rate
+            continue
+        if not connection.unread:
+            if connection.ended and step.count is None:
+                return
+            _wait_for_data(run, run.surroundings.now(), f"{taken} of {step.count} bytes have arrived")
+        part = min(allowed, len(connection.unread))
+        del connection.unread[:part]
+        taken += part
+
+
+def expect_end(run: Run, step: steps.ExpectEnd) -> None:
+    connection, deadline = run.connection, run.deadline
+    while not connection.unread and not connection.ended:
+        _wait_for_data(run, deadline, "the other side has not ended its stream")
+    if connection.unread:
+        raise Failure(f"the other side sent data that no step received: {bytes(connection.unread[:64])!r}")
+
+
+def expect_reset(run: Run, step: steps.ExpectReset) -> None:
+    connection, deadline = run.connection, run.deadline
+    while not connection.was_reset:
+        if connection.ended:
+            raise Failure("the other side ended its stream, without a reset")
+        if not connection.wait_for_more(deadline):
+            raise Failure("the other side has not reset the connection")
+
+
+def half_close(run: Run, step: steps.HalfClose) -> None:
+    run.connection.half_close()
+
+
+def close(run: Run, step: steps.Close) -> None:
+    assert run.endpoint is not None
+    endpoint, run.endpoint = run.endpoint, None
+    endpoint.close()
+
+
+def reset(run: Run, step: steps.Reset) -> None:
+    connection, run.endpoint = run.connection, None
+    connection.reset()
+
+
+_Function: TypeAlias = Callable[[Run, Any], None]
+ACTIONS: dict[type[Step], _Function] = {
+    steps.Accept: accept,
+    steps.Connect: connect,
+    steps.Datagrams: datagrams,
+    steps.Send: send,
+    steps.Garbage: send,
+    steps.Wait: wait,
+    steps.Stall: stall,
+    steps.Expect: expect,
+    steps.Receive: receive,
+    steps.ReadSlowly: read_slowly,
+    steps.ExpectEnd: expect_end,
+    steps.ExpectReset: expect_reset,
+    steps.HalfClose: half_close,
+    steps.Close: close,
+    steps.Reset: reset,
+}

@@ -1,0 +1,43 @@
+"""Executes a script, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from . import steps
+from .actions import ACTIONS, close
+from .endpoints import ConnectionReset
+from .runs import Run
+from .steps import Step
+
+__all__ = ["execute"]
+
+
+def execute(run: Run, script: Sequence[Step]) -> None:
+    """Execute the steps; at the end of the script the connection is closed.
+
+    Errors: Failure. Stopped.
+    """
+    _execute(run, script, 0)
+    if run.endpoint is not None:
+        close(run, steps.Close())
+
+
+def _execute(run: Run, script: Sequence[Step], level: int) -> None:
+    """`level` is the number of repetitions around the steps."""
+    for number, step in enumerate(script, start=1):
+        del run.position[level:]
+        run.position.append(f"step {number}, {steps.text(step)[1:]}")
+        if isinstance(step, steps.Repeat):
+            for turn in range(step.times):
+                del run.position[level:]
+                run.position.append(f"step {number}, turn {turn + 1} of {step.times}")
+                _execute(run, step.steps, level + 1)
+            continue
+        following = script[number] if number < len(script) else None
+        try:
+            ACTIONS[type(step)](run, step)
+        except ConnectionReset:
+            if not isinstance(following, steps.ExpectReset):
+                raise
+    del run.position[level:]
