@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from winsock.simulation import faults as faults_module
 from winsock.simulation.errors import SimulationError
-from winsock.simulation.faults import KINDS, Fault, format_script, format_seconds, parse, parse_seconds
+from winsock.simulation.faults import KINDS, Fault, format_script, format_seconds, parse_script, parse_seconds
 from winsock.simulation.links import SECOND
 from winsock.simulation.random_faults import RANDOM_KINDS, random_faults
 
@@ -28,11 +28,11 @@ at 400 rule server client loss=0.5 latency=0.2 bandwidth=none blocked=yes queue=
 
 
 def test_a_script_that_is_parsed_and_formatted_is_the_same_text() -> None:
-    assert format_script(parse(SCRIPT)) == SCRIPT
+    assert format_script(parse_script(SCRIPT)) == SCRIPT
 
 
 def test_comments_and_empty_lines_of_a_script_are_skipped() -> None:
-    assert parse("# only a comment\n\nat 1 vanish a for 2 # gone\n") == [
+    assert parse_script("# only a comment\n\nat 1 vanish a for 2 # gone\n") == [
         Fault(SECOND, "vanish", ("a",), duration=2 * SECOND)
     ]
 
@@ -40,7 +40,7 @@ def test_comments_and_empty_lines_of_a_script_are_skipped() -> None:
 def test_the_script_in_the_documentation_of_the_module_is_valid() -> None:
     assert faults_module.__doc__
     lines = [line for line in faults_module.__doc__.splitlines() if line.startswith("    at ")]
-    assert {fault.kind for fault in parse("\n".join(lines))} >= set(KINDS) - {"appear", "restart", "thaw"}
+    assert {fault.kind for fault in parse_script("\n".join(lines))} >= set(KINDS) - {"appear", "restart", "thaw"}
 
 
 names = st.text("abcxyz0123456789._-", min_size=1, max_size=8)
@@ -62,7 +62,7 @@ def any_fault(draw: st.DrawFn) -> Fault:
 
 @given(st.lists(any_fault()))
 def test_every_script_that_is_formatted_and_parsed_has_the_same_faults(script: list[Fault]) -> None:
-    assert parse(format_script(script)) == script
+    assert parse_script(format_script(script)) == script
 
 
 @given(st.integers(-(10**20), 10**20))
@@ -95,7 +95,7 @@ def test_seconds_as_text_keep_every_nanosecond(nanoseconds: int) -> None:
 )
 def test_an_invalid_line_is_reported_with_its_number(line: str, message: str) -> None:
     with pytest.raises(SimulationError) as caught:
-        parse(f"# first\n{line}\n")
+        parse_script(f"# first\n{line}\n")
     assert str(caught.value).startswith(f"line 2 of the fault script: {message}")
 
 
@@ -137,7 +137,7 @@ def test_the_same_seed_gives_the_same_random_faults() -> None:
 
 
 def test_random_faults_survive_their_text_form() -> None:
-    assert parse(format_script(seeded(3))) == seeded(3)
+    assert parse_script(format_script(seeded(3))) == seeded(3)
 
 
 def test_random_faults_of_an_unknown_kind_are_refused() -> None:

@@ -17,7 +17,7 @@ A fault script has one fault on each line, with times in seconds since the start
 
 `for` ends the fault after a time. A target is a host; of freeze, thaw and kill it may be one process, HOST/PROCESS. Of
 two targets the second may be `*`, every other host.
-`parse` and `format_script` convert between text and `Fault` objects without loss.
+`parse_script` and `format_script` convert between text and `Fault` objects without loss.
 """
 
 from __future__ import annotations
@@ -31,7 +31,16 @@ from typing import NamedTuple
 from .errors import SimulationError
 from .links import SECOND, LinkSettings, checked_settings
 
-__all__ = ["KINDS", "Fault", "FaultKind", "format_fault", "format_script", "format_seconds", "parse", "parse_seconds"]
+__all__ = [
+    "KINDS",
+    "Fault",
+    "FaultKind",
+    "format_fault",
+    "format_script",
+    "format_seconds",
+    "parse_script",
+    "parse_seconds",
+]
 
 
 class FaultKind(NamedTuple):
@@ -153,7 +162,7 @@ def format_script(faults: Iterable[Fault]) -> str:
     return "".join(f"{format_fault(fault)}\n" for fault in faults)
 
 
-def parse(text: str) -> list[Fault]:
+def parse_script(text: str) -> list[Fault]:
     """The faults of a script, in the order of its lines; "#" starts a comment.
 
     Errors: SimulationError with the number of the line.

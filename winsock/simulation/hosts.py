@@ -181,6 +181,7 @@ class Host:
         """Switches the host off. Does nothing if it is off."""
         if self.up:
             self.up = self._machine.on = False
+            self.stack.crash()
             for process in list(self.processes):
                 process.kill()
 

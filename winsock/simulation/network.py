@@ -24,7 +24,7 @@ from .addressing import AddressBook
 from .effects import Effects
 from .errors import SimulationError
 from .fault_methods import ActiveFault, FaultMethods
-from .faults import Fault, format_seconds, parse
+from .faults import Fault, format_seconds, parse_script
 from .hosts import Host
 from .kernel.packets import Packet
 from .links import SECOND, LinkSettings, checked_settings
@@ -135,6 +135,8 @@ class Network(FaultMethods):
     def run(self, seconds: float | None = None) -> None:
         """Lets the processes run for a simulated time, or until every process has ended.
 
+        What happens at the last moment of that time happens too; run(0) gives each process that can run its turn.
+
         Errors: the exception of a process that may not fail; NothingCanHappen if processes wait for something that
         cannot happen any more.
         """
@@ -143,8 +145,15 @@ class Network(FaultMethods):
                 self.scheduler.wait(None, lambda: "waits until every process has ended")
             return
         deadline = self.scheduler.now + round(seconds * SECOND)
+
+        def reason() -> str:
+            return f"runs the network until {format_seconds(deadline)} s"
+
         while self.scheduler.now < deadline:
-            self.scheduler.wait(deadline, lambda: f"runs the network until {format_seconds(deadline)} s")
+            self.scheduler.wait(deadline, reason)
+        # The scheduler takes this event after the others of the same time, and when no process can run.
+        self.scheduler.call_at(deadline, lambda: self.scheduler.wake(self.scheduler.main))
+        self.scheduler.wait(None, reason)
 
     def call_at(self, seconds: float, action: Callable[[], None]) -> None:
         """Calls `action` at a time. It must not wait, and makes no calls of winsock."""
@@ -171,7 +180,7 @@ class Network(FaultMethods):
 
     def add_faults(self, script: str | Iterable[Fault]) -> list[ActiveFault]:
         """Adds the faults of a script: a text (see `faults`) or a list. If one is invalid, none is added."""
-        faults = parse(script) if isinstance(script, str) else list(script)
+        faults = parse_script(script) if isinstance(script, str) else list(script)
         for fault in faults:
             self._effects.check(fault)
         return [self.add_fault(fault) for fault in faults]

@@ -1,1 +1,12 @@
-"""The network stack of a simulated host, in memory."""
+"""A host's network stack in memory. It never waits: calls, packets and timers drive it.
+
+- `packets`, `addresses`: what travels between hosts
+- `environment`: what a stack needs of the simulation
+- `files`: the descriptors of a process, and the file that wakes its poll
+- `ports`: which socket may bind which port
+- `sockets`, `options`: what all sockets have
+- `datagrams`, `groups`, `filters`: UDP, multicast and broadcast
+- `streams`, `listeners`: TCP sockets, as calls see them
+- `connections`, `sending`, `receiving`, `timers`: TCP itself
+- `stack`: the host that has all of them
+"""

@@ -1,0 +1,267 @@
+"""UDP: datagram sockets, and which of them receives a datagram.
+
+A unicast datagram goes to one socket: a connected one before one that is bound to the address, that before one that is
+bound to the wildcard, IPv4 before dual-stack; of equals the one that was bound last gets it. A datagram to a group or a
+broadcast address goes to every socket that groups.receives accepts. If no socket has the port, the host answers with
+an ICMP message; the sender's socket keeps ECONNREFUSED for the next call, and an entry in its error queue.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections import deque
+from typing import NamedTuple
+
+from . import groups
+from .addresses import ANY4, Interface, is_multicast, is_wildcard
+from .environment import Environment
+from .files import POLLERR, POLLIN, POLLOUT
+from .filters import Arrival, Filter, accepts
+from .ip_layer import IpLayer
+from .packets import UNREACHABLE, Address, Packet
+from .ports import PortTable
+from .sockets import InetSocket
+
+LARGEST = 65507
+_OVERHEAD = 64  # bytes of the receive buffer that each datagram takes besides its data
+
+
+class Datagram(NamedTuple):
+    payload: bytes
+    source: Address
+
+
+class DatagramSocket(InetSocket):
+    """One UDP socket."""
+
+    protocol = "udp"
+
+    def __init__(self, udp: Udp, ipv6: bool) -> None:
+        super().__init__(udp.ip, udp.ports, ipv6)
+        self.udp = udp
+        self.queue: deque[Datagram] = deque()
+        self.queued = 0  # bytes of the receive buffer in use
+        self.error_queue: deque[int] = deque()
+        self.memberships: list[groups.Membership] = []
+        self.filter: Filter | None = None
+
+    def events(self) -> int:
+        # A datagram leaves at once, so there is always room for the next one.
+        events = POLLOUT | (POLLIN if self.queue else 0)
+        return events | (POLLERR if self.error or self.error_queue else 0)
+
+    def bind(self, local: Address) -> int:
+        result = super().bind(local)
+        if result == 0:
+            self.udp.add(self)
+        return result
+
+    def bind_any(self) -> int:
+        had_port = self.binding is not None
+        result = super().bind_any()
+        if result == 0 and not had_port:
+            self.udp.add(self)
+        return result
+
+    def release_port(self) -> None:
+        if self.binding is not None:
+            self.udp.remove(self)
+        super().release_port()
+
+    def connect(self, peer: Address) -> int:
+        if not self.can_use(peer.ip):
+            return -errno.ENETUNREACH
+        if self.udp.ip.interfaces.is_broadcast(peer.ip) and not self.options.broadcast:
+            return -errno.EACCES
+        if is_wildcard(peer.ip):
+            peer = Address(self.udp.ip.interfaces.all[len(peer.ip) == 16].address, peer.port)
+        source = self._source(peer.ip)
+        if source is None:
+            return -errno.ENETUNREACH
+        result = self.bind_any()
+        if result == 0:
+            self.peer = peer
+            if is_wildcard(self.local.ip):
+                self.set_local_ip(source)
+        return result
+
+    def disconnect(self) -> int:
+        self.forget_association()
+        return 0
+
+    def _source(self, ip: bytes) -> bytes | None:
+        if not is_wildcard(self.local.ip) and not is_multicast(self.local.ip):
+            return self.local.ip if len(self.local.ip) == len(ip) else None
+        if self.udp.ip.is_unicast(ip):
+            return self.udp.ip.source_for(ip)
+        interface = groups.outgoing(self.udp.ip.interfaces, self.options, ip)
+        return interface.address if interface else None
+
+    def send(self, data: bytes, to: Address | None) -> int:
+        """Sends one datagram: its size, or minus the errno."""
+        destination = to or self.peer
+        if destination is None:
+            return -errno.EDESTADDRREQ
+        error = self._send_error(data, destination)
+        if error:
+            return -error
+        if is_wildcard(destination.ip):
+            destination = Address(self.udp.ip.interfaces.all[len(destination.ip) == 16].address, destination.port)
+        source = self._source(destination.ip)
+        if source is None:
+            return -errno.ENETUNREACH
+        if self.error:
+            return -self.take_error()
+        result = self.bind_any()
+        if result < 0:
+            return result
+        self._transmit(data, Address(source, self.local.port), destination)
+        return len(data)
+
+    def _send_error(self, data: bytes, destination: Address) -> int:
+        """The errno of a datagram that cannot be sent, or 0."""
+        if len(data) > LARGEST + 20 * (len(destination.ip) == 16):
+            return errno.EMSGSIZE
+        if not destination.port:
+            return errno.EINVAL
+        if not self.can_use(destination.ip):
+            return errno.ENETUNREACH
+        if self.udp.ip.interfaces.is_broadcast(destination.ip) and not self.options.broadcast:
+            return errno.EACCES
+        return 0
+
+    def _transmit(self, data: bytes, source: Address, destination: Address) -> None:
+        ip, options = destination.ip, self.options
+        interface = None
+        if self.udp.ip.is_unicast(ip):
+            ttl = options.ttl if len(ip) == 4 else options.hops
+        else:
+            interface = groups.outgoing(self.udp.ip.interfaces, options, ip, self.local.ip)
+            ttl = options.multicast_ttl if len(ip) == 4 else options.multicast_hops
+            if not is_multicast(ip):
+                ttl = options.ttl
+        self.udp.ip.send(Packet("udp", source, destination, payload=data, ttl=ttl), interface)
+
+    def receive(self, peek: bool) -> Datagram | int:
+        """The next datagram, or minus the errno."""
+        if self.error:
+            return -self.take_error()
+        if not self.queue:
+            return -errno.EAGAIN
+        if peek:
+            return self.queue[0]
+        datagram = self.queue.popleft()
+        self.queued -= len(datagram.payload) + _OVERHEAD
+        return datagram
+
+    def deliver(self, datagram: Datagram, arrival: Arrival) -> None:
+        """Puts a datagram into the queue, unless the filter or a full queue drops it."""
+        if self.queued >= self.options.receive_buffer or not accepts(self.filter, arrival):
+            return
+        self.queue.append(datagram)
+        self.queued += len(datagram.payload) + _OVERHEAD
+        self.notify()
+
+    def report_unreachable(self) -> None:
+        self.error = errno.ECONNREFUSED
+        self.error_queue.append(errno.ECONNREFUSED)
+        self.notify()
+
+    def clear_error_queue(self) -> None:
+        if self.error_queue:
+            self.error_queue.clear()
+            self.error = 0
+
+    def set_option(self, level: int, option: int, value: int) -> int:
+        error = groups.interface_error(self.udp.ip.interfaces, level, option, value)
+        return -error if error else super().set_option(level, option, value)
+
+    def set_membership(self, level: int, join: bool, request: bytes) -> int:
+        return groups.change(self.udp.ip.interfaces, self.memberships, level, join, request)
+
+    def bytes_available(self) -> int:
+        return len(self.queue[0].payload) if self.queue else 0
+
+    def queued_bytes(self) -> int:
+        return sum(len(datagram.payload) for datagram in self.queue)
+
+    def close(self) -> None:
+        self.release_port()
+        self.queue.clear()
+
+
+class Udp:
+    """All datagram sockets of a host."""
+
+    def __init__(self, environment: Environment, ip: IpLayer, start: int) -> None:
+        self.environment, self.ip = environment, ip
+        self.ports = PortTable(start)
+        self._sockets: dict[int, list[DatagramSocket]] = {}
+        ip.register("udp", self.receive)
+
+    def add(self, socket: DatagramSocket) -> None:
+        self._sockets.setdefault(socket.local.port, []).append(socket)
+
+    def remove(self, socket: DatagramSocket) -> None:
+        sockets = self._sockets[socket.local.port]
+        sockets.remove(socket)
+        if not sockets:
+            del self._sockets[socket.local.port]
+
+    def sockets(self) -> list[DatagramSocket]:
+        return [socket for sockets in self._sockets.values() for socket in sockets]
+
+    def receive(self, packet: Packet, interface: Interface, local: bool) -> None:
+        """Gives a datagram to its socket or sockets."""
+        if packet.flags & UNREACHABLE:
+            self._report_unreachable(packet)
+            return
+        candidates = self._sockets.get(packet.destination.port, [])
+        datagram = Datagram(packet.payload, packet.source)
+        arrival = Arrival(packet.destination.ip, interface.index, local, interface.loopback)
+        if not self.ip.is_unicast(packet.destination.ip):
+            for socket in list(candidates):
+                if groups.receives(socket.local, socket.peer, socket.memberships, packet, arrival) and socket.can_use(
+                    packet.destination.ip
+                ):
+                    socket.deliver(datagram, arrival)
+            return
+        best = _best(candidates, packet)
+        if best is not None:
+            best.deliver(datagram, arrival)
+        else:
+            self.ip.answer(packet, UNREACHABLE)
+
+    def _report_unreachable(self, packet: Packet) -> None:
+        """The packet's source is the port that was closed, and its destination the socket that sent to it."""
+        best = _best(self._sockets.get(packet.destination.port, []), packet)
+        if best is not None:
+            best.report_unreachable()
+
+
+def _best(sockets: list[DatagramSocket], packet: Packet) -> DatagramSocket | None:
+    """The socket that receives a unicast datagram; of equal ones the one that was bound last."""
+    best, most = None, -1
+    for socket in sockets:
+        score = _score(socket, packet)
+        if score >= most and score >= 0:
+            best, most = socket, score
+    return best
+
+
+def _score(socket: DatagramSocket, packet: Packet) -> int:
+    """How well a socket matches a datagram; -1 where it does not."""
+    ip = packet.destination.ip
+    score = 0
+    if is_wildcard(socket.local.ip):
+        if len(socket.local.ip) == len(ANY4) != len(ip) or not socket.can_use(ip):
+            return -1
+    elif socket.local.ip != ip:
+        return -1
+    else:
+        score = 4
+    if socket.peer is not None:
+        if socket.peer != packet.source:
+            return -1
+        score += 8
+    return score + (not socket.ipv6)
