@@ -1,7 +1,8 @@
 """Creates self-signed certificates, by the package cryptography (in the extra ``provider``).
 
 A subscriber pins the SHA-256 of such a certificate, so no CA is needed. The key is an ECDSA key on P-256: its signature
-costs a server a fraction of RSA's in each handshake.
+costs a server a fraction of RSA's in each handshake. The size of an ECDSA signature varies by two bytes. A simulation
+with TLS needs an RSA key: then every handshake, also with another such certificate, has the same size.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from demos.wire.http_hosts import option_host
 from winsock.command_line import is_same_file
@@ -19,7 +21,7 @@ from winsock.command_line import is_same_file
 try:
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
     from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 except ImportError as problem:
@@ -35,12 +37,28 @@ MOST_DAYS = 36_500
 _MAX_COMMON_NAME = 64
 
 
+# A serial number has 159 random bits; with the highest one its encoding always has the same size.
+_HIGHEST_SERIAL_BIT = 1 << 158
+
+_RSA_BITS = 2048
+_RSA_EXPONENT = 65_537
+
+PrivateKey: TypeAlias = "ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey"
+
+
 class CertificateError(Exception):
     """The certificate cannot be created; the text is the reason."""
 
 
 def create_certificate(
-    certificate: Path, key: Path, hosts: Sequence[str], days: int, now: datetime, *, force: bool = False
+    certificate: Path,
+    key: Path,
+    hosts: Sequence[str],
+    days: int,
+    now: datetime,
+    *,
+    force: bool = False,
+    key_type: Literal["ecdsa", "rsa"] = "ecdsa",
 ) -> bytes:
     """Create a key and a certificate for names and addresses; returns the certificate's SHA-256.
 
@@ -63,7 +81,7 @@ def create_certificate(
         raise CertificateError(
             f"{existing} exists; a new certificate has another fingerprint, use --force to replace it"
         )
-    private = ec.generate_private_key(ec.SECP256R1())
+    private = _private_key(key_type)
     signed = _sign(private, names, hosts[0], now, days)
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     _write_both((key, pem, 0o600), (certificate, signed.public_bytes(Encoding.PEM), 0o644), force=force)
@@ -79,8 +97,14 @@ def certificate_period(certificate: Path) -> tuple[datetime, datetime]:
     return first.not_valid_before_utc, first.not_valid_after_utc
 
 
+def _private_key(key_type: Literal["ecdsa", "rsa"]) -> PrivateKey:
+    if key_type == "rsa":
+        return rsa.generate_private_key(_RSA_EXPONENT, _RSA_BITS)
+    return ec.generate_private_key(ec.SECP256R1())
+
+
 def _sign(
-    private: ec.EllipticCurvePrivateKey, names: list[x509.GeneralName], common_name: str, now: datetime, days: int
+    private: PrivateKey, names: list[x509.GeneralName], common_name: str, now: datetime, days: int
 ) -> x509.Certificate:
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name[:_MAX_COMMON_NAME])])
     usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
@@ -89,7 +113,7 @@ def _sign(
         .subject_name(subject)
         .issuer_name(subject)
         .public_key(private.public_key())
-        .serial_number(x509.random_serial_number())
+        .serial_number(x509.random_serial_number() | _HIGHEST_SERIAL_BIT)
         .not_valid_before(now - _BEFORE)
         .not_valid_after(now + timedelta(days=days))
         .add_extension(x509.SubjectAlternativeName(names), critical=False)

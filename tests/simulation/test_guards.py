@@ -287,7 +287,7 @@ def test_a_module_of_the_program_cannot_use_the_real_world_while_it_is_imported(
     process: FakeProcess, disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (disk / "eager_program.py").write_text("import time\nSTARTED = time.time()\n")
-    monkeypatch.syspath_prepend(disk)
+    monkeypatch.setattr(sys, "path", [str(disk), *sys.path])
     with pytest.raises(RealWorldCall, match=r"time\.time"):
         importlib.import_module("eager_program")
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+import tracemalloc
 from datetime import datetime, timezone
 
 import pytest
@@ -163,6 +165,11 @@ def test_a_call_outside_of_every_process_is_an_error() -> None:
         net.host("a")
         with pytest.raises(SimulationError, match=r"no simulated process runs here: .* host.attached"):
             winsock.socket(winsock.AF_INET, winsock.SOCK_STREAM, 0)
+
+
+def test_a_network_that_is_not_open_has_no_hosts() -> None:
+    with pytest.raises(SimulationError, match=r"the network is not open: use `with Network\(\) as net:`"):
+        Network().host("a")
 
 
 def test_the_calls_of_winsock_are_the_real_ones_again_after_the_network() -> None:
@@ -329,3 +336,30 @@ def test_the_same_seed_gives_the_same_packets_and_another_seed_others() -> None:
             return seen
 
     assert packets(1) == packets(1) != packets(2)
+
+
+def reconnect(ip: str, count: int) -> None:
+    start()
+    for number in range(count):
+        s = connected(ip)
+        send_all(s, b"%d" % number)
+        receive(s)
+        winsock.closesocket(s)
+        sleep(1)
+
+
+def test_memory_does_not_grow_with_the_connections_that_were_closed() -> None:
+    with Network(jitter=0.01) as net:
+        net.host("server").start(echo_server)
+        net.host("client").start(reconnect, "10.0.0.1", 1000)
+        tracemalloc.start()
+        try:
+            sizes = []
+            for _ in range(4):
+                net.run(200)
+                gc.collect()
+                sizes.append(tracemalloc.get_traced_memory()[0])
+        finally:
+            tracemalloc.stop()
+        # 200 connections more; in the first period the first connections in TIME_WAIT are added.
+        assert max(sizes[2:]) - sizes[1] < 20_000, sizes

@@ -16,23 +16,28 @@ from datetime import datetime, timezone
 from pathlib import Path
 from random import Random
 from types import TracebackType
+from typing import Any
 
 import winsock
 
 from . import dispatch
 from .addressing import AddressBook
+from .call_traces import CallTraces
 from .effects import Effects
 from .errors import SimulationError
 from .fault_methods import ActiveFault, FaultMethods
 from .faults import Fault, format_seconds, parse_script
+from .guards import guarded
 from .hosts import Host
 from .kernel.packets import Packet
 from .links import SECOND, LinkSettings, checked_settings
 from .netstat import netstat
 from .process import Process
+from .programs import Checked, check_packages, check_program, loaded_separately
 from .random_faults import RANDOM_KINDS, random_faults
 from .random_streams import random_stream
 from .scheduler import Scheduler, Task
+from .trace import MOST_LINES, Trace
 from .wires import Wires
 
 __all__ = ["Network"]
@@ -45,12 +50,20 @@ class Network(FaultMethods):
     """Hosts, links and faults with one simulated clock. The methods of `FaultMethods` inject faults now."""
 
     def __init__(
-        self, seed: int | str = 0, *, start: datetime = _START, **default_link: float | int | bool | None
+        self,
+        seed: int | str = 0,
+        *,
+        start: datetime = _START,
+        programs: Collection[str] = (),
+        **default_link: float | int | bool | None,
     ) -> None:
         """`seed` decides everything that is random; `start` is the first time of the hosts' clocks.
 
-        `default_link` are the settings of every link that has no settings of its own, such as latency=0.02.
+        `programs` are packages whose modules import Winsock's functions by name: while the network is open, they are
+        loaded separately, so import them within its block. `default_link` are the settings of every link that has no
+        settings of its own, such as latency=0.02.
         """
+        check_packages(programs)
         self.seed = seed
         self.scheduler = Scheduler(self.random_stream("scheduling"))
         self.hosts: dict[str, Host] = {}
@@ -61,18 +74,26 @@ class Network(FaultMethods):
         self._observers: list[Callable[[int, str, str], None]] = []
         self._processes: dict[Task, Process] = {}
         self._attached: list[Process] = []
+        self._call_traces: list[CallTraces] = []
+        self._programs = programs
+        self._checked: Checked = {}
         self._resources = ExitStack()
+        self._open = False
 
     def __enter__(self) -> Network:
         dispatch.open_source(self._running_process)
         self._resources.callback(dispatch.close_source, self._running_process)
         self._resources.callback(winsock.replace_calls, winsock.calls)
         winsock.replace_calls(dispatch.calls)
+        self._resources.enter_context(guarded(self._running_process))
+        self._resources.enter_context(loaded_separately(self._programs))
+        self._open = True
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._open = False
         self._observers.clear()
         with self._resources:
             self.scheduler.close()
@@ -97,8 +118,10 @@ class Network(FaultMethods):
         An address may have a prefix length, as in "192.168.1.5/24"; otherwise it is 16, of IPv6 64. Every host reaches
         every other one. `disk` is the folder of the host's files; without it, a temporary one that the end removes.
 
-        Errors: SimulationError if the name or an address is invalid or exists.
+        Errors: SimulationError if the name or an address is invalid or exists, or outside of the network's block.
         """
+        if not self._open:
+            raise SimulationError("the network is not open: use `with Network() as net:`")
         interfaces = self._addresses.add(name, addresses)
         host = Host(self, name, interfaces, self._utc_start + self.scheduler.now, self._disk_of(name, disk))
         self.hosts[name] = host
@@ -239,6 +262,23 @@ class Network(FaultMethods):
         self._observers.append(observer)
         self._wires.record = self.record
 
+    def trace(self, most_lines: int | None = MOST_LINES) -> Trace:
+        """From now on records what happens. The same seed gives the same `text()` of the trace in each run."""
+        trace = Trace(most_lines)
+        self.observe(trace.record)
+        return trace
+
+    def trace_calls(self, folder: Path) -> None:
+        """From now on writes the calls of each process to a file in `folder`, for `python -m winsock.trace picture`.
+
+        Errors: OSError if a file cannot be created.
+        """
+        traces = CallTraces(folder, self._utc_start)
+        self._resources.callback(traces.close)
+        self._call_traces.append(traces)
+        for process in [*self._processes.values(), *self._attached]:
+            traces.add(process)
+
     def record(self, host: str, text: str) -> None:
         """Passes what happens on a host to the observers."""
         for observer in self._observers:
@@ -264,7 +304,11 @@ class Network(FaultMethods):
     def name_of(self, ip: bytes) -> str | None:
         return self._addresses.name_of(ip)
 
+    def check_program(self, program: Callable[..., Any]) -> None:
+        check_program(program, self._checked)
+
     def process_started(self, process: Process) -> None:
+        self._trace_calls_of(process)
         if process.task is not None:
             self._processes[process.task] = process
             self.record(process.host.name, f"process {process.name} starts")
@@ -276,10 +320,16 @@ class Network(FaultMethods):
             self.scheduler.wake(self.scheduler.main)
 
     def attach(self, process: Process) -> None:
+        self._trace_calls_of(process)
         self._attached.append(process)
 
     def detach(self, process: Process) -> None:
         self._attached.remove(process)
+
+    def _trace_calls_of(self, process: Process) -> None:
+        with self.scheduler.inside():
+            for traces in self._call_traces:
+                traces.add(process)
 
     def _running_process(self) -> Process | None:
         task = self.scheduler.current

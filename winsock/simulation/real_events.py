@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -43,6 +44,7 @@ _PATHS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
 
 # Python reads these itself: source code for a traceback, for example.
 _SOURCE_FILES = (".py", ".pyc", ".pyi", ".pyd", ".so", ".dll")
+_NULL_DEVICE = (os.devnull, os.path.abspath(os.devnull))
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 _hook_added = False
@@ -92,14 +94,16 @@ def _check_open(event: str, args: tuple[Any, ...]) -> None:
     if (process := calling_process()) is not None:
         name = _absolute(path)
         writes = isinstance(flags, int) and flags & _WRITES
-        if name != os.devnull and (writes or not _belongs_to_python(name)):
+        if name not in _NULL_DEVICE and (writes or not _belongs_to_python(name)):
             _require_on_disk(process, "open()" if mode else "os.open()", name)
 
 
 def _check_sqlite(event: str, args: tuple[Any, ...]) -> None:
     database = os.fsdecode(args[0])
     if database.startswith("file:"):
-        database = unquote(database[5:].partition("?")[0])
+        # As in SQLite: file:///C:/ledger and file:/C:/ledger are paths of Windows.
+        database = re.sub("^//[^/]*(?=/)", "", unquote(database[5:].partition("?")[0]))
+        database = re.sub("^/(?=[A-Za-z]:)", "", database)
     if database and database != ":memory:" and (process := calling_process()) is not None:
         _require_on_disk(process, f"{event}()", _absolute(database))
 

@@ -21,6 +21,7 @@ import signal
 import socket
 import ssl
 import sys
+import tempfile
 import threading
 import time
 import uuid
@@ -54,6 +55,7 @@ _FUNCTIONS: list[tuple[ModuleType, str, tuple[str, ...]]] = [
     (select, _SLEEP, ("select", "poll")),
     (os, _RANDOM, ("urandom", "getrandom")),
     (random, _RANDOM, ("_urandom",)),
+    (tempfile, _RANDOM, ("_get_candidate_names",)),
     (ssl, _RANDOM, ("RAND_bytes",)),
     (uuid, _RANDOM, ("uuid1", "uuid4", "getnode")),
     (secrets, _RANDOM, ("token_bytes", "token_hex", "token_urlsafe", "randbelow", "randbits", "choice")),
@@ -67,6 +69,7 @@ _ARGUMENTS = {"gmtime": 1, "localtime": 1, "ctime": 1, "asctime": 1, "strftime":
 # What a program calls, where it is not the replaced function.
 _PUBLIC_NAMES = {
     "random._urandom": "random.SystemRandom",
+    "tempfile._get_candidate_names": "tempfile",
     "threading._start_new_thread": "threading.Thread.start",
     "threading._start_joinable_thread": "threading.Thread.start",
     "_posixsubprocess.fork_exec": "multiprocessing.Process.start",

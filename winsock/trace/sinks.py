@@ -7,7 +7,8 @@ import os
 import sys
 import threading
 import time
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
 
 from winsock.command_line import printable
 from winsock.symbols import error_name
@@ -17,7 +18,7 @@ from .calls import Call
 from .parameters import PARAMETERS, When
 from .rendering import arguments, json_result, quoted, result, value
 
-__all__ = ["CLOCK", "JsonSink", "Output", "Sink", "TextSink"]
+__all__ = ["CLOCK", "REAL", "JsonSink", "Origin", "Output", "Sink", "TextSink"]
 
 # A monotonic clock that all processes of a machine share: CLOCK_MONOTONIC, or the performance counter of Windows.
 CLOCK = time.perf_counter_ns
@@ -32,7 +33,8 @@ _MAY_BLOCK = (
 class Sink(Protocol):
     """Receives each call before it starts and after it has ended.
 
-    Times are nanoseconds of CLOCK; `addresses` has the local and peer address of the socket if they are known.
+    Times are nanoseconds of the tracer's clock; `addresses` has the local and peer address of the socket if they are
+    known.
     """
 
     def begin(self, call: Call, start: int) -> None: ...
@@ -151,20 +153,35 @@ def _thread() -> str:
     return threading.current_thread().name
 
 
+class Origin(NamedTuple):
+    """Where traced calls come from: functions that return times in nanoseconds, the process id, the thread's name.
+
+    All origins of one picture share a clock; `wall` is the time of day, in nanoseconds since 1970.
+    """
+
+    clock: Callable[[], int]
+    wall: Callable[[], int]
+    pid: Callable[[], int]
+    thread: Callable[[], str]
+
+
+REAL = Origin(CLOCK, time.time_ns, os.getpid, _thread)
+
+
 class JsonSink:
     """Writes one JSON object per line: first one for the program, then one for each call after it has returned."""
 
-    def __init__(self, output: Output, backend: str, argv: list[str]) -> None:
-        self._output = output
+    def __init__(self, output: Output, backend: str, argv: list[str], origin: Origin = REAL) -> None:
+        self._output, self._origin = output, origin
         self._write(
             {
                 "trace": 1,
                 "winsock": __version__,
                 "backend": backend,
-                "pid": os.getpid(),
+                "pid": origin.pid(),
                 "argv": argv,
-                "t": CLOCK(),
-                "wall": time.time_ns(),
+                "t": origin.clock(),
+                "wall": origin.wall(),
             }
         )
 
@@ -176,8 +193,8 @@ class JsonSink:
             "n": number,
             "t": start,
             "d": duration,
-            "pid": os.getpid(),
-            "thread": _thread(),
+            "pid": self._origin.pid(),
+            "thread": self._origin.thread(),
             "call": call.name,
             "args": call.shown,
         }

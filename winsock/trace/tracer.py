@@ -38,12 +38,20 @@ from .sinks import CLOCK, Sink
 __all__ = ["traced"]
 
 
-def traced(calls: Winsock, sink: Sink, with_addresses: bool, preview: int, only: Collection[str] = CALLS) -> Winsock:
+def traced(
+    calls: Winsock,
+    sink: Sink,
+    with_addresses: bool,
+    preview: int,
+    only: Collection[str] = CALLS,
+    clock: Callable[[], int] = CLOCK,
+) -> Winsock:
     """An object with the calls of `calls`, of which those in `only` are reported to `sink`.
 
-    `with_addresses` also reports the addresses of the sockets; `preview` is the number of bytes of a buffer to show.
+    `with_addresses` also reports the addresses of the sockets; `preview` is the number of bytes of a buffer to show;
+    `clock` gives the times in nanoseconds.
     """
-    tracer = _Tracer(calls, _SocketAddresses(calls) if with_addresses else None, sink, preview)
+    tracer = _Tracer(calls, _SocketAddresses(calls) if with_addresses else None, sink, preview, clock)
     for name in CALLS:
         call = getattr(calls, name)
         setattr(tracer, name, tracer.wrap(name, call) if name in only else call)
@@ -57,8 +65,15 @@ class _Tracer:
 
     FD_SET: Callable[[int, Any], None]  # only if select is traced, otherwise the backend's
 
-    def __init__(self, calls: Winsock, addresses: _SocketAddresses | None, sink: Sink, preview: int) -> None:
-        self._calls, self._addresses, self._sink, self._preview = calls, addresses, sink, preview
+    def __init__(
+        self,
+        calls: Winsock,
+        addresses: _SocketAddresses | None,
+        sink: Sink,
+        preview: int,
+        clock: Callable[[], int],
+    ) -> None:
+        self._calls, self._addresses, self._sink, self._preview, self._clock = calls, addresses, sink, preview, clock
         self._numbers = count(1)
 
     def __getattr__(self, name: str) -> Any:
@@ -66,25 +81,25 @@ class _Tracer:
 
     def wrap(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         """A function that calls `function` and reports the call to the sink."""
-        sink, addresses = self._sink, self._addresses
+        sink, addresses, clock = self._sink, self._addresses, self._clock
         last_error, set_last_error = self._calls.WSAGetLastError, self._calls.WSASetLastError
 
         @wraps(function)
         def traced_call(*args: Any, **kwargs: Any) -> Any:
             call = Call(name, _arguments(name, args, kwargs), self._preview)
             _show(call, When.IN)
-            number, start = next(self._numbers), CLOCK()
+            number, start = next(self._numbers), clock()
             sink.begin(call, start)
-            start = CLOCK()
+            start = clock()
             try:
                 call.result = function(*args, **kwargs)
             except BaseException as error:
-                duration = CLOCK() - start
+                duration = clock() - start
                 call.raised = error
                 _show(call, When.OUT)
                 sink.end(call, number, start, duration, {})
                 raise
-            duration = CLOCK() - start
+            duration = clock() - start
             call.done = True
             # Read immediately: the statements below may make Winsock calls.
             error_of_call = last_error()
@@ -102,9 +117,9 @@ class _Tracer:
 
         @wraps(function)
         def traced_macro(s: int, set: Any) -> None:
-            start = CLOCK()
+            start = self._clock()
             function(s, set)
-            duration = CLOCK() - start
+            duration = self._clock() - start
             if not FD_ISSET(s, set):
                 call = Call("FD_SET", {"s": s, "set": set}, done=True)
                 call.shown = {"s": handle(s, call), "set": fds(set, call)}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import ssl
 import stat
 import sys
 from datetime import datetime, timedelta, timezone
@@ -131,3 +133,45 @@ def test_a_number_of_days_that_no_certificate_has_is_refused(paths, days):
     with pytest.raises(CertificateError, match=f"1 to {MOST_DAYS} days"):
         create_certificate(*paths, ["localhost"], days, NOW)
     create_certificate(*paths, ["localhost"], MOST_DAYS, NOW)
+
+
+def record_sizes(certificate, key, version):
+    """The sizes of what the client and the server send in a handshake and after it, in turns."""
+    server_context, client_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    server_context.load_cert_chain(certificate, key)
+    server_context.num_tickets = 0
+    client_context.load_verify_locations(certificate)
+    client_context.maximum_version = version
+    to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = client_context.wrap_bio(to_client, to_server, server_hostname="localhost")
+    server = server_context.wrap_bio(to_server, to_client, server_side=True)
+    sizes = []
+    for _ in range(3):
+        for side, output in ((client, to_server), (server, to_client)):
+            with contextlib.suppress(ssl.SSLWantReadError):
+                side.do_handshake()
+            sizes.append(output.pending)
+    assert client.version() == server.version() == version.name.replace("_", ".")
+    client.write(b"message")
+    return [*sizes, to_server.pending]
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_handshakes_with_rsa_certificates_have_the_same_sizes(tmp_path, version):
+    sizes = set()
+    for number in range(4):
+        files = tmp_path / f"{number}.pem", tmp_path / f"{number}.key"
+        create_certificate(*files, ["localhost"], MOST_DAYS, NOW, key_type="rsa")
+        sizes |= {tuple(record_sizes(*files, version)) for _ in range(8)}
+    assert len(sizes) == 1, sizes
+    assert min(next(iter(sizes))[:3]) > 0
+
+
+def test_a_certificate_has_an_ecdsa_key_unless_rsa_is_requested(paths):
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+    for key_type, public in (("ecdsa", ec.EllipticCurvePublicKey), ("rsa", rsa.RSAPublicKey)):
+        create_certificate(*paths, ["localhost"], 1, NOW, key_type=key_type, force=True)
+        assert isinstance(x509.load_pem_x509_certificate(paths[0].read_bytes()).public_key(), public)
+    create_certificate(*paths, ["localhost"], 1, NOW, force=True)
+    assert isinstance(x509.load_pem_x509_certificate(paths[0].read_bytes()).public_key(), ec.EllipticCurvePublicKey)

@@ -1,0 +1,137 @@
+"""Programs that hold Winsock's functions by name.
+
+A module that was imported with `from winsock import send` holds the function that was there at that time. Imported
+before a network is opened, it is the real one, which would open a real socket. Two things help:
+
+- `loaded_separately` gives a network modules of its own of some packages: while it is open, sys.modules has no module
+  of these packages but those that were imported in a network. They are kept for the next one.
+- `check_program` looks for real functions in a function before it is started, and in the functions that it names.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import sys
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from types import CodeType, FunctionType, MethodType, ModuleType
+from typing import Any, TypeAlias
+
+import winsock
+from winsock.api import CALLS
+
+from .errors import SimulationError
+
+__all__ = ["Checked", "check_packages", "check_program", "loaded_separately"]
+
+# Their results are the same in a simulation and outside, and they need no WSAStartup.
+_PURE = {"htons", "ntohs", "htonl", "ntohl", "inet_addr", "inet_ntoa"}
+# Not before a network has replaced them.
+_real = {id(getattr(winsock.calls, name)): name for name in CALLS if name not in _PURE}
+
+_kept: dict[str, dict[str, ModuleType]] = {}
+
+
+def check_packages(packages: Collection[str]) -> None:
+    """Errors: SimulationError for a package inside of another one, because that holds its modules."""
+    for package in packages:
+        if "." in package:
+            raise SimulationError(f"{package!r} is part of a package: give {package.partition('.')[0]!r}")
+
+
+@contextmanager
+def loaded_separately(packages: Collection[str]) -> Iterator[None]:
+    """Within the block, the modules of these packages are others than outside."""
+    real = {package: _take(package) for package in packages}
+    for package in packages:
+        sys.modules.update(_kept.get(package, {}))
+    try:
+        yield
+    finally:
+        for package in packages:
+            _kept[package] = _take(package)
+            sys.modules.update(real[package])
+
+
+def _take(package: str) -> dict[str, ModuleType]:
+    """Removes the modules of a package from sys.modules and returns them."""
+    names = [name for name in sys.modules if name == package or name.startswith(f"{package}.")]
+    return {name: sys.modules.pop(name) for name in names}
+
+
+# Functions by the identity of their code and of their module. Equal code may belong to another module.
+Checked: TypeAlias = dict[tuple[int, int], FunctionType]
+
+
+def check_program(program: Callable[..., Any], checked: Checked) -> None:
+    """Looks for real calls in a program's function and in the functions that it names; `checked` gets what is right.
+
+    Errors: SimulationError that names the call, and says what to do.
+    """
+    found: Checked = {}
+    waiting = _functions_of(program)
+    while waiting:
+        function = waiting.pop()
+        key = id(function.__code__), id(function.__globals__)
+        if key in found or (key in checked and not function.__closure__):
+            continue
+        found[key] = function
+        for value in _values_of(function):
+            if id(value) in _real:
+                _refuse(function, _real[id(value)])
+            waiting += _functions_in(value, function)
+    checked.update(found)
+
+
+def _functions_in(value: object, function: FunctionType) -> list[FunctionType]:
+    """The functions of a value that a function names: itself, a class's methods, those of a module that it names."""
+    if isinstance(value, FunctionType):
+        return [value]
+    if isinstance(value, type):
+        return _methods_of(value)
+    if isinstance(value, ModuleType) and not value.__name__.startswith("winsock"):
+        members = [vars(value).get(name) for name in sorted(set(_names_in(function.__code__)))]
+        return [member for member in members if isinstance(member, FunctionType)]
+    return []
+
+
+def _refuse(function: FunctionType, call: str) -> None:
+    module = function.__module__
+    raise SimulationError(
+        f"{function.__qualname__} of module {module} has imported the real {call} before the network was opened. Write "
+        f"`import winsock` and `winsock.{call}(…)`, or open the network with Network(programs=["
+        f"{module.partition('.')[0]!r}]) and import the module within its block"
+    )
+
+
+def _functions_of(program: object) -> list[FunctionType]:
+    """The function of a program; of a method or an object that can be called, all methods of its class."""
+    if isinstance(program, functools.partial):
+        return _functions_of(program.func)
+    if isinstance(program, FunctionType):
+        return [program]
+    owner = program.__self__ if isinstance(program, MethodType) else program
+    methods = _methods_of(owner if isinstance(owner, type) else type(owner))
+    return [*_functions_of(program.__func__), *methods] if isinstance(program, MethodType) else methods
+
+
+def _methods_of(owner: type) -> list[FunctionType]:
+    return [member for member in vars(owner).values() if isinstance(member, FunctionType)]
+
+
+def _values_of(function: FunctionType) -> Iterator[object]:
+    """What a function refers to: the globals that it names, and the variables of functions around it."""
+    for name in sorted(set(_names_in(function.__code__))):
+        if name in function.__globals__:
+            yield function.__globals__[name]
+    for cell in function.__closure__ or ():
+        with contextlib.suppress(ValueError):  # an empty cell: the variable has no value yet
+            yield cell.cell_contents
+
+
+def _names_in(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names_in(constant)
