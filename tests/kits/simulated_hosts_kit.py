@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import heapq
+import ipaddress
 import itertools
 from collections.abc import Callable
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -20,8 +22,6 @@ __all__ = ["MILLISECOND", "SECOND", "Host", "Wire", "sockaddr"]
 
 def sockaddr(address: str, port: int) -> bytes:
     """Winsock's sockaddr for an address of IPv4 or IPv6."""
-    import ipaddress
-
     ip = ipaddress.ip_address(address).packed
     if len(ip) == 4:
         return c.AF_INET.to_bytes(2, "little") + port.to_bytes(2, "big") + ip + bytes(8)
@@ -60,11 +60,10 @@ class Wire:
         host = self.hosts.get(packet.destination.ip)
         everybody = dict.fromkeys(self.hosts.values())
         targets = [host] if host else [one for one in everybody if packet.source.ip not in one.ips]
-        if host is None and not (packet.destination.ip[0] >> 4 == 14 or packet.destination.ip[-1] == 255):
+        if host is None and packet.destination.ip[0] < 0xE0 and packet.destination.ip[-1] != 0xFF:
             targets = []
         for target in targets:
-            stack = target.stack
-            self.call_at(self.now + self.latency, lambda stack=stack: stack.receive(packet))
+            self.call_at(self.now + self.latency, partial(target.stack.receive, packet))
 
     def run(self, until: int | None = None, stop: Callable[[], bool] = lambda: False) -> None:
         """Runs the events up to a time, or until there are none, or until `stop`."""
@@ -92,8 +91,6 @@ class Host:
     """A host with one process, whose system calls are methods of `system`."""
 
     def __init__(self, wire: Wire, *addresses: str) -> None:
-        import ipaddress
-
         self.wire, self._woken = wire, False
         packed = [ipaddress.ip_address(one).packed for one in addresses]
         self.ips = set(packed)
@@ -102,8 +99,9 @@ class Host:
         for ip in packed:
             wire.hosts[ip] = self
         self.files = self.stack.open_files(self.wake, "program")
-        self.modules: dict[str, Any] = posix_modules(self.stack, self.files, self.wait)
-        self.system, self.waiting = self.modules["system"], self.modules["waiting"]
+        self.modules: dict[str, Any] = {**posix_modules(self.stack, self.files, self.wait)}
+        self.system: Any = self.modules["system"]
+        self.waiting: Any = self.modules["waiting"]
 
     def resolve(self, name: str) -> list[bytes]:
         return [b"\x0a\0\0\1"] if name == "server" else []

@@ -131,7 +131,9 @@ def wine_environment(debian: bool) -> dict[str, str]:
     # File names are UTF-8 in every locale of the caller; the code page of Windows is still 1252.
     environment["LC_ALL"] = "C.UTF-8"
     environment["WINESERVER"] = programs(debian)[1]
-    paths = [str(CHECKOUT), *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
+    # winsock.simulation reads the modules of winsock_compat, which an installation on Windows has too.
+    own = [str(CHECKOUT), str(CHECKOUT / "compat")]
+    paths = [*own, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
     environment["PYTHONPATH"] = ";".join(map(windows_path, paths))
     # A CPython 3.11 on Linux would use the same names for its bytecode caches, which contain other paths.
     environment["PYTHONPYCACHEPREFIX"] = windows_path(CACHE / "pycache")

@@ -1,18 +1,14 @@
-"""TCP connections: the state machine of RFC 9293, with timers.
+"""TCP connections: the state machine of RFC 9293.
 
 A connection is created by connect or by a listener's SYN. It sends through its SendBuffer, receives through its
-ReceiveBuffer, and tells its socket when something has changed (`socket.notify`). When the program closes the socket the
-connection goes on alone until the peer has everything, or the time is over. `error` is what ended it; calls report it.
-
-There is one timer, which means: repeat the SYN, repeat what was not acknowledged, ask for a window that is closed, or
-end the last states. A second one exists with SO_KEEPALIVE.
+ReceiveBuffer, and notifies its socket when something has changed. When the program closes the socket the connection
+goes on alone until the peer has everything, or the time is over. `error` is what ended it; calls report it.
 """
 
 from __future__ import annotations
 
 import errno
 from collections.abc import Callable
-from enum import Enum
 
 from .environment import SECOND
 from .files import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDHUP, File
@@ -20,39 +16,11 @@ from .options import Options
 from .packets import ACK, FIN, RST, SYN, URG, Address, Packet
 from .ports import Binding
 from .receiving import ReceiveBuffer
-from .sending import Part, SendBuffer
 from .tcp_tables import TcpTables
-from .timers import Deadline
+from .transmission import OPENING, SENDING, State, Transmission
 
 _TIME_WAIT, _FIN_WAIT = 60 * SECOND, 60 * SECOND
-_NUMBERS_PER_NANOSECOND = 4  # the first number of a connection grows with time, so that it is never a number in use
-
-
-class State(Enum):
-    """As in RFC 9293."""
-
-    CLOSED = "CLOSED"
-    LISTEN = "LISTEN"
-    SYN_SENT = "SYN_SENT"
-    SYN_RECEIVED = "SYN_RECEIVED"
-    ESTABLISHED = "ESTABLISHED"
-    FIN_WAIT_1 = "FIN_WAIT_1"
-    FIN_WAIT_2 = "FIN_WAIT_2"
-    CLOSE_WAIT = "CLOSE_WAIT"
-    CLOSING = "CLOSING"
-    LAST_ACK = "LAST_ACK"
-    TIME_WAIT = "TIME_WAIT"
-
-
-_OPENING = (State.SYN_SENT, State.SYN_RECEIVED)
-_SENDING = (State.ESTABLISHED, State.CLOSE_WAIT, State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK)
-_RESET_AT_CLOSE = (
-    State.ESTABLISHED,
-    State.CLOSE_WAIT,
-    State.FIN_WAIT_1,
-    State.FIN_WAIT_2,
-    State.SYN_RECEIVED,
-)
+_RESET_AT_CLOSE = (State.ESTABLISHED, State.CLOSE_WAIT, State.FIN_WAIT_1, State.FIN_WAIT_2, State.SYN_RECEIVED)
 
 
 class Opener:
@@ -66,29 +34,18 @@ class Opener:
         """It has ended before that."""
 
 
-class Connection:
+class Connection(Transmission):
     """One end of a connection."""
 
     def __init__(self, tcp: TcpTables, local: Address, peer: Address, options: Options) -> None:
-        self.tcp, self.local, self.peer, self.options = tcp, local, peer, options
-        self.state = State.CLOSED
+        super().__init__(tcp, local, peer, options)
         self.error = 0
         self.socket: File | None = None
         self.opener: Opener | None = None
         self.binding: Binding | None = None  # the port, where it has no socket that owns it
-        self.wake_closer: Callable[[], object] | None = (
-            None  # the program waits in close until everything is acknowledged
-        )
+        # Called when something has changed, where the program waits in close for the acknowledgement of everything.
+        self.wake_closer: Callable[[], object] | None = None
         self.receive_ended = self.closed_by_program = False
-        self._first = tcp.environment.now // _NUMBERS_PER_NANOSECOND
-        on_this_host = tcp.ip.interfaces.is_own(peer.ip)
-        self.sending = SendBuffer(options, self._first + 1, on_this_host)
-        self.receiving = ReceiveBuffer(options, 0)
-        self._probes_window = not on_this_host
-        self._timer = Deadline(tcp.environment, self._time_out)
-        self._keepalive: Deadline | None = None
-        self._keepalive_probes = 0
-        self._heard = self._progress = tcp.environment.now  # when something came, when something was acknowledged
 
     # Opening.
 
@@ -96,20 +53,14 @@ class Connection:
         """Sends a SYN."""
         self.tcp.connections[self.local, self.peer] = self
         self.state = State.SYN_SENT
-        self._send_syn()
+        self.send_syn()
 
     def open_passively(self, packet: Packet) -> None:
         """Answers the SYN of a client."""
         self.tcp.connections[self.local, self.peer] = self
         self.receiving = ReceiveBuffer(self.options, packet.seq + 1)
         self.state = State.SYN_RECEIVED
-        self._send_syn()
-
-    def _send_syn(self) -> None:
-        flags = SYN if self.state is State.SYN_SENT else SYN | ACK
-        now = self.tcp.environment.now
-        self._timer.set(min(now + self.sending.timeout, max(self._progress + self.tcp.connect_timeout, now + 1)))
-        self._transmit(flags, self._first)
+        self.send_syn()
 
     def _establish(self, packet: Packet) -> None:
         self.sending.window_end = packet.ack + packet.window
@@ -117,10 +68,11 @@ class Connection:
             return  # the queue is full; the client repeats its acknowledgement
         self.opener = None
         self.state = State.ESTABLISHED
-        self._timer.clear()
+        self.timer.clear()
         now = self.tcp.environment.now
-        self.sending.establish(now - self._progress)
-        self._progress = now
+        self.sending.establish(now - self.progress)
+        self.progress = now
+        self.record("connection is established")
         self.update_keepalive()
         self.notify()
 
@@ -128,56 +80,18 @@ class Connection:
 
     def send(self, data: bytes | bytearray | memoryview, urgent: bool) -> int:
         """Sends what fits into the buffer: its size, or minus the errno."""
-        if self.state in _OPENING:
+        if self.state in OPENING:
             return -errno.EAGAIN
         if self.error or self.sending.ended or self.state is State.CLOSED:
             return -(self.take_error() or errno.EPIPE)
         count = min(len(data), self.sending.room())
         if not count:
             return -errno.EAGAIN if data else 0
-        if not self.sending.in_flight():
-            self._progress = self.tcp.environment.now
+        if not self.sending.in_flight() and not self.probing:
+            self.progress = self.tcp.environment.now
         self.sending.append(data[:count], urgent and count == len(data))
         self.push()
         return count
-
-    def push(self) -> None:
-        """Sends what may be sent now, and sets the timer."""
-        if self.state in _SENDING:
-            while part := self.sending.take(self.tcp.environment.now):
-                self._send_part(part)
-                if self.state not in _SENDING:
-                    return
-            self._arm()
-
-    def _send_part(self, part: Part) -> None:
-        flags = ACK | (FIN if part.fin else 0) | (URG if part.urgent else 0)
-        self._transmit(flags, part.seq, part.payload, part.urgent)
-
-    def _transmit(self, flags: int, seq: int, payload: bytes = b"", urgent: int = 0) -> None:
-        receiving = self.receiving
-        ack = receiving.next if flags & ACK else 0
-        packet = Packet(
-            "tcp", self.local, self.peer, flags, seq, ack, receiving.window(), payload, urgent, self.options.ttl
-        )
-        self.tcp.ip.send(packet)
-
-    def acknowledge(self) -> None:
-        self._transmit(ACK, self.sending.sent)
-
-    def _arm(self) -> None:
-        """Sets the timer for what is on the way or blocked, unless it is set."""
-        sending = self.sending
-        if sending.in_flight() or (sending.is_blocked() and self._probes_window):
-            if self._timer.time is None:
-                self._timer.set(self._timeout_from_now())
-        else:
-            self._timer.clear()
-
-    def _timeout_from_now(self) -> int:
-        now = self.tcp.environment.now
-        latest = self._progress + self.tcp.user_timeout
-        return now + self.sending.timeout if latest <= now else min(now + self.sending.timeout, latest)
 
     def end(self) -> None:
         """Sends the end of the stream, after the data."""
@@ -188,7 +102,7 @@ class Connection:
             self.state = State.FIN_WAIT_1
         elif self.state is State.CLOSE_WAIT:
             self.state = State.LAST_ACK
-        self._progress = self.tcp.environment.now
+        self.progress = self.tcp.environment.now
         self.push()
         self.notify()
 
@@ -197,13 +111,13 @@ class Connection:
     def gives_way_to(self, packet: Packet) -> bool:
         if self.state is not State.TIME_WAIT or not packet.opens_flow or packet.seq <= self.receiving.next:
             return False
-        self._finish()
+        self.finish()
         return True
 
     def receive(self, packet: Packet) -> None:
         """Takes a packet of this connection."""
-        self._heard = self.tcp.environment.now
-        self._keepalive_probes = 0
+        self.heard = self.tcp.environment.now
+        self.keepalive_probes = 0
         if self.state is State.SYN_SENT:
             self._receive_answer(packet)
         elif packet.flags & RST:
@@ -218,7 +132,7 @@ class Connection:
 
     def _receive_answer(self, packet: Packet) -> None:
         """The answer to a SYN."""
-        acceptable = packet.flags & ACK and packet.ack == self._first + 1
+        acceptable = packet.flags & ACK and packet.ack == self.first + 1
         if packet.flags & RST:
             if acceptable:
                 self.fail(errno.ECONNREFUSED)
@@ -231,19 +145,19 @@ class Connection:
                 self.acknowledge()
             else:  # both ends have sent a SYN
                 self.state = State.SYN_RECEIVED
-                self._send_syn()
+                self.send_syn()
 
     def _receive_syn_again(self, packet: Packet) -> None:
         if self.state is not State.SYN_RECEIVED:
             self.acknowledge()  # the peer resets the connection if it does not know it
-        elif packet.flags & ACK and packet.ack == self._first + 1:
+        elif packet.flags & ACK and packet.ack == self.first + 1:
             self._establish(packet)  # both ends have sent a SYN
         elif packet.seq + 1 == self.receiving.next:
-            self._send_syn()
+            self.send_syn()
 
     def _receive_third(self, packet: Packet) -> bool:
         """The acknowledgement of a listener's SYN; whether the connection is established now."""
-        if packet.ack <= self._first:
+        if packet.ack <= self.first:
             self.tcp.reject(packet)
             return False
         self._establish(packet)
@@ -270,32 +184,34 @@ class Connection:
     def _receive_acknowledgement(self, packet: Packet, had_data: bool) -> None:
         sending = self.sending
         same = packet.ack == sending.oldest and packet.ack + packet.window == sending.window_end
-        if sending.acknowledge(packet.ack, packet.window, self._heard):
-            self._progress = self._heard
-            self._timer.clear()
+        if sending.acknowledge(packet.ack, packet.window, self.heard):
+            self.progress = self.heard
+            self.probing = False
+            self.timer.clear()
             if sending.is_done():
                 self._end_acknowledged()
             self.notify()
         elif same and not had_data and sending.in_flight():
-            sending.repeat_acknowledged()
-        elif not sending.in_flight() and self.state in _SENDING:
-            self._progress = self._heard  # the answer to a probe
-            self._timer.clear()
+            if sending.repeat_acknowledged():
+                self.record("data are repeated after three equal acknowledgements")
+        elif not sending.in_flight() and self.state in SENDING:
+            self.probing = False
+            self.timer.clear()
 
     def _end_acknowledged(self) -> None:
         if self.state is State.FIN_WAIT_1:
             self.state = State.FIN_WAIT_2
             if self.closed_by_program:
-                self._timer.set(self._heard + _FIN_WAIT)
+                self.timer.set(self.heard + _FIN_WAIT)
         elif self.state is State.CLOSING:
             self._wait_for_late_packets()
         elif self.state is State.LAST_ACK:
-            self._finish()
+            self.finish()
 
     def _receive_data(self, packet: Packet) -> None:
         if self.closed_by_program and packet.payload and packet.seq + len(packet.payload) > self.receiving.next:
-            self._transmit(RST, self.sending.sent)  # nobody can receive it
-            self._finish()
+            self.transmit(RST, self.sending.sent)  # nobody can receive it
+            self.finish()
             return
         news = self.receiving.arrive(packet.seq, packet.payload, bool(packet.flags & FIN))
         if news and self.receiving.ended and not self.receive_ended:
@@ -341,45 +257,46 @@ class Connection:
         self.closed_by_program = True
         if self.receiving.data or self.options.linger == 0:
             self.abort()
-        elif self.state in _OPENING:
-            self._finish()
+        elif self.state in OPENING:
+            self.finish()
         else:
             self.end()
             if self.state is State.FIN_WAIT_2:
-                self._timer.set(self.tcp.environment.now + _FIN_WAIT)
+                self.timer.set(self.tcp.environment.now + _FIN_WAIT)
 
     def abort(self) -> None:
         """Resets the connection and discards its data."""
         if self.state in _RESET_AT_CLOSE or (self.sending.data and self.state is not State.CLOSED):
-            self._transmit(RST | ACK, self.sending.sent)
+            self.transmit(RST | ACK, self.sending.sent)
         self.receiving.data.clear()
-        self._finish()
+        self.finish()
 
     def fail(self, error: int) -> None:
         """Ends the connection with an error."""
         self.error = error
-        self.receive_ended = True
-        self._finish()
+        self.record(f"connection fails with {errno.errorcode[error]}")
+        self.finish()
 
     def reset(self) -> None:
         self.fail(errno.EPIPE if self.state is State.CLOSE_WAIT else errno.ECONNRESET)
 
     def forget(self) -> None:
         self.socket = None
-        self._finish()
+        self.finish()
 
     def _wait_for_late_packets(self) -> None:
         self.state = State.TIME_WAIT
-        self._timer.set(self.tcp.environment.now + _TIME_WAIT)
+        self.timer.set(self.tcp.environment.now + _TIME_WAIT)
 
-    def _finish(self) -> None:
+    def finish(self) -> None:
         """Leaves the tables."""
         if self.state is State.CLOSED:
             return
+        self.record("connection is closed")
         self.state = State.CLOSED
         self.sending.ended = self.receive_ended = True
         self.sending.data.clear()
-        self._timer.cancel()
+        self.timer.cancel()
         if self._keepalive is not None:
             self._keepalive.cancel()
         self.tcp.connections.pop((self.local, self.peer), None)
@@ -388,52 +305,6 @@ class Connection:
         if self.opener is not None:
             self.opener.failed(self)
         self.notify()
-
-    # Timers.
-
-    def _time_out(self) -> None:
-        now = self.tcp.environment.now
-        if self.state in (State.TIME_WAIT, State.FIN_WAIT_2):
-            self._finish()
-        elif self.state in _OPENING:
-            if now >= self._progress + self.tcp.connect_timeout:
-                self.fail(errno.ETIMEDOUT)
-            else:
-                self.sending.time_out()
-                self._send_syn()
-        elif now >= self._progress + self.tcp.user_timeout:
-            self.fail(errno.ETIMEDOUT)
-        else:
-            blocked = self.sending.is_blocked()
-            self.sending.time_out()
-            if blocked:
-                self._transmit(ACK, self.sending.oldest - 1)  # its answer has the window
-            self._timer.set(self._timeout_from_now())
-            self.push()
-
-    def update_keepalive(self) -> None:
-        """Starts or stops the probes of an idle connection, by the options."""
-        if not self.options.keepalive or self.state in _OPENING or self.state is State.CLOSED:
-            if self._keepalive is not None:
-                self._keepalive.clear()
-            return
-        if self._keepalive is None:
-            self._keepalive = Deadline(self.tcp.environment, self._keep_alive)
-        self._keepalive.set(self.tcp.environment.now + self.options.keep_idle * SECOND)
-
-    def _keep_alive(self) -> None:
-        now, options = self.tcp.environment.now, self.options
-        if not options.keepalive or self._keepalive is None or self.state in (State.CLOSED, State.TIME_WAIT):
-            return
-        idle_until = self._heard + options.keep_idle * SECOND
-        if self._keepalive_probes == 0 and (now < idle_until or self.sending.in_flight()):
-            self._keepalive.set(max(idle_until, now + SECOND))
-        elif self._keepalive_probes >= options.keep_count:
-            self.fail(errno.ETIMEDOUT)
-        else:
-            self._keepalive_probes += 1
-            self._keepalive.set(now + options.keep_interval * SECOND)
-            self._transmit(ACK, self.sending.oldest - 1)
 
     # What poll sees.
 
@@ -451,7 +322,7 @@ class Connection:
             events |= POLLHUP
         if self.receive_ended:
             events |= POLLIN | POLLRDHUP
-        if state in _OPENING:
+        if state in OPENING:
             return events
         if self.receiving.data and self.receiving.has_data():
             events |= POLLIN

@@ -102,6 +102,8 @@ class DatagramSocket(InetSocket):
         destination = to or self.peer
         if destination is None:
             return -errno.EDESTADDRREQ
+        if to is not None and not to.port:
+            return -errno.EINVAL
         error = self._send_error(data, destination)
         if error:
             return -error
@@ -122,8 +124,6 @@ class DatagramSocket(InetSocket):
         """The errno of a datagram that cannot be sent, or 0."""
         if len(data) > LARGEST + 20 * (len(destination.ip) == 16):
             return errno.EMSGSIZE
-        if not destination.port:
-            return errno.EINVAL
         if not self.can_use(destination.ip):
             return errno.ENETUNREACH
         if self.udp.ip.interfaces.is_broadcast(destination.ip) and not self.options.broadcast:
@@ -156,7 +156,11 @@ class DatagramSocket(InetSocket):
 
     def deliver(self, datagram: Datagram, arrival: Arrival) -> None:
         """Puts a datagram into the queue, unless the filter or a full queue drops it."""
-        if self.queued >= self.options.receive_buffer or not accepts(self.filter, arrival):
+        if not accepts(self.filter, arrival):
+            return
+        if self.queued >= self.options.receive_buffer:
+            if self.udp.ip.record is not None:
+                self.udp.ip.record(f"datagram is dropped, the queue is full: {self.describe()}")
             return
         self.queue.append(datagram)
         self.queued += len(datagram.payload) + _OVERHEAD

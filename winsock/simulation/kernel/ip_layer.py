@@ -24,6 +24,8 @@ class IpLayer:
         self._local: deque[tuple[Packet, Interface]] = deque()
         self._delivering = False
         self.down = False  # a crashed host neither sends nor receives
+        # Gets a line of text for what happens to connections and datagrams here; None costs nothing.
+        self.record: Callable[[str], None] | None = None
 
     def register(self, protocol: str, handler: Callable[[Packet, Interface, bool], None]) -> None:
         """`handler` gets each packet of a protocol, its interface, and whether this host has sent it."""

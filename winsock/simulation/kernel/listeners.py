@@ -46,6 +46,8 @@ class Listener(Opener):
 
     def receive_syn(self, packet: Packet) -> None:
         if self.is_full():
+            if self._tcp.ip.record is not None:
+                self._tcp.ip.record(f"SYN is dropped, the queue is full: {packet}")
             return
         options: Options = replace(self._socket.options)
         connection = Connection(self._tcp, packet.destination, packet.source, options)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from .addresses import ANY4, is_wildcard
 from .packets import Address
 
-_FIRST_EPHEMERAL, _EPHEMERALS = 49152, 16384
+_FIRST_EPHEMERAL, EPHEMERAL_PORTS = 49152, 16384
 
 
 class Sharing(NamedTuple):
@@ -67,7 +67,7 @@ class PortTable:
     def __init__(self, start: int) -> None:
         """`start` is where the sequence of ephemeral ports begins."""
         self._bindings: dict[int, list[Binding]] = {}
-        self._next = start % _EPHEMERALS
+        self._next = start % EPHEMERAL_PORTS
 
     def bind(self, local: Address, sharing: Sharing) -> Binding | int:
         """Binds an address; port 0 takes a free one. Minus the errno where that is refused."""
@@ -101,9 +101,9 @@ class PortTable:
 
     def _free_port(self) -> int:
         """The next port of the sequence that nobody has; 0 if there is none."""
-        for _ in range(_EPHEMERALS):
+        for _ in range(EPHEMERAL_PORTS):
             port = _FIRST_EPHEMERAL + self._next
-            self._next = (self._next + 1) % _EPHEMERALS
+            self._next = (self._next + 1) % EPHEMERAL_PORTS
             if port not in self._bindings:
                 return port
         return 0

@@ -13,6 +13,7 @@ from .files import Files
 from .ip_layer import IpLayer
 from .listeners import Listener
 from .packets import Address, Packet
+from .ports import EPHEMERAL_PORTS
 from .sockets import InetSocket
 from .streams import StreamSocket
 from .tcp_tables import TcpTables
@@ -50,8 +51,14 @@ class Stack:
         self.ip = IpLayer(environment, self.interfaces)
         # A host that has crashed and starts again does not begin with the ports that its old connections have.
         start = environment.now // MILLISECOND
-        self.udp = Udp(environment, self.ip, start)
+        # UDP takes other ports than TCP, so that a TCP socket does not connect to itself where a program has mistaken
+        # the one for the other.
+        self.udp = Udp(environment, self.ip, start + EPHEMERAL_PORTS // 2)
         self.tcp = TcpTables(environment, self.ip, start)
+
+    def set_record(self, record: Callable[[str], None] | None) -> None:
+        """Who gets a line of text for what happens to connections and datagrams here."""
+        self.ip.record = record
 
     def receive(self, packet: Packet) -> None:
         """Takes a packet from the network."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 
 from .addresses import is_wildcard
-from .connections import Connection, State
+from .connections import Connection
 from .files import POLLHUP, POLLIN, POLLOUT
 from .listeners import Listener
 from .packets import Address
 from .sockets import InetSocket
 from .tcp_tables import TcpTables
+from .transmission import State
 
 
 class StreamSocket(InetSocket):

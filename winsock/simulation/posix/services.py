@@ -32,11 +32,12 @@ _SERVICES = {
     b"snmp": (161, _BOTH),
     b"https": (443, _BOTH),
     b"syslog": (514, _DATAGRAM),
+    b"route": (520, _DATAGRAM),
     b"imaps": (993, _STREAM),
     b"pop3s": (995, _STREAM),
     b"mqtt": (1883, _STREAM),
 }
-_ALIASES = {b"www": b"http", b"mail": b"smtp", b"imap": b"imap2"}
+_ALIASES = {b"www": b"http", b"mail": b"smtp", b"imap": b"imap2", b"router": b"route"}
 
 
 def port(name: bytes, type: int) -> int | None:

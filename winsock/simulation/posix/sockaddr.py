@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from winsock.constants import AF_INET, AF_INET6
 
-from ..kernel.addresses import is_link_local, mapped, without_mapping
+from ..kernel.addresses import mapped, without_mapping
 from ..kernel.packets import Address
 
 _HEAD4, _HEAD6 = AF_INET.to_bytes(2, "little"), AF_INET6.to_bytes(2, "little")
@@ -24,9 +24,8 @@ def scope_of(name: bytes) -> int:
 
 
 def name_of(address: Address, ipv6: bool, scope: int = 0) -> bytes:
-    """The sockaddr that a socket of a family has for an address; the scope id is that of a link-local one."""
+    """The sockaddr that a socket of a family has for an address; IPv4 has no scope id."""
     port = address.port.to_bytes(2, "big")
     if not ipv6:
         return _HEAD4 + port + address.ip + bytes(8)
-    scope = scope if is_link_local(address.ip) else 0
     return _HEAD6 + port + bytes(4) + mapped(address.ip) + scope.to_bytes(4, "little")

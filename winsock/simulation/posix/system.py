@@ -12,7 +12,6 @@ from typing import Any, Protocol, TypeAlias
 from winsock import constants as c
 
 from ..kernel.addresses import is_link_local
-from ..kernel.connections import State
 from ..kernel.datagrams import DatagramSocket
 from ..kernel.environment import SECOND
 from ..kernel.files import Files
@@ -22,6 +21,7 @@ from ..kernel.packets import Address
 from ..kernel.sockets import InetSocket
 from ..kernel.stack import Stack
 from ..kernel.streams import StreamSocket
+from ..kernel.transmission import State
 from . import ip_options, memory
 from .declarations import MSG_TRUNC
 from .sockaddr import address_of, name_of, scope_of
@@ -148,7 +148,7 @@ class System:
     def connect(self, fd: int, name: bytes) -> int:
         sock, address = self._socket(fd), address_of(name)
         if isinstance(sock, (StreamSocket, DatagramSocket)):
-            if is_link_local(address.ip) and not scope_of(name):
+            if is_link_local(address.ip) and not scope_of(name) and not is_link_local(sock.local.ip):
                 return -errno.EINVAL
             return sock.connect(address)
         return -errno.EBADF

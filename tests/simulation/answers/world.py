@@ -1,0 +1,107 @@
+"""The programs of the other test packages, loaded for simulated processes, and the network that runs them.
+
+The packages are imported a second time while `winsock` has the calls of the simulation, so that their `from winsock
+import …` gets those. The modules that everybody else has stay as they are.
+
+Each program runs as a process of its own network. Its host has two interfaces; another host is in the network of the
+first one, as the machines of tests/windows_facts/networks.py are.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import winsock
+from winsock.simulation import dispatch
+
+from .machines import Machine, Machines, NeedsMore, connect
+
+_PACKAGE = "tests"
+# In simulated seconds: as long as the scenarios have on other backends.
+LIMIT = 10
+
+
+class _StandIn(ModuleType):
+    """In the place of a module that starts threads or processes."""
+
+    def __init__(self, name: str, what: str) -> None:
+        super().__init__(name)
+        self._what = what
+
+    def __getattr__(self, name: str) -> Any:
+        def refuse(*args: Any, **kwargs: Any) -> Any:
+            raise NeedsMore(self._what)
+
+        return refuse
+
+
+_STAND_INS = {"threading": "a second thread", "subprocess": "a second process"}
+
+
+class Programs(NamedTuple):
+    """The modules that were loaded for simulated processes."""
+
+    scenarios: dict[str, Any]
+    facts: dict[str, Any]
+    runner: ModuleType
+    interpreter: ModuleType
+
+
+@functools.cache
+def programs() -> Programs:
+    """Load the programs on the simulation's calls."""
+    with _simulated_imports() as loaded:
+        simulated = ModuleType("winsock")
+        simulated.__dict__.update(vars(winsock))
+        runner = importlib.import_module("tests.conformance.runner")
+        facts = importlib.import_module("tests.windows_facts.facts")
+        networks = importlib.import_module("tests.windows_facts.networks")
+        interpreter = importlib.import_module("tests.properties.interpreter")
+        found = Programs(runner.collect(), facts.collect(), runner, interpreter)
+    for module in loaded:
+        if getattr(module, "winsock", None) is winsock:
+            module.__dict__["winsock"] = simulated  # the package has the real calls again
+        for name, what in _STAND_INS.items():
+            if getattr(module, name, None) is sys.modules.get(name, module):
+                module.__dict__[name] = _StandIn(name, what)
+        if hasattr(module, "_add_link_local"):
+            module.__dict__["_add_link_local"] = _do_nothing  # the host has this address already
+    networks.__dict__.update(Machine=Machine, _connect=connect)
+    # A call on a simulated host affects its other sockets at once, on every system.
+    interpreter.__dict__.update(SETTLE_MICROSECONDS=0, BACKEND="compat")
+    return found
+
+
+def _do_nothing() -> None:
+    pass
+
+
+@contextmanager
+def _simulated_imports() -> Iterator[list[ModuleType]]:
+    """Import the package anew on the simulation's calls; afterwards everybody has the modules that they had before."""
+    real, loaded = winsock.calls, list[ModuleType]()
+    before = _taken_out()
+    winsock.replace_calls(dispatch.calls)
+    try:
+        yield loaded
+    finally:
+        winsock.replace_calls(real)
+        loaded += _taken_out().values()
+        sys.modules.update(before)
+
+
+def _taken_out() -> dict[str, ModuleType]:
+    names = [name for name in sys.modules if name == _PACKAGE or name.startswith(f"{_PACKAGE}.")]
+    return {name: sys.modules.pop(name) for name in names}
+
+
+def run(program: Callable[[], None]) -> str:
+    """Run a program as a process of a network of its own; how it ended, or "" where it returned."""
+    with Machines() as machines:
+        return machines.run(program, LIMIT)

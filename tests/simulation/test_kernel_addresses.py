@@ -1,0 +1,236 @@
+"""IPv6, dual-stack sockets, multicast groups, broadcasts and packet filters of the simulated kernel."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+
+import pytest
+from simulated_hosts_kit import Host, Wire, sockaddr
+
+from winsock import constants as c
+from winsock.simulation.kernel.files import POLLIN, POLLOUT
+
+GROUP, GROUP6 = "239.1.2.3", "ff05::7"
+
+
+@pytest.fixture
+def wire() -> Wire:
+    return Wire()
+
+
+@pytest.fixture
+def one(wire: Wire) -> Host:
+    return Host(wire, "10.0.0.1", "fd00::1")
+
+
+@pytest.fixture
+def two(wire: Wire) -> Host:
+    return Host(wire, "10.0.0.2", "fd00::2")
+
+
+def datagram(host: Host, address: str, port: int, family: int = c.AF_INET, v6only: int = 1) -> int:
+    fd = host.socket(c.SOCK_DGRAM, family)
+    host.system.set_option(fd, c.SOL_SOCKET, c.SO_REUSEADDR, 1)
+    if family == c.AF_INET6:
+        host.system.set_option(fd, c.IPPROTO_IPV6, c.IPV6_V6ONLY, v6only)
+    assert host.system.bind(fd, sockaddr(address, port)) == 0
+    return fd
+
+
+def mreq(group: str, interface: str = "0.0.0.0") -> bytes:
+    return ipaddress.ip_address(group).packed + ipaddress.ip_address(interface).packed
+
+
+def mreq6(group: str, index: int = 0) -> bytes:
+    return ipaddress.ip_address(group).packed + index.to_bytes(4, "little")
+
+
+def join(host: Host, fd: int, group: str) -> int:
+    if ":" in group:
+        result = host.system.set_membership(fd, c.IPPROTO_IPV6, c.IPV6_ADD_MEMBERSHIP, mreq6(group))
+    else:
+        result = host.system.set_membership(fd, c.IPPROTO_IP, c.IP_ADD_MEMBERSHIP, mreq(group))
+    return int(result)
+
+
+class TestIpv6:
+    def test_a_stream_crosses_the_wire(self, one: Host, two: Host) -> None:
+        listener = one.listener("fd00::1", 80, family=c.AF_INET6)
+        fd = two.connect("fd00::1", 80, family=c.AF_INET6)
+        two.wire.run()
+        accepted = one.accept(listener)
+        two.system.send(fd, b"six", 0)
+        two.wire.run()
+        assert one.receive(accepted) == b"six"
+
+    def test_ipv4_reaches_a_dual_stack_listener_as_a_mapped_address(self, one: Host, two: Host) -> None:
+        listener = one.listener("::", 80, family=c.AF_INET6)
+        two.connect("10.0.0.1", 80)
+        two.wire.run()
+        owner = type("Owner", (), {"fd": -1})()
+        result, name = one.system.accept(owner, listener)
+        assert result >= 0
+        assert name[8:24] == bytes(10) + b"\xff\xff" + bytes((10, 0, 0, 2))
+
+    def test_ipv4_does_not_reach_a_listener_of_ipv6_only(self, one: Host, two: Host) -> None:
+        fd = one.socket(family=c.AF_INET6)
+        one.system.set_option(fd, c.IPPROTO_IPV6, c.IPV6_V6ONLY, 1)
+        one.system.bind(fd, sockaddr("::", 80))
+        one.system.listen(fd, 5)
+        client = two.connect("10.0.0.1", 80)
+        two.wire.run()
+        assert two.system.take_error(client) == errno.ECONNREFUSED
+
+    def test_a_specific_address_comes_before_the_wildcard_and_ipv4_before_dual_stack(self, one: Host) -> None:
+        both = datagram(one, "::", 53, c.AF_INET6, v6only=0)
+        wildcard = datagram(one, "0.0.0.0", 53)
+        specific = datagram(one, "127.0.0.1", 53)
+        sender = one.socket(c.SOCK_DGRAM)
+        one.system.sendto(sender, b"a", 0, sockaddr("127.0.0.1", 53))
+        one.close(specific)
+        one.system.sendto(sender, b"b", 0, sockaddr("127.0.0.1", 53))
+        one.close(wildcard)
+        one.system.sendto(sender, b"c", 0, sockaddr("127.0.0.1", 53))
+        assert one.receive(both) == b"c"
+        assert one.receive(both) == -errno.EAGAIN
+
+    def test_the_last_of_equal_sockets_receives(self, one: Host) -> None:
+        first, last = datagram(one, "127.0.0.1", 53), datagram(one, "127.0.0.1", 53)
+        one.system.sendto(last, b"x", 0, sockaddr("127.0.0.1", 53))
+        assert (one.events(first), one.events(last)) == (POLLOUT, POLLOUT | POLLIN)
+
+    def test_a_dual_stack_wildcard_takes_the_port_of_ipv4_too(self, one: Host) -> None:
+        fd, other = one.socket(family=c.AF_INET6), one.socket()
+        assert one.system.bind(fd, sockaddr("::", 80)) == 0
+        assert one.system.bind(other, sockaddr("0.0.0.0", 80)) == -errno.EADDRINUSE
+
+    def test_v6only_cannot_change_after_bind(self, one: Host) -> None:
+        fd = datagram(one, "::", 53, c.AF_INET6)
+        assert one.system.set_option(fd, c.IPPROTO_IPV6, c.IPV6_V6ONLY, 0) == -errno.EINVAL
+
+
+class TestGroups:
+    @pytest.mark.parametrize(
+        ("group", "family", "wildcard"), [(GROUP, c.AF_INET, "0.0.0.0"), (GROUP6, c.AF_INET6, "::")]
+    )
+    def test_members_on_both_hosts_receive_and_others_do_not(
+        self, one: Host, two: Host, group: str, family: int, wildcard: str
+    ) -> None:
+        here, there = datagram(one, wildcard, 99, family), datagram(two, wildcard, 99, family)
+        other = datagram(two, wildcard, 99, family)
+        assert join(one, here, group) == join(two, there, group) == 0
+        sender = one.socket(c.SOCK_DGRAM, family)
+        assert one.system.sendto(sender, b"all", 0, sockaddr(group, 99)) == 3
+        one.wire.run()
+        assert one.receive(here) == two.receive(there) == b"all"
+        assert two.receive(other) == -errno.EAGAIN
+
+    def test_ttl_0_keeps_a_datagram_on_the_host(self, one: Host, two: Host) -> None:
+        here, there = datagram(one, "0.0.0.0", 99), datagram(two, "0.0.0.0", 99)
+        join(one, here, GROUP)
+        join(two, there, GROUP)
+        one.system.set_option(here, c.IPPROTO_IP, c.IP_MULTICAST_TTL, 0)
+        one.system.sendto(here, b"local", 0, sockaddr(GROUP, 99))
+        one.wire.run()
+        assert one.receive(here) == b"local"
+        assert two.receive(there) == -errno.EAGAIN
+
+    @pytest.mark.parametrize("group", [GROUP, GROUP6])
+    def test_a_group_is_joined_once_and_left_once(self, one: Host, group: str) -> None:
+        fd = one.socket(c.SOCK_DGRAM, c.AF_INET6 if ":" in group else c.AF_INET)
+        assert join(one, fd, group) == 0
+        assert join(one, fd, group) == -errno.EADDRINUSE
+        if ":" in group:
+            leave = (fd, c.IPPROTO_IPV6, c.IPV6_DROP_MEMBERSHIP, mreq6(group))
+        else:
+            leave = (fd, c.IPPROTO_IP, c.IP_DROP_MEMBERSHIP, mreq(group))
+        assert one.system.set_membership(*leave) == 0
+        assert one.system.set_membership(*leave) == -errno.EADDRNOTAVAIL
+
+    def test_a_request_for_no_group_or_no_interface_is_refused(self, one: Host) -> None:
+        fd = one.socket(c.SOCK_DGRAM)
+        assert join(one, fd, "10.0.0.9") == -errno.EINVAL
+        no_interface = mreq(GROUP, "10.0.0.77")
+        assert one.system.set_membership(fd, c.IPPROTO_IP, c.IP_ADD_MEMBERSHIP, no_interface) == -errno.ENODEV
+
+    def test_the_first_bytes_of_an_interface_may_be_its_index(self, one: Host) -> None:
+        fd = datagram(one, "0.0.0.0", 99)
+        assert one.system.set_membership(fd, c.IPPROTO_IP, c.IP_ADD_MEMBERSHIP, mreq(GROUP, "0.0.0.2")) == 0
+        assert one.system.set_membership(fd, c.IPPROTO_IP, c.IP_ADD_MEMBERSHIP, mreq(GROUP, "0.0.0.1")) == 0
+        assert one.system.set_membership(fd, c.IPPROTO_IP, c.IP_ADD_MEMBERSHIP, mreq(GROUP, "0.0.0.9")) == -errno.ENODEV
+
+    def test_a_filter_without_loop_drops_what_this_host_sends(self, one: Host, two: Host) -> None:
+        fd = datagram(one, "0.0.0.0", 99)
+        join(one, fd, GROUP)
+        one.system.set_filter(fd, one.modules["packet_filter"].program(False, True, [], 0))
+        one.system.sendto(fd, b"mine", 0, sockaddr(GROUP, 99))
+        sender = two.socket(c.SOCK_DGRAM)
+        two.system.sendto(sender, b"yours", 0, sockaddr(GROUP, 99))
+        one.wire.run()
+        assert one.receive(fd) == b"yours"
+        assert one.receive(fd) == -errno.EAGAIN
+
+    def test_a_filter_compares_the_interface_of_an_ipv6_group(self, one: Host) -> None:
+        fd = datagram(one, "::", 99, c.AF_INET6)
+        join(one, fd, GROUP6)
+        group = ipaddress.ip_address(GROUP6).packed
+        program = one.modules["packet_filter"].program
+        one.system.set_filter(fd, program(True, True, [(group, 1)], 0))
+        one.system.sendto(fd, b"x", 0, sockaddr(GROUP6, 99))
+        assert one.receive(fd) == -errno.EAGAIN
+        one.system.set_filter(fd, program(True, True, [(group, 2)], 0))
+        one.system.sendto(fd, b"x", 0, sockaddr(GROUP6, 99))
+        assert one.receive(fd) == b"x"
+
+
+class TestBroadcasts:
+    @pytest.mark.parametrize("address", ["255.255.255.255", "10.0.0.255"])
+    def test_all_sockets_at_the_wildcard_receive_a_broadcast(self, one: Host, two: Host, address: str) -> None:
+        first, second = datagram(two, "0.0.0.0", 99), datagram(two, "0.0.0.0", 99)
+        own, bound = datagram(one, "0.0.0.0", 99), datagram(two, "10.0.0.2", 99)
+        one.system.set_option(own, c.SOL_SOCKET, c.SO_BROADCAST, 1)
+        assert one.system.sendto(own, b"all", 0, sockaddr(address, 99)) == 3
+        one.wire.run()
+        assert two.receive(first) == two.receive(second) == one.receive(own) == b"all"
+        assert two.receive(bound) == -errno.EAGAIN
+
+    def test_a_broadcast_needs_the_option(self, one: Host) -> None:
+        fd = one.socket(c.SOCK_DGRAM)
+        assert one.system.sendto(fd, b"x", 0, sockaddr("10.0.0.255", 99)) == -errno.EACCES
+        assert one.system.connect(fd, sockaddr("255.255.255.255", 99)) == -errno.EACCES
+
+    def test_the_broadcast_addresses_of_the_nets_are_known(self, one: Host) -> None:
+        assert one.system.is_net_broadcast(bytes((10, 0, 0, 255))) == 1
+        assert one.system.is_net_broadcast(bytes((10, 0, 1, 255))) == 0
+        broadcasts = [own.broadcast for own in one.modules["interfaces"].own_addresses()]
+        assert broadcasts == [b"", bytes((10, 0, 0, 255)), b"", b""]
+
+
+class TestResolver:
+    def test_the_networks_names_are_found(self, one: Host) -> None:
+        found = one.modules["resolver"].getaddrinfo(b"server", b"80", 0, c.AF_UNSPEC, c.SOCK_STREAM)
+        assert (found.error, found.addresses) == (0, [sockaddr("10.0.0.1", 80)])
+
+    @pytest.mark.parametrize(
+        ("text", "shown"),
+        [
+            ("::ffff:1.2.3.4", b"::ffff:1.2.3.4"),
+            ("::1", b"::1"),
+            ("::1.2.3.4", b"::1.2.3.4"),
+            ("fe80:0:0:1::", b"fe80:0:0:1::"),
+            ("2001:db8::a:0:0:1", b"2001:db8::a:0:0:1"),
+        ],
+    )
+    def test_ipv6_addresses_as_text(self, one: Host, text: str, shown: bytes) -> None:
+        resolver = one.modules["resolver"]
+        packed = resolver.inet_pton(c.AF_INET6, text.encode())
+        assert packed == ipaddress.ip_address(text).packed
+        assert resolver.inet_ntop(c.AF_INET6, packed) == shown
+
+    @pytest.mark.parametrize(
+        ("text", "number"),
+        [(b"127.1", 0x0100007F), (b"0x7f.0.0.1", 0x0100007F), (b"1.2.3.4 x", 0x04030201), (b"1.2.3.256", 0xFFFFFFFF)],
+    )
+    def test_inet_addr_takes_numbers_as_c_writes_them(self, one: Host, text: bytes, number: int) -> None:
+        assert one.modules["resolver"].inet_addr(text) == number
