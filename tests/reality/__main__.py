@@ -22,7 +22,9 @@ def main() -> int:
         "Linux. It takes about three minutes, because a second is a real second here.",
     )
     parser.add_argument("--seed", type=int, default=1, help="what the scenario chooses, and which frames are lost")
-    parser.add_argument("--script", type=Path, help="a fault script, see notes/simulation.md (default: every fault once)")
+    parser.add_argument(
+        "--script", type=Path, help="a fault script, see notes/simulation.md (default: every fault once)"
+    )
     options = parser.parse_args()
     try:
         script = options.script.read_text(encoding="utf-8") if options.script else SCRIPT

@@ -20,6 +20,7 @@ import selectors
 import socket
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,7 +74,8 @@ class Bridge:
         if "link" in command:
             self._open(command["link"], command["interface"])
         else:
-            self._rules[command.pop("from"), command.pop("to")] = Rule(**command)
+            direction = command.pop("from"), command.pop("to")
+            self._rules[direction] = Rule(**command)
 
     def _open(self, host: str, interface: str) -> None:
         before = self._links.pop(host, None)
@@ -93,9 +95,8 @@ class Bridge:
                 frame, about = link.recvfrom(_LONGEST_FRAME)
             except BlockingIOError:
                 return
-            except OSError as error:
-                print(f"{host}: {error.strerror}", file=sys.stderr)  # its interface is gone or down
-                return
+            except OSError:
+                return  # its interface is gone: the host has crashed
             if about[2] == socket.PACKET_OUTGOING:
                 continue
             self._host_of[frame[6:12]] = host
@@ -117,10 +118,8 @@ class Bridge:
         now = time.monotonic()
         while self._underway and self._underway[0][0] <= now:
             _, _, target, frame = heapq.heappop(self._underway)
-            try:
+            with suppress(OSError):  # likewise
                 self._links[target].send(frame)
-            except OSError as error:
-                print(f"{target}: {error.strerror}", file=sys.stderr)
 
 
 if __name__ == "__main__":

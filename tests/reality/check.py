@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import tempfile
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -65,7 +66,9 @@ def check_real(script: str, seed: int = 1, tail: float = 10.0, say: Callable[[st
         world.end()
         if violation is None:
             problems = [text for each in world.terminals.values() for text in each.account_problems]
-            violation = Violation("ledgers add up to positions", problems[0]) if problems else next(scenario.ended(), None)
+            violation = (
+                Violation("ledgers add up to positions", problems[0]) if problems else next(scenario.ended(), None)
+            )
         return Result(
             tuple(violation) if violation else None,
             watch.settled_after,
@@ -87,9 +90,7 @@ class _Watch:
 
     def run(self, tail: float) -> Violation | None:
         """Until the end or the first violation, which it returns."""
-        world, scenario, unsettled = self._world, self._scenario, None
-        import threading
-
+        world, scenario = self._world, self._scenario
         pause = threading.Event()
         while True:
             pause.wait(1.0 - world.now % 1.0)
@@ -150,4 +151,4 @@ def _invariants(result: Result) -> str:
 
 
 def _yes(reached: bool) -> str:
-    return "reached" if reached else "–"
+    return "reached" if reached else "no"

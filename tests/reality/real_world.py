@@ -64,7 +64,9 @@ class RealTerminal:
     def arguments(self) -> list[str]:
         """The command line after `python`, for one more start."""
         setup = self.setup
-        inputs = [f"--{name.replace('_', '-')}{_value(value)}" for name, value in setup.inputs.items() if value is not False]
+        inputs = [
+            f"--{name.replace('_', '-')}{_value(value)}" for name, value in setup.inputs.items() if value is not False
+        ]
         return [
             "-m", "demos", "run", setup.program, *inputs, f"--account={self._path('account.sqlite')}",
             f"--events={self._path('events.jsonl')}", f"--log={self._path('log')}", f"--seed={setup.market}",
@@ -127,8 +129,9 @@ class RealTerminal:
         return whole.decode().splitlines()
 
 
-def _value(value: object) -> str:
-    return "" if value is True else f"={value}"
+def _option(name: str, value: object) -> str:
+    option = f"--{name.replace('_', '-')}"
+    return option if value is True else f"{option}={value}"
 
 
 class RealWorld:
