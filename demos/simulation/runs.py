@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from winsock.simulation.faults import Fault, parse
+from winsock.simulation.faults import Fault, parse_script as parse
 from winsock.simulation.links import SECOND
 from winsock.simulation.network import Network
 

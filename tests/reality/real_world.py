@@ -64,9 +64,7 @@ class RealTerminal:
     def arguments(self) -> list[str]:
         """The command line after `python`, for one more start."""
         setup = self.setup
-        inputs = [
-            f"--{name.replace('_', '-')}{_value(value)}" for name, value in setup.inputs.items() if value is not False
-        ]
+        inputs = [_option(name, value) for name, value in setup.inputs.items() if value is not False]
         return [
             "-m", "demos", "run", setup.program, *inputs, f"--account={self._path('account.sqlite')}",
             f"--events={self._path('events.jsonl')}", f"--log={self._path('log')}", f"--seed={setup.market}",
