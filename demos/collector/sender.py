@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from ctypes import c_int, sizeof
-from secrets import token_hex
 from typing import Annotated
 
 from demos.terminal import (
@@ -22,6 +21,7 @@ from demos.terminal import (
     Symbol,
     SymbolInfoDouble,
 )
+from demos.terminal.runtime.randomness import token_hex
 from demos.ticks.protocol import CODEPAGE, MAX_DATAGRAM, encode, tick_symbol_problem
 from demos.wire.addresses import Address, AddressError, address_text, empty_address, family_of, find_address, port_of
 from demos.wire.backoff import Backoff

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -15,6 +14,7 @@ from demos.copier.secure_connection import SecureConnection, ServerSettings
 from demos.copier.server_url import endpoint_from_text
 from demos.copier.verification import verification
 from demos.provider.following import Follower
+from demos.terminal.runtime.randomness import token_hex
 from demos.wire.mqtt_url import mqtt_endpoint_from_text
 from demos.wire.tls_contexts import TlsContext
 from winsock import __version__
@@ -75,6 +75,6 @@ def _broker(inputs: AccountInputs, secret: LoginSecret, only: tuple[str, ...] | 
     except ImportError as error:
         raise ImportError(f"{error}; {BROKER_PACKAGE}") from None
     endpoint = mqtt_endpoint_from_text(inputs.broker)
-    mqtt = MqttSettings(endpoint, *verify_source(inputs), f"copier-{secrets.token_hex(8)}")
+    mqtt = MqttSettings(endpoint, *verify_source(inputs), f"copier-{token_hex(8)}")
     settings = BrokerSettings(mqtt, secret)
     return Source(endpoint.text, secret, endpoint.tls, lambda follower: BrokerConnection(settings, follower))

@@ -10,7 +10,6 @@ Nothing is acknowledged to the provider: it does not know its subscribers.
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -26,6 +25,7 @@ from demos.provider.messages import FromClient, Resync, Snapshot
 from demos.provider.protocol import MessageError
 from demos.provider.steps import Step
 from demos.terminal import Alert, Event, EventKillSocket, EventSetSocket, Print
+from demos.terminal.runtime.randomness import token_hex
 from demos.wire.ignored_messages import IgnoredMessages
 from demos.wire.mqtt_link import (
     Acknowledged,
@@ -65,7 +65,7 @@ class BrokerConnection(ProviderConnection):
         self._prefix = settings.mqtt.endpoint.prefix
         self._link = MqttLink(settings.mqtt)
         self._registered = False
-        self._broker_states = BrokerStates(follower, lambda: secrets.token_hex(16))
+        self._broker_states = BrokerStates(follower, lambda: token_hex(16))
         self._arrivals = Arrivals(self._broker_states, follower, self._prefix)
         # Of the present connection: when it began, whether the subscription was answered, and the provider too.
         self._began_at = self._state_at = 0

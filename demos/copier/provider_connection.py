@@ -94,6 +94,11 @@ class ProviderConnection(ABC):
         """Whether the last state is the provider's newest."""
         return self.follower.status is Status.LIVE
 
+    @property
+    def pause_ms(self) -> int:
+        """The pause before the present attempt, or the next one."""
+        return self._backoff.pause_ms
+
     def Resume(self) -> None:
         """The operator trusts the provider's present state: forget why the follower has stopped, and connect again."""
         step = self.follower.resume()

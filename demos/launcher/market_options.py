@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import random
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from demos.launcher import option_types
 from demos.launcher.progress import file_progress
 from demos.terminal.interfaces import Clock
 from demos.terminal.paper.export_file import Export, check_export
+from demos.terminal.runtime.randomness import random_source
 
 _SOURCES = {
     "bars": "replay a bar export of MetaTrader 5",
@@ -140,4 +140,4 @@ def check_source(
 def chosen_seed(options: argparse.Namespace) -> int:
     """The number of --seed, or a random one."""
     seed: int | None = options.seed
-    return random.SystemRandom().randrange(1_000_000) if seed is None else seed
+    return random_source().randrange(1_000_000) if seed is None else seed

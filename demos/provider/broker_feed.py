@@ -12,7 +12,6 @@ example those of an earlier run, are deleted after that.
 
 from __future__ import annotations
 
-import secrets
 from collections import OrderedDict
 from dataclasses import dataclass
 
@@ -37,6 +36,7 @@ from demos.provider.messages import VERSION, Heartbeat, Hello
 from demos.provider.protocol import MessageError
 from demos.terminal import Alert, Event, EventKillSocket, EventSetSocket, GetTickCount64, Print
 from demos.terminal.interfaces import Clock
+from demos.terminal.runtime.randomness import token_hex
 from demos.wire.backoff import Backoff
 from demos.wire.ignored_messages import IgnoredMessages
 from demos.wire.mqtt_link import Acknowledged, Ended, MqttLink, MqttLogin, MqttSettings, Opened, Received, Subscribed
@@ -305,7 +305,7 @@ class BrokerFeed:
             self._other = None
         elif message.stream != self.states.run and self._other != message:
             self._other = message
-            self._nonce = secrets.token_hex(16)
+            self._nonce = token_hex(16)
             self._looks_until = now + min(max(OTHER_HEARTBEATS * message.heartbeat_ms, LOOK_MS), LONGEST_LOOK_MS)
             ask = encode(AskProvider(VERSION, self._nonce))
             self._link.publish(self._topic(ASK + self._settings.mqtt.client_id), ask)

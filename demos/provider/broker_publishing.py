@@ -13,7 +13,6 @@ the messages of all symbols that were ever traded would stay, and a broker queue
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -38,6 +37,7 @@ from demos.provider.messages import VERSION, FromServer, Heartbeat, Hello, Posit
 from demos.provider.protocol import decode_from_server
 from demos.provider.publishing import Publisher
 from demos.provider.states import by_symbol, merge
+from demos.terminal.runtime.randomness import token_hex
 
 
 class Publication(NamedTuple):
@@ -54,9 +54,7 @@ class BrokerStates:
     Errors: ValueError when the protocol cannot carry the account's state.
     """
 
-    def __init__(
-        self, name: str, account: AccountState, now: int, new_name: Callable[[int], str] = secrets.token_hex
-    ) -> None:
+    def __init__(self, name: str, account: AccountState, now: int, new_name: Callable[[int], str] = token_hex) -> None:
         # No view hides symbols, so no ticket is hidden by the key.
         self._publisher = Publisher(account, now, b"", new_name=new_name)
         self._subscription = self._publisher.subscribe(View(), now)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable
 
 from demos.copier.broker_login import broker_secret, broker_verification
@@ -14,6 +13,7 @@ from demos.provider.broker_feed import BrokerFeed, FeedSettings
 from demos.provider.broker_inputs import PASSWORD_VARIABLE, BrokerInputs
 from demos.provider.broker_messages import ASK
 from demos.terminal.interfaces import Clock
+from demos.terminal.runtime.randomness import token_hex
 from demos.wire.mqtt_link import MqttSettings
 from demos.wire.mqtt_url import mqtt_endpoint_from_text
 from demos.wire.opening import CallFailed
@@ -45,6 +45,6 @@ def feed_settings(inputs: BrokerInputs) -> FeedSettings:
         secret = broker_secret(inputs.login, files, variables, options, os.environ)
     except (ValueError, TlsError, SecretError) as error:
         raise FeedError(f"--broker: {with_own_options(str(error), '--broker')}") from None
-    client_id = f"provider-{secrets.token_hex(8)}"
+    client_id = f"provider-{token_hex(8)}"
     mqtt = MqttSettings(endpoint, context, pin, client_id, droppable=f"{endpoint.prefix}/{ASK}")
     return FeedSettings(mqtt, secret, inputs.name)

@@ -12,7 +12,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from secrets import choice, token_urlsafe
 
 from demos.provider.certificates import CertificateError, create_certificate
 from demos.provider.passwords import new_password
@@ -20,6 +19,7 @@ from demos.provider.rights import Rights
 from demos.provider.state_file import StateError, StateFile
 from demos.provider.users import UserStore
 from demos.terminal.runtime.private_files import new_private_file
+from demos.terminal.runtime.randomness import random_source, token_urlsafe
 from demos.wire.tls_contexts import CertificateFiles, TlsError, fingerprint_text
 
 OPERATOR = "operator"
@@ -85,7 +85,7 @@ def create_files(files: DemoFiles, copiers: Sequence[str], now: float) -> tuple[
     Errors: StateError; OSError.
     """
     fingerprint = create_tls_files(files, now)
-    password = "-".join("".join(choice(_LETTERS) for _ in range(_GROUP)) for _ in range(_GROUPS))
+    password = "-".join("".join(random_source().choice(_LETTERS) for _ in range(_GROUP)) for _ in range(_GROUPS))
     with closing(StateFile(files.state)) as state:
         users = UserStore(state)
         if users.find(OPERATOR):

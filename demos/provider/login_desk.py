@@ -19,11 +19,8 @@ What step() does
 from __future__ import annotations
 
 import heapq
-import queue
-import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -38,6 +35,7 @@ from demos.provider.seats import Seat, Seats
 from demos.provider.session import MOST_WAIT_MS, Ending
 from demos.provider.state_file import StateError, StateFile
 from demos.provider.users import UserStore
+from demos.terminal.runtime.threads import Pool, Signal, present_threads
 
 STEP_MS = 250
 
@@ -88,7 +86,10 @@ class LoginDesk:
     users: UserStore = field(init=False)
     guard: Guard = field(init=False)
     bans: Sequence[Ban] = ()
-    _posted: queue.Queue[Callable[[], None]] = field(default_factory=queue.Queue)
+    _posted: deque[Callable[[], None]] = field(default_factory=deque)
+    _has_work: Signal = field(default_factory=lambda: present_threads().signal())
+    _pool: Pool = field(default_factory=lambda: present_threads().pool("hash", _HASHING_THREADS))
+    _stopping: bool = False
     _seats: Seats = field(default_factory=Seats)
     _later: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
     _numbers: count[int] = field(default_factory=count)
@@ -104,7 +105,6 @@ class LoginDesk:
         self.users = UserStore(self.state)
         self.guard = Guard(self.state)
         self._position = self.users.position()
-        self._pool = ThreadPoolExecutor(_HASHING_THREADS, "hash")
 
     # ---- for other threads
 
@@ -127,28 +127,33 @@ class LoginDesk:
 
     def post(self, call: Callable[[], None]) -> None:
         """Have something done by the desk's thread, for example a change of a user."""
-        self._posted.put(call)
+        self._posted.append(call)
+        self._has_work.set()
+
+    def stop(self) -> None:
+        """End run()."""
+        self._stopping = True
+        self._has_work.set()
 
     # ---- the desk's thread
 
-    def run(self, stopping: threading.Event) -> None:
-        """Call step() until the event is set."""
+    def run(self) -> None:
+        """Call step() until stop()."""
         try:
-            while not stopping.is_set():
-                try:
-                    first = self._posted.get(timeout=STEP_MS / 1000)
-                except queue.Empty:
-                    first = None
-                self.step(first)
+            while not self._stopping:
+                self.wait(STEP_MS / 1000)
+                self.step()
         finally:
             self.close()
 
-    def step(self, first: Callable[[], None] | None = None) -> None:
+    def wait(self, seconds: float) -> None:
+        """Wait until something is posted, but no longer than this."""
+        self._has_work.wait(seconds)
+
+    def step(self) -> None:
         """Do what has been posted, and what was planned for this time or before."""
-        if first is not None:
-            first()
-        for _ in range(self._posted.qsize()):
-            self._posted.get()()
+        for _ in range(len(self._posted)):
+            self._posted.popleft()()
         now = self.wall()
         while self._later and self._later[0][0] <= now:
             heapq.heappop(self._later)[2]()
@@ -158,7 +163,7 @@ class LoginDesk:
 
     def close(self) -> None:
         """End the worker threads. The owner of the state file closes it."""
-        self._pool.shutdown(cancel_futures=True)
+        self._pool.close()
 
     def _begin(self, request: Request) -> None:
         try:
@@ -169,7 +174,7 @@ class LoginDesk:
             return
         if isinstance(attempt, Attempt):
             if attempt.is_slow:
-                self._pool.submit(attempt.check).add_done_callback(partial(self._checked, request, attempt))
+                self._pool.submit(attempt.check, partial(self._checked, request, attempt))
             else:
                 self._end(request, attempt, attempt.check())
         elif attempt.code == "wait" and self.wall() + attempt.wait_s - request.begun <= MOST_WAIT_MS / 1000:
@@ -192,11 +197,9 @@ class LoginDesk:
             del self._waiting[address]
         self._begin(request)
 
-    def _checked(self, request: Request, attempt: Attempt, future: Future[Checked]) -> None:
+    def _checked(self, request: Request, attempt: Attempt, checked: Callable[[], Checked]) -> None:
         """Called in a worker thread."""
-        if future.cancelled():
-            return
-        self.post(lambda: self._end(request, attempt, future.result()))
+        self.post(lambda: self._end(request, attempt, checked()))
 
     def _end(self, request: Request, attempt: Attempt, checked: Checked) -> None:
         try:

@@ -24,13 +24,14 @@ from typing import NamedTuple
 
 from demos.provider.guard import NO_LOGIN, Guard, Refusal, Ticket, address_key
 from demos.provider.passwords import (
-    DUMMY,
-    PARAMETERS,
+    Parameters,
     StoredPassword,
+    dummy_password,
     encode_password,
     matches,
     matching_token,
     parse_password,
+    present_parameters,
     stored_password,
 )
 from demos.provider.rights import Grant, Token, User, canonical_login
@@ -57,12 +58,13 @@ class Checked(NamedTuple):
 
 @dataclass(frozen=True)
 class Attempt:
-    """A login that is being checked. ``user`` is None for an unknown login."""
+    """A login that is being checked. ``user`` is None for an unknown login; ``parameters``: those of new passwords."""
 
     ticket: Ticket
     user: User | None
     tokens: tuple[Token, ...]
     stored: StoredPassword
+    parameters: Parameters
     password: bytes | None = field(repr=False)
     token: str | None = field(repr=False)
 
@@ -78,9 +80,9 @@ class Attempt:
             return Checked(index is not None, index)
         if not matches(self.password, self.stored) or self.password is None or self.user is None:
             return Checked(False)
-        if self.stored.parameters == PARAMETERS:
+        if self.stored.parameters == self.parameters:
             return Checked(True)
-        return Checked(True, None, stored_password(self.password).text())
+        return Checked(True, None, stored_password(self.password, self.parameters).text())
 
 
 def prepare(users: UserStore, guard: Guard, credentials: Credentials, address: str, now: float) -> Attempt | Refusal:
@@ -94,13 +96,14 @@ def prepare(users: UserStore, guard: Guard, credentials: Credentials, address: s
         return ticket
     try:
         user = users.find(login) if login else None
-        stored = parse_password(user.stored) if user else DUMMY
+        parameters = present_parameters()
+        stored = parse_password(user.stored) if user else dummy_password(parameters)
         tokens = tuple(users.tokens(user)) if user and credentials.token is not None else ()
     except (StateError, ValueError) as error:
         guard.abandoned(ticket)
         raise StateError(f"the login {login!r} cannot be checked: {error}") from error
     password = encode_password(credentials.password or "")
-    return Attempt(ticket, user, tokens, stored, password, credentials.token)
+    return Attempt(ticket, user, tokens, stored, parameters, password, credentials.token)
 
 
 def finish(users: UserStore, guard: Guard, attempt: Attempt, checked: Checked, now: float) -> Grant | Refusal:

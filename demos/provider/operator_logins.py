@@ -15,10 +15,10 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Collection
-from secrets import token_urlsafe
 from typing import NamedTuple
 
 from demos.provider.rights import Grant, canonical_login
+from demos.terminal.runtime.randomness import token_urlsafe
 from demos.wire.web_server import Request
 
 LASTS_MS = 12 * 3600 * 1000

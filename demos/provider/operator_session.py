@@ -24,7 +24,6 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Callable
-from secrets import token_urlsafe
 from typing import Any, NamedTuple
 
 from demos.provider.fields import FieldError, integer, optional, parse_json, record, refuse, text
@@ -32,6 +31,7 @@ from demos.provider.health import HealthLimits, health_of
 from demos.provider.histories import History
 from demos.provider.operator_logins import OperatorLogin, OperatorLogins
 from demos.provider.overview import Overview
+from demos.terminal.runtime.randomness import token_urlsafe
 
 CONFIRM_MS = 120_000
 LONGEST_MESSAGE = 4096

@@ -16,9 +16,12 @@ import hmac
 import re
 import unicodedata
 from base64 import b64decode, b64encode
-from collections.abc import Sequence
-from secrets import token_bytes, token_urlsafe
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import NamedTuple
+
+from demos.terminal.runtime.randomness import token_bytes, token_urlsafe
 
 SHORTEST_PASSWORD = 10
 # In bytes of UTF-8. scrypt takes a text of any length, but normalizing a long one takes time.
@@ -45,8 +48,24 @@ class Parameters(NamedTuple):
     p: int = 5
 
 
-# 16 MiB and about 0.15 s of one core.
+# Of new passwords: 16 MiB and about 0.15 s of one core.
 PARAMETERS = Parameters()
+_present: ContextVar[Parameters] = ContextVar("password_parameters", default=PARAMETERS)
+
+
+def present_parameters() -> Parameters:
+    """The parameters of new passwords in the present context: PARAMETERS, unless use_parameters() has replaced them."""
+    return _present.get()
+
+
+@contextmanager
+def use_parameters(parameters: Parameters) -> Iterator[None]:
+    """Hash new passwords with these parameters, in this context: a simulation, whose time stands still, saves time."""
+    token = _present.set(parameters)
+    try:
+        yield
+    finally:
+        _present.reset(token)
 
 
 class StoredPassword(NamedTuple):
@@ -63,8 +82,9 @@ class StoredPassword(NamedTuple):
         return f"scrypt$ln={cost.ln},r={cost.r},p={cost.p}${salt}${digest}"
 
 
-# What an unknown login is compared with. No password has this hash, because it is not the output of scrypt.
-DUMMY = StoredPassword(PARAMETERS, bytes(SALT_BYTES), bytes(HASH_BYTES))
+def dummy_password(parameters: Parameters) -> StoredPassword:
+    """What an unknown login is compared with. No password has this hash, because it is not the output of scrypt."""
+    return StoredPassword(parameters, bytes(SALT_BYTES), bytes(HASH_BYTES))
 
 
 def password_problem(password: str) -> str:
@@ -102,7 +122,7 @@ def hash_password(password: bytes, salt: bytes, parameters: Parameters) -> bytes
     return hashlib.scrypt(password, salt=salt, n=2**ln, r=r, p=p, maxmem=memory + 2**20, dklen=HASH_BYTES)
 
 
-def new_password(password: str, parameters: Parameters = PARAMETERS) -> str:
+def new_password(password: str, parameters: Parameters | None = None) -> str:
     """The text to store for a new password, with a new random salt.
 
     Errors: ValueError for a password that password_problem refuses.
@@ -111,10 +131,10 @@ def new_password(password: str, parameters: Parameters = PARAMETERS) -> str:
     data = encode_password(password)
     if problem or data is None:
         raise ValueError(problem)
-    return stored_password(data, parameters).text()
+    return stored_password(data, parameters or present_parameters()).text()
 
 
-def stored_password(password: bytes, parameters: Parameters = PARAMETERS) -> StoredPassword:
+def stored_password(password: bytes, parameters: Parameters) -> StoredPassword:
     """The stored form of encoded bytes, with a new random salt."""
     salt = token_bytes(SALT_BYTES)
     return StoredPassword(parameters, salt, hash_password(password, salt, parameters))

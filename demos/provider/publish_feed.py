@@ -9,7 +9,6 @@ sends nothing, and does not connect.
 from __future__ import annotations
 
 import os
-import secrets
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -26,6 +25,7 @@ from demos.provider.publishing import Publisher
 from demos.provider.streams import Subscription
 from demos.terminal import Alert, Event, GetTickCount64, Print
 from demos.terminal.interfaces import Clock
+from demos.terminal.runtime.randomness import token_bytes
 from demos.wire.backoff import Backoff
 from demos.wire.tls_contexts import TlsContext, TlsError
 from demos.wire.websocket import NORMAL, POLICY
@@ -91,7 +91,7 @@ class PublishFeed:
         self._endpoint, self._secret, self._name = settings.endpoint, settings.secret, settings.name
         self._clock = clock
         # Its one subscriber sees everything, so the key of hidden tickets is not used.
-        self._publisher = Publisher(account, clock.utc_ms(), secrets.token_bytes(32))
+        self._publisher = Publisher(account, clock.utc_ms(), token_bytes(32))
         self._transport = Transport(settings.endpoint, settings.context, settings.pin)
         self._backoff = Backoff(FIRST_WAIT_MS, LONGEST_WAIT_MS)
         self._reported = ""

@@ -13,7 +13,6 @@ from the last one, so that they never fall within a run.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TypeAlias
@@ -22,6 +21,7 @@ from demos.provider.accounts import AccountState, Holding
 from demos.provider.messages import Account, AccountKind, Position, Snapshot
 from demos.provider.protocol import MOST_POSITIONS, check_positions, encode
 from demos.provider.streams import FIGURES_MS, HEARTBEAT_MS, Streams
+from demos.terminal.runtime.randomness import token_hex
 
 _Key: TypeAlias = tuple[str, int | None]
 
@@ -38,7 +38,7 @@ class Publisher(Streams):
         now: int,
         ticket_key: bytes,
         heartbeat_ms: int = HEARTBEAT_MS,
-        new_name: Callable[[int], str] = secrets.token_hex,
+        new_name: Callable[[int], str] = token_hex,
         lock: AbstractContextManager[object] | None = None,
     ) -> None:
         super().__init__(ticket_key, heartbeat_ms, new_name, lock)

@@ -9,10 +9,10 @@ The file has the hashes of all passwords.
 
 from __future__ import annotations
 
-import secrets
 from pathlib import Path
 
 from demos.provider.sqlite_file import LOCK_TIMEOUT, FileKind, SqliteFile, StateBusy, StateError
+from demos.terminal.runtime.randomness import token_bytes
 
 __all__ = ["APPLICATION", "LOCK_TIMEOUT", "VERSION", "StateBusy", "StateError", "StateFile"]
 
@@ -77,7 +77,7 @@ class StateFile(SqliteFile):
         Errors: StateError.
         """
         with self.writing() as db:
-            db.execute("INSERT OR IGNORE INTO secrets VALUES (?, ?)", (name, secrets.token_bytes(_SECRET_BYTES)))
+            db.execute("INSERT OR IGNORE INTO secrets VALUES (?, ?)", (name, token_bytes(_SECRET_BYTES)))
             [value] = db.execute("SELECT value FROM secrets WHERE name = ?", (name,)).fetchone()
         return bytes(value)
 

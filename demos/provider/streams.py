@@ -27,7 +27,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
@@ -48,6 +47,7 @@ from demos.provider.messages import (
 )
 from demos.provider.protocol import encode, text_of
 from demos.provider.states import difference, in_order
+from demos.terminal.runtime.randomness import token_hex
 
 # The shortest time between two states that differ only in balance and equity.
 FIGURES_MS = 1000
@@ -120,7 +120,7 @@ class Streams:
         self,
         ticket_key: bytes,
         heartbeat_ms: int = HEARTBEAT_MS,
-        new_name: Callable[[int], str] = secrets.token_hex,
+        new_name: Callable[[int], str] = token_hex,
         lock: AbstractContextManager[object] | None = None,
     ) -> None:
         self.lock = lock or nullcontext()

@@ -9,9 +9,8 @@ without it.
 
 from __future__ import annotations
 
-import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -25,12 +24,14 @@ from demos.provider.garbage import Garbage
 from demos.provider.health import HealthLimits
 from demos.provider.login_desk import LoginDesk
 from demos.provider.operator_actions import OperatorActions
+from demos.provider.operator_session import Action, OperatorSession
 from demos.provider.reports import LineQueue, error_text
 from demos.provider.session import Ending
 from demos.provider.shared import PAUSE_SETTING, PAUSED_VALUE, Shared
 from demos.provider.state_file import StateFile
 from demos.provider.topics import Topic, Topics
 from demos.terminal.interfaces import Clock
+from demos.terminal.runtime.threads import present_threads
 from demos.wire.accepting import Acceptor
 from demos.wire.addresses import Address, address_text, family_of, host_text, is_loopback
 from demos.wire.crowds import ConnectionLimits, client_key
@@ -123,8 +124,8 @@ class SubscribersPort:
         self._numbers = count(1)
         self._experts: list[Expert] = []
         self._owners: dict[int, Expert] = {}
-        self._threads: list[threading.Thread] = []
-        self._stopping = threading.Event()
+        self._threads = present_threads()
+        self._joins: list[Callable[[], None]] = []
         senders = _alert_senders(settings)
         self._state = StateFile(settings.state, timeout=_LOCK_S)
         try:
@@ -164,6 +165,15 @@ class SubscribersPort:
         """The SHA-256 of the certificate, which subscribers can pin; "" without TLS."""
         certificate = self._shared.certificate
         return fingerprint_text(certificate.fingerprint) if certificate else ""
+
+    @property
+    def experts(self) -> Sequence[Expert]:
+        """The experts that serve the clients; none before open()."""
+        return self._experts
+
+    def act(self, action: Action, operator: OperatorSession, post: Callable[[Callable[[], None]], None]) -> None:
+        """Do what an operator has confirmed; see OperatorActions. May be called in any thread."""
+        self._shared.act(self._shared, action, operator, post)
 
     def publish(self, topic: Topic) -> None:
         """The topic has a new state: send it to each of its subscribers. May be called in any thread."""
@@ -213,9 +223,9 @@ class SubscribersPort:
             self.socket = INVALID_SOCKET
             for expert in self._experts:
                 expert.stop()
-            self._stopping.set()
-            for thread in self._threads:
-                thread.join()
+            self._shared.desk.stop()
+            for join in self._joins:
+                join()
             self._drain()
             WSACleanup()
         self.board.close()
@@ -264,13 +274,8 @@ class SubscribersPort:
                 raise ServiceError(problem, 3)
             self._experts.append(expert)
         works = {f"expert {expert.number}": expert.run for expert in self._experts}
-        works["the login desk"] = partial(self._shared.desk.run, self._stopping)
-        self._threads = [
-            threading.Thread(target=self._run, args=(name, work), name=name, daemon=True)
-            for name, work in works.items()
-        ]
-        for thread in self._threads:
-            thread.start()
+        works["the login desk"] = self._shared.desk.run
+        self._joins = [self._threads.start(name, partial(self._run, name, work)) for name, work in works.items()]
 
     def _run(self, name: str, work: Callable[[], None]) -> None:
         """The body of a thread."""

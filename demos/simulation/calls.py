@@ -29,10 +29,11 @@ _NAME = "winsock_counted"
 
 
 class ShortSends(NamedTuple):
-    """Which sends take only a part: those that the random numbers choose, with this probability."""
+    """Which sends take only a part: while that is allowed, a random share of them."""
 
     random: Random
     probability: float
+    allowed: Callable[[], bool]
 
 
 def counted(winsock: Winsock, counts: Counter[str], is_whole: IsWhole | None, short: ShortSends) -> Winsock:
@@ -58,7 +59,7 @@ def _counted_send(winsock: Winsock, counts: Counter[str], short: ShortSends) -> 
 
     def counted_send(s: int, buf: Any, length: int, flags: int) -> int:
         part = length
-        if length > 1 and short.probability and short.random.random() < short.probability:
+        if length > 1 and short.probability and short.allowed() and short.random.random() < short.probability:
             part = short.random.randrange(1, length)
         result = send(s, buf, part, flags)
         if 0 <= result < length:

@@ -9,6 +9,7 @@ from demos.terminal.interfaces import Waiter
 from winsock.simulation.dispatch import running_process
 from winsock.simulation.errors import Killed
 
+_LEAST_WAIT = 1e-9
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -36,7 +37,9 @@ class SimulatedClock:
             if waiter is not None:
                 waiter.wait(seconds)
             else:
-                self._process.wait(seconds, "the next event of its terminal")
+                # At least a nanosecond: a wait that is rounded to nothing would be repeated without end.
+                time = None if seconds is None else max(seconds, _LEAST_WAIT)
+                self._process.wait(time, "the next event of its terminal")
         except Killed:
             self.on_kill()
             raise

@@ -20,7 +20,7 @@ from demos.terminal.interfaces import OutputError, ProgramError
 from demos.terminal.runtime.log import escaped
 from winsock.command_line import write_final_line
 from winsock.simulation.errors import SimulationError
-from winsock.simulation.faults import parse
+from winsock.simulation.faults import parse_script
 
 ALL = "all"
 _PROG = "python -m demos simulate"
@@ -276,7 +276,7 @@ def _script(path: Path | None) -> str | None:
     if path is None:
         return None
     text = path.read_text(encoding="utf-8", errors="replace")
-    parse(text)
+    parse_script(text)
     return text
 
 

@@ -14,10 +14,9 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 
-from winsock.simulation.faults import Fault, format_script, parse
-from winsock.simulation.shrink import shrink
-
 from demos.simulation.runs import Outcome, simulate
+from winsock.simulation.faults import Fault, format_script, parse_script
+from winsock.simulation.shrink import shrink
 
 # The seeds that are tried after the failing one, to find one that passes with the same script.
 _OTHER_SEEDS = 5
@@ -54,10 +53,10 @@ def explain(outcome: Outcome, budget: int, progress: Callable[[str], None]) -> F
     run = outcome.run
 
     def invariant_of(script: tuple[Fault, ...]) -> str | None:
-        progress(f"seed {run.seed}: trying {len(script)} of {len(parse(outcome.script))} faults")
+        progress(f"seed {run.seed}: trying {len(script)} of {len(parse_script(outcome.script))} faults")
         return simulate(replace(run, script=format_script(script))).invariant
 
-    shrunk = shrink(parse(outcome.script), invariant_of, budget=budget)
+    shrunk = shrink(parse_script(outcome.script), invariant_of, budget=budget)
     short = simulate(replace(run, script=format_script(shrunk.script)), trace=True)
     return Failure(outcome, short, shrunk.runs, shrunk.complete, _divergences(short))
 
@@ -73,7 +72,7 @@ def write_failure(failure: Failure, folder: Path) -> Path:
 
 def _divergences(failing: Outcome) -> list[Divergence]:
     found = []
-    faults = parse(failing.script)
+    faults = parse_script(failing.script)
     if faults:
         without = replace(failing.run, script=format_script(faults[:-1]))
         found.append(_divergence(failing, simulate(without, trace=True), "the same seed without the last fault", str))

@@ -9,8 +9,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from winsock.simulation.faults import Fault, parse_script as parse
-from winsock.simulation.links import SECOND
+from winsock.simulation.faults import Fault, parse_script
 from winsock.simulation.network import Network
 
 # The packages whose modules are loaded separately, so that they hold the simulated calls.
@@ -29,7 +28,7 @@ class Run:
     @property
     def faults(self) -> list[Fault] | None:
         """The faults of the script. Errors: SimulationError when it cannot be read."""
-        return None if self.script is None else parse(self.script)
+        return None if self.script is None else parse_script(self.script)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,19 +67,18 @@ def simulate(run: Run, *, trace: bool = False, folder: Path | None = None) -> Ou
     Errors: SimulationError when the script is wrong or the time too short; OSError.
     """
     began = time.perf_counter()
-    lines: list[str] = []
     with (
         tempfile.TemporaryDirectory(prefix="simulation-", dir=_fast_folder(), ignore_cleanup_errors=True) as disks,
         Network(run.seed, programs=PROGRAMS) as net,
     ):
         if folder is not None:
             net.trace_calls(folder)
-        if trace or folder is not None:
-            net.observe(lambda now, host, text: lines.append(f"{now / SECOND:.6f} {host or '-'} {text}\n"))
+        recorded = net.trace(None) if trace or folder is not None else None
         # The copy of the module that belongs to the simulation.
         engine = importlib.import_module("demos.simulation.engine")
         found = engine.run_scenario(net, run.scenario, run.seed, run.seconds, run.faults, Path(disks), folder)
-    return Outcome(run=run, **found, trace="".join(lines), real=time.perf_counter() - began)
+        text = recorded.text() if recorded else ""
+    return Outcome(run=run, **found, trace=text, real=time.perf_counter() - began)
 
 
 def _fast_folder() -> str | None:

@@ -27,11 +27,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import ClassVar, NamedTuple
 
-from winsock.simulation.faults import Fault
-from winsock.simulation.random_faults import RANDOM_KINDS, random_faults
-
 from demos.simulation.world import Violation as Violation
 from demos.simulation.world import World
+from winsock.simulation.faults import Fault
+from winsock.simulation.random_faults import RANDOM_KINDS, random_faults
 
 # At most one fault by seed in this many seconds, on average half of them.
 SECONDS_PER_FAULT = 25.0

@@ -12,13 +12,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from random import Random
 from types import ModuleType
 from typing import NamedTuple, Protocol
 
 from demos.registry import entry_of, find_program
 from demos.simulation.calls import IsWhole, ShortSends, counted
 from demos.simulation.clock import SimulatedClock
+from demos.simulation.process_context import process_context
 from demos.terminal.charts import operations
 from demos.terminal.charts.template import to_bytes
 from demos.terminal.interfaces import AccountError, SymbolSpec
@@ -30,6 +30,7 @@ from demos.terminal.runtime.files import DataFolder
 from demos.terminal.runtime.log import Log
 from demos.terminal.terminal import COMMAND_GROUPS, Terminal
 from winsock.simulation.dispatch import running_process
+from winsock.simulation.links import SECOND
 
 
 class TerminalHost(Protocol):
@@ -88,10 +89,12 @@ class Setup:
 class SimulatedTerminal:
     """See the head of this module. ``run`` is what the process calls; everything else is for the main thread."""
 
-    def __init__(self, name: str, host: TerminalHost, setup: Setup, end: float, chance: Random) -> None:
+    def __init__(
+        self, name: str, host: TerminalHost, setup: Setup, end: float, short: Callable[[float], ShortSends]
+    ) -> None:
         """``end``: the second of the simulation at which it ends, if the setup does not say so.
 
-        ``chance`` decides which sends are short.
+        ``short`` gives the short sends for the setup's probability.
         """
         self.name, self.host, self.setup = name, host, setup
         self.log: list[LogLine] = []
@@ -108,7 +111,7 @@ class SimulatedTerminal:
         # The running program's module, whose globals a scenario may read; None while the terminal does not run.
         self.module: ModuleType | None = None
         self._commands: deque[tuple[float, str]] = deque(sorted(setup.commands))
-        self._short = ShortSends(chance, setup.short_sends)
+        self._short = short(setup.short_sends)
         self._end = setup.end if setup.end is not None else end
 
     @property
@@ -159,6 +162,7 @@ class SimulatedTerminal:
         clock = SimulatedClock()
         try:
             with ExitStack() as stack:
+                stack.enter_context(process_context())
                 terminal = self._terminal(clock, stack)
                 clock.on_kill = terminal.event_loop.abandon
                 inputs = dict(self.setup.inputs)
@@ -166,11 +170,15 @@ class SimulatedTerminal:
                     find_program(self.setup.program), self.setup.symbols[0], self.setup.period, inputs
                 )
                 self.module = chart.module
+                if not chart.is_expert:
+                    # A script runs before the event loop, which would end it. It waits in Sleep, without a socket.
+                    end = process.scheduler.call_at(round(self._end * SECOND), terminal.stop)
+                    stack.callback(end.cancel)
                 self.exit_code = terminal.run(max(self._end - clock.monotonic(), 0.0))
                 self.template.write_bytes(to_bytes(operations.template_of(terminal, chart.id)))
         finally:
             self.module = None
-            self._check_account()
+            self._check_account(clock)
 
     def _terminal(self, clock: SimulatedClock, stack: ExitStack) -> Terminal:
         setup = self.setup
@@ -178,7 +186,7 @@ class SimulatedTerminal:
         entry = entry_of(setup.program)
         specs = [SymbolSpec(symbol) for symbol in setup.symbols]
         market = ReplayMarket(specs, random_walk(specs, setup.market), Speed(per_second=setup.speed))
-        account = stack.enter_context(closing(PaperAccount(self.account)))
+        account = stack.enter_context(closing(PaperAccount(self.account, clock=clock)))
 
         def keep(line: str) -> str:
             self.log.append(LogLine(clock.monotonic(), start, line.rstrip("\n")))
@@ -198,10 +206,10 @@ class SimulatedTerminal:
         terminal.event_loop.add_source(_Commands(self._commands, terminal.post))
         return terminal
 
-    def _check_account(self) -> None:
+    def _check_account(self, clock: SimulatedClock) -> None:
         """Compare the account's file with the deals that were recorded; opening it compares its deals and positions."""
         try:
-            with closing(PaperAccount(self.account)) as account:
+            with closing(PaperAccount(self.account, clock=clock)) as account:
                 stored = {each.spec.name: volume_text(each.volume, each.spec) for each in account.positions()}
         except AccountError as error:
             self.account_problems.append(str(error))

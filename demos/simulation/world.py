@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from demos.simulation.calls import ShortSends
 from demos.simulation.terminals import Setup, SimulatedTerminal
 from winsock.simulation.dispatch import running_process
 from winsock.simulation.hosts import Host
@@ -74,8 +75,12 @@ class World:
         return terminal
 
     def _new(self, name: str, host: str, setup: Setup) -> SimulatedTerminal:
-        chance = random_stream(self.seed, f"short sends/{name}")
-        terminal = SimulatedTerminal(name, self.hosts[host], setup, self.seconds, chance)
+        def short(probability: float) -> ShortSends:
+            # They are faults, and like the others they are over at some time.
+            chance = random_stream(self.seed, f"short sends/{name}")
+            return ShortSends(chance, probability, lambda: self.now < self.last_fault)
+
+        terminal = SimulatedTerminal(name, self.hosts[host], setup, self.seconds, short)
         self.terminals[name] = terminal
         return terminal
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from demos.terminal.runtime.randomness import token_bytes
 from demos.wire.channel import Stream
 from demos.wire.web_client import Received, WebExchange, send_request
 from demos.wire.web_server import Answer, Request, WebConnection, text_answer
@@ -133,7 +133,7 @@ def open_websocket(
     Call receive() until it returns the WebSocket, and then its receive() at once: the answer may contain messages.
     Errors: ValueError when a part cannot be part of a request.
     """
-    key = base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode("ascii")
+    key = base64.b64encode(token_bytes(_KEY_BYTES)).decode("ascii")
     fields = {
         "Upgrade": "websocket",
         "Connection": "Upgrade",

@@ -39,38 +39,43 @@ SYSTEM_MODULES = {
     "signal", "socket", "ssl", "subprocess", "time",
 }  # fmt: skip
 
-# The programs get time from their terminal and reach the network through winsock.
+# The programs get time, threads and random numbers from their terminal and reach the network through winsock.
 PROGRAM_FOLDERS = tuple(
     f"demos/{name}"
     for name in ("signal", "template", "ticks", "copier", "chartfeed", "collector", "provider", "ideas", "wire")
 )
 CLOCK_AND_NETWORK_MODULES = {
-    "_socket", "_thread", "asyncio", "http", "sched", "select", "selectors", "signal", "socket",
-    "socketserver", "ssl", "threading", "time",
+    "_socket", "_thread", "asyncio", "concurrent", "http", "sched", "secrets", "select", "selectors", "signal",
+    "socket", "socketserver", "ssl", "threading", "time", "uuid",
 }  # fmt: skip
 # TLS in memory: these parts of ssl open no socket.
 IN_MEMORY = re.compile(r"ssl\.(?!.*socket|create_connection|get_server_certificate).*")
-# The provider serves its subscribers in threads of its own; their time comes from the terminal's clock.
-THREADS = re.compile(r"threading\.(Event|Lock|RLock|Thread)")
+# The provider serves its subscribers in threads, which it takes from demos/terminal/runtime/threads.py.
+LOCKS = re.compile(r"threading\.(Lock|RLock)")
 ALLOWED_NAMES = {
     "demos/wire/tls.py": IN_MEMORY,
     "demos/wire/tls_contexts.py": IN_MEMORY,
     # paho has sockets and a thread of its own: its TLS is set up, and its end awaited.
     "demos/wire/mqtt_link.py": re.compile(r"threading\.Event"),
     "demos/wire/mqtt_tls.py": re.compile(r"ssl\.SSLSocket"),
-    "demos/provider/login_desk.py": THREADS,
-    "demos/provider/reports.py": THREADS,
-    "demos/provider/service.py": THREADS,
-    "demos/provider/subscribers_port.py": THREADS,
-    "demos/provider/topic_source.py": THREADS,
-    "demos/provider/publication.py": THREADS,
-    "demos/ideas/proxy/relay_memory.py": THREADS,
+    "demos/provider/reports.py": LOCKS,
+    "demos/provider/service.py": LOCKS,
+    "demos/provider/topic_source.py": LOCKS,
+    "demos/provider/publication.py": LOCKS,
+    "demos/ideas/proxy/relay_memory.py": LOCKS,
     # The process that executes a strategy ends with the program that has started it.
     "demos/ideas/agents/worker.py": re.compile(r"threading\.Thread|signal\.SIGKILL"),
     # A number, to end a process with those that it has started.
     "demos/provider/alert_processes.py": re.compile(r"signal\.SIGKILL"),
 }
-CLOCK_NAMES = {"datetime.date.today", "datetime.datetime.now", "datetime.datetime.today", "datetime.datetime.utcnow"}
+CLOCK_NAMES = {
+    "os.urandom",
+    "random.SystemRandom",
+    "datetime.date.today",
+    "datetime.datetime.now",
+    "datetime.datetime.today",
+    "datetime.datetime.utcnow",
+}
 MOST_MODULES_IN_DEMOS = 5
 
 

@@ -34,7 +34,8 @@ from typing import Any
 import pytest
 
 from winsock.simulation.errors import RealWorldCall
-from winsock.simulation.guards import guarded, names_of_real_functions
+from winsock.simulation.guards import guarded
+from winsock.simulation.real_functions import name_of_real_function
 from winsock.simulation.scheduler import Scheduler
 
 ELSEWHERE = Path(__file__).with_name("no such file")
@@ -232,9 +233,8 @@ class OwnDateTime(datetime.datetime):
     pass
 
 
-def test_functions_that_a_module_has_imported_by_name_before_are_found(process: FakeProcess) -> None:
-    module = {"wait": REAL_SLEEP, "sys": sys, "later": time.time, "number": 7}
-    assert names_of_real_functions(module) == ["wait (time.sleep)"]
+def test_a_function_that_was_imported_by_name_before_is_known(process: FakeProcess) -> None:
+    assert [name_of_real_function(value) for value in (REAL_SLEEP, time.sleep, len, 7, [])] == ["time.sleep"] + 4 * [""]
 
 
 REAL_SLEEP = time.sleep

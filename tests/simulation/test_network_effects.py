@@ -448,3 +448,42 @@ def test_netstat_shows_listeners_connections_and_their_processes() -> None:
         assert [line[-2:] for line in lines if line[3] == "0.0.0.0:9000"] == [["LISTEN", "idle"]]
         (connection,) = [line for line in lines if line[3] == "10.0.0.1:8080"]
         assert connection[-2:] == ["ESTABLISHED", "sink_server"]
+
+
+@pytest.mark.parametrize("limit", [5.0, 20.0])
+def test_a_connection_whose_data_is_not_acknowledged_fails_after_the_networks_limit(limit: float) -> None:
+    def silent_source(ip: str) -> tuple[str, float]:
+        start()
+        s = connected(ip)
+        sleep(1)
+        send_all(s, b"x")
+        error = error_of(lambda: receive(s, 1))
+        return winsock.WSAError(error).name, now()
+
+    with Network(tcp_user_timeout=limit) as net:
+        server, client = net.host("server"), net.host("client")
+        server.start(sink_server, [])
+        process = client.start(silent_source, "10.0.0.1")
+        net.at(0.5).vanish(server)
+        net.run(60)
+        error, time = process.result()
+    assert error == "WSAETIMEDOUT"
+    assert round(time - limit, 2) == 1.0
+
+
+def test_what_a_kernel_does_about_lost_packets_is_in_the_trace() -> None:
+    with Network() as net:
+        server, client = net.host("server"), net.host("client")
+        trace = net.trace()
+        server.start(sink_server, [])
+        client.start(source, "10.0.0.1", 3, 1.0)
+        net.at(1.5).vanish(server, duration=1)
+        net.run(20)
+    assert "client: connection is established: tcp 10.0.0.2:49152 > 10.0.0.1:8080" in trace.text()
+    assert "client: data are repeated after a time-out: tcp 10.0.0.2:49152 > 10.0.0.1:8080" in trace.text()
+
+
+@pytest.mark.parametrize("limit", [0, -1, float("inf"), float("nan")])
+def test_a_limit_that_is_no_time_is_refused(limit: float) -> None:
+    with pytest.raises(SimulationError, match="invalid tcp_user_timeout"):
+        Network(tcp_user_timeout=limit)

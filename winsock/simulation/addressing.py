@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable
+from typing import TypeAlias
 
 from .errors import SimulationError
 from .kernel.addresses import Interface
@@ -12,8 +13,9 @@ from .kernel.addresses import Interface
 __all__ = ["AddressBook"]
 
 _NET4, _NET6 = ipaddress.IPv4Network("10.0.0.0/16"), ipaddress.IPv6Network("fd00::/64")
+_Net: TypeAlias = "ipaddress.IPv4Network | ipaddress.IPv6Network"
 _LAST_BYTES = 254  # 1 to 254: no address that some systems take for a network's or a broadcast's
-_INTERFACE = ("eth0", 2)
+_FIRST_INDEX = 2  # after that of loopback
 
 
 class AddressBook:
@@ -33,7 +35,7 @@ class AddressBook:
             raise SimulationError(f"invalid host name: {name!r}; give letters, digits, hyphens and dots")
         if name.lower() in self._hosts:
             raise SimulationError(f"host {self._hosts[name.lower()][0]} exists: give {name!r} another name")
-        interfaces = tuple(_interface(text) for text in addresses) or self._next()
+        interfaces = _interfaces(addresses) or self._next()
         for interface in interfaces:
             if interface.address in self._names:
                 taken = ipaddress.ip_address(interface.address)
@@ -55,21 +57,38 @@ class AddressBook:
             third, last = divmod(self._number, _LAST_BYTES)
             self._number += 1
             suffix = third << 8 | last + 1
-            found = tuple(
-                Interface(*_INTERFACE, (net.network_address + suffix).packed, net.prefixlen) for net in (_NET4, _NET6)
-            )
+            found = tuple(_numbered(0, (net.network_address + suffix).packed, net.prefixlen) for net in (_NET4, _NET6))
             if not any(interface.address in self._names for interface in found):
                 return found
 
 
-def _interface(text: str) -> Interface:
+def _interfaces(addresses: Iterable[str]) -> tuple[Interface, ...]:
+    """The addresses with their interfaces. A host has an interface for each net of a family; the first nets of both
+    families, and link-local addresses, belong to the first one."""
+    nets: dict[int, list[_Net]] = {4: [], 6: []}
+    found = []
+    for text in addresses:
+        given = _parse(text)
+        known = nets[given.version]
+        if given.network not in known and not given.is_link_local:
+            known.append(given.network)
+        number = 0 if given.is_link_local else known.index(given.network)
+        found.append(_numbered(number, given.ip.packed, given.network.prefixlen))
+    return tuple(found)
+
+
+def _numbered(number: int, address: bytes, prefix: int) -> Interface:
+    """An address of the interface eth0, eth1 and so on."""
+    return Interface(f"eth{number}", _FIRST_INDEX + number, address, prefix)
+
+
+def _parse(text: str) -> ipaddress.IPv4Interface | ipaddress.IPv6Interface:
     try:
         given = ipaddress.ip_interface(text)
     except ValueError:
         raise SimulationError(f"invalid address: {text!r}; give one such as 10.0.0.7 or fd00::7") from None
     default = _NET4 if given.version == 4 else _NET6
-    prefix = given.network.prefixlen if "/" in text else default.prefixlen
-    return Interface(*_INTERFACE, given.ip.packed, prefix)
+    return given if "/" in text else ipaddress.ip_interface(f"{text}/{default.prefixlen}")
 
 
 def _is_address(name: str) -> bool:

@@ -12,7 +12,7 @@ from typing import TypeAlias
 from .errors import RealWorldCall
 from .process import Process
 
-__all__ = ["STANDARD_LIBRARY", "Source", "calling_process", "refuse", "sources"]
+__all__ = ["STANDARD_LIBRARY", "Source", "calling_process", "is_program_file", "refuse", "sources"]
 
 Source: TypeAlias = Callable[[], "Process | None"]
 
@@ -43,12 +43,21 @@ def error(process: Process, call: str, problem: str) -> RealWorldCall:
     return RealWorldCall(f"process {process.name} on host {process.host.name} has called {call}: {problem}")
 
 
+def is_program_file(file: str) -> bool:
+    """Whether code of this file name is neither of the standard library nor of an installed package."""
+    return not file.startswith((STANDARD_LIBRARY, "<frozen ")) and not _is_installed(file)
+
+
+def _is_installed(file: str) -> bool:
+    return any(folder in file for folder in _INSTALLED)
+
+
 def _process_of_this_thread() -> Process | None:
-    for source in sources:
+    for source in reversed(sources):  # the innermost network first
         process = source()
         if process is None or process.scheduler.internal:
             continue
-        thread = (process.task or process.scheduler.main).thread
+        thread = process.scheduler.current.thread
         if thread is not None and thread.ident == threading.get_ident():
             return process
     return None
@@ -68,9 +77,9 @@ def _is_of_a_program() -> bool:
             return False
         if module.startswith(_OWN):
             return installed
-        if any(folder in file for folder in _INSTALLED):
+        if _is_installed(file):
             installed = True
-        elif not file.startswith((STANDARD_LIBRARY, "<frozen ")):
+        elif is_program_file(file):
             return True
     # The main thread of an attached process, while its test runner or debugger works.
     return False

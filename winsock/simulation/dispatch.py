@@ -26,7 +26,7 @@ def running_process() -> Process:
         raise SimulationError(
             "no simulated process runs here: start the program with host.start(), or use `with host.attached():`"
         )
-    if process.task is not None and process.task.thread is not threading.current_thread():
+    if not process.runs_in(threading.current_thread()):
         raise SimulationError("a thread of the real world has called winsock in a simulation")
     return process
 

@@ -13,7 +13,7 @@ How it works:
   at an empty list. real_events.py has the events.
 - Clocks, random numbers and threads are not reported. These functions are replaced in their modules while a network is
   open; real_functions.py has them. A module that has imported such a function by name before (`from time import time`)
-  keeps the real one: `names_of_real_functions` finds it.
+  keeps the real one: programs.py refuses a program that names it.
 - Python's import system and standard library make such calls too. Frames of the standard library and of installed
   packages are skipped until it is clear who needs the result: a program, whose call raises, or the import system or the
   simulation, whose call continues.
@@ -31,9 +31,8 @@ from contextlib import contextmanager
 
 from . import callers, real_events, real_functions
 from .callers import Source
-from .real_functions import names_of_real_functions
 
-__all__ = ["Source", "guarded", "names_of_real_functions"]
+__all__ = ["Source", "guarded"]
 
 
 @contextmanager

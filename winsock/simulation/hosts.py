@@ -31,9 +31,11 @@ class Surroundings(Protocol):
     """What a host needs of its network."""
 
     scheduler: Scheduler
+    tcp_user_timeout: int  # nanoseconds
 
     def random_stream(self, name: str) -> Random: ...
     def transmit(self, host: Host, packet: Packet) -> None: ...
+    def record(self, host: str, text: str) -> None: ...
     def addresses_of(self, name: str) -> list[bytes]: ...
     def name_of(self, ip: bytes) -> str | None: ...
     def check_program(self, program: Callable[..., Any]) -> None: ...
@@ -60,6 +62,10 @@ class _Machine:
     def transmit(self, packet: Packet) -> None:
         if self.on:
             self._network.transmit(self._host, packet)
+
+    def record(self, text: str) -> None:
+        if self.on:
+            self._network.record(self._host.name, text)
 
 
 @dataclass(frozen=True)
@@ -174,6 +180,8 @@ class Host:
         network = self._network
         self._machine = _Machine(network, self, self._stream(f"network/{self.name}"))
         self.stack = Stack(self._machine, self.name, self.interfaces, network.addresses_of, network.name_of)
+        self.stack.tcp.user_timeout = network.tcp_user_timeout
+        self.stack.set_record(self._machine.record)
         self.up = True
         for program in self._programs.values():
             if program.restart:
@@ -214,7 +222,8 @@ class Host:
         for process in self.processes:
             if process.task is not None and not process.ended:
                 frozen = "" in self._frozen or process.name in self._frozen
-                (self._network.scheduler.freeze if frozen else self._network.scheduler.thaw)(process.task)
+                for task in process.tasks:
+                    (self._network.scheduler.freeze if frozen else self._network.scheduler.thaw)(task)
 
     # What the processes and the wires need.
 

@@ -55,16 +55,21 @@ class Network(FaultMethods):
         *,
         start: datetime = _START,
         programs: Collection[str] = (),
+        tcp_user_timeout: float = 20,
         **default_link: float | int | bool | None,
     ) -> None:
         """`seed` decides everything that is random; `start` is the first time of the hosts' clocks.
 
         `programs` are packages whose modules import Winsock's functions by name: while the network is open, they are
-        loaded separately, so import them within its block. `default_link` are the settings of every link that has no
-        settings of its own, such as latency=0.02.
+        loaded separately, so import them within its block. A connection whose data is not acknowledged for
+        `tcp_user_timeout` seconds fails, by default about as on Windows. `default_link` are the settings of every link
+        that has no settings of its own, such as latency=0.02.
         """
         check_packages(programs)
+        if not 0 < tcp_user_timeout < float("inf"):
+            raise SimulationError(f"invalid tcp_user_timeout: {tcp_user_timeout!r}; give a time above 0 seconds")
         self.seed = seed
+        self.tcp_user_timeout = round(tcp_user_timeout * SECOND)
         self.scheduler = Scheduler(self.random_stream("scheduling"))
         self.hosts: dict[str, Host] = {}
         self._wires = Wires(seed, self.scheduler, checked_settings(LinkSettings(), default_link))
@@ -257,10 +262,13 @@ class Network(FaultMethods):
     # What happens.
 
     def observe(self, observer: Callable[[int, str, str], None]) -> None:
-        """From now on calls observer(time in nanoseconds, host, text) for each packet, fault, and start and end of a
-        process."""
+        """From now on calls observer(time in nanoseconds, host, text) for what happens.
+
+        That is each packet, each fault, start and end of each process, and which process is next if several can run.
+        """
         self._observers.append(observer)
         self._wires.record = self.record
+        self.scheduler.observer = self._record_turn
 
     def trace(self, most_lines: int | None = MOST_LINES) -> Trace:
         """From now on records what happens. The same seed gives the same `text()` of the trace in each run."""
@@ -283,6 +291,10 @@ class Network(FaultMethods):
         """Passes what happens on a host to the observers."""
         for observer in self._observers:
             observer(self.scheduler.now, host, text)
+
+    def _record_turn(self, task: Task, ready: int) -> None:
+        process = self._processes.get(task)
+        self.record(process.host.name if process else "", f"turn of {task.name}, one of {ready} that can run")
 
     def netstat(self, host: Host | str) -> str:
         """The sockets of a host as a table, like the command netstat."""
@@ -335,7 +347,7 @@ class Network(FaultMethods):
         task = self.scheduler.current
         if task is self.scheduler.main:
             return self._attached[-1] if self._attached else None
-        return self._processes.get(task)
+        return task.owner if isinstance(task.owner, Process) else None
 
     def _name(self, host: Host | str) -> str:
         name = host if isinstance(host, str) else host.name

@@ -1,8 +1,13 @@
-"""A program that runs on a simulated host: its thread, its own Winsock, its clock and its random numbers."""
+"""A program that runs on a simulated host: its threads, its own Winsock, its clock and its random numbers.
+
+The function of the process runs in the main thread; `start_thread` starts others, of which each is a task of the
+scheduler. All end with the main thread. They share the Winsock and need no locks, because only one of them runs.
+"""
 
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -54,18 +59,50 @@ class Process:
     def __init__(self, scheduler: Scheduler, host: ProcessHost, name: str, chance: random.Random) -> None:
         self.scheduler, self.host, self.name, self.random = scheduler, host, name, chance
         self.task: Task | None = None
+        # The other threads, and all tasks that wait in a poll of the kernel.
+        self.threads: list[Task] = []
+        self._polling: list[Task] = []
         # The Winsock call that runs, for the text about a wait.
         self.call = ""
         self.ended = False
         self._result: Any = None
         self._failed: BaseException | None = None
-        self.files = host.open_files(self._wake, name)
-        self.winsock: Winsock = load_winsock(host.posix_modules(self.files, self._wait))
+        self.files = host.open_files(self._wake_polling, name)
+        self.winsock: Winsock = load_winsock(host.posix_modules(self.files, self._poll))
 
     def start(self, function: Callable[..., Any], *args: Any, may_fail: bool = False) -> None:
         """Let the process call the function once it is its turn. An exception ends it, and net.run() raises it too,
         unless the process `may_fail`."""
         self.task = self.scheduler.start(self.name, partial(self._run, function, args, may_fail), self._end)
+        self.task.owner = self
+
+    def start_thread(self, name: str, function: Callable[[], object]) -> Callable[[], None]:
+        """Call the function in another thread of the process; returns a function that waits for its end."""
+        joining: list[Task] = []
+
+        def ended() -> None:
+            self.threads.remove(task)
+            for each in joining:
+                self.scheduler.wake(each)
+
+        def join() -> None:
+            while not task.ended:
+                joining.append(self.scheduler.current)
+                self._wait(None, lambda: f"waits for the end of the thread {name}")
+
+        task = self.scheduler.start(f"{self.name}, {name},", function, ended)
+        task.owner = self
+        self.threads.append(task)
+        return join
+
+    @property
+    def tasks(self) -> list[Task]:
+        """The tasks of all threads; none of an attached process."""
+        return [] if self.task is None else [self.task, *self.threads]
+
+    def runs_in(self, thread: threading.Thread) -> bool:
+        """Whether it is a thread of this process."""
+        return self.task is None or any(task.thread is thread for task in self.tasks)
 
     @property
     def target(self) -> str:
@@ -98,15 +135,15 @@ class Process:
 
     def wake(self) -> None:
         """End the wait() of the process; does nothing where it does not wait."""
-        self._wake()
+        self.scheduler.wake(self.task or self.scheduler.main)
 
     def kill(self) -> None:
         """End the process as by SIGKILL: the kernel closes its sockets."""
         if not self.ended:
             self.ended = True
             self.files.close_all()
-            if self.task is not None:
-                self.scheduler.kill(self.task)
+            for task in self.tasks:
+                self.scheduler.kill(task)
 
     def result(self) -> Any:
         """What the function of the process has returned.
@@ -121,11 +158,11 @@ class Process:
 
     def before_call(self, name: str) -> None:
         """Called before each Winsock call. Errors: Killed; BusyLoop."""
-        task = self.task
         if self.ended:
             raise Killed
-        if task is None:
+        if self.task is None:
             return
+        task = self.scheduler.current
         self.call = name
         task.calls += 1
         if task.calls > MOST_CALLS:
@@ -151,11 +188,23 @@ class Process:
     def _end(self) -> None:
         self.ended = True
         self.files.close_all()
+        for task in self.threads:
+            self.scheduler.kill(task)
         self.host.process_ended(self)
 
     def _wait(self, deadline: int | None, reason: Callable[[], str]) -> bool:
         call = self.call
         return self.scheduler.wait(deadline, lambda: f"on host {self.host.name} waits in {call}: {reason()}")
 
-    def _wake(self) -> None:
-        self.scheduler.wake(self.task or self.scheduler.main)
+    def _poll(self, deadline: int | None, reason: Callable[[], str]) -> bool:
+        """As _wait, for the kernel."""
+        task = self.scheduler.current
+        self._polling.append(task)
+        try:
+            return self._wait(deadline, reason)
+        finally:
+            self._polling.remove(task)
+
+    def _wake_polling(self) -> None:
+        for task in self._polling:
+            self.scheduler.wake(task)

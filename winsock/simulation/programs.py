@@ -6,6 +6,7 @@ before a network is opened, it is the real one, which would open a real socket. 
 - `loaded_separately` gives a network modules of its own of some packages: while it is open, sys.modules has no module
   of these packages but those that were imported in a network. They are kept for the next one.
 - `check_program` looks for real functions in a function before it is started, and in the functions that it names.
+  It also finds clocks and random numbers that were imported by name: the guards replace only what modules hold.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from typing import Any, TypeAlias
 import winsock
 from winsock.api import CALLS
 
+from .callers import is_program_file
 from .errors import SimulationError
+from .real_functions import name_of_real_function
 
 __all__ = ["Checked", "check_packages", "check_program", "loaded_separately"]
 
@@ -80,6 +83,8 @@ def check_program(program: Callable[..., Any], checked: Checked) -> None:
         for value in _values_of(function):
             if id(value) in _real:
                 _refuse(function, _real[id(value)])
+            elif name := name_of_real_function(value):
+                _refuse_real_world(function, name)
             waiting += _functions_in(value, function)
     checked.update(found)
 
@@ -103,6 +108,17 @@ def _refuse(function: FunctionType, call: str) -> None:
         f"`import winsock` and `winsock.{call}(…)`, or open the network with Network(programs=["
         f"{module.partition('.')[0]!r}]) and import the module within its block"
     )
+
+
+def _refuse_real_world(function: FunctionType, name: str) -> None:
+    """Refuses a clock, for example, that the guards cannot check. Libraries may hold one."""
+    if is_program_file(function.__code__.co_filename):
+        module = name.partition(".")[0]
+        raise SimulationError(
+            f"{function.__qualname__} of module {function.__module__} has imported the real {name} before the network "
+            f"was opened. Use the clock and the random numbers of the process: running_process(); or write `import "
+            f"{module}` and `{name}(…)`, which raises in a simulated process"
+        )
 
 
 def _functions_of(program: object) -> list[FunctionType]:

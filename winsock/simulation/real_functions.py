@@ -25,7 +25,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import date, datetime
 from functools import partial, update_wrapper, wraps
 from types import ModuleType
@@ -34,7 +34,7 @@ from typing import Any
 from .callers import refuse
 from .real_events import PROCESS, SOCKET, THREAD, certificate_file, paths_in_an_open_folder
 
-__all__ = ["names_of_real_functions", "replace", "restore"]
+__all__ = ["name_of_real_function", "replace", "restore"]
 
 _CLOCK = "the machine's clock; use the clock of the process: process.monotonic() or process.utc_ns()"
 _SLEEP = "a wait in real time; wait in a call of winsock with a time-out, or by process.sleep()"
@@ -124,14 +124,10 @@ def restore() -> None:
     _originals.clear()
 
 
-def names_of_real_functions(namespace: Mapping[str, object]) -> list[str]:
-    """What a module has imported by name before the functions were replaced, as `monotonic (time.monotonic)`."""
-    found = []
-    for name, value in namespace.items():
-        original, label = _originals.get(id(value), (None, ""))
-        if original is value and label:
-            found.append(f"{name} ({label})")
-    return sorted(found)
+def name_of_real_function(value: object) -> str:
+    """The name of a function that is replaced, such as time.monotonic, if the value is the original; otherwise ""."""
+    original, name = _originals.get(id(value), (None, ""))
+    return name if original is value else ""
 
 
 def _check_function(module: ModuleType, name: str, problem: str, arguments: int = sys.maxsize) -> None:

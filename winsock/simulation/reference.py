@@ -18,6 +18,7 @@ import itertools
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import CodeType, ModuleType
 from typing import cast
 
@@ -109,7 +110,10 @@ def _compat_folder() -> str:
     global _folder
     if not _folder:
         spec = importlib.util.find_spec("winsock_compat")
-        if spec is None or not spec.submodule_search_locations:
+        # On Windows a clone need not be installed.
+        clone = Path(__file__).resolve().parents[2] / "compat" / "winsock_compat"
+        folders = list(spec.submodule_search_locations or ()) if spec else [str(clone)] if clone.is_dir() else []
+        if not folders:
             raise SimulationError("the package winsock_compat is not installed: install winsock again")
-        _folder = next(iter(spec.submodule_search_locations))
+        _folder = folders[0]
     return _folder

@@ -60,6 +60,8 @@ class Task:
         self.error: BaseException | None = None
         # The calls since the task has waited.
         self.calls = 0
+        # The process whose thread it is.
+        self.owner: object = None
 
 
 class Scheduler:
@@ -76,6 +78,8 @@ class Scheduler:
         self._ready: list[Task] = []
         self._events: list[Timer] = []
         self._numbers = self._cancelled = 0
+        # Called with the task whose turn it is, and the number of those that could have run.
+        self.observer: Callable[[Task, int], None] | None = None
 
     def call_at(self, time: int, action: Callable[[], None]) -> Timer:
         """Plan an action for a time in nanoseconds; events of the same time run in the order in which they came."""
@@ -222,6 +226,8 @@ class Scheduler:
                 if ready:
                     chosen = ready[0] if len(ready) == 1 else ready[self.random.randrange(len(ready))]
                     self._ready.remove(chosen)
+                    if self.observer is not None and len(ready) > 1:
+                        self.observer(chosen, len(ready))
                     return chosen
                 self._take_event()
         finally:

@@ -16,9 +16,10 @@ one that was built from other sources.
 
 The seam
 --------
-Something else can take the place of the kernel, such as a network in memory: it provides `system`, `waiting`,
-`resolver`, `listen_queues`, `port_sharing` and `interfaces` with the functions of the same names. It needs no cffi,
-because only plain Python values cross the seam:
+Something else can take the place of the kernel, as the network in memory of winsock.simulation does: it provides
+`system`, `waiting`, `resolver`, `listen_queues`, `port_sharing`, `interfaces` and `packet_filter` with the functions of
+the same names, and the numbers in `declarations` that others use. It needs no cffi, because only plain Python values
+cross the seam:
 
 - A descriptor is an int >= 0. Every descriptor from `system.socket` and `system.accept` is non-blocking and
   close-on-exec; blocking is done above, with `waiting.poll`. The call stores a new descriptor in the attribute `fd` of

@@ -132,9 +132,10 @@ def has_free_descriptor() -> bool:
 
 def call_at_fork(before: Callable[[], None], in_parent: Callable[[], None], in_child: Callable[[], None]) -> None:
     """Calls these functions before each fork of this process, and after it in the parent and in the child."""
-    os.register_at_fork(before=before)
-    for _ in range(2):  # Python ignores what a signal handler raises in the first one, and calls the second one
-        os.register_at_fork(after_in_parent=in_parent, after_in_child=in_child)
+    if sys.platform != "win32":  # the type checker reads this module for every platform
+        os.register_at_fork(before=before)
+        for _ in range(2):  # Python ignores what a signal handler raises in the first one, and calls the second one
+            os.register_at_fork(after_in_parent=in_parent, after_in_child=in_child)
 
 
 def bind(fd: int, name: bytes) -> int:

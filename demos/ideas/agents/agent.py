@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from typing import Annotated
 
 from demos.ideas.agents.coordination import different_file
@@ -38,6 +37,7 @@ from demos.terminal import (
     Input,
     Print,
 )
+from demos.terminal.runtime.randomness import random_source
 from demos.wire.websocket import CLIENT_LIMITS
 
 PERIOD_MS = 10
@@ -81,7 +81,7 @@ def OnInit() -> int:
         Fail(2, str(error))
         return INIT_FAILED
     worker = WorkerProcess(files, _POINT_MS)
-    name = name or f"agent-{random.SystemRandom().randrange(16**8):08x}"
+    name = name or f"agent-{random_source().randrange(16**8):08x}"
     EventSetMillisecondTimer(PERIOD_MS)
     return INIT_SUCCEEDED
 

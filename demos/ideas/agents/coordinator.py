@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from pathlib import Path
 from typing import Annotated
 
@@ -40,6 +39,7 @@ from demos.terminal import (
     Input,
     Print,
 )
+from demos.terminal.runtime.randomness import random_source
 from demos.wire.http_hosts import option_hosts
 from demos.wire.websocket import SERVER_LIMITS
 
@@ -170,7 +170,7 @@ def Begin(loaded: Loaded) -> bool:
             Print(f"{again} tasks with points that had less than {point_seconds} s are calculated again")
         rules = Rules(check / 100, lease * 1000)
         # An agent must not be able to tell what is checked.
-        optimisation = Optimisation(tasks, rules, random.SystemRandom(), file.stored(plan))
+        optimisation = Optimisation(tasks, rules, random_source(), file.stored(plan))
         hello = Hello(VERSION, loaded.strategy, loaded.function, loaded.data, grid.names, point_seconds * 1000)
         coordination = Coordination(hello, grid, optimisation, Print)
         settings = HubSettings(

@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from decimal import Decimal
 from itertools import cycle
 from pathlib import Path
-from secrets import token_urlsafe
 from subprocess import SubprocessError
 from typing import Any
 
@@ -22,6 +21,7 @@ from demos.provider.demo_setup import HOST, create_tls_files, write_secret
 from demos.provider.demo_tally import PROVIDER
 from demos.terminal.interfaces import ProgramError
 from demos.terminal.runtime.clock import RealClock
+from demos.terminal.runtime.randomness import token_urlsafe
 
 # The copiers have these factors in turn.
 _FACTORS = (Decimal(1), Decimal("0.5"), Decimal(2))

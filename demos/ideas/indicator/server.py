@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from secrets import token_hex
 from typing import Annotated
 
 from demos.ideas.hub import Hub, HubError, HubSettings
@@ -42,6 +41,7 @@ from demos.terminal import (
 from demos.terminal.charts.history import begin_of_bar
 from demos.terminal.charts.operations import period_name
 from demos.terminal.mql.conversion import milliseconds_of
+from demos.terminal.runtime.randomness import token_hex
 from demos.wire.http_hosts import option_hosts
 from demos.wire.websocket import SERVER_LIMITS
 

@@ -6,7 +6,6 @@ wait, and timer() once a second.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -24,6 +23,7 @@ from demos.provider.subscribers_port import Settings, SubscribersPort
 from demos.provider.topic_source import TopicSource
 from demos.provider.topics import Topic
 from demos.terminal.interfaces import Clock
+from demos.terminal.runtime.randomness import token_hex
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class RelayPort:
 
         Errors: StateError; ServiceError; ValueError when what is stored of a topic is damaged, or is of another source.
         """
-        self.run = secrets.token_hex(16)
+        self.run = token_hex(16)
         self._key = b""
         topics = [Topic(plan.name, self.run) for plan in self.plans]
 

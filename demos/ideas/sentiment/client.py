@@ -8,7 +8,6 @@ that the server knows that they are still valid.
 from __future__ import annotations
 
 from datetime import datetime
-from secrets import token_hex
 from typing import Annotated
 
 from demos.copier.positions import GetSymbolLot, SideVolumes
@@ -47,6 +46,7 @@ from demos.terminal import (
     Symbol,
     iTime,
 )
+from demos.terminal.runtime.randomness import token_hex
 
 url: UrlInput = "ws://127.0.0.1:8451"
 ca: CaInput = ""

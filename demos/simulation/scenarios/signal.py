@@ -6,15 +6,18 @@ must have the provider's position again.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import ClassVar
 
 from demos.copier.connection import LONGEST_WAIT_MS
 from demos.simulation.calls import END_INSIDE_MESSAGE, PARTIAL_SEND
+from demos.simulation.directed import freeze, in_order, resets_on_a_bad_line
 from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
 from demos.simulation.terminals import Event, Setup, SimulatedTerminal
 from demos.simulation.world import World
+from winsock.simulation.faults import Fault
 
 SYMBOL = "EURUSD"
 PROVIDER = "provider"
@@ -30,7 +33,7 @@ PERIOD = 1.0
 MOST_PERIODS = 3
 
 # The probability that a message is sent in parts; it differs between seeds.
-SHORT_SENDS = (0.0, 0.05, 0.3)
+SHORT_SENDS = (0.0, 0.1, 0.9)
 
 # A provider has its listening socket, the copiers' connections and those that it has not found to be dead yet.
 MOST_SOCKETS = 20
@@ -41,8 +44,7 @@ class SignalScenario(Scenario):
 
     # The silence limit, the longest pause between two connects, and three timer periods.
     settling = SILENCE + LONGEST_WAIT_MS / 1000 + MOST_PERIODS * PERIOD
-    # Longer than the silence limit: a frozen provider is reported.
-    longest_fault = 90.0
+    longest_fault = 60.0
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -78,6 +80,16 @@ class SignalScenario(Scenario):
     def targets(self) -> Targets:
         """See Scenario."""
         return Targets((PROVIDER, *COPIERS), [(PROVIDER, name) for name in COPIERS], (PROVIDER, *COPIERS))
+
+    def faults(self, chance: random.Random, start: float, end: float) -> list[Fault]:
+        """See Scenario. In some seeds messages are cut off, or the provider is frozen for longer than the silence."""
+        found = super().faults(chance, start, end)
+        if chance.random() < 0.5:
+            pair = (PROVIDER, chance.choice(COPIERS))
+            found += resets_on_a_bad_line(chance, pair, start, end, {"loss": 0.5})
+        if chance.random() < 0.5:
+            found += freeze(chance, PROVIDER, start, end, SILENCE + REPEAT + chance.uniform(1, 10))
+        return in_order(found)
 
     def check(self) -> Iterator[Violation]:
         """See Scenario."""

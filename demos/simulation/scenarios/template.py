@@ -6,6 +6,7 @@ whole and never older than the one before; at the end the follower's chart is th
 
 from __future__ import annotations
 
+import random
 import struct
 from collections.abc import Iterator
 from typing import ClassVar
@@ -15,23 +16,25 @@ from demos.chartfeed.client import MAX_WAIT_SECONDS, SILENCE_MS
 from demos.chartfeed.compare import same_templates
 from demos.chartfeed.server_commands import change_command
 from demos.simulation.calls import END_INSIDE_MESSAGE, PARTIAL_SEND
+from demos.simulation.directed import in_order, resets_on_a_bad_line
 from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
 from demos.simulation.terminals import Event, Setup, SimulatedTerminal
 from demos.simulation.world import World
+from winsock.simulation.faults import Fault
 
 SYMBOL, OTHER_SYMBOL = "EURUSD", "GBPUSD"
 SERVER, FOLLOWER, VISITOR = "server", "follower", "visitor"
 PORT = 8080
 
 # The timer of the server, and how often a client looks for data: longer than usual, to save time.
-TIMER_MS = 500
-PAUSE_MS = 250
+TIMER_MS = 1000
+PAUSE_MS = 500
 
 # The server makes a template at most once a second; one that was made this long ago has arrived.
-ARRIVES_S = 3.0
+ARRIVES_S = 4.0
 
 # The seconds from the end of one visit to the next.
-NEXT_VISIT_S = 20.0
+NEXT_VISIT_S = 45.0
 
 # The probability that a send takes only a part; it differs between seeds.
 SHORT_SENDS = (0.0, 0.1, 0.5)
@@ -80,6 +83,14 @@ class TemplateScenario(Scenario):
         """See Scenario."""
         names = (SERVER, FOLLOWER, VISITOR)
         return Targets(names, [(SERVER, FOLLOWER), (SERVER, VISITOR)], names)
+
+    def faults(self, chance: random.Random, start: float, end: float) -> list[Fault]:
+        """See Scenario. In some seeds templates are cut off."""
+        found = super().faults(chance, start, end)
+        if chance.random() < 0.5:
+            pair = (SERVER, chance.choice((FOLLOWER, VISITOR)))
+            found += resets_on_a_bad_line(chance, pair, start, end, {"bandwidth": 1500})
+        return in_order(found)
 
     def check(self) -> Iterator[Violation]:
         """See Scenario."""

@@ -25,7 +25,7 @@ SENDERS = ("sender1", "sender2")
 PORT = 8082
 
 # The timer of the collector: longer than usual, to save time.
-PERIOD_MS = 500
+PERIOD_MS = 1000
 
 # The senders end this long before the collector: everything that they have sent has arrived.
 LAST_S = 5.0
@@ -60,7 +60,7 @@ class TicksScenario(Scenario):
         for number, name in enumerate(SENDERS):
             send = {"Host": COLLECTOR, "Port": PORT, "sequence": True}
             end = self.world.seconds - LAST_S
-            speed = chance.choice((0.5, 2.0, 5.0))
+            speed = chance.choice((0.5, 1.0, 3.0))
             setup = Setup(program="tick_sender", inputs=send, market=self.world.seed + number, speed=speed, end=end)
             self.world.terminal(name, name, setup)
 

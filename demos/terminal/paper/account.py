@@ -14,6 +14,7 @@ from pathlib import Path
 from demos.terminal.interfaces import (
     NO_STOPS,
     AccountError,
+    Clock,
     Currency,
     Deal,
     Figures,
@@ -28,6 +29,7 @@ from demos.terminal.money import MarketPrices
 from demos.terminal.mql.constants import ACCOUNT_MARGIN_MODE_RETAIL_HEDGING, TRADE_RETCODE_DONE
 from demos.terminal.paper.account_file import AccountTerms, account_errors, open_account, read_specs, transaction
 from demos.terminal.paper.fills import Fill, Order, filled, modified, reached
+from demos.terminal.runtime.clock import RealClock
 
 _UPSERT_SYMBOL = """
 INSERT INTO symbols VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (symbol) DO UPDATE
@@ -47,8 +49,10 @@ class PaperAccount:
     lock of a process that was killed.
     """
 
-    def __init__(self, path: Path | None = None, terms: AccountTerms | None = None) -> None:
+    def __init__(self, path: Path | None = None, terms: AccountTerms | None = None, clock: Clock | None = None) -> None:
         """Open the account's file, or create it; without a path the account exists only in memory.
+
+        ``clock`` measures the wait for a file that is in use; None: the computer's clock.
 
         Errors: AccountError when the file is not an account, has another version or other terms, is in use, has an
         invalid or inconsistent content, or cannot be written.
@@ -60,7 +64,7 @@ class PaperAccount:
         self._positions: tuple[Position, ...] | None = None
         self._realized: dict[tuple[int, int], Decimal] = {}
         self._prices: Prices = MarketPrices()
-        self._db, self._terms = open_account(path, self._name, terms or AccountTerms())
+        self._db, self._terms = open_account(path, self._name, terms or AccountTerms(), clock or RealClock())
         self.margin_mode = self._terms.margin_mode
         with account_errors(self._name):
             self._gained = int(self._db.execute("SELECT coalesce(sum(gain), 0) FROM deals").fetchone()[0])

@@ -6,9 +6,7 @@ meanwhile, stays as it was.
 
 from __future__ import annotations
 
-import random
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,11 +14,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
-from demos.terminal.interfaces import AccountError, Currency, SymbolSpec
+from demos.terminal.interfaces import AccountError, Clock, Currency, SymbolSpec
 from demos.terminal.money import MarketPrices
 from demos.terminal.mql.constants import ACCOUNT_MARGIN_MODE_RETAIL_HEDGING, ACCOUNT_MARGIN_MODE_RETAIL_NETTING
 from demos.terminal.paper.account_checks import MIGRATIONS, SCHEMAS, VERSION, check_columns, check_values
 from demos.terminal.runtime.private_files import create_private
+from demos.terminal.runtime.randomness import random_source
 
 DEFAULT_BALANCE = Decimal(10_000)
 DEFAULT_CURRENCY = "USD"
@@ -55,13 +54,15 @@ class StoredTerms(NamedTuple):
     initial: int
 
 
-def open_account(path: Path | None, name: str, terms: AccountTerms) -> tuple[sqlite3.Connection, StoredTerms]:
+def open_account(
+    path: Path | None, name: str, terms: AccountTerms, clock: Clock
+) -> tuple[sqlite3.Connection, StoredTerms]:
     """Open the account's file and keep an exclusive lock on it, or create it; without a path it is in memory.
 
     Errors: AccountError when the file is not an account, has another version or other terms, is in use, has an invalid
     or inconsistent content, or cannot be written.
     """
-    left = _LOCK_TIMEOUT
+    end = clock.monotonic() + _LOCK_TIMEOUT
     with account_errors(name):
         if path:
             # SQLite gives its files "-wal" and "-shm" the same mode.
@@ -72,13 +73,11 @@ def open_account(path: Path | None, name: str, terms: AccountTerms) -> tuple[sql
                 return db, _prepare(db, name, terms)
             except BaseException as error:
                 db.close()
-                if "locked" not in str(error) or left <= 0:
+                if "locked" not in str(error) or clock.monotonic() >= end:
                     raise
             # Two processes that start at the same time may block each other. A random delay separates them;
             # SQLite's own retries have equal delays.
-            pause = random.uniform(0.01, 0.05)
-            time.sleep(pause)
-            left -= pause
+            clock.wait(random_source().uniform(0.01, 0.05))
 
 
 @contextmanager

@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import re
-import secrets
 import shutil
 from contextlib import suppress
 from pathlib import Path
 
 from demos.terminal.interfaces import OutputError
+from demos.terminal.runtime.randomness import token_hex
 
 # Windows treats these names as devices, with any suffix.
 _DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.ASCII | re.IGNORECASE)
@@ -64,7 +64,7 @@ def write_whole(path: Path, data: bytes) -> None:
     if problem := whole_file_problem(target):
         raise OSError(errno.EINVAL, problem, str(path))
     # A name that no other file has.
-    part = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
+    part = target.with_name(f"{target.name}.{token_hex(4)}.part")
     try:
         with part.open("xb") as file:
             file.write(data)

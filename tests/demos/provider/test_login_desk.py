@@ -50,11 +50,19 @@ class Desk:
         self.desk.take_seat(number, grant, lambda ending: self.endings.update({number: ending}))
         self.desk.step()
 
+    def next_step(self) -> None:
+        """Step when a hashing thread has posted something."""
+        # The first wait may end at once, because of what was posted before the last step.
+        for _ in range(2):
+            if not self.desk._posted:
+                self.desk.wait(LIMIT_SECONDS)
+        self.desk.step()
+
     def until_answered(self) -> None:
         """Step with what the hashing threads post, until a request was answered."""
         self.desk.step()
         while not self.answers:
-            self.desk.step(self.desk._posted.get(timeout=LIMIT_SECONDS))
+            self.next_step()
 
 
 @pytest.fixture
@@ -79,7 +87,7 @@ def test_a_right_password_is_granted_and_a_wrong_one_is_answered_after_the_guard
     desk.ask(password=WRONG, number=2)
     desk.desk.step()
     # The check has ended, but its answer is held back.
-    desk.desk.step(desk.desk._posted.get(timeout=LIMIT_SECONDS))
+    desk.next_step()
     assert desk.answers == []
     desk.now += 0.5
     desk.desk.step()
@@ -91,14 +99,14 @@ def test_a_right_password_is_granted_and_a_wrong_one_is_answered_after_the_guard
 def test_an_attempt_that_must_wait_is_checked_afterwards(desk):
     desk.ask(password=WRONG)
     desk.desk.step()
-    desk.desk.step(desk.desk._posted.get(timeout=LIMIT_SECONDS))
+    desk.next_step()
     desk.ask(number=2)
     desk.desk.step()
     assert desk.answers == []
     desk.now += 10
     desk.desk.step()
     while len(desk.answers) < 2:
-        desk.desk.step(desk.desk._posted.get(timeout=LIMIT_SECONDS))
+        desk.next_step()
     assert {type(each) for each in desk.answers} == {Refusal, Grant}
 
 
@@ -243,16 +251,16 @@ def test_attempts_that_wait_keep_neither_other_addresses_nor_known_logins_out(de
     desk.desk.request(2001, Credentials("anna", PASSWORD), HOME, results.append)
     desk.desk.step()
     while len(results) < 2:
-        desk.desk.step(desk.desk._posted.get(timeout=LIMIT_SECONDS))
+        desk.next_step()
     assert {each.user.login for each in results if isinstance(each, Grant)} == {"anna", "bob"}
 
 
 def test_the_desks_thread_answers_and_ends(desk):
-    stopping, answered = threading.Event(), threading.Event()
-    thread = threading.Thread(target=desk.desk.run, args=(stopping,))
+    answered = threading.Event()
+    thread = threading.Thread(target=desk.desk.run)
     thread.start()
     desk.desk.request(1, Credentials("anna", PASSWORD), HOME, lambda result: answered.set())
     assert answered.wait(LIMIT_SECONDS)
-    stopping.set()
+    desk.desk.stop()
     thread.join(LIMIT_SECONDS)
     assert not thread.is_alive()

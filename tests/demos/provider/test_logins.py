@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from login_kit import DAY, HOME, NOW, PASSWORD, WRONG, Provider, add_user, begin, code, count_hashes, log_in, opened
 
-from demos.provider import logins, passwords
+from demos.provider import passwords
 from demos.provider.guard import Refusal
 from demos.provider.logins import Attempt, Credentials, finish, prepare
-from demos.provider.passwords import MAX_TOKENS, PARAMETERS, Parameters, new_password, parse_password
+from demos.provider.passwords import MAX_TOKENS, PARAMETERS, Parameters, new_password, parse_password, use_parameters
 from demos.provider.rights import Grant, Rights
 
 
@@ -198,14 +198,13 @@ def test_a_login_that_expires_during_the_check_is_not_granted(provider):
     assert code(finish(provider.users, provider.guard, attempt, attempt.check(), NOW + DAY)) == "expired"
 
 
-def test_an_old_hash_is_replaced_at_the_next_login_and_revokes_nothing(provider, monkeypatch):
+def test_an_old_hash_is_replaced_at_the_next_login_and_revokes_nothing(provider):
     grant = log_in(provider, "anna", NOW)
     dearer = Parameters(15, 8, 5)
-    monkeypatch.setattr(logins, "PARAMETERS", dearer)
-    monkeypatch.setattr(logins, "stored_password", lambda data: passwords.stored_password(data, dearer))
-    assert code(log_in(provider, "anna", NOW, password=WRONG)) == "failed"
-    assert parse_password(provider.users.get("anna").stored).parameters == PARAMETERS
-    assert code(log_in(provider, "anna", NOW + 1)) == "granted"
+    with use_parameters(dearer):
+        assert code(log_in(provider, "anna", NOW, password=WRONG)) == "failed"
+        assert parse_password(provider.users.get("anna").stored).parameters == PARAMETERS
+        assert code(log_in(provider, "anna", NOW + 1)) == "granted"
     assert parse_password(provider.users.get("anna").stored).parameters == dearer
     assert provider.users.revocation(grant, NOW) is None
     assert code(log_in(provider, "anna", NOW + 1)) == "granted"

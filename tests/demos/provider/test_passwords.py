@@ -9,11 +9,11 @@ from login_kit import PASSWORD, WRONG, count_hashes
 
 from demos.provider import passwords
 from demos.provider.passwords import (
-    DUMMY,
     LONGEST_PASSWORD,
     MAX_TOKENS,
     PARAMETERS,
     Parameters,
+    dummy_password,
     encode_password,
     matches,
     matching_token,
@@ -104,7 +104,7 @@ def test_a_password_that_cannot_be_right_costs_one_hash_and_never_matches(monkey
     computed.clear()
     assert encode_password("x" * 1_000_000) is None
     assert not matches(None, stored)
-    assert not matches(None, DUMMY)
+    assert not matches(None, dummy_password(PARAMETERS))
     assert computed == [PARAMETERS, PARAMETERS]
 
 

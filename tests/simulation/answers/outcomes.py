@@ -28,7 +28,7 @@ def of_scenarios(wanted: Callable[[str], bool] = lambda name: True) -> Iterator[
     for scenario in programs.scenarios.values():
         name = f"{scenario.concern}/{scenario.name}"
         if wanted(name):
-            seen, end = _observed(scenario.procedure)
+            seen, end = observed(scenario.procedure)
             expected = recordings.expected(entries[scenario.name], "windows")
             yield _outcome(name, end, programs.runner.differences(seen, expected))
 
@@ -38,14 +38,16 @@ def of_facts(wanted: Callable[[str], bool] = lambda name: True) -> Iterator[Outc
     for fact in world.programs().facts.values():
         name = f"{fact.topic}/{fact.name}"
         if wanted(name):
-            yield _outcome_of_fact(name, fact)
+            yield of_fact(name, fact)
 
 
-def _outcome_of_fact(name: str, fact: Any) -> Outcome:
+def of_fact(name: str, fact: Any) -> Outcome:
+    """The outcome of one fact."""
+
     def procedure(see: Any) -> None:
         see.seen.append([fact.call, fact.observe()])
 
-    seen, end = _observed(procedure)
+    seen, end = observed(procedure)
     last = seen[-1] if seen else ["nothing"]
     result = last[1] if last[0] == fact.call else last
     agrees = any(result == accepted and type(result) is type(accepted) for accepted in fact.windows)
@@ -61,7 +63,7 @@ def _outcome(name: str, end: str, differences: list[str]) -> Outcome:
     return Outcome(name, AGREES)
 
 
-def _observed(procedure: Callable[[Any], None]) -> tuple[list[Any], str]:
+def observed(procedure: Callable[[Any], None]) -> tuple[list[Any], str]:
     """What a procedure of a scenario has observed in a simulated process, and how the process ended."""
     runner = world.programs().runner
     see = runner.Recorder()

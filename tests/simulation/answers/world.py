@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import winsock
 from winsock.simulation import dispatch
 
-from .machines import Machine, Machines, NeedsMore, connect
+from .machines import INDEX_A, INDEX_B, Machine, Machines, NeedsMore, connect
 
 _PACKAGE = "tests"
 # In simulated seconds: as long as the scenarios have on other backends.
@@ -70,6 +70,8 @@ def programs() -> Programs:
         for name, what in _STAND_INS.items():
             if getattr(module, name, None) is sys.modules.get(name, module):
                 module.__dict__[name] = _StandIn(name, what)
+        if hasattr(module, "INDEX_A"):
+            module.__dict__.update(INDEX_A=INDEX_A, INDEX_B=INDEX_B)
         if hasattr(module, "_add_link_local"):
             module.__dict__["_add_link_local"] = _do_nothing  # the host has this address already
     networks.__dict__.update(Machine=Machine, _connect=connect)

@@ -48,7 +48,7 @@ class Resolver:
                 return Found(WSAHOST_NOT_FOUND if numeric else WSATYPE_NOT_FOUND, [], None)
             port = number
         canonical = node if node is not None and flags & c.AI_CANONNAME else None
-        found, scope = self._addresses(node, flags)
+        found, scope = self._addresses(node, flags, family)
         if not found:
             return Found(WSAHOST_NOT_FOUND, [], None)
         chosen = self._of_family(found, flags, family)
@@ -58,13 +58,14 @@ class Resolver:
         names = [name_of(Address(without_mapping(ip), port), len(ip) == 16, scope) for ip in chosen]
         return Found(0, names, canonical)
 
-    def _addresses(self, node: bytes | None, flags: int) -> tuple[list[bytes], int]:
+    def _addresses(self, node: bytes | None, flags: int, family: int) -> tuple[list[bytes], int]:
         """The addresses of a host, and the scope id that its text has; none where nobody knows the name."""
         if node is None:
             return ([ANY4, ANY6] if flags & c.AI_PASSIVE else [_LOOPBACK6, _LOOPBACK4]), 0
         literal = _literal(node)
         if literal is not None:
-            return [literal[0]], literal[1]
+            ip, scope = literal
+            return [without_mapping(ip) if family == c.AF_INET else ip], scope
         if flags & c.AI_NUMERICHOST:
             return [], 0
         name = node.decode("ascii", "replace").removesuffix(".").lower()

@@ -1,0 +1,188 @@
+"""A peer of a provider that misbehaves: wrong passwords, garbage, half-open connections, and a subscriber that is slow.
+
+It does one thing after the other, in an order that the seed decides. It keeps the messages that it has received, with
+the login that it had tried: a login that was refused must not receive any state.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from random import Random
+from typing import NamedTuple
+
+from demos.provider.messages import VERSION, Login, Resync
+from demos.provider.protocol import encode
+from demos.simulation.process_context import process_context
+from demos.wire.addresses import AddressError, find_address
+from demos.wire.channel import Channel, Stream
+from demos.wire.connecting import begin_connect, connect_result
+from demos.wire.opening import CallFailed, start_winsock
+from demos.wire.tls import client_tls
+from demos.wire.tls_contexts import pinning_context
+from demos.wire.websocket import NORMAL, WebSocket
+from demos.wire.websocket_opening import open_websocket
+from winsock import (
+    NO_ERROR,
+    POLLRDNORM,
+    POLLWRNORM,
+    SO_RCVBUF,
+    SOCK_STREAM,
+    SOCKET_ERROR,
+    SOL_SOCKET,
+    WSAPOLLFD,
+    WSAPoll,
+    closesocket,
+    send,
+    setsockopt,
+)
+from winsock.simulation.dispatch import running_process
+
+WRONG_PASSWORD = "not the password"
+
+# How long it waits for an answer, and how long the slow subscriber does not read, in seconds.
+ANSWER_S = 8.0
+SLOW_S = 60.0
+
+_CROWD = 12
+
+
+class Prey(NamedTuple):
+    """The provider that it disturbs: ``pin`` is that of the certificate, None without TLS. ``victim``: a login."""
+
+    host: str
+    port: int
+    plain_port: int
+    pin: bytes | None
+    victim: str
+    slow_login: str
+    slow_password: str
+
+
+class Rogue:
+    """See the head of this module; run() is the program."""
+
+    def __init__(self, prey: Prey, chance: Random, pause: float) -> None:
+        """``pause``: the longest time between two attacks, in seconds."""
+        self._prey, self._chance, self._pause = prey, chance, pause
+        # What a login has received, and how often each attack has begun.
+        self.received: list[tuple[str, str]] = []
+        self.attacks: Counter[str] = Counter()
+
+    def run(self) -> None:
+        """Attack without end."""
+        attacks: dict[str, Callable[[], None]] = {
+            "wrong password": self._wrong_password,
+            "half-open connections": self._half_open,
+            "garbage": self._garbage,
+            "slow subscriber": self._slow_subscriber,
+        }
+        process = running_process()
+        with process_context():
+            start_winsock()
+            while True:
+                name = self._chance.choice(list(attacks))
+                self.attacks[name] += 1
+                attacks[name]()
+                process.sleep(self._chance.uniform(0.2, self._pause))
+
+    def _wrong_password(self) -> None:
+        for _ in range(self._chance.randint(1, 6)):
+            websocket = self._open()
+            if websocket is None:
+                return
+            login = Login(VERSION, self._prey.victim, password=WRONG_PASSWORD)
+            websocket.send_text(encode(login), _now())
+            self._listen(websocket, self._prey.victim, ANSWER_S)
+            websocket.stream.close("")
+
+    def _half_open(self) -> None:
+        port = self._chance.choice((self._prey.port, self._prey.plain_port))
+        sockets = [s for _ in range(_CROWD) if (s := self._connect(port)) is not None]
+        running_process().sleep(ANSWER_S)
+        for s in sockets:
+            closesocket(s)
+
+    def _garbage(self) -> None:
+        port = self._chance.choice((self._prey.port, self._prey.plain_port))
+        if self._chance.random() < 0.5 and (websocket := self._open()) is not None:
+            websocket.send_text(self._chance.randbytes(2000).hex(), _now())
+            self._listen(websocket, "", ANSWER_S)
+            websocket.stream.close("")
+        elif (s := self._connect(port)) is not None:
+            data = self._chance.randbytes(self._chance.randrange(1, 20_000))
+            send(s, data, len(data), 0)
+            _wait(s, ANSWER_S, writable=False)
+            closesocket(s)
+
+    def _slow_subscriber(self) -> None:
+        websocket = self._open(receive_buffer=1024)
+        if websocket is None:
+            return
+        websocket.send_text(encode(Login(VERSION, self._prey.slow_login, password=self._prey.slow_password)), _now())
+        # Until the login is answered, nothing else may be sent.
+        self._listen(websocket, self._prey.slow_login, 2.0)
+        for _ in range(int(SLOW_S)):
+            websocket.send_text(encode(Resync()), _now())
+            running_process().sleep(1.0)
+        self._listen(websocket, self._prey.slow_login, 1.0)
+        websocket.close(NORMAL, "", _now())
+        websocket.stream.close("")
+
+    def _open(self, receive_buffer: int = 0) -> WebSocket | None:
+        """A WebSocket of the subscribers' port, before its login; None where that is impossible now."""
+        s = self._connect(self._prey.port)
+        if s is None:
+            return None
+        if receive_buffer:
+            size = receive_buffer.to_bytes(4, "little")
+            setsockopt(s, SOL_SOCKET, SO_RCVBUF, size, len(size))
+        channel = Channel(s)
+        stream: Stream = channel
+        if self._prey.pin is not None:
+            stream = client_tls(channel, pinning_context(), self._prey.host, self._prey.pin, _now())
+        host = f"{self._prey.host}:{self._prey.port}"
+        opening = open_websocket(stream, host, "/ws", _now())
+        until = _now() + int(ANSWER_S * 1000)
+        while stream.is_open and _now() < until:
+            _wait(s, ANSWER_S, writable=stream.wants_write)
+            stream.flush(_now())
+            if (websocket := opening.receive(_now())) is not None:
+                return websocket
+        stream.close("")
+        return None
+
+    def _listen(self, websocket: WebSocket, login: str, seconds: float) -> None:
+        """Keep what arrives, until the connection or the time ends."""
+        until = _now() + int(seconds * 1000)
+        while websocket.stream.is_open and (left := until - _now()) > 0:
+            self.received += [(login, text) for text in websocket.receive(_now())]
+            if websocket.stream.is_open:
+                _wait(websocket.stream.socket, left / 1000, writable=websocket.stream.wants_write)
+                websocket.stream.flush(_now())
+
+    def _connect(self, port: int) -> int | None:
+        """A connected nonblocking socket, or None."""
+        try:
+            s, error = begin_connect(find_address(self._prey.host, port, SOCK_STREAM))
+        except (AddressError, CallFailed):
+            return None
+        if error == NO_ERROR:
+            _wait(s, ANSWER_S, writable=True)
+            if connect_result(s) == NO_ERROR:
+                return s
+        closesocket(s)
+        return None
+
+
+def _wait(s: int, seconds: float, *, writable: bool) -> None:
+    """Wait until the socket is ready, but no longer than this."""
+    events = POLLRDNORM | (POLLWRNORM if writable else 0)
+    array = (WSAPOLLFD * 1)(WSAPOLLFD(s, events, 0))
+    if WSAPoll(array, 1, int(seconds * 1000)) == SOCKET_ERROR:
+        raise RuntimeError("WSAPoll has failed")
+
+
+def _now() -> int:
+    """Milliseconds of the simulation."""
+    return int(running_process().monotonic() * 1000)

@@ -1,0 +1,46 @@
+"""The sweeps of CI: some seeds of each scenario, all of whose invariants hold, with every fault and recovery path."""
+
+from __future__ import annotations
+
+import pytest
+
+from demos.simulation.report import sums_text
+from demos.simulation.runs import Run, simulate
+from demos.simulation.sweep import ENOUGH_SEEDS, Sums, sweep
+
+MINUTES = 10
+
+
+@pytest.mark.parametrize("scenario", ["signal", "template", "ticks"])
+def test_the_invariants_hold_for_each_seed_and_each_fault_and_recovery_path_is_reached(scenario: str) -> None:
+    sums = sweep(scenario, range(1, ENOUGH_SEEDS + 1), MINUTES * 60, 1, lambda sums: None)
+    assert not sums.problem, sums_text(scenario, sums)
+    assert not sums.never
+
+
+def test_a_seed_gives_the_same_run_each_time() -> None:
+    run = Run(scenario="signal", seed=7, seconds=200)
+    first, second = simulate(run, trace=True), simulate(run, trace=True)
+    assert first == second
+    assert first.trace
+
+
+def test_a_script_changes_the_faults_and_nothing_else() -> None:
+    run = Run(scenario="signal", seed=7, seconds=200)
+    first = simulate(run, trace=True)
+    again = simulate(Run(scenario="signal", seed=7, seconds=200, script=first.script), trace=True)
+    assert again.trace == first.trace
+
+
+def test_a_sweep_in_several_processes_finds_what_one_process_finds() -> None:
+    found = [sweep("ticks", range(1, 5), 120, processes, lambda sums: None) for processes in (1, 2)]
+    assert found[0].packets == found[1].packets
+    assert found[0].paths == found[1].paths
+
+
+def test_a_sweep_with_enough_seeds_fails_where_a_recovery_path_was_never_reached() -> None:
+    sums = Sums(seeds=ENOUGH_SEEDS)
+    sums.paths["a connect is refused"] = 0
+    sums.faults["crash"] = 3
+    assert sums.problem == "never reached: recovery path: a connect is refused"
+    assert Sums(seeds=ENOUGH_SEEDS - 1, paths=sums.paths).problem == ""

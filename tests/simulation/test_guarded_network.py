@@ -1,0 +1,184 @@
+"""Programs of a simulated network use its clock, its random numbers and the disk of their host, and nothing else."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import queue
+import sqlite3
+import sys
+import threading
+import time
+from ctypes import c_char
+from pathlib import Path
+from time import monotonic as real_monotonic
+
+import pytest
+
+import winsock
+from winsock import AF_INET, SOCK_DGRAM, WSADATA
+from winsock.simulation import Network, RealWorldCall, SimulationError, running_process
+
+REAL_TIME = time.time
+
+
+def sleep(seconds: float) -> None:
+    running_process().sleep(seconds)
+
+
+def test_a_program_that_uses_the_real_world_ends_with_the_error_that_run_raises() -> None:
+    def program() -> None:
+        sleep(5)
+        time.sleep(5)
+
+    with Network() as net:
+        process = net.host("a").start(program)
+        with pytest.raises(RealWorldCall, match=r"process program on host a has called time\.sleep\(\)"):
+            net.run()
+        with pytest.raises(RealWorldCall):
+            process.result()
+    assert time.sleep.__class__.__name__ == "builtin_function_or_method"
+
+
+def test_the_main_thread_is_guarded_only_while_it_is_attached() -> None:
+    with Network() as net:
+        host = net.host("a")
+        assert time.time() > 0
+        with host.attached():
+            with pytest.raises(RealWorldCall):
+                time.time()
+            sleep(1)
+            with pytest.raises(RealWorldCall):
+                time.time()
+        assert time.time() > 0
+        net.run(1)
+        assert time.time() > 0
+
+
+def test_a_thread_outside_of_the_simulation_is_not_guarded_while_a_process_runs() -> None:
+    seen: list[float] = []
+    with Network() as net, net.host("a").attached() as process:
+        # Only the simulation may start a thread, and wait for it.
+        with process.scheduler.inside():
+            watcher = threading.Thread(target=lambda: seen.append(time.time()))
+            watcher.start()
+        with pytest.raises(RealWorldCall):
+            time.time()
+        with process.scheduler.inside():
+            watcher.join()
+        assert len(seen) == 1
+
+
+def test_each_host_has_a_disk_of_its_own_that_a_restart_keeps() -> None:
+    found: list[str] = []
+
+    def program() -> None:
+        path = running_process().host.disk / "state"
+        found.append(path.read_text() if path.exists() else "nothing")
+        path.write_text("state")
+        db = sqlite3.connect(running_process().host.disk / "ledger.sqlite")
+        db.execute("CREATE TABLE IF NOT EXISTS deals (n)")
+        db.close()
+        sleep(100)
+
+    with Network() as net:
+        host, other = net.host("a"), net.host("b")
+        host.start(program, restart=True)
+        net.at(10).crash(host, duration=5)
+        net.run(20)
+        assert found == ["nothing", "state"]
+        disk = host.disk
+        with other.attached(), pytest.raises(RealWorldCall, match=r"below the host's disk"):
+            (disk / "state").read_text()
+        assert (disk / "state").read_text() == "state"
+    assert not disk.exists()
+
+
+def test_a_program_may_use_the_folder_that_was_given_as_its_disk(tmp_path: Path) -> None:
+    with Network() as net, net.host("a", disk=tmp_path / "a").attached() as process:
+        process.host.disk.mkdir()
+        (process.host.disk / "file").write_text("x")
+    assert (tmp_path / "a" / "file").read_text() == "x"
+
+
+def test_a_program_may_import_modules(tmp_path: Path) -> None:
+    def program() -> None:
+        sys.modules.pop("colorsys", None)
+        importlib.import_module("colorsys")
+
+    with Network() as net:
+        net.host("a").start(program)
+        net.run()
+
+
+def test_a_network_inside_another_guards_its_own_processes_and_those_of_the_outer_one() -> None:
+    with Network() as outer, outer.host("a").attached():
+        with Network() as inner, inner.host("b").attached(), pytest.raises(RealWorldCall, match="host b"):
+            time.time()
+        with pytest.raises(RealWorldCall, match="host a"):
+            time.time()
+    assert time.time is REAL_TIME
+
+
+def test_a_program_that_holds_a_real_clock_by_name_is_refused() -> None:
+    def tick() -> float:
+        return real_monotonic()
+
+    def program() -> None:
+        tick()
+
+    text = r"tick of module \S+ has imported the real time\.monotonic before the network was opened\. Use the clock"
+    with Network() as net, pytest.raises(SimulationError, match=text):
+        net.host("a").start(program)
+
+
+def test_a_program_may_use_a_library_that_holds_a_real_clock_by_name() -> None:
+    def program() -> int:
+        numbers: queue.Queue[int] = queue.Queue()
+        numbers.put(1)
+        return numbers.get()
+
+    with Network() as net:
+        process = net.host("a").start(program)
+        net.run()
+        assert process.result() == 1
+
+
+def test_after_an_error_in_the_block_everything_is_real_again() -> None:
+    with pytest.raises(ValueError, match="stop"), Network() as net, net.host("a").attached():
+        raise ValueError("stop")
+    assert time.time is REAL_TIME
+
+
+def test_the_calls_of_processes_that_already_run_and_of_later_ones_are_traced(tmp_path: Path) -> None:
+    def program() -> None:
+        winsock.WSAStartup(0x0202, WSADATA())
+        sleep(1)
+        # The tracer reads the memory of a ctypes buffer through a file of the machine.
+        s = winsock.socket(AF_INET, SOCK_DGRAM, 0)
+        winsock.send(s, (c_char * 4)(), 4, 0)
+        sleep(1)
+        winsock.closesocket(s)
+
+    with Network() as net:
+        host = net.host("a")
+        host.start(program)
+        net.run(0.5)
+        net.trace_calls(tmp_path / "calls")
+        net.run(1)
+        host.start(program)
+        with host.attached():
+            winsock.WSAGetLastError()
+        net.run()
+    records = {
+        path.name: [json.loads(line) for line in path.read_text().splitlines()]
+        for path in sorted((tmp_path / "calls").iterdir())
+    }
+    assert {name: [record["call"] for record in found[1:]] for name, found in records.items()} == {
+        "001-program-on-a.jsonl": ["socket", "send", "closesocket"],
+        "002-program-2-on-a.jsonl": ["WSAStartup", "socket", "send", "closesocket"],
+        "003-main-on-a.jsonl": ["WSAGetLastError"],
+    }
+    first = records["001-program-on-a.jsonl"]
+    assert [record["t"] for record in first] == [500_000_000, 1_000_000_000, 1_000_000_000, 2_000_000_000]
+    assert first[0]["wall"] - first[0]["t"] == 1_767_571_200 * 10**9
