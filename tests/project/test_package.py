@@ -29,14 +29,18 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 PACKAGES = {"winsock": CHECKOUT / "winsock", "winsock_compat": CHECKOUT / "compat/winsock_compat"}
 # Where each backend defines the calls.
 BACKENDS = {"winsock": PACKAGES["winsock"], "winsock_compat": PACKAGES["winsock_compat"] / "calls"}
-SOURCES = sorted(path for folder in PACKAGES.values() for path in folder.rglob("*.py"))
+# A module of its own: pytest loads it in each run, and it must not import the package then.
+PLUGIN = CHECKOUT / "winsock_pytest.py"
+SOURCES = sorted([*(path for folder in PACKAGES.values() for path in folder.rglob("*.py")), PLUGIN])
 
 # On a busy machine building the wheels takes minutes.
 pytestmark = pytest.mark.timeout(600)
 
 
 def installed_name(path: Path) -> str:
-    """Where a file of the packages lies in site-packages."""
+    """Where a file of the packages, or the plugin, lies in site-packages."""
+    if path == PLUGIN:
+        return path.name
     for name, folder in PACKAGES.items():
         if path.is_relative_to(folder):
             return f"{name}/{path.relative_to(folder).as_posix()}"
@@ -81,6 +85,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     for name in (
         "pyproject.toml",
         "setup.py",
+        PLUGIN.name,
         "README.md",
         "LICENSE",
         "CHANGELOG.md",
@@ -104,9 +109,10 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     return Built(wheel, names, sources, Parser().parsestr(text))
 
 
-def test_a_wheel_holds_the_two_packages_and_nothing_else(built: Built) -> None:
+def test_a_wheel_holds_the_two_packages_the_pytest_plugin_and_nothing_else(built: Built) -> None:
     tops = {name.split("/")[0] for name in built.wheel}
-    assert tops == {"winsock", "winsock_compat", f"winsock-{winsock.__version__}.dist-info"}
+    assert tops == {"winsock", "winsock_compat", "winsock_pytest.py", f"winsock-{winsock.__version__}.dist-info"}
+    assert f"winsock-{winsock.__version__}.dist-info/entry_points.txt" in built.wheel
 
 
 def test_a_wheel_holds_every_module_of_the_packages(built: Built) -> None:

@@ -103,6 +103,11 @@ class Host:
         return self.name
 
     @property
+    def scheduler(self) -> Scheduler:
+        """The scheduler of the network, which has the simulated time."""
+        return self._network.scheduler
+
+    @property
     def reachable(self) -> bool:
         return self.up and not self.vanished
 

@@ -1,0 +1,181 @@
+"""`started` reports the sockets that its block leaves open, with the line that opened each one."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections.abc import Callable
+from ctypes import sizeof
+from types import ModuleType
+
+import pytest
+from winsock_kit import Running, connect_to, loopback, new
+
+import winsock
+from winsock import (
+    AF_INET,
+    AF_INET6,
+    INVALID_SOCKET,
+    MAKEWORD,
+    SOCK_DGRAM,
+    SOCK_STREAM,
+    SOCKET_ERROR,
+    WSADATA,
+    WSACleanup,
+    WSAStartup,
+    accept,
+    bind,
+    closesocket,
+    getsockname,
+    listen,
+    socket,
+)
+from winsock.testing import started
+
+pytestmark = pytest.mark.usefixtures("unstarted")
+
+
+def report_of(block: Callable[[], object]) -> str:
+    with pytest.raises(AssertionError) as caught, started():
+        block()
+    return str(caught.value)
+
+
+def line_of(function: Callable[..., object], text: str) -> int:
+    """The number of the line of a function that has this text."""
+    lines, first = inspect.getsourcelines(function)
+    return first + next(number for number, line in enumerate(lines) if text in line)
+
+
+def test_a_block_that_closes_its_sockets_is_not_reported() -> None:
+    with started():
+        closesocket(socket(AF_INET, SOCK_STREAM, 0))
+        closesocket(s=socket(af=AF_INET, type=SOCK_DGRAM, protocol=0))
+
+
+def test_winsock_is_started_in_the_block_and_not_after_it() -> None:
+    with started():
+        s = socket(AF_INET, SOCK_STREAM, 0)
+        assert s != INVALID_SOCKET
+        assert WSACleanup() == 0
+        assert WSAStartup(MAKEWORD(2, 2), WSADATA()) == 0
+    assert WSACleanup() == SOCKET_ERROR
+
+
+def open_datagram_socket() -> int:
+    return socket(AF_INET, SOCK_DGRAM, 0)
+
+
+def test_the_report_names_the_line_and_its_callers() -> None:
+    def block() -> None:
+        open_datagram_socket()
+
+    text = report_of(block)
+    opening, caller = line_of(open_datagram_socket, "socket(AF_INET"), line_of(block, "open_datagram_socket()")
+    assert text.startswith("1 socket was left open:\n  socket ")
+    assert re.search(rf"test_open_sockets\.py:{opening} in open_datagram_socket\n", text)
+    assert re.search(rf"called at .*test_open_sockets\.py:{caller} in block\n", text)
+    assert "UDP" in text
+
+
+def test_the_report_names_local_address_and_peer_of_listener_client_and_accepted_socket() -> None:
+    def block() -> None:
+        server = socket(AF_INET, SOCK_STREAM, 0)
+        assert bind(server, loopback(), sizeof(loopback())) == 0
+        assert listen(server, 5) == 0
+        connect_to(server)
+        accept(server, None, None)
+
+    text = report_of(block)
+    assert text.startswith("3 sockets were left open:")
+    port = re.search(r"TCP, listens on 127\.0\.0\.1:(\d+)", text)
+    assert port, text
+    assert re.search(
+        rf"TCP, local address 127\.0\.0\.1:\d+, peer 127\.0\.0\.1:{port[1]}\n    opened by socket\(\)", text
+    )
+    assert re.search(
+        rf"TCP, local address 127\.0\.0\.1:{port[1]}, peer 127\.0\.0\.1:\d+\n    opened by accept\(\)", text
+    )
+
+
+def test_a_function_that_was_imported_earlier_is_recorded_in_every_module() -> None:
+    assert re.search(r"opened by socket\(\) at .*winsock_kit\.py:\d+ in new", report_of(new))
+    assert "opened by socket()" in report_of(lambda: winsock.socket(AF_INET6, SOCK_STREAM, 0))
+    assert "opened by socket()" in report_of(lambda: winsock.calls.socket(AF_INET6, SOCK_STREAM, 0))
+
+
+def test_a_program_that_is_loaded_in_the_block_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = ModuleType("program_of_this_test")
+    monkeypatch.setitem(sys.modules, program.__name__, program)
+
+    def block() -> None:
+        exec(compile("from winsock import *\ns = socket(AF_INET, 2, 0)", "program.py", "exec"), vars(program))
+
+    assert "opened by socket() at program.py:2 in <module>" in report_of(block)
+    assert program.socket is socket
+
+
+def test_the_threads_of_a_test_are_recorded() -> None:
+    assert "in new" in report_of(lambda: Running(new).result())
+
+
+def test_the_original_functions_are_back_after_the_block() -> None:
+    before = dict(vars(winsock))
+    with started():
+        assert winsock.calls is not before["calls"]
+        assert socket is not before["socket"]
+        assert winsock.calls.getsockname is getsockname
+    assert {name: value for name, value in vars(winsock).items() if value is not before[name]} == {}
+    assert socket is before["socket"]
+    assert globals()["closesocket"] is before["closesocket"]
+
+
+@pytest.mark.posix_only(reason="only the handles of compat have an order, by which such a socket is found")
+def test_a_socket_whose_line_is_not_known_is_reported_with_its_addresses() -> None:
+    held = [socket]
+    text = report_of(lambda: held[0](AF_INET, SOCK_DGRAM, 0))
+    assert re.fullmatch(
+        r"1 socket was left open:\n  socket \d+: UDP, local address -, peer -\n"
+        r"    opened by a function that is not a global name of a module: the line is not known",
+        text,
+    )
+
+
+def test_open_sockets_are_closed_after_the_report() -> None:
+    handles: list[int] = []
+    assert WSAStartup(MAKEWORD(2, 2), WSADATA()) == 0
+    report_of(lambda: handles.append(open_datagram_socket()))
+    assert closesocket(handles[0]) == SOCKET_ERROR
+    assert WSACleanup() == 0
+
+
+def test_sockets_that_a_clean_up_has_closed_are_not_reported() -> None:
+    with started():
+        open_datagram_socket()
+        assert WSACleanup() == 0
+        assert WSAStartup(MAKEWORD(2, 2), WSADATA()) == 0
+
+
+def test_a_start_without_its_clean_up_is_reported() -> None:
+    text = report_of(lambda: [WSAStartup(MAKEWORD(2, 2), WSADATA()) for _ in range(2)])
+    assert text == "WSAStartup succeeded 2 times more often than WSACleanup"
+    assert WSACleanup() == SOCKET_ERROR
+
+
+def test_a_clean_up_without_its_start_is_reported() -> None:
+    assert WSAStartup(MAKEWORD(2, 2), WSADATA()) == 0
+    assert report_of(lambda: WSACleanup()) == "WSACleanup succeeded once more often than WSAStartup"
+    # The start before the block is still there.
+    assert WSACleanup() == 0
+    assert WSACleanup() == SOCKET_ERROR
+
+
+def test_an_error_in_the_block_is_raised_and_the_sockets_are_closed() -> None:
+    handles = []
+    assert WSAStartup(MAKEWORD(2, 2), WSADATA()) == 0
+    with pytest.raises(KeyError), started():  # noqa: PT012 - the block opens a socket and raises
+        handles.append(open_datagram_socket())
+        raise KeyError
+    assert closesocket(handles[0]) == SOCKET_ERROR
+    assert WSACleanup() == 0

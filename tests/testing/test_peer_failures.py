@@ -1,0 +1,198 @@
+"""A step that fails raises one AssertionError in the test's thread: what failed, the script and both sides' bytes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from ctypes import sizeof
+
+import pytest
+from winsock_kit import bound, listener, new, port_of, receive_all, reset
+
+from winsock import SD_SEND, closesocket, connect, send, shutdown
+from winsock.testing import Peer, RunningPeer
+
+pytestmark = pytest.mark.usefixtures("started")
+
+
+def connected(peer: RunningPeer) -> int:
+    s = new()
+    assert connect(s, peer.sockaddr, sizeof(peer.sockaddr)) == 0
+    return s
+
+
+def send_all(s: int, data: bytes) -> None:
+    assert send(s, data, len(data), 0) == len(data)
+
+
+def failure(script: Peer, program: Callable[[int], None]) -> str:
+    """The text of the AssertionError, after `program` has run with a connection to the peer."""
+    peer = script.start()
+    program(connected(peer))
+    with pytest.raises(AssertionError) as caught:
+        peer.finish()
+    return str(caught.value)
+
+
+def test_the_report_shows_the_script_and_the_bytes_of_both_sides_with_their_times() -> None:
+    def program(s: int) -> None:
+        assert receive_all(s, 6) == b"hello\0"
+        send_all(s, b"POST /\r\n")
+
+    text = failure(Peer().accept().send(b"hello\0").expect(b"GET ").close(), program)
+    assert re.fullmatch(
+        r"step 3, expect\(b'GET '\): the next bytes are b'POST /\\r\\n' \(\d+\.\d{3} s after the peer's start\)\n"
+        r"\n"
+        r"The script:\n"
+        r"      1 \.accept\(\)\n"
+        r"      2 \.send\(b'hello\\x00'\)\n"
+        r"  >   3 \.expect\(b'GET '\)\n"
+        r"      4 \.close\(\)\n"
+        r"\n"
+        r"The conversation:\n"
+        r" +\d+\.\d{3} s  connected: the peer is 127\.0\.0\.1:\d+, the other side is 127\.0\.0\.1:\d+\n"
+        r" +\d+\.\d{3} s  the peer sent 6 bytes\n"
+        r" +000000  68 65 6c 6c 6f 00 +hello\.\n"
+        r" +\d+\.\d{3} s  the peer received 8 bytes\n"
+        r" +000000  50 4f 53 54 20 2f 0d 0a +POST /\.\.",
+        text,
+    ), text
+
+
+def test_a_long_message_is_shown_by_its_first_and_last_lines() -> None:
+    def program(s: int) -> None:
+        assert receive_all(s, 10_000) == b"a" * 5_000 + b"z" * 5_000
+        closesocket(s)
+
+    text = failure(Peer().accept().send(b"a" * 5_000 + b"z" * 5_000).expect(b"x"), program)
+    assert "the peer sent" in text
+    assert re.search(r"… \d+ lines of 16 bytes are not shown", text)
+    assert len(text.splitlines()) < 200
+    assert max(map(len, text.splitlines())) < 200
+
+
+@pytest.mark.parametrize(
+    ("script", "program", "message"),
+    [
+        (
+            Peer().accept().expect(b"GET "),
+            lambda s: (send_all(s, b"GE"), closesocket(s)),
+            "expect(b'GET '): the other side ended its stream: 2 of 4 bytes have arrived",
+        ),
+        (
+            Peer(limit=0.05).accept().expect(b"GET "),
+            lambda s: send_all(s, b"GE"),
+            "expect(b'GET '): 2 of 4 bytes have arrived",
+        ),
+        (
+            Peer().accept().expect(b"GET "),
+            lambda s: send_all(s, b"GOT"),
+            "expect(b'GET '): the next bytes are b'GOT'",
+        ),
+        (
+            Peer().accept().receive(5),
+            lambda s: (send_all(s, b"1"), shutdown(s, SD_SEND)),
+            "receive(5): the other side ended its stream: 1 of 5 bytes have arrived",
+        ),
+        (
+            Peer().accept().expect_end(),
+            lambda s: send_all(s, b"surprise"),
+            "expect_end(): the other side sent data that no step received: b'surprise'",
+        ),
+        (
+            Peer(limit=0.05).accept().expect_end(),
+            lambda s: None,
+            "expect_end(): the other side has not ended its stream",
+        ),
+        (Peer().accept().expect_end(), reset, "expect_end(): the other side reset the connection"),
+        (Peer().accept().expect(b"x"), reset, "expect(b'x'): the other side reset the connection"),
+        (
+            Peer().accept().expect_reset(),
+            lambda s: closesocket(s),
+            "expect_reset(): the other side ended its stream, without a reset",
+        ),
+        (
+            Peer(limit=0.05).accept().expect_reset(),
+            lambda s: None,
+            "expect_reset(): the other side has not reset the connection",
+        ),
+        (
+            Peer(limit=0.05).accept().read_slowly(1_000, count=5),
+            lambda s: send_all(s, b"12"),
+            "read_slowly(1000, count=5): 2 bytes have arrived, then nothing more",
+        ),
+        (
+            Peer().accept().read_slowly(1_000, count=5),
+            lambda s: (send_all(s, b"12"), shutdown(s, SD_SEND)),
+            "read_slowly(1000, count=5): the other side ended its stream: 2 of 5 bytes have arrived",
+        ),
+        (Peer(limit=0.05).accept().close().accept(), lambda s: None, "accept(): nobody connected to 127.0.0.1:"),
+    ],
+    ids=lambda value: repr(value) if isinstance(value, Peer) else "",
+)
+def test_a_failed_step_says_what_happened_instead(script: Peer, program: Callable[[int], None], message: str) -> None:
+    assert message in failure(script, program).splitlines()[0]
+
+
+def test_a_send_that_the_other_side_does_not_read_fails_at_the_time_limit() -> None:
+    text = failure(Peer(limit=0.2, send_buffer=4096).accept().send(bytes(50_000_000)), lambda s: None)
+    assert re.search(r"the other side takes no more data: \d+ of 50000000 bytes were sent", text.splitlines()[0])
+
+
+def test_a_server_that_does_not_listen_is_reported_by_the_client() -> None:
+    port = port_of(bound())
+    with pytest.raises(AssertionError, match=rf"connect to 127\.0\.0\.1:{port} failed: .*"):
+        Peer(limit=0.1).connect(port).start().finish()
+
+
+def test_an_unknown_host_is_reported() -> None:
+    with pytest.raises(AssertionError, match=r"step 1, connect.*: invalid host name: 'no\.such\.host\.invalid'"):
+        Peer(limit=0.1).connect(("no.such.host.invalid", 1)).start().finish()
+
+
+def test_the_report_names_the_turn_of_a_repetition() -> None:
+    def program(s: int) -> None:
+        send_all(s, b"ab" * 2 + b"ac")
+
+    text = failure(Peer().accept().expect(b"ab").repeat(5, last=1), program)
+    assert text.startswith("step 2, turn 3 of 5, step 1, expect(b'ab'): the next bytes are b'ac'")
+    assert "  >   2 .expect(b'ab').repeat(5, last=1)" in text
+
+
+def test_what_arrived_without_being_expected_is_shown_too() -> None:
+    def program(s: int) -> None:
+        send_all(s, b"no")
+        send_all(s, b"more of it")
+
+    text = failure(Peer().accept().wait(0.05).expect(b"yes"), program)
+    assert "more of it" in text
+
+
+def test_the_block_of_a_with_statement_raises_the_failure_at_its_end() -> None:
+    with pytest.raises(AssertionError, match="nobody connected"):  # noqa: SIM117 - the order matters
+        with Peer(limit=0.01).accept().start():
+            pass
+
+
+def test_an_error_in_the_block_stops_the_peer_and_is_raised() -> None:
+    with pytest.raises(KeyError):  # noqa: SIM117 - the order matters
+        with Peer(limit=600).accept().start():
+            raise KeyError
+
+
+def test_a_failed_step_is_raised_with_the_error_of_the_block_as_its_context() -> None:
+    with pytest.raises(AssertionError, match=r"expect\(b'GET '\)") as caught:  # noqa: PT012, SIM117 - the block raises
+        with Peer().accept().expect(b"GET ").start() as peer:
+            s = connected(peer)
+            send_all(s, b"POST")
+            receive_all(s, 1)  # until the peer has failed
+            raise KeyError
+    assert isinstance(caught.value.__context__, KeyError)
+
+
+def test_a_failure_is_raised_once() -> None:
+    listener()
+    peer = Peer(limit=0.01).accept().start()
+    with pytest.raises(AssertionError):
+        peer.finish()
+    peer.finish()

@@ -1,0 +1,159 @@
+"""A peer as a process of a simulated host: the same scripts, in simulated time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import simulation_kit as kit
+
+import winsock
+from winsock.simulation.errors import SimulationError
+from winsock.simulation.network import Network
+from winsock.testing import Peer, RunningPeer
+
+
+@pytest.fixture
+def net() -> Iterator[Network]:
+    with Network(seed=7) as net:
+        net.host("server")
+        net.host("client")
+        yield net
+
+
+def sent_times(peer: RunningPeer) -> list[float]:
+    return [entry.time for entry in peer.conversation.entries if entry.direction == "sent"]
+
+
+def read_all(ip: str, port: int) -> list[tuple[float, bytes | int]]:
+    """What a client receives and when, and the error at the end."""
+    kit.start()
+    s = kit.connected(ip, port)
+    seen: list[tuple[float, bytes | int]] = []
+    try:
+        while data := kit.receive(s):
+            seen.append((kit.now(), data))
+    except OSError as error:
+        seen.append((kit.now(), error.errno or 0))
+    winsock.closesocket(s)
+    return seen
+
+
+def test_a_server_sends_waits_stalls_and_resets_in_simulated_time(net: Network) -> None:
+    script = Peer(net.hosts["server"]).accept().send(b"<<EURUSD|0.").wait(0.2).send(b"25>>\0").stall(600).reset()
+    with script.start() as peer:
+        process = net.hosts["client"].start(read_all, *peer.address)
+    net.run()
+    first, second, end = process.result()
+    assert first[1] == b"<<EURUSD|0."
+    assert second == (pytest.approx(first[0] + 0.2, abs=1e-6), b"25>>\0")
+    assert end == (pytest.approx(first[0] + 600.2, abs=1e-6), winsock.WSAECONNRESET)
+
+
+def test_a_server_listens_when_start_returns(net: Network) -> None:
+    peer = Peer(net.hosts["server"], port=8081).accept().start()
+    assert peer.address == ("10.0.0.1", 8081)
+    assert "10.0.0.1:8081" in net.netstat("server")
+    assert "LISTEN" in net.netstat("server")
+    peer.stop()
+    assert "8081" not in net.netstat("server")
+
+
+def test_two_peers_talk_to_each_other(net: Network) -> None:
+    server = Peer(net.hosts["server"]).accept().expect(b"GET /").send(b"200").half_close().expect_end().start()
+    client = Peer(net.hosts["client"]).connect(("server", server.port)).send(b"GET /").expect(b"200").expect_end()
+    with server, client.start():
+        pass
+    assert server.received == b"GET /"
+
+
+def test_a_client_tries_again_until_the_server_listens(net: Network) -> None:
+    client = Peer(net.hosts["client"]).connect(("server", 8081)).send(b"x").start()
+    net.run(3)
+    with Peer(net.hosts["server"], port=8081).accept().expect(b"x").start(), client:
+        pass
+
+
+def test_a_peer_sends_datagrams(net: Network) -> None:
+    server = Peer(net.hosts["server"], port=9000).datagrams().expect(b"ping").send(b"pong").repeat(3, last=2)
+    client = Peer(net.hosts["client"]).datagrams(("server", 9000)).send(b"ping").expect(b"pong").wait(1)
+    with server.start(), client.repeat(3, last=3).start() as peer:
+        pass
+    assert sent_times(peer) == pytest.approx([0, 1.002, 2.004], abs=1e-6)
+
+
+def test_a_slow_reader_reads_at_its_rate_in_simulated_time(net: Network) -> None:
+    script = Peer(net.hosts["server"], receive_buffer=4096, limit=60).accept().read_slowly(1_000, count=50_000)
+    with script.start() as server:
+        Peer(net.hosts["client"], limit=60).connect(server.address).send(bytes(50_000)).start()
+    assert net.now == pytest.approx(50, abs=1)
+    assert len(server.received) == 50_000
+
+
+def test_a_failed_step_is_raised_in_the_test_with_simulated_times(net: Network) -> None:
+    peer = Peer(net.hosts["server"], port=8081).accept().expect(b"GET ").start()
+    client = Peer(net.hosts["client"]).connect(peer.address).send(b"GE").stall(100).start()
+    with pytest.raises(AssertionError) as caught:
+        peer.finish()
+    text = str(caught.value)
+    assert text.startswith("step 2, expect(b'GET '): 2 of 4 bytes have arrived (10.003 s after the peer's start)")
+    assert "0.003 s  the peer received 2 bytes\n             000000  47 45 " in text
+    client.stop()
+
+
+def test_nobody_who_connects_is_reported_at_the_time_limit(net: Network) -> None:
+    with pytest.raises(AssertionError, match=r"nobody connected to 10\.0\.0\.1:8081 \(60\.000 s after"):
+        Peer(net.hosts["server"], port=8081, limit=60).accept().start().finish()
+
+
+def test_a_port_in_use_is_reported_when_the_peer_is_started(net: Network) -> None:
+    script = Peer(net.hosts["server"], port=8081).accept()
+    first = script.start()
+    with pytest.raises(AssertionError, match=r"cannot use the address 10\.0\.0\.1:8081"):
+        script.start()
+    first.stop()
+
+
+def test_a_peer_on_a_frozen_host_is_refused(net: Network) -> None:
+    net.freeze("server")
+    with pytest.raises(SimulationError, match="the peer on host server does not run: is the host frozen"):
+        Peer(net.hosts["server"]).accept().start()
+
+
+def test_a_peer_ends_with_the_crash_of_its_host(net: Network) -> None:
+    peer = Peer(net.hosts["server"], limit=60).accept().start()
+    net.at(1).crash("server")
+    peer.finish()
+    assert net.now == pytest.approx(1)
+
+
+def test_an_error_in_the_block_stops_the_peer(net: Network) -> None:
+    with pytest.raises(KeyError):  # noqa: SIM117 - the order matters
+        with Peer(net.hosts["server"], limit=600).accept().start():
+            raise KeyError
+    assert net.now < 1
+    assert "LISTEN" not in net.netstat("server")
+
+
+def test_a_partition_delays_what_the_peer_sends(net: Network) -> None:
+    script = Peer(net.hosts["server"]).accept().send(b"a").wait(2).send(b"b").wait(60)
+    with script.start() as peer:
+        process = net.hosts["client"].start(read_all, *peer.address)
+        net.at(1).partition("server", "client")
+        net.at(9).heal("server", "client")
+    net.run()
+    times = [moment for moment, data in process.result() if data]
+    assert times[0] < 1
+    assert times[1] > 9
+
+
+def test_the_same_seed_gives_the_same_conversation() -> None:
+    def conversation() -> str:
+        with Network(seed=3, jitter=0.01) as net:
+            server = Peer(net.host("server"), port=8081).accept().garbage(100, seed=5).expect(b"x").start()
+            client = Peer(net.host("client")).connect(("server", 8081)).receive(100).send(b"x").start()
+            with server, client:
+                pass
+            return str(server.conversation)
+
+    assert conversation() == conversation()

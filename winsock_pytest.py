@@ -1,0 +1,159 @@
+"""The pytest plugin of winsock: fixtures for tests of programs that use sockets. notes/testing.md describes them.
+
+pytest loads this module in each run. So it is not in the package `winsock`, whose import loads the backend, and it
+imports nothing of it until a fixture is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from winsock.simulation.network import Network
+    from winsock.testing import Peer, RunningPeer
+    from winsock.testing.network_report import Recording
+
+# The fixture, and the mark that chooses its seed.
+_NETWORK_FIXTURE = "winsock_network"
+# Fixtures of this machine's network: while a simulated one is open, winsock's calls are the simulated ones.
+_REAL_FIXTURES = {"winsock_started", "winsock_ports", "winsock_port"}
+# What is known of a test: whether it has failed, its peers, its simulated network.
+_FAILED: pytest.StashKey[bool] = pytest.StashKey()
+_PEERS: pytest.StashKey[list[RunningPeer]] = pytest.StashKey()
+_NETWORK: pytest.StashKey[Recording] = pytest.StashKey()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers",
+        "winsock_network(seed=0, seeds=(), **options): the seed of the fixture winsock_network, or several seeds to "
+        "run the test with; the other options are those of winsock.simulation's Network",
+    )
+
+
+@pytest.fixture
+def winsock_started(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Winsock is started. The test fails if it leaves sockets open; the report names the line that opened each one."""
+    from winsock.testing import started
+
+    problems = ""
+    try:
+        with started():
+            yield
+    except AssertionError as error:
+        problems = str(error)
+    # A test that has failed leaves sockets open because it was interrupted: one report is enough.
+    if problems and not request.node.stash.get(_FAILED, False):
+        pytest.fail(problems, pytrace=False)
+
+
+@pytest.fixture
+def winsock_ports() -> Iterator[Callable[[], int]]:
+    """A function that returns a free port, another one for each call."""
+    from winsock.testing import reserved_ports
+
+    with reserved_ports() as reservations:
+        yield reservations.new_port
+
+
+@pytest.fixture
+def winsock_port(winsock_ports: Callable[[], int]) -> int:
+    """A free port, for TCP and UDP."""
+    return winsock_ports()
+
+
+@pytest.fixture
+def winsock_peer(request: pytest.FixtureRequest) -> Iterator[Callable[[Peer], RunningPeer]]:
+    """A function that starts a script. The test ends when all its scripts have ended, and fails with a failed step."""
+    running = request.node.stash.setdefault(_PEERS, [])
+
+    def start(script: Peer) -> RunningPeer:
+        peer = script.start()
+        running.append(peer)
+        return peer
+
+    yield start
+    _finish_peers(running, stop=True)
+
+
+def _finish_peers(running: list[RunningPeer], stop: bool) -> None:
+    """Wait for the end of the scripts, or stop them, and report every step that has failed."""
+    failures = []
+    while running:
+        peer = running.pop(0)
+        try:
+            if stop:
+                peer.stop()
+            peer.finish()
+        except AssertionError as error:
+            failures.append(str(error))
+    if failures:
+        pytest.fail("\n\n".join(failures), pytrace=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    running = item.stash.get(_PEERS, [])
+    try:
+        result = yield
+    except BaseException:
+        if _NETWORK in item.stash:
+            item.stash[_NETWORK].keep()
+        # A failed step is often the cause, so both are shown.
+        _finish_peers(running, stop=True)
+        raise
+    _finish_peers(running, stop=False)
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.failed:
+        item.stash[_FAILED] = True
+        if _NETWORK in item.stash:
+            report.sections.append(("simulated network", item.stash[_NETWORK].report()))
+    return report
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test once for each of the mark's seeds."""
+    mark = metafunc.definition.get_closest_marker(_NETWORK_FIXTURE)
+    if mark is not None and "seeds" in mark.kwargs and _NETWORK_FIXTURE in metafunc.fixturenames:
+        seeds = list(mark.kwargs["seeds"])
+        metafunc.parametrize(_NETWORK_FIXTURE, seeds, indirect=True, ids=[f"seed={seed}" for seed in seeds])
+
+
+@pytest.fixture
+def winsock_network(request: pytest.FixtureRequest) -> Iterator[Network]:
+    """A simulated network that is open during the test; the mark of the same name chooses its seed."""
+    from winsock.simulation.network import Network
+    from winsock.testing.network_report import Recording
+
+    real = sorted(_REAL_FIXTURES & set(request.fixturenames))
+    if real:
+        pytest.fail(
+            f"winsock_network cannot be used together with {', '.join(real)}: a simulated process calls WSAStartup "
+            "itself and can bind any port",
+            pytrace=False,
+        )
+    options = _network_options(request.node)
+    seeds = options.pop("seeds", ())
+    seed = request.param if seeds else options.pop("seed", 0)
+    with Network(seed=seed, **options) as network:
+        request.node.stash[_NETWORK] = Recording(network)
+        yield network
+
+
+def _network_options(node: pytest.Item) -> dict[str, Any]:
+    mark = node.get_closest_marker(_NETWORK_FIXTURE)
+    if mark is None:
+        return {}
+    if mark.args or {"seed", "seeds"} <= set(mark.kwargs):
+        pytest.fail(f"invalid mark {_NETWORK_FIXTURE}: use seed=7 or seeds=range(20)", pytrace=False)
+    return dict(mark.kwargs)
