@@ -233,7 +233,7 @@ class Connection(Transmission):
         """What has arrived, b"" at the end of the stream, or minus the errno."""
         receiving = self.receiving
         data = receiving.read(size, peek)
-        if data or (not size and receiving.has_data()):
+        if data or (not size and receiving.data):
             if not peek and receiving.needs_update() and self.state is not State.CLOSED:
                 self.acknowledge()
             return data
@@ -244,6 +244,13 @@ class Connection(Transmission):
         if self.receive_ended:
             return b""
         return -errno.ENOTCONN if self.state is State.CLOSED else -errno.EAGAIN
+
+    def read_urgent(self, peek: bool) -> bytes | int:
+        """The urgent byte, or minus the errno."""
+        result = self.receiving.read_urgent(peek=True)
+        if result != -errno.EINVAL and self.state is State.CLOSED and not self.receiving.ended:
+            return -errno.ENOTCONN
+        return result if peek else self.receiving.read_urgent(peek=False)
 
     # Ending.
 

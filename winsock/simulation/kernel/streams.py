@@ -125,7 +125,7 @@ class StreamSocket(InetSocket):
         return -errno.ENOTCONN if self.connection is None else self.connection.read(size, peek)
 
     def receive_urgent(self, peek: bool) -> bytes | int:
-        return -errno.EINVAL if self.connection is None else self.connection.receiving.read_urgent(peek)
+        return -errno.EINVAL if self.connection is None else self.connection.read_urgent(peek)
 
     def bytes_available(self) -> int:
         if self.listener is not None:
