@@ -50,7 +50,7 @@ def run_scenario(
     return {
         "script": format_script(faults),
         "violation": tuple(violation) if violation else None,
-        "at": world.now,
+        "at": min(world.now, seconds),
         "paths": [path.name for path in scenario.paths if path.reached(world)],
         "missed": [path.name for path in scenario.paths if not path.reached(world)],
         "faults": sorted({fault.kind for fault in faults if fault.at / SECOND <= world.now}),

@@ -65,7 +65,7 @@ def write_failure(failure: Failure, folder: Path) -> Path:
     """Write the short script into a folder; returns its file, for --script. Errors: OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     run = failure.whole.run
-    path = folder / f"{run.scenario}-{run.seed}.faults"
+    path = folder / f"{Path(run.scenario).stem}-{run.seed}.faults"
     path.write_text(failure.short.script, encoding="utf-8")
     return path
 

@@ -21,7 +21,7 @@ def run_text(outcome: Outcome) -> str:
     """What happened in one run."""
     run = outcome.run
     lines = [
-        f"{run.scenario}, seed {run.seed}: {duration(outcome.at)} simulated in {outcome.real:.1f} s",
+        f"{label(run)}, seed {run.seed}: {duration(outcome.at)} simulated in {outcome.real:.1f} s",
         "",
         "faults",
         *(outcome.script.splitlines() or ["none"]),
@@ -65,7 +65,7 @@ def failure_text(failure: Failure, script: Path) -> str:
     complete = "" if failure.complete else ", then the budget was spent"
     return "\n".join(
         [
-            f"seed {short.run.seed} of {short.run.scenario}",
+            f"seed {short.run.seed} of {label(short.run)}",
             *_violation(short),
             f"shortest fault script: {count} of {before} faults, after {failure.runs} runs{complete}",
             *(_INDENT + line for line in short.script.splitlines()),
@@ -106,6 +106,11 @@ def command(run: Run, script: Path | None = None) -> str:
     if script is not None:
         words += ["--script", str(script)]
     return shlex.join(words)
+
+
+def label(run: Run) -> str:
+    """The scenario's name; that of the file, where it is in one."""
+    return Path(run.scenario).stem
 
 
 def duration(seconds: float) -> str:

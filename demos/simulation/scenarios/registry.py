@@ -21,7 +21,7 @@ class Entry(NamedTuple):
 SCENARIOS = {
     "signal": Entry("SignalScenario", "a provider and two copiers, over TCP"),
     "template": Entry("TemplateScenario", "a chart server and its clients, over TCP"),
-    "provider": Entry("ProviderScenario", "a provider with users and copiers, an operator, and a peer that misbehaves"),
+    "provider": Entry("ProviderScenario", "a provider, its operator, users and copiers, and a rogue peer"),
     "ticks": Entry("TicksScenario", "a tick collector and two senders, over UDP"),
 }
 

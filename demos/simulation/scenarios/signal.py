@@ -7,7 +7,7 @@ must have the provider's position again.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import ClassVar
 
@@ -137,6 +137,8 @@ class Messages:
     def __init__(self, copier: str) -> None:
         self._copier = copier
         self._next = 0
+        # The first of the provider's positions that the last message can have stated.
+        self._position = 0
         # The last message, unless it was traded.
         self._untraded: Event | None = None
 
@@ -149,13 +151,22 @@ class Messages:
                 self._untraded = None
             elif event.kind == "received":
                 self._untraded = event
-                if not _was_position(provider, str(event.fields["lots"]), event.time):
-                    yield Violation(
-                        "messages state the provider's positions",
-                        f"{self._copier} received {event.fields['lots']} lots, which the provider never had",
-                    )
+                yield from self._check_message(event, provider.positions.get(SYMBOL, []))
             elif event.kind == "deal":
                 yield from self._check_deal(event)
+
+    def _check_message(self, message: Event, positions: Sequence[tuple[float, str]]) -> Iterator[Violation]:
+        """The message states a position that the provider had until then, and none before that of the last message."""
+        lots = Decimal(str(message.fields["lots"]))
+        for number in range(self._position, len(positions)):
+            time, had = positions[number]
+            if time <= message.time and Decimal(had) == lots:
+                self._position = number
+                return
+        yield Violation(
+            "messages state the provider's positions in their order",
+            f"{self._copier} received {lots} lots, which the provider had not or only before the last message",
+        )
 
     def _check_deal(self, deal: Event) -> Iterator[Violation]:
         message, self._untraded = self._untraded, None
@@ -179,14 +190,6 @@ def positions_since(terminal: SimulatedTerminal, time: float) -> set[str]:
             break
         found.add(lots)
     return found
-
-
-def _was_position(provider: SimulatedTerminal, lots: str, before: float) -> bool:
-    wanted = Decimal(lots)
-    return any(
-        event.kind in ("started", "deal") and event.time <= before and Decimal(str(event.fields["position"])) == wanted
-        for event in reversed(provider.events)
-    )
 
 
 def _copiers(world: World) -> list[SimulatedTerminal]:

@@ -33,23 +33,42 @@ Port: Annotated[int, Input("port of the server")] = 8081
 
 client = INVALID_SOCKET
 reader = Reader(1252)
+has_connected = False
 
 
 def OnInit() -> int:
-    global client
     Event("started", symbol=Symbol(), position=DoubleToString(GetSymbolLot(Symbol()), 2))
     WSAStartup(MAKEWORD(2, 2), WSADATA())
-    server = find_address(Host, Port, SOCK_STREAM)
-    client = socket(family_of(server), SOCK_STREAM, 0)
-    if connect(client, server, sizeof(server)) != NO_ERROR:
-        Close()
-    else:
-        ioctlsocket(client, FIONBIO, u_long(1))
     EventSetTimer(1)
     return INIT_SUCCEEDED
 
 
 def OnTimer() -> None:
+    if not has_connected:
+        Connect()
+    Receive()
+    message = None
+    while found := reader.next():
+        message = found
+    if isinstance(message, Signal):
+        Event("received", port=0, number=0, symbol=message.symbol, lots=str(message.lots))
+        difference = float(message.lots) - GetSymbolLot(Symbol())
+        if abs(difference) >= 0.01:
+            (CTrade().Buy if difference > 0 else CTrade().Sell)(round(abs(difference), 2))
+
+
+def Connect() -> None:
+    global client, has_connected
+    server = find_address(Host, Port, SOCK_STREAM)
+    client = socket(family_of(server), SOCK_STREAM, 0)
+    has_connected = connect(client, server, sizeof(server)) == NO_ERROR
+    if has_connected:
+        ioctlsocket(client, FIONBIO, u_long(1))
+    else:
+        Close()
+
+
+def Receive() -> None:
     buf = bytearray(4096)
     while client != INVALID_SOCKET:
         count = recv(client, buf, len(buf), 0)
@@ -59,14 +78,6 @@ def OnTimer() -> None:
             break
         else:
             Close()
-    message = None
-    while found := reader.next():
-        message = found
-    if isinstance(message, Signal):
-        Event("received", port=0, number=0, symbol=message.symbol, lots=str(message.lots))
-        difference = float(message.lots) - GetSymbolLot(Symbol())
-        if abs(difference) >= 0.01:
-            (CTrade().Buy if difference > 0 else CTrade().Sell)(round(abs(difference), 2))
 
 
 def Close() -> None:

@@ -18,7 +18,7 @@ def run(*arguments: object) -> int:
 def test_one_seed_is_run_and_reported(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("ticks", "--seed", 3, *SHORT) == 0
     output = capsys.readouterr().out
-    assert output.startswith("ticks, seed 3: 150 s simulated")
+    assert output.startswith("ticks, seed 3: 2.5 min simulated")
     assert output.endswith("result: all invariants hold\n")
     assert max(map(len, output.splitlines())) < 80
 
@@ -43,14 +43,14 @@ def test_seeds_of_one_scenario_have_priority_over_those_of_all(capsys: pytest.Ca
 
 
 def test_a_trace_can_be_drawn(tmp_path: Path) -> None:
-    from winsock.trace.__main__ import main as trace_main
+    from winsock.trace.picture import main as picture
 
     assert run("signal", "--trace", tmp_path, *SHORT) == 0
     assert "process provider starts" in (tmp_path / "network.txt").read_text(encoding="utf-8")
     assert "start server ok" in (tmp_path / "provider.log").read_text(encoding="utf-8")
     traces = sorted(tmp_path.glob("*.jsonl"))
     assert len(traces) >= 3
-    assert trace_main(["picture", *map(str, traces), "--out", str(tmp_path / "picture.svg")]) == 0
+    assert picture([*map(str, traces), "--html", str(tmp_path / "picture.html")]) == 0
 
 
 @pytest.mark.parametrize(
