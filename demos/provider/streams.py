@@ -249,6 +249,11 @@ class Subscription:
         return self._sent_seq
 
     @property
+    def stream(self) -> str:
+        """The name of the stream."""
+        return self._feed.newest.stream
+
+    @property
     def newest_seq(self) -> int:
         """The seq of the newest state."""
         return self._feed.newest.seq

@@ -70,6 +70,13 @@ class TestOpening:
         client.waiting.poll({fd: POLLOUT}, -1)
         assert client.wire.now == SECOND + 20 * MILLISECOND
 
+    def test_an_option_that_is_set_meanwhile_does_not_stop_the_repetition(self, server: Host, client: Host) -> None:
+        server.listener("10.0.0.1", 80)
+        client.wire.drop = lambda packet: client.wire.now == 0
+        fd = client.connect("10.0.0.1", 80)
+        client.system.set_option(fd, c.IPPROTO_TCP, c.TCP_NODELAY, 1)
+        assert client.waiting.poll({fd: POLLOUT}, 30_000) == {fd: POLLOUT}
+
     def test_an_absent_host_is_given_up_after_21_seconds(self, client: Host) -> None:
         fd = client.connect("10.0.0.9", 80)
         client.waiting.poll({fd: POLLOUT}, -1)

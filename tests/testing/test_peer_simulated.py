@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import simulation_kit as kit
@@ -104,6 +104,30 @@ def test_a_failed_step_is_raised_in_the_test_with_simulated_times(net: Network) 
 def test_nobody_who_connects_is_reported_at_the_time_limit(net: Network) -> None:
     with pytest.raises(AssertionError, match=r"nobody connected to 10\.0\.0\.1:8081 \(60\.000 s after"):
         Peer(net.hosts["server"], port=8081, limit=60).accept().start().finish()
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        (lambda peer: peer.expect(b"GET "), "expect(b'GET '): 2 of 4 bytes have arrived"),
+        (lambda peer: peer.receive(5), "receive(5): 2 of 5 bytes have arrived"),
+        (lambda peer: peer.receive(2).expect_end(), "expect_end(): the other side has not ended its stream"),
+        (lambda peer: peer.expect_reset(), "expect_reset(): the other side has not reset the connection"),
+        (lambda peer: peer.read_slowly(100, count=5), "read_slowly(100, count=5): 2 bytes have arrived, then nothing"),
+        (lambda peer: peer.send(bytes(10_000_000)), "the other side takes no more data: "),
+        (lambda peer: peer.close().accept(), "accept(): nobody connected to 10.0.0.1:"),
+    ],
+)
+def test_each_wait_for_the_other_side_ends_at_the_time_limit(
+    net: Network, step: Callable[[Peer], Peer], message: str
+) -> None:
+    server = step(Peer(net.hosts["server"], limit=30).accept()).start()
+    client = Peer(net.hosts["client"]).connect(server.address).send(b"GE").stall(100).start()
+    with pytest.raises(AssertionError) as caught:
+        server.finish()
+    assert message in str(caught.value).splitlines()[0]
+    assert net.now == pytest.approx(30, abs=0.1)
+    client.stop()
 
 
 def test_a_port_in_use_is_reported_when_the_peer_is_started(net: Network) -> None:

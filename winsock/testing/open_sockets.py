@@ -41,7 +41,7 @@ from winsock.structures import MAKEWORD, WSADATA
 from .addresses import local_address, peer_address, shown
 from .own_sockets import OWN_SOCKETS
 
-__all__ = ["open_sockets", "started"]
+__all__ = ["started"]
 
 _RECORDED = ("WSAStartup", "WSACleanup", "socket", "accept", "closesocket")
 _OWN_PACKAGES = ("winsock", "winsock_compat")
@@ -179,7 +179,7 @@ def _finish(recorder: Recorder, first: int | None) -> list[str]:
     """Restore the calls, close what is open and stop Winsock; returns the lines of the report."""
     recorder.remove()
     calls = recorder.calls
-    problems = open_sockets(calls, recorder.openings, _unrecorded(calls, first))
+    problems = _close_open_sockets(calls, recorder.openings, _unrecorded(calls, first))
     difference = recorder.starts
     for _ in range(difference):
         calls.WSACleanup()
@@ -199,7 +199,7 @@ def _times(number: int) -> str:
     return "once" if number == 1 else f"{number} times"
 
 
-def open_sockets(calls: Winsock, openings: dict[int, Opening], unrecorded: list[int]) -> list[str]:
+def _close_open_sockets(calls: Winsock, openings: dict[int, Opening], unrecorded: list[int]) -> list[str]:
     """Close the sockets of these handles that are still open; returns the lines of the report."""
     own = set(OWN_SOCKETS)
     found = {s: opening for s, opening in list(openings.items()) if s not in own and _is_open(calls, s)}

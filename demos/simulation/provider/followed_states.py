@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from demos.provider.service import Service
+from demos.provider.streams import Subscription
 from demos.simulation.provider.copied_positions import account_copier
 from demos.simulation.provider.rogue import Rogue
 from demos.simulation.scenario import Violation
 from demos.simulation.terminals import SimulatedTerminal
 
-# What a login that was taken away may still receive, in seconds: a step of the login desk, and what is on its way.
+# How long the provider may still serve a login that was taken away, in seconds: some steps of the login desk.
 LOGIN_DESK_S = 2.0
-IN_FLIGHT_S = 30.0
 
 _STATES = ('"welcome"', '"snapshot"', '"update"', '"heartbeat"')
 _REVOKED = "a revoked login receives nothing more"
@@ -66,10 +66,17 @@ class RefusedLogins:
 
 
 class RevokedLogin:
-    """A login whose rights are taken away at ``since``, in seconds of the simulation."""
+    """A login whose rights are taken away at ``since``, in seconds of the simulation.
+
+    Its copier may receive later what was sent before, for example when it was frozen. So the numbers of the states
+    count, which the provider has had until then.
+    """
 
     def __init__(self, login: str) -> None:
         self._login = login
+        # By stream, a subscription of the login, and the newest state that it may have been sent.
+        self._subscriptions: dict[str, Subscription] = {}
+        self._sent: dict[str, int] = {}
         # When the provider was frozen last: it can revoke nothing then.
         self._frozen_at = 0.0
 
@@ -77,26 +84,38 @@ class RevokedLogin:
         """The provider is frozen now."""
         self._frozen_at = now
 
+    def note_sent(self, service: Service | None) -> None:
+        """Note what the login may have been sent until now."""
+        for subscription in [] if service is None else _served(service, self._login):
+            self._subscriptions[subscription.stream] = subscription
+        for stream, subscription in self._subscriptions.items():
+            self._sent[stream] = subscription.newest_seq
+
     def check(
         self, since: float, now: float, service: Service | None, provider: SimulatedTerminal, copier: SimulatedTerminal
     ) -> Iterator[Violation]:
         """Check the provider's connections and logins, and what the copier has received."""
         login = self._login
         started = max((event.time for event in provider.of_kind("started")), default=0.0)
-        if service is not None and now >= max(since, started, self._frozen_at) + LOGIN_DESK_S:
-            yield from (Violation(_REVOKED, f"{each} is still served as {login}") for each in _served(service, login))
+        if now < max(since, started, self._frozen_at) + LOGIN_DESK_S:
+            self.note_sent(service)
+        elif service is not None and _served(service, login):
+            yield Violation(_REVOKED, f"{login} is still served at {now} s, revoked at {since} s")
         for event in copier.of_kind("received"):
-            if event.time > since + LOGIN_DESK_S + IN_FLIGHT_S:
-                yield Violation(_REVOKED, f"{login} has received a state at {event.time} s, revoked at {since} s")
+            number, stream = int(str(event.fields["number"])), str(event.fields["stream"])
+            if event.time > since + LOGIN_DESK_S and number > self._sent.get(stream, 0):
+                yield Violation(
+                    _REVOKED, f"{login} has received state {number} of {stream} at {event.time} s, revoked at {since} s"
+                )
         for event in provider.of_kind("login"):
             if event.fields["login"] == login and event.time > max(since, self._frozen_at) + LOGIN_DESK_S:
                 yield Violation(_REVOKED, f"{login} has logged in at {event.time} s, revoked at {since} s")
 
 
-def _served(service: Service, login: str) -> list[str]:
-    """The connections with a subscription of this login."""
+def _served(service: Service, login: str) -> list[Subscription]:
+    """The subscriptions of this login."""
     return [
-        connection.name
+        session.subscription
         for expert in service.experts
         for connection in expert.clients.connections.values()
         if (session := connection.session) and session.subscription and session.grant

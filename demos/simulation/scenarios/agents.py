@@ -16,8 +16,9 @@ from typing import Any, ClassVar
 
 from demos.ideas.agents import crossing
 from demos.ideas.agents.grid import read_grid
+from demos.ideas.agents.optimisation import BEST
 from demos.ideas.agents.protocol import TO_COORDINATOR, VERSION, Join
-from demos.ideas.agents.values import Value, is_same
+from demos.ideas.agents.values import Value, is_same, result_of
 from demos.ideas.agents.worker_process import use_workers
 from demos.simulation.hubs import (
     INTRUDER,
@@ -136,10 +137,10 @@ class AgentsScenario(HubScenario):
                         "the outcomes are those without faults",
                         f"point {point} is {value} by {outcome.agents}, and should be {right_values()[point]}",
                     )
-        if optimisation.is_finished and LIAR in {
-            name for each in optimisation.outcomes.values() for name in each.agents
-        }:
-            self.world.terminals[COORDINATOR].counts["a lie remains"] += 1
+        if optimisation.is_finished:
+            for point, result in optimisation.best(BEST):
+                if result != result_of(right_values()[point]):
+                    yield Violation("no invented result wins", f"point {point} is among the best with {result}")
 
     paths: ClassVar = (
         *hub_paths(COORDINATOR, AGENTS),

@@ -234,7 +234,9 @@ class ProviderScenario(Scenario):
         if process is not None and any(task.frozen for task in process.tasks):
             self._revoked.note_frozen(now)
         since = self.plan.taken_away(FORMER_USER)
-        if since is not None:
+        if since is None:
+            self._revoked.note_sent(service)
+        else:
             yield from self._revoked.check(since, now, service, provider, world.terminals[FORMER_USER])
         yield from world.check_handles(MOST_SOCKETS)
         connections = 0 if service is None else sum(len(each.clients.connections) for each in service.experts)

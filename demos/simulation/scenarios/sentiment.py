@@ -6,6 +6,7 @@ and every client buys; then all clients must show the total of all accounts, as 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from ipaddress import ip_address
@@ -64,6 +65,7 @@ class SentimentScenario(HubScenario):
         super().__init__(world)
         self._totals = {name: Totals(name) for name in CLIENTS}
         self._published = Published()
+        self._contributions = Contributions()
         self._finale = Finale(world)
 
     def build(self) -> None:
@@ -95,6 +97,7 @@ class SentimentScenario(HubScenario):
         """See Scenario."""
         terminals = self.world.terminals
         yield from self._published.check(terminals)
+        yield from self._contributions.check(terminals[SERVER].starts, room_of(self.world))
         for name, totals in self._totals.items():
             yield from totals.check(terminals[name], self._published)
         yield from self.world.check_handles(MOST_SOCKETS)
@@ -163,6 +166,30 @@ class Published:
                     yield Violation(
                         "a total has enough participants", f"a total of {count} participants was published: {lots} lots"
                     )
+
+
+class Contributions:
+    """Checks that each new total has enough participants with volumes that no earlier one had of them."""
+
+    def __init__(self) -> None:
+        self._start = 0
+        # By side and participant, the volumes in all totals of the server's present start; and the last total's.
+        self._seen: defaultdict[Any, set[Decimal]] = defaultdict(set)
+        self._last: dict[Any, Mapping[str, Decimal]] = {}
+
+    def check(self, start: int, room: Any) -> Iterator[Violation]:
+        """Compare the contributions to the present totals with those before."""
+        if start != self._start:
+            self._start, self._seen, self._last = start, defaultdict(set), {}
+        for side, contributions in room._published._last.items() if room is not None else ():
+            if contributions == self._last.get(side):
+                continue
+            self._last[side] = dict(contributions)
+            new = [name for name, lots in contributions.items() if lots and lots not in self._seen[side, name]]
+            if len(new) < LEAST:
+                yield Violation("a total reveals no single volume", f"a total of {side} is new by {new} alone")
+            for name, lots in contributions.items():
+                self._seen[side, name].add(lots)
 
 
 class Totals:

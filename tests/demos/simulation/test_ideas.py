@@ -15,6 +15,7 @@ pytest.importorskip("paho.mqtt.client", reason="paho-mqtt is not installed")
 from demos.ideas.agents.grid import split
 from demos.ideas.agents.outcomes import Outcome
 from demos.ideas.agents.strategy_file import Source
+from demos.ideas.agents.values import result_of
 from demos.ideas.agents.worker_process import Files, WorkerProcess, new_worker, use_workers
 from demos.ideas.indicator.series import Row, Series
 from demos.ideas.sentiment.protocol import SideTotal, Total, Volume
@@ -23,7 +24,15 @@ from demos.simulation.report import sums_text
 from demos.simulation.runs import Run, simulate
 from demos.simulation.scenarios.agents import AgentsScenario, bars_text, right_values, strategy_text
 from demos.simulation.scenarios.indicator import IndicatorScenario
-from demos.simulation.scenarios.sentiment import Finale, Published, SentimentScenario, Totals, members_of, volume_of
+from demos.simulation.scenarios.sentiment import (
+    Contributions,
+    Finale,
+    Published,
+    SentimentScenario,
+    Totals,
+    members_of,
+    volume_of,
+)
 from demos.simulation.sweep import ENOUGH_SEEDS, sweep
 from demos.simulation.terminals import Event
 
@@ -163,6 +172,29 @@ def test_a_wrong_outcome_of_a_trusted_agent_breaks_an_invariant() -> None:
     assert found(right, ["agent1"]) == []
     assert found(wrong, ["liar"]) == []
     assert found(wrong, ["agent1", "liar"]) == ["the outcomes are those without faults"]
+
+
+def test_an_invented_result_among_the_best_breaks_an_invariant() -> None:
+    world: Any = SimpleNamespace(terminals={"coordinator": terminal()})
+    point = 7
+    for result, found in ((result_of(right_values()[point]), []), (1e6, ["no invented result wins"])):
+        optimisation = SimpleNamespace(outcomes={}, is_finished=True, best=lambda most, r=result: [(point, r)])
+        assert names(AgentsScenario(world)._check_outcomes(optimisation)) == found
+
+
+def test_a_total_that_is_new_by_two_volumes_breaks_an_invariant() -> None:
+    contributions = Contributions()
+    side = ("EURUSD", "long")
+
+    def found(start: int, **lots: int) -> list[str]:
+        last = {side: {name: Decimal(each) for name, each in lots.items()}}
+        return names(contributions.check(start, SimpleNamespace(_published=SimpleNamespace(_last=last))))
+
+    assert found(1, a=1, b=2, c=3) == []
+    assert found(1, a=4, b=5, c=6, d=1) == []
+    assert found(1, a=1, b=7, c=8, d=1) == ["a total reveals no single volume"]
+    assert found(2, a=1, b=2, c=3) == []
+    assert names(contributions.check(3, None)) == []
 
 
 @pytest.fixture

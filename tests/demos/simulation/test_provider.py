@@ -72,6 +72,22 @@ def test_a_defect_breaks_its_invariant(invariant: str, tmp_path: Path) -> None:
     assert {violation[0] for violation in found.values() if violation} == {invariant}, found
 
 
+def test_copiers_that_are_killed_at_their_orders_trade_nothing_twice(tmp_path: Path) -> None:
+    file = tmp_path / "often.py"
+    file.write_text(
+        "from demos.simulation.scenarios import provider\n"
+        "class Often(provider.ProviderScenario):\n"
+        "    def __init__(self, world):\n"
+        "        super().__init__(world)\n"
+        "        self.order_kills = 0.3\n",
+        encoding="utf-8",
+    )
+    outcomes = [run(str(file), seed) for seed in range(1, 5)]
+    assert [outcome.violation for outcome in outcomes] == [None] * 4
+    reached = {path for outcome in outcomes for path in outcome.paths}
+    assert {"a copier is killed before an order", "a copier is killed after an order"} <= reached
+
+
 def test_a_seed_gives_the_same_run_each_time_also_over_tls() -> None:
     first, second = (simulate(Run(scenario="provider", seed=3, seconds=200.0), trace=True) for _ in range(2))
     assert first.trace == second.trace

@@ -10,6 +10,9 @@ from demos.simulation.sweep import ENOUGH_SEEDS, Sums, sweep
 
 MINUTES = 10
 
+# A sweep takes about 20 s of one core.
+pytestmark = pytest.mark.timeout(900)
+
 
 @pytest.mark.parametrize("scenario", ["signal", "template", "ticks"])
 def test_the_invariants_hold_for_each_seed_and_each_fault_and_recovery_path_is_reached(scenario: str) -> None:

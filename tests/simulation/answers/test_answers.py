@@ -10,6 +10,9 @@ from tests.simulation.answers.outcomes import AGREES, DIFFERS, Outcome
 from tests.simulation.answers.reasons import reasons
 from winsock import BACKEND
 
+# All scenarios and facts, and many programs, perhaps on a busy machine.
+pytestmark = pytest.mark.timeout(900)
+
 # Batches of ten random programs that are compared with compat.
 BATCHES = 30
 
@@ -62,7 +65,6 @@ def test_the_recorded_traces_are_those_of_compat(unstarted: None) -> None:
 
 
 @pytest.mark.skipif(BACKEND != "compat", reason="compat does not run here")
-@pytest.mark.timeout(600)  # many programs, perhaps on a busy machine
 def test_random_programs_have_the_same_traces_as_on_compat(unstarted: None) -> None:
     from tests.properties.generating import batch
 

@@ -75,11 +75,11 @@ class Interfaces:
 
     def __init__(self, addresses: Iterable[Interface]) -> None:
         self.all: Sequence[Interface] = (*LOOPBACK, *addresses)
-        self._own = {one.address for one in self.all}
+        self._by_address = {one.address: one for one in reversed(self.all)}
         self._broadcasts = {LIMITED_BROADCAST, *(one.broadcast for one in self.all)} - {b""}
 
     def is_own(self, ip: bytes) -> bool:
-        return ip in self._own or (len(ip) == 4 and ip[0] == 127)
+        return ip in self._by_address or (len(ip) == 4 and ip[0] == 127)
 
     def is_broadcast(self, ip: bytes) -> bool:
         return ip in self._broadcasts
@@ -92,7 +92,7 @@ class Interfaces:
         return next((one for one in self.all if one.index == index and len(one.address) == size), None)
 
     def with_address(self, ip: bytes) -> Interface | None:
-        return next((one for one in self.all if one.address == ip), None)
+        return self._by_address.get(ip)
 
     def towards(self, ip: bytes) -> Interface | None:
         """The interface through which packets to an address leave; None without a route."""

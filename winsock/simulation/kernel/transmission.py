@@ -80,12 +80,17 @@ class Transmission:
 
     def push(self) -> None:
         """Sends what may be sent now, and sets the timer."""
-        if self.state in SENDING:
-            while part := self.sending.take(self.tcp.environment.now):
-                self._send_part(part)
-                if self.state not in SENDING:
-                    return
-            self._arm()
+        sending = self.sending
+        if self.state not in SENDING:
+            return
+        if not (sending.data or sending.ended):
+            self.timer.clear()
+            return
+        while part := sending.take(self.tcp.environment.now):
+            self._send_part(part)
+            if self.state not in SENDING:
+                return
+        self._arm()
 
     def _send_part(self, part: Part) -> None:
         flags = ACK | (FIN if part.fin else 0) | (URG if part.urgent else 0)

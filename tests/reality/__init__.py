@@ -1,0 +1,1 @@
+"""Checks the simulation against a real network: the same programs, faults and invariants in network namespaces."""
