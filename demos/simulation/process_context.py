@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -31,4 +32,8 @@ def process_context() -> Iterator[None]:
         threads.use(SimulatedThreads()),
         use_parameters(CHEAP_PASSWORDS),
     ):
-        yield
+        try:
+            yield
+        finally:
+            # A provider that was killed has not undone its gc.freeze(), which concerns the whole real process.
+            gc.unfreeze()

@@ -28,6 +28,7 @@ from demos.terminal.paper.market import ReplayMarket, Speed, random_walk
 from demos.terminal.points import volume_text
 from demos.terminal.runtime.files import DataFolder
 from demos.terminal.runtime.log import Log
+from demos.terminal.runtime.programs import forget_program
 from demos.terminal.terminal import COMMAND_GROUPS, Terminal
 from winsock.simulation.dispatch import running_process
 from winsock.simulation.links import SECOND
@@ -183,6 +184,9 @@ class SimulatedTerminal:
                 self.exit_code = terminal.run(max(self._end - clock.monotonic(), 0.0))
                 self.template.write_bytes(to_bytes(operations.template_of(terminal, chart.id)))
         finally:
+            if self.module is not None:
+                # The event loop has not removed the program if it was killed.
+                forget_program(self.module)
             self.module = None
             self._check_account(clock)
 
