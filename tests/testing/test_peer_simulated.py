@@ -74,6 +74,17 @@ def test_a_client_tries_again_until_the_server_listens(net: Network) -> None:
         pass
 
 
+def test_an_attempt_to_connect_that_nobody_answers_is_reported_by_its_step(net: Network) -> None:
+    net.partition("client", "server")
+    script = Peer(net.hosts["client"], limit=2).connect(("server", 80)).send(b"x")
+    with pytest.raises(AssertionError) as caught:
+        script.start().finish()
+    text = str(caught.value)
+    assert text.startswith("step 1, connect(('server', 80)): connect to server:80 failed: (#10060) WSAETIMEDOUT")
+    assert "connected: " not in text
+    assert net.now == pytest.approx(2, abs=0.1)
+
+
 def test_a_peer_sends_datagrams(net: Network) -> None:
     server = Peer(net.hosts["server"], port=9000).datagrams().expect(b"ping").send(b"pong").repeat(3, last=2)
     client = Peer(net.hosts["client"]).datagrams(("server", 9000)).send(b"ping").expect(b"pong").wait(1)

@@ -11,7 +11,7 @@ from ctypes import c_int
 from typing import Any, TypeAlias
 
 from winsock.constants import INVALID_SOCKET, SO_ERROR, SOCK_STREAM, SOCKET_ERROR, SOL_SOCKET
-from winsock.errors import WSAEWOULDBLOCK, WSAErrorDescript
+from winsock.errors import WSAETIMEDOUT, WSAEWOULDBLOCK, WSAErrorDescript
 
 from . import steps
 from .addresses import family_of, local_address, peer_address, resolve, shown
@@ -60,8 +60,8 @@ def connect(run: Run, step: steps.Connect) -> None:
             if s is not None:
                 _connected(run, s)
                 return
-        if run.surroundings.now() >= deadline:
-            raise Failure(f"connect to {step.host}:{step.port} failed: {WSAErrorDescript(error)}")
+            if run.surroundings.now() >= deadline:
+                raise Failure(f"connect to {step.host}:{step.port} failed: {WSAErrorDescript(error)}")
         run.surroundings.pause(_BETWEEN_ATTEMPTS)
 
 
@@ -74,13 +74,16 @@ def _attempt(run: Run, name: bytes, deadline: float) -> tuple[int | None, int]:
         error = run.calls.WSAGetLastError()
     if error == WSAEWOULDBLOCK:
         try:
-            wait_until_ready(run.surroundings, s, read=False, write=True, deadline=deadline)
+            _, ended = wait_until_ready(run.surroundings, s, read=False, write=True, deadline=deadline)
         except BaseException:
             run.calls.closesocket(s)
             raise
         value = c_int()
         run.calls.getsockopt(s, SOL_SOCKET, SO_ERROR, value, c_int(4))
         error = value.value
+        # An attempt that goes on has an address of the other side, but no connection.
+        if not error and not ended:
+            error = WSAETIMEDOUT
         if not error and peer_address(run.calls, s) is None:
             error = WSAEWOULDBLOCK
     if error:
