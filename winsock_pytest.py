@@ -7,7 +7,7 @@ imports nothing of it until a fixture is used.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,6 +22,7 @@ _NETWORK_FIXTURE = "winsock_network"
 # Fixtures of this machine's network: while a simulated one is open, winsock's calls are the simulated ones.
 _REAL_FIXTURES = {"winsock_started", "winsock_ports", "winsock_port"}
 _REPORTS = "winsock_reports"
+_SEED_OR_SEEDS = "use seed=7 or seeds=range(20)"
 # What is known of a test: whether it ended early (it failed or was skipped), its peers, its simulated network.
 _ENDED_EARLY: pytest.StashKey[bool] = pytest.StashKey()
 _PEERS: pytest.StashKey[list[RunningPeer]] = pytest.StashKey()
@@ -45,6 +46,7 @@ def winsock_started(request: pytest.FixtureRequest) -> Iterator[None]:
     from winsock.testing import started
 
     _register_reports(request.config)
+    _refuse_in_network(request)
     problems = ""
     try:
         with started():
@@ -68,10 +70,11 @@ def _fail_with(report: str) -> None:
 
 
 @pytest.fixture
-def winsock_ports() -> Iterator[Callable[[], int]]:
+def winsock_ports(request: pytest.FixtureRequest) -> Iterator[Callable[[], int]]:
     """A function that returns a free port, another one for each call."""
     from winsock.testing import reserved_ports
 
+    _refuse_in_network(request)
     with reserved_ports() as reservations:
         yield reservations.new_port
 
@@ -89,6 +92,10 @@ def winsock_peer(request: pytest.FixtureRequest) -> Iterator[Callable[[Peer], Ru
     running = request.node.stash.setdefault(_PEERS, [])
 
     def start(script: Peer) -> RunningPeer:
+        if _NETWORK in request.node.stash and script.host is None:
+            pytest.fail(
+                f"a peer of this machine cannot be used together with winsock_network: use Peer(host), not {script!r}",
+            )
         peer = script.start()
         running.append(peer)
         return peer
@@ -172,7 +179,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test once for each of the mark's seeds."""
     mark = metafunc.definition.get_closest_marker(_NETWORK_FIXTURE)
     if mark is not None and "seeds" in mark.kwargs and _NETWORK_FIXTURE in metafunc.fixturenames:
-        seeds = list(mark.kwargs["seeds"])
+        seeds = mark.kwargs["seeds"]
+        if not isinstance(seeds, Iterable) or isinstance(seeds, str):
+            pytest.fail(f"invalid mark {_NETWORK_FIXTURE}: seeds={seeds!r}: {_SEED_OR_SEEDS}", pytrace=False)
+        seeds = list(seeds)
         metafunc.parametrize(_NETWORK_FIXTURE, seeds, indirect=True, ids=[f"seed={seed}" for seed in seeds])
 
 
@@ -183,13 +193,7 @@ def winsock_network(request: pytest.FixtureRequest) -> Iterator[Network]:
     from winsock.testing.network_report import Recording
 
     _register_reports(request.config)
-    real = sorted(_REAL_FIXTURES & set(request.fixturenames))
-    if real:
-        pytest.fail(
-            f"winsock_network cannot be used together with {', '.join(real)}: a simulated process calls WSAStartup "
-            "itself and can bind any port",
-            pytrace=False,
-        )
+    _refuse_real_fixtures(sorted(_REAL_FIXTURES & set(request.fixturenames)))
     options = _network_options(request.node)
     seeds = options.pop("seeds", ())
     seed = request.param if seeds else options.pop("seed", 0)
@@ -198,10 +202,25 @@ def winsock_network(request: pytest.FixtureRequest) -> Iterator[Network]:
         yield network
 
 
+def _refuse_in_network(request: pytest.FixtureRequest) -> None:
+    """A test may ask for this machine's fixtures only when it runs, by getfixturevalue."""
+    if _NETWORK in request.node.stash:
+        _refuse_real_fixtures([str(request.fixturename)])
+
+
+def _refuse_real_fixtures(names: list[str]) -> None:
+    if names:
+        pytest.fail(
+            f"winsock_network cannot be used together with {', '.join(names)}: a simulated process calls WSAStartup "
+            "itself and can bind any port",
+            pytrace=False,
+        )
+
+
 def _network_options(node: pytest.Item) -> dict[str, Any]:
     mark = node.get_closest_marker(_NETWORK_FIXTURE)
     if mark is None:
         return {}
     if mark.args or {"seed", "seeds"} <= set(mark.kwargs):
-        pytest.fail(f"invalid mark {_NETWORK_FIXTURE}: use seed=7 or seeds=range(20)", pytrace=False)
+        pytest.fail(f"invalid mark {_NETWORK_FIXTURE}: {_SEED_OR_SEEDS}", pytrace=False)
     return dict(mark.kwargs)

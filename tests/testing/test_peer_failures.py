@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from ctypes import sizeof
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from winsock_kit import bound, listener, new, port_of, receive_all, reset
 
 from winsock import SD_SEND, closesocket, connect, send, shutdown
 from winsock.testing import Peer, RunningPeer
+from winsock.testing.actions import ACTIONS
 from winsock.testing.conversation import Conversation
-from winsock.testing.endpoints import Connection
+from winsock.testing.endpoints import Connection, DatagramSocket
 from winsock.testing.own_sockets import OWN_SOCKETS
+from winsock.testing.steps import ExpectReset
 from winsock.testing.surroundings import Failure
 
 pytestmark = pytest.mark.usefixtures("started")
@@ -243,6 +247,28 @@ def test_a_socket_whose_options_cannot_be_set_is_closed(
     with pytest.raises((AssertionError, TypeError), match="setsockopt failed"):
         Peer(receive_buffer=4_096).accept().start()
     assert before == OWN_SOCKETS
+
+
+def test_a_side_that_sends_without_end_does_not_prolong_expect_reset() -> None:
+    data, clock = iter([True] * 10), iter(range(100))
+    connection = SimpleNamespace(was_reset=False, ended=False, wait_for_more=lambda deadline: next(data))
+    run: Any = SimpleNamespace(connection=connection, deadline=3, surroundings=SimpleNamespace(now=clock.__next__))
+    with pytest.raises(Failure, match="the other side has not reset the connection"):
+        ACTIONS[ExpectReset](run, ExpectReset())
+
+
+@pytest.mark.parametrize("end", [Connection.close, Connection.reset, DatagramSocket.close])
+def test_a_side_that_sends_without_end_does_not_prolong_the_end(end: Callable[[Any, float], None]) -> None:
+    data, clock, closed = iter([True] * 10), iter(range(100)), list[int]()
+    socket = SimpleNamespace(
+        s=4,
+        receive=lambda: next(data),
+        _surroundings=SimpleNamespace(now=clock.__next__),
+        _calls=SimpleNamespace(closesocket=closed.append, setsockopt=lambda *args: 0),
+        _conversation=Conversation(lambda: 0.0),
+    )
+    end(socket, 3)
+    assert closed == [4]
 
 
 def test_the_block_of_a_with_statement_raises_the_failure_at_its_end() -> None:

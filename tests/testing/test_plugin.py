@@ -419,3 +419,53 @@ def test_fixtures_of_this_machine_are_refused_in_a_simulated_network(run: Run, f
         if "port" in fixture
         else ["winsock_network cannot be used together with winsock_started: *"]
     )
+
+
+@pytest.mark.parametrize("fixture", ["winsock_started", "winsock_port", "winsock_ports"])
+def test_fixtures_of_this_machine_are_refused_in_an_open_network_too(run: Run, fixture: str) -> None:
+    result = run(f"""
+def test_it(request, winsock_network):
+    request.getfixturevalue("{fixture}")
+
+def test_after(winsock_started, winsock_port): pass
+""")
+    result.assert_outcomes(failed=1, passed=1)
+    result.stdout.fnmatch_lines(["winsock_network cannot be used together with *: a simulated process calls *"])
+
+
+def test_a_peer_of_this_machine_is_refused_in_a_simulated_network(run: Run) -> None:
+    result = run("""
+def test_it(winsock_network, winsock_peer):
+    winsock_peer(Peer(limit=1).accept())
+""")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["*a peer of this machine cannot be used together with winsock_network: use Peer(host), not Peer(limit=1)*"]
+    )
+
+
+@pytest.mark.parametrize("seeds", ["3", "'12'"])
+def test_seeds_that_are_not_several_are_reported(run: Run, seeds: str) -> None:
+    result = run(f"""
+@pytest.mark.winsock_network(seeds={seeds})
+def test_it(winsock_network): pass
+""")
+    assert result.ret != 0
+    message = f"invalid mark winsock_network: seeds={seeds}: use seed=7 or seeds=range(20)"
+    result.stdout.fnmatch_lines([f"*{message}*"])
+    assert "TypeError" not in result.stdout.str()
+
+
+def test_an_error_inside_a_peer_does_not_hide_the_reports_of_the_others(run: Run) -> None:
+    result = run("""
+def test_it(winsock_started, winsock_peer):
+    broken = winsock_peer(Peer().accept().close())
+    s = connected(broken)
+    closesocket(s)
+    broken.finish = lambda: {}["broken"]
+    s = connected(winsock_peer(Peer().accept().expect(b"GET ")))
+    send(s, b"POST", 4, 0)
+    closesocket(s)
+""")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["KeyError: 'broken'", "step 2, expect(b'GET '): the next bytes are b'POST' *"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from trace_kit import ROOT
@@ -11,16 +12,20 @@ from winsock_kit import bound, loopback, new, option, port_of
 
 from winsock import (
     INADDR_ANY,
+    INVALID_SOCKET,
     SO_EXCLUSIVEADDRUSE,
     SOCK_DGRAM,
     SOCK_STREAM,
     SOCKET_ERROR,
+    WSAEMFILE,
     WSACleanup,
+    WSASetLastError,
     bind,
     closesocket,
     listen,
 )
 from winsock.testing import reserved_ports
+from winsock.testing.own_sockets import OWN_SOCKETS
 
 OTHER_PROCESS = """
 import sys
@@ -67,6 +72,27 @@ def test_a_port_in_use_is_left_out() -> None:
         reservations._next = used - 20_000
         assert reservations.new_port() != used
     closesocket(s)
+
+
+@pytest.mark.usefixtures("started")
+@pytest.mark.parametrize("opened", [0, 1, 3])
+def test_the_reason_is_reported_where_no_more_sockets_can_be_opened(
+    monkeypatch: pytest.MonkeyPatch, opened: int
+) -> None:
+    before = set(OWN_SOCKETS)
+    with reserved_ports() as reservations:
+        left = iter(range(opened))
+
+        def socket(*args: int, original: Any = reservations._calls.socket) -> int:
+            if next(left, None) is not None:
+                return original(*args)  # type: ignore[no-any-return]
+            WSASetLastError(WSAEMFILE)
+            return INVALID_SOCKET
+
+        monkeypatch.setattr(reservations._calls, "socket", socket)
+        with pytest.raises(AssertionError, match=r"^no free port: socket failed: .*WSAEMFILE"):
+            reservations.new_port()
+    assert before == OWN_SOCKETS
 
 
 @pytest.mark.usefixtures("started")

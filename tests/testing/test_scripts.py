@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -20,6 +22,7 @@ SCRIPTS = [
     Peer().datagrams(("127.0.0.1", 9)).send(b"x").wait(1).repeat(2, last=2).repeat(5, last=1),
     Peer().accept().close().repeat(4),
     Peer().wait(1).accept().expect(b"'\"\\\n"),
+    Peer(address="::1", port=8081, limit=2.5, receive_buffer=4096, send_buffer=9000).accept(),
 ]
 
 
@@ -96,6 +99,70 @@ def test_the_bytes_of_a_script_do_not_change_with_the_callers_buffer() -> None:
 def test_an_impossible_step_is_refused_when_the_script_is_built(build: Callable[[], object], message: str) -> None:
     with pytest.raises(ValueError, match=f"^.*{re.escape(message)}"):
         build()
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: Peer().accept().stall(1e10), "invalid seconds: 10000000000.0: it must be at most 1e+09"),
+        (lambda: Peer().accept().stall(math.inf), "invalid seconds: inf"),
+        (lambda: Peer().accept().wait(math.inf), "invalid seconds: inf"),
+        (lambda: Peer().accept().wait(math.nan), "invalid seconds: nan"),
+        (lambda: Peer(limit=math.inf), "invalid limit: inf"),
+        (lambda: Peer().accept().read_slowly(math.inf), "invalid bytes_per_second: inf"),
+        (lambda: Peer().accept().send(b"xy", split=1, pause=math.nan), "invalid pause: nan"),
+        (lambda: Peer().accept().send(b"x", split=()), "invalid split: (): it must have at least one size"),
+        (lambda: Peer(receive_buffer=-1), "invalid receive_buffer: -1: it must be greater than 0"),
+        (lambda: Peer(send_buffer=2**31), "invalid send_buffer: 2147483648: it must be at most 2147483647"),
+        (lambda: Peer().connect(("localhost", 65_536)), "invalid port: 65536"),
+    ],
+)
+def test_an_argument_out_of_its_range_is_refused_when_the_script_is_built(
+    build: Callable[[], object], message: str
+) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        build()
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda script: script.garbage(2.5), "invalid count: 2.5: it must be an integer, not 'float'"),
+        (lambda script: script.garbage(3, seed=None), "invalid seed: None: it must be an integer"),
+        (lambda script: script.receive(1.5), "invalid count: 1.5: it must be an integer"),
+        (lambda script: script.receive(True), "invalid count: True: it must be an integer"),
+        (lambda script: script.read_slowly(1, 1.5), "invalid count: 1.5"),
+        (lambda script: script.read_slowly("1"), "invalid bytes_per_second: '1': it must be a number, not 'str'"),
+        (lambda script: script.repeat(1.5), "invalid number of times: 1.5: it must be an integer"),
+        (lambda script: script.repeat(1, last=1.0), "invalid number of steps to repeat: 1.0: it must be an integer"),
+        (lambda script: script.send(b"x", split=(2.0,)), "invalid split: 2.0: it must be an integer"),
+        (lambda script: script.send(b"x", split=1.5), "invalid split: 1.5: it must be an integer or a sequence"),
+        (lambda script: script.send(b"x", split="12"), "invalid split: '12': it must be an integer or a sequence"),
+        (lambda script: script.send(b"x", pause="1"), "invalid pause: '1': it must be a number"),
+        (lambda script: script.wait("1"), "invalid seconds: '1': it must be a number, not 'str'"),
+        (lambda script: script.stall(None), "invalid seconds: None: it must be a number"),
+        (lambda script: Peer(limit="3"), "invalid limit: '3': it must be a number"),  # type: ignore[arg-type]
+        (lambda script: Peer(port="80"), "invalid port: '80': it must be an integer"),  # type: ignore[arg-type]
+        (lambda script: Peer(port=80.5), "invalid port: 80.5: it must be an integer"),  # type: ignore[arg-type]
+        (lambda script: Peer(address=80), "invalid host: 80: it must be a string"),  # type: ignore[arg-type]
+        (lambda script: Peer(receive_buffer="9"), "invalid receive_buffer: '9'"),  # type: ignore[arg-type]
+        (lambda script: Peer().connect("a:8080"), "invalid address: 'a:8080': it must be a port or a pair"),  # type: ignore[arg-type]
+        (lambda script: Peer().connect(("a", "80")), "invalid port: '80': it must be an integer"),  # type: ignore[arg-type]
+        (lambda script: Peer().datagrams((1, 80)), "invalid host: 1: it must be a string"),  # type: ignore[arg-type]
+    ],
+)
+def test_an_argument_of_another_type_is_refused_when_the_script_is_built(
+    build: Callable[[Any], object], message: str
+) -> None:
+    with pytest.raises(TypeError, match=f"^{re.escape(message)}"):
+        build(Peer().accept())
+
+
+def test_scripts_of_peers_with_other_parameters_are_different() -> None:
+    assert Peer(port=1) != Peer(port=2)
+    assert Peer(limit=1).accept() != Peer().accept()
+    assert Peer(port=1, limit=3).accept() == Peer(limit=3, port=1).accept()
+    assert hash(Peer(port=1)) == hash(Peer(port=1))
 
 
 @pytest.mark.parametrize("data", ["text", 5, None])

@@ -8,9 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from . import steps
+from .arguments import (
+    LOOPBACK,
+    checked_address,
+    checked_bytes,
+    checked_host,
+    checked_integer,
+    checked_number,
+    checked_port,
+)
 from .running import RunningPeer
 from .runs import Options
 from .steps import State, Step, state_after
@@ -24,7 +33,7 @@ __all__ = ["Address", "Peer"]
 # A host name or numeric address and a port; a port alone is on the loopback address.
 Address: TypeAlias = "tuple[str, int] | int"
 
-_LOOPBACK = "127.0.0.1"
+_LIMIT = 10.0
 
 
 class Peer:
@@ -34,11 +43,12 @@ class Peer:
     that host, and its times are simulated ones.
 
     `address` and `port` are those of a server and of datagrams: by default the loopback address, or the first address
-    of the host, and a port that the system chooses. `limit` is the
-    longest time in seconds that one step waits for the other side. `receive_buffer` and `send_buffer` are the sizes of
+    of the host, and a port that the system chooses. `limit` is the longest time in seconds that one step waits for the
+    other side; read_slowly() waits that long for each next byte. `receive_buffer` and `send_buffer` are the sizes of
     the socket's buffers in bytes (SO_RCVBUF, SO_SNDBUF).
 
-    Errors: ValueError for a step that is impossible at its place, such as send() before accept().
+    Errors: ValueError for a step that is impossible at its place, such as send() before accept(), and for an argument
+    out of its range. TypeError for one of another type.
     """
 
     def __init__(
@@ -47,15 +57,28 @@ class Peer:
         *,
         address: str | None = None,
         port: int = 0,
-        limit: float = 10.0,
+        limit: float = _LIMIT,
         receive_buffer: int | None = None,
         send_buffer: int | None = None,
     ) -> None:
-        _check_port(port, 0)
-        _check_positive("limit", limit)
+        checked_number("limit", limit)
+        for name, size in (("receive_buffer", receive_buffer), ("send_buffer", send_buffer)):
+            if size is not None:
+                checked_integer(name, size)
         self._host = host
-        where = address or (_LOOPBACK if host is None else str(ip_address(host.interfaces[0].address)))
-        self._options = Options(where, port, limit, receive_buffer, send_buffer)
+        own = LOOPBACK if host is None else str(ip_address(host.interfaces[0].address))
+        where = own if address is None else checked_host(address)
+        self._options = Options(where, checked_port(port, 0), limit, receive_buffer, send_buffer)
+        # As they were given, for repr().
+        given = {
+            "address": address,
+            "port": port or None,
+            "limit": None if limit == _LIMIT else limit,
+            "receive_buffer": receive_buffer,
+            "send_buffer": send_buffer,
+        }
+        parameters = [f"{name}={value!r}" for name, value in given.items() if value is not None]
+        self._parameters = ", ".join(parameters if host is None else [f"host={host.name!r}", *parameters])
         self._steps: tuple[Step, ...] = ()
         self._state = State()
 
@@ -67,14 +90,14 @@ class Peer:
 
     def connect(self, address: Address) -> Peer:
         """Connect to a server. While it refuses, because it does not listen yet, the peer tries again."""
-        return self._with(steps.Connect(*_host_and_port(address)))
+        return self._with(steps.Connect(*checked_address(address)))
 
     def datagrams(self, address: Address | None = None) -> Peer:
         """Send and receive datagrams: each piece that is sent is one datagram, each expect() takes one.
 
         They go to `address`, or, without one, to the sender of the datagram that the last expect() or receive() took.
         """
-        return self._with(steps.Datagrams() if address is None else steps.Datagrams(*_host_and_port(address)))
+        return self._with(steps.Datagrams() if address is None else steps.Datagrams(*checked_address(address)))
 
     # ---- what the peer sends
 
@@ -84,20 +107,14 @@ class Peer:
         `split` sends them in pieces instead: of this many bytes each, or of the sizes in a sequence and then the rest.
         `pause` is the time in seconds between two pieces.
         """
-        data = tuple(_checked_bytes("send", message) for message in messages)
+        data = tuple(checked_bytes("send", message) for message in messages)
         if not data:
             raise ValueError("send() needs at least one message")
-        sizes = split if split is None or isinstance(split, int) else tuple(split)
-        for size in [] if sizes is None else [sizes] if isinstance(sizes, int) else sizes:
-            _check_positive("split", size)
-        if pause < 0:
-            raise ValueError(f"invalid pause: {pause!r}: it must not be negative")
-        return self._with(steps.Send(data, sizes, float(pause)))
+        return self._with(steps.Send(data, _checked_split(split), float(checked_number("pause", pause, zero=True))))
 
     def garbage(self, count: int, seed: int = 0) -> Peer:
         """Send `count` random bytes; the seed decides which."""
-        _check_positive("count", count)
-        return self._with(steps.Garbage(count, seed))
+        return self._with(steps.Garbage(checked_integer("count", count), checked_integer("seed", seed, None)))
 
     def half_close(self) -> Peer:
         """End the peer's stream (shutdown with SD_SEND); the peer goes on receiving."""
@@ -115,30 +132,27 @@ class Peer:
 
     def wait(self, seconds: float) -> Peer:
         """Send nothing for this time. What arrives is received and kept for later expectations."""
-        _check_positive("seconds", seconds)
-        return self._with(steps.Wait(seconds))
+        return self._with(steps.Wait(checked_number("seconds", seconds)))
 
     def stall(self, seconds: float) -> Peer:
         """Neither send nor receive for this time: what the other side sends fills the buffers."""
-        _check_positive("seconds", seconds)
-        return self._with(steps.Stall(seconds))
+        return self._with(steps.Stall(checked_number("seconds", seconds)))
 
     # ---- what the other side sends
 
     def expect(self, data: bytes) -> Peer:
         """The next bytes of the stream are these; or the next datagram is exactly this."""
-        return self._with(steps.Expect(_checked_bytes("expect", data)))
+        return self._with(steps.Expect(checked_bytes("expect", data)))
 
     def receive(self, count: int) -> Peer:
         """Receive `count` bytes, or datagrams, whatever they are."""
-        _check_positive("count", count)
-        return self._with(steps.Receive(count))
+        return self._with(steps.Receive(checked_integer("count", count)))
 
     def read_slowly(self, bytes_per_second: float, count: int | None = None) -> Peer:
         """Receive `count` bytes, or everything until the end of the stream, at this rate."""
-        _check_positive("bytes_per_second", bytes_per_second)
+        checked_number("bytes_per_second", bytes_per_second)
         if count is not None:
-            _check_positive("count", count)
+            checked_integer("count", count)
         return self._with(steps.ReadSlowly(bytes_per_second, count))
 
     def expect_end(self) -> Peer:
@@ -153,9 +167,8 @@ class Peer:
 
     def repeat(self, times: int, last: int | None = None) -> Peer:
         """Execute the last `last` steps, or all steps so far, `times` times in all."""
-        count = len(self._steps) if last is None else last
-        if times < 1:
-            raise ValueError(f"invalid number of times: {times!r}: it must be at least 1")
+        count = len(self._steps) if last is None else checked_integer("number of steps to repeat", last, None)
+        checked_integer("number of times", times)
         if not 1 <= count <= len(self._steps):
             raise ValueError(f"invalid number of steps to repeat: {count!r}: the script has {len(self._steps)}")
         repeated = steps.Repeat(times, self._steps[-count:])
@@ -164,6 +177,11 @@ class Peer:
         if times > 1:
             state = steps.state_after_all(state, repeated.steps)
         return self._copy((*self._steps[:-count], repeated), state)
+
+    @property
+    def host(self) -> Host | None:
+        """The simulated host; None for a peer of this machine."""
+        return self._host
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -191,43 +209,36 @@ class Peer:
         return RunningPeer(self._steps, self._options, surroundings)
 
     def __repr__(self) -> str:
-        """The script as it is written, without the peer's parameters."""
-        return f"Peer(){steps.script_text(self._steps)}"
+        """The script as it is written; a simulated host is shown by its name."""
+        return f"Peer({self._parameters}){steps.script_text(self._steps)}"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Peer) and self._steps == other._steps
+        return isinstance(other, Peer) and self._key == other._key
 
     def __hash__(self) -> int:
-        return hash(self._steps)
+        return hash(self._key)
+
+    @property
+    def _key(self) -> tuple[object, ...]:
+        return id(self._host), self._parameters, self._steps
 
     def _with(self, step: Step) -> Peer:
         return self._copy((*self._steps, step), state_after(self._state, step))
 
     def _copy(self, script: tuple[Step, ...], state: State) -> Peer:
         new = object.__new__(Peer)
-        new._host, new._options, new._steps, new._state = self._host, self._options, script, state
+        new._host, new._options, new._parameters = self._host, self._options, self._parameters
+        new._steps, new._state = script, state
         return new
 
 
-def _host_and_port(address: Address) -> tuple[str, int]:
-    host, port = (_LOOPBACK, address) if isinstance(address, int) else address
-    _check_port(port, 1)
-    return host, port
-
-
-def _check_port(port: int, lowest: int) -> None:
-    if not lowest <= port <= 65_535:
-        raise ValueError(f"invalid port: {port!r}: it must be from {lowest} to 65535")
-
-
-def _check_positive(name: str, value: float) -> None:
-    if not value > 0:
-        raise ValueError(f"invalid {name}: {value!r}: it must be greater than 0")
-
-
-def _checked_bytes(name: str, data: Any) -> bytes:
-    if not isinstance(data, (bytes, bytearray, memoryview)):
-        raise TypeError(f"{name}() argument: a bytes-like object is required, not {type(data).__name__!r}")
-    if not len(data):
-        raise ValueError(f"{name}() needs at least one byte")
-    return bytes(data)
+def _checked_split(split: int | Sequence[int] | None) -> int | tuple[int, ...] | None:
+    if split is None:
+        return None
+    if hasattr(split, "__index__"):
+        return checked_integer("split", split)
+    if not isinstance(split, Sequence) or isinstance(split, str):
+        raise TypeError(f"invalid split: {split!r}: it must be an integer or a sequence of integers")
+    if not split:
+        raise ValueError(f"invalid split: {split!r}: it must have at least one size")
+    return tuple(checked_integer("split", size) for size in split)

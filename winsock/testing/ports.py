@@ -33,7 +33,7 @@ from winsock.constants import (
     SOCKET_ERROR,
     SOL_SOCKET,
 )
-from winsock.errors import WSAEACCES, WSAEADDRINUSE
+from winsock.errors import WSAEACCES, WSAEADDRINUSE, WSAEMFILE, WSAENOBUFS, WSAErrorDescript
 from winsock.structures import in_addr, sockaddr_in, sockaddr_in6
 
 from .own_sockets import own_calls
@@ -48,6 +48,7 @@ _DISTANCE = 6_000
 _STRIDE = 997
 # Windows gives WSAEACCES for a socket that does not share its port, and for ports that it excludes.
 _IN_USE = (WSAEADDRINUSE, WSAEACCES)
+_NO_RESOURCES = (WSAEMFILE, WSAENOBUFS)
 
 
 class PortReservations:
@@ -61,7 +62,7 @@ class PortReservations:
     def new_port(self) -> int:
         """A port of 127.0.0.1 and of all other addresses of this machine that is free for TCP and UDP.
 
-        Errors: AssertionError if there is none.
+        Errors: AssertionError if there is none, or no more socket can be opened.
         """
         for _ in range(_NUMBER):
             port = _FIRST + self._next
@@ -69,10 +70,10 @@ class PortReservations:
             held = self._hold(port + _DISTANCE)
             if held is None:
                 continue
+            self._held.append(held)
             if self._is_free(port):
-                self._held.append(held)
                 return port
-            self._calls.closesocket(held)
+            self._calls.closesocket(self._held.pop())
         raise AssertionError(f"no free port from {_FIRST} to {_FIRST + _NUMBER - 1}")
 
     def release(self) -> None:
@@ -103,6 +104,9 @@ class PortReservations:
         calls = self._calls
         s = calls.socket(family, kind, 0)
         if s == INVALID_SOCKET:
+            # No other port would help. A machine without IPv6 has no sockets of its family.
+            if family == AF_INET or calls.WSAGetLastError() in _NO_RESOURCES:
+                raise AssertionError(f"no free port: socket failed: {WSAErrorDescript(calls.WSAGetLastError())}")
             return None
         calls.setsockopt(s, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, c_int(1), 4)
         name: sockaddr_in | sockaddr_in6 = (
