@@ -293,6 +293,16 @@ def test_a_failed_step_is_raised_with_the_error_of_the_block_as_its_context() ->
     assert isinstance(caught.value.__context__, KeyError)
 
 
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
+def test_a_failed_step_does_not_replace_an_interruption_of_the_block(interruption: type[BaseException]) -> None:
+    with pytest.raises(interruption):  # noqa: PT012, SIM117 - the block raises
+        with Peer().accept().expect(b"GET ").start() as peer:
+            s = connected(peer)
+            send_all(s, b"POST")
+            receive_all(s, 1)  # until the peer has failed
+            raise interruption
+
+
 def test_a_failure_is_raised_once() -> None:
     listener()
     peer = Peer(limit=0.01).accept().start()

@@ -94,6 +94,9 @@ class RunningPeer:
         # A step that has failed is often the cause of the error in the block: both are shown.
         if kind is not None:
             self.stop()
+            # An AssertionError would replace these, and the program would go on.
+            if issubclass(kind, (KeyboardInterrupt, SystemExit)):
+                return
         self.finish()
 
     def _open(self) -> None:
