@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import NamedTuple, Protocol
 
 from demos.registry import entry_of, find_program
-from demos.simulation.calls import IsWhole, ShortSends, counted
+from demos.simulation.calls import IsWhole, PartialSends, counted
 from demos.simulation.clock import SimulatedClock
 from demos.simulation.process_context import process_context
 from demos.terminal.charts import operations
@@ -31,7 +31,7 @@ from demos.terminal.runtime.log import Log
 from demos.terminal.runtime.programs import forget_program
 from demos.terminal.terminal import COMMAND_GROUPS, Terminal
 from winsock.simulation.dispatch import running_process
-from winsock.simulation.links import SECOND
+from winsock.simulation.units import SECOND
 
 
 class TerminalHost(Protocol):
@@ -69,7 +69,7 @@ class Setup:
     which it is executed. ``end`` is the second at which the terminal ends as by Ctrl-C; None: the world's end.
     ``symbols`` are those that the market quotes; the chart shows the first one. ``is_whole``: whether the bytes that a
     connection has received end with a whole message, to count the connections that end inside one. ``exit_codes`` are
-    those with which the program may end; any other one breaks an invariant. ``short_sends`` is the probability that a
+    those with which the program may end; any other one breaks an invariant. ``partial_sends`` is the probability that a
     send takes only a part of its bytes. Inside the ``contexts`` the program runs: they replace what this program alone
     takes from the real world. ``prepare`` gets the terminal before its program is loaded.
     """
@@ -85,7 +85,7 @@ class Setup:
     end: float | None = None
     is_whole: IsWhole | None = None
     exit_codes: Collection[int] = (0,)
-    short_sends: float = 0.0
+    partial_sends: float = 0.0
     contexts: Sequence[Callable[[], AbstractContextManager[object]]] = ()
     prepare: Callable[[Terminal], None] | None = None
 
@@ -94,11 +94,11 @@ class SimulatedTerminal:
     """See the head of this module. ``run`` is what the process calls; everything else is for the main thread."""
 
     def __init__(
-        self, name: str, host: TerminalHost, setup: Setup, end: float, short: Callable[[float], ShortSends]
+        self, name: str, host: TerminalHost, setup: Setup, end: float, partial: Callable[[float], PartialSends]
     ) -> None:
         """``end``: the second of the simulation at which it ends, if the setup does not say so.
 
-        ``short`` gives the short sends for the setup's probability.
+        ``partial`` gives the partial sends for the setup's probability.
         """
         self.name, self.host, self.setup = name, host, setup
         self.log: list[LogLine] = []
@@ -116,7 +116,7 @@ class SimulatedTerminal:
         self.module: ModuleType | None = None
         self._commands: deque[tuple[float, str]] = deque(sorted(setup.commands))
         self._program = find_program(setup.program)
-        self._short = short(setup.short_sends)
+        self._partial = partial(setup.partial_sends)
         self._end = setup.end if setup.end is not None else end
 
     @property
@@ -163,7 +163,7 @@ class SimulatedTerminal:
         self.starts += 1
         self.exit_code = None
         process = running_process()
-        process.winsock = counted(process.winsock, self.counts, self.setup.is_whole, self._short)
+        process.winsock = counted(process.winsock, self.counts, self.setup.is_whole, self._partial)
         clock = SimulatedClock()
         try:
             with ExitStack() as stack:

@@ -24,8 +24,8 @@ from demos.terminal.interfaces import AccountError
 from demos.terminal.paper.account import PaperAccount
 from demos.terminal.points import volume_text
 from winsock.simulation.faults import Fault
-from winsock.simulation.links import SECOND
 from winsock.simulation.random_streams import random_stream
+from winsock.simulation.units import SECOND
 
 from .namespaces import Namespaces
 
@@ -163,7 +163,7 @@ class RealWorld:
         return terminal
 
     def check_handles(self, most: int) -> Iterator[Violation]:
-        """Each process has at most so many sockets."""
+        """Each process has at most this many sockets."""
         for terminal in self.terminals.values():
             process = terminal.process
             if process is None or process.poll() is not None:

@@ -24,13 +24,12 @@ from random import Random
 from typing import Any, NamedTuple, Protocol
 
 from .errors import SimulationError
+from .units import MILLISECOND, SECOND
 
-__all__ = ["SECOND", "Direction", "LinkSettings", "Nat", "Passage", "Transported", "checked_settings"]
-
-SECOND = 1_000_000_000  # nanoseconds
+__all__ = ["Direction", "LinkSettings", "Nat", "Passage", "Transported", "checked_settings"]
 
 # Where neither the latency nor the jitter says how much later a reordered or duplicated datagram arrives.
-_SHORT_DELAY = SECOND // 1000
+_SHORT_DELAY = MILLISECOND
 
 
 class Transported(Protocol):

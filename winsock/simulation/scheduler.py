@@ -93,7 +93,7 @@ class Scheduler:
         return self.call_at(self.now + delay, action)
 
     def cancelled(self) -> None:
-        """A timer was cancelled: now and then they are taken out of the heap."""
+        """Counts a cancelled timer. When there are many, they are taken out of the heap."""
         self._cancelled += 1
         if self._cancelled > max(_MANY_CANCELLED, len(self._events) // 2):
             self._events = [timer for timer in self._events if timer.action is not None]

@@ -19,7 +19,7 @@ from demos.simulation.hubs import (
     INTRUDER,
     LONGEST_WAIT,
     MOST_SOCKETS,
-    SHORT_SENDS,
+    PARTIAL_SENDS,
     SILENCE,
     VISITOR,
     HubScenario,
@@ -259,7 +259,7 @@ class Finale:
 def _setup(program: str, inputs: dict[str, object], market: int, speed: float) -> Setup:
     return Setup(
         program=program, inputs=inputs, market=market, speed=speed, timer_ms=round(PERIOD * 1000),
-        short_sends=SHORT_SENDS,
+        partial_sends=PARTIAL_SENDS,
     )  # fmt: skip
 
 

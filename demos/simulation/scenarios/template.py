@@ -37,7 +37,7 @@ ARRIVES_S = 4.0
 NEXT_VISIT_S = 45.0
 
 # The probability that a send takes only a part; it differs between seeds.
-SHORT_SENDS = (0.0, 0.1, 0.5)
+PARTIAL_SENDS = (0.0, 0.1, 0.5)
 
 MOST_SOCKETS = 20
 
@@ -76,7 +76,7 @@ class TemplateScenario(Scenario):
             commands=[each for each in commands if each[0] < self.world.seconds - ARRIVES_S - 1],
             speed=0.1,
             timer_ms=TIMER_MS,
-            short_sends=chance.choice(SHORT_SENDS),
+            partial_sends=chance.choice(PARTIAL_SENDS),
         )
 
     def targets(self) -> Targets:

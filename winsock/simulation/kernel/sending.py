@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .environment import MILLISECOND, SECOND
+from ..units import MILLISECOND, SECOND
 from .options import Options
 from .receiving import SEGMENT
 
 _LARGEST_PACKET = 65536
 _FIRST_TIMEOUT, _LEAST_TIMEOUT, _MOST_TIMEOUT = SECOND, 200 * MILLISECOND, 60 * SECOND
-_DUPLICATES = 3  # so many acknowledgements of the same number mean that a packet was lost
+_DUPLICATES = 3  # this number of equal acknowledgements means that a packet was lost
 _UNLIMITED = 1 << 62
 
 
