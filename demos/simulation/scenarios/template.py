@@ -18,7 +18,8 @@ from demos.chartfeed.server_commands import change_command
 from demos.simulation.calls import END_INSIDE_MESSAGE, PARTIAL_SEND
 from demos.simulation.directed import in_order, resets_on_a_bad_line
 from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
-from demos.simulation.terminals import Event, Setup, SimulatedTerminal
+from demos.simulation.terminal_record import Event
+from demos.simulation.terminals import Setup, SimulatedTerminal
 from demos.simulation.world import World
 from winsock.simulation.faults import Fault
 
