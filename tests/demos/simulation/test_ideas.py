@@ -34,7 +34,7 @@ from demos.simulation.scenarios.sentiment import (
     volume_of,
 )
 from demos.simulation.sweep import sweep
-from demos.simulation.terminals import Event
+from demos.simulation.terminal_record import Event
 
 IDEAS = ("sentiment", "indicator", "proxy", "broker", "agents")
 MINUTES = 10
