@@ -6,6 +6,7 @@ imports nothing of it until a fixture is used.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +22,13 @@ _NETWORK_FIXTURE = "winsock_network"
 # Fixtures of this machine's network: while a simulated one is open, winsock's calls are the simulated ones.
 _REAL_FIXTURES = {"winsock_started", "winsock_ports", "winsock_port"}
 _REPORTS = "winsock_reports"
-# What is known of a test: whether it has failed, its peers, its simulated network.
-_FAILED: pytest.StashKey[bool] = pytest.StashKey()
+# What is known of a test: whether it ended early (it failed or was skipped), its peers, its simulated network.
+_ENDED_EARLY: pytest.StashKey[bool] = pytest.StashKey()
 _PEERS: pytest.StashKey[list[RunningPeer]] = pytest.StashKey()
 _NETWORK: pytest.StashKey[Recording] = pytest.StashKey()
+# Of the whole run: whether it was interrupted, by Ctrl-C, pytest.exit or an internal error. A fixture that fails then
+# would hide the cause and change pytest's exit code.
+_INTERRUPTED: pytest.StashKey[bool] = pytest.StashKey()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -47,9 +51,20 @@ def winsock_started(request: pytest.FixtureRequest) -> Iterator[None]:
             yield
     except AssertionError as error:
         problems = str(error)
-    # A test that has failed leaves sockets open because it was interrupted: one report is enough.
-    if problems and not request.node.stash.get(_FAILED, False):
-        pytest.fail(problems, pytrace=False)
+    # A test that ended early could not close its sockets: one report is enough.
+    if not request.node.stash.get(_ENDED_EARLY, False):
+        _fail(request, problems)
+
+
+def _fail(request: pytest.FixtureRequest, report: str) -> None:
+    """Fail with this report, if it has a text and pytest goes on."""
+    if not request.config.stash.get(_INTERRUPTED, False):
+        _fail_with(report)
+
+
+def _fail_with(report: str) -> None:
+    if report:
+        pytest.fail(report, pytrace=False)
 
 
 @pytest.fixture
@@ -79,39 +94,52 @@ def winsock_peer(request: pytest.FixtureRequest) -> Iterator[Callable[[Peer], Ru
         return peer
 
     yield start
-    _finish_peers(running, stop=True)
+    _fail(request, _finish_peers(running, stop=True))
 
 
-def _finish_peers(running: list[RunningPeer], stop: bool) -> None:
-    """Wait for the end of the scripts, or stop them, and report every step that has failed."""
+def _finish_peers(running: list[RunningPeer], stop: bool) -> str:
+    """Wait for the end of the scripts, or stop them; returns the reports of all steps that have failed."""
     failures = []
     while running:
-        peer = running.pop(0)
+        peer = running[0]
         try:
             if stop:
                 peer.stop()
             peer.finish()
         except AssertionError as error:
             failures.append(str(error))
-    if failures:
-        pytest.fail("\n\n".join(failures), pytrace=False)
+        except Exception as error:  # a defect of the peer or of the simulation: the other peers are reported too
+            failures.append("".join(traceback.format_exception(error)))
+        # Not before: a peer stays in the list when the wait is interrupted, and the fixture stops it.
+        del running[0]
+    return "\n\n".join(failures)
+
+
+# These end a test without a failure of it, also where a peer has failed because of that.
+_NO_FAILURES = (KeyboardInterrupt, pytest.exit.Exception, pytest.skip.Exception, pytest.xfail.Exception)
 
 
 class _Reports:
     """The hooks around a test. The first test that uses a fixture registers them, so that other runs do without."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
         running = item.stash.get(_PEERS, [])
         try:
             result = yield
+        except _NO_FAILURES:
+            _finish_peers(running, stop=True)
+            raise
         except BaseException:
             if _NETWORK in item.stash:
                 item.stash[_NETWORK].keep()
             # A failed step is often the cause, so both are shown.
-            _finish_peers(running, stop=True)
+            _fail_with(_finish_peers(running, stop=True))
             raise
-        _finish_peers(running, stop=False)
+        _fail_with(_finish_peers(running, stop=False))
         return result
 
     @pytest.hookimpl(wrapper=True)
@@ -119,16 +147,25 @@ class _Reports:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
-        if report.failed:
-            item.stash[_FAILED] = True
-            if _NETWORK in item.stash:
-                report.sections.append(("simulated network", item.stash[_NETWORK].report()))
+        # Skipped tests and expected failures are not failed reports, but they end at an exception too.
+        if report.failed or call.excinfo is not None:
+            item.stash[_ENDED_EARLY] = True
+        if report.failed and _NETWORK in item.stash:
+            report.sections.append(("simulated network", item.stash[_NETWORK].report()))
         return report
+
+    @pytest.hookimpl
+    def pytest_keyboard_interrupt(self) -> None:
+        self._config.stash[_INTERRUPTED] = True
+
+    @pytest.hookimpl
+    def pytest_internalerror(self) -> None:
+        self._config.stash[_INTERRUPTED] = True
 
 
 def _register_reports(config: pytest.Config) -> None:
     if not config.pluginmanager.has_plugin(_REPORTS):
-        config.pluginmanager.register(_Reports(), _REPORTS)
+        config.pluginmanager.register(_Reports(config), _REPORTS)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

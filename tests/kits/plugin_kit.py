@@ -16,4 +16,5 @@ def run_with_plugin(pytester: pytest.Pytester, *arguments: str) -> pytest.RunRes
         if not ismethod(MetadataPathFinder.invalidate_caches):
             # On Wine the standard library is of an older release than the interpreter, which needs a class method.
             patch.setattr(MetadataPathFinder, "invalidate_caches", classmethod(lambda cls: None))
-        return pytester.runpytest_inprocess("-p", "winsock_pytest", "-W", "error", "--strict-markers", *arguments)
+        fixed = ("-p", "winsock_pytest", "-W", "error", "--strict-markers")
+        return pytester.runpytest_inprocess(*fixed, *arguments, no_reraise_ctrlc=True)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import inspect
 import re
 import sys
+import threading
 from collections.abc import Callable
 from ctypes import sizeof
+from functools import partial
 from types import ModuleType
+from typing import Any
 
 import pytest
 from winsock_kit import Running, connect_to, loopback, new
@@ -31,7 +34,7 @@ from winsock import (
     listen,
     socket,
 )
-from winsock.testing import started
+from winsock.testing import Peer, open_sockets, started
 
 pytestmark = pytest.mark.usefixtures("unstarted")
 
@@ -137,9 +140,52 @@ def test_a_socket_whose_line_is_not_known_is_reported_with_its_addresses() -> No
     text = report_of(lambda: held[0](AF_INET, SOCK_DGRAM, 0))
     assert re.fullmatch(
         r"1 socket was left open:\n  socket \d+: UDP, local address -, peer -\n"
-        r"    opened by a function that is not a global name of a module: the line is not known",
+        r"    opened by a call that began before the test, or by a function that is not a global name of a module: "
+        r"the line is not known",
         text,
     )
+
+
+def test_a_peer_that_outlives_its_block_does_not_stop_winsock_in_the_next_one() -> None:
+    with started():
+        peer = Peer(limit=600).accept().start()
+    with started():
+        peer.stop()
+        s = socket(AF_INET, SOCK_STREAM, 0)
+        assert s != INVALID_SOCKET
+        closesocket(s)
+    peer.finish()
+    assert WSACleanup() == SOCKET_ERROR
+
+
+def test_a_peer_that_was_started_before_the_block_ends_in_it() -> None:
+    peer = Peer(limit=600).accept().start()
+    with started():
+        peer.stop()
+    assert WSACleanup() == SOCKET_ERROR
+
+
+def test_a_socket_that_another_thread_closes_at_the_end_of_the_block_is_not_reported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = threading.Event()
+    is_open = open_sockets._is_open
+
+    def ask(*args: Any) -> bool:
+        found = is_open(*args)
+        asked.set()
+        return found
+
+    monkeypatch.setattr(open_sockets, "_is_open", ask)
+    monkeypatch.setattr(open_sockets, "_GRACE", 60)
+
+    def close(s: int) -> int:
+        asked.wait()
+        return closesocket(s)
+
+    with started():
+        thread = Running(partial(close, open_datagram_socket()))
+    assert thread.result() == 0
 
 
 def test_open_sockets_are_closed_after_the_report() -> None:

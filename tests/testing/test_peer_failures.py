@@ -11,6 +11,10 @@ from winsock_kit import bound, listener, new, port_of, receive_all, reset
 
 from winsock import SD_SEND, closesocket, connect, send, shutdown
 from winsock.testing import Peer, RunningPeer
+from winsock.testing.conversation import Conversation
+from winsock.testing.endpoints import Connection
+from winsock.testing.own_sockets import OWN_SOCKETS
+from winsock.testing.surroundings import Failure
 
 pytestmark = pytest.mark.usefixtures("started")
 
@@ -151,6 +155,94 @@ def test_what_arrived_without_being_expected_is_shown_too() -> None:
 
     text = failure(Peer().accept().wait(0.05).expect(b"yes"), program)
     assert "more of it" in text
+
+
+def test_long_data_is_shown_by_the_bytes_around_the_first_difference() -> None:
+    expected = bytes(range(256)) * 40
+    data = expected[:5_000] + b"!" + expected[5_001:]
+    text = failure(Peer().accept().expect(expected), lambda s: send_all(s, data)).splitlines()[0]
+    assert f"at offset 5000 of 10240 bytes: expected … {expected[4_984:5_016]!r} …, " in text
+    assert f"the next bytes are … {data[4_984:5_016]!r} …" in text
+    assert len(text) < 500
+
+
+def test_the_report_of_a_long_conversation_is_short() -> None:
+    def program(s: int) -> None:
+        for _ in range(500):
+            send_all(s, b"a")
+            assert receive_all(s, 1) == b"b"
+        send_all(s, b"X")
+
+    text = failure(Peer().accept().expect(b"a").send(b"b").repeat(500, last=2).expect(b"c"), program)
+    assert len(text.splitlines()) < 200
+    assert re.search(r"… \d+ (events|lines) are not shown", text)
+    assert text.endswith("X")
+
+
+def test_adjacent_pieces_of_a_long_conversation_are_shown_together() -> None:
+    times = iter(range(1_000))
+    conversation = Conversation(lambda: next(times))
+    for _ in range(100):
+        conversation.add("received", b"a")
+    conversation.note("the other side ended its stream")
+    text = str(conversation)
+    assert "1.000 s  the peer received 100 bytes\n" in text
+    assert text.endswith("101.000 s  the other side ended its stream")
+    assert len(text.splitlines()) == 9
+
+
+def test_much_data_is_shown_without_a_line_for_each_sixteen_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[int] = []
+
+    def hex_dump(data: bytes, starts: range) -> list[str]:
+        shown.extend(starts)
+        return []
+
+    monkeypatch.setattr("winsock.testing.conversation.hex_dump", hex_dump)
+    conversation = Conversation(lambda: 0.0)
+    conversation.add("sent", bytes(1_000_000))
+    assert "62484 lines of 16 bytes are not shown" in str(conversation)
+    assert shown == [*range(0, 192, 16), *range(999_936, 1_000_000, 16)]
+
+
+def test_a_failure_of_the_close_at_the_end_of_a_script_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def close(self: Connection, deadline: float) -> None:
+        raise Failure("recv failed")
+
+    monkeypatch.setattr(Connection, "close", close)
+    text = failure(Peer().accept().expect(b"a"), lambda s: send_all(s, b"a"))
+    assert text.startswith("the close at the end of the script: recv failed")
+    assert not OWN_SOCKETS
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        Peer().datagrams(("no.such.host.invalid", 5)),
+        Peer(address="no.such.host.invalid").accept(),
+        Peer(address="192.0.2.1").accept(),
+    ],
+    ids=repr,
+)
+def test_a_peer_that_cannot_start_leaves_no_socket_open(script: Peer) -> None:
+    before = set(OWN_SOCKETS)
+    with pytest.raises(AssertionError, match=r"^the peer's start: "):
+        script.start()
+    assert before == OWN_SOCKETS
+
+
+@pytest.mark.parametrize("error", [Failure, TypeError])
+def test_a_socket_whose_options_cannot_be_set_is_closed(
+    monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    def call(*args: object) -> None:
+        raise error("setsockopt failed")
+
+    before = set(OWN_SOCKETS)
+    monkeypatch.setattr("winsock.testing.runs.call", call)
+    with pytest.raises((AssertionError, TypeError), match="setsockopt failed"):
+        Peer(receive_buffer=4_096).accept().start()
+    assert before == OWN_SOCKETS
 
 
 def test_the_block_of_a_with_statement_raises_the_failure_at_its_end() -> None:

@@ -74,6 +74,17 @@ def test_a_client_tries_again_until_the_server_listens(net: Network) -> None:
         pass
 
 
+def test_an_attempt_to_connect_that_nobody_answers_is_reported_by_its_step(net: Network) -> None:
+    net.partition("client", "server")
+    script = Peer(net.hosts["client"], limit=2).connect(("server", 80)).send(b"x")
+    with pytest.raises(AssertionError) as caught:
+        script.start().finish()
+    text = str(caught.value)
+    assert text.startswith("step 1, connect(('server', 80)): connect to server:80 failed: (#10060) WSAETIMEDOUT")
+    assert "connected: " not in text
+    assert net.now == pytest.approx(2, abs=0.1)
+
+
 def test_a_peer_sends_datagrams(net: Network) -> None:
     server = Peer(net.hosts["server"], port=9000).datagrams().expect(b"ping").send(b"pong").repeat(3, last=2)
     client = Peer(net.hosts["client"]).datagrams(("server", 9000)).send(b"ping").expect(b"pong").wait(1)
@@ -149,6 +160,43 @@ def test_a_peer_ends_with_the_crash_of_its_host(net: Network) -> None:
     net.at(1).crash("server")
     peer.finish()
     assert net.now == pytest.approx(1)
+
+
+@pytest.mark.parametrize("last", [lambda peer: peer.expect(b"x"), lambda peer: peer.expect_end().repeat(1, last=1)])
+def test_a_peer_that_is_killed_before_it_expects_something_is_reported_once(
+    net: Network, last: Callable[[Peer], Peer]
+) -> None:
+    script = last(Peer(net.hosts["server"]).accept().wait(20))
+    peer = script.start()
+    client = Peer(net.hosts["client"]).connect(peer.address).wait(60).start()
+    net.at(3).crash("server")
+    with pytest.raises(AssertionError, match=r"^step 2, wait\(20\): the peer was killed in step 2 of 3 \(3\.000 s"):
+        peer.finish()
+    peer.finish()
+    client.stop()
+
+
+def test_a_peer_that_is_killed_while_it_only_waits_is_not_reported(net: Network) -> None:
+    peer = Peer(net.hosts["server"]).accept().expect(b"x").wait(20).send(b"y").start()
+    client = Peer(net.hosts["client"]).connect(peer.address).send(b"x").wait(60).start()
+    net.at(3).crash("server")
+    peer.finish()
+    client.stop()
+
+
+def test_a_peer_that_is_stopped_before_it_expects_something_is_not_reported(net: Network) -> None:
+    peer = Peer(net.hosts["server"]).accept().expect(b"x").start()
+    peer.stop()
+    peer.finish()
+
+
+def test_a_reset_is_expected_within_the_time_limit_although_data_arrives(net: Network) -> None:
+    server = Peer(net.hosts["server"], limit=2).accept().expect_reset().start()
+    script = Peer(net.hosts["client"]).connect(server.address).send(b"x").wait(0.1).repeat(100, last=2)
+    client = script.start()
+    with pytest.raises(AssertionError, match=r"the other side has not reset the connection \(2\.\d+ s"):
+        server.finish()
+    client.stop()
 
 
 def test_an_error_in_the_block_stops_the_peer(net: Network) -> None:

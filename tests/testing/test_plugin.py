@@ -108,6 +108,90 @@ def test_it(winsock_started):
     assert "left open" not in result.stdout.str()
 
 
+@pytest.mark.parametrize(
+    ("interruption", "code"), [("raise KeyboardInterrupt", 2), ("pytest.exit('stop', returncode=7)", 7)]
+)
+@pytest.mark.parametrize("place", ["test", "fixture"])
+def test_an_interrupted_run_keeps_its_exit_code_and_has_no_other_report(
+    run: Run, interruption: str, code: int, place: str
+) -> None:
+    result = run(f"""
+def interrupt(place):
+    if place == "{place}":
+        socket(AF_INET, SOCK_DGRAM, 0)
+        {interruption}
+
+@pytest.fixture
+def opened(winsock_started, winsock_peer):
+    peer = winsock_peer(Peer().accept().expect(b"GET "))
+    s = connected(peer)
+    send(s, b"POST", 4, 0)
+    assert recv(s, bytearray(1), 1, 0) <= 0
+    interrupt("fixture")
+
+def test_it(opened):
+    interrupt("test")
+""")
+    assert result.ret == code
+    report = result.stdout.str() + result.stderr.str()
+    assert "INTERNALERROR" not in report
+    assert "Traceback" not in report
+    assert "left open" not in report
+
+
+def test_an_interrupted_wait_for_a_peer_stops_the_peer(run: Run) -> None:
+    result = run("""
+import threading
+
+@pytest.fixture
+def no_peer_is_left():
+    yield
+    assert threading.active_count() == before
+
+before = threading.active_count()
+
+def interrupt(self, join=threading.Thread.join):
+    if self.name == "winsock peer":
+        threading.Thread.join = join
+        pytest.fail("interrupted")
+    join(self)
+
+def test_it(no_peer_is_left, winsock_started, winsock_peer):
+    closesocket(connected(winsock_peer(Peer().accept().stall(600))))
+    threading.Thread.join = interrupt
+
+def test_after(winsock_started):
+    s = socket(AF_INET, SOCK_STREAM, 0)
+    assert s != INVALID_SOCKET
+    closesocket(s)
+""")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.no_fnmatch_line("*WSAStartup succeeded*")
+
+
+@pytest.mark.parametrize(
+    ("mark", "end", "outcome"),
+    [
+        ("parametrize('i', [1])", "pytest.skip('no IPv6')", "skipped"),
+        ("parametrize('i', [1])", "pytest.xfail('known')", "xfailed"),
+        ("xfail", "raise KeyError", "xfailed"),
+        ("xfail(strict=True)", "raise KeyError", "xfailed"),
+    ],
+)
+def test_a_skipped_test_or_an_expected_failure_has_no_second_report(
+    run: Run, mark: str, end: str, outcome: str
+) -> None:
+    result = run(f"""
+@pytest.mark.{mark}
+def test_it(winsock_started, winsock_peer{", i" if "'i'" in mark else ""}):
+    s = connected(winsock_peer(Peer().accept().expect(b"GET ")))
+    send(s, b"POST", 4, 0)
+    assert recv(s, bytearray(1), 1, 0) <= 0
+    {end}
+""")
+    result.assert_outcomes(**{outcome: 1})
+
+
 def test_what_a_fixture_of_the_test_opens_and_closes_is_not_reported(run: Run) -> None:
     result = run("""
 @pytest.fixture

@@ -11,7 +11,7 @@ from ctypes import c_int
 from typing import Any, TypeAlias
 
 from winsock.constants import INVALID_SOCKET, SO_ERROR, SOCK_STREAM, SOCKET_ERROR, SOL_SOCKET
-from winsock.errors import WSAEWOULDBLOCK, WSAErrorDescript
+from winsock.errors import WSAETIMEDOUT, WSAEWOULDBLOCK, WSAErrorDescript
 
 from . import steps
 from .addresses import family_of, local_address, peer_address, resolve, shown
@@ -26,6 +26,8 @@ __all__ = ["ACTIONS", "close"]
 _BETWEEN_ATTEMPTS = 0.05
 # read_slowly reads at most this often.
 _SHORTEST_READ_PERIOD = 0.02
+# Longer data is shown by some bytes before and after the first difference.
+_LONGEST_SHOWN, _SHOWN_AROUND = 64, 16
 
 
 def accept(run: Run, step: steps.Accept) -> None:
@@ -60,8 +62,8 @@ def connect(run: Run, step: steps.Connect) -> None:
             if s is not None:
                 _connected(run, s)
                 return
-        if run.surroundings.now() >= deadline:
-            raise Failure(f"connect to {step.host}:{step.port} failed: {WSAErrorDescript(error)}")
+            if run.surroundings.now() >= deadline:
+                raise Failure(f"connect to {step.host}:{step.port} failed: {WSAErrorDescript(error)}")
         run.surroundings.pause(_BETWEEN_ATTEMPTS)
 
 
@@ -74,13 +76,16 @@ def _attempt(run: Run, name: bytes, deadline: float) -> tuple[int | None, int]:
         error = run.calls.WSAGetLastError()
     if error == WSAEWOULDBLOCK:
         try:
-            wait_until_ready(run.surroundings, s, read=False, write=True, deadline=deadline)
+            _, ended = wait_until_ready(run.surroundings, s, read=False, write=True, deadline=deadline)
         except BaseException:
             run.calls.closesocket(s)
             raise
         value = c_int()
         run.calls.getsockopt(s, SOL_SOCKET, SO_ERROR, value, c_int(4))
         error = value.value
+        # An attempt that goes on has an address of the other side, but no connection.
+        if not error and not ended:
+            error = WSAETIMEDOUT
         if not error and peer_address(run.calls, s) is None:
             error = WSAEWOULDBLOCK
     if error:
@@ -125,14 +130,26 @@ def expect(run: Run, step: steps.Expect) -> None:
     if isinstance(run.endpoint, DatagramSocket):
         data = _next_datagram(run)
         if data != step.data:
-            raise Failure(f"the datagram is {data!r}")
+            raise Failure(_difference("the datagram is", step.data, data))
         return
     unread, deadline = run.connection.unread, run.deadline
     while not unread.startswith(step.data):
         if not step.data.startswith(unread):
-            raise Failure(f"the next bytes are {bytes(unread[: max(len(step.data), 16)])!r}")
+            next_bytes = bytes(unread[: max(len(step.data), 16)])
+            raise Failure(_difference("the next bytes are", step.data, next_bytes))
         _wait_for_data(run, deadline, f"{len(unread)} of {len(step.data)} bytes have arrived")
     del unread[: len(step.data)]
+
+
+def _difference(text: str, expected: bytes, data: bytes) -> str:
+    """What has arrived; of long data the bytes around the first difference from the expected data."""
+    if max(len(data), len(expected)) <= _LONGEST_SHOWN:
+        return f"{text} {data!r}"
+    lengths = min(len(expected), len(data))
+    offset = next((i for i in range(lengths) if expected[i] != data[i]), lengths)
+    start = max(0, offset - _SHOWN_AROUND)
+    wanted, found = (each[start : offset + _SHOWN_AROUND] for each in (expected, data))
+    return f"at offset {offset} of {len(expected)} bytes: expected … {wanted!r} …, {text} … {found!r} …"
 
 
 def receive(run: Run, step: steps.Receive) -> None:
@@ -210,7 +227,8 @@ def expect_reset(run: Run, step: steps.ExpectReset) -> None:
     while not connection.was_reset:
         if connection.ended:
             raise Failure("the other side ended its stream, without a reset")
-        if not connection.wait_for_more(deadline):
+        # The other side may send without end, so that the wait alone would not end.
+        if not connection.wait_for_more(deadline) or run.surroundings.now() > deadline:
             raise Failure("the other side has not reset the connection")
 
 
@@ -220,13 +238,13 @@ def half_close(run: Run, step: steps.HalfClose) -> None:
 
 def close(run: Run, step: steps.Close) -> None:
     assert run.endpoint is not None
-    endpoint, run.endpoint = run.endpoint, None
-    endpoint.close()
+    run.endpoint.close(run.deadline)
+    run.endpoint = None
 
 
 def reset(run: Run, step: steps.Reset) -> None:
-    connection, run.endpoint = run.connection, None
-    connection.reset()
+    run.connection.reset(run.deadline)
+    run.endpoint = None
 
 
 _Function: TypeAlias = Callable[[Run, Any], None]

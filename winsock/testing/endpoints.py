@@ -139,15 +139,18 @@ class Connection:
         call(self._calls, "shutdown", self._calls.shutdown(self.s, SD_SEND))
         self._conversation.note("the peer ended its stream")
 
-    def close(self) -> None:
-        """Close the socket. What has arrived is taken first, because unread data would turn the end into a reset."""
-        while self.receive():
+    def close(self, deadline: float) -> None:
+        """Close the socket. What has arrived is taken first, because unread data would turn the end into a reset.
+
+        A side that sends without end is not read for longer than until the deadline.
+        """
+        while self.receive() and self._surroundings.now() < deadline:
             pass
         self._calls.closesocket(self.s)
         self._conversation.note("the peer closed the connection")
 
-    def reset(self) -> None:
-        while self.receive():
+    def reset(self, deadline: float) -> None:
+        while self.receive() and self._surroundings.now() < deadline:
             pass
         self._calls.setsockopt(self.s, SOL_SOCKET, SO_LINGER, linger(1, 0), 4)
         self._calls.closesocket(self.s)
@@ -219,8 +222,8 @@ class DatagramSocket:
             if error not in (WSAEWOULDBLOCK, *_RESETS, WSAECONNREFUSED):
                 raise Failure(f"sendto failed: {WSAErrorDescript(error)}")
 
-    def close(self) -> None:
-        while self.receive():
+    def close(self, deadline: float) -> None:
+        while self.receive() and self._surroundings.now() < deadline:
             pass
         self._calls.closesocket(self.s)
         self._conversation.note("the peer closed its socket")

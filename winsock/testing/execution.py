@@ -19,6 +19,8 @@ def execute(run: Run, script: Sequence[Step]) -> None:
     Errors: Failure. Stopped.
     """
     _execute(run, script, 0)
+    run.number = 0
+    run.position.append("the close at the end of the script")
     if run.endpoint is not None:
         close(run, steps.Close())
 
@@ -27,6 +29,8 @@ def _execute(run: Run, script: Sequence[Step], level: int) -> None:
     """`level` is the number of repetitions around the steps."""
     for number, step in enumerate(script, start=1):
         del run.position[level:]
+        if level == 0:
+            run.number = number
         run.position.append(f"step {number}, {steps.text(step)[1:]}")
         if isinstance(step, steps.Repeat):
             for turn in range(step.times):

@@ -9,7 +9,7 @@ nothing outside of such a test.
 
 A function that is held somewhere else, such as in a list or an attribute of a class, is not replaced. On compat a
 socket that it has opened is found nevertheless, because handles are numbered in a row; the report then names the handle
-and its addresses without a line.
+and its addresses without a line. The same is true of an accept that another thread called before the test.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ctypes import c_int
@@ -39,7 +40,7 @@ from winsock.errors import WSAErrorDescript
 from winsock.structures import MAKEWORD, WSADATA
 
 from .addresses import local_address, peer_address, shown
-from .own_sockets import OWN_SOCKETS
+from .own_sockets import OWN_SOCKETS, original_calls
 
 __all__ = ["started"]
 
@@ -48,6 +49,12 @@ _OWN_PACKAGES = ("winsock", "winsock_compat")
 # The frames below these belong to the test runner.
 _RUNNERS = ("_pytest", "pluggy", "pytest", "unittest", "threading")
 _MOST_CALLERS = 8
+_UNKNOWN_LINE = (
+    "opened by a call that began before the test, or by a function that is not a global name of a module: "
+    "the line is not known"
+)
+# The time in seconds that other threads have at the end of a test, and between two looks.
+_GRACE, _POLL = 1.0, 0.01
 # The handles of compat are multiples of 4, and a new one is higher than all before.
 _HANDLE_STEP = 4
 
@@ -116,7 +123,7 @@ class _RecordingCalls:
     """Stands for the backend: it has the recording functions, and everything else is the backend's."""
 
     def __init__(self, calls: Winsock, recording: dict[str, Callable[..., Any]]) -> None:
-        self._calls = calls
+        self._calls, self.original_calls = calls, original_calls(calls)
         vars(self).update(recording)
 
     def __getattr__(self, name: str) -> Any:
@@ -179,7 +186,9 @@ def _finish(recorder: Recorder, first: int | None) -> list[str]:
     """Restore the calls, close what is open and stop Winsock; returns the lines of the report."""
     recorder.remove()
     calls = recorder.calls
-    problems = _close_open_sockets(calls, recorder.openings, _unrecorded(calls, first))
+    unrecorded = _unrecorded(calls, first)
+    _wait_for_other_threads(lambda: _open_sockets(calls, [*recorder.openings, *unrecorded]))
+    problems = _close_open_sockets(calls, recorder.openings, unrecorded)
     difference = recorder.starts
     for _ in range(difference):
         calls.WSACleanup()
@@ -195,15 +204,21 @@ def _finish(recorder: Recorder, first: int | None) -> list[str]:
     return problems
 
 
+def _wait_for_other_threads(open_sockets: Callable[[], list[int]]) -> None:
+    """Let the other threads close their sockets: a server often closes a moment after the test's client."""
+    deadline = time.monotonic() + _GRACE
+    while threading.active_count() > 1 and time.monotonic() < deadline and open_sockets():
+        time.sleep(_POLL)
+
+
 def _times(number: int) -> str:
     return "once" if number == 1 else f"{number} times"
 
 
 def _close_open_sockets(calls: Winsock, openings: dict[int, Opening], unrecorded: list[int]) -> list[str]:
     """Close the sockets of these handles that are still open; returns the lines of the report."""
-    own = set(OWN_SOCKETS)
-    found = {s: opening for s, opening in list(openings.items()) if s not in own and _is_open(calls, s)}
-    others = [s for s in unrecorded if s not in found and s not in own and _is_open(calls, s)]
+    found = {s: openings[s] for s in _open_sockets(calls, list(openings))}
+    others = [s for s in _open_sockets(calls, unrecorded) if s not in found]
     lines = []
     for handle in [*found, *others]:
         lines.append(f"  socket {handle}: {_description(calls, handle)}")
@@ -212,10 +227,16 @@ def _close_open_sockets(calls: Winsock, openings: dict[int, Opening], unrecorded
             lines.append(f"    opened by {found[handle].call}() at {first}")
             lines += [f"      called at {caller}" for caller in callers]
         else:
-            lines.append("    opened by a function that is not a global name of a module: the line is not known")
+            lines.append(f"    {_UNKNOWN_LINE}")
         calls.closesocket(handle)
     count = len(found) + len(others)
     return [f"{count} socket{' was' if count == 1 else 's were'} left open:", *lines] if lines else []
+
+
+def _open_sockets(calls: Winsock, handles: list[int]) -> list[int]:
+    """Those of the handles that are still open and not of this package."""
+    own = set(OWN_SOCKETS)
+    return [s for s in handles if s not in own and _is_open(calls, s)]
 
 
 def _is_open(calls: Winsock, handle: int) -> bool:

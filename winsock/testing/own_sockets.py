@@ -1,4 +1,8 @@
-"""The sockets of this package itself: those of peers and of reserved ports. No test has to close them."""
+"""The sockets of this package itself: those of peers and of reserved ports. No test has to close them.
+
+Their calls are the original ones, also while a test's calls are recorded (open_sockets.py). So the WSAStartup and
+WSACleanup of a peer that outlives its test are not counted as the test's.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +11,20 @@ from typing import Any, cast
 from winsock.api import Winsock
 from winsock.constants import INVALID_SOCKET
 
-__all__ = ["OWN_SOCKETS", "own_calls"]
+__all__ = ["OWN_SOCKETS", "original_calls", "own_calls"]
 
 # The handles that are open.
 OWN_SOCKETS: set[int] = set()
 
 
 def own_calls(calls: Winsock) -> Winsock:
-    """The calls, which keep OWN_SOCKETS up to date."""
-    return cast(Winsock, _OwnCalls(calls))
+    """The original calls, which keep OWN_SOCKETS up to date."""
+    return cast(Winsock, _OwnCalls(original_calls(calls)))
+
+
+def original_calls(calls: Winsock) -> Winsock:
+    """The calls without a recording."""
+    return cast(Winsock, getattr(calls, "original_calls", calls))
 
 
 class _OwnCalls:

@@ -13,7 +13,7 @@ from .addresses import shown
 from .conversation import Conversation
 from .execution import execute
 from .runs import Options, Run
-from .steps import Step, text
+from .steps import Step, expects, text
 from .surroundings import Failure, Stopped, Surroundings
 
 __all__ = ["RunningPeer", "start_winsock"]
@@ -31,6 +31,7 @@ class RunningPeer:
         self._run = Run(surroundings, self.conversation, options)
         self._name: bytes | None = None
         self._error: BaseException | None = None
+        self._kill_reported = False
         surroundings.start(self._open, self._execute)
 
     @property
@@ -71,9 +72,13 @@ class RunningPeer:
     def finish(self) -> None:
         """Wait for the end of the script.
 
-        Errors: AssertionError if a step has failed; it shows the script and what both sides have sent.
+        Errors: AssertionError if a step has failed, or if the peer was killed, for example by a crash of its simulated
+        host, before a step that expects or receives something; it shows the script and what both sides have sent.
         """
         self._surroundings.join()
+        if self._surroundings.killed and not self._kill_reported:
+            self._kill_reported = True
+            self._error = self._error or self._report_of_kill()
         if self._error is not None:
             error, self._error = self._error, None
             raise error
@@ -93,12 +98,15 @@ class RunningPeer:
 
     def _open(self) -> None:
         start_winsock(self._run.calls)
+        is_open = False
         try:
             self._name = self._run.open(self._script)
+            is_open = True
         except Failure as failure:
-            error = self._report(failure)
-            self._end()
-            raise error from None
+            raise self._report(failure) from None
+        finally:
+            if not is_open:
+                self._end()
 
     def _execute(self) -> None:
         try:
@@ -115,6 +123,15 @@ class RunningPeer:
         self._run.shut()
         self._run.calls.WSACleanup()
 
+    def _report_of_kill(self) -> AssertionError | None:
+        """None if all that was left to do was to send and to wait: a crash in the middle of it may be intended."""
+        # A killed process has no sockets, and its calls cannot be made.
+        self._run.endpoint = self._run.listener = None
+        number = self._run.number
+        if not number or not any(map(expects, self._script[number - 1 :])):
+            return None
+        return self._report(Failure(f"the peer was killed in step {number} of {len(self._script)}"))
+
     def _report(self, failure: Failure) -> AssertionError:
         """The error that finish() raises: what has failed, the script, and the conversation."""
         try:
@@ -122,10 +139,9 @@ class RunningPeer:
         except Failure as error:
             self.conversation.note(str(error))
         where = ", ".join(map(_shortened, self._run.position)) or "the peer's start"
-        failed = self._run.position[0].partition(",")[0] if self._run.position else ""
         lines = [f"{where}: {failure} ({self.conversation.seconds():.3f} s after the peer's start)", "", "The script:"]
         for number, step in enumerate(self._script, start=1):
-            mark = ">" if f"step {number}" == failed else " "
+            mark = ">" if number == self._run.number else " "
             lines.append(f"  {mark} {number:3} {_shortened(text(step))}")
         lines += ["", "The conversation:", str(self.conversation) or "  nothing was sent or received"]
         return AssertionError("\n".join(lines))

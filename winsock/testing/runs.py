@@ -26,6 +26,8 @@ from .surroundings import Failure, Surroundings, call
 __all__ = ["Options", "Run"]
 
 _BACKLOG = 128
+# For a report: the other side may send without end.
+_MOST_RECEIVES = 100
 
 
 class Options:
@@ -46,6 +48,8 @@ class Run:
         self.endpoint: Connection | DatagramSocket | None = None
         # The step that runs, and of a repetition also the step in it.
         self.position: list[str] = []
+        # The number of the step that runs, from 1; 0 before the first step and after the last one.
+        self.number = 0
 
     def open(self, script: Sequence[Step]) -> bytes | None:
         """Listen, or bind the datagram socket, before the script starts; returns its sockaddr.
@@ -58,8 +62,9 @@ class Run:
             call(self.calls, "listen", self.calls.listen(s, _BACKLOG))
             set_nonblocking(self.surroundings, s)
         elif isinstance(first, steps.Datagrams):
-            s = self._bound_socket(SOCK_DGRAM)
+            # Before there is a socket: an unknown host is a failure.
             to = None if first.host is None else resolve(self.calls, first.host, first.port, True)[0]
+            s = self._bound_socket(SOCK_DGRAM)
             self.endpoint = DatagramSocket(self.surroundings, self.conversation, s, to)
         else:
             return None
@@ -79,9 +84,13 @@ class Run:
         s = self.calls.socket(family, kind, 0)
         if s == INVALID_SOCKET:
             raise Failure(f"socket failed: {WSAErrorDescript(self.calls.WSAGetLastError())}")
-        for option, size in ((SO_RCVBUF, self.options.receive_buffer), (SO_SNDBUF, self.options.send_buffer)):
-            if size is not None:
-                call(self.calls, "setsockopt", self.calls.setsockopt(s, SOL_SOCKET, option, c_int(size), 4))
+        try:
+            for option, size in ((SO_RCVBUF, self.options.receive_buffer), (SO_SNDBUF, self.options.send_buffer)):
+                if size is not None:
+                    call(self.calls, "setsockopt", self.calls.setsockopt(s, SOL_SOCKET, option, c_int(size), 4))
+        except BaseException:
+            self.calls.closesocket(s)
+            raise
         return s
 
     def shut(self) -> None:
@@ -95,8 +104,9 @@ class Run:
 
     def take_what_has_arrived(self) -> None:
         """For the report of a failure."""
-        while self.endpoint is not None and self.endpoint.receive():
-            pass
+        for _ in range(_MOST_RECEIVES):
+            if self.endpoint is None or not self.endpoint.receive():
+                return
 
     @property
     def deadline(self) -> float:

@@ -24,7 +24,7 @@ class SimulatedProcess:
         self.calls: Winsock = winsock.calls
         self._host, self._scheduler = host, host.scheduler
         self._process: Process | None = None
-        self._opened = False
+        self._opened = self._stopped = False
         self._error: AssertionError | None = None
 
     def now(self) -> float:
@@ -63,4 +63,10 @@ class SimulatedProcess:
 
     def stop(self) -> None:
         assert self._process is not None
-        self._process.kill()
+        if not self._process.ended:
+            self._stopped = True
+            self._process.kill()
+
+    @property
+    def killed(self) -> bool:
+        return self._process is not None and self._process.killed and not self._stopped

@@ -30,6 +30,7 @@ __all__ = [
     "State",
     "Step",
     "Wait",
+    "expects",
     "script_text",
     "state_after",
     "state_after_all",
@@ -270,6 +271,13 @@ def _state_after_on_connection(state: State, step: Step) -> State:
     if isinstance(step, ReadSlowly):
         return replace(state, can_receive=step.count is not None)
     return replace(state, can_receive=False, can_send=state.can_send and isinstance(step, ExpectEnd))
+
+
+def expects(step: Step) -> bool:
+    """Whether the step expects or receives something from the other side, itself or in a repetition."""
+    if isinstance(step, Repeat):
+        return any(map(expects, step.steps))
+    return isinstance(step, (Expect, Receive, ReadSlowly, ExpectEnd, ExpectReset))
 
 
 def script_text(steps: Sequence[Step]) -> str:

@@ -22,6 +22,9 @@ from .own_sockets import own_calls
 
 __all__ = ["Failure", "RealWorld", "Stopped", "Surroundings", "call", "wait_until_ready"]
 
+# In one piece, in seconds: a longer wait than some weeks overflows on Windows.
+_LONGEST_PAUSE = 86_400.0
+
 
 class Failure(Exception):
     """A step of a script has failed; the text says why. The peer's report adds the script and the conversation."""
@@ -35,6 +38,11 @@ class Surroundings(Protocol):
     calls: Winsock
     # The longest wait in one piece, in seconds.
     longest_wait: float
+
+    @property
+    def killed(self) -> bool:
+        """Whether something else than stop() has ended `execute` from outside."""
+        ...
 
     def now(self) -> float:
         """Seconds of a clock that is never set back."""
@@ -65,6 +73,8 @@ class RealWorld:
     """A thread of its own on this machine."""
 
     longest_wait = 0.02
+    # Nothing can kill a thread.
+    killed = False
 
     def __init__(self) -> None:
         self.calls = own_calls(winsock.calls)
@@ -75,8 +85,10 @@ class RealWorld:
         return time.monotonic()
 
     def pause(self, seconds: float) -> None:
-        if self._stop.wait(seconds):
-            raise Stopped
+        end = self.now() + seconds
+        while (left := end - self.now()) > 0:
+            if self._stop.wait(min(left, _LONGEST_PAUSE)):
+                raise Stopped
 
     def check(self) -> None:
         if self._stop.is_set():
