@@ -28,7 +28,7 @@ DATAGRAMS_RECEIVED = "datagrams received"
 _NAME = "winsock_counted"
 
 
-class ShortSends(NamedTuple):
+class PartialSends(NamedTuple):
     """Which sends take only a part: while that is allowed, a random share of them."""
 
     random: Random
@@ -36,7 +36,7 @@ class ShortSends(NamedTuple):
     allowed: Callable[[], bool]
 
 
-def counted(winsock: Winsock, counts: Counter[str], is_whole: IsWhole | None, short: ShortSends) -> Winsock:
+def counted(winsock: Winsock, counts: Counter[str], is_whole: IsWhole | None, partial: PartialSends) -> Winsock:
     """The same calls; they count what the head of this module lists. ``is_whole`` is for the received streams.
 
     Calls that are counted already are returned as they are: a terminal may run several times in one process.
@@ -46,7 +46,7 @@ def counted(winsock: Winsock, counts: Counter[str], is_whole: IsWhole | None, sh
     counting = ModuleType(_NAME)
     counting.__dict__.update({**vars(winsock), "__name__": _NAME})
     changed: Any = counting
-    changed.send = _counted_send(winsock, counts, short)
+    changed.send = _counted_send(winsock, counts, partial)
     changed.sendto = _counted_transfer(winsock.sendto, counts, DATAGRAMS_SENT)
     changed.recvfrom = _counted_transfer(winsock.recvfrom, counts, DATAGRAMS_RECEIVED)
     if is_whole is not None:
@@ -54,13 +54,13 @@ def counted(winsock: Winsock, counts: Counter[str], is_whole: IsWhole | None, sh
     return cast(Winsock, counting)
 
 
-def _counted_send(winsock: Winsock, counts: Counter[str], short: ShortSends) -> Callable[..., int]:
+def _counted_send(winsock: Winsock, counts: Counter[str], partial: PartialSends) -> Callable[..., int]:
     send = winsock.send
 
     def counted_send(s: int, buf: Any, length: int, flags: int) -> int:
         part = length
-        if length > 1 and short.probability and short.allowed() and short.random.random() < short.probability:
-            part = short.random.randrange(1, length)
+        if length > 1 and partial.probability and partial.allowed() and partial.random.random() < partial.probability:
+            part = partial.random.randrange(1, length)
         result = send(s, buf, part, flags)
         if 0 <= result < length:
             counts[PARTIAL_SEND] += 1

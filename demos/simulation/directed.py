@@ -5,9 +5,8 @@ from __future__ import annotations
 import random
 
 from winsock.simulation.faults import Fault
-from winsock.simulation.links import SECOND
+from winsock.simulation.units import MILLISECOND
 
-_MILLISECOND = SECOND // 1000
 _RESETS = 12
 
 
@@ -35,4 +34,4 @@ def in_order(faults: list[Fault]) -> list[Fault]:
 
 
 def _time(seconds: float) -> int:
-    return int(seconds * 1000) * _MILLISECOND
+    return int(seconds * 1000) * MILLISECOND

@@ -16,9 +16,9 @@ from demos.simulation.scenarios.registry import find_scenario
 from demos.simulation.world import World
 from winsock.simulation.errors import SimulationError
 from winsock.simulation.faults import Fault, format_script
-from winsock.simulation.links import SECOND
 from winsock.simulation.network import Network
 from winsock.simulation.random_streams import random_stream
+from winsock.simulation.units import SECOND
 
 # Faults begin after this many seconds, when the programs have started.
 WARM_UP = 5.0

@@ -30,7 +30,7 @@ VISITOR, INTRUDER = "visitor", "intruder"
 FROZEN = 0.4
 
 # The probability that a send takes only a part of its bytes.
-SHORT_SENDS = 0.02
+PARTIAL_SENDS = 0.02
 
 
 class HubScenario(Scenario):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -83,5 +84,7 @@ def simulate(run: Run, *, trace: bool = False, folder: Path | None = None) -> Ou
 
 def _fast_folder() -> str | None:
     """A folder in memory where there is one: the paper accounts of the programs write each deal to the disk."""
+    if sys.platform == "win32":
+        return None  # On Wine this folder exists, but only on the drive of Linux's root directory.
     memory = "/dev/shm"
     return memory if os.path.isdir(memory) and os.access(memory, os.W_OK) else None

@@ -7,31 +7,31 @@ starts of the terminal: a host that crashes and restarts starts it again, with t
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from demos.registry import entry_of, find_program
-from demos.simulation.calls import IsWhole, ShortSends, counted
+from demos.simulation.calls import IsWhole, PartialSends, counted
 from demos.simulation.clock import SimulatedClock
 from demos.simulation.process_context import process_context
+from demos.simulation.terminal_record import Event, LogLine, TerminalRecord
 from demos.terminal.charts import operations
 from demos.terminal.charts.template import to_bytes
-from demos.terminal.interfaces import AccountError, SymbolSpec
+from demos.terminal.interfaces import SymbolSpec
 from demos.terminal.mql.constants import PERIOD_H1
 from demos.terminal.paper.account import PaperAccount
 from demos.terminal.paper.market import ReplayMarket, Speed, random_walk
-from demos.terminal.points import volume_text
 from demos.terminal.runtime.files import DataFolder
 from demos.terminal.runtime.log import Log
 from demos.terminal.runtime.programs import forget_program
 from demos.terminal.terminal import COMMAND_GROUPS, Terminal
 from winsock.simulation.dispatch import running_process
-from winsock.simulation.links import SECOND
+from winsock.simulation.units import SECOND
 
 
 class TerminalHost(Protocol):
@@ -43,23 +43,6 @@ class TerminalHost(Protocol):
     def disk(self) -> Path: ...
 
 
-class LogLine(NamedTuple):
-    """A line of a terminal's log: when, in seconds of the simulation, at which start of the terminal, and the line."""
-
-    time: float
-    start: int
-    text: str
-
-
-class Event(NamedTuple):
-    """An event that a program or its terminal has recorded, as in ``--events``: deal, connected, sent and so on."""
-
-    time: float
-    start: int
-    kind: str
-    fields: Mapping[str, object]
-
-
 @dataclass(frozen=True, kw_only=True)
 class Setup:
     """How a terminal is started.
@@ -69,7 +52,7 @@ class Setup:
     which it is executed. ``end`` is the second at which the terminal ends as by Ctrl-C; None: the world's end.
     ``symbols`` are those that the market quotes; the chart shows the first one. ``is_whole``: whether the bytes that a
     connection has received end with a whole message, to count the connections that end inside one. ``exit_codes`` are
-    those with which the program may end; any other one breaks an invariant. ``short_sends`` is the probability that a
+    those with which the program may end; any other one breaks an invariant. ``partial_sends`` is the probability that a
     send takes only a part of its bytes. Inside the ``contexts`` the program runs: they replace what this program alone
     takes from the real world. ``prepare`` gets the terminal before its program is loaded.
     """
@@ -85,38 +68,29 @@ class Setup:
     end: float | None = None
     is_whole: IsWhole | None = None
     exit_codes: Collection[int] = (0,)
-    short_sends: float = 0.0
+    partial_sends: float = 0.0
     contexts: Sequence[Callable[[], AbstractContextManager[object]]] = ()
     prepare: Callable[[Terminal], None] | None = None
 
 
-class SimulatedTerminal:
+class SimulatedTerminal(TerminalRecord):
     """See the head of this module. ``run`` is what the process calls; everything else is for the main thread."""
 
     def __init__(
-        self, name: str, host: TerminalHost, setup: Setup, end: float, short: Callable[[float], ShortSends]
+        self, name: str, host: TerminalHost, setup: Setup, end: float, partial: Callable[[float], PartialSends]
     ) -> None:
         """``end``: the second of the simulation at which it ends, if the setup does not say so.
 
-        ``short`` gives the short sends for the setup's probability.
+        ``partial`` gives the partial sends for the setup's probability.
         """
-        self.name, self.host, self.setup = name, host, setup
-        self.log: list[LogLine] = []
-        self.events: list[Event] = []
+        super().__init__(name)
+        self.host, self.setup = host, setup
         self.answers: list[str] = []
-        # By symbol, the lots after each deal, and those with which the program has started, with their times.
-        self.positions: dict[str, list[tuple[float, str]]] = {}
-        # See calls.py.
-        self.counts: Counter[str] = Counter()
-        # What the terminal found wrong with its account when it ended.
-        self.account_problems: list[str] = []
-        self.starts = 0
-        self.exit_code: int | None = None
         # The running program's module, whose globals a scenario may read; None while the terminal does not run.
         self.module: ModuleType | None = None
         self._commands: deque[tuple[float, str]] = deque(sorted(setup.commands))
         self._program = find_program(setup.program)
-        self._short = short(setup.short_sends)
+        self._partial = partial(setup.partial_sends)
         self._end = setup.end if setup.end is not None else end
 
     @property
@@ -143,27 +117,12 @@ class SimulatedTerminal:
         """Have a command executed in the terminal's next turn."""
         self._commands.appendleft((0.0, line))
 
-    def of_kind(self, *kinds: str) -> list[Event]:
-        """The events of these kinds, the earliest first."""
-        return [event for event in self.events if event.kind in kinds]
-
-    def logged(self, text: str) -> bool:
-        """Whether a line of the log contains the text."""
-        return any(text in line.text for line in self.log)
-
-    def position(self, symbol: str, at: float | None = None) -> str:
-        """The lots in the symbol after the last deal, at this second of the simulation or now; "0.00" before any."""
-        for time, lots in reversed(self.positions.get(symbol, ())):
-            if at is None or time <= at:
-                return lots
-        return "0.00"
-
     def run(self) -> None:
         """Run the terminal in the process that calls this."""
         self.starts += 1
         self.exit_code = None
         process = running_process()
-        process.winsock = counted(process.winsock, self.counts, self.setup.is_whole, self._short)
+        process.winsock = counted(process.winsock, self.counts, self.setup.is_whole, self._partial)
         clock = SimulatedClock()
         try:
             with ExitStack() as stack:
@@ -188,7 +147,7 @@ class SimulatedTerminal:
                 # The event loop has not removed the program if it was killed.
                 forget_program(self.module)
             self.module = None
-            self._check_account(clock)
+            self.check_account(self.account, self.setup.symbols, clock)
 
     def _terminal(self, clock: SimulatedClock, stack: ExitStack) -> Terminal:
         setup = self.setup
@@ -216,22 +175,6 @@ class SimulatedTerminal:
         terminal.event_loop.add_source(_Commands(self._commands, terminal.post))
         return terminal
 
-    def _check_account(self, clock: SimulatedClock) -> None:
-        """Compare the account's file with the deals that were recorded; opening it compares its deals and positions."""
-        try:
-            with closing(PaperAccount(self.account, clock=clock)) as account:
-                stored = {each.spec.name: volume_text(each.volume, each.spec) for each in account.positions()}
-        except AccountError as error:
-            self.account_problems.append(str(error))
-            return
-        for symbol in self.setup.symbols:
-            recorded = self.position(symbol)
-            if float(stored.get(symbol, "0")) != float(recorded):
-                self.account_problems.append(
-                    f"{self.name}: {symbol} is {stored.get(symbol, '0')} lots in the account, and the last deal has "
-                    f"led to {recorded}"
-                )
-
 
 class _Recorder:
     """Takes the events of one start of a terminal."""
@@ -241,11 +184,7 @@ class _Recorder:
 
     def record(self, kind: str, fields: Mapping[str, object]) -> None:
         """See EventRecorder."""
-        time = self._clock.monotonic()
-        self._terminal.events.append(Event(time, self._start, kind, fields))
-        if kind in ("started", "deal") and "position" in fields:
-            positions = self._terminal.positions.setdefault(str(fields["symbol"]), [])
-            positions.append((time, str(fields["position"])))
+        self._terminal.add_event(Event(self._clock.monotonic(), self._start, kind, fields))
 
 
 class _Commands:

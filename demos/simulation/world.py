@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from demos.simulation.calls import ShortSends
+from demos.simulation.calls import PartialSends
 from demos.simulation.terminals import Setup, SimulatedTerminal
 from winsock.simulation.dispatch import running_process
 from winsock.simulation.hosts import Host
@@ -62,7 +62,7 @@ class World:
         return terminal
 
     def repeated(self, name: str, host: str, setup: Setup, pause: float) -> SimulatedTerminal:
-        """As terminal(); a terminal that has ended by itself is started again after a pause in seconds."""
+        """As terminal(); when the program has ended, it is started again after a pause in seconds."""
         terminal = self._new(name, host, setup)
 
         def run_again() -> None:
@@ -75,12 +75,12 @@ class World:
         return terminal
 
     def _new(self, name: str, host: str, setup: Setup) -> SimulatedTerminal:
-        def short(probability: float) -> ShortSends:
+        def partial(probability: float) -> PartialSends:
             # They are faults, and like the others they are over at some time.
             chance = random_stream(self.seed, f"short sends/{name}")
-            return ShortSends(chance, probability, lambda: self.now < self.last_fault)
+            return PartialSends(chance, probability, lambda: self.now < self.last_fault)
 
-        terminal = SimulatedTerminal(name, self.hosts[host], setup, self.seconds, short)
+        terminal = SimulatedTerminal(name, self.hosts[host], setup, self.seconds, partial)
         self.terminals[name] = terminal
         return terminal
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from winsock import constants as c
 from winsock.simulation.kernel.addresses import Interface
-from winsock.simulation.kernel.environment import MILLISECOND, SECOND
 from winsock.simulation.kernel.packets import Packet
 from winsock.simulation.kernel.stack import Stack
 from winsock.simulation.posix import posix_modules
+from winsock.simulation.units import MILLISECOND, SECOND
 
 __all__ = ["MILLISECOND", "SECOND", "Host", "Wire", "sockaddr"]
 

@@ -16,7 +16,7 @@ from demos.simulation.runs import Run, simulate
 from demos.simulation.scenario import Violation
 from demos.simulation.scenarios.registry import find_scenario
 from winsock.simulation.faults import Fault, parse_script
-from winsock.simulation.links import SECOND
+from winsock.simulation.units import SECOND
 
 from .namespaces import Namespaces
 from .real_world import RealWorld

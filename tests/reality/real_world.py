@@ -1,7 +1,7 @@
 """Runs a scenario of demos/simulation on real hosts: its programs as processes, its faults, its invariants.
 
-`RealWorld` has what a scenario uses of demos.simulation.world.World, and `RealTerminal` what it reads of a
-SimulatedTerminal. The scenario itself is the same class. A second is a real second here.
+`RealWorld` has what a scenario uses of demos.simulation.world.World; `RealTerminal` and SimulatedTerminal are both a
+TerminalRecord, which the scenario reads. The scenario itself is the same class. A second is a real second here.
 
 Faults that a kernel without netem or a shared clock cannot have are refused: see `refused`.
 """
@@ -14,18 +14,15 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from demos.simulation.scenario import Violation
-from demos.simulation.terminals import Event, LogLine, Setup
-from demos.terminal.interfaces import AccountError
-from demos.terminal.paper.account import PaperAccount
-from demos.terminal.points import volume_text
+from demos.simulation.terminal_record import Event, LogLine, TerminalRecord
+from demos.simulation.terminals import Setup
 from winsock.simulation.faults import Fault
-from winsock.simulation.links import SECOND
 from winsock.simulation.random_streams import random_stream
+from winsock.simulation.units import SECOND
 
 from .namespaces import Namespaces
 
@@ -44,73 +41,40 @@ def refused(faults: Sequence[Fault]) -> str:
     return ""
 
 
-class RealTerminal:
+class RealTerminal(TerminalRecord):
     """One program on a real host, and what it has written."""
 
     def __init__(self, name: str, host: str, setup: Setup, folder: Path, zero: float) -> None:
         """`folder` is for its files; `zero` is the time of the clock at the world's second 0."""
-        self.name, self.host, self.setup = name, host, setup
-        self.log: list[LogLine] = []
-        self.events: list[Event] = []
-        self.positions: dict[str, list[tuple[float, str]]] = {}
-        self.counts: Counter[str] = Counter()
-        self.account_problems: list[str] = []
-        self.starts = 0
-        self.exit_code: int | None = None
+        super().__init__(name)
+        self.host, self.setup = host, setup
         self.process: subprocess.Popen[str] | None = None
         self._folder, self._zero = folder, zero
         self._read = {"events": 0, "log": 0}
+
+    @property
+    def account(self) -> Path:
+        """The file of the paper account."""
+        return Path(self._path("account.sqlite"))
 
     def arguments(self) -> list[str]:
         """The command line after `python`, for one more start."""
         setup = self.setup
         inputs = [_option(name, value) for name, value in setup.inputs.items() if value is not False]
         return [
-            "-m", "demos", "run", setup.program, *inputs, f"--account={self._path('account.sqlite')}",
+            "-m", "demos", "run", setup.program, *inputs, f"--account={self.account}",
             f"--events={self._path('events.jsonl')}", f"--log={self._path('log')}", f"--seed={setup.market}",
             f"--speed={setup.speed:g}", f"--data={self._path('data')}", f"--Symbol={setup.symbols[0]}",
         ]  # fmt: skip
-
-    def of_kind(self, *kinds: str) -> list[Event]:
-        """See SimulatedTerminal."""
-        return [event for event in self.events if event.kind in kinds]
-
-    def logged(self, text: str) -> bool:
-        """See SimulatedTerminal."""
-        return any(text in line.text for line in self.log)
-
-    def position(self, symbol: str, at: float | None = None) -> str:
-        """See SimulatedTerminal."""
-        for moment, lots in reversed(self.positions.get(symbol, ())):
-            if at is None or moment <= at:
-                return lots
-        return "0.00"
 
     def read_files(self) -> None:
         """Take the events and the log lines that the program has written meanwhile."""
         for line in self._new_lines("events", "events.jsonl"):
             fields: dict[str, Any] = json.loads(line)
             moment, kind = fields.pop("t") / SECOND - self._zero, fields.pop("kind")
-            self.events.append(Event(moment, self.starts, kind, fields))
-            if kind in ("started", "deal"):
-                self.positions.setdefault(fields["symbol"], []).append((moment, str(fields["position"])))
+            self.add_event(Event(moment, self.starts, kind, fields))
         now = time.perf_counter() - self._zero
         self.log += [LogLine(now, self.starts, line) for line in self._new_lines("log", "log")]
-
-    def check_account(self) -> None:
-        """Compare the account with the deals that were recorded; opening it compares its deals and positions."""
-        try:
-            with closing(PaperAccount(Path(self._path("account.sqlite")))) as account:
-                stored = {each.spec.name: volume_text(each.volume, each.spec) for each in account.positions()}
-        except AccountError as error:
-            self.account_problems.append(str(error))
-            return
-        for symbol in self.setup.symbols:
-            if float(stored.get(symbol, "0")) != float(self.position(symbol)):
-                self.account_problems.append(
-                    f"{self.name}: {symbol} is {stored.get(symbol, '0')} lots in the account, and the last deal has "
-                    f"led to {self.position(symbol)}"
-                )
 
     def _path(self, ending: str) -> str:
         return str(self._folder / f"{self.name}.{ending}")
@@ -163,7 +127,7 @@ class RealWorld:
         return terminal
 
     def check_handles(self, most: int) -> Iterator[Violation]:
-        """Each process has at most so many sockets."""
+        """Each process has at most this many sockets."""
         for terminal in self.terminals.values():
             process = terminal.process
             if process is None or process.poll() is not None:
@@ -195,7 +159,7 @@ class RealWorld:
                 terminal.process.wait(_ENDING)
         self.read_files()
         for terminal in self.terminals.values():
-            terminal.check_account()
+            terminal.check_account(terminal.account, terminal.setup.symbols)
 
     def close(self) -> None:
         """End what still runs."""

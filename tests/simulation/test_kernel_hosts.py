@@ -125,6 +125,32 @@ class TestTransfer:
         server.waiting.poll({accepted: POLLIN}, -1)
         assert client.wire.now == start + 210 * MILLISECOND
 
+    def test_an_acknowledgement_ends_the_doubling_of_the_time_out(self, server: Host, client: Host) -> None:
+        accepted, fd = connected(server, client)
+        start = client.wire.now
+        client.wire.drop = lambda packet: client.wire.now < start + 6 * SECOND
+        client.system.send(fd, b"x", 0)
+        client.wire.run(start + 20 * SECOND)
+        assert server.receive(accepted) == b"x"
+        again = client.wire.now
+        client.wire.drop = lambda packet: client.wire.now == again
+        client.system.send(fd, b"y", 0)
+        server.waiting.poll({accepted: POLLIN}, -1)
+        assert client.wire.now == again + 210 * MILLISECOND
+
+    def test_a_window_that_opens_ends_the_doubling_of_the_time_out(self, server: Host, client: Host) -> None:
+        accepted, fd = connected(server, client)
+        while client.system.send(fd, bytes(10000), 0) > 0:
+            client.wire.run(client.wire.now + SECOND)
+        client.wire.run(client.wire.now + 100 * SECOND)
+        client.wire.drop = lambda packet: bool(packet.payload)
+        assert len(receive_all(server, accepted)) == 65536
+        client.wire.run(client.wire.now + 10 * MILLISECOND)
+        start = client.wire.now  # the window has opened, and the next packet is lost
+        client.wire.drop = lambda packet: False
+        server.waiting.poll({accepted: POLLIN}, -1)
+        assert client.wire.now == start + 210 * MILLISECOND
+
     def test_later_packets_that_arrive_make_the_lost_one_come_sooner(self, server: Host, client: Host) -> None:
         accepted, fd = connected(server, client)
         client.system.set_option(fd, c.IPPROTO_TCP, c.TCP_NODELAY, 1)

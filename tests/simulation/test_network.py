@@ -141,6 +141,12 @@ def test_an_exception_in_the_clean_up_of_a_process_is_raised_at_the_end() -> Non
         simulate()
 
 
+@pytest.mark.parametrize("seconds", [-1, float("inf"), float("nan")])
+def test_run_refuses_a_time_that_cannot_pass(seconds: float) -> None:
+    with Network() as net, pytest.raises(SimulationError, match="invalid time to run"):
+        net.run(seconds)
+
+
 def test_run_with_no_time_gives_each_process_its_turn() -> None:
     with Network() as net:
         process = net.host("a").start(now)

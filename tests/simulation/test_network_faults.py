@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from winsock.simulation import faults as faults_module
 from winsock.simulation.errors import SimulationError
 from winsock.simulation.faults import KINDS, Fault, format_script, format_seconds, parse_script, parse_seconds
-from winsock.simulation.links import SECOND
 from winsock.simulation.random_faults import RANDOM_KINDS, random_faults
+from winsock.simulation.units import SECOND
 
 SCRIPT = """\
 at 30 partition server client for 15

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import pytest
 
 from winsock.simulation.errors import SimulationError
-from winsock.simulation.links import SECOND, Direction, LinkSettings, Nat, checked_settings
+from winsock.simulation.links import Direction, LinkSettings, Nat, checked_settings
+from winsock.simulation.units import SECOND
 
 MILLISECOND = SECOND // 1000
 

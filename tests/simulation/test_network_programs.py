@@ -68,6 +68,11 @@ def test_the_next_network_gets_the_same_modules(package: str) -> None:
     assert package not in sys.modules
 
 
+def test_one_text_instead_of_a_list_of_packages_is_refused() -> None:
+    with pytest.raises(SimulationError, match=r"programs takes a list of packages: give \['demos'\]"):
+        Network(programs="demos")
+
+
 def test_a_part_of_a_package_is_refused() -> None:
     with pytest.raises(SimulationError, match=r"'demos\.signal' is part of a package: give 'demos'"):
         Network(programs=["demos.signal"])

@@ -7,9 +7,9 @@ from random import Random
 import pytest
 
 from winsock.simulation.faults import Fault
-from winsock.simulation.links import SECOND
 from winsock.simulation.random_faults import random_faults
 from winsock.simulation.shrink import shrink
+from winsock.simulation.units import SECOND
 
 SCRIPT = tuple(random_faults(Random(4), hosts=["a", "b"], pairs=[("a", "b")], start=0, end=600, budget=40, longest=60))
 

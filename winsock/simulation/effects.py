@@ -9,7 +9,7 @@ from typing import TypeAlias
 from .errors import SimulationError
 from .faults import Fault
 from .hosts import Host
-from .links import SECOND
+from .units import SECOND
 from .wires import Rule, Wires
 
 __all__ = ["Effects"]

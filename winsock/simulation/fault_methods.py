@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Protocol
 
 from .faults import Fault
-from .links import SECOND
+from .units import SECOND
 
 __all__ = ["ActiveFault", "FaultMethods", "Named"]
 

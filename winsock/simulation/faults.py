@@ -29,7 +29,8 @@ from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
 from .errors import SimulationError
-from .links import SECOND, LinkSettings, checked_settings
+from .links import LinkSettings, checked_settings
+from .units import SECOND
 
 __all__ = [
     "KINDS",

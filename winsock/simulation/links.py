@@ -8,9 +8,9 @@ A link has two directions, which share its settings but no state. A packet passe
    for one byte takes a whole packet, because one packet of the simulation may stand for many segments of a stream.
 3. The line drops it with the probability `loss`. A lost packet has used its part of the bandwidth.
 4. It arrives after the latency and a random part of the jitter. Without `reorder`, packets of one flow (protocol,
-   source and destination) arrive in the order in which they were sent: jitter delays, it does not reorder. A datagram
-   with the bad luck of `reorder` arrives later, so that those behind it overtake it. A datagram with that of
-   `duplicate` arrives twice. Packets of TCP are neither reordered nor duplicated.
+   source and destination) arrive in the order in which they were sent: jitter delays, it does not reorder. With the
+   probability `reorder` a datagram arrives later, so that those behind it overtake it; with the probability `duplicate`
+   it arrives twice. Packets of TCP are neither reordered nor duplicated.
 
 All times are integers of nanoseconds. A direction remembers only the flows that have packets on the way, and those
 that a NAT knows.
@@ -24,13 +24,12 @@ from random import Random
 from typing import Any, NamedTuple, Protocol
 
 from .errors import SimulationError
+from .units import MILLISECOND, SECOND
 
-__all__ = ["SECOND", "Direction", "LinkSettings", "Nat", "Passage", "Transported", "checked_settings"]
-
-SECOND = 1_000_000_000  # nanoseconds
+__all__ = ["Direction", "LinkSettings", "Nat", "Passage", "Transported", "checked_settings"]
 
 # Where neither the latency nor the jitter says how much later a reordered or duplicated datagram arrives.
-_SHORT_DELAY = SECOND // 1000
+_SHORT_DELAY = MILLISECOND
 
 
 class Transported(Protocol):

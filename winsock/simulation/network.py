@@ -30,7 +30,7 @@ from .faults import Fault, format_seconds, parse_script
 from .guards import guarded
 from .hosts import Host
 from .kernel.packets import Packet
-from .links import SECOND, LinkSettings, checked_settings
+from .links import LinkSettings, checked_settings
 from .netstat import netstat
 from .process import Process
 from .programs import Checked, check_packages, check_program, loaded_separately
@@ -38,6 +38,7 @@ from .random_faults import RANDOM_KINDS, random_faults
 from .random_streams import random_stream
 from .scheduler import Scheduler, Task
 from .trace import MOST_LINES, Trace
+from .units import SECOND
 from .wires import Wires
 
 __all__ = ["Network"]
@@ -166,12 +167,14 @@ class Network(FaultMethods):
         What happens at the last moment of that time happens too; run(0) gives each process that can run its turn.
 
         Errors: the exception of a process that may not fail; NothingCanHappen if processes wait for something that
-        cannot happen any more.
+        cannot happen any more; SimulationError if `seconds` is negative or infinite.
         """
         if seconds is None:
             while self._processes:
                 self.scheduler.wait(None, lambda: "waits until every process has ended")
             return
+        if not 0 <= seconds < float("inf"):
+            raise SimulationError(f"invalid time to run: {seconds!r}; give seconds from 0 on, or none")
         deadline = self.scheduler.now + round(seconds * SECOND)
 
         def reason() -> str:
@@ -184,13 +187,16 @@ class Network(FaultMethods):
         self.scheduler.wait(None, reason)
 
     def call_at(self, seconds: float, action: Callable[[], None]) -> None:
-        """Calls `action` at a time. It must not wait, and makes no calls of winsock."""
+        """Calls `action` at a time in seconds, or soon if it has passed. It must not wait or make calls of winsock."""
         self.scheduler.call_at(round(seconds * SECOND), action)
 
     # Faults.
 
     def at(self, seconds: float) -> FaultMethods:
-        """The faults of a time: `net.at(30).crash(server)`. Errors: SimulationError if the time has passed."""
+        """The faults of a time in seconds, as in `net.at(30).crash(server)`.
+
+        Errors: the methods of the result raise SimulationError if the time has passed.
+        """
         return _Planned(self, round(seconds * SECOND))
 
     def add_fault(self, fault: Fault) -> ActiveFault:

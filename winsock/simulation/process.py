@@ -19,8 +19,8 @@ from winsock.api import Winsock
 from .errors import BusyLoop, Killed, SimulationError
 from .reference import load_winsock
 from .scheduler import Scheduler, Task
+from .units import SECOND
 
-_NANOSECONDS = 1_000_000_000
 # More calls without a wait than a program makes that lets the time advance.
 MOST_CALLS = 200_000
 
@@ -117,7 +117,7 @@ class Process:
 
     def monotonic(self) -> float:
         """Seconds since the start of the simulation."""
-        return self.scheduler.now / _NANOSECONDS
+        return self.scheduler.now / SECOND
 
     def utc_ns(self) -> int:
         """The time of the host's clock, in nanoseconds since 1970 UTC."""
@@ -125,14 +125,14 @@ class Process:
 
     def sleep(self, seconds: float) -> None:
         """Wait for this many simulated seconds."""
-        deadline = self.scheduler.now + round(seconds * _NANOSECONDS)
-        while self._wait(deadline, lambda: f"sleeps until {deadline / _NANOSECONDS:.6f} s"):
+        deadline = self.scheduler.now + round(seconds * SECOND)
+        while self._wait(deadline, lambda: f"sleeps until {deadline / SECOND:.6f} s"):
             pass
 
     def wait(self, seconds: float | None, reason: str) -> bool:
         """Wait until wake() is called: True; or for this many seconds: False."""
         # Rounded up: a wait of less than a nanosecond would end at the same time, and be repeated without end.
-        deadline = None if seconds is None else self.scheduler.now + ceil(seconds * _NANOSECONDS)
+        deadline = None if seconds is None else self.scheduler.now + ceil(seconds * SECOND)
         return self._wait(deadline, lambda: reason)
 
     def wake(self) -> None:

@@ -37,7 +37,9 @@ _kept: dict[str, dict[str, ModuleType]] = {}
 
 
 def check_packages(packages: Collection[str]) -> None:
-    """Errors: SimulationError for a package inside of another one, because that holds its modules."""
+    """Errors: SimulationError for one text, or for a package inside of another one, because that holds its modules."""
+    if isinstance(packages, str):
+        raise SimulationError(f"programs takes a list of packages: give [{packages!r}]")
     for package in packages:
         if "." in package:
             raise SimulationError(f"{package!r} is part of a package: give {package.partition('.')[0]!r}")

@@ -7,15 +7,14 @@ from random import Random
 
 from .errors import SimulationError
 from .faults import KINDS, Fault
-from .links import SECOND
+from .units import MILLISECOND, SECOND
 
 __all__ = ["RANDOM_KINDS", "random_faults"]
 
 # "heal" and the like are no faults of their own: every random fault that lasts has a duration.
 RANDOM_KINDS = tuple(name for name, kind in KINDS.items() if kind.lasting or name in ("reset", "clock_jump"))
 
-_MILLISECOND = SECOND // 1000
-_SHORTEST = 10 * _MILLISECOND
+_SHORTEST = 10 * MILLISECOND
 
 # A clock is corrected by some seconds, or changed by an hour at the end of summer time.
 _CLOCK_JUMPS = (-3600, -30, -1, 1, 30, 3600)
@@ -97,8 +96,8 @@ def _duration(random: Random, longest: int) -> int:
     # Powers of two without math.log, whose last bit differs between C libraries.
     duration = random.randrange(_SHORTEST, 2 * _SHORTEST)
     steps = max((longest // _SHORTEST).bit_length() - 1, 0)
-    return max(_rounded(min(duration << random.randint(0, steps), longest)), _MILLISECOND)
+    return max(_rounded(min(duration << random.randint(0, steps), longest)), MILLISECOND)
 
 
 def _rounded(time: int) -> int:
-    return time // _MILLISECOND * _MILLISECOND
+    return time // MILLISECOND * MILLISECOND

@@ -51,7 +51,7 @@ class Task:
     def __init__(self, name: str) -> None:
         self.name = name
         self.thread: threading.Thread | None = None
-        # Held by nobody while the task runs or is about to; the task waits until another one releases it.
+        # A locked lock, on which the task waits for its turn; the task that passes the baton on releases it.
         self.baton = threading.Lock()
         self.baton.acquire()
         self.waiting = self.woken = self.frozen = self.killed = self.ended = False
@@ -93,7 +93,7 @@ class Scheduler:
         return self.call_at(self.now + delay, action)
 
     def cancelled(self) -> None:
-        """A timer was cancelled: now and then they are taken out of the heap."""
+        """Counts a cancelled timer. When there are many, they are taken out of the heap."""
         self._cancelled += 1
         if self._cancelled > max(_MANY_CANCELLED, len(self._events) // 2):
             self._events = [timer for timer in self._events if timer.action is not None]
@@ -176,7 +176,7 @@ class Scheduler:
         task.frozen = False
 
     def close(self) -> None:
-        """End every other task. The main task calls it at last."""
+        """End every other task. Called by the main task, at the end of the simulation."""
         self._events.clear()
         others = self.tasks[1:]
         for task in others:

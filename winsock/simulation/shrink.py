@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from .faults import Fault
-from .links import SECOND
+from .units import MILLISECOND, SECOND
 
 __all__ = ["Shrunk", "shrink"]
 
 Script = tuple[Fault, ...]
 
-_SHORTEST = SECOND // 1000
+_SHORTEST = MILLISECOND
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import deque
 
+from .units import SECOND
+
 __all__ = ["MOST_LINES", "Trace"]
 
 # The last lines that are kept: about 20 MB. A day of a busy network has more events than fit into memory.
 MOST_LINES = 200_000
-_SECOND = 1_000_000_000
 
 
 class Trace:
@@ -33,7 +34,7 @@ class Trace:
         lost = self.count - len(self._events)
         head = [f"# {lost} earlier events are not kept"] if lost else []
         return head + [
-            f"{time // _SECOND}.{time % _SECOND:09} {host or 'network'}: {text}" for time, host, text in self._events
+            f"{time // SECOND}.{time % SECOND:09} {host or 'network'}: {text}" for time, host, text in self._events
         ]
 
     def text(self) -> str:

@@ -3,7 +3,7 @@
 The usual way, to bind port 0 and close the socket, has a race: until the program binds the port, the system may give
 the same number to any other socket that asks for port 0 or connects. Two things avoid it:
 
-- The ports are below those that the system gives out by itself (32768 and higher on Linux, 49152 and higher on
+- The ports are below those that the system chooses for programs (32768 and higher on Linux, 49152 and higher on
   Windows). So only a program that asks for this very number could take it.
 - Test processes that run at the same time, such as the workers of pytest-xdist, exclude each other: while a port is
   reserved, a socket listens on a second port, a fixed distance above it, and a process that cannot listen there leaves

@@ -10,10 +10,9 @@ from winsock.api import Winsock
 from winsock.simulation.errors import SimulationError
 from winsock.simulation.hosts import Host
 from winsock.simulation.process import Process
+from winsock.simulation.units import SECOND
 
 __all__ = ["SimulatedProcess"]
-
-_NANOSECONDS = 1_000_000_000
 
 
 class SimulatedProcess:
@@ -29,7 +28,7 @@ class SimulatedProcess:
         self._error: AssertionError | None = None
 
     def now(self) -> float:
-        return self._scheduler.now / _NANOSECONDS
+        return self._scheduler.now / SECOND
 
     def pause(self, seconds: float) -> None:
         assert self._process is not None

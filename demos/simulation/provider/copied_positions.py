@@ -13,7 +13,8 @@ from typing import NamedTuple
 from demos.copier.account_copier import AccountCopier
 from demos.copier.increases import LATE
 from demos.simulation.scenario import Violation
-from demos.simulation.terminals import Event, SimulatedTerminal
+from demos.simulation.terminal_record import Event
+from demos.simulation.terminals import SimulatedTerminal
 
 SYMBOL = "EURUSD"
 

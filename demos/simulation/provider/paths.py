@@ -5,7 +5,8 @@ from __future__ import annotations
 from demos.simulation.calls import PARTIAL_SEND
 from demos.simulation.order_kills import AFTER, BEFORE
 from demos.simulation.scenario import RecoveryPath
-from demos.simulation.terminals import Event, SimulatedTerminal
+from demos.simulation.terminal_record import Event
+from demos.simulation.terminals import SimulatedTerminal
 from demos.simulation.world import World
 
 BACK_OFF = "longer pause between attempts"

@@ -24,7 +24,7 @@ from demos.simulation.hubs import (
     INTRUDER,
     LONGEST_WAIT,
     MOST_SOCKETS,
-    SHORT_SENDS,
+    PARTIAL_SENDS,
     SILENCE,
     VISITOR,
     HubScenario,
@@ -159,7 +159,12 @@ def _setup(program: str, inputs: Mapping[str, object], kind: Callable[..., Any],
         return use_workers(partial(kind, seconds=seconds))
 
     return Setup(
-        program=program, inputs=inputs, speed=0.001, timer_ms=PERIOD_MS, contexts=(workers,), short_sends=SHORT_SENDS
+        program=program,
+        inputs=inputs,
+        speed=0.001,
+        timer_ms=PERIOD_MS,
+        contexts=(workers,),
+        partial_sends=PARTIAL_SENDS,
     )
 
 

@@ -15,7 +15,7 @@ from typing import ClassVar
 import demos.simulation
 from demos.copier.provider_connection import LONGEST_WAIT_MS
 from demos.simulation.copiers import MOST_PERIODS, PERIOD, PROVIDER, TIMER_MS, Copier, copier_setup
-from demos.simulation.hubs import SHORT_SENDS, certificate_inputs, pin
+from demos.simulation.hubs import PARTIAL_SENDS, certificate_inputs, pin
 from demos.simulation.mqtt_attempt import InlineAttempt
 from demos.simulation.records import connected_again, logged, recorded, sent_in_parts, started_again
 from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
@@ -64,7 +64,7 @@ class BrokerScenario(Scenario):
         world.terminal(
             BROKER,
             BROKER,
-            Setup(program=PROGRAM, inputs=serve, speed=0.001, timer_ms=TIMER_MS, short_sends=SHORT_SENDS),
+            Setup(program=PROGRAM, inputs=serve, speed=0.001, timer_ms=TIMER_MS, partial_sends=PARTIAL_SENDS),
         )
         publish = {
             "broker": f"mqtts://{BROKER}:{PORT}/{PREFIX}", "broker_login": PROVIDER, "broker_pin": pin(),
@@ -78,7 +78,7 @@ class BrokerScenario(Scenario):
             market=world.seed,
             speed=0.1,
             contexts=contexts,
-            short_sends=SHORT_SENDS,
+            partial_sends=PARTIAL_SENDS,
             timer_ms=TIMER_MS,
         )
         world.terminal(PROVIDER, PROVIDER, setup)

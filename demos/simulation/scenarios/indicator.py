@@ -14,7 +14,7 @@ from demos.simulation.hubs import (
     INTRUDER,
     LONGEST_WAIT,
     MOST_SOCKETS,
-    SHORT_SENDS,
+    PARTIAL_SENDS,
     SILENCE,
     VISITOR,
     HubScenario,
@@ -79,7 +79,7 @@ class IndicatorScenario(HubScenario):
             market=seed,
             period=PERIOD_M1,
             timer_ms=PERIOD_MS,
-            short_sends=SHORT_SENDS,
+            partial_sends=PARTIAL_SENDS,
         )
 
     def targets(self) -> Targets:

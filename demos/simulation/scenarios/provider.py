@@ -37,8 +37,8 @@ from demos.simulation.world import World
 from demos.wire.tls_contexts import fingerprint_text
 from winsock.simulation.faults import Fault
 from winsock.simulation.hosts import Host
-from winsock.simulation.links import SECOND
 from winsock.simulation.random_streams import random_stream
+from winsock.simulation.units import SECOND
 
 PROVIDER, ROGUE, PLAIN = "provider", "rogue", "dora"
 TOKEN_USER, PASSWORD_USER, FORMER_USER, SLOW_USER, IDLE_USER = "anna", "bob", "carol", "sam", "eve"
@@ -74,7 +74,7 @@ PROVIDER_FAILS = 0.3
 SHORT_STOP = 15.0
 
 # How often a send takes only a part, on some seeds.
-SHORT_SENDS = (0.0, 0.0, 0.05)
+PARTIAL_SENDS = (0.0, 0.0, 0.05)
 
 # How often a copier is killed at an order, on some seeds.
 ORDER_KILLS = (0.0, 0.0, 0.1)
@@ -149,7 +149,7 @@ class ProviderScenario(Scenario):
             market=world.seed,
             speed=SPEED,
             commands=[(chance.uniform(5, world.seconds * 0.6), "buy 0.05") for _ in range(3)],
-            short_sends=chance.choice(SHORT_SENDS),
+            partial_sends=chance.choice(PARTIAL_SENDS),
         )
         world.terminal(PROVIDER, PROVIDER, setup)
 

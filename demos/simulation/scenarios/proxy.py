@@ -19,7 +19,7 @@ from demos.provider.rights import Rights
 from demos.provider.state_file import StateFile
 from demos.provider.users import UserStore
 from demos.simulation.copiers import MOST_PERIODS, PERIOD, PROVIDER, TIMER_MS, Copier, copier_setup
-from demos.simulation.hubs import SHORT_SENDS, SILENCE, VISITOR, certificate_inputs, pin
+from demos.simulation.hubs import PARTIAL_SENDS, SILENCE, VISITOR, certificate_inputs, pin
 from demos.simulation.process_context import CHEAP_PASSWORDS
 from demos.simulation.records import connected_again, logged, recorded, sent_in_parts, started_again
 from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
@@ -65,7 +65,7 @@ class ProxyScenario(Scenario):
             inputs={**inputs, "strategy": chance.choice((1, 2, 3))},
             market=world.seed,
             speed=0.1,
-            short_sends=SHORT_SENDS,
+            partial_sends=PARTIAL_SENDS,
             timer_ms=TIMER_MS,
         )
         world.terminal(PROVIDER, PROVIDER, setup)
@@ -75,7 +75,7 @@ class ProxyScenario(Scenario):
             world.terminal(
                 name,
                 name,
-                Setup(program="proxy", inputs=inputs, speed=0.001, short_sends=SHORT_SENDS, timer_ms=TIMER_MS),
+                Setup(program="proxy", inputs=inputs, speed=0.001, partial_sends=PARTIAL_SENDS, timer_ms=TIMER_MS),
             )
         for name, factor in FACTORS.items():
             follow = {"url": _url(PARENTS[name]), "login": name, "pin": pin(), "token_file": _token(world, name)}

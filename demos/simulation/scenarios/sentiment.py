@@ -19,7 +19,7 @@ from demos.simulation.hubs import (
     INTRUDER,
     LONGEST_WAIT,
     MOST_SOCKETS,
-    SHORT_SENDS,
+    PARTIAL_SENDS,
     SILENCE,
     VISITOR,
     HubScenario,
@@ -27,9 +27,10 @@ from demos.simulation.hubs import (
     hub_paths,
     server_inputs,
 )
-from demos.simulation.records import logged, recorded, sent_in_parts
+from demos.simulation.records import logged, sent_in_parts
 from demos.simulation.scenario import RecoveryPath, Targets, Violation
-from demos.simulation.terminals import Event, Setup, SimulatedTerminal
+from demos.simulation.terminal_record import Event
+from demos.simulation.terminals import Setup, SimulatedTerminal
 from demos.simulation.visitors import Intruder, visit
 from demos.simulation.world import World
 
@@ -135,13 +136,13 @@ class SentimentScenario(HubScenario):
         RecoveryPath("a total is withdrawn", lambda world: _withdrawn(world)),
         RecoveryPath("a silent client does not count", lambda world: _uncounted(world)),
         RecoveryPath("a client shows no total", lambda world: logged(_clients(world), "no total is published")),
-        RecoveryPath("all show the total of all", lambda world: recorded(_clients(world), "paused", paused=True)),
+        RecoveryPath("all show the total of all", lambda world: world.terminals[SERVER].counts["agreed"] > 0),
         RecoveryPath("a message is sent in parts", sent_in_parts),
     )
 
 
 class Published:
-    """Checks each total that the server publishes against what the clients have sent before."""
+    """Collects the totals that the server publishes, and checks that each has enough participants."""
 
     def __init__(self) -> None:
         self._next = 0
@@ -222,20 +223,20 @@ class Finale:
         self._world = world
         self._rounds = 0
         self._bought_at = 0.0
-        self.is_agreed = False
+        self._ended = False
 
     def step(self) -> Iterator[Violation]:
-        """Do what is next; called once in each second."""
+        """Pause the clients, let them buy, or compare what they show; called once in each second."""
         world = self._world
         if not self._bought_at:
             for name in CLIENTS:
                 (world.hosts[name].disk / "pause").touch()
             self._bought_at = world.now
             return
-        if self.is_agreed or not all(_is_paused(world.terminals[name]) for name in CLIENTS):
+        if self._ended or not all(_is_paused(world.terminals[name]) for name in CLIENTS):
             return
         if self._rounds and self._is_agreed():
-            self.is_agreed = True
+            self._ended = True
             world.terminals[SERVER].counts["agreed"] += 1
         elif not self._rounds or world.now - self._bought_at >= ROUND:
             if self._rounds == MOST_ROUNDS:
@@ -259,7 +260,7 @@ class Finale:
 def _setup(program: str, inputs: dict[str, object], market: int, speed: float) -> Setup:
     return Setup(
         program=program, inputs=inputs, market=market, speed=speed, timer_ms=round(PERIOD * 1000),
-        short_sends=SHORT_SENDS,
+        partial_sends=PARTIAL_SENDS,
     )  # fmt: skip
 
 

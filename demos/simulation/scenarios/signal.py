@@ -15,7 +15,8 @@ from demos.copier.connection import LONGEST_WAIT_MS
 from demos.simulation.calls import END_INSIDE_MESSAGE, PARTIAL_SEND
 from demos.simulation.directed import freeze, in_order, resets_on_a_bad_line
 from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
-from demos.simulation.terminals import Event, Setup, SimulatedTerminal
+from demos.simulation.terminal_record import Event
+from demos.simulation.terminals import Setup, SimulatedTerminal
 from demos.simulation.world import World
 from winsock.simulation.faults import Fault
 
@@ -33,7 +34,7 @@ PERIOD = 1.0
 MOST_PERIODS = 3
 
 # The probability that a message is sent in parts; it differs between seeds.
-SHORT_SENDS = (0.0, 0.1, 0.9)
+PARTIAL_SENDS = (0.0, 0.1, 0.9)
 
 # A provider has its listening socket, the copiers' connections and those that it has not found to be dead yet.
 MOST_SOCKETS = 20
@@ -60,8 +61,8 @@ class SignalScenario(Scenario):
             "Port": -1, "plain_host": "0.0.0.0", "plain_port": PORT, "fast": fast, "repeat": REPEAT, "strategy": every,
         }  # fmt: skip
         world.host(PROVIDER)
-        short = chance.choice(SHORT_SENDS)
-        setup = Setup(program="provider", inputs=inputs, market=world.seed, speed=1.0, short_sends=short)
+        partial = chance.choice(PARTIAL_SENDS)
+        setup = Setup(program="provider", inputs=inputs, market=world.seed, speed=1.0, partial_sends=partial)
         world.terminal(PROVIDER, PROVIDER, setup)
         for name in COPIERS:
             world.host(name)

@@ -18,7 +18,8 @@ from demos.chartfeed.server_commands import change_command
 from demos.simulation.calls import END_INSIDE_MESSAGE, PARTIAL_SEND
 from demos.simulation.directed import in_order, resets_on_a_bad_line
 from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
-from demos.simulation.terminals import Event, Setup, SimulatedTerminal
+from demos.simulation.terminal_record import Event
+from demos.simulation.terminals import Setup, SimulatedTerminal
 from demos.simulation.world import World
 from winsock.simulation.faults import Fault
 
@@ -37,7 +38,7 @@ ARRIVES_S = 4.0
 NEXT_VISIT_S = 45.0
 
 # The probability that a send takes only a part; it differs between seeds.
-SHORT_SENDS = (0.0, 0.1, 0.5)
+PARTIAL_SENDS = (0.0, 0.1, 0.5)
 
 MOST_SOCKETS = 20
 
@@ -76,7 +77,7 @@ class TemplateScenario(Scenario):
             commands=[each for each in commands if each[0] < self.world.seconds - ARRIVES_S - 1],
             speed=0.1,
             timer_ms=TIMER_MS,
-            short_sends=chance.choice(SHORT_SENDS),
+            partial_sends=chance.choice(PARTIAL_SENDS),
         )
 
     def targets(self) -> Targets:

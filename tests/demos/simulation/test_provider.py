@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,8 @@ def run(scenario: str, seed: int) -> Outcome:
     return simulate(Run(scenario=scenario, seed=seed, seconds=SECONDS))
 
 
-@pytest.mark.parametrize("seed", range(1, 7))
+# Fewer on Windows: the scenario runs the same code there.
+@pytest.mark.parametrize("seed", range(1, 3 if sys.platform == "win32" else 7))
 def test_the_invariants_hold_under_faults(seed: int) -> None:
     outcome = simulate(Run(scenario="provider", seed=seed, seconds=600.0))
     assert outcome.violation is None, f"{outcome.violation}\n{outcome.script}"

@@ -20,7 +20,7 @@ from demos.simulation.databases import closing_databases
 from demos.simulation.process_context import CHEAP_PASSWORDS
 from demos.simulation.provider.copied_positions import Deals
 from demos.simulation.provider.operator_plan import TOKEN_NAME, OperatorPlan, Step, plan_steps
-from demos.simulation.terminals import Event
+from demos.simulation.terminal_record import Event
 
 
 def provider(*positions: tuple[float, str]) -> Any:

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from demos.simulation.calls import END_INSIDE_MESSAGE, PARTIAL_SEND, ShortSends, counted
+from demos.simulation.calls import END_INSIDE_MESSAGE, PARTIAL_SEND, PartialSends, counted
 from demos.simulation.clock import SimulatedClock
 from demos.simulation.runs import Run, simulate
 from demos.simulation.scenarios.template import is_whole
 from winsock import SOCKET_ERROR, WSAEWOULDBLOCK
 from winsock.simulation import Network
 
-NEVER = ShortSends(Random(1), 0.0, lambda: True)
+NEVER = PartialSends(Random(1), 0.0, lambda: True)
 
 
 def fake_winsock(**calls: Any) -> Any:
@@ -34,10 +34,10 @@ def test_a_send_that_takes_a_part_of_its_bytes_is_counted() -> None:
     assert counts == {PARTIAL_SEND: 1}
 
 
-def test_short_sends_take_a_part_only_while_they_are_allowed() -> None:
+def test_partial_sends_take_a_part_only_while_they_are_allowed() -> None:
     allowed = [True, False]
-    short = ShortSends(Random(1), 1.0, lambda: allowed.pop(0))
-    winsock = counted(fake_winsock(send=lambda s, buf, length, flags: length), Counter(), None, short)
+    partial = PartialSends(Random(1), 1.0, lambda: allowed.pop(0))
+    winsock = counted(fake_winsock(send=lambda s, buf, length, flags: length), Counter(), None, partial)
     assert 1 <= winsock.send(1, bytes(100), 100, 0) < 100
     assert winsock.send(1, bytes(100), 100, 0) == 100
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import zlib
+
 import pytest
 
 from tests.properties.wine import stop_all
@@ -17,14 +20,19 @@ pytestmark = pytest.mark.timeout(900)
 BATCHES = 30
 
 
+def runs_here(name: str) -> bool:
+    """Whether a scenario or fact is run here: each one on Linux, a quarter on Windows, where the same code answers."""
+    return sys.platform != "win32" or zlib.crc32(name.encode()) % 4 == 0
+
+
 @pytest.fixture(scope="module")
 def scenarios() -> list[Outcome]:
-    return list(outcomes.of_scenarios())
+    return list(outcomes.of_scenarios(runs_here))
 
 
 @pytest.fixture(scope="module")
 def facts() -> list[Outcome]:
-    return list(outcomes.of_facts())
+    return list(outcomes.of_facts(runs_here))
 
 
 def test_95_percent_of_the_scenarios_and_of_the_facts_agree(scenarios: list[Outcome], facts: list[Outcome]) -> None:
@@ -36,7 +44,8 @@ def test_every_difference_has_a_reason_and_every_reason_a_difference(
     scenarios: list[Outcome], facts: list[Outcome]
 ) -> None:
     """A reason is removed when its scenario or fact agrees."""
-    assert {outcome.name for outcome in (*scenarios, *facts) if outcome.kind == DIFFERS} == set(reasons())
+    differing = {outcome.name for outcome in (*scenarios, *facts) if outcome.kind == DIFFERS}
+    assert differing == set(filter(runs_here, reasons()))
 
 
 def test_no_more_than_one_in_eight_needs_more_than_one_simulated_process(
@@ -46,6 +55,9 @@ def test_no_more_than_one_in_eight_needs_more_than_one_simulated_process(
         assert sum(outcome.kind not in (AGREES, DIFFERS) for outcome in part) < len(part) / 8
 
 
+@pytest.mark.skipif(
+    sys.platform == "win32", reason="the notes list all scenarios and facts, not the part that runs here"
+)
 def test_the_notes_list_the_differences(scenarios: list[Outcome], facts: list[Outcome]) -> None:
     """To update the notes: python -m tests.simulation.answers --notes"""
     assert report.in_notes() == report.generated(scenarios, facts)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 
-from .environment import SECOND
+from ..units import SECOND
 from .files import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDHUP, File
 from .options import Options
 from .packets import ACK, FIN, RST, SYN, URG, Address, Packet
@@ -214,11 +214,11 @@ class Connection(Transmission):
             self.transmit(RST, self.sending.sent)  # no program can receive it
             self.finish()
             return
-        news = self.receiving.arrive(packet.seq, packet.payload, bool(packet.flags & FIN))
-        if news and self.receiving.ended and not self.receive_ended:
+        is_new = self.receiving.arrive(packet.seq, packet.payload, bool(packet.flags & FIN))
+        if is_new and self.receiving.ended and not self.receive_ended:
             self._receive_end()
         self.acknowledge()
-        if news:
+        if is_new:
             self.notify()
 
     def _receive_end(self) -> None:

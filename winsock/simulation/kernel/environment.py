@@ -8,8 +8,6 @@ from typing import Protocol
 
 from .packets import Packet
 
-MILLISECOND, SECOND = 1_000_000, 1_000_000_000  # in nanoseconds, the unit of all times of the kernel
-
 
 class Timer(Protocol):
     def cancel(self) -> None: ...

@@ -57,15 +57,15 @@ class ReceiveBuffer:
         """Takes the bytes that are new and fit; whether there were any, or the peer's end was."""
         if seq > self.next or self.ended:
             return False
-        fresh = payload[self.next - seq :] if seq < self.next else payload
-        taken = fresh[: max(self.promised - self.next, 0)]
+        unseen = payload[self.next - seq :] if seq < self.next else payload
+        taken = unseen[: max(self.promised - self.next, 0)]
         self.data += taken
         start = self.next
         self.next += len(taken)
         if self.urgent is Urgent.ANNOUNCED and start <= self.urgent_at < self.next:
             self.urgent = Urgent.ARRIVED
             self._urgent_byte = taken[self.urgent_at - start : self.urgent_at - start + 1]
-        at_end = fin and len(taken) == len(fresh) and seq + len(payload) == self.next
+        at_end = fin and len(taken) == len(unseen) and seq + len(payload) == self.next
         if at_end:
             self.next += 1
             self.ended = True

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .environment import MILLISECOND, SECOND
+from ..units import MILLISECOND, SECOND
 from .options import Options
 from .receiving import SEGMENT
 
 _LARGEST_PACKET = 65536
 _FIRST_TIMEOUT, _LEAST_TIMEOUT, _MOST_TIMEOUT = SECOND, 200 * MILLISECOND, 60 * SECOND
-_DUPLICATES = 3  # so many acknowledgements of the same number mean that a packet was lost
+_DUPLICATES = 3  # this number of equal acknowledgements means that a packet was lost
 _UNLIMITED = 1 << 62
 
 
@@ -44,7 +44,8 @@ class SendBuffer:
         self._congestion, self._threshold = (_UNLIMITED if local else 10 * SEGMENT), _UNLIMITED
         self._duplicates = 0
         self._recovered_at = 0  # the end of what was sent when the last loss was found
-        self.timeout = _FIRST_TIMEOUT
+        # The time-out of the next packet: the measured one, doubled for each repetition that has no answer.
+        self.timeout = self._measured_timeout = _FIRST_TIMEOUT
         self._round_trip = self._variation = 0
         self._timed: tuple[int, int] | None = None  # a number whose acknowledgement is timed, and when it was sent
 
@@ -108,10 +109,14 @@ class SendBuffer:
         return size < unsent or not self._options.no_delay
 
     def acknowledge(self, ack: int, window: int, now: int) -> bool:
-        """Takes an acknowledgement with new data or of the peer's window; whether it acknowledges something new."""
+        """Takes an acknowledgement of data or of the peer's window; returns whether it acknowledges something new."""
+        was_blocked = self.is_blocked()
         self.window_end = ack + window
         if ack <= self.oldest:
+            if was_blocked and not self.is_blocked():
+                self.timeout = self._measured_timeout
             return False
+        self.timeout = self._measured_timeout
         if self._timed is not None and ack >= self._timed[0]:
             self._measure(now - self._timed[1])
             self._timed = None
@@ -151,11 +156,11 @@ class SendBuffer:
         self._timed = None  # an acknowledgement could be that of either packet
 
     def _measure(self, round_trip: int) -> None:
-        """The time-out after a round trip, as RFC 6298 computes it."""
+        """Takes the time of a round trip into account, as in RFC 6298."""
         if self._round_trip:
             self._variation += (abs(round_trip - self._round_trip) - self._variation) // 4
             self._round_trip += (round_trip - self._round_trip) // 8
         else:
             self._round_trip, self._variation = round_trip, round_trip // 2
         timeout = self._round_trip + 4 * self._variation
-        self.timeout = min(max(timeout, _LEAST_TIMEOUT), _MOST_TIMEOUT)
+        self.timeout = self._measured_timeout = min(max(timeout, _LEAST_TIMEOUT), _MOST_TIMEOUT)

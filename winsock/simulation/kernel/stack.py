@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from ..units import MILLISECOND
 from .addresses import Interface, Interfaces
 from .connections import Connection
 from .datagrams import DatagramSocket, Udp
-from .environment import MILLISECOND, Environment
+from .environment import Environment
 from .files import Files
 from .ip_layer import IpLayer
 from .listeners import Listener

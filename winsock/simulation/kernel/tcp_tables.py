@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from ..units import SECOND
 from .addresses import Interface, is_wildcard
-from .environment import SECOND, Environment
+from .environment import Environment
 from .ip_layer import IpLayer
 from .packets import ACK, FIN, RST, SYN, Address, Packet
 from .ports import PortTable

@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 from enum import Enum
 
-from .environment import SECOND
+from ..units import SECOND
 from .options import Options
 from .packets import ACK, FIN, SYN, URG, Address, Packet
 from .receiving import ReceiveBuffer

@@ -13,7 +13,6 @@ from winsock import constants as c
 
 from ..kernel.addresses import is_link_local
 from ..kernel.datagrams import DatagramSocket
-from ..kernel.environment import SECOND
 from ..kernel.files import Files
 from ..kernel.filters import unpack
 from ..kernel.options import RANGES
@@ -22,6 +21,7 @@ from ..kernel.sockets import InetSocket
 from ..kernel.stack import Stack
 from ..kernel.streams import StreamSocket
 from ..kernel.transmission import State
+from ..units import SECOND
 from . import ip_options, memory
 from .address_names import address_of, name_of, scope_of
 from .declarations import MSG_TRUNC

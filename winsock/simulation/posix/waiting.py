@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from ..kernel.environment import MILLISECOND, SECOND
 from ..kernel.files import POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDHUP, Event, Files
 from ..kernel.stack import Stack
+from ..units import MILLISECOND, SECOND
 
 # Suspends the process until the time `deadline`, or without one until it is woken; True: woken. The text says what it
 # waits for.
@@ -34,7 +34,7 @@ class Waiting:
     def poll(self, events_of: dict[int, int], milliseconds: int) -> dict[int, int] | None:
         """Waits until a descriptor is ready for its events: the revents of the ready ones; -1 milliseconds: no limit.
 
-        None where the process cannot have so many descriptors.
+        None if there are more descriptors than a process can have.
         """
         files = self._files
         if len(events_of) > files.limit:
