@@ -14,6 +14,8 @@ How it works:
 - Clocks, random numbers and threads are not reported. These functions are replaced in their modules while a network is
   open; real_functions.py has them. A module that has imported such a function by name before (`from time import time`)
   keeps the real one: programs.py refuses a program that names it.
+- Calls of the real Winsock that a program has imported before are checked where all of them go through;
+  real_winsock.py has these functions.
 - Python's import system and standard library make such calls too. Frames of the standard library and of installed
   packages are skipped until it is clear who needs the result: a program, whose call raises, or the import system or the
   simulation, whose call continues.

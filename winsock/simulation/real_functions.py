@@ -34,6 +34,7 @@ from typing import Any
 
 from .callers import calling_process, refuse
 from .real_events import PROCESS, SOCKET, THREAD, certificate_file, paths_in_an_open_folder
+from .real_winsock import checked_calls
 
 __all__ = ["name_of_real_function", "replace", "restore"]
 
@@ -131,6 +132,8 @@ def replace() -> None:
     _set(threading.Condition, "wait", _checked_method(threading.Condition.wait, "threading.Condition.wait()", _WAIT))
     _set(os, "open", _open(os.open))
     _replace_in_context()
+    for owner, name, checked in checked_calls():
+        _set(owner, name, checked)
     _set_in_class(datetime, "now")
     _set_in_class(datetime, "utcnow")
     _set_in_class(date, "today")
