@@ -41,7 +41,11 @@ def refuse(call: str, problem: str) -> None:
 
 
 def error(process: Process, call: str, problem: str) -> RealWorldCall:
-    return RealWorldCall(f"process {process.name} on host {process.host.name} has called {call}: {problem}")
+    """What the call raises. Network.run() raises it too, even if the program or a library catches it."""
+    found = RealWorldCall(f"process {process.name} on host {process.host.name} has called {call}: {problem}")
+    if process.task is not None:
+        process.scheduler.fail(found)
+    return found
 
 
 def is_program_file(file: str) -> bool:

@@ -24,7 +24,9 @@ Allowed are: files below the disk of the process's host, also those of SQLite; r
 and the data files of packages; standard output and error; the metadata of files (os.stat); and the random numbers that
 OpenSSL takes for TLS in memory, which a trace does not show. What a program logs with `logging` has the time of its
 host. Not noticed are sockets and files that the process did not open itself, and what compiled modules do without
-Python.
+Python; notes/simulation.md lists more.
+
+Network.run() raises the error of a started process too, because a program, or a library that it uses, may catch it.
 """
 
 from __future__ import annotations
