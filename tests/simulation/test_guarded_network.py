@@ -42,6 +42,47 @@ def test_a_program_that_uses_the_real_world_ends_with_the_error_that_run_raises(
     assert time.sleep.__class__.__name__ == "builtin_function_or_method"
 
 
+def test_run_raises_the_error_of_a_guarded_call_that_the_program_catches() -> None:
+    seen: list[str] = []
+
+    def program() -> None:
+        try:
+            time.sleep(5)
+        except Exception:
+            seen.append("continues")
+        sleep(1)
+        seen.append("ends")
+
+    with Network() as net:
+        process = net.host("a").start(program)
+        with pytest.raises(RealWorldCall, match=r"has called time\.sleep\(\)"):
+            net.run()
+        net.run()
+        assert process.result() is None
+    assert seen == ["continues", "ends"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "text"),
+    [("ATTACH '{}' AS other", "the file '.*file'"), ("ATTACH ? AS other", "the file is a parameter")],
+)
+def test_run_raises_the_error_of_an_attached_database_outside_the_hosts_disk(
+    tmp_path: Path, statement: str, text: str
+) -> None:
+    def program() -> None:
+        db = sqlite3.connect(":memory:")
+        try:
+            db.execute(statement.format(tmp_path / "file"), ("file",) if "?" in statement else ())
+        except sqlite3.DatabaseError:
+            db.close()
+
+    with Network() as net:
+        net.host("a").start(program)
+        with pytest.raises(RealWorldCall, match=f"ATTACH in SQLite: {text}"):
+            net.run()
+    assert not (tmp_path / "file").exists()
+
+
 def test_the_main_thread_is_guarded_only_while_it_is_attached() -> None:
     with Network() as net:
         host = net.host("a")

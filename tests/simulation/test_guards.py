@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import datetime
+import faulthandler
 import gc
 import glob
 import importlib
@@ -12,10 +13,12 @@ import logging
 import multiprocessing
 import os
 import pathlib
+import platform
 import queue
 import random
 import secrets
 import select
+import selectors
 import shutil
 import signal
 import socket
@@ -87,6 +90,9 @@ CLOCKS: dict[str, Callable[[], object]] = {
     "time.sleep": lambda: time.sleep(0),
     "time.localtime": lambda: time.localtime(),
     "time.gmtime": lambda: time.gmtime(),
+    "time.localtime of None": lambda: time.localtime(None),
+    "time.gmtime of None": lambda: time.gmtime(None),
+    "time.ctime of None": lambda: time.ctime(None),
     "time.strftime": lambda: time.strftime("%H"),
     "time.ctime": lambda: time.ctime(),
     "datetime.now": lambda: datetime.datetime.now(),
@@ -95,9 +101,12 @@ CLOCKS: dict[str, Callable[[], object]] = {
     "datetime.today": lambda: datetime.datetime.today(),
     "date.today": lambda: datetime.date.today(),
     "select.select": lambda: select.select([], [], [], 0),
+    "selectors.DefaultSelector": lambda: selectors.DefaultSelector().select(0),
+    "selectors.SelectSelector": lambda: selectors.SelectSelector().select(0),
 }
 RANDOM: dict[str, Callable[[], object]] = {
     "os.urandom": lambda: os.urandom(4),
+    "posix.urandom": lambda: importlib.import_module(os.name).urandom(4),
     "random.random": lambda: random.random(),
     "random.randrange": lambda: random.randrange(4),
     "random.shuffle": lambda: random.shuffle([1, 2]),
@@ -129,6 +138,8 @@ THREADS: dict[str, Callable[[], object]] = {
     "subprocess.run": lambda: subprocess.run([sys.executable, "-c", ""]),
     "os.system": lambda: os.system("exit"),
     "Event.wait": lambda: threading.Event().wait(0),
+    "SimpleQueue.get": lambda: queue.SimpleQueue().get(timeout=0.01),
+    "faulthandler.dump_traceback_later": lambda: faulthandler.dump_traceback_later(1000),
     "Queue.get": lambda: queue.Queue().get(timeout=0.01),
     "os.kill": lambda: os.kill(os.getpid(), signal.SIGTERM),
 }
@@ -165,6 +176,13 @@ FILES: dict[str, Callable[[], object]] = {
 # fmt: on
 if hasattr(os, "fork"):
     THREADS["os.fork"] = lambda: os.fork()
+if hasattr(select, "epoll"):
+    CLOCKS["select.epoll"] = lambda: select.epoll().poll(0)
+if hasattr(os, "mkfifo"):
+    FILES["os.mkfifo"] = lambda: os.mkfifo(ELSEWHERE)
+    FILES["os.mknod"] = lambda: os.mknod(ELSEWHERE)
+if hasattr(os, "setxattr"):
+    FILES["os.setxattr"] = lambda: os.setxattr(ELSEWHERE, "user.a", b"1")
 
 
 @pytest.mark.parametrize("call", CLOCKS.values(), ids=CLOCKS)
@@ -203,6 +221,38 @@ def test_a_process_cannot_use_files_outside_its_hosts_disk(process: FakeProcess,
     with pytest.raises(RealWorldCall, match=r"process client .*below the host's disk"):
         call()
     assert not ELSEWHERE.exists()
+
+
+MACHINE: dict[str, Callable[[], object]] = {"platform.node": lambda: platform.node()}
+if sys.platform != "win32":
+    MACHINE["os.getloadavg"] = lambda: os.getloadavg()
+    MACHINE["resource.getrusage"] = lambda: importlib.import_module("resource").getrusage(0)
+
+
+@pytest.mark.parametrize("call", MACHINE.values(), ids=MACHINE)
+def test_a_process_cannot_measure_the_machine(process: FakeProcess, call: Callable[[], object]) -> None:
+    with pytest.raises(RealWorldCall, match=r"process client .* of the machine[,;]"):
+        call()
+
+
+@pytest.mark.parametrize("statement", ["ATTACH '{}' AS other", "ATTACH ? AS other", "VACUUM INTO '{}'"])
+def test_a_process_cannot_attach_a_database_outside_its_hosts_disk(process: FakeProcess, statement: str) -> None:
+    db = sqlite3.connect(":memory:")
+    with pytest.raises(sqlite3.DatabaseError, match=r"not authorized|authorization denied"):
+        db.execute(statement.format(ELSEWHERE), (str(ELSEWHERE),) if "?" in statement else ())
+    assert not ELSEWHERE.exists()
+    db.close()
+
+
+def test_a_process_may_attach_a_database_of_its_hosts_disk_or_in_memory(process: FakeProcess, disk: Path) -> None:
+    db = sqlite3.connect(":memory:")
+    for number, name in enumerate((str(disk / "other.sqlite"), ":memory:", "")):
+        db.execute(f"ATTACH '{name}' AS other{number}")
+        db.execute(f"CREATE TABLE other{number}.deals (n)")
+    db.execute(f"VACUUM INTO '{disk / 'copy.sqlite'}'")
+    db.close()
+    assert (disk / "other.sqlite").exists()
+    assert (disk / "copy.sqlite").exists()
 
 
 def test_the_error_names_the_call_and_what_to_use_instead(process: FakeProcess) -> None:
@@ -392,17 +442,22 @@ def names() -> dict[str, object]:
         time,
         logging,
         os,
+        platform,
         random,
         select,
         secrets,
         signal,
+        sqlite3,
         ssl,
         threading,
         uuid,
         importlib.import_module("_thread"),
     )
     found = {f"{module.__name__}.{name}": value for module in modules for name, value in vars(module).items()}
-    for owner in (random.Random, threading.Condition, ssl.SSLContext, datetime.datetime, datetime.date):
+    owners: tuple[type, ...] = random.Random, threading.Condition, ssl.SSLContext, datetime.datetime, datetime.date
+    owners += queue.SimpleQueue, selectors.SelectSelector, type(selectors.DefaultSelector())
+    owners += (select.epoll,) if hasattr(select, "epoll") else ()
+    for owner in owners:
         found |= {f"{owner.__qualname__}.{name}": value for name, value in vars(owner).items()}
     return found
 
@@ -442,6 +497,7 @@ def test_without_a_network_the_guards_hold_no_memory(disk: Path) -> None:
         for _ in range(20):
             with guarded(lambda: None):
                 pass
+        gc.collect()  # reference cycles are not held
         grown = sum(each.size_diff for each in tracemalloc.take_snapshot().compare_to(before, "filename")
                     if "real_functions" in each.traceback[0].filename)  # fmt: skip
     finally:

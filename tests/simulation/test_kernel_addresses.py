@@ -54,6 +54,49 @@ def join(host: Host, fd: int, group: str) -> int:
     return int(result)
 
 
+def dual_stack(host: Host, kind: int) -> int:
+    fd = host.socket(kind, c.AF_INET6)
+    host.system.set_option(fd, c.IPPROTO_IPV6, c.IPV6_V6ONLY, 0)
+    return fd
+
+
+class TestDualStack:
+    @pytest.mark.parametrize("kind", [c.SOCK_STREAM, c.SOCK_DGRAM])
+    def test_a_socket_that_is_bound_to_an_ipv4_address_cannot_reach_ipv6(self, one: Host, kind: int) -> None:
+        fd = dual_stack(one, kind)
+        assert one.system.bind(fd, sockaddr("::ffff:127.0.0.1", 0)) == 0
+        assert one.system.connect(fd, sockaddr("::1", 9)) == -errno.EAFNOSUPPORT
+
+    @pytest.mark.parametrize("kind", [c.SOCK_STREAM, c.SOCK_DGRAM])
+    def test_a_socket_that_is_bound_to_an_ipv6_address_cannot_reach_ipv4(self, one: Host, kind: int) -> None:
+        fd = dual_stack(one, kind)
+        assert one.system.bind(fd, sockaddr("::1", 0)) == 0
+        assert one.system.connect(fd, sockaddr("::ffff:127.0.0.1", 9)) == -errno.ENETUNREACH
+
+    def test_a_datagram_socket_that_is_connected_to_ipv6_can_connect_to_ipv4_and_keeps_its_address(
+        self, one: Host
+    ) -> None:
+        receiver = datagram(one, "127.0.0.1", 9)
+        fd = dual_stack(one, c.SOCK_DGRAM)
+        assert one.system.connect(fd, sockaddr("::1", 9)) == 0
+        name = one.system.getsockname(fd)
+        assert one.system.connect(fd, sockaddr("::ffff:127.0.0.1", 9)) == 0
+        assert one.system.getsockname(fd) == name
+        assert one.system.send(fd, b"x", 0) == 1
+        assert one.events(receiver) & POLLIN
+
+    def test_a_datagram_socket_that_is_connected_to_ipv4_cannot_connect_to_ipv6(self, one: Host) -> None:
+        fd = dual_stack(one, c.SOCK_DGRAM)
+        assert one.system.connect(fd, sockaddr("::ffff:127.0.0.1", 9)) == 0
+        assert one.system.connect(fd, sockaddr("::1", 9)) == -errno.EAFNOSUPPORT
+
+    def test_a_datagram_to_port_0_of_a_connection_fails_only_on_a_mapped_address(self, one: Host) -> None:
+        for address, result in (("::1", 1), ("::ffff:127.0.0.1", -errno.EINVAL)):
+            fd = dual_stack(one, c.SOCK_DGRAM)
+            assert one.system.connect(fd, sockaddr(address, 0)) == 0
+            assert one.system.send(fd, b"x", 0) == result
+
+
 class TestIpv6:
     def test_a_stream_crosses_the_wire(self, one: Host, two: Host) -> None:
         listener = one.listener("fd00::1", 80, family=c.AF_INET6)

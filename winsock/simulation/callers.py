@@ -23,7 +23,8 @@ STANDARD_LIBRARY = os.path.dirname(threading.__file__) + os.sep
 _INSTALLED = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))
 _IMPORT_SYSTEM = "<frozen importlib"
 _OWN = ("winsock.simulation.", "winsock.trace.")
-_GUARDS = frozenset({__name__, *(f"winsock.simulation.{name}" for name in ("guards", "real_events", "real_functions"))})
+_GUARD_MODULES = ("callers", "guards", "real_events", "real_functions", "real_winsock")
+_GUARDS = frozenset(f"winsock.simulation.{name}" for name in _GUARD_MODULES)
 
 
 def calling_process() -> Process | None:
@@ -40,7 +41,11 @@ def refuse(call: str, problem: str) -> None:
 
 
 def error(process: Process, call: str, problem: str) -> RealWorldCall:
-    return RealWorldCall(f"process {process.name} on host {process.host.name} has called {call}: {problem}")
+    """What the call raises. Network.run() raises it too, even if the program or a library catches it."""
+    found = RealWorldCall(f"process {process.name} on host {process.host.name} has called {call}: {problem}")
+    if process.task is not None:
+        process.scheduler.fail(found)
+    return found
 
 
 def is_program_file(file: str) -> bool:

@@ -14,6 +14,8 @@ How it works:
 - Clocks, random numbers and threads are not reported. These functions are replaced in their modules while a network is
   open; real_functions.py has them. A module that has imported such a function by name before (`from time import time`)
   keeps the real one: programs.py refuses a program that names it.
+- Calls of the real Winsock that a program has imported before are checked where all of them go through;
+  real_winsock.py has these functions.
 - Python's import system and standard library make such calls too. Frames of the standard library and of installed
   packages are skipped until it is clear who needs the result: a program, whose call raises, or the import system or the
   simulation, whose call continues.
@@ -22,7 +24,9 @@ Allowed are: files below the disk of the process's host, also those of SQLite; r
 and the data files of packages; standard output and error; the metadata of files (os.stat); and the random numbers that
 OpenSSL takes for TLS in memory, which a trace does not show. What a program logs with `logging` has the time of its
 host. Not noticed are sockets and files that the process did not open itself, and what compiled modules do without
-Python.
+Python; notes/simulation.md lists more.
+
+Network.run() raises the error of a started process too, because a program, or a library that it uses, may catch it.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ before a network is opened, it is the real one, which would open a real socket. 
 - `loaded_separately` gives a network modules of its own of some packages: while it is open, sys.modules has no module
   of these packages but those that were imported in a network. They are kept for the next one.
 - `check_program` looks for real functions in a function before it is started, and in the functions that it names.
+  A call that it does not find, in a default value for example, raises when it is made (real_winsock.py).
   It also finds clocks and random numbers that were imported by name: the guards replace only what modules hold.
 """
 
@@ -25,13 +26,12 @@ from winsock.api import CALLS
 from .callers import is_program_file
 from .errors import SimulationError
 from .real_functions import name_of_real_function
+from .real_winsock import PURE
 
 __all__ = ["Checked", "check_packages", "check_program", "loaded_separately"]
 
-# Their results are the same in a simulation and outside, and they need no WSAStartup.
-_PURE = {"htons", "ntohs", "htonl", "ntohl", "inet_addr", "inet_ntoa"}
 # Not before a network has replaced them.
-_real = {id(getattr(winsock.calls, name)): name for name in CALLS if name not in _PURE}
+_real = {id(getattr(winsock.calls, name)): name for name in CALLS if name not in PURE}
 
 _kept: dict[str, dict[str, ModuleType]] = {}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from urllib.parse import unquote
 from .callers import STANDARD_LIBRARY, calling_process, error, refuse, sources
 from .process import Process
 
-__all__ = ["PROCESS", "SOCKET", "THREAD", "add_hook", "certificate_file", "paths_in_an_open_folder"]
+__all__ = ["PROCESS", "SOCKET", "THREAD", "add_hook", "authorize_sqlite", "check_files", "paths_in_an_open_folder"]
 
 SOCKET = "a socket of the machine; use the calls of winsock, which reach the simulated network"
 PROCESS = "a process of the machine; start a simulated one: host.start(function)"
@@ -40,6 +41,7 @@ _PATHS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     **dict.fromkeys(("os.remove", "os.rmdir"), ((0,), (1,))),
     "os.utime": ((0,), (3,)),
     **dict.fromkeys(("os.chdir", "os.listdir", "os.scandir", "os.truncate"), ((0,), ())),
+    **dict.fromkeys(("os.setxattr", "os.removexattr"), ((0,), ())),
 }
 
 # Python reads these itself: source code for a traceback, for example.
@@ -70,7 +72,7 @@ def paths_in_an_open_folder() -> Iterator[None]:
         _in_an_open_folder = False
 
 
-def certificate_file(call: str, *paths: Any) -> None:
+def check_files(call: str, *paths: Any) -> None:
     """Errors: RealWorldCall if a program passes a path that is not on the disk of its host; None is no path."""
     if (process := calling_process()) is not None:
         for path in paths:
@@ -99,13 +101,26 @@ def _check_open(event: str, args: tuple[Any, ...]) -> None:
 
 
 def _check_sqlite(event: str, args: tuple[Any, ...]) -> None:
-    database = os.fsdecode(args[0])
+    _check_database(f"{event}()", os.fsdecode(args[0]))
+
+
+def authorize_sqlite(action: int, first: str | None, *_: str | None) -> int:
+    """Checks what a statement attaches, for a connection of a program. SQLite fails the statement if this raises."""
+    if action == sqlite3.SQLITE_ATTACH:
+        if first is None:
+            refuse("ATTACH in SQLite", "the file is a parameter and cannot be checked; write it into the statement")
+        else:
+            _check_database("ATTACH in SQLite", first)
+    return sqlite3.SQLITE_OK
+
+
+def _check_database(call: str, database: str) -> None:
     if database.startswith("file:"):
         # As in SQLite: file:///C:/ledger and file:/C:/ledger are paths of Windows.
         database = re.sub("^//[^/]*(?=/)", "", unquote(database[5:].partition("?")[0]))
         database = re.sub("^/(?=[A-Za-z]:)", "", database)
     if database and database != ":memory:" and (process := calling_process()) is not None:
-        _require_on_disk(process, f"{event}()", _absolute(database))
+        _require_on_disk(process, call, _absolute(database))
 
 
 def _check_paths(event: str, args: tuple[Any, ...]) -> None:

@@ -12,14 +12,20 @@ from __future__ import annotations
 
 import _thread
 import ctypes
+import faulthandler
 import gc
+import importlib
 import logging
 import os
+import platform
+import queue
 import random
 import secrets
 import select
+import selectors
 import signal
 import socket
+import sqlite3
 import ssl
 import sys
 import tempfile
@@ -33,7 +39,8 @@ from types import ModuleType
 from typing import Any
 
 from .callers import calling_process, refuse
-from .real_events import PROCESS, SOCKET, THREAD, certificate_file, paths_in_an_open_folder
+from .real_events import PROCESS, SOCKET, THREAD, authorize_sqlite, check_files, paths_in_an_open_folder
+from .real_winsock import checked_calls
 
 __all__ = ["name_of_real_function", "replace", "restore"]
 
@@ -41,7 +48,12 @@ _CLOCK = "the machine's clock; use the clock of the process: process.monotonic()
 _SLEEP = "a wait in real time; wait in a call of winsock with a time-out, or by process.sleep()"
 _RANDOM = "random numbers that differ in each run; use those of the process: process.random"
 _WAIT = "a wait for another thread, and no other thread of the simulation runs meanwhile; wait in a call of winsock"
+_MACHINE = "a measurement of the machine, which differs in each run; a simulated program takes no time"
+_NAME = "the name of the machine; use winsock.gethostname()"
 _CERTIFICATES = "the certificates of the machine; load a file below the host's disk, or pin the certificate"
+
+# posix or nt, from which os has its functions.
+_SYSTEM = importlib.import_module(os.name)
 
 # fmt: off
 _FUNCTIONS: list[tuple[ModuleType, str, tuple[str, ...]]] = [
@@ -52,20 +64,24 @@ _FUNCTIONS: list[tuple[ModuleType, str, tuple[str, ...]]] = [
     (os, _CLOCK, ("times",)),
     (signal, _CLOCK, ("alarm", "setitimer")),
     (time, _SLEEP, ("sleep",)),
-    (signal, _SLEEP, ("pause", "sigwait", "sigtimedwait")),
+    (signal, _SLEEP, ("pause", "sigwait", "sigwaitinfo", "sigtimedwait")),
     (select, _SLEEP, ("select", "poll")),
+    (os, _MACHINE, ("getloadavg",)),
+    (platform, _NAME, ("node",)),
     (os, _RANDOM, ("urandom", "getrandom")),
+    (_SYSTEM, _RANDOM, ("urandom", "getrandom")),
     (random, _RANDOM, ("_urandom",)),
     (tempfile, _RANDOM, ("_get_candidate_names",)),
     (ssl, _RANDOM, ("RAND_bytes",)),
     (uuid, _RANDOM, ("uuid1", "uuid4", "getnode")),
     (secrets, _RANDOM, ("token_bytes", "token_hex", "token_urlsafe", "randbelow", "randbits", "choice")),
     (socket, SOCKET, ("socketpair",)),
+    (faulthandler, THREAD, ("dump_traceback_later",)),
     (_thread, THREAD, ("start_new_thread", "start_new", "start_joinable_thread")),
     (threading, THREAD, ("_start_new_thread", "_start_joinable_thread")),
 ]
 # fmt: on
-# With fewer arguments than this, they use the clock.
+# With fewer arguments than this, or None as the last of them, they use the clock.
 _ARGUMENTS = {"gmtime": 1, "localtime": 1, "ctime": 1, "asctime": 1, "strftime": 2}
 # What a program calls, where it is not the replaced function.
 _PUBLIC_NAMES = {
@@ -75,6 +91,19 @@ _PUBLIC_NAMES = {
     "threading._start_joinable_thread": "threading.Thread.start",
     "_posixsubprocess.fork_exec": "multiprocessing.Process.start",
 }
+
+# The classes that wait themselves, of those that the system has.
+_SELECTORS = [
+    owner
+    for name in ("SelectSelector", "PollSelector", "EpollSelector", "KqueueSelector", "DevpollSelector")
+    for owner in getattr(getattr(selectors, name, None), "__mro__", ())
+    if "select" in vars(owner) and owner is not selectors.BaseSelector
+]
+_POLLS = [
+    (each, method)
+    for name, method in (("epoll", "poll"), ("kqueue", "control"), ("devpoll", "poll"))
+    if (each := getattr(select, name, None)) is not None
+]
 
 _undo: list[Callable[[], None]] = []
 # The originals by their id, with their names.
@@ -89,7 +118,7 @@ class _Checked:
         self._original, self._name, self._problem, self._arguments = original, name, problem, arguments
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if len(args) < self._arguments:
+        if len(args) < self._arguments or args[self._arguments - 1] is None:
             refuse(f"{self._name}()", self._problem)
         return self._original(*args, **kwargs)
 
@@ -124,13 +153,22 @@ def replace() -> None:
         _check_function(time, name, _CLOCK, arguments)
     if sys.platform != "win32":
         import _posixsubprocess
+        import resource
 
+        _check_function(resource, "getrusage", _MACHINE)
         # multiprocessing starts processes with it; Python reports it to no audit hook.
         _check_function(_posixsubprocess, "fork_exec", PROCESS)
     _set(random.Random, "seed", _seed(random.Random.seed))
     _set(threading.Condition, "wait", _checked_method(threading.Condition.wait, "threading.Condition.wait()", _WAIT))
     _set(os, "open", _open(os.open))
+    for name in ("mkfifo", "mknod"):
+        if hasattr(os, name):
+            _set(os, name, _new_file(getattr(os, name)))
+    _set(sqlite3, "connect", _connect(sqlite3.connect))
+    _replace_waits()
     _replace_in_context()
+    for owner, name, checked in checked_calls():
+        _set(owner, name, checked)
     _set_in_class(datetime, "now")
     _set_in_class(datetime, "utcnow")
     _set_in_class(date, "today")
@@ -199,6 +237,49 @@ def _open(original: Callable[..., int]) -> Callable[..., int]:
     return open
 
 
+def _new_file(original: Callable[..., None]) -> Callable[..., None]:
+    """os.mkfifo and os.mknod, which have no audit event."""
+
+    @wraps(original)
+    def make(path: Any, *args: Any, dir_fd: int | None = None, **kwargs: Any) -> None:
+        if dir_fd is None:
+            check_files(f"os.{original.__name__}()", path)
+        original(path, *args, dir_fd=dir_fd, **kwargs)
+
+    return make
+
+
+def _connect(original: Callable[..., sqlite3.Connection]) -> Callable[..., sqlite3.Connection]:
+    """sqlite3.connect. A statement can attach another file, for which Python has no audit event."""
+
+    @wraps(original)
+    def connect(*args: Any, **kwargs: Any) -> sqlite3.Connection:
+        connection = original(*args, **kwargs)
+        if calling_process() is not None:
+            connection.set_authorizer(authorize_sqlite)
+        return connection
+
+    return connect
+
+
+def _replace_waits() -> None:
+    """The methods of the standard library that wait in real time, of classes written in Python or not."""
+    for selector in dict.fromkeys(_SELECTORS):
+        name = f"selectors.{selector.__name__}.select()"
+        _set(selector, "select", _checked_method(vars(selector)["select"], name, _SLEEP))
+    for owner, method in _POLLS:
+        _replace_in_class(owner, method, _checked_method(vars(owner)[method], f"select.{owner.__name__}()", _SLEEP))
+    get = queue.SimpleQueue.get
+
+    @wraps(get)
+    def get_or_refuse(self: Any, block: bool = True, timeout: float | None = None) -> Any:
+        if block and self.empty():
+            refuse("queue.SimpleQueue.get()", _WAIT)
+        return get(self, block, timeout)
+
+    _replace_in_class(queue.SimpleQueue, "get", get_or_refuse)
+
+
 def _replace_in_context() -> None:
     """The methods of SSLContext that read files: OpenSSL opens them, without an audit event."""
     context = ssl.SSLContext
@@ -206,18 +287,19 @@ def _replace_in_context() -> None:
 
     @wraps(load_chain)
     def load_cert_chain(self: ssl.SSLContext, certfile: Any, keyfile: Any = None, password: Any = None) -> None:
-        certificate_file("ssl.SSLContext.load_cert_chain()", certfile, keyfile)
+        check_files("ssl.SSLContext.load_cert_chain()", certfile, keyfile)
         load_chain(self, certfile, keyfile, password)
 
     @wraps(load_verified)
     def load_verify_locations(self: ssl.SSLContext, cafile: Any = None, capath: Any = None, cadata: Any = None) -> None:
-        certificate_file("ssl.SSLContext.load_verify_locations()", cafile, capath)
+        check_files("ssl.SSLContext.load_verify_locations()", cafile, capath)
         load_verified(self, cafile, capath, cadata)
 
     _set(context, "load_cert_chain", load_cert_chain)
     _set(context, "load_verify_locations", load_verify_locations)
-    name = "ssl.SSLContext.load_default_certs()"
-    _set(context, "load_default_certs", _checked_method(context.load_default_certs, name, _CERTIFICATES))
+    for method in ("load_default_certs", "set_default_verify_paths"):
+        name = f"ssl.SSLContext.{method}()"
+        _set(context, method, _checked_method(getattr(context, method), name, _CERTIFICATES))
 
 
 def _set_in_class(owner: type, name: str) -> None:
@@ -229,8 +311,12 @@ def _set_in_class(owner: type, name: str) -> None:
         return original.__get__(None, cls)(*args, **kwargs)
 
     update_wrapper(method, original)
-    _set_class_attribute(owner, name, classmethod(method))
-    _undo.append(partial(_set_class_attribute, owner, name, original))
+    _replace_in_class(owner, name, classmethod(method))
+
+
+def _replace_in_class(owner: type, name: str, by: object) -> None:
+    _undo.append(partial(_set_class_attribute, owner, name, vars(owner)[name]))
+    _set_class_attribute(owner, name, by)
 
 
 def _set_class_attribute(owner: type, name: str, value: object) -> None:

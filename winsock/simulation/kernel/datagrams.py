@@ -20,7 +20,7 @@ from .filters import Arrival, Filter, accepts
 from .ip_layer import IpLayer
 from .packets import UNREACHABLE, Address, Packet
 from .ports import PortTable
-from .sockets import InetSocket
+from .sockets import InetSocket, mismatch
 
 LARGEST = 65507
 _OVERHEAD = 64  # bytes of the receive buffer that each datagram takes besides its data
@@ -78,7 +78,7 @@ class DatagramSocket(InetSocket):
         result = self.bind_any()
         source = self._source(peer.ip)
         if source is None:
-            return -errno.ENETUNREACH
+            return -mismatch(self.local.ip)
         if result == 0:
             self.peer = peer
             if is_wildcard(self.local.ip):
@@ -91,7 +91,11 @@ class DatagramSocket(InetSocket):
 
     def _source(self, ip: bytes) -> bytes | None:
         if not is_wildcard(self.local.ip) and not is_multicast(self.local.ip):
-            return self.local.ip if len(self.local.ip) == len(ip) else None
+            if len(self.local.ip) == len(ip):
+                return self.local.ip
+            # A connect to an IPv6 address has chosen the local one; a later one to IPv4 leaves it, as on Linux.
+            if self.address_fixed or len(ip) == 16:
+                return None
         if self.udp.ip.is_unicast(ip):
             return self.udp.ip.source_for(ip)
         interface = groups.outgoing(self.udp.ip.interfaces, self.options, ip)
@@ -105,7 +109,8 @@ class DatagramSocket(InetSocket):
         destination = to or self.peer
         if destination is None:
             return -errno.EDESTADDRREQ
-        if to is not None and not to.port:
+        # A connection to an IPv4-mapped address sends as sendto does.
+        if not destination.port and (to is not None or (self.ipv6 and len(destination.ip) == 4)):
             return -errno.EINVAL
         error = self._send_error(data, destination)
         if error:
@@ -114,7 +119,7 @@ class DatagramSocket(InetSocket):
             destination = Address(self.udp.ip.interfaces.all[len(destination.ip) == 16].address, destination.port)
         source = self._source(destination.ip)
         if source is None:
-            return -errno.ENETUNREACH
+            return -mismatch(self.local.ip)
         if self.error:
             return -self.take_error()
         self._transmit(data, Address(source, self.local.port), destination)

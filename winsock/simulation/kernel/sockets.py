@@ -14,6 +14,11 @@ from .packets import Address
 from .ports import Binding, PortTable, Sharing
 
 
+def mismatch(source: bytes | None) -> int:
+    """The errno where no packet can leave from the socket's address: another one for IPv4, as on Linux."""
+    return errno.EAFNOSUPPORT if source is not None and len(source) == 4 else errno.ENETUNREACH
+
+
 class InetSocket(File):
     """A socket of IPv4 or IPv6. Methods return a result or minus the errno. IPv4-mapped addresses are IPv4 here."""
 

@@ -9,7 +9,7 @@ from .connections import Connection
 from .files import POLLERR, POLLHUP, POLLIN, POLLOUT
 from .listeners import Listener
 from .packets import Address
-from .sockets import InetSocket
+from .sockets import InetSocket, mismatch
 from .tcp_tables import TcpTables
 from .transmission import OPENING, State
 
@@ -49,7 +49,7 @@ class StreamSocket(InetSocket):
             peer = Address(self.ip.interfaces.all[len(peer.ip) == 16].address, peer.port)
         source = self.local.ip if self.address_fixed else self.ip.source_for(peer.ip)
         if source is None or len(source) != len(peer.ip):
-            return -errno.ENETUNREACH
+            return -mismatch(source)
         result = self.bind_any()
         if result < 0:
             return -errno.EADDRNOTAVAIL
