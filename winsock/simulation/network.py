@@ -102,8 +102,7 @@ class Network(FaultMethods):
         self._observers.clear()
         with self._resources:
             self.scheduler.close()
-        if kind is None:
-            self.scheduler.check(self.scheduler.main)  # raises the error of a process that nobody has seen yet
+        _raise_unseen(self.scheduler.errors, error)
 
     @property
     def now(self) -> float:
@@ -168,6 +167,7 @@ class Network(FaultMethods):
         Errors: the exception of a process that may not fail; NothingCanHappen if processes wait for something that
         cannot happen any more.
         """
+        self.scheduler.check(self.scheduler.main)
         if seconds is None:
             while self._processes:
                 self.scheduler.wait(None, lambda: "waits until every process has ended")
@@ -367,6 +367,18 @@ class Network(FaultMethods):
             return made[0]
 
         return folder
+
+
+def _raise_unseen(errors: list[BaseException], raised: BaseException | None) -> None:
+    """Raise the first of the errors that nobody has seen, or let `raised` continue; the others become its context."""
+    chain = [*([] if raised is None else [raised]), *(error for error in errors if error is not raised)]
+    for earlier, later in itertools.pairwise(chain):
+        while earlier.__context__ is not None and earlier.__context__ not in chain:
+            earlier = earlier.__context__
+        if earlier.__context__ is None:
+            earlier.__context__ = later
+    if raised is None and chain:
+        raise chain[0]
 
 
 class _Planned(FaultMethods):

@@ -16,13 +16,15 @@ from typing import Any, Protocol
 
 from winsock.api import Winsock
 
-from .errors import BusyLoop, Killed, SimulationError
+from .errors import BusyLoop, SimulationError
 from .reference import load_winsock
 from .scheduler import Scheduler, Task
 
 _NANOSECONDS = 1_000_000_000
 # More calls without a wait than a program makes that lets the time advance.
 MOST_CALLS = 200_000
+# So often BusyLoop is raised in a program that catches it; then it is killed, and the run fails.
+_MOST_CAUGHT = 1000
 
 
 class Files(Protocol):
@@ -117,20 +119,25 @@ class Process:
 
     def monotonic(self) -> float:
         """Seconds since the start of the simulation."""
+        self._count("monotonic")
         return self.scheduler.now / _NANOSECONDS
 
     def utc_ns(self) -> int:
         """The time of the host's clock, in nanoseconds since 1970 UTC."""
+        self._count("utc_ns")
         return self.host.utc_ns()
 
     def sleep(self, seconds: float) -> None:
         """Wait for this many simulated seconds."""
-        deadline = self.scheduler.now + round(seconds * _NANOSECONDS)
+        self._count("sleep")
+        # A time above 0 lets the clock advance, however short it is.
+        deadline = self.scheduler.now + max(round(seconds * _NANOSECONDS), int(seconds > 0))
         while self._wait(deadline, lambda: f"sleeps until {deadline / _NANOSECONDS:.6f} s"):
             pass
 
     def wait(self, seconds: float | None, reason: str) -> bool:
         """Wait until wake() is called: True; or for this many seconds: False."""
+        self._count("wait")
         # Rounded up: a wait of less than a nanosecond would end at the same time, and be repeated without end.
         deadline = None if seconds is None else self.scheduler.now + ceil(seconds * _NANOSECONDS)
         return self._wait(deadline, lambda: reason)
@@ -161,18 +168,31 @@ class Process:
     def before_call(self, name: str) -> None:
         """Called before each Winsock call. Errors: Killed; BusyLoop."""
         if self.ended:
-            raise Killed
-        if self.task is None:
-            return
+            self.scheduler.raise_killed(self.scheduler.current)
+        if self.task is not None:
+            self.call = name
+            self._count(name)
+
+    def _count(self, name: str) -> None:
+        """Count a call that does not let the time advance. Errors: BusyLoop; Killed if the program has caught it."""
         task = self.scheduler.current
-        self.call = name
+        # The test may read the clock of a process.
+        if task.owner is not self or self.scheduler.internal:
+            return
         task.calls += 1
-        if task.calls > MOST_CALLS:
-            raise BusyLoop(
-                f"process {self.name} on host {self.host.name} has made {MOST_CALLS} calls without a wait, the last "
-                f"one {name}: the simulated time advances only when every process waits. Wait in select, WSAPoll, "
-                "a blocking call or sleep"
-            )
+        if task.calls <= MOST_CALLS:
+            return
+        error = BusyLoop(
+            f"process {self.name} on host {self.host.name} has made {MOST_CALLS} calls without a wait, the last "
+            f"one {name}: the simulated time advances only when every process waits. Wait in select, WSAPoll, "
+            "a blocking call or sleep"
+        )
+        if task.calls <= MOST_CALLS + _MOST_CAUGHT:
+            raise error
+        if not self.ended:
+            self.scheduler.fail(error)
+            self.kill()
+        self.scheduler.raise_killed(task)
 
     def _state(self) -> str:
         return "it was killed" if self.ended else "it runs"
@@ -183,7 +203,8 @@ class Process:
         except Exception as error:
             self._failed = error
             if hasattr(error, "add_note"):
-                error.add_note(f"in process {self.name} on host {self.host.name} at {self.monotonic():.6f} s")
+                now = self.scheduler.now / _NANOSECONDS
+                error.add_note(f"in process {self.name} on host {self.host.name} at {now:.6f} s")
             if not may_fail:
                 raise
 

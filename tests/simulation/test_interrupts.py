@@ -1,0 +1,98 @@
+"""A signal such as Ctrl-C ends a simulation's run, and the network closes as usual."""
+
+from __future__ import annotations
+
+import _thread
+import random
+import signal
+import threading
+
+import pytest
+from simulation_kit import sleep
+
+from winsock.simulation.network import Network
+from winsock.simulation.scheduler import Scheduler
+
+
+def interrupt() -> None:
+    """Ctrl-C, in whatever thread."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    else:
+        _thread.interrupt_main()
+
+
+def beat() -> None:
+    while True:
+        sleep(0.001)
+
+
+@pytest.mark.parametrize("hosts", [1, 3, 20])
+def test_an_interrupt_ends_the_run_and_every_process(hosts: int) -> None:
+    def simulate() -> None:
+        with Network(seed=1) as net:
+            for number in range(hosts):
+                net.host(f"h{number}").start(beat)
+            net.call_at(0.01, interrupt)
+            net.run()
+
+    before = threading.active_count()
+    for _ in range(5):
+        with pytest.raises(KeyboardInterrupt):
+            simulate()
+        assert threading.active_count() == before
+
+
+def test_after_an_interrupt_the_simulation_can_continue() -> None:
+    with Network(seed=1) as net:
+        net.host("a").start(beat)
+        net.call_at(0.01, interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            net.run()
+        end = net.now + 1
+        net.run(1)
+        assert net.now == pytest.approx(end)
+
+
+def test_a_handler_that_returns_does_not_end_the_wait() -> None:
+    seen: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: seen.append(number))
+    try:
+        with Network(seed=1) as net:
+            net.host("a").start(beat)
+            net.call_at(0.01, interrupt)
+            with net.host("b").attached() as process:
+                process.sleep(1)
+                assert process.monotonic() == 1
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert seen == [signal.SIGINT]
+
+
+def test_a_second_interrupt_ends_the_run_although_a_process_never_waits() -> None:
+    spins, handled = threading.Event(), threading.Event()
+
+    def spin() -> None:
+        spins.set()
+        while True:
+            pass
+
+    def interrupt_twice() -> None:
+        spins.wait()
+        while not handled.is_set():
+            interrupt()
+            handled.wait(0.01)
+
+    scheduler = Scheduler(random.Random(1))
+    task = scheduler.start("spin", spin)
+    other = threading.Thread(target=interrupt_twice)
+    other.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            scheduler.wait(None, lambda: "waits")
+    finally:
+        handled.set()
+        other.join()
+        scheduler.close()
+    assert task.thread is not None
+    task.thread.join()
