@@ -153,7 +153,11 @@ class Host:
     def attached(self, name: str = "main") -> Iterator[Process]:
         """Within the block, the calls of the test itself are those of a process of this host."""
         process = self._new_process(name)
-        self._network.attach(process)
+        try:
+            self._network.attach(process)
+        except SimulationError:
+            self.processes.remove(process)
+            raise
         try:
             yield process
         finally:

@@ -45,6 +45,9 @@ __all__ = ["Network"]
 # A Monday, so that markets are open.
 _START = datetime(2026, 1, 5, tzinfo=timezone.utc)
 
+# The open networks, the innermost last.
+_networks: list[Network] = []
+
 
 class Network(FaultMethods):
     """Hosts, links and faults with one simulated clock. The methods of `FaultMethods` inject faults now."""
@@ -86,6 +89,8 @@ class Network(FaultMethods):
         self._open = False
 
     def __enter__(self) -> Network:
+        if self._open:
+            raise SimulationError("the network is open: leave its block before it is entered again")
         dispatch.open_source(self._running_process)
         self._resources.callback(dispatch.close_source, self._running_process)
         self._resources.callback(winsock.replace_calls, winsock.calls)
@@ -93,16 +98,29 @@ class Network(FaultMethods):
         self._resources.enter_context(guarded(self._running_process))
         self._resources.enter_context(loaded_separately(self._programs))
         self._open = True
+        _networks.append(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if not self._open:
+            return
+        later = _networks[_networks.index(self) + 1 :]
+        inner = [network for network in later if network.scheduler.main.thread is self.scheduler.main.thread]
+        for network in reversed(inner):
+            network._close()
+        self._close()
+        if inner and error is None:
+            raise SimulationError("an outer network was closed before an inner one: close the innermost one first")
+        _raise_unseen(self.scheduler.errors, error)
+
+    def _close(self) -> None:
         self._open = False
+        _networks.remove(self)
         self._observers.clear()
         with self._resources:
             self.scheduler.close()
-        _raise_unseen(self.scheduler.errors, error)
 
     @property
     def now(self) -> float:
@@ -167,7 +185,10 @@ class Network(FaultMethods):
         Errors: the exception of a process that may not fail; NothingCanHappen if processes wait for something that
         cannot happen any more.
         """
-        self.scheduler.check(self.scheduler.main)
+        scheduler = self.scheduler
+        if scheduler.internal or scheduler.current is not scheduler.main:
+            raise SimulationError("only the test may run the network; a process waits with sleep() or in a call")
+        scheduler.check(scheduler.main)
         if seconds is None:
             while self._processes:
                 self.scheduler.wait(None, lambda: "waits until every process has ended")
@@ -332,6 +353,8 @@ class Network(FaultMethods):
             self.scheduler.wake(self.scheduler.main)
 
     def attach(self, process: Process) -> None:
+        if self.scheduler.current is not self.scheduler.main:
+            raise SimulationError("only the test may be attached to a host; a process starts another one: host.start()")
         self._trace_calls_of(process)
         self._attached.append(process)
 

@@ -68,6 +68,8 @@ class Process:
         # The Winsock call that runs, for the text about a wait.
         self.call = ""
         self.ended = False
+        # Whether the test waits in a call or sleep of this attached process.
+        self._main_waits = False
         self._result: Any = None
         self._failed: BaseException | None = None
         self.files = host.open_files(self._wake_polling, name)
@@ -140,7 +142,7 @@ class Process:
         self._count("wait")
         # Rounded up: a wait of less than a nanosecond would end at the same time, and be repeated without end.
         deadline = None if seconds is None else self.scheduler.now + ceil(seconds * _NANOSECONDS)
-        return self._wait(deadline, lambda: reason)
+        return self._wait(deadline, lambda: f"waits: {reason}")
 
     def wake(self) -> None:
         """End the wait() of the process; does nothing where it does not wait."""
@@ -153,6 +155,8 @@ class Process:
             self.files.close_all()
             for task in self.tasks:
                 self.scheduler.kill(task)
+            if self._main_waits:
+                self.scheduler.wake(self.scheduler.main)
 
     def result(self) -> Any:
         """What the function of the process has returned.
@@ -166,12 +170,12 @@ class Process:
         return self._result
 
     def before_call(self, name: str) -> None:
-        """Called before each Winsock call. Errors: Killed; BusyLoop."""
+        """Called before each Winsock call. Errors: Killed, or SimulationError if it is attached; BusyLoop."""
+        self._check_attached()
         if self.ended:
             self.scheduler.raise_killed(self.scheduler.current)
-        if self.task is not None:
-            self.call = name
-            self._count(name)
+        self.call = name
+        self._count(name)
 
     def _count(self, name: str) -> None:
         """Count a call that does not let the time advance. Errors: BusyLoop; Killed if the program has caught it."""
@@ -216,15 +220,29 @@ class Process:
         self.host.process_ended(self)
 
     def _wait(self, deadline: int | None, reason: Callable[[], str]) -> bool:
-        call = self.call
-        return self.scheduler.wait(deadline, lambda: f"on host {self.host.name} waits in {call}: {reason()}")
+        self._check_attached()
+        self._main_waits = self.task is None
+        try:
+            woken = self.scheduler.wait(deadline, lambda: f"on host {self.host.name} {reason()}")
+        finally:
+            self._main_waits = False
+        self._check_attached()
+        return woken
+
+    def _check_attached(self) -> None:
+        if self.task is None and self.ended:
+            raise SimulationError(
+                f"process {self.name} on host {self.host.name}, to which the test is attached, has ended: "
+                "it was killed, its host has crashed, or the block has ended"
+            )
 
     def _poll(self, deadline: int | None, reason: Callable[[], str]) -> bool:
         """As _wait, for the kernel."""
         task = self.scheduler.current
         self._polling.append(task)
         try:
-            return self._wait(deadline, reason)
+            call = self.call
+            return self._wait(deadline, lambda: f"waits in {call}: {reason()}")
         finally:
             self._polling.remove(task)
 
