@@ -140,6 +140,8 @@ class Host:
         Errors: SimulationError if the host is switched off, if a process of the name runs, or if the program holds the
         calls of the real Winsock.
         """
+        if not callable(program):
+            raise SimulationError(f"invalid program: {program!r}; give a function")
         name = name or self._free_name(getattr(program, "__name__", type(program).__name__))
         if self.process(name) is not None:
             raise SimulationError(f"a process {name!r} runs on host {self.name}: give another name")

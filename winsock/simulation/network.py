@@ -38,6 +38,7 @@ from .random_faults import RANDOM_KINDS, random_faults
 from .random_streams import random_stream
 from .scheduler import Scheduler, Task
 from .trace import MOST_LINES, Trace
+from .values import is_number, nanoseconds
 from .wires import Wires
 
 __all__ = ["Network"]
@@ -68,8 +69,14 @@ class Network(FaultMethods):
         `tcp_user_timeout` seconds fails, by default about as on Windows. `default_link` are the settings of every link
         that has no settings of its own, such as latency=0.02.
         """
+        if not isinstance(seed, (int, str)):
+            raise SimulationError(f"invalid seed: {seed!r}; give an int or a str")
+        if not isinstance(start, datetime):
+            raise SimulationError(f"invalid start: {start!r}; give a datetime")
+        if isinstance(programs, str):
+            raise SimulationError(f"invalid programs: {programs!r}; give a list of packages: [{programs!r}]")
         check_packages(programs)
-        if not 0 < tcp_user_timeout < float("inf"):
+        if not is_number(tcp_user_timeout) or tcp_user_timeout <= 0:
             raise SimulationError(f"invalid tcp_user_timeout: {tcp_user_timeout!r}; give a time above 0 seconds")
         self.seed = seed
         self.tcp_user_timeout = round(tcp_user_timeout * SECOND)
@@ -144,6 +151,9 @@ class Network(FaultMethods):
         """
         if not self._open:
             raise SimulationError("the network is not open: use `with Network() as net:`")
+        for text in (name, *addresses):
+            if not isinstance(text, str):
+                raise SimulationError(f"invalid name or address of a host: {text!r}; give a str")
         interfaces = self._addresses.add(name, addresses)
         host = Host(self, name, interfaces, self._utc_start + self.scheduler.now, self._disk_of(name, disk))
         self.hosts[name] = host
@@ -193,7 +203,7 @@ class Network(FaultMethods):
             while self._processes:
                 self.scheduler.wait(None, lambda: "waits until every process has ended")
             return
-        deadline = self.scheduler.now + round(seconds * SECOND)
+        deadline = scheduler.now + nanoseconds("time", seconds)
 
         def reason() -> str:
             return f"runs the network until {format_seconds(deadline)} s"
@@ -206,13 +216,15 @@ class Network(FaultMethods):
 
     def call_at(self, seconds: float, action: Callable[[], None]) -> None:
         """Calls `action` at a time. It must not wait, and makes no calls of winsock."""
-        self.scheduler.call_at(round(seconds * SECOND), action)
+        if not callable(action):
+            raise SimulationError(f"invalid action: {action!r}; give a function without parameters")
+        self.scheduler.call_at(nanoseconds("time", seconds, negative=True), action)
 
     # Faults.
 
     def at(self, seconds: float) -> FaultMethods:
         """The faults of a time: `net.at(30).crash(server)`. Errors: SimulationError if the time has passed."""
-        return _Planned(self, round(seconds * SECOND))
+        return _Planned(self, nanoseconds("time", seconds, negative=True))
 
     def add_fault(self, fault: Fault) -> ActiveFault:
         """Adds a fault at its time. Errors: SimulationError if a target does not exist, or the time has passed."""
@@ -248,6 +260,10 @@ class Network(FaultMethods):
 
         The links are those that `link` has set, or those of all pairs if it has set none.
         """
+        if not isinstance(budget, int) or budget < 0:
+            raise SimulationError(f"invalid budget: {budget!r}; give a number of faults")
+        for name, seconds in (("start", start), ("end", end), ("longest", longest)):
+            nanoseconds(name, seconds)
         names = [self._name(host) for host in (self.hosts if hosts is None else hosts)]
         pairs = self._wires.linked_pairs() or list(itertools.combinations(self.hosts, 2))
         return random_faults(
@@ -302,6 +318,8 @@ class Network(FaultMethods):
 
         Errors: OSError if a file cannot be created.
         """
+        if isinstance(folder, str):
+            raise SimulationError(f"invalid folder: {folder!r}; give a Path")
         traces = CallTraces(folder, self._utc_start)
         self._resources.callback(traces.close)
         self._call_traces.append(traces)

@@ -19,6 +19,7 @@ from winsock.api import Winsock
 from .errors import BusyLoop, SimulationError
 from .reference import load_winsock
 from .scheduler import Scheduler, Task
+from .values import nanoseconds
 
 _NANOSECONDS = 1_000_000_000
 # More calls without a wait than a program makes that lets the time advance.
@@ -133,7 +134,8 @@ class Process:
         """Wait for this many simulated seconds."""
         self._count("sleep")
         # A time above 0 lets the clock advance, however short it is.
-        deadline = self.scheduler.now + max(round(seconds * _NANOSECONDS), int(seconds > 0))
+        duration = max(nanoseconds("time of a sleep", seconds, negative=True), int(seconds > 0))
+        deadline = self.scheduler.now + duration
         while self._wait(deadline, lambda: f"sleeps until {deadline / _NANOSECONDS:.6f} s"):
             pass
 
