@@ -1,15 +1,18 @@
-"""A signal such as Ctrl-C ends a simulation's run, and the network closes as usual."""
+"""A signal such as Ctrl-C, or a process that is blocked in real time, ends a simulation's run."""
 
 from __future__ import annotations
 
 import _thread
 import random
 import signal
+import sys
 import threading
 
 import pytest
 from simulation_kit import sleep
 
+from winsock.simulation import scheduler as scheduler_module
+from winsock.simulation.errors import SimulationError
 from winsock.simulation.network import Network
 from winsock.simulation.scheduler import Scheduler
 
@@ -96,3 +99,50 @@ def test_a_second_interrupt_ends_the_run_although_a_process_never_waits() -> Non
         scheduler.close()
     assert task.thread is not None
     task.thread.join()
+
+
+def test_one_interrupt_ends_the_run_although_a_process_never_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduler_module, "_MOST_LOOKS", 2)
+
+    def spin() -> None:
+        interrupt()
+        while True:
+            pass
+
+    scheduler = Scheduler(random.Random(1))
+    scheduler.start("spin", spin)
+    with pytest.raises(KeyboardInterrupt):
+        scheduler.wait(None, lambda: "waits")
+    scheduler.close()
+
+
+def test_a_lock_that_a_process_holds_while_it_waits_fails_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduler_module, "_MOST_LOOKS", 3)
+    lock = threading.Lock()
+
+    def program() -> None:
+        with lock:
+            sleep(5)
+
+    def simulate() -> None:
+        with Network() as net:
+            net.host("a").start(program, name="first")
+            net.host("b").start(program, name="second")
+            net.run(20)
+
+    try:
+        with pytest.raises(SimulationError, match=r"^(first|second) is blocked in .*test_inter.*\.py:\d+,") as caught:
+            simulate()
+        assert caught.value.__context__ is None
+    finally:
+        lock.release()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs the CPU time of a thread")
+def test_a_process_that_calculates_for_long_is_not_blocked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scheduler_module, "_MOST_LOOKS", 2)
+    monkeypatch.setattr(scheduler_module, "_LONGEST_ACQUIRE", 0.01)
+    with Network() as net:
+        process = net.host("a").start(lambda: sum(range(10_000_000)))
+        net.run()
+        assert process.result() > 0

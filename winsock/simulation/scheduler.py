@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
+from .blocked import Watch
 from .errors import Killed, NothingCanHappen, SimulationError
 from .interrupts import Interrupts
 
@@ -35,6 +36,8 @@ _MANY_CANCELLED = 1000
 _MOST_KILLED = 1000
 # Seconds. A signal does not end the wait for a lock on Windows, nor elsewhere where it arrives just before the wait.
 _LONGEST_ACQUIRE = 0.2
+# So often the main thread looks in that interval at a thread that has the turn, before it gives up.
+_MOST_LOOKS = 50
 
 
 class Timer:
@@ -275,9 +278,28 @@ class Scheduler:
         following = self._next(task)
         if following is not task:
             following.baton.release()
-            while not task.baton.acquire(timeout=_LONGEST_ACQUIRE if task is self.main else -1):
-                pass
+            if task is self.main:
+                self._acquire_in_main()
+            else:
+                task.baton.acquire()
         self.current = task
+
+    def _acquire_in_main(self) -> None:
+        """Errors: SimulationError if the task that has the turn waits for something real."""
+        watch, looks = Watch(_MOST_LOOKS), 0
+        while not self.main.baton.acquire(timeout=_LONGEST_ACQUIRE):
+            task = self.current
+            place = watch.look(task.thread if task is not self.main else None)
+            if place:
+                self.give_up()
+                raise SimulationError(
+                    f"{task.name} is blocked in {place}, and the others cannot run meanwhile: a lock, for example, "
+                    "that another process holds in a call that waits; release locks before such calls"
+                )
+            looks = looks + 1 if self._interrupts.arrived else 0
+            if looks > _MOST_LOOKS:
+                self.give_up()  # as with a second signal
+                return
 
     def _next(self, task: Task) -> Task:
         """The task whose turn it is; takes events until there is one."""
