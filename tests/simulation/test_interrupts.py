@@ -116,6 +116,7 @@ def test_one_interrupt_ends_the_run_although_a_process_never_waits(monkeypatch: 
     scheduler.close()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="needs the CPU time of a thread")
 def test_a_lock_that_a_process_holds_while_it_waits_fails_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scheduler_module, "_MOST_LOOKS", 3)
     lock = threading.Lock()
