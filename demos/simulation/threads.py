@@ -57,7 +57,7 @@ class _SimulatedSignal:
         if not self._is_set:
             self._waiting = self._process.scheduler.current
             try:
-                self._process.wait(seconds, "waits for work from another thread")
+                self._process.wait(seconds, "work from another thread")
             finally:
                 self._waiting = None
         self._is_set = False

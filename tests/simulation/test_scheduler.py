@@ -16,10 +16,11 @@ SECOND = 1_000_000_000
 
 @pytest.fixture
 def scheduler() -> Iterator[Scheduler]:
+    before = set(threading.enumerate())
     made = Scheduler(random.Random(1))
     yield made
     made.close()
-    assert threading.active_count() == 1 or all(not thread.daemon for thread in threading.enumerate())
+    assert set(threading.enumerate()) <= before
 
 
 def waits() -> str:

@@ -16,6 +16,7 @@ _NET4, _NET6 = ipaddress.IPv4Network("10.0.0.0/16"), ipaddress.IPv6Network("fd00
 _Net: TypeAlias = "ipaddress.IPv4Network | ipaddress.IPv6Network"
 _LAST_BYTES = 254  # 1 to 254: no address that some systems take for a network's or a broadcast's
 _FIRST_INDEX = 2  # after that of loopback
+_SMALLEST_NET = 31  # the prefix length of two hosts
 
 
 class AddressBook:
@@ -88,7 +89,31 @@ def _parse(text: str) -> ipaddress.IPv4Interface | ipaddress.IPv6Interface:
     except ValueError:
         raise SimulationError(f"invalid address: {text!r}; give one such as 10.0.0.7 or fd00::7") from None
     default = _NET4 if given.version == 4 else _NET6
-    return given if "/" in text else ipaddress.ip_interface(f"{text}/{default.prefixlen}")
+    interface = given if "/" in text else ipaddress.ip_interface(f"{text}/{default.prefixlen}")
+    if problem := _problem(interface):
+        raise SimulationError(f"invalid address: {text!r} is {problem}; give the address of one host, such as 10.0.0.7")
+    return interface
+
+
+def _problem(interface: ipaddress.IPv4Interface | ipaddress.IPv6Interface) -> str:
+    """Why no host can have the address; an empty text if one can."""
+    address, net = interface.ip, interface.network
+    if address.is_loopback:
+        return "a loopback address"
+    if address.is_unspecified:
+        return "the address of no host"
+    if address.is_multicast:
+        return "a multicast address"
+    if address.version == 6:
+        return "an IPv4 address in IPv6" if address.ipv4_mapped is not None else ""
+    if address == ipaddress.IPv4Address("255.255.255.255") or _is_end(address, net.broadcast_address, net.prefixlen):
+        return "a broadcast address"
+    return f"the address of the net {net}" if _is_end(address, net.network_address, net.prefixlen) else ""
+
+
+def _is_end(address: object, end: object, prefix: int) -> bool:
+    """Whether it is the first or last address of a net. Both are those of hosts where the net has one or two."""
+    return address == end and prefix < _SMALLEST_NET
 
 
 def _is_address(name: str) -> bool:

@@ -12,7 +12,7 @@ from winsock.api import CALLS, Winsock
 from .errors import SimulationError
 from .process import Process
 
-# What gives the process that runs now; the innermost open network's comes last.
+# What gives the process that runs now, for each open network, the innermost last. The test may run an outer one too.
 _sources: list[Callable[[], Process | None]] = []
 
 
@@ -21,12 +21,14 @@ def running_process() -> Process:
 
     Errors: SimulationError where there is none.
     """
-    process = _sources[-1]() if _sources else None
+    thread = threading.current_thread()
+    found = [process for source in reversed(_sources) if (process := source()) is not None]
+    process = next((each for each in found if each.scheduler.current.thread is thread), found[0] if found else None)
     if process is None:
         raise SimulationError(
             "no simulated process runs here: start the program with host.start(), or use `with host.attached():`"
         )
-    if not process.runs_in(threading.current_thread()):
+    if not process.runs_in(thread):
         raise SimulationError("a thread of the real world has called winsock in a simulation")
     return process
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol
 
-from .faults import Fault
-from .units import SECOND
+from .faults import KINDS, Fault
+from .values import nanoseconds
 
 __all__ = ["ActiveFault", "FaultMethods", "Named"]
 
@@ -158,8 +158,8 @@ class FaultMethods:
             self.time_of_faults(),
             kind,
             names,
-            None if value is None else round(value * SECOND),
+            None if value is None else nanoseconds(KINDS[kind].value, value, negative=True),
             settings,
-            None if duration is None else round(duration * SECOND),
+            None if duration is None else nanoseconds("duration", duration, negative=True),
         )
         return self.add_fault(fault)

@@ -140,6 +140,8 @@ class Host:
         Errors: SimulationError if the host is switched off, if a process of the name runs, or if the program holds the
         calls of the real Winsock.
         """
+        if not callable(program):
+            raise SimulationError(f"invalid program: {program!r}; give a function")
         name = name or self._free_name(getattr(program, "__name__", type(program).__name__))
         if self.process(name) is not None:
             raise SimulationError(f"a process {name!r} runs on host {self.name}: give another name")
@@ -153,7 +155,11 @@ class Host:
     def attached(self, name: str = "main") -> Iterator[Process]:
         """Within the block, the calls of the test itself are those of a process of this host."""
         process = self._new_process(name)
-        self._network.attach(process)
+        try:
+            self._network.attach(process)
+        except SimulationError:
+            self.processes.remove(process)
+            raise
         try:
             yield process
         finally:

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple, Protocol
 
 from .errors import SimulationError
 from .units import MILLISECOND, SECOND
+from .values import is_number
 
 __all__ = ["Direction", "LinkSettings", "Nat", "Passage", "Transported", "checked_settings"]
 
@@ -70,15 +71,15 @@ class LinkSettings:
     def __post_init__(self) -> None:
         for name in ("loss", "duplicate", "reorder"):
             value = getattr(self, name)
-            if not 0 <= value <= 1:
+            if not is_number(value) or not 0 <= value <= 1:
                 raise SimulationError(f"invalid {name}: {value!r}; give a probability from 0 to 1")
         for name in ("latency", "jitter"):
             value = getattr(self, name)
-            if not 0 <= value < float("inf"):
+            if not is_number(value) or value < 0:
                 raise SimulationError(f"invalid {name}: {value!r}; give a time of at least 0 seconds")
         for name in ("bandwidth", "nat_timeout", "queue"):
             value = getattr(self, name)
-            if value is not None and not 0 < value < float("inf"):
+            if value is not None and (not is_number(value) or value <= 0):
                 raise SimulationError(f"invalid {name}: {value!r}; give a number above 0")
 
 

@@ -39,12 +39,16 @@ from .random_streams import random_stream
 from .scheduler import Scheduler, Task
 from .trace import MOST_LINES, Trace
 from .units import SECOND
+from .values import is_number, nanoseconds
 from .wires import Wires
 
 __all__ = ["Network"]
 
 # A Monday, so that markets are open.
 _START = datetime(2026, 1, 5, tzinfo=timezone.utc)
+
+# The open networks, the innermost last.
+_networks: list[Network] = []
 
 
 class Network(FaultMethods):
@@ -66,8 +70,14 @@ class Network(FaultMethods):
         `tcp_user_timeout` seconds fails, by default about as on Windows. `default_link` are the settings of every link
         that has no settings of its own, such as latency=0.02.
         """
+        if not isinstance(seed, (int, str)):
+            raise SimulationError(f"invalid seed: {seed!r}; give an int or a str")
+        if not isinstance(start, datetime):
+            raise SimulationError(f"invalid start: {start!r}; give a datetime")
+        if isinstance(programs, str):
+            raise SimulationError(f"invalid programs: {programs!r}; give a list of packages: [{programs!r}]")
         check_packages(programs)
-        if not 0 < tcp_user_timeout < float("inf"):
+        if not is_number(tcp_user_timeout) or tcp_user_timeout <= 0:
             raise SimulationError(f"invalid tcp_user_timeout: {tcp_user_timeout!r}; give a time above 0 seconds")
         self.seed = seed
         self.tcp_user_timeout = round(tcp_user_timeout * SECOND)
@@ -87,6 +97,8 @@ class Network(FaultMethods):
         self._open = False
 
     def __enter__(self) -> Network:
+        if self._open:
+            raise SimulationError("the network is open: leave its block before it is entered again")
         dispatch.open_source(self._running_process)
         self._resources.callback(dispatch.close_source, self._running_process)
         self._resources.callback(winsock.replace_calls, winsock.calls)
@@ -94,17 +106,29 @@ class Network(FaultMethods):
         self._resources.enter_context(guarded(self._running_process))
         self._resources.enter_context(loaded_separately(self._programs))
         self._open = True
+        _networks.append(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if not self._open:
+            return
+        later = _networks[_networks.index(self) + 1 :]
+        inner = [network for network in later if network.scheduler.main.thread is self.scheduler.main.thread]
+        for network in reversed(inner):
+            network._close()
+        self._close()
+        if inner and error is None:
+            raise SimulationError("an outer network was closed before an inner one: close the innermost one first")
+        _raise_unseen(self.scheduler.errors, error)
+
+    def _close(self) -> None:
         self._open = False
+        _networks.remove(self)
         self._observers.clear()
         with self._resources:
             self.scheduler.close()
-        if kind is None:
-            self.scheduler.check(self.scheduler.main)  # raises the error of a process that nobody has seen yet
 
     @property
     def now(self) -> float:
@@ -128,6 +152,9 @@ class Network(FaultMethods):
         """
         if not self._open:
             raise SimulationError("the network is not open: use `with Network() as net:`")
+        for text in (name, *addresses):
+            if not isinstance(text, str):
+                raise SimulationError(f"invalid name or address of a host: {text!r}; give a str")
         interfaces = self._addresses.add(name, addresses)
         host = Host(self, name, interfaces, self._utc_start + self.scheduler.now, self._disk_of(name, disk))
         self.hosts[name] = host
@@ -169,13 +196,15 @@ class Network(FaultMethods):
         Errors: the exception of a process that may not fail; NothingCanHappen if processes wait for something that
         cannot happen any more; SimulationError if `seconds` is negative or infinite.
         """
+        scheduler = self.scheduler
+        if scheduler.internal or scheduler.current is not scheduler.main:
+            raise SimulationError("only the test may run the network; a process waits with sleep() or in a call")
+        scheduler.check(scheduler.main)
         if seconds is None:
             while self._processes:
                 self.scheduler.wait(None, lambda: "waits until every process has ended")
             return
-        if not 0 <= seconds < float("inf"):
-            raise SimulationError(f"invalid time to run: {seconds!r}; give seconds from 0 on, or none")
-        deadline = self.scheduler.now + round(seconds * SECOND)
+        deadline = scheduler.now + nanoseconds("time", seconds)
 
         def reason() -> str:
             return f"runs the network until {format_seconds(deadline)} s"
@@ -187,8 +216,10 @@ class Network(FaultMethods):
         self.scheduler.wait(None, reason)
 
     def call_at(self, seconds: float, action: Callable[[], None]) -> None:
-        """Calls `action` at a time in seconds, or soon if it has passed. It must not wait or make calls of winsock."""
-        self.scheduler.call_at(round(seconds * SECOND), action)
+        """Calls `action` at a time. It must not wait, and makes no calls of winsock."""
+        if not callable(action):
+            raise SimulationError(f"invalid action: {action!r}; give a function without parameters")
+        self.scheduler.call_at(nanoseconds("time", seconds, negative=True), action)
 
     # Faults.
 
@@ -197,7 +228,7 @@ class Network(FaultMethods):
 
         Errors: the methods of the result raise SimulationError if the time has passed.
         """
-        return _Planned(self, round(seconds * SECOND))
+        return _Planned(self, nanoseconds("time", seconds, negative=True))
 
     def add_fault(self, fault: Fault) -> ActiveFault:
         """Adds a fault at its time. Errors: SimulationError if a target does not exist, or the time has passed."""
@@ -233,6 +264,10 @@ class Network(FaultMethods):
 
         The links are those that `link` has set, or those of all pairs if it has set none.
         """
+        if not isinstance(budget, int) or budget < 0:
+            raise SimulationError(f"invalid budget: {budget!r}; give a number of faults")
+        for name, seconds in (("start", start), ("end", end), ("longest", longest)):
+            nanoseconds(name, seconds)
         names = [self._name(host) for host in (self.hosts if hosts is None else hosts)]
         pairs = self._wires.linked_pairs() or list(itertools.combinations(self.hosts, 2))
         return random_faults(
@@ -287,6 +322,8 @@ class Network(FaultMethods):
 
         Errors: OSError if a file cannot be created.
         """
+        if isinstance(folder, str):
+            raise SimulationError(f"invalid folder: {folder!r}; give a Path")
         traces = CallTraces(folder, self._utc_start)
         self._resources.callback(traces.close)
         self._call_traces.append(traces)
@@ -338,6 +375,8 @@ class Network(FaultMethods):
             self.scheduler.wake(self.scheduler.main)
 
     def attach(self, process: Process) -> None:
+        if self.scheduler.current is not self.scheduler.main:
+            raise SimulationError("only the test may be attached to a host; a process starts another one: host.start()")
         self._trace_calls_of(process)
         self._attached.append(process)
 
@@ -373,6 +412,18 @@ class Network(FaultMethods):
             return made[0]
 
         return folder
+
+
+def _raise_unseen(errors: list[BaseException], raised: BaseException | None) -> None:
+    """Raise the first of the errors that nobody has seen, or let `raised` continue; the others become its context."""
+    chain = [*([] if raised is None else [raised]), *(error for error in errors if error is not raised)]
+    for earlier, later in itertools.pairwise(chain):
+        while earlier.__context__ is not None and earlier.__context__ not in chain:
+            earlier = earlier.__context__
+        if earlier.__context__ is None:
+            earlier.__context__ = later
+    if raised is None and chain:
+        raise chain[0]
 
 
 class _Planned(FaultMethods):

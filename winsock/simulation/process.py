@@ -16,13 +16,16 @@ from typing import Any, Protocol
 
 from winsock.api import Winsock
 
-from .errors import BusyLoop, Killed, SimulationError
+from .errors import BusyLoop, SimulationError
 from .reference import load_winsock
 from .scheduler import Scheduler, Task
 from .units import SECOND
+from .values import nanoseconds
 
 # More calls without a wait than a program makes that lets the time advance.
 MOST_CALLS = 200_000
+# So often BusyLoop is raised in a program that catches it; then it is killed, and the run fails.
+_MOST_CAUGHT = 1000
 
 
 class Files(Protocol):
@@ -66,6 +69,8 @@ class Process:
         # The Winsock call that runs, for the text about a wait.
         self.call = ""
         self.ended = False
+        # Whether the test waits in a call or sleep of this attached process.
+        self._main_waits = False
         self._result: Any = None
         self._failed: BaseException | None = None
         self.files = host.open_files(self._wake_polling, name)
@@ -117,23 +122,29 @@ class Process:
 
     def monotonic(self) -> float:
         """Seconds since the start of the simulation."""
+        self._count("monotonic")
         return self.scheduler.now / SECOND
 
     def utc_ns(self) -> int:
         """The time of the host's clock, in nanoseconds since 1970 UTC."""
+        self._count("utc_ns")
         return self.host.utc_ns()
 
     def sleep(self, seconds: float) -> None:
         """Wait for this many simulated seconds."""
-        deadline = self.scheduler.now + round(seconds * SECOND)
+        self._count("sleep")
+        # A time above 0 lets the clock advance, however short it is.
+        duration = max(nanoseconds("time of a sleep", seconds, negative=True), int(seconds > 0))
+        deadline = self.scheduler.now + duration
         while self._wait(deadline, lambda: f"sleeps until {deadline / SECOND:.6f} s"):
             pass
 
     def wait(self, seconds: float | None, reason: str) -> bool:
         """Wait until wake() is called: True; or for this many seconds: False."""
+        self._count("wait")
         # Rounded up: a wait of less than a nanosecond would end at the same time, and be repeated without end.
         deadline = None if seconds is None else self.scheduler.now + ceil(seconds * SECOND)
-        return self._wait(deadline, lambda: reason)
+        return self._wait(deadline, lambda: f"waits: {reason}")
 
     def wake(self) -> None:
         """End the wait() of the process; does nothing where it does not wait."""
@@ -146,6 +157,8 @@ class Process:
             self.files.close_all()
             for task in self.tasks:
                 self.scheduler.kill(task)
+            if self._main_waits:
+                self.scheduler.wake(self.scheduler.main)
 
     def result(self) -> Any:
         """What the function of the process has returned.
@@ -159,20 +172,33 @@ class Process:
         return self._result
 
     def before_call(self, name: str) -> None:
-        """Called before each Winsock call. Errors: Killed; BusyLoop."""
+        """Called before each Winsock call. Errors: Killed, or SimulationError if it is attached; BusyLoop."""
+        self._check_attached()
         if self.ended:
-            raise Killed
-        if self.task is None:
-            return
-        task = self.scheduler.current
+            self.scheduler.raise_killed(self.scheduler.current)
         self.call = name
+        self._count(name)
+
+    def _count(self, name: str) -> None:
+        """Count a call that does not let the time advance. Errors: BusyLoop; Killed if the program has caught it."""
+        task = self.scheduler.current
+        # The test may read the clock of a process.
+        if task.owner is not self or self.scheduler.internal:
+            return
         task.calls += 1
-        if task.calls > MOST_CALLS:
-            raise BusyLoop(
-                f"process {self.name} on host {self.host.name} has made {MOST_CALLS} calls without a wait, the last "
-                f"one {name}: the simulated time advances only when every process waits. Wait in select, WSAPoll, "
-                "a blocking call or sleep"
-            )
+        if task.calls <= MOST_CALLS:
+            return
+        error = BusyLoop(
+            f"process {self.name} on host {self.host.name} has made {MOST_CALLS} calls without a wait, the last "
+            f"one {name}: the simulated time advances only when every process waits. Wait in select, WSAPoll, "
+            "a blocking call or sleep"
+        )
+        if task.calls <= MOST_CALLS + _MOST_CAUGHT:
+            raise error
+        if not self.ended:
+            self.scheduler.fail(error)
+            self.kill()
+        self.scheduler.raise_killed(task)
 
     def _state(self) -> str:
         return "it was killed" if self.ended else "it runs"
@@ -183,7 +209,8 @@ class Process:
         except Exception as error:
             self._failed = error
             if hasattr(error, "add_note"):
-                error.add_note(f"in process {self.name} on host {self.host.name} at {self.monotonic():.6f} s")
+                now = self.scheduler.now / SECOND
+                error.add_note(f"in process {self.name} on host {self.host.name} at {now:.6f} s")
             if not may_fail:
                 raise
 
@@ -195,15 +222,29 @@ class Process:
         self.host.process_ended(self)
 
     def _wait(self, deadline: int | None, reason: Callable[[], str]) -> bool:
-        call = self.call
-        return self.scheduler.wait(deadline, lambda: f"on host {self.host.name} waits in {call}: {reason()}")
+        self._check_attached()
+        self._main_waits = self.task is None
+        try:
+            woken = self.scheduler.wait(deadline, lambda: f"on host {self.host.name} {reason()}")
+        finally:
+            self._main_waits = False
+        self._check_attached()
+        return woken
+
+    def _check_attached(self) -> None:
+        if self.task is None and self.ended:
+            raise SimulationError(
+                f"process {self.name} on host {self.host.name}, to which the test is attached, has ended: "
+                "it was killed, its host has crashed, or the block has ended"
+            )
 
     def _poll(self, deadline: int | None, reason: Callable[[], str]) -> bool:
         """As _wait, for the kernel."""
         task = self.scheduler.current
         self._polling.append(task)
         try:
-            return self._wait(deadline, reason)
+            call = self.call
+            return self._wait(deadline, lambda: f"waits in {call}: {reason()}")
         finally:
             self._polling.remove(task)
 

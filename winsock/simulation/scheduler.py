@@ -10,20 +10,34 @@ this itself; the scheduler has no thread of its own. An action never waits.
 
 Of several tasks that can run at the same time, the random stream decides which one is next. A different seed gives
 another order, the same seed the same one.
+
+A signal such as Ctrl-C gives the main task the next turn (interrupts.py). Where the turn cannot come back, because the
+task that runs does not wait, the main task gives up: it goes on alone, and the threads of the others stop at their next
+wait or call. The same happens to a single task that catches Killed again and again.
 """
 
 from __future__ import annotations
 
+import ctypes
 import heapq
 import random
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
-from .errors import Killed, NothingCanHappen
+from .blocked import Watch
+from .errors import Killed, NothingCanHappen, SimulationError
+from .interrupts import Interrupts
 
 # Cancelled timers stay in the heap until there are that many, and more than others.
 _MANY_CANCELLED = 1000
+# A killed task that has caught Killed that often does not end.
+_MOST_KILLED = 1000
+# Seconds. A signal does not end the wait for a lock on Windows, nor elsewhere where it arrives just before the wait.
+_LONGEST_ACQUIRE = 0.2
+# So often the main thread looks in that interval at a thread that has the turn, before it gives up.
+_MOST_LOOKS = 50
 
 
 class Timer:
@@ -56,10 +70,12 @@ class Task:
         self.baton.acquire()
         self.waiting = self.woken = self.frozen = self.killed = self.ended = False
         self.reason: Callable[[], str] = str
-        # What the task raises when it runs next.
-        self.error: BaseException | None = None
-        # The calls since the task has waited.
-        self.calls = 0
+        # Called at the end of the task.
+        self.at_end: Callable[[], None] = lambda: None
+        # Whether its thread stays blocked for ever, because it does not end.
+        self.left_behind = False
+        # The calls since the task has waited, and how often it was ended by Killed.
+        self.calls = self.kills = 0
         # The process whose thread it is.
         self.owner: object = None
 
@@ -78,6 +94,10 @@ class Scheduler:
         self._ready: list[Task] = []
         self._events: list[Timer] = []
         self._numbers = self._cancelled = 0
+        # What the main task raises when it runs next: the errors of actions and tasks.
+        self.errors: list[BaseException] = []
+        self._interrupts = Interrupts(self.give_up)
+        self._interrupted = self._given_up = False
         # Called with the task whose turn it is, and the number of those that could have run.
         self.observer: Callable[[Task, int], None] | None = None
 
@@ -103,7 +123,8 @@ class Scheduler:
     def start(self, name: str, function: Callable[[], object], ended: Callable[[], None] = lambda: None) -> Task:
         """Start a task that calls the function once it is its turn; `ended` is called at its end."""
         task = Task(name)
-        task.thread = threading.Thread(target=self._run, args=(task, function, ended), name=name, daemon=True)
+        task.at_end = ended
+        task.thread = threading.Thread(target=self._run, args=(task, function), name=name, daemon=True)
         self.tasks.append(task)
         with self.inside():
             task.thread.start()
@@ -128,6 +149,8 @@ class Scheduler:
         """
         task = self.current
         self.check(task)
+        if self._given_up:
+            raise SimulationError("the simulation was interrupted while a process had its turn: it cannot go on")
         if deadline is not None and deadline <= self.now:
             return False
         task.waiting, task.woken, task.reason, task.calls = True, False, reason, 0
@@ -136,6 +159,8 @@ class Scheduler:
             self._pass_baton(task)
         finally:
             task.waiting = False
+            if task in self._ready:  # after an interrupt
+                self._ready.remove(task)
             if timer is not None:
                 timer.cancel()
         self.check(task)
@@ -143,11 +168,27 @@ class Scheduler:
 
     def check(self, task: Task) -> None:
         """Errors: what the task has to raise: Killed, or in the main task an error of the simulation."""
+        if self._given_up and task is not self.main:
+            _block_for_ever()
         if task.killed:
+            self.raise_killed(task)
+        if task is self.main and self.errors:
+            raise self.errors.pop(0)
+
+    def raise_killed(self, task: Task) -> NoReturn:
+        """Errors: Killed. A task that catches it again and again is left behind: its thread never returns."""
+        task.kills += 1
+        if task.kills <= _MOST_KILLED or task is self.main:
             raise Killed
-        if task.error is not None:
-            error, task.error = task.error, None
-            raise error
+        task.left_behind = True
+        self.fail(
+            SimulationError(
+                f"{task.name} was killed and does not end: it catches Killed, as `except:` and `except BaseException:` "
+                "do; catch Exception, or raise Killed again"
+            )
+        )
+        self._end(task)
+        _block_for_ever()
 
     def wake(self, task: Task) -> None:
         """End the task's wait; does nothing where it does not wait."""
@@ -157,8 +198,8 @@ class Scheduler:
 
     def fail(self, error: BaseException) -> None:
         """Have the main task raise an error."""
-        if self.main.error is None:
-            self.main.error = error
+        if error not in self.errors:
+            self.errors.append(error)
         self._make_ready(self.main)
 
     def kill(self, task: Task) -> None:
@@ -175,24 +216,34 @@ class Scheduler:
         """End freeze()."""
         task.frozen = False
 
+    def give_up(self) -> None:
+        """Let the main task go on although another one has the turn. That one gets Killed, or waits for ever."""
+        self._given_up = True
+        thread = self.current.thread
+        if self.current is not self.main and thread is not None and thread.ident is not None:
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(Killed))
+
     def close(self) -> None:
         """End every other task. Called by the main task, at the end of the simulation."""
+        self._interrupts.deferred(self._end_others)
+
+    def _end_others(self) -> None:
         self._events.clear()
         others = self.tasks[1:]
         for task in others:
             self.kill(task)
-        while len(self.tasks) > 1:
+        while len(self.tasks) > 1 and not self._given_up:
             self._ready.append(self.main)
-            self._pass_baton(self.main)
+            self._switch(self.main)
         for task in others:
-            if task.thread is not None:
+            if task.thread is not None and not (task.left_behind or self._given_up):
                 task.thread.join()
 
     def _make_ready(self, task: Task) -> None:
         if task.waiting and task not in self._ready:
             self._ready.append(task)
 
-    def _run(self, task: Task, function: Callable[[], object], ended: Callable[[], None]) -> None:
+    def _run(self, task: Task, function: Callable[[], object]) -> None:
         task.baton.acquire()
         self.current = task
         try:
@@ -203,25 +254,62 @@ class Scheduler:
         except BaseException as error:
             self.fail(error)
         finally:
-            task.ended = True
-            self.tasks.remove(task)
-            with self.inside():
-                ended()
-            self._next(task).baton.release()
+            if not self._given_up:
+                self._end(task)
+
+    def _end(self, task: Task) -> None:
+        """The current task ends: pass the baton on."""
+        task.ended = True
+        self.tasks.remove(task)
+        with self.inside():
+            task.at_end()
+        self._next(task).baton.release()
 
     def _pass_baton(self, task: Task) -> None:
         """Run the others until it is the turn of this task again."""
+        if task is not self.main:
+            self._switch(task)
+            return
+        self._interrupted = True
+        while self._interrupted:  # until it is the turn of the main task without an interrupt
+            self._interrupted = False
+            self._interrupts.deferred(lambda: self._switch(task))
+
+    def _switch(self, task: Task) -> None:
         following = self._next(task)
         if following is not task:
             following.baton.release()
-            task.baton.acquire()
+            if task is self.main:
+                self._acquire_in_main()
+            else:
+                task.baton.acquire()
         self.current = task
+
+    def _acquire_in_main(self) -> None:
+        """Errors: SimulationError if the task that has the turn waits for something real."""
+        watch, looks = Watch(_MOST_LOOKS), 0
+        while not self.main.baton.acquire(timeout=_LONGEST_ACQUIRE):
+            task = self.current
+            place = watch.look(task.thread if task is not self.main else None)
+            if place:
+                self.give_up()
+                raise SimulationError(
+                    f"{task.name} is blocked in {place}, and the others cannot run meanwhile: a lock, for example, "
+                    "that another process holds in a call that waits; release locks before such calls"
+                )
+            looks = looks + 1 if self._interrupts.arrived else 0
+            if looks > _MOST_LOOKS:
+                self.give_up()  # as with a second signal
+                return
 
     def _next(self, task: Task) -> Task:
         """The task whose turn it is; takes events until there is one."""
         before, self.internal = self.internal, True
         try:
             while True:
+                if self._interrupts.arrived and self.main.waiting:
+                    self._interrupted = True
+                    return self.main
                 ready = [each for each in self._ready if not each.frozen]
                 if ready:
                     chosen = ready[0] if len(ready) == 1 else ready[self.random.randrange(len(ready))]
@@ -246,5 +334,17 @@ class Scheduler:
             except BaseException as error:
                 self.fail(error)
             return
-        waits = [f"{each.name} {each.reason()}" for each in self.tasks if each.waiting]
+        waits = [_wait_of(each) for each in self.tasks if each.waiting or each.frozen]
         self.fail(NothingCanHappen("nothing can happen any more: " + "; ".join(waits)))
+
+
+def _wait_of(task: Task) -> str:
+    text = f"{task.name} {task.reason() or 'has not begun'}"
+    return f"{text} (frozen)" if task.frozen else text
+
+
+def _block_for_ever() -> NoReturn:
+    """The thread is a daemon: it ends with Python."""
+    lock = threading.Lock()
+    while True:
+        lock.acquire()

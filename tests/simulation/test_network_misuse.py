@@ -1,0 +1,126 @@
+"""What the test does wrong with networks, hosts and attached processes gives an error that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from simulation_kit import PORT, address, new, receive, sleep, start
+
+import winsock
+from winsock.simulation.dispatch import running_process
+from winsock.simulation.errors import NothingCanHappen, SimulationError
+from winsock.simulation.network import Network
+
+
+def test_a_network_that_is_closed_before_an_inner_one_closes_both() -> None:
+    before = winsock.calls
+    outer, inner = Network(1), Network(2)
+    outer.__enter__()
+    inner.__enter__()
+    with pytest.raises(SimulationError, match="close the innermost one first"):
+        outer.__exit__(None, None, None)
+    inner.__exit__(None, None, None)
+    assert winsock.calls is before
+    with pytest.raises(SimulationError, match="the network is not open"):
+        inner.host("a")
+
+
+def test_a_network_cannot_be_opened_twice() -> None:
+    with Network() as net, pytest.raises(SimulationError, match="the network is open"):
+        net.__enter__()
+
+
+@pytest.mark.parametrize("attached", [False, True])
+def test_the_processes_of_an_outer_network_run_while_an_inner_one_is_open(attached: bool) -> None:
+    def program() -> str:
+        start()
+        sleep(1)
+        return running_process().name
+
+    with Network(1) as outer, Network(2) as inner:
+        process = outer.host("a").start(program, name="outer")
+        host = inner.host("b")
+        if attached:
+            with host.attached():
+                outer.run()
+                assert running_process().host.name == "b"
+        else:
+            outer.run()
+        assert process.result() == "outer"
+
+
+def test_only_the_test_runs_the_network_and_is_attached() -> None:
+    def run() -> None:
+        net.run(1)
+
+    def attach() -> None:
+        with net.hosts["a"].attached():
+            pass
+
+    with Network() as net:
+        host = net.host("a")
+        for program, text in ((run, "only the test may run"), (attach, "only the test may be attached")):
+            host.start(program)
+            with pytest.raises(SimulationError, match=text):
+                net.run()
+        net.call_at(net.now + 1, run)
+        with pytest.raises(SimulationError, match="only the test may run"):
+            net.run(2)
+        with host.attached():
+            pass
+
+
+def send_and_sleep() -> None:
+    start()
+    s = new(winsock.SOCK_DGRAM)
+    winsock.sendto(s, b"x", 1, 0, address("10.0.0.1", 9), 16)
+    sleep(5)
+
+
+def test_if_nothing_can_happen_the_error_names_the_frozen_processes_and_no_call_that_has_ended() -> None:
+    with Network() as net:
+        host = net.host("a")
+        host.start(send_and_sleep, name="sleeper")
+        host.start(lambda: running_process().wait(None, "a wake"), name="waiter")
+        net.at(1).freeze("a/sleeper")
+        with pytest.raises(NothingCanHappen) as caught:
+            net.run()
+        assert "sleeper on host a sleeps until 5.000000 s (frozen)" in str(caught.value)
+        assert str(caught.value).endswith("waiter on host a waits: a wake")
+        net.freeze(host)
+        host.start(send_and_sleep, name="later")
+        with pytest.raises(NothingCanHappen, match=r"later has not begun \(frozen\)"):
+            net.run()
+
+
+@pytest.mark.parametrize("fault", ["crash a", "kill a/main"])
+@pytest.mark.parametrize("asleep", [False, True])
+def test_a_wait_of_an_attached_process_ends_with_an_error_when_it_is_killed(fault: str, asleep: bool) -> None:
+    def wait_in_a_call() -> None:
+        start()
+        s = new(winsock.SOCK_DGRAM)
+        winsock.bind(s, address("0.0.0.0", PORT), 16)
+        receive(s)
+
+    wait: Callable[[], object] = (lambda: sleep(100)) if asleep else wait_in_a_call
+    with Network() as net:
+        host = net.host("a")
+        with host.attached() as process:
+            net.add_faults(f"at 5 {fault}")
+            with pytest.raises(SimulationError, match="process main on host a, to which the test is attached"):
+                wait()
+            assert net.now == 5
+            for call in (start, lambda: process.sleep(1)):
+                with pytest.raises(SimulationError, match="was killed, its host has crashed"):
+                    call()
+            net.run(1)
+
+
+def test_a_freeze_does_not_stop_an_attached_process() -> None:
+    with Network() as net:
+        host = net.host("a")
+        net.at(5).freeze(host, duration=20)
+        with host.attached() as process:
+            process.sleep(10)
+            assert net.now == 10

@@ -1,0 +1,25 @@
+"""Checks of the numbers that a test passes to a network."""
+
+from __future__ import annotations
+
+from math import isfinite
+from numbers import Real
+from typing import TypeGuard
+
+from .errors import SimulationError
+from .units import SECOND
+
+__all__ = ["is_number", "nanoseconds"]
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether it is a finite number."""
+    return isinstance(value, Real) and isfinite(value)
+
+
+def nanoseconds(name: str, seconds: object, *, negative: bool = False) -> int:
+    """A time in seconds as nanoseconds. Errors: SimulationError if it is no number, or below 0 without `negative`."""
+    if not is_number(seconds) or (seconds < 0 and not negative):
+        allowed = "a number of seconds" if negative else "a number of seconds of at least 0"
+        raise SimulationError(f"invalid {name}: {seconds!r}; give {allowed}")
+    return round(seconds * SECOND)
