@@ -70,15 +70,8 @@ class Network(FaultMethods):
         `tcp_user_timeout` seconds fails, by default about as on Windows. `default_link` are the settings of every link
         that has no settings of its own, such as latency=0.02.
         """
-        if not isinstance(seed, (int, str)):
-            raise SimulationError(f"invalid seed: {seed!r}; give an int or a str")
-        if not isinstance(start, datetime):
-            raise SimulationError(f"invalid start: {start!r}; give a datetime")
-        if isinstance(programs, str):
-            raise SimulationError(f"invalid programs: {programs!r}; give a list of packages: [{programs!r}]")
+        _check_settings(seed, start, programs, tcp_user_timeout)
         check_packages(programs)
-        if not is_number(tcp_user_timeout) or tcp_user_timeout <= 0:
-            raise SimulationError(f"invalid tcp_user_timeout: {tcp_user_timeout!r}; give a time above 0 seconds")
         self.seed = seed
         self.tcp_user_timeout = round(tcp_user_timeout * SECOND)
         self.scheduler = Scheduler(self.random_stream("scheduling"))
@@ -412,6 +405,18 @@ class Network(FaultMethods):
             return made[0]
 
         return folder
+
+
+def _check_settings(seed: object, start: object, programs: object, tcp_user_timeout: object) -> None:
+    """Errors: SimulationError for an invalid value."""
+    if not isinstance(seed, (int, str)):
+        raise SimulationError(f"invalid seed: {seed!r}; give an int or a str")
+    if not isinstance(start, datetime):
+        raise SimulationError(f"invalid start: {start!r}; give a datetime")
+    if isinstance(programs, str):
+        raise SimulationError(f"invalid programs: {programs!r}; give a list of packages: [{programs!r}]")
+    if not is_number(tcp_user_timeout) or tcp_user_timeout <= 0:
+        raise SimulationError(f"invalid tcp_user_timeout: {tcp_user_timeout!r}; give a time above 0 seconds")
 
 
 def _raise_unseen(errors: list[BaseException], raised: BaseException | None) -> None:
