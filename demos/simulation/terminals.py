@@ -108,6 +108,8 @@ class SimulatedTerminal:
         self.positions: dict[str, list[tuple[float, str]]] = {}
         # See calls.py.
         self.counts: Counter[str] = Counter()
+        # The unfinished messages at the ends of connections, with their times.
+        self.tails: list[tuple[float, bytes]] = []
         # What the terminal found wrong with its account when it ended.
         self.account_problems: list[str] = []
         self.starts = 0
@@ -163,7 +165,7 @@ class SimulatedTerminal:
         self.starts += 1
         self.exit_code = None
         process = running_process()
-        process.winsock = counted(process.winsock, self.counts, self.setup.is_whole, self._short)
+        process.winsock = counted(process.winsock, self.counts, self.setup.is_whole, self._short, self._keep_tail)
         clock = SimulatedClock()
         try:
             with ExitStack() as stack:
@@ -189,6 +191,9 @@ class SimulatedTerminal:
                 forget_program(self.module)
             self.module = None
             self._check_account(clock)
+
+    def _keep_tail(self, data: bytes) -> None:
+        self.tails.append((running_process().monotonic(), data))
 
     def _terminal(self, clock: SimulatedClock, stack: ExitStack) -> Terminal:
         setup = self.setup

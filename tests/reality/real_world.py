@@ -55,6 +55,7 @@ class RealTerminal:
         self.positions: dict[str, list[tuple[float, str]]] = {}
         self.counts: Counter[str] = Counter()
         self.account_problems: list[str] = []
+        self.tails: list[tuple[float, bytes]] = []
         self.starts = 0
         self.exit_code: int | None = None
         self.process: subprocess.Popen[str] | None = None
