@@ -11,14 +11,28 @@ from demos.simulation.runs import Run, simulate
 SEEDS = range(1, 13)
 SECONDS = 600
 
-# A scenario whose terminals run in a context that replaces one function of a program. The simulation has modules of
-# its own, so the replacement takes place there.
+# A scenario that replaces one function while any of its terminals runs. The simulation has modules of its own, so the
+# replacement takes place there; they are kept for the next run, so it is undone at the end.
 SCENARIO = """
+from contextlib import contextmanager
 from dataclasses import replace
-from unittest.mock import patch
 
 from demos.simulation.scenarios.{scenario} import {base}
 {code}
+
+original = {owner}.{name}
+running = []
+
+@contextmanager
+def mutant():
+    running.append(1)
+    {owner}.{name} = mutated
+    try:
+        yield
+    finally:
+        running.pop()
+        if not running:
+            {owner}.{name} = original
 
 class Mutant({base}):
     paths = ()
@@ -26,7 +40,7 @@ class Mutant({base}):
     def build(self):
         super().build()
         for terminal in self.world.terminals.values():
-            terminal.setup = replace(terminal.setup, contexts=(lambda: patch.object({owner}, "{name}", mutated),))
+            terminal.setup = replace(terminal.setup, contexts=(mutant,))
 """
 
 STORE = """
