@@ -36,8 +36,16 @@ class PartialSends(NamedTuple):
     allowed: Callable[[], bool]
 
 
-def counted(winsock: Winsock, counts: Counter[str], is_whole: IsWhole | None, partial: PartialSends) -> Winsock:
+def counted(
+    winsock: Winsock,
+    counts: Counter[str],
+    is_whole: IsWhole | None,
+    partial: PartialSends,
+    on_cut: Callable[[bytes], object] = len,
+) -> Winsock:
     """The same calls; they count what the head of this module lists. ``is_whole`` is for the received streams.
+
+    ``on_cut`` gets each unfinished message at the end of a connection.
 
     Calls that are counted already are returned as they are: a terminal may run several times in one process.
     """
@@ -50,7 +58,7 @@ def counted(winsock: Winsock, counts: Counter[str], is_whole: IsWhole | None, pa
     changed.sendto = _counted_transfer(winsock.sendto, counts, DATAGRAMS_SENT)
     changed.recvfrom = _counted_transfer(winsock.recvfrom, counts, DATAGRAMS_RECEIVED)
     if is_whole is not None:
-        changed.recv = _counted_recv(winsock, counts, is_whole)
+        changed.recv = _counted_recv(winsock, counts, is_whole, on_cut)
     return cast(Winsock, counting)
 
 
@@ -79,7 +87,9 @@ def _counted_transfer(call: Callable[..., int], counts: Counter[str], name: str)
     return counted_call
 
 
-def _counted_recv(winsock: Winsock, counts: Counter[str], is_whole: IsWhole) -> Callable[..., int]:
+def _counted_recv(
+    winsock: Winsock, counts: Counter[str], is_whole: IsWhole, on_cut: Callable[[bytes], object]
+) -> Callable[..., int]:
     recv, last_error = winsock.recv, winsock.WSAGetLastError
     # By socket, what has arrived since the last end of a message.
     unfinished: dict[int, bytearray] = {}
@@ -92,7 +102,7 @@ def _counted_recv(winsock: Winsock, counts: Counter[str], is_whole: IsWhole) -> 
             if is_whole(bytes(data)):
                 del unfinished[s]
         elif s in unfinished and (result == 0 or last_error() != WSAEWOULDBLOCK):
-            del unfinished[s]
+            on_cut(bytes(unfinished.pop(s)))
             counts[END_INSIDE_MESSAGE] += 1
         return result
 

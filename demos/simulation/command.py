@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import math
 import os
 import re
-import sys
-import time
 from pathlib import Path
 from textwrap import fill
 
 from demos.launcher import option_types
 from demos.launcher.command_help import HELP_WIDTH, add_command
 from demos.simulation import report
-from demos.simulation.failures import explain, write_failure
+from demos.simulation.failures import explain, script_path, write_failure
+from demos.simulation.progress import Lines, RunProgress, SweepProgress
 from demos.simulation.runs import Outcome, Run, simulate
 from demos.simulation.scenarios.registry import SCENARIOS
 from demos.simulation.sweep import Sums, sweep
@@ -31,9 +32,6 @@ _RANGE = re.compile(r"(?:(?P<name>[a-z]+)=)?(?P<first>\d{1,9})-(?P<last>\d{1,9})
 
 # The most failing seeds of a sweep that are shrunk and shown.
 _MOST_EXPLAINED = 3
-
-# Seconds between two lines about the progress.
-_PROGRESS = 5.0
 
 _DESCRIPTION = """
 Run programs of the demos on a simulated network, let faults happen, and check
@@ -94,7 +92,6 @@ def add_parser(subparsers: option_types.SubParsers) -> None:
     )
     parser.add_argument(
         "scenario",
-        type=_scenario,
         metavar="SCENARIO",
         help="one of those below, or a .py file with a subclass of demos.simulation.scenario.Scenario",
     )
@@ -117,8 +114,8 @@ def _add_runs(parser: argparse.ArgumentParser) -> None:
         help="run all these seeds; NAME=A-B concerns one scenario of `all`",
     )
     times = parser.add_mutually_exclusive_group()
-    times.add_argument("--minutes", type=option_types.seconds, metavar="N", help="simulate this time (default: 10)")
-    times.add_argument("--hours", type=option_types.seconds, metavar="N", help="simulate this time")
+    times.add_argument("--minutes", type=_length, metavar="N", help="simulate this time (default: 10)")
+    times.add_argument("--hours", type=_length, metavar="N", help="simulate this time")
     parser.add_argument("--script", type=Path, metavar="FILE", help="use the faults of this file")
     parser.add_argument(
         "--processes",
@@ -164,20 +161,35 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> None:
-    """Errors: ProgramError for options that do not go together."""
+    """Errors: ProgramError for options that cannot be used, alone or together; OSError for files."""
+    if not _is_scenario(args.scenario):
+        raise ProgramError(f"{escaped(args.scenario)!r} is not a scenario: see --help")
     if args.seeds and (args.script or args.trace):
         raise ProgramError("--script and --trace concern one run: use --seed instead of --seeds")
     if not args.seeds and args.scenario == ALL:
         raise ProgramError("`all` needs --seeds, as in --seeds 1-40")
     if args.table and not args.seeds:
         raise ProgramError("--table needs --seeds: it has the sums of many runs")
+    if args.trace and args.trace.is_dir() and any(args.trace.iterdir()):
+        raise ProgramError(f"the folder of --trace has files already: {args.trace}")
+    _check_files(args)
+
+
+def _check_files(args: argparse.Namespace) -> None:
+    """Find out before the runs that a file cannot be written. Errors: OSError."""
+    if args.table:
+        args.table.open("a", encoding="utf-8").close()
+    if args.failures != Path():
+        args.failures.mkdir(parents=True, exist_ok=True)
+        if not os.access(args.failures, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(args.failures))
 
 
 def _run_one(args: argparse.Namespace) -> int:
     run = Run(scenario=args.scenario, seed=args.seed, seconds=_seconds(args), script=_script(args.script))
     if args.trace:
         args.trace.mkdir(parents=True, exist_ok=True)
-    outcome = simulate(run, folder=args.trace)
+    outcome = simulate(run, folder=args.trace, progress=RunProgress(run).show)
     if args.trace:
         (args.trace / "network.txt").write_text(outcome.trace, encoding="utf-8")
         (args.trace / "script.faults").write_text(outcome.script, encoding="utf-8")
@@ -192,54 +204,51 @@ def _run_one(args: argparse.Namespace) -> int:
 def _run_sweeps(args: argparse.Namespace) -> int:
     found: dict[str, Sums] = {}
     for name in SCENARIOS if args.scenario == ALL else [args.scenario]:
-        progress = _Progress(name)
-        found[name] = sweep(name, _seeds_of(name, args), _seconds(args), args.processes, progress.show)
+        progress = SweepProgress(name)
+        seeds = _seeds_of(name, args)
+        try:
+            found[name] = sweep(name, seeds, _seconds(args), args.processes, progress.show)
+        except KeyboardInterrupt:
+            _show_interrupted({**found, name: progress.sums}, name, len(seeds), args)
+            raise
         print(report.sums_text(name, found[name]), flush=True)
         for outcome in found[name].failures[:_MOST_EXPLAINED]:
             _explain(outcome, args)
         if len(found[name].failures) > _MOST_EXPLAINED:
             others = ", ".join(str(each.run.seed) for each in found[name].failures[_MOST_EXPLAINED:])
             print(f"further failing seeds: {others}", flush=True)
-        if args.table:
-            args.table.write_text(report.table_text(found, _seconds(args)), encoding="utf-8")
+        _write_table(found, args)
     return 1 if any(sums.problem for sums in found.values()) else 0
+
+
+def _show_interrupted(found: dict[str, Sums], name: str, seeds: int, args: argparse.Namespace) -> None:
+    """Show and write what a sweep has found before it was interrupted."""
+    sums = found[name]
+    print(report.sums_text(name, sums), f"  interrupted after {sums.seeds} of {seeds} seeds", sep="\n", flush=True)
+    for outcome in sorted(sums.failures, key=lambda each: each.run.seed):
+        _show_failure(outcome)
+    _write_table(found, args)
+
+
+def _write_table(found: dict[str, Sums], args: argparse.Namespace) -> None:
+    if args.table:
+        args.table.write_text(report.table_text(found, _seconds(args)), encoding="utf-8")
+
+
+def _show_failure(outcome: Outcome) -> None:
+    invariant, text = outcome.violation or ("", "")
+    print(f"seed {outcome.run.seed}: {invariant}: {text}\n  {report.command(outcome.run)}", flush=True)
 
 
 def _explain(outcome: Outcome, args: argparse.Namespace) -> None:
     """Shrink a failing run's script, write it, and show it."""
     if args.budget == 0:
-        invariant, text = outcome.violation or ("", "")
-        print(f"seed {outcome.run.seed}: {invariant}: {text}\n  {report.command(outcome.run)}", flush=True)
+        _show_failure(outcome)
         return
-    failure = explain(outcome, args.budget, _Lines().show)
-    print(report.failure_text(failure, write_failure(failure, args.failures)), flush=True)
-
-
-class _Lines:
-    """Writes a line about the progress to standard error, every few seconds."""
-
-    def __init__(self) -> None:
-        self._next = time.monotonic() + _PROGRESS
-
-    def show(self, text: str) -> None:
-        """Write the line if it is time for one."""
-        if time.monotonic() >= self._next:
-            self._next = time.monotonic() + _PROGRESS
-            print(text, file=sys.stderr, flush=True)
-
-
-class _Progress:
-    """Shows how far a sweep is."""
-
-    def __init__(self, scenario: str) -> None:
-        self._scenario = scenario
-        self._lines = _Lines()
-
-    def show(self, sums: Sums) -> None:
-        """Take the sums after a run."""
-        rate = sums.seeds / sums.real if sums.real else 0.0
-        failing = len(sums.failures)
-        self._lines.show(f"{self._scenario}: {sums.seeds} seeds, {failing} failing, {rate:.1f} seeds a second")
+    failure = explain(outcome, args.budget, Lines().show)
+    # Shown first: the script must not be lost when it cannot be written.
+    print(report.failure_text(failure, script_path(outcome.run, args.failures)), flush=True)
+    write_failure(failure, args.failures)
 
 
 def _seconds(args: argparse.Namespace) -> float:
@@ -258,11 +267,19 @@ def _seeds_of(scenario: str, args: argparse.Namespace) -> range:
     return found
 
 
-def _scenario(text: str) -> str:
-    if text in SCENARIOS or text == ALL or (text.endswith(".py") and Path(text).is_file()):
-        return text
-    names = ", ".join([*SCENARIOS, ALL])
-    raise argparse.ArgumentTypeError(f"{escaped(text)!r} is not a scenario: use {names}, or an existing .py file")
+def _is_scenario(text: str) -> bool:
+    return text in SCENARIOS or text == ALL or (text.endswith(".py") and Path(text).is_file())
+
+
+def _length(text: str) -> float:
+    """A length of time in the unit of its option."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{escaped(text)!r} is not a number above 0")
+    return value
 
 
 def _seeds(text: str) -> tuple[str, range]:

@@ -7,7 +7,8 @@ is another class than an Outcome here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,24 +28,37 @@ WARM_UP = 5.0
 TAIL = 15.0
 ENDING = 3.0
 
+# Rounding of the sums of times, in seconds.
+_TOLERANCE = 1e-6
+
 
 def run_scenario(
-    net: Network, name: str, seed: int, seconds: float, script: list[Fault] | None, disks: Path, logs: Path | None
+    net: Network,
+    name: str,
+    seed: int,
+    seconds: float,
+    script: list[Fault] | None,
+    disks: Path,
+    logs: Path | None,
+    progress: Callable[[float], None],
 ) -> dict[str, Any]:
     """Run a scenario for this many simulated seconds; with ``script`` instead of the faults of its seed.
 
-    ``disks`` is a folder for the hosts' files. The terminals' logs are written to the folder ``logs``. The result has
-    the fields of runs.Outcome.
+    ``disks`` is a folder for the hosts' files. The terminals' logs are written to the folder ``logs``. ``progress``
+    gets each simulated second. The result has the fields of runs.Outcome.
 
     Errors: SimulationError when the script names something that does not exist, or when the time is too short.
     """
     world = World(net, seed, seconds, disks)
     scenario = find_scenario(name)(world)
     scenario.build()
-    faults = _seeds_faults(scenario, seed, seconds) if script is None else script
+    of_seed = _seeds_faults(scenario, seed, seconds)
+    faults = of_seed if script is None else script
     net.add_faults(faults)
-    world.last_fault = max((fault.end for fault in faults), default=0) / SECOND
-    violation = _watch(world, scenario)
+    world.seeds_end = _end_of(of_seed)
+    world.last_fault = max(_end_of(faults), world.seeds_end)
+    _check_time(scenario, world.last_fault, seconds)
+    violation = _watch(world, scenario, progress)
     if logs is not None:
         _write_logs(world, logs)
     return {
@@ -64,21 +78,31 @@ def run_scenario(
 
 
 def _seeds_faults(scenario: Scenario, seed: int, seconds: float) -> list[Fault]:
-    end = seconds - scenario.settling - TAIL
-    if end <= WARM_UP:
-        least = WARM_UP + scenario.settling + TAIL
+    # The shortest time for faults is one second.
+    _check_time(scenario, WARM_UP + 1, seconds)
+    return scenario.faults(random_stream(seed, "faults"), WARM_UP, seconds - scenario.settling - TAIL)
+
+
+def _end_of(faults: list[Fault]) -> float:
+    return max((fault.end for fault in faults), default=0) / SECOND
+
+
+def _check_time(scenario: Scenario, last_fault: float, seconds: float) -> None:
+    """Errors: SimulationError when the run ends before the programs must have recovered from the last fault."""
+    least = last_fault + scenario.settling + TAIL
+    if least > seconds + _TOLERANCE:
         raise SimulationError(
-            f"{seconds:g} s are too short: the programs of this scenario may need {scenario.settling:g} s to recover "
-            f"from the last fault; simulate more than {least:g} s"
+            f"{seconds:g} s are too short: faults last until {last_fault:g} s, and the programs may need "
+            f"{scenario.settling:g} s to recover; use --minutes {math.ceil(least / 6) / 10:g}"
         )
-    return scenario.faults(random_stream(seed, "faults"), WARM_UP, end)
 
 
-def _watch(world: World, scenario: Scenario) -> Violation | None:
+def _watch(world: World, scenario: Scenario, progress: Callable[[float], None]) -> Violation | None:
     """Let the time pass until the end or the first violation."""
     try:
         while world.now < world.seconds:
             world.net.run(1.0)
+            progress(world.now)
             violation = next(_check(world, scenario), None)
             if violation:
                 return violation

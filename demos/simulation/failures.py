@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 
-from demos.simulation.runs import Outcome, simulate
+from demos.simulation.runs import Outcome, Run, simulate
 from winsock.simulation.faults import Fault, format_script, parse_script
 from winsock.simulation.shrink import shrink
 
@@ -36,13 +36,17 @@ class Divergence:
 
 @dataclass(frozen=True)
 class Failure:
-    """A failing seed: its whole run, its run with the shortest script, and what is known about that."""
+    """A failing seed: its whole run, its run with the shortest script, and what is known about that.
+
+    ``not_compared`` says why a comparison with a passing run is missing.
+    """
 
     whole: Outcome
     short: Outcome
     runs: int
     complete: bool
     divergences: list[Divergence]
+    not_compared: list[str]
 
 
 def explain(outcome: Outcome, budget: int, progress: Callable[[str], None]) -> Failure:
@@ -58,40 +62,53 @@ def explain(outcome: Outcome, budget: int, progress: Callable[[str], None]) -> F
 
     shrunk = shrink(parse_script(outcome.script), invariant_of, budget=budget)
     short = simulate(replace(run, script=format_script(shrunk.script)), trace=True)
-    return Failure(outcome, short, shrunk.runs, shrunk.complete, _divergences(short))
+    compared = [_without_last_fault(short), _other_seed(short)]
+    divergences = [each for each in compared if isinstance(each, Divergence)]
+    reasons = [each for each in compared if isinstance(each, str)]
+    return Failure(outcome, short, shrunk.runs, shrunk.complete, divergences, reasons)
+
+
+def script_path(run: Run, folder: Path) -> Path:
+    """The file for the short script of a failing run."""
+    return folder / f"{Path(run.scenario).stem}-{run.seed}.faults"
 
 
 def write_failure(failure: Failure, folder: Path) -> Path:
     """Write the short script into a folder; returns its file, for --script. Errors: OSError."""
     folder.mkdir(parents=True, exist_ok=True)
-    run = failure.whole.run
-    path = folder / f"{Path(run.scenario).stem}-{run.seed}.faults"
+    path = script_path(failure.whole.run, folder)
     path.write_text(failure.short.script, encoding="utf-8")
     return path
 
 
-def _divergences(failing: Outcome) -> list[Divergence]:
-    found = []
+def _without_last_fault(failing: Outcome) -> Divergence | str:
+    """Compare with the run without the last fault; or why that is impossible."""
+    name = "the same seed without the last fault"
     faults = parse_script(failing.script)
-    if faults:
-        without = replace(failing.run, script=format_script(faults[:-1]))
-        found.append(_divergence(failing, simulate(without, trace=True), "the same seed without the last fault", str))
-    for seed in range(failing.run.seed + 1, failing.run.seed + 1 + _OTHER_SEEDS):
+    if not faults:
+        return "the script has no fault that could be left out"
+    passing = simulate(replace(failing.run, script=format_script(faults[:-1])), trace=True)
+    if passing.violation is not None:
+        return f"{name} breaks an invariant too: {passing.invariant}"
+    return _divergence(failing, passing, name, str)
+
+
+def _other_seed(failing: Outcome) -> Divergence | str:
+    """Compare with another seed that passes with the same script; or why that is impossible."""
+    first = failing.run.seed + 1
+    for seed in range(first, first + _OTHER_SEEDS):
         other = simulate(replace(failing.run, seed=seed, script=failing.script), trace=True)
         if other.violation is None:
-            found.append(_divergence(failing, other, f"seed {seed} with the same faults", _kind))
-            break
-    return [each for each in found if each]
+            return _divergence(failing, other, f"seed {seed} with the same faults", _kind)
+    return f"the seeds {first} to {first + _OTHER_SEEDS - 1} break an invariant too with the same faults"
 
 
-def _divergence(failing: Outcome, passing: Outcome, name: str, key: Callable[[str], str]) -> Divergence | None:
-    if passing.violation is not None:
-        return None
+def _divergence(failing: Outcome, passing: Outcome, name: str, key: Callable[[str], str]) -> Divergence | str:
     lines = zip_longest(failing.trace.splitlines(), passing.trace.splitlines(), fillvalue="(the trace has ended)")
     for number, (ours, theirs) in enumerate(lines, 1):
         if key(ours) != key(theirs):
             return Divergence(name, number, ours, theirs)
-    return None
+    return f"{name} has the same trace"
 
 
 def _kind(line: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from textwrap import wrap
@@ -77,6 +78,7 @@ def failure_text(failure: Failure, script: Path) -> str:
             f"{_INDENT}{command(short.run, script)} --trace trace",
             f"{_INDENT}python -m winsock.trace picture trace/*.jsonl",
             *(line for each in failure.divergences for line in _divergence(each)),
+            *(line for each in failure.not_compared for line in _wrapped(f"not compared: {each}", "")),
         ]
     )
 
@@ -111,10 +113,12 @@ def command(run: Run, script: Path | None = None) -> str:
 
 
 def _shown(faults: list[str]) -> list[str]:
-    """The first faults of a script, and how many there are in all."""
+    """The first faults of a script; of a long one, also how many there are of each kind."""
     if len(faults) <= _MOST_FAULTS:
         return faults
-    return [*faults[:_MOST_FAULTS], f"… {len(faults):,} faults in all; --trace writes them all"]
+    kinds = _counts(Counter(fault.split()[2] for fault in faults))
+    texts = wrap(f"in all: {kinds}", _WIDTH - len(_INDENT), subsequent_indent=_INDENT, break_on_hyphens=False)
+    return [*faults[:_MOST_FAULTS], f"… {len(faults):,} faults; --trace writes them all", *texts]
 
 
 def label(run: Run) -> str:

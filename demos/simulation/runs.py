@@ -7,6 +7,7 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,8 +63,16 @@ class Outcome:
         return self.violation[0] if self.violation else None
 
 
-def simulate(run: Run, *, trace: bool = False, folder: Path | None = None) -> Outcome:
+def _ignore(now: float) -> None:
+    pass
+
+
+def simulate(
+    run: Run, *, trace: bool = False, folder: Path | None = None, progress: Callable[[float], None] = _ignore
+) -> Outcome:
     """Run a scenario. ``trace``: keep the network's trace. ``folder`` gets the logs, and the trace of each process.
+
+    ``progress`` gets each simulated second.
 
     Errors: SimulationError when the script is wrong or the time too short; OSError.
     """
@@ -77,7 +86,7 @@ def simulate(run: Run, *, trace: bool = False, folder: Path | None = None) -> Ou
         recorded = net.trace(None) if trace or folder is not None else None
         # The copy of the module that belongs to the simulation.
         engine = importlib.import_module("demos.simulation.engine")
-        found = engine.run_scenario(net, run.scenario, run.seed, run.seconds, run.faults, Path(disks), folder)
+        found = engine.run_scenario(net, run.scenario, run.seed, run.seconds, run.faults, Path(disks), folder, progress)
         text = recorded.text() if recorded else ""
     return Outcome(run=run, **found, trace=text, real=time.perf_counter() - began)
 

@@ -7,7 +7,7 @@ instance serves one run:
 2. Faults happen, by a script or by seed: see faults(), which uses ``fault_kinds`` and targets().
 3. check() is called once in each simulated second. It yields each Violation of an invariant.
 4. ``settling`` seconds after the last fault everything must have recovered: from then on settled() is called too, once
-   in each simulated second.
+   in each simulated second. With a script this is also not before the faults of the seed would be over.
 5. When every terminal has ended, ended() is called once.
 
 The first violation ends the run. A violation names its invariant: a script that breaks the same invariant is the same

@@ -41,6 +41,8 @@ class TerminalRecord:
         self.positions: dict[str, list[tuple[float, str]]] = {}
         # See calls.py.
         self.counts: Counter[str] = Counter()
+        # The unfinished messages at the ends of connections, with their times.
+        self.tails: list[tuple[float, bytes]] = []
         # What was wrong with the account when the terminal ended.
         self.account_problems: list[str] = []
         self.starts = 0

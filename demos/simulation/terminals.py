@@ -122,7 +122,7 @@ class SimulatedTerminal(TerminalRecord):
         self.starts += 1
         self.exit_code = None
         process = running_process()
-        process.winsock = counted(process.winsock, self.counts, self.setup.is_whole, self._partial)
+        process.winsock = counted(process.winsock, self.counts, self.setup.is_whole, self._partial, self._keep_tail)
         clock = SimulatedClock()
         try:
             with ExitStack() as stack:
@@ -148,6 +148,9 @@ class SimulatedTerminal(TerminalRecord):
                 forget_program(self.module)
             self.module = None
             self.check_account(self.account, self.setup.symbols, clock)
+
+    def _keep_tail(self, data: bytes) -> None:
+        self.tails.append((running_process().monotonic(), data))
 
     def _terminal(self, clock: SimulatedClock, stack: ExitStack) -> Terminal:
         setup = self.setup

@@ -39,7 +39,10 @@ class World:
         self.random = random_stream(seed, "scenario")
         self.hosts: dict[str, Host] = {}
         self.terminals: dict[str, SimulatedTerminal] = {}
-        # The time of the last fault in the script; 0.0 without faults.
+        # When the faults of the seed are over, also in a run with another script. Until then sends are short and
+        # programs are killed at orders: so these do not change when a script is shrunk.
+        self.seeds_end = 0.0
+        # When all faults are over: those of the seed, and those of the script.
         self.last_fault = 0.0
 
     @property
@@ -76,9 +79,8 @@ class World:
 
     def _new(self, name: str, host: str, setup: Setup) -> SimulatedTerminal:
         def partial(probability: float) -> PartialSends:
-            # They are faults, and like the others they are over at some time.
             chance = random_stream(self.seed, f"short sends/{name}")
-            return PartialSends(chance, probability, lambda: self.now < self.last_fault)
+            return PartialSends(chance, probability, lambda: self.now < self.seeds_end)
 
         terminal = SimulatedTerminal(name, self.hosts[host], setup, self.seconds, partial)
         self.terminals[name] = terminal

@@ -181,7 +181,7 @@ class ProviderScenario(Scenario):
     def _order_kills(self, host: Host, name: str) -> OrderKills:
         world = self.world
         chance = random_stream(world.seed, f"order kills/{name}")
-        return OrderKills(host, chance, self.order_kills, lambda: world.last_fault, self.kills)
+        return OrderKills(host, chance, self.order_kills, lambda: world.seeds_end, self.kills)
 
     def _copier(self, inputs: dict[str, object]) -> Setup:
         limits = {"maxorders": 0, "maxlots": 0.0, "maxtotal": 0.0}

@@ -6,19 +6,24 @@ must have the provider's position again.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import ClassVar
 
-from demos.copier.connection import LONGEST_WAIT_MS
-from demos.simulation.calls import END_INSIDE_MESSAGE, PARTIAL_SEND
+from demos.copier.connection import FIRST_WAIT_MS, LONGEST_WAIT_MS
+from demos.signal.protocol import parse_lots
+from demos.simulation.calls import PARTIAL_SEND
+from demos.simulation.connects import Connects
 from demos.simulation.directed import freeze, in_order, resets_on_a_bad_line
 from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
+from demos.simulation.send_kills import SendKills
 from demos.simulation.terminal_record import Event
 from demos.simulation.terminals import Setup, SimulatedTerminal
 from demos.simulation.world import World
 from winsock.simulation.faults import Fault
+from winsock.simulation.random_streams import random_stream
 
 SYMBOL = "EURUSD"
 PROVIDER = "provider"
@@ -36,6 +41,9 @@ MOST_PERIODS = 3
 # The probability that a message is sent in parts; it differs between seeds.
 PARTIAL_SENDS = (0.0, 0.1, 0.9)
 
+# The probability that the provider is killed inside the number of a message; it differs between seeds.
+SEND_KILLS = (0.0, 0.05)
+
 # A provider has its listening socket, the copiers' connections and those that it has not found to be dead yet.
 MOST_SOCKETS = 20
 
@@ -50,6 +58,7 @@ class SignalScenario(Scenario):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self._messages = {name: Messages(name) for name in COPIERS}
+        self._connects = {name: Connects(name, "received", FIRST_WAIT_MS, LONGEST_WAIT_MS) for name in COPIERS}
 
     def build(self) -> None:
         """See Scenario. As in the job, except that --fast, the speed and the network differ between seeds."""
@@ -60,9 +69,23 @@ class SignalScenario(Scenario):
         inputs = {
             "Port": -1, "plain_host": "0.0.0.0", "plain_port": PORT, "fast": fast, "repeat": REPEAT, "strategy": every,
         }  # fmt: skip
-        world.host(PROVIDER)
+        host = world.host(PROVIDER)
         partial = chance.choice(PARTIAL_SENDS)
-        setup = Setup(program="provider", inputs=inputs, market=world.seed, speed=1.0, partial_sends=partial)
+        kills = SendKills(
+            host,
+            random_stream(world.seed, "send kills"),
+            chance.choice(SEND_KILLS),
+            inside_number,
+            lambda: world.now < world.seeds_end,
+        )
+        setup = Setup(
+            program="provider",
+            inputs=inputs,
+            market=world.seed,
+            speed=1.0,
+            partial_sends=partial,
+            prepare=kills.prepare,
+        )
         world.terminal(PROVIDER, PROVIDER, setup)
         for name in COPIERS:
             world.host(name)
@@ -76,6 +99,7 @@ class SignalScenario(Scenario):
             market=self.world.seed,
             speed=0.5,
             is_whole=ends_with_a_message,
+            prepare=self._connects[name].prepare,
         )
 
     def targets(self) -> Targets:
@@ -96,6 +120,7 @@ class SignalScenario(Scenario):
         """See Scenario."""
         for name, messages in self._messages.items():
             yield from messages.check(self.world.terminals[name], self.world.terminals[PROVIDER])
+            yield from self._connects[name].check(self.world.terminals[name])
         yield from self.world.check_handles(MOST_SOCKETS)
 
     def settled(self) -> Iterator[Violation]:
@@ -128,7 +153,7 @@ class SignalScenario(Scenario):
         RecoveryPath("a copier is started again", lambda world: any(each.starts > 1 for each in _copiers(world))),
         RecoveryPath("a provider is started again", lambda world: world.terminals[PROVIDER].starts > 1),
         RecoveryPath("a message is sent in parts", lambda world: _counted(world, PARTIAL_SEND)),
-        RecoveryPath("a connection ends inside a message", lambda world: _counted(world, END_INSIDE_MESSAGE)),
+        RecoveryPath("a connection ends inside a number and leaves a wrong one", lambda world: _wrong_number(world)),
     )
 
 
@@ -183,13 +208,14 @@ class Messages:
             )
 
 
-def positions_since(terminal: SimulatedTerminal, time: float) -> set[str]:
-    """The positions that a terminal has had since then."""
+def positions_since(terminal: SimulatedTerminal, time: float, until: float = math.inf) -> set[str]:
+    """The positions that a terminal has had since then, up to the second ``until``."""
     found = {terminal.position(SYMBOL, time)}
     for since, lots in reversed(terminal.positions.get(SYMBOL, [])):
         if since < time:
             break
-        found.add(lots)
+        if since <= until:
+            found.add(lots)
     return found
 
 
@@ -213,6 +239,24 @@ def _recorded(world: World, kind: str) -> bool:
 def ends_with_a_message(data: bytes) -> bool:
     """Whether the bytes of a connection end with a whole message."""
     return data.endswith(b"\0")
+
+
+def inside_number(data: bytes) -> range:
+    """After how many bytes of a message its number has digits, but not all of them."""
+    begin, end = data.find(b"|"), data.find(b">>")
+    return range(begin + 1 + len(b"-0"), end) if 0 < begin < end else range(0)
+
+
+def _wrong_number(world: World) -> bool:
+    """Whether an unfinished message would state a position that the provider had not within the last minute."""
+    provider = world.terminals[PROVIDER]
+    for each in _copiers(world):
+        for time, tail in each.tails:
+            number = parse_lots(tail.rpartition(b"|")[2].decode("ascii"))
+            had = positions_since(provider, time - SILENCE, time)
+            if number is not None and number not in map(Decimal, had):
+                return True
+    return False
 
 
 def _counted(world: World, name: str) -> bool:

@@ -16,6 +16,7 @@ from demos.chartfeed.client import MAX_WAIT_SECONDS, SILENCE_MS
 from demos.chartfeed.compare import same_templates
 from demos.chartfeed.server_commands import change_command
 from demos.simulation.calls import END_INSIDE_MESSAGE, PARTIAL_SEND
+from demos.simulation.connects import Connects
 from demos.simulation.directed import in_order, resets_on_a_bad_line
 from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
 from demos.simulation.terminal_record import Event
@@ -26,6 +27,9 @@ from winsock.simulation.faults import Fault
 SYMBOL, OTHER_SYMBOL = "EURUSD", "GBPUSD"
 SERVER, FOLLOWER, VISITOR = "server", "follower", "visitor"
 PORT = 8080
+
+# The first pause of a client between two connects.
+FIRST_WAIT_MS = 1000
 
 # The timer of the server, and how often a client looks for data: longer than usual, to save time.
 TIMER_MS = 1000
@@ -52,6 +56,9 @@ class TemplateScenario(Scenario):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self._applied = {name: Applied(name) for name in (FOLLOWER, VISITOR)}
+        self._connects = {
+            name: Connects(name, "applied", FIRST_WAIT_MS, MAX_WAIT_SECONDS * 1000) for name in (FOLLOWER, VISITOR)
+        }
 
     def build(self) -> None:
         """See Scenario."""
@@ -60,8 +67,9 @@ class TemplateScenario(Scenario):
             self.world.host(name)
         self.world.terminal(SERVER, SERVER, self._server())
         inputs = {"Host": SERVER, "Port": PORT}
-        self.world.terminal(FOLLOWER, FOLLOWER, _client({**inputs, "follow": True}))
-        self.world.repeated(VISITOR, VISITOR, _client({**inputs, "attempts": 4}), NEXT_VISIT_S)
+        follower, visitor = ({**inputs, "follow": True}, {**inputs, "attempts": 4})
+        self.world.terminal(FOLLOWER, FOLLOWER, _client(follower, self._connects[FOLLOWER]))
+        self.world.repeated(VISITOR, VISITOR, _client(visitor, self._connects[VISITOR]), NEXT_VISIT_S)
 
     def _server(self) -> Setup:
         chance = self.world.random
@@ -98,6 +106,7 @@ class TemplateScenario(Scenario):
         terminals = self.world.terminals
         for name, applied in self._applied.items():
             yield from applied.check(terminals[name], terminals[SERVER])
+            yield from self._connects[name].check(terminals[name])
         yield from self.world.check_handles(MOST_SOCKETS)
 
     def settled(self) -> Iterator[Violation]:
@@ -171,7 +180,7 @@ def is_whole(data: bytes) -> bool:
     return position == len(data)
 
 
-def _client(inputs: dict[str, object]) -> Setup:
+def _client(inputs: dict[str, object], connects: Connects) -> Setup:
     # The chart shows another symbol at the start, as in the job.
     # A download that fails too often ends with the code of a network error.
     return Setup(
@@ -181,6 +190,7 @@ def _client(inputs: dict[str, object]) -> Setup:
         speed=0.1,
         is_whole=is_whole if inputs.get("follow") else None,
         exit_codes=(0, 3),
+        prepare=connects.prepare,
     )
 
 

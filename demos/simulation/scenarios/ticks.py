@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import zip_longest
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,6 +17,7 @@ from demos.collector.collector import MAX_RETRY_MS as LONGEST_COLLECTOR_WAIT_MS
 from demos.collector.sender import MAX_RETRY_MS as LONGEST_SENDER_WAIT_MS
 from demos.collector.store import TickStore
 from demos.simulation.calls import DATAGRAMS_RECEIVED, DATAGRAMS_SENT
+from demos.simulation.datagrams import Datagrams, StoredTick, expected_ticks
 from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
 from demos.simulation.terminals import Setup, SimulatedTerminal
 from demos.simulation.world import World
@@ -48,6 +50,7 @@ class TicksScenario(Scenario):
         super().__init__(world)
         # In each second since everything has settled: the datagrams sent and received so far.
         self._counts: list[tuple[int, int]] = []
+        self._datagrams = Datagrams()
 
     def build(self) -> None:
         """See Scenario."""
@@ -55,13 +58,21 @@ class TicksScenario(Scenario):
         for name in (COLLECTOR, *SENDERS):
             self.world.host(name)
         inputs = {"Host": "0.0.0.0", "Port": PORT, "database": str(self._database)}
-        setup = Setup(program="tick_collector", inputs=inputs, speed=0.001, timer_ms=PERIOD_MS)
+        keep = self._datagrams.record_received
+        setup = Setup(program="tick_collector", inputs=inputs, speed=0.001, timer_ms=PERIOD_MS, prepare=keep)
         self.world.terminal(COLLECTOR, COLLECTOR, setup)
         for number, name in enumerate(SENDERS):
             send = {"Host": COLLECTOR, "Port": PORT, "sequence": True}
             end = self.world.seconds - LAST_S
             speed = chance.choice((0.5, 1.0, 3.0))
-            setup = Setup(program="tick_sender", inputs=send, market=self.world.seed + number, speed=speed, end=end)
+            setup = Setup(
+                program="tick_sender",
+                inputs=send,
+                market=self.world.seed + number,
+                speed=speed,
+                end=end,
+                prepare=self._datagrams.record_sent,
+            )
             self.world.terminal(name, name, setup)
 
     def targets(self) -> Targets:
@@ -101,10 +112,27 @@ class TicksScenario(Scenario):
             yield Violation("the counts add up", f"{self._sent()} ticks sent, but {stored} stored and {lost} lost")
         with closing(sqlite3.connect(self._database)) as db:
             [numbers] = db.execute("SELECT coalesce(sum(last - first + 1), 0) FROM runs").fetchone()
+            rows_of_ticks = db.execute(
+                "SELECT name, ticks.bid, ticks.digits, ticks.time FROM ticks JOIN symbols ON symbols.id = symbol "
+                "ORDER BY ticks.id"
+            )
+            ticks = [StoredTick(*row) for row in rows_of_ticks]
         if stored + lost != numbers:
             yield Violation(
                 "the numbers add up", f"{numbers} numbers, but {stored} ticks stored and {lost} counted as lost"
             )
+        yield from self._check_ticks(ticks)
+
+    def _check_ticks(self, ticks: list[StoredTick]) -> Iterator[Violation]:
+        """The stored ticks are those that were received, each once, and these were sent."""
+        received = self._datagrams.received
+        for _, datagram in received:
+            if datagram not in self._datagrams.sent:
+                yield Violation("nothing is received that was not sent", f"{datagram!r} was received and never sent")
+        expected = expected_ticks(received)
+        for number, (row, tick) in enumerate(zip_longest(ticks, expected), 1):
+            if row != tick:
+                yield Violation("what is received is stored", f"row {number} of the ticks is {row} instead of {tick}")
 
     @property
     def _database(self) -> Path:

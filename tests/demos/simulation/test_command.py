@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from demos.__main__ import main
+from demos.simulation import command, progress
+from demos.simulation.runs import Outcome, Run
+from demos.simulation.sweep import Sums
 
 SHORT = ("--minutes", "2.5")
 
@@ -63,6 +66,8 @@ def test_a_trace_can_be_drawn(tmp_path: Path) -> None:
         (("ticks", "--table", "table.md"), "--table needs --seeds"),
         (("ticks", "--minutes", "0.5"), "30 s are too short"),
         (("ticks", "--seeds", "signal=1-2"), "--seeds has no seeds for ticks"),
+        (("ticks", "--minutes", "0"), "'0' is not a number above 0"),
+        (("ticks", "--hours", "nan"), "'nan' is not a number above 0"),
     ],
 )
 def test_options_that_cannot_be_used_are_reported_with_exit_code_2(
@@ -74,6 +79,11 @@ def test_options_that_cannot_be_used_are_reported_with_exit_code_2(
         code = int(end.code or 0)
     assert code == 2
     assert text in capsys.readouterr().err
+
+
+def test_the_line_about_an_unknown_scenario_fits_into_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("elsewhere") == 2
+    assert len(capsys.readouterr().err.rstrip()) < 80
 
 
 def test_an_invalid_script_is_reported_with_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,3 +99,90 @@ def test_the_help_fits_into_80_columns(capsys: pytest.CaptureFixture[str], monke
     with pytest.raises(SystemExit):
         run("--help")
     assert max(map(len, capsys.readouterr().out.splitlines())) < 80
+
+
+def test_a_script_that_ends_too_late_to_be_judged_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = tmp_path / "script.faults"
+    script.write_text("at 590 vanish provider for 100\n", encoding="utf-8")
+    assert run("signal", "--seed", 7, "--script", script) == 2
+    error = capsys.readouterr().err
+    assert "600 s are too short: faults last until 690 s" in error
+    assert run("signal", "--seed", 7, "--script", script, "--minutes", error.split()[-1]) == 0
+
+
+def test_a_folder_with_files_is_refused_for_a_trace(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "old.jsonl").write_text("", encoding="utf-8")
+    assert run("ticks", "--trace", tmp_path, *SHORT) == 2
+    assert "the folder of --trace has files already" in capsys.readouterr().err
+    assert [each.name for each in tmp_path.iterdir()] == ["old.jsonl"]
+
+
+@pytest.mark.parametrize("option", ["--table", "--failures"])
+def test_a_path_that_cannot_be_written_is_found_before_the_runs(
+    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("", encoding="utf-8")
+    monkeypatch.setattr(command, "sweep", lambda *arguments: pytest.fail("a run was started"))
+    assert run("ticks", "--seeds", "1-2", option, file / "below") == 4
+    assert str(file) in capsys.readouterr().err
+
+
+def test_the_short_script_is_shown_before_it_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(failure: object, folder: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr(command, "simulate", lambda run, **options: failing(run))
+    monkeypatch.setattr(command, "explain", lambda outcome, budget, show: outcome)
+    monkeypatch.setattr(command.report, "failure_text", lambda failure, path: failure.script)
+    monkeypatch.setattr(command, "write_failure", refuse)
+    assert run("ticks", "--failures", tmp_path) == 4
+    assert "at 5 crash collector for 1" in capsys.readouterr().out
+
+
+def failing(run: Run) -> Outcome:
+    return Outcome(
+        run=run,
+        script="at 5 crash collector for 1\n",
+        violation=("ticks arrive again", "1 of 2 ticks are missing"),
+        at=50.0,
+        paths=[],
+        missed=[],
+        faults=[],
+        unused=[],
+        terminals=[],
+        packets={},
+    )
+
+
+def test_an_interrupted_sweep_shows_and_writes_what_it_has_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(scenario: str, seeds: range, seconds: float, processes: int, show: object) -> Sums:
+        sums = Sums()
+        for seed in seeds[:3]:
+            sums.take(failing(Run(scenario=scenario, seed=seed, seconds=seconds)))
+            assert callable(show)
+            show(sums)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "sweep", interrupted)
+    monkeypatch.setattr(progress, "PAUSE", 0.0)
+    table = tmp_path / "table.md"
+    with pytest.raises(KeyboardInterrupt):
+        run("ticks", "--seeds", "4-9", "--table", table)
+    output = capsys.readouterr()
+    assert "interrupted after 3 of 6 seeds" in output.out
+    assert "seed 5: ticks arrive again: 1 of 2 ticks are missing" in output.out
+    assert "| 4, 5, 6 |" in table.read_text(encoding="utf-8")
+    assert "failing: 4, 5, 6;" in output.err
+
+
+def test_a_long_run_shows_its_progress(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "PAUSE", 0.0)
+    assert run("ticks", *SHORT) == 0
+    assert "ticks, seed 1: 60 s of 2.5 min\n" in capsys.readouterr().err

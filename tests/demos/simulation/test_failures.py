@@ -5,10 +5,12 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from demos.simulation import failures
 from demos.simulation.failures import Failure, explain, write_failure
 from demos.simulation.report import command, failure_text, run_text
 from demos.simulation.runs import Run, simulate
@@ -60,3 +62,30 @@ def test_the_texts_fit_into_80_columns(failure: Failure) -> None:
     # The commands are one line each, so that they can be copied.
     lines = [line for line in texts.splitlines() if "python -m" not in line]
     assert max(map(len, lines)) < 80
+
+
+def test_a_comparison_that_is_missing_has_a_reason(failure: Failure, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(failures, "simulate", lambda run, **options: replace(failure.short, run=run))
+    reasons = [failures._without_last_fault(failure.short), failures._other_seed(failure.short)]
+    assert reasons[0] == "the same seed without the last fault breaks an invariant too: positions agree"
+    assert str(reasons[1]).endswith("break an invariant too with the same faults")
+    text = failure_text(replace(failure, divergences=[], not_compared=list(map(str, reasons))), Path("signal-1.faults"))
+    assert text.count("not compared:") == 2
+
+
+def test_every_run_of_a_seed_is_compared_or_has_a_reason(failure: Failure) -> None:
+    assert len(failure.divergences) + len(failure.not_compared) == 2
+
+
+def test_a_long_script_is_summed_up_by_kind(failure: Failure) -> None:
+    script = "at 10 reset provider copier1\n" * 60 + "at 20 crash provider for 1\n" * 7
+    text = run_text(replace(failure.whole, script=script))
+    assert "… 67 faults; --trace writes them all\n  in all: crash 7, reset 60\n" in text
+
+
+def test_a_script_without_faults_leaves_the_short_sends_as_they_were() -> None:
+    parts = "a message is sent in parts"
+    runs = [Run(scenario="signal", seed=seed, seconds=200) for seed in range(1, 6)]
+    with_faults = [run for run in runs if parts in simulate(run).paths]
+    assert with_faults
+    assert all(parts in simulate(replace(run, script="")).paths for run in with_faults)
