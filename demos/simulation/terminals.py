@@ -244,8 +244,14 @@ class _Recorder:
         time = self._clock.monotonic()
         self._terminal.events.append(Event(time, self._start, kind, fields))
         if kind in ("started", "deal") and "position" in fields:
-            positions = self._terminal.positions.setdefault(str(fields["symbol"]), [])
-            positions.append((time, str(fields["position"])))
+            symbol, lots = str(fields["symbol"]), str(fields["position"])
+            positions = self._terminal.positions.setdefault(symbol, [])
+            if kind == "started" and positions and float(positions[-1][1]) != float(lots):
+                self._terminal.account_problems.append(
+                    f"{self._terminal.name}: {symbol} is {lots} lots at start {self._start}, and the last deal before "
+                    f"it has led to {positions[-1][1]}"
+                )
+            positions.append((time, lots))
 
 
 class _Commands:

@@ -1,6 +1,7 @@
 """Each scenario finds a program that is broken on purpose: the invariant that is there for it does not hold any more.
 
-The scenario's file replaces a method of one terminal's program while that program runs.
+The scenario's file replaces a method while one terminal's program runs. The method is replaced for all programs, and
+by one terminal only, so that the original is there again at the end.
 """
 
 from __future__ import annotations
@@ -72,6 +73,132 @@ def broken(room, now):
         160.0,
         "at 6 reset server client1",
         "a participant counts once",
+    ),
+    "a copier trades twice after a new login": Defect(
+        "broker.BrokerScenario",
+        ("copier1",),
+        "account_copier",
+        "TradeTo",
+        """
+from demos.copier import account_copier
+from demos.copier.positions import SymbolLots
+from demos.simulation.scenarios import broker
+
+original = account_copier.TradeTo
+
+def broken(smb, lots, dry, limits, orders):
+    more = lots - SymbolLots(smb)
+    result = original(smb, lots, dry, limits, orders)
+    return original(smb, lots + more, dry, limits, orders)
+""",
+        230.0,
+        "at 6 reset broker copier1",
+        "each deal has a message of its own",
+    ),
+    "a copier decides by an older state": Defect(
+        "broker.BrokerScenario",
+        ("copier1",),
+        "AccountCopier",
+        "Decide",
+        """
+from demos.copier.account_copier import AccountCopier
+from demos.simulation.scenarios import broker
+
+original = AccountCopier.Decide
+states = {}
+
+def broken(copier, state, positions):
+    kept = states.setdefault(copier, [()])
+    if state is not None and state.positions != kept[-1]:
+        kept.append(state.positions)
+    elif state is not None and len(kept) > 1:
+        state = replace(state, positions=kept[-2])
+    original(copier, state, positions)
+""",
+        230.0,
+        "at 6 reset broker copier1",
+        "no state older than an acknowledged one is traded",
+    ),
+    "an account loses its last deal at a kill": Defect(
+        "broker.BrokerScenario",
+        ("provider",),
+        "PaperAccount",
+        "__init__",
+        """
+import sqlite3
+from contextlib import closing, suppress
+
+from demos.terminal.paper.account import PaperAccount
+from demos.simulation.scenarios import broker
+
+original = PaperAccount.__init__
+
+def broken(account, path, **options):
+    with suppress(sqlite3.Error), closing(sqlite3.connect(path)) as db:
+        if str(path).endswith("provider.account.sqlite"):
+            db.execute("DELETE FROM positions")
+            db.execute("DELETE FROM deals")
+            db.commit()
+    original(account, path, **options)
+""",
+        230.0,
+        "at 60 kill provider/provider for 2",
+        "ledgers add up to positions",
+    ),
+    "a client draws each row twice": Defect(
+        "indicator.IndicatorScenario",
+        ("client1",),
+        "Plot",
+        "add",
+        """
+from demos.ideas.indicator.plot import Plot
+from demos.simulation.scenarios import indicator
+
+original = Plot.add
+
+def broken(plot, row):
+    original(plot, row)
+    original(plot, row)
+""",
+        200.0,
+        "at 6 reset server client2",
+        "every row is drawn once",
+    ),
+    "a result counts twice": Defect(
+        "agents.AgentsScenario",
+        ("coordinator",),
+        "Optimisation",
+        "take_result",
+        """
+from demos.ideas.agents.optimisation import Optimisation
+from demos.simulation.scenarios import agents
+
+original = Optimisation.take_result
+
+def broken(optimisation, name, task, values):
+    original(optimisation, name, task, values)
+    if (outcome := optimisation.outcomes.get(task)) and outcome.agents == [name]:
+        outcome.agents.append(name)
+""",
+        160.0,
+        "at 6 reset coordinator agent1",
+        "an agent counts once",
+    ),
+    "outcomes are not stored": Defect(
+        "agents.AgentsScenario",
+        ("coordinator",),
+        "Optimisation",
+        "take_changes",
+        """
+from demos.ideas.agents.optimisation import Optimisation
+from demos.simulation.scenarios import agents
+
+def broken(optimisation):
+    return {}
+""",
+        160.0,
+        "at 60 kill coordinator/coordinator for 2",
+        "no outcome is lost",
     ),
 }
 
