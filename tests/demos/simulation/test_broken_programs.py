@@ -141,7 +141,7 @@ def broken(account, path, **options):
             db.commit()
     original(account, path, **options)
 """,
-        230.0,
+        300.0,
         "at 60 kill provider/provider for 2",
         "ledgers add up to positions",
     ),
@@ -163,6 +163,47 @@ def broken(plot, row):
         200.0,
         "at 6 reset server client2",
         "every row is drawn once",
+    ),
+    "a chart client applies the template before": Defect(
+        "template.TemplateScenario",
+        ("follower",),
+        "protocol",
+        "decode",
+        """
+from demos.simulation.scenarios import template
+from demos.template import protocol
+
+original = protocol.decode
+kept = []
+
+def broken(data, codepage):
+    kept.append(data)
+    return original(kept[-2] if len(kept) > 1 else data, codepage)
+""",
+        160.0,
+        "at 6 reset server follower",
+        "the applied template is the received one",
+    ),
+    "proxies and copiers take a stale state for the newest": Defect(
+        "proxy.ProxyScenario",
+        ("proxy",),
+        "Follower",
+        "status",
+        """
+from demos.provider.following import Follower
+from demos.provider.steps import Status
+from demos.simulation.scenarios import proxy
+
+original = Follower.status
+
+def status(follower):
+    return Status.LIVE if follower.state is not None else original.fget(follower)
+
+broken = property(status)
+""",
+        440.0,
+        "at 40 vanish provider for 120",
+        "a live state is recent",
     ),
     "a result counts twice": Defect(
         "agents.AgentsScenario",
@@ -196,7 +237,7 @@ from demos.simulation.scenarios import agents
 def broken(optimisation):
     return {}
 """,
-        160.0,
+        200.0,
         "at 60 kill coordinator/coordinator for 2",
         "no outcome is lost",
     ),
