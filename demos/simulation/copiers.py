@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
-from demos.simulation.provider.copied_positions import Deals, check_position
+from demos.simulation.provider.copied_positions import SYMBOL, Deals, account_copier, changes_of, check_position
 from demos.simulation.provider.followed_states import FollowedStates
 from demos.simulation.scenario import Violation
-from demos.simulation.terminals import Setup
+from demos.simulation.terminals import Setup, SimulatedTerminal
 from demos.simulation.world import World
 
 PROVIDER = "provider"
@@ -22,6 +22,9 @@ RULES: Mapping[str, object] = {
 PERIOD = 2.0
 TIMER_MS = round(PERIOD * 1000)
 MOST_PERIODS = 3
+
+# A copier notices a provider that is silent for this long, also through other servers, in seconds.
+LIVE_S = 60.0
 
 
 def copier_setup(world: World, inputs: Mapping[str, object], factor: Decimal, name: str) -> Setup:
@@ -43,6 +46,26 @@ class Copier:
         copier = world.terminals[self.name]
         yield from self._deals.check(copier, world.terminals[PROVIDER])
         yield from self._states.check(copier)
+        yield from self._check_live(copier, world)
+
+    def _check_live(self, terminal: SimulatedTerminal, world: World) -> Iterator[Violation]:
+        """A copier that follows the provider live has a state with a position that the provider has had lately."""
+        copier = account_copier(terminal)
+        state = copier.connection.follower.state if copier is not None else None
+        # A copier that has had no timer event lately, because it is frozen, cannot know better.
+        if copier is None or state is None or not copier.connection.is_live:
+            return
+        if world.now - copier._event.ms / 1000 > 2 * PERIOD:
+            return
+        held = sum((each.lots for each in state.positions if each.symbol == SYMBOL), Decimal(0))
+        since = world.now - LIVE_S
+        provider = world.terminals[PROVIDER]
+        allowed = {change.lots for change in changes_of(provider) if change.time >= since}
+        if held not in allowed | {Decimal(provider.position(SYMBOL, since))}:
+            yield Violation(
+                "a live state is recent",
+                f"{terminal.name} follows a state with {held} lots, and for {LIVE_S:g} s the provider has had others",
+            )
 
     def settled(self, world: World, periods: int = MOST_PERIODS) -> Iterator[Violation]:
         """The copier has a position that the provider had in the last timer periods."""

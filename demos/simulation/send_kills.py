@@ -13,7 +13,7 @@ from demos.terminal.terminal import Terminal
 from winsock.simulation.dispatch import running_process
 from winsock.simulation.errors import Killed
 from winsock.simulation.hosts import Host
-from winsock.simulation.links import SECOND
+from winsock.simulation.units import SECOND
 
 
 class SendKills:

@@ -52,8 +52,14 @@ class TerminalRecord:
         """Take an event that the program or its terminal has recorded, and the position that it states."""
         self.events.append(event)
         if event.kind in ("started", "deal") and "position" in event.fields:
-            positions = self.positions.setdefault(str(event.fields["symbol"]), [])
-            positions.append((event.time, str(event.fields["position"])))
+            symbol, lots = str(event.fields["symbol"]), str(event.fields["position"])
+            positions = self.positions.setdefault(symbol, [])
+            if event.kind == "started" and positions and float(positions[-1][1]) != float(lots):
+                self.account_problems.append(
+                    f"{self.name}: {symbol} is {lots} lots at start {event.start}, and the last deal before it has led "
+                    f"to {positions[-1][1]}"
+                )
+            positions.append((event.time, lots))
 
     def of_kind(self, *kinds: str) -> list[Event]:
         """The events of these kinds, the earliest first."""

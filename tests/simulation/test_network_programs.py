@@ -70,7 +70,7 @@ def test_the_next_network_gets_the_same_modules(package: str) -> None:
 
 
 def test_one_text_instead_of_a_list_of_packages_is_refused() -> None:
-    with pytest.raises(SimulationError, match=r"programs takes a list of packages: give \['demos'\]"):
+    with pytest.raises(SimulationError, match=r"invalid programs: 'demos'; give a list of packages: \['demos'\]"):
         Network(programs="demos")
 
 

@@ -5,12 +5,14 @@ A copier stores each state before it acts on it. So what it has stored only adva
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
+from demos.provider.guard import BAN_SECONDS, Rules
 from demos.provider.service import Service
 from demos.provider.streams import Subscription
 from demos.simulation.provider.copied_positions import account_copier
-from demos.simulation.provider.rogue import Rogue
+from demos.simulation.provider.rogue import Guess, Rogue
 from demos.simulation.scenario import Violation
 from demos.simulation.terminals import SimulatedTerminal
 
@@ -63,6 +65,50 @@ class RefusedLogins:
         for login, text in new:
             if login != self._valid_login and any(kind in text for kind in _STATES):
                 yield Violation("a refused login receives nothing", f"the rogue has received {text} for {login!r}")
+
+
+class BannedLogin:
+    """The passwords that a peer has tried for one login, each checked once."""
+
+    def __init__(self, rogue: Rogue) -> None:
+        self._rogue = rogue
+        self._next = 0
+        # The answered wrong passwords in a row, and the time before which the last ban cannot have ended.
+        self._failed: list[Guess] = []
+        self._banned_until = 0.0
+        # How often the right password was refused because of a ban.
+        self.refused = 0
+
+    def check(self) -> Iterator[Violation]:
+        """Take what has been tried."""
+        new = self._rogue.guesses[self._next :]
+        self._next = len(self._rogue.guesses)
+        for guess in new:
+            if guess.code == "banned":
+                self._banned_until = guess.sent + least_seconds(guess.text)
+                self.refused += guess.is_right
+            elif guess.code in ("", "failed") and guess.answered < self._banned_until:
+                yield Violation(
+                    "a banned login receives nothing more",
+                    f"a password was checked ({guess.code or 'right'}) {self._banned_until - guess.answered:.0f} s "
+                    "before the end of the ban",
+                )
+            if guess.code == "failed":
+                yield from self._check_failure(guess)
+
+    def _check_failure(self, guess: Guess) -> Iterator[Violation]:
+        """One of as many failures in a row as begin a ban was followed by the ban, which lasts for a while."""
+        most = Rules().login_failures
+        self._failed = [*self._failed[-most:], guess]
+        if len(self._failed) > most and guess.answered < self._failed[0].sent + BAN_SECONDS[0]:
+            yield Violation("wrong passwords lead to a ban", f"{most + 1} wrong passwords in a row were checked")
+
+
+def least_seconds(text: str) -> int:
+    """The time that a refusal names, which is rounded up: the ban lasts at least this long."""
+    found = re.search(r"try again in (\d+) (s|min|h)$", text)
+    assert found is not None, text
+    return (int(found[1]) - 1) * {"s": 1, "min": 60, "h": 3600}[found[2]]
 
 
 class RevokedLogin:

@@ -10,6 +10,7 @@ from demos.simulation.terminals import SimulatedTerminal
 from demos.simulation.world import World
 
 BACK_OFF = "longer pause between attempts"
+RIGHT_DURING_BAN = "right password during a ban"
 
 
 def _reconnected(terminal: SimulatedTerminal) -> bool:
@@ -54,7 +55,7 @@ PATHS = (
     RecoveryPath("a copier is killed after an order", lambda world: _counted(world, AFTER)),
     RecoveryPath("the provider starts again", lambda world: world.terminals["provider"].starts > 1),
     RecoveryPath("a login is refused", lambda world: bool(_events(world, "refused"))),
-    RecoveryPath("an address is banned", lambda world: _logged(world, "is banned for")),
+    RecoveryPath("a right password is refused during a ban", lambda world: _counted(world, RIGHT_DURING_BAN)),
     RecoveryPath("an operator pauses the provider", lambda world: _refused(world, "paused")),
     RecoveryPath("a login is revoked", lambda world: _refused(world, "disabled", "token")),
 )

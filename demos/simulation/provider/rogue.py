@@ -1,7 +1,8 @@
 """A peer of a provider that misbehaves: wrong passwords, garbage, half-open connections, and a subscriber that is slow.
 
 It does one thing after the other, in an order that the seed decides. It keeps the messages that it has received, with
-the login that it had tried: a login that was refused must not receive any state.
+the login that it had tried: a login that was refused must not receive any state. For one login it tries wrong passwords
+until the provider answers with a ban, and then the right one.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from collections.abc import Callable
 from random import Random
 from typing import NamedTuple
 
-from demos.provider.messages import VERSION, Login, Resync
-from demos.provider.protocol import encode
+from demos.provider.messages import VERSION, Error, FromServer, Hello, Login, Resync
+from demos.provider.protocol import decode_from_server, encode
 from demos.simulation.process_context import process_context
 from demos.wire.addresses import AddressError, find_address
 from demos.wire.channel import Channel, Stream
@@ -44,11 +45,32 @@ WRONG_PASSWORD = "not the password"
 ANSWER_S = 8.0
 SLOW_S = 60.0
 
+# A wrong password is answered after 8 s at most; a ban begins after 5 of them.
+GUESS_S = 10.0
+MOST_GUESSES = 8
+
 _CROWD = 12
 
 
+class Guess(NamedTuple):
+    """A password that was tried: when, when it was answered, whether it was right, and the answer.
+
+    The times are seconds of the provider's clock, by which bans end. ``code`` is that of the refusal, "" for another
+    message, and None for no answer; ``text`` is the refusal's text.
+    """
+
+    sent: float
+    answered: float
+    is_right: bool
+    code: str | None
+    text: str = ""
+
+
 class Prey(NamedTuple):
-    """The provider that it disturbs: ``pin`` is that of the certificate, None without TLS. ``victim``: a login."""
+    """The provider that it disturbs: ``pin`` is that of the certificate, None without TLS. ``victim``: a login.
+
+    ``guessed_login`` is the one for which it tries passwords until it is banned; ``utc_ns`` gives the provider's clock.
+    """
 
     host: str
     port: int
@@ -57,6 +79,9 @@ class Prey(NamedTuple):
     victim: str
     slow_login: str
     slow_password: str
+    guessed_login: str = ""
+    guessed_password: str = ""
+    utc_ns: Callable[[], int] = int
 
 
 class Rogue:
@@ -68,11 +93,13 @@ class Rogue:
         # What a login has received, and how often each attack has begun.
         self.received: list[tuple[str, str]] = []
         self.attacks: Counter[str] = Counter()
+        self.guesses: list[Guess] = []
 
     def run(self) -> None:
         """Attack without end."""
         attacks: dict[str, Callable[[], None]] = {
             "wrong password": self._wrong_password,
+            "right password during a ban": self._guess,
             "half-open connections": self._half_open,
             "garbage": self._garbage,
             "slow subscriber": self._slow_subscriber,
@@ -95,6 +122,33 @@ class Rogue:
             websocket.send_text(encode(login), _now())
             self._listen(websocket, self._prey.victim, ANSWER_S)
             websocket.stream.close("")
+
+    def _guess(self) -> None:
+        """Try wrong passwords until the login is banned, and then the right one."""
+        for _ in range(MOST_GUESSES):
+            guess = self._try_password(WRONG_PASSWORD)
+            if guess is None:
+                return
+            if guess.code == "banned":
+                self._try_password(self._prey.guessed_password)
+                return
+
+    def _try_password(self, password: str) -> Guess | None:
+        """Log in with a password; None where no connection is possible now."""
+        websocket = self._open()
+        if websocket is None:
+            return None
+        prey, received = self._prey, list[tuple[str, str]]()
+        sent = prey.utc_ns() / 1e9
+        websocket.send_text(encode(Login(VERSION, prey.guessed_login, password=password)), _now())
+        self._listen(websocket, "", GUESS_S, received)
+        websocket.stream.close("")
+        answers = [each for _, text in received if (each := _answer(text)) is not None]
+        answer = answers[0] if answers else None
+        code, text = (answer.code, answer.text) if isinstance(answer, Error) else (None if answer is None else "", "")
+        guess = Guess(sent, prey.utc_ns() / 1e9, password == prey.guessed_password, code, text)
+        self.guesses.append(guess)
+        return guess
 
     def _half_open(self) -> None:
         port = self._chance.choice((self._prey.port, self._prey.plain_port))
@@ -152,11 +206,14 @@ class Rogue:
         stream.close("")
         return None
 
-    def _listen(self, websocket: WebSocket, login: str, seconds: float) -> None:
-        """Keep what arrives, until the connection or the time ends."""
+    def _listen(
+        self, websocket: WebSocket, login: str, seconds: float, received: list[tuple[str, str]] | None = None
+    ) -> None:
+        """Keep what arrives in ``received`` or the rogue's list, until the connection or the time ends."""
+        kept = self.received if received is None else received
         until = _now() + int(seconds * 1000)
         while websocket.stream.is_open and (left := until - _now()) > 0:
-            self.received += [(login, text) for text in websocket.receive(_now())]
+            kept += [(login, text) for text in websocket.receive(_now())]
             if websocket.stream.is_open:
                 _wait(websocket.stream.socket, left / 1000, writable=websocket.stream.wants_write)
                 websocket.stream.flush(_now())
@@ -173,6 +230,12 @@ class Rogue:
                 return s
         closesocket(s)
         return None
+
+
+def _answer(text: str) -> FromServer | None:
+    """The message, unless it is the server's first one, which precedes the login."""
+    message = decode_from_server(text)
+    return None if isinstance(message, Hello) else message
 
 
 def _wait(s: int, seconds: float, *, writable: bool) -> None:

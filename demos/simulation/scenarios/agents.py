@@ -55,6 +55,9 @@ OWN_SECONDS = 0.5
 BARS = 120
 
 PERIOD_MS = 1000
+
+# The coordinator writes what has changed at its timer, in seconds.
+STORED_WITHIN = 5.0
 MOST_PERIODS = 3
 
 # An agent calculates two tasks one after another, and a task may have to be given to another one first.
@@ -72,6 +75,9 @@ class AgentsScenario(HubScenario):
         # The number of calculated points, and when it has changed last.
         self._progress = (0, 0.0)
         self._checked: dict[int, tuple[Value, ...]] = {}
+        # The coordinator's start, and since when it has each outcome.
+        self._start = 0
+        self._since: dict[int, float] = {}
 
     def build(self) -> None:
         """See Scenario."""
@@ -108,6 +114,7 @@ class AgentsScenario(HubScenario):
         optimisation = _optimisation(world)
         if optimisation is not None:
             yield from self._check_outcomes(optimisation)
+            yield from self._check_kept(optimisation.outcomes)
             if (done := optimisation.done_points) != self._progress[0]:
                 self._progress = (done, world.now)
         yield from self.world.check_handles(MOST_SOCKETS)
@@ -124,9 +131,25 @@ class AgentsScenario(HubScenario):
                 "the calculation continues", f"no point was calculated for {MOST_WITHOUT_PROGRESS} s: {self._progress}"
             )
 
+    def _check_kept(self, outcomes: Any) -> Iterator[Violation]:
+        """A coordinator that was started again has the outcomes that it had stored; it may withdraw one later."""
+        world, start = self.world, _coordinator(self.world).starts
+        if start != self._start:
+            self._start = start
+            lost = [
+                task
+                for task, since in self._since.items()
+                if task not in outcomes and world.now - since > STORED_WITHIN
+            ]
+            if lost:
+                yield Violation("no outcome is lost", f"start {start} of the coordinator has no outcome of {lost}")
+        self._since = {task: self._since.get(task, world.now) for task in outcomes}
+
     def _check_outcomes(self, optimisation: Any) -> Iterator[Violation]:
         """Compare each new outcome of agents that are trusted with the calculation without faults."""
         for task, outcome in optimisation.outcomes.items():
+            if len(set(outcome.agents)) != len(outcome.agents):
+                yield Violation("an agent counts once", f"the outcome of task {task} is by {outcome.agents}")
             if self._checked.get(task) is outcome.values or set(outcome.agents) <= {LIAR}:
                 continue
             self._checked[task] = outcome.values

@@ -28,6 +28,7 @@ from demos.simulation.terminals import Setup, SimulatedTerminal
 from demos.simulation.visitors import Intruder, visit
 from demos.simulation.world import World
 from demos.terminal.mql.constants import PERIOD_M1
+from demos.terminal.mql.conversion import time_of
 
 SERVER = "server"
 CLIENTS = ("client1", "client2", "client3")
@@ -156,9 +157,11 @@ def _different_rows(name: str, follower: Any, feed: Any) -> Iterator[Violation]:
 def _undrawn(name: str, client: SimulatedTerminal) -> Iterator[Violation]:
     """Rows that the client has not drawn."""
     follower, plot = _global(client, "follower"), _global(client, "plot")
-    drawn = len(plot._times) if plot is not None else 0
-    if drawn != follower.series.last - follower.series.first + 1:
-        yield Violation("every row is drawn", f"{name} has drawn {drawn} rows: {follower.series}")
+    series = follower.series
+    wanted = [time_of(series.row(seq).time) for seq in range(series.first, series.last + 1)]
+    drawn = list(plot._times) if plot is not None else []
+    if drawn != wanted:
+        yield Violation("every row is drawn once", f"{name} has drawn {drawn}, and has rows of {wanted}")
 
 
 def _rows_before(server: SimulatedTerminal, time: float) -> int:

@@ -3,7 +3,8 @@
 The provider serves subscribers over TLS, and on some seeds without it on its own host only, as it requires. Two of
 three copiers follow the account with different settings: with a token and a pinned certificate, with a password and a
 CA, and with a login whose rights the operator takes away. Another one follows the plain port. A rogue peer tries wrong
-passwords, sends garbage, opens connections that it does not use, and subscribes without reading.
+passwords, and the right one during a ban, sends garbage, opens connections that it does not use, and subscribes without
+reading.
 
 The operator pauses and resumes the provider, and disables a login or removes its token, at times that the seed decides.
 """
@@ -27,9 +28,9 @@ from demos.simulation.certificate import simulated_certificate
 from demos.simulation.order_kills import OrderKills
 from demos.simulation.process_context import CHEAP_PASSWORDS
 from demos.simulation.provider.copied_positions import Deals, account_copier, check_position
-from demos.simulation.provider.followed_states import FollowedStates, RefusedLogins, RevokedLogin
+from demos.simulation.provider.followed_states import BannedLogin, FollowedStates, RefusedLogins, RevokedLogin
 from demos.simulation.provider.operator_plan import TOKEN_NAME, OperatorPlan, plan_steps
-from demos.simulation.provider.paths import BACK_OFF, PATHS
+from demos.simulation.provider.paths import BACK_OFF, PATHS, RIGHT_DURING_BAN
 from demos.simulation.provider.rogue import Prey, Rogue
 from demos.simulation.scenario import Scenario, Targets, Violation
 from demos.simulation.terminals import Setup
@@ -126,10 +127,14 @@ class ProviderScenario(Scenario):
         pin = simulated_certificate().fingerprint if self.tls else None
         # From the address of a copier, wrong passwords for its login would keep it out, as they should.
         victim = chance.choice(self.subscribers) if self.tls else IDLE_USER
-        prey = Prey(host, PORT, PLAIN_PORT, pin, victim, SLOW_USER, PASSWORDS[SLOW_USER])
+        prey = Prey(
+            host, PORT, PLAIN_PORT, pin, victim, SLOW_USER, PASSWORDS[SLOW_USER], IDLE_USER, PASSWORDS[IDLE_USER],
+            world.hosts[PROVIDER].utc_ns,
+        )  # fmt: skip
         rogue = Rogue(prey, random_stream(world.seed, "rogue"), pause=chance.choice((5.0, 20.0)))
         world.program(ROGUE, where, rogue.run)
         self._refused = RefusedLogins(rogue, SLOW_USER)
+        self._banned = BannedLogin(rogue)
 
     def _add_provider(self, state: Path) -> None:
         world, chance = self.world, self.world.random
@@ -230,6 +235,8 @@ class ProviderScenario(Scenario):
             copier = account_copier(world.terminals[name])
             provider.counts[BACK_OFF] += copier is not None and copier.connection.pause_ms >= 4000
         yield from self._refused.check()
+        yield from self._banned.check()
+        provider.counts[RIGHT_DURING_BAN] = self._banned.refused
         process = world.hosts[PROVIDER].process(PROVIDER)
         if process is not None and any(task.frozen for task in process.tasks):
             self._revoked.note_frozen(now)

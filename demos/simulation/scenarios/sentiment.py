@@ -1,6 +1,7 @@
 """The programs of ``python -m demos sentiment``: a server, clients that trade, and a peer that misbehaves.
 
-Each client runs on a host of its own, so each is a participant. When everything has recovered, the strategies pause,
+Four clients run on hosts of their own, so each is a participant. The fifth one runs on the host of the first, and both
+are one participant. When everything has recovered, the strategies pause,
 and every client buys; then all clients must show the total of all accounts, as in the job.
 """
 
@@ -29,6 +30,7 @@ from demos.simulation.hubs import (
 )
 from demos.simulation.records import logged, sent_in_parts
 from demos.simulation.scenario import RecoveryPath, Targets, Violation
+from demos.simulation.sent_volumes import PossibleTotals
 from demos.simulation.terminal_record import Event
 from demos.simulation.terminals import Setup, SimulatedTerminal
 from demos.simulation.visitors import Intruder, visit
@@ -37,12 +39,20 @@ from demos.simulation.world import World
 SYMBOL = "EURUSD"
 SERVER = "server"
 CLIENTS = ("client1", "client2", "client3", "client4")
+# It has its own connection from the host of the first client.
+TWIN = "twin"
+TRADERS = (*CLIENTS, TWIN)
+HOSTS = {name: (name, TWIN) if name == CLIENTS[0] else (name,) for name in CLIENTS}
 PORT = 8451
 
 # The server publishes in these intervals, in seconds, and a client without volumes counts for the silence.
 INTERVAL = 6.0
 MEMBER_SILENCE = 40
 LEAST = 3
+
+# A total may have what was sent this long ago: the server receives it later when it was frozen, and then it counts
+# until the silence.
+LONGEST_COUNTED = MEMBER_SILENCE + 2 * SILENCE + 25
 
 # The timers of all programs, longer than usual, to save time.
 PERIOD = 2.0
@@ -64,7 +74,8 @@ class SentimentScenario(HubScenario):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self._totals = {name: Totals(name) for name in CLIENTS}
+        self._totals = {name: Totals(name) for name in TRADERS}
+        self._possible = PossibleTotals(SERVER, HOSTS, SYMBOL, LONGEST_COUNTED)
         self._published = Published()
         self._contributions = Contributions()
         self._finale = Finale(world)
@@ -79,11 +90,13 @@ class SentimentScenario(HubScenario):
             "least_clients": LEAST,
         }  # fmt: skip
         world.terminal(SERVER, SERVER, _setup("sentiment_server", inputs, world.seed, 0.001))
-        for number, name in enumerate(CLIENTS):
-            host = world.host(name)
+        for name in CLIENTS:
+            world.host(name)
+        for number, name in enumerate(TRADERS):
+            host = world.hosts[host_of(name)]
             trade = {"strategy": chance.choice((1, 2, 4)) + number, "pause": str(host.disk / "pause")}
             follow = {**client_inputs(SERVER, PORT), **trade}
-            world.terminal(name, name, _setup("sentiment_client", follow, world.seed + number, 0.2))
+            world.terminal(name, host.name, _setup("sentiment_client", follow, world.seed + number, 0.2))
         world.host(VISITOR)
         world.program(VISITOR, VISITOR, visit, SERVER, PORT)
         world.host(INTRUDER)
@@ -98,6 +111,7 @@ class SentimentScenario(HubScenario):
         """See Scenario."""
         terminals = self.world.terminals
         yield from self._published.check(terminals)
+        yield from self._possible.check(terminals)
         yield from self._contributions.check(terminals[SERVER].starts, room_of(self.world))
         for name, totals in self._totals.items():
             yield from totals.check(terminals[name], self._published)
@@ -109,7 +123,7 @@ class SentimentScenario(HubScenario):
         if room is None:
             yield Violation("the server runs", "the server's program has ended")
             return
-        for name in CLIENTS:
+        for name in TRADERS:
             yield from self._known(room, name)
         yield from self._finale.step()
 
@@ -122,7 +136,7 @@ class SentimentScenario(HubScenario):
     def _known(self, room: Any, name: str) -> Iterator[Violation]:
         """The server has the volumes that the client had at some time in the last timer periods."""
         terminal = self.world.terminals[name]
-        address = address_of(self.world, name)
+        address = address_of(self.world, host_of(name))
         found = [member.volumes.get(SYMBOL, Volume()) for member in members_of(room, address)]
         allowed = volumes_since(terminal, self.world.now - SENT_WITHIN)
         if not any(each in allowed for each in found):
@@ -233,28 +247,28 @@ class Finale:
                 (world.hosts[name].disk / "pause").touch()
             self._bought_at = world.now
             return
-        if self._ended or not all(_is_paused(world.terminals[name]) for name in CLIENTS):
+        if self._ended or not all(_is_paused(world.terminals[name]) for name in TRADERS):
             return
         if self._rounds and self._is_agreed():
             self._ended = True
             world.terminals[SERVER].counts["agreed"] += 1
         elif not self._rounds or world.now - self._bought_at >= ROUND:
             if self._rounds == MOST_ROUNDS:
-                shown = {name: world.terminals[name].module.shown for name in CLIENTS}  # type: ignore[union-attr]
+                shown = {name: world.terminals[name].module.shown for name in TRADERS}  # type: ignore[union-attr]
                 yield Violation("the clients show the total of all", f"the accounts have {self._wanted()}: {shown}")
                 return
             self._rounds, self._bought_at = self._rounds + 1, world.now
-            for name in CLIENTS:
+            for name in TRADERS:
                 # More than a strategy holds, and another volume each time.
                 world.terminals[name].command(f"buy {1 + self._rounds}")
 
     def _is_agreed(self) -> bool:
         wanted = self._wanted()
-        modules = [self._world.terminals[name].module for name in CLIENTS]
+        modules = [self._world.terminals[name].module for name in TRADERS]
         return all(module is not None and is_total_of(module.shown, wanted) for module in modules)
 
     def _wanted(self) -> Volume:
-        return sum_of([volume_of(self._world.terminals[name].position(SYMBOL)) for name in CLIENTS])
+        return sum_of([volume_of(self._world.terminals[name].position(SYMBOL)) for name in TRADERS])
 
 
 def _setup(program: str, inputs: dict[str, object], market: int, speed: float) -> Setup:
@@ -262,6 +276,11 @@ def _setup(program: str, inputs: dict[str, object], market: int, speed: float) -
         program=program, inputs=inputs, market=market, speed=speed, timer_ms=round(PERIOD * 1000),
         partial_sends=PARTIAL_SENDS,
     )  # fmt: skip
+
+
+def host_of(name: str) -> str:
+    """The host of a client."""
+    return CLIENTS[0] if name == TWIN else name
 
 
 def address_of(world: World, host: str) -> str:

@@ -10,9 +10,10 @@ import random
 import struct
 from collections.abc import Iterator
 from typing import ClassVar
+from zlib import crc32
 
 from demos.chartfeed import client_connection
-from demos.chartfeed.client import MAX_WAIT_SECONDS, SILENCE_MS
+from demos.chartfeed.client import MAX_WAIT_SECONDS, NAME, SILENCE_MS
 from demos.chartfeed.compare import same_templates
 from demos.chartfeed.server_commands import change_command
 from demos.simulation.calls import END_INSIDE_MESSAGE, PARTIAL_SEND
@@ -22,6 +23,8 @@ from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
 from demos.simulation.terminal_record import Event
 from demos.simulation.terminals import Setup, SimulatedTerminal
 from demos.simulation.world import World
+from demos.template.protocol import encode
+from demos.terminal.runtime.files import DataFolder
 from winsock.simulation.faults import Fault
 
 SYMBOL, OTHER_SYMBOL = "EURUSD", "GBPUSD"
@@ -55,6 +58,8 @@ class TemplateScenario(Scenario):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
+        # How many templates the follower had applied when its file was checked last.
+        self._checked_file = 0
         self._applied = {name: Applied(name) for name in (FOLLOWER, VISITOR)}
         self._connects = {
             name: Connects(name, "applied", FIRST_WAIT_MS, MAX_WAIT_SECONDS * 1000) for name in (FOLLOWER, VISITOR)
@@ -107,7 +112,20 @@ class TemplateScenario(Scenario):
         for name, applied in self._applied.items():
             yield from applied.check(terminals[name], terminals[SERVER])
             yield from self._connects[name].check(terminals[name])
+        yield from self._check_file()
         yield from self.world.check_handles(MOST_SOCKETS)
+
+    def _check_file(self) -> Iterator[Violation]:
+        """The follower's file has the template that it has applied last."""
+        follower = self.world.terminals[FOLLOWER]
+        applied = follower.of_kind("applied")
+        if not applied or self._checked_file == len(applied):
+            return
+        self._checked_file = len(applied)
+        symbol, period = str(applied[-1].fields["symbol"]), int(str(applied[-1].fields["period"]))
+        template = DataFolder(follower.data).files.joinpath(NAME).read_bytes()
+        if crc32(encode(symbol, period, template, 1252)) != applied[-1].fields["crc"]:
+            yield Violation("the applied template is the received one", f"{NAME} has another template")
 
     def settled(self) -> Iterator[Violation]:
         """See Scenario."""

@@ -26,6 +26,7 @@ from demos.simulation.runs import Run, simulate
 from demos.simulation.scenarios.agents import AgentsScenario, bars_text, right_values, strategy_text
 from demos.simulation.scenarios.indicator import IndicatorScenario
 from demos.simulation.scenarios.sentiment import (
+    HOSTS,
     Contributions,
     Finale,
     Published,
@@ -34,6 +35,7 @@ from demos.simulation.scenarios.sentiment import (
     members_of,
     volume_of,
 )
+from demos.simulation.sent_volumes import PossibleTotals
 from demos.simulation.sweep import sweep
 from demos.simulation.terminal_record import Event
 
@@ -42,6 +44,7 @@ MINUTES = 10
 # One on Windows: the scenarios run the same code there.
 SEEDS = range(1, 2 if sys.platform == "win32" else 3)
 CLIENTS = ("client1", "client2", "client3", "client4")
+TRADERS = (*CLIENTS, "twin")
 
 
 @pytest.mark.parametrize("scenario", IDEAS)
@@ -87,15 +90,36 @@ def test_a_total_that_was_not_published_breaks_an_invariant() -> None:
     assert names(Totals("client1").check(terminal(right, wrong), known)) == ["a client shows what was published"]
 
 
+@pytest.mark.parametrize(
+    ("total", "found"),
+    [
+        (["1.00", 4], []),
+        (["1.30", 4], []),
+        (["1.00", 5], ["a participant counts once"]),
+        (["0.95", 4], ["a participant counts once"]),
+        (["0.40", 3], ["a participant counts once"]),
+        (None, []),
+    ],
+)
+def test_a_total_that_counts_a_host_twice_breaks_an_invariant(total: object, found: list[str]) -> None:
+    terminals = {name: terminal(("sent", {"volumes": {"EURUSD": ["0.20", "0"]}})) for name in TRADERS}
+    terminals["client2"] = terminal(("sent", {"volumes": {"EURUSD": ["0.50", "0"]}}))
+    terminals["server"] = terminal(published(total))
+    if total == ["1.00", 4]:
+        terminals["client2"] = terminal(("sent", {"volumes": {"EURUSD": ["0.20", "0"]}}))
+    possible = PossibleTotals("server", HOSTS, "EURUSD", 100.0)
+    assert names(possible.check(terminals)) == found
+
+
 class FinaleWorld:
-    """A world at its end: the clients with 2 lots each, and the total that they show."""
+    """A world at its end: five clients with 2 lots each, and the total that they show."""
 
     def __init__(self, folder: Path, shown: str) -> None:
         total = Total(SideTotal(Decimal(shown), 4), None)
         self.now = 0.0
         self.bought: list[str] = []
         self.hosts = {name: SimpleNamespace(disk=folder) for name in CLIENTS}
-        self.terminals = {name: self._client(total) for name in CLIENTS}
+        self.terminals = {name: self._client(total) for name in TRADERS}
         self.terminals["server"] = terminal()
 
     def _client(self, total: Total) -> Any:
@@ -104,7 +128,7 @@ class FinaleWorld:
         return client
 
 
-@pytest.mark.parametrize(("shown", "found"), [("8", []), ("6", ["the clients show the total of all"])])
+@pytest.mark.parametrize(("shown", "found"), [("10", []), ("8", ["the clients show the total of all"])])
 def test_clients_that_never_show_the_total_of_all_break_an_invariant(
     shown: str, found: list[str], tmp_path: Path
 ) -> None:
@@ -116,7 +140,7 @@ def test_clients_that_never_show_the_total_of_all_break_an_invariant(
         world.now += 1
     assert seen == found
     assert finale.is_agreed == (not found)
-    assert world.bought[:4] == ["buy 2"] * 4
+    assert world.bought[:5] == ["buy 2"] * 5
 
 
 def test_volumes_that_the_server_does_not_know_break_an_invariant() -> None:

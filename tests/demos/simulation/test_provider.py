@@ -13,11 +13,25 @@ from demos.simulation.runs import Outcome, Run, simulate
 SECONDS = 260.0
 
 HEAD = """
+from dataclasses import replace
+from unittest import mock
+
+from demos.provider.guard import Guard, Refusal, Ticket
 from demos.simulation.scenarios import provider
 
 class Broken(provider.ProviderScenario):
     paths = ()
     fault_kinds = ("kill", "reset")
+"""
+# The guard of the provider's login desk has another method admit.
+GUARD = """
+    def build(self):
+        super().build()
+        provider = self.world.terminals["provider"]
+        contexts = (lambda: mock.patch.object(Guard, "admit", admit),)
+        provider.setup = replace(provider.setup, contexts=contexts)
+
+original = Guard.admit
 """
 BROKEN = {
     "each deal has a message of its own": """
@@ -32,6 +46,20 @@ BROKEN = {
     def build(self):
         super().build()
         self.plan._do = lambda step, service: True
+""",
+    "wrong passwords lead to a ban": GUARD
+    + """
+def admit(guard, login, address, now):
+    answer = original(guard, login, address, now)
+    return Ticket(login, address, True) if isinstance(answer, Refusal) and answer.code == "banned" else answer
+""",
+    "a banned login receives nothing more": GUARD
+    + """
+def admit(guard, login, address, now):
+    answer = original(guard, login, address, now)
+    if isinstance(answer, Refusal) and answer.code == "banned":
+        guard.unban(address, login, now)
+    return answer
 """,
     "no acknowledged state is forgotten": """
     def check(self):

@@ -1,0 +1,259 @@
+"""Each scenario finds a program that is broken on purpose: the invariant that is there for it does not hold any more.
+
+The scenario's file replaces a method while one terminal's program runs. The method is replaced for all programs, and
+by one terminal only, so that the original is there again at the end.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+pytest.importorskip("paho.mqtt.client", reason="paho-mqtt is not installed")
+
+from demos.simulation.runs import Run, simulate
+
+HEAD = """
+from dataclasses import replace
+from unittest import mock
+
+from winsock.simulation.faults import parse_script
+"""
+
+SCENARIO = """
+class Broken({base}):
+    def build(self):
+        super().build()
+        for name in {terminals}:
+            terminal = self.world.terminals[name]
+            context = lambda: mock.patch.object({method}, broken)
+            terminal.setup = replace(terminal.setup, contexts=(*terminal.setup.contexts, context))
+
+    def faults(self, chance, start, end):
+        return parse_script({script!r})
+"""
+
+
+class Defect(NamedTuple):
+    """A broken program: the method that is replaced, in which terminals, and the faults that make it wrong."""
+
+    base: str
+    terminals: tuple[str, ...]
+    owner: str
+    method: str
+    code: str
+    seconds: float
+    script: str
+    invariant: str
+
+
+DEFECTS = {
+    "a participant is counted once per connection": Defect(
+        "sentiment.SentimentScenario",
+        ("server",),
+        "Room",
+        "_contributions",
+        """
+from demos.ideas.sentiment.room import Room
+from demos.simulation.scenarios import sentiment
+
+def broken(room, now):
+    found, counting = {}, set()
+    for number, member in room._members.items():
+        if member.heard_at is not None and now - member.heard_at < room.rules.silence_ms:
+            counting.add((member.participant, number))
+            for name, volume in member.volumes.items():
+                for direction, lots in (("long", volume.long), ("short", volume.short)):
+                    if lots:
+                        found.setdefault((name, direction), {})[member.participant, number] = lots
+    return found, counting
+""",
+        160.0,
+        "at 6 reset server client1",
+        "a participant counts once",
+    ),
+    "a copier trades twice after a new login": Defect(
+        "broker.BrokerScenario",
+        ("copier1",),
+        "account_copier",
+        "TradeTo",
+        """
+from demos.copier import account_copier
+from demos.copier.positions import SymbolLots
+from demos.simulation.scenarios import broker
+
+original = account_copier.TradeTo
+
+def broken(smb, lots, dry, limits, orders):
+    more = lots - SymbolLots(smb)
+    result = original(smb, lots, dry, limits, orders)
+    return original(smb, lots + more, dry, limits, orders)
+""",
+        230.0,
+        "at 6 reset broker copier1",
+        "each deal has a message of its own",
+    ),
+    "a copier decides by an older state": Defect(
+        "broker.BrokerScenario",
+        ("copier1",),
+        "AccountCopier",
+        "Decide",
+        """
+from demos.copier.account_copier import AccountCopier
+from demos.simulation.scenarios import broker
+
+original = AccountCopier.Decide
+states = {}
+
+def broken(copier, state, positions):
+    kept = states.setdefault(copier, [()])
+    if state is not None and state.positions != kept[-1]:
+        kept.append(state.positions)
+    elif state is not None and len(kept) > 1:
+        state = replace(state, positions=kept[-2])
+    original(copier, state, positions)
+""",
+        230.0,
+        "at 6 reset broker copier1",
+        "no state older than an acknowledged one is traded",
+    ),
+    "an account loses its last deal at a kill": Defect(
+        "broker.BrokerScenario",
+        ("provider",),
+        "PaperAccount",
+        "__init__",
+        """
+import sqlite3
+from contextlib import closing, suppress
+
+from demos.terminal.paper.account import PaperAccount
+from demos.simulation.scenarios import broker
+
+original = PaperAccount.__init__
+
+def broken(account, path, **options):
+    with suppress(sqlite3.Error), closing(sqlite3.connect(path)) as db:
+        if str(path).endswith("provider.account.sqlite"):
+            db.execute("DELETE FROM positions")
+            db.execute("DELETE FROM deals")
+            db.commit()
+    original(account, path, **options)
+""",
+        300.0,
+        "at 60 kill provider/provider for 2",
+        "ledgers add up to positions",
+    ),
+    "a client draws each row twice": Defect(
+        "indicator.IndicatorScenario",
+        ("client1",),
+        "Plot",
+        "add",
+        """
+from demos.ideas.indicator.plot import Plot
+from demos.simulation.scenarios import indicator
+
+original = Plot.add
+
+def broken(plot, row):
+    original(plot, row)
+    original(plot, row)
+""",
+        200.0,
+        "at 6 reset server client2",
+        "every row is drawn once",
+    ),
+    "a chart client applies the template before": Defect(
+        "template.TemplateScenario",
+        ("follower",),
+        "protocol",
+        "decode",
+        """
+from demos.simulation.scenarios import template
+from demos.template import protocol
+
+original = protocol.decode
+kept = []
+
+def broken(data, codepage):
+    kept.append(data)
+    return original(kept[-2] if len(kept) > 1 else data, codepage)
+""",
+        160.0,
+        "at 6 reset server follower",
+        "the applied template is the received one",
+    ),
+    "proxies and copiers take a stale state for the newest": Defect(
+        "proxy.ProxyScenario",
+        ("proxy",),
+        "Follower",
+        "status",
+        """
+from demos.provider.following import Follower
+from demos.provider.steps import Status
+from demos.simulation.scenarios import proxy
+
+original = Follower.status
+
+def status(follower):
+    return Status.LIVE if follower.state is not None else original.fget(follower)
+
+broken = property(status)
+""",
+        440.0,
+        "at 40 vanish provider for 120",
+        "a live state is recent",
+    ),
+    "a result counts twice": Defect(
+        "agents.AgentsScenario",
+        ("coordinator",),
+        "Optimisation",
+        "take_result",
+        """
+from demos.ideas.agents.optimisation import Optimisation
+from demos.simulation.scenarios import agents
+
+original = Optimisation.take_result
+
+def broken(optimisation, name, task, values):
+    original(optimisation, name, task, values)
+    if (outcome := optimisation.outcomes.get(task)) and outcome.agents == [name]:
+        outcome.agents.append(name)
+""",
+        160.0,
+        "at 6 reset coordinator agent1",
+        "an agent counts once",
+    ),
+    "outcomes are not stored": Defect(
+        "agents.AgentsScenario",
+        ("coordinator",),
+        "Optimisation",
+        "take_changes",
+        """
+from demos.ideas.agents.optimisation import Optimisation
+from demos.simulation.scenarios import agents
+
+def broken(optimisation):
+    return {}
+""",
+        200.0,
+        "at 60 kill coordinator/coordinator for 2",
+        "no outcome is lost",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DEFECTS)
+def test_a_broken_program_breaks_its_invariant(name: str, tmp_path: Path) -> None:
+    defect = DEFECTS[name]
+    scenario = SCENARIO.format(
+        base=defect.base,
+        terminals=defect.terminals,
+        method=f'{defect.owner}, "{defect.method}"',
+        script=defect.script,
+    )
+    file = tmp_path / "broken.py"
+    file.write_text(HEAD + defect.code + scenario, encoding="utf-8")
+    outcome = simulate(Run(scenario=str(file), seed=3, seconds=defect.seconds))
+    assert outcome.invariant == defect.invariant, outcome.violation
