@@ -40,6 +40,10 @@ _LONGEST_ACQUIRE = 0.2
 _MOST_LOOKS = 50
 
 
+# Seconds in which a thread that runs raises Killed.
+_LONGEST_RAISE = 0.1
+
+
 class Timer:
     """An event that the scheduler has planned."""
 
@@ -218,10 +222,12 @@ class Scheduler:
 
     def give_up(self) -> None:
         """Let the main task go on although another one has the turn. That one gets Killed, or waits for ever."""
+        if self._given_up:
+            return
         self._given_up = True
         thread = self.current.thread
         if self.current is not self.main and thread is not None and thread.ident is not None:
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(Killed))
+            _raise_killed_in(thread.ident)
 
     def close(self) -> None:
         """End every other task. Called by the main task, at the end of the simulation."""
@@ -292,7 +298,7 @@ class Scheduler:
             task = self.current
             place = watch.look(task.thread if task is not self.main else None)
             if place:
-                self.give_up()
+                self._given_up = True
                 raise SimulationError(
                     f"{task.name} is blocked in {place}, and the others cannot run meanwhile: a lock, for example, "
                     "that another process holds in a call that waits; release locks before such calls"
@@ -341,6 +347,22 @@ class Scheduler:
 def _wait_of(task: Task) -> str:
     text = f"{task.name} {task.reason() or 'has not begun'}"
     return f"{text} (frozen)" if task.frozen else text
+
+
+def _raise_killed_in(ident: int) -> None:
+    """Raise Killed in a thread that runs. In one that is blocked it cannot be raised, and is withdrawn.
+
+    With a trace function CPython 3.11 would not go on in any thread as long as the exception waits to be raised. So
+    nothing here calls a function of Python before the withdrawal.
+    """
+    set_exception, thread, pause = ctypes.pythonapi.PyThreadState_SetAsyncExc, ctypes.c_ulong(ident), threading.Lock()
+    killed, nothing = ctypes.py_object(Killed), ctypes.py_object()
+    pause.acquire()
+    try:
+        set_exception(thread, killed)
+        pause.acquire(timeout=_LONGEST_RAISE)
+    finally:
+        set_exception(thread, nothing)
 
 
 def _block_for_ever() -> NoReturn:
