@@ -79,15 +79,20 @@ def digits(text: str) -> int:
     return whole(text, 0, MOST_DIGITS)
 
 
-def seconds(text: str) -> float:
-    """A length of time above 0."""
+def above_zero(text: str, unit: str = "") -> float:
+    """A number above 0; ``unit`` is what the error calls it, such as " of seconds"."""
     try:
         value = float(text)
     except ValueError:
         value = math.nan
     if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{escaped(text)!r} is not a number of seconds above 0")
+        raise argparse.ArgumentTypeError(f"{escaped(text)!r} is not a number{unit} above 0")
     return value
+
+
+def seconds(text: str) -> float:
+    """A length of time above 0."""
+    return above_zero(text, " of seconds")
 
 
 def speed(text: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import errno
-import math
 import os
 import re
 from pathlib import Path
@@ -114,8 +113,8 @@ def _add_runs(parser: argparse.ArgumentParser) -> None:
         help="run all these seeds; NAME=A-B concerns one scenario of `all`",
     )
     times = parser.add_mutually_exclusive_group()
-    times.add_argument("--minutes", type=_length, metavar="N", help="simulate this time (default: 10)")
-    times.add_argument("--hours", type=_length, metavar="N", help="simulate this time")
+    times.add_argument("--minutes", type=option_types.above_zero, metavar="N", help="simulate this time (default: 10)")
+    times.add_argument("--hours", type=option_types.above_zero, metavar="N", help="simulate this time")
     parser.add_argument("--script", type=Path, metavar="FILE", help="use the faults of this file")
     parser.add_argument(
         "--processes",
@@ -269,17 +268,6 @@ def _seeds_of(scenario: str, args: argparse.Namespace) -> range:
 
 def _is_scenario(text: str) -> bool:
     return text in SCENARIOS or text == ALL or (text.endswith(".py") and Path(text).is_file())
-
-
-def _length(text: str) -> float:
-    """A length of time in the unit of its option."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{escaped(text)!r} is not a number above 0")
-    return value
 
 
 def _seeds(text: str) -> tuple[str, range]:

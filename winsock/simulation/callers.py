@@ -5,19 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import FrameType
-from typing import TypeAlias
 
+from .dispatch import sources
 from .errors import RealWorldCall
 from .process import Process
 
-__all__ = ["STANDARD_LIBRARY", "Source", "calling_process", "is_program_file", "refuse", "sources"]
-
-Source: TypeAlias = Callable[[], "Process | None"]
-
-# What gives the running process of each open network.
-sources: list[Source] = []
+__all__ = ["STANDARD_LIBRARY", "calling_process", "is_program_file", "refuse"]
 
 STANDARD_LIBRARY = os.path.dirname(threading.__file__) + os.sep
 _INSTALLED = tuple(f"{os.sep}{name}{os.sep}" for name in ("site-packages", "dist-packages"))

@@ -5,15 +5,19 @@ from __future__ import annotations
 import inspect
 import threading
 from collections.abc import Callable
-from typing import Any, cast
+from types import SimpleNamespace
+from typing import Any, TypeAlias, cast
 
 from winsock.api import CALLS, Winsock
 
 from .errors import SimulationError
 from .process import Process
 
+Source: TypeAlias = Callable[[], "Process | None"]
+
 # What gives the process that runs now, for each open network, the innermost last. The test may run an outer one too.
-_sources: list[Callable[[], Process | None]] = []
+# `guards.guarded` adds and removes them.
+sources: list[Source] = []
 
 
 def running_process() -> Process:
@@ -22,7 +26,7 @@ def running_process() -> Process:
     Errors: SimulationError where there is none.
     """
     thread = threading.current_thread()
-    found = [process for source in reversed(_sources) if (process := source()) is not None]
+    found = [process for source in reversed(sources) if (process := source()) is not None]
     process = next((each for each in found if each.scheduler.current.thread is thread), found[0] if found else None)
     if process is None:
         raise SimulationError(
@@ -31,15 +35,6 @@ def running_process() -> Process:
     if not process.runs_in(thread):
         raise SimulationError("a thread of the real world has called winsock in a simulation")
     return process
-
-
-def open_source(source: Callable[[], Process | None]) -> None:
-    """From now on `source` gives the running process, until close_source()."""
-    _sources.append(source)
-
-
-def close_source(source: Callable[[], Process | None]) -> None:
-    _sources.remove(source)
 
 
 def _forward(name: str) -> Callable[..., Any]:
@@ -56,15 +51,4 @@ def _forward(name: str) -> Callable[..., Any]:
     return call
 
 
-class _Calls:
-    """See the head of this module."""
-
-
-def _make_calls() -> Winsock:
-    made = _Calls()
-    for name in CALLS:
-        setattr(made, name, _forward(name))
-    return cast(Winsock, made)
-
-
-calls = _make_calls()
+calls = cast(Winsock, SimpleNamespace(**{name: _forward(name) for name in CALLS}))

@@ -34,8 +34,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from . import callers, real_events, real_functions
-from .callers import Source
+from . import real_events, real_functions
+from .dispatch import Source, sources
 
 __all__ = ["Source", "guarded"]
 
@@ -43,13 +43,13 @@ __all__ = ["Source", "guarded"]
 @contextmanager
 def guarded(source: Source) -> Iterator[None]:
     """Guard the process that `source` gives, for as long as the context lasts."""
-    if not callers.sources:
+    if not sources:
         real_events.add_hook()
         real_functions.replace()
-    callers.sources.append(source)
+    sources.append(source)
     try:
         yield
     finally:
-        callers.sources.remove(source)
-        if not callers.sources:
+        sources.remove(source)
+        if not sources:
             real_functions.restore()

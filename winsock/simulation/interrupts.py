@@ -28,14 +28,14 @@ class Interrupts:
         self._give_up = give_up
         self.arrived: list[tuple[int, FrameType | None]] = []
 
-    def deferred(self, wait: Callable[[], None]) -> bool:
-        """Call `wait`, and after it the handlers of the signals that have arrived; whether there were any.
+    def deferred(self, wait: Callable[[], None]) -> None:
+        """Call `wait`, and after it the handlers of the signals that have arrived.
 
         Errors: what a handler raises, such as KeyboardInterrupt.
         """
         if threading.current_thread() is not threading.main_thread():
             wait()
-            return False
+            return
         handlers: dict[int, Any] = {}
 
         def arrive(number: int, frame: FrameType | None) -> None:
@@ -57,4 +57,3 @@ class Interrupts:
             arrived, self.arrived = self.arrived, []
         for number, frame in arrived:
             handlers[number](number, frame)
-        return bool(arrived)

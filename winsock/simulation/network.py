@@ -92,11 +92,9 @@ class Network(FaultMethods):
     def __enter__(self) -> Network:
         if self._open:
             raise SimulationError("the network is open: leave its block before it is entered again")
-        dispatch.open_source(self._running_process)
-        self._resources.callback(dispatch.close_source, self._running_process)
+        self._resources.enter_context(guarded(self._running_process))
         self._resources.callback(winsock.replace_calls, winsock.calls)
         winsock.replace_calls(dispatch.calls)
-        self._resources.enter_context(guarded(self._running_process))
         self._resources.enter_context(loaded_separately(self._programs))
         self._open = True
         _networks.append(self)

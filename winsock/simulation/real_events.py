@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import unquote
 
-from .callers import STANDARD_LIBRARY, calling_process, error, refuse, sources
+from .callers import STANDARD_LIBRARY, calling_process, error, refuse
+from .dispatch import sources
 from .process import Process
 
 __all__ = ["PROCESS", "SOCKET", "THREAD", "add_hook", "authorize_sqlite", "check_files", "paths_in_an_open_folder"]

@@ -38,8 +38,6 @@ _MOST_KILLED = 1000
 _LONGEST_ACQUIRE = 0.2
 # So often the main thread looks in that interval at a thread that has the turn, before it gives up.
 _MOST_LOOKS = 50
-
-
 # Seconds in which a thread that runs raises Killed.
 _LONGEST_RAISE = 0.1
 
