@@ -11,6 +11,7 @@ from demos.simulation.directed import freeze, in_order
 from demos.simulation.records import connected_again, logged, started_again
 from demos.simulation.scenario import RecoveryPath, Scenario
 from demos.simulation.terminals import SimulatedTerminal
+from demos.simulation.visitors import Intruder, visit
 from demos.simulation.world import World
 from demos.wire.tls_contexts import fingerprint_text
 from demos.wire.websocket import CLIENT_LIMITS
@@ -37,6 +38,14 @@ class HubScenario(Scenario):
     """A server with a hub, and clients with links."""
 
     longest_fault = SILENCE
+
+    def add_rogues(self, server: str, port: int, hello: str) -> None:
+        """Start the two peers that misbehave, each on its own host; the intruder logs in with ``hello``."""
+        world = self.world
+        world.host(VISITOR)
+        world.program(VISITOR, VISITOR, visit, server, port)
+        world.host(INTRUDER)
+        world.program(INTRUDER, INTRUDER, Intruder(server, port, hello, world.random).run)
 
     def faults(self, chance: random.Random, start: float, end: float) -> list[Fault]:
         """See Scenario. In some seeds a program is frozen for longer than the silence, so that its peers find out."""

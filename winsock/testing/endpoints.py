@@ -50,17 +50,35 @@ def set_nonblocking(surroundings: Surroundings, s: int) -> None:
     call(surroundings.calls, "ioctlsocket", surroundings.calls.ioctlsocket(s, FIONBIO, c_uint32(1)))
 
 
-class Connection:
-    """A connected stream socket."""
+class _Endpoint:
+    """A nonblocking socket of a peer."""
 
     def __init__(self, surroundings: Surroundings, conversation: Conversation, s: int) -> None:
         self.s = s
         self._surroundings, self._conversation = surroundings, conversation
         self._calls = surroundings.calls
+        set_nonblocking(surroundings, s)
+
+    def receive(self) -> bool:
+        """Take what has arrived; whether there was something."""
+        raise NotImplementedError
+
+    def wait_for_more(self, deadline: float) -> bool:
+        """Wait until something arrives, or a stream ends or is reset: False once the deadline has come."""
+        readable, _ = wait_until_ready(self._surroundings, self.s, read=True, write=False, deadline=deadline)
+        if readable:
+            self.receive()
+        return readable
+
+
+class Connection(_Endpoint):
+    """A connected stream socket."""
+
+    def __init__(self, surroundings: Surroundings, conversation: Conversation, s: int) -> None:
+        super().__init__(surroundings, conversation, s)
         self._buffer = bytearray(65_536)
         self.unread = bytearray()
         self.ended = self.was_reset = False
-        set_nonblocking(surroundings, s)
         # A piece is sent at once and not together with the next one.
         self._calls.setsockopt(s, IPPROTO_TCP, TCP_NODELAY, c_int(1), 4)
 
@@ -95,13 +113,6 @@ class Connection:
         if not self.was_reset:
             self.was_reset = True
             self._conversation.note("the other side reset the connection")
-
-    def wait_for_more(self, deadline: float) -> bool:
-        """Wait until something arrives, ends or resets the stream: False once the deadline has come."""
-        readable, _ = wait_until_ready(self._surroundings, self.s, read=True, write=False, deadline=deadline)
-        if readable:
-            self.receive()
-        return readable
 
     def send(self, data: bytes, deadline: float) -> None:
         """Send all of the data, and meanwhile take what arrives.
@@ -157,18 +168,16 @@ class Connection:
         self._conversation.note("the peer reset the connection")
 
 
-class DatagramSocket:
+class DatagramSocket(_Endpoint):
     """A bound datagram socket. Its destination is a fixed one, or the sender of the last datagram."""
 
     def __init__(
         self, surroundings: Surroundings, conversation: Conversation, s: int, destination: bytes | None
     ) -> None:
-        self.s = s
-        self._surroundings, self._conversation, self._fixed = surroundings, conversation, destination is not None
-        self._calls, self._destination = surroundings.calls, destination
+        super().__init__(surroundings, conversation, s)
+        self._fixed, self._destination = destination is not None, destination
         # Each datagram with the address of its sender.
         self.unread: list[tuple[bytes, bytes]] = []
-        set_nonblocking(surroundings, s)
 
     def take(self) -> bytes:
         """The next datagram that has arrived; its sender becomes the destination, unless there is a fixed one."""
@@ -195,13 +204,6 @@ class DatagramSocket:
         if error != WSAEWOULDBLOCK:
             raise Failure(f"recvfrom failed: {WSAErrorDescript(error)}")
         return False
-
-    def wait_for_more(self, deadline: float) -> bool:
-        """Wait until something arrives: False once the deadline has come."""
-        readable, _ = wait_until_ready(self._surroundings, self.s, read=True, write=False, deadline=deadline)
-        if readable:
-            self.receive()
-        return readable
 
     def send(self, data: bytes, deadline: float) -> None:
         """Send one datagram.

@@ -26,7 +26,6 @@ from demos.simulation.hubs import (
     MOST_SOCKETS,
     PARTIAL_SENDS,
     SILENCE,
-    VISITOR,
     HubScenario,
     client_inputs,
     hub_paths,
@@ -36,7 +35,6 @@ from demos.simulation.inline_worker import InlineWorker, LyingWorker
 from demos.simulation.records import logged, recorded, sent_in_parts
 from demos.simulation.scenario import RecoveryPath, Targets, Violation
 from demos.simulation.terminals import Setup, SimulatedTerminal
-from demos.simulation.visitors import Intruder, visit
 from demos.simulation.world import World
 
 COORDINATOR = "coordinator"
@@ -96,11 +94,7 @@ class AgentsScenario(HubScenario):
             setup = _setup("agent", follow, kind, AGENT_SECONDS)
             # An agent that is distrusted ends with an error.
             world.terminal(name, name, replace(setup, exit_codes=(0, 4)) if name == LIAR else setup)
-        world.host(VISITOR)
-        world.program(VISITOR, VISITOR, visit, COORDINATOR, PORT)
-        world.host(INTRUDER)
-        hello = TO_COORDINATOR.encode(Join(VERSION, INTRUDER, "0" * 64, "0" * 64))
-        world.program(INTRUDER, INTRUDER, Intruder(COORDINATOR, PORT, hello, world.random).run)
+        self.add_rogues(COORDINATOR, PORT, TO_COORDINATOR.encode(Join(VERSION, INTRUDER, "0" * 64, "0" * 64)))
 
     def targets(self) -> Targets:
         """See Scenario."""

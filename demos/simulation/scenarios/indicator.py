@@ -16,7 +16,6 @@ from demos.simulation.hubs import (
     MOST_SOCKETS,
     PARTIAL_SENDS,
     SILENCE,
-    VISITOR,
     HubScenario,
     client_inputs,
     hub_paths,
@@ -25,7 +24,6 @@ from demos.simulation.hubs import (
 from demos.simulation.records import recorded, sent_in_parts
 from demos.simulation.scenario import RecoveryPath, Targets, Violation
 from demos.simulation.terminals import Setup, SimulatedTerminal
-from demos.simulation.visitors import Intruder, visit
 from demos.simulation.world import World
 from demos.terminal.mql.constants import PERIOD_M1
 from demos.terminal.mql.conversion import time_of
@@ -65,11 +63,7 @@ class IndicatorScenario(HubScenario):
             world.host(name)
             follow = {**client_inputs(SERVER, PORT), "keep": KEEP}
             world.terminal(name, name, self._setup("indicator_client", follow, 0.05))
-        world.host(VISITOR)
-        world.program(VISITOR, VISITOR, visit, SERVER, PORT)
-        world.host(INTRUDER)
-        hello = FROM_CLIENT.encode(ClientHello(VERSION, INTRUDER))
-        world.program(INTRUDER, INTRUDER, Intruder(SERVER, PORT, hello, world.random).run)
+        self.add_rogues(SERVER, PORT, FROM_CLIENT.encode(ClientHello(VERSION, INTRUDER)))
 
     def _setup(self, program: str, inputs: dict[str, object], speed: float) -> Setup:
         seed = self.world.seed

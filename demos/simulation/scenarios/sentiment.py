@@ -22,7 +22,6 @@ from demos.simulation.hubs import (
     MOST_SOCKETS,
     PARTIAL_SENDS,
     SILENCE,
-    VISITOR,
     HubScenario,
     client_inputs,
     hub_paths,
@@ -33,7 +32,6 @@ from demos.simulation.scenario import RecoveryPath, Targets, Violation
 from demos.simulation.sent_volumes import PossibleTotals
 from demos.simulation.terminal_record import Event
 from demos.simulation.terminals import Setup, SimulatedTerminal
-from demos.simulation.visitors import Intruder, visit
 from demos.simulation.world import World
 
 SYMBOL = "EURUSD"
@@ -97,11 +95,7 @@ class SentimentScenario(HubScenario):
             trade = {"strategy": chance.choice((1, 2, 4)) + number, "pause": str(host.disk / "pause")}
             follow = {**client_inputs(SERVER, PORT), **trade}
             world.terminal(name, host.name, _setup("sentiment_client", follow, world.seed + number, 0.2))
-        world.host(VISITOR)
-        world.program(VISITOR, VISITOR, visit, SERVER, PORT)
-        world.host(INTRUDER)
-        hello = CLIENT.encode(ClientHello(VERSION, INTRUDER))
-        world.program(INTRUDER, INTRUDER, Intruder(SERVER, PORT, hello, world.random).run)
+        self.add_rogues(SERVER, PORT, CLIENT.encode(ClientHello(VERSION, INTRUDER)))
 
     def targets(self) -> Targets:
         """See Scenario."""
