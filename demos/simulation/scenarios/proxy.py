@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from decimal import Decimal
+from functools import partial
 from typing import ClassVar
 
 from demos.copier.provider_connection import LONGEST_WAIT_MS
 from demos.ideas.proxy.job import PARENTS, SERVERS, TOPIC
-from demos.provider import login_desk
+from demos.provider.login_desk import use_step
 from demos.provider.passwords import new_password
 from demos.provider.rights import Rights
 from demos.provider.state_file import StateFile
@@ -54,7 +55,7 @@ class ProxyScenario(Scenario):
     def build(self) -> None:
         """See Scenario."""
         world, chance = self.world, self.world.random
-        login_desk.STEP_MS = STEP_MS
+        contexts = (partial(use_step, STEP_MS),)
         for name in (PROVIDER, *SERVERS, *FACTORS, VISITOR):
             world.host(name)
         for server in (PROVIDER, *SERVERS):
@@ -65,6 +66,7 @@ class ProxyScenario(Scenario):
             inputs={**inputs, "strategy": chance.choice((1, 2, 3))},
             market=world.seed,
             speed=0.1,
+            contexts=contexts,
             partial_sends=PARTIAL_SENDS,
             timer_ms=TIMER_MS,
         )
@@ -72,11 +74,15 @@ class ProxyScenario(Scenario):
         for name, server in SERVERS.items():
             follow = {"upstream": f"{TOPIC}={_url(server)}", "login": name, "pin": pin()}
             inputs = {**_server(world, name), **follow, "token_file": _token(world, name)}
-            world.terminal(
-                name,
-                name,
-                Setup(program="proxy", inputs=inputs, speed=0.001, partial_sends=PARTIAL_SENDS, timer_ms=TIMER_MS),
+            setup = Setup(
+                program="proxy",
+                inputs=inputs,
+                speed=0.001,
+                contexts=contexts,
+                partial_sends=PARTIAL_SENDS,
+                timer_ms=TIMER_MS,
             )
+            world.terminal(name, name, setup)
         for name, factor in FACTORS.items():
             follow = {"url": _url(PARENTS[name]), "login": name, "pin": pin(), "token_file": _token(world, name)}
             world.terminal(name, name, copier_setup(world, follow, factor, name))

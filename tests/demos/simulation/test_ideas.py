@@ -61,6 +61,13 @@ def test_a_seed_gives_the_same_trace_each_time(scenario: str) -> None:
     assert first == second
 
 
+def test_a_scenario_leaves_the_next_one_in_the_same_process_as_it_is() -> None:
+    run = Run(scenario="provider", seed=3, seconds=200)
+    before = simulate(run, trace=True)
+    simulate(Run(scenario="proxy", seed=3, seconds=330))
+    assert simulate(run, trace=True).trace == before.trace
+
+
 def terminal(*events: tuple[str, Any], **fields: Any) -> Any:
     """A terminal that has recorded these events."""
     recorded = [Event(float(number), 1, kind, each) for number, (kind, each) in enumerate(events)]
