@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 from collections import deque
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from . import groups
@@ -19,7 +20,7 @@ from .files import POLLERR, POLLIN, POLLOUT
 from .filters import Arrival, Filter, accepts
 from .ip_layer import IpLayer
 from .packets import UNREACHABLE, Address, Packet
-from .ports import PortTable
+from .ports import ByPort, PortTable
 from .sockets import InetSocket, mismatch
 
 LARGEST = 65507
@@ -205,27 +206,24 @@ class Udp:
     def __init__(self, environment: Environment, ip: IpLayer, start: int) -> None:
         self.environment, self.ip = environment, ip
         self.ports = PortTable(start)
-        self._sockets: dict[int, list[DatagramSocket]] = {}
+        self._sockets: ByPort[DatagramSocket] = ByPort()
         ip.register("udp", self.receive)
 
     def add(self, socket: DatagramSocket) -> None:
-        self._sockets.setdefault(socket.local.port, []).append(socket)
+        self._sockets.add(socket)
 
     def remove(self, socket: DatagramSocket) -> None:
-        sockets = self._sockets[socket.local.port]
-        sockets.remove(socket)
-        if not sockets:
-            del self._sockets[socket.local.port]
+        self._sockets.remove(socket)
 
     def sockets(self) -> list[DatagramSocket]:
-        return [socket for sockets in self._sockets.values() for socket in sockets]
+        return self._sockets.all()
 
     def receive(self, packet: Packet, interface: Interface, local: bool) -> None:
         """Gives a datagram to its socket or sockets."""
         if packet.flags & UNREACHABLE:
             self._report_unreachable(packet)
             return
-        candidates = self._sockets.get(packet.destination.port, [])
+        candidates = self._sockets.on(packet.destination.port)
         datagram = Datagram(packet.payload, packet.source)
         arrival = Arrival(packet.destination.ip, interface.index, local, interface.loopback)
         if not self.ip.is_unicast(packet.destination.ip):
@@ -243,12 +241,12 @@ class Udp:
 
     def _report_unreachable(self, packet: Packet) -> None:
         """The packet's source is the port that was closed, and its destination the socket that sent to it."""
-        best = _best(self._sockets.get(packet.destination.port, []), packet)
+        best = _best(self._sockets.on(packet.destination.port), packet)
         if best is not None:
             best.report_unreachable()
 
 
-def _best(sockets: list[DatagramSocket], packet: Packet) -> DatagramSocket | None:
+def _best(sockets: Sequence[DatagramSocket], packet: Packet) -> DatagramSocket | None:
     """The socket that receives a unicast datagram; of equal ones the one that was bound last."""
     best, most = None, -1
     for socket in sockets:

@@ -8,13 +8,45 @@ listen. A dual-stack wildcard covers IPv4 too.
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from .addresses import ANY4, is_wildcard
 from .packets import Address
 
 _FIRST_EPHEMERAL, EPHEMERAL_PORTS = 49152, 16384
+
+
+class HasLocal(Protocol):
+    """A socket with a bound address."""
+
+    @property
+    def local(self) -> Address: ...
+
+
+Bound = TypeVar("Bound", bound=HasLocal)
+
+
+class ByPort(Generic[Bound]):
+    """Sockets by their local ports, the oldest first. A port without sockets takes no memory."""
+
+    def __init__(self) -> None:
+        self._by_port: dict[int, list[Bound]] = {}
+
+    def add(self, socket: Bound) -> None:
+        self._by_port.setdefault(socket.local.port, []).append(socket)
+
+    def remove(self, socket: Bound) -> None:
+        sockets = self._by_port[socket.local.port]
+        sockets.remove(socket)
+        if not sockets:
+            del self._by_port[socket.local.port]
+
+    def on(self, port: int) -> Sequence[Bound]:
+        return self._by_port.get(port, ())
+
+    def all(self) -> list[Bound]:
+        return [socket for sockets in self._by_port.values() for socket in sockets]
 
 
 class Sharing(NamedTuple):

@@ -9,7 +9,7 @@ from .addresses import Interface, is_wildcard
 from .environment import Environment
 from .ip_layer import IpLayer
 from .packets import ACK, FIN, RST, SYN, Address, Packet
-from .ports import PortTable
+from .ports import ByPort, PortTable
 
 
 class PacketReceiver(Protocol):
@@ -47,28 +47,25 @@ class TcpTables:
         self.environment, self.ip = environment, ip
         self.ports = PortTable(start)
         self.connections: dict[tuple[Address, Address], PacketReceiver] = {}
-        self._listeners: dict[int, list[SynReceiver]] = {}
+        self._listeners: ByPort[SynReceiver] = ByPort()
         # In nanoseconds: when a connect ends without an answer, and a connection without an acknowledgement. Windows
         # repeats a SYN for 21 seconds, and data five times.
         self.connect_timeout, self.user_timeout = 21 * SECOND, 20 * SECOND
         ip.register("tcp", self.receive)
 
     def add_listener(self, listener: SynReceiver) -> None:
-        self._listeners.setdefault(listener.local.port, []).append(listener)
+        self._listeners.add(listener)
 
     def remove_listener(self, listener: SynReceiver) -> None:
-        listeners = self._listeners[listener.local.port]
-        listeners.remove(listener)
-        if not listeners:
-            del self._listeners[listener.local.port]
+        self._listeners.remove(listener)
 
     def listeners(self) -> list[SynReceiver]:
-        return [listener for listeners in self._listeners.values() for listener in listeners]
+        return self._listeners.all()
 
     def find_listener(self, to: Address) -> SynReceiver | None:
         """The listener that a client reaches at an address: a specific address, then IPv4, then the oldest one."""
         best, most = None, -1
-        for listener in self._listeners.get(to.port, ()):
+        for listener in self._listeners.on(to.port):
             score = int(not listener.ipv6)
             if listener.local.ip == to.ip:
                 score += 2
