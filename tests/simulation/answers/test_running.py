@@ -13,8 +13,8 @@ from winsock.simulation.network import Network
 
 
 def _module(name: str) -> Any:
-    """A module of the scenarios as it was loaded for the simulation."""
-    return sys.modules.get(name) or next(
+    """The names of a module of scenarios as it was loaded for the simulation."""
+    return next(
         scenario.procedure.__globals__
         for scenario in world.programs().scenarios.values()
         if scenario.procedure.__module__ == name
