@@ -241,6 +241,49 @@ def broken(optimisation):
         "at 60 kill coordinator/coordinator for 2",
         "no outcome is lost",
     ),
+    "an outcome is forgotten while the coordinator runs": Defect(
+        "agents.AgentsScenario",
+        ("coordinator",),
+        "Optimisation",
+        "take_result",
+        """
+from demos.ideas.agents.optimisation import Optimisation
+from demos.simulation.scenarios import agents
+
+original = Optimisation.take_result
+
+def broken(optimisation, name, task, values):
+    original(optimisation, name, task, values)
+    if len(optimisation.outcomes) == 5:
+        forgotten = next(iter(optimisation.outcomes))
+        del optimisation.outcomes[forgotten]
+        optimisation._pending[forgotten] = None
+""",
+        160.0,
+        "at 6 reset coordinator agent1",
+        "no outcome is lost",
+    ),
+    "a result that has arrived is forgotten": Defect(
+        "agents.AgentsScenario",
+        ("coordinator",),
+        "Optimisation",
+        "take_result",
+        """
+from demos.ideas.agents.optimisation import Optimisation
+from demos.simulation.scenarios import agents
+
+original = Optimisation.take_result
+
+def broken(optimisation, name, task, values):
+    original(optimisation, name, task, values)
+    if len(optimisation.outcomes) == 5:
+        del optimisation.outcomes[task]
+        optimisation._pending[task] = None
+""",
+        160.0,
+        "at 6 reset coordinator agent1",
+        "no outcome is lost",
+    ),
 }
 
 
