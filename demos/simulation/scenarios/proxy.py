@@ -105,6 +105,11 @@ class ProxyScenario(Scenario):
         for copier in self._copiers:
             yield from copier.settled(self.world, LEVELS * MOST_PERIODS)
 
+    def ended(self) -> Iterator[Violation]:
+        """See Scenario."""
+        for copier in self._copiers:
+            yield from copier.ended(self.world)
+
     paths: ClassVar = (
         RecoveryPath("a copier connects again", lambda world: connected_again(_named(world, FACTORS))),
         RecoveryPath("a proxy connects again", lambda world: connected_again(_named(world, SERVERS))),
