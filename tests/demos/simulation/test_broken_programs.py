@@ -284,6 +284,86 @@ def broken(optimisation, name, task, values):
         "at 6 reset coordinator agent1",
         "no outcome is lost",
     ),
+    "a copier loses the stored messages of states": Defect(
+        "broker.BrokerScenario",
+        ("copier1",),
+        "BrokerStates",
+        "receive",
+        """
+from demos.copier.broker_states import BrokerStates
+from demos.provider.broker_messages import Summary, SymbolState
+from demos.simulation.scenarios import broker
+
+original = BrokerStates.receive
+
+def broken(states, message, now, *, retained):
+    if retained and isinstance(message, (SymbolState, Summary)):
+        return []
+    return original(states, message, now, retained=retained)
+""",
+        300.0,
+        "at 20 reset broker copier1",
+        "no stored message is lost",
+    ),
+    "a copier loses the stored states of symbols": Defect(
+        "broker.BrokerScenario",
+        ("copier1",),
+        "BrokerStates",
+        "receive",
+        """
+from demos.copier.broker_states import BrokerStates
+from demos.provider.broker_messages import Summary, SymbolState
+from demos.simulation.scenarios import broker
+
+original = BrokerStates.receive
+
+def broken(states, message, now, *, retained):
+    if retained and isinstance(message, SymbolState):
+        return []
+    return original(states, message, now, retained=retained)
+""",
+        300.0,
+        "at 60 reset broker copier1",
+        "no stored message is lost",
+    ),
+    "a copier loses the stored status": Defect(
+        "broker.BrokerScenario",
+        ("copier1",),
+        "Arrivals",
+        "heard",
+        """
+from demos.copier.broker_arrivals import Arrivals
+from demos.provider.messages import Hello
+from demos.simulation.scenarios import broker
+
+original = Arrivals.heard
+
+def broken(arrivals, message, *, retained):
+    if not isinstance(message, Hello):
+        original(arrivals, message, retained=retained)
+""",
+        300.0,
+        "at 20 reset broker copier1",
+        "no stored message is lost",
+    ),
+    "a provider has its states not stored": Defect(
+        "broker.BrokerScenario",
+        ("provider",),
+        "MqttLink",
+        "publish",
+        """
+from demos.wire.mqtt_link import MqttLink
+from demos.simulation.scenarios import broker
+
+original = MqttLink.publish
+
+def broken(link, topic, payload, *, retain=False, qos=1):
+    return original(link, topic, payload, retain=retain and topic.endswith("status"), qos=qos)
+""",
+        300.0,
+        "at 20 reset broker copier1",
+        "no stored message is lost",
+    ),
 }
 
 
