@@ -364,6 +364,61 @@ def broken(link, topic, payload, *, retain=False, qos=1):
         "at 20 reset broker copier1",
         "no stored message is lost",
     ),
+    "a proxy forwards the state before the last one again": Defect(
+        "proxy.ProxyScenario",
+        ("proxy",),
+        "Relay",
+        "offer",
+        """
+from demos.provider.relaying import Relay
+from demos.simulation.scenarios import proxy
+
+original = Relay.offer
+states = {}
+
+def broken(relay, state):
+    kept = states.setdefault(relay, [])
+    if state.positions not in kept[-1:]:
+        kept.append(state.positions)
+    original(relay, replace(state, positions=kept[2]) if len(kept) == 5 else state)
+""",
+        440.0,
+        "at 6 reset provider proxy",
+        "no state older than an acknowledged one is forwarded",
+    ),
+    "a proxy sends heartbeats for a source that is silent": Defect(
+        "proxy.ProxyScenario",
+        ("proxy", "proxy1", "proxy2"),
+        "Relay",
+        "heartbeat_due",
+        """
+from demos.provider.relaying import Relay
+from demos.simulation.scenarios import proxy
+
+def broken(relay, since, now):
+    time = relay.time(now)
+    return time if time - since >= 1000 else None
+""",
+        440.0,
+        "at 40 vanish provider for 14\nat 80 vanish provider for 14\nat 120 vanish provider for 14",
+        "a confirmed state was the provider's newest",
+    ),
+    "a proxy answers logins with a time at which its source was silent": Defect(
+        "proxy.ProxyScenario",
+        ("proxy", "proxy1", "proxy2"),
+        "Relay",
+        "welcome_confirmed",
+        """
+from demos.provider.relaying import Relay
+from demos.simulation.scenarios import proxy
+
+def broken(relay, now):
+    return None
+""",
+        440.0,
+        "\n".join(f"at {second} vanish provider for 13" for second in range(48, 150, 30)),
+        "a confirmed state was the provider's newest",
+    ),
 }
 
 
