@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from .events import Arrow, Event, Lane
 from .matching import arrows_of
 
-__all__ = ["Timeline", "timeline"]
+__all__ = ["SAME_CLOCK", "Timeline", "event_of", "timeline"]
 
 # These calls report what happened before they returned, so they count from their end. All other calls take effect when
 # they start.
@@ -16,7 +16,7 @@ _AT_RETURN = ("recv", "recvfrom", "accept", "select", "WSAPoll")
 
 # Programs on one machine share a clock. Their offsets to the time of day differ by less than this, in nanoseconds,
 # because each program reads the time of day at another moment.
-_SAME_CLOCK = 10**9
+SAME_CLOCK = 10**9
 
 
 class Timeline(NamedTuple):
@@ -42,15 +42,11 @@ def timeline(lanes: Iterable[Lane], fold: bool = True) -> Timeline:
     ordered = list(lanes)
     _distinct(ordered)
     offsets = [lane.offset for lane in ordered]
-    shared = max(offsets) - min(offsets) < _SAME_CLOCK
+    shared = max(offsets) - min(offsets) < SAME_CLOCK
     events = []
     for index, lane in enumerate(ordered):
         shift = 0 if shared else lane.offset - offsets[0]
-        for record in lane.records:
-            start = record["t"] + shift
-            end = start + record["d"]
-            at = end if record["call"] in _AT_RETURN else start
-            events.append(Event(index, record, at, start, end, idle=_is_idle(record), text=record["text"]))
+        events += [event_of(index, record, shift) for record in lane.records]
     events.sort(key=lambda event: (event.at, event.lane, event.record["n"]))
     arrows = arrows_of(events)
     if fold:
@@ -58,6 +54,14 @@ def timeline(lanes: Iterable[Lane], fold: bool = True) -> Timeline:
     for number, event in enumerate(events):
         event.index = number
     return Timeline(ordered, events, arrows, offsets[0])
+
+
+def event_of(lane: int, record: dict[str, Any], shift: int) -> Event:
+    """The event of a call; `shift` is added to its times."""
+    start = record["t"] + shift
+    end = start + record["d"]
+    at = end if record["call"] in _AT_RETURN else start
+    return Event(lane, record, at, start, end, idle=_is_idle(record), text=record["text"])
 
 
 def _is_idle(record: dict[str, Any]) -> bool:

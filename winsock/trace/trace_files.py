@@ -25,6 +25,8 @@ __all__ = [
 MAX_CALLS = 500_000
 # The most calls of a program that have begun and not returned; a program that ends in a call leaves one.
 MAX_WAITING = 1000
+# The longest line of a call that has begun, in bytes.
+MAX_BEGUN = 10_000
 # The longest line in bytes. A call with a whole buffer of one megabyte (option --bytes) takes six.
 MAX_LINE = 1 << 24
 # The largest file in bytes: with many long lines the limit of calls alone would allow far more memory.
@@ -113,6 +115,8 @@ class TraceLines:
         if "trace" in record:
             return Added(self._new_lane(record, pid), None)
         if "begun" in record:
+            if len(line) > MAX_BEGUN:
+                raise InvalidLine(f"the beginning of a call is longer than {MAX_BEGUN} bytes")
             _check_begun(record)
             waiting = self._lane(pid).waiting
             if len(waiting) >= MAX_WAITING:
@@ -124,6 +128,12 @@ class TraceLines:
         lane.waiting.pop(record["n"], None)
         lane.records.append(record)
         return Added(lane, record)
+
+    def forget(self, lane: Lane) -> None:
+        """Remove a lane, for a reader that keeps only some."""
+        self.lanes.remove(lane)
+        if self._by_pid.get(lane.pid) is lane:
+            del self._by_pid[lane.pid]
 
     def _new_lane(self, record: dict[str, Any], pid: int) -> Lane:
         argv = record.get("argv")
