@@ -77,9 +77,7 @@ def measured(window: Page) -> Iterator[tuple[str, list[float], float]]:
     window.call("Performance.enable", timeDomain="threadTicks")
     for name, acts in _STEPS.items():
         before = cpu_time(window)
-        times = window.value(
-            f"(() => {{ const scroll = document.getElementById('scroll'); return measure({acts}) }})()"
-        )
+        times = window.value(f"(scroll => measure({acts}))(document.getElementById('scroll'))")
         yield name, times, (cpu_time(window) - before) / len(times)
 
 

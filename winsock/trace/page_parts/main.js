@@ -76,6 +76,7 @@ function open() {
   state = readFragment();
   fill();
   update();
+  clearTimeout(writing);
   if (here() >= 0) showRow(here());
   plan();
 }

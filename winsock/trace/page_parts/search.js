@@ -60,7 +60,8 @@ const goToFault = direction => goIn(layout.faults.filter(row => row < layout.cou
 function move(direction) {
   if (!layout.count) return;
   let row = here();
-  if (row < 0) row = direction > 0 ? Math.min(rowAt(layout.y, topOfView()), layout.count - 1) : layout.count - 1;
+  // Without a selected call, from the visible ones.
+  if (row < 0 && Math.abs(direction) === 1) row = Math.min(rowAt(layout.y, topOfView()), layout.count - 1);
   else row = Math.min(layout.count - 1, Math.max(0, row + direction));
   select(layout.rows[row]);
 }
