@@ -26,8 +26,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeAlias
 
+from .calls import PREVIEW
 from .events import Arrow, Event
 from .rendering import quoted
+from .wire_formats import HEAD, stream_format
 
 __all__ = ["arrows_of"]
 
@@ -76,7 +78,9 @@ class _Datagram:
 
 
 def arrows_of(events: list[Event], clocks: list[int]) -> list[Arrow]:
-    """The arrows between these events, which are in order of time. Also sets `stream` of the events.
+    """The arrows between these events, which are in order of time.
+
+    Also sets `stream`, `format` and `is_datagram` of the events.
 
     `clocks` has a number for each lane; lanes with the same number share a clock.
     """
@@ -87,6 +91,9 @@ def arrows_of(events: list[Event], clocks: list[int]) -> list[Arrow]:
     def can_cause(cause: Event, effect: Event) -> bool:
         return clocks[cause.lane] != clocks[effect.lane] or cause.start <= effect.end
 
+    for endpoint in sockets.endpoints:
+        _set_format(endpoint.sent)
+        _set_format(endpoint.received)
     arrows: list[Arrow] = []
     _match_connections(sockets.endpoints, can_cause, arrows)
     for endpoint in sockets.endpoints:
@@ -178,6 +185,7 @@ class _Sockets:
         buffer = args.get("buf")
         if not isinstance(buffer, dict) or "bytes" not in buffer or "MSG_PEEK" in str(args.get("flags")):
             return
+        event.is_datagram = True
         sends = event.call.startswith("send")
         local, peer = str(record.get("local", "")), str(record.get("peer", ""))
         named = args.get("to" if sends else "from_")
@@ -185,6 +193,19 @@ class _Sockets:
         source, target = (local, other) if sends else (other, local)
         datagram = _Datagram(event, key[1], source, target, _size(buffer), buffer["hex"])
         (self.datagrams_sent if sends else self.datagrams_received).append(datagram)
+
+
+def _set_format(ranges: list[_Range]) -> None:
+    """Set the format of a stream that these calls sent or received."""
+    head = b""
+    for part in ranges:
+        recorded = bytes.fromhex(part.event.record["args"]["buf"]["hex"][: 2 * HEAD])
+        head += recorded
+        if len(recorded) < part.end - part.begin or len(head) >= HEAD:
+            break
+    if format := stream_format(head[:HEAD]):
+        for part in ranges:
+            part.event.format = format
 
 
 def _size(buffer: object) -> int:
@@ -262,7 +283,9 @@ def _match_stream(sender: _Endpoint, receiver: _Endpoint, can_cause: _CanCause, 
 
 def _data_arrow(sent: _Range, received: _Range) -> Arrow:
     begin, end = max(sent.begin, received.begin), min(sent.end, received.end)
-    shown = bytes.fromhex(received.event.record["args"]["buf"]["hex"])[begin - received.begin :][: end - begin]
+    # Two digits for each byte; an arrow shows only the first bytes.
+    first, last = 2 * (begin - received.begin), 2 * (min(end, begin + PREVIEW) - received.begin)
+    shown = bytes.fromhex(received.event.record["args"]["buf"]["hex"][first:last])
     count, whole = end - begin, sent.end - sent.begin
     size = f"{count} bytes" if count == whole else f"{count} of {whole} bytes"
     return Arrow(sent.event, received.event, "data", f"{size} {quoted(shown, len(shown) < count)}", count)
@@ -311,5 +334,5 @@ def _same_datagram(sent: _Datagram, received: _Datagram, can_cause: _CanCause) -
 
 
 def _preview(datagram: _Datagram) -> str:
-    raw = bytes.fromhex(datagram.data)
+    raw = bytes.fromhex(datagram.data[: 2 * PREVIEW])
     return quoted(raw, len(raw) < datagram.size)
