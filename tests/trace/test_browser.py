@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from browser_kit import NEEDS_BROWSER
+from page_kit import Conversation
 from page_window_kit import Show, arrow_count, rows, select, show, window
 from trace_kit import drawn, talk
 
@@ -152,6 +153,33 @@ def test_the_bytes_are_in_hex_and_text_side_by_side_and_selectable(show: Show) -
         page.value(f"[...document.querySelectorAll('.copies button')].find(b => /{name}/.test(b.textContent)).click()")
         page.wait_for("window.copied")
         assert page.value("window.copied") == copied
+
+
+def test_the_article_s_messages_are_annotated_field_by_field(show: Show) -> None:
+    talk = Conversation(2)
+    talk.connect(1)
+    talk.message(1, "<<EURUSD|0.25>>\0")
+    talk.message(1, "<<EURUSD|-1.50>>\0")
+    page = show("", talk.timeline())
+    page.press("End")
+    table = [row.split("\t") for row in page.texts("#details .fields tbody tr")]
+    assert table == [
+        ["begin mark", "0 to 1", "<<"],
+        ["symbol", "2 to 7", "EURUSD"],
+        ["separator", "8", "|"],
+        ["lots", "9 to 13", "-1.50"],
+        ["end mark", "14 to 15", ">>"],
+        ["terminating zero", "16", "\\0"],
+    ]
+    assert "Bytes 16 to 32 of this direction of the stream" in page.text("#details")
+    for column, shown in ((".hex", ["2d", "31", "2e", "35", "30"]), (".letters", ["-1.50"])):
+        parts = page.texts(f"#details {column} [data-field='3']")
+        assert " ".join(parts).split() == shown
+        places = (f"{column} [data-field='3']", ".fields [data-field='3'] .swatch")
+        colours = [
+            page.value(f"getComputedStyle(details.querySelector(`{place}`)).backgroundColor") for place in places
+        ]
+        assert colours[0] == colours[1] != "rgba(0, 0, 0, 0)"
 
 
 def test_new_data_keeps_the_selected_call_and_the_filter(show: Show, drawn: Timeline) -> None:

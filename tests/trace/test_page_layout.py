@@ -46,8 +46,8 @@ CROSSED = """(() => {
 # Colours of texts and of what is behind them.
 _PAIRS = (
     ("ink", "paper"), ("ink", "accent-band"), ("ink", "partner-band"), ("ink", "hit-band"), ("ink", "f0"),
-    ("ink", "f1"), ("ink", "f2"), ("ink", "f3"), ("soft", "panel"), ("soft", "raised"), ("soft", "hit-band"), ("error", "error-band"),
-    ("error", "paper"), ("waiting", "paper"), ("accent", "panel"), ("paper", "datagram"),
+    ("ink", "f1"), ("ink", "f2"), ("ink", "f3"), ("soft", "panel"), ("soft", "raised"), ("soft", "hit-band"),
+    ("error", "error-band"), ("error", "paper"), ("waiting", "paper"), ("accent", "panel"), ("paper", "datagram"),
 )  # fmt: skip
 
 
