@@ -23,7 +23,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import TypeAlias
 
 from .calls import PREVIEW
@@ -267,7 +266,8 @@ def _match_stream(sender: _Endpoint, receiver: _Endpoint, can_cause: _CanCause, 
         # Both lists are in the order of the stream: a receive that ends before this send is not needed any more.
         while first < len(receiver.received) and receiver.received[first].end <= sent.begin:
             first += 1
-        for received in islice(receiver.received, first, None):
+        for number in range(first, len(receiver.received)):
+            received = receiver.received[number]
             if received.begin >= sent.end:
                 break
             arrows.append(_data_arrow(sent, received))
@@ -313,7 +313,8 @@ def _match_datagrams(
         while first < len(candidates) and receiver in candidates[first].receivers:
             first += 1
         passed[key] = first
-        for datagram in islice(candidates, first, None):
+        for number in range(first, len(candidates)):
+            datagram = candidates[number]
             if receiver not in datagram.receivers and _same_datagram(datagram, arrived, can_cause):
                 datagram.receivers.add(receiver)
                 text = f"{arrived.size} bytes {_preview(arrived)}"
