@@ -77,7 +77,7 @@ _scripts: dict[scripts.Script, Path] = {}
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Make the navigation, and bring the scripts."""
-    config.nav = [{"winsock": "index.md"}, {"Contents": "contents.md"}]
+    config.nav = [{"Overview": "index.md"}, {"Contents": "contents.md"}]
     config.nav += [{section.title: [tree.place(page) for page in section.pages]} for section in tree.sections()]
     config.markdown_extensions.append(_extension)  # type: ignore[arg-type]
     try:
@@ -153,7 +153,7 @@ def _folder(path: str) -> str:
     return "\n".join([_HEAD.format(path=path), f"The folder `{path}` of the clone has:", "", *lines, ""])
 
 
-_HEAD = "---\ntitle: {path}\nsearch:\n  exclude: true\n---\n\n# `{path}`\n"
+_HEAD = "---\ntitle: {path}\nhide: [toc]\nsearch:\n  exclude: true\n---\n\n# `{path}`\n"
 
 
 def _source(path: str) -> str:

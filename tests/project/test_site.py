@@ -112,7 +112,12 @@ def test_a_docstring_becomes_markdown() -> None:
         "```c\nint f(SOCKET s,\nint n);\n```\n\nDoes it; `n` is a command:\n\n"
         "- `ONE`: first,\n  more.\n- `TWO`: second.\n\nReturns 0.\n\n"
         "**Errors**\n\n- `WSAEX` (`EAI_X`), `WSAEY`: a cause\n  in two lines.\n- `WSAEZ`: z.\n\n"
-        "[Microsoft's reference](https://example.com/f)"
+        "\n[Microsoft's reference](<https://example.com/f>)"
+    )
+    macro = "WORD M(BYTE a): the word `a`.\n\nErrors: none.\nSource: the header."
+    assert (
+        as_markdown(macro)
+        == "```c\nWORD M(BYTE a);\n```\n\nThe word `a`.\n\n**Errors**: none.\n\n\nSource: the header."
     )
     assert as_markdown("Errors: none.") == "**Errors**: none.\n"
 
