@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from browser_kit import NEEDS_BROWSER
 
 ROOT = Path(__file__).parents[2]
