@@ -93,7 +93,7 @@ def test_the_copied_link_opens_the_same_call_and_filter(show: Show) -> None:
     assert "link to this call copied" in page.text("#status")
     assert link.startswith("#groups=sockets%2Cconnections%2Cdata&view=time&call=0.")
     shown = (
-        "[svg.dataset.rows, svg.dataset.arrows, sizer.style.height, details.innerText,"
+        "[svg.dataset.rows, state.view, sizer.style.height, details.innerText,"
         "document.querySelectorAll('.band.chosen').length,"
         "[...document.querySelectorAll('[aria-pressed=true]')].map(button => button.innerText)]"
     )
