@@ -96,6 +96,9 @@ function parts(i) {
   return [text.slice(0, at + 1), error ? `= ${error[1]}` : text.slice(at + 2)];
 }
 
+// Whether a call has not returned: its program waits, or was ended.
+const isOpen = i => data.text(i).endsWith(") has not returned");
+
 // The same in at most `room` characters: the name of the call and the outcome stay as long as possible.
 function shortened(i, room) {
   let [call, outcome] = parts(i);
