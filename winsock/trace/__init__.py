@@ -20,8 +20,9 @@ since 1970 at its t.
 How it works: `start` replaces the one object that all calls of `winsock` come from (tracer.py) by one that passes each
 call on and reports it to a sink (sinks.py), which writes text or JSON lines. parameters.py says how each argument is
 read (readers.py, memory.py) and symbols.py turns numbers into the names of the headers. The command `picture` reads
-and checks the JSON lines of several programs (trace_files.py), puts their calls in order (timeline.py), matches sends
-with receives (matching.py) and draws the result (page.py, mermaid.py).
+and checks the JSON lines of several programs (trace_files.py) and makes one timeline of them (timeline.py): it matches
+sends with receives (matching.py, reports.py, wire_formats.py) and puts the calls in an order in which no effect is
+above its cause (order.py). page.py and mermaid.py draw the result.
 """
 
 from __future__ import annotations

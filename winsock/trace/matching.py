@@ -10,9 +10,9 @@ How it works:
 - Streams (`_match_stream`): TCP delivers bytes in order, so the byte that is number n in the sends of one endpoint is
   number n in the receives of the other. Each send and receive covers a range of these numbers (`_Range`); two that
   overlap get an arrow. Calls with MSG_PEEK or MSG_OOB do not move the numbers and are left out.
-- The end of a stream: the first receive that returned 0 or a reset is matched with the first shutdown, closesocket or
-  WSACleanup of the other endpoint; a reset rather with a call that closed the socket than with shutdown. A program may
-  call WSAStartup several times; then only its last WSACleanup closes the sockets.
+- The end of a stream: the first receive that returned 0, or the first call that reported a reset, is matched with the
+  first shutdown, closesocket or WSACleanup of the other endpoint; a reset rather with a call that closed the socket
+  than with shutdown. A program may call WSAStartup several times; then only its last WSACleanup closes the sockets.
 - A cause is not later than its effect. That is checked only between programs with one clock: the clocks of two machines
   differ.
 - Datagrams (`_match_datagrams`) can be lost, so there are no numbers: each received datagram is matched with the first
@@ -28,6 +28,7 @@ from typing import TypeAlias
 from .calls import PREVIEW
 from .events import Arrow, Event
 from .rendering import quoted
+from .reports import Reports
 from .wire_formats import HEAD, stream_format
 
 __all__ = ["arrows_of"]
@@ -60,7 +61,7 @@ class _Endpoint:
     received: list[_Range] = field(default_factory=list)
     # The calls that ended sending: shutdown, closesocket, WSACleanup.
     closes: list[Event] = field(default_factory=list)
-    # The receives that returned the end of the stream or a reset.
+    # The receives that returned the end of the stream, and the calls that reported a reset.
     ends: list[Event] = field(default_factory=list)
     other: _Endpoint | None = None
 
@@ -76,16 +77,17 @@ class _Datagram:
     receivers: set[_Key] = field(default_factory=set)
 
 
-def arrows_of(events: list[Event], clocks: list[int]) -> list[Arrow]:
-    """The arrows between these events, which are in order of time.
+def arrows_of(events: list[Event], clocks: list[int]) -> tuple[list[Arrow], list[tuple[Event, Event]]]:
+    """The arrows between these events, which are in order of time, and pairs of other causes and effects (reports.py).
 
     Also sets `stream`, `format` and `is_datagram` of the events.
 
     `clocks` has a number for each lane; lanes with the same number share a clock.
     """
-    sockets = _Sockets()
+    sockets, reports = _Sockets(), Reports()
     for event in events:
         sockets.read(event)
+        reports.read(event)
 
     def can_cause(cause: Event, effect: Event) -> bool:
         return clocks[cause.lane] != clocks[effect.lane] or cause.start <= effect.end
@@ -99,7 +101,7 @@ def arrows_of(events: list[Event], clocks: list[int]) -> list[Arrow]:
         if endpoint.other:
             _match_stream(endpoint, endpoint.other, can_cause, arrows)
     _match_datagrams(sockets.datagrams_sent, sockets.datagrams_received, can_cause, arrows)
-    return arrows
+    return arrows, reports.causes(arrows)
 
 
 class _Sockets:
@@ -167,7 +169,7 @@ class _Sockets:
     def _stream_data(self, endpoint: _Endpoint, event: Event) -> None:
         args, flags = event.record["args"], str(event.record["args"].get("flags"))
         sends = event.call.startswith("send")
-        if not sends and event.error in ("WSAECONNRESET", "WSAECONNABORTED"):
+        if event.error in ("WSAECONNRESET", "WSAECONNABORTED"):
             endpoint.ends.append(event)
         if event.error or "MSG_OOB" in flags or "MSG_PEEK" in flags:
             return
