@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from browser_kit import NEEDS_BROWSER
-from page_kit import Conversation
+from page_kit import Conversation, conversation
 from page_window_kit import Show, arrow_count, rows, select, show, window
 from trace_kit import drawn, talk
 
@@ -88,11 +89,11 @@ def test_the_copied_link_opens_the_same_call_and_filter(show: Show) -> None:
     select(page, "server: recv(")
     page.press("t")
     page.click("#link")
+    page.wait_for("document.getElementById('status').textContent === 'link to this call copied'")
     link = page.value("location.hash")
-    assert "link to this call copied" in page.text("#status")
     assert link.startswith("#groups=sockets%2Cconnections%2Cdata&view=time&call=0.")
     shown = (
-        "[svg.dataset.rows, svg.dataset.arrows, sizer.style.height, details.innerText,"
+        "[svg.dataset.rows, state.view, sizer.style.height, details.innerText,"
         "document.querySelectorAll('.band.chosen').length,"
         "[...document.querySelectorAll('[aria-pressed=true]')].map(button => button.innerText)]"
     )
@@ -100,6 +101,16 @@ def test_the_copied_link_opens_the_same_call_and_filter(show: Show) -> None:
     assert show(link[1:]).value(shown) == before
     assert before[4] == 1
     assert "Time" in before[5]
+
+
+def test_a_link_can_name_the_first_call_of_a_program(show: Show) -> None:
+    for key, call in (
+        ("1.recv", 'recv(256, "bye<", 4, 0)'),
+        ("0.send", 'send(272, "bye</script>", 12, 0)'),
+        ("1.x", ""),
+    ):
+        page = show(f"call={key}")
+        assert page.value("document.querySelector('#details .whole')?.textContent ?? ''") == call
 
 
 def test_going_to_another_link_of_the_same_page_shows_its_call(show: Show) -> None:
@@ -185,10 +196,32 @@ def test_the_article_s_messages_are_annotated_field_by_field(show: Show) -> None
 def test_new_data_keeps_the_selected_call_and_the_filter(show: Show, drawn: Timeline) -> None:
     page = show("lanes=1&call=1.3")
     before = page.text("#details h2"), rows(page)
+    page.value("getSelection().selectAllChildren(document.querySelector('#details .whole')), 0")
     page.value("window.given = JSON.parse(document.getElementById('json').textContent), 0")
     assert page.value("given.columns.lane.length") == len(page_data(drawn)["columns"]["lane"])
     page.value("setData(given)")
     assert (page.text("#details h2"), rows(page)) == before
+    assert re.fullmatch(r"htons\(\d+\)", page.value("getSelection().toString()"))
+
+
+def test_new_data_shows_new_programs_and_calls_at_the_end(show: Show) -> None:
+    talk = conversation(3, 200)
+    data = page_data(talk.timeline())
+    first = conversation(2, 100)
+    page = show("", first.timeline())
+    page.press("End")
+    page.press("Escape")
+    page.value(f"setData({json.dumps(data)}), 0")
+    page.drawn()
+    assert page.texts("#heads span") == ["server", "client_1", "client_2"]
+    assert page.value("svg.dataset.rows") == str(len(data["columns"]["lane"]))
+    # The page was at its end, so it follows.
+    assert page.value("topOfView() + viewHeight() >= layout.height - 1")
+    page.value("scrollToY(500), draw(), 0")
+    at = page.value("layout.rows[rowAt(layout.y, topOfView())]")
+    talk.message(1, "<<EURUSD|1.00>>\0")
+    page.value(f"setData({json.dumps(page_data(talk.timeline()))}), 0")
+    assert page.value("layout.rows[rowAt(layout.y, topOfView())]") == at
 
 
 def test_a_timeline_without_calls_says_so(show: Show) -> None:

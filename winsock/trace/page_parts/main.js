@@ -60,15 +60,18 @@ function resized() {
 
 // New data in the same view: the selected call, the filter and the place stay. At the end, the page follows the new calls.
 function setData(given) {
-  const scroll = $("scroll"), top = scroll.scrollTop;
-  const atEnd = layout.height <= viewHeight() + top * scrollRatio() + 40;
-  const call = state.call >= 0 ? keyOf(state.call) : "", revealed = state.step >= 0 ? keyOf(state.step) : "";
+  const top = topOfView(), atEnd = layout.height <= viewHeight() + top + 40;
+  const row = Math.min(layout.count - 1, rowAt(layout.y, top));
+  const [call, revealed, first] = [state.call, state.step, layout.rows[row] ?? -1].map(i => i >= 0 ? keyOf(i) : "");
+  const offset = row >= 0 ? layout.y[row] - top : 0, names = JSON.stringify(data.lanes);
   data = decode(given);
   found = {query: "", flags: null, rows: null, layout: null};
   Object.assign(state, {call: findKey(call), step: findKey(revealed)});
-  fill();
+  if (JSON.stringify(data.lanes) !== names) fill();
   update();
-  scrollToY(atEnd && state.step < 0 ? layout.height : top * scrollRatio());
+  const place = layout.place[findKey(first)] ?? -1;
+  if (atEnd && state.step < 0) scrollToY(layout.height);
+  else if (place >= 0) scrollToY(layout.y[place] - offset);
   draw();
 }
 
@@ -81,15 +84,24 @@ function open() {
   plan();
 }
 
+function selectAt(node) {
+  const mark = node?.closest("[data-event], [data-call]"), arrow = node?.closest("[data-arrow]");
+  if (arrow) select(Number(arrow.dataset.to));
+  else if (mark) select(Number(mark.dataset.event ?? mark.dataset.call));
+}
+
 function watchPicture() {
   $("scroll").addEventListener("scroll", plan, {passive: true});
-  $("svg").addEventListener("click", event => {
-    // The picture may have been drawn again since the button went down, so the event's target is not the mark.
-    const at = document.elementFromPoint(event.clientX, event.clientY);
-    const mark = at?.closest("[data-event], [data-call]"), arrow = at?.closest("[data-arrow]");
-    if (arrow) select(Number(arrow.dataset.to));
-    else if (mark) select(Number(mark.dataset.event ?? mark.dataset.call));
+  // Not a click of the mouse: there is none if the picture was drawn again since the button went down.
+  let down = null;
+  $("svg").addEventListener("pointerdown", event => { down = event.button === 0 ? event : null; });
+  $("svg").addEventListener("pointerup", event => {
+    if (down && Math.hypot(event.clientX - down.clientX, event.clientY - down.clientY) < 6)
+      selectAt(document.elementFromPoint(event.clientX, event.clientY));
+    down = null;
   });
+  // A screen reader clicks without a pointer.
+  $("svg").addEventListener("click", event => { if (!event.detail) selectAt(event.target); });
   $("svg").addEventListener("mouseover", event => {
     const mark = event.target.closest("[data-event]")?.dataset.event ?? "";
     for (const arrow of $("svg").querySelectorAll(".arrow"))
