@@ -109,6 +109,7 @@ def _watch(watch: Watch, view: View, stop: threading.Event, options: argparse.Na
     view.open()
     try:
         _loop(watch, view, stop, url)
+        watch.ending = stop.is_set()
         codes = [program.exit_code() or 0 for program in watch.started]
         end_all(watch.started)
         while watch.poll():

@@ -26,7 +26,7 @@ __all__ = ["StartedProgram", "command_words", "end_all"]
 _MAX_LINES = 1000
 _MAX_LINE = 4096
 # The time in seconds that a program has to end after Ctrl-C, and after it was terminated.
-_GRACE = 1.0
+_GRACE = 2.0
 
 
 class StartedProgram:

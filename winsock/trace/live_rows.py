@@ -45,6 +45,8 @@ class Rows:
 
     def __init__(self, added: Callable[[Row], None]) -> None:
         self.rows: deque[Row] = deque(maxlen=MAX_ROWS)
+        # The time of the first row.
+        self.start = 0
         self._added = added
         self._idle: dict[Program, tuple[int, str, int]] = {}
         self._clocks: list[int] = []
@@ -108,6 +110,7 @@ class Rows:
 
     def _add(self, row: Row) -> None:
         row = row._replace(brief=_clean(row.brief), text=_clean(row.text))
+        self.start = min(self.start or row.at, row.at)
         self.rows.append(row)
         self._added(row)
 

@@ -173,8 +173,7 @@ def screen(watch: Watch, notes: list[Note], width: int, height: int, final: bool
     below = [*_now(watch, columns, column, max(height // 3, 1)), *_note_lines(notes)]
     free = max(height - len(lines) - len(below), 0)
     rows = sorted(watch.rows.rows, key=lambda row: row.at)[-free:] if free else []
-    start = min((row.at for row in watch.rows.rows), default=0)
-    lines += [_row(row, start, programs, columns, column) for row in rows]
+    lines += [_row(row, watch.rows.start, programs, columns, column) for row in rows]
     if not final:
         lines += [Text()] * (free - len(rows))
     lines = [*lines, *below][:height]
@@ -249,12 +248,10 @@ def _now(watch: Watch, columns: int, column: int, most: int) -> list[Text]:
             counts = f"{_count(program.calls, 'call')}, {_count(program.errors, 'error')}, {how}"
             state.append(_fitted(counts, column) + " ")
         return [doing, state, *absent[:most]]
-    lines = [
-        Text(
-            _fitted(f"{_name(program)}: {program.calls} calls, {program.errors} errors, {does or how}", column + _TIME)
-        )
-        for program, does, how in states
-    ]
+    lines = []
+    for program, does, how in states:
+        counts = f"{_count(program.calls, 'call')}, {_count(program.errors, 'error')}"
+        lines.append(Text(_fitted(f"{_name(program)}: {counts}, {does or how}", column + _TIME)))
     return [*lines, *absent][-most:]
 
 

@@ -28,8 +28,8 @@ __all__ = ["Watch"]
 _OUTPUT_LINES = 200
 # How long a started program has to listen, to wait or to end before the next one is started, in seconds.
 _START_PAUSE = 3.0
-# The calls after which a client finds the program.
-_READY = ("listen", "recvfrom", "WSAPoll", "select", "accept")
+# The calls that show that a program is ready: a server listens or looks for data, a client has connected.
+_READY = ("listen", "accept", "select", "WSAPoll", "recvfrom", "connect")
 
 
 class Watch:
@@ -40,6 +40,8 @@ class Watch:
         self.files: list[FollowedFile] = []
         self.rows = Rows(added)
         self.version = time.time_ns() // 10**6
+        # Whether the started programs are being ended; the messages about that, such as tracebacks, are not shown.
+        self.ending = False
         self._programs: dict[FollowedFile, StartedProgram] = {}
         self._ready: set[FollowedFile] = set()
         self._states: dict[FollowedFile, str] = {}
@@ -116,7 +118,7 @@ class Watch:
 
     def _poll_started(self, file: FollowedFile, started: StartedProgram) -> bool:
         lines = [started.lines.popleft() for _ in range(min(len(started.lines), _OUTPUT_LINES))]
-        for at, line in lines:
+        for at, line in () if self.ending else lines:
             self.rows.output(at, self._writer(file, started), line)
         state = started.state()
         changed = state != self._states.get(file)
@@ -148,7 +150,7 @@ class Watch:
         started = self._programs.get(file)
         if started:
             return started.state() if started.exit_code() is not None or not started.started else "has made no call yet"
-        return file.problem or "is empty"
+        return file.problem or ("is not a trace" if file.damaged else "is empty")
 
     def lanes(self) -> list[Lane]:
         """Copies of all lanes, with the calls that are kept."""
