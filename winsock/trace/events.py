@@ -47,6 +47,10 @@ class Event:
     idle: bool = False
     text: str = ""
     index: int = -1
+    # The number of its first byte in its TCP stream, counted from 0; None if the call moved no bytes of a stream.
+    stream: int | None = None
+    # The calls at the other ends of its arrows, in the order of the timeline.
+    partners: tuple[Event, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def call(self) -> str:

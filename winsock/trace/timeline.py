@@ -1,12 +1,14 @@
-"""Merges the traces of several programs into one timeline: lanes, calls in order of their effect, and arrows."""
+"""Merges the traces of several programs into one timeline: lanes, calls in one order, and arrows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from .events import Arrow, Event, Lane
 from .matching import arrows_of
+from .order import align_clocks, in_order, own_order
 
 __all__ = ["SAME_CLOCK", "Timeline", "event_of", "timeline"]
 
@@ -20,7 +22,7 @@ SAME_CLOCK = 10**9
 
 
 class Timeline(NamedTuple):
-    """The calls of all lanes in order of time, and the arrows between them."""
+    """The calls of all lanes, each lane's in their own order and no effect above its cause, and the arrows."""
 
     lanes: list[Lane]
     events: list[Event]
@@ -41,19 +43,30 @@ def timeline(lanes: Iterable[Lane], fold: bool = True) -> Timeline:
     """One timeline of all lanes; `fold` combines consecutive calls that found nothing to do into one event."""
     ordered = list(lanes)
     _distinct(ordered)
-    offsets = [lane.offset for lane in ordered]
-    shared = max(offsets) - min(offsets) < SAME_CLOCK
+    clocks = _clocks([lane.offset for lane in ordered])
     events = []
     for index, lane in enumerate(ordered):
-        shift = 0 if shared else lane.offset - offsets[0]
+        # Lanes that share a clock have the offset of one of them, so that their times stay as they are.
+        shift = ordered[clocks[index]].offset - ordered[0].offset
         events += [event_of(index, record, shift) for record in lane.records]
-    events.sort(key=lambda event: (event.at, event.lane, event.record["n"]))
-    arrows = arrows_of(events)
+    events.sort(key=own_order)
+    arrows = arrows_of(events, clocks)
+    align_clocks(events, clocks, arrows)
     if fold:
         events = _folded(events)
-    for number, event in enumerate(events):
-        event.index = number
-    return Timeline(ordered, events, arrows, offsets[0])
+    events, arrows = in_order(events, arrows)
+    return Timeline(ordered, events, arrows, ordered[0].offset if ordered else 0)
+
+
+def _clocks(offsets: list[int]) -> list[int]:
+    """For each lane the first lane that has the same clock; the offsets of those differ little."""
+    clocks = list(range(len(offsets)))
+    by_offset = sorted(clocks, key=lambda lane: offsets[lane])
+    for before, lane in pairwise(by_offset):
+        if offsets[lane] - offsets[before] < SAME_CLOCK:
+            clocks[lane] = clocks[before]
+    first: dict[int, int] = {}
+    return [first.setdefault(clock, lane) for lane, clock in enumerate(clocks)]
 
 
 def event_of(lane: int, record: dict[str, Any], shift: int) -> Event:
@@ -100,5 +113,4 @@ def _folded(events: list[Event]) -> list[Event]:
             kept.append(event)
     for lane in list(running):
         close(lane)
-    kept.sort(key=lambda event: (event.at, event.lane, event.record["n"]))
     return kept
