@@ -164,7 +164,7 @@ def test_what_is_not_a_file_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.posix_only(reason="named pipes")
 def test_a_pipe_is_not_opened(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")  # type: ignore[attr-defined,unused-ignore]
+    os.mkfifo(tmp_path / "pipe")
     file = FollowedFile(tmp_path / "pipe", None, 10, "label")
     file.poll()
     assert file.problem == "is not a file"

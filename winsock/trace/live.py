@@ -128,8 +128,9 @@ def _watch(watch: Watch, view: View, stop: threading.Event, options: argparse.Na
     if options.traces:
         files = " ".join(str(program.trace) for program in watch.started)
         print(printable(f"python -m winsock.trace picture {files} --html talk.html"), file=sys.stderr)
-    if any(program.problem for program in watch.started):
-        return 2
+    for program in watch.started:
+        if program.problem:
+            return failed(_PROG, f"{program.command}: {program.problem}")
     return int(any(codes))
 
 
@@ -146,7 +147,7 @@ def _loop(watch: Watch, view: View, stop: threading.Event, url: str) -> None:
 
 def _notes(watch: Watch, url: str) -> list[Note]:
     """What the display says besides the calls."""
-    notes = []
+    notes = [Note(f"{each.command}: {each.problem}") for each in watch.started if each.problem]
     for file in watch.files:
         if file.damaged:
             more = f", and {file.damaged - 1} more" if file.damaged > 1 else ""
