@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from .events import Arrow, Event, Lane
 from .matching import arrows_of
 
-__all__ = ["Timeline", "timeline"]
+__all__ = ["Timeline", "distinct", "timeline"]
 
 # These calls report what happened before they returned, so they count from their end. All other calls take effect when
 # they start.
@@ -28,7 +28,7 @@ class Timeline(NamedTuple):
     wall: int  # the time of day at time 0 of the clock, in nanoseconds since 1970
 
 
-def _distinct(lanes: list[Lane]) -> None:
+def distinct(lanes: list[Lane]) -> None:
     """Append a number to the names of lanes that have the same name."""
     seen: dict[str, int] = {}
     for lane in lanes:
@@ -40,7 +40,7 @@ def _distinct(lanes: list[Lane]) -> None:
 def timeline(lanes: Iterable[Lane], fold: bool = True) -> Timeline:
     """One timeline of all lanes; `fold` combines consecutive calls that found nothing to do into one event."""
     ordered = list(lanes)
-    _distinct(ordered)
+    distinct(ordered)
     offsets = [lane.offset for lane in ordered]
     shared = max(offsets) - min(offsets) < _SAME_CLOCK
     events = []
