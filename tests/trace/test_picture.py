@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def test_the_arrows_of_a_real_run(drawn: Timeline) -> None:
     ]
 
 
-def test_events_are_in_order_of_time_and_arrows_point_forward(drawn: Timeline) -> None:
+def test_events_of_one_machine_are_in_order_of_time_and_arrows_point_forward(drawn: Timeline) -> None:
     assert [event.at for event in drawn.events] == sorted(event.at for event in drawn.events)
     for arrow in drawn.arrows:
         assert arrow.source.index < arrow.target.index, arrow
@@ -64,6 +65,8 @@ def test_the_diagram_of_a_real_run(drawn: Timeline) -> None:
     lines = sequence_diagram(drawn).splitlines()
     assert lines[:3] == ["sequenceDiagram", "    participant P0 as server", "    participant P1 as client"]
     assert any(line.startswith("    Note over P0: WSAStartup(") and "<br/>bind(" in line for line in lines)
+    # The client may make its next call before the server accepts or receives; then the first call is in parentheses.
+    lines = [re.sub(r": \((.*?)\)(?= \u2192)", r": \1", line) for line in lines]
     assert any(line.startswith("    P1-->>P0: connect \u2192 accept: 127.0.0.1:") for line in lines)
     assert '    P1->>P0: send = 6 \u2192 recv = 6: 6 bytes "hello\\0"' in lines
     assert '    P0->>P1: send = 12 \u2192 recv = 4: 4 of 12 bytes "bye#60;"' in lines

@@ -155,8 +155,7 @@ def _line(run: str, number: int, event: Event) -> str:
     text = (
         event.text if len(event.text) <= _SHOWN_TEXT else f"{event.text[: _SHOWN_TEXT - 40]} \u2026 {event.text[-37:]}"
     )
-    source = event.record.get("source")
-    place = f"  ({source['file']}:{source['line']})" if isinstance(source, dict) else ""
+    place = f"  ({event.source.file}:{event.source.line})" if event.source else ""
     return printable(f"{run} {number + 1:6} {text}{place}").rstrip()
 
 

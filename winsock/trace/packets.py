@@ -268,8 +268,7 @@ class _Calls:
         return self._wall + time
 
     def _comment(self, event: Event) -> str:
-        source = event.record.get("source")
-        place = f" ({source['file']}:{source['line']})" if isinstance(source, dict) else ""
+        place = f" ({event.source.file}:{event.source.line})" if event.source else ""
         return printable(f"{event.text}{place}")
 
 

@@ -1,12 +1,14 @@
-"""Merges the traces of several programs into one timeline: lanes, calls in order of their effect, and arrows."""
+"""Merges the traces of several programs into one timeline: lanes, calls in one order, and arrows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from .events import Arrow, Event, Lane
 from .matching import arrows_of
+from .order import align_clocks, in_order, own_order
 
 __all__ = ["Timeline", "distinct", "timeline"]
 
@@ -20,7 +22,7 @@ _SAME_CLOCK = 10**9
 
 
 class Timeline(NamedTuple):
-    """The calls of all lanes in order of time, and the arrows between them."""
+    """The calls of all lanes, each lane's in their own order and no effect above its cause, and the arrows."""
 
     lanes: list[Lane]
     events: list[Event]
@@ -41,23 +43,37 @@ def timeline(lanes: Iterable[Lane], fold: bool = True) -> Timeline:
     """One timeline of all lanes; `fold` combines consecutive calls that found nothing to do into one event."""
     ordered = list(lanes)
     distinct(ordered)
-    offsets = [lane.offset for lane in ordered]
-    shared = max(offsets) - min(offsets) < _SAME_CLOCK
+    clocks = _clocks([lane.offset for lane in ordered])
     events = []
     for index, lane in enumerate(ordered):
-        shift = 0 if shared else lane.offset - offsets[0]
-        for record in lane.records:
-            start = record["t"] + shift
-            end = start + record["d"]
-            at = end if record["call"] in _AT_RETURN else start
-            events.append(Event(index, record, at, start, end, idle=_is_idle(record), text=record["text"]))
-    events.sort(key=lambda event: (event.at, event.lane, event.record["n"]))
-    arrows = arrows_of(events)
+        # Lanes that share a clock have the offset of one of them, so that their times stay as they are.
+        shift = ordered[clocks[index]].offset - ordered[0].offset
+        events += [_event(index, record, shift) for record in lane.records]
+    events.sort(key=own_order)
+    arrows = arrows_of(events, clocks)
+    align_clocks(events, clocks, arrows)
     if fold:
         events = _folded(events)
-    for number, event in enumerate(events):
-        event.index = number
-    return Timeline(ordered, events, arrows, offsets[0])
+    events, arrows = in_order(events, arrows)
+    return Timeline(ordered, events, arrows, ordered[0].offset if ordered else 0)
+
+
+def _clocks(offsets: list[int]) -> list[int]:
+    """For each lane the first lane that has the same clock; the offsets of those differ little."""
+    clocks = list(range(len(offsets)))
+    by_offset = sorted(clocks, key=lambda lane: offsets[lane])
+    for before, lane in pairwise(by_offset):
+        if offsets[lane] - offsets[before] < _SAME_CLOCK:
+            clocks[lane] = clocks[before]
+    first: dict[int, int] = {}
+    return [first.setdefault(clock, lane) for lane, clock in enumerate(clocks)]
+
+
+def _event(lane: int, record: dict[str, Any], shift: int) -> Event:
+    start = record["t"] + shift
+    end = start + record["d"]
+    at = end if record["call"] in _AT_RETURN else start
+    return Event(lane, record, at, start, end, idle=_is_idle(record), text=record["text"])
 
 
 def _is_idle(record: dict[str, Any]) -> bool:
@@ -96,5 +112,4 @@ def _folded(events: list[Event]) -> list[Event]:
             kept.append(event)
     for lane in list(running):
         close(lane)
-    kept.sort(key=lambda event: (event.at, event.lane, event.record["n"]))
     return kept
