@@ -27,6 +27,7 @@ from itertools import islice
 from typing import TypeAlias
 
 from .events import Arrow, Event
+from .ip_headers import parsed
 from .rendering import quoted
 
 __all__ = ["arrows_of"]
@@ -195,8 +196,14 @@ def _size(buffer: object) -> int:
 def _same_address(one: str, other: str) -> bool:
     """Whether two texts can be the same address; 0.0.0.0 and [::] match any address with the same port."""
     (host, _, port), (other_host, _, other_port) = one.rpartition(":"), other.rpartition(":")
-    hosts = host == other_host or host in _WILDCARDS or other_host in _WILDCARDS
+    hosts = _unmapped(host) == _unmapped(other_host) or host in _WILDCARDS or other_host in _WILDCARDS
     return hosts and port == other_port and port not in ("", "0")
+
+
+def _unmapped(host: str) -> str:
+    """A host; for an IPv4 address that is mapped into IPv6, the IPv4 address, which the other end uses."""
+    address = parsed(f"{host}:0") if host.startswith("[::ffff:") else None
+    return str(address.host) if address else host
 
 
 def _ports(endpoint: _Endpoint, exchanged: bool = False) -> tuple[str, str]:
