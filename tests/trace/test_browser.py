@@ -134,9 +134,15 @@ def test_the_copied_link_opens_the_same_call_and_filter(show: Show) -> None:
     link = window.value("location.hash")
     assert "link to this call copied" in window.text("#status")
     assert link.startswith("#groups=sockets%2Cconnections%2Cdata&view=time&call=0.")
-    shown = "[...'scroll svg details'.split(' ').map(id => document.getElementById(id).outerHTML), stage.scrollTop]"
+    shown = (
+        "[svg.dataset.rows, svg.dataset.arrows, sizer.style.height, details.innerText,"
+        "document.querySelectorAll('.band.chosen').length,"
+        "[...document.querySelectorAll('[aria-pressed=true]')].map(button => button.innerText)]"
+    )
     before = window.value(shown)
     assert show(link[1:]).value(shown) == before
+    assert before[4] == 1
+    assert "Time" in before[5]
 
 
 def test_going_to_another_link_of_the_same_page_shows_its_call(show: Show) -> None:
