@@ -21,6 +21,7 @@ from typing import Any
 from .events import Event
 from .rendering import value
 from .timeline import Timeline
+from .wire_formats import fields_of
 
 __all__ = ["page", "page_data"]
 
@@ -30,6 +31,7 @@ _SCRIPTS = ("data", "state", "layout", "timeline", "overview", "details", "searc
 _LONGEST_TEXT = 600
 # The recorded bytes of all calls that a page contains. If there are more, each call keeps fewer.
 _ALL_BYTES = 1 << 24
+_FIELDS_OF_A_CALL = 400
 _BYTES_OF_A_CALL = (1 << 20, 1 << 16, 1 << 12, 1 << 10, 1 << 8, 1 << 6, 1 << 4)
 
 
@@ -129,7 +131,7 @@ def _columns(events: list[Event], zero: int, texts: _Texts) -> dict[str, list[An
         "local": [texts.index(event.record.get("local", "")) for event in events],
         "peer": [texts.index(event.record.get("peer", "")) for event in events],
         "args": [[part for pair in _arguments(event, texts) for part in pair] for event in events],
-        "bytes": [_bytes(event, kept) for event in events],
+        "bytes": [_bytes(event, kept, texts) for event in events],
         "source": [_source(event, texts) for event in events],
     }
 
@@ -159,10 +161,20 @@ def _kept_bytes(events: list[Event]) -> int:
     return 0
 
 
-def _bytes(event: Event, kept: int) -> list[Any] | int:
-    """The number of bytes that a call moved and the first of them in hexadecimal digits; 0 without data."""
+def _bytes(event: Event, kept: int, texts: _Texts) -> list[Any] | int:
+    """The number of bytes that a call moved, the first of them in hexadecimal digits, the position of the first one in
+    its stream (-1: not of a stream), and the fields of the messages; 0 without data.
+    """
     buffer = _buffer(event)
-    return [buffer["bytes"], buffer["hex"][: kept * 2]] if buffer else 0
+    if buffer is None:
+        return 0
+    fields = [
+        [field.begin, min(field.end, kept), texts.index(field.name), texts.index(field.text)]
+        for field in fields_of(event)[:_FIELDS_OF_A_CALL]
+        if field.begin < kept
+    ]
+    position = -1 if event.stream is None else event.stream
+    return [buffer["bytes"], buffer["hex"][: kept * 2], position, *([fields] if fields else [])]
 
 
 def _source(event: Event, texts: _Texts) -> list[int] | int:

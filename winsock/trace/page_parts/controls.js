@@ -88,8 +88,7 @@ function showControls() {
   $("by-order").setAttribute("aria-pressed", state.view === "order");
   $("by-time").setAttribute("aria-pressed", state.view === "time");
   $("zoom").textContent = Math.round(state.zoom * 100) + " %";
-  let calls = 0;
-  for (let row = 0; row < layout.count; row++) calls += data.columns.count[layout.rows[row]];
+  const {calls} = layout;
   $("summary").textContent = (calls === data.calls ? plural(calls, "call")
     : `${calls.toLocaleString("en")} of ${plural(data.calls, "call")}`)
     + `, ${plural(data.arrows.from.length, "arrow")}, ${duration(data.last)}, ${new Date(data.wall).toLocaleString()}`;

@@ -147,7 +147,7 @@ function fieldsTable(fields) {
   const body = element("tbody");
   fields.forEach(([begin, end, name, text], k) => {
     const row = element("tr", {"data-field": k}, element("th", {scope: "row"}, element("i", {class: `swatch f${k % 4}`}),
-      data.texts[name]), element("td", {}, end - begin > 1 ? `${begin}–${end - 1}` : String(begin)),
+      data.texts[name]), element("td", {}, end - begin > 1 ? `${begin} to ${end - 1}` : String(begin)),
     element("td", {}, element("code", {}, data.texts[text])));
     body.append(row);
   });

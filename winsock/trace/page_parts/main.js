@@ -5,18 +5,18 @@ function update() {
   makeLayout();
   drawHeads();
   refresh();
+  showControls();
+  showSteps();
+  draw();
   writeFragment();
 }
 
-// After a change of the selected call or the matches.
+// After a change of the selected call or the matches; then the picture has to be drawn.
 function refresh() {
   showDetailsAndSize();
   size();
   drawOverview();
-  showControls();
   showCounts();
-  showSteps();
-  draw();
 }
 
 function showDetailsAndSize() {
@@ -28,8 +28,9 @@ function showDetailsAndSize() {
 
 function select(i) {
   state.call = i;
-  if (i >= 0 && layout.place[i] >= layout.count) state.step = -1;
-  if (i >= 0 && (layout.place[i] < 0 || state.step < 0 && layout.count !== layout.rows.length)) reveal(i);
+  const place = i >= 0 ? layout.place[i] : 0;
+  if (place >= layout.count) state.step = -1;
+  if (i >= 0 && (place < 0 || place >= layout.count)) reveal(i);
   refresh();
   if (here() >= 0) showRow(here());
   draw();
@@ -46,12 +47,15 @@ function reveal(i) {
   fill();
   makeLayout();
   drawHeads();
+  showControls();
+  showSteps();
 }
 
 function resized() {
   placeLanes();
   drawHeads();
   refresh();
+  draw();
 }
 
 // New data in the same view: the selected call, the filter and the place stay. At the end, the page follows the new calls.
@@ -72,6 +76,7 @@ function open() {
   state = readFragment();
   fill();
   update();
+  clearTimeout(writing);
   if (here() >= 0) showRow(here());
   plan();
 }
@@ -107,4 +112,7 @@ legend();
 watchControls();
 watchPicture();
 watchOverview();
+measureLetters();
 open();
+// The first search is as fast as the others.
+setTimeout(lowerTexts, 200);
