@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from browser_kit import NEEDS_BROWSER
-from page_kit import Conversation
+from page_kit import Conversation, conversation
 from page_window_kit import Show, arrow_count, rows, select, show, window
 from trace_kit import drawn, talk
 
@@ -185,10 +186,32 @@ def test_the_article_s_messages_are_annotated_field_by_field(show: Show) -> None
 def test_new_data_keeps_the_selected_call_and_the_filter(show: Show, drawn: Timeline) -> None:
     page = show("lanes=1&call=1.3")
     before = page.text("#details h2"), rows(page)
+    page.value("getSelection().selectAllChildren(document.querySelector('#details .whole')), 0")
     page.value("window.given = JSON.parse(document.getElementById('json').textContent), 0")
     assert page.value("given.columns.lane.length") == len(page_data(drawn)["columns"]["lane"])
     page.value("setData(given)")
     assert (page.text("#details h2"), rows(page)) == before
+    assert re.fullmatch(r"htons\(\d+\)", page.value("getSelection().toString()"))
+
+
+def test_new_data_shows_new_programs_and_calls_at_the_end(show: Show) -> None:
+    talk = conversation(3, 200)
+    data = page_data(talk.timeline())
+    first = conversation(2, 100)
+    page = show("", first.timeline())
+    page.press("End")
+    page.press("Escape")
+    page.value(f"setData({json.dumps(data)}), 0")
+    page.drawn()
+    assert page.texts("#heads span") == ["server", "client_1", "client_2"]
+    assert page.value("svg.dataset.rows") == str(len(data["columns"]["lane"]))
+    # The page was at its end, so it follows.
+    assert page.value("topOfView() + viewHeight() >= layout.height - 1")
+    page.value("scrollToY(500), draw(), 0")
+    at = page.value("layout.rows[rowAt(layout.y, topOfView())]")
+    talk.message(1, "<<EURUSD|1.00>>\0")
+    page.value(f"setData({json.dumps(page_data(talk.timeline()))}), 0")
+    assert page.value("layout.rows[rowAt(layout.y, topOfView())]") == at
 
 
 def test_a_timeline_without_calls_says_so(show: Show) -> None:

@@ -29,6 +29,7 @@ _SCRIPTS = ("data", "state", "layout", "timeline", "overview", "details", "searc
 
 # A longer text of a call or of an argument is shortened in the middle; its bytes are in the details.
 _LONGEST_TEXT = 600
+_LONGEST_BUFFER = 120
 # The recorded bytes of all calls that a page contains. If there are more, each call keeps fewer.
 _ALL_BYTES = 1 << 24
 _FIELDS_OF_A_CALL = 400
@@ -71,6 +72,10 @@ def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
 
 
+def _shortened(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most * 2 // 3]} \u2026 {text[-most // 3 :]}"
+
+
 class _Texts:
     """A list in which each text occurs once."""
 
@@ -78,9 +83,7 @@ class _Texts:
         self._indices: dict[str, int] = {}
 
     def index(self, text: str) -> int:
-        if len(text) > _LONGEST_TEXT:
-            text = f"{text[: _LONGEST_TEXT * 2 // 3]} \u2026 {text[-_LONGEST_TEXT // 3 :]}"
-        return self._indices.setdefault(text, len(self._indices))
+        return self._indices.setdefault(_shortened(text, _LONGEST_TEXT), len(self._indices))
 
     def all(self) -> list[str]:
         return list(self._indices)
@@ -143,7 +146,9 @@ def _arguments(event: Event, texts: _Texts) -> Iterable[tuple[int, int]]:
             text = value(shown)
         except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
             text = "(not readable in this trace)"
-        yield texts.index(name), texts.index(text)
+        # The bytes are in the details anyway.
+        short = _LONGEST_BUFFER if name == "buf" else _LONGEST_TEXT
+        yield texts.index(name), texts.index(_shortened(text, short))
 
 
 def _buffer(event: Event) -> dict[str, Any] | None:

@@ -60,15 +60,18 @@ function resized() {
 
 // New data in the same view: the selected call, the filter and the place stay. At the end, the page follows the new calls.
 function setData(given) {
-  const scroll = $("scroll"), top = scroll.scrollTop;
-  const atEnd = layout.height <= viewHeight() + top * scrollRatio() + 40;
-  const call = state.call >= 0 ? keyOf(state.call) : "", revealed = state.step >= 0 ? keyOf(state.step) : "";
+  const top = topOfView(), atEnd = layout.height <= viewHeight() + top + 40;
+  const row = Math.min(layout.count - 1, rowAt(layout.y, top));
+  const [call, revealed, first] = [state.call, state.step, layout.rows[row] ?? -1].map(i => i >= 0 ? keyOf(i) : "");
+  const offset = row >= 0 ? layout.y[row] - top : 0, names = JSON.stringify(data.lanes);
   data = decode(given);
   found = {query: "", flags: null, rows: null, layout: null};
   Object.assign(state, {call: findKey(call), step: findKey(revealed)});
-  fill();
+  if (JSON.stringify(data.lanes) !== names) fill();
   update();
-  scrollToY(atEnd && state.step < 0 ? layout.height : top * scrollRatio());
+  const place = layout.place[findKey(first)] ?? -1;
+  if (atEnd && state.step < 0) scrollToY(layout.height);
+  else if (place >= 0) scrollToY(layout.y[place] - offset);
   draw();
 }
 
