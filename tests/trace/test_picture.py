@@ -13,7 +13,7 @@ from trace_story import A, B, C, Story
 
 import winsock
 from winsock.trace.mermaid import sequence_diagram
-from winsock.trace.page import page
+from winsock.trace.page import page, page_data
 from winsock.trace.picture import main
 from winsock.trace.timeline import Timeline, timeline
 from winsock.trace.trace_files import TraceError, program_name, read_lanes
@@ -84,8 +84,8 @@ def test_the_page_needs_no_other_files(drawn: Timeline) -> None:
         assert outside not in text
     data = json.loads(text.split('id="json">')[1].split("</script>")[0])
     assert [lane["name"] for lane in data["lanes"]] == ["server", "client"]
-    assert len(data["events"]) == len(drawn.events)
-    assert len(data["arrows"]) == len(drawn.arrows)
+    assert {len(column) for column in data["columns"].values()} == {len(drawn.events)}
+    assert {len(column) for column in data["arrows"].values()} == {len(drawn.arrows)}
 
 
 def test_the_command_writes_a_page_and_a_diagram(talk: Path, tmp_path: Path) -> None:
@@ -219,7 +219,8 @@ def test_a_call_that_raised_an_exception_is_drawn_without_an_arrow(tmp_path: Pat
     story.call(1, "closesocket", s=99)
     drawn = story.draw()
     assert [arrow.kind for arrow in drawn.arrows] == ["connection"]
-    assert '"error":"TypeError"' in page(drawn, "x")
+    data = page_data(drawn)
+    assert [data["texts"][error] for error in data["columns"]["error"]].count("TypeError") == 1
 
 
 def test_wildcard_addresses_are_matched_by_port() -> None:

@@ -468,7 +468,7 @@ def test_no_argument_makes_the_tracer_raise(started: None, tmp_path: Path, name:
             assert _outcome(traced, *given) == _outcome(own, *given), given
             calls += 1
     trace.stop()
-    assert len(tracing.lines()) == calls + json
+    assert len([line for line in tracing.lines() if '"begun":' not in line]) == calls + json
 
 
 def test_a_trace_can_be_limited_to_some_calls(started: None, tmp_path: Path) -> None:

@@ -82,6 +82,9 @@ class _SimulatedSink(JsonSink):
         self._tls: set[int] = set()
         self._heads: dict[tuple[int, str], bytes] = {}
 
+    def begin(self, call: Call, number: int, start: int) -> None:
+        """Write nothing: nobody watches a program in simulated time."""
+
     def end(self, call: Call, number: int, start: int, duration: int, addresses: dict[str, str]) -> None:
         if call.name in MOVING:
             self._hide(call)

@@ -82,7 +82,10 @@ class Event:
 
 @dataclass
 class Lane:
-    """A program: its name, process id, command line, backend, and the records of its calls."""
+    """A program: its name, process id, command line, backend, and the records of its calls.
+
+    `waiting` has the records of the calls that have begun and not returned, by the number of the call.
+    """
 
     name: str
     pid: int
@@ -90,6 +93,7 @@ class Lane:
     backend: str
     offset: int  # nanoseconds to add to the lane's clock to get the time of day
     records: list[dict[str, Any]] = field(default_factory=list)
+    waiting: dict[int, dict[str, Any]] = field(default_factory=dict)
 
 
 class Arrow(NamedTuple):

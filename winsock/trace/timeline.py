@@ -10,7 +10,7 @@ from .events import Arrow, Event, Lane
 from .matching import arrows_of
 from .order import align_clocks, in_order, own_order
 
-__all__ = ["Timeline", "distinct", "timeline"]
+__all__ = ["SAME_CLOCK", "Timeline", "distinct", "event_of", "timeline"]
 
 # These calls report what happened before they returned, so they count from their end. All other calls take effect when
 # they start.
@@ -18,7 +18,7 @@ _AT_RETURN = ("recv", "recvfrom", "accept", "select", "WSAPoll")
 
 # Programs on one machine share a clock. Their offsets to the time of day differ by less than this, in nanoseconds,
 # because each program reads the time of day at another moment.
-_SAME_CLOCK = 10**9
+SAME_CLOCK = 10**9
 
 
 class Timeline(NamedTuple):
@@ -48,7 +48,7 @@ def timeline(lanes: Iterable[Lane], fold: bool = True) -> Timeline:
     for index, lane in enumerate(ordered):
         # Lanes that share a clock have the offset of one of them, so that their times stay as they are.
         shift = ordered[clocks[index]].offset - ordered[0].offset
-        events += [_event(index, record, shift) for record in lane.records]
+        events += [event_of(index, record, shift) for record in lane.records]
     events.sort(key=own_order)
     arrows = arrows_of(events, clocks)
     align_clocks(events, clocks, arrows)
@@ -63,13 +63,14 @@ def _clocks(offsets: list[int]) -> list[int]:
     clocks = list(range(len(offsets)))
     by_offset = sorted(clocks, key=lambda lane: offsets[lane])
     for before, lane in pairwise(by_offset):
-        if offsets[lane] - offsets[before] < _SAME_CLOCK:
+        if offsets[lane] - offsets[before] < SAME_CLOCK:
             clocks[lane] = clocks[before]
     first: dict[int, int] = {}
     return [first.setdefault(clock, lane) for lane, clock in enumerate(clocks)]
 
 
-def _event(lane: int, record: dict[str, Any], shift: int) -> Event:
+def event_of(lane: int, record: dict[str, Any], shift: int) -> Event:
+    """The event of a call; `shift` is added to its times."""
     start = record["t"] + shift
     end = start + record["d"]
     at = end if record["call"] in _AT_RETURN else start
