@@ -435,3 +435,15 @@ def test_an_event_knows_its_position_in_the_stream_and_the_calls_at_its_arrows()
     assert [[partner.text for partner in event.partners] for event in events] == [
         ["accept#2"], ["connect#1"], ["recv#5"], ["recv#5", "recv#6"], ["send#3", "send#4"], ["send#4"]
     ]  # fmt: skip
+
+
+def test_a_call_that_never_returned_is_at_its_start() -> None:
+    story = Story(0, 0)
+    story.connected(0, 1)
+    begun = {"t": 15, "pid": 1, "thread": "", "text": "recv(5, "}
+    story.lanes[1].waiting[9] = begun | {"begun": 9, "call": "recv"}
+    assert story.order() == ["connect#1", "accept#2"]
+    found = timeline(story.lanes, unfinished=True)
+    assert [event.text for event in found.events] == ["connect#1", "recv(5) has not returned", "accept#2"]
+    assert [arrow.kind for arrow in found.arrows] == ["connection"]
+    assert "    Note over P1: recv(5) has not returned\n" in sequence_diagram(found)

@@ -34,13 +34,11 @@ import winsock
 from winsock.api import CALLS, Winsock
 from winsock.command_line import is_same_file
 
+from .calls import JSON_PREVIEW, PREVIEW
 from .sinks import JsonSink, Output, Sink, TextSink
 from .tracer import traced
 
-__all__ = ["PREVIEW", "start", "start_by_environment", "stop"]
-
-# The number of bytes of a buffer that are shown by default.
-PREVIEW = 32
+__all__ = ["JSON_PREVIEW", "PREVIEW", "start", "start_by_environment", "stop"]
 
 _running: tuple[Winsock, Sink] | None = None
 
@@ -50,20 +48,22 @@ def start(
     *,
     json: bool = False,
     append: bool = False,
-    preview: int = PREVIEW,
+    preview: int | None = None,
     only: Collection[str] = CALLS,
     argv: Sequence[str] | None = None,
 ) -> None:
     """Starts a trace to the file `path`, or to standard error if it is "-".
 
     Traced are the calls that programs import from winsock afterwards. `preview` is the number of bytes of a buffer to
-    show, `only` the names of the calls to trace, and `argv` the command line that JSON lines record. If a trace is
-    already running, it is stopped first.
+    show, by default PREVIEW in text and JSON_PREVIEW in JSON lines; `only` are the names of the calls to trace, and
+    `argv` is the command line that JSON lines record. If a trace is already running, it is stopped first.
 
     Errors: OSError if the file cannot be opened.
     """
     global _running
     stop()
+    if preview is None:
+        preview = JSON_PREVIEW if json else PREVIEW
     output = Output(path, append)
     program = list(sys.orig_argv if argv is None else argv)
     sink: Sink = JsonSink(output, winsock.BACKEND, program) if json else TextSink(output)

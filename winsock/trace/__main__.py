@@ -17,7 +17,7 @@ from typing import Any
 from winsock.api import CALLS
 from winsock.command_line import is_same_file, printable, run_command, write_output
 
-from . import PREVIEW, start
+from . import JSON_PREVIEW, PREVIEW, start
 
 # The commands that read traces, and what each does. The module of the same name is imported only when its command is
 # used; its `main` takes the arguments after the command and returns the exit code.
@@ -99,7 +99,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--calls", type=_calls, default=CALLS, metavar="A,B", help="trace only these calls")
     parser.add_argument(
-        "--bytes", type=_count, default=PREVIEW, metavar="N", help=f"show N bytes of a buffer; default: {PREVIEW}"
+        "--bytes",
+        type=_count,
+        metavar="N",
+        help=f"show N bytes of a buffer; default: {PREVIEW}, in JSON lines {JSON_PREVIEW}",
     )
     parser.add_argument(
         "-m", dest="module", action="store_true", help="PROGRAM is the name of a module, as for python -m"

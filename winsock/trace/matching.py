@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeAlias
 
+from .calls import PREVIEW
 from .events import Arrow, Event
 from .ip_headers import parsed
 from .rendering import quoted
@@ -269,7 +270,9 @@ def _match_stream(sender: _Endpoint, receiver: _Endpoint, can_cause: _CanCause, 
 
 def _data_arrow(sent: _Range, received: _Range) -> Arrow:
     begin, end = max(sent.begin, received.begin), min(sent.end, received.end)
-    shown = bytes.fromhex(received.event.record["args"]["buf"]["hex"])[begin - received.begin :][: end - begin]
+    # Two digits for each byte; an arrow shows only the first bytes.
+    first, last = 2 * (begin - received.begin), 2 * (min(end, begin + PREVIEW) - received.begin)
+    shown = bytes.fromhex(received.event.record["args"]["buf"]["hex"][first:last])
     count, whole = end - begin, sent.end - sent.begin
     size = f"{count} bytes" if count == whole else f"{count} of {whole} bytes"
     return Arrow(sent.event, received.event, "data", f"{size} {quoted(shown, len(shown) < count)}", count)
@@ -318,5 +321,5 @@ def _same_datagram(sent: _Datagram, received: _Datagram, can_cause: _CanCause) -
 
 
 def _preview(datagram: _Datagram) -> str:
-    raw = bytes.fromhex(datagram.data)
+    raw = bytes.fromhex(datagram.data[: 2 * PREVIEW])
     return quoted(raw, len(raw) < datagram.size)

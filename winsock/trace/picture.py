@@ -46,7 +46,7 @@ def _draw(options: argparse.Namespace) -> int:
     if conflict := _conflict(options):
         return failed(_PROG, conflict)
     try:
-        drawn = timeline(read_traces(options.traces))
+        drawn = timeline(read_traces(options.traces), unfinished=True)
         if options.html:
             title = options.title or " and ".join(lane.name for lane in drawn.lanes)
             options.html.write_text(page(drawn, printable(title)), encoding="utf-8")

@@ -14,7 +14,7 @@ from winsock.command_line import printable
 from winsock.symbols import error_name
 from winsock.version import __version__
 
-from .calls import Call
+from .calls import PREVIEW, Call, Shown
 from .parameters import PARAMETERS, When
 from .rendering import arguments, json_result, quoted, result, value
 from .source import source_of_call
@@ -223,10 +223,18 @@ class JsonSink:
             record["error"] = {"code": call.error, "name": error_name(call.error)}
         if source := source_of_call():
             record["source"] = source
-        self._write(record | addresses | {"text": f"{call.name}({arguments(call.shown)}) {outcome}"})
+        shown = {name: _brief(value) for name, value in call.shown.items()}
+        self._write(record | addresses | {"text": f"{call.name}({arguments(shown)}) {outcome}"})
 
     def close(self) -> None:
         self._output.close()
 
     def _write(self, record: dict[str, Any]) -> None:
         self._output.write(json.dumps(record, separators=(",", ":")) + "\n")
+
+
+def _brief(shown: Shown) -> Shown:
+    """An argument with at most PREVIEW bytes of a buffer, for the text of a call."""
+    if isinstance(shown, dict) and "hex" in shown:
+        return shown | {"hex": shown["hex"][: 2 * PREVIEW]}
+    return shown

@@ -39,22 +39,27 @@ def distinct(lanes: list[Lane]) -> None:
             lane.name = f"{lane.name} {seen[lane.name]}"
 
 
-def timeline(lanes: Iterable[Lane], fold: bool = True) -> Timeline:
-    """One timeline of all lanes; `fold` combines consecutive calls that found nothing to do into one event."""
+def timeline(lanes: Iterable[Lane], fold: bool = True, unfinished: bool = False) -> Timeline:
+    """One timeline of all lanes; `fold` combines consecutive calls that found nothing to do into one event.
+
+    `unfinished` adds the calls that have not returned, at their start: when their program was ended is not known.
+    """
     ordered = list(lanes)
     distinct(ordered)
     clocks = _clocks([lane.offset for lane in ordered])
-    events = []
+    events: list[Event] = []
+    waiting: list[Event] = []
     for index, lane in enumerate(ordered):
         # Lanes that share a clock have the offset of one of them, so that their times stay as they are.
         shift = ordered[clocks[index]].offset - ordered[0].offset
         events += [event_of(index, record, shift) for record in lane.records]
+        waiting += [_waiting(index, begun, shift) for begun in lane.waiting.values() if unfinished]
     events.sort(key=own_order)
     arrows = arrows_of(events, clocks)
-    align_clocks(events, clocks, arrows)
+    align_clocks([*events, *waiting], clocks, arrows)
     if fold:
         events = _folded(events)
-    events, arrows = in_order(events, arrows)
+    events, arrows = in_order([*events, *waiting], arrows)
     return Timeline(ordered, events, arrows, ordered[0].offset if ordered else 0)
 
 
@@ -75,6 +80,14 @@ def event_of(lane: int, record: dict[str, Any], shift: int) -> Event:
     end = start + record["d"]
     at = end if record["call"] in _AT_RETURN else start
     return Event(lane, record, at, start, end, idle=_is_idle(record), text=record["text"])
+
+
+def _waiting(lane: int, begun: dict[str, Any], shift: int) -> Event:
+    """The event of a call that has begun and not returned; `result` of its record is None."""
+    start = begun["t"] + shift
+    text = f"{begun['text'].rstrip(', ')}) has not returned"
+    record = begun | {"n": begun["begun"], "d": 0, "args": {}, "result": None, "text": text}
+    return Event(lane, record, start, start, start, text=text)
 
 
 def _is_idle(record: dict[str, Any]) -> bool:

@@ -36,7 +36,7 @@ def read_traces(traces: Sequence[str]) -> list[Lane]:
     Errors: TraceError for a file that cannot be read or is not a trace, or if no trace has a call.
     """
     lanes = [lane for trace in traces for lane in read_lanes(*file_and_name(trace))]
-    if not any(lane.records for lane in lanes):
+    if not any(lane.records or lane.waiting for lane in lanes):
         raise TraceError("no calls in " + ", ".join(traces))
     return lanes
 
