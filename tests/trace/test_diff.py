@@ -163,6 +163,14 @@ def test_of_data_that_was_recorded_in_part_the_common_bytes_are_compared(compare
     assert compared(client(), client(recorded=3))[0] == 0
 
 
+def test_a_call_that_has_not_returned_differs_from_one_that_has(compared: Callable[..., Told]) -> None:
+    stories = client(), client()
+    del stories[1].lanes[0].records[-2:]
+    stories[1].wait(0, "recv", s=5)
+    code, text = compared(*stories)
+    assert (code, text.splitlines()[-1]) == (1, "  call: recv in A, recv that has not returned in B")
+
+
 def test_threads_are_compared_on_their_own(compared: Callable[..., Told]) -> None:
     stories = []
     for order in ("xy", "yx"):

@@ -25,7 +25,7 @@ def checked(drawn: Timeline) -> list[dict[str, Any]]:
     assert document["displayTimeUnit"] == "ns"
     events: list[dict[str, Any]] = document["traceEvents"]
     for event in events:
-        assert event["ph"] in ("M", "X", "s", "f")
+        assert event["ph"] in ("M", "X", "B", "s", "f")
         assert all(type(event[key]) is int for key in ("pid", "tid"))
         assert type(event["name"]) is str
         assert type(event["args"]) is dict
@@ -33,8 +33,8 @@ def checked(drawn: Timeline) -> list[dict[str, Any]]:
             assert event["ts"] >= 0
             assert type(event["cat"]) is str
     bars: dict[int, list[dict[str, Any]]] = {}
-    for event in of(events, "X"):
-        assert event["dur"] > 0
+    for event in [*of(events, "X"), *of(events, "B")]:
+        assert event.setdefault("dur", 0.001) > 0
         bars.setdefault(event["tid"], []).append(event)
     for track in bars.values():
         track.sort(key=lambda event: event["ts"])
@@ -97,6 +97,14 @@ def test_calls_without_a_duration_at_one_time_follow_each_other() -> None:
     story.call(1, "accept", 7, s=1, local=B, peer=A, t=1, d=8)
     events = of(checked(story.draw()), "X")
     assert len({event["tid"] for event in events}) == 2
+
+
+def test_a_call_that_has_not_returned_begins_and_does_not_end() -> None:
+    story = Story("a")
+    story.call(0, "accept", 7, s=1)
+    story.wait(0, "recv", s=7)
+    (event,) = of(checked(timeline(story.lanes, unfinished=True)), "B")
+    assert (event["name"], event["args"]["call"]) == ("recv", "recv() has not returned")
 
 
 def test_threads_with_the_same_name_have_tracks_of_their_own() -> None:

@@ -3,7 +3,7 @@
 How it works:
 
 - Each program is a process, each of its threads a thread, each call a complete event ("X"), and each arrow a flow that
-  starts ("s") in the sending call and ends ("f") in the receiving one.
+  starts ("s") in the sending call and ends ("f") in the receiving one. A call that has not returned only begins ("B").
 - The events of one thread must be nested or follow each other. Two threads of a program may have the same name, so a
   call that begins before the previous call of its thread has ended is put on another track (`_Tracks`).
 - A flow belongs to the call that contains its time. Calls of the simulation may take no time and follow each other at
@@ -110,16 +110,17 @@ def _call(event: Event, bar: _Bar, zero: int) -> dict[str, Any]:
     args |= {key: event.record[key] for key in ("local", "peer") if key in event.record}
     if event.source:
         args["source"] = f"{event.source.file}:{event.source.line} {event.source.function}: {event.source.code}"
-    return {
-        "ph": "X",
+    shown = {
         "name": f"{event.call} {event.error}".rstrip(),
         "cat": event.group,
         "pid": event.lane + 1,
         "tid": bar.track,
         "ts": (bar.begin - zero) / 1000,
-        "dur": (bar.end - bar.begin) / 1000,
         "args": args,
     }
+    if "begun" in event.record:
+        return shown | {"ph": "B"}
+    return shown | {"ph": "X", "dur": (bar.end - bar.begin) / 1000}
 
 
 def _flow(number: int, arrow: Arrow, bars: dict[int, _Bar], zero: int) -> Iterator[dict[str, Any]]:
