@@ -148,11 +148,11 @@ def test_the_help_lists_the_commands_that_read_traces(capsys: pytest.CaptureFixt
 
 
 def test_only_the_module_of_the_command_that_is_used_is_imported(folder: Path) -> None:
-    program = "import sys, winsock.trace.__main__ as m; {}; print(*(c for c in m.COMMANDS if 'winsock.trace.'+c in sys.modules))"
-    assert python("-c", program.format("None"), cwd=folder, check=True).stdout == "\n"
-    used = "sys.argv = ['', 'summary', '--help']\ntry: m.main()\nexcept SystemExit: pass\n"
-    done = python("-c", program.replace("; {}; ", "\n" + used), cwd=folder, check=True)
-    assert done.stdout.splitlines()[-1] == "summary"
+    ended = "import sys\nfrom winsock.trace.__main__ import COMMANDS, main\ntry: main()\nexcept SystemExit: pass\n"
+    imported = "print(*(name for name in COMMANDS if f'winsock.trace.{name}' in sys.modules))"
+    for command in ("--help", "summary", "diff"):
+        done = python("-c", ended + imported, command, "--help", cwd=folder, check=True)
+        assert done.stdout.splitlines()[-1] == ("" if command == "--help" else command)
 
 
 def test_a_program_with_the_name_of_a_command_is_run_by_its_path(folder: Path) -> None:
