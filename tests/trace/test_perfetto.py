@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from simulated_talk import simulated_talk
 from trace_kit import drawn, talk
 from trace_story import A, B, Story
 
@@ -15,6 +16,7 @@ from winsock.trace.events import Lane
 from winsock.trace.export import main
 from winsock.trace.perfetto import perfetto
 from winsock.trace.timeline import Timeline, timeline
+from winsock.trace.trace_files import read_lanes
 
 __all__ = ["drawn", "talk"]
 
@@ -81,6 +83,13 @@ def test_the_calls_and_arrows_of_a_real_run(drawn: Timeline) -> None:
     assert connect["cat"] == "connections"
     assert connect["args"]["peer"].startswith("127.0.0.1:")
     assert connect["args"]["source"].startswith("client.py:")
+
+
+def test_the_calls_and_arrows_of_a_simulated_run(tmp_path: Path) -> None:
+    whole = timeline([lane for trace in simulated_talk(tmp_path) for lane in read_lanes(Path(trace))], fold=False)
+    events = checked(whole)
+    assert len(of(events, "X")) == len(whole.events)
+    assert len(of(events, "s")) == len(whole.arrows) > 4
 
 
 def test_an_error_is_in_the_name_of_its_call() -> None:
