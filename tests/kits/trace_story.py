@@ -30,6 +30,12 @@ class Story:
         record |= {"args": args, "result": result, "text": f"{call}() = {result}"}
         self.lanes[lane].records.append(record)
 
+    def wait(self, lane: int, call: str, **args: Any) -> None:
+        """A call that does not return."""
+        self.clock += 10
+        record = {"begun": self.clock, "t": self.clock, "pid": lane, "thread": "", "call": call, "args": args}
+        self.lanes[lane].waiting[self.clock] = record | {"text": f"{call}("}
+
     def stream(self, lane: int, s: int, local: str, peer: str, error: str | None = None) -> None:
         self.call(lane, "socket", s, af="AF_INET", type="SOCK_STREAM", protocol=0)
         self.call(lane, "connect", -1 if error else 0, s=s, name=peer, local=local, peer=peer, error=error)
@@ -58,7 +64,7 @@ class Story:
                 "t": 0,
                 "wall": lane.offset,
             }
-            lines = [json.dumps(record) + "\n" for record in [head, *lane.records]]
+            lines = [json.dumps(record) + "\n" for record in [head, *lane.records, *lane.waiting.values()]]
             path = folder / f"{lane.name}.jsonl"
             path.write_text("".join(lines), encoding="ascii")
             paths.append(str(path))

@@ -11,6 +11,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from simulated_talk import simulated_talk
 from trace_kit import ROOT, python
 from trace_story import A, B, C, Story
 
@@ -104,20 +105,15 @@ closesocket(tick), closesocket(server), WSACleanup()
 CLIENT = """\
 import sys
 from winsock import *
-from ctypes import c_int, c_ulong
+from ctypes import c_int
 WSAStartup(MAKEWORD(2, 2), WSADATA())
 name, size = sockaddr_in6(AF_INET6, htons(int(sys.argv[1]))), 28
 inet_pton(AF_INET6, "::1", name.sin6_addr)
 client = socket(AF_INET6, SOCK_STREAM, 0)
-setsockopt(client, SOL_SOCKET, SO_SNDBUF, bytearray((4096).to_bytes(4, "little")), 4)
-connect(client, name, size), ioctlsocket(client, FIONBIO, c_ulong(1))
-data, sent, buf = bytes(range(256)) * 1200, 0, bytearray(1000)
-fds = fd_set()
-while sent < len(data):
-    done = send(client, data[sent:], len(data) - sent, 0)
-    if done > 0: sent += done
-    else: FD_ZERO(fds), FD_SET(client, fds), select(0, None, fds, None, timeval(5, 0))
-ioctlsocket(client, FIONBIO, c_ulong(0)), shutdown(client, SD_SEND)
+connect(client, name, size)
+data, buf = bytes(range(256)) * 1200, bytearray(1000)
+for begin in range(0, len(data), 100_000): send(client, data[begin:], min(len(data) - begin, 100_000), 0)
+shutdown(client, SD_SEND)
 while recv(client, buf, 7, 0) > 0: pass
 closesocket(client)
 client = socket(AF_INET6, SOCK_STREAM, 0)
@@ -190,6 +186,12 @@ def test_of_bytes_that_were_not_recorded_the_capture_has_the_size(tmp_path: Path
     assert sum(int(size) for (size,) in sizes) == 256 * 1200 + sum(answered)
     assert sum(size for size in sent if size > 0) == 256 * 1200 + 3
     assert sum(size for size in received if size > 0) == sum(answered)
+
+
+def test_the_streams_of_a_simulated_run(tmp_path: Path) -> None:
+    file = tmp_path / "talk.pcapng"
+    assert main([*simulated_talk(tmp_path / "calls"), "--pcapng", str(file)]) == 0
+    assert followed(file, 0) == [(b"question", b"answer")]
 
 
 # ---- streams

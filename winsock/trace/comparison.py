@@ -123,6 +123,8 @@ def _handles(args: dict[str, Any]) -> list[int]:
 def _parts(event: Event, sockets: dict[int, int]) -> dict[str, Any]:
     """What is compared of a call, by the names of its parts."""
     call, record = event.call, event.record
+    if "begun" in record:
+        return {"call": f"{call} that has not returned"}
     parts = {"call": call, "error": event.error}
     if call in _OF_PORTS:
         return parts

@@ -76,7 +76,9 @@ def _number(text: str) -> int:
 
 def _compare(options: argparse.Namespace) -> int:
     try:
-        run_a, run_b = (timeline(read_traces(_files(name)), fold=False) for name in (options.a, options.b))
+        run_a, run_b = (
+            timeline(read_traces(_files(name)), fold=False, unfinished=True) for name in (options.a, options.b)
+        )
     except TraceError as error:
         return failed(_PROG, str(error))
     equal: list[str] = []

@@ -62,7 +62,7 @@ def _export(options: argparse.Namespace) -> int:
     if conflict := _conflict(options):
         return failed(_PROG, conflict)
     try:
-        whole = timeline(read_traces(options.traces), fold=False)
+        whole = timeline(read_traces(options.traces), fold=False, unfinished=True)
         if options.pcapng:
             packets = capture(whole)
             options.pcapng.write_bytes(packets.data)

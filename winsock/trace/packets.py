@@ -87,7 +87,9 @@ class _Calls:
             self._matched.add(id(arrow.target))
 
     def read(self, event: Event) -> None:
-        """Adds the packets of one call."""
+        """Adds the packets of one call; a call that has not returned has none."""
+        if "begun" in event.record:
+            return
         while self._returning and self._returning[0][0] <= event.at:
             self._establish(*heappop(self._returning))
         args = event.record["args"]
