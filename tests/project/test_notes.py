@@ -20,7 +20,10 @@ from notes import conversations
 from winsock.doctor.__main__ import main as doctor
 from winsock.errors import WSAError
 
-NOTES = {path.name: path.read_text(encoding="utf-8") for path in sorted((ROOT / "notes").glob("*.md"))}
+NOTES = {
+    path.relative_to(ROOT / "notes").as_posix(): path.read_text(encoding="utf-8")
+    for path in sorted((ROOT / "notes").rglob("*.md"))
+}
 
 # The names in the header that the article prints, in its order, and in two structures of its text.
 PRINTED = """
@@ -137,6 +140,15 @@ def test_the_doctor_accepts_every_command_in_the_text(
 # ---- links, and what the pages name
 
 
+def has_anchor(target: Path, anchor: str) -> bool:
+    """Whether a page has the anchor, or a source file the lines, as in L3 or L3-L7."""
+    text = target.read_text(encoding="utf-8")
+    if target.suffix == ".md":
+        return anchor in anchors(text) or f'id="{anchor}"' in text
+    lines = re.fullmatch(r"L(\d+)(?:-L(\d+))?", anchor)
+    return lines is not None and 1 <= int(lines[1]) <= int(lines[2] or lines[1]) <= text.count("\n")
+
+
 def anchors(note: str) -> set[str]:
     """The anchors of a page's headings."""
     headings = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```$", "", note, flags=re.DOTALL | re.MULTILINE), re.MULTILINE)
@@ -149,10 +161,11 @@ def test_every_link_has_a_target(page: str) -> None:
         if link.startswith("https://"):
             continue
         name, _, anchor = link.partition("#")
-        target = ROOT / "notes" / (name or page)
+        here = ROOT / "notes" / page
+        target = here.parent / name if name else here
         assert target.exists(), link
         if anchor:
-            assert anchor in anchors(target.read_text(encoding="utf-8")), link
+            assert has_anchor(target, anchor), link
 
 
 @pytest.mark.parametrize("page", NOTES)
@@ -162,8 +175,11 @@ def test_every_file_and_folder_that_is_named_exists(page: str) -> None:
 
 
 def test_the_index_has_every_page() -> None:
-    listed = re.findall(r"^\| \[([\w-]+\.md)\]\(\1\) \|", NOTES["README.md"], re.MULTILINE)
-    assert sorted(listed) == sorted(NOTES.keys() - {"README.md"})
+    # A README.md stands for the other pages of its folder.
+    listed = re.findall(r"^\| \[([\w/-]+\.md)\]\(\1\) \|", NOTES["README.md"], re.MULTILINE)
+    folders = {page.removesuffix("README.md") for page in listed if page.endswith("/README.md")}
+    single = {page for page in NOTES if not page.startswith(tuple(folders)) or page.endswith("/README.md")}
+    assert sorted(listed) == sorted(single - {"README.md"})
 
 
 # ---- the header, name by name
@@ -300,8 +316,12 @@ def test_every_mark_in_a_study_program_is_the_number_of_a_defect(pair: str) -> N
 
 
 def arrows(diagram: str) -> set[str]:
-    """The arrows of a diagram, with port numbers replaced: they differ from run to run."""
+    """The arrows of a diagram, without what differs from run to run.
+
+    That is the port numbers, and the parentheses of a call after which its program made another one before the effect.
+    """
     found = re.findall(r"^ +(P\d(?:-->>|->>|--\)|--x)P\d: .*)$", diagram, re.MULTILINE)
+    found = [re.sub(r": \((.*?)\)(?= \u2192)", r": \1", arrow) for arrow in found]
     return {re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", arrow) for arrow in found}
 
 

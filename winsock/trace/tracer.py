@@ -89,7 +89,7 @@ class _Tracer:
             call = Call(name, _arguments(name, args, kwargs), self._preview)
             _show(call, When.IN)
             number, start = next(self._numbers), clock()
-            sink.begin(call, start)
+            sink.begin(call, number, start)
             start = clock()
             try:
                 call.result = function(*args, **kwargs)
@@ -121,9 +121,12 @@ class _Tracer:
             function(s, set)
             duration = self._clock() - start
             if not FD_ISSET(s, set):
+                error_before = self._calls.WSAGetLastError()
                 call = Call("FD_SET", {"s": s, "set": set}, done=True)
                 call.shown = {"s": handle(s, call), "set": fds(set, call)}
                 self._sink.end(call, next(self._numbers), start, duration, {})
+                # On Windows, every system call can set it.
+                self._calls.WSASetLastError(error_before)
 
         return traced_macro
 
