@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from demos.launcher.option_types import SubParsers
 
 _ALL = "all"
-# A listing has about 10 kB; the saved page of the article with its comments about 1 MB.
-_MAX_BYTES = 1 << 22
 _SOURCES = (".mq5", ".mq4", ".mqh")
 _WIDTHS = (60, 240)
 _EXAMPLES = """\
@@ -104,7 +102,7 @@ def _matches(args: argparse.Namespace) -> list[Match]:
     Errors: ListingError if the file cannot be read or has none of them; ProgramError if the user must choose.
     """
     try:
-        text = decoded(read_source(args.file, _MAX_BYTES))
+        text = decoded(read_source(args.file))
     except SourceError as error:
         raise ListingError(f"{args.file}: {error}") from error
     listings = listings_in(text, args.file.suffix.lower() in _SOURCES)

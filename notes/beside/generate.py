@@ -121,9 +121,9 @@ def _peer(study: Study) -> str:
 
 
 def _row(study: Study, part: Part) -> str:
-    place = (
-        f"{part.position} of {study.procedures}" if part.position else "none" if part.is_ours_alone else "at the top"
-    )
+    place = f"{part.position} of {study.procedures}" if part.position else "at the top"
+    if part.is_ours_alone:
+        place = "none"
     errata = " ".join(_erratum_link(number) for number in sorted(part.errata, key=lambda n: (n[0], int(n[1:]))))
     lines = f"[lines {part.first}-{part.last}]({_source_link(study, part)})"
     return f"| [{part.name}](#{_anchor(part)}) | {place} | {lines} | {errata} |"

@@ -29,6 +29,7 @@ COMMANDS = [
     ("winsock.trace", "picture", "a.jsonl"),
     ("demos", "--help"),
     ("demos", "list"),
+    ("demos", "beside", "--help"),
     ("demos", "collected", "--help"),
     ("demos", "provider", "user", "token", "add", "--help"),
     ("demos", "run", "signal_client", "--help"),
