@@ -15,6 +15,8 @@ from winsock.command_line import printable
 __all__ = ["summary", "two_columns"]
 
 _SEPARATOR = " | "
+# Lines and blanks that decorate a comment; they are shortened where they do not fit.
+_RUN = re.compile(r"([-=*+/_ ])\1{5,}")
 
 
 def two_columns(match: Match, name: str, width: int, only: Iterable[str] = ()) -> Iterator[str]:
@@ -95,9 +97,9 @@ def _pieces(number: int, code: str, side: int) -> list[str]:
     # Characters that take two cells of the terminal.
     if _cells(code) > len(code):
         room //= 2
-    indent = " " * min(len(code) - len(code.lstrip()), room // 3)
+    indent = " " * min(len(code) - len(code.lstrip()), room // 2)
     wrapped = textwrap.wrap(
-        code.strip(),
+        code.strip() if _cells(code) <= room else _RUN.sub(r"\1\1\1\1", code.strip()),
         room,
         initial_indent=indent,
         subsequent_indent=f"{indent}  ",
