@@ -77,6 +77,7 @@ def page(study: Study, run: str) -> str:
             "## A run",
             "",
             f"Both programs of the pair ran on loopback; each call shows the line that made it. {_peer(study)}",
+            "[conversations.md](../conversations.md) explains the diagram.",
             "",
             f"<!-- run -->\n{run}<!-- end of run -->",
             "",
