@@ -1,0 +1,36 @@
+"""A server in an Expert Advisor, which is removed from its chart and attached again. It closes what it opened."""
+
+from ctypes import c_int
+
+from winsock import *
+
+
+def check(result, call):
+    if result in (SOCKET_ERROR, INVALID_SOCKET):
+        raise SystemExit(f"{call} failed: {WSAErrorDescript(WSAGetLastError())}")
+    return result
+
+
+def OnInit(port):
+    check(WSAStartup(MAKEWORD(2, 2), WSADATA()), "WSAStartup")
+    server = check(socket(AF_INET, SOCK_STREAM, IPPROTO_TCP), "socket")
+    check(bind(server, sockaddr_in(AF_INET, htons(port), in_addr(inet_addr("127.0.0.1"))), 16), "bind")
+    check(listen(server, SOMAXCONN), "listen")
+    print("start server ok")
+    return server
+
+
+def OnDeinit(server):
+    check(closesocket(server), "closesocket")
+    check(WSACleanup(), "WSACleanup")
+    print("stop server")
+
+
+server = OnInit(0)
+# The port that the system has assigned. The second start is to use the same one.
+name = sockaddr_in()
+check(getsockname(server, name, c_int(16)), "getsockname")
+OnDeinit(server)
+
+server = OnInit(ntohs(name.sin_port))
+OnDeinit(server)

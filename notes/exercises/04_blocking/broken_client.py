@@ -1,0 +1,30 @@
+"""A client that draws a price and reads the position of the server, at each timer event."""
+
+import sys
+
+from winsock import *
+
+
+def check(result):
+    if result in (SOCKET_ERROR, INVALID_SOCKET):
+        raise SystemExit(WSAErrorDescript(WSAGetLastError()))
+    return result
+
+
+check(WSAStartup(MAKEWORD(2, 2), WSADATA()))
+client = check(socket(AF_INET, SOCK_STREAM, IPPROTO_TCP))
+check(connect(client, sockaddr_in(AF_INET, htons(int(sys.argv[1])), in_addr(inet_addr("127.0.0.1"))), 16))
+print("connected")
+
+buf = bytearray(512)
+for event in 1, 2:
+    input("timer> ")
+    print("timer event", event, "- the price is drawn")
+    count = check(recv(client, buf, len(buf), 0))
+    if count == 0:
+        print("the server has closed the connection")
+    else:
+        print("received", buf[:count].decode("ascii").rstrip("\0"))
+
+check(closesocket(client))
+check(WSACleanup())

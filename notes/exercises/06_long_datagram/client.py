@@ -1,0 +1,28 @@
+"""A client that sends two ticks. Between them a stranger sends a datagram to the same port."""
+
+import sys
+
+from winsock import *
+
+
+def check(result):
+    if result in (SOCKET_ERROR, INVALID_SOCKET):
+        raise SystemExit(WSAErrorDescript(WSAGetLastError()))
+    return result
+
+
+check(WSAStartup(MAKEWORD(2, 2), WSADATA()))
+server = sockaddr_in(AF_INET, htons(int(sys.argv[1])), in_addr(inet_addr("127.0.0.1")))
+client = check(socket(AF_INET, SOCK_DGRAM, IPPROTO_UDP))
+stranger = check(socket(AF_INET, SOCK_DGRAM, IPPROTO_UDP))
+
+tick = b"EURUSD 1.10000\0"
+check(sendto(client, tick, len(tick), 0, server, 16))
+check(sendto(stranger, b"x" * 100, 100, 0, server, 16))
+tick = b"EURUSD 1.10003\0"
+check(sendto(client, tick, len(tick), 0, server, 16))
+print("sent EURUSD 1.10000 and EURUSD 1.10003")
+
+check(closesocket(stranger))
+check(closesocket(client))
+check(WSACleanup())

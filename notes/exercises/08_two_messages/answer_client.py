@@ -1,0 +1,28 @@
+"""A client that copies the position of the server at its timer event. A read may contain several messages."""
+
+import sys
+
+from winsock import *
+
+
+def check(result):
+    if result in (SOCKET_ERROR, INVALID_SOCKET):
+        raise SystemExit(WSAErrorDescript(WSAGetLastError()))
+    return result
+
+
+check(WSAStartup(MAKEWORD(2, 2), WSADATA()))
+client = check(socket(AF_INET, SOCK_STREAM, IPPROTO_TCP))
+check(connect(client, sockaddr_in(AF_INET, htons(int(sys.argv[1])), in_addr(inet_addr("127.0.0.1"))), 16))
+check(ioctlsocket(client, FIONBIO, u_long(1)))
+print("connected")
+
+buf = bytearray(512)
+input("timer> ")
+count = check(recv(client, buf, len(buf), 0))
+# Each message ends with a NUL. The text after the last NUL is empty here.
+for message in buf[:count].split(b"\0")[:-1]:
+    print("position:", message.decode("ascii").removeprefix("<<").removesuffix(">>"))
+
+check(closesocket(client))
+check(WSACleanup())

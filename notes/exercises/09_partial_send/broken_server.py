@@ -1,0 +1,33 @@
+"""A server that sends a large chart template to its client."""
+
+from ctypes import c_int
+
+from winsock import *
+
+
+def check(result):
+    if result in (SOCKET_ERROR, INVALID_SOCKET):
+        raise SystemExit(WSAErrorDescript(WSAGetLastError()))
+    return result
+
+
+check(WSAStartup(MAKEWORD(2, 2), WSADATA()))
+server = check(socket(AF_INET, SOCK_STREAM, IPPROTO_TCP))
+name = sockaddr_in(AF_INET, htons(0), in_addr(inet_addr("127.0.0.1")))
+check(bind(server, name, 16))
+check(listen(server, SOMAXCONN))
+check(getsockname(server, name, c_int(16)))
+print("start server ok, port", ntohs(name.sin_port))
+
+input("timer> ")
+client = check(accept(server, None, None))
+check(ioctlsocket(client, FIONBIO, u_long(1)))
+print("a client has connected")
+template = b"<chart>" + b"." * 16_000_000 + b"</chart>"
+check(send(client, template, len(template), 0))
+print("template sent")
+
+check(shutdown(client, SD_SEND))
+check(closesocket(client))
+check(closesocket(server))
+check(WSACleanup())

@@ -1,0 +1,27 @@
+"""A client that reads a chart template up to the end of the stream."""
+
+import sys
+
+from winsock import *
+
+
+def check(result):
+    if result in (SOCKET_ERROR, INVALID_SOCKET):
+        raise SystemExit(WSAErrorDescript(WSAGetLastError()))
+    return result
+
+
+check(WSAStartup(MAKEWORD(2, 2), WSADATA()))
+client = check(socket(AF_INET, SOCK_STREAM, IPPROTO_TCP))
+check(connect(client, sockaddr_in(AF_INET, htons(int(sys.argv[1])), in_addr(inet_addr("127.0.0.1"))), 16))
+print("connected")
+
+input("timer> ")
+template = bytearray()
+buf = bytearray(1_000_000)
+while (count := check(recv(client, buf, len(buf), 0))) > 0:
+    template += buf[:count]
+print("the template is complete:", template.endswith(b"</chart>"))
+
+check(closesocket(client))
+check(WSACleanup())

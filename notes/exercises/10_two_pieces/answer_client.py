@@ -1,0 +1,38 @@
+"""A client that copies the position of the server at each timer event. It keeps an incomplete message."""
+
+import sys
+
+from winsock import *
+
+
+def check(result):
+    if result in (SOCKET_ERROR, INVALID_SOCKET):
+        raise SystemExit(WSAErrorDescript(WSAGetLastError()))
+    return result
+
+
+check(WSAStartup(MAKEWORD(2, 2), WSADATA()))
+client = check(socket(AF_INET, SOCK_STREAM, IPPROTO_TCP))
+check(connect(client, sockaddr_in(AF_INET, htons(int(sys.argv[1])), in_addr(inet_addr("127.0.0.1"))), 16))
+check(ioctlsocket(client, FIONBIO, u_long(1)))
+print("connected")
+
+received = bytearray()
+buf = bytearray(512)
+for _ in range(2):
+    input("timer> ")
+    count = check(recv(client, buf, len(buf), 0))
+    received += buf[:count]
+    # Remove each complete message. What remains is the beginning of the next one.
+    while b"\0" in received:
+        message, _, received = received.partition(b"\0")
+        text = message.decode("ascii")
+        if text.startswith("<<") and text.endswith(">>"):
+            print("position:", text[2:-2])
+        else:
+            print("wrong message:", text)
+    if received:
+        print("incomplete, waiting for more:", received.decode("ascii"))
+
+check(closesocket(client))
+check(WSACleanup())
