@@ -11,9 +11,10 @@ json overrides that. `%p` in the file name is replaced by the process id, so tha
 FD_SET appears in a trace of select only when the set is full and does not take the socket.
 
 Each JSON line describes a call: n (number of the call), t (start in nanoseconds of a clock that all processes of the
-machine share), d (duration in nanoseconds), pid, thread, call, args, result or raised, error (code and name), local and
-peer (the addresses of the socket), and text (the line in C notation). The first line describes the program: argv, pid,
-backend, and wall, the time of day in nanoseconds since 1970 at its t.
+machine share), d (duration in nanoseconds), pid, thread, call, args, result or raised, error (code and name), source
+(the program's line that makes the call: file, line, function, code), local and peer (the addresses of the socket), and
+text (the line in C notation). The first line describes the program: argv, pid, backend, and wall, the time of day in
+nanoseconds since 1970 at its t.
 
 How it works: `start` replaces the one object that all calls of `winsock` come from (tracer.py) by one that passes each
 call on and reports it to a sink (sinks.py), which writes text or JSON lines. parameters.py says how each argument is

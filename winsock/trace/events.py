@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-__all__ = ["GROUPS", "Arrow", "Event", "Lane"]
+__all__ = ["GROUPS", "Arrow", "Event", "Lane", "Source"]
 
 # The groups of calls that the page can filter; every other call is in the group "names" (names and numbers).
 GROUPS = {
@@ -19,6 +19,15 @@ GROUPS = {
     "waiting": ("select", "WSAPoll", "FD_SET"),
 }  # fmt: skip
 _GROUP = {call: group for group, calls in GROUPS.items() for call in calls}
+
+
+class Source(NamedTuple):
+    """The line of the program that makes a call; `code` is its text without indentation."""
+
+    file: str
+    line: int
+    function: str
+    code: str
 
 
 @dataclass
@@ -53,6 +62,12 @@ class Event:
         if "raised" in self.record:
             return str(self.record["raised"]).partition(":")[0]
         return str(self.record.get("error", {}).get("name", ""))
+
+    @property
+    def source(self) -> Source | None:
+        """The line of the program that makes this call; None if the trace does not say."""
+        source = self.record.get("source")
+        return Source(source["file"], source["line"], source["function"], source["code"]) if source else None
 
     @property
     def label(self) -> str:

@@ -17,6 +17,7 @@ from winsock.version import __version__
 from .calls import Call
 from .parameters import PARAMETERS, When
 from .rendering import arguments, json_result, quoted, result, value
+from .source import source_of_call
 
 __all__ = ["CLOCK", "REAL", "JsonSink", "Origin", "Output", "Sink", "TextSink"]
 
@@ -206,6 +207,8 @@ class JsonSink:
             outcome = f"= {result(call)}"
         if call.error:
             record["error"] = {"code": call.error, "name": error_name(call.error)}
+        if source := source_of_call():
+            record["source"] = source
         self._write(record | addresses | {"text": f"{call.name}({arguments(call.shown)}) {outcome}"})
 
     def close(self) -> None:

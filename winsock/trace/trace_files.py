@@ -120,12 +120,21 @@ def _check_call(record: dict[str, Any]) -> None:
     error = record.get("error", {"name": "0"})
     if not isinstance(error, dict) or not re.fullmatch(r"[\w-]{1,60}", _text(error, "name")):
         raise _Invalid("'error' is not the name of an error")
+    if "source" in record:
+        _check_source(record["source"])
     args = record.get("args")
     if not isinstance(args, dict):
         raise _Invalid("'args' is not an object")
     buffer = args.get("buf")
     if isinstance(buffer, dict) and ("bytes" in buffer or "hex" in buffer):
         _check_buffer(buffer)
+
+
+def _check_source(source: Any) -> None:
+    if not isinstance(source, dict) or _number(source, "line") < 0:
+        raise _Invalid("'source' is not a line of a program")
+    for key in ("file", "function", "code"):
+        _text(source, key)
 
 
 def _check_buffer(buffer: dict[str, Any]) -> None:
