@@ -85,8 +85,8 @@ EXERCISES = {
         "The timer that stops",
         _BOTH,
         "client",
-        "server client... server client client",
-        "server client server client",
+        "server client... server client server client",
+        "server client server client server",
     ),
     5: Exercise("05_would_block", "No news is not an error", _BOTH, "client", "server client server client"),
     6: Exercise("06_long_datagram", "The datagram that is too long", _BOTH, "server", "server"),
@@ -240,7 +240,7 @@ def exchanged(port: int) -> int:
 
 
 def report(number: int, result: Run, answer: bool = False) -> str:
-    """What a run has shown, as text.
+    """What a run has shown, as text: the files, what the programs print, and their calls.
 
     Sockets are named s1, s2 … in the order of their creation, and the server's port PORT, because the system may assign
     other numbers in each run. Conversions such as htons are left out.
@@ -249,15 +249,24 @@ def report(number: int, result: Run, answer: bool = False) -> str:
     width = max(map(len, exercise.programs))
     lines = [f"Exercise {number}: {exercise.title}"]
     lines += [f"  {name:{width}} = {file.parent.name}/{file.name}" for name, file in exercise.files(answer).items()]
-    lines += ["", "The programs print:"]
-    lines += [f"  {name:{width}} | {line}" for name, line in result.printed]
-    lines += ["", "Their calls (! failed):"]
+    lines += ["", "The programs print:", printed(exercise, result)]
+    lines += ["Their calls, each with its line in the program (! failed):"]
     for event, text in _calls(result.calls):
         name = result.calls.lanes[event.lane].name
         if event.group != "names" and name in (exercise.shown or exercise.programs):
             mark = " " if event.error in ("", "WSAEWOULDBLOCK") else "!"
-            lines.append(f"{mark} {name:{width}} | {text}")
-    text = "\n".join(lines) + "\n"
+            lines.append(f"{mark} {name:{width}} {event.source.line if event.source else 0:2} | {text}")
+    return _without_ports(exercise, "\n".join(lines) + "\n")
+
+
+def printed(exercise: Exercise, result: Run) -> str:
+    """The lines that the programs printed, each with the name of its program."""
+    width = max(map(len, exercise.programs))
+    return _without_ports(exercise, "".join(f"  {name:{width}} | {line}\n" for name, line in result.printed))
+
+
+def _without_ports(exercise: Exercise, text: str) -> str:
+    """The text with PORT in place of a port that the system has assigned."""
     return text if exercise.fixed_port else re.sub(r"(port |127\.0\.0\.1:)[1-9]\d*", r"\1PORT", text)
 
 
@@ -266,29 +275,51 @@ def _calls(calls: Timeline) -> list[tuple[Event, str]]:
     names: dict[tuple[int, int], str] = {}
     found = []
     for event in calls.events:
-        text = re.sub(r"(?:SOCKET_ERROR|INVALID_SOCKET) \(#\d+\) (\w+): .*", r"\1", event.text, flags=re.DOTALL)
-        text = re.sub(r"\{wVersion.*\}", "{...}", text)
         if event.call in ("socket", "accept") and not event.error:
-            names[event.lane, event.record["result"]] = name = f"s{len(names) + 1}"
-            text = re.sub(r"= \d+$", f"= {name}", text)
-        handle = re.match(r"\w+\((\d+),? ?", text)
-        if handle and (event.lane, int(handle[1])) in names:
-            text = text.replace(handle[1], names[event.lane, int(handle[1])], 1)
-        found.append((event, text))
+            names[event.lane, event.record["result"]] = f"s{len(names) + 1}"
+        found.append(
+            (event, _short(event, {handle: name for (lane, handle), name in names.items() if lane == event.lane}))
+        )
     return found
+
+
+def _short(event: Event, names: dict[int, str]) -> str:
+    """A call with names in place of the numbers of sockets, without the meaning of its error and details."""
+    text = re.sub(r"(?:SOCKET_ERROR|INVALID_SOCKET) \(#\d+\) (\w+): .*", r"\1", event.text, flags=re.DOTALL)
+    text = re.sub(r"\{wVersion.*\}", "{...}", text)
+    text = re.sub(r'"((?:[^"\\]|\\.){32})(?:[^"\\]|\\.)+"(?:\.\.\.)?', r'"\1"...', text)
+    # The number of a socket is the first argument, the only element of a set, or the result of socket or accept.
+    place = r"(?<=[({])\d+(?=[,)}])" + (r"|\d+$" if event.call in ("socket", "accept") else "")
+    return re.sub(place, lambda match: names.get(int(match[0]), match[0]), text)
+
+
+def _list() -> str:
+    """The exercises with their numbers."""
+    return "\n".join(f"{number:2}  {exercise.title}" for number, exercise in EXERCISES.items())
 
 
 def main() -> None:
     """Run the exercise that the command line names."""
-    parser = argparse.ArgumentParser(description="Run an exercise, and show what its programs print and call.")
+    parser = argparse.ArgumentParser(
+        description="Run an exercise, and show what its programs print and call.",
+        epilog=f"The exercises:\n{_list()}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("number", type=int, choices=EXERCISES, metavar="N", help=f"1 to {len(EXERCISES)}")
     parser.add_argument("--answer", action="store_true", help="run the answer in place of the broken program")
     parser.add_argument("--page", type=Path, metavar="FILE", help="also write the run as a page for the browser")
-    options = parser.parse_args()
-    result = run(EXERCISES[options.number], options.answer)
+    options = parser.parse_args(sys.argv[1:] or ["--help"])
+    exercise = EXERCISES[options.number]
+    try:
+        result = run(exercise, options.answer)
+        if options.page:
+            options.page.write_text(page(result.calls, exercise.title), encoding="utf-8")
+    except RuntimeError as error:
+        parser.exit(1, f"{parser.prog}: error: {error}\n")
+    except OSError as error:
+        parser.error(f"{error.filename}: cannot be written: {error.strerror}")
     print(report(options.number, result, options.answer), end="")
     if options.page:
-        options.page.write_text(page(result.calls, EXERCISES[options.number].title), encoding="utf-8")
         print(f"\nThe page is in {options.page}")
 
 

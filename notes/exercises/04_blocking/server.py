@@ -28,6 +28,9 @@ message = b"<<EURUSD|0.25>>\0"
 check(send(client, message, len(message), 0))
 print("sent EURUSD|0.25")
 
+input("timer> ")
+print("stop server")
+
 check(closesocket(client))
 check(closesocket(server))
 check(WSACleanup())

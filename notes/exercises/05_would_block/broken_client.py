@@ -24,6 +24,9 @@ for _ in range(2):
     if count == SOCKET_ERROR:
         print("connection lost:", WSAErrorDescript(WSAGetLastError()))
         break
+    if count == 0:
+        print("the server has closed the connection")
+        break
     print("received", buf[:count].decode("ascii").rstrip("\0"))
 
 check(closesocket(client))

@@ -1,4 +1,4 @@
-"""A server that collects ticks. A tick fits into 64 bytes."""
+"""A server that collects ticks. A tick fits into 16 bytes."""
 
 from ctypes import c_int
 
@@ -20,7 +20,7 @@ check(getsockname(server, name, c_int(16)))
 print("start server ok, port", ntohs(name.sin_port))
 
 input("timer> ")
-buf = bytearray(64)
+buf = bytearray(16)
 while True:
     count = recvfrom(server, buf, len(buf), 0, None, None)
     if count >= 0:
