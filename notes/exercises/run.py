@@ -93,11 +93,11 @@ EXERCISES = {
     7: Exercise(
         "07_end_of_stream", "The end that nobody notices", _BOTH, "client", "client server client client client"
     ),
-    8: Exercise("08_two_messages", "Two messages in one recv", _BOTH, "client", "server server client"),
+    8: Exercise("08_two_messages", "Two messages in one recv", _BOTH, "client", "server server client client"),
     9: Exercise(
         "09_partial_send", "Half a template", _BOTH, "server", "server client", "server... client server", _BOTH[:1]
     ),
-    10: Exercise("10_two_pieces", "A message in two pieces", _BOTH, "client", "server client server client"),
+    10: Exercise("10_two_pieces", "A message in two pieces", _BOTH, "client", "server client server client client"),
 }
 
 

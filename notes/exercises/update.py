@@ -30,7 +30,9 @@ def updated(number: int, text: str) -> str:
         text = _with_block(text, f"file: {file.name}", 'python linenums="1"', file.read_text(encoding="utf-8"))
     command = f"$ python notes/exercises/run.py {number}\n"
     text = _with_block(text, "run: broken", "text", command + report(number, broken))
-    return _with_block(text, "run: answer", "text", printed(exercise, answer))
+    # Calls of which only a part is shown are different in each run of the answer.
+    shown = printed(exercise, answer) if exercise.shown else report(number, answer, answer=True)
+    return _with_block(text, "run: answer", "text", f"$ python notes/exercises/run.py {number} --answer\n{shown}")
 
 
 def _with_block(text: str, name: str, kind: str, content: str) -> str:

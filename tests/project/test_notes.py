@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from markdown_kit import anchors
 from trace_kit import ROOT, python
 
 import winsock
@@ -135,12 +136,6 @@ def test_the_doctor_accepts_every_command_in_the_text(
 
 
 # ---- links, and what the pages name
-
-
-def anchors(note: str) -> set[str]:
-    """The anchors of a page's headings."""
-    headings = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```$", "", note, flags=re.DOTALL | re.MULTILINE), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", NOTES)

@@ -12,7 +12,8 @@ def check(result):
 
 
 port = int(sys.argv[1]) if len(sys.argv) > 1 else 8210
-check(WSAStartup(MAKEWORD(2, 2), WSADATA()))
+if WSAStartup(MAKEWORD(2, 2), WSADATA()) != 0:
+    raise SystemExit("Winsock cannot be started")
 client = check(socket(AF_INET, SOCK_STREAM, IPPROTO_TCP))
 
 name = sockaddr_in()

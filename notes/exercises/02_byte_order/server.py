@@ -12,7 +12,8 @@ def check(result):
 
 
 port = int(sys.argv[1]) if len(sys.argv) > 1 else 8210
-check(WSAStartup(MAKEWORD(2, 2), WSADATA()))
+if WSAStartup(MAKEWORD(2, 2), WSADATA()) != 0:
+    raise SystemExit("Winsock cannot be started")
 server = check(socket(AF_INET, SOCK_STREAM, IPPROTO_TCP))
 check(bind(server, sockaddr_in(AF_INET, htons(port), in_addr(inet_addr("127.0.0.1"))), 16))
 check(listen(server, SOMAXCONN))

@@ -12,7 +12,8 @@ def check(result, call):
 
 
 def OnInit(port):
-    check(WSAStartup(MAKEWORD(2, 2), WSADATA()), "WSAStartup")
+    if WSAStartup(MAKEWORD(2, 2), WSADATA()) != 0:
+        raise SystemExit("Winsock cannot be started")
     server = check(socket(AF_INET, SOCK_STREAM, IPPROTO_TCP), "socket")
     check(bind(server, sockaddr_in(AF_INET, htons(port), in_addr(inet_addr("127.0.0.1"))), 16), "bind")
     check(listen(server, SOMAXCONN), "listen")

@@ -11,7 +11,8 @@ def check(result):
     return result
 
 
-check(WSAStartup(MAKEWORD(2, 2), WSADATA()))
+if WSAStartup(MAKEWORD(2, 2), WSADATA()) != 0:
+    raise SystemExit("Winsock cannot be started")
 client = check(socket(AF_INET, SOCK_STREAM, IPPROTO_TCP))
 check(connect(client, sockaddr_in(AF_INET, htons(int(sys.argv[1])), in_addr(inet_addr("127.0.0.1"))), 16))
 check(ioctlsocket(client, FIONBIO, u_long(1)))

@@ -1,4 +1,4 @@
-"""A client that copies the position of the server at its timer event. A read may contain several messages."""
+"""A client that copies the position of the server at each timer event. A read may contain several messages."""
 
 import sys
 
@@ -11,18 +11,25 @@ def check(result):
     return result
 
 
-check(WSAStartup(MAKEWORD(2, 2), WSADATA()))
+if WSAStartup(MAKEWORD(2, 2), WSADATA()) != 0:
+    raise SystemExit("Winsock cannot be started")
 client = check(socket(AF_INET, SOCK_STREAM, IPPROTO_TCP))
 check(connect(client, sockaddr_in(AF_INET, htons(int(sys.argv[1])), in_addr(inet_addr("127.0.0.1"))), 16))
 check(ioctlsocket(client, FIONBIO, u_long(1)))
 print("connected")
 
 buf = bytearray(512)
-input("timer> ")
-count = check(recv(client, buf, len(buf), 0))
-# Each message ends with a NUL. The text after the last NUL is empty here.
-for message in buf[:count].split(b"\0")[:-1]:
-    print("position:", message.decode("ascii").removeprefix("<<").removesuffix(">>"))
+for _ in range(2):
+    input("timer> ")
+    count = recv(client, buf, len(buf), 0)
+    if count == SOCKET_ERROR and WSAGetLastError() == WSAEWOULDBLOCK:
+        continue
+    if check(count) == 0:
+        print("the server has closed the connection")
+        break
+    # Each message ends with a NUL. The text after the last NUL is empty here.
+    for message in buf[:count].split(b"\0")[:-1]:
+        print("position:", message.decode("ascii").removeprefix("<<").removesuffix(">>"))
 
 check(closesocket(client))
 check(WSACleanup())

@@ -1,4 +1,4 @@
-"""A client that copies the position of the server at its timer event."""
+"""A client that copies the position of the server at each timer event."""
 
 import sys
 
@@ -11,18 +11,25 @@ def check(result):
     return result
 
 
-check(WSAStartup(MAKEWORD(2, 2), WSADATA()))
+if WSAStartup(MAKEWORD(2, 2), WSADATA()) != 0:
+    raise SystemExit("Winsock cannot be started")
 client = check(socket(AF_INET, SOCK_STREAM, IPPROTO_TCP))
 check(connect(client, sockaddr_in(AF_INET, htons(int(sys.argv[1])), in_addr(inet_addr("127.0.0.1"))), 16))
 check(ioctlsocket(client, FIONBIO, u_long(1)))
 print("connected")
 
 buf = bytearray(512)
-input("timer> ")
-count = check(recv(client, buf, len(buf), 0))
-# The text ends at the first NUL, as CharArrayToString reads it.
-text = buf[:count].partition(b"\0")[0].decode("ascii")
-print("position:", text.removeprefix("<<").removesuffix(">>"))
+for _ in range(2):
+    input("timer> ")
+    count = recv(client, buf, len(buf), 0)
+    if count == SOCKET_ERROR and WSAGetLastError() == WSAEWOULDBLOCK:
+        continue
+    if check(count) == 0:
+        print("the server has closed the connection")
+        break
+    # The text ends at the first NUL, as CharArrayToString reads it.
+    text = buf[:count].partition(b"\0")[0].decode("ascii")
+    print("position:", text.removeprefix("<<").removesuffix(">>"))
 
 check(closesocket(client))
 check(WSACleanup())

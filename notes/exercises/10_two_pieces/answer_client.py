@@ -11,7 +11,8 @@ def check(result):
     return result
 
 
-check(WSAStartup(MAKEWORD(2, 2), WSADATA()))
+if WSAStartup(MAKEWORD(2, 2), WSADATA()) != 0:
+    raise SystemExit("Winsock cannot be started")
 client = check(socket(AF_INET, SOCK_STREAM, IPPROTO_TCP))
 check(connect(client, sockaddr_in(AF_INET, htons(int(sys.argv[1])), in_addr(inet_addr("127.0.0.1"))), 16))
 check(ioctlsocket(client, FIONBIO, u_long(1)))
@@ -19,9 +20,14 @@ print("connected")
 
 received = bytearray()
 buf = bytearray(512)
-for _ in range(2):
+for _ in range(3):
     input("timer> ")
-    count = check(recv(client, buf, len(buf), 0))
+    count = recv(client, buf, len(buf), 0)
+    if count == SOCKET_ERROR and WSAGetLastError() == WSAEWOULDBLOCK:
+        continue
+    if check(count) == 0:
+        print("the server has closed the connection")
+        break
     received += buf[:count]
     # Remove each complete message. What remains is the beginning of the next one.
     while b"\0" in received:

@@ -11,7 +11,8 @@ def check(result):
     return result
 
 
-check(WSAStartup(MAKEWORD(2, 2), WSADATA()))
+if WSAStartup(MAKEWORD(2, 2), WSADATA()) != 0:
+    raise SystemExit("Winsock cannot be started")
 server = check(socket(AF_INET, SOCK_STREAM, IPPROTO_TCP))
 name = sockaddr_in(AF_INET, htons(0), in_addr(inet_addr("127.0.0.1")))
 check(bind(server, name, 16))
