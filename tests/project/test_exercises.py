@@ -45,15 +45,19 @@ ANSWER = {
 
 
 def shown(number: int, result: Run, answer: bool = False) -> str:
-    """The report with the ports of the pages, and N in place of a number of bytes that depends on the run."""
+    """The report with the ports of the pages, and without what depends on the run."""
     text = report(number, result, answer)
+    if number == 1:
+        # Wine checks the socket before the start: notes/differences.md.
+        text = text.replace("WSAENOTSOCK", "WSANOTINITIALISED")
     if EXERCISES[number].fixed_port:
         text = text.replace(str(result.port), "8210").replace(str(exchanged(result.port)), "4640")
-    return without_byte_counts(text)
+    return without_blocks(text)
 
 
-def without_byte_counts(text: str) -> str:
-    return re.sub(r"= \d{5,}$", "= N", text, flags=re.MULTILINE)
+def without_blocks(text: str) -> str:
+    """The report without the data and the results of large sends: how much fits depends on the system."""
+    return re.sub(r"(send\(s3), .*, (4000000, 0\)) = \w+$", r"\1, \2", text, flags=re.MULTILINE)
 
 
 @pytest.mark.parametrize("number", NUMBERS)
@@ -61,7 +65,7 @@ def test_the_trace_of_the_broken_program_shows_its_fault(number: int) -> None:
     text = shown(number, run(EXERCISES[number]))
     for part in BROKEN[number]:
         assert part in text
-    assert f"```text\n$ python notes/exercises/run.py {number}\n{text}```\n" in without_byte_counts(page(number))
+    assert f"```text\n$ python notes/exercises/run.py {number}\n{text}```\n" in without_blocks(page(number))
 
 
 @pytest.mark.parametrize("number", NUMBERS)
@@ -74,6 +78,13 @@ def test_the_answer_works(number: int) -> None:
         assert not re.search("^!", text, re.MULTILINE)
     if not exercise.shown:
         assert f"```text\n$ python notes/exercises/run.py {number} --answer\n{text}```\n" in page(number)
+
+
+def test_the_broken_program_of_the_ninth_exercise_loses_a_part_of_a_block() -> None:
+    text = report(9, run(EXERCISES[9]))
+    results = re.findall(r"send\(s3, .*, 4000000, 0\) = (\w+)$", text, re.MULTILINE)
+    assert len(results) == 4
+    assert any(result == "WSAEWOULDBLOCK" or int(result) < 4_000_000 for result in results)
 
 
 def page(number: int) -> str:

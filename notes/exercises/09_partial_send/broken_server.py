@@ -1,4 +1,4 @@
-"""A server that sends a large chart template to its client."""
+"""A server that sends a large chart template to its client, in four blocks."""
 
 from ctypes import c_int
 
@@ -24,8 +24,9 @@ input("timer> ")
 client = check(accept(server, None, None))
 check(ioctlsocket(client, FIONBIO, u_long(1)))
 print("a client has connected")
-template = b"<chart>" + b"." * 16_000_000 + b"</chart>"
-check(send(client, template, len(template), 0))
+template = b"." * 16_000_000
+for begin in range(0, len(template), 4_000_000):
+    send(client, template[begin : begin + 4_000_000], 4_000_000, 0)
 print("template sent")
 
 check(shutdown(client, SD_SEND))
