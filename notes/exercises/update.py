@@ -15,7 +15,7 @@ from notes.exercises.run import EXERCISES, FOLDER, Exercise, printed, report, ru
 
 def page_file(exercise: Exercise) -> Path:
     """The page of an exercise."""
-    return FOLDER / exercise.folder / "README.md"
+    return FOLDER / f"{exercise.folder}.md"
 
 
 def updated(number: int, text: str) -> str:

@@ -1,4 +1,4 @@
-"""Measures all configurations and writes their figures to the notes, README.md and notes/performance.svg.
+"""Measures all configurations and writes their figures to the notes and notes/performance.svg.
 
     python -m tests.benchmarks.report                             everything
     python -m tests.benchmarks.report --measure accelerator       one configuration; writes no page

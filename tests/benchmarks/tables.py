@@ -1,4 +1,4 @@
-"""The tables of notes/performance.md, notes/scaling.md and README.md, from the files in results/."""
+"""The tables of notes/performance.md, notes/scaling.md and notes/figures.md, from the files in results/."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ class Row:
     benchmarks: tuple[str, ...]  # the first one that the configuration has
     against: str = "socket"
     target: float | None = None
-    in_readme: bool = False
+    in_summary: bool = False
 
 
 RATIOS = (
-    Row("recv that finds nothing", ("recv-nothing",), target=0.40, in_readme=True),
+    Row("recv that finds nothing", ("recv-nothing",), target=0.40, in_summary=True),
     Row(
         "mean time of a timer event with a recv for each of 100 clients, while another thread computes",
         ("timer-100",),
         target=0.05,
-        in_readme=True,
+        in_summary=True,
     ),
     Row("median of these events", ("timer-100-median",)),
     Row("95th percentile of these events", ("timer-100-p95",)),
-    Row("send + recv, 64 bytes over TCP", ("send-recv",), target=0.97, in_readme=True),
-    Row("sendto + recvfrom, 64 bytes, addresses in bytearrays", ("sendto-bytes",), target=0.85, in_readme=True),
-    Row("sendto + recvfrom, 64 bytes, addresses in structures", ("sendto-recvfrom",), target=0.85, in_readme=True),
-    Row("accept + close", ("accept-close",), target=0.95, in_readme=True),
+    Row("send + recv, 64 bytes over TCP", ("send-recv",), target=0.97, in_summary=True),
+    Row("sendto + recvfrom, 64 bytes, addresses in bytearrays", ("sendto-bytes",), target=0.85, in_summary=True),
+    Row("sendto + recvfrom, 64 bytes, addresses in structures", ("sendto-recvfrom",), target=0.85, in_summary=True),
+    Row("accept + close", ("accept-close",), target=0.95, in_summary=True),
     Row("one message to 100 clients, one `send` each", ("fan-out-100",)),
-    Row("one message to 1,000 clients, one `send` each", ("fan-out-1000",), target=0.97, in_readme=True),
+    Row("one message to 1,000 clients, one `send` each", ("fan-out-1000",), target=0.97, in_summary=True),
     Row("", ("fan-out-1000",), "asyncio"),
     Row("one message to 100 clients, by `winsock.batch.send_many`", ("batch-100",)),
-    Row("one message to 1,000 clients, by `winsock.batch.send_many`", ("batch-1000",), in_readme=True),
-    Row("", ("batch-1000",), "C loop", target=1.02, in_readme=True),
-    Row("WSAPoll over 1,000 sockets, one ready", ("poll-1000",), "select.poll", in_readme=True),
+    Row("one message to 1,000 clients, by `winsock.batch.send_many`", ("batch-1000",), in_summary=True),
+    Row("", ("batch-1000",), "C loop", target=1.02, in_summary=True),
+    Row("WSAPoll over 1,000 sockets, one ready", ("poll-1000",), "select.poll", in_summary=True),
     Row("WSAPoll over 10,000 sockets, one ready", ("poll-10000",), "select.poll"),
     Row("the terminal's event loop: poll 1,000 sockets, find the ready one", ("events-1000",), "select.poll"),
     Row("the terminal's event loop: poll 10,000 sockets, find the ready one", ("events-10000",), "select.poll"),
@@ -176,11 +176,11 @@ def table(head: list[str], rows: list[list[str]]) -> list[str]:
     return [line(head), line(["---"] * len(head)), *map(line, rows), ""]
 
 
-def ratios(configurations: list[Figures], in_readme: bool = False) -> list[str]:
+def ratios(configurations: list[Figures], in_summary: bool = False) -> list[str]:
     head = ["", "compared with", "target", *[CONFIGURATIONS[one["configuration"]].title for one in configurations]]
     rows = []
     for row in RATIOS:
-        if row.in_readme < in_readme:
+        if row.in_summary < in_summary:
             continue
         cells = [
             # The targets are the accelerator's.
@@ -269,11 +269,11 @@ def generated() -> dict[Path, str]:
     """The generated part of each page."""
     configurations = [figures for name in CONFIGURATIONS if (figures := kept(name))]
     page = [*ratios(configurations), *amounts(configurations), *origins(configurations), *subscribers("subscribers")]
-    readme = ratios(configurations, in_readme=True)
+    summary = ratios(configurations, in_summary=True)
     return {
         CHECKOUT / "notes" / "performance.md": "\n".join([BEGIN, "", *page, END]),
         CHECKOUT / "notes" / "scaling.md": "\n".join([BEGIN, "", *subscribers("broker"), *tree(), END]),
-        CHECKOUT / "README.md": "\n".join([BEGIN, "", *readme, END]),
+        CHECKOUT / "notes" / "figures.md": "\n".join([BEGIN, "", *summary, END]),
     }
 
 

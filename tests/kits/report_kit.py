@@ -12,7 +12,7 @@ from tests.windows_report import merging, notes
 from tests.windows_report.resuming import CHECKOUT
 
 SCENARIO = "an_unbound_socket_receives_nothing"  # Wine and Windows differ in it
-# In a cell of the README's table that no run on this system can fill.
+# In a cell of the table of notes/figures.md that no run on this system can fill.
 NOTHING = "\N{EN DASH}"
 
 
@@ -82,8 +82,8 @@ def content(root: Path) -> dict[str, bytes]:
 
 
 def last_cells(root: Path) -> dict[str, str]:
-    """The last cell of each row of the README's table, by the first cell."""
-    text = (root / notes.README).read_text(encoding="utf-8").partition("### What was proven where")[2]
+    """The last cell of each row of the table of notes/figures.md, by the first cell."""
+    text = (root / notes.FIGURES).read_text(encoding="utf-8").partition("## What was proven where")[2]
     table = text.partition("| --- |")[2].partition("\n\n")[0]
     return {row.strip("| ").split(" | ")[0]: row.strip("| ").split(" | ")[-1] for row in table.splitlines()[1:]}
 

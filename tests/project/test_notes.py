@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from markdown_kit import anchors
 from trace_kit import ROOT, python
 
 import winsock
@@ -21,7 +20,10 @@ from notes import conversations
 from winsock.doctor.__main__ import main as doctor
 from winsock.errors import WSAError
 
-NOTES = {path.name: path.read_text(encoding="utf-8") for path in sorted((ROOT / "notes").glob("*.md"))}
+NOTES = {
+    path.relative_to(ROOT / "notes").as_posix(): path.read_text(encoding="utf-8")
+    for path in sorted((ROOT / "notes").rglob("*.md"))
+}
 
 # The names in the header that the article prints, in its order, and in two structures of its text.
 PRINTED = """
@@ -138,16 +140,32 @@ def test_the_doctor_accepts_every_command_in_the_text(
 # ---- links, and what the pages name
 
 
+def has_anchor(target: Path, anchor: str) -> bool:
+    """Whether a page has the anchor, or a source file the lines, as in L3 or L3-L7."""
+    text = target.read_text(encoding="utf-8")
+    if target.suffix == ".md":
+        return anchor in anchors(text) or f'id="{anchor}"' in text
+    lines = re.fullmatch(r"L(\d+)(?:-L(\d+))?", anchor)
+    return lines is not None and 1 <= int(lines[1]) <= int(lines[2] or lines[1]) <= text.count("\n")
+
+
+def anchors(note: str) -> set[str]:
+    """The anchors of a page's headings."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```$", "", note, flags=re.DOTALL | re.MULTILINE), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("page", NOTES)
 def test_every_link_has_a_target(page: str) -> None:
     for link in re.findall(r"\]\(([^)\s]+)\)", NOTES[page]):
         if link.startswith("https://"):
             continue
         name, _, anchor = link.partition("#")
-        target = ROOT / "notes" / (name or page)
+        here = ROOT / "notes" / page
+        target = here.parent / name if name else here
         assert target.exists(), link
         if anchor:
-            assert anchor in anchors(target.read_text(encoding="utf-8")), link
+            assert has_anchor(target, anchor), link
 
 
 @pytest.mark.parametrize("page", NOTES)
@@ -157,8 +175,11 @@ def test_every_file_and_folder_that_is_named_exists(page: str) -> None:
 
 
 def test_the_index_has_every_page() -> None:
-    listed = re.findall(r"^\| \[([\w-]+\.md)\]\(\1\) \|", NOTES["README.md"], re.MULTILINE)
-    assert sorted(listed) == sorted(NOTES.keys() - {"README.md"})
+    # A README.md stands for the other pages of its folder.
+    listed = re.findall(r"^\| \[([\w/-]+\.md)\]\(\1\) \|", NOTES["README.md"], re.MULTILINE)
+    folders = {page.removesuffix("README.md") for page in listed if page.endswith("/README.md")}
+    single = {page for page in NOTES if not page.startswith(tuple(folders)) or page.endswith("/README.md")}
+    assert sorted(listed) == sorted(single - {"README.md"})
 
 
 # ---- the header, name by name

@@ -67,16 +67,16 @@ def run(*command: str | Path, cwd: Path, **variables: str) -> str:
     return done.stdout
 
 
-def readme_command(purpose: str) -> list[str]:
-    """The command of the README that contains this text, run by this Python."""
-    readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
-    (command,) = re.findall(rf"^    python (.*{re.escape(purpose)}.*)$", readme, re.MULTILINE)
+def installation_command(purpose: str) -> list[str]:
+    """The command of notes/install.md that contains this text, run by this Python."""
+    page = (CHECKOUT / "notes" / "install.md").read_text(encoding="utf-8")
+    (command,) = re.findall(rf"^    python (.*{re.escape(purpose)}.*)$", page, re.MULTILINE)
     return [sys.executable, *command.split()]
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """A source distribution of this checkout, and the wheel that the README's command builds from it."""
+    """A source distribution of this checkout, and the wheel that the command of notes/install.md builds from it."""
     pytest.importorskip("build", reason="the extra `test` brings `build`, which makes the source distribution")
     source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("out")
     kept = shutil.ignore_patterns("__pycache__", "*.so", "*.pyd", "_libc.c")
@@ -100,7 +100,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     # Which filters tarfile's functions know and ask for depends on the version of Python; this command is the same.
     run(sys.executable, "-m", "tarfile", "-e", sdist, out, cwd=out)
     unpacked = out / sdist.name.removesuffix(".tar.gz")
-    run(*readme_command("pip wheel"), cwd=unpacked)
+    run(*installation_command("pip wheel"), cwd=unpacked)
     (wheel,) = (unpacked / "dist").glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()

@@ -1,4 +1,7 @@
-"""The README and the other pages at the top: the README's programs run, and every link and path exists."""
+"""The README and the other pages at the top: the README's programs run, and every link and path exists.
+
+Also the steps of the pages to which the README sends a newcomer.
+"""
 
 from __future__ import annotations
 
@@ -92,10 +95,11 @@ def source(path: str) -> str:
 
 
 def provider_steps() -> list[list[str]]:
-    """The arguments of the commands of "A signal provider", from the certificate on."""
-    section = README.partition("\n## A signal provider\n")[2].partition("\n## ")[0]
+    """The arguments of the commands of "Your own provider"."""
+    section = source("notes/signal-provider.md").partition("\n## Your own provider\n")[2].partition("\n## ")[0]
     found = [shlex.split(line) for line in re.findall(r"^    python -m demos (.*)$", section, re.MULTILINE)]
-    return found[found.index(["provider", "cert", "localhost"]) :]
+    assert found[0] == ["provider", "cert", "localhost"]
+    return found
 
 
 def test_the_steps_to_a_provider_work_word_for_word(

@@ -48,7 +48,7 @@ def check(facts: Sequence[Fact]) -> int:
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.windows_facts", description=__doc__)
     parser.add_argument("--list", action="store_true", help="print the facts instead of checking them")
-    parser.add_argument("--notes", action="store_true", help="update README.md and notes/differences.md instead")
+    parser.add_argument("--notes", action="store_true", help="update notes/figures.md and notes/differences.md instead")
     parser.add_argument("words", nargs="*", metavar="FACT | TOPIC")
     options = parser.parse_args(arguments)
     if options.notes:

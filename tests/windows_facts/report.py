@@ -1,4 +1,4 @@
-"""Writes the generated parts of README.md and notes/differences.md: how many facts there are, and which do not hold."""
+"""Writes the generated parts of notes/figures.md and notes/differences.md: the facts, and which do not hold."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.conformance import recordings
 from .facts import Certainty, Fact, collect
 
 CHECKOUT = Path(__file__).parent.parent.parent
-README, DIFFERENCES = CHECKOUT / "README.md", CHECKOUT / "notes" / "differences.md"
+FIGURES, DIFFERENCES = CHECKOUT / "notes" / "figures.md", CHECKOUT / "notes" / "differences.md"
 BEGIN, END = "<!-- generated: python -m tests.windows_facts --notes -->", "<!-- end of the generated part -->"
 
 
@@ -34,15 +34,15 @@ def _evidence(facts: Sequence[Fact]) -> list[str]:
     on_wine = sum(bool(fact.wine) for fact in facts)
     return [
         *_paragraph(
-            f"- [tests/conformance](tests/conformance): {len(entries)} scenarios, recorded from {wine}'s ws2_32.dll.",
-            f"compat returns Wine's results in {len(entries) - known} of them. In {known}, Microsoft's reference or",
-            "Wine's tests for Windows state a different result, and compat returns that one.",
+            f"- [tests/conformance](../tests/conformance): {len(entries)} scenarios, recorded from {wine}'s",
+            f"ws2_32.dll. compat returns Wine's results in {len(entries) - known} of them. In {known},",
+            "Microsoft's reference or Wine's tests for Windows state a different result, and compat returns that one.",
             indent="  ",
         ),
         *_paragraph(
-            f"- [tests/windows_facts](tests/windows_facts): {len(facts)} facts about Windows in {topics} topics, each",
-            f"with its source: {_counted(facts)}. compat behaves as {len(facts) - documented} of them say.",
-            f"[notes/differences.md](notes/differences.md#facts-about-windows) lists the {documented} that it does not",
+            f"- [tests/windows_facts](../tests/windows_facts): {len(facts)} facts about Windows in {topics} topics,",
+            f"each with its source: {_counted(facts)}. compat behaves as {len(facts) - documented} of them say.",
+            f"[differences.md](differences.md#facts-about-windows) lists the {documented} that it does not",
             f"follow and the {on_wine} that {wine} does not follow.",
             indent="  ",
         ),
@@ -98,7 +98,7 @@ _WORDS = ("tested", "documented", "source code", "reported")
 def generated() -> dict[Path, str]:
     """The generated part of each document."""
     facts = sorted(collect().values(), key=lambda fact: fact.topic)
-    parts = {README: _evidence(facts), DIFFERENCES: _differences(facts)}
+    parts = {FIGURES: _evidence(facts), DIFFERENCES: _differences(facts)}
     return {path: "\n".join([BEGIN, "", *lines, "", END]) for path, lines in parts.items()}
 
 

@@ -39,7 +39,7 @@ examples:
   py -m tests.windows_report
   py -m tests.windows_report --only scenarios facts --output short.json
 
-A maintainer adds a report to the recordings, the notes and the README:
+A maintainer adds a report to the recordings, the notes:
   python -m tests.windows_report merge FILE
 
 exit codes:
@@ -49,7 +49,7 @@ exit codes:
 """
 _MERGE_TEXT = """\
 Check a report and add it to the recordings (tests/conformance/recordings), to
-tests/windows_report/reports.json, to notes/differences.md and to the README.
+tests/windows_report/reports.json, to notes/differences.md and to notes/figures.md.
 What is documented or recorded stays as it is: what contradicts it is printed.
 Merging the same file again changes nothing. Look at the changes with git diff.
 """

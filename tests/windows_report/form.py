@@ -11,7 +11,7 @@ everything), `seconds`, `problem` (what has ended it early, or ""), and its resu
     pairs      "jobs": {job: {"exit_code", "seconds", "summary", "last_lines"}}
 
 The check accepts exactly this form, with limits for all sizes. Each error is one message that names the place. Versions
-and outcomes have a strict form, so that the README can show them. The other texts are free: see `notes.code`.
+and outcomes have a strict form, so that notes/figures.md can show them. The other texts are free: see `notes.code`.
 """
 
 from __future__ import annotations

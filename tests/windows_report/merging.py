@@ -1,4 +1,4 @@
-"""Adds a checked report to the recordings, to notes/differences.md and to the README.
+"""Adds a checked report to the recordings, to notes/differences.md and to notes/figures.md.
 
 A report is evidence, which a maintainer judges. So a merge changes nothing that is documented or recorded:
 
@@ -8,7 +8,7 @@ A report is evidence, which a maintainer judges. So a merge changes nothing that
   two sides. What contradicts them is listed, here and in notes/differences.md; the maintainer then changes the
   scenario's "windows" side, or finds the defect.
 - `reports.json` gets the versions, counts and failing tests of the report, and its results of facts.
-- The generated part of notes/differences.md and the README's last column are made anew.
+- The generated part of notes/differences.md and the last column of notes/figures.md are made anew.
 
 All texts are made before the first file changes, so an error leaves the clone as it was.
 
@@ -97,7 +97,7 @@ def copy_tree(source: Path, target: Path) -> None:
     Errors: FileExistsError; OSError.
     """
     target.mkdir(parents=True)
-    for path in (notes.README, notes.DIFFERENCES, notes.REPORTS):
+    for path in (notes.FIGURES, notes.DIFFERENCES, notes.REPORTS):
         (target / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source / path, target / path)
     shutil.copytree(source / notes.RECORDINGS, target / notes.RECORDINGS)
@@ -141,9 +141,9 @@ def _remarks(report: Mapping[str, Any], name: str, entries: Mapping[str, recordi
         lines.append(f"not installed: {', '.join(system['missing'])}")
     for part, found in report["parts"].items():
         if found["selection"]:
-            lines.append(f"{part}: only {', '.join(found['selection'])}; it does not count in the README")
+            lines.append(f"{part}: only {', '.join(found['selection'])}; it does not count in notes/figures.md")
         if found["problem"]:
-            lines.append(f"{part}: not complete, so it does not count in the README: {found['problem']}")
+            lines.append(f"{part}: not complete, so it does not count in notes/figures.md: {found['problem']}")
     as_wine, as_windows = answers_like(report, entries)
     if as_wine:
         lines.append(

@@ -1,4 +1,4 @@
-"""What the merged reports say in notes/differences.md and in the README's table "What was proven where".
+"""What the merged reports say in notes/differences.md and in the table "What was proven where".
 
 Both texts are made from the recordings and from `reports.json`. Anybody may have written a report, so no link, mention
 or tag comes out of it: names and versions have a strict form (`form`), and every other text is a code span (`code`).
@@ -21,7 +21,7 @@ from winsock.command_line import printable
 REPORTS = "tests/windows_report/reports.json"
 RECORDINGS = "tests/conformance/recordings"
 DIFFERENCES = "notes/differences.md"
-README = "README.md"
+FIGURES = "notes/figures.md"
 # The side of a recording that the reports fill, next to "wine" and "windows".
 SIDE = "windows report"
 NOT_YET = "not yet"
@@ -116,7 +116,7 @@ def generated(reports: Mapping[str, Any], entries: Mapping[str, recordings.Entry
     if not reports["reports"]:
         text = [
             "No report from a real Windows has been merged. To make one:",
-            "[A report from Windows in five minutes](../README.md#a-report-from-windows-in-five-minutes).",
+            "[A report from Windows in five minutes](windows-report.md).",
         ]
     else:
         text = [*_table(reports, entries), "", *_contradictions(reports, entries), "", *_failures(reports)]
@@ -199,7 +199,7 @@ def in_notes(text: str) -> str:
     return text[begin : end + len(_END)]
 
 
-# ---- the README's last column
+# ---- the last column of notes/figures.md
 
 
 def system_name(system: Mapping[str, Any]) -> str:
@@ -252,7 +252,7 @@ def _joined(*texts: str) -> str:
     return ", ".join(filter(None, texts))
 
 
-# The rows of the README's table that a report can fill, by the beginning of their first cell.
+# The rows of the table in notes/figures.md that a report can fill, by the beginning of their first cell.
 ROWS: dict[str, Callable[[Figures], str]] = {
     "calls, structures, constants, errors": lambda figures: figures.tests("api/"),
     r"(?:\d+ )?recorded scenarios": lambda figures: _joined(figures.scenarios(), figures.tests("properties/")),
@@ -275,20 +275,20 @@ def cells(reports: Mapping[str, Any], entries: Mapping[str, recordings.Entry]) -
 
 
 def with_cells(text: str, filled: Mapping[str, str]) -> str:
-    """The README's text with these last cells in its table "What was proven where".
+    """The text of notes/figures.md with these last cells in its table "What was proven where".
 
     Errors: TreeError if it lacks the table or a row.
     """
-    begin = text.find("### What was proven where")
+    begin = text.find("## What was proven where")
     end = text.find("\n\n", text.find("| --- |", begin))
     if -1 in (begin, end):
-        raise TreeError(f'{README}: the table "What was proven where" is missing')
+        raise TreeError(f'{FIGURES}: the table "What was proven where" is missing')
     table = text[begin:end]
     for row, last in filled.items():
         line = re.compile(rf"^(\| {row}[^\n]*\| )[^|\n]*( \|)$", re.MULTILINE)
         table, count = line.subn(lambda found: f"{found[1]}{last}{found[2]}", table)  # noqa: B023 - used at once
         if not count:
-            raise TreeError(f'{README}: the table "What was proven where" has no row like {row}')
+            raise TreeError(f'{FIGURES}: the table "What was proven where" has no row like {row}')
     return text[:begin] + table + text[end:]
 
 
@@ -301,7 +301,7 @@ def pages(root: Path, reports: Mapping[str, Any], entries: Mapping[str, recordin
     filled = cells(reports, entries)
     return {
         DIFFERENCES: differences_text.replace(in_notes(differences_text), generated(reports, entries)),
-        README: with_cells(_read(root, README), filled),
+        FIGURES: with_cells(_read(root, FIGURES), filled),
     }
 
 

@@ -136,9 +136,10 @@ def test_tests_scenarios_and_facts_run_on_this_system_too() -> None:
     assert [result["outcome"] for result in parts["facts"]["results"].values()] == ["as on Windows"]
 
 
-def test_the_readme_has_a_powershell_line_for_every_demo() -> None:
-    readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
-    lines = {line.strip() for line in readme.splitlines() if line.startswith("    py -m ")}
+def test_the_pages_have_a_powershell_line_for_every_demo() -> None:
+    pages = [CHECKOUT / "README.md", *(CHECKOUT / "notes").glob("*.md")]
+    texts = [page.read_text(encoding="utf-8") for page in pages]
+    lines = {line.strip() for text in texts for line in text.splitlines() if line.startswith("    py -m ")}
     jobs = {name for name, command in SUBCOMMANDS.items() if command.module.endswith("job_command")}
     shown = {line.split()[3] for line in lines if line.startswith("py -m demos ")}
     assert jobs | {"provider", "run"} <= shown

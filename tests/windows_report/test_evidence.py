@@ -46,8 +46,8 @@ def test_unknown_names_of_every_part_are_named_and_ignored(root: Path) -> None:
     ]
     changed = content(root)
     assert [name for name, raw in changed.items() if b"invented" in raw or b"evil.example" in raw] == []
-    assert "2 of 2 runs of the pairs" in changed["README.md"].decode()
-    assert f"{len(collect())} of {len(collect())} facts" in changed["README.md"].decode()
+    assert "2 of 2 runs of the pairs" in changed["notes/figures.md"].decode()
+    assert f"{len(collect())} of {len(collect())} facts" in changed["notes/figures.md"].decode()
     assert "1,812 of 1,813 tests" in differences_page(root)
 
 

@@ -58,7 +58,7 @@ def test_only_the_expected_files_change(root: Path) -> None:
     after = content(root)
     changed = {name for name in after if after[name] != before.get(name)}
     recorded = {name for name in after if name.startswith(notes.RECORDINGS)}
-    assert changed == {notes.README, notes.DIFFERENCES, notes.REPORTS, *recorded}
+    assert changed == {notes.FIGURES, notes.DIFFERENCES, notes.REPORTS, *recorded}
 
 
 def test_reports_that_agree_share_their_rows(root: Path) -> None:
@@ -119,7 +119,7 @@ def test_a_report_in_which_everything_fails_does_not_fill_the_notes(root: Path) 
     assert "And 800 more." in page
 
 
-# ---- the README's last column
+# ---- the last column of notes/figures.md
 
 
 def test_the_last_column_says_not_yet_until_a_report_exists(root: Path) -> None:
@@ -166,7 +166,7 @@ def test_a_part_that_is_not_complete_does_not_count(root: Path, change: dict[str
         part.update(change)
     lines = merging.merge(report, root)
     assert set(last_cells(root).values()) == {notes.NOT_YET, NOTHING}
-    assert sum("does not count in the README" in line for line in lines) == len(form.PARTS)
+    assert sum("does not count in notes/figures.md" in line for line in lines) == len(form.PARTS)
 
 
 def test_a_fact_that_was_skipped_is_not_kept(root: Path) -> None:
@@ -186,8 +186,8 @@ def test_a_fact_that_was_skipped_is_not_kept(root: Path) -> None:
     [
         (notes.DIFFERENCES, "<!-- end of the reports -->", "", "the line <!-- end of the reports --> is missing"),
         (notes.DIFFERENCES, "<!-- generated: python -m tests.windows_report", "<!--", "the line <!-- generated: "),
-        (notes.README, "### What was proven where", "", 'the table "What was proven where" is missing'),
-        (notes.README, "| versions of CPython", "| Python", "has no row like versions of CPython"),
+        (notes.FIGURES, "## What was proven where", "", 'the table "What was proven where" is missing'),
+        (notes.FIGURES, "| versions of CPython", "| Python", "has no row like versions of CPython"),
         (notes.REPORTS, "{", "<<<<<<<", "reports.json is not ASCII text with JSON: "),
         (notes.REPORTS, "facts", "fact", "an object with the keys facts and reports is required"),
         (f"{notes.RECORDINGS}/text.json", "{", "", "text.json is not ASCII text with JSON: "),
@@ -256,13 +256,13 @@ def test_with_try_the_command_merges_into_a_copy(tmp_path: Path, capsys: pytest.
 # ---- this clone
 
 
-def test_the_notes_and_the_readme_match_the_merged_reports() -> None:
+def test_the_notes_match_the_merged_reports() -> None:
     """After a merge by hand: python -m tests.windows_report merge FILE"""
     text = (CHECKOUT / notes.DIFFERENCES).read_text(encoding="utf-8")
     reports, entries = notes.load_reports(CHECKOUT), notes.load_recordings(CHECKOUT)
     assert notes.in_notes(text) == notes.generated(reports, entries)
-    readme = (CHECKOUT / notes.README).read_text(encoding="utf-8")
-    assert notes.with_cells(readme, notes.cells(reports, entries)) == readme
+    figures = (CHECKOUT / notes.FIGURES).read_text(encoding="utf-8")
+    assert notes.with_cells(figures, notes.cells(reports, entries)) == figures
 
 
 def test_no_report_from_wine_has_been_merged_into_the_clone() -> None:

@@ -1,4 +1,4 @@
-"""No link, mention, tag or markup comes out of a report into the notes or the README."""
+"""No link, mention, tag or markup comes out of a report into the notes."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ def test_no_link_or_mention_comes_out_of_a_report(text: str, root: Path) -> None
         part["problem"] = text
     form.check(json.dumps(report).encode("ascii"))
     merging.merge(report, root)
-    shown = (root / notes.DIFFERENCES).read_text(encoding="utf-8") + (root / notes.README).read_text(encoding="utf-8")
+    shown = (root / notes.DIFFERENCES).read_text(encoding="utf-8") + (root / notes.FIGURES).read_text(encoding="utf-8")
     assert shown.count("torvalds") + shown.count("evil.example") >= 3
     outside = [line for line in map(outside_code, differences_page(root).splitlines()) if line not in before]
     assert [line for line in outside if re.search(r"evil|torvalds|@|//|www|<b>", line)] == []
-    assert "evil" not in (root / notes.README).read_text(encoding="utf-8")
+    assert "evil" not in (root / notes.FIGURES).read_text(encoding="utf-8")
 
 
 @given(st.text(alphabet="`|\\ @a<\n\u202e", max_size=12))

@@ -1,0 +1,106 @@
+"""Take the two pictures of the README from real runs, with Chromium.
+
+python notes/pictures.py            both
+python notes/pictures.py trace      only the page of winsock.trace
+python notes/pictures.py chart      only the chart
+
+trace.png shows the page that `python -m winsock.trace picture --html` writes for the signal pair; chart.png is what the
+demo of chart templates draws at the receiver. Chromium must be installed, and the extra `charts`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import struct
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import conversations
+
+ROOT = Path(__file__).resolve().parents[1]
+PICTURES = ROOT / "notes" / "pictures"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+# The size of the window in pixels.
+WIDTH, HEIGHT = 1400, 900
+
+
+def trace(folder: Path) -> Path:
+    """A picture of the page of the signal pair."""
+    page = folder / "signal.html"
+    conversations.draw("signal", page)
+    return photograph(page.as_uri(), folder)
+
+
+def photograph(address: str, folder: Path) -> Path:
+    """A picture of a page in Chromium, in light colours.
+
+    Errors: RuntimeError without Chromium, or if it takes no picture.
+    """
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        raise RuntimeError(f"Chromium is not installed; none of these is in PATH: {', '.join(BROWSERS)}")
+    picture = folder / "picture.png"
+    done = subprocess.run(
+        [
+            browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run",
+            "--disable-background-networking", f"--user-data-dir={folder / 'profile'}",
+            f"--window-size={WIDTH},{HEIGHT}", "--virtual-time-budget=3000", f"--screenshot={picture}", address,
+        ],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )  # fmt: skip
+    if done.returncode or not picture.exists():
+        raise RuntimeError(f"{browser} took no picture of {address}:\n{done.stderr}")
+    return picture
+
+
+def chart(folder: Path) -> Path:
+    """The chart that the receiver of a template draws."""
+    path = os.pathsep.join([str(ROOT), str(ROOT / "compat")])
+    subprocess.run(
+        [sys.executable, "-m", "demos", "tpl", "--out", str(folder), "--bars", "tests/data/EURUSD_H1.tsv"],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": path},
+        check=True,
+        timeout=100,
+    )
+    return folder / "client.png"
+
+
+def size(picture: Path) -> tuple[int, int]:
+    """The width and height of a PNG file, in pixels."""
+    width, height = struct.unpack(">II", picture.read_bytes()[16:24])
+    return width, height
+
+
+TAKEN: dict[str, Callable[[Path], Path]] = {"trace": trace, "chart": chart}
+
+
+def main() -> None:
+    """Take the pictures that the command line names."""
+    parser = argparse.ArgumentParser(description="Take the pictures of the README from real runs.")
+    parser.add_argument("pictures", nargs="*", metavar="PICTURE", help=f"one of {', '.join(TAKEN)}; default: all")
+    options = parser.parse_args()
+    for name in options.pictures:
+        if name not in TAKEN:
+            parser.error(f"unknown picture: {name!r}; choose from {', '.join(TAKEN)}")
+    PICTURES.mkdir(exist_ok=True)
+    for name in options.pictures or TAKEN:
+        # On Windows a file may stay locked for a moment after its process has ended.
+        with TemporaryDirectory(prefix="picture-", ignore_cleanup_errors=True) as folder:
+            target = PICTURES / f"{name}.png"
+            shutil.copyfile(TAKEN[name](Path(folder)), target)
+        width, height = size(target)
+        print(f"{target.relative_to(ROOT).as_posix()}: {width} x {height} pixels, {target.stat().st_size:,} bytes")
+
+
+if __name__ == "__main__":
+    main()
