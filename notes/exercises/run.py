@@ -37,6 +37,7 @@ from winsock import (
     sockaddr_in,
     socket,
 )
+from winsock.command_line import run_command
 from winsock.trace.events import Event
 from winsock.trace.page import page
 from winsock.trace.timeline import Timeline, timeline
@@ -324,4 +325,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_command("run.py", main))

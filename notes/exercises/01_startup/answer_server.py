@@ -1,4 +1,4 @@
-"""A server that waits for clients. It starts Winsock first, and says only what is true."""
+"""A server that waits for clients. It starts Winsock first."""
 
 from winsock import *
 

@@ -1,4 +1,4 @@
-"""A client of the server on port 8210. It gives the port in network byte order."""
+"""A client of the server on port 8210, in network byte order."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""A server on port 8210, which its clients know. It reports whether a client has connected."""
+"""A server on port 8210. It reports whether a client has connected."""
 
 import sys
 
@@ -15,7 +15,8 @@ port = int(sys.argv[1]) if len(sys.argv) > 1 else 8210
 if WSAStartup(MAKEWORD(2, 2), WSADATA()) != 0:
     raise SystemExit("Winsock cannot be started")
 server = check(socket(AF_INET, SOCK_STREAM, IPPROTO_TCP))
-check(bind(server, sockaddr_in(AF_INET, htons(port), in_addr(inet_addr("127.0.0.1"))), 16))
+name = sockaddr_in(AF_INET, htons(port), in_addr(inet_addr("127.0.0.1")))
+check(bind(server, name, 16))
 check(listen(server, SOMAXCONN))
 check(ioctlsocket(server, FIONBIO, u_long(1)))
 print("start server ok, port", port)

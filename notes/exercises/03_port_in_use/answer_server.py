@@ -1,4 +1,4 @@
-"""A server in an Expert Advisor, which is removed from its chart and attached again. It closes what it opened."""
+"""A server in an Expert Advisor that is attached to a chart twice. It closes its socket."""
 
 from ctypes import c_int
 
@@ -15,7 +15,8 @@ def OnInit(port):
     if WSAStartup(MAKEWORD(2, 2), WSADATA()) != 0:
         raise SystemExit("Winsock cannot be started")
     server = check(socket(AF_INET, SOCK_STREAM, IPPROTO_TCP), "socket")
-    check(bind(server, sockaddr_in(AF_INET, htons(port), in_addr(inet_addr("127.0.0.1"))), 16), "bind")
+    name = sockaddr_in(AF_INET, htons(port), in_addr(inet_addr("127.0.0.1")))
+    check(bind(server, name, 16), "bind")
     check(listen(server, SOMAXCONN), "listen")
     print("start server ok")
     return server

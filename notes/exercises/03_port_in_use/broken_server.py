@@ -1,4 +1,4 @@
-"""A server in an Expert Advisor, which is removed from its chart and attached again."""
+"""A server in an Expert Advisor that is attached to a chart twice."""
 
 from ctypes import c_int
 
@@ -8,7 +8,8 @@ from winsock import *
 def OnInit(port):
     WSAStartup(MAKEWORD(2, 2), WSADATA())
     server = socket(AF_INET, SOCK_STREAM, IPPROTO_TCP)
-    bind(server, sockaddr_in(AF_INET, htons(port), in_addr(inet_addr("127.0.0.1"))), 16)
+    name = sockaddr_in(AF_INET, htons(port), in_addr(inet_addr("127.0.0.1")))
+    bind(server, name, 16)
     listen(server, SOMAXCONN)
     print("start server ok")
     return server

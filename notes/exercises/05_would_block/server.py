@@ -1,4 +1,4 @@
-"""A server that sends its position some time after a client has connected."""
+"""A server that sends its position one event after a client has connected."""
 
 from ctypes import c_int
 

@@ -1,4 +1,4 @@
-"""A server that collects ticks. A tick fits into 16 bytes; longer datagrams are reported and ignored."""
+"""A server that collects ticks of up to 16 bytes. It ignores longer datagrams."""
 
 from ctypes import c_int
 

@@ -1,4 +1,4 @@
-"""A server that collects ticks. A tick fits into 16 bytes."""
+"""A server that collects ticks of up to 16 bytes."""
 
 from ctypes import c_int
 

@@ -1,4 +1,4 @@
-"""A client that sends two ticks. Between them a stranger sends a datagram to the same port."""
+"""A client that sends two ticks. Between them a stranger sends a datagram."""
 
 import sys
 
@@ -13,7 +13,8 @@ def check(result):
 
 if WSAStartup(MAKEWORD(2, 2), WSADATA()) != 0:
     raise SystemExit("Winsock cannot be started")
-server = sockaddr_in(AF_INET, htons(int(sys.argv[1])), in_addr(inet_addr("127.0.0.1")))
+port = int(sys.argv[1])
+server = sockaddr_in(AF_INET, htons(port), in_addr(inet_addr("127.0.0.1")))
 client = check(socket(AF_INET, SOCK_DGRAM, IPPROTO_UDP))
 stranger = check(socket(AF_INET, SOCK_DGRAM, IPPROTO_UDP))
 

@@ -1,4 +1,4 @@
-"""A client that reads the position of the server at each timer event, until the end of the stream."""
+"""A client that reads the server's position until the end of the stream."""
 
 import sys
 
@@ -14,7 +14,9 @@ def check(result):
 if WSAStartup(MAKEWORD(2, 2), WSADATA()) != 0:
     raise SystemExit("Winsock cannot be started")
 client = check(socket(AF_INET, SOCK_STREAM, IPPROTO_TCP))
-check(connect(client, sockaddr_in(AF_INET, htons(int(sys.argv[1])), in_addr(inet_addr("127.0.0.1"))), 16))
+port = int(sys.argv[1])
+name = sockaddr_in(AF_INET, htons(port), in_addr(inet_addr("127.0.0.1")))
+check(connect(client, name, 16))
 check(ioctlsocket(client, FIONBIO, u_long(1)))
 print("connected")
 

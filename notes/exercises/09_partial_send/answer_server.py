@@ -1,4 +1,4 @@
-"""A server that sends a large chart template to its client: as much as fits, then the remaining bytes."""
+"""A server that sends a large chart template to its client, completely."""
 
 from ctypes import c_int
 

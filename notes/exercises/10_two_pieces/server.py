@@ -1,4 +1,4 @@
-"""A server whose message arrives in two pieces. Each send stands for a packet of the network."""
+"""A server whose message arrives in two pieces, as a network can deliver it."""
 
 from ctypes import c_int
 
