@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 from trace_kit import ROOT, python
+from winsock_kit import bound, listener, port_of
 
 from notes.exercises.run import EXERCISES, FIXED_PORTS, Exercise, Run, exchanged, report, run
 from notes.exercises.update import page_file, updated
+from winsock import closesocket
 
 FOLDER = ROOT / "notes/exercises"
 PAGES = [FOLDER / "README.md", *map(page_file, EXERCISES.values())]
@@ -190,6 +192,18 @@ def runner(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_a_program_that_still_runs_after_its_turns_is_reported() -> None:
     with pytest.raises(RuntimeError, match="07_end_of_stream: still running after the last turn: client"):
         run(EXERCISES[7]._replace(turns="client server"))
+
+
+@pytest.mark.usefixtures("started")
+def test_the_second_exercise_uses_the_next_port_if_its_port_is_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    used, other = port_of(listener()), bound()
+    free = port_of(other)
+    assert closesocket(other) == 0
+    monkeypatch.setattr("notes.exercises.run.FIXED_PORTS", [used, free])
+    assert run(EXERCISES[2], answer=True).port == free
+    monkeypatch.setattr("notes.exercises.run.FIXED_PORTS", [used])
+    with pytest.raises(RuntimeError, match=f"other programs use the ports {used} to {used}: end one of them"):
+        run(EXERCISES[2])
 
 
 def test_the_ports_of_the_second_exercise_are_not_assigned_by_a_system() -> None:
