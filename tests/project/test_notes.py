@@ -316,8 +316,12 @@ def test_every_mark_in_a_study_program_is_the_number_of_a_defect(pair: str) -> N
 
 
 def arrows(diagram: str) -> set[str]:
-    """The arrows of a diagram, with port numbers replaced: they differ from run to run."""
+    """The arrows of a diagram, without what differs from run to run.
+
+    That is the port numbers, and the parentheses of a call after which its program made another one before the effect.
+    """
     found = re.findall(r"^ +(P\d(?:-->>|->>|--\)|--x)P\d: .*)$", diagram, re.MULTILINE)
+    found = [re.sub(r": \((.*?)\)(?= \u2192)", r": \1", arrow) for arrow in found]
     return {re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:PORT", arrow) for arrow in found}
 
 

@@ -1,147 +1,216 @@
-"""The page of a picture works in a real browser: it draws without errors, filters, zooms and shows details."""
+"""The page of a picture works in a real browser: what it draws, its filters, its link and its details."""
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
-import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from browser_kit import NEEDS_BROWSER, Page, browser
 from trace_kit import drawn, talk
 
-from winsock.trace.page import page
+from winsock.trace.page import page, page_data
 from winsock.trace.timeline import Timeline
 
 __all__ = ["drawn", "talk"]
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = NEEDS_BROWSER
 
-pytestmark = [
-    pytest.mark.posix_only(reason="there is no browser on Wine; the page is the same"),
-    pytest.mark.skipif(
-        BROWSER is None, reason="Chromium is not installed: apt-get install --no-install-recommends chromium"
-    ),
-]
-
-# Each script acts like a user and writes its result to the title of the document.
-REPORT = "document.title = JSON.stringify(%s);"
-HOVER = """
-const node = document.querySelector(%r);
-node.dispatchEvent(new MouseEvent("mousemove", {clientX: 300, clientY: 300, bubbles: true}));
-"""
+Show = Callable[..., Page]
 
 
-OTHERS = ("sockets", "connections", "waiting")
-
-
-class Page:
-    """A page in a file, which a browser displays."""
-
-    def __init__(self, folder: Path, text: str) -> None:
-        self.folder, self.text = folder, text
-
-    def dom(self, fragment: str = "", script: str = "") -> str:
-        """The document after its scripts and `script` have run; an error in any of them fails the test."""
-        assert BROWSER
-        file = self.folder / "page.html"
-        file.write_text(self.text.replace("</body>", f"<script>{script}</script></body>"), encoding="utf-8")
-        done = subprocess.run(
-            [
-                BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
-                "--disable-background-networking", "--disable-component-update", "--disable-sync",
-                f"--user-data-dir={self.folder / 'profile'}",
-                "--enable-logging=stderr", "--window-size=1400,900", "--virtual-time-budget=2000", "--dump-dom",
-                f"{file.as_uri()}#{fragment}",
-            ],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=100,
-            check=True,
-        )  # fmt: skip
-        assert "CONSOLE" not in done.stderr, done.stderr
-        return done.stdout
-
-    def numbers(self, fragment: str = "", script: str = "") -> tuple[int, int]:
-        """The number of marks and of arrows that are drawn."""
-        dom = self.dom(fragment, script)
-        marks, arrows = len(re.findall(r"data-event=", dom)), len(re.findall(r"data-arrow=", dom))
-        assert f'data-events="{marks}"' in dom
-        assert f'data-arrows="{arrows}"' in dom
-        return marks, arrows
-
-    def result(self, script: str, fragment: str = "") -> object:
-        """The result that the script reports."""
-        found = re.search(r"<title>(.*?)</title>", self.dom(fragment, script))
-        assert found
-        return json.loads(found[1].replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))
+@pytest.fixture(scope="module")
+def window(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    with browser(tmp_path_factory.mktemp("browser")) as opened:
+        yield opened
 
 
 @pytest.fixture
-def shown(drawn: Timeline, tmp_path: Path) -> Page:
-    return Page(tmp_path, page(drawn, "talk"))
+def show(window: Page, drawn: Timeline, tmp_path: Path) -> Iterator[Show]:
+    """Opens the page of a timeline; an error in its scripts, or a refused resource, fails the test."""
+    file = tmp_path / "page.html"
+
+    def open_page(fragment: str = "", timeline: Timeline = drawn) -> Page:
+        file.write_text(page(timeline, "talk"), encoding="utf-8")
+        window.size(1400, 900)
+        window.open("about:blank")
+        window.open(file.as_uri() + (f"#{fragment}" if fragment else ""))
+        window.drawn()
+        return window
+
+    yield open_page
+    assert window.problems == []
 
 
-def test_lanes_marks_and_arrows_are_drawn(shown: Page, drawn: Timeline) -> None:
-    marks = sum(event.group != "names" for event in drawn.events)
-    assert shown.numbers() == (marks, 8)
-    dom = shown.dom()
-    assert len(re.findall(r'class="lane"', dom)) == 2
-    assert re.search(r"<span[^>]*>server</span><span[^>]*>client</span>", dom)
-    for name in ("server", "client", "sockets", "connections", "data", "waiting", "names, numbers"):
-        assert re.search(rf"<label><input type=\"checkbox\"[^>]*>(<i[^>]*></i>)?{name}</label>", dom), name
+def rows(window: Page) -> list[str]:
+    """The calls of all drawn rows, with the names of their lanes."""
+    found = window.value("[...document.querySelectorAll('[data-event]')].map(e => e.getAttribute('aria-label'))")
+    assert str(len(found)) == window.value("document.getElementById('svg').dataset.rows")
+    return [re.sub(r", at [\d.]+ s$", "", text) for text in found]
 
 
-def test_the_view_is_stored_in_the_address_of_the_page(shown: Page, drawn: Timeline) -> None:
-    everything = len(drawn.events)
-    assert shown.numbers("groups=sockets,connections,data,waiting,names") == (everything, 8)
-    assert shown.numbers("q=recv(") == (sum("recv(" in event.text for event in drawn.events), 0)
-    assert shown.numbers("lanes=0")[1] == 0
-    assert shown.numbers("errors=1") == (0, 0)
-    assert shown.numbers("zoom=0.2&scale=time")[1] == 8
-    assert 'data-zoom="0.200"' in shown.dom("zoom=0.2")
+def arrow_count(window: Page) -> int:
+    count: int = window.value("document.querySelectorAll('[data-arrow]').length")
+    assert str(count) == window.value("document.getElementById('svg').dataset.arrows")
+    return count
 
 
-def test_filters_hide_marks_and_arrows(shown: Page, drawn: Timeline) -> None:
-    only_data = sum(event.group == "data" for event in drawn.events)
-    click = "".join(f"document.querySelector('[data-value={name}]').click();" for name in OTHERS)
+def select(window: Page, call: str) -> None:
+    """Click on the first drawn call that starts like this, such as `client: recv(`."""
+    window.click(f"[data-event][aria-label^={call!r}] .label")
+    window.drawn()
+
+
+def test_lanes_calls_and_arrows_are_drawn(show: Show, drawn: Timeline) -> None:
+    window = show()
+    names = [lane.name for lane in drawn.lanes]
+    expected = [f"{names[event.lane]}: {event.text}" for event in drawn.events if event.group != "names"]
+    assert rows(window) == expected
+    assert arrow_count(window) == len(drawn.arrows) == 8
+    assert window.texts("#heads span") == names
+    assert window.texts("#lanes button") == names
+    for kind in ("connection", "data", "datagram", "end"):
+        expected_count = sum(arrow.kind == kind for arrow in drawn.arrows)
+        assert window.value(f"document.querySelectorAll('.arrow.{kind}').length") == expected_count, kind
+
+
+def test_filters_hide_calls_and_arrows(show: Show, drawn: Timeline) -> None:
+    window = show()
+    for group in ("sockets", "connections", "waiting"):
+        window.click(f"#groups [data-value={group}]")
+    window.drawn()
+    assert len(rows(window)) == sum(event.group == "data" for event in drawn.events)
     # Arrows for the ends of streams start at shutdown and closesocket, which are hidden now.
-    assert shown.numbers(script=click) == (only_data, 5)
-    assert shown.result(click + REPORT % "location.hash") == "#groups=data"
-    typed = "const q = document.getElementById('query'); q.value = 'TICK'; q.dispatchEvent(new Event('input'));"
-    assert shown.numbers(script=typed) == (2, 1)
-    assert shown.result(typed + "document.getElementById('reset').click();" + REPORT % "location.hash") == ""
+    assert arrow_count(window) == 5
+    window.wait_for("location.hash === '#groups=data'")
+    window.click("#lanes [data-value=lane-0]")
+    window.drawn()
+    assert {row.partition(":")[0] for row in rows(window)} == {"client"}
+    assert (arrow_count(window), window.texts("#heads span")) == (0, ["client"])
+    window.click("#reset")
+    window.wait_for("location.hash === ''")
+    assert arrow_count(window) == 8
+    window.click("#groups [data-value=errors]")
+    window.drawn()
+    assert rows(window) == []
+    assert "No call passes the filter" in window.text("#empty")
 
 
-def test_zooming_changes_the_height(shown: Page) -> None:
-    height = "document.querySelector('#picture svg').getAttribute('height') * 1"
-    plain = shown.result(REPORT % height)
-    assert isinstance(plain, int | float)
-    for act in (
-        "document.getElementById('in').click();",
-        "document.body.dispatchEvent(new KeyboardEvent('keydown', {key: '+', bubbles: true}));",
-        "document.getElementById('scroll').dispatchEvent(new WheelEvent('wheel', {deltaY: -1, ctrlKey: true}));",
-    ):
-        larger = shown.result(act + REPORT % height)
-        assert isinstance(larger, int | float)
-        assert larger > plain
-    smaller = shown.result("document.getElementById('out').click();" + REPORT % height)
-    assert isinstance(smaller, int | float)
-    assert smaller < plain
+def test_only_matches_shows_the_calls_with_a_text(show: Show, drawn: Timeline) -> None:
+    window = show()
+    window.click("#query")
+    window.type("TICK")
+    assert len(rows(window)) > 2
+    window.click("#only")
+    window.drawn()
+    assert len(rows(window)) == sum("tick" in event.text for event in drawn.events) == 2
+    assert arrow_count(window) == 1
 
 
-def test_hovering_shows_the_whole_call_and_its_arrow(shown: Page) -> None:
-    found = "[document.getElementById('tip').hidden, document.getElementById('tip').textContent, "
-    found += "document.querySelectorAll('.arrow.lit').length, document.querySelectorAll('.mark.lit').length]"
-    assert shown.result(REPORT % found) == [True, "", 0, 0]
-    hidden, text, arrows, marks = shown.result(HOVER % ".mark.data" + REPORT % found)  # type: ignore[misc]
-    assert (hidden, arrows, marks) == (False, 1, 2)
-    assert "tick" in text
-    assert "MainThread" in text
-    hidden, text, arrows, marks = shown.result(HOVER % ".arrow.connection" + REPORT % found)  # type: ignore[misc]
-    assert (hidden, arrows, marks) == (False, 1, 2)
-    assert re.match(r"127\.0\.0\.1:\d+ to 127\.0\.0\.1:\d+fromclient: connect", text)
-    escape = "document.body.dispatchEvent(new KeyboardEvent('keydown', {key: 'Escape', bubbles: true}));"
-    assert shown.result(HOVER % ".mark.data" + escape + REPORT % found)[0] is True  # type: ignore[index]
+@pytest.mark.parametrize(
+    ("fragment", "expected"),
+    [
+        ("groups=sockets,connections,data,waiting,names", lambda event: True),
+        ("q=recv(&only=1", lambda event: "recv(" in event.text and event.group != "names"),
+        ("lanes=0", lambda event: event.lane == 0 and event.group != "names"),
+        ("groups=data&view=time&zoom=0.5", lambda event: event.group == "data"),
+        ("errors=1", lambda event: False),
+    ],
+)
+def test_a_link_opens_the_page_with_its_filter(
+    show: Show, drawn: Timeline, fragment: str, expected: Callable[[Any], bool]
+) -> None:
+    assert len(rows(show(fragment))) == sum(map(expected, drawn.events))
+
+
+def test_the_copied_link_opens_the_same_call_and_filter(show: Show) -> None:
+    window = show()
+    window.click("#groups [data-value=waiting]")
+    select(window, "server: recv(")
+    window.press("t")
+    window.click("#link")
+    link = window.value("location.hash")
+    assert "link to this call copied" in window.text("#status")
+    assert link.startswith("#groups=sockets%2Cconnections%2Cdata&view=time&call=0.")
+    shown = (
+        "[svg.dataset.rows, svg.dataset.arrows, sizer.style.height, details.innerText,"
+        "document.querySelectorAll('.band.chosen').length,"
+        "[...document.querySelectorAll('[aria-pressed=true]')].map(button => button.innerText)]"
+    )
+    before = window.value(shown)
+    assert show(link[1:]).value(shown) == before
+    assert before[4] == 1
+    assert "Time" in before[5]
+
+
+def test_going_to_another_link_of_the_same_page_shows_its_call(show: Show) -> None:
+    window = show("call=0.1")
+    assert "WSAStartup" in window.text("#details h2")
+    window.value("location.hash = '#call=1.2'")
+    window.wait_for("document.querySelector('#details .where').textContent === 'client'")
+
+
+def test_the_details_have_all_arguments_times_and_the_source_line(show: Show, drawn: Timeline) -> None:
+    window = show()
+    select(window, "client: connect(")
+    text = window.text("#details")
+    event = next(event for event in drawn.events if event.call == "connect")
+    table = dict(row.split("\t") for row in window.texts("#details [aria-label=arguments] tr"))
+    assert list(table) == ["s", "name", "namelen"]
+    assert re.fullmatch(r"127\.0\.0\.1:\d+", table["name"])
+    for shown in (event.record["local"], event.record["peer"], "MainThread", "client.py"):
+        assert shown in text
+    assert re.search(r"duration\t[\d.]+ (ns|µs|ms|s)\n", text)
+    source = event.record["source"]
+    assert f"{source['file']}:{source['line']}" in text
+    assert "connect(client, name, 16)" in text
+
+
+def test_the_matching_call_is_a_link(show: Show) -> None:
+    window = show()
+    select(window, "client: send(")
+    assert window.texts("#details .partners a") == ["recv in server"]
+    href = window.value("document.querySelector('#details .partners a').getAttribute('href')")
+    window.click("#details .partners a")
+    assert (window.text("#details h2"), window.text("#details .where")) == ("recv", "server")
+    window.wait_for(f"location.hash === {href!r}")
+    window.press("m")
+    assert (window.text("#details h2"), window.text("#details .where")) == ("send", "client")
+
+
+def test_the_bytes_are_in_hex_and_text_side_by_side_and_selectable(show: Show) -> None:
+    window = show()
+    select(window, "server: send(")
+    assert window.text(".dump .hex").split() == [f"{byte:02x}" for byte in b"bye</script>"]
+    assert window.text(".dump .letters").replace("\n", "") == "bye</script>"
+    left, right = window.value("['.hex', '.letters'].map(c => document.querySelector(c).getBoundingClientRect().top)")
+    assert left == right
+    chosen = window.value(
+        "getSelection().selectAllChildren(document.querySelector('.dump .hex')), getSelection().toString()"
+    )
+    assert chosen.split() == [f"{byte:02x}" for byte in b"bye</script>"]
+    window.value("navigator.clipboard.writeText = async text => { window.copied = text }")
+    for name, copied in (("hex", "62 79 65 3c 2f 73 63 72 69 70 74 3e"), ("text", "bye</script>")):
+        window.value(
+            f"[...document.querySelectorAll('.copies button')].find(b => /{name}/.test(b.textContent)).click()"
+        )
+        window.wait_for("window.copied")
+        assert window.value("window.copied") == copied
+
+
+def test_new_data_keeps_the_selected_call_and_the_filter(show: Show, drawn: Timeline) -> None:
+    window = show("lanes=1&call=1.3")
+    before = window.text("#details h2"), rows(window)
+    window.value("window.given = JSON.parse(document.getElementById('json').textContent), 0")
+    assert window.value("given.columns.lane.length") == len(page_data(drawn)["columns"]["lane"])
+    window.value("setData(given)")
+    assert (window.text("#details h2"), rows(window)) == before
+
+
+def test_a_timeline_without_calls_says_so(show: Show) -> None:
+    window = show("", Timeline([], [], [], 0))
+    assert "No calls yet" in window.text("#empty")
+    for key in (" ", "n", "e", "m", "ArrowDown", "t", "End"):
+        window.press(key)

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-__all__ = ["GROUPS", "Arrow", "Event", "Lane"]
+__all__ = ["GROUPS", "Arrow", "Event", "Lane", "Source"]
 
 # The groups of calls that the page can filter; every other call is in the group "names" (names and numbers).
 GROUPS = {
@@ -19,6 +19,15 @@ GROUPS = {
     "waiting": ("select", "WSAPoll", "FD_SET"),
 }  # fmt: skip
 _GROUP = {call: group for group, calls in GROUPS.items() for call in calls}
+
+
+class Source(NamedTuple):
+    """The line of the program that makes a call; `code` is its text without indentation."""
+
+    file: str
+    line: int
+    function: str
+    code: str
 
 
 @dataclass
@@ -38,6 +47,10 @@ class Event:
     idle: bool = False
     text: str = ""
     index: int = -1
+    # The number of its first byte in its TCP stream, counted from 0; None if the call moved no bytes of a stream.
+    stream: int | None = None
+    # The calls at the other ends of its arrows, in the order of the timeline.
+    partners: tuple[Event, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def call(self) -> str:
@@ -55,6 +68,12 @@ class Event:
         return str(self.record.get("error", {}).get("name", ""))
 
     @property
+    def source(self) -> Source | None:
+        """The line of the program that makes this call; None if the trace does not say."""
+        source = self.record.get("source")
+        return Source(source["file"], source["line"], source["function"], source["code"]) if source else None
+
+    @property
     def label(self) -> str:
         """The call with its result in at most 73 characters."""
         text = re.sub(r"(?:SOCKET_ERROR|INVALID_SOCKET|NULL) \(#\d+\) (\w+): .*", r"\1", self.text, flags=re.DOTALL)
@@ -63,7 +82,10 @@ class Event:
 
 @dataclass
 class Lane:
-    """A program: its name, process id, command line, backend, and the records of its calls."""
+    """A program: its name, process id, command line, backend, and the records of its calls.
+
+    `waiting` has the records of the calls that have begun and not returned, by the number of the call.
+    """
 
     name: str
     pid: int
@@ -71,6 +93,7 @@ class Lane:
     backend: str
     offset: int  # nanoseconds to add to the lane's clock to get the time of day
     records: list[dict[str, Any]] = field(default_factory=list)
+    waiting: dict[int, dict[str, Any]] = field(default_factory=dict)
 
 
 class Arrow(NamedTuple):
