@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from winsock.trace import live_files
 from winsock.trace.live_rows import Row
 from winsock.trace.live_terminal import LineView, Note, screen
 from winsock.trace.live_watch import Watch
@@ -27,10 +28,10 @@ class Watched:
         self._folder = folder
         self._numbers = 0
 
-    def program(self, name: str, pid: int = 0) -> Path:
-        path = self._folder / f"{name}.jsonl"
+    def program(self, name: str) -> Path:
+        pid = len(self.watch.files) + 1
+        path = self._folder / f"{pid}.jsonl"
         self.watch.follow(path, None, 100)
-        pid = pid or len(self.watch.files)
         head = {"trace": 1, "backend": "compat", "pid": pid, "argv": [f"{name}.py"], "t": 0, "wall": WALL}
         self.write(path, head)
         return path
@@ -204,6 +205,18 @@ def test_the_plain_lines_show_a_call_that_waits_for_a_second_once(watched: Watch
     view.update(watched.watch, [])
     view.update(watched.watch, [])
     assert stream.getvalue().count("server         accept(4) waits ...\n") == 1
+
+
+def test_a_call_in_a_trace_that_is_read_late_does_not_wait(
+    watched: Watched, pair: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = io.StringIO()
+    view = LineView(stream)
+    watched.begun(pair[0], 1, "accept(4, ")
+    monkeypatch.setattr(live_files, "PIECE", 10)
+    watched.call(pair[0], 2, "listen()")
+    view.update(watched.watch, [])
+    assert "waits" not in stream.getvalue() + "".join(watched.screen())
 
 
 def test_a_note_is_one_plain_line() -> None:

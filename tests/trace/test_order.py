@@ -61,8 +61,11 @@ class World:
         self._threads = [[Thread(f"T{i}") for i in range(random.randint(1, threads))] for _ in range(count)]
         self._sides: list[tuple[Side, Side]] = []
         self._datagrams: list[tuple[int, int]] = []
-        self.causes: list[tuple[int, int]] = []  # pairs of the numbers of calls
-        self.cut: set[int] = set()
+        self.causes: list[tuple[int, int]] = []  # pairs of the numbers of calls, with an arrow
+        self.reported: list[tuple[int, int]] = []  # pairs without an arrow
+        self._listening: dict[int, int] = {}
+        # With several threads, another thread may have received what a call reports.
+        self._with_reports = threads == 1
 
     def run(self, steps: int) -> Timeline:
         """Let the programs make calls; returns the timeline with every call."""
@@ -78,8 +81,13 @@ class World:
         local, peer = f"10.0.0.{one}:{self._port}", f"10.0.0.{other}:80"
         client, server = Side(one, self._port, local, peer), Side(other, 50000 + self._port, peer, local)
         error = self._random.choice((None, {"code": 10035, "name": "WSAEWOULDBLOCK"}))
+        if other not in self._listening:
+            self._listening[other] = self._call(other, "listen", 0, args={"s": 1})
         cause = self._call(one, "connect", -1 if error else 0, client, error=error)
+        if not error:
+            self.reported.append((self._listening[other], cause))
         self._pass()
+        self._report(other, 1, cause)
         effect = self._call(other, "accept", server.handle, server, args={"s": 1}, reports=True)
         self._caused(cause, effect)
         self._sides.append((client, server))
@@ -96,6 +104,8 @@ class World:
             self._receive(one, other)
 
     def _receive(self, side: Side, other: Side) -> None:
+        if side.arriving or other.closed:
+            self._report(side.lane, side.handle, side.arriving[0][0] if side.arriving else other.close_call)
         if not side.arriving and other.closed:
             side.ended = True
             effect = self._call(side.lane, "recv", 0, side, data=0, reports=True)
@@ -112,6 +122,18 @@ class World:
             effect = self._call(side.lane, "recv", size, side, data=size, reports=True)
             for cause in causes:
                 self._caused(cause, effect)
+
+    def _report(self, lane: int, handle: int, cause: int) -> None:
+        """Maybe call something that reports that a socket has something to receive."""
+        if not self._with_reports or self._random.random() < 0.5:
+            return
+        call, args = self._random.choice(
+            (
+                ("select", {"readfds": {"in": [1, handle], "out": [handle]}}),
+                ("WSAPoll", {"fdArray": {"in": [], "out": [{"fd": handle, "revents": "POLLRDNORM|POLLHUP"}]}}),
+            )
+        )
+        self.reported.append((cause, self._call(lane, call, 1, args=args, reports=True)))
 
     def close(self) -> None:
         if self._sides and self._random.random() < 0.3:
@@ -241,7 +263,7 @@ def _by_lane(found: Timeline) -> Iterator[list[Event]]:
 @given(WORLDS)
 def test_calls_of_random_programs_are_in_order(world: World) -> None:
     found = world.run(120)
-    assert_ordered(found, world.causes)
+    assert_ordered(found, world.causes + world.reported)
     pairs = {(arrow.source.record["n"], arrow.target.record["n"]) for arrow in found.arrows}
     assert pairs == set(world.causes)
 
@@ -447,3 +469,58 @@ def test_a_call_that_never_returned_is_at_its_start() -> None:
     assert [event.text for event in found.events] == ["connect#1", "recv(5) has not returned", "accept#2"]
     assert [arrow.kind for arrow in found.arrows] == ["connection"]
     assert "    Note over P1: recv(5) has not returned\n" in sequence_diagram(found)
+
+
+# ---- effects without an arrow
+
+
+READABLE = [
+    ("select", {"readfds": {"in": [5, 6], "out": [5]}}),
+    ("WSAPoll", {"fdArray": {"in": [], "out": [{"fd": 6, "revents": "0"}, {"fd": 5, "revents": "POLLRDNORM"}]}}),
+    ("ioctlsocket", {"s": 5, "cmd": "FIONREAD", "argp": {"in": 0, "out": 1}}),
+    ("recv", {"s": 5, "buf": {"bytes": 1, "hex": "61"}, "len": 9, "flags": "MSG_PEEK"}),
+]
+
+
+@pytest.mark.parametrize(("call", "args"), READABLE)
+def test_a_call_that_reports_data_is_not_above_the_call_that_sent_it(call: str, args: dict[str, Any]) -> None:
+    story = Story(0, 10**12)
+    story.connected(0, 1)
+    story.move(0, "send", b"a", t=9000)
+    story.call(1, call, 1, **args)
+    story.move(1, "recv", b"a")
+    # The clock of the second machine is 5000 ns late.
+    for record, time in zip(story.lanes[1].records, (6000, 9010, 20_000), strict=True):
+        record["t"] = time - 5000 - 10**12
+    assert story.order() == ["connect#1", "accept#2", "send#3", f"{call}#4", "recv#5"]
+    assert [event.at for event in timeline(story.lanes).events] == [10, 5990, 9000, 9000, 19_990]
+
+
+def test_a_report_at_the_time_of_the_send_is_below_it() -> None:
+    story = Story(0, 0)
+    story.connected(1, 0)
+    story.call(0, "select", 1, readfds={"in": [5], "out": [5]}, t=50)
+    story.move(1, "send", b"a", t=50)
+    story.move(0, "recv", b"a", t=50)
+    assert story.order() == ["connect#1", "accept#2", "send#4", "select#3", "recv#5"]
+
+
+def test_a_successful_connect_is_not_above_listen() -> None:
+    story = Story(10**12, 0)
+    story.call(1, "listen", s=1)
+    story.connected(0, 1)
+    for record in story.lanes[0].records:
+        record["t"] -= 10**12
+    story.lanes[1].records[0]["t"] = 35
+    story.lanes[1].records[1]["t"] = 60
+    assert story.order() == ["listen#1", "connect#2", "accept#3"]
+
+
+def test_a_send_that_reports_a_reset_is_below_the_call_that_closed_the_socket() -> None:
+    story = Story(0, 0)
+    story.connected(0, 1)
+    story.call(0, "send", -1, "WSAECONNRESET", s=5, buf={"room": 9}, len=9, flags=0, t=30, d=100)
+    story.call(1, "closesocket", s=5, t=50)
+    found = timeline(story.lanes)
+    assert [event.text for event in found.events] == ["connect#1", "accept#2", "closesocket#4", "send#3"]
+    assert [(arrow.kind, arrow.source.text) for arrow in found.arrows][1:] == [("reset", "closesocket#4")]

@@ -21,9 +21,10 @@ since 1970 at its t.
 How it works: `start` replaces the one object that all calls of `winsock` come from (tracer.py) by one that passes each
 call on and reports it to a sink (sinks.py), which writes text or JSON lines. parameters.py says how each argument is
 read (readers.py, memory.py) and symbols.py turns numbers into the names of the headers. The commands read and check
-the JSON lines of several programs (trace_files.py), put their calls in order (timeline.py) and match sends with
-receives (matching.py). `picture` draws the result (page.py, mermaid.py), `export` writes it in other formats
-(packets.py, perfetto.py), `diff` compares two of them (comparison.py).
+the JSON lines of several programs (trace_files.py) and make one timeline of them (timeline.py): it matches sends with
+receives (matching.py, reports.py, wire_formats.py) and puts the calls in an order in which no effect is above its cause
+(order.py). `picture` draws the result (page.py, mermaid.py), `export` writes it in other formats (packets.py,
+perfetto.py), `diff` compares two of them (comparison.py).
 """
 
 from __future__ import annotations

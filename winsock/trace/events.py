@@ -49,6 +49,10 @@ class Event:
     index: int = -1
     # The number of its first byte in its TCP stream, counted from 0; None if the call moved no bytes of a stream.
     stream: int | None = None
+    # The format of its TCP stream (wire_formats.py); "" if it is not one of the article's.
+    format: str = ""
+    # Whether the call sent or received a datagram.
+    is_datagram: bool = False
     # The calls at the other ends of its arrows, in the order of the timeline.
     partners: tuple[Event, ...] = field(default=(), repr=False, compare=False)
 

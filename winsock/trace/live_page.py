@@ -154,12 +154,12 @@ class _PageData:
         """The data as JSON if there are newer ones than those with this version, otherwise b""."""
         with self._lock:
             current = self._watch.version
-            if current != self._version and time.monotonic() >= self._next:
-                begin = time.monotonic()
+            if current != self._version and time.perf_counter() >= self._next:
+                begin = time.perf_counter()
                 data = page_data(waiting_timeline(self._watch.lanes()))
                 self._json = json.dumps({"version": current, **data}, separators=(",", ":")).encode()
                 self._version = current
-                self._next = time.monotonic() + _PAUSE_FACTOR * (time.monotonic() - begin)
+                self._next = time.perf_counter() + _PAUSE_FACTOR * (time.perf_counter() - begin)
             return self._json if version != self._version else b""
 
 

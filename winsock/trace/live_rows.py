@@ -136,4 +136,6 @@ def _times(text: str, number: int) -> str:
 
 def _clean(text: str) -> str:
     """Text from a trace or a program, safe for a terminal and not too long."""
-    return printable(text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]} ...")
+    if len(text) > _MAX_TEXT:
+        text = f"{text[:_MAX_TEXT]} ..."
+    return text if text.isprintable() else printable(text)

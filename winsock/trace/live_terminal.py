@@ -113,8 +113,8 @@ class LineView:
         """One line for each call that has waited for a second."""
         now = time.time_ns()
         waits = set()
-        for program in watch.programs:
-            for number, begun in list(program.lane.waiting.items())[:10]:
+        for file, program in _pairs(watch):
+            for number, begun in () if file.behind else list(program.lane.waiting.items())[:10]:
                 waits.add((program, number))
                 if (program, number) not in self._waits and now - program.lane.offset - begun["t"] >= 10**9:
                     self._waits.add((program, number))
@@ -238,8 +238,7 @@ def _now(watch: Watch, columns: int, column: int, most: int) -> list[Text]:
     """What the programs do now: in their columns, or a line for each."""
     from rich.text import Text
 
-    now = time.time_ns()
-    states = [(program, watch.rows.state(program, now), watch.state(file, program)) for file, program in _pairs(watch)]
+    states = [(each, watch.activity(file, each), watch.state(file, each)) for file, each in _pairs(watch)]
     absent = [Text(printable(f"{file.label}: {watch.file_state(file)}")) for file in watch.files if not file.programs]
     if columns > 1:
         doing, state = Text("     now ", style="reverse"), Text(" " * _TIME, style="dim")

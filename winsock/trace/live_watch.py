@@ -145,6 +145,10 @@ class Watch:
         seconds = (time.time_ns() - program.lane.offset - program.last) / 1e9
         return f"last call {seconds:.0f} s ago" if program.last and seconds >= 2 else "running"
 
+    def activity(self, file: FollowedFile, program: Program) -> str:
+        """What a program does now; what is read late is not now."""
+        return "" if file.behind else self.rows.state(program, time.time_ns())
+
     def file_state(self, file: FollowedFile) -> str:
         """The state of a file without a program."""
         started = self._programs.get(file)

@@ -10,9 +10,9 @@ How it works:
 - Streams (`_match_stream`): TCP delivers bytes in order, so the byte that is number n in the sends of one endpoint is
   number n in the receives of the other. Each send and receive covers a range of these numbers (`_Range`); two that
   overlap get an arrow. Calls with MSG_PEEK or MSG_OOB do not move the numbers and are left out.
-- The end of a stream: the first receive that returned 0 or a reset is matched with the first shutdown, closesocket or
-  WSACleanup of the other endpoint; a reset rather with a call that closed the socket than with shutdown. A program may
-  call WSAStartup several times; then only its last WSACleanup closes the sockets.
+- The end of a stream: the first receive that returned 0, or the first call that reported a reset, is matched with the
+  first shutdown, closesocket or WSACleanup of the other endpoint; a reset rather with a call that closed the socket
+  than with shutdown. A program may call WSAStartup several times; then only its last WSACleanup closes the sockets.
 - A cause is not later than its effect. That is checked only between programs with one clock: the clocks of two machines
   differ.
 - Datagrams (`_match_datagrams`) can be lost, so there are no numbers: each received datagram is matched with the first
@@ -23,13 +23,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import TypeAlias
 
 from .calls import PREVIEW
 from .events import Arrow, Event
 from .ip_headers import parsed
 from .rendering import quoted
+from .reports import Reports
+from .wire_formats import HEAD, stream_format
 
 __all__ = ["arrows_of"]
 
@@ -61,7 +62,7 @@ class _Endpoint:
     received: list[_Range] = field(default_factory=list)
     # The calls that ended sending: shutdown, closesocket, WSACleanup.
     closes: list[Event] = field(default_factory=list)
-    # The receives that returned the end of the stream or a reset.
+    # The receives that returned the end of the stream, and the calls that reported a reset.
     ends: list[Event] = field(default_factory=list)
     other: _Endpoint | None = None
 
@@ -77,25 +78,31 @@ class _Datagram:
     receivers: set[_Key] = field(default_factory=set)
 
 
-def arrows_of(events: list[Event], clocks: list[int]) -> list[Arrow]:
-    """The arrows between these events, which are in order of time. Also sets `stream` of the events.
+def arrows_of(events: list[Event], clocks: list[int]) -> tuple[list[Arrow], list[tuple[Event, Event]]]:
+    """The arrows between these events, which are in order of time, and pairs of other causes and effects (reports.py).
+
+    Also sets `stream`, `format` and `is_datagram` of the events.
 
     `clocks` has a number for each lane; lanes with the same number share a clock.
     """
-    sockets = _Sockets()
+    sockets, reports = _Sockets(), Reports()
     for event in events:
         sockets.read(event)
+        reports.read(event)
 
     def can_cause(cause: Event, effect: Event) -> bool:
         return clocks[cause.lane] != clocks[effect.lane] or cause.start <= effect.end
 
+    for endpoint in sockets.endpoints:
+        _set_format(endpoint.sent)
+        _set_format(endpoint.received)
     arrows: list[Arrow] = []
     _match_connections(sockets.endpoints, can_cause, arrows)
     for endpoint in sockets.endpoints:
         if endpoint.other:
             _match_stream(endpoint, endpoint.other, can_cause, arrows)
     _match_datagrams(sockets.datagrams_sent, sockets.datagrams_received, can_cause, arrows)
-    return arrows
+    return arrows, reports.causes(arrows)
 
 
 class _Sockets:
@@ -163,7 +170,7 @@ class _Sockets:
     def _stream_data(self, endpoint: _Endpoint, event: Event) -> None:
         args, flags = event.record["args"], str(event.record["args"].get("flags"))
         sends = event.call.startswith("send")
-        if not sends and event.error in ("WSAECONNRESET", "WSAECONNABORTED"):
+        if event.error in ("WSAECONNRESET", "WSAECONNABORTED"):
             endpoint.ends.append(event)
         if event.error or "MSG_OOB" in flags or "MSG_PEEK" in flags:
             return
@@ -180,6 +187,7 @@ class _Sockets:
         buffer = args.get("buf")
         if not isinstance(buffer, dict) or "bytes" not in buffer or "MSG_PEEK" in str(args.get("flags")):
             return
+        event.is_datagram = True
         sends = event.call.startswith("send")
         local, peer = str(record.get("local", "")), str(record.get("peer", ""))
         named = args.get("to" if sends else "from_")
@@ -187,6 +195,19 @@ class _Sockets:
         source, target = (local, other) if sends else (other, local)
         datagram = _Datagram(event, key[1], source, target, _size(buffer), buffer["hex"])
         (self.datagrams_sent if sends else self.datagrams_received).append(datagram)
+
+
+def _set_format(ranges: list[_Range]) -> None:
+    """Set the format of a stream that these calls sent or received."""
+    head = b""
+    for part in ranges:
+        recorded = bytes.fromhex(part.event.record["args"]["buf"]["hex"][: 2 * HEAD])
+        head += recorded
+        if len(recorded) < part.end - part.begin or len(head) >= HEAD:
+            break
+    if format := stream_format(head[:HEAD]):
+        for part in ranges:
+            part.event.format = format
 
 
 def _size(buffer: object) -> int:
@@ -254,7 +275,8 @@ def _match_stream(sender: _Endpoint, receiver: _Endpoint, can_cause: _CanCause, 
         # Both lists are in the order of the stream: a receive that ends before this send is not needed any more.
         while first < len(receiver.received) and receiver.received[first].end <= sent.begin:
             first += 1
-        for received in islice(receiver.received, first, None):
+        for number in range(first, len(receiver.received)):
+            received = receiver.received[number]
             if received.begin >= sent.end:
                 break
             arrows.append(_data_arrow(sent, received))
@@ -300,7 +322,8 @@ def _match_datagrams(
         while first < len(candidates) and receiver in candidates[first].receivers:
             first += 1
         passed[key] = first
-        for datagram in islice(candidates, first, None):
+        for number in range(first, len(candidates)):
+            datagram = candidates[number]
             if receiver not in datagram.receivers and _same_datagram(datagram, arrived, can_cause):
                 datagram.receivers.add(receiver)
                 text = f"{arrived.size} bytes {_preview(arrived)}"

@@ -4,10 +4,10 @@ How it works:
 
 - A lane's own order is that of its times. All calls of a lane have one clock, and a call takes effect at its start or
   at its end (timeline.py), so this order is right for several threads too.
-- An arrow leads from a cause to its effect. The times agree with the arrows if all programs share a clock that shows
-  each nanosecond. They do not for programs on two machines, for a coarse clock, and for the simulation, where many
-  calls have the same time.
-- `align_clocks` moves the times of whole machines forward, by as little as makes each arrow lead forward in time.
+- An arrow leads from a cause to its effect; reports.py finds more causes. The times agree with them if all programs
+  share a clock that shows each nanosecond. They do not for programs on two machines, for a coarse clock, and for the
+  simulation, where many calls have the same time.
+- `align_clocks` moves the times of whole machines forward, by as little as makes no cause later than its effect.
 - `in_order` merges the lanes. The next event is the earliest one whose causes are all placed already.
 - Arrows that contradict the order of the lanes come from a wrong match or from a damaged trace. They are removed.
 """
@@ -29,17 +29,17 @@ def own_order(event: Event) -> tuple[int, int, int]:
     return event.at, event.lane, event.record["n"]
 
 
-def align_clocks(events: list[Event], clocks: list[int], arrows: list[Arrow]) -> None:
-    """Change the times of the events so that arrows between lanes with different clocks lead forward in time.
+def align_clocks(events: list[Event], clocks: list[int], causes: list[tuple[Event, Event]]) -> None:
+    """Change the times of the events so that causes in lanes with different clocks are not later than their effects.
 
     `clocks` has a number for each lane; lanes with the same number share a clock. If the clocks drift, no shift of a
-    clock suffices for all arrows: then some still lead back.
+    clock may suffice for all causes: then some are still later.
     """
     needed: dict[tuple[int, int], int] = {}
-    for arrow in arrows:
-        pair = clocks[arrow.source.lane], clocks[arrow.target.lane]
+    for cause, effect in causes:
+        pair = clocks[cause.lane], clocks[effect.lane]
         if pair[0] != pair[1]:
-            difference = arrow.source.at - arrow.target.at
+            difference = cause.at - effect.at
             needed[pair] = max(needed.get(pair, difference), difference)
     shifts = dict.fromkeys(clocks, 0)
     # Each round corrects paths that are one arrow longer.
@@ -53,10 +53,13 @@ def align_clocks(events: list[Event], clocks: list[int], arrows: list[Arrow]) ->
         event.end += shift
 
 
-def in_order(events: list[Event], arrows: list[Arrow]) -> tuple[list[Event], list[Arrow]]:
+def in_order(
+    events: list[Event], arrows: list[Arrow], others: list[tuple[Event, Event]]
+) -> tuple[list[Event], list[Arrow]]:
     """All events in one order, and the arrows that lead forward in it, by their targets.
 
-    Also sets `index` and `partners` of the events.
+    `others` are pairs of a cause and its effect without an arrow; those that contradict the times are ignored. Also
+    sets `index` and `partners` of the events.
     """
     lanes: dict[int, list[Event]] = {}
     for event in sorted(events, key=own_order, reverse=True):
@@ -64,9 +67,10 @@ def in_order(events: list[Event], arrows: list[Arrow]) -> tuple[list[Event], lis
     # The number of causes of each event that are not placed yet, and the effects of each event.
     missing: dict[int, int] = {}
     effects: dict[int, list[Event]] = {}
-    for arrow in arrows:
-        missing[id(arrow.target)] = missing.get(id(arrow.target), 0) + 1
-        effects.setdefault(id(arrow.source), []).append(arrow.target)
+    pairs = [(arrow.source, arrow.target) for arrow in arrows]
+    for cause, effect in pairs + [pair for pair in others if pair[0].at <= pair[1].at]:
+        missing[id(effect)] = missing.get(id(effect), 0) + 1
+        effects.setdefault(id(cause), []).append(effect)
     placed: list[Event] = []
     # The next event of each lane: those whose causes are all placed, and those that wait for a cause.
     ready: list[tuple[int, int, int]] = []
@@ -87,8 +91,8 @@ def in_order(events: list[Event], arrows: list[Arrow]) -> tuple[list[Event], lis
         placed.append(event)
         for effect in effects.get(id(event), ()):
             missing[id(effect)] -= 1
-            others = lanes[effect.lane] if effect.lane != lane else []
-            if not missing[id(effect)] and others and others[-1] is effect:
+            queue = lanes.get(effect.lane, [])
+            if not missing[id(effect)] and effect.lane != lane and queue and queue[-1] is effect:
                 offer(effect.lane)
         offer(lane)
     return placed, _forward(arrows)
@@ -106,7 +110,12 @@ def _first_of_a_lane(waiting: list[tuple[int, int, int]], lanes: dict[int, list[
 def _forward(arrows: list[Arrow]) -> list[Arrow]:
     kept = [arrow for arrow in arrows if arrow.source.index < arrow.target.index]
     kept.sort(key=lambda arrow: (arrow.target.index, arrow.source.index))
+    partners: dict[int, list[Event]] = {}
     for arrow in kept:
-        arrow.source.partners += (arrow.target,)
-        arrow.target.partners += (arrow.source,)
+        partners.setdefault(arrow.source.index, []).append(arrow.target)
+        partners.setdefault(arrow.target.index, []).append(arrow.source)
+    for arrow in kept:
+        for event in (arrow.source, arrow.target):
+            if found := partners.pop(event.index, None):
+                event.partners = tuple(found)
     return kept

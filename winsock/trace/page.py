@@ -21,6 +21,7 @@ from typing import Any
 from .events import Event
 from .rendering import value
 from .timeline import Timeline
+from .wire_formats import fields_of
 
 __all__ = ["page", "page_data"]
 
@@ -28,8 +29,10 @@ _SCRIPTS = ("data", "state", "layout", "timeline", "overview", "details", "searc
 
 # A longer text of a call or of an argument is shortened in the middle; its bytes are in the details.
 _LONGEST_TEXT = 600
+_LONGEST_BUFFER = 120
 # The recorded bytes of all calls that a page contains. If there are more, each call keeps fewer.
 _ALL_BYTES = 1 << 24
+_FIELDS_OF_A_CALL = 400
 _BYTES_OF_A_CALL = (1 << 20, 1 << 16, 1 << 12, 1 << 10, 1 << 8, 1 << 6, 1 << 4)
 
 
@@ -69,6 +72,10 @@ def _hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
 
 
+def _shortened(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most * 2 // 3]} \u2026 {text[-most // 3 :]}"
+
+
 class _Texts:
     """A list in which each text occurs once."""
 
@@ -76,9 +83,7 @@ class _Texts:
         self._indices: dict[str, int] = {}
 
     def index(self, text: str) -> int:
-        if len(text) > _LONGEST_TEXT:
-            text = f"{text[: _LONGEST_TEXT * 2 // 3]} \u2026 {text[-_LONGEST_TEXT // 3 :]}"
-        return self._indices.setdefault(text, len(self._indices))
+        return self._indices.setdefault(_shortened(text, _LONGEST_TEXT), len(self._indices))
 
     def all(self) -> list[str]:
         return list(self._indices)
@@ -129,7 +134,7 @@ def _columns(events: list[Event], zero: int, texts: _Texts) -> dict[str, list[An
         "local": [texts.index(event.record.get("local", "")) for event in events],
         "peer": [texts.index(event.record.get("peer", "")) for event in events],
         "args": [[part for pair in _arguments(event, texts) for part in pair] for event in events],
-        "bytes": [_bytes(event, kept) for event in events],
+        "bytes": [_bytes(event, kept, texts) for event in events],
         "source": [_source(event, texts) for event in events],
     }
 
@@ -141,7 +146,9 @@ def _arguments(event: Event, texts: _Texts) -> Iterable[tuple[int, int]]:
             text = value(shown)
         except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
             text = "(not readable in this trace)"
-        yield texts.index(name), texts.index(text)
+        # The bytes are in the details anyway.
+        short = _LONGEST_BUFFER if name == "buf" else _LONGEST_TEXT
+        yield texts.index(name), texts.index(_shortened(text, short))
 
 
 def _buffer(event: Event) -> dict[str, Any] | None:
@@ -159,10 +166,20 @@ def _kept_bytes(events: list[Event]) -> int:
     return 0
 
 
-def _bytes(event: Event, kept: int) -> list[Any] | int:
-    """The number of bytes that a call moved and the first of them in hexadecimal digits; 0 without data."""
+def _bytes(event: Event, kept: int, texts: _Texts) -> list[Any] | int:
+    """The number of bytes that a call moved, the first of them in hexadecimal digits, the position of the first one in
+    its stream (-1: not of a stream), and the fields of the messages; 0 without data.
+    """
     buffer = _buffer(event)
-    return [buffer["bytes"], buffer["hex"][: kept * 2]] if buffer else 0
+    if buffer is None:
+        return 0
+    fields = [
+        [field.begin, min(field.end, kept), texts.index(field.name), texts.index(field.text)]
+        for field in fields_of(event)[:_FIELDS_OF_A_CALL]
+        if field.begin < kept
+    ]
+    position = -1 if event.stream is None else event.stream
+    return [buffer["bytes"], buffer["hex"][: kept * 2], position, *([fields] if fields else [])]
 
 
 def _source(event: Event, texts: _Texts) -> list[int] | int:

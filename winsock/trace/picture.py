@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("traces", nargs="+", metavar=TRACE, help=TRACE_HELP)
-    parser.add_argument("--html", type=Path, metavar="FILE", help="write an interactive page: zoom, filters, details")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write an interactive page: search, filters, details")
     parser.add_argument(
         "--mermaid",
         metavar="FILE",

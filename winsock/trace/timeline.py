@@ -12,8 +12,8 @@ from .order import align_clocks, in_order, own_order
 
 __all__ = ["SAME_CLOCK", "Timeline", "distinct", "event_of", "timeline"]
 
-# These calls report what happened before they returned, so they count from their end. All other calls take effect when
-# they start.
+# These calls report what happened before they returned, so they count from their end, and so does a send that failed.
+# All other calls take effect when they start.
 _AT_RETURN = ("recv", "recvfrom", "accept", "select", "WSAPoll")
 
 # Programs on one machine share a clock. Their offsets to the time of day differ by less than this, in nanoseconds,
@@ -55,11 +55,11 @@ def timeline(lanes: Iterable[Lane], fold: bool = True, unfinished: bool = False)
         events += [event_of(index, record, shift) for record in lane.records]
         waiting += [_waiting(index, begun, shift) for begun in lane.waiting.values() if unfinished]
     events.sort(key=own_order)
-    arrows = arrows_of(events, clocks)
-    align_clocks([*events, *waiting], clocks, arrows)
+    arrows, others = arrows_of(events, clocks)
+    align_clocks([*events, *waiting], clocks, [*((arrow.source, arrow.target) for arrow in arrows), *others])
     if fold:
         events = _folded(events)
-    events, arrows = in_order([*events, *waiting], arrows)
+    events, arrows = in_order([*events, *waiting], arrows, others)
     return Timeline(ordered, events, arrows, ordered[0].offset if ordered else 0)
 
 
@@ -78,7 +78,8 @@ def event_of(lane: int, record: dict[str, Any], shift: int) -> Event:
     """The event of a call; `shift` is added to its times."""
     start = record["t"] + shift
     end = start + record["d"]
-    at = end if record["call"] in _AT_RETURN else start
+    reports = record["call"] in _AT_RETURN or (record["call"] in ("send", "sendto") and "error" in record)
+    at = end if reports else start
     return Event(lane, record, at, start, end, idle=_is_idle(record), text=record["text"])
 
 

@@ -88,11 +88,13 @@ function showControls() {
   $("by-order").setAttribute("aria-pressed", state.view === "order");
   $("by-time").setAttribute("aria-pressed", state.view === "time");
   $("zoom").textContent = Math.round(state.zoom * 100) + " %";
-  let calls = 0;
-  for (let row = 0; row < layout.count; row++) calls += data.columns.count[layout.rows[row]];
+  const {calls} = layout;
   $("summary").textContent = (calls === data.calls ? plural(calls, "call")
     : `${calls.toLocaleString("en")} of ${plural(data.calls, "call")}`)
     + `, ${plural(data.arrows.from.length, "arrow")}, ${duration(data.last)}, ${new Date(data.wall).toLocaleString()}`;
+  $("summary").title = $("summary").textContent;
+  document.querySelector("#legend .long").textContent = state.view === "time" ? `pause above ${duration(layout.pause)}, shortened`
+    : "pause above 50 ms";
   $("empty").hidden = layout.count > 0;
   $("empty").textContent = data.count ? "No call passes the filter. Press 0 to show all calls." : "No calls yet.";
 }
@@ -100,9 +102,9 @@ function showControls() {
 function legend() {
   const list = [["bar error", "bad", "error"], ["bar", "data", "bar: duration of the call"],
     ["bar hollow", "waiting idle", "found nothing to do"],
-    ...Object.entries(KINDS).map(([kind, text]) => ["arrow", kind, text]), ["pause", "", "long pause, shortened"]];
+    ...Object.entries(KINDS).map(([kind, text]) => ["arrow", kind, text]), ["pause", "", "long pause"]];
   const items = () => list.map(([shape, kind, text]) => element("span", {class: `sample ${kind}`},
-    element("i", {class: shape, "aria-hidden": "true"}), text));
+    element("i", {class: shape, "aria-hidden": "true"}), element("span", {class: shape === "pause" ? "long" : ""}, text)));
   const more = element("button", {class: "plain"}, "What this page cannot show");
   more.addEventListener("click", () => $("about").showModal());
   $("legend").replaceChildren(...items(), element("span", {class: "space"}), more);
@@ -143,7 +145,11 @@ function watchControls() {
   click("found-after", () => goToMatch(1));
   click("fault-before", () => goToFault(-1));
   click("fault-after", () => goToFault(1));
-  click("step", () => state.step >= 0 ? endSteps() : step(1));
+  click("step", () => {
+    if (state.step >= 0) endSteps(); else step(1);
+    // Space must reveal the next call now, not press this button again.
+    $("svg").focus();
+  });
   click("step-back", () => step(-1));
   click("step-next", () => step(1));
   click("step-end", endSteps);

@@ -15,9 +15,10 @@ function decode(given) {
     const error = texts[columns.error[i]];
     bad[i] = error && error !== "WSAEWOULDBLOCK" && !columns.idle[i] ? 1 : 0;
   }
-  const {firsts, links} = adjacent(arrows, count);
+  const {firsts, links} = adjacent(arrows, count), names = Object.keys(GROUPS);
   const threads = lanesThreads(columns, given.lanes.length, count);
   return {...given, count, bad, firsts, links, threads, lower: null,
+    groups: Uint8Array.from(columns.group, group => Math.max(0, names.indexOf(texts[group]))),
     faults: bad.reduce((sum, one) => sum + one, 0),
     last: columns.end.reduce((most, end) => Math.max(most, end), 0),
     calls: columns.count.reduce((sum, one) => sum + one, 0),
@@ -88,9 +89,8 @@ const plural = (count, noun) => `${count.toLocaleString("en")} ${noun}${count ==
 function parts(i) {
   const text = data.text(i), name = data.value("call", i);
   if (data.columns.count[i] > 1) return ["", text];
-  let at = text.lastIndexOf(") = ");
-  const raised = text.indexOf(") raised ");
-  if (at < 0 || (raised >= 0 && data.value("error", i) && raised < at)) at = raised;
+  const at = data.value("error", i) && text.includes(") raised ") ? text.indexOf(") raised ")
+    : Math.max(text.lastIndexOf(") = "), text.lastIndexOf(") has not returned"));
   if (at < 0 || !text.startsWith(name)) return ["", text];
   const error = /^= (?:SOCKET_ERROR|INVALID_SOCKET|NULL) \(#\d+\) (\w+): /.exec(text.slice(at + 2));
   return [text.slice(0, at + 1), error ? `= ${error[1]}` : text.slice(at + 2)];

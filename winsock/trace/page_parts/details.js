@@ -7,13 +7,23 @@ function element(name, attributes = {}, ...children) {
 }
 
 function showDetails() {
-  const pane = $("details"), i = state.call, before = pane.scrollTop;
-  const open = i >= 0, changed = pane.hidden === open;
+  const pane = $("details"), i = state.call, open = i >= 0, changed = pane.hidden === open;
   pane.hidden = !open;
   if (open) {
-    pane.replaceChildren(...[headOf, callOf, argumentsOf, partnersOf, bytesOf, sourceOf, timesOf].map(part => part(i)));
-    pane.scrollTop = pane.dataset.call === keyOf(i) ? before : 0;
+    const focused = pane.contains(document.activeElement) ? document.activeElement.getAttribute("aria-label") : null;
+    const inside = pane.contains(document.activeElement), same = pane.dataset.call === keyOf(i);
+    const sections = [headOf, callOf, argumentsOf, partnersOf, bytesOf, sourceOf, timesOf].map(part => part(i));
+    // When newer data arrives, text that is selected in an unchanged section stays selected.
+    if (same) sections.forEach((section, k) => {
+      if (pane.children[k].outerHTML !== section.outerHTML) pane.children[k].replaceWith(section);
+    });
+    else {
+      pane.replaceChildren(...sections);
+      pane.scrollTop = 0;
+    }
     pane.dataset.call = keyOf(i);
+    if (inside && !pane.contains(document.activeElement))
+      (focused && pane.querySelector(`button[aria-label="${focused}"]:enabled`) || pane).focus();
   }
   return changed;
 }
@@ -147,7 +157,7 @@ function fieldsTable(fields) {
   const body = element("tbody");
   fields.forEach(([begin, end, name, text], k) => {
     const row = element("tr", {"data-field": k}, element("th", {scope: "row"}, element("i", {class: `swatch f${k % 4}`}),
-      data.texts[name]), element("td", {}, end - begin > 1 ? `${begin}–${end - 1}` : String(begin)),
+      data.texts[name]), element("td", {}, end - begin > 1 ? `${begin} to ${end - 1}` : String(begin)),
     element("td", {}, element("code", {}, data.texts[text])));
     body.append(row);
   });

@@ -9,18 +9,16 @@ const MOST_HEIGHT = 8e6;
 // A bar or arrow that leaves more rows than this is kept in a list of its own.
 const FAR = 200;
 let layout = {rows: new Int32Array(0), count: 0, place: new Int32Array(0), y: new Float64Array(0), t: new Float64Array(0),
-  height: 0, lanes: [], x: new Map(), column: 0, pause: Infinity, long: [], faults: []};
-
-function passes(i) {
-  const {lane, idle} = data.columns;
-  return !state.hidden.has(lane[i]) && state.groups.has(data.value("group", i)) && (state.idle || !idle[i])
-    && (!state.errors || data.bad[i]);
-}
+  calls: 0, height: 0, lanes: [], x: new Map(), column: 0, pause: Infinity, long: [], faults: []};
 
 function filterRows() {
   const rows = new Int32Array(data.count), only = state.only && state.query ? matches(state.query) : null;
+  const {lane, idle} = data.columns, {groups, bad} = data, hidden = state.hidden;
+  const allowed = Uint8Array.from(Object.keys(GROUPS), group => state.groups.has(group) ? 1 : 0);
   let count = 0;
-  for (let i = 0; i < data.count; i++) if ((!only || only[i]) && passes(i)) rows[count++] = i;
+  for (let i = 0; i < data.count; i++)
+    if (allowed[groups[i]] && (state.idle || !idle[i]) && (!state.errors || bad[i]) && (!only || only[i])
+      && !(hidden.size && hidden.has(lane[i]))) rows[count++] = i;
   return rows.subarray(0, count);
 }
 
@@ -41,7 +39,9 @@ function makeLayout() {
   // In the step mode, the calls after the revealed one are not drawn.
   let count = rows.length;
   if (state.step >= 0) while (count && rows[count - 1] > state.step) count--;
-  layout = {rows, count, place, y, t, pause, faults, height: (count ? y[count - 1] : 0) + PAD + 20};
+  let calls = 0;
+  for (let r = 0; r < count; r++) calls += data.columns.count[rows[r]];
+  layout = {rows, count, calls, place, y, t, pause, faults, height: (count ? y[count - 1] : 0) + PAD + 20};
   layout.long = longBars();
   placeLanes();
 }

@@ -5,18 +5,18 @@ function update() {
   makeLayout();
   drawHeads();
   refresh();
+  showControls();
+  showSteps();
+  draw();
   writeFragment();
 }
 
-// After a change of the selected call or the matches.
+// After a change of the selected call or the matches; then the picture has to be drawn.
 function refresh() {
   showDetailsAndSize();
   size();
   drawOverview();
-  showControls();
   showCounts();
-  showSteps();
-  draw();
 }
 
 function showDetailsAndSize() {
@@ -28,8 +28,9 @@ function showDetailsAndSize() {
 
 function select(i) {
   state.call = i;
-  if (i >= 0 && layout.place[i] >= layout.count) state.step = -1;
-  if (i >= 0 && (layout.place[i] < 0 || state.step < 0 && layout.count !== layout.rows.length)) reveal(i);
+  const place = i >= 0 ? layout.place[i] : 0;
+  if (place >= layout.count) state.step = -1;
+  if (i >= 0 && (place < 0 || place >= layout.count)) reveal(i);
   refresh();
   if (here() >= 0) showRow(here());
   draw();
@@ -46,25 +47,31 @@ function reveal(i) {
   fill();
   makeLayout();
   drawHeads();
+  showControls();
+  showSteps();
 }
 
 function resized() {
   placeLanes();
   drawHeads();
   refresh();
+  draw();
 }
 
 // New data in the same view: the selected call, the filter and the place stay. At the end, the page follows the new calls.
 function setData(given) {
-  const scroll = $("scroll"), top = scroll.scrollTop;
-  const atEnd = layout.height <= viewHeight() + top * scrollRatio() + 40;
-  const call = state.call >= 0 ? keyOf(state.call) : "", revealed = state.step >= 0 ? keyOf(state.step) : "";
+  const top = topOfView(), atEnd = layout.height <= viewHeight() + top + 40;
+  const row = Math.min(layout.count - 1, rowAt(layout.y, top));
+  const [call, revealed, first] = [state.call, state.step, layout.rows[row] ?? -1].map(i => i >= 0 ? keyOf(i) : "");
+  const offset = row >= 0 ? layout.y[row] - top : 0, names = JSON.stringify(data.lanes);
   data = decode(given);
   found = {query: "", flags: null, rows: null, layout: null};
   Object.assign(state, {call: findKey(call), step: findKey(revealed)});
-  fill();
+  if (JSON.stringify(data.lanes) !== names) fill();
   update();
-  scrollToY(atEnd && state.step < 0 ? layout.height : top * scrollRatio());
+  const place = layout.place[findKey(first)] ?? -1;
+  if (atEnd && state.step < 0) scrollToY(layout.height);
+  else if (place >= 0) scrollToY(layout.y[place] - offset);
   draw();
 }
 
@@ -72,6 +79,7 @@ function open() {
   state = readFragment();
   fill();
   update();
+  clearTimeout(writing);
   if (here() >= 0) showRow(here());
   plan();
 }
@@ -107,4 +115,7 @@ legend();
 watchControls();
 watchPicture();
 watchOverview();
+measureLetters();
 open();
+// The first search is as fast as the others.
+setTimeout(lowerTexts, 200);

@@ -5,13 +5,17 @@ let found = {query: "", flags: null, rows: null, layout: null};
 function matches(query) {
   const wanted = query.toLowerCase();
   if (found.flags && found.query === wanted) return found.flags;
-  data.lower ??= data.texts.map(text => text.toLowerCase());
+  lowerTexts();
   const before = found.flags && found.query && wanted.includes(found.query) ? found.flags : null;
   const flags = new Uint8Array(data.count), {text} = data.columns;
   for (let i = 0; i < data.count; i++)
     if ((!before || before[i]) && data.lower[text[i]].includes(wanted)) flags[i] = 1;
   found = {query: wanted, flags, rows: null, layout: null};
   return flags;
+}
+
+function lowerTexts() {
+  data.lower ??= data.texts.map(text => text.toLowerCase());
 }
 
 // The rows of the matches.
@@ -56,7 +60,8 @@ const goToFault = direction => goIn(layout.faults.filter(row => row < layout.cou
 function move(direction) {
   if (!layout.count) return;
   let row = here();
-  if (row < 0) row = direction > 0 ? Math.min(rowAt(layout.y, topOfView()), layout.count - 1) : layout.count - 1;
+  // Without a selected call, from the visible ones.
+  if (row < 0 && Math.abs(direction) === 1) row = Math.min(rowAt(layout.y, topOfView()), layout.count - 1);
   else row = Math.min(layout.count - 1, Math.max(0, row + direction));
   select(layout.rows[row]);
 }
@@ -70,12 +75,9 @@ function goToPartner() {
 function search(query) {
   state.query = query;
   if (state.only) update(); else { refresh(); writeFragment(); }
-  const rows = hits();
-  if (query && rows.length && !rows.includes(here())) {
-    const near = rows[positionIn(rows, Math.max(0, here() >= 0 ? here() : rowAt(layout.y, topOfView())))] ?? rows[0];
-    showRow(near);
-    plan();
-  }
+  const rows = hits(), from = here() >= 0 ? here() : rowAt(layout.y, topOfView());
+  if (query && rows.length) showRow(rows[positionIn(rows, from)] ?? rows[0]);
+  draw();
 }
 
 function showCounts() {

@@ -34,8 +34,11 @@ function size() {
   $("stage").style.height = scroll.clientHeight + "px";
   $("sizer").style.width = Math.max(layout.width, scroll.clientWidth) + "px";
   $("sizer").style.height = Math.max(HEAD + Math.min(layout.height, MOST_HEIGHT), scroll.clientHeight) + "px";
-  const context = $("strip").getContext("2d");
-  context.font = "12px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace";
+}
+
+function measureLetters() {
+  const context = element("canvas").getContext("2d");
+  context.font = `12px ${getComputedStyle(document.documentElement).getPropertyValue("--mono")}`;
   letter = context.measureText("mmmmmmmmmm").width / 10;
 }
 
