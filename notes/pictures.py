@@ -3,6 +3,7 @@
 python notes/pictures.py            both
 python notes/pictures.py trace      only the page of winsock.trace
 python notes/pictures.py chart      only the chart
+python notes/pictures.py --out DIR  into another folder than notes/pictures
 
 trace.png shows the page that `python -m winsock.trace picture --html` writes for the signal pair; chart.png is what the
 demo of chart templates draws at the receiver. Chromium must be installed, and the extra `charts`.
@@ -11,6 +12,7 @@ demo of chart templates draws at the receiver. Chromium must be installed, and t
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import struct
@@ -30,10 +32,14 @@ WIDTH, HEIGHT = 1400, 900
 
 
 def trace(folder: Path) -> Path:
-    """A picture of the page of the signal pair."""
+    """A picture of the page of the signal pair, with the details of the call that sends the second position."""
+    traces = conversations.record("signal", folder)
     page = folder / "signal.html"
-    conversations.draw("signal", page)
-    return photograph(page.as_uri(), folder)
+    command = [sys.executable, "-m", "winsock.trace", "picture", *map(str, traces.values()), "--html", str(page)]
+    subprocess.run(command, cwd=ROOT, check=True, timeout=100)
+    records = map(json.loads, traces["signal_server"].read_text(encoding="utf-8").splitlines())
+    (sent,) = (record["n"] for record in records if record.get("call") == "send" and "0.25" in record["text"])
+    return photograph(f"{page.as_uri()}#call=0.{sent}", folder)
 
 
 def photograph(address: str, folder: Path) -> Path:
@@ -88,18 +94,19 @@ def main() -> None:
     """Take the pictures that the command line names."""
     parser = argparse.ArgumentParser(description="Take the pictures of the README from real runs.")
     parser.add_argument("pictures", nargs="*", metavar="PICTURE", help=f"one of {', '.join(TAKEN)}; default: all")
+    parser.add_argument("--out", type=Path, default=PICTURES, metavar="DIR", help="default: notes/pictures")
     options = parser.parse_args()
     for name in options.pictures:
         if name not in TAKEN:
             parser.error(f"unknown picture: {name!r}; choose from {', '.join(TAKEN)}")
-    PICTURES.mkdir(exist_ok=True)
+    options.out.mkdir(parents=True, exist_ok=True)
     for name in options.pictures or TAKEN:
         # On Windows a file may stay locked for a moment after its process has ended.
         with TemporaryDirectory(prefix="picture-", ignore_cleanup_errors=True) as folder:
-            target = PICTURES / f"{name}.png"
+            target = options.out / f"{name}.png"
             shutil.copyfile(TAKEN[name](Path(folder)), target)
         width, height = size(target)
-        print(f"{target.relative_to(ROOT).as_posix()}: {width} x {height} pixels, {target.stat().st_size:,} bytes")
+        print(f"{target}: {width} x {height} pixels, {target.stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":

@@ -77,8 +77,8 @@ _scripts: dict[scripts.Script, Path] = {}
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Make the navigation, and bring the scripts."""
-    config.nav = [{"winsock": "index.md"}, {"Contents": "contents.md"}]
-    config.nav += [{section.title: [tree.place(page) for page in section.pages]} for section in tree.sections()]
+    config.nav = [{"Overview": "index.md"}, {"Contents": "contents.md"}]
+    config.nav += [_in_navigation(section) for section in tree.sections()]
     config.markdown_extensions.append(_extension)  # type: ignore[arg-type]
     try:
         _scripts.update({script: scripts.take(script, tree.ROOT / "build") for script in scripts.SCRIPTS})
@@ -87,6 +87,11 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     else:
         config.extra["polyfills"] = [scripts.IFRAME_WORKER.place]
     return config
+
+
+def _in_navigation(section: tree.Section) -> dict[str, Any]:
+    pages = [tree.place(page) if isinstance(page, str) else _in_navigation(page) for page in section.pages]
+    return {section.title: pages}
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -153,7 +158,7 @@ def _folder(path: str) -> str:
     return "\n".join([_HEAD.format(path=path), f"The folder `{path}` of the clone has:", "", *lines, ""])
 
 
-_HEAD = "---\ntitle: {path}\nsearch:\n  exclude: true\n---\n\n# `{path}`\n"
+_HEAD = "---\ntitle: {path}\nhide: [toc]\nsearch:\n  exclude: true\n---\n\n# `{path}`\n"
 
 
 def _source(path: str) -> str:

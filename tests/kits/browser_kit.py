@@ -19,7 +19,9 @@ from typing import Any
 
 import pytest
 from websockets.sync.client import ClientConnection, connect
-from winsock_kit import LIMIT_SECONDS
+
+# The longest time to wait for anything.
+LIMIT_SECONDS = 30
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -39,7 +41,12 @@ _OPTIONS = (
 # Answers with these statuses are part of a test; Chromium reports them as errors of the page.
 _EXPECTED = "the server responded with a status of"
 
-_KEYS = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32}
+_KEYS = {
+    "Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "PageUp": 33, "PageDown": 34, "End": 35, "Home": 36, "ArrowUp": 38,
+    "ArrowDown": 40,
+}  # fmt: skip
+# The bits of the protocol for keys that are held down.
+_HELD = {"": 0, "Control": 2, "Shift": 8}
 
 
 class Page:
@@ -115,12 +122,13 @@ class Page:
         """Type text into the element that has the focus."""
         self.call("Input.insertText", text=text)
 
-    def press(self, key: str) -> None:
-        """Press a key."""
-        code = _KEYS[key]
-        text = {"Enter": "\r", " ": " "}.get(key, "")
-        self.call("Input.dispatchKeyEvent", type="keyDown", key=key, code=key, windowsVirtualKeyCode=code, text=text)
-        self.call("Input.dispatchKeyEvent", type="keyUp", key=key, code=key, windowsVirtualKeyCode=code)
+    def press(self, key: str, held: str = "") -> None:
+        """Press a key, named as in KeyboardEvent.key, while another one is held down."""
+        code = _KEYS.get(key) or ord(key.upper())
+        text = {"Enter": "\r"}.get(key, key if len(key) == 1 and held != "Control" else "")
+        both = {"key": key, "code": key, "windowsVirtualKeyCode": code, "modifiers": _HELD[held]}
+        self.call("Input.dispatchKeyEvent", type="keyDown", text=text, **both)
+        self.call("Input.dispatchKeyEvent", type="keyUp", **both)
 
     def focused(self) -> str:
         """The id or the accessible name of the element that has the focus."""

@@ -42,8 +42,13 @@ class Tracing:
         return [re.sub(r"^\S+ \[[^]]*\] | <\d+\.\d{6}>$", "", line) for line in self.text().splitlines()]
 
     def records(self) -> list[dict[str, Any]]:
-        """The JSON records of the calls, without the line about the program."""
-        return [json.loads(line) for line in self.text().splitlines()[1:]]
+        """The JSON records of the calls that have returned."""
+        return [record for record in map(json.loads, self.text().splitlines()[1:]) if "n" in record]
+
+    def begun(self) -> list[str]:
+        """The texts of the calls at their beginning."""
+        records = map(json.loads, self.text().splitlines())
+        return [record["text"] for record in records if "begun" in record]
 
 
 def python(

@@ -1,147 +1,221 @@
-"""The page of a picture works in a real browser: it draws without errors, filters, zooms and shows details."""
+"""The page of a picture works in a real browser: what it draws, its filters, its link and its details."""
 
 from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
-from pathlib import Path
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+from browser_kit import NEEDS_BROWSER
+from page_kit import Conversation, conversation
+from page_window_kit import Show, arrow_count, rows, select, show, window
 from trace_kit import drawn, talk
 
-from winsock.trace.page import page
+from winsock.trace.page import page_data
 from winsock.trace.timeline import Timeline
 
-__all__ = ["drawn", "talk"]
+__all__ = ["drawn", "show", "talk", "window"]
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-
-pytestmark = [
-    pytest.mark.posix_only(reason="there is no browser on Wine; the page is the same"),
-    pytest.mark.skipif(
-        BROWSER is None, reason="Chromium is not installed: apt-get install --no-install-recommends chromium"
-    ),
-]
-
-# Each script acts like a user and writes its result to the title of the document.
-REPORT = "document.title = JSON.stringify(%s);"
-HOVER = """
-const node = document.querySelector(%r);
-node.dispatchEvent(new MouseEvent("mousemove", {clientX: 300, clientY: 300, bubbles: true}));
-"""
+pytestmark = NEEDS_BROWSER
 
 
-OTHERS = ("sockets", "connections", "waiting")
+def test_lanes_calls_and_arrows_are_drawn(show: Show, drawn: Timeline) -> None:
+    page = show()
+    names = [lane.name for lane in drawn.lanes]
+    expected = [f"{names[event.lane]}: {event.text}" for event in drawn.events if event.group != "names"]
+    assert rows(page) == expected
+    assert arrow_count(page) == len(drawn.arrows) == 8
+    assert page.texts("#heads span") == names
+    assert page.texts("#lanes button") == names
+    for kind in ("connection", "data", "datagram", "end"):
+        expected_count = sum(arrow.kind == kind for arrow in drawn.arrows)
+        assert page.value(f"document.querySelectorAll('.arrow.{kind}').length") == expected_count, kind
 
 
-class Page:
-    """A page in a file, which a browser displays."""
-
-    def __init__(self, folder: Path, text: str) -> None:
-        self.folder, self.text = folder, text
-
-    def dom(self, fragment: str = "", script: str = "") -> str:
-        """The document after its scripts and `script` have run; an error in any of them fails the test."""
-        assert BROWSER
-        file = self.folder / "page.html"
-        file.write_text(self.text.replace("</body>", f"<script>{script}</script></body>"), encoding="utf-8")
-        done = subprocess.run(
-            [
-                BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
-                "--disable-background-networking", "--disable-component-update", "--disable-sync",
-                f"--user-data-dir={self.folder / 'profile'}",
-                "--enable-logging=stderr", "--window-size=1400,900", "--virtual-time-budget=2000", "--dump-dom",
-                f"{file.as_uri()}#{fragment}",
-            ],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=100,
-            check=True,
-        )  # fmt: skip
-        assert "CONSOLE" not in done.stderr, done.stderr
-        return done.stdout
-
-    def numbers(self, fragment: str = "", script: str = "") -> tuple[int, int]:
-        """The number of marks and of arrows that are drawn."""
-        dom = self.dom(fragment, script)
-        marks, arrows = len(re.findall(r"data-event=", dom)), len(re.findall(r"data-arrow=", dom))
-        assert f'data-events="{marks}"' in dom
-        assert f'data-arrows="{arrows}"' in dom
-        return marks, arrows
-
-    def result(self, script: str, fragment: str = "") -> object:
-        """The result that the script reports."""
-        found = re.search(r"<title>(.*?)</title>", self.dom(fragment, script))
-        assert found
-        return json.loads(found[1].replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))
-
-
-@pytest.fixture
-def shown(drawn: Timeline, tmp_path: Path) -> Page:
-    return Page(tmp_path, page(drawn, "talk"))
-
-
-def test_lanes_marks_and_arrows_are_drawn(shown: Page, drawn: Timeline) -> None:
-    marks = sum(event.group != "names" for event in drawn.events)
-    assert shown.numbers() == (marks, 8)
-    dom = shown.dom()
-    assert len(re.findall(r'class="lane"', dom)) == 2
-    assert re.search(r"<span[^>]*>server</span><span[^>]*>client</span>", dom)
-    for name in ("server", "client", "sockets", "connections", "data", "waiting", "names, numbers"):
-        assert re.search(rf"<label><input type=\"checkbox\"[^>]*>(<i[^>]*></i>)?{name}</label>", dom), name
-
-
-def test_the_view_is_stored_in_the_address_of_the_page(shown: Page, drawn: Timeline) -> None:
-    everything = len(drawn.events)
-    assert shown.numbers("groups=sockets,connections,data,waiting,names") == (everything, 8)
-    assert shown.numbers("q=recv(") == (sum("recv(" in event.text for event in drawn.events), 0)
-    assert shown.numbers("lanes=0")[1] == 0
-    assert shown.numbers("errors=1") == (0, 0)
-    assert shown.numbers("zoom=0.2&scale=time")[1] == 8
-    assert 'data-zoom="0.200"' in shown.dom("zoom=0.2")
-
-
-def test_filters_hide_marks_and_arrows(shown: Page, drawn: Timeline) -> None:
-    only_data = sum(event.group == "data" for event in drawn.events)
-    click = "".join(f"document.querySelector('[data-value={name}]').click();" for name in OTHERS)
+def test_filters_hide_calls_and_arrows(show: Show, drawn: Timeline) -> None:
+    page = show()
+    for group in ("sockets", "connections", "waiting"):
+        page.click(f"#groups [data-value={group}]")
+    page.drawn()
+    assert len(rows(page)) == sum(event.group == "data" for event in drawn.events)
     # Arrows for the ends of streams start at shutdown and closesocket, which are hidden now.
-    assert shown.numbers(script=click) == (only_data, 5)
-    assert shown.result(click + REPORT % "location.hash") == "#groups=data"
-    typed = "const q = document.getElementById('query'); q.value = 'TICK'; q.dispatchEvent(new Event('input'));"
-    assert shown.numbers(script=typed) == (2, 1)
-    assert shown.result(typed + "document.getElementById('reset').click();" + REPORT % "location.hash") == ""
+    assert arrow_count(page) == 5
+    page.wait_for("location.hash === '#groups=data'")
+    page.click("#lanes [data-value=lane-0]")
+    page.drawn()
+    assert {row.partition(":")[0] for row in rows(page)} == {"client"}
+    assert (arrow_count(page), page.texts("#heads span")) == (0, ["client"])
+    page.click("#reset")
+    page.wait_for("location.hash === ''")
+    assert arrow_count(page) == 8
+    page.click("#groups [data-value=errors]")
+    page.drawn()
+    assert rows(page) == []
+    assert "No call passes the filter" in page.text("#empty")
 
 
-def test_zooming_changes_the_height(shown: Page) -> None:
-    height = "document.querySelector('#picture svg').getAttribute('height') * 1"
-    plain = shown.result(REPORT % height)
-    assert isinstance(plain, int | float)
-    for act in (
-        "document.getElementById('in').click();",
-        "document.body.dispatchEvent(new KeyboardEvent('keydown', {key: '+', bubbles: true}));",
-        "document.getElementById('scroll').dispatchEvent(new WheelEvent('wheel', {deltaY: -1, ctrlKey: true}));",
-    ):
-        larger = shown.result(act + REPORT % height)
-        assert isinstance(larger, int | float)
-        assert larger > plain
-    smaller = shown.result("document.getElementById('out').click();" + REPORT % height)
-    assert isinstance(smaller, int | float)
-    assert smaller < plain
+def test_only_matches_shows_the_calls_with_a_text(show: Show, drawn: Timeline) -> None:
+    page = show()
+    page.click("#query")
+    page.type("TICK")
+    assert len(rows(page)) > 2
+    page.click("#only")
+    page.drawn()
+    assert len(rows(page)) == sum("tick" in event.text for event in drawn.events) == 2
+    assert arrow_count(page) == 1
 
 
-def test_hovering_shows_the_whole_call_and_its_arrow(shown: Page) -> None:
-    found = "[document.getElementById('tip').hidden, document.getElementById('tip').textContent, "
-    found += "document.querySelectorAll('.arrow.lit').length, document.querySelectorAll('.mark.lit').length]"
-    assert shown.result(REPORT % found) == [True, "", 0, 0]
-    hidden, text, arrows, marks = shown.result(HOVER % ".mark.data" + REPORT % found)  # type: ignore[misc]
-    assert (hidden, arrows, marks) == (False, 1, 2)
-    assert "tick" in text
-    assert "MainThread" in text
-    hidden, text, arrows, marks = shown.result(HOVER % ".arrow.connection" + REPORT % found)  # type: ignore[misc]
-    assert (hidden, arrows, marks) == (False, 1, 2)
-    assert re.match(r"127\.0\.0\.1:\d+ to 127\.0\.0\.1:\d+fromclient: connect", text)
-    escape = "document.body.dispatchEvent(new KeyboardEvent('keydown', {key: 'Escape', bubbles: true}));"
-    assert shown.result(HOVER % ".mark.data" + escape + REPORT % found)[0] is True  # type: ignore[index]
+@pytest.mark.parametrize(
+    ("fragment", "expected"),
+    [
+        ("groups=sockets,connections,data,waiting,names", lambda event: True),
+        ("q=recv(&only=1", lambda event: "recv(" in event.text and event.group != "names"),
+        ("lanes=0", lambda event: event.lane == 0 and event.group != "names"),
+        ("groups=data&view=time&zoom=0.5", lambda event: event.group == "data"),
+        ("errors=1", lambda event: False),
+    ],
+)
+def test_a_link_opens_the_page_with_its_filter(
+    show: Show, drawn: Timeline, fragment: str, expected: Callable[[Any], bool]
+) -> None:
+    assert len(rows(show(fragment))) == sum(map(expected, drawn.events))
+
+
+def test_the_copied_link_opens_the_same_call_and_filter(show: Show) -> None:
+    page = show()
+    page.click("#groups [data-value=waiting]")
+    select(page, "server: recv(")
+    page.press("t")
+    page.click("#link")
+    link = page.value("location.hash")
+    assert "link to this call copied" in page.text("#status")
+    assert link.startswith("#groups=sockets%2Cconnections%2Cdata&view=time&call=0.")
+    shown = (
+        "[svg.dataset.rows, svg.dataset.arrows, sizer.style.height, details.innerText,"
+        "document.querySelectorAll('.band.chosen').length,"
+        "[...document.querySelectorAll('[aria-pressed=true]')].map(button => button.innerText)]"
+    )
+    before = page.value(shown)
+    assert show(link[1:]).value(shown) == before
+    assert before[4] == 1
+    assert "Time" in before[5]
+
+
+def test_going_to_another_link_of_the_same_page_shows_its_call(show: Show) -> None:
+    page = show("call=0.1")
+    assert "WSAStartup" in page.text("#details h2")
+    page.value("location.hash = '#call=1.2'")
+    page.wait_for("document.querySelector('#details .where').textContent === 'client'")
+
+
+def test_the_details_have_all_arguments_times_and_the_source_line(show: Show, drawn: Timeline) -> None:
+    page = show()
+    select(page, "client: connect(")
+    text = page.text("#details")
+    event = next(event for event in drawn.events if event.call == "connect")
+    table = dict(row.split("\t") for row in page.texts("#details [aria-label=arguments] tr"))
+    assert list(table) == ["s", "name", "namelen"]
+    assert re.fullmatch(r"127\.0\.0\.1:\d+", table["name"])
+    for shown in (event.record["local"], event.record["peer"], "MainThread", "client.py"):
+        assert shown in text
+    assert re.search(r"duration\t[\d.]+ (ns|µs|ms|s)\n", text)
+    source = event.record["source"]
+    assert f"{source['file']}:{source['line']}" in text
+    assert "connect(client, name, 16)" in text
+
+
+def test_the_matching_call_is_a_link(show: Show) -> None:
+    page = show()
+    select(page, "client: send(")
+    assert page.texts("#details .partners a") == ["recv in server"]
+    href = page.value("document.querySelector('#details .partners a').getAttribute('href')")
+    page.click("#details .partners a")
+    assert (page.text("#details h2"), page.text("#details .where")) == ("recv", "server")
+    page.wait_for(f"location.hash === {href!r}")
+    page.press("m")
+    assert (page.text("#details h2"), page.text("#details .where")) == ("send", "client")
+
+
+def test_the_bytes_are_in_hex_and_text_side_by_side_and_selectable(show: Show) -> None:
+    page = show()
+    select(page, "server: send(")
+    assert page.text(".dump .hex").split() == [f"{byte:02x}" for byte in b"bye</script>"]
+    assert page.text(".dump .letters").replace("\n", "") == "bye</script>"
+    left, right = page.value("['.hex', '.letters'].map(c => document.querySelector(c).getBoundingClientRect().top)")
+    assert left == right
+    chosen = page.value(
+        "getSelection().selectAllChildren(document.querySelector('.dump .hex')), getSelection().toString()"
+    )
+    assert chosen.split() == [f"{byte:02x}" for byte in b"bye</script>"]
+    page.value("navigator.clipboard.writeText = async text => { window.copied = text }")
+    for name, copied in (("hex", "62 79 65 3c 2f 73 63 72 69 70 74 3e"), ("text", "bye</script>")):
+        page.value(f"[...document.querySelectorAll('.copies button')].find(b => /{name}/.test(b.textContent)).click()")
+        page.wait_for("window.copied")
+        assert page.value("window.copied") == copied
+
+
+def test_the_article_s_messages_are_annotated_field_by_field(show: Show) -> None:
+    talk = Conversation(2)
+    talk.connect(1)
+    talk.message(1, "<<EURUSD|0.25>>\0")
+    talk.message(1, "<<EURUSD|-1.50>>\0")
+    page = show("", talk.timeline())
+    page.press("End")
+    table = [row.split("\t") for row in page.texts("#details .fields tbody tr")]
+    assert table == [
+        ["begin mark", "0 to 1", "<<"],
+        ["symbol", "2 to 7", "EURUSD"],
+        ["separator", "8", "|"],
+        ["lots", "9 to 13", "-1.50"],
+        ["end mark", "14 to 15", ">>"],
+        ["terminating zero", "16", "\\0"],
+    ]
+    assert "Bytes 16 to 32 of this direction of the stream" in page.text("#details")
+    for column, shown in ((".hex", ["2d", "31", "2e", "35", "30"]), (".letters", ["-1.50"])):
+        parts = page.texts(f"#details {column} [data-field='3']")
+        assert " ".join(parts).split() == shown
+        places = (f"{column} [data-field='3']", ".fields [data-field='3'] .swatch")
+        colours = [
+            page.value(f"getComputedStyle(details.querySelector(`{place}`)).backgroundColor") for place in places
+        ]
+        assert colours[0] == colours[1] != "rgba(0, 0, 0, 0)"
+
+
+def test_new_data_keeps_the_selected_call_and_the_filter(show: Show, drawn: Timeline) -> None:
+    page = show("lanes=1&call=1.3")
+    before = page.text("#details h2"), rows(page)
+    page.value("getSelection().selectAllChildren(document.querySelector('#details .whole')), 0")
+    page.value("window.given = JSON.parse(document.getElementById('json').textContent), 0")
+    assert page.value("given.columns.lane.length") == len(page_data(drawn)["columns"]["lane"])
+    page.value("setData(given)")
+    assert (page.text("#details h2"), rows(page)) == before
+    assert re.fullmatch(r"htons\(\d+\)", page.value("getSelection().toString()"))
+
+
+def test_new_data_shows_new_programs_and_calls_at_the_end(show: Show) -> None:
+    talk = conversation(3, 200)
+    data = page_data(talk.timeline())
+    first = conversation(2, 100)
+    page = show("", first.timeline())
+    page.press("End")
+    page.press("Escape")
+    page.value(f"setData({json.dumps(data)}), 0")
+    page.drawn()
+    assert page.texts("#heads span") == ["server", "client_1", "client_2"]
+    assert page.value("svg.dataset.rows") == str(len(data["columns"]["lane"]))
+    # The page was at its end, so it follows.
+    assert page.value("topOfView() + viewHeight() >= layout.height - 1")
+    page.value("scrollToY(500), draw(), 0")
+    at = page.value("layout.rows[rowAt(layout.y, topOfView())]")
+    talk.message(1, "<<EURUSD|1.00>>\0")
+    page.value(f"setData({json.dumps(page_data(talk.timeline()))}), 0")
+    assert page.value("layout.rows[rowAt(layout.y, topOfView())]") == at
+
+
+def test_a_timeline_without_calls_says_so(show: Show) -> None:
+    page = show("", Timeline([], [], [], 0))
+    assert "No calls yet" in page.text("#empty")
+    for key in (" ", "n", "e", "m", "ArrowDown", "t", "End"):
+        page.press(key)

@@ -12,8 +12,7 @@ from pathlib import Path
 
 from winsock.api import Winsock
 from winsock.constants import MSG_PEEK
-from winsock.trace import PREVIEW
-from winsock.trace.calls import MOVING, Call, bytes_moved
+from winsock.trace.calls import JSON_PREVIEW, MOVING, Call, bytes_moved
 from winsock.trace.memory import number as number_of
 from winsock.trace.memory import peek
 from winsock.trace.sinks import JsonSink, Origin, Output
@@ -31,7 +30,7 @@ _HEAD = 3
 class CallTraces:
     """Traces the calls of processes into a folder, until close()."""
 
-    def __init__(self, folder: Path, utc_start: int = 0, preview: int = PREVIEW) -> None:
+    def __init__(self, folder: Path, utc_start: int = 0, preview: int = JSON_PREVIEW) -> None:
         """`utc_start`: the time of day at the start, in ns since 1970; `preview`: the bytes of a buffer to show.
 
         Errors: OSError if the folder cannot be created.
@@ -81,6 +80,9 @@ class _SimulatedSink(JsonSink):
         # The sockets that carry TLS, and the first bytes of both directions of the others.
         self._tls: set[int] = set()
         self._heads: dict[tuple[int, str], bytes] = {}
+
+    def begin(self, call: Call, number: int, start: int) -> None:
+        """Write nothing: nobody watches a program in simulated time."""
 
     def end(self, call: Call, number: int, start: int, duration: int, addresses: dict[str, str]) -> None:
         if call.name in MOVING:

@@ -3,6 +3,7 @@
     python -m winsock.trace PROGRAM.py ARGUMENT …      print each call on standard error, in C notation
     python -m winsock.trace --json -o A.jsonl PROGRAM  write JSON lines, for programs
     python -m winsock.trace picture A.jsonl B.jsonl --html TALK.html --mermaid TALK.md
+    python -m winsock.trace --help                     lists the other commands that read traces
 
 The environment variable WINSOCK_TRACE starts a trace in any program: "-" is standard error, anything else is a file, to
 which the trace is appended. A file name that ends in .json or .jsonl selects JSON lines; WINSOCK_TRACE_FORMAT=text or
@@ -13,14 +14,17 @@ FD_SET appears in a trace of select only when the set is full and does not take 
 Each JSON line describes a call: n (number of the call), t (start in nanoseconds of a clock that all processes of the
 machine share), d (duration in nanoseconds), pid, thread, call, args, result or raised, error (code and name), source
 (the program's line that makes the call: file, line, function, code), local and peer (the addresses of the socket), and
-text (the line in C notation). The first line describes the program: argv, pid, backend, and wall, the time of day in
-nanoseconds since 1970 at its t.
+text (the line in C notation). A call that may wait has a line at its beginning too, with begun, the number of the call,
+in the place of n. The first line describes the program: argv, pid, backend, and wall, the time of day in nanoseconds
+since 1970 at its t.
 
 How it works: `start` replaces the one object that all calls of `winsock` come from (tracer.py) by one that passes each
 call on and reports it to a sink (sinks.py), which writes text or JSON lines. parameters.py says how each argument is
-read (readers.py, memory.py) and symbols.py turns numbers into the names of the headers. The command `picture` reads
-and checks the JSON lines of several programs (trace_files.py), puts their calls in order (timeline.py), matches sends
-with receives (matching.py) and draws the result (page.py, mermaid.py).
+read (readers.py, memory.py) and symbols.py turns numbers into the names of the headers. The commands read and check
+the JSON lines of several programs (trace_files.py) and make one timeline of them (timeline.py): it matches sends with
+receives (matching.py, reports.py, wire_formats.py) and puts the calls in an order in which no effect is above its cause
+(order.py). `picture` draws the result (page.py, mermaid.py), `export` writes it in other formats (packets.py,
+perfetto.py), `diff` compares two of them (comparison.py).
 """
 
 from __future__ import annotations
@@ -33,13 +37,11 @@ import winsock
 from winsock.api import CALLS, Winsock
 from winsock.command_line import is_same_file
 
+from .calls import JSON_PREVIEW, PREVIEW
 from .sinks import JsonSink, Output, Sink, TextSink
 from .tracer import traced
 
-__all__ = ["PREVIEW", "start", "start_by_environment", "stop"]
-
-# The number of bytes of a buffer that are shown by default.
-PREVIEW = 32
+__all__ = ["JSON_PREVIEW", "PREVIEW", "start", "start_by_environment", "stop"]
 
 _running: tuple[Winsock, Sink] | None = None
 
@@ -49,20 +51,22 @@ def start(
     *,
     json: bool = False,
     append: bool = False,
-    preview: int = PREVIEW,
+    preview: int | None = None,
     only: Collection[str] = CALLS,
     argv: Sequence[str] | None = None,
 ) -> None:
     """Starts a trace to the file `path`, or to standard error if it is "-".
 
     Traced are the calls that programs import from winsock afterwards. `preview` is the number of bytes of a buffer to
-    show, `only` the names of the calls to trace, and `argv` the command line that JSON lines record. If a trace is
-    already running, it is stopped first.
+    show, by default PREVIEW in text and JSON_PREVIEW in JSON lines; `only` are the names of the calls to trace, and
+    `argv` is the command line that JSON lines record. If a trace is already running, it is stopped first.
 
     Errors: OSError if the file cannot be opened.
     """
     global _running
     stop()
+    if preview is None:
+        preview = JSON_PREVIEW if json else PREVIEW
     output = Output(path, append)
     program = list(sys.orig_argv if argv is None else argv)
     sink: Sink = JsonSink(output, winsock.BACKEND, program) if json else TextSink(output)

@@ -1,9 +1,10 @@
-"""The command line of python -m winsock.trace: runs a program with a trace, or draws the traces of several programs."""
+"""The command line of python -m winsock.trace: runs a program with a trace, or one of the commands that read traces."""
 
 from __future__ import annotations
 
 import argparse
 import difflib
+import importlib
 import importlib.util
 import re
 import runpy
@@ -16,7 +17,17 @@ from typing import Any
 from winsock.api import CALLS
 from winsock.command_line import is_same_file, printable, run_command, write_output
 
-from . import PREVIEW, start
+from . import JSON_PREVIEW, PREVIEW, start
+
+# The commands that read traces, and what each does. The module of the same name is imported only when its command is
+# used; its `main` takes the arguments after the command and returns the exit code.
+COMMANDS = {
+    "picture": "draw the calls of several programs and what they sent to each other",
+    "live": "show the calls of several programs while they run",
+    "summary": "count calls, errors, bytes and time per call",
+    "diff": "show where two runs of the same programs differ",
+    "export": "write traces for Wireshark (--pcapng) or Perfetto (--perfetto)",
+}
 
 _EPILOG = """\
 examples:
@@ -28,7 +39,12 @@ examples:
 To trace a program without this command, set the environment variable
 WINSOCK_TRACE to - (standard error) or to a file name. A file name that ends in
 .jsonl selects JSON lines, and %p in it is replaced by the process id.
-`python -m winsock.trace picture --help` explains pictures.
+
+commands that read traces in JSON lines:
+{commands}
+
+`python -m winsock.trace COMMAND --help` explains a command. A program that has
+the name of a command is run by its path: ./summary.
 """
 
 
@@ -38,10 +54,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     Errors: SystemExit, and any exception of the program.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if arguments[:1] == ["picture"]:
-        from .picture import main as picture
-
-        sys.exit(picture(arguments[1:]))
+    if arguments and arguments[0] in COMMANDS:
+        sys.exit(importlib.import_module(f"winsock.trace.{arguments[0]}").main(arguments[1:]))
     parser = _parser()
     options = parser.parse_args(arguments)
     path = Path(options.program)
@@ -70,10 +84,10 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="python -m winsock.trace",
-        usage="%(prog)s [options] (PROGRAM.py | -m MODULE) [ARGUMENT ...]\n       %(prog)s picture --help",
+        usage="%(prog)s [options] (PROGRAM.py | -m MODULE) [ARGUMENT ...]\n       %(prog)s COMMAND ...",
         description="Run a program and print each of its Winsock calls in C notation, with the\n"
         "time of day, the thread, the result or error, and the duration in seconds.",
-        epilog=_EPILOG,
+        epilog=_EPILOG.format(commands="\n".join(f"  {name:<9}{what}" for name, what in COMMANDS.items())),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -85,7 +99,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--calls", type=_calls, default=CALLS, metavar="A,B", help="trace only these calls")
     parser.add_argument(
-        "--bytes", type=_count, default=PREVIEW, metavar="N", help=f"show N bytes of a buffer; default: {PREVIEW}"
+        "--bytes",
+        type=_count,
+        metavar="N",
+        help=f"show N bytes of a buffer; default: {PREVIEW}, in JSON lines {JSON_PREVIEW}",
     )
     parser.add_argument(
         "-m", dest="module", action="store_true", help="PROGRAM is the name of a module, as for python -m"

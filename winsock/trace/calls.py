@@ -10,7 +10,11 @@ from winsock.errors import WSAEMSGSIZE
 
 from .memory import number
 
-__all__ = ["CODES", "MOVING", "Call", "Shown", "bytes_moved", "failed", "length_of"]
+__all__ = ["CODES", "JSON_PREVIEW", "MOVING", "PREVIEW", "Call", "Shown", "bytes_moved", "failed", "length_of"]
+
+# The number of bytes of a buffer that are shown by default: in a line of text, and in the arguments of JSON lines.
+PREVIEW = 32
+JSON_PREVIEW = 4096
 
 # An argument in the form that a trace shows, a JSON value: a number, None for NULL, a str for a name of the headers or
 # an address, a list, or a dict. The keys of a dict say what it is:
@@ -41,7 +45,7 @@ class Call:
 
     name: str
     args: dict[str, Any]
-    preview: int = 32
+    preview: int = PREVIEW
     done: bool = False
     result: Any = None
     error: int = 0

@@ -47,6 +47,14 @@ class Event:
     idle: bool = False
     text: str = ""
     index: int = -1
+    # The number of its first byte in its TCP stream, counted from 0; None if the call moved no bytes of a stream.
+    stream: int | None = None
+    # The format of its TCP stream (wire_formats.py); "" if it is not one of the article's.
+    format: str = ""
+    # Whether the call sent or received a datagram.
+    is_datagram: bool = False
+    # The calls at the other ends of its arrows, in the order of the timeline.
+    partners: tuple[Event, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def call(self) -> str:
@@ -78,7 +86,10 @@ class Event:
 
 @dataclass
 class Lane:
-    """A program: its name, process id, command line, backend, and the records of its calls."""
+    """A program: its name, process id, command line, backend, and the records of its calls.
+
+    `waiting` has the records of the calls that have begun and not returned, by the number of the call.
+    """
 
     name: str
     pid: int
@@ -86,6 +97,7 @@ class Lane:
     backend: str
     offset: int  # nanoseconds to add to the lane's clock to get the time of day
     records: list[dict[str, Any]] = field(default_factory=list)
+    waiting: dict[int, dict[str, Any]] = field(default_factory=dict)
 
 
 class Arrow(NamedTuple):

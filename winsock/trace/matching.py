@@ -10,25 +10,35 @@ How it works:
 - Streams (`_match_stream`): TCP delivers bytes in order, so the byte that is number n in the sends of one endpoint is
   number n in the receives of the other. Each send and receive covers a range of these numbers (`_Range`); two that
   overlap get an arrow. Calls with MSG_PEEK or MSG_OOB do not move the numbers and are left out.
-- The end of a stream: the first receive that returned 0 or a reset is matched with the first shutdown, closesocket or
-  WSACleanup of the other endpoint.
+- The end of a stream: the first receive that returned 0, or the first call that reported a reset, is matched with the
+  first shutdown, closesocket or WSACleanup of the other endpoint; a reset rather with a call that closed the socket
+  than with shutdown. A program may call WSAStartup several times; then only its last WSACleanup closes the sockets.
+- A cause is not later than its effect. That is checked only between programs with one clock: the clocks of two machines
+  differ.
 - Datagrams (`_match_datagrams`) can be lost, so there are no numbers: each received datagram is matched with the first
   sent one that has the same addresses, size and content and that this socket has not received yet.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import islice
+from typing import TypeAlias
 
+from .calls import PREVIEW
 from .events import Arrow, Event
+from .ip_headers import parsed
 from .rendering import quoted
+from .reports import Reports
+from .wire_formats import HEAD, stream_format
 
 __all__ = ["arrows_of"]
 
 _WILDCARDS = ("0.0.0.0", "[::]")
 # A socket: its lane and its handle.
 _Key = tuple[int, int]
+# Whether the first call can be a cause of the second one, according to their times.
+_CanCause: TypeAlias = Callable[[Event, Event], bool]
 
 
 @dataclass
@@ -52,7 +62,7 @@ class _Endpoint:
     received: list[_Range] = field(default_factory=list)
     # The calls that ended sending: shutdown, closesocket, WSACleanup.
     closes: list[Event] = field(default_factory=list)
-    # The receives that returned the end of the stream or a reset.
+    # The receives that returned the end of the stream, and the calls that reported a reset.
     ends: list[Event] = field(default_factory=list)
     other: _Endpoint | None = None
 
@@ -68,19 +78,31 @@ class _Datagram:
     receivers: set[_Key] = field(default_factory=set)
 
 
-def arrows_of(events: list[Event]) -> list[Arrow]:
-    """The arrows between these events, which are in order of time."""
-    sockets = _Sockets()
+def arrows_of(events: list[Event], clocks: list[int]) -> tuple[list[Arrow], list[tuple[Event, Event]]]:
+    """The arrows between these events, which are in order of time, and pairs of other causes and effects (reports.py).
+
+    Also sets `stream`, `format` and `is_datagram` of the events.
+
+    `clocks` has a number for each lane; lanes with the same number share a clock.
+    """
+    sockets, reports = _Sockets(), Reports()
     for event in events:
         sockets.read(event)
+        reports.read(event)
+
+    def can_cause(cause: Event, effect: Event) -> bool:
+        return clocks[cause.lane] != clocks[effect.lane] or cause.start <= effect.end
+
+    for endpoint in sockets.endpoints:
+        _set_format(endpoint.sent)
+        _set_format(endpoint.received)
     arrows: list[Arrow] = []
-    _match_connections(sockets.endpoints, arrows)
+    _match_connections(sockets.endpoints, can_cause, arrows)
     for endpoint in sockets.endpoints:
         if endpoint.other:
-            _match_stream(endpoint, endpoint.other, arrows)
-    _match_datagrams(sockets.datagrams_sent, sockets.datagrams_received, arrows)
-    arrows.sort(key=lambda arrow: (arrow.target.at, arrow.source.at))
-    return arrows
+            _match_stream(endpoint, endpoint.other, can_cause, arrows)
+    _match_datagrams(sockets.datagrams_sent, sockets.datagrams_received, can_cause, arrows)
+    return arrows, reports.causes(arrows)
 
 
 class _Sockets:
@@ -92,6 +114,8 @@ class _Sockets:
         self.datagrams_received: list[_Datagram] = []
         self._open: dict[_Key, _Endpoint] = {}
         self._datagram_sockets: set[_Key] = set()
+        # For each lane, the calls of WSAStartup without their WSACleanup.
+        self._startups: dict[int, int] = {}
 
     def read(self, event: Event) -> None:
         """Process one call."""
@@ -109,10 +133,18 @@ class _Sockets:
             self._new_endpoint(key, event, True)
         elif call == "socket":
             self._new_socket(key, args)
-        elif call == "WSACleanup":
-            self._closed(event, [end for (lane, _), end in self._open.items() if lane == event.lane])
+        elif call in ("WSAStartup", "WSACleanup"):
+            self._started_or_ended(event)
         elif call == "closesocket" or (call == "shutdown" and args.get("how") != "SD_RECEIVE"):
             self._closed(event, [self._open[key]] if key in self._open else [])
+
+    def _started_or_ended(self, event: Event) -> None:
+        change = 1 if event.call == "WSAStartup" else -1
+        # A trace of some calls only may lack WSAStartup.
+        startups = max(self._startups.get(event.lane, 0) + change, 0)
+        self._startups[event.lane] = startups
+        if change < 0 and not startups:
+            self._closed(event, [end for (lane, _), end in self._open.items() if lane == event.lane])
 
     def _new_socket(self, key: _Key, args: dict[str, object]) -> None:
         self._open.pop(key, None)
@@ -138,13 +170,14 @@ class _Sockets:
     def _stream_data(self, endpoint: _Endpoint, event: Event) -> None:
         args, flags = event.record["args"], str(event.record["args"].get("flags"))
         sends = event.call.startswith("send")
-        if not sends and event.error in ("WSAECONNRESET", "WSAECONNABORTED"):
+        if event.error in ("WSAECONNRESET", "WSAECONNABORTED"):
             endpoint.ends.append(event)
         if event.error or "MSG_OOB" in flags or "MSG_PEEK" in flags:
             return
         ranges = endpoint.sent if sends else endpoint.received
         begin = ranges[-1].end if ranges else 0
         if size := _size(args.get("buf")):
+            event.stream = begin
             ranges.append(_Range(event, begin, begin + size))
         elif not sends and args.get("len"):
             endpoint.ends.append(event)
@@ -154,6 +187,7 @@ class _Sockets:
         buffer = args.get("buf")
         if not isinstance(buffer, dict) or "bytes" not in buffer or "MSG_PEEK" in str(args.get("flags")):
             return
+        event.is_datagram = True
         sends = event.call.startswith("send")
         local, peer = str(record.get("local", "")), str(record.get("peer", ""))
         named = args.get("to" if sends else "from_")
@@ -161,6 +195,19 @@ class _Sockets:
         source, target = (local, other) if sends else (other, local)
         datagram = _Datagram(event, key[1], source, target, _size(buffer), buffer["hex"])
         (self.datagrams_sent if sends else self.datagrams_received).append(datagram)
+
+
+def _set_format(ranges: list[_Range]) -> None:
+    """Set the format of a stream that these calls sent or received."""
+    head = b""
+    for part in ranges:
+        recorded = bytes.fromhex(part.event.record["args"]["buf"]["hex"][: 2 * HEAD])
+        head += recorded
+        if len(recorded) < part.end - part.begin or len(head) >= HEAD:
+            break
+    if format := stream_format(head[:HEAD]):
+        for part in ranges:
+            part.event.format = format
 
 
 def _size(buffer: object) -> int:
@@ -171,8 +218,14 @@ def _size(buffer: object) -> int:
 def _same_address(one: str, other: str) -> bool:
     """Whether two texts can be the same address; 0.0.0.0 and [::] match any address with the same port."""
     (host, _, port), (other_host, _, other_port) = one.rpartition(":"), other.rpartition(":")
-    hosts = host == other_host or host in _WILDCARDS or other_host in _WILDCARDS
+    hosts = _unmapped(host) == _unmapped(other_host) or host in _WILDCARDS or other_host in _WILDCARDS
     return hosts and port == other_port and port not in ("", "0")
+
+
+def _unmapped(host: str) -> str:
+    """A host; for an IPv4 address that is mapped into IPv6, the IPv4 address, which the other end uses."""
+    address = parsed(f"{host}:0") if host.startswith("[::ffff:") else None
+    return str(address.host) if address else host
 
 
 def _ports(endpoint: _Endpoint, exchanged: bool = False) -> tuple[str, str]:
@@ -180,8 +233,12 @@ def _ports(endpoint: _Endpoint, exchanged: bool = False) -> tuple[str, str]:
     return (peer, local) if exchanged else (local, peer)
 
 
-def _match_connections(endpoints: list[_Endpoint], arrows: list[Arrow]) -> None:
-    """Find the connect of each accepted socket: the last one with these addresses before accept returned."""
+def _match_connections(endpoints: list[_Endpoint], can_cause: _CanCause, arrows: list[Arrow]) -> None:
+    """Find the connect of each accepted socket: of those with its addresses, the last one before accept returned.
+
+    Between two machines it is the one whose time is nearest: their clocks differ by less than the time until a port is
+    used again.
+    """
     connects: dict[tuple[str, str], list[_Endpoint]] = {}
     for endpoint in endpoints:
         if not endpoint.accepted:
@@ -189,51 +246,63 @@ def _match_connections(endpoints: list[_Endpoint], arrows: list[Arrow]) -> None:
     for accepted in endpoints:
         if not accepted.accepted:
             continue
+        end = accepted.created.end
         candidates = connects.get(_ports(accepted, exchanged=True), [])
-        at = next((at for at in reversed(range(len(candidates))) if _connected(candidates[at], accepted)), None)
-        if at is not None:
-            found = candidates.pop(at)
+        near = [
+            (abs(end - candidate.created.start), number)
+            for number, candidate in enumerate(candidates)
+            if _connected(candidate, accepted, can_cause)
+        ]
+        if near:
+            found = candidates.pop(min(near)[1])
             found.other, accepted.other = accepted, found
             text = f"{accepted.peer} to {accepted.local}"
             arrows.append(Arrow(found.created, accepted.created, "connection", text))
 
 
-def _connected(endpoint: _Endpoint, accepted: _Endpoint) -> bool:
+def _connected(connecting: _Endpoint, accepted: _Endpoint, can_cause: _CanCause) -> bool:
     return (
-        endpoint.created.start <= accepted.created.end
-        and _same_address(endpoint.local, accepted.peer)
-        and _same_address(endpoint.peer, accepted.local)
+        can_cause(connecting.created, accepted.created)
+        and _same_address(connecting.local, accepted.peer)
+        and _same_address(connecting.peer, accepted.local)
     )
 
 
-def _match_stream(sender: _Endpoint, receiver: _Endpoint, arrows: list[Arrow]) -> None:
+def _match_stream(sender: _Endpoint, receiver: _Endpoint, can_cause: _CanCause, arrows: list[Arrow]) -> None:
     """Add the arrows from the sends of one endpoint to the receives of the other, and for the end of the stream."""
     first = 0
     for sent in sender.sent:
         # Both lists are in the order of the stream: a receive that ends before this send is not needed any more.
         while first < len(receiver.received) and receiver.received[first].end <= sent.begin:
             first += 1
-        for received in islice(receiver.received, first, None):
+        for number in range(first, len(receiver.received)):
+            received = receiver.received[number]
             if received.begin >= sent.end:
                 break
             arrows.append(_data_arrow(sent, received))
     if receiver.ends:
         end = receiver.ends[0]
-        before = [event for event in sender.closes if event.start <= end.end]
-        if before:
+        causes = [event for event in sender.closes if can_cause(event, end)]
+        if end.error:
+            causes.sort(key=lambda event: event.call == "shutdown")
+        if causes:
             kind, text = ("reset", end.error) if end.error else ("end", "end of stream")
-            arrows.append(Arrow(before[0], end, kind, text))
+            arrows.append(Arrow(causes[0], end, kind, text))
 
 
 def _data_arrow(sent: _Range, received: _Range) -> Arrow:
     begin, end = max(sent.begin, received.begin), min(sent.end, received.end)
-    shown = bytes.fromhex(received.event.record["args"]["buf"]["hex"])[begin - received.begin :][: end - begin]
+    # Two digits for each byte; an arrow shows only the first bytes.
+    first, last = 2 * (begin - received.begin), 2 * (min(end, begin + PREVIEW) - received.begin)
+    shown = bytes.fromhex(received.event.record["args"]["buf"]["hex"][first:last])
     count, whole = end - begin, sent.end - sent.begin
     size = f"{count} bytes" if count == whole else f"{count} of {whole} bytes"
     return Arrow(sent.event, received.event, "data", f"{size} {quoted(shown, len(shown) < count)}", count)
 
 
-def _match_datagrams(sent: list[_Datagram], received: list[_Datagram], arrows: list[Arrow]) -> None:
+def _match_datagrams(
+    sent: list[_Datagram], received: list[_Datagram], can_cause: _CanCause, arrows: list[Arrow]
+) -> None:
     by_port: dict[str, list[_Datagram]] = {}
     by_port_and_size: dict[tuple[str, int], list[_Datagram]] = {}
     for datagram in sent:
@@ -253,19 +322,20 @@ def _match_datagrams(sent: list[_Datagram], received: list[_Datagram], arrows: l
         while first < len(candidates) and receiver in candidates[first].receivers:
             first += 1
         passed[key] = first
-        for datagram in islice(candidates, first, None):
-            if receiver not in datagram.receivers and _same_datagram(datagram, arrived):
+        for number in range(first, len(candidates)):
+            datagram = candidates[number]
+            if receiver not in datagram.receivers and _same_datagram(datagram, arrived, can_cause):
                 datagram.receivers.add(receiver)
                 text = f"{arrived.size} bytes {_preview(arrived)}"
                 arrows.append(Arrow(datagram.event, arrived.event, "datagram", text, arrived.size))
                 break
 
 
-def _same_datagram(sent: _Datagram, received: _Datagram) -> bool:
+def _same_datagram(sent: _Datagram, received: _Datagram, can_cause: _CanCause) -> bool:
     shown = min(len(sent.data), len(received.data))
     truncated = bool(received.event.error)
     return (
-        sent.event.start <= received.event.end
+        can_cause(sent.event, received.event)
         and (not received.source or _same_address(sent.source, received.source))
         and _same_address(sent.target, received.target)
         and (sent.size == received.size or (truncated and sent.size > received.size))
@@ -274,5 +344,5 @@ def _same_datagram(sent: _Datagram, received: _Datagram) -> bool:
 
 
 def _preview(datagram: _Datagram) -> str:
-    raw = bytes.fromhex(datagram.data)
+    raw = bytes.fromhex(datagram.data[: 2 * PREVIEW])
     return quoted(raw, len(raw) < datagram.size)

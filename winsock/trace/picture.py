@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,8 +12,9 @@ from winsock.command_line import is_same_file, printable, run_command, write_out
 
 from .mermaid import MAX_CHARACTERS, sequence_diagram
 from .page import page
-from .timeline import Timeline, timeline
-from .trace_files import TraceError, read_lanes
+from .timeline import timeline
+from .trace_arguments import TRACE, TRACE_HELP, failed, read_traces, replaces_trace
+from .trace_files import TraceError
 
 _PROG = "python -m winsock.trace picture"
 _EPILOG = """\
@@ -44,20 +44,20 @@ def main(arguments: Sequence[str]) -> int:
 
 def _draw(options: argparse.Namespace) -> int:
     if conflict := _conflict(options):
-        return _failed(conflict)
+        return failed(_PROG, conflict)
     try:
-        drawn = _read(options.traces)
+        drawn = timeline(read_traces(options.traces), unfinished=True)
         if options.html:
             title = options.title or " and ".join(lane.name for lane in drawn.lanes)
             options.html.write_text(page(drawn, printable(title)), encoding="utf-8")
         if options.mermaid or not options.html:
             _write_diagram(sequence_diagram(drawn, options.all), options.mermaid or "-")
     except TraceError as error:
-        return _failed(str(error))
+        return failed(_PROG, str(error))
     except OSError as error:
         if error.filename is None:
             raise  # of standard output
-        return _failed(f"{error.filename}: cannot be written: {error.strerror}")
+        return failed(_PROG, f"{error.filename}: cannot be written: {error.strerror}")
     files = " and ".join(str(name) for name in (options.html, options.mermaid) if name and name != "-")
     calls = sum(event.count for event in drawn.events)
     counts = ((len(drawn.lanes), "program"), (calls, "call"), (len(drawn.arrows), "arrow"))
@@ -70,17 +70,11 @@ def _conflict(options: argparse.Namespace) -> str:
     """The message if the output would replace a trace or the other output; "" if it would not."""
     html, mermaid = options.html, options.mermaid if options.mermaid != "-" else None
     for target in (html, mermaid):
-        for trace in options.traces:
-            if target and is_same_file(target, _file_and_name(trace)[0]):
-                return f"{target}: the picture would replace the trace; write it to another file"
+        if target and replaces_trace(target, options.traces):
+            return f"{target}: the picture would replace the trace; write it to another file"
     if html and mermaid and is_same_file(html, mermaid):
         return f"{mermaid}: the diagram would replace the page; write it to another file"
     return ""
-
-
-def _failed(text: str) -> int:
-    print(f"{_PROG}: error: {printable(text)}", file=sys.stderr)
-    return 2
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -93,8 +87,8 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("traces", nargs="+", metavar="[NAME=]FILE", help="a trace; NAME is the name of its lane")
-    parser.add_argument("--html", type=Path, metavar="FILE", help="write an interactive page: zoom, filters, details")
+    parser.add_argument("traces", nargs="+", metavar=TRACE, help=TRACE_HELP)
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write an interactive page: search, filters, details")
     parser.add_argument(
         "--mermaid",
         metavar="FILE",
@@ -107,18 +101,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--title", default="", help="title of the page; default: the names of the programs")
     return parser
-
-
-def _read(traces: Sequence[str]) -> Timeline:
-    lanes = [lane for trace in traces for lane in read_lanes(*_file_and_name(trace))]
-    if not any(lane.records for lane in lanes):
-        raise TraceError("no calls in " + ", ".join(traces))
-    return timeline(lanes)
-
-
-def _file_and_name(text: str) -> tuple[Path, str | None]:
-    match = re.fullmatch(r"([^=/\\]+)=(.+)", text)
-    return (Path(match[2]), match[1]) if match and not Path(text).exists() else (Path(text), None)
 
 
 def _write_diagram(diagram: str, target: str) -> None:

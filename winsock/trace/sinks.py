@@ -14,21 +14,19 @@ from winsock.command_line import printable
 from winsock.symbols import error_name
 from winsock.version import __version__
 
-from .calls import Call
+from .calls import PREVIEW, Call, Shown
 from .parameters import PARAMETERS, When
 from .rendering import arguments, json_result, quoted, result, value
 from .source import source_of_call
+from .waits import MAY_BLOCK, Waits
 
 __all__ = ["CLOCK", "REAL", "JsonSink", "Origin", "Output", "Sink", "TextSink"]
 
 # A monotonic clock that all processes of a machine share: CLOCK_MONOTONIC, or the performance counter of Windows.
 CLOCK = time.perf_counter_ns
 
-# The calls that may block: the start of their line is written before the call.
-_MAY_BLOCK = (
-    "connect", "accept", "send", "recv", "sendto", "recvfrom", "select", "WSAPoll", "closesocket",
-    "getaddrinfo", "getnameinfo", "gethostbyname",
-)  # fmt: skip
+# The longest text of a call that has begun, in characters.
+_BEGINNING = 200
 
 
 class Sink(Protocol):
@@ -38,7 +36,7 @@ class Sink(Protocol):
     known.
     """
 
-    def begin(self, call: Call, start: int) -> None: ...
+    def begin(self, call: Call, number: int, start: int) -> None: ...
 
     def end(self, call: Call, number: int, start: int, duration: int, addresses: dict[str, str]) -> None: ...
 
@@ -95,8 +93,8 @@ class TextSink:
         self._begun: set[int] = set()
         self._wall = time.time_ns() - CLOCK()
 
-    def begin(self, call: Call, start: int) -> None:
-        if call.name not in _MAY_BLOCK:
+    def begin(self, call: Call, number: int, start: int) -> None:
+        if call.name not in MAY_BLOCK:
             return
         thread = threading.get_ident()
         with self._lock:
@@ -111,7 +109,7 @@ class TextSink:
         took = f" <{duration / 1e9:.6f}>\n"
         line = f"{arguments(call.shown)}){outcome}{took}"
         with self._lock:
-            if call.name in _MAY_BLOCK and thread in self._begun:
+            if call.name in MAY_BLOCK and thread in self._begun:
                 self._begun.discard(thread)
                 if self._open == thread:
                     self._open = 0
@@ -170,10 +168,14 @@ REAL = Origin(CLOCK, time.time_ns, os.getpid, _thread)
 
 
 class JsonSink:
-    """Writes one JSON object per line: first one for the program, then one for each call after it has returned."""
+    """Writes one JSON object per line: first one for the program, then one for each call after it has returned.
+
+    A call that may wait has a line at its beginning too, which `winsock.trace live` shows until the call returns.
+    """
 
     def __init__(self, output: Output, backend: str, argv: list[str], origin: Origin = REAL) -> None:
         self._output, self._origin = output, origin
+        self._waits = Waits()
         self._write(
             {
                 "trace": 1,
@@ -186,10 +188,22 @@ class JsonSink:
             }
         )
 
-    def begin(self, call: Call, start: int) -> None:
-        pass
+    def begin(self, call: Call, number: int, start: int) -> None:
+        if self._waits.may_wait(call):
+            record: dict[str, Any] = {
+                "begun": number,
+                "t": start,
+                "pid": self._origin.pid(),
+                "thread": self._origin.thread(),
+                "call": call.name,
+                "text": f"{call.name}({_beginning(call)}"[:_BEGINNING],
+            }
+            if source := source_of_call():
+                record["source"] = source
+            self._write(record)
 
     def end(self, call: Call, number: int, start: int, duration: int, addresses: dict[str, str]) -> None:
+        self._waits.ended(call)
         record: dict[str, Any] = {
             "n": number,
             "t": start,
@@ -209,10 +223,18 @@ class JsonSink:
             record["error"] = {"code": call.error, "name": error_name(call.error)}
         if source := source_of_call():
             record["source"] = source
-        self._write(record | addresses | {"text": f"{call.name}({arguments(call.shown)}) {outcome}"})
+        shown = {name: _brief(value) for name, value in call.shown.items()}
+        self._write(record | addresses | {"text": f"{call.name}({arguments(shown)}) {outcome}"})
 
     def close(self) -> None:
         self._output.close()
 
     def _write(self, record: dict[str, Any]) -> None:
         self._output.write(json.dumps(record, separators=(",", ":")) + "\n")
+
+
+def _brief(shown: Shown) -> Shown:
+    """An argument with at most PREVIEW bytes of a buffer, for the text of a call."""
+    if isinstance(shown, dict) and "hex" in shown:
+        return shown | {"hex": shown["hex"][: 2 * PREVIEW]}
+    return shown

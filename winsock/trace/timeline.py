@@ -1,26 +1,28 @@
-"""Merges the traces of several programs into one timeline: lanes, calls in order of their effect, and arrows."""
+"""Merges the traces of several programs into one timeline: lanes, calls in one order, and arrows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from .events import Arrow, Event, Lane
 from .matching import arrows_of
+from .order import align_clocks, in_order, own_order
 
-__all__ = ["Timeline", "timeline"]
+__all__ = ["SAME_CLOCK", "Timeline", "distinct", "event_of", "timeline"]
 
-# These calls report what happened before they returned, so they count from their end. All other calls take effect when
-# they start.
+# These calls report what happened before they returned, so they count from their end, and so does a send that failed.
+# All other calls take effect when they start.
 _AT_RETURN = ("recv", "recvfrom", "accept", "select", "WSAPoll")
 
 # Programs on one machine share a clock. Their offsets to the time of day differ by less than this, in nanoseconds,
 # because each program reads the time of day at another moment.
-_SAME_CLOCK = 10**9
+SAME_CLOCK = 10**9
 
 
 class Timeline(NamedTuple):
-    """The calls of all lanes in order of time, and the arrows between them."""
+    """The calls of all lanes, each lane's in their own order and no effect above its cause, and the arrows."""
 
     lanes: list[Lane]
     events: list[Event]
@@ -28,7 +30,7 @@ class Timeline(NamedTuple):
     wall: int  # the time of day at time 0 of the clock, in nanoseconds since 1970
 
 
-def _distinct(lanes: list[Lane]) -> None:
+def distinct(lanes: list[Lane]) -> None:
     """Append a number to the names of lanes that have the same name."""
     seen: dict[str, int] = {}
     for lane in lanes:
@@ -37,27 +39,56 @@ def _distinct(lanes: list[Lane]) -> None:
             lane.name = f"{lane.name} {seen[lane.name]}"
 
 
-def timeline(lanes: Iterable[Lane], fold: bool = True) -> Timeline:
-    """One timeline of all lanes; `fold` combines consecutive calls that found nothing to do into one event."""
+def timeline(lanes: Iterable[Lane], fold: bool = True, unfinished: bool = False) -> Timeline:
+    """One timeline of all lanes; `fold` combines consecutive calls that found nothing to do into one event.
+
+    `unfinished` adds the calls that have not returned, at their start: when their program was ended is not known.
+    """
     ordered = list(lanes)
-    _distinct(ordered)
-    offsets = [lane.offset for lane in ordered]
-    shared = max(offsets) - min(offsets) < _SAME_CLOCK
-    events = []
+    distinct(ordered)
+    clocks = _clocks([lane.offset for lane in ordered])
+    events: list[Event] = []
+    waiting: list[Event] = []
     for index, lane in enumerate(ordered):
-        shift = 0 if shared else lane.offset - offsets[0]
-        for record in lane.records:
-            start = record["t"] + shift
-            end = start + record["d"]
-            at = end if record["call"] in _AT_RETURN else start
-            events.append(Event(index, record, at, start, end, idle=_is_idle(record), text=record["text"]))
-    events.sort(key=lambda event: (event.at, event.lane, event.record["n"]))
-    arrows = arrows_of(events)
+        # Lanes that share a clock have the offset of one of them, so that their times stay as they are.
+        shift = ordered[clocks[index]].offset - ordered[0].offset
+        events += [event_of(index, record, shift) for record in lane.records]
+        waiting += [_waiting(index, begun, shift) for begun in lane.waiting.values() if unfinished]
+    events.sort(key=own_order)
+    arrows, others = arrows_of(events, clocks)
+    align_clocks([*events, *waiting], clocks, [*((arrow.source, arrow.target) for arrow in arrows), *others])
     if fold:
         events = _folded(events)
-    for number, event in enumerate(events):
-        event.index = number
-    return Timeline(ordered, events, arrows, offsets[0])
+    events, arrows = in_order([*events, *waiting], arrows, others)
+    return Timeline(ordered, events, arrows, ordered[0].offset if ordered else 0)
+
+
+def _clocks(offsets: list[int]) -> list[int]:
+    """For each lane the first lane that has the same clock; the offsets of those differ little."""
+    clocks = list(range(len(offsets)))
+    by_offset = sorted(clocks, key=lambda lane: offsets[lane])
+    for before, lane in pairwise(by_offset):
+        if offsets[lane] - offsets[before] < SAME_CLOCK:
+            clocks[lane] = clocks[before]
+    first: dict[int, int] = {}
+    return [first.setdefault(clock, lane) for lane, clock in enumerate(clocks)]
+
+
+def event_of(lane: int, record: dict[str, Any], shift: int) -> Event:
+    """The event of a call; `shift` is added to its times."""
+    start = record["t"] + shift
+    end = start + record["d"]
+    reports = record["call"] in _AT_RETURN or (record["call"] in ("send", "sendto") and "error" in record)
+    at = end if reports else start
+    return Event(lane, record, at, start, end, idle=_is_idle(record), text=record["text"])
+
+
+def _waiting(lane: int, begun: dict[str, Any], shift: int) -> Event:
+    """The event of a call that has begun and not returned; `result` of its record is None."""
+    start = begun["t"] + shift
+    text = f"{begun['text'].rstrip(', ')}) has not returned"
+    record = begun | {"n": begun["begun"], "d": 0, "args": {}, "result": None, "text": text}
+    return Event(lane, record, start, start, start, text=text)
 
 
 def _is_idle(record: dict[str, Any]) -> bool:
@@ -96,5 +127,4 @@ def _folded(events: list[Event]) -> list[Event]:
             kept.append(event)
     for lane in list(running):
         close(lane)
-    kept.sort(key=lambda event: (event.at, event.lane, event.record["n"]))
     return kept

@@ -12,14 +12,21 @@ import re
 from collections.abc import Callable, Iterator
 from itertools import takewhile
 from pathlib import Path, PureWindowsPath
-from typing import Any
+from typing import Any, NamedTuple
 
 from .events import Lane
 
-__all__ = ["MAX_BYTES", "MAX_CALLS", "MAX_LINE", "TraceError", "program_name", "read_lanes"]
+__all__ = [
+    "MAX_BYTES", "MAX_CALLS", "MAX_LINE", "Added", "InvalidLine", "TraceError", "TraceLines", "program_name",
+    "read_lanes",
+]  # fmt: skip
 
 # A browser cannot show more calls, and each takes about two kilobytes of memory.
 MAX_CALLS = 500_000
+# The most calls of a program that have begun and not returned; a program that ends in a call leaves one.
+MAX_WAITING = 1000
+# The longest line of a call that has begun, in bytes.
+MAX_BEGUN = 10_000
 # The longest line in bytes. A call with a whole buffer of one megabyte (option --bytes) takes six.
 MAX_LINE = 1 << 24
 # The largest file in bytes: with many long lines the limit of calls alone would allow far more memory.
@@ -31,7 +38,7 @@ class TraceError(Exception):
     """A file cannot be read or is not a trace."""
 
 
-class _Invalid(Exception):
+class InvalidLine(Exception):
     """A line is not part of a trace; the text says why."""
 
 
@@ -40,21 +47,20 @@ def read_lanes(path: Path, name: str | None = None) -> list[Lane]:
 
     Errors: TraceError for a file that cannot be read or is not a trace.
     """
-    lanes: list[Lane] = []
-    by_pid: dict[int, Lane] = {}
-    number = size = 0
+    lines = TraceLines(name)
+    number = size = calls = 0
     try:
         with path.open("rb") as file:
             for number, line in enumerate(_lines(file.readline), 1):
                 try:
-                    _add_record(_record(line), lanes, by_pid, name)
-                except _Invalid as problem:
-                    if lanes and not line.endswith(b"\n"):
+                    calls += lines.add(line).call is not None
+                except InvalidLine as problem:
+                    if lines.lanes and not line.endswith(b"\n"):
                         break  # the program was killed while it wrote its last line
                     text = f"{path}, line {number} is not part of a trace: {problem}; {_RECORD_AGAIN}"
                     raise TraceError(text) from problem
                 size += len(line)
-                if number > MAX_CALLS + 1:
+                if calls > MAX_CALLS or number > 2 * MAX_CALLS + 1:
                     raise TraceError(f"{path} has more than {MAX_CALLS} calls; trace fewer with --calls")
                 if size > MAX_BYTES:
                     raise TraceError(f"{path} has more than {MAX_BYTES >> 20} MB; trace less with --calls or --bytes")
@@ -62,7 +68,7 @@ def read_lanes(path: Path, name: str | None = None) -> list[Lane]:
         raise TraceError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     if not number:
         raise TraceError(f"{path} is empty; {_RECORD_AGAIN}")
-    return lanes
+    return lines.lanes
 
 
 def _lines(readline: Callable[[int], bytes]) -> Iterator[bytes]:
@@ -72,87 +78,144 @@ def _lines(readline: Callable[[int], bytes]) -> Iterator[bytes]:
 
 def _record(line: bytes) -> dict[str, Any]:
     if len(line) > MAX_LINE:
-        raise _Invalid(f"longer than {MAX_LINE >> 20} MB")
+        raise InvalidLine(f"longer than {MAX_LINE >> 20} MB")
     try:
         record = json.loads(line.removeprefix(b"\xef\xbb\xbf").decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise _Invalid("not UTF-8") from error
+        raise InvalidLine("not UTF-8") from error
     except (ValueError, RecursionError) as error:  # ValueError: also an int of more than 4300 digits
-        raise _Invalid("not JSON (option --json)") from error
+        raise InvalidLine("not JSON (option --json)") from error
     if not isinstance(record, dict):
-        raise _Invalid("not a JSON object")
+        raise InvalidLine("not a JSON object")
     return record
 
 
-def _add_record(record: dict[str, Any], lanes: list[Lane], by_pid: dict[int, Lane], name: str | None) -> None:
-    pid = _number(record, "pid")
-    if "trace" in record:
+class Added(NamedTuple):
+    """What a line has added: the lane, and the record of the call if the line describes a call that has returned."""
+
+    lane: Lane
+    call: dict[str, Any] | None
+
+
+class TraceLines:
+    """The lanes that the lines of one trace describe; `name` replaces the names from their command lines."""
+
+    def __init__(self, name: str | None = None) -> None:
+        self.lanes: list[Lane] = []
+        self._name = name
+        self._by_pid: dict[int, Lane] = {}
+
+    def add(self, line: bytes) -> Added:
+        """Check a line and add it to its lane.
+
+        Errors: InvalidLine if the line is not part of a trace.
+        """
+        record = _record(line)
+        pid = _number(record, "pid")
+        if "trace" in record:
+            return Added(self._new_lane(record, pid), None)
+        if "begun" in record:
+            if len(line) > MAX_BEGUN:
+                raise InvalidLine(f"the beginning of a call is longer than {MAX_BEGUN} bytes")
+            _check_begun(record)
+            waiting = self._lane(pid).waiting
+            if len(waiting) >= MAX_WAITING:
+                del waiting[next(iter(waiting))]
+            waiting[record["begun"]] = record
+            return Added(self._lane(pid), None)
+        _check_call(record)
+        lane = self._lane(pid)
+        lane.waiting.pop(record["n"], None)
+        lane.records.append(record)
+        return Added(lane, record)
+
+    def forget(self, lane: Lane) -> None:
+        """Remove a lane, for a reader that keeps only some."""
+        self.lanes.remove(lane)
+        if self._by_pid.get(lane.pid) is lane:
+            del self._by_pid[lane.pid]
+
+    def _new_lane(self, record: dict[str, Any], pid: int) -> Lane:
         argv = record.get("argv")
         if not isinstance(argv, list) or not all(isinstance(word, str) for word in argv):
-            raise _Invalid("'argv' is not a list of strings")
+            raise InvalidLine("'argv' is not a list of strings")
         offset = _number(record, "wall") - _number(record, "t")
-        by_pid[pid] = Lane(name or program_name(argv), pid, argv, _text(record, "backend"), offset)
-        lanes.append(by_pid[pid])
-        return
-    _check_call(record)
-    if not lanes:
-        raise _Invalid("the first line of a trace describes the program; this one describes a call")
-    if pid not in by_pid:
-        # A child process created by fork writes no line about itself.
-        parent = lanes[0]
-        by_pid[pid] = Lane(f"{parent.name} (pid {pid})", pid, parent.argv, parent.backend, parent.offset)
-        lanes.append(by_pid[pid])
-    by_pid[pid].records.append(record)
+        lane = Lane(self._name or program_name(argv), pid, argv, _text(record, "backend"), offset)
+        self._by_pid[pid] = lane
+        self.lanes.append(lane)
+        return lane
+
+    def _lane(self, pid: int) -> Lane:
+        if not self.lanes:
+            raise InvalidLine("the first line of a trace describes the program; this one describes a call")
+        if pid not in self._by_pid:
+            # A child process created by fork writes no line about itself.
+            parent = self.lanes[0]
+            self._by_pid[pid] = Lane(f"{parent.name} (pid {pid})", pid, parent.argv, parent.backend, parent.offset)
+            self.lanes.append(self._by_pid[pid])
+        return self._by_pid[pid]
+
+
+def _check_begun(record: dict[str, Any]) -> None:
+    for key in ("begun", "t"):
+        _number(record, key)
+    _check_common(record)
 
 
 def _check_call(record: dict[str, Any]) -> None:
-    """Errors: _Invalid if the record of a call lacks a value or has one of another type."""
+    """Errors: InvalidLine if the record of a call lacks a value or has one of another type."""
     for key in ("n", "t", "d"):
         _number(record, key)
-    if not re.fullmatch(r"\w{1,40}", _text(record, "call")):
-        raise _Invalid("'call' is not a name")
-    _text(record, "text")
-    for key in ("thread", "local", "peer", "raised"):
+    _check_common(record)
+    for key in ("local", "peer", "raised"):
         if key in record:
             _text(record, key)
     if "raised" not in record and "result" not in record:
-        raise _Invalid("'result' is missing")
+        raise InvalidLine("'result' is missing")
     error = record.get("error", {"name": "0"})
     if not isinstance(error, dict) or not re.fullmatch(r"[\w-]{1,60}", _text(error, "name")):
-        raise _Invalid("'error' is not the name of an error")
-    if "source" in record:
-        _check_source(record["source"])
+        raise InvalidLine("'error' is not the name of an error")
     args = record.get("args")
     if not isinstance(args, dict):
-        raise _Invalid("'args' is not an object")
+        raise InvalidLine("'args' is not an object")
     buffer = args.get("buf")
     if isinstance(buffer, dict) and ("bytes" in buffer or "hex" in buffer):
         _check_buffer(buffer)
 
 
+def _check_common(record: dict[str, Any]) -> None:
+    if not re.fullmatch(r"\w{1,40}", _text(record, "call")):
+        raise InvalidLine("'call' is not a name")
+    _text(record, "text")
+    if "thread" in record:
+        _text(record, "thread")
+    if "source" in record:
+        _check_source(record["source"])
+
+
 def _check_source(source: Any) -> None:
     if not isinstance(source, dict) or _number(source, "line") < 0:
-        raise _Invalid("'source' is not a line of a program")
+        raise InvalidLine("'source' is not a line of a program")
     for key in ("file", "function", "code"):
         _text(source, key)
 
 
 def _check_buffer(buffer: dict[str, Any]) -> None:
     if _number(buffer, "bytes") < 0 or not re.fullmatch(r"(?:[0-9a-fA-F]{2})*", _text(buffer, "hex")):
-        raise _Invalid("'buf' is not a number of bytes with hexadecimal digits")
+        raise InvalidLine("'buf' is not a number of bytes with hexadecimal digits")
 
 
 def _number(record: dict[str, Any], key: str) -> int:
     value = record.get(key)
     if type(value) is not int or not -(1 << 63) <= value < 1 << 63:
-        raise _Invalid(f"{key!r} is missing" if value is None else f"{key!r} is not an integer of 64 bits")
+        raise InvalidLine(f"{key!r} is missing" if value is None else f"{key!r} is not an integer of 64 bits")
     return value
 
 
 def _text(record: dict[str, Any], key: str) -> str:
     value = record.get(key)
     if not isinstance(value, str):
-        raise _Invalid(f"{key!r} is missing" if value is None else f"{key!r} is not a string")
+        raise InvalidLine(f"{key!r} is missing" if value is None else f"{key!r} is not a string")
     return value
 
 

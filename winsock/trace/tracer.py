@@ -89,7 +89,7 @@ class _Tracer:
             call = Call(name, _arguments(name, args, kwargs), self._preview)
             _show(call, When.IN)
             number, start = next(self._numbers), clock()
-            sink.begin(call, start)
+            sink.begin(call, number, start)
             start = clock()
             try:
                 call.result = function(*args, **kwargs)

@@ -1,0 +1,211 @@
+"""The layout of the page of a picture: nothing overlaps, the view by time, bars, widths, and data of any origin."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from browser_kit import NEEDS_BROWSER, Page
+from page_kit import Conversation, conversation
+from page_window_kit import Show, rows, select, show, window
+from trace_kit import drawn, talk
+
+from winsock.trace.page import page, page_data
+
+__all__ = ["drawn", "show", "talk", "window"]
+
+pytestmark = NEEDS_BROWSER
+
+# The pairs of texts in the picture that overlap.
+OVERLAPS = """(() => {
+  const nodes = [...document.querySelectorAll("#svg .label, #svg .took, #svg .said, #svg .time, #svg .paused")];
+  const boxes = nodes.map(node => [node.textContent, node.getBoundingClientRect()]), found = [];
+  boxes.forEach(([text, a], i) => boxes.slice(i + 1).forEach(([other, b]) => {
+    if (a.left < b.right - 1 && b.left < a.right - 1 && a.top + 4 < b.bottom && b.top + 4 < a.bottom)
+      found.push([text, other]);
+  }));
+  return found;
+})()"""
+
+# The arrows that cross a label of a call: points on their lines that are inside a label's box.
+CROSSED = """(() => {
+  const nodes = [...document.querySelectorAll("#svg .label")], found = [];
+  const labels = nodes.map(node => [node.textContent, node.getBoundingClientRect()]);
+  for (const path of document.querySelectorAll("#svg .arrow .seen")) {
+    const matrix = path.getScreenCTM();
+    for (let at = 0; at < path.getTotalLength(); at += 3) {
+      const {x, y} = path.getPointAtLength(at).matrixTransform(matrix);
+      for (const [text, box] of labels)
+        if (x > box.left && x < box.right && y > box.top + 2 && y < box.bottom - 2) found.push(text);
+    }
+  }
+  return found;
+})()"""
+
+# Colours of texts and of what is behind them.
+_PAIRS = (
+    ("ink", "paper"), ("ink", "accent-band"), ("ink", "partner-band"), ("ink", "hit-band"), ("ink", "f0"),
+    ("ink", "f1"), ("ink", "f2"), ("ink", "f3"), ("soft", "panel"), ("soft", "raised"), ("soft", "hit-band"),
+    ("error", "error-band"), ("error", "paper"), ("waiting", "paper"), ("accent", "panel"), ("paper", "datagram"),
+)  # fmt: skip
+
+
+def drawn_texts(opened: Page, kind: str) -> list[str]:
+    """The texts of this class in the picture."""
+    found: list[str] = opened.value(f"[...document.querySelectorAll('#svg .{kind}')].map(node => node.textContent)")
+    return found
+
+
+@pytest.mark.parametrize("programs", [2, 3, 6])
+@pytest.mark.parametrize("view", ["order", "time"])
+def test_no_label_overlaps_another_and_no_arrow_crosses_one(show: Show, programs: int, view: str) -> None:
+    opened = show(f"view={view}", conversation(programs, 120).timeline())
+    assert len(opened.texts("#heads span")) == programs
+    for place in (0, 0.4, 1):
+        opened.value(f"scrollToY(layout.height * {place}), 0")
+        opened.drawn()
+        assert opened.value("document.querySelectorAll('#svg .label').length") > 10
+        assert opened.value("document.querySelectorAll('#svg .arrow').length") > 3
+        assert opened.value(OVERLAPS) == []
+        assert opened.value(CROSSED) == []
+    assert opened.value("(scroll => scroll.scrollWidth <= scroll.clientWidth)(document.getElementById('scroll'))")
+
+
+def test_the_view_by_time_shortens_and_marks_long_pauses(show: Show) -> None:
+    talk = Conversation(2)
+    talk.connect(1)
+    for pause in (1_000_000, 1_000_000, 2_000_000, 2_000_000, 60 * 10**9, 1_000_000):
+        talk.message(1, "<<EURUSD|1.00>>\0", 3_000, pause)
+    opened = show("view=time", talk.timeline())
+    assert opened.value("document.querySelectorAll('rect.pause').length") == 1
+    assert drawn_texts(opened, "paused") == ["+1:00 min"]
+    y: list[float] = opened.value("[...layout.y]")
+    sends = [row for row, text in enumerate(rows(opened)) if "send(" in text]
+    distances = [y[after] - y[after - 1] for after in sends[1:]]
+    assert distances[0] < distances[2] < distances[4] < 120
+    assert distances[0] - 22 == pytest.approx((distances[2] - 22) / 2, rel=0.05)
+
+
+def test_a_bar_is_as_long_as_its_call_took(show: Show) -> None:
+    talk = Conversation(3)
+    talk.connect(1)
+    # The client waits while the other one makes five calls.
+    begin = talk.time
+    for _ in range(5):
+        talk.call(2, "setsockopt", s=256, result=0)
+    waited = talk.call(1, "recv", talk.time - begin, 0, s=256, buf="<512 bytes>", len=512, flags=0, result=0)
+    waited["t"] = begin
+    opened = show("groups=sockets,data&lanes=1,2", talk.timeline())
+    heights = opened.value("[...document.querySelectorAll('.mark .bar')].map(bar => bar.height.baseVal.value)")
+    assert max(heights) == heights[-1] > 5 * 22 * 0.9
+    assert all(height < 22 for height in heights[:-1])
+    select(opened, "client_1: recv(")
+    assert "70 µs" in opened.text("#details")
+
+
+def test_the_heads_of_the_lanes_stay_visible(show: Show) -> None:
+    opened = show("", conversation(6, 300).timeline())
+    opened.size(700, 500)
+    before = opened.value("[...document.querySelectorAll('#heads span')].map(head => head.getBoundingClientRect().top)")
+    opened.value("scroll.scrollTop = 3000, document.getElementById('scroll').scrollTo(60, 3000), 0")
+    opened.drawn()
+    after = opened.value("[...document.querySelectorAll('#heads span')].map(head => head.getBoundingClientRect().top)")
+    assert after == before
+    left = "layout.lanes.map(lane => document.querySelector(`line[data-lane='${lane}']`).getBoundingClientRect().left)"
+    heads = opened.value("[...document.querySelectorAll('#heads span')].map(head => head.getBoundingClientRect().left)")
+    assert [round(line - head) for line, head in zip(opened.value(left), heads, strict=True)] == [8] * 6
+
+
+def test_a_click_on_the_overview_goes_there(show: Show) -> None:
+    opened = show("", conversation(3, 500).timeline())
+    opened.click("#overview")
+    opened.drawn()
+    middle = opened.value("(topOfView() + viewHeight() / 2) / layout.height")
+    assert middle == pytest.approx(0.5, abs=0.05)
+
+
+def test_only_the_visible_calls_are_drawn(show: Show) -> None:
+    opened = show("", conversation(4, 3000).timeline())
+    for place in (0, 0.5, 1):
+        opened.value(f"scrollToY(layout.height * {place}), 0")
+        opened.drawn()
+        assert 20 < opened.value("document.querySelectorAll('#svg [data-event]').length") < 60
+    assert opened.value("document.getElementById('svg').dataset.rows") == opened.value("String(layout.count)")
+    opened.press("End")
+    opened.drawn()
+    assert opened.value("document.querySelector('.band.chosen') !== null")
+
+
+def test_times_are_shown_to_the_microsecond(show: Show) -> None:
+    talk = Conversation(2)
+    talk.connect(1)
+    talk.message(1, "x", 3_000)
+    opened = show("", talk.timeline())
+    assert drawn_texts(opened, "time") == ["0.000000", "0.000014", "0.000118", "0.000128", "0.000145"]
+    opened.value("clock.value = 'previous', clock.dispatchEvent(new Event('change')), 0")
+    opened.drawn()
+    assert drawn_texts(opened, "time") == ["0", "+14 µs", "+104 µs", "+10 µs", "+17 µs"]
+    opened.value("clock.value = 'day', clock.dispatchEvent(new Event('change')), 0")
+    opened.drawn()
+    assert all(re.fullmatch(r"\d\d:\d\d\.\d{6}", text) for text in drawn_texts(opened, "time"))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1400, 400])
+def test_the_page_fits_its_width_and_its_texts_have_contrast(show: Show, scheme: str, width: int) -> None:
+    opened = show("call=0.20&q=recv", conversation(3, 100).timeline())
+    opened.prefer(scheme)
+    opened.size(width, 800)
+    assert opened.value("document.documentElement.scrollWidth") <= width
+    assert opened.value("document.querySelectorAll('#svg .label').length") >= 8
+    assert opened.value(OVERLAPS) == []
+    inside = "document.getElementById('details').getBoundingClientRect()"
+    assert opened.value(f"{inside}.right <= {width} && {inside}.bottom <= 800 && {inside}.height > 200")
+    if width == 400:
+        assert not opened.value("document.getElementById('groups').checkVisibility()")
+        opened.click("#more")
+        assert opened.value("document.getElementById('groups').checkVisibility()")
+    for text, behind in _PAIRS:
+        assert _contrast(opened, text, behind) >= 4.5, (text, behind)
+
+
+def _contrast(opened: Page, *names: str) -> float:
+    """The contrast of two colours of the page, as WCAG 2 defines it."""
+    light = []
+    for name in names:
+        text = opened.value(f"getComputedStyle(document.documentElement).getPropertyValue('--{name}')").strip()
+        parts = [int(text[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        light.append(0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2])
+    return (max(light) + 0.05) / (min(light) + 0.05)
+
+
+def test_texts_of_a_trace_are_never_markup_and_no_script_of_another_runs(show: Show) -> None:
+    evil = "</script><img src=x onerror=window.done=1><!--"
+    talk = Conversation(2)
+    talk.lanes[1].name = talk.lanes[1].argv[0] = evil
+    talk.connect(1)
+    hostile: Any = {"s": 256, evil: {"bytes": "x", "hex": "zz"}, "text": {"text": 5}, "list": [[[evil]]]}
+    record = talk.call(1, "closesocket")
+    record["args"], record["text"], record["thread"] = hostile, f"closesocket({evil}) = 0", evil
+    opened = show("", talk.timeline())
+    opened.press("End")
+    assert evil in opened.text("#details")
+    assert evil in opened.texts("#heads span")
+    opened.value("document.body.insertAdjacentHTML('beforeend', '<button id=evil onclick=window.done=1>x</button>')")
+    opened.value("document.getElementById('evil').click(), document.getElementById('evil').remove()")
+    assert opened.value("window.done ?? 0") == 0
+    assert any("Content Security Policy" in problem for problem in opened.problems)
+    opened.problems.clear()
+
+
+def test_the_page_keeps_fewer_bytes_of_each_call_if_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("winsock.trace.page._ALL_BYTES", 5000)
+    talk = Conversation(2)
+    talk.connect(1)
+    for _ in range(4):
+        talk.message(1, "x" * 2000)
+    shown = [given for given in page_data(talk.timeline())["columns"]["bytes"] if given]
+    assert [(size, len(digits) // 2) for size, digits, *_ in shown] == [(2000, 256)] * 8
+    assert len(page(talk.timeline(), "x")) < 150_000

@@ -1,0 +1,285 @@
+"""python -m winsock.trace live: shows the calls of several programs while they run."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import NamedTuple
+
+from winsock.command_line import printable, run_command, write_output
+
+from .live_programs import StartedProgram, command_words, end_all
+from .live_terminal import ColumnView, LineView, Note, View
+from .live_watch import Watch
+from .trace_arguments import failed, file_and_name
+
+__all__ = ["main"]
+
+_PROG = "python -m winsock.trace live"
+# The time between two looks at the files, in seconds.
+_POLL = 0.1
+_KEEP = 5000
+_EPILOG = """\
+examples:
+  python -m winsock.trace live server.py client.py
+  python -m winsock.trace live --page server.py --run "client.py 127.0.0.1 8081"
+  python -m winsock.trace live --run "-m demos run signal_server" client.py
+  python -m winsock.trace live server.jsonl client.jsonl
+
+The first line starts two programs, shows their calls side by side, and ends
+them at Ctrl-C. The last one follows the traces of programs that were started
+elsewhere: python -m winsock.trace -o server.jsonl server.py
+
+A program is started when the one before it listens, waits or has ended. It has
+no standard input; what it prints is shown after a >. Errors have a !. The line
+"now" has the calls that have not returned. Consecutive calls that found nothing
+to do (WSAEWOULDBLOCK, or a select that returned 0) are one line. Where the
+output is no terminal, each call is a line of text.
+
+Exit code 0: ended by Ctrl-C, or all started programs have ended without an
+error; 1: a started program has failed; 2: invalid options, a program that
+cannot be started, a port that cannot be used, or output that cannot be written.
+"""
+
+
+class _Source(NamedTuple):
+    """What the command line names: a trace, or a program to start (`words` is not empty)."""
+
+    name: str | None
+    text: str
+    words: list[str]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Watches until Ctrl-C, or until all started programs have ended; returns the exit code.
+
+    Errors: SystemExit with code 2 for invalid options.
+    """
+    return run_command(_PROG, lambda: _run(_parser().parse_args(arguments)))
+
+
+def _run(options: argparse.Namespace) -> int:
+    try:
+        sources = [_source(text) for text in options.sources] + [_command(text) for text in options.run]
+    except ValueError as error:
+        return failed(_PROG, str(error))
+    if not sources:
+        return failed(_PROG, "nothing to watch: name a trace, or a program such as server.py")
+    with ExitStack() as stack:
+        view = _view(options.lines)
+        stop = stack.enter_context(_stopped_by_signals())
+        watch = Watch(view.row)
+        try:
+            folder = options.traces or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="winsock-live-")))
+            folder.mkdir(parents=True, exist_ok=True)
+            for number, source in enumerate(sources, 1):
+                _add(watch, source, folder, number, options.keep)
+        except OSError as error:
+            return failed(_PROG, f"{error.filename}: the traces cannot be written there: {error.strerror}")
+        return _watch(watch, view, stop, options, stack)
+
+
+def _add(watch: Watch, source: _Source, folder: Path, number: int, keep: int) -> None:
+    """Follow a trace, or start a program with a trace in this folder.
+
+    Errors: OSError if an old trace cannot be replaced.
+    """
+    if source.words:
+        name = source.name or Path(source.text).stem
+        trace = folder / f"{number}-{re.sub(r'[^A-Za-z0-9_.-]+', '-', name)[:40]}.jsonl"
+        trace.unlink(missing_ok=True)
+        watch.start(StartedProgram(source.text, source.words, trace), source.name, keep)
+    else:
+        watch.follow(Path(source.text), source.name, keep)
+
+
+def _watch(watch: Watch, view: View, stop: threading.Event, options: argparse.Namespace, stack: ExitStack) -> int:
+    url = ""
+    if options.page or options.port is not None:
+        from .live_page import PageServer
+
+        try:
+            server = PageServer(watch, options.port or 0, options.title)
+        except OSError as error:
+            text = f"port {options.port} cannot be used: {error.strerror}; use another one, or --page without --port"
+            return failed(_PROG, text)
+        stack.callback(server.close)
+        url = server.url
+    view.open()
+    try:
+        _loop(watch, view, stop, url)
+        watch.ending = stop.is_set()
+        codes = [program.exit_code() or 0 for program in watch.started]
+        end_all(watch.started)
+        while watch.poll():
+            pass
+    finally:
+        end_all(watch.started)
+        view.close(watch)
+    if options.traces:
+        files = " ".join(str(program.trace) for program in watch.started)
+        print(printable(f"python -m winsock.trace picture {files} --html talk.html"), file=sys.stderr)
+    for program in watch.started:
+        if program.problem:
+            return failed(_PROG, f"{program.command}: {program.problem}")
+    return int(any(codes))
+
+
+def _loop(watch: Watch, view: View, stop: threading.Event, url: str) -> None:
+    """Look at the files until a signal, or until all started programs have ended and no page shows them."""
+    while not stop.is_set():
+        changed = watch.poll()
+        view.update(watch, _notes(watch, url))
+        if watch.ended and not changed and not url:
+            return
+        if not watch.behind:
+            stop.wait(_POLL)
+
+
+def _notes(watch: Watch, url: str) -> list[Note]:
+    """What the display says besides the calls."""
+    notes = [Note(f"{each.command}: {each.problem}") for each in watch.started if each.problem]
+    for file in watch.files:
+        if file.damaged:
+            more = f", and {file.damaged - 1} more" if file.damaged > 1 else ""
+            notes.append(Note(f"{file.label}: {file.damage}", more))
+        if file.problem and file.programs:
+            notes.append(Note(f"{file.label}: {file.problem}"))
+    forgotten = sum(program.history.forgotten for program in watch.programs)
+    if forgotten and url:
+        notes.append(Note("the page shows the last calls of each program (--keep)", f"; {forgotten} are left out"))
+    if url:
+        notes.append(Note(f"page: {url}", "   Ctrl-C ends"))
+    return notes
+
+
+def _view(lines: bool) -> View:
+    """The display for this output."""
+    if lines or sys.stdout is None or not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
+        return LineView()
+    try:
+        return ColumnView()
+    except ImportError:
+        text = 'the display needs rich: python -m pip install -e ".[live]"; each call is a line of text instead'
+        print(f"{_PROG}: {text}", file=sys.stderr)
+        return LineView()
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[threading.Event]:
+    """An event that is set at the first Ctrl-C or request to end; the next one interrupts the command."""
+    stop = threading.Event()
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if sys.platform == "win32":
+        numbers.append(signal.SIGBREAK)
+    elif signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    previous = {number: signal.getsignal(number) for number in numbers}
+
+    def restore() -> None:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        restore()
+        stop.set()
+
+    for number in numbers:
+        signal.signal(number, handle)
+    try:
+        yield stop
+    finally:
+        restore()
+
+
+def _source(text: str) -> _Source:
+    """A trace, or a program whose name ends in .py.
+
+    Errors: ValueError if the program does not exist.
+    """
+    path, name = file_and_name(text)
+    if path.suffix.lower() not in (".py", ".pyw"):
+        if text.isdecimal() and not path.exists():
+            raise ValueError(f"no such file: {text!r}; a port is given with --port {text}")
+        return _Source(name, str(path), [])
+    if not path.exists():
+        raise ValueError(f"no such file: {str(path)!r}")
+    return _Source(name, str(path), [sys.executable, str(path)])
+
+
+def _command(text: str) -> _Source:
+    """A command line, which may begin with NAME=.
+
+    Errors: ValueError if it has no word, or if a quotation mark is missing.
+    """
+    match = re.fullmatch(r"([^=/\\\s\"']+)=(.+)", text, re.DOTALL)
+    name, command = (match[1], match[2]) if match else (None, text)
+    try:
+        return _Source(name, command, command_words(command))
+    except ValueError as error:
+        raise ValueError(f"invalid command: {text!r}: {error}") from error
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog=_PROG,
+        description="Show the calls of several programs side by side while they run, in the\n"
+        "terminal and with --page in a browser.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "sources",
+        nargs="*",
+        metavar="[NAME=]FILE",
+        help="a trace in JSON lines, which need not exist yet; or a program FILE.py, which is started with a trace",
+    )
+    parser.add_argument(
+        "--run",
+        action="append",
+        default=[],
+        metavar="[NAME=]COMMAND",
+        help="start a program with arguments; repeatable",
+    )
+    parser.add_argument("--page", action="store_true", help="serve the page of `picture` on loopback, updated live")
+    parser.add_argument("--port", type=_port, metavar="PORT", help="the port of the page; default: a free one")
+    parser.add_argument("--title", default="", help="title of the page; default: the names of the programs")
+    parser.add_argument(
+        "--keep",
+        type=_keep,
+        default=_KEEP,
+        metavar="N",
+        help=f"the page has the last N calls of each program; default: {_KEEP}",
+    )
+    parser.add_argument("--traces", type=Path, metavar="FOLDER", help="keep the traces of the started programs here")
+    parser.add_argument("--lines", action="store_true", help="print lines of text on a terminal too")
+    return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """Prints the help completely."""
+
+    def print_help(self, file: object = None) -> None:
+        write_output(self.format_help().rstrip())
+
+
+def _port(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,5}", text) or not 0 < int(text) < 65536:
+        raise argparse.ArgumentTypeError(f"invalid port: {text!r}; use a number from 1 to 65535")
+    return int(text)
+
+
+def _keep(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,6}", text) or not 1 <= int(text) <= 100_000:
+        raise argparse.ArgumentTypeError(f"invalid number of calls: {text!r}; use a number from 1 to 100000")
+    return int(text)

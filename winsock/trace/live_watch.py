@@ -1,0 +1,182 @@
+"""What `python -m winsock.trace live` watches: followed files, started programs, and the rows for the terminal.
+
+One thread calls `poll` again and again and reads the public attributes. The threads of the page's server call `lanes`,
+under the same lock. `version` changes whenever something has changed that the page shows.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from .events import Lane
+from .live_files import FollowedFile, Program
+from .live_programs import StartedProgram
+from .live_rows import Row, Rows
+from .sinks import CLOCK
+from .timeline import SAME_CLOCK
+
+__all__ = ["Watch"]
+
+# The lines of output of one program that one poll shows.
+_OUTPUT_LINES = 200
+# How long a started program has to listen, to wait or to end before the next one is started, in seconds.
+_START_PAUSE = 3.0
+# The calls that show that a program is ready: a server listens or looks for data, a client has connected.
+_READY = ("listen", "accept", "select", "WSAPoll", "recvfrom", "connect")
+
+
+class Watch:
+    """The files, and the programs that write some of them; `added` gets each new row."""
+
+    def __init__(self, added: Callable[[Row], None]) -> None:
+        self.lock = threading.Lock()
+        self.files: list[FollowedFile] = []
+        self.rows = Rows(added)
+        self.version = time.time_ns() // 10**6
+        # Whether the started programs are being ended; the messages about that, such as tracebacks, are not shown.
+        self.ending = False
+        self._programs: dict[FollowedFile, StartedProgram] = {}
+        self._ready: set[FollowedFile] = set()
+        self._states: dict[FollowedFile, str] = {}
+
+    def follow(self, path: Path, name: str | None, keep: int, label: str = "") -> FollowedFile:
+        """Follow a trace, and keep the last `keep` calls of each program in it."""
+        file = FollowedFile(path, name, keep, label or name or str(path))
+        file.report = partial(self._call, file)
+        self.files.append(file)
+        return file
+
+    def start(self, program: StartedProgram, name: str | None, keep: int) -> None:
+        """Start a program when the ones before it are ready, and follow its trace."""
+        self._programs[self.follow(program.trace, name, keep, name or program.command)] = program
+
+    @property
+    def started(self) -> list[StartedProgram]:
+        return list(self._programs.values())
+
+    @property
+    def programs(self) -> list[Program]:
+        """All programs that have a trace."""
+        return [program for file in self.files for program in file.programs]
+
+    @property
+    def behind(self) -> int:
+        """The bytes of all files that are not read yet."""
+        return sum(file.behind for file in self.files)
+
+    @property
+    def ended(self) -> bool:
+        """Whether all programs were started by this command and have ended, and everything is read."""
+        over = all(program.is_over() and not program.lines for program in self.started)
+        return len(self._programs) == len(self.files) and over and not self.behind
+
+    def _call(self, file: FollowedFile, program: Program, record: dict[str, Any]) -> None:
+        """Process a call that has returned."""
+        if record["call"] in _READY and "raised" not in record:
+            self._ready.add(file)
+        failed = "raised" in record or record.get("error", {}).get("name") not in (None, "WSAEWOULDBLOCK")
+        program.errors += failed
+        self.rows.call(program, record)
+
+    def poll(self) -> bool:
+        """Start programs, read what is new; returns whether anything has changed."""
+        with self.lock:
+            self._start_next()
+            changed = False
+            for file in self.files:
+                before = list(file.programs)
+                if file.poll():
+                    changed = True
+                    self.rows.remove([program for program in before if program not in file.programs])
+                started = self._programs.get(file)
+                if started:
+                    changed = self._poll_started(file, started) or changed
+            self.version += changed
+            return changed
+
+    def _start_next(self) -> None:
+        """Start the next program if the one before is ready."""
+        before: tuple[FollowedFile, StartedProgram] | None = None
+        for file, program in self._programs.items():
+            if not program.started:
+                if before is None or self._is_ready(*before):
+                    program.start()
+                return
+            before = file, program
+
+    def _is_ready(self, file: FollowedFile, program: StartedProgram) -> bool:
+        waits = any(each.lane.waiting for each in file.programs)
+        late = time.monotonic() - program.started > _START_PAUSE
+        return waits or late or file in self._ready or program.exit_code() is not None
+
+    def _poll_started(self, file: FollowedFile, started: StartedProgram) -> bool:
+        lines = [started.lines.popleft() for _ in range(min(len(started.lines), _OUTPUT_LINES))]
+        for at, line in () if self.ending else lines:
+            self.rows.output(at, self._writer(file, started), line)
+        state = started.state()
+        changed = state != self._states.get(file)
+        self._states[file] = state
+        if changed and started.exit_code() is not None:
+            for program in file.programs:
+                self.rows.flush(program)
+        return changed or bool(lines)
+
+    def _writer(self, file: FollowedFile, started: StartedProgram) -> Program | None:
+        """The program of a file that has printed a line: the one that was started, or the first one."""
+        for program in file.programs:
+            if program.lane.pid == started.pid:
+                return program
+        return file.programs[0] if file.programs else None
+
+    def state(self, file: FollowedFile, program: Program) -> str:
+        """Whether a program runs, as far as this is known, or how long ago its last call was."""
+        started = self._programs.get(file)
+        if started and program is self._writer(file, started):
+            return started.state()
+        if _has_ended(program.lane):
+            return "has ended"
+        seconds = (time.time_ns() - program.lane.offset - program.last) / 1e9
+        return f"last call {seconds:.0f} s ago" if program.last and seconds >= 2 else "running"
+
+    def activity(self, file: FollowedFile, program: Program) -> str:
+        """What a program does now; what is read late is not now."""
+        return "" if file.behind else self.rows.state(program, time.time_ns())
+
+    def file_state(self, file: FollowedFile) -> str:
+        """The state of a file without a program."""
+        started = self._programs.get(file)
+        if started:
+            return started.state() if started.exit_code() is not None or not started.started else "has made no call yet"
+        return file.problem or ("is not a trace" if file.damaged else "is empty")
+
+    def lanes(self) -> list[Lane]:
+        """Copies of all lanes, with the calls that are kept."""
+        with self.lock:
+            return [_copy(program) for program in self.programs]
+
+
+def _copy(program: Program) -> Lane:
+    lane = program.lane
+    return Lane(
+        lane.name, lane.pid, lane.argv, lane.backend, lane.offset, program.history.records(), dict(lane.waiting)
+    )
+
+
+def _has_ended(lane: Lane) -> bool:
+    """Whether there is no process with this id any more, if the trace was made on this machine since its start."""
+    if sys.platform == "win32" or lane.pid <= 0 or abs(time.time_ns() - CLOCK() - lane.offset) > SAME_CLOCK:
+        return False
+    try:
+        os.kill(lane.pid, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:  # of another user
+        return False
+    return False

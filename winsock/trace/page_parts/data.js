@@ -1,0 +1,108 @@
+"use strict";
+// The trace, decoded: columns of values, one for each call, and functions that format them.
+const $ = id => document.getElementById(id);
+const GROUPS = {connections: "connections", data: "data", sockets: "sockets", waiting: "waiting", names: "names, numbers"};
+const KINDS = {connection: "connection", data: "bytes of a stream", datagram: "datagram", end: "end of stream",
+  reset: "reset"};
+let data;
+
+function decode(given) {
+  const {columns, texts, arrows} = given;
+  const count = columns.lane.length;
+  const bad = new Uint8Array(count);
+  // A connection in progress, or a call without data to read, is not an error.
+  for (let i = 0; i < count; i++) {
+    const error = texts[columns.error[i]];
+    bad[i] = error && error !== "WSAEWOULDBLOCK" && !columns.idle[i] ? 1 : 0;
+  }
+  const {firsts, links} = adjacent(arrows, count), names = Object.keys(GROUPS);
+  const threads = lanesThreads(columns, given.lanes.length, count);
+  return {...given, count, bad, firsts, links, threads, lower: null,
+    groups: Uint8Array.from(columns.group, group => Math.max(0, names.indexOf(texts[group]))),
+    faults: bad.reduce((sum, one) => sum + one, 0),
+    last: columns.end.reduce((most, end) => Math.max(most, end), 0),
+    calls: columns.count.reduce((sum, one) => sum + one, 0),
+    text: i => texts[columns.text[i]],
+    value: (name, i) => texts[columns[name][i]],
+    kind: arrow => texts[arrows.kind[arrow]]};
+}
+
+// The arrows of call i are links[firsts[i]] up to links[firsts[i + 1]].
+function adjacent(arrows, count) {
+  const firsts = new Int32Array(count + 1), total = arrows.from.length;
+  for (let a = 0; a < total; a++) {
+    firsts[arrows.from[a] + 1]++;
+    if (arrows.to[a] !== arrows.from[a]) firsts[arrows.to[a] + 1]++;
+  }
+  for (let i = 0; i < count; i++) firsts[i + 1] += firsts[i];
+  const next = firsts.slice(), links = new Int32Array(firsts[count]);
+  for (let a = 0; a < total; a++) {
+    links[next[arrows.from[a]]++] = a;
+    if (arrows.to[a] !== arrows.from[a]) links[next[arrows.to[a]]++] = a;
+  }
+  return {firsts, links};
+}
+
+// The number of each call's thread in its lane: bars of different threads are next to each other.
+function lanesThreads(columns, lanes, count) {
+  const seen = Array.from({length: lanes}, () => new Map()), numbers = new Uint8Array(count);
+  for (let i = 0; i < count; i++) {
+    const known = seen[columns.lane[i]], thread = columns.thread[i];
+    if (!known.has(thread)) known.set(thread, Math.min(known.size, 3));
+    numbers[i] = known.get(thread);
+  }
+  return numbers;
+}
+
+const arrowsOf = i => data.links.subarray(data.firsts[i], data.firsts[i + 1]);
+
+// A call keeps its name when newer data arrives: the lane and the number of the call in its program.
+const keyOf = i => `${data.columns.lane[i]}.${data.columns.n[i]}`;
+function findKey(key) {
+  const match = /^(\d+)\.(-?\d+)$/.exec(key ?? "");
+  if (!match) return -1;
+  const {lane, n} = data.columns, wantedLane = Number(match[1]), wanted = Number(match[2]);
+  for (let i = 0; i < data.count; i++) if (n[i] === wanted && lane[i] === wantedLane) return i;
+  return -1;
+}
+
+function duration(ns) {
+  if (ns < 1e3) return `${ns} ns`;
+  if (ns < 1e4) return `${(ns / 1e3).toFixed(1)} µs`;
+  if (ns < 999.5e3) return `${Math.round(ns / 1e3)} µs`;
+  if (ns < 999.5e6) return `${(ns / 1e6).toPrecision(3)} ms`;
+  if (ns < 60e9) return `${(ns / 1e9).toPrecision(3)} s`;
+  const seconds = Math.round(ns / 1e9), two = n => String(n).padStart(2, "0");
+  return seconds < 3600 ? `${Math.floor(seconds / 60)}:${two(seconds % 60)} min`
+    : `${Math.floor(seconds / 3600)}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)} h`;
+}
+const seconds = ns => (ns / 1e9).toFixed(6);
+function timeOfDay(ns) {
+  const whole = data.wall + ns / 1e6, date = new Date(whole);
+  const two = n => String(n).padStart(2, "0");
+  const micro = Math.floor((whole - Math.floor(whole / 1000) * 1000) * 1000);
+  return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${String(micro).padStart(6, "0")}`;
+}
+const plural = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+
+// The call and its outcome: "recv(260, ...)" and "= 16"; of an error only the name.
+function parts(i) {
+  const text = data.text(i), name = data.value("call", i);
+  if (data.columns.count[i] > 1) return ["", text];
+  const at = data.value("error", i) && text.includes(") raised ") ? text.indexOf(") raised ")
+    : Math.max(text.lastIndexOf(") = "), text.lastIndexOf(") has not returned"));
+  if (at < 0 || !text.startsWith(name)) return ["", text];
+  const error = /^= (?:SOCKET_ERROR|INVALID_SOCKET|NULL) \(#\d+\) (\w+): /.exec(text.slice(at + 2));
+  return [text.slice(0, at + 1), error ? `= ${error[1]}` : text.slice(at + 2)];
+}
+
+// The same in at most `room` characters: the name of the call and the outcome stay as long as possible.
+function shortened(i, room) {
+  let [call, outcome] = parts(i);
+  if (!call) return ["", outcome.length > room ? outcome.slice(0, room - 1) + "…" : outcome];
+  const left = Math.max(room - outcome.length - 1, Math.min(data.value("call", i).length, room - 4));
+  if (call.length > left) call = left > data.value("call", i).length + 5 ? call.slice(0, left - 2) + "…)"
+    : data.value("call", i).slice(0, left);
+  const rest = room - call.length - 1;
+  return [call, outcome.length > rest ? outcome.slice(0, Math.max(1, rest - 1)) + "…" : outcome];
+}

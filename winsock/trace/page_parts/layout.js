@@ -1,0 +1,101 @@
+// Where each call is: its row, the height of the row, and the lines of the lanes.
+//
+// In the view "order" the rows have equal distances. In the view "time" the distance to the previous row grows with the
+// time between the two calls, up to a longest pause; a longer one is drawn with this length, and marked. Every call has
+// a row of its own in both views, so labels never overlap. Bars need times between the rows: `yOf` interpolates.
+const ROW = 22, GAP = 76, HEAD = 32, PAD = 20, TIME = 78, LEAST_COLUMN = 128, GUTTER = 20;
+// Browsers limit the height of an element. A longer picture is scrolled in proportion.
+const MOST_HEIGHT = 8e6;
+// A bar or arrow that leaves more rows than this is kept in a list of its own.
+const FAR = 200;
+let layout = {rows: new Int32Array(0), count: 0, place: new Int32Array(0), y: new Float64Array(0), t: new Float64Array(0),
+  calls: 0, height: 0, lanes: [], x: new Map(), column: 0, pause: Infinity, long: [], faults: []};
+
+function filterRows() {
+  const rows = new Int32Array(data.count), only = state.only && state.query ? matches(state.query) : null;
+  const {lane, idle} = data.columns, {groups, bad} = data, hidden = state.hidden;
+  const allowed = Uint8Array.from(Object.keys(GROUPS), group => state.groups.has(group) ? 1 : 0);
+  let count = 0;
+  for (let i = 0; i < data.count; i++)
+    if (allowed[groups[i]] && (state.idle || !idle[i]) && (!state.errors || bad[i]) && (!only || only[i])
+      && !(hidden.size && hidden.has(lane[i]))) rows[count++] = i;
+  return rows.subarray(0, count);
+}
+
+function makeLayout() {
+  const rows = filterRows(), {at} = data.columns, place = new Int32Array(data.count).fill(-1);
+  const y = new Float64Array(rows.length), t = new Float64Array(rows.length), faults = [];
+  // The calls are in order of cause and effect; a clock may differ from it for a moment.
+  for (let r = 0, most = -Infinity; r < rows.length; r++) {
+    place[rows[r]] = r;
+    t[r] = most = Math.max(most, at[rows[r]]);
+    if (data.bad[rows[r]]) faults.push(r);
+  }
+  const row = ROW * state.zoom, gap = GAP * state.zoom, pause = state.view === "time" ? longestPause(t) : Infinity;
+  for (let r = 0, level = PAD; r < rows.length; r++) {
+    if (r) level += row + (state.view === "time" ? gap * Math.min(1, (t[r] - t[r - 1]) / pause) : 0);
+    y[r] = level;
+  }
+  // In the step mode, the calls after the revealed one are not drawn.
+  let count = rows.length;
+  if (state.step >= 0) while (count && rows[count - 1] > state.step) count--;
+  let calls = 0;
+  for (let r = 0; r < count; r++) calls += data.columns.count[rows[r]];
+  layout = {rows, count, calls, place, y, t, pause, faults, height: (count ? y[count - 1] : 0) + PAD + 20};
+  layout.long = longBars();
+  placeLanes();
+}
+
+// The time that a gap of full length stands for: a round number that most distances do not exceed.
+function longestPause(t) {
+  const steps = [];
+  for (let r = 1; r < t.length; r += Math.ceil(t.length / 5000)) if (t[r] > t[r - 1]) steps.push(t[r] - t[r - 1]);
+  if (!steps.length) return 1e6;
+  steps.sort((a, b) => a - b);
+  const wanted = steps[Math.floor(steps.length * 0.8)] * 1.5, power = 10 ** Math.floor(Math.log10(wanted));
+  return power * [1, 2, 5, 10].find(factor => factor * power >= wanted * 0.999);
+}
+
+function longBars() {
+  const {start, end} = data.columns, {rows, count, t} = layout, long = [];
+  for (let r = 0; r < count; r++) {
+    const i = rows[r];
+    if ((r >= FAR && start[i] < t[r - FAR]) || (r + FAR < count && end[i] > t[r + FAR])) long.push(r);
+  }
+  return long;
+}
+
+function placeLanes() {
+  const lanes = [...data.lanes.keys()].filter(lane => !state.hidden.has(lane));
+  const room = $("scroll").clientWidth - TIME;
+  layout.lanes = lanes;
+  layout.column = Math.max(LEAST_COLUMN, Math.floor(room / Math.max(1, lanes.length)));
+  layout.x = new Map(lanes.map((lane, at) => [lane, TIME + at * layout.column + 12]));
+  layout.width = TIME + layout.column * lanes.length;
+}
+
+// The first row whose value in the list is not smaller.
+function rowAt(list, value) {
+  let low = 0, high = layout.count;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (list[middle] < value) low = middle + 1; else high = middle;
+  }
+  return low;
+}
+
+function yOf(time) {
+  const {t, y, count} = layout, after = rowAt(t, time);
+  if (after === 0) return y[0] - ROW * state.zoom / 2;
+  if (after === count) return y[count - 1] + ROW * state.zoom / 2;
+  return y[after - 1] + (y[after] - y[after - 1]) * (time - t[after - 1]) / (t[after] - t[after - 1]);
+}
+
+// The upper and lower end of the bar of a row.
+function barOf(row) {
+  const i = layout.rows[row], y = layout.y[row], {start, end, at} = data.columns;
+  const least = Math.min(5, Math.max(1, ROW * state.zoom / 2 - 1));
+  const top = start[i] < at[i] ? Math.min(y - least, yOf(start[i])) : y - least;
+  const bottom = end[i] > at[i] ? Math.max(y + least, yOf(end[i])) : y + least;
+  return [top, bottom];
+}

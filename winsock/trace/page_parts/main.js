@@ -1,0 +1,121 @@
+// Starts the page, and connects the parts.
+
+// After a change of the data or the filter.
+function update() {
+  makeLayout();
+  drawHeads();
+  refresh();
+  showControls();
+  showSteps();
+  draw();
+  writeFragment();
+}
+
+// After a change of the selected call or the matches; then the picture has to be drawn.
+function refresh() {
+  showDetailsAndSize();
+  size();
+  drawOverview();
+  showCounts();
+}
+
+function showDetailsAndSize() {
+  if (!showDetails()) return;
+  // The pane opened or closed: the picture has another width.
+  placeLanes();
+  drawHeads();
+}
+
+function select(i) {
+  state.call = i;
+  const place = i >= 0 ? layout.place[i] : 0;
+  if (place >= layout.count) state.step = -1;
+  if (i >= 0 && (place < 0 || place >= layout.count)) reveal(i);
+  refresh();
+  if (here() >= 0) showRow(here());
+  draw();
+  writeFragment();
+}
+
+// Changes the filter so that a call is shown.
+function reveal(i) {
+  state.hidden.delete(data.columns.lane[i]);
+  state.groups.add(data.value("group", i));
+  if (data.columns.idle[i]) state.idle = true;
+  if (!data.bad[i]) state.errors = false;
+  if (state.only && !matches(state.query)[i]) state.only = false;
+  fill();
+  makeLayout();
+  drawHeads();
+  showControls();
+  showSteps();
+}
+
+function resized() {
+  placeLanes();
+  drawHeads();
+  refresh();
+  draw();
+}
+
+// New data in the same view: the selected call, the filter and the place stay. At the end, the page follows the new calls.
+function setData(given) {
+  const top = topOfView(), atEnd = layout.height <= viewHeight() + top + 40;
+  const row = Math.min(layout.count - 1, rowAt(layout.y, top));
+  const [call, revealed, first] = [state.call, state.step, layout.rows[row] ?? -1].map(i => i >= 0 ? keyOf(i) : "");
+  const offset = row >= 0 ? layout.y[row] - top : 0, names = JSON.stringify(data.lanes);
+  data = decode(given);
+  found = {query: "", flags: null, rows: null, layout: null};
+  Object.assign(state, {call: findKey(call), step: findKey(revealed)});
+  if (JSON.stringify(data.lanes) !== names) fill();
+  update();
+  const place = layout.place[findKey(first)] ?? -1;
+  if (atEnd && state.step < 0) scrollToY(layout.height);
+  else if (place >= 0) scrollToY(layout.y[place] - offset);
+  draw();
+}
+
+function open() {
+  state = readFragment();
+  fill();
+  update();
+  clearTimeout(writing);
+  if (here() >= 0) showRow(here());
+  plan();
+}
+
+function watchPicture() {
+  $("scroll").addEventListener("scroll", plan, {passive: true});
+  $("svg").addEventListener("click", event => {
+    // The picture may have been drawn again since the button went down, so the event's target is not the mark.
+    const at = document.elementFromPoint(event.clientX, event.clientY);
+    const mark = at?.closest("[data-event], [data-call]"), arrow = at?.closest("[data-arrow]");
+    if (arrow) select(Number(arrow.dataset.to));
+    else if (mark) select(Number(mark.dataset.event ?? mark.dataset.call));
+  });
+  $("svg").addEventListener("mouseover", event => {
+    const mark = event.target.closest("[data-event]")?.dataset.event ?? "";
+    for (const arrow of $("svg").querySelectorAll(".arrow"))
+      arrow.classList.toggle("near", mark !== "" && (arrow.dataset.from === mark || arrow.dataset.to === mark));
+  });
+  $("scroll").addEventListener("wheel", event => {
+    if (!event.ctrlKey) return;
+    event.preventDefault();
+    zoomTo(state.zoom * (event.deltaY < 0 ? 1.15 : 1 / 1.15));
+  }, {passive: false});
+  $("details").addEventListener("mouseover", lightField);
+  addEventListener("resize", resized);
+  addEventListener("hashchange", open);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawOverview);
+}
+
+data = decode(JSON.parse($("json").textContent));
+drawDefinitions();
+legend();
+watchControls();
+watchPicture();
+watchOverview();
+measureLetters();
+open();
+// The first search is as fast as the others.
+setTimeout(lowerTexts, 200);
