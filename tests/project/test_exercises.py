@@ -136,11 +136,15 @@ def files(exercise: Exercise, answer: bool) -> list[Path]:
     return list(exercise.files(answer).values())
 
 
-def test_every_defect_that_the_exercises_name_is_in_the_errata() -> None:
-    known = set(re.findall(r"^\| ([A-Z]\d+) \|", (ROOT / "notes/errata.md").read_text("utf-8"), re.MULTILINE))
+def test_every_defect_that_the_exercises_name_is_a_link_to_the_errata() -> None:
     for path in PAGES:
-        named = set(re.findall(r"\b[STUHA]\d{1,2}\b", path.read_text(encoding="utf-8")))
-        assert named <= known, path
+        text = re.sub(r"\[([A-Z]\d+)\]\(\.\./errata\.md#([a-z]\d+)\)", same_defect, path.read_text(encoding="utf-8"))
+        assert re.findall(r"\b[STUHA]\d{1,2}\b", text) == [], path
+
+
+def same_defect(link: re.Match[str]) -> str:
+    assert link[1].lower() == link[2]
+    return ""
 
 
 def test_the_commands_of_the_doctor_in_the_hints_work() -> None:
