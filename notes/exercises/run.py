@@ -263,7 +263,7 @@ def _short(event: Event, names: dict[int, str]) -> str:
     text = re.sub(r"(?:SOCKET_ERROR|INVALID_SOCKET) \(#\d+\) (\w+): .*", r"\1", event.text, flags=re.DOTALL)
     text = re.sub(r"\{wVersion.*\}", "{...}", text)
     # Of more than 32 bytes only the first 24 are shown.
-    byte = r'(?:[^"\\]|\\x[0-9a-f]{2}|\\.)'
+    byte = r'(?:[^"\\]|\\.)'
     text = re.sub(rf'"({byte}{{24}})(?:{byte}*"\.\.\.|{byte}{{9,}}")', r'"\1"...', text)
     # The number of a socket is the first argument, the only element of a set, or the result of socket or accept.
     place = r"(?<=[({])\d+(?=[,)}])" + (r"|\d+$" if event.call in ("socket", "accept") else "")
