@@ -95,7 +95,7 @@ def test_an_error_has_a_mark(watched: Watched, pair: tuple[Path, Path]) -> None:
     watched.call(pair[0], 1, "recv()", error="WSAECONNRESET", args={"s": 4}, result=-1)
     lines = watched.screen()
     assert lines[0] == "2 programs  1 call  1 error"
-    assert lines[2] == "   0.000 ! recv(4) WSAECONNRESET"
+    assert lines[2] == "   0.000 ! recv WSAECONNRESET (4)"
 
 
 def test_a_call_that_waits_is_shown_with_its_time(watched: Watched, pair: tuple[Path, Path]) -> None:
@@ -110,10 +110,10 @@ def test_calls_that_found_nothing_to_do_are_one_row(watched: Watched, pair: tupl
     for number in range(3):
         watched.call(pair[0], number, "recv()", error="WSAEWOULDBLOCK", args={"s": 4}, result=-1)
         watched.call(pair[0], number, "WSAGetLastError()", result=10035)
-    assert [line for line in watched.screen() if "WSAEWOULDBLOCK" in line] == ["     now recv(4) WSAEWOULDBLOCK x3"]
+    assert [line for line in watched.screen() if "WSAEWOULDBLOCK" in line] == ["     now recv WSAEWOULDBLOCK (4) x3"]
     assert watched.screen()[0] == "2 programs  6 calls  0 errors"
     watched.call(pair[0], 5, "closesocket()", args={"s": 4})
-    assert watched.screen()[2:4] == ["   0.000 recv(4) WSAEWOULDBLOCK x3", "   5.000 closesocket(4)"]
+    assert watched.screen()[2:4] == ["   0.000 recv WSAEWOULDBLOCK (4) x3", "   5.000 closesocket(4)"]
 
 
 def test_conversions_have_no_row(watched: Watched, pair: tuple[Path, Path]) -> None:
@@ -121,7 +121,7 @@ def test_conversions_have_no_row(watched: Watched, pair: tuple[Path, Path]) -> N
     watched.call(
         pair[0], 1, "getaddrinfo()", error="WSAHOST_NOT_FOUND", args={"pNodeName": {"text": "x"}}, result=11001
     )
-    assert [row.brief for row in watched.rows] == ["getaddrinfo(x) WSAHOST_NOT_FOUND"]
+    assert [row.brief for row in watched.rows] == ["getaddrinfo WSAHOST_NOT_FOUND (x)"]
 
 
 def test_only_the_last_rows_are_shown(watched: Watched, pair: tuple[Path, Path]) -> None:

@@ -91,7 +91,7 @@ class StartedProgram:
         if code is None:
             return "running"
         names = {-each: each.name for each in signal.Signals}
-        return f"ended by {names[code]}" if code in names else f"ended with exit code {code}"
+        return f"ended by {names[code]}" if code in names else f"exit code {code}"
 
     def request_end(self) -> None:
         """Ask the program to end."""

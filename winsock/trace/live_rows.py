@@ -122,7 +122,8 @@ def brief(event: Event) -> str:
     shown = given["text"] if isinstance(given, dict) and isinstance(given.get("text"), str) else given
     call = f"{event.call}({'' if shown is None else shown})"
     if event.error:
-        return f"{call} {event.error}"
+        # The error first: a column may be too narrow for an address.
+        return f"{event.call} {event.error}" + ("" if shown is None else f" ({shown})")
     result, buffer = record.get("result"), args.get("buf")
     if event.group == "data" and isinstance(buffer, dict) and "hex" in buffer:
         data = bytes.fromhex(buffer["hex"][:128])
