@@ -21,22 +21,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from winsock import (
-    AF_INET,
-    IPPROTO_TCP,
-    MAKEWORD,
-    SOCK_STREAM,
-    WSADATA,
-    WSACleanup,
-    WSAStartup,
-    bind,
-    closesocket,
-    htons,
-    in_addr,
-    inet_addr,
-    sockaddr_in,
-    socket,
-)
 from winsock.command_line import run_command
 from winsock.trace.events import Event
 from winsock.trace.page import page
@@ -175,30 +159,40 @@ class Run(NamedTuple):
 def run(exercise: Exercise, answer: bool = False) -> Run:
     """Run the programs of an exercise.
 
-    Errors: RuntimeError when a program does not end with its last turn.
+    Errors: RuntimeError when a program does not end with its last turn, or other programs use all FIXED_PORTS.
     """
-    # On Windows a file may stay locked for a moment after its process has ended.
-    with TemporaryDirectory(prefix="exercise-", ignore_cleanup_errors=True) as folder:
-        printed: list[tuple[str, str]] = []
-        programs: dict[str, Program] = {}
-        port = _fixed_port() if exercise.fixed_port else 0
-        try:
-            for name, file in exercise.files(answer).items():
-                arguments = [str(port)] if port else []
-                programs[name] = Program(name, file, arguments, Path(folder) / f"{name}.jsonl")
-                printed += [(name, line) for line in programs[name].lines()]
-                found = re.search(r"port (\d+)", "".join(line for _, line in printed))
-                port = int(found[1]) if found else port
-            turns = exercise.answer_turns if answer and exercise.answer_turns is not None else exercise.turns
-            for turn in turns.split():
-                printed += _take_turn(programs[turn.rstrip(".")], waiting=turn.endswith("."))
-            running = [name for name, program in programs.items() if not program.ended]
-            if running:
-                raise RuntimeError(f"{exercise.folder}: still running after the last turn: {', '.join(running)}")
-        finally:
-            for program in programs.values():
-                program.close()
-        lanes = [lane for name in programs for lane in read_lanes(Path(folder) / f"{name}.jsonl", name)]
+    for port in FIXED_PORTS if exercise.fixed_port else [0]:
+        # On Windows a file may stay locked for a moment after its process has ended.
+        with TemporaryDirectory(prefix="exercise-", ignore_cleanup_errors=True) as folder:
+            result = _run_on(port, exercise, answer, Path(folder))
+        if result:
+            return result
+    raise RuntimeError(f"other programs use the ports {FIXED_PORTS[0]} to {FIXED_PORTS[-1]}: end one of them")
+
+
+def _run_on(port: int, exercise: Exercise, answer: bool, folder: Path) -> Run | None:
+    """Run the programs with their traces in the folder; None if another program uses the port, which is not 0 then."""
+    printed: list[tuple[str, str]] = []
+    programs: dict[str, Program] = {}
+    try:
+        for name, file in exercise.files(answer).items():
+            programs[name] = Program(name, file, [str(port)] if port else [], folder / f"{name}.jsonl")
+            lines = programs[name].lines()
+            if exercise.fixed_port and "WSAEADDRINUSE" in "".join(lines):
+                return None
+            printed += [(name, line) for line in lines]
+            if found := re.search(r"port (\d+)", "".join(lines)):
+                port = int(found[1])
+        turns = exercise.answer_turns if answer and exercise.answer_turns is not None else exercise.turns
+        for turn in turns.split():
+            printed += _take_turn(programs[turn.rstrip(".")], waiting=turn.endswith("."))
+        running = [name for name, program in programs.items() if not program.ended]
+        if running:
+            raise RuntimeError(f"{exercise.folder}: still running after the last turn: {', '.join(running)}")
+    finally:
+        for program in programs.values():
+            program.close()
+    lanes = [lane for name in programs for lane in read_lanes(folder / f"{name}.jsonl", name)]
     return Run(printed, timeline(lanes, fold=False), port)
 
 
@@ -213,26 +207,6 @@ def _take_turn(program: Program, waiting: bool) -> list[tuple[str, str]]:
     if waiting:
         lines.append("... (this timer event does not end)")
     return [(program.name, line) for line in lines]
-
-
-def _fixed_port() -> int:
-    """A port that is free, and whose bytes in the other order are a free port too.
-
-    Errors: RuntimeError when there is none.
-    """
-    for port in FIXED_PORTS:
-        if _is_free(port) and _is_free(exchanged(port)):
-            return port
-    raise RuntimeError(f"other programs use the ports {FIXED_PORTS[0]} to {FIXED_PORTS[-1]}: end one of them")
-
-
-def _is_free(port: int) -> bool:
-    WSAStartup(MAKEWORD(2, 2), WSADATA())
-    s = socket(AF_INET, SOCK_STREAM, IPPROTO_TCP)
-    free = bind(s, sockaddr_in(AF_INET, htons(port), in_addr(inet_addr("127.0.0.1"))), 16) == 0
-    closesocket(s)
-    WSACleanup()
-    return free
 
 
 def exchanged(port: int) -> int:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 from trace_kit import ROOT, python
+from winsock_kit import bound, listener, port_of
 
 from notes.exercises.run import EXERCISES, FIXED_PORTS, Exercise, Run, exchanged, report, run
 from notes.exercises.update import page_file, updated
+from winsock import closesocket
 
 FOLDER = ROOT / "notes/exercises"
 PAGES = [FOLDER / "README.md", *map(page_file, EXERCISES.values())]
@@ -134,11 +136,15 @@ def files(exercise: Exercise, answer: bool) -> list[Path]:
     return list(exercise.files(answer).values())
 
 
-def test_every_defect_that_the_exercises_name_is_in_the_errata() -> None:
-    known = set(re.findall(r"^\| ([A-Z]\d+) \|", (ROOT / "notes/errata.md").read_text("utf-8"), re.MULTILINE))
+def test_every_defect_that_the_exercises_name_is_a_link_to_the_errata() -> None:
     for path in PAGES:
-        named = set(re.findall(r"\b[STUHA]\d{1,2}\b", path.read_text(encoding="utf-8")))
-        assert named <= known, path
+        text = re.sub(r"\[([A-Z]\d+)\]\(\.\./errata\.md#([a-z]\d+)\)", same_defect, path.read_text(encoding="utf-8"))
+        assert re.findall(r"\b[STUHA]\d{1,2}\b", text) == [], path
+
+
+def same_defect(link: re.Match[str]) -> str:
+    assert link[1].lower() == link[2]
+    return ""
 
 
 def test_the_commands_of_the_doctor_in_the_hints_work() -> None:
@@ -190,6 +196,18 @@ def runner(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_a_program_that_still_runs_after_its_turns_is_reported() -> None:
     with pytest.raises(RuntimeError, match="07_end_of_stream: still running after the last turn: client"):
         run(EXERCISES[7]._replace(turns="client server"))
+
+
+@pytest.mark.usefixtures("started")
+def test_the_second_exercise_uses_the_next_port_if_its_port_is_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    used, other = port_of(listener()), bound()
+    free = port_of(other)
+    assert closesocket(other) == 0
+    monkeypatch.setattr("notes.exercises.run.FIXED_PORTS", [used, free])
+    assert run(EXERCISES[2], answer=True).port == free
+    monkeypatch.setattr("notes.exercises.run.FIXED_PORTS", [used])
+    with pytest.raises(RuntimeError, match=f"other programs use the ports {used} to {used}: end one of them"):
+        run(EXERCISES[2])
 
 
 def test_the_ports_of_the_second_exercise_are_not_assigned_by_a_system() -> None:
