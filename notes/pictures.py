@@ -12,7 +12,6 @@ demo of chart templates draws at the receiver. Chromium must be installed, and t
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import struct
@@ -32,14 +31,10 @@ WIDTH, HEIGHT = 1400, 900
 
 
 def trace(folder: Path) -> Path:
-    """A picture of the page of the signal pair, with the details of the call that sends the second position."""
-    traces = conversations.record("signal", folder)
+    """A picture of the page of the signal pair, with the details of the first call that received data."""
     page = folder / "signal.html"
-    command = [sys.executable, "-m", "winsock.trace", "picture", *map(str, traces.values()), "--html", str(page)]
-    subprocess.run(command, cwd=ROOT, check=True, timeout=100)
-    records = map(json.loads, traces["signal_server"].read_text(encoding="utf-8").splitlines())
-    (sent,) = (record["n"] for record in records if record.get("call") == "send" and "0.25" in record["text"])
-    return photograph(f"{page.as_uri()}#call=0.{sent}", folder)
+    conversations.draw("signal", page)
+    return photograph(f"{page.as_uri()}#call=1.recv", folder)
 
 
 def photograph(address: str, folder: Path) -> Path:

@@ -24,7 +24,7 @@ from winsock.trace.timeline import Timeline, timeline  # noqa: E402
 from winsock.trace.trace_files import read_lanes  # noqa: E402
 
 _INTRODUCTION = """\
-{source} is our port of {listing} in the article's Example {example}. It has the same procedures in
+{source} is our port of {listing}, in Example {example} of the article. It has the same procedures in
 the same order, and differs only where the original has a defect. Each defect has a number in [errata.md](../errata.md);
 a comment with this number marks each line that corrects the defect. The pair's {readme} describes the messages, and how
 to run the programs.
@@ -64,7 +64,7 @@ def page(study: Study, run: str) -> str:
     parts = [_section(study, part) for part in study.parts]
     return "\n".join(
         [
-            f"# `{study.name}` and {_listing(study)}",
+            f"# `{study.name}` next to {_listing(study)}",
             "",
             mark,
             "",
@@ -77,6 +77,7 @@ def page(study: Study, run: str) -> str:
             "## A run",
             "",
             f"Both programs of the pair ran on loopback; each call shows the line that made it. {_peer(study)}",
+            "[conversations.md](../conversations.md) explains the diagram.",
             "",
             f"<!-- run -->\n{run}<!-- end of run -->",
             "",
@@ -96,7 +97,8 @@ def index() -> str:
 
 
 def _listing(study: Study) -> str:
-    return study.listing if study.listing.startswith("the ") else f"the listing {study.listing}"
+    """The listing in a sentence: the article does not name those of the tick pair."""
+    return study.listing.replace("the ", "the article's ") if " " in study.listing else study.listing
 
 
 def _introduction(study: Study) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from simulated_talk import simulated_talk
 from trace_kit import drawn, talk
 from trace_story import A, B, C, Story
 
@@ -242,7 +243,19 @@ def test_two_real_runs(talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     assert main([str(talk / "server.jsonl"), str(trace)]) == 1
     text = capsys.readouterr().out
     assert '  buf: 6 bytes, from byte 5 "\\0" in A, 6 bytes, from byte 5 "\\x01" in B' in text.splitlines()
-    assert re.search(r'^A +11 recv\(272, "hello\\0", 512, 0\) = 6  \(.*server\.py:\d+\)$', text, re.MULTILINE)
+    assert re.search(r'^A +11 recv\(\d+, "hello\\0", 512, 0\) = 6  \(.*server\.py:\d+\)$', text, re.MULTILINE)
+
+
+def test_simulated_runs_differ_by_what_they_do_and_not_by_their_times(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, slow, other = tmp_path / "one", tmp_path / "slow", tmp_path / "other"
+    simulated_talk(one)
+    simulated_talk(slow, latency=0.3)
+    simulated_talk(other, answer=b"no")
+    assert main([str(one), str(slow)]) == 0
+    assert main([str(one), str(other)]) == 1
+    assert '  buf: 6 bytes, from byte 0 "answer" in A, 2 bytes, from byte 0 "no" in B' in capsys.readouterr().out
 
 
 def test_what_cannot_be_compared_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

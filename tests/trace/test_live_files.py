@@ -13,7 +13,7 @@ from winsock.trace import live_files, live_history
 from winsock.trace.events import Lane
 from winsock.trace.live_files import FollowedFile, Program
 from winsock.trace.live_history import History
-from winsock.trace.live_page import waiting_timeline
+from winsock.trace.live_page import live_timeline
 from winsock.trace.timeline import timeline
 from winsock.trace.trace_files import MAX_LINE
 
@@ -253,18 +253,17 @@ def test_the_sockets_of_earlier_calls_are_limited(monkeypatch: pytest.MonkeyPatc
     assert [record["n"] for record in history.records()] == [6, 7, 8, 9]
 
 
-def test_a_call_that_has_not_returned_is_at_the_end_of_the_timeline(followed: Followed) -> None:
+def test_a_call_that_has_not_returned_lasts_until_the_last_call(followed: Followed) -> None:
     begun = {"begun": 2, "t": 30, "pid": 1, "thread": "", "call": "recv", "text": "recv(4, "}
     followed.write(HEAD, call(1), begun, HEAD | {"pid": 2}, call(1, pid=2), call(9, pid=2))
     followed.poll()
     lanes = [_lane(program) for program in followed.file.programs]
-    events = waiting_timeline(lanes).events
-    assert [event.text for event in events][-1] == "recv(4) has not returned"
-    assert (events[-1].start, events[-1].end, events[-1].index) == (30, 91, 3)
+    (waiting,) = [event for event in live_timeline(lanes).events if "has not returned" in event.text]
+    assert (waiting.text, waiting.lane, waiting.start, waiting.end) == ("recv(4) has not returned", 0, 30, 91)
 
 
 def test_a_timeline_without_programs_is_empty() -> None:
-    assert waiting_timeline([]).events == []
+    assert live_timeline([]).events == []
 
 
 def _lane(program: Program) -> Lane:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from winsock.trace import live_files
 from winsock.trace.live_rows import Row
 from winsock.trace.live_terminal import LineView, Note, screen
 from winsock.trace.live_watch import Watch
+from winsock.trace.sinks import CLOCK
 
 # A clock that no process of this machine has.
 WALL = 1_000_000_000 * 10**9
@@ -95,7 +98,7 @@ def test_an_error_has_a_mark(watched: Watched, pair: tuple[Path, Path]) -> None:
     watched.call(pair[0], 1, "recv()", error="WSAECONNRESET", args={"s": 4}, result=-1)
     lines = watched.screen()
     assert lines[0] == "2 programs  1 call  1 error"
-    assert lines[2] == "   0.000 ! recv(4) WSAECONNRESET"
+    assert lines[2] == "   0.000 ! recv WSAECONNRESET (4)"
 
 
 def test_a_call_that_waits_is_shown_with_its_time(watched: Watched, pair: tuple[Path, Path]) -> None:
@@ -106,14 +109,30 @@ def test_a_call_that_waits_is_shown_with_its_time(watched: Watched, pair: tuple[
     assert not any("waits" in line for line in watched.screen())
 
 
+@pytest.mark.posix_only(reason="on Windows it is not known whether a process has ended")
+def test_a_program_that_has_ended_does_not_wait(watched: Watched, pair: tuple[Path, Path]) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    path = watched.program("killed")
+    clock = {"t": CLOCK(), "wall": time.time_ns(), "pid": ended.pid}
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | clock) + "\n", encoding="utf-8")
+    watched.begun(path, 0, "accept(4, ")
+    (line,) = [line for line in watched.screen(120) if "now" in line]
+    assert line.rstrip().endswith(" accept(4) never returned")
+    assert watched.screen(120)[-1].rstrip().endswith(" 0 calls, 0 errors, has ended")
+    stream = io.StringIO()
+    LineView(stream).update(watched.watch, [])
+    assert stream.getvalue() == ""
+
+
 def test_calls_that_found_nothing_to_do_are_one_row(watched: Watched, pair: tuple[Path, Path]) -> None:
     for number in range(3):
         watched.call(pair[0], number, "recv()", error="WSAEWOULDBLOCK", args={"s": 4}, result=-1)
         watched.call(pair[0], number, "WSAGetLastError()", result=10035)
-    assert [line for line in watched.screen() if "WSAEWOULDBLOCK" in line] == ["     now recv(4) WSAEWOULDBLOCK x3"]
+    assert [line for line in watched.screen() if "WSAEWOULDBLOCK" in line] == ["     now recv WSAEWOULDBLOCK (4) x3"]
     assert watched.screen()[0] == "2 programs  6 calls  0 errors"
     watched.call(pair[0], 5, "closesocket()", args={"s": 4})
-    assert watched.screen()[2:4] == ["   0.000 recv(4) WSAEWOULDBLOCK x3", "   5.000 closesocket(4)"]
+    assert watched.screen()[2:4] == ["   0.000 recv WSAEWOULDBLOCK (4) x3", "   5.000 closesocket(4)"]
 
 
 def test_conversions_have_no_row(watched: Watched, pair: tuple[Path, Path]) -> None:
@@ -121,7 +140,7 @@ def test_conversions_have_no_row(watched: Watched, pair: tuple[Path, Path]) -> N
     watched.call(
         pair[0], 1, "getaddrinfo()", error="WSAHOST_NOT_FOUND", args={"pNodeName": {"text": "x"}}, result=11001
     )
-    assert [row.brief for row in watched.rows] == ["getaddrinfo(x) WSAHOST_NOT_FOUND"]
+    assert [row.brief for row in watched.rows] == ["getaddrinfo WSAHOST_NOT_FOUND (x)"]
 
 
 def test_only_the_last_rows_are_shown(watched: Watched, pair: tuple[Path, Path]) -> None:

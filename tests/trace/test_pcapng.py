@@ -11,6 +11,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from simulated_talk import simulated_talk
 from trace_kit import ROOT, python
 from trace_story import A, B, C, Story
 
@@ -185,6 +186,12 @@ def test_of_bytes_that_were_not_recorded_the_capture_has_the_size(tmp_path: Path
     assert sum(int(size) for (size,) in sizes) == 256 * 1200 + sum(answered)
     assert sum(size for size in sent if size > 0) == 256 * 1200 + 3
     assert sum(size for size in received if size > 0) == sum(answered)
+
+
+def test_the_streams_of_a_simulated_run(tmp_path: Path) -> None:
+    file = tmp_path / "talk.pcapng"
+    assert main([*simulated_talk(tmp_path / "calls"), "--pcapng", str(file)]) == 0
+    assert followed(file, 0) == [(b"question", b"answer")]
 
 
 # ---- streams

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from simulated_talk import simulated_talk
 from trace_kit import drawn, talk
 from trace_story import A, B, Story
 
@@ -15,6 +16,7 @@ from winsock.trace.events import Lane
 from winsock.trace.export import main
 from winsock.trace.perfetto import perfetto
 from winsock.trace.timeline import Timeline, timeline
+from winsock.trace.trace_files import read_lanes
 
 __all__ = ["drawn", "talk"]
 
@@ -83,6 +85,13 @@ def test_the_calls_and_arrows_of_a_real_run(drawn: Timeline) -> None:
     assert connect["args"]["source"].startswith("client.py:")
 
 
+def test_the_calls_and_arrows_of_a_simulated_run(tmp_path: Path) -> None:
+    whole = timeline([lane for trace in simulated_talk(tmp_path) for lane in read_lanes(Path(trace))], fold=False)
+    events = checked(whole)
+    assert len(of(events, "X")) == len(whole.events)
+    assert len(of(events, "s")) == len(whole.arrows) > 4
+
+
 def test_an_error_is_in_the_name_of_its_call() -> None:
     story = Story("a")
     story.stream(0, 5, A, B, error="WSAECONNREFUSED")
@@ -135,6 +144,22 @@ def test_the_command_writes_both_formats(talk: Path, tmp_path: Path, capsys: pyt
     ]
     assert capture.read_bytes()[:4] == b"\n\r\r\n"
     assert json.loads(trace.read_text(encoding="utf-8"))["traceEvents"]
+
+
+@pytest.mark.parametrize(("option", "begin"), [("--pcapng", b"\n\r\r\n"), ("--perfetto", b'{"displayTimeUnit"')])
+def test_an_export_can_be_written_to_standard_output(
+    talk: Path, capfdbinary: pytest.CaptureFixture[bytes], option: str, begin: bytes
+) -> None:
+    assert main([str(talk / "client.jsonl"), option, "-"]) == 0
+    assert capfdbinary.readouterr().out.startswith(begin)
+
+
+@pytest.mark.posix_only(reason="only Linux has /dev/full")
+@pytest.mark.parametrize("option", ["--pcapng", "--perfetto"])
+def test_a_full_disk_is_one_line(talk: Path, capsys: pytest.CaptureFixture[str], option: str) -> None:
+    assert main([str(talk / "client.jsonl"), option, "/dev/full"]) == 2
+    message = "/dev/full: cannot be written: No space left on device"
+    assert capsys.readouterr().err == f"python -m winsock.trace export: error: {message}\n"
 
 
 @pytest.mark.parametrize("option", ["--pcapng", "--perfetto"])

@@ -55,7 +55,7 @@ def test_several_programs_have_a_table_of_all(tmp_path: Path, capsys: pytest.Cap
     text = summarized(capsys, *story().write(tmp_path))
     first, second, together = re.split(r"\n\n(?=b \(pid|all programs)", text)
     assert first.startswith("a (pid 0)")
-    assert second.endswith("\n\nhtons  TypeError \u00d71\nrecv   WSAEWOULDBLOCK \u00d72, WSAECONNRESET \u00d71")
+    assert second.endswith("\n\nrecv   WSAEWOULDBLOCK \u00d72, WSAECONNRESET \u00d71\nhtons  TypeError \u00d71")
     assert re.search(r" 7 +4 +5 recv\n", together)
     assert max(map(len, text.splitlines())) == 80
 

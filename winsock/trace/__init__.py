@@ -23,8 +23,10 @@ call on and reports it to a sink (sinks.py), which writes text or JSON lines. pa
 read (readers.py, memory.py) and symbols.py turns numbers into the names of the headers. The commands read and check
 the JSON lines of several programs (trace_files.py) and make one timeline of them (timeline.py): it matches sends with
 receives (matching.py, reports.py, wire_formats.py) and puts the calls in an order in which no effect is above its cause
-(order.py). `picture` draws the result (page.py, mermaid.py), `export` writes it in other formats (packets.py,
-perfetto.py), `diff` compares two of them (comparison.py).
+(order.py). `picture` draws the timeline (page.py, mermaid.py), `export` writes it in other formats (packets.py,
+perfetto.py), and `diff` compares two of them (comparison.py). `live` follows files that grow (live_files.py), keeps the
+last calls (live_history.py) and shows them in the terminal (live_rows.py, live_terminal.py) and on a page
+(live_page.py); it can start the programs itself (live_programs.py).
 """
 
 from __future__ import annotations

@@ -45,12 +45,16 @@ class StartedProgram:
     def start(self) -> None:
         """Start the program; if that fails, `problem` says why."""
         self.started = time.monotonic()
+        variables = {
+            "WINSOCK_TRACE": os.path.abspath(self.trace),
+            "WINSOCK_TRACE_FORMAT": "json",
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONIOENCODING": "utf-8:backslashreplace",
+        }
         try:
             self._process = subprocess.Popen(
                 self._words,
-                env=os.environ
-                | {"WINSOCK_TRACE": str(self.trace), "WINSOCK_TRACE_FORMAT": "json", "PYTHONUNBUFFERED": "1"}
-                | {"PYTHONIOENCODING": "utf-8:backslashreplace"},
+                env=os.environ | variables,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -91,7 +95,7 @@ class StartedProgram:
         if code is None:
             return "running"
         names = {-each: each.name for each in signal.Signals}
-        return f"ended by {names[code]}" if code in names else f"ended with exit code {code}"
+        return f"ended by {names[code]}" if code in names else f"exit code {code}"
 
     def request_end(self) -> None:
         """Ask the program to end."""

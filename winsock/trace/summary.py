@@ -60,7 +60,7 @@ class Count:
 
 # The orders of a table: the largest value first, or the name of the call.
 _ORDERS = {
-    "time": lambda count: (-count.time, count.call),
+    "time": lambda count: (-count.time, -count.calls, count.call),
     "calls": lambda count: (-count.calls, count.call),
     "errors": lambda count: (-count.errors, count.call),
     "bytes": lambda count: (-count.bytes, count.call),
