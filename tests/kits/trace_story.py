@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ class Story:
                 "wall": lane.offset,
             }
             lines = [json.dumps(record) + "\n" for record in [head, *lane.records, *lane.waiting.values()]]
-            path = folder / f"{lane.name}.jsonl"
+            path = folder / f"{re.sub(r'[^a-z]', '_', lane.name)}.jsonl"
             path.write_text("".join(lines), encoding="ascii")
             paths.append(str(path))
         return paths

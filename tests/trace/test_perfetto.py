@@ -146,6 +146,22 @@ def test_the_command_writes_both_formats(talk: Path, tmp_path: Path, capsys: pyt
     assert json.loads(trace.read_text(encoding="utf-8"))["traceEvents"]
 
 
+@pytest.mark.parametrize(("option", "begin"), [("--pcapng", b"\n\r\r\n"), ("--perfetto", b'{"displayTimeUnit"')])
+def test_an_export_can_be_written_to_standard_output(
+    talk: Path, capfdbinary: pytest.CaptureFixture[bytes], option: str, begin: bytes
+) -> None:
+    assert main([str(talk / "client.jsonl"), option, "-"]) == 0
+    assert capfdbinary.readouterr().out.startswith(begin)
+
+
+@pytest.mark.posix_only(reason="only Linux has /dev/full")
+@pytest.mark.parametrize("option", ["--pcapng", "--perfetto"])
+def test_a_full_disk_is_one_line(talk: Path, capsys: pytest.CaptureFixture[str], option: str) -> None:
+    assert main([str(talk / "client.jsonl"), option, "/dev/full"]) == 2
+    message = "/dev/full: cannot be written: No space left on device"
+    assert capsys.readouterr().err == f"python -m winsock.trace export: error: {message}\n"
+
+
 @pytest.mark.parametrize("option", ["--pcapng", "--perfetto"])
 def test_an_export_does_not_replace_a_trace(talk: Path, capsys: pytest.CaptureFixture[str], option: str) -> None:
     trace = talk / "client.jsonl"

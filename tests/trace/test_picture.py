@@ -140,6 +140,14 @@ def test_a_picture_does_not_replace_a_trace(
     assert trace.read_bytes() == content
 
 
+@pytest.mark.posix_only(reason="only Linux has /dev/full")
+@pytest.mark.parametrize("option", ["--html", "--mermaid"])
+def test_a_full_disk_is_one_line(talk: Path, capsys: pytest.CaptureFixture[str], option: str) -> None:
+    assert main([str(talk / "client.jsonl"), option, "/dev/full"]) == 2
+    message = "/dev/full: cannot be written: No space left on device"
+    assert capsys.readouterr().err == f"python -m winsock.trace picture: error: {message}\n"
+
+
 def test_a_diagram_does_not_replace_the_page(talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     same = [str(tmp_path / "a.html"), str(tmp_path / "x" / ".." / "a.html")]
     assert main([str(talk / "client.jsonl"), "--html", same[0], "--mermaid", same[1]]) == 2

@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from winsock.command_line import is_same_file, printable, run_command
 
 from .packets import capture
 from .perfetto import perfetto
 from .timeline import timeline
-from .trace_arguments import TRACE, TRACE_HELP, failed, read_traces, replaces_trace
+from .trace_arguments import TRACE, TRACE_HELP, failed, read_traces, replaces_trace, write_file
 from .trace_files import TraceError
 
 _PROG = "python -m winsock.trace export"
@@ -30,6 +29,9 @@ packet has the time of its call.
 
 --perfetto writes a file for https://ui.perfetto.dev or chrome://tracing. Each
 program is a process, each call a bar, each arrow of the picture a flow.
+
+FILE can be - for standard output:
+  python -m winsock.trace export a.jsonl --pcapng - | wireshark -k -i -
 
 Exit code 0: all files are written; 2: invalid options, a file that cannot be
 read or is not a trace, or a file that cannot be written.
@@ -53,8 +55,8 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("traces", nargs="+", metavar=TRACE, help=TRACE_HELP)
-    parser.add_argument("--pcapng", type=Path, metavar="FILE", help="write a capture that Wireshark opens")
-    parser.add_argument("--perfetto", type=Path, metavar="FILE", help="write Chrome trace JSON, which Perfetto opens")
+    parser.add_argument("--pcapng", metavar="FILE", help="write a capture that Wireshark opens")
+    parser.add_argument("--perfetto", metavar="FILE", help="write Chrome trace JSON, which Perfetto opens")
     return parser
 
 
@@ -65,10 +67,10 @@ def _export(options: argparse.Namespace) -> int:
         whole = timeline(read_traces(options.traces), fold=False, unfinished=True)
         if options.pcapng:
             packets = capture(whole)
-            options.pcapng.write_bytes(packets.data)
+            _write(options.pcapng, packets.data)
             _report(f"{packets.packets} packets written to {options.pcapng}{_left_out(packets.left_out)}")
         if options.perfetto:
-            options.perfetto.write_text(perfetto(whole), encoding="utf-8", newline="\n")
+            _write(options.perfetto, perfetto(whole).encode())
             _report(f"{len(whole.events)} calls and {len(whole.arrows)} arrows written to {options.perfetto}")
     except TraceError as error:
         return failed(_PROG, str(error))
@@ -85,11 +87,18 @@ def _conflict(options: argparse.Namespace) -> str:
     if not files:
         return "no format; use --pcapng FILE or --perfetto FILE"
     for file in files:
-        if replaces_trace(file, options.traces):
+        if file != "-" and replaces_trace(file, options.traces):
             return f"{file}: the export would replace the trace; write it to another file"
-    if len(files) == 2 and is_same_file(*files):
+    if len(files) == 2 and (files == ["-", "-"] or is_same_file(*files)):
         return f"{files[1]}: one export would replace the other; write it to another file"
     return ""
+
+
+def _write(target: str, data: bytes) -> None:
+    if target != "-":
+        write_file(target, data)
+    elif sys.stdout is not None:
+        sys.stdout.buffer.write(data)
 
 
 def _report(text: str) -> None:

@@ -121,9 +121,12 @@ class _Tracer:
             function(s, set)
             duration = self._clock() - start
             if not FD_ISSET(s, set):
+                error_before = self._calls.WSAGetLastError()
                 call = Call("FD_SET", {"s": s, "set": set}, done=True)
                 call.shown = {"s": handle(s, call), "set": fds(set, call)}
                 self._sink.end(call, next(self._numbers), start, duration, {})
+                # On Windows, every system call can set it.
+                self._calls.WSASetLastError(error_before)
 
         return traced_macro
 
