@@ -34,7 +34,7 @@ def trace(folder: Path) -> Path:
     """A picture of the page of the signal pair."""
     page = folder / "signal.html"
     conversations.draw("signal", page)
-    return photograph(page.as_uri(), folder)
+    return photograph(f"{page.as_uri()}#call=1.recv", folder)
 
 
 def photograph(address: str, folder: Path) -> Path:

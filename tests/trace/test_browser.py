@@ -89,11 +89,11 @@ def test_the_copied_link_opens_the_same_call_and_filter(show: Show) -> None:
     select(page, "server: recv(")
     page.press("t")
     page.click("#link")
+    page.wait_for("document.getElementById('status').textContent === 'link to this call copied'")
     link = page.value("location.hash")
-    assert "link to this call copied" in page.text("#status")
     assert link.startswith("#groups=sockets%2Cconnections%2Cdata&view=time&call=0.")
     shown = (
-        "[svg.dataset.rows, svg.dataset.arrows, sizer.style.height, details.innerText,"
+        "[svg.dataset.rows, state.view, sizer.style.height, details.innerText,"
         "document.querySelectorAll('.band.chosen').length,"
         "[...document.querySelectorAll('[aria-pressed=true]')].map(button => button.innerText)]"
     )
@@ -101,6 +101,16 @@ def test_the_copied_link_opens_the_same_call_and_filter(show: Show) -> None:
     assert show(link[1:]).value(shown) == before
     assert before[4] == 1
     assert "Time" in before[5]
+
+
+def test_a_link_can_name_the_first_call_of_a_program(show: Show) -> None:
+    for key, call in (
+        ("1.recv", 'recv(256, "bye<", 4, 0)'),
+        ("0.send", 'send(272, "bye</script>", 12, 0)'),
+        ("1.x", ""),
+    ):
+        page = show(f"call={key}")
+        assert page.value("document.querySelector('#details .whole')?.textContent ?? ''") == call
 
 
 def test_going_to_another_link_of_the_same_page_shows_its_call(show: Show) -> None:

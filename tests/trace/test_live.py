@@ -100,10 +100,9 @@ def live(folder: Path, *arguments: str) -> Iterator[Live]:
     try:
         yield Live(process)
     finally:
-        process.kill()
-        process.wait(LIMIT_SECONDS)
-        assert process.stdout is not None
-        process.stdout.close()
+        # Not killed: it ends the programs that it has started.
+        process.terminate()
+        process.communicate(timeout=LIMIT_SECONDS)
 
 
 NEEDS_CTRL_C = pytest.mark.posix_only(reason="sends SIGINT to one process")
@@ -246,7 +245,8 @@ class Terminal:
         return self.process.wait(LIMIT_SECONDS)
 
     def close(self) -> None:
-        self.process.kill()
+        # Not killed: it ends the programs that it has started.
+        self.process.terminate()
         self.process.wait(LIMIT_SECONDS)
         os.close(self.master)
 
@@ -331,6 +331,7 @@ def test_a_port_that_is_in_use_is_an_error(folder: Path) -> None:
         ([], "nothing to watch: name a trace, or a program such as server.py"),
         (["no.py"], "no such file: 'no.py'"),
         (["x.jsonl", "8080"], "no such file: '8080'; a port is given with --port 8080"),
+        (["x.jsonl", "--traces", "a%p"], "invalid folder: 'a%p': %p in the name of a trace is replaced"),
         (["--run", ""], "invalid command: '': no program"),
         (["--run", "x 'y"], 'invalid command: "x \'y": No closing quotation'),
     ],

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from winsock.trace import live_files
 from winsock.trace.live_rows import Row
 from winsock.trace.live_terminal import LineView, Note, screen
 from winsock.trace.live_watch import Watch
+from winsock.trace.sinks import CLOCK
 
 # A clock that no process of this machine has.
 WALL = 1_000_000_000 * 10**9
@@ -104,6 +107,22 @@ def test_a_call_that_waits_is_shown_with_its_time(watched: Watched, pair: tuple[
     assert line.startswith("     now accept(4) waits ")
     watched.call(pair[0], 1, "accept()", n=999)
     assert not any("waits" in line for line in watched.screen())
+
+
+@pytest.mark.posix_only(reason="on Windows it is not known whether a process has ended")
+def test_a_program_that_has_ended_does_not_wait(watched: Watched, pair: tuple[Path, Path]) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    path = watched.program("killed")
+    clock = {"t": CLOCK(), "wall": time.time_ns(), "pid": ended.pid}
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | clock) + "\n", encoding="utf-8")
+    watched.begun(path, 0, "accept(4, ")
+    (line,) = [line for line in watched.screen(120) if "now" in line]
+    assert line.rstrip().endswith(" accept(4) never returned")
+    assert watched.screen(120)[-1].rstrip().endswith(" 0 calls, 0 errors, has ended")
+    stream = io.StringIO()
+    LineView(stream).update(watched.watch, [])
+    assert stream.getvalue() == ""
 
 
 def test_calls_that_found_nothing_to_do_are_one_row(watched: Watched, pair: tuple[Path, Path]) -> None:

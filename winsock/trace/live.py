@@ -74,6 +74,8 @@ def _run(options: argparse.Namespace) -> int:
         return failed(_PROG, str(error))
     if not sources:
         return failed(_PROG, "nothing to watch: name a trace, or a program such as server.py")
+    if options.traces and "%p" in os.path.abspath(options.traces):
+        return failed(_PROG, f"invalid folder: {str(options.traces)!r}: %p in the name of a trace is replaced")
     with ExitStack() as stack:
         view = _view(options.lines)
         stop = stack.enter_context(_stopped_by_signals())

@@ -45,12 +45,16 @@ class StartedProgram:
     def start(self) -> None:
         """Start the program; if that fails, `problem` says why."""
         self.started = time.monotonic()
+        variables = {
+            "WINSOCK_TRACE": os.path.abspath(self.trace),
+            "WINSOCK_TRACE_FORMAT": "json",
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONIOENCODING": "utf-8:backslashreplace",
+        }
         try:
             self._process = subprocess.Popen(
                 self._words,
-                env=os.environ
-                | {"WINSOCK_TRACE": str(self.trace), "WINSOCK_TRACE_FORMAT": "json", "PYTHONUNBUFFERED": "1"}
-                | {"PYTHONIOENCODING": "utf-8:backslashreplace"},
+                env=os.environ | variables,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

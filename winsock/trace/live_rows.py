@@ -89,19 +89,27 @@ class Rows:
         """Add a line that a program has written; `program` is None if it has no trace yet."""
         self._add(Row(at, program, "output", f"> {text}", f"> {text}"))
 
-    def state(self, program: Program, now: int) -> str:
-        """What a program does at this time: the call that it waits in, or the calls that find nothing to do."""
+    def state(self, program: Program, now: int | None) -> str:
+        """What a program does at this time: the call that it waits in, or the calls that find nothing to do.
+
+        `now` is None for a program that has ended.
+        """
         if waiting := list(program.lane.waiting.values()):
+            call = f"{_clean(waiting[0]['text']).rstrip(', ')})"
+            if now is None:
+                return f"{call} never returned"
             seconds = max(now - program.lane.offset - waiting[0]["t"], 0) / 1e9
             if seconds >= 0.1:
                 more = f", {len(waiting) - 1} more" if len(waiting) > 1 else ""
-                return f"{_clean(waiting[0]['text']).rstrip(', ')}) waits {seconds:.1f} s{more}"
+                return f"{call} waits {seconds:.1f} s{more}"
         if program in self._idle:
             return _times(*self._idle[program][1:])
         return ""
 
     def remove(self, programs: list[Program]) -> None:
         """Remove the rows of programs whose file has been replaced."""
+        if not programs:
+            return
         for program in programs:
             self._idle.pop(program, None)
         kept = [row for row in self.rows if row.program not in programs]

@@ -114,7 +114,9 @@ class LineView:
         now = time.time_ns()
         waits = set()
         for file, program in _pairs(watch):
-            for number, begun in () if file.behind else list(program.lane.waiting.items())[:10]:
+            if file.behind or watch.has_ended(file, program):
+                continue
+            for number, begun in list(program.lane.waiting.items())[:10]:
                 waits.add((program, number))
                 if (program, number) not in self._waits and now - program.lane.offset - begun["t"] >= 10**9:
                     self._waits.add((program, number))
@@ -156,7 +158,7 @@ class ColumnView:
         """See View."""
         self._live.stop()
         rows = min(len(watch.rows.rows), _LAST_ROWS)
-        text = screen(watch, [], self._console.width, rows + 3 + len(watch.programs), final=True)
+        text = screen(watch, [], self._console.width, rows + 3 + len(watch.programs) + len(watch.files), final=True)
         self._console.print(text, soft_wrap=True)
 
 
@@ -169,7 +171,7 @@ def screen(watch: Watch, notes: list[Note], width: int, height: int, final: bool
     column = (width - _TIME) // columns - 1
     if column < _COLUMN:
         columns, column = 1, width - _TIME - 1
-    lines = [*_head(watch, width), *_titles(programs, columns, column)]
+    lines = [*_head(watch), *_titles(programs, columns, column)]
     below = [*_now(watch, columns, column, max(height // 3, 1)), *_note_lines(notes)]
     free = max(height - len(lines) - len(below), 0)
     rows = sorted(watch.rows.rows, key=lambda row: row.at)[-free:] if free else []
@@ -188,7 +190,7 @@ def _note_lines(notes: list[Note]) -> list[Text]:
     return [Text(printable(note.text + note.more), style="yellow") for note in notes]
 
 
-def _head(watch: Watch, width: int) -> list[Text]:
+def _head(watch: Watch) -> list[Text]:
     from rich.text import Text
 
     programs = watch.programs
@@ -250,8 +252,12 @@ def _now(watch: Watch, columns: int, column: int, most: int) -> list[Text]:
     lines = []
     for program, does, how in states:
         counts = f"{_count(program.calls, 'call')}, {_count(program.errors, 'error')}"
-        lines.append(Text(_fitted(f"{_name(program)}: {counts}, {does or how}", column + _TIME)))
-    return [*lines, *absent][-most:]
+        what = f"{how}, {does}" if does else how
+        lines.append(Text(_fitted(f"{_name(program)}: {counts}, {what}", column + _TIME)))
+    lines += absent
+    if len(lines) > most > 1:
+        lines = [Text(f"and {len(lines) - most + 1} more"), *lines[1 - most :]]
+    return lines[-most:]
 
 
 def _pairs(watch: Watch) -> list[tuple[FollowedFile, Program]]:

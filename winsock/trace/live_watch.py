@@ -135,19 +135,28 @@ class Watch:
                 return program
         return file.programs[0] if file.programs else None
 
+    def has_ended(self, file: FollowedFile, program: Program) -> bool:
+        """Whether a program has ended, as far as this is known."""
+        started = self._programs.get(file)
+        if started and program is self._writer(file, started):
+            return started.exit_code() is not None
+        return _has_ended(program.lane)
+
     def state(self, file: FollowedFile, program: Program) -> str:
         """Whether a program runs, as far as this is known, or how long ago its last call was."""
         started = self._programs.get(file)
         if started and program is self._writer(file, started):
             return started.state()
-        if _has_ended(program.lane):
+        if self.has_ended(file, program):
             return "has ended"
         seconds = (time.time_ns() - program.lane.offset - program.last) / 1e9
         return f"last call {seconds:.0f} s ago" if program.last and seconds >= 2 else "running"
 
     def activity(self, file: FollowedFile, program: Program) -> str:
-        """What a program does now; what is read late is not now."""
-        return "" if file.behind else self.rows.state(program, time.time_ns())
+        """What a program does now, or in which call it has ended; what is read late is not now."""
+        if file.behind:
+            return ""
+        return self.rows.state(program, None if self.has_ended(file, program) else time.time_ns())
 
     def file_state(self, file: FollowedFile) -> str:
         """The state of a file without a program."""
@@ -175,7 +184,7 @@ def _has_ended(lane: Lane) -> bool:
         return False
     try:
         os.kill(lane.pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return True
     except OSError:  # of another user
         return False

@@ -56,13 +56,15 @@ function lanesThreads(columns, lanes, count) {
 
 const arrowsOf = i => data.links.subarray(data.firsts[i], data.firsts[i + 1]);
 
-// A call keeps its name when newer data arrives: the lane and the number of the call in its program.
+// A call keeps its name when newer data arrives: the lane and the number of the call in its program. A link may also
+// name the first call of a lane that found something to do, such as 1.recv.
 const keyOf = i => `${data.columns.lane[i]}.${data.columns.n[i]}`;
 function findKey(key) {
-  const match = /^(\d+)\.(-?\d+)$/.exec(key ?? "");
+  const match = /^(\d+)\.(?:(-?\d+)|(\w+))$/.exec(key ?? "");
   if (!match) return -1;
-  const {lane, n} = data.columns, wantedLane = Number(match[1]), wanted = Number(match[2]);
-  for (let i = 0; i < data.count; i++) if (n[i] === wanted && lane[i] === wantedLane) return i;
+  const {lane, n, idle} = data.columns, wantedLane = Number(match[1]), wanted = Number(match[2]);
+  for (let i = 0; i < data.count; i++)
+    if (lane[i] === wantedLane && (n[i] === wanted || (match[3] === data.value("call", i) && !idle[i]))) return i;
   return -1;
 }
 
@@ -95,6 +97,9 @@ function parts(i) {
   const error = /^= (?:SOCKET_ERROR|INVALID_SOCKET|NULL) \(#\d+\) (\w+): /.exec(text.slice(at + 2));
   return [text.slice(0, at + 1), error ? `= ${error[1]}` : text.slice(at + 2)];
 }
+
+// Whether a call has not returned: its program waits, or was ended.
+const isOpen = i => data.text(i).endsWith(") has not returned");
 
 // The same in at most `room` characters: the name of the call and the outcome stay as long as possible.
 function shortened(i, room) {

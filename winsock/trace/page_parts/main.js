@@ -84,15 +84,24 @@ function open() {
   plan();
 }
 
+function selectAt(node) {
+  const mark = node?.closest("[data-event], [data-call]"), arrow = node?.closest("[data-arrow]");
+  if (arrow) select(Number(arrow.dataset.to));
+  else if (mark) select(Number(mark.dataset.event ?? mark.dataset.call));
+}
+
 function watchPicture() {
   $("scroll").addEventListener("scroll", plan, {passive: true});
-  $("svg").addEventListener("click", event => {
-    // The picture may have been drawn again since the button went down, so the event's target is not the mark.
-    const at = document.elementFromPoint(event.clientX, event.clientY);
-    const mark = at?.closest("[data-event], [data-call]"), arrow = at?.closest("[data-arrow]");
-    if (arrow) select(Number(arrow.dataset.to));
-    else if (mark) select(Number(mark.dataset.event ?? mark.dataset.call));
+  // Not a click of the mouse: there is none if the picture was drawn again since the button went down.
+  let down = null;
+  $("svg").addEventListener("pointerdown", event => { down = event.button === 0 ? event : null; });
+  $("svg").addEventListener("pointerup", event => {
+    if (down && Math.hypot(event.clientX - down.clientX, event.clientY - down.clientY) < 6)
+      selectAt(document.elementFromPoint(event.clientX, event.clientY));
+    down = null;
   });
+  // A screen reader clicks without a pointer.
+  $("svg").addEventListener("click", event => { if (!event.detail) selectAt(event.target); });
   $("svg").addEventListener("mouseover", event => {
     const mark = event.target.closest("[data-event]")?.dataset.event ?? "";
     for (const arrow of $("svg").querySelectorAll(".arrow"))

@@ -117,7 +117,8 @@ function timeText(row) {
   return seconds(at[i]);
 }
 
-const classOf = i => `${data.value("group", i)}${data.bad[i] ? " bad" : ""}${data.columns.idle[i] ? " idle" : ""}`;
+const classOf = i => data.value("group", i) + (data.bad[i] ? " bad" : "") + (data.columns.idle[i] ? " idle" : "")
+  + (isOpen(i) ? " open" : "");
 
 function drawBar(parent, row, {top, bottom}) {
   const [upper, lower] = barOf(row), i = layout.rows[row];
@@ -146,7 +147,8 @@ function drawMark(parent, row, edge) {
   if (name) make(label, "tspan", {class: "name"}, name);
   make(label, "tspan", {}, call.slice(name.length) + (call ? " " : ""));
   make(label, "tspan", {class: "outcome"}, outcome);
-  if (wide) make(mark, "text", {class: "took", x: x + layout.column - 20, y: y + 4}, duration(took));
+  if (wide && (took || !isOpen(i)))
+    make(mark, "text", {class: "took", x: x + layout.column - 20, y: y + 4}, duration(took));
 }
 
 // Arrows of the visible calls. Each has a vertical part next to a lane's line and a horizontal part in the row that is
