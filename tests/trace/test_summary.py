@@ -81,7 +81,7 @@ def test_the_order_of_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 def test_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (program,) = json.loads(summarized(capsys, f"the name={story().write(tmp_path)[1]}", "--json"))["programs"]
     calls = program.pop("calls")
-    assert program == {"name": "the name", "pid": 1, "argv": ["b"]}
+    assert program == {"name": "the name", "pid": 1, "argv": ["b"], "waiting": []}
     errors = {"WSAEWOULDBLOCK": 2, "WSAECONNRESET": 1}
     assert {"call": "recv", "calls": 3, "errors": errors, "bytes": 0, "time_ns": 0} in calls
 
@@ -98,6 +98,17 @@ def test_the_counts_of_a_real_run_are_those_of_its_trace(talk: Path, capsys: pyt
     counts = {(p["name"], c["call"]): c["bytes"] for p in found for c in p["calls"]}
     assert counts["client", "send"] == counts["server", "recv"] == 6
     assert counts["server", "send"] == counts["client", "recv"] == 12
+
+
+def test_the_calls_that_have_not_returned_are_below_the_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    waiting = story()
+    waiting.wait(0, "accept", s=5)
+    (trace, _) = waiting.write(tmp_path)
+    text = summarized(capsys, trace)
+    assert text.endswith("\n\nrecv  WSAEWOULDBLOCK \u00d71\naccept  has not returned \u00d71\n")
+    assert json.loads(summarized(capsys, trace, "--json"))["programs"][0]["waiting"] == ["accept"]
 
 
 def test_a_damaged_trace_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,7 +29,8 @@ Each program has a table; several programs have one more for all of them. The
 time of a call includes the time that it waited: a recv that blocks for a minute
 takes a minute. Bytes are those that were sent or received; data that was only
 looked at with MSG_PEEK does not count. WSAEWOULDBLOCK counts as an error; the
-line below a table has the number of each error.
+lines below a table have the number of each error, and the calls that have not
+returned.
 
 Exit code 0: the summary is written; 2: invalid options, or a file that cannot
 be read or is not a trace.
@@ -101,10 +102,10 @@ def _summarize(options: argparse.Namespace) -> int:
     if options.json:
         write_output(json.dumps({"programs": list(map(_as_json, lanes, counts))}, indent=2))
         return 0
-    tables = [_table(_title(lane), some) for lane, some in zip(lanes, counts, strict=True)]
+    tables = [_table(_title(lane), some, [lane]) for lane, some in zip(lanes, counts, strict=True)]
     if len(lanes) > 1:
         together = counted(record for lane in lanes for record in lane.records)
-        tables.append(_table("all programs", sorted(together, key=order)))
+        tables.append(_table("all programs", sorted(together, key=order), lanes))
     write_output("\n\n".join(tables))
     return 0
 
@@ -136,6 +137,7 @@ def _as_json(lane: Lane, counts: list[Count]) -> dict[str, Any]:
         "name": lane.name,
         "pid": lane.pid,
         "argv": lane.argv,
+        "waiting": [begun["call"] for begun in lane.waiting.values()],
         "calls": [
             {
                 "call": count.call,
@@ -156,16 +158,17 @@ def _title(lane: Lane) -> str:
     return f"{lane.name} (pid {lane.pid}), {elapsed / 1e9:.6f} s from its first call to its last one"
 
 
-def _table(title: str, counts: list[Count]) -> str:
+def _table(title: str, counts: list[Count], lanes: list[Lane]) -> str:
     total = Count("total")
     for count in counts:
         total.add(count)
     rule = "------ ----------- ----------- --------- --------- ------------ ----------------"
     lines = [printable(title), "", "% time     seconds  usecs/call     calls    errors        bytes call", rule]
     lines += [*(_row(count, total.time) for count in counts), rule, _row(total, total.time)]
-    if total.errors:
-        lines += ["", *_errors(counts)]
-    return "\n".join(lines)
+    notes = _errors(counts)
+    waiting = Counter(str(begun["call"]) for lane in lanes for begun in lane.waiting.values())
+    notes += [f"{call}  has not returned \u00d7{number}" for call, number in waiting.most_common()]
+    return "\n".join([*lines, "", *notes] if notes else lines)
 
 
 def _row(count: Count, time: int) -> str:
@@ -180,7 +183,7 @@ def _row(count: Count, time: int) -> str:
 def _errors(counts: list[Count]) -> list[str]:
     """A line for each call that failed, with the number of each of its errors."""
     failing = [count for count in counts if count.errors]
-    width = max(len(count.call) for count in failing)
+    width = max((len(count.call) for count in failing), default=0)
     lines = []
     for count in failing:
         names = ", ".join(f"{name} \u00d7{number}" for name, number in count.error_names.most_common())
