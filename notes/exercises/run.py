@@ -31,7 +31,7 @@ FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parents[1]
 PROMPT = "timer> "
 # A program that has not ended after this time, in seconds, is ended.
-LIMIT = 60.0
+LIMIT = 30.0
 # The ports of exercise 2: the lower byte is small, so that the port with exchanged bytes is one that no system assigns.
 FIXED_PORTS = range(8210, 8224)
 
@@ -159,7 +159,8 @@ class Run(NamedTuple):
 def run(exercise: Exercise, answer: bool = False) -> Run:
     """Run the programs of an exercise.
 
-    Errors: RuntimeError when a program does not end with its last turn, or other programs use all FIXED_PORTS.
+    Errors: RuntimeError when a program does not end with its last turn or cannot be started, or when other programs use
+    all FIXED_PORTS.
     """
     for port in FIXED_PORTS if exercise.fixed_port else [0]:
         # On Windows a file may stay locked for a moment after its process has ended.
@@ -188,11 +189,18 @@ def _run_on(port: int, exercise: Exercise, answer: bool, folder: Path) -> Run | 
             printed += _take_turn(programs[turn.rstrip(".")], waiting=turn.endswith("."))
         running = [name for name, program in programs.items() if not program.ended]
         if running:
-            raise RuntimeError(f"{exercise.folder}: still running after the last turn: {', '.join(running)}")
+            raise RuntimeError(f"still running after the last turn: {', '.join(running)}")
+        # A program that Python cannot start has no trace.
+        traces = {name: folder / f"{name}.jsonl" for name in programs}
+        lanes = [lane for name, trace in traces.items() if trace.exists() for lane in read_lanes(trace, name)]
+        if not lanes:
+            raise RuntimeError("no program has called winsock")
+    except RuntimeError as error:
+        log = "".join(f"\n  {name} | {line}" for name, line in printed)
+        raise RuntimeError(f"{exercise.folder}: {error}; the programs printed:{log}") from None
     finally:
         for program in programs.values():
             program.close()
-    lanes = [lane for name in programs for lane in read_lanes(folder / f"{name}.jsonl", name)]
     return Run(printed, timeline(lanes, fold=False), port)
 
 

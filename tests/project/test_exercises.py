@@ -194,8 +194,33 @@ def runner(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_program_that_still_runs_after_its_turns_is_reported() -> None:
-    with pytest.raises(RuntimeError, match="07_end_of_stream: still running after the last turn: client"):
+    with pytest.raises(RuntimeError) as caught:
         run(EXERCISES[7]._replace(turns="client server"))
+    assert str(caught.value).startswith(
+        "07_end_of_stream: still running after the last turn: client; the programs printed:"
+    )
+    assert str(caught.value).endswith("\n  client | no news\n  server | sent EURUSD|0.25; the server ends")
+
+
+def test_a_program_that_never_ends_its_event_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("notes.exercises.run.LIMIT", 3.0)
+    replace_program(tmp_path, monkeypatch, "input()\n")
+    with pytest.raises(RuntimeError, match="01_startup: server has not ended after 3 seconds"):
+        run(EXERCISES[1])
+
+
+def test_a_program_that_cannot_be_started_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    replace_program(tmp_path, monkeypatch, "from winsock import *\nsocket(\n")
+    with pytest.raises(RuntimeError, match=r"(?s)01_startup: no program has called winsock; .*\| SyntaxError: "):
+        run(EXERCISES[1])
+
+
+def replace_program(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """Replace the broken program of exercise 1 by another one, in a folder of its own."""
+    program = folder / EXERCISES[1].folder / "broken_server.py"
+    program.parent.mkdir()
+    program.write_text(text, encoding="utf-8")
+    monkeypatch.setattr("notes.exercises.run.FOLDER", folder)
 
 
 @pytest.mark.usefixtures("started")
