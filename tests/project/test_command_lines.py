@@ -31,6 +31,7 @@ COMMANDS = [
     ("winsock.trace", "diff", "a.jsonl", "a.jsonl"),
     ("demos", "--help"),
     ("demos", "list"),
+    ("demos", "beside", "--help"),
     ("demos", "collected", "--help"),
     ("demos", "provider", "user", "token", "add", "--help"),
     ("demos", "run", "signal_client", "--help"),
