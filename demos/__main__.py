@@ -49,9 +49,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _only_shows_text(arguments: Sequence[str]) -> bool:
     """Whether a reader such as ``head`` may close the pipe when it has read enough.
 
-    That is the case for `list`, for `collected` without files to write, for the lists and checks of `provider` and
-    `copier`, and for every --help.
+    That is the case for `list`, for `beside` without a page and for `collected` without files to write, for the lists
+    and checks of `provider` and `copier`, and for every --help.
     """
+    if arguments[:1] == ["beside"]:
+        return not any(argument.startswith("--html") for argument in arguments)
     if arguments[:1] == ["collected"]:
         return not any(argument.startswith(("--export", "--picture")) for argument in arguments)
     if any(arguments[1 : 1 + len(words)] == words for words in _LISTS.get("".join(arguments[:1]), ())):

@@ -81,6 +81,7 @@ SUBCOMMANDS = {
     "agents": Subcommand(
         "demos.ideas.agents.job_command", "optimize a strategy's parameters with agents, or on a cluster of dask"
     ),
+    "beside": Subcommand("demos.beside.command", "show your copy of the article's listings next to the study programs"),
     "broker": Subcommand(
         "demos.ideas.broker.job_command", "run a provider and several copiers, connected by an MQTT broker"
     ),

@@ -143,23 +143,28 @@ def template(start: Start, folder: Path) -> None:
 PAIRS: dict[str, Callable[[Start, Path], None]] = {"signal": signal, "ticks": ticks, "template": template}
 
 
+def record(pair: str, folder: Path) -> dict[str, Path]:
+    """Run a pair; return the trace of each program, in this folder."""
+    programs: list[Program] = []
+
+    def start(program: str, *arguments: str) -> Program:
+        programs.append(Program(folder, program, *arguments))
+        return programs[-1]
+
+    try:
+        PAIRS[pair](start, folder)
+    finally:
+        for program in programs:
+            program.close()
+    return {program.name: program.trace for program in programs}
+
+
 def draw(pair: str, page: Path | None = None) -> str:
     """Run a pair and return its sequence diagram; also write the HTML page if ``page`` names a file."""
     # On Windows a file may stay locked for a moment after its process has ended.
     with TemporaryDirectory(prefix="conversation-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        programs: list[Program] = []
-
-        def start(program: str, *arguments: str) -> Program:
-            programs.append(Program(folder, program, *arguments))
-            return programs[-1]
-
-        try:
-            PAIRS[pair](start, folder)
-        finally:
-            for program in programs:
-                program.close()
-        lanes = [f"{program.name}={program.trace}" for program in programs]
+        lanes = [f"{program}={trace}" for program, trace in record(pair, folder).items()]
         options = ["--html", str(page)] if page else []
         diagram = folder / "diagram"
         subprocess.run(

@@ -31,7 +31,7 @@ WIDTH, HEIGHT = 1400, 900
 
 
 def trace(folder: Path) -> Path:
-    """A picture of the page of the signal pair."""
+    """A picture of the page of the signal pair, with the details of the first call that received data."""
     page = folder / "signal.html"
     conversations.draw("signal", page)
     return photograph(f"{page.as_uri()}#call=1.recv", folder)

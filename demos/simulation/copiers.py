@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from pathlib import Path
 
 from demos.simulation.provider.copied_positions import SYMBOL, Deals, account_copier, changes_of, check_position
 from demos.simulation.provider.followed_states import FollowedStates
+from demos.simulation.provider.order_rows import check_orders
 from demos.simulation.scenario import Violation
 from demos.simulation.terminals import Setup, SimulatedTerminal
 from demos.simulation.world import World
@@ -29,8 +31,7 @@ LIVE_S = 60.0
 
 def copier_setup(world: World, inputs: Mapping[str, object], factor: Decimal, name: str) -> Setup:
     """A copier of an account; ``inputs`` say whom it follows, and how it logs in."""
-    memory = str(world.hosts[name].disk / "memory.sqlite")
-    given = {**RULES, **inputs, "memory": memory, "factor": float(factor)}
+    given = {**RULES, **inputs, "memory": str(_memory(world, name)), "factor": float(factor)}
     return Setup(program="copier", inputs=given, market=world.seed, speed=0.05, timer_ms=TIMER_MS)
 
 
@@ -72,3 +73,12 @@ class Copier:
         since = world.now - periods * PERIOD
         if problem := check_position(world.terminals[self.name], self._factor, world.terminals[PROVIDER], since):
             yield Violation("positions agree", problem)
+
+    def ended(self, world: World) -> Iterator[Violation]:
+        """The copier's journal has its orders."""
+        yield from check_orders(world.terminals[self.name], _memory(world, self.name))
+
+
+def _memory(world: World, name: str) -> Path:
+    """The file of a copier's memory."""
+    return world.hosts[name].disk / "memory.sqlite"

@@ -78,7 +78,7 @@ _scripts: dict[scripts.Script, Path] = {}
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Make the navigation, and bring the scripts."""
     config.nav = [{"Overview": "index.md"}, {"Contents": "contents.md"}]
-    config.nav += [{section.title: [tree.place(page) for page in section.pages]} for section in tree.sections()]
+    config.nav += [_in_navigation(section) for section in tree.sections()]
     config.markdown_extensions.append(_extension)  # type: ignore[arg-type]
     try:
         _scripts.update({script: scripts.take(script, tree.ROOT / "build") for script in scripts.SCRIPTS})
@@ -87,6 +87,11 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     else:
         config.extra["polyfills"] = [scripts.IFRAME_WORKER.place]
     return config
+
+
+def _in_navigation(section: tree.Section) -> dict[str, Any]:
+    pages = [tree.place(page) if isinstance(page, str) else _in_navigation(page) for page in section.pages]
+    return {section.title: pages}
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

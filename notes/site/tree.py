@@ -25,10 +25,10 @@ _SECTION = re.compile(r"^## (.+)$|^\| \[[^]]+\]\(([^)#]+\.md)\) \|", re.MULTILIN
 
 
 class Section(NamedTuple):
-    """A heading of notes/README.md, and the pages below it by their paths in the clone."""
+    """A heading of notes/README.md, and what is below it: pages by their paths in the clone, and folders of pages."""
 
     title: str
-    pages: list[str]
+    pages: list[str | Section]
 
 
 def target(page: str, link: str) -> tuple[str, str] | None:
@@ -90,7 +90,7 @@ def linked() -> dict[str, str]:
 def sections() -> list[Section]:
     """The headings of notes/README.md with the pages in the tables below them.
 
-    The README.md of a folder below notes/ brings the other pages of its folder, which follow it.
+    The README.md of a folder below notes/ is a section of its own with the other pages of its folder.
     """
     found: list[Section] = []
     for title, link in _SECTION.findall((ROOT / "notes" / "README.md").read_text(encoding="utf-8")):
@@ -98,8 +98,12 @@ def sections() -> list[Section]:
             found.append(Section(title, []))
             continue
         page = normpath(f"notes/{link}")
-        found[-1].pages.append(page)
-        if page.endswith("/README.md"):
-            others = (ROOT / page).parent.glob("*.md")
-            found[-1].pages.extend(sorted({path.relative_to(ROOT).as_posix() for path in others} - {page}))
+        found[-1].pages.append(_folder(page) if page.endswith("/README.md") else page)
     return [section for section in found if section.pages]
+
+
+def _folder(readme: str) -> Section:
+    text = (ROOT / readme).read_text(encoding="utf-8")
+    title = text.partition("\n")[0].lstrip("# ")
+    others = {path.relative_to(ROOT).as_posix() for path in (ROOT / readme).parent.glob("*.md")}
+    return Section(title, [readme, *sorted(others - {readme})])

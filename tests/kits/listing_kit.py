@@ -39,7 +39,10 @@ def marks(path: Path) -> list[tuple[int, str]]:
 
 
 def procedures(path: Path) -> list[Procedure]:
-    """A program's functions in their order; the first entry stands for what is outside all functions."""
+    """A program's functions in their order; the first entry stands for what is outside all functions.
+
+    Its lines are those of the assignments and classes, and of the marks outside functions.
+    """
     tree = ast.parse(path.read_text(encoding="utf-8"))
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     numbers = marks(path)
@@ -48,8 +51,11 @@ def procedures(path: Path) -> list[Procedure]:
         last = node.end_lineno or node.lineno
         inside = frozenset(number for line, number in numbers if node.lineno <= line <= last)
         found.append(Procedure(node.name, node.lineno, last, inside))
-    outside = [n for line, n in numbers if not any(p.first <= line <= p.last for p in found)]
-    return [Procedure(MODULE, 0, 0, frozenset(outside)), *found]
+    outside = [(line, n) for line, n in numbers if not any(p.first <= line <= p.last for p in found)]
+    declarations = [node for node in tree.body if isinstance(node, (ast.Assign, ast.AnnAssign, ast.ClassDef))]
+    first = min(declarations[0].lineno, *(line for line, _ in outside))
+    last = max(declarations[-1].end_lineno or 0, *(line for line, _ in outside))
+    return [Procedure(MODULE, first, last, frozenset(number for _, number in outside)), *found]
 
 
 def rows(readme: Path, heading: str) -> list[Row]:
@@ -61,12 +67,13 @@ def rows(readme: Path, heading: str) -> list[Row]:
     found = []
     for line in section[1].splitlines():
         cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip("|"))] if line.startswith("|") else []
-        if len(cells) != 3 or set(cells[0]) == {"-"} or cells[0].startswith("procedure"):
+        if len(cells) != 4 or set(cells[0]) == {"-"} or cells[0].startswith("procedure"):
             continue
-        match = re.fullmatch(r"(?:`(?P<name>\w+)`, )?lines (?P<lines>\d+-\d+)|", cells[1])
+        match = re.fullmatch(r"(?:`(?P<name>\w+)`, )?lines (?P<lines>\d+-\d+)", cells[1])
         assert match, f"not of the form `NAME`, lines FIRST-LAST: {cells[1]}"
+        assert cells[2], f"what does it do: {cells[0]}"
         listing = cells[0].strip("`") if cells[0] != "none" else ""
-        found.append(Row(listing, match["name"] or listing, match["lines"] or "", frozenset(ERRATUM.findall(cells[2]))))
+        found.append(Row(listing, match["name"] or listing, match["lines"], frozenset(ERRATUM.findall(cells[3]))))
     return found
 
 
@@ -76,7 +83,7 @@ def expected_rows(path: Path, listing: list[str]) -> list[Row]:
         Row(
             p.name if p.name in listing or p.name == MODULE else "",
             p.name,
-            f"{p.first}-{p.last}" if p.first else "",
+            f"{p.first}-{p.last}",
             p.errata,
         )
         for p in procedures(path)

@@ -27,8 +27,11 @@ COMMANDS = [
     ("winsock.trace", "--help"),
     ("winsock.trace", "picture", "--help"),
     ("winsock.trace", "picture", "a.jsonl"),
+    ("winsock.trace", "summary", "a.jsonl"),
+    ("winsock.trace", "diff", "a.jsonl", "a.jsonl"),
     ("demos", "--help"),
     ("demos", "list"),
+    ("demos", "beside", "--help"),
     ("demos", "collected", "--help"),
     ("demos", "provider", "user", "token", "add", "--help"),
     ("demos", "run", "signal_client", "--help"),
@@ -82,7 +85,7 @@ def test_a_closed_pipe_ends_a_command_silently(folder: Path, arguments: tuple[st
     code, errors = run(folder, arguments, closed_pipe, COMMANDS.index(arguments) % 2 == 1)
     assert code == 0
     # The summary of a picture goes to standard error.
-    assert errors == ("1 program, 1000 calls, 0 arrows\n" if "a.jsonl" in arguments else "")
+    assert errors == ("1 program, 1000 calls, 0 arrows\n" if "picture" in arguments and "a.jsonl" in arguments else "")
 
 
 @pytest.mark.parametrize("unbuffered", [False, True])

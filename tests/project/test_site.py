@@ -18,25 +18,32 @@ ROOT = Path(__file__).parents[2]
 API = (ROOT / "notes" / "api.md").read_text(encoding="utf-8")
 
 
+def shown(sections: list[tree.Section]) -> list[str]:
+    """The pages of these sections and of the sections in them."""
+    pages = [page for section in sections for page in section.pages]
+    return [page for page in pages if isinstance(page, str)] + [
+        inner for page in pages if isinstance(page, tree.Section) for inner in shown([page])
+    ]
+
+
 def test_the_navigation_has_every_page_of_the_notes_once() -> None:
-    shown = [page for section in tree.sections() for page in section.pages]
-    assert sorted(shown) == sorted({*tree.pages()} - {"notes/README.md"})
+    assert sorted(shown(tree.sections())) == sorted({*tree.pages()} - {"notes/README.md"})
 
 
-def test_the_pages_of_a_folder_follow_its_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_with_a_readme_is_a_section_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "notes" / "drills").mkdir(parents=True)
     index = "# Notes\n\n## Empty\n\n## Begin\n\n| [a.md](a.md) | q |\n| [drills/README.md](drills/README.md) | q |\n"
     for name, text in (
         ("README.md", index),
         ("a.md", ""),
-        ("drills/README.md", ""),
+        ("drills/README.md", "# Drills\n"),
         ("drills/2.md", ""),
         ("drills/1.md", ""),
     ):
         (tmp_path / "notes" / name).write_text(text, encoding="utf-8")
     monkeypatch.setattr(tree, "ROOT", tmp_path)
-    pages = ["notes/a.md", "notes/drills/README.md", "notes/drills/1.md", "notes/drills/2.md"]
-    assert tree.sections() == [tree.Section("Begin", pages)]
+    drills = tree.Section("Drills", ["notes/drills/README.md", "notes/drills/1.md", "notes/drills/2.md"])
+    assert tree.sections() == [tree.Section("Begin", ["notes/a.md", drills])]
 
 
 @pytest.mark.parametrize(

@@ -148,6 +148,20 @@ class TestIpv6:
         assert one.system.bind(fd, sockaddr("::", 80)) == 0
         assert one.system.bind(other, sockaddr("0.0.0.0", 80)) == -errno.EADDRINUSE
 
+    @pytest.mark.parametrize(("v6only", "connects", "refused"), [(0, True, True), (1, True, False), (0, False, False)])
+    def test_a_dual_stack_socket_that_a_connect_has_bound_keeps_0_0_0_0_from_its_port(
+        self, one: Host, v6only: int, connects: bool, refused: bool
+    ) -> None:
+        fd = one.socket(c.SOCK_DGRAM, c.AF_INET6)
+        one.system.set_option(fd, c.IPPROTO_IPV6, c.IPV6_V6ONLY, v6only)
+        call = one.system.connect if connects else one.system.bind
+        assert call(fd, sockaddr("::1", 9 if connects else 0)) == 0
+        other = one.socket(c.SOCK_DGRAM)
+        assert one.system.bind(other, sockaddr("127.0.0.1", one.port_of(fd))) == 0
+        one.close(other)
+        expected = -errno.EADDRINUSE if refused else 0
+        assert one.system.bind(one.socket(c.SOCK_DGRAM), sockaddr("0.0.0.0", one.port_of(fd))) == expected
+
     def test_v6only_cannot_change_after_bind(self, one: Host) -> None:
         fd = datagram(one, "::", 53, c.AF_INET6)
         assert one.system.set_option(fd, c.IPPROTO_IPV6, c.IPV6_V6ONLY, 0) == -errno.EINVAL

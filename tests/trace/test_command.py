@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from trace_kit import Tracing, python
 import winsock
 from winsock import trace
 from winsock.trace import start_by_environment
-from winsock.trace.__main__ import main
+from winsock.trace.__main__ import COMMANDS, main
 from winsock.trace.sinks import Output
 
 NEEDS_LINKS = pytest.mark.posix_only(reason="symbolic links need a privilege on Windows")
@@ -131,10 +132,32 @@ def test_a_failing_import_in_the_program_is_shown_with_its_traceback(folder: Pat
 
 
 def test_the_help_has_examples_and_fits_a_terminal_of_80_columns(folder: Path) -> None:
-    for arguments in (["--help"], ["picture", "--help"]):
+    for arguments in (["--help"], *([command, "--help"] for command in COMMANDS)):
         done = python("-m", "winsock.trace", *arguments, cwd=folder, check=True)
         assert "example" in done.stdout
         assert [line for line in done.stdout.splitlines() if len(line) > 80] == []
+
+
+def test_the_help_lists_the_commands_that_read_traces(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    listed = re.findall(
+        r"^  (\w+) +\w", capsys.readouterr().out.partition("commands that read traces")[2], re.MULTILINE
+    )
+    assert listed == [*COMMANDS] == ["picture", "live", "summary", "diff", "export"]
+
+
+def test_only_the_module_of_the_command_that_is_used_is_imported(folder: Path) -> None:
+    ended = "import sys\nfrom winsock.trace.__main__ import COMMANDS, main\ntry: main()\nexcept SystemExit: pass\n"
+    imported = "print(*(name for name in COMMANDS if f'winsock.trace.{name}' in sys.modules))"
+    for command in ("--help", "summary", "diff"):
+        done = python("-c", ended + imported, command, "--help", cwd=folder, check=True)
+        assert done.stdout.splitlines()[-1] == ("" if command == "--help" else command)
+
+
+def test_a_program_with_the_name_of_a_command_is_run_by_its_path(folder: Path) -> None:
+    (folder / "diff").write_text("print('the program')", encoding="ascii")
+    assert python("-m", "winsock.trace", "./diff", cwd=folder, check=True).stdout == "the program\n"
 
 
 def test_the_command_in_this_process(

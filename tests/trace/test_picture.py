@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from trace_kit import drawn, python, talk
+from trace_story import A, B, C, Story
 
 import winsock
-from winsock.trace.events import Lane
 from winsock.trace.mermaid import sequence_diagram
 from winsock.trace.page import page, page_data
 from winsock.trace.picture import main
@@ -140,6 +140,14 @@ def test_a_picture_does_not_replace_a_trace(
     assert trace.read_bytes() == content
 
 
+@pytest.mark.posix_only(reason="only Linux has /dev/full")
+@pytest.mark.parametrize("option", ["--html", "--mermaid"])
+def test_a_full_disk_is_one_line(talk: Path, capsys: pytest.CaptureFixture[str], option: str) -> None:
+    assert main([str(talk / "client.jsonl"), option, "/dev/full"]) == 2
+    message = "/dev/full: cannot be written: No space left on device"
+    assert capsys.readouterr().err == f"python -m winsock.trace picture: error: {message}\n"
+
+
 def test_a_diagram_does_not_replace_the_page(talk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     same = [str(tmp_path / "a.html"), str(tmp_path / "x" / ".." / "a.html")]
     assert main([str(talk / "client.jsonl"), "--html", same[0], "--mermaid", same[1]]) == 2
@@ -173,43 +181,6 @@ def test_the_title_of_the_page_can_be_set(talk: Path, tmp_path: Path, capsys: py
 # ---- cases that a real run rarely shows
 
 
-class Story:
-    """Creates records as the tracer writes them, one call after the other."""
-
-    def __init__(self, *names: str) -> None:
-        self.lanes = [Lane(name, pid, [name], "compat", 0) for pid, name in enumerate(names)]
-        self.clock = 0
-
-    def call(self, lane: int, call: str, result: Any = 0, *, t: int | None = None, d: int = 1, **args: Any) -> None:
-        self.clock += 10
-        record = {"n": self.clock, "t": self.clock if t is None else t, "d": d, "pid": lane, "thread": "", "call": call}
-        record |= {key: args.pop(key) for key in ("local", "peer", "raised") if key in args}
-        if error := args.pop("error", None):
-            record["error"] = {"code": 1, "name": error}
-        record |= {"args": args, "result": result, "text": f"{call}() = {result}"}
-        self.lanes[lane].records.append(record)
-
-    def stream(self, lane: int, s: int, local: str, peer: str, error: str | None = None) -> None:
-        self.call(lane, "socket", s, af="AF_INET", type="SOCK_STREAM", protocol=0)
-        self.call(lane, "connect", -1 if error else 0, s=s, name=peer, local=local, peer=peer, error=error)
-
-    def accept(self, lane: int, s: int, local: str, peer: str) -> None:
-        self.call(lane, "accept", s, s=1, local=local, peer=peer)
-
-    def move(self, lane: int, call: str, s: int, data: bytes, flags: Any = 0, **args: Any) -> None:
-        shown = {"bytes": len(data), "hex": data.hex()}
-        self.call(lane, call, len(data), s=s, buf=shown, len=512, flags=flags, **args)
-
-    def draw(self) -> Timeline:
-        return timeline(self.lanes)
-
-    def arrows(self) -> list[tuple[str, str, str, str, str]]:
-        return arrows(self.draw())
-
-
-A, B, C = "127.0.0.1:1000", "127.0.0.1:2000", "127.0.0.1:3000"
-
-
 def test_a_stream_is_matched_byte_by_byte() -> None:
     story = Story("a", "b")
     story.stream(0, 5, A, B, error="WSAEWOULDBLOCK")
@@ -222,7 +193,7 @@ def test_a_stream_is_matched_byte_by_byte() -> None:
     story.move(1, "recv", 7, b"abcd")
     story.move(1, "recv", 7, b"e")
     story.move(1, "recv", 7, b"fgh")
-    assert [arrow[4] for arrow in story.arrows()] == [
+    assert [arrow[4] for arrow in arrows(story.draw())] == [
         f"{A} to {B}", '3 bytes "abc"', '1 of 2 bytes "d"', '1 of 2 bytes "e"', '3 bytes "fgh"',
     ]  # fmt: skip
 
@@ -245,7 +216,7 @@ def test_a_refused_connection_has_no_arrow() -> None:
     story = Story("a", "b")
     story.stream(0, 5, A, B, error="WSAECONNREFUSED")
     story.accept(1, 7, B, A)
-    assert story.arrows() == []
+    assert arrows(story.draw()) == []
 
 
 def test_a_call_that_raised_an_exception_is_drawn_without_an_arrow(tmp_path: Path) -> None:
@@ -266,7 +237,7 @@ def test_wildcard_addresses_are_matched_by_port() -> None:
     story.accept(1, 7, B, A)
     story.stream(0, 6, "", B)
     story.accept(1, 8, B, "127.0.0.1:0")
-    assert len(story.arrows()) == 1
+    assert len(arrows(story.draw())) == 1
 
 
 def test_a_reset_has_its_own_kind_of_arrow() -> None:
@@ -276,7 +247,7 @@ def test_a_reset_has_its_own_kind_of_arrow() -> None:
     story.call(1, "shutdown", s=7, how="SD_RECEIVE")
     story.call(1, "WSACleanup")
     story.call(0, "recv", -1, s=5, buf={"room": 9}, len=9, flags=0, error="WSAECONNRESET")
-    assert story.arrows()[1] == ("reset", "b", "a", "WSACleanup recv", "WSAECONNRESET")
+    assert arrows(story.draw())[1] == ("reset", "b", "a", "WSACleanup recv", "WSAECONNRESET")
     assert "P1--xP0: WSACleanup \u2192 recv WSAECONNRESET: WSAECONNRESET" in sequence_diagram(story.draw())
 
 
@@ -290,7 +261,7 @@ def test_lost_datagrams_have_no_arrow_and_do_not_disturb_others() -> None:
     story.move(1, "recvfrom", 7, b"two", from_=A, local=B)
     story.move(1, "recvfrom", 7, b"three", from_=C, local=B)
     story.move(1, "recvfrom", 7, b"th", from_=A, local=B, error="WSAEMSGSIZE")
-    found = story.arrows()
+    found = arrows(story.draw())
     assert [arrow[4] for arrow in found] == ['3 bytes "two"', '2 bytes "th"']
 
 
@@ -302,7 +273,7 @@ def test_a_datagram_may_have_several_receivers() -> None:
     for lane in (1, 2):
         story.call(lane, "socket", 7, af="AF_INET", type=0, protocol="IPPROTO_UDP")
         story.move(lane, "recvfrom", 7, b"x", from_=None, local="0.0.0.0:9")
-    assert [arrow[:3] for arrow in story.arrows()] == [("datagram", "a", "b"), ("datagram", "a", "c")]
+    assert [arrow[:3] for arrow in arrows(story.draw())] == [("datagram", "a", "b"), ("datagram", "a", "c")]
 
 
 def test_a_program_can_be_connected_to_itself() -> None:
@@ -311,7 +282,7 @@ def test_a_program_can_be_connected_to_itself() -> None:
     story.accept(0, 7, B, A)
     story.move(0, "send", 7, b"x")
     story.move(0, "recv", 5, b"x")
-    assert [arrow[1:3] for arrow in story.arrows()] == [("a", "a")] * 2
+    assert [arrow[1:3] for arrow in arrows(story.draw())] == [("a", "a")] * 2
     assert "P0->>P0: send" in sequence_diagram(story.draw())
 
 

@@ -110,7 +110,7 @@ def decoded(source: bytes) -> str:
     try:
         return source.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return source.decode("latin-1")
+        return source.decode("cp1252", "replace")
 
 
 def _find(name: str, folder: Path) -> Path | None:

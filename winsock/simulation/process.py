@@ -29,7 +29,9 @@ _MOST_CAUGHT = 1000
 
 
 class Files(Protocol):
-    """The descriptors of one process in the kernel of its host."""
+    """The descriptors of one process in the kernel of its host; their number is its length."""
+
+    def __len__(self) -> int: ...
 
     def close_all(self) -> None: ...
 

@@ -3,6 +3,7 @@
     python -m winsock.trace PROGRAM.py ARGUMENT …      print each call on standard error, in C notation
     python -m winsock.trace --json -o A.jsonl PROGRAM  write JSON lines, for programs
     python -m winsock.trace picture A.jsonl B.jsonl --html TALK.html --mermaid TALK.md
+    python -m winsock.trace --help                     lists the other commands that read traces
 
 The environment variable WINSOCK_TRACE starts a trace in any program: "-" is standard error, anything else is a file, to
 which the trace is appended. A file name that ends in .json or .jsonl selects JSON lines; WINSOCK_TRACE_FORMAT=text or
@@ -19,10 +20,13 @@ since 1970 at its t.
 
 How it works: `start` replaces the one object that all calls of `winsock` come from (tracer.py) by one that passes each
 call on and reports it to a sink (sinks.py), which writes text or JSON lines. parameters.py says how each argument is
-read (readers.py, memory.py) and symbols.py turns numbers into the names of the headers. The command `picture` reads
-and checks the JSON lines of several programs (trace_files.py) and makes one timeline of them (timeline.py): it matches
-sends with receives (matching.py, reports.py, wire_formats.py) and puts the calls in an order in which no effect is
-above its cause (order.py). page.py and mermaid.py draw the result.
+read (readers.py, memory.py) and symbols.py turns numbers into the names of the headers. The commands read and check
+the JSON lines of several programs (trace_files.py) and make one timeline of them (timeline.py): it matches sends with
+receives (matching.py, reports.py, wire_formats.py) and puts the calls in an order in which no effect is above its cause
+(order.py). `picture` draws the timeline (page.py, mermaid.py), `export` writes it in other formats (packets.py,
+perfetto.py), and `diff` compares two of them (comparison.py). `live` follows files that grow (live_files.py), keeps the
+last calls (live_history.py) and shows them in the terminal (live_rows.py, live_terminal.py) and on a page
+(live_page.py); it can start the programs itself (live_programs.py).
 """
 
 from __future__ import annotations

@@ -74,24 +74,34 @@ def _run(options: argparse.Namespace) -> int:
         return failed(_PROG, str(error))
     if not sources:
         return failed(_PROG, "nothing to watch: name a trace, or a program such as server.py")
+    if options.traces and "%p" in os.path.abspath(options.traces):
+        return failed(_PROG, f"invalid folder: {str(options.traces)!r}: %p in the name of a trace is replaced")
     with ExitStack() as stack:
-        try:
-            folder = options.traces or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="winsock-live-")))
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            return failed(_PROG, f"{error.filename}: cannot be created: {error.strerror}")
         view = _view(options.lines)
         stop = stack.enter_context(_stopped_by_signals())
         watch = Watch(view.row)
-        for number, source in enumerate(sources, 1):
-            if source.words:
-                trace = folder / f"{number}-{re.sub(r'[^A-Za-z0-9_.-]+', '-', source.name or source.text)[:40]}.jsonl"
-                trace.unlink(missing_ok=True)
-                program = StartedProgram(source.text, source.words, trace)
-                watch.start(program, source.name, options.keep)
-            else:
-                watch.follow(Path(source.text), source.name, options.keep)
+        try:
+            folder = options.traces or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="winsock-live-")))
+            folder.mkdir(parents=True, exist_ok=True)
+            for number, source in enumerate(sources, 1):
+                _add(watch, source, folder, number, options.keep)
+        except OSError as error:
+            return failed(_PROG, f"{error.filename}: the traces cannot be written there: {error.strerror}")
         return _watch(watch, view, stop, options, stack)
+
+
+def _add(watch: Watch, source: _Source, folder: Path, number: int, keep: int) -> None:
+    """Follow a trace, or start a program with a trace in this folder.
+
+    Errors: OSError if an old trace cannot be replaced.
+    """
+    if source.words:
+        name = source.name or Path(source.text).stem
+        trace = folder / f"{number}-{re.sub(r'[^A-Za-z0-9_.-]+', '-', name)[:40]}.jsonl"
+        trace.unlink(missing_ok=True)
+        watch.start(StartedProgram(source.text, source.words, trace), source.name, keep)
+    else:
+        watch.follow(Path(source.text), source.name, keep)
 
 
 def _watch(watch: Watch, view: View, stop: threading.Event, options: argparse.Namespace, stack: ExitStack) -> int:
@@ -109,6 +119,7 @@ def _watch(watch: Watch, view: View, stop: threading.Event, options: argparse.Na
     view.open()
     try:
         _loop(watch, view, stop, url)
+        watch.ending = stop.is_set()
         codes = [program.exit_code() or 0 for program in watch.started]
         end_all(watch.started)
         while watch.poll():
@@ -119,8 +130,9 @@ def _watch(watch: Watch, view: View, stop: threading.Event, options: argparse.Na
     if options.traces:
         files = " ".join(str(program.trace) for program in watch.started)
         print(printable(f"python -m winsock.trace picture {files} --html talk.html"), file=sys.stderr)
-    if any(program.problem for program in watch.started):
-        return 2
+    for program in watch.started:
+        if program.problem:
+            return failed(_PROG, f"{program.command}: {program.problem}")
     return int(any(codes))
 
 
@@ -137,7 +149,7 @@ def _loop(watch: Watch, view: View, stop: threading.Event, url: str) -> None:
 
 def _notes(watch: Watch, url: str) -> list[Note]:
     """What the display says besides the calls."""
-    notes = []
+    notes = [Note(f"{each.command}: {each.problem}") for each in watch.started if each.problem]
     for file in watch.files:
         if file.damaged:
             more = f", and {file.damaged - 1} more" if file.damaged > 1 else ""

@@ -21,12 +21,12 @@ from typing import Any, ClassVar
 
 from winsock.command_line import printable
 
-from .events import Event, Lane
+from .events import Lane
 from .live_watch import Watch
 from .page import page, page_data
-from .timeline import SAME_CLOCK, Timeline, timeline
+from .timeline import Timeline, timeline
 
-__all__ = ["PageServer", "waiting_timeline"]
+__all__ = ["PageServer", "live_timeline"]
 
 _LOOPBACK = "127.0.0.1"
 _HOST = re.compile(r"(?:127\.0\.0\.1|localhost)(?::\d{1,5})?", re.IGNORECASE)
@@ -148,33 +148,26 @@ class _PageData:
         """The page with the data of now."""
         lanes = self._watch.lanes()
         title = printable(self._title or " and ".join(lane.name for lane in lanes) or "live")
-        return page(waiting_timeline(lanes), title, live=True).encode()
+        return page(live_timeline(lanes), title, live=True).encode()
 
     def newer(self, version: int) -> bytes:
         """The data as JSON if there are newer ones than those with this version, otherwise b""."""
         with self._lock:
             current = self._watch.version
-            if current != self._version and time.monotonic() >= self._next:
-                begin = time.monotonic()
-                data = page_data(waiting_timeline(self._watch.lanes()))
+            if current != self._version and time.perf_counter() >= self._next:
+                begin = time.perf_counter()
+                data = page_data(live_timeline(self._watch.lanes()))
                 self._json = json.dumps({"version": current, **data}, separators=(",", ":")).encode()
                 self._version = current
-                self._next = time.monotonic() + _PAUSE_FACTOR * (time.monotonic() - begin)
+                self._next = time.perf_counter() + _PAUSE_FACTOR * (time.perf_counter() - begin)
             return self._json if version != self._version else b""
 
 
-def waiting_timeline(lanes: list[Lane]) -> Timeline:
-    """The timeline of these lanes, with the calls that have not returned at its end."""
-    if not lanes:
-        return Timeline([], [], [], 0)
-    found = timeline(lanes)
+def live_timeline(lanes: list[Lane]) -> Timeline:
+    """The timeline of these lanes; calls that have not returned last until the end of the last call."""
+    found = timeline(lanes, unfinished=True)
     now = max((event.end for event in found.events), default=0)
-    for index, lane in enumerate(found.lanes):
-        shift = lane.offset - found.wall
-        for begun in lane.waiting.values():
-            start = begun["t"] + (shift if abs(shift) >= SAME_CLOCK else 0)
-            end = max(now, start)
-            text = f"{begun['text'].rstrip(', ')}) has not returned"
-            record = {**begun, "n": begun["begun"], "d": end - start, "args": {}, "result": None, "text": text}
-            found.events.append(Event(index, record, end, start, end, text=text, index=len(found.events)))
+    for event in found.events:
+        if "begun" in event.record:
+            event.end = now
     return found

@@ -26,7 +26,7 @@ __all__ = ["StartedProgram", "command_words", "end_all"]
 _MAX_LINES = 1000
 _MAX_LINE = 4096
 # The time in seconds that a program has to end after Ctrl-C, and after it was terminated.
-_GRACE = 1.0
+_GRACE = 2.0
 
 
 class StartedProgram:
@@ -45,12 +45,16 @@ class StartedProgram:
     def start(self) -> None:
         """Start the program; if that fails, `problem` says why."""
         self.started = time.monotonic()
+        variables = {
+            "WINSOCK_TRACE": os.path.abspath(self.trace),
+            "WINSOCK_TRACE_FORMAT": "json",
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONIOENCODING": "utf-8:backslashreplace",
+        }
         try:
             self._process = subprocess.Popen(
                 self._words,
-                env=os.environ
-                | {"WINSOCK_TRACE": str(self.trace), "WINSOCK_TRACE_FORMAT": "json", "PYTHONUNBUFFERED": "1"}
-                | {"PYTHONIOENCODING": "utf-8:backslashreplace"},
+                env=os.environ | variables,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -91,7 +95,7 @@ class StartedProgram:
         if code is None:
             return "running"
         names = {-each: each.name for each in signal.Signals}
-        return f"ended by {names[code]}" if code in names else f"ended with exit code {code}"
+        return f"ended by {names[code]}" if code in names else f"exit code {code}"
 
     def request_end(self) -> None:
         """Ask the program to end."""

@@ -45,6 +45,8 @@ class Rows:
 
     def __init__(self, added: Callable[[Row], None]) -> None:
         self.rows: deque[Row] = deque(maxlen=MAX_ROWS)
+        # The time of the first row.
+        self.start = 0
         self._added = added
         self._idle: dict[Program, tuple[int, str, int]] = {}
         self._clocks: list[int] = []
@@ -87,19 +89,27 @@ class Rows:
         """Add a line that a program has written; `program` is None if it has no trace yet."""
         self._add(Row(at, program, "output", f"> {text}", f"> {text}"))
 
-    def state(self, program: Program, now: int) -> str:
-        """What a program does at this time: the call that it waits in, or the calls that find nothing to do."""
+    def state(self, program: Program, now: int | None) -> str:
+        """What a program does at this time: the call that it waits in, or the calls that find nothing to do.
+
+        `now` is None for a program that has ended.
+        """
         if waiting := list(program.lane.waiting.values()):
+            call = f"{_clean(waiting[0]['text']).rstrip(', ')})"
+            if now is None:
+                return f"{call} never returned"
             seconds = max(now - program.lane.offset - waiting[0]["t"], 0) / 1e9
             if seconds >= 0.1:
                 more = f", {len(waiting) - 1} more" if len(waiting) > 1 else ""
-                return f"{_clean(waiting[0]['text']).rstrip(', ')}) waits {seconds:.1f} s{more}"
+                return f"{call} waits {seconds:.1f} s{more}"
         if program in self._idle:
             return _times(*self._idle[program][1:])
         return ""
 
     def remove(self, programs: list[Program]) -> None:
         """Remove the rows of programs whose file has been replaced."""
+        if not programs:
+            return
         for program in programs:
             self._idle.pop(program, None)
         kept = [row for row in self.rows if row.program not in programs]
@@ -108,6 +118,7 @@ class Rows:
 
     def _add(self, row: Row) -> None:
         row = row._replace(brief=_clean(row.brief), text=_clean(row.text))
+        self.start = min(self.start or row.at, row.at)
         self.rows.append(row)
         self._added(row)
 
@@ -119,7 +130,8 @@ def brief(event: Event) -> str:
     shown = given["text"] if isinstance(given, dict) and isinstance(given.get("text"), str) else given
     call = f"{event.call}({'' if shown is None else shown})"
     if event.error:
-        return f"{call} {event.error}"
+        # The error first: a column may be too narrow for an address.
+        return f"{event.call} {event.error}" + ("" if shown is None else f" ({shown})")
     result, buffer = record.get("result"), args.get("buf")
     if event.group == "data" and isinstance(buffer, dict) and "hex" in buffer:
         data = bytes.fromhex(buffer["hex"][:128])
@@ -133,4 +145,6 @@ def _times(text: str, number: int) -> str:
 
 def _clean(text: str) -> str:
     """Text from a trace or a program, safe for a terminal and not too long."""
-    return printable(text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]} ...")
+    if len(text) > _MAX_TEXT:
+        text = f"{text[:_MAX_TEXT]} ..."
+    return text if text.isprintable() else printable(text)

@@ -113,7 +113,9 @@ class LineView:
         """One line for each call that has waited for a second."""
         now = time.time_ns()
         waits = set()
-        for program in watch.programs:
+        for file, program in _pairs(watch):
+            if file.behind or watch.has_ended(file, program):
+                continue
             for number, begun in list(program.lane.waiting.items())[:10]:
                 waits.add((program, number))
                 if (program, number) not in self._waits and now - program.lane.offset - begun["t"] >= 10**9:
@@ -156,7 +158,7 @@ class ColumnView:
         """See View."""
         self._live.stop()
         rows = min(len(watch.rows.rows), _LAST_ROWS)
-        text = screen(watch, [], self._console.width, rows + 3 + len(watch.programs), final=True)
+        text = screen(watch, [], self._console.width, rows + 3 + len(watch.programs) + len(watch.files), final=True)
         self._console.print(text, soft_wrap=True)
 
 
@@ -169,12 +171,11 @@ def screen(watch: Watch, notes: list[Note], width: int, height: int, final: bool
     column = (width - _TIME) // columns - 1
     if column < _COLUMN:
         columns, column = 1, width - _TIME - 1
-    lines = [*_head(watch, width), *_titles(programs, columns, column)]
+    lines = [*_head(watch), *_titles(programs, columns, column)]
     below = [*_now(watch, columns, column, max(height // 3, 1)), *_note_lines(notes)]
     free = max(height - len(lines) - len(below), 0)
     rows = sorted(watch.rows.rows, key=lambda row: row.at)[-free:] if free else []
-    start = min((row.at for row in watch.rows.rows), default=0)
-    lines += [_row(row, start, programs, columns, column) for row in rows]
+    lines += [_row(row, watch.rows.start, programs, columns, column) for row in rows]
     if not final:
         lines += [Text()] * (free - len(rows))
     lines = [*lines, *below][:height]
@@ -189,7 +190,7 @@ def _note_lines(notes: list[Note]) -> list[Text]:
     return [Text(printable(note.text + note.more), style="yellow") for note in notes]
 
 
-def _head(watch: Watch, width: int) -> list[Text]:
+def _head(watch: Watch) -> list[Text]:
     from rich.text import Text
 
     programs = watch.programs
@@ -239,8 +240,7 @@ def _now(watch: Watch, columns: int, column: int, most: int) -> list[Text]:
     """What the programs do now: in their columns, or a line for each."""
     from rich.text import Text
 
-    now = time.time_ns()
-    states = [(program, watch.rows.state(program, now), watch.state(file, program)) for file, program in _pairs(watch)]
+    states = [(each, watch.activity(file, each), watch.state(file, each)) for file, each in _pairs(watch)]
     absent = [Text(printable(f"{file.label}: {watch.file_state(file)}")) for file in watch.files if not file.programs]
     if columns > 1:
         doing, state = Text("     now ", style="reverse"), Text(" " * _TIME, style="dim")
@@ -249,13 +249,15 @@ def _now(watch: Watch, columns: int, column: int, most: int) -> list[Text]:
             counts = f"{_count(program.calls, 'call')}, {_count(program.errors, 'error')}, {how}"
             state.append(_fitted(counts, column) + " ")
         return [doing, state, *absent[:most]]
-    lines = [
-        Text(
-            _fitted(f"{_name(program)}: {program.calls} calls, {program.errors} errors, {does or how}", column + _TIME)
-        )
-        for program, does, how in states
-    ]
-    return [*lines, *absent][-most:]
+    lines = []
+    for program, does, how in states:
+        counts = f"{_count(program.calls, 'call')}, {_count(program.errors, 'error')}"
+        what = f"{how}, {does}" if does else how
+        lines.append(Text(_fitted(f"{_name(program)}: {counts}, {what}", column + _TIME)))
+    lines += absent
+    if len(lines) > most > 1:
+        lines = [Text(f"and {len(lines) - most + 1} more"), *lines[1 - most :]]
+    return lines[-most:]
 
 
 def _pairs(watch: Watch) -> list[tuple[FollowedFile, Program]]:

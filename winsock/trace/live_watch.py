@@ -28,8 +28,8 @@ __all__ = ["Watch"]
 _OUTPUT_LINES = 200
 # How long a started program has to listen, to wait or to end before the next one is started, in seconds.
 _START_PAUSE = 3.0
-# The calls after which a client finds the program.
-_READY = ("listen", "recvfrom", "WSAPoll", "select", "accept")
+# The calls that show that a program is ready: a server listens or looks for data, a client has connected.
+_READY = ("listen", "accept", "select", "WSAPoll", "recvfrom", "connect")
 
 
 class Watch:
@@ -40,6 +40,8 @@ class Watch:
         self.files: list[FollowedFile] = []
         self.rows = Rows(added)
         self.version = time.time_ns() // 10**6
+        # Whether the started programs are being ended; the messages about that, such as tracebacks, are not shown.
+        self.ending = False
         self._programs: dict[FollowedFile, StartedProgram] = {}
         self._ready: set[FollowedFile] = set()
         self._states: dict[FollowedFile, str] = {}
@@ -116,7 +118,7 @@ class Watch:
 
     def _poll_started(self, file: FollowedFile, started: StartedProgram) -> bool:
         lines = [started.lines.popleft() for _ in range(min(len(started.lines), _OUTPUT_LINES))]
-        for at, line in lines:
+        for at, line in () if self.ending else lines:
             self.rows.output(at, self._writer(file, started), line)
         state = started.state()
         changed = state != self._states.get(file)
@@ -133,22 +135,35 @@ class Watch:
                 return program
         return file.programs[0] if file.programs else None
 
+    def has_ended(self, file: FollowedFile, program: Program) -> bool:
+        """Whether a program has ended, as far as this is known."""
+        started = self._programs.get(file)
+        if started and program is self._writer(file, started):
+            return started.exit_code() is not None
+        return _has_ended(program.lane)
+
     def state(self, file: FollowedFile, program: Program) -> str:
         """Whether a program runs, as far as this is known, or how long ago its last call was."""
         started = self._programs.get(file)
         if started and program is self._writer(file, started):
             return started.state()
-        if _has_ended(program.lane):
+        if self.has_ended(file, program):
             return "has ended"
         seconds = (time.time_ns() - program.lane.offset - program.last) / 1e9
         return f"last call {seconds:.0f} s ago" if program.last and seconds >= 2 else "running"
+
+    def activity(self, file: FollowedFile, program: Program) -> str:
+        """What a program does now, or in which call it has ended; what is read late is not now."""
+        if file.behind:
+            return ""
+        return self.rows.state(program, None if self.has_ended(file, program) else time.time_ns())
 
     def file_state(self, file: FollowedFile) -> str:
         """The state of a file without a program."""
         started = self._programs.get(file)
         if started:
             return started.state() if started.exit_code() is not None or not started.started else "has made no call yet"
-        return file.problem or "is empty"
+        return file.problem or ("is not a trace" if file.damaged else "is empty")
 
     def lanes(self) -> list[Lane]:
         """Copies of all lanes, with the calls that are kept."""
@@ -169,7 +184,7 @@ def _has_ended(lane: Lane) -> bool:
         return False
     try:
         os.kill(lane.pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return True
     except OSError:  # of another user
         return False

@@ -13,7 +13,7 @@ from winsock.command_line import is_same_file, printable, run_command, write_out
 from .mermaid import MAX_CHARACTERS, sequence_diagram
 from .page import page
 from .timeline import timeline
-from .trace_arguments import TRACE, TRACE_HELP, failed, read_traces, replaces_trace
+from .trace_arguments import TRACE, TRACE_HELP, failed, read_traces, replaces_trace, write_file
 from .trace_files import TraceError
 
 _PROG = "python -m winsock.trace picture"
@@ -49,7 +49,7 @@ def _draw(options: argparse.Namespace) -> int:
         drawn = timeline(read_traces(options.traces), unfinished=True)
         if options.html:
             title = options.title or " and ".join(lane.name for lane in drawn.lanes)
-            options.html.write_text(page(drawn, printable(title)), encoding="utf-8")
+            write_file(options.html, page(drawn, printable(title)).encode())
         if options.mermaid or not options.html:
             _write_diagram(sequence_diagram(drawn, options.all), options.mermaid or "-")
     except TraceError as error:
@@ -117,4 +117,4 @@ def _write_diagram(diagram: str, target: str) -> None:
         write_output(diagram.removesuffix("\n"))
     else:
         text = f"```mermaid\n{diagram}```\n" if target.endswith(".md") else diagram
-        Path(target).write_text(text, encoding="utf-8", newline="\n")
+        write_file(target, text.encode())

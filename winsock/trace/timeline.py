@@ -10,7 +10,7 @@ from .events import Arrow, Event, Lane
 from .matching import arrows_of
 from .order import align_clocks, in_order, own_order
 
-__all__ = ["SAME_CLOCK", "Timeline", "event_of", "timeline"]
+__all__ = ["SAME_CLOCK", "Timeline", "distinct", "event_of", "timeline"]
 
 # These calls report what happened before they returned, so they count from their end, and so does a send that failed.
 # All other calls take effect when they start.
@@ -30,7 +30,7 @@ class Timeline(NamedTuple):
     wall: int  # the time of day at time 0 of the clock, in nanoseconds since 1970
 
 
-def _distinct(lanes: list[Lane]) -> None:
+def distinct(lanes: list[Lane]) -> None:
     """Append a number to the names of lanes that have the same name."""
     seen: dict[str, int] = {}
     for lane in lanes:
@@ -45,7 +45,7 @@ def timeline(lanes: Iterable[Lane], fold: bool = True, unfinished: bool = False)
     `unfinished` adds the calls that have not returned, at their start: when their program was ended is not known.
     """
     ordered = list(lanes)
-    _distinct(ordered)
+    distinct(ordered)
     clocks = _clocks([lane.offset for lane in ordered])
     events: list[Event] = []
     waiting: list[Event] = []

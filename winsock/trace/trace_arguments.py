@@ -12,7 +12,7 @@ from winsock.command_line import is_same_file, printable
 from .events import Lane
 from .trace_files import TraceError, read_lanes
 
-__all__ = ["TRACE", "TRACE_HELP", "failed", "file_and_name", "read_traces", "replaces_trace"]
+__all__ = ["TRACE", "TRACE_HELP", "failed", "file_and_name", "read_traces", "replaces_trace", "write_file"]
 
 TRACE = "[NAME=]FILE"
 TRACE_HELP = "a trace; NAME is the name of its lane"
@@ -44,3 +44,14 @@ def read_traces(traces: Sequence[str]) -> list[Lane]:
 def replaces_trace(target: str | Path, traces: Sequence[str]) -> bool:
     """Whether output to the file `target` would replace one of the traces."""
     return any(is_same_file(target, file_and_name(trace)[0]) for trace in traces)
+
+
+def write_file(path: str | Path, data: bytes) -> None:
+    """Writes a file.
+
+    Errors: OSError with the name of the file; that of a full disk has none of its own.
+    """
+    try:
+        Path(path).write_bytes(data)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error

@@ -54,6 +54,7 @@ PATHS = (
     RecoveryPath("a copier is killed before an order", lambda world: _counted(world, BEFORE)),
     RecoveryPath("a copier is killed after an order", lambda world: _counted(world, AFTER)),
     RecoveryPath("the provider starts again", lambda world: world.terminals["provider"].starts > 1),
+    RecoveryPath("a peer that does not read is dropped", lambda world: _logged(world, "the peer has read nothing for")),
     RecoveryPath("a login is refused", lambda world: bool(_events(world, "refused"))),
     RecoveryPath("a right password is refused during a ban", lambda world: _counted(world, RIGHT_DURING_BAN)),
     RecoveryPath("an operator pauses the provider", lambda world: _refused(world, "paused")),

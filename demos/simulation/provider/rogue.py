@@ -87,6 +87,9 @@ class Prey(NamedTuple):
 class Rogue:
     """See the head of this module; run() is the program."""
 
+    # Where the WebSocket is.
+    path = "/ws"
+
     def __init__(self, prey: Prey, chance: Random, pause: float) -> None:
         """``pause``: the longest time between two attacks, in seconds."""
         self._prey, self._chance, self._pause = prey, chance, pause
@@ -166,7 +169,7 @@ class Rogue:
         elif (s := self._connect(port)) is not None:
             data = self._chance.randbytes(self._chance.randrange(1, 20_000))
             send(s, data, len(data), 0)
-            _wait(s, ANSWER_S, writable=False)
+            wait_ready(s, ANSWER_S, writable=False)
             closesocket(s)
 
     def _slow_subscriber(self) -> None:
@@ -196,10 +199,10 @@ class Rogue:
         if self._prey.pin is not None:
             stream = client_tls(channel, pinning_context(), self._prey.host, self._prey.pin, _now())
         host = f"{self._prey.host}:{self._prey.port}"
-        opening = open_websocket(stream, host, "/ws", _now())
+        opening = open_websocket(stream, host, self.path, _now())
         until = _now() + int(ANSWER_S * 1000)
         while stream.is_open and _now() < until:
-            _wait(s, ANSWER_S, writable=stream.wants_write)
+            wait_ready(s, ANSWER_S, writable=stream.wants_write)
             stream.flush(_now())
             if (websocket := opening.receive(_now())) is not None:
                 return websocket
@@ -215,7 +218,7 @@ class Rogue:
         while websocket.stream.is_open and (left := until - _now()) > 0:
             kept += [(login, text) for text in websocket.receive(_now())]
             if websocket.stream.is_open:
-                _wait(websocket.stream.socket, left / 1000, writable=websocket.stream.wants_write)
+                wait_ready(websocket.stream.socket, left / 1000, writable=websocket.stream.wants_write)
                 websocket.stream.flush(_now())
 
     def _connect(self, port: int) -> int | None:
@@ -225,7 +228,7 @@ class Rogue:
         except (AddressError, CallFailed):
             return None
         if error == NO_ERROR:
-            _wait(s, ANSWER_S, writable=True)
+            wait_ready(s, ANSWER_S, writable=True)
             if connect_result(s) == NO_ERROR:
                 return s
         closesocket(s)
@@ -238,7 +241,7 @@ def _answer(text: str) -> FromServer | None:
     return None if isinstance(message, Hello) else message
 
 
-def _wait(s: int, seconds: float, *, writable: bool) -> None:
+def wait_ready(s: int, seconds: float, *, writable: bool) -> None:
     """Wait until the socket is ready, but no longer than this."""
     events = POLLRDNORM | (POLLWRNORM if writable else 0)
     array = (WSAPOLLFD * 1)(WSAPOLLFD(s, events, 0))

@@ -73,9 +73,12 @@ class AgentsScenario(HubScenario):
         # The number of calculated points, and when it has changed last.
         self._progress = (0, 0.0)
         self._checked: dict[int, tuple[Value, ...]] = {}
-        # The coordinator's start, and since when it has each outcome.
+        # The coordinator's start, since when it has each outcome, and the agents of each one.
         self._start = 0
         self._since: dict[int, float] = {}
+        self._agents: dict[int, frozenset[str]] = {}
+        # The tasks that each connected agent had in the last second.
+        self._leases: dict[str, tuple[Any, frozenset[int]]] = {}
 
     def build(self) -> None:
         """See Scenario."""
@@ -109,6 +112,7 @@ class AgentsScenario(HubScenario):
         if optimisation is not None:
             yield from self._check_outcomes(optimisation)
             yield from self._check_kept(optimisation.outcomes)
+            yield from self._check_reported(optimisation)
             if (done := optimisation.done_points) != self._progress[0]:
                 self._progress = (done, world.now)
         yield from self.world.check_handles(MOST_SOCKETS)
@@ -126,18 +130,30 @@ class AgentsScenario(HubScenario):
             )
 
     def _check_kept(self, outcomes: Any) -> Iterator[Violation]:
-        """A coordinator that was started again has the outcomes that it had stored; it may withdraw one later."""
+        """No outcome is lost, except those of an agent that lies: they are withdrawn when it is found.
+
+        A coordinator that was started again has the outcomes that it had stored.
+        """
         world, start = self.world, _coordinator(self.world).starts
+        lost = [task for task in self._since if task not in outcomes]
         if start != self._start:
-            self._start = start
-            lost = [
-                task
-                for task, since in self._since.items()
-                if task not in outcomes and world.now - since > STORED_WITHIN
-            ]
-            if lost:
-                yield Violation("no outcome is lost", f"start {start} of the coordinator has no outcome of {lost}")
+            self._start, self._leases = start, {}
+            lost = [task for task in lost if world.now - self._since[task] > STORED_WITHIN]
+        lost = [task for task in lost if not self._agents[task] <= {LIAR}]
+        if lost:
+            yield Violation("no outcome is lost", f"start {start} of the coordinator has no outcome of {lost}")
         self._since = {task: self._since.get(task, world.now) for task in outcomes}
+        self._agents = {task: frozenset(outcome.agents) for task, outcome in outcomes.items()}
+
+    def _check_reported(self, optimisation: Any) -> Iterator[Violation]:
+        """A task that a connected agent has no more was reported by it: so there is an outcome, or a dispute."""
+        for name, (agent, tasks) in self._leases.items():
+            if name == LIAR or optimisation.agents.get(name) is not agent:
+                continue
+            for task in tasks - set(agent.leases):
+                if task not in optimisation.outcomes and task not in optimisation._disputes:
+                    yield Violation("no outcome is lost", f"{name} has reported task {task}, which has no outcome")
+        self._leases = {name: (agent, frozenset(agent.leases)) for name, agent in optimisation.agents.items()}
 
     def _check_outcomes(self, optimisation: Any) -> Iterator[Violation]:
         """Compare each new outcome of agents that are trusted with the calculation without faults."""

@@ -14,6 +14,7 @@ from typing import ClassVar
 
 import demos.simulation
 from demos.copier.provider_connection import LONGEST_WAIT_MS
+from demos.simulation.broker_copiers import StoredStates
 from demos.simulation.copiers import MOST_PERIODS, PERIOD, PROVIDER, TIMER_MS, Copier, copier_setup
 from demos.simulation.hubs import PARTIAL_SENDS, certificate_inputs, pin
 from demos.simulation.mqtt_attempt import InlineAttempt
@@ -50,6 +51,7 @@ class BrokerScenario(Scenario):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self._copiers = [Copier(name, factor) for name, factor in FACTORS.items()]
+        self._stored = [StoredStates(name, BROKER) for name in FACTORS]
 
     def build(self) -> None:
         """See Scenario."""
@@ -100,12 +102,19 @@ class BrokerScenario(Scenario):
         """See Scenario."""
         for copier in self._copiers:
             yield from copier.check(self.world)
+        for stored in self._stored:
+            yield from stored.check(self.world)
         yield from self.world.check_handles(MOST_SOCKETS)
 
     def settled(self) -> Iterator[Violation]:
         """See Scenario."""
         for copier in self._copiers:
             yield from copier.settled(self.world)
+
+    def ended(self) -> Iterator[Violation]:
+        """See Scenario."""
+        for copier in self._copiers:
+            yield from copier.ended(self.world)
 
     def _password(self, name: str) -> str:
         """A file with the password of a login, on its host."""

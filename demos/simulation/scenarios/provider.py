@@ -30,8 +30,10 @@ from demos.simulation.process_context import CHEAP_PASSWORDS
 from demos.simulation.provider.copied_positions import Deals, account_copier, check_position
 from demos.simulation.provider.followed_states import BannedLogin, FollowedStates, RefusedLogins, RevokedLogin
 from demos.simulation.provider.operator_plan import TOKEN_NAME, OperatorPlan, plan_steps
+from demos.simulation.provider.order_rows import check_orders
 from demos.simulation.provider.paths import BACK_OFF, PATHS, RIGHT_DURING_BAN
 from demos.simulation.provider.rogue import Prey, Rogue
+from demos.simulation.provider.unreading import FullConnections, UnreadingSubscriber
 from demos.simulation.scenario import Scenario, Targets, Violation
 from demos.simulation.terminals import Setup
 from demos.simulation.world import World
@@ -43,8 +45,9 @@ from winsock.simulation.units import SECOND
 
 PROVIDER, ROGUE, PLAIN = "provider", "rogue", "dora"
 TOKEN_USER, PASSWORD_USER, FORMER_USER, SLOW_USER, IDLE_USER = "anna", "bob", "carol", "sam", "eve"
+UNREADING, UNREADING_USER = "unreading", "uma"
 SUBSCRIBERS = (TOKEN_USER, PASSWORD_USER, FORMER_USER)
-PASSWORDS = {login: f"the password of {login}" for login in (*SUBSCRIBERS, SLOW_USER, IDLE_USER)}
+PASSWORDS = {login: f"the password of {login}" for login in (*SUBSCRIBERS, SLOW_USER, IDLE_USER, UNREADING_USER)}
 PORT, PLAIN_PORT = 8443, 8081
 
 # The copiers' own settings: what they trade for one lot of the provider.
@@ -133,6 +136,10 @@ class ProviderScenario(Scenario):
         )  # fmt: skip
         rogue = Rogue(prey, random_stream(world.seed, "rogue"), pause=chance.choice((5.0, 20.0)))
         world.program(ROGUE, where, rogue.run)
+        prey = prey._replace(slow_login=UNREADING_USER, slow_password=PASSWORDS[UNREADING_USER])
+        unreading = UnreadingSubscriber(prey, random_stream(world.seed, UNREADING), pause=0.0)
+        world.program(UNREADING, where, unreading.run)
+        self._full = FullConnections(world.hosts[PROVIDER])
         self._refused = RefusedLogins(rogue, SLOW_USER)
         self._banned = BannedLogin(rogue)
 
@@ -164,7 +171,7 @@ class ProviderScenario(Scenario):
         factor = FACTORS[name]
         inputs: dict[str, object] = {
             "url": f"wss://{PROVIDER}:{PORT}" if self.tls else f"ws://localhost:{PORT}",
-            "login": name, "memory": str(disk / f"{name}.memory.sqlite"), "join": "now", "maxage": 3600,
+            "login": name, "memory": str(_memory(disk, name)), "join": "now", "maxage": 3600,
             "maxdeviation": 0.0, "factor": float(abs(factor)), "reverse": factor < 0,
         }  # fmt: skip
         kind, text = ("password", PASSWORDS[name]) if name == PASSWORD_USER else ("token", token)
@@ -238,8 +245,10 @@ class ProviderScenario(Scenario):
         yield from self._banned.check()
         provider.counts[RIGHT_DURING_BAN] = self._banned.refused
         process = world.hosts[PROVIDER].process(PROVIDER)
-        if process is not None and any(task.frozen for task in process.tasks):
+        frozen = process is not None and any(task.frozen for task in process.tasks)
+        if frozen:
             self._revoked.note_frozen(now)
+        yield from self._full.check(now, service, frozen=frozen)
         since = self.plan.taken_away(FORMER_USER)
         if since is None:
             self._revoked.note_sent(service)
@@ -263,6 +272,17 @@ class ProviderScenario(Scenario):
                     yield Violation("positions agree", problem)
                 elif name != PLAIN and (problem := check_position(terminal, factor, provider, now - LONGEST_DELAY)):
                     yield Violation("no peer starves another", problem)
+
+    def ended(self) -> Iterator[Violation]:
+        """See Scenario."""
+        for name in self.subscribers:
+            terminal = self.world.terminals[name]
+            yield from check_orders(terminal, _memory(terminal.host.disk, name))
+
+
+def _memory(disk: Path, login: str) -> Path:
+    """The file of a copier's memory."""
+    return disk / f"{login}.memory.sqlite"
 
 
 def _nanoseconds(seconds: float) -> int:

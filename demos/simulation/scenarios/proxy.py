@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from decimal import Decimal
 from functools import partial
+from pathlib import Path
 from typing import ClassVar
 
 from demos.copier.provider_connection import LONGEST_WAIT_MS
@@ -18,19 +19,25 @@ from demos.provider.login_desk import use_step
 from demos.provider.passwords import new_password
 from demos.provider.rights import Rights
 from demos.provider.state_file import StateFile
+from demos.provider.topic_names import topic_path
 from demos.provider.users import UserStore
+from demos.simulation.certificate import simulated_certificate
 from demos.simulation.copiers import MOST_PERIODS, PERIOD, PROVIDER, TIMER_MS, Copier, copier_setup
 from demos.simulation.hubs import PARTIAL_SENDS, SILENCE, VISITOR, certificate_inputs, pin
 from demos.simulation.process_context import CHEAP_PASSWORDS
+from demos.simulation.provider.rogue import Prey
+from demos.simulation.provider.watcher import ForwardedStates, Watcher
 from demos.simulation.records import connected_again, logged, recorded, sent_in_parts, started_again
 from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
 from demos.simulation.terminals import Setup, SimulatedTerminal
 from demos.simulation.visitors import visit
 from demos.simulation.world import World
+from winsock.simulation.random_streams import random_stream
 
 # Whole numbers: each factor gives volumes that a copier can trade.
 FACTORS = {"copier1": Decimal(1), "copier2": Decimal(2)}
 PORT = 8443
+WATCHER = "watcher"
 
 # Seconds: the levels of the tree, and the longest pause between two attempts of each, also after a refusal.
 LEVELS = 3
@@ -56,10 +63,12 @@ class ProxyScenario(Scenario):
         """See Scenario."""
         world, chance = self.world, self.world.random
         contexts = (partial(use_step, STEP_MS),)
-        for name in (PROVIDER, *SERVERS, *FACTORS, VISITOR):
+        for name in (PROVIDER, *SERVERS, *FACTORS, VISITOR, WATCHER):
             world.host(name)
+        watched = chance.choice(list(SERVERS))
         for server in (PROVIDER, *SERVERS):
-            _add_users(world, server, [name for name, other in {**SERVERS, **PARENTS}.items() if other == server])
+            clients = {**SERVERS, **PARENTS, WATCHER: watched}
+            _add_users(world, server, [name for name, other in clients.items() if other == server])
         inputs = {**_server(world, PROVIDER), "plain_port": -1}
         setup = Setup(
             program="provider",
@@ -87,6 +96,16 @@ class ProxyScenario(Scenario):
             follow = {"url": _url(PARENTS[name]), "login": name, "pin": pin(), "token_file": _token(world, name)}
             world.terminal(name, name, copier_setup(world, follow, factor, name))
         world.program(VISITOR, VISITOR, visit, "proxy", PORT)
+        self._add_watcher(watched)
+
+    def _add_watcher(self, server: str) -> None:
+        """Start what looks at the messages of a proxy."""
+        world = self.world
+        prey = Prey(server, PORT, PORT, simulated_certificate().fingerprint, "", WATCHER, "")
+        token = Path(_token(world, WATCHER)).read_text(encoding="utf-8")
+        watcher = Watcher(prey, topic_path(TOPIC), token, random_stream(world.seed, WATCHER))
+        world.program(WATCHER, WATCHER, watcher.run)
+        self._forwarded = ForwardedStates(watcher, world.hosts[PROVIDER])
 
     def targets(self) -> Targets:
         """See Scenario."""
@@ -96,6 +115,7 @@ class ProxyScenario(Scenario):
 
     def check(self) -> Iterator[Violation]:
         """See Scenario."""
+        yield from self._forwarded.check(self.world.now, self.world.terminals[PROVIDER])
         for copier in self._copiers:
             yield from copier.check(self.world)
         yield from self.world.check_handles(MOST_SOCKETS)
@@ -104,6 +124,11 @@ class ProxyScenario(Scenario):
         """See Scenario. A trade passes the levels one after another."""
         for copier in self._copiers:
             yield from copier.settled(self.world, LEVELS * MOST_PERIODS)
+
+    def ended(self) -> Iterator[Violation]:
+        """See Scenario."""
+        for copier in self._copiers:
+            yield from copier.ended(self.world)
 
     paths: ClassVar = (
         RecoveryPath("a copier connects again", lambda world: connected_again(_named(world, FACTORS))),

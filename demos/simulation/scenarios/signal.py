@@ -8,26 +8,31 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from typing import ClassVar
 
 from demos.copier.connection import FIRST_WAIT_MS, LONGEST_WAIT_MS
+from demos.provider.plain import STALLED_MS
 from demos.signal.protocol import parse_lots
 from demos.simulation.calls import PARTIAL_SEND
 from demos.simulation.connects import Connects
 from demos.simulation.directed import freeze, in_order, resets_on_a_bad_line
+from demos.simulation.hostile_peers import HostilePeer, UnreadOutput, small_send_buffers
+from demos.simulation.records import logged
 from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
 from demos.simulation.send_kills import SendKills
 from demos.simulation.terminal_record import Event
 from demos.simulation.terminals import Setup, SimulatedTerminal
 from demos.simulation.world import World
+from demos.terminal.terminal import Terminal
 from winsock.simulation.faults import Fault
 from winsock.simulation.random_streams import random_stream
 
 SYMBOL = "EURUSD"
 PROVIDER = "provider"
 COPIERS = ("copier1", "copier2")
+HOSTILE = "hostile"
 PORT = 8081
 
 # The copiers report a connected server after this silence, in seconds; the provider repeats its message before it.
@@ -44,8 +49,13 @@ PARTIAL_SENDS = (0.0, 0.1, 0.9)
 # The probability that the provider is killed inside the number of a message; it differs between seeds.
 SEND_KILLS = (0.0, 0.05)
 
-# A provider has its listening socket, the copiers' connections and those that it has not found to be dead yet.
-MOST_SOCKETS = 20
+# A provider has its listening socket, the copiers' connections and those of the hostile peer, and each of them again
+# that it has not found to be dead yet.
+MOST_SOCKETS = 45
+
+# The provider closes a client that reads nothing after its limit, at a timer event. The limit counts from the first
+# message that does not fit.
+DROPPED_S = REPEAT + STALLED_MS / 1000 + 5.0
 
 
 class SignalScenario(Scenario):
@@ -59,6 +69,9 @@ class SignalScenario(Scenario):
         super().__init__(world)
         self._messages = {name: Messages(name) for name in COPIERS}
         self._connects = {name: Connects(name, "received", FIRST_WAIT_MS, LONGEST_WAIT_MS) for name in COPIERS}
+        # Of the hostile peer, which does not exist on real hosts.
+        self._shrink: Callable[[Terminal], None] | None = None
+        self._unread: UnreadOutput | None = None
 
     def build(self) -> None:
         """See Scenario. As in the job, except that --fast, the speed and the network differ between seeds."""
@@ -78,18 +91,34 @@ class SignalScenario(Scenario):
             inside_number,
             lambda: world.now < world.seeds_end,
         )
+
+        def prepare(terminal: Terminal) -> None:
+            if self._shrink is not None:
+                self._shrink(terminal)
+            kills.prepare(terminal)
+
         setup = Setup(
             program="provider",
             inputs=inputs,
             market=world.seed,
             speed=1.0,
             partial_sends=partial,
-            prepare=kills.prepare,
+            prepare=prepare,
         )
         world.terminal(PROVIDER, PROVIDER, setup)
+        self.add_hostile_peer()
         for name in COPIERS:
             world.host(name)
             world.terminal(name, name, self.copier(name, fast))
+
+    def add_hostile_peer(self) -> None:
+        """Start the hostile peer on a host of its own."""
+        world = self.world
+        provider, host = world.hosts[PROVIDER], world.host(HOSTILE)
+        self._shrink = small_send_buffers(provider, host)
+        self._unread = UnreadOutput(provider, PROVIDER, host, DROPPED_S)
+        hostile = HostilePeer(PROVIDER, PORT, (b"",), random_stream(world.seed, HOSTILE))
+        world.program(HOSTILE, HOSTILE, hostile.run)
 
     def copier(self, name: str, fast: bool) -> Setup:
         """How a copier is started."""
@@ -121,6 +150,8 @@ class SignalScenario(Scenario):
         for name, messages in self._messages.items():
             yield from messages.check(self.world.terminals[name], self.world.terminals[PROVIDER])
             yield from self._connects[name].check(self.world.terminals[name])
+        if self._unread is not None:
+            yield from self._unread.check(self.world.now)
         yield from self.world.check_handles(MOST_SOCKETS)
 
     def settled(self) -> Iterator[Violation]:
@@ -152,6 +183,10 @@ class SignalScenario(Scenario):
         RecoveryPath("a silent provider is heard again", lambda world: _recorded(world, "heard")),
         RecoveryPath("a copier is started again", lambda world: any(each.starts > 1 for each in _copiers(world))),
         RecoveryPath("a provider is started again", lambda world: world.terminals[PROVIDER].starts > 1),
+        RecoveryPath(
+            "a peer that does not read is dropped",
+            lambda world: logged([world.terminals[PROVIDER]], "-Send to", "10060"),
+        ),
         RecoveryPath("a message is sent in parts", lambda world: _counted(world, PARTIAL_SEND)),
         RecoveryPath("a connection ends inside a number and leaves a wrong one", lambda world: _wrong_number(world)),
     )

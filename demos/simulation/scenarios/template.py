@@ -15,10 +15,13 @@ from zlib import crc32
 from demos.chartfeed import client_connection
 from demos.chartfeed.client import MAX_WAIT_SECONDS, NAME, SILENCE_MS
 from demos.chartfeed.compare import same_templates
+from demos.chartfeed.frames import HELLO
 from demos.chartfeed.server_commands import change_command
+from demos.chartfeed.serving import KEEP_ALIVE_MS, STALLED_MS
 from demos.simulation.calls import END_INSIDE_MESSAGE, PARTIAL_SEND
 from demos.simulation.connects import Connects
 from demos.simulation.directed import in_order, resets_on_a_bad_line
+from demos.simulation.hostile_peers import HostilePeer, UnreadOutput, small_send_buffers
 from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
 from demos.simulation.terminal_record import Event
 from demos.simulation.terminals import Setup, SimulatedTerminal
@@ -26,9 +29,10 @@ from demos.simulation.world import World
 from demos.template.protocol import encode
 from demos.terminal.runtime.files import DataFolder
 from winsock.simulation.faults import Fault
+from winsock.simulation.random_streams import random_stream
 
 SYMBOL, OTHER_SYMBOL = "EURUSD", "GBPUSD"
-SERVER, FOLLOWER, VISITOR = "server", "follower", "visitor"
+SERVER, FOLLOWER, VISITOR, HOSTILE = "server", "follower", "visitor", "hostile"
 PORT = 8080
 
 # The first pause of a client between two connects.
@@ -47,7 +51,15 @@ NEXT_VISIT_S = 45.0
 # The probability that a send takes only a part; it differs between seeds.
 PARTIAL_SENDS = (0.0, 0.1, 0.5)
 
-MOST_SOCKETS = 20
+# The connections of the clients and of the hostile peer, and each of them again that was not found to be dead yet.
+MOST_SOCKETS = 60
+
+# What a client of the server sends first: nothing, the greeting of a follower, or an HTTP request.
+OPENINGS = (b"", HELLO, b"GET / HTTP/1.1\r\nHost: server\r\n\r\n")
+
+# The server ends a connection without progress after its limit, at a timer event. A follower may have all frames in its
+# buffer until the next keep-alive.
+DROPPED_S = (KEEP_ALIVE_MS + STALLED_MS) / 1000 + 5.0
 
 
 class TemplateScenario(Scenario):
@@ -68,9 +80,13 @@ class TemplateScenario(Scenario):
     def build(self) -> None:
         """See Scenario."""
         client_connection.PAUSE_MS = PAUSE_MS
-        for name in (SERVER, FOLLOWER, VISITOR):
+        for name in (SERVER, FOLLOWER, VISITOR, HOSTILE):
             self.world.host(name)
         self.world.terminal(SERVER, SERVER, self._server())
+        server, hostile = self.world.hosts[SERVER], self.world.hosts[HOSTILE]
+        self._unread = UnreadOutput(server, SERVER, hostile, DROPPED_S)
+        peer = HostilePeer(SERVER, PORT, OPENINGS, random_stream(self.world.seed, HOSTILE))
+        self.world.program(HOSTILE, HOSTILE, peer.run)
         inputs = {"Host": SERVER, "Port": PORT}
         follower, visitor = ({**inputs, "follow": True}, {**inputs, "attempts": 4})
         self.world.terminal(FOLLOWER, FOLLOWER, _client(follower, self._connects[FOLLOWER]))
@@ -91,6 +107,7 @@ class TemplateScenario(Scenario):
             speed=0.1,
             timer_ms=TIMER_MS,
             partial_sends=chance.choice(PARTIAL_SENDS),
+            prepare=small_send_buffers(self.world.hosts[SERVER], self.world.hosts[HOSTILE]),
         )
 
     def targets(self) -> Targets:
@@ -113,6 +130,7 @@ class TemplateScenario(Scenario):
             yield from applied.check(terminals[name], terminals[SERVER])
             yield from self._connects[name].check(terminals[name])
         yield from self._check_file()
+        yield from self._unread.check(self.world.now)
         yield from self.world.check_handles(MOST_SOCKETS)
 
     def _check_file(self) -> Iterator[Violation]:
@@ -151,6 +169,9 @@ class TemplateScenario(Scenario):
         RecoveryPath("a silent server is left", lambda world: _logged(world, FOLLOWER, "no frame in")),
         RecoveryPath("a connection ends inside a template", lambda world: _counted(world, END_INSIDE_MESSAGE)),
         RecoveryPath("a template is sent in parts", lambda world: _counted(world, PARTIAL_SEND)),
+        RecoveryPath(
+            "a peer that does not read is dropped", lambda world: _logged(world, SERVER, "has read nothing for")
+        ),
         RecoveryPath("the server is started again", lambda world: world.terminals[SERVER].starts > 1),
         RecoveryPath("the follower is started again", lambda world: world.terminals[FOLLOWER].starts > 1),
     )

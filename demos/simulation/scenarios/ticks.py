@@ -17,13 +17,15 @@ from demos.collector.collector import MAX_RETRY_MS as LONGEST_COLLECTOR_WAIT_MS
 from demos.collector.sender import MAX_RETRY_MS as LONGEST_SENDER_WAIT_MS
 from demos.collector.store import TickStore
 from demos.simulation.calls import DATAGRAMS_RECEIVED, DATAGRAMS_SENT
-from demos.simulation.datagrams import Datagrams, StoredTick, expected_ticks
+from demos.simulation.datagrams import Datagrams, HostileSender, StoredTick, expected_ticks
 from demos.simulation.scenario import RecoveryPath, Scenario, Targets, Violation
 from demos.simulation.terminals import Setup, SimulatedTerminal
 from demos.simulation.world import World
+from winsock.simulation.random_streams import random_stream
 
 COLLECTOR = "collector"
 SENDERS = ("sender1", "sender2")
+HOSTILE = "hostile"
 PORT = 8082
 
 # The timer of the collector: longer than usual, to save time.
@@ -55,8 +57,10 @@ class TicksScenario(Scenario):
     def build(self) -> None:
         """See Scenario."""
         chance = self.world.random
-        for name in (COLLECTOR, *SENDERS):
+        for name in (COLLECTOR, *SENDERS, HOSTILE):
             self.world.host(name)
+        hostile = HostileSender(COLLECTOR, PORT, self._datagrams, random_stream(self.world.seed, HOSTILE))
+        self.world.program(HOSTILE, HOSTILE, hostile.run)
         inputs = {"Host": "0.0.0.0", "Port": PORT, "database": str(self._database)}
         keep = self._datagrams.record_received
         setup = Setup(program="tick_collector", inputs=inputs, speed=0.001, timer_ms=PERIOD_MS, prepare=keep)
@@ -83,17 +87,18 @@ class TicksScenario(Scenario):
     def check(self) -> Iterator[Violation]:
         """See Scenario."""
         yield from self.world.check_handles(MOST_SOCKETS)
-        sent, received = self._sent(), self._received()
+        sent, received = self._sent() + self._datagrams.foreign_sent, self._received()
         most = sent + self.world.net.counters["duplicated"]
         if received > most:
             yield Violation("nothing is received that was not sent", f"{received} datagrams received, {most} sent")
 
     def settled(self) -> Iterator[Violation]:
-        """See Scenario. Nothing is lost any more."""
-        self._counts.append((self._sent(), self._received()))
+        """See Scenario. Nothing of the senders is lost any more."""
+        own = self._received() - self._datagrams.foreign_received
+        self._counts.append((self._sent(), own))
         if len(self._counts) <= ARRIVES_S:
             return
-        sent, received = self._counts[-1 - ARRIVES_S][0] - self._counts[0][0], self._received() - self._counts[0][1]
+        sent, received = self._counts[-1 - ARRIVES_S][0] - self._counts[0][0], own - self._counts[0][1]
         if received < sent:
             yield Violation("ticks arrive again", f"{sent - received} of {sent} ticks are missing after the last fault")
 
@@ -102,14 +107,19 @@ class TicksScenario(Scenario):
         with closing(TickStore(self._database, reading=True)) as store:
             rows = store.senders()
         stored = sum(row.ticks for row in rows)
-        kept = stored + sum(row.refused + row.oversized + row.repeated for row in rows)
+        kept = stored + sum(row.refused + row.repeated for row in rows)
         if kept != self._received():
             yield Violation(
                 "what is received is stored", f"{self._received()} datagrams received, {kept} counted in the database"
             )
-        lost = sum(row.lost for row in rows)
-        if stored + lost > self._sent():
-            yield Violation("the counts add up", f"{self._sent()} ticks sent, but {stored} stored and {lost} lost")
+        lost, oversized = sum(row.lost for row in rows), sum(row.oversized for row in rows)
+        sent = self._sent() + self._datagrams.foreign_sent
+        if stored + lost > sent:
+            yield Violation("the counts add up", f"{sent} ticks sent, but {stored} stored and {lost} lost")
+        if oversized > self._datagrams.oversized + self.world.net.counters["duplicated"]:
+            yield Violation(
+                "the counts add up", f"{self._datagrams.oversized} long datagrams sent, {oversized} counted"
+            )
         with closing(sqlite3.connect(self._database)) as db:
             [numbers] = db.execute("SELECT coalesce(sum(last - first + 1), 0) FROM runs").fetchone()
             rows_of_ticks = db.execute(
@@ -149,6 +159,8 @@ class TicksScenario(Scenario):
         RecoveryPath("the port counts as open again", lambda world: _logged(world, "no refusals for")),
         RecoveryPath("lost ticks are counted", lambda world: _collector(world).logged("lost, by their numbers")),
         RecoveryPath("a repeated tick is dropped", lambda world: _collector(world).logged("repeated tick")),
+        RecoveryPath("an invalid datagram is dropped", lambda world: _collector(world).logged("dropped (")),
+        RecoveryPath("a datagram that is too long is dropped", lambda world: _collector(world).logged("longer than")),
         RecoveryPath("the collector is started again", lambda world: _collector(world).starts > 1),
         RecoveryPath("a sender is started again", lambda world: any(each.starts > 1 for each in _senders(world))),
     )

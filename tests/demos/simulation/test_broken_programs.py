@@ -241,6 +241,184 @@ def broken(optimisation):
         "at 60 kill coordinator/coordinator for 2",
         "no outcome is lost",
     ),
+    "an outcome is forgotten while the coordinator runs": Defect(
+        "agents.AgentsScenario",
+        ("coordinator",),
+        "Optimisation",
+        "take_result",
+        """
+from demos.ideas.agents.optimisation import Optimisation
+from demos.simulation.scenarios import agents
+
+original = Optimisation.take_result
+
+def broken(optimisation, name, task, values):
+    original(optimisation, name, task, values)
+    if len(optimisation.outcomes) == 5:
+        forgotten = next(iter(optimisation.outcomes))
+        del optimisation.outcomes[forgotten]
+        optimisation._pending[forgotten] = None
+""",
+        160.0,
+        "at 6 reset coordinator agent1",
+        "no outcome is lost",
+    ),
+    "a result that has arrived is forgotten": Defect(
+        "agents.AgentsScenario",
+        ("coordinator",),
+        "Optimisation",
+        "take_result",
+        """
+from demos.ideas.agents.optimisation import Optimisation
+from demos.simulation.scenarios import agents
+
+original = Optimisation.take_result
+
+def broken(optimisation, name, task, values):
+    original(optimisation, name, task, values)
+    if len(optimisation.outcomes) == 5:
+        del optimisation.outcomes[task]
+        optimisation._pending[task] = None
+""",
+        160.0,
+        "at 6 reset coordinator agent1",
+        "no outcome is lost",
+    ),
+    "a copier loses the stored messages of states": Defect(
+        "broker.BrokerScenario",
+        ("copier1",),
+        "BrokerStates",
+        "receive",
+        """
+from demos.copier.broker_states import BrokerStates
+from demos.provider.broker_messages import Summary, SymbolState
+from demos.simulation.scenarios import broker
+
+original = BrokerStates.receive
+
+def broken(states, message, now, *, retained):
+    if retained and isinstance(message, (SymbolState, Summary)):
+        return []
+    return original(states, message, now, retained=retained)
+""",
+        300.0,
+        "at 20 reset broker copier1",
+        "no stored message is lost",
+    ),
+    "a copier loses the stored states of symbols": Defect(
+        "broker.BrokerScenario",
+        ("copier1",),
+        "BrokerStates",
+        "receive",
+        """
+from demos.copier.broker_states import BrokerStates
+from demos.provider.broker_messages import Summary, SymbolState
+from demos.simulation.scenarios import broker
+
+original = BrokerStates.receive
+
+def broken(states, message, now, *, retained):
+    if retained and isinstance(message, SymbolState):
+        return []
+    return original(states, message, now, retained=retained)
+""",
+        300.0,
+        "at 60 reset broker copier1",
+        "no stored message is lost",
+    ),
+    "a copier loses the stored status": Defect(
+        "broker.BrokerScenario",
+        ("copier1",),
+        "Arrivals",
+        "heard",
+        """
+from demos.copier.broker_arrivals import Arrivals
+from demos.provider.messages import Hello
+from demos.simulation.scenarios import broker
+
+original = Arrivals.heard
+
+def broken(arrivals, message, *, retained):
+    if not isinstance(message, Hello):
+        original(arrivals, message, retained=retained)
+""",
+        300.0,
+        "at 20 reset broker copier1",
+        "no stored message is lost",
+    ),
+    "a provider has its states not stored": Defect(
+        "broker.BrokerScenario",
+        ("provider",),
+        "MqttLink",
+        "publish",
+        """
+from demos.wire.mqtt_link import MqttLink
+from demos.simulation.scenarios import broker
+
+original = MqttLink.publish
+
+def broken(link, topic, payload, *, retain=False, qos=1):
+    return original(link, topic, payload, retain=retain and topic.endswith("status"), qos=qos)
+""",
+        300.0,
+        "at 20 reset broker copier1",
+        "no stored message is lost",
+    ),
+    "a proxy forwards the state before the last one again": Defect(
+        "proxy.ProxyScenario",
+        ("proxy",),
+        "Relay",
+        "offer",
+        """
+from demos.provider.relaying import Relay
+from demos.simulation.scenarios import proxy
+
+original = Relay.offer
+states = {}
+
+def broken(relay, state):
+    kept = states.setdefault(relay, [])
+    if state.positions not in kept[-1:]:
+        kept.append(state.positions)
+    original(relay, replace(state, positions=kept[2]) if len(kept) == 5 else state)
+""",
+        440.0,
+        "at 6 reset provider proxy",
+        "no state older than an acknowledged one is forwarded",
+    ),
+    "a proxy sends heartbeats for a source that is silent": Defect(
+        "proxy.ProxyScenario",
+        ("proxy", "proxy1", "proxy2"),
+        "Relay",
+        "heartbeat_due",
+        """
+from demos.provider.relaying import Relay
+from demos.simulation.scenarios import proxy
+
+def broken(relay, since, now):
+    time = relay.time(now)
+    return time if time - since >= 1000 else None
+""",
+        440.0,
+        "at 40 vanish provider for 14\nat 80 vanish provider for 14\nat 120 vanish provider for 14",
+        "a confirmed state was the provider's newest",
+    ),
+    "a proxy answers logins with a time at which its source was silent": Defect(
+        "proxy.ProxyScenario",
+        ("proxy", "proxy1", "proxy2"),
+        "Relay",
+        "welcome_confirmed",
+        """
+from demos.provider.relaying import Relay
+from demos.simulation.scenarios import proxy
+
+def broken(relay, now):
+    return None
+""",
+        440.0,
+        "\n".join(f"at {second} vanish provider for 13" for second in range(48, 150, 30)),
+        "a confirmed state was the provider's newest",
+    ),
 }
 
 

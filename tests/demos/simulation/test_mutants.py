@@ -120,3 +120,113 @@ def test_a_chart_client_whose_pauses_do_not_grow_is_found(tmp_path: Path) -> Non
 def test_a_copier_that_reads_a_cut_message_as_a_whole_one_is_found(tmp_path: Path) -> None:
     found = broken(tmp_path, CUT_MESSAGE, "signal", "SignalScenario", "ServerConnection", "Receive")
     assert found == {"messages state the provider's positions in their order"}
+
+
+STARVING_PORT = """
+from demos.provider.plain import PlainServer
+
+original = PlainServer._send
+
+def mutated(self):
+    everyone, stalled = self.clients, [client for client in self.clients if client.stalled_at]
+    self.clients = stalled.copy() or everyone
+    original(self)
+    if stalled:
+        self.clients = [client for client in everyone if client not in stalled or client in self.clients]
+"""
+
+NO_LIMIT = """
+from demos.provider.plain import PlainServer
+
+original = PlainServer._sent
+
+def mutated(self, client, message, res, now):
+    client.stalled_at = 0
+    original(self, client, message, res, now)
+"""
+
+NO_END = """
+from demos.provider.plain import PlainServer
+from demos.terminal import EventKillSocket
+
+original = PlainServer._close
+
+def mutated(self, client):
+    if client.failed:
+        original(self, client)
+        return
+    EventKillSocket(client.socket)
+    self.clients.remove(client)
+    self._limits.remove(client)
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "invariant"),
+    [
+        (STARVING_PORT, "_send", "positions agree"),
+        (NO_LIMIT, "_sent", "a peer that does not read is dropped"),
+        (NO_END, "_close", "handles stay bounded"),
+    ],
+)
+def test_a_plain_port_that_a_hostile_peer_can_harm_is_found(
+    code: str, name: str, invariant: str, tmp_path: Path
+) -> None:
+    assert broken(tmp_path, code, "signal", "SignalScenario", "PlainServer", name) == {invariant}
+
+
+STARVING_SERVER = """
+from demos.chartfeed import serving
+
+original = serving.serve
+blocked = []
+
+def mutated(client, message):
+    if blocked and blocked[0] is not client and blocked[0].output:
+        return True
+    is_open = original(client, message)
+    blocked[:] = [client] if client.output and is_open else []
+    return is_open
+"""
+
+NO_STALL = """
+from demos.chartfeed import serving
+
+original = serving._elapsed
+
+def mutated(client):
+    return 0 if client.output else original(client)
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "invariant"),
+    [
+        (STARVING_SERVER, "serve", "the newest template is applied"),
+        (NO_STALL, "_elapsed", "a peer that does not read is dropped"),
+    ],
+)
+def test_a_chart_server_that_a_hostile_peer_can_harm_is_found(
+    code: str, name: str, invariant: str, tmp_path: Path
+) -> None:
+    assert broken(tmp_path, code, "template", "TemplateScenario", "serving", name) == {invariant}
+
+
+FEW_READS = """
+from demos.simulation.scenarios import ticks
+
+class Mutant(ticks.TicksScenario):
+    paths = ()
+
+    def check(self):
+        if (module := self.world.terminals["collector"].module) is not None:
+            module.MAX_READS = 20
+        yield from super().check()
+"""
+
+
+def test_a_collector_in_which_a_flood_delays_the_ticks_of_others_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "mutant.py"
+    path.write_text(FEW_READS, encoding="utf-8")
+    outcomes = (simulate(Run(scenario=str(path), seed=seed, seconds=SECONDS)) for seed in SEEDS)
+    assert next((found for each in outcomes if (found := each.invariant)), None) == "ticks arrive again"

@@ -16,8 +16,10 @@ HEAD = """
 from dataclasses import replace
 from unittest import mock
 
+from demos.provider.clients import Clients
 from demos.provider.guard import Guard, Refusal, Ticket
 from demos.simulation.scenarios import provider
+from demos.wire.channel import Channel
 
 class Broken(provider.ProviderScenario):
     paths = ()
@@ -32,7 +34,65 @@ GUARD = """
         provider.setup = replace(provider.setup, contexts=contexts)
 
 original = Guard.admit
+"""  # A method that is broken while the provider runs.
+UNREADING = """
+    def build(self):
+        super().build()
+        provider = self.world.terminals["provider"]
+        contexts = (lambda: mock.patch.object({owner}, "{method}", broken),)
+        provider.setup = replace(provider.setup, contexts=contexts)
+
+original = {owner}.{method}
 """
+# While one peer does not read, the others get nothing.
+STARVING = (
+    UNREADING.format(owner="Clients", method="pump")
+    + """
+def broken(clients, connection):
+    if not any(each.stream.unsent for each in clients.connections.values()):
+        original(clients, connection)
+"""
+)
+# Orders are not stored before they are sent.
+UNSTORED = """
+def broken(journal, smb, order):
+    journal.journal.file.commit = lambda: None
+    try:
+        original(journal, smb, order)
+    finally:
+        del journal.journal.file.commit
+"""
+# Of the orders that a killed copier has not finished, nothing is left at its next start.
+FORGOTTEN = """
+def broken(journal):
+    with journal.file.writing(durable=False) as db:
+        db.execute("DELETE FROM orders WHERE retcode IS NULL")
+    return original(journal)
+"""
+JOURNAL = """
+from demos.copier.{module} import {owner}
+from demos.simulation.scenarios import provider
+
+original = {owner}.{method}
+{code}
+class Broken(provider.ProviderScenario):
+    paths = ()
+    fault_kinds = ("kill",)
+
+    def __init__(self, world):
+        super().__init__(world)
+        self.order_kills = 0.3
+
+    def build(self):
+        super().build()
+        copier = self.world.terminals[self.subscribers[0]]
+        contexts = (lambda: mock.patch.object({owner}, "{method}", broken),)
+        copier.setup = replace(copier.setup, contexts=contexts)
+"""
+JOURNALS = [
+    JOURNAL.format(module="order_journal", owner="OrderJournal", method="sending", code=UNSTORED),
+    JOURNAL.format(module="journal", owner="Journal", method="unanswered", code=FORGOTTEN),
+]
 BROKEN = {
     "each deal has a message of its own": """
     def _copier(self, inputs):
@@ -60,6 +120,22 @@ def admit(guard, login, address, now):
     if isinstance(answer, Refusal) and answer.code == "banned":
         guard.unban(address, login, now)
     return answer
+""",
+    "a peer that does not read is dropped": UNREADING.format(owner="Channel", method="check")
+    + """
+def broken(channel, now):
+    channel._progress_at = channel._unsent_since = now
+    original(channel, now)
+""",
+    "nothing is prepared for a peer that does not read": UNREADING.format(owner="Clients", method="pump")
+    + """
+def broken(clients, connection):
+    session = connection.session
+    text = session.next_message(clients.shared.clock.utc_ms()) if session else None
+    if text:
+        clients._send(connection.websocket, clients._frame(text))
+    elif session is None:
+        original(clients, connection)
 """,
     "no acknowledged state is forgotten": """
     def check(self):
@@ -100,6 +176,22 @@ def test_a_defect_breaks_its_invariant(invariant: str, tmp_path: Path) -> None:
             found[seed] = outcome.violation
             break
     assert {violation[0] for violation in found.values() if violation} == {invariant}, found
+
+
+def test_a_provider_that_serves_nobody_while_a_peer_does_not_read_is_found(tmp_path: Path) -> None:
+    file = tmp_path / "broken.py"
+    file.write_text(HEAD + STARVING, encoding="utf-8")
+    found = {invariant for seed in range(1, 4) if (invariant := run(str(file), seed).invariant)}
+    assert found
+    assert found <= {"positions agree", "no peer starves another"}
+
+
+@pytest.mark.parametrize("code", JOURNALS)
+def test_a_copier_that_loses_an_order_of_its_journal_at_a_kill_is_found(code: str, tmp_path: Path) -> None:
+    file = tmp_path / "broken.py"
+    file.write_text("from dataclasses import replace\nfrom unittest import mock\n" + code, encoding="utf-8")
+    found = {invariant for seed in range(1, 4) if (invariant := run(str(file), seed).invariant)}
+    assert found == {"each order is in the journal"}
 
 
 def test_copiers_that_are_killed_at_their_orders_trade_nothing_twice(tmp_path: Path) -> None:

@@ -30,7 +30,8 @@ LISTINGS = {
     "client": ["OnStart", "CloseClean"],
 }
 MOST_LINES = {"server": 260, "client": 160}
-DECLARATIONS = "inputs and globals"
+DECLARATIONS = "inputs and variables"
+TITLES = {"server": "TplServer: server.py", "client": "TplClient: client.py"}
 CODE = re.compile(r"\b[ASTH]\d{1,2}\b")
 
 
@@ -44,15 +45,16 @@ class Row(NamedTuple):
 
 
 def table(program: str) -> list[Row]:
-    part = README.partition(f"\n## `tpl_{program}`")[2].partition("\n## ")[0]
+    part = README.partition(f"\n## {TITLES[program]}\n")[2].partition("\n## ")[0]
     found = []
     for line in re.findall(r"^\| (.*) \|$", part, re.MULTILINE)[2:]:
-        listing, ours, differs = line.split(" | ")
-        name, first, last = re.fullmatch(r"(.+), lines (\d+)-(\d+)", ours).groups()
+        listing, ours, does, differs = line.split(" | ")
+        assert does
+        name, first, last = re.fullmatch(r"(?:(.+), )?lines (\d+)-(\d+)", ours).groups()
         found.append(
             Row(
                 None if listing == "none" else listing.strip("`"),
-                name.strip("`"),
+                (name or listing).strip("`"),
                 (int(first), int(last)),
                 set(CODE.findall(differs)),
             )

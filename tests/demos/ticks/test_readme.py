@@ -51,14 +51,14 @@ def functions_of(program: str) -> dict[str, ast.FunctionDef]:
 
 
 def rows_of(program: str) -> list[Row]:
-    section = README.partition(f"### The {program}\n")[2].partition("\n#")[0]
+    section = README.partition(f"### The tick {program}: {program}.py\n")[2].partition("\n#")[0]
     found = []
     for line in section.splitlines():
-        match = re.fullmatch(rf"\| (.+?) \| {program}\.py:(\d+)-(\d+)(?:, `(\w+)`)? \| (.*) \|", line)
+        match = re.fullmatch(r"\| (.+?) \| (?:`(\w+)`, )?lines (\d+)-(\d+) \| [^|]+ \| ([^|]+) \|", line)
         if match:
             listing = match[1].strip("`")
             found.append(
-                Row(listing, match[4] or listing, int(match[2]), int(match[3]), {*re.findall(ERRATUM, match[5])})
+                Row(listing, match[2] or listing, int(match[3]), int(match[4]), {*re.findall(ERRATUM, match[5])})
             )
     assert found, section
     return found

@@ -58,6 +58,10 @@ class Files:
         self._files[fd] = file
         return fd
 
+    def __len__(self) -> int:
+        """The number of open descriptors."""
+        return len(self._files)
+
     def has_room(self) -> bool:
         return len(self._files) < self.limit
 

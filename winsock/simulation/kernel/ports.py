@@ -2,7 +2,8 @@
 
 A Binding stands for a socket, also for a connection that outlives its socket. Two of them on one port conflict if they
 overlap in an address, unless both have SO_REUSEPORT, or both have SO_REUSEADDR and the one that was there does not
-listen. A dual-stack wildcard covers IPv4 too.
+listen. A dual-stack wildcard covers IPv4 too. A dual-stack socket whose IPv6 address a connect has chosen has an IPv4
+address as well, 127.0.0.6, as in Linux: nobody else can bind 0.0.0.0.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 from .addresses import ANY4, is_wildcard
 from .packets import Address
 
+_OF_CONNECTED = bytes((127, 0, 0, 6))
 _FIRST_EPHEMERAL, EPHEMERAL_PORTS = 49152, 16384
 
 
@@ -71,6 +73,8 @@ class Binding:
         ip = self.local.ip
         if not is_wildcard(ip):
             yield len(ip), ip
+            if len(ip) == 16 and not self.sharing.v6only:
+                yield len(_OF_CONNECTED), _OF_CONNECTED
             return
         yield len(ip), b""
         if len(ip) == 16 and not self.sharing.v6only:

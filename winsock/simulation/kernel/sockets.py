@@ -54,6 +54,9 @@ class InetSocket(File):
             return binding
         self.binding, self.local = binding, binding.local
         self.address_fixed, self.port_fixed = not is_wildcard(local.ip), local.port != 0
+        if self.address_fixed and len(local.ip) == 16:
+            self.options.v6only = 1  # as Linux does
+            binding.sharing = self.sharing()
         return 0
 
     def can_use(self, ip: bytes) -> bool:

@@ -1,0 +1,1 @@
+"""Puts a reader's copy of the article's listings next to the study programs."""

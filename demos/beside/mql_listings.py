@@ -1,0 +1,229 @@
+"""Finds the listings of MQL programs in a text, and splits each into its procedures.
+
+The text is MQL source, or an article with listings: Markdown with fenced code, HTML with `<pre>`, or plain text. Plain
+text has no marks around a listing, so a listing ends where the next OnInit or OnStart begins a new one.
+
+Nothing is compiled. Comments, strings and character constants are covered with blanks; what is left shows where a
+function begins and which braces belong together.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from itertools import pairwise
+from typing import NamedTuple
+
+__all__ = ["OPAQUE", "Listing", "Procedure", "listings_in"]
+
+# A comment, a string or a character constant, which may be incomplete.
+OPAQUE = re.compile(r'(//[^\n]*|/\*.*?(?:\*/|\Z))|"(?:\\.|[^"\\\n])*"?|\'(?:\\.|[^\'\\\n])*\'?', re.DOTALL)
+
+# A function's head with its opening brace, or the head of a type, in a text that is covered. Each repetition has a
+# limit, so that the time grows with the length of the text.
+_HEAD = re.compile(
+    r"^[ \t]*(?:(?:class|struct|union|enum|interface)\b[^;{}()]{0,300}"
+    r"|(?:(?:static|const|virtual)[ \t]+){0,3}(?P<type>[A-Za-z_]\w*)[\s&*]{1,300}(?P<name>[A-Za-z_]\w*)"
+    r"\s{0,300}\([^(){};]{0,3000}\)\s{0,3000})\{",
+    re.MULTILINE,
+)
+_BRACE = re.compile("[{}]")
+_STATEMENTS = {"case", "do", "else", "for", "if", "new", "return", "switch", "while"}
+# Procedures with which a program begins; a listing has one of them.
+_ENTRIES = ("OnInit", "OnStart")
+_FIRST_LINE = re.compile(r"[ \t]*(?://\+--|#property|#include|input\b)")
+_FENCE = re.compile(r" {0,3}(```|~~~)(.*)")
+_HTML = re.compile(r"\s*(?:<!--.*?-->\s*)*<(?:!doctype|html|head|body|article|div|h\d|p|pre)\b", re.DOTALL | re.I)
+_LINE_TAGS = ("br", "p", "div", "tr", "li", "h1", "h2", "h3", "h4")
+
+
+class Procedure(NamedTuple):
+    """A function: its name, its lines with their numbers in the file, and whether its last brace was found."""
+
+    name: str
+    lines: list[tuple[int, str]]
+    complete: bool = True
+
+
+class Listing(NamedTuple):
+    """A program: the lines outside its procedures, and its procedures in their order."""
+
+    declarations: list[tuple[int, str]]
+    procedures: list[Procedure]
+
+    @property
+    def code(self) -> str:
+        """The text of all parts, without comments and strings."""
+        parts = [self.declarations, *(procedure.lines for procedure in self.procedures)]
+        return "\n".join(covered("\n".join(line for _, line in lines)) for lines in parts)
+
+
+class _Found(NamedTuple):
+    """A function in a text: its name, its first and last line, counted from 0, and whether it is complete."""
+
+    name: str
+    first: int
+    last: int
+    complete: bool
+
+
+def listings_in(text: str, is_source: bool) -> list[Listing]:
+    """The listings in a text that contain a procedure; a source file (`is_source`) is one listing."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\N{NO-BREAK SPACE}", " ")
+    if is_source:
+        found = _functions(text)
+        return [_listing(text.split("\n"), 1, found)] if found else []
+    listings = []
+    for first, block in _blocks(text):
+        lines = block.split("\n")
+        for start, stop, functions in _groups(block):
+            moved = [found._replace(first=found.first - start, last=found.last - start) for found in functions]
+            listings.append(_listing(lines[start:stop], first + start, moved))
+    return listings
+
+
+def covered(text: str) -> str:
+    """The text with blanks in place of comments, strings and character constants, except for line ends."""
+    return OPAQUE.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
+
+
+def _blocks(text: str) -> Iterator[tuple[int, str]]:
+    """The blocks of code in a text, each with the number of its first line; the whole text if nothing marks them."""
+    if _HTML.match(text.lstrip("\N{ZERO WIDTH NO-BREAK SPACE}")):
+        reader = _PreReader()
+        reader.feed(text)
+        reader.close()
+        yield from reader.blocks or [(1, reader.everything)]
+        return
+    yield from _fenced(text.split("\n")) or [(1, text)]
+
+
+def _fenced(lines: list[str]) -> list[tuple[int, str]]:
+    """The blocks of code in Markdown."""
+    found = []
+    mark, start = "", 0
+    for number, line in enumerate(lines):
+        fence = _FENCE.fullmatch(line)
+        if fence and not mark:
+            mark, start = fence[1], number + 1
+        elif fence and fence[1] == mark and not fence[2].strip("`~ \t"):
+            found.append((start + 1, "\n".join(lines[start:number])))
+            mark = ""
+    return found
+
+
+class _PreReader(HTMLParser):
+    """Collects the text of each `<pre>`, and the text of the whole page for pages without one."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.blocks: list[tuple[int, str]] = []
+        self._all: list[str] = []
+        self._pre: list[str] | None = None
+        self._line = 1
+
+    @property
+    def everything(self) -> str:
+        return "".join(self._all)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "pre":
+            self._pre, self._line = [], self.getpos()[0]
+        elif tag in _LINE_TAGS:
+            self.handle_data("\n")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "pre" and self._pre is not None:
+            self.blocks.append((self._line, "".join(self._pre)))
+            self._pre = None
+
+    def handle_data(self, data: str) -> None:
+        data = data.replace("\N{NO-BREAK SPACE}", " ")
+        self._all.append(data)
+        if self._pre is not None:
+            self._pre.append(data)
+
+
+def _functions(text: str) -> list[_Found]:
+    """The functions of a text that are not inside the braces of another function or of a type."""
+    plain = covered(text)
+    closing = _closing_braces(plain)
+    starts = [0, *(match.end() for match in re.finditer("\n", plain))]
+    found = []
+    position = 0
+    while head := _HEAD.search(plain, position):
+        end = closing.get(head.end() - 1)
+        if head["name"] is None or {head["type"], head["name"]} & _STATEMENTS:
+            position = end or head.end()
+            continue
+        position = end or _end_of_incomplete(plain, head.end())
+        first, last = (bisect_right(starts, at) - 1 for at in (head.start("type"), position - 1))
+        found.append(_Found(head["name"], first, last, end is not None))
+    return found
+
+
+def _closing_braces(plain: str) -> dict[int, int]:
+    """For each opening brace that has a closing one: its position, and the position after the closing brace."""
+    found = {}
+    opened = []
+    for brace in _BRACE.finditer(plain):
+        if brace[0] == "{":
+            opened.append(brace.start())
+        elif opened:
+            found[opened.pop()] = brace.end()
+    return found
+
+
+def _end_of_incomplete(plain: str, position: int) -> int:
+    """Where a function ends that has no closing brace: before the next function, or at the end of the text."""
+    following = _HEAD.search(plain, position)
+    return len(plain[position : following.start() if following else len(plain)].rstrip()) + position
+
+
+def _groups(block: str) -> list[tuple[int, int, list[_Found]]]:
+    """The programs in a block: the first line, the line after the last, and the functions, of each."""
+    groups: list[list[_Found]] = []
+    has_entry = False
+    for found in _functions(block):
+        if not groups or (found.name in _ENTRIES and has_entry):
+            groups.append([])
+            has_entry = False
+        has_entry = has_entry or found.name in _ENTRIES
+        groups[-1].append(found)
+    lines = block.split("\n")
+    placed, before = [], 0
+    for group in groups:
+        # Before the first line of a program and after its last function, an article has its own text.
+        code = (number for number in range(before, group[0].first) if _FIRST_LINE.match(lines[number]))
+        start, before = next(code, group[0].first), group[-1].last + 1
+        placed.append((start, before, group))
+    return placed
+
+
+def _listing(lines: list[str], number: int, functions: list[_Found]) -> Listing:
+    """A listing from its lines, of which the first one has this number in the file."""
+    numbered = [(number + index, line.rstrip().expandtabs(3)) for index, line in enumerate(lines)]
+    procedures, edges = [], [0]
+    for found in functions:
+        first = found.first
+        # The comment directly above a function belongs to it.
+        while first > edges[-1] and lines[first - 1].lstrip().startswith("//"):
+            first -= 1
+        procedures.append(Procedure(found.name, _trimmed(numbered[first : found.last + 1]), found.complete))
+        edges += [first, found.last + 1]
+    edges.append(len(lines))
+    outside = [numbered[start:stop] for start, stop in list(pairwise(edges))[::2]]
+    return Listing(_trimmed([line for part in outside for line in part]), procedures)
+
+
+def _trimmed(lines: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    """The lines without empty ones at the end, and with at most one empty line in a row."""
+    kept: list[tuple[int, str]] = []
+    for line in lines:
+        if line[1] or (kept and kept[-1][1]):
+            kept.append(line)
+    while kept and not kept[-1][1]:
+        kept.pop()
+    return kept

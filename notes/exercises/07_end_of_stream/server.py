@@ -1,0 +1,32 @@
+"""A server that sends its position to a client and ends."""
+
+from ctypes import c_int
+
+from winsock import *
+
+
+def check(result):
+    if result in (SOCKET_ERROR, INVALID_SOCKET):
+        raise SystemExit(WSAErrorDescript(WSAGetLastError()))
+    return result
+
+
+if WSAStartup(MAKEWORD(2, 2), WSADATA()) != 0:
+    raise SystemExit("Winsock cannot be started")
+server = check(socket(AF_INET, SOCK_STREAM, IPPROTO_TCP))
+name = sockaddr_in(AF_INET, htons(0), in_addr(inet_addr("127.0.0.1")))
+check(bind(server, name, 16))
+check(listen(server, SOMAXCONN))
+check(getsockname(server, name, c_int(16)))
+print("start server ok, port", ntohs(name.sin_port))
+
+input("timer> ")
+client = check(accept(server, None, None))
+message = b"<<EURUSD|0.25>>\0"
+check(send(client, message, len(message), 0))
+check(shutdown(client, SD_SEND))
+print("sent EURUSD|0.25; the server ends")
+
+check(closesocket(client))
+check(closesocket(server))
+check(WSACleanup())

@@ -1,0 +1,191 @@
+"""`python -m demos beside FILE`: two columns in the terminal, a page, and what is wrong with a file."""
+
+from __future__ import annotations
+
+import os
+import re
+from html import escape
+from pathlib import Path
+
+import pytest
+from beside_kit import STUDIES, listing, procedures_of
+
+from demos.__main__ import main
+
+each_program = pytest.mark.parametrize("name", STUDIES)
+
+
+@pytest.fixture(autouse=True)
+def _width(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "My Server.mq5"
+    path.write_text(listing("signal_server"), encoding="utf-8")
+    return path
+
+
+def beside(*arguments: str | Path) -> int:
+    return main(["beside", *map(str, arguments)])
+
+
+@each_program
+def test_every_procedure_is_shown_with_our_lines_and_its_explanation(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "listing.mq5"
+    path.write_text(listing(name), encoding="utf-8")
+    assert beside(path) == 0
+    out, err = capsys.readouterr()
+    assert not err
+    study = STUDIES[name]
+    assert all(len(line) <= 80 for line in out.splitlines())
+    for part in study.parts:
+        assert f"== {part.name}" in out
+        right = [line[41:] for line in out.splitlines() if line[38:41] == " | "]
+        assert any(line.startswith(f"{part.last:>4} ") for line in right)
+    total = len(procedures_of(study))
+    assert " ".join(out.split()).count(f"{total} of the {total} procedures of {study.listing} were found.") == 1
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-8-sig", "utf-8", "cp1252"])
+def test_every_encoding_of_metaeditor_is_read(
+    encoding: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "listing.mq5"
+    path.write_bytes(listing("tpl_client").encode(encoding))
+    assert beside(path, "--procedure", "inputs and variables") == 0
+    assert "//| café |" in capsys.readouterr().out
+
+
+def test_what_was_not_found_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "listing.mq5"
+    path.write_text(listing("signal_client", ("Receive",), "void Mine()\n{\n"), encoding="utf-8")
+    assert beside(path) == 0
+    out = capsys.readouterr().out
+    assert "listing.mq5 next to demos/signal/client.py: 9 of the 10 procedures" in out
+    assert out.endswith(
+        "Not found in listing.mq5: Receive\nWithout a closing brace in listing.mq5: Mine\n"
+        "Only in listing.mq5: Mine\nOnly in demos/signal/client.py: Connected\n"
+    )
+    assert re.search(r"^ +\(not found\) +\|  117 def Receive", out, re.MULTILINE)
+
+
+def test_one_procedure_is_shown(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert beside(file, "--procedure", "Send", "--procedure", "Close") == 0
+    assert re.findall(r"^== (\w+)", capsys.readouterr().out, re.MULTILINE) == ["Send", "Close"]
+
+
+def test_a_line_of_the_reader_s_file_cannot_control_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "listing.mq5"
+    path.write_text(listing("tick_client", more="void X()\n{\n// \x1b[2J\u202e\n}\n"), encoding="utf-8")
+    assert beside(path) == 0
+    out = capsys.readouterr().out
+    assert "\\x1b[2J" in out
+    assert all(line.isprintable() for line in out.splitlines())
+
+
+def test_wide_characters_keep_the_columns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "listing.mq5"
+    path.write_text(listing("tick_client", more=f"// {'接' * 60}\nvoid X()\n{{\n}}\n"), encoding="utf-8")
+    assert beside(path, "--procedure", "X") == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if "接" in line]
+    assert len(lines) >= 3
+    assert all(len(line) + line.count("接") <= 80 for line in lines)
+
+
+def test_of_an_article_the_user_chooses_a_program(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "article.md"
+    path.write_text("".join(f"```\n{listing(name)}```\n" for name in STUDIES), encoding="utf-8")
+    assert beside(path) == 2
+    err = capsys.readouterr().err
+    assert err.endswith(f"has 6 programs; choose one with --program: {', '.join(STUDIES)}, or all\n")
+    assert beside(path, "--program", "tick_server") == 0
+    assert "next to demos/ticks/server.py: 4 of the 4 procedures" in capsys.readouterr().out
+    assert beside(path, "--program", "all") == 0
+    assert " ".join(capsys.readouterr().out.split()).count(" were found.") == 6
+
+
+def test_the_page_has_all_programs_and_escapes_the_reader_s_text(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Windows allows no such characters in a name.
+    path, target = tmp_path / ("article.md" if os.name == "nt" else "<b>.md"), tmp_path / "page.html"
+    hostile = 'void X() { Print("</pre><script>alert(1)</script>"); /* & <i> \x1b */ }\n'
+    path.write_text("".join(f"```\n{listing(name, more=hostile)}```\n" for name in STUDIES), encoding="utf-8")
+    assert beside(path, "--html", target) == 0
+    page = target.read_text(encoding="utf-8")
+    assert capsys.readouterr().out.endswith(f"wrote {target}\n")
+    assert f"<h1>{escape(path.name)} and" in page
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;alert(1)&lt;/script&gt;") == 6
+    assert "\x1b" not in page
+    for study in STUDIES.values():
+        for part in study.parts:
+            assert page.count(f'id="{study.name}-{part.name.replace(" ", "-")}"') == 1
+            assert f'data-line="{part.last}"' in page
+    links = set(re.findall(r'href="#([^"]+)"', page))
+    assert links
+    assert links <= set(re.findall(r'id="([^"]+)"', page))
+
+
+def test_the_text_of_the_page_is_that_of_both_programs(file: Path, tmp_path: Path) -> None:
+    target = tmp_path / "page.html"
+    assert beside(file, "--html", target) == 0
+    rows = re.findall(r'<span class="row(?: marked)?" data-line="(\d+)">(.*?)\n</span>', target.read_text("utf-8"))
+    shown = {(int(number), re.sub(r"<[^>]+>", "", row)) for number, row in rows}
+    study = STUDIES["signal_server"]
+    for lines in (file.read_text("utf-8").splitlines(), study.lines):
+        assert {(number, escape(line, quote=False)) for number, line in enumerate(lines, 1) if line} <= shown
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            "int A() { }",
+            "is none of the article's programs; if it is a changed one, name it with --program",
+        ),
+        ("nothing", "has no procedures of MQL"),
+        ("", "has no procedures of MQL"),
+    ],
+)
+def test_another_file_is_an_error(
+    content: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "other.mq5"
+    path.write_text(content, encoding="utf-8")
+    assert beside(path) == 4
+    assert capsys.readouterr().err == f"python -m demos beside: error: {path} {message}\n"
+
+
+def test_a_file_without_procedures_of_the_chosen_program_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "other.mq5"
+    path.write_text("void Mine() { }", encoding="utf-8")
+    assert beside(path, "--program", "tpl_client") == 4
+    assert capsys.readouterr().err.endswith("has none of the procedures of tpl_client\n")
+
+
+@pytest.mark.parametrize("options", [["--procedure", "Snd"], ["--procedure", "Send", "--html", "page.html"]])
+def test_a_wrong_procedure_is_an_error(options: list[str], file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert beside(file, *options) == 2
+    out, err = capsys.readouterr()
+    assert not out
+    assert "no procedure 'Snd': choose from " in err or "--procedure is for the terminal" in err
+
+
+def test_files_that_cannot_be_used_are_errors(tmp_path: Path, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert beside(tmp_path / "none.mq5") == 4
+    assert beside(tmp_path) == 4
+    assert beside(file, "--html", file) == 2
+    assert beside(file, "--html", tmp_path) == 2
+    assert beside(file, "--html", tmp_path / "none" / "page.html") == 4
+    errors = capsys.readouterr().err.splitlines()
+    assert len(errors) == 5
+    assert all(line.startswith("python -m demos beside: error: ") for line in errors)

@@ -1,0 +1,130 @@
+"""A text is split into listings, and a listing into procedures; a listing is recognized by its names."""
+
+from __future__ import annotations
+
+from html import escape
+
+import pytest
+from beside_kit import STUDIES, listing, procedures_of
+
+from demos.beside.matching import best_match, matches_in
+from demos.beside.mql_listings import listings_in
+
+ALL = "\n".join(f"Text that isn't code (of {name}).\n\n```\n{listing(name)}```\n" for name in STUDIES)
+AS_HTML = "<!DOCTYPE html>\n<p>Text</p>" + "".join(
+    f'<p>More &amp; more</p><pre class="code">{escape(listing(name))}</pre>' for name in STUDIES
+)
+AS_TEXT = "\n".join(f"Text that isn't code; it's about {name}.\n\n{listing(name)}" for name in STUDIES)
+
+each_program = pytest.mark.parametrize("name", STUDIES)
+
+
+def names(text: str) -> list[str]:
+    [found] = listings_in(text, is_source=True)
+    return [procedure.name for procedure in found.procedures]
+
+
+@each_program
+def test_a_source_file_is_split_into_its_procedures(name: str) -> None:
+    [found] = listings_in(listing(name), is_source=True)
+    assert [procedure.name for procedure in found.procedures] == procedures_of(STUDIES[name])
+    lines = listing(name).splitlines()
+    for procedure in found.procedures:
+        assert [lines[number - 1] for number, _ in procedure.lines] == [line for _, line in procedure.lines]
+        assert procedure.lines[0][1] == f"//--- about {procedure.name}"
+        assert procedure.lines[-1][1] == "  }"
+        assert procedure.complete
+    assert found.declarations == [(number, lines[number - 1]) for number in range(1, 5)]
+
+
+@each_program
+@pytest.mark.parametrize("text", [ALL, AS_HTML, AS_TEXT], ids=["markdown", "html", "text"])
+def test_every_program_is_found_in_an_article(name: str, text: str) -> None:
+    [match] = [match for match in matches_in(listings_in(text, is_source=False)) if match.study.name == name]
+    [alone] = listings_in(listing(name), is_source=True)
+    assert match.missing == match.additional == match.incomplete == []
+    assert match.listing.code == alone.code
+    first = match.listing.declarations[0]
+    assert first[1] == "//+----+"
+    assert text.splitlines()[first[0] - 1].endswith("//+----+")
+
+
+@each_program
+def test_a_program_that_lacks_a_procedure_and_has_another_one_is_recognized(name: str) -> None:
+    gone = procedures_of(STUDIES[name])[-1]
+    [match] = matches_in(listings_in(listing(name, (gone,), "int Mine() { return 1; }\n"), is_source=True))
+    assert match.study.name == name
+    assert (match.missing, match.additional) == ([gone], ["Mine"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "int OnInit() { return 0; }\nvoid OnDeinit(const int reason) { }\nvoid OnTick() { Print(1); }\n",
+        "int OnInit() { return 0; }\nvoid OnTimer() { }\nvoid CloseClean() { }\n",
+        "no code",
+        "",
+    ],
+)
+def test_another_program_is_not_recognized(text: str) -> None:
+    assert matches_in(listings_in(text, is_source=True)) == []
+
+
+def test_the_program_that_the_user_names_is_taken_although_it_is_not_recognized() -> None:
+    listings = listings_in("void OnTick() { }\n", is_source=True)
+    match = best_match(STUDIES["tick_client"], listings)
+    assert match is not None
+    assert match.missing == ["OnInit", "OnDeinit", "CloseClean"]
+    assert best_match(STUDIES["tpl_client"], listings) is None
+
+
+def test_braces_in_comments_strings_and_characters_do_not_end_a_procedure() -> None:
+    text = 'void A()\n{\n// }\n/* } \n } */\nPrint("}\\"}");\nushort c=\'}\';\n}\nvoid B() { }\n'
+    [found] = listings_in(text, is_source=True)
+    assert [(procedure.name, len(procedure.lines)) for procedure in found.procedures] == [("A", 8), ("B", 1)]
+
+
+def test_the_methods_of_a_class_and_statements_are_not_procedures() -> None:
+    text = "class C\n{\nvoid M() { }\n};\nstruct S { int a; };\nvoid A()\n{\nelse if(x) { }\nreturn f(x);\n}\n"
+    assert names(text) == ["A"]
+
+
+def test_a_head_may_have_a_comment_a_default_value_and_several_lines() -> None:
+    text = "static const string A(uchar &a[],\n   int b=1) // why\n  { }\nCTrade *B(void)\n{\n}\n"
+    assert names(text) == ["A", "B"]
+
+
+def test_a_prototype_and_a_macro_are_declarations() -> None:
+    [found] = listings_in("int A(int b);\n#define M(a) {a}\nvoid B() { }\n", is_source=True)
+    assert [line for _, line in found.declarations] == ["int A(int b);", "#define M(a) {a}"]
+    assert [procedure.name for procedure in found.procedures] == ["B"]
+
+
+def test_a_procedure_without_its_last_brace_ends_before_the_next_one_and_is_reported() -> None:
+    [found] = listings_in("void A()\n{\n if(x) {\n}\n\nvoid B()\n{\n}\n", is_source=True)
+    assert [(p.name, p.lines[0][0], p.lines[-1][0], p.complete) for p in found.procedures] == [
+        ("A", 1, 4, False),
+        ("B", 6, 8, True),
+    ]
+
+
+def test_procedures_of_the_same_name_are_shown_together() -> None:
+    text = listing("tick_client", more="void CloseClean(int all) { }\n")
+    [match] = matches_in(listings_in(text, is_source=True))
+    assert "void CloseClean(int all) { }" in [line for _, line in match.theirs["CloseClean"].lines]
+
+
+def test_an_unfinished_fence_hides_nothing() -> None:
+    [match] = matches_in(listings_in(f"Text\n```\n{listing('tpl_client')}", is_source=False))
+    assert match.study.name == "tpl_client"
+
+
+def test_of_two_copies_of_a_program_the_better_one_is_taken() -> None:
+    worse, better = listing("tick_server", ("OnDeinit",)), listing("tick_server")
+    [match] = matches_in(listings_in(f"```\n{worse}```\n```\n{better}```\n", is_source=False))
+    assert match.missing == []
+
+
+def test_line_ends_of_windows_and_tabs_are_read() -> None:
+    [found] = listings_in("void A()\r\n\t{\r\n\t}\r\n", is_source=True)
+    assert [line for _, line in found.procedures[0].lines] == ["void A()", "   {", "   }"]

@@ -1,0 +1,180 @@
+"""python -m winsock.trace diff: shows where two runs of the same programs differ."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from winsock.command_line import printable, run_command, write_output
+
+from . import comparison
+from .comparison import Difference, first_difference, sequences
+from .events import Event
+from .rendering import quoted
+from .timeline import Timeline, timeline
+from .trace_arguments import failed, read_traces
+from .trace_files import TraceError
+
+_PROG = "python -m winsock.trace diff"
+_EPILOG = """\
+examples:
+  python -m winsock.trace --json -o a.jsonl client.py          (the first run)
+  python -m winsock.trace --json -o b.jsonl client.py          (the second one)
+  python -m winsock.trace diff a.jsonl b.jsonl
+  python -m winsock.trace diff monday/ tuesday/
+
+A folder is a run of several programs: all of its files that end in .jsonl. The
+programs of both runs are matched by their names, and each thread is compared
+with the thread of the same name.
+
+Calls are compared by name, arguments, bytes, result and error. Not compared are
+the times, the ports, the numbers of sockets, and how often a program found
+nothing to do, such as a recv with WSAEWOULDBLOCK (--all compares these calls).
+
+Exit code 0: the runs are equal; 1: they differ; 2: invalid options, or a file
+that cannot be read or is not a trace.
+"""
+
+_SHOWN_TEXT = 200
+_SHOWN_BYTES = 24
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Writes the differences; returns the exit code.
+
+    Errors: SystemExit with code 2 for invalid options.
+    """
+    return run_command(_PROG, lambda: _compare(_parser().parse_args(arguments)))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=_PROG,
+        description="Show where two runs of the same programs differ, from their traces in JSON\nlines.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("a", metavar="A", help="the trace, or the folder with the traces, of the first run")
+    parser.add_argument("b", metavar="B", help="that of the second run")
+    parser.add_argument("--all", action="store_true", help="compare the calls that found nothing to do, too")
+    parser.add_argument(
+        "--context", type=_number, default=3, metavar="N", help="show N calls before and after; default: 3"
+    )
+    return parser
+
+
+def _number(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,6}", text):
+        raise argparse.ArgumentTypeError(f"invalid number of calls: {text!r}; use a number below 1000000")
+    return int(text)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    try:
+        run_a, run_b = (
+            timeline(read_traces(_files(name)), fold=False, unfinished=True) for name in (options.a, options.b)
+        )
+    except TraceError as error:
+        return failed(_PROG, str(error))
+    equal: list[str] = []
+    # The reports, each with the time of its difference in its run: the first one may be the cause of the others.
+    found: list[tuple[int, list[str]]] = []
+    for title, one, other in _pairs(run_a, run_b, options.all):
+        if one is None or other is None:
+            name, run, only = ("A", run_a, one) if one else ("B", run_b, other or [])
+            found.append((_since_start(only[0], run), [f"{title}: only in {name}, {_calls(len(only))}"]))
+        elif difference := first_difference(one, other):
+            run, events = (run_a, one) if difference.equal < len(one) else (run_b, other)
+            time = _since_start(events[difference.equal], run)
+            found.append((time, list(_report(title, one, other, difference, options.context))))
+        else:
+            equal.append(f"{title}: equal, {_calls(len(one))}")
+    reports = ["\n".join(lines) for _, lines in sorted(found, key=lambda report: report[0])]
+    if reports:
+        reports.insert(0, printable(f"A: {options.a}") + "\n" + printable(f"B: {options.b}"))
+    write_output("\n\n".join([*reports, *(["\n".join(equal)] if equal else [])]))
+    return 1 if found else 0
+
+
+def _files(name: str) -> list[str]:
+    """The traces of a run.
+
+    Errors: TraceError for a folder without a trace.
+    """
+    if not Path(name).is_dir():
+        return [name]
+    files = sorted(str(path) for path in Path(name).glob("*.jsonl"))
+    if not files:
+        raise TraceError(f"{name}: the folder has no file that ends in .jsonl")
+    return files
+
+
+def _pairs(a: Timeline, b: Timeline, everything: bool) -> Iterator[tuple[str, list[Event] | None, list[Event] | None]]:
+    """The calls of each thread in both runs, with its name; None if the run does not have it."""
+    left, right = sequences(a, everything), sequences(b, everything)
+    alone = len(a.lanes) == len(b.lanes) == 1  # a program may have another name in the other run
+    ours, theirs = (_by_name(run, alone) for run in (left, right))
+    for program, thread in {**ours, **theirs}:
+        name = program or left[0].program
+        title = name if thread in ("", "MainThread") else f"{name}, thread {thread}"
+        yield printable(title), ours.get((program, thread)), theirs.get((program, thread))
+
+
+def _by_name(run: list[comparison.Sequence], alone: bool) -> dict[tuple[str, str], list[Event]]:
+    return {("" if alone else each.program, each.thread): each.events for each in run if each.events}
+
+
+def _since_start(event: Event, run: Timeline) -> int:
+    return event.start - run.events[0].start
+
+
+def _calls(count: int) -> str:
+    return f"{count} call{'' if count == 1 else 's'}"
+
+
+def _report(title: str, one: list[Event], other: list[Event], difference: Difference, context: int) -> Iterator[str]:
+    equal = difference.equal
+    yield f"{title}: the runs differ after {_calls(equal)}"
+    yield ""
+    for number in range(max(0, equal - context), equal):
+        yield _line(" ", number, one[number])
+    for name, events in (("A", one), ("B", other)):
+        for number in range(equal, min(len(events), equal + context + 1)):
+            yield _line(name, number, events[number])
+        if equal >= len(events):
+            yield f"{name}        makes no more calls"
+    for part, a, b in difference.parts:
+        shown = _values(part, a, b)
+        yield f"  {part}: {shown[0]} in A, {shown[1]} in B"
+
+
+def _line(run: str, number: int, event: Event) -> str:
+    text = (
+        event.text if len(event.text) <= _SHOWN_TEXT else f"{event.text[: _SHOWN_TEXT - 40]} \u2026 {event.text[-37:]}"
+    )
+    place = f"  ({event.source.file}:{event.source.line})" if event.source else ""
+    return printable(f"{run} {number + 1:6} {text}{place}").rstrip()
+
+
+def _values(part: str, a: Any, b: Any) -> tuple[str, str]:
+    """The values of both calls; of data, its size and its bytes from the first that differs."""
+    if part == "buf" and all(isinstance(buffer, dict) and "hex" in buffer for buffer in (a, b)):
+        one, other = bytes.fromhex(a["hex"]), bytes.fromhex(b["hex"])
+        at = next((at for at, (x, y) in enumerate(zip(one, other, strict=False)) if x != y), min(len(one), len(other)))
+        return _data(a, one, at), _data(b, other, at)
+    return _value(a), _value(b)
+
+
+def _data(buffer: dict[str, Any], data: bytes, at: int) -> str:
+    shown = quoted(data[at : at + _SHOWN_BYTES], len(data) > at + _SHOWN_BYTES)
+    return f"{buffer['bytes']} bytes, from byte {at} {shown}"
+
+
+def _value(value: Any) -> str:
+    text = printable(value if isinstance(value, str) else json.dumps(value))
+    return (text if len(text) <= _SHOWN_TEXT else f"{text[:_SHOWN_TEXT]} \u2026") or comparison.MISSING
