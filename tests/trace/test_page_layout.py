@@ -117,6 +117,17 @@ def test_the_heads_of_the_lanes_stay_visible(show: Show) -> None:
     assert [round(line - head) for line, head in zip(opened.value(left), heads, strict=True)] == [8] * 6
 
 
+def test_many_programs_with_long_names_leave_room_for_the_calls(show: Show) -> None:
+    talk = conversation(60, 60)
+    talk.lanes[1].name = "client " * 40
+    opened = show("", talk.timeline())
+    assert opened.value("document.getElementById('scroll').clientHeight") > 600
+    assert opened.value("document.documentElement.scrollWidth") <= 1400
+    opened.press("End")
+    opened.drawn()
+    assert opened.value("document.querySelector('.band.chosen') !== null")
+
+
 def test_a_click_on_the_overview_goes_there(show: Show) -> None:
     opened = show("", conversation(3, 500).timeline())
     opened.click("#overview")
