@@ -228,9 +228,10 @@ def _unmapped(host: str) -> str:
     return str(address.host) if address else host
 
 
-def _ports(endpoint: _Endpoint, exchanged: bool = False) -> tuple[str, str]:
-    local, peer = endpoint.local.rpartition(":")[2], endpoint.peer.rpartition(":")[2]
-    return (peer, local) if exchanged else (local, peer)
+def _host_and_port(address: str) -> tuple[str, str]:
+    """The parts of an address; the host is "" if the address can be any of its machine."""
+    host, _, port = address.rpartition(":")
+    return "" if host in _WILDCARDS else _unmapped(host), port
 
 
 def _match_connections(endpoints: list[_Endpoint], can_cause: _CanCause, arrows: list[Arrow]) -> None:
@@ -242,19 +243,21 @@ def _match_connections(endpoints: list[_Endpoint], can_cause: _CanCause, arrows:
     connects: dict[tuple[str, str], list[_Endpoint]] = {}
     for endpoint in endpoints:
         if not endpoint.accepted:
-            connects.setdefault(_ports(endpoint), []).append(endpoint)
+            connects.setdefault(_host_and_port(endpoint.local), []).append(endpoint)
     for accepted in endpoints:
         if not accepted.accepted:
             continue
         end = accepted.created.end
-        candidates = connects.get(_ports(accepted, exchanged=True), [])
+        host, port = _host_and_port(accepted.peer)
         near = [
-            (abs(end - candidate.created.start), number)
-            for number, candidate in enumerate(candidates)
-            if _connected(candidate, accepted, can_cause)
+            (abs(end - connecting.created.start), key, number)
+            for key in {(host, port), ("", port)}
+            for number, connecting in enumerate(connects.get(key, ()))
+            if _connected(connecting, accepted, can_cause)
         ]
         if near:
-            found = candidates.pop(min(near)[1])
+            _, key, number = min(near)
+            found = connects[key].pop(number)
             found.other, accepted.other = accepted, found
             text = f"{accepted.peer} to {accepted.local}"
             arrows.append(Arrow(found.created, accepted.created, "connection", text))

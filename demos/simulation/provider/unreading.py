@@ -27,11 +27,13 @@ from winsock.simulation.hosts import Host
 # then 100 a second.
 _PINGS, _PAYLOAD = (550, 180, 180), 125
 
-# Seconds: until the snapshot has arrived and between pings, the time without reading, and the pause before the next
+# Seconds: until the snapshot has arrived and between pings, the time without reading, and the pause before each
 # connection.
 _LISTEN_S = 2.0
 _UNREAD_S = 60
 _PAUSES = (5.0, 90.0)
+# The number of such connections in a run; their pings take much of its CPU time.
+_CONNECTIONS = 2
 
 # A connection with this many bytes in its send buffer, always the same ones, is full: its peer does not read. The
 # provider drops it after its limit and a turn of its timer; if it was frozen meanwhile, later.
@@ -43,17 +45,18 @@ class UnreadingSubscriber(Rogue):
     """See the head of this module; run() is the program. The login is the prey's ``slow_login``."""
 
     def run(self) -> None:
-        """Subscribe again and again without end."""
-        process = running_process()
+        """Subscribe until it has filled some connections."""
+        process, filled = running_process(), 0
         with process_context():
             start_winsock()
-            while True:
+            while filled < _CONNECTIONS:
                 process.sleep(self._chance.uniform(*_PAUSES))
                 if (websocket := self._open(receive_buffer=1024)) is not None:
-                    self._subscribe(websocket)
+                    filled += self._subscribe(websocket)
                     websocket.stream.close("")
 
-    def _subscribe(self, websocket: WebSocket) -> None:
+    def _subscribe(self, websocket: WebSocket) -> bool:
+        """Subscribe and read nothing more; whether it has got the state before."""
         process, received = running_process(), list[tuple[str, str]]()
         login = Login(VERSION, self._prey.slow_login, password=self._prey.slow_password)
         websocket.send_text(encode(login), _now())
@@ -61,7 +64,7 @@ class UnreadingSubscriber(Rogue):
         messages = [decode_from_server(text) for _, text in received]
         state = next((each for each in messages if isinstance(each, Snapshot)), None)
         if state is None or not websocket.is_open:
-            return
+            return False
         ping = Ping(payload=bytes(_PAYLOAD))
         for count in _PINGS:
             websocket.stream.send(b"".join(bytes(websocket.connection.send(ping)) for _ in range(count)), _now())
@@ -69,11 +72,12 @@ class UnreadingSubscriber(Rogue):
             websocket.stream.flush(_now())
         for _ in range(_UNREAD_S):
             if not websocket.is_open:
-                return
+                break
             websocket.send_text(encode(Ack(state.stream, state.seq)), _now())
             websocket.send_text(encode(Resync()), _now())
             process.sleep(1.0)
             websocket.stream.flush(_now())
+        return True
 
 
 class FullConnections:
