@@ -262,7 +262,9 @@ def _short(event: Event, names: dict[int, str]) -> str:
     """A call with names in place of the numbers of sockets, without the meaning of its error and details."""
     text = re.sub(r"(?:SOCKET_ERROR|INVALID_SOCKET) \(#\d+\) (\w+): .*", r"\1", event.text, flags=re.DOTALL)
     text = re.sub(r"\{wVersion.*\}", "{...}", text)
-    text = re.sub(r'"((?:[^"\\]|\\.){32})(?:[^"\\]|\\.)+"(?:\.\.\.)?', r'"\1"...', text)
+    # Of more than 32 bytes only the first 24 are shown.
+    byte = r'(?:[^"\\]|\\.)'
+    text = re.sub(rf'"({byte}{{24}})(?:{byte}*"\.\.\.|{byte}{{9,}}")', r'"\1"...', text)
     # The number of a socket is the first argument, the only element of a set, or the result of socket or accept.
     place = r"(?<=[({])\d+(?=[,)}])" + (r"|\d+$" if event.call in ("socket", "accept") else "")
     return re.sub(place, lambda match: names.get(int(match[0]), match[0]), text)

@@ -20,7 +20,7 @@ stranger = check(socket(AF_INET, SOCK_DGRAM, IPPROTO_UDP))
 
 tick = b"EURUSD 1.10000\0"
 check(sendto(client, tick, len(tick), 0, server, 16))
-check(sendto(stranger, b"x" * 30, 30, 0, server, 16))
+check(sendto(stranger, b"x" * 20, 20, 0, server, 16))
 tick = b"EURUSD 1.10003\0"
 check(sendto(client, tick, len(tick), 0, server, 16))
 print("sent EURUSD 1.10000 and EURUSD 1.10003")
