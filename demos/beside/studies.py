@@ -84,7 +84,6 @@ class Study(NamedTuple):
 class Erratum(NamedTuple):
     """A row of notes/errata.md, as Markdown: what the original does, and what the study program does."""
 
-    number: str
     original: str
     study: str
 
@@ -128,7 +127,7 @@ def all_errata() -> dict[str, Erratum]:
     for cells in _rows(text, 5):
         if number := _ERRATUM_ROW.fullmatch(cells[0]):
             original, study = (cell.replace("\\|", "|") for cell in cells[1:3])
-            found[number[1]] = Erratum(number[1], original, study)
+            found[number[1]] = Erratum(original, study)
     return found
 
 
