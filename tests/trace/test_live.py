@@ -100,10 +100,9 @@ def live(folder: Path, *arguments: str) -> Iterator[Live]:
     try:
         yield Live(process)
     finally:
-        process.kill()
-        process.wait(LIMIT_SECONDS)
-        assert process.stdout is not None
-        process.stdout.close()
+        # Not killed: it ends the programs that it has started.
+        process.terminate()
+        process.communicate(timeout=LIMIT_SECONDS)
 
 
 NEEDS_CTRL_C = pytest.mark.posix_only(reason="sends SIGINT to one process")
@@ -246,7 +245,8 @@ class Terminal:
         return self.process.wait(LIMIT_SECONDS)
 
     def close(self) -> None:
-        self.process.kill()
+        # Not killed: it ends the programs that it has started.
+        self.process.terminate()
         self.process.wait(LIMIT_SECONDS)
         os.close(self.master)
 

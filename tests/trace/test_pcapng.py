@@ -368,6 +368,15 @@ def test_a_connection_that_fails(tmp_path: Path, error: str) -> None:
     assert flags == {"WSAECONNREFUSED": [syn, reset], "WSAETIMEDOUT": [syn], "WSAENETUNREACH": []}[error]
 
 
+def test_a_connect_that_waits_for_a_refusal_does_not_delay_other_packets(tmp_path: Path) -> None:
+    story = Story("a", "b")
+    story.call(0, "connect", -1, d=10**9, s=5, name=C, local=A, peer=C, error="WSAECONNREFUSED")
+    story.stream(1, 6, A, B)
+    story.move(1, "send", 6, b"x", recorded=1)
+    times = fields(exported(tmp_path, story), "frame.time_relative", "tcp.flags.str")
+    assert [(round(float(time)), flags[-4:]) for time, flags in times][-2:] == [(0, "P···"), (1, "·R··")]
+
+
 def test_a_nonblocking_connection_is_established_when_a_call_needs_it(tmp_path: Path) -> None:
     story = Story("a", "b")
     story.stream(0, 5, A, B, error="WSAEWOULDBLOCK")

@@ -252,7 +252,8 @@ def _now(watch: Watch, columns: int, column: int, most: int) -> list[Text]:
     lines = []
     for program, does, how in states:
         counts = f"{_count(program.calls, 'call')}, {_count(program.errors, 'error')}"
-        lines.append(Text(_fitted(f"{_name(program)}: {counts}, {does or how}", column + _TIME)))
+        what = f"{how}, {does}" if does else how
+        lines.append(Text(_fitted(f"{_name(program)}: {counts}, {what}", column + _TIME)))
     lines += absent
     if len(lines) > most > 1:
         lines = [Text(f"and {len(lines) - most + 1} more"), *lines[1 - most :]]

@@ -14,6 +14,7 @@ How it works:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from heapq import heappop, heappush
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any, NamedTuple
@@ -28,6 +29,8 @@ from .timeline import Timeline
 
 __all__ = ["Capture", "capture"]
 
+# The errors of a connect that has sent a SYN.
+_SENT_SYN = ("", "WSAEWOULDBLOCK", "WSAECONNREFUSED", "WSAETIMEDOUT")
 _RESETS = ("WSAECONNRESET", "WSAECONNABORTED")
 _LOOPBACK: dict[int, Host] = {4: IPv4Address("127.0.0.1"), 6: IPv6Address("::1")}
 _UNKNOWN = Address(IPv4Address("0.0.0.0"), 0)
@@ -73,8 +76,8 @@ class _Calls:
             self._index(arrow)
         self._sides: dict[_Key, tuple[Connection, Side]] = {}
         self._by_accept: dict[int, Connection] = {}
-        # The connections whose connect has succeeded, by the time at which it returned.
-        self._returning: list[tuple[int, int, Connection]] = []
+        # What a connect does when it returns: the time, the number of the connection, and its function.
+        self._returning: list[tuple[int, int, Callable[[int], None]]] = []
         self._count = 0
         self._datagram_sockets: set[_Key] = set()
         self._started: dict[int, int] = {}
@@ -90,13 +93,10 @@ class _Calls:
         """Adds the packets of one call; a call that has not returned has none."""
         if "begun" in event.record:
             return
-        while self._returning and self._returning[0][0] <= event.at:
-            self._establish(*heappop(self._returning))
+        self._return_connects(event.at)
         args = event.record["args"]
-        key = (
-            event.lane,
-            _hashable(event.record.get("result") if event.call in ("socket", "accept") else args.get("s")),
-        )
+        handle = event.record.get("result") if event.call in ("socket", "accept") else args.get("s")
+        key = event.lane, _hashable(handle)
         if event.group == "data":
             self._moved(key, event)
         elif event.call == "connect":
@@ -106,11 +106,13 @@ class _Calls:
 
     def end(self) -> None:
         """Adds what is left after the last call."""
-        while self._returning:
-            self._establish(*heappop(self._returning))
+        self._return_connects(None)
 
-    def _establish(self, time: int, number: int, connection: Connection) -> None:
-        connection.establish(self._time(time))
+    def _return_connects(self, until: int | None) -> None:
+        """Adds the packets of connects that have returned until this time, or of all."""
+        while self._returning and (until is None or self._returning[0][0] <= until):
+            time, _, answer = heappop(self._returning)
+            answer(self._time(time))
 
     def _control(self, key: _Key, event: Event) -> None:
         """Calls that create, change or close a socket and have succeeded."""
@@ -132,13 +134,7 @@ class _Calls:
             self._change(*self._sides[key], event)
 
     def _connect(self, key: _Key, event: Event) -> None:
-        refused = event.error == "WSAECONNREFUSED"
-        if key in self._datagram_sockets or event.error not in (
-            "",
-            "WSAEWOULDBLOCK",
-            "WSAECONNREFUSED",
-            "WSAETIMEDOUT",
-        ):
+        if key in self._datagram_sockets or event.error not in _SENT_SYN:
             return
         accept = self._accepts.get(id(event))
         record = accept.record if accept else event.record
@@ -149,15 +145,14 @@ class _Calls:
         if connection is None:
             return
         connection.open(self._time(event.start), self._comment(event))
-        if refused:
-            connection.refuse(self._time(event.end))
+        if event.error in ("", "WSAECONNREFUSED"):
+            answer = connection.refuse if event.error else connection.establish
+            heappush(self._returning, (event.end, self._count, answer))
         if event.error in ("", "WSAEWOULDBLOCK"):
             self._sides[key] = connection, connection.client
             if accept:
                 connection.accepted = self._comment(accept)
                 self._by_accept[id(accept)] = connection
-            if not event.error:
-                heappush(self._returning, (event.end, self._count, connection))
 
     def _accept(self, key: _Key, event: Event) -> None:
         time, comment = self._time(event.at), self._comment(event)
@@ -204,14 +199,13 @@ class _Calls:
 
     def _close(self, key: _Key, event: Event) -> None:
         self._datagram_sockets.discard(key)
-        connection, side = self._sides.pop(key, (None, None))
-        if connection is None or side is None:
+        if key not in self._sides:
             return
-        victims = [
-            self._sides.get((reset.lane, _hashable(reset.record["args"].get("s"))), (None, None))[0]
-            for reset in self._resets.get(id(event), [])
-        ]
-        end = connection.abort if side.abortive or connection in victims else connection.finish
+        connection, side = self._sides.pop(key)
+        # The sockets that will notice that the connection was reset.
+        resets = [(call.lane, _hashable(call.record["args"].get("s"))) for call in self._resets.get(id(event), [])]
+        reset = side.abortive or any(connection in self._sides.get(socket, ()) for socket in resets)
+        end = connection.abort if reset else connection.finish
         end(side, self._time(event.at), self._comment(event))
 
     def _moved(self, key: _Key, event: Event) -> None:
