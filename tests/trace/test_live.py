@@ -19,8 +19,9 @@ from browser_kit import NEEDS_BROWSER, browser
 from trace_kit import ROOT, python
 from winsock_kit import LIMIT_SECONDS
 
-from winsock.trace.live import main
+from winsock.trace.live import chosen_view, main
 from winsock.trace.live_programs import command_words
+from winsock.trace.live_terminal import LineView
 
 # The server writes its port to a file before it listens; it answers until a client sends "end".
 SERVER = """\
@@ -289,6 +290,16 @@ def test_a_terminal_that_cannot_move_the_cursor_gets_lines(terminal: Terminal) -
     terminal.wait_for(b"waits ...")
     assert terminal.end() == 0
     assert b"\x1b" not in terminal.output
+
+
+def test_without_rich_a_terminal_gets_a_message_and_lines(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "rich.console", None)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    assert isinstance(chosen_view(lines=False), LineView)
+    assert 'the display needs rich: python -m pip install -e ".[live]"; each call is a line' in capsys.readouterr().err
 
 
 # ---- the page

@@ -22,7 +22,7 @@ from .live_terminal import ColumnView, LineView, Note, View
 from .live_watch import Watch
 from .trace_arguments import failed, file_and_name
 
-__all__ = ["main"]
+__all__ = ["chosen_view", "main"]
 
 _PROG = "python -m winsock.trace live"
 # The time between two looks at the files, in seconds.
@@ -77,7 +77,7 @@ def _run(options: argparse.Namespace) -> int:
     if options.traces and "%p" in os.path.abspath(options.traces):
         return failed(_PROG, f"invalid folder: {str(options.traces)!r}: %p in the name of a trace is replaced")
     with ExitStack() as stack:
-        view = _view(options.lines)
+        view = chosen_view(options.lines)
         stop = stack.enter_context(_stopped_by_signals())
         watch = Watch(view.row)
         try:
@@ -164,7 +164,7 @@ def _notes(watch: Watch, url: str) -> list[Note]:
     return notes
 
 
-def _view(lines: bool) -> View:
+def chosen_view(lines: bool) -> View:
     """The display for this output."""
     if lines or sys.stdout is None or not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
         return LineView()
