@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
-__all__ = ["GROUPS", "Arrow", "Event", "Lane", "Source"]
+__all__ = ["GROUPS", "Arrow", "CanCause", "Event", "Lane", "Source"]
 
 # The groups of calls that the page can filter; every other call is in the group "names" (names and numbers).
 GROUPS = {
@@ -108,3 +109,7 @@ class Arrow(NamedTuple):
     kind: str
     text: str
     bytes: int = 0
+
+
+# Whether the first call can be a cause of the second one, according to their times.
+CanCause: TypeAlias = Callable[[Event, Event], bool]

@@ -15,30 +15,25 @@ How it works:
   than with shutdown. A program may call WSAStartup several times; then only its last WSACleanup closes the sockets.
 - A cause is not later than its effect. That is checked only between programs with one clock: the clocks of two machines
   differ.
-- Datagrams (`_match_datagrams`) can be lost, so there are no numbers: each received datagram is matched with the first
-  sent one that has the same addresses, size and content and that this socket has not received yet.
+- Datagrams are matched by datagram_matching.py, addresses are compared by address_matching.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
+from .address_matching import host_and_port, same_address
 from .calls import PREVIEW
-from .events import Arrow, Event
-from .ip_headers import parsed
+from .datagram_matching import Datagram, match_datagrams
+from .events import Arrow, CanCause, Event
 from .rendering import quoted
 from .reports import Reports
 from .wire_formats import HEAD, stream_format
 
 __all__ = ["arrows_of"]
 
-_WILDCARDS = ("0.0.0.0", "[::]")
 # A socket: its lane and its handle.
 _Key = tuple[int, int]
-# Whether the first call can be a cause of the second one, according to their times.
-_CanCause: TypeAlias = Callable[[Event, Event], bool]
 
 
 @dataclass
@@ -67,17 +62,6 @@ class _Endpoint:
     other: _Endpoint | None = None
 
 
-@dataclass
-class _Datagram:
-    event: Event
-    socket: int
-    source: str
-    target: str
-    size: int
-    data: str
-    receivers: set[_Key] = field(default_factory=set)
-
-
 def arrows_of(events: list[Event], clocks: list[int]) -> tuple[list[Arrow], list[tuple[Event, Event]]]:
     """The arrows between these events, which are in order of time, and pairs of other causes and effects (reports.py).
 
@@ -101,7 +85,7 @@ def arrows_of(events: list[Event], clocks: list[int]) -> tuple[list[Arrow], list
     for endpoint in sockets.endpoints:
         if endpoint.other:
             _match_stream(endpoint, endpoint.other, can_cause, arrows)
-    _match_datagrams(sockets.datagrams_sent, sockets.datagrams_received, can_cause, arrows)
+    match_datagrams(sockets.datagrams_sent, sockets.datagrams_received, can_cause, arrows)
     return arrows, reports.causes(arrows)
 
 
@@ -110,8 +94,8 @@ class _Sockets:
 
     def __init__(self) -> None:
         self.endpoints: list[_Endpoint] = []
-        self.datagrams_sent: list[_Datagram] = []
-        self.datagrams_received: list[_Datagram] = []
+        self.datagrams_sent: list[Datagram] = []
+        self.datagrams_received: list[Datagram] = []
         self._open: dict[_Key, _Endpoint] = {}
         self._datagram_sockets: set[_Key] = set()
         # For each lane, the calls of WSAStartup without their WSACleanup.
@@ -193,7 +177,7 @@ class _Sockets:
         named = args.get("to" if sends else "from_")
         other = named if isinstance(named, str) else peer
         source, target = (local, other) if sends else (other, local)
-        datagram = _Datagram(event, key[1], source, target, _size(buffer), buffer["hex"])
+        datagram = Datagram(event, key[1], source, target, _size(buffer), buffer["hex"])
         (self.datagrams_sent if sends else self.datagrams_received).append(datagram)
 
 
@@ -215,26 +199,7 @@ def _size(buffer: object) -> int:
     return int(buffer.get("bytes", 0)) if isinstance(buffer, dict) else 0
 
 
-def _same_address(one: str, other: str) -> bool:
-    """Whether two texts can be the same address; 0.0.0.0 and [::] match any address with the same port."""
-    (host, _, port), (other_host, _, other_port) = one.rpartition(":"), other.rpartition(":")
-    hosts = _unmapped(host) == _unmapped(other_host) or host in _WILDCARDS or other_host in _WILDCARDS
-    return hosts and port == other_port and port not in ("", "0")
-
-
-def _unmapped(host: str) -> str:
-    """A host; for an IPv4 address that is mapped into IPv6, the IPv4 address, which the other end uses."""
-    address = parsed(f"{host}:0") if host.startswith("[::ffff:") else None
-    return str(address.host) if address else host
-
-
-def _host_and_port(address: str) -> tuple[str, str]:
-    """The parts of an address; the host is "" if the address can be any of its machine."""
-    host, _, port = address.rpartition(":")
-    return "" if host in _WILDCARDS else _unmapped(host), port
-
-
-def _match_connections(endpoints: list[_Endpoint], can_cause: _CanCause, arrows: list[Arrow]) -> None:
+def _match_connections(endpoints: list[_Endpoint], can_cause: CanCause, arrows: list[Arrow]) -> None:
     """Find the connect of each accepted socket: of those with its addresses, the last one before accept returned.
 
     Between two machines it is the one whose time is nearest: their clocks differ by less than the time until a port is
@@ -243,12 +208,12 @@ def _match_connections(endpoints: list[_Endpoint], can_cause: _CanCause, arrows:
     connects: dict[tuple[str, str], list[_Endpoint]] = {}
     for endpoint in endpoints:
         if not endpoint.accepted:
-            connects.setdefault(_host_and_port(endpoint.local), []).append(endpoint)
+            connects.setdefault(host_and_port(endpoint.local), []).append(endpoint)
     for accepted in endpoints:
         if not accepted.accepted:
             continue
         end = accepted.created.end
-        host, port = _host_and_port(accepted.peer)
+        host, port = host_and_port(accepted.peer)
         near = [
             (abs(end - connecting.created.start), key, number)
             for key in {(host, port), ("", port)}
@@ -263,15 +228,15 @@ def _match_connections(endpoints: list[_Endpoint], can_cause: _CanCause, arrows:
             arrows.append(Arrow(found.created, accepted.created, "connection", text))
 
 
-def _connected(connecting: _Endpoint, accepted: _Endpoint, can_cause: _CanCause) -> bool:
+def _connected(connecting: _Endpoint, accepted: _Endpoint, can_cause: CanCause) -> bool:
     return (
         can_cause(connecting.created, accepted.created)
-        and _same_address(connecting.local, accepted.peer)
-        and _same_address(connecting.peer, accepted.local)
+        and same_address(connecting.local, accepted.peer)
+        and same_address(connecting.peer, accepted.local)
     )
 
 
-def _match_stream(sender: _Endpoint, receiver: _Endpoint, can_cause: _CanCause, arrows: list[Arrow]) -> None:
+def _match_stream(sender: _Endpoint, receiver: _Endpoint, can_cause: CanCause, arrows: list[Arrow]) -> None:
     """Add the arrows from the sends of one endpoint to the receives of the other, and for the end of the stream."""
     first = 0
     for sent in sender.sent:
@@ -301,51 +266,3 @@ def _data_arrow(sent: _Range, received: _Range) -> Arrow:
     count, whole = end - begin, sent.end - sent.begin
     size = f"{count} bytes" if count == whole else f"{count} of {whole} bytes"
     return Arrow(sent.event, received.event, "data", f"{size} {quoted(shown, len(shown) < count)}", count)
-
-
-def _match_datagrams(
-    sent: list[_Datagram], received: list[_Datagram], can_cause: _CanCause, arrows: list[Arrow]
-) -> None:
-    by_port: dict[str, list[_Datagram]] = {}
-    by_port_and_size: dict[tuple[str, int], list[_Datagram]] = {}
-    for datagram in sent:
-        port = datagram.target.rpartition(":")[2]
-        by_port.setdefault(port, []).append(datagram)
-        by_port_and_size.setdefault((port, datagram.size), []).append(datagram)
-    # The number of datagrams at the start of a list that a socket has already received: they are not read again.
-    passed: dict[tuple[_Key, str, int], int] = {}
-    for arrived in received:
-        receiver = (arrived.event.lane, arrived.socket)
-        port = arrived.target.rpartition(":")[2]
-        # A datagram that was truncated was longer.
-        whole = not arrived.event.error
-        candidates = by_port_and_size.get((port, arrived.size), []) if whole else by_port.get(port, [])
-        key = (receiver, port, arrived.size if whole else -1)
-        first = passed.get(key, 0)
-        while first < len(candidates) and receiver in candidates[first].receivers:
-            first += 1
-        passed[key] = first
-        for number in range(first, len(candidates)):
-            datagram = candidates[number]
-            if receiver not in datagram.receivers and _same_datagram(datagram, arrived, can_cause):
-                datagram.receivers.add(receiver)
-                text = f"{arrived.size} bytes {_preview(arrived)}"
-                arrows.append(Arrow(datagram.event, arrived.event, "datagram", text, arrived.size))
-                break
-
-
-def _same_datagram(sent: _Datagram, received: _Datagram, can_cause: _CanCause) -> bool:
-    shown = min(len(sent.data), len(received.data))
-    truncated = bool(received.event.error)
-    return (
-        can_cause(sent.event, received.event)
-        and (not received.source or _same_address(sent.source, received.source))
-        and _same_address(sent.target, received.target)
-        and (sent.size == received.size or (truncated and sent.size > received.size))
-        and sent.data[:shown] == received.data[:shown]
-    )
-
-
-def _preview(datagram: _Datagram) -> str:
-    raw = bytes.fromhex(datagram.data[: 2 * PREVIEW])
-    return quoted(raw, len(raw) < datagram.size)
