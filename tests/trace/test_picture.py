@@ -315,9 +315,10 @@ def test_a_failed_conversion_is_in_the_diagram() -> None:
     story.call(0, "gethostbyname", None, error="WSAHOST_NOT_FOUND")
     story.call(0, "htons", raised="TypeError: no integer")
     story.call(0, "htonl", 5)
+    story.call(0, "getaddrinfo", raised="KeyboardInterrupt")
     drawn = story.draw()
-    assert [event.failed for event in drawn.events] == [True, True, False]
-    assert "gethostbyname() = None<br/>htons() = 0\n" in sequence_diagram(drawn)
+    assert [event.failed for event in drawn.events] == [True, True, False, False]
+    assert "gethostbyname() = None<br/>htons() = 0<br/>getaddrinfo() = 0\n" in sequence_diagram(drawn)
 
 
 @pytest.mark.parametrize(
@@ -326,6 +327,7 @@ def test_a_failed_conversion_is_in_the_diagram() -> None:
         ({"error": "WSAECONNRESET"}, True, False),
         ({"error": "WSAEWOULDBLOCK"}, False, False),
         ({"raised": "KeyboardInterrupt: "}, False, True),
+        ({"raised": "KeyboardInterrupt"}, False, True),
         ({"raised": "SystemExit: 1"}, False, True),
         ({"raised": "TypeError: KeyboardInterrupt"}, True, False),
         ({"error": "KeyboardInterrupt"}, True, False),

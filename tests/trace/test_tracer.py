@@ -59,6 +59,7 @@ from winsock import (
 from winsock.api import CALLS, Winsock
 from winsock.trace.parameters import PARAMETERS
 from winsock.trace.rendering import quoted
+from winsock.trace.sinks import raised_text
 
 NOT_A_SOCKET = 0x7FFFFFF0
 
@@ -600,3 +601,8 @@ def test_records_have_the_addresses_of_datagram_sockets_and_of_connections_in_pr
 )
 def test_digits_after_a_byte_are_not_part_of_its_escape_sequence(data: bytes, literal: str) -> None:
     assert quoted(data) == literal
+
+
+def test_an_exception_without_a_text_is_its_class() -> None:
+    assert raised_text(KeyboardInterrupt()) == "KeyboardInterrupt"
+    assert raised_text(TypeError("no integer")) == "TypeError: no integer"
