@@ -24,13 +24,16 @@ _MAX_CALLS_PER_NOTE = 8
 def sequence_diagram(timeline: Timeline, everything: bool = False) -> str:
     """The text of the diagram; with `everything`, it includes conversions and calls that found nothing to do.
 
+    Conversions that failed, or that the end of the program interrupted, are always included.
+
     The names of calls that the diagram contains already are in parentheses.
     """
     lines = ["sequenceDiagram"]
     lines += [f"    participant P{index} as {_escaped(lane.name)}" for index, lane in enumerate(timeline.lanes)]
     diagram = _Diagram(timeline)
     for event in timeline.events:
-        if event.partners or everything or (event.group != "names" and not event.idle):
+        found = event.group != "names" and not event.idle
+        if everything or found or event.partners or event.failed or event.ended:
             diagram.add(event)
     return "\n".join(lines + diagram.finished()) + "\n"
 

@@ -20,13 +20,14 @@ from .rendering import arguments, json_result, quoted, result, value
 from .source import source_of_call
 from .waits import MAY_BLOCK, Waits
 
-__all__ = ["CLOCK", "REAL", "JsonSink", "Origin", "Output", "Sink", "TextSink"]
+__all__ = ["CLOCK", "REAL", "JsonSink", "Origin", "Output", "Sink", "TextSink", "raised_text"]
 
 # A monotonic clock that all processes of a machine share: CLOCK_MONOTONIC, or the performance counter of Windows.
 CLOCK = time.perf_counter_ns
 
-# The longest text of a call that has begun, in characters.
+# The longest text of a call that has begun, and the longest JSON text of its arguments, in characters.
 _BEGINNING = 200
+_ARGUMENTS = 2000
 
 
 class Sink(Protocol):
@@ -74,8 +75,10 @@ class Output:
         self._fd = -1
 
 
-def raised_text(call: Call) -> str:
-    return printable(f"raised {type(call.raised).__name__}: {call.raised}") if call.raised else ""
+def raised_text(error: BaseException) -> str:
+    """The exception's class, and its text if it has one; KeyboardInterrupt has none."""
+    text = str(error)
+    return type(error).__name__ + (f": {text}" if text else "")
 
 
 class TextSink:
@@ -105,7 +108,7 @@ class TextSink:
 
     def end(self, call: Call, number: int, start: int, duration: int, addresses: dict[str, str]) -> None:
         thread = threading.get_ident()
-        outcome = f" {raised_text(call)}" if call.raised else f" = {result(call)}"
+        outcome = f" raised {printable(raised_text(call.raised))}" if call.raised else f" = {result(call)}"
         took = f" <{duration / 1e9:.6f}>\n"
         line = f"{arguments(call.shown)}){outcome}{took}"
         with self._lock:
@@ -135,6 +138,16 @@ class TextSink:
         seconds, nanoseconds = divmod(self._wall + clock, 10**9)
         clock_time = time.strftime("%H:%M:%S", time.localtime(seconds))
         return f"{clock_time}.{nanoseconds // 1000:06} [{quoted(_thread().encode('utf-8', 'replace'))[1:-1]}] "
+
+
+def _known(call: Call) -> dict[str, Shown]:
+    """The arguments that are known before the call, by name."""
+    parameters = PARAMETERS[call.name]
+    return {
+        name: shown
+        for name, shown in call.shown.items()
+        if name not in parameters or parameters[name].when is not When.OUT
+    }
 
 
 def _beginning(call: Call) -> str:
@@ -198,6 +211,9 @@ class JsonSink:
                 "call": call.name,
                 "text": f"{call.name}({_beginning(call)}"[:_BEGINNING],
             }
+            args = _known(call)
+            if len(json.dumps(args)) <= _ARGUMENTS:
+                record["args"] = args
             if source := source_of_call():
                 record["source"] = source
             self._write(record)
@@ -214,8 +230,8 @@ class JsonSink:
             "args": call.shown,
         }
         if call.raised:
-            record["raised"] = f"{type(call.raised).__name__}: {call.raised}"
-            outcome = raised_text(call)
+            record["raised"] = raised_text(call.raised)
+            outcome = f"raised {printable(record['raised'])}"
         else:
             record["result"] = json_result(call)
             outcome = f"= {result(call)}"
