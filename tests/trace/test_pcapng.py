@@ -489,6 +489,19 @@ def test_a_datagram_of_a_program_without_a_trace_is_an_inbound_packet(tmp_path: 
 # ---- traces that were made to do harm
 
 
+@pytest.mark.parametrize(("target", "largest"), [(B, 65507), (B6, 65527)])
+def test_a_datagram_that_is_larger_than_udp_allows_is_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], target: str, largest: int
+) -> None:
+    story = Story("a")
+    for size in (largest, largest + 1, 1 << 40):
+        story.call(0, "sendto", size, s=5, buf={"bytes": size, "hex": ""}, len=size, flags=0, to=target)
+    file = exported(tmp_path, story)
+    assert fields(file, "udp.length") == [(str(largest + 8),)]
+    assert "1 packets written" in (text := capsys.readouterr().err)
+    assert text.endswith("; 2 calls left out: a datagram cannot have that size\n")
+
+
 @pytest.mark.parametrize(
     "values",
     [

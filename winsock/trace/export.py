@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Sequence
 
 from winsock.command_line import is_same_file, printable, run_command
@@ -105,9 +106,7 @@ def _report(text: str) -> None:
     print(printable(text), file=sys.stderr)
 
 
-def _left_out(calls: int) -> str:
-    if not calls:
-        return ""
-    return (
-        f"; {calls} call{'' if calls == 1 else 's'} left out: the trace has no connect, accept or address of the socket"
+def _left_out(calls: Counter[str]) -> str:
+    return "".join(
+        f"; {number} call{'' if number == 1 else 's'} left out: {reason}" for reason, number in sorted(calls.items())
     )

@@ -62,12 +62,18 @@ class Segment(NamedTuple):
 
 
 class Datagram(NamedTuple):
-    """A UDP packet: its data as far as it is known, and the size of its data."""
+    """A UDP packet: its data as far as it is known, and the size of its data; `packet` needs one that is possible."""
 
     source: Address
     target: Address
     data: bytes
     size: int
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether its size fits into the 16 bits that the headers have for it."""
+        headers = 28 if self.source.host.version == self.target.host.version == 4 else 8
+        return headers + self.size <= _MOST
 
     def packet(self) -> tuple[bytes, int]:
         """The known bytes of the packet, and its size."""

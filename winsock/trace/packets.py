@@ -14,6 +14,7 @@ How it works:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from heapq import heappop, heappush
 from ipaddress import IPv4Address, IPv6Address
@@ -36,14 +37,17 @@ _LOOPBACK: dict[int, Host] = {4: IPv4Address("127.0.0.1"), 6: IPv6Address("::1")
 _UNKNOWN = Address(IPv4Address("0.0.0.0"), 0)
 # A socket: its lane and its handle.
 _Key = tuple[int, object]
+# Why the capture cannot show a call.
+_NO_CONNECTION = "the trace has no connect, accept or address of the socket"
+_TOO_LARGE = "a datagram cannot have that size"
 
 
 class Capture(NamedTuple):
-    """The bytes of a pcapng file, the number of its packets, and that of the calls that it cannot show."""
+    """The bytes of a pcapng file, the number of its packets, and that of the calls that it cannot show, by reason."""
 
     data: bytes
     packets: int
-    left_out: int
+    left_out: Counter[str]
 
 
 def capture(timeline: Timeline) -> Capture:
@@ -64,7 +68,7 @@ class _Calls:
 
     def __init__(self, timeline: Timeline) -> None:
         self.packets: list[Packet] = []
-        self.left_out = 0
+        self.left_out: Counter[str] = Counter()
         self._wall = timeline.wall
         self._lanes = [lane.name for lane in timeline.lanes]
         # The arrows by their kind and the call at one end. Each accept has one connect, each failed receive one close.
@@ -172,7 +176,7 @@ class _Calls:
         """A new connection; None if the server's address is unknown. An unknown address of the client is invented."""
         to = parsed(str(server))
         if to is None:
-            self.left_out += 1
+            self.left_out[_NO_CONNECTION] += 1
             return None
         self._count += 1
         # Of the ports that systems choose, so that each connection has its own.
@@ -221,7 +225,7 @@ class _Calls:
         elif event.call in ("sendto", "recvfrom") or key in self._datagram_sockets:
             self._datagram(event, data, size)
         elif not event.error:
-            self.left_out += 1
+            self.left_out[_NO_CONNECTION] += 1
 
     def _stream(self, connection: Connection, side: Side, event: Event, data: bytes, size: int) -> None:
         time, comment = self._time(event.at), self._comment(event)
@@ -243,7 +247,7 @@ class _Calls:
         local = parsed(str(record.get("local"))) or _UNKNOWN
         other = parsed(str(named if isinstance(named, str) else record.get("peer")))
         if other is None:
-            self.left_out += 1
+            self.left_out[_NO_CONNECTION] += 1
             return
         local = _specific(local, other)
         comments = [self._comment(event)]
@@ -252,7 +256,11 @@ class _Calls:
             seen = parsed(str(receiver.record["args"].get("from_")))
             local = seen or local
         ends = (local, other) if sends else (other, local)
-        raw, length = Datagram(*ends, data, size).packet()
+        datagram = Datagram(*ends, data, size)
+        if not datagram.is_possible:
+            self.left_out[_TOO_LARGE] += 1
+            return
+        raw, length = datagram.packet()
         self._emit(Packet(event.lane, self._time(event.at), raw, length, not sends, comments))
 
     def _emit(self, packet: Packet) -> None:
