@@ -315,6 +315,26 @@ def test_what_was_sent_by_calls_without_a_trace_is_not_missing(tmp_path: Path) -
     assert followed(file, 0) == [(b"abcdef", b"")]
 
 
+@pytest.mark.parametrize("ended_by", ["FIN", "RST"])
+def test_what_was_sent_without_a_trace_and_received_after_the_end_was_sent_before_the_end(
+    tmp_path: Path, ended_by: str
+) -> None:
+    story = Story("a", "b")
+    connected(story)
+    if ended_by == "RST":
+        linger = {"l_onoff": 1, "l_linger": 0}
+        story.call(1, "setsockopt", s=7, level="SOL_SOCKET", optname="SO_LINGER", optval=linger)
+    story.move(1, "send", 7, b"well ")
+    story.call(1, "closesocket", s=7)
+    for data in (b"well he", b"l", b"lo", b""):
+        story.move(0, "recv", 5, data)
+    file = exported(tmp_path, story)
+    assert followed(file, 0) == [(b"", b"well hello")]
+    assert fields(file, "tcp.len", where="tcp.srcport == 2000")[1:] == [("5",), ("2",), ("1",), ("2",), ("0",)]
+    flags = fields(file, "tcp.flags.str", where="tcp.srcport == 2000")[-1][0]
+    assert flags[-4:] == {"FIN": "\u00b7\u00b7\u00b7F", "RST": "\u00b7R\u00b7\u00b7"}[ended_by]
+
+
 def test_calls_on_sockets_whose_connection_was_not_traced_are_counted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

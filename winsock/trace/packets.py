@@ -25,7 +25,7 @@ from winsock.command_line import printable
 from .events import Arrow, Event
 from .ip_headers import Address, Datagram, Host, parsed
 from .pcapng import Interface, Packet, pcapng
-from .tcp_packets import Connection, Side
+from .tcp_packets import Connection, Late, Side
 from .timeline import Timeline
 
 __all__ = ["Capture", "capture"]
@@ -52,10 +52,9 @@ class Capture(NamedTuple):
 
 def capture(timeline: Timeline) -> Capture:
     """The packets of a timeline whose calls are not combined."""
-    calls = _Calls(timeline)
-    for event in timeline.events:
-        calls.read(event)
-    calls.end()
+    calls = _read(timeline, {})
+    if late := {connection.number: connection.late for connection in calls.connections if any(connection.late)}:
+        calls = _read(timeline, late)
     interfaces = [
         Interface(printable(lane.name), printable(f"pid {lane.pid}, {lane.backend}: {' '.join(lane.argv)}"))
         for lane in timeline.lanes
@@ -63,10 +62,19 @@ def capture(timeline: Timeline) -> Capture:
     return Capture(pcapng(interfaces, calls.packets), len(calls.packets), calls.left_out)
 
 
+def _read(timeline: Timeline, late: dict[int, Late]) -> _Calls:
+    """All calls; `late` is what a first pass has found, by the number of the connection."""
+    calls = _Calls(timeline, late)
+    for event in timeline.events:
+        calls.read(event)
+    calls.end()
+    return calls
+
+
 class _Calls:
     """The sockets of all lanes, as the calls create, use and close them, and the packets of these calls."""
 
-    def __init__(self, timeline: Timeline) -> None:
+    def __init__(self, timeline: Timeline, late: dict[int, Late]) -> None:
         self.packets: list[Packet] = []
         self.left_out: Counter[str] = Counter()
         self._wall = timeline.wall
@@ -82,7 +90,8 @@ class _Calls:
         self._by_accept: dict[int, Connection] = {}
         # What a connect does when it returns: the time, the number of the connection, and its function.
         self._returning: list[tuple[int, int, Callable[[int], None]]] = []
-        self._count = 0
+        self.connections: list[Connection] = []
+        self._late = late
         self._datagram_sockets: set[_Key] = set()
         self._started: dict[int, int] = {}
 
@@ -151,7 +160,7 @@ class _Calls:
         connection.open(self._time(event.start), self._comment(event))
         if event.error in ("", "WSAECONNREFUSED"):
             answer = connection.refuse if event.error else connection.establish
-            heappush(self._returning, (event.end, self._count, answer))
+            heappush(self._returning, (event.end, connection.number, answer))
         if event.error in ("", "WSAEWOULDBLOCK"):
             self._sides[key] = connection, connection.client
             if accept:
@@ -178,13 +187,15 @@ class _Calls:
         if to is None:
             self.left_out[_NO_CONNECTION] += 1
             return None
-        self._count += 1
+        number = len(self.connections) + 1
         # Of the ports that systems choose, so that each connection has its own.
-        unknown = Address(to.host, 49152 + self._count % 16384)
+        unknown = Address(to.host, 49152 + number % 16384)
         start = _specific(parsed(str(client)) or unknown, to)
         if not start.port:
             start = unknown
-        return Connection(self._count, start, client_lane, to, server_lane, self._emit)
+        late = self._late.get(number, ((), ()))
+        self.connections.append(Connection(number, start, client_lane, to, server_lane, self._emit, late))
+        return self.connections[-1]
 
     def _change(self, connection: Connection, side: Side, event: Event) -> None:
         args = event.record["args"]
