@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,9 @@ from simulated_talk import simulated_talk
 from trace_kit import drawn, talk
 from trace_story import A, B, C, Story
 
+from winsock.trace.comparison import Sequence, first_difference, sequences
 from winsock.trace.diff import main
+from winsock.trace.timeline import timeline
 
 __all__ = ["drawn", "talk"]
 
@@ -47,6 +49,14 @@ def client(s: int = 5, local: str = A, peer: str = B, data: bytes = b"answer", *
     story.move(0, "recv", s, data, **changes)
     story.call(0, "closesocket", s=s)
     return story
+
+
+def pairs(one: Story, other: Story) -> Iterable[tuple[Sequence, Sequence]]:
+    """The threads of two stories with the same names."""
+    return zip(
+        *(sorted(sequences(timeline(story.lanes, fold=False)), key=lambda each: each.thread) for story in (one, other)),
+        strict=True,
+    )
 
 
 def test_handles_ports_and_times_are_no_difference(compared: Callable[..., Told]) -> None:
@@ -114,6 +124,44 @@ def test_another_socket_is_a_difference(compared: Callable[..., Told]) -> None:
         stories.append(story)
     code, text = compared(*stories)
     assert (code, text.splitlines()[-1]) == (1, "  s: socket 1 in A, socket 2 in B")
+
+
+def with_sender(used: int, handles: tuple[int, int] = (5, 6)) -> Story:
+    """The main thread opens two sockets, and another thread sends on one of them."""
+    story = Story("a")
+    for s in handles:
+        story.call(0, "socket", s)
+    story.move(0, "send", handles[used], b"x")
+    for record in story.lanes[0].records:
+        record["thread"] = "sender" if record["call"] == "send" else "MainThread"
+    return story
+
+
+def test_another_socket_of_another_thread_is_a_difference(compared: Callable[..., Told]) -> None:
+    code, text = compared(with_sender(0), with_sender(1))
+    assert code == 1
+    assert "\n  s: socket 1 of thread MainThread in A, socket 2 of thread MainThread in B\n" in text
+
+
+def test_another_handle_of_a_socket_of_another_thread_is_no_difference(compared: Callable[..., Told]) -> None:
+    assert compared(with_sender(1), with_sender(1, (6, 5)))[0] == 0
+
+
+def test_a_handle_that_another_thread_gets_while_closesocket_runs_is_another_socket(
+    compared: Callable[..., Told],
+) -> None:
+    stories = []
+    for begun, second in ((45, 5), (75, 5), (45, 9)):
+        story = Story("a")
+        story.call(0, "socket", 5, t=10)
+        story.call(0, "closesocket", t=50, d=20, s=5)
+        story.call(0, "socket", second, t=begun, d=40)
+        story.move(0, "send", second, b"x", t=150)
+        for record, thread in zip(story.lanes[0].records, ("one", "one", "two", "two"), strict=True):
+            record["thread"] = thread
+        stories.append(story)
+    for other in stories[1:]:
+        assert [first_difference(*pair) for pair in pairs(stories[0], other)] == [None, None]
 
 
 def test_a_handle_that_is_used_again_is_another_socket(compared: Callable[..., Told]) -> None:

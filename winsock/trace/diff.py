@@ -86,14 +86,16 @@ def _compare(options: argparse.Namespace) -> int:
     found: list[tuple[int, list[str]]] = []
     for title, one, other in _pairs(run_a, run_b, options.all):
         if one is None or other is None:
-            name, run, only = ("A", run_a, one) if one else ("B", run_b, other or [])
-            found.append((_since_start(only[0], run), [f"{title}: only in {name}, {_calls(len(only))}"]))
+            name, run, only = ("A", run_a, one) if one else ("B", run_b, other)
+            events = only.events if only else []
+            found.append((_since_start(events[0], run), [f"{title}: only in {name}, {_calls(len(events))}"]))
         elif difference := first_difference(one, other):
-            run, events = (run_a, one) if difference.equal < len(one) else (run_b, other)
-            time = _since_start(events[difference.equal], run)
-            found.append((time, list(_report(title, one, other, difference, options.context))))
+            run, longer = (run_a, one) if difference.equal < len(one.events) else (run_b, other)
+            time = _since_start(longer.events[difference.equal], run)
+            lines = _report(title, one.events, other.events, difference, options.context)
+            found.append((time, list(lines)))
         else:
-            equal.append(f"{title}: equal, {_calls(len(one))}")
+            equal.append(f"{title}: equal, {_calls(len(one.events))}")
     reports = ["\n".join(lines) for _, lines in sorted(found, key=lambda report: report[0])]
     if reports:
         reports.insert(0, printable(f"A: {options.a}") + "\n" + printable(f"B: {options.b}"))
@@ -114,7 +116,9 @@ def _files(name: str) -> list[str]:
     return files
 
 
-def _pairs(a: Timeline, b: Timeline, everything: bool) -> Iterator[tuple[str, list[Event] | None, list[Event] | None]]:
+def _pairs(
+    a: Timeline, b: Timeline, everything: bool
+) -> Iterator[tuple[str, comparison.Sequence | None, comparison.Sequence | None]]:
     """The calls of each thread in both runs, with its name; None if the run does not have it."""
     left, right = sequences(a, everything), sequences(b, everything)
     alone = len(a.lanes) == len(b.lanes) == 1  # a program may have another name in the other run
@@ -125,8 +129,8 @@ def _pairs(a: Timeline, b: Timeline, everything: bool) -> Iterator[tuple[str, li
         yield printable(title), ours.get((program, thread)), theirs.get((program, thread))
 
 
-def _by_name(run: list[comparison.Sequence], alone: bool) -> dict[tuple[str, str], list[Event]]:
-    return {("" if alone else each.program, each.thread): each.events for each in run if each.events}
+def _by_name(run: list[comparison.Sequence], alone: bool) -> dict[tuple[str, str], comparison.Sequence]:
+    return {("" if alone else each.program, each.thread): each for each in run if each.events}
 
 
 def _since_start(event: Event, run: Timeline) -> int:
