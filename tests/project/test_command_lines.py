@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from winsock import command_line
-from winsock.command_line import UNWRITABLE, printable, run_command, write_output
+from winsock.command_line import INTERRUPTED, UNWRITABLE, printable, run_command, write_output
 
 ROOT = Path(__file__).resolve().parents[2]
 FULL = Path("/dev/full")
@@ -126,6 +126,37 @@ def test_a_command_without_standard_output_ends_with_its_exit_code(folder: Path)
             check=False,
         )  # fmt: skip
         assert (done.returncode, "Traceback" in done.stderr) == (expected, False)
+
+
+# Ctrl-C at the moment when a command opens its first file.
+INTERRUPTED_READ = """
+import builtins, runpy, signal, sys
+from pathlib import Path
+def interrupted(*arguments, **options):
+    signal.raise_signal(signal.SIGINT)
+Path.open = builtins.open = interrupted
+sys.argv = sys.argv[1:]
+runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "prog"),
+    [
+        (("winsock.trace", "summary", "a.jsonl"), "winsock.trace summary"),
+        (("winsock.trace", "picture", "a.jsonl"), "winsock.trace picture"),
+        (("winsock.trace", "diff", "a.jsonl", "a.jsonl"), "winsock.trace diff"),
+        (("winsock.trace", "export", "a.jsonl", "--pcapng", "b"), "winsock.trace export"),
+        (LAYOUT, "winsock.doctor"),
+    ],
+    ids=str,
+)
+def test_ctrl_c_is_one_line_and_the_exit_code_130(folder: Path, arguments: tuple[str, ...], prog: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_READ, *arguments],
+        cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=100, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (INTERRUPTED, "", f"python -m {prog}: interrupted\n")
 
 
 # ---- the shared functions
