@@ -14,7 +14,8 @@ from simulated_talk import simulated_talk
 from trace_kit import drawn, talk
 from trace_story import A, B, C, Story
 
-from winsock.trace.comparison import Sequence, first_difference, sequences
+from winsock.trace import comparison
+from winsock.trace.comparison import Sequence, sequences
 from winsock.trace.diff import main
 from winsock.trace.timeline import timeline
 
@@ -161,7 +162,7 @@ def test_a_handle_that_another_thread_gets_while_closesocket_runs_is_another_soc
             record["thread"] = thread
         stories.append(story)
     for other in stories[1:]:
-        assert [first_difference(*pair) for pair in pairs(stories[0], other)] == [None, None]
+        assert [comparison.compared(*pair).parts for pair in pairs(stories[0], other)] == [None, None]
 
 
 def test_a_handle_that_is_used_again_is_another_socket(compared: Callable[..., Told]) -> None:
@@ -209,7 +210,22 @@ def test_how_often_a_program_finds_nothing_is_compared_only_on_request(
 
 
 def test_of_data_that_was_recorded_in_part_the_common_bytes_are_compared(compared: Callable[..., Told]) -> None:
-    assert compared(client(), client(recorded=3))[0] == 0
+    code, text = compared(client(), client(recorded=3))
+    note = "note: 1 call with bytes that were not recorded; these bytes were not compared"
+    assert (code, text) == (0, f"client: equal, 7 calls\n\n{note}\n")
+
+
+def test_a_difference_does_not_hide_that_bytes_before_it_were_not_recorded(compared: Callable[..., Told]) -> None:
+    stories = []
+    for how in ("SD_SEND", "SD_BOTH"):
+        story = Story("a")
+        for _ in range(2):
+            story.move(0, "send", 5, b"x" * 5000, recorded=0)
+        story.call(0, "shutdown", s=5, how=how)
+        stories.append(story)
+    code, text = compared(*stories)
+    assert code == 1
+    assert text.endswith("\n\nnote: 2 calls with bytes that were not recorded; these bytes were not compared\n")
 
 
 def test_a_call_that_has_not_returned_differs_from_one_that_has(compared: Callable[..., Told]) -> None:

@@ -10,7 +10,8 @@ How it works:
   of select are left out.
 - How often a program finds nothing to do, such as recv with WSAEWOULDBLOCK, depends on time. So these calls are left
   out as well, together with the WSAGetLastError after them.
-- Of data that was recorded in part, the bytes that both traces have are compared.
+- Of data that was recorded in part, the bytes that both traces have are compared. The calls that have other bytes are
+  counted (`Comparison.unrecorded`): they may differ.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from .events import Event
 from .ip_headers import parsed
 from .timeline import Timeline
 
-__all__ = ["MISSING", "Difference", "Sequence", "first_difference", "sequences"]
+__all__ = ["MISSING", "Comparison", "Sequence", "compared", "sequences"]
 
 # The arguments that are times, and the one that select ignores.
 _IGNORED = {("select", "nfds"), ("select", "timeout"), ("WSAPoll", "timeout")}
@@ -46,14 +47,17 @@ class Sequence(NamedTuple):
     sockets: list[dict[int, str]]
 
 
-class Difference(NamedTuple):
-    """Where two sequences differ: after `equal` calls; `parts` are the differences of the next calls.
+class Comparison(NamedTuple):
+    """The result of a comparison: after `equal` calls, the sequences end or differ.
 
-    Each part has a name, and a value of both calls. If one sequence has ended, there are no parts.
+    Each part of `parts` is a difference of the next calls: its name, and the values of both calls. It is None if all
+    calls are equal, and empty if only one sequence has ended. `unrecorded` is the number of the equal calls with bytes
+    that were not compared.
     """
 
     equal: int
-    parts: list[tuple[str, Any, Any]]
+    parts: list[tuple[str, Any, Any]] | None
+    unrecorded: int
 
 
 def sequences(timeline: Timeline, everything: bool = False) -> list[Sequence]:
@@ -83,15 +87,22 @@ def _program_names(timeline: Timeline) -> list[str]:
     return names
 
 
-def first_difference(one: Sequence, other: Sequence) -> Difference | None:
-    """The first calls of two sequences that differ; None if all calls are equal."""
+def compared(one: Sequence, other: Sequence) -> Comparison:
+    """Compares the calls of two sequences up to the first ones that differ."""
+    unrecorded = 0
     left, right = (map(_parts, each.events, each.sockets) for each in (one, other))
     for number, (a, b) in enumerate(zip(left, right, strict=False)):
         parts = _different(a, b)
         if parts:
-            return Difference(number, parts)
-    lengths = len(one.events), len(other.events)
-    return None if lengths[0] == lengths[1] else Difference(min(lengths), [])
+            return Comparison(number, parts, unrecorded)
+        unrecorded += not (_is_recorded(a.get("buf")) and _is_recorded(b.get("buf")))
+    equal = min(len(one.events), len(other.events))
+    return Comparison(equal, None if len(one.events) == len(other.events) else [], unrecorded)
+
+
+def _is_recorded(buffer: Any) -> bool:
+    """Whether a trace has all bytes of a buffer."""
+    return not isinstance(buffer, dict) or "hex" not in buffer or len(buffer["hex"]) >= 2 * buffer["bytes"]
 
 
 def _names(events: Iterable[Event]) -> list[dict[int, str]]:
