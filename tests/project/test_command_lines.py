@@ -130,11 +130,13 @@ def test_a_command_without_standard_output_ends_with_its_exit_code(folder: Path)
 
 # Ctrl-C at the moment when a command opens its first file.
 INTERRUPTED_READ = """
-import builtins, runpy, signal, sys
-from pathlib import Path
-def interrupted(*arguments, **options):
-    signal.raise_signal(signal.SIGINT)
-Path.open = builtins.open = interrupted
+import builtins, io, runpy, signal, sys
+open_file = builtins.open
+def interrupted(file, *arguments, **options):
+    if str(file).endswith((".jsonl", ".mqh")):
+        signal.raise_signal(signal.SIGINT)
+    return open_file(file, *arguments, **options)
+builtins.open = io.open = interrupted
 sys.argv = sys.argv[1:]
 runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 """
@@ -154,8 +156,13 @@ runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 def test_ctrl_c_is_one_line_and_the_exit_code_130(folder: Path, arguments: tuple[str, ...], prog: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", INTERRUPTED_READ, *arguments],
-        cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=100, check=False,
-    )  # fmt: skip
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "compat")])},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
     assert (done.returncode, done.stdout, done.stderr) == (INTERRUPTED, "", f"python -m {prog}: interrupted\n")
 
 
