@@ -354,6 +354,32 @@ def test_data_that_was_only_looked_at_makes_no_packet(tmp_path: Path) -> None:
     assert len(fields(exported(tmp_path, story), "frame.number")) == 5
 
 
+@pytest.mark.parametrize(
+    "received",
+    [
+        [(b"ab", 0), (b"Xde", 0)],  # SO_OOBINLINE
+        [(b"ab", 0), (b"X", "MSG_OOB"), (b"de", 0)],
+        [(b"X", "MSG_OOB"), (b"abde", 0)],
+        [(b"ab", 0), (b"de", 0)],
+    ],
+)
+def test_out_of_band_bytes_are_urgent_bytes_of_the_stream(tmp_path: Path, received: list[tuple[bytes, Any]]) -> None:
+    story = Story("a", "b")
+    connected(story)
+    for data, flags in ((b"ab", 0), (b"X", "MSG_OOB"), (b"de", 0)):
+        story.move(0, "send", 5, data, flags)
+    for data, flags in received:
+        story.move(1, "recv", 7, data, flags)
+    story.call(0, "closesocket", s=5)
+    story.move(1, "recv", 7, b"")
+    file = exported(tmp_path, story)
+    assert fields(file, "tcp.payload", "tcp.urgent_pointer", where="tcp.len > 0") == [
+        (b"ab".hex(), "0"), (b"X".hex(), "1"), (b"de".hex(), "0"),
+    ]  # fmt: skip
+    assert fields(file, "frame.number", where=PROBLEMS) == []
+    assert fields(file, "tcp.len", where="tcp.urgent_pointer > 0 && tcp.flags.urg == 1") == [("1",)]
+
+
 def test_a_call_whose_data_was_recorded_in_part_is_a_packet_captured_in_part(tmp_path: Path) -> None:
     story = Story("a", "b")
     connected(story)

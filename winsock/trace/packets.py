@@ -226,7 +226,7 @@ class _Calls:
     def _moved(self, key: _Key, event: Event) -> None:
         args = event.record["args"]
         flags = str(args.get("flags"))
-        if "MSG_PEEK" in flags or "MSG_OOB" in flags:
+        if "MSG_PEEK" in flags:
             return
         buffer = args.get("buf")
         size = int(buffer.get("bytes", 0)) if isinstance(buffer, dict) else 0
@@ -244,7 +244,8 @@ class _Calls:
             if event.error in _RESETS:
                 connection.abort(connection.other(side), time, comment)
         elif event.call.startswith("send"):
-            connection.send(side, time, data, size, comment)
+            urgent = "MSG_OOB" in str(event.record["args"].get("flags"))
+            connection.send(side, time, data, size, comment, urgent)
         elif size:
             connection.receive(side, time, data, size, comment)
         elif event.record["args"].get("len"):

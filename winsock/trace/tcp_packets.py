@@ -10,6 +10,8 @@ How it works:
   acknowledge only what was sent.
 - What was sent without a trace was sent before its sender closed the connection, also if it was received after that. So
   these bytes are collected (`Connection.late`), and a second pass over the calls sends them before the FIN or RST.
+- MSG_OOB bytes are bytes of the stream that TCP calls urgent. A receive with MSG_OOB, or one with SO_OOBINLINE, takes
+  them out; neither makes the other bytes of the stream fewer.
 - If a call moved more bytes than its trace has, the packet is captured in part: it is longer than its bytes.
 """
 
@@ -107,13 +109,14 @@ class Connection:
         self.server.next += 1
         self._packet(self.client, _ACK, time, "")
 
-    def send(self, side: Side, time: int, data: bytes, size: int, comment: str) -> None:
-        """A side sends `size` bytes, of which `data` are known."""
+    def send(self, side: Side, time: int, data: bytes, size: int, comment: str, urgent: bool = False) -> None:
+        """A side sends `size` bytes, of which `data` are known; MSG_OOB makes them urgent."""
         self.establish(time)
+        flags = _DATA | Flags.URG if urgent else _DATA
         for begin in _segments(len(data), size):
             part = data[begin : begin + LARGEST_PAYLOAD]
             length = min(size - begin, LARGEST_PAYLOAD)
-            self._packet(side, _DATA, time, "" if begin else comment, part, length, begin)
+            self._packet(side, flags, time, "" if begin else comment, part, length, begin)
         side.next += size
 
     def receive(self, side: Side, time: int, data: bytes, size: int, comment: str) -> None:
