@@ -209,6 +209,19 @@ def test_how_often_a_program_finds_nothing_is_compared_only_on_request(
     assert compared(*stories, *options)[0] == code
 
 
+@pytest.mark.parametrize("again", [0, 1, 4])
+def test_how_often_a_program_asks_for_its_connection_is_not_compared(compared: Callable[..., Told], again: int) -> None:
+    stories = []
+    for count in (2, again):
+        story = Story("a")
+        story.stream(0, 5, A, B, error="WSAEWOULDBLOCK")
+        for error in [*["WSAEALREADY"] * count, "WSAEISCONN"]:
+            story.call(0, "connect", -1, s=5, name=B, error=error)
+            story.call(0, "WSAGetLastError", 10037 if error == "WSAEALREADY" else 10056)
+        stories.append(story)
+    assert compared(*stories) == (0, "a: equal, 4 calls\n")
+
+
 def test_of_data_that_was_recorded_in_part_the_common_bytes_are_compared(compared: Callable[..., Told]) -> None:
     code, text = compared(client(), client(recorded=3))
     note = "note: 1 call with bytes that were not recorded; these bytes were not compared"
