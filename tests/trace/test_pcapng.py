@@ -448,9 +448,26 @@ def test_a_reset_is_a_packet_of_the_program_that_has_closed_the_connection(tmp_p
     story.call(0, "recv", -1, s=5, buf={"room": 9}, len=9, flags=0, error="WSAECONNRESET")
     story.call(0, "closesocket", s=5)
     file = exported(tmp_path, story)
-    comment = "closesocket() = 0" if traced else "recv() = -1"
+    comment = "closesocket() = 0;reported to a: recv() = -1" if traced else "recv() = -1"
     assert fields(file, "tcp.srcport", "frame.comment", where="tcp.flags.reset == 1") == [("2000", comment)]
     assert fields(file, "frame.number", where="tcp.flags.fin == 1") == []
+
+
+def test_calls_that_make_no_packet_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    story = Story("a", "b")
+    connected(story)
+    story.move(0, "send", 5, b"")
+    story.call(1, "recv", 0, s=7, buf={"room": 0}, len=0, flags=0)
+    story.call(0, "shutdown", s=5, how="SD_SEND")
+    for _ in range(2):
+        story.move(1, "recv", 7, b"")
+    story.call(1, "setsockopt", s=7, level="SOL_SOCKET", optname="SO_LINGER", optval={"l_onoff": 1, "l_linger": 0})
+    story.call(1, "closesocket", s=7)
+    for _ in range(2):
+        story.call(0, "recv", -1, s=5, buf={"room": 9}, len=9, flags=0, error="WSAECONNRESET")
+    assert len(fields(exported(tmp_path, story), "frame.number")) == 6
+    end = "; 3 calls left out: the call moves no bytes; 1 call left out: the connection was reset before\n"
+    assert capsys.readouterr().err.endswith(end)
 
 
 def test_a_socket_that_does_not_linger_resets_its_connection(tmp_path: Path) -> None:

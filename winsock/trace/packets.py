@@ -39,6 +39,8 @@ _UNKNOWN = Address(IPv4Address("0.0.0.0"), 0)
 _Key = tuple[int, object]
 # Why the capture cannot show a call.
 _NO_CONNECTION = "the trace has no connect, accept or address of the socket"
+_NO_BYTES = "the call moves no bytes"
+_AFTER_RESET = "the connection was reset before"
 _TOO_LARGE = "a datagram cannot have that size"
 
 
@@ -239,17 +241,32 @@ class _Calls:
             self.left_out[_NO_CONNECTION] += 1
 
     def _stream(self, connection: Connection, side: Side, event: Event, data: bytes, size: int) -> None:
-        time, comment = self._time(event.at), self._comment(event)
-        if event.error:
-            if event.error in _RESETS:
-                connection.abort(connection.other(side), time, comment)
-        elif event.call.startswith("send"):
-            urgent = "MSG_OOB" in str(event.record["args"].get("flags"))
-            connection.send(side, time, data, size, comment, urgent)
-        elif size:
+        time, comment, args = self._time(event.at), self._comment(event), event.record["args"]
+        if event.error in _RESETS:
+            self._reset(connection, side, event)
+        elif event.error:
+            return
+        elif connection.reset:
+            self.left_out[_AFTER_RESET] += 1
+            if size and event.call.startswith("recv"):
+                connection.receive(side, time, data, size, comment)
+        elif event.call.startswith("send") and size:
+            connection.send(side, time, data, size, comment, "MSG_OOB" in str(args.get("flags")))
+        elif event.call.startswith("recv") and size:
             connection.receive(side, time, data, size, comment)
-        elif event.record["args"].get("len"):
-            connection.receive_end(side, time, comment)
+        elif event.call.startswith("send") or not args.get("len") or not connection.receive_end(side, time, comment):
+            self.left_out[_NO_BYTES] += 1
+
+    def _reset(self, connection: Connection, side: Side, event: Event) -> None:
+        """A call has reported that the other side has reset the connection; the first one is a comment of the RST."""
+        if side.knows_reset:
+            self.left_out[_AFTER_RESET] += 1
+        elif connection.reset:
+            name = printable(self._lanes[event.lane])
+            connection.reset_comments.append(f"reported to {name}: {self._comment(event)}")
+        else:
+            connection.abort(connection.other(side), self._time(event.at), self._comment(event))
+        side.knows_reset = True
 
     def _datagram(self, event: Event, data: bytes, size: int) -> None:
         record, sends = event.record, event.call.startswith("send")

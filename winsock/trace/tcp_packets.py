@@ -54,6 +54,8 @@ class Side:
     # Whether closesocket resets the connection, and whether the program has refused to receive more.
     abortive: bool = False
     deaf: bool = False
+    # Whether a call has reported to the program that the connection was reset.
+    knows_reset: bool = False
     # What the other side has received after this one closed the connection: the known bytes and the size of each piece.
     late: list[tuple[bytes, int]] = field(default_factory=list)
 
@@ -72,6 +74,8 @@ class Connection:
         late: Late = ((), ()),
     ) -> None:
         self.number = number
+        # The comments of the packet that has reset the connection.
+        self.reset_comments: list[str] = []
         first, second = number * _SPREAD & 0x7FFFFFFF, number * _SPREAD + 0x40000000 & 0x7FFFFFFF
         self.client = Side(client, client_lane, first, second + 1)
         self.server = Side(server, server_lane, second, first + 1)
@@ -133,15 +137,16 @@ class Connection:
         side.received += size
         self._packet(side, _ACK, time, comment)
 
-    def receive_end(self, side: Side, time: int, comment: str) -> None:
-        """A side learns that the other one sends no more."""
+    def receive_end(self, side: Side, time: int, comment: str) -> bool:
+        """A side learns that the other one sends no more; returns False, without a packet, if it knows already."""
         self.establish(time)
         other = self.other(side)
         if side.deaf or (other.finished and side.received == other.next):
-            return
+            return False
         self.finish(other, time, "")
         side.received = other.next
         self._packet(side, _ACK, time, comment)
+        return True
 
     def finish(self, side: Side, time: int, comment: str) -> None:
         """A side sends no more; does nothing if it has said so already, or if the connection was never established."""
@@ -155,7 +160,8 @@ class Connection:
         """A side resets the connection."""
         if self.established:
             self._send_late(side, time)
-            self._packet(side, _RST, time, comment)
+            self.reset_comments = [comment] if comment else []
+            self._packet(side, _RST, time, self.reset_comments)
             self.reset = True
 
     def _send_late(self, side: Side, time: int) -> None:
@@ -168,7 +174,7 @@ class Connection:
         side: Side,
         flags: Flags,
         time: int,
-        comment: str,
+        comment: str | list[str],
         data: bytes = b"",
         size: int = 0,
         offset: int = 0,
@@ -181,7 +187,8 @@ class Connection:
         acknowledged = side.received if flags & _ACK else 0
         segment = Segment(side.address, other.address, flags, side.next + offset, acknowledged, data, size)
         raw, length = segment.packet()
-        self._emit(Packet(lane, time, raw, length, side.lane is None, [comment] if comment else []))
+        comments = comment if isinstance(comment, list) else [comment] if comment else []
+        self._emit(Packet(lane, time, raw, length, side.lane is None, comments))
 
 
 def _segments(known: int, size: int) -> Iterator[int]:
