@@ -116,16 +116,30 @@ def test_a_full_device_without_a_buffer_gives_no_traceback(folder: Path) -> None
         assert len(errors.splitlines()) == (code == UNWRITABLE)
 
 
+def run_without_output(folder: Path, arguments: tuple[str, ...]) -> tuple[int, str]:
+    """The exit code and standard error of `python -m` in a process without standard output."""
+    path = os.pathsep.join([str(ROOT), str(ROOT / "compat")])
+    done = subprocess.run(
+        ["/bin/sh", "-c", 'exec "$0" -m "$@" >&-', sys.executable, *arguments],
+        cwd=folder, env=os.environ | {"PYTHONPATH": path}, stderr=subprocess.PIPE, text=True, timeout=100,
+        check=False,
+    )  # fmt: skip
+    return done.returncode, done.stderr
+
+
 @pytest.mark.posix_only(reason="the shell closes standard output with >&-")
 def test_a_command_without_standard_output_ends_with_its_exit_code(folder: Path) -> None:
     for arguments, expected in ((LAYOUT, 1), (("winsock",), 0), (("winsock.trace", "picture", "a.jsonl"), 0)):
-        path = os.pathsep.join([str(ROOT), str(ROOT / "compat")])
-        done = subprocess.run(
-            ["/bin/sh", "-c", 'exec "$0" -m "$@" >&-', sys.executable, *arguments],
-            cwd=folder, env=os.environ | {"PYTHONPATH": path}, stderr=subprocess.PIPE, text=True, timeout=100,
-            check=False,
-        )  # fmt: skip
-        assert (done.returncode, "Traceback" in done.stderr) == (expected, False)
+        code, errors = run_without_output(folder, arguments)
+        assert (code, "Traceback" in errors) == (expected, False)
+
+
+@pytest.mark.posix_only(reason="the shell closes standard output with >&-")
+@pytest.mark.parametrize("option", ["--pcapng", "--perfetto"])
+def test_an_export_to_a_standard_output_that_is_closed_fails(folder: Path, option: str) -> None:
+    code, errors = run_without_output(folder, ("winsock.trace", "export", "a.jsonl", option, "-"))
+    message = "python -m winsock.trace export: error: standard output cannot be written: it is closed\n"
+    assert (code, errors) == (UNWRITABLE, message)
 
 
 # Ctrl-C at the moment when a command opens its first file.

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from errno import EBADF
 
 from winsock.command_line import is_same_file, printable, run_command
 
@@ -96,10 +97,17 @@ def _conflict(options: argparse.Namespace) -> str:
 
 
 def _write(target: str, data: bytes) -> None:
+    """Writes a file or standard output.
+
+    Errors: OSError, with the name of the file unless it is standard output.
+    """
     if target != "-":
         write_file(target, data)
-    elif sys.stdout is not None:
+    elif sys.stdout is None:
+        raise OSError(EBADF, "it is closed")
+    else:
         sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
 
 
 def _report(text: str) -> None:
