@@ -209,6 +209,38 @@ def test_how_often_a_program_finds_nothing_is_compared_only_on_request(
     assert compared(*stories, *options)[0] == code
 
 
+def polling(*found: str) -> Story:
+    """A program that finds nothing to do, and then makes these calls."""
+    story = Story("a")
+    story.call(0, "select", 0)
+    for call in found:
+        story.call(0, call)
+    return story
+
+
+def test_runs_that_find_nothing_to_do_are_equal(compared: Callable[..., Told]) -> None:
+    assert compared(polling(), polling()) == (0, "a: equal, 0 calls that found something to do\n")
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_thread_that_finds_nothing_to_do_in_one_run_only_is_in_both_runs(
+    compared: Callable[..., Told], swapped: bool
+) -> None:
+    stories = [polling(), polling("bind")]
+    code, text = compared(*(reversed(stories) if swapped else stories))
+    name, other = "AB" if swapped else "BA"
+    lines = ["a: the runs differ after 0 calls", "", f"{name}      1 bind() = 0", f"{other}        makes no more calls"]
+    assert (code, sorted(text.splitlines())) == (1, sorted(lines))
+
+
+def test_a_thread_that_finds_nothing_to_do_may_be_in_one_run_only(compared: Callable[..., Told]) -> None:
+    one, other = polling("bind"), polling("bind")
+    other.call(0, "select", 0)
+    other.lanes[0].records[-1]["thread"] = "watcher"
+    watcher = "a, thread watcher: only in B, no call that found something to do"
+    assert compared(one, other) == (0, f"a: equal, 1 call\n{watcher}\n")
+
+
 @pytest.mark.parametrize("again", [0, 1, 4])
 def test_how_often_a_program_asks_for_its_connection_is_not_compared(compared: Callable[..., Told], again: int) -> None:
     stories = []

@@ -90,12 +90,17 @@ def _compare(options: argparse.Namespace) -> int:
         if one is None or other is None:
             name, run, only = ("A", run_a, one) if one else ("B", run_b, other)
             events = only.events if only else []
+            if not events:
+                # The thread may have ended earlier in the other run.
+                equal.append(f"{title}: only in {name}, no call that found something to do")
+                continue
             found.append((_since_start(events[0], run), [f"{title}: only in {name}, {_calls(len(events))}"]))
             continue
         result = compared(one, other)
         unrecorded += result.unrecorded
         if result.parts is None:
-            equal.append(f"{title}: equal, {_calls(result.equal)}")
+            idle = "" if result.equal else " that found something to do"
+            equal.append(f"{title}: equal, {_calls(result.equal)}{idle}")
         else:
             run, longer = (run_a, one) if result.equal < len(one.events) else (run_b, other)
             time = _since_start(longer.events[result.equal], run)
@@ -135,7 +140,7 @@ def _pairs(
 
 
 def _by_name(run: list[comparison.Sequence], alone: bool) -> dict[tuple[str, str], comparison.Sequence]:
-    return {("" if alone else each.program, each.thread): each for each in run if each.events}
+    return {("" if alone else each.program, each.thread): each for each in run}
 
 
 def _since_start(event: Event, run: Timeline) -> int:
