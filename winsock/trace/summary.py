@@ -152,13 +152,10 @@ def _as_json(lane: Lane, counts: list[Count]) -> dict[str, Any]:
 
 
 def _title(lane: Lane) -> str:
-    process = f"(pid {lane.pid})"
-    # The name of a forked child has it already.
-    title = lane.name if process in lane.name else f"{lane.name} {process}"
     if not lane.records:
-        return title
+        return lane.title
     elapsed = max(record["t"] + record["d"] for record in lane.records) - min(record["t"] for record in lane.records)
-    return f"{title}, {elapsed / 1e9:.6f} s from its first call to its last one"
+    return f"{lane.title}, {elapsed / 1e9:.6f} s from its first call to its last one"
 
 
 def _table(title: str, counts: list[Count], lanes: list[Lane]) -> str:
