@@ -345,6 +345,22 @@ def test_calls_on_sockets_whose_connection_was_not_traced_are_counted(
     assert "; 2 calls left out: the trace has no connect, accept or address of the socket" in capsys.readouterr().err
 
 
+def test_calls_of_a_forked_child_on_a_socket_of_its_parent_are_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    story = Story("b", "a")
+    connected(story)
+    for _ in range(2):
+        story.move(1, "send", 7, b"hello")
+        story.lanes[1].records[-1]["pid"] = 9
+    story.call(1, "closesocket", s=7)
+    story.move(0, "recv", 5, b"hellohello")
+    file = exported(tmp_path, story)
+    reason = "a child process uses a socket that its parent has opened; this is not supported"
+    assert capsys.readouterr().err.endswith(f"; 2 calls left out: {reason}\n")
+    assert followed(file, 0) == [(b"", b"hellohello")]
+
+
 def test_data_that_was_only_looked_at_makes_no_packet(tmp_path: Path) -> None:
     story = Story("a", "b")
     connected(story)

@@ -39,6 +39,7 @@ _UNKNOWN = Address(IPv4Address("0.0.0.0"), 0)
 _Key = tuple[int, object]
 # Why the capture cannot show a call.
 _NO_CONNECTION = "the trace has no connect, accept or address of the socket"
+_OF_PARENT = "a child process uses a socket that its parent has opened; this is not supported"
 _NO_BYTES = "the call moves no bytes"
 _AFTER_RESET = "the connection was reset before"
 _TOO_LARGE = "a datagram cannot have that size"
@@ -80,7 +81,7 @@ class _Calls:
         self.packets: list[Packet] = []
         self.left_out: Counter[str] = Counter()
         self._wall = timeline.wall
-        self._lanes = [lane.name for lane in timeline.lanes]
+        self._lanes = timeline.lanes
         # The arrows by their kind and the call at one end. Each accept has one connect, each failed receive one close.
         self._accepts = {id(arrow.source): arrow.target for arrow in timeline.arrows if arrow.kind == "connection"}
         self._resets: dict[int, list[Event]] = {}
@@ -238,7 +239,7 @@ class _Calls:
         elif event.call in ("sendto", "recvfrom") or key in self._datagram_sockets:
             self._datagram(event, data, size)
         elif not event.error:
-            self.left_out[_NO_CONNECTION] += 1
+            self.left_out[_OF_PARENT if self._lanes[event.lane].is_child else _NO_CONNECTION] += 1
 
     def _stream(self, connection: Connection, side: Side, event: Event, data: bytes, size: int) -> None:
         time, comment, args = self._time(event.at), self._comment(event), event.record["args"]
@@ -262,7 +263,7 @@ class _Calls:
         if side.knows_reset:
             self.left_out[_AFTER_RESET] += 1
         elif connection.reset:
-            name = printable(self._lanes[event.lane])
+            name = printable(self._lanes[event.lane].name)
             connection.reset_comments.append(f"reported to {name}: {self._comment(event)}")
         else:
             connection.abort(connection.other(side), self._time(event.at), self._comment(event))
@@ -281,7 +282,7 @@ class _Calls:
         local = _specific(local, other)
         comments = [self._comment(event)]
         for receiver in self._receivers.get(id(event), []):
-            comments.append(f"received by {printable(self._lanes[receiver.lane])}: {self._comment(receiver)}")
+            comments.append(f"received by {printable(self._lanes[receiver.lane].name)}: {self._comment(receiver)}")
             seen = parsed(str(receiver.record["args"].get("from_")))
             local = seen or local
         ends = (local, other) if sends else (other, local)
