@@ -14,10 +14,12 @@ from collections.abc import Callable
 from errno import EINVAL
 from pathlib import Path
 
-__all__ = ["UNWRITABLE", "is_same_file", "printable", "run_command", "write_final_line", "write_output"]
+__all__ = ["INTERRUPTED", "UNWRITABLE", "is_same_file", "printable", "run_command", "write_final_line", "write_output"]
 
 # The exit code if the output cannot be written for another reason than a reader that has read enough.
 UNWRITABLE = 2
+# The exit code after Ctrl-C: that of a shell, 128 and the number of the signal.
+INTERRUPTED = 130
 
 
 def run_command(
@@ -27,6 +29,7 @@ def run_command(
 
     If the reader of standard output has closed the pipe, the command ends silently with 0, unless `reader_may_stop` is
     false. If standard output cannot be written, that is one line on standard error and the exit code `unwritable`.
+    Ctrl-C is one line on standard error and the exit code `INTERRUPTED`.
 
     Errors: every exception of `run`, except an OSError without a file name: that is the error of a standard stream.
     """
@@ -49,6 +52,9 @@ def run_command(
             return 0
         write_final_line(f"{prog}: error: standard output cannot be written: {error.strerror}\n")
         return unwritable
+    except KeyboardInterrupt:
+        write_final_line(f"{prog}: interrupted\n")
+        return INTERRUPTED
 
 
 def write_output(text: str) -> None:

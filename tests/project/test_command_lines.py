@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from winsock import command_line
-from winsock.command_line import UNWRITABLE, printable, run_command, write_output
+from winsock.command_line import INTERRUPTED, UNWRITABLE, printable, run_command, write_output
 
 ROOT = Path(__file__).resolve().parents[2]
 FULL = Path("/dev/full")
@@ -116,16 +116,68 @@ def test_a_full_device_without_a_buffer_gives_no_traceback(folder: Path) -> None
         assert len(errors.splitlines()) == (code == UNWRITABLE)
 
 
+def run_without_output(folder: Path, arguments: tuple[str, ...]) -> tuple[int, str]:
+    """The exit code and standard error of `python -m` in a process without standard output."""
+    path = os.pathsep.join([str(ROOT), str(ROOT / "compat")])
+    done = subprocess.run(
+        ["/bin/sh", "-c", 'exec "$0" -m "$@" >&-', sys.executable, *arguments],
+        cwd=folder, env=os.environ | {"PYTHONPATH": path}, stderr=subprocess.PIPE, text=True, timeout=100,
+        check=False,
+    )  # fmt: skip
+    return done.returncode, done.stderr
+
+
 @pytest.mark.posix_only(reason="the shell closes standard output with >&-")
 def test_a_command_without_standard_output_ends_with_its_exit_code(folder: Path) -> None:
     for arguments, expected in ((LAYOUT, 1), (("winsock",), 0), (("winsock.trace", "picture", "a.jsonl"), 0)):
-        path = os.pathsep.join([str(ROOT), str(ROOT / "compat")])
-        done = subprocess.run(
-            ["/bin/sh", "-c", 'exec "$0" -m "$@" >&-', sys.executable, *arguments],
-            cwd=folder, env=os.environ | {"PYTHONPATH": path}, stderr=subprocess.PIPE, text=True, timeout=100,
-            check=False,
-        )  # fmt: skip
-        assert (done.returncode, "Traceback" in done.stderr) == (expected, False)
+        code, errors = run_without_output(folder, arguments)
+        assert (code, "Traceback" in errors) == (expected, False)
+
+
+@pytest.mark.posix_only(reason="the shell closes standard output with >&-")
+@pytest.mark.parametrize("option", ["--pcapng", "--perfetto"])
+def test_an_export_to_a_standard_output_that_is_closed_fails(folder: Path, option: str) -> None:
+    code, errors = run_without_output(folder, ("winsock.trace", "export", "a.jsonl", option, "-"))
+    message = "python -m winsock.trace export: error: standard output cannot be written: it is closed\n"
+    assert (code, errors) == (UNWRITABLE, message)
+
+
+# Ctrl-C at the moment when a command opens its first file.
+INTERRUPTED_READ = """
+import builtins, io, runpy, signal, sys
+open_file = builtins.open
+def interrupted(file, *arguments, **options):
+    if str(file).endswith((".jsonl", ".mqh")):
+        signal.raise_signal(signal.SIGINT)
+    return open_file(file, *arguments, **options)
+builtins.open = io.open = interrupted
+sys.argv = sys.argv[1:]
+runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "prog"),
+    [
+        (("winsock.trace", "summary", "a.jsonl"), "winsock.trace summary"),
+        (("winsock.trace", "picture", "a.jsonl"), "winsock.trace picture"),
+        (("winsock.trace", "diff", "a.jsonl", "a.jsonl"), "winsock.trace diff"),
+        (("winsock.trace", "export", "a.jsonl", "--pcapng", "b"), "winsock.trace export"),
+        (LAYOUT, "winsock.doctor"),
+    ],
+    ids=str,
+)
+def test_ctrl_c_is_one_line_and_the_exit_code_130(folder: Path, arguments: tuple[str, ...], prog: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_READ, *arguments],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "compat")])},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (INTERRUPTED, "", f"python -m {prog}: interrupted\n")
 
 
 # ---- the shared functions

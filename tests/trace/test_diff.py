@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,10 @@ from simulated_talk import simulated_talk
 from trace_kit import drawn, talk
 from trace_story import A, B, C, Story
 
+from winsock.trace import comparison
+from winsock.trace.comparison import Sequence, sequences
 from winsock.trace.diff import main
+from winsock.trace.timeline import timeline
 
 __all__ = ["drawn", "talk"]
 
@@ -47,6 +50,14 @@ def client(s: int = 5, local: str = A, peer: str = B, data: bytes = b"answer", *
     story.move(0, "recv", s, data, **changes)
     story.call(0, "closesocket", s=s)
     return story
+
+
+def pairs(one: Story, other: Story) -> Iterable[tuple[Sequence, Sequence]]:
+    """The threads of two stories with the same names."""
+    return zip(
+        *(sorted(sequences(timeline(story.lanes, fold=False)), key=lambda each: each.thread) for story in (one, other)),
+        strict=True,
+    )
 
 
 def test_handles_ports_and_times_are_no_difference(compared: Callable[..., Told]) -> None:
@@ -116,6 +127,44 @@ def test_another_socket_is_a_difference(compared: Callable[..., Told]) -> None:
     assert (code, text.splitlines()[-1]) == (1, "  s: socket 1 in A, socket 2 in B")
 
 
+def with_sender(used: int, handles: tuple[int, int] = (5, 6)) -> Story:
+    """The main thread opens two sockets, and another thread sends on one of them."""
+    story = Story("a")
+    for s in handles:
+        story.call(0, "socket", s)
+    story.move(0, "send", handles[used], b"x")
+    for record in story.lanes[0].records:
+        record["thread"] = "sender" if record["call"] == "send" else "MainThread"
+    return story
+
+
+def test_another_socket_of_another_thread_is_a_difference(compared: Callable[..., Told]) -> None:
+    code, text = compared(with_sender(0), with_sender(1))
+    assert code == 1
+    assert "\n  s: socket 1 of thread MainThread in A, socket 2 of thread MainThread in B\n" in text
+
+
+def test_another_handle_of_a_socket_of_another_thread_is_no_difference(compared: Callable[..., Told]) -> None:
+    assert compared(with_sender(1), with_sender(1, (6, 5)))[0] == 0
+
+
+def test_a_handle_that_another_thread_gets_while_closesocket_runs_is_another_socket(
+    compared: Callable[..., Told],
+) -> None:
+    stories = []
+    for begun, second in ((45, 5), (75, 5), (45, 9)):
+        story = Story("a")
+        story.call(0, "socket", 5, t=10)
+        story.call(0, "closesocket", t=50, d=20, s=5)
+        story.call(0, "socket", second, t=begun, d=40)
+        story.move(0, "send", second, b"x", t=150)
+        for record, thread in zip(story.lanes[0].records, ("one", "one", "two", "two"), strict=True):
+            record["thread"] = thread
+        stories.append(story)
+    for other in stories[1:]:
+        assert [comparison.compared(*pair).parts for pair in pairs(stories[0], other)] == [None, None]
+
+
 def test_a_handle_that_is_used_again_is_another_socket(compared: Callable[..., Told]) -> None:
     stories = []
     for second in (5, 6):
@@ -160,8 +209,68 @@ def test_how_often_a_program_finds_nothing_is_compared_only_on_request(
     assert compared(*stories, *options)[0] == code
 
 
+def polling(*found: str) -> Story:
+    """A program that finds nothing to do, and then makes these calls."""
+    story = Story("a")
+    story.call(0, "select", 0)
+    for call in found:
+        story.call(0, call)
+    return story
+
+
+def test_runs_that_find_nothing_to_do_are_equal(compared: Callable[..., Told]) -> None:
+    assert compared(polling(), polling()) == (0, "a: equal, 0 calls that found something to do\n")
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_thread_that_finds_nothing_to_do_in_one_run_only_is_in_both_runs(
+    compared: Callable[..., Told], swapped: bool
+) -> None:
+    stories = [polling(), polling("bind")]
+    code, text = compared(*(reversed(stories) if swapped else stories))
+    name, other = "AB" if swapped else "BA"
+    lines = ["a: the runs differ after 0 calls", "", f"{name}      1 bind() = 0", f"{other}        makes no more calls"]
+    assert (code, sorted(text.splitlines())) == (1, sorted(lines))
+
+
+def test_a_thread_that_finds_nothing_to_do_may_be_in_one_run_only(compared: Callable[..., Told]) -> None:
+    one, other = polling("bind"), polling("bind")
+    other.call(0, "select", 0)
+    other.lanes[0].records[-1]["thread"] = "watcher"
+    watcher = "a, thread watcher: only in B, no call that found something to do"
+    assert compared(one, other) == (0, f"a: equal, 1 call\n{watcher}\n")
+
+
+@pytest.mark.parametrize("again", [0, 1, 4])
+def test_how_often_a_program_asks_for_its_connection_is_not_compared(compared: Callable[..., Told], again: int) -> None:
+    stories = []
+    for count in (2, again):
+        story = Story("a")
+        story.stream(0, 5, A, B, error="WSAEWOULDBLOCK")
+        for error in [*["WSAEALREADY"] * count, "WSAEISCONN"]:
+            story.call(0, "connect", -1, s=5, name=B, error=error)
+            story.call(0, "WSAGetLastError", 10037 if error == "WSAEALREADY" else 10056)
+        stories.append(story)
+    assert compared(*stories) == (0, "a: equal, 4 calls\n")
+
+
 def test_of_data_that_was_recorded_in_part_the_common_bytes_are_compared(compared: Callable[..., Told]) -> None:
-    assert compared(client(), client(recorded=3))[0] == 0
+    code, text = compared(client(), client(recorded=3))
+    note = "note: 1 call with bytes that were not recorded; these bytes were not compared"
+    assert (code, text) == (0, f"client: equal, 7 calls\n\n{note}\n")
+
+
+def test_a_difference_does_not_hide_that_bytes_before_it_were_not_recorded(compared: Callable[..., Told]) -> None:
+    stories = []
+    for how in ("SD_SEND", "SD_BOTH"):
+        story = Story("a")
+        for _ in range(2):
+            story.move(0, "send", 5, b"x" * 5000, recorded=0)
+        story.call(0, "shutdown", s=5, how=how)
+        stories.append(story)
+    code, text = compared(*stories)
+    assert code == 1
+    assert text.endswith("\n\nnote: 2 calls with bytes that were not recorded; these bytes were not compared\n")
 
 
 def test_a_call_that_has_not_returned_differs_from_one_that_has(compared: Callable[..., Told]) -> None:

@@ -315,6 +315,26 @@ def test_what_was_sent_by_calls_without_a_trace_is_not_missing(tmp_path: Path) -
     assert followed(file, 0) == [(b"abcdef", b"")]
 
 
+@pytest.mark.parametrize("ended_by", ["FIN", "RST"])
+def test_what_was_sent_without_a_trace_and_received_after_the_end_was_sent_before_the_end(
+    tmp_path: Path, ended_by: str
+) -> None:
+    story = Story("a", "b")
+    connected(story)
+    if ended_by == "RST":
+        linger = {"l_onoff": 1, "l_linger": 0}
+        story.call(1, "setsockopt", s=7, level="SOL_SOCKET", optname="SO_LINGER", optval=linger)
+    story.move(1, "send", 7, b"well ")
+    story.call(1, "closesocket", s=7)
+    for data in (b"well he", b"l", b"lo", b""):
+        story.move(0, "recv", 5, data)
+    file = exported(tmp_path, story)
+    assert followed(file, 0) == [(b"", b"well hello")]
+    assert fields(file, "tcp.len", where="tcp.srcport == 2000")[1:] == [("5",), ("2",), ("1",), ("2",), ("0",)]
+    flags = fields(file, "tcp.flags.str", where="tcp.srcport == 2000")[-1][0]
+    assert flags[-4:] == {"FIN": "\u00b7\u00b7\u00b7F", "RST": "\u00b7R\u00b7\u00b7"}[ended_by]
+
+
 def test_calls_on_sockets_whose_connection_was_not_traced_are_counted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -325,6 +345,22 @@ def test_calls_on_sockets_whose_connection_was_not_traced_are_counted(
     assert "; 2 calls left out: the trace has no connect, accept or address of the socket" in capsys.readouterr().err
 
 
+def test_calls_of_a_forked_child_on_a_socket_of_its_parent_are_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    story = Story("b", "a")
+    connected(story)
+    for _ in range(2):
+        story.move(1, "send", 7, b"hello")
+        story.lanes[1].records[-1]["pid"] = 9
+    story.call(1, "closesocket", s=7)
+    story.move(0, "recv", 5, b"hellohello")
+    file = exported(tmp_path, story)
+    reason = "a child process uses a socket that its parent has opened; this is not supported"
+    assert capsys.readouterr().err.endswith(f"; 2 calls left out: {reason}\n")
+    assert followed(file, 0) == [(b"", b"hellohello")]
+
+
 def test_data_that_was_only_looked_at_makes_no_packet(tmp_path: Path) -> None:
     story = Story("a", "b")
     connected(story)
@@ -332,6 +368,32 @@ def test_data_that_was_only_looked_at_makes_no_packet(tmp_path: Path) -> None:
     story.move(1, "recv", 7, b"abc", "MSG_PEEK")
     story.move(1, "recv", 7, b"abc")
     assert len(fields(exported(tmp_path, story), "frame.number")) == 5
+
+
+@pytest.mark.parametrize(
+    "received",
+    [
+        [(b"ab", 0), (b"Xde", 0)],  # SO_OOBINLINE
+        [(b"ab", 0), (b"X", "MSG_OOB"), (b"de", 0)],
+        [(b"X", "MSG_OOB"), (b"abde", 0)],
+        [(b"ab", 0), (b"de", 0)],
+    ],
+)
+def test_out_of_band_bytes_are_urgent_bytes_of_the_stream(tmp_path: Path, received: list[tuple[bytes, Any]]) -> None:
+    story = Story("a", "b")
+    connected(story)
+    for data, flags in ((b"ab", 0), (b"X", "MSG_OOB"), (b"de", 0)):
+        story.move(0, "send", 5, data, flags)
+    for data, flags in received:
+        story.move(1, "recv", 7, data, flags)
+    story.call(0, "closesocket", s=5)
+    story.move(1, "recv", 7, b"")
+    file = exported(tmp_path, story)
+    assert fields(file, "tcp.payload", "tcp.urgent_pointer", where="tcp.len > 0") == [
+        (b"ab".hex(), "0"), (b"X".hex(), "1"), (b"de".hex(), "0"),
+    ]  # fmt: skip
+    assert fields(file, "frame.number", where=PROBLEMS) == []
+    assert fields(file, "tcp.len", where="tcp.urgent_pointer > 0 && tcp.flags.urg == 1") == [("1",)]
 
 
 def test_a_call_whose_data_was_recorded_in_part_is_a_packet_captured_in_part(tmp_path: Path) -> None:
@@ -402,9 +464,26 @@ def test_a_reset_is_a_packet_of_the_program_that_has_closed_the_connection(tmp_p
     story.call(0, "recv", -1, s=5, buf={"room": 9}, len=9, flags=0, error="WSAECONNRESET")
     story.call(0, "closesocket", s=5)
     file = exported(tmp_path, story)
-    comment = "closesocket() = 0" if traced else "recv() = -1"
+    comment = "closesocket() = 0;reported to a: recv() = -1" if traced else "recv() = -1"
     assert fields(file, "tcp.srcport", "frame.comment", where="tcp.flags.reset == 1") == [("2000", comment)]
     assert fields(file, "frame.number", where="tcp.flags.fin == 1") == []
+
+
+def test_calls_that_make_no_packet_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    story = Story("a", "b")
+    connected(story)
+    story.move(0, "send", 5, b"")
+    story.call(1, "recv", 0, s=7, buf={"room": 0}, len=0, flags=0)
+    story.call(0, "shutdown", s=5, how="SD_SEND")
+    for _ in range(2):
+        story.move(1, "recv", 7, b"")
+    story.call(1, "setsockopt", s=7, level="SOL_SOCKET", optname="SO_LINGER", optval={"l_onoff": 1, "l_linger": 0})
+    story.call(1, "closesocket", s=7)
+    for _ in range(2):
+        story.call(0, "recv", -1, s=5, buf={"room": 9}, len=9, flags=0, error="WSAECONNRESET")
+    assert len(fields(exported(tmp_path, story), "frame.number")) == 6
+    end = "; 3 calls left out: the call moves no bytes; 1 call left out: the connection was reset before\n"
+    assert capsys.readouterr().err.endswith(end)
 
 
 def test_a_socket_that_does_not_linger_resets_its_connection(tmp_path: Path) -> None:
@@ -487,6 +566,19 @@ def test_a_datagram_of_a_program_without_a_trace_is_an_inbound_packet(tmp_path: 
 
 
 # ---- traces that were made to do harm
+
+
+@pytest.mark.parametrize(("target", "largest"), [(B, 65507), (B6, 65527)])
+def test_a_datagram_that_is_larger_than_udp_allows_is_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], target: str, largest: int
+) -> None:
+    story = Story("a")
+    for size in (largest, largest + 1, 1 << 40):
+        story.call(0, "sendto", size, s=5, buf={"bytes": size, "hex": ""}, len=size, flags=0, to=target)
+    file = exported(tmp_path, story)
+    assert fields(file, "udp.length") == [(str(largest + 8),)]
+    assert "1 packets written" in (text := capsys.readouterr().err)
+    assert text.endswith("; 2 calls left out: a datagram cannot have that size\n")
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,18 @@ def test_the_calls_that_have_not_returned_are_below_the_table(
     assert json.loads(summarized(capsys, trace, "--json"))["programs"][0]["waiting"] == ["accept"]
 
 
+def test_the_title_of_a_forked_child_has_its_process_id_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    forking = Story("a")
+    for pid in (0, 19951):
+        forking.call(0, "bind")
+        forking.lanes[0].records[-1]["pid"] = pid
+    text = summarized(capsys, *forking.write(tmp_path))
+    end = ", 0.000000 s from its first call to its last one"
+    assert [line for line in text.splitlines() if "pid" in line] == [f"a (pid 0){end}", f"a (pid 19951){end}"]
+
+
 def test_a_damaged_trace_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "a.jsonl").write_text("{}\n", encoding="ascii")
     assert main([str(tmp_path / "a.jsonl")]) == 2

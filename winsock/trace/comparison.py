@@ -4,17 +4,20 @@ How it works:
 
 - Each thread of a program is compared with the thread of the same name in the other run, call by call: how the threads
   take turns differs in each run.
-- A call is reduced to a dict of its parts (`_parts`): its name, its arguments, its result and its error. Handles become
-  the number of the socket in the order in which the thread first uses them, so a call on another socket is a
-  difference, and another handle is none. Ports, time limits and the ignored first argument of select are left out.
+- A call is reduced to a dict of its parts (`_parts`): its name, its arguments, its result and its error. A handle
+  becomes the name of its socket: the thread that created it, and how many that thread had created then (`_names`). So a
+  call on another socket is a difference, and another handle is none. Ports, time limits and the ignored first argument
+  of select are left out.
 - How often a program finds nothing to do, such as recv with WSAEWOULDBLOCK, depends on time. So these calls are left
   out as well, together with the WSAGetLastError after them.
-- Of data that was recorded in part, the bytes that both traces have are compared.
+- Of data that was recorded in part, the bytes that both traces have are compared. The calls that have other bytes are
+  counted (`Comparison.unrecorded`): they may differ.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -22,7 +25,7 @@ from .events import Event
 from .ip_headers import parsed
 from .timeline import Timeline
 
-__all__ = ["MISSING", "Difference", "Sequence", "first_difference", "sequences"]
+__all__ = ["MISSING", "Comparison", "Sequence", "compared", "sequences"]
 
 # The arguments that are times, and the one that select ignores.
 _IGNORED = {("select", "nfds"), ("select", "timeout"), ("WSAPoll", "timeout")}
@@ -36,36 +39,41 @@ MISSING = "nothing"
 
 
 class Sequence(NamedTuple):
-    """The calls of one thread of a program."""
+    """The calls of one thread of a program, and for each call the names of its sockets by their handles."""
 
     program: str
     thread: str
     events: list[Event]
+    sockets: list[dict[int, str]]
 
 
-class Difference(NamedTuple):
-    """Where two sequences differ: after `equal` calls; `parts` are the differences of the next calls.
+class Comparison(NamedTuple):
+    """The result of a comparison: after `equal` calls, the sequences end or differ.
 
-    Each part has a name, and a value of both calls. If one sequence has ended, there are no parts.
+    Each part of `parts` is a difference of the next calls: its name, and the values of both calls. It is None if all
+    calls are equal, and empty if only one sequence has ended. `unrecorded` is the number of the equal calls with bytes
+    that were not compared.
     """
 
     equal: int
-    parts: list[tuple[str, Any, Any]]
+    parts: list[tuple[str, Any, Any]] | None
+    unrecorded: int
 
 
 def sequences(timeline: Timeline, everything: bool = False) -> list[Sequence]:
     """The calls of each thread, in order; with `everything`, also those that found nothing to do."""
-    threads: dict[tuple[int, str], list[Event]] = {}
+    names = _program_names(timeline)
+    found: dict[tuple[int, str], Sequence] = {}
     after_idle: dict[tuple[int, str], bool] = {}
-    for event in timeline.events:
-        key = event.lane, str(event.record.get("thread", ""))
-        calls = threads.setdefault(key, [])
+    for event, sockets in zip(timeline.events, _names(timeline.events), strict=True):
+        key = event.lane, _thread(event)
+        calls = found.setdefault(key, Sequence(names[event.lane], key[1], [], []))
         idle = event.idle or (after_idle.get(key, False) and event.call == "WSAGetLastError")
         after_idle[key] = idle
         if everything or not idle:
-            calls.append(event)
-    names = _program_names(timeline)
-    return [Sequence(names[lane], thread, events) for (lane, thread), events in threads.items()]
+            calls.events.append(event)
+            calls.sockets.append(sockets)
+    return list(found.values())
 
 
 def _program_names(timeline: Timeline) -> list[str]:
@@ -79,32 +87,66 @@ def _program_names(timeline: Timeline) -> list[str]:
     return names
 
 
-def first_difference(one: Iterable[Event], other: Iterable[Event]) -> Difference | None:
-    """The first calls of two sequences that differ; None if all calls are equal."""
-    left, right = map(_comparable, (one, other))
+def compared(one: Sequence, other: Sequence) -> Comparison:
+    """Compares the calls of two sequences up to the first ones that differ."""
+    unrecorded = 0
+    left, right = (map(_parts, each.events, each.sockets) for each in (one, other))
     for number, (a, b) in enumerate(zip(left, right, strict=False)):
         parts = _different(a, b)
         if parts:
-            return Difference(number, parts)
-    return None if len(left) == len(right) else Difference(min(len(left), len(right)), [])
+            return Comparison(number, parts, unrecorded)
+        unrecorded += not (_is_recorded(a.get("buf")) and _is_recorded(b.get("buf")))
+    equal = min(len(one.events), len(other.events))
+    return Comparison(equal, None if len(one.events) == len(other.events) else [], unrecorded)
 
 
-def _comparable(events: Iterable[Event]) -> list[dict[str, Any]]:
-    sockets: dict[int, int] = {}
-    count = 0
-    calls = []
-    for event in events:
-        result = event.record.get("result")
-        args = event.record["args"]
-        new = [result] if event.call in _SOCKETS and not event.error and isinstance(result, int) else []
-        for handle in [*_handles(args), *new]:
-            if handle not in sockets or handle in new:
-                count += 1
-                sockets[handle] = count
-        calls.append(_parts(event, sockets))
-        if event.call == "closesocket" and not event.error and isinstance(args.get("s"), int):
-            del sockets[args["s"]]
-    return calls
+def _is_recorded(buffer: Any) -> bool:
+    """Whether a trace has all bytes of a buffer."""
+    return not isinstance(buffer, dict) or "hex" not in buffer or len(buffer["hex"]) >= 2 * buffer["bytes"]
+
+
+def _names(events: Iterable[Event]) -> list[dict[int, str]]:
+    """For each call the names of its sockets by their handles, as its thread sees them.
+
+    A call uses the sockets that were created before it began. Where a trace does not have the call that created a
+    socket, the socket is named by the order in which the thread first uses such sockets.
+    """
+    names: list[dict[int, str]] = []
+    # When a call begins, it uses sockets; when it ends, it has created one. Of equal times, the earlier call counts.
+    moments: list[tuple[int, int, bool, int, Event]] = []
+    for number, event in enumerate(events):
+        names.append({})
+        moments.append((event.start, event.record["n"], False, number, event))
+        if _created(event) is not None:
+            moments.append((event.end, event.record["n"], True, number, event))
+    creators: dict[tuple[int, int], tuple[str, int]] = {}
+    counts: Counter[tuple[int, str]] = Counter()
+    unknown: dict[tuple[int, str], dict[int, str]] = {}
+    for _, _, creates, number, event in sorted(moments):
+        thread = _thread(event)
+        new = _created(event) if creates else None
+        if new is not None:
+            counts[event.lane, thread] += 1
+            creators[event.lane, new] = thread, counts[event.lane, thread]
+        for handle in _handles(event.record["args"]) if new is None else [new]:
+            creator = creators.get((event.lane, handle))
+            if creator is None:
+                others = unknown.setdefault((event.lane, thread), {})
+                names[number][handle] = others.setdefault(handle, f"socket {len(others) + 1} without a creating call")
+            else:
+                by = "" if creator[0] == thread else f" of thread {creator[0]}"
+                names[number][handle] = f"socket {creator[1]}{by}"
+    return names
+
+
+def _created(event: Event) -> int | None:
+    """The handle of the socket that a call has created; None if it has created none."""
+    result = event.record.get("result")
+    return result if event.call in _SOCKETS and not event.error and isinstance(result, int) else None
+
+
+def _thread(event: Event) -> str:
+    return str(event.record.get("thread", ""))
 
 
 def _handles(args: dict[str, Any]) -> list[int]:
@@ -120,7 +162,7 @@ def _handles(args: dict[str, Any]) -> list[int]:
     return [handle for handle in handles if isinstance(handle, int)]
 
 
-def _parts(event: Event, sockets: dict[int, int]) -> dict[str, Any]:
+def _parts(event: Event, sockets: dict[int, str]) -> dict[str, Any]:
     """What is compared of a call, by the names of its parts."""
     call, record = event.call, event.record
     if "begun" in record:
@@ -138,12 +180,12 @@ def _parts(event: Event, sockets: dict[int, int]) -> dict[str, Any]:
     return parts
 
 
-def _reduced(value: Any, sockets: dict[int, int], depth: int = 0) -> Any:
+def _reduced(value: Any, sockets: dict[int, str], depth: int = 0) -> Any:
     """A value without ports, and with the numbers of sockets in the place of handles."""
     if depth > _DEEPEST:
         return value
     if isinstance(value, int):
-        return f"socket {sockets[value]}" if value in sockets else value
+        return sockets.get(value, value)
     if isinstance(value, str):
         address = parsed(value)
         return str(address.host) if address else value

@@ -12,7 +12,7 @@ from typing import Any
 from winsock.command_line import printable, run_command, write_output
 
 from . import comparison
-from .comparison import Difference, first_difference, sequences
+from .comparison import Comparison, compared, sequences
 from .events import Event
 from .rendering import quoted
 from .timeline import Timeline, timeline
@@ -34,6 +34,7 @@ with the thread of the same name.
 Calls are compared by name, arguments, bytes, result and error. Not compared are
 the times, the ports, the numbers of sockets, and how often a program found
 nothing to do, such as a recv with WSAEWOULDBLOCK (--all compares these calls).
+Bytes that were not recorded (option --bytes) cannot be compared; a note says so.
 
 Exit code 0: the runs are equal; 1: they differ; 2: invalid options, or a file
 that cannot be read or is not a trace.
@@ -84,20 +85,31 @@ def _compare(options: argparse.Namespace) -> int:
     equal: list[str] = []
     # The reports, each with the time of its difference in its run: the first one may be the cause of the others.
     found: list[tuple[int, list[str]]] = []
+    unrecorded = 0
     for title, one, other in _pairs(run_a, run_b, options.all):
         if one is None or other is None:
-            name, run, only = ("A", run_a, one) if one else ("B", run_b, other or [])
-            found.append((_since_start(only[0], run), [f"{title}: only in {name}, {_calls(len(only))}"]))
-        elif difference := first_difference(one, other):
-            run, events = (run_a, one) if difference.equal < len(one) else (run_b, other)
-            time = _since_start(events[difference.equal], run)
-            found.append((time, list(_report(title, one, other, difference, options.context))))
+            name, run, only = ("A", run_a, one) if one else ("B", run_b, other)
+            events = only.events if only else []
+            if not events:
+                # The thread may have ended earlier in the other run.
+                equal.append(f"{title}: only in {name}, no call that found something to do")
+                continue
+            found.append((_since_start(events[0], run), [f"{title}: only in {name}, {_calls(len(events))}"]))
+            continue
+        result = compared(one, other)
+        unrecorded += result.unrecorded
+        if result.parts is None:
+            idle = "" if result.equal else " that found something to do"
+            equal.append(f"{title}: equal, {_calls(result.equal)}{idle}")
         else:
-            equal.append(f"{title}: equal, {_calls(len(one))}")
+            run, longer = (run_a, one) if result.equal < len(one.events) else (run_b, other)
+            time = _since_start(longer.events[result.equal], run)
+            found.append((time, list(_report(title, one.events, other.events, result, options.context))))
     reports = ["\n".join(lines) for _, lines in sorted(found, key=lambda report: report[0])]
     if reports:
         reports.insert(0, printable(f"A: {options.a}") + "\n" + printable(f"B: {options.b}"))
-    write_output("\n\n".join([*reports, *(["\n".join(equal)] if equal else [])]))
+    notes = [f"note: {_calls(unrecorded)} with bytes that were not recorded; these bytes were not compared"]
+    write_output("\n\n".join([*reports, *(["\n".join(equal)] if equal else []), *(notes if unrecorded else [])]))
     return 1 if found else 0
 
 
@@ -114,7 +126,9 @@ def _files(name: str) -> list[str]:
     return files
 
 
-def _pairs(a: Timeline, b: Timeline, everything: bool) -> Iterator[tuple[str, list[Event] | None, list[Event] | None]]:
+def _pairs(
+    a: Timeline, b: Timeline, everything: bool
+) -> Iterator[tuple[str, comparison.Sequence | None, comparison.Sequence | None]]:
     """The calls of each thread in both runs, with its name; None if the run does not have it."""
     left, right = sequences(a, everything), sequences(b, everything)
     alone = len(a.lanes) == len(b.lanes) == 1  # a program may have another name in the other run
@@ -125,8 +139,8 @@ def _pairs(a: Timeline, b: Timeline, everything: bool) -> Iterator[tuple[str, li
         yield printable(title), ours.get((program, thread)), theirs.get((program, thread))
 
 
-def _by_name(run: list[comparison.Sequence], alone: bool) -> dict[tuple[str, str], list[Event]]:
-    return {("" if alone else each.program, each.thread): each.events for each in run if each.events}
+def _by_name(run: list[comparison.Sequence], alone: bool) -> dict[tuple[str, str], comparison.Sequence]:
+    return {("" if alone else each.program, each.thread): each for each in run}
 
 
 def _since_start(event: Event, run: Timeline) -> int:
@@ -137,8 +151,8 @@ def _calls(count: int) -> str:
     return f"{count} call{'' if count == 1 else 's'}"
 
 
-def _report(title: str, one: list[Event], other: list[Event], difference: Difference, context: int) -> Iterator[str]:
-    equal = difference.equal
+def _report(title: str, one: list[Event], other: list[Event], result: Comparison, context: int) -> Iterator[str]:
+    equal = result.equal
     yield f"{title}: the runs differ after {_calls(equal)}"
     yield ""
     for number in range(max(0, equal - context), equal):
@@ -148,7 +162,7 @@ def _report(title: str, one: list[Event], other: list[Event], difference: Differ
             yield _line(name, number, events[number])
         if equal >= len(events):
             yield f"{name}        makes no more calls"
-    for part, a, b in difference.parts:
+    for part, a, b in result.parts or ():
         shown = _values(part, a, b)
         yield f"  {part}: {shown[0]} in A, {shown[1]} in B"
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Sequence
+from errno import EBADF
 
 from winsock.command_line import is_same_file, printable, run_command
 
@@ -95,19 +97,24 @@ def _conflict(options: argparse.Namespace) -> str:
 
 
 def _write(target: str, data: bytes) -> None:
+    """Writes a file or standard output.
+
+    Errors: OSError, with the name of the file unless it is standard output.
+    """
     if target != "-":
         write_file(target, data)
-    elif sys.stdout is not None:
+    elif sys.stdout is None:
+        raise OSError(EBADF, "it is closed")
+    else:
         sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
 
 
 def _report(text: str) -> None:
     print(printable(text), file=sys.stderr)
 
 
-def _left_out(calls: int) -> str:
-    if not calls:
-        return ""
-    return (
-        f"; {calls} call{'' if calls == 1 else 's'} left out: the trace has no connect, accept or address of the socket"
+def _left_out(calls: Counter[str]) -> str:
+    return "".join(
+        f"; {number} call{'' if number == 1 else 's'} left out: {reason}" for reason, number in sorted(calls.items())
     )

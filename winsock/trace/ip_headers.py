@@ -28,6 +28,7 @@ class Flags(IntFlag):
     RST = 4
     PSH = 8
     ACK = 16
+    URG = 32
 
 
 Host: TypeAlias = "ipaddress.IPv4Address | ipaddress.IPv6Address"
@@ -54,20 +55,28 @@ class Segment(NamedTuple):
     def packet(self) -> tuple[bytes, int]:
         """The known bytes of the packet, and its size."""
         options = _SYN_OPTIONS if self.flags & Flags.SYN else b""
+        # As systems write it: what follows the urgent bytes.
+        urgent = self.size if self.flags & Flags.URG else 0
         numbers = self.sequence & 0xFFFFFFFF, self.acknowledged & 0xFFFFFFFF
         words = (20 + len(options)) // 4 << 12 | self.flags
         ports = self.source.port, self.target.port
-        header = struct.pack("!HHIIHHHH", *ports, *numbers, words, _WINDOW, 0, 0) + options
+        header = struct.pack("!HHIIHHHH", *ports, *numbers, words, _WINDOW, 0, urgent) + options
         return _packet(self.source, self.target, _TCP, header, 16, self.data, self.size)
 
 
 class Datagram(NamedTuple):
-    """A UDP packet: its data as far as it is known, and the size of its data."""
+    """A UDP packet: its data as far as it is known, and the size of its data; `packet` needs one that is possible."""
 
     source: Address
     target: Address
     data: bytes
     size: int
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether its size fits into the 16 bits that the headers have for it."""
+        headers = 28 if self.source.host.version == self.target.host.version == 4 else 8
+        return headers + self.size <= _MOST
 
     def packet(self) -> tuple[bytes, int]:
         """The known bytes of the packet, and its size."""

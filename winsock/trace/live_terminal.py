@@ -219,7 +219,7 @@ def _titles(programs: list[Program], columns: int, column: int) -> list[Text]:
 
 
 def _name(program: Program) -> str:
-    return printable(f"{program.lane.name} (pid {program.lane.pid})")
+    return printable(program.lane.title)
 
 
 def _row(row: Row, start: int, programs: list[Program], columns: int, column: int) -> Text:

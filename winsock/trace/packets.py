@@ -14,6 +14,7 @@ How it works:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from heapq import heappop, heappush
 from ipaddress import IPv4Address, IPv6Address
@@ -24,7 +25,7 @@ from winsock.command_line import printable
 from .events import Arrow, Event
 from .ip_headers import Address, Datagram, Host, parsed
 from .pcapng import Interface, Packet, pcapng
-from .tcp_packets import Connection, Side
+from .tcp_packets import Connection, Late, Side
 from .timeline import Timeline
 
 __all__ = ["Capture", "capture"]
@@ -36,22 +37,27 @@ _LOOPBACK: dict[int, Host] = {4: IPv4Address("127.0.0.1"), 6: IPv6Address("::1")
 _UNKNOWN = Address(IPv4Address("0.0.0.0"), 0)
 # A socket: its lane and its handle.
 _Key = tuple[int, object]
+# Why the capture cannot show a call.
+_NO_CONNECTION = "the trace has no connect, accept or address of the socket"
+_OF_PARENT = "a child process uses a socket that its parent has opened; this is not supported"
+_NO_BYTES = "the call moves no bytes"
+_AFTER_RESET = "the connection was reset before"
+_TOO_LARGE = "a datagram cannot have that size"
 
 
 class Capture(NamedTuple):
-    """The bytes of a pcapng file, the number of its packets, and that of the calls that it cannot show."""
+    """The bytes of a pcapng file, the number of its packets, and that of the calls that it cannot show, by reason."""
 
     data: bytes
     packets: int
-    left_out: int
+    left_out: Counter[str]
 
 
 def capture(timeline: Timeline) -> Capture:
     """The packets of a timeline whose calls are not combined."""
-    calls = _Calls(timeline)
-    for event in timeline.events:
-        calls.read(event)
-    calls.end()
+    calls = _read(timeline, {})
+    if late := {connection.number: connection.late for connection in calls.connections if any(connection.late)}:
+        calls = _read(timeline, late)
     interfaces = [
         Interface(printable(lane.name), printable(f"pid {lane.pid}, {lane.backend}: {' '.join(lane.argv)}"))
         for lane in timeline.lanes
@@ -59,14 +65,23 @@ def capture(timeline: Timeline) -> Capture:
     return Capture(pcapng(interfaces, calls.packets), len(calls.packets), calls.left_out)
 
 
+def _read(timeline: Timeline, late: dict[int, Late]) -> _Calls:
+    """All calls; `late` is what a first pass has found, by the number of the connection."""
+    calls = _Calls(timeline, late)
+    for event in timeline.events:
+        calls.read(event)
+    calls.end()
+    return calls
+
+
 class _Calls:
     """The sockets of all lanes, as the calls create, use and close them, and the packets of these calls."""
 
-    def __init__(self, timeline: Timeline) -> None:
+    def __init__(self, timeline: Timeline, late: dict[int, Late]) -> None:
         self.packets: list[Packet] = []
-        self.left_out = 0
+        self.left_out: Counter[str] = Counter()
         self._wall = timeline.wall
-        self._lanes = [lane.name for lane in timeline.lanes]
+        self._lanes = timeline.lanes
         # The arrows by their kind and the call at one end. Each accept has one connect, each failed receive one close.
         self._accepts = {id(arrow.source): arrow.target for arrow in timeline.arrows if arrow.kind == "connection"}
         self._resets: dict[int, list[Event]] = {}
@@ -78,7 +93,8 @@ class _Calls:
         self._by_accept: dict[int, Connection] = {}
         # What a connect does when it returns: the time, the number of the connection, and its function.
         self._returning: list[tuple[int, int, Callable[[int], None]]] = []
-        self._count = 0
+        self.connections: list[Connection] = []
+        self._late = late
         self._datagram_sockets: set[_Key] = set()
         self._started: dict[int, int] = {}
 
@@ -147,7 +163,7 @@ class _Calls:
         connection.open(self._time(event.start), self._comment(event))
         if event.error in ("", "WSAECONNREFUSED"):
             answer = connection.refuse if event.error else connection.establish
-            heappush(self._returning, (event.end, self._count, answer))
+            heappush(self._returning, (event.end, connection.number, answer))
         if event.error in ("", "WSAEWOULDBLOCK"):
             self._sides[key] = connection, connection.client
             if accept:
@@ -172,15 +188,17 @@ class _Calls:
         """A new connection; None if the server's address is unknown. An unknown address of the client is invented."""
         to = parsed(str(server))
         if to is None:
-            self.left_out += 1
+            self.left_out[_NO_CONNECTION] += 1
             return None
-        self._count += 1
+        number = len(self.connections) + 1
         # Of the ports that systems choose, so that each connection has its own.
-        unknown = Address(to.host, 49152 + self._count % 16384)
+        unknown = Address(to.host, 49152 + number % 16384)
         start = _specific(parsed(str(client)) or unknown, to)
         if not start.port:
             start = unknown
-        return Connection(self._count, start, client_lane, to, server_lane, self._emit)
+        late = self._late.get(number, ((), ()))
+        self.connections.append(Connection(number, start, client_lane, to, server_lane, self._emit, late))
+        return self.connections[-1]
 
     def _change(self, connection: Connection, side: Side, event: Event) -> None:
         args = event.record["args"]
@@ -211,7 +229,7 @@ class _Calls:
     def _moved(self, key: _Key, event: Event) -> None:
         args = event.record["args"]
         flags = str(args.get("flags"))
-        if "MSG_PEEK" in flags or "MSG_OOB" in flags:
+        if "MSG_PEEK" in flags:
             return
         buffer = args.get("buf")
         size = int(buffer.get("bytes", 0)) if isinstance(buffer, dict) else 0
@@ -221,19 +239,35 @@ class _Calls:
         elif event.call in ("sendto", "recvfrom") or key in self._datagram_sockets:
             self._datagram(event, data, size)
         elif not event.error:
-            self.left_out += 1
+            self.left_out[_OF_PARENT if self._lanes[event.lane].is_child else _NO_CONNECTION] += 1
 
     def _stream(self, connection: Connection, side: Side, event: Event, data: bytes, size: int) -> None:
-        time, comment = self._time(event.at), self._comment(event)
-        if event.error:
-            if event.error in _RESETS:
-                connection.abort(connection.other(side), time, comment)
-        elif event.call.startswith("send"):
-            connection.send(side, time, data, size, comment)
-        elif size:
+        time, comment, args = self._time(event.at), self._comment(event), event.record["args"]
+        if event.error in _RESETS:
+            self._reset(connection, side, event)
+        elif event.error:
+            return
+        elif connection.reset:
+            self.left_out[_AFTER_RESET] += 1
+            if size and event.call.startswith("recv"):
+                connection.receive(side, time, data, size, comment)
+        elif event.call.startswith("send") and size:
+            connection.send(side, time, data, size, comment, "MSG_OOB" in str(args.get("flags")))
+        elif event.call.startswith("recv") and size:
             connection.receive(side, time, data, size, comment)
-        elif event.record["args"].get("len"):
-            connection.receive_end(side, time, comment)
+        elif event.call.startswith("send") or not args.get("len") or not connection.receive_end(side, time, comment):
+            self.left_out[_NO_BYTES] += 1
+
+    def _reset(self, connection: Connection, side: Side, event: Event) -> None:
+        """A call has reported that the other side has reset the connection; the first one is a comment of the RST."""
+        if side.knows_reset:
+            self.left_out[_AFTER_RESET] += 1
+        elif connection.reset:
+            name = printable(self._lanes[event.lane].name)
+            connection.reset_comments.append(f"reported to {name}: {self._comment(event)}")
+        else:
+            connection.abort(connection.other(side), self._time(event.at), self._comment(event))
+        side.knows_reset = True
 
     def _datagram(self, event: Event, data: bytes, size: int) -> None:
         record, sends = event.record, event.call.startswith("send")
@@ -243,16 +277,20 @@ class _Calls:
         local = parsed(str(record.get("local"))) or _UNKNOWN
         other = parsed(str(named if isinstance(named, str) else record.get("peer")))
         if other is None:
-            self.left_out += 1
+            self.left_out[_NO_CONNECTION] += 1
             return
         local = _specific(local, other)
         comments = [self._comment(event)]
         for receiver in self._receivers.get(id(event), []):
-            comments.append(f"received by {printable(self._lanes[receiver.lane])}: {self._comment(receiver)}")
+            comments.append(f"received by {printable(self._lanes[receiver.lane].name)}: {self._comment(receiver)}")
             seen = parsed(str(receiver.record["args"].get("from_")))
             local = seen or local
         ends = (local, other) if sends else (other, local)
-        raw, length = Datagram(*ends, data, size).packet()
+        datagram = Datagram(*ends, data, size)
+        if not datagram.is_possible:
+            self.left_out[_TOO_LARGE] += 1
+            return
+        raw, length = datagram.packet()
         self._emit(Packet(event.lane, self._time(event.at), raw, length, not sends, comments))
 
     def _emit(self, packet: Packet) -> None:

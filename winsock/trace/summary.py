@@ -159,9 +159,9 @@ def _as_json(lane: Lane, counts: list[Count]) -> dict[str, Any]:
 
 def _title(lane: Lane) -> str:
     if not lane.records:
-        return f"{lane.name} (pid {lane.pid})"
+        return lane.title
     elapsed = max(record["t"] + record["d"] for record in lane.records) - min(record["t"] for record in lane.records)
-    return f"{lane.name} (pid {lane.pid}), {elapsed / 1e9:.6f} s from its first call to its last one"
+    return f"{lane.title}, {elapsed / 1e9:.6f} s from its first call to its last one"
 
 
 def _table(title: str, counts: list[Count], lanes: list[Lane]) -> str:

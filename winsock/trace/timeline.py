@@ -99,10 +99,12 @@ def _waiting(lane: int, begun: dict[str, Any], shift: int) -> Event:
 
 
 def _is_idle(record: dict[str, Any]) -> bool:
-    """Whether a call found nothing to do: nothing was ready, or it would have blocked."""
+    """Whether a call found nothing to do: nothing was ready, it would have blocked, or a connect waits."""
     if record["call"] in ("select", "WSAPoll"):
         return bool(record.get("result") == 0)
-    return record["call"] != "connect" and bool(record.get("error", {}).get("name") == "WSAEWOULDBLOCK")
+    # The first connect of a nonblocking socket has something to do: it fails with WSAEWOULDBLOCK.
+    idle = "WSAEALREADY" if record["call"] == "connect" else "WSAEWOULDBLOCK"
+    return bool(record.get("error", {}).get("name") == idle)
 
 
 def _folded(events: list[Event]) -> list[Event]:

@@ -152,7 +152,8 @@ class TraceLines:
         if pid not in self._by_pid:
             # A child process created by fork writes no line about itself.
             parent = self.lanes[0]
-            self._by_pid[pid] = Lane(f"{parent.name} (pid {pid})", pid, parent.argv, parent.backend, parent.offset)
+            name = f"{parent.name} (pid {pid})"
+            self._by_pid[pid] = Lane(name, pid, parent.argv, parent.backend, parent.offset, is_child=True)
             self.lanes.append(self._by_pid[pid])
         return self._by_pid[pid]
 

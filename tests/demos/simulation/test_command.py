@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from demos.__main__ import main
+from demos.launcher.interrupts import INTERRUPTED
 from demos.simulation import command, progress
 from demos.simulation.runs import Outcome, Run
 from demos.simulation.sweep import Sums
@@ -173,9 +174,9 @@ def test_an_interrupted_sweep_shows_and_writes_what_it_has_found(
     monkeypatch.setattr(command, "sweep", interrupted)
     monkeypatch.setattr(progress, "PAUSE", 0.0)
     table = tmp_path / "table.md"
-    with pytest.raises(KeyboardInterrupt):
-        run("ticks", "--seeds", "4-9", "--table", table)
+    assert run("ticks", "--seeds", "4-9", "--table", table) == INTERRUPTED
     output = capsys.readouterr()
+    assert output.err.endswith("\npython -m demos: interrupted\n")
     assert "interrupted after 3 of 6 seeds" in output.out
     assert "seed 5: ticks arrive again: 1 of 2 ticks are missing" in output.out
     assert "| 4, 5, 6 |" in table.read_text(encoding="utf-8")
