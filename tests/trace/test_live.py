@@ -351,6 +351,7 @@ def terminal(folder: Path, request: pytest.FixtureRequest) -> Iterator[Terminal]
 @pytest.mark.posix_only(reason="pseudo terminals")
 @pytest.mark.parametrize("terminal", [{}, {"NO_COLOR": "1"}], indirect=True)
 def test_on_a_terminal_the_programs_are_side_by_side_until_ctrl_c(terminal: Terminal) -> None:
+    terminal.wait_for(b"exit code 0")  # of the client
     terminal.wait_for(b"waits 1.")
     alternate = terminal.output
     assert b"\x1b[?1049h" in alternate
