@@ -224,7 +224,7 @@ def test_control_characters_of_a_trace_do_not_reach_the_terminal(
 # ---- the amount of work
 
 
-@pytest.mark.parametrize("kind", ["datagrams", "connections"])
+@pytest.mark.parametrize("kind", ["datagrams", "lost datagram", "other target", "connections"])
 def test_the_work_of_matching_is_proportional_to_the_number_of_calls(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -239,13 +239,13 @@ def test_the_work_of_matching_is_proportional_to_the_number_of_calls(
         compared.append(ends)
         return original(*ends)
 
-    original, datagram = matching._same_address, matching._Datagram
-    monkeypatch.setattr(matching, "_same_address", same_address)
-    monkeypatch.setattr(matching, "_Datagram", lambda *given: datagram(*given, receivers=CountedSet()))
+    original, datagram = matching.same_address, matching.Datagram
+    monkeypatch.setattr(matching, "same_address", same_address)
+    monkeypatch.setattr(matching, "Datagram", lambda *given: datagram(*given, receivers=CountedSet()))
     work = []
     for count in (200, 400):
         compared.clear()
-        records = _datagrams(count) if kind == "datagrams" else _connections(count)
+        records = _RECORDS[kind](count)
         assert len(timeline(read_lanes(written(tmp_path, HEAD, *records))).arrows) == count
         work.append(len(compared))
     assert work[0] >= 200
@@ -261,6 +261,30 @@ def _datagrams(count: int) -> list[dict[str, Any]]:
     return [*sends, *receives]
 
 
+def _after_a_lost_datagram(count: int) -> list[dict[str, Any]]:
+    """Datagrams with different contents; the first one is not received, each of the others after it was sent."""
+    ends = {"local": "127.0.0.1:1", "peer": "127.0.0.1:1"}
+    records = []
+    for n in range(count + 1):
+        buffer = {"bytes": 4, "hex": f"{n:08x}"}
+        records.append(damaged(n=n, t=2 * n, call="send", args={"s": 1, "buf": buffer}, **ends))
+        records.append(damaged(n=n, t=2 * n + 1, call="recv", args={"s": 2, "buf": buffer}, **ends))
+    del records[1]
+    return records
+
+
+def _to_another_target(count: int) -> list[dict[str, Any]]:
+    """Equal datagrams to two targets with the same port, of which only the second one has a trace."""
+    buffer, records = {"bytes": 1, "hex": "61"}, []
+    for n in range(count):
+        for target in ("127.0.0.1:1", "127.0.0.2:1"):
+            ends = {"local": "127.0.0.3:5", "peer": target}
+            records.append(damaged(n=n, t=3 * n, call="send", args={"s": 1, "buf": buffer}, **ends))
+        ends = {"local": "127.0.0.2:1", "peer": "127.0.0.3:5"}
+        records.append(damaged(n=n, t=3 * n + 2, call="recv", args={"s": 2, "buf": buffer}, **ends))
+    return records
+
+
 def _connections(count: int) -> list[dict[str, Any]]:
     server, records = "127.0.0.1:80", []
     for n in range(count):
@@ -271,3 +295,11 @@ def _connections(count: int) -> list[dict[str, Any]]:
             damaged(n=n, t=10**6 + n, call="accept", args=arguments, result=5000 + n, local=server, peer=client)
         )
     return records
+
+
+_RECORDS = {
+    "datagrams": _datagrams,
+    "lost datagram": _after_a_lost_datagram,
+    "other target": _to_another_target,
+    "connections": _connections,
+}

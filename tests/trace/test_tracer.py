@@ -160,9 +160,9 @@ def test_the_calls_of_a_connection(text: Tracing) -> None:
         f"socket(AF_INET, SOCK_STREAM, 0) = {client}",
         f"connect({client}, {at}, 16) = 0",
         f"accept({server}, {home}, [16]) = {accepted}",
-        f'send({client}, "say \\"hello\\"\\n\\x001\\xff", 15, 0) = 15',
+        f'send({client}, "say \\"hello\\"\\n\\0001\\xff", 15, 0) = 15',
         f'recv({accepted}, "say ", 4, MSG_PEEK) = 4',
-        f'recv({accepted}, "say \\"hello\\"\\n\\x001\\xff", 512, 0) = 15',
+        f'recv({accepted}, "say \\"hello\\"\\n\\0001\\xff", 512, 0) = 15',
         f"shutdown({client}, SD_SEND) = 0",
         f'recv({accepted}, "", 512, 0) = 0',
         f"closesocket({client}) = 0",
@@ -586,3 +586,17 @@ def test_records_have_the_addresses_of_datagram_sockets_and_of_connections_in_pr
     assert connecting["local"].endswith(f":{port_of(stream)}")
     assert connecting["peer"] == f"127.0.0.1:{port_of(server)}"
     assert binding["local"] == f"0.0.0.0:{port_of(own)}"
+
+
+@pytest.mark.parametrize(
+    ("data", "literal"),
+    [
+        (b"A\x001", r'"A\0001"'),
+        (b"\x00c\x00", r'"\0c\0"'),
+        (b"\xffa", r'"\377a"'),
+        (b"\x079\x07F\x07g\x07", r'"\0079\007F\x07g\x07"'),
+        (b"\\x41\\01", r'"\\x41\\01"'),
+    ],
+)
+def test_digits_after_a_byte_are_not_part_of_its_escape_sequence(data: bytes, literal: str) -> None:
+    assert quoted(data) == literal

@@ -21,6 +21,9 @@ GROUPS = {
 }  # fmt: skip
 _GROUP = {call: group for group, calls in GROUPS.items() for call in calls}
 
+# Exceptions with which a user or the system ends a program, such as Ctrl-C. They are no errors of the call.
+_ENDS = ("KeyboardInterrupt", "SystemExit")
+
 
 class Source(NamedTuple):
     """The line of the program that makes a call; `code` is its text without indentation."""
@@ -71,6 +74,21 @@ class Event:
         if "raised" in self.record:
             return str(self.record["raised"]).partition(":")[0]
         return str(self.record.get("error", {}).get("name", ""))
+
+    @property
+    def ended(self) -> bool:
+        """Whether the end of the program interrupted the call: it raised KeyboardInterrupt (Ctrl-C) or SystemExit."""
+        return "raised" in self.record and self.error in _ENDS
+
+    @property
+    def failed(self) -> bool:
+        """Whether the call has an error: not WSAEWOULDBLOCK, which says that it would wait, and not `ended`."""
+        return self.error not in ("", "WSAEWOULDBLOCK") and not self.ended
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the call has not returned."""
+        return "begun" in self.record
 
     @property
     def source(self) -> Source | None:

@@ -30,7 +30,7 @@ def sequence_diagram(timeline: Timeline, everything: bool = False) -> str:
     lines += [f"    participant P{index} as {_escaped(lane.name)}" for index, lane in enumerate(timeline.lanes)]
     diagram = _Diagram(timeline)
     for event in timeline.events:
-        if event.partners or everything or (event.group != "names" and not event.idle):
+        if event.partners or event.failed or everything or (event.group != "names" and not event.idle):
             diagram.add(event)
     return "\n".join(lines + diagram.finished()) + "\n"
 

@@ -129,6 +129,7 @@ def _columns(events: list[Event], zero: int, texts: _Texts) -> dict[str, list[An
         "call": [texts.index(event.call) for event in events],
         "group": [texts.index(event.group) for event in events],
         "error": [texts.index(event.error) for event in events],
+        "failed": [int(event.failed) for event in events],
         "text": [texts.index(event.text) for event in events],
         "thread": [texts.index(event.record.get("thread", "")) for event in events],
         "local": [texts.index(event.record.get("local", "")) for event in events],

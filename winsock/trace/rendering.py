@@ -16,6 +16,9 @@ from .readers import host
 __all__ = ["arguments", "json_result", "quoted", "result", "value"]
 
 _ESCAPES = {0: "\\0", 9: "\\t", 10: "\\n", 13: "\\r", 34: '\\"', 92: "\\\\"}
+# The digits after an escape sequence that C would read as part of it, or a reader could: then the byte is written as
+# three octal digits, which take no more.
+_DIGITS = {"\\0": b"0123456789", "\\x": b"0123456789abcdefABCDEF"}
 
 
 def quoted(raw: bytes, more: bool = False) -> str:
@@ -23,9 +26,8 @@ def quoted(raw: bytes, more: bool = False) -> str:
     parts = []
     for position, byte in enumerate(raw):
         text = _ESCAPES.get(byte) or (chr(byte) if 32 <= byte < 127 else f"\\x{byte:02x}")
-        # In C, digits after \0 would be part of the escape sequence.
-        if text == "\\0" and raw[position + 1 : position + 2].isdigit():
-            text = "\\x00"
+        if position + 1 < len(raw) and raw[position + 1] in _DIGITS.get(text[:2], b""):
+            text = f"\\{byte:03o}"
         parts.append(text)
     return '"' + "".join(parts) + '"' + ("..." if more else "")
 
